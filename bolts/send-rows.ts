@@ -1,0 +1,66 @@
+import type { MessageState, Outcome, Settlement } from '../topology/message';
+
+/** A row as read for sending. Times are epoch milliseconds. */
+export interface SendRow {
+  readonly id: number;
+  readonly account: string;
+  readonly channel: string;
+  /** JSON text as the database keeps it; typed by the channel. */
+  readonly payload: string;
+  /** Null when canceled. */
+  readonly wakeAt: number | null;
+  readonly version: number;
+  readonly state: MessageState;
+  /** Claims of this plan so far. */
+  readonly attempts: number;
+  readonly inDoubt: boolean;
+  /** `YYYY-MM-DD HH:MM:SS.ffffff`, compared in the claim; catches edits that forgot `version`. */
+  readonly updatedAt: string;
+  /** The owner of the claim, 32 hex digits. */
+  readonly session: string | null;
+}
+
+/** What is claimed: the plan exactly as it was read. */
+export interface ClaimRow {
+  readonly id: number;
+  readonly version: number;
+  readonly updatedAt: string;
+}
+
+/** The end of one attempt: what goes to the row and what goes to the ledger. Times are epoch milliseconds. */
+export interface AttemptResult {
+  readonly id: number;
+  readonly version: number;
+  readonly wakeAt: number;
+  /** SHA-256 of the payload text, 64 hex digits. */
+  readonly contentHash: string;
+  /** When the request began; null when none was made. */
+  readonly startedAt: number | null;
+  readonly finishedAt: number;
+  readonly outcome: Outcome;
+  readonly settlement: Settlement;
+}
+
+/** The bolt's view of the table. Every call throws Unavailable when the database does not answer. */
+export interface SendRows {
+  /** Rows by id, in no particular order; ids that do not exist are missing from the answer. */
+  read(ids: readonly number[]): Promise<SendRow[]>;
+
+  /**
+   * One conditional UPDATE to `sending` for the session, attempts + 1, of those rows that are `scheduled`, unchanged since
+   * they were read, and wake at most `ahead` milliseconds from the database's now.
+   * Rows locked by somebody else are left out and not waited for beyond a second.
+   * @returns how many rows were won. When fewer than asked, or after an error, `read` tells which: state `sending` with this session.
+   */
+  claim(session: string, rows: readonly ClaimRow[], ahead: number): Promise<number>;
+
+  /**
+   * Writes the ledger and settles the rows that the session still owns in that version, in one transaction. Repeating it
+   * is harmless. A delivered attempt whose claim was lost settles the row if it is in doubt. A row that cannot be written
+   * does not hold the others: it is found by bisection and returned.
+   */
+  writeBack(
+    session: string,
+    results: readonly AttemptResult[],
+  ): Promise<readonly { readonly id: number; readonly reason: string }[]>;
+}

@@ -1,0 +1,15 @@
+/** What Kafka knows of one partition of a due topic. */
+export interface PartitionAck {
+  readonly partition: number;
+  /** The bolt group's committed offset: everything below is acked. -1 when nothing was committed yet. */
+  readonly committed: number;
+  /** The first offset still in the log. */
+  readonly low: number;
+  /** The offset of the next record. */
+  readonly high: number;
+}
+
+/** The acks of a channel's bolt group. Throws Unavailable when Kafka does not answer. */
+export interface Acks {
+  read(channel: string): Promise<PartitionAck[]>;
+}

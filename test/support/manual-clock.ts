@@ -1,0 +1,90 @@
+import type { Clock, Timer } from '../../topology/core/clock';
+
+interface Waiting extends Timer {
+  readonly at: number;
+  readonly sequence: number;
+  readonly run: () => void;
+}
+
+/**
+ * A clock that moves only when told to. `advance` runs what comes due in order of time, and lets every promise that
+ * can settle do so before it goes on to the next timer.
+ */
+export class ManualClock implements Clock {
+  private elapsed = 0;
+  private sequence = 0;
+  private readonly waiting = new Set<Waiting>();
+
+  /** @param epoch the wall clock's reading at monotonic 0, epoch milliseconds */
+  constructor(private readonly epoch = 1_800_000_000_000) {}
+
+  now(): number {
+    return this.epoch + Math.floor(this.elapsed);
+  }
+
+  monotonic(): number {
+    return this.elapsed;
+  }
+
+  after(delay: number, run: () => void): Timer {
+    const waiting: Waiting = {
+      at: this.elapsed + Math.max(0, delay),
+      sequence: this.sequence++,
+      run,
+      cancel: () => this.waiting.delete(waiting),
+    };
+    this.waiting.add(waiting);
+    return waiting;
+  }
+
+  sleep(delay: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (signal?.aborted) {
+        resolve();
+        return;
+      }
+      const done = () => {
+        timer.cancel();
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = this.after(delay, done);
+      signal?.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  /** How many timers wait: 0 when everything was closed properly. */
+  get timers(): number {
+    return this.waiting.size;
+  }
+
+  /** Moves time on by `milliseconds`. */
+  async advance(milliseconds: number): Promise<void> {
+    const until = this.elapsed + milliseconds;
+    await settled();
+    for (let next = this.next(until); next !== undefined; next = this.next(until)) {
+      this.waiting.delete(next);
+      this.elapsed = Math.max(this.elapsed, next.at);
+      next.run();
+      await settled();
+    }
+    this.elapsed = until;
+  }
+
+  private next(until: number): Waiting | undefined {
+    let first: Waiting | undefined;
+    for (const one of this.waiting) {
+      if (one.at > until) continue;
+      if (first === undefined || one.at < first.at || (one.at === first.at && one.sequence < first.sequence))
+        first = one;
+    }
+    return first;
+  }
+}
+
+/** Lets every promise that can settle without time passing do so. */
+export function settled(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}

@@ -1,0 +1,33 @@
+import type { Tuple } from './tuple';
+
+/** Tells the task that a tuple is dealt with: the group's offset may move past it. Calling it twice is harmless. */
+export type Ack = () => void;
+
+/** A tuple and its ack. */
+export interface Delivery<T> {
+  readonly tuple: Tuple<T>;
+  readonly ack: Ack;
+}
+
+/**
+ * A consumer of tuples. The task feeds it, and commits offsets up to the lowest tuple that is not acked yet.
+ *
+ * A tuple can come again: after a rebalance everything that was not committed is delivered anew, with a new ack, while the
+ * old ack has lost its effect. A bolt that still holds such a tuple replaces the ack and keeps the work.
+ */
+export interface Bolt<In> {
+  /** Starts timers and reads what is needed before the first tuple. */
+  readonly open: () => Promise<void>;
+  /** Takes a batch. Returns at once: long work here would hold up every partition of the broker. */
+  readonly execute: (deliveries: readonly Delivery<In>[]) => void;
+  /** False while the bolt holds as much as it may; the task then stops fetching until it is true again. */
+  readonly hasRoom: () => boolean;
+  /** These partitions belong to another task now: forget what is only held; what is claimed is finished. */
+  readonly revoked: (partitions: readonly number[]) => void;
+  /** Finishes what is claimed, takes nothing new, and resolves when nothing is under way. */
+  readonly drain: () => Promise<void>;
+  /** Stops timers. Called after `drain`, or without it when the time for it has run out. */
+  readonly close: () => Promise<void>;
+  /** Figures for status and metrics, by name, e.g. `{ held: 12, in_flight: 3 }`. */
+  readonly gauges: () => Readonly<Record<string, number>>;
+}

@@ -1,0 +1,64 @@
+/** A pending call that can be taken back. */
+export interface Timer {
+  cancel(): void;
+}
+
+/**
+ * Time as an argument. Everything that waits or reads the time is given one of these, so a test or a simulation
+ * can move it by hand. All figures are milliseconds; `monotonic` may have a fraction and has no epoch.
+ */
+export interface Clock {
+  /** This machine's wall clock, epoch milliseconds. For records and displays only: sends go by the database's clock. */
+  now(): number;
+  /** A clock that never steps. */
+  monotonic(): number;
+  /** Calls `run` once, at least `delay` milliseconds from now. */
+  after(delay: number, run: () => void): Timer;
+  /** Resolves after `delay` milliseconds, or at once when `signal` aborts. Never rejects. */
+  sleep(delay: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The machine's own clock; the only place that touches timers and `Date`. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after(delay, run) {
+    const timer = setTimeout(run, Math.max(0, delay));
+    return { cancel: () => clearTimeout(timer) };
+  },
+  sleep(delay, signal) {
+    return new Promise((resolve) => {
+      if (signal?.aborted) {
+        resolve();
+        return;
+      }
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, Math.max(0, delay));
+      signal?.addEventListener('abort', done, { once: true });
+    });
+  },
+};
+
+/**
+ * What is known of the database's clock: two bounds, never a midpoint. All figures are epoch milliseconds.
+ * Before the first measurement `earliest` is -Infinity and `latest` is +Infinity, so nothing starts and every lease is out.
+ */
+export interface DatabaseClock {
+  /** The database's clock shows at least this. Requests start by it. */
+  earliest(): number;
+  /** The database's clock shows at most this. Leases end by it. */
+  latest(): number;
+}
+
+/** One reading of the database's clock. `sent` and `received` are monotonic milliseconds, `timestamp` epoch milliseconds. */
+export interface ClockReading {
+  readonly timestamp: number;
+  readonly sent: number;
+  readonly received: number;
+  /** `@@server_uuid`: after a failover the bounds of the old server say nothing about the new one. */
+  readonly server: string;
+}

@@ -1,0 +1,24 @@
+/**
+ * An error is an instruction. Expected outcomes are values (see message.ts), not errors; what is thrown says what to do:
+ *
+ * - {@link BadRecord}: set this one record aside, count it, go on with the next.
+ * - {@link Unavailable}: a part of the stack did not answer; try again later, nothing is lost.
+ * - {@link UserError}: the reader of the message must change something; it says what. Printed without a stack.
+ * - anything else: a bug. The worker ends, loudly, and is restarted.
+ */
+export class BadRecord extends Error {
+  override readonly name = 'BadRecord';
+}
+
+export class Unavailable extends Error {
+  override readonly name = 'Unavailable';
+}
+
+export class UserError extends Error {
+  override readonly name = 'UserError';
+}
+
+/** The text of anything that was thrown. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error);
+}

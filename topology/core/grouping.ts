@@ -1,0 +1,12 @@
+/** Which partition a tuple goes to: tuples with equal keys share one. */
+export interface Grouping<T> {
+  readonly name: string;
+  readonly key: (value: T) => string;
+}
+
+/** Storm's fields grouping: tuples with the same value of `field` go to the same task, in order. */
+export function fieldsGrouping<T, F extends keyof T & string>(
+  field: T[F] extends string | number ? F : never,
+): Grouping<T> {
+  return { name: `fields(${field})`, key: (value) => String(value[field]) };
+}

@@ -1,0 +1,10 @@
+/**
+ * The right of one worker session to send, counted on the monotonic clock from before the renewal was asked for, so it
+ * always ends here before it ends in the database.
+ */
+export interface Lease {
+  /** The session, 16 bytes as 32 hex digits. */
+  readonly session: string;
+  /** True while the session may begin requests. False for ever once the session was marked dead. */
+  holds(): boolean;
+}

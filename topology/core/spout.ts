@@ -1,0 +1,33 @@
+import type { Stream } from './stream';
+import type { Placement, Tuple } from './tuple';
+
+/** What a spout task owns now. */
+export interface Assignment {
+  /** Partitions of the feed that belong to this task. */
+  readonly partitions: readonly number[];
+  /** How many partitions the feed has in all. */
+  readonly of: number;
+}
+
+/**
+ * Appends tuples to a stream.
+ * @returns the placement of each value, in the order given.
+ * @throws Unavailable when the broker did not confirm; some of the tuples may have been appended all the same.
+ */
+export type Emit = <T>(target: Stream<T>, values: readonly T[]) => Promise<Placement[]>;
+
+/** A source of tuples, fed by a stream of changes. */
+export interface Spout<Feed> {
+  readonly open: () => Promise<void>;
+  /**
+   * The task owns exactly these partitions from now on. The feed is positioned before this is called, so every change
+   * after the position will come through `feed`. Partitions that were owned before keep their state.
+   */
+  readonly assigned: (assignment: Assignment) => void;
+  /** Takes changes, in order per partition. Returns at once. */
+  readonly feed: (changes: readonly Tuple<Feed>[]) => void;
+  /** Stops emitting; resolves when nothing is under way. */
+  readonly close: () => Promise<void>;
+  /** Figures for status and metrics, by name, e.g. `{ pending: 12, buckets: 3 }`. */
+  readonly gauges: () => Readonly<Record<string, number>>;
+}

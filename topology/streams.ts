@@ -1,0 +1,69 @@
+import { BadRecord } from './core/errors';
+import { type Codec, type Stream, stream } from './core/stream';
+
+/** One change of a message's plan, as CDC tells it. Times are epoch milliseconds. */
+export interface ScheduleChange {
+  readonly id: number;
+  readonly shard: number;
+  readonly account: string;
+  readonly channel: string;
+  /** Null when the message is canceled. */
+  readonly wakeAt: number | null;
+  readonly version: number;
+  /** The row was deleted. */
+  readonly deleted: boolean;
+  /** When the change was committed, by the database's clock. */
+  readonly committedAt: number;
+}
+
+/** A message that is about to wake: a hint, never content. The row as read counts, not this. */
+export interface Due {
+  readonly id: number;
+  readonly account: string;
+  readonly channel: string;
+  readonly wakeAt: number;
+  readonly version: number;
+}
+
+/** Every change of a plan; partition = shard % partitions. Written by Debezium, so only its connector knows the codec. */
+export function scheduleChanges(codec: Codec<ScheduleChange>): Stream<ScheduleChange> {
+  return stream('schedule-changes', codec);
+}
+
+/** What wakes within the lead, per channel. */
+export function due(channel: string): Stream<Due> {
+  return stream(`due.${channel}`, dueCodec);
+}
+
+const dueCodec: Codec<Due> = {
+  encode: (value) => Buffer.from(JSON.stringify(value)),
+  decode(bytes) {
+    let value: unknown;
+    try {
+      value = JSON.parse(bytes.toString());
+    } catch {
+      throw new BadRecord('not JSON');
+    }
+    if (typeof value !== 'object' || value === null) throw new BadRecord('not an object');
+    const { id, account, channel, wakeAt, version } = value as Record<string, unknown>;
+    return {
+      id: integer('id', id),
+      account: text('account', account),
+      channel: text('channel', channel),
+      wakeAt: integer('wakeAt', wakeAt),
+      version: integer('version', version),
+    };
+  },
+};
+
+function integer(field: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) {
+    throw new BadRecord(`${field}: expected an integer, got ${JSON.stringify(value)}`);
+  }
+  return value;
+}
+
+function text(field: string, value: unknown): string {
+  if (typeof value !== 'string') throw new BadRecord(`${field}: expected a string, got ${JSON.stringify(value)}`);
+  return value;
+}
