@@ -1,0 +1,27 @@
+import { parsePayload } from '../../topology/payloads';
+
+const reason = (value: unknown) => {
+  const result = parsePayload('webhook', value);
+  return result.ok ? 'ok' : result.reason;
+};
+
+describe('the webhook payload', () => {
+  it('takes a URL and any body', () => {
+    expect(reason({ url: 'https://example.com/hook', body: { text: 'hi 🚀' } })).toBe('ok');
+    expect(reason({ url: 'http://127.0.0.1:1/x', method: 'PUT', headers: { 'X-Tag': 'a' }, body: 'text' })).toBe('ok');
+  });
+
+  it.each([
+    [{ body: 1 }, /payload\.url/],
+    [{ url: 'ftp://example.com', body: 1 }, /payload\.url: expected an http or https URL/],
+    [{ url: 'https://u:p@example.com', body: 1 }, /payload\.url: credentials/],
+    [{ url: 'https://example.com', method: 'TRACE', body: 1 }, /payload\.method/],
+    [{ url: 'https://example.com', headers: { 'a b': 'x' }, body: 1 }, /payload\.headers/],
+    [{ url: 'https://example.com', headers: { a: 'x\r\ny' }, body: 1 }, /payload\.headers\.a/],
+    [{ url: 'https://example.com', body: 1, extra: 1 }, /extra/],
+    ['text', /payload: /],
+    [null, /payload: /],
+  ])('refuses %j and names the field', (value, message) => {
+    expect(reason(value)).toMatch(message);
+  });
+});
