@@ -1,0 +1,198 @@
+import type { MessageState } from '../../topology/message';
+
+/** One plan of a message as the application was told it. Times are epoch milliseconds. */
+export interface ToldPlan {
+  readonly revision: number;
+  readonly dueAt: number;
+  /** When the application began to write it. */
+  readonly askedAt: number;
+  /** When the answer was in: from then on nothing older may be sent. */
+  readonly acknowledgedAt: number;
+}
+
+/** What the application was told about a message: its plans in order, and when a cancel was acknowledged. */
+export interface Told {
+  readonly key: string;
+  readonly plans: readonly ToldPlan[];
+  readonly canceledAt: number | null;
+}
+
+/** One request as it reached the outside world. */
+export interface Arrival {
+  readonly key: string;
+  readonly revision: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** The receiver took it: the first of its idempotency key that it answered with 2xx. */
+  readonly accepted: boolean;
+}
+
+/** What the table says at the end. */
+export interface FinalRow {
+  readonly key: string;
+  readonly state: MessageState;
+  readonly inDoubt: boolean;
+}
+
+/** Each figure counts messages. All but the first three must be 0. */
+export interface Verdict {
+  readonly told: number;
+  readonly canceled: number;
+  readonly acceptedOnce: number;
+  readonly lost: number;
+  readonly duplicates: number;
+  /** Requests beyond the first that no row in doubt explains. */
+  readonly repeatedWithoutDoubt: number;
+  readonly early: number;
+  readonly afterCancel: number;
+  readonly oldContent: number;
+  /** Requests for messages that nobody scheduled. */
+  readonly strangers: number;
+  /** The row does not tell what the receiver saw, or the application was told. */
+  readonly tableDisagrees: number;
+  /** True when every message was accepted once or canceled, and nothing else happened. */
+  readonly holds: boolean;
+  /** One line per violation, the first few of each kind. */
+  readonly examples: readonly string[];
+  /** Milliseconds, one per accepted message; see {@link latenessOf}. */
+  readonly lateness: readonly number[];
+}
+
+const EXAMPLES_PER_KIND = 3;
+
+/**
+ * Compares three witnesses: what the application was told, what the receiver saw, and what the table says. The receiver
+ * and the application must read the same clock.
+ */
+export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows: readonly FinalRow[]): Verdict {
+  const found = new Findings();
+  const arrivalsOf = groupByKey(arrivals);
+  const rowOf = new Map(rows.map((row) => [row.key, row]));
+  const lateness: number[] = [];
+  let canceled = 0;
+  let acceptedOnce = 0;
+
+  for (const message of told) {
+    const requests = arrivalsOf.get(message.key) ?? [];
+    arrivalsOf.delete(message.key);
+    const accepted = requests.filter((request) => request.accepted);
+    const row = rowOf.get(message.key);
+    const wasCanceled = message.canceledAt !== null;
+    if (wasCanceled) canceled += 1;
+    else if (accepted.length === 0)
+      found.add('lost', message.key, `never accepted; its row is ${row?.state ?? 'gone'}`);
+    else if (accepted.length === 1) acceptedOnce += 1;
+    if (accepted.length > 1) found.add('duplicates', message.key, `accepted ${accepted.length} times`);
+    if (requests.length > 1 && row?.inDoubt !== true) {
+      found.add('repeatedWithoutDoubt', message.key, `${requests.length} requests and no doubt in its row`);
+    }
+    judgeRequests(message, requests, found);
+    judgeRow(message, accepted.length > 0, row, found);
+    const first = accepted[0];
+    if (first !== undefined) lateness.push(latenessOf(message, first));
+  }
+  for (const [key, requests] of arrivalsOf) found.add('strangers', key, `${requests.length} requests, never scheduled`);
+  return {
+    told: told.length,
+    canceled,
+    acceptedOnce,
+    ...found.counts,
+    holds: found.none,
+    examples: found.examples,
+    lateness,
+  };
+}
+
+/**
+ * How long after its time a request came, milliseconds. A message that was written or edited when its time had already
+ * come counts from the beginning of that writing: nobody could have sent it before.
+ */
+export function latenessOf(message: Told, arrival: Arrival): number {
+  const plan = planOf(message, arrival.revision);
+  return plan === undefined ? 0 : arrival.at - Math.max(plan.dueAt, plan.askedAt);
+}
+
+function judgeRequests(message: Told, requests: readonly Arrival[], found: Findings): void {
+  for (const request of requests) {
+    const plan = planOf(message, request.revision);
+    if (plan === undefined) found.add('oldContent', message.key, `revision ${request.revision} was never acknowledged`);
+    else if (request.at < plan.dueAt) found.add('early', message.key, `${plan.dueAt - request.at} ms before its time`);
+    const newer = message.plans.find((one) => one.revision > request.revision && one.acknowledgedAt < request.at);
+    if (newer !== undefined) {
+      const after = request.at - newer.acknowledgedAt;
+      found.add(
+        'oldContent',
+        message.key,
+        `revision ${request.revision} sent ${after} ms after revision ${newer.revision}`,
+      );
+    }
+    if (message.canceledAt !== null && request.at > message.canceledAt) {
+      found.add(
+        'afterCancel',
+        message.key,
+        `sent ${request.at - message.canceledAt} ms after its cancel was acknowledged`,
+      );
+    }
+  }
+}
+
+function judgeRow(message: Told, accepted: boolean, row: FinalRow | undefined, found: Findings): void {
+  const wanted: MessageState = message.canceledAt === null ? 'delivered' : 'canceled';
+  const truth = row !== undefined && row.state === wanted && accepted === (row.state === 'delivered');
+  if (truth) return;
+  const seen = accepted ? 'accepted' : 'not accepted';
+  const heard = message.canceledAt === null ? 'planned' : 'canceled';
+  found.add(
+    'tableDisagrees',
+    message.key,
+    `its row says ${row?.state ?? 'nothing'}; ${seen} by the receiver, ${heard} for the application`,
+  );
+}
+
+function planOf(message: Told, revision: number): ToldPlan | undefined {
+  return message.plans.find((plan) => plan.revision === revision);
+}
+
+function groupByKey(arrivals: readonly Arrival[]): Map<string, Arrival[]> {
+  const groups = new Map<string, Arrival[]>();
+  for (const arrival of arrivals.toSorted((a, b) => a.at - b.at)) {
+    const group = groups.get(arrival.key);
+    if (group === undefined) groups.set(arrival.key, [arrival]);
+    else group.push(arrival);
+  }
+  return groups;
+}
+
+const kinds = [
+  'lost',
+  'duplicates',
+  'repeatedWithoutDoubt',
+  'early',
+  'afterCancel',
+  'oldContent',
+  'strangers',
+  'tableDisagrees',
+] as const;
+type Kind = (typeof kinds)[number];
+
+/** Violations by kind: each message counts once per kind. */
+class Findings {
+  private readonly keys = new Map<Kind, Set<string>>();
+  readonly examples: string[] = [];
+
+  add(kind: Kind, key: string, what: string): void {
+    const seen = this.keys.get(kind) ?? new Set();
+    this.keys.set(kind, seen);
+    if (seen.has(key)) return;
+    seen.add(key);
+    if (seen.size <= EXAMPLES_PER_KIND) this.examples.push(`${kind}: ${key}: ${what}`);
+  }
+
+  get none(): boolean {
+    return this.keys.size === 0;
+  }
+
+  get counts(): Record<Kind, number> {
+    return Object.fromEntries(kinds.map((kind) => [kind, this.keys.get(kind)?.size ?? 0])) as Record<Kind, number>;
+  }
+}

@@ -1,0 +1,108 @@
+import { seededRandom } from './random';
+
+/** All times of a plan are milliseconds from the start of the demo's minute. */
+export interface PlannedMessage {
+  /** Names the message for the client, the receiver and the judge. */
+  readonly key: string;
+  readonly account: string;
+  /** When the application writes it. */
+  readonly scheduleAt: number;
+  readonly dueAt: number;
+}
+
+export type PlannedChange =
+  | { readonly kind: 'cancel'; readonly key: string; readonly at: number }
+  /** New content, and a new time where `dueAt` is given. */
+  | { readonly kind: 'edit'; readonly key: string; readonly at: number; readonly dueAt?: number };
+
+export interface Burst {
+  /** What it stands for in the day that the minute plays. */
+  readonly name: string;
+  readonly at: number;
+  readonly count: number;
+}
+
+export interface DemoPlan {
+  /** Ordered by `scheduleAt`. */
+  readonly messages: readonly PlannedMessage[];
+  /** Ordered by `at`. */
+  readonly changes: readonly PlannedChange[];
+  readonly bursts: readonly Burst[];
+  /** When the last message is due. */
+  readonly endsAt: number;
+}
+
+const BURSTS: readonly Burst[] = [
+  { name: '9:00', at: 22_000, count: 2_000 },
+  { name: '11:00', at: 46_000, count: 2_000 },
+];
+const ENDS_AT = 60_000;
+/** Messages per second beside the bursts. */
+const TRICKLE_RATE = 12;
+const ACCOUNTS = 300;
+const EDITS = 240;
+const CANCELS = 160;
+
+/**
+ * A day's shape in a minute: a trickle of messages, two round hours at which many are due at one instant, and people who
+ * change their minds on the way. The same seed gives the same plan.
+ */
+export function planDemo(seed: number): DemoPlan {
+  const random = seededRandom(seed);
+  const messages = [...trickle(random), ...BURSTS.flatMap((burst, index) => burstMessages(burst, index, random))];
+  messages.sort((a, b) => a.scheduleAt - b.scheduleAt || a.dueAt - b.dueAt);
+  return { messages, changes: changes(messages, random), bursts: BURSTS, endsAt: ENDS_AT };
+}
+
+function trickle(random: () => number): PlannedMessage[] {
+  const count = Math.round((ENDS_AT / 1_000) * TRICKLE_RATE);
+  return Array.from({ length: count }, (_, index) => {
+    const dueAt = Math.round(3_000 + random() * (ENDS_AT - 3_000));
+    // From an hour ahead in the day that is played (here: at the start) to "send it now".
+    const ahead = random() < 0.1 ? 0 : Math.round(random() * 20_000);
+    return { key: `trickle-${index}`, account: account(random), scheduleAt: Math.max(0, dueAt - ahead), dueAt };
+  });
+}
+
+function burstMessages(burst: Burst, index: number, random: () => number): PlannedMessage[] {
+  return Array.from({ length: burst.count }, (_, message) => ({
+    key: `burst${index + 1}-${message}`,
+    account: account(random),
+    scheduleAt: Math.round(random() * Math.min(8_000, burst.at - 10_000)) + (index === 0 ? 0 : 10_000),
+    dueAt: burst.at,
+  }));
+}
+
+/** Accounts of uneven size: the square favours the first ones. */
+function account(random: () => number): string {
+  return `account-${Math.floor(random() ** 2 * ACCOUNTS)}`;
+}
+
+/** Each message is changed at most once, between the writing and its time: some long before, some in the last moment. */
+function changes(messages: readonly PlannedMessage[], random: () => number): PlannedChange[] {
+  const candidates = shuffled(
+    messages.filter((message) => message.dueAt - message.scheduleAt > 4_000),
+    random,
+  ).slice(0, EDITS + CANCELS);
+  const planned = candidates.map((message, index): PlannedChange => {
+    const { key, dueAt } = message;
+    const lastMoment = random() < 0.25;
+    const from = lastMoment ? dueAt - 1_500 : message.scheduleAt + 1_500;
+    const until = lastMoment ? dueAt + 200 : dueAt - 1_500;
+    const at = Math.round(from + random() * (until - from));
+    if (index < CANCELS) return { kind: 'cancel', key, at };
+    if (random() < 0.5) return { kind: 'edit', key, at };
+    const moved = Math.min(ENDS_AT, Math.round(Math.max(at, dueAt) + random() * 8_000));
+    return { kind: 'edit', key, at, dueAt: moved };
+  });
+  return planned.toSorted((a, b) => a.at - b.at);
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const copy = [...items];
+  for (let last = copy.length - 1; last > 0; last -= 1) {
+    const other = Math.floor(random() * (last + 1));
+    [copy[last], copy[other]] = [copy[other] as T, copy[last] as T];
+  }
+  return copy;
+}
