@@ -1,0 +1,104 @@
+import type { Dispatcher } from 'undici';
+import type { Bounded } from './attempts-under-way';
+
+/** How one exchange ended. */
+export type Ended =
+  | { readonly kind: 'answered'; readonly status: number; readonly headers: readonly Buffer[]; readonly body: Buffer }
+  /** Nothing was written. `error` is undefined when `mayStart` said no or the exchange expired. */
+  | { readonly kind: 'not_written'; readonly why: 'refused' | 'expired' | 'error'; readonly error?: unknown }
+  /** The request was written and no status came back. */
+  | { readonly kind: 'no_answer'; readonly why: 'expired' | 'error'; readonly error?: unknown };
+
+/** Bytes of an answer that are read before the connection is given up. */
+const MOST_BODY = 64 * 1024;
+/** How long a body may take once the status is there, milliseconds. */
+const BODY_GRACE = 1_000;
+const EMPTY = Buffer.alloc(0);
+
+class NotWanted extends Error {
+  override readonly name = 'NotWanted';
+}
+
+/**
+ * One request and its answer, as undici's low-level handler: undici calls it, nobody else.
+ *
+ * 1. *`mayStart` is asked in the tick of the write*: undici calls `onConnect` directly before it writes to a connected
+ *    socket. Throwing there is the one way to stop it that leaves nothing written and the connection usable.
+ * 2. *The request is written at most once*: undici may bring a request again whose connection went; the second time is
+ *    refused.
+ * 3. *The status decides*: once it is there, a body that is too long, too slow or broken changes nothing.
+ */
+export class Exchange implements Dispatcher.DispatchHandler, Bounded {
+  private written = false;
+  private status = 0;
+  private headers: readonly Buffer[] = [];
+  private body: Buffer = EMPTY;
+  private abort: ((error?: Error) => void) | undefined;
+  private ended = false;
+
+  /**
+   * @param deadline of the whole exchange, monotonic milliseconds
+   * @param end called once
+   */
+  constructor(
+    public deadline: number,
+    private readonly mayStart: () => boolean,
+    private readonly monotonic: () => number,
+    private readonly end: (ended: Ended) => void,
+  ) {}
+
+  onConnect(abort: (error?: Error) => void): void {
+    if (this.ended || this.written) throw new NotWanted('not wanted any more');
+    if (!this.mayStart()) {
+      this.finish({ kind: 'not_written', why: 'refused' });
+      throw new NotWanted('may not start');
+    }
+    this.written = true;
+    this.abort = abort;
+  }
+
+  onHeaders(status: number, headers: readonly Buffer[]): boolean {
+    if (status < 200) return true;
+    this.status = status;
+    this.headers = headers;
+    this.deadline = Math.min(this.deadline, this.monotonic() + BODY_GRACE);
+    return true;
+  }
+
+  onData(chunk: Buffer): boolean {
+    // A body of one chunk is the rule.
+    this.body = this.body.length === 0 ? chunk : Buffer.concat([this.body, chunk]);
+    if (this.body.length > MOST_BODY) this.stop();
+    return true;
+  }
+
+  onComplete(): void {
+    this.answered();
+  }
+
+  onError(error: Error): void {
+    if (this.status !== 0) this.answered();
+    else this.finish({ kind: this.written ? 'no_answer' : 'not_written', why: 'error', error });
+  }
+
+  expire(): void {
+    this.stop();
+  }
+
+  /** Ends now, with what is known. */
+  private stop(): void {
+    if (this.status !== 0) this.answered();
+    else this.finish({ kind: this.written ? 'no_answer' : 'not_written', why: 'expired' });
+    this.abort?.(new NotWanted('given up'));
+  }
+
+  private answered(): void {
+    this.finish({ kind: 'answered', status: this.status, headers: this.headers, body: this.body });
+  }
+
+  private finish(ended: Ended): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.end(ended);
+  }
+}

@@ -1,0 +1,23 @@
+import { systemClock } from '../../topology/core/clock';
+import type { ReceiverAnswer, ReceiverRequest } from './receiver-process';
+import { ReceiverServer } from './receiver-server';
+
+/** The receiver as a process of its own, told what to do by its parent (see ReceiverProcess). Ends when the parent is gone. */
+async function main(): Promise<void> {
+  const server = new ReceiverServer(systemClock);
+  process.on('message', ({ id, ask }: ReceiverRequest) => {
+    if (ask === 'reset') server.arrivals.reset();
+    if (ask === 'list') answer({ id, list: server.arrivals.list() });
+    else answer({ id, report: server.arrivals.report() });
+  });
+  process.on('disconnect', () => void server.close());
+  // The parent decides when this ends, also when a terminal sends the signal to all of them.
+  process.on('SIGINT', () => undefined);
+  answer({ id: 0, port: await server.listen(Number(process.argv[2] ?? 0)) });
+}
+
+function answer(message: ReceiverAnswer): void {
+  process.send?.(message);
+}
+
+void main();
