@@ -1,7 +1,7 @@
 import { type LookupAddress, lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { isIP } from 'node:net';
-import { IPv6, process as parse } from 'ipaddr.js';
+import ipaddr from 'ipaddr.js';
 import { buildConnector } from 'undici';
 
 /** A host that is, or resolves to, an address which a webhook may not reach. */
@@ -15,10 +15,10 @@ export class AddressRefused extends Error {
  * link-local (where clouds keep their metadata), carrier-grade NAT, tunnels and everything reserved do not pass.
  */
 export function isPublic(address: string): boolean {
-  const parsed = parse(address);
+  const parsed = ipaddr.process(address);
   if (parsed.range() !== 'unicast') return false;
   // `::a.b.c.d`, the IPv4-compatible form: long deprecated, and taken for unicast.
-  return !(parsed instanceof IPv6 && parsed.parts.slice(0, 6).every((part) => part === 0));
+  return !(parsed instanceof ipaddr.IPv6 && parsed.parts.slice(0, 6).every((part) => part === 0));
 }
 
 /**

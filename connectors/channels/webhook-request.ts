@@ -27,7 +27,6 @@ const RESERVED = new Set([
   'trailer',
   'idempotency-key',
 ]);
-const NOTHING = Buffer.alloc(0);
 
 /**
  * @param text the payload as the database keeps it
@@ -58,7 +57,7 @@ export function parseRequest(account: string, text: string): WebhookRequest {
   }
   const { body } = payload;
   const isText = typeof body === 'string';
-  if (!typed && !isText && body !== undefined) headers.push('content-type', 'application/json');
+  if (!typed && !isText) headers.push('content-type', 'application/json');
   if (!agent) headers.push('user-agent', 'downspout');
   return {
     account,
@@ -66,6 +65,6 @@ export function parseRequest(account: string, text: string): WebhookRequest {
     path: url.pathname + url.search,
     method: payload.method ?? 'POST',
     headers,
-    body: body === undefined ? NOTHING : Buffer.from(isText ? body : JSON.stringify(body)),
+    body: Buffer.from(isText ? body : JSON.stringify(body)),
   };
 }
