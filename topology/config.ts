@@ -101,6 +101,22 @@ export function readEnvironment(
   );
 }
 
+const stackVariables = [
+  'XDG_CACHE_HOME',
+  'MYSQL_PORT',
+  'MYSQL_ROOT_PASSWORD',
+  'KAFKA_PORT',
+  'CONNECT_PORT',
+  'KAFKA_UI_PORT',
+  'PROMETHEUS_PORT',
+  'GRAFANA_PORT',
+] as const;
+
+/** What the environment says about the local stack: the variables of docker-compose.yml, and where downloads are kept. */
+export function readStackVariables(source: NodeJS.ProcessEnv = process.env): Readonly<Record<string, string>> {
+  return Object.fromEntries(stackVariables.flatMap((name) => (source[name] ? [[name, source[name]]] : [])));
+}
+
 /**
  * A setting that a verb cannot do without.
  * @throws UserError saying how to get it

@@ -1,0 +1,112 @@
+import { existsSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { onPath, run } from './commands';
+import { jvmFlags, requireJava, requireMaven, writeLogging, writeProperties } from './java';
+import { fetchKafka } from './maven';
+import { fits, type Part, type PartContext } from './part';
+import { ask } from './ports';
+import type { Program } from './processes';
+
+/** ApiVersions, version 0, correlation 1, no client id: every broker answers it as soon as it serves. */
+const API_VERSIONS = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff]);
+
+/** The jars of Kafka and Connect: of an installation on the PATH when it fits, else fetched. */
+export async function kafkaJars(
+  context: PartContext,
+  onFetch: () => void,
+): Promise<{ folder: string; version: string }> {
+  const wanted = context.compose.service('kafka').version;
+  await requireJava();
+  const script = await onPath('kafka-server-start.sh');
+  if (script !== null) {
+    const folder = join(dirname(dirname(realpathSync(script))), 'libs');
+    const jars = existsSync(folder) ? readdirSync(folder) : [];
+    const version = jars
+      .map((jar) => /^kafka_2\.13-([\d.]+)\.jar$/.exec(jar)?.[1])
+      .find((found) => found !== undefined);
+    if (version !== undefined && fits(version, wanted)) return { folder, version };
+  }
+  const fill = async (folder: string) => {
+    await requireMaven();
+    await fetchKafka(wanted, folder);
+  };
+  return { folder: await context.cache.obtain(`kafka-${wanted}`, fill, onFetch), version: wanted };
+}
+
+/** The broker's properties: what docker-compose.yml says, with this machine's addresses and paths. */
+export function brokerProperties(context: PartContext): Record<string, string> {
+  const { environment } = context.compose.service('kafka');
+  const { kafka, kafkaController, kafkaStack } = context.ports;
+  return {
+    ...propertiesOf(environment, 'KAFKA_'),
+    listeners: `HOST://127.0.0.1:${kafka},CONTROLLER://127.0.0.1:${kafkaController},STACK://127.0.0.1:${kafkaStack}`,
+    'advertised.listeners': `HOST://127.0.0.1:${kafka},STACK://127.0.0.1:${kafkaStack}`,
+    'controller.quorum.voters': `1@127.0.0.1:${kafkaController}`,
+    'log.dirs': join(context.folder, 'kafka', 'data'),
+  };
+}
+
+/** How the images turn environment variables into properties. Those for the JVM are none. */
+export function propertiesOf(environment: Readonly<Record<string, string>>, prefix: string): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment)
+      .filter(([name]) => name.startsWith(prefix) && !name.endsWith('_OPTS'))
+      .map(([name, value]) => [name.slice(prefix.length).toLowerCase().replace(/_/g, '.'), value]),
+  );
+}
+
+/** A Kafka broker that is its own controller. */
+export class KafkaPart implements Part {
+  readonly name = 'kafka';
+  readonly grace = 20_000;
+  readonly port: number;
+  version: string;
+  private jars = '';
+  private readonly folder: string;
+
+  constructor(private readonly context: PartContext) {
+    this.port = context.ports['kafka'] as number;
+    this.version = context.compose.service('kafka').version;
+    this.folder = join(context.folder, 'kafka');
+  }
+
+  readonly fetch = async (onFetch: () => void): Promise<void> => {
+    const { folder, version } = await kafkaJars(this.context, onFetch);
+    this.jars = folder;
+    this.version = version;
+  };
+
+  readonly prepare = async (): Promise<Program> => {
+    const { environment } = this.context.compose.service('kafka');
+    mkdirSync(this.folder, { recursive: true });
+    const properties = join(this.folder, 'server.properties');
+    const logging = join(this.folder, 'log4j2.properties');
+    const configuration = writeProperties(properties, brokerProperties(this.context));
+    writeLogging(logging);
+    const java = [`-Dlog4j2.configurationFile=${logging}`, '-cp', join(this.jars, '*')];
+    if (!existsSync(join(this.folder, 'data', 'meta.properties'))) {
+      const cluster = environment['CLUSTER_ID'] as string;
+      await run('java', [
+        '-XX:+UseSerialGC',
+        '-XX:TieredStopAtLevel=1',
+        ...java,
+        'kafka.tools.StorageTool',
+        'format',
+        '-t',
+        cluster,
+        '-c',
+        properties,
+        '--ignore-formatted',
+      ]);
+    }
+    return {
+      command: 'java',
+      args: [...jvmFlags(environment), ...java, 'kafka.Kafka', properties],
+      cwd: this.folder,
+      logFile: join(this.context.folder, 'logs', 'kafka.log'),
+      configuration,
+    };
+  };
+
+  readonly ready = async (): Promise<boolean> => (await ask(this.port, API_VERSIONS, 1_000)) !== null;
+}

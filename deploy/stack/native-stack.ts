@@ -1,0 +1,229 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, rmSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { packageRoot } from '../../topology/config';
+import type { Clock } from '../../topology/core/clock';
+import { reasonOf, UserError } from '../../topology/core/errors';
+import { Cache } from './cache';
+import { ComposeFile } from './compose-file';
+import { ConnectPart } from './connect-part';
+import { KafkaPart } from './kafka-part';
+import { withLock } from './lock';
+import { MySqlPart } from './mysql-part';
+import type { Part, PartContext } from './part';
+import { endOfLog, sizeOf, whatToDo } from './part-log';
+import { choosePorts } from './port-choice';
+import { endProcess, isAlive, type Program, startDetached } from './processes';
+import { PrometheusPart } from './prometheus-part';
+import { stackSettings, writeSettings } from './stack-settings';
+import { newState, type StackState, StackStateFile } from './stack-state';
+
+/** Milliseconds a part may take until it answers. */
+const START_LIMIT = 90_000;
+const POLL = 50;
+/** What is data and what describes it; nothing else in the folder is removed by a wipe. */
+const OWN_ENTRIES = ['mysql', 'kafka', 'connect', 'prometheus', 'logs', 'stack.json', 'env.json', 'secret.key'];
+
+/** What happens to a part, for progress. */
+export interface PartEvent {
+  readonly part: string;
+  readonly stage: 'fetching' | 'starting' | 'ready' | 'kept' | 'failed' | 'skipped' | 'stopping' | 'stopped';
+  readonly text: string;
+}
+export type Report = (event: PartEvent) => void;
+
+export interface NativeStackOptions {
+  /** The stack's folder, `.downspout`. */
+  readonly folder: string;
+  readonly clock: Clock;
+  /** Variables of docker-compose.yml and XDG_CACHE_HOME. */
+  readonly variables: Readonly<Record<string, string>>;
+  readonly composeFile?: string;
+}
+
+/**
+ * The stack as processes of this machine.
+ *
+ * 1. *Starting is idempotent*: what runs as it should is kept, what died or was configured otherwise is started.
+ * 2. *Two checkouts run side by side*: each has its folder and ports, and only processes that it started are ended.
+ * 3. *A failure explains itself*: the last lines of the part's log, and what to do.
+ */
+export class NativeStack {
+  private readonly state: StackStateFile;
+  private readonly compose: ComposeFile;
+
+  constructor(private readonly options: NativeStackOptions) {
+    this.state = new StackStateFile(options.folder);
+    this.compose = ComposeFile.read(
+      options.composeFile ?? join(packageRoot(), 'docker-compose.yml'),
+      options.variables,
+    );
+  }
+
+  /**
+   * Starts what does not run and waits until all of it answers.
+   * @returns the settings to connect with, which are in `env.json` too
+   * @throws UserError when a part that is needed does not start
+   */
+  async up(report: Report): Promise<Record<string, string>> {
+    const { folder, clock } = this.options;
+    mkdirSync(join(folder, 'logs'), { recursive: true });
+    return this.locked(report, async () => {
+      const state = this.state.read() ?? newState('native', this.options.variables['MYSQL_ROOT_PASSWORD']);
+      if (state.mode !== 'native') {
+        throw new UserError('The stack runs in Docker. Stop it first: downspout down');
+      }
+      state.ports = await choosePorts(this.compose, state, this.options.variables);
+      this.state.write(state);
+      const context: PartContext = {
+        compose: this.compose,
+        cache: new Cache(cacheFolder(this.options.variables), clock),
+        clock,
+        folder,
+        ports: state.ports,
+        adminPassword: state.passwords.admin,
+      };
+      const needed = [new MySqlPart(context), new KafkaPart(context), new ConnectPart(context)];
+      const optional = new PrometheusPart(context);
+      const results = await Promise.allSettled([
+        this.optionally(optional, state, report),
+        ...needed.map((part) => this.bringUp(part, state, report)),
+      ]);
+      const failures = results.flatMap((result) => (result.status === 'rejected' ? [reasonOf(result.reason)] : []));
+      if (failures.length > 0) throw new UserError(failures.join('\n\n'));
+      const prometheus = 'prometheus' in state.processes ? `http://127.0.0.1:${state.ports['prometheus']}` : null;
+      const settings = stackSettings(
+        folder,
+        {
+          mysql: `127.0.0.1:${state.ports['mysql']}`,
+          kafka: `127.0.0.1:${state.ports['kafka']}`,
+          connectUrl: `http://127.0.0.1:${state.ports['connect']}`,
+          ...(prometheus === null ? {} : { prometheusUrl: prometheus }),
+        },
+        state.passwords,
+      );
+      writeSettings(folder, settings);
+      return settings;
+    });
+  }
+
+  /** Ends every process of the stack. @param wipe removes the data as well */
+  async down(wipe: boolean, report: Report): Promise<void> {
+    await this.locked(report, async () => {
+      const state = this.state.read();
+      // Connect first: it would try to reach the others until its own end.
+      for (const names of [['connect'], Object.keys(state?.processes ?? {}).filter((name) => name !== 'connect')]) {
+        await Promise.all(names.map((name) => this.end(name, state, wipe, report)));
+      }
+      if (!wipe) return;
+      for (const entry of OWN_ENTRIES) rmSync(join(this.options.folder, entry), { recursive: true, force: true });
+    });
+  }
+
+  /** The parts that were started, and whether they still run. */
+  running(): { readonly part: string; readonly pid: number; readonly port: number | null; readonly alive: boolean }[] {
+    const state = this.state.read();
+    return Object.entries(state?.processes ?? {}).map(([part, record]) => ({
+      part,
+      pid: record.pid,
+      port: state?.ports[part] ?? null,
+      alive: isAlive(record),
+    }));
+  }
+
+  private locked<T>(report: Report, work: () => Promise<T>): Promise<T> {
+    const waiting = (pid: number) =>
+      report({ part: 'stack', stage: 'starting', text: `waiting for process ${pid}, which is at work on this stack` });
+    return withLock(join(this.options.folder, 'stack.lock'), this.options.clock, waiting, work);
+  }
+
+  private async optionally(part: Part, state: StackState, report: Report): Promise<void> {
+    try {
+      await this.bringUp(part, state, report);
+    } catch (error) {
+      report({ part: part.name, stage: 'skipped', text: `not needed for delivery; ${reasonOf(error)}` });
+    }
+  }
+
+  private async bringUp(part: Part, state: StackState, report: Report): Promise<void> {
+    const { clock } = this.options;
+    try {
+      await part.fetch(() => report({ part: part.name, stage: 'fetching', text: `fetching ${part.version}` }));
+      const program = await part.prepare();
+      const digest = digestOf(program);
+      const known = state.processes[part.name];
+      const where = `${part.version} on port ${part.port}`;
+      if (known !== undefined && isAlive(known)) {
+        if (known.program === digest && (await part.ready())) {
+          report({ part: part.name, stage: 'kept', text: `running already, ${where}` });
+          return;
+        }
+        await endProcess(known, part.grace, clock);
+      }
+      report({ part: part.name, stage: 'starting', text: `starting ${where}` });
+      const begun = clock.monotonic();
+      await this.startAndWait(part, program, digest, state);
+      const seconds = ((clock.monotonic() - begun) / 1_000).toFixed(1);
+      report({ part: part.name, stage: 'ready', text: `ready after ${seconds} s, ${where}` });
+    } catch (error) {
+      report({ part: part.name, stage: 'failed', text: 'failed' });
+      throw error;
+    }
+  }
+
+  private async startAndWait(part: Part, program: Program, digest: string, state: StackState): Promise<void> {
+    const { clock } = this.options;
+    const logBegins = sizeOf(program.logFile);
+    const record = await startDetached(program);
+    state.processes[part.name] = { ...record, program: digest };
+    this.state.write(state);
+    const limit = clock.monotonic() + START_LIMIT;
+    while (!(await part.ready())) {
+      const alive = isAlive(record);
+      if (alive && clock.monotonic() < limit) {
+        await clock.sleep(POLL);
+        continue;
+      }
+      await endProcess(record, part.grace, clock);
+      delete state.processes[part.name];
+      this.state.write(state);
+      const log = endOfLog(program.logFile, logBegins);
+      const what = alive ? `did not answer within ${START_LIMIT / 1_000} s` : 'ended while starting';
+      throw new UserError(
+        `${part.name} ${what}. The last lines of ${program.logFile}:\n${log}\n${whatToDo(log, part.name, part.port)}`,
+      );
+    }
+    // Somebody else may have answered on the port while our own was failing to take it.
+    if (!isAlive(record)) return this.startAndWait(part, program, digest, state);
+  }
+
+  private async end(name: string, state: StackState | null, wipe: boolean, report: Report): Promise<void> {
+    const record = state?.processes[name];
+    if (state === null || record === undefined) return;
+    report({ part: name, stage: 'stopping', text: 'stopping' });
+    // What is wiped needs no orderly end.
+    const how = await endProcess(record, wipe ? 0 : 20_000, this.options.clock);
+    delete state.processes[name];
+    this.state.write(state);
+    const texts = {
+      gone: 'was not running',
+      ended: 'stopped',
+      killed: wipe ? 'stopped' : 'killed: it did not stop in time',
+    };
+    report({ part: name, stage: 'stopped', text: texts[how] });
+  }
+}
+
+/** Where downloads are kept. */
+export function cacheFolder(variables: Readonly<Record<string, string>>): string {
+  return join(variables['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'downspout');
+}
+
+function digestOf(program: Program): string {
+  const { command, args, configuration } = program;
+  return createHash('sha256')
+    .update(JSON.stringify([command, args, configuration]))
+    .digest('hex')
+    .slice(0, 16);
+}

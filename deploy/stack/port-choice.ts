@@ -1,0 +1,48 @@
+import { UserError } from '../../topology/core/errors';
+import type { ComposeFile } from './compose-file';
+import { freePort, isFree } from './ports';
+import { isAlive } from './processes';
+import type { StackState } from './stack-state';
+
+/** Ports by purpose, and the part that listens on it. */
+const PURPOSES: Readonly<Record<string, string>> = {
+  mysql: 'mysql',
+  kafka: 'kafka',
+  kafkaController: 'kafka',
+  kafkaStack: 'kafka',
+  connect: 'connect',
+  prometheus: 'prometheus',
+};
+
+/**
+ * The ports of a native stack: the one that the variable of docker-compose.yml names where it is set, else the one that
+ * was used before where it is free or ours, else any free one. So two checkouts run side by side.
+ * @throws UserError when a port that was asked for is taken
+ */
+export async function choosePorts(
+  compose: ComposeFile,
+  state: StackState,
+  variables: Readonly<Record<string, string>>,
+): Promise<Record<string, number>> {
+  const chosen: Record<string, number> = {};
+  const taken = new Set(Object.values(state.ports));
+  for (const [purpose, part] of Object.entries(PURPOSES)) {
+    const record = state.processes[part];
+    const known = state.ports[purpose];
+    const isOurs = (port: number) => port === known && record !== undefined && isAlive(record);
+    const published = purpose === part ? compose.service(part).port : null;
+    const variable = published?.variable ?? null;
+    if (published !== null && variable !== null && variables[variable] !== undefined) {
+      if (!isOurs(published.number) && !(await isFree(published.number))) {
+        throw new UserError(`${variable}: port ${published.number} is taken by another program. Name a free one.`);
+      }
+      chosen[purpose] = published.number;
+    } else if (known !== undefined && (isOurs(known) || (await isFree(known)))) {
+      chosen[purpose] = known;
+    } else {
+      chosen[purpose] = await freePort(taken);
+    }
+    taken.add(chosen[purpose]);
+  }
+  return chosen;
+}

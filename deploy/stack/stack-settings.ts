@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { writePrivate } from './stack-state';
+
+/** Where the parts are, as this machine sees them and as Connect does. */
+export interface StackAddresses {
+  /** host:port */
+  readonly mysql: string;
+  readonly kafka: string;
+  readonly connectUrl: string;
+  readonly kafkaUiUrl?: string;
+  readonly prometheusUrl?: string;
+  readonly grafanaUrl?: string;
+  /** host:port, when Connect has other names for them. */
+  readonly mysqlOfConnect?: string;
+  readonly kafkaOfConnect?: string;
+}
+
+const DATABASE = 'downspout';
+
+/** The settings that Downspout takes from the environment, for a local stack. */
+export function stackSettings(
+  folder: string,
+  addresses: StackAddresses,
+  passwords: { readonly admin: string; readonly application: string; readonly worker: string; readonly cdc: string },
+): Record<string, string> {
+  const database = (user: string, password: string, host = addresses.mysql) =>
+    `mysql://${user}:${encodeURIComponent(password)}@${host}/${DATABASE}`;
+  const optional: Readonly<Record<string, string | undefined>> = {
+    CONNECT_KAFKA_BROKERS: addresses.kafkaOfConnect,
+    KAFKA_UI_URL: addresses.kafkaUiUrl,
+    PROMETHEUS_URL: addresses.prometheusUrl,
+    GRAFANA_URL: addresses.grafanaUrl,
+  };
+  return {
+    DATABASE_URL: database('downspout', passwords.application),
+    WORKER_DATABASE_URL: database('downspout_worker', passwords.worker),
+    ADMIN_DATABASE_URL: database('root', passwords.admin),
+    CDC_DATABASE_URL: database('downspout_cdc', passwords.cdc, addresses.mysqlOfConnect),
+    KAFKA_BROKERS: addresses.kafka,
+    CONNECT_URL: addresses.connectUrl,
+    ...Object.fromEntries(Object.entries(optional).flatMap(([name, value]) => (value ? [[name, value]] : []))),
+    DOWNSPOUT_SECRET_KEY_FILE: secretKeyFile(folder),
+  };
+}
+
+/** Writes the settings where every verb finds them. */
+export function writeSettings(folder: string, settings: Readonly<Record<string, string>>): void {
+  writePrivate(join(folder, 'env.json'), `${JSON.stringify(settings, null, 2)}\n`);
+}
+
+/** The key of the accounts' secrets, made once. */
+function secretKeyFile(folder: string): string {
+  const path = join(folder, 'secret.key');
+  if (!existsSync(path)) writePrivate(path, `${randomBytes(32).toString('base64')}\n`);
+  return path;
+}

@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { reasonOf, UserError } from '../../topology/core/errors';
+
+const stateSchema = z.object({
+  mode: z.enum(['native', 'compose']),
+  /** Ports by purpose, chosen once so that they stay the same. */
+  ports: z.record(z.string(), z.int()),
+  /** What was started and not stopped. `program` is a digest of the command line and configuration. */
+  processes: z.record(z.string(), z.object({ pid: z.int(), started: z.string(), program: z.string() })),
+  passwords: z.object({ admin: z.string(), application: z.string(), worker: z.string(), cdc: z.string() }),
+});
+export type StackState = z.infer<typeof stateSchema>;
+
+/** What is remembered of a local stack, in `stack.json`: it holds passwords, so only its owner may read it. */
+export class StackStateFile {
+  private readonly path: string;
+
+  constructor(folder: string) {
+    this.path = join(folder, 'stack.json');
+  }
+
+  /** @throws UserError when the file is damaged */
+  read(): StackState | null {
+    let text: string;
+    try {
+      text = readFileSync(this.path, 'utf8');
+    } catch {
+      return null;
+    }
+    try {
+      return stateSchema.parse(JSON.parse(text));
+    } catch (error) {
+      throw new UserError(
+        `${this.path} is damaged (${reasonOf(error)}). End the stack's processes by hand, remove ${dirname(this.path)} and run \`downspout up\`.`,
+      );
+    }
+  }
+
+  write(state: StackState): void {
+    writePrivate(this.path, `${JSON.stringify(state, null, 2)}\n`);
+  }
+}
+
+/** @param admin the administrator's password when it was given, else one is made */
+export function newState(mode: StackState['mode'], admin?: string): StackState {
+  return {
+    mode,
+    ports: {},
+    processes: {},
+    passwords: { admin: admin ?? password(), application: password(), worker: password(), cdc: password() },
+  };
+}
+
+function password(): string {
+  return randomBytes(18).toString('base64url');
+}
+
+/** Writes a file that only its owner may read, whole or not at all. */
+export function writePrivate(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = `${path}.${process.pid}.tmp`;
+  writeFileSync(temporary, text, { mode: 0o600 });
+  chmodSync(temporary, 0o600);
+  renameSync(temporary, path);
+}
