@@ -1,0 +1,35 @@
+import type { ArrivalReport, Lateness } from '../../deploy/demo/arrivals';
+import type { Usage } from './process-usage';
+import type { Workload } from './workload';
+
+/** What one measurement gave, judged by the receiver. */
+export interface Figures {
+  readonly messages: number;
+  readonly payloadBytes: number;
+  /** Messages per second. */
+  readonly rate: number;
+  readonly lateness: Lateness | null;
+  readonly early: number;
+  /** Requests beyond the first of a message. */
+  readonly duplicates: number;
+  readonly lost: number;
+  readonly usage: readonly Usage[];
+}
+
+/**
+ * @param from the first due time, epoch milliseconds: for a burst the instant at which all of it is due. The rate counts
+ * from there to the last arrival.
+ */
+export function figuresOf(work: Workload, from: number, report: ArrivalReport, usage: readonly Usage[]): Figures {
+  const seconds = report.lastAt === null ? 0 : (report.lastAt - from) / 1_000;
+  return {
+    messages: work.count,
+    payloadBytes: work.payloadBytes,
+    rate: seconds > 0 ? report.accepted / seconds : 0,
+    lateness: report.lateness,
+    early: report.early,
+    duplicates: report.duplicates,
+    lost: work.count - report.accepted,
+    usage,
+  };
+}

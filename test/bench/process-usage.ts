@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+
+/** A process of the benchmark, by what it does. */
+export interface Watched {
+  readonly name: string;
+  readonly pid: number;
+}
+
+export interface Usage {
+  readonly name: string;
+  /** User and system time since the reading before, seconds. */
+  readonly cpuSeconds: number;
+  /** Highest resident memory in the process's life, bytes. */
+  readonly peakBytes: number;
+}
+
+/** Clock ticks per second: USER_HZ, 100 on every Linux that Node runs on. */
+const TICKS = 100;
+
+/** What processes cost from now on, as Linux accounts it. */
+export class UsageMeter {
+  private readonly before: readonly (Watched & { readonly ticks: number })[];
+
+  constructor(watched: readonly Watched[]) {
+    this.before = watched.map((one) => ({ ...one, ticks: ticksOf(one.pid) }));
+  }
+
+  read(): Usage[] {
+    return this.before.map(({ name, pid, ticks }) => ({
+      name,
+      cpuSeconds: (ticksOf(pid) - ticks) / TICKS,
+      peakBytes: peakOf(pid),
+    }));
+  }
+}
+
+/** utime + stime, see proc_pid_stat(5). */
+function ticksOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The name may hold blanks and parentheses; the fields are counted from behind it.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+/** VmHWM, see proc_pid_status(5). */
+function peakOf(pid: number): number {
+  const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return match === null ? 0 : Number(match[1]) * 1_024;
+}
