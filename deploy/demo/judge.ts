@@ -4,8 +4,6 @@ import type { MessageState } from '../../topology/message';
 export interface ToldPlan {
   readonly revision: number;
   readonly dueAt: number;
-  /** When the application began to write it. */
-  readonly askedAt: number;
   /** When the answer was in: from then on nothing older may be sent. */
   readonly acknowledgedAt: number;
 }
@@ -54,7 +52,7 @@ export interface Verdict {
   readonly holds: boolean;
   /** One line per violation, the first few of each kind. */
   readonly examples: readonly string[];
-  /** Milliseconds, one per accepted message; see {@link latenessOf}. */
+  /** Accepted minus due, milliseconds, one per accepted message. */
   readonly lateness: readonly number[];
 }
 
@@ -89,7 +87,8 @@ export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows:
     judgeRequests(message, requests, found);
     judgeRow(message, accepted.length > 0, row, found);
     const first = accepted[0];
-    if (first !== undefined) lateness.push(latenessOf(message, first));
+    const plan = first === undefined ? undefined : planOf(message, first.revision);
+    if (first !== undefined && plan !== undefined) lateness.push(first.at - plan.dueAt);
   }
   for (const [key, requests] of arrivalsOf) found.add('strangers', key, `${requests.length} requests, never scheduled`);
   return {
@@ -101,15 +100,6 @@ export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows:
     examples: found.examples,
     lateness,
   };
-}
-
-/**
- * How long after its time a request came, milliseconds. A message that was written or edited when its time had already
- * come counts from the beginning of that writing: nobody could have sent it before.
- */
-export function latenessOf(message: Told, arrival: Arrival): number {
-  const plan = planOf(message, arrival.revision);
-  return plan === undefined ? 0 : arrival.at - Math.max(plan.dueAt, plan.askedAt);
 }
 
 function judgeRequests(message: Told, requests: readonly Arrival[], found: Findings): void {

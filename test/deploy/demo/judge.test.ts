@@ -4,15 +4,15 @@ const DUE = 1_800_000_000_000;
 
 const told = (key: string, over: Partial<Told> = {}): Told => ({
   key,
-  plans: [{ revision: 1, dueAt: DUE, askedAt: DUE - 9_010, acknowledgedAt: DUE - 9_000 }],
+  plans: [{ revision: 1, dueAt: DUE, acknowledgedAt: DUE - 9_000 }],
   canceledAt: null,
   ...over,
 });
 const edited = (key: string) =>
   told(key, {
     plans: [
-      { revision: 1, dueAt: DUE, askedAt: DUE - 9_010, acknowledgedAt: DUE - 9_000 },
-      { revision: 2, dueAt: DUE + 1_000, askedAt: DUE - 110, acknowledgedAt: DUE - 100 },
+      { revision: 1, dueAt: DUE, acknowledgedAt: DUE - 9_000 },
+      { revision: 2, dueAt: DUE + 1_000, acknowledgedAt: DUE - 100 },
     ],
   });
 const arrival = (key: string, over: Partial<Arrival> = {}): Arrival => ({
@@ -37,13 +37,6 @@ test('a run in which everything was accepted once or canceled holds', () => {
   );
   expect(verdict).toMatchObject({ told: 3, acceptedOnce: 2, canceled: 1, holds: true, examples: [] });
   expect(verdict.lateness).toEqual([5, 7]);
-});
-
-test('a message written after its time is late from the writing', () => {
-  const message = told('a', {
-    plans: [{ revision: 1, dueAt: DUE - 3_600_000, askedAt: DUE, acknowledgedAt: DUE + 4 }],
-  });
-  expect(judge([message], [arrival('a', { at: DUE + 20 })], [row('a')]).lateness).toEqual([20]);
 });
 
 test('a request repeated because the row was in doubt is explained', () => {

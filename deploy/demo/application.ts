@@ -1,0 +1,148 @@
+import type { Clock } from '../../topology/core/clock';
+import type { Told, ToldPlan } from './judge';
+import type { DemoPlan, PlannedChange, PlannedMessage } from './plan';
+
+/** What one message looks like to the client. `dueAt` is epoch milliseconds. */
+export interface Content {
+  readonly dueAt: number;
+  readonly payload: { readonly url: string; readonly headers: Record<string, string>; readonly body: unknown };
+}
+
+/** What the application needs of the client. Answers are in the order asked. */
+export interface Scheduling {
+  schedule(messages: readonly (Content & { key: string; account: string })[]): Promise<void>;
+  edit(edits: readonly (Content & { key: string; account: string })[]): Promise<('edited' | 'too_late')[]>;
+  cancel(messages: readonly { key: string; account: string }[]): Promise<('canceled' | 'too_late')[]>;
+}
+
+interface Written {
+  readonly message: PlannedMessage;
+  readonly plans: ToldPlan[];
+  canceledAt: number | null;
+}
+
+const TICK = 50;
+const MOST_AT_ONCE = 500;
+
+/** Plays the plan as an application would, and remembers what it was told: the first witness. */
+export class Application {
+  private readonly written = new Map<string, Written>();
+  private nextMessage = 0;
+  private nextChange = 0;
+  scheduled = 0;
+  edited = 0;
+  canceled = 0;
+  tooLate = 0;
+
+  /** @param start epoch milliseconds of the plan's 0 */
+  constructor(
+    private readonly plan: DemoPlan,
+    private readonly client: Scheduling,
+    private readonly receiverUrl: string,
+    private readonly clock: Clock,
+    private readonly start: number,
+  ) {}
+
+  /** Resolves when everything was written and changed, or when the signal aborts. @throws what the client throws */
+  async play(signal: AbortSignal): Promise<void> {
+    while (
+      !signal.aborted &&
+      this.nextMessage + this.nextChange < this.plan.messages.length + this.plan.changes.length
+    ) {
+      const elapsed = this.clock.now() - this.start;
+      await this.write(this.take(this.plan.messages, this.nextMessage, (message) => message.scheduleAt <= elapsed));
+      const changes = this.take(this.plan.changes, this.nextChange, (change) => change.at <= elapsed);
+      this.nextChange += changes.length;
+      await this.cancel(changes.filter((change) => change.kind === 'cancel'));
+      await this.edit(changes.filter((change) => change.kind === 'edit'));
+      await this.clock.sleep(TICK, signal);
+    }
+  }
+
+  told(): Told[] {
+    return [...this.written.values()].map(({ message, plans, canceledAt }) => ({
+      key: message.key,
+      plans,
+      canceledAt,
+    }));
+  }
+
+  private take<T>(all: readonly T[], from: number, due: (one: T) => boolean): T[] {
+    let to = from;
+    while (to < all.length && to - from < MOST_AT_ONCE && due(all[to] as T)) to += 1;
+    return all.slice(from, to);
+  }
+
+  private async write(messages: readonly PlannedMessage[]): Promise<void> {
+    if (messages.length === 0) return;
+    const asked = messages.map((message) => ({
+      key: message.key,
+      account: message.account,
+      ...this.content(message.key, 1, this.notBeforeNow(message.dueAt)),
+    }));
+    await this.client.schedule(asked);
+    const acknowledgedAt = this.clock.now();
+    for (const [index, message] of messages.entries()) {
+      const dueAt = (asked[index] as Content).dueAt;
+      this.written.set(message.key, { message, plans: [{ revision: 1, dueAt, acknowledgedAt }], canceledAt: null });
+    }
+    this.nextMessage += messages.length;
+    this.scheduled += messages.length;
+  }
+
+  private async cancel(changes: readonly PlannedChange[]): Promise<void> {
+    if (changes.length === 0) return;
+    const targets = changes.map((change) => this.find(change.key));
+    const answers = await this.client.cancel(targets.map(({ message }) => message));
+    const now = this.clock.now();
+    for (const [index, answer] of answers.entries()) {
+      if (answer === 'canceled') {
+        (targets[index] as Written).canceledAt = now;
+        this.canceled += 1;
+      } else this.tooLate += 1;
+    }
+  }
+
+  private async edit(changes: readonly Extract<PlannedChange, { kind: 'edit' }>[]): Promise<void> {
+    if (changes.length === 0) return;
+    const asked = changes.map((change) => {
+      const { message, plans } = this.find(change.key);
+      const last = plans.at(-1) as ToldPlan;
+      const dueAt = change.dueAt === undefined ? last.dueAt : this.notBeforeNow(change.dueAt);
+      const content = this.content(message.key, last.revision + 1, dueAt);
+      return { key: message.key, account: message.account, ...content };
+    });
+    const answers = await this.client.edit(asked);
+    const acknowledgedAt = this.clock.now();
+    for (const [index, answer] of answers.entries()) {
+      const { key, dueAt } = asked[index] as { key: string; dueAt: number };
+      const { plans } = this.find(key);
+      if (answer === 'edited') {
+        plans.push({ revision: plans.length + 1, dueAt, acknowledgedAt });
+        this.edited += 1;
+      } else this.tooLate += 1;
+    }
+  }
+
+  /** Nobody means a time that is over: what should go out "now" is due when it is written. */
+  private notBeforeNow(planned: number): number {
+    return Math.max(this.start + planned, this.clock.now());
+  }
+
+  private content(key: string, revision: number, dueAt: number): Content {
+    return {
+      dueAt,
+      payload: {
+        url: `${this.receiverUrl}/messages`,
+        headers: { 'x-due-at': String(dueAt), 'x-tag': `${key}#${revision}` },
+        body: { message: key, revision, text: `Revision ${revision} of ${key}` },
+      },
+    };
+  }
+
+  private find(key: string): Written {
+    const written = this.written.get(key);
+    if (written === undefined) throw new Error(`${key} is changed before it was written`);
+    return written;
+  }
+}

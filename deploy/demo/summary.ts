@@ -1,0 +1,46 @@
+import type { Output } from '../cli/output';
+import { formatCount, formatDuration } from '../cli/units';
+import type { Verdict } from './judge';
+import { latenessFigures } from './live-view';
+
+interface Line {
+  readonly what: string;
+  readonly count: number;
+  /** What the figure must be, or null when any is fine. */
+  readonly wanted: number | null;
+}
+
+/** The verdict as a table, with examples of what is wrong below it. */
+export function summaryText(verdict: Verdict, output: Output): string {
+  const { green, red, dim, bold } = output.colors;
+  const lines: Line[] = [
+    { what: 'messages scheduled', count: verdict.told, wanted: null },
+    { what: 'canceled in time', count: verdict.canceled, wanted: null },
+    { what: 'accepted once', count: verdict.acceptedOnce, wanted: verdict.told - verdict.canceled },
+    { what: 'lost', count: verdict.lost, wanted: 0 },
+    { what: 'accepted twice', count: verdict.duplicates, wanted: 0 },
+    { what: 'requests repeated without a doubt', count: verdict.repeatedWithoutDoubt, wanted: 0 },
+    { what: 'early', count: verdict.early, wanted: 0 },
+    { what: 'sent after an acknowledged cancel', count: verdict.afterCancel, wanted: 0 },
+    { what: 'old content after an acknowledged edit', count: verdict.oldContent, wanted: 0 },
+    { what: 'never scheduled', count: verdict.strangers, wanted: 0 },
+    { what: 'row and receiver disagree', count: verdict.tableDisagrees, wanted: 0 },
+  ];
+  const lateness = latenessFigures(verdict.lateness);
+  const judged = ({ count, wanted }: Line) =>
+    wanted === null ? '' : count === wanted ? green('ok') : red(`should be ${formatCount(wanted)}`);
+  const width = Math.max(...lines.map((line) => line.what.length));
+  return [
+    bold('What the receiver saw, against what the application was told and what the table says (messages):'),
+    '',
+    ...lines.map((line) =>
+      `  ${line.what.padEnd(width)}  ${formatCount(line.count).padStart(6)}  ${judged(line)}`.trimEnd(),
+    ),
+    lateness === null
+      ? dim('  nothing was delivered')
+      : `  ${'lateness'.padEnd(width)}  p50 ${formatDuration(lateness.p50)}, p99 ${formatDuration(lateness.p99)}, max ${formatDuration(lateness.max)}`,
+    '',
+    ...verdict.examples.map((example) => red(`  ${example}`)),
+    verdict.holds ? green('Everything holds.') : red('Not everything holds.'),
+  ].join('\n');
+}

@@ -1,0 +1,88 @@
+import { Application, type Scheduling } from '../../../deploy/demo/application';
+import { judge } from '../../../deploy/demo/judge';
+import { planDemo } from '../../../deploy/demo/plan';
+import { ManualClock } from '../../support/manual-clock';
+
+const START = 1_800_000_000_000;
+const plan = planDemo(7);
+
+interface Row {
+  dueAt: number;
+  tag: string;
+  state: 'scheduled' | 'canceled';
+}
+
+/** A table in memory: what is due is closed, as if it had been claimed at its instant. */
+class Table implements Scheduling {
+  readonly rows = new Map<string, Row>();
+  lateAnswers = 0;
+
+  constructor(private readonly clock: ManualClock) {}
+
+  schedule: Scheduling['schedule'] = async (messages) => {
+    for (const { key, dueAt, payload } of messages) {
+      this.rows.set(key, { dueAt, tag: payload.headers['x-tag'] as string, state: 'scheduled' });
+    }
+  };
+
+  edit: Scheduling['edit'] = async (edits) =>
+    edits.map(({ key, dueAt, payload }) => {
+      const row = this.open(key);
+      if (row === undefined) return 'too_late';
+      Object.assign(row, { dueAt, tag: payload.headers['x-tag'] });
+      return 'edited';
+    });
+
+  cancel: Scheduling['cancel'] = async (messages) =>
+    messages.map(({ key }) => {
+      const row = this.open(key);
+      if (row === undefined) return 'too_late';
+      row.state = 'canceled';
+      return 'canceled';
+    });
+
+  private open(key: string): Row | undefined {
+    const row = this.rows.get(key);
+    if (row !== undefined && row.state === 'scheduled' && row.dueAt > this.clock.now()) return row;
+    this.lateAnswers += 1;
+    return undefined;
+  }
+}
+
+test('what the application remembers being told is what the table did', async () => {
+  const clock = new ManualClock(START);
+  const table = new Table(clock);
+  const application = new Application(plan, table, 'http://127.0.0.1:1', clock, START);
+  const playing = application.play(new AbortController().signal);
+  await clock.advance(plan.endsAt + 1_000);
+  await playing;
+
+  expect(application).toMatchObject({ scheduled: plan.messages.length, tooLate: table.lateAnswers });
+  expect(application.edited + application.canceled + application.tooLate).toBe(plan.changes.length);
+  expect(application.tooLate).toBeGreaterThan(0);
+
+  const arrivals = [...table.rows].flatMap(([key, { dueAt, tag, state }]) =>
+    state === 'canceled' ? [] : [{ key, revision: Number(tag.split('#')[1]), at: dueAt + 1, accepted: true }],
+  );
+  const rows = [...table.rows].map(([key, { state }]) => ({
+    key,
+    state: state === 'canceled' ? state : ('delivered' as const),
+    inDoubt: false,
+  }));
+  const verdict = judge(application.told(), arrivals, rows);
+  expect(verdict.examples).toEqual([]);
+  expect(verdict).toMatchObject({ holds: true, canceled: application.canceled });
+  expect(clock.timers).toBe(0);
+});
+
+test('an abort ends the play at once', async () => {
+  const clock = new ManualClock(START);
+  const abort = new AbortController();
+  const application = new Application(plan, new Table(clock), 'http://127.0.0.1:1', clock, START);
+  const playing = application.play(abort.signal);
+  await clock.advance(1_000);
+  abort.abort();
+  await playing;
+  expect(application.scheduled).toBeLessThan(plan.messages.length);
+  expect(clock.timers).toBe(0);
+});
