@@ -41,6 +41,14 @@ export interface AttemptResult {
   readonly settlement: Settlement;
 }
 
+/** A result that could not be written. */
+export interface Unwritten {
+  readonly id: number;
+  readonly reason: string;
+  /** True when it should be handed in again. */
+  readonly again: boolean;
+}
+
 /** The bolt's view of the table. Every call throws Unavailable when the database does not answer. */
 export interface SendRows {
   /** Rows by id, in no particular order; ids that do not exist are missing from the answer. */
@@ -57,10 +65,8 @@ export interface SendRows {
   /**
    * Writes the ledger and settles the rows that the session still owns in that version, in one transaction. Repeating it
    * is harmless. A delivered attempt whose claim was lost settles the row if it is in doubt. A row that cannot be written
-   * does not hold the others: it is found by bisection and returned.
+   * does not hold the others: it is found by bisection and returned. `again`: another transaction holds it, so the result
+   * must be handed in again; otherwise it can never be written as it is.
    */
-  writeBack(
-    session: string,
-    results: readonly AttemptResult[],
-  ): Promise<readonly { readonly id: number; readonly reason: string }[]>;
+  writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]>;
 }

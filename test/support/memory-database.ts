@@ -1,0 +1,204 @@
+import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../bolts/send-rows';
+import { cut } from '../../connectors/mysql/cut';
+import type { OpenRow, OpenRows, ShardCursor } from '../../spouts/open-rows';
+import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../topology/runtime/registry';
+import { type MemoryRow, MemoryTable, wakeOf } from './memory-table';
+
+interface MemoryWorker extends WorkerIdentity {
+  leaseUntil: number;
+  dead: boolean;
+  report: WorkerReport | null;
+}
+
+export type Operation =
+  | 'page'
+  | 'deadOf'
+  | 'recover'
+  | 'read'
+  | 'claim'
+  | 'writeBack'
+  | 'register'
+  | 'renew'
+  | 'leave'
+  | 'pulse';
+
+/**
+ * The table in memory, behind the same ports and with the same answers as MySQL's; the battery of test/connectors/mysql
+ * runs against both. Every operation is atomic. Its clock is `clock.now() + skew`.
+ */
+export class MemoryDatabase extends MemoryTable {
+  /** Runs before an operation has its effect; throws for a database that is away. */
+  before: (operation: Operation) => Promise<void> | void = () => {};
+  /** Runs after the effect; throws for an answer that is lost. */
+  after: (operation: Operation) => Promise<void> | void = () => {};
+  readonly workers = new Map<string, MemoryWorker>();
+  readonly pausedChannels = new Set<string>();
+  pausedAccounts: { readonly channel: string; readonly account: string }[] = [];
+  /** Rows that another transaction holds: claims leave them out, write-backs hand them back. */
+  readonly locked = new Set<number>();
+  /** Rows that cannot be written back. */
+  readonly poisoned = new Set<number>();
+  private readonly attempts = new Map<string, AttemptResult & { readonly session: string }>();
+
+  /** One entry per attempt: what the bolts wrote back. */
+  get ledger(): (AttemptResult & { readonly session: string })[] {
+    return [...this.attempts.values()];
+  }
+
+  openRows(): OpenRows {
+    return {
+      page: (channel, cursors, below, limit) => this.run('page', () => this.pageOf(channel, cursors, below, limit)),
+      deadOf: (sessions, bury) => this.run('deadOf', () => sessions.filter((one) => this.isDead(one, bury))),
+      recover: (rows, delay) =>
+        this.run('recover', () => {
+          const own = rows.filter(({ id, version, session }) => this.owned(session, id, version) !== undefined);
+          for (const { id } of own) {
+            const row = this.rows.get(id) as MemoryRow;
+            const lastError = 'its worker died while sending';
+            this.write(row, {
+              ...released,
+              inDoubt: true,
+              lastError,
+              retryAt: this.now() + delay,
+              version: row.version + 1,
+            });
+          }
+          return own.length;
+        }),
+    };
+  }
+
+  sendRows(): SendRows {
+    return {
+      read: (ids) => this.run('read', () => [...new Set(ids)].flatMap((id) => this.rows.get(id) ?? []).map(asSendRow)),
+      claim: (session, rows, ahead) => this.run('claim', () => this.claimRows(session, rows, ahead)),
+      writeBack: (session, results) => this.run('writeBack', () => this.settleRows(session, results)),
+    };
+  }
+
+  registry(): WorkerRegistry {
+    return {
+      register: (worker, lease) =>
+        this.run('register', () => {
+          this.workers.set(worker.session, { ...worker, leaseUntil: this.now() + lease, dead: false, report: null });
+        }),
+      renew: (session, lease, report) =>
+        this.run('renew', () => {
+          const worker = this.workers.get(session);
+          if (worker === undefined || worker.dead) return false;
+          Object.assign(worker, { leaseUntil: this.now() + lease, report });
+          return true;
+        }),
+      leave: (session) =>
+        this.run('leave', () => {
+          const worker = this.workers.get(session);
+          if (worker !== undefined) worker.dead = true;
+        }),
+      pulse: async (): Promise<Pulse> => {
+        const sent = this.clock.monotonic();
+        const timestamp = await this.run('pulse', () => this.now());
+        return {
+          reading: { timestamp, sent, received: this.clock.monotonic(), server: 'memory' },
+          pausedChannels: [...this.pausedChannels],
+          pausedAccounts: [...this.pausedAccounts],
+        };
+      },
+    };
+  }
+
+  private async run<T>(operation: Operation, effect: () => T): Promise<T> {
+    await this.before(operation);
+    const answer = effect();
+    await this.after(operation);
+    return answer;
+  }
+
+  private pageOf(channel: string, cursors: readonly ShardCursor[], below: number, limit: number): OpenRow[] {
+    const pages = new Map(cursors.map((cursor) => [cursor.shard, { cursor, found: [] as OpenRow[] }]));
+    for (const row of this.rows.values()) {
+      const page = pages.get(row.shard);
+      const wakeAt = wakeOf(row);
+      if (page === undefined || row.channel !== channel || wakeAt === null || wakeAt >= below) continue;
+      const { afterWake, afterId } = page.cursor;
+      if (wakeAt < afterWake || (wakeAt === afterWake && row.id <= afterId)) continue;
+      const { id, shard, account, version, state, claim: session } = row;
+      if (state === 'scheduled' || state === 'sending') {
+        page.found.push({ id, shard, account, channel, wakeAt, version, state, session });
+      }
+    }
+    return [...pages.values()].flatMap(({ found }) =>
+      found.toSorted((a, b) => a.wakeAt - b.wakeAt || a.id - b.id).slice(0, limit),
+    );
+  }
+
+  private isDead(session: string, bury: boolean): boolean {
+    const worker = this.workers.get(session);
+    if (worker === undefined) return true;
+    if (bury && worker.leaseUntil < this.now()) worker.dead = true;
+    return worker.dead;
+  }
+
+  private owned(session: string, id: number, version: number): MemoryRow | undefined {
+    const row = this.rows.get(id);
+    return row?.state === 'sending' && row.claim === session && row.version === version ? row : undefined;
+  }
+
+  private claimRows(session: string, rows: readonly ClaimRow[], ahead: number): number {
+    let won = 0;
+    for (const { id, version, updatedAt } of rows) {
+      const row = this.rows.get(id);
+      if (row?.state !== 'scheduled' || row.version !== version || row.updatedAt !== updatedAt) continue;
+      if (this.locked.has(id) || (wakeOf(row) as number) > this.now() + ahead) continue;
+      this.write(row, { state: 'sending', claim: session, attempts: row.attempts + 1 });
+      won++;
+    }
+    return won;
+  }
+
+  private settleRows(session: string, results: readonly AttemptResult[]): Unwritten[] {
+    const bad: Unwritten[] = [];
+    for (const result of results) {
+      const { id, version, settlement } = result;
+      if (this.locked.has(id)) bad.push({ id, reason: 'locked by another transaction', again: true });
+      else if (this.poisoned.has(id)) bad.push({ id, reason: 'poisoned', again: false });
+      else {
+        const key = `${id} ${version} ${session}`;
+        if (!this.attempts.has(key)) this.attempts.set(key, { ...result, session });
+        const row = this.owned(session, id, version);
+        if (row !== undefined) this.write(row, this.settled(row, settlement));
+        else if (settlement.state === 'delivered') this.settleDoubt(id, settlement);
+      }
+    }
+    return bad;
+  }
+
+  private settled(row: MemoryRow, settlement: AttemptResult['settlement']): Partial<MemoryRow> {
+    if (settlement.state === 'delivered') {
+      const { deliveredAt, receipt } = settlement;
+      return {
+        state: 'delivered',
+        deliveredAt,
+        receipt: receipt === null ? null : cut(receipt, 512),
+        lastError: null,
+        claim: null,
+      };
+    }
+    const { state, inDoubt } = settlement;
+    const ended = { state, inDoubt, lastError: cut(settlement.error, 1024), claim: null };
+    if (settlement.state !== 'scheduled') return ended;
+    return { ...ended, retryAt: this.now() + settlement.delay, version: row.version + 1 };
+  }
+
+  private settleDoubt(id: number, settlement: Extract<AttemptResult['settlement'], { state: 'delivered' }>): void {
+    const row = this.rows.get(id);
+    if (row === undefined || !row.inDoubt || row.state === 'delivered' || row.state === 'canceled') return;
+    this.write(row, this.settled(row, settlement));
+  }
+}
+
+const released = { state: 'scheduled', claim: null } as const;
+
+function asSendRow(row: MemoryRow): SendRow {
+  const { id, account, channel, payload, version, state, attempts, inDoubt, updatedAt, claim: session } = row;
+  return { id, account, channel, payload, wakeAt: wakeOf(row), version, state, attempts, inDoubt, updatedAt, session };
+}

@@ -1,0 +1,154 @@
+import { crc32 } from 'node:zlib';
+import type { CancelAnswer, EditAnswer, Refusal } from '../../connectors/mysql/answers';
+import type { Clock } from '../../topology/core/clock';
+import type { MessageState } from '../../topology/message';
+import type { ScheduleChange } from '../../topology/streams';
+
+/** A row of `scheduled_messages`. Times are epoch milliseconds. */
+export interface MemoryRow {
+  readonly id: number;
+  readonly account: string;
+  readonly channel: string;
+  readonly shard: number;
+  payload: string;
+  dueAt: number;
+  retryAt: number | null;
+  state: MessageState;
+  version: number;
+  attempts: number;
+  inDoubt: boolean;
+  claim: string | null;
+  deliveredAt: number | null;
+  receipt: string | null;
+  lastError: string | null;
+  updatedAt: string;
+}
+
+/** What an application says of a message; `payload` is JSON text, or a value that becomes it. */
+export interface NewRow {
+  readonly account?: string;
+  readonly channel?: string;
+  readonly payload?: unknown;
+  readonly dueAt: number;
+}
+
+/** The rows of `scheduled_messages` and what an application may do to them, with the answers that MySQL's client gives. */
+export class MemoryTable {
+  /** How far the database's clock is ahead of the machine's, milliseconds. */
+  skew = 0;
+  readonly rows = new Map<number, MemoryRow>();
+  private readonly listeners = new Set<(change: ScheduleChange) => void>();
+  private nextId = 1;
+  private lastMicros = 0;
+
+  constructor(protected readonly clock: Clock) {}
+
+  /** Epoch milliseconds by the database's clock. */
+  now(): number {
+    return this.clock.now() + this.skew;
+  }
+
+  /** Calls the listener for every change of a plan: what CDC tells. Claims and write-backs make none. */
+  onChange(listener: (change: ScheduleChange) => void): void {
+    this.listeners.add(listener);
+  }
+
+  insert(row: NewRow): MemoryRow {
+    const account = row.account ?? 'account';
+    const payload = row.payload ?? { url: 'http://127.0.0.1/', body: null };
+    const inserted: MemoryRow = {
+      id: this.nextId++,
+      account,
+      channel: row.channel ?? 'webhook',
+      shard: crc32(account) % 256,
+      payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+      dueAt: row.dueAt,
+      retryAt: null,
+      state: 'scheduled',
+      version: 1,
+      attempts: 0,
+      inDoubt: false,
+      claim: null,
+      deliveredAt: null,
+      receipt: null,
+      lastError: null,
+      updatedAt: this.stamp(),
+    };
+    this.rows.set(inserted.id, inserted);
+    this.tell(inserted, false);
+    return inserted;
+  }
+
+  /** @param change a new due time clears the time of a retry; `version` is the one its author saw */
+  edit(id: number, change: { dueAt?: number; payload?: unknown; version?: number }): EditAnswer {
+    const row = this.rows.get(id);
+    const refusal = refusalOf(row);
+    if (row === undefined || refusal !== null) return refusal ?? { result: 'not_found' };
+    if (change.version !== undefined && change.version !== row.version) {
+      return { result: 'changed', version: row.version };
+    }
+    this.write(row, {
+      ...(change.payload === undefined ? {} : { payload: JSON.stringify(change.payload) }),
+      ...(change.dueAt === undefined ? {} : { dueAt: change.dueAt, retryAt: null }),
+      version: row.version + 1,
+      attempts: 0,
+    });
+    return { result: 'edited', version: row.version };
+  }
+
+  cancel(id: number): CancelAnswer {
+    const row = this.rows.get(id);
+    const refusal = refusalOf(row);
+    if (row !== undefined && refusal === null) {
+      this.write(row, { state: 'canceled', version: row.version + 1 });
+      return { result: 'canceled' };
+    }
+    if (row !== undefined && refusal?.result === 'in_doubt') {
+      this.write(row, { state: 'uncertain', version: row.version + 1 });
+    }
+    return refusal ?? { result: 'not_found' };
+  }
+
+  delete(id: number): void {
+    const row = this.rows.get(id);
+    if (row !== undefined && this.rows.delete(id)) this.tell(row, true);
+  }
+
+  protected write(row: MemoryRow, change: Partial<MemoryRow>): void {
+    const before = { wakeAt: wakeOf(row), version: row.version };
+    Object.assign(row, change, { updatedAt: this.stamp() });
+    if (row.version !== before.version || wakeOf(row) !== before.wakeAt) this.tell(row, false);
+  }
+
+  private tell(row: MemoryRow, deleted: boolean): void {
+    const { id, shard, account, channel, version } = row;
+    const change = { id, shard, account, channel, wakeAt: wakeOf(row), version, deleted, committedAt: this.now() };
+    for (const listener of this.listeners) listener(change);
+  }
+
+  /** `YYYY-MM-DD HH:MM:SS.ffffff`, different from every earlier one. */
+  private stamp(): string {
+    this.lastMicros = Math.max(this.lastMicros + 1, this.now() * 1000);
+    const millis = new Date(Math.floor(this.lastMicros / 1000)).toISOString();
+    return `${millis.slice(0, 23).replace('T', ' ')}${String(this.lastMicros % 1000).padStart(3, '0')}`;
+  }
+}
+
+/** When the row is to be sent next: its due time or that of its retry. Null when canceled. */
+export function wakeOf(row: MemoryRow): number | null {
+  return row.state === 'canceled' ? null : Math.max(row.dueAt, row.retryAt ?? row.dueAt);
+}
+
+/** Null when the row may be changed. */
+function refusalOf(row: MemoryRow | undefined): Refusal | null {
+  if (row === undefined) return { result: 'not_found' };
+  if (row.state === 'sending') {
+    return {
+      result: 'too_late',
+      claimedAt: Date.parse(`${row.updatedAt.replace(' ', 'T')}Z`),
+      worker: row.claim ?? '',
+    };
+  }
+  if (row.state !== 'scheduled') return { result: 'already', state: row.state };
+  return row.inDoubt ? { result: 'in_doubt' } : null;
+}
