@@ -25,6 +25,11 @@ export interface Due {
   readonly version: number;
 }
 
+/** A topic's, group's or connector's name in Kafka: the deployment's namespace goes before it. */
+export function topicName(namespace: string, name: string): string {
+  return namespace === '' ? name : `${namespace}.${name}`;
+}
+
 /** Every change of a plan; partition = shard % partitions. Written by Debezium, so only its connector knows the codec. */
 export function scheduleChanges(codec: Codec<ScheduleChange>): Stream<ScheduleChange> {
   return stream('schedule-changes', codec);
