@@ -117,6 +117,11 @@ export function readStackVariables(source: NodeJS.ProcessEnv = process.env): Rea
   return Object.fromEntries(stackVariables.flatMap((name) => (source[name] ? [[name, source[name]]] : [])));
 }
 
+/** The environment for a process that this one starts: its own, except for what `settings` says. */
+export function childEnvironment(settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { ...process.env, ...settings };
+}
+
 /**
  * A setting that a verb cannot do without.
  * @throws UserError saying how to get it

@@ -45,6 +45,12 @@ export function ownRecord(): ProcessRecord {
   return { pid: process.pid, started: startOf(process.pid) ?? 'unknown' };
 }
 
+/** A process that runs, as others find it; null when there is none. */
+export function recordOf(pid: number): ProcessRecord | null {
+  const started = startOf(pid);
+  return started === null ? null : { pid, started };
+}
+
 /** Whether that very process still runs, and not another one with its id. */
 export function isAlive(record: ProcessRecord): boolean {
   return startOf(record.pid) === record.started;

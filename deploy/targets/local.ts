@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { childEnvironment } from '../../topology/config';
 import type { Clock, Timer } from '../../topology/core/clock';
 
 /** The first delay before a process that died is started again; it doubles up to the cap. Milliseconds. */
@@ -20,8 +21,8 @@ export interface WorkerSpec {
 export interface LocalTargetOptions {
   readonly clock: Clock;
   readonly workers: readonly WorkerSpec[];
-  /** The whole environment of the processes. */
-  readonly environment: NodeJS.ProcessEnv;
+  /** What the processes find in their environment beside what this one has. */
+  readonly settings: Readonly<Record<string, string>>;
   /** Where `<name>.log` is appended to. */
   readonly logFolder: string;
   /** A line for people: a process died, was started again. */
@@ -118,7 +119,7 @@ export class LocalTarget {
     const startedAt = this.options.clock.monotonic();
     const child = spawn(process.execPath, slot.spec.args, {
       stdio: ['ignore', log, log],
-      env: this.options.environment,
+      env: childEnvironment(this.options.settings),
       detached: true,
     });
     closeSync(log);

@@ -23,7 +23,7 @@ function run(script: string, onEvent: (text: string) => void = () => {}, names =
   target = new LocalTarget({
     clock: systemClock,
     workers: names.map((name) => ({ name, args: ['-e', script] })),
-    environment: process.env,
+    settings: {},
     logFolder: folder,
     onEvent,
   });

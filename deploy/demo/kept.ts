@@ -1,0 +1,39 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Clock } from '../../topology/core/clock';
+import { endProcess, isAlive, type ProcessRecord, recordOf } from '../stack/processes';
+import { writePrivate } from '../stack/stack-state';
+
+const GRACE = 20_000;
+const keptSchema = z.array(z.object({ pid: z.int(), started: z.string() }));
+
+/** Workers that `downspout demo --keep` left running, in the stack's folder. */
+export class KeptWorkers {
+  private readonly path: string;
+
+  constructor(stackFolder: string) {
+    this.path = join(stackFolder, 'demo-workers.json');
+  }
+
+  keep(pids: readonly number[]): void {
+    const records = pids.flatMap((pid) => recordOf(pid) ?? []);
+    writePrivate(this.path, `${JSON.stringify(records)}\n`);
+  }
+
+  alive(): ProcessRecord[] {
+    try {
+      return keptSchema.parse(JSON.parse(readFileSync(this.path, 'utf8'))).filter(isAlive);
+    } catch {
+      return [];
+    }
+  }
+
+  /** Drains them. @returns how many there were */
+  async stop(clock: Clock): Promise<number> {
+    const alive = this.alive();
+    await Promise.all(alive.map((record) => endProcess(record, GRACE, clock)));
+    rmSync(this.path, { force: true });
+    return alive.length;
+  }
+}
