@@ -59,6 +59,11 @@ export class Arrivals {
     this.withoutKey = 0;
   }
 
+  /** Messages: keys that were seen. */
+  get accepted(): number {
+    return this.keys.size;
+  }
+
   /** In order of arrival. */
   list(): readonly ReceivedRequest[] {
     return this.journal;

@@ -5,12 +5,13 @@ import type { ArrivalReport, ReceivedRequest } from './arrivals';
 
 export interface ReceiverRequest {
   readonly id: number;
-  readonly ask: 'reset' | 'report' | 'list';
+  readonly ask: 'reset' | 'accepted' | 'report' | 'list';
 }
 
 export interface ReceiverAnswer {
   readonly id: number;
   readonly port?: number;
+  readonly accepted?: number;
   readonly report?: ArrivalReport;
   readonly list?: readonly ReceivedRequest[];
 }
@@ -64,6 +65,11 @@ export class ReceiverProcess {
   /** Forgets all arrivals. */
   async reset(): Promise<void> {
     await this.ask('reset');
+  }
+
+  /** Messages so far; costs the receiver nothing, unlike a report. */
+  async accepted(): Promise<number> {
+    return (await this.ask('accepted')).accepted as number;
   }
 
   async report(): Promise<ArrivalReport> {

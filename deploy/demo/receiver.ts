@@ -8,7 +8,8 @@ async function main(): Promise<void> {
   process.on('message', ({ id, ask }: ReceiverRequest) => {
     if (ask === 'reset') server.arrivals.reset();
     if (ask === 'list') answer({ id, list: server.arrivals.list() });
-    else answer({ id, report: server.arrivals.report() });
+    else if (ask === 'report') answer({ id, report: server.arrivals.report() });
+    else answer({ id, accepted: server.arrivals.accepted });
   });
   process.on('disconnect', () => void server.close());
   // The parent decides when this ends, also when a terminal sends the signal to all of them.

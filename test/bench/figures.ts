@@ -14,6 +14,14 @@ export interface Figures {
   readonly duplicates: number;
   readonly lost: number;
   readonly usage: readonly Usage[];
+  /** What the table says at the end, messages by state; of bare HTTP there is none. */
+  readonly states?: Readonly<Record<string, number>>;
+}
+
+/** The one in the middle by rate, of an odd number; the slower of the two middle ones otherwise. */
+export function median(rounds: readonly Figures[]): Figures {
+  const sorted = rounds.toSorted((a, b) => a.rate - b.rate);
+  return sorted[Math.floor((sorted.length - 1) / 2)] as Figures;
 }
 
 /**

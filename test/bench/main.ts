@@ -1,0 +1,110 @@
+import { ReceiverProcess } from '../../deploy/demo/receiver-process';
+import { readTopologySettings } from '../../topology/config';
+import { systemClock } from '../../topology/core/clock';
+import { reasonOf } from '../../topology/core/errors';
+import { BareSenders } from './bare';
+import { type Figures, median } from './figures';
+import { type BenchOptions, parseOptions } from './options';
+import { holds, type Measurement, machine, print, type Report, type Restart } from './report';
+import { WholeRun } from './whole-run';
+
+const SENDERS = 2;
+
+/** What has to be ended, in the order in which it was begun. */
+const begun: (() => Promise<void>)[] = [];
+
+async function main(): Promise<void> {
+  const options = parseOptions(process.argv);
+  let report: Report;
+  try {
+    report = await bench(options);
+  } finally {
+    await cleanUp();
+  }
+  print(report, options.json);
+  if (!holds(report)) process.exitCode = 1;
+}
+
+async function bench(options: BenchOptions): Promise<Report> {
+  const receiver = await ReceiverProcess.start();
+  begun.push(() => receiver.stop());
+  const url = `${receiver.url}/bench`;
+  const measurements: Measurement[] = [];
+  let restart: Restart | null = null;
+  let whole: WholeRun | undefined;
+  if (options.scenario !== 'bare') {
+    whole = await WholeRun.start(options, receiver, url, say, (end) => begun.push(end));
+  }
+  const bare = await bareHttp(options, receiver, url);
+  measurements.push(...bare.values());
+  if (whole !== undefined) {
+    const rateOf = (payloadBytes: number) => bare.get(payloadBytes)?.rate ?? null;
+    measurements.push(...(await whole.measure(rateOf)));
+    restart = whole.restart;
+  }
+  return { machine: machine(), measurements, restart };
+}
+
+/** Warms the senders and the receiver up, and measures each payload. */
+async function bareHttp(
+  options: BenchOptions,
+  receiver: ReceiverProcess,
+  url: string,
+): Promise<Map<number, Measurement>> {
+  const { webhook } = readTopologySettings().components;
+  const inFlight = webhook?.concurrency ?? 256;
+  const timeout = webhook?.timeout ?? 10_000;
+  const senders = await BareSenders.start(SENDERS);
+  const stop = () => senders.stop();
+  begun.push(stop);
+  const result = new Map<number, Measurement>();
+  for (const payloadBytes of options.payload) {
+    say(`bare HTTP, ${payloadBytes} B`);
+    const work = { name: 'bare', count: options.count, accounts: options.accounts, payloadBytes, url };
+    await senders.burst(receiver, work, inFlight, timeout);
+    const rounds: Figures[] = [];
+    for (let round = 0; round < Math.max(1, options.rounds); round++) {
+      rounds.push(await senders.burst(receiver, work, inFlight, timeout));
+    }
+    result.set(payloadBytes, {
+      ...median(rounds),
+      name: 'bare HTTP',
+      claimAhead: null,
+      besides: '',
+      ratio: 1,
+      rounds: rounds.map(({ rate }) => Math.round(rate)),
+    });
+  }
+  await stop();
+  return result;
+}
+
+function say(text: string): void {
+  process.stderr.write(`${new Date(systemClock.now()).toISOString().slice(11, 19)} ${text}\n`);
+}
+
+/** Ends what was begun, last first; one failure does not keep the others from ending. */
+async function cleanUp(): Promise<void> {
+  for (let end = begun.pop(); end !== undefined; end = begun.pop()) {
+    try {
+      await end();
+    } catch (error) {
+      say(`while cleaning up: ${reasonOf(error)}`);
+      process.exitCode = 1;
+    }
+  }
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    say(`${signal}: cleaning up`);
+    process.exitCode = 130;
+    // What is being measured fails as its parts end, and `main` reports that.
+    void cleanUp();
+  });
+}
+
+void main().catch((error: unknown) => {
+  say(reasonOf(error));
+  process.exitCode ||= 1;
+});

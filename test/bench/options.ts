@@ -1,0 +1,49 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+export interface BenchOptions {
+  readonly scenario: 'bare' | 'burst' | 'steady' | 'all';
+  readonly count: number;
+  readonly payload: readonly number[];
+  readonly accounts: number;
+  readonly claimAhead: 'on' | 'off' | 'both';
+  readonly rounds: number;
+  readonly rate: number;
+  readonly seconds: number;
+  readonly future: number;
+  readonly overdue: number;
+  readonly json: boolean;
+}
+
+export function parseOptions(argv: readonly string[]): BenchOptions {
+  const command = new Command('npm run bench --')
+    .description('Measures deliveries through the whole stack against bare HTTP in the same run.')
+    .addOption(
+      new Option('--scenario <name>', 'what to measure').choices(['bare', 'burst', 'steady', 'all']).default('all'),
+    )
+    .option('--count <messages>', 'messages of a burst', wholeNumber, 20_000)
+    .option('--payload <bytes...>', 'size of the payload column', wholeNumbers, [250, 2_048])
+    .option('--accounts <count>', 'accounts of uneven size', wholeNumber, 5_000)
+    .addOption(new Option('--claim-ahead <which>', 'for bursts').choices(['on', 'off', 'both']).default('both'))
+    .option('--rounds <count>', 'of each burst; the one in the middle is told', wholeNumber, 3)
+    .option('--rate <messages>', 'per second, of the steady stream', wholeNumber, 500)
+    .option('--seconds <count>', 'of the steady stream', wholeNumber, 20)
+    .option('--future <rows>', 'due in a year: measure again beside them', wholeNumber, 0)
+    .option('--overdue <rows>', 'on a paused channel: measure again beside them', wholeNumber, 0)
+    .option('--json', 'print the report as JSON', false);
+  return command.parse([...argv]).opts<BenchOptions>();
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('expected a whole number');
+  return value;
+}
+
+const given = new WeakSet<readonly number[]>();
+
+/** Gathers the values of one option; the first replaces the default. */
+function wholeNumbers(text: string, before: readonly number[]): readonly number[] {
+  const values = [...(given.has(before) ? before : []), wholeNumber(text)];
+  given.add(values);
+  return values;
+}

@@ -1,0 +1,188 @@
+import type { ReceiverProcess } from '../../deploy/demo/receiver-process';
+import { readTopologySettings } from '../../topology/config';
+import { systemClock } from '../../topology/core/clock';
+import { BenchTable } from './bench-table';
+import { type Figures, median } from './figures';
+import { burst, type Subject, steady } from './measure';
+import type { BenchOptions } from './options';
+import { UsageMeter } from './process-usage';
+import type { Measurement, Restart } from './report';
+import { WholeStack } from './whole-stack';
+import { accountPicker, rowsOf, type Workload } from './workload';
+
+const WARM_UP_BURSTS = 3;
+const WARM_UP_MESSAGES = 5_000;
+/** The JVMs are slow in their first minute; this is the shortest warm-up. Milliseconds. */
+const WARM_UP = 20_000;
+/** Beside preloaded rows: how late a small burst may be before the rows count as taken in. Milliseconds. */
+const CALM = 1_000;
+const CALM_TRIES = 60;
+const OVERDUE_CHANNEL = 'paused';
+
+type Say = (text: string) => void;
+
+/** The measurements through the whole stack. */
+export class WholeRun {
+  restart: Restart | null = null;
+  private besides = '';
+
+  private constructor(
+    private readonly options: BenchOptions,
+    private readonly stack: WholeStack,
+    private readonly subject: Subject,
+    private readonly url: string,
+    private readonly say: Say,
+  ) {}
+
+  static async start(
+    options: BenchOptions,
+    receiver: ReceiverProcess,
+    url: string,
+    say: Say,
+    onEnd: (end: () => Promise<void>) => void,
+  ): Promise<WholeRun> {
+    const stack = await WholeStack.start(say);
+    onEnd(() => stack.stop());
+    const table = new BenchTable(stack.settings['DATABASE_URL'] as string);
+    onEnd(() => table.close());
+    const watched = () => [...stack.watched(), { name: 'receiver', pid: receiver.pid }];
+    return new WholeRun(options, stack, { table, receiver, watched }, url, say);
+  }
+
+  /** @param bareRate of a payload size, messages per second */
+  async measure(bareRate: (payloadBytes: number) => number | null): Promise<Measurement[]> {
+    const done = await this.scenarios(bareRate);
+    const { future, overdue } = this.options;
+    if (future === 0 && overdue === 0) return done;
+    await this.preload();
+    if (future > 0) await this.measureRestart();
+    return [...done, ...(await this.scenarios(bareRate))];
+  }
+
+  private async scenarios(bareRate: (payloadBytes: number) => number | null): Promise<Measurement[]> {
+    const { scenario, claimAhead, payload } = this.options;
+    const done: Measurement[] = [];
+    const settings = [...(claimAhead === 'on' ? [] : [0]), ...(claimAhead === 'off' ? [] : [claimAheadMax()])];
+    for (const ahead of settings) {
+      await this.startWorkers(ahead);
+      if (scenario !== 'steady') {
+        for (const payloadBytes of payload) done.push(await this.bursts(payloadBytes, ahead, bareRate(payloadBytes)));
+      }
+      if (scenario !== 'burst' && ahead === settings.at(-1)) done.push(await this.steadyStream(ahead));
+      await this.stack.stopWorkers();
+    }
+    return done;
+  }
+
+  private async startWorkers(claimAhead: number): Promise<void> {
+    this.say(`workers start, claim-ahead ${claimAhead === 0 ? 'off' : `up to ${claimAhead} ms`}; warming up`);
+    this.stack.startWorkers(claimAhead);
+    const until = systemClock.monotonic() + WARM_UP;
+    for (let n = 0; n < WARM_UP_BURSTS || systemClock.monotonic() < until; n++) {
+      const figures = await burst(this.subject, this.work('warm-up', WARM_UP_MESSAGES, this.smallest));
+      if (figures.lost > 0) {
+        throw new Error(
+          `warming up: ${figures.lost} messages did not arrive; table: ${JSON.stringify(figures.states)}`,
+        );
+      }
+    }
+    for (let tries = 0; this.besides !== ''; tries++) {
+      const figures = await burst(this.subject, this.work('calm', 1_000, this.smallest));
+      if ((figures.lateness?.p99 ?? Infinity) < CALM) break;
+      if (tries >= CALM_TRIES) throw new Error(`beside ${this.besides} a burst of 1,000 is still late`);
+    }
+  }
+
+  private async bursts(payloadBytes: number, claimAhead: number, bare: number | null): Promise<Measurement> {
+    const rounds: Figures[] = [];
+    for (let round = 1; round <= Math.max(1, this.options.rounds); round++) {
+      const figures = await burst(this.subject, this.work(`burst${round}`, this.options.count, payloadBytes));
+      this.say(
+        `burst of ${payloadBytes} B, round ${round}: ${Math.round(figures.rate)}/s, p99 ${figures.lateness?.p99} ms`,
+      );
+      rounds.push(figures);
+    }
+    const middle = median(rounds);
+    return {
+      ...middle,
+      // A violation in any round counts.
+      early: sum(rounds, ({ early }) => early),
+      duplicates: sum(rounds, ({ duplicates }) => duplicates),
+      lost: sum(rounds, ({ lost }) => lost),
+      name: 'burst',
+      claimAhead,
+      besides: this.besides,
+      ratio: bare === null ? null : middle.rate / bare,
+      rounds: rounds.map(({ rate }) => Math.round(rate)),
+    };
+  }
+
+  private async steadyStream(claimAhead: number): Promise<Measurement> {
+    const { rate, seconds } = this.options;
+    this.say(`${rate}/s for ${seconds} s`);
+    const figures = await steady(this.subject, this.work('steady', rate * seconds, this.smallest), rate);
+    return {
+      ...figures,
+      name: 'steady',
+      claimAhead,
+      besides: this.besides,
+      ratio: null,
+      rounds: [Math.round(figures.rate)],
+    };
+  }
+
+  private async preload(): Promise<void> {
+    const { future, overdue, accounts } = this.options;
+    const pick = accountPicker(accounts);
+    const payload = rowsOf(this.work('preloaded', 1, this.smallest), 0, 1, () => 0)[0]?.payload ?? '';
+    const words: string[] = [];
+    if (future > 0) {
+      this.say(`writing ${future} future rows`);
+      await this.subject.table.preloadFuture(future, pick, payload);
+      words.push(`${future} future`);
+    }
+    if (overdue > 0) {
+      this.say(`writing ${overdue} overdue rows`);
+      await this.subject.table.preloadOverdue(overdue, OVERDUE_CHANNEL, pick, payload);
+      words.push(`${overdue} overdue`);
+    }
+    this.besides = words.join(', ');
+  }
+
+  /** How long new spouts take to their first message when the table is full. */
+  private async measureRestart(): Promise<void> {
+    this.stack.startWorkers(0);
+    await burst(this.subject, this.work('before', 1_000, this.smallest));
+    await this.stack.stopSpouts();
+    const { receiver, table } = this.subject;
+    await receiver.reset();
+    await table.insert(rowsOf(this.work('restart', 100, this.smallest), 0, 100, () => systemClock.now()));
+    const startedAt = systemClock.now();
+    this.stack.startSpouts();
+    while ((await receiver.accepted()) < 100) await systemClock.sleep(20);
+    const { firstAt } = await receiver.report();
+    const spouts = this.subject.watched().filter(({ name }) => name.startsWith('due-'));
+    this.restart = {
+      firstEmitMs: (firstAt ?? startedAt) - startedAt,
+      futureRows: this.options.future,
+      usage: new UsageMeter(spouts).read(),
+    };
+    await this.stack.stopWorkers();
+  }
+
+  private work(name: string, count: number, payloadBytes: number): Workload {
+    return { name, count, accounts: this.options.accounts, payloadBytes, url: this.url };
+  }
+
+  private get smallest(): number {
+    return Math.min(...this.options.payload);
+  }
+}
+
+function claimAheadMax(): number {
+  return readTopologySettings().components.webhook?.claimAheadMax || 2_000;
+}
+
+function sum(rounds: readonly Figures[], value: (figures: Figures) => number): number {
+  return rounds.reduce((total, figures) => total + value(figures), 0);
+}

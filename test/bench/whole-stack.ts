@@ -1,0 +1,108 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { NativeStack } from '../../deploy/stack/native-stack';
+import { LocalTarget } from '../../deploy/targets/local';
+import { packageRoot, readTopologySettings } from '../../topology/config';
+import { systemClock } from '../../topology/core/clock';
+import type { Watched } from './process-usage';
+
+/** Time for a worker to drain, milliseconds. */
+const DRAIN = 15_000;
+
+/** The system under test: a stack of its own, and worker processes as `downspout worker` starts them. */
+export class WholeStack {
+  private spouts: LocalTarget | null = null;
+  private bolts: LocalTarget | null = null;
+  private topology = '';
+  private starts = 0;
+
+  private constructor(
+    private readonly folder: string,
+    private readonly stack: NativeStack,
+    readonly settings: Readonly<Record<string, string>>,
+    private readonly say: (text: string) => void,
+  ) {}
+
+  /** @param say takes a line about what is going on */
+  static async start(say: (text: string) => void): Promise<WholeStack> {
+    const folder = join(packageRoot(), '.downspout', 'bench');
+    rmSync(join(folder, 'workers'), { recursive: true, force: true });
+    mkdirSync(join(folder, 'workers'), { recursive: true });
+    const stack = new NativeStack({ folder, clock: systemClock, variables: variablesOf(process.env) });
+    // What an interrupted run left over would be measured too.
+    await stack.down(true, () => undefined);
+    const settings = await stack.up(({ part, stage, text }) => {
+      if (stage !== 'starting') say(`${part}: ${text}`);
+    });
+    return new WholeStack(folder, stack, settings, say);
+  }
+
+  /** Starts two workers of each component. @param claimAheadMax milliseconds, 0 for none */
+  startWorkers(claimAheadMax: number): void {
+    const { due, webhook } = readTopologySettings().components;
+    this.topology = join(this.folder, 'workers', 'topology.yaml');
+    writeFileSync(this.topology, stringify({ components: { due, webhook: { ...webhook, claimAheadMax } } }));
+    this.startSpouts();
+    this.bolts = this.startComponent('webhook');
+  }
+
+  startSpouts(): void {
+    this.spouts = this.startComponent('due');
+  }
+
+  async stopSpouts(): Promise<void> {
+    const killed = (await this.spouts?.stop(DRAIN)) ?? [];
+    this.spouts = null;
+    if (killed.length > 0) throw new Error(`${killed.join(', ')} did not end within ${DRAIN / 1_000} s`);
+  }
+
+  async stopWorkers(): Promise<void> {
+    const killed = (await this.bolts?.stop(DRAIN)) ?? [];
+    this.bolts = null;
+    await this.stopSpouts();
+    if (killed.length > 0) throw new Error(`${killed.join(', ')} did not drain within ${DRAIN / 1_000} s`);
+  }
+
+  /** Every process of the system, by what it does. */
+  watched(): Watched[] {
+    const workers = [...(this.spouts?.workers() ?? []), ...(this.bolts?.workers() ?? [])];
+    const parts = this.stack.running().filter(({ alive, part }) => alive && part !== 'prometheus');
+    return [
+      ...workers.flatMap(({ name, pid }) => (pid === null ? [] : [{ name, pid }])),
+      ...parts.map(({ part, pid }) => ({ name: part, pid })),
+    ];
+  }
+
+  async stop(): Promise<void> {
+    try {
+      await this.stopWorkers();
+    } finally {
+      await this.stack.down(true, () => undefined);
+    }
+  }
+
+  private startComponent(component: string): LocalTarget {
+    this.starts++;
+    const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
+    const target = new LocalTarget({
+      clock: systemClock,
+      workers: [1, 2].map((n) => ({ name: `${component}-${n}`, args: [program, 'worker', '--component', component] })),
+      settings: {
+        ...this.settings,
+        DOWNSPOUT_TOPOLOGY: this.topology,
+        WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
+      },
+      logFolder: join(this.folder, 'workers', String(this.starts)),
+      onEvent: this.say,
+    });
+    target.start();
+    return target;
+  }
+}
+
+function variablesOf(environment: NodeJS.ProcessEnv): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
