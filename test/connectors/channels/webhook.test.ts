@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer, Socket } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { WebhookChannel, type WebhookOptions } from '../../../connectors/channels/webhook';
 import { systemClock } from '../../../topology/core/clock';
@@ -234,21 +234,28 @@ describe('mayStart', () => {
     expect(receiver.connections).toBe(1);
   });
 
-  test('is asked once, after the connection is there and in the tick of the write', async () => {
-    const through = channel();
-    let asked = 0;
-    let connectedWhenAsked = 0;
-    let writtenBefore = true;
-    await send(through, '/', {
-      mayStart: () => {
-        asked++;
-        connectedWhenAsked = receiver.connections;
-        writtenBefore = receiver.journal.length > 0;
+  test('is asked once, in the tick of the write', async () => {
+    const through = channel({ perHost: 1 });
+    const write = jest.spyOn(Socket.prototype, 'write');
+    for (const key of ['new connection', 'used connection']) {
+      write.mockClear();
+      const tickOver = jest.fn();
+      const mayStart = jest.fn(() => {
+        queueMicrotask(tickOver);
         return true;
-      },
-    });
-    expect({ asked, writtenBefore }).toEqual({ asked: 1, writtenBefore: false });
-    expect(connectedWhenAsked).toBeLessThanOrEqual(1);
+      });
+      await send(through, '/', { key, mayStart });
+      const posted = write.mock.calls.findIndex(([text]) => String(text).startsWith('POST'));
+      const order = [
+        mayStart.mock,
+        { invocationCallOrder: write.mock.invocationCallOrder.slice(posted) },
+        tickOver.mock,
+      ];
+      const places = order.map(({ invocationCallOrder }) => invocationCallOrder[0] as number);
+      expect(places).toEqual(places.toSorted((a, b) => a - b));
+      expect(mayStart).toHaveBeenCalledTimes(1);
+    }
+    write.mockRestore();
   });
 
   test('is not asked while the request waits for a connection', async () => {
