@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../../topology/config';
 import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
+import { downCommand } from './down';
+import { envCommand } from './env';
 import { colorsFor } from './output';
 
 const USAGE_ERROR = 2;
@@ -35,7 +37,7 @@ function buildProgram(): Command {
 }
 
 function verbs(): Command[] {
-  return [];
+  return [downCommand(), envCommand()];
 }
 
 /** Usage errors are thrown instead of ending the process, in every sub-command. */

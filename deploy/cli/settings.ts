@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { type Environment, packageRoot, readEnvironment } from '../../topology/config';
+import { join } from 'node:path';
+import { type Environment, readEnvironment } from '../../topology/config';
 import { reasonOf, UserError } from '../../topology/core/errors';
+import { stackFolder } from '../stack/stack-folder';
 import type { Output } from './output';
 
 /** What a verb connects with. */
@@ -14,31 +15,22 @@ export interface Settings {
 }
 
 /**
- * Settings from the environment, and for what it does not set from the local stack's `.downspout/env.json`, looked for
- * from the current folder upward and then in the checkout.
+ * Settings from the environment, and for what it does not set from the local stack's `.downspout/env.json`.
  * @throws UserError naming the variable or the file
  */
 export function readSettings(output?: Output, from: string = process.cwd()): Settings {
-  const stackFolder = findStackFolder(from);
-  const file = stackFolder === null ? null : join(stackFolder, 'env.json');
-  const fallback = file === null ? {} : readFallback(file);
+  const folder = stackFolder(from);
+  const file = join(folder, 'env.json');
+  const local = existsSync(file);
+  const fallback = local ? readFallback(file) : {};
   const environment = readEnvironment(fallback);
   const names = Object.keys(fallback);
   output?.detail(
-    file === null
-      ? 'settings: from the environment (no local stack found)'
-      : `settings: from the environment; what it does not set, from ${file} (${names.join(', ')})`,
+    local
+      ? `settings: from the environment; what it does not set, from ${file} (${names.join(', ')})`
+      : 'settings: from the environment (no local stack found)',
   );
-  return { environment, fallback, stackFolder };
-}
-
-function findStackFolder(from: string): string | null {
-  for (let folder = from; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, '.downspout', 'env.json'))) return join(folder, '.downspout');
-    if (dirname(folder) === folder) break;
-  }
-  const own = join(packageRoot(), '.downspout');
-  return existsSync(join(own, 'env.json')) ? own : null;
+  return { environment, fallback, stackFolder: local ? folder : null };
 }
 
 function readFallback(file: string): Record<string, string> {

@@ -20,7 +20,10 @@ afterEach(() => {
   else process.env['KAFKA_BROKERS'] = before;
 });
 
-const write = (text: string) => writeFileSync(join(folder, '.downspout', 'env.json'), text);
+function write(text: string): void {
+  writeFileSync(join(folder, '.downspout', 'stack.json'), '{}');
+  writeFileSync(join(folder, '.downspout', 'env.json'), text);
+}
 
 test('the local stack is found from a folder below it', () => {
   write('{"KAFKA_BROKERS":"127.0.0.1:1234"}');
