@@ -8,6 +8,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { homedir } from 'node:os';
 import { join, relative } from 'node:path';
 import type { Clock } from '../../topology/core/clock';
 import { withLock } from './lock';
@@ -52,6 +53,11 @@ export class Cache {
     });
   }
 
+  /** Whether a part is there in good order. */
+  has(name: string): boolean {
+    return isComplete(join(this.directory, name));
+  }
+
   /** Halves of downloads whose process was killed. The lock is held, so nobody is filling one now. */
   private removeLeftovers(name: string): void {
     mkdirSync(this.directory, { recursive: true });
@@ -59,6 +65,11 @@ export class Cache {
       if (entry.startsWith(`${name}.part-`)) rmSync(join(this.directory, entry), { recursive: true, force: true });
     }
   }
+}
+
+/** Where downloads are kept. @param variables with XDG_CACHE_HOME where it is set */
+export function cacheFolder(variables: Readonly<Record<string, string>>): string {
+  return join(variables['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'downspout');
 }
 
 /** Every file with its size and time of change; links with their kind only. */

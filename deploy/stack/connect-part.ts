@@ -39,6 +39,7 @@ export function workerProperties(context: PartContext, plugins: string): Record<
 /** Kafka Connect with Debezium. It waits for the broker by itself, so both start at once. */
 export class ConnectPart implements Part {
   readonly name = 'connect';
+  readonly needed = true;
   readonly grace = 10_000;
   readonly port: number;
   readonly version: string;

@@ -1,10 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../topology/core/errors';
+import type { Cache } from './cache';
 import { onPath, run } from './commands';
 
 /** The suite that has this stack's versions. */
 const SUITE = 'sid';
+/** They share libraries, so one folder holds them all. The cache's name changes with the list. */
+const PACKAGES = ['mysql-server-core', 'haproxy', 'prometheus'];
+const CACHE_NAME = 'debian-1';
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 /** Packages unpacked at a time. */
 const UNPACKERS = 2;
@@ -16,12 +20,17 @@ export async function hasDebianPackages(): Promise<boolean> {
   return tools.every((tool) => tool !== null) && findArchive() !== null;
 }
 
+/** The unpacked Debian packages of the stack. */
+export function debianRoot(cache: Cache, onFetch: () => void): Promise<string> {
+  return cache.obtain(CACHE_NAME, (folder) => fetchDebianPackages(PACKAGES, folder), onFetch);
+}
+
 /**
  * Unpacks Debian packages and all that they depend on into `folder`, without installing anything and without root: apt
  * is given a root of its own, with an empty list of installed packages.
  * @throws UserError with apt's last lines
  */
-export async function fetchDebianPackages(packages: readonly string[], folder: string): Promise<void> {
+async function fetchDebianPackages(packages: readonly string[], folder: string): Promise<void> {
   const archive = findArchive();
   if (archive === null) throw new UserError('This machine has no Debian archive among its apt sources.');
   const apt = join(folder, 'apt');

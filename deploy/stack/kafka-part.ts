@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Cache } from './cache';
 import { onPath, run } from './commands';
+import type { ComposeFile } from './compose-file';
 import { jvmFlags, requireJava, requireMaven, writeLogging, writeProperties } from './java';
 import { fetchKafka } from './maven';
 import { fits, type Part, type PartContext } from './part';
@@ -10,27 +12,43 @@ import type { Program } from './processes';
 /** ApiVersions, version 0, correlation 1, no client id: every broker answers it as soon as it serves. */
 const API_VERSIONS = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff]);
 
+interface Jars {
+  readonly folder: string;
+  readonly version: string;
+}
+
 /** The jars of Kafka and Connect: of an installation on the PATH when it fits, else fetched. */
-export async function kafkaJars(
-  context: PartContext,
-  onFetch: () => void,
-): Promise<{ folder: string; version: string }> {
+export async function kafkaJars(context: PartContext, onFetch: () => void): Promise<Jars> {
   const wanted = context.compose.service('kafka').version;
   await requireJava();
-  const script = await onPath('kafka-server-start.sh');
-  if (script !== null) {
-    const folder = join(dirname(dirname(realpathSync(script))), 'libs');
-    const jars = existsSync(folder) ? readdirSync(folder) : [];
-    const version = jars
-      .map((jar) => /^kafka_2\.13-([\d.]+)\.jar$/.exec(jar)?.[1])
-      .find((found) => found !== undefined);
-    if (version !== undefined && fits(version, wanted)) return { folder, version };
-  }
+  const installed = await installedKafka(wanted);
+  if (installed !== null) return installed;
   const fill = async (folder: string) => {
     await requireMaven();
     await fetchKafka(wanted, folder);
   };
-  return { folder: await context.cache.obtain(`kafka-${wanted}`, fill, onFetch), version: wanted };
+  return { folder: await context.cache.obtain(cacheName(wanted), fill, onFetch), version: wanted };
+}
+
+/** @throws UserError naming what to install when Kafka can neither be found nor fetched */
+export async function requireKafka(compose: ComposeFile, cache: Cache): Promise<void> {
+  const wanted = compose.service('kafka').version;
+  await requireJava();
+  if (!cache.has(cacheName(wanted)) && (await installedKafka(wanted)) === null) await requireMaven();
+}
+
+function cacheName(version: string): string {
+  return `kafka-${version}`;
+}
+
+async function installedKafka(wanted: string): Promise<Jars | null> {
+  const script = await onPath('kafka-server-start.sh');
+  if (script === null) return null;
+  const folder = join(dirname(dirname(realpathSync(script))), 'libs');
+  const jars = existsSync(folder) ? readdirSync(folder) : [];
+  const versions = jars.flatMap((jar) => /^kafka_2\.13-([\d.]+)\.jar$/.exec(jar)?.[1] ?? []);
+  const version = versions.find((found) => fits(found, wanted));
+  return version === undefined ? null : { folder, version };
 }
 
 /** The broker's properties: what docker-compose.yml says, with this machine's addresses and paths. */
@@ -58,6 +76,7 @@ export function propertiesOf(environment: Readonly<Record<string, string>>, pref
 /** A Kafka broker that is its own controller. */
 export class KafkaPart implements Part {
   readonly name = 'kafka';
+  readonly needed = true;
   readonly grace = 20_000;
   readonly port: number;
   version: string;

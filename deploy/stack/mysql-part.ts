@@ -2,19 +2,36 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { dirname, join } from 'node:path';
 import { UserError } from '../../topology/core/errors';
 import { onPath, run, tryRun } from './commands';
-import { fetchDebianPackages, hasDebianPackages, unpackedProgram } from './debian';
+import type { ComposeFile } from './compose-file';
+import { debianRoot, hasDebianPackages, unpackedProgram } from './debian';
 import { fits, majorMinor, type Part, type PartContext } from './part';
 import { ask } from './ports';
 import type { Program } from './processes';
 
-/** MySQL, Prometheus and HAProxy share libraries, so one folder holds them all. */
-const PACKAGES = ['mysql-server-core', 'haproxy', 'prometheus'];
 /** The first byte of a server's greeting after the packet's header: the version of the protocol. */
 const PROTOCOL_10 = 10;
 
-/** The unpacked Debian packages of the stack. The name changes with the list of packages. */
-export function debianRoot(context: PartContext, onFetch: () => void): Promise<string> {
-  return context.cache.obtain('debian-1', (folder) => fetchDebianPackages(PACKAGES, folder), onFetch);
+/** @throws UserError naming what to install when MySQL can neither be found nor fetched */
+export async function requireMySql(compose: ComposeFile): Promise<void> {
+  const wanted = compose.service('mysql').version;
+  const { fitting, version } = await installedMySql(wanted);
+  if (fitting !== null || (await hasDebianPackages())) return;
+  throw new UserError(whatToInstall(wanted, `there is ${version ?? 'no mysqld'} on the PATH`));
+}
+
+function whatToInstall(wanted: string, found: string): string {
+  const version = majorMinor(wanted);
+  return `MySQL ${version} is needed and ${found}. Install MySQL ${version} so that \`mysqld\` is on the PATH, or use Docker: downspout up --docker`;
+}
+
+async function installedMySql(wanted: string): Promise<{ fitting: string | null; version: string | null }> {
+  const found = await onPath('mysqld');
+  const version = versionIn(found === null ? null : await tryRun(found, ['--version']));
+  return { fitting: version !== null && fits(version, wanted) ? found : null, version };
+}
+
+function versionIn(banner: string | null): string | null {
+  return /Ver (\d+\.\d+\.\d+)/.exec(banner ?? '')?.[1] ?? null;
 }
 
 interface Server {
@@ -27,6 +44,7 @@ interface Server {
 /** mysqld with the flags of docker-compose.yml. */
 export class MySqlPart implements Part {
   readonly name = 'mysql';
+  readonly needed = true;
   readonly grace = 20_000;
   readonly port: number;
   version: string;
@@ -41,21 +59,14 @@ export class MySqlPart implements Part {
 
   readonly fetch = async (onFetch: () => void): Promise<void> => {
     const wanted = this.version;
-    const found = await onPath('mysqld');
-    const banner = found === null ? null : await tryRun(found, ['--version']);
-    const version = /Ver (\d+\.\d+\.\d+)/.exec(banner ?? '')?.[1];
-    if (found !== null && version !== undefined && fits(version, wanted)) {
-      this.server = { command: found, prefix: [], flags: [] };
-      this.version = version;
+    const installed = await installedMySql(wanted);
+    if (installed.fitting !== null) {
+      this.server = { command: installed.fitting, prefix: [], flags: [] };
+      this.version = installed.version as string;
       return;
     }
-    if (!(await hasDebianPackages())) {
-      throw new UserError(
-        `MySQL ${majorMinor(wanted)} is needed and there is ${version ?? 'no mysqld'} on the PATH. ` +
-          `Install MySQL ${majorMinor(wanted)} so that \`mysqld\` is on the PATH, or use Docker: downspout up --docker`,
-      );
-    }
-    const root = await debianRoot(this.context, onFetch);
+    await requireMySql(this.context.compose);
+    const root = await debianRoot(this.context.cache, onFetch);
     const share = join(root, 'usr', 'share', 'mysql');
     this.server = {
       ...unpackedProgram(root, 'usr/sbin/mysqld'),
@@ -66,12 +77,9 @@ export class MySqlPart implements Part {
       ],
     };
     const unpacked = await tryRun(this.server.command, [...this.server.prefix, '--no-defaults', '--version']);
-    this.version = /Ver (\d+\.\d+\.\d+)/.exec(unpacked ?? '')?.[1] ?? wanted;
+    this.version = versionIn(unpacked) ?? wanted;
     if (!fits(this.version, wanted)) {
-      throw new UserError(
-        `MySQL ${majorMinor(wanted)} is needed and Debian has ${this.version} now. ` +
-          `Install MySQL ${majorMinor(wanted)} so that \`mysqld\` is on the PATH, or use Docker: downspout up --docker`,
-      );
+      throw new UserError(whatToInstall(wanted, `Debian has ${this.version} now`));
     }
   };
 

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../topology/config';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, UserError } from '../../topology/core/errors';
-import { Cache } from './cache';
+import { Cache, cacheFolder } from './cache';
 import { ComposeFile } from './compose-file';
 import { ConnectPart } from './connect-part';
 import { KafkaPart } from './kafka-part';
@@ -16,6 +15,7 @@ import { endOfLog, sizeOf, whatToDo } from './part-log';
 import { choosePorts } from './port-choice';
 import { endProcess, isAlive, type Program, startDetached } from './processes';
 import { PrometheusPart } from './prometheus-part';
+import type { Report, Stack, StackOptions } from './stack';
 import { stackSettings, writeSettings } from './stack-settings';
 import { newState, type StackState, StackStateFile } from './stack-state';
 
@@ -25,21 +25,10 @@ const POLL = 50;
 /** What is data and what describes it; nothing else in the folder is removed by a wipe. */
 const OWN_ENTRIES = ['mysql', 'kafka', 'connect', 'prometheus', 'logs', 'stack.json', 'env.json', 'secret.key'];
 
-/** What happens to a part, for progress. */
-export interface PartEvent {
-  readonly part: string;
-  readonly stage: 'fetching' | 'starting' | 'ready' | 'kept' | 'failed' | 'skipped' | 'stopping' | 'stopped';
-  readonly text: string;
-}
-export type Report = (event: PartEvent) => void;
-
-export interface NativeStackOptions {
-  /** The stack's folder, `.downspout`. */
-  readonly folder: string;
+export interface NativeStackOptions extends StackOptions {
   readonly clock: Clock;
-  /** Variables of docker-compose.yml and XDG_CACHE_HOME. */
-  readonly variables: Readonly<Record<string, string>>;
-  readonly composeFile?: string;
+  /** The parts, when they are not those of docker-compose.yml. */
+  readonly parts?: (context: PartContext) => readonly Part[];
 }
 
 /**
@@ -49,7 +38,8 @@ export interface NativeStackOptions {
  * 2. *Two checkouts run side by side*: each has its folder and ports, and only processes that it started are ended.
  * 3. *A failure explains itself*: the last lines of the part's log, and what to do.
  */
-export class NativeStack {
+export class NativeStack implements Stack {
+  readonly kind = 'native';
   private readonly state: StackStateFile;
   private readonly compose: ComposeFile;
 
@@ -61,11 +51,6 @@ export class NativeStack {
     );
   }
 
-  /**
-   * Starts what does not run and waits until all of it answers.
-   * @returns the settings to connect with, which are in `env.json` too
-   * @throws UserError when a part that is needed does not start
-   */
   async up(report: Report): Promise<Record<string, string>> {
     const { folder, clock } = this.options;
     mkdirSync(join(folder, 'logs'), { recursive: true });
@@ -84,12 +69,8 @@ export class NativeStack {
         ports: state.ports,
         adminPassword: state.passwords.admin,
       };
-      const needed = [new MySqlPart(context), new KafkaPart(context), new ConnectPart(context)];
-      const optional = new PrometheusPart(context);
-      const results = await Promise.allSettled([
-        this.optionally(optional, state, report),
-        ...needed.map((part) => this.bringUp(part, state, report)),
-      ]);
+      const parts = (this.options.parts ?? partsOf)(context);
+      const results = await Promise.allSettled(parts.map((part) => this.bringUp(part, state, report)));
       const failures = results.flatMap((result) => (result.status === 'rejected' ? [reasonOf(result.reason)] : []));
       if (failures.length > 0) throw new UserError(failures.join('\n\n'));
       const prometheus = 'prometheus' in state.processes ? `http://127.0.0.1:${state.ports['prometheus']}` : null;
@@ -108,7 +89,6 @@ export class NativeStack {
     });
   }
 
-  /** Ends every process of the stack. @param wipe removes the data as well */
   async down(wipe: boolean, report: Report): Promise<void> {
     await this.locked(report, async () => {
       const state = this.state.read();
@@ -138,14 +118,6 @@ export class NativeStack {
     return withLock(join(this.options.folder, 'stack.lock'), this.options.clock, waiting, work);
   }
 
-  private async optionally(part: Part, state: StackState, report: Report): Promise<void> {
-    try {
-      await this.bringUp(part, state, report);
-    } catch (error) {
-      report({ part: part.name, stage: 'skipped', text: `not needed for delivery; ${reasonOf(error)}` });
-    }
-  }
-
   private async bringUp(part: Part, state: StackState, report: Report): Promise<void> {
     const { clock } = this.options;
     try {
@@ -167,8 +139,11 @@ export class NativeStack {
       const seconds = ((clock.monotonic() - begun) / 1_000).toFixed(1);
       report({ part: part.name, stage: 'ready', text: `ready after ${seconds} s, ${where}` });
     } catch (error) {
-      report({ part: part.name, stage: 'failed', text: 'failed' });
-      throw error;
+      if (part.needed) {
+        report({ part: part.name, stage: 'failed', text: 'failed' });
+        throw error;
+      }
+      report({ part: part.name, stage: 'skipped', text: `not needed for delivery; ${reasonOf(error)}` });
     }
   }
 
@@ -179,7 +154,8 @@ export class NativeStack {
     state.processes[part.name] = { ...record, program: digest };
     this.state.write(state);
     const limit = clock.monotonic() + START_LIMIT;
-    while (!(await part.ready())) {
+    // Asked in this order: somebody else may answer on the port while our own failed to take it.
+    while (!(await part.ready()) || !isAlive(record)) {
       const alive = isAlive(record);
       if (alive && clock.monotonic() < limit) {
         await clock.sleep(POLL);
@@ -194,8 +170,6 @@ export class NativeStack {
         `${part.name} ${what}. The last lines of ${program.logFile}:\n${log}\n${whatToDo(log, part.name, part.port)}`,
       );
     }
-    // Somebody else may have answered on the port while our own was failing to take it.
-    if (!isAlive(record)) return this.startAndWait(part, program, digest, state);
   }
 
   private async end(name: string, state: StackState | null, wipe: boolean, report: Report): Promise<void> {
@@ -215,9 +189,8 @@ export class NativeStack {
   }
 }
 
-/** Where downloads are kept. */
-export function cacheFolder(variables: Readonly<Record<string, string>>): string {
-  return join(variables['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'downspout');
+function partsOf(context: PartContext): Part[] {
+  return [new PrometheusPart(context), new MySqlPart(context), new KafkaPart(context), new ConnectPart(context)];
 }
 
 function digestOf(program: Program): string {

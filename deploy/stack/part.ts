@@ -19,6 +19,8 @@ export interface PartContext {
 /** One program of the stack, as it runs on this machine. */
 export interface Part {
   readonly name: string;
+  /** False when messages are delivered without it. */
+  readonly needed: boolean;
   /** Major, minor and patch where they are known. */
   readonly version: string;
   readonly port: number;

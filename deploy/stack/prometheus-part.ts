@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../../topology/config';
 import { UserError } from '../../topology/core/errors';
 import { onPath, tryRun } from './commands';
-import { hasDebianPackages } from './debian';
-import { debianRoot } from './mysql-part';
+import { debianRoot, hasDebianPackages } from './debian';
 import { answersOk, fits, type Part, type PartContext } from './part';
 import type { Program } from './processes';
 
@@ -14,6 +13,7 @@ const IMAGE_FOLDER = '/etc/prometheus';
 /** Prometheus. Workers that write their address into `prometheus/targets/*.json` are scraped. */
 export class PrometheusPart implements Part {
   readonly name = 'prometheus';
+  readonly needed = false;
   readonly grace = 10_000;
   readonly port: number;
   version: string;
@@ -36,7 +36,7 @@ export class PrometheusPart implements Part {
       return;
     }
     if (!(await hasDebianPackages())) throw new UserError(`Prometheus ${wanted} is not on the PATH.`);
-    this.command = join(await debianRoot(this.context, onFetch), 'usr', 'bin', 'prometheus');
+    this.command = join(await debianRoot(this.context.cache, onFetch), 'usr', 'bin', 'prometheus');
     this.version = (await versionOf(this.command)) ?? wanted;
   };
 

@@ -1,0 +1,95 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { packageRoot } from '../../topology/config';
+import { UserError } from '../../topology/core/errors';
+import { run } from './commands';
+import { ComposeFile } from './compose-file';
+import type { Report, Stack, StackOptions } from './stack';
+import { stackSettings, writeSettings } from './stack-settings';
+import { newState, StackStateFile, writePrivate } from './stack-state';
+
+const START_LIMIT_SECONDS = 300;
+/** What the database's administrator is called by default in docker-compose.yml. */
+const DEFAULT_ROOT_PASSWORD = 'downspout';
+
+/** The stack in containers, by `docker compose`. */
+export class ComposeStack implements Stack {
+  readonly kind = 'Docker';
+  private readonly file: string;
+  private readonly compose: ComposeFile;
+  private readonly state: StackStateFile;
+
+  /** @param execute runs a program and returns what it prints */
+  constructor(
+    private readonly options: StackOptions,
+    private readonly execute: typeof run = run,
+  ) {
+    this.file = options.composeFile ?? join(packageRoot(), 'docker-compose.yml');
+    this.compose = ComposeFile.read(this.file, options.variables);
+    this.state = new StackStateFile(options.folder);
+  }
+
+  async up(report: Report): Promise<Record<string, string>> {
+    const { folder, variables } = this.options;
+    const state = this.state.read() ?? newState('compose', variables['MYSQL_ROOT_PASSWORD'] ?? DEFAULT_ROOT_PASSWORD);
+    if (state.mode !== 'compose') throw new UserError('The stack runs natively. Stop it first: downspout down');
+    this.state.write(state);
+    mkdirSync(join(folder, 'prometheus', 'targets'), { recursive: true });
+    report({
+      part: 'docker',
+      stage: 'starting',
+      text: 'fetching images and starting containers; the first time takes minutes',
+    });
+    await this.docker(['up', '--detach', '--wait', '--wait-timeout', String(START_LIMIT_SECONDS)]);
+    for (const name of this.compose.names()) {
+      const { port, version, profiles } = this.compose.service(name);
+      if (profiles.length > 0) continue;
+      report({ part: name, stage: 'ready', text: `${version}${port === null ? '' : ` on port ${port.number}`}` });
+    }
+    const settings = stackSettings(folder, this.addresses(), state.passwords);
+    writeSettings(folder, settings);
+    return settings;
+  }
+
+  async down(wipe: boolean, report: Report): Promise<void> {
+    report({ part: 'docker', stage: 'stopping', text: 'stopping containers' });
+    await this.docker(['down', ...(wipe ? ['--volumes'] : [])]);
+    report({ part: 'docker', stage: 'stopped', text: 'stopped' });
+    if (!wipe) return;
+    for (const entry of ['stack.json', 'env.json', 'secret.key', 'compose.env', 'prometheus']) {
+      rmSync(join(this.options.folder, entry), { recursive: true, force: true });
+    }
+  }
+
+  private docker(args: readonly string[]): Promise<string> {
+    const { folder } = this.options;
+    const variables = { DOWNSPOUT_TARGETS: join(folder, 'prometheus', 'targets'), ...this.options.variables };
+    const environment = join(folder, 'compose.env');
+    writePrivate(
+      environment,
+      Object.entries(variables)
+        .map(([name, value]) => `${name}='${value}'\n`)
+        .join(''),
+    );
+    return this.execute(
+      'docker',
+      ['compose', '--env-file', environment, '--file', this.file, '--project-directory', dirname(this.file), ...args],
+      {},
+    );
+  }
+
+  /** Containers see each other by name; this machine sees published ports. */
+  private addresses() {
+    const host = (name: string) => `127.0.0.1:${this.compose.service(name).port?.number}`;
+    return {
+      mysql: host('mysql'),
+      kafka: host('kafka'),
+      connectUrl: `http://${host('connect')}`,
+      kafkaUiUrl: `http://${host('kafka-ui')}`,
+      prometheusUrl: `http://${host('prometheus')}`,
+      grafanaUrl: `http://${host('grafana')}`,
+      mysqlOfConnect: 'mysql:3306',
+      kafkaOfConnect: 'kafka:9094',
+    };
+  }
+}

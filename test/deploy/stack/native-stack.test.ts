@@ -1,0 +1,161 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NativeStack } from '../../../deploy/stack/native-stack';
+import type { Part, PartContext } from '../../../deploy/stack/part';
+import { ask, freePort } from '../../../deploy/stack/ports';
+import type { PartEvent } from '../../../deploy/stack/stack';
+import { systemClock } from '../../../topology/core/clock';
+
+let folder: string;
+let events: string[];
+let script: string;
+let variables: Record<string, string>;
+
+const SERVES = "require('net').createServer((s) => s.end('hello')).listen(+process.argv[1], '127.0.0.1')";
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'stack-'));
+  events = [];
+  script = SERVES;
+  variables = {};
+});
+afterEach(async () => {
+  await stack().down(true, () => undefined);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A program of Node that serves on the part's port, under the name of a real part. */
+function part(name: string, needed: boolean, { ports, folder: at }: PartContext): Part {
+  const port = ports[name] as number;
+  return {
+    name,
+    needed,
+    version: '1.0',
+    port,
+    grace: 5_000,
+    fetch: async () => undefined,
+    prepare: async () => {
+      mkdirSync(join(at, name), { recursive: true });
+      const logFile = join(at, 'logs', `${name}.log`);
+      return { command: process.execPath, args: ['-e', script, String(port)], cwd: at, logFile, configuration: '' };
+    },
+    ready: async () => (await ask(port, null, 500)) !== null,
+  };
+}
+
+function stack(): NativeStack {
+  return new NativeStack({
+    folder,
+    clock: systemClock,
+    variables,
+    parts: (context) => [part('mysql', true, context), part('prometheus', false, context)],
+  });
+}
+
+function up(): Promise<Record<string, string>> {
+  events = [];
+  return stack().up(({ part: name, stage }: PartEvent) => events.push(`${name} ${stage}`));
+}
+
+function pidOf(name: string): number {
+  return stack()
+    .running()
+    .find((one) => one.part === name)?.pid as number;
+}
+
+function occupy(port: number): Promise<Server> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+describe('NativeStack', () => {
+  it('writes the settings where only their owner can read them', async () => {
+    const settings = await up();
+    const file = join(folder, 'env.json');
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(settings);
+    expect(Object.keys(settings)).toEqual(
+      expect.arrayContaining(['DATABASE_URL', 'WORKER_DATABASE_URL', 'ADMIN_DATABASE_URL', 'CDC_DATABASE_URL']),
+    );
+    for (const name of ['env.json', 'stack.json', 'secret.key']) {
+      expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+    }
+    expect(Buffer.from(readFileSync(settings['DOWNSPOUT_SECRET_KEY_FILE'] as string, 'utf8'), 'base64')).toHaveLength(
+      32,
+    );
+  });
+
+  it('Starting is idempotent', async () => {
+    const first = await up();
+    expect(events).toEqual(expect.arrayContaining(['mysql ready', 'prometheus ready']));
+    const pid = pidOf('mysql');
+    process.kill(pidOf('prometheus'), 'SIGKILL');
+    expect(await up()).toEqual(first);
+    expect(events).toEqual(expect.arrayContaining(['mysql kept', 'prometheus ready']));
+    expect(pidOf('mysql')).toBe(pid);
+  });
+
+  it('Starting is idempotent: two at the same time', async () => {
+    await Promise.all([up(), up()]);
+    expect(events.filter((event) => event.endsWith('ready'))).toHaveLength(2);
+    expect(events.filter((event) => event.endsWith('kept'))).toHaveLength(2);
+  });
+
+  it('Starting is idempotent: what is configured otherwise is started anew', async () => {
+    await up();
+    const pid = pidOf('mysql');
+    script = `${SERVES};`;
+    await up();
+    expect(events).toContain('mysql ready');
+    expect(pidOf('mysql')).not.toBe(pid);
+  });
+
+  it('Two checkouts run side by side: a port that was taken meanwhile is changed', async () => {
+    const before = new URL((await up())['DATABASE_URL'] as string).port;
+    await stack().down(false, () => undefined);
+    const server = await occupy(Number(before));
+    const after = new URL((await up())['DATABASE_URL'] as string).port;
+    expect(after).not.toBe(before);
+    await new Promise((resolve) => {
+      server.close(resolve);
+    });
+  });
+
+  it('takes the ports that it is told, and says when one is taken', async () => {
+    const port = await freePort(new Set());
+    variables = { MYSQL_PORT: String(port) };
+    const server = await occupy(port);
+    await expect(up()).rejects.toThrow(`MYSQL_PORT: port ${port} is taken`);
+    await new Promise((resolve) => {
+      server.close(resolve);
+    });
+    expect(new URL((await up())['DATABASE_URL'] as string).port).toBe(String(port));
+  });
+
+  it('A failure explains itself', async () => {
+    script = "console.error('No space left on device'); process.exitCode = 3";
+    const failure = await up().catch((error: unknown) => String(error));
+    expect(failure).toContain('mysql ended while starting');
+    expect(failure).toContain('| No space left on device');
+    expect(failure).toContain('Make room');
+    expect(failure).not.toContain('prometheus ended');
+    expect(events).toEqual(expect.arrayContaining(['mysql failed', 'prometheus skipped']));
+    script = SERVES;
+    expect(await up()).toHaveProperty('DATABASE_URL');
+  });
+
+  it('stops what it started, and wipes its own data only', async () => {
+    await up();
+    const pid = pidOf('mysql');
+    mkdirSync(join(folder, 'test'));
+    await stack().down(false, () => undefined);
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+    expect(existsSync(join(folder, 'mysql'))).toBe(true);
+    await stack().down(true, () => undefined);
+    expect(existsSync(join(folder, 'mysql'))).toBe(false);
+    expect(existsSync(join(folder, 'test'))).toBe(true);
+  });
+});

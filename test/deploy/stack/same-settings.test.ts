@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { Cache } from '../../../deploy/stack/cache';
+import { ComposeFile } from '../../../deploy/stack/compose-file';
+import { workerProperties } from '../../../deploy/stack/connect-part';
+import { brokerProperties } from '../../../deploy/stack/kafka-part';
+import { MySqlPart } from '../../../deploy/stack/mysql-part';
+import type { PartContext } from '../../../deploy/stack/part';
+import { systemClock } from '../../../topology/core/clock';
+
+const compose = ComposeFile.read(join(__dirname, '../../../docker-compose.yml'), {});
+const context: PartContext = {
+  compose,
+  cache: new Cache('/cache', systemClock),
+  clock: systemClock,
+  folder: '/stack',
+  ports: { mysql: 1, kafka: 2, kafkaController: 3, kafkaStack: 4, connect: 5, prometheus: 6 },
+  adminPassword: '',
+};
+
+/** What the images make of the environment, as they document it: the prefix goes, and underscores become dots. */
+function imageProperties(service: string, prefix: string): Record<string, string> {
+  const entries = Object.entries(compose.service(service).environment).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name.slice(prefix.length).toLowerCase().replaceAll('_', '.'), value]),
+  );
+}
+
+function without(properties: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(Object.entries(properties).filter(([name]) => !names.includes(name)));
+}
+
+function listenerNames(listeners: string | undefined): (string | undefined)[] | undefined {
+  return listeners?.split(',').map((one) => one.split(':')[0]);
+}
+
+describe('the native stack and docker-compose.yml', () => {
+  it('give the broker the same properties, but for addresses and paths', () => {
+    const own = ['listeners', 'advertised.listeners', 'controller.quorum.voters', 'log.dirs'];
+    const image = without(imageProperties('kafka', 'KAFKA_'), ['heap.opts', 'jvm.performance.opts']);
+    expect(without(brokerProperties(context), own)).toEqual(without(image, own));
+    expect(brokerProperties(context)).toMatchObject({
+      'node.id': '1',
+      'offsets.topic.num.partitions': '4',
+      'group.initial.rebalance.delay.ms': '0',
+      'auto.create.topics.enable': 'false',
+    });
+  });
+
+  it('give the broker the same listeners', () => {
+    const image = imageProperties('kafka', 'KAFKA_');
+    for (const name of ['listeners', 'advertised.listeners']) {
+      expect(listenerNames(brokerProperties(context)[name])).toEqual(listenerNames(image[name]));
+    }
+  });
+
+  it('give the Connect worker the same properties, but for addresses and paths', () => {
+    const own = ['bootstrap.servers', 'listeners', 'rest.advertised.host.name', 'plugin.path'];
+    const { environment } = compose.service('connect');
+    const properties = without(workerProperties(context, '/plugins'), own);
+    expect(properties).toEqual({
+      ...imageProperties('connect', 'CONNECT_'),
+      'group.id': environment['GROUP_ID'],
+      'config.storage.topic': environment['CONFIG_STORAGE_TOPIC'],
+      'offset.storage.topic': environment['OFFSET_STORAGE_TOPIC'],
+      'status.storage.topic': environment['STATUS_STORAGE_TOPIC'],
+      'offset.flush.interval.ms': environment['OFFSET_FLUSH_INTERVAL_MS'],
+      // What the image says when nothing is said.
+      'key.converter': 'org.apache.kafka.connect.json.JsonConverter',
+      'value.converter': 'org.apache.kafka.connect.json.JsonConverter',
+    });
+  });
+
+  it('take the versions from the same place', () => {
+    expect(new MySqlPart(context).version).toBe(compose.service('mysql').version);
+    expect(compose.service('mysql').version).toMatch(/^9\.7/);
+    expect(compose.service('kafka').version).toMatch(/^4\.3\./);
+    expect(compose.service('connect').version).toMatch(/^3\.6\.1/);
+    expect(compose.service('kafka-ui').version).toBe('v1.5.0');
+    expect(compose.service('prometheus').version).toMatch(/^v3\.5\./);
+  });
+});
