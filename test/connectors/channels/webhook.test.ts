@@ -148,7 +148,7 @@ describe('the status decides', () => {
 
 describe('a request that was not written is tried again; one that was written and not answered is unknown', () => {
   test('a name that does not exist', async () => {
-    const outcome = await send(channel(), 'http://does-not-exist.invalid/');
+    const outcome = await send(channel({ timeout: 3_000 }), 'http://does-not-exist.invalid/');
     expect(outcome).toMatchObject({ kind: 'retry', reason: expect.stringContaining('does-not-exist.invalid') });
   });
 
