@@ -1,0 +1,67 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+
+interface Service {
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly ports?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly healthcheck?: { readonly test?: readonly string[]; readonly disable?: boolean };
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly profiles?: readonly string[];
+}
+
+const ROOT = join(__dirname, '../../..');
+const file = parse(readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
+  services: Record<string, Service>;
+  volumes: Record<string, unknown>;
+};
+const services = Object.entries(file.services);
+
+/** The one that ends when its work is done has no health. */
+const lasting = services.filter(([name]) => name !== 'replication');
+
+function namesInHa(inHa: boolean): string[] {
+  return services.filter(([, one]) => (one.profiles ?? []).includes('ha') === inHa).map(([name]) => name);
+}
+
+describe('docker-compose.yml', () => {
+  it('has every part of the stack; what makes it highly available is behind a profile', () => {
+    expect(namesInHa(false)).toEqual(['mysql', 'kafka', 'connect', 'kafka-ui', 'prometheus', 'grafana']);
+    expect(namesInHa(true)).toEqual(['mysql-b', 'replication', 'haproxy']);
+  });
+
+  it.each(services)('%s: the version is pinned to a minor at least', (_name, { image }) => {
+    expect(image).toMatch(/:v?\d+\.\d+(\.\w+)*$/);
+  });
+
+  it.each(lasting)('%s: health is checked', (_name, { healthcheck }) => {
+    expect(healthcheck?.test?.[0]).toMatch(/^CMD/);
+  });
+
+  it.each(services)('%s: ports are this machine’s only and can be moved', (_name, { ports = [] }) => {
+    for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:\$\{[A-Z_]+_PORT:-\d+\}:\d+$/);
+  });
+
+  it('moves every port by a variable of its own', () => {
+    const ports = services.flatMap(([, one]) => one.ports ?? []);
+    expect(new Set(ports.map((port) => /\$\{(\w+)/.exec(port)?.[1])).size).toBe(ports.length);
+    expect(new Set(ports.map((port) => /:-(\d+)/.exec(port)?.[1])).size).toBe(ports.length);
+  });
+
+  it.each(services)('%s: what it mounts and waits for exists', (_name, { volumes = [], depends_on = {} }) => {
+    const sources = volumes.map((volume) => volume.split(':')[0] as string).filter((source) => !source.startsWith('$'));
+    const missing = sources.filter((source) =>
+      source.startsWith('./') ? !existsSync(join(ROOT, source)) : !(source in file.volumes),
+    );
+    expect(missing).toEqual([]);
+    for (const name of Object.keys(depends_on)) expect(file.services).toHaveProperty([name]);
+  });
+
+  it('gives both masters the same flags, but for their number', () => {
+    const own = /^--(server-id|auto-increment-offset)=/;
+    const flags = (name: string) => file.services[name]?.command?.filter((flag) => !own.test(flag));
+    expect(flags('mysql-b')).toEqual(flags('mysql'));
+  });
+});
