@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { jvmFlags, requireMaven, writeLogging, writeProperties } from './java';
-import { kafkaJars, propertiesOf } from './kafka-part';
+import { type Jars, propertiesOf } from './kafka-part';
 import { fetchDebezium } from './maven';
 import { answersOk, type Part, type PartContext } from './part';
 import type { Program } from './processes';
@@ -47,14 +47,18 @@ export class ConnectPart implements Part {
   private plugins = '';
   private readonly folder: string;
 
-  constructor(private readonly context: PartContext) {
+  /** @param findJars Kafka's, which hold Connect as well */
+  constructor(
+    private readonly context: PartContext,
+    private readonly findJars: (onFetch: () => void) => Promise<Jars>,
+  ) {
     this.port = context.ports['connect'] as number;
     this.version = context.compose.service('connect').version;
     this.folder = join(context.folder, 'connect');
   }
 
   readonly fetch = async (onFetch: () => void): Promise<void> => {
-    this.jars = (await kafkaJars(this.context, onFetch)).folder;
+    this.jars = (await this.findJars(onFetch)).folder;
     const fill = async (folder: string) => {
       await requireMaven();
       await fetchDebezium(this.version, folder);

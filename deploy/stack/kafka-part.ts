@@ -12,13 +12,22 @@ import type { Program } from './processes';
 /** ApiVersions, version 0, correlation 1, no client id: every broker answers it as soon as it serves. */
 const API_VERSIONS = Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff]);
 
-interface Jars {
+/** Where the jars of Kafka and Connect are. */
+export interface Jars {
   readonly folder: string;
   readonly version: string;
 }
 
-/** The jars of Kafka and Connect: of an installation on the PATH when it fits, else fetched. */
-export async function kafkaJars(context: PartContext, onFetch: () => void): Promise<Jars> {
+/** Finds the jars once for both parts that need them: of an installation on the PATH when it fits, else fetched. */
+export function kafkaJars(context: PartContext): (onFetch: () => void) => Promise<Jars> {
+  let finding: Promise<Jars> | null = null;
+  return (onFetch) => {
+    finding ??= locateJars(context, onFetch);
+    return finding;
+  };
+}
+
+async function locateJars(context: PartContext, onFetch: () => void): Promise<Jars> {
   const wanted = context.compose.service('kafka').version;
   await requireJava();
   const installed = await installedKafka(wanted);
@@ -83,14 +92,17 @@ export class KafkaPart implements Part {
   private jars = '';
   private readonly folder: string;
 
-  constructor(private readonly context: PartContext) {
+  constructor(
+    private readonly context: PartContext,
+    private readonly findJars: (onFetch: () => void) => Promise<Jars>,
+  ) {
     this.port = context.ports['kafka'] as number;
     this.version = context.compose.service('kafka').version;
     this.folder = join(context.folder, 'kafka');
   }
 
   readonly fetch = async (onFetch: () => void): Promise<void> => {
-    const { folder, version } = await kafkaJars(this.context, onFetch);
+    const { folder, version } = await this.findJars(onFetch);
     this.jars = folder;
     this.version = version;
   };

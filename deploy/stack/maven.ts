@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { run } from './commands';
 
@@ -39,5 +40,21 @@ export async function fetchDebezium(version: string, folder: string): Promise<vo
 }
 
 async function maven(folder: string, args: readonly string[]): Promise<void> {
-  await run('mvn', ['--quiet', '--batch-mode', '--no-transfer-progress', ...args], { cwd: folder });
+  const plain = ['--quiet', '--batch-mode', '--no-transfer-progress', '-Dstyle.color=never'];
+  // Maven keeps what it fetches in the user's home; a user without one gets a repository for the time of the download.
+  const repository = canWriteHome() ? null : join(folder, 'repository');
+  await run('mvn', [...plain, ...(repository === null ? [] : [`-Dmaven.repo.local=${repository}`]), ...args], {
+    cwd: folder,
+  });
+  if (repository !== null) rmSync(repository, { recursive: true, force: true });
+}
+
+/** Java asks the system for the user's home, not HOME. */
+function canWriteHome(): boolean {
+  try {
+    accessSync(userInfo().homedir, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -7,7 +7,7 @@ import { reasonOf, UserError } from '../../topology/core/errors';
 import { Cache, cacheFolder } from './cache';
 import { ComposeFile } from './compose-file';
 import { ConnectPart } from './connect-part';
-import { KafkaPart } from './kafka-part';
+import { KafkaPart, kafkaJars } from './kafka-part';
 import { withLock } from './lock';
 import { MySqlPart } from './mysql-part';
 import type { Part, PartContext } from './part';
@@ -72,7 +72,7 @@ export class NativeStack implements Stack {
       const parts = (this.options.parts ?? partsOf)(context);
       const results = await Promise.allSettled(parts.map((part) => this.bringUp(part, state, report)));
       const failures = results.flatMap((result) => (result.status === 'rejected' ? [reasonOf(result.reason)] : []));
-      if (failures.length > 0) throw new UserError(failures.join('\n\n'));
+      if (failures.length > 0) throw new UserError([...new Set(failures)].join('\n\n'));
       const prometheus = 'prometheus' in state.processes ? `http://127.0.0.1:${state.ports['prometheus']}` : null;
       const settings = stackSettings(
         folder,
@@ -190,7 +190,13 @@ export class NativeStack implements Stack {
 }
 
 function partsOf(context: PartContext): Part[] {
-  return [new PrometheusPart(context), new MySqlPart(context), new KafkaPart(context), new ConnectPart(context)];
+  const jars = kafkaJars(context);
+  return [
+    new PrometheusPart(context),
+    new MySqlPart(context),
+    new KafkaPart(context, jars),
+    new ConnectPart(context, jars),
+  ];
 }
 
 function digestOf(program: Program): string {
