@@ -8,6 +8,7 @@ import { fits, majorMinor, type Part, type PartContext } from './part';
 import { ask } from './ports';
 import type { Program } from './processes';
 
+const SOCKET = 'mysqld.sock';
 /** The first byte of a server's greeting after the packet's header: the version of the protocol. */
 const PROTOCOL_10 = 10;
 
@@ -100,7 +101,7 @@ export class MySqlPart implements Part {
       '--bind-address=127.0.0.1',
       `--port=${this.port}`,
       // Relative to the data: the path of a socket may not be longer than some hundred characters.
-      '--socket=mysqld.sock',
+      `--socket=${SOCKET}`,
       '--pid-file=mysqld.pid',
     ];
     return {
@@ -110,6 +111,11 @@ export class MySqlPart implements Part {
       logFile: join(this.context.folder, 'logs', 'mysql.log'),
       configuration: '',
     };
+  };
+
+  /** The lock names a process id, which may be used again by now: the server would not start. */
+  readonly tidy = (): void => {
+    for (const name of [SOCKET, `${SOCKET}.lock`]) rmSync(join(this.folder, 'data', name), { force: true });
   };
 
   readonly ready = async (): Promise<boolean> => {

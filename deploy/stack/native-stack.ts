@@ -149,6 +149,7 @@ export class NativeStack implements Stack {
 
   private async startAndWait(part: Part, program: Program, digest: string, state: StackState): Promise<void> {
     const { clock } = this.options;
+    part.tidy?.();
     const logBegins = sizeOf(program.logFile);
     const record = await startDetached(program);
     state.processes[part.name] = { ...record, program: digest };

@@ -34,6 +34,8 @@ export interface Part {
   readonly fetch: (onFetch: () => void) => Promise<void>;
   /** Writes its configuration and initialises its data where that was not done. */
   readonly prepare: () => Promise<Program>;
+  /** Removes what a killed process left and the next one would stumble over. Called while none runs. */
+  readonly tidy?: () => void;
   /** Whether it answers. */
   readonly ready: () => Promise<boolean>;
 }
