@@ -1,0 +1,115 @@
+import { type Admin, Kafka, logLevel } from 'kafkajs';
+import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
+
+export interface TopicSpec {
+  /** With the namespace. */
+  readonly name: string;
+  readonly partitions: number;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Makes topics, and adds partitions to those that have fewer than they should.
+ * @throws UserError for a topic that has more: partitions cannot be taken away
+ * @throws Unavailable when the broker does not answer
+ */
+export function setUpTopics(brokers: readonly string[], topics: readonly TopicSpec[]): Promise<void> {
+  return withAdmin(brokers, async (admin) => {
+    await admin.createTopics({
+      waitForLeaders: true,
+      topics: topics.map(({ name, partitions, settings = {} }) => ({
+        topic: name,
+        numPartitions: partitions,
+        configEntries: Object.entries(settings).map(([entry, value]) => ({ name: entry, value })),
+      })),
+    });
+    const known = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) });
+    for (const { name, partitions } of topics) {
+      const there = known.topics.find((topic) => topic.name === name)?.partitions.length ?? 0;
+      if (there > partitions) {
+        throw new UserError(
+          `The topic ${name} has ${there} partitions and topology.yaml says ${partitions}: partitions cannot be taken away.`,
+        );
+      }
+      if (there < partitions) {
+        await admin.createPartitions({ topicPartitions: [{ topic: name, count: partitions }] });
+      }
+    }
+  });
+}
+
+/** Removes every topic and idle consumer group whose name begins with `prefix`. */
+export function removeTopics(brokers: readonly string[], prefix: string): Promise<void> {
+  return withAdmin(brokers, async (admin) => {
+    const topics = (await admin.listTopics()).filter((name) => name.startsWith(prefix));
+    if (topics.length > 0) await admin.deleteTopics({ topics, timeout: 10_000 });
+    const { groups } = await admin.listGroups();
+    const ours = groups.map(({ groupId }) => groupId).filter((group) => group.startsWith(prefix));
+    if (ours.length > 0) await admin.deleteGroups(ours);
+  });
+}
+
+/** How many records were ever written to a topic of one partition. */
+export function countRecords(brokers: readonly string[], topic: string): Promise<number> {
+  return withAdmin(brokers, async (admin) => {
+    const offsets = await admin.fetchTopicOffsets(topic);
+    return offsets.reduce((sum, { high }) => sum + Number(high), 0);
+  });
+}
+
+/**
+ * Shows every new record of a topic until it is closed.
+ * @returns once new records cannot be missed any more
+ */
+export async function watchTopic(
+  brokers: readonly string[],
+  topic: string,
+  group: string,
+  onValue: (value: Buffer | null) => void,
+): Promise<{ close: () => Promise<void> }> {
+  const consumer = clientOf(brokers).consumer({ groupId: group, maxWaitTimeInMs: 100, retry: RETRY });
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: false });
+    const joined = new Promise<void>((resolve) => {
+      consumer.on(consumer.events.FETCH, () => resolve());
+    });
+    await consumer.run({ autoCommit: false, eachMessage: async ({ message }) => onValue(message.value) });
+    await joined;
+  } catch (error) {
+    await consumer.disconnect();
+    throw new Unavailable(`Kafka does not answer: ${reasonOf(error)}`);
+  }
+  return {
+    close: async () => {
+      await consumer.disconnect();
+      await withAdmin(brokers, (admin) => admin.deleteGroups([group]));
+    },
+  };
+}
+
+const RETRY = { retries: 5, initialRetryTime: 100 };
+
+function clientOf(brokers: readonly string[]): Kafka {
+  return new Kafka({
+    clientId: 'downspout-set-up',
+    brokers: [...brokers],
+    connectionTimeout: 3_000,
+    requestTimeout: 10_000,
+    logLevel: logLevel.NOTHING,
+    retry: RETRY,
+  });
+}
+
+async function withAdmin<T>(brokers: readonly string[], work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = clientOf(brokers).admin();
+  try {
+    await admin.connect();
+    return await work(admin);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new Unavailable(`Kafka does not answer: ${reasonOf(error)}`);
+  } finally {
+    await admin.disconnect();
+  }
+}
