@@ -66,9 +66,10 @@ export class Emission {
     }
   }
 
-  /** Entries that wait only for acks. */
+  /** Entries wait only for acks, or for a pause to be over. */
   get starved(): boolean {
-    return this.isFull() || this.parts.entries.blocked.size > 0;
+    const { blocked, accounts } = this.parts.entries;
+    return this.isFull() || blocked.size > 0 || accounts.overflowed.size > 0;
   }
 
   async close(): Promise<void> {

@@ -128,7 +128,7 @@ export class Entries {
   /** An overflowed account whose rows are wanted again: it is not paused, and most of what it had waiting is emitted. */
   hungry(isPaused: (account: Account) => boolean): Account | undefined {
     for (const account of this.accounts.overflowed) {
-      if (account.waiting * 2 < this.share && !isPaused(account)) return account;
+      if (account.waiting * 2 <= this.share && !isPaused(account)) return account;
     }
     return undefined;
   }

@@ -78,7 +78,12 @@ export class Reconcile {
     }
     let unfinished = this.sweeps.filter(({ cursors }) => cursors.size > 0);
     while (unfinished.length > 0 && !this.repeating.isClosed) {
-      for (const sweep of unfinished) await this.page(sweep);
+      for (const sweep of unfinished) {
+        // Apart, because many shards that begin would leave one that is long only few rows of the page.
+        const [begun, fresh] = parted([...sweep.cursors.values()], ({ afterWake }) => afterWake > beginning.wakeAt);
+        if (fresh.length > 0) await this.page(sweep, fresh);
+        if (begun.length > 0) await this.page(sweep, begun);
+      }
       unfinished = unfinished.filter(({ cursors }) => cursors.size > 0);
       if (spent() >= interval * PART) break;
     }
@@ -95,12 +100,12 @@ export class Reconcile {
     }
   }
 
-  private async page(sweep: Sweep): Promise<void> {
+  private async page(sweep: Sweep, from: readonly ShardCursor[]): Promise<void> {
     const { channel, cursors } = sweep;
     const { entries } = channel;
     const below = this.parts.databaseClock.earliest() - MOMENT;
     if (!Number.isFinite(below)) return;
-    const page = await readPage(this.parts.rows, channel, [...cursors.values()], below);
+    const page = await readPage(this.parts.rows, channel, from, below);
     for (const { cursor, last } of page.reached) {
       // Beyond the frontier nothing is missing: it has not been read yet.
       if (last === undefined || !entries.frontier.passed(cursor.shard, last)) cursors.delete(cursor.shard);
@@ -134,4 +139,8 @@ function begin({ channel, cursors }: Sweep): void {
     if (!channel.entries.frontier.owns(shard)) cursors.delete(shard);
     else if (!cursors.has(shard)) cursors.set(shard, { shard, afterWake: beginning.wakeAt, afterId: beginning.id });
   }
+}
+
+function parted<T>(all: readonly T[], test: (one: T) => boolean): [T[], T[]] {
+  return [all.filter(test), all.filter((one) => !test(one))];
 }

@@ -1,0 +1,184 @@
+import { Unavailable } from '../../topology/core/errors';
+import { SpoutWorld } from './spout-world';
+
+let world: SpoutWorld;
+
+beforeEach(() => {
+  world = new SpoutWorld();
+});
+
+afterEach(async () => {
+  world.log.before = () => {};
+  await world.close();
+});
+
+test('a tuple is emitted at its wake less the lead, by the database’s clock', async () => {
+  const { db } = world;
+  db.skew = 5_000;
+  world.spout();
+  await world.run(100);
+  const row = db.insert({ dueAt: db.now() + 10_000 });
+  await world.run(7_999);
+  expect(world.ids()).toEqual([]);
+  await world.run(1);
+  expect(world.ids()).toEqual([row.id]);
+});
+
+test('one produce at a time per channel, and the next is gathered meanwhile', async () => {
+  const { db, log, clock, now } = world;
+  let under = 0;
+  let most = 0;
+  let produces = 0;
+  log.before = async (operation) => {
+    if (operation !== 'append') return;
+    produces++;
+    under++;
+    most = Math.max(most, under);
+    await clock.sleep(50);
+    under--;
+  };
+  world.spout();
+  await world.run(100);
+  for (let index = 0; index < 2_500; index++) {
+    db.insert({ account: `a${index % 20}`, dueAt: now });
+    if (index % 500 === 0) await world.run(5);
+  }
+  await world.run(500);
+  expect(most).toBe(1);
+  expect(produces).toBeLessThanOrEqual(5);
+  expect(new Set(world.ids()).size).toBe(2_500);
+});
+
+test('a produce that failed is repeated, backing off, and counts as pending meanwhile', async () => {
+  const { db, log, now } = world;
+  const spout = world.spout();
+  await world.run(100);
+  let attempts = 0;
+  log.before = (operation) => {
+    if (operation !== 'append') return;
+    attempts++;
+    throw new Unavailable('the broker is away');
+  };
+  const rows = Array.from({ length: 20 }, (_, index) => db.insert({ account: `a${index}`, dueAt: now }));
+  await world.run(30_000);
+  expect(attempts).toBeLessThan(10);
+  expect(spout.gauges()['pending.webhook']).toBe(20);
+  const [canceled, edited] = rows;
+  db.cancel(canceled?.id ?? 0);
+  db.edit(edited?.id ?? 0, { dueAt: 0 });
+  log.before = () => {};
+  await world.run(11_000);
+  const later = rows.slice(1).map(({ id }) => id);
+  // The cancel came through CDC while the tuple was pending: it is emitted all the same, and the bolt drops it.
+  expect(world.ids().filter((id) => id !== canceled?.id)).toEqual(later);
+  expect(world.emitted().find(({ id }) => id === edited?.id)?.version).toBe(2);
+  world.ack();
+  await world.run(3_000);
+  expect(spout.gauges()['pending.webhook']).toBe(0);
+});
+
+test('an answer that was lost costs at most one more tuple per repeat', async () => {
+  const { db, log, now } = world;
+  const row = db.insert({ dueAt: now });
+  let lost = 2;
+  log.after = (operation) => {
+    if (operation === 'append' && lost-- > 0) throw new Unavailable('no answer');
+  };
+  world.spout();
+  await world.run(30_000);
+  expect(world.ids()).toEqual([row.id, row.id, row.id]);
+});
+
+test('an error that is a bug is told and stops the emission', async () => {
+  const { db, log, now } = world;
+  db.insert({ dueAt: now });
+  let produces = 0;
+  log.before = (operation) => {
+    if (operation !== 'append') return;
+    produces++;
+    throw new TypeError('a bug');
+  };
+  world.spout();
+  await world.run(30_000);
+  expect(produces).toBe(1);
+  expect(world.errors.splice(0)).toEqual([new TypeError('a bug')]);
+});
+
+test('close waits for the produce that is under way and emits nothing after it', async () => {
+  const { db, log, clock, now } = world;
+  log.before = (operation) => (operation === 'append' ? clock.sleep(100) : undefined);
+  const spout = world.spout();
+  await world.run(50);
+  for (let index = 0; index < 1_500; index++) db.insert({ account: `a${index % 20}`, dueAt: now });
+  await world.run(20);
+  let closed = false;
+  const closing = spout.close().then(() => {
+    closed = true;
+  });
+  await world.run(50);
+  expect(closed).toBe(false);
+  await world.run(100);
+  await closing;
+  const emitted = world.ids().length;
+  expect(emitted).toBeGreaterThan(0);
+  await world.run(10_000);
+  expect(world.ids()).toHaveLength(emitted);
+});
+
+test('an edit brings a new tuple, a cancel none, another channel moves the row', async () => {
+  await world.close();
+  world = new SpoutWorld(['webhook', 'x']);
+  const { db, now } = world;
+  world.spout();
+  const edited = db.insert({ dueAt: now + 10_000 });
+  const canceled = db.insert({ dueAt: now + 10_000 });
+  const moved = db.insert({ dueAt: now + 10_000 });
+  const deleted = db.insert({ dueAt: now + 10_000 });
+  const unknown = db.insert({ dueAt: now + 10_000 });
+  await world.run(1_000);
+  db.edit(edited.id, { dueAt: now + 20_000 });
+  db.cancel(canceled.id);
+  db.delete(deleted.id);
+  world.tell(world.changeOf(moved.id, { channel: 'x', version: 2 }));
+  world.tell(world.changeOf(unknown.id, { channel: 'fax', version: 2 }));
+  Object.assign(moved, { channel: 'x', version: 2 });
+  Object.assign(unknown, { channel: 'fax', version: 2 });
+  await world.run(30_000);
+  expect(world.emitted().map(({ id, version, at }) => [id, version, at])).toEqual([[edited.id, 2, now + 18_000]]);
+  expect(world.emitted('x').map(({ id, at }) => [id, at])).toEqual([[moved.id, now + 8_000]]);
+});
+
+test('an event again, an older one, and a due time changed without a version', async () => {
+  const { db, now } = world;
+  world.spout();
+  const row = db.insert({ dueAt: now + 10_000 });
+  await world.run(1_000);
+  const first = world.changeOf(row.id);
+  db.edit(row.id, { dueAt: now + 20_000 });
+  await world.run(1_000);
+  world.tell(first);
+  world.tell(world.changeOf(row.id));
+  await world.run(8_000);
+  expect(world.ids()).toEqual([]);
+  row.dueAt = now + 30_000;
+  world.tell(world.changeOf(row.id));
+  await world.run(15_000);
+  expect(world.ids()).toEqual([]);
+  await world.run(4_000);
+  expect(world.emitted()).toMatchObject([{ version: 2, wakeAt: now + 30_000 }]);
+  // Pending already, and moved once more by the same sort of hand.
+  row.dueAt = now + 40_000;
+  world.tell(world.changeOf(row.id));
+  await world.run(10_000);
+  expect(world.emitted()).toMatchObject([{ wakeAt: now + 30_000 }, { wakeAt: now + 40_000 }]);
+});
+
+test('the order within an account is that of the wakes', async () => {
+  const { db, now } = world;
+  world.spout();
+  await world.run(100);
+  const wakes = Array.from({ length: 500 }, (_, index) => now + 5_000 + ((index * 7_919) % 20_000));
+  for (const dueAt of wakes) db.insert({ dueAt });
+  await world.run(30_000);
+  expect(world.emitted().map(({ wakeAt }) => wakeAt)).toEqual(wakes.toSorted((a, b) => a - b));
+});
