@@ -3,6 +3,11 @@ import { backOff, type RetryPolicy } from './core/retry-policy';
 /** `scheduled_messages.id`: an integer below 2^53. */
 export type MessageId = number;
 
+/** What a provider de-duplicates by: the same for every attempt of a message, whoever makes it. */
+export function idempotencyKey(id: MessageId): string {
+  return `downspout-${id}`;
+}
+
 export type MessageState = 'scheduled' | 'sending' | 'delivered' | 'failed' | 'canceled' | 'uncertain';
 
 export const messageStates: readonly MessageState[] = [

@@ -1,0 +1,213 @@
+import type { Delivery } from '../topology/core/bolt';
+import type { Clock, DatabaseClock } from '../topology/core/clock';
+import type { Pauses } from '../topology/core/pauses';
+import { backOff } from '../topology/core/retry-policy';
+import type { Due } from '../topology/streams';
+import type { Channel } from './channel';
+import { ClaimAhead } from './claim-ahead';
+import { type Content, contentOf, type HeldRow, heldAgain, heldRow, replaceDelivery } from './held-row';
+import { TO_CLAIM } from './lane';
+import type { SendRow } from './send-rows';
+import type { SendSlots } from './send-slots';
+import { WakeQueue } from './wake-queue';
+
+export interface HoldingOptions {
+  readonly channel: Channel;
+  readonly slots: SendSlots;
+  readonly pauses: Pauses;
+  readonly clock: Clock;
+  readonly databaseClock: DatabaseClock;
+  readonly random: () => number;
+  /** How long before its wake a message is emitted, milliseconds. */
+  readonly lead: number;
+  readonly claimAheadMax: number;
+  /** The message is claimed in this version and not written yet. */
+  readonly isClaimed: (id: number, version: number) => boolean;
+}
+
+/** How long past its time a row waits for its account or host before its tuple is dropped. Milliseconds. */
+const SATURATED = 30_000;
+/** How long a claim whose answer was lost may still take effect. Milliseconds. */
+const UNSURE = 15_000;
+/** When a row that a claim left out is claimed again: somebody had it locked. Milliseconds. */
+const MISSED = { maxAttempts: Number.POSITIVE_INFINITY, base: 50, cap: 1_000 };
+
+/**
+ * Prefetched rows, by id and in wake order, until they are claimed or dropped.
+ *
+ * 1. *The row as read counts, never the tuple*: what is not waiting any more, or wakes later than the lead, is dropped.
+ * 2. *A tuple is acked when its row is claimed or dropped*, and not before.
+ */
+export class Holding {
+  readonly ahead: ClaimAhead;
+  /** Rows in the hands of the bolt, claimed ones as well, and the memory they take. */
+  inHand = 0;
+  bytes = 0;
+  private readonly toClaim: WakeQueue;
+  /** Held or being claimed. */
+  private readonly rows = new Map<number, HeldRow>();
+
+  constructor(private readonly options: HoldingOptions) {
+    this.ahead = new ClaimAhead(options.claimAheadMax);
+    this.toClaim = new WakeQueue(TO_CLAIM, options.slots);
+  }
+
+  get size(): number {
+    return this.rows.size;
+  }
+
+  get nextAt(): number | undefined {
+    return this.toClaim.nextAt();
+  }
+
+  /** @returns true when the row is at hand and the tuple says nothing new */
+  again(delivery: Delivery<Due>): boolean {
+    const { id, version } = delivery.tuple.value;
+    const row = this.rows.get(id);
+    if (row === undefined) return false;
+    row.delivery = replaceDelivery(row.delivery, delivery);
+    row.revoked = false;
+    // A row that is being claimed is read again if it is not won.
+    if (row.queue === undefined || row.version === version) return true;
+    this.forget(row);
+    return false;
+  }
+
+  /** Takes rows as read; those that do not wait any more are dropped. @returns the accounts of those that are held */
+  take(found: readonly { readonly row: SendRow | undefined; readonly delivery: Delivery<Due> }[]): Set<string> {
+    const { databaseClock, channel, lead } = this.options;
+    const now = databaseClock.earliest();
+    const accounts = new Set<string>();
+    for (const { row, delivery } of found) {
+      const { version, wakeAt } = delivery.tuple.value;
+      // The spout's clock may be ahead: what it was right about is kept even if it is early.
+      const early = row?.version === version && row.wakeAt === wakeAt ? 2 * lead + 5_000 : lead;
+      if (!this.waits(row, early) || this.options.isClaimed(row.id, row.version)) {
+        delivery.ack();
+        continue;
+      }
+      this.hold(row, contentOf(channel, row), delivery, now);
+      accounts.add(row.account);
+    }
+    return accounts;
+  }
+
+  /**
+   * Takes out rows to be claimed, in wake order.
+   * @param batch gets them
+   * @param until their wake at the latest
+   */
+  takeInto(batch: HeldRow[], until: number, most: number): void {
+    const { pauses, channel, slots } = this.options;
+    while (batch.length < most) {
+      const row = this.toClaim.next(until);
+      if (row === undefined) return;
+      this.ahead.remove(row.at);
+      if (!pauses.paused(channel.name, row.account)) {
+        slots.reserve(row);
+        batch.push(row);
+      } else if (this.isUnsure(row)) {
+        this.holdAgain(row, row.unsureUntil);
+      } else {
+        this.letGo(row);
+        row.delivery.ack();
+      }
+    }
+  }
+
+  /** The row was won: its tuple is dealt with. */
+  won(row: HeldRow): void {
+    this.rows.delete(row.id);
+    row.delivery.ack();
+  }
+
+  /** The row was not won. @param current as it is now; @param unsure the claim may still take effect */
+  lost(row: HeldRow, current: SendRow | undefined, unsure: boolean): void {
+    const { databaseClock, channel, clock, lead, random } = this.options;
+    const unsureUntil = unsure ? clock.monotonic() + UNSURE : row.unsureUntil;
+    if (row.revoked && !unsure) this.letGo(row);
+    else if (!this.waits(current, lead)) {
+      this.letGo(row);
+      row.delivery.ack();
+    } else if (current.version === row.version && current.updatedAt === row.updatedAt) {
+      this.holdAgain(row, unsureUntil, backOff(MISSED, row.misses + 1, random()));
+    } else {
+      this.letGo(row);
+      this.hold(current, contentOf(channel, current), row.delivery, databaseClock.earliest());
+    }
+  }
+
+  /** Something of the row's lane ended. */
+  wake(row: HeldRow): void {
+    for (const resource of this.options.slots.resourcesOf(row.lane)) this.toClaim.wake(resource);
+  }
+
+  /** Drops what its account or host keeps waiting too long: reconcile brings it back. */
+  sweep(now: number): void {
+    for (const row of this.toClaim.parked()) {
+      if (now - row.since <= SATURATED || this.isUnsure(row)) continue;
+      this.forget(row);
+      row.delivery.ack();
+    }
+  }
+
+  /** Forgets tuples of these partitions, without ack; all when undefined. Rows that are being claimed are finished. */
+  revoke(partitions?: ReadonlySet<number>): void {
+    for (const row of this.rows.values()) {
+      if (partitions !== undefined && !partitions.has(row.delivery.tuple.partition)) continue;
+      row.revoked = true;
+      if (row.queue !== undefined && !this.isUnsure(row)) this.forget(row);
+    }
+  }
+
+  /** The row is out of the bolt's hands. */
+  release(row: HeldRow): void {
+    this.inHand--;
+    this.bytes -= row.bytes;
+    this.options.slots.leave(row.lane);
+  }
+
+  private waits(row: SendRow | undefined, early: number): row is SendRow & { readonly wakeAt: number } {
+    if (row?.state !== 'scheduled' || row.wakeAt === null || row.channel !== this.options.channel.name) return false;
+    // While nothing is known of the database's clock this is -Infinity, and everything is kept.
+    return row.wakeAt - this.options.databaseClock.latest() <= early;
+  }
+
+  private isUnsure(row: HeldRow): boolean {
+    return row.unsureUntil > this.options.clock.monotonic();
+  }
+
+  private hold(
+    row: SendRow & { readonly wakeAt: number },
+    content: Content,
+    delivery: Delivery<Due>,
+    now: number,
+  ): void {
+    const held = heldRow(row, content, this.options.slots.enter(row.account, content.host), delivery, now);
+    this.inHand++;
+    this.bytes += held.bytes;
+    this.put(held);
+  }
+
+  private holdAgain(row: HeldRow, unsureUntil: number, delay = 1_000): void {
+    this.put(heldAgain(row, this.options.databaseClock.earliest() + delay, unsureUntil));
+  }
+
+  private put(row: HeldRow): void {
+    this.rows.set(row.id, row);
+    this.toClaim.add(row);
+    this.ahead.add(row.at);
+  }
+
+  /** Takes a waiting row out. */
+  private forget(row: HeldRow): void {
+    this.toClaim.remove(row);
+    this.ahead.remove(row.at);
+    this.letGo(row);
+  }
+
+  private letGo(row: HeldRow): void {
+    this.rows.delete(row.id);
+    this.release(row);
+  }
+}

@@ -1,0 +1,233 @@
+import type { Bolt, Delivery } from '../topology/core/bolt';
+import type { Clock, DatabaseClock, Timer } from '../topology/core/clock';
+import type { Lease } from '../topology/core/lease';
+import type { Pauses } from '../topology/core/pauses';
+import type { RetryPolicy } from '../topology/core/retry-policy';
+import type { Due } from '../topology/streams';
+import type { Channel } from './channel';
+import { Claiming } from './claiming';
+import { Claims } from './claims';
+import type { HeldRow } from './held-row';
+import { Holding } from './holding';
+import { Persistence } from './persistence';
+import { Prefetch } from './prefetch';
+import type { SendRow, SendRows } from './send-rows';
+import { SendSlots } from './send-slots';
+import { Sending } from './sending';
+
+/** Times are milliseconds. */
+export interface SendBoltSettings {
+  /** Requests in flight: in all, of one account, to one host. */
+  readonly concurrency: number;
+  readonly perAccount: number;
+  readonly perHost: number;
+  /** Rows of one claim, at most. */
+  readonly claimBatch: number;
+  /** How long before its wake a row may be claimed when many wake at one instant; 0 switches it off. */
+  readonly claimAheadMax: number;
+  /** Rows that are held, and the memory they take in bytes. */
+  readonly maxHeld: number;
+  readonly maxHeldBytes: number;
+  /** How long before its wake a message is emitted. */
+  readonly lead: number;
+}
+
+export interface SendBoltOptions {
+  readonly channel: Channel;
+  readonly settings: SendBoltSettings;
+  readonly retry: RetryPolicy;
+  readonly rows: SendRows;
+  readonly lease: Lease;
+  readonly pauses: Pauses;
+  readonly clock: Clock;
+  readonly databaseClock: DatabaseClock;
+  /** In [0, 1), for jitter. */
+  readonly random: () => number;
+  /** What could not be done, and why. It is tried again where that helps. */
+  readonly onError: (what: string, error: unknown) => void;
+}
+
+/** While anything waits, the clock and the lease are looked at this often: both move by messages from elsewhere. */
+const LOOK = 100;
+const SWEEP = 1_000;
+
+/**
+ * Sends the messages of one channel at their wake.
+ *
+ * 1. *No request without a committed claim on the row, in the very version that was read.*
+ * 2. *Never early*: the request starts at or after the wake by the database's clock.
+ * 3. *A zombie cannot send or write*: past its lease it stops before the next request, and its write-back names its session.
+ * 4. *Doubt is never hidden*: an attempt that may have been accepted ends in a row that says so.
+ * 5. *One slow account, host or provider holds nobody else.*
+ */
+export class SendBolt implements Bolt<Due> {
+  private readonly slots: SendSlots;
+  private readonly persistence: Persistence;
+  private readonly prefetch: Prefetch;
+  private readonly holding: Holding;
+  private readonly claiming: Claiming;
+  private readonly sending: Sending;
+  private timer: { readonly at: number; readonly timer: Timer } | undefined;
+  private sweeper: Timer | undefined;
+  private closed = false;
+  /** Set while draining: called when nothing is under way. */
+  private drained: (() => void) | undefined;
+
+  constructor(private readonly options: SendBoltOptions) {
+    const { channel, settings, rows, lease, clock, onError } = options;
+    const { session } = lease;
+    const blind = channel.class === 'blind';
+    const slots = new SendSlots({ ...settings, exact: blind });
+    const persistence = new Persistence(options);
+    this.slots = slots;
+    this.persistence = persistence;
+    this.prefetch = new Prefetch({ rows, persistence, onRead: (found) => this.read(found) });
+    this.sending = new Sending({
+      ...options,
+      slots,
+      persistence,
+      onFreed: (row) => this.freed(row),
+      onEnded: () => this.pump(),
+      onDone: (done) => this.done(done),
+    });
+    this.holding = new Holding({
+      ...options,
+      slots,
+      lead: settings.lead,
+      claimAheadMax: blind ? 0 : settings.claimAheadMax,
+      isClaimed: (id, version) => this.sending.has(id, version),
+    });
+    const measured = (count: number, elapsed: number) => this.holding.ahead.measured(count, elapsed);
+    this.claiming = new Claiming({
+      ...options,
+      slots,
+      holding: this.holding,
+      sending: this.sending,
+      claims: new Claims({ rows, session, persistence, clock, measured, onError }),
+      onClaimed: () => this.pump(),
+    });
+  }
+
+  async open(): Promise<void> {
+    this.sweeper = this.options.clock.after(SWEEP, () => this.sweep());
+  }
+
+  execute(deliveries: readonly Delivery<Due>[]): void {
+    if (this.drained !== undefined || this.closed) return;
+    for (const delivery of deliveries) {
+      if (!this.holding.again(delivery)) this.prefetch.add(delivery);
+    }
+    this.prefetch.go();
+  }
+
+  hasRoom(): boolean {
+    const { maxHeld, maxHeldBytes } = this.options.settings;
+    return this.holding.inHand + this.prefetch.size < maxHeld && this.holding.bytes < maxHeldBytes;
+  }
+
+  revoked(partitions: readonly number[]): void {
+    const set = new Set(partitions);
+    this.prefetch.forget(set);
+    this.holding.revoke(set);
+  }
+
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      // What is only held is not acked, so it comes to whoever has the partition next.
+      this.drained = resolve;
+      this.prefetch.forget();
+      this.holding.revoke();
+      this.sending.hurry();
+      this.pump();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.persistence.end();
+    this.sending.close();
+    this.sweeper?.cancel();
+    this.timer?.timer.cancel();
+    this.timer = undefined;
+  }
+
+  gauges(): Readonly<Record<string, number>> {
+    return {
+      held: this.holding.size + this.prefetch.size,
+      held_bytes: this.holding.bytes,
+      claimed_waiting: this.sending.waiting,
+      in_flight: this.slots.inFlight,
+      unwritten: this.sending.unwritten,
+      claim_ahead_ms: Math.round(this.claiming.ahead),
+      slow_hosts: this.slots.slowHosts,
+    };
+  }
+
+  private read(found: readonly { readonly row: SendRow | undefined; readonly delivery: Delivery<Due> }[]): void {
+    if (this.drained !== undefined || this.closed) return;
+    const accounts = this.holding.take(found);
+    if (accounts.size > 0) void this.warm([...accounts]);
+    this.pump();
+  }
+
+  /** A help, not a condition: the channel loads what it lacks when it sends. */
+  private async warm(accounts: readonly string[]): Promise<void> {
+    try {
+      await this.options.channel.warm(accounts);
+    } catch (error) {
+      this.options.onError('warm accounts', error);
+    }
+  }
+
+  /** Everything that can go on goes on. */
+  private pump(): void {
+    if (this.closed) return;
+    const now = this.options.databaseClock.earliest();
+    this.sending.start(now);
+    if (this.drained === undefined) this.claiming.go(now);
+    else this.finishDrain();
+    this.arm(now);
+  }
+
+  private freed(row: HeldRow): void {
+    this.sending.wake(row);
+    this.holding.wake(row);
+  }
+
+  private done(rows: readonly HeldRow[]): void {
+    for (const row of rows) this.holding.release(row);
+    this.pump();
+  }
+
+  private finishDrain(): void {
+    if (!this.options.lease.holds()) this.sending.giveUp();
+    if (this.claiming.idle && this.sending.size === 0 && this.sending.unwritten === 0) this.drained?.();
+  }
+
+  private sweep(): void {
+    const { clock, databaseClock } = this.options;
+    const now = databaseClock.earliest();
+    this.holding.sweep(now);
+    this.sending.sweep(now);
+    this.slots.prune(clock.monotonic());
+    this.pump();
+    this.sweeper = clock.after(SWEEP, () => this.sweep());
+  }
+
+  private arm(now: number): void {
+    if (this.holding.size === 0 && this.sending.waiting === 0) return;
+    let delay = LOOK;
+    for (const at of [this.sending.nextAt, this.holding.nextAt, this.holding.ahead.beginsAt(now)]) {
+      if (at !== undefined && at > now) delay = Math.min(delay, at - now);
+    }
+    const { clock } = this.options;
+    const at = clock.monotonic() + delay;
+    if (this.timer !== undefined && this.timer.at <= at) return;
+    this.timer?.timer.cancel();
+    const timer = clock.after(delay, () => {
+      this.timer = undefined;
+      this.pump();
+    });
+    this.timer = { at, timer };
+  }
+}
