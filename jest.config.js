@@ -1,9 +1,32 @@
-/** @type {import('jest').Config} */
-module.exports = {
+const shared = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
-  testMatch: ['**/*.test.ts'],
   transform: {
     '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, sourceMaps: 'inline' }],
   },
+};
+/** Tests on real parts: the stack is started once for all of them, and only when one of them is to run. */
+const onStack = ['stack', 'faults', 'connectors/mysql', 'connectors/kafka'].map(
+  (folder) => `<rootDir>/test/${folder}/`,
+);
+
+/** @type {import('jest').Config} */
+module.exports = {
+  // Tests on the stack measure time and share it.
+  maxWorkers: 1,
+  projects: [
+    {
+      ...shared,
+      displayName: 'alone',
+      testMatch: ['<rootDir>/test/**/*.test.ts'],
+      testPathIgnorePatterns: onStack,
+    },
+    {
+      ...shared,
+      displayName: 'stack',
+      testMatch: onStack.map((folder) => `${folder}**/*.test.ts`),
+      globalSetup: '<rootDir>/test/support/global-setup.ts',
+      globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+    },
+  ],
 };

@@ -68,17 +68,19 @@ export async function provision(
 export async function deprovision(environment: Environment, clock: Clock): Promise<void> {
   if (environment.DOWNSPOUT_NAMESPACE === '') throw new UserError('Only a deployment with a namespace can be removed.');
   await connectorOf(environment, clock).remove(CONNECTOR_LIMIT);
-  const drop = async () => {
-    const url = required(environment, 'ADMIN_DATABASE_URL');
-    const pool = Pool.open(url, { clock, size: 1 });
-    try {
-      await pool.run(`DROP DATABASE IF EXISTS \`${new URL(url).pathname.slice(1)}\``);
-    } finally {
-      await pool.close();
-    }
-  };
   const prefix = topicName(environment.DOWNSPOUT_NAMESPACE, '');
-  await Promise.all([drop(), removeTopics(required(environment, 'KAFKA_BROKERS'), prefix)]);
+  await Promise.all([dropDatabase(environment, clock), removeTopics(required(environment, 'KAFKA_BROKERS'), prefix)]);
+}
+
+/** Removes the database and every message in it. For tests. */
+export async function dropDatabase(environment: Environment, clock: Clock): Promise<void> {
+  const url = required(environment, 'ADMIN_DATABASE_URL');
+  const pool = Pool.open(url, { clock, size: 1 });
+  try {
+    await pool.run(`DROP DATABASE IF EXISTS \`${new URL(url).pathname.slice(1)}\``);
+  } finally {
+    await pool.close();
+  }
 }
 
 /** The topics of a deployment. The connector's own are made by itself, but for the heartbeats'. */

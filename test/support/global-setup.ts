@@ -1,0 +1,3 @@
+import { joinStack } from './shared-stack';
+
+export default joinStack;

@@ -1,0 +1,3 @@
+import { leaveStack } from './shared-stack';
+
+export default leaveStack;

@@ -1,0 +1,59 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { withLock } from '../../deploy/stack/lock';
+import { NativeStack } from '../../deploy/stack/native-stack';
+import { isAlive, ownRecord, type ProcessRecord } from '../../deploy/stack/processes';
+import type { PartEvent } from '../../deploy/stack/stack';
+import { packageRoot, readStackVariables } from '../../topology/config';
+import { systemClock } from '../../topology/core/clock';
+
+/** The tests' own stack: it has nothing to do with the one that `downspout up` starts. */
+export const testStackFolder = join(packageRoot(), '.downspout', 'test');
+
+const usersFolder = join(testStackFolder, 'users');
+const ownFile = join(usersFolder, `${process.pid}.json`);
+
+/**
+ * Starts the tests' stack with empty data, or joins the one that another run of the tests has started.
+ */
+export function joinStack(): Promise<void> {
+  return locked(async () => {
+    const stack = testStack();
+    if (!hasUsers()) await stack.down(true, () => undefined);
+    mkdirSync(usersFolder, { recursive: true });
+    writeFileSync(ownFile, JSON.stringify(ownRecord()));
+    await stack.up(print);
+  });
+}
+
+/** Stops it when no other run uses it. Data and logs stay until the next start, to be looked at. */
+export function leaveStack(): Promise<void> {
+  return locked(async () => {
+    rmSync(ownFile, { force: true });
+    if (!hasUsers()) await testStack().down(false, () => undefined);
+  });
+}
+
+function testStack(): NativeStack {
+  // The ports of the other stack may be fixed by the environment; these are free ones.
+  const { XDG_CACHE_HOME } = readStackVariables();
+  const variables = XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME };
+  return new NativeStack({ folder: testStackFolder, clock: systemClock, variables });
+}
+
+/** Other runs of the tests that are alive; what dead ones left is removed. */
+function hasUsers(): boolean {
+  mkdirSync(usersFolder, { recursive: true });
+  const files = readdirSync(usersFolder).map((name) => join(usersFolder, name));
+  const dead = files.filter((file) => !isAlive(JSON.parse(readFileSync(file, 'utf8')) as ProcessRecord));
+  for (const file of dead) rmSync(file, { force: true });
+  return files.length > dead.length;
+}
+
+function locked<T>(work: () => Promise<T>): Promise<T> {
+  return withLock(join(testStackFolder, 'users.lock'), systemClock, () => undefined, work);
+}
+
+function print({ part, stage, text }: PartEvent): void {
+  if (stage !== 'starting') process.stderr.write(`stack: ${part} ${text}\n`);
+}

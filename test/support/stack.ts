@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { removeTopics } from '../../connectors/kafka/topic-set-up';
+import { migrate } from '../../connectors/mysql/migrate';
+import { createUsers } from '../../connectors/mysql/users';
+import { deprovision, dropDatabase, provision } from '../../deploy/targets/provision';
+import {
+  type Environment,
+  parseTopologySettings,
+  readEnvironment,
+  required,
+  type TopologySettings,
+} from '../../topology/config';
+import { systemClock } from '../../topology/core/clock';
+import { topicName } from '../../topology/streams';
+import { testStackFolder } from './shared-stack';
+
+/** A deployment of its own on the shared stack. */
+export interface World {
+  /** With a database, and a namespace for topics, groups and the connector, that nobody else uses. */
+  readonly environment: Environment;
+  readonly settings: TopologySettings;
+  close(): Promise<void>;
+}
+
+let worlds = 0;
+
+/** Settings with defaults, e.g. `testSettings('{ due: { partitions: 4 }, webhook: {} }')`. */
+export function testSettings(components = '{ webhook: {} }'): TopologySettings {
+  return parseTopologySettings(`components: ${components}`, 'test');
+}
+
+/** Everything: database, users, topics and a connector through which a change was seen. Takes about two seconds. */
+export async function freshWorld(settings: TopologySettings = testSettings()): Promise<World> {
+  const environment = freshEnvironment();
+  await provision(environment, settings, systemClock, () => undefined);
+  return { environment, settings, close: () => deprovision(environment, systemClock) };
+}
+
+/** A database with schema and users only. */
+export async function freshDatabase(): Promise<World> {
+  const environment = freshEnvironment();
+  const admin = required(environment, 'ADMIN_DATABASE_URL');
+  await migrate(admin);
+  await createUsers(admin, {
+    app: required(environment, 'DATABASE_URL'),
+    worker: required(environment, 'WORKER_DATABASE_URL'),
+    cdc: required(environment, 'CDC_DATABASE_URL'),
+  });
+  return { environment, settings: testSettings(), close: () => dropDatabase(environment, systemClock) };
+}
+
+/** A namespace in Kafka only: topics and groups whose names begin with it are removed in the end. */
+export async function freshNamespace(): Promise<World> {
+  const environment = freshEnvironment();
+  const prefix = topicName(environment.DOWNSPOUT_NAMESPACE, '');
+  return {
+    environment,
+    settings: testSettings(),
+    close: () => removeTopics(required(environment, 'KAFKA_BROKERS'), prefix),
+  };
+}
+
+function freshEnvironment(): Environment {
+  const settings = JSON.parse(readFileSync(join(testStackFolder, 'env.json'), 'utf8')) as Record<string, string>;
+  const name = `t${process.pid}-${++worlds}-${systemClock.now().toString(36)}`;
+  const own = Object.entries(settings).map(([key, value]) => [
+    key,
+    key.endsWith('DATABASE_URL') ? value.replace(/[^/]*$/, `test_${name}`) : value,
+  ]);
+  return readEnvironment({ ...Object.fromEntries(own), DOWNSPOUT_NAMESPACE: name }, {});
+}
