@@ -39,8 +39,7 @@ export class Pool implements Session {
   private readonly settings: string;
 
   private constructor(
-    /** For drizzle, which wants the driver's own. */
-    readonly driver: DriverPool,
+    private readonly driver: DriverPool,
     private readonly options: PoolOptions,
   ) {
     this.settings =

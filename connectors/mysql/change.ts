@@ -1,0 +1,156 @@
+import { UserError } from '../../topology/core/errors';
+import type { MessageId, MessageState } from '../../topology/message';
+import type { CancelAnswer, EditAnswer, Refusal } from './answers';
+import { checkPayload, checkTarget, checkText, checkTime, type Edit, type Target } from './input';
+import { integer, list, text } from './literals';
+import type { Session } from './pool';
+
+/** A message as it stands, locked until the end of the transaction. */
+interface Standing {
+  readonly id: MessageId;
+  readonly account: string;
+  readonly dedupeKey: string | null;
+  readonly channel: string;
+  readonly state: MessageState;
+  readonly version: number;
+  readonly inDoubt: boolean;
+  readonly updatedAt: number;
+  readonly worker: string;
+}
+
+/** Only a row that waits, and of which no earlier attempt may have been accepted, can be changed. */
+const CHANGEABLE = "m.state='scheduled' AND m.in_doubt=0";
+
+/**
+ * Takes messages back. A row in doubt becomes `uncertain`, because an earlier attempt may have been accepted.
+ * Call it within a transaction.
+ */
+export async function cancelAll(session: Session, targets: readonly Target[]): Promise<CancelAnswer[]> {
+  const standing = await lock(session, targets.map(checkTarget));
+  const there = unique(standing);
+  await cancelThose(
+    session,
+    'canceled',
+    there.filter((row) => refusalOf(row) === null),
+    CHANGEABLE,
+  );
+  const doubtful = there.filter((row) => refusalOf(row)?.result === 'in_doubt');
+  await cancelThose(session, 'uncertain', doubtful, "m.state='scheduled' AND m.in_doubt=1");
+  return standing.map((row) => (row === null ? { result: 'not_found' } : (refusalOf(row) ?? { result: 'canceled' })));
+}
+
+async function cancelThose(
+  session: Session,
+  state: MessageState,
+  rows: readonly Standing[],
+  condition: string,
+): Promise<void> {
+  if (rows.length === 0) return;
+  await session.run(
+    `UPDATE scheduled_messages m SET m.state='${state}', m.version=m.version+1 ` +
+      `WHERE m.id IN ${list(rows, ({ id }) => integer(id))} AND ${condition}`,
+  );
+}
+
+/** Changes plans. A new due time clears the time of a retry; attempts start again. Call it within a transaction. */
+export async function editAll(session: Session, edits: readonly Edit[]): Promise<EditAnswer[]> {
+  for (const edit of edits) checkTimes(edit);
+  const standing = await lock(session, edits.map(checkTarget));
+  const there = standing.filter((row) => row !== null);
+  if (unique(standing).length < there.length) throw new UserError('edit: the same message is named twice');
+  const answers = standing.map((row, index) => answerOf(row, edits[index] as Edit));
+  const values = standing.flatMap((row, index) => {
+    if (row === null || answers[index]?.result !== 'edited') return [];
+    const edit = edits[index] as Edit;
+    const due = edit.dueAt === undefined ? 'NULL' : integer(checkTime('dueAt', edit.dueAt));
+    const payload = edit.payload === undefined ? 'NULL' : text(checkPayload(row.channel, edit.payload));
+    return [`ROW(${integer(row.id)},${due},${payload},${text(edit.localTime ?? null)},${text(edit.zone ?? null)})`];
+  });
+  if (values.length > 0) {
+    // What the user typed belongs to the due time: with a new one it is replaced, or gone.
+    await session.run(
+      `UPDATE (VALUES ${values.join(',')}) v(id, due_at, payload, local_time, zone) ` +
+        'STRAIGHT_JOIN scheduled_messages m ON m.id=v.id SET m.due_at=COALESCE(v.due_at, m.due_at), ' +
+        'm.retry_at=IF(v.due_at IS NULL, m.retry_at, NULL), m.payload=IF(v.payload IS NULL, m.payload, v.payload), ' +
+        'm.local_time=IF(v.due_at IS NULL, m.local_time, v.local_time), m.zone=IF(v.due_at IS NULL, m.zone, v.zone), ' +
+        `m.version=m.version+1, m.attempts=0 WHERE ${CHANGEABLE}`,
+    );
+  }
+  return answers;
+}
+
+/** What can be wrong whatever the row is like. @throws UserError */
+function checkTimes(edit: Edit): void {
+  if (edit.dueAt !== undefined) checkTime('dueAt', edit.dueAt);
+  if (edit.localTime !== undefined) checkText('localTime', edit.localTime, 32);
+  if (edit.zone !== undefined) checkText('zone', edit.zone, 64);
+}
+
+function answerOf(row: Standing | null, edit: Edit): EditAnswer {
+  if (row === null) return { result: 'not_found' };
+  const refusal = refusalOf(row);
+  if (refusal !== null) return refusal;
+  if (edit.version !== undefined && edit.version !== row.version) return { result: 'changed', version: row.version };
+  return { result: 'edited', version: row.version + 1 };
+}
+
+function refusalOf(row: Standing): Refusal | null {
+  if (row.state === 'sending') return { result: 'too_late', claimedAt: row.updatedAt, worker: row.worker };
+  if (row.state !== 'scheduled') return { result: 'already', state: row.state };
+  return row.inDoubt ? { result: 'in_doubt' } : null;
+}
+
+type StandingColumns = readonly [
+  id: number | string,
+  account: string,
+  dedupeKey: string | null,
+  channel: string,
+  state: MessageState,
+  version: number | string,
+  inDoubt: number | string,
+  updatedAt: string,
+  worker: string | null,
+];
+
+/** Locks the rows, in ascending order of their ids, so that what is found holds until the end of the transaction. */
+async function lock(session: Session, targets: readonly Target[]): Promise<(Standing | null)[]> {
+  const byName = new Map<string, Standing>();
+  const find = async (condition: string) => {
+    const rows = await session.rows<StandingColumns>(
+      'SELECT m.id, m.account, m.dedupe_key, m.channel, m.state, m.version, m.in_doubt, ' +
+        "UNIX_TIMESTAMP(m.updated_at), COALESCE(CONCAT(w.host, ':', w.pid), LOWER(HEX(m.claim))) " +
+        `FROM scheduled_messages m LEFT JOIN workers w ON w.session=m.claim WHERE ${condition} ORDER BY m.id FOR UPDATE OF m`,
+    );
+    for (const row of rows) {
+      const [id, account, dedupeKey, channel, state, version, inDoubt, updatedAt, worker] = row;
+      const standing = {
+        id: Number(id),
+        account,
+        dedupeKey,
+        channel,
+        state,
+        version: Number(version),
+        inDoubt: Number(inDoubt) === 1,
+        updatedAt: Math.floor(Number(updatedAt) * 1000),
+        worker: worker ?? '',
+      };
+      byName.set(nameOf(standing), standing);
+      if (dedupeKey !== null) byName.set(nameOf({ account, dedupeKey }), standing);
+    }
+  };
+  const ids = targets.flatMap((target) => ('id' in target ? [target.id] : []));
+  const keys = targets.flatMap((target) => ('id' in target ? [] : [target]));
+  if (ids.length > 0) await find(`m.id IN ${list(ids, integer)}`);
+  if (keys.length > 0) {
+    await find(`(m.account, m.dedupe_key) IN ${list(keys, (one) => `(${text(one.account)},${text(one.dedupeKey)})`)}`);
+  }
+  return targets.map((target) => byName.get(nameOf(target)) ?? null);
+}
+
+function nameOf(target: Target): string {
+  return 'id' in target ? String(target.id) : JSON.stringify([target.account, target.dedupeKey]);
+}
+
+function unique(rows: readonly (Standing | null)[]): Standing[] {
+  return [...new Map(rows.flatMap((row) => (row === null ? [] : [[row.id, row] as const]))).values()];
+}
