@@ -6,6 +6,7 @@ import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
 import { downCommand } from './down';
 import { envCommand } from './env';
 import { colorsFor } from './output';
+import { upCommand } from './up';
 
 const USAGE_ERROR = 2;
 
@@ -37,7 +38,7 @@ function buildProgram(): Command {
 }
 
 function verbs(): Command[] {
-  return [downCommand(), envCommand()];
+  return [upCommand(), downCommand(), envCommand()];
 }
 
 /** Usage errors are thrown instead of ending the process, in every sub-command. */
