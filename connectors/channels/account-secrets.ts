@@ -20,6 +20,7 @@ interface Known<T> {
  */
 export class AccountSecrets<T> {
   private readonly known = new Map<string, Known<T>>();
+  private readonly loading = new Map<string, Promise<void>>();
 
   constructor(
     private readonly secretsOf: SecretsOf,
@@ -27,18 +28,51 @@ export class AccountSecrets<T> {
     private readonly clock: Pick<Clock, 'monotonic'>,
   ) {}
 
-  /** Reads those that are missing or old. Throws Unavailable. */
+  /** Reads those that are missing or old, together. Throws Unavailable. */
   async load(accounts: readonly string[]): Promise<void> {
     const oldest = this.clock.monotonic() - TIME_TO_LIVE;
     const wanted = new Set<string>();
+    const awaited = new Set<Promise<void>>();
     for (const account of accounts) {
       const known = this.known.get(account);
-      if (known === undefined || known.readAt < oldest) wanted.add(account);
+      if (known !== undefined && known.readAt >= oldest) continue;
+      const loading = this.loading.get(account);
+      if (loading === undefined) wanted.add(account);
+      else awaited.add(loading);
     }
-    if (wanted.size === 0) return;
+    if (wanted.size > 0) {
+      const loading = this.read([...wanted]).finally(() => {
+        for (const account of wanted) this.loading.delete(account);
+      });
+      for (const account of wanted) this.loading.set(account, loading);
+      awaited.add(loading);
+    }
+    await Promise.all(awaited);
+  }
+
+  /**
+   * What is known of the account, read now if it never was. It is asked for alone when it could not be read together with
+   * others, so that one secret which cannot be opened holds up its own account only. Throws Unavailable.
+   */
+  async ensure(account: string): Promise<{ readonly value: T | undefined }> {
+    try {
+      await this.loading.get(account);
+    } catch {
+      // Whoever asked for all of them was told.
+    }
+    if (!this.known.has(account)) await this.load([account]);
+    return this.known.get(account) as Known<T>;
+  }
+
+  /** What is known of the account: `value` is undefined when it has no secret. Undefined when it was never read. */
+  get(account: string): { readonly value: T | undefined } | undefined {
+    return this.known.get(account);
+  }
+
+  private async read(accounts: readonly string[]): Promise<void> {
     const readAt = this.clock.monotonic();
-    const secrets = await this.secretsOf([...wanted]);
-    for (const account of wanted) {
+    const secrets = await this.secretsOf(accounts);
+    for (const account of accounts) {
       const secret = secrets.get(account);
       this.known.delete(account);
       this.known.set(account, { value: secret === undefined ? undefined : this.ready(secret), readAt });
@@ -47,10 +81,5 @@ export class AccountSecrets<T> {
       if (this.known.size <= MOST) break;
       this.known.delete(account);
     }
-  }
-
-  /** What is known of the account: `value` is undefined when it has no secret. Undefined when it was never read. */
-  get(account: string): { readonly value: T | undefined } | undefined {
-    return this.known.get(account);
   }
 }

@@ -67,14 +67,15 @@ export class WebhookChannel implements Channel<WebhookRequest> {
 
   async send(request: WebhookRequest, attempt: AttemptContext): Promise<Outcome | 'not_started'> {
     if (this.closed) return 'not_started';
-    if (this.secrets.get(request.account) === undefined) {
+    let known = this.secrets.get(request.account);
+    if (known === undefined) {
       try {
-        await this.secrets.load([request.account]);
+        known = await this.secrets.ensure(request.account);
       } catch (error) {
         return { kind: 'retry', reason: `the account's secret could not be read: ${reasonOf(error)}` };
       }
     }
-    const key = this.secrets.get(request.account)?.value;
+    const key = known.value;
     if (key === 'malformed') {
       return { kind: 'rejected', reason: "the account's secret is not a Standard Webhooks secret (whsec_ and base64)" };
     }

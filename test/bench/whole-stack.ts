@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { NativeStack } from '../../deploy/stack/native-stack';
 import { LocalTarget } from '../../deploy/targets/local';
-import { packageRoot, readTopologySettings } from '../../topology/config';
+import { provision } from '../../deploy/targets/provision';
+import { packageRoot, readEnvironment, readStackVariables, readTopologySettings } from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
 import type { Watched } from './process-usage';
 
@@ -29,13 +30,21 @@ export class WholeStack {
     const folder = join(packageRoot(), '.downspout', 'bench');
     rmSync(join(folder, 'workers'), { recursive: true, force: true });
     mkdirSync(join(folder, 'workers'), { recursive: true });
-    const stack = new NativeStack({ folder, clock: systemClock, variables: variablesOf(process.env) });
+    const stack = new NativeStack({ folder, clock: systemClock, variables: readStackVariables() });
     // What an interrupted run left over would be measured too.
     await stack.down(true, () => undefined);
-    const settings = await stack.up(({ part, stage, text }) => {
-      if (stage !== 'starting') say(`${part}: ${text}`);
-    });
-    return new WholeStack(folder, stack, settings, say);
+    try {
+      const settings = await stack.up(({ part, stage, text }) => {
+        if (stage !== 'starting') say(`${part}: ${text}`);
+      });
+      await provision(readEnvironment(settings, {}), readTopologySettings(), systemClock, (step, text) =>
+        say(`${step}: ${text}`),
+      );
+      return new WholeStack(folder, stack, settings, say);
+    } catch (error) {
+      await stack.down(true, () => undefined);
+      throw error;
+    }
   }
 
   /** Starts two workers of each component. @param claimAheadMax milliseconds, 0 for none */
@@ -99,10 +108,4 @@ export class WholeStack {
     target.start();
     return target;
   }
-}
-
-function variablesOf(environment: NodeJS.ProcessEnv): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  );
 }

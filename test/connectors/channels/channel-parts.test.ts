@@ -46,6 +46,25 @@ describe('account secrets', () => {
     expect(secrets.get('a')).toMatchObject({ value: 'secret 2' });
   });
 
+  test('one secret that cannot be opened holds up its own account only', async () => {
+    const asked: string[][] = [];
+    const secrets = new AccountSecrets(
+      async (accounts) => {
+        asked.push([...accounts]);
+        if (accounts.includes('bad')) throw new Unavailable('bad cannot be read');
+        return new Map();
+      },
+      (secret) => secret,
+      new ManualClock(),
+    );
+    const together = secrets.load(['a', 'bad']);
+    const alone = Promise.all([secrets.ensure('a'), secrets.ensure('a')]);
+    await expect(together).rejects.toThrow('bad cannot be read');
+    expect(await alone).toMatchObject([{ value: undefined }, { value: undefined }]);
+    await expect(secrets.ensure('bad')).rejects.toThrow(Unavailable);
+    expect(asked).toEqual([['a', 'bad'], ['a'], ['bad']]);
+  });
+
   test('an old answer counts while no newer one can be had', async () => {
     const clock = new ManualClock();
     let away = false;
