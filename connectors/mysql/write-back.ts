@@ -132,7 +132,7 @@ function prepare(session: string, result: AttemptResult): Prepared {
   const entry =
     `(${plan},${hex(session)},${instant(result.wakeAt)},${hex(result.contentHash)},` +
     `${result.startedAt === null ? 'NULL' : instant(result.startedAt)},${instant(result.finishedAt)},'${outcome.kind}',` +
-    `${outcome.status === undefined ? 'NULL' : integer(outcome.status)},${text(error)},${text(receiptOf(receipt))},` +
+    `${outcome.status === undefined ? 'NULL' : integer(Math.min(outcome.status, 65_535))},${text(error)},${text(receiptOf(receipt))},` +
     `'${settlement.state}')`;
   return { id, entry, values: `ROW(${plan},${valuesOf(settlement)})`, delivered: settlement.state === 'delivered' };
 }
