@@ -14,6 +14,7 @@ interface DownOptions {
 export function downCommand(): Command {
   return new Command('down')
     .description('stop the local stack')
+    .option('--verbose', 'show the whole of unexpected errors')
     .option('--wipe', 'remove its data too: every message, topic and password')
     .action(async (options: DownOptions) => {
       const output = new Output();

@@ -1,23 +1,16 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { UserError } from '../../topology/core/errors';
-import { Output } from './output';
-import { readSettings } from './settings';
-
-interface EnvOptions {
-  readonly json?: boolean;
-}
+import type { OutputOptions } from './output';
+import { contextOf, dataVerb } from './verb';
 
 /** `downspout env`. */
 export function envCommand(): Command {
-  return new Command('env')
-    .description('print the local stack\'s connection settings as shell lines: eval "$(downspout env)"')
-    .option('--json', 'print them as JSON')
-    .action((options: EnvOptions) => {
-      const output = new Output(options);
-      const { fallback, stackFolder } = readSettings(output);
-      if (stackFolder === null) throw new UserError('There is no local stack here. Run `downspout up` first.');
-      output.data(fallback, () => shellLines(fallback));
-    });
+  const description = 'print the local stack\'s connection settings as shell lines: eval "$(downspout env)"';
+  return dataVerb('env', description).action((options: OutputOptions) => {
+    const { output, settings } = contextOf(options);
+    if (settings.stackFolder === null) throw new UserError('There is no local stack here. Run `downspout up` first.');
+    output.data(settings.fallback, () => shellLines(settings.fallback));
+  });
 }
 
 /** Lines that a POSIX shell reads back as they are, whatever the values hold. */

@@ -1,24 +1,22 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { type Environment, readEnvironment, readStackVariables, readTopologySettings } from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
 import { chooseStack } from '../stack/choice';
 import { stackFolder } from '../stack/stack-folder';
 import { provision } from '../targets/provision';
-import { Output } from './output';
+import { Output, type OutputOptions } from './output';
 import { showParts } from './stack-view';
 import { formatDuration } from './units';
+import { dataVerb } from './verb';
 
-interface UpOptions {
+interface UpOptions extends OutputOptions {
   readonly docker?: boolean;
-  readonly json?: boolean;
 }
 
 /** `downspout up`. */
 export function upCommand(): Command {
-  return new Command('up')
-    .description('start the local stack (MySQL, Kafka, Connect, Prometheus) and wait until it is ready')
+  return dataVerb('up', 'start the local stack (MySQL, Kafka, Connect, Prometheus) and wait until it is ready')
     .option('--docker', 'run it in Docker, even where it could run natively')
-    .option('--json', 'print the connection settings as JSON at the end')
     .action(async (options: UpOptions) => {
       const output = new Output(options);
       const settings = await bringStackUp(output, options.docker === true);
