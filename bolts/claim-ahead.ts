@@ -4,6 +4,8 @@ const SLICE = 10;
 const FRESH = 2;
 /** Rows per second that are counted on before anything was measured. */
 const FIRST_RATE = 8_000;
+/** Milliseconds that a claim is expected to take before one was measured. */
+const FIRST_TRIP = 10;
 /** Time allowed over what the rate says. */
 const MARGIN = 1.25;
 /** Weight of the newest measurement. */
@@ -31,6 +33,8 @@ export class ClaimAhead {
   private rows = 0;
   /** Claimed rows per millisecond. */
   private rate = FIRST_RATE / 1_000;
+  /** From a claim to its answer, milliseconds. */
+  private trip = FIRST_TRIP;
   private plan: Plan | undefined;
 
   constructor(private readonly max: number) {}
@@ -52,10 +56,10 @@ export class ClaimAhead {
     this.rows--;
   }
 
-  /** So many rows were claimed in so many milliseconds while claiming was all that held things up. */
-  measured(rows: number, elapsed: number): void {
-    if (elapsed <= 0) return;
+  /** So many rows were claimed in so many milliseconds, the last of them in one claim that took `trip`. */
+  measured(rows: number, elapsed: number, trip: number): void {
     this.rate += (rows / elapsed - this.rate) * WEIGHT;
+    this.trip += (trip - this.trip) * WEIGHT;
   }
 
   /** Up to which wake rows are claimed now: `now` or later. */
@@ -85,7 +89,7 @@ export class ClaimAhead {
         if (count === undefined) continue;
         crowd += count;
         if (crowd <= instant) continue;
-        const ahead = Math.min(this.max, (crowd / this.rate) * MARGIN);
+        const ahead = Math.min(this.max, (crowd / this.rate) * MARGIN + this.trip);
         const begins = slice * SLICE - ahead;
         if (begins <= now) horizon = Math.min((slice + 1) * SLICE - 1, now + this.max);
         else beginsAt = Math.min(beginsAt, begins);

@@ -8,8 +8,8 @@ export interface ClaimsOptions {
   readonly session: string;
   readonly persistence: Persistence;
   readonly clock: Clock;
-  /** So many rows were claimed in so many milliseconds. */
-  readonly measured: (rows: number, elapsed: number) => void;
+  /** So many rows were claimed in so many milliseconds; the last claim took `trip` of them or more. */
+  readonly measured: (rows: number, elapsed: number, trip: number) => void;
   readonly onError: (what: string, error: unknown) => void;
 }
 
@@ -38,8 +38,10 @@ export class Claims {
   inFlight = 0;
   /** Rows in them. */
   rows = 0;
-  /** When the last answer came, or the first claim was sent, monotonic milliseconds. */
+  /** Since the last measurement, or the first claim after a rest, monotonic milliseconds. */
   private since = 0;
+  /** Rows claimed since then. */
+  private answered = 0;
 
   constructor(private readonly options: ClaimsOptions) {}
 
@@ -50,13 +52,17 @@ export class Claims {
   /** @param ahead milliseconds from now to the last wake among them; 0 when all have woken */
   async claim(batch: readonly HeldRow[], ahead: number): Promise<Claimed> {
     const { rows, session, clock, onError } = this.options;
-    if (this.inFlight++ === 0) this.since = clock.monotonic();
+    if (this.inFlight++ === 0) {
+      this.since = clock.monotonic();
+      this.answered = 0;
+    }
     this.rows += batch.length;
     let won: number | undefined;
     try {
+      const sent = clock.monotonic();
       const sorted = batch.toSorted((one, other) => one.id - other.id);
       won = await rows.claim(session, sorted, ahead);
-      this.measure(batch.length);
+      this.measure(batch.length, sent);
     } catch (error) {
       onError('claim', error);
     }
@@ -82,9 +88,13 @@ export class Claims {
     return { won, others, unsure: count === undefined };
   }
 
-  private measure(rows: number): void {
+  private measure(rows: number, sent: number): void {
     const now = this.options.clock.monotonic();
-    if (rows >= MEASURED) this.options.measured(rows, now - this.since);
+    this.answered += rows;
+    // Two answers in one moment are one measurement.
+    if (this.answered < MEASURED || now - this.since < 1) return;
+    this.options.measured(this.answered, now - this.since, now - sent);
     this.since = now;
+    this.answered = 0;
   }
 }

@@ -97,7 +97,8 @@ export class SendBolt implements Bolt<Due> {
       claimAheadMax: blind ? 0 : settings.claimAheadMax,
       isClaimed: (id, version) => this.sending.has(id, version),
     });
-    const measured = (count: number, elapsed: number) => this.holding.ahead.measured(count, elapsed);
+    const { ahead } = this.holding;
+    const measured = (count: number, elapsed: number, trip: number) => ahead.measured(count, elapsed, trip);
     this.claiming = new Claiming({
       ...options,
       slots,

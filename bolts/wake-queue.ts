@@ -2,6 +2,9 @@ import { Heap } from '../topology/core/heap';
 import { type HeldRow, isBefore } from './held-row';
 import type { Line, Phase, Resource } from './lane';
 
+/** Rows without room that are put aside in one call. */
+const LOOKS = 500;
+
 /** Says what keeps a row from going on, and how much room a resource has. */
 export interface Gate {
   /** The first resource of the row's lane without room. */
@@ -44,9 +47,12 @@ export class WakeQueue {
     this.heap.push(row);
   }
 
-  /** Takes out the first row whose time is not after `until` and that has room. */
+  /**
+   * Takes out the first row whose time is not after `until` and that has room. Gives up after many without room, so that a
+   * crowd that waits for one host does not stop the process; the next call goes on from there.
+   */
   next(until: number): HeldRow | undefined {
-    for (;;) {
+    for (let looked = 0; looked < LOOKS; looked++) {
       const row = this.peek();
       if (row === undefined || row.at > until) return undefined;
       this.heap.pop();
@@ -65,6 +71,7 @@ export class WakeQueue {
       if (!row.inLine) line.insert(row);
       this.park(line, blocker);
     }
+    return undefined;
   }
 
   /** The time of the first row that does not wait for room. */

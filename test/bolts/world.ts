@@ -1,0 +1,133 @@
+import { SendBolt, type SendBoltSettings } from '../../bolts/send-bolt';
+import type { Delivery } from '../../topology/core/bolt';
+import type { ChannelClass } from '../../topology/message';
+import type { Due } from '../../topology/streams';
+import { ManualClock, settled } from '../support/manual-clock';
+import { MemoryDatabase } from '../support/memory-database';
+import { type MemoryRow, wakeOf } from '../support/memory-table';
+import { ScriptedChannel } from '../support/scripted-channel';
+
+export const defaults: SendBoltSettings = {
+  concurrency: 16,
+  perAccount: 8,
+  perHost: 16,
+  claimBatch: 50,
+  claimAheadMax: 0,
+  maxHeld: 1_000,
+  maxHeldBytes: 10_000_000,
+  lead: 2_000,
+};
+
+export interface WorldOptions {
+  readonly class?: ChannelClass;
+  readonly settings?: Partial<SendBoltSettings>;
+  readonly maxAttempts?: number;
+  readonly session?: string;
+}
+
+/** A table, a provider and one bolt, on a clock that is moved by hand; the test is the spout. */
+export class World {
+  readonly clock: ManualClock;
+  readonly database: MemoryDatabase;
+  readonly channel: ScriptedChannel;
+  readonly bolt: SendBolt;
+  readonly session: string;
+  readonly errors: string[] = [];
+  /** Offsets that were acked, in order. */
+  readonly acked: number[] = [];
+  readonly pausedAccounts = new Set<string>();
+  leaseHolds = true;
+  /** Width of what is known of the database's clock: `latest` minus `earliest`. */
+  uncertainty = 0;
+  knowsTheTime = true;
+  private offset = 0;
+
+  /** @param beside a world whose table, provider and clock this one shares: a second worker */
+  constructor(options: WorldOptions = {}, beside?: World) {
+    this.clock = beside?.clock ?? new ManualClock();
+    this.database = beside?.database ?? new MemoryDatabase(this.clock);
+    this.channel = beside?.channel ?? new ScriptedChannel(this.clock, options.class);
+    this.session = options.session ?? 'a'.repeat(32);
+    const { clock, database } = this;
+    this.bolt = new SendBolt({
+      channel: this.channel,
+      settings: { ...defaults, ...options.settings },
+      retry: { maxAttempts: options.maxAttempts ?? 5, base: 1_000, cap: 60_000 },
+      rows: database.sendRows(),
+      lease: { session: this.session, holds: () => this.leaseHolds },
+      pauses: {
+        paused: (channel, account) => database.pausedChannels.has(channel) || this.pausedAccounts.has(account),
+        channelPaused: (channel) => database.pausedChannels.has(channel),
+      },
+      clock,
+      databaseClock: {
+        earliest: () => (this.knowsTheTime ? database.now() - this.uncertainty : Number.NEGATIVE_INFINITY),
+        latest: () => (this.knowsTheTime ? database.now() : Number.POSITIVE_INFINITY),
+      },
+      random: () => 0.5,
+      onError: (what, error) => this.errors.push(`${what}: ${String(error)}`),
+    });
+  }
+
+  async open(): Promise<this> {
+    await this.database
+      .registry()
+      .register(
+        { session: this.session, components: ['webhook'], host: 'h', pid: 1, version: '0', statusUrl: null },
+        10_000,
+      );
+    await this.bolt.open();
+    return this;
+  }
+
+  /** A row that is due `delay` milliseconds from now. */
+  row(delay: number, more: { account?: string; host?: string; payload?: unknown } = {}): MemoryRow {
+    const { account, host = 'one', payload = { url: `http://${host}/` } } = more;
+    return this.database.insert({
+      ...(account === undefined ? {} : { account }),
+      payload,
+      dueAt: this.database.now() + delay,
+    });
+  }
+
+  rows(count: number, delay: number, more: { account?: string; host?: string } = {}): MemoryRow[] {
+    return Array.from({ length: count }, () => this.row(delay, more));
+  }
+
+  /** What the spout says of rows, as they are now. @returns their offsets */
+  emit(...rows: readonly MemoryRow[]): number[] {
+    const deliveries = rows.map((row) => this.delivery(row));
+    this.bolt.execute(deliveries);
+    return deliveries.map(({ tuple }) => tuple.offset);
+  }
+
+  delivery({ id, account, version, ...row }: MemoryRow, offset = this.offset++, partition = 0): Delivery<Due> {
+    const value = { id, account, channel: 'webhook', wakeAt: wakeOf({ id, account, version, ...row }) ?? 0, version };
+    return {
+      tuple: { stream: 'due.webhook', partition, offset, timestamp: 0, value },
+      ack: () => this.acked.push(offset),
+    };
+  }
+
+  async advance(milliseconds: number): Promise<void> {
+    await this.clock.advance(milliseconds);
+    await settled();
+  }
+
+  state(row: MemoryRow): string {
+    return this.database.rows.get(row.id)?.state ?? 'gone';
+  }
+
+  states(rows: readonly MemoryRow[]): string[] {
+    return [...new Set(rows.map((row) => this.state(row)))];
+  }
+
+  /** When requests for this row began. */
+  begun(row: MemoryRow): number[] {
+    return this.channel.journal.filter(({ id }) => id === row.id).map(({ at }) => at);
+  }
+
+  async close(): Promise<void> {
+    await this.bolt.close();
+  }
+}
