@@ -1,0 +1,14 @@
+import { KafkaJSError } from 'kafkajs';
+import { reasonOf, Unavailable } from '../../topology/core/errors';
+
+/** Names of errors that a programming mistake throws; kafkajs wraps them in errors of its own. */
+const BUGS = new Set(['TypeError', 'RangeError', 'SyntaxError', 'ReferenceError']);
+
+/** What to do about something that kafkajs threw: Unavailable for all that Kafka or the network caused. */
+export function instructionOf(error: unknown): unknown {
+  if (!(error instanceof KafkaJSError)) return error;
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (BUGS.has(cause.name)) return cause;
+  }
+  return new Unavailable(`Kafka: ${reasonOf(error)}`, { cause: error });
+}

@@ -1,0 +1,108 @@
+import type { Admin, Kafka } from 'kafkajs';
+import { instructionOf } from './failures';
+import { retry } from './kafka-client';
+
+/** The log of one partition. */
+export interface PartitionLog {
+  readonly partition: number;
+  /** The first offset still there. */
+  readonly low: number;
+  /** The offset of the next record. */
+  readonly high: number;
+}
+
+/** Which partitions of a topic a member of a group owns. */
+export interface GroupOwner {
+  readonly member: string;
+  readonly clientId: string;
+  readonly host: string;
+  /** Its subscription and assignment as Kafka keeps them. */
+  readonly assignment: Buffer;
+}
+
+/** What Kafka knows of topics and groups, which go by their full names here. Every call throws Unavailable. */
+export class KafkaAdmin {
+  private admin: Promise<Admin> | undefined;
+
+  constructor(private readonly kafka: Kafka) {}
+
+  /** How many partitions a topic has now. */
+  partitions(topic: string): Promise<number> {
+    return this.run(async (admin) => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      return topics[0]?.partitions.length ?? 0;
+    });
+  }
+
+  /** The log of each partition, in their order. */
+  async logs(topic: string): Promise<PartitionLog[]> {
+    const count = await this.partitions(topic);
+    let logs = await this.rememberedLogs(topic);
+    if (logs.length !== count) {
+      // The client remembers a topic's partitions for minutes and cannot be told to forget them.
+      await this.close();
+      logs = await this.rememberedLogs(topic);
+    }
+    return logs;
+  }
+
+  /** Committed offsets of a group, by partition; -1 where nothing was committed. */
+  committed(group: string, topic: string): Promise<Map<number, number>> {
+    return this.run(async (admin) => {
+      const answers = await admin.fetchOffsets({ groupId: group, topics: [topic] });
+      const partitions = answers.flatMap((answer) => answer.partitions);
+      return new Map(partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+    });
+  }
+
+  /** The members of a group; none when it does not exist. */
+  members(group: string): Promise<GroupOwner[]> {
+    return this.run(async (admin) => {
+      const { groups } = await admin.describeGroups([group]);
+      return (groups[0]?.members ?? []).map(({ memberId, clientId, clientHost, memberAssignment }) => ({
+        member: memberId,
+        clientId,
+        host: clientHost.replace(/^\//, ''),
+        assignment: memberAssignment,
+      }));
+    });
+  }
+
+  async close(): Promise<void> {
+    const admin = this.admin;
+    this.admin = undefined;
+    await (await admin?.catch(() => undefined))?.disconnect();
+  }
+
+  private rememberedLogs(topic: string): Promise<PartitionLog[]> {
+    return this.run(async (admin) => {
+      const offsets = await admin.fetchTopicOffsets(topic);
+      return offsets
+        .map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) }))
+        .toSorted((a, b) => a.partition - b.partition);
+    });
+  }
+
+  private async run<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+    try {
+      return await work(await this.connected());
+    } catch (error) {
+      throw instructionOf(error);
+    }
+  }
+
+  private connected(): Promise<Admin> {
+    this.admin ??= (async () => {
+      const admin = this.kafka.admin({ retry });
+      try {
+        await admin.connect();
+        return admin;
+      } catch (error) {
+        this.admin = undefined;
+        await admin.disconnect();
+        throw error;
+      }
+    })();
+    return this.admin;
+  }
+}

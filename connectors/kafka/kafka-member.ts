@@ -1,0 +1,233 @@
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { Clock } from '../../topology/core/clock';
+import { reasonOf, Unavailable } from '../../topology/core/errors';
+import type { GroupListener, GroupMember, Position } from '../../topology/runtime/streams-client';
+import { instructionOf } from './failures';
+import type { KafkaAdmin } from './kafka-admin';
+import { retry } from './kafka-client';
+import { stickyAssigner } from './sticky-assigner';
+
+export interface KafkaMemberOptions {
+  readonly kafka: Kafka;
+  readonly admin: KafkaAdmin;
+  readonly clock: Clock;
+  /** Full names. */
+  readonly group: string;
+  readonly topic: string;
+  /** Where a partition that is new to this member begins: at the group's committed offset, or at its end. */
+  readonly begin: 'committed' | 'end';
+  readonly listener: GroupListener;
+  /** @param of how many partitions the topic has; @param starts where each begins. Both only when they begin at the end */
+  readonly assigned: (partitions: readonly number[], of: number, starts: readonly Position[]) => void;
+}
+
+/** Milliseconds. Session: the broker's minimum; what was killed gives its partitions up after it. */
+const SESSION = 6_000;
+const HEARTBEAT = 1_500;
+const REBALANCE = 10_000;
+/** The longest a fetch waits for records; they come at once, but this bounds how soon a rebalance or a stop is noticed. */
+const FETCH_WAIT = 250;
+/** New partitions are noticed after this. */
+const METADATA_AGE = 15_000;
+/** Bytes of one partition in one fetch: what a full bolt gets beyond its bounds. */
+const FETCH_BYTES = 256 * 1024;
+/** Between tries to find the ends of partitions. Milliseconds. */
+const AGAIN = 500;
+
+/**
+ * A member of a consumer group.
+ *
+ * 1. The listener is told every assignment, the first one included, before any record of it.
+ * 2. A partition that stays goes on at the listener's position.
+ * 3. A partition that is new to a member that begins at the end begins at the end as it was before `assigned` was told.
+ * 4. Nothing is committed but what `commit` is given, and it says when that is not certain.
+ * 5. Nothing is thrown into the client's loops, which stop for ever at some errors; when they stop all the same, the
+ *    listener is told.
+ */
+export class KafkaMember implements GroupMember {
+  private readonly consumer: Consumer;
+  private owned: readonly number[] = [];
+  private since = 0;
+  /** Partitions whose records may be given to the listener. */
+  private ready = new Set<number>();
+  private generation = 0;
+  private paused = false;
+  private commits = 0;
+  private left = false;
+  private readonly leaving = new AbortController();
+  private joined: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+
+  private constructor(private readonly options: KafkaMemberOptions) {
+    this.consumer = options.kafka.consumer({
+      groupId: options.group,
+      partitionAssigners: [stickyAssigner(() => ({ partitions: this.owned, since: this.since }))],
+      sessionTimeout: SESSION,
+      heartbeatInterval: HEARTBEAT,
+      rebalanceTimeout: REBALANCE,
+      maxWaitTimeInMs: FETCH_WAIT,
+      metadataMaxAge: METADATA_AGE,
+      maxBytesPerPartition: FETCH_BYTES,
+      retry: { ...retry, restartOnFailure: () => Promise.resolve(!this.left) },
+    });
+  }
+
+  /** Resolves when the first assignment was told. Throws Unavailable. */
+  static async join(options: KafkaMemberOptions): Promise<KafkaMember> {
+    const member = new KafkaMember(options);
+    const { consumer } = member;
+    const assigned = new Promise<void>((resolve, reject) => {
+      member.joined = { resolve, reject };
+    });
+    // Before run(): the first join is told while it goes on.
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
+      member.onJoin(payload.memberAssignment[options.topic] ?? []),
+    );
+    consumer.on(consumer.events.REBALANCING, () => options.listener.rebalancing());
+    consumer.on(consumer.events.COMMIT_OFFSETS, () => {
+      member.commits++;
+    });
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      if (!payload.restart) member.onCrash(payload.error);
+    });
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [options.topic], fromBeginning: options.begin === 'committed' });
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: 16,
+        eachBatch: (payload) => member.onBatch(payload),
+      });
+      await assigned;
+    } catch (error) {
+      await member.leave();
+      throw instructionOf(error);
+    }
+    return member;
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.flow(this.ready);
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.flow(this.ready);
+  }
+
+  async commit(positions: readonly Position[]): Promise<void> {
+    const { topic } = this.options;
+    const before = this.commits;
+    try {
+      await this.consumer.commitOffsets(
+        positions.map(({ partition, offset }) => ({ topic, partition, offset: String(offset) })),
+      );
+    } catch (error) {
+      throw instructionOf(error);
+    }
+    // Between two runs the client takes a commit and does nothing with it.
+    if (this.commits === before) throw new Unavailable('Kafka: not in the group');
+  }
+
+  async leave(): Promise<void> {
+    if (this.left) return;
+    this.left = true;
+    this.leaving.abort();
+    this.generation++;
+    // It may be connected no longer; then its session runs out.
+    await this.consumer.disconnect().catch(() => undefined);
+  }
+
+  private onJoin(partitions: readonly number[]): void {
+    if (this.left) return;
+    const { topic, listener, begin, clock, assigned } = this.options;
+    this.generation++;
+    this.owned = partitions.toSorted((a, b) => a - b);
+    this.since = clock.now();
+    const kept = new Map<number, number>();
+    for (const partition of this.owned) {
+      const offset = listener.positionOf(partition);
+      if (offset === undefined) continue;
+      kept.set(partition, offset);
+      this.consumer.seek({ topic, partition, offset: String(offset) });
+    }
+    if (begin === 'committed') {
+      assigned(this.owned, 0, []);
+      this.begin(this.owned);
+      return;
+    }
+    const fresh = this.owned.filter((partition) => !kept.has(partition));
+    this.ready = new Set(kept.keys());
+    this.flow(this.ready);
+    this.consumer.pause([{ topic, partitions: fresh }]);
+    void this.beginAtEnd(fresh, kept, this.generation);
+  }
+
+  private async beginAtEnd(fresh: readonly number[], kept: ReadonlyMap<number, number>, generation: number) {
+    const { topic, admin, clock, assigned } = this.options;
+    while (generation === this.generation) {
+      try {
+        const logs = await admin.logs(topic);
+        if (generation !== this.generation) return;
+        const ends = new Map(logs.map(({ partition, high }) => [partition, high]));
+        for (const partition of fresh) {
+          this.consumer.seek({ topic, partition, offset: String(ends.get(partition) ?? 0) });
+        }
+        const starts = this.owned.map((partition) => ({
+          partition,
+          offset: kept.get(partition) ?? ends.get(partition) ?? 0,
+        }));
+        assigned(this.owned, logs.length, starts);
+        this.begin(this.owned);
+        return;
+      } catch (error) {
+        if (!(error instanceof Unavailable)) {
+          this.onCrash(error);
+          return;
+        }
+        await clock.sleep(AGAIN, this.leaving.signal);
+      }
+    }
+  }
+
+  private begin(partitions: readonly number[]): void {
+    this.ready = new Set(partitions);
+    this.flow(this.ready);
+    this.joined?.resolve();
+  }
+
+  private flow(partitions: Iterable<number>): void {
+    const selection = [{ topic: this.options.topic, partitions: [...partitions] }];
+    try {
+      if (this.paused) this.consumer.pause(selection);
+      else this.consumer.resume(selection);
+    } catch (error) {
+      // Between two runs there is nothing to pause; the next join asks again.
+      if (!(instructionOf(error) instanceof Unavailable)) throw error;
+    }
+  }
+
+  private async onBatch(payload: EachBatchPayload): Promise<void> {
+    const { batch } = payload;
+    const { partition, messages } = batch;
+    if (this.left || !payload.isRunning() || payload.isStale() || !this.ready.has(partition)) return;
+    try {
+      const records = messages.map(({ offset, timestamp, value }) => ({
+        offset: Number(offset),
+        timestamp: Number(timestamp),
+        value,
+      }));
+      const taken = this.options.listener.records(partition, records, Number(batch.highWatermark));
+      const last = taken === messages.length ? batch.lastOffset() : messages[taken - 1]?.offset;
+      if (last !== undefined) payload.resolveOffset(last);
+    } catch (error) {
+      this.onCrash(error);
+    }
+  }
+
+  private onCrash(error: unknown): void {
+    this.joined?.reject(error);
+    if (!this.left) this.options.listener.crashed(new Error(`consumer of ${this.options.topic}: ${reasonOf(error)}`));
+  }
+}

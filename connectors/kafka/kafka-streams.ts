@@ -1,0 +1,116 @@
+import type { Kafka, Message, Producer } from 'kafkajs';
+import type { Clock } from '../../topology/core/clock';
+import type {
+  AppendRecord,
+  BoltListener,
+  GroupMember,
+  SpoutListener,
+  StreamsClient,
+} from '../../topology/runtime/streams-client';
+import { topicName } from '../../topology/streams';
+import { instructionOf } from './failures';
+import type { KafkaAdmin } from './kafka-admin';
+import { KafkaAppender } from './kafka-appender';
+import { retry } from './kafka-client';
+import { KafkaMember } from './kafka-member';
+import { groupName } from './names';
+
+/** A partition count is believed this long. Milliseconds. */
+const BELIEVED = 10_000;
+
+interface Count {
+  readonly at: number;
+  readonly count: Promise<number>;
+}
+
+/** The streams of one deployment in Kafka. */
+export class KafkaStreams implements StreamsClient {
+  private producer: Promise<Producer> | undefined;
+  private readonly appenders = new Map<string, KafkaAppender>();
+  private readonly counts = new Map<string, Count>();
+
+  constructor(
+    private readonly kafka: Kafka,
+    private readonly admin: KafkaAdmin,
+    private readonly clock: Clock,
+    private readonly namespace: string,
+  ) {}
+
+  partitions(stream: string): Promise<number> {
+    const now = this.clock.monotonic();
+    const known = this.counts.get(stream);
+    if (known !== undefined && now - known.at < BELIEVED) return known.count;
+    const count = this.admin.partitions(topicName(this.namespace, stream));
+    this.counts.set(stream, { at: now, count });
+    // When it cannot be had now, what was known still counts; the next one asks again.
+    return count.catch((error: unknown) => {
+      this.counts.delete(stream);
+      if (known === undefined) throw error;
+      return known.count;
+    });
+  }
+
+  async append(stream: string, records: readonly AppendRecord[]): Promise<number[]> {
+    let appender = this.appenders.get(stream);
+    if (appender === undefined) {
+      appender = new KafkaAppender(await this.connected(), topicName(this.namespace, stream));
+      this.appenders.set(stream, this.appenders.get(stream) ?? appender);
+      appender = this.appenders.get(stream) as KafkaAppender;
+    }
+    return appender.append(records);
+  }
+
+  consume(component: string, stream: string, listener: BoltListener): Promise<GroupMember> {
+    return this.join(component, stream, {
+      begin: 'committed',
+      listener,
+      assigned: (partitions) => listener.assigned(partitions),
+    });
+  }
+
+  follow(component: string, stream: string, listener: SpoutListener): Promise<GroupMember> {
+    return this.join(component, stream, {
+      begin: 'end',
+      listener,
+      assigned: (partitions, of, starts) => listener.assigned({ partitions, of }, starts),
+    });
+  }
+
+  async close(): Promise<void> {
+    await (await this.producer?.catch(() => undefined))?.disconnect().catch(() => undefined);
+  }
+
+  private join(
+    component: string,
+    stream: string,
+    options: Pick<Parameters<typeof KafkaMember.join>[0], 'begin' | 'listener' | 'assigned'>,
+  ): Promise<KafkaMember> {
+    const { kafka, admin, clock, namespace } = this;
+    const names = { group: groupName(namespace, component), topic: topicName(namespace, stream) };
+    return KafkaMember.join({ kafka, admin, clock, ...names, ...options });
+  }
+
+  private connected(): Promise<Producer> {
+    this.producer ??= (async () => {
+      const producer = this.kafka.producer({
+        allowAutoTopicCreation: false,
+        retry,
+        metadataMaxAge: BELIEVED,
+        // Every record says where it goes.
+        createPartitioner:
+          () =>
+          ({ message }: { message: Message }) =>
+            message.partition as number,
+      });
+      try {
+        await producer.connect();
+        return producer;
+      } catch (error) {
+        this.producer = undefined;
+        await producer.disconnect().catch(() => undefined);
+        throw instructionOf(error);
+      }
+    })();
+    return this.producer;
+  }
+}

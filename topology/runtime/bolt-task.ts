@@ -1,0 +1,174 @@
+import type { Bolt, Delivery } from '../core/bolt';
+import type { Clock, Timer } from '../core/clock';
+import { Unavailable } from '../core/errors';
+import type { BoltPart } from '../core/topology';
+import { decode, type SkippedRecord } from './decode';
+import { OffsetTracker } from './offset-tracker';
+import type { GroupMember, LogRecord, StreamsClient } from './streams-client';
+import type { Task } from './task';
+
+/** How often moved marks are committed. Milliseconds. */
+const COMMIT_INTERVAL = 250;
+/** A full bolt is asked again this often whether it has room. Milliseconds. */
+const ROOM_INTERVAL = 20;
+/** So many records are given to the bolt at once; room is looked for in between. */
+const SLICE = 500;
+/** The partitions are given away this long after draining began, at the latest: what is held waits for its next owner. */
+const HAND_OVER = 1_000;
+
+export interface BoltTaskOptions {
+  readonly part: Pick<BoltPart, 'name' | 'reads'>;
+  readonly bolt: Bolt<unknown>;
+  readonly streams: StreamsClient;
+  readonly clock: Clock;
+  readonly onSkip: (skipped: SkippedRecord) => void;
+  /** Takes what was thrown. After anything but Unavailable the worker ends. */
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Feeds a bolt and commits for it.
+ *
+ * 1. A tuple's offset is committed only after its ack.
+ * 2. A bad record is skipped and told; its neighbours are delivered.
+ * 3. A bolt without room is given nothing more until it has some.
+ * 4. What is acked is committed on a rebalance and before the group is left.
+ * 5. Stopping hands the partitions over soon, however long what is claimed takes.
+ */
+export class BoltTask implements Task {
+  readonly component: string;
+  private readonly tracker = new OffsetTracker();
+  private member: GroupMember | undefined;
+  private stopping = false;
+  private full = false;
+  private commitTimer: Timer | undefined;
+  private roomTimer: Timer | undefined;
+  private commits = Promise.resolve();
+
+  constructor(private readonly options: BoltTaskOptions) {
+    this.component = options.part.name;
+  }
+
+  get partitions(): readonly number[] {
+    return this.tracker.partitions;
+  }
+
+  gauges(): Readonly<Record<string, number>> {
+    return { ...this.options.bolt.gauges(), uncommitted: this.tracker.outstanding, full: Number(this.full) };
+  }
+
+  async open(): Promise<void> {
+    const { part, bolt, streams, onError } = this.options;
+    await bolt.open();
+    this.member = await streams.consume(part.name, part.reads.name, {
+      rebalancing: () => void this.commit(),
+      positionOf: (partition) => this.tracker.markOf(partition),
+      assigned: (partitions) => this.assigned(partitions),
+      records: (partition, records) => this.records(partition, records),
+      crashed: onError,
+    });
+    if (this.full) this.member.pause();
+    this.scheduleCommit();
+  }
+
+  async stop(): Promise<void> {
+    const { bolt, clock, onError } = this.options;
+    this.stopping = true;
+    this.roomTimer?.cancel();
+    this.member?.pause();
+    const drained = bolt.drain().catch(onError);
+    const handOver = new AbortController();
+    await Promise.race([drained.finally(() => handOver.abort()), clock.sleep(HAND_OVER, handOver.signal)]);
+    this.commitTimer?.cancel();
+    await this.commit();
+    await this.member?.leave();
+    await drained;
+    await bolt.close();
+  }
+
+  private assigned(partitions: readonly number[]): void {
+    this.guard(() => {
+      const revoked = this.tracker.assign(partitions);
+      if (revoked.length > 0) this.options.bolt.revoked(revoked);
+    });
+  }
+
+  private records(partition: number, records: readonly LogRecord[]): number {
+    let taken = 0;
+    this.guard(() => {
+      while (taken < records.length && !this.stopping && this.room()) {
+        const slice = records.slice(taken, taken + SLICE);
+        taken += slice.length;
+        this.execute(partition, slice);
+      }
+    });
+    return taken;
+  }
+
+  private execute(partition: number, records: readonly LogRecord[]): void {
+    const { part, bolt, onSkip } = this.options;
+    const deliveries: Delivery<unknown>[] = [];
+    for (const record of records) {
+      const ack = this.tracker.track(partition, record.offset);
+      const tuple = decode(part.reads, partition, record, onSkip);
+      if (tuple === undefined) ack();
+      else deliveries.push({ tuple, ack });
+    }
+    bolt.execute(deliveries);
+  }
+
+  /** Whether the bolt has room; when not, nothing is fetched until it has. */
+  private room(): boolean {
+    if (this.full) return false;
+    if (this.options.bolt.hasRoom()) return true;
+    this.full = true;
+    this.member?.pause();
+    this.awaitRoom();
+    return false;
+  }
+
+  private awaitRoom(): void {
+    this.roomTimer = this.options.clock.after(ROOM_INTERVAL, () => {
+      this.guard(() => {
+        if (this.stopping) return;
+        if (!this.options.bolt.hasRoom()) {
+          this.awaitRoom();
+          return;
+        }
+        this.full = false;
+        this.member?.resume();
+      });
+    });
+  }
+
+  private scheduleCommit(): void {
+    if (this.stopping) return;
+    this.commitTimer = this.options.clock.after(COMMIT_INTERVAL, () => {
+      void this.commit().then(() => this.scheduleCommit());
+    });
+  }
+
+  /** One after another, so that a mark never goes back. */
+  private commit(): Promise<void> {
+    this.commits = this.commits.then(async () => {
+      const { positions, committed } = this.tracker.toCommit();
+      if (positions.length === 0 || this.member === undefined) return;
+      try {
+        await this.member.commit(positions);
+        committed();
+      } catch (error) {
+        this.options.onError(error);
+      }
+    });
+    return this.commits;
+  }
+
+  /** Nothing may be thrown into the consumer: it would stop for ever. */
+  private guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.options.onError(error instanceof Unavailable ? new Error(error.message, { cause: error }) : error);
+    }
+  }
+}

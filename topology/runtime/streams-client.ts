@@ -1,0 +1,83 @@
+import type { Assignment } from '../core/spout';
+
+/** One record as it lies in the log. */
+export interface LogRecord {
+  readonly offset: number;
+  /** Epoch milliseconds. */
+  readonly timestamp: number;
+  /** Null for a record without content. */
+  readonly value: Buffer | null;
+}
+
+/** A place in a partition: the offset of the next record to read. */
+export interface Position {
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** What a member of a group consumes for. Nothing here may throw. */
+export interface GroupListener {
+  /** A rebalance begins: what is committed now still counts. */
+  readonly rebalancing: () => void;
+  /** Where to read on in a partition that was owned until now and still is; undefined for all others. */
+  readonly positionOf: (partition: number) => number | undefined;
+  /**
+   * Records of one partition, in order. Returns at once.
+   * @param end the offset that the next record appended to the partition will have
+   * @returns how many were taken, from the first on; the others come again, when the member has resumed if it was paused
+   */
+  readonly records: (partition: number, records: readonly LogRecord[], end: number) => number;
+  /** The member is out of the group for good. */
+  readonly crashed: (error: unknown) => void;
+}
+
+export interface BoltListener extends GroupListener {
+  /** The member owns exactly these partitions from now on. Told before any record of them. */
+  readonly assigned: (partitions: readonly number[]) => void;
+}
+
+export interface SpoutListener extends GroupListener {
+  /**
+   * The member owns exactly these partitions from now on. Told before any record of them.
+   * @param starts where reading goes on in each of them
+   */
+  readonly assigned: (assignment: Assignment, starts: readonly Position[]) => void;
+}
+
+/** One member of a group. */
+export interface GroupMember {
+  /** Stops fetching; the partitions stay owned. */
+  pause(): void;
+  resume(): void;
+  /** Commits for the group. Throws Unavailable when that is not certain. */
+  commit(positions: readonly Position[]): Promise<void>;
+  /** Leaves the group at once, so that its partitions move on. Does not throw. */
+  leave(): Promise<void>;
+}
+
+export interface AppendRecord {
+  readonly partition: number;
+  readonly value: Buffer;
+}
+
+/** What the runtime needs of the log that carries the streams. Streams go by their names, without namespace. */
+export interface StreamsClient {
+  /** How many partitions a stream has; remembered for a short while. Throws Unavailable. */
+  partitions(stream: string): Promise<number>;
+  /**
+   * Appends records in the order given; resolves to their offsets when the log has them safely.
+   * Throws Unavailable when that is not certain; some may have been appended all the same.
+   */
+  append(stream: string, records: readonly AppendRecord[]): Promise<number[]>;
+  /**
+   * Joins the group of a bolt. Reading begins at the group's committed offset, or at the first record.
+   * Resolves when the first assignment was told. Throws Unavailable.
+   */
+  consume(component: string, stream: string, listener: BoltListener): Promise<GroupMember>;
+  /**
+   * Joins the group of a spout. Reading of a partition begins at its end, and `assigned` is told when the end is known, so
+   * nothing that is appended afterwards is missed. Nothing is ever committed.
+   * Resolves when the first assignment was told. Throws Unavailable.
+   */
+  follow(component: string, stream: string, listener: SpoutListener): Promise<GroupMember>;
+}

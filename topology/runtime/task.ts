@@ -1,0 +1,11 @@
+/** A component's share of the work in this worker: its assigned partitions. */
+export interface Task {
+  readonly component: string;
+  /** Joins the group. Throws Unavailable. */
+  open(): Promise<void>;
+  /** Takes nothing new, gives the partitions away and finishes what is under way; resolves when that is done. */
+  stop(): Promise<void>;
+  /** Partitions that it owns now. */
+  readonly partitions: readonly number[];
+  gauges(): Readonly<Record<string, number>>;
+}
