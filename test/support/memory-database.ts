@@ -80,7 +80,8 @@ export class MemoryDatabase extends MemoryTable {
     return {
       register: (worker, lease) =>
         this.run('register', () => {
-          this.workers.set(worker.session, { ...worker, leaseUntil: this.now() + lease, dead: false, report: null });
+          const dead = this.workers.get(worker.session)?.dead ?? false;
+          this.workers.set(worker.session, { ...worker, leaseUntil: this.now() + lease, dead, report: null });
         }),
       renew: (session, lease, report) =>
         this.run('renew', () => {
@@ -160,7 +161,8 @@ export class MemoryDatabase extends MemoryTable {
     for (const result of results) {
       const { id, version, settlement } = result;
       if (this.locked.has(id)) bad.push({ id, reason: 'locked by another transaction', again: true });
-      else if (this.poisoned.has(id)) bad.push({ id, reason: 'poisoned', again: false });
+      else if (this.poisoned.has(id) || !isWritable(result))
+        bad.push({ id, reason: 'cannot be written', again: false });
       else {
         const key = `${id} ${version} ${session}`;
         if (!this.attempts.has(key)) this.attempts.set(key, { ...result, session });
@@ -197,6 +199,11 @@ export class MemoryDatabase extends MemoryTable {
 }
 
 const released = { state: 'scheduled', claim: null } as const;
+
+/** Whether the ledger's columns take it. */
+function isWritable({ version, contentHash }: AttemptResult): boolean {
+  return version < 2 ** 32 && /^[0-9a-f]{64}$/.test(contentHash);
+}
 
 function asSendRow(row: MemoryRow): SendRow {
   const { id, account, channel, payload, version, state, attempts, inDoubt, updatedAt, claim: session } = row;

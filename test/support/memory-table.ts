@@ -109,6 +109,12 @@ export class MemoryTable {
     return refusal ?? { result: 'not_found' };
   }
 
+  /** Changes the payload and forgets the version, as an application's own SQL may. */
+  overwrite(id: number, payload: unknown): void {
+    const row = this.rows.get(id);
+    if (row !== undefined) this.write(row, { payload: JSON.stringify(payload) });
+  }
+
   delete(id: number): void {
     const row = this.rows.get(id);
     if (row !== undefined && this.rows.delete(id)) this.tell(row, true);

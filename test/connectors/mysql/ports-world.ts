@@ -1,0 +1,162 @@
+import type { SendRows } from '../../../bolts/send-rows';
+import type { CancelAnswer, EditAnswer } from '../../../connectors/mysql/answers';
+import { createClient } from '../../../connectors/mysql/client';
+import { MySqlOpenRows } from '../../../connectors/mysql/open-rows';
+import { Operations } from '../../../connectors/mysql/operations';
+import { Pool } from '../../../connectors/mysql/pool';
+import { MySqlSendRows } from '../../../connectors/mysql/send-rows';
+import { MySqlWorkerRegistry } from '../../../connectors/mysql/worker-registry';
+import type { OpenRows } from '../../../spouts/open-rows';
+import { required } from '../../../topology/config';
+import { systemClock } from '../../../topology/core/clock';
+import type { MessageState } from '../../../topology/message';
+import type { WorkerRegistry } from '../../../topology/runtime/registry';
+import { MemoryDatabase } from '../../support/memory-database';
+import { type NewRow, wakeOf } from '../../support/memory-table';
+import { freshDatabase } from '../../support/stack';
+
+/** What the battery looks at in a row. */
+export interface RowView {
+  readonly state: MessageState;
+  readonly version: number;
+  readonly attempts: number;
+  readonly inDoubt: boolean;
+  readonly wakeAt: number | null;
+  readonly session: string | null;
+  readonly deliveredAt: number | null;
+  readonly receipt: string | null;
+  readonly lastError: string | null;
+}
+
+export interface EntryView {
+  readonly version: number;
+  readonly session: string;
+  readonly outcome: string;
+  readonly error: string | null;
+}
+
+/** The ports over one database, and what a test needs to set the scene and to look at it. */
+export interface PortsWorld {
+  readonly openRows: OpenRows;
+  readonly sendRows: SendRows;
+  readonly registry: WorkerRegistry;
+  /** By the database's clock. */
+  now(): Promise<number>;
+  insert(rows: readonly NewRow[]): Promise<number[]>;
+  edit(id: number, change: { dueAt?: number; payload?: unknown; version?: number }): Promise<EditAnswer>;
+  cancel(id: number): Promise<CancelAnswer>;
+  /** Changes the payload and forgets the version, as an application's own SQL may. */
+  overwrite(id: number, payload: unknown): Promise<void>;
+  pause(channel: string, account?: string): Promise<void>;
+  row(id: number): Promise<RowView>;
+  ledger(id: number): Promise<EntryView[]>;
+  /** Runs `work` while another transaction holds the row. */
+  whileLocked<T>(id: number, work: () => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export async function memoryWorld(): Promise<PortsWorld> {
+  const database = new MemoryDatabase(systemClock);
+  // The database's clock is another one.
+  database.skew = 3_600_000;
+  const rowOf = (id: number) => {
+    const row = database.rows.get(id);
+    if (row === undefined) throw new Error(`no row ${id}`);
+    return row;
+  };
+  return {
+    openRows: database.openRows(),
+    sendRows: database.sendRows(),
+    registry: database.registry(),
+    now: async () => database.now(),
+    insert: async (rows) => rows.map((row) => database.insert(row).id),
+    edit: async (id, change) => database.edit(id, change),
+    cancel: async (id) => database.cancel(id),
+    overwrite: async (id, payload) => database.overwrite(id, payload),
+    async pause(channel, account) {
+      if (account === undefined) database.pausedChannels.add(channel);
+      else database.pausedAccounts.push({ channel, account });
+    },
+    async row(id) {
+      const row = rowOf(id);
+      const { state, version, attempts, inDoubt, claim: session, deliveredAt, receipt, lastError } = row;
+      return { state, version, attempts, inDoubt, wakeAt: wakeOf(row), session, deliveredAt, receipt, lastError };
+    },
+    ledger: async (id) =>
+      database.ledger
+        .filter((entry) => entry.id === id)
+        .map(({ version, session, outcome }) => ({
+          version,
+          session,
+          outcome: outcome.kind,
+          error: outcome.kind === 'delivered' ? null : outcome.reason,
+        })),
+    async whileLocked(id, work) {
+      database.locked.add(id);
+      try {
+        return await work();
+      } finally {
+        database.locked.delete(id);
+      }
+    },
+    close: async () => {},
+  };
+}
+
+/** The ports as the workers' user, changes as the application's, and the administrator to set the scene. */
+export async function mysqlWorld(): Promise<PortsWorld> {
+  const database = await freshDatabase();
+  const open = (name: 'WORKER_DATABASE_URL' | 'DATABASE_URL' | 'ADMIN_DATABASE_URL') =>
+    Pool.open(required(database.environment, name), { clock: systemClock, size: 4 });
+  const [worker, app, admin] = [open('WORKER_DATABASE_URL'), open('DATABASE_URL'), open('ADMIN_DATABASE_URL')];
+  const client = createClient(required(database.environment, 'DATABASE_URL'));
+  const operations = new Operations(app);
+  const show = async (id: number) => {
+    const shown = await operations.show({ id });
+    if (shown === null) throw new Error(`no row ${id}`);
+    return shown;
+  };
+  return {
+    openRows: new MySqlOpenRows(worker),
+    sendRows: new MySqlSendRows(worker),
+    registry: new MySqlWorkerRegistry(worker, systemClock),
+    async now() {
+      const [row] = await app.rows<[string]>('SELECT UNIX_TIMESTAMP(NOW(3))');
+      return Math.round(Number(row?.[0]) * 1000);
+    },
+    async insert(rows) {
+      const answers = await client.schedule(
+        rows.map(({ account, payload, dueAt }) => ({
+          account: account ?? 'account',
+          channel: 'webhook' as const,
+          payload: (payload ?? { url: 'http://127.0.0.1/', body: null }) as { url: string; body: unknown },
+          dueAt,
+        })),
+      );
+      return answers.map(({ id }) => id);
+    },
+    edit: (id, change) => client.edit({ id, ...change }),
+    cancel: (id) => client.cancel({ id }),
+    async overwrite(id, payload) {
+      const json = JSON.stringify(payload).replaceAll("'", "''");
+      await admin.run(`UPDATE scheduled_messages SET payload='${json}' WHERE id=${id}`);
+    },
+    pause: (channel, account) => operations.pause(channel, account),
+    async row(id) {
+      const { message } = await show(id);
+      const { state, version, attempts, inDoubt, wakeAt, session, deliveredAt, receipt, lastError } = message;
+      return { state, version, attempts, inDoubt, wakeAt, session, deliveredAt, receipt, lastError };
+    },
+    ledger: async (id) =>
+      (await show(id)).attempts.map(({ version, session, outcome, error }) => ({ version, session, outcome, error })),
+    whileLocked: (id, work) =>
+      admin.transaction(async (session) => {
+        await session.rows(`SELECT id FROM scheduled_messages WHERE id=${id} FOR UPDATE`);
+        return work();
+      }),
+    async close() {
+      await Promise.all([client.close(), worker.close(), app.close(), admin.close()]);
+      await database.close();
+    },
+  };
+}
