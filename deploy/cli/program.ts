@@ -3,9 +3,14 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../../topology/config';
 import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
+import { accountsCommand } from './accounts';
 import { downCommand } from './down';
 import { envCommand } from './env';
+import { messagesCommand } from './messages';
+import { migrateCommand } from './migrate';
 import { colorsFor } from './output';
+import { pauseCommand } from './pause';
+import { resumeCommand } from './resume';
 import { upCommand } from './up';
 
 const USAGE_ERROR = 2;
@@ -38,7 +43,16 @@ function buildProgram(): Command {
 }
 
 function verbs(): Command[] {
-  return [upCommand(), downCommand(), envCommand()];
+  return [
+    upCommand(),
+    downCommand(),
+    envCommand(),
+    migrateCommand(),
+    messagesCommand(),
+    accountsCommand(),
+    pauseCommand(),
+    resumeCommand(),
+  ];
 }
 
 /** Usage errors are thrown instead of ending the process, in every sub-command. */

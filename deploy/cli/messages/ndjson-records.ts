@@ -32,9 +32,9 @@ function jsonRecord(line: number, text: string): SourceRecord {
   return { line, ok: true, fields };
 }
 
-/** `dueAt` is accepted for `due_at`, so that what `messages list --json` prints can be fed back. */
+/** The client's names are known too: `dueAt` for `due_at`. */
 function snake(name: string): string {
-  return name === 'dueAt' ? 'due_at' : name === 'dedupeKey' ? 'dedupe_key' : name;
+  return { dueAt: 'due_at', dedupeKey: 'dedupe_key', localTime: 'local_time' }[name] ?? name;
 }
 
 /** Lines as bytes, split at \n alone (JSON may hold U+2028); null for a line that is too long. */

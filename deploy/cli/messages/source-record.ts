@@ -6,4 +6,12 @@ export type SourceRecord =
 /** A line or record longer than this is bad: without a bound one unclosed quote would read the whole file into memory. */
 export const LONGEST_RECORD = 8 * 1024 * 1024;
 
-export const FIELDS: readonly string[] = ['account', 'channel', 'due_at', 'dedupe_key', 'payload'];
+export const FIELDS: readonly string[] = [
+  'account',
+  'channel',
+  'due_at',
+  'dedupe_key',
+  'payload',
+  'local_time',
+  'zone',
+];

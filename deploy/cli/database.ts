@@ -1,0 +1,35 @@
+import { type Client, createClient } from '../../connectors/mysql/client';
+import { Operations } from '../../connectors/mysql/operations';
+import { Pool } from '../../connectors/mysql/pool';
+import { required } from '../../topology/config';
+import { systemClock } from '../../topology/core/clock';
+import type { VerbContext } from './verb';
+
+/** Runs `work` with the client that applications use, as their user. */
+export async function withClient<T>({ settings }: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = createClient(required(settings.environment, 'DATABASE_URL'), { connections: 2 });
+  try {
+    return await work(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Runs `work` with a few connections of the application's user. */
+export async function withPool<T>({ settings }: VerbContext, work: (pool: Pool) => Promise<T>): Promise<T> {
+  const pool = Pool.open(required(settings.environment, 'DATABASE_URL'), {
+    clock: systemClock,
+    size: 2,
+    timeout: 30_000,
+    lockWait: 10,
+  });
+  try {
+    return await work(pool);
+  } finally {
+    await pool.close();
+  }
+}
+
+export function withOperations<T>(context: VerbContext, work: (operations: Operations) => Promise<T>): Promise<T> {
+  return withPool(context, (pool) => work(new Operations(pool)));
+}

@@ -1,0 +1,23 @@
+import { Command } from 'commander';
+import { cancelCommand } from './messages/cancel';
+import { editCommand } from './messages/edit';
+import { importCommand } from './messages/import';
+import { listCommand } from './messages/list';
+import { outcomesCommand } from './messages/outcomes';
+import { purgeCommand } from './messages/purge';
+import { scheduleCommand } from './messages/schedule';
+import { showCommand } from './messages/show';
+
+/** `downspout messages …`. */
+export function messagesCommand(): Command {
+  return new Command('messages')
+    .description('schedule, look at and change messages')
+    .addCommand(scheduleCommand())
+    .addCommand(importCommand())
+    .addCommand(listCommand())
+    .addCommand(showCommand())
+    .addCommand(editCommand())
+    .addCommand(cancelCommand())
+    .addCommand(outcomesCommand())
+    .addCommand(purgeCommand());
+}
