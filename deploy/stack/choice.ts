@@ -37,7 +37,7 @@ export async function chooseStack(options: StackOptions, clock: Clock, wantDocke
   const native = () => new NativeStack({ ...options, clock });
   if (running === 'native') return { stack: native(), why: 'as before' };
   const obstacle = await nativeObstacle(options, clock);
-  if (obstacle === null) return { stack: native(), why: 'Java and MySQL are at hand, so Docker is not needed' };
+  if (obstacle === null) return { stack: native(), why: 'all it needs is on this machine or can be fetched' };
   if (await dockerAnswers()) return { stack: new ComposeStack(options), why: obstacle };
   throw new UserError(`${obstacle}\nNo Docker engine answers either (\`docker info\`).`);
 }

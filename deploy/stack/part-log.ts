@@ -11,7 +11,7 @@ export function sizeOf(path: string): number {
   }
 }
 
-/** The last lines that were written to a log after byte `from`. */
+/** The last lines that were written to a log after byte `from`, without the frames of stack traces. */
 export function endOfLog(path: string, from: number): string {
   let text = '';
   try {
@@ -19,7 +19,11 @@ export function endOfLog(path: string, from: number): string {
   } catch {
     // No log: it never got so far.
   }
-  const lines = text.trimEnd().split('\n').slice(-LINES);
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .filter((line) => !/^\s+(at |\.\.\. \d+ more)/.test(line))
+    .slice(-LINES);
   return lines.map((line) => `  | ${line}`).join('\n');
 }
 
