@@ -35,8 +35,7 @@ const ADVICE = new Map([
 
 /** The server's error number, when the server answered with an error. */
 export function errnoOf(error: unknown): number | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const { errno, sqlState } = error as { errno?: unknown; sqlState?: unknown };
+  const { errno, sqlState } = propertiesOf(error);
   return typeof errno === 'number' && errno > 0 && typeof sqlState === 'string' ? errno : undefined;
 }
 
@@ -55,7 +54,9 @@ export function isDeadlock(error: unknown): boolean {
 export function instructionOf(error: unknown): unknown {
   const errno = errnoOf(error);
   if (errno === undefined) {
-    const lost = error instanceof Error && (typeof (error as { code?: unknown }).code === 'string' || isClosed(error));
+    const { code, message } = propertiesOf(error);
+    // mysql2 has no code for connections that are closed already.
+    const lost = typeof code === 'string' || (typeof message === 'string' && /closed state|is closed/i.test(message));
     return lost ? new Unavailable(`MySQL does not answer: ${reasonOf(error)}`) : error;
   }
   if (AWAY.has(errno)) return new Unavailable(`MySQL cannot work now: ${reasonOf(error)}`);
@@ -63,7 +64,6 @@ export function instructionOf(error: unknown): unknown {
   return advice === undefined ? error : new UserError(`MySQL: ${reasonOf(error)}. ${advice}`);
 }
 
-/** mysql2 has no code for these. */
-function isClosed(error: Error): boolean {
-  return /closed state|is closed/i.test(error.message);
+function propertiesOf(error: unknown): Readonly<Record<string, unknown>> {
+  return typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {};
 }

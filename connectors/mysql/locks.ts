@@ -4,7 +4,7 @@ import type { Session } from './pool';
 /** Locks and returns those of the rows that no other transaction holds. */
 export async function freeAmong(one: Session, ids: readonly number[]): Promise<number[]> {
   const rows = await one.rows<[number]>(
-    `SELECT id FROM scheduled_messages WHERE id IN ${list(ids, integer)} ORDER BY id FOR UPDATE SKIP LOCKED`,
+    `SELECT id FROM scheduled_messages FORCE INDEX (PRIMARY) WHERE id IN ${list(ids, integer)} ORDER BY id FOR UPDATE SKIP LOCKED`,
   );
   return rows.map(([id]) => id);
 }

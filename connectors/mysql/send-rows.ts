@@ -82,7 +82,7 @@ async function claimIn(one: Session, session: string, rows: readonly ClaimRow[],
 export function claimStatement(session: string, rows: readonly ClaimRow[], ahead: number): string {
   const read = list(rows, (row) => `(${integer(row.id)},${integer(row.version)},${text(row.updatedAt)})`);
   return (
-    `UPDATE scheduled_messages SET state='sending', claim=${hex(session)}, attempts=attempts+1 ` +
+    `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='sending', claim=${hex(session)}, attempts=attempts+1 ` +
     `WHERE (id, version, updated_at) IN ${read} AND state='scheduled' AND wake_at <= ${NOW_MS} + ${integer(Math.floor(ahead))}`
   );
 }

@@ -1,0 +1,72 @@
+import { createClient } from '../../../connectors/mysql/client';
+import { pageStatement } from '../../../connectors/mysql/open-rows';
+import { Pool } from '../../../connectors/mysql/pool';
+import { claimStatement } from '../../../connectors/mysql/send-rows';
+import { required } from '../../../topology/config';
+import { systemClock } from '../../../topology/core/clock';
+import { freshDatabase, type World } from '../../support/stack';
+
+const ROWS = 10_000;
+const WAKE = 1_800_000_000_000;
+
+/** The optimizer's choice decides whether the hot path is fast, and it depends on how many rows there are. */
+describe('plans', () => {
+  let world: World;
+  let pool: Pool;
+
+  beforeAll(async () => {
+    world = await freshDatabase();
+    pool = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2 });
+    const client = createClient(required(world.environment, 'DATABASE_URL'));
+    await client.schedule(
+      Array.from({ length: ROWS }, (_, n) => ({
+        account: `a${n % 500}`,
+        channel: 'webhook' as const,
+        payload: { url: 'http://127.0.0.1/', body: n },
+        dueAt: WAKE + n,
+      })),
+    );
+    await client.close();
+    await pool.rows('ANALYZE TABLE scheduled_messages');
+  });
+  afterAll(async () => {
+    await pool.close();
+    await world.close();
+  });
+
+  const explain = async (sql: string) => {
+    const rows = await pool.rows<(string | number | null)[]>(`EXPLAIN FORMAT=TRADITIONAL ${sql}`);
+    return rows.map(([, , table, , type, , key, , , examined, , extra]) => ({ table, type, key, examined, extra }));
+  };
+
+  test.each([1, 500, 5_000])('a claim of %d rows is a range of the primary key', async (count) => {
+    const rows = await pool.rows<[number, string]>(`SELECT id, updated_at FROM scheduled_messages LIMIT ${count}`);
+    const plan = await explain(
+      claimStatement(
+        'ab'.repeat(16),
+        rows.map(([id, updatedAt]) => ({ id, version: 1, updatedAt })),
+        0,
+      ),
+    );
+    expect(plan).toMatchObject([{ type: 'range', key: 'PRIMARY' }]);
+    expect(plan[0]?.examined).toBeLessThanOrEqual(count);
+  });
+
+  test('a page reads each shard in the order of the index, and sorts nothing', async () => {
+    const cursors = Array.from({ length: 128 }, (_, shard) => ({ shard, afterWake: WAKE, afterId: 0 }));
+    const plan = await explain(pageStatement('webhook', cursors, WAKE + ROWS, 40));
+    const branches = plan.filter(({ table }) => table === 'scheduled_messages');
+    expect(branches).toHaveLength(128);
+    for (const branch of branches) {
+      expect(branch).toMatchObject({ type: 'range', key: 'open_by_wake' });
+      expect(branch.extra).not.toMatch(/filesort|temporary/);
+    }
+  });
+
+  test('a page from the beginning without a bound does so too', async () => {
+    const cursors = [{ shard: 3, afterWake: Number.NEGATIVE_INFINITY, afterId: 0 }];
+    const [branch] = await explain(pageStatement('webhook', cursors, Number.POSITIVE_INFINITY, 40));
+    expect(branch).toMatchObject({ key: 'open_by_wake' });
+    expect(branch?.extra).not.toMatch(/filesort|temporary/);
+  });
+});
