@@ -1,5 +1,7 @@
-import { type Admin, Kafka, logLevel } from 'kafkajs';
-import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
+import type { Admin, Kafka } from 'kafkajs';
+import { UserError } from '../../topology/core/errors';
+import { instructionOf } from './failures';
+import { kafkaClient, retry } from './kafka-client';
 
 export interface TopicSpec {
   /** With the namespace. */
@@ -38,7 +40,7 @@ export function setUpTopics(brokers: readonly string[], topics: readonly TopicSp
   });
 }
 
-/** Removes every topic and idle consumer group whose name begins with `prefix`. */
+/** Removes every topic and idle consumer group whose name begins with `prefix`. Throws Unavailable. */
 export function removeTopics(brokers: readonly string[], prefix: string): Promise<void> {
   return withAdmin(brokers, async (admin) => {
     const topics = (await admin.listTopics()).filter((name) => name.startsWith(prefix));
@@ -49,16 +51,9 @@ export function removeTopics(brokers: readonly string[], prefix: string): Promis
   });
 }
 
-/** How many records were ever written to a topic of one partition. */
-export function countRecords(brokers: readonly string[], topic: string): Promise<number> {
-  return withAdmin(brokers, async (admin) => {
-    const offsets = await admin.fetchTopicOffsets(topic);
-    return offsets.reduce((sum, { high }) => sum + Number(high), 0);
-  });
-}
-
 /**
- * Shows every new record of a topic until it is closed.
+ * Shows every new record of a topic until it is closed. Throws Unavailable.
+ * @param group of its own, removed in the end
  * @returns once new records cannot be missed any more
  */
 export async function watchTopic(
@@ -67,18 +62,18 @@ export async function watchTopic(
   group: string,
   onValue: (value: Buffer | null) => void,
 ): Promise<{ close: () => Promise<void> }> {
-  const consumer = clientOf(brokers).consumer({ groupId: group, maxWaitTimeInMs: 100, retry: RETRY });
+  const consumer = clientOf(brokers).consumer({ groupId: group, maxWaitTimeInMs: 100, retry });
   try {
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: false });
-    const joined = new Promise<void>((resolve) => {
+    const fetched = new Promise<void>((resolve) => {
       consumer.on(consumer.events.FETCH, () => resolve());
     });
     await consumer.run({ autoCommit: false, eachMessage: async ({ message }) => onValue(message.value) });
-    await joined;
+    await fetched;
   } catch (error) {
     await consumer.disconnect();
-    throw new Unavailable(`Kafka does not answer: ${reasonOf(error)}`);
+    throw instructionOf(error);
   }
   return {
     close: async () => {
@@ -88,27 +83,17 @@ export async function watchTopic(
   };
 }
 
-const RETRY = { retries: 5, initialRetryTime: 100 };
-
 function clientOf(brokers: readonly string[]): Kafka {
-  return new Kafka({
-    clientId: 'downspout-set-up',
-    brokers: [...brokers],
-    connectionTimeout: 3_000,
-    requestTimeout: 10_000,
-    logLevel: logLevel.NOTHING,
-    retry: RETRY,
-  });
+  return kafkaClient({ brokers, clientId: 'downspout-set-up', log: () => undefined });
 }
 
 async function withAdmin<T>(brokers: readonly string[], work: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = clientOf(brokers).admin();
+  const admin = clientOf(brokers).admin({ retry });
   try {
     await admin.connect();
     return await work(admin);
   } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new Unavailable(`Kafka does not answer: ${reasonOf(error)}`);
+    throw instructionOf(error);
   } finally {
     await admin.disconnect();
   }
