@@ -3,7 +3,7 @@ import type { Delivery } from '../topology/core/bolt';
 import { BadRecord, reasonOf } from '../topology/core/errors';
 import type { Due } from '../topology/streams';
 import type { Channel } from './channel';
-import type { Lane } from './lane';
+import type { Lane, Resource } from './lane';
 import type { ClaimRow, SendRow } from './send-rows';
 
 /** What an object around a payload costs in memory, roughly. */
@@ -35,6 +35,9 @@ export interface HeldRow extends ClaimRow {
   queue: 0 | 1 | undefined;
   /** It waits in its lane's line for room, not for its time alone. */
   inLine: boolean;
+  /** What it takes a slot from besides its account and host, while claimed and while in flight. */
+  claimPool: Resource | undefined;
+  pool: Resource | undefined;
   /** Claims in a row that did not win it though it still waits. */
   readonly misses: number;
   /**
@@ -94,6 +97,8 @@ export function heldRow(
     since: Math.max(row.wakeAt, now),
     queue: undefined,
     inLine: false,
+    claimPool: undefined,
+    pool: undefined,
     misses: 0,
     unsureUntil: 0,
   };

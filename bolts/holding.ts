@@ -6,6 +6,7 @@ import type { Due } from '../topology/streams';
 import type { Channel } from './channel';
 import { ClaimAhead } from './claim-ahead';
 import { type Content, contentOf, type HeldRow, heldAgain, heldRow, replaceDelivery } from './held-row';
+import type { Host } from './host';
 import { TO_CLAIM } from './lane';
 import type { SendRow } from './send-rows';
 import type { SendSlots } from './send-slots';
@@ -140,6 +141,10 @@ export class Holding {
   /** Something of the row's lane ended. */
   wake(row: HeldRow): void {
     for (const resource of this.options.slots.resourcesOf(row.lane)) this.toClaim.wake(resource);
+  }
+
+  wakeHost(host: Host): void {
+    this.toClaim.wakeHost(host);
   }
 
   /** Drops what its account or host keeps waiting too long: reconcile brings it back. */

@@ -42,23 +42,25 @@ export class Host extends Resource {
     return this.quick ? this.window : Math.min(this.window, this.share);
   }
 
-  /** It keeps failing. */
-  get failing(): boolean {
-    return this.failures >= FAILURES;
+  /** Something is known of it. */
+  get known(): boolean {
+    return this.failures > 0 || this.average > 0;
   }
 
-  /** @param elapsed milliseconds from the request to its end */
-  judge(verdict: Verdict, elapsed: number): void {
+  /**
+   * @param elapsed milliseconds from the request to its end
+   * @param now monotonic milliseconds
+   */
+  judge(verdict: Verdict, elapsed: number, now: number): void {
+    this.lastEnded = now;
     if (verdict === 'nothing') return;
     if (verdict === 'failed') {
-      this.failures++;
-      if (this.failing) {
-        this.quick = false;
-        this.window = Math.max(1, this.window >> 1);
-      }
+      if (++this.failures < FAILURES) return;
+      this.quick = false;
+      this.window = Math.max(1, this.window >> 1);
       return;
     }
-    this.average = this.average === 0 ? elapsed : this.average + (elapsed - this.average) * WEIGHT;
+    this.average = this.average === 0 ? Math.max(1, elapsed) : this.average + (elapsed - this.average) * WEIGHT;
     this.failures = 0;
     this.quick = this.average < SLOW;
     this.window = Math.min(this.most, this.window + 1);

@@ -7,7 +7,7 @@ export type Phase = 0 | 1;
 export const TO_CLAIM = 0;
 export const TO_START = 1;
 
-/** Something of which only so much may be under way: an account, a host, all hosts together that are not known as quick. */
+/** Something of which only so much may be under way: an account, a host, a pool of slots for several hosts. */
 export class Resource {
   /** Requests under way. */
   inFlight = 0;
@@ -46,6 +46,8 @@ export class Lane {
  */
 export class Line {
   state: 'idle' | 'active' | 'parked' = 'idle';
+  /** Where it is parked. */
+  parkedOn: Resource | undefined;
   /** The resource whose room it was given; passed on when the line cannot use it. */
   wokenBy: Resource | undefined;
   private rows: HeldRow[] = [];

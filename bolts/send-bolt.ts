@@ -87,6 +87,10 @@ export class SendBolt implements Bolt<Due> {
       slots,
       persistence,
       onFreed: (row) => this.freed(row),
+      onQuick: (host) => {
+        this.sending.wakeHost(host);
+        this.holding.wakeHost(host);
+      },
       onEnded: () => this.pump(),
       onDone: (done) => this.done(done),
     });

@@ -1,6 +1,6 @@
 import type { HeldRow } from './held-row';
 import { Host, type Verdict } from './host';
-import { Account, Lane, type Phase, Resource, TO_CLAIM } from './lane';
+import { Account, Lane, type Phase, Resource, TO_CLAIM, TO_START } from './lane';
 import type { Gate } from './wake-queue';
 
 export interface SlotSettings {
@@ -19,8 +19,9 @@ const REMEMBERED = 600_000;
  *
  * 1. *At most `concurrency` in flight, `perAccount` of one account, `perHost` to one host.*
  * 2. *No host has all slots*: one eighth is kept from even the quickest, because it may hang from one moment to the next.
- * 3. *Hosts that are slow, failing or not known yet share half of the slots*, and each has a quarter at most; one that
- *    keeps failing goes down to one.
+ * 3. *Hosts that are slow or failing share a quarter of the slots*; one that keeps failing goes down to one.
+ * 4. *A host that is not known yet is tried with one request*, from another half of the slots, and beyond that counts as slow
+ *    until it has answered quickly.
  */
 export class SendSlots implements Gate {
   inFlight = 0;
@@ -28,15 +29,14 @@ export class SendSlots implements Gate {
   used = 0;
   private readonly accounts = new Map<string, Account>();
   private readonly hosts = new Map<string, Host>();
-  /** All hosts that are not quick. */
-  private readonly others = new Resource();
-  private readonly othersLimit: number;
+  /** For all hosts together that are not known as quick. */
+  private readonly sparing = new Resource();
+  /** For the first requests to hosts that nothing is known of. */
+  private readonly first = new Resource();
   /** The batch that is being put together. */
   private batch = 0;
 
-  constructor(private readonly settings: SlotSettings) {
-    this.othersLimit = Math.ceil(settings.concurrency / 2);
-  }
+  constructor(private readonly settings: SlotSettings) {}
 
   get free(): number {
     return this.settings.concurrency - this.inFlight;
@@ -45,7 +45,7 @@ export class SendSlots implements Gate {
   /** Hosts that are slow or failing. */
   get slowHosts(): number {
     let slow = 0;
-    for (const host of this.hosts.values()) if (!host.quick && (host.failing || host.lastEnded > 0)) slow++;
+    for (const host of this.hosts.values()) if (host.known && !host.quick) slow++;
     return slow;
   }
 
@@ -55,7 +55,7 @@ export class SendSlots implements Gate {
     let host = this.hosts.get(hostName);
     if (host === undefined) {
       const most = Math.min(perHost, Math.max(1, concurrency - (concurrency >> 3)));
-      host = new Host(hostName, most, Math.ceil(concurrency / 4));
+      host = new Host(hostName, most, 1 + Math.ceil(concurrency / 4));
       this.hosts.set(hostName, host);
     }
     let lane = host.lanes.get(accountName);
@@ -91,27 +91,28 @@ export class SendSlots implements Gate {
     if (defect !== undefined) return undefined;
     if (this.room(account, phase) <= 0) return account;
     if (this.room(host, phase) <= 0) return host;
-    return !host.quick && this.room(this.others, phase) <= 0 ? this.others : undefined;
+    const pool = this.poolOf(host, phase);
+    return pool !== undefined && this.room(pool, phase) <= 0 ? pool : undefined;
   }
 
   room(resource: Resource, phase: Phase): number {
     const limit = this.limitOf(resource);
     if (phase !== TO_CLAIM) return limit - resource.inFlight;
-    if (this.settings.exact) return limit - resource.used;
-    // A quick host's rows are claimed as far as all of them are; others' only as many as can start soon.
-    if (resource instanceof Host) {
-      if (resource.quick) return Number.POSITIVE_INFINITY;
-      if (resource.failing) return limit - resource.used;
-    }
+    // A quick host's rows are claimed as far as all of them are; others' only as many as can start at once.
+    if (this.settings.exact || resource === this.sparing || resource === this.first) return limit - resource.used;
+    if (resource instanceof Host) return resource.quick ? Number.POSITIVE_INFINITY : limit - resource.used;
     return 2 * limit - resource.used;
   }
 
   /** The row is being claimed. */
-  reserve({ lane }: HeldRow): void {
+  reserve(row: HeldRow): void {
+    const { account, host } = row.lane;
+    row.claimPool = this.poolOf(host, TO_CLAIM);
+    account.batch = this.batch;
     this.used++;
-    lane.account.used++;
-    lane.account.batch = this.batch;
-    this.useHost(lane.host, 1, 0);
+    account.used++;
+    host.used++;
+    if (row.claimPool !== undefined) row.claimPool.used++;
   }
 
   /** The answer came: rows of these accounts may be in another batch. */
@@ -120,36 +121,37 @@ export class SendSlots implements Gate {
   }
 
   /** The row is not claimed any more, and not in flight. */
-  release({ lane }: HeldRow): void {
+  release({ lane, claimPool }: HeldRow): void {
     this.used--;
     lane.account.used--;
-    this.useHost(lane.host, -1, 0);
+    lane.host.used--;
+    if (claimPool !== undefined) claimPool.used--;
   }
 
-  begin({ lane }: HeldRow): void {
+  begin(row: HeldRow): void {
+    const { account, host } = row.lane;
+    row.pool = this.poolOf(host, TO_START);
     this.inFlight++;
-    lane.account.inFlight++;
-    this.useHost(lane.host, 0, 1);
+    account.inFlight++;
+    host.inFlight++;
+    if (row.pool !== undefined) row.pool.inFlight++;
   }
 
-  /** The request ended. @param now monotonic */
-  end({ lane }: HeldRow, verdict: Verdict, elapsed: number, now: number): void {
+  /** The request ended. @param now monotonic. @returns true when the host has just become known as quick */
+  end({ lane, pool }: HeldRow, verdict: Verdict, elapsed: number, now: number): boolean {
     const { account, host } = lane;
     this.inFlight--;
     account.inFlight--;
-    this.useHost(host, 0, -1);
+    host.inFlight--;
+    if (pool !== undefined) pool.inFlight--;
     const { quick } = host;
-    host.lastEnded = now;
-    host.judge(verdict, elapsed);
-    if (host.quick === quick) return;
-    const sign = host.quick ? -1 : 1;
-    this.others.used += sign * host.used;
-    this.others.inFlight += sign * host.inFlight;
+    host.judge(verdict, elapsed, now);
+    return host.quick && !quick;
   }
 
   /** Everything that may have more room after something of this lane ended. */
   resourcesOf({ account, host }: Lane): readonly Resource[] {
-    return [account, host, this.others];
+    return [account, host, this.sparing, this.first];
   }
 
   /** Forgets hosts that nothing is for. @param now monotonic */
@@ -159,16 +161,17 @@ export class SendSlots implements Gate {
     }
   }
 
-  private limitOf(resource: Resource): number {
-    if (resource instanceof Host) return resource.limit;
-    return resource === this.others ? this.othersLimit : this.settings.perAccount;
+  /** What a host takes its slots from, besides its own. */
+  private poolOf(host: Host, phase: Phase): Resource | undefined {
+    if (host.quick) return undefined;
+    const under = phase === TO_CLAIM ? host.used : host.inFlight;
+    return host.known || under > 0 ? this.sparing : this.first;
   }
 
-  private useHost(host: Host, used: number, inFlight: number): void {
-    host.used += used;
-    host.inFlight += inFlight;
-    if (host.quick) return;
-    this.others.used += used;
-    this.others.inFlight += inFlight;
+  private limitOf(resource: Resource): number {
+    const { concurrency, perAccount } = this.settings;
+    if (resource instanceof Host) return resource.limit;
+    if (resource === this.sparing) return Math.ceil(concurrency / 4);
+    return resource === this.first ? Math.ceil(concurrency / 2) : perAccount;
   }
 }

@@ -1,5 +1,6 @@
 import { Attempts, type AttemptsOptions, type Ended } from './attempts';
 import type { HeldRow } from './held-row';
+import type { Host } from './host';
 import { TO_START } from './lane';
 import type { Persistence } from './persistence';
 import type { AttemptResult, SendRows } from './send-rows';
@@ -13,6 +14,8 @@ export interface SendingOptions extends AttemptsOptions {
   readonly persistence: Persistence;
   /** The row takes no slot any more, or less than before. */
   readonly onFreed: (row: HeldRow) => void;
+  /** The host is known as quick now. */
+  readonly onQuick: (host: Host) => void;
   /** An attempt ended, so others may go on. */
   readonly onEnded: () => void;
   /** What came of these rows is written: they are out of our hands. */
@@ -106,6 +109,10 @@ export class Sending {
     for (const resource of this.options.slots.resourcesOf(row.lane)) this.toStart.wake(resource);
   }
 
+  wakeHost(host: Host): void {
+    this.toStart.wakeHost(host);
+  }
+
   /** Gives back what its account or host keeps waiting. */
   sweep(now: number): void {
     for (const row of this.toStart.parked()) {
@@ -140,7 +147,7 @@ export class Sending {
     const { slots, lease, clock } = this.options;
     const now = clock.monotonic();
     if (ended.kind === 'result') {
-      slots.end(row, ended.verdict, ended.elapsed, now);
+      if (slots.end(row, ended.verdict, ended.elapsed, now)) this.options.onQuick(row.lane.host);
       this.finish(row, ended.result);
     } else {
       slots.end(row, 'nothing', 0, now);

@@ -1,5 +1,6 @@
 import { Heap } from '../topology/core/heap';
 import { type HeldRow, isBefore } from './held-row';
+import type { Host } from './host';
 import type { Line, Phase, Resource } from './lane';
 
 /** Rows without room that are put aside in one call. */
@@ -97,10 +98,16 @@ export class WakeQueue {
     for (let room = this.gate.room(resource, this.phase); room > 0; ) {
       const line = parked.pop();
       if (line === undefined) return;
-      this.parkedLines.delete(line);
-      this.parkedRows -= line.size;
-      line.wokenBy = resource;
-      if (this.stand(line)) room--;
+      // It may have been woken by its host since it was parked here.
+      if (line.parkedOn === resource && this.unpark(line)) room--;
+    }
+  }
+
+  /** The host waits for no pool any more: all its lines go on. */
+  wakeHost({ lanes }: Host): void {
+    for (const { lines } of lanes.values()) {
+      const line = lines[this.phase];
+      if (line.state === 'parked') this.unpark(line);
     }
   }
 
@@ -119,6 +126,14 @@ export class WakeQueue {
     return undefined;
   }
 
+  private unpark(line: Line): boolean {
+    this.parkedLines.delete(line);
+    this.parkedRows -= line.size;
+    line.wokenBy = line.parkedOn;
+    line.parkedOn = undefined;
+    return this.stand(line);
+  }
+
   /** The line's first row stands for it among all others. */
   private stand(line: Line): boolean {
     const first = line.first();
@@ -131,6 +146,7 @@ export class WakeQueue {
     const { wokenBy } = line;
     line.state = 'parked';
     line.wokenBy = undefined;
+    line.parkedOn = resource;
     this.parkedRows += line.size;
     this.parkedLines.add(line);
     resource.parked[this.phase].push(line);

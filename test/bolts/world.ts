@@ -1,3 +1,4 @@
+import type { Channel } from '../../bolts/channel';
 import { SendBolt, type SendBoltSettings } from '../../bolts/send-bolt';
 import type { Delivery } from '../../topology/core/bolt';
 import type { ChannelClass } from '../../topology/message';
@@ -50,7 +51,7 @@ export class World {
     this.session = options.session ?? 'a'.repeat(32);
     const { clock, database } = this;
     this.bolt = new SendBolt({
-      channel: this.channel,
+      channel: this.channel as Channel,
       settings: { ...defaults, ...options.settings },
       retry: { maxAttempts: options.maxAttempts ?? 5, base: 1_000, cap: 60_000 },
       rows: database.sendRows(),

@@ -1,0 +1,155 @@
+import type { Outcome } from '../../topology/message';
+import { World, type WorldOptions } from './world';
+
+describe('4. doubt is never hidden', () => {
+  let world: World;
+
+  async function start(options: WorldOptions = {}): Promise<World> {
+    world = await new World(options).open();
+    return world;
+  }
+
+  afterEach(() => world.close());
+
+  const unknown: Outcome = { kind: 'unknown', reason: 'no answer' };
+
+  /** Emits the row whenever it is scheduled, as the spouts would, for so long. */
+  async function run(row: ReturnType<World['row']>, milliseconds: number): Promise<void> {
+    for (let passed = 0; passed < milliseconds; passed += 500) {
+      if (row.state === 'scheduled') world.emit(row);
+      await world.advance(500);
+    }
+  }
+
+  it('an unknown outcome on an idempotent channel is sent again with the same key', async () => {
+    await start();
+    const row = world.row(100);
+    world.channel.script(row.id, { outcome: unknown });
+    await run(row, 500);
+    expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, version: 2, attempts: 1 });
+    await run(row, 5_000);
+    expect(row).toMatchObject({ state: 'delivered', attempts: 2 });
+    expect(new Set(world.channel.journal.map(({ key }) => key)).size).toBe(1);
+    expect(world.begun(row)).toHaveLength(2);
+  });
+
+  it('a row in doubt that is rejected ends uncertain', async () => {
+    await start();
+    const row = world.row(100);
+    world.channel.script(
+      row.id,
+      { outcome: unknown },
+      { outcome: { kind: 'rejected', reason: 'HTTP 400', status: 400 } },
+    );
+    await run(row, 5_000);
+    expect(row).toMatchObject({ state: 'uncertain', inDoubt: true, lastError: 'HTTP 400' });
+  });
+
+  it('on a lookup channel the provider is asked first, and not before a request can be accepted no more', async () => {
+    await start({ class: 'lookup' });
+    world.channel.acceptedWithin = 8_000;
+    const [accepted, absent] = [world.row(100), world.row(100)];
+    world.channel.lookups.set(accepted.id, { kind: 'accepted', receipt: 'earlier' });
+    for (const row of [accepted, absent]) world.channel.script(row.id, { outcome: unknown });
+    await run(accepted, 500);
+    world.emit(absent);
+    await world.advance(500);
+    expect(world.states([accepted, absent])).toEqual(['scheduled']);
+    for (let passed = 0; passed < 20_000; passed += 500) {
+      for (const row of [accepted, absent]) if (row.state === 'scheduled') world.emit(row);
+      await world.advance(500);
+    }
+    expect(accepted).toMatchObject({ state: 'delivered', receipt: 'earlier' });
+    expect(absent).toMatchObject({ state: 'delivered', receipt: `receipt-${absent.id}` });
+    expect(world.begun(accepted)).toHaveLength(1);
+    expect(world.begun(absent)).toHaveLength(2);
+    for (const { id, at } of world.channel.looked) {
+      const first = world.channel.journal.find((begun) => begun.id === id)?.at as number;
+      expect(at - first).toBeGreaterThanOrEqual(8_000);
+    }
+  });
+
+  it('a lookup that finds nothing clears the doubt, and one that cannot tell keeps it', async () => {
+    await start({ class: 'lookup' });
+    const row = world.row(100);
+    row.inDoubt = true;
+    world.channel.lookups.set(row.id, { kind: 'unknown', reason: 'provider is down' });
+    world.emit(row);
+    await world.advance(500);
+    expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, lastError: 'looked up: provider is down' });
+    expect(world.channel.journal).toEqual([]);
+    world.channel.lookups.set(row.id, { kind: 'absent' });
+    world.channel.script(row.id, { outcome: { kind: 'rejected', reason: 'no', status: 400 } });
+    await run(row, 3_000);
+    expect(row).toMatchObject({ state: 'failed', inDoubt: false });
+  });
+
+  it('on a blind channel an unknown outcome ends uncertain, and a row in doubt is never sent', async () => {
+    await start({ class: 'blind' });
+    const [row, doubtful] = [world.row(100), world.row(100)];
+    doubtful.inDoubt = true;
+    world.channel.script(row.id, { outcome: unknown });
+    world.emit(row, doubtful);
+    await world.advance(1_000);
+    expect(row).toMatchObject({ state: 'uncertain', inDoubt: true });
+    expect(doubtful).toMatchObject({
+      state: 'uncertain',
+      inDoubt: true,
+      lastError: 'an earlier attempt may have been accepted',
+    });
+    expect(world.begun(doubtful)).toEqual([]);
+    expect(world.database.ledger.find(({ id }) => id === doubtful.id)).toMatchObject({ startedAt: null });
+  });
+
+  it.each([
+    ['failed', false],
+    ['uncertain', true],
+  ] as const)('a row whose attempts all ended with their workers ends %s without a request', async (state, inDoubt) => {
+    await start({ maxAttempts: 3 });
+    const row = world.row(100);
+    Object.assign(row, { attempts: 3, inDoubt });
+    world.emit(row);
+    await world.advance(500);
+    expect(row).toMatchObject({ state, inDoubt, attempts: 4 });
+    expect(row.lastError).toMatch(/^gave up after 4 attempts/);
+    expect(world.channel.journal).toEqual([]);
+  });
+
+  it('retries with back-off, honours what the provider asks for, and gives up at the cap', async () => {
+    await start({ maxAttempts: 3 });
+    const row = world.row(100);
+    const due = row.dueAt;
+    world.channel.script(
+      row.id,
+      { outcome: { kind: 'retry', reason: 'HTTP 503', status: 503 } },
+      { outcome: { kind: 'retry', reason: 'HTTP 429', status: 429, after: 5_000 } },
+      { outcome: { kind: 'retry', reason: 'HTTP 500', status: 500 } },
+    );
+    await run(row, 20_000);
+    const [first = 0, second = 0, third = 0] = world.begun(row);
+    expect(first).toBe(due);
+    expect(second - first).toBeGreaterThanOrEqual(750);
+    expect(third - second).toBeGreaterThanOrEqual(5_000);
+    expect(row).toMatchObject({ state: 'failed', attempts: 3, lastError: 'gave up after 3 attempts: HTTP 500' });
+  });
+
+  it('a channel that throws leaves doubt when the request had begun', async () => {
+    await start();
+    const row = world.row(100);
+    world.channel.script(row.id, { outcome: new Error('a bug') });
+    world.emit(row);
+    await world.advance(500);
+    expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, lastError: 'a bug' });
+    expect(world.errors).toEqual([`send message ${row.id}: Error: a bug`]);
+  });
+
+  it('an attempt that did not start adds no doubt', async () => {
+    await start();
+    const row = world.row(100);
+    world.channel.script(row.id, { outcome: 'not_started' });
+    await run(row, 500);
+    expect(row).toMatchObject({ state: 'scheduled', inDoubt: false, version: 2 });
+    await run(row, 2_000);
+    expect(row).toMatchObject({ state: 'delivered', inDoubt: false });
+  });
+});

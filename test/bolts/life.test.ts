@@ -1,0 +1,209 @@
+import type { MemoryRow } from '../support/memory-table';
+import { World, type WorldOptions } from './world';
+
+describe('SendBolt, come what may', () => {
+  let world: World;
+
+  async function start(options: WorldOptions = {}): Promise<World> {
+    world = await new World(options).open();
+    return world;
+  }
+
+  afterEach(() => world.close());
+
+  it('a bad payload is settled at its instant, without a request', async () => {
+    await start();
+    const [bad, broken, fine] = [
+      world.row(100, { payload: { uri: 1 } }),
+      world.row(100, { payload: '[' }),
+      world.row(100),
+    ];
+    world.emit(bad, broken, fine);
+    await world.advance(99);
+    expect(world.states([bad, broken, fine])).toEqual(['scheduled']);
+    await world.advance(500);
+    expect(bad).toMatchObject({ state: 'failed', lastError: 'payload.url: expected a text' });
+    expect(broken).toMatchObject({ state: 'failed', lastError: expect.stringContaining('cannot be prepared') });
+    expect(world.state(fine)).toBe('delivered');
+    expect(world.channel.journal).toHaveLength(1);
+  });
+
+  it('rows of a paused account are dropped when they would be claimed', async () => {
+    await start();
+    world.pausedAccounts.add('quiet');
+    const [quiet, loud] = [world.row(500, { account: 'quiet' }), world.row(500, { account: 'loud' })];
+    world.emit(quiet, loud);
+    await world.advance(499);
+    expect(world.acked).toEqual([]);
+    await world.advance(500);
+    expect(world.acked).toEqual([0, 1]);
+    expect([quiet.state, loud.state]).toEqual(['scheduled', 'delivered']);
+    world.pausedAccounts.clear();
+    world.emit(quiet);
+    await world.advance(500);
+    expect(quiet.state).toBe('delivered');
+  });
+
+  it('while the database is away results are kept and nothing new is claimed', async () => {
+    await start();
+    const rows = world.rows(4, 100);
+    world.emit(...rows);
+    await world.advance(105);
+    world.database.before = () => {
+      throw new Error('away');
+    };
+    const later = world.row(500);
+    world.emit(later);
+    await world.advance(20_000);
+    expect(world.channel.journal).toHaveLength(4);
+    expect(world.states(rows)).toEqual(['sending']);
+    expect(world.bolt.gauges()).toMatchObject({ unwritten: 4, held: 1 });
+    world.database.before = () => {};
+    await world.advance(3_000);
+    expect(world.states([...rows, later])).toEqual(['delivered']);
+    expect(world.channel.journal).toHaveLength(5);
+  });
+
+  it('claims stop while much is unwritten', async () => {
+    await start({ settings: { concurrency: 500, perAccount: 500, perHost: 500, claimBatch: 500, maxHeld: 20_000 } });
+    world.database.before = (operation) => {
+      if (operation === 'writeBack') throw new Error('away');
+    };
+    const rows = world.rows(10_000, 100);
+    world.emit(...rows);
+    await world.advance(20_000);
+    expect(world.bolt.gauges()['unwritten']).toBeGreaterThanOrEqual(4_000);
+    expect(world.bolt.gauges()['unwritten']).toBeLessThan(6_000);
+    world.database.before = () => {};
+    await world.advance(20_000);
+    expect(world.states(rows)).toEqual(['delivered']);
+    expect(world.channel.journal).toHaveLength(10_000);
+  });
+
+  it('a lost answer to a write-back changes nothing', async () => {
+    await start();
+    const row = world.row(100);
+    world.emit(row);
+    let lost = 0;
+    world.database.after = (operation) => {
+      if (operation === 'writeBack' && lost++ < 2) throw new Error('connection lost');
+    };
+    await world.advance(2_000);
+    expect(row).toMatchObject({ state: 'delivered', version: 1 });
+    expect(world.database.ledger).toHaveLength(1);
+    expect(world.channel.journal).toHaveLength(1);
+    expect(world.bolt.gauges()).toMatchObject({ unwritten: 0, held: 0, held_bytes: 0 });
+  });
+
+  it('a retry whose write-back was answered late is sent at its time', async () => {
+    await start();
+    const row = world.row(100);
+    world.channel.script(row.id, { outcome: { kind: 'retry', reason: 'busy', status: 503 } });
+    world.emit(row);
+    let lost = 0;
+    world.database.after = (operation) => {
+      if (operation === 'writeBack' && lost++ < 6) throw new Error('connection lost');
+    };
+    await world.advance(300);
+    expect(row).toMatchObject({ state: 'scheduled', version: 2 });
+    world.emit(row);
+    await world.advance(20_000);
+    expect(row).toMatchObject({ state: 'delivered', version: 2, attempts: 2 });
+    expect(world.bolt.gauges()).toMatchObject({ unwritten: 0, held: 0, held_bytes: 0 });
+  });
+
+  it('a row that cannot be written is reported and a locked one is handed in again; neither holds the others', async () => {
+    await start();
+    const rows = world.rows(5, 100);
+    world.emit(...rows);
+    await world.advance(105);
+    const [poisoned, locked, ...others] = rows as [MemoryRow, MemoryRow, ...MemoryRow[]];
+    world.database.poisoned.add(poisoned.id);
+    world.database.locked.add(locked.id);
+    await world.advance(500);
+    expect(world.states(others)).toEqual(['delivered']);
+    expect(world.state(locked)).toBe('sending');
+    world.database.locked.clear();
+    await world.advance(500);
+    expect(world.state(locked)).toBe('delivered');
+    expect(world.errors).toEqual([expect.stringContaining(`write back message ${poisoned.id}: `)]);
+  });
+
+  it('has room for so many rows and bytes', async () => {
+    await start({ settings: { maxHeld: 10 } });
+    world.emit(...world.rows(9, 1_000));
+    expect(world.bolt.hasRoom()).toBe(true);
+    await world.advance(10);
+    world.emit(world.row(1_000));
+    expect(world.bolt.hasRoom()).toBe(false);
+    await world.advance(2_000);
+    expect(world.bolt.hasRoom()).toBe(true);
+    world.emit(world.row(1_500, { payload: { url: 'http://one/', body: 'x'.repeat(10_000_000) } }));
+    await world.advance(10);
+    expect(world.bolt.hasRoom()).toBe(false);
+  });
+
+  it('a tuple that comes again replaces the ack, and an older one of the same message is acked', async () => {
+    await start();
+    const row = world.row(500);
+    const [first] = world.emit(row) as [number];
+    await world.advance(10);
+    world.bolt.execute([world.delivery(row, first)]);
+    expect(world.acked).toEqual([]);
+    const [second] = world.emit(row) as [number];
+    expect(world.acked).toEqual([first]);
+    await world.advance(1_000);
+    expect(world.acked).toEqual([first, second]);
+    expect(world.channel.journal).toHaveLength(1);
+  });
+
+  it('forgets held tuples of partitions that were revoked, and finishes what is claimed', async () => {
+    await start();
+    const [mine, theirs, claimed] = [world.row(500), world.row(500), world.row(50)];
+    world.bolt.execute([world.delivery(mine, 0, 0), world.delivery(theirs, 0, 1), world.delivery(claimed, 1, 1)]);
+    await world.advance(55);
+    world.bolt.revoked([1]);
+    await world.advance(1_000);
+    expect([mine, theirs, claimed].map((row) => row.state)).toEqual(['delivered', 'scheduled', 'delivered']);
+    expect(world.bolt.gauges()).toMatchObject({ held: 0, held_bytes: 0 });
+  });
+
+  it('drains: what is under way is finished and written, what is held is neither sent nor acked', async () => {
+    await start();
+    world.channel.latency = 300;
+    const [under, held] = [world.rows(4, 100), world.row(1_000)];
+    world.emit(...under, held);
+    await world.advance(110);
+    let done = false;
+    const drained = world.bolt.drain().then(() => {
+      done = true;
+    });
+    world.emit(world.row(200));
+    await world.advance(100);
+    expect(done).toBe(false);
+    await world.advance(600);
+    await drained;
+    expect(world.states(under)).toEqual(['delivered']);
+    expect(world.state(held)).toBe('scheduled');
+    expect(world.acked).toHaveLength(4);
+    await world.close();
+    expect(world.clock.timers).toBe(0);
+  });
+
+  it('drains at once when there is nothing to do', async () => {
+    await start();
+    await world.bolt.drain();
+    expect(world.channel.journal).toEqual([]);
+  });
+
+  it('does nothing any more once it is closed', async () => {
+    await start();
+    const row = world.row(100);
+    world.emit(row);
+    await world.advance(10);
+    await world.close();
+    await world.advance(5_000);
+    expect(row.state).toBe('scheduled');
+    expect(world.clock.timers).toBe(0);
+  });
+});
