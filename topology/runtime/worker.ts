@@ -1,0 +1,192 @@
+import type { Clock } from '../core/clock';
+import { reasonOf, Unavailable, UserError } from '../core/errors';
+import type { BoltContext, Topology } from '../core/topology';
+import { BoltTask } from './bolt-task';
+import type { SkippedRecord } from './decode';
+import { emitterOf } from './emitter';
+import type { Log } from './log';
+import type { Metrics } from './metrics';
+import { type Observer, observedBolt, observedEmit, observedSpout, observedStreams } from './observe';
+import type { WorkerIdentity, WorkerRegistry, WorkerReport } from './registry';
+import { Seldom } from './seldom';
+import { Session } from './session';
+import { SpoutTask } from './spout-task';
+import type { WorkerStatus } from './status-server';
+import type { StreamsClient } from './streams-client';
+import type { Task } from './task';
+
+export interface WorkerOptions {
+  readonly topology: Topology;
+  readonly identity: WorkerIdentity;
+  readonly streams: StreamsClient;
+  readonly registry: WorkerRegistry;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Milliseconds for ending in good order. */
+  readonly drainLimit: number;
+}
+
+/**
+ * Runs the tasks of some components.
+ *
+ * 1. It ends, with a code that is not 0, when its session was marked dead, a consumer is out of its group for good, or a
+ *    bug showed: its engine starts it anew. A part of the stack that is away is waited for.
+ * 2. Asked to stop, it takes nothing new, finishes what is claimed, commits, leaves the groups and then the registry.
+ * 3. Ending takes the limit at most. What is not finished then keeps its lease, so that it is taken for dead in due time.
+ */
+export class Worker {
+  private readonly session: Session;
+  private readonly observer: Observer;
+  private readonly tasks: Task[];
+  private readonly seldom: Seldom;
+  private readonly ending = new AbortController();
+  private state: 'starting' | 'running' | 'stopping' = 'starting';
+  private code = 0;
+
+  /** @throws UserError for a component that the topology does not have */
+  constructor(private readonly options: WorkerOptions) {
+    const { identity, registry, clock, metrics, log } = options;
+    this.observer = { metrics, log, clock };
+    this.seldom = new Seldom(clock);
+    this.session = new Session({
+      registry,
+      identity,
+      clock,
+      report: () => this.report(),
+      onDead: () => this.fail(new Error('the session was marked dead: another worker has taken over')),
+      onError: (error) => this.onError('session', error),
+    });
+    this.tasks = identity.components.map((component) => this.createTask(component));
+    for (const task of this.tasks) {
+      metrics.watch(task.component, () => ({ ...task.gauges(), partitions: task.partitions.length }));
+    }
+    metrics.watch('session', () => ({ lease_holds: Number(this.session.holds()) }));
+  }
+
+  /** Runs until it is stopped or fails. @returns the exit code */
+  async run(): Promise<number> {
+    const { log, identity, clock, drainLimit } = this.options;
+    const opening = this.open().catch((error: unknown) => this.fail(error));
+    await Promise.race([opening.then(() => this.ended()), this.ended()]);
+    this.state = 'stopping';
+    log.info({ session: identity.session, limit: drainLimit }, 'draining');
+    const limit = new AbortController();
+    const drained = this.drain(opening).then(() => true);
+    const inTime = await Promise.race([drained, clock.sleep(drainLimit, limit.signal).then(() => false)]);
+    limit.abort();
+    if (!inTime) {
+      log.error({ limit: drainLimit }, 'not drained within the limit');
+      this.code = 1;
+    }
+    log.info({ session: identity.session, code: this.code }, 'ended');
+    return this.code;
+  }
+
+  /** Begins the end in good order. */
+  stop(): void {
+    this.ending.abort();
+  }
+
+  /** Ends it because of a bug that surfaced outside of it. */
+  fail(error: unknown): void {
+    const details = error instanceof UserError || error instanceof Unavailable ? {} : { err: error };
+    this.options.log.fatal(details, `ending: ${reasonOf(error)}`);
+    this.code = 1;
+    this.ending.abort();
+  }
+
+  status(): WorkerStatus {
+    const reasons = [
+      ...(this.state === 'running' ? [] : [this.state]),
+      ...(this.session.holds() ? [] : ['the lease is out: the database does not answer']),
+    ];
+    return { session: this.options.identity.session, reasons, partitions: this.report().partitions };
+  }
+
+  private async open(): Promise<void> {
+    const { log, identity } = this.options;
+    await this.session.open();
+    await Promise.all(this.tasks.map((task) => task.open()));
+    if (this.ending.signal.aborted) return;
+    this.state = 'running';
+    await this.session.renew();
+    log.info({ session: identity.session, components: identity.components, status: identity.statusUrl }, 'running');
+  }
+
+  private async drain(opening: Promise<void>): Promise<void> {
+    await opening;
+    let inOrder = true;
+    await Promise.all(
+      this.tasks.map((task) =>
+        task.stop().catch((error: unknown) => {
+          inOrder = false;
+          this.fail(error);
+        }),
+      ),
+    );
+    await this.session.close(inOrder).catch((error: unknown) => this.onError('session', error));
+  }
+
+  private ended(): Promise<void> {
+    const { signal } = this.ending;
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
+  private createTask(component: string): Task {
+    const { topology, clock, log } = this.options;
+    const observer = { ...this.observer, log: log.child({ component }) };
+    const streams = observedStreams(this.options.streams, this.observer);
+    const context: BoltContext = {
+      clock,
+      databaseClock: this.session.databaseClock,
+      lease: this.session,
+      pauses: this.session,
+      onError: (error) => this.onError(component, error),
+    };
+    const common = { streams, onError: context.onError, onSkip: (skipped: SkippedRecord) => this.onSkip(skipped) };
+    const bolt = topology.bolts.find(({ name }) => name === component);
+    if (bolt !== undefined) {
+      const part = observedBolt(component, bolt.create(context), observer);
+      return new BoltTask({ ...common, part: bolt, bolt: part, clock });
+    }
+    const spout = topology.spouts.find(({ name }) => name === component);
+    if (spout === undefined) throw new UserError(unknownComponent(component, topology));
+    const emit = observedEmit(emitterOf(topology, component, streams), observer);
+    const part = observedSpout(component, spout.create({ ...context, emit }), observer);
+    return new SpoutTask({ ...common, part: spout, spout: part });
+  }
+
+  private report(): WorkerReport {
+    const tasks = this.tasks ?? [];
+    return {
+      partitions: Object.fromEntries(tasks.map((task) => [task.component, task.partitions])),
+      gauges: Object.fromEntries(tasks.map((task) => [task.component, task.gauges()])),
+    };
+  }
+
+  private onSkip(skipped: SkippedRecord): void {
+    const { metrics, log } = this.options;
+    metrics.badRecords.inc({ stream: skipped.stream });
+    this.seldom.say(`skip ${skipped.stream}`, (leftOut) => log.warn({ ...skipped, leftOut }, 'bad record skipped'));
+  }
+
+  private onError(component: string, error: unknown): void {
+    if (!(error instanceof Unavailable)) {
+      this.fail(error);
+      return;
+    }
+    const { metrics, log } = this.options;
+    metrics.unavailable.inc({ component });
+    const reason = reasonOf(error);
+    this.seldom.say(`${component} ${reason}`, (leftOut) => log.warn({ component, leftOut }, reason));
+  }
+}
+
+function unknownComponent(component: string, { spouts, bolts }: Topology): string {
+  const names = [...spouts, ...bolts].map(({ name }) => name).join(', ');
+  return `There is no component "${component}". topology.yaml has: ${names}.`;
+}
