@@ -7,7 +7,7 @@ const RETRY = 250;
 /** Rebalancing, and a MySQL that does not answer yet: both pass. */
 const PASSING = new Set([409, 500, 503]);
 
-export interface TaskStatus {
+interface TaskStatus {
   readonly id: number;
   readonly state: string;
   /** The first line of the reason of a failure. */

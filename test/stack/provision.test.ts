@@ -1,0 +1,88 @@
+import { Connector } from '../../connectors/debezium/connector';
+import { ConnectorHealth } from '../../connectors/debezium/connector-health';
+import { captureNames } from '../../connectors/debezium/settings';
+import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
+import { kafkaClient } from '../../connectors/kafka/kafka-client';
+import { Pool } from '../../connectors/mysql/pool';
+import { provision } from '../../deploy/targets/provision';
+import { required, type TopologySettings } from '../../topology/config';
+import { systemClock } from '../../topology/core/clock';
+import { freshWorld, testSettings, type World } from '../support/stack';
+
+let world: World;
+let admin: KafkaAdmin;
+
+beforeAll(async () => {
+  world = await freshWorld(testSettings('{ due: { partitions: 2 }, webhook: { partitions: 3 } }'));
+  const brokers = required(world.environment, 'KAFKA_BROKERS');
+  admin = new KafkaAdmin(kafkaClient({ brokers, clientId: 'test', log: () => undefined }));
+}, 60_000);
+
+afterAll(async () => {
+  await admin.close();
+  await world.close();
+}, 60_000);
+
+async function again(settings: TopologySettings): Promise<Record<string, string>> {
+  const said: Record<string, string> = {};
+  await provision(world.environment, settings, systemClock, (step, text) => {
+    said[step] = text;
+  });
+  return said;
+}
+
+function topics(): { changes: string; heartbeats: string } {
+  return captureNames(world.environment.DOWNSPOUT_NAMESPACE);
+}
+
+async function written(topic: string): Promise<number[]> {
+  return (await admin.logs(topic)).map(({ high }) => high);
+}
+
+describe('provision', () => {
+  it('makes the topics of topology.yaml', async () => {
+    expect(await admin.partitions(topics().changes)).toBe(2);
+    expect(await admin.partitions(topics().heartbeats)).toBe(1);
+    expect(await admin.partitions(topics().changes.replace('schedule-changes', 'due.webhook'))).toBe(3);
+  });
+
+  it('leaves no probe behind', async () => {
+    const pool = Pool.open(required(world.environment, 'DATABASE_URL'), { clock: systemClock, size: 1 });
+    expect(await pool.rows('SELECT COUNT(*) FROM scheduled_messages')).toEqual([[0]]);
+    await pool.close();
+  });
+
+  it('can be repeated', async () => {
+    const said = await again(world.settings);
+    expect(said['database']).toBe('the schema is up to date');
+    expect(said['changes']).toMatch(/^a change came through in \d+ ms$/);
+  }, 60_000);
+
+  it('sees CDC’s heartbeats', async () => {
+    const { environment } = world;
+    const connector = new Connector(required(environment, 'CONNECT_URL'), topics().changes, systemClock);
+    const count = async () => (await written(topics().heartbeats)).reduce((sum, high) => sum + high, 0);
+    const health = new ConnectorHealth(connector, count, systemClock);
+    const first = await count();
+    while ((await count()) === first) await systemClock.sleep(50);
+    expect(await health.check()).toEqual({ lag: 0, failures: [] });
+  }, 20_000);
+
+  it('adds partitions, takes none away, and every shard goes to its partition among the new number', async () => {
+    await again(testSettings('{ due: { partitions: 4 }, webhook: { partitions: 3 } }'));
+    expect(await admin.partitions(topics().changes)).toBe(4);
+    await expect(again(world.settings)).rejects.toThrow('has 4 partitions and topology.yaml says 2');
+
+    const pool = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
+    const before = await written(topics().changes);
+    const accounts = Array.from({ length: 40 }, (_, n) => `('account-${n}', 'webhook', '{}', 1)`);
+    await pool.run(`INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ${accounts.join(',')}`);
+    const rows = await pool.rows<[number, number]>(
+      'SELECT shard % 4 AS p, COUNT(*) FROM scheduled_messages GROUP BY p ORDER BY p',
+    );
+    const added = async () => (await written(topics().changes)).map((high, p) => high - (before[p] ?? 0));
+    while ((await added()).reduce((sum, one) => sum + one, 0) < 40) await systemClock.sleep(20);
+    expect(await added()).toEqual(rows.map(([, count]) => count));
+    await pool.close();
+  }, 60_000);
+});
