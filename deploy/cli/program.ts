@@ -6,11 +6,13 @@ import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
 import { accountsCommand } from './accounts';
 import { downCommand } from './down';
 import { envCommand } from './env';
+import { lagCommand } from './lag';
 import { messagesCommand } from './messages';
 import { migrateCommand } from './migrate';
 import { colorsFor } from './output';
 import { pauseCommand } from './pause';
 import { resumeCommand } from './resume';
+import { statusCommand } from './status';
 import { upCommand } from './up';
 
 const USAGE_ERROR = 2;
@@ -47,6 +49,8 @@ function verbs(): Command[] {
     upCommand(),
     downCommand(),
     envCommand(),
+    statusCommand(),
+    lagCommand(),
     migrateCommand(),
     messagesCommand(),
     accountsCommand(),
@@ -80,7 +84,8 @@ function reportError(error: unknown, verbose: boolean): number {
     write(`${colors.red('error:')} ${reasonOf(error)}`);
     if (!verbose) write('This was not expected. Run it again with --verbose to see where it happened.');
   }
-  if (verbose && error instanceof Error && error.stack !== undefined) write(colors.dim(error.stack));
+  const trace = error instanceof Error ? /^\s+at .*/ms.exec(error.stack ?? '')?.[0] : undefined;
+  if (verbose && trace !== undefined) write(colors.dim(trace));
   return 1;
 }
 

@@ -110,6 +110,7 @@ async function openInput(file: string): Promise<Readable> {
   if (file === '-') return process.stdin;
   try {
     const handle = await open(file);
+    if ((await handle.stat()).isDirectory()) throw new UserError('it is a folder');
     return createReadStream('', { fd: handle, highWaterMark: 256 * 1024 });
   } catch (error) {
     throw new UserError(`The file cannot be read: ${reasonOf(error)}`);
