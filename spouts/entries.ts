@@ -177,8 +177,9 @@ export class Entries {
   }
 
   private remove(entry: Entry): void {
-    entry.home?.left();
+    const { home } = entry;
     entry.home = undefined;
+    home?.left();
     entry.account.waiting--;
     this.waiting--;
     this.unlink(entry);

@@ -16,7 +16,7 @@ export interface Plan extends Position {
 
 /** A queue that entries wait in. An entry that left it is found out when it is reached: its `home` is another one. */
 export interface Home {
-  /** One of its entries has left; the queue may tidy up when there are many. */
+  /** One of its entries has left: has no home any more. The queue may tidy up when there are many. */
   left(): void;
 }
 

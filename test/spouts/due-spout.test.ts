@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { all, SpoutWorld } from './spout-world';
 
 let world: SpoutWorld;
@@ -267,4 +268,54 @@ describe('4. a slow or paused channel or account stalls only itself', () => {
     }
     expect(world.ids()).toHaveLength(6_100);
   });
+
+  test.each(['by events', 'read'])(
+    'an account that overflowed stays in order, whatever order its rows came in: %s',
+    async (how) => {
+      const { db, now } = begin(['webhook'], { maxPendingPerAccount: 10 });
+      const spout = world.spout();
+      await world.run(1_000);
+      world.cdc = how === 'by events';
+      const count = 200;
+      for (let index = count; index > 0; index--)
+        db.insert({ dueAt: now + (world.cdc ? 20_000 : 70_000) + index * 10 });
+      await world.run(1_000);
+      expect(spout.gauges()['entries.webhook']).toBeLessThanOrEqual(30);
+      for (let round = 0; round < 400; round++) {
+        await world.run(250);
+        world.ack();
+      }
+      const wakes = world.emitted().map(({ wakeAt }) => wakeAt);
+      expect(wakes).toHaveLength(count);
+      expect(wakes).toEqual(wakes.toSorted((a, b) => a - b));
+    },
+  );
+
+  test('an account’s rows are found again behind thousands of its shard', async () => {
+    const { db, now } = begin(['webhook'], { maxPendingPerAccount: 5 });
+    const [few, many] = sameShard();
+    const expected = Array.from({ length: 14 }, (_, index) => db.insert({ account: few, dueAt: now + 5_000 + index }));
+    for (let index = 0; index < 4_500; index++) db.insert({ account: many, dueAt: now + 6_000 + index });
+    expected.push(db.insert({ account: few, dueAt: now + 40_000 }));
+    world.spout();
+    for (let round = 0; round < 160; round++) {
+      await world.run(250);
+      world.ack();
+    }
+    const tuples = world.emitted().filter(({ account }) => account === few);
+    expect(tuples.map(({ id }) => id)).toEqual(expected.map(({ id }) => id));
+    expect(tuples.at(-1)?.at).toBe(now + 38_000);
+  });
 });
+
+/** Two accounts that share a shard. */
+function sameShard(): [string, string] {
+  const seen = new Map<number, string>();
+  for (let index = 0; ; index++) {
+    const account = `a${index}`;
+    const shard = crc32(account) % 256;
+    const other = seen.get(shard);
+    if (other !== undefined) return [other, account];
+    seen.set(shard, account);
+  }
+}

@@ -157,9 +157,9 @@ test('an event again, an older one, and a due time changed without a version', a
   db.edit(row.id, { dueAt: now + 20_000 });
   await world.run(1_000);
   world.tell(first);
-  world.tell(world.changeOf(row.id));
   await world.run(8_000);
   expect(world.ids()).toEqual([]);
+  world.tell(world.changeOf(row.id));
   row.dueAt = now + 30_000;
   world.tell(world.changeOf(row.id));
   await world.run(15_000);
@@ -181,4 +181,36 @@ test('the order within an account is that of the wakes', async () => {
   for (const dueAt of wakes) db.insert({ dueAt });
   await world.run(30_000);
   expect(world.emitted().map(({ wakeAt }) => wakeAt)).toEqual(wakes.toSorted((a, b) => a - b));
+});
+
+test('a paused account’s failed tuples wait for the end of the pause; others go on', async () => {
+  const { db, log, now } = world;
+  world.spout();
+  await world.run(100);
+  log.before = (operation) => {
+    if (operation === 'append') throw new Unavailable('the broker is away');
+  };
+  const paused = db.insert({ account: 'p', dueAt: now });
+  const other = db.insert({ account: 'o', dueAt: now });
+  await world.run(3_000);
+  db.pausedAccounts = [{ channel: 'webhook', account: 'p' }];
+  log.before = () => {};
+  await world.run(10_000);
+  expect(world.ids()).toEqual([other.id]);
+  db.pausedAccounts = [];
+  await world.run(2_000);
+  expect(world.ids()).toEqual([paused.id, other.id]);
+});
+
+test('nothing overtakes an account’s rows when its pause is over', async () => {
+  const { db, now } = world;
+  world.spout();
+  db.pausedAccounts = [{ channel: 'webhook', account: 'account' }];
+  for (let index = 0; index < 20; index++) db.insert({ dueAt: now + index });
+  const next = db.insert({ dueAt: now + 5_500 });
+  await world.run(3_300);
+  db.pausedAccounts = [];
+  await world.run(5_000);
+  expect(world.emitted().at(-1)?.id).toBe(next.id);
+  expect(world.ids()).toHaveLength(21);
 });
