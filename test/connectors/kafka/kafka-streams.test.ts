@@ -1,0 +1,38 @@
+import { KafkaAdmin } from '../../../connectors/kafka/kafka-admin';
+import { kafkaClient } from '../../../connectors/kafka/kafka-client';
+import { KafkaStreams } from '../../../connectors/kafka/kafka-streams';
+import { groupName } from '../../../connectors/kafka/names';
+import { setUpTopics } from '../../../connectors/kafka/topic-set-up';
+import { required } from '../../../topology/config';
+import { systemClock } from '../../../topology/core/clock';
+import { topicName } from '../../../topology/streams';
+import { freshNamespace } from '../../support/stack';
+import { streamsBattery } from '../../support/streams-battery';
+
+describe('streams in Kafka', () => {
+  streamsBattery(async () => {
+    const world = await freshNamespace();
+    const brokers = required(world.environment, 'KAFKA_BROKERS');
+    const namespace = world.environment.DOWNSPOUT_NAMESPACE;
+    const kafka = kafkaClient({ brokers, clientId: 'test', log: () => undefined });
+    const admin = new KafkaAdmin(kafka);
+    const workers: KafkaStreams[] = [];
+    return {
+      worker: async () => {
+        const worker = new KafkaStreams(kafka, admin, systemClock, namespace);
+        workers.push(worker);
+        return worker;
+      },
+      createStream: (name, partitions) => setUpTopics(brokers, [{ name: topicName(namespace, name), partitions }]),
+      committed: async (component, stream, partition) => {
+        const committed = await admin.committed(groupName(namespace, component), topicName(namespace, stream));
+        return committed.get(partition) ?? -1;
+      },
+      close: async () => {
+        await Promise.all(workers.map((worker) => worker.close()));
+        await admin.close();
+        await world.close();
+      },
+    };
+  });
+});

@@ -1,0 +1,17 @@
+import { systemClock } from '../../../topology/core/clock';
+import { MemoryLog } from '../../support/memory-log';
+import { MemoryStreams } from '../../support/memory-streams';
+import { streamsBattery } from '../../support/streams-battery';
+
+describe('streams in memory', () => {
+  streamsBattery(async () => {
+    const log = new MemoryLog(systemClock);
+    const first = new MemoryStreams(log);
+    return {
+      worker: async () => first.another(),
+      createStream: async (name, partitions) => log.create(name, partitions),
+      committed: async (component, stream, partition) => log.committedOf(component, stream, partition),
+      close: async () => undefined,
+    };
+  });
+});
