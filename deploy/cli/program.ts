@@ -3,17 +3,18 @@ import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../../topology/config';
 import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
-import { accountsCommand } from './accounts';
-import { downCommand } from './down';
-import { envCommand } from './env';
-import { lagCommand } from './lag';
-import { messagesCommand } from './messages';
-import { migrateCommand } from './migrate';
+import type * as accounts from './accounts';
+import type * as down from './down';
+import type * as env from './env';
+import type * as lag from './lag';
+import type * as messages from './messages';
+import type * as migrate from './migrate';
 import { colorsFor } from './output';
-import { pauseCommand } from './pause';
-import { resumeCommand } from './resume';
-import { statusCommand } from './status';
-import { upCommand } from './up';
+import type * as pause from './pause';
+import type * as resume from './resume';
+import type * as status from './status';
+import type * as up from './up';
+import type * as worker from './worker';
 
 const USAGE_ERROR = 2;
 
@@ -23,7 +24,7 @@ const USAGE_ERROR = 2;
  */
 export async function main(argv: readonly string[]): Promise<void> {
   endQuietlyWhenTheReaderLeaves();
-  const program = buildProgram();
+  const program = buildProgram(argv);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {
@@ -31,7 +32,22 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-function buildProgram(): Command {
+/** Each verb is loaded when it is asked for: all of them, with the libraries behind them, take half a second. */
+const verbs: Readonly<Record<string, () => Command>> = {
+  up: () => (require('./up') as typeof up).upCommand(),
+  down: () => (require('./down') as typeof down).downCommand(),
+  env: () => (require('./env') as typeof env).envCommand(),
+  status: () => (require('./status') as typeof status).statusCommand(),
+  lag: () => (require('./lag') as typeof lag).lagCommand(),
+  messages: () => (require('./messages') as typeof messages).messagesCommand(),
+  accounts: () => (require('./accounts') as typeof accounts).accountsCommand(),
+  pause: () => (require('./pause') as typeof pause).pauseCommand(),
+  resume: () => (require('./resume') as typeof resume).resumeCommand(),
+  worker: () => (require('./worker') as typeof worker).workerCommand(),
+  migrate: () => (require('./migrate') as typeof migrate).migrateCommand(),
+};
+
+function buildProgram(argv: readonly string[]): Command {
   const program = new Command('downspout')
     .description('Delivers messages at the time somebody chose.')
     .version(packageVersion())
@@ -39,24 +55,10 @@ function buildProgram(): Command {
       'after',
       '\nConnection settings come from the environment (`downspout env` prints those of the local stack).\nEvery verb has --help.',
     );
-  for (const command of verbs()) program.addCommand(command);
+  const asked = Object.entries(verbs).filter(([name]) => name === argv[2]);
+  for (const [, verb] of asked.length === 0 ? Object.entries(verbs) : asked) program.addCommand(verb());
   strict(program);
   return program;
-}
-
-function verbs(): Command[] {
-  return [
-    upCommand(),
-    downCommand(),
-    envCommand(),
-    statusCommand(),
-    lagCommand(),
-    migrateCommand(),
-    messagesCommand(),
-    accountsCommand(),
-    pauseCommand(),
-    resumeCommand(),
-  ];
 }
 
 /** Usage errors are thrown instead of ending the process, in every sub-command. */

@@ -8,12 +8,16 @@ export interface VerbContext {
   readonly settings: Settings;
 }
 
-/** A verb that prints data: it has `--json` and `--verbose`. */
-export function dataVerb(name: string, description: string): Command {
+/** A verb: it has `--verbose`. */
+export function verb(name: string, description: string): Command {
   return new Command(name)
     .description(description)
-    .option('--json', 'print JSON')
     .option('--verbose', 'say where settings come from; show the whole of unexpected errors');
+}
+
+/** A verb that prints data: it has `--json` too. */
+export function dataVerb(name: string, description: string): Command {
+  return verb(name, description).option('--json', 'print JSON');
 }
 
 /** Reads the settings and prepares the output, once for each run of a verb. */
