@@ -207,7 +207,7 @@ test('nothing overtakes an account’s rows when its pause is over', async () =>
   world.spout();
   db.pausedAccounts = [{ channel: 'webhook', account: 'account' }];
   for (let index = 0; index < 20; index++) db.insert({ dueAt: now + index });
-  const next = db.insert({ dueAt: now + 5_500 });
+  const next = db.insert({ dueAt: now + 5_310 });
   await world.run(3_300);
   db.pausedAccounts = [];
   await world.run(5_000);
