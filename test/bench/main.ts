@@ -5,7 +5,7 @@ import { reasonOf } from '../../topology/core/errors';
 import { BareSenders } from './bare';
 import { type Figures, median } from './figures';
 import { type BenchOptions, parseOptions } from './options';
-import { holds, type Measurement, machine, print, type Report, type Restart } from './report';
+import { holds, type Measurement, machine, print, type Report } from './report';
 import { WholeRun } from './whole-run';
 
 const SENDERS = 2;
@@ -30,7 +30,6 @@ async function bench(options: BenchOptions): Promise<Report> {
   begun.push(() => receiver.stop());
   const url = `${receiver.url}/bench`;
   const measurements: Measurement[] = [];
-  let restart: Restart | null = null;
   let whole: WholeRun | undefined;
   if (options.scenario !== 'bare') {
     whole = await WholeRun.start(options, receiver, url, say, (end) => begun.push(end));
@@ -40,9 +39,8 @@ async function bench(options: BenchOptions): Promise<Report> {
   if (whole !== undefined) {
     const rateOf = (payloadBytes: number) => bare.get(payloadBytes)?.rate ?? null;
     measurements.push(...(await whole.measure(rateOf)));
-    restart = whole.restart;
   }
-  return { machine: machine(), measurements, restart };
+  return { machine: machine(), measurements, restart: whole?.restart ?? null, deaths: whole?.deaths ?? 0 };
 }
 
 /** Warms the senders and the receiver up, and measures each payload. */

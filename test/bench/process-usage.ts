@@ -17,20 +17,31 @@ export interface Usage {
 /** Clock ticks per second: USER_HZ, 100 on every Linux that Node runs on. */
 const TICKS = 100;
 
-/** What processes cost from now on, as Linux accounts it. */
+/** What processes cost from now on, as Linux accounts it. Those that ended meanwhile are left out. */
 export class UsageMeter {
   private readonly before: readonly (Watched & { readonly ticks: number })[];
 
   constructor(watched: readonly Watched[]) {
-    this.before = watched.map((one) => ({ ...one, ticks: ticksOf(one.pid) }));
+    this.before = watched.flatMap((one) => {
+      const reading = readingOf(one.pid);
+      return reading === null ? [] : [{ ...one, ticks: reading.ticks }];
+    });
   }
 
   read(): Usage[] {
-    return this.before.map(({ name, pid, ticks }) => ({
-      name,
-      cpuSeconds: (ticksOf(pid) - ticks) / TICKS,
-      peakBytes: peakOf(pid),
-    }));
+    return this.before.flatMap(({ name, pid, ticks }) => {
+      const now = readingOf(pid);
+      if (now === null) return [];
+      return [{ name, cpuSeconds: (now.ticks - ticks) / TICKS, peakBytes: now.peakBytes }];
+    });
+  }
+}
+
+function readingOf(pid: number): { readonly ticks: number; readonly peakBytes: number } | null {
+  try {
+    return { ticks: ticksOf(pid), peakBytes: peakOf(pid) };
+  } catch {
+    return null;
   }
 }
 

@@ -34,6 +34,8 @@ export interface Report {
   };
   readonly measurements: readonly Measurement[];
   readonly restart: Restart | null;
+  /** Workers that ended without being told to. */
+  readonly deaths: number;
 }
 
 export function machine(): Report['machine'] {
@@ -46,9 +48,11 @@ export function machine(): Report['machine'] {
   };
 }
 
-/** True when nothing was lost, early or sent twice. */
-export function holds({ measurements }: Report): boolean {
-  return measurements.every(({ early, duplicates, lost }) => early === 0 && duplicates === 0 && lost === 0);
+/** True when nothing was lost, early or sent twice, and no worker died. */
+export function holds({ measurements, deaths }: Report): boolean {
+  return (
+    deaths === 0 && measurements.every(({ early, duplicates, lost }) => early === 0 && duplicates === 0 && lost === 0)
+  );
 }
 
 export function print(report: Report, json: boolean): void {
@@ -58,8 +62,9 @@ export function print(report: Report, json: boolean): void {
   );
 }
 
-function machineLine({ machine: { cores, model, memoryBytes, node } }: Report): string {
-  return `${cores} cores (${model}), ${(memoryBytes / 1024 ** 3).toFixed(1)} GiB, Node ${node}; everything on this one machine`;
+function machineLine({ machine: { cores, model, memoryBytes, node }, deaths }: Report): string {
+  const died = deaths === 0 ? '' : `\n${deaths} workers died during the run: see their logs before the figures`;
+  return `${cores} cores (${model}), ${(memoryBytes / 1024 ** 3).toFixed(1)} GiB, Node ${node}; everything on this one machine${died}`;
 }
 
 function figuresTable(output: Output, { measurements, restart }: Report): string {

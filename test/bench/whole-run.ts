@@ -49,6 +49,10 @@ export class WholeRun {
     return new WholeRun(options, stack, { table, receiver, watched }, url, say);
   }
 
+  get deaths(): number {
+    return this.stack.deaths;
+  }
+
   /** @param bareRate of a payload size, messages per second */
   async measure(bareRate: (payloadBytes: number) => number | null): Promise<Measurement[]> {
     const done = await this.scenarios(bareRate);

@@ -17,6 +17,8 @@ export class WholeStack {
   private bolts: LocalTarget | null = null;
   private topology = '';
   private starts = 0;
+  /** Workers that ended without being told to, and were started again. */
+  deaths = 0;
 
   private constructor(
     private readonly folder: string,
@@ -103,7 +105,10 @@ export class WholeStack {
         WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
       },
       logFolder: join(this.folder, 'workers', String(this.starts)),
-      onEvent: this.say,
+      onEvent: (text) => {
+        this.deaths++;
+        this.say(text);
+      },
     });
     target.start();
     return target;
