@@ -47,7 +47,7 @@ async function cancelThose(
 ): Promise<void> {
   if (rows.length === 0) return;
   await session.run(
-    `UPDATE scheduled_messages m SET m.state='${state}', m.version=m.version+1 ` +
+    `UPDATE scheduled_messages m FORCE INDEX (PRIMARY) SET m.state='${state}', m.version=m.version+1 ` +
       `WHERE m.id IN ${list(rows, ({ id }) => integer(id))} AND ${condition}`,
   );
 }
@@ -70,7 +70,7 @@ export async function editAll(session: Session, edits: readonly Edit[]): Promise
     // What the user typed belongs to the due time: with a new one it is replaced, or gone.
     await session.run(
       `UPDATE (VALUES ${values.join(',')}) v(id, due_at, payload, local_time, zone) ` +
-        'STRAIGHT_JOIN scheduled_messages m ON m.id=v.id SET m.due_at=COALESCE(v.due_at, m.due_at), ' +
+        'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id SET m.due_at=COALESCE(v.due_at, m.due_at), ' +
         'm.retry_at=IF(v.due_at IS NULL, m.retry_at, NULL), m.payload=IF(v.payload IS NULL, m.payload, v.payload), ' +
         'm.local_time=IF(v.due_at IS NULL, m.local_time, v.local_time), m.zone=IF(v.due_at IS NULL, m.zone, v.zone), ' +
         `m.version=m.version+1, m.attempts=0 WHERE ${CHANGEABLE}`,
@@ -112,14 +112,18 @@ type StandingColumns = readonly [
   worker: string | null,
 ];
 
-/** Locks the rows, in ascending order of their ids, so that what is found holds until the end of the transaction. */
+/**
+ * Locks the rows, in ascending order of their ids, so that what is found holds until the end of the transaction. The index
+ * is forced because a scan would lock every row that it passes, when the caller's transaction is REPEATABLE READ.
+ */
 async function lock(session: Session, targets: readonly Target[]): Promise<(Standing | null)[]> {
   const byName = new Map<string, Standing>();
-  const find = async (condition: string) => {
+  const find = async (index: string, condition: string) => {
     const rows = await session.rows<StandingColumns>(
       'SELECT m.id, m.account, m.dedupe_key, m.channel, m.state, m.version, m.in_doubt, ' +
         "UNIX_TIMESTAMP(m.updated_at), COALESCE(CONCAT(w.host, ':', w.pid), LOWER(HEX(m.claim))) " +
-        `FROM scheduled_messages m LEFT JOIN workers w ON w.session=m.claim WHERE ${condition} ORDER BY m.id FOR UPDATE OF m`,
+        `FROM scheduled_messages m FORCE INDEX (${index}) LEFT JOIN workers w ON w.session=m.claim ` +
+        `WHERE ${condition} ORDER BY m.id FOR UPDATE OF m`,
     );
     for (const row of rows) {
       const [id, account, dedupeKey, channel, state, version, inDoubt, updatedAt, worker] = row;
@@ -140,9 +144,12 @@ async function lock(session: Session, targets: readonly Target[]): Promise<(Stan
   };
   const ids = targets.flatMap((target) => ('id' in target ? [target.id] : []));
   const keys = targets.flatMap((target) => ('id' in target ? [] : [target]));
-  if (ids.length > 0) await find(`m.id IN ${list(ids, integer)}`);
+  if (ids.length > 0) await find('PRIMARY', `m.id IN ${list(ids, integer)}`);
   if (keys.length > 0) {
-    await find(`(m.account, m.dedupe_key) IN ${list(keys, (one) => `(${text(one.account)},${text(one.dedupeKey)})`)}`);
+    await find(
+      'dedupe',
+      `(m.account, m.dedupe_key) IN ${list(keys, (one) => `(${text(one.account)},${text(one.dedupeKey)})`)}`,
+    );
   }
   return targets.map((target) => byName.get(nameOf(target)) ?? null);
 }

@@ -15,7 +15,7 @@ export function text(value: string | null): string {
 
 /** Bytes given as hex digits. */
 export function hex(value: string): string {
-  if (!/^(?:[0-9a-f]{2})+$/.test(value)) throw new RangeError('expected hex digits');
+  if (value.length % 2 !== 0 || !/^[0-9a-f]+$/.test(value)) throw new RangeError('expected hex digits');
   return `x'${value}'`;
 }
 

@@ -64,7 +64,7 @@ export interface MessagePage {
 type Scalar = string | number | null;
 const COLUMNS =
   'id, account, channel, CAST(payload AS CHAR), due_at, wake_at, local_time, zone, state, version, attempts, in_doubt, ' +
-  'LOWER(HEX(claim)), delivered_at, receipt, last_error, dedupe_key, UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at)';
+  "IF(state='sending', LOWER(HEX(claim)), NULL), delivered_at, receipt, last_error, dedupe_key, UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at)";
 
 /** Messages in the order asked; null for those that do not exist. */
 export async function getAll(session: Session, targets: readonly Target[]): Promise<(Message | null)[]> {

@@ -10,7 +10,7 @@ type PageColumns = readonly [
   wakeAt: number,
   version: number,
   state: 'scheduled' | 'sending',
-  claim: Buffer | null,
+  claim: Buffer,
 ];
 
 type Recovered = { readonly id: number; readonly version: number; readonly session: string };
@@ -32,7 +32,7 @@ export class MySqlOpenRows implements OpenRows {
       wakeAt: row[3],
       version: row[4],
       state: row[5],
-      session: row[6] === null ? null : row[6].toString('hex'),
+      session: row[5] === 'sending' ? row[6].toString('hex') : null,
     }));
   }
 
@@ -68,7 +68,7 @@ export class MySqlOpenRows implements OpenRows {
       if (owned.length === 0) return 0;
       const these = list(owned, ({ id, version, session }) => `(${integer(id)},${integer(version)},${hex(session)})`);
       const { affectedRows } = await one.run(
-        "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', claim=NULL, in_doubt=1, version=version+1, " +
+        "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', in_doubt=1, version=version+1, " +
           `retry_at=${NOW_MS} + ${integer(Math.round(delay))}, last_error='its worker died while sending' ` +
           `WHERE (id, version, claim) IN ${these} AND state='sending'`,
       );

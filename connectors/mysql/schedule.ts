@@ -113,7 +113,7 @@ async function existing(
 ): Promise<{ id: MessageId; message: CheckedMessage }[]> {
   if (messages.length === 0) return [];
   const rows = await session.rows<[string | number, string, string, string, string | number, string]>(
-    'SELECT id, account, dedupe_key, channel, due_at, CAST(payload AS CHAR) FROM scheduled_messages ' +
+    'SELECT id, account, dedupe_key, channel, due_at, CAST(payload AS CHAR) FROM scheduled_messages FORCE INDEX (dedupe) ' +
       `WHERE (account, dedupe_key) IN ${list(messages, (one) => `(${text(one.account)},${text(one.dedupeKey)})`)} FOR SHARE`,
   );
   return rows.map(([id, account, dedupeKey, channel, dueAt, payload]) => ({

@@ -17,7 +17,7 @@ type ReadColumns = readonly [
   attempts: number,
   inDoubt: number,
   updatedAt: string,
-  claim: Buffer | null,
+  claim: Buffer,
 ];
 
 /**
@@ -48,7 +48,7 @@ export class MySqlSendRows implements SendRows {
       attempts: row[7],
       inDoubt: row[8] === 1,
       updatedAt: row[9],
-      session: row[10] === null ? null : row[10].toString('hex'),
+      session: row[6] === 'sending' ? row[10].toString('hex') : null,
     }));
   }
 

@@ -41,9 +41,10 @@ export async function writeBack(
 ): Promise<readonly Unwritten[]> {
   const bad: Unwritten[] = [];
   const prepared: Prepared[] = [];
+  const owner = hex(session);
   for (const result of results) {
     try {
-      prepared.push(prepare(session, result));
+      prepared.push(prepare(owner, result));
     } catch (error) {
       bad.push({ id: result.id, reason: reasonOf(error), again: false });
     }
@@ -98,39 +99,43 @@ async function write(one: Session, session: string, batch: readonly Prepared[]):
   const owned = `m.claim=${hex(session)} AND m.state='sending' AND m.version=v.version`;
   const delivered = batch.filter((row) => row.delivered);
   if (delivered.length > 0) {
-    const { affectedRows } = await one.run(deliver(delivered, owned));
+    const { affectedRows } = await one.run(deliverStatement(delivered, owned));
     if (affectedRows < delivered.length) {
-      await one.run(deliver(delivered, "m.in_doubt=1 AND m.state NOT IN ('delivered','canceled')"));
+      await one.run(deliverStatement(delivered, "m.in_doubt=1 AND m.state NOT IN ('delivered','canceled')"));
     }
   }
   const others = batch.filter((row) => !row.delivered);
   if (others.length > 0) {
     await one.run(
       `UPDATE (VALUES ${others.map(({ values }) => values).join(',')}) ` +
-        'v(id, version, state, in_doubt, error, delay) STRAIGHT_JOIN scheduled_messages m ON m.id=v.id ' +
-        'SET m.state=v.state, m.claim=NULL, m.in_doubt=v.in_doubt, m.last_error=v.error, ' +
+        'v(id, version, state, in_doubt, error, delay) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
+        'SET m.state=v.state, m.in_doubt=v.in_doubt, m.last_error=v.error, ' +
         `m.retry_at=IF(v.delay IS NULL, m.retry_at, ${NOW_MS} + v.delay), m.version=m.version + (v.delay IS NOT NULL) ` +
         `WHERE ${owned}`,
     );
   }
 }
 
-/** The join reads VALUES in their order, so rows are locked in ascending order of their ids. */
-function deliver(rows: readonly Prepared[], condition: string): string {
+/**
+ * The join reads VALUES in their order, so rows are locked in ascending order of their ids. The index is forced because a
+ * table whose statistics are old, and say that it is nearly empty, would be scanned once per row.
+ */
+export function deliverStatement(rows: readonly Pick<Prepared, 'values'>[], condition: string): string {
   return (
     `UPDATE (VALUES ${rows.map(({ values }) => values).join(',')}) v(id, version, at, receipt) ` +
-    'STRAIGHT_JOIN scheduled_messages m ON m.id=v.id ' +
-    `SET m.state='delivered', m.delivered_at=v.at, m.receipt=v.receipt, m.last_error=NULL, m.claim=NULL WHERE ${condition}`
+    'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
+    `SET m.state='delivered', m.delivered_at=v.at, m.receipt=v.receipt, m.last_error=NULL WHERE ${condition}`
   );
 }
 
-function prepare(session: string, result: AttemptResult): Prepared {
+/** @param owner the session, as SQL */
+function prepare(owner: string, result: AttemptResult): Prepared {
   const { id, version, outcome, settlement } = result;
   const plan = `${integer(id)},${integer(version)}`;
   const error = outcome.kind === 'delivered' ? null : cut(outcome.reason, ERROR_LENGTH);
   const receipt = outcome.kind === 'delivered' && outcome.receipt !== undefined ? outcome.receipt : null;
   const entry =
-    `(${plan},${hex(session)},${instant(result.wakeAt)},${hex(result.contentHash)},` +
+    `(${plan},${owner},${instant(result.wakeAt)},${hex(result.contentHash)},` +
     `${result.startedAt === null ? 'NULL' : instant(result.startedAt)},${instant(result.finishedAt)},'${outcome.kind}',` +
     `${outcome.status === undefined ? 'NULL' : integer(Math.min(outcome.status, 65_535))},${text(error)},${text(receiptOf(receipt))},` +
     `'${settlement.state}')`;

@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS `scheduled_messages` (
 	`version` int unsigned NOT NULL DEFAULT 1 COMMENT 'of the plan: +1 at edit, cancel, retry, recovery, redrive',
 	`attempts` smallint unsigned NOT NULL DEFAULT 0 COMMENT 'of this plan',
 	`in_doubt` tinyint NOT NULL DEFAULT 0 COMMENT 'an attempt may have been accepted',
-	`claim` binary(16) COMMENT 'session of the owner',
+	`claim` binary(16) NOT NULL DEFAULT x'00000000000000000000000000000000' COMMENT 'session that claimed it last: the owner while the state is sending',
 	`delivered_at` bigint COMMENT 'epoch ms',
 	`receipt` varchar(512),
 	`last_error` varchar(1024),
