@@ -221,16 +221,12 @@ export class Entries {
 
   /** Full: blocked accounts give up memory, those that have most of it, so that the others do not feel them. */
   private relieve(): void {
-    const accounts = new Set([...this.blocked].filter((account) => account.isBlocked));
-    const excess = () => sum(accounts, ({ waiting }) => Math.max(0, waiting - this.share));
+    const accounts = [...this.blocked].filter((account) => account.isBlocked);
+    const excess = () => accounts.reduce((total, { waiting }) => total + Math.max(0, waiting - this.share), 0);
     while (this.share > LEAST_SHARE && this.size - excess() > this.maxEntries * ROOM) this.share = this.share >> 1;
     if (excess() === 0) return;
-    const waiting = new Map<Account, Entry[]>();
-    for (const entry of this.waitingOf((account) => accounts.has(account))) {
-      const entries = waiting.get(entry.account);
-      if (entries === undefined) waiting.set(entry.account, [entry]);
-      else entries.push(entry);
-    }
+    const waiting = new Map<Account, Entry[]>(accounts.map((account) => [account, []]));
+    for (const entry of this.waitingOf((account) => waiting.has(account))) waiting.get(entry.account)?.push(entry);
     for (const [account, entries] of waiting) this.keepFirst(account, entries, this.share);
   }
 
@@ -244,10 +240,4 @@ export class Entries {
     this.frontier.retreatAll(dropped[0]);
     for (const entry of dropped) this.remove(entry);
   }
-}
-
-function sum(accounts: ReadonlySet<Account>, of: (account: Account) => number): number {
-  let total = 0;
-  for (const account of accounts) total += of(account);
-  return total;
 }

@@ -15,8 +15,6 @@ const PART = 0.05;
 const MOST_STRETCH = 5;
 /** A worker that lost the database with the spout has this long to renew its lease. Milliseconds: one lease. */
 const RENEWAL = 10_000;
-/** Rows recovered by one statement. */
-const RECOVER = 500;
 /** Until the database's clock is looked at again while it is not known, milliseconds. */
 const CLOCK_AGAIN = 50;
 
@@ -127,9 +125,7 @@ export class Reconcile {
     const sessions = [...new Set(sending.map(({ session }) => session))];
     const dead = new Set(await this.parts.rows.deadOf(sessions, this.parts.rows.steadyFor() >= RENEWAL));
     const left = sending.filter(({ session }) => dead.has(session));
-    for (let from = 0; from < left.length; from += RECOVER) {
-      await this.parts.rows.recover(left.slice(from, from + RECOVER), channel.recoverDelay);
-    }
+    if (left.length > 0) await this.parts.rows.recover(left, channel.recoverDelay);
   }
 }
 
