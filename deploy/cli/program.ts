@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../../topology/config';
 import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
 import type * as accounts from './accounts';
+import type * as demo from './demo';
 import type * as down from './down';
 import type * as env from './env';
 import type * as lag from './lag';
@@ -37,6 +38,7 @@ const verbs: Readonly<Record<string, () => Command>> = {
   up: () => (require('./up') as typeof up).upCommand(),
   down: () => (require('./down') as typeof down).downCommand(),
   env: () => (require('./env') as typeof env).envCommand(),
+  demo: () => (require('./demo') as typeof demo).demoCommand(),
   status: () => (require('./status') as typeof status).statusCommand(),
   lag: () => (require('./lag') as typeof lag).lagCommand(),
   messages: () => (require('./messages') as typeof messages).messagesCommand(),

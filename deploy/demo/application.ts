@@ -67,6 +67,14 @@ export class Application {
     }));
   }
 
+  /** Takes back what still waits, for a demo that ends before its time. */
+  async withdraw(): Promise<void> {
+    const open = [...this.written.values()].filter(({ canceledAt }) => canceledAt === null);
+    for (let from = 0; from < open.length; from += MOST_AT_ONCE) {
+      await this.client.cancel(open.slice(from, from + MOST_AT_ONCE).map(({ message }) => message));
+    }
+  }
+
   private take<T>(all: readonly T[], from: number, due: (one: T) => boolean): T[] {
     let to = from;
     while (to < all.length && to - from < MOST_AT_ONCE && due(all[to] as T)) to += 1;

@@ -15,7 +15,7 @@ export type PlannedChange =
   /** New content, and a new time where `dueAt` is given. */
   | { readonly kind: 'edit'; readonly key: string; readonly at: number; readonly dueAt?: number };
 
-export interface Burst {
+interface Burst {
   /** What it stands for in the day that the minute plays. */
   readonly name: string;
   readonly at: number;
@@ -46,27 +46,32 @@ const CANCELS = 160;
 /**
  * A day's shape in a minute: a trickle of messages, two round hours at which many are due at one instant, and people who
  * change their minds on the way. The same seed gives the same plan.
+ *
+ * @param run begins every key, so that the messages of two runs are not taken for each other
  */
-export function planDemo(seed: number): DemoPlan {
+export function planDemo(seed: number, run = 'demo'): DemoPlan {
   const random = seededRandom(seed);
-  const messages = [...trickle(random), ...BURSTS.flatMap((burst, index) => burstMessages(burst, index, random))];
+  const messages = [
+    ...trickle(run, random),
+    ...BURSTS.flatMap((burst, index) => burstMessages(run, burst, index, random)),
+  ];
   messages.sort((a, b) => a.scheduleAt - b.scheduleAt || a.dueAt - b.dueAt);
   return { messages, changes: changes(messages, random), bursts: BURSTS, endsAt: ENDS_AT };
 }
 
-function trickle(random: () => number): PlannedMessage[] {
+function trickle(run: string, random: () => number): PlannedMessage[] {
   const count = Math.round((ENDS_AT / 1_000) * TRICKLE_RATE);
   return Array.from({ length: count }, (_, index) => {
     const dueAt = Math.round(3_000 + random() * (ENDS_AT - 3_000));
     // From an hour ahead in the day that is played (here: at the start) to "send it now".
     const ahead = random() < 0.1 ? 0 : Math.round(random() * 20_000);
-    return { key: `trickle-${index}`, account: account(random), scheduleAt: Math.max(0, dueAt - ahead), dueAt };
+    return { key: `${run}-trickle-${index}`, account: account(random), scheduleAt: Math.max(0, dueAt - ahead), dueAt };
   });
 }
 
-function burstMessages(burst: Burst, index: number, random: () => number): PlannedMessage[] {
+function burstMessages(run: string, burst: Burst, index: number, random: () => number): PlannedMessage[] {
   return Array.from({ length: burst.count }, (_, message) => ({
-    key: `burst${index + 1}-${message}`,
+    key: `${run}-burst${index + 1}-${message}`,
     account: account(random),
     scheduleAt: Math.round(random() * Math.min(8_000, burst.at - 10_000)) + (index === 0 ? 0 : 10_000),
     dueAt: burst.at,

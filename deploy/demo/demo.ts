@@ -1,0 +1,178 @@
+import { type Client, createClient } from '../../connectors/mysql/client';
+import { Pool } from '../../connectors/mysql/pool';
+import { Status } from '../../connectors/mysql/status';
+import { type Environment, readEnvironment, readTopologySettings, required } from '../../topology/config';
+import type { Clock } from '../../topology/core/clock';
+import { withKafka } from '../cli/kafka';
+import type { Output } from '../cli/output';
+import { Application } from './application';
+import { type Arrival, judge, type Verdict } from './judge';
+import { LiveView, type Snapshot } from './live-view';
+import { type DemoPlan, planDemo } from './plan';
+import { ReceiverProcess } from './receiver-process';
+import { finalRows, schedulingOf } from './scheduling';
+import { Stages } from './stages';
+import { DemoWorkers } from './workers';
+
+/** Until the plan's first moment, milliseconds. */
+const HEAD_START = 500;
+/** How long after the last message is due everything must have settled. */
+const SETTLE_LIMIT = 30_000;
+const TICK = 100;
+/** Requests that should not come would come within this time. */
+const QUIET = 1_500;
+const DRAIN_LIMIT = 15_000;
+
+export interface DemoOptions {
+  readonly clock: Clock;
+  readonly output: Output;
+  readonly seed: number;
+  /** Connection settings of a stack that runs. */
+  readonly settings: Readonly<Record<string, string>>;
+  readonly stackFolder: string;
+  /** Ends the demo before its time. */
+  readonly signal: AbortSignal;
+  /** Leaves the workers running. */
+  readonly keep: boolean;
+}
+
+export interface DemoResult {
+  /** Null when it ended before its time. */
+  readonly verdict: Verdict | null;
+  /** Workers that were left running. */
+  readonly kept: { readonly pids: readonly number[]; readonly metrics: readonly string[] };
+}
+
+/** Plays a day in a minute on a stack that runs, with workers and a receiver as processes of their own. */
+export async function runDemo(options: DemoOptions): Promise<DemoResult> {
+  const { clock, output, signal, settings, keep } = options;
+  const environment = readEnvironment(settings, {});
+  const url = required(environment, 'DATABASE_URL');
+  const client = createClient(url);
+  const pool = Pool.open(url, { clock, size: 2 });
+  const view = new LiveView(output.json ? output.err : output.out, clock);
+  const workers = new DemoWorkers({
+    clock,
+    topology: readTopologySettings(environment.DOWNSPOUT_TOPOLOGY),
+    settings,
+    stackFolder: options.stackFolder,
+    status: new Status(pool),
+    onEvent: (text) => view.note(text),
+  });
+  const receiver = await ReceiverProcess.start();
+  let stay = false;
+  try {
+    workers.start();
+    output.line('Starting the workers …');
+    await workers.ready(signal);
+    if (signal.aborted) return { verdict: null, kept: { pids: [], metrics: [] } };
+    output.line(`${workers.pids.length} workers run; the receiver listens on ${receiver.url}.`);
+    const verdict = await play({ ...options, environment, client, view, workers, receiver });
+    const urls = await workers.urls();
+    stay = keep && verdict !== null;
+    if (!stay) return { verdict, kept: { pids: [], metrics: [] } };
+    const metrics = urls.map((base) => `${base}/metrics`);
+    return { verdict, kept: { pids: workers.pids, metrics } };
+  } finally {
+    if (stay) workers.release();
+    else await stopWorkers(workers, output);
+    await Promise.all([receiver.stop(), client.close(), pool.close()]);
+  }
+}
+
+interface Stage extends DemoOptions {
+  readonly environment: Environment;
+  readonly client: Client;
+  readonly view: LiveView;
+  readonly workers: DemoWorkers;
+  readonly receiver: ReceiverProcess;
+}
+
+async function play(stage: Stage): Promise<Verdict | null> {
+  const { clock, seed, client, environment, receiver, signal, view, workers } = stage;
+  const start = clock.now() + HEAD_START;
+  const plan = planDemo(seed, `demo-${start.toString(36)}`);
+  const application = new Application(plan, schedulingOf(client), receiver.url, clock, start);
+  const over = new AbortController();
+  try {
+    await withKafka(environment, async (admin) => {
+      const stages = new Stages(
+        { environment, admin, workerUrls: () => workers.urls(), arrivals: () => receiver.report() },
+        clock,
+      );
+      const watching = stages.watch(over.signal);
+      const playing = application.play(AbortSignal.any([signal, over.signal]));
+      const showing = show(stage, plan, start, application, stages, over.signal);
+      try {
+        await Promise.race([playing, watching, showing]);
+        await playing;
+        await settled(stage, application, start + plan.endsAt);
+        view.show(snapshotOf(plan, clock.now() - start, application, stages), true);
+      } finally {
+        over.abort();
+        await Promise.allSettled([playing, watching, showing]);
+        view.end();
+      }
+    });
+    if (signal.aborted) return null;
+    const told = application.told();
+    const rows = await finalRows(client, plan.messages);
+    return judge(told, (await receiver.list()).map(arrivalOf), rows);
+  } finally {
+    if (signal.aborted) await application.withdraw();
+  }
+}
+
+async function show(
+  { clock, view }: Stage,
+  plan: DemoPlan,
+  start: number,
+  application: Application,
+  stages: Stages,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    view.show(snapshotOf(plan, clock.now() - start, application, stages));
+    await clock.sleep(TICK, signal);
+  }
+}
+
+/** Waits until every message that was not canceled was accepted, and a little longer for what should not come. */
+async function settled({ clock, receiver, signal }: Stage, application: Application, lastDue: number): Promise<void> {
+  while (!signal.aborted && clock.now() < lastDue + SETTLE_LIMIT) {
+    const { accepted } = await receiver.report();
+    if (clock.now() > lastDue && accepted >= application.scheduled - application.canceled) break;
+    await clock.sleep(TICK, signal);
+  }
+  await clock.sleep(QUIET, signal);
+}
+
+function snapshotOf(plan: DemoPlan, elapsed: number, application: Application, stages: Stages): Snapshot {
+  const { arrivals, ...figures } = stages.figures;
+  const burst = plan.bursts.find(({ at }) => at > elapsed);
+  const { scheduled, edited, canceled, tooLate } = application;
+  return {
+    elapsed: Math.min(elapsed, plan.endsAt),
+    endsAt: plan.endsAt,
+    nextBurst: burst === undefined ? null : { name: burst.name, count: burst.count, inMs: burst.at - elapsed },
+    scheduled,
+    edited,
+    canceled,
+    tooLate,
+    ...figures,
+    delivered: arrivals?.accepted ?? 0,
+    lateness: arrivals?.lateness ?? null,
+  };
+}
+
+function arrivalOf({ tag, at, accepted }: Awaited<ReturnType<ReceiverProcess['list']>>[number]): Arrival {
+  const [key = '', revision = ''] = (tag ?? '').split('#');
+  return { key, revision: Number(revision), at, accepted };
+}
+
+async function stopWorkers(workers: DemoWorkers, output: Output): Promise<void> {
+  output.line('Stopping the workers …');
+  const killed = await workers.stop(DRAIN_LIMIT);
+  if (killed.length > 0)
+    output.note(`${killed.join(', ')} did not drain within ${DRAIN_LIMIT / 1_000} s and were killed.`);
+}

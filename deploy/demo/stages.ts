@@ -1,0 +1,104 @@
+import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
+import type { Environment } from '../../topology/config';
+import type { Clock } from '../../topology/core/clock';
+import { lagOf } from '../cli/kafka';
+import type { ArrivalReport } from './arrivals';
+
+const INTERVAL = 300;
+const HTTP_LIMIT = 2_000;
+
+/** Counts of messages between the table and the receiver; null where they cannot be read now. */
+export interface StageFigures {
+  readonly pending: number | null;
+  readonly queued: number | null;
+  readonly held: number | null;
+  readonly inFlight: number | null;
+  readonly arrivals: ArrivalReport | null;
+}
+
+export interface StageSources {
+  readonly environment: Environment;
+  readonly admin: KafkaAdmin;
+  /** Base URLs of the workers' metrics, as they are now. */
+  readonly workerUrls: () => Promise<readonly string[]>;
+  readonly arrivals: () => Promise<ArrivalReport>;
+}
+
+/** Reads the figures of every stage again and again, each at its own pace, so that a slow one holds up none. */
+export class Stages {
+  private pending: number | null = null;
+  private queued: number | null = null;
+  private held: number | null = null;
+  private inFlight: number | null = null;
+  private report: ArrivalReport | null = null;
+
+  constructor(
+    private readonly sources: StageSources,
+    private readonly clock: Clock,
+  ) {}
+
+  get figures(): StageFigures {
+    const { pending, queued, held, inFlight, report } = this;
+    return { pending, queued, held, inFlight, arrivals: report };
+  }
+
+  /** Resolves after the signal. */
+  async watch(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.repeat(signal, () => this.readWorkers()),
+      this.repeat(signal, () => this.readQueued()),
+      this.repeat(signal, async () => {
+        this.report = await this.sources.arrivals();
+      }),
+    ]);
+  }
+
+  private async repeat(signal: AbortSignal, read: () => Promise<void>): Promise<void> {
+    while (!signal.aborted) {
+      await read();
+      await this.clock.sleep(INTERVAL, signal);
+    }
+  }
+
+  private async readWorkers(): Promise<void> {
+    try {
+      const urls = await this.sources.workerUrls();
+      const texts = await Promise.all(urls.map(readMetrics));
+      const sum = (name: string) => texts.reduce((total, text) => total + gaugeOf(text, name), 0);
+      this.pending = sum('downspout_pending');
+      this.held = sum('downspout_held') + sum('downspout_claimed_waiting');
+      this.inFlight = sum('downspout_in_flight');
+    } catch {
+      this.pending = this.held = this.inFlight = null;
+    }
+  }
+
+  private async readQueued(): Promise<void> {
+    try {
+      const lags = await lagOf(this.sources.environment, this.sources.admin);
+      this.queued = lags.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
+    } catch {
+      this.queued = null;
+    }
+  }
+}
+
+async function readMetrics(url: string): Promise<string> {
+  try {
+    const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(HTTP_LIMIT) });
+    return await response.text();
+  } catch {
+    // A worker that has just died is started again; it holds nothing meanwhile.
+    return '';
+  }
+}
+
+/** The sum of a gauge over its labels, from the text that Prometheus reads. */
+export function gaugeOf(metrics: string, name: string): number {
+  let sum = 0;
+  for (const match of metrics.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))) {
+    const value = Number(match[1]);
+    if (Number.isFinite(value)) sum += value;
+  }
+  return sum;
+}
