@@ -1,5 +1,5 @@
 import type { Admin, Kafka } from 'kafkajs';
-import { instructionOf } from './failures';
+import { reasonOf, Unavailable } from '../../topology/core/errors';
 import { retry } from './kafka-client';
 
 /** The log of one partition. */
@@ -23,6 +23,7 @@ export interface GroupOwner {
 /** What Kafka knows of topics and groups, which go by their full names here. Every call throws Unavailable. */
 export class KafkaAdmin {
   private admin: Promise<Admin> | undefined;
+  private queue: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly kafka: Kafka) {}
 
@@ -76,19 +77,30 @@ export class KafkaAdmin {
 
   private rememberedLogs(topic: string): Promise<PartitionLog[]> {
     return this.run(async (admin) => {
-      const offsets = await admin.fetchTopicOffsets(topic);
+      const offsets = await admin.fetchTopicOffsets(topic).catch((error: unknown) => {
+        // While the client refreshes its metadata it may find no leader, and then trips over its own empty answer.
+        if (error instanceof TypeError)
+          throw new Unavailable(`Kafka: the offsets of ${topic} are not known now`, { cause: error });
+        throw error;
+      });
       return offsets
         .map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) }))
         .toSorted((a, b) => a.partition - b.partition);
     });
   }
 
-  private async run<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
-    try {
-      return await work(await this.connected());
-    } catch (error) {
-      throw instructionOf(error);
-    }
+  /** One after another: calls that overlap spoil the client's memory of topics for each other. */
+  private run<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+    const answer = this.queue.then(async () => {
+      try {
+        return await work(await this.connected());
+      } catch (error) {
+        // Whatever it is, a TypeError inside of the client too: asking again is right.
+        throw new Unavailable(`Kafka: ${reasonOf(error)}`, { cause: error });
+      }
+    });
+    this.queue = answer.catch(() => undefined);
+    return answer;
   }
 
   private connected(): Promise<Admin> {

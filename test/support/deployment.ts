@@ -1,0 +1,107 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Client, createClient } from '../../connectors/mysql/client';
+import { Pool } from '../../connectors/mysql/pool';
+import { LocalTarget, type RunningWorker } from '../../deploy/targets/local';
+import { type Environment, packageRoot, required } from '../../topology/config';
+import { systemClock } from '../../topology/core/clock';
+import { Receiver } from './receiver';
+import { testStackFolder } from './shared-stack';
+import { freshWorld, type World } from './stack';
+import { until } from './until';
+
+/** Time for a worker to drain, milliseconds. */
+const DRAIN = 20_000;
+
+/** A world with worker processes as `downspout worker` starts them, a client and a receiver. */
+export class Deployment {
+  private constructor(
+    readonly world: World,
+    readonly receiver: Receiver,
+    readonly client: Client,
+    /** May do everything: for looking, and for what plain SQL may do. */
+    readonly sql: Pool,
+    private readonly workers: LocalTarget,
+  ) {}
+
+  /** @param components one entry per worker process, e.g. `['due', 'due', 'webhook']` */
+  static async start(components: readonly string[]): Promise<Deployment> {
+    const [world, receiver] = await Promise.all([freshWorld(), Receiver.start()]);
+    const { environment } = world;
+    const logFolder = join(testStackFolder, 'logs', environment.DOWNSPOUT_NAMESPACE);
+    mkdirSync(logFolder, { recursive: true });
+    const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
+    const workers = new LocalTarget({
+      clock: systemClock,
+      workers: components.map((component, index) => ({
+        name: `${component}-${index}`,
+        args: [program, 'worker', '--component', component],
+      })),
+      settings: { ...variables(environment), WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true' },
+      logFolder,
+    });
+    workers.start();
+    const client = createClient(required(environment, 'DATABASE_URL'));
+    const sql = Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2 });
+    const deployment = new Deployment(world, receiver, client, sql, workers);
+    await until('every worker is registered and owns partitions', () => deployment.owns(components.length));
+    return deployment;
+  }
+
+  /** The worker processes, by the order in which they were named. */
+  get processes(): RunningWorker[] {
+    return this.workers.workers();
+  }
+
+  /** Ends the nth process without warning; it is started again. */
+  kill(index: number): void {
+    const pid = this.processes[index]?.pid;
+    if (pid === null || pid === undefined) throw new Error(`process ${index} does not run`);
+    process.kill(pid, 'SIGKILL');
+  }
+
+  /** Rows of all messages, by state. */
+  async states(): Promise<Record<string, number>> {
+    const rows = await this.sql.rows<[string, number]>('SELECT state, COUNT(*) FROM scheduled_messages GROUP BY state');
+    return Object.fromEntries(rows);
+  }
+
+  /** Resolves when no row is open any more. */
+  async settled(limit = 60_000): Promise<void> {
+    await until(
+      'no row is open',
+      async () => {
+        const { scheduled = 0, sending = 0 } = await this.states();
+        return scheduled + sending === 0;
+      },
+      limit,
+    );
+  }
+
+  async close(): Promise<void> {
+    const killed = await this.workers.stop(DRAIN);
+    await this.client.close();
+    await this.sql.close();
+    await this.receiver.close();
+    await this.world.close();
+    if (killed.length > 0) throw new Error(`${killed.join(', ')} did not drain within ${DRAIN} ms`);
+  }
+
+  private async owns(count: number): Promise<boolean> {
+    const rows = await this.sql.rows<[string | null]>('SELECT report FROM workers WHERE dead = 0');
+    const owners = rows.filter(([report]) => {
+      const { partitions = {} } = JSON.parse(report ?? '{}') as { partitions?: Record<string, number[]> };
+      return Object.values(partitions).some((owned) => owned.length > 0);
+    });
+    return owners.length === count;
+  }
+}
+
+/** The settings as a process finds them in its environment. */
+function variables(environment: Environment): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, Array.isArray(value) ? value.join(',') : String(value)]],
+    ),
+  );
+}
