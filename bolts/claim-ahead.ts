@@ -73,7 +73,9 @@ export class ClaimAhead {
   }
 
   private planAt(now: number): Plan {
-    if (this.plan === undefined || now - this.plan.madeAt > FRESH || now < this.plan.madeAt) this.plan = this.make(now);
+    const { plan } = this;
+    if (plan !== undefined && now >= plan.madeAt && now < Math.min(plan.madeAt + FRESH, plan.beginsAt)) return plan;
+    this.plan = this.make(now);
     return this.plan;
   }
 
@@ -82,14 +84,14 @@ export class ClaimAhead {
     let beginsAt = Number.POSITIVE_INFINITY;
     const instant = SLICE * this.rate;
     if (this.rows > instant && Number.isFinite(now)) {
-      let crowd = 0;
+      let before = 0;
       const last = Math.floor((now + 2 * this.max) / SLICE);
       for (let slice = Math.floor(now / SLICE); slice <= last; slice++) {
         const count = this.slices.get(slice);
         if (count === undefined) continue;
-        crowd += count;
-        if (crowd <= instant) continue;
-        const ahead = Math.min(this.max, (crowd / this.rate) * MARGIN + this.trip);
+        before += count;
+        if (count <= instant) continue;
+        const ahead = Math.min(this.max, (before / this.rate) * MARGIN + this.trip);
         const begins = slice * SLICE - ahead;
         if (begins <= now) horizon = Math.min((slice + 1) * SLICE - 1, now + this.max);
         else beginsAt = Math.min(beginsAt, begins);

@@ -50,13 +50,14 @@ export class Claiming {
     }
   }
 
-  private nextBatch(now: number): HeldRow[] {
+  private nextBatch(now: number): readonly HeldRow[] {
     const { slots, holding, settings } = this.options;
+    const room = this.room(now);
+    const horizon = holding.ahead.horizon(now);
+    if (room <= 0 && horizon <= now) return [];
     const batch: HeldRow[] = [];
     slots.nextBatch();
-    const room = this.room(now);
     if (room > 0) holding.takeInto(batch, now, room);
-    const horizon = holding.ahead.horizon(now);
     const next = holding.nextAt;
     if (horizon > now && next !== undefined && next > now) holding.takeInto(batch, horizon, settings.claimBatch);
     return batch;

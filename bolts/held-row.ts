@@ -110,10 +110,11 @@ export function heldAgain(row: HeldRow, at: number, unsureUntil: number): HeldRo
 }
 
 /**
- * Puts the new delivery in place of the old one. A tuple that came again has the same offset and its old ack is void; two
- * tuples of one message are two offsets, and the older must not hold back the group.
+ * Puts the new delivery in place of the old one, which must not hold back the group: two tuples of one message are two
+ * offsets, and a log that has lost records is read again from its beginning, the same offsets in the same generation.
+ * After a rebalance the old ack is void and giving it does nothing.
  */
 export function replaceDelivery(old: Delivery<Due>, next: Delivery<Due>): Delivery<Due> {
-  if (old.tuple.partition !== next.tuple.partition || old.tuple.offset !== next.tuple.offset) old.ack();
+  old.ack();
   return next;
 }

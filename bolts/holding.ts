@@ -74,22 +74,26 @@ export class Holding {
     return false;
   }
 
-  /** Takes rows as read; those that do not wait any more are dropped. @returns the accounts of those that are held */
-  take(found: readonly { readonly row: SendRow | undefined; readonly delivery: Delivery<Due> }[]): Set<string> {
-    const { databaseClock, channel, lead } = this.options;
+  /**
+   * Takes rows as read; those that do not wait any more are dropped.
+   * @param asked the tuples that asked for them, by id
+   * @returns the accounts of the rows that are held now
+   */
+  take(rows: readonly SendRow[], asked: ReadonlyMap<number, Delivery<Due>>): Set<string> {
+    const { databaseClock, channel, lead, isClaimed } = this.options;
     const now = databaseClock.earliest();
     const accounts = new Set<string>();
-    for (const { row, delivery } of found) {
+    for (const row of rows) {
+      const delivery = asked.get(row.id);
+      if (delivery === undefined) continue;
       const { version, wakeAt } = delivery.tuple.value;
       // The spout's clock may be ahead: what it was right about is kept even if it is early.
-      const early = row?.version === version && row.wakeAt === wakeAt ? 2 * lead + 5_000 : lead;
-      if (!this.waits(row, early) || this.options.isClaimed(row.id, row.version)) {
-        delivery.ack();
-        continue;
-      }
+      const early = row.version === version && row.wakeAt === wakeAt ? 2 * lead + 5_000 : lead;
+      if (!this.waits(row, early) || isClaimed(row.id, row.version)) continue;
       this.hold(row, contentOf(channel, row), delivery, now);
       accounts.add(row.account);
     }
+    for (const [id, { ack }] of asked) if (!this.rows.has(id)) ack();
     return accounts;
   }
 
@@ -140,6 +144,7 @@ export class Holding {
 
   /** Something of the row's lane ended. */
   wake(row: HeldRow): void {
+    if (this.toClaim.ready === this.toClaim.size) return;
     for (const resource of this.options.slots.resourcesOf(row.lane)) this.toClaim.wake(resource);
   }
 

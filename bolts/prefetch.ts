@@ -7,8 +7,8 @@ import type { SendRow, SendRows } from './send-rows';
 export interface PrefetchOptions {
   readonly rows: SendRows;
   readonly persistence: Persistence;
-  /** Rows as read, undefined when there is none, each with the tuple that asked for it. */
-  readonly onRead: (found: readonly { readonly row: SendRow | undefined; readonly delivery: Delivery<Due> }[]) => void;
+  /** Rows as read, and the tuples that asked, by id; there may be tuples without a row, and rows without a tuple. */
+  readonly onRead: (rows: readonly SendRow[], asked: ReadonlyMap<number, Delivery<Due>>) => void;
 }
 
 /** Ids of one read. */
@@ -62,8 +62,7 @@ export class Prefetch {
       if (answer === undefined) return;
       const asked = this.reading;
       this.reading = new Map();
-      const found = new Map(answer.map((row) => [row.id, row]));
-      onRead([...asked].map(([id, delivery]) => ({ row: found.get(id), delivery })));
+      onRead(answer, asked);
     }
     this.busy = false;
   }

@@ -50,6 +50,8 @@ export interface SendBoltOptions {
 /** While anything waits, the clock and the lease are looked at this often: both move by messages from elsewhere. */
 const LOOK = 100;
 const SWEEP = 1_000;
+/** Claims' worth of outcomes that may be unwritten before claims stop, so that a slow database is not outrun. */
+const UNWRITTEN_BATCHES = 8;
 
 /**
  * Sends the messages of one channel at their wake.
@@ -81,17 +83,18 @@ export class SendBolt implements Bolt<Due> {
     const persistence = new Persistence(options);
     this.slots = slots;
     this.persistence = persistence;
-    this.prefetch = new Prefetch({ rows, persistence, onRead: (found) => this.read(found) });
+    this.prefetch = new Prefetch({ rows, persistence, onRead: (found, asked) => this.read(found, asked) });
     this.sending = new Sending({
       ...options,
       slots,
       persistence,
+      backlog: UNWRITTEN_BATCHES * settings.claimBatch,
       onFreed: (row) => this.freed(row),
       onQuick: (host) => {
         this.sending.wakeHost(host);
         this.holding.wakeHost(host);
       },
-      onEnded: () => this.pump(),
+      onEnded: () => this.goOn(),
       onDone: (done) => this.done(done),
     });
     this.holding = new Holding({
@@ -168,9 +171,9 @@ export class SendBolt implements Bolt<Due> {
     };
   }
 
-  private read(found: readonly { readonly row: SendRow | undefined; readonly delivery: Delivery<Due> }[]): void {
+  private read(found: readonly SendRow[], asked: ReadonlyMap<number, Delivery<Due>>): void {
     if (this.drained !== undefined || this.closed) return;
-    const accounts = this.holding.take(found);
+    const accounts = this.holding.take(found, asked);
     if (accounts.size > 0) void this.warm([...accounts]);
     this.pump();
   }
@@ -184,14 +187,20 @@ export class SendBolt implements Bolt<Due> {
     }
   }
 
-  /** Everything that can go on goes on. */
+  /** Everything that can go on goes on, and is looked at again in time. */
   private pump(): void {
     if (this.closed) return;
+    this.arm(this.goOn());
+  }
+
+  /** @returns the time, by the database's clock */
+  private goOn(): number {
     const now = this.options.databaseClock.earliest();
+    if (this.closed) return now;
     this.sending.start(now);
     if (this.drained === undefined) this.claiming.go(now);
     else this.finishDrain();
-    this.arm(now);
+    return now;
   }
 
   private freed(row: HeldRow): void {

@@ -11,6 +11,8 @@ import { WriteBack } from './write-back';
 export interface SendingOptions extends AttemptsOptions {
   readonly rows: SendRows;
   readonly slots: SendSlots;
+  /** Outcomes that may be unwritten before nothing new should be claimed. */
+  readonly backlog: number;
   readonly persistence: Persistence;
   /** The row takes no slot any more, or less than before. */
   readonly onFreed: (row: HeldRow) => void;
@@ -34,7 +36,7 @@ export class Sending {
   private readonly claimed = new Map<number, HeldRow>();
 
   constructor(private readonly options: SendingOptions) {
-    const { rows, lease, persistence, clock, onError } = options;
+    const { rows, lease, persistence, clock, backlog, onError } = options;
     this.toStart = new WakeQueue(TO_START, options.slots);
     this.attempts = new Attempts(options);
     this.writeBack = new WriteBack({
@@ -42,6 +44,7 @@ export class Sending {
       session: lease.session,
       persistence,
       clock,
+      backlog,
       onError,
       onWritten: (results) => this.written(results),
     });
@@ -106,6 +109,7 @@ export class Sending {
 
   /** Something of the row's lane ended. */
   wake(row: HeldRow): void {
+    if (this.toStart.ready === this.toStart.size) return;
     for (const resource of this.options.slots.resourcesOf(row.lane)) this.toStart.wake(resource);
   }
 

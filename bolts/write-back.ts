@@ -7,6 +7,8 @@ export interface WriteBackOptions {
   readonly session: string;
   readonly persistence: Persistence;
   readonly clock: Clock;
+  /** Results that may be unwritten before nothing new should be claimed. */
+  readonly backlog: number;
   readonly onError: (what: string, error: unknown) => void;
   /** These are written, or can never be. */
   readonly onWritten: (results: readonly AttemptResult[]) => void;
@@ -17,8 +19,6 @@ const BATCH = 500;
 const LINGER = 100;
 /** Batches on the way at a time: the second goes on while the first waits for a row that somebody has locked. */
 const AT_A_TIME = 2;
-/** Results that may be unwritten before new claims stop. */
-const BACKLOG = 8 * BATCH;
 /** When a row that somebody has locked is tried again, milliseconds. */
 const LOCKED = 250;
 
@@ -44,7 +44,7 @@ export class WriteBack {
   }
 
   get backlogged(): boolean {
-    return this.unwritten >= BACKLOG;
+    return this.unwritten >= this.options.backlog;
   }
 
   add(result: AttemptResult): void {

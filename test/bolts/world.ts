@@ -34,6 +34,8 @@ export class World {
   readonly bolt: SendBolt;
   readonly session: string;
   readonly errors: string[] = [];
+  /** The claims that were put, in order. */
+  readonly claims: { readonly ids: readonly number[]; readonly ahead: number; readonly at: number }[] = [];
   /** Offsets that were acked, in order. */
   readonly acked: number[] = [];
   readonly pausedAccounts = new Set<string>();
@@ -50,11 +52,18 @@ export class World {
     this.channel = beside?.channel ?? new ScriptedChannel(this.clock, options.class);
     this.session = options.session ?? 'a'.repeat(32);
     const { clock, database } = this;
+    const rows = database.sendRows();
     this.bolt = new SendBolt({
       channel: this.channel as Channel,
       settings: { ...defaults, ...options.settings },
       retry: { maxAttempts: options.maxAttempts ?? 5, base: 1_000, cap: 60_000 },
-      rows: database.sendRows(),
+      rows: {
+        ...rows,
+        claim: (session, claimed, ahead) => {
+          this.claims.push({ ids: claimed.map(({ id }) => id), ahead, at: clock.now() });
+          return rows.claim(session, claimed, ahead);
+        },
+      },
       lease: { session: this.session, holds: () => this.leaseHolds },
       pauses: {
         paused: (channel, account) => database.pausedChannels.has(channel) || this.pausedAccounts.has(account),
