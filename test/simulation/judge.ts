@@ -1,0 +1,209 @@
+import { hash } from 'node:crypto';
+import { type ClientOperation, type Histories, type PlanChange, type ReceivedRequest } from './history';
+
+export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7';
+
+export interface Violation {
+  readonly invariant: Invariant;
+  readonly id: number;
+  readonly what: string;
+}
+
+type Judge = (of: Evidence) => Iterable<Violation>;
+
+/**
+ * Checks I1–I7 of DESIGN §6 against three histories: what the clients asked and were told, what the receiver saw, and what
+ * the table and the ledger say. A pure function.
+ */
+export function judge(histories: Histories): Violation[] {
+  const evidence = new Evidence(histories);
+  return [lost, early, outdated, repeated, unordered, untrue, unfinished].flatMap((one: Judge) => [...one(evidence)]);
+}
+
+/** The histories by message. */
+class Evidence {
+  readonly rows;
+  readonly operations: ReadonlyMap<number, readonly ClientOperation[]>;
+  readonly requests: ReadonlyMap<number, readonly ReceivedRequest[]>;
+  readonly plans: ReadonlyMap<number, readonly PlanChange[]>;
+  readonly attempts;
+
+  constructor(readonly histories: Histories) {
+    const { clients, requests, table } = histories;
+    this.rows = new Map(table.rows.map((row) => [row.id, row]));
+    this.operations = byId(clients.flatMap((one) => (one.id === undefined ? [] : [{ ...one, id: one.id }])));
+    this.requests = byId(requests.toSorted((a, b) => a.at - b.at));
+    this.plans = byId(table.plans.toSorted((a, b) => a.committedAt - b.committedAt));
+    this.attempts = byId(table.ledger);
+  }
+
+  canceledBy(id: number): ClientOperation | undefined {
+    return this.operations.get(id)?.find(({ kind, result }) => kind === 'cancel' && result === 'ok');
+  }
+
+  /** The ledger's entry for a request: the attempt of that worker that began last before it. */
+  attemptOf({ id, worker, at }: ReceivedRequest) {
+    let found;
+    for (const one of this.attempts.get(id) ?? []) {
+      if (one.session !== worker || one.startedAt === null || one.startedAt > at) continue;
+      if (found === undefined || one.startedAt > (found.startedAt ?? 0)) found = one;
+    }
+    return found;
+  }
+}
+
+/** I1: every acknowledged insert that was not canceled ends delivered, failed or uncertain. */
+function* lost(of: Evidence): Iterable<Violation> {
+  for (const { kind, result, id } of of.histories.clients) {
+    if (kind !== 'insert' || result !== 'ok' || id === undefined) continue;
+    const state = of.rows.get(id)?.state ?? 'gone';
+    if (['delivered', 'failed', 'uncertain'].includes(state)) continue;
+    const asked = of.operations.get(id)?.some((one) => one.kind === 'cancel' && one.result !== 'refused');
+    if (state === 'canceled' && asked === true) continue;
+    yield { invariant: 'I1', id, what: `acknowledged, and in the end ${state}` };
+  }
+}
+
+/** I2: no request before the wake of the plan that is in force. */
+function* early(of: Evidence): Iterable<Violation> {
+  for (const { id, at } of of.histories.requests) {
+    const plan = of.plans.get(id)?.findLast(({ committedAt }) => committedAt <= at);
+    if (plan?.wakeAt === undefined || plan.wakeAt === null || at >= plan.wakeAt) continue;
+    yield { invariant: 'I2', id, what: `${plan.wakeAt - at} ms before the wake of version ${plan.version}` };
+  }
+}
+
+/** I3: no request begins after a cancel was acknowledged, nor with old content after an edit was. */
+function* outdated(of: Evidence): Iterable<Violation> {
+  for (const [id, requests] of of.requests) {
+    const cancel = of.canceledBy(id);
+    const operations = of.operations.get(id) ?? [];
+    for (const { at, content } of requests) {
+      if (cancel !== undefined && at > cancel.endedAt) {
+        yield { invariant: 'I3', id, what: `${at - cancel.endedAt} ms after its cancel was acknowledged` };
+      }
+      const source = operations.find((one) => one.content === content);
+      const newer = operations.find(
+        (one) => one.content !== undefined && one.result === 'ok' && at > one.endedAt && isNewer(one, source),
+      );
+      if (newer !== undefined) {
+        yield {
+          invariant: 'I3',
+          id,
+          what: `${content} ${at - newer.endedAt} ms after ${newer.content} was acknowledged`,
+        };
+      }
+    }
+  }
+  yield* misquoted(of);
+}
+
+/** The ledger keeps version and content: one version of a message has one content, unless somebody forgot the version. */
+function* misquoted(of: Evidence): Iterable<Violation> {
+  for (const [id, attempts] of of.attempts) {
+    const overwritten = of.operations.get(id)?.some(({ kind }) => kind === 'overwrite') ?? false;
+    for (const { kind, result, content, version } of of.operations.get(id) ?? []) {
+      if (result !== 'ok' || content === undefined || version === undefined || overwritten || kind === 'cancel')
+        continue;
+      const wrong = attempts.find((one) => one.version === version && one.contentHash !== hashOf(content));
+      if (wrong !== undefined) yield { invariant: 'I3', id, what: `version ${version} was sent with other content` };
+    }
+  }
+}
+
+/** The payload's text is the content. */
+export function hashOf(content: string): string {
+  return hash('sha256', content);
+}
+
+function isNewer(one: ClientOperation, than: ClientOperation | undefined): boolean {
+  if (than === undefined || one === than) return false;
+  if (one.version !== undefined && than.version !== undefined) return one.version > than.version;
+  return than.endedAt < one.invokedAt;
+}
+
+/** I4: at most one accepted; requests are repeated only where that is explained, and on blind channels never. */
+function* repeated(of: Evidence): Iterable<Violation> {
+  const { classes, table } = of.histories;
+  for (const [id, requests] of of.requests) {
+    const accepted = requests.filter((one) => one.accepted).length;
+    if (accepted > 1) yield { invariant: 'I4', id, what: `accepted ${accepted} times` };
+    if (new Set(requests.map(({ key }) => key)).size > 1) yield { invariant: 'I4', id, what: 'under different keys' };
+    const channelClass = classes[of.rows.get(id)?.channel ?? ''] ?? 'blind';
+    for (const request of requests.slice(0, -1)) {
+      const outcome = of.attemptOf(request)?.outcome.kind;
+      if (outcome === 'retry') continue;
+      if (channelClass === 'blind') {
+        yield { invariant: 'I4', id, what: `sent again, blind, after ${outcome ?? 'an attempt without end'}` };
+      } else if (outcome !== 'unknown' && !table.deadSessions.has(request.worker)) {
+        yield {
+          invariant: 'I4',
+          id,
+          what: `sent again after ${outcome ?? 'an attempt without end'} by a living worker`,
+        };
+      }
+    }
+  }
+}
+
+/** I5: first attempts of one account start in (wake, id) order, where nothing has disturbed it. */
+function* unordered(of: Evidence): Iterable<Violation> {
+  const { orderedBeyond } = of.histories;
+  if (orderedBeyond === undefined) return;
+  const last = new Map<string, { readonly wakeAt: number; readonly id: number }>();
+  const started = new Set<number>();
+  for (const { id, account, at } of of.histories.requests.toSorted((a, b) => a.at - b.at)) {
+    if (started.has(id)) continue;
+    started.add(id);
+    const plan = of.plans.get(id)?.findLast(({ committedAt }) => committedAt <= at);
+    if (plan === undefined || plan.wakeAt === null || plan.wakeAt - plan.committedAt <= orderedBeyond) continue;
+    const line = `${account} ${of.rows.get(id)?.channel ?? ''}`;
+    const before = last.get(line);
+    if (before !== undefined && (plan.wakeAt < before.wakeAt || (plan.wakeAt === before.wakeAt && id < before.id))) {
+      yield { invariant: 'I5', id, what: `after ${before.id}, which wakes later` };
+    }
+    last.set(line, { wakeAt: plan.wakeAt, id });
+  }
+}
+
+/** I6: the row tells the truth. */
+function* untrue(of: Evidence): Iterable<Violation> {
+  for (const [id, row] of of.rows) {
+    const accepted = of.requests.get(id)?.some((one) => one.accepted) ?? false;
+    if (row.state === 'delivered' && !accepted) yield { invariant: 'I6', id, what: 'delivered, and never accepted' };
+    if (accepted && row.state !== 'delivered' && row.state !== 'uncertain') {
+      yield { invariant: 'I6', id, what: `accepted, and ${row.state}` };
+    }
+  }
+  for (const [id] of of.requests)
+    if (!of.rows.has(id)) yield { invariant: 'I6', id, what: 'sent, and not in the table' };
+}
+
+/** I7: after the faults everything comes to rest, and the counts agree. */
+function* unfinished(of: Evidence): Iterable<Violation> {
+  for (const [name, count] of Object.entries(of.histories.left)) {
+    if (count !== 0) yield { invariant: 'I7', id: 0, what: `${name}: ${count}` };
+  }
+  for (const [id, { state }] of of.rows) {
+    if (state === 'scheduled' || state === 'sending') yield { invariant: 'I7', id, what: `still ${state}` };
+  }
+  const told = of.histories.clients.filter(({ kind, result }) => kind === 'insert' && result === 'ok').length;
+  const doubtful = of.histories.clients.filter(({ kind, result }) => kind === 'insert' && result === 'unknown').length;
+  if (of.rows.size < told || of.rows.size > told + doubtful) {
+    yield {
+      invariant: 'I7',
+      id: 0,
+      what: `${of.rows.size} rows for ${told} acknowledged inserts and ${doubtful} unknown`,
+    };
+  }
+}
+
+function byId<T extends { readonly id: number }>(all: readonly T[]): Map<number, T[]> {
+  const groups = new Map<number, T[]>();
+  for (const one of all) {
+    const group = groups.get(one.id);
+    if (group === undefined) groups.set(one.id, [one]);
+    else group.push(one);
+  }
+  return groups;
+}

@@ -1,0 +1,47 @@
+import { judge, type Violation } from './judge';
+import type { Sabotage } from './sabotage';
+import type { Scenario } from './scenario';
+import { type Run, Simulation } from './simulation';
+
+export interface Judged extends Run {
+  readonly seed: number;
+  readonly scenario: Scenario;
+  readonly violations: readonly Violation[];
+}
+
+const MESSAGES = 3;
+
+/** Runs one seed and judges it. @throws what a worker threw that is no instruction, with the seed in its text */
+export async function judged(seed: number, changed?: Partial<Scenario>, sabotage?: Sabotage): Promise<Judged> {
+  const simulation = new Simulation(seed, changed, sabotage);
+  try {
+    const run = await simulation.run();
+    return { ...run, seed, scenario: simulation.scenario, violations: judge(run.histories) };
+  } catch (error) {
+    throw new Error(`seed ${seed}: a bug in a worker`, { cause: error });
+  }
+}
+
+/** What a reader needs to understand a run that broke a promise: what was broken, in which world, and by which events. */
+export function explain({ seed, scenario, violations, histories }: Judged): string {
+  const ids = [...new Set(violations.map(({ id }) => id))].filter((id) => id !== 0).slice(0, MESSAGES);
+  const { clients, requests, table } = histories;
+  const events = ids.flatMap((id) =>
+    [
+      ...clients.map((one) => ({ at: one.invokedAt, kind: 'asked', one })),
+      ...table.plans.map((one) => ({ at: one.committedAt, kind: 'plan', one })),
+      ...requests.map((one) => ({ at: one.at, kind: 'request', one })),
+      ...table.ledger.map((one) => ({ at: one.finishedAt, kind: 'attempt', one })),
+      ...table.rows.map((one) => ({ at: Number.POSITIVE_INFINITY, kind: 'row', one })),
+    ]
+      .filter(({ one }) => one.id === id)
+      .toSorted((a, b) => a.at - b.at)
+      .map(({ kind, one }) => `  ${kind} ${JSON.stringify(one)}`),
+  );
+  return [
+    `seed ${seed} (SIMULATION_SEED=${seed} npx jest test/simulation)`,
+    ...violations.map(({ invariant, id, what }) => `  ${invariant} message ${id}: ${what}`),
+    `  ${JSON.stringify(scenario)}`,
+    ...events,
+  ].join('\n');
+}

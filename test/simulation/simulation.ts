@@ -1,0 +1,240 @@
+import { MemoryDatabase } from '../support/memory-database';
+import { MemoryLog } from '../support/memory-log';
+import { Capture } from './capture';
+import { Clients } from './clients';
+import { Faults } from './faults';
+import { Fleet, type Place } from './fleet';
+import type { Histories, PlanChange } from './history';
+import { type Condition, healthy, Link } from './link';
+import { Machine } from './machine';
+import { SimulatedProvider } from './provider';
+import { Random } from './random';
+import type { Sabotage } from './sabotage';
+import { type Scenario, scenarioOf } from './scenario';
+import { feedTopic, SimulatedStreams } from './streams';
+import { BEGINNING, SimulatedTime } from './time';
+import { SimulatedWorker } from './worker';
+
+export interface Figures {
+  /** From the end of the faults, or the last wake, until everything was at rest, milliseconds. */
+  readonly rest: number;
+  readonly events: number;
+  /** Tuples that were emitted, and plans that came due. */
+  readonly tuples: number;
+  readonly requests: number;
+  /** First request of each message minus the wake of its plan, milliseconds. */
+  readonly lateness: readonly number[];
+}
+
+export interface Run {
+  readonly histories: Histories;
+  readonly figures: Figures;
+}
+
+const lead = 2_000;
+/** How long everything must have been quiet to be at rest, milliseconds. */
+const QUIET = 500;
+
+/** One run: applications, workers, the stack and the world outside, from one seed. */
+export class Simulation {
+  readonly time = new SimulatedTime();
+  readonly scenario: Scenario;
+  readonly database: MemoryDatabase;
+  readonly log: MemoryLog;
+  readonly fleet: Fleet;
+  readonly clients: Clients;
+  private readonly random: Random;
+  private readonly streams: SimulatedStreams;
+  private readonly faults: Faults;
+  private readonly providers: readonly SimulatedProvider[];
+  private readonly databaseCondition: Condition = healthy();
+  private readonly logCondition: Condition = healthy();
+  private readonly plans: PlanChange[] = [];
+  private readonly bugs: unknown[] = [];
+
+  /** @param changed what is to be otherwise than chance would have it */
+  constructor(
+    seed: number,
+    changed: Partial<Scenario> = {},
+    private readonly sabotage: Sabotage = {},
+  ) {
+    this.random = new Random(seed);
+    const { time, random, databaseCondition, logCondition } = this;
+    const scenario = { ...scenarioOf(random.fork(1)), ...changed };
+    this.scenario = scenario;
+    const clock = new Machine(time, random.fork(2));
+    clock.wallOffset = 0;
+    this.database = new MemoryDatabase(clock);
+    this.log = new MemoryLog(clock);
+    const { database, log } = this;
+    database.onChange(({ id, version, wakeAt, deleted }) => {
+      this.plans.push({ id, version, wakeAt: deleted ? null : wakeAt, committedAt: time.now });
+    });
+    this.providers = scenario.channels.map(
+      (channelClass, index) => new SimulatedProvider(channelClass, channelClass, time, random.fork(10 + index)),
+    );
+    log.create(feedTopic, scenario.partitions);
+    for (const { name } of this.providers) log.create(`due.${name}`, scenario.partitions);
+    const onStep = (machine: Machine) => this.fleet.step(machine);
+    this.streams = new SimulatedStreams({ time, random: random.fork(3), log, condition: logCondition, onStep });
+    const { streams, providers } = this;
+    const capture = new Capture(time, random.fork(4), streams, database);
+    const link = new Link({ time, random: random.fork(5), name: 'the database', condition: databaseCondition, onStep });
+    const create = (place: Place, machine: Machine) => this.worker(place, machine, link);
+    this.fleet = new Fleet({ time, random: random.fork(6), streams, create, crashes: scenario.crashes });
+    const { fleet } = this;
+    this.clients = new Clients({
+      time,
+      random: random.fork(7),
+      database,
+      condition: databaseCondition,
+      channels: providers.map(({ name }) => name),
+      accounts: scenario.accounts,
+    });
+    const parts = {
+      time,
+      scenario,
+      fleet,
+      database,
+      databaseCondition,
+      log,
+      logCondition,
+      streams,
+      capture,
+      providers,
+    };
+    this.faults = new Faults({ ...parts, random: random.fork(8) });
+  }
+
+  async run(): Promise<Run> {
+    const { time, scenario, fleet, random } = this;
+    const alone = random.chance(0.2);
+    for (let index = 0; index < scenario.spouts; index++) fleet.add(true, alone);
+    if (!alone) for (let index = 0; index < scenario.bolts; index++) fleet.add(false, true);
+    this.write();
+    this.faults.start();
+    await time.run(scenario.storm);
+    this.faults.stop();
+    const until = time.elapsed + scenario.calm;
+    let quietSince = Number.POSITIVE_INFINITY;
+    while (time.elapsed < until) {
+      await time.run(Math.min(until, time.elapsed + 100));
+      if (!this.isAtRest()) quietSince = Number.POSITIVE_INFINITY;
+      else if (quietSince === Number.POSITIVE_INFINITY) quietSince = time.elapsed;
+      else if (time.elapsed - quietSince >= QUIET) break;
+    }
+    const [bug] = this.bugs;
+    if (bug !== undefined) throw bug;
+    const lastWake = Math.max(0, ...this.plans.map(({ wakeAt }) => (wakeAt ?? 0) - BEGINNING));
+    const rest = Math.min(quietSince, time.elapsed) - Math.max(scenario.storm, lastWake);
+    return { histories: this.histories(), figures: this.figures(rest) };
+  }
+
+  private worker(place: Place, machine: Machine, link: Link): SimulatedWorker {
+    const { database, streams, providers, scenario, random, sabotage } = this;
+    const { concurrency, perAccount, claimAheadMax } = scenario;
+    const worker: SimulatedWorker = new SimulatedWorker({
+      spouts: place.spouts,
+      bolts: place.bolts,
+      machine,
+      random: random.fork(random.integer(100, 1e9)),
+      database,
+      link,
+      streams,
+      providers,
+      spout: {
+        lead,
+        reconcileInterval: 2_000,
+        maxPending: 1_000,
+        maxPendingPerAccount: 100,
+        maxEntries: 1_000,
+      },
+      bolt: {
+        concurrency,
+        perAccount,
+        perHost: concurrency,
+        claimBatch: 8,
+        claimAheadMax,
+        maxHeld: 100,
+        maxHeldBytes: 1_000_000,
+        lead,
+      },
+      retry: { maxAttempts: 8, base: 300, cap: 2_000 },
+      sabotage,
+      onEnd: () => this.fleet.end(place, worker),
+      onBug: (error) => this.bugs.push(error),
+    });
+    return worker;
+  }
+
+  /** Applications schedule through the storm; most edits and cancels come about when the message is sent. */
+  private write(): void {
+    const { time, scenario, clients, database } = this;
+    const random = this.random.fork(9);
+    const crowd = Math.floor(random.between(0.3, 0.9) * scenario.storm);
+    for (let index = 0; index < scenario.messages; index++) {
+      const at = random.chance(0.5) ? random.between(0, 500) : random.between(0, scenario.storm);
+      const isCrowded = random.chance(scenario.crowded);
+      time.after(at, () => {
+        const dueAt = isCrowded
+          ? clients.now - time.elapsed + crowd
+          : clients.now + random.skewed(-1_000, scenario.storm);
+        clients.insert(Math.floor(dueAt), (id) => {
+          const near = () => (database.rows.get(id)?.dueAt ?? 0) - clients.now + random.between(-600, 150);
+          const sometime = () => (random.chance(0.7) ? near() : random.between(0, 3_000));
+          if (random.chance(scenario.edits)) time.after(sometime(), () => clients.edit(id));
+          if (random.chance(scenario.overwrites)) time.after(sometime(), () => clients.overwrite(id));
+          if (random.chance(scenario.cancels)) time.after(sometime(), () => clients.cancel(id));
+        });
+      });
+    }
+  }
+
+  private isAtRest(): boolean {
+    return (
+      [...this.database.rows.values()].every(({ state }) => state !== 'scheduled' && state !== 'sending') &&
+      Object.values(this.left()).every((count) => count === 0)
+    );
+  }
+
+  private left(): Record<string, number> {
+    const left: Record<string, number> = {};
+    for (const [index, { worker }] of this.fleet.all.entries())
+      left[`in the hands of worker ${index}`] = worker?.left() ?? 0;
+    for (const { name } of this.providers) left[`lag of ${name}`] = this.streams.lag(name);
+    return left;
+  }
+
+  private histories(): Histories {
+    const { database, providers, scenario, fleet } = this;
+    const buried = [...database.workers].filter(([, { dead }]) => dead).map(([session]) => session);
+    return {
+      clients: this.clients.history,
+      requests: providers.flatMap(({ requests }) => requests),
+      table: {
+        rows: [...database.rows.values()],
+        plans: this.plans,
+        ledger: database.ledger,
+        deadSessions: new Set([...buried, ...fleet.died]),
+      },
+      classes: Object.fromEntries(providers.map(({ name, channelClass }) => [name, channelClass])),
+      orderedBeyond: scenario.faults.length === 0 && scenario.crashes === 0 ? lead : undefined,
+      left: this.left(),
+    };
+  }
+
+  private figures(rest: number): Figures {
+    const { providers, log, time } = this;
+    const requests = providers.flatMap((provider) => provider.requests);
+    let tuples = 0;
+    for (const { name } of providers) {
+      const topic = `due.${name}`;
+      for (let partition = 0; partition < log.partitions(topic); partition++) tuples += log.high(topic, partition);
+    }
+    const lateness = requests.map(({ id, at }) => {
+      const plan = this.plans.findLast((one) => one.id === id && one.committedAt <= at);
+      return at - Math.max(plan?.wakeAt ?? at, plan?.committedAt ?? at);
+    });
+    return { rest, events: time.events, tuples, requests: requests.length, lateness };
+  }
+}
