@@ -12,3 +12,13 @@ export function instructionOf(error: unknown): unknown {
   }
   return new Unavailable(`Kafka: ${reasonOf(error)}`, { cause: error });
 }
+
+const OF_REBALANCE = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
+
+/** The group has gone on to another generation, or is about to. */
+export function isOfRebalance(error: unknown): boolean {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (OF_REBALANCE.has(String((cause as { type?: unknown }).type))) return true;
+  }
+  return false;
+}

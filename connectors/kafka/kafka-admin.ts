@@ -77,12 +77,7 @@ export class KafkaAdmin {
 
   private rememberedLogs(topic: string): Promise<PartitionLog[]> {
     return this.run(async (admin) => {
-      const offsets = await admin.fetchTopicOffsets(topic).catch((error: unknown) => {
-        // While the client refreshes its metadata it may find no leader, and then trips over its own empty answer.
-        if (error instanceof TypeError)
-          throw new Unavailable(`Kafka: the offsets of ${topic} are not known now`, { cause: error });
-        throw error;
-      });
+      const offsets = await admin.fetchTopicOffsets(topic);
       return offsets
         .map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) }))
         .toSorted((a, b) => a.partition - b.partition);

@@ -25,8 +25,7 @@ export const retry: NonNullable<KafkaConfig['retry']> = {
 };
 
 /** Ordinary life of a group: not even worth a warning. */
-const HARMLESS =
-  /REBALANCE_IN_PROGRESS|UNKNOWN_MEMBER_ID|ILLEGAL_GENERATION|MEMBER_ID_REQUIRED|is rebalancing|rejoin is needed|not aware of this member/i;
+const HARMLESS = /rebalanc|rejoin|generation id|not aware of this member|member id/i;
 
 interface RequestQueue {
   readonly pending: readonly unknown[];

@@ -2,7 +2,7 @@ import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
 import type { GroupListener, GroupMember, Position } from '../../topology/runtime/streams-client';
-import { instructionOf } from './failures';
+import { instructionOf, isOfRebalance } from './failures';
 import type { KafkaAdmin } from './kafka-admin';
 import { retry } from './kafka-client';
 import { stickyAssigner } from './sticky-assigner';
@@ -23,7 +23,8 @@ export interface KafkaMemberOptions {
 
 /** Milliseconds. Session: the broker's minimum; what was killed gives its partitions up after it. */
 const SESSION = 6_000;
-const HEARTBEAT = 1_500;
+/** A rebalance is noticed by a heartbeat. */
+const HEARTBEAT = 500;
 const REBALANCE = 10_000;
 /** The longest a fetch waits for records; they come at once, but this bounds how soon a rebalance or a stop is noticed. */
 const FETCH_WAIT = 250;
@@ -40,7 +41,7 @@ const AGAIN = 500;
  * 1. The listener is told every assignment, the first one included, before any record of it.
  * 2. A partition that stays goes on at the listener's position.
  * 3. A partition that is new to a member that begins at the end begins at the end as it was before `assigned` was told.
- * 4. Nothing is committed but what `commit` is given, and it says when that is not certain.
+ * 4. Nothing is committed but what `commit` is given.
  * 5. Nothing is thrown into the client's loops, which stop for ever at some errors; when they stop all the same, the
  *    listener is told.
  */
@@ -52,7 +53,6 @@ export class KafkaMember implements GroupMember {
   private ready = new Set<number>();
   private generation = 0;
   private paused = false;
-  private commits = 0;
   private left = false;
   private readonly leaving = new AbortController();
   private joined: { resolve: () => void; reject: (error: unknown) => void } | undefined;
@@ -83,9 +83,6 @@ export class KafkaMember implements GroupMember {
       member.onJoin(payload.memberAssignment[options.topic] ?? []),
     );
     consumer.on(consumer.events.REBALANCING, () => options.listener.rebalancing());
-    consumer.on(consumer.events.COMMIT_OFFSETS, () => {
-      member.commits++;
-    });
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (!payload.restart) member.onCrash(payload.error);
     });
@@ -118,16 +115,13 @@ export class KafkaMember implements GroupMember {
 
   async commit(positions: readonly Position[]): Promise<void> {
     const { topic } = this.options;
-    const before = this.commits;
     try {
       await this.consumer.commitOffsets(
         positions.map(({ partition, offset }) => ({ topic, partition, offset: String(offset) })),
       );
     } catch (error) {
-      throw instructionOf(error);
+      if (!isOfRebalance(error)) throw instructionOf(error);
     }
-    // Between two runs the client takes a commit and does nothing with it.
-    if (this.commits === before) throw new Unavailable('Kafka: not in the group');
   }
 
   async leave(): Promise<void> {
@@ -161,23 +155,23 @@ export class KafkaMember implements GroupMember {
     this.ready = new Set(kept.keys());
     this.flow(this.ready);
     this.consumer.pause([{ topic, partitions: fresh }]);
-    void this.beginAtEnd(fresh, kept, this.generation);
+    void this.beginAtEnd(kept, this.generation);
   }
 
-  private async beginAtEnd(fresh: readonly number[], kept: ReadonlyMap<number, number>, generation: number) {
+  private async beginAtEnd(kept: ReadonlyMap<number, number>, generation: number): Promise<void> {
     const { topic, admin, clock, assigned } = this.options;
     while (generation === this.generation) {
       try {
         const logs = await admin.logs(topic);
         if (generation !== this.generation) return;
-        const ends = new Map(logs.map(({ partition, high }) => [partition, high]));
-        for (const partition of fresh) {
-          this.consumer.seek({ topic, partition, offset: String(ends.get(partition) ?? 0) });
+        const starts = this.owned.map((partition) => {
+          const offset = kept.get(partition) ?? logs[partition]?.high;
+          if (offset === undefined) throw new Unavailable(`Kafka: partition ${partition} of ${topic} is not known yet`);
+          return { partition, offset };
+        });
+        for (const { partition, offset } of starts) {
+          if (!kept.has(partition)) this.consumer.seek({ topic, partition, offset: String(offset) });
         }
-        const starts = this.owned.map((partition) => ({
-          partition,
-          offset: kept.get(partition) ?? ends.get(partition) ?? 0,
-        }));
         assigned(this.owned, logs.length, starts);
         this.begin(this.owned);
         return;

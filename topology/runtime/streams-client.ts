@@ -49,7 +49,10 @@ export interface GroupMember {
   /** Stops fetching; the partitions stay owned. */
   pause(): void;
   resume(): void;
-  /** Commits for the group. Throws Unavailable when that is not certain. */
+  /**
+   * Commits for the group. Throws Unavailable when that is not certain. When a rebalance comes first nothing is committed:
+   * an ordinary thing, and everything that is still owned afterwards is to be committed anew.
+   */
   commit(positions: readonly Position[]): Promise<void>;
   /** Leaves the group at once, so that its partitions move on. Does not throw. */
   leave(): Promise<void>;
