@@ -8,7 +8,7 @@ import { MemoryDatabase } from '../support/memory-database';
 import { type MemoryRow, wakeOf } from '../support/memory-table';
 import { ScriptedChannel } from '../support/scripted-channel';
 
-export const defaults: SendBoltSettings = {
+const defaults: SendBoltSettings = {
   concurrency: 16,
   perAccount: 8,
   perHost: 16,
