@@ -73,7 +73,7 @@ export class CallerExecutor implements Executor {
 function sessionOf(connection: Connection): Session {
   const query = async <T>(sql: string, rowsAsArray: boolean): Promise<T> => {
     try {
-      const [answer] = await connection.query({ sql, rowsAsArray });
+      const [answer] = await connection.query({ sql, rowsAsArray, values: [], namedPlaceholders: false });
       return answer as T;
     } catch (error) {
       throw instructionOf(error);

@@ -165,6 +165,8 @@ const driverSettings = {
   dateStrings: true,
   jsonStrings: true,
   supportBigNumbers: true,
+  // Statements come with their values in them: the driver need not search them for placeholders.
+  queryFormat: (sql: string) => sql,
 } as const;
 
 export interface Address {

@@ -16,7 +16,7 @@ import { type NewRow, wakeOf } from '../../support/memory-table';
 import { freshDatabase } from '../../support/stack';
 
 /** What the battery looks at in a row. */
-export interface RowView {
+interface RowView {
   readonly state: MessageState;
   readonly version: number;
   readonly attempts: number;
@@ -28,7 +28,7 @@ export interface RowView {
   readonly lastError: string | null;
 }
 
-export interface EntryView {
+interface EntryView {
   readonly version: number;
   readonly session: string;
   readonly outcome: string;

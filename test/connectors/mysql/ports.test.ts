@@ -1,10 +1,20 @@
-import { portsBattery } from './ports-battery';
+import { changesBattery } from './changes-battery';
+import { openRowsBattery } from './open-rows-battery';
 import { memoryWorld, mysqlWorld } from './ports-world';
+import { sendRowsBattery } from './send-rows-battery';
 
-describe('the ports in memory', () => {
-  portsBattery(memoryWorld);
-});
-
-describe('the ports in MySQL', () => {
-  portsBattery(mysqlWorld);
+/** The ports' promises: everything that stands behind them must keep these. */
+describe.each([
+  { where: 'in memory', open: memoryWorld },
+  { where: 'in MySQL', open: mysqlWorld },
+])('the ports $where', ({ open }) => {
+  describe('for bolts', () => {
+    sendRowsBattery(open);
+  });
+  describe('for spouts and workers', () => {
+    openRowsBattery(open);
+  });
+  describe('for applications', () => {
+    changesBattery(open);
+  });
 });

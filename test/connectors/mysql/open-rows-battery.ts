@@ -1,0 +1,118 @@
+import { crc32 } from 'node:zlib';
+import type { ShardCursor } from '../../../spouts/open-rows';
+import type { PortsWorld } from './ports-world';
+import { newSession, Scene } from './scene';
+
+/** What spouts and workers may count on. */
+export function openRowsBattery(open: () => Promise<PortsWorld>): void {
+  const scene = new Scene(open);
+
+  describe('page', () => {
+    test('gives the open rows of each shard in (wake, id) order, after the cursor and below the bound', async () => {
+      const [account, other] = [`p-${newSession()}`, `q-${newSession()}`];
+      const far = scene.now + 1_000_000;
+      const ids = await scene.world.insert([
+        { account, dueAt: far + 2 },
+        { account, dueAt: far + 1 },
+        { account, dueAt: far + 1 },
+        { account: other, dueAt: far },
+        { account, dueAt: far + 3 },
+        { account, dueAt: far },
+      ]);
+      await scene.world.cancel(ids[5] as number);
+      const start = { afterWake: far - 1, afterId: 0 };
+      const cursors: ShardCursor[] = [{ shard: shardOf(account), ...start }];
+      if (shardOf(other) !== shardOf(account)) cursors.push({ shard: shardOf(other), ...start });
+      const page = async (from: ShardCursor[], limit: number) =>
+        (await scene.world.openRows.page('webhook', from, far + 3, limit)).filter((row) => row.account === account);
+      const all = await page(cursors, 100);
+      expect(all.map(({ id }) => id)).toEqual([ids[1], ids[2], ids[0]]);
+      expect(all[0]).toEqual({
+        id: ids[1],
+        shard: shardOf(account),
+        account,
+        channel: 'webhook',
+        wakeAt: far + 1,
+        version: 1,
+        state: 'scheduled',
+        session: null,
+      });
+      const after = [{ shard: shardOf(account), afterWake: far + 1, afterId: ids[1] as number }];
+      expect((await page(after, 1)).map(({ id }) => id)).toEqual([ids[2]]);
+      expect(await scene.world.openRows.page('other', cursors, far + 3, 100)).toEqual([]);
+      expect(await scene.world.openRows.page('webhook', [], far + 3, 100)).toEqual([]);
+    });
+
+    test('takes no bound for a bound, and shows who is sending', async () => {
+      const row = await scene.claimed();
+      const cursor = { shard: shardOf(row.account), afterWake: Number.NEGATIVE_INFINITY, afterId: 0 };
+      const rows = await scene.world.openRows.page('webhook', [cursor], Number.POSITIVE_INFINITY, 10_000);
+      expect(rows.find(({ id }) => id === row.id)).toMatchObject({ state: 'sending', session: scene.first });
+    });
+  });
+
+  describe('death', () => {
+    test('a session is dead when it is unknown, or when its lease has run out and somebody buries it, for ever', async () => {
+      const [alive, expired, unknown] = [newSession(), newSession(), newSession()];
+      await scene.world.registry.register(worker(alive), LEASE);
+      await scene.world.registry.register(worker(expired), -1);
+      const all = [alive, expired, unknown];
+      expect(await scene.world.openRows.deadOf(all, false)).toEqual([unknown]);
+      expect(await scene.world.openRows.deadOf(all, true)).toEqual([expired, unknown]);
+      expect(await scene.world.registry.renew(expired, LEASE, report)).toBe(false);
+      expect(await scene.world.registry.renew(unknown, LEASE, report)).toBe(false);
+      expect(await scene.world.registry.renew(alive, LEASE, report)).toBe(true);
+      await scene.world.registry.register(worker(expired), LEASE);
+      expect(await scene.world.openRows.deadOf(all, false)).toEqual([expired, unknown]);
+      expect(await scene.world.openRows.deadOf([], true)).toEqual([]);
+    });
+
+    test('a worker that leaves is dead', async () => {
+      const leaving = newSession();
+      await scene.world.registry.register(worker(leaving), LEASE);
+      await scene.world.registry.leave(leaving);
+      expect(await scene.world.registry.renew(leaving, LEASE, report)).toBe(false);
+      expect(await scene.world.openRows.deadOf([leaving], false)).toEqual([leaving]);
+    });
+
+    test('rows of the dead go back to scheduled, in doubt, in a new version, and wake after the delay', async () => {
+      const [own, foreign, stale] = [await scene.claimed(), await scene.claimed(scene.second), await scene.claimed()];
+      const rows = [own, foreign, stale].map(({ id, version }) => ({ id, version, session: scene.first }));
+      const asked = rows.map((row) => (row.id === stale.id ? { ...row, version: 7 } : row));
+      expect(await scene.world.openRows.recover(asked, 5_000)).toBe(1);
+      const row = await scene.world.row(own.id);
+      expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, version: 2, session: null, attempts: 1 });
+      expect(row.wakeAt).toBeGreaterThanOrEqual(scene.now + 5_000);
+      expect(await scene.world.row(foreign.id)).toMatchObject({ state: 'sending', session: scene.second });
+      expect(await scene.world.row(stale.id)).toMatchObject({ state: 'sending', session: scene.first });
+      expect(await scene.world.openRows.recover([], 0)).toBe(0);
+    });
+  });
+
+  describe('pulse', () => {
+    test("gives a reading of the database's clock, and what is paused", async () => {
+      const account = `p-${newSession()}`;
+      await scene.world.pause('webhook', account);
+      const { reading, pausedChannels, pausedAccounts } = await scene.world.registry.pulse();
+      expect(reading.received).toBeGreaterThanOrEqual(reading.sent);
+      expect(reading.timestamp).toBeGreaterThanOrEqual(scene.now - 1);
+      expect(reading.timestamp).toBeLessThanOrEqual((await scene.world.now()) + 1);
+      expect(reading.server).not.toBe('');
+      expect(pausedChannels).toEqual([]);
+      expect(pausedAccounts).toEqual([{ channel: 'webhook', account }]);
+      await scene.world.pause('webhook');
+      expect((await scene.world.registry.pulse()).pausedChannels).toEqual(['webhook']);
+    });
+  });
+}
+
+const LEASE = 10_000;
+const report = { partitions: { due: [0, 1] }, gauges: { due: { pending: 3 } } };
+
+function worker(session: string) {
+  return { session, components: ['due'], host: 'here', pid: 1, version: '0', statusUrl: null };
+}
+
+function shardOf(account: string): number {
+  return crc32(account) % 256;
+}

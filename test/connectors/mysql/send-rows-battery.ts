@@ -1,0 +1,221 @@
+import type { AttemptResult } from '../../../bolts/send-rows';
+import type { PortsWorld } from './ports-world';
+import { delivered, result, retry, Scene } from './scene';
+
+/** What bolts may count on. */
+export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
+  const scene = new Scene(open);
+
+  describe('read', () => {
+    test('gives rows as they are; those that do not exist are missing', async () => {
+      const account = '🦆'.repeat(64);
+      const payload = { url: 'http://127.0.0.1/ä', body: { text: 'Grüße 🦆 \\ \' " \u0000' } };
+      const id = await scene.insert(scene.now + 5_000, { account, payload });
+      const rows = await scene.world.sendRows.read([id, 999_999_999]);
+      expect(rows).toEqual([
+        {
+          id,
+          account,
+          channel: 'webhook',
+          payload: expect.any(String),
+          wakeAt: scene.now + 5_000,
+          version: 1,
+          state: 'scheduled',
+          attempts: 0,
+          inDoubt: false,
+          updatedAt: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$/),
+          session: null,
+        },
+      ]);
+      expect(JSON.parse(rows[0]?.payload as string)).toEqual(payload);
+      expect(await scene.world.sendRows.read([])).toEqual([]);
+    });
+  });
+
+  describe('claim', () => {
+    test('makes the session the owner, and counts the attempt', async () => {
+      const row = await scene.claimed();
+      expect(row).toMatchObject({ state: 'sending', session: scene.first, attempts: 1, version: 1 });
+    });
+
+    test('A row is claimed by one session at most in each version', async () => {
+      const row = await scene.read(await scene.insert());
+      expect(await scene.world.sendRows.claim(scene.first, [row], 0)).toBe(1);
+      expect(await scene.world.sendRows.claim(scene.second, [row], 0)).toBe(0);
+      expect((await scene.read(row.id)).session).toBe(scene.first);
+    });
+
+    test('leaves a row that changed since it was read, with or without a new version', async () => {
+      const [edited, overwritten, canceled] = [await scene.insert(), await scene.insert(), await scene.insert()];
+      const rows = await scene.world.sendRows.read([edited, overwritten, canceled]);
+      await scene.world.edit(edited, { payload: { url: 'http://127.0.0.1/2', body: 2 } });
+      await scene.world.overwrite(overwritten, { url: 'http://127.0.0.1/3', body: 3 });
+      await scene.world.cancel(canceled);
+      expect(await scene.world.sendRows.claim(scene.first, rows, 0)).toBe(0);
+    });
+
+    test('wins a row no earlier than its wake, or `ahead` of it', async () => {
+      const row = await scene.read(await scene.insert(scene.now + 60_000));
+      expect(await scene.world.sendRows.claim(scene.first, [row], 30_000)).toBe(0);
+      expect(await scene.world.sendRows.claim(scene.first, [row], 60_000)).toBe(1);
+    });
+
+    test('A row that another transaction holds is left out; the others are claimed', async () => {
+      const ids = await scene.world.insert([1, 2, 3].map(() => ({ dueAt: scene.now - 1 })));
+      const rows = await scene.world.sendRows.read(ids);
+      const won = await scene.world.whileLocked(ids[1] as number, () =>
+        scene.world.sendRows.claim(scene.first, rows, 0),
+      );
+      expect(won).toBe(2);
+      expect((await scene.world.sendRows.read(ids)).map(({ state }) => state).toSorted()).toEqual([
+        'scheduled',
+        'sending',
+        'sending',
+      ]);
+      expect(await scene.world.sendRows.claim(scene.first, rows, 0)).toBe(1);
+    });
+
+    test('two sessions with the same ids in any order win each of them once', async () => {
+      const ids = await scene.world.insert(
+        Array.from({ length: 1_000 }, (_, n) => ({ dueAt: scene.now - 1, account: `a${n % 7}` })),
+      );
+      const rows = await scene.world.sendRows.read(ids);
+      const batches = [];
+      for (let from = 0; from < rows.length; from += 100) batches.push(rows.slice(from, from + 150));
+      const won = await Promise.all([
+        ...batches.map((batch) => scene.world.sendRows.claim(scene.first, batch, 0)),
+        ...batches.toReversed().map((batch) => scene.world.sendRows.claim(scene.second, batch.toReversed(), 0)),
+      ]);
+      expect(won.reduce((sum, one) => sum + one)).toBe(1_000);
+      const after = await scene.world.sendRows.read(ids);
+      expect(new Set(after.map(({ state, attempts }) => `${state} ${attempts}`))).toEqual(new Set(['sending 1']));
+    });
+  });
+
+  describe('write-back', () => {
+    test('settles the rows and writes the ledger', async () => {
+      const [a, b, c, d] = [await scene.claimed(), await scene.claimed(), await scene.claimed(), await scene.claimed()];
+      const bad = await scene.world.sendRows.writeBack(scene.first, [
+        result(a, { kind: 'delivered', receipt: 'r-1', status: 200 }, delivered('r-1')),
+        result(b, { kind: 'rejected', reason: 'no', status: 400 }, { state: 'failed', inDoubt: false, error: 'no' }),
+        result(c, { kind: 'unknown', reason: '?' }, { state: 'uncertain', inDoubt: true, error: '?' }),
+        result(d, { kind: 'retry', reason: 'busy' }, retry(60_000)),
+      ]);
+      expect(bad).toEqual([]);
+      expect(await scene.world.row(a.id)).toMatchObject({
+        state: 'delivered',
+        receipt: 'r-1',
+        deliveredAt: 5,
+        session: null,
+      });
+      expect(await scene.world.row(b.id)).toMatchObject({
+        state: 'failed',
+        lastError: 'no',
+        inDoubt: false,
+        version: 1,
+      });
+      expect(await scene.world.row(c.id)).toMatchObject({ state: 'uncertain', lastError: '?', inDoubt: true });
+      const retried = await scene.world.row(d.id);
+      expect(retried).toMatchObject({ state: 'scheduled', version: 2, attempts: 1, session: null, lastError: 'busy' });
+      expect(retried.wakeAt).toBeGreaterThanOrEqual(scene.now + 60_000);
+      expect(retried.wakeAt).toBeLessThanOrEqual((await scene.world.now()) + 60_000);
+      expect(await scene.world.ledger(b.id)).toEqual([
+        { version: 1, session: scene.first, outcome: 'rejected', error: 'no' },
+      ]);
+    });
+
+    test('The ledger is written once per (message, version, session): repeating is harmless', async () => {
+      const row = await scene.claimed();
+      const results = [result(row, { kind: 'retry', reason: 'busy' }, retry(0))];
+      await scene.world.sendRows.writeBack(scene.first, results);
+      await scene.world.sendRows.writeBack(scene.first, results);
+      expect(await scene.world.row(row.id)).toMatchObject({ version: 2 });
+      expect(await scene.world.ledger(row.id)).toHaveLength(1);
+    });
+
+    test('A row is settled only while this session owns it in that version', async () => {
+      const row = await scene.claimed();
+      const again = await scene.recovered(row);
+      expect(await scene.world.sendRows.claim(scene.second, [again], 0)).toBe(1);
+      const failed = { state: 'failed', inDoubt: false, error: 'late' } as const;
+      await scene.world.sendRows.writeBack(scene.first, [
+        result(row, { kind: 'rejected', reason: 'late' }, failed),
+        result({ ...again, version: 2 }, { kind: 'rejected', reason: 'late' }, failed),
+      ]);
+      await scene.world.sendRows.writeBack(scene.second, [result(row, { kind: 'rejected', reason: 'late' }, failed)]);
+      expect(await scene.world.row(row.id)).toMatchObject({ state: 'sending', session: scene.second, version: 2 });
+      expect(await scene.world.ledger(row.id)).toHaveLength(3);
+    });
+
+    test('A delivered attempt whose claim was lost settles the row if it is in doubt, whatever it waits for', async () => {
+      const [waiting, sending, uncertain] = [await scene.claimed(), await scene.claimed(), await scene.claimed()];
+      await scene.recovered(waiting);
+      const newer = await scene.recovered(sending);
+      await scene.world.sendRows.claim(scene.second, [newer], 0);
+      await scene.recovered(uncertain);
+      await scene.world.cancel(uncertain.id);
+      const lost = [waiting, sending, uncertain].map((row) => result(row, { kind: 'delivered' }, delivered('late')));
+      await scene.world.sendRows.writeBack(scene.first, lost);
+      for (const { id } of [waiting, sending, uncertain]) {
+        expect(await scene.world.row(id)).toMatchObject({ state: 'delivered', receipt: 'late', session: null });
+      }
+      const failed = { state: 'failed', inDoubt: true, error: 'no' } as const;
+      await scene.world.sendRows.writeBack(scene.second, [
+        result({ ...newer, session: scene.second }, { kind: 'rejected', reason: 'no' }, failed),
+        result({ ...newer, session: scene.second }, { kind: 'delivered' }, delivered('second')),
+      ]);
+      expect(await scene.world.row(sending.id)).toMatchObject({ state: 'delivered', receipt: 'late' });
+    });
+
+    test('A row that cannot be written is found; the others are written', async () => {
+      const rows = [
+        await scene.claimed(),
+        await scene.claimed(),
+        await scene.claimed(),
+        await scene.claimed(),
+        await scene.claimed(),
+      ];
+      const results = rows.map((row) => result(row, { kind: 'delivered' }, delivered(null)));
+      const [, broken, , impossible] = results as [AttemptResult, AttemptResult, AttemptResult, AttemptResult];
+      results[1] = { ...broken, contentHash: 'not a hash' };
+      results[3] = { ...impossible, version: 2 ** 40 };
+      const bad = await scene.world.sendRows.writeBack(scene.first, results);
+      expect(new Map(bad.map(({ id, again }) => [id, again]))).toEqual(
+        new Map([
+          [broken.id, false],
+          [impossible.id, false],
+        ]),
+      );
+      const states = await Promise.all(rows.map(async ({ id }) => (await scene.world.row(id)).state));
+      expect(states).toEqual(['delivered', 'sending', 'delivered', 'sending', 'delivered']);
+    });
+
+    test('A row that another transaction holds is handed back; the others are written', async () => {
+      const [held, free] = [await scene.claimed(), await scene.claimed()];
+      const results = [held, free].map((row) => result(row, { kind: 'delivered' }, delivered(null)));
+      const bad = await scene.world.whileLocked(held.id, () => scene.world.sendRows.writeBack(scene.first, results));
+      expect(bad).toEqual([{ id: held.id, reason: expect.any(String), again: true }]);
+      expect(await scene.world.row(free.id)).toMatchObject({ state: 'delivered' });
+      expect(await scene.world.sendRows.writeBack(scene.first, results)).toEqual([]);
+      expect(await scene.world.row(held.id)).toMatchObject({ state: 'delivered' });
+    });
+
+    test('texts are cut by characters', async () => {
+      const [a, b] = [await scene.claimed(), await scene.claimed()];
+      const receipt = `x${'🦆'.repeat(600)}`;
+      const error = `x${'🦆'.repeat(1_100)}`;
+      await scene.world.sendRows.writeBack(scene.first, [
+        result(a, { kind: 'delivered', receipt }, delivered(receipt)),
+        result(b, { kind: 'rejected', reason: error }, { state: 'failed', inDoubt: false, error }),
+      ]);
+      expect((await scene.world.row(a.id)).receipt).toBe(`x${'🦆'.repeat(511)}`);
+      expect((await scene.world.row(b.id)).lastError).toBe(`x${'🦆'.repeat(1_023)}`);
+    });
+  });
+
+  test('the past and the far future are times like others', async () => {
+    const ids = await scene.world.insert([0, -1, Date.UTC(9999, 11, 31)].map((dueAt) => ({ dueAt })));
+    const rows = await scene.world.sendRows.read(ids);
+    expect(await scene.world.sendRows.claim(scene.first, rows, 0)).toBe(2);
+  });
+}
