@@ -39,13 +39,16 @@ export function demoCommand(): Command {
     });
 }
 
+/** An interrupt, a polite end, and a terminal that was closed. */
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 async function demo(options: DemoVerbOptions, output: Output, kept: KeptWorkers): Promise<void> {
   const interrupt = new AbortController();
   const onSignal = () => {
     output.note('\nEnding the demo; a second signal ends it at once and leaves things running.');
     interrupt.abort();
   };
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  for (const signal of signals) process.once(signal, onSignal);
   const ranBefore = await stackRuns();
   let result: DemoResult | undefined;
   try {
@@ -68,7 +71,7 @@ async function demo(options: DemoVerbOptions, output: Output, kept: KeptWorkers)
         false,
         showParts(output),
       );
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    for (const signal of signals) process.off(signal, onSignal);
   }
   const verdict = result?.verdict ?? null;
   if (verdict === null || !verdict.holds) process.exitCode = 1;

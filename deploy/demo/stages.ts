@@ -4,7 +4,7 @@ import type { Clock } from '../../topology/core/clock';
 import { lagOf } from '../cli/kafka';
 import type { ArrivalReport } from './arrivals';
 
-const INTERVAL = 300;
+const INTERVAL = 500;
 const HTTP_LIMIT = 2_000;
 
 /** Counts of messages between the table and the receiver; null where they cannot be read now. */
@@ -27,7 +27,8 @@ export interface StageSources {
 /** Reads the figures of every stage again and again, each at its own pace, so that a slow one holds up none. */
 export class Stages {
   private pending: number | null = null;
-  private queued: number | null = null;
+  /** Records that the bolts have not committed past: those that they hold are among them. */
+  private lag: number | null = null;
   private held: number | null = null;
   private inFlight: number | null = null;
   private report: ArrivalReport | null = null;
@@ -38,7 +39,8 @@ export class Stages {
   ) {}
 
   get figures(): StageFigures {
-    const { pending, queued, held, inFlight, report } = this;
+    const { pending, lag, held, inFlight, report } = this;
+    const queued = lag === null ? null : Math.max(0, lag - (held ?? 0));
     return { pending, queued, held, inFlight, arrivals: report };
   }
 
@@ -46,7 +48,7 @@ export class Stages {
   async watch(signal: AbortSignal): Promise<void> {
     await Promise.all([
       this.repeat(signal, () => this.readWorkers()),
-      this.repeat(signal, () => this.readQueued()),
+      this.repeat(signal, () => this.readLag()),
       this.repeat(signal, async () => {
         this.report = await this.sources.arrivals();
       }),
@@ -66,19 +68,19 @@ export class Stages {
       const texts = await Promise.all(urls.map(readMetrics));
       const sum = (name: string) => texts.reduce((total, text) => total + gaugeOf(text, name), 0);
       this.pending = sum('downspout_pending');
-      this.held = sum('downspout_held') + sum('downspout_claimed_waiting');
-      this.inFlight = sum('downspout_in_flight');
+      this.held = sum('downspout_held');
+      this.inFlight = sum('downspout_in_flight') + sum('downspout_claimed_waiting');
     } catch {
       this.pending = this.held = this.inFlight = null;
     }
   }
 
-  private async readQueued(): Promise<void> {
+  private async readLag(): Promise<void> {
     try {
       const lags = await lagOf(this.sources.environment, this.sources.admin);
-      this.queued = lags.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
+      this.lag = lags.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
     } catch {
-      this.queued = null;
+      this.lag = null;
     }
   }
 }
