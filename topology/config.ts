@@ -53,7 +53,6 @@ const spoutSchema = z.strictObject({
   maxPendingPerAccount: count.default(1_000),
   maxEntries: count.default(200_000),
 });
-export type SpoutSettings = Readonly<z.infer<typeof spoutSchema>>;
 
 const boltSchema = z.strictObject({
   replicas: count.max(256).default(2),

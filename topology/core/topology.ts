@@ -17,7 +17,7 @@ export interface BoltContext {
   readonly onError: (error: unknown) => void;
 }
 
-export interface SpoutContext extends BoltContext {
+interface SpoutContext extends BoltContext {
   /** Appends to the streams that the spout says it emits; to others it throws. */
   readonly emit: Emit;
 }
@@ -45,7 +45,7 @@ export interface BoltPart<In = unknown> extends BoltWiring<In> {
 }
 
 /** A stream between parts: who writes, who reads, and which partition a tuple goes to. */
-export interface Connection {
+interface Connection {
   readonly stream: Stream<unknown>;
   readonly grouping: Grouping<unknown>;
   readonly spout: string;
