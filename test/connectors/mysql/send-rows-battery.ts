@@ -54,6 +54,12 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       expect(await scene.world.sendRows.claim(scene.first, rows, 0)).toBe(0);
     });
 
+    test('There is one way into sending: a row that was read in another state is not won', async () => {
+      const [sending, ended] = [await scene.claimed(), await scene.claimed()];
+      await scene.world.sendRows.writeBack(scene.first, [result(ended, { kind: 'delivered' }, delivered(null))]);
+      expect(await scene.world.sendRows.claim(scene.second, [sending, await scene.read(ended.id)], 0)).toBe(0);
+    });
+
     test('wins a row no earlier than its wake, or `ahead` of it', async () => {
       const row = await scene.read(await scene.insert(scene.now + 60_000));
       expect(await scene.world.sendRows.claim(scene.first, [row], 30_000)).toBe(0);
@@ -165,6 +171,14 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
         result({ ...newer, session: scene.second }, { kind: 'delivered' }, delivered('second')),
       ]);
       expect(await scene.world.row(sending.id)).toMatchObject({ state: 'delivered', receipt: 'late' });
+    });
+
+    test('A row that is not in doubt is not settled by an attempt whose claim was lost', async () => {
+      const row = await scene.claimed();
+      const failed = { state: 'failed', inDoubt: false, error: 'no' } as const;
+      await scene.world.sendRows.writeBack(scene.first, [result(row, { kind: 'rejected', reason: 'no' }, failed)]);
+      await scene.world.sendRows.writeBack(scene.first, [result(row, { kind: 'delivered' }, delivered('late'))]);
+      expect(await scene.world.row(row.id)).toMatchObject({ state: 'failed', receipt: null });
     });
 
     test('A row that cannot be written is found; the others are written', async () => {
