@@ -30,6 +30,7 @@ const refused: [string, string][] = [
   ['bolts/a.ts', `export { request } from 'undici';`],
   ['connectors/kafka/a.ts', `export { createPool } from 'mysql2';`],
   ['connectors/kafka/a.ts', `export { pool } from '../mysql/pool';`],
+  ['connectors/kafka/a.ts', `export { Kafka } from 'kafkajs';`],
   ['connectors/mysql/a.ts', `export { Kafka } from 'kafkajs';`],
   ['connectors/mysql/a.ts', `export { DueSpout } from '../../spouts/due-spout';`],
   ['connectors/channels/a.ts', `export { createPool } from 'mysql2';`],

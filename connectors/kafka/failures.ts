@@ -1,5 +1,5 @@
-import { KafkaJSError } from 'kafkajs';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
+import { KafkaJSError } from './kafkajs';
 
 /** Names of errors that a programming mistake throws; kafkajs wraps them in errors of its own. */
 const BUGS = new Set(['TypeError', 'RangeError', 'SyntaxError', 'ReferenceError']);

@@ -1,4 +1,5 @@
-import { Kafka, type KafkaConfig, logLevel } from 'kafkajs';
+import type { Kafka as Client, KafkaConfig, logLevel as LogLevel } from 'kafkajs';
+import { Kafka, logLevel } from './kafkajs';
 
 /** A line about what the Kafka client does, for a log. */
 export type KafkaLog = (level: 'error' | 'warn' | 'info' | 'debug', text: string, details: object) => void;
@@ -27,32 +28,7 @@ export const retry: NonNullable<KafkaConfig['retry']> = {
 /** Ordinary life of a group: not even worth a warning. */
 const HARMLESS = /rebalanc|rejoin|generation id|not aware of this member|member id/i;
 
-interface RequestQueue {
-  readonly pending: readonly unknown[];
-  scheduleCheckPendingRequests: (this: RequestQueue) => void;
-}
-
-/** Exported for the test that the method is still there. */
-export const requestQueue = require('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue };
-
-const FIXED = Symbol('busy timer fixed');
-
-/**
- * kafkajs 2.2.4 re-arms a timer for ever on every connection, also when nothing waits: 6 to 8 % of a core for an idle
- * client. Here the timer is armed only while a request waits to be sent.
- */
-function fixBusyTimer(): void {
-  const prototype = requestQueue.prototype as RequestQueue & { [FIXED]?: true };
-  if (prototype[FIXED]) return;
-  const schedule = prototype.scheduleCheckPendingRequests;
-  prototype.scheduleCheckPendingRequests = function scheduleWhenPending(this: RequestQueue) {
-    if (this.pending.length > 0) schedule.call(this);
-  };
-  prototype[FIXED] = true;
-}
-
-export function kafkaClient({ brokers, clientId, log }: KafkaOptions): Kafka {
-  fixBusyTimer();
+export function kafkaClient({ brokers, clientId, log }: KafkaOptions): Client {
   return new Kafka({
     brokers: [...brokers],
     clientId,
@@ -68,7 +44,7 @@ export function kafkaClient({ brokers, clientId, log }: KafkaOptions): Kafka {
   });
 }
 
-function levelOf(level: logLevel, text: string): Parameters<KafkaLog>[0] {
+function levelOf(level: LogLevel, text: string): Parameters<KafkaLog>[0] {
   // What the client calls info (joined, paused, stopped) is told by the worker in its own words.
   if (level >= logLevel.INFO || HARMLESS.test(text)) return 'debug';
   // It calls everything that it will try again an error.

@@ -1,6 +1,6 @@
-import { AssignerProtocol } from 'kafkajs';
 import { topicName } from '../../topology/streams';
 import type { GroupOwner, KafkaAdmin } from './kafka-admin';
+import { AssignerProtocol } from './kafkajs';
 import { groupName } from './names';
 
 /** A stream and the component that reads it, by their names without namespace. */
