@@ -23,6 +23,7 @@ import { deliveryTopology } from './delivery-topology';
 import { observedOpenRows, observedSendRows } from './observe-rows';
 import { createLog, type Log } from './runtime/log';
 import { Metrics } from './runtime/metrics';
+import { Seldom } from './runtime/seldom';
 import { StatusServer } from './runtime/status-server';
 import { Worker } from './runtime/worker';
 
@@ -78,10 +79,11 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
   const secretKey = SecretKey.from(environment);
 
   const metrics = new Metrics(true);
+  const seldom = new Seldom(clock);
   const kafka = kafkaClient({
     brokers,
     clientId: `${hostname()}/${process.pid}`,
-    log: (level, text, details) => log[level]({ kafka: details }, text),
+    log: (level, text, details) => seldom.say(text, (leftOut) => log[level]({ kafka: details, leftOut }, text)),
   });
   const admin = new KafkaAdmin(kafka);
   const streams = new KafkaStreams(kafka, admin, clock, namespace);

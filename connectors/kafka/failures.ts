@@ -13,12 +13,24 @@ export function instructionOf(error: unknown): unknown {
   return new Unavailable(`Kafka: ${reasonOf(error)}`, { cause: error });
 }
 
+/** The topic is not there. */
+export function isUnknownTopic(error: unknown): boolean {
+  return typesOf(error).includes('UNKNOWN_TOPIC_OR_PARTITION');
+}
+
 const OF_REBALANCE = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
 
 /** The group has gone on to another generation, or is about to. */
 export function isOfRebalance(error: unknown): boolean {
+  return typesOf(error).some((type) => OF_REBALANCE.has(type));
+}
+
+/** Kafka's names of what went wrong, the outermost first. */
+function typesOf(error: unknown): string[] {
+  const types: string[] = [];
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    if (OF_REBALANCE.has(String((cause as { type?: unknown }).type))) return true;
+    const { type } = cause as { type?: unknown };
+    if (typeof type === 'string') types.push(type);
   }
-  return false;
+  return types;
 }

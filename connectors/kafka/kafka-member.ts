@@ -1,8 +1,8 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Clock } from '../../topology/core/clock';
-import { reasonOf, Unavailable } from '../../topology/core/errors';
+import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
 import type { GroupListener, GroupMember, Position } from '../../topology/runtime/streams-client';
-import { instructionOf, isOfRebalance } from './failures';
+import { instructionOf, isOfRebalance, isUnknownTopic } from './failures';
 import type { KafkaAdmin } from './kafka-admin';
 import { retry } from './kafka-client';
 import { stickyAssigner } from './sticky-assigner';
@@ -71,7 +71,7 @@ export class KafkaMember implements GroupMember {
     });
   }
 
-  /** Resolves when the first assignment was told. Throws Unavailable. */
+  /** Resolves when the first assignment was told. Throws Unavailable; UserError when there is no such topic. */
   static async join(options: KafkaMemberOptions): Promise<KafkaMember> {
     const member = new KafkaMember(options);
     const { consumer } = member;
@@ -98,7 +98,8 @@ export class KafkaMember implements GroupMember {
       await assigned;
     } catch (error) {
       await member.leave();
-      throw instructionOf(error);
+      if (!isUnknownTopic(error)) throw instructionOf(error);
+      throw new UserError(`The topic ${options.topic} does not exist in Kafka. Run \`downspout up\` to make it.`);
     }
     return member;
   }
