@@ -66,7 +66,7 @@ export class WakeQueue {
       }
       const blocker = this.gate.blocker(row, this.phase);
       if (blocker === undefined) {
-        this.remove(row);
+        this.takeOut(row);
         return row;
       }
       if (!row.inLine) line.insert(row);
@@ -80,15 +80,20 @@ export class WakeQueue {
     return this.peek()?.at;
   }
 
+  /** The row waits no more. What room its line was given and cannot use now goes to others. */
   remove(row: HeldRow): void {
-    row.queue = undefined;
-    this.all--;
-    if (!row.inLine) return;
     const line = row.lane.lines[this.phase];
-    const wasFirst = line.first() === row;
-    line.remove(row);
-    if (line.state === 'parked') this.parkedRows--;
-    else if (wasFirst) this.stand(line);
+    this.takeOut(row);
+    if (line.size > 0) return;
+    // A line that waits for room with nobody in it would be passed over when there is some, and would keep the next row.
+    if (line.state === 'parked') {
+      this.unpark(line);
+      line.wokenBy = undefined;
+      return;
+    }
+    const { wokenBy } = line;
+    line.wokenBy = undefined;
+    if (wokenBy !== undefined) this.wake(wokenBy);
   }
 
   /** Something of the resource ended: lines that wait for it go on, as many as it has room for. */
@@ -114,6 +119,17 @@ export class WakeQueue {
   /** Rows that wait for an account or a host. */
   parked(): HeldRow[] {
     return [...this.parkedLines].flatMap((line) => line.all());
+  }
+
+  private takeOut(row: HeldRow): void {
+    row.queue = undefined;
+    this.all--;
+    if (!row.inLine) return;
+    const line = row.lane.lines[this.phase];
+    const wasFirst = line.first() === row;
+    line.remove(row);
+    if (line.state === 'parked') this.parkedRows--;
+    else if (wasFirst) this.stand(line);
   }
 
   private peek(): HeldRow | undefined {

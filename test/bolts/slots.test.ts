@@ -219,4 +219,38 @@ describe('WakeQueue', () => {
     expect(queue.next(0)?.id).toBe(9);
     expect([queue.size, queue.ready]).toEqual([0, 0]);
   });
+
+  it('a line whose rows were all taken out does not keep the next row', () => {
+    const slots = new SendSlots({ ...settings, perAccount: 1, exact: true });
+    const queue = new WakeQueue(TO_CLAIM, slots);
+    const [first, second, third] = [0, 1, 2].map((id) => rowFor(slots, id, 'a', 'h')) as [HeldRow, HeldRow, HeldRow];
+    for (const row of [first, second]) queue.add(row);
+    slots.nextBatch();
+    slots.reserve(queue.next(0) as HeldRow);
+    expect(queue.next(0)).toBeUndefined();
+    queue.remove(second);
+    // Nobody waits, so nobody is woken.
+    slots.release(first);
+    slots.batchEnded([first]);
+    queue.add(third);
+    expect(queue.next(0)?.id).toBe(2);
+  });
+
+  it('room that was given to a row which is taken out goes to the next line', () => {
+    const slots = new SendSlots({ ...settings, perHost: 1 });
+    teach(slots, 'h', 'answered', 5);
+    const queue = new WakeQueue(TO_START, slots);
+    const [first, second, third] = ['a', 'b', 'c'].map((account, id) => rowFor(slots, id, account, 'h')) as [
+      HeldRow,
+      HeldRow,
+      HeldRow,
+    ];
+    slots.begin(first);
+    for (const row of [second, third]) queue.add(row);
+    expect(queue.next(0)).toBeUndefined();
+    slots.end(first, 'answered', 5, 1);
+    for (const resource of slots.resourcesOf(first.lane)) queue.wake(resource);
+    queue.remove(second);
+    expect(queue.next(0)?.id).toBe(2);
+  });
 });
