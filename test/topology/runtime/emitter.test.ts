@@ -1,0 +1,40 @@
+import { crc32 } from 'node:zlib';
+import { systemClock } from '../../../topology/core/clock';
+import { fieldsGrouping } from '../../../topology/core/grouping';
+import type { Topology } from '../../../topology/core/topology';
+import { emitterOf } from '../../../topology/runtime/emitter';
+import { type Due, due } from '../../../topology/streams';
+import { MemoryLog } from '../../support/memory-log';
+import { MemoryStreams } from '../../support/memory-streams';
+
+const value: Due = { id: 1, account: 'ann', channel: 'webhook', wakeAt: 5, version: 1 };
+
+describe('the emitter', () => {
+  const log = new MemoryLog(systemClock);
+  const connection = {
+    stream: due('webhook'),
+    grouping: fieldsGrouping('account'),
+    spout: 'due',
+    bolts: ['webhook'],
+  };
+  const topology = { spouts: [], bolts: [], connections: [connection] } as unknown as Topology;
+  const emit = emitterOf(topology, 'due', new MemoryStreams(log));
+
+  beforeEach(() => log.create('due.webhook', 7));
+
+  it('puts equal keys into one partition, by CRC-32, and tells where', async () => {
+    const accounts = ['ann', 'bob', 'ann', 'Ünsal 🙂'];
+    const values = accounts.map((account, index) => ({ ...value, id: index + 1, account }));
+    const placements = await emit(due('webhook'), values);
+    expect(placements.map(({ partition }) => partition)).toEqual(accounts.map((account) => crc32(account) % 7));
+    for (const [index, { partition, offset }] of placements.entries()) {
+      const [record] = log.read('due.webhook', partition, offset);
+      expect(due('webhook').codec.decode(record?.value as Buffer)).toEqual(values[index]);
+    }
+    expect(await emit(due('webhook'), [])).toEqual([]);
+  });
+
+  it('refuses streams that the spout does not say it emits', async () => {
+    await expect(emit(due('x'), [value])).rejects.toThrow('spout due does not say that it emits due.x');
+  });
+});
