@@ -109,7 +109,7 @@ function whereNext({ kept }: DemoResult, stackStays: boolean): string[] {
       '  downspout status, downspout lag, downspout messages list',
       ...places,
       ...kept.metrics.map((url) => `  metrics: ${url}`),
-      'downspout demo --stop stops the workers, downspout down the stack.',
+      '`downspout demo --stop` stops the workers, `downspout down` everything.',
     ];
   }
   return stackStays

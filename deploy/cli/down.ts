@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { readStackVariables } from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
+import { KeptWorkers } from '../demo/kept';
 import { startedStack } from '../stack/choice';
 import { stackFolder } from '../stack/stack-folder';
 import { Output } from './output';
@@ -19,6 +20,8 @@ export function downCommand(): Command {
     .action(async (options: DownOptions) => {
       const output = new Output();
       const folder = stackFolder();
+      const stopped = await new KeptWorkers(folder).stop(systemClock);
+      if (stopped > 0) output.line(`${stopped} workers that a demo left running are stopped.`);
       const stack = startedStack({ folder, variables: readStackVariables() }, systemClock);
       if (stack === null) {
         output.line('There is no local stack to stop.');

@@ -21,7 +21,7 @@ export class KeptWorkers {
     writePrivate(this.path, `${JSON.stringify(records)}\n`);
   }
 
-  alive(): ProcessRecord[] {
+  private alive(): ProcessRecord[] {
     try {
       return keptSchema.parse(JSON.parse(readFileSync(this.path, 'utf8'))).filter(isAlive);
     } catch {

@@ -1,0 +1,127 @@
+import { runCli } from '../../support/cli';
+
+const verbs = [
+  'up',
+  'down',
+  'env',
+  'demo',
+  'status',
+  'lag',
+  'messages',
+  'accounts',
+  'pause',
+  'resume',
+  'worker',
+  'migrate',
+];
+
+test('--help names every verb, and every verb has its own', async () => {
+  const { code, stdout } = await runCli(['--help']);
+  expect(code).toBe(0);
+  for (const verb of verbs) expect(stdout).toMatch(new RegExp(`^  ${verb}\\b`, 'm'));
+  for (const verb of verbs) {
+    const help = await runCli([verb, '--help']);
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    expect(help.stdout).toContain(`Usage: downspout ${verb}`);
+  }
+}, 60_000);
+
+test.each([
+  [['lga'], /unknown command 'lga'.*Did you mean lag/s],
+  [['constructor'], /unknown command 'constructor'/],
+  [['status', '--jsn'], /unknown option '--jsn'/],
+  [['messages', 'schedule', '--in', '1h'], /required option '--account <name>'/],
+  [['messages', 'schedule', '--account', 'a', '--in', 'soon'], /Expected a number with a unit/],
+  [['messages', 'list', '--state', 'sent'], /Allowed choices are scheduled, sending/],
+  [['messages', 'purge', '--older-than', '30'], /Expected a number with a unit/],
+  [['worker'], /required option '--component <names>'/],
+  [['worker', '--component', 'due', '--status-port', '70000'], /Expected a port/],
+])('what was asked in a wrong way exits with 2: %j', async (args, message) => {
+  const result = await runCli(args);
+  expect(result.code).toBe(2);
+  expect(result.stderr).toMatch(message);
+  expect(result.stdout).toBe('');
+});
+
+test.each([
+  [['messages', 'show', 'x'], /id: expected a positive integer, got "x"/],
+  [['messages', 'cancel'], /Which message\?/],
+  [['messages', 'edit', '1'], /What shall change\?/],
+  [['messages', 'schedule', '--account', 'a', '--in', '1h'], /What\? Give --url/],
+  [['messages', 'schedule', '--account', 'a', '--due', '2030-01-01T09:00', '--url', 'http://x.test'], /has no zone/],
+  [['messages', 'import', '/does/not/exist'], /cannot be read: ENOENT/],
+  [['messages', 'import', '/'], /cannot be read: it is a folder/],
+  [['worker', '--component', 'nothing'], /There is no component "nothing".*due, webhook/],
+  [['messages', 'list'], /MySQL does not answer: connect ECONNREFUSED/],
+  [['lag'], /Kafka/],
+])(
+  'what cannot be done is one clear line and 1: %j',
+  async (args, message) => {
+    const result = await runCli(args);
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(message);
+    expect(result.stderr).not.toMatch(/^\s+at /m);
+    expect(result.stderr).not.toContain('hush');
+  },
+  20_000,
+);
+
+test('a wrong setting is named, without its value where it may hold a password', async () => {
+  const environment = { DATABASE_URL: 'not a url with hush', LOG_LEVEL: 'loud' };
+  const { code, stderr } = await runCli(['messages', 'list'], { environment });
+  expect(code).toBe(1);
+  expect(stderr).toContain('DATABASE_URL');
+  expect(stderr).toContain('LOG_LEVEL');
+  expect(stderr).toContain('"loud"');
+  expect(stderr).not.toContain('hush');
+});
+
+test('--verbose adds where it happened', async () => {
+  const { stderr } = await runCli(['messages', 'list', '--verbose']);
+  expect(stderr).toMatch(/settings: from the environment/);
+  expect(stderr).toMatch(/^\s+at .*pool/m);
+});
+
+test('status prints which parts are away, as JSON too, and exits with 1', async () => {
+  const { code, stdout } = await runCli(['status', '--json']);
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout)).toMatchObject({
+    database: null,
+    queued: null,
+    parts: expect.arrayContaining(
+      ['MySQL', 'Kafka', 'Kafka Connect'].map((part) => expect.objectContaining({ part, ok: false, needed: true })),
+    ),
+  });
+}, 20_000);
+
+test('a secret comes from standard input; an empty one is refused', async () => {
+  const { code, stderr } = await runCli(['accounts', 'set', 'acme'], { input: '\n' });
+  expect(code).toBe(1);
+  expect(stderr).toContain('The secret is empty');
+});
+
+function line(due: number): string {
+  const payload = { url: 'https://x.test', body: 'x'.repeat(200) };
+  return `${JSON.stringify({ account: 'a', channel: 'webhook', due_at: due, payload })}\n`;
+}
+
+describe('import --dry-run', () => {
+  test('reports bad lines with number and reason, goes on, and exits with 1', async () => {
+    const input = `${line(1)}nonsense\n${line(3).replace('webhook', 'fax')}${line(4)}`;
+    const { code, stdout, stderr } = await runCli(['messages', 'import', '-', '--dry-run', '--json'], { input });
+    expect(code).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ read: 4, scheduled: 0, bad: 2, dryRun: true });
+    expect(stderr).toMatch(/^line 2: not JSON/m);
+    expect(stderr).toMatch(/^line 3: channel: expected one of webhook, got "fax"/m);
+  });
+
+  test('needs no more memory for a large file', async () => {
+    const input = line(1_900_000_000_000).repeat(250_000);
+    const { code, stdout } = await runCli(['messages', 'import', '-', '--dry-run'], {
+      input,
+      environment: { NODE_OPTIONS: '--max-old-space-size=40' },
+    });
+    expect(stdout).toMatch(/^250,000 lines read in .*: 250,000 good, nothing was scheduled \(dry run\), 0 bad\.$/m);
+    expect(code).toBe(0);
+  }, 60_000);
+});

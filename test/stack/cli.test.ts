@@ -1,0 +1,170 @@
+import { createClient } from '../../connectors/mysql/client';
+import { required } from '../../topology/config';
+import { runCli, variablesOf } from '../support/cli';
+import { freshWorld, type World } from '../support/stack';
+
+let world: World;
+let environment: Record<string, string>;
+
+beforeAll(async () => {
+  world = await freshWorld();
+  environment = {
+    ...variablesOf(world.environment),
+    DOWNSPOUT_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
+  };
+}, 60_000);
+
+afterAll(async () => {
+  await world.close();
+}, 60_000);
+
+const cli = (args: readonly string[], input?: string) =>
+  runCli(args, { environment, ...(input === undefined ? {} : { input }) });
+
+async function json<T = unknown>(args: readonly string[], input?: string): Promise<T> {
+  const { stdout, stderr } = await cli([...args, '--json'], input);
+  if (stdout === '') throw new Error(stderr);
+  return JSON.parse(stdout) as T;
+}
+
+const schedule = (...more: string[]) => [
+  'messages',
+  'schedule',
+  '--account',
+  'acme',
+  '--in',
+  '2h',
+  '--url',
+  'https://example.test/hook',
+  ...more,
+];
+
+test('a message is scheduled, shown, edited and canceled', async () => {
+  const { id } = await json<{ id: number }>(
+    schedule('--body', '{"hello":"😀"}', '--header', 'X-Tag: a', '--dedupe-key', 'one'),
+  );
+  const shown = await json(['messages', 'show', String(id)]);
+  expect(shown).toMatchObject({
+    message: {
+      account: 'acme',
+      state: 'scheduled',
+      payload: { url: 'https://example.test/hook', headers: { 'X-Tag': 'a' }, body: { hello: '😀' } },
+    },
+    attempts: [],
+  });
+
+  const due = '2031-05-06T07:08:09+02:00';
+  expect(await json(['messages', 'edit', '--account', 'acme', '--dedupe-key', 'one', '--due', due])).toEqual({
+    result: 'edited',
+    version: 2,
+  });
+  const stale = await cli(['messages', 'edit', String(id), '--due', due, '--if-version', '1']);
+  expect(stale).toMatchObject({ code: 1, stdout: expect.stringContaining('its plan has version 2 by now') });
+  expect((await cli(['messages', 'show', String(id)])).stdout).toContain('2031-05-06T05:08:09.000Z');
+
+  expect(await cli(['messages', 'cancel', String(id)])).toMatchObject({
+    code: 0,
+    stdout: `Message ${id} is canceled.\n`,
+  });
+  expect(await cli(['messages', 'cancel', String(id), '999999'])).toMatchObject({
+    code: 1,
+    stdout: `Message ${id} was canceled before.\nMessage 999999 does not exist.\n`,
+  });
+  expect(await cli(['messages', 'edit', String(id), '--in', '1h'])).toMatchObject({ code: 1 });
+});
+
+test('scheduling twice under one key is scheduling once; other content is an error', async () => {
+  const due = ['--due', '2031-01-01T00:00:00Z', '--account', 'acme', '--url', 'https://x.test', '--dedupe-key', 'two'];
+  const first = await json<object>(['messages', 'schedule', ...due, '--body', 'a']);
+  expect(first).toMatchObject({ result: 'scheduled', created: true });
+  expect(await json(['messages', 'schedule', ...due, '--body', 'a'])).toEqual({ ...first, created: false });
+  const other = await cli(['messages', 'schedule', ...due, '--body', 'b']);
+  expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('has this dedupe key already') });
+});
+
+test('import schedules the good lines once, however often it runs, and reports the bad ones', async () => {
+  const csv = [
+    'account,channel,due_at,dedupe_key,payload.url,payload.body',
+    ...Array.from({ length: 2_500 }, (_, n) => `bulk,webhook,2032-01-01T00:00:00Z,k${n},https://x.test,"body, ${n}"`),
+    'bulk,webhook,2032-01-01T00:00:00,zone,https://x.test,late',
+    'bulk,webhook,2033-01-01T00:00:00Z,k7,https://x.test,other content',
+  ].join('\n');
+  const first = await cli(['messages', 'import', '-', '--json'], csv);
+  expect(first.code).toBe(1);
+  expect(JSON.parse(first.stdout)).toMatchObject({ read: 2_502, scheduled: 2_500, already: 0, bad: 2 });
+  expect(first.stderr).toMatch(/^line 2502: dueAt: .* has no zone/m);
+  expect(first.stderr).toMatch(/^line 2503: dedupe_key: message \d+ has it, with other content/m);
+  expect(await json(['messages', 'import', '-'], csv)).toMatchObject({ scheduled: 0, already: 2_500, bad: 2 });
+
+  const list = ['messages', 'list', '--account', 'bulk', '--limit', '2000'];
+  const page = await json<{ messages: unknown[]; next: number }>(list);
+  expect(page.messages).toHaveLength(2_000);
+  const rest = await json([...list, '--before', String(page.next)]);
+  expect(rest).toMatchObject({ messages: { length: 500 }, next: null });
+}, 30_000);
+
+test('secrets go in and never come out', async () => {
+  const secret = 'whsec_c2VjcmV0LW9mLWFjbWU=';
+  const set = await cli(['accounts', 'set', 'acme', '--verbose'], secret);
+  expect(set).toMatchObject({ code: 0 });
+  const list = await cli(['accounts', 'list', '--json']);
+  expect(JSON.parse(list.stdout)).toEqual([{ account: 'acme', channel: 'webhook', updatedAt: expect.any(Number) }]);
+  expect(set.stdout + set.stderr + list.stdout).not.toContain('c2VjcmV0');
+  expect(await cli(['accounts', 'remove', 'acme'])).toMatchObject({ code: 0 });
+  expect(await cli(['accounts', 'remove', 'acme'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('no webhook secret'),
+  });
+});
+
+test('a pause is shown until it is resumed', async () => {
+  expect(await cli(['pause', 'webhook', '--account', 'acme'])).toMatchObject({ code: 0 });
+  const { stdout } = await cli(['status']);
+  expect(stdout).toContain('Paused: webhook, account acme.');
+  expect(await cli(['resume', 'webhook', '--account', 'acme'])).toMatchObject({ code: 0 });
+  expect(await cli(['resume', 'webhook', '--account', 'acme'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('was not paused'),
+  });
+});
+
+test('status and lag tell what runs, what waits and what does not', async () => {
+  const status = await json(['status']);
+  expect(status).toMatchObject({
+    parts: [
+      { part: 'MySQL', ok: true },
+      { part: 'Kafka', ok: true },
+      { part: 'Kafka Connect', ok: true, detail: expect.stringContaining('RUNNING') },
+      ...(world.environment.PROMETHEUS_URL === undefined ? [] : [{ part: 'Prometheus' }]),
+    ],
+    warnings: expect.arrayContaining(['Messages wait and no worker runs the spout `due`.']),
+  });
+  const rows = await json<{ owner: string | null }[]>(['lag']);
+  const { due, webhook } = world.settings.components;
+  expect(rows).toHaveLength(due.partitions + (webhook?.partitions ?? 0));
+  expect(rows.every(({ owner }) => owner === null)).toBe(true);
+});
+
+test('outcomes and purge work on what has ended', async () => {
+  expect(await json(['messages', 'outcomes'])).toEqual({ outcomes: [], next: '0', more: false });
+  const client = createClient(required(world.environment, 'DATABASE_URL'));
+  try {
+    const { id } = await client.schedule({
+      account: 'gone',
+      channel: 'webhook',
+      dueAt: '2031-01-01T00:00:00Z',
+      payload: { url: 'https://x.test', body: '' },
+    });
+    await client.cancel({ id });
+    expect(await json(['messages', 'purge', '--older-than', '30d'])).toEqual({ deleted: 0 });
+    const purged = await json<{ deleted: number }>(['messages', 'purge', '--older-than', '0s']);
+    expect(purged.deleted).toBeGreaterThanOrEqual(1);
+    expect(await client.get({ id })).toBeNull();
+  } finally {
+    await client.close();
+  }
+});
+
+test('the schema is up to date, and a dry run prints no SQL', async () => {
+  expect(await cli(['migrate', '--dry-run'])).toMatchObject({ code: 0, stdout: '-- nothing to do\n' });
+});

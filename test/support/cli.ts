@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Environment } from '../../topology/config';
+
+const program = join(__dirname, '..', '..', 'dist', 'deploy', 'cli', 'downspout.js');
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the built `downspout` as a child process, away from the checkout, with nothing of a local stack. */
+export async function runCli(
+  args: readonly string[],
+  options: { readonly environment?: Readonly<Record<string, string>>; readonly input?: string } = {},
+): Promise<CliResult> {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: tmpdir(),
+    env: { PATH: process.env['PATH'], ...nowhere, ...options.environment },
+  });
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(options.input ?? '');
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+}
+
+/** A deployment's settings as the environment of a process. */
+export function variablesOf(environment: Environment): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+  );
+}
+
+/** Where nobody listens: a test that forgets its settings fails instead of finding a stack of somebody's. */
+const nowhere = {
+  DATABASE_URL: 'mysql://nobody:hush@127.0.0.1:1/downspout',
+  WORKER_DATABASE_URL: 'mysql://nobody:hush@127.0.0.1:1/downspout',
+  ADMIN_DATABASE_URL: 'mysql://nobody:hush@127.0.0.1:1/downspout',
+  CDC_DATABASE_URL: 'mysql://nobody:hush@127.0.0.1:1/downspout',
+  KAFKA_BROKERS: '127.0.0.1:1',
+  CONNECT_URL: 'http://127.0.0.1:1',
+};
