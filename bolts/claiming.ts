@@ -50,6 +50,21 @@ export class Claiming {
     }
   }
 
+  /** Rows that would be dropped, but an earlier claim of them may have taken effect: then they are ours all the same. */
+  async recall(rows: readonly HeldRow[]): Promise<void> {
+    const { claims, slots, holding, sending, databaseClock, onClaimed } = this.options;
+    const { won, others } = await claims.recall(rows);
+    for (const row of won) {
+      slots.nextBatch();
+      slots.reserve(row);
+      slots.batchEnded([row]);
+      holding.won(row);
+      sending.add(row, databaseClock.earliest());
+    }
+    for (const { row } of others) holding.drop(row);
+    onClaimed();
+  }
+
   private nextBatch(now: number): readonly HeldRow[] {
     const { slots, holding, settings } = this.options;
     const room = this.room(now);

@@ -72,6 +72,14 @@ export class Claims {
     return claimed;
   }
 
+  /** Asks what became of rows whose claim was not answered and can take effect no more. */
+  async recall(batch: readonly HeldRow[]): Promise<Claimed> {
+    this.inFlight++;
+    const claimed = await this.ask(batch, 0);
+    this.inFlight--;
+    return claimed;
+  }
+
   private async ask(batch: readonly HeldRow[], count: number | undefined): Promise<Claimed> {
     const { rows, session, persistence } = this.options;
     const ids = batch.map((row) => row.id);

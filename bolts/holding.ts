@@ -47,6 +47,8 @@ export class Holding {
   private readonly toClaim: WakeQueue;
   /** Held or being claimed. */
   private readonly rows = new Map<number, HeldRow>();
+  /** Not to be claimed any more, once it is known that an earlier claim did not take effect. */
+  private unsettled: HeldRow[] = [];
 
   constructor(private readonly options: HoldingOptions) {
     this.ahead = new ClaimAhead(options.claimAheadMax);
@@ -69,7 +71,7 @@ export class Holding {
     row.delivery = replaceDelivery(row.delivery, delivery);
     row.revoked = false;
     // A row that is being claimed is read again if it is not won.
-    if (row.queue === undefined || row.version === version) return true;
+    if (row.queue === undefined || row.version >= version) return true;
     this.forget(row);
     return false;
   }
@@ -111,11 +113,10 @@ export class Holding {
       if (!pauses.paused(channel.name, row.account)) {
         slots.reserve(row);
         batch.push(row);
-      } else if (this.isUnsure(row)) {
-        this.holdAgain(row, row.unsureUntil);
+      } else if (row.unsureUntil > 0) {
+        this.unsettled.push(row);
       } else {
-        this.letGo(row);
-        row.delivery.ack();
+        this.drop(row);
       }
     }
   }
@@ -130,11 +131,9 @@ export class Holding {
   lost(row: HeldRow, current: SendRow | undefined, unsure: boolean): void {
     const { databaseClock, channel, clock, lead, random } = this.options;
     const unsureUntil = unsure ? clock.monotonic() + UNSURE : row.unsureUntil;
-    if (row.revoked && !unsure) this.letGo(row);
-    else if (!this.waits(current, lead)) {
-      this.letGo(row);
-      row.delivery.ack();
-    } else if (current.version === row.version && current.updatedAt === row.updatedAt) {
+    if (row.revoked && unsureUntil === 0) this.letGo(row);
+    else if (!this.waits(current, lead)) this.drop(row);
+    else if (current.version === row.version && current.updatedAt === row.updatedAt) {
       this.holdAgain(row, unsureUntil, backOff(MISSED, row.misses + 1, random()));
     } else {
       this.letGo(row);
@@ -152,13 +151,30 @@ export class Holding {
     this.toClaim.wakeHost(host);
   }
 
-  /** Drops what its account or host keeps waiting too long: reconcile brings it back. */
-  sweep(now: number): void {
+  /** The row is held no more and its tuple is dealt with. */
+  drop(row: HeldRow): void {
+    this.letGo(row);
+    row.delivery.ack();
+  }
+
+  /**
+   * Drops what its account or host keeps waiting too long: reconcile brings it back.
+   * @returns rows that would be dropped, were it not for a claim whose answer was lost: it may have taken effect by now
+   */
+  sweep(now: number): readonly HeldRow[] {
     for (const row of this.toClaim.parked()) {
-      if (now - row.since <= SATURATED || this.isUnsure(row)) continue;
-      this.forget(row);
-      row.delivery.ack();
+      if (now - row.since <= SATURATED) continue;
+      if (row.unsureUntil > 0) {
+        this.takeOut(row);
+        this.unsettled.push(row);
+      } else {
+        this.forget(row);
+        row.delivery.ack();
+      }
     }
+    const settled = this.unsettled.filter((row) => !this.isUnsure(row));
+    this.unsettled = this.unsettled.filter((row) => this.isUnsure(row));
+    return settled;
   }
 
   /** Forgets tuples of these partitions, without ack; all when undefined. Rows that are being claimed are finished. */
@@ -166,7 +182,7 @@ export class Holding {
     for (const row of this.rows.values()) {
       if (partitions !== undefined && !partitions.has(row.delivery.tuple.partition)) continue;
       row.revoked = true;
-      if (row.queue !== undefined && !this.isUnsure(row)) this.forget(row);
+      if (row.queue !== undefined && row.unsureUntil === 0) this.forget(row);
     }
   }
 
@@ -211,9 +227,13 @@ export class Holding {
 
   /** Takes a waiting row out. */
   private forget(row: HeldRow): void {
+    this.takeOut(row);
+    this.letGo(row);
+  }
+
+  private takeOut(row: HeldRow): void {
     this.toClaim.remove(row);
     this.ahead.remove(row.at);
-    this.letGo(row);
   }
 
   private letGo(row: HeldRow): void {

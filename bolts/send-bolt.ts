@@ -221,7 +221,8 @@ export class SendBolt implements Bolt<Due> {
   private sweep(): void {
     const { clock, databaseClock } = this.options;
     const now = databaseClock.earliest();
-    this.holding.sweep(now);
+    const unsettled = this.holding.sweep(now);
+    if (unsettled.length > 0) void this.claiming.recall(unsettled);
     this.sending.sweep(now);
     this.slots.prune(clock.monotonic());
     this.pump();

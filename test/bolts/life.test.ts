@@ -112,6 +112,26 @@ describe('SendBolt, come what may', () => {
     expect(world.bolt.gauges()).toMatchObject({ unwritten: 0, held: 0, held_bytes: 0 });
   });
 
+  it('a claim that was not answered and takes effect late is found out, though its account was paused meanwhile', async () => {
+    await start();
+    const row = world.row(100);
+    world.database.before = (operation) => {
+      if (operation === 'claim') throw new Error('no answer');
+    };
+    world.emit(row);
+    const { id, version, updatedAt } = row;
+    await world.advance(120);
+    world.pausedAccounts.add(row.account);
+    world.database.before = () => {};
+    await world.advance(5_000);
+    expect(world.acked).toEqual([]);
+    await world.database.sendRows().claim(world.session, [{ id, version, updatedAt }], 0);
+    await world.advance(15_000);
+    expect(world.state(row)).toBe('delivered');
+    expect(world.acked).toHaveLength(1);
+    expect(world.bolt.gauges()).toMatchObject({ held: 0, held_bytes: 0 });
+  });
+
   it('a row that cannot be written is reported and a locked one is handed in again; neither holds the others', async () => {
     await start();
     const rows = world.rows(5, 100);
