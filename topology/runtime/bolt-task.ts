@@ -16,9 +16,9 @@ const SLICE = 500;
 /** The partitions are given away this long after draining began, at the latest: what is held waits for its next owner. */
 const HAND_OVER = 1_000;
 
-export interface BoltTaskOptions {
-  readonly part: Pick<BoltPart, 'name' | 'reads'>;
-  readonly bolt: Bolt<unknown>;
+export interface BoltTaskOptions<In> {
+  readonly part: Pick<BoltPart<In>, 'name' | 'reads'>;
+  readonly bolt: Bolt<In>;
   readonly streams: StreamsClient;
   readonly clock: Clock;
   readonly onSkip: (skipped: SkippedRecord) => void;
@@ -35,7 +35,7 @@ export interface BoltTaskOptions {
  * 4. What is acked is committed on a rebalance and before the group is left.
  * 5. Stopping hands the partitions over soon, however long what is claimed takes.
  */
-export class BoltTask implements Task {
+export class BoltTask<In> implements Task {
   readonly component: string;
   private readonly tracker = new OffsetTracker();
   private member: GroupMember | undefined;
@@ -45,7 +45,7 @@ export class BoltTask implements Task {
   private roomTimer: Timer | undefined;
   private commits = Promise.resolve();
 
-  constructor(private readonly options: BoltTaskOptions) {
+  constructor(private readonly options: BoltTaskOptions<In>) {
     this.component = options.part.name;
   }
 
@@ -107,7 +107,7 @@ export class BoltTask implements Task {
 
   private execute(partition: number, records: readonly LogRecord[]): void {
     const { part, bolt, onSkip } = this.options;
-    const deliveries: Delivery<unknown>[] = [];
+    const deliveries: Delivery<In>[] = [];
     for (const record of records) {
       const ack = this.tracker.track(partition, record.offset);
       const tuple = decode(part.reads, partition, record, onSkip);

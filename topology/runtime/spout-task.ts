@@ -6,9 +6,9 @@ import { decode, type SkippedRecord } from './decode';
 import type { GroupMember, LogRecord, Position, StreamsClient } from './streams-client';
 import type { Task } from './task';
 
-export interface SpoutTaskOptions {
-  readonly part: Pick<SpoutPart, 'name' | 'feed'>;
-  readonly spout: Spout<unknown>;
+export interface SpoutTaskOptions<Feed> {
+  readonly part: Pick<SpoutPart<Feed>, 'name' | 'feed'>;
+  readonly spout: Spout<Feed>;
   readonly streams: StreamsClient;
   readonly onSkip: (skipped: SkippedRecord) => void;
   /** Takes what was thrown. After anything but Unavailable the worker ends. */
@@ -29,12 +29,12 @@ interface Progress {
  * 2. A bad record is skipped and told; its neighbours are fed.
  * 3. The spout stops emitting before its partitions move to another task.
  */
-export class SpoutTask implements Task {
+export class SpoutTask<Feed> implements Task {
   readonly component: string;
   private progress = new Map<number, Progress>();
   private member: GroupMember | undefined;
 
-  constructor(private readonly options: SpoutTaskOptions) {
+  constructor(private readonly options: SpoutTaskOptions<Feed>) {
     this.component = options.part.name;
   }
 
@@ -81,7 +81,7 @@ export class SpoutTask implements Task {
       const { part, spout, onSkip } = this.options;
       const progress = this.progress.get(partition);
       if (progress === undefined) return;
-      const tuples: Tuple<unknown>[] = [];
+      const tuples: Tuple<Feed>[] = [];
       for (const record of records) {
         if (record.offset < progress.next) continue;
         progress.next = record.offset + 1;

@@ -1,0 +1,182 @@
+import { Unavailable } from '../../../topology/core/errors';
+import { BoltTask } from '../../../topology/runtime/bolt-task';
+import type { SkippedRecord } from '../../../topology/runtime/decode';
+import { type Due, due } from '../../../topology/streams';
+import { ManualClock, settled } from '../../support/manual-clock';
+import { MemoryLog } from '../../support/memory-log';
+import { MemoryStreams } from '../../support/memory-streams';
+import { dueOf, ScriptedBolt } from './scripted-parts';
+
+const stream = due('webhook');
+
+describe('BoltTask', () => {
+  let clock: ManualClock;
+  let log: MemoryLog;
+  let streams: MemoryStreams;
+  let skipped: SkippedRecord[];
+  let errors: unknown[];
+  const tasks: BoltTask<Due>[] = [];
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    log = new MemoryLog(clock);
+    log.create(stream.name, 2);
+    streams = new MemoryStreams(log);
+    skipped = [];
+    errors = [];
+  });
+
+  afterEach(async () => {
+    for (const task of tasks.splice(0)) await task.stop();
+    if (clock.timers > 0) throw new Error('a timer was left');
+  });
+
+  const onSkip = (one: SkippedRecord) => void skipped.push(one);
+  const onError = (error: unknown) => void errors.push(error);
+
+  async function run(bolt: ScriptedBolt, on = streams): Promise<BoltTask<Due>> {
+    const part = { name: 'webhook', reads: stream };
+    const task = new BoltTask({ part, bolt, streams: on, clock, onSkip, onError });
+    tasks.push(task);
+    await task.open();
+    await settled();
+    return task;
+  }
+
+  async function append(ids: readonly number[], partition = 0): Promise<void> {
+    await streams.append(
+      stream.name,
+      ids.map((id) => ({ partition, value: stream.codec.encode(dueOf(id)) })),
+    );
+    await settled();
+  }
+
+  const committed = (partition = 0) => log.committedOf('webhook', stream.name, partition);
+
+  it("1. A tuple's offset is committed only after its ack.", async () => {
+    const bolt = new ScriptedBolt();
+    await run(bolt);
+    await append([1, 2, 3]);
+    expect(bolt.ids()).toEqual([1, 2, 3]);
+    bolt.given[1]?.ack();
+    await clock.advance(500);
+    expect(committed()).toBe(0);
+    bolt.given[0]?.ack();
+    await clock.advance(500);
+    expect(committed()).toBe(2);
+    bolt.given[2]?.ack();
+    await clock.advance(500);
+    expect(committed()).toBe(3);
+  });
+
+  it('2. A bad record is skipped and told; its neighbours are delivered.', async () => {
+    const bolt = new ScriptedBolt();
+    bolt.quick = true;
+    await run(bolt);
+    await append([1]);
+    const garbage = ['not JSON', '[]', '{"id":"x"}', '"'.repeat(1_000_000), ''].map((text) => Buffer.from(text));
+    await streams.append(
+      stream.name,
+      garbage.map((value) => ({ partition: 0, value })),
+    );
+    await append([2]);
+    await clock.advance(500);
+    expect(bolt.ids()).toEqual([1, 2]);
+    expect(skipped.map(({ offset }) => offset)).toEqual([1, 2, 3, 4, 5]);
+    expect(skipped[0]).toEqual({ stream: stream.name, partition: 0, offset: 1, reason: 'not JSON' });
+    expect(committed()).toBe(7);
+    expect(errors).toEqual([]);
+  });
+
+  it('3. A bolt without room is given nothing more until it has some.', async () => {
+    const bolt = new ScriptedBolt();
+    bolt.room = 1;
+    const task = await run(bolt);
+    await append(Array.from({ length: 1_200 }, (_, index) => index + 1));
+    expect(bolt.given).toHaveLength(500);
+    await append([9_999], 1);
+    await clock.advance(1_000);
+    expect(bolt.given).toHaveLength(500);
+    expect(task.gauges()['full']).toBe(1);
+    bolt.room = 100_000;
+    await clock.advance(100);
+    expect(bolt.given).toHaveLength(1_201);
+    expect(task.gauges()).toMatchObject({ full: 0, held: 1_201, uncommitted: 1_201 });
+  });
+
+  it('4. What is acked is committed on a rebalance and before the group is left.', async () => {
+    const bolt = new ScriptedBolt();
+    bolt.quick = true;
+    const task = await run(bolt);
+    await append([1, 2]);
+    const other = new ScriptedBolt();
+    const second = await run(other, streams.another());
+    await settled();
+    expect(committed()).toBe(2);
+    expect(bolt.revocations).toEqual([[1]]);
+    await append([3]);
+    await task.stop();
+    expect(committed()).toBe(3);
+    await append([4]);
+    expect(other.ids()).toEqual([4]);
+    expect(second.partitions).toEqual([0, 1]);
+  });
+
+  it('5. Stopping hands the partitions over soon, however long what is claimed takes.', async () => {
+    const bolt = new ScriptedBolt();
+    bolt.slow = true;
+    const task = await run(bolt);
+    await append([1, 2]);
+    const other = new ScriptedBolt();
+    await run(other, streams.another());
+    let stopped = false;
+    const stopping = task.stop().then(() => {
+      stopped = true;
+    });
+    await settled();
+    await append([3]);
+    expect(bolt.ids()).not.toContain(3);
+    await clock.advance(1_000);
+    expect(other.ids()).toEqual([1, 2, 3]);
+    expect(stopped).toBe(false);
+    expect(bolt.calls).toEqual(['open', 'drain']);
+    bolt.finish();
+    await stopping;
+    expect(bolt.calls).toEqual(['open', 'drain', 'drained', 'close']);
+    tasks.shift();
+  });
+
+  it('commits again when the log was away', async () => {
+    const bolt = new ScriptedBolt();
+    bolt.quick = true;
+    let away = true;
+    const consume: MemoryStreams['consume'] = async (...of) => {
+      const member = await streams.consume(...of);
+      const commit: typeof member.commit = async (positions) => {
+        if (away) throw new Unavailable('away');
+        await member.commit(positions);
+      };
+      return { pause: () => member.pause(), resume: () => member.resume(), leave: () => member.leave(), commit };
+    };
+    await run(bolt, Object.assign(streams.another(), { consume }));
+    await append([1]);
+    await clock.advance(600);
+    expect(errors.length).toBeGreaterThan(0);
+    expect(errors.every((error) => error instanceof Unavailable)).toBe(true);
+    away = false;
+    await clock.advance(300);
+    expect(committed()).toBe(1);
+  });
+
+  it('hands a bug of the bolt on, and nothing is thrown into the consumer', async () => {
+    const bolt = Object.assign(new ScriptedBolt(), {
+      execute: () => {
+        throw new Unavailable('thrown where nothing may be thrown');
+      },
+    });
+    await run(bolt);
+    await append([1]);
+    expect(errors).toEqual([new Error('thrown where nothing may be thrown')]);
+    expect(errors[0]).not.toBeInstanceOf(Unavailable);
+  });
+});

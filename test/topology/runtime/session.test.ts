@@ -1,0 +1,131 @@
+import { Unavailable } from '../../../topology/core/errors';
+import { Session } from '../../../topology/runtime/session';
+import { ManualClock, settled } from '../../support/manual-clock';
+import { MemoryDatabase } from '../../support/memory-database';
+
+const identity = {
+  session: 'ab'.repeat(16),
+  components: ['webhook'],
+  host: 'h',
+  pid: 1,
+  version: '0',
+  statusUrl: null,
+};
+
+describe('Session', () => {
+  let clock: ManualClock;
+  let database: MemoryDatabase;
+  let session: Session;
+  let deaths: number;
+  let errors: unknown[];
+
+  beforeEach(async () => {
+    clock = new ManualClock();
+    database = new MemoryDatabase(clock);
+    deaths = 0;
+    errors = [];
+    session = new Session({
+      registry: database.registry(),
+      identity,
+      clock,
+      report: () => ({ partitions: { webhook: [1] }, gauges: {} }),
+      onDead: () => void deaths++,
+      onError: (error) => void errors.push(error),
+    });
+    await session.open();
+  });
+
+  afterEach(async () => {
+    const closing = session.close(true);
+    await settled();
+    await closing;
+    if (clock.timers > 0) throw new Error('a timer was left');
+  });
+
+  const row = () => database.workers.get(identity.session);
+  const away = (which: readonly string[] = ['renew', 'pulse']) => {
+    database.before = (operation) => {
+      if (which.includes(operation)) throw new Unavailable('away');
+    };
+  };
+
+  it('1. The lease ends here before it ends in the database: it is counted from before each renewal was sent, with a margin.', async () => {
+    // The answer takes four seconds: the database counted from its end, this side from its beginning.
+    let renewals = 0;
+    database.before = (operation) => {
+      if (operation !== 'renew') return undefined;
+      if (renewals++ > 0) throw new Unavailable('away');
+      return clock.sleep(4_000);
+    };
+    await clock.advance(7_000);
+    expect(row()?.leaseUntil).toBe(database.now() + 10_000);
+    await clock.advance(4_999);
+    expect(session.holds()).toBe(true);
+    await clock.advance(1);
+    expect(session.holds()).toBe(false);
+    expect(row()?.leaseUntil).toBe(database.now() + 5_000);
+  });
+
+  it('renews every three seconds and reports', async () => {
+    expect(session.holds()).toBe(true);
+    await clock.advance(60_000);
+    expect(session.holds()).toBe(true);
+    expect(row()?.leaseUntil).toBeGreaterThan(database.now() + 6_000);
+    expect(row()?.report?.partitions).toEqual({ webhook: [1] });
+    expect(errors).toEqual([]);
+  });
+
+  it('2. A session that was marked dead never holds its lease again.', async () => {
+    (row() as { dead: boolean }).dead = true;
+    await clock.advance(3_000);
+    expect(session.holds()).toBe(false);
+    expect(deaths).toBe(1);
+    (row() as { dead: boolean }).dead = false;
+    await clock.advance(30_000);
+    expect(session.holds()).toBe(false);
+    expect(deaths).toBe(1);
+  });
+
+  it('3. While the database is away renewals go on being tried; a lease that had run out and that nobody took away holds again.', async () => {
+    away();
+    await clock.advance(20_000);
+    expect(session.holds()).toBe(false);
+    expect(errors.length).toBeGreaterThan(10);
+    database.before = () => {};
+    await clock.advance(500);
+    expect(session.holds()).toBe(true);
+    expect(deaths).toBe(0);
+  });
+
+  it("4. The clock's bounds and the pauses are those of the last pulse.", async () => {
+    expect(session.databaseClock.earliest()).toBe(database.now());
+    expect(session.paused('webhook', 'ann')).toBe(false);
+    database.pausedAccounts = [{ channel: 'webhook', account: 'ann' }];
+    database.pausedChannels.add('x');
+    await clock.advance(1_000);
+    expect([session.paused('webhook', 'ann'), session.paused('webhook', 'bob'), session.paused('x', 'bob')]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    expect([session.channelPaused('webhook'), session.channelPaused('x')]).toEqual([false, true]);
+    database.pausedChannels.clear();
+    away(['pulse']);
+    await clock.advance(5_000);
+    expect(session.channelPaused('x')).toBe(true);
+    await clock.advance(30_000);
+    expect(session.databaseClock.earliest()).toBe(Number.NEGATIVE_INFINITY);
+    database.before = () => {};
+    await clock.advance(500);
+    expect(session.channelPaused('x')).toBe(false);
+    expect(session.databaseClock.latest()).toBeGreaterThanOrEqual(database.now());
+  });
+
+  it('leaves the register only when it owns nothing', async () => {
+    await session.close(false);
+    expect(session.holds()).toBe(false);
+    expect(row()?.dead).toBe(false);
+    await session.close(true);
+    expect(row()?.dead).toBe(true);
+  });
+});
