@@ -78,8 +78,9 @@ async function readDatabase(environment: Environment, clock: Clock): Promise<Dat
   const pool = Pool.open(required(environment, 'DATABASE_URL'), { clock, size: 4 });
   try {
     const status = new Status(pool);
-    const [now, counts, waiting, nextHour, workers, pauses] = await Promise.all([
-      status.now(),
+    // First alone: when the database is away, it is said once.
+    const now = await status.now();
+    const [counts, waiting, nextHour, workers, pauses] = await Promise.all([
       status.counts(),
       status.waiting(),
       status.byMinute(60),
@@ -132,7 +133,8 @@ async function readHttp(part: string, url: string): Promise<PartStatus> {
     await response.body?.cancel();
     return { part, needed: false, ok: response.status < 500, detail: `${url} answers ${response.status}` };
   } catch (error) {
-    return { part, needed: false, ok: false, detail: `${url}: ${reasonOf(error)}` };
+    const cause = error instanceof Error ? (error.cause ?? error) : error;
+    return { part, needed: false, ok: false, detail: `${url}: ${reasonOf(cause)}` };
   }
 }
 

@@ -67,6 +67,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     await workers.ready(signal);
     if (signal.aborted) return { verdict: null, kept: { pids: [], metrics: [] } };
     output.line(`${workers.pids.length} workers run; the receiver listens on ${receiver.url}.`);
+    output.line(`Nothing is lost when one dies: try \`kill -9\` with one of ${workers.pids.join(', ')}.`);
     const verdict = await play({ ...options, environment, client, view, workers, receiver });
     const urls = await workers.urls();
     stay = keep && verdict !== null;

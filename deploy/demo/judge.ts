@@ -32,11 +32,13 @@ export interface FinalRow {
   readonly inDoubt: boolean;
 }
 
-/** Each figure counts messages. All but the first three must be 0. */
+/** Each figure counts messages. All but the first four must be 0. */
 export interface Verdict {
   readonly told: number;
   readonly canceled: number;
   readonly acceptedOnce: number;
+  /** Asked for again because a death or a lost answer had left doubt; the receiver recognised them. */
+  readonly repeatedInDoubt: number;
   readonly lost: number;
   readonly duplicates: number;
   /** Requests beyond the first that no row in doubt explains. */
@@ -69,6 +71,7 @@ export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows:
   const lateness: number[] = [];
   let canceled = 0;
   let acceptedOnce = 0;
+  let repeatedInDoubt = 0;
 
   for (const message of told) {
     const requests = arrivalsOf.get(message.key) ?? [];
@@ -81,7 +84,8 @@ export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows:
       found.add('lost', message.key, `never accepted; its row is ${row?.state ?? 'gone'}`);
     else if (accepted.length === 1) acceptedOnce += 1;
     if (accepted.length > 1) found.add('duplicates', message.key, `accepted ${accepted.length} times`);
-    if (requests.length > 1 && row?.inDoubt !== true) {
+    if (requests.length > 1 && row?.inDoubt === true) repeatedInDoubt += 1;
+    else if (requests.length > 1) {
       found.add('repeatedWithoutDoubt', message.key, `${requests.length} requests and no doubt in its row`);
     }
     judgeRequests(message, requests, found);
@@ -95,6 +99,7 @@ export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows:
     told: told.length,
     canceled,
     acceptedOnce,
+    repeatedInDoubt,
     ...found.counts,
     holds: found.none,
     examples: found.examples,

@@ -11,7 +11,7 @@ import { nameOf, type TargetOptions, targetsOf } from './targets';
 interface ShowOptions extends OutputOptions, TargetOptions {}
 
 const attemptColumns: readonly Column<Attempt>[] = [
-  { title: 'started', value: (attempt) => formatInstant(attempt.startedAt) },
+  { title: 'at', value: (attempt) => formatInstant(attempt.startedAt ?? attempt.finishedAt) },
   {
     title: 'took',
     align: 'right',

@@ -45,7 +45,7 @@ test('a request repeated because the row was in doubt is explained', () => {
     [arrival('a'), arrival('a', { at: DUE + 15_000, accepted: false })],
     [row('a', { inDoubt: true })],
   );
-  expect(verdict).toMatchObject({ acceptedOnce: 1, repeatedWithoutDoubt: 0, holds: true });
+  expect(verdict).toMatchObject({ acceptedOnce: 1, repeatedInDoubt: 1, repeatedWithoutDoubt: 0, holds: true });
 });
 
 describe('planted violations', () => {
