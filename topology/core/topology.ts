@@ -17,7 +17,7 @@ export interface BoltContext {
   readonly onError: (error: unknown) => void;
 }
 
-interface SpoutContext extends BoltContext {
+export interface SpoutContext extends BoltContext {
   /** Appends to the streams that the spout says it emits; to others it throws. */
   readonly emit: Emit;
 }

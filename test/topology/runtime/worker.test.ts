@@ -1,0 +1,221 @@
+import { changeEventCodec } from '../../../connectors/debezium/change-event';
+import { Unavailable, UserError } from '../../../topology/core/errors';
+import { fieldsGrouping } from '../../../topology/core/grouping';
+import { type BoltContext, type SpoutContext, TopologyBuilder } from '../../../topology/core/topology';
+import { Metrics } from '../../../topology/runtime/metrics';
+import { Worker } from '../../../topology/runtime/worker';
+import { due, scheduleChanges } from '../../../topology/streams';
+import { ManualClock, settled } from '../../support/manual-clock';
+import { MemoryDatabase } from '../../support/memory-database';
+import { MemoryLog } from '../../support/memory-log';
+import { MemoryStreams } from '../../support/memory-streams';
+import { memorySink } from './memory-sink';
+import { changeOf, dueOf, ScriptedBolt, ScriptedSpout } from './scripted-parts';
+
+const LIMIT = 12_000;
+const session = 'cd'.repeat(16);
+
+describe('Worker', () => {
+  let clock: ManualClock;
+  let database: MemoryDatabase;
+  let log: MemoryLog;
+  let streams: MemoryStreams;
+  let spout: ScriptedSpout;
+  let bolt: ScriptedBolt;
+  let contexts: { spout?: SpoutContext; bolt?: BoltContext };
+  let sink: ReturnType<typeof memorySink>;
+  let metrics: Metrics;
+  let code: number | undefined;
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    database = new MemoryDatabase(clock);
+    log = new MemoryLog(clock);
+    log.create('schedule-changes', 2);
+    log.create('due.webhook', 2);
+    streams = new MemoryStreams(log);
+    spout = new ScriptedSpout();
+    bolt = new ScriptedBolt();
+    contexts = {};
+    sink = memorySink('info');
+    metrics = new Metrics();
+    code = undefined;
+  });
+
+  function create(components: readonly string[] = ['due', 'webhook']): Worker {
+    const topology = new TopologyBuilder()
+      .spout('due', {
+        feed: scheduleChanges(changeEventCodec),
+        emits: [due('webhook')],
+        create: (context) => {
+          contexts.spout = context;
+          return spout;
+        },
+      })
+      .bolt('webhook', {
+        reads: due('webhook'),
+        grouping: fieldsGrouping('account'),
+        create: (context) => {
+          contexts.bolt = context;
+          return bolt;
+        },
+      })
+      .build();
+    const identity = { session, components, host: 'h', pid: 1, version: '0', statusUrl: null };
+    const registry = database.registry();
+    return new Worker({ topology, identity, streams, registry, clock, log: sink.log, metrics, drainLimit: LIMIT });
+  }
+
+  async function run(worker = create()): Promise<Worker> {
+    void worker.run().then((ended) => {
+      code = ended;
+    });
+    await settled();
+    return worker;
+  }
+
+  async function stop(worker: Worker): Promise<void> {
+    worker.stop();
+    await clock.advance(0);
+  }
+
+  it('runs a spout and a bolt, and tells the register what they own', async () => {
+    const worker = await run();
+    expect(worker.status()).toEqual({
+      session,
+      reasons: [],
+      partitions: { due: [0, 1], webhook: [0, 1] },
+    });
+    const placements = await contexts.spout?.emit(due('webhook'), [dueOf(7)]);
+    await settled();
+    expect(bolt.ids()).toEqual([7]);
+    expect(placements).toHaveLength(1);
+    await streams.append('schedule-changes', [{ partition: 1, value: changeEventCodec.encode(changeOf(3)) }]);
+    await settled();
+    expect(spout.changes.map(({ value }) => value.id)).toEqual([3]);
+    expect(database.workers.get(session)?.report?.partitions).toEqual({ due: [0, 1], webhook: [0, 1] });
+    expect(contexts.bolt?.lease.holds()).toBe(true);
+    await stop(worker);
+    expect(code).toBe(0);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('1. ends with a code when its session was marked dead', async () => {
+    await run();
+    Object.assign(database.workers.get(session) ?? {}, { dead: true });
+    await clock.advance(4_500);
+    expect(code).toBe(1);
+    expect(contexts.bolt?.lease.holds()).toBe(false);
+    expect(sink.entries().find(({ level }) => level === 60)?.msg).toContain('marked dead');
+    expect(clock.timers).toBe(0);
+  });
+
+  it('1. ends with a code when a consumer is out of its group for good', async () => {
+    const crash: { now?: (error: unknown) => void } = {};
+    const real = streams.another();
+    streams.consume = (component, stream, listener) => {
+      crash.now = listener.crashed;
+      return real.consume(component, stream, listener);
+    };
+    await run();
+    crash.now?.(new Error('consumer of due.webhook: gone'));
+    await clock.advance(0);
+    expect(code).toBe(1);
+    expect(sink.entries().find(({ level }) => level === 60)?.msg).toBe('ending: consumer of due.webhook: gone');
+  });
+
+  it('1. ends with a code when a bug shows, and waits for a part that is away', async () => {
+    await run();
+    contexts.spout?.onError(new Unavailable('MySQL does not answer'));
+    contexts.spout?.onError(new Unavailable('MySQL does not answer'));
+    await clock.advance(60_000);
+    expect(code).toBeUndefined();
+    expect(await metrics.text()).toContain('downspout_unavailable_total{component="due"} 2');
+    contexts.bolt?.onError(new TypeError('x is not a function'));
+    await clock.advance(0);
+    expect(code).toBe(1);
+    const fatal = sink.entries().find(({ level }) => level === 60);
+    expect(fatal).toMatchObject({ msg: 'ending: x is not a function', err: { type: 'TypeError' } });
+  });
+
+  it('1. ends with a code when it cannot start', async () => {
+    database.before = () => {
+      throw new Unavailable('MySQL does not answer');
+    };
+    await run();
+    await clock.advance(0);
+    expect(code).toBe(1);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('2. Asked to stop, it takes nothing new, finishes what is claimed, commits, leaves the groups and then the registry.', async () => {
+    bolt.slow = true;
+    const worker = await run();
+    await contexts.spout?.emit(due('webhook'), [dueOf(1)]);
+    await settled();
+    worker.stop();
+    await settled();
+    expect(worker.status().reasons).toEqual(['stopping']);
+    await streams.append('due.webhook', [{ partition: 0, value: due('webhook').codec.encode(dueOf(2)) }]);
+    await settled();
+    expect(bolt.ids()).toEqual([1]);
+    bolt.given[0]?.ack();
+    await clock.advance(1_000);
+    const partition = bolt.given[0]?.tuple.partition as number;
+    expect(log.committedOf('webhook', 'due.webhook', partition)).toBe(1);
+    // The request is still under way: the lease goes on.
+    await clock.advance(8_000);
+    expect(code).toBeUndefined();
+    expect(contexts.bolt?.lease.holds()).toBe(true);
+    expect(database.workers.get(session)?.dead).toBe(false);
+    bolt.finish();
+    await clock.advance(0);
+    expect(code).toBe(0);
+    expect(database.workers.get(session)?.dead).toBe(true);
+    expect([spout.calls, bolt.calls]).toEqual([
+      ['open', 'close'],
+      ['open', 'drain', 'drained', 'close'],
+    ]);
+  });
+
+  it('3. Ending takes the limit at most. What is not finished then keeps its lease, so that it is taken for dead in due time.', async () => {
+    bolt.slow = true;
+    const worker = await run();
+    worker.stop();
+    await clock.advance(LIMIT - 1);
+    expect(code).toBeUndefined();
+    await clock.advance(1);
+    expect(code).toBe(1);
+    expect(database.workers.get(session)?.dead).toBe(false);
+    bolt.finish();
+    await clock.advance(0);
+  });
+
+  it('stops in good order while it is still starting', async () => {
+    database.before = (operation) => (operation === 'register' ? clock.sleep(2_000) : undefined);
+    const worker = await run();
+    expect(worker.status().reasons).toContain('starting');
+    await stop(worker);
+    await clock.advance(3_000);
+    expect(code).toBe(0);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('counts and tells of bad records, seldom', async () => {
+    const worker = await run();
+    const bad = { partition: 0, value: Buffer.from('garbage') };
+    await streams.append('due.webhook', [bad, bad, bad]);
+    await settled();
+    expect(await metrics.text()).toContain('downspout_bad_records_total{stream="due.webhook"} 3');
+    expect(sink.entries().filter(({ msg }) => msg === 'bad record skipped')).toEqual([
+      expect.objectContaining({ stream: 'due.webhook', partition: 0, offset: 0, reason: 'not JSON', leftOut: 0 }),
+    ]);
+    await stop(worker);
+  });
+
+  it('refuses a component that the topology does not have', () => {
+    expect(() => create(['due', 'nix'])).toThrow(
+      new UserError('There is no component "nix". topology.yaml has: due, webhook.'),
+    );
+  });
+});
