@@ -62,7 +62,10 @@ export async function readStatus(environment: Environment, clock: Clock): Promis
     parts: [mysql.status, kafka.status, connector, ...others],
     database,
     queued: kafka.value ?? null,
-    warnings: database === null ? [] : warningsOf(database, sendersOf(environment)),
+    warnings:
+      database === null
+        ? ['Nothing can be said of messages and workers. `downspout up` starts the local stack.']
+        : warningsOf(database, sendersOf(environment)),
   };
 }
 
