@@ -9,7 +9,7 @@ import { ConnectorHealth } from '../connectors/debezium/connector-health';
 import { captureNames } from '../connectors/debezium/settings';
 import { KafkaAcks } from '../connectors/kafka/kafka-acks';
 import { KafkaAdmin } from '../connectors/kafka/kafka-admin';
-import { kafkaClient } from '../connectors/kafka/kafka-client';
+import { type KafkaOptions, kafkaClient } from '../connectors/kafka/kafka-client';
 import { KafkaStreams } from '../connectors/kafka/kafka-streams';
 import { Accounts } from '../connectors/mysql/accounts';
 import { MySqlOpenRows } from '../connectors/mysql/open-rows';
@@ -80,12 +80,12 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
 
   const metrics = new Metrics(true);
   const seldom = new Seldom(clock);
-  const kafka = kafkaClient({
+  const kafka: KafkaOptions = {
     brokers,
     clientId: `${hostname()}/${process.pid}`,
     log: (level, text, details) => seldom.say(text, (leftOut) => log[level]({ kafka: details, leftOut }, text)),
-  });
-  const admin = new KafkaAdmin(kafka);
+  };
+  const admin = new KafkaAdmin(kafkaClient(kafka));
   const streams = new KafkaStreams(kafka, admin, clock, namespace);
   const sessionPool = Pool.open(url, { clock, size: SESSION_CONNECTIONS });
   const pool = Pool.open(url, { clock, size: WORK_CONNECTIONS });

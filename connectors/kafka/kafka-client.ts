@@ -10,6 +10,8 @@ export interface KafkaOptions {
   /** Shown by Kafka as the owner of partitions. */
   readonly clientId: string;
   readonly log: KafkaLog;
+  /** Half a minute until a call is given up, instead of some seconds. */
+  readonly patient?: boolean;
 }
 
 /** Milliseconds until a request is given up; a connection is given up sooner. */
@@ -25,14 +27,16 @@ export const retry: NonNullable<KafkaConfig['retry']> = {
   retries: 5,
 };
 
+export const patientRetry: NonNullable<KafkaConfig['retry']> = { ...retry, maxRetryTime: 1_000, retries: 30 };
+
 /** Ordinary life of a group: not even worth a warning. */
 const HARMLESS = /rebalanc|rejoin|generation id|not aware of this member|member id/i;
 
-export function kafkaClient({ brokers, clientId, log }: KafkaOptions): Client {
+export function kafkaClient({ brokers, clientId, log, patient = false }: KafkaOptions): Client {
   return new Kafka({
     brokers: [...brokers],
     clientId,
-    retry,
+    retry: patient ? patientRetry : retry,
     requestTimeout: REQUEST_TIMEOUT,
     connectionTimeout: CONNECTION_TIMEOUT,
     logLevel: logLevel.INFO,

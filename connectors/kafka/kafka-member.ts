@@ -1,13 +1,14 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Clock } from '../../topology/core/clock';
-import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
+import { reasonOf, Unavailable } from '../../topology/core/errors';
 import type { GroupListener, GroupMember, Position } from '../../topology/runtime/streams-client';
-import { instructionOf, isOfRebalance, isUnknownTopic } from './failures';
+import { instructionOf, isOfRebalance } from './failures';
 import type { KafkaAdmin } from './kafka-admin';
-import { retry } from './kafka-client';
+import { patientRetry } from './kafka-client';
 import { stickyAssigner } from './sticky-assigner';
 
 export interface KafkaMemberOptions {
+  /** A patient one: a member that gave up would join anew as another, and wait until the group takes the old one for dead. */
   readonly kafka: Kafka;
   readonly admin: KafkaAdmin;
   readonly clock: Clock;
@@ -67,11 +68,11 @@ export class KafkaMember implements GroupMember {
       maxWaitTimeInMs: FETCH_WAIT,
       metadataMaxAge: METADATA_AGE,
       maxBytesPerPartition: FETCH_BYTES,
-      retry: { ...retry, restartOnFailure: () => Promise.resolve(!this.left) },
+      retry: { ...patientRetry, restartOnFailure: () => Promise.resolve(!this.left) },
     });
   }
 
-  /** Resolves when the first assignment was told. Throws Unavailable; UserError when there is no such topic. */
+  /** Resolves when the first assignment was told. Throws Unavailable. */
   static async join(options: KafkaMemberOptions): Promise<KafkaMember> {
     const member = new KafkaMember(options);
     const { consumer } = member;
@@ -98,8 +99,7 @@ export class KafkaMember implements GroupMember {
       await assigned;
     } catch (error) {
       await member.leave();
-      if (!isUnknownTopic(error)) throw instructionOf(error);
-      throw new UserError(`The topic ${options.topic} does not exist in Kafka. Run \`downspout up\` to make it.`);
+      throw instructionOf(error);
     }
     return member;
   }

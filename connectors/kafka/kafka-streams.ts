@@ -1,5 +1,6 @@
 import type { Kafka, Message, Producer } from 'kafkajs';
 import type { Clock } from '../../topology/core/clock';
+import { UserError } from '../../topology/core/errors';
 import type {
   AppendRecord,
   BoltListener,
@@ -8,10 +9,10 @@ import type {
   StreamsClient,
 } from '../../topology/runtime/streams-client';
 import { topicName } from '../../topology/streams';
-import { instructionOf } from './failures';
+import { instructionOf, isUnknownTopic } from './failures';
 import type { KafkaAdmin } from './kafka-admin';
 import { KafkaAppender } from './kafka-appender';
-import { retry } from './kafka-client';
+import { type KafkaOptions, kafkaClient, retry } from './kafka-client';
 import { KafkaMember } from './kafka-member';
 import { groupName } from './names';
 
@@ -29,12 +30,18 @@ export class KafkaStreams implements StreamsClient {
   private readonly appenders = new Map<string, KafkaAppender>();
   private readonly counts = new Map<string, Count>();
 
+  private readonly kafka: Kafka;
+  private readonly kafkaOfMembers: Kafka;
+
   constructor(
-    private readonly kafka: Kafka,
+    options: KafkaOptions,
     private readonly admin: KafkaAdmin,
     private readonly clock: Clock,
     private readonly namespace: string,
-  ) {}
+  ) {
+    this.kafka = kafkaClient(options);
+    this.kafkaOfMembers = kafkaClient({ ...options, patient: true });
+  }
 
   partitions(stream: string): Promise<number> {
     const now = this.clock.monotonic();
@@ -80,14 +87,25 @@ export class KafkaStreams implements StreamsClient {
     await (await this.producer?.catch(() => undefined))?.disconnect().catch(() => undefined);
   }
 
-  private join(
+  private async join(
     component: string,
     stream: string,
     options: Pick<Parameters<typeof KafkaMember.join>[0], 'begin' | 'listener' | 'assigned'>,
   ): Promise<KafkaMember> {
-    const { kafka, admin, clock, namespace } = this;
-    const names = { group: groupName(namespace, component), topic: topicName(namespace, stream) };
-    return KafkaMember.join({ kafka, admin, clock, ...names, ...options });
+    const { kafkaOfMembers: kafka, admin, clock, namespace } = this;
+    const topic = topicName(namespace, stream);
+    // Before the patience of members: at the start a wrong setting is likelier than a broker that comes back.
+    await this.expectTopic(topic);
+    return KafkaMember.join({ kafka, admin, clock, group: groupName(namespace, component), topic, ...options });
+  }
+
+  private async expectTopic(topic: string): Promise<void> {
+    try {
+      await this.admin.partitions(topic);
+    } catch (error) {
+      if (!isUnknownTopic(error)) throw error;
+      throw new UserError(`The topic ${topic} does not exist in Kafka. Run \`downspout up\` to make it.`);
+    }
   }
 
   private connected(): Promise<Producer> {

@@ -160,8 +160,8 @@ describe('bad input', () => {
 
   it('skips garbage in every topic, and its neighbours are delivered', async () => {
     const { KAFKA_BROKERS: brokers = [], DOWNSPOUT_NAMESPACE: namespace } = deployment.world.environment;
-    const kafka = kafkaClient({ brokers, clientId: 'garbage', log: () => undefined });
-    const admin = new KafkaAdmin(kafka);
+    const kafka = { brokers, clientId: 'garbage', log: () => undefined };
+    const admin = new KafkaAdmin(kafkaClient(kafka));
     const streams = new KafkaStreams(kafka, admin, systemClock, namespace);
     const garbage = ['garbage', '{}', 'null', '{"id":"x"}', '', '{"id":1e99,"account":[],"wake_at":{}}'];
     for (const topic of ['schedule-changes', 'due.webhook']) {

@@ -14,8 +14,8 @@ describe('streams in Kafka', () => {
     const world = await freshNamespace();
     const brokers = required(world.environment, 'KAFKA_BROKERS');
     const namespace = world.environment.DOWNSPOUT_NAMESPACE;
-    const kafka = kafkaClient({ brokers, clientId: 'test', log: () => undefined });
-    const admin = new KafkaAdmin(kafka);
+    const kafka = { brokers, clientId: 'test', log: () => undefined };
+    const admin = new KafkaAdmin(kafkaClient(kafka));
     const workers: KafkaStreams[] = [];
     return {
       worker: async () => {

@@ -30,8 +30,8 @@ describe('acks and lag', () => {
     namespace = world.environment.DOWNSPOUT_NAMESPACE;
     const brokers = required(world.environment, 'KAFKA_BROKERS');
     await setUpTopics(brokers, [{ name: topicName(namespace, 'due.webhook'), partitions: 2 }]);
-    const kafka = kafkaClient({ brokers, clientId: 'host/1', log: () => undefined });
-    admin = new KafkaAdmin(kafka);
+    const kafka = { brokers, clientId: 'host/1', log: () => undefined };
+    admin = new KafkaAdmin(kafkaClient(kafka));
     streams = new KafkaStreams(kafka, admin, systemClock, namespace);
   }, 30_000);
 
