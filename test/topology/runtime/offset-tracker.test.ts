@@ -84,6 +84,21 @@ describe('OffsetTracker', () => {
     expect(marks(offsets)).toEqual({ 0: 50_000 });
   });
 
+  it('7. When offsets begin anew, because the log did, the mark is committed even if it is the same again.', () => {
+    const offsets = tracker();
+    offsets.track(0, 0)();
+    expect(marks(offsets)).toEqual({ 0: 1 });
+    offsets.track(0, 0)();
+    expect(marks(offsets)).toEqual({ 0: 1 });
+    offsets.track(0, 1)();
+    const late = offsets.toCommit();
+    offsets.track(0, 0)();
+    offsets.track(0, 1)();
+    late.committed();
+    expect(marks(offsets)).toEqual({ 0: 2 });
+    expect(marks(offsets)).toEqual({});
+  });
+
   it('says what was committed only for the marks that were', () => {
     const offsets = tracker();
     const [a, b] = [offsets.track(0, 1), offsets.track(0, 2)];
