@@ -10,6 +10,8 @@ import type { Sabotage } from './sabotage';
 export class DatabaseLink {
   /** Slow ways of this machine, as factors. */
   readonly slow = { there: 1, back: 1 };
+  /** Nothing of this machine comes through, neither way; the others feel nothing. */
+  cut = false;
 
   constructor(
     private readonly database: MemoryDatabase,
@@ -54,6 +56,6 @@ export class DatabaseLink {
   }
 
   private call<T>(effect: () => Promise<T>): Promise<T> {
-    return this.link.call(this.machine, effect, this.slow);
+    return this.link.call(this.machine, effect, this.slow, () => this.cut);
   }
 }

@@ -30,7 +30,7 @@ const faults = {
     const place = random.pick(fleet.all);
     fleet.freeze(place);
     return {
-      after: random.pick([random.between(500, 5_000), random.between(9_000, 16_000)]),
+      after: random.pick([random.between(500, 5_000), random.between(9_000, 22_000)]),
       mend: () => fleet.thaw(place),
     };
   },
@@ -58,6 +58,18 @@ const faults = {
     const { slow } = worker.database;
     Object.assign(slow, random.pick([{ there: 60 }, { back: 60 }]));
     return { mend: () => Object.assign(slow, { there: 1, back: 1 }) };
+  },
+  cutOff: ({ fleet, random }: FaultParts) => {
+    const { worker } = random.pick(fleet.all);
+    if (worker === undefined) return undefined;
+    const { database } = worker;
+    database.cut = true;
+    return {
+      after: random.between(1_000, 20_000),
+      mend: () => {
+        database.cut = false;
+      },
+    };
   },
   logAway: ({ logCondition }: FaultParts) => changed(logCondition, { away: true }),
   logFlaky: ({ logCondition, streams, random }: FaultParts) => {
@@ -127,7 +139,12 @@ export class Faults {
   constructor(private readonly parts: FaultParts) {}
 
   start(): void {
-    if (this.parts.scenario.faults.length > 0) this.next();
+    const { time, scenario, providers, random } = this.parts;
+    for (const { manners } of providers) Object.assign(manners, scenario.manners);
+    if (scenario.faults.length > 0) this.next();
+    for (const { kind, at, lasts } of scenario.strikes) {
+      time.after(scenario.crowdAt + at, () => this.strike(kind, lasts && random.between(...lasts)));
+    }
   }
 
   /** Everything is mended, at once. */
@@ -145,17 +162,21 @@ export class Faults {
     fleet.mend();
   }
 
+  private strike(kind: FaultKind, lasts?: number): void {
+    const { time, random } = this.parts;
+    const mending = this.over ? undefined : (faults[kind](this.parts) as Mending | undefined);
+    if (mending === undefined) return;
+    const { after = random.skewed(200, 9_000), mend } = mending;
+    time.after(lasts ?? after, () => {
+      if (!this.over) mend();
+    });
+  }
+
   private next(): void {
     const { time, random, scenario } = this.parts;
     time.after(random.between(0, 2 * scenario.pace), () => {
       if (this.over) return;
-      const mending = faults[random.pick(scenario.faults)](this.parts);
-      if (mending !== undefined) {
-        const { after = random.skewed(200, 9_000), mend } = mending as Mending;
-        time.after(after, () => {
-          if (!this.over) mend();
-        });
-      }
+      this.strike(random.pick(scenario.faults));
       this.next();
     });
   }

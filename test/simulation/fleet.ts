@@ -73,7 +73,10 @@ export class Fleet {
     this.crashes = 0;
     for (const place of this.all) {
       this.thaw(place);
-      if (place.worker !== undefined) Object.assign(place.worker.database.slow, { there: 1, back: 1 });
+      if (place.worker === undefined) continue;
+      const { database } = place.worker;
+      database.cut = false;
+      Object.assign(database.slow, { there: 1, back: 1 });
     }
   }
 

@@ -44,8 +44,10 @@ export interface TableHistory {
   readonly rows: readonly Readonly<MemoryRow>[];
   readonly plans: readonly PlanChange[];
   readonly ledger: readonly (AttemptResult & { readonly session: string })[];
-  /** Sessions that were marked dead, or whose process died. */
-  readonly deadSessions: ReadonlySet<string>;
+  /** Sessions that were marked dead, and since when. */
+  readonly buried: ReadonlyMap<string, number>;
+  /** Sessions whose process died. */
+  readonly died: ReadonlySet<string>;
 }
 
 export interface Histories {

@@ -39,8 +39,16 @@ const LATEST = 8_000;
 export class Link {
   constructor(private readonly options: LinkOptions) {}
 
-  /** @param slow how much longer than usual each way takes */
-  call<T>(machine: Machine, effect: () => Promise<T> | T, slow: { there: number; back: number }): Promise<T> {
+  /**
+   * @param slow how much longer than usual each way takes
+   * @param isCut the machine is cut off
+   */
+  call<T>(
+    machine: Machine,
+    effect: () => Promise<T> | T,
+    slow: { there: number; back: number },
+    isCut: () => boolean = () => false,
+  ): Promise<T> {
     const { time, random, condition, onStep, name } = this.options;
     const { least, most } = condition;
     const there = random.skewed(least, most) * slow.there;
@@ -57,7 +65,7 @@ export class Link {
       onStep(machine);
       time.after(there, () => {
         const { away, refused, lost, late } = condition;
-        if (away || fate < refused) {
+        if (away || isCut() || fate < refused) {
           fail(fate < refused / 2 ? TIMEOUT : back);
           return;
         }
@@ -69,7 +77,7 @@ export class Link {
         const isLost = fate < refused + late + lost;
         happen().then(
           (value) => {
-            if (isLost) fail(random.chance(0.5) ? back : TIMEOUT);
+            if (isLost || isCut()) fail(random.chance(0.5) ? back : TIMEOUT);
             else answer(back, () => resolve(value));
           },
           (error: unknown) => answer(back, () => reject(error)),

@@ -15,9 +15,9 @@ export interface Sabotage {
   readonly sendRows?: (rows: SendRows, database: MemoryDatabase) => SendRows;
   readonly openRows?: (rows: OpenRows, database: MemoryDatabase) => OpenRows;
   readonly registry?: (registry: WorkerRegistry, database: MemoryDatabase) => WorkerRegistry;
-  /** Around what the worker is given. */
-  readonly acks?: (acks: Acks, rows: OpenRows) => Acks;
-  readonly pages?: (rows: OpenRows) => OpenRows;
+  /** Around what the worker is given; `now` by the database's clock. */
+  readonly acks?: (acks: Acks, rows: OpenRows, now: () => number) => Acks;
+  readonly pages?: (rows: OpenRows, now: () => number) => OpenRows;
   readonly answers?: (rows: SendRows) => SendRows;
   readonly lease?: (lease: Lease) => Lease;
   readonly databaseClock?: (clock: DatabaseClock) => DatabaseClock;

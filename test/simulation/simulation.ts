@@ -50,6 +50,7 @@ export class Simulation {
   private readonly databaseCondition: Condition = healthy();
   private readonly logCondition: Condition = healthy();
   private readonly plans: PlanChange[] = [];
+  private readonly buried = new Map<string, number>();
   private readonly bugs: unknown[] = [];
 
   /** @param changed what is to be otherwise than chance would have it */
@@ -70,6 +71,11 @@ export class Simulation {
     database.onChange(({ id, version, wakeAt, deleted }) => {
       this.plans.push({ id, version, wakeAt: deleted ? null : wakeAt, committedAt: time.now });
     });
+    database.after = (operation) => {
+      if (operation !== 'deadOf') return;
+      for (const [session, { dead }] of database.workers)
+        if (dead && !this.buried.has(session)) this.buried.set(session, time.now);
+    };
     this.providers = scenario.channels.map(
       (channelClass, index) => new SimulatedProvider(channelClass, channelClass, time, random.fork(10 + index)),
     );
@@ -131,8 +137,8 @@ export class Simulation {
   }
 
   private worker(place: Place, machine: Machine, link: Link): SimulatedWorker {
-    const { database, streams, providers, scenario, random, sabotage } = this;
-    const { concurrency, perAccount, claimAheadMax } = scenario;
+    const { time, database, streams, providers, scenario, random, sabotage } = this;
+    const { concurrency, perAccount, claimAheadMax, maxHeld } = scenario;
     const worker: SimulatedWorker = new SimulatedWorker({
       spouts: place.spouts,
       bolts: place.bolts,
@@ -155,11 +161,12 @@ export class Simulation {
         perHost: concurrency,
         claimBatch: 8,
         claimAheadMax,
-        maxHeld: 100,
+        maxHeld,
         maxHeldBytes: 1_000_000,
         lead,
       },
       retry: { maxAttempts: 8, base: 300, cap: 2_000 },
+      slow: time.elapsed < scenario.storm ? scenario.slow : { there: 1, back: 1 },
       sabotage,
       onEnd: () => this.fleet.end(place, worker),
       onBug: (error) => this.bugs.push(error),
@@ -171,14 +178,11 @@ export class Simulation {
   private write(): void {
     const { time, scenario, clients, database } = this;
     const random = this.random.fork(9);
-    const crowd = Math.floor(random.between(0.3, 0.9) * scenario.storm);
     for (let index = 0; index < scenario.messages; index++) {
       const at = random.chance(0.5) ? random.between(0, 500) : random.between(0, scenario.storm);
       const isCrowded = random.chance(scenario.crowded);
       time.after(at, () => {
-        const dueAt = isCrowded
-          ? clients.now - time.elapsed + crowd
-          : clients.now + random.skewed(-1_000, scenario.storm);
+        const dueAt = isCrowded ? BEGINNING + scenario.crowdAt : clients.now + random.skewed(-1_000, scenario.storm);
         clients.insert(Math.floor(dueAt), (id) => {
           const near = () => (database.rows.get(id)?.dueAt ?? 0) - clients.now + random.between(-600, 150);
           const sometime = () => (random.chance(0.7) ? near() : random.between(0, 3_000));
@@ -207,7 +211,6 @@ export class Simulation {
 
   private histories(): Histories {
     const { database, providers, scenario, fleet } = this;
-    const buried = [...database.workers].filter(([, { dead }]) => dead).map(([session]) => session);
     return {
       clients: this.clients.history,
       requests: providers.flatMap(({ requests }) => requests),
@@ -215,10 +218,12 @@ export class Simulation {
         rows: [...database.rows.values()],
         plans: this.plans,
         ledger: database.ledger,
-        deadSessions: new Set([...buried, ...fleet.died]),
+        buried: this.buried,
+        died: fleet.died,
       },
       classes: Object.fromEntries(providers.map(({ name, channelClass }) => [name, channelClass])),
-      orderedBeyond: scenario.faults.length === 0 && scenario.crashes === 0 ? lead : undefined,
+      orderedBeyond:
+        scenario.faults.length + scenario.strikes.length === 0 && scenario.crashes === 0 ? lead : undefined,
       left: this.left(),
     };
   }

@@ -3,9 +3,10 @@ import { Unavailable } from '../../topology/core/errors';
 import type { GroupMember, StreamsClient } from '../../topology/runtime/streams-client';
 import type { ScheduleChange } from '../../topology/streams';
 import type { MemoryLog } from '../support/memory-log';
-import { Member, SimulatedGroup } from './group';
+import { SimulatedGroup } from './group';
 import { type Condition, Link } from './link';
 import type { Machine } from './machine';
+import { type Listener, Member } from './member';
 import type { Random } from './random';
 import type { SimulatedTime } from './time';
 
@@ -108,12 +109,7 @@ export class SimulatedStreams {
     return offset;
   }
 
-  private join(
-    component: string,
-    topic: string,
-    machine: Machine,
-    listener: ConstructorParameters<typeof Member>[2],
-  ): Promise<GroupMember> {
+  private join(component: string, topic: string, machine: Machine, listener: Listener): Promise<GroupMember> {
     const { time, random, log, condition } = this.options;
     let group = this.groups.get(component);
     if (group === undefined) {

@@ -34,6 +34,8 @@ export interface WorkerOptions {
   readonly spout: DueSpoutSettings;
   readonly bolt: SendBoltSettings;
   readonly retry: RetryPolicy;
+  /** Ways to the database and back, as factors. */
+  readonly slow: { readonly there: number; readonly back: number };
   readonly sabotage: Sabotage;
   /** It ends itself: its session is dead, or it could not start. */
   readonly onEnd: () => void;
@@ -55,13 +57,14 @@ export class SimulatedWorker {
   constructor(readonly options: WorkerOptions) {
     const { machine, random, database, link, sabotage, spouts, bolts, providers } = options;
     this.database = new DatabaseLink(database, link, machine, sabotage);
+    Object.assign(this.database.slow, options.slow);
     const session = Array.from({ length: 32 }, () => random.integer(0, 15).toString(16)).join('');
     this.session = new Session({
       registry: this.database.registry(),
       identity: { session, components: [], host: 'host', pid: 1, version: '0', statusUrl: null },
       clock: machine,
       report: () => ({ partitions: {}, gauges: {} }),
-      onDead: options.onEnd,
+      onDead: () => machine.after(random.between(0, 1_000), options.onEnd),
       onError: (error) => this.failed(error),
     });
     if (spouts) this.tasks.push(this.spoutTask());
@@ -129,8 +132,10 @@ export class SimulatedWorker {
         create: unused,
       });
     }
-    const rows = sabotage.pages?.(this.database.openRows()) ?? this.database.openRows();
-    const acks = sabotage.acks?.(streams.acks(machine), rows) ?? streams.acks(machine);
+    const now = () => this.session.databaseClock.earliest();
+    const own = this.database.openRows();
+    const rows = sabotage.pages?.(own, now) ?? own;
+    const acks = sabotage.acks?.(streams.acks(machine), own, now) ?? streams.acks(machine);
     const spout: Spout<ScheduleChange> = new DueSpout({
       ...this.context(),
       channels: providers.map((provider) => ({
@@ -163,7 +168,7 @@ export class SimulatedWorker {
     const bolt = sabotage.bolt?.(real) ?? real;
     return new BoltTask({
       part: { name: provider.name, reads: due(provider.name) },
-      bolt: bolt as Bolt<unknown>,
+      bolt,
       streams: streams.client(machine),
       clock: machine,
       onSkip: onBug,

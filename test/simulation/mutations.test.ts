@@ -1,0 +1,224 @@
+import type { Invariant } from './judge';
+import * as mutations from './mutations';
+import { explain, type Judged, judged } from './report';
+import type { Sabotage } from './sabotage';
+import type { Scenario } from './scenario';
+
+/** A world in which nothing happens but what the mutation needs. */
+const quiet: Partial<Scenario> = {
+  channels: ['lookup'],
+  spouts: 2,
+  bolts: 2,
+  partitions: 3,
+  accounts: 8,
+  messages: 40,
+  storm: 12_000,
+  faults: [],
+  edits: 0,
+  cancels: 0,
+  overwrites: 0,
+  crowded: 0,
+  crowdAt: 3_000,
+  claimAheadMax: 2_000,
+  concurrency: 16,
+  perAccount: 8,
+  maxHeld: 1_000,
+  crashes: 0,
+};
+
+/** Workers that have claimed more than they could start stop for longer than their lease, and go on. */
+const zombies: Partial<Scenario> = {
+  ...quiet,
+  crowded: 0.9,
+  concurrency: 4,
+  perAccount: 4,
+  storm: 30_000,
+  manners: { slowest: 1_500 },
+  strikes: [50, 150].map((at) => ({ kind: 'freeze', at, lasts: [14_000, 24_000] })),
+};
+
+interface Case {
+  readonly sabotage: Sabotage;
+  readonly aim: Partial<Scenario>;
+  /** One of these is broken. */
+  readonly breaks: readonly Invariant[];
+  readonly seeds?: number;
+}
+
+/** What safety is carried by: without it, a promise is broken. */
+const caught: Record<string, Case> = {
+  'no version and no updated_at in the claim': {
+    sabotage: mutations.claimOfAnyPlan,
+    aim: { ...quiet, edits: 0.8 },
+    breaks: ['I3'],
+  },
+  'no updated_at in the claim: edits that forget the version': {
+    sabotage: mutations.claimWithoutUpdatedAt,
+    aim: { ...quiet, overwrites: 0.8 },
+    breaks: ['I3'],
+  },
+  'a claim that was not answered is taken for won': {
+    sabotage: mutations.claimBelieved,
+    aim: { ...quiet, channels: ['idempotent'], cancels: 0.5, faults: ['databaseFlaky'], pace: 500 },
+    breaks: ['I3', 'I4', 'I6'],
+  },
+  'no lease check before the request': { sabotage: mutations.noLeaseCheck, aim: zombies, breaks: ['I4'] },
+  'dead not for ever': { sabotage: mutations.deadForAWhile, aim: zombies, breaks: ['I4'] },
+  'write-back without session and version': {
+    sabotage: mutations.writeBackOfAnyClaim,
+    aim: {
+      ...zombies,
+      channels: ['idempotent'],
+      messages: 60,
+      concurrency: 16,
+      perAccount: 8,
+      manners: { slowest: 2_000, rejects: 0.3, busy: 0.3 },
+      strikes: [300, 800].map((at) => ({ kind: 'freeze', at, lasts: [11_000, 16_000] })),
+    },
+    breaks: ['I4', 'I6'],
+  },
+  'no in_doubt at recovery': {
+    sabotage: mutations.recoveryWithoutDoubt,
+    aim: { ...quiet, channels: ['lookup', 'blind'], faults: ['crash'], pace: 700, manners: { slowest: 1_500 } },
+    breaks: ['I4'],
+  },
+  'an unknown outcome is taken for a refusal': {
+    sabotage: mutations.doubtHidden,
+    aim: { ...quiet, channels: ['blind'], manners: { drops: 0.2 } },
+    breaks: ['I4'],
+  },
+  'a lookup that does not wait for what may still be accepted': {
+    sabotage: mutations.hastyLookup,
+    aim: { ...quiet, manners: { hangs: 0.15 } },
+    breaks: ['I4'],
+  },
+  'a midpoint clock with claim-ahead': {
+    sabotage: mutations.midpointClock,
+    aim: { ...quiet, spouts: 1, bolts: 1, partitions: 1, messages: 250, crowded: 1, slow: { there: 60, back: 1 } },
+    breaks: ['I2'],
+  },
+  'no reconcile': {
+    sabotage: mutations.noReconcile,
+    aim: { ...quiet, faults: ['logLoses', 'crash'], pace: 500, calm: 30_000 },
+    breaks: ['I1', 'I7'],
+  },
+};
+
+/** What has been shown to be held by something else as well: nothing breaks without it. */
+const spare: Record<string, Case> = {
+  'no version in the claim: updated_at tells every change': {
+    sabotage: mutations.claimWithoutVersion,
+    aim: { ...quiet, edits: 0.8 },
+    breaks: [],
+  },
+  'no session in the write-back: each version is claimed at most once': {
+    sabotage: mutations.writeBackWithoutSession,
+    aim: (caught['write-back without session and version'] as Case).aim,
+    breaks: [],
+  },
+  'a midpoint clock without claim-ahead: the claim asks the database': {
+    sabotage: mutations.midpointClock,
+    aim: { ...quiet, claimAheadMax: 0, slow: { there: 60, back: 1 } },
+    breaks: [],
+  },
+};
+
+const SEEDS = 40;
+/** Seeds on which the unbroken design is tried in the same world. */
+const CONTROLS = 12;
+
+async function run(count: number, aim: Partial<Scenario>, sabotage: Sabotage = {}): Promise<Judged[]> {
+  const runs: Judged[] = [];
+  for (let seed = 1; seed <= count; seed++) runs.push(await judged(seed, aim, sabotage));
+  return runs;
+}
+
+function broken(runs: readonly Judged[]): string {
+  return runs
+    .filter(({ violations }) => violations.length > 0)
+    .slice(0, 1)
+    .map(explain)
+    .join();
+}
+
+function tuples(runs: readonly Judged[]): number {
+  return runs.reduce((sum, { figures }) => sum + figures.tuples, 0);
+}
+
+/** First requests more than a moment after their wake. */
+function late(runs: readonly Judged[]): number {
+  return runs.reduce((sum, { figures }) => sum + figures.lateness.filter((one) => one > 600).length, 0);
+}
+
+describe('mutations of the design', () => {
+  describe.each(Object.entries(caught))('%s', (_, { sabotage, aim, breaks, seeds = SEEDS }) => {
+    test('is caught', async () => {
+      let found = false;
+      for (let seed = 1; seed <= seeds && !found; seed++) {
+        const { violations } = await judged(seed, aim, sabotage);
+        found = violations.some(({ invariant }) => breaks.includes(invariant));
+      }
+      expect(found).toBe(true);
+    }, 60_000);
+
+    test('and the design holds there', async () => {
+      expect(broken(await run(CONTROLS, aim))).toBe('');
+    }, 60_000);
+  });
+
+  test.each(Object.entries(spare))(
+    '%s',
+    async (_, { sabotage, aim }) => {
+      expect(broken(await run(CONTROLS, aim, sabotage))).toBe('');
+    },
+    60_000,
+  );
+});
+
+/** More wakes than can be sent at once, so that tuples wait for their claim. */
+const crowded: Partial<Scenario> = {
+  ...quiet,
+  channels: ['idempotent'],
+  messages: 60,
+  concurrency: 2,
+  manners: { slowest: 3_000 },
+};
+
+/** What buys fewer tuples and less lateness: safe without it, and worse. */
+describe('mutations of the spout cost tuples and time, and no promise', () => {
+  test('reconcile before the acks: tuples are emitted again', async () => {
+    const aim: Partial<Scenario> = {
+      ...crowded,
+      spouts: 1,
+      bolts: 1,
+      messages: 150,
+      crowded: 0.9,
+      concurrency: 4,
+      perAccount: 4,
+      manners: { slowest: 300 },
+      slow: { there: 1, back: 300 },
+    };
+    const control = await run(CONTROLS, aim);
+    const runs: Judged[] = [];
+    for (let seed = 1; seed <= CONTROLS; seed++) runs.push(await judged(seed, aim, mutations.reconcileBeforeAcks()));
+    expect(broken([...control, ...runs])).toBe('');
+    expect(tuples(control)).toBe(CONTROLS * 150);
+    expect(tuples(runs)).toBeGreaterThan(tuples(control));
+  }, 60_000);
+
+  test('an ack before the claim: tuples are emitted again and again', async () => {
+    const control = await run(CONTROLS, crowded);
+    const runs = await run(CONTROLS, crowded, mutations.ackBeforeClaim);
+    expect(broken([...control, ...runs])).toBe('');
+    expect(tuples(runs)).toBeGreaterThan(tuples(control) * 1.3);
+  }, 60_000);
+
+  test('load before the frontier moves: what is written meanwhile is late', async () => {
+    const aim: Partial<Scenario> = { ...quiet, channels: ['idempotent'], slow: { there: 1, back: 60 } };
+    const control = await run(CONTROLS, aim);
+    const restore = mutations.loadBeforeTheFrontier();
+    const runs = await run(CONTROLS, aim).finally(restore);
+    expect(broken([...control, ...runs])).toBe('');
+    expect(late(runs)).toBeGreaterThan(late(control));
+  }, 60_000);
+});

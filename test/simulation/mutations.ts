@@ -1,0 +1,214 @@
+import { Frontier } from '../../spouts/frontier';
+import type { OpenRow } from '../../spouts/open-rows';
+import type { DatabaseClock } from '../../topology/core/clock';
+import type { Sabotage } from './sabotage';
+
+/** Deliberately broken variants of the design, one mechanism each. */
+
+/** The claim does not compare the version. `updated_at` still tells every change. */
+export const claimWithoutVersion: Sabotage = {
+  sendRows: (rows, database) => ({
+    ...rows,
+    claim: (session, batch, ahead) =>
+      rows.claim(
+        session,
+        batch.map((row) => ({ ...row, version: database.rows.get(row.id)?.version ?? row.version })),
+        ahead,
+      ),
+  }),
+};
+
+/** The claim does not compare `updated_at`. */
+export const claimWithoutUpdatedAt: Sabotage = {
+  sendRows: (rows, database) => ({
+    ...rows,
+    claim: (session, batch, ahead) =>
+      rows.claim(
+        session,
+        batch.map((row) => ({ ...row, updatedAt: database.rows.get(row.id)?.updatedAt ?? row.updatedAt })),
+        ahead,
+      ),
+  }),
+};
+
+/** The claim compares neither: a row that waits is claimed whatever has become of its plan. */
+export const claimOfAnyPlan: Sabotage = {
+  sendRows: (rows, database) => ({
+    ...rows,
+    claim: (session, batch, ahead) =>
+      rows.claim(
+        session,
+        batch.map((row) => {
+          const { version, updatedAt } = database.rows.get(row.id) ?? row;
+          return { ...row, version, updatedAt };
+        }),
+        ahead,
+      ),
+  }),
+};
+
+/** The lease is not looked at before a request. */
+export const noLeaseCheck: Sabotage = { lease: ({ session }) => ({ session, holds: () => true }) };
+
+/** The write-back names neither its session nor its version: it settles the row as it finds it. */
+export const writeBackOfAnyClaim: Sabotage = {
+  sendRows: (rows, database) => ({
+    ...rows,
+    writeBack: async (session, results) => {
+      const bad = [];
+      for (const result of results) {
+        const row = database.rows.get(result.id);
+        const { claim, version } = row ?? { claim: null, version: result.version };
+        const isAny = row?.state === 'sending' && claim !== null;
+        bad.push(...(await rows.writeBack(isAny ? claim : session, [isAny ? { ...result, version } : result])));
+      }
+      return bad;
+    },
+  }),
+};
+
+/** The write-back does not name its session, only the version. */
+export const writeBackWithoutSession: Sabotage = {
+  sendRows: (rows, database) => ({
+    ...rows,
+    writeBack: async (session, results) => {
+      const bad = [];
+      for (const result of results) {
+        bad.push(...(await rows.writeBack(database.rows.get(result.id)?.claim ?? session, [result])));
+      }
+      return bad;
+    },
+  }),
+};
+
+/** The tuple's offset may be committed as soon as it comes. */
+export const ackBeforeClaim: Sabotage = {
+  bolt: (bolt) => ({
+    open: () => bolt.open(),
+    execute: (deliveries) => {
+      bolt.execute(deliveries);
+      for (const { ack } of deliveries) ack();
+    },
+    hasRoom: () => bolt.hasRoom(),
+    revoked: (partitions) => bolt.revoked(partitions),
+    drain: () => bolt.drain(),
+    close: () => bolt.close(),
+    gauges: () => bolt.gauges(),
+  }),
+};
+
+/** A recovered row is not in doubt. */
+export const recoveryWithoutDoubt: Sabotage = {
+  openRows: (rows, database) => ({
+    ...rows,
+    recover: async (dead, delay) => {
+      const doubts = new Map(dead.map(({ id }) => [id, database.rows.get(id)?.inDoubt ?? false]));
+      const count = await rows.recover(dead, delay);
+      for (const [id, inDoubt] of doubts) {
+        const row = database.rows.get(id);
+        if (row?.state === 'scheduled') row.inDoubt = inDoubt;
+      }
+      return count;
+    },
+  }),
+};
+
+/** A session whose lease has run out is taken for dead, and comes to life again with its next renewal. */
+export const deadForAWhile: Sabotage = {
+  openRows: (rows, database) => ({
+    ...rows,
+    deadOf: async (sessions, bury) => {
+      const dead = await rows.deadOf(sessions, bury);
+      for (const session of dead) {
+        const worker = database.workers.get(session);
+        if (worker !== undefined) worker.dead = false;
+      }
+      return dead;
+    },
+  }),
+};
+
+/** The middle of a round trip is taken for the moment at which the database read its clock. */
+export const midpointClock: Sabotage = {
+  databaseClock: (clock) => {
+    const middle = () => {
+      const [earliest, latest] = [clock.earliest(), clock.latest()];
+      return Number.isFinite(earliest) && Number.isFinite(latest) ? (earliest + latest) / 2 : earliest;
+    };
+    const known: DatabaseClock = { earliest: middle, latest: () => clock.latest() };
+    return known;
+  },
+};
+
+/** A row that came back from a dead session is looked up at once, while its request may still be accepted. */
+export const hastyLookup: Sabotage = {
+  recoverDelay: 0,
+  channel: (channel) => ({ ...channel, acceptedWithin: 0 }),
+};
+
+/** A claim that was not answered is taken for won. */
+export const claimBelieved: Sabotage = {
+  answers: (rows) => ({
+    ...rows,
+    claim: (session, batch, ahead) => rows.claim(session, batch, ahead).catch(() => batch.length),
+  }),
+};
+
+/** A blind channel's unknown outcome is taken for a refusal. */
+export const doubtHidden: Sabotage = {
+  channel: (channel) => ({
+    ...channel,
+    send: async (prepared, attempt) => {
+      const outcome = await channel.send(prepared, attempt);
+      return outcome !== 'not_started' && outcome.kind === 'unknown' ? { ...outcome, kind: 'retry' } : outcome;
+    },
+  }),
+};
+
+/** The rows are read before the acks: what a page says of a row may be older than its ack. For one spout. */
+export function reconcileBeforeAcks(): Sabotage {
+  const pages = new Map<string, readonly OpenRow[]>();
+  return {
+    acks: (acks, rows, now) => ({
+      read: async (channel) => {
+        const cursors = Array.from({ length: 256 }, (_, shard) => ({ shard, afterWake: 0, afterId: 0 }));
+        pages.set(channel, await rows.page(channel, cursors, now() - 500, 1_000));
+        return acks.read(channel);
+      },
+    }),
+    pages: (rows, now) => ({
+      ...rows,
+      page: async (channel, cursors, below, limit) => {
+        const page = pages.get(channel);
+        if (below > now() || page === undefined) return rows.page(channel, cursors, below, limit);
+        const shards = new Set(cursors.map(({ shard }) => shard));
+        return page.filter(({ shard }) => shards.has(shard));
+      },
+    }),
+  };
+}
+
+/** Nobody looks for overdue rows. */
+export const noReconcile: Sabotage = {
+  pages: (rows, now) => ({
+    ...rows,
+    page: async (channel, cursors, below, limit) => (below > now() ? rows.page(channel, cursors, below, limit) : []),
+  }),
+};
+
+/** The rows are read first and the frontier moves then: events that come in between are ignored. @returns how to undo it */
+export function loadBeforeTheFrontier(): () => void {
+  const real = Frontier.prototype;
+  const move: (this: Frontier, ...of: Parameters<Frontier['move']>) => void = Reflect.get(real, 'move');
+  const advance: (this: Frontier, ...of: Parameters<Frontier['advance']>) => void = Reflect.get(real, 'advance');
+  const targets = new WeakMap<Frontier, number>();
+  real.move = function moveLater(target) {
+    targets.set(this, target);
+  };
+  real.advance = function moveFirst(from, to) {
+    const target = targets.get(this);
+    if (target !== undefined) move.call(this, target);
+    advance.call(this, from, to);
+  };
+  return () => Object.assign(real, { move, advance });
+}
