@@ -2,7 +2,7 @@ import type { Kafka as Client, KafkaConfig, logLevel as LogLevel } from 'kafkajs
 import { Kafka, logLevel } from './kafkajs';
 
 /** A line about what the Kafka client does, for a log. */
-export type KafkaLog = (level: 'error' | 'warn' | 'info' | 'debug', text: string, details: object) => void;
+type KafkaLog = (level: 'error' | 'warn' | 'info' | 'debug', text: string, details: object) => void;
 
 export interface KafkaOptions {
   /** host:port of some brokers. */

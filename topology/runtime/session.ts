@@ -6,7 +6,7 @@ import type { Pauses } from '../core/pauses';
 import type { WorkerIdentity, WorkerRegistry, WorkerReport } from './registry';
 
 /** Milliseconds. */
-export const LEASE = 10_000;
+const LEASE = 10_000;
 const RENEWAL = 3_000;
 /** The lease ends here this much sooner than in the database. */
 const MARGIN = 1_000;
