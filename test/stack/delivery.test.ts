@@ -168,7 +168,7 @@ describe('bad input', () => {
       for (let partition = 0; partition < 8; partition++) {
         await streams.append(
           topic,
-          garbage.map((text) => ({ partition, value: Buffer.from(text) })),
+          garbage.map((bytes) => ({ partition, value: Buffer.from(bytes) })),
         );
       }
     }

@@ -1,4 +1,3 @@
-import { systemClock } from '../../topology/core/clock';
 import type {
   AppendRecord,
   BoltListener,
@@ -6,6 +5,7 @@ import type {
   SpoutListener,
   StreamsClient,
 } from '../../topology/runtime/streams-client';
+import { until } from './until';
 
 /** A log and the workers on it. */
 export interface StreamsWorld {
@@ -15,15 +15,6 @@ export interface StreamsWorld {
   /** -1 where nothing was committed. */
   committed(component: string, stream: string, partition: number): Promise<number>;
   close(): Promise<void>;
-}
-
-/** Looks at a condition until it holds. */
-export async function until(condition: () => boolean | Promise<boolean>, limit = 20_000): Promise<void> {
-  const end = systemClock.monotonic() + limit;
-  while (!(await condition())) {
-    if (systemClock.monotonic() > end) throw new Error(`not within ${limit} ms: ${condition.toString()}`);
-    await systemClock.sleep(5);
-  }
 }
 
 interface Seen {
@@ -134,7 +125,7 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     );
     const reader = new Reader();
     await consume(client, reader);
-    await until(() => reader.seen.length === 60);
+    await until('60 records', () => reader.seen.length === 60);
     for (const [index, offsets] of answers.entries()) {
       for (const [place, offset] of offsets.entries()) {
         const found = reader.seen.find((one) => one.partition === index % 2 && one.offset === offset);
@@ -153,13 +144,13 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     );
     const first = new Reader();
     const member = await consume(client, first);
-    await until(() => first.seen.length === 10);
+    await until('10 records', () => first.seen.length === 10);
     await member.commit([{ partition: 0, offset: 4 }]);
     expect(await world.committed(`bolt-${stream}`, stream, 0)).toBe(4);
     await member.leave();
     const second = new Reader();
     await consume(await world.worker(), second);
-    await until(() => second.seen.length === 6);
+    await until('6 records', () => second.seen.length === 6);
     expect(second.texts()).toEqual(texts(4, 10));
   }, 30_000);
 
@@ -173,7 +164,7 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     expect(listener.of).toBe(2);
     expect(reader.partitions).toEqual([0, 1]);
     await client.append(stream, [record('after'), record('after', 1)]);
-    await until(() => reader.seen.length === 2);
+    await until('2 records', () => reader.seen.length === 2);
     const seen = reader.seen.toSorted((a, b) => a.partition - b.partition);
     expect(seen.map(({ partition, offset, text }) => [partition, offset, text])).toEqual([
       [0, 1, 'after'],
@@ -205,17 +196,17 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
       const joining = world.worker().then((worker) => follow(worker, other.following()));
       await append(5);
       const member = await joining;
-      await until(() => first.partitions.length === 2);
+      await until('the partitions are owned', () => first.partitions.length === 2);
       for (const partition of kept) if (!first.partitions.includes(partition)) kept.delete(partition);
       await append(5);
       await member.leave();
-      await until(() => first.partitions.length === 4);
+      await until('the partitions are owned', () => first.partitions.length === 4);
     }
     await append(5);
     expect(kept.size).toBeGreaterThan(0);
     for (const partition of kept) {
       const own = () => first.seen.filter((one) => one.partition === partition).map(({ text }) => text);
-      await until(() => own().length >= appended);
+      await until('what was appended is read', () => own().length >= appended);
       expect(own()).toEqual(texts(0, appended));
       expect(others.flatMap(({ seen }) => seen).some((one) => one.partition === partition)).toBe(false);
     }
@@ -227,10 +218,10 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     const readers = [new Reader(), new Reader(), new Reader()];
     const joined = await Promise.all(readers.map(async (reader) => consume(await world.worker(), reader)));
     const owned = (of: readonly Reader[]) => of.flatMap(({ partitions }) => partitions).toSorted((a, b) => a - b);
-    await until(() => owned(readers).join() === '0,1,2,3,4');
+    await until('every partition has an owner', () => owned(readers).join() === '0,1,2,3,4');
     expect(readers.map(({ partitions }) => partitions.length).toSorted((a, b) => a - b)).toEqual([1, 2, 2]);
     await joined[0]?.leave();
-    await until(() => owned(readers.slice(1)).join() === '0,1,2,3,4');
+    await until('every partition has an owner', () => owned(readers.slice(1)).join() === '0,1,2,3,4');
   }, 30_000);
 
   it('gives again what was not taken, and nothing while paused', async () => {
@@ -245,7 +236,7 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
       texts(0, 10).map((text) => record(text)),
     );
     member.resume();
-    await until(() => reader.seen.length === 3);
+    await until('3 records', () => reader.seen.length === 3);
     member.pause();
     reader.room = 4;
     await client.append(
@@ -254,11 +245,11 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     );
     expect(reader.seen.length).toBe(3);
     member.resume();
-    await until(() => reader.seen.length === 7);
+    await until('7 records', () => reader.seen.length === 7);
     reader.room = Number.POSITIVE_INFINITY;
     member.pause();
     member.resume();
-    await until(() => reader.seen.length === 12);
+    await until('12 records', () => reader.seen.length === 12);
     expect(reader.texts()).toEqual(texts(0, 12));
   }, 30_000);
 }

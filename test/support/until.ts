@@ -5,6 +5,6 @@ export async function until(what: string, condition: () => boolean | Promise<boo
   const end = systemClock.monotonic() + limit;
   while (!(await condition())) {
     if (systemClock.monotonic() > end) throw new Error(`not within ${limit} ms: ${what}`);
-    await systemClock.sleep(50);
+    await systemClock.sleep(10);
   }
 }

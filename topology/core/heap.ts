@@ -1,6 +1,6 @@
 /** A binary heap: the first of its items, by `isBefore`, is at hand. Adding in order costs nothing but the append. */
 export class Heap<T> {
-  private readonly items: T[] = [];
+  private items: T[] = [];
 
   constructor(private readonly isBefore: (one: T, other: T) => boolean) {}
 
@@ -47,5 +47,12 @@ export class Heap<T> {
     }
     items[at] = last;
     return first;
+  }
+
+  /** Takes out all for which `wanted` does not hold. */
+  keep(wanted: (item: T) => boolean): void {
+    const kept = this.items.filter(wanted);
+    this.items = [];
+    for (const item of kept) this.push(item);
   }
 }

@@ -9,6 +9,7 @@ import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import { topicName } from '../../../topology/streams';
 import { freshNamespace, type World } from '../../support/stack';
+import { until } from '../../support/until';
 
 const reading = { component: 'webhook', stream: 'due.webhook' };
 const listener = {
@@ -75,9 +76,16 @@ describe('acks and lag', () => {
     const brokers = required(world.environment, 'KAFKA_BROKERS');
     const topic = topicName(namespace, 'growing');
     await setUpTopics(brokers, [{ name: topic, partitions: 1 }]);
-    expect(await admin.logs(topic)).toHaveLength(1);
+    // Right after it was made, a partition may have no leader yet.
+    const partitions = () =>
+      admin.logs(topic).then(
+        (logs) => logs.map(({ partition }) => partition).join(),
+        () => '',
+      );
+    await until('one partition', async () => (await partitions()) === '0');
     await setUpTopics(brokers, [{ name: topic, partitions: 3 }]);
-    expect((await admin.logs(topic)).map(({ partition }) => partition)).toEqual([0, 1, 2]);
+    await until('three partitions', async () => (await partitions()) === '0,1,2');
+    expect(await partitions()).toBe('0,1,2');
   }, 30_000);
 
   it('says what to do about a stream that is not there', async () => {
