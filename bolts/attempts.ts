@@ -61,7 +61,7 @@ export class Attempts {
   /** The row goes back as it was, for another worker or a later time. */
   givenBack(row: HeldRow, reason: string): AttemptResult {
     const delay = backOff(GIVEN_BACK, 1, this.options.random());
-    const settlement: Settlement = { state: 'scheduled', inDoubt: row.inDoubt, error: reason, delay };
+    const settlement: Settlement = { state: 'scheduled', inDoubt: row.inDoubt, error: reason, delay, givenBack: true };
     return this.written(row, { kind: 'retry', reason }, settlement, null);
   }
 

@@ -52,7 +52,14 @@ export type Settlement =
   | { readonly state: 'delivered'; readonly deliveredAt: number; readonly receipt: string | null }
   | { readonly state: 'failed' | 'uncertain'; readonly inDoubt: boolean; readonly error: string }
   /** A retry: a new plan, version + 1. `delay` is relative so that the database's clock decides. */
-  | { readonly state: 'scheduled'; readonly inDoubt: boolean; readonly error: string; readonly delay: number };
+  | {
+      readonly state: 'scheduled';
+      readonly inDoubt: boolean;
+      readonly error: string;
+      readonly delay: number;
+      /** The claim was given back without an attempt, so it does not count against the cap. */
+      readonly givenBack?: true;
+    };
 
 /**
  * The state a row goes to when an attempt ended.

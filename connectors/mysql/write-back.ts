@@ -108,8 +108,8 @@ async function write(one: Session, session: string, batch: readonly Prepared[]):
   if (others.length > 0) {
     await one.run(
       `UPDATE (VALUES ${others.map(({ values }) => values).join(',')}) ` +
-        'v(id, version, state, in_doubt, error, delay) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
-        'SET m.state=v.state, m.in_doubt=v.in_doubt, m.last_error=v.error, ' +
+        'v(id, version, state, in_doubt, error, delay, attempted) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
+        'SET m.state=v.state, m.in_doubt=v.in_doubt, m.last_error=v.error, m.attempts=m.attempts - (v.attempted=0), ' +
         `m.retry_at=IF(v.delay IS NULL, m.retry_at, ${NOW_MS} + v.delay), m.version=m.version + (v.delay IS NOT NULL) ` +
         `WHERE ${owned}`,
     );
@@ -145,7 +145,8 @@ function prepare(owner: string, result: AttemptResult): Prepared {
 function valuesOf(settlement: Settlement): string {
   if (settlement.state === 'delivered') return deliveredValues(settlement);
   const delay = settlement.state === 'scheduled' ? integer(Math.max(0, Math.round(settlement.delay))) : 'NULL';
-  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, ERROR_LENGTH))},${delay}`;
+  const attempted = settlement.state === 'scheduled' && settlement.givenBack ? 0 : 1;
+  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, ERROR_LENGTH))},${delay},${attempted}`;
 }
 
 function deliveredValues(settlement: Delivered): string {

@@ -188,7 +188,8 @@ export class MemoryDatabase extends MemoryTable {
     const { state, inDoubt } = settlement;
     const ended = { state, inDoubt, lastError: cut(settlement.error, 1024), claim: null };
     if (settlement.state !== 'scheduled') return ended;
-    return { ...ended, retryAt: this.now() + settlement.delay, version: row.version + 1 };
+    const attempts = row.attempts - (settlement.givenBack ? 1 : 0);
+    return { ...ended, attempts, retryAt: this.now() + settlement.delay, version: row.version + 1 };
   }
 
   private settleDoubt(id: number, settlement: Extract<AttemptResult['settlement'], { state: 'delivered' }>): void {

@@ -130,6 +130,15 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       ]);
     });
 
+    test('a claim that is given back does not count as an attempt', async () => {
+      const row = await scene.claimed();
+      const settlement = { state: 'scheduled', inDoubt: false, error: 'no room', delay: 0, givenBack: true } as const;
+      await scene.world.sendRows.writeBack(scene.first, [
+        result(row, { kind: 'retry', reason: 'no room' }, settlement),
+      ]);
+      expect(await scene.world.row(row.id)).toMatchObject({ state: 'scheduled', version: 2, attempts: 0 });
+    });
+
     test('The ledger is written once per (message, version, session): repeating is harmless', async () => {
       const row = await scene.claimed();
       const results = [result(row, { kind: 'retry', reason: 'busy' }, retry(0))];
