@@ -9,6 +9,11 @@ import type { Task } from './task';
 
 /** How often moved marks are committed. Milliseconds. */
 const COMMIT_INTERVAL = 250;
+/**
+ * Marks that have not moved are committed all the same after this. A topic that was deleted took its commits with it, and
+ * its spout waits for them. Milliseconds.
+ */
+const COMMIT_ALL = 10_000;
 /** A full bolt is asked again this often whether it has room. Milliseconds. */
 const ROOM_INTERVAL = 20;
 /** So many records are given to the bolt at once; room is looked for in between. */
@@ -44,6 +49,8 @@ export class BoltTask<In> implements Task {
   private commitTimer: Timer | undefined;
   private roomTimer: Timer | undefined;
   private commits = Promise.resolve();
+  /** When all marks were last committed, monotonic milliseconds. */
+  private committedAll = 0;
 
   constructor(private readonly options: BoltTaskOptions<In>) {
     this.component = options.part.name;
@@ -151,11 +158,14 @@ export class BoltTask<In> implements Task {
   /** One after another, so that a mark never goes back. */
   private commit(): Promise<void> {
     this.commits = this.commits.then(async () => {
-      const { positions, committed } = this.tracker.toCommit();
+      const now = this.options.clock.monotonic();
+      const all = now - this.committedAll >= COMMIT_ALL;
+      const { positions, committed } = this.tracker.toCommit(all);
       if (positions.length === 0 || this.member === undefined) return;
       try {
         await this.member.commit(positions);
         committed();
+        if (all) this.committedAll = now;
       } catch (error) {
         this.options.onError(error);
       }

@@ -13,7 +13,6 @@ const STRIDE = 1_024;
  * 4. An ack given twice counts once.
  * 5. A partition that stays goes on at its mark, which is committed again.
  * 6. Only tuples that are not acked, and those above them, take memory.
- * 7. When offsets begin anew, because the log did, the mark is committed even if it is the same again.
  */
 export class OffsetTracker {
   private windows = new Map<number, Window>();
@@ -41,26 +40,25 @@ export class OffsetTracker {
     return this.windows.get(partition)?.mark;
   }
 
-  /** Offsets of a partition come in ascending order, unless the log has begun anew. */
+  /** Offsets of a partition come in ascending order. */
   track(partition: number, offset: number): Ack {
     const window = this.windows.get(partition);
     return window === undefined ? () => undefined : window.track(offset);
   }
 
-  /** The marks that have moved, and what to call when they are committed. */
-  toCommit(): { readonly positions: Position[]; readonly committed: () => void } {
-    const moved = [...this.windows].filter(([, window]) => window.mark !== window.committed);
-    const marks = moved.map(([partition, window]) => ({
-      position: { partition, offset: window.mark as number },
-      window,
-      beginnings: window.beginnings,
-    }));
+  /**
+   * The marks that have moved, and what to call when they are committed.
+   * @param all those that have not moved too
+   */
+  toCommit(all = false): { readonly positions: Position[]; readonly committed: () => void } {
+    const moved = [...this.windows].filter(
+      ([, window]) => window.mark !== undefined && (all || window.mark !== window.committed),
+    );
+    const positions = moved.map(([partition, window]) => ({ partition, offset: window.mark as number }));
     return {
-      positions: marks.map(({ position }) => position),
+      positions,
       committed: () => {
-        for (const { position, window, beginnings } of marks) {
-          if (window.beginnings === beginnings) window.committed = position.offset;
-        }
+        for (const [index, [, window]] of moved.entries()) window.committed = (positions[index] as Position).offset;
       },
     };
   }
@@ -69,10 +67,6 @@ export class OffsetTracker {
 /** The tuples of one partition in one generation. */
 class Window {
   committed: number | undefined;
-  /** How often offsets began anew. */
-  beginnings = 0;
-  /** The offset that came last. */
-  private last = -1;
   private offsets: number[] = [];
   private acked: boolean[] = [];
   /** Index of the lowest that is not acked. */
@@ -88,12 +82,6 @@ class Window {
 
   track(offset: number): Ack {
     const sequence = this.given + this.offsets.length;
-    // The log was made anew or has lost records, and what was committed may be lost with it.
-    if (offset <= this.last) {
-      this.beginnings++;
-      this.committed = undefined;
-    }
-    this.last = offset;
     if (this.head === this.offsets.length) this.mark = offset;
     this.offsets.push(offset);
     this.acked.push(false);

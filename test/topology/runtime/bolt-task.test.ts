@@ -168,6 +168,19 @@ describe('BoltTask', () => {
     expect(committed()).toBe(1);
   });
 
+  it('commits a mark that has not moved again after a while: a topic that is deleted takes its commits with it', async () => {
+    const bolt = new ScriptedBolt();
+    await run(bolt);
+    await append([1]);
+    bolt.given[0]?.ack();
+    await clock.advance(300);
+    expect(committed()).toBe(1);
+    log.create(stream.name, 2);
+    expect(committed()).toBe(-1);
+    await clock.advance(10_500);
+    expect(committed()).toBe(1);
+  });
+
   it('hands a bug of the bolt on, and nothing is thrown into the consumer', async () => {
     const bolt = Object.assign(new ScriptedBolt(), {
       execute: () => {
