@@ -53,6 +53,7 @@ export class SimulatedWorker {
   readonly database: DatabaseLink;
   readonly tasks: Task[] = [];
   private opened = false;
+  private stopping = false;
 
   constructor(readonly options: WorkerOptions) {
     const { machine, random, database, link, sabotage, spouts, bolts, providers } = options;
@@ -84,7 +85,8 @@ export class SimulatedWorker {
 
   /** As at SIGTERM. */
   async stop(): Promise<void> {
-    if (!this.opened) return;
+    if (!this.opened || this.stopping) return;
+    this.stopping = true;
     try {
       await Promise.all(this.tasks.map((task) => task.stop()));
       await this.session.close(true);
