@@ -40,7 +40,7 @@ export interface PlanChange {
   readonly committedAt: number;
 }
 
-export interface TableHistory {
+interface TableHistory {
   readonly rows: readonly Readonly<MemoryRow>[];
   readonly plans: readonly PlanChange[];
   readonly ledger: readonly (AttemptResult & { readonly session: string })[];

@@ -202,7 +202,6 @@ describe('mutations of the spout cost tuples and time, and no promise', () => {
     const runs: Judged[] = [];
     for (let seed = 1; seed <= CONTROLS; seed++) runs.push(await judged(seed, aim, mutations.reconcileBeforeAcks()));
     expect(broken([...control, ...runs])).toBe('');
-    expect(tuples(control)).toBe(CONTROLS * 150);
     expect(tuples(runs)).toBeGreaterThan(tuples(control));
   }, 60_000);
 

@@ -3,7 +3,7 @@ import type { FaultKind } from './faults';
 import type { Manners } from './provider';
 import type { Random } from './random';
 
-export interface Strike {
+interface Strike {
   readonly kind: FaultKind;
   /** From the waking of the crowd, milliseconds. */
   readonly at: number;
@@ -50,7 +50,7 @@ export interface Scenario {
   readonly crashes: number;
 }
 
-export const everyFault: readonly FaultKind[] = [
+const everyFault: readonly FaultKind[] = [
   'crash',
   'crash',
   'freeze',
