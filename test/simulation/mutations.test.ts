@@ -196,13 +196,12 @@ describe('mutations of the spout cost tuples and time, and no promise', () => {
       concurrency: 4,
       perAccount: 4,
       manners: { slowest: 300 },
-      slow: { there: 1, back: 300 },
     };
     const control = await run(CONTROLS, aim);
     const runs: Judged[] = [];
     for (let seed = 1; seed <= CONTROLS; seed++) runs.push(await judged(seed, aim, mutations.reconcileBeforeAcks()));
     expect(broken([...control, ...runs])).toBe('');
-    expect(tuples(runs)).toBeGreaterThan(tuples(control));
+    expect(tuples(runs)).toBeGreaterThan(tuples(control) * 1.05);
   }, 60_000);
 
   test('an ack before the claim: tuples are emitted again and again', async () => {

@@ -165,21 +165,27 @@ export const doubtHidden: Sabotage = {
   }),
 };
 
-/** The rows are read before the acks: what a page says of a row may be older than its ack. For one spout. */
+/**
+ * The rows are read before the acks, by up to a second: what a page says of a row may be older than its ack. To be made
+ * anew for each run, with one spout.
+ */
 export function reconcileBeforeAcks(): Sabotage {
   const pages = new Map<string, readonly OpenRow[]>();
+  const older = new Map<string, readonly OpenRow[]>();
   return {
     acks: (acks, rows, now) => ({
       read: async (channel) => {
         const cursors = Array.from({ length: 256 }, (_, shard) => ({ shard, afterWake: 0, afterId: 0 }));
-        pages.set(channel, await rows.page(channel, cursors, now() - 500, 1_000));
+        const page = await rows.page(channel, cursors, now() - 500, 1_000);
+        older.set(channel, pages.get(channel) ?? page);
+        pages.set(channel, page);
         return acks.read(channel);
       },
     }),
     pages: (rows, now) => ({
       ...rows,
       page: async (channel, cursors, below, limit) => {
-        const page = pages.get(channel);
+        const page = older.get(channel);
         if (below > now() || page === undefined) return rows.page(channel, cursors, below, limit);
         const shards = new Set(cursors.map(({ shard }) => shard));
         return page.filter(({ shard }) => shards.has(shard));
