@@ -51,7 +51,7 @@ export interface SendBoltOptions {
 const LOOK = 100;
 const SWEEP = 1_000;
 /** Claims' worth of outcomes that may be unwritten before claims stop, so that a slow database is not outrun. */
-const UNWRITTEN_BATCHES = 8;
+const UNWRITTEN_BATCHES = 40;
 
 /**
  * Sends the messages of one channel at their wake.

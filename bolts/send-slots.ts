@@ -42,6 +42,11 @@ export class SendSlots implements Gate {
     return this.settings.concurrency - this.inFlight;
   }
 
+  /** Nearly all slots are taken: what a single quick host can take counts as that. */
+  get isCrowded(): boolean {
+    return this.inFlight * 4 >= this.settings.concurrency * 3;
+  }
+
   /** Hosts that are slow or failing. */
   get slowHosts(): number {
     let slow = 0;

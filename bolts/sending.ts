@@ -45,6 +45,7 @@ export class Sending {
       persistence,
       clock,
       backlog,
+      isCrowded: () => this.isCrowded,
       onError,
       onWritten: (results) => this.written(results),
     });
@@ -58,6 +59,15 @@ export class Sending {
   /** Rows that are claimed and not started. */
   get waiting(): number {
     return this.toStart.size;
+  }
+
+  /**
+   * Claimed rows wait while nearly all slots are taken. Only where sending again is harmless: what is unwritten when the
+   * worker dies is in doubt.
+   */
+  private get isCrowded(): boolean {
+    const { slots, channel } = this.options;
+    return channel.class === 'idempotent' && this.toStart.size > 0 && slots.isCrowded;
   }
 
   get unwritten(): number {

@@ -9,6 +9,8 @@ export interface WriteBackOptions {
   readonly clock: Clock;
   /** Results that may be unwritten before nothing new should be claimed. */
   readonly backlog: number;
+  /** Requests wait for a slot, and writing could wait for them without a risk. */
+  readonly isCrowded: () => boolean;
   readonly onError: (what: string, error: unknown) => void;
   /** These are written, or can never be. */
   readonly onWritten: (results: readonly AttemptResult[]) => void;
@@ -17,6 +19,8 @@ export interface WriteBackOptions {
 const BATCH = 500;
 /** How long a result may wait for company, milliseconds. */
 const LINGER = 100;
+/** How long it may wait in a crowd, milliseconds. */
+const CROWDED_LINGER = 1_000;
 /** Batches on the way at a time: the second goes on while the first waits for a row that somebody has locked. */
 const AT_A_TIME = 2;
 /** When a row that somebody has locked is tried again, milliseconds. */
@@ -28,12 +32,15 @@ const LOCKED = 250;
  * 1. *A result is kept until it is written*: while the database is away it is tried again. What is unwritten is bounded by
  *    what was claimed, because claims stop while the backlog is large.
  * 2. *One bad row holds nobody else*: it is reported and given up; a locked one is handed in again.
+ * 3. *Requests first*: while they wait for slots, results wait up to a second, or until half of the backlog is reached.
  */
 export class WriteBack {
   private waiting: AttemptResult[] = [];
   private onTheWay = 0;
   private timer: Timer | undefined;
   private linger = LINGER;
+  /** When the first of `waiting` may wait no longer, whoever is crowded; monotonic milliseconds. */
+  private until = 0;
   /** Results in `waiting`, on the way, and locked ones that wait to be handed in again. */
   private unwritten = 0;
 
@@ -66,14 +73,23 @@ export class WriteBack {
   }
 
   private put(result: AttemptResult): void {
+    if (this.waiting.length === 0) this.until = this.options.clock.monotonic() + CROWDED_LINGER;
     this.waiting.push(result);
-    if (this.waiting.length >= BATCH) this.go();
+    if (this.waiting.length >= BATCH && !this.mayWait()) this.go();
     else this.timer ??= this.options.clock.after(this.linger, () => this.elapsed());
   }
 
   private elapsed(): void {
     this.timer = undefined;
-    this.go();
+    if (this.mayWait()) this.timer = this.options.clock.after(this.linger, () => this.elapsed());
+    else this.go();
+  }
+
+  private mayWait(): boolean {
+    const { isCrowded, backlog, clock } = this.options;
+    // Fewer than a batch in this time are no crowd, but a host that hangs.
+    const isCrowd = this.waiting.length >= BATCH && isCrowded();
+    return isCrowd && this.linger > 0 && this.unwritten * 2 < backlog && clock.monotonic() < this.until;
   }
 
   private go(): void {

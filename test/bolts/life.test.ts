@@ -69,15 +69,41 @@ describe('SendBolt, come what may', () => {
     world.database.before = (operation) => {
       if (operation === 'writeBack') throw new Error('away');
     };
-    const rows = world.rows(800, 100);
+    const rows = world.rows(2_600, 100);
     world.emit(...rows);
     await world.advance(2_000);
-    expect(world.bolt.gauges()['unwritten']).toBeGreaterThanOrEqual(400);
-    expect(world.bolt.gauges()['unwritten']).toBeLessThan(600);
+    expect(world.bolt.gauges()['unwritten']).toBeGreaterThanOrEqual(2_000);
+    expect(world.bolt.gauges()['unwritten']).toBeLessThan(2_200);
     world.database.before = () => {};
     await world.advance(5_000);
     expect(world.states(rows)).toEqual(['delivered']);
-    expect(world.channel.journal).toHaveLength(800);
+    expect(world.channel.journal).toHaveLength(2_600);
+  });
+
+  describe('requests first', () => {
+    /** How many requests had begun when results were first written. */
+    async function begunAtFirstWrite(after: number): Promise<number> {
+      await start({ settings: { concurrency: 40, perAccount: 40, perHost: 40, claimBatch: 500 } });
+      world.channel.byHost = () => ({ outcome: { kind: 'delivered' }, after });
+      const begun: number[] = [];
+      world.database.before = (operation) => {
+        if (operation === 'writeBack') begun.push(world.channel.journal.length);
+      };
+      const rows = world.rows(2_000, 100);
+      world.emit(...rows);
+      await world.advance(6_000);
+      expect(world.states(rows)).toEqual(['delivered']);
+      return begun[0] ?? 0;
+    }
+
+    it('in a crowd, results wait for the requests', async () => {
+      expect(await begunAtFirstWrite(2)).toBeGreaterThan(1_500);
+    });
+
+    it('and no longer than about a second', async () => {
+      // 40 at a time in 50 ms: 800 requests a second.
+      expect(await begunAtFirstWrite(50)).toBeLessThan(1_200);
+    });
   });
 
   it('a lost answer to a write-back changes nothing', async () => {
