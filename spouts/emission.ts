@@ -12,6 +12,10 @@ import type { Woken } from './woken';
 
 /** Tuples in one produce at most. */
 const BATCH = 1_000;
+/** Of a lead: tuples whose time to go comes within this go together, and so do the reads that follow from them. */
+const TOGETHER = 1 / 20;
+/** Of a lead: what wakes within this is not kept waiting for company. */
+const NEAR = 1 / 2;
 /** A failed produce is repeated after 250 ms, doubling up to 10 s. */
 const failedProduce = { maxAttempts: Number.POSITIVE_INFINITY, base: 250, cap: 10_000 };
 /** Longest time between two looks while something waits: a pause may be over, the database's clock may be known better. */
@@ -35,7 +39,10 @@ export interface EmissionParts {
   readonly onError: (error: unknown) => void;
 }
 
-/** Emits a channel's entries at their wake − lead: one timer, and one produce at a time while the next one gathers. */
+/**
+ * Emits a channel's entries at their wake − lead, give or take what goes together: one timer, and one produce at a time
+ * while the next one gathers.
+ */
 export class Emission {
   private timer: Timer | undefined;
   private producing: Promise<void> | undefined;
@@ -62,7 +69,7 @@ export class Emission {
     else if (this.parts.woken.unfinished) this.arm(0);
     else if (this.parts.entries.size > 0) {
       const nextWake = this.isHeldUp() ? Number.POSITIVE_INFINITY : this.parts.entries.buckets.nextWake();
-      this.arm(Math.min(Math.ceil(nextWake - this.parts.lead - now), LOOK_AGAIN));
+      this.arm(Math.min(Math.ceil(this.together(nextWake, Math.ceil) - this.parts.lead - now), LOOK_AGAIN));
     }
   }
 
@@ -83,7 +90,14 @@ export class Emission {
     if (parts.pauses.channelPaused(parts.channel)) return [];
     const batch = this.again();
     const room = Math.min(BATCH - batch.length, parts.maxPending - parts.entries.pending);
-    return room > 0 ? [...batch, ...parts.woken.take(now + parts.lead, room)] : batch;
+    const until = Math.max(this.together(now + parts.lead, Math.floor), now + parts.lead * NEAR);
+    return room > 0 ? [...batch, ...parts.woken.take(until, room)] : batch;
+  }
+
+  /** The instant that this one is emitted with. */
+  private together(instant: number, round: (value: number) => number): number {
+    const width = this.parts.lead * TOGETHER;
+    return width === 0 ? instant : round(instant / width) * width;
   }
 
   /** Entries whose produce failed, unless they were edited or lost since then. */

@@ -124,7 +124,7 @@ describe('2. memory and work are bounded by configuration, not by the table', ()
     expect(spout.gauges()['frontier.webhook']).toBeGreaterThanOrEqual(60_000);
     await world.run(90_000);
     expect(world.ids()).toHaveLength(1_000);
-    expect(world.emitted().every(({ at, wakeAt }) => at === wakeAt - 2_000)).toBe(true);
+    expect(world.emitted().filter(({ at, wakeAt }) => at < wakeAt - 2_000 || at > wakeAt - 1_900)).toEqual([]);
   });
 
   test('edits without end leave no garbage', async () => {
@@ -211,7 +211,7 @@ describe('4. a slow or paused channel or account stalls only itself', () => {
     await world.run(12_000);
     expect(world.ids('x')).toEqual([]);
     expect(world.ids()).toEqual(rows.map(({ id }) => id));
-    expect(world.emitted().filter(({ at, wakeAt }) => at > Math.max(now + 50, wakeAt - 2_000 + 50))).toEqual([]);
+    expect(world.emitted().filter(({ at, wakeAt }) => at > Math.max(now + 50, wakeAt - 1_900 + 50))).toEqual([]);
     expect(spout.gauges()['entries.x']).toBeLessThanOrEqual(330);
     db.pausedChannels.delete('x');
     for (let round = 0; round < 30; round++) {
@@ -235,7 +235,7 @@ describe('4. a slow or paused channel or account stalls only itself', () => {
     }
     const others = world.emitted().filter(({ account }) => account !== 'slow');
     expect(others).toHaveLength(500);
-    expect(others.filter(({ at, wakeAt }) => at > Math.max(now + 50, wakeAt - 2_000 + 50))).toEqual([]);
+    expect(others.filter(({ at, wakeAt }) => at > Math.max(now + 50, wakeAt - 1_900 + 50))).toEqual([]);
     expect(spout.gauges()['overflowed_accounts.webhook']).toBe(1);
 
     db.pausedAccounts = [];

@@ -12,6 +12,21 @@ afterEach(async () => {
   await world.close();
 });
 
+test('tuples whose time to go comes within a twentieth of the lead go together, those near their wake at once', async () => {
+  const { db } = world;
+  world.spout();
+  await world.run(100);
+  const now = world.clock.now() - 100;
+  for (const ahead of [10_010, 10_050, 10_090, 10_110]) db.insert({ dueAt: now + ahead });
+  db.insert({ dueAt: now + 900 });
+  await world.run(10_000);
+  const times = world.emitted().map(({ at, wakeAt }) => ({ at: at - now, ahead: wakeAt - at }));
+  expect(times[0]?.at).toBeLessThan(150);
+  expect(new Set(times.slice(1, 4).map(({ at }) => at)).size).toBe(1);
+  expect(times[4]?.at).toBe((times[1]?.at ?? 0) + 100);
+  for (const { ahead } of times.slice(1)) expect(ahead).toBeGreaterThanOrEqual(1_900);
+});
+
 test('a tuple is emitted at its wake less the lead, by the database’s clock', async () => {
   const { db } = world;
   db.skew = 5_000;
