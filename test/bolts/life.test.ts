@@ -80,22 +80,22 @@ describe('SendBolt, come what may', () => {
     expect(world.channel.journal).toHaveLength(2_600);
   });
 
-  describe('requests first', () => {
-    /** How many requests had begun when results were first written. */
-    async function begunAtFirstWrite(after: number): Promise<number> {
-      await start({ settings: { concurrency: 40, perAccount: 40, perHost: 40, claimBatch: 500 } });
-      world.channel.byHost = () => ({ outcome: { kind: 'delivered' }, after });
-      const begun: number[] = [];
-      world.database.before = (operation) => {
-        if (operation === 'writeBack') begun.push(world.channel.journal.length);
-      };
-      const rows = world.rows(2_000, 100);
-      world.emit(...rows);
-      await world.advance(6_000);
-      expect(world.states(rows)).toEqual(['delivered']);
-      return begun[0] ?? 0;
-    }
+  /** How many requests had begun when results were first written. */
+  async function begunAtFirstWrite(after: number): Promise<number> {
+    await start({ settings: { concurrency: 40, perAccount: 40, perHost: 40, claimBatch: 500 } });
+    world.channel.byHost = () => ({ outcome: { kind: 'delivered' }, after });
+    const begun: number[] = [];
+    world.database.before = (operation) => {
+      if (operation === 'writeBack') begun.push(world.channel.journal.length);
+    };
+    const rows = world.rows(2_000, 100);
+    world.emit(...rows);
+    await world.advance(6_000);
+    expect(world.states(rows)).toEqual(['delivered']);
+    return begun[0] ?? 0;
+  }
 
+  describe('requests first', () => {
     it('in a crowd, results wait for the requests', async () => {
       expect(await begunAtFirstWrite(2)).toBeGreaterThan(1_500);
     });

@@ -87,17 +87,17 @@ describe('two spout and two bolt workers', () => {
   }, 180_000);
 });
 
-describe('bad input', () => {
-  /** Writes a row as an application may with plain SQL, without any check. */
-  async function insert(row: { account?: string; channel?: string; payload: unknown; dueAt: number }): Promise<number> {
-    const { account = 'a', channel = 'webhook', payload, dueAt } = row;
-    const { insertId } = await deployment.sql.run(
-      'INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ' +
-        `(CONVERT(${text(account)} USING utf8mb4), ${text(channel)}, CONVERT(${text(JSON.stringify(payload))} USING utf8mb4), ${dueAt})`,
-    );
-    return insertId;
-  }
+/** Writes a row as an application may with plain SQL, without any check. */
+async function insert(row: { account?: string; channel?: string; payload: unknown; dueAt: number }): Promise<number> {
+  const { account = 'a', channel = 'webhook', payload, dueAt } = row;
+  const { insertId } = await deployment.sql.run(
+    'INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ' +
+      `(CONVERT(${text(account)} USING utf8mb4), ${text(channel)}, CONVERT(${text(JSON.stringify(payload))} USING utf8mb4), ${dueAt})`,
+  );
+  return insertId;
+}
 
+describe('bad input', () => {
   it('ends as a row with a reason, and its neighbours are delivered on time', async () => {
     const now = systemClock.now();
     const dueAt = now + 3_000;
