@@ -7,7 +7,6 @@ import { Deployment } from '../support/deployment';
 import { until } from '../support/until';
 
 const SPOUT = 0;
-const BOLT = 2;
 
 let deployment: Deployment;
 
@@ -72,7 +71,7 @@ describe('two spout and two bolt workers', () => {
     await burst(10_000, 6_000, '?delay=300');
     deployment.kill(SPOUT);
     await deployment.receiver.until(() => deployment.receiver.journal.length >= 1_000);
-    deployment.kill(BOLT);
+    await deployment.killSender();
     await deployment.settled(90_000);
     expect(await deployment.states()).toEqual({ delivered: 10_000 });
     const requests = requestsByKey();

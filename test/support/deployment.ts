@@ -60,6 +60,17 @@ export class Deployment {
     process.kill(pid, 'SIGKILL');
   }
 
+  /** Ends the process of a bolt that is sending now. */
+  async killSender(): Promise<void> {
+    const senders = await this.sql.rows<[number]>(
+      "SELECT w.pid FROM scheduled_messages m JOIN workers w ON w.session = m.claim WHERE m.state = 'sending' LIMIT 1",
+    );
+    const [pid] = senders[0] ?? [];
+    const index = this.processes.findIndex((running) => running.pid === pid);
+    if (index < 0) throw new Error('no bolt is sending');
+    this.kill(index);
+  }
+
   /** Rows of all messages, by state. */
   async states(): Promise<Record<string, number>> {
     const rows = await this.sql.rows<[string, number]>('SELECT state, COUNT(*) FROM scheduled_messages GROUP BY state');
