@@ -10,10 +10,10 @@ import type { Measurement, Restart } from './report';
 import { WholeStack } from './whole-stack';
 import { accountPicker, rowsOf, type Workload } from './workload';
 
-const WARM_UP_BURSTS = 3;
-const WARM_UP_MESSAGES = 5_000;
+/** Bursts as large as the measured ones: code that was never under load is compiled while it is measured. */
+const WARM_UP_BURSTS = 4;
 /** The JVMs are slow in their first minute; this is the shortest warm-up. Milliseconds. */
-const WARM_UP = 20_000;
+const WARM_UP = 45_000;
 /** Beside preloaded rows: how late a small burst may be before the rows count as taken in. Milliseconds. */
 const CALM = 1_000;
 const CALM_TRIES = 60;
@@ -83,7 +83,7 @@ export class WholeRun {
     this.stack.startWorkers(claimAhead);
     const until = systemClock.monotonic() + WARM_UP;
     for (let n = 0; n < WARM_UP_BURSTS || systemClock.monotonic() < until; n++) {
-      const figures = await burst(this.subject, this.work('warm-up', WARM_UP_MESSAGES, this.smallest));
+      const figures = await burst(this.subject, this.work('warm-up', this.options.count, this.smallest));
       if (figures.lost > 0) {
         throw new Error(
           `warming up: ${figures.lost} messages did not arrive; table: ${JSON.stringify(figures.states)}`,
