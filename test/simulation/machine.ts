@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../topology/core/clock';
+import { type Clock, sleepOn, type Timer } from '../../topology/core/clock';
 import type { Random } from './random';
 import { BEGINNING, type SimulatedTime } from './time';
 
@@ -56,19 +56,7 @@ export class Machine implements Clock {
   }
 
   sleep(delay: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal?.aborted) {
-        resolve();
-        return;
-      }
-      const done = () => {
-        timer.cancel();
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = this.after(delay, done);
-      signal?.addEventListener('abort', done, { once: true });
-    });
+    return sleepOn(this, delay, signal);
   }
 
   /** Something reaches the process: a timer, an answer, a record. */

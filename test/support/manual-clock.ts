@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../topology/core/clock';
+import { type Clock, sleepOn, type Timer } from '../../topology/core/clock';
 
 interface Waiting extends Timer {
   readonly at: number;
@@ -38,19 +38,7 @@ export class ManualClock implements Clock {
   }
 
   sleep(delay: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      if (signal?.aborted) {
-        resolve();
-        return;
-      }
-      const done = () => {
-        timer.cancel();
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = this.after(delay, done);
-      signal?.addEventListener('abort', done, { once: true });
-    });
+    return sleepOn(this, delay, signal);
   }
 
   /** How many timers wait: 0 when everything was closed properly. */

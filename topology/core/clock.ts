@@ -18,6 +18,23 @@ export interface Clock {
   sleep(delay: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** `Clock.sleep` for any clock that has `after`. */
+export function sleepOn(clock: Pick<Clock, 'after'>, delay: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) {
+      resolve();
+      return;
+    }
+    const done = () => {
+      timer.cancel();
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = clock.after(delay, done);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
+
 /** The machine's own clock; the only place that touches timers and `Date`. */
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -26,21 +43,7 @@ export const systemClock: Clock = {
     const timer = setTimeout(run, Math.max(0, delay));
     return { cancel: () => clearTimeout(timer) };
   },
-  sleep(delay, signal) {
-    return new Promise((resolve) => {
-      if (signal?.aborted) {
-        resolve();
-        return;
-      }
-      const done = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', done);
-        resolve();
-      };
-      const timer = setTimeout(done, Math.max(0, delay));
-      signal?.addEventListener('abort', done, { once: true });
-    });
-  },
+  sleep: (delay, signal) => sleepOn(systemClock, delay, signal),
 };
 
 /**
