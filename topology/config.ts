@@ -174,3 +174,8 @@ export function packageRoot(): string {
   const here = join(__dirname, '..');
   return here.endsWith('dist') ? join(here, '..') : here;
 }
+
+/** Downspout's version, from package.json. */
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+}

@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import { channels } from '../connectors/channels/registry';
 import { changeEventCodec } from '../connectors/debezium/change-event';
 import { Connector } from '../connectors/debezium/connector';
@@ -17,7 +15,7 @@ import { Pool } from '../connectors/mysql/pool';
 import { SecretKey } from '../connectors/mysql/secret-key';
 import { MySqlSendRows } from '../connectors/mysql/send-rows';
 import { MySqlWorkerRegistry } from '../connectors/mysql/worker-registry';
-import { type Environment, packageRoot, required, type TopologySettings } from './config';
+import { type Environment, packageVersion, required, type TopologySettings } from './config';
 import { type Clock, systemClock } from './core/clock';
 import { deliveryTopology } from './delivery-topology';
 import { observedOpenRows, observedSendRows } from './observe-rows';
@@ -133,7 +131,7 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
         components,
         host: hostname(),
         pid: process.pid,
-        version: ownVersion(),
+        version: packageVersion(),
         statusUrl: server.url,
       },
       streams,
@@ -158,8 +156,4 @@ function cdcHealthOf(environment: Environment, admin: KafkaAdmin, clock: Clock):
     return logs.reduce((sum, { high }) => sum + high, 0);
   };
   return new ConnectorHealth(new Connector(environment.CONNECT_URL, names.connector, clock), countHeartbeats, clock);
-}
-
-function ownVersion(): string {
-  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
 }

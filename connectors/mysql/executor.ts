@@ -2,7 +2,7 @@ import type { Connection as CallbackConnection, Pool as CallbackPool } from 'mys
 import type { Connection, Pool as DriverPool, PoolConnection, ResultSetHeader } from 'mysql2/promise';
 import { Unavailable, UserError } from '../../topology/core/errors';
 import { instructionOf, isDeadlock, isLockWaitTimeout } from './failures';
-import type { Pool, Session } from './pool';
+import { inTransaction, type Pool, type Session } from './pool';
 
 /** What a client works on: a connection, in a transaction or not, or a pool; of either flavour of mysql2. */
 export type CallerConnection = Connection | PoolConnection | DriverPool | CallbackConnection | CallbackPool;
@@ -58,15 +58,7 @@ export class CallerExecutor implements Executor {
     }
     const { serverStatus } = (await session.run('DO 0')) as ResultSetHeader & { serverStatus: number };
     if ((serverStatus & IN_TRANSACTION) !== 0 || (serverStatus & AUTOCOMMIT) === 0) return work(session);
-    await session.run('START TRANSACTION');
-    try {
-      const answer = await work(session);
-      await session.run('COMMIT');
-      return answer;
-    } catch (error) {
-      if (!(error instanceof Unavailable)) await session.run('ROLLBACK');
-      throw error;
-    }
+    return inTransaction(session, work);
   }
 }
 

@@ -65,20 +65,7 @@ export class Pool implements Session {
 
   /** Runs `work` between START TRANSACTION and COMMIT; again, after a short while, when it was a deadlock's victim. */
   transaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    return this.retry(() =>
-      this.use(async (session) => {
-        await session.run('START TRANSACTION');
-        try {
-          const answer = await work(session);
-          await session.run('COMMIT');
-          return answer;
-        } catch (error) {
-          // Without an answer of the server the connection is given up, and the server rolls back by itself.
-          if (!(error instanceof Unavailable)) await session.run('ROLLBACK');
-          throw error;
-        }
-      }),
-    );
+    return this.retry(() => this.use((session) => inTransaction(session, work)));
   }
 
   /** Runs `work` on one connection, once. */
@@ -153,6 +140,20 @@ export class Pool implements Session {
         await this.options.clock.sleep(Math.random() * 10 * 2 ** attempt);
       }
     }
+  }
+}
+
+/** Runs `work` between START TRANSACTION and COMMIT. */
+export async function inTransaction<T>(session: Session, work: (session: Session) => Promise<T>): Promise<T> {
+  await session.run('START TRANSACTION');
+  try {
+    const answer = await work(session);
+    await session.run('COMMIT');
+    return answer;
+  } catch (error) {
+    // Without an answer of the server the connection is given up, and the server rolls back by itself.
+    if (!(error instanceof Unavailable)) await session.run('ROLLBACK');
+    throw error;
   }
 }
 

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
-import { packageRoot } from '../../topology/config';
+import { packageVersion } from '../../topology/config';
 import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
 import type * as accounts from './accounts';
 import type * as demo from './demo';
@@ -102,9 +100,4 @@ function endQuietlyWhenTheReaderLeaves(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });
-}
-
-function packageVersion(): string {
-  const manifest = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
-  return manifest.version;
 }
