@@ -20,6 +20,9 @@ export interface ClaimingOptions {
   readonly onClaimed: () => void;
 }
 
+/** While requests enough are ready, rows that become free gather this long to be one claim. Milliseconds. */
+const GATHER = 25;
+
 /**
  * Decides what is claimed when.
  *
@@ -32,6 +35,8 @@ export class Claiming {
   ahead = 0;
   /** Rows in claims on the way that had woken. */
   private woken = 0;
+  /** When the last claim began, by the database's clock. */
+  private claimedAt = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: ClaimingOptions) {}
 
@@ -78,13 +83,17 @@ export class Claiming {
     return batch;
   }
 
-  /** Rows that may be claimed at their instant. While some are on the way, small change waits until it is worth a claim. */
+  /**
+   * Rows that may be claimed at their instant. While some are on the way, small change waits until it is worth a claim: a
+   * claim costs a commit, and of a crowd's large accounts only as much becomes free as their requests end.
+   */
   private room(now: number): number {
     const { settings, channel, slots, sending } = this.options;
     const { claimBatch, concurrency } = settings;
     const onTheWay = sending.ready(now) + this.woken;
     const room = channel.class === 'blind' ? concurrency - slots.used : slots.free + claimBatch - onTheWay;
     if (onTheWay > 0 && room < Math.min(claimBatch, concurrency) / 2) return 0;
+    if (slots.isCrowded && sending.waiting > concurrency / 2 && now - this.claimedAt < GATHER) return 0;
     return Math.min(claimBatch, room);
   }
 
@@ -97,6 +106,7 @@ export class Claiming {
       else last = Math.max(last, row.wakeAt);
     }
     this.ahead = Math.ceil(last - now);
+    this.claimedAt = now;
     this.woken += woken;
     const { won, others, unsure } = await claims.claim(batch, this.ahead);
     this.woken -= woken;

@@ -63,6 +63,11 @@ export class Holding {
     return this.toClaim.nextAt();
   }
 
+  /** Rows that could be claimed and sent now if there were slots; an upper bound. */
+  ready(now: number): number {
+    return this.toClaim.readyAt(now);
+  }
+
   /** @returns true when the row is at hand and the tuple says nothing new */
   again(delivery: Delivery<Due>): boolean {
     const { id, version } = delivery.tuple.value;

@@ -14,6 +14,8 @@ export interface SendingOptions extends AttemptsOptions {
   /** Outcomes that may be unwritten before nothing new should be claimed. */
   readonly backlog: number;
   readonly persistence: Persistence;
+  /** Messages wait to be sent as soon as others are. */
+  readonly isCrowded: () => boolean;
   /** The row takes no slot any more, or less than before. */
   readonly onFreed: (row: HeldRow) => void;
   /** The host is known as quick now. */
@@ -45,7 +47,8 @@ export class Sending {
       persistence,
       clock,
       backlog,
-      isCrowded: () => this.isCrowded,
+      // Only where sending again is harmless: what is unwritten when the worker dies is in doubt.
+      isCrowded: () => options.channel.class === 'idempotent' && options.isCrowded(),
       onError,
       onWritten: (results) => this.written(results),
     });
@@ -59,15 +62,6 @@ export class Sending {
   /** Rows that are claimed and not started. */
   get waiting(): number {
     return this.toStart.size;
-  }
-
-  /**
-   * Claimed rows wait while nearly all slots are taken. Only where sending again is harmless: what is unwritten when the
-   * worker dies is in doubt.
-   */
-  private get isCrowded(): boolean {
-    const { slots, channel } = this.options;
-    return channel.class === 'idempotent' && this.toStart.size > 0 && slots.isCrowded;
   }
 
   get unwritten(): number {
@@ -85,8 +79,7 @@ export class Sending {
 
   /** Rows that could start now if there were slots; an upper bound. */
   ready(now: number): number {
-    const next = this.toStart.nextAt();
-    return next === undefined || next > now ? 0 : this.toStart.ready;
+    return this.toStart.readyAt(now);
   }
 
   has(id: number, version: number): boolean {

@@ -42,6 +42,12 @@ export class WakeQueue {
     return this.all - this.parkedRows;
   }
 
+  /** Of those, how many could go on at a time; an upper bound. */
+  readyAt(now: number): number {
+    const next = this.nextAt();
+    return next === undefined || next > now ? 0 : this.ready;
+  }
+
   add(row: HeldRow): void {
     row.queue = this.phase;
     this.all++;
