@@ -32,13 +32,16 @@ const LOCKED = 250;
  * 1. *A result is kept until it is written*: while the database is away it is tried again. What is unwritten is bounded by
  *    what was claimed, because claims stop while the backlog is large.
  * 2. *One bad row holds nobody else*: it is reported and given up; a locked one is handed in again.
- * 3. *Requests first*: while they wait for slots, results wait up to a second, or until half of the backlog is reached.
+ * 3. *Requests first*: results of a crowd wait up to a second, or until half of the backlog is reached, even when no request
+ *    of this worker waits any more: those of others may.
  */
 export class WriteBack {
   private waiting: AttemptResult[] = [];
   private onTheWay = 0;
   private timer: Timer | undefined;
   private linger = LINGER;
+  /** Results of a crowd are among `waiting`. */
+  private ofCrowd = false;
   /** When the first of `waiting` may wait no longer, whoever is crowded; monotonic milliseconds. */
   private until = 0;
   /** Results in `waiting`, on the way, and locked ones that wait to be handed in again. */
@@ -88,11 +91,12 @@ export class WriteBack {
   private mayWait(): boolean {
     const { isCrowded, backlog, clock } = this.options;
     // Fewer than a batch in this time are no crowd, but a host that hangs.
-    const isCrowd = this.waiting.length >= BATCH && isCrowded();
-    return isCrowd && this.linger > 0 && this.unwritten * 2 < backlog && clock.monotonic() < this.until;
+    this.ofCrowd ||= this.waiting.length >= BATCH && isCrowded();
+    return this.ofCrowd && this.linger > 0 && this.unwritten * 2 < backlog && clock.monotonic() < this.until;
   }
 
   private go(): void {
+    this.ofCrowd = false;
     while (this.waiting.length > 0 && this.onTheWay < AT_A_TIME) {
       const batch = this.waiting.splice(0, BATCH);
       this.onTheWay++;
