@@ -13,6 +13,7 @@ import type * as pause from './pause';
 import type * as resume from './resume';
 import type * as status from './status';
 import type * as up from './up';
+import type * as verify from './verify';
 import type * as worker from './worker';
 
 const USAGE_ERROR = 2;
@@ -39,6 +40,7 @@ const verbs: Readonly<Record<string, () => Command>> = {
   demo: () => (require('./demo') as typeof demo).demoCommand(),
   status: () => (require('./status') as typeof status).statusCommand(),
   lag: () => (require('./lag') as typeof lag).lagCommand(),
+  verify: () => (require('./verify') as typeof verify).verifyCommand(),
   messages: () => (require('./messages') as typeof messages).messagesCommand(),
   accounts: () => (require('./accounts') as typeof accounts).accountsCommand(),
   pause: () => (require('./pause') as typeof pause).pauseCommand(),
