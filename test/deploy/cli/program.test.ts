@@ -7,6 +7,7 @@ const verbs = [
   'demo',
   'status',
   'lag',
+  'verify',
   'messages',
   'accounts',
   'pause',
