@@ -69,7 +69,7 @@ async function readRows(session: Session, after: number, until: number, limit: n
     state: row[5],
     version: row[6],
     attempts: row[7],
-    inDoubt: row[8] === 1,
+    inDoubt: row[8] !== 0,
     session: row[9].toString('hex'),
     deliveredAt: row[10],
     receipt: row[11],

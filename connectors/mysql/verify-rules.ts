@@ -77,6 +77,9 @@ export interface Seen {
   readonly attempts: readonly SeenAttempt[];
 }
 
+/** The session of an entry that a person made by settling what was uncertain. */
+export const BY_PERSON = '0'.repeat(32);
+
 type Rule = (seen: Seen, around: Surroundings) => Iterable<Violation>;
 
 /** Lease, the reconcile interval, and time for rows that another transaction holds. Milliseconds. */
@@ -136,20 +139,23 @@ function* repeated({ row, attempts }: Seen, around: Surroundings): Iterable<Viol
   }
   for (const [index, attempt] of attempts.entries()) {
     const next = attempts[index + 1];
-    if (next?.version === attempt.version) yield breach('I4', row, `two workers have sent version ${next.version}`);
+    if (next?.version === attempt.version && next.session !== BY_PERSON)
+      yield breach('I4', row, `two workers have sent version ${next.version}`);
     if (attempt.startedAt === null || channelClass === undefined) continue;
     const later = attempts
       .slice(index + 1)
       .filter(({ startedAt, version }) => startedAt !== null && version > attempt.version);
     if (later.length === 0) continue;
-    // Only a person brings back what was uncertain.
-    const byPerson = attempts.some(
-      ({ version, settled }) =>
-        settled === 'uncertain' && version >= attempt.version && version < (later[0] as SeenAttempt).version,
-    );
-    const reason = unexplained(attempt, later, channelClass, byPerson, isAlive(sessions.get(attempt.session)));
+    const alive = isAlive(sessions.get(attempt.session));
+    const reason = unexplained(attempt, later, channelClass, isByPerson(attempts, attempt, later[0]), alive);
     if (reason !== undefined) yield breach('I4', row, `version ${attempt.version} ${reason}`);
   }
+}
+
+/** Whether a person decided, after the one attempt, that the other be made. */
+function isByPerson(attempts: readonly SeenAttempt[], one: SeenAttempt, other: SeenAttempt | undefined): boolean {
+  const until = other?.version ?? 0;
+  return attempts.some(({ session, version }) => session === BY_PERSON && version >= one.version && version < until);
 }
 
 /** Why an attempt should not have been followed by others; undefined when it may be. */
@@ -192,14 +198,13 @@ function* untrue(seen: Seen, around: Surroundings): Iterable<Violation> {
 function* falselyDelivered(row: SeenRow, attempts: readonly SeenAttempt[]): Iterable<Violation> {
   const delivered = attempts.filter(({ settled }) => settled === 'delivered');
   if (delivered.length === 0) {
-    // A person may settle what was uncertain.
-    const wasUncertain = row.inDoubt || attempts.some(({ settled }) => settled === 'uncertain');
-    if (!wasUncertain) yield breach('I6', row, 'delivered, and no attempt says so');
+    yield breach('I6', row, 'delivered, and no attempt says so');
     return;
   }
+  const at = row.deliveredAt ?? Number.NaN;
   const told = delivered.some(
-    ({ finishedAt, receipt }) =>
-      receipt === row.receipt && row.deliveredAt !== null && isNear(row.deliveredAt, finishedAt),
+    // A person may know of a time that no worker saw.
+    ({ session, finishedAt, receipt }) => receipt === row.receipt && (session === BY_PERSON || isNear(at, finishedAt)),
   );
   if (!told) yield breach('I6', row, 'delivered at a time or with a receipt that no attempt tells of');
 }

@@ -1,7 +1,7 @@
 import { Operations } from '../../../connectors/mysql/operations';
 import { Pool } from '../../../connectors/mysql/pool';
 import { type VerifyReport, verify } from '../../../connectors/mysql/verify';
-import type { Invariant } from '../../../connectors/mysql/verify-rules';
+import { BY_PERSON, type Invariant } from '../../../connectors/mysql/verify-rules';
 import { required } from '../../../topology/config';
 import { systemClock } from '../../../topology/core/clock';
 import { freshDatabase, type World } from '../../support/stack';
@@ -156,7 +156,11 @@ const healthy: readonly (readonly [what: string, plant: () => Promise<unknown>])
   ],
   [
     'one that was uncertain and that a person settled',
-    () => message({ in_doubt: 1 }, [{ outcome: "'unknown'", settled: "'uncertain'", receipt: null }]),
+    () =>
+      message({ in_doubt: 1, delivered_at: 5 }, [
+        { outcome: "'unknown'", settled: "'uncertain'", receipt: null },
+        { session: `x'${BY_PERSON}'`, started_at: null },
+      ]),
   ],
   [
     'content that was changed after the end',

@@ -9,7 +9,7 @@ import type { ChannelClass } from '../../../topology/message';
  * and `unknown` (Jepsen's info) had no answer: it may have taken effect at any time since, or never, or may do so yet.
  */
 export interface ClientOperation {
-  readonly kind: 'schedule' | 'edit' | 'cancel' | 'resolve';
+  readonly kind: 'schedule' | 'edit' | 'cancel';
   /** Undefined for a schedule without an answer. */
   readonly id: number | undefined;
   readonly invokedAt: number;

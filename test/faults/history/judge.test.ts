@@ -1,4 +1,4 @@
-import type { Invariant } from '../../../connectors/mysql/verify-rules';
+import { BY_PERSON, type Invariant } from '../../../connectors/mysql/verify-rules';
 import type { ClientOperation, Histories } from './history';
 import { judge } from './judge';
 import { attempt, busy, histories, request, row, rowAfter, scheduled, second, session } from './scene';
@@ -76,11 +76,26 @@ const healthy: readonly (readonly [what: string, histories: Histories])[] = [
     histories({ clients: [scheduled, { ...scheduled, invokedAt: 20, endedAt: 30 }] }),
   ],
   [
-    'a blind message that a person settled',
+    'a blind message that a person wants sent again',
     histories({
-      clients: [scheduled, { kind: 'resolve', id: 1, invokedAt: 1_300, endedAt: 1_350, result: 'ok' }],
       requests: [refused, again],
-      table: { rows: [{ ...doubted, channel: 'blind' }], attempts: [{ ...unknown, settled: 'uncertain' }, second] },
+      table: {
+        rows: [{ ...doubted, channel: 'blind' }],
+        attempts: [{ ...unknown, settled: 'uncertain' }, { ...busy, session: BY_PERSON, startedAt: null }, second],
+      },
+    }),
+  ],
+  [
+    'a blind message that a person knows to be delivered',
+    histories({
+      requests: [refused],
+      table: {
+        rows: [{ ...row, channel: 'blind', inDoubt: true, deliveredAt: 5 }],
+        attempts: [
+          { ...unknown, settled: 'uncertain' },
+          { ...attempt, session: BY_PERSON, startedAt: null },
+        ],
+      },
     }),
   ],
 ];

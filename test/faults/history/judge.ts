@@ -1,4 +1,5 @@
 import {
+  BY_PERSON,
   type Invariant,
   type Surroundings,
   type Violation,
@@ -52,7 +53,7 @@ function* lost(of: Evidence): Iterable<Violation> {
 function* untrue(of: Evidence): Iterable<Violation> {
   for (const [id, { state }] of of.rows) {
     const accepted = of.requestsFor(id).some((one) => one.accepted);
-    const byPerson = of.operationsOn(id).some(({ kind, result }) => kind === 'resolve' && result !== 'fail');
+    const byPerson = of.attemptsOf(id).some(({ session, settled }) => session === BY_PERSON && settled === 'delivered');
     if (state === 'delivered' && !accepted && !byPerson) yield breach('I6', id, 'delivered, and never accepted');
     if (accepted && (state === 'failed' || state === 'canceled')) yield breach('I6', id, `accepted, and ${state}`);
     const ended = state === 'delivered' || state === 'failed' || state === 'uncertain';

@@ -1,4 +1,4 @@
-import type { Violation } from '../../../connectors/mysql/verify-rules';
+import { BY_PERSON, type Violation } from '../../../connectors/mysql/verify-rules';
 import type { Evidence } from './evidence';
 import type { ReceivedRequest } from './history';
 
@@ -66,6 +66,6 @@ function allowedRequests(of: Evidence, id: number, requests: readonly ReceivedRe
   const unwritten = deaths ? Math.max(0, row.version - new Set(attempts.map(({ version }) => version)).size) : 0;
   if (of.histories.classes[row.channel] !== 'blind') return made + unwritten;
   const again = attempts.filter(({ startedAt, outcome }) => startedAt !== null && outcome === 'retry').length;
-  const byPerson = of.operationsOn(id).filter(({ kind, result }) => kind === 'resolve' && result !== 'fail').length;
+  const byPerson = attempts.filter(({ session }) => session === BY_PERSON).length;
   return Math.min(made + unwritten, 1 + again + byPerson);
 }
