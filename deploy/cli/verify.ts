@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Balance, type Finding, type Oldest, type VerifyReport, verify } from '../../connectors/mysql/verify';
 import type { Invariant } from '../../connectors/mysql/verify-rules';
 import type { ChannelClass } from '../../topology/message';
@@ -49,11 +49,10 @@ const promises: Readonly<Record<Invariant, { readonly promise: string; readonly 
 /** `downspout verify`. */
 export function verifyCommand(): Command {
   return dataVerb('verify', 'whether the promises hold, as far as the table and the ledger show')
-    .option(
-      '--patience <duration>',
-      'how long a message may be overdue while its channel is served',
-      parseDuration,
-      900_000,
+    .addOption(
+      new Option('--patience <duration>', 'how long a message may be overdue while its channel is served')
+        .argParser(parseDuration)
+        .default(900_000, '15min'),
     )
     .option('--examples <n>', 'messages named for each invariant', parseCount, 5)
     .addHelpText(
@@ -101,11 +100,6 @@ function reportText(report: VerifyReport, output: Output): string {
 }
 
 function balanceText({ balance, oldestWaiting, oldestSending, now }: VerifyReport, output: Output): string {
-  const count = (title: string, value: (row: Balance) => number): Column<Balance> => ({
-    title,
-    align: 'right',
-    value: (row) => formatCount(value(row)),
-  });
   const columns: readonly Column<Balance>[] = [
     { title: 'channel', value: ({ channel }) => channel },
     count('scheduled in all', ({ total }) => total),
@@ -122,6 +116,10 @@ function balanceText({ balance, oldestWaiting, oldestSending, now }: VerifyRepor
     `Oldest being sent: ${oldestText(oldestSending, now)}`,
   ];
   return [table, ...oldest].join('\n');
+}
+
+function count(title: string, value: (row: Balance) => number): Column<Balance> {
+  return { title, align: 'right', value: (row) => formatCount(value(row)) };
 }
 
 function oldestText(oldest: Oldest | null, now: number): string {

@@ -4,6 +4,7 @@ import { type VerifyReport, verify } from '../../../connectors/mysql/verify';
 import { BY_PERSON, type Invariant } from '../../../connectors/mysql/verify-rules';
 import { required } from '../../../topology/config';
 import { systemClock } from '../../../topology/core/clock';
+import { runCli, variablesOf } from '../../support/cli';
 import { freshDatabase, type World } from '../../support/stack';
 
 const ALIVE = 'aa'.repeat(16);
@@ -281,4 +282,42 @@ test('many messages are read in parts, all violations are counted and the first 
   expect(report.findings[5]?.examples).toHaveLength(2);
   expect(shares.length).toBeGreaterThan(2);
   expect(shares.at(-1)).toBe(1);
+});
+
+describe('downspout verify', () => {
+  const cli = (...args: string[]) => runCli(['verify', ...args], { environment: variablesOf(world.environment) });
+
+  test('says that all holds, and ends with 0', async () => {
+    await message();
+    const { code, stdout, stderr } = await cli();
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/webhook +1 +1 +0 +0 +0 +0 +0\n/);
+    expect(stdout).toMatch(/I6 +the row tells the truth +holds +the receiver's log/);
+    expect(stdout).toMatch(/I5 .* not seen /);
+    expect(stdout).not.toContain('Violations');
+  });
+
+  test('names what breaks which invariant, and ends with 1', async () => {
+    const ids = [await message({}, []), await message({}, []), await message({}, [])];
+    const { code, stdout } = await cli('--examples', '2');
+    expect(code).toBe(1);
+    expect(stdout).toContain('VIOLATED by 3');
+    expect(stdout).toContain(`I6  message ${ids[0]}: delivered, and no attempt says so`);
+    expect(stdout).toContain('and 1 more');
+    const json = await cli('--json', '--examples', '1');
+    expect(json.code).toBe(1);
+    const report = JSON.parse(json.stdout) as { findings: unknown[] };
+    expect(report).toMatchObject({ messages: 3, balance: [{ channel: 'webhook', total: 3, delivered: 3 }] });
+    expect(report.findings[5]).toMatchObject({
+      invariant: 'I6',
+      verdict: 'violated',
+      violations: 3,
+      examples: [{ id: ids[0], reason: 'delivered, and no attempt says so' }],
+    });
+  });
+
+  test('refuses what it does not understand', async () => {
+    expect((await cli('--patience', '5')).code).toBe(2);
+    expect((await cli('--examples', '0')).code).toBe(2);
+  });
 });

@@ -57,7 +57,7 @@ export class Evidence {
    * What the plan may say at that time, by those who asked: an operation counts from the moment it was asked until another
    * that surely came after it has been acknowledged.
    */
-  inForce<T extends 'content' | 'dueAt'>(id: number, what: T, at: number): ClientOperation[] {
+  inForce(id: number, what: 'content' | 'dueAt', at: number): ClientOperation[] {
     const asked = this.operationsOn(id).filter(
       (one) => one[what] !== undefined && one.result !== 'fail' && one.invokedAt <= at,
     );

@@ -1,0 +1,119 @@
+import type { NewMessage } from '../../connectors/mysql/client';
+import { verify } from '../../connectors/mysql/verify';
+import type { Violation } from '../../connectors/mysql/verify-rules';
+import { systemClock } from '../../topology/core/clock';
+import { requestsOf } from '../faults/history/content';
+import { judge } from '../faults/history/judge';
+import { RecordingClient } from '../faults/history/recorder';
+import { tableHistory } from '../faults/history/witnesses';
+import { Deployment } from '../support/deployment';
+
+const MESSAGES = 5_000;
+const ACCOUNTS = 97;
+const CHANGERS = 8;
+const BOLT = 1;
+/** After the burst's instant, milliseconds. */
+const CHANGED_FOR = 1_000;
+
+let deployment: Deployment;
+let clients: RecordingClient;
+let dueAt: number;
+
+beforeAll(async () => {
+  deployment = await Deployment.start(['due', 'webhook', 'webhook']);
+}, 60_000);
+
+afterAll(async () => {
+  await deployment.close();
+}, 60_000);
+
+beforeEach(async () => {
+  deployment.receiver.journal.length = 0;
+  await deployment.sql.run('DELETE FROM delivery_attempts');
+  await deployment.sql.run('DELETE FROM scheduled_messages');
+  clients = new RecordingClient(deployment.client, systemClock);
+  dueAt = systemClock.now() + 6_000;
+});
+
+function payload(n: number, revision: number, query: string) {
+  return { url: `${deployment.receiver.url}/n/${n}${query}`, body: { text: '🚀 né', revision, n } };
+}
+
+/** Some are refused for ever, the others are taken. */
+async function burst(query = ''): Promise<number[]> {
+  const messages = Array.from({ length: MESSAGES }, (_, n): NewMessage & { dueAt: number } => ({
+    account: `account-${n % ACCOUNTS}`,
+    channel: 'webhook',
+    dueAt,
+    payload: payload(n, 1, n % 50 === 0 ? '?status=410' : query),
+  }));
+  const answers = await clients.schedule(messages);
+  return answers.map(({ id }) => id);
+}
+
+/** Edits and cancels one message after the other, over and over, until the burst is well on its way. */
+async function change(ids: readonly number[], first: number, query: string): Promise<void> {
+  const step = first % 2 === 0 ? 7 : 11;
+  for (let turn = first; systemClock.now() < dueAt + CHANGED_FOR; turn += step) {
+    const n = turn % ids.length;
+    const id = ids[n] as number;
+    const later = Math.max(dueAt, systemClock.now() + 500);
+    if (n % 10 === 1) await clients.cancel([id]);
+    else if (n % 10 === 2) await clients.edit([{ id, payload: payload(n, turn, query), dueAt: later }]);
+    else if (n % 10 < 6) await clients.edit([{ id, payload: payload(n, turn, query) }]);
+  }
+}
+
+/** Looks at the table as often as it can. @returns what it found, and how often it looked */
+async function watch(done: () => boolean): Promise<{ looks: number; found: Violation[] }> {
+  const found: Violation[] = [];
+  let looks = 0;
+  for (; !done(); looks++) {
+    const report = await verify(deployment.sql, { classOf: () => 'idempotent', patience: 900_000, examples: 3 });
+    found.push(...report.findings.flatMap(({ examples }) => examples));
+  }
+  return { looks, found };
+}
+
+async function play(query: string, disturb: () => Promise<unknown>) {
+  const ids = await burst(query);
+  let over = false;
+  const done = () => over;
+  const changers = Array.from({ length: CHANGERS }, (_, first) => change(ids, first, query));
+  const watching = watch(done);
+  await disturb();
+  await Promise.all(changers);
+  await deployment.settled(90_000);
+  over = true;
+  return watching;
+}
+
+async function judged(orderedBeyond: number | undefined): Promise<Violation[]> {
+  return judge({
+    clients: clients.history,
+    requests: requestsOf(deployment.receiver.journal),
+    table: await tableHistory(deployment.sql),
+    classes: { webhook: 'idempotent' },
+    orderedBeyond,
+  });
+}
+
+test('a burst with edits and cancels: nothing is said against it at any moment, nor by three witnesses in the end', async () => {
+  const { looks, found } = await play('', async () => undefined);
+  expect(found).toEqual([]);
+  expect(looks).toBeGreaterThan(10);
+  const kinds = new Set(clients.history.map(({ kind, result }) => `${kind} ${result}`));
+  expect([...kinds]).toEqual(
+    expect.arrayContaining(['schedule ok', 'edit ok', 'edit fail', 'cancel ok', 'cancel fail']),
+  );
+  expect(await judged(3_000)).toEqual([]);
+}, 120_000);
+
+test('the same with a bolt that is killed while it sends', async () => {
+  const { found } = await play('?delay=300', async () => {
+    await deployment.receiver.until(() => deployment.receiver.journal.length >= 500);
+    deployment.kill(BOLT);
+  });
+  expect(found).toEqual([]);
+  expect(await judged(undefined)).toEqual([]);
+}, 180_000);
