@@ -134,6 +134,11 @@ const planted: readonly (readonly [what: string, invariant: Invariant, histories
     }),
   ],
   ['old content after an acknowledged edit', 'I3', histories({ clients: [scheduled, edit] })],
+  [
+    'the content of an edit that was refused',
+    'I3',
+    histories({ clients: [scheduled, { ...edit, result: 'fail' }], requests: [{ ...request, content: 'two' }] }),
+  ],
   ['content that nobody asked for', 'I3', histories({ requests: [{ ...request, content: 'three' }] })],
   [
     'a version that was sent with other content than the row has',
