@@ -107,6 +107,10 @@ async function violated(): Promise<Partial<Record<Invariant, (number | null)[]>>
   return Object.fromEntries(broken.map(({ invariant, examples }) => [invariant, examples.map(({ id }) => id)]));
 }
 
+function cli(...args: string[]) {
+  return runCli(['verify', ...args], { environment: variablesOf(world.environment) });
+}
+
 const open = { delivered_at: null, receipt: null };
 const retry = { outcome: "'retry'", settled: "'scheduled'", receipt: null };
 const dead = { session: `x'${DEAD}'` };
@@ -285,8 +289,6 @@ test('many messages are read in parts, all violations are counted and the first 
 });
 
 describe('downspout verify', () => {
-  const cli = (...args: string[]) => runCli(['verify', ...args], { environment: variablesOf(world.environment) });
-
   test('says that all holds, and ends with 0', async () => {
     await message();
     const { code, stdout, stderr } = await cli();
