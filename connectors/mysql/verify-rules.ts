@@ -228,8 +228,8 @@ function contradicts(row: SeenRow, { version, settled }: SeenAttempt): boolean {
   if (row.state === 'canceled') return false;
   if (version > row.version) return true;
   if (version < row.version) return false;
-  // A late answer settles what was uncertain.
-  return settled !== row.state && row.state !== 'delivered';
+  // What is to be sent again has a new version, and a late answer settles what was uncertain.
+  return settled === 'scheduled' || (settled !== row.state && row.state !== 'delivered');
 }
 
 /** I7: the counts agree. */
