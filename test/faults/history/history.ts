@@ -9,8 +9,9 @@ import type { ChannelClass } from '../../../topology/message';
  * and `unknown` (Jepsen's info) had no answer: it may have taken effect at any time since, or never, or may do so yet.
  */
 export interface ClientOperation {
-  readonly kind: 'schedule' | 'edit' | 'cancel';
-  /** Undefined for a schedule without an answer. */
+  /** `overwrite`: an application's own SQL, that may forget the version. */
+  readonly kind: 'schedule' | 'edit' | 'overwrite' | 'cancel';
+  /** Undefined where nobody knows it: a schedule without an answer, or a dedupe key that the table does not have. */
   readonly id: number | undefined;
   readonly invokedAt: number;
   /** +Infinity when it is unknown. */

@@ -103,6 +103,11 @@ const healthy: readonly (readonly [what: string, histories: Histories])[] = [
 const planted: readonly (readonly [what: string, invariant: Invariant, histories: Histories])[] = [
   ['a message that is gone', 'I1', histories({ requests: [], table: { rows: [], attempts: [] } })],
   [
+    'a message of which only the dedupe key is known, and no row has it',
+    'I1',
+    histories({ clients: [scheduled, { ...scheduled, id: undefined }] }),
+  ],
+  [
     'a message that is canceled though nobody asked for it',
     'I1',
     histories({ requests: [], table: { rows: [canceled], attempts: [] } }),

@@ -37,6 +37,10 @@ function byTheTable(of: Evidence): Violation[] {
 
 /** I1: every acknowledged message that was not canceled ends delivered, failed or uncertain. */
 function* lost(of: Evidence): Iterable<Violation> {
+  for (const { kind, result, id, content } of of.histories.clients) {
+    if (kind !== 'schedule' || result !== 'ok' || id !== undefined) continue;
+    yield { invariant: 'I1', id: null, reason: `acknowledged, and gone: ${content}` };
+  }
   for (const id of of.acknowledged) {
     const row = of.rows.get(id);
     if (row === undefined) yield breach('I1', id, 'acknowledged, and gone');
