@@ -1,62 +1,14 @@
-import type { ChannelClass, MessageId, MessageState, Outcome, Settlement } from '../../topology/message';
-
-/** What every fault test checks; `downspout verify` says in words what they promise. */
-export const invariants = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7'] as const;
-export type Invariant = (typeof invariants)[number];
-
-export interface Violation {
-  readonly invariant: Invariant;
-  /** Null: of no message in particular. */
-  readonly id: MessageId | null;
-  readonly reason: string;
-}
-
-/** A row as the rules look at it. Times are epoch milliseconds by the database's clock, hashes and sessions hex digits. */
-export interface SeenRow {
-  readonly id: MessageId;
-  readonly account: string;
-  readonly channel: string;
-  readonly dueAt: number;
-  readonly wakeAt: number | null;
-  readonly state: MessageState;
-  readonly version: number;
-  readonly attempts: number;
-  readonly inDoubt: boolean;
-  /** That claimed it last; all zeros when none did. */
-  readonly session: string;
-  readonly deliveredAt: number | null;
-  readonly receipt: string | null;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  /** SHA-256 of the payload text. */
-  readonly payloadHash: string;
-}
-
-/** An entry of the ledger. */
-export interface SeenAttempt {
-  readonly id: MessageId;
-  readonly version: number;
-  readonly session: string;
-  readonly wakeAt: number;
-  readonly contentHash: string;
-  /** Null when no request was made. */
-  readonly startedAt: number | null;
-  readonly finishedAt: number;
-  readonly outcome: Outcome['kind'];
-  readonly settled: Settlement['state'];
-  readonly receipt: string | null;
-  readonly recordedAt: number;
-}
-
-export interface SeenSession {
-  readonly session: string;
-  readonly components: readonly string[];
-  readonly startedAt: number;
-  readonly leaseUntil: number;
-  readonly dead: boolean;
-  /** It stopped in good order. */
-  readonly left: boolean;
-}
+import type { ChannelClass } from '../../topology/message';
+import {
+  BY_PERSON,
+  type Invariant,
+  isAlive,
+  type Seen,
+  type SeenAttempt,
+  type SeenRow,
+  type SeenSession,
+  type Violation,
+} from './verify-seen';
 
 /** What a message is judged by besides its own row and attempts. */
 export interface Surroundings {
@@ -70,15 +22,6 @@ export interface Surroundings {
   /** How long after its wake a row of a tended channel may wait, milliseconds. */
   readonly patience: number;
 }
-
-/** Of one message, as one snapshot shows it; attempts in the order of their versions. */
-export interface Seen {
-  readonly row: SeenRow;
-  readonly attempts: readonly SeenAttempt[];
-}
-
-/** The session of an entry that a person made by settling what was uncertain. */
-export const BY_PERSON = '0'.repeat(32);
 
 type Rule = (seen: Seen, around: Surroundings) => Iterable<Violation>;
 
@@ -217,7 +160,6 @@ function isNear(one: number, other: number): boolean {
 function* abandoned(row: SeenRow, { now, sessions, isTended }: Surroundings): Iterable<Violation> {
   const owner = sessions.get(row.session);
   const since = owner === undefined ? row.updatedAt : Math.max(owner.leaseUntil, row.updatedAt);
-  if (isAlive(owner) && now <= since) return;
   if (now - since <= RECOVERED_WITHIN || !isTended(row, RECOVERED_WITHIN)) return;
   const whose = owner === undefined ? 'a worker that is not registered' : 'a worker whose lease has run out';
   yield breach('I6', row, `has been sending for ${now - since} ms by ${whose}`);
@@ -241,11 +183,6 @@ function* miscounted({ row }: Seen): Iterable<Violation> {
 }
 
 const rules: readonly Rule[] = [standing, early, outdated, repeated, untrue, miscounted];
-
-/** Nobody has marked it dead. */
-export function isAlive(session: SeenSession | undefined): session is SeenSession {
-  return session !== undefined && !session.dead;
-}
 
 function breach(invariant: Invariant, { id }: SeenRow, reason: string): Violation {
   return { invariant, id, reason };

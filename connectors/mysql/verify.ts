@@ -2,6 +2,7 @@ import { type MessageId, type MessageState, messageStates } from '../../topology
 import { Operations, type Pause } from './operations';
 import type { Pool } from './pool';
 import { lastId, readSnapshot, type Snapshot } from './verify-reading';
+import { type Surroundings, violationsOf } from './verify-rules';
 import {
   type Invariant,
   invariants,
@@ -9,10 +10,8 @@ import {
   type Seen,
   type SeenRow,
   type SeenSession,
-  type Surroundings,
   type Violation,
-  violationsOf,
-} from './verify-rules';
+} from './verify-seen';
 
 /** The rows of one channel: all of them are in exactly one of the states. */
 export interface Balance extends Readonly<Record<MessageState, number>> {

@@ -1,5 +1,6 @@
 import type { AttemptResult } from '../../bolts/send-rows';
-import { type SeenAttempt, type SeenRow, type SeenSession, violationsOf } from '../../connectors/mysql/verify-rules';
+import { violationsOf } from '../../connectors/mysql/verify-rules';
+import type { SeenAttempt, SeenRow, SeenSession } from '../../connectors/mysql/verify-seen';
 import { type MemoryRow, wakeOf } from '../support/memory-table';
 import { hashOf } from './judge';
 import { Simulation } from './simulation';

@@ -1,16 +1,9 @@
-import {
-  BY_PERSON,
-  type Invariant,
-  type Surroundings,
-  type Violation,
-  violationsOf,
-} from '../../../connectors/mysql/verify-rules';
+import { type Surroundings, violationsOf } from '../../../connectors/mysql/verify-rules';
+import { BY_PERSON, type Invariant, type Violation } from '../../../connectors/mysql/verify-seen';
 import { Evidence } from './evidence';
 import type { Histories } from './history';
 import { unordered } from './order';
 import { early, outdated, repeated } from './requests';
-
-export type { Violation } from '../../../connectors/mysql/verify-rules';
 
 /**
  * Checks I1–I7 of DESIGN §6 against three histories, when the faults are over and everything has come to rest: what the
