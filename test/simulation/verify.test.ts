@@ -1,44 +1,68 @@
 import type { AttemptResult } from '../../bolts/send-rows';
 import { violationsOf } from '../../connectors/mysql/verify-rules';
-import type { SeenAttempt, SeenRow, SeenSession } from '../../connectors/mysql/verify-seen';
+import type { SeenAttempt, SeenRow, SeenSession, Violation } from '../../connectors/mysql/verify-seen';
+import type { ClientOperation, TableHistory } from '../faults/history/history';
+import { judge } from '../faults/history/judge';
 import { type MemoryRow, wakeOf } from '../support/memory-table';
+import type { Histories } from './history';
 import { hashOf } from './judge';
 import { Simulation } from './simulation';
 
 const RUNS = Number(process.env['SIMULATION_RUNS'] ?? 100);
-/** So long that whatever stands still is found in the end. */
-const PATIENCE = 0;
 
-test(`what verify says of the table agrees with what happened (${RUNS} runs)`, async () => {
-  const said: unknown[] = [];
+const said: { verify: unknown[]; judge: unknown[] } = { verify: [], judge: [] };
+
+beforeAll(async () => {
   for (let seed = 1; seed <= RUNS; seed++) {
     const simulation = new Simulation(seed);
     const { histories } = await simulation.run();
-    const { rows, ledger } = histories.table;
-    const sessions = sessionsOf(simulation);
+    const table = tableOf(simulation, histories);
     const overwritten = new Set(histories.clients.flatMap(({ kind, id }) => (kind === 'overwrite' ? [id] : [])));
-    for (const row of rows) {
-      const attempts = ledger
-        .filter(({ id }) => id === row.id)
-        .map(seenAttempt)
-        .toSorted((a, b) => a.version - b.version);
-      const found = violationsOf(
-        { row: seenRow(row), attempts },
-        {
-          now: simulation.database.now(),
-          sessions,
-          classOf: (channel) => histories.classes[channel],
-          isTended: () => true,
-          patience: PATIENCE,
-        },
-      );
-      // SQL that changes what is being sent makes the ledger and the row differ.
-      const counted = found.filter(({ invariant }) => invariant !== 'I3' || !overwritten.has(row.id));
-      if (counted.length > 0) said.push({ seed, counted, row, attempts });
+    // SQL that changes what is being sent makes the ledger and the row differ.
+    const counts = ({ invariant, id }: Violation) => invariant !== 'I3' || !overwritten.has(id ?? undefined);
+    const around = {
+      now: table.now,
+      sessions: new Map(table.sessions.map((one) => [one.session, one])),
+      classOf: (channel: string) => histories.classes[channel],
+      isTended: () => true,
+      patience: 0,
+    };
+    for (const row of table.rows) {
+      const attempts = table.attempts.filter(({ id }) => id === row.id).toSorted((a, b) => a.version - b.version);
+      const found = violationsOf({ row, attempts }, around).filter(counts);
+      if (found.length > 0) said.verify.push({ seed, found, row, attempts });
     }
+    const { classes, orderedBeyond, left } = histories;
+    const clients = histories.clients.map(operationOf);
+    const found = judge({ clients, requests: histories.requests, table, classes, orderedBeyond, left }).filter(counts);
+    if (found.length > 0) said.judge.push({ seed, found });
   }
-  expect(said.slice(0, 2)).toEqual([]);
 }, 120_000);
+
+test(`verify says nothing against what kept its promises (${RUNS} runs)`, () => {
+  expect(said.verify.slice(0, 2)).toEqual([]);
+});
+
+test(`nor does the judge of the fault tests (${RUNS} runs)`, () => {
+  expect(said.judge.slice(0, 4)).toEqual([]);
+});
+
+function tableOf(simulation: Simulation, { table }: Histories): TableHistory {
+  return {
+    now: simulation.database.now(),
+    rows: table.rows.map(seenRow),
+    attempts: table.ledger.map(seenAttempt),
+    sessions: sessionsOf(simulation),
+  };
+}
+
+function operationOf({ kind, result, ...one }: Histories['clients'][number]): ClientOperation {
+  return {
+    ...one,
+    kind: kind === 'insert' ? 'schedule' : kind,
+    result: result === 'refused' ? 'fail' : result,
+  };
+}
 
 function seenRow(row: MemoryRow): SeenRow {
   return {
@@ -58,11 +82,13 @@ function seenAttempt(entry: AttemptResult & { readonly session: string }): SeenA
   return { id, version, session, contentHash, ...at, outcome: outcome.kind, settled: settlement.state, receipt };
 }
 
-function sessionsOf({ database }: Simulation): Map<string, SeenSession> {
-  return new Map(
-    [...database.workers].map(([session, { components, leaseUntil, dead }]) => [
-      session,
-      { session, components, startedAt: 0, leaseUntil, dead, left: false },
-    ]),
-  );
+function sessionsOf({ database }: Simulation): SeenSession[] {
+  return [...database.workers].map(([session, { components, leaseUntil, dead }]) => ({
+    session,
+    components,
+    startedAt: 0,
+    leaseUntil,
+    dead,
+    left: false,
+  }));
 }

@@ -40,7 +40,7 @@ export const session: SeenSession = {
   dead: false,
   left: false,
 };
-export const died: SeenSession = { ...session, session: 'd', leaseUntil: 10_000, dead: true };
+const died: SeenSession = { ...session, session: 'd', leaseUntil: 10_000, dead: true };
 export const scheduled: ClientOperation = {
   kind: 'schedule',
   id: 1,
