@@ -95,6 +95,7 @@ function reportText(report: VerifyReport, output: Output): string {
   return [
     `${bold('Balance')} (messages by channel)\n${balanceText(report, output)}`,
     `${bold('Invariants')} (${formatCount(report.messages)} messages, ${formatCount(report.attempts)} attempts)\n${findingsText(report, output)}`,
+    `${bold('What other witnesses are needed for')}\n${unseenText(report)}`,
     ...(report.findings.some(({ violations }) => violations > 0) ? [violationsText(report, output)] : []),
   ].join('\n\n');
 }
@@ -131,15 +132,18 @@ function oldestText(oldest: Oldest | null, now: number): string {
 function findingsText({ findings }: VerifyReport, output: Output): string {
   const columns: readonly Column<Finding>[] = [
     { title: '', value: ({ invariant }) => invariant },
-    { title: 'promise', value: ({ invariant }) => promises[invariant].promise },
     {
-      title: 'the table and the ledger',
+      title: 'table and ledger',
       value: (finding) =>
         finding.violations === 0 ? verdictOf(finding) : `VIOLATED by ${formatCount(finding.violations)}`,
     },
-    { title: 'other witnesses are needed for', value: ({ invariant }) => promises[invariant].unseen },
+    { title: 'promise', value: ({ invariant }) => promises[invariant].promise },
   ];
   return output.table(columns, findings);
+}
+
+function unseenText({ findings }: VerifyReport): string {
+  return findings.map(({ invariant }) => `${invariant}  ${promises[invariant].unseen}`).join('\n');
 }
 
 function violationsText({ findings }: VerifyReport, output: Output): string {
