@@ -3,6 +3,13 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { reasonOf, UserError } from './core/errors';
+import { failActions, failPointNames } from './fail-points';
+
+const failPointSchema = z.object({
+  name: z.enum(failPointNames),
+  action: z.enum(failActions),
+  nth: z.coerce.number().int().min(1),
+});
 
 /** Connection settings that nothing but the environment gives; `downspout env` prints them for the local stack. */
 const environmentSchema = z.object({
@@ -37,6 +44,8 @@ const environmentSchema = z.object({
   /** Where topology.yaml is. */
   DOWNSPOUT_TOPOLOGY: z.string().optional(),
   WEBHOOK_ALLOW_PRIVATE_ADDRESSES: z.stringbool().default(false),
+  /** Tests only: where a worker ends, `name:action` or `name:action:nth`, separated by commas; see fail-points.ts. */
+  DOWNSPOUT_FAIL_POINTS: z.preprocess(failPointsFrom, z.array(failPointSchema)).optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 export type Environment = Readonly<z.infer<typeof environmentSchema>>;
@@ -76,6 +85,15 @@ const topologySchema = z.strictObject({
 });
 /** topology.yaml, with defaults filled in. A channel that is missing has no sender: its messages wait. */
 export type TopologySettings = Readonly<z.infer<typeof topologySchema>>;
+
+function failPointsFrom(text: unknown) {
+  return String(text)
+    .split(',')
+    .map((point) => {
+      const [name, action, ...nth] = point.split(':');
+      return { name, action, nth: nth.length === 0 ? 1 : nth.join(':') };
+    });
+}
 
 /**
  * Reads the environment. The only reader of process.env.

@@ -18,6 +18,7 @@ import { MySqlWorkerRegistry } from '../connectors/mysql/worker-registry';
 import { type Environment, packageVersion, required, type TopologySettings } from './config';
 import { type Clock, systemClock } from './core/clock';
 import { deliveryTopology } from './delivery-topology';
+import { withFailPoints } from './fail-points';
 import { observedOpenRows, observedSendRows } from './observe-rows';
 import { createLog, type Log } from './runtime/log';
 import { Metrics } from './runtime/metrics';
@@ -97,15 +98,18 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
   const cdcHealth = cdcHealthOf(environment, admin, clock);
   const session = randomBytes(16).toString('hex');
 
+  const sendRows = (channel: string) => {
+    const own = log.child({ component: channel, task: `${channel}@${session.slice(0, 8)}` });
+    return observedSendRows(channel, new MySqlSendRows(pool), { metrics, log: own, clock });
+  };
+  const openRows = observedOpenRows(new MySqlOpenRows(pool), { metrics, log, clock });
+  const ports = withFailPoints({ streams, openRows, sendRows, channels: senders }, environment.DOWNSPOUT_FAIL_POINTS);
   const topology = deliveryTopology({
     settings,
-    channels: senders,
+    channels: ports.channels,
     changes: changeEventCodec,
-    openRows: observedOpenRows(new MySqlOpenRows(pool), { metrics, log, clock }),
-    sendRows: (channel) => {
-      const own = log.child({ component: channel, task: `${channel}@${session.slice(0, 8)}` });
-      return observedSendRows(channel, new MySqlSendRows(pool), { metrics, log: own, clock });
-    },
+    openRows: ports.openRows,
+    sendRows: ports.sendRows,
     acks: new KafkaAcks(admin, namespace),
     ...(cdcHealth === undefined ? {} : { cdcHealth }),
     random: Math.random,
@@ -134,7 +138,7 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
         version: packageVersion(),
         statusUrl: server.url,
       },
-      streams,
+      streams: ports.streams,
       registry: new MySqlWorkerRegistry(sessionPool, clock),
       clock,
       log,

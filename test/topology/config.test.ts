@@ -31,6 +31,30 @@ describe('readEnvironment', () => {
   });
 });
 
+const pointsOf = (text: string) => readEnvironment({}, { DOWNSPOUT_FAIL_POINTS: text }).DOWNSPOUT_FAIL_POINTS;
+
+describe('fail-points', () => {
+  it('are a name, an action and at which time, the first unless it is said', () => {
+    expect(pointsOf('emitted:kill,claim-committed-ahead:stop:3')).toEqual([
+      { name: 'emitted', action: 'kill', nth: 1 },
+      { name: 'claim-committed-ahead', action: 'stop', nth: 3 },
+    ]);
+    expect(pointsOf('')).toBeUndefined();
+  });
+
+  it.each([
+    ['somewhere:kill', /DOWNSPOUT_FAIL_POINTS: .*"cdc-seen"\|.*"written-back".*\(it is "somewhere:kill"\)/],
+    ['emitted:maim', /"kill"\|"stop"/],
+    ['emitted', /"kill"\|"stop"/],
+    ['emitted:kill:0', /DOWNSPOUT_FAIL_POINTS/],
+    ['emitted:kill:1:2', /DOWNSPOUT_FAIL_POINTS/],
+    ['emitted:kill,', /DOWNSPOUT_FAIL_POINTS/],
+  ])('refuse %s', (text, message) => {
+    expect(() => pointsOf(text)).toThrow(UserError);
+    expect(() => pointsOf(text)).toThrow(message);
+  });
+});
+
 describe('topology settings', () => {
   it('reads the file that comes with the package', () => {
     expect(readTopologySettings().components.webhook).toMatchObject({ replicas: 2, partitions: 8 });
