@@ -31,10 +31,11 @@ export async function runCli(
   return { code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
 }
 
-/** A deployment's settings as the environment of a process. */
+/** A deployment's settings as the environment of a process; fail-points are nobody's but a single process's. */
 export function variablesOf(environment: Environment): Record<string, string> {
+  const { DOWNSPOUT_FAIL_POINTS: _, ...settings } = environment;
   return Object.fromEntries(
-    Object.entries(environment).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+    Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
   );
 }
 

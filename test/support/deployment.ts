@@ -1,10 +1,10 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Client, createClient } from '../../connectors/mysql/client';
 import { Pool } from '../../connectors/mysql/pool';
 import { LocalTarget, type RunningWorker } from '../../deploy/targets/local';
 import { type Environment, packageRoot, required } from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
+import { variablesOf } from './cli';
 import { Receiver } from './receiver';
 import { testStackFolder } from './shared-stack';
 import { freshWorld, type World } from './stack';
@@ -28,18 +28,8 @@ export class Deployment {
   static async start(components: readonly string[]): Promise<Deployment> {
     const [world, receiver] = await Promise.all([freshWorld(), Receiver.start()]);
     const { environment } = world;
-    const logFolder = join(testStackFolder, 'logs', environment.DOWNSPOUT_NAMESPACE);
-    mkdirSync(logFolder, { recursive: true });
-    const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
-    const workers = new LocalTarget({
-      clock: systemClock,
-      workers: components.map((component, index) => ({
-        name: `${component}-${index}`,
-        args: [program, 'worker', '--component', component],
-      })),
-      settings: { ...variables(environment), WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true' },
-      logFolder,
-    });
+    const names = components.map((component, index) => ({ name: `${component}-${index}`, component }));
+    const workers = localTarget(environment, names, workerSettings(environment));
     workers.start();
     const client = createClient(required(environment, 'DATABASE_URL'));
     const sql = Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2 });
@@ -108,11 +98,24 @@ export class Deployment {
   }
 }
 
-/** The settings as a process finds them in its environment. */
-function variables(environment: Environment): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, Array.isArray(value) ? value.join(',') : String(value)]],
-    ),
-  );
+/** A target for worker processes, from `dist`. */
+export function localTarget(
+  environment: Environment,
+  workers: readonly { readonly name: string; readonly component: string }[],
+  settings: Readonly<Record<string, string>>,
+  onEvent: (text: string) => void = () => undefined,
+): LocalTarget {
+  const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
+  return new LocalTarget({
+    clock: systemClock,
+    workers: workers.map(({ name, component }) => ({ name, args: [program, 'worker', '--component', component] })),
+    settings,
+    logFolder: join(testStackFolder, 'logs', environment.DOWNSPOUT_NAMESPACE),
+    onEvent,
+  });
+}
+
+/** What a worker of the tests finds in its environment. */
+export function workerSettings(environment: Environment): Record<string, string> {
+  return { ...variablesOf(environment), WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true' };
 }

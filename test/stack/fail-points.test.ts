@@ -1,0 +1,225 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { NewMessage } from '../../connectors/mysql/client';
+import { childEnvironment, packageRoot } from '../../topology/config';
+import { systemClock } from '../../topology/core/clock';
+import type { FailPoint, FailPointName } from '../../topology/fail-points';
+import { idempotencyKey } from '../../topology/message';
+import { Deployment, workerSettings } from '../support/deployment';
+import type { Received } from '../support/receiver';
+import { until } from '../support/until';
+import { Victim } from '../support/victim';
+
+/** Due at one instant: enough that each bolt's share, even without one spout's, is claimed ahead of it. */
+const CROWD = 1_000;
+/** Due one after another after it, claimed each at its instant. */
+const SINGLES = 100;
+const SPACING = 10;
+/** From scheduling to the instant, milliseconds: longer than the lead. */
+const AHEAD = 3_500;
+/** Of a dead sender's messages: lease and reconcile interval, and what a busy machine adds. Milliseconds. */
+const RECOVERY = 15_000;
+const DRAIN = 20_000;
+/** For workers to come and go, milliseconds. */
+const LIMIT = 30_000;
+
+let deployment: Deployment;
+let victims: Victim[] = [];
+
+beforeAll(async () => {
+  deployment = await Deployment.start(['due', 'webhook']);
+}, 60_000);
+
+afterAll(async () => {
+  await deployment.close();
+}, 60_000);
+
+beforeEach(async () => {
+  deployment.receiver.journal.length = 0;
+  await deployment.sql.run('DELETE FROM delivery_attempts');
+  await deployment.sql.run('DELETE FROM scheduled_messages');
+});
+
+afterEach(async () => {
+  await Promise.all(victims.splice(0).map((victim) => victim.stop(DRAIN)));
+}, 30_000);
+
+/** What must come of a run: the content of every message that is to be delivered, by key, and keys of canceled ones. */
+interface Plan {
+  readonly dueAt: number;
+  readonly content: ReadonlyMap<string, string>;
+  readonly canceled: ReadonlySet<string>;
+}
+
+function message(n: number, dueAt: number, text: string): NewMessage {
+  const url = `${deployment.receiver.url}/n/${n}`;
+  return {
+    account: `account-${n % 199}`,
+    channel: 'webhook',
+    dueAt,
+    dedupeKey: `n-${n}`,
+    payload: { url, headers: { 'x-due-at': String(dueAt) }, body: text },
+  };
+}
+
+function batch(): { readonly dueAt: number; readonly messages: NewMessage[] } {
+  const dueAt = systemClock.now() + AHEAD;
+  const due = (n: number) => dueAt + Math.max(0, n - CROWD) * SPACING;
+  const messages = Array.from({ length: CROWD + SINGLES }, (_, n) => message(n, due(n), 'as scheduled'));
+  return { dueAt, messages };
+}
+
+/** Schedules a crowd and singles; then some of them are canceled, and others get new content. */
+async function schedule(): Promise<Plan> {
+  const { dueAt, messages } = batch();
+  const answers = await deployment.client.schedule(messages);
+  const content = new Map(answers.map(({ id }) => [idempotencyKey(id), 'as scheduled']));
+  const canceled = new Set<string>();
+  const nth = (rest: number) => answers.flatMap(({ id }, n) => (n % 25 === rest ? [{ n, id }] : []));
+  const cancels = await deployment.client.cancel(nth(3).map(({ id }) => ({ id })));
+  expect(new Set(cancels.map(({ result }) => result))).toEqual(new Set(['canceled']));
+  for (const { id } of nth(3)) {
+    canceled.add(idempotencyKey(id));
+    content.delete(idempotencyKey(id));
+  }
+  const edits = await deployment.client.edit(
+    nth(7).map(({ n, id }) => ({ id, payload: message(n, dueAt, 'as edited').payload })),
+  );
+  expect(new Set(edits.map(({ result }) => result))).toEqual(new Set(['edited']));
+  for (const { id } of nth(7)) content.set(idempotencyKey(id), 'as edited');
+  return { dueAt, content, canceled };
+}
+
+function requestsByKey(): Map<string, Received[]> {
+  const requests = new Map<string, Received[]>();
+  for (const received of deployment.receiver.journal) {
+    requests.set(received.key, [...(requests.get(received.key) ?? []), received]);
+  }
+  return requests;
+}
+
+/** @returns how many messages were requested more than once, and how many rows are in doubt */
+async function judge(plan: Plan): Promise<{ repeated: number; doubted: number }> {
+  const rows = await deployment.sql.rows<[number]>('SELECT id FROM scheduled_messages WHERE in_doubt = 1');
+  const doubted = new Set(rows.map(([id]) => idempotencyKey(id)));
+  const requests = requestsByKey();
+  expect([...requests.keys()].toSorted()).toEqual([...plan.content.keys()].toSorted());
+  const repeated: string[] = [];
+  for (const [key, received] of requests) {
+    expect(received.filter(({ accepted }) => accepted)).toHaveLength(1);
+    if (received.length > 1) repeated.push(key);
+    for (const { body, at, headers } of received) {
+      expect(body).toBe(plan.content.get(key));
+      expect(at).toBeGreaterThanOrEqual(Number(headers['x-due-at']));
+    }
+  }
+  expect(repeated.filter((key) => !doubted.has(key))).toEqual([]);
+  const { size } = plan.canceled;
+  expect(await deployment.states()).toEqual({ delivered: plan.content.size, ...(size > 0 ? { canceled: size } : {}) });
+  return { repeated: repeated.length, doubted: doubted.size };
+}
+
+/** Amid requests, where the first would be the only one. */
+const later: { readonly [name in FailPointName]?: number } = { 'request-sent': 30, 'answer-received': 30 };
+
+function start(name: FailPointName, action: FailPoint['action'] = 'kill'): void {
+  victims.push(Victim.start(deployment, componentOf(name), { name, action, nth: later[name] ?? 1 }));
+}
+
+async function everyVictimIsAtWork(): Promise<boolean> {
+  const atWork = await Promise.all(victims.map((victim) => victim.isAtWork()));
+  return atWork.every(Boolean);
+}
+
+function componentOf(point: FailPointName): string {
+  return ['cdc-seen', 'bucketed', 'loaded', 'emitted', 'acknowledged'].includes(point) ? 'due' : 'webhook';
+}
+
+/**
+ * A spout's point and a bolt's in each, and what can be told for sure. In doubt: the sender died with claims. Repeats: it
+ * died with requests out. (Both topics are partitioned by the account, so a spout's tuples go to one and the same bolt.)
+ */
+const runs: {
+  readonly points: FailPointName[];
+  readonly leaves: { readonly doubt?: boolean; readonly repeats?: boolean };
+}[] = [
+  { points: ['cdc-seen', 'prefetched'], leaves: { doubt: false, repeats: false } },
+  { points: ['bucketed', 'answer-received'], leaves: { doubt: true, repeats: true } },
+  { points: ['loaded', 'claim-committed'], leaves: { doubt: true } },
+  { points: ['emitted', 'request-sent'], leaves: { doubt: true, repeats: true } },
+  { points: ['acknowledged', 'claim-committed-ahead'], leaves: { doubt: true, repeats: false } },
+  { points: ['offset-committed', 'written-back'], leaves: {} },
+];
+
+describe('a worker killed', () => {
+  it.each(runs)(
+    'at $points is missed by nobody',
+    async ({ points, leaves }) => {
+      for (const point of points) if (point !== 'loaded') start(point);
+      await until('they are at work', everyVictimIsAtWork, LIMIT);
+      const plan = await schedule();
+      // What is there already is read at the start; what comes later is brought by events.
+      if (points.includes('loaded')) start('loaded');
+      await until('they are dead', () => victims.every(({ end }) => end !== undefined), LIMIT);
+      for (const { end, reached, point } of victims) {
+        expect([point.name, reached, end?.how]).toEqual([point.name, true, expect.stringContaining('by SIGKILL')]);
+      }
+      await deployment.settled();
+      const { repeated, doubted } = await judge(plan);
+      expect({ doubt: doubted > 0, repeats: repeated > 0 }).toMatchObject(leaves);
+      expect(recovery(plan)).toBeLessThan(RECOVERY);
+      await until('those that were started again are at work', everyVictimIsAtWork, LIMIT);
+    },
+    120_000,
+  );
+});
+
+/** Milliseconds from the last due time, or the last death, to the last request. */
+function recovery({ dueAt }: Plan): number {
+  const ends = victims.map(({ end }) => end?.at ?? 0);
+  const last = Math.max(...deployment.receiver.journal.map(({ at }) => at));
+  return last - Math.max(dueAt + SINGLES * SPACING, ...ends);
+}
+
+describe('a bolt stopped past its lease', () => {
+  it('sends and writes nothing when it goes on', async () => {
+    start('claim-committed-ahead', 'stop');
+    start('answer-received', 'stop');
+    await until('they are at work', everyVictimIsAtWork, LIMIT);
+    const plan = await schedule();
+    await until('they are stopped', () => victims.every(({ reached }) => reached), LIMIT);
+    await deployment.settled();
+    const before = deployment.receiver.journal.length;
+    const { doubted } = await judge(plan);
+    expect(doubted).toBeGreaterThan(0);
+    for (const victim of victims) victim.resume();
+    await until('they have ended', () => victims.every(({ end }) => end !== undefined), LIMIT);
+    for (const { end } of victims) expect(end?.how).toContain('with exit code 1');
+    expect(deployment.receiver.journal).toHaveLength(before);
+    await judge(plan);
+  }, 120_000);
+});
+
+describe('an application killed', () => {
+  it.each(['schedule-uncommitted', 'schedule-committed'])(
+    'at %s schedules again, and once',
+    async (point) => {
+      const { dueAt, messages } = batch();
+      const program = join(packageRoot(), 'dist', 'test', 'support', 'dying-application.js');
+      const { signal } = spawnSync(process.execPath, [program, point], {
+        input: JSON.stringify(messages),
+        env: childEnvironment(workerSettings(deployment.world.environment)),
+      });
+      expect(signal).toBe('SIGKILL');
+      const isCommitted = point === 'schedule-committed';
+      expect(await deployment.states()).toEqual(isCommitted ? { scheduled: messages.length } : {});
+      const answers = await deployment.client.schedule(messages);
+      for (const answer of answers) expect(answer).toMatchObject({ result: 'scheduled', created: !isCommitted });
+      await deployment.settled();
+      const content = new Map(answers.map(({ id }) => [idempotencyKey(id), 'as scheduled']));
+      const { repeated } = await judge({ dueAt, content, canceled: new Set() });
+      expect(repeated).toBe(0);
+    },
+    60_000,
+  );
+});

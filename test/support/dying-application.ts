@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { Client } from '../../connectors/mysql/client';
+import { Pool } from '../../connectors/mysql/pool';
+import { readEnvironment, required } from '../../topology/config';
+import { systemClock } from '../../topology/core/clock';
+
+/**
+ * An application that dies while it schedules the messages that standard input has as JSON: `schedule-uncommitted` just before its COMMIT,
+ * `schedule-committed` when that has taken effect and nobody was told.
+ */
+async function run(point: string | undefined): Promise<void> {
+  const pool = Pool.open(required(readEnvironment(), 'DATABASE_URL'), { clock: systemClock, size: 1 });
+  const client = new Client(
+    {
+      async atomically(work) {
+        const answer = await pool.transaction(async (session) => {
+          const inner = await work(session);
+          if (point === 'schedule-uncommitted') die();
+          return inner;
+        });
+        die();
+        return answer;
+      },
+    },
+    pool,
+  );
+  await client.schedule(JSON.parse(readFileSync(process.stdin.fd, 'utf8')));
+}
+
+void run(process.argv[2]);
+
+function die(): void {
+  process.kill(process.pid, 'SIGKILL');
+}

@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import type { LocalTarget, RunningWorker } from '../../deploy/targets/local';
+import { systemClock } from '../../topology/core/clock';
+import type { FailPoint } from '../../topology/fail-points';
+import { type Deployment, localTarget, workerSettings } from './deployment';
+
+/** How it left its first life. */
+interface End {
+  /** `victim ended by SIGKILL; …` */
+  readonly how: string;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+/** A further worker of a deployment, which ends at a fail-point in its first life; what is started again has none. */
+export class Victim {
+  private readonly ends: End[] = [];
+
+  private constructor(
+    readonly point: FailPoint,
+    private readonly deployment: Deployment,
+    private readonly target: LocalTarget,
+  ) {}
+
+  static start(deployment: Deployment, component: string, point: FailPoint): Victim {
+    const { environment } = deployment.world;
+    const text = `${point.name}:${point.action}:${point.nth}`;
+    const settings = { ...workerSettings(environment), DOWNSPOUT_FAIL_POINTS: text };
+    const name = `${component}-until-${point.name}-${point.action}`;
+    const target: LocalTarget = localTarget(environment, [{ name, component }], settings, (how) => {
+      victim.ends.push({ how, at: systemClock.now() });
+      settings.DOWNSPOUT_FAIL_POINTS = '';
+    });
+    const victim = new Victim(point, deployment, target);
+    target.start();
+    return victim;
+  }
+
+  /** It came by its point, and did what it was told to. */
+  get reached(): boolean {
+    const { name, action } = this.point;
+    return readFileSync(this.process.logFile, 'utf8').includes(`fail-point ${name}: ${action}\n`);
+  }
+
+  get end(): End | undefined {
+    return this.ends[0];
+  }
+
+  /** Lets it go on after `stop`. */
+  resume(): void {
+    process.kill(this.process.pid as number, 'SIGCONT');
+  }
+
+  /** Its present life owns partitions. */
+  async isAtWork(): Promise<boolean> {
+    const { pid } = this.process;
+    if (pid === null) return false;
+    const rows = await this.deployment.sql.rows<[string | null]>(
+      `SELECT report FROM workers WHERE pid = ${pid} ORDER BY started_at DESC LIMIT 1`,
+    );
+    const { partitions = {} } = JSON.parse(rows[0]?.[0] ?? '{}') as { partitions?: Record<string, number[]> };
+    return Object.values(partitions).some((owned) => owned.length > 0);
+  }
+
+  /** @param limit milliseconds for draining */
+  async stop(limit: number): Promise<void> {
+    const killed = await this.target.stop(limit);
+    if (killed.length > 0) throw new Error(`${killed.join(', ')} did not drain within ${limit} ms`);
+  }
+
+  private get process(): RunningWorker {
+    return this.target.workers()[0] as RunningWorker;
+  }
+}
