@@ -64,8 +64,8 @@ function run(what, command, args, hint) {
 }
 
 /**
- * What the lock file names, and the binaries of this platform. Not `npm ci`: it refuses a lock file that was written where
- * the registry has no packages for some other platform.
+ * What the lock file names, and the binaries of this platform. Not `npm ci`: versions of npm differ in which packages of other
+ * platforms they expect in a lock file, and it refuses what it does not expect.
  */
 function install() {
   return run(
