@@ -1,6 +1,12 @@
 import { type Command, Option } from 'commander';
-import { type Balance, type Finding, type Oldest, type VerifyReport, verify } from '../../connectors/mysql/verify';
-import type { Invariant } from '../../connectors/mysql/verify-seen';
+import type { Invariant } from '../../connectors/mysql/verify/seen';
+import {
+  type Balance,
+  type Finding,
+  type Oldest,
+  type VerifyReport,
+  verify,
+} from '../../connectors/mysql/verify/verify';
 import type { ChannelClass } from '../../topology/message';
 import type { ChannelName } from '../../topology/payloads';
 import { withPool } from './database';

@@ -1,6 +1,6 @@
 import type { AttemptResult } from '../../bolts/send-rows';
-import { violationsOf } from '../../connectors/mysql/verify-rules';
-import type { SeenAttempt, SeenRow, SeenSession, Violation } from '../../connectors/mysql/verify-seen';
+import { violationsOf } from '../../connectors/mysql/verify/rules';
+import type { SeenAttempt, SeenRow, SeenSession, Violation } from '../../connectors/mysql/verify/seen';
 import type { ClientOperation, TableHistory } from '../faults/history/history';
 import { judge } from '../faults/history/judge';
 import { type MemoryRow, wakeOf } from '../support/memory-table';

@@ -1,6 +1,6 @@
 import type { NewMessage } from '../../connectors/mysql/client';
-import { verify } from '../../connectors/mysql/verify';
-import type { Violation } from '../../connectors/mysql/verify-seen';
+import type { Violation } from '../../connectors/mysql/verify/seen';
+import { verify } from '../../connectors/mysql/verify/verify';
 import { systemClock } from '../../topology/core/clock';
 import { requestsOf } from '../faults/history/content';
 import { judge } from '../faults/history/judge';

@@ -1,7 +1,7 @@
 import { Operations } from '../../../connectors/mysql/operations';
 import { Pool } from '../../../connectors/mysql/pool';
-import { type VerifyReport, verify } from '../../../connectors/mysql/verify';
-import { BY_PERSON, type Invariant } from '../../../connectors/mysql/verify-seen';
+import { BY_PERSON, type Invariant } from '../../../connectors/mysql/verify/seen';
+import { type VerifyReport, verify } from '../../../connectors/mysql/verify/verify';
 import { required } from '../../../topology/config';
 import { systemClock } from '../../../topology/core/clock';
 import { runCli, variablesOf } from '../../support/cli';

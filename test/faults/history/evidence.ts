@@ -1,4 +1,4 @@
-import type { SeenAttempt, SeenRow, SeenSession } from '../../../connectors/mysql/verify-seen';
+import type { SeenAttempt, SeenRow, SeenSession } from '../../../connectors/mysql/verify/seen';
 import { idempotencyKey } from '../../../topology/message';
 import type { ClientOperation, Histories, ReceivedRequest } from './history';
 

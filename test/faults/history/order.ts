@@ -1,4 +1,4 @@
-import type { Violation } from '../../../connectors/mysql/verify-seen';
+import type { Violation } from '../../../connectors/mysql/verify/seen';
 import type { Evidence } from './evidence';
 
 interface First {

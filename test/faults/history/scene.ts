@@ -1,4 +1,4 @@
-import type { SeenAttempt, SeenRow, SeenSession } from '../../../connectors/mysql/verify-seen';
+import type { SeenAttempt, SeenRow, SeenSession } from '../../../connectors/mysql/verify/seen';
 import type { ClientOperation, Histories, ReceivedRequest, TableHistory } from './history';
 
 /** The parts of a history in which message 1 was scheduled for 1,000 and delivered as it should be. */

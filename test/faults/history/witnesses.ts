@@ -1,5 +1,5 @@
 import type { Pool } from '../../../connectors/mysql/pool';
-import { lastId, readSnapshot } from '../../../connectors/mysql/verify-reading';
+import { lastId, readSnapshot } from '../../../connectors/mysql/verify/snapshot';
 import type { TableHistory } from './history';
 
 /** The third witness: the table and the ledger, in the end. All of it is read in one snapshot. */

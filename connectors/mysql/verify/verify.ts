@@ -1,17 +1,9 @@
-import { type MessageId, type MessageState, messageStates } from '../../topology/message';
-import { Operations, type Pause } from './operations';
-import type { Pool } from './pool';
-import { lastId, readSnapshot, type Snapshot } from './verify-reading';
-import { type Surroundings, violationsOf } from './verify-rules';
-import {
-  type Invariant,
-  invariants,
-  isAlive,
-  type Seen,
-  type SeenRow,
-  type SeenSession,
-  type Violation,
-} from './verify-seen';
+import { type MessageId, type MessageState, messageStates } from '../../../topology/message';
+import { Operations, type Pause } from '../operations';
+import type { Pool } from '../pool';
+import { type Surroundings, violationsOf } from './rules';
+import { type Invariant, invariants, isAlive, type Seen, type SeenRow, type SeenSession, type Violation } from './seen';
+import { lastId, readSnapshot, type Snapshot } from './snapshot';
 
 /** The rows of one channel: all of them are in exactly one of the states. */
 export interface Balance extends Readonly<Record<MessageState, number>> {

@@ -1,4 +1,4 @@
-import type { ChannelClass } from '../../topology/message';
+import type { ChannelClass } from '../../../topology/message';
 import {
   BY_PERSON,
   type Invariant,
@@ -8,7 +8,7 @@ import {
   type SeenRow,
   type SeenSession,
   type Violation,
-} from './verify-seen';
+} from './seen';
 
 /** What a message is judged by besides its own row and attempts. */
 export interface Surroundings {

@@ -1,7 +1,7 @@
-import type { MessageId } from '../../topology/message';
-import { integer, NOW_MS } from './literals';
-import { inTransaction, type Pool, type Session } from './pool';
-import type { Seen, SeenAttempt, SeenRow, SeenSession } from './verify-seen';
+import type { MessageId } from '../../../topology/message';
+import { integer, NOW_MS } from '../literals';
+import { inTransaction, type Pool, type Session } from '../pool';
+import type { Seen, SeenAttempt, SeenRow, SeenSession } from './seen';
 
 /** Messages with their attempts, and the workers, as one moment had them. */
 export interface Snapshot {

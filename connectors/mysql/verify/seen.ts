@@ -1,4 +1,4 @@
-import type { MessageId, MessageState, Outcome, Settlement } from '../../topology/message';
+import type { MessageId, MessageState, Outcome, Settlement } from '../../../topology/message';
 
 /** What every fault test checks; `downspout verify` says in words what they promise. */
 export const invariants = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7'] as const;
