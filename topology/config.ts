@@ -81,7 +81,7 @@ const boltSchema = z.strictObject({
 export type BoltSettings = Readonly<z.infer<typeof boltSchema>>;
 
 const topologySchema = z.strictObject({
-  components: z.strictObject({ due: spoutSchema.prefault({}), webhook: boltSchema.optional() }),
+  components: z.object({ due: spoutSchema.prefault({}) }).catchall(boltSchema),
 });
 /** topology.yaml, with defaults filled in. A channel that is missing has no sender: its messages wait. */
 export type TopologySettings = Readonly<z.infer<typeof topologySchema>>;

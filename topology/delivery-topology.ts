@@ -5,7 +5,7 @@ import type { Acks } from '../spouts/acks';
 import type { CdcHealth } from '../spouts/cdc-health';
 import { DueSpout } from '../spouts/due-spout';
 import type { OpenRows } from '../spouts/open-rows';
-import type { BoltSettings, TopologySettings } from './config';
+import type { TopologySettings } from './config';
 import { reasonOf, Unavailable } from './core/errors';
 import { fieldsGrouping } from './core/grouping';
 import type { Codec } from './core/stream';
@@ -45,7 +45,7 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
       }),
   });
   for (const channel of channels) {
-    const bolt = (bolts as Readonly<Record<string, BoltSettings | undefined>>)[channel.name];
+    const bolt = bolts[channel.name];
     if (bolt === undefined) continue;
     topology.bolt(channel.name, {
       reads: due(channel.name),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { channels } from '../connectors/channels/registry';
+import { type ChannelFactories, channels } from '../connectors/channels/registry';
 import { changeEventCodec } from '../connectors/debezium/change-event';
 import { Connector } from '../connectors/debezium/connector';
 import { ConnectorHealth } from '../connectors/debezium/connector-health';
@@ -35,6 +35,8 @@ export interface WorkerProcessOptions {
   readonly status: { readonly host: string; readonly port: number };
   /** Log lines for a person instead of JSON. */
   readonly pretty: boolean;
+  /** The kinds of channels that the topology may name; those of the registry unless given. */
+  readonly channels?: ChannelFactories;
 }
 
 /** Milliseconds for ending in good order: somewhat longer than a request may take. */
@@ -89,12 +91,15 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
   const sessionPool = Pool.open(url, { clock, size: SESSION_CONNECTIONS });
   const pool = Pool.open(url, { clock, size: WORK_CONNECTIONS });
   const accounts = new Accounts(pool, secretKey);
-  const senders = channels({
+  const senders = channels(
     settings,
-    clock,
-    allowPrivateAddresses: environment.WEBHOOK_ALLOW_PRIVATE_ADDRESSES,
-    secretsOf: (channel, names) => accounts.secretsOf(channel, names),
-  });
+    {
+      clock,
+      allowPrivateAddresses: environment.WEBHOOK_ALLOW_PRIVATE_ADDRESSES,
+      secretsOf: (channel, names) => accounts.secretsOf(channel, names),
+    },
+    options.channels,
+  );
   const cdcHealth = cdcHealthOf(environment, admin, clock);
   const session = randomBytes(16).toString('hex');
 

@@ -33,7 +33,7 @@ export class DemoWorkers {
     this.target = new LocalTarget({
       clock: options.clock,
       workers: components.flatMap(([component, settings]) =>
-        Array.from({ length: settings?.replicas ?? 0 }, (_, index) => ({
+        Array.from({ length: settings.replicas }, (_, index) => ({
           name: `${component}-${index + 1}`,
           args: [program, 'worker', '--component', component],
         })),

@@ -90,9 +90,10 @@ function topicsOf(namespace: string, settings: TopologySettings): TopicSpec[] {
   return [
     { name: names.changes, partitions: spout.partitions },
     { name: names.heartbeats, partitions: 1, settings: { 'retention.ms': '3600000', 'segment.ms': '600000' } },
-    ...Object.entries(channels).flatMap(([channel, bolt]) =>
-      bolt === undefined ? [] : [{ name: topicName(namespace, due(channel).name), partitions: bolt.partitions }],
-    ),
+    ...Object.entries(channels).map(([channel, bolt]) => ({
+      name: topicName(namespace, due(channel).name),
+      partitions: bolt.partitions,
+    })),
   ];
 }
 

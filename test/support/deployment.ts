@@ -1,4 +1,6 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
 import { type Client, createClient } from '../../connectors/mysql/client';
 import { Pool } from '../../connectors/mysql/pool';
 import { LocalTarget, type RunningWorker } from '../../deploy/targets/local';
@@ -7,11 +9,15 @@ import { systemClock } from '../../topology/core/clock';
 import { variablesOf } from './cli';
 import { Receiver } from './receiver';
 import { testStackFolder } from './shared-stack';
-import { freshWorld, type World } from './stack';
+import { freshWorld, testSettings, type World } from './stack';
 import { until } from './until';
 
 /** Time for a worker to drain, milliseconds. */
 const DRAIN = 20_000;
+
+const dist = join(packageRoot(), 'dist');
+const downspoutWorker = [join(dist, 'deploy', 'cli', 'downspout.js'), 'worker', '--component'];
+const withTestChannels = [join(dist, 'test', 'support', 'worker.js')];
 
 /** A world with worker processes as `downspout worker` starts them, a client and a receiver. */
 export class Deployment {
@@ -24,12 +30,25 @@ export class Deployment {
     private readonly workers: LocalTarget,
   ) {}
 
-  /** @param components one entry per worker process, e.g. `['due', 'due', 'webhook']` */
-  static async start(components: readonly string[]): Promise<Deployment> {
-    const [world, receiver] = await Promise.all([freshWorld(), Receiver.start()]);
+  /**
+   * @param components one entry per worker process, e.g. `['due', 'due', 'webhook']`
+   * @param topology components of topology.yaml that may name the channels of tests too, e.g. `'{ webhook: {}, ask: {} }'`
+   */
+  static async start(components: readonly string[], topology?: string): Promise<Deployment> {
+    const [world, receiver] = await Promise.all([freshWorld(testSettings(topology)), Receiver.start()]);
     const { environment } = world;
     const names = components.map((component, index) => ({ name: `${component}-${index}`, component }));
-    const workers = localTarget(environment, names, workerSettings(environment));
+    const settings = workerSettings(environment);
+    const workers =
+      topology === undefined
+        ? localTarget(environment, names, settings)
+        : localTarget(
+            environment,
+            names,
+            { ...settings, DOWNSPOUT_TOPOLOGY: topologyFile(world) },
+            undefined,
+            withTestChannels,
+          );
     workers.start();
     const client = createClient(required(environment, 'DATABASE_URL'));
     const sql = Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2 });
@@ -98,19 +117,32 @@ export class Deployment {
   }
 }
 
-/** A target for worker processes, from `dist`. */
+function logFolderOf(environment: Environment): string {
+  return join(testStackFolder, 'logs', environment.DOWNSPOUT_NAMESPACE);
+}
+
+/** Writes the world's topology.yaml. @returns its path */
+function topologyFile({ environment, settings }: World): string {
+  const folder = logFolderOf(environment);
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'topology.yaml');
+  writeFileSync(file, stringify(settings));
+  return file;
+}
+
+/** A target for worker processes, from `dist`. @param program what the component's name is the last argument of */
 export function localTarget(
   environment: Environment,
   workers: readonly { readonly name: string; readonly component: string }[],
   settings: Readonly<Record<string, string>>,
   onEvent: (text: string) => void = () => undefined,
+  program: readonly string[] = downspoutWorker,
 ): LocalTarget {
-  const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
   return new LocalTarget({
     clock: systemClock,
-    workers: workers.map(({ name, component }) => ({ name, args: [program, 'worker', '--component', component] })),
+    workers: workers.map(({ name, component }) => ({ name, args: [...program, component] })),
     settings,
-    logFolder: join(testStackFolder, 'logs', environment.DOWNSPOUT_NAMESPACE),
+    logFolder: logFolderOf(environment),
     onEvent,
   });
 }

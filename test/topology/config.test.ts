@@ -66,8 +66,15 @@ describe('topology settings', () => {
     expect(settings.components.webhook).toMatchObject({ replicas: 3, concurrency: 256 });
   });
 
+  it('takes a component for any channel', () => {
+    const { components } = parseTopologySettings('components: { webhook: {}, second: { attempts: 3 } }', 't.yaml');
+    expect(components['second']).toMatchObject({ attempts: 3, concurrency: 256 });
+    expect(components.due).not.toHaveProperty('concurrency');
+  });
+
   it.each([
-    ['components: { webhok: {} }', /t\.yaml: components: .*webhok/],
+    ['components: { due: { concurrency: 1 } }', /t\.yaml: components\.due: .*concurrency/],
+    ['components: { second: { lead: 1 } }', /t\.yaml: components\.second: .*lead/],
     ['components: { due: { lead: -1 } }', /t\.yaml: components\.due\.lead/],
     ['components: { due: { lead: soon } }', /t\.yaml: components\.due\.lead/],
     ['components: [', /t\.yaml: /],

@@ -6,14 +6,13 @@ import { channels } from '../../../connectors/channels/registry';
 import { retryAfter } from '../../../connectors/channels/webhook-outcome';
 import { signingKey } from '../../../connectors/channels/webhook-signature';
 import { parseTopologySettings } from '../../../topology/config';
-import { Unavailable } from '../../../topology/core/errors';
+import { Unavailable, UserError } from '../../../topology/core/errors';
 import { ManualClock } from '../../support/manual-clock';
 
 const attempt = (deadline: number) => ({ deadline, expire: jest.fn() }) satisfies Bounded;
 
 const build = (yaml: string) =>
-  channels({
-    settings: parseTopologySettings(yaml, 'topology.yaml'),
+  channels(parseTopologySettings(yaml, 'topology.yaml'), {
     clock: new ManualClock(),
     allowPrivateAddresses: false,
     secretsOf: async () => new Map(),
@@ -152,4 +151,9 @@ test('the registry holds the channels of the topology and no others', async () =
   expect([...built.keys()]).toEqual(['webhook']);
   expect(built.get('webhook')).toMatchObject({ name: 'webhook', class: 'idempotent', acceptedWithin: 1_234 });
   await built.get('webhook')?.close();
+});
+
+test('a component that is no channel is named, with the channels that there are', () => {
+  const message = 'topology.yaml: components.webhok: expected due or one of the channels webhook';
+  expect(() => build('components: {webhok: {}, webhook: {}}')).toThrow(new UserError(message));
 });

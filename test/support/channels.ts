@@ -1,0 +1,66 @@
+import type { AttemptContext, Channel } from '../../bolts/channel';
+import { type ChannelFactories, type ChannelOptions, channelFactories } from '../../connectors/channels/registry';
+import type { WebhookRequest } from '../../connectors/channels/webhook-request';
+import type { BoltSettings } from '../../topology/config';
+
+/** Channels that only tests have. Their payloads are those of webhooks; only plain SQL schedules for them. */
+export const testChannels: ChannelFactories = {
+  /** A webhook under another name. */
+  second: (settings, options) => webhookAs('second', settings, options),
+
+  /** Of class lookup: asks `GET /messages/<key>` of the origin that messages go to; 404 is a certain no. */
+  ask: (settings, options) => {
+    const webhook = webhookAs('ask', settings, options);
+    return { ...webhook, class: 'lookup', send: strictly(webhook), lookup: lookupOf(webhook) };
+  },
+
+  /** Of class blind. */
+  blind: (settings, options) => {
+    const webhook = webhookAs('blind', settings, options);
+    return { ...webhook, class: 'blind', send: strictly(webhook) };
+  },
+};
+
+function webhookAs(name: string, settings: BoltSettings, options: ChannelOptions): Channel {
+  const webhook = channelFactories.webhook(settings, {
+    ...options,
+    secretsOf: (_, accounts) => options.secretsOf(name, accounts),
+  });
+  return {
+    name,
+    class: webhook.class,
+    acceptedWithin: webhook.acceptedWithin,
+    warm: (accounts) => webhook.warm(accounts),
+    prepare: (account, payload) => webhook.prepare(account, payload),
+    hostOf: (prepared) => webhook.hostOf(prepared),
+    send: (prepared, attempt) => webhook.send(prepared, attempt),
+    close: () => webhook.close(),
+  };
+}
+
+/** Where sending again is not harmless, a provider's error does not say that it took nothing. */
+function strictly(webhook: Channel): Channel['send'] {
+  return async (prepared, attempt) => {
+    const outcome = await webhook.send(prepared, attempt);
+    if (outcome === 'not_started' || outcome.kind !== 'retry' || (outcome.status ?? 0) < 500) return outcome;
+    return {
+      kind: 'unknown',
+      reason: outcome.reason,
+      ...(outcome.status === undefined ? {} : { status: outcome.status }),
+    };
+  };
+}
+
+function lookupOf(webhook: Channel): NonNullable<Channel['lookup']> {
+  return async (prepared, attempt) => {
+    const path = `/messages/${attempt.idempotencyKey}`;
+    const question: WebhookRequest = { ...(prepared as WebhookRequest), method: 'GET', path, body: Buffer.alloc(0) };
+    const asked: AttemptContext = { ...attempt, mayStart: () => true };
+    const outcome = await webhook.send(question, asked);
+    if (outcome === 'not_started') return { kind: 'unknown', reason: 'the question was not asked' };
+    if (outcome.kind === 'delivered') {
+      return { kind: 'accepted', ...(outcome.receipt === undefined ? {} : { receipt: outcome.receipt }) };
+    }
+    return outcome.status === 404 ? { kind: 'absent' } : { kind: 'unknown', reason: outcome.reason };
+  };
+}

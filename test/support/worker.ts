@@ -1,0 +1,18 @@
+import { channelFactories } from '../../connectors/channels/registry';
+import { readEnvironment, readTopologySettings } from '../../topology/config';
+import { runWorker } from '../../topology/main';
+import { testChannels } from './channels';
+
+/**
+ * `downspout worker` with the channels of tests beside those that there are: `node worker.js due,second`. Settings come
+ * from the environment alone.
+ */
+const environment = readEnvironment();
+void runWorker({
+  components: (process.argv[2] ?? '').split(','),
+  environment,
+  settings: readTopologySettings(environment.DOWNSPOUT_TOPOLOGY),
+  status: { host: '127.0.0.1', port: 0 },
+  pretty: false,
+  channels: { ...channelFactories, ...testChannels },
+});
