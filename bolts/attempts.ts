@@ -40,7 +40,7 @@ export class Attempts {
 
   /**
    * The end of a claimed row for which no request may be made: its payload can never be sent, its attempts are used up
-   * (every one of them ended with its worker), or it is in doubt on a blind channel.
+   * (every one of them ended with its worker), or it is in doubt on a blind channel and no person wants it sent again.
    */
   withoutRequest(row: HeldRow): AttemptResult | undefined {
     if (row.defect === undefined && row.attempts < this.options.retry.maxAttempts && !this.isDoubtful(row)) {
@@ -72,7 +72,7 @@ export class Attempts {
   }
 
   private isDoubtful(row: HeldRow): boolean {
-    return row.inDoubt && this.options.channel.class === 'blind';
+    return row.inDoubt && !row.decided && this.options.channel.class === 'blind';
   }
 
   private async askThenSend(row: HeldRow, done: (ended: Ended) => void): Promise<void> {
@@ -82,13 +82,14 @@ export class Attempts {
     let outcome: Outcome;
     try {
       const answer = await channel.lookup?.(prepared, { id, account, idempotencyKey: idempotencyKey(id) });
-      if (answer?.kind === 'absent') {
+      if (answer?.kind === 'absent' && !row.decided) {
         this.send(row, false, done);
         return;
       }
       if (answer?.kind === 'accepted') {
         outcome = { kind: 'delivered', ...(answer.receipt === undefined ? {} : { receipt: answer.receipt }) };
-      } else outcome = { kind: 'retry', reason: `looked up: ${answer?.reason ?? 'no answer'}` };
+      } else
+        outcome = { kind: 'retry', reason: `looked up: ${answer?.kind === 'unknown' ? answer.reason : 'nothing yet'}` };
     } catch (error) {
       outcome = { kind: 'retry', reason: `looked up: ${this.bug('look up', row, error)}` };
     }
@@ -148,8 +149,9 @@ export class Attempts {
     const { channel, retry, random } = this.options;
     const attempted = { channelClass: channel.class, attempts: row.attempts + 1, inDoubt };
     const settlement = settle(attempted, outcome, retry, this.now(), random());
-    // A lookup before then could find nothing and be wrong.
-    const waits = channel.class === 'lookup' && outcome.kind === 'unknown' && settlement.state === 'scheduled';
+    // A lookup before then could find nothing and be wrong. A person may decide at any time, also before then.
+    const early = outcome.kind === 'unknown' || row.decided;
+    const waits = channel.class === 'lookup' && early && settlement.state === 'scheduled';
     const delayed = waits ? { ...settlement, delay: Math.max(settlement.delay, channel.acceptedWithin) } : settlement;
     return this.written(row, outcome, delayed, startedAt);
   }

@@ -16,6 +16,7 @@ export interface HeldRow extends ClaimRow {
   /** Claims of this plan before this one. */
   readonly attempts: number;
   readonly inDoubt: boolean;
+  readonly decided: boolean;
   /** Made by the channel; undefined when there is a defect. */
   readonly prepared: unknown;
   /** Why the payload can never be sent. */
@@ -86,6 +87,7 @@ export function heldRow(
     wakeAt: row.wakeAt,
     attempts: row.attempts,
     inDoubt: row.inDoubt,
+    decided: row.decided,
     prepared: content.prepared,
     defect: content.defect,
     contentHash: hash('sha256', row.payload),

@@ -14,6 +14,8 @@ export interface SendRow {
   /** Claims of this plan so far. */
   readonly attempts: number;
   readonly inDoubt: boolean;
+  /** A person decided that it is sent again although it is in doubt. It holds until an attempt was made. */
+  readonly decided: boolean;
   /** `YYYY-MM-DD HH:MM:SS.ffffff`, compared in the claim; catches edits that forgot `version`. */
   readonly updatedAt: string;
   /** The owner of the claim, 32 hex digits. */

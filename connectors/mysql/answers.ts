@@ -12,6 +12,18 @@ export type Refusal =
 
 export type CancelAnswer = { readonly result: 'canceled' } | Refusal;
 
+/** What became of a person's decision about an `uncertain` message. */
+export type ResolveAnswer =
+  | { readonly result: 'resolved'; readonly version: number }
+  | { readonly result: 'not_uncertain'; readonly state: MessageState }
+  | { readonly result: 'not_found' };
+
+/** What became of the wish to send a `failed` message again. */
+export type RedriveAnswer =
+  | { readonly result: 'redriven'; readonly version: number }
+  | { readonly result: 'not_failed'; readonly state: MessageState }
+  | { readonly result: 'not_found' };
+
 export type EditAnswer =
   | { readonly result: 'edited'; readonly version: number }
   /** The plan is not the one that the edit named. */

@@ -1,22 +1,9 @@
-import { UserError } from '../../topology/core/errors';
-import type { MessageId, MessageState } from '../../topology/message';
+import type { MessageState } from '../../topology/message';
 import type { CancelAnswer, EditAnswer, Refusal } from './answers';
 import { checkPayload, checkTarget, checkText, checkTime, type Edit, type Target } from './input';
 import { integer, list, text } from './literals';
 import type { Session } from './pool';
-
-/** A message as it stands, locked until the end of the transaction. */
-interface Standing {
-  readonly id: MessageId;
-  readonly account: string;
-  readonly dedupeKey: string | null;
-  readonly channel: string;
-  readonly state: MessageState;
-  readonly version: number;
-  readonly inDoubt: boolean;
-  readonly updatedAt: number;
-  readonly worker: string;
-}
+import { lock, lockOnce, type Standing, unique } from './standing';
 
 /** Only a row that waits, and of which no earlier attempt may have been accepted, can be changed. */
 const CHANGEABLE = "m.state='scheduled' AND m.in_doubt=0";
@@ -35,7 +22,7 @@ export async function cancelAll(session: Session, targets: readonly Target[]): P
     CHANGEABLE,
   );
   const doubtful = there.filter((row) => refusalOf(row)?.result === 'in_doubt');
-  await cancelThose(session, 'uncertain', doubtful, "m.state='scheduled' AND m.in_doubt=1");
+  await cancelThose(session, 'uncertain', doubtful, "m.state='scheduled' AND m.in_doubt<>0");
   return standing.map((row) => (row === null ? { result: 'not_found' } : (refusalOf(row) ?? { result: 'canceled' })));
 }
 
@@ -55,9 +42,7 @@ async function cancelThose(
 /** Changes plans. A new due time clears the time of a retry; attempts start again. Call it within a transaction. */
 export async function editAll(session: Session, edits: readonly Edit[]): Promise<EditAnswer[]> {
   for (const edit of edits) checkTimes(edit);
-  const standing = await lock(session, edits.map(checkTarget));
-  const there = standing.filter((row) => row !== null);
-  if (unique(standing).length < there.length) throw new UserError('edit: the same message is named twice');
+  const standing = await lockOnce(session, edits.map(checkTarget), 'edit');
   const answers = standing.map((row, index) => answerOf(row, edits[index] as Edit));
   const values = standing.flatMap((row, index) => {
     if (row === null || answers[index]?.result !== 'edited') return [];
@@ -98,66 +83,4 @@ function refusalOf(row: Standing): Refusal | null {
   if (row.state === 'sending') return { result: 'too_late', claimedAt: row.updatedAt, worker: row.worker };
   if (row.state !== 'scheduled') return { result: 'already', state: row.state };
   return row.inDoubt ? { result: 'in_doubt' } : null;
-}
-
-type StandingColumns = readonly [
-  id: number | string,
-  account: string,
-  dedupeKey: string | null,
-  channel: string,
-  state: MessageState,
-  version: number | string,
-  inDoubt: number | string,
-  updatedAt: string,
-  worker: string | null,
-];
-
-/**
- * Locks the rows, in ascending order of their ids, so that what is found holds until the end of the transaction. The index
- * is forced because a scan would lock every row that it passes, when the caller's transaction is REPEATABLE READ.
- */
-async function lock(session: Session, targets: readonly Target[]): Promise<(Standing | null)[]> {
-  const byName = new Map<string, Standing>();
-  const find = async (index: string, condition: string) => {
-    const rows = await session.rows<StandingColumns>(
-      'SELECT m.id, m.account, m.dedupe_key, m.channel, m.state, m.version, m.in_doubt, ' +
-        "UNIX_TIMESTAMP(m.updated_at), COALESCE(CONCAT(w.host, ':', w.pid), LOWER(HEX(m.claim))) " +
-        `FROM scheduled_messages m FORCE INDEX (${index}) LEFT JOIN workers w ON w.session=m.claim ` +
-        `WHERE ${condition} ORDER BY m.id FOR UPDATE OF m`,
-    );
-    for (const row of rows) {
-      const [id, account, dedupeKey, channel, state, version, inDoubt, updatedAt, worker] = row;
-      const standing = {
-        id: Number(id),
-        account,
-        dedupeKey,
-        channel,
-        state,
-        version: Number(version),
-        inDoubt: Number(inDoubt) === 1,
-        updatedAt: Math.floor(Number(updatedAt) * 1000),
-        worker: worker ?? '',
-      };
-      byName.set(nameOf(standing), standing);
-      if (dedupeKey !== null) byName.set(nameOf({ account, dedupeKey }), standing);
-    }
-  };
-  const ids = targets.flatMap((target) => ('id' in target ? [target.id] : []));
-  const keys = targets.flatMap((target) => ('id' in target ? [] : [target]));
-  if (ids.length > 0) await find('PRIMARY', `m.id IN ${list(ids, integer)}`);
-  if (keys.length > 0) {
-    await find(
-      'dedupe',
-      `(m.account, m.dedupe_key) IN ${list(keys, (one) => `(${text(one.account)},${text(one.dedupeKey)})`)}`,
-    );
-  }
-  return targets.map((target) => byName.get(nameOf(target)) ?? null);
-}
-
-function nameOf(target: Target): string {
-  return 'id' in target ? String(target.id) : JSON.stringify([target.account, target.dedupeKey]);
-}
-
-function unique(rows: readonly (Standing | null)[]): Standing[] {
-  return [...new Map(rows.flatMap((row) => (row === null ? [] : [[row.id, row] as const]))).values()];
 }

@@ -1,21 +1,22 @@
 import { systemClock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
 import type { ChannelName } from '../../topology/payloads';
-import type { CancelAnswer, EditAnswer } from './answers';
+import type { CancelAnswer, EditAnswer, RedriveAnswer, ResolveAnswer } from './answers';
 import { cancelAll, editAll } from './change';
 import { type CallerConnection, CallerExecutor, type Executor, PoolExecutor } from './executor';
-import { checkMessage, type Edit, type NewMessage, type Target } from './input';
+import { checkMessage, type Edit, type NewMessage, type Resolution, type Target } from './input';
 import { getAll, type Message } from './messages';
 import { type OutcomePage, outcomesSince } from './outcomes';
 import { Pool } from './pool';
+import { redriveAll, resolveAll } from './resolve';
 import { type ScheduleAnswer, scheduleAll } from './schedule';
 
 export { BadRecord, Unavailable, UserError } from '../../topology/core/errors';
 export type { MessageId, MessageState } from '../../topology/message';
 export type { ChannelName, Payload } from '../../topology/payloads';
-export type { CancelAnswer, EditAnswer, Refusal } from './answers';
+export type { CancelAnswer, EditAnswer, RedriveAnswer, Refusal, ResolveAnswer } from './answers';
 export type { CallerConnection } from './executor';
-export type { Edit, NewMessage, Target, Time } from './input';
+export type { Edit, NewMessage, Resolution, Target, Time } from './input';
 export type { Message } from './messages';
 export type { MessageOutcome, OutcomePage } from './outcomes';
 export type { ScheduleAnswer } from './schedule';
@@ -61,6 +62,23 @@ export class Client {
   cancel(targets: readonly Target[]): Promise<CancelAnswer[]>;
   async cancel(given: Target | readonly Target[]): Promise<CancelAnswer | CancelAnswer[]> {
     return this.oneOrMany(given, (target) => target, cancelAll);
+  }
+
+  /**
+   * What a person decided about `uncertain` messages: the provider has it, or it is sent again although the provider may
+   * have it. Needs a client of WORKER_DATABASE_URL: what came of a message is not the application's to write.
+   */
+  resolve(resolution: Resolution): Promise<ResolveAnswer>;
+  resolve(resolutions: readonly Resolution[]): Promise<ResolveAnswer[]>;
+  async resolve(given: Resolution | readonly Resolution[]): Promise<ResolveAnswer | ResolveAnswer[]> {
+    return this.oneOrMany(given, (resolution) => resolution, resolveAll);
+  }
+
+  /** Sends `failed` messages again, now; attempts start again. */
+  redrive(target: Target): Promise<RedriveAnswer>;
+  redrive(targets: readonly Target[]): Promise<RedriveAnswer[]>;
+  async redrive(given: Target | readonly Target[]): Promise<RedriveAnswer | RedriveAnswer[]> {
+    return this.oneOrMany(given, (target) => target, redriveAll);
   }
 
   /** The message as it stands, or null. */

@@ -33,6 +33,20 @@ export type Edit = Target & {
   readonly zone?: string;
 };
 
+/** What a person decided about a message that is `uncertain`. */
+export type Resolution = Target &
+  (
+    | {
+        /** The provider has it. */
+        readonly as: 'delivered';
+        /** When it was delivered; now unless given. */
+        readonly deliveredAt?: Time;
+        readonly receipt?: string;
+      }
+    /** It is sent again now, although an earlier attempt may have been accepted. */
+    | { readonly as: 'retry' }
+  );
+
 /** A message whose fields are checked, as the row takes them. */
 export interface CheckedMessage {
   readonly account: string;

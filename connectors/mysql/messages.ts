@@ -32,6 +32,7 @@ export interface Message {
 /** One attempt of a message, from the ledger. Times are epoch milliseconds. */
 export interface Attempt {
   readonly version: number;
+  /** All zeros where a person decided and no worker did anything. */
   readonly session: string;
   readonly worker: string | null;
   readonly wakeAt: number;
@@ -147,7 +148,7 @@ async function select(session: Session, condition: string): Promise<Message[]> {
     state: row[8] as MessageState,
     version: Number(row[9]),
     attempts: Number(row[10]),
-    inDoubt: Number(row[11]) === 1,
+    inDoubt: Number(row[11]) !== 0,
     session: textOf(row[12]),
     deliveredAt: numberOf(row[13]),
     receipt: textOf(row[14]),

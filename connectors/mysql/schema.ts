@@ -54,6 +54,7 @@ export const scheduledMessages = mysqlTable(
       .default('scheduled'),
     version: int({ unsigned: true }).notNull().default(1),
     attempts: smallint({ unsigned: true }).notNull().default(0),
+    /** 0, 1, or DECIDED of doubt.ts. */
     inDoubt: tinyint().notNull().default(0),
     /** Never NULL: a claim must not make the row longer, or it moves within its page, which costs half as much again. */
     claim: session().notNull().default(sql`x'00000000000000000000000000000000'`),

@@ -1,5 +1,6 @@
 import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../bolts/send-rows';
 import type { MessageState } from '../../topology/message';
+import { DECIDED } from './doubt';
 import { isDeadlock, isLockWaitTimeout } from './failures';
 import { hex, integer, list, NOW_MS, text } from './literals';
 import { freeAmong } from './locks';
@@ -46,7 +47,8 @@ export class MySqlSendRows implements SendRows {
       version: row[5],
       state: row[6],
       attempts: row[7],
-      inDoubt: row[8] === 1,
+      inDoubt: row[8] !== 0,
+      decided: row[8] === DECIDED,
       updatedAt: row[9],
       session: row[6] === 'sending' ? row[10].toString('hex') : null,
     }));

@@ -101,7 +101,7 @@ async function write(one: Session, session: string, batch: readonly Prepared[]):
   if (delivered.length > 0) {
     const { affectedRows } = await one.run(deliverStatement(delivered, owned));
     if (affectedRows < delivered.length) {
-      await one.run(deliverStatement(delivered, "m.in_doubt=1 AND m.state NOT IN ('delivered','canceled')"));
+      await one.run(deliverStatement(delivered, "m.in_doubt<>0 AND m.state NOT IN ('delivered','canceled')"));
     }
   }
   const others = batch.filter((row) => !row.delivered);
@@ -109,7 +109,8 @@ async function write(one: Session, session: string, batch: readonly Prepared[]):
     await one.run(
       `UPDATE (VALUES ${others.map(({ values }) => values).join(',')}) ` +
         'v(id, version, state, in_doubt, error, delay, attempted) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
-        'SET m.state=v.state, m.in_doubt=v.in_doubt, m.last_error=v.error, m.attempts=m.attempts - (v.attempted=0), ' +
+        'SET m.state=v.state, m.in_doubt=IF(v.attempted=0, m.in_doubt, v.in_doubt), m.last_error=v.error, ' +
+        'm.attempts=m.attempts - (v.attempted=0), ' +
         `m.retry_at=IF(v.delay IS NULL, m.retry_at, ${NOW_MS} + v.delay), m.version=m.version + (v.delay IS NOT NULL) ` +
         `WHERE ${owned}`,
     );

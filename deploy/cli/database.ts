@@ -6,8 +6,21 @@ import { systemClock } from '../../topology/core/clock';
 import type { VerbContext } from './verb';
 
 /** Runs `work` with the client that applications use, as their user. */
-export async function withClient<T>({ settings }: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = createClient(required(settings.environment, 'DATABASE_URL'), { connections: 2 });
+export function withClient<T>(context: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {
+  return withClientOf('DATABASE_URL', context, work);
+}
+
+/** Runs `work` with a client that may also write what came of messages. */
+export function withWorkersClient<T>(context: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {
+  return withClientOf('WORKER_DATABASE_URL', context, work);
+}
+
+async function withClientOf<T>(
+  name: 'DATABASE_URL' | 'WORKER_DATABASE_URL',
+  { settings }: VerbContext,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = createClient(required(settings.environment, name), { connections: 2 });
   try {
     return await work(client);
   } finally {

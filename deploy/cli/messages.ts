@@ -5,6 +5,8 @@ import { importCommand } from './messages/import';
 import { listCommand } from './messages/list';
 import { outcomesCommand } from './messages/outcomes';
 import { purgeCommand } from './messages/purge';
+import { redriveCommand } from './messages/redrive';
+import { resolveCommand } from './messages/resolve';
 import { scheduleCommand } from './messages/schedule';
 import { showCommand } from './messages/show';
 
@@ -18,6 +20,8 @@ export function messagesCommand(): Command {
     .addCommand(showCommand())
     .addCommand(editCommand())
     .addCommand(cancelCommand())
+    .addCommand(resolveCommand())
+    .addCommand(redriveCommand())
     .addCommand(outcomesCommand())
     .addCommand(purgeCommand());
 }

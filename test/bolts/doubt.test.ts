@@ -101,6 +101,38 @@ describe('4. doubt is never hidden', () => {
     expect(world.database.ledger.find(({ id }) => id === doubtful.id)).toMatchObject({ startedAt: null });
   });
 
+  it("on a blind channel a person's decision lets one request happen, and what goes wrong is uncertain again", async () => {
+    await start({ class: 'blind' });
+    const [row, refused] = [world.row(100), world.row(100)];
+    for (const one of [row, refused]) Object.assign(one, { inDoubt: true, decided: true });
+    world.channel.script(refused.id, { outcome: { kind: 'retry', reason: 'HTTP 503', status: 503 } });
+    world.emit(row, refused);
+    await world.advance(1_000);
+    expect(row).toMatchObject({ state: 'delivered' });
+    expect(refused).toMatchObject({ state: 'uncertain', inDoubt: true, decided: false, lastError: 'HTTP 503' });
+    expect(world.begun(row)).toHaveLength(1);
+    expect(world.begun(refused)).toHaveLength(1);
+  });
+
+  it('on a lookup channel a decided message is asked for, and again when no request can be accepted any more', async () => {
+    await start({ class: 'lookup' });
+    world.channel.acceptedWithin = 8_000;
+    const [accepted, absent] = [world.row(100), world.row(100)];
+    for (const one of [accepted, absent]) Object.assign(one, { inDoubt: true, decided: true });
+    world.channel.lookups.set(accepted.id, { kind: 'accepted', receipt: 'earlier' });
+    world.emit(accepted, absent);
+    await world.advance(1_000);
+    expect(accepted).toMatchObject({ state: 'delivered', receipt: 'earlier' });
+    expect(absent).toMatchObject({ state: 'scheduled', inDoubt: true, decided: false });
+    await run(absent, 10_000);
+    expect(absent).toMatchObject({ state: 'delivered' });
+    const looked = world.channel.looked.filter(({ id }) => id === absent.id).map(({ at }) => at);
+    expect(looked).toHaveLength(2);
+    expect((looked[1] ?? 0) - (looked[0] ?? 0)).toBeGreaterThanOrEqual(8_000);
+    expect(world.begun(absent)).toHaveLength(1);
+    expect(world.begun(accepted)).toHaveLength(0);
+  });
+
   it.each([
     ['failed', false],
     ['uncertain', true],

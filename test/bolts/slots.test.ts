@@ -17,6 +17,7 @@ function rowFor(slots: SendSlots, id: number, account: string, host: string, wak
     state: 'scheduled',
     attempts: 0,
     inDoubt: false,
+    decided: false,
     updatedAt: '',
     session: null,
   } as const;

@@ -58,6 +58,7 @@ export class MemoryDatabase extends MemoryTable {
             this.write(row, {
               ...released,
               inDoubt: true,
+              decided: false,
               lastError,
               retryAt: this.now() + delay,
               version: row.version + 1,
@@ -186,10 +187,11 @@ export class MemoryDatabase extends MemoryTable {
       };
     }
     const { state, inDoubt } = settlement;
-    const ended = { state, inDoubt, lastError: cut(settlement.error, 1024), claim: null };
+    const ended = { state, inDoubt, decided: false, lastError: cut(settlement.error, 1024), claim: null };
     if (settlement.state !== 'scheduled') return ended;
-    const attempts = row.attempts - (settlement.givenBack ? 1 : 0);
-    return { ...ended, attempts, retryAt: this.now() + settlement.delay, version: row.version + 1 };
+    const { givenBack = false } = settlement;
+    const kept = givenBack ? { attempts: row.attempts - 1, decided: row.decided } : {};
+    return { ...ended, ...kept, retryAt: this.now() + settlement.delay, version: row.version + 1 };
   }
 
   private settleDoubt(id: number, settlement: Extract<AttemptResult['settlement'], { state: 'delivered' }>): void {
@@ -207,6 +209,7 @@ function isWritable({ version, contentHash }: AttemptResult): boolean {
 }
 
 function asSendRow(row: MemoryRow): SendRow {
-  const { id, account, channel, payload, version, state, attempts, inDoubt, updatedAt, claim: session } = row;
-  return { id, account, channel, payload, wakeAt: wakeOf(row), version, state, attempts, inDoubt, updatedAt, session };
+  const { id, account, channel, payload, version, state, attempts, inDoubt, decided, updatedAt, claim: session } = row;
+  const wakeAt = wakeOf(row);
+  return { id, account, channel, payload, wakeAt, version, state, attempts, inDoubt, decided, updatedAt, session };
 }

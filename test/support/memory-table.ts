@@ -17,6 +17,7 @@ export interface MemoryRow {
   version: number;
   attempts: number;
   inDoubt: boolean;
+  decided: boolean;
   claim: string | null;
   deliveredAt: number | null;
   receipt: string | null;
@@ -68,6 +69,7 @@ export class MemoryTable {
       version: 1,
       attempts: 0,
       inDoubt: false,
+      decided: false,
       claim: null,
       deliveredAt: null,
       receipt: null,

@@ -20,9 +20,13 @@ const attemptColumns: readonly Column<Attempt>[] = [
   { title: 'version', align: 'right', value: (attempt) => String(attempt.version) },
   { title: 'outcome', value: (attempt) => attempt.outcome },
   { title: 'status', align: 'right', value: (attempt) => String(attempt.status ?? '–') },
-  { title: 'worker', value: (attempt) => attempt.worker ?? attempt.session.slice(0, 8) },
+  { title: 'worker', value: whoOf },
   { title: 'error or receipt', value: (attempt) => attempt.error ?? attempt.receipt ?? '' },
 ];
+
+function whoOf({ worker, session }: Attempt): string {
+  return worker ?? (/^0+$/.test(session) ? 'a person' : session.slice(0, 8));
+}
 
 /** `downspout messages show`. */
 export function showCommand(): Command {

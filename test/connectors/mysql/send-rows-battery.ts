@@ -23,6 +23,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
           state: 'scheduled',
           attempts: 0,
           inDoubt: false,
+          decided: false,
           updatedAt: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$/),
           session: null,
         },
