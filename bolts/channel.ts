@@ -28,6 +28,10 @@ export interface Channel<Prepared = unknown> {
   readonly prepare: (account: string, payload: string) => Prepared;
   /** The host whose slots an attempt takes, e.g. `https://example.com`. */
   readonly hostOf: (prepared: Prepared) => string;
+  /**
+   * Where sending again is not harmless, an answer that does not rule out that the message was taken is `unknown`: an
+   * error of the provider's is not a `retry` there.
+   */
   readonly send: (prepared: Prepared, attempt: AttemptContext) => Promise<Outcome | 'not_started'>;
   /** Lookup channels: whether an earlier attempt was accepted. `absent` must be certain. */
   readonly lookup?: (

@@ -4,7 +4,7 @@ import type { ChannelName } from '../../topology/payloads';
 import type { CancelAnswer, EditAnswer, RedriveAnswer, ResolveAnswer } from './answers';
 import { cancelAll, editAll } from './change';
 import { type CallerConnection, CallerExecutor, type Executor, PoolExecutor } from './executor';
-import { checkMessage, type Edit, type NewMessage, type Resolution, type Target } from './input';
+import { checkMessage, checkResolution, type Edit, type NewMessage, type Resolution, type Target } from './input';
 import { getAll, type Message } from './messages';
 import { type OutcomePage, outcomesSince } from './outcomes';
 import { Pool } from './pool';
@@ -71,7 +71,7 @@ export class Client {
   resolve(resolution: Resolution): Promise<ResolveAnswer>;
   resolve(resolutions: readonly Resolution[]): Promise<ResolveAnswer[]>;
   async resolve(given: Resolution | readonly Resolution[]): Promise<ResolveAnswer | ResolveAnswer[]> {
-    return this.oneOrMany(given, (resolution) => resolution, resolveAll);
+    return this.oneOrMany(given, checkResolution, resolveAll);
   }
 
   /** Sends `failed` messages again, now; attempts start again. */

@@ -47,6 +47,15 @@ export type Resolution = Target &
     | { readonly as: 'retry' }
   );
 
+/** A resolution whose fields are checked. */
+export interface CheckedResolution {
+  readonly target: Target;
+  readonly as: 'delivered' | 'retry';
+  /** Epoch milliseconds; null for now. */
+  readonly at: number | null;
+  readonly receipt: string | null;
+}
+
 /** A message whose fields are checked, as the row takes them. */
 export interface CheckedMessage {
   readonly account: string;
@@ -126,6 +135,20 @@ function parseTime(field: string, time: string): number {
   if (match === null || Number(day) > days) return Number.NaN;
   const offset = zone?.replace(/^([+-]\d\d):?(\d\d)?$/, (_, hours, minutes) => `${hours}:${minutes ?? '00'}`);
   return Date.parse(`${year}-${month}-${day}T${clock?.replace(',', '.')}${offset?.toUpperCase()}`);
+}
+
+/** @throws UserError naming the first field that is wrong, and its value */
+export function checkResolution(resolution: Resolution): CheckedResolution {
+  const target = checkTarget(resolution);
+  if (resolution.as === 'retry') return { target, as: 'retry', at: null, receipt: null };
+  const { as, deliveredAt, receipt } = resolution;
+  if ((as as unknown) !== 'delivered') throw new UserError(`as: expected delivered or retry, got ${shown(as)}`);
+  return {
+    target,
+    as,
+    at: deliveredAt === undefined ? null : checkTime('deliveredAt', deliveredAt),
+    receipt: receipt === undefined ? null : checkText('receipt', receipt, 512),
+  };
 }
 
 /** @throws UserError naming the target's field */

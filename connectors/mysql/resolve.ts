@@ -1,14 +1,13 @@
 import { UserError } from '../../topology/core/errors';
 import type { RedriveAnswer, ResolveAnswer } from './answers';
 import { DECIDED } from './doubt';
-import { checkTarget, checkText, checkTime, type Resolution, type Target } from './input';
+import { type CheckedResolution, checkTarget, type Target } from './input';
 import { hex, integer, list, NOW_MS, text } from './literals';
 import type { Session } from './pool';
 import { lock, lockOnce, type Standing, unique } from './standing';
 
 /** The session of a ledger entry that no worker wrote. */
 const PERSON = hex('0'.repeat(32));
-const RECEIPT_LENGTH = 512;
 
 /**
  * Settles `uncertain` messages as a person decided. Call it within a transaction, as the workers' user: what came of a
@@ -19,11 +18,11 @@ const RECEIPT_LENGTH = 512;
  * 2. *Doubt stays*: a message that is sent again is still in doubt, so providers that can be asked are asked first, and
  *    whatever goes wrong makes it `uncertain` again. On a blind channel the decision lets one request happen.
  */
-export async function resolveAll(session: Session, resolutions: readonly Resolution[]): Promise<ResolveAnswer[]> {
-  const decisions = resolutions.map(checkResolution);
-  const standing = await lockOnce(session, resolutions.map(checkTarget), 'resolve');
+export async function resolveAll(session: Session, decisions: readonly CheckedResolution[]): Promise<ResolveAnswer[]> {
+  const targets = decisions.map(({ target }) => target);
+  const standing = await lockOnce(session, targets, 'resolve');
   const uncertain = standing.flatMap((row, index) =>
-    row?.state === 'uncertain' ? [{ row, decision: decisions[index] as Decision }] : [],
+    row?.state === 'uncertain' ? [{ row, decision: decisions[index] as CheckedResolution }] : [],
   );
   const delivered = uncertain.filter(({ decision }) => decision.as === 'delivered');
   const retried = uncertain.filter(({ decision }) => decision.as === 'retry');
@@ -62,33 +61,16 @@ export async function redriveAll(session: Session, targets: readonly Target[]): 
   });
 }
 
-/** A resolution whose fields are checked, as SQL. */
-interface Decision {
-  readonly as: 'delivered' | 'retry';
-  readonly at: string;
-  readonly receipt: string;
-}
-
 interface Decided {
   readonly row: Standing;
-  readonly decision: Decision;
-}
-
-function checkResolution(resolution: Resolution): Decision {
-  if (resolution.as === 'retry') return { as: 'retry', at: 'NULL', receipt: 'NULL' };
-  const { as, deliveredAt, receipt } = resolution;
-  if ((as as unknown) !== 'delivered') {
-    throw new UserError(`as: expected delivered or retry, got ${JSON.stringify(as)}`);
-  }
-  return {
-    as,
-    at: deliveredAt === undefined ? 'NULL' : integer(checkTime('deliveredAt', deliveredAt)),
-    receipt: text(receipt === undefined ? null : checkText('receipt', receipt, RECEIPT_LENGTH)),
-  };
+  readonly decision: CheckedResolution;
 }
 
 function valuesOf(decided: readonly Decided[]): string {
-  const rows = decided.map(({ row, decision }) => `ROW(${integer(row.id)},${decision.at},${decision.receipt})`);
+  const rows = decided.map(
+    ({ row, decision: { at, receipt } }) =>
+      `ROW(${integer(row.id)},${at === null ? 'NULL' : integer(at)},${text(receipt)})`,
+  );
   return `(VALUES ${rows.join(',')}) v(id, at, receipt)`;
 }
 

@@ -25,7 +25,6 @@ export interface Call {
  * - `dedupe=yes`, for all of them: a message that it has is not taken again
  */
 export class Provider {
-  readonly journal: Call[] = [];
   private readonly calls = new Map<string, Call[]>();
   private readonly sockets = new Set<Socket>();
 
@@ -104,7 +103,6 @@ export class Provider {
 
   private note(call: Omit<Call, 'at' | 'acceptedAt'>): Call {
     const noted: Call = { ...call, at: systemClock.now(), acceptedAt: null };
-    this.journal.push(noted);
     this.calls.set(call.key, [...this.callsOf(call.key), noted]);
     return noted;
   }
