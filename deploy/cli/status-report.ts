@@ -167,7 +167,8 @@ export function warningsOf(report: DatabaseReport, senders: readonly string[]): 
         ({ channel, open }) => `${formatCount(open)} messages wait on channel ${channel} and no worker runs its bolt.`,
       ),
     ...uncertain.map(
-      ({ channel, count }) => `${formatCount(count)} messages of ${channel} are uncertain: a person decides.`,
+      ({ channel, count }) =>
+        `${formatCount(count)} messages of ${channel} are uncertain: a person decides (downspout messages resolve).`,
     ),
     ...report.pauses.map(
       ({ channel, account }) => `Paused: ${channel}${account === null ? '' : `, account ${account}`}.`,

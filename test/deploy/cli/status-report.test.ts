@@ -60,7 +60,7 @@ test('uncertain messages, pauses and leases that ran out are named', () => {
     ['webhook'],
   );
   expect(warnings).toEqual([
-    '2 messages of webhook are uncertain: a person decides.',
+    '2 messages of webhook are uncertain: a person decides (downspout messages resolve).',
     'Paused: webhook.',
     'Paused: webhook, account acme.',
     'The lease of worker h/7 has run out; what it was sending is recovered soon.',
