@@ -21,10 +21,10 @@ interface Scheduled {
 }
 
 let deployment: Deployment;
-let provider: Provider;
+/** Each way to behave has its own, because a host that fails is tried sparingly. */
+const providers: Provider[] = [];
 
 beforeAll(async () => {
-  provider = await Provider.start();
   const bolt = `{ timeout: ${TIMEOUT}, backOff: 200, backOffMax: 1000 }`;
   const components = channels.map((channel) => `${channel}: ${bolt}`).join(', ');
   deployment = await Deployment.start(['due', channels.join(','), channels.join(',')], `{ ${components} }`);
@@ -32,11 +32,23 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await deployment.close();
-  await provider.close();
+  await Promise.all(providers.map((provider) => provider.close()));
 }, 60_000);
 
+async function newProvider(): Promise<Provider> {
+  const provider = await Provider.start();
+  providers.push(provider);
+  return provider;
+}
+
 /** Plain SQL, because no client knows the channels of tests. The provider de-duplicates for idempotent channels alone. */
-async function schedule(channel: Channel, behaviour: string, dueAt: number, count = COUNT): Promise<Scheduled> {
+async function schedule(
+  provider: Provider,
+  channel: Channel,
+  behaviour: string,
+  dueAt: number,
+  count = COUNT,
+): Promise<Scheduled> {
   const dedupe = channel === 'webhook' ? '&dedupe=yes' : '';
   const payload = JSON.stringify({ url: `${provider.url}/messages?${behaviour}${dedupe}`, body: 1 });
   const rows = Array.from({ length: count }, (_, n) => `('account-${n}','${channel}','${payload}',${dueAt})`);
@@ -54,8 +66,12 @@ async function statesOf(ids: readonly number[]): Promise<Map<number, MessageStat
   return new Map(messages.flatMap((message) => (message === null ? [] : [[message.id, message.state]])));
 }
 
+function callsOf(id: number) {
+  return providers.flatMap((provider) => provider.callsOf(idempotencyKey(id)));
+}
+
 function requestsOf(id: number) {
-  return provider.callsOf(idempotencyKey(id)).filter(({ kind }) => kind === 'message');
+  return callsOf(id).filter(({ kind }) => kind === 'message');
 }
 
 /** What breaks the promise of the message's class, one line for each. */
@@ -76,7 +92,7 @@ function violationOf(channel: Channel, id: number, state: MessageState | undefin
 function notAsked(id: number): string | undefined {
   let sentAt: number | undefined;
   let mayBeSent = true;
-  for (const { kind, at, found } of provider.callsOf(idempotencyKey(id))) {
+  for (const { kind, at, found } of callsOf(id)) {
     if (kind === 'question') {
       mayBeSent = !found;
       const waited = at - (sentAt ?? Number.NEGATIVE_INFINITY);
@@ -127,10 +143,11 @@ describe('a provider that leaves it open whether it took a message', () => {
     const dueAt = systemClock.now() + 3_000;
     const all: (Scheduled & { readonly what: string; readonly sent: number; readonly state: MessageState })[] = [];
     for (const way of ways) {
+      const provider = await newProvider();
       for (const channel of channels) {
         const sent = channel === 'blind' ? 1 : way[channel];
         const state = channel === 'blind' ? way.blind : 'delivered';
-        all.push({ ...(await schedule(channel, way.behaviour, dueAt)), what: way.what, sent, state });
+        all.push({ ...(await schedule(provider, channel, way.behaviour, dueAt)), what: way.what, sent, state });
       }
     }
     await deployment.settled();
@@ -151,9 +168,10 @@ describe('workers that are killed while requests are under way', () => {
   it('leave nothing that is sent twice, or lost', async () => {
     const dueAt = systemClock.now() + 3_000;
     const all: Scheduled[] = [];
+    const provider = await newProvider();
     // Nobody answers before the workers are gone.
     for (const behaviour of ['first=slow&delay=1200', 'first=slow&delay=1200&take=900', 'first=hang&take=never']) {
-      for (const channel of channels) all.push(await schedule(channel, behaviour, dueAt, 40));
+      for (const channel of channels) all.push(await schedule(provider, channel, behaviour, dueAt, 40));
     }
     const underWay = (channel: Channel) =>
       all.filter((one) => one.channel === channel).flatMap(({ ids }) => ids.filter((id) => requestsOf(id).length > 0));
@@ -166,7 +184,7 @@ describe('workers that are killed while requests are under way', () => {
     // The deaths were felt: what was under way was sent again, asked for, or left to a person.
     const states = await statesOf(all.flatMap(({ ids }) => ids));
     expect(orphans['webhook']?.filter((id) => requestsOf(id).length < 2)).toEqual([]);
-    expect(orphans['ask']?.filter((id) => provider.callsOf(idempotencyKey(id))[1]?.kind !== 'question')).toEqual([]);
+    expect(orphans['ask']?.filter((id) => callsOf(id)[1]?.kind !== 'question')).toEqual([]);
     expect(orphans['blind']?.filter((id) => states.get(id) !== 'uncertain')).toEqual([]);
   }, 120_000);
 });
@@ -178,7 +196,7 @@ const resolve = (ids: readonly number[], ...args: string[]) =>
 
 describe('what is uncertain', () => {
   it('is settled by a person: as delivered, or sent again', async () => {
-    const { ids } = await schedule('blind', 'first=drop', systemClock.now(), 4);
+    const { ids } = await schedule(await newProvider(), 'blind', 'first=drop', systemClock.now(), 4);
     await until('all are uncertain', async () =>
       [...(await statesOf(ids)).values()].every((one) => one === 'uncertain'),
     );
