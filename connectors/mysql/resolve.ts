@@ -5,9 +5,10 @@ import { type CheckedResolution, checkTarget, type Target } from './input';
 import { hex, integer, list, NOW_MS, text } from './literals';
 import type { Session } from './pool';
 import { lock, lockOnce, type Standing, unique } from './standing';
+import { BY_PERSON } from './verify-seen';
 
 /** The session of a ledger entry that no worker wrote. */
-const PERSON = hex('0'.repeat(32));
+const PERSON = hex(BY_PERSON);
 
 /**
  * Settles `uncertain` messages as a person decided. Call it within a transaction, as the workers' user: what came of a
