@@ -1,11 +1,10 @@
 import { UserError } from '../../topology/core/errors';
 import type { RedriveAnswer, ResolveAnswer } from './answers';
-import { DECIDED } from './doubt';
+import { BY_PERSON, DECIDED } from './doubt';
 import { type CheckedResolution, checkTarget, type Target } from './input';
 import { hex, integer, list, NOW_MS, text } from './literals';
 import type { Session } from './pool';
 import { lock, lockOnce, type Standing, unique } from './standing';
-import { BY_PERSON } from './verify-seen';
 
 /** The session of a ledger entry that no worker wrote. */
 const PERSON = hex(BY_PERSON);

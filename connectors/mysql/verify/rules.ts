@@ -1,6 +1,6 @@
 import type { ChannelClass } from '../../../topology/message';
+import { BY_PERSON } from '../doubt';
 import {
-  BY_PERSON,
   type Invariant,
   isAlive,
   type Seen,

@@ -64,9 +64,6 @@ export interface Seen {
   readonly attempts: readonly SeenAttempt[];
 }
 
-/** The session of an entry that a person made by settling what was uncertain. */
-export const BY_PERSON = '0'.repeat(32);
-
 /** Nobody has marked it dead. */
 export function isAlive(session: SeenSession | undefined): session is SeenSession {
   return session !== undefined && !session.dead;

@@ -1,6 +1,7 @@
+import { BY_PERSON } from '../../../connectors/mysql/doubt';
 import { Operations } from '../../../connectors/mysql/operations';
 import { Pool } from '../../../connectors/mysql/pool';
-import { BY_PERSON, type Invariant } from '../../../connectors/mysql/verify/seen';
+import { type Invariant } from '../../../connectors/mysql/verify/seen';
 import { type VerifyReport, verify } from '../../../connectors/mysql/verify/verify';
 import { required } from '../../../topology/config';
 import { systemClock } from '../../../topology/core/clock';

@@ -1,4 +1,5 @@
-import { BY_PERSON, type Invariant } from '../../../connectors/mysql/verify/seen';
+import { BY_PERSON } from '../../../connectors/mysql/doubt';
+import { type Invariant } from '../../../connectors/mysql/verify/seen';
 import type { ClientOperation, Histories } from './history';
 import { judge } from './judge';
 import { attempt, busy, histories, request, row, rowAfter, scheduled, second, session } from './scene';

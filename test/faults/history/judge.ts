@@ -1,5 +1,6 @@
+import { BY_PERSON } from '../../../connectors/mysql/doubt';
 import { type Surroundings, violationsOf } from '../../../connectors/mysql/verify/rules';
-import { BY_PERSON, type Invariant, type Violation } from '../../../connectors/mysql/verify/seen';
+import { type Invariant, type Violation } from '../../../connectors/mysql/verify/seen';
 import { Evidence } from './evidence';
 import type { Histories } from './history';
 import { unordered } from './order';

@@ -1,4 +1,5 @@
-import { BY_PERSON, type Violation } from '../../../connectors/mysql/verify/seen';
+import { BY_PERSON } from '../../../connectors/mysql/doubt';
+import { type Violation } from '../../../connectors/mysql/verify/seen';
 import type { Evidence } from './evidence';
 import type { ReceivedRequest } from './history';
 
