@@ -61,13 +61,14 @@ export class BenchTable {
     await this.preload(count, 'webhook', accountOf, payload, (n) => from + Math.floor((n / count) * 30 * DAY));
   }
 
-  /** Adds rows that were due over the last hour. */
+  /** Adds rows that were due over the last hour to a channel that is paused. */
   async preloadOverdue(
     count: number,
     channel: string,
     accountOf: (n: number) => string,
     payload: string,
   ): Promise<void> {
+    await this.pool.query('INSERT IGNORE INTO pauses (channel, paused_at) VALUES (?, ?)', [channel, systemClock.now()]);
     const from = systemClock.now() - 3_600_000;
     await this.preload(count, channel, accountOf, payload, (n) => from + Math.floor((n / count) * 3_500_000));
   }

@@ -7,7 +7,7 @@ import { burst, type Subject, steady } from './measure';
 import type { BenchOptions } from './options';
 import { UsageMeter } from './process-usage';
 import type { Measurement, Restart } from './report';
-import { WholeStack } from './whole-stack';
+import { PAUSED_CHANNEL, WholeStack } from './whole-stack';
 import { accountPicker, rowsOf, type Workload } from './workload';
 
 /** Bursts as large as the measured ones: code that was never under load is compiled while it is measured. */
@@ -17,8 +17,6 @@ const WARM_UP = 45_000;
 /** Beside preloaded rows: how late a small burst may be before the rows count as taken in. Milliseconds. */
 const CALM = 1_000;
 const CALM_TRIES = 60;
-const OVERDUE_CHANNEL = 'paused';
-
 type Say = (text: string) => void;
 
 /** The measurements through the whole stack. */
@@ -41,7 +39,7 @@ export class WholeRun {
     say: Say,
     onEnd: (end: () => Promise<void>) => void,
   ): Promise<WholeRun> {
-    const stack = await WholeStack.start(say);
+    const stack = await WholeStack.start(say, options.overdue > 0);
     onEnd(() => stack.stop());
     const table = new BenchTable(stack.settings['DATABASE_URL'] as string);
     onEnd(() => table.close());
@@ -147,7 +145,7 @@ export class WholeRun {
     }
     if (overdue > 0) {
       this.say(`writing ${overdue} overdue rows`);
-      await this.subject.table.preloadOverdue(overdue, OVERDUE_CHANNEL, pick, payload);
+      await this.subject.table.preloadOverdue(overdue, PAUSED_CHANNEL, pick, payload);
       words.push(`${overdue} overdue`);
     }
     this.besides = words.join(', ');

@@ -4,9 +4,19 @@ import { stringify } from 'yaml';
 import { NativeStack } from '../../deploy/stack/native-stack';
 import { LocalTarget } from '../../deploy/targets/local';
 import { provision } from '../../deploy/targets/provision';
-import { packageRoot, readEnvironment, readStackVariables, readTopologySettings } from '../../topology/config';
+import {
+  packageRoot,
+  parseTopologySettings,
+  readEnvironment,
+  readStackVariables,
+  readTopologySettings,
+  type TopologySettings,
+} from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
 import type { Watched } from './process-usage';
+
+/** A channel of the tests' own: `webhook` goes on beside it. */
+export const PAUSED_CHANNEL = 'second';
 
 /** Time for a worker to drain, milliseconds. */
 const DRAIN = 15_000;
@@ -25,10 +35,14 @@ export class WholeStack {
     private readonly stack: NativeStack,
     readonly settings: Readonly<Record<string, string>>,
     private readonly say: (text: string) => void,
+    private readonly withPaused: boolean,
   ) {}
 
-  /** @param say takes a line about what is going on */
-  static async start(say: (text: string) => void): Promise<WholeStack> {
+  /**
+   * @param say takes a line about what is going on
+   * @param withPaused whether there is a second channel, to be paused
+   */
+  static async start(say: (text: string) => void, withPaused: boolean): Promise<WholeStack> {
     const folder = join(packageRoot(), '.downspout', 'bench');
     rmSync(join(folder, 'workers'), { recursive: true, force: true });
     mkdirSync(join(folder, 'workers'), { recursive: true });
@@ -39,10 +53,9 @@ export class WholeStack {
       const settings = await stack.up(({ part, stage, text }) => {
         if (stage !== 'starting') say(`${part}: ${text}`);
       });
-      await provision(readEnvironment(settings, {}), readTopologySettings(), systemClock, (step, text) =>
-        say(`${step}: ${text}`),
-      );
-      return new WholeStack(folder, stack, settings, say);
+      const report = (step: string, text: string) => say(`${step}: ${text}`);
+      await provision(readEnvironment(settings, {}), topologyOf(withPaused), systemClock, report);
+      return new WholeStack(folder, stack, settings, say, withPaused);
     } catch (error) {
       await stack.down(true, () => undefined);
       throw error;
@@ -51,9 +64,9 @@ export class WholeStack {
 
   /** Starts two workers of each component. @param claimAheadMax milliseconds, 0 for none */
   startWorkers(claimAheadMax: number): void {
-    const { due, webhook } = readTopologySettings().components;
+    const { webhook, ...others } = topologyOf(this.withPaused).components;
     this.topology = join(this.folder, 'workers', 'topology.yaml');
-    writeFileSync(this.topology, stringify({ components: { due, webhook: { ...webhook, claimAheadMax } } }));
+    writeFileSync(this.topology, stringify({ components: { ...others, webhook: { ...webhook, claimAheadMax } } }));
     this.startSpouts();
     this.bolts = this.startComponent('webhook');
   }
@@ -95,10 +108,13 @@ export class WholeStack {
 
   private startComponent(component: string): LocalTarget {
     this.starts++;
-    const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
+    const dist = join(packageRoot(), 'dist');
+    const worker = this.withPaused
+      ? [join(dist, 'test', 'support', 'worker.js')]
+      : [join(dist, 'deploy', 'cli', 'downspout.js'), 'worker', '--component'];
     const target = new LocalTarget({
       clock: systemClock,
-      workers: [1, 2].map((n) => ({ name: `${component}-${n}`, args: [program, 'worker', '--component', component] })),
+      workers: [1, 2].map((n) => ({ name: `${component}-${n}`, args: [...worker, component] })),
       settings: {
         ...this.settings,
         DOWNSPOUT_TOPOLOGY: this.topology,
@@ -113,4 +129,11 @@ export class WholeStack {
     target.start();
     return target;
   }
+}
+
+function topologyOf(withPaused: boolean): TopologySettings {
+  const topology = readTopologySettings();
+  if (!withPaused) return topology;
+  const components = { ...topology.components, [PAUSED_CHANNEL]: topology.components['webhook'] };
+  return parseTopologySettings(stringify({ components }), 'topology of the benchmark');
 }
