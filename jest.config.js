@@ -12,8 +12,8 @@ const onStack = ['stack', 'faults', 'connectors/mysql', 'connectors/kafka'].map(
 
 /** @type {import('jest').Config} */
 module.exports = {
-  // Tests on the stack measure time and share it.
-  maxWorkers: 1,
+  // Tests on the stack mostly wait; each has a database and topics of its own.
+  maxWorkers: 2,
   projects: [
     {
       ...shared,
