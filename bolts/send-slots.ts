@@ -11,6 +11,11 @@ export interface SlotSettings {
   readonly exact: boolean;
 }
 
+/**
+ * Times its limit that may be claimed of one account. Large enough for most of a crowd to be claimed before its instant; rows
+ * to hosts that are slow are claimed sparingly anyway.
+ */
+const CLAIMED_AHEAD = 8;
 /** How long the health of a host is remembered after its last attempt. Milliseconds. */
 const REMEMBERED = 600_000;
 
@@ -106,7 +111,7 @@ export class SendSlots implements Gate {
     // A quick host's rows are claimed as far as all of them are; others' only as many as can start at once.
     if (this.settings.exact || resource === this.sparing || resource === this.first) return limit - resource.used;
     if (resource instanceof Host) return resource.quick ? Number.POSITIVE_INFINITY : limit - resource.used;
-    return 2 * limit - resource.used;
+    return CLAIMED_AHEAD * limit - resource.used;
   }
 
   /** The row is being claimed. */

@@ -20,7 +20,7 @@ describe('ClaimAhead', () => {
     crowd(ahead, 400, wake);
     const begins = ahead.beginsAt(now);
     expect(wake - begins).toBeGreaterThanOrEqual(400 + 20);
-    expect(wake - begins).toBeLessThan(600);
+    expect(wake - begins).toBeLessThan(750);
     expect(ahead.horizon(begins - 5)).toBe(begins - 5);
     expect(ahead.horizon(begins + 5)).toBeGreaterThanOrEqual(wake);
     expect(ahead.beginsAt(begins + 5)).toBe(Number.POSITIVE_INFINITY);

@@ -172,9 +172,9 @@ describe('SendBolt', () => {
       const rows = crowd();
       const due = rows[0]?.dueAt as number;
       world.emit(...rows);
-      await world.advance(1_400);
+      await world.advance(1_300);
       expect(world.states(rows)).toEqual(['scheduled']);
-      await world.advance(499);
+      await world.advance(599);
       expect(world.states(rows)).toEqual(['sending']);
       expect(world.bolt.gauges()['claimed_waiting']).toBe(250);
       expect(world.channel.journal).toHaveLength(2_000);
