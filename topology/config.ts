@@ -121,6 +121,8 @@ export function readEnvironment(
 const stackVariables = [
   'XDG_CACHE_HOME',
   'MYSQL_PORT',
+  'MYSQL_B_PORT',
+  'HAPROXY_PORT',
   'MYSQL_ROOT_PASSWORD',
   'KAFKA_PORT',
   'CONNECT_PORT',

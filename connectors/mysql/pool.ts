@@ -30,7 +30,9 @@ export interface Session {
  * A pool of connections that all have the same session settings: READ COMMITTED, UTC, strict, short lock waits.
  *
  * After a failover the survivor may hold transactions that it received and has not applied yet; a conditional UPDATE there
- * could claim what the dead master had claimed. So a new connection waits until they are applied.
+ * could claim what the dead master had claimed. So a new connection waits until they are applied. The survivor is read-only
+ * until its first connection makes it take over; one to a server that stays read-only is given up, and the next may be led
+ * to the active one.
  *
  * What is thrown: Unavailable when the server is away, UserError when URL or schema are wrong, else the server's error.
  */
@@ -109,6 +111,10 @@ export class Pool implements Session {
 
   private async prepare(session: Session): Promise<void> {
     await session.run(this.settings);
+    if (await isReadOnly(session)) {
+      await takeOver(session);
+      if (await isReadOnly(session)) throw new Unavailable('MySQL is read-only here: another server is the active one');
+    }
     const waits = await session.rows<[number]>(
       `SELECT WAIT_FOR_EXECUTED_GTID_SET(received_transaction_set, ${APPLY_TIMEOUT})
        FROM performance_schema.replication_connection_status WHERE received_transaction_set <> ''`,
@@ -140,6 +146,21 @@ export class Pool implements Session {
         await this.options.clock.sleep(Math.random() * 10 * 2 ** attempt);
       }
     }
+  }
+}
+
+async function isReadOnly(session: Session): Promise<boolean> {
+  const [row] = await session.rows<[number]>('SELECT @@GLOBAL.read_only');
+  return row?.[0] === 1;
+}
+
+/** Makes the server the active one of a pair where it is its turn; see `pair/schema.ts`. */
+async function takeOver(session: Session): Promise<void> {
+  try {
+    await session.run('CALL downspout_pair.take_over()');
+  } catch (error) {
+    // Where there is no pair, it is read-only for a reason of somebody else's.
+    if (error instanceof Unavailable) throw error;
   }
 }
 

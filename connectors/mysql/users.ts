@@ -29,6 +29,7 @@ const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
     'SELECT, INSERT, UPDATE, DELETE ON {db}.accounts',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.pauses',
     'SELECT ON performance_schema.replication_connection_status',
+    'EXECUTE ON downspout_pair.*',
   ],
   worker: [
     'SELECT, UPDATE ON {db}.scheduled_messages',
@@ -37,13 +38,14 @@ const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
     'SELECT ON {db}.accounts',
     'SELECT ON {db}.pauses',
     'SELECT ON performance_schema.replication_connection_status',
+    'EXECUTE ON downspout_pair.*',
   ],
   cdc: ['SELECT ON {db}.scheduled_messages', 'RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.*'],
 };
 
 /**
  * Makes the three users, or gives those that are there the password of their URL and their rights again.
- * Nothing goes to the binlog: each of two masters makes its own.
+ * They go to the binlog: a passive master is read-only, and gets them from the active one.
  *
  * @param adminUrl of a user who may create users and grant
  * @throws Unavailable, UserError
@@ -53,7 +55,6 @@ export async function createUsers(adminUrl: string, urls: UserUrls): Promise<voi
   let connection: Connection | undefined;
   try {
     connection = await createConnection({ ...server, connectTimeout: CONNECT_TIMEOUT });
-    await connection.query('SET SESSION sql_log_bin=0');
     for (const role of ['app', 'worker', 'cdc'] as const) {
       await createUser(connection, addressOf(urls[role]), grants[role], database);
     }

@@ -11,15 +11,17 @@ import { dataVerb } from './verb';
 
 interface UpOptions extends OutputOptions {
   readonly docker?: boolean;
+  readonly ha?: boolean;
 }
 
 /** `downspout up`. */
 export function upCommand(): Command {
   return dataVerb('up', 'start the local stack (MySQL, Kafka, Connect, Prometheus) and wait until it is ready')
+    .option('--ha', 'with two MySQL masters behind HAProxy, from now on')
     .option('--docker', 'run it in Docker, even where it could run natively')
     .action(async (options: UpOptions) => {
       const output = new Output(options);
-      const settings = await bringStackUp(output, options.docker === true);
+      const settings = await bringStackUp(output, options);
       output.data(settings, () => whereEverythingIs(settings, output));
     });
 }
@@ -28,10 +30,13 @@ export function upCommand(): Command {
  * Starts the local stack and makes a deployment ready on it, showing progress.
  * @returns the connection settings
  */
-export async function bringStackUp(output: Output, docker = false): Promise<Readonly<Record<string, string>>> {
+export async function bringStackUp(
+  output: Output,
+  { docker = false, ha = false }: Pick<UpOptions, 'docker' | 'ha'> = {},
+): Promise<Readonly<Record<string, string>>> {
   const begun = systemClock.monotonic();
   const folder = stackFolder();
-  const { stack, why } = await chooseStack({ folder, variables: readStackVariables() }, systemClock, docker);
+  const { stack, why } = await chooseStack({ folder, variables: readStackVariables(), ha }, systemClock, docker);
   output.line(`The stack runs ${stack.kind === 'native' ? 'natively' : `in ${stack.kind}`}: ${why}.`);
   const show = showParts(output);
   const settings = await stack.up(show);

@@ -1,11 +1,13 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { packageRoot } from '../../topology/config';
+import { systemClock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
 import { run } from './commands';
 import { ComposeFile } from './compose-file';
+import { joinMasters } from './masters';
 import type { Report, Stack, StackOptions } from './stack';
-import { stackSettings, writeSettings } from './stack-settings';
+import { type StackAddresses, stackSettings, writeSettings } from './stack-settings';
 import { newState, StackStateFile, writePrivate } from './stack-state';
 
 const START_LIMIT_SECONDS = 300;
@@ -19,10 +21,14 @@ export class ComposeStack implements Stack {
   private readonly compose: ComposeFile;
   private readonly state: StackStateFile;
 
-  /** @param execute runs a program and returns what it prints */
+  /**
+   * @param execute runs a program and returns what it prints
+   * @param joining makes two masters one pair
+   */
   constructor(
     private readonly options: StackOptions,
     private readonly execute: typeof run = run,
+    private readonly joining: typeof joinMasters = joinMasters,
   ) {
     this.file = options.composeFile ?? join(packageRoot(), 'docker-compose.yml');
     this.compose = ComposeFile.read(this.file, options.variables);
@@ -33,27 +39,39 @@ export class ComposeStack implements Stack {
     const { folder, variables } = this.options;
     const state = this.state.read() ?? newState('compose', variables['MYSQL_ROOT_PASSWORD'] ?? DEFAULT_ROOT_PASSWORD);
     if (state.mode !== 'compose') throw new UserError('The stack runs natively. Stop it first: downspout down');
+    state.ha ||= this.options.ha === true;
     this.state.write(state);
+    const profile = profileOf(state.ha);
     mkdirSync(join(folder, 'prometheus', 'targets'), { recursive: true });
     report({
       part: 'docker',
       stage: 'starting',
       text: 'fetching images and starting containers; the first time takes minutes',
     });
-    await this.docker(['up', '--detach', '--wait', '--wait-timeout', String(START_LIMIT_SECONDS)]);
+    await this.docker([...profile, 'up', '--detach', '--wait', '--wait-timeout', String(START_LIMIT_SECONDS)]);
     for (const name of this.compose.names()) {
       const { port, version, profiles } = this.compose.service(name);
-      if (profiles.length > 0) continue;
+      if (profiles.length > 0 && !state.ha) continue;
       report({ part: name, stage: 'ready', text: `${version}${port === null ? '' : ` on port ${port.number}`}` });
     }
-    const settings = stackSettings(folder, this.addresses(), state.passwords);
+    const settings = stackSettings(folder, this.addresses(state.ha), state.passwords);
+    if (state.ha) {
+      await this.joining({
+        settings,
+        places: ['mysql:3306', 'mysql-b:3306'],
+        door: this.compose.service('haproxy').port?.number as number,
+        clock: systemClock,
+        restart: async (name) => void (await this.docker([...profile, 'restart', name])),
+        report,
+      });
+    }
     writeSettings(folder, settings);
     return settings;
   }
 
   async down(wipe: boolean, report: Report): Promise<void> {
     report({ part: 'docker', stage: 'stopping', text: 'stopping containers' });
-    await this.docker(['down', ...(wipe ? ['--volumes'] : [])]);
+    await this.docker([...profileOf(this.state.read()?.ha === true), 'down', ...(wipe ? ['--volumes'] : [])]);
     report({ part: 'docker', stage: 'stopped', text: 'stopped' });
     if (!wipe) return;
     for (const entry of ['stack.json', 'env.json', 'secret.key', 'compose.env', 'prometheus']) {
@@ -79,17 +97,23 @@ export class ComposeStack implements Stack {
   }
 
   /** Containers see each other by name; this machine sees published ports. */
-  private addresses() {
+  private addresses(ha: boolean): StackAddresses {
     const host = (name: string) => `127.0.0.1:${this.compose.service(name).port?.number}`;
     return {
-      mysql: host('mysql'),
+      mysql: host(ha ? 'haproxy' : 'mysql'),
+      ...(ha ? { masters: [host('mysql'), host('mysql-b')] } : {}),
       kafka: host('kafka'),
       connectUrl: `http://${host('connect')}`,
       kafkaUiUrl: `http://${host('kafka-ui')}`,
       prometheusUrl: `http://${host('prometheus')}`,
       grafanaUrl: `http://${host('grafana')}`,
-      mysqlOfConnect: 'mysql:3306',
+      mysqlOfConnect: ha ? 'haproxy:3306' : 'mysql:3306',
       kafkaOfConnect: 'kafka:9094',
     };
   }
+}
+
+/** Services behind a profile are neither started nor stopped without it. */
+function profileOf(ha: boolean): string[] {
+  return ha ? ['--profile', 'ha'] : [];
 }

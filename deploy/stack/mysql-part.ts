@@ -42,9 +42,11 @@ interface Server {
   readonly flags: readonly string[];
 }
 
+/** The services of docker-compose.yml that are MySQL servers. */
+export type MySqlName = 'mysql' | 'mysql-b';
+
 /** mysqld with the flags of docker-compose.yml. */
 export class MySqlPart implements Part {
-  readonly name = 'mysql';
   readonly needed = true;
   readonly grace = 20_000;
   readonly port: number;
@@ -52,10 +54,13 @@ export class MySqlPart implements Part {
   private server: Server | null = null;
   private readonly folder: string;
 
-  constructor(private readonly context: PartContext) {
-    this.port = context.ports['mysql'] as number;
-    this.version = context.compose.service('mysql').version;
-    this.folder = join(context.folder, 'mysql');
+  constructor(
+    private readonly context: PartContext,
+    readonly name: MySqlName,
+  ) {
+    this.port = context.ports[name] as number;
+    this.version = context.compose.service(name).version;
+    this.folder = join(context.folder, name);
   }
 
   readonly fetch = async (onFetch: () => void): Promise<void> => {
@@ -89,14 +94,15 @@ export class MySqlPart implements Part {
     const data = join(this.folder, 'data');
     const shared = [
       ...server.prefix,
-      '--no-defaults',
+      // No file of this machine's; with --no-defaults it would not read what it keeps of itself either.
+      '--defaults-file=/dev/null',
       ...server.flags,
       ...(process.getuid?.() === 0 ? ['--user=root'] : []),
     ];
     if (!existsSync(data)) await this.initialise(server.command, shared, data);
     const args = [
       ...shared,
-      ...this.context.compose.service('mysql').command,
+      ...this.context.compose.service(this.name).command,
       `--datadir=${data}`,
       '--bind-address=127.0.0.1',
       `--port=${this.port}`,
@@ -108,7 +114,7 @@ export class MySqlPart implements Part {
       command: server.command,
       args,
       cwd: this.folder,
-      logFile: join(this.context.folder, 'logs', 'mysql.log'),
+      logFile: join(this.context.folder, 'logs', `${this.name}.log`),
       configuration: '',
     };
   };

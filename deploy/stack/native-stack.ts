@@ -7,8 +7,10 @@ import { reasonOf, UserError } from '../../topology/core/errors';
 import { Cache, cacheFolder } from './cache';
 import { ComposeFile } from './compose-file';
 import { ConnectPart } from './connect-part';
+import { HaproxyPart } from './haproxy-part';
 import { KafkaPart, kafkaJars } from './kafka-part';
 import { withLock } from './lock';
+import { joinMasters } from './masters';
 import { MySqlPart } from './mysql-part';
 import type { Part, PartContext } from './part';
 import { endOfLog, sizeOf, whatToDo } from './part-log';
@@ -23,7 +25,12 @@ import { newState, type StackState, StackStateFile } from './stack-state';
 const START_LIMIT = 90_000;
 const POLL = 50;
 /** What is data and what describes it; nothing else in the folder is removed by a wipe. */
-const OWN_ENTRIES = ['mysql', 'kafka', 'connect', 'prometheus', 'logs', 'stack.json', 'env.json', 'secret.key'];
+const OWN_ENTRIES = [
+  ...['mysql', 'mysql-b', 'haproxy', 'kafka', 'connect', 'prometheus'],
+  ...['logs', 'stack.json', 'env.json', 'secret.key'],
+];
+/** Ended before the others: Connect would try to reach them until its own end, HAProxy would lead to the other master. */
+const ENDED_FIRST = ['connect', 'haproxy'];
 
 export interface NativeStackOptions extends StackOptions {
   readonly clock: Clock;
@@ -59,6 +66,7 @@ export class NativeStack implements Stack {
       if (state.mode !== 'native') {
         throw new UserError('The stack runs in Docker. Stop it first: downspout down');
       }
+      state.ha ||= this.options.ha === true;
       state.ports = await choosePorts(this.compose, state, this.options.variables);
       this.state.write(state);
       const context: PartContext = {
@@ -69,21 +77,33 @@ export class NativeStack implements Stack {
         ports: state.ports,
         adminPassword: state.passwords.admin,
       };
-      const parts = (this.options.parts ?? partsOf)(context);
+      const parts = (this.options.parts ?? ((given) => partsOf(given, state.ha)))(context);
       const results = await Promise.allSettled(parts.map((part) => this.bringUp(part, state, report)));
       const failures = results.flatMap((result) => (result.status === 'rejected' ? [reasonOf(result.reason)] : []));
       if (failures.length > 0) throw new UserError([...new Set(failures)].join('\n\n'));
-      const prometheus = 'prometheus' in state.processes ? `http://127.0.0.1:${state.ports['prometheus']}` : null;
+      const at = (purpose: string) => `127.0.0.1:${state.ports[purpose]}`;
+      const prometheus = 'prometheus' in state.processes ? `http://${at('prometheus')}` : null;
       const settings = stackSettings(
         folder,
         {
-          mysql: `127.0.0.1:${state.ports['mysql']}`,
-          kafka: `127.0.0.1:${state.ports['kafka']}`,
-          connectUrl: `http://127.0.0.1:${state.ports['connect']}`,
+          mysql: at(state.ha ? 'haproxy' : 'mysql'),
+          ...(state.ha ? { masters: [at('mysql'), at('mysql-b')] } : {}),
+          kafka: at('kafka'),
+          connectUrl: `http://${at('connect')}`,
           ...(prometheus === null ? {} : { prometheusUrl: prometheus }),
         },
         state.passwords,
       );
+      if (state.ha) {
+        await joinMasters({
+          settings,
+          places: [at('mysql'), at('mysql-b')],
+          door: state.ports['haproxy'] as number,
+          clock,
+          restart: (name) => this.startAgain(parts, name, state, report),
+          report,
+        });
+      }
       writeSettings(folder, settings);
       return settings;
     });
@@ -92,8 +112,8 @@ export class NativeStack implements Stack {
   async down(wipe: boolean, report: Report): Promise<void> {
     await this.locked(report, async () => {
       const state = this.state.read();
-      // Connect first: it would try to reach the others until its own end.
-      for (const names of [['connect'], Object.keys(state?.processes ?? {}).filter((name) => name !== 'connect')]) {
+      const others = Object.keys(state?.processes ?? {}).filter((name) => !ENDED_FIRST.includes(name));
+      for (const names of [ENDED_FIRST, others]) {
         await Promise.all(names.map((name) => this.end(name, state, wipe, report)));
       }
       if (!wipe) return;
@@ -147,6 +167,14 @@ export class NativeStack implements Stack {
     }
   }
 
+  /** A part that is about to end, or has ended, by itself. */
+  private async startAgain(parts: readonly Part[], name: string, state: StackState, report: Report): Promise<void> {
+    const part = parts.find((one) => one.name === name) as Part;
+    const record = state.processes[name];
+    if (record !== undefined) await endProcess(record, part.grace, this.options.clock);
+    await this.bringUp(part, state, report);
+  }
+
   private async startAndWait(part: Part, program: Program, digest: string, state: StackState): Promise<void> {
     const { clock } = this.options;
     part.tidy?.();
@@ -190,11 +218,12 @@ export class NativeStack implements Stack {
   }
 }
 
-function partsOf(context: PartContext): Part[] {
+function partsOf(context: PartContext, ha: boolean): Part[] {
   const jars = kafkaJars(context);
   return [
     new PrometheusPart(context),
-    new MySqlPart(context),
+    new MySqlPart(context, 'mysql'),
+    ...(ha ? [new MySqlPart(context, 'mysql-b'), new HaproxyPart(context)] : []),
     new KafkaPart(context, jars),
     new ConnectPart(context, jars),
   ];

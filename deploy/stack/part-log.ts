@@ -30,7 +30,7 @@ export function endOfLog(path: string, from: number): string {
 /** What helps against the usual reasons for not starting. */
 export function whatToDo(log: string, part: string, port: number): string {
   if (/address already in use|BindException|Do you already have another mysqld/i.test(log)) {
-    return `Port ${port} is taken. Set ${part.toUpperCase()}_PORT to a free one and run \`downspout up\` again.`;
+    return `Port ${port} is taken. Set ${part.toUpperCase().replace('-', '_')}_PORT to a free one and run \`downspout up\` again.`;
   }
   if (/no space left|disk full/i.test(log)) return 'The disk is full. Make room and run `downspout up` again.';
   if (/OutOfMemory|cannot allocate memory|insufficient memory/i.test(log)) {

@@ -12,6 +12,8 @@ const PURPOSES: Readonly<Record<string, string>> = {
   kafkaStack: 'kafka',
   connect: 'connect',
   prometheus: 'prometheus',
+  'mysql-b': 'mysql-b',
+  haproxy: 'haproxy',
 };
 
 /**
@@ -27,6 +29,7 @@ export async function choosePorts(
   const chosen: Record<string, number> = {};
   const taken = new Set(Object.values(state.ports));
   for (const [purpose, part] of Object.entries(PURPOSES)) {
+    if (compose.service(part).profiles.length > 0 && !state.ha) continue;
     const record = state.processes[part];
     const known = state.ports[purpose];
     const isOurs = (port: number) => port === known && record !== undefined && isAlive(record);

@@ -7,6 +7,8 @@ import { writePrivate } from './stack-state';
 export interface StackAddresses {
   /** host:port */
   readonly mysql: string;
+  /** host:port of each master, where `mysql` leads to one of two. */
+  readonly masters?: readonly [string, string];
   readonly kafka: string;
   readonly connectUrl: string;
   readonly kafkaUiUrl?: string;
@@ -32,6 +34,8 @@ export function stackSettings(
     KAFKA_UI_URL: addresses.kafkaUiUrl,
     PROMETHEUS_URL: addresses.prometheusUrl,
     GRAFANA_URL: addresses.grafanaUrl,
+    MYSQL_A_URL: addresses.masters && database('root', passwords.admin, addresses.masters[0]),
+    MYSQL_B_URL: addresses.masters && database('root', passwords.admin, addresses.masters[1]),
   };
   return {
     DATABASE_URL: database('downspout', passwords.application),

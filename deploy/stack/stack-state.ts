@@ -6,6 +6,8 @@ import { reasonOf, UserError } from '../../topology/core/errors';
 
 const stateSchema = z.object({
   mode: z.enum(['native', 'compose']),
+  /** Two MySQL masters behind HAProxy. */
+  ha: z.boolean().default(false),
   /** Ports by purpose, chosen once so that they stay the same. */
   ports: z.record(z.string(), z.int()),
   /** What was started and not stopped. `program` is a digest of the command line and configuration. */
@@ -48,6 +50,7 @@ export class StackStateFile {
 export function newState(mode: StackState['mode'], admin?: string): StackState {
   return {
     mode,
+    ha: false,
     ports: {},
     processes: {},
     passwords: { admin: admin ?? password(), application: password(), worker: password(), cdc: password() },

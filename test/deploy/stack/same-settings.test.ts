@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cache } from '../../../deploy/stack/cache';
 import { ComposeFile } from '../../../deploy/stack/compose-file';
 import { workerProperties } from '../../../deploy/stack/connect-part';
+import { haproxyConfiguration } from '../../../deploy/stack/haproxy-part';
 import { brokerProperties } from '../../../deploy/stack/kafka-part';
 import { MySqlPart } from '../../../deploy/stack/mysql-part';
 import type { PartContext } from '../../../deploy/stack/part';
@@ -13,7 +15,7 @@ const context: PartContext = {
   cache: new Cache('/cache', systemClock),
   clock: systemClock,
   folder: '/stack',
-  ports: { mysql: 1, kafka: 2, kafkaController: 3, kafkaStack: 4, connect: 5, prometheus: 6 },
+  ports: { mysql: 1, kafka: 2, kafkaController: 3, kafkaStack: 4, connect: 5, prometheus: 6, 'mysql-b': 7, haproxy: 8 },
   adminPassword: '',
 };
 
@@ -70,8 +72,20 @@ describe('the native stack and docker-compose.yml', () => {
     });
   });
 
+  it('give HAProxy the same configuration, but for addresses', () => {
+    const image = readFileSync(join(__dirname, '../../../deploy/stack/haproxy.cfg'), 'utf8').split('\n');
+    const own = haproxyConfiguration(context).split('\n');
+    const differ = own.filter((line, n) => line !== image[n]).map((line) => line.trim());
+    expect(differ).toEqual(['bind 127.0.0.1:8', 'server a 127.0.0.1:1 check', 'server b 127.0.0.1:7 check backup']);
+    expect(own).toHaveLength(image.length);
+  });
+
   it('take the versions from the same place', () => {
-    expect(new MySqlPart(context).version).toBe(compose.service('mysql').version);
+    for (const name of ['mysql', 'mysql-b'] as const) {
+      expect(new MySqlPart(context, name).version).toBe(compose.service(name).version);
+    }
+    expect(compose.service('mysql-b').version).toBe(compose.service('mysql').version);
+    expect(compose.service('haproxy').version).toMatch(/^3\.2/);
     expect(compose.service('mysql').version).toMatch(/^9\.7/);
     expect(compose.service('kafka').version).toMatch(/^4\.3\./);
     expect(compose.service('connect').version).toMatch(/^3\.6\.1/);
