@@ -26,8 +26,16 @@ const START_LIMIT = 90_000;
 const POLL = 50;
 /** What is data and what describes it; nothing else in the folder is removed by a wipe. */
 const OWN_ENTRIES = [
-  ...['mysql', 'mysql-b', 'haproxy', 'kafka', 'connect', 'prometheus'],
-  ...['logs', 'stack.json', 'env.json', 'secret.key'],
+  'mysql',
+  'mysql-b',
+  'haproxy',
+  'kafka',
+  'connect',
+  'prometheus',
+  'logs',
+  'stack.json',
+  'env.json',
+  'secret.key',
 ];
 /** Ended before the others: Connect would try to reach them until its own end, HAProxy would lead to the other master. */
 const ENDED_FIRST = ['connect', 'haproxy'];

@@ -33,9 +33,14 @@ export class Deployment {
   /**
    * @param components one entry per worker process, e.g. `['due', 'due', 'webhook']`
    * @param topology components of topology.yaml that may name the channels of tests too, e.g. `'{ webhook: {}, ask: {} }'`
+   * @param makeWorld when it is not to be on the shared stack
    */
-  static async start(components: readonly string[], topology?: string): Promise<Deployment> {
-    const [world, receiver] = await Promise.all([freshWorld(testSettings(topology)), Receiver.start()]);
+  static async start(
+    components: readonly string[],
+    topology?: string,
+    makeWorld: () => Promise<World> = () => freshWorld(testSettings(topology)),
+  ): Promise<Deployment> {
+    const [world, receiver] = await Promise.all([makeWorld(), Receiver.start()]);
     const { environment } = world;
     const names = components.map((component, index) => ({ name: `${component}-${index}`, component }));
     const settings = workerSettings(environment);

@@ -2,24 +2,31 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ComposeStack } from '../../../deploy/stack/compose-stack';
+import type { MastersOptions } from '../../../deploy/stack/masters';
 import type { PartEvent } from '../../../deploy/stack/stack';
 
 let folder: string;
 let calls: string[];
 let environment: string;
+let joined: MastersOptions[];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'compose-'));
   calls = [];
+  joined = [];
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function stack(variables: Readonly<Record<string, string>> = {}): ComposeStack {
-  return new ComposeStack({ folder, variables }, async (command, args) => {
-    calls.push([command, ...args].join(' '));
-    environment = readFileSync(join(folder, 'compose.env'), 'utf8');
-    return '';
-  });
+function stack(variables: Readonly<Record<string, string>> = {}, ha = false): ComposeStack {
+  return new ComposeStack(
+    { folder, variables, ha },
+    async (command, args) => {
+      calls.push([command, ...args].join(' '));
+      environment = readFileSync(join(folder, 'compose.env'), 'utf8');
+      return '';
+    },
+    async (options) => void joined.push(options),
+  );
 }
 
 describe('ComposeStack', () => {
@@ -42,6 +49,32 @@ describe('ComposeStack', () => {
     expect(events.filter(({ stage }) => stage === 'ready').map(({ part }) => part)).toEqual(
       expect.arrayContaining(['mysql', 'kafka', 'connect', 'kafka-ui', 'prometheus', 'grafana']),
     );
+  });
+
+  it('runs two masters behind HAProxy when asked, and keeps them from then on', async () => {
+    const first = await stack({}, true).up(() => undefined);
+    expect(first).toMatchObject({
+      DATABASE_URL: expect.stringContaining('@127.0.0.1:3326/'),
+      CDC_DATABASE_URL: expect.stringContaining('@haproxy:3306/'),
+      MYSQL_A_URL: expect.stringContaining('@127.0.0.1:3306/'),
+      MYSQL_B_URL: expect.stringContaining('@127.0.0.1:3316/'),
+    });
+    expect(await stack().up(() => undefined)).toEqual(first);
+    await stack().down(false, () => undefined);
+    expect(calls.map((call) => / --profile ha (up|down)/.exec(call)?.[1])).toEqual(['up', 'up', 'down']);
+    expect(joined.map(({ door, places }) => [door, ...places])).toEqual([
+      [3326, 'mysql:3306', 'mysql-b:3306'],
+      [3326, 'mysql:3306', 'mysql-b:3306'],
+    ]);
+    await joined[0]?.restart('mysql-b');
+    expect(calls.at(-1)).toMatch(/ restart mysql-b$/);
+  });
+
+  it('has one master when nothing is asked', async () => {
+    const settings = await stack().up(() => undefined);
+    expect(settings).not.toHaveProperty('MYSQL_A_URL');
+    expect(joined).toEqual([]);
+    expect(calls[0]).not.toContain('--profile');
   });
 
   it('keeps the passwords from one start to the next', async () => {

@@ -1,0 +1,255 @@
+import { changeEventCodec } from '../../connectors/debezium/change-event';
+import { captureNames } from '../../connectors/debezium/settings';
+import { watchTopic } from '../../connectors/kafka/topic-set-up';
+import { createClient, type NewMessage } from '../../connectors/mysql/client';
+import { required } from '../../topology/config';
+import { systemClock } from '../../topology/core/clock';
+import { Deployment } from '../support/deployment';
+import { until } from '../support/until';
+import { HaWorld, type MasterName, whenThere } from './ha-world';
+import { Writers } from './ha-writers';
+
+const BURST = 2_000;
+const BURST_AHEAD = 5_000;
+/** The year 9999: nobody sends it meanwhile. */
+const FAR = 253_370_764_800_000;
+
+let world: HaWorld;
+let deployment: Deployment;
+let changes: { id: number; at: number }[];
+let watch: { close: () => Promise<void> };
+
+beforeAll(async () => {
+  world = await HaWorld.start();
+  deployment = await Deployment.start(['due', 'due', 'webhook', 'webhook'], undefined, async () => world);
+  changes = [];
+  watch = await watchTopic(
+    required(world.environment, 'KAFKA_BROKERS'),
+    captureNames(world.environment.DOWNSPOUT_NAMESPACE).changes,
+    'watch-failover',
+    (value) => {
+      const change = value === null ? null : changeEventCodec.decode(value);
+      if (change !== null) changes.push({ id: change.id, at: systemClock.now() });
+    },
+  );
+}, 120_000);
+
+afterAll(async () => {
+  await watch.close();
+  await deployment.close();
+  console.log('RES', process.getActiveResourcesInfo().join());
+}, 60_000);
+
+/** Schedules the burst. @returns ids by path */
+async function burst(): Promise<Map<string, number>> {
+  const dueAt = systemClock.now() + BURST_AHEAD;
+  const paths = Array.from({ length: BURST }, (_, n) => `/burst-${dueAt}-${n}`);
+  const messages = paths.map(
+    (path, n): NewMessage => ({
+      account: `account-${n % 499}`,
+      channel: 'webhook',
+      dueAt,
+      payload: { url: `${deployment.receiver.url}${path}?delay=50`, body: { n } },
+    }),
+  );
+  const answers = await deployment.client.schedule(messages);
+  return new Map(answers.map(({ id }, n) => [paths[n] as string, id]));
+}
+
+/** Requests by path without query. */
+function requests(): Map<string, { at: number; key: string; accepted: boolean }[]> {
+  const found = new Map<string, { at: number; key: string; accepted: boolean }[]>();
+  for (const { path, at, key, accepted } of deployment.receiver.journal) {
+    const [name = ''] = path.split('?');
+    found.set(name, [...(found.get(name) ?? []), { at, key, accepted }]);
+  }
+  return found;
+}
+
+function settled(): Promise<void> {
+  return until('no row that is due is open', () =>
+    whenThere(async () => {
+      const [row] = await deployment.sql.rows<[number]>(
+        `SELECT COUNT(*) FROM scheduled_messages WHERE open = 1 AND due_at < ${FAR}`,
+      );
+      return row?.[0] === 0;
+    }),
+  );
+}
+
+/** What was acknowledged is there, was accepted once, and never asked for after its acknowledged cancel. */
+async function judge(writers: Writers, planned: ReadonlyMap<string, number>): Promise<void> {
+  const byPath = requests();
+  const states = new Map(await deployment.sql.rows<[number, string]>('SELECT id, state FROM scheduled_messages'));
+  const taken = writers.acknowledged.filter(({ canceledAt }) => canceledAt !== undefined);
+  expect(taken.length).toBeGreaterThan(10);
+  expect(taken.filter(({ id }) => states.get(id) !== 'canceled')).toEqual([]);
+  const afterCancel = taken.filter(({ path, canceledAt }) =>
+    byPath.get(path)?.some(({ at }) => at >= (canceledAt as number)),
+  );
+  expect(afterCancel).toEqual([]);
+  const kept = [
+    ...planned,
+    ...writers.acknowledged
+      .filter(({ canceledAt }) => canceledAt === undefined)
+      .map(({ path, id }): [string, number] => [path, id]),
+  ];
+  expect(kept.filter(([, id]) => states.get(id) !== 'delivered')).toEqual([]);
+  const accepted = (path: string) => byPath.get(path)?.filter((request) => request.accepted).length;
+  expect(kept.filter(([path]) => accepted(path) !== 1)).toEqual([]);
+}
+
+/** Runs writers and a burst, does `harm` amid the burst, and goes on until all is delivered. */
+async function underLoad(harm: (running: Writers) => Promise<void>): Promise<Writers> {
+  deployment.receiver.journal.length = 0;
+  const writers = new Writers(deployment);
+  const planned = await burst();
+  const burstRequests = () => deployment.receiver.journal.filter(({ path }) => path.startsWith('/burst')).length;
+  await deployment.receiver.until(() => burstRequests() > BURST / 10);
+  await harm(writers);
+  const { length } = writers.acknowledged;
+  await until('the writers go on', () => writers.acknowledged.length > length + 300);
+  await writers.stop();
+  await settled();
+  await judge(writers, planned);
+  return writers;
+}
+
+async function healthy(): Promise<void> {
+  expect(await world.writable()).toHaveLength(1);
+  expect((await world.equalRows())['scheduled_messages']).toBeGreaterThanOrEqual(BURST);
+}
+
+const claim = (id: number) =>
+  `UPDATE downspout.scheduled_messages SET state='sending', claim=REPEAT('x', 16), attempts=1 WHERE id=${id}`;
+
+async function waitingMessage(): Promise<number> {
+  const { id } = await deployment.client.schedule({
+    account: 'a',
+    channel: 'webhook',
+    dueAt: FAR,
+    payload: { url: deployment.receiver.url, body: 1 },
+  });
+  return id;
+}
+
+function canceled(id: number): Promise<void> {
+  return until('the cancel is acknowledged', () =>
+    whenThere(async () => (await deployment.client.cancel({ id })).result === 'canceled'),
+  );
+}
+
+async function staysCanceled(id: number, survivor: MasterName): Promise<void> {
+  const sql = `SELECT state FROM downspout.scheduled_messages WHERE id=${id}`;
+  expect(await world.ask(survivor, sql)).toEqual([['canceled']]);
+  const { passive } = await world.roles();
+  expect(await world.ask(passive, sql)).toEqual([['canceled']]);
+}
+
+describe('two masters', () => {
+  it('the active one is killed in a burst: the other is used within seconds and nothing is lost', async () => {
+    const { active, passive } = await world.roles();
+    let killedAt = 0;
+    const writers = await underLoad(async () => {
+      killedAt = systemClock.now();
+      world.signal(active, 'SIGKILL');
+    });
+    const took = await world.latestTerm(passive);
+    const firstWrite = Math.min(
+      ...writers.acknowledged.filter(({ scheduledAt }) => scheduledAt > took).map(({ scheduledAt }) => scheduledAt),
+    );
+    const newIds = new Set(writers.acknowledged.filter(({ scheduledAt }) => scheduledAt > took).map(({ id }) => id));
+    const firstChange = Math.min(...changes.filter(({ id }) => newIds.has(id)).map(({ at }) => at));
+    const firstSend = Math.min(
+      ...[...requests().values()].flatMap(([first]) => (first !== undefined && first.at > took ? [first.at] : [])),
+    );
+    const after = (at: number) => at - killedAt;
+    console.info(
+      `failover: taken over after ${after(took)} ms, first write ${after(firstWrite)} ms, first change ${after(firstChange)} ms, first send ${after(firstSend)} ms`,
+    );
+    expect(after(firstSend)).toBeLessThan(5_000);
+    expect(after(firstChange)).toBeLessThan(5_000);
+    const said = await world.up();
+    expect(said).toContain(`${passive}: the active master; ${active} follows it`);
+    await healthy();
+    expect(await world.roles()).toEqual({ active: passive, passive: active });
+  }, 90_000);
+
+  it('HAProxy is killed: it leads to the active one again, whichever that is', async () => {
+    const { active } = await world.roles();
+    world.signal('haproxy', 'SIGKILL');
+    await world.up();
+    const uuid = 'SELECT @@server_uuid';
+    await until('it leads somewhere', () => whenThere(async () => (await deployment.sql.rows(uuid)).length > 0));
+    expect(await deployment.sql.rows(uuid)).toEqual(await world.ask(active, uuid));
+  }, 30_000);
+
+  it('the passive one sends clients away, and does not take over while it hears the active one', async () => {
+    const before = await world.roles();
+    const client = createClient(world.past(before.passive));
+    await expect(client.get({ id: 1 })).rejects.toMatchObject({
+      name: 'Unavailable',
+      message: expect.stringMatching(/read-only/),
+    });
+    await client.close();
+    expect(await world.roles()).toEqual(before);
+  }, 30_000);
+
+  it('the passive one is restarted in a burst: nobody notices', async () => {
+    const before = await world.roles();
+    let usual = 0;
+    const writers = await underLoad(async (running) => {
+      usual = running.slowest;
+      world.signal(before.passive, 'SIGTERM');
+      await until('it has ended', () => !world.runs(before.passive));
+      await world.up();
+    });
+    console.info(
+      `passive restarted: slowest call ${Math.round(writers.slowest)} ms, before that ${Math.round(usual)} ms`,
+    );
+    expect(writers.refused).toBe(0);
+    expect(await world.roles()).toEqual(before);
+    await healthy();
+  }, 60_000);
+
+  it('the active one is shut down in a burst: the other is used, and it comes back as the passive one', async () => {
+    const before = await world.roles();
+    await underLoad(async () => world.signal(before.active, 'SIGTERM'));
+    await world.up();
+    expect(await world.roles()).toEqual({ active: before.passive, passive: before.active });
+    await healthy();
+  }, 60_000);
+
+  it('a claim that the survivor never received does not come back over a cancel: of a master that was killed', async () => {
+    const { active, passive } = await world.roles();
+    const id = await waitingMessage();
+    await world.ask(passive, 'STOP REPLICA IO_THREAD');
+    await world.ask(active, claim(id));
+    world.signal(active, 'SIGKILL');
+    await canceled(id);
+    const said = (await world.up()).join('\n');
+    expect(said).toMatch(new RegExp(`${active}: building it anew from ${passive}: it held \\d+ transactions`));
+    await healthy();
+    await staysCanceled(id, passive);
+  }, 60_000);
+
+  it('a claim that the survivor never received does not come back over a cancel: of a master that slept', async () => {
+    const { active, passive } = await world.roles();
+    const id = await waitingMessage();
+    const inHand = await world.connect(active);
+    world.signal(active, 'SIGSTOP');
+    const late = inHand.query(claim(id));
+    await canceled(id);
+    world.signal(active, 'SIGCONT');
+    await late;
+    inHand.destroy();
+    // It took what it had in hand, and HAProxy does not lead to it.
+    expect(await world.ask(active, `SELECT state FROM downspout.scheduled_messages WHERE id=${id}`)).toEqual([
+      ['sending'],
+    ]);
+    const said = (await world.up()).join('\n');
+    expect(said).toMatch(new RegExp(`${active}: building it anew from ${passive}`));
+    await healthy();
+    await staysCanceled(id, passive);
+  }, 60_000);
+});
