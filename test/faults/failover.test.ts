@@ -40,6 +40,11 @@ afterAll(async () => {
   console.log('RES', process.getActiveResourcesInfo().join());
 }, 60_000);
 
+// A test that failed leaves no half stack to the next.
+afterEach(async () => {
+  await world.up();
+}, 60_000);
+
 /** Schedules the burst. @returns ids by path */
 async function burst(): Promise<Map<string, number>> {
   const dueAt = systemClock.now() + BURST_AHEAD;
@@ -168,7 +173,9 @@ describe('two masters', () => {
       `failover: taken over after ${after(took)} ms, first write ${after(firstWrite)} ms, first change ${after(firstChange)} ms, first send ${after(firstSend)} ms`,
     );
     expect(after(firstSend)).toBeLessThan(5_000);
-    expect(after(firstChange)).toBeLessThan(5_000);
+    expect(after(firstWrite)).toBeLessThan(5_000);
+    // With what it had yet to read of the dead one, by a JVM that has just been started.
+    expect(after(firstChange)).toBeLessThan(15_000);
     const said = await world.up();
     expect(said).toContain(`${passive}: the active master; ${active} follows it`);
     await healthy();
