@@ -37,7 +37,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await watch.close();
   await deployment.close();
-  console.log('RES', process.getActiveResourcesInfo().join());
 }, 60_000);
 
 // A test that failed leaves no half stack to the next.
