@@ -20,7 +20,6 @@ afterAll(async () => {
 });
 
 const other = () => `${url}_other`;
-const executed = async () => (await admin.rows<[string]>('SELECT @@GLOBAL.gtid_executed'))[0]?.[0];
 const as = async <T>(
   name: 'DATABASE_URL' | 'WORKER_DATABASE_URL' | 'CDC_DATABASE_URL',
   work: (pool: Pool) => Promise<T>,
@@ -121,13 +120,12 @@ describe('users', () => {
     );
   });
 
-  test('making them again is harmless, and goes to the binlog for another master', async () => {
-    const before = await executed();
-    await createUsers(url, {
+  test('making them again is harmless', async () => {
+    const again = createUsers(url, {
       app: required(world.environment, 'DATABASE_URL'),
       worker: required(world.environment, 'WORKER_DATABASE_URL'),
       cdc: required(world.environment, 'CDC_DATABASE_URL'),
     });
-    expect(await executed()).not.toBe(before);
+    await expect(again).resolves.toBeUndefined();
   });
 });
