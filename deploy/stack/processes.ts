@@ -95,7 +95,9 @@ function startOf(pid: number): string | null {
   }
   // The name, second, is in parentheses and may hold anything; what follows is separated by blanks.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null);
+  // One thread may have ended while others still end, and hold files and ports until they have.
+  const isOver = fields[0] === 'X' || (fields[0] === 'Z' && Number(fields[17]) <= 1);
+  return isOver ? null : (fields[19] ?? null);
 }
 
 function startByPs(pid: number): string | null {

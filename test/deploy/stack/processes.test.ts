@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort, isFree } from '../../../deploy/stack/ports';
 import { endProcess, isAlive, ownRecord, type ProcessRecord, startDetached } from '../../../deploy/stack/processes';
 import { systemClock } from '../../../topology/core/clock';
 
@@ -11,9 +12,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-async function start(script: string): Promise<ProcessRecord> {
+async function start(script: string, ...args: string[]): Promise<ProcessRecord> {
   const logFile = join(directory, 'log');
-  const program = { command: process.execPath, args: ['-e', script], cwd: directory, logFile, configuration: '' };
+  rmSync(logFile, { force: true });
+  const command = process.execPath;
+  const program = { command, args: ['-e', script, ...args], cwd: directory, logFile, configuration: '' };
   const record = await startDetached(program);
   while (!readFileSync(logFile, 'utf8').includes('up')) await systemClock.sleep(10);
   return record;
@@ -38,6 +41,20 @@ describe('processes', () => {
     const stranger = { ...ownRecord(), started: 'another time' };
     expect(isAlive(stranger)).toBe(false);
     expect(await endProcess(stranger, 0, systemClock)).toBe('gone');
+  });
+
+  it('counts a killed process as alive while it holds its port', async () => {
+    // Much memory and many threads: ending takes its time.
+    const script =
+      "globalThis.much = Buffer.alloc(2e8, 1); require('net').createServer().listen(process.argv[1], '127.0.0.1', () => console.log('up'))";
+    for (let kill = 0; kill < 8; kill++) {
+      const port = await freePort(new Set());
+      const record = await start(script, String(port));
+      process.kill(record.pid, 'SIGKILL');
+      // Without a pause: the moment in between is short.
+      while (isAlive(record)) continue;
+      expect(await isFree(port)).toBe(true);
+    }
   });
 
   it('tells when a program cannot be started', async () => {
