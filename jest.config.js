@@ -6,9 +6,7 @@ const shared = {
   },
 };
 /** Tests on real parts: the stack is started once for all of them, and only when one of them is to run. */
-const onStack = ['stack', 'faults', 'connectors/mysql', 'connectors/kafka'].map(
-  (folder) => `<rootDir>/test/${folder}/`,
-);
+const onStack = ['stack', 'connectors/mysql', 'connectors/kafka'].map((folder) => `<rootDir>/test/${folder}/`);
 
 /** @type {import('jest').Config} */
 module.exports = {
@@ -19,7 +17,7 @@ module.exports = {
       ...shared,
       displayName: 'alone',
       testMatch: ['<rootDir>/test/**/*.test.ts'],
-      testPathIgnorePatterns: onStack,
+      testPathIgnorePatterns: [...onStack, '<rootDir>/test/faults/'],
     },
     {
       ...shared,
@@ -27,6 +25,12 @@ module.exports = {
       testMatch: onStack.map((folder) => `${folder}**/*.test.ts`),
       globalSetup: '<rootDir>/test/support/global-setup.ts',
       globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+    },
+    {
+      ...shared,
+      displayName: 'faults',
+      // They break their stack, so it is their own.
+      testMatch: ['<rootDir>/test/faults/**/*.test.ts'],
     },
   ],
 };

@@ -1,0 +1,15 @@
+import type { Random } from '../simulation/random';
+import type { Arena } from './arena';
+
+/** Something that goes wrong during load, and ends. */
+export interface Fault {
+  readonly name: string;
+  /** Part of `npm test`. */
+  readonly short: boolean;
+  /** Messages per second of the load beside it. */
+  readonly rate?: number;
+  /** How late the last message may be, milliseconds. */
+  readonly lateness: number;
+  /** Does it, waits as long as it is to last, and ends it. What must hold beside the invariants is thrown. */
+  readonly run: (arena: Arena, random: Random) => Promise<void>;
+}

@@ -1,0 +1,27 @@
+import { Arena } from './arena';
+import { faults } from './faults';
+import { trial } from './trial';
+
+const SEED = 7;
+
+let arena: Arena;
+
+beforeAll(async () => {
+  arena = await Arena.start(() => undefined);
+}, 120_000);
+
+afterAll(async () => {
+  await arena.stop();
+}, 60_000);
+
+describe('under load, nothing is lost, early, sent after a cancel or twice without a reason, when', () => {
+  const short = faults.filter((fault) => fault.short);
+  it.each(short)(
+    '$name',
+    async (fault) => {
+      const { broken } = await trial(arena, fault, SEED);
+      expect(broken).toEqual([]);
+    },
+    300_000,
+  );
+});

@@ -1,0 +1,65 @@
+import { systemClock } from '../../topology/core/clock';
+import { reasonOf } from '../../topology/core/errors';
+import { Random } from '../simulation/random';
+import type { Arena } from './arena';
+import type { Fault } from './fault';
+import { type Histories, judge } from './judgement';
+
+/** What came of one fault. */
+export interface Verdict {
+  readonly name: string;
+  readonly seed: number;
+  readonly messages: number;
+  readonly requests: number;
+  /** Milliseconds, of messages that were accepted. */
+  readonly lateness: { readonly median: number; readonly most: number };
+  readonly seconds: number;
+  /** What is wrong, one line each. */
+  readonly broken: readonly string[];
+}
+
+const RATE = 60;
+
+/** Does a fault under load, lets everything come to rest, and judges. The stack is well afterwards. */
+export async function trial(arena: Arena, fault: Fault, seed: number): Promise<Verdict> {
+  const random = new Random(seed);
+  const begun = systemClock.monotonic();
+  await arena.begin(random.fork(1));
+  const { clients } = arena;
+  const loaded = new AbortController();
+  const load = clients.steady(fault.rate ?? RATE, loaded.signal);
+  const broken: string[] = [];
+  try {
+    await systemClock.sleep(random.between(500, 2_500));
+    await fault.run(arena, random.fork(2));
+  } catch (error) {
+    broken.push(reasonOf(error));
+  } finally {
+    loaded.abort();
+    await load;
+  }
+  await arena.recovered();
+  const histories = await arena.settled();
+  broken.push(...judge(histories));
+  const lateness = latenessOf(histories);
+  const most = lateness.at(-1) ?? 0;
+  if (most > fault.lateness)
+    broken.push(`a message was ${Math.round(most)} ms late; at most ${fault.lateness} is well`);
+  return {
+    name: fault.name,
+    seed,
+    messages: histories.rows.length,
+    requests: histories.requests.length,
+    lateness: { median: lateness[Math.floor(lateness.length / 2)] ?? 0, most },
+    seconds: (systemClock.monotonic() - begun) / 1_000,
+    broken,
+  };
+}
+
+/** Accepted minus due, in ascending order. */
+function latenessOf({ clients, requests }: Histories): number[] {
+  const due = new Map(clients.flatMap(({ content, dueAt }) => (content === undefined ? [] : [[content, dueAt ?? 0]])));
+  return requests
+    .flatMap(({ content, at, accepted }) => (accepted ? [at - (due.get(content) ?? 0)] : []))
+    .toSorted((a, b) => a - b);
+}
