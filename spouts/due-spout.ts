@@ -131,7 +131,9 @@ export class DueSpout implements Spout<ScheduleChange> {
       const distance = entries.frontier.earliest() - now;
       if (Number.isFinite(distance)) gauges[`frontier.${name}`] = distance;
     }
-    if (this.cdcWatch?.lagMs !== undefined) gauges['cdc_lag'] = this.cdcWatch.lagMs;
+    const { lagMs, failed } = this.cdcWatch ?? {};
+    if (lagMs !== undefined) gauges['cdc_lag'] = lagMs;
+    if (failed !== undefined) gauges['cdc_failed'] = failed;
     return gauges;
   };
 

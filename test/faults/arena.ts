@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { Connector } from '../../connectors/debezium/connector';
@@ -16,7 +16,7 @@ import { Crew } from './crew';
 import { FaultStack, faultsFolder, type PartName } from './fault-stack';
 import type { Histories, Request, Row } from './judgement';
 
-const WORKERS = ['due-0', 'due-1', 'webhook-0', 'webhook-1'];
+export const WORKERS = ['due-0', 'due-1', 'webhook-0', 'webhook-1'];
 /** Milliseconds until everything must be well after the faults, and until no row is open. */
 const RECOVERY = 90_000;
 const SETTLING = 120_000;
@@ -25,6 +25,7 @@ const SETTLING = 120_000;
 export class Arena {
   clients: Clients;
   private runs = 0;
+  private others: Receiver[] = [];
 
   private constructor(
     readonly stack: FaultStack,
@@ -46,6 +47,7 @@ export class Arena {
     const topology = readTopologySettings();
     await provision(environment, topology, systemClock, () => undefined);
     const logFolder = join(faultsFolder, 'workers');
+    rmSync(logFolder, { recursive: true, force: true });
     mkdirSync(logFolder, { recursive: true });
     const topologyFile = join(logFolder, 'topology.yaml');
     // A retry that waits for an hour would be a test that waits for an hour.
@@ -75,7 +77,15 @@ export class Arena {
     await this.sql.run('DELETE FROM delivery_attempts');
     await this.sql.run('DELETE FROM scheduled_messages');
     this.receiver.journal.length = 0;
+    await Promise.all(this.others.splice(0).map((other) => other.close()));
     this.clients = new Clients(this.client, this.receiver.url, `r${process.pid}-${++this.runs}`, random);
+  }
+
+  /** Another host, until the end of the run. What it takes counts too. */
+  async anotherReceiver(): Promise<Receiver> {
+    const receiver = await Receiver.start();
+    this.others.push(receiver);
+    return receiver;
   }
 
   /** Starts what does not run, and waits until every part and worker is well. */
@@ -115,7 +125,8 @@ export class Arena {
 
   async stop(): Promise<void> {
     await this.crew.stopAll();
-    await Promise.all([this.client.close(), this.sql.close(), this.receiver.close()]);
+    const receivers = [this.receiver, ...this.others].map((receiver) => receiver.close());
+    await Promise.all([this.client.close(), this.sql.close(), ...receivers]);
     await this.stack.stop();
   }
 
@@ -155,7 +166,9 @@ export class Arena {
 
   /** What living workers said of themselves with their last renewal. */
   private async reports() {
-    const rows = await this.sql.rows<[number, string | null]>('SELECT pid, report FROM workers WHERE dead = 0');
+    const rows = await this.sql.rows<[number, string | null]>(
+      'SELECT pid, report FROM workers WHERE dead = 0 AND lease_until >= UNIX_TIMESTAMP() * 1000',
+    );
     return rows.map(([pid, report]) => ({
       pid,
       partitions: {} as Record<string, number[]>,
@@ -165,7 +178,8 @@ export class Arena {
   }
 
   private requests(): Request[] {
-    return this.receiver.journal.map(({ key, path, at, accepted }) => ({
+    const all = [this.receiver, ...this.others].flatMap(({ journal }) => journal);
+    return all.map(({ key, path, at, accepted }) => ({
       key,
       content: path.replace(/^\//, '').replace(/\?.*$/, ''),
       at,
@@ -176,7 +190,8 @@ export class Arena {
   private async rows(): Promise<Row[]> {
     const rows = await this.sql.rows<[string, Row['state'], number]>(
       `SELECT m.dedupe_key, m.state, m.in_doubt = 1 OR EXISTS (SELECT 1 FROM delivery_attempts a
-         WHERE a.message_id = m.id AND a.outcome IN ('retry', 'unknown')) FROM scheduled_messages m`,
+         WHERE a.message_id = m.id AND a.outcome IN ('retry', 'unknown'))
+       FROM scheduled_messages m WHERE m.dedupe_key IS NOT NULL`,
     );
     return rows.map(([key, state, mayRepeat]) => ({ key, state, mayRepeat: mayRepeat === 1 }));
   }

@@ -4,12 +4,14 @@ import type { Random } from '../simulation/random';
 
 /** One call of a client and what it was told. Times are epoch milliseconds. */
 export interface Operation {
-  readonly kind: 'schedule' | 'edit' | 'cancel';
+  readonly kind: 'schedule' | 'edit' | 'cancel' | 'overwrite';
   /** Which message: its dedupe key. */
   readonly key: string;
   /** What is to be sent from then on, and when; each operation has its own content. */
   readonly content?: string;
   readonly dueAt?: number;
+  /** Nobody minds when it is late. */
+  readonly patient?: boolean;
   readonly invokedAt: number;
   readonly endedAt: number;
   /** `fail`: certainly without effect. `unknown`: with or without. */
@@ -24,6 +26,18 @@ export interface Burst {
   readonly account?: string;
   /** Where it goes, when not to the receiver. */
   readonly url?: string;
+  /** Nobody minds when they are late. */
+  readonly patient?: boolean;
+}
+
+interface Fresh {
+  readonly key: string;
+  readonly content: string;
+  readonly dueAt: number;
+  readonly account: string;
+  readonly query: string;
+  readonly url: string;
+  readonly patient: boolean;
 }
 
 /** Milliseconds between two calls of the steady load, and how far ahead it schedules. */
@@ -45,13 +59,23 @@ export class Clients {
     private readonly random: Random,
   ) {}
 
-  /** Messages that are due at one instant. */
-  burst({ count, dueAt, query = '', account, url = this.url }: Burst): Promise<void> {
+  /** Messages that are due at one instant. @returns their keys */
+  async burst({ count, dueAt, query = '', account, url = this.url, patient = false }: Burst): Promise<string[]> {
     const all = Array.from({ length: count }, () => {
       const key = `${this.run}-${++this.last}`;
-      return { key, content: `${key}/1`, dueAt, account: account ?? accountOf(key), query, url };
+      return { key, content: `${key}/1`, dueAt, account: account ?? accountOf(key), query, url, patient };
     });
-    return this.schedule(all);
+    await this.schedule(all);
+    return all.map(({ key }) => key);
+  }
+
+  /** Changes the content of a message that was not edited before, by plain SQL. @param write takes the payload; true when it was changed */
+  async overwrite(key: string, write: (payload: string) => Promise<boolean>): Promise<void> {
+    const dueAt = this.log.find((one) => one.key === key)?.dueAt ?? 0;
+    const content = `${key}/2`;
+    const invokedAt = systemClock.now();
+    const result = await answered(() => write(JSON.stringify({ url: `${this.url}/${content}`, body: { content } })));
+    this.log.push({ kind: 'overwrite', key, content, dueAt, invokedAt, endedAt: systemClock.now(), result });
   }
 
   /** A stream of messages, some of which are edited or canceled. Ends when `signal` aborts. @param rate per second */
@@ -63,7 +87,7 @@ export class Clients {
         const key = `${this.run}-${++this.last}`;
         const dueAt = Math.floor(now + this.random.between(AHEAD.least, AHEAD.most));
         const query = `?delay=${this.random.integer(0, 100)}`;
-        return { key, content: `${key}/1`, dueAt, account: accountOf(key), query, url: this.url };
+        return { key, content: `${key}/1`, dueAt, account: accountOf(key), query, url: this.url, patient: false };
       });
       const keys = [...this.standing.keys()];
       for (const { key, dueAt } of fresh) this.standing.set(key, { edits: 1, dueAt });
@@ -75,9 +99,7 @@ export class Clients {
     }
   }
 
-  private async schedule(
-    messages: readonly { key: string; content: string; dueAt: number; account: string; query: string; url: string }[],
-  ): Promise<void> {
+  private async schedule(messages: readonly Fresh[]): Promise<void> {
     if (messages.length === 0) return;
     const invokedAt = systemClock.now();
     const result = await answered(async () => {
@@ -95,8 +117,8 @@ export class Clients {
       return answers.every((answer) => answer.result === 'scheduled');
     });
     const endedAt = systemClock.now();
-    for (const { key, content, dueAt } of messages) {
-      this.log.push({ kind: 'schedule', key, content, dueAt, invokedAt, endedAt, result });
+    for (const { key, content, dueAt, patient } of messages) {
+      this.log.push({ kind: 'schedule', key, content, dueAt, patient, invokedAt, endedAt, result });
     }
   }
 

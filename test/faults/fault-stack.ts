@@ -44,13 +44,21 @@ export class FaultStack {
   /** Ends a part without warning; it stays down until `restart`. */
   async kill(name: PartName): Promise<void> {
     this.signal(name, 'SIGKILL');
-    await until(`${name} is gone`, () => this.running(name)?.alive !== true);
+    await until(`${name} is gone`, () => !this.isAlive(name));
+  }
+
+  isAlive(name: PartName): boolean {
+    return this.running(name)?.alive === true;
+  }
+
+  pidOf(name: PartName): number {
+    const part = this.running(name);
+    if (part?.alive !== true) throw new Error(`${name} does not run`);
+    return part.pid;
   }
 
   signal(name: PartName, signal: NodeJS.Signals): void {
-    const part = this.running(name);
-    if (part?.alive !== true) throw new Error(`${name} does not run`);
-    process.kill(part.pid, signal);
+    process.kill(this.pidOf(name), signal);
   }
 
   /** What an engine does when a part died: starts it again, and leaves the others alone. */

@@ -1,7 +1,16 @@
+import { dataFaults } from './data-faults';
 import type { Fault } from './fault';
-import { kafkaFaults } from './kafka-faults';
+import { cdcFaults, kafkaFaults } from './kafka-faults';
 import { networkFaults } from './network-faults';
+import { providerFaults } from './provider-faults';
 import { workerFaults } from './worker-faults';
 
 /** Every fault that is made on one master, by what breaks. */
-export const faults: readonly Fault[] = [...workerFaults, ...kafkaFaults, ...networkFaults];
+export const faults: readonly Fault[] = [
+  ...workerFaults,
+  ...networkFaults,
+  ...kafkaFaults,
+  ...cdcFaults,
+  ...dataFaults,
+  ...providerFaults,
+];

@@ -18,7 +18,7 @@ async function main(): Promise<void> {
     .description('Every fault under load on a stack of its own, then faults at random, each judged.')
     .option('--seed <number>', 'of the order, the moments and the load', wholeNumber, systemClock.now() % 1_000_000)
     .option('--minutes <number>', 'go on with faults at random until then', wholeNumber, 0)
-    .option('--only <text>', 'faults whose name has this in it', '')
+    .option('--only <expression>', 'faults whose name fits this expression', '')
     .parse(process.argv)
     .opts<Options>();
   say(`seed ${options.seed}`);
@@ -39,7 +39,7 @@ async function main(): Promise<void> {
 
 async function run(arena: Arena, options: Options, told: (verdict: Verdict) => void): Promise<void> {
   const random = new Random(options.seed);
-  const chosen = faults.filter(({ name }) => name.includes(options.only));
+  const chosen = faults.filter(({ name }) => new RegExp(options.only).test(name));
   const end = systemClock.monotonic() + options.minutes * 60_000;
   const one = async (fault: Fault) => {
     say(`… ${fault.name}`);

@@ -58,8 +58,14 @@ export async function trial(arena: Arena, fault: Fault, seed: number): Promise<V
 
 /** Accepted minus due, in ascending order. */
 function latenessOf({ clients, requests }: Histories): number[] {
-  const due = new Map(clients.flatMap(({ content, dueAt }) => (content === undefined ? [] : [[content, dueAt ?? 0]])));
+  const due = new Map<string, number>();
+  for (const { content, dueAt, patient } of clients) {
+    if (content !== undefined && dueAt !== undefined && patient !== true) due.set(content, dueAt);
+  }
   return requests
-    .flatMap(({ content, at, accepted }) => (accepted ? [at - (due.get(content) ?? 0)] : []))
+    .flatMap(({ content, at, accepted }) => {
+      const dueAt = due.get(content);
+      return accepted && dueAt !== undefined ? [at - dueAt] : [];
+    })
     .toSorted((a, b) => a - b);
 }

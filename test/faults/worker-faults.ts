@@ -1,10 +1,15 @@
+import { join } from 'node:path';
+import { packageRoot } from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
 import { until } from '../support/until';
-import type { Arena } from './arena';
+import { type Arena, WORKERS } from './arena';
 import type { Fault } from './fault';
+import { amid, burst } from './moments';
 
-/** A lease, Kafka's session, and the spout's interval are over after this. Milliseconds. */
-const BURIED = 20_000;
+/** A lease, Kafka's session and the spout's interval are over by then. Milliseconds. */
+const BURIED = 30_000;
+const HOUR = 3_600_000;
+const MILLION = 1_000_000;
 
 export const workerFaults: readonly Fault[] = [
   {
@@ -31,43 +36,129 @@ export const workerFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a spout is stopped past its lease and goes on (zombie)',
+    name: 'a spout is stopped past its session and goes on (zombie)',
+    short: false,
+    lateness: 20_000,
+    run: async (arena) => {
+      await burst(arena, 1_000, 3_000);
+      arena.crew.signal('due-0', 'SIGSTOP');
+      await systemClock.sleep(BURIED / 2);
+      arena.crew.signal('due-0', 'SIGCONT');
+    },
+  },
+  {
+    name: "workers' wall clocks are an hour wrong in either direction",
+    short: true,
+    lateness: 5_000,
+    run: async (arena) => {
+      // One after the other, so that there is always somebody who sends.
+      for (const [index, name] of WORKERS.entries()) {
+        await arena.crew.stop(name);
+        arena.crew.start(name, wrongClock(index % 2 === 0 ? HOUR + 60_000 : -HOUR));
+      }
+      await arena.recovered();
+      await burst(arena, 1_000, 2_500);
+      await amid(arena, 1_000);
+      for (const name of WORKERS) {
+        await arena.crew.stop(name);
+        arena.crew.start(name);
+      }
+    },
+  },
+  {
+    name: 'a storm of rebalances',
+    short: false,
+    lateness: 20_000,
+    run: async (arena) => {
+      const { crew } = arena;
+      for (let round = 0; round < 5; round++) {
+        await burst(arena, 300, 2_000);
+        for (const name of ['due-2', 'webhook-2']) crew.start(name);
+        await systemClock.sleep(1_500);
+        for (const name of ['due-2', 'webhook-2']) await crew.stop(name);
+      }
+    },
+  },
+  {
+    name: 'spouts with little memory and a million rows, 300,000 of them due soon',
     short: false,
     lateness: 30_000,
     run: async (arena) => {
-      await burst(arena, 1_000, 3_000);
-      await zombie(arena, 'due-0');
+      const { crew, sql } = arena;
+      const soon = systemClock.now() + 90_000;
+      await insertMany(arena, MILLION, soon, (n) => (n < 0.3 * MILLION ? 0 : HOUR));
+      for (const name of ['due-0', 'due-1']) {
+        await crew.stop(name);
+        crew.start(name, { NODE_OPTIONS: '--max-old-space-size=96' });
+      }
+      await arena.recovered();
+      const before = crew.restarts;
+      // The frontier comes to them before they are due.
+      while (systemClock.now() < soon - 10_000) {
+        await burst(arena, 100, 1_000);
+        await systemClock.sleep(5_000);
+      }
+      if (crew.restarts > before) throw new Error('a spout ran out of memory');
+      let left = 1;
+      while (left > 0) {
+        ({ affectedRows: left } = await sql.run(
+          `DELETE FROM scheduled_messages WHERE dedupe_key IS NULL AND due_at >= ${soon} LIMIT 20000`,
+        ));
+      }
+      for (const name of ['due-0', 'due-1']) {
+        await crew.stop(name);
+        crew.start(name);
+      }
     },
   },
 ];
 
-/** Messages due together, `ahead` milliseconds from now. */
-async function burst(arena: Arena, count: number, ahead: number, query = ''): Promise<void> {
-  await arena.clients.burst({ count, dueAt: systemClock.now() + ahead, query });
-}
-
-/** Resolves when so many requests more have come. */
-async function amid({ receiver }: Arena, count: number): Promise<void> {
-  const before = receiver.journal.length;
-  await receiver.until(() => receiver.journal.length >= before + count);
-}
-
 /** Stops a worker until it was marked dead, lets it go on, and sees it end without having sent or written anything. */
 async function zombie(arena: Arena, name: string): Promise<void> {
-  const { crew, sql } = arena;
+  const { crew, sql, receiver } = arena;
   const session = await arena.sessionOf(name);
   const pid = crew.pidOf(name);
-  crew.signal(name, 'SIGSTOP');
   const isDead = async () => {
     const [row] = await sql.rows<[number]>(`SELECT dead FROM workers WHERE session = X'${session}'`);
     return row?.[0] === 1;
   };
+  crew.signal(name, 'SIGSTOP');
   try {
-    const limit = systemClock.monotonic() + BURIED;
-    while (!(await isDead()) && systemClock.monotonic() < limit) await systemClock.sleep(100);
+    await until(`${name} is marked dead`, isDead, BURIED);
+    await until('what it had claimed is sent by others', async () => (await ownedBy(arena, session)) === 0);
   } finally {
     crew.signal(name, 'SIGCONT');
   }
-  if (!(await isDead())) return;
-  await until(`${name} has noticed that it is dead and ended`, () => crew.pidOf(name) !== pid, 30_000);
+  await until(`${name} has noticed that it is dead and ended`, () => crew.pidOf(name) !== pid);
+  const [late] = await sql.rows<[number]>(
+    `SELECT COUNT(*) FROM delivery_attempts a JOIN workers w ON w.session = a.session
+       WHERE a.session = X'${session}' AND a.started_at > w.lease_until`,
+  );
+  if (late?.[0] !== 0) throw new Error(`the zombie began ${late?.[0]} requests past its lease`);
+  if (receiver.journal.length === 0) throw new Error('nothing was sent at all');
+}
+
+async function ownedBy({ sql }: Arena, session: string): Promise<number> {
+  const [row] = await sql.rows<[number]>(
+    `SELECT COUNT(*) FROM scheduled_messages WHERE state = 'sending' AND claim = X'${session}'`,
+  );
+  return row?.[0] ?? 0;
+}
+
+function wrongClock(shift: number): Record<string, string> {
+  const preload = join(packageRoot(), 'test', 'support', 'clock-shift.cjs');
+  return { NODE_OPTIONS: `--require ${JSON.stringify(preload)}`, CLOCK_SHIFT: String(shift) };
+}
+
+/** Rows that no client knows of, of many accounts. @param later milliseconds after `dueAt`, of the nth */
+async function insertMany({ sql }: Arena, count: number, dueAt: number, later: (n: number) => number): Promise<void> {
+  const piece = 5_000;
+  for (let from = 0; from < count; from += piece) {
+    const rows = Array.from(
+      { length: piece },
+      (_, at) =>
+        `('many-${(from + at) % 5_000}','webhook','{"url":"http://127.0.0.1:1/","body":1}',${dueAt + later(from + at)})`,
+    );
+    await sql.run(`INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ${rows.join(',')}`);
+  }
 }

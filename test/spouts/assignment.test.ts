@@ -133,7 +133,7 @@ test('the first tuples after a restart do not wait for the backlog, and channels
   expect(world.ids('x')).toHaveLength(others.length);
 });
 
-test('only the owner of partition 0 looks after CDC, and restarts what failed', async () => {
+test('only the owner of partition 0 looks after CDC, restarts what failed and says so', async () => {
   await world.close();
   world = new SpoutWorld();
   let state: CdcState = { lag: 7, failures: [] };
@@ -160,8 +160,13 @@ test('only the owner of partition 0 looks after CDC, and restarts what failed', 
   await world.run(6_000);
   isAway = false;
   state = { lag: 90_000, failures: ['task 0: broken'] };
-  await world.run(10_000);
+  world.errors.length = 0;
+  await world.run(5_000);
+  expect(owner.gauges()['cdc_failed']).toBe(1);
+  await world.run(5_000);
   expect(restarts).toBe(1);
+  expect(owner.gauges()['cdc_failed']).toBe(0);
+  expect(world.errors).toEqual([new Unavailable('CDC has failed and is restarted: task 0: broken')]);
   world.assign(owner, { partitions: [1], of: 4 });
   checks = 0;
   await world.run(20_000);

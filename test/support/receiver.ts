@@ -33,6 +33,7 @@ export interface Received {
  * - `status=503`, `retry-after=2`, `location=/else`, `receipt=r-1`, `text=hello`: the answer
  * - `delay=200`: milliseconds before the answer; `hang=yes`: no answer at all
  * - `drop=yes`: the connection is cut instead of an answer; `accept=yes`: and yet the message was taken
+ * - `once=yes`: all this to the first request of its key only; the others are answered as they should be
  * - `body=endless`: the body never finishes; `body=huge`: one gigabyte, as fast as it is read; `body=cut`: breaks off
  */
 export class Receiver {
@@ -42,8 +43,11 @@ export class Receiver {
   /** Connections that were made, and those of them that are gone. */
   connections = 0;
   closedConnections = 0;
+  /** While true, requests are taken down and never answered. */
+  isSilent = false;
   private readonly sockets = new Set<Socket>();
   private readonly keys = new Set<string>();
+  private readonly seen = new Set<string>();
   private readonly waiting = new Set<() => void>();
 
   private constructor(private readonly server: Server) {
@@ -103,16 +107,21 @@ export class Receiver {
     } catch {
       return;
     }
-    const script = scriptOf(request);
+    const script = this.scriptOf(request);
     const status = Number(script.get('status') ?? 200);
-    this.note(request, Buffer.concat(chunks), script.get('accept') === 'yes' || (!silent(script) && status < 300));
+    this.note(
+      request,
+      Buffer.concat(chunks),
+      script.get('accept') === 'yes' || (!this.isSilent && !silent(script) && status < 300),
+    );
+    if (this.isSilent) return;
     if (script.has('delay')) await systemClock.sleep(Number(script.get('delay')));
     if (script.get('drop') === 'yes') request.socket.destroy();
     else if (script.get('hang') !== 'yes' && !response.destroyed) this.answer(response, status, script);
   }
 
   private note(request: IncomingMessage, content: Buffer, takes: boolean): void {
-    const key = String(request.headers['idempotency-key'] ?? '');
+    const key = keyOf(request);
     const accepted = takes && !this.keys.has(key);
     if (accepted) this.keys.add(key);
     this.journal.push({
@@ -161,6 +170,19 @@ export class Receiver {
     more();
   }
 
+  private scriptOf(request: IncomingMessage): URLSearchParams {
+    const script = new URL(request.url ?? '/', 'http://receiver').searchParams;
+    const header = request.headers['x-receiver'];
+    if (typeof header === 'string') {
+      for (const [name, value] of new URLSearchParams(header)) script.set(name, value);
+    }
+    if (script.get('once') !== 'yes') return script;
+    const key = keyOf(request);
+    if (this.seen.has(key)) return new URLSearchParams();
+    this.seen.add(key);
+    return script;
+  }
+
   private notify(): void {
     const waiting = [...this.waiting];
     this.waiting.clear();
@@ -168,13 +190,8 @@ export class Receiver {
   }
 }
 
-function scriptOf(request: IncomingMessage): URLSearchParams {
-  const script = new URL(request.url ?? '/', 'http://receiver').searchParams;
-  const header = request.headers['x-receiver'];
-  if (typeof header === 'string') {
-    for (const [name, value] of new URLSearchParams(header)) script.set(name, value);
-  }
-  return script;
+function keyOf(request: IncomingMessage): string {
+  return String(request.headers['idempotency-key'] ?? '');
 }
 
 function silent(script: URLSearchParams): boolean {
