@@ -3,6 +3,9 @@ import { UserError } from '../../topology/core/errors';
 import { instructionOf } from './failures';
 import { kafkaClient, retry } from './kafka-client';
 
+/** Records bear the broker's time: it refuses those of a writer whose own clock is an hour or more ahead. */
+const BROKERS_TIME = { 'message.timestamp.type': 'LogAppendTime' };
+
 export interface TopicSpec {
   /** With the namespace. */
   readonly name: string;
@@ -22,7 +25,10 @@ export function setUpTopics(brokers: readonly string[], topics: readonly TopicSp
       topics: topics.map(({ name, partitions, settings = {} }) => ({
         topic: name,
         numPartitions: partitions,
-        configEntries: Object.entries(settings).map(([entry, value]) => ({ name: entry, value })),
+        configEntries: Object.entries({ ...BROKERS_TIME, ...settings }).map(([entry, value]) => ({
+          name: entry,
+          value,
+        })),
       })),
     });
     const known = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) });
