@@ -81,7 +81,8 @@ export class Attempts {
     const { id, account, prepared } = row;
     let outcome: Outcome;
     try {
-      const answer = await channel.lookup?.(prepared, { id, account, idempotencyKey: idempotencyKey(id) });
+      const { now } = this;
+      const answer = await channel.lookup?.(prepared, { id, account, idempotencyKey: idempotencyKey(id), now });
       if (answer?.kind === 'absent' && !row.decided) {
         this.send(row, false, done);
         return;
@@ -127,7 +128,8 @@ export class Attempts {
   /** A channel that throws at once is treated as one that rejects. */
   private sent({ id, account, prepared }: HeldRow, mayStart: () => boolean): Promise<Outcome | 'not_started'> {
     try {
-      return this.options.channel.send(prepared, { id, account, idempotencyKey: idempotencyKey(id), mayStart });
+      const { now } = this;
+      return this.options.channel.send(prepared, { id, account, idempotencyKey: idempotencyKey(id), mayStart, now });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -162,10 +164,10 @@ export class Attempts {
   }
 
   /** The database's clock, or this machine's while nothing is known of it: for records only. */
-  private now(): number {
+  private readonly now = (): number => {
     const now = this.options.databaseClock.earliest();
     return Number.isFinite(now) ? Math.floor(now) : this.options.clock.now();
-  }
+  };
 
   private bug(what: string, row: HeldRow, error: unknown): string {
     this.options.onError(`${what} message ${row.id}`, error);

@@ -11,6 +11,8 @@ export interface AttemptContext {
    * is written and the send resolves to `not_started`. Called once, so the caller can note when the request began.
    */
   readonly mayStart: () => boolean;
+  /** Epoch milliseconds by the database's clock: this machine's own may be wrong, and the provider would mind. */
+  readonly now: () => number;
 }
 
 /**

@@ -80,7 +80,7 @@ export class WebhookChannel implements Channel<WebhookRequest> {
       return { kind: 'rejected', reason: "the account's secret is not a Standard Webhooks secret (whsec_ and base64)" };
     }
     const ended = await this.exchange(request, attempt, key);
-    return this.judge(request, ended);
+    return this.judge(request, ended, attempt.now());
   }
 
   async close(): Promise<void> {
@@ -93,7 +93,7 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     const { idempotencyKey } = attempt;
     const headers = [...request.headers, 'webhook-id', idempotencyKey, 'idempotency-key', idempotencyKey];
     if (key !== undefined) {
-      const timestamp = Math.floor(this.options.clock.now() / 1_000);
+      const timestamp = Math.floor(attempt.now() / 1_000);
       const signature = sign(key, idempotencyKey, timestamp, request.body);
       headers.push('webhook-timestamp', String(timestamp), 'webhook-signature', signature);
     }
@@ -113,9 +113,9 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     });
   }
 
-  private judge(request: WebhookRequest, ended: Ended): Outcome | 'not_started' {
+  private judge(request: WebhookRequest, ended: Ended, now: number): Outcome | 'not_started' {
     if (ended.kind === 'answered') {
-      return outcomeOf(answerOf(ended.status, ended.headers, ended.body, request.headers), this.options.clock.now());
+      return outcomeOf(answerOf(ended.status, ended.headers, ended.body, request.headers), now);
     }
     const late = `within ${this.options.timeout} ms`;
     if (ended.kind === 'no_answer') {

@@ -49,6 +49,7 @@ function send(through: WebhookChannel, path: string, sending: Sending = {}) {
     account,
     idempotencyKey: sending.key ?? 'msg_1',
     mayStart: sending.mayStart ?? (() => true),
+    now: () => systemClock.now(),
   });
 }
 
@@ -328,6 +329,19 @@ describe('an account that has a secret never sends unsigned', () => {
     await send(through, '/', { key: 'msg_8' });
     const second = receiver.journal[1];
     expect(new Webhook(SECRET).verify(second?.body ?? '', second?.headers as Record<string, string>)).toEqual({ n: 1 });
+  });
+
+  test("the time is the attempt's, though this machine's clock is an hour wrong", async () => {
+    const clock = { ...systemClock, now: () => systemClock.now() - 3_600_000 };
+    const through = channel({ clock, secretsOf: async () => new Map([['shop', SECRET]]) });
+    const date = encodeURIComponent(new Date(systemClock.now() + 60_000).toUTCString());
+    const { after } = (await send(through, `/?status=503&retry-after=${date}`)) as { after: number };
+    expect(after).toBeLessThanOrEqual(60_000);
+    const [received] = receiver.journal;
+    // The library refuses a signature that is minutes old.
+    expect(new Webhook(SECRET).verify(received?.body ?? '', received?.headers as Record<string, string>)).toEqual({
+      n: 1,
+    });
   });
 
   test('without a secret there is no signature, and still a key', async () => {
