@@ -14,7 +14,9 @@ import { until } from '../support/until';
 import { Clients } from './clients';
 import { Crew } from './crew';
 import { FaultStack, faultsFolder, type PartName } from './fault-stack';
-import type { Histories, Request, Row } from './judgement';
+import { requestsOf } from './history/content';
+import type { Histories } from './history/history';
+import { tableHistory } from './history/witnesses';
 
 export const WORKERS = ['due-0', 'due-1', 'webhook-0', 'webhook-1'];
 /** Milliseconds until everything must be well after the faults, and until no row is open. */
@@ -109,7 +111,17 @@ export class Arena {
       return Object.values(left).every((count) => count === 0);
     };
     await until('no worker has anything in hand', isEmpty, 30_000).catch(() => undefined);
-    return { clients: this.clients.log, requests: this.requests(), rows: await this.rows(), left };
+    const keys = await this.sql.rows<[string, number]>(
+      'SELECT dedupe_key, id FROM scheduled_messages WHERE dedupe_key IS NOT NULL',
+    );
+    const ids = new Map(keys);
+    return {
+      clients: this.clients.log.map((operation) => ({ ...operation, id: ids.get(operation.key) })),
+      requests: requestsOf([this.receiver, ...this.others].flatMap(({ journal }) => journal)),
+      table: await tableHistory(this.sql),
+      classes: { webhook: 'idempotent' },
+      left,
+    };
   }
 
   /** The session of a worker's process. */
@@ -175,24 +187,5 @@ export class Arena {
       gauges: {} as Record<string, Record<string, number>>,
       ...(JSON.parse(report ?? '{}') as object),
     }));
-  }
-
-  private requests(): Request[] {
-    const all = [this.receiver, ...this.others].flatMap(({ journal }) => journal);
-    return all.map(({ key, path, at, accepted }) => ({
-      key,
-      content: path.replace(/^\//, '').replace(/\?.*$/, ''),
-      at,
-      accepted,
-    }));
-  }
-
-  private async rows(): Promise<Row[]> {
-    const rows = await this.sql.rows<[string, Row['state'], number]>(
-      `SELECT m.dedupe_key, m.state, m.in_doubt = 1 OR EXISTS (SELECT 1 FROM delivery_attempts a
-         WHERE a.message_id = m.id AND a.outcome IN ('retry', 'unknown'))
-       FROM scheduled_messages m WHERE m.dedupe_key IS NOT NULL`,
-    );
-    return rows.map(([key, state, mayRepeat]) => ({ key, state, mayRepeat: mayRepeat === 1 }));
   }
 }

@@ -1,21 +1,14 @@
-import { type Client, type NewMessage, Unavailable } from '../../connectors/mysql/client';
+import { type Client, type NewMessage, type Payload, Unavailable } from '../../connectors/mysql/client';
 import { systemClock } from '../../topology/core/clock';
 import type { Random } from '../simulation/random';
+import { webhookContent } from './history/content';
+import type { ClientOperation } from './history/history';
 
-/** One call of a client and what it was told. Times are epoch milliseconds. */
-export interface Operation {
-  readonly kind: 'schedule' | 'edit' | 'cancel' | 'overwrite';
-  /** Which message: its dedupe key. */
+/** An operation on a message that is known by its dedupe key. */
+export interface Operation extends Omit<ClientOperation, 'id'> {
   readonly key: string;
-  /** What is to be sent from then on, and when; each operation has its own content. */
-  readonly content?: string;
-  readonly dueAt?: number;
   /** Nobody minds when it is late. */
   readonly patient?: boolean;
-  readonly invokedAt: number;
-  readonly endedAt: number;
-  /** `fail`: certainly without effect. `unknown`: with or without. */
-  readonly result: 'ok' | 'fail' | 'unknown';
 }
 
 export interface Burst {
@@ -32,11 +25,9 @@ export interface Burst {
 
 interface Fresh {
   readonly key: string;
-  readonly content: string;
   readonly dueAt: number;
   readonly account: string;
-  readonly query: string;
-  readonly url: string;
+  readonly payload: Payload;
   readonly patient: boolean;
 }
 
@@ -63,7 +54,7 @@ export class Clients {
   async burst({ count, dueAt, query = '', account, url = this.url, patient = false }: Burst): Promise<string[]> {
     const all = Array.from({ length: count }, () => {
       const key = `${this.run}-${++this.last}`;
-      return { key, content: `${key}/1`, dueAt, account: account ?? accountOf(key), query, url, patient };
+      return { key, dueAt, account: account ?? accountOf(key), payload: payloadOf(`${url}/${key}/1${query}`), patient };
     });
     await this.schedule(all);
     return all.map(({ key }) => key);
@@ -72,10 +63,9 @@ export class Clients {
   /** Changes the content of a message that was not edited before, by plain SQL. @param write takes the payload; true when it was changed */
   async overwrite(key: string, write: (payload: string) => Promise<boolean>): Promise<void> {
     const dueAt = this.log.find((one) => one.key === key)?.dueAt ?? 0;
-    const content = `${key}/2`;
-    const invokedAt = systemClock.now();
-    const result = await answered(() => write(JSON.stringify({ url: `${this.url}/${content}`, body: { content } })));
-    this.log.push({ kind: 'overwrite', key, content, dueAt, invokedAt, endedAt: systemClock.now(), result });
+    const payload = payloadOf(`${this.url}/${key}/2`);
+    const asked = { kind: 'overwrite' as const, key, content: webhookContent(payload), dueAt };
+    await this.record([asked], () => write(JSON.stringify(payload)));
   }
 
   /** A stream of messages, some of which are edited or canceled. Ends when `signal` aborts. @param rate per second */
@@ -86,8 +76,8 @@ export class Clients {
       const fresh = Array.from({ length: count }, () => {
         const key = `${this.run}-${++this.last}`;
         const dueAt = Math.floor(now + this.random.between(AHEAD.least, AHEAD.most));
-        const query = `?delay=${this.random.integer(0, 100)}`;
-        return { key, content: `${key}/1`, dueAt, account: accountOf(key), query, url: this.url, patient: false };
+        const payload = payloadOf(`${this.url}/${key}/1?delay=${this.random.integer(0, 100)}`);
+        return { key, dueAt, account: accountOf(key), payload, patient: false };
       });
       const keys = [...this.standing.keys()];
       for (const { key, dueAt } of fresh) this.standing.set(key, { edits: 1, dueAt });
@@ -101,62 +91,74 @@ export class Clients {
 
   private async schedule(messages: readonly Fresh[]): Promise<void> {
     if (messages.length === 0) return;
-    const invokedAt = systemClock.now();
-    const result = await answered(async () => {
+    const asked = messages.map(({ key, dueAt, payload, patient }) => ({
+      kind: 'schedule' as const,
+      key,
+      content: webhookContent(payload),
+      dueAt,
+      patient,
+    }));
+    await this.record(asked, async () => {
       const answers = await this.client.schedule(
         messages.map(
-          ({ key, content, dueAt, account, query, url }): NewMessage => ({
+          ({ key, dueAt, account, payload }): NewMessage => ({
             account,
             channel: 'webhook',
             dueAt,
             dedupeKey: key,
-            payload: { url: `${url}/${content}${query}`, body: { content } },
+            payload,
           }),
         ),
       );
       return answers.every((answer) => answer.result === 'scheduled');
     });
-    const endedAt = systemClock.now();
-    for (const { key, content, dueAt, patient } of messages) {
-      this.log.push({ kind: 'schedule', key, content, dueAt, patient, invokedAt, endedAt, result });
-    }
   }
 
   private async edit(key: string): Promise<void> {
     const message = this.standing.get(key);
     if (message === undefined) return;
-    const content = `${key}/${++message.edits}`;
+    const payload = payloadOf(`${this.url}/${key}/${++message.edits}`);
     const dueAt = message.dueAt + this.random.integer(0, 1_000);
-    const invokedAt = systemClock.now();
-    const result = await answered(async () => {
-      const payload = { url: `${this.url}/${content}`, body: { content } };
+    const asked = { kind: 'edit' as const, key, content: webhookContent(payload), dueAt };
+    const result = await this.record([asked], async () => {
       const answer = await this.client.edit({ account: accountOf(key), dedupeKey: key, dueAt, payload });
       return answer.result === 'edited';
     });
-    this.log.push({ kind: 'edit', key, content, dueAt, invokedAt, endedAt: systemClock.now(), result });
     if (result !== 'ok') this.standing.delete(key);
   }
 
   private async cancel(key: string): Promise<void> {
     this.standing.delete(key);
-    const invokedAt = systemClock.now();
-    const result = await answered(
-      async () => (await this.client.cancel({ account: accountOf(key), dedupeKey: key })).result === 'canceled',
-    );
-    this.log.push({ kind: 'cancel', key, invokedAt, endedAt: systemClock.now(), result });
+    await this.record([{ kind: 'cancel' as const, key }], async () => {
+      const answer = await this.client.cancel({ account: accountOf(key), dedupeKey: key });
+      return answer.result === 'canceled';
+    });
   }
+
+  /** Writes down what is asked and how it ends. A call that was not answered may have had its effect, or have it yet. */
+  private async record(
+    asked: readonly Omit<Operation, 'invokedAt' | 'endedAt' | 'result'>[],
+    call: () => Promise<boolean>,
+  ): Promise<Operation['result']> {
+    const invokedAt = systemClock.now();
+    let result: Operation['result'];
+    try {
+      result = (await call()) ? 'ok' : 'fail';
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      result = 'unknown';
+    }
+    const endedAt = result === 'unknown' ? Number.POSITIVE_INFINITY : systemClock.now();
+    this.log.push(...asked.map((one) => ({ ...one, invokedAt, endedAt, result })));
+    return result;
+  }
+}
+
+/** What it is about is in the path; the path's query scripts the receiver. */
+function payloadOf(url: string): Payload {
+  return { url, body: { n: 1 } };
 }
 
 function accountOf(key: string): string {
   return `account-${Number(key.slice(key.lastIndexOf('-') + 1)) % ACCOUNTS}`;
-}
-
-/** A call that was not answered may have had its effect. */
-async function answered(call: () => Promise<boolean>): Promise<Operation['result']> {
-  try {
-    return (await call()) ? 'ok' : 'fail';
-  } catch (error) {
-    if (error instanceof Unavailable) return 'unknown';
-    throw error;
-  }
 }

@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../../topology/core/clock';
-import { reasonOf } from '../../topology/core/errors';
 import { Random } from '../simulation/random';
-import { Arena } from './arena';
+import type { Arena } from './arena';
+import { runOnArena, say } from './command';
 import type { Fault } from './fault';
 import { faults } from './faults';
 import { trial, type Verdict } from './trial';
@@ -13,31 +13,19 @@ interface Options {
   readonly only: string;
 }
 
-async function main(): Promise<void> {
-  const options = new Command('npm run test:faults --')
-    .description('Every fault under load on a stack of its own, then faults at random, each judged.')
-    .option('--seed <number>', 'of the order, the moments and the load', wholeNumber, systemClock.now() % 1_000_000)
-    .option('--minutes <number>', 'go on with faults at random until then', wholeNumber, 0)
-    .option('--only <expression>', 'faults whose name fits this expression', '')
-    .parse(process.argv)
-    .opts<Options>();
+async function main(arena: Arena): Promise<void> {
   say(`seed ${options.seed}`);
-  const arena = await Arena.start(say);
   const verdicts: Verdict[] = [];
-  try {
-    await run(arena, options, (verdict) => {
-      verdicts.push(verdict);
-      say(line(verdict));
-    });
-  } finally {
-    await arena.stop();
-  }
+  await run(arena, (verdict) => {
+    verdicts.push(verdict);
+    say(line(verdict));
+  });
   const bad = verdicts.filter(({ broken }) => broken.length > 0);
   say(`seed ${options.seed}: ${verdicts.length} trials, ${bad.length} broken`);
   if (bad.length > 0) process.exitCode = 1;
 }
 
-async function run(arena: Arena, options: Options, told: (verdict: Verdict) => void): Promise<void> {
+async function run(arena: Arena, told: (verdict: Verdict) => void): Promise<void> {
   const random = new Random(options.seed);
   const chosen = faults.filter(({ name }) => new RegExp(options.only).test(name));
   const end = systemClock.monotonic() + options.minutes * 60_000;
@@ -55,17 +43,18 @@ function line({ name, messages, requests, lateness, seconds, broken }: Verdict):
   return `${broken.length === 0 ? 'ok ' : 'BROKEN'} ${name}: ${figures}${shown.join('')}${broken.length > 10 ? `\n    … ${broken.length} in all` : ''}`;
 }
 
-function say(text: string): void {
-  process.stdout.write(`${new Date(systemClock.now()).toISOString().slice(11, 19)} ${text}\n`);
-}
-
 function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('expected a whole number');
   return value;
 }
 
-void main().catch((error: unknown) => {
-  say(reasonOf(error));
-  process.exitCode ||= 1;
-});
+const options = new Command('npm run test:faults --')
+  .description('Every fault under load on a stack of its own, then faults at random, each judged.')
+  .option('--seed <number>', 'of the order, the moments and the load', wholeNumber, systemClock.now() % 1_000_000)
+  .option('--minutes <number>', 'go on with faults at random until then', wholeNumber, 0)
+  .option('--only <expression>', 'faults whose name fits this expression', '')
+  .parse(process.argv)
+  .opts<Options>();
+
+void runOnArena(main);

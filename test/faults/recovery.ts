@@ -1,8 +1,8 @@
 import { systemClock } from '../../topology/core/clock';
-import { reasonOf } from '../../topology/core/errors';
 import { Random } from '../simulation/random';
 import { until } from '../support/until';
-import { Arena } from './arena';
+import type { Arena } from './arena';
+import { runOnArena, say } from './command';
 import { burst } from './moments';
 
 /** How long something takes to go on. Times are milliseconds. */
@@ -12,6 +12,7 @@ interface Recovery {
   readonly measure: (arena: Arena) => Promise<number>;
 }
 
+const WARM_UP = 3;
 const ROUNDS = 3;
 /** One message for each of so many accounts: every partition has some. */
 const SPREAD = 60;
@@ -92,29 +93,24 @@ async function kafkaRestart(arena: Arena): Promise<number> {
   return systemClock.monotonic() - readyAt;
 }
 
-async function main(): Promise<void> {
-  const arena = await Arena.start(say);
-  const worst = new Map<Recovery, number[]>();
-  try {
-    // The JVMs are slow in their first minute.
-    for (let round = 0; round < 3; round++) {
-      await arena.begin(new Random(round));
-      await latenessOfBurst(arena);
-    }
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const recovery of recoveries) {
-        await arena.begin(new Random(round));
-        const took = await recovery.measure(arena);
-        worst.set(recovery, [...(worst.get(recovery) ?? []), took]);
-        say(`${recovery.what}: ${seconds(took)}`);
-        await arena.recovered();
-        await arena.settled();
-      }
-    }
-  } finally {
-    await arena.stop();
+async function main(arena: Arena): Promise<void> {
+  const measured = new Map<Recovery, number[]>();
+  // The JVMs are slow in their first minute.
+  for (let round = 0; round < WARM_UP; round++) {
+    await arena.begin(new Random(round));
+    await latenessOfBurst(arena);
   }
-  print(worst);
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const recovery of recoveries) {
+      await arena.begin(new Random(round));
+      const took = await recovery.measure(arena);
+      measured.set(recovery, [...(measured.get(recovery) ?? []), took]);
+      say(`${recovery.what}: ${seconds(took)}`);
+      await arena.recovered();
+      await arena.settled();
+    }
+  }
+  print(measured);
 }
 
 /** The table as docs/reliability.md shows it. */
@@ -132,11 +128,4 @@ function seconds(milliseconds: number): string {
   return `${(milliseconds / 1_000).toFixed(1)} s`;
 }
 
-function say(text: string): void {
-  process.stderr.write(`${new Date(systemClock.now()).toISOString().slice(11, 19)} ${text}\n`);
-}
-
-void main().catch((error: unknown) => {
-  say(reasonOf(error));
-  process.exitCode ||= 1;
-});
+void runOnArena(main);

@@ -2,8 +2,10 @@ import { systemClock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
 import { Random } from '../simulation/random';
 import type { Arena } from './arena';
+import type { Operation } from './clients';
 import type { Fault } from './fault';
-import { type Histories, judge } from './judgement';
+import type { Histories } from './history/history';
+import { judge } from './history/judge';
 
 /** What came of one fault. */
 export interface Verdict {
@@ -40,15 +42,15 @@ export async function trial(arena: Arena, fault: Fault, seed: number): Promise<V
   }
   await arena.recovered();
   const histories = await arena.settled();
-  broken.push(...judge(histories));
-  const lateness = latenessOf(histories);
+  broken.push(...judge(histories).map(({ invariant, id, reason }) => `${invariant}: ${id ?? ''} ${reason}`));
+  const lateness = latenessOf(clients.log, histories);
   const most = lateness.at(-1) ?? 0;
   if (most > fault.lateness)
     broken.push(`a message was ${Math.round(most)} ms late; at most ${fault.lateness} is well`);
   return {
     name: fault.name,
     seed,
-    messages: histories.rows.length,
+    messages: histories.table.rows.length,
     requests: histories.requests.length,
     lateness: { median: lateness[Math.floor(lateness.length / 2)] ?? 0, most },
     seconds: (systemClock.monotonic() - begun) / 1_000,
@@ -57,7 +59,7 @@ export async function trial(arena: Arena, fault: Fault, seed: number): Promise<V
 }
 
 /** Accepted minus due, in ascending order. */
-function latenessOf({ clients, requests }: Histories): number[] {
+function latenessOf(clients: readonly Operation[], { requests }: Histories): number[] {
   const due = new Map<string, number>();
   for (const { content, dueAt, patient } of clients) {
     if (content !== undefined && dueAt !== undefined && patient !== true) due.set(content, dueAt);
