@@ -135,6 +135,14 @@ export class Arena {
     return session;
   }
 
+  /** The worker that owns a partition. */
+  async ownerOf(component: string, partition: number): Promise<string> {
+    const owner = (await this.reports()).find(({ partitions }) => partitions[component]?.includes(partition) === true);
+    const name = this.crew.names.find((one) => this.crew.pidOf(one) === owner?.pid);
+    if (name === undefined) throw new Error(`nobody owns partition ${partition} of ${component}`);
+    return name;
+  }
+
   async stop(): Promise<void> {
     await this.crew.stopAll();
     const receivers = [this.receiver, ...this.others].map((receiver) => receiver.close());

@@ -3,8 +3,9 @@ import { run } from '../../deploy/stack/commands';
 import { required } from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
 import { until } from '../support/until';
+import type { Arena } from './arena';
 import type { Fault } from './fault';
-import { burst } from './moments';
+import { amid, burst } from './moments';
 
 export const kafkaFaults: readonly Fault[] = [
   {
@@ -13,7 +14,7 @@ export const kafkaFaults: readonly Fault[] = [
     lateness: 20_000,
     run: async ({ stack }) => {
       await stack.kill('kafka');
-      await systemClock.sleep(5_000);
+      await systemClock.sleep(3_000);
       await stack.restart('kafka');
     },
   },
@@ -73,25 +74,40 @@ export const cdcFaults: readonly Fault[] = [
     run: async (arena) => {
       await arena.stack.kill('connect');
       await burst(arena, 2_000, 2_000);
-      await systemClock.sleep(6_000);
+      await amid(arena, 2_000);
       await arena.stack.restart('connect');
     },
   },
   {
     name: "the connector's task fails, and is restarted by a spout",
     short: true,
-    lateness: 6_000,
+    lateness: 8_000,
+    run: failTask,
+  },
+  {
+    name: "the connector's task fails, and the spout that looks after it dies",
+    short: false,
+    lateness: 20_000,
     run: async (arena) => {
-      const { sql, connector } = arena;
-      const isFailed = async () => (await connector.status())?.tasks.some(({ state }) => state === 'FAILED') === true;
-      await sql.run("REVOKE REPLICATION SLAVE, REPLICATION CLIENT ON *.* FROM 'downspout_cdc'");
-      const dumps = await sql.rows<[number]>(
-        "SELECT id FROM information_schema.processlist WHERE user = 'downspout_cdc'",
-      );
-      for (const [id] of dumps) await sql.run(`KILL ${id}`).catch(() => undefined);
-      await until('the task has failed', isFailed);
-      await burst(arena, 500, 1_500);
-      await sql.run("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'downspout_cdc'");
+      const owner = await arena.ownerOf('due', 0);
+      await Promise.all([failTask(arena), killed(arena, owner)]);
     },
   },
 ];
+
+/** The task loses its rights and its connection, and gets the rights back when it has failed. Nobody here restarts it. */
+async function failTask(arena: Arena): Promise<void> {
+  const { sql, connector } = arena;
+  const isFailed = async () => (await connector.status())?.tasks.some(({ state }) => state === 'FAILED') === true;
+  await sql.run("REVOKE REPLICATION SLAVE, REPLICATION CLIENT ON *.* FROM 'downspout_cdc'");
+  const dumps = await sql.rows<[number]>("SELECT id FROM information_schema.processlist WHERE user = 'downspout_cdc'");
+  for (const [id] of dumps) await sql.run(`KILL ${id}`).catch(() => undefined);
+  await until('the task has failed', isFailed);
+  await burst(arena, 500, 1_500);
+  await sql.run("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'downspout_cdc'");
+}
+
+async function killed({ crew }: Arena, name: string): Promise<void> {
+  crew.signal(name, 'SIGKILL');
+  await until(`${name} is started again`, () => crew.pidOf(name) !== null);
+}

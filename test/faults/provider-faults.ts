@@ -3,10 +3,10 @@ import type { Fault } from './fault';
 import { burst } from './moments';
 
 /** A provider that does this to a message once, and then what it should. */
-function provider(name: string, query: string, count: number): Fault {
+function provider(name: string, query: string, count: number, short = false): Fault {
   return {
     name: `a provider that ${name}`,
-    short: true,
+    short,
     lateness: 20_000,
     run: async (arena) => {
       await burst(arena, count, 1_500, `?once=yes&${query}`);
@@ -16,7 +16,7 @@ function provider(name: string, query: string, count: number): Fault {
 }
 
 export const providerFaults: readonly Fault[] = [
-  provider('accepts and drops the connection', 'drop=yes&accept=yes', 200),
+  provider('accepts and drops the connection', 'drop=yes&accept=yes', 200, true),
   provider('accepts and answers 500', 'status=500&accept=yes', 200),
   provider('never finishes its body', 'body=endless', 200),
   provider('sends 1 GB', 'body=huge', 3),

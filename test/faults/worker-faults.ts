@@ -48,7 +48,7 @@ export const workerFaults: readonly Fault[] = [
   },
   {
     name: "workers' wall clocks are an hour wrong in either direction",
-    short: true,
+    short: false,
     lateness: 5_000,
     run: async (arena) => {
       // One after the other, so that there is always somebody who sends.

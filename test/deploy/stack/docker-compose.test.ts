@@ -10,6 +10,7 @@ interface Service {
   readonly healthcheck?: { readonly test?: readonly string[] };
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
   readonly profiles?: readonly string[];
+  readonly restart?: string;
 }
 
 const ROOT = join(__dirname, '../../..');
@@ -35,6 +36,10 @@ describe('docker-compose.yml', () => {
 
   it.each(services)('%s: health is checked', (_name, { healthcheck }) => {
     expect(healthcheck?.test?.[0]).toMatch(/^CMD/);
+  });
+
+  it.each(lasting)('%s: is started again when it dies', (_name, { restart }) => {
+    expect(restart).toBe('unless-stopped');
   });
 
   it.each(services)('%s: ports are this machine’s only and can be moved', (_name, { ports = [] }) => {
