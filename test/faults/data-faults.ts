@@ -14,7 +14,7 @@ export const dataFaults: readonly Fault[] = [
   {
     name: 'changes come again, doubled, as of an hour ago and as of now',
     short: false,
-    lateness: 4_000,
+    lateness: 10_000,
     run: async (arena) => {
       await burst(arena, 1_000, 4_000);
       for (let round = 0; round < 3; round++) {
@@ -27,7 +27,7 @@ export const dataFaults: readonly Fault[] = [
   {
     name: 'a column is added and dropped under load',
     short: false,
-    lateness: 6_000,
+    lateness: 20_000,
     run: async (arena) => {
       await burst(arena, 1_000, 2_500);
       await arena.sql.run('ALTER TABLE scheduled_messages ADD COLUMN note VARCHAR(20) NULL');
@@ -38,7 +38,7 @@ export const dataFaults: readonly Fault[] = [
   {
     name: 'an application holds one row for 30 s',
     short: false,
-    lateness: 4_000,
+    lateness: 10_000,
     run: async (arena) => {
       const { sql, clients } = arena;
       await clients.burst({ count: 1, dueAt: systemClock.now() + 2_000, account: 'held', patient: true });
@@ -54,7 +54,7 @@ export const dataFaults: readonly Fault[] = [
   {
     name: 'plain SQL edits forget the version, around the due instant',
     short: true,
-    lateness: 4_000,
+    lateness: 10_000,
     run: async (arena) => {
       const { clients, sql } = arena;
       for (let round = 0; round < 4; round++) {

@@ -11,7 +11,7 @@ export const kafkaFaults: readonly Fault[] = [
   {
     name: 'Kafka is killed and down for some seconds while messages come due',
     short: true,
-    lateness: 20_000,
+    lateness: 45_000,
     run: async ({ stack }) => {
       await stack.kill('kafka');
       await systemClock.sleep(3_000);
@@ -21,7 +21,7 @@ export const kafkaFaults: readonly Fault[] = [
   {
     name: 'Kafka is down for a minute',
     short: false,
-    lateness: 90_000,
+    lateness: 120_000,
     run: async ({ stack }) => {
       await stack.kill('kafka');
       await systemClock.sleep(60_000);
@@ -31,7 +31,7 @@ export const kafkaFaults: readonly Fault[] = [
   {
     name: 'Kafka hangs, then goes on',
     short: false,
-    lateness: 40_000,
+    lateness: 60_000,
     run: async ({ stack }) => {
       stack.signal('kafka', 'SIGSTOP');
       await systemClock.sleep(15_000);
@@ -41,7 +41,7 @@ export const kafkaFaults: readonly Fault[] = [
   {
     name: "Kafka's disk is full",
     short: false,
-    lateness: 40_000,
+    lateness: 60_000,
     run: async (arena) => {
       const { stack } = arena;
       // No file may grow: what a full disk answers, without a disk to fill.
@@ -55,7 +55,7 @@ export const kafkaFaults: readonly Fault[] = [
   {
     name: 'a due topic is deleted and made again',
     short: false,
-    lateness: 40_000,
+    lateness: 60_000,
     run: async (arena) => {
       const brokers = required(arena.environment, 'KAFKA_BROKERS');
       await burst(arena, 500, 3_000);
@@ -69,8 +69,8 @@ export const kafkaFaults: readonly Fault[] = [
 export const cdcFaults: readonly Fault[] = [
   {
     name: 'Connect is killed and down while 2,000 messages come due',
-    short: true,
-    lateness: 6_000,
+    short: false,
+    lateness: 20_000,
     run: async (arena) => {
       await arena.stack.kill('connect');
       await burst(arena, 2_000, 2_000);
@@ -81,13 +81,13 @@ export const cdcFaults: readonly Fault[] = [
   {
     name: "the connector's task fails, and is restarted by a spout",
     short: true,
-    lateness: 8_000,
+    lateness: 20_000,
     run: failTask,
   },
   {
     name: "the connector's task fails, and the spout that looks after it dies",
     short: false,
-    lateness: 20_000,
+    lateness: 45_000,
     run: async (arena) => {
       const owner = await arena.ownerOf('due', 0);
       await Promise.all([failTask(arena), killed(arena, owner)]);

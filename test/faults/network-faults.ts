@@ -6,7 +6,7 @@ export const networkFaults: readonly Fault[] = [
   {
     name: 'MySQL is killed during claims',
     short: true,
-    lateness: 25_000,
+    lateness: 45_000,
     run: async (arena) => {
       await burst(arena, 2_000, 1_500, '?delay=50');
       await amid(arena, 300);
@@ -17,7 +17,7 @@ export const networkFaults: readonly Fault[] = [
   {
     name: 'the network to MySQL is half-open, then goes on',
     short: false,
-    lateness: 60_000,
+    lateness: 90_000,
     run: async (arena) => {
       const { stack } = arena;
       await burst(arena, 500, 1_000, '?delay=50');
@@ -30,7 +30,7 @@ export const networkFaults: readonly Fault[] = [
   {
     name: 'connections to MySQL are half-open for longer than a lost claim is waited for, new ones work',
     short: false,
-    lateness: 60_000,
+    lateness: 90_000,
     run: async (arena) => {
       const { stack } = arena;
       await burst(arena, 500, 1_000, '?delay=50');
@@ -43,7 +43,7 @@ export const networkFaults: readonly Fault[] = [
   {
     name: 'the network to Kafka is half-open',
     short: false,
-    lateness: 60_000,
+    lateness: 90_000,
     run: async ({ stack }) => {
       stack.network.kafka.freeze('all');
       await systemClock.sleep(15_000);
@@ -53,7 +53,7 @@ export const networkFaults: readonly Fault[] = [
   {
     name: 'connections to MySQL and Kafka are reset',
     short: false,
-    lateness: 10_000,
+    lateness: 30_000,
     run: async ({ stack }) => {
       for (let reset = 0; reset < 5; reset++) {
         stack.network.mysql.reset();
@@ -65,7 +65,7 @@ export const networkFaults: readonly Fault[] = [
   {
     name: 'the network to MySQL and Kafka is slow',
     short: false,
-    lateness: 10_000,
+    lateness: 30_000,
     run: async (arena) => {
       const { mysql, kafka } = arena.stack.network;
       for (const latency of [50, 200]) {
@@ -81,7 +81,7 @@ export const networkFaults: readonly Fault[] = [
   {
     name: 'MySQL hangs for longer than a lease, then goes on',
     short: false,
-    lateness: 60_000,
+    lateness: 90_000,
     run: async (arena) => {
       await burst(arena, 500, 1_000, '?delay=50');
       await amid(arena, 100);

@@ -7,7 +7,7 @@ function provider(name: string, query: string, count: number, short = false): Fa
   return {
     name: `a provider that ${name}`,
     short,
-    lateness: 20_000,
+    lateness: 45_000,
     run: async (arena) => {
       await burst(arena, count, 1_500, `?once=yes&${query}`);
       await systemClock.sleep(1_500);
@@ -23,7 +23,7 @@ export const providerFaults: readonly Fault[] = [
   {
     name: 'one host never answers, with 5,000 messages due',
     short: false,
-    lateness: 4_000,
+    lateness: 10_000,
     run: async (arena) => {
       const silent = await arena.anotherReceiver();
       silent.isSilent = true;

@@ -15,7 +15,7 @@ export const workerFaults: readonly Fault[] = [
   {
     name: 'spouts and bolts are killed at random through a burst',
     short: true,
-    lateness: 30_000,
+    lateness: 60_000,
     run: async (arena, random) => {
       await burst(arena, 2_000, 2_000, '?delay=200');
       for (let kill = 0; kill < 4; kill++) {
@@ -28,7 +28,7 @@ export const workerFaults: readonly Fault[] = [
   {
     name: 'a bolt is stopped past its lease and goes on (zombie)',
     short: true,
-    lateness: 30_000,
+    lateness: 60_000,
     run: async (arena) => {
       await burst(arena, 1_000, 1_000, '?delay=400');
       await amid(arena, 200);
@@ -38,7 +38,7 @@ export const workerFaults: readonly Fault[] = [
   {
     name: 'a spout is stopped past its session and goes on (zombie)',
     short: false,
-    lateness: 20_000,
+    lateness: 45_000,
     run: async (arena) => {
       await burst(arena, 1_000, 3_000);
       arena.crew.signal('due-0', 'SIGSTOP');
@@ -49,7 +49,7 @@ export const workerFaults: readonly Fault[] = [
   {
     name: "workers' wall clocks are an hour wrong in either direction",
     short: false,
-    lateness: 5_000,
+    lateness: 15_000,
     run: async (arena) => {
       // One after the other, so that there is always somebody who sends.
       for (const [index, name] of WORKERS.entries()) {
@@ -68,7 +68,7 @@ export const workerFaults: readonly Fault[] = [
   {
     name: 'a storm of rebalances',
     short: false,
-    lateness: 20_000,
+    lateness: 45_000,
     run: async (arena) => {
       const { crew } = arena;
       for (let round = 0; round < 5; round++) {
@@ -82,7 +82,7 @@ export const workerFaults: readonly Fault[] = [
   {
     name: 'spouts with little memory and a million rows, 300,000 of them due soon',
     short: false,
-    lateness: 30_000,
+    lateness: 60_000,
     run: async (arena) => {
       const { crew, sql } = arena;
       const soon = systemClock.now() + 90_000;
