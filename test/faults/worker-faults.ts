@@ -9,7 +9,7 @@ import { amid, burst } from './moments';
 /** A lease, Kafka's session and the spout's interval are over by then. Milliseconds. */
 const BURIED = 30_000;
 const HOUR = 3_600_000;
-const MILLION = 1_000_000;
+const PIECE = 5_000;
 
 export const workerFaults: readonly Fault[] = [
   {
@@ -84,28 +84,26 @@ export const workerFaults: readonly Fault[] = [
     short: false,
     lateness: 60_000,
     run: async (arena) => {
-      const { crew, sql } = arena;
-      const soon = systemClock.now() + 90_000;
-      await insertMany(arena, MILLION, soon, (n) => (n < 0.3 * MILLION ? 0 : HOUR));
-      for (const name of ['due-0', 'due-1']) {
+      const { crew } = arena;
+      const spouts = ['due-0', 'due-1'];
+      const far = await insertMany(arena, 700_000, systemClock.now() + 24 * HOUR);
+      for (const name of spouts) {
         await crew.stop(name);
         crew.start(name, { NODE_OPTIONS: '--max-old-space-size=96' });
       }
       await arena.recovered();
       const before = crew.restarts;
-      // The frontier comes to them before they are due.
-      while (systemClock.now() < soon - 10_000) {
+      // Within the spouts' horizon, and gone before they are due.
+      const dueAt = systemClock.now() + 100_000;
+      const soon = await insertMany(arena, 300_000, dueAt);
+      while (systemClock.now() < dueAt - 50_000) {
         await burst(arena, 100, 1_000);
         await systemClock.sleep(5_000);
       }
+      await deleteMany(arena, soon);
       if (crew.restarts > before) throw new Error('a spout ran out of memory');
-      let left = 1;
-      while (left > 0) {
-        ({ affectedRows: left } = await sql.run(
-          `DELETE FROM scheduled_messages WHERE dedupe_key IS NULL AND due_at >= ${soon} LIMIT 20000`,
-        ));
-      }
-      for (const name of ['due-0', 'due-1']) {
+      await deleteMany(arena, far);
+      for (const name of spouts) {
         await crew.stop(name);
         crew.start(name);
       }
@@ -150,15 +148,29 @@ function wrongClock(shift: number): Record<string, string> {
   return { NODE_OPTIONS: `--require ${JSON.stringify(preload)}`, CLOCK_SHIFT: String(shift) };
 }
 
-/** Rows that no client knows of, of many accounts. @param later milliseconds after `dueAt`, of the nth */
-async function insertMany({ sql }: Arena, count: number, dueAt: number, later: (n: number) => number): Promise<void> {
-  const piece = 5_000;
-  for (let from = 0; from < count; from += piece) {
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Rows that no client knows of, of many accounts. @returns where their ids are */
+async function insertMany({ sql }: Arena, count: number, dueAt: number): Promise<Range> {
+  const ids: number[] = [];
+  for (let done = 0; done < count; done += PIECE) {
     const rows = Array.from(
-      { length: piece },
-      (_, at) =>
-        `('many-${(from + at) % 5_000}','webhook','{"url":"http://127.0.0.1:1/","body":1}',${dueAt + later(from + at)})`,
+      { length: PIECE },
+      (_, at) => `('many-${(done + at) % 5_000}','webhook','{"url":"http://127.0.0.1:1/","body":1}',${dueAt})`,
     );
-    await sql.run(`INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ${rows.join(',')}`);
+    const { insertId } = await sql.run(
+      `INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ${rows.join(',')}`,
+    );
+    ids.push(insertId);
+  }
+  return { from: Math.min(...ids), to: Math.max(...ids) + PIECE };
+}
+
+async function deleteMany({ sql }: Arena, { from, to }: Range): Promise<void> {
+  for (let id = from; id <= to; id += PIECE) {
+    await sql.run(`DELETE FROM scheduled_messages WHERE id BETWEEN ${id} AND ${id + PIECE - 1} AND dedupe_key IS NULL`);
   }
 }
