@@ -75,7 +75,7 @@ export class NativeStack implements Stack {
         throw new UserError('The stack runs in Docker. Stop it first: downspout down');
       }
       state.ha ||= this.options.ha === true;
-      state.ports = await choosePorts(this.compose, state, this.options.variables, clock);
+      state.ports = await choosePorts(this.compose, state, this.options.variables);
       this.state.write(state);
       const context: PartContext = {
         compose: this.compose,

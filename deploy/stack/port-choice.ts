@@ -1,4 +1,3 @@
-import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
 import type { ComposeFile } from './compose-file';
 import { freePort, isFree } from './ports';
@@ -17,10 +16,6 @@ const PURPOSES: Readonly<Record<string, string>> = {
   haproxy: 'haproxy',
 };
 
-/** A process that was killed holds its port for a moment after it counts as dead: while its threads end. */
-const TRIES = 40;
-const POLL = 50;
-
 /**
  * The ports of a native stack: the one that the variable of docker-compose.yml names where it is set, else the one that
  * was used before where it is free or ours, else any free one. So two checkouts run side by side.
@@ -30,7 +25,6 @@ export async function choosePorts(
   compose: ComposeFile,
   state: StackState,
   variables: Readonly<Record<string, string>>,
-  clock: Clock,
 ): Promise<Record<string, number>> {
   const chosen: Record<string, number> = {};
   const taken = new Set(Object.values(state.ports));
@@ -39,21 +33,14 @@ export async function choosePorts(
     const record = state.processes[part];
     const known = state.ports[purpose];
     const isOurs = (port: number) => port === known && record !== undefined && isAlive(record);
-    const isFreed = async (port: number) => {
-      for (let n = 1; !(await isFree(port)); n++) {
-        if (record === undefined || n === TRIES) return false;
-        await clock.sleep(POLL);
-      }
-      return true;
-    };
     const published = purpose === part ? compose.service(part).port : null;
     const variable = published?.variable ?? null;
     if (published !== null && variable !== null && variables[variable] !== undefined) {
-      if (!isOurs(published.number) && !(await isFreed(published.number))) {
+      if (!isOurs(published.number) && !(await isFree(published.number))) {
         throw new UserError(`${variable}: port ${published.number} is taken by another program. Name a free one.`);
       }
       chosen[purpose] = published.number;
-    } else if (known !== undefined && (isOurs(known) || (await isFreed(known)))) {
+    } else if (known !== undefined && (isOurs(known) || (await isFree(known)))) {
       chosen[purpose] = known;
     } else {
       chosen[purpose] = await freePort(taken);

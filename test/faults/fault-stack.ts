@@ -91,7 +91,7 @@ function partsOf(context: PartContext, network: FaultStack['network']): Part[] {
   network.kafka.target = kafka;
   const jars = kafkaJars(context);
   return [
-    new MySqlPart(context),
+    new MySqlPart(context, 'mysql'),
     advertised(new KafkaPart(context, jars), context.folder, kafka, network.kafka.port),
     new ConnectPart(context, jars),
   ];

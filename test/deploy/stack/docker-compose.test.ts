@@ -38,7 +38,7 @@ describe('docker-compose.yml', () => {
     expect(healthcheck?.test?.[0]).toMatch(/^CMD/);
   });
 
-  it.each(lasting)('%s: is started again when it dies', (_name, { restart }) => {
+  it.each(services)('%s: is started again when it dies', (_name, { restart }) => {
     expect(restart).toBe('unless-stopped');
   });
 
