@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../../topology/core/clock';
 import { Random } from '../simulation/random';
-import type { Arena } from './arena';
-import { runOnArena, say } from './command';
+import { Arena } from './arena';
+import { runOn, say } from './command';
 import type { Fault } from './fault';
 import { faults } from './faults';
 import { trial, type Verdict } from './trial';
@@ -57,4 +57,4 @@ const options = new Command('npm run test:faults --')
   .parse(process.argv)
   .opts<Options>();
 
-void runOnArena(main);
+void runOn(() => Arena.start(say), main);
