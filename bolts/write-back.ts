@@ -32,7 +32,7 @@ const LOCKED = 250;
  * 1. *A result is kept until it is written*: while the database is away it is tried again. What is unwritten is bounded by
  *    what was claimed, because claims stop while the backlog is large.
  * 2. *One bad row holds nobody else*: it is reported and given up; a locked one is handed in again.
- * 3. *Requests first*: results of a crowd wait up to a second, or until half of the backlog is reached, even when no request
+ * 3. *Requests first*: results of a crowd wait up to a second, or until the backlog is three quarters full, even when no request
  *    of this worker waits any more: those of others may.
  */
 export class WriteBack {
@@ -92,7 +92,7 @@ export class WriteBack {
     const { isCrowded, backlog, clock } = this.options;
     // Fewer than a batch in this time are no crowd, but a host that hangs.
     this.ofCrowd ||= this.waiting.length >= BATCH && isCrowded();
-    return this.ofCrowd && this.linger > 0 && this.unwritten * 2 < backlog && clock.monotonic() < this.until;
+    return this.ofCrowd && this.linger > 0 && this.unwritten * 4 < backlog * 3 && clock.monotonic() < this.until;
   }
 
   private go(): void {
