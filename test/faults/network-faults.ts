@@ -1,4 +1,6 @@
 import { systemClock } from '../../topology/core/clock';
+import type { FaultProxy } from '../support/fault-proxy';
+import type { Arena } from './arena';
 import type { Fault } from './fault';
 import { amid, burst } from './moments';
 
@@ -18,37 +20,19 @@ export const networkFaults: readonly Fault[] = [
     name: 'the network to MySQL is half-open, then goes on',
     short: false,
     lateness: 90_000,
-    run: async (arena) => {
-      const { stack } = arena;
-      await burst(arena, 500, 1_000, '?delay=50');
-      await systemClock.sleep(1_000);
-      stack.network.mysql.freeze('all');
-      await systemClock.sleep(15_000);
-      stack.network.mysql.thaw();
-    },
+    run: (arena) => halfOpenAmidBurst(arena, 'all', 15_000),
   },
   {
     name: 'connections to MySQL are half-open for longer than a lost claim is waited for, new ones work',
     short: false,
     lateness: 90_000,
-    run: async (arena) => {
-      const { stack } = arena;
-      await burst(arena, 500, 1_000, '?delay=50');
-      await systemClock.sleep(1_000);
-      stack.network.mysql.freeze('present');
-      await systemClock.sleep(40_000);
-      stack.network.mysql.thaw();
-    },
+    run: (arena) => halfOpenAmidBurst(arena, 'present', 40_000),
   },
   {
     name: 'the network to Kafka is half-open',
     short: false,
     lateness: 90_000,
-    run: async ({ stack }) => {
-      stack.network.kafka.freeze('all');
-      await systemClock.sleep(15_000);
-      stack.network.kafka.thaw();
-    },
+    run: ({ stack }) => halfOpen(stack.network.kafka, 'all', 15_000),
   },
   {
     name: 'connections to MySQL and Kafka are reset',
@@ -91,3 +75,16 @@ export const networkFaults: readonly Fault[] = [
     },
   },
 ];
+
+/** Connections to MySQL, all of them or those that there are, are half-open for so many milliseconds. */
+async function halfOpenAmidBurst(arena: Arena, which: 'all' | 'present', duration: number): Promise<void> {
+  await burst(arena, 500, 1_000, '?delay=50');
+  await systemClock.sleep(1_000);
+  await halfOpen(arena.stack.network.mysql, which, duration);
+}
+
+async function halfOpen(proxy: FaultProxy, which: 'all' | 'present', duration: number): Promise<void> {
+  proxy.freeze(which);
+  await systemClock.sleep(duration);
+  proxy.thaw();
+}

@@ -21,9 +21,7 @@ afterAll(async () => {
 }, 60_000);
 
 beforeEach(async () => {
-  deployment.receiver.journal.length = 0;
-  await deployment.sql.run('DELETE FROM delivery_attempts');
-  await deployment.sql.run('DELETE FROM scheduled_messages');
+  await deployment.clear();
 });
 
 /** Schedules `count` messages due at one instant, `ahead` ms from now; `query` scripts the receiver. @returns their ids */

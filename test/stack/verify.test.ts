@@ -28,9 +28,7 @@ afterAll(async () => {
 }, 60_000);
 
 beforeEach(async () => {
-  deployment.receiver.journal.length = 0;
-  await deployment.sql.run('DELETE FROM delivery_attempts');
-  await deployment.sql.run('DELETE FROM scheduled_messages');
+  await deployment.clear();
   clients = new RecordingClient(deployment.client, systemClock);
   dueAt = systemClock.now() + 6_000;
 });

@@ -85,6 +85,13 @@ export class Deployment {
     this.kill(index);
   }
 
+  /** Forgets all messages, and what the receiver has seen of them. */
+  async clear(): Promise<void> {
+    this.receiver.journal.length = 0;
+    await this.sql.run('DELETE FROM delivery_attempts');
+    await this.sql.run('DELETE FROM scheduled_messages');
+  }
+
   /** Rows of all messages, by state. */
   async states(): Promise<Record<string, number>> {
     const rows = await this.sql.rows<[string, number]>('SELECT state, COUNT(*) FROM scheduled_messages GROUP BY state');
