@@ -10,6 +10,8 @@ import { amid, burst } from './moments';
 const BURIED = 30_000;
 const HOUR = 3_600_000;
 const PIECE = 5_000;
+/** Ids go in steps: a second master has those between. */
+const STEP = 2;
 
 export const workerFaults: readonly Fault[] = [
   {
@@ -166,7 +168,7 @@ async function insertMany({ sql }: Arena, count: number, dueAt: number): Promise
     );
     ids.push(insertId);
   }
-  return { from: Math.min(...ids), to: Math.max(...ids) + PIECE };
+  return { from: Math.min(...ids), to: Math.max(...ids) + STEP * PIECE };
 }
 
 async function deleteMany({ sql }: Arena, { from, to }: Range): Promise<void> {
