@@ -94,6 +94,19 @@ describe('the parts of SendBolt', () => {
       expect(first?.ahead).toBeLessThan(200);
       expect(Math.min(...crowd.flatMap((row) => world.begun(row)))).toBeGreaterThanOrEqual(crowd[0]?.dueAt as number);
     });
+
+    it('rows of a large account gather to a claim while there is enough to send', async () => {
+      await start({ settings: { concurrency: 40, perAccount: 4, perHost: 40, claimBatch: 100 } });
+      world.channel.latency = 5;
+      world.emit(world.row(10, { host: 'h' }));
+      await world.advance(100);
+      const large = world.rows(200, 100, { account: 'large', host: 'h' });
+      const others = Array.from({ length: 1_800 }, (_, n) => world.row(100, { account: `a${n}`, host: 'h' }));
+      world.emit(...large, ...others);
+      await world.advance(5_000);
+      expect(world.states([...large, ...others])).toEqual(['delivered']);
+      expect(world.claims.length).toBeLessThan(2_000 / 25);
+    });
   });
 
   describe('WriteBack', () => {
