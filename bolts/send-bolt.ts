@@ -89,7 +89,7 @@ export class SendBolt implements Bolt<Due> {
       slots,
       persistence,
       backlog: UNWRITTEN_BATCHES * settings.claimBatch,
-      isCrowded: () => this.isCrowded(),
+      claimsWait: () => this.holding.ready(options.databaseClock.earliest()) > 0,
       onFreed: (row) => this.freed(row),
       onQuick: (host) => {
         this.sending.wakeHost(host);
@@ -202,12 +202,6 @@ export class SendBolt implements Bolt<Due> {
     if (this.drained === undefined) this.claiming.go(now);
     else this.finishDrain();
     return now;
-  }
-
-  /** Claimed rows wait while nearly all slots are taken, or rows that have woken wait to be claimed. */
-  private isCrowded(): boolean {
-    if (this.sending.waiting > 0 && this.slots.isCrowded) return true;
-    return this.holding.ready(this.options.databaseClock.earliest()) > 0;
   }
 
   private freed(row: HeldRow): void {

@@ -14,8 +14,8 @@ export interface SendingOptions extends AttemptsOptions {
   /** Outcomes that may be unwritten before nothing new should be claimed. */
   readonly backlog: number;
   readonly persistence: Persistence;
-  /** Messages wait to be sent as soon as others are. */
-  readonly isCrowded: () => boolean;
+  /** Rows that have woken wait to be claimed. */
+  readonly claimsWait: () => boolean;
   /** The row takes no slot any more, or less than before. */
   readonly onFreed: (row: HeldRow) => void;
   /** The host is known as quick now. */
@@ -47,8 +47,7 @@ export class Sending {
       persistence,
       clock,
       backlog,
-      // Only where sending again is harmless: what is unwritten when the worker dies is in doubt.
-      isCrowded: () => options.channel.class === 'idempotent' && options.isCrowded(),
+      isCrowded: () => this.isCrowded,
       onError,
       onWritten: (results) => this.written(results),
     });
@@ -62,6 +61,15 @@ export class Sending {
   /** Rows that are claimed and not started. */
   get waiting(): number {
     return this.toStart.size;
+  }
+
+  /**
+   * Claimed rows wait while nearly all slots are taken, or others wait to be claimed. Only where sending again is harmless:
+   * what is unwritten when the worker dies is in doubt.
+   */
+  private get isCrowded(): boolean {
+    const { slots, channel, claimsWait } = this.options;
+    return channel.class === 'idempotent' && ((this.toStart.size > 0 && slots.isCrowded) || claimsWait());
   }
 
   get unwritten(): number {
