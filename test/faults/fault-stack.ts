@@ -5,9 +5,10 @@ import { KafkaPart, kafkaJars } from '../../deploy/stack/kafka-part';
 import { MySqlPart } from '../../deploy/stack/mysql-part';
 import { NativeStack } from '../../deploy/stack/native-stack';
 import type { Part, PartContext } from '../../deploy/stack/part';
-import { packageRoot, readStackVariables } from '../../topology/config';
+import { packageRoot } from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
 import { FaultProxy } from '../support/fault-proxy';
+import { testStackVariables } from '../support/shared-stack';
 import { until } from '../support/until';
 
 export type PartName = 'mysql' | 'kafka' | 'connect';
@@ -80,9 +81,7 @@ export class FaultStack {
 }
 
 function nativeStack(parts: (context: PartContext) => readonly Part[]): NativeStack {
-  const { XDG_CACHE_HOME } = readStackVariables();
-  const variables = XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME };
-  return new NativeStack({ folder: faultsFolder, clock: systemClock, variables, parts });
+  return new NativeStack({ folder: faultsFolder, clock: systemClock, variables: testStackVariables(), parts });
 }
 
 function partsOf(context: PartContext, network: FaultStack['network']): Part[] {

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { type Connection, createConnection } from 'mysql2/promise';
 import { NativeStack } from '../../deploy/stack/native-stack';
 import { provision } from '../../deploy/targets/provision';
-import { type Environment, packageRoot, readEnvironment, readStackVariables } from '../../topology/config';
+import { type Environment, packageRoot, readEnvironment } from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
 import { Unavailable } from '../../topology/core/errors';
+import { testStackVariables } from '../support/shared-stack';
 import { testSettings, type World } from '../support/stack';
 import { until } from '../support/until';
 
@@ -135,11 +136,10 @@ export class HaWorld implements World {
 }
 
 function stackOf(ha: boolean): NativeStack {
-  const { XDG_CACHE_HOME } = readStackVariables();
   return new NativeStack({
     folder: join(packageRoot(), '.downspout', 'faults-ha'),
     clock: systemClock,
-    variables: XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME },
+    variables: testStackVariables(),
     ha,
   });
 }

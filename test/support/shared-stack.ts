@@ -35,10 +35,13 @@ export function leaveStack(): Promise<void> {
 }
 
 function testStack(): NativeStack {
-  // The ports of the other stack may be fixed by the environment; these are free ones.
+  return new NativeStack({ folder: testStackFolder, clock: systemClock, variables: testStackVariables() });
+}
+
+/** Variables of a stack of tests. The ports of `downspout up` may be fixed by the environment; tests take free ones. */
+export function testStackVariables(): Readonly<Record<string, string>> {
   const { XDG_CACHE_HOME } = readStackVariables();
-  const variables = XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME };
-  return new NativeStack({ folder: testStackFolder, clock: systemClock, variables });
+  return XDG_CACHE_HOME === undefined ? {} : { XDG_CACHE_HOME };
 }
 
 /** Other runs of the tests that are alive; what dead ones left is removed. */
