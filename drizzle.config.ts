@@ -3,7 +3,7 @@ import { defineConfig } from 'drizzle-kit';
 /** For `npx drizzle-kit generate`; read what it writes: it knows neither ON UPDATE nor one statement per file. */
 export default defineConfig({
   dialect: 'mysql',
-  schema: './connectors/mysql/schema.ts',
-  out: './connectors/mysql/migrations',
+  schema: './connectors/mysql/schema/schema.ts',
+  out: './connectors/mysql/schema/migrations',
   casing: 'snake_case',
 });

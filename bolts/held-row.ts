@@ -3,8 +3,8 @@ import type { Delivery } from '../topology/core/bolt';
 import { BadRecord, reasonOf } from '../topology/core/errors';
 import type { Due } from '../topology/streams';
 import type { Channel } from './channel';
-import type { Lane, Resource } from './lane';
 import type { ClaimRow, SendRow } from './send-rows';
+import type { Lane, Resource } from './slots/line';
 
 /** What an object around a payload costs in memory, roughly. */
 const OVERHEAD = 1_000;

@@ -5,15 +5,15 @@ import type { Pauses } from '../topology/core/pauses';
 import type { RetryPolicy } from '../topology/core/retry-policy';
 import type { Due } from '../topology/streams';
 import type { Channel } from './channel';
-import { Claiming } from './claiming';
-import { Claims } from './claims';
+import { Claiming } from './claim/claim-planner';
+import { Claims } from './claim/claimer';
+import { Holding } from './claim/held-rows';
+import { Prefetch } from './claim/prefetch';
 import type { HeldRow } from './held-row';
-import { Holding } from './holding';
-import { Persistence } from './persistence';
-import { Prefetch } from './prefetch';
+import { Persistence } from './retry-until-done';
+import { Sending } from './send/claimed-rows';
 import type { SendRow, SendRows } from './send-rows';
-import { SendSlots } from './send-slots';
-import { Sending } from './sending';
+import { SendSlots } from './slots/send-slots';
 
 /** Times are milliseconds. */
 export interface SendBoltSettings {

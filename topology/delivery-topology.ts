@@ -5,11 +5,11 @@ import type { Acks } from '../spouts/acks';
 import type { CdcHealth } from '../spouts/cdc-health';
 import { DueSpout } from '../spouts/due-spout';
 import type { OpenRows } from '../spouts/open-rows';
-import type { TopologySettings } from './config';
 import { reasonOf, Unavailable } from './core/errors';
 import { fieldsGrouping } from './core/grouping';
 import type { Codec } from './core/stream';
 import { type Topology, TopologyBuilder } from './core/topology';
+import type { TopologySettings } from './settings/topology-settings';
 import { due, type ScheduleChange, scheduleChanges } from './streams';
 
 /** What the parts stand on. */

@@ -1,8 +1,8 @@
-import { type Client, createClient } from '../../connectors/mysql/client';
-import { Operations } from '../../connectors/mysql/operations';
-import { Pool } from '../../connectors/mysql/pool';
-import { required } from '../../topology/config';
+import { type Client, createClient } from '../../connectors/mysql/client/client';
+import { Operations } from '../../connectors/mysql/operators/operations';
+import { Pool } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
+import { required } from '../../topology/settings/environment';
 import type { VerbContext } from './verb';
 
 /** Runs `work` with the client that applications use, as their user. */

@@ -1,20 +1,20 @@
 import { Command, CommanderError } from 'commander';
-import { packageVersion } from '../../topology/config';
 import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
-import type * as accounts from './accounts';
-import type * as demo from './demo';
-import type * as down from './down';
-import type * as env from './env';
-import type * as lag from './lag';
-import type * as messages from './messages';
-import type * as migrate from './migrate';
-import { colorsFor } from './output';
-import type * as pause from './pause';
-import type * as resume from './resume';
-import type * as status from './status';
-import type * as up from './up';
-import type * as verify from './verify';
-import type * as worker from './worker';
+import { packageVersion } from '../../topology/settings/package';
+import { colorsFor } from '../console/output';
+import type * as accounts from './verbs/accounts';
+import type * as demo from './verbs/demo';
+import type * as down from './verbs/down';
+import type * as env from './verbs/env';
+import type * as lag from './verbs/lag';
+import type * as messages from './verbs/messages';
+import type * as migrate from './verbs/migrate';
+import type * as pause from './verbs/pause';
+import type * as resume from './verbs/resume';
+import type * as status from './verbs/status';
+import type * as up from './verbs/up';
+import type * as verify from './verbs/verify';
+import type * as worker from './verbs/worker';
 
 const USAGE_ERROR = 2;
 
@@ -34,19 +34,19 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 /** Each verb is loaded when it is asked for: all of them, with the libraries behind them, take half a second. */
 const verbs: Readonly<Record<string, () => Command>> = {
-  up: () => (require('./up') as typeof up).upCommand(),
-  down: () => (require('./down') as typeof down).downCommand(),
-  env: () => (require('./env') as typeof env).envCommand(),
-  demo: () => (require('./demo') as typeof demo).demoCommand(),
-  status: () => (require('./status') as typeof status).statusCommand(),
-  lag: () => (require('./lag') as typeof lag).lagCommand(),
-  verify: () => (require('./verify') as typeof verify).verifyCommand(),
-  messages: () => (require('./messages') as typeof messages).messagesCommand(),
-  accounts: () => (require('./accounts') as typeof accounts).accountsCommand(),
-  pause: () => (require('./pause') as typeof pause).pauseCommand(),
-  resume: () => (require('./resume') as typeof resume).resumeCommand(),
-  worker: () => (require('./worker') as typeof worker).workerCommand(),
-  migrate: () => (require('./migrate') as typeof migrate).migrateCommand(),
+  up: () => (require('./verbs/up') as typeof up).upCommand(),
+  down: () => (require('./verbs/down') as typeof down).downCommand(),
+  env: () => (require('./verbs/env') as typeof env).envCommand(),
+  demo: () => (require('./verbs/demo') as typeof demo).demoCommand(),
+  status: () => (require('./verbs/status') as typeof status).statusCommand(),
+  lag: () => (require('./verbs/lag') as typeof lag).lagCommand(),
+  verify: () => (require('./verbs/verify') as typeof verify).verifyCommand(),
+  messages: () => (require('./verbs/messages') as typeof messages).messagesCommand(),
+  accounts: () => (require('./verbs/accounts') as typeof accounts).accountsCommand(),
+  pause: () => (require('./verbs/pause') as typeof pause).pauseCommand(),
+  resume: () => (require('./verbs/resume') as typeof resume).resumeCommand(),
+  worker: () => (require('./verbs/worker') as typeof worker).workerCommand(),
+  migrate: () => (require('./verbs/migrate') as typeof migrate).migrateCommand(),
 };
 
 function buildProgram(argv: readonly string[]): Command {

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Environment, readEnvironment } from '../../topology/config';
 import { reasonOf, UserError } from '../../topology/core/errors';
+import { type Environment, readEnvironment } from '../../topology/settings/environment';
+import type { Output } from '../console/output';
 import { stackFolder } from '../stack/stack-folder';
-import type { Output } from './output';
 
 /** What a verb connects with. */
 export interface Settings {

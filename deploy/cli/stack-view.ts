@@ -1,5 +1,5 @@
+import type { Output } from '../console/output';
 import type { PartEvent } from '../stack/stack';
-import type { Output } from './output';
 
 const NAME_WIDTH = 11;
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { Output, type OutputOptions } from './output';
+import { Output, type OutputOptions } from '../console/output';
 import { readSettings, type Settings } from './settings';
 
 /** What every verb that connects has at hand. */

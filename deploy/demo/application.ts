@@ -1,6 +1,6 @@
 import type { Clock } from '../../topology/core/clock';
+import type { DemoPlan, PlannedChange, PlannedMessage } from './demo-script';
 import type { Told, ToldPlan } from './judge';
-import type { DemoPlan, PlannedChange, PlannedMessage } from './plan';
 
 /** What one message looks like to the client. `dueAt` is epoch milliseconds. */
 export interface Content {

@@ -2,7 +2,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
-import { endProcess, isAlive, type ProcessRecord, recordOf } from '../stack/processes';
+import { endProcess, isAlive, type ProcessRecord, recordOf } from '../stack/host/processes';
 import { writePrivate } from '../stack/stack-state';
 
 const GRACE = 20_000;

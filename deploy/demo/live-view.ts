@@ -1,6 +1,6 @@
 import type { Clock } from '../../topology/core/clock';
-import { colorsFor, type Sink } from '../cli/output';
-import { formatCount, formatDuration } from '../cli/units';
+import { colorsFor, type Sink } from '../console/output';
+import { formatCount, formatDuration } from '../console/units';
 
 /** What the demo shows at one moment. Counts of messages; times in milliseconds; null: not known now. */
 export interface Snapshot {

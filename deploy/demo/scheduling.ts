@@ -1,4 +1,4 @@
-import type { CancelAnswer, Client, EditAnswer, Target } from '../../connectors/mysql/client';
+import type { CancelAnswer, Client, EditAnswer, Target } from '../../connectors/mysql/client/client';
 import type { Scheduling } from './application';
 import type { FinalRow } from './judge';
 

@@ -1,7 +1,7 @@
 import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
-import type { Environment } from '../../topology/config';
 import type { Clock } from '../../topology/core/clock';
-import { lagOf } from '../cli/kafka';
+import type { Environment } from '../../topology/settings/environment';
+import { lagOf } from '../inspect/kafka';
 import type { ArrivalReport } from './arrivals';
 
 const INTERVAL = 500;

@@ -1,5 +1,5 @@
-import type { Output } from '../cli/output';
-import { formatCount, formatDuration } from '../cli/units';
+import type { Output } from '../console/output';
+import { formatCount, formatDuration } from '../console/units';
 import type { Verdict } from './judge';
 import { latenessFigures } from './live-view';
 

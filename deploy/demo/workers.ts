@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Status, WorkerStatus } from '../../connectors/mysql/status';
-import { packageRoot, type TopologySettings } from '../../topology/config';
+import type { Status, WorkerStatus } from '../../connectors/mysql/operators/status';
 import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
-import { LocalTarget, type RunningWorker } from '../targets/local';
+import { packageRoot } from '../../topology/settings/package';
+import type { TopologySettings } from '../../topology/settings/topology-settings';
+import { LocalTarget, type RunningWorker } from '../supervisor';
 
 const READY_LIMIT = 60_000;
 const POLL = 200;

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
-import { packageRoot } from '../../topology/config';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, UserError } from '../../topology/core/errors';
-import { Cache, cacheFolder } from './cache';
-import { tryRun } from './commands';
+import { packageRoot } from '../../topology/settings/package';
 import { ComposeFile } from './compose-file';
 import { ComposeStack } from './compose-stack';
-import { requireKafka } from './kafka-part';
-import { requireMySql } from './mysql-part';
+import { Cache, cacheFolder } from './fetch/cache';
+import { tryRun } from './host/commands';
 import { NativeStack } from './native-stack';
+import { requireKafka } from './parts/kafka-part';
+import { requireMySql } from './parts/mysql-part';
 import type { Stack, StackOptions } from './stack';
 import { StackStateFile } from './stack-state';
 

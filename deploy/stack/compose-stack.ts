@@ -1,10 +1,10 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { packageRoot } from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
-import { run } from './commands';
+import { packageRoot } from '../../topology/settings/package';
 import { ComposeFile } from './compose-file';
+import { run } from './host/commands';
 import { joinMasters } from './masters';
 import type { Report, Stack, StackOptions } from './stack';
 import { type StackAddresses, stackSettings, writeSettings } from './stack-settings';

@@ -1,6 +1,6 @@
 import { joinPair, type PairOptions } from '../../connectors/mysql/pair/pair';
 import { UserError } from '../../topology/core/errors';
-import { ask } from './ports';
+import { ask } from './host/ports';
 import type { Report } from './stack';
 
 /** Milliseconds until HAProxy must lead to the active master. */

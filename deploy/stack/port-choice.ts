@@ -1,7 +1,7 @@
 import { UserError } from '../../topology/core/errors';
 import type { ComposeFile } from './compose-file';
-import { freePort, isFree } from './ports';
-import { isAlive } from './processes';
+import { freePort, isFree } from './host/ports';
+import { isAlive } from './host/processes';
 import type { StackState } from './stack-state';
 
 /** Ports by purpose, and the part that listens on it. */

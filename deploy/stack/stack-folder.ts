@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
-import { packageRoot } from '../../topology/config';
+import { packageRoot } from '../../topology/settings/package';
 
 const NAME = '.downspout';
 

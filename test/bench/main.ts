@@ -1,7 +1,7 @@
 import { ReceiverProcess } from '../../deploy/demo/receiver-process';
-import { readTopologySettings } from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
+import { readTopologySettings } from '../../topology/settings/topology-settings';
 import { BareSenders } from './bare';
 import { type Figures, median } from './figures';
 import { type BenchOptions, parseOptions } from './options';

@@ -1,6 +1,6 @@
 import { cpus, totalmem } from 'node:os';
-import { Output } from '../../deploy/cli/output';
-import { formatCount } from '../../deploy/cli/units';
+import { Output } from '../../deploy/console/output';
+import { formatCount } from '../../deploy/console/units';
 import type { Figures } from './figures';
 import type { Usage } from './process-usage';
 

@@ -1,4 +1,4 @@
-import { WebhookChannel } from '../../connectors/channels/webhook';
+import { WebhookChannel } from '../../connectors/channels/webhook/webhook';
 import { systemClock } from '../../topology/core/clock';
 import { rowsOf, type Workload } from './workload';
 

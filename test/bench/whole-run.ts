@@ -1,6 +1,6 @@
 import type { ReceiverProcess } from '../../deploy/demo/receiver-process';
-import { readTopologySettings } from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
+import { readTopologySettings } from '../../topology/settings/topology-settings';
 import { BenchTable } from './bench-table';
 import { type Figures, median } from './figures';
 import { burst, type Subject, steady } from './measure';

@@ -1,18 +1,17 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { provision } from '../../deploy/provision';
 import { NativeStack } from '../../deploy/stack/native-stack';
-import { LocalTarget } from '../../deploy/targets/local';
-import { provision } from '../../deploy/targets/provision';
+import { LocalTarget } from '../../deploy/supervisor';
+import { systemClock } from '../../topology/core/clock';
+import { readEnvironment, readStackVariables } from '../../topology/settings/environment';
+import { packageRoot } from '../../topology/settings/package';
 import {
-  packageRoot,
   parseTopologySettings,
-  readEnvironment,
-  readStackVariables,
   readTopologySettings,
   type TopologySettings,
-} from '../../topology/config';
-import { systemClock } from '../../topology/core/clock';
+} from '../../topology/settings/topology-settings';
 import type { Watched } from './process-usage';
 
 /** A channel of the tests' own: `webhook` goes on beside it. */

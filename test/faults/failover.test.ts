@@ -1,13 +1,13 @@
 import { changeEventCodec } from '../../connectors/debezium/change-event';
 import { captureNames } from '../../connectors/debezium/settings';
 import { watchTopic } from '../../connectors/kafka/topic-set-up';
-import { createClient, type NewMessage } from '../../connectors/mysql/client';
-import { required } from '../../topology/config';
+import { createClient, type NewMessage } from '../../connectors/mysql/client/client';
 import { systemClock } from '../../topology/core/clock';
+import { required } from '../../topology/settings/environment';
 import { Deployment } from '../support/deployment';
 import { until } from '../support/until';
-import { HaWorld, type MasterName, whenThere } from './ha-world';
-import { Writers } from './ha-writers';
+import { HaWorld, type MasterName, whenThere } from './world/ha-world';
+import { Writers } from './world/ha-writers';
 
 const BURST = 2_000;
 const BURST_AHEAD = 5_000;

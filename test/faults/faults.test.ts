@@ -1,6 +1,6 @@
-import { Arena } from './arena';
-import { faults } from './faults';
+import { faults } from './kinds/faults';
 import { trial } from './trial';
+import { Arena } from './world/arena';
 
 const SEED = 7;
 

@@ -1,11 +1,11 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { systemClock } from '../../topology/core/clock';
-import { Random } from '../simulation/random';
-import { Arena } from './arena';
+import { Random } from '../support/random';
 import { runOn, say } from './command';
-import type { Fault } from './fault';
-import { faults } from './faults';
+import type { Fault } from './kinds/fault';
+import { faults } from './kinds/faults';
 import { trial, type Verdict } from './trial';
+import { Arena } from './world/arena';
 
 interface Options {
   readonly seed: number;

@@ -1,12 +1,12 @@
 import { systemClock } from '../../topology/core/clock';
 import { idempotencyKey } from '../../topology/message';
-import { Random } from '../simulation/random';
 import { Deployment } from '../support/deployment';
+import { Random } from '../support/random';
 import { until } from '../support/until';
-import { Arena } from './arena';
 import { runOn, say } from './command';
-import { HaWorld, whenThere } from './ha-world';
-import { burst } from './moments';
+import { burst } from './kinds/moments';
+import { Arena } from './world/arena';
+import { HaWorld, whenThere } from './world/ha-world';
 
 /** How long something takes to go on, at most. Times are milliseconds. */
 interface Goal {

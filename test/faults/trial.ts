@@ -1,11 +1,11 @@
 import { systemClock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
-import { Random } from '../simulation/random';
-import type { Arena } from './arena';
-import type { Operation } from './clients';
-import type { Fault } from './fault';
-import type { Histories } from './history/history';
-import { judge } from './history/judge';
+import { Random } from '../support/random';
+import type { Histories } from './judge/history';
+import { judge } from './judge/judge';
+import type { Fault } from './kinds/fault';
+import type { Arena } from './world/arena';
+import type { Operation } from './world/clients';
 
 /** What came of one fault. */
 export interface Verdict {

@@ -1,8 +1,8 @@
-import type { Invariant } from './judge';
+import type { Invariant } from './judge/judge';
 import * as mutations from './mutations';
 import { explain, type Judged, judged } from './report';
-import type { Sabotage } from './sabotage';
-import type { Scenario } from './scenario';
+import type { Sabotage } from './world/sabotage';
+import type { Scenario } from './world/scenario';
 
 /** A world in which nothing happens but what the mutation needs. */
 const quiet: Partial<Scenario> = {

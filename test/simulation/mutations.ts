@@ -1,7 +1,7 @@
-import { Frontier } from '../../spouts/frontier';
+import { Frontier } from '../../spouts/memory/frontier';
 import type { OpenRow } from '../../spouts/open-rows';
 import type { DatabaseClock } from '../../topology/core/clock';
-import type { Sabotage } from './sabotage';
+import type { Sabotage } from './world/sabotage';
 
 /** Deliberately broken variants of the design, one mechanism each. */
 

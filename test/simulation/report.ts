@@ -1,7 +1,7 @@
-import { judge, type Violation } from './judge';
-import type { Sabotage } from './sabotage';
-import type { Scenario } from './scenario';
+import { judge, type Violation } from './judge/judge';
 import { type Run, Simulation } from './simulation';
+import type { Sabotage } from './world/sabotage';
+import type { Scenario } from './world/scenario';
 
 export interface Judged extends Run {
   readonly seed: number;

@@ -1,19 +1,19 @@
 import { MemoryDatabase } from '../support/memory-database';
 import { MemoryLog } from '../support/memory-log';
-import { Capture } from './capture';
-import { Clients } from './clients';
-import { Faults } from './faults';
-import { Fleet, type Place } from './fleet';
-import type { Histories, PlanChange } from './history';
-import { type Condition, healthy, Link } from './link';
-import { Machine } from './machine';
-import { SimulatedProvider } from './provider';
-import { Random } from './random';
-import type { Sabotage } from './sabotage';
-import { type Scenario, scenarioOf } from './scenario';
-import { feedTopic, SimulatedStreams } from './streams';
-import { BEGINNING, SimulatedTime } from './time';
-import { SimulatedWorker } from './worker';
+import { Random } from '../support/random';
+import type { Histories, PlanChange } from './judge/history';
+import { Capture } from './world/capture';
+import { Clients } from './world/clients';
+import { Faults } from './world/faults';
+import { Fleet, type Place } from './world/fleet';
+import { type Condition, healthy, Link } from './world/link';
+import { Machine } from './world/machine';
+import { SimulatedProvider } from './world/provider';
+import type { Sabotage } from './world/sabotage';
+import { type Scenario, scenarioOf } from './world/scenario';
+import { feedTopic, SimulatedStreams } from './world/streams';
+import { BEGINNING, SimulatedTime } from './world/time';
+import { SimulatedWorker } from './world/worker';
 
 export interface Figures {
   /** From the end of the faults, or the last wake, until everything was at rest, milliseconds. */

@@ -1,11 +1,11 @@
 import type { AttemptResult } from '../../bolts/send-rows';
-import { violationsOf } from '../../connectors/mysql/verify/rules';
-import type { SeenAttempt, SeenRow, SeenSession, Violation } from '../../connectors/mysql/verify/seen';
-import type { ClientOperation, TableHistory } from '../faults/history/history';
-import { judge } from '../faults/history/judge';
+import { violationsOf } from '../../connectors/mysql/operators/verify/rules';
+import type { SeenAttempt, SeenRow, SeenSession, Violation } from '../../connectors/mysql/operators/verify/seen';
+import type { ClientOperation, TableHistory } from '../faults/judge/history';
+import { judge } from '../faults/judge/judge';
 import { type MemoryRow, wakeOf } from '../support/memory-table';
-import type { Histories } from './history';
-import { hashOf } from './judge';
+import type { Histories } from './judge/history';
+import { hashOf } from './judge/judge';
 import { Simulation } from './simulation';
 
 const RUNS = Number(process.env['SIMULATION_RUNS'] ?? 100);

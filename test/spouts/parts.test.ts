@@ -1,9 +1,9 @@
-import { Account } from '../../spouts/accounts';
-import { Buckets } from '../../spouts/buckets';
-import { byPosition, Entry } from '../../spouts/entry';
-import { beginning, Frontier } from '../../spouts/frontier';
-import { Pending } from '../../spouts/pending';
-import { WakeHeap } from '../../spouts/wake-heap';
+import { Pending } from '../../spouts/emit/pending';
+import { Account } from '../../spouts/memory/accounts';
+import { Buckets } from '../../spouts/memory/buckets';
+import { byPosition, Entry } from '../../spouts/memory/entry';
+import { beginning, Frontier } from '../../spouts/memory/frontier';
+import { WakeHeap } from '../../spouts/memory/wake-heap';
 
 const account = new Account('a', 1);
 

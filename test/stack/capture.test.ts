@@ -1,9 +1,9 @@
 import { changeEventCodec } from '../../connectors/debezium/change-event';
 import { captureNames } from '../../connectors/debezium/settings';
 import { watchTopic } from '../../connectors/kafka/topic-set-up';
-import { Pool } from '../../connectors/mysql/pool';
-import { required } from '../../topology/config';
+import { Pool } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
+import { required } from '../../topology/settings/environment';
 import type { ScheduleChange } from '../../topology/streams';
 import { freshWorld, type World } from '../support/stack';
 

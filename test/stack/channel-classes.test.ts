@@ -1,4 +1,4 @@
-import type { MessageState } from '../../connectors/mysql/client';
+import type { MessageState } from '../../connectors/mysql/client/client';
 import { systemClock } from '../../topology/core/clock';
 import { idempotencyKey } from '../../topology/message';
 import { runCli, variablesOf } from '../support/cli';

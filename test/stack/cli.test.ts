@@ -1,5 +1,5 @@
-import { createClient } from '../../connectors/mysql/client';
-import { required } from '../../topology/config';
+import { createClient } from '../../connectors/mysql/client/client';
+import { required } from '../../topology/settings/environment';
 import { runCli, variablesOf } from '../support/cli';
 import { freshWorld, type World } from '../support/stack';
 

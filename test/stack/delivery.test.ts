@@ -1,7 +1,7 @@
 import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { kafkaClient } from '../../connectors/kafka/kafka-client';
 import { KafkaStreams } from '../../connectors/kafka/kafka-streams';
-import type { NewMessage } from '../../connectors/mysql/client';
+import type { NewMessage } from '../../connectors/mysql/client/client';
 import { systemClock } from '../../topology/core/clock';
 import { Deployment } from '../support/deployment';
 import { until } from '../support/until';

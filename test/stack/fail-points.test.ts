@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import type { NewMessage } from '../../connectors/mysql/client';
-import { childEnvironment, packageRoot } from '../../topology/config';
+import type { NewMessage } from '../../connectors/mysql/client/client';
+import type { FailPoint, FailPointName } from '../../deploy/worker/fail-points';
 import { systemClock } from '../../topology/core/clock';
-import type { FailPoint, FailPointName } from '../../topology/fail-points';
 import { idempotencyKey } from '../../topology/message';
+import { childEnvironment } from '../../topology/settings/environment';
+import { packageRoot } from '../../topology/settings/package';
 import { Deployment, workerSettings } from '../support/deployment';
 import type { Received } from '../support/receiver';
 import { until } from '../support/until';

@@ -3,10 +3,11 @@ import { ConnectorHealth } from '../../connectors/debezium/connector-health';
 import { captureNames } from '../../connectors/debezium/settings';
 import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { kafkaClient } from '../../connectors/kafka/kafka-client';
-import { Pool } from '../../connectors/mysql/pool';
-import { provision } from '../../deploy/targets/provision';
-import { required, type TopologySettings } from '../../topology/config';
+import { Pool } from '../../connectors/mysql/sql/pool';
+import { provision } from '../../deploy/provision';
 import { systemClock } from '../../topology/core/clock';
+import { required } from '../../topology/settings/environment';
+import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { freshWorld, testSettings, type World } from '../support/stack';
 
 let world: World;

@@ -1,9 +1,9 @@
-import { type CancelAnswer, createClient, type EditAnswer, type Message } from '../../connectors/mysql/client';
-import { required } from '../../topology/config';
+import { type CancelAnswer, createClient, type EditAnswer, type Message } from '../../connectors/mysql/client/client';
 import { systemClock } from '../../topology/core/clock';
 import { idempotencyKey } from '../../topology/message';
-import { Random } from '../simulation/random';
+import { required } from '../../topology/settings/environment';
 import { Deployment } from '../support/deployment';
+import { Random } from '../support/random';
 import type { Received } from '../support/receiver';
 
 const MESSAGES = 3_000;

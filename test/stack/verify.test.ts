@@ -1,11 +1,11 @@
-import type { NewMessage } from '../../connectors/mysql/client';
-import type { Violation } from '../../connectors/mysql/verify/seen';
-import { verify } from '../../connectors/mysql/verify/verify';
+import type { NewMessage } from '../../connectors/mysql/client/client';
+import type { Violation } from '../../connectors/mysql/operators/verify/seen';
+import { verify } from '../../connectors/mysql/operators/verify/verify';
 import { systemClock } from '../../topology/core/clock';
-import { requestsOf } from '../faults/history/content';
-import { judge } from '../faults/history/judge';
-import { RecordingClient } from '../faults/history/recorder';
-import { tableHistory } from '../faults/history/witnesses';
+import { requestsOf } from '../faults/judge/content';
+import { judge } from '../faults/judge/judge';
+import { RecordingClient } from '../faults/judge/recorder';
+import { tableHistory } from '../faults/judge/witnesses';
 import { Deployment } from '../support/deployment';
 
 const MESSAGES = 5_000;

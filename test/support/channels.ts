@@ -1,7 +1,7 @@
 import type { AttemptContext, Channel } from '../../bolts/channel';
-import { type ChannelFactories, type ChannelOptions, channelFactories } from '../../connectors/channels/registry';
-import type { WebhookRequest } from '../../connectors/channels/webhook-request';
-import type { BoltSettings } from '../../topology/config';
+import { type ChannelFactories, type ChannelOptions, channelFactories } from '../../connectors/channels/channel-kinds';
+import type { WebhookRequest } from '../../connectors/channels/webhook/webhook-request';
+import type { BoltSettings } from '../../topology/settings/topology-settings';
 
 /** Channels that only tests have. Their payloads are those of webhooks; only plain SQL schedules for them. */
 export const testChannels: ChannelFactories = {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Environment } from '../../topology/config';
+import type { Environment } from '../../topology/settings/environment';
 
 const program = join(__dirname, '..', '..', 'dist', 'deploy', 'cli', 'downspout.js');
 

@@ -1,11 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { type Client, createClient } from '../../connectors/mysql/client';
-import { Pool } from '../../connectors/mysql/pool';
-import { LocalTarget, type RunningWorker } from '../../deploy/targets/local';
-import { type Environment, packageRoot, required } from '../../topology/config';
+import { type Client, createClient } from '../../connectors/mysql/client/client';
+import { Pool } from '../../connectors/mysql/sql/pool';
+import { LocalTarget, type RunningWorker } from '../../deploy/supervisor';
 import { systemClock } from '../../topology/core/clock';
+import { type Environment, required } from '../../topology/settings/environment';
+import { packageRoot } from '../../topology/settings/package';
 import { variablesOf } from './cli';
 import { Receiver } from './receiver';
 import { testStackFolder } from './shared-stack';

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { CancelAnswer, EditAnswer, Refusal } from '../../connectors/mysql/answers';
+import type { CancelAnswer, EditAnswer, Refusal } from '../../connectors/mysql/client/answers';
 import type { Clock } from '../../topology/core/clock';
 import type { MessageState } from '../../topology/message';
 import type { ScheduleChange } from '../../topology/streams';

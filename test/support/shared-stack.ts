@@ -1,11 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { withLock } from '../../deploy/stack/lock';
+import { withLock } from '../../deploy/stack/host/lock';
+import { isAlive, ownRecord, type ProcessRecord } from '../../deploy/stack/host/processes';
 import { NativeStack } from '../../deploy/stack/native-stack';
-import { isAlive, ownRecord, type ProcessRecord } from '../../deploy/stack/processes';
 import type { PartEvent } from '../../deploy/stack/stack';
-import { packageRoot, readStackVariables } from '../../topology/config';
 import { systemClock } from '../../topology/core/clock';
+import { readStackVariables } from '../../topology/settings/environment';
+import { packageRoot } from '../../topology/settings/package';
 
 /** The tests' own stack: it has nothing to do with the one that `downspout up` starts. */
 export const testStackFolder = join(packageRoot(), '.downspout', 'test');

@@ -1,17 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeTopics } from '../../connectors/kafka/topic-set-up';
-import { migrate } from '../../connectors/mysql/migrate';
-import { createUsers } from '../../connectors/mysql/users';
-import { deprovision, dropDatabase, provision } from '../../deploy/targets/provision';
-import {
-  type Environment,
-  parseTopologySettings,
-  readEnvironment,
-  required,
-  type TopologySettings,
-} from '../../topology/config';
+import { migrate } from '../../connectors/mysql/schema/migrate';
+import { createUsers } from '../../connectors/mysql/schema/users';
+import { deprovision, dropDatabase, provision } from '../../deploy/provision';
 import { systemClock } from '../../topology/core/clock';
+import { type Environment, readEnvironment, required } from '../../topology/settings/environment';
+import { parseTopologySettings, type TopologySettings } from '../../topology/settings/topology-settings';
 import { topicName } from '../../topology/streams';
 import { testStackFolder } from './shared-stack';
 

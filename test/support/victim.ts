@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { LocalTarget, RunningWorker } from '../../deploy/targets/local';
+import type { LocalTarget, RunningWorker } from '../../deploy/supervisor';
+import type { FailPoint } from '../../deploy/worker/fail-points';
 import { systemClock } from '../../topology/core/clock';
-import type { FailPoint } from '../../topology/fail-points';
 import { type Deployment, localTarget, workerSettings } from './deployment';
 
 /** How it left its first life. */

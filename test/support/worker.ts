@@ -1,6 +1,7 @@
-import { channelFactories } from '../../connectors/channels/registry';
-import { readEnvironment, readTopologySettings } from '../../topology/config';
-import { runWorker } from '../../topology/main';
+import { channelFactories } from '../../connectors/channels/channel-kinds';
+import { runWorker } from '../../deploy/worker/main';
+import { readEnvironment } from '../../topology/settings/environment';
+import { readTopologySettings } from '../../topology/settings/topology-settings';
 import { testChannels } from './channels';
 
 /**

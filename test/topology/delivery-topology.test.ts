@@ -1,7 +1,7 @@
 import type { Channel } from '../../bolts/channel';
 import { changeEventCodec } from '../../connectors/debezium/change-event';
-import { parseTopologySettings } from '../../topology/config';
 import { type DeliveryOptions, deliveryTopology } from '../../topology/delivery-topology';
+import { parseTopologySettings } from '../../topology/settings/topology-settings';
 
 function topologyOf(channels: readonly string[], components = '{ webhook: {} }') {
   const built = channels.map((name) => [name, { name, class: 'idempotent', acceptedWithin: 1 } as Channel] as const);

@@ -3,7 +3,7 @@ import { DatabaseClockBounds } from '../core/database-clock';
 import { Unavailable } from '../core/errors';
 import type { Lease } from '../core/lease';
 import type { Pauses } from '../core/pauses';
-import type { WorkerIdentity, WorkerRegistry, WorkerReport } from './registry';
+import type { WorkerIdentity, WorkerRegistry, WorkerReport } from './worker-registry';
 
 /** Milliseconds. */
 const LEASE = 10_000;

@@ -7,13 +7,13 @@ import { emitterOf } from './emitter';
 import type { Log } from './log';
 import type { Metrics } from './metrics';
 import { type Observer, observedBolt, observedEmit, observedSpout, observedStreams } from './observe';
-import type { WorkerIdentity, WorkerRegistry, WorkerReport } from './registry';
 import { Seldom } from './seldom';
 import { Session } from './session';
 import { SpoutTask } from './spout-task';
 import type { WorkerStatus } from './status-server';
 import type { StreamsClient } from './streams-client';
 import type { Task } from './task';
+import type { WorkerIdentity, WorkerRegistry, WorkerReport } from './worker-registry';
 
 export interface WorkerOptions {
   readonly topology: Topology;

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { Unavailable, UserError } from '../../../topology/core/errors';
-import { instructionOf } from '../failures';
-import { addressOf } from '../pool';
+import { instructionOf } from '../sql/failures';
+import { addressOf } from '../sql/pool';
 import { beginTerm, LOCK, REPLICATION_USER, SCHEMA, statements } from './schema';
 
 const CONNECT_TIMEOUT = 5_000;

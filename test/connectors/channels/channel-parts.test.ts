@@ -1,12 +1,12 @@
 import { AccountSecrets } from '../../../connectors/channels/account-secrets';
-import { AttemptsUnderWay, type Bounded } from '../../../connectors/channels/attempts-under-way';
-import { OriginPools } from '../../../connectors/channels/origin-pools';
-import { connector, isPublic } from '../../../connectors/channels/public-addresses';
-import { channels } from '../../../connectors/channels/registry';
-import { retryAfter } from '../../../connectors/channels/webhook-outcome';
-import { signingKey } from '../../../connectors/channels/webhook-signature';
-import { parseTopologySettings } from '../../../topology/config';
+import { channels } from '../../../connectors/channels/channel-kinds';
+import { AttemptsUnderWay, type Bounded } from '../../../connectors/channels/http/attempts-under-way';
+import { OriginPools } from '../../../connectors/channels/http/origin-pools';
+import { connector, isPublic } from '../../../connectors/channels/http/public-addresses';
+import { retryAfter } from '../../../connectors/channels/webhook/webhook-outcome';
+import { signingKey } from '../../../connectors/channels/webhook/webhook-signature';
 import { Unavailable, UserError } from '../../../topology/core/errors';
+import { parseTopologySettings } from '../../../topology/settings/topology-settings';
 import { ManualClock } from '../../support/manual-clock';
 
 const attempt = (deadline: number) => ({ deadline, expire: jest.fn() }) satisfies Bounded;

@@ -1,7 +1,7 @@
 import { kafkaClient } from '../../../connectors/kafka/kafka-client';
 import { setUpTopics } from '../../../connectors/kafka/topic-set-up';
-import { required } from '../../../topology/config';
 import { systemClock } from '../../../topology/core/clock';
+import { required } from '../../../topology/settings/environment';
 import { topicName } from '../../../topology/streams';
 import { freshNamespace } from '../../support/stack';
 

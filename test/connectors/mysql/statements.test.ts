@@ -1,10 +1,10 @@
-import { createClient } from '../../../connectors/mysql/client';
-import { pageStatement } from '../../../connectors/mysql/open-rows';
-import { Pool } from '../../../connectors/mysql/pool';
-import { claimStatement } from '../../../connectors/mysql/send-rows';
-import { deliverStatement } from '../../../connectors/mysql/write-back';
-import { required } from '../../../topology/config';
+import { createClient } from '../../../connectors/mysql/client/client';
+import { Pool } from '../../../connectors/mysql/sql/pool';
+import { pageStatement } from '../../../connectors/mysql/workers/open-rows';
+import { claimStatement } from '../../../connectors/mysql/workers/send-rows';
+import { deliverStatement } from '../../../connectors/mysql/workers/write-back';
 import { systemClock } from '../../../topology/core/clock';
+import { required } from '../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../support/stack';
 
 const ROWS = 10_000;

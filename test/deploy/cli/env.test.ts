@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { shellLines } from '../../../deploy/cli/env';
+import { shellLines } from '../../../deploy/cli/verbs/env';
 
 describe('shellLines', () => {
   it('is read back by a shell as it was, whatever it holds', () => {

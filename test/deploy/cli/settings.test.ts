@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { Output } from '../../../deploy/cli/output';
 import { readSettings } from '../../../deploy/cli/settings';
+import { Output } from '../../../deploy/console/output';
 
 let folder: string;
 const before = process.env['KAFKA_BROKERS'];

@@ -1,6 +1,6 @@
 import { Application, type Scheduling } from '../../../deploy/demo/application';
+import { planDemo } from '../../../deploy/demo/demo-script';
 import { judge } from '../../../deploy/demo/judge';
-import { planDemo } from '../../../deploy/demo/plan';
 import { ManualClock } from '../../support/manual-clock';
 
 const START = 1_800_000_000_000;

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import { colorsFor } from '../../../deploy/cli/output';
+import { colorsFor } from '../../../deploy/console/output';
 import { LiveView, latenessFigures, plainLine, type Snapshot, stageLines } from '../../../deploy/demo/live-view';
 import { ManualClock } from '../../support/manual-clock';
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { WebhookChannel } from '../../../connectors/channels/webhook';
+import { WebhookChannel } from '../../../connectors/channels/webhook/webhook';
 import { ReceiverServer } from '../../../deploy/demo/receiver-server';
 import { systemClock } from '../../../topology/core/clock';
 

@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } fr
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ask, freePort } from '../../../deploy/stack/host/ports';
+import { recordOf } from '../../../deploy/stack/host/processes';
 import { NativeStack } from '../../../deploy/stack/native-stack';
-import type { Part, PartContext } from '../../../deploy/stack/part';
-import { ask, freePort } from '../../../deploy/stack/ports';
-import { recordOf } from '../../../deploy/stack/processes';
+import type { Part, PartContext } from '../../../deploy/stack/parts/part';
 import type { PartEvent } from '../../../deploy/stack/stack';
 import { systemClock } from '../../../topology/core/clock';
 

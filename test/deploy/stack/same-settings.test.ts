@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Cache } from '../../../deploy/stack/cache';
 import { ComposeFile } from '../../../deploy/stack/compose-file';
-import { workerProperties } from '../../../deploy/stack/connect-part';
-import { haproxyConfiguration } from '../../../deploy/stack/haproxy-part';
-import { brokerProperties } from '../../../deploy/stack/kafka-part';
-import { MySqlPart } from '../../../deploy/stack/mysql-part';
-import type { PartContext } from '../../../deploy/stack/part';
+import { Cache } from '../../../deploy/stack/fetch/cache';
+import { workerProperties } from '../../../deploy/stack/parts/connect-part';
+import { haproxyConfiguration } from '../../../deploy/stack/parts/haproxy-part';
+import { brokerProperties } from '../../../deploy/stack/parts/kafka-part';
+import { MySqlPart } from '../../../deploy/stack/parts/mysql-part';
+import type { PartContext } from '../../../deploy/stack/parts/part';
 import { systemClock } from '../../../topology/core/clock';
 
 const compose = ComposeFile.read(join(__dirname, '../../../docker-compose.yml'), {});

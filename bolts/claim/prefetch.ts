@@ -1,0 +1,69 @@
+import type { Delivery } from '../../topology/core/bolt';
+import type { Due } from '../../topology/streams';
+import { replaceDelivery } from '../held-row';
+import type { Persistence } from '../retry-until-done';
+import type { SendRow, SendRows } from '../send-rows';
+
+export interface PrefetchOptions {
+  readonly rows: SendRows;
+  readonly persistence: Persistence;
+  /** Rows as read, and the tuples that asked, by id; there may be tuples without a row, and rows without a tuple. */
+  readonly onRead: (rows: readonly SendRow[], asked: ReadonlyMap<number, Delivery<Due>>) => void;
+}
+
+/** Ids of one read. */
+const BATCH = 1_000;
+
+/** Reads the rows of tuples in batches: what comes while one read is on the way goes with the next. */
+export class Prefetch {
+  private readonly waiting = new Map<number, Delivery<Due>>();
+  private reading = new Map<number, Delivery<Due>>();
+  private busy = false;
+
+  constructor(private readonly options: PrefetchOptions) {}
+
+  /** Tuples whose row is not read yet. */
+  get size(): number {
+    return this.waiting.size + this.reading.size;
+  }
+
+  add(delivery: Delivery<Due>): void {
+    const { id } = delivery.tuple.value;
+    const earlier = this.waiting.get(id) ?? this.reading.get(id);
+    // A row whose read is on the way is read again: the tuple may be about a plan that is newer than the answer.
+    this.reading.delete(id);
+    this.waiting.set(id, earlier === undefined ? delivery : replaceDelivery(earlier, delivery));
+  }
+
+  /** Starts a read unless one is on the way. */
+  go(): void {
+    if (this.busy || this.waiting.size === 0) return;
+    this.busy = true;
+    void this.readAll();
+  }
+
+  /** Forgets tuples of these partitions, without ack; all when undefined. */
+  forget(partitions?: ReadonlySet<number>): void {
+    for (const map of [this.waiting, this.reading]) {
+      for (const [id, { tuple }] of map) if (partitions?.has(tuple.partition) ?? true) map.delete(id);
+    }
+  }
+
+  private async readAll(): Promise<void> {
+    const { rows, persistence, onRead } = this.options;
+    while (this.waiting.size > 0) {
+      const ids: number[] = [];
+      for (const [id, delivery] of this.waiting) {
+        this.waiting.delete(id);
+        this.reading.set(id, delivery);
+        if (ids.push(id) === BATCH) break;
+      }
+      const answer = await persistence.until('read rows', () => rows.read(ids));
+      if (answer === undefined) return;
+      const asked = this.reading;
+      this.reading = new Map();
+      onRead(answer, asked);
+    }
+    this.busy = false;
+  }
+}

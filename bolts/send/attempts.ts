@@ -1,0 +1,181 @@
+import type { Clock, DatabaseClock } from '../../topology/core/clock';
+import { reasonOf } from '../../topology/core/errors';
+import type { Lease } from '../../topology/core/lease';
+import { backOff, type RetryPolicy } from '../../topology/core/retry-policy';
+import { idempotencyKey, type Outcome, type Settlement, settle } from '../../topology/message';
+import type { Channel } from '../channel';
+import type { HeldRow } from '../held-row';
+import type { AttemptResult } from '../send-rows';
+import type { Verdict } from '../slots/resources';
+
+export interface AttemptsOptions {
+  readonly channel: Channel;
+  readonly retry: RetryPolicy;
+  readonly lease: Lease;
+  readonly clock: Clock;
+  readonly databaseClock: DatabaseClock;
+  readonly random: () => number;
+  readonly onError: (what: string, error: unknown) => void;
+}
+
+/** How an attempt ended. */
+export type Ended =
+  | { readonly kind: 'result'; readonly result: AttemptResult; readonly verdict: Verdict; readonly elapsed: number }
+  /** No request was made: the lease is out or the wake has not come, so it may be made later. */
+  | { readonly kind: 'later' }
+  /** No request was made, and the channel does not say why. */
+  | { readonly kind: 'not_started' };
+
+/** Delays of rows that are given back without a request, milliseconds. */
+const GIVEN_BACK: RetryPolicy = { maxAttempts: Number.POSITIVE_INFINITY, base: 500, cap: 500 };
+
+/** One attempt at a time: from a claimed row to what is written down about it. */
+export class Attempts {
+  constructor(private readonly options: AttemptsOptions) {
+    const { channel } = options;
+    if (channel.class === 'lookup' && channel.lookup === undefined) {
+      throw new TypeError(`channel ${channel.name} is of class lookup and has no lookup`);
+    }
+  }
+
+  /**
+   * The end of a claimed row for which no request may be made: its payload can never be sent, its attempts are used up
+   * (every one of them ended with its worker), or it is in doubt on a blind channel and no person wants it sent again.
+   */
+  withoutRequest(row: HeldRow): AttemptResult | undefined {
+    if (row.defect === undefined && row.attempts < this.options.retry.maxAttempts && !this.isDoubtful(row)) {
+      return undefined;
+    }
+    const outcome: Outcome =
+      row.defect !== undefined
+        ? { kind: 'rejected', reason: row.defect }
+        : {
+            kind: 'retry',
+            reason: row.inDoubt
+              ? 'an earlier attempt may have been accepted'
+              : 'no attempt of this plan came to an end',
+          };
+    return this.resultOf(row, outcome, row.inDoubt, null);
+  }
+
+  /** The row goes back as it was, for another worker or a later time. */
+  givenBack(row: HeldRow, reason: string): AttemptResult {
+    const delay = backOff(GIVEN_BACK, 1, this.options.random());
+    const settlement: Settlement = { state: 'scheduled', inDoubt: row.inDoubt, error: reason, delay, givenBack: true };
+    return this.written(row, { kind: 'retry', reason }, settlement, null);
+  }
+
+  /** Makes the attempt; `done` is called once, never within this call. */
+  make(row: HeldRow, done: (ended: Ended) => void): void {
+    if (row.inDoubt && this.options.channel.class === 'lookup') void this.askThenSend(row, done);
+    else this.send(row, row.inDoubt, done);
+  }
+
+  private isDoubtful(row: HeldRow): boolean {
+    return row.inDoubt && !row.decided && this.options.channel.class === 'blind';
+  }
+
+  private async askThenSend(row: HeldRow, done: (ended: Ended) => void): Promise<void> {
+    const { channel, clock } = this.options;
+    const asked = clock.monotonic();
+    const { id, account, prepared } = row;
+    let outcome: Outcome;
+    try {
+      const { now } = this;
+      const answer = await channel.lookup?.(prepared, { id, account, idempotencyKey: idempotencyKey(id), now });
+      if (answer?.kind === 'absent' && !row.decided) {
+        this.send(row, false, done);
+        return;
+      }
+      if (answer?.kind === 'accepted') {
+        outcome = { kind: 'delivered', ...(answer.receipt === undefined ? {} : { receipt: answer.receipt }) };
+      } else
+        outcome = { kind: 'retry', reason: `looked up: ${answer?.kind === 'unknown' ? answer.reason : 'nothing yet'}` };
+    } catch (error) {
+      outcome = { kind: 'retry', reason: `looked up: ${this.bug('look up', row, error)}` };
+    }
+    const result = this.resultOf(row, outcome, true, null);
+    done({ kind: 'result', result, verdict: verdictOf(outcome), elapsed: clock.monotonic() - asked });
+  }
+
+  private send(row: HeldRow, inDoubt: boolean, done: (ended: Ended) => void): void {
+    const { clock, databaseClock, lease } = this.options;
+    let startedAt: number | null = null;
+    let begun = clock.monotonic();
+    let refused = false;
+    // The last word: the channel asks in the tick of the write.
+    const mayStart = () => {
+      const now = databaseClock.earliest();
+      refused = now < row.wakeAt || !lease.holds();
+      if (refused) return false;
+      startedAt = Math.floor(now);
+      begun = clock.monotonic();
+      return true;
+    };
+    this.sent(row, mayStart).then(
+      (outcome) => {
+        if (outcome === 'not_started') done({ kind: refused ? 'later' : 'not_started' });
+        else this.end(row, outcome, inDoubt, startedAt, clock.monotonic() - begun, done);
+      },
+      (error: unknown) => {
+        const reason = this.bug('send', row, error);
+        const outcome: Outcome = startedAt === null ? { kind: 'retry', reason } : { kind: 'unknown', reason };
+        this.end(row, outcome, inDoubt, startedAt, clock.monotonic() - begun, done);
+      },
+    );
+  }
+
+  /** A channel that throws at once is treated as one that rejects. */
+  private sent({ id, account, prepared }: HeldRow, mayStart: () => boolean): Promise<Outcome | 'not_started'> {
+    try {
+      const { now } = this;
+      return this.options.channel.send(prepared, { id, account, idempotencyKey: idempotencyKey(id), mayStart, now });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  private end(
+    row: HeldRow,
+    outcome: Outcome,
+    inDoubt: boolean,
+    startedAt: number | null,
+    elapsed: number,
+    done: (ended: Ended) => void,
+  ): void {
+    const result = this.resultOf(row, outcome, inDoubt, startedAt);
+    done({ kind: 'result', result, verdict: verdictOf(outcome), elapsed });
+  }
+
+  private resultOf(row: HeldRow, outcome: Outcome, inDoubt: boolean, startedAt: number | null): AttemptResult {
+    const { channel, retry, random } = this.options;
+    const attempted = { channelClass: channel.class, attempts: row.attempts + 1, inDoubt };
+    const settlement = settle(attempted, outcome, retry, this.now(), random());
+    // A lookup before then could find nothing and be wrong. A person may decide at any time, also before then.
+    const early = outcome.kind === 'unknown' || row.decided;
+    const waits = channel.class === 'lookup' && early && settlement.state === 'scheduled';
+    const delayed = waits ? { ...settlement, delay: Math.max(settlement.delay, channel.acceptedWithin) } : settlement;
+    return this.written(row, outcome, delayed, startedAt);
+  }
+
+  private written(row: HeldRow, outcome: Outcome, settlement: Settlement, startedAt: number | null): AttemptResult {
+    const { id, version, wakeAt, contentHash } = row;
+    return { id, version, wakeAt, contentHash, startedAt, finishedAt: this.now(), outcome, settlement };
+  }
+
+  /** The database's clock, or this machine's while nothing is known of it: for records only. */
+  private readonly now = (): number => {
+    const now = this.options.databaseClock.earliest();
+    return Number.isFinite(now) ? Math.floor(now) : this.options.clock.now();
+  };
+
+  private bug(what: string, row: HeldRow, error: unknown): string {
+    this.options.onError(`${what} message ${row.id}`, error);
+    return reasonOf(error);
+  }
+}
+
+function verdictOf(outcome: Outcome): Verdict {
+  if (outcome.kind === 'delivered' || outcome.status !== undefined) return 'answered';
+  return outcome.kind === 'rejected' ? 'nothing' : 'failed';
+}

@@ -1,0 +1,86 @@
+import type { MessageState } from '../../../topology/message';
+import { integer, list, text } from '../sql/literals';
+import type { Session } from '../sql/pool';
+import type { CancelAnswer, EditAnswer, Refusal } from './answers';
+import { checkPayload, checkTarget, checkText, checkTime, type Edit, type Target } from './input';
+import { lock, lockOnce, type Standing, unique } from './standing';
+
+/** Only a row that waits, and of which no earlier attempt may have been accepted, can be changed. */
+const CHANGEABLE = "m.state='scheduled' AND m.in_doubt=0";
+
+/**
+ * Takes messages back. A row in doubt becomes `uncertain`, because an earlier attempt may have been accepted.
+ * Call it within a transaction.
+ */
+export async function cancelAll(session: Session, targets: readonly Target[]): Promise<CancelAnswer[]> {
+  const standing = await lock(session, targets.map(checkTarget));
+  const there = unique(standing);
+  await cancelThose(
+    session,
+    'canceled',
+    there.filter((row) => refusalOf(row) === null),
+    CHANGEABLE,
+  );
+  const doubtful = there.filter((row) => refusalOf(row)?.result === 'in_doubt');
+  await cancelThose(session, 'uncertain', doubtful, "m.state='scheduled' AND m.in_doubt<>0");
+  return standing.map((row) => (row === null ? { result: 'not_found' } : (refusalOf(row) ?? { result: 'canceled' })));
+}
+
+async function cancelThose(
+  session: Session,
+  state: MessageState,
+  rows: readonly Standing[],
+  condition: string,
+): Promise<void> {
+  if (rows.length === 0) return;
+  await session.run(
+    `UPDATE scheduled_messages m FORCE INDEX (PRIMARY) SET m.state='${state}', m.version=m.version+1 ` +
+      `WHERE m.id IN ${list(rows, ({ id }) => integer(id))} AND ${condition}`,
+  );
+}
+
+/** Changes plans. A new due time clears the time of a retry; attempts start again. Call it within a transaction. */
+export async function editAll(session: Session, edits: readonly Edit[]): Promise<EditAnswer[]> {
+  for (const edit of edits) checkTimes(edit);
+  const standing = await lockOnce(session, edits.map(checkTarget), 'edit');
+  const answers = standing.map((row, index) => answerOf(row, edits[index] as Edit));
+  const values = standing.flatMap((row, index) => {
+    if (row === null || answers[index]?.result !== 'edited') return [];
+    const edit = edits[index] as Edit;
+    const due = edit.dueAt === undefined ? 'NULL' : integer(checkTime('dueAt', edit.dueAt));
+    const payload = edit.payload === undefined ? 'NULL' : text(checkPayload(row.channel, edit.payload));
+    return [`ROW(${integer(row.id)},${due},${payload},${text(edit.localTime ?? null)},${text(edit.zone ?? null)})`];
+  });
+  if (values.length > 0) {
+    // What the user typed belongs to the due time: with a new one it is replaced, or gone.
+    await session.run(
+      `UPDATE (VALUES ${values.join(',')}) v(id, due_at, payload, local_time, zone) ` +
+        'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id SET m.due_at=COALESCE(v.due_at, m.due_at), ' +
+        'm.retry_at=IF(v.due_at IS NULL, m.retry_at, NULL), m.payload=IF(v.payload IS NULL, m.payload, v.payload), ' +
+        'm.local_time=IF(v.due_at IS NULL, m.local_time, v.local_time), m.zone=IF(v.due_at IS NULL, m.zone, v.zone), ' +
+        `m.version=m.version+1, m.attempts=0 WHERE ${CHANGEABLE}`,
+    );
+  }
+  return answers;
+}
+
+/** What can be wrong whatever the row is like. @throws UserError */
+function checkTimes(edit: Edit): void {
+  if (edit.dueAt !== undefined) checkTime('dueAt', edit.dueAt);
+  if (edit.localTime !== undefined) checkText('localTime', edit.localTime, 32);
+  if (edit.zone !== undefined) checkText('zone', edit.zone, 64);
+}
+
+function answerOf(row: Standing | null, edit: Edit): EditAnswer {
+  if (row === null) return { result: 'not_found' };
+  const refusal = refusalOf(row);
+  if (refusal !== null) return refusal;
+  if (edit.version !== undefined && edit.version !== row.version) return { result: 'changed', version: row.version };
+  return { result: 'edited', version: row.version + 1 };
+}
+
+function refusalOf(row: Standing): Refusal | null {
+  if (row.state === 'sending') return { result: 'too_late', claimedAt: row.updatedAt, worker: row.worker };
+  if (row.state !== 'scheduled') return { result: 'already', state: row.state };
+  return row.inDoubt ? { result: 'in_doubt' } : null;
+}

@@ -1,0 +1,178 @@
+import { UserError } from '../../../topology/core/errors';
+import type { MessageId } from '../../../topology/message';
+import { type ChannelName, type Payload, parsePayload, payloads } from '../../../topology/payloads';
+
+/** A point in time: a Date, epoch milliseconds, or ISO 8601 with a zone, e.g. `2027-01-31T09:00:00+01:00`. */
+export type Time = Date | number | string;
+
+/** What an application asks for. */
+export interface NewMessage<C extends ChannelName = ChannelName> {
+  /** On whose behalf: 1 to 64 characters. */
+  readonly account: string;
+  readonly channel: C;
+  readonly payload: Payload<C>;
+  /** The past is allowed and sent at once. */
+  readonly dueAt: Time;
+  /** Scheduling twice under the same key of an account is scheduling once. At most 128 characters. */
+  readonly dedupeKey?: string;
+  /** What the user typed, when it was a wall time, for display only. */
+  readonly localTime?: string;
+  readonly zone?: string;
+}
+
+/** Names one message. */
+export type Target = { readonly id: MessageId } | { readonly account: string; readonly dedupeKey: string };
+
+export type Edit = Target & {
+  readonly dueAt?: Time;
+  /** Must fit the message's channel. */
+  readonly payload?: unknown;
+  /** The version that its author saw: the edit is refused when the plan has changed since. */
+  readonly version?: number;
+  readonly localTime?: string;
+  readonly zone?: string;
+};
+
+/** What a person decided about a message that is `uncertain`. */
+export type Resolution = Target &
+  (
+    | {
+        /** The provider has it. */
+        readonly as: 'delivered';
+        /** When it was delivered; now unless given. */
+        readonly deliveredAt?: Time;
+        readonly receipt?: string;
+      }
+    /** It is sent again now, although an earlier attempt may have been accepted. */
+    | { readonly as: 'retry' }
+  );
+
+/** A resolution whose fields are checked. */
+export interface CheckedResolution {
+  readonly target: Target;
+  readonly as: 'delivered' | 'retry';
+  /** Epoch milliseconds; null for now. */
+  readonly at: number | null;
+  readonly receipt: string | null;
+}
+
+/** A message whose fields are checked, as the row takes them. */
+export interface CheckedMessage {
+  readonly account: string;
+  readonly channel: string;
+  /** JSON text. */
+  readonly payload: string;
+  /** Epoch milliseconds. */
+  readonly dueAt: number;
+  readonly dedupeKey: string | null;
+  readonly localTime: string | null;
+  readonly zone: string | null;
+}
+
+/** The largest difference from 1970 that a Date can hold; beyond it nothing could show the time. */
+const MOST = 8_640_000_000_000_000;
+/** Statements must stay below the server's max_allowed_packet, 64 MB. */
+const LONGEST_PAYLOAD = 16 * 1024 * 1024;
+const ISO =
+  /^(?<year>[+-]\d{6}|\d{4})-(?<month>\d\d)-(?<day>\d\d)(?:[Tt ](?<clock>\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)(?<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?)?$/;
+
+/** @throws UserError naming the first field that is wrong, and its value */
+export function checkMessage(message: NewMessage): CheckedMessage {
+  return {
+    account: checkAccount(message.account),
+    channel: checkChannel(message.channel),
+    payload: checkPayload(message.channel, message.payload),
+    dueAt: checkTime('dueAt', message.dueAt),
+    dedupeKey: message.dedupeKey === undefined ? null : checkText('dedupeKey', message.dedupeKey, 128),
+    localTime: message.localTime === undefined ? null : checkText('localTime', message.localTime, 32),
+    zone: message.zone === undefined ? null : checkText('zone', message.zone, 64),
+  };
+}
+
+export function checkAccount(account: unknown): string {
+  return checkText('account', account, 64);
+}
+
+/** A channel that has a type of payload; whether the topology has a sender for it is another question. */
+export function checkChannel(channel: unknown): ChannelName {
+  if (typeof channel === 'string' && Object.hasOwn(payloads, channel)) return channel as ChannelName;
+  throw new UserError(`channel: expected one of ${Object.keys(payloads).join(', ')}, got ${shown(channel)}`);
+}
+
+/** @returns the payload as JSON text */
+export function checkPayload(channel: string, payload: unknown): string {
+  const parsed = parsePayload(checkChannel(channel), payload);
+  if (!parsed.ok) throw new UserError(parsed.reason);
+  const json = JSON.stringify(parsed.payload);
+  if (json.length > LONGEST_PAYLOAD) {
+    throw new UserError(`payload: expected at most ${LONGEST_PAYLOAD} characters of JSON, got ${json.length}`);
+  }
+  // JSON.stringify escapes halves of characters; MySQL's JSON takes none.
+  if (/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(json)) throw new UserError('payload: a text is not valid Unicode');
+  return json;
+}
+
+/**
+ * @returns epoch milliseconds
+ * @throws UserError for a time without a zone, which means another instant on every machine
+ */
+export function checkTime(field: string, time: unknown): number {
+  const instant = typeof time === 'string' ? parseTime(field, time) : time instanceof Date ? time.getTime() : time;
+  if (typeof instant === 'number' && Number.isInteger(instant) && Math.abs(instant) <= MOST) return instant;
+  throw new UserError(`${field}: expected a Date, epoch milliseconds, or ISO 8601 with a zone, got ${shown(time)}`);
+}
+
+function parseTime(field: string, time: string): number {
+  const match = ISO.exec(time.trim());
+  // Four or eight digits are a year or a date that somebody typed, not milliseconds.
+  if (match === null && /^-?\d+$/.test(time) && !/^(?:\d{4}|\d{8})$/.test(time)) return Number(time);
+  const { year, month, day, clock, zone } = match?.groups ?? {};
+  if (match !== null && zone === undefined) {
+    throw new UserError(`${field}: ${shown(time)} has no zone; end it with Z or an offset such as +01:00`);
+  }
+  // Date.parse takes 31 February for 3 March.
+  const days = new Date(Date.UTC(2000 + (Number(year) % 400), Number(month), 0)).getUTCDate();
+  if (match === null || Number(day) > days) return Number.NaN;
+  const offset = zone?.replace(/^([+-]\d\d):?(\d\d)?$/, (_, hours, minutes) => `${hours}:${minutes ?? '00'}`);
+  return Date.parse(`${year}-${month}-${day}T${clock?.replace(',', '.')}${offset?.toUpperCase()}`);
+}
+
+/** @throws UserError naming the first field that is wrong, and its value */
+export function checkResolution(resolution: Resolution): CheckedResolution {
+  const target = checkTarget(resolution);
+  if (resolution.as === 'retry') return { target, as: 'retry', at: null, receipt: null };
+  const { as, deliveredAt, receipt } = resolution;
+  if ((as as unknown) !== 'delivered') throw new UserError(`as: expected delivered or retry, got ${shown(as)}`);
+  return {
+    target,
+    as,
+    at: deliveredAt === undefined ? null : checkTime('deliveredAt', deliveredAt),
+    receipt: receipt === undefined ? null : checkText('receipt', receipt, 512),
+  };
+}
+
+/** @throws UserError naming the target's field */
+export function checkTarget(target: Target): Target {
+  if ('id' in target) {
+    if (Number.isSafeInteger(target.id) && target.id > 0) return target;
+    throw new UserError(`id: expected a positive integer, got ${shown(target.id)}`);
+  }
+  return { account: checkAccount(target.account), dedupeKey: checkText('dedupeKey', target.dedupeKey, 128) };
+}
+
+/** Characters are counted as the columns count them. */
+export function checkText(field: string, value: unknown, longest: number): string {
+  if (typeof value !== 'string' || value === '') {
+    throw new UserError(`${field}: expected 1 to ${longest} characters, got ${shown(value)}`);
+  }
+  if (value.length > longest && Array.from(value).length > longest) {
+    throw new UserError(`${field}: expected 1 to ${longest} characters, got ${Array.from(value).length}`);
+  }
+  if (/[\ud800-\udfff]/u.test(value)) throw new UserError(`${field}: not valid Unicode: ${shown(value)}`);
+  return value;
+}
+
+function shown(value: unknown): string {
+  const json = JSON.stringify(value) ?? String(value);
+  return json.length > 80 ? `${json.slice(0, 80)}…` : json;
+}

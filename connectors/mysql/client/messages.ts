@@ -1,0 +1,168 @@
+import { UserError } from '../../../topology/core/errors';
+import { type MessageId, type MessageState, messageStates } from '../../../topology/message';
+import { integer, list, text } from '../sql/literals';
+import type { Session } from '../sql/pool';
+import { checkTarget, checkTime, type Target, type Time } from './input';
+
+/** A message as it stands. Times are epoch milliseconds. */
+export interface Message {
+  readonly id: MessageId;
+  readonly account: string;
+  readonly channel: string;
+  readonly payload: unknown;
+  readonly dueAt: number;
+  /** When it is to be sent next: due, or the time of the retry. Null when canceled. */
+  readonly wakeAt: number | null;
+  readonly localTime: string | null;
+  readonly zone: string | null;
+  readonly state: MessageState;
+  readonly version: number;
+  readonly attempts: number;
+  readonly inDoubt: boolean;
+  /** The session that is sending it, 32 hex digits. */
+  readonly session: string | null;
+  readonly deliveredAt: number | null;
+  readonly receipt: string | null;
+  readonly lastError: string | null;
+  readonly dedupeKey: string | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** One attempt of a message, from the ledger. Times are epoch milliseconds. */
+export interface Attempt {
+  readonly version: number;
+  /** All zeros where a person decided and no worker did anything. */
+  readonly session: string;
+  readonly worker: string | null;
+  readonly wakeAt: number;
+  readonly startedAt: number | null;
+  readonly finishedAt: number;
+  readonly outcome: 'delivered' | 'retry' | 'rejected' | 'unknown';
+  readonly status: number | null;
+  readonly error: string | null;
+  readonly receipt: string | null;
+  readonly contentHash: string;
+}
+
+/** Which messages to list; all conditions must hold. */
+export interface MessageFilter {
+  readonly account?: string;
+  readonly channel?: string;
+  readonly state?: MessageState;
+  readonly dueFrom?: Time;
+  /** Not included. */
+  readonly dueUntil?: Time;
+}
+
+export interface MessagePage {
+  /** Newest first. */
+  readonly messages: readonly Message[];
+  /** Give it as `before` for the next page; null at the end. */
+  readonly next: MessageId | null;
+}
+
+type Scalar = string | number | null;
+const COLUMNS =
+  'id, account, channel, CAST(payload AS CHAR), due_at, wake_at, local_time, zone, state, version, attempts, in_doubt, ' +
+  "IF(state='sending', LOWER(HEX(claim)), NULL), delivered_at, receipt, last_error, dedupe_key, UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at)";
+
+/** Messages in the order asked; null for those that do not exist. */
+export async function getAll(session: Session, targets: readonly Target[]): Promise<(Message | null)[]> {
+  const checked = targets.map(checkTarget);
+  const ids = checked.flatMap((target) => ('id' in target ? [target.id] : []));
+  const keys = checked.flatMap((target) => ('id' in target ? [] : [target]));
+  const byName = new Map<string, Message>();
+  const find = async (condition: string) => {
+    for (const message of await select(session, `WHERE ${condition}`)) {
+      byName.set(String(message.id), message);
+      byName.set(JSON.stringify([message.account, message.dedupeKey]), message);
+    }
+  };
+  if (ids.length > 0) await find(`id IN ${list(ids, integer)}`);
+  if (keys.length > 0) {
+    await find(`(account, dedupe_key) IN ${list(keys, (one) => `(${text(one.account)},${text(one.dedupeKey)})`)}`);
+  }
+  return checked.map(
+    (target) =>
+      byName.get('id' in target ? String(target.id) : JSON.stringify([target.account, target.dedupeKey])) ?? null,
+  );
+}
+
+/** A page of messages, newest first. @throws UserError naming the field of the filter */
+export async function listMessages(
+  session: Session,
+  filter: MessageFilter,
+  page: { readonly before?: MessageId; readonly limit: number },
+): Promise<MessagePage> {
+  if (filter.state !== undefined && !messageStates.includes(filter.state)) {
+    throw new UserError(`state: expected one of ${messageStates.join(', ')}, got ${JSON.stringify(filter.state)}`);
+  }
+  const conditions = [
+    ...(page.before === undefined ? [] : [`id < ${integer(page.before)}`]),
+    ...(filter.account === undefined ? [] : [`account=${text(filter.account)}`]),
+    ...(filter.channel === undefined ? [] : [`channel=${text(filter.channel)}`]),
+    ...(filter.state === undefined ? [] : [`state=${text(filter.state)}`]),
+    ...(filter.dueFrom === undefined ? [] : [`due_at >= ${integer(checkTime('dueFrom', filter.dueFrom))}`]),
+    ...(filter.dueUntil === undefined ? [] : [`due_at < ${integer(checkTime('dueUntil', filter.dueUntil))}`]),
+  ];
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
+  const messages = await select(session, `${where} ORDER BY id DESC LIMIT ${integer(page.limit)}`);
+  return { messages, next: messages.length < page.limit ? null : (messages.at(-1)?.id ?? null) };
+}
+
+/** The ledger of one message, oldest first. */
+export async function attemptsOf(session: Session, id: MessageId): Promise<Attempt[]> {
+  const rows = await session.rows<Scalar[]>(
+    "SELECT a.version, LOWER(HEX(a.session)), CONCAT(w.host, ':', w.pid), a.wake_at, a.started_at, a.finished_at, " +
+      'a.outcome, a.status, a.error, a.receipt, LOWER(HEX(a.content_hash)) FROM delivery_attempts a ' +
+      `LEFT JOIN workers w ON w.session=a.session WHERE a.message_id=${integer(id)} ORDER BY a.id`,
+  );
+  return rows.map((row) => ({
+    version: Number(row[0]),
+    session: String(row[1]),
+    worker: textOf(row[2]),
+    wakeAt: Number(row[3]),
+    startedAt: numberOf(row[4]),
+    finishedAt: Number(row[5]),
+    outcome: row[6] as Attempt['outcome'],
+    status: numberOf(row[7]),
+    error: textOf(row[8]),
+    receipt: textOf(row[9]),
+    contentHash: String(row[10]),
+  }));
+}
+
+/** Rows by a condition that is SQL; every value comes as text or number, whatever the connection's settings are. */
+async function select(session: Session, condition: string): Promise<Message[]> {
+  const rows = await session.rows<Scalar[]>(`SELECT ${COLUMNS} FROM scheduled_messages ${condition}`);
+  return rows.map((row) => ({
+    id: Number(row[0]),
+    account: String(row[1]),
+    channel: String(row[2]),
+    payload: JSON.parse(String(row[3])) as unknown,
+    dueAt: Number(row[4]),
+    wakeAt: numberOf(row[5]),
+    localTime: textOf(row[6]),
+    zone: textOf(row[7]),
+    state: row[8] as MessageState,
+    version: Number(row[9]),
+    attempts: Number(row[10]),
+    inDoubt: Number(row[11]) !== 0,
+    session: textOf(row[12]),
+    deliveredAt: numberOf(row[13]),
+    receipt: textOf(row[14]),
+    lastError: textOf(row[15]),
+    dedupeKey: textOf(row[16]),
+    createdAt: Math.floor(Number(row[17]) * 1000),
+    updatedAt: Math.floor(Number(row[18]) * 1000),
+  }));
+}
+
+function numberOf(value: Scalar | undefined): number | null {
+  return value === null || value === undefined ? null : Number(value);
+}
+
+function textOf(value: Scalar | undefined): string | null {
+  return value === null || value === undefined ? null : String(value);
+}

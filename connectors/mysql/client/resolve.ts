@@ -1,0 +1,103 @@
+import { UserError } from '../../../topology/core/errors';
+import { BY_PERSON, DECIDED } from '../schema/doubt';
+import { hex, integer, list, NOW_MS, text } from '../sql/literals';
+import type { Session } from '../sql/pool';
+import type { RedriveAnswer, ResolveAnswer } from './answers';
+import { type CheckedResolution, checkTarget, type Target } from './input';
+import { lock, lockOnce, type Standing, unique } from './standing';
+
+/** The session of a ledger entry that no worker wrote. */
+const PERSON = hex(BY_PERSON);
+
+/**
+ * Settles `uncertain` messages as a person decided. Call it within a transaction, as the workers' user: what came of a
+ * message is not the application's to write.
+ *
+ * 1. *The ledger shows that a person decided*: an entry of the version that was uncertain, with a session of zeros and no
+ *    beginning of a request.
+ * 2. *Doubt stays*: a message that is sent again is still in doubt, so providers that can be asked are asked first, and
+ *    whatever goes wrong makes it `uncertain` again. On a blind channel the decision lets one request happen.
+ */
+export async function resolveAll(session: Session, decisions: readonly CheckedResolution[]): Promise<ResolveAnswer[]> {
+  const targets = decisions.map(({ target }) => target);
+  const standing = await lockOnce(session, targets, 'resolve');
+  const uncertain = standing.flatMap((row, index) =>
+    row?.state === 'uncertain' ? [{ row, decision: decisions[index] as CheckedResolution }] : [],
+  );
+  const delivered = uncertain.filter(({ decision }) => decision.as === 'delivered');
+  const retried = uncertain.filter(({ decision }) => decision.as === 'retry');
+  if (delivered.length > 0) {
+    const values = valuesOf(delivered);
+    await record(session, values, 'delivered', 'delivered', null);
+    await session.run(
+      `UPDATE ${values} STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ` +
+        `SET m.state='delivered', m.delivered_at=COALESCE(v.at, ${NOW_MS}), m.receipt=v.receipt, m.last_error=NULL`,
+    );
+  }
+  if (retried.length > 0) {
+    await record(session, valuesOf(retried), 'retry', 'scheduled', 'a person wants it sent again');
+    await reopen(
+      session,
+      retried.map(({ row }) => row),
+      `, in_doubt=IF(in_doubt=0, 0, ${DECIDED})`,
+    );
+  }
+  return standing.map((row, index) => {
+    if (row === null) return { result: 'not_found' };
+    if (row.state !== 'uncertain') return { result: 'not_uncertain', state: row.state };
+    return { result: 'resolved', version: row.version + (decisions[index]?.as === 'retry' ? 1 : 0) };
+  });
+}
+
+/** Sends `failed` messages again, now. Call it within a transaction. */
+export async function redriveAll(session: Session, targets: readonly Target[]): Promise<RedriveAnswer[]> {
+  const standing = await lock(session, targets.map(checkTarget));
+  const failed = unique(standing).filter(({ state }) => state === 'failed');
+  if (failed.length > 0) await reopen(session, failed, '');
+  return standing.map((row) => {
+    if (row === null) return { result: 'not_found' };
+    if (row.state !== 'failed') return { result: 'not_failed', state: row.state };
+    return { result: 'redriven', version: row.version + 1 };
+  });
+}
+
+interface Decided {
+  readonly row: Standing;
+  readonly decision: CheckedResolution;
+}
+
+function valuesOf(decided: readonly Decided[]): string {
+  const rows = decided.map(
+    ({ row, decision: { at, receipt } }) =>
+      `ROW(${integer(row.id)},${at === null ? 'NULL' : integer(at)},${text(receipt)})`,
+  );
+  return `(VALUES ${rows.join(',')}) v(id, at, receipt)`;
+}
+
+async function record(
+  session: Session,
+  values: string,
+  outcome: 'delivered' | 'retry',
+  settled: 'delivered' | 'scheduled',
+  error: string | null,
+): Promise<void> {
+  try {
+    await session.run(
+      'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, error, receipt, settled) ' +
+        `SELECT m.id, m.version, ${PERSON}, m.wake_at, UNHEX(SHA2(CONVERT(m.payload USING utf8mb4), 256)), ${NOW_MS}, ` +
+        `'${outcome}', ${text(error)}, v.receipt, '${settled}' ` +
+        `FROM ${values} STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id`,
+    );
+  } catch (thrown) {
+    if (!(thrown instanceof UserError) || !thrown.message.includes('denied')) throw thrown;
+    throw new UserError("resolve: only the workers' user may do this: use WORKER_DATABASE_URL");
+  }
+}
+
+/** A new plan with attempts of its own, for now; a time before which nothing may be tried stands. */
+async function reopen(session: Session, rows: readonly Standing[], more: string): Promise<void> {
+  await session.run(
+    `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', version=version+1, attempts=0, ` +
+      `retry_at=IF(retry_at > ${NOW_MS}, retry_at, NULL)${more} WHERE id IN ${list(rows, ({ id }) => integer(id))}`,
+  );
+}

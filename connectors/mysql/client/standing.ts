@@ -1,0 +1,92 @@
+import { UserError } from '../../../topology/core/errors';
+import type { MessageId, MessageState } from '../../../topology/message';
+import { integer, list, text } from '../sql/literals';
+import type { Session } from '../sql/pool';
+import type { Target } from './input';
+
+/** A message as it stands, locked until the end of the transaction. */
+export interface Standing {
+  readonly id: MessageId;
+  readonly account: string;
+  readonly dedupeKey: string | null;
+  readonly channel: string;
+  readonly state: MessageState;
+  readonly version: number;
+  readonly inDoubt: boolean;
+  readonly updatedAt: number;
+  readonly worker: string;
+}
+
+type StandingColumns = readonly [
+  id: number | string,
+  account: string,
+  dedupeKey: string | null,
+  channel: string,
+  state: MessageState,
+  version: number | string,
+  inDoubt: number | string,
+  updatedAt: string,
+  worker: string | null,
+];
+
+/**
+ * Locks the rows, in ascending order of their ids, so that what is found holds until the end of the transaction. The index
+ * is forced because a scan would lock every row that it passes, when the caller's transaction is REPEATABLE READ.
+ */
+export async function lock(session: Session, targets: readonly Target[]): Promise<(Standing | null)[]> {
+  const byName = new Map<string, Standing>();
+  const find = async (index: string, condition: string) => {
+    const rows = await session.rows<StandingColumns>(
+      'SELECT m.id, m.account, m.dedupe_key, m.channel, m.state, m.version, m.in_doubt, ' +
+        "UNIX_TIMESTAMP(m.updated_at), COALESCE(CONCAT(w.host, ':', w.pid), LOWER(HEX(m.claim))) " +
+        `FROM scheduled_messages m FORCE INDEX (${index}) LEFT JOIN workers w ON w.session=m.claim ` +
+        `WHERE ${condition} ORDER BY m.id FOR UPDATE OF m`,
+    );
+    for (const row of rows) {
+      const [id, account, dedupeKey, channel, state, version, inDoubt, updatedAt, worker] = row;
+      const standing = {
+        id: Number(id),
+        account,
+        dedupeKey,
+        channel,
+        state,
+        version: Number(version),
+        inDoubt: Number(inDoubt) !== 0,
+        updatedAt: Math.floor(Number(updatedAt) * 1000),
+        worker: worker ?? '',
+      };
+      byName.set(nameOf(standing), standing);
+      if (dedupeKey !== null) byName.set(nameOf({ account, dedupeKey }), standing);
+    }
+  };
+  const ids = targets.flatMap((target) => ('id' in target ? [target.id] : []));
+  const keys = targets.flatMap((target) => ('id' in target ? [] : [target]));
+  if (ids.length > 0) await find('PRIMARY', `m.id IN ${list(ids, integer)}`);
+  if (keys.length > 0) {
+    await find(
+      'dedupe',
+      `(m.account, m.dedupe_key) IN ${list(keys, (one) => `(${text(one.account)},${text(one.dedupeKey)})`)}`,
+    );
+  }
+  return targets.map((target) => byName.get(nameOf(target)) ?? null);
+}
+
+/** Every message once. @throws UserError saying which verb it was that named one twice */
+export async function lockOnce(
+  session: Session,
+  targets: readonly Target[],
+  verb: string,
+): Promise<(Standing | null)[]> {
+  const standing = await lock(session, targets);
+  const there = standing.filter((row) => row !== null);
+  if (unique(standing).length < there.length) throw new UserError(`${verb}: the same message is named twice`);
+  return standing;
+}
+
+function nameOf(target: Target): string {
+  return 'id' in target ? String(target.id) : JSON.stringify([target.account, target.dedupeKey]);
+}
+
+export function unique(rows: readonly (Standing | null)[]): Standing[] {
+  return [...new Map(rows.flatMap((row) => (row === null ? [] : [[row.id, row] as const]))).values()];
+}

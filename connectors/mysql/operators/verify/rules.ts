@@ -1,0 +1,189 @@
+import type { ChannelClass } from '../../../../topology/message';
+import { BY_PERSON } from '../../schema/doubt';
+import {
+  type Invariant,
+  isAlive,
+  type Seen,
+  type SeenAttempt,
+  type SeenRow,
+  type SeenSession,
+  type Violation,
+} from './seen';
+
+/** What a message is judged by besides its own row and attempts. */
+export interface Surroundings {
+  /** By the database's clock, not before the rows were read. */
+  readonly now: number;
+  readonly sessions: ReadonlyMap<string, SeenSession>;
+  /** Undefined: what may be repeated on the channel is not known. */
+  readonly classOf: (channel: string) => ChannelClass | undefined;
+  /** A spout and a bolt of the channel have lived for so many milliseconds, and nothing is paused. */
+  readonly isTended: (row: SeenRow, since: number) => boolean;
+  /** How long after its wake a row of a tended channel may wait, milliseconds. */
+  readonly patience: number;
+}
+
+type Rule = (seen: Seen, around: Surroundings) => Iterable<Violation>;
+
+/** Lease, the reconcile interval, and time for rows that another transaction holds. Milliseconds. */
+const RECOVERED_WITHIN = 60_000;
+/** Times that are read one after the other for one purpose differ by less, milliseconds. */
+const AT_ONCE = 1_000;
+
+/** What the table and the ledger say against I1–I4, I6 and I7 about one message. A pure function. */
+export function violationsOf(seen: Seen, around: Surroundings): Violation[] {
+  return rules.flatMap((rule) => [...rule(seen, around)]);
+}
+
+/** I1: what is open goes on. */
+function* standing({ row }: Seen, around: Surroundings): Iterable<Violation> {
+  const { now, patience, isTended, sessions } = around;
+  if (row.wakeAt === null || !isTended(row, patience)) return;
+  const since = Math.max(row.wakeAt, row.updatedAt);
+  if (now - since <= patience) return;
+  if (row.state === 'scheduled') yield breach('I1', row, `has waited for ${now - since} ms since its wake`);
+  if (row.state === 'sending' && isAlive(sessions.get(row.session))) {
+    yield breach('I1', row, `has been sending for ${now - since} ms, and its worker lives`);
+  }
+}
+
+/** I2: by the wake of that attempt. */
+function* early({ row, attempts }: Seen): Iterable<Violation> {
+  for (const { version, startedAt, wakeAt } of attempts) {
+    if (startedAt === null || startedAt >= wakeAt) continue;
+    yield breach('I2', row, `version ${version} began ${wakeAt - startedAt} ms before its wake`);
+  }
+}
+
+/** I3: no request after a cancel, none with other content than the plan's. */
+function* outdated({ row, attempts }: Seen): Iterable<Violation> {
+  for (const { version, startedAt, contentHash, recordedAt } of attempts) {
+    if (startedAt === null) continue;
+    if (row.state === 'canceled' && (version >= row.version || startedAt > row.updatedAt)) {
+      yield breach('I3', row, `canceled, and version ${version} began ${startedAt - row.updatedAt} ms after that`);
+    }
+    // What is changed after the end is no plan any more.
+    const isPlan = version === row.version && row.updatedAt <= recordedAt + AT_ONCE;
+    if (isPlan && row.state !== 'canceled' && contentHash !== row.payloadHash) {
+      yield breach('I3', row, `version ${version} was sent with other content than the row's`);
+    }
+  }
+}
+
+/** I4: requests are repeated only where that is explained, and nothing is sent by the dead. */
+function* repeated({ row, attempts }: Seen, around: Surroundings): Iterable<Violation> {
+  const { sessions } = around;
+  const channelClass = around.classOf(row.channel);
+  for (const { version, session, startedAt } of attempts) {
+    const owner = sessions.get(session);
+    if (owner === undefined || !owner.dead || startedAt === null || startedAt <= owner.leaseUntil) continue;
+    const after = startedAt - owner.leaseUntil;
+    yield breach('I4', row, `version ${version} began ${after} ms after the lease of its dead worker`);
+  }
+  for (const [index, attempt] of attempts.entries()) {
+    const next = attempts[index + 1];
+    if (next?.version === attempt.version && next.session !== BY_PERSON)
+      yield breach('I4', row, `two workers have sent version ${next.version}`);
+    if (attempt.startedAt === null || channelClass === undefined) continue;
+    const later = attempts
+      .slice(index + 1)
+      .filter(({ startedAt, version }) => startedAt !== null && version > attempt.version);
+    if (later.length === 0) continue;
+    const alive = isAlive(sessions.get(attempt.session));
+    const reason = unexplained(attempt, later, channelClass, isByPerson(attempts, attempt, later[0]), alive);
+    if (reason !== undefined) yield breach('I4', row, `version ${attempt.version} ${reason}`);
+  }
+}
+
+/** Whether a person decided, after the one attempt, that the other be made. */
+function isByPerson(attempts: readonly SeenAttempt[], one: SeenAttempt, other: SeenAttempt | undefined): boolean {
+  const until = other?.version ?? 0;
+  return attempts.some(({ session, version }) => session === BY_PERSON && version >= one.version && version < until);
+}
+
+/** Why an attempt should not have been followed by others; undefined when it may be. */
+function unexplained(
+  attempt: SeenAttempt,
+  later: readonly SeenAttempt[],
+  channelClass: ChannelClass,
+  byPerson: boolean,
+  alive: boolean,
+): string | undefined {
+  if (byPerson || attempt.outcome === 'retry' || attempt.outcome === 'rejected') return undefined;
+  if (channelClass === 'blind') return `was ${attempt.outcome}, and was sent again without a person`;
+  if (attempt.outcome === 'unknown') return undefined;
+  if (alive) return 'was delivered, and was sent again though its worker lives';
+  const twice = channelClass === 'lookup' && later.some(({ outcome }) => outcome === 'delivered');
+  return twice ? 'was delivered, and delivered again' : undefined;
+}
+
+/** I6: the row tells the truth. */
+function* untrue(seen: Seen, around: Surroundings): Iterable<Violation> {
+  const { row, attempts } = seen;
+  if (row.state === 'delivered') yield* falselyDelivered(row, attempts);
+  else if (attempts.some(({ settled }) => settled === 'delivered'))
+    yield breach('I6', row, `${row.state}, though an attempt was delivered`);
+  const says = attempts.some(({ settled, version }) => settled === 'failed' && version === row.version);
+  if (row.state === 'failed' && !says) {
+    yield breach('I6', row, 'failed, and no attempt says so');
+  }
+  if ((row.state === 'uncertain') !== row.inDoubt && ['uncertain', 'failed', 'canceled'].includes(row.state)) {
+    yield breach('I6', row, `${row.state}, and ${row.inDoubt ? '' : 'not '}in doubt`);
+  }
+  if (row.state === 'sending') yield* abandoned(row, around);
+  const last = attempts.at(-1);
+  if (last !== undefined && contradicts(row, last)) {
+    const ended = `version ${last.version} ended ${last.settled}`;
+    yield breach('I6', row, `${row.state} in version ${row.version}, though ${ended}`);
+  }
+}
+
+function* falselyDelivered(row: SeenRow, attempts: readonly SeenAttempt[]): Iterable<Violation> {
+  const delivered = attempts.filter(({ settled }) => settled === 'delivered');
+  if (delivered.length === 0) {
+    yield breach('I6', row, 'delivered, and no attempt says so');
+    return;
+  }
+  const at = row.deliveredAt ?? Number.NaN;
+  const told = delivered.some(
+    // A person may know of a time that no worker saw.
+    ({ session, finishedAt, receipt }) => receipt === row.receipt && (session === BY_PERSON || isNear(at, finishedAt)),
+  );
+  if (!told) yield breach('I6', row, 'delivered at a time or with a receipt that no attempt tells of');
+}
+
+/** A process may be stopped between two readings of the clock, but hardly for so long. */
+function isNear(one: number, other: number): boolean {
+  return Math.abs(one - other) <= 60 * AT_ONCE;
+}
+
+function* abandoned(row: SeenRow, { now, sessions, isTended }: Surroundings): Iterable<Violation> {
+  const owner = sessions.get(row.session);
+  const since = owner === undefined ? row.updatedAt : Math.max(owner.leaseUntil, row.updatedAt);
+  if (now - since <= RECOVERED_WITHIN || !isTended(row, RECOVERED_WITHIN)) return;
+  const whose = owner === undefined ? 'a worker that is not registered' : 'a worker whose lease has run out';
+  yield breach('I6', row, `has been sending for ${now - since} ms by ${whose}`);
+}
+
+/** The last attempt is written together with what it makes of the row. */
+function contradicts(row: SeenRow, { version, settled }: SeenAttempt): boolean {
+  if (row.state === 'canceled') return false;
+  if (version > row.version) return true;
+  if (version < row.version) return false;
+  // What is to be sent again has a new version, and a late answer settles what was uncertain.
+  return settled === 'scheduled' || (settled !== row.state && row.state !== 'delivered');
+}
+
+/** I7: the counts agree. */
+function* miscounted({ row }: Seen): Iterable<Violation> {
+  if (row.attempts > row.version) {
+    yield breach('I7', row, `${row.attempts} attempts, and no more than ${row.version} versions to claim`);
+  }
+  if (row.state === 'sending' && row.attempts === 0) yield breach('I7', row, 'sending, and no attempt is counted');
+}
+
+const rules: readonly Rule[] = [standing, early, outdated, repeated, untrue, miscounted];
+
+function breach(invariant: Invariant, { id }: SeenRow, reason: string): Violation {
+  return { invariant, id, reason };
+}

@@ -1,0 +1,189 @@
+import { type MessageId, type MessageState, messageStates } from '../../../../topology/message';
+import type { Pool } from '../../sql/pool';
+import { Operations, type Pause } from '../operations';
+import { type Surroundings, violationsOf } from './rules';
+import { type Invariant, invariants, isAlive, type Seen, type SeenRow, type SeenSession, type Violation } from './seen';
+import { lastId, readSnapshot, type Snapshot } from './snapshot';
+
+/** The rows of one channel: all of them are in exactly one of the states. */
+export interface Balance extends Readonly<Record<MessageState, number>> {
+  readonly channel: string;
+  readonly total: number;
+}
+
+/** A row that has stood longest, and when that began: its wake or its claim, epoch milliseconds. */
+export interface Oldest {
+  readonly id: MessageId;
+  readonly channel: string;
+  readonly account: string;
+  readonly since: number;
+}
+
+/** What was found against one invariant. */
+export interface Finding {
+  readonly invariant: Invariant;
+  readonly violations: number;
+  /** The first of them. */
+  readonly examples: readonly Violation[];
+}
+
+export interface VerifyReport {
+  /** Epoch milliseconds by the database's clock, at the end. */
+  readonly now: number;
+  readonly messages: number;
+  readonly attempts: number;
+  readonly balance: readonly Balance[];
+  /** Of what has woken and is not being sent; null when there is none. */
+  readonly oldestWaiting: Oldest | null;
+  readonly oldestSending: Oldest | null;
+  /** In the order of their names. */
+  readonly findings: readonly Finding[];
+}
+
+export interface VerifyOptions {
+  readonly classOf: Surroundings['classOf'];
+  /** How long a message may be overdue on a channel whose workers live, milliseconds. */
+  readonly patience: number;
+  /** Ids named for each invariant. */
+  readonly examples: number;
+  /** Told how many messages were looked at, and how far that is of all ids, from 0 to 1. */
+  readonly report?: (messages: number, share: number) => void;
+}
+
+/** Messages read at once. */
+const BATCH = 2_000;
+
+/**
+ * Goes over every message that is there at the beginning, in the order of their ids, and judges it by what the table and
+ * the ledger show. Reads without locks, a few thousand rows at a time.
+ */
+export async function verify(pool: Pool, options: VerifyOptions): Promise<VerifyReport> {
+  const until = await lastId(pool);
+  const tally = new Tally(options);
+  for (let after = 0; ; ) {
+    const pauses = await new Operations(pool).pauses();
+    const snapshot = await readSnapshot(pool, after, until, BATCH);
+    tally.add(snapshot, pauses);
+    const last = snapshot.messages.at(-1);
+    if (last === undefined) return tally.reportAt(snapshot.now);
+    after = last.row.id;
+    options.report?.(tally.messages, after / until);
+  }
+}
+
+/** What was seen so far. */
+class Tally {
+  messages = 0;
+  private attempts = 0;
+  private readonly counts = new Map<string, Map<MessageState, number>>();
+  private readonly findings = new Map<Invariant, Found>();
+  /** Rows that stand still, by account: whether anything else of the account moves is known in the end. */
+  private readonly standing = new Map<string, Found>();
+  private readonly moving = new Set<string>();
+  private oldestWaiting: Oldest | null = null;
+  private oldestSending: Oldest | null = null;
+
+  constructor(private readonly options: VerifyOptions) {}
+
+  add({ now, messages, sessions }: Snapshot, pauses: readonly Pause[]): void {
+    const { classOf, patience } = this.options;
+    const isTended = tended(sessions.values(), pauses, now);
+    const around: Surroundings = { now, sessions, classOf, patience, isTended };
+    for (const seen of messages) {
+      this.count(seen, now);
+      for (const violation of violationsOf(seen, around)) {
+        const isStanding = violation.invariant === 'I1' && seen.row.state === 'scheduled';
+        if (isStanding) foundIn(this.standing, accountOf(seen.row)).add(violation, this.options.examples);
+        else foundIn(this.findings, violation.invariant).add(violation, this.options.examples);
+      }
+      const recent = seen.attempts.some(({ recordedAt }) => now - recordedAt <= patience);
+      const beingSent = seen.row.state === 'sending' && isAlive(sessions.get(seen.row.session));
+      if (recent || beingSent) this.moving.add(accountOf(seen.row));
+    }
+  }
+
+  reportAt(now: number): VerifyReport {
+    // A long line of one account is no loss while it moves.
+    for (const [account, found] of this.standing) {
+      if (!this.moving.has(account)) foundIn(this.findings, 'I1').merge(found, this.options.examples);
+    }
+    return {
+      now,
+      messages: this.messages,
+      attempts: this.attempts,
+      balance: [...this.counts].map(balanceOf).toSorted((a, b) => (a.channel < b.channel ? -1 : 1)),
+      oldestWaiting: this.oldestWaiting,
+      oldestSending: this.oldestSending,
+      findings: invariants.map((invariant) => {
+        const { violations, examples } = this.findings.get(invariant) ?? new Found();
+        return { invariant, violations, examples };
+      }),
+    };
+  }
+
+  private count({ row, attempts }: Seen, now: number): void {
+    this.messages += 1;
+    this.attempts += attempts.length;
+    const states = this.counts.get(row.channel) ?? new Map<MessageState, number>();
+    this.counts.set(row.channel, states);
+    states.set(row.state, (states.get(row.state) ?? 0) + 1);
+    const { id, channel, account, wakeAt, updatedAt } = row;
+    if (row.state === 'scheduled' && wakeAt !== null && wakeAt <= now) {
+      this.oldestWaiting = older(this.oldestWaiting, { id, channel, account, since: wakeAt });
+    }
+    if (row.state === 'sending')
+      this.oldestSending = older(this.oldestSending, { id, channel, account, since: updatedAt });
+  }
+}
+
+/** Violations of one kind: all are counted, the first are kept. */
+class Found {
+  violations = 0;
+  readonly examples: Violation[] = [];
+
+  add(violation: Violation, most: number): void {
+    this.violations += 1;
+    if (this.examples.length < most) this.examples.push(violation);
+  }
+
+  merge({ violations, examples }: Found, most: number): void {
+    this.violations += violations;
+    this.examples.push(...examples.slice(0, most - this.examples.length));
+  }
+}
+
+function foundIn<K>(all: Map<K, Found>, key: K): Found {
+  const found = all.get(key) ?? new Found();
+  all.set(key, found);
+  return found;
+}
+
+/** Whether a row's channel has had a spout and a bolt for so long, and sends. */
+function tended(sessions: Iterable<SeenSession>, pauses: readonly Pause[], now: number): Surroundings['isTended'] {
+  /** By component, the time when the oldest worker that still lives was started. */
+  const since = new Map<string, number>();
+  for (const { components, startedAt, leaseUntil, dead } of sessions) {
+    if (dead || leaseUntil < now) continue;
+    for (const one of components) since.set(one, Math.min(since.get(one) ?? startedAt, startedAt));
+  }
+  const paused = new Set(pauses.map(({ channel, account }) => accountOf({ channel, account: account ?? '' })));
+  return (row, milliseconds) =>
+    ['due', row.channel].every((component) => (since.get(component) ?? now) < now - milliseconds) &&
+    !paused.has(accountOf({ channel: row.channel, account: '' })) &&
+    !paused.has(accountOf(row));
+}
+
+function balanceOf([channel, counts]: [string, ReadonlyMap<MessageState, number>]): Balance {
+  const states = Object.fromEntries(messageStates.map((state) => [state, counts.get(state) ?? 0]));
+  const total = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  return { channel, total, ...(states as Record<MessageState, number>) };
+}
+
+function older(one: Oldest | null, other: Oldest): Oldest {
+  return one === null || other.since < one.since ? other : one;
+}
+
+/** Channel names hold no NUL. */
+function accountOf({ channel, account }: Pick<SeenRow, 'channel' | 'account'>): string {
+  return `${channel}\0${account}`;
+}

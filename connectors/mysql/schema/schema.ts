@@ -1,0 +1,145 @@
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  customType,
+  index,
+  int,
+  json,
+  mysqlEnum,
+  mysqlTable,
+  primaryKey,
+  smallint,
+  timestamp,
+  tinyint,
+  uniqueIndex,
+  varchar,
+} from 'drizzle-orm/mysql-core';
+import { messageStates } from '../../../topology/message';
+
+/** Text that is a key: `Order-A` and `order-a` are two. */
+const key = customType<{ data: string; config: { length: number } }>({
+  dataType: (config) => `varchar(${config?.length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`,
+});
+
+/** A session's 32 hex digits, kept as 16 bytes. */
+const session = customType<{ data: string; driverData: Buffer }>({
+  dataType: () => 'binary(16)',
+  toDriver: (hex) => Buffer.from(hex, 'hex'),
+  fromDriver: (bytes) => bytes.toString('hex'),
+});
+
+const bytes = customType<{ data: Buffer; config: { length: number; fixed?: boolean } }>({
+  dataType: (config) => `${config?.fixed === true ? 'binary' : 'varbinary'}(${config?.length})`,
+});
+
+const id = () => bigint({ mode: 'number', unsigned: true }).autoincrement().primaryKey();
+/** Epoch milliseconds. */
+const instant = () => bigint({ mode: 'number' });
+const stamp = () => timestamp({ fsp: 6, mode: 'string' }).notNull().default(sql`CURRENT_TIMESTAMP(6)`);
+
+/** The only truth. See docs/how-it-works.md for what each column means to the flow. */
+export const scheduledMessages = mysqlTable(
+  'scheduled_messages',
+  {
+    id: id(),
+    account: key({ length: 64 }).notNull(),
+    channel: key({ length: 32 }).notNull(),
+    dueAt: instant().notNull(),
+    /** What the user typed, when it was a wall time. */
+    localTime: varchar({ length: 32 }),
+    zone: varchar({ length: 64 }),
+    retryAt: instant(),
+    state: mysqlEnum(messageStates as [string, ...string[]])
+      .notNull()
+      .default('scheduled'),
+    version: int({ unsigned: true }).notNull().default(1),
+    attempts: smallint({ unsigned: true }).notNull().default(0),
+    /** 0, 1, or DECIDED of doubt.ts. */
+    inDoubt: tinyint().notNull().default(0),
+    /** Never NULL: a claim must not make the row longer, or it moves within its page, which costs half as much again. */
+    claim: session().notNull().default(sql`x'00000000000000000000000000000000'`),
+    deliveredAt: instant(),
+    receipt: varchar({ length: 512 }),
+    lastError: varchar({ length: 1024 }),
+    dedupeKey: key({ length: 128 }),
+    createdAt: stamp(),
+    updatedAt: stamp(),
+    shard: smallint({ unsigned: true }).generatedAlwaysAs(sql`CRC32(account) % 256`, { mode: 'stored' }),
+    wakeAt: instant().generatedAlwaysAs(
+      sql`IF(state = 'canceled', NULL, GREATEST(due_at, COALESCE(retry_at, due_at)))`,
+      { mode: 'stored' },
+    ),
+    open: tinyint().generatedAlwaysAs(sql`IF(state IN ('scheduled', 'sending'), 1, NULL)`, { mode: 'virtual' }),
+    payload: json().notNull(),
+  },
+  (table) => [
+    index('open_by_wake').on(table.open, table.channel, table.shard, table.wakeAt),
+    uniqueIndex('dedupe').on(table.account, table.dedupeKey),
+  ],
+);
+
+/** One row per life of a worker process. `lease_until` is epoch milliseconds by the database's clock. */
+export const workers = mysqlTable('workers', {
+  session: session().primaryKey(),
+  components: json().$type<readonly string[]>().notNull(),
+  host: varchar({ length: 255 }).notNull(),
+  pid: int({ unsigned: true }).notNull(),
+  version: varchar({ length: 64 }).notNull(),
+  statusUrl: varchar({ length: 255 }),
+  startedAt: instant().notNull(),
+  leaseUntil: instant().notNull(),
+  dead: tinyint().notNull().default(0),
+  /** When it stopped in good order. */
+  leftAt: instant(),
+  report: json().$type<{
+    partitions: Record<string, number[]>;
+    gauges: Record<string, Record<string, number>>;
+  }>(),
+});
+
+/** One row per attempt: the ledger. Few and short indexes, because it is written with every send. */
+export const deliveryAttempts = mysqlTable(
+  'delivery_attempts',
+  {
+    id: id(),
+    messageId: bigint({ mode: 'number', unsigned: true }).notNull(),
+    version: int({ unsigned: true }).notNull(),
+    session: session().notNull(),
+    wakeAt: instant().notNull(),
+    contentHash: bytes({ length: 32, fixed: true }).notNull(),
+    /** Null when no request was made. */
+    startedAt: instant(),
+    finishedAt: instant().notNull(),
+    outcome: mysqlEnum(['delivered', 'retry', 'rejected', 'unknown']).notNull(),
+    status: smallint({ unsigned: true }),
+    error: varchar({ length: 1024 }),
+    receipt: varchar({ length: 512 }),
+    /** What the attempt meant for the message. */
+    settled: mysqlEnum(['delivered', 'failed', 'uncertain', 'scheduled']).notNull(),
+    recordedAt: stamp(),
+  },
+  (table) => [uniqueIndex('attempt').on(table.messageId, table.version, table.session)],
+);
+
+/** Secrets of accounts, encrypted; see secret-key.ts. */
+export const accounts = mysqlTable(
+  'accounts',
+  {
+    account: key({ length: 64 }).notNull(),
+    channel: key({ length: 32 }).notNull(),
+    secret: bytes({ length: 1024 }).notNull(),
+    updatedAt: stamp(),
+  },
+  (table) => [primaryKey({ columns: [table.account, table.channel] })],
+);
+
+/** What is paused: a channel (account is empty) or one account of it. */
+export const pauses = mysqlTable(
+  'pauses',
+  {
+    channel: key({ length: 32 }).notNull(),
+    account: key({ length: 64 }).notNull().default(''),
+    pausedAt: instant().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.channel, table.account] })],
+);

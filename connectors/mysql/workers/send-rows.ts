@@ -1,0 +1,90 @@
+import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
+import type { MessageState } from '../../../topology/message';
+import { DECIDED } from '../schema/doubt';
+import { isDeadlock, isLockWaitTimeout } from '../sql/failures';
+import { hex, integer, list, NOW_MS, text } from '../sql/literals';
+import { freeAmong } from '../sql/locks';
+import type { Pool, Session } from '../sql/pool';
+import { writeBack } from './write-back';
+
+type ReadColumns = readonly [
+  id: number,
+  account: string,
+  channel: string,
+  payload: string,
+  wakeAt: number | null,
+  version: number,
+  state: MessageState,
+  attempts: number,
+  inDoubt: number,
+  updatedAt: string,
+  claim: Buffer,
+];
+
+/**
+ * The bolt's view of the table. This is the hot path: SQL is written by hand with its values in it, many rows to a
+ * statement, ids always in ascending order, so that batches that overlap wait for each other and never deadlock.
+ *
+ * 1. A claim is one conditional UPDATE: version, `updated_at` and state are those that were read, or the row is not won.
+ * 2. A row is claimed by one session at most in each version.
+ * 3. A row that another transaction holds is left out; the others are claimed.
+ */
+export class MySqlSendRows implements SendRows {
+  constructor(private readonly pool: Pool) {}
+
+  async read(ids: readonly number[]): Promise<SendRow[]> {
+    if (ids.length === 0) return [];
+    const rows = await this.pool.rows<ReadColumns>(
+      'SELECT id, account, channel, payload, wake_at, version, state, attempts, in_doubt, updated_at, claim ' +
+        `FROM scheduled_messages WHERE id IN ${list(ids, integer)}`,
+    );
+    return rows.map((row) => ({
+      id: row[0],
+      account: row[1],
+      channel: row[2],
+      payload: row[3],
+      wakeAt: row[4],
+      version: row[5],
+      state: row[6],
+      attempts: row[7],
+      inDoubt: row[8] !== 0,
+      decided: row[8] === DECIDED,
+      updatedAt: row[9],
+      session: row[6] === 'sending' ? row[10].toString('hex') : null,
+    }));
+  }
+
+  async claim(session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
+    if (rows.length === 0) return 0;
+    const sorted = rows.toSorted((a, b) => a.id - b.id);
+    try {
+      return await this.pool.use((one) => claimIn(one, session, sorted, ahead));
+    } catch (error) {
+      if (!isLockWaitTimeout(error) && !isDeadlock(error)) throw error;
+    }
+    return this.pool.transaction(async (one) => {
+      const ids = sorted.map((row) => row.id);
+      const free = new Set(await freeAmong(one, ids));
+      const rest = sorted.filter((row) => free.has(row.id));
+      return rest.length === 0 ? 0 : claimIn(one, session, rest, ahead);
+    });
+  }
+
+  writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]> {
+    return writeBack(this.pool, session, results);
+  }
+}
+
+async function claimIn(one: Session, session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
+  const { affectedRows } = await one.run(claimStatement(session, rows, ahead));
+  return affectedRows;
+}
+
+/** @param rows in ascending order of their ids */
+export function claimStatement(session: string, rows: readonly ClaimRow[], ahead: number): string {
+  const read = list(rows, (row) => `(${integer(row.id)},${integer(row.version)},${text(row.updatedAt)})`);
+  return (
+    `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='sending', claim=${hex(session)}, attempts=attempts+1 ` +
+    `WHERE (id, version, updated_at) IN ${read} AND state='scheduled' AND wake_at <= ${NOW_MS} + ${integer(Math.floor(ahead))}`
+  );
+}

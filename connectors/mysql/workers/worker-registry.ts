@@ -1,0 +1,58 @@
+import type { Clock } from '../../../topology/core/clock';
+import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../../topology/runtime/worker-registry';
+import { hex, integer, NOW_MS, text } from '../sql/literals';
+import type { Pool } from '../sql/pool';
+
+/** Sessions that ended longer ago are forgotten: a session that is not registered counts as dead. */
+const KEPT = 7 * 24 * 3_600_000;
+const HOST_LENGTH = 255;
+
+/** The workers' register: the table `workers`. Death is for ever: nothing sets `dead` back to 0. */
+export class MySqlWorkerRegistry implements WorkerRegistry {
+  constructor(
+    private readonly pool: Pool,
+    private readonly clock: Pick<Clock, 'monotonic'>,
+  ) {}
+
+  async register(worker: WorkerIdentity, lease: number): Promise<void> {
+    const until = `${NOW_MS} + ${integer(lease)}`;
+    await this.pool.run(
+      'INSERT INTO workers (session, components, host, pid, version, status_url, started_at, lease_until) VALUES ' +
+        `(${hex(worker.session)}, ${text(JSON.stringify(worker.components))}, ${text(worker.host.slice(0, HOST_LENGTH))}, ` +
+        `${integer(worker.pid)}, ${text(worker.version)}, ${text(worker.statusUrl)}, ${NOW_MS}, ${until}) ` +
+        `ON DUPLICATE KEY UPDATE lease_until=IF(dead=0, ${until}, lease_until)`,
+    );
+    await this.pool.run(`DELETE FROM workers WHERE lease_until < ${NOW_MS} - ${KEPT}`);
+  }
+
+  async renew(session: string, lease: number, report: WorkerReport): Promise<boolean> {
+    const { affectedRows } = await this.pool.run(
+      `UPDATE workers SET lease_until=${NOW_MS} + ${integer(lease)}, report=${text(JSON.stringify(report))} ` +
+        `WHERE session=${hex(session)} AND dead=0`,
+    );
+    return affectedRows === 1;
+  }
+
+  async leave(session: string): Promise<void> {
+    await this.pool.run(
+      `UPDATE workers SET dead=1, left_at=${NOW_MS}, lease_until=LEAST(lease_until, ${NOW_MS}) WHERE session=${hex(session)}`,
+    );
+  }
+
+  pulse(): Promise<Pulse> {
+    return this.pool.use(async (session) => {
+      const sent = this.clock.monotonic();
+      const [reading] = await session.rows<[string, string]>('SELECT UNIX_TIMESTAMP(NOW(6)), @@server_uuid');
+      const received = this.clock.monotonic();
+      const [seconds, server] = reading as [string, string];
+      const pauses = await session.rows<[string, string]>('SELECT channel, account FROM pauses');
+      return {
+        reading: { timestamp: Number(seconds) * 1000, sent, received, server },
+        pausedChannels: pauses.filter(([, account]) => account === '').map(([channel]) => channel),
+        pausedAccounts: pauses
+          .filter(([, account]) => account !== '')
+          .map(([channel, account]) => ({ channel, account })),
+      };
+    });
+  }
+}

@@ -1,0 +1,164 @@
+import type { AttemptResult, Unwritten } from '../../../bolts/send-rows';
+import { reasonOf } from '../../../topology/core/errors';
+import type { Settlement } from '../../../topology/message';
+import { cut } from '../sql/cut';
+import { errnoOf, isLockWaitTimeout } from '../sql/failures';
+import { hex, integer, list, NOW_MS, text } from '../sql/literals';
+import { freeAmong } from '../sql/locks';
+import type { Pool, Session } from '../sql/pool';
+
+/** Rows in one transaction: large enough to share its cost, small enough for a lock to be short. */
+const MOST_AT_ONCE = 1_000;
+const RECEIPT_LENGTH = 512;
+const ERROR_LENGTH = 1024;
+
+type Delivered = Extract<Settlement, { state: 'delivered' }>;
+
+/** A result whose values are SQL already, so that one that cannot be written is known before the batch is. */
+interface Prepared {
+  readonly id: number;
+  /** The row of the ledger. */
+  readonly entry: string;
+  /** The row of the VALUES that the UPDATE joins. */
+  readonly values: string;
+  readonly delivered: boolean;
+}
+
+/**
+ * Writes attempts to the ledger and settles their rows, in one transaction per batch.
+ *
+ * 1. A row is settled only while this session owns it in that version: `claim`, `version` and `state='sending'`.
+ * 2. The ledger is written all the same, once per (message, version, session): repeating is harmless.
+ * 3. A delivered attempt whose claim was lost settles the row if it is in doubt, whatever it waits for: the provider has
+ *    it. Its version stays: it is no new plan, a claim needs `state='scheduled'` and the newer owner's write-back needs
+ *    `state='sending'`, so neither can touch the row any more, and no change event is made.
+ * 4. A row that cannot be written is found by bisection; one that another transaction holds is left out.
+ */
+export async function writeBack(
+  pool: Pool,
+  session: string,
+  results: readonly AttemptResult[],
+): Promise<readonly Unwritten[]> {
+  const bad: Unwritten[] = [];
+  const prepared: Prepared[] = [];
+  const owner = hex(session);
+  for (const result of results) {
+    try {
+      prepared.push(prepare(owner, result));
+    } catch (error) {
+      bad.push({ id: result.id, reason: reasonOf(error), again: false });
+    }
+  }
+  prepared.sort((a, b) => a.id - b.id);
+  for (let from = 0; from < prepared.length; from += MOST_AT_ONCE) {
+    bad.push(...(await writeBatch(pool, session, prepared.slice(from, from + MOST_AT_ONCE))));
+  }
+  return bad;
+}
+
+async function writeBatch(pool: Pool, session: string, batch: readonly Prepared[]): Promise<Unwritten[]> {
+  try {
+    await pool.transaction((one) => write(one, session, batch));
+    return [];
+  } catch (error) {
+    if (isLockWaitTimeout(error)) return writeFree(pool, session, batch);
+    if (errnoOf(error) === undefined) throw error;
+    const [first] = batch;
+    if (first !== undefined && batch.length === 1) return [{ id: first.id, reason: reasonOf(error), again: false }];
+    const middle = batch.length >> 1;
+    return [
+      ...(await writeBatch(pool, session, batch.slice(0, middle))),
+      ...(await writeBatch(pool, session, batch.slice(middle))),
+    ];
+  }
+}
+
+/** Writes what is free and hands back what another transaction holds. Rows that are gone are free. */
+async function writeFree(pool: Pool, session: string, batch: readonly Prepared[]): Promise<Unwritten[]> {
+  const ids = batch.map(({ id }) => id);
+  const locked = await pool.transaction(async (one) => {
+    const free = new Set(await freeAmong(one, ids));
+    const there = await one.rows<[number]>(`SELECT id FROM scheduled_messages WHERE id IN ${list(ids, integer)}`);
+    return new Set(there.map(([id]) => id).filter((id) => !free.has(id)));
+  });
+  const rest = batch.filter(({ id }) => !locked.has(id));
+  const held = [...locked].map((id) => ({ id, reason: 'locked by another transaction', again: true }));
+  // Without progress the same would be tried for ever: hand everything back and let time pass.
+  if (rest.length === batch.length) {
+    return ids.map((id) => ({ id, reason: 'locked by another transaction', again: true }));
+  }
+  return rest.length === 0 ? held : [...held, ...(await writeBatch(pool, session, rest))];
+}
+
+async function write(one: Session, session: string, batch: readonly Prepared[]): Promise<void> {
+  await one.run(
+    'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, started_at, finished_at, ' +
+      `outcome, status, error, receipt, settled) VALUES ${batch.map(({ entry }) => entry).join(',')} ` +
+      'ON DUPLICATE KEY UPDATE id=id',
+  );
+  const owned = `m.claim=${hex(session)} AND m.state='sending' AND m.version=v.version`;
+  const delivered = batch.filter((row) => row.delivered);
+  if (delivered.length > 0) {
+    const { affectedRows } = await one.run(deliverStatement(delivered, owned));
+    if (affectedRows < delivered.length) {
+      await one.run(deliverStatement(delivered, "m.in_doubt<>0 AND m.state NOT IN ('delivered','canceled')"));
+    }
+  }
+  const others = batch.filter((row) => !row.delivered);
+  if (others.length > 0) {
+    await one.run(
+      `UPDATE (VALUES ${others.map(({ values }) => values).join(',')}) ` +
+        'v(id, version, state, in_doubt, error, delay, attempted) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
+        'SET m.state=v.state, m.in_doubt=IF(v.attempted=0, m.in_doubt, v.in_doubt), m.last_error=v.error, ' +
+        'm.attempts=m.attempts - (v.attempted=0), ' +
+        `m.retry_at=IF(v.delay IS NULL, m.retry_at, ${NOW_MS} + v.delay), m.version=m.version + (v.delay IS NOT NULL) ` +
+        `WHERE ${owned}`,
+    );
+  }
+}
+
+/**
+ * The join reads VALUES in their order, so rows are locked in ascending order of their ids. The index is forced because a
+ * table whose statistics are old, and say that it is nearly empty, would be scanned once per row.
+ */
+export function deliverStatement(rows: readonly Pick<Prepared, 'values'>[], condition: string): string {
+  return (
+    `UPDATE (VALUES ${rows.map(({ values }) => values).join(',')}) v(id, version, at, receipt) ` +
+    'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
+    `SET m.state='delivered', m.delivered_at=v.at, m.receipt=v.receipt, m.last_error=NULL WHERE ${condition}`
+  );
+}
+
+/** @param owner the session, as SQL */
+function prepare(owner: string, result: AttemptResult): Prepared {
+  const { id, version, outcome, settlement } = result;
+  const plan = `${integer(id)},${integer(version)}`;
+  const error = outcome.kind === 'delivered' ? null : cut(outcome.reason, ERROR_LENGTH);
+  const receipt = outcome.kind === 'delivered' && outcome.receipt !== undefined ? outcome.receipt : null;
+  const entry =
+    `(${plan},${owner},${instant(result.wakeAt)},${hex(result.contentHash)},` +
+    `${result.startedAt === null ? 'NULL' : instant(result.startedAt)},${instant(result.finishedAt)},'${outcome.kind}',` +
+    `${outcome.status === undefined ? 'NULL' : integer(Math.min(outcome.status, 65_535))},${text(error)},${text(receiptOf(receipt))},` +
+    `'${settlement.state}')`;
+  return { id, entry, values: `ROW(${plan},${valuesOf(settlement)})`, delivered: settlement.state === 'delivered' };
+}
+
+function valuesOf(settlement: Settlement): string {
+  if (settlement.state === 'delivered') return deliveredValues(settlement);
+  const delay = settlement.state === 'scheduled' ? integer(Math.max(0, Math.round(settlement.delay))) : 'NULL';
+  const attempted = settlement.state === 'scheduled' && settlement.givenBack ? 0 : 1;
+  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, ERROR_LENGTH))},${delay},${attempted}`;
+}
+
+function deliveredValues(settlement: Delivered): string {
+  return `${instant(settlement.deliveredAt)},${text(receiptOf(settlement.receipt))}`;
+}
+
+function receiptOf(receipt: string | null): string | null {
+  return receipt === null ? null : cut(receipt, RECEIPT_LENGTH);
+}
+
+/** Bounds of a clock may have a fraction. */
+function instant(milliseconds: number): string {
+  return integer(Math.round(milliseconds));
+}

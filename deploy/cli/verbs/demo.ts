@@ -1,0 +1,125 @@
+import type { Command } from 'commander';
+import { Status } from '../../../connectors/mysql/operators/status';
+import { Pool } from '../../../connectors/mysql/sql/pool';
+import { systemClock } from '../../../topology/core/clock';
+import { readStackVariables } from '../../../topology/settings/environment';
+import { parseCount } from '../../console/durations';
+import type { Output, OutputOptions } from '../../console/output';
+import { type DemoResult, runDemo } from '../../demo/demo';
+import { KeptWorkers } from '../../demo/kept';
+import { latenessFigures } from '../../demo/live-view';
+import { summaryText } from '../../demo/summary';
+import { startedStack } from '../../stack/choice';
+import { stackFolder } from '../../stack/stack-folder';
+import { readSettings } from '../settings';
+import { showParts } from '../stack-view';
+import { contextOf, dataVerb } from '../verb';
+import { bringStackUp } from './up';
+
+interface DemoVerbOptions extends OutputOptions {
+  readonly keep?: boolean;
+  readonly stop?: boolean;
+  readonly seed: number;
+}
+
+/** `downspout demo`. */
+export function demoCommand(): Command {
+  return dataVerb('demo', 'watch a day of messages leave on time in a minute, on the local stack')
+    .option('--keep', 'leave the stack and the workers running')
+    .option('--stop', 'stop the workers that an earlier --keep left running, and do nothing else')
+    .option('--seed <n>', 'another seed is another day', parseCount, 1)
+    .addHelpText('after', '\nExit code 0 only if every message was accepted once, on time, as it was planned last.')
+    .action(async (options: DemoVerbOptions) => {
+      const { output } = contextOf(options);
+      const kept = new KeptWorkers(stackFolder());
+      const stopped = await kept.stop(systemClock);
+      if (stopped > 0) output.line(`${stopped} workers of an earlier demo are stopped.`);
+      else if (options.stop === true) output.line('No workers of an earlier demo run.');
+      if (options.stop !== true) await demo(options, output, kept);
+    });
+}
+
+/** An interrupt, a polite end, and a terminal that was closed. */
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+async function demo(options: DemoVerbOptions, output: Output, kept: KeptWorkers): Promise<void> {
+  const interrupt = new AbortController();
+  const onSignal = () => {
+    output.note('\nEnding the demo; a second signal ends it at once and leaves things running.');
+    interrupt.abort();
+  };
+  for (const signal of signals) process.once(signal, onSignal);
+  const ranBefore = await stackRuns();
+  let result: DemoResult | undefined;
+  try {
+    const settings = await bringStackUp(output);
+    if (!interrupt.signal.aborted) {
+      result = await runDemo({
+        clock: systemClock,
+        output,
+        seed: options.seed,
+        settings,
+        stackFolder: stackFolder(),
+        signal: interrupt.signal,
+        keep: options.keep === true,
+      });
+    }
+  } finally {
+    const stays = ranBefore || (options.keep === true && result?.verdict !== undefined);
+    if (!stays)
+      await startedStack({ folder: stackFolder(), variables: readStackVariables() }, systemClock)?.down(
+        false,
+        showParts(output),
+      );
+    for (const signal of signals) process.off(signal, onSignal);
+  }
+  const verdict = result?.verdict ?? null;
+  if (verdict === null || !verdict.holds) process.exitCode = 1;
+  if (verdict === null || result === undefined) return;
+  if (result.kept.pids.length > 0) kept.keep(result.kept.pids);
+  const report = { ...verdict, lateness: latenessFigures(verdict.lateness), metrics: result.kept.metrics };
+  output.data(report, () => ['', summaryText(verdict, output), '', ...whereNext(result, ranBefore)].join('\n'));
+}
+
+/** Whether there is a stack already that somebody else may be using. */
+async function stackRuns(): Promise<boolean> {
+  const url = readSettings().fallback['DATABASE_URL'];
+  if (url === undefined) return false;
+  const pool = Pool.open(url, { clock: systemClock, size: 1 });
+  try {
+    await new Status(pool).now();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await pool.close();
+  }
+}
+
+function whereNext({ kept }: DemoResult, stackStays: boolean): string[] {
+  const { KAFKA_UI_URL, PROMETHEUS_URL, GRAFANA_URL } = readSettings().environment;
+  const places = [
+    ['Kafka UI', KAFKA_UI_URL],
+    ['Grafana', GRAFANA_URL],
+    ['Prometheus', PROMETHEUS_URL],
+  ].flatMap(([name, url]) => (url === undefined ? [] : [`  ${name}: ${url}`]));
+  if (kept.pids.length > 0) {
+    return [
+      'The stack and the workers go on running. Where to look next:',
+      '  downspout status, downspout lag, downspout messages list',
+      ...places,
+      ...kept.metrics.map((url) => `  metrics: ${url}`),
+      '`downspout demo --stop` stops the workers, `downspout down` everything.',
+    ];
+  }
+  return stackStays
+    ? [
+        'The stack runs as before. Where to look next:',
+        '  downspout status, downspout lag, downspout messages list',
+        ...places,
+      ]
+    : [
+        'All of it is stopped again. `downspout demo --keep` leaves it running, for a look at',
+        "  downspout status, downspout lag, Kafka UI (with Docker), Prometheus and the workers' metrics.",
+      ];
+}

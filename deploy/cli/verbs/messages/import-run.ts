@@ -1,0 +1,104 @@
+import { checkMessage, type NewMessage } from '../../../../connectors/mysql/client/input';
+import type { ScheduleAnswer } from '../../../../connectors/mysql/client/schedule';
+import { reasonOf, UserError } from '../../../../topology/core/errors';
+import type { SourceRecord } from './source-record';
+
+const BATCH = 1_000;
+
+/** Counts of lines so far. */
+export interface ImportCounts {
+  read: number;
+  /** New messages. */
+  scheduled: number;
+  /** Scheduled before under the same dedupe key, with the same content. */
+  already: number;
+  bad: number;
+  /** Every line up to here is in the table or was reported. */
+  doneUpTo: number;
+}
+
+export interface ImportOptions {
+  /** Answers in the order asked. Null: only check. */
+  readonly write: ((messages: readonly NewMessage[]) => Promise<readonly ScheduleAnswer[]>) | null;
+  readonly onBad: (line: number, reason: string) => void;
+  /** Told after every batch. */
+  readonly onProgress: (counts: Readonly<ImportCounts>) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Schedules what a source yields, in batches, one of them on its way while the next is read; so memory does not grow with
+ * the file. A bad line is reported and the rest goes on.
+ * @throws what `write` throws; what was written stays, and `onProgress` told how far that was
+ */
+export async function runImport(records: AsyncIterable<SourceRecord>, options: ImportOptions): Promise<ImportCounts> {
+  const counts: ImportCounts = { read: 0, scheduled: 0, already: 0, bad: 0, doneUpTo: 0 };
+  const bad = (line: number, reason: string) => {
+    counts.bad += 1;
+    options.onBad(line, reason);
+  };
+  let batch: { line: number; message: NewMessage }[] = [];
+  let lastLine = 0;
+  let writing: Promise<void> = Promise.resolve();
+  const flush = async () => {
+    const [full, upTo] = [batch, lastLine];
+    batch = [];
+    await writing;
+    writing = writeBatch(full, options.write, counts, bad).then(() => {
+      counts.doneUpTo = upTo;
+      options.onProgress(counts);
+    });
+    // It is awaited before the next one; until then its failure has no other listener.
+    writing.catch(() => undefined);
+  };
+
+  for await (const record of records) {
+    if (options.signal.aborted) break;
+    counts.read += 1;
+    lastLine = Math.max(lastLine, record.line);
+    if (!record.ok) bad(record.line, record.reason);
+    else {
+      const checked = check(record.fields);
+      if (typeof checked === 'string') bad(record.line, checked);
+      else batch.push({ line: record.line, message: checked });
+    }
+    if (batch.length === BATCH) await flush();
+  }
+  await flush();
+  await writing;
+  return counts;
+}
+
+async function writeBatch(
+  batch: readonly { line: number; message: NewMessage }[],
+  write: ImportOptions['write'],
+  counts: ImportCounts,
+  bad: (line: number, reason: string) => void,
+): Promise<void> {
+  if (batch.length === 0 || write === null) return;
+  const answers = await write(batch.map(({ message }) => message));
+  for (const [index, answer] of answers.entries()) {
+    const { line } = batch[index] as { line: number };
+    if (answer.result === 'conflict') bad(line, `dedupe_key: message ${answer.id} has it, with other content`);
+    else if (answer.created) counts.scheduled += 1;
+    else counts.already += 1;
+  }
+}
+
+/** @returns the message, or what is wrong with it */
+function check(fields: Readonly<Record<string, unknown>>): NewMessage | string {
+  const { due_at: dueAt, dedupe_key: dedupeKey, local_time: localTime, ...rest } = fields;
+  const optional = { dedupeKey, localTime };
+  const message = {
+    ...rest,
+    dueAt,
+    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined && value !== null)),
+  } as unknown as NewMessage;
+  try {
+    checkMessage(message);
+    return message;
+  } catch (error) {
+    if (error instanceof UserError) return reasonOf(error);
+    throw error;
+  }
+}

@@ -1,0 +1,127 @@
+import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { type Command, Option } from 'commander';
+import { systemClock } from '../../../../topology/core/clock';
+import { reasonOf, UserError } from '../../../../topology/core/errors';
+import { type OutputOptions, printable } from '../../../console/output';
+import { Progress } from '../../../console/progress';
+import { formatCount, formatDuration } from '../../../console/units';
+import { withClient } from '../../database';
+import { contextOf, dataVerb, type VerbContext } from '../../verb';
+import { type ImportCounts, type ImportOptions, runImport } from './import-run';
+import { readRecords, type SourceFormat } from './import-source';
+
+interface ImportVerbOptions extends OutputOptions {
+  readonly format?: SourceFormat;
+  readonly errors?: string;
+  readonly dryRun?: boolean;
+}
+
+/** `downspout messages import`. */
+export function importCommand(): Command {
+  return dataVerb('import', 'schedule messages from a CSV or NDJSON file')
+    .argument('<file>', 'the file, - for standard input')
+    .addOption(
+      new Option('--format <format>', 'recognised by the first character unless given').choices(['csv', 'ndjson']),
+    )
+    .option('--errors <path>', 'write the bad lines to this file too, as NDJSON')
+    .option('--dry-run', 'check every line and schedule nothing')
+    .addHelpText(
+      'after',
+      '\nColumns or fields: account, channel, due_at (ISO 8601 with a zone, or epoch milliseconds), dedupe_key, and\n' +
+        'payload (JSON) or, in CSV, payload.url, payload.body, payload.headers.<name> …\n' +
+        'With dedupe keys an import that was broken off can be run again: scheduling twice is scheduling once.',
+    )
+    .action(async (file: string, options: ImportVerbOptions) => {
+      const context = contextOf(options);
+      const startedAt = systemClock.monotonic();
+      const counts = await importFile(file, options, context);
+      const milliseconds = Math.round(systemClock.monotonic() - startedAt);
+      if (counts.bad > 0) process.exitCode = 1;
+      const { read, scheduled, already, bad } = counts;
+      context.output.data({ read, scheduled, already, bad, milliseconds, dryRun: options.dryRun === true }, () =>
+        summary(counts, milliseconds, options.dryRun === true),
+      );
+    });
+}
+
+async function importFile(file: string, options: ImportVerbOptions, context: VerbContext): Promise<ImportCounts> {
+  const { err } = context.output;
+  const input = await openInput(file);
+  const errorFile = options.errors === undefined ? null : await openErrors(options.errors);
+  const interrupt = new AbortController();
+  const stop = () => interrupt.abort();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const progress = new Progress(err);
+  const startedAt = systemClock.monotonic();
+  let doneUpTo = 0;
+  const run = (write: ImportOptions['write']) =>
+    runImport(readRecords(input, options.format), {
+      write,
+      signal: interrupt.signal,
+      onBad: (line, reason) => {
+        progress.note(`line ${line}: ${printable(reason)}`);
+        errorFile?.write(`${JSON.stringify({ line, reason })}\n`);
+      },
+      onProgress: (counts) => {
+        doneUpTo = counts.doneUpTo;
+        progress.show(progressText(counts, systemClock.monotonic() - startedAt));
+      },
+    });
+  try {
+    const counts =
+      options.dryRun === true
+        ? await run(null)
+        : await withClient(context, (client) => run((messages) => client.schedule(messages)));
+    if (interrupt.signal.aborted) {
+      process.exitCode = 1;
+      progress.note(`Interrupted: every line up to ${counts.doneUpTo} is done, nothing after it.`);
+    }
+    return counts;
+  } catch (error) {
+    progress.note(
+      doneUpTo === 0 ? 'Nothing was scheduled.' : `Every line up to ${doneUpTo} is done; the next may be or not.`,
+    );
+    throw error;
+  } finally {
+    progress.end();
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+    input.destroy();
+    errorFile?.end();
+  }
+}
+
+function progressText(counts: Readonly<ImportCounts>, milliseconds: number): string {
+  const rate = Math.round((counts.read / Math.max(1, milliseconds)) * 1_000);
+  const bad = counts.bad === 0 ? '' : `, ${formatCount(counts.bad)} bad`;
+  return `${formatCount(counts.read)} lines read${bad}, ${formatCount(rate)} lines/s`;
+}
+
+function summary(counts: ImportCounts, milliseconds: number, dryRun: boolean): string {
+  const good = counts.read - counts.bad;
+  const done = dryRun
+    ? `${formatCount(good)} good, nothing was scheduled (dry run)`
+    : `${formatCount(counts.scheduled)} scheduled, ${formatCount(counts.already)} were scheduled before`;
+  return `${formatCount(counts.read)} lines read in ${formatDuration(milliseconds)}: ${done}, ${formatCount(counts.bad)} bad.`;
+}
+
+async function openInput(file: string): Promise<Readable> {
+  if (file === '-') return process.stdin;
+  try {
+    const handle = await open(file);
+    if ((await handle.stat()).isDirectory()) throw new UserError('it is a folder');
+    return createReadStream('', { fd: handle, highWaterMark: 256 * 1024 });
+  } catch (error) {
+    throw new UserError(`The file cannot be read: ${reasonOf(error)}`);
+  }
+}
+
+async function openErrors(path: string): Promise<WriteStream> {
+  try {
+    const handle = await open(path, 'w');
+    return createWriteStream('', { fd: handle });
+  } catch (error) {
+    throw new UserError(`The file for errors cannot be written: ${reasonOf(error)}`);
+  }
+}

@@ -1,0 +1,65 @@
+import { reasonOf } from '../../../../topology/core/errors';
+import { FIELDS, LONGEST_RECORD, type SourceRecord } from './source-record';
+
+/** One JSON object a line. */
+export async function* ndjsonRecords(chunks: AsyncIterable<Buffer>): AsyncGenerator<SourceRecord> {
+  let line = 0;
+  for await (const bytes of lines(chunks)) {
+    line += 1;
+    if (bytes === null) {
+      yield { line, ok: false, reason: `longer than ${LONGEST_RECORD} bytes` };
+      continue;
+    }
+    const text = bytes.toString().replace(/^\ufeff/, '');
+    if (text.trim() !== '') yield jsonRecord(line, text);
+  }
+}
+
+function jsonRecord(line: number, text: string): SourceRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { line, ok: false, reason: `not JSON: ${reasonOf(error)}` };
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { line, ok: false, reason: 'not a JSON object' };
+  }
+  const fields = Object.fromEntries(Object.entries(value).map(([name, field]) => [snake(name), field]));
+  const unknown = Object.keys(fields).find((name) => !FIELDS.includes(name));
+  if (unknown !== undefined)
+    return { line, ok: false, reason: `${unknown}: unknown field (known: ${FIELDS.join(', ')})` };
+  return { line, ok: true, fields };
+}
+
+/** The client's names are known too: `dueAt` for `due_at`. */
+function snake(name: string): string {
+  return { dueAt: 'due_at', dedupeKey: 'dedupe_key', localTime: 'local_time' }[name] ?? name;
+}
+
+/** Lines as bytes, split at \n alone (JSON may hold U+2028); null for a line that is too long. */
+async function* lines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer | null> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  const take = () => {
+    const line = length > LONGEST_RECORD ? null : Buffer.concat(parts);
+    parts = [];
+    length = 0;
+    return line;
+  };
+  const keep = (part: Buffer) => {
+    length += part.length;
+    if (length > LONGEST_RECORD) parts = [];
+    else parts.push(part);
+  };
+  for await (const chunk of chunks) {
+    let from = 0;
+    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, from)) {
+      keep(chunk.subarray(from, end));
+      yield take();
+      from = end + 1;
+    }
+    if (from < chunk.length) keep(chunk.subarray(from));
+  }
+  if (length > 0) yield take();
+}

@@ -1,0 +1,72 @@
+import type { Command } from 'commander';
+import type { Message, Target } from '../../../../connectors/mysql/client/client';
+import type { Attempt } from '../../../../connectors/mysql/client/messages';
+import { UserError } from '../../../../topology/core/errors';
+import { type Column, type Output, type OutputOptions, printable } from '../../../console/output';
+import { formatDuration, formatInstant } from '../../../console/units';
+import { withOperations } from '../../database';
+import { contextOf, dataVerb } from '../../verb';
+import { nameOf, type TargetOptions, targetsOf } from './targets';
+
+interface ShowOptions extends OutputOptions, TargetOptions {}
+
+const attemptColumns: readonly Column<Attempt>[] = [
+  { title: 'at', value: (attempt) => formatInstant(attempt.startedAt ?? attempt.finishedAt) },
+  {
+    title: 'took',
+    align: 'right',
+    value: ({ startedAt, finishedAt }) => (startedAt === null ? '–' : formatDuration(finishedAt - startedAt)),
+  },
+  { title: 'version', align: 'right', value: (attempt) => String(attempt.version) },
+  { title: 'outcome', value: (attempt) => attempt.outcome },
+  { title: 'status', align: 'right', value: (attempt) => String(attempt.status ?? '–') },
+  { title: 'worker', value: whoOf },
+  { title: 'error or receipt', value: (attempt) => attempt.error ?? attempt.receipt ?? '' },
+];
+
+function whoOf({ worker, session }: Attempt): string {
+  return worker ?? (/^0+$/.test(session) ? 'a person' : session.slice(0, 8));
+}
+
+/** `downspout messages show`. */
+export function showCommand(): Command {
+  return dataVerb('show', 'one message, with every attempt to send it')
+    .argument('[id]', 'the message; or --account and --dedupe-key')
+    .option('--account <name>')
+    .option('--dedupe-key <key>')
+    .action(async (id: string | undefined, options: ShowOptions) => {
+      const context = contextOf(options);
+      const target = targetsOf(id === undefined ? [] : [id], options)[0] as Target;
+      const found = await withOperations(context, (operations) => operations.show(target));
+      if (found === null) throw new UserError(`${nameOf(target)} does not exist.`);
+      context.output.data(found, () => messageText(found.message, found.attempts, context.output));
+    });
+}
+
+function messageText(message: Message, attempts: readonly Attempt[], output: Output): string {
+  const { bold, dim } = output.colors;
+  const wall = message.localTime === null ? '' : ` (${message.localTime} ${message.zone ?? ''})`;
+  const lateness =
+    message.deliveredAt === null ? '' : ` (${formatDuration(message.deliveredAt - message.dueAt)} after due)`;
+  const fields: readonly (readonly [string, string | null])[] = [
+    ['state', message.inDoubt ? `${message.state}, in doubt: an attempt may have been accepted` : message.state],
+    ['channel', message.channel],
+    ['account', message.account],
+    ['dedupe key', message.dedupeKey],
+    ['due', `${formatInstant(message.dueAt)}${wall}`],
+    ['next try', message.wakeAt === message.dueAt || message.wakeAt === null ? null : formatInstant(message.wakeAt)],
+    ['delivered', message.deliveredAt === null ? null : `${formatInstant(message.deliveredAt)}${lateness}`],
+    ['receipt', message.receipt],
+    ['last error', message.lastError],
+    ['attempts', String(message.attempts)],
+    ['version', String(message.version)],
+    ['created', formatInstant(message.createdAt)],
+    ['updated', formatInstant(message.updatedAt)],
+    ['payload', JSON.stringify(message.payload)],
+  ];
+  const lines = fields.flatMap(([name, value]) =>
+    value === null ? [] : [`  ${dim(name.padEnd(10))}  ${printable(value)}`],
+  );
+  const ledger = attempts.length === 0 ? dim('No attempts yet.') : output.table(attemptColumns, attempts);
+  return [bold(`Message ${message.id}`), ...lines, '', ledger].join('\n');
+}

@@ -1,0 +1,123 @@
+import type { Command } from 'commander';
+import type { StateCount, Waiting, WorkerStatus } from '../../../connectors/mysql/operators/status';
+import { systemClock } from '../../../topology/core/clock';
+import { messageStates } from '../../../topology/message';
+import type { Column, Output, OutputOptions } from '../../console/output';
+import { formatCount, formatDuration, formatInstant, formatPartitions, formatRelative } from '../../console/units';
+import { type DatabaseReport, type PartStatus, readStatus, type StatusReport } from '../../inspect/status-report';
+import { contextOf, dataVerb } from '../verb';
+
+/** `downspout status`. */
+export function statusCommand(): Command {
+  return dataVerb('status', 'the parts of the stack, the workers, and what waits')
+    .addHelpText('after', '\nExit code 1 when a part that delivery needs does not answer.')
+    .action(async (options: OutputOptions) => {
+      const { output, settings } = contextOf(options);
+      const report = await readStatus(settings.environment, systemClock);
+      if (report.parts.some((part) => part.needed && !part.ok)) process.exitCode = 1;
+      output.data(report, () => statusText(report, output));
+    });
+}
+
+function statusText(report: StatusReport, output: Output): string {
+  const { bold, yellow } = output.colors;
+  const { database } = report;
+  const sections = [
+    `${bold('Parts')}\n${output.table(partColumns, report.parts)}`,
+    ...(database === null
+      ? []
+      : [
+          `${bold('Workers')}\n${workersText(database, output)}`,
+          `${bold('Messages')} (rows by channel and state)\n${countsText(database, output)}`,
+          `${bold('Waiting')}\n${waitingText(database, report.queued, output)}`,
+        ]),
+    ...(report.warnings.length === 0
+      ? []
+      : [`${bold('To look at')}\n${report.warnings.map((line) => yellow(line)).join('\n')}`]),
+  ];
+  return sections.join('\n\n');
+}
+
+const partColumns: readonly Column<PartStatus>[] = [
+  { title: 'part', value: ({ part }) => part },
+  { title: 'state', value: ({ ok }) => (ok ? 'ok' : 'NOT OK') },
+  { title: '', value: ({ detail }) => detail },
+];
+
+function workersText({ workers, now }: DatabaseReport, output: Output): string {
+  // Those that stopped in good order are of no interest any more.
+  const shown = workers.filter(({ state }) => state !== 'left');
+  if (shown.length === 0) return 'None. `downspout worker --component due,webhook` runs one.';
+  const columns: readonly Column<WorkerStatus>[] = [
+    { title: 'worker (host/pid)', value: ({ host, pid }) => `${host}/${pid}` },
+    { title: 'components', value: ({ components }) => components.join(', ') },
+    { title: 'state', value: ({ state }) => state },
+    { title: 'partitions', value: ({ partitions }) => partitionsText(partitions) },
+    { title: 'up for', align: 'right', value: ({ startedAt }) => formatDuration(now - startedAt) },
+    { title: 'lease', value: ({ leaseUntil }) => leaseText(leaseUntil, now) },
+    { title: 'metrics', value: ({ statusUrl }) => (statusUrl === null ? '–' : `${statusUrl}/metrics`) },
+  ];
+  return output.table(columns, shown);
+}
+
+function partitionsText(partitions: WorkerStatus['partitions']): string {
+  const parts = Object.entries(partitions);
+  if (parts.length === 0) return '–';
+  if (parts.length === 1) return formatPartitions(parts[0]?.[1] ?? []);
+  return parts.map(([component, owned]) => `${component}: ${formatPartitions(owned)}`).join('; ');
+}
+
+function leaseText(until: number, now: number): string {
+  return until > now ? `${formatDuration(until - now)} left` : `out for ${formatDuration(now - until)}`;
+}
+
+function countsText({ counts }: DatabaseReport, output: Output): string {
+  if (counts === null) return 'Too many rows to count in a few seconds.';
+  if (counts.length === 0) return 'None.';
+  const channels = [...new Set(counts.map(({ channel }) => channel))];
+  const columns: readonly Column<string>[] = [
+    { title: 'channel', value: (channel) => channel },
+    ...messageStates.map((state) => ({
+      title: state,
+      align: 'right' as const,
+      value: (channel: string) => formatCount(countOf(counts, channel, state)),
+    })),
+  ];
+  return output.table(columns, channels);
+}
+
+function countOf(counts: readonly StateCount[], channel: string, state: string): number {
+  return counts.find((count) => count.channel === channel && count.state === state)?.count ?? 0;
+}
+
+function waitingText(
+  { waiting, workers, nextHour, now }: DatabaseReport,
+  queued: StatusReport['queued'],
+  output: Output,
+): string {
+  const gauge = (component: string, name: string) =>
+    workers
+      .filter(({ state }) => state === 'alive')
+      .reduce((sum, { gauges }) => sum + (gauges[component]?.[name] ?? 0), 0);
+  const columns: readonly Column<Waiting>[] = [
+    { title: 'channel', value: ({ channel }) => channel },
+    { title: 'open', align: 'right', value: ({ open }) => formatCount(open) },
+    { title: 'overdue', align: 'right', value: ({ overdue }) => formatCount(overdue) },
+    { title: 'oldest wakes', value: ({ oldest }) => `${formatInstant(oldest)}, ${formatRelative(oldest, now)}` },
+    { title: 'pending', align: 'right', value: ({ channel }) => formatCount(gauge('due', `pending.${channel}`)) },
+    {
+      title: 'queued',
+      align: 'right',
+      value: ({ channel }) => (queued === null ? '–' : formatCount(queued[channel] ?? 0)),
+    },
+    { title: 'held', align: 'right', value: ({ channel }) => formatCount(gauge(channel, 'held')) },
+    { title: 'in flight', align: 'right', value: ({ channel }) => formatCount(gauge(channel, 'in_flight')) },
+  ];
+  if (waiting.length === 0) return 'Nothing.';
+  const peak = nextHour.toSorted((a, b) => b.count - a.count)[0];
+  const coming =
+    peak === undefined
+      ? 'Nothing wakes within the next hour.'
+      : `The fullest minute of the next hour: ${formatCount(peak.count)} of ${peak.channel} at ${formatInstant(peak.minute)}, ${formatRelative(peak.minute, now)}.`;
+  return `${output.table(columns, waiting)}\n${coming}\nPending, held and in flight are as the workers last reported, at most 3 s ago.`;
+}

@@ -1,0 +1,80 @@
+import type { Command } from 'commander';
+import { systemClock } from '../../../topology/core/clock';
+import { type Environment, readEnvironment, readStackVariables } from '../../../topology/settings/environment';
+import { readTopologySettings } from '../../../topology/settings/topology-settings';
+import { Output, type OutputOptions } from '../../console/output';
+import { formatDuration } from '../../console/units';
+import { provision } from '../../provision';
+import { chooseStack } from '../../stack/choice';
+import { stackFolder } from '../../stack/stack-folder';
+import { showParts } from '../stack-view';
+import { dataVerb } from '../verb';
+
+interface UpOptions extends OutputOptions {
+  readonly docker?: boolean;
+  readonly ha?: boolean;
+}
+
+/** `downspout up`. */
+export function upCommand(): Command {
+  return dataVerb('up', 'start the local stack (MySQL, Kafka, Connect, Prometheus) and wait until it is ready')
+    .option('--ha', 'with two MySQL masters behind HAProxy, from now on')
+    .option('--docker', 'run it in Docker, even where it could run natively')
+    .action(async (options: UpOptions) => {
+      const output = new Output(options);
+      const settings = await bringStackUp(output, options);
+      output.data(settings, () => whereEverythingIs(settings, output));
+    });
+}
+
+/**
+ * Starts the local stack and makes a deployment ready on it, showing progress.
+ * @returns the connection settings
+ */
+export async function bringStackUp(
+  output: Output,
+  { docker = false, ha = false }: Pick<UpOptions, 'docker' | 'ha'> = {},
+): Promise<Readonly<Record<string, string>>> {
+  const begun = systemClock.monotonic();
+  const folder = stackFolder();
+  const { stack, why } = await chooseStack({ folder, variables: readStackVariables(), ha }, systemClock, docker);
+  output.line(`The stack runs ${stack.kind === 'native' ? 'natively' : `in ${stack.kind}`}: ${why}.`);
+  const show = showParts(output);
+  const settings = await stack.up(show);
+  // This stack, whatever else the environment names; only what belongs to Downspout itself is taken from there.
+  const { DOWNSPOUT_NAMESPACE, DOWNSPOUT_TOPOLOGY } = readEnvironment();
+  const environment: Environment = { ...readEnvironment(settings, {}), DOWNSPOUT_NAMESPACE };
+  await provision(environment, readTopologySettings(DOWNSPOUT_TOPOLOGY), systemClock, (part, text) =>
+    show({ part, stage: 'ready', text }),
+  );
+  output.line(`Ready after ${formatDuration(systemClock.monotonic() - begun)}; logs are in ${folder}/logs.`);
+  return settings;
+}
+
+const places: readonly (readonly [title: string, name: string])[] = [
+  ['MySQL', 'DATABASE_URL'],
+  ['Kafka', 'KAFKA_BROKERS'],
+  ['Kafka Connect', 'CONNECT_URL'],
+  ['Kafka UI', 'KAFKA_UI_URL'],
+  ['Prometheus', 'PROMETHEUS_URL'],
+  ['Grafana', 'GRAFANA_URL'],
+];
+
+function whereEverythingIs(settings: Readonly<Record<string, string>>, output: Output): string {
+  const rows = places.flatMap(([title, name]) => {
+    const value = settings[name];
+    return value === undefined ? [] : [{ title, place: withoutPassword(value) }];
+  });
+  const table = output.table(
+    [
+      { title: 'part', value: (row: (typeof rows)[number]) => row.title },
+      { title: 'where', value: (row) => row.place },
+    ],
+    rows,
+  );
+  return `\n${table}\n\n\`downspout env\` prints the settings, passwords included; every verb finds them by itself.`;
+}
+
+function withoutPassword(place: string): string {
+  return place.replace(/:\/\/([^:@/]+):[^@/]+@/, '://$1@');
+}

@@ -1,0 +1,38 @@
+import { changeEventCodec } from '../../connectors/debezium/change-event';
+import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
+import { kafkaClient } from '../../connectors/kafka/kafka-client';
+import { type PartitionLag, type Reading, readLag } from '../../connectors/kafka/lag';
+import { type Environment, required } from '../../topology/settings/environment';
+import { readTopologySettings } from '../../topology/settings/topology-settings';
+import { due, scheduleChanges } from '../../topology/streams';
+
+/** The component that reads the changes. */
+const SPOUT = 'due';
+
+/** Runs `work` with Kafka's administration. */
+export async function withKafka<T>(environment: Environment, work: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
+  const brokers = required(environment, 'KAFKA_BROKERS');
+  // What goes wrong is thrown; the client's own lines would only repeat it.
+  const admin = new KafkaAdmin(kafkaClient({ brokers, clientId: 'downspout-cli', log: () => undefined }));
+  try {
+    return await work(admin);
+  } finally {
+    await admin.close();
+  }
+}
+
+/** Every stream of the topology, by the component that reads it. */
+function readings(environment: Environment): Reading[] {
+  const { due: _, ...channels } = readTopologySettings(environment.DOWNSPOUT_TOPOLOGY).components;
+  return [
+    { component: SPOUT, stream: scheduleChanges(changeEventCodec).name },
+    ...Object.keys(channels).map((channel) => ({ component: channel, stream: due(channel).name })),
+  ];
+}
+
+/** The lag of every partition of every stream of the topology. */
+export async function lagOf(environment: Environment, admin: KafkaAdmin): Promise<PartitionLag[]> {
+  const lags = await readLag(admin, environment.DOWNSPOUT_NAMESPACE, readings(environment));
+  // A bolt that never ran has committed nothing, and yet all that lies there waits for it; spouts never commit.
+  return lags.map((row) => (row.lag === null && row.component !== SPOUT ? { ...row, lag: row.high - row.low } : row));
+}

@@ -1,0 +1,184 @@
+import { Connector, failuresOf } from '../../connectors/debezium/connector';
+import { captureNames } from '../../connectors/debezium/settings';
+import { Operations, type Pause } from '../../connectors/mysql/operators/operations';
+import {
+  type MinuteCount,
+  type StateCount,
+  Status,
+  type Waiting,
+  type WorkerStatus,
+} from '../../connectors/mysql/operators/status';
+import { Pool } from '../../connectors/mysql/sql/pool';
+import type { Clock } from '../../topology/core/clock';
+import { reasonOf } from '../../topology/core/errors';
+import { type Environment, required } from '../../topology/settings/environment';
+import { readTopologySettings } from '../../topology/settings/topology-settings';
+import { formatCount } from '../console/units';
+import { lagOf, withKafka } from './kafka';
+
+/** Whether a part of the stack does its work. */
+export interface PartStatus {
+  readonly part: string;
+  readonly ok: boolean;
+  /** Delivery stands still or suffers without it. */
+  readonly needed: boolean;
+  readonly detail: string;
+}
+
+/** What the database says; times are epoch milliseconds by its clock. */
+export interface DatabaseReport {
+  readonly now: number;
+  /** Null when there are too many rows to count in a few seconds. */
+  readonly counts: readonly StateCount[] | null;
+  readonly waiting: readonly Waiting[];
+  /** What wakes in each minute of the next hour. */
+  readonly nextHour: readonly MinuteCount[];
+  readonly workers: readonly WorkerStatus[];
+  readonly pauses: readonly Pause[];
+}
+
+export interface StatusReport {
+  readonly parts: readonly PartStatus[];
+  /** Null when the database does not answer. */
+  readonly database: DatabaseReport | null;
+  /** Records in Kafka that no bolt has consumed, by component; null when Kafka does not answer. */
+  readonly queued: Readonly<Record<string, number>> | null;
+  /** What somebody should do something about. */
+  readonly warnings: readonly string[];
+}
+
+const HTTP_LIMIT = 3_000;
+
+/** Asks every part, at the same time. Does not throw for a part that is away. */
+export async function readStatus(environment: Environment, clock: Clock): Promise<StatusReport> {
+  const [mysql, kafka, connect, ...others] = await Promise.all([
+    attempt('MySQL', () => readDatabase(environment, clock)),
+    attempt('Kafka', () => readQueued(environment)),
+    attempt('Kafka Connect', () => readConnector(environment, clock)),
+    ...optionalParts(environment),
+  ]);
+  const database = mysql.value ?? null;
+  const connector: PartStatus = connect.value ?? connect.status;
+  return {
+    parts: [mysql.status, kafka.status, connector, ...others],
+    database,
+    queued: kafka.value ?? null,
+    warnings:
+      database === null
+        ? ['Nothing can be said of messages and workers. `downspout up` starts the local stack.']
+        : warningsOf(database, sendersOf(environment)),
+  };
+}
+
+async function attempt<T>(part: string, read: () => Promise<T>): Promise<{ status: PartStatus; value?: T }> {
+  try {
+    return { value: await read(), status: { part, ok: true, needed: true, detail: 'answers' } };
+  } catch (error) {
+    return { status: { part, ok: false, needed: true, detail: reasonOf(error) } };
+  }
+}
+
+async function readDatabase(environment: Environment, clock: Clock): Promise<DatabaseReport> {
+  const pool = Pool.open(required(environment, 'DATABASE_URL'), { clock, size: 4 });
+  try {
+    const status = new Status(pool);
+    // First alone: when the database is away, it is said once.
+    const now = await status.now();
+    const [counts, waiting, nextHour, workers, pauses] = await Promise.all([
+      status.counts(),
+      status.waiting(),
+      status.byMinute(60),
+      status.workers(),
+      new Operations(pool).pauses(),
+    ]);
+    return { now, counts, waiting, nextHour, workers, pauses };
+  } finally {
+    await pool.close();
+  }
+}
+
+function readQueued(environment: Environment): Promise<Record<string, number>> {
+  return withKafka(environment, async (admin) => {
+    const queued: Record<string, number> = {};
+    for (const { component, lag } of await lagOf(environment, admin)) {
+      if (lag !== null) queued[component] = (queued[component] ?? 0) + lag;
+    }
+    return queued;
+  });
+}
+
+async function readConnector(environment: Environment, clock: Clock): Promise<PartStatus> {
+  const name = captureNames(environment.DOWNSPOUT_NAMESPACE).connector;
+  const status = await new Connector(required(environment, 'CONNECT_URL'), name, clock).status();
+  const of = { part: 'Kafka Connect', needed: true };
+  if (status === null)
+    return { ...of, ok: false, detail: `answers, and has no connector ${name}; run \`downspout up\`` };
+  const failures = failuresOf(status);
+  const tasks = status.tasks.map((task) => task.state).join(', ') || 'none';
+  return {
+    ...of,
+    ok: failures.length === 0 && status.state === 'RUNNING',
+    detail: failures.length === 0 ? `connector ${name} ${status.state}, task ${tasks}` : failures.join('; '),
+  };
+}
+
+function optionalParts(environment: Environment): Promise<PartStatus>[] {
+  const urls: readonly (readonly [string, string | undefined])[] = [
+    ['Prometheus', environment.PROMETHEUS_URL],
+    ['Grafana', environment.GRAFANA_URL],
+    ['Kafka UI', environment.KAFKA_UI_URL],
+  ];
+  return urls.flatMap(([part, url]) => (url === undefined ? [] : [readHttp(part, url)]));
+}
+
+async function readHttp(part: string, url: string): Promise<PartStatus> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(HTTP_LIMIT), redirect: 'manual' });
+    await response.body?.cancel();
+    return { part, needed: false, ok: response.status < 500, detail: `${url} answers ${response.status}` };
+  } catch (error) {
+    const cause = error instanceof Error ? (error.cause ?? error) : error;
+    return { part, needed: false, ok: false, detail: `${url}: ${reasonOf(cause)}` };
+  }
+}
+
+function sendersOf(environment: Environment): readonly string[] {
+  const { due: _, ...channels } = readTopologySettings(environment.DOWNSPOUT_TOPOLOGY).components;
+  return Object.keys(channels);
+}
+
+/** @param senders the channels that the topology has a bolt for */
+export function warningsOf(report: DatabaseReport, senders: readonly string[]): string[] {
+  const alive = report.workers.filter((worker) => worker.state === 'alive');
+  const running = new Set(alive.flatMap((worker) => worker.components));
+  const uncertain = (report.counts ?? []).filter(({ state }) => state === 'uncertain');
+  const waiting = report.waiting.filter(({ open }) => open > 0);
+  const somethingWaits = waiting.some(({ channel }) => senders.includes(channel));
+  return [
+    ...waiting
+      .filter(({ channel }) => !senders.includes(channel))
+      .map(
+        ({ channel, open }) =>
+          `${formatCount(open)} messages wait on channel ${channel}, which has no sender in topology.yaml.`,
+      ),
+    ...(somethingWaits && !running.has('due') ? ['Messages wait and no worker runs the spout `due`.'] : []),
+    ...waiting
+      .filter(({ channel }) => senders.includes(channel) && !running.has(channel))
+      .map(
+        ({ channel, open }) => `${formatCount(open)} messages wait on channel ${channel} and no worker runs its bolt.`,
+      ),
+    ...uncertain.map(
+      ({ channel, count }) =>
+        `${formatCount(count)} messages of ${channel} are uncertain: a person decides (downspout messages resolve).`,
+    ),
+    ...report.pauses.map(
+      ({ channel, account }) => `Paused: ${channel}${account === null ? '' : `, account ${account}`}.`,
+    ),
+    ...report.workers
+      .filter((worker) => worker.state === 'late')
+      .map(
+        (worker) =>
+          `The lease of worker ${worker.host}/${worker.pid} has run out; what it was sending is recovered soon.`,
+      ),
+  ];
+}

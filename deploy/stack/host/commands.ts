@@ -1,0 +1,46 @@
+import { execFile } from 'node:child_process';
+import { UserError } from '../../../topology/core/errors';
+
+const OUTPUT_LIMIT = 64 * 1024 * 1024;
+
+/**
+ * Runs a program to its end and returns what it printed on both outputs.
+ * @throws UserError with the command and the last lines of what it printed
+ */
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd?: string } = {},
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      command,
+      args,
+      { cwd: options.cwd, encoding: 'utf8', maxBuffer: OUTPUT_LIMIT },
+      (error, stdout, stderr) => {
+        if (error === null) {
+          resolve(stdout + stderr);
+          return;
+        }
+        const last = (stdout + stderr).trimEnd().split('\n').slice(-12).join('\n');
+        reject(new UserError(`\`${[command, ...args].join(' ').slice(0, 200)}\` failed:\n${last || error.message}`));
+      },
+    );
+    child.stdin?.end();
+  });
+}
+
+/** What the command prints, or null when it is not there or fails. */
+export async function tryRun(command: string, args: readonly string[]): Promise<string | null> {
+  try {
+    return await run(command, args);
+  } catch {
+    return null;
+  }
+}
+
+/** The path of a program that is on the PATH, or null. */
+export async function onPath(program: string): Promise<string | null> {
+  const found = await tryRun('sh', ['-c', 'command -v "$1"', 'sh', program]);
+  return found === null ? null : found.trim() || null;
+}

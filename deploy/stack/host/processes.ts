@@ -1,0 +1,109 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import type { Clock } from '../../../topology/core/clock';
+
+/** A process as it is remembered: its id alone is not enough, because ids are used again. */
+export interface ProcessRecord {
+  readonly pid: number;
+  /** When the process began, as the system tells it: an opaque text. */
+  readonly started: string;
+}
+
+export interface Program {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  /** Standard output and error are appended here. */
+  readonly logFile: string;
+  /** What its configuration files say: when it changes, the program is started anew. */
+  readonly configuration: string;
+}
+
+/** Starts a program that outlives this process. @throws Error when it cannot be started at all */
+export async function startDetached(program: Program): Promise<ProcessRecord> {
+  const log = openSync(program.logFile, 'a');
+  try {
+    const child = spawn(program.command, program.args, {
+      cwd: program.cwd,
+      detached: true,
+      stdio: ['ignore', log, log],
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+    const pid = child.pid as number;
+    return { pid, started: startOf(pid) ?? 'gone' };
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** This process, as others find it. */
+export function ownRecord(): ProcessRecord {
+  return { pid: process.pid, started: startOf(process.pid) ?? 'unknown' };
+}
+
+/** A process that runs, as others find it; null when there is none. */
+export function recordOf(pid: number): ProcessRecord | null {
+  const started = startOf(pid);
+  return started === null ? null : { pid, started };
+}
+
+/** Whether that very process still runs, and not another one with its id. */
+export function isAlive(record: ProcessRecord): boolean {
+  return startOf(record.pid) === record.started;
+}
+
+/**
+ * Ends a process: SIGTERM, and SIGKILL when it has not ended within `grace` milliseconds.
+ * @returns how it went: it was `gone` already, it `ended`, or it was `killed`
+ */
+export async function endProcess(
+  record: ProcessRecord,
+  grace: number,
+  clock: Clock,
+): Promise<'gone' | 'ended' | 'killed'> {
+  if (!isAlive(record)) return 'gone';
+  signal(record, 'SIGTERM');
+  const limit = clock.monotonic() + grace;
+  while (clock.monotonic() < limit) {
+    if (!isAlive(record)) return 'ended';
+    await clock.sleep(25);
+  }
+  signal(record, 'SIGKILL');
+  while (isAlive(record)) await clock.sleep(25);
+  return 'killed';
+}
+
+function signal(record: ProcessRecord, name: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(record.pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** When a process began; null when there is none, or only what is left of one that ended. */
+function startOf(pid: number): string | null {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return process.platform === 'linux' ? null : startByPs(pid);
+  }
+  // The name, second, is in parentheses and may hold anything; what follows is separated by blanks.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // One thread may have ended while others still end, and hold files and ports until they have.
+  const isOver = fields[0] === 'X' || (fields[0] === 'Z' && Number(fields[17]) <= 1);
+  return isOver ? null : (fields[19] ?? null);
+}
+
+function startByPs(pid: number): string | null {
+  try {
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,62 @@
+import type { Clock } from '../../../topology/core/clock';
+import type { ComposeFile } from '../compose-file';
+import type { Cache } from '../fetch/cache';
+import type { Program } from '../host/processes';
+
+/** What the parts have in common. */
+export interface PartContext {
+  readonly compose: ComposeFile;
+  readonly cache: Cache;
+  readonly clock: Clock;
+  /** The stack's folder, `.downspout`. */
+  readonly folder: string;
+  /** Ports by purpose, e.g. `mysql`, `kafka`. */
+  readonly ports: Readonly<Record<string, number>>;
+  /** The database administrator's password. */
+  readonly adminPassword: string;
+}
+
+/** One program of the stack, as it runs on this machine. */
+export interface Part {
+  readonly name: string;
+  /** False when messages are delivered without it. */
+  readonly needed: boolean;
+  /** Major, minor and patch where they are known. */
+  readonly version: string;
+  readonly port: number;
+  /** Milliseconds from SIGTERM to SIGKILL. */
+  readonly grace: number;
+  /**
+   * Finds the program or fetches it. Called before `prepare`.
+   * @param onFetch called when something is downloaded
+   * @throws UserError that names what to install
+   */
+  readonly fetch: (onFetch: () => void) => Promise<void>;
+  /** Writes its configuration and initialises its data where that was not done. */
+  readonly prepare: () => Promise<Program>;
+  /** Removes what a killed process left and the next one would stumble over. Called while none runs. */
+  readonly tidy?: () => void;
+  /** Whether it answers. */
+  readonly ready: () => Promise<boolean>;
+}
+
+/** `9.7` of `9.7.4-2`. */
+export function majorMinor(version: string): string {
+  return /(\d+\.\d+)/.exec(version)?.[1] ?? version;
+}
+
+/** Whether two versions have the same major and minor. */
+export function fits(found: string, wanted: string): boolean {
+  return majorMinor(found) === majorMinor(wanted);
+}
+
+/** Whether a GET is answered with success within two seconds. */
+export async function answersOk(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

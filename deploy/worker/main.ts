@@ -1,0 +1,171 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { type ChannelFactories, channels } from '../../connectors/channels/channel-kinds';
+import { changeEventCodec } from '../../connectors/debezium/change-event';
+import { Connector } from '../../connectors/debezium/connector';
+import { ConnectorHealth } from '../../connectors/debezium/connector-health';
+import { captureNames } from '../../connectors/debezium/settings';
+import { KafkaAcks } from '../../connectors/kafka/kafka-acks';
+import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
+import { type KafkaOptions, kafkaClient } from '../../connectors/kafka/kafka-client';
+import { KafkaStreams } from '../../connectors/kafka/kafka-streams';
+import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
+import { Accounts } from '../../connectors/mysql/secrets/secret-store';
+import { Pool } from '../../connectors/mysql/sql/pool';
+import { MySqlOpenRows } from '../../connectors/mysql/workers/open-rows';
+import { MySqlSendRows } from '../../connectors/mysql/workers/send-rows';
+import { MySqlWorkerRegistry } from '../../connectors/mysql/workers/worker-registry';
+import { type Clock, systemClock } from '../../topology/core/clock';
+import { deliveryTopology } from '../../topology/delivery-topology';
+import { createLog, type Log } from '../../topology/runtime/log';
+import { Metrics } from '../../topology/runtime/metrics';
+import { Seldom } from '../../topology/runtime/seldom';
+import { StatusServer } from '../../topology/runtime/status-server';
+import { Worker } from '../../topology/runtime/worker';
+import { type Environment, required } from '../../topology/settings/environment';
+import { packageVersion } from '../../topology/settings/package';
+import type { TopologySettings } from '../../topology/settings/topology-settings';
+import { parseFailPoints, withFailPoints } from './fail-points';
+import { observedOpenRows, observedSendRows } from './observe-rows';
+
+export interface WorkerProcessOptions {
+  /** Names of components, e.g. `['due', 'webhook']`. */
+  readonly components: readonly string[];
+  readonly environment: Environment;
+  readonly settings: TopologySettings;
+  /** Where health and metrics are served; port 0 for any free one. */
+  readonly status: { readonly host: string; readonly port: number };
+  /** Log lines for a person instead of JSON. */
+  readonly pretty: boolean;
+  /** The kinds of channels that the topology may name; those of the registry unless given. */
+  readonly channels?: ChannelFactories;
+}
+
+/** Milliseconds for ending in good order: somewhat longer than a request may take. */
+const DRAIN_LIMIT = 12_000;
+/** For closing connections after that. */
+const CLOSE_LIMIT = 2_000;
+/** Database connections. Renewals have their own, so that nothing stands before them. */
+const SESSION_CONNECTIONS = 2;
+const WORK_CONNECTIONS = 8;
+
+/**
+ * Runs components in this process until a signal (or a failure) ends it, and then ends the process: 0 after draining in
+ * time. A second signal ends it at once.
+ * @throws UserError before anything runs, for what is wrong in the settings
+ */
+export async function runWorker(options: WorkerProcessOptions): Promise<never> {
+  const clock = systemClock;
+  const log = createLog({ level: options.environment.LOG_LEVEL, pretty: options.pretty });
+  const { worker, close } = await assemble(options, clock, log);
+  let signals = 0;
+  const onSignal = (signal: string) => {
+    log.info({ signal }, signals === 0 ? 'stopping' : 'ending at once');
+    if (signals++ > 0) process.exit(1);
+    worker.stop();
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  process.on('uncaughtException', (error) => worker.fail(error));
+  process.on('unhandledRejection', (error) => worker.fail(error));
+  const code = await worker.run();
+  await Promise.race([close(), clock.sleep(CLOSE_LIMIT)]);
+  process.exit(code);
+}
+
+/** Config → connectors → topology → worker. */
+async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
+  const { environment, settings, components } = options;
+  const namespace = environment.DOWNSPOUT_NAMESPACE;
+  const url = required(environment, 'WORKER_DATABASE_URL');
+  const brokers = required(environment, 'KAFKA_BROKERS');
+  const secretKey = SecretKey.from(environment);
+  const failPoints = parseFailPoints(environment.DOWNSPOUT_FAIL_POINTS);
+
+  const metrics = new Metrics(true);
+  const seldom = new Seldom(clock);
+  const kafka: KafkaOptions = {
+    brokers,
+    clientId: `${hostname()}/${process.pid}`,
+    log: (level, text, details) => seldom.say(text, (leftOut) => log[level]({ kafka: details, leftOut }, text)),
+  };
+  const admin = new KafkaAdmin(kafkaClient(kafka));
+  const streams = new KafkaStreams(kafka, admin, clock, namespace);
+  const sessionPool = Pool.open(url, { clock, size: SESSION_CONNECTIONS });
+  const pool = Pool.open(url, { clock, size: WORK_CONNECTIONS });
+  const accounts = new Accounts(pool, secretKey);
+  const senders = channels(
+    settings,
+    {
+      clock,
+      allowPrivateAddresses: environment.WEBHOOK_ALLOW_PRIVATE_ADDRESSES,
+      secretsOf: (channel, names) => accounts.secretsOf(channel, names),
+    },
+    options.channels,
+  );
+  const cdcHealth = cdcHealthOf(environment, admin, clock);
+  const session = randomBytes(16).toString('hex');
+
+  const sendRows = (channel: string) => {
+    const own = log.child({ component: channel, task: `${channel}@${session.slice(0, 8)}` });
+    return observedSendRows(channel, new MySqlSendRows(pool), { metrics, log: own, clock });
+  };
+  const openRows = observedOpenRows(new MySqlOpenRows(pool), { metrics, log, clock });
+  const ports = withFailPoints({ streams, openRows, sendRows, channels: senders }, failPoints);
+  const topology = deliveryTopology({
+    settings,
+    channels: ports.channels,
+    changes: changeEventCodec,
+    openRows: ports.openRows,
+    sendRows: ports.sendRows,
+    acks: new KafkaAcks(admin, namespace),
+    ...(cdcHealth === undefined ? {} : { cdcHealth }),
+    random: Math.random,
+  });
+
+  const running: { worker?: Worker } = {};
+  const starting = { session, reasons: ['starting'], partitions: {} };
+  const server = await StatusServer.start({
+    ...options.status,
+    status: () => running.worker?.status() ?? starting,
+    metrics: () => metrics.text(),
+  });
+  const close = async () => {
+    await server.close();
+    await Promise.all([...senders.values()].map((channel) => channel.close()));
+    await Promise.all([streams.close(), admin.close(), pool.close(), sessionPool.close()]);
+  };
+  try {
+    running.worker = new Worker({
+      topology,
+      identity: {
+        session,
+        components,
+        host: hostname(),
+        pid: process.pid,
+        version: packageVersion(),
+        statusUrl: server.url,
+      },
+      streams: ports.streams,
+      registry: new MySqlWorkerRegistry(sessionPool, clock),
+      clock,
+      log,
+      metrics,
+      drainLimit: DRAIN_LIMIT,
+    });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { worker: running.worker, close };
+}
+
+function cdcHealthOf(environment: Environment, admin: KafkaAdmin, clock: Clock): ConnectorHealth | undefined {
+  if (environment.CONNECT_URL === undefined) return undefined;
+  const names = captureNames(environment.DOWNSPOUT_NAMESPACE);
+  const countHeartbeats = async () => {
+    const logs = await admin.logs(names.heartbeats);
+    return logs.reduce((sum, { high }) => sum + high, 0);
+  };
+  return new ConnectorHealth(new Connector(environment.CONNECT_URL, names.connector, clock), countHeartbeats, clock);
+}

@@ -1,0 +1,67 @@
+import type { AttemptResult, SendRows } from '../../bolts/send-rows';
+import type { OpenRows } from '../../spouts/open-rows';
+import type { Log } from '../../topology/runtime/log';
+import type { Observer } from '../../topology/runtime/observe';
+
+/** Counts and tells what comes of claims and attempts: a line for every attempt that did not deliver, with the message's id. */
+export function observedSendRows(channel: string, rows: SendRows, observer: Observer): SendRows {
+  const { metrics, log } = observer;
+  return {
+    read: (ids) => timed('read', observer, () => rows.read(ids)),
+    async claim(session, claimed, ahead) {
+      const won = await timed('claim', observer, () => rows.claim(session, claimed, ahead));
+      metrics.claims.inc({ channel, result: 'won' }, won);
+      metrics.claims.inc({ channel, result: 'lost' }, claimed.length - won);
+      return won;
+    },
+    async writeBack(session, results) {
+      const unwritten = await timed('write_back', observer, () => rows.writeBack(session, results));
+      const refused = new Set(unwritten.map(({ id }) => id));
+      for (const { again } of unwritten) metrics.unwritten.inc({ channel, result: again ? 'again' : 'given_up' });
+      for (const result of results) {
+        if (refused.has(result.id)) continue;
+        const { outcome, settlement, wakeAt, finishedAt } = result;
+        metrics.attempts.inc({ channel, outcome: outcome.kind });
+        metrics.settled.inc({ channel, state: settlement.state });
+        if (outcome.kind === 'delivered')
+          metrics.lateness.observe({ channel }, Math.max(0, finishedAt - wakeAt) / 1_000);
+        tell(log, result);
+      }
+      return unwritten;
+    },
+  };
+}
+
+/** Counts what reconciling brings back. */
+export function observedOpenRows(rows: OpenRows, observer: Observer): OpenRows {
+  const { metrics, log } = observer;
+  return {
+    page: (channel, cursors, below, limit) => timed('page', observer, () => rows.page(channel, cursors, below, limit)),
+    deadOf: (sessions, bury) => timed('dead_of', observer, () => rows.deadOf(sessions, bury)),
+    async recover(lost, delay) {
+      const recovered = await timed('recover', observer, () => rows.recover(lost, delay));
+      metrics.recovered.inc(recovered);
+      if (recovered > 0) log.warn({ component: 'due', recovered }, 'messages of dead workers are scheduled again');
+      return recovered;
+    },
+  };
+}
+
+function tell(log: Log, { id, version, outcome, settlement }: AttemptResult): void {
+  if (outcome.kind === 'delivered') {
+    if (log.isLevelEnabled('debug')) log.debug({ message: id, version, status: outcome.status }, 'delivered');
+    return;
+  }
+  const details = { message: id, version, outcome: outcome.kind, state: settlement.state, status: outcome.status };
+  const level = settlement.state === 'scheduled' ? 'info' : 'warn';
+  log[level]({ ...details, reason: outcome.reason }, 'not delivered');
+}
+
+async function timed<T>(operation: string, { metrics, clock }: Observer, work: () => Promise<T>): Promise<T> {
+  const begun = clock.monotonic();
+  try {
+    return await work();
+  } finally {
+    metrics.databaseSeconds.observe({ operation }, (clock.monotonic() - begun) / 1_000);
+  }
+}

@@ -1,0 +1,22 @@
+import type { Stream } from '../topology/core/stream';
+import type { Due } from '../topology/streams';
+import type { Acking } from './emit/ack-reader';
+import type { Emission } from './emit/emission';
+import type { Account } from './memory/accounts';
+import type { Entries } from './memory/entries';
+
+/** A channel that the topology has a sender for. */
+export interface DueChannel {
+  readonly name: string;
+  readonly stream: Stream<Due>;
+  /** Rows of a dead session wake this many milliseconds later at the earliest. */
+  readonly recoverDelay: number;
+}
+
+/** All that a spout task keeps for one channel. */
+export interface ChannelShare extends DueChannel {
+  readonly entries: Entries;
+  readonly emission: Emission;
+  readonly acking: Acking;
+  readonly isPaused: (account: Account) => boolean;
+}

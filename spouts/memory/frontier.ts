@@ -1,0 +1,112 @@
+import type { ShardCursor } from '../open-rows';
+import type { Position } from './entry';
+
+/** Rows are spread over this many shards, by CRC32(account); fixed for ever. */
+export const shards = 256;
+
+/** Before every row. */
+export const beginning: Position = { wakeAt: Number.MIN_SAFE_INTEGER, id: 0 };
+
+/**
+ * Up to which (wake, id) the rows of a channel have been read, per shard. Below it memory is complete; beyond it events
+ * are ignored, because the row will be read. While a read is under way, events below its target count too: what they
+ * change may lie behind the read already.
+ */
+export class Frontier {
+  private readonly wakes = new Float64Array(shards).fill(beginning.wakeAt);
+  private readonly ids = new Float64Array(shards);
+  private readonly owned = new Uint8Array(shards);
+  private readonly lives = new Uint32Array(shards);
+  private target = beginning.wakeAt;
+
+  /** The shard is ours from now on, and nothing of it was read. */
+  own(shard: number): void {
+    this.owned[shard] = 1;
+    this.restart(shard);
+  }
+
+  disown(shard: number): void {
+    this.owned[shard] = 0;
+    this.restart(shard);
+  }
+
+  owns(shard: number): boolean {
+    return this.owned[shard] === 1;
+  }
+
+  /** Another number when the shard was lost or begun anew since: what was read before then says nothing. */
+  life(shard: number): number {
+    return this.lives[shard] ?? 0;
+  }
+
+  /** True when memory should know the row at this position. */
+  covers(shard: number, at: Position): boolean {
+    return this.owned[shard] === 1 && (at.wakeAt < this.target || this.passed(shard, at));
+  }
+
+  /** True when the row at this position has been read. */
+  passed(shard: number, at: Position): boolean {
+    const wake = this.wakes[shard] as number;
+    return at.wakeAt < wake || (at.wakeAt === wake && at.id <= (this.ids[shard] as number));
+  }
+
+  at(shard: number): Position {
+    return { wakeAt: this.wakes[shard] as number, id: this.ids[shard] as number };
+  }
+
+  /** Moves the frontier of all shards to `target` before they are read up to there. */
+  move(target: number): void {
+    this.target = target;
+  }
+
+  /** Memory is full: the frontier stops at what has been read. */
+  stop(): void {
+    this.target = beginning.wakeAt;
+  }
+
+  /** Where to go on reading: the shards that have not been read up to `target`. */
+  behind(target: number): ShardCursor[] {
+    const cursors: ShardCursor[] = [];
+    for (let shard = 0; shard < shards; shard++) {
+      const wake = this.wakes[shard] as number;
+      if (this.owned[shard] === 1 && wake < target) {
+        cursors.push({ shard, afterWake: wake, afterId: this.ids[shard] as number });
+      }
+    }
+    return cursors;
+  }
+
+  /** The shard has been read from the cursor to `to`. No effect when the frontier was stopped or moved back meanwhile. */
+  advance(from: ShardCursor, to: Position): void {
+    if (to.wakeAt > this.target) return;
+    if (this.wakes[from.shard] !== from.afterWake || this.ids[from.shard] !== from.afterId) return;
+    this.wakes[from.shard] = to.wakeAt;
+    this.ids[from.shard] = to.id;
+  }
+
+  /** Back to before `at`: what lies there has to be read again. */
+  retreat(shard: number, at: Position): void {
+    if (!this.passed(shard, at)) return;
+    this.wakes[shard] = at.wakeAt;
+    this.ids[shard] = at.id - 1;
+  }
+
+  retreatAll(at: Position): void {
+    for (let shard = 0; shard < shards; shard++) this.retreat(shard, at);
+  }
+
+  /** The earliest wake up to which an owned shard has been read; +Infinity when none is owned. */
+  earliest(): number {
+    let earliest = Number.POSITIVE_INFINITY;
+    for (let shard = 0; shard < shards; shard++) {
+      if (this.owned[shard] === 1) earliest = Math.min(earliest, this.wakes[shard] as number);
+    }
+    return earliest;
+  }
+
+  private restart(shard: number): void {
+    this.wakes[shard] = beginning.wakeAt;
+    this.ids[shard] = beginning.id;
+    this.lives[shard] = (this.lives[shard] as number) + 1;
+  }
+}

@@ -1,0 +1,105 @@
+import type { Clock, DatabaseClock } from '../../topology/core/clock';
+import type { ChannelShare } from '../channel-memory';
+import type { Account } from '../memory/accounts';
+import { bucketWidth } from '../memory/entries';
+import type { OpenRows, ShardCursor } from '../open-rows';
+import { Repeating } from '../repeating';
+import { readPage } from './read-page';
+
+/** How far ahead of now rows are kept in memory, milliseconds. */
+const HORIZON = 60_000;
+/** Until the database's clock is looked at again while it is not known, milliseconds. */
+const CLOCK_AGAIN = 50;
+
+export interface OpeningParts {
+  readonly channels: readonly ChannelShare[];
+  readonly rows: OpenRows;
+  readonly clock: Clock;
+  readonly databaseClock: DatabaseClock;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Keeps memory filled: moves each channel's frontier on, bucket by bucket, and reads again the rows of accounts that
+ * overflowed. One page of each channel in turn, so a long backlog of one holds up no other.
+ */
+export class Opening {
+  private readonly repeating: Repeating;
+
+  constructor(private readonly parts: OpeningParts) {
+    this.repeating = new Repeating(parts.clock, () => this.run(), parts.onError);
+  }
+
+  /** There may be something to read: at the start, after an assignment, when there is room again. */
+  kick(): void {
+    this.repeating.kick();
+  }
+
+  close(): Promise<void> {
+    return this.repeating.close();
+  }
+
+  private async run(): Promise<number> {
+    const now = this.parts.databaseClock.earliest();
+    if (!Number.isFinite(now)) return CLOCK_AGAIN;
+    const bucketEnd = (Math.floor(now / bucketWidth) + 1) * bucketWidth;
+    let found = false;
+    for (const channel of this.parts.channels) {
+      if (this.repeating.isClosed) break;
+      if (await this.step(channel, bucketEnd + HORIZON)) found = true;
+    }
+    return found ? 0 : bucketEnd - now;
+  }
+
+  /** Reads one page for the channel. @returns false when there is nothing to read, or no room for it */
+  private async step(channel: ChannelShare, target: number): Promise<boolean> {
+    const { frontier } = channel.entries;
+    const hasRoom = channel.entries.hasRoom();
+    const cursors = frontier.behind(target);
+    let found = false;
+    if (cursors.length > 0 && hasRoom) {
+      frontier.move(target);
+      await this.open(channel, cursors, target);
+      found = true;
+    } else if (cursors.length > 0) frontier.stop();
+    const account = channel.entries.hungry(channel.isPaused);
+    if (account === undefined) return found;
+    await this.refill(channel, account);
+    return true;
+  }
+
+  private async open(channel: ChannelShare, cursors: readonly ShardCursor[], target: number): Promise<void> {
+    const { entries } = channel;
+    const page = await readPage(this.parts.rows, channel, cursors, target);
+    // First the frontier: when memory overflows with these rows, it is moved back to the first that is dropped.
+    for (const { cursor, last } of page.reached) entries.frontier.advance(cursor, last ?? { wakeAt: target, id: 0 });
+    for (const row of page.rows) {
+      if (row.state === 'scheduled') entries.load(row);
+      else entries.forget(row.id, row.version);
+    }
+    channel.emission.kick();
+  }
+
+  /** Reads rows of an overflowed account from its limit on, as many as one page has. */
+  private async refill(channel: ChannelShare, overflowed: Account): Promise<void> {
+    const { entries } = channel;
+    const { name, shard, limit } = overflowed;
+    if (limit === undefined) return;
+    // First its events are taken again, then the rows are read, as with the frontier.
+    entries.accounts.admitAll(overflowed);
+    let unread: typeof limit | undefined = limit;
+    try {
+      const cursor = { shard, afterWake: limit.wakeAt, afterId: limit.id - 1 };
+      const page = await readPage(this.parts.rows, channel, [cursor], entries.frontier.at(shard).wakeAt + 1);
+      const last = page.reached[0]?.last;
+      unread = last && { wakeAt: last.wakeAt, id: last.id + 1 };
+      for (const row of page.rows) if (row.state === 'scheduled') entries.load(row);
+    } finally {
+      // The account may have been forgotten meanwhile, or have overflowed again.
+      const account = entries.accounts.of(name, shard);
+      if (unread !== undefined && account.admits(unread)) entries.overflow(account, unread);
+      entries.accounts.release(account);
+    }
+    channel.emission.kick();
+  }
+}

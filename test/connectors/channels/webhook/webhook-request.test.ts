@@ -1,0 +1,46 @@
+import { parseRequest } from '../../../../connectors/channels/webhook/webhook-request';
+import { BadRecord } from '../../../../topology/core/errors';
+
+const parse = (payload: unknown) => parseRequest('shop', JSON.stringify(payload));
+const valid = { url: 'https://example.com/hook', body: {} };
+
+test('a payload becomes a request', () => {
+  expect(parse({ url: 'https://Example.com:443/a%20b?c=d#e', headers: { 'X-A': '1' }, body: [1] })).toEqual({
+    account: 'shop',
+    origin: 'https://example.com',
+    path: '/a%20b?c=d',
+    method: 'POST',
+    headers: ['x-a', '1', 'content-type', 'application/json', 'user-agent', 'downspout'],
+    body: Buffer.from('[1]'),
+  });
+});
+
+test.each([
+  'Host',
+  'content-length',
+  'Transfer-Encoding',
+  'connection',
+  'Keep-Alive',
+  'Upgrade',
+  'expect',
+  'webhook-id',
+  'Webhook-Signature',
+  'webhook-anything',
+  'Idempotency-Key',
+])('the header %s cannot be given', (name) => {
+  const attempt = () => parse({ ...valid, headers: { [name]: 'x' } });
+  expect(attempt).toThrow(BadRecord);
+  expect(attempt).toThrow(`payload.headers.${name}`);
+});
+
+test.each([
+  ['not JSON', '{', 'payload: not JSON'],
+  ['no url', JSON.stringify({ body: 1 }), 'payload.url'],
+  ['another scheme', JSON.stringify({ url: 'ftp://example.com', body: 1 }), 'payload.url'],
+  ['credentials', JSON.stringify({ url: 'https://a:b@example.com', body: 1 }), 'credentials'],
+  ['a header that breaks out', JSON.stringify({ ...valid, headers: { a: 'b\r\nc: d' } }), 'payload.headers.a'],
+  ['a method that is none', JSON.stringify({ ...valid, method: 'CONNECT' }), 'payload.method'],
+])('%s is a bad record that names its field', (_, text, field) => {
+  expect(() => parseRequest('shop', text)).toThrow(BadRecord);
+  expect(() => parseRequest('shop', text)).toThrow(field);
+});

@@ -1,0 +1,401 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, Socket } from 'node:net';
+import { Webhook } from 'standardwebhooks';
+import { WebhookChannel, type WebhookOptions } from '../../../../connectors/channels/webhook/webhook';
+import { systemClock } from '../../../../topology/core/clock';
+import { Unavailable } from '../../../../topology/core/errors';
+import { Receiver } from '../../../support/receiver';
+
+const SECRET = `whsec_${Buffer.from('a secret of twenty-four!').toString('base64')}`;
+
+let receiver: Receiver;
+let opened: WebhookChannel[];
+
+beforeEach(async () => {
+  receiver = await Receiver.start();
+  opened = [];
+});
+afterEach(async () => {
+  await Promise.all(opened.map((one) => one.close()));
+  await receiver.close();
+});
+
+function channel(options: Partial<WebhookOptions> = {}): WebhookChannel {
+  const made = new WebhookChannel({
+    timeout: 5_000,
+    perHost: 4,
+    clock: systemClock,
+    allowPrivateAddresses: true,
+    secretsOf: async () => new Map(),
+    ...options,
+  });
+  opened.push(made);
+  return made;
+}
+
+interface Sending {
+  readonly account?: string;
+  readonly key?: string;
+  readonly payload?: Record<string, unknown>;
+  readonly mayStart?: () => boolean;
+}
+
+function send(through: WebhookChannel, path: string, sending: Sending = {}) {
+  const url = path.startsWith('http') ? path : receiver.url + path;
+  const account = sending.account ?? 'shop';
+  const prepared = through.prepare(account, JSON.stringify({ url, body: { n: 1 }, ...sending.payload }));
+  return through.send(prepared, {
+    id: 1,
+    account,
+    idempotencyKey: sending.key ?? 'msg_1',
+    mayStart: sending.mayStart ?? (() => true),
+    now: () => systemClock.now(),
+  });
+}
+
+/** A server that does with a connection whatever it is told; its address. */
+async function rawServer(onConnection: (socket: Socket) => void) {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    onConnection(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = () => {
+    for (const socket of sockets) socket.destroy();
+    return new Promise((resolve) => server.close(resolve));
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
+}
+
+describe('the status decides', () => {
+  test.each([200, 201, 204, 299])('%i is delivered', async (status) => {
+    expect(await send(channel(), `/?status=${status}`)).toMatchObject({ kind: 'delivered', status });
+  });
+
+  test.each([408, 409, 425, 429, 500, 502, 503, 504, 599])('%i is tried again', async (status) => {
+    const outcome = await send(channel(), `/?status=${status}&text=busy`);
+    expect(outcome).toEqual({ kind: 'retry', status, reason: `HTTP ${status}: busy` });
+  });
+
+  test.each([400, 401, 404, 410, 422, 451])('%i is rejected', async (status) => {
+    const outcome = await send(channel(), `/?status=${status}&text=${encodeURIComponent('no\nsuch\tthing')}`);
+    expect(outcome).toEqual({ kind: 'rejected', status, reason: `HTTP ${status}: no such thing` });
+  });
+
+  test.each([301, 302, 303, 307, 308])('%i is rejected and not followed', async (status) => {
+    const outcome = await send(channel(), `/?status=${status}&location=/else`);
+    expect(outcome).toEqual({
+      kind: 'rejected',
+      status,
+      reason: `HTTP ${status} to /else: redirects are not followed`,
+    });
+    expect(receiver.journal).toHaveLength(1);
+  });
+
+  test('Retry-After in seconds is honoured', async () => {
+    expect(await send(channel(), '/?status=429&retry-after=7')).toMatchObject({ kind: 'retry', after: 7_000 });
+  });
+
+  test('Retry-After as a date is honoured', async () => {
+    const date = new Date(systemClock.now() + 60_000).toUTCString();
+    const outcome = await send(channel(), `/?status=503&retry-after=${encodeURIComponent(date)}`);
+    const after = (outcome as { after: number }).after;
+    expect(after).toBeGreaterThan(50_000);
+    expect(after).toBeLessThanOrEqual(60_000);
+  });
+
+  test('Retry-After that is neither is ignored', async () => {
+    expect(await send(channel(), '/?status=503&retry-after=soon')).toEqual({
+      kind: 'retry',
+      status: 503,
+      reason: 'HTTP 503',
+    });
+  });
+
+  test('the receipt is the header, or else the body', async () => {
+    const through = channel();
+    expect(await send(through, '/?receipt=r-1&text=body')).toMatchObject({ receipt: 'r-1' });
+    expect(await send(through, `/?text=${'b'.repeat(300)}`)).toMatchObject({ receipt: 'b'.repeat(100) });
+    expect(await send(through, '/')).toEqual({ kind: 'delivered', status: 200 });
+  });
+
+  test('a credential that is echoed does not reach the error text', async () => {
+    const outcome = await send(channel(), '/?status=401&text=bad+token+s3cr3t-token!', {
+      payload: { headers: { authorization: 'Bearer s3cr3t-token' } },
+    });
+    expect(outcome).toMatchObject({ reason: 'HTTP 401: bad token …!' });
+  });
+
+  test('a body that never finishes is not waited for', async () => {
+    const through = channel({ timeout: 4_000 });
+    expect(await send(through, '/?body=endless')).toMatchObject({ kind: 'delivered', receipt: 'begun' });
+    await receiver.until(() => receiver.closedConnections === 1);
+  });
+
+  test('a body that breaks off does not change the status', async () => {
+    expect(await send(channel(), '/?status=200&body=cut')).toMatchObject({ kind: 'delivered' });
+    expect(await send(channel(), '/?status=400&body=cut')).toMatchObject({ kind: 'rejected' });
+  });
+
+  test('a body of a gigabyte is given up after its beginning', async () => {
+    expect(await send(channel(), '/?body=huge')).toMatchObject({ kind: 'delivered' });
+    await receiver.until(() => receiver.closedConnections === 1);
+    expect(receiver.bodyBytes).toBeLessThan(32 * 1024 ** 2);
+  });
+});
+
+describe('a request that was not written is tried again; one that was written and not answered is unknown', () => {
+  test('a name that does not exist', async () => {
+    const outcome = await send(channel({ timeout: 3_000 }), 'http://does-not-exist.invalid/');
+    expect(outcome).toMatchObject({ kind: 'retry', reason: expect.stringContaining('does-not-exist.invalid') });
+  });
+
+  test('a connection that is refused', async () => {
+    const gone = await rawServer(() => undefined);
+    await gone.close();
+    expect(await send(channel(), gone.url)).toMatchObject({
+      kind: 'retry',
+      reason: expect.stringContaining('ECONNREFUSED'),
+    });
+  });
+
+  test('no free connection within the time-out', async () => {
+    const through = channel({ timeout: 300, perHost: 1 });
+    const first = send(through, '/?hang=yes', { key: 'a' });
+    const started = jest.fn(() => true);
+    const second = send(through, '/', { key: 'b', mayStart: started });
+    expect(await second).toMatchObject({ kind: 'retry', reason: expect.stringContaining('no connection within') });
+    expect(await first).toMatchObject({ kind: 'unknown', reason: expect.stringContaining('no answer within 300 ms') });
+    expect(started).not.toHaveBeenCalled();
+  });
+
+  test('no status within the time-out', async () => {
+    const before = systemClock.monotonic();
+    expect(await send(channel({ timeout: 200 }), '/?hang=yes')).toMatchObject({ kind: 'unknown' });
+    const took = systemClock.monotonic() - before;
+    expect(took).toBeGreaterThanOrEqual(199);
+    expect(took).toBeLessThan(1_000);
+    await receiver.until(() => receiver.closedConnections === 1);
+  });
+
+  test('a status line that drips', async () => {
+    const dripping = await rawServer((socket) => {
+      socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nx-slow: '));
+    });
+    expect(await send(channel({ timeout: 200 }), dripping.url)).toMatchObject({ kind: 'unknown' });
+    await dripping.close();
+  });
+
+  test('a connection that is cut after the request, taken or not', async () => {
+    expect(await send(channel(), '/?drop=yes&accept=yes')).toMatchObject({ kind: 'unknown' });
+    expect(receiver.accepted).toHaveLength(1);
+    expect(receiver.journal).toHaveLength(1);
+  });
+
+  test('an answer that is not HTTP', async () => {
+    const odd = await rawServer((socket) => {
+      socket.on('data', () => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
+    });
+    expect(await send(channel(), odd.url)).toMatchObject({ kind: 'unknown' });
+    await odd.close();
+  });
+
+  test('a connection that the server closed while it was idle is not written to', async () => {
+    let connections = 0;
+    const closing = await rawServer((socket) => {
+      connections++;
+      socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'));
+    });
+    const through = channel({ perHost: 1 });
+    for (let n = 1; n <= 5; n++) expect(await send(through, closing.url)).toMatchObject({ kind: 'delivered' });
+    expect(connections).toBe(5);
+    await closing.close();
+  });
+
+  test('the channel is closed while a request is out', async () => {
+    const through = channel();
+    const hanging = send(through, '/?hang=yes');
+    await receiver.until(() => receiver.journal.length === 1);
+    await through.close();
+    expect(await hanging).toMatchObject({ kind: 'unknown' });
+    expect(await send(through, '/')).toBe('not_started');
+  });
+});
+
+describe('mayStart', () => {
+  test('says no: nothing is written, and the connection stays usable', async () => {
+    const through = channel({ perHost: 1 });
+    await send(through, '/', { key: 'first' });
+    expect(await send(through, '/', { key: 'second', mayStart: () => false })).toBe('not_started');
+    expect(await send(through, '/', { key: 'third' })).toMatchObject({ kind: 'delivered' });
+    expect(receiver.journal.map(({ key }) => key)).toEqual(['first', 'third']);
+    expect(receiver.connections).toBe(1);
+  });
+
+  test('is asked once, in the tick of the write', async () => {
+    const through = channel({ perHost: 1 });
+    const write = jest.spyOn(Socket.prototype, 'write');
+    for (const key of ['new connection', 'used connection']) {
+      write.mockClear();
+      const tickOver = jest.fn();
+      const mayStart = jest.fn(() => {
+        queueMicrotask(tickOver);
+        return true;
+      });
+      await send(through, '/', { key, mayStart });
+      const posted = write.mock.calls.findIndex(([text]) => String(text).startsWith('POST'));
+      const order = [
+        mayStart.mock,
+        { invocationCallOrder: write.mock.invocationCallOrder.slice(posted) },
+        tickOver.mock,
+      ];
+      const places = order.map(({ invocationCallOrder }) => invocationCallOrder[0] as number);
+      expect(places).toEqual(places.toSorted((a, b) => a - b));
+      expect(mayStart).toHaveBeenCalledTimes(1);
+    }
+    write.mockRestore();
+  });
+
+  test('is not asked while the request waits for a connection', async () => {
+    const through = channel({ perHost: 1 });
+    const mayStart = jest.fn(() => true);
+    const slow = send(through, '/?delay=50', { key: 'slow' });
+    const waiting = send(through, '/', { key: 'waiting', mayStart });
+    await receiver.until(() => receiver.journal.length === 1);
+    expect(mayStart).not.toHaveBeenCalled();
+    await Promise.all([slow, waiting]);
+    expect(mayStart).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('private addresses', () => {
+  test.each([
+    'http://127.0.0.1:9/',
+    'http://10.1.2.3/',
+    'http://192.168.0.1/',
+    'http://169.254.169.254/latest/meta-data',
+    'http://100.64.0.1/',
+    'http://0.0.0.0/',
+    'http://2130706433/',
+    'http://0x7f.1/',
+    'http://[::1]/',
+    'http://[::]/',
+    'http://[fe80::1]/',
+    'http://[fd00::1]/',
+    'http://[::ffff:127.0.0.1]/',
+    'http://[::ffff:a00:1]/',
+    'http://[::127.0.0.1]/',
+    'http://[64:ff9b::7f00:1]/',
+    'http://localhost:9/',
+    'https://localhost:9/',
+  ])('%s is refused', async (url) => {
+    const mayStart = jest.fn(() => true);
+    const outcome = await send(channel({ allowPrivateAddresses: false }), url, { mayStart });
+    expect(outcome).toMatchObject({ kind: 'rejected', reason: expect.stringContaining('is a private address') });
+    expect(mayStart).not.toHaveBeenCalled();
+  });
+
+  test('are reached when they are allowed, by name and by address', async () => {
+    const through = channel();
+    expect(await send(through, `http://localhost:${receiver.port}/`)).toMatchObject({ kind: 'delivered' });
+    expect(await send(through, receiver.url)).toMatchObject({ kind: 'delivered' });
+  });
+
+  test('a refusal leaves others alone', async () => {
+    const through = channel({ allowPrivateAddresses: false, timeout: 300 });
+    const outcomes = await Promise.all([
+      send(through, 'http://localhost:9/'),
+      send(through, 'http://does-not-exist.invalid/'),
+      send(through, 'http://localhost:9/'),
+    ]);
+    expect(outcomes.map((outcome) => (outcome as { kind: string }).kind)).toEqual(['rejected', 'retry', 'rejected']);
+  });
+});
+
+describe('an account that has a secret never sends unsigned', () => {
+  test('the signature verifies with the library of the specification', async () => {
+    const through = channel({ secretsOf: async (accounts) => new Map(accounts.map((account) => [account, SECRET])) });
+    await through.warm(['shop']);
+    await send(through, '/', { key: 'msg_7', payload: { body: 'Grüße 🎈' } });
+    const [received] = receiver.journal;
+    expect(received?.headers['webhook-id']).toBe('msg_7');
+    const verified = () =>
+      new Webhook(SECRET).verify(received?.body ?? '', received?.headers as Record<string, string>);
+    // The library parses the body as JSON once the signature holds, so a body that is not JSON fails only after that.
+    expect(verified).toThrow(/JSON/);
+    await send(through, '/', { key: 'msg_8' });
+    const second = receiver.journal[1];
+    expect(new Webhook(SECRET).verify(second?.body ?? '', second?.headers as Record<string, string>)).toEqual({ n: 1 });
+  });
+
+  test("the time is the attempt's, though this machine's clock is an hour wrong", async () => {
+    const clock = { ...systemClock, now: () => systemClock.now() - 3_600_000 };
+    const through = channel({ clock, secretsOf: async () => new Map([['shop', SECRET]]) });
+    const date = encodeURIComponent(new Date(systemClock.now() + 60_000).toUTCString());
+    const { after } = (await send(through, `/?status=503&retry-after=${date}`)) as { after: number };
+    expect(after).toBeLessThanOrEqual(60_000);
+    const [received] = receiver.journal;
+    // The library refuses a signature that is minutes old.
+    expect(new Webhook(SECRET).verify(received?.body ?? '', received?.headers as Record<string, string>)).toEqual({
+      n: 1,
+    });
+  });
+
+  test('without a secret there is no signature, and still a key', async () => {
+    await send(channel(), '/', { key: 'msg_9' });
+    const headers = receiver.journal[0]?.headers ?? {};
+    expect(headers['webhook-signature']).toBeUndefined();
+    expect(headers['webhook-id']).toBe('msg_9');
+    expect(headers['idempotency-key']).toBe('msg_9');
+  });
+
+  test('a secret that is none is a reason, and is not told', async () => {
+    const through = channel({ secretsOf: async () => new Map([['shop', 'not a secret!']]) });
+    const outcome = await send(through, '/');
+    expect(outcome).toMatchObject({ kind: 'rejected', reason: expect.stringContaining('Standard Webhooks secret') });
+    expect(JSON.stringify(outcome)).not.toContain('not a secret!');
+    expect(receiver.journal).toHaveLength(0);
+  });
+
+  test('secrets that cannot be read: warm says so, send tries again later', async () => {
+    const through = channel({ secretsOf: () => Promise.reject(new Unavailable('database away')) });
+    await expect(through.warm(['shop'])).rejects.toThrow(Unavailable);
+    expect(await send(through, '/')).toMatchObject({ kind: 'retry', reason: expect.stringContaining('database away') });
+    expect(receiver.journal).toHaveLength(0);
+  });
+});
+
+test('every attempt of a message carries the same key', async () => {
+  const through = channel();
+  await send(through, '/?status=500', { key: 'msg_5' });
+  await send(through, '/', { key: 'msg_5' });
+  expect(receiver.journal.map(({ headers }) => headers['idempotency-key'])).toEqual(['msg_5', 'msg_5']);
+  expect(receiver.accepted).toHaveLength(1);
+});
+
+test('the method, the headers and the body go out as they were given', async () => {
+  const through = channel();
+  await send(through, '/a?b=1', { payload: { method: 'PUT', headers: { 'X-One': 'Ü' }, body: 'as it is' } });
+  await send(through, '/', { payload: { body: { text: '🎈' } } });
+  await send(through, '/', { payload: { headers: { 'Content-Type': 'application/cloudevents+json' } } });
+  await send(through, '/', { payload: { method: 'GET', body: '' } });
+  const [put, json, typed, get] = receiver.journal;
+  expect(put).toMatchObject({ method: 'PUT', path: '/a?b=1', body: 'as it is' });
+  expect(put?.headers['x-one']).toBe('Ü');
+  expect(put?.headers['content-type']).toBeUndefined();
+  expect(json).toMatchObject({ method: 'POST', body: '{"text":"🎈"}' });
+  expect(json?.headers['content-type']).toBe('application/json');
+  expect(typed?.headers['content-type']).toBe('application/cloudevents+json');
+  expect(get).toMatchObject({ method: 'GET', body: '' });
+});
+
+test('a thousand requests share few connections and each ends once', async () => {
+  const through = channel({ perHost: 8 });
+  const outcomes = await Promise.all(Array.from({ length: 1_000 }, (_, n) => send(through, '/', { key: `m${n}` })));
+  expect(outcomes.every((outcome) => (outcome as { kind: string }).kind === 'delivered')).toBe(true);
+  expect(new Set(receiver.journal.map(({ key }) => key)).size).toBe(1_000);
+  expect(receiver.connections).toBeLessThanOrEqual(8);
+});

@@ -1,0 +1,246 @@
+import { type Connection, createConnection, createPool } from 'mysql2/promise';
+import { type Client, createClient, type NewMessage, UserError } from '../../../../connectors/mysql/client/client';
+import { systemClock } from '../../../../topology/core/clock';
+import { required } from '../../../../topology/settings/environment';
+import { freshDatabase, type World } from '../../../support/stack';
+
+let world: World;
+let client: Client;
+let connection: Connection;
+let keys = 0;
+
+beforeAll(async () => {
+  world = await freshDatabase();
+  client = createClient(required(world.environment, 'DATABASE_URL'));
+});
+afterAll(async () => {
+  await client.close();
+  await world.close();
+});
+beforeEach(async () => {
+  connection = await createConnection(required(world.environment, 'DATABASE_URL'));
+});
+afterEach(() => connection.end());
+
+const later = systemClock.now() + 3_600_000;
+const message = (more: Partial<NewMessage> = {}): NewMessage => ({
+  account: 'shop',
+  channel: 'webhook',
+  payload: { url: 'http://127.0.0.1/', body: { b: 1, a: 2, c: 0.1, d: 1e21 } },
+  dueAt: later,
+  ...more,
+});
+const key = () => `key-${++keys}`;
+
+describe('schedule', () => {
+  test('answers one with one and many with many, in their order', async () => {
+    const one = await client.schedule(message());
+    expect(one).toEqual({ result: 'scheduled', id: expect.any(Number), created: true });
+    const many = await client.schedule([1, 2, 3].map((n) => message({ account: `m${n}` })));
+    const rows = await client.get(many.map(({ id }) => ({ id })));
+    expect(rows.map((row) => row?.account)).toEqual(['m1', 'm2', 'm3']);
+    expect(await client.schedule([])).toEqual([]);
+  });
+
+  test('scheduling twice under one dedupe key is scheduling once', async () => {
+    const [a, b] = [message({ dedupeKey: key() }), message({ dedupeKey: key() })];
+    const first = await client.schedule(a);
+    const answers = await client.schedule([b, a, b, message({ dedupeKey: key() }), { ...a, account: 'other' }]);
+    expect(answers.map((answer) => (answer.result === 'scheduled' ? answer.created : null))).toEqual([
+      true,
+      false,
+      false,
+      true,
+      true,
+    ]);
+    expect(answers[1]?.id).toBe(first.id);
+    expect(answers[2]?.id).toBe(answers[0]?.id);
+  });
+
+  test('other content under the same key is a conflict', async () => {
+    const known = message({ dedupeKey: key() });
+    const { id } = await client.schedule(known);
+    const others = [
+      { ...known, dueAt: later + 1 },
+      { ...known, payload: { url: 'http://127.0.0.1/', body: 'other' } },
+    ];
+    for (const other of others) expect(await client.schedule(other)).toEqual({ result: 'conflict', id });
+    const fresh = message({ dedupeKey: key() });
+    const [created, conflict] = await client.schedule([fresh, { ...fresh, dueAt: 1 }]);
+    expect(conflict).toEqual({ result: 'conflict', id: created?.id });
+  });
+
+  test('two at once with the same keys create each message once', async () => {
+    const all = Array.from({ length: 300 }, () => message({ dedupeKey: key() }));
+    const answers = await Promise.all([client.schedule(all), client.schedule(all.toReversed())]);
+    const [one, two] = answers;
+    expect(two.toReversed().map(({ id }) => id)).toEqual(one.map(({ id }) => id));
+    const created = answers.flat().filter((answer) => answer.result === 'scheduled' && answer.created);
+    expect(created).toHaveLength(300);
+  });
+
+  test('is all or nothing, and names the field, its place and its value', async () => {
+    const dedupeKey = key();
+    const wrong = client.schedule([message({ dedupeKey }), message({ account: '' })]);
+    await expect(wrong).rejects.toThrow(new UserError('[1].account: expected 1 to 64 characters, got ""'));
+    expect(await client.get({ account: 'shop', dedupeKey })).toBeNull();
+  });
+
+  test('ids are right with any auto_increment_increment', async () => {
+    await connection.query('SET SESSION auto_increment_increment=7');
+    const own = createClient(connection);
+    const answers = await own.schedule([1, 2, 3].map((n) => message({ account: `i${n}` })));
+    const rows = await client.get(answers.map(({ id }) => ({ id })));
+    expect(rows.map((row) => row?.account)).toEqual(['i1', 'i2', 'i3']);
+  });
+
+  test('a megabyte and every kind of character come back as they went', async () => {
+    const body = { text: 'ä🦆\u2028\u0000\\"\'`%_?:name ?? \n'.repeat(50_000) };
+    const own = await createConnection({ uri: required(world.environment, 'DATABASE_URL'), namedPlaceholders: true });
+    for (const one of [client, createClient(own)]) {
+      const { id } = await one.schedule(message({ payload: { url: 'http://127.0.0.1/?a=?&b=:c', body } }));
+      expect((await client.get({ id }))?.payload).toEqual({ url: 'http://127.0.0.1/?a=?&b=:c', body });
+    }
+    await own.end();
+  });
+});
+
+describe('get', () => {
+  test('finds by id and by key, in the order asked, null for what is not there', async () => {
+    const dedupeKey = key();
+    const dueAt = '2031-05-01T09:00:00.250+02:00';
+    const { id } = await client.schedule(
+      message({ dedupeKey, dueAt, localTime: '2031-05-01 09:00', zone: 'Europe/Berlin' }),
+    );
+    const found = await client.get([{ id: 999_999_999 }, { account: 'shop', dedupeKey }, { id }]);
+    expect(found[0]).toBeNull();
+    expect(found[1]).toEqual(found[2]);
+    expect(found[1]).toMatchObject({
+      id,
+      account: 'shop',
+      channel: 'webhook',
+      dedupeKey,
+      dueAt: Date.UTC(2031, 4, 1, 7, 0, 0, 250),
+      wakeAt: Date.UTC(2031, 4, 1, 7, 0, 0, 250),
+      localTime: '2031-05-01 09:00',
+      zone: 'Europe/Berlin',
+      state: 'scheduled',
+      version: 1,
+      payload: message().payload,
+    });
+    expect(found[1]?.createdAt).toBeGreaterThan(later - 3_600_000 - 60_000);
+    expect(await client.get({ account: 'SHOP', dedupeKey })).toBeNull();
+  });
+});
+
+describe('edit and cancel', () => {
+  test('answer each of many, by id or key', async () => {
+    const dedupeKey = key();
+    const [a, b] = await client.schedule([message({ dedupeKey }), message()]);
+    const gone = { id: 999_999_999 };
+    const byKey = { account: 'shop', dedupeKey };
+    const payload = { url: 'http://127.0.0.1/edited', body: { é: ['\'"\\'] } };
+    expect(
+      await client.edit([{ ...byKey, dueAt: later + 5, version: 1 }, gone, { id: b?.id as number, payload }]),
+    ).toEqual([{ result: 'edited', version: 2 }, { result: 'not_found' }, { result: 'edited', version: 2 }]);
+    const rows = await client.get([a, b].map((one) => ({ id: one?.id as number })));
+    expect(rows).toMatchObject([
+      { dueAt: later + 5, payload: message().payload, version: 2 },
+      { dueAt: later, payload, version: 2 },
+    ]);
+    expect(await client.cancel([{ id: b?.id as number }, gone, byKey, { id: a?.id as number }])).toEqual([
+      { result: 'canceled' },
+      { result: 'not_found' },
+      { result: 'canceled' },
+      { result: 'canceled' },
+    ]);
+    expect(await client.cancel(byKey)).toEqual({ result: 'already', state: 'canceled' });
+  });
+
+  test('refuse what is wrong, and change nothing', async () => {
+    const { id } = await client.schedule(message());
+    await expect(client.edit({ id, payload: { url: 'ftp://x' } })).rejects.toThrow(/payload\.url/);
+    await expect(client.edit({ id, dueAt: '2030-01-01T00:00:00' })).rejects.toThrow(/dueAt: .* has no zone/);
+    await expect(
+      client.edit([
+        { id, dueAt: 1 },
+        { id, dueAt: 2 },
+      ]),
+    ).rejects.toThrow('named twice');
+    await expect(client.cancel({ id: 1.5 })).rejects.toThrow('id: expected a positive integer, got 1.5');
+    expect(await client.get({ id })).toMatchObject({ version: 1, dueAt: later });
+  });
+});
+
+describe("on the caller's connection", () => {
+  test('everything is part of the transaction', async () => {
+    const own = createClient(connection);
+    const dedupeKey = key();
+    const { id } = await client.schedule(message());
+    await connection.beginTransaction();
+    const created = await own.schedule(message({ dedupeKey }));
+    expect(await own.cancel({ id })).toEqual({ result: 'canceled' });
+    expect((await own.get({ id: created.id }))?.dedupeKey).toBe(dedupeKey);
+    expect(await client.get({ account: 'shop', dedupeKey })).toBeNull();
+    await connection.rollback();
+    expect(await client.get([{ id }, { account: 'shop', dedupeKey }])).toMatchObject([{ state: 'scheduled' }, null]);
+    await connection.beginTransaction();
+    await own.schedule(message({ dedupeKey }));
+    await connection.commit();
+    expect(await client.get({ account: 'shop', dedupeKey })).toMatchObject({ state: 'scheduled' });
+  });
+
+  test('a transaction that looks at an earlier time still sees that a key is taken', async () => {
+    const known = message({ dedupeKey: key() });
+    await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+    await connection.beginTransaction();
+    await connection.query('SELECT COUNT(*) FROM scheduled_messages');
+    const { id } = await client.schedule(known);
+    expect(await createClient(connection).schedule(known)).toEqual({ result: 'scheduled', id, created: false });
+    await connection.rollback();
+  });
+
+  test('without a transaction each call has its own; settings of the session do not matter', async () => {
+    await connection.query("SET SESSION time_zone='+05:00', sql_mode=''");
+    const own = createClient(connection);
+    const { id } = await own.schedule(message());
+    expect(await client.get({ id })).toMatchObject({ state: 'scheduled' });
+    expect(await own.get({ id })).toEqual(await client.get({ id }));
+    await connection.query('SET autocommit=0');
+    await own.cancel({ id });
+    expect(await client.get({ id })).toMatchObject({ state: 'scheduled' });
+    await connection.commit();
+    expect(await client.get({ id })).toMatchObject({ state: 'canceled' });
+  });
+
+  test('works on a pool, with promises or callbacks', async () => {
+    const pool = createPool(required(world.environment, 'DATABASE_URL'));
+    const own = createClient(pool);
+    const { id } = await own.schedule(message());
+    expect(await createClient(pool.pool).cancel({ id })).toEqual({ result: 'canceled' });
+    await own.close();
+    await pool.end();
+  });
+
+  test('refuses what cannot be safe', async () => {
+    await connection.query("SET SESSION sql_mode='NO_BACKSLASH_ESCAPES'");
+    await expect(createClient(connection).schedule(message())).rejects.toThrow('NO_BACKSLASH_ESCAPES');
+    await expect(createClient(connection).outcomes()).rejects.toThrow('make the client from a URL');
+  });
+});
+
+test('a database that is away is Unavailable; a wrong URL is a UserError without its password', async () => {
+  const away = createClient('mysql://u:secret@127.0.0.1:1/x');
+  await expect(away.schedule(message())).rejects.toMatchObject({ name: 'Unavailable' });
+  await away.close();
+  for (const url of ['nonsense', 'http://u:secret@h/x', 'mysql://u:secret@h/']) {
+    expect(() => createClient(url)).toThrow(UserError);
+    expect(() => createClient(url)).not.toThrow('secret');
+  }
+  const wrong = new URL(required(world.environment, 'DATABASE_URL'));
+  wrong.password = 'secret';
+  const denied = createClient(wrong.href);
+  const error = await denied.get({ id: 1 }).catch((thrown: unknown) => thrown);
+  expect(error).toMatchObject({ name: 'UserError', message: expect.not.stringContaining('secret') });
+  await denied.close();
+});

@@ -1,0 +1,73 @@
+import { UserError } from '../../../../connectors/mysql/client/client';
+import { checkMessage, checkTime, type NewMessage } from '../../../../connectors/mysql/client/input';
+
+const message = (more: object): NewMessage => ({
+  account: 'a',
+  channel: 'webhook',
+  payload: { url: 'http://x.test/', body: 1 },
+  dueAt: 0,
+  ...more,
+});
+
+test.each([
+  ['a Date', new Date(5), 5],
+  ['epoch milliseconds', 1_700_000_000_000, 1_700_000_000_000],
+  ['epoch milliseconds as text', '1700000000000', 1_700_000_000_000],
+  ['1970', '1970-01-01T00:00:00Z', 0],
+  ['before 1970', -1, -1],
+  ['9999', '9999-12-31T23:59:59.999Z', 253_402_300_799_999],
+  ['an offset', '2027-01-31T09:00:00+01:00', Date.UTC(2027, 0, 31, 8)],
+  ['a short offset', '2027-01-31T09:00-0530', Date.UTC(2027, 0, 31, 14, 30)],
+  ['an offset in hours', '2027-01-31T09:00:00+01', Date.UTC(2027, 0, 31, 8)],
+  ['a space and small letters', '2027-01-31 09:00:00.5z', Date.UTC(2027, 0, 31, 9, 0, 0, 500)],
+  ['29 February of a leap year', '2028-02-29T00:00:00Z', Date.UTC(2028, 1, 29)],
+])('a time may be %s', (_, given, expected) => {
+  expect(checkTime('dueAt', given)).toBe(expected);
+});
+
+test.each([['2027-01-31T09:00:00'], ['2027-01-31 09:00'], ['2027-01-31']])('%s has no zone and is refused', (given) => {
+  expect(() => checkTime('dueAt', given)).toThrow(
+    new UserError(`dueAt: "${given}" has no zone; end it with Z or an offset such as +01:00`),
+  );
+});
+
+test.each([
+  ['tomorrow'],
+  ['2027'],
+  ['20270131'],
+  ['2027-02-30T00:00:00Z'],
+  ['2027-02-29T00:00:00Z'],
+  ['2027-13-01T00:00:00Z'],
+  ['2027-01-01T25:00:00Z'],
+  [''],
+  [Number.NaN],
+  [0.5],
+  [8_640_000_000_000_001],
+  [new Date('x')],
+  [undefined],
+  [null],
+])('%p is no time', (given) => {
+  expect(() => checkTime('dueAt', given as string)).toThrow(/^dueAt: expected a Date, epoch milliseconds, or ISO 8601/);
+});
+
+test.each([
+  [{ account: '' }, 'account: expected 1 to 64 characters, got ""'],
+  [{ account: 'x'.repeat(65) }, 'account: expected 1 to 64 characters, got 65'],
+  [{ account: 7 }, 'account: expected 1 to 64 characters, got 7'],
+  [{ account: 'a\ud800' }, 'account: not valid Unicode: "a\\ud800"'],
+  [{ dedupeKey: 'x'.repeat(129) }, 'dedupeKey: expected 1 to 128 characters, got 129'],
+  [{ channel: 'pigeon' }, 'channel: expected one of webhook, got "pigeon"'],
+  [{ channel: 'constructor' }, 'channel: expected one of webhook, got "constructor"'],
+  [{ payload: { url: 'x', body: 1 } }, 'payload.url: expected an http or https URL'],
+  [{ payload: { url: 'http://x.test/', body: { deep: ['\udc00'] } } }, 'payload: a text is not valid Unicode'],
+])('%p is refused: %s', (more, reason) => {
+  expect(() => checkMessage(message(more))).toThrow(new UserError(reason));
+});
+
+test('characters are counted as people count them, and backslashes are only backslashes', () => {
+  expect(checkMessage(message({ account: '🦆'.repeat(64) })).account).toBe('🦆'.repeat(64));
+  const body = '\\ud800 \\\\ud800 🦆';
+  expect(JSON.parse(checkMessage(message({ payload: { url: 'http://x.test/', body } })).payload)).toMatchObject({
+    body,
+  });
+});

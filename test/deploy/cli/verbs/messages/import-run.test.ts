@@ -1,0 +1,109 @@
+import { runImport } from '../../../../../deploy/cli/verbs/messages/import-run';
+import type { SourceRecord } from '../../../../../deploy/cli/verbs/messages/source-record';
+import { Unavailable } from '../../../../../topology/core/errors';
+
+const good = (line: number): SourceRecord => ({
+  line,
+  ok: true,
+  fields: { account: 'a', channel: 'webhook', due_at: line, payload: { url: 'https://x.test', body: '' } },
+});
+
+async function* source(count: number, bad: ReadonlyMap<number, SourceRecord> = new Map()) {
+  for (let line = 1; line <= count; line += 1) yield bad.get(line) ?? good(line);
+}
+
+function run(records: AsyncIterable<SourceRecord>, write: Parameters<typeof runImport>[1]['write']) {
+  const reasons = new Map<number, string>();
+  const progress: number[] = [];
+  const stop = new AbortController();
+  const done = runImport(records, {
+    write,
+    onBad: (line, reason) => reasons.set(line, reason),
+    onProgress: ({ doneUpTo }) => progress.push(doneUpTo),
+    signal: stop.signal,
+  });
+  return { done, reasons, progress, stop };
+}
+
+const accept = async (messages: readonly unknown[]) =>
+  messages.map((_, index) => ({ result: 'scheduled' as const, id: index, created: true }));
+
+test('lines are written in batches, in order', async () => {
+  const sizes: number[] = [];
+  const { done, progress } = run(source(2_300), async (messages) => {
+    sizes.push(messages.length);
+    return accept(messages);
+  });
+  expect(await done).toEqual({ read: 2_300, scheduled: 2_300, already: 0, bad: 0, doneUpTo: 2_300 });
+  expect(sizes).toEqual([1_000, 1_000, 300]);
+  expect(progress).toEqual([1_000, 2_000, 2_300]);
+});
+
+test('one batch is on its way while the next is read, and no more', async () => {
+  let finish: (() => void) | undefined;
+  let read = 0;
+  async function* counted() {
+    for await (const record of source(5_000)) {
+      read += 1;
+      yield record;
+    }
+  }
+  let writes = 0;
+  const { done } = run(counted(), async (messages) => {
+    writes += 1;
+    if (writes === 1) {
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+    }
+    return accept(messages);
+  });
+  for (let last = -1; last !== read; ) {
+    last = read;
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+  expect({ read, writes }).toEqual({ read: 2_000, writes: 1 });
+  finish?.();
+  expect(await done).toMatchObject({ scheduled: 5_000 });
+});
+
+test('bad lines and conflicts are told by their line; the rest goes on', async () => {
+  const bad = new Map<number, SourceRecord>([
+    [2, { line: 2, ok: false, reason: 'not JSON' }],
+    [3, { line: 3, ok: true, fields: { account: 'a', channel: 'webhook', due_at: '2030-01-01', payload: {} } }],
+  ]);
+  const { done, reasons } = run(source(5, bad), async () => [
+    { result: 'scheduled', id: 1, created: true },
+    { result: 'conflict', id: 77 },
+    { result: 'scheduled', id: 3, created: false },
+  ]);
+  expect(await done).toEqual({ read: 5, scheduled: 1, already: 1, bad: 3, doneUpTo: 5 });
+  expect([...reasons]).toEqual([
+    [2, 'not JSON'],
+    [3, expect.stringMatching(/^payload\.url: /)],
+    [4, 'dedupe_key: message 77 has it, with other content'],
+  ]);
+});
+
+test('what the database throws ends the import; progress tells how far it came', async () => {
+  let writes = 0;
+  const { done, progress } = run(source(3_000), async (messages) => {
+    writes += 1;
+    if (writes === 2) throw new Unavailable('away');
+    return accept(messages);
+  });
+  await expect(done).rejects.toThrow('away');
+  expect(progress).toEqual([1_000]);
+});
+
+test('an interrupt ends it after what was read', async () => {
+  const { done, stop } = run(source(10_000), async (messages) => {
+    stop.abort();
+    return accept(messages);
+  });
+  const counts = await done;
+  expect(counts.doneUpTo).toBe(counts.read);
+  expect(counts.read).toBeLessThan(10_000);
+});

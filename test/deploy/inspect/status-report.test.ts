@@ -1,0 +1,68 @@
+import type { WorkerStatus } from '../../../connectors/mysql/operators/status';
+import { type DatabaseReport, warningsOf } from '../../../deploy/inspect/status-report';
+
+const NOW = 1_800_000_000_000;
+
+const worker = (components: readonly string[], over: Partial<WorkerStatus> = {}): WorkerStatus => ({
+  session: 'ab'.repeat(16),
+  components,
+  host: 'h',
+  pid: 7,
+  version: '0.1.0',
+  statusUrl: null,
+  startedAt: NOW - 60_000,
+  leaseUntil: NOW + 9_000,
+  state: 'alive',
+  partitions: {},
+  gauges: {},
+  ...over,
+});
+
+const report = (over: Partial<DatabaseReport> = {}): DatabaseReport => ({
+  now: NOW,
+  counts: [],
+  waiting: [{ channel: 'webhook', open: 1_200, overdue: 3, oldest: NOW - 5 }],
+  nextHour: [],
+  workers: [worker(['due']), worker(['webhook'])],
+  pauses: [],
+  ...over,
+});
+
+test('where everything runs there is nothing to look at', () => {
+  expect(warningsOf(report(), ['webhook'])).toEqual([]);
+});
+
+test('messages on a channel without a sender are named', () => {
+  const waiting = [{ channel: 'x', open: 2_000, overdue: 0, oldest: NOW }];
+  expect(warningsOf(report({ waiting }), ['webhook'])).toEqual([
+    '2,000 messages wait on channel x, which has no sender in topology.yaml.',
+  ]);
+});
+
+test('components that messages wait for and nobody runs are named; dead workers do not count', () => {
+  expect(warningsOf(report({ workers: [worker(['due', 'webhook'], { state: 'dead' })] }), ['webhook'])).toEqual([
+    'Messages wait and no worker runs the spout `due`.',
+    '1,200 messages wait on channel webhook and no worker runs its bolt.',
+  ]);
+  expect(warningsOf(report({ workers: [], waiting: [] }), ['webhook'])).toEqual([]);
+});
+
+test('uncertain messages, pauses and leases that ran out are named', () => {
+  const warnings = warningsOf(
+    report({
+      counts: [{ channel: 'webhook', state: 'uncertain', count: 2 }],
+      pauses: [
+        { channel: 'webhook', account: null, pausedAt: NOW },
+        { channel: 'webhook', account: 'acme', pausedAt: NOW },
+      ],
+      workers: [worker(['due', 'webhook']), worker(['webhook'], { state: 'late' })],
+    }),
+    ['webhook'],
+  );
+  expect(warnings).toEqual([
+    '2 messages of webhook are uncertain: a person decides (downspout messages resolve).',
+    'Paused: webhook.',
+    'Paused: webhook, account acme.',
+    'The lease of worker h/7 has run out; what it was sending is recovered soon.',
+  ]);
+});

@@ -1,0 +1,169 @@
+import type { Channel } from '../../../bolts/channel';
+import { type FailPorts, failPointNames, parseFailPoints, withFailPoints } from '../../../deploy/worker/fail-points';
+import { UserError } from '../../../topology/core/errors';
+import type { GroupListener } from '../../../topology/runtime/streams-client';
+import { ManualClock } from '../../support/manual-clock';
+import { MemoryDatabase } from '../../support/memory-database';
+import { MemoryLog } from '../../support/memory-log';
+import { MemoryStreams } from '../../support/memory-streams';
+import { ScriptedChannel } from '../../support/scripted-channel';
+import { until } from '../../support/until';
+
+const session = 'ab'.repeat(16);
+
+/** Ports in memory, and what happened: places that were come by, and what whoever uses the ports notes. */
+function world(wanted = failPointNames.map((name) => ({ name, action: 'kill' as const, nth: 1 }))) {
+  const clock = new ManualClock();
+  const database = new MemoryDatabase(clock);
+  const log = new MemoryLog(clock);
+  log.create('schedule-changes', 1);
+  log.create('due.webhook', 1);
+  const channel = new ScriptedChannel(clock);
+  const bare: FailPorts = {
+    streams: new MemoryStreams(log),
+    openRows: database.openRows(),
+    sendRows: () => database.sendRows(),
+    channels: new Map([['webhook', channel as Channel]]),
+  };
+  const happened: string[] = [];
+  const ports = withFailPoints(bare, wanted, ({ name }) => happened.push(name));
+  return { clock, database, log, channel, bare, ports, happened };
+}
+
+const listener: GroupListener & { assigned: () => void } = {
+  rebalancing: () => undefined,
+  positionOf: () => undefined,
+  records: (_partition, records) => records.length,
+  crashed: () => undefined,
+  assigned: () => undefined,
+};
+
+test('without fail-points the ports are the very same', () => {
+  const { bare } = world();
+  expect(withFailPoints(bare, [])).toBe(bare);
+  expect(withFailPoints(bare, [])).toBe(bare);
+});
+
+test('a point acts at its time and at no other', async () => {
+  const { ports, database, happened } = world([{ name: 'loaded', action: 'kill', nth: 2 }]);
+  const page = () => ports.openRows.page('webhook', [{ shard: 0, afterWake: 0, afterId: 0 }], 1_000, 10);
+  await page();
+  const { shard } = database.insert({ dueAt: 500 });
+  const full = () => ports.openRows.page('webhook', [{ shard, afterWake: 0, afterId: 0 }], 1_000, 10);
+  await full();
+  expect(happened).toEqual([]);
+  await full();
+  await full();
+  expect(happened).toEqual(['loaded']);
+});
+
+test('a spout is given changes between two points', async () => {
+  const { ports, happened } = world();
+  await ports.streams.follow('due', 'schedule-changes', {
+    ...listener,
+    records(_partition, records) {
+      happened.push('fed');
+      return records.length;
+    },
+  });
+  await ports.streams.append('schedule-changes', [{ partition: 0, value: Buffer.from('{}') }]);
+  const places = happened.filter((what) => what !== 'emitted');
+  expect(places).toEqual(['cdc-seen', 'fed', 'bucketed']);
+});
+
+test('emitted is before the answer, acknowledged after it', async () => {
+  const { ports, happened } = world();
+  await ports.streams.append('due.webhook', [{ partition: 0, value: Buffer.from('{}') }]);
+  happened.push('answered');
+  await until('it was acknowledged', () => happened.includes('acknowledged'));
+  expect(happened).toEqual(['emitted', 'answered', 'acknowledged']);
+});
+
+test('an offset counts as committed when it has moved', async () => {
+  const { ports, happened } = world();
+  const member = await ports.streams.consume('webhook', 'due.webhook', listener);
+  await member.commit([{ partition: 0, offset: 5 }]);
+  await member.commit([{ partition: 0, offset: 5 }]);
+  expect(happened).toEqual([]);
+  await member.commit([{ partition: 0, offset: 6 }]);
+  expect(happened).toEqual(['offset-committed']);
+  await member.leave();
+});
+
+test('a bolt comes by its points in the order of the flow', async () => {
+  const { ports, database, clock, channel: bare, happened } = world();
+  const rows = ports.sendRows('webhook');
+  const channel = ports.channels.get('webhook') as Channel;
+  const { id } = database.insert({ dueAt: 0 });
+  const read = await rows.read([id]);
+  happened.push('read');
+  await until('it was prefetched', () => happened.includes('prefetched'));
+  expect(await rows.claim(session, read, 0)).toBe(1);
+  expect(await rows.claim(session, read, 0)).toBe(0);
+  const attempt = { id, account: 'a', idempotencyKey: `downspout-${id}`, now: () => 0 };
+  const prepared = channel.prepare('a', '{"url":"http://a.example/"}');
+  const refused = await channel.send(prepared, { ...attempt, mayStart: () => false });
+  expect(refused).toBe('not_started');
+  const mayStart = () => {
+    happened.push('asked');
+    queueMicrotask(() => happened.push('tick over'));
+    return true;
+  };
+  const sending = channel.send(prepared, { ...attempt, mayStart });
+  await clock.advance(bare.latency);
+  expect(await sending).toMatchObject({ kind: 'delivered' });
+  happened.push('told');
+  await rows.writeBack(session, [
+    {
+      id,
+      version: 1,
+      wakeAt: 0,
+      contentHash: 'a'.repeat(64),
+      startedAt: 0,
+      finishedAt: 1,
+      outcome: { kind: 'delivered', status: 200 },
+      settlement: { state: 'delivered', deliveredAt: 1, receipt: null },
+    },
+  ]);
+  expect(happened).toEqual([
+    'read',
+    'prefetched',
+    'claim-committed',
+    'asked',
+    'tick over',
+    'request-sent',
+    'answer-received',
+    'told',
+    'written-back',
+  ]);
+});
+
+test('a claim before the instant is a place of its own', async () => {
+  const { ports, database, clock, happened } = world();
+  const rows = ports.sendRows('webhook');
+  const { id } = database.insert({ dueAt: clock.now() + 50 });
+  expect(await rows.claim(session, await rows.read([id]), 50)).toBe(1);
+  expect(happened.filter((name) => name.startsWith('claim'))).toEqual(['claim-committed-ahead']);
+});
+
+describe('fail-points', () => {
+  it('are a name, an action and at which time, the first unless it is said', () => {
+    expect(parseFailPoints('emitted:kill,claim-committed-ahead:stop:3')).toEqual([
+      { name: 'emitted', action: 'kill', nth: 1 },
+      { name: 'claim-committed-ahead', action: 'stop', nth: 3 },
+    ]);
+    expect(parseFailPoints(undefined)).toEqual([]);
+  });
+
+  it.each([
+    ['somewhere:kill', /DOWNSPOUT_FAIL_POINTS: .*"cdc-seen"\|.*"written-back".*\(it is "somewhere:kill"\)/],
+    ['emitted:maim', /"kill"\|"stop"/],
+    ['emitted', /"kill"\|"stop"/],
+    ['emitted:kill:0', /DOWNSPOUT_FAIL_POINTS/],
+    ['emitted:kill:1:2', /DOWNSPOUT_FAIL_POINTS/],
+    ['emitted:kill,', /DOWNSPOUT_FAIL_POINTS/],
+  ])('refuse %s', (text, message) => {
+    expect(() => parseFailPoints(text)).toThrow(UserError);
+    expect(() => parseFailPoints(text)).toThrow(message);
+  });
+});

@@ -1,0 +1,67 @@
+import type { AttemptResult } from '../../../bolts/send-rows';
+import { observedOpenRows, observedSendRows } from '../../../deploy/worker/observe-rows';
+import type { Outcome, Settlement } from '../../../topology/message';
+import { Metrics } from '../../../topology/runtime/metrics';
+import { ManualClock } from '../../support/manual-clock';
+import { MemoryDatabase } from '../../support/memory-database';
+import { memorySink } from '../../topology/runtime/memory-sink';
+
+const session = 'ef'.repeat(16);
+const attempt = { version: 1, wakeAt: 1_000, contentHash: 'a'.repeat(64), startedAt: 1_000 };
+
+function result(id: number, outcome: Outcome, settlement: Settlement, finishedAt: number): AttemptResult {
+  return { ...attempt, id, finishedAt, outcome, settlement };
+}
+
+describe('observed rows', () => {
+  const clock = new ManualClock();
+  const database = new MemoryDatabase(clock);
+  const metrics = new Metrics();
+  const { log, entries } = memorySink('debug');
+  const observer = { metrics, log: log.child({ component: 'webhook' }), clock };
+  const rows = observedSendRows('webhook', database.sendRows(), observer);
+
+  it('counts claims, outcomes and what cannot be written, and tells of each attempt that did not deliver', async () => {
+    const insert = () => database.insert({ dueAt: 0 }).id;
+    const ids = [insert(), insert(), insert(), insert()] as const;
+    const read = await rows.read(ids);
+    database.cancel(ids[3]);
+    expect(await rows.claim(session, read, 0)).toBe(3);
+    database.locked.add(ids[2]);
+    const uncertain = { state: 'uncertain', inDoubt: true, error: 'cut' } as const;
+    const unwritten = await rows.writeBack(session, [
+      result(ids[0], { kind: 'delivered', status: 200 }, { state: 'delivered', deliveredAt: 1, receipt: null }, 1_250),
+      result(ids[1], { kind: 'unknown', reason: 'cut' }, uncertain, 1_000),
+      result(ids[2], { kind: 'unknown', reason: 'cut' }, uncertain, 1_000),
+    ]);
+    expect(unwritten.map(({ id }) => id)).toEqual([ids[2]]);
+    const text = await metrics.text();
+    for (const line of [
+      'downspout_claims_total{channel="webhook",result="won"} 3',
+      'downspout_claims_total{channel="webhook",result="lost"} 1',
+      'downspout_attempts_total{channel="webhook",outcome="delivered"} 1',
+      'downspout_attempts_total{channel="webhook",outcome="unknown"} 1',
+      'downspout_settled_total{channel="webhook",state="uncertain"} 1',
+      'downspout_unwritten_total{channel="webhook",result="again"} 1',
+      'downspout_lateness_seconds_sum{channel="webhook"} 0.25',
+      'downspout_database_seconds_count{operation="write_back"} 1',
+    ]) {
+      expect(text).toContain(line);
+    }
+    expect(entries()).toEqual([
+      expect.objectContaining({ level: 20, message: ids[0], msg: 'delivered', component: 'webhook' }),
+      expect.objectContaining({ level: 40, message: ids[1], outcome: 'unknown', state: 'uncertain', reason: 'cut' }),
+    ]);
+  });
+
+  it('counts what reconciling brings back', async () => {
+    const { id } = database.insert({ dueAt: 0 });
+    const openRows = observedOpenRows(database.openRows(), observer);
+    await rows.claim(session, await rows.read([id]), 0);
+    expect(await openRows.deadOf([session], true)).toEqual([session]);
+    expect(await openRows.recover([{ id, version: 1, session }], 0)).toBe(1);
+    expect((await openRows.page('webhook', [], 10, 10)).length).toBe(0);
+    expect(await metrics.text()).toContain('downspout_recovered_total 1');
+    expect(entries().at(-1)).toMatchObject({ level: 40, recovered: 1 });
+  });
+});

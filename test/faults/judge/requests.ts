@@ -1,0 +1,73 @@
+import { type Violation } from '../../../connectors/mysql/operators/verify/seen';
+import { BY_PERSON } from '../../../connectors/mysql/schema/doubt';
+import type { Evidence } from './evidence';
+import type { ReceivedRequest } from './history';
+
+/** An attempt's end is a lower bound of the true time, so its own request may have arrived a little later. Milliseconds. */
+const BOUND = 100;
+
+/** I2: no request before the due time that was asked for, nor between an attempt that failed and the wake of the next. */
+export function* early(of: Evidence): Iterable<Violation> {
+  for (const [id, requests] of of.requests) {
+    const attempts = of.attemptsOf(id);
+    for (const { at } of requests) {
+      const dues = of.inForce(id, 'dueAt', at).map(({ dueAt }) => dueAt as number);
+      const due = Math.min(...dues);
+      if (dues.length > 0 && at < due)
+        yield { invariant: 'I2', id, reason: `arrived ${due - at} ms before it was due` };
+      for (const [index, { version, outcome, finishedAt }] of attempts.entries()) {
+        const next = attempts[index + 1];
+        // What was not answered may still be on its way.
+        if (outcome !== 'retry' || next?.version !== version + 1) continue;
+        if (at <= finishedAt + BOUND || at >= next.wakeAt) continue;
+        yield {
+          invariant: 'I2',
+          id,
+          reason: `arrived ${next.wakeAt - at} ms before the wake of version ${next.version}`,
+        };
+      }
+    }
+  }
+}
+
+/** I3: no request after a cancel was acknowledged, nor with old content after an edit was. */
+export function* outdated(of: Evidence): Iterable<Violation> {
+  for (const [id, requests] of of.requests) {
+    const canceledAt = of.canceledAt(id) ?? Number.POSITIVE_INFINITY;
+    for (const { at, content } of requests) {
+      if (at > canceledAt) {
+        yield { invariant: 'I3', id, reason: `arrived ${at - canceledAt} ms after its cancel was acknowledged` };
+      }
+      const plans = of.inForce(id, 'content', at);
+      if (plans.length === 0 || plans.some((plan) => plan.content === content)) continue;
+      yield { invariant: 'I3', id, reason: `arrived with content that no plan in force has: ${content.slice(0, 80)}` };
+    }
+  }
+}
+
+/** I4: accepted once, and every request is explained: by an attempt in the ledger, or by a death. */
+export function* repeated(of: Evidence): Iterable<Violation> {
+  for (const [id, requests] of of.requests) {
+    const accepted = requests.filter((one) => one.accepted).length;
+    if (accepted > 1) yield { invariant: 'I4', id, reason: `accepted ${accepted} times` };
+    const allowed = allowedRequests(of, id, requests);
+    // One request is no repetition, whatever the ledger says.
+    if (requests.length > Math.max(1, allowed)) {
+      yield { invariant: 'I4', id, reason: `${requests.length} requests, and the ledger explains ${allowed}` };
+    }
+  }
+}
+
+function allowedRequests(of: Evidence, id: number, requests: readonly ReceivedRequest[]): number {
+  const row = of.rows.get(id);
+  if (row === undefined) return requests.length;
+  const attempts = of.attemptsOf(id);
+  const made = attempts.filter(({ startedAt }) => startedAt !== null).length;
+  const deaths = of.histories.table.sessions.some(({ dead, left }) => dead && !left);
+  // A claim whose worker died has a version and no entry.
+  const unwritten = deaths ? Math.max(0, row.version - new Set(attempts.map(({ version }) => version)).size) : 0;
+  if (of.histories.classes[row.channel] !== 'blind') return made + unwritten;
+  const again = attempts.filter(({ startedAt, outcome }) => startedAt !== null && outcome === 'retry').length;
+  const byPerson = attempts.filter(({ session }) => session === BY_PERSON).length;
+  return Math.min(made + unwritten, 1 + again + byPerson);
+}

@@ -1,0 +1,100 @@
+import { changeEventCodec } from '../../../connectors/debezium/change-event';
+import { KafkaAdmin } from '../../../connectors/kafka/kafka-admin';
+import { kafkaClient } from '../../../connectors/kafka/kafka-client';
+import { KafkaStreams } from '../../../connectors/kafka/kafka-streams';
+import { systemClock } from '../../../topology/core/clock';
+import { required } from '../../../topology/settings/environment';
+import { readTopologySettings } from '../../../topology/settings/topology-settings';
+import type { Arena } from '../world/arena';
+import type { Fault } from './fault';
+import { amid, burst } from './moments';
+
+const HOUR = 3_600_000;
+
+export const dataFaults: readonly Fault[] = [
+  {
+    name: 'changes come again, doubled, as of an hour ago and as of now',
+    short: false,
+    lateness: 10_000,
+    run: async (arena) => {
+      await burst(arena, 1_000, 4_000);
+      for (let round = 0; round < 3; round++) {
+        await replay(arena, HOUR);
+        await replay(arena, 0);
+        await systemClock.sleep(1_000);
+      }
+    },
+  },
+  {
+    name: 'a column is added and dropped under load',
+    short: false,
+    lateness: 20_000,
+    run: async (arena) => {
+      await burst(arena, 1_000, 2_500);
+      await arena.sql.run('ALTER TABLE scheduled_messages ADD COLUMN note VARCHAR(20) NULL');
+      await amid(arena, 500);
+      await arena.sql.run('ALTER TABLE scheduled_messages DROP COLUMN note');
+    },
+  },
+  {
+    name: 'an application holds one row for 30 s',
+    short: false,
+    lateness: 10_000,
+    run: async (arena) => {
+      const { sql, clients } = arena;
+      await clients.burst({ count: 1, dueAt: systemClock.now() + 2_000, account: 'held', patient: true });
+      await sql.transaction(async (session) => {
+        await session.run("SELECT id FROM scheduled_messages WHERE account = 'held' FOR UPDATE");
+        for (let round = 0; round < 6; round++) {
+          await burst(arena, 300, 2_000);
+          await systemClock.sleep(5_000);
+        }
+      });
+    },
+  },
+  {
+    name: 'plain SQL edits forget the version, around the due instant',
+    short: true,
+    lateness: 10_000,
+    run: async (arena) => {
+      const { clients, sql } = arena;
+      for (let round = 0; round < 4; round++) {
+        const keys = await clients.burst({ count: 200, dueAt: systemClock.now() + 2_500, query: '?delay=100' });
+        for (const key of keys) {
+          await clients.overwrite(key, async (payload) => {
+            const { affectedRows } = await sql.run(
+              `UPDATE scheduled_messages SET payload = '${payload}' WHERE dedupe_key = '${key}' AND state = 'scheduled' AND in_doubt = 0`,
+            );
+            return affectedRows === 1;
+          });
+        }
+      }
+    },
+  },
+];
+
+/** Appends what CDC would write for every message, as if it had been committed so long ago. */
+async function replay({ sql, environment }: Arena, ago: number): Promise<void> {
+  const kafka = { brokers: required(environment, 'KAFKA_BROKERS'), clientId: 'replay', log: () => undefined };
+  const admin = new KafkaAdmin(kafkaClient(kafka));
+  const streams = new KafkaStreams(kafka, admin, systemClock, '');
+  const { partitions } = readTopologySettings().components.due;
+  const rows = await sql.rows<[number, number, string, string, number | null, number]>(
+    'SELECT id, shard, account, channel, wake_at, version FROM scheduled_messages',
+  );
+  const records = rows.flatMap(([id, shard, account, channel, wakeAt, version]) => {
+    const committedAt = systemClock.now() - ago;
+    const one = { id, shard, account, channel, wakeAt, version, committedAt, deleted: false };
+    const older = { ...one, version: Math.max(1, version - 1), wakeAt: wakeAt === null ? null : wakeAt - 1_000 };
+    return [one, one, older].map((change) => ({
+      partition: shard % partitions,
+      value: changeEventCodec.encode(change),
+    }));
+  });
+  try {
+    await streams.append('schedule-changes', records);
+  } finally {
+    await streams.close();
+    await admin.close();
+  }
+}

@@ -1,0 +1,200 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { Connector } from '../../../connectors/debezium/connector';
+import { captureNames } from '../../../connectors/debezium/settings';
+import { type Client, createClient } from '../../../connectors/mysql/client/client';
+import { Pool } from '../../../connectors/mysql/sql/pool';
+import { provision } from '../../../deploy/provision';
+import { systemClock } from '../../../topology/core/clock';
+import { type Environment, readEnvironment, required } from '../../../topology/settings/environment';
+import { readTopologySettings } from '../../../topology/settings/topology-settings';
+import { Random } from '../../support/random';
+import { Receiver } from '../../support/receiver';
+import { until } from '../../support/until';
+import { requestsOf } from '../judge/content';
+import type { Histories } from '../judge/history';
+import { tableHistory } from '../judge/witnesses';
+import { Clients } from './clients';
+import { Crew } from './crew';
+import { FaultStack, faultsFolder, type PartName } from './fault-stack';
+
+export const WORKERS = ['due-0', 'due-1', 'webhook-0', 'webhook-1'];
+/** Milliseconds until everything must be well after the faults, and until no row is open. */
+const RECOVERY = 90_000;
+const SETTLING = 120_000;
+
+/** What faults act on: a stack of their own, workers, a receiver, and clients that keep a log. */
+export class Arena {
+  clients: Clients;
+  private runs = 0;
+  private others: Receiver[] = [];
+
+  private constructor(
+    readonly stack: FaultStack,
+    readonly environment: Environment,
+    readonly crew: Crew,
+    readonly receiver: Receiver,
+    readonly client: Client,
+    /** May do everything: for looking, and for what plain SQL may do. */
+    readonly sql: Pool,
+    readonly connector: Connector,
+  ) {
+    this.clients = new Clients(client, receiver.url, 'none', new Random(0));
+  }
+
+  /** @param say takes a line about what is going on */
+  static async start(say: (text: string) => void): Promise<Arena> {
+    const stack = await FaultStack.start(say);
+    const environment = readEnvironment(stack.settings, {});
+    const topology = readTopologySettings();
+    await provision(environment, topology, systemClock, () => undefined);
+    const logFolder = join(faultsFolder, 'workers');
+    rmSync(logFolder, { recursive: true, force: true });
+    mkdirSync(logFolder, { recursive: true });
+    const topologyFile = join(logFolder, 'topology.yaml');
+    // A retry that waits for an hour would be a test that waits for an hour.
+    const webhook = { ...topology.components.webhook, backOffMax: 2_000, timeout: 5_000 };
+    writeFileSync(topologyFile, stringify({ components: { ...topology.components, webhook } }));
+    const settings = {
+      ...stack.settingsOfWorkers,
+      DOWNSPOUT_TOPOLOGY: topologyFile,
+      WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
+    };
+    const arena = new Arena(
+      stack,
+      environment,
+      new Crew({ settings, logFolder }),
+      await Receiver.start(),
+      createClient(required(environment, 'DATABASE_URL')),
+      Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2 }),
+      new Connector(required(environment, 'CONNECT_URL'), captureNames('').connector, systemClock),
+    );
+    for (const name of WORKERS) arena.crew.start(name);
+    await arena.recovered();
+    return arena;
+  }
+
+  /** Forgets what was before, and begins another run. */
+  async begin(random: Random): Promise<void> {
+    await this.sql.run('DELETE FROM delivery_attempts');
+    await this.sql.run('DELETE FROM scheduled_messages');
+    this.receiver.journal.length = 0;
+    await Promise.all(this.others.splice(0).map((other) => other.close()));
+    this.clients = new Clients(this.client, this.receiver.url, `r${process.pid}-${++this.runs}`, random);
+  }
+
+  /** Another host, until the end of the run. What it takes counts too. */
+  async anotherReceiver(): Promise<Receiver> {
+    const receiver = await Receiver.start();
+    this.others.push(receiver);
+    return receiver;
+  }
+
+  /** Starts what does not run, and waits until every part and worker is well. */
+  async recovered(): Promise<void> {
+    for (const part of ['mysql', 'kafka', 'connect'] satisfies PartName[]) await this.stack.restart(part);
+    for (const name of WORKERS) if (!this.crew.names.includes(name)) this.crew.start(name);
+    await until('every worker is registered and owns partitions', () => this.owned(), RECOVERY);
+    await until('the connector and its task run', () => this.connected(), RECOVERY);
+  }
+
+  /** Waits until no row is open and no worker has anything in hand. @returns what three witnesses say */
+  async settled(): Promise<Histories> {
+    const isClosed = async () => {
+      const [row] = await this.sql.rows<[number]>('SELECT COUNT(*) FROM scheduled_messages WHERE open = 1');
+      return row?.[0] === 0;
+    };
+    await until('no row is open', isClosed, SETTLING).catch(() => undefined);
+    let left: Record<string, number> = {};
+    const isEmpty = async () => {
+      left = await this.left();
+      return Object.values(left).every((count) => count === 0);
+    };
+    await until('no worker has anything in hand', isEmpty, 30_000).catch(() => undefined);
+    const keys = await this.sql.rows<[string, number]>(
+      'SELECT dedupe_key, id FROM scheduled_messages WHERE dedupe_key IS NOT NULL',
+    );
+    const ids = new Map(keys);
+    return {
+      clients: this.clients.log.map((operation) => ({ ...operation, id: ids.get(operation.key) })),
+      requests: requestsOf([this.receiver, ...this.others].flatMap(({ journal }) => journal)),
+      table: await tableHistory(this.sql),
+      classes: { webhook: 'idempotent' },
+      left,
+    };
+  }
+
+  /** The session of a worker's process. */
+  async sessionOf(name: string): Promise<string> {
+    const pid = this.crew.pidOf(name);
+    const rows = await this.sql.rows<[string]>(
+      `SELECT LOWER(HEX(session)) FROM workers WHERE pid = ${pid ?? 0} ORDER BY started_at DESC LIMIT 1`,
+    );
+    const session = rows[0]?.[0];
+    if (session === undefined) throw new Error(`${name} is not registered`);
+    return session;
+  }
+
+  /** The worker that owns a partition. */
+  async ownerOf(component: string, partition: number): Promise<string> {
+    const owner = (await this.reports()).find(({ partitions }) => partitions[component]?.includes(partition) === true);
+    const name = this.crew.names.find((one) => this.crew.pidOf(one) === owner?.pid);
+    if (name === undefined) throw new Error(`nobody owns partition ${partition} of ${component}`);
+    return name;
+  }
+
+  async stop(): Promise<void> {
+    await this.crew.stopAll();
+    const receivers = [this.receiver, ...this.others].map((receiver) => receiver.close());
+    await Promise.all([this.client.close(), this.sql.close(), ...receivers]);
+    await this.stack.stop();
+  }
+
+  private async owned(): Promise<boolean> {
+    const pids = this.crew.names.map((name) => this.crew.pidOf(name));
+    const rows = await this.reports();
+    return pids.every((pid) =>
+      rows.some((row) => row.pid === pid && Object.values(row.partitions).some((owned) => owned.length > 0)),
+    );
+  }
+
+  private async connected(): Promise<boolean> {
+    const status = await this.connector.status().catch(() => null);
+    return status?.state === 'RUNNING' && status.tasks.length > 0 && status.tasks.every((t) => t.state === 'RUNNING');
+  }
+
+  private async left(): Promise<Record<string, number>> {
+    const left: Record<string, number> = {};
+    for (const { gauges } of await this.reports()) {
+      for (const [component, own] of Object.entries(gauges)) {
+        for (const name of [
+          'pending.webhook',
+          'feed_lag',
+          'lag',
+          'held',
+          'claimed_waiting',
+          'in_flight',
+          'unwritten',
+        ]) {
+          const label = `${name} of ${component}`;
+          left[label] = (left[label] ?? 0) + (own[name] ?? 0);
+        }
+      }
+    }
+    return left;
+  }
+
+  /** What living workers said of themselves with their last renewal. */
+  private async reports() {
+    const rows = await this.sql.rows<[number, string | null]>(
+      'SELECT pid, report FROM workers WHERE dead = 0 AND lease_until >= UNIX_TIMESTAMP() * 1000',
+    );
+    return rows.map(([pid, report]) => ({
+      pid,
+      partitions: {} as Record<string, number[]>,
+      gauges: {} as Record<string, Record<string, number>>,
+      ...(JSON.parse(report ?? '{}') as object),
+    }));
+  }
+}

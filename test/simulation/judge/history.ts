@@ -1,0 +1,62 @@
+import type { AttemptResult } from '../../../bolts/send-rows';
+import type { ChannelClass } from '../../../topology/message';
+import type { MemoryRow } from '../../support/memory-table';
+
+/** All times are epoch milliseconds by the database's clock, with fractions. */
+export interface ClientOperation {
+  readonly kind: 'insert' | 'edit' | 'cancel' | 'overwrite';
+  /** Undefined for an insert without an answer. */
+  readonly id: number | undefined;
+  readonly invokedAt: number;
+  /** +Infinity while no answer has come. */
+  readonly endedAt: number;
+  /** `refused`: certainly without effect. `unknown`: with or without. */
+  readonly result: 'ok' | 'refused' | 'unknown';
+  /** What is to be sent from then on; different in every operation. */
+  readonly content?: string;
+  /** What is to be sent stays; the time changes. */
+  readonly dueAt?: number;
+  /** Of the plan that it made, when the answer told. */
+  readonly version?: number;
+}
+
+/** One request as the receiver saw it begin. */
+export interface ReceivedRequest {
+  readonly id: number;
+  readonly account: string;
+  readonly key: string;
+  readonly content: string;
+  readonly worker: string;
+  readonly at: number;
+  /** It was taken as a new message. */
+  accepted: boolean;
+}
+
+/** A plan as the table had it, from then on. */
+export interface PlanChange {
+  readonly id: number;
+  readonly version: number;
+  readonly wakeAt: number | null;
+  readonly committedAt: number;
+}
+
+interface TableHistory {
+  readonly rows: readonly Readonly<MemoryRow>[];
+  readonly plans: readonly PlanChange[];
+  readonly ledger: readonly (AttemptResult & { readonly session: string })[];
+  /** Sessions that were marked dead, and since when. */
+  readonly buried: ReadonlyMap<string, number>;
+  /** Sessions whose process died. */
+  readonly died: ReadonlySet<string>;
+}
+
+export interface Histories {
+  readonly clients: readonly ClientOperation[];
+  readonly requests: readonly ReceivedRequest[];
+  readonly table: TableHistory;
+  readonly classes: Readonly<Record<string, ChannelClass>>;
+  /** No worker died, no partition moved and nothing failed, so that the order of sending is promised. Else undefined. */
+  readonly orderedBeyond: number | undefined;
+  /** What is left when the faults have been over for long enough. */
+  readonly left: Readonly<Record<string, number>>;
+}

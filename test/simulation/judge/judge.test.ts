@@ -1,0 +1,184 @@
+import type { AttemptResult } from '../../../bolts/send-rows';
+import type { MemoryRow } from '../../support/memory-table';
+import type { ClientOperation, Histories, PlanChange, ReceivedRequest } from './history';
+import { hashOf, type Invariant, judge } from './judge';
+
+const row: MemoryRow = {
+  id: 1,
+  account: 'a',
+  channel: 'lookup',
+  shard: 0,
+  payload: '"one"',
+  dueAt: 1_000,
+  retryAt: null,
+  state: 'delivered',
+  version: 1,
+  attempts: 1,
+  inDoubt: false,
+  decided: false,
+  claim: null,
+  deliveredAt: 1_010,
+  receipt: null,
+  lastError: null,
+  updatedAt: '',
+};
+const insert: ClientOperation = {
+  kind: 'insert',
+  id: 1,
+  content: '"one"',
+  version: 1,
+  invokedAt: 0,
+  endedAt: 10,
+  result: 'ok',
+};
+const request: ReceivedRequest = {
+  id: 1,
+  account: 'a',
+  key: 'key-1',
+  content: '"one"',
+  worker: 'w',
+  at: 1_005,
+  accepted: true,
+};
+const attempt: AttemptResult & { readonly session: string } = {
+  id: 1,
+  version: 1,
+  wakeAt: 1_000,
+  contentHash: hashOf('"one"'),
+  startedAt: 1_004,
+  finishedAt: 1_010,
+  outcome: { kind: 'delivered' },
+  settlement: { state: 'delivered', deliveredAt: 1_010, receipt: null },
+  session: 'w',
+};
+const plan: PlanChange = { id: 1, version: 1, wakeAt: 1_000, committedAt: 5 };
+const cancel: ClientOperation = { kind: 'cancel', id: 1, invokedAt: 900, endedAt: 950, result: 'ok' };
+const edit: ClientOperation = { ...insert, kind: 'edit', content: '"two"', version: 2, invokedAt: 900, endedAt: 950 };
+
+interface Changes extends Partial<Omit<Histories, 'table'>> {
+  readonly table?: Partial<Histories['table']>;
+}
+
+/** One message that was delivered as it should be, but for what is changed. */
+function histories(changes: Changes = {}): Histories {
+  const { table, ...rest } = changes;
+  return {
+    clients: [insert],
+    requests: [request],
+    classes: { lookup: 'lookup', blind: 'blind', idempotent: 'idempotent' },
+    orderedBeyond: undefined,
+    left: { pending: 0 },
+    ...rest,
+    table: { rows: [row], plans: [plan], ledger: [attempt], buried: new Map(), died: new Set(), ...table },
+  };
+}
+
+const again = { ...request, at: 2_000, accepted: false };
+const planted: readonly (readonly [what: string, invariant: Invariant, histories: Histories])[] = [
+  ['a message that is gone', 'I1', histories({ requests: [], table: { rows: [], ledger: [] } })],
+  [
+    'a message that is canceled though nobody asked for it',
+    'I1',
+    histories({ requests: [], table: { rows: [{ ...row, state: 'canceled' }], ledger: [] } }),
+  ],
+  ['a request before its wake', 'I2', histories({ requests: [{ ...request, at: 999.9 }] })],
+  [
+    'a retry before its wake',
+    'I2',
+    histories({ table: { plans: [plan, { ...plan, version: 2, wakeAt: 1_100, committedAt: 1_001 }] } }),
+  ],
+  [
+    'a request after an acknowledged cancel',
+    'I3',
+    histories({ clients: [insert, cancel], table: { rows: [{ ...row, state: 'canceled' }] } }),
+  ],
+  ['old content after an acknowledged edit', 'I3', histories({ clients: [insert, edit] })],
+  [
+    'old content after SQL that forgot the version',
+    'I3',
+    histories({
+      clients: [insert, { kind: 'overwrite', id: 1, content: '"two"', invokedAt: 900, endedAt: 950, result: 'ok' }],
+    }),
+  ],
+  [
+    'a version that was sent with other content',
+    'I3',
+    histories({ table: { ledger: [{ ...attempt, contentHash: hashOf('"two"') }] } }),
+  ],
+  [
+    'two accepted',
+    'I4',
+    histories({ requests: [request, { ...again, accepted: true }], table: { died: new Set(['w']), ledger: [] } }),
+  ],
+  ['two keys', 'I4', histories({ requests: [request, { ...again, key: 'key-2' }], table: { died: new Set(['w']) } })],
+  ['a request repeated without a reason', 'I4', histories({ requests: [request, again] })],
+  [
+    'a request repeated on a blind channel after a death',
+    'I4',
+    histories({
+      requests: [request, again],
+      table: { rows: [{ ...row, channel: 'blind' }], ledger: [], died: new Set(['w']) },
+    }),
+  ],
+  ['a request of the dead', 'I4', histories({ table: { buried: new Map([['w', 1_004]]) } })],
+  [
+    'two messages out of order',
+    'I5',
+    histories({
+      clients: [insert, { ...insert, id: 2 }],
+      requests: [
+        { ...request, id: 2 },
+        { ...request, at: 1_006 },
+      ],
+      table: {
+        rows: [row, { ...row, id: 2 }],
+        plans: [plan, { ...plan, id: 2 }],
+        ledger: [attempt, { ...attempt, id: 2 }],
+      },
+      orderedBeyond: 500,
+    }),
+  ],
+  ['delivered, and never accepted', 'I6', histories({ requests: [{ ...request, accepted: false }] })],
+  ['accepted, and failed', 'I6', histories({ table: { rows: [{ ...row, state: 'failed' }] } })],
+  ['a request for what is not in the table', 'I6', histories({ requests: [request, { ...request, id: 9 }] })],
+  ['something pending', 'I7', histories({ left: { pending: 1 } })],
+  ['a row that is still being sent', 'I7', histories({ table: { rows: [{ ...row, state: 'sending' }] } })],
+  ['rows that nobody asked for', 'I7', histories({ table: { rows: [row, { ...row, id: 2, state: 'failed' }] } })],
+];
+
+describe('the judge', () => {
+  test('finds nothing where nothing is wrong', () => {
+    expect(judge(histories())).toEqual([]);
+    expect(judge(histories({ clients: [insert, { ...cancel, result: 'refused' }], orderedBeyond: 500 }))).toEqual([]);
+  });
+
+  test('accepts what is explained', () => {
+    const explained = [
+      histories({ requests: [request, again], table: { ledger: [], died: new Set(['w']) } }),
+      histories({
+        requests: [request, again],
+        table: { ledger: [{ ...attempt, outcome: { kind: 'unknown', reason: '' } }] },
+      }),
+      histories({
+        requests: [
+          { ...request, accepted: false },
+          { ...again, accepted: true },
+        ],
+        table: { ledger: [{ ...attempt, outcome: { kind: 'retry', reason: '' } }] },
+      }),
+      histories({
+        clients: [insert, cancel],
+        requests: [],
+        table: { rows: [{ ...row, state: 'canceled' }], ledger: [] },
+      }),
+      histories({ table: { rows: [{ ...row, state: 'uncertain' }] } }),
+      histories({ clients: [insert, { ...edit, endedAt: Number.POSITIVE_INFINITY, result: 'unknown' }] }),
+      histories({ clients: [{ ...insert, id: undefined, result: 'unknown' }] }),
+    ];
+    expect(explained.flatMap(judge)).toEqual([]);
+  });
+
+  test.each(planted)('finds %s (%s)', (_, invariant, broken) => {
+    expect(judge(broken).map((violation) => violation.invariant)).toContain(invariant);
+  });
+});

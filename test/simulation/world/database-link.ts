@@ -1,0 +1,61 @@
+import type { SendRows } from '../../../bolts/send-rows';
+import type { OpenRows } from '../../../spouts/open-rows';
+import type { WorkerRegistry } from '../../../topology/runtime/worker-registry';
+import type { MemoryDatabase } from '../../support/memory-database';
+import type { Link } from './link';
+import type { Machine } from './machine';
+import type { Sabotage } from './sabotage';
+
+/** The database as one machine has it: the same ports, with the way there and back in between. */
+export class DatabaseLink {
+  /** Slow ways of this machine, as factors. */
+  readonly slow = { there: 1, back: 1 };
+  /** Nothing of this machine comes through, neither way; the others feel nothing. */
+  cut = false;
+
+  constructor(
+    private readonly database: MemoryDatabase,
+    private readonly link: Link,
+    private readonly machine: Machine,
+    private readonly sabotage: Sabotage,
+  ) {}
+
+  sendRows(): SendRows {
+    const { database, sabotage } = this;
+    const rows = sabotage.sendRows?.(database.sendRows(), database) ?? database.sendRows();
+    return {
+      read: (ids) => this.call(() => rows.read(ids)),
+      claim: (session, batch, ahead) => this.call(() => rows.claim(session, batch, ahead)),
+      writeBack: (session, results) => this.call(() => rows.writeBack(session, results)),
+    };
+  }
+
+  openRows(): OpenRows {
+    const { database, sabotage } = this;
+    const rows = sabotage.openRows?.(database.openRows(), database) ?? database.openRows();
+    return {
+      page: (...query) => this.call(() => rows.page(...query)),
+      deadOf: (...query) => this.call(() => rows.deadOf(...query)),
+      recover: (...query) => this.call(() => rows.recover(...query)),
+    };
+  }
+
+  registry(): WorkerRegistry {
+    const { database, machine, sabotage } = this;
+    const registry = sabotage.registry?.(database.registry(), database) ?? database.registry();
+    return {
+      register: (...query) => this.call(() => registry.register(...query)),
+      renew: (...query) => this.call(() => registry.renew(...query)),
+      leave: (...query) => this.call(() => registry.leave(...query)),
+      pulse: async () => {
+        const sent = machine.monotonic();
+        const pulse = await this.call(() => registry.pulse());
+        return { ...pulse, reading: { ...pulse.reading, sent, received: machine.monotonic() } };
+      },
+    };
+  }
+
+  private call<T>(effect: () => Promise<T>): Promise<T> {
+    return this.link.call(this.machine, effect, this.slow, () => this.cut);
+  }
+}

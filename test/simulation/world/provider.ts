@@ -1,0 +1,154 @@
+import type { AttemptContext, Channel } from '../../../bolts/channel';
+import type { ChannelClass, Outcome } from '../../../topology/message';
+import type { Random } from '../../support/random';
+import type { ReceivedRequest } from '../judge/history';
+import type { Machine } from './machine';
+import type { SimulatedTime } from './time';
+
+/** What becomes of a request, as parts of 1; the rest is delivered. */
+export interface Manners {
+  /** No connection: nothing was sent. */
+  refuses: number;
+  /** It is taken and the connection drops. */
+  drops: number;
+  /** The connection drops before it is taken. */
+  vanishes: number;
+  /** "Not now". */
+  busy: number;
+  /** "Never". */
+  rejects: number;
+  /** It is taken, the answer is an error. */
+  errs: number;
+  /** No answer comes; it is taken late, or never. */
+  hangs: number;
+  /** One way, at most, and until a connection is there at most. Milliseconds. */
+  slowest: number;
+  connecting: number;
+}
+
+export function polite(): Manners {
+  const none = { refuses: 0, drops: 0, vanishes: 0, busy: 0, rejects: 0, errs: 0, hangs: 0 };
+  return { ...none, slowest: 40, connecting: 0 };
+}
+
+export interface SimulatedPayload {
+  readonly content: string;
+}
+
+/** How long a worker waits for an answer, and after which a request cannot be accepted any more. Milliseconds. */
+const TIMEOUT = 2_000;
+const ACCEPTED_WITHIN = 3_000;
+
+type Fate = 'accept' | 'drop' | 'vanish' | 'busy' | 'reject' | 'err' | 'hang';
+
+/** The outside world behind one channel: it remembers what reached it, and de-duplicates if it is of that class. */
+export class SimulatedProvider {
+  readonly requests: ReceivedRequest[] = [];
+  readonly manners = polite();
+  private readonly taken = new Set<string>();
+
+  constructor(
+    readonly name: string,
+    readonly channelClass: ChannelClass,
+    private readonly time: SimulatedTime,
+    private readonly random: Random,
+  ) {}
+
+  channel(machine: Machine, worker: string): Channel<SimulatedPayload> {
+    return {
+      name: this.name,
+      class: this.channelClass,
+      acceptedWithin: ACCEPTED_WITHIN,
+      warm: async () => {},
+      prepare: (_account, content) => ({ content }),
+      hostOf: () => 'https://provider',
+      send: (prepared, attempt) => this.send(machine, worker, prepared, attempt),
+      lookup: (_prepared, { idempotencyKey }) => this.lookup(machine, idempotencyKey),
+      close: async () => {},
+    };
+  }
+
+  private async send(
+    machine: Machine,
+    worker: string,
+    { content }: SimulatedPayload,
+    attempt: AttemptContext,
+  ): Promise<Outcome | 'not_started'> {
+    const { random, manners } = this;
+    if (manners.connecting > 0) await machine.sleep(random.skewed(0, manners.connecting));
+    if (random.chance(manners.refuses)) return { kind: 'retry', reason: 'no connection' };
+    if (!attempt.mayStart()) return 'not_started';
+    const { id, account, idempotencyKey: key } = attempt;
+    const request = { id, account, key, content, worker, at: this.time.now, accepted: false };
+    this.requests.push(request);
+    return this.exchange(machine, request);
+  }
+
+  private exchange(machine: Machine, request: ReceivedRequest): Promise<Outcome> {
+    const { time, random, manners } = this;
+    const fate = this.fate();
+    const there = fate === 'hang' ? random.between(0, ACCEPTED_WITHIN) : random.skewed(1, manners.slowest);
+    const back = random.skewed(1, manners.slowest);
+    const isTaken = fate === 'accept' || fate === 'drop' || fate === 'err' || (fate === 'hang' && random.chance(0.7));
+    return new Promise((resolve) => {
+      machine.after(TIMEOUT, () => resolve({ kind: 'unknown', reason: 'no answer in time' }));
+      time.after(Math.min(there, ACCEPTED_WITHIN), () => {
+        if (isTaken) this.take(request);
+        const outcome = this.answer(fate);
+        if (outcome !== undefined) time.after(back, () => machine.deliver(() => resolve(outcome)));
+      });
+    });
+  }
+
+  private fate(): Fate {
+    const { drops, vanishes, busy, rejects, errs, hangs } = this.manners;
+    let chance = this.random.next();
+    const fates: readonly (readonly [Fate, number])[] = [
+      ['drop', drops],
+      ['vanish', vanishes],
+      ['busy', busy],
+      ['reject', rejects],
+      ['err', errs],
+      ['hang', hangs],
+    ];
+    for (const [fate, part] of fates) {
+      if (chance < part) return fate;
+      chance -= part;
+    }
+    return 'accept';
+  }
+
+  private take(request: ReceivedRequest): void {
+    request.accepted = this.channelClass !== 'idempotent' || !this.taken.has(request.key);
+    this.taken.add(request.key);
+  }
+
+  private answer(fate: Fate): Outcome | undefined {
+    const answers: Record<Fate, Outcome | undefined> = {
+      accept: { kind: 'delivered', receipt: 'taken', status: 200 },
+      drop: { kind: 'unknown', reason: 'the connection dropped' },
+      vanish: { kind: 'unknown', reason: 'the connection dropped' },
+      busy: { kind: 'retry', reason: 'not now', status: 503 },
+      reject: { kind: 'rejected', reason: 'never', status: 400 },
+      err: { kind: 'unknown', reason: 'an error after the fact', status: 500 },
+      hang: undefined,
+    };
+    return answers[fate];
+  }
+
+  private async lookup(machine: Machine, key: string): Promise<Awaited<ReturnType<NonNullable<Channel['lookup']>>>> {
+    const { time, random, manners } = this;
+    return new Promise((resolve) => {
+      time.after(random.skewed(1, manners.slowest), () => {
+        const isKnown = this.taken.has(key);
+        const isSilent = random.chance(manners.refuses + manners.drops);
+        time.after(random.skewed(1, manners.slowest), () =>
+          machine.deliver(() => {
+            if (isSilent) resolve({ kind: 'unknown', reason: 'no answer' });
+            else resolve(isKnown ? { kind: 'accepted', receipt: 'taken' } : { kind: 'absent' });
+          }),
+        );
+      });
+    });
+  }
+}

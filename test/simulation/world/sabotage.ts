@@ -1,0 +1,28 @@
+import type { Channel } from '../../../bolts/channel';
+import type { SendRows } from '../../../bolts/send-rows';
+import type { Acks } from '../../../spouts/acks';
+import type { OpenRows } from '../../../spouts/open-rows';
+import type { Bolt } from '../../../topology/core/bolt';
+import type { DatabaseClock } from '../../../topology/core/clock';
+import type { Lease } from '../../../topology/core/lease';
+import type { WorkerRegistry } from '../../../topology/runtime/worker-registry';
+import type { Due } from '../../../topology/streams';
+import type { MemoryDatabase } from '../../support/memory-database';
+
+/** A deliberately broken variant of one mechanism: what it puts around the parts that a worker is made of. */
+export interface Sabotage {
+  /** Around the statements as the database runs them. */
+  readonly sendRows?: (rows: SendRows, database: MemoryDatabase) => SendRows;
+  readonly openRows?: (rows: OpenRows, database: MemoryDatabase) => OpenRows;
+  readonly registry?: (registry: WorkerRegistry, database: MemoryDatabase) => WorkerRegistry;
+  /** Around what the worker is given; `now` by the database's clock. */
+  readonly acks?: (acks: Acks, rows: OpenRows, now: () => number) => Acks;
+  readonly pages?: (rows: OpenRows, now: () => number) => OpenRows;
+  readonly answers?: (rows: SendRows) => SendRows;
+  readonly lease?: (lease: Lease) => Lease;
+  readonly databaseClock?: (clock: DatabaseClock) => DatabaseClock;
+  readonly channel?: (channel: Channel) => Channel;
+  readonly bolt?: (bolt: Bolt<Due>) => Bolt<Due>;
+  /** Milliseconds, instead of the channel's. */
+  readonly recoverDelay?: number;
+}

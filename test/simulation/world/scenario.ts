@@ -1,0 +1,109 @@
+import type { ChannelClass } from '../../../topology/message';
+import type { Random } from '../../support/random';
+import type { FaultKind } from './faults';
+import type { Manners } from './provider';
+
+interface Strike {
+  readonly kind: FaultKind;
+  /** From the waking of the crowd, milliseconds. */
+  readonly at: number;
+  /** At least and at most, milliseconds. */
+  readonly lasts?: readonly [number, number];
+}
+
+/** What a run is made of. Times are milliseconds. */
+export interface Scenario {
+  readonly channels: readonly ChannelClass[];
+  readonly spouts: number;
+  readonly bolts: number;
+  readonly partitions: number;
+  readonly accounts: number;
+  readonly messages: number;
+  /** How long applications write and faults happen. */
+  readonly storm: number;
+  /** How long everything may take to come to rest afterwards. */
+  readonly calm: number;
+  /** Which faults may happen, the more often named the more often; none for a run whose order is judged. */
+  readonly faults: readonly FaultKind[];
+  /** Milliseconds between two faults on average. */
+  readonly pace: number;
+  /** Edits and cancels of a message, as a part of 1 each. */
+  readonly edits: number;
+  readonly cancels: number;
+  readonly overwrites: number;
+  /** Messages that wake at one instant, as a part of 1. */
+  readonly crowded: number;
+  readonly claimAheadMax: number;
+  readonly concurrency: number;
+  readonly perAccount: number;
+  /** Rows that a bolt holds at most. */
+  readonly maxHeld: number;
+  /** How the world outside behaves all through the storm. */
+  readonly manners: Partial<Manners>;
+  /** How much longer than usual the ways to the database and back take, all through the storm. */
+  readonly slow: { readonly there: number; readonly back: number };
+  /** When the crowd wakes, milliseconds since the beginning. */
+  readonly crowdAt: number;
+  /** Faults at a moment that is aimed at, besides those by chance. */
+  readonly strikes: readonly Strike[];
+  /** That a worker dies at a call to the database or the log, or at its answer. */
+  readonly crashes: number;
+}
+
+const everyFault: readonly FaultKind[] = [
+  'crash',
+  'crash',
+  'freeze',
+  'freeze',
+  'rebalance',
+  'cdcStops',
+  'cdcRepeats',
+  'databaseAway',
+  'databaseFlaky',
+  'databaseSlow',
+  'lopsided',
+  'cutOff',
+  'logAway',
+  'logFlaky',
+  'logLoses',
+  'clockJumps',
+  'rude',
+  'slowProvider',
+  'pause',
+  'lock',
+  'deploy',
+];
+
+/** A scenario by chance: every run is of another kind. */
+export function scenarioOf(random: Random): Scenario {
+  const isCalm = random.chance(0.1);
+  /** So many at one instant that they are claimed ahead of it. */
+  const isCrowd = random.chance(0.07);
+  const kinds = random.shuffled([...new Set(everyFault)]).slice(0, random.integer(2, 10));
+  const storm = random.between(8_000, 20_000);
+  return {
+    channels: random.shuffled(['idempotent', 'lookup', 'blind'] as const).slice(0, isCrowd ? 1 : random.integer(1, 2)),
+    spouts: random.integer(1, 2),
+    bolts: isCrowd ? 1 : random.integer(1, 3),
+    partitions: random.integer(1, 4),
+    accounts: random.integer(1, 8),
+    messages: isCrowd ? random.integer(100, 150) : random.integer(20, 50),
+    storm,
+    calm: 90_000,
+    faults: isCalm ? [] : everyFault.filter((kind) => kinds.includes(kind)),
+    pace: random.between(700, 3_000),
+    edits: isCalm ? 0 : random.between(0, 0.5),
+    cancels: isCalm ? 0 : random.between(0, 0.4),
+    overwrites: isCalm ? 0 : random.pick([0, 0, 0.2]),
+    crowded: isCrowd ? 1 : random.pick([0, 0.3, 0.8]),
+    claimAheadMax: isCrowd ? 2_000 : random.pick([0, 2_000]),
+    concurrency: random.pick([2, 8, 16]),
+    perAccount: random.pick([1, 4, 8]),
+    maxHeld: random.pick([20, 1_000]),
+    manners: {},
+    slow: { there: 1, back: 1 },
+    crowdAt: Math.floor(random.between(0.3, 0.9) * storm),
+    strikes: [],
+    crashes: isCalm ? 0 : random.pick([0, 0, 0.002]),
+  };
+}

@@ -1,0 +1,189 @@
+import { SendBolt, type SendBoltSettings } from '../../../bolts/send-bolt';
+import { DueSpout, type DueSpoutSettings } from '../../../spouts/due-spout';
+import type { Bolt } from '../../../topology/core/bolt';
+import { Unavailable } from '../../../topology/core/errors';
+import { fieldsGrouping } from '../../../topology/core/grouping';
+import type { RetryPolicy } from '../../../topology/core/retry-policy';
+import type { Spout } from '../../../topology/core/spout';
+import type { Codec } from '../../../topology/core/stream';
+import { TopologyBuilder } from '../../../topology/core/topology';
+import { BoltTask } from '../../../topology/runtime/bolt-task';
+import { emitterOf } from '../../../topology/runtime/emitter';
+import { Session } from '../../../topology/runtime/session';
+import { SpoutTask } from '../../../topology/runtime/spout-task';
+import type { Task } from '../../../topology/runtime/task';
+import { type Due, due, type ScheduleChange, scheduleChanges } from '../../../topology/streams';
+import type { MemoryDatabase } from '../../support/memory-database';
+import type { Random } from '../../support/random';
+import { DatabaseLink } from './database-link';
+import type { Link } from './link';
+import type { Machine } from './machine';
+import type { SimulatedProvider } from './provider';
+import type { Sabotage } from './sabotage';
+import type { SimulatedStreams } from './streams';
+
+export interface WorkerOptions {
+  readonly spouts: boolean;
+  readonly bolts: boolean;
+  readonly machine: Machine;
+  readonly random: Random;
+  readonly database: MemoryDatabase;
+  readonly link: Link;
+  readonly streams: SimulatedStreams;
+  readonly providers: readonly SimulatedProvider[];
+  readonly spout: DueSpoutSettings;
+  readonly bolt: SendBoltSettings;
+  readonly retry: RetryPolicy;
+  /** Ways to the database and back, as factors. */
+  readonly slow: { readonly there: number; readonly back: number };
+  readonly sabotage: Sabotage;
+  /** It ends itself: its session is dead, or it could not start. */
+  readonly onEnd: () => void;
+  readonly onBug: (error: unknown) => void;
+}
+
+const changes: Codec<ScheduleChange> = {
+  encode: (value) => Buffer.from(JSON.stringify(value)),
+  decode: (bytes) => JSON.parse(bytes.toString()) as ScheduleChange,
+};
+
+/** One worker process: the real session, tasks, spout and bolts; everything around them is simulated. */
+export class SimulatedWorker {
+  readonly session: Session;
+  readonly database: DatabaseLink;
+  readonly tasks: Task[] = [];
+  private opened = false;
+  private stopping = false;
+
+  constructor(readonly options: WorkerOptions) {
+    const { machine, random, database, link, sabotage, spouts, bolts, providers } = options;
+    this.database = new DatabaseLink(database, link, machine, sabotage);
+    Object.assign(this.database.slow, options.slow);
+    const session = Array.from({ length: 32 }, () => random.integer(0, 15).toString(16)).join('');
+    this.session = new Session({
+      registry: this.database.registry(),
+      identity: { session, components: [], host: 'host', pid: 1, version: '0', statusUrl: null },
+      clock: machine,
+      report: () => ({ partitions: {}, gauges: {} }),
+      onDead: () => machine.after(random.between(0, 1_000), options.onEnd),
+      onError: (error) => this.failed(error),
+    });
+    if (spouts) this.tasks.push(this.spoutTask());
+    if (bolts) for (const provider of providers) this.tasks.push(this.boltTask(provider));
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.session.open();
+      for (const task of this.tasks) await task.open();
+      this.opened = true;
+    } catch (error) {
+      this.failed(error);
+      this.options.onEnd();
+    }
+  }
+
+  /** As at SIGTERM. */
+  async stop(): Promise<void> {
+    if (!this.opened || this.stopping) return;
+    this.stopping = true;
+    try {
+      await Promise.all(this.tasks.map((task) => task.stop()));
+      await this.session.close(true);
+    } catch (error) {
+      this.failed(error);
+    }
+    this.options.onEnd();
+  }
+
+  /** What is pending or held. */
+  left(): number {
+    let left = 0;
+    for (const task of this.tasks) {
+      for (const [name, value] of Object.entries(task.gauges())) {
+        if (/^(pending\.|entries\.|held$|claimed_waiting|in_flight|unwritten|uncommitted|feed_lag)/.test(name))
+          left += value;
+      }
+    }
+    return left;
+  }
+
+  private failed(error: unknown): void {
+    if (!(error instanceof Unavailable)) this.options.onBug(error);
+  }
+
+  private context() {
+    const { machine, sabotage } = this.options;
+    const { session } = this;
+    const databaseClock = sabotage.databaseClock?.(session.databaseClock) ?? session.databaseClock;
+    return { clock: machine, databaseClock, lease: sabotage.lease?.(session) ?? session, pauses: session };
+  }
+
+  private spoutTask(): Task {
+    const { streams, machine, providers, spout: settings, sabotage } = this.options;
+    const client = streams.client(machine);
+    const onError = (error: unknown) => this.failed(error);
+    const names = providers.map(({ name }) => name);
+    const feed = scheduleChanges(changes);
+    const outlets = names.map((name) => due(name));
+    const builder = new TopologyBuilder().spout('due', { feed, emits: outlets, create: unused });
+    for (const outlet of outlets) {
+      builder.bolt(outlet.name.slice('due.'.length), {
+        reads: outlet,
+        grouping: fieldsGrouping('account'),
+        create: unused,
+      });
+    }
+    const now = () => this.session.databaseClock.earliest();
+    const own = this.database.openRows();
+    const rows = sabotage.pages?.(own, now) ?? own;
+    const acks = sabotage.acks?.(streams.acks(machine), own, now) ?? streams.acks(machine);
+    const spout: Spout<ScheduleChange> = new DueSpout({
+      ...this.context(),
+      channels: providers.map((provider) => ({
+        name: provider.name,
+        stream: due(provider.name),
+        recoverDelay: sabotage.recoverDelay ?? this.recoverDelay(provider),
+      })),
+      settings,
+      rows,
+      acks,
+      emit: emitterOf(builder.build(), 'due', client),
+      onError,
+    });
+    const part = { name: 'due', feed };
+    return new SpoutTask({ part, spout, streams: client, onSkip: this.options.onBug, onError } as never);
+  }
+
+  private boltTask(provider: SimulatedProvider): Task {
+    const { streams, machine, bolt: settings, sabotage, retry, random, onBug } = this.options;
+    const own = provider.channel(machine, this.session.session);
+    const real: Bolt<Due> = new SendBolt({
+      ...this.context(),
+      channel: sabotage.channel?.(own as never) ?? (own as never),
+      settings,
+      retry,
+      rows: sabotage.answers?.(this.database.sendRows()) ?? this.database.sendRows(),
+      random: random.next,
+      onError: (_, error) => this.failed(error),
+    });
+    const bolt = sabotage.bolt?.(real) ?? real;
+    return new BoltTask({
+      part: { name: provider.name, reads: due(provider.name) },
+      bolt,
+      streams: streams.client(machine),
+      clock: machine,
+      onSkip: onBug,
+      onError: (error) => this.failed(error),
+    });
+  }
+
+  /** A lookup says nothing before what was started can no longer be accepted. */
+  private recoverDelay(provider: SimulatedProvider): number {
+    return provider.channelClass === 'lookup' ? provider.channel(this.options.machine, '').acceptedWithin : 0;
+  }
+}
+
+function unused(): never {
+  throw new Error('parts are made by hand here');
+}

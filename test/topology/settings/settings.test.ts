@@ -1,0 +1,61 @@
+import { UserError } from '../../../topology/core/errors';
+import { readEnvironment, required } from '../../../topology/settings/environment';
+import { parseTopologySettings, readTopologySettings } from '../../../topology/settings/topology-settings';
+
+describe('readEnvironment', () => {
+  it('takes the environment first and the fallback for what is missing', () => {
+    const environment = readEnvironment(
+      { KAFKA_BROKERS: 'localhost:1', CONNECT_URL: 'http://localhost:2' },
+      { KAFKA_BROKERS: 'a:9092,b:9092', CONNECT_URL: '' },
+    );
+    expect(environment.KAFKA_BROKERS).toEqual(['a:9092', 'b:9092']);
+    expect(environment.CONNECT_URL).toBe('http://localhost:2');
+    expect(environment.WEBHOOK_ALLOW_PRIVATE_ADDRESSES).toBe(false);
+  });
+
+  it('names the variable and the value that is wrong', () => {
+    expect(() => readEnvironment({}, { KAFKA_BROKERS: 'nowhere' })).toThrow(
+      /KAFKA_BROKERS: expected host:port.*"nowhere"/,
+    );
+    expect(() => readEnvironment({}, { LOG_LEVEL: 'loud' })).toThrow(UserError);
+  });
+
+  it('does not print what may hold a secret', () => {
+    expect(() => readEnvironment({}, { DATABASE_URL: 'hunter2' })).toThrow(/DATABASE_URL/);
+    expect(() => readEnvironment({}, { DATABASE_URL: 'hunter2' })).not.toThrow(/hunter2/);
+  });
+
+  it('says how to get a setting that is missing', () => {
+    expect(() => required(readEnvironment({}, {}), 'DATABASE_URL')).toThrow(
+      /DATABASE_URL is not set. Run `downspout up`/,
+    );
+  });
+});
+
+describe('topology settings', () => {
+  it('reads the file that comes with the package', () => {
+    expect(readTopologySettings().components.webhook).toMatchObject({ replicas: 2, partitions: 8 });
+  });
+
+  it('fills in defaults', () => {
+    const settings = parseTopologySettings('components: { webhook: { replicas: 3 } }', 't.yaml');
+    expect(settings.components.due.lead).toBe(2_000);
+    expect(settings.components.webhook).toMatchObject({ replicas: 3, concurrency: 256 });
+  });
+
+  it('takes a component for any channel', () => {
+    const { components } = parseTopologySettings('components: { webhook: {}, second: { attempts: 3 } }', 't.yaml');
+    expect(components['second']).toMatchObject({ attempts: 3, concurrency: 256 });
+    expect(components.due).not.toHaveProperty('concurrency');
+  });
+
+  it.each([
+    ['components: { due: { concurrency: 1 } }', /t\.yaml: components\.due: .*concurrency/],
+    ['components: { second: { lead: 1 } }', /t\.yaml: components\.second: .*lead/],
+    ['components: { due: { lead: -1 } }', /t\.yaml: components\.due\.lead/],
+    ['components: { due: { lead: soon } }', /t\.yaml: components\.due\.lead/],
+    ['components: [', /t\.yaml: /],
+  ])('refuses %s', (text, message) => {
+    expect(() => parseTopologySettings(text, 't.yaml')).toThrow(message);
+  });
+});

@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import { UserError } from '../core/errors';
+
+/** Connection settings that nothing but the environment gives; `downspout env` prints them for the local stack. */
+const environmentSchema = z.object({
+  /** The application's user: schedule, edit, cancel. */
+  DATABASE_URL: z.url().optional(),
+  /** The workers' user. */
+  WORKER_DATABASE_URL: z.url().optional(),
+  /** May change the schema and create users. */
+  ADMIN_DATABASE_URL: z.url().optional(),
+  /** Debezium's user, with the host and port as Connect sees them. */
+  CDC_DATABASE_URL: z.url().optional(),
+  /** host:port, separated by commas. */
+  KAFKA_BROKERS: z
+    .string()
+    .regex(/^[^,\s]+:\d+(,[^,\s]+:\d+)*$/, 'expected host:port[,host:port]')
+    .transform((text) => text.split(','))
+    .optional(),
+  /** Brokers as Connect sees them, when they differ. */
+  CONNECT_KAFKA_BROKERS: z.string().optional(),
+  CONNECT_URL: z.url().optional(),
+  KAFKA_UI_URL: z.url().optional(),
+  PROMETHEUS_URL: z.url().optional(),
+  GRAFANA_URL: z.url().optional(),
+  /** Put before topics, groups and the connector's name, so that several deployments can share one Kafka. */
+  DOWNSPOUT_NAMESPACE: z
+    .string()
+    .regex(/^[a-z0-9-]{0,40}$/, 'expected at most 40 of a-z 0-9 -')
+    .default(''),
+  /** 32 bytes in base64: the key of the accounts' secrets. */
+  DOWNSPOUT_SECRET_KEY: z.string().optional(),
+  DOWNSPOUT_SECRET_KEY_FILE: z.string().optional(),
+  /** Where topology.yaml is. */
+  DOWNSPOUT_TOPOLOGY: z.string().optional(),
+  WEBHOOK_ALLOW_PRIVATE_ADDRESSES: z.stringbool().default(false),
+  /** Tests only: where a worker ends; deploy/worker/fail-points.ts parses it. */
+  DOWNSPOUT_FAIL_POINTS: z.string().optional(),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+export type Environment = Readonly<z.infer<typeof environmentSchema>>;
+
+/**
+ * Reads the environment. The only reader of process.env.
+ * @param fallback settings of the local stack, for names that the environment does not set
+ * @throws UserError naming the variable, its value (unless it may hold a secret) and what to do
+ */
+export function readEnvironment(
+  fallback: Readonly<Record<string, string>> = {},
+  source: NodeJS.ProcessEnv = process.env,
+): Environment {
+  const set = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''));
+  const result = environmentSchema.safeParse({ ...fallback, ...set });
+  if (result.success) return Object.freeze(result.data);
+  throw new UserError(
+    result.error.issues
+      .map((issue) => {
+        const name = String(issue.path[0]);
+        const value = /URL|KEY/.test(name) ? '' : ` (it is ${JSON.stringify(set[name] ?? fallback[name])})`;
+        return `${name}: ${issue.message}${value}. Change the environment variable ${name}.`;
+      })
+      .join('\n'),
+  );
+}
+
+const stackVariables = [
+  'XDG_CACHE_HOME',
+  'MYSQL_PORT',
+  'MYSQL_B_PORT',
+  'HAPROXY_PORT',
+  'MYSQL_ROOT_PASSWORD',
+  'KAFKA_PORT',
+  'CONNECT_PORT',
+  'KAFKA_UI_PORT',
+  'PROMETHEUS_PORT',
+  'GRAFANA_PORT',
+] as const;
+
+/** What the environment says about the local stack: the variables of docker-compose.yml, and where downloads are kept. */
+export function readStackVariables(source: NodeJS.ProcessEnv = process.env): Readonly<Record<string, string>> {
+  return Object.fromEntries(stackVariables.flatMap((name) => (source[name] ? [[name, source[name]]] : [])));
+}
+
+/** The environment for a process that this one starts: its own, except for what `settings` says. */
+export function childEnvironment(settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  return { ...process.env, ...settings };
+}
+
+/**
+ * A setting that a verb cannot do without.
+ * @throws UserError saying how to get it
+ */
+export function required<K extends keyof Environment>(environment: Environment, name: K): NonNullable<Environment[K]> {
+  const value = environment[name];
+  if (value === undefined || value === null) {
+    throw new UserError(
+      `${name} is not set. Run \`downspout up\` to start the local stack, or set ${name} in the environment.`,
+    );
+  }
+  return value;
+}

@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The folder that holds package.json, from the sources as well as from dist/. */
+export function packageRoot(): string {
+  const here = join(__dirname, '..', '..');
+  return here.endsWith('dist') ? join(here, '..') : here;
+}
+
+/** Downspout's version, from package.json. */
+export function packageVersion(): string {
+  return (JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string }).version;
+}
