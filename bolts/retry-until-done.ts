@@ -1,7 +1,7 @@
 import type { Clock } from '../topology/core/clock';
 import { backOff } from '../topology/core/retry-policy';
 
-export interface PersistenceOptions {
+export interface RetryUntilDoneOptions {
   readonly clock: Clock;
   /** In [0, 1), for the jitter. */
   readonly random: () => number;
@@ -13,10 +13,10 @@ export interface PersistenceOptions {
 const TRIES = { maxAttempts: Number.POSITIVE_INFINITY, base: 100, cap: 2_000 };
 
 /** Repeats what must be done, with back-off, until it is done or nobody waits for it any more. */
-export class Persistence {
+export class RetryUntilDone {
   private readonly ended = new AbortController();
 
-  constructor(private readonly options: PersistenceOptions) {}
+  constructor(private readonly options: RetryUntilDoneOptions) {}
 
   /** @returns undefined once `end` was called */
   async until<T>(what: string, action: () => Promise<T>): Promise<T | undefined> {

@@ -5,13 +5,13 @@ import type { Pauses } from '../topology/core/pauses';
 import type { RetryPolicy } from '../topology/core/retry-policy';
 import type { Due } from '../topology/streams';
 import type { Channel } from './channel';
-import { Claiming } from './claim/claim-planner';
-import { Claims } from './claim/claimer';
-import { Holding } from './claim/held-rows';
+import { ClaimPlanner } from './claim/claim-planner';
+import { Claimer } from './claim/claimer';
+import { HeldRows } from './claim/held-rows';
 import { Prefetch } from './claim/prefetch';
 import type { HeldRow } from './held-row';
-import { Persistence } from './retry-until-done';
-import { Sending } from './send/claimed-rows';
+import { RetryUntilDone } from './retry-until-done';
+import { ClaimedRows } from './send/claimed-rows';
 import type { SendRow, SendRows } from './send-rows';
 import { SendSlots } from './slots/send-slots';
 
@@ -64,11 +64,11 @@ const UNWRITTEN_BATCHES = 40;
  */
 export class SendBolt implements Bolt<Due> {
   private readonly slots: SendSlots;
-  private readonly persistence: Persistence;
+  private readonly persistence: RetryUntilDone;
   private readonly prefetch: Prefetch;
-  private readonly holding: Holding;
-  private readonly claiming: Claiming;
-  private readonly sending: Sending;
+  private readonly holding: HeldRows;
+  private readonly claiming: ClaimPlanner;
+  private readonly sending: ClaimedRows;
   private timer: { readonly at: number; readonly timer: Timer } | undefined;
   private sweeper: Timer | undefined;
   private closed = false;
@@ -80,11 +80,11 @@ export class SendBolt implements Bolt<Due> {
     const { session } = lease;
     const blind = channel.class === 'blind';
     const slots = new SendSlots({ ...settings, exact: blind });
-    const persistence = new Persistence(options);
+    const persistence = new RetryUntilDone(options);
     this.slots = slots;
     this.persistence = persistence;
     this.prefetch = new Prefetch({ rows, persistence, onRead: (found, asked) => this.read(found, asked) });
-    this.sending = new Sending({
+    this.sending = new ClaimedRows({
       ...options,
       slots,
       persistence,
@@ -98,7 +98,7 @@ export class SendBolt implements Bolt<Due> {
       onEnded: () => this.goOn(),
       onDone: (done) => this.done(done),
     });
-    this.holding = new Holding({
+    this.holding = new HeldRows({
       ...options,
       slots,
       lead: settings.lead,
@@ -107,12 +107,12 @@ export class SendBolt implements Bolt<Due> {
     });
     const { ahead } = this.holding;
     const measured = (count: number, elapsed: number, trip: number) => ahead.measured(count, elapsed, trip);
-    this.claiming = new Claiming({
+    this.claiming = new ClaimPlanner({
       ...options,
       slots,
       holding: this.holding,
       sending: this.sending,
-      claims: new Claims({ rows, session, persistence, clock, measured, onError }),
+      claims: new Claimer({ rows, session, persistence, clock, measured, onError }),
       onClaimed: () => this.pump(),
     });
   }

@@ -1,8 +1,8 @@
 import type { Stream } from '../topology/core/stream';
 import type { Due } from '../topology/streams';
-import type { Acking } from './emit/ack-reader';
+import type { AckReader } from './emit/ack-reader';
 import type { Emission } from './emit/emission';
-import type { Account } from './memory/accounts';
+import type { AccountMemory } from './memory/accounts';
 import type { Entries } from './memory/entries';
 
 /** A channel that the topology has a sender for. */
@@ -14,9 +14,9 @@ export interface DueChannel {
 }
 
 /** All that a spout task keeps for one channel. */
-export interface ChannelShare extends DueChannel {
+export interface ChannelMemory extends DueChannel {
   readonly entries: Entries;
   readonly emission: Emission;
-  readonly acking: Acking;
-  readonly isPaused: (account: Account) => boolean;
+  readonly acking: AckReader;
+  readonly isPaused: (account: AccountMemory) => boolean;
 }

@@ -6,15 +6,15 @@ import type { ScheduleChange } from '../topology/streams';
 import type { Acks } from './acks';
 import type { CdcHealth } from './cdc-health';
 import { CdcWatch } from './cdc-watch';
-import type { ChannelShare, DueChannel } from './channel-memory';
-import { Acking } from './emit/ack-reader';
+import type { ChannelMemory, DueChannel } from './channel-memory';
+import { AckReader } from './emit/ack-reader';
 import { Emission } from './emit/emission';
-import { Woken } from './emit/emit-order';
+import { EmitOrder } from './emit/emit-order';
 import { Pending } from './emit/pending';
-import type { Account } from './memory/accounts';
+import type { AccountMemory } from './memory/accounts';
 import { Entries } from './memory/entries';
 import type { OpenRows } from './open-rows';
-import { Opening } from './read/bucket-reader';
+import { BucketReader } from './read/bucket-reader';
 import { DatabaseContact } from './read/database-contact';
 import { Reconcile } from './read/reconcile';
 
@@ -59,9 +59,9 @@ export interface DueSpoutOptions {
  * 4. A slow or paused channel or account stalls only itself, however many rows wait on it.
  */
 export class DueSpout implements Spout<ScheduleChange> {
-  private readonly channels: readonly ChannelShare[];
-  private readonly byName: ReadonlyMap<string, ChannelShare>;
-  private readonly opening: Opening;
+  private readonly channels: readonly ChannelMemory[];
+  private readonly byName: ReadonlyMap<string, ChannelMemory>;
+  private readonly opening: BucketReader;
   private readonly reconcile: Reconcile;
   private readonly cdcWatch: CdcWatch | undefined;
   private of = 0;
@@ -72,7 +72,7 @@ export class DueSpout implements Spout<ScheduleChange> {
     this.channels = options.channels.map((channel) => this.share(channel));
     this.byName = new Map(this.channels.map((channel) => [channel.name, channel]));
     const common = { channels: this.channels, rows, clock, databaseClock, onError };
-    this.opening = new Opening(common);
+    this.opening = new BucketReader(common);
     this.reconcile = new Reconcile({ ...common, interval: settings.reconcileInterval });
     this.cdcWatch = cdcHealth && new CdcWatch(cdcHealth, clock, onError);
   }
@@ -137,16 +137,16 @@ export class DueSpout implements Spout<ScheduleChange> {
     return gauges;
   };
 
-  private share(channel: DueChannel): ChannelShare {
+  private share(channel: DueChannel): ChannelMemory {
     const { settings, emit, acks, pauses, clock, databaseClock, onError } = this.options;
     const { maxPending, maxPendingPerAccount, maxEntries, lead } = settings;
     const entries = new Entries(maxEntries, maxPendingPerAccount * WAITING_PER_PENDING);
     const pending = new Pending();
-    const isPaused = (account: Account) => pauses.paused(channel.name, account.name);
-    const woken = new Woken(entries, (account) => account.pending < maxPendingPerAccount && !isPaused(account));
+    const isPaused = (account: AccountMemory) => pauses.paused(channel.name, account.name);
+    const woken = new EmitOrder(entries, (account) => account.pending < maxPendingPerAccount && !isPaused(account));
     const common = { channel: channel.name, entries, pending, woken, clock, onError };
     const emission = new Emission({ ...common, stream: channel.stream, lead, maxPending, emit, databaseClock, pauses });
-    const acking = new Acking({ ...common, acks, emission, onRoom: () => this.opening.kick() });
+    const acking = new AckReader({ ...common, acks, emission, onRoom: () => this.opening.kick() });
     return { ...channel, entries, emission, acking, isPaused };
   }
 }

@@ -11,7 +11,7 @@ const MARGIN = 1.75;
 /** Weight of the newest measurement. */
 const WEIGHT = 0.3;
 
-interface Plan {
+interface Forecast {
   readonly madeAt: number;
   /** Rows that wake up to then are claimed now. */
   readonly horizon: number;
@@ -35,7 +35,7 @@ export class ClaimAhead {
   private rate = FIRST_RATE / 1_000;
   /** From a claim to its answer, milliseconds. */
   private trip = FIRST_TRIP;
-  private plan: Plan | undefined;
+  private plan: Forecast | undefined;
 
   constructor(private readonly max: number) {}
 
@@ -72,14 +72,14 @@ export class ClaimAhead {
     return this.planAt(now).beginsAt;
   }
 
-  private planAt(now: number): Plan {
+  private planAt(now: number): Forecast {
     const { plan } = this;
     if (plan !== undefined && now >= plan.madeAt && now < Math.min(plan.madeAt + FRESH, plan.beginsAt)) return plan;
     this.plan = this.make(now);
     return this.plan;
   }
 
-  private make(now: number): Plan {
+  private make(now: number): Forecast {
     let horizon = Number.NEGATIVE_INFINITY;
     let beginsAt = Number.POSITIVE_INFINITY;
     const instant = SLICE * this.rate;

@@ -2,20 +2,20 @@ import type { DatabaseClock } from '../../topology/core/clock';
 import type { Lease } from '../../topology/core/lease';
 import type { Channel } from '../channel';
 import type { HeldRow } from '../held-row';
-import type { Sending } from '../send/claimed-rows';
+import type { ClaimedRows } from '../send/claimed-rows';
 import type { SendSlots } from '../slots/send-slots';
-import type { Claims } from './claimer';
-import type { Holding } from './held-rows';
+import type { Claimer } from './claimer';
+import type { HeldRows } from './held-rows';
 
-export interface ClaimingOptions {
+export interface ClaimPlannerOptions {
   readonly settings: { readonly claimBatch: number; readonly concurrency: number };
   readonly channel: Channel;
   readonly lease: Lease;
   readonly databaseClock: DatabaseClock;
   readonly slots: SendSlots;
-  readonly holding: Holding;
-  readonly sending: Sending;
-  readonly claims: Claims;
+  readonly holding: HeldRows;
+  readonly sending: ClaimedRows;
+  readonly claims: Claimer;
   /** An answer came, so others may go on. */
   readonly onClaimed: () => void;
 }
@@ -30,7 +30,7 @@ const GATHER = 25;
  *    requests wait for round trips; on a blind channel exactly the free slots.
  * 2. *Ahead of it only for a crowd* that could not be claimed in its instant, never before what has woken, never blind.
  */
-export class Claiming {
+export class ClaimPlanner {
   /** How far ahead of its wake the last claim was, milliseconds. */
   ahead = 0;
   /** Rows in claims on the way that had woken. */
@@ -38,7 +38,7 @@ export class Claiming {
   /** When the last claim began, by the database's clock. */
   private claimedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(private readonly options: ClaimingOptions) {}
+  constructor(private readonly options: ClaimPlannerOptions) {}
 
   /** No answer is waited for. */
   get idle(): boolean {

@@ -1,12 +1,12 @@
 import type { Clock } from '../../topology/core/clock';
 import type { HeldRow } from '../held-row';
-import type { Persistence } from '../retry-until-done';
+import type { RetryUntilDone } from '../retry-until-done';
 import type { SendRow, SendRows } from '../send-rows';
 
-export interface ClaimsOptions {
+export interface ClaimerOptions {
   readonly rows: SendRows;
   readonly session: string;
-  readonly persistence: Persistence;
+  readonly persistence: RetryUntilDone;
   readonly clock: Clock;
   /** So many rows were claimed in so many milliseconds; the last claim took `trip` of them or more. */
   readonly measured: (rows: number, elapsed: number, trip: number) => void;
@@ -34,7 +34,7 @@ const MEASURED = 50;
  *    this session, in this version. A lost answer is asked for until it comes.
  * 2. *Ids sorted, none twice*, so that two claims never wait for each other in a circle.
  */
-export class Claims {
+export class Claimer {
   inFlight = 0;
   /** Rows in them. */
   rows = 0;
@@ -43,7 +43,7 @@ export class Claims {
   /** Rows claimed since then. */
   private answered = 0;
 
-  constructor(private readonly options: ClaimsOptions) {}
+  constructor(private readonly options: ClaimerOptions) {}
 
   get free(): boolean {
     return this.inFlight < AT_A_TIME;

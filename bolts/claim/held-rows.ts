@@ -12,7 +12,7 @@ import type { SendSlots } from '../slots/send-slots';
 import { WakeQueue } from '../slots/wake-queue';
 import { ClaimAhead } from './claim-ahead';
 
-export interface HoldingOptions {
+export interface HeldRowsOptions {
   readonly channel: Channel;
   readonly slots: SendSlots;
   readonly pauses: Pauses;
@@ -39,7 +39,7 @@ const MISSED = { maxAttempts: Number.POSITIVE_INFINITY, base: 50, cap: 1_000 };
  * 1. *The row as read counts, never the tuple*: what is not waiting any more, or wakes later than the lead, is dropped.
  * 2. *A tuple is acked when its row is claimed or dropped*, and not before.
  */
-export class Holding {
+export class HeldRows {
   readonly ahead: ClaimAhead;
   /** Rows in the hands of the bolt, claimed ones as well, and the memory they take. */
   inHand = 0;
@@ -50,7 +50,7 @@ export class Holding {
   /** Not to be claimed any more, once it is known that an earlier claim did not take effect. */
   private unsettled: HeldRow[] = [];
 
-  constructor(private readonly options: HoldingOptions) {
+  constructor(private readonly options: HeldRowsOptions) {
     this.ahead = new ClaimAhead(options.claimAheadMax);
     this.toClaim = new WakeQueue(TO_CLAIM, options.slots);
   }

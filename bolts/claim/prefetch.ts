@@ -1,12 +1,12 @@
 import type { Delivery } from '../../topology/core/bolt';
 import type { Due } from '../../topology/streams';
 import { replaceDelivery } from '../held-row';
-import type { Persistence } from '../retry-until-done';
+import type { RetryUntilDone } from '../retry-until-done';
 import type { SendRow, SendRows } from '../send-rows';
 
 export interface PrefetchOptions {
   readonly rows: SendRows;
-  readonly persistence: Persistence;
+  readonly persistence: RetryUntilDone;
   /** Rows as read, and the tuples that asked, by id; there may be tuples without a row, and rows without a tuple. */
   readonly onRead: (rows: readonly SendRow[], asked: ReadonlyMap<number, Delivery<Due>>) => void;
 }

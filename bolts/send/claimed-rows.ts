@@ -1,5 +1,5 @@
 import type { HeldRow } from '../held-row';
-import type { Persistence } from '../retry-until-done';
+import type { RetryUntilDone } from '../retry-until-done';
 import type { AttemptResult, SendRows } from '../send-rows';
 import { TO_START } from '../slots/line';
 import type { Host } from '../slots/resources';
@@ -8,12 +8,12 @@ import { WakeQueue } from '../slots/wake-queue';
 import { Attempts, type AttemptsOptions, type Ended } from './attempts';
 import { WriteBack } from './write-back';
 
-export interface SendingOptions extends AttemptsOptions {
+export interface ClaimedRowsOptions extends AttemptsOptions {
   readonly rows: SendRows;
   readonly slots: SendSlots;
   /** Outcomes that may be unwritten before nothing new should be claimed. */
   readonly backlog: number;
-  readonly persistence: Persistence;
+  readonly persistence: RetryUntilDone;
   /** Rows that have woken wait to be claimed. */
   readonly claimsWait: () => boolean;
   /** The row takes no slot any more, or less than before. */
@@ -30,14 +30,14 @@ export interface SendingOptions extends AttemptsOptions {
 const PATIENCE = 10_000;
 
 /** Claimed rows, from the claim to the written outcome. */
-export class Sending {
+export class ClaimedRows {
   private readonly toStart: WakeQueue;
   private readonly attempts: Attempts;
   private readonly writeBack: WriteBack;
   /** Claimed and not written yet, by id. */
   private readonly claimed = new Map<number, HeldRow>();
 
-  constructor(private readonly options: SendingOptions) {
+  constructor(private readonly options: ClaimedRowsOptions) {
     const { rows, lease, persistence, clock, backlog, onError } = options;
     this.toStart = new WakeQueue(TO_START, options.slots);
     this.attempts = new Attempts(options);

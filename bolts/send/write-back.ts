@@ -1,11 +1,11 @@
 import type { Clock, Timer } from '../../topology/core/clock';
-import type { Persistence } from '../retry-until-done';
+import type { RetryUntilDone } from '../retry-until-done';
 import type { AttemptResult, SendRows } from '../send-rows';
 
 export interface WriteBackOptions {
   readonly rows: SendRows;
   readonly session: string;
-  readonly persistence: Persistence;
+  readonly persistence: RetryUntilDone;
   readonly clock: Clock;
   /** Results that may be unwritten before nothing new should be claimed. */
   readonly backlog: number;

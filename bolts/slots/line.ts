@@ -17,7 +17,7 @@ export class Resource {
   readonly parked: readonly [Heap<Line>, Heap<Line>] = [new Heap(isLineBefore), new Heap(isLineBefore)];
 }
 
-export class Account extends Resource {
+export class AccountSlots extends Resource {
   /** The batch that is claiming rows of it; 0 when none is. One at a time, so that answers cannot change the order. */
   batch = 0;
   /** Lanes of it. */
@@ -35,7 +35,7 @@ export class Lane {
   readonly lines: readonly [Line, Line] = [new Line(), new Line()];
 
   constructor(
-    readonly account: Account,
+    readonly account: AccountSlots,
     readonly host: Host,
   ) {}
 }

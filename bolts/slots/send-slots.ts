@@ -1,5 +1,5 @@
 import type { HeldRow } from '../held-row';
-import { Account, Lane, type Phase, Resource, TO_CLAIM, TO_START } from './line';
+import { AccountSlots, Lane, type Phase, Resource, TO_CLAIM, TO_START } from './line';
 import { Host, type Verdict } from './resources';
 import type { Gate } from './wake-queue';
 
@@ -32,7 +32,7 @@ export class SendSlots implements Gate {
   inFlight = 0;
   /** In flight, claimed or being claimed. */
   used = 0;
-  private readonly accounts = new Map<string, Account>();
+  private readonly accounts = new Map<string, AccountSlots>();
   private readonly hosts = new Map<string, Host>();
   /** For all hosts together that are not known as quick. */
   private readonly sparing = new Resource();
@@ -72,7 +72,7 @@ export class SendSlots implements Gate {
     if (lane === undefined) {
       let account = this.accounts.get(accountName);
       if (account === undefined) {
-        account = new Account(accountName);
+        account = new AccountSlots(accountName);
         this.accounts.set(accountName, account);
       }
       account.lanes++;

@@ -1,7 +1,7 @@
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
-import type { GroupListener, GroupMember, Position } from '../../topology/runtime/streams-client';
+import type { GroupListener, GroupMember, PartitionOffset } from '../../topology/runtime/streams-client';
 import { instructionOf, isOfRebalance } from './failures';
 import type { KafkaAdmin } from './kafka-admin';
 import { patientRetry } from './kafka-client';
@@ -19,7 +19,7 @@ export interface KafkaMemberOptions {
   readonly begin: 'committed' | 'end';
   readonly listener: GroupListener;
   /** @param of how many partitions the topic has; @param starts where each begins. Both only when they begin at the end */
-  readonly assigned: (partitions: readonly number[], of: number, starts: readonly Position[]) => void;
+  readonly assigned: (partitions: readonly number[], of: number, starts: readonly PartitionOffset[]) => void;
 }
 
 /** Milliseconds. Session: the broker's minimum; what was killed gives its partitions up after it. */
@@ -114,7 +114,7 @@ export class KafkaMember implements GroupMember {
     this.flow(this.ready);
   }
 
-  async commit(positions: readonly Position[]): Promise<void> {
+  async commit(positions: readonly PartitionOffset[]): Promise<void> {
     const { topic } = this.options;
     try {
       await this.consumer.commitOffsets(

@@ -10,7 +10,7 @@ import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { type KafkaOptions, kafkaClient } from '../../connectors/kafka/kafka-client';
 import { KafkaStreams } from '../../connectors/kafka/kafka-streams';
 import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
-import { Accounts } from '../../connectors/mysql/secrets/secret-store';
+import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { MySqlOpenRows } from '../../connectors/mysql/workers/open-rows';
 import { MySqlSendRows } from '../../connectors/mysql/workers/send-rows';
@@ -93,7 +93,7 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
   const streams = new KafkaStreams(kafka, admin, clock, namespace);
   const sessionPool = Pool.open(url, { clock, size: SESSION_CONNECTIONS });
   const pool = Pool.open(url, { clock, size: WORK_CONNECTIONS });
-  const accounts = new Accounts(pool, secretKey);
+  const accounts = new SecretStore(pool, secretKey);
   const senders = channels(
     settings,
     {

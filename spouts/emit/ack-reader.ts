@@ -3,7 +3,7 @@ import type { Acks } from '../acks';
 import type { Entries } from '../memory/entries';
 import { Repeating } from '../repeating';
 import type { Emission } from './emission';
-import type { Woken } from './emit-order';
+import type { EmitOrder } from './emit-order';
 import type { Pending } from './pending';
 
 const INTERVAL = 1_000;
@@ -12,12 +12,12 @@ const STARVED_INTERVAL = 200;
 /** For so long without an ack the starved interval is kept; longer than any lead. */
 const PATIENCE = 10_000;
 
-export interface AckingParts {
+export interface AckReaderParts {
   readonly channel: string;
   readonly acks: Acks;
   readonly entries: Entries;
   readonly pending: Pending;
-  readonly woken: Woken;
+  readonly woken: EmitOrder;
   readonly emission: Emission;
   readonly clock: Clock;
   /** Something was acked, so there may be room for more. */
@@ -26,12 +26,12 @@ export interface AckingParts {
 }
 
 /** Reads a channel's acks about once a second and forgets what they settle. */
-export class Acking {
+export class AckReader {
   private readonly repeating: Repeating;
   /** Monotonic milliseconds. */
   private movedAt: number;
 
-  constructor(private readonly parts: AckingParts) {
+  constructor(private readonly parts: AckReaderParts) {
     this.movedAt = parts.clock.monotonic();
     this.repeating = new Repeating(parts.clock, () => this.run(), parts.onError);
   }

@@ -7,7 +7,7 @@ import type { Stream } from '../../topology/core/stream';
 import type { Due } from '../../topology/streams';
 import type { Entries } from '../memory/entries';
 import type { Entry } from '../memory/entry';
-import type { Woken } from './emit-order';
+import type { EmitOrder } from './emit-order';
 import type { Pending } from './pending';
 
 /** Tuples in one produce at most. */
@@ -30,7 +30,7 @@ export interface EmissionParts {
   readonly lead: number;
   readonly maxPending: number;
   readonly entries: Entries;
-  readonly woken: Woken;
+  readonly woken: EmitOrder;
   readonly pending: Pending;
   readonly emit: Emit;
   readonly clock: Clock;

@@ -1,4 +1,4 @@
-import type { Account } from '../memory/accounts';
+import type { AccountMemory } from '../memory/accounts';
 import type { Entries } from '../memory/entries';
 import type { Entry } from '../memory/entry';
 
@@ -6,14 +6,14 @@ import type { Entry } from '../memory/entry';
 const LOOK = 10_000;
 
 /** Chooses what is emitted next: in (wake, id) order, past accounts that are paused or have as much pending as they may. */
-export class Woken {
+export class EmitOrder {
   /** There may be more to take, although `take` brought less than was asked for. */
   unfinished = false;
-  private candidates: Account[] = [];
+  private candidates: AccountMemory[] = [];
 
   constructor(
     private readonly entries: Entries,
-    private readonly mayEmit: (account: Account) => boolean,
+    private readonly mayEmit: (account: AccountMemory) => boolean,
   ) {}
 
   /** Blocked accounts are looked at again: something was acked, or a pause may be over. */

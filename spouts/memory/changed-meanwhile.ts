@@ -2,7 +2,7 @@
  * What was learned about rows while a page of them was being read: the page may be older than that. An event that was
  * merged and a tuple that was acked in the meantime both speak against the page's word on the same plan.
  */
-export class News {
+export class ChangedMeanwhile {
   private readonly reading = new Set<Map<number, number>>();
 
   /** To be called before the page is asked for; give the answer to `end`. */

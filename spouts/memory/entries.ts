@@ -1,9 +1,9 @@
 import type { ScheduleChange } from '../../topology/streams';
 import type { OpenRow } from '../open-rows';
-import { type Account, Accounts } from './accounts';
+import { AccountMemories, type AccountMemory } from './accounts';
 import { Buckets } from './buckets';
-import { News } from './changed-meanwhile';
-import { byPosition, Entry, type Plan, type Position } from './entry';
+import { ChangedMeanwhile } from './changed-meanwhile';
+import { byPosition, Entry, type Plan, type WakePosition } from './entry';
 import { Frontier, shards } from './frontier';
 
 /** Width of a bucket, milliseconds. */
@@ -21,11 +21,11 @@ const LEAST_SHARE = 16;
  */
 export class Entries {
   readonly frontier = new Frontier();
-  readonly accounts = new Accounts();
+  readonly accounts = new AccountMemories();
   readonly buckets = new Buckets(bucketWidth);
-  readonly news = new News();
+  readonly news = new ChangedMeanwhile();
   /** Accounts with woken entries that had to be parked. */
-  readonly blocked = new Set<Account>();
+  readonly blocked = new Set<AccountMemory>();
   waiting = 0;
   pending = 0;
   /** The newest plan known of a row; plans before it that are still pending hang on it. */
@@ -126,7 +126,7 @@ export class Entries {
   }
 
   /** An overflowed account whose rows are wanted again: it is not paused, and most of what it had waiting is emitted. */
-  hungry(isPaused: (account: Account) => boolean): Account | undefined {
+  hungry(isPaused: (account: AccountMemory) => boolean): AccountMemory | undefined {
     for (const account of this.accounts.overflowed) {
       if (account.waiting * 2 <= this.share && !isPaused(account)) return account;
     }
@@ -134,7 +134,7 @@ export class Entries {
   }
 
   /** Keeps nothing of the account from `limit` on. */
-  overflow(account: Account, limit: Position): void {
+  overflow(account: AccountMemory, limit: WakePosition): void {
     this.accounts.overflow(account, limit);
     for (const entry of this.waitingOf((one) => one === account)) if (!account.admits(entry)) this.remove(entry);
   }
@@ -206,13 +206,13 @@ export class Entries {
   }
 
   /** The waiting entries of the accounts chosen, in order. */
-  private waitingOf(chosen: (account: Account) => boolean): Entry[] {
+  private waitingOf(chosen: (account: AccountMemory) => boolean): Entry[] {
     const waiting: Entry[] = [];
     for (const entry of this.byId.values()) if (!entry.pending && chosen(entry.account)) waiting.push(entry);
     return waiting.toSorted(byPosition);
   }
 
-  private keepFirst(account: Account, waiting: readonly Entry[], count: number): void {
+  private keepFirst(account: AccountMemory, waiting: readonly Entry[], count: number): void {
     const first = waiting[count];
     if (first === undefined) return;
     this.accounts.overflow(account, first);
@@ -225,7 +225,7 @@ export class Entries {
     const excess = () => accounts.reduce((total, { waiting }) => total + Math.max(0, waiting - this.share), 0);
     while (this.share > LEAST_SHARE && this.size - excess() > this.maxEntries * ROOM) this.share = this.share >> 1;
     if (excess() === 0) return;
-    const waiting = new Map<Account, Entry[]>(accounts.map((account) => [account, []]));
+    const waiting = new Map<AccountMemory, Entry[]>(accounts.map((account) => [account, []]));
     for (const entry of this.waitingOf((account) => waiting.has(account))) waiting.get(entry.account)?.push(entry);
     for (const [account, entries] of waiting) this.keepFirst(account, entries, this.share);
   }

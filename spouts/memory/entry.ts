@@ -1,14 +1,14 @@
-import type { Account } from './accounts';
+import type { AccountMemory } from './accounts';
 
 /** A place in the order of sending: by wake, then by id. */
-export interface Position {
+export interface WakePosition {
   /** Epoch milliseconds. */
   readonly wakeAt: number;
   readonly id: number;
 }
 
 /** A row's plan, as an event or a page tells it. */
-export interface Plan extends Position {
+export interface Plan extends WakePosition {
   readonly shard: number;
   readonly account: string;
   readonly version: number;
@@ -21,12 +21,12 @@ export interface Home {
 }
 
 /** One plan of a row, in memory: it waits in its home, or it is pending, or it is neither and forgotten. */
-export class Entry implements Position {
+export class Entry implements WakePosition {
   readonly id: number;
   readonly version: number;
   readonly wakeAt: number;
   readonly shard: number;
-  readonly account: Account;
+  readonly account: AccountMemory;
   /** Where it waits; undefined when it does not. */
   home: Home | undefined = undefined;
   /** Emitted, from before the produce, and not yet acked. */
@@ -38,7 +38,7 @@ export class Entry implements Position {
   /** Another plan of the same row whose tuple is still pending. */
   other: Entry | undefined = undefined;
 
-  constructor(plan: Plan, account: Account) {
+  constructor(plan: Plan, account: AccountMemory) {
     this.id = plan.id;
     this.version = plan.version;
     this.wakeAt = plan.wakeAt;
@@ -47,11 +47,11 @@ export class Entry implements Position {
   }
 }
 
-export function isBefore(a: Position, b: Position): boolean {
+export function isBefore(a: WakePosition, b: WakePosition): boolean {
   return a.wakeAt < b.wakeAt || (a.wakeAt === b.wakeAt && a.id < b.id);
 }
 
 /** For sorting. */
-export function byPosition(a: Position, b: Position): number {
+export function byPosition(a: WakePosition, b: WakePosition): number {
   return a.wakeAt - b.wakeAt || a.id - b.id;
 }

@@ -1,11 +1,11 @@
 import type { ShardCursor } from '../open-rows';
-import type { Position } from './entry';
+import type { WakePosition } from './entry';
 
 /** Rows are spread over this many shards, by CRC32(account); fixed for ever. */
 export const shards = 256;
 
 /** Before every row. */
-export const beginning: Position = { wakeAt: Number.MIN_SAFE_INTEGER, id: 0 };
+export const beginning: WakePosition = { wakeAt: Number.MIN_SAFE_INTEGER, id: 0 };
 
 /**
  * Up to which (wake, id) the rows of a channel have been read, per shard. Below it memory is complete; beyond it events
@@ -40,17 +40,17 @@ export class Frontier {
   }
 
   /** True when memory should know the row at this position. */
-  covers(shard: number, at: Position): boolean {
+  covers(shard: number, at: WakePosition): boolean {
     return this.owned[shard] === 1 && (at.wakeAt < this.target || this.passed(shard, at));
   }
 
   /** True when the row at this position has been read. */
-  passed(shard: number, at: Position): boolean {
+  passed(shard: number, at: WakePosition): boolean {
     const wake = this.wakes[shard] as number;
     return at.wakeAt < wake || (at.wakeAt === wake && at.id <= (this.ids[shard] as number));
   }
 
-  at(shard: number): Position {
+  at(shard: number): WakePosition {
     return { wakeAt: this.wakes[shard] as number, id: this.ids[shard] as number };
   }
 
@@ -77,7 +77,7 @@ export class Frontier {
   }
 
   /** The shard has been read from the cursor to `to`. No effect when the frontier was stopped or moved back meanwhile. */
-  advance(from: ShardCursor, to: Position): void {
+  advance(from: ShardCursor, to: WakePosition): void {
     if (to.wakeAt > this.target) return;
     if (this.wakes[from.shard] !== from.afterWake || this.ids[from.shard] !== from.afterId) return;
     this.wakes[from.shard] = to.wakeAt;
@@ -85,13 +85,13 @@ export class Frontier {
   }
 
   /** Back to before `at`: what lies there has to be read again. */
-  retreat(shard: number, at: Position): void {
+  retreat(shard: number, at: WakePosition): void {
     if (!this.passed(shard, at)) return;
     this.wakes[shard] = at.wakeAt;
     this.ids[shard] = at.id - 1;
   }
 
-  retreatAll(at: Position): void {
+  retreatAll(at: WakePosition): void {
     for (let shard = 0; shard < shards; shard++) this.retreat(shard, at);
   }
 

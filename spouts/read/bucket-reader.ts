@@ -1,6 +1,6 @@
 import type { Clock, DatabaseClock } from '../../topology/core/clock';
-import type { ChannelShare } from '../channel-memory';
-import type { Account } from '../memory/accounts';
+import type { ChannelMemory } from '../channel-memory';
+import type { AccountMemory } from '../memory/accounts';
 import { bucketWidth } from '../memory/entries';
 import type { OpenRows, ShardCursor } from '../open-rows';
 import { Repeating } from '../repeating';
@@ -11,8 +11,8 @@ const HORIZON = 60_000;
 /** Until the database's clock is looked at again while it is not known, milliseconds. */
 const CLOCK_AGAIN = 50;
 
-export interface OpeningParts {
-  readonly channels: readonly ChannelShare[];
+export interface BucketReaderParts {
+  readonly channels: readonly ChannelMemory[];
   readonly rows: OpenRows;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
@@ -23,10 +23,10 @@ export interface OpeningParts {
  * Keeps memory filled: moves each channel's frontier on, bucket by bucket, and reads again the rows of accounts that
  * overflowed. One page of each channel in turn, so a long backlog of one holds up no other.
  */
-export class Opening {
+export class BucketReader {
   private readonly repeating: Repeating;
 
-  constructor(private readonly parts: OpeningParts) {
+  constructor(private readonly parts: BucketReaderParts) {
     this.repeating = new Repeating(parts.clock, () => this.run(), parts.onError);
   }
 
@@ -52,7 +52,7 @@ export class Opening {
   }
 
   /** Reads one page for the channel. @returns false when there is nothing to read, or no room for it */
-  private async step(channel: ChannelShare, target: number): Promise<boolean> {
+  private async step(channel: ChannelMemory, target: number): Promise<boolean> {
     const { frontier } = channel.entries;
     const hasRoom = channel.entries.hasRoom();
     const cursors = frontier.behind(target);
@@ -68,7 +68,7 @@ export class Opening {
     return true;
   }
 
-  private async open(channel: ChannelShare, cursors: readonly ShardCursor[], target: number): Promise<void> {
+  private async open(channel: ChannelMemory, cursors: readonly ShardCursor[], target: number): Promise<void> {
     const { entries } = channel;
     const page = await readPage(this.parts.rows, channel, cursors, target);
     // First the frontier: when memory overflows with these rows, it is moved back to the first that is dropped.
@@ -81,7 +81,7 @@ export class Opening {
   }
 
   /** Reads rows of an overflowed account from its limit on, as many as one page has. */
-  private async refill(channel: ChannelShare, overflowed: Account): Promise<void> {
+  private async refill(channel: ChannelMemory, overflowed: AccountMemory): Promise<void> {
     const { entries } = channel;
     const { name, shard, limit } = overflowed;
     if (limit === undefined) return;

@@ -1,5 +1,5 @@
 import type { Entries } from '../memory/entries';
-import type { Position } from '../memory/entry';
+import type { WakePosition } from '../memory/entry';
 import type { OpenRow, OpenRows, ShardCursor } from '../open-rows';
 
 /** Rows that one query should bring, over all shards; and the bounds of what one shard brings. */
@@ -11,12 +11,12 @@ export interface Page {
   /** Rows that can be believed: nothing newer was learned while they were read. */
   readonly rows: readonly OpenRow[];
   /** How far each shard was read: to the row that is `last`; to the end of what was asked for when that is undefined. */
-  readonly reached: readonly { readonly cursor: ShardCursor; readonly last: Position | undefined }[];
+  readonly reached: readonly { readonly cursor: ShardCursor; readonly last: WakePosition | undefined }[];
 }
 
 /**
  * One page of a channel's open rows below `below`, in (wake, id) order per shard. Shards that were lost while it was read
- * are left out. Opening buckets, filling up accounts and reconciling are this read with different bounds.
+ * are left out. BucketReader buckets, filling up accounts and reconciling are this read with different bounds.
  */
 export async function readPage(
   from: OpenRows,

@@ -1,6 +1,6 @@
 import type { Clock, DatabaseClock } from '../../topology/core/clock';
 import { Unavailable } from '../../topology/core/errors';
-import type { ChannelShare } from '../channel-memory';
+import type { ChannelMemory } from '../channel-memory';
 import { beginning, shards } from '../memory/frontier';
 import type { OpenRow, ShardCursor } from '../open-rows';
 import { Repeating } from '../repeating';
@@ -19,7 +19,7 @@ const RENEWAL = 10_000;
 const CLOCK_AGAIN = 50;
 
 export interface ReconcileParts {
-  readonly channels: readonly ChannelShare[];
+  readonly channels: readonly ChannelMemory[];
   readonly rows: DatabaseContact;
   /** Milliseconds. */
   readonly interval: number;
@@ -30,7 +30,7 @@ export interface ReconcileParts {
 
 /** A channel's sweep over its overdue rows: how far each shard has come. A shard that is not named is done. */
 interface Sweep {
-  readonly channel: ChannelShare;
+  readonly channel: ChannelMemory;
   readonly cursors: Map<number, ShardCursor>;
   /** Monotonic milliseconds. */
   finishedAt: number;
@@ -59,7 +59,7 @@ export class Reconcile {
   }
 
   /** Milliseconds since the channel's rows were last swept to the end. */
-  age(channel: ChannelShare): number {
+  age(channel: ChannelMemory): number {
     const sweep = this.sweeps.find((one) => one.channel === channel);
     return this.parts.clock.monotonic() - (sweep?.finishedAt ?? 0);
   }
@@ -89,7 +89,7 @@ export class Reconcile {
   }
 
   /** Without acks everything pending stays so, and the rows are worth reading all the same. */
-  private async readAcks(channel: ChannelShare): Promise<void> {
+  private async readAcks(channel: ChannelMemory): Promise<void> {
     try {
       await channel.acking.read();
     } catch (error) {
@@ -119,7 +119,7 @@ export class Reconcile {
     );
   }
 
-  private async recover(channel: ChannelShare, rows: readonly OpenRow[]): Promise<void> {
+  private async recover(channel: ChannelMemory, rows: readonly OpenRow[]): Promise<void> {
     const sending = rows.flatMap(({ id, version, session }) => (session === null ? [] : [{ id, version, session }]));
     if (sending.length === 0) return;
     const sessions = [...new Set(sending.map(({ session }) => session))];

@@ -10,7 +10,7 @@ describe('the parts of SendBolt', () => {
 
   afterEach(() => world.close());
 
-  describe('Holding', () => {
+  describe('HeldRows', () => {
     it('1. the row as read counts, never the tuple', async () => {
       await start();
       const row = world.row(500);
@@ -37,7 +37,7 @@ describe('the parts of SendBolt', () => {
     });
   });
 
-  describe('Claims', () => {
+  describe('Claimer', () => {
     it('1. won is only what the database says', async () => {
       await start();
       const [mine, theirs, unchanged] = [world.row(500), world.row(500), world.row(500)];
@@ -63,7 +63,7 @@ describe('the parts of SendBolt', () => {
     });
   });
 
-  describe('Claiming', () => {
+  describe('ClaimPlanner', () => {
     it('1. at the instant, as many as can start soon', async () => {
       await start({ class: 'blind', settings: { concurrency: 6, perAccount: 6, perHost: 6, claimBatch: 50 } });
       world.emit(...world.rows(4, 100, { host: 'h' }));

@@ -1,11 +1,11 @@
 import { Pending } from '../../spouts/emit/pending';
-import { Account } from '../../spouts/memory/accounts';
+import { AccountMemory } from '../../spouts/memory/accounts';
 import { Buckets } from '../../spouts/memory/buckets';
 import { byPosition, Entry } from '../../spouts/memory/entry';
 import { beginning, Frontier } from '../../spouts/memory/frontier';
 import { WakeHeap } from '../../spouts/memory/wake-heap';
 
-const account = new Account('a', 1);
+const account = new AccountMemory('a', 1);
 
 function entry(id: number, wakeAt: number): Entry {
   return new Entry({ id, wakeAt, version: 1, shard: 1, account: 'a' }, account);

@@ -4,7 +4,7 @@ import type {
   BoltListener,
   GroupListener,
   GroupMember,
-  Position,
+  PartitionOffset,
   SpoutListener,
   StreamsClient,
 } from '../../topology/runtime/streams-client';
@@ -115,7 +115,7 @@ class MemoryMember implements GroupMember {
     this.kick();
   }
 
-  async commit(positions: readonly Position[]): Promise<void> {
+  async commit(positions: readonly PartitionOffset[]): Promise<void> {
     const { component, stream } = this.group;
     for (const { partition, offset } of positions) this.log.commit(component, stream, partition, offset);
   }
@@ -137,7 +137,7 @@ class MemoryMember implements GroupMember {
     this.kick();
   }
 
-  begin(partitions: readonly number[], initial: (partition: number) => number): Position[] {
+  begin(partitions: readonly number[], initial: (partition: number) => number): PartitionOffset[] {
     const starts = partitions.map((partition) => ({
       partition,
       offset: this.listener.positionOf(partition) ?? initial(partition),

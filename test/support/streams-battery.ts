@@ -65,7 +65,7 @@ class Reader implements BoltListener {
     const spout = {
       ...(this as BoltListener),
       of: 0,
-      assigned: (assignment: { partitions: readonly number[]; of: number }, starts: readonly Position[]) => {
+      assigned: (assignment: { partitions: readonly number[]; of: number }, starts: readonly PartitionOffset[]) => {
         spout.of = assignment.of;
         this.assigned(assignment.partitions);
         for (const { partition, offset } of starts) this.next.set(partition, offset);
@@ -75,7 +75,7 @@ class Reader implements BoltListener {
   }
 }
 
-type Position = { readonly partition: number; readonly offset: number };
+type PartitionOffset = { readonly partition: number; readonly offset: number };
 
 function texts(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, index) => `t${from + index}`);

@@ -1,5 +1,5 @@
 import type { Ack } from '../core/bolt';
-import type { Position } from './streams-client';
+import type { PartitionOffset } from './streams-client';
 
 /** Acked entries at the front are given up in strides of this many. */
 const STRIDE = 1_024;
@@ -50,7 +50,7 @@ export class OffsetTracker {
    * The marks that have moved, and what to call when they are committed.
    * @param all those that have not moved too
    */
-  toCommit(all = false): { readonly positions: Position[]; readonly committed: () => void } {
+  toCommit(all = false): { readonly positions: PartitionOffset[]; readonly committed: () => void } {
     const moved = [...this.windows].filter(
       ([, window]) => window.mark !== undefined && (all || window.mark !== window.committed),
     );
@@ -58,7 +58,8 @@ export class OffsetTracker {
     return {
       positions,
       committed: () => {
-        for (const [index, [, window]] of moved.entries()) window.committed = (positions[index] as Position).offset;
+        for (const [index, [, window]] of moved.entries())
+          window.committed = (positions[index] as PartitionOffset).offset;
       },
     };
   }

@@ -3,7 +3,7 @@ import type { Assignment, Spout } from '../core/spout';
 import type { SpoutPart } from '../core/topology';
 import type { Tuple } from '../core/tuple';
 import { decode, type SkippedRecord } from './decode';
-import type { GroupMember, LogRecord, Position, StreamsClient } from './streams-client';
+import type { GroupMember, LogRecord, PartitionOffset, StreamsClient } from './streams-client';
 import type { Task } from './task';
 
 export interface SpoutTaskOptions<Feed> {
@@ -66,7 +66,7 @@ export class SpoutTask<Feed> implements Task {
     await this.member?.leave();
   }
 
-  private assigned(assignment: Assignment, starts: readonly Position[]): void {
+  private assigned(assignment: Assignment, starts: readonly PartitionOffset[]): void {
     this.guard(() => {
       const before = this.progress;
       this.progress = new Map(

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { reasonOf, UserError } from '../core/errors';
 
 /** What a worker says of itself. */
-export interface WorkerStatus {
+export interface Readiness {
   readonly session: string;
   /** Why it is not ready; empty when it is. */
   readonly reasons: readonly string[];
@@ -14,7 +14,7 @@ export interface StatusServerOptions {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
-  readonly status: () => WorkerStatus;
+  readonly status: () => Readiness;
   readonly metrics: () => Promise<string>;
 }
 

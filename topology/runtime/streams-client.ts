@@ -10,7 +10,7 @@ export interface LogRecord {
 }
 
 /** A place in a partition: the offset of the next record to read. */
-export interface Position {
+export interface PartitionOffset {
   readonly partition: number;
   readonly offset: number;
 }
@@ -41,7 +41,7 @@ export interface SpoutListener extends GroupListener {
    * The member owns exactly these partitions from now on. Told before any record of them.
    * @param starts where reading goes on in each of them
    */
-  readonly assigned: (assignment: Assignment, starts: readonly Position[]) => void;
+  readonly assigned: (assignment: Assignment, starts: readonly PartitionOffset[]) => void;
 }
 
 /** One member of a group. */
@@ -53,7 +53,7 @@ export interface GroupMember {
    * Commits for the group. Throws Unavailable when that is not certain. When a rebalance comes first nothing is committed:
    * an ordinary thing, and everything that is still owned afterwards is to be committed anew.
    */
-  commit(positions: readonly Position[]): Promise<void>;
+  commit(positions: readonly PartitionOffset[]): Promise<void>;
   /** Leaves the group at once, so that its partitions move on. Does not throw. */
   leave(): Promise<void>;
 }

@@ -10,7 +10,7 @@ import { type Observer, observedBolt, observedEmit, observedSpout, observedStrea
 import { Seldom } from './seldom';
 import { Session } from './session';
 import { SpoutTask } from './spout-task';
-import type { WorkerStatus } from './status-server';
+import type { Readiness } from './status-server';
 import type { StreamsClient } from './streams-client';
 import type { Task } from './task';
 import type { WorkerIdentity, WorkerRegistry, WorkerReport } from './worker-registry';
@@ -96,7 +96,7 @@ export class Worker {
     this.ending.abort();
   }
 
-  status(): WorkerStatus {
+  status(): Readiness {
     const reasons = [
       ...(this.state === 'running' ? [] : [this.state]),
       ...(this.session.holds() ? [] : ['the lease is out: the database does not answer']),

@@ -1,6 +1,6 @@
 import type { MessageState } from '../../../topology/message';
 import { integer, list, text } from '../sql/literals';
-import type { Session } from '../sql/pool';
+import type { Sql } from '../sql/pool';
 import type { CancelAnswer, EditAnswer, Refusal } from './answers';
 import { checkPayload, checkTarget, checkText, checkTime, type Edit, type Target } from './input';
 import { lock, lockOnce, type Standing, unique } from './standing';
@@ -12,7 +12,7 @@ const CHANGEABLE = "m.state='scheduled' AND m.in_doubt=0";
  * Takes messages back. A row in doubt becomes `uncertain`, because an earlier attempt may have been accepted.
  * Call it within a transaction.
  */
-export async function cancelAll(session: Session, targets: readonly Target[]): Promise<CancelAnswer[]> {
+export async function cancelAll(session: Sql, targets: readonly Target[]): Promise<CancelAnswer[]> {
   const standing = await lock(session, targets.map(checkTarget));
   const there = unique(standing);
   await cancelThose(
@@ -27,7 +27,7 @@ export async function cancelAll(session: Session, targets: readonly Target[]): P
 }
 
 async function cancelThose(
-  session: Session,
+  session: Sql,
   state: MessageState,
   rows: readonly Standing[],
   condition: string,
@@ -40,7 +40,7 @@ async function cancelThose(
 }
 
 /** Changes plans. A new due time clears the time of a retry; attempts start again. Call it within a transaction. */
-export async function editAll(session: Session, edits: readonly Edit[]): Promise<EditAnswer[]> {
+export async function editAll(session: Sql, edits: readonly Edit[]): Promise<EditAnswer[]> {
   for (const edit of edits) checkTimes(edit);
   const standing = await lockOnce(session, edits.map(checkTarget), 'edit');
   const answers = standing.map((row, index) => answerOf(row, edits[index] as Edit));

@@ -1,7 +1,7 @@
 import { UserError } from '../../../topology/core/errors';
 import { type MessageId, type MessageState, messageStates } from '../../../topology/message';
 import { integer, list, text } from '../sql/literals';
-import type { Session } from '../sql/pool';
+import type { Sql } from '../sql/pool';
 import { checkTarget, checkTime, type Target, type Time } from './input';
 
 /** A message as it stands. Times are epoch milliseconds. */
@@ -68,7 +68,7 @@ const COLUMNS =
   "IF(state='sending', LOWER(HEX(claim)), NULL), delivered_at, receipt, last_error, dedupe_key, UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at)";
 
 /** Messages in the order asked; null for those that do not exist. */
-export async function getAll(session: Session, targets: readonly Target[]): Promise<(Message | null)[]> {
+export async function getAll(session: Sql, targets: readonly Target[]): Promise<(Message | null)[]> {
   const checked = targets.map(checkTarget);
   const ids = checked.flatMap((target) => ('id' in target ? [target.id] : []));
   const keys = checked.flatMap((target) => ('id' in target ? [] : [target]));
@@ -91,7 +91,7 @@ export async function getAll(session: Session, targets: readonly Target[]): Prom
 
 /** A page of messages, newest first. @throws UserError naming the field of the filter */
 export async function listMessages(
-  session: Session,
+  session: Sql,
   filter: MessageFilter,
   page: { readonly before?: MessageId; readonly limit: number },
 ): Promise<MessagePage> {
@@ -112,7 +112,7 @@ export async function listMessages(
 }
 
 /** The ledger of one message, oldest first. */
-export async function attemptsOf(session: Session, id: MessageId): Promise<Attempt[]> {
+export async function attemptsOf(session: Sql, id: MessageId): Promise<Attempt[]> {
   const rows = await session.rows<Scalar[]>(
     "SELECT a.version, LOWER(HEX(a.session)), CONCAT(w.host, ':', w.pid), a.wake_at, a.started_at, a.finished_at, " +
       'a.outcome, a.status, a.error, a.receipt, LOWER(HEX(a.content_hash)) FROM delivery_attempts a ' +
@@ -134,7 +134,7 @@ export async function attemptsOf(session: Session, id: MessageId): Promise<Attem
 }
 
 /** Rows by a condition that is SQL; every value comes as text or number, whatever the connection's settings are. */
-async function select(session: Session, condition: string): Promise<Message[]> {
+async function select(session: Sql, condition: string): Promise<Message[]> {
   const rows = await session.rows<Scalar[]>(`SELECT ${COLUMNS} FROM scheduled_messages ${condition}`);
   return rows.map((row) => ({
     id: Number(row[0]),

@@ -1,7 +1,7 @@
 import { UserError } from '../../../topology/core/errors';
 import type { MessageId } from '../../../topology/message';
 import { integer } from '../sql/literals';
-import type { Pool, Session } from '../sql/pool';
+import type { Pool, Sql } from '../sql/pool';
 
 /** What became of a message, as its row says now. */
 export interface MessageOutcome {
@@ -63,7 +63,7 @@ export function outcomesSince(pool: Pool, since: string | undefined, limit: numb
 }
 
 /** Ids of attempts that were written long enough ago, in order, up to the first that was not. */
-async function drawnIds(session: Session, after: number, limit: number): Promise<number[]> {
+async function drawnIds(session: Sql, after: number, limit: number): Promise<number[]> {
   await session.run('SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED');
   const rows = await session.rows<[number, number]>(
     `SELECT id, recorded_at < NOW(6) - INTERVAL ${SETTLED} SECOND FROM delivery_attempts ` +
@@ -88,7 +88,7 @@ type Columns = readonly [
 ];
 
 /** Committed attempts by id, in order, with the outcome of those that brought a message to its end. */
-async function read(session: Session, after: number, last: number): Promise<Map<number, MessageOutcome | null>> {
+async function read(session: Sql, after: number, last: number): Promise<Map<number, MessageOutcome | null>> {
   const rows = await session.rows<Columns>(
     'SELECT a.id, a.settled, m.id, m.account, m.channel, m.dedupe_key, m.state, m.due_at, m.delivered_at, m.receipt, ' +
       'm.last_error FROM delivery_attempts a LEFT JOIN scheduled_messages m ON m.id=a.message_id ' +

@@ -1,7 +1,7 @@
 import { UserError } from '../../../topology/core/errors';
 import { BY_PERSON, DECIDED } from '../schema/doubt';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
-import type { Session } from '../sql/pool';
+import type { Sql } from '../sql/pool';
 import type { RedriveAnswer, ResolveAnswer } from './answers';
 import { type CheckedResolution, checkTarget, type Target } from './input';
 import { lock, lockOnce, type Standing, unique } from './standing';
@@ -18,7 +18,7 @@ const PERSON = hex(BY_PERSON);
  * 2. *Doubt stays*: a message that is sent again is still in doubt, so providers that can be asked are asked first, and
  *    whatever goes wrong makes it `uncertain` again. On a blind channel the decision lets one request happen.
  */
-export async function resolveAll(session: Session, decisions: readonly CheckedResolution[]): Promise<ResolveAnswer[]> {
+export async function resolveAll(session: Sql, decisions: readonly CheckedResolution[]): Promise<ResolveAnswer[]> {
   const targets = decisions.map(({ target }) => target);
   const standing = await lockOnce(session, targets, 'resolve');
   const uncertain = standing.flatMap((row, index) =>
@@ -50,7 +50,7 @@ export async function resolveAll(session: Session, decisions: readonly CheckedRe
 }
 
 /** Sends `failed` messages again, now. Call it within a transaction. */
-export async function redriveAll(session: Session, targets: readonly Target[]): Promise<RedriveAnswer[]> {
+export async function redriveAll(session: Sql, targets: readonly Target[]): Promise<RedriveAnswer[]> {
   const standing = await lock(session, targets.map(checkTarget));
   const failed = unique(standing).filter(({ state }) => state === 'failed');
   if (failed.length > 0) await reopen(session, failed, '');
@@ -75,7 +75,7 @@ function valuesOf(decided: readonly Decided[]): string {
 }
 
 async function record(
-  session: Session,
+  session: Sql,
   values: string,
   outcome: 'delivered' | 'retry',
   settled: 'delivered' | 'scheduled',
@@ -95,7 +95,7 @@ async function record(
 }
 
 /** A new plan with attempts of its own, for now; a time before which nothing may be tried stands. */
-async function reopen(session: Session, rows: readonly Standing[], more: string): Promise<void> {
+async function reopen(session: Sql, rows: readonly Standing[], more: string): Promise<void> {
   await session.run(
     `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', version=version+1, attempts=0, ` +
       `retry_at=IF(retry_at > ${NOW_MS}, retry_at, NULL)${more} WHERE id IN ${list(rows, ({ id }) => integer(id))}`,

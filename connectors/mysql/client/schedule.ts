@@ -3,7 +3,7 @@ import { Unavailable } from '../../../topology/core/errors';
 import type { MessageId } from '../../../topology/message';
 import { DUPLICATE_KEY, errnoOf } from '../sql/failures';
 import { integer, list, text } from '../sql/literals';
-import type { Session } from '../sql/pool';
+import type { Sql } from '../sql/pool';
 import type { CheckedMessage } from './input';
 
 export type ScheduleAnswer =
@@ -18,7 +18,7 @@ const MOST_CHARACTERS = 8 * 1024 * 1024;
 const TRIES = 5;
 
 /** Inserts messages, many to a statement, and answers in their order. Call it within a transaction. */
-export async function scheduleAll(session: Session, messages: readonly CheckedMessage[]): Promise<ScheduleAnswer[]> {
+export async function scheduleAll(session: Sql, messages: readonly CheckedMessage[]): Promise<ScheduleAnswer[]> {
   const answers: ScheduleAnswer[] = [];
   for (const batch of batches(messages)) answers.push(...(await scheduleBatch(session, batch)));
   return answers;
@@ -40,7 +40,7 @@ function* batches(messages: readonly CheckedMessage[]): Generator<CheckedMessage
 }
 
 /** Inserts first and asks later: a duplicate is rare, and only a duplicate costs another statement. */
-async function scheduleBatch(session: Session, batch: readonly CheckedMessage[]): Promise<ScheduleAnswer[]> {
+async function scheduleBatch(session: Sql, batch: readonly CheckedMessage[]): Promise<ScheduleAnswer[]> {
   const known = new Map<
     string,
     { readonly id: MessageId; readonly message: CheckedMessage; readonly created: boolean }
@@ -90,7 +90,7 @@ function answersOf(
 }
 
 /** A multi-row INSERT gets consecutive ids in the order of its rows, `auto_increment_increment` apart. */
-async function insert(session: Session, messages: readonly CheckedMessage[]): Promise<MessageId[]> {
+async function insert(session: Sql, messages: readonly CheckedMessage[]): Promise<MessageId[]> {
   if (messages.length === 0) return [];
   const { insertId } = await session.run(
     'INSERT INTO scheduled_messages (account, channel, payload, due_at, dedupe_key, local_time, zone) VALUES ' +
@@ -108,7 +108,7 @@ async function insert(session: Session, messages: readonly CheckedMessage[]): Pr
 
 /** Reads what is committed now, also in a transaction that looks at an earlier time. */
 async function existing(
-  session: Session,
+  session: Sql,
   messages: readonly CheckedMessage[],
 ): Promise<{ id: MessageId; message: CheckedMessage }[]> {
   if (messages.length === 0) return [];

@@ -1,7 +1,7 @@
 import { UserError } from '../../../topology/core/errors';
 import type { MessageId, MessageState } from '../../../topology/message';
 import { integer, list, text } from '../sql/literals';
-import type { Session } from '../sql/pool';
+import type { Sql } from '../sql/pool';
 import type { Target } from './input';
 
 /** A message as it stands, locked until the end of the transaction. */
@@ -33,7 +33,7 @@ type StandingColumns = readonly [
  * Locks the rows, in ascending order of their ids, so that what is found holds until the end of the transaction. The index
  * is forced because a scan would lock every row that it passes, when the caller's transaction is REPEATABLE READ.
  */
-export async function lock(session: Session, targets: readonly Target[]): Promise<(Standing | null)[]> {
+export async function lock(session: Sql, targets: readonly Target[]): Promise<(Standing | null)[]> {
   const byName = new Map<string, Standing>();
   const find = async (index: string, condition: string) => {
     const rows = await session.rows<StandingColumns>(
@@ -72,11 +72,7 @@ export async function lock(session: Session, targets: readonly Target[]): Promis
 }
 
 /** Every message once. @throws UserError saying which verb it was that named one twice */
-export async function lockOnce(
-  session: Session,
-  targets: readonly Target[],
-  verb: string,
-): Promise<(Standing | null)[]> {
+export async function lockOnce(session: Sql, targets: readonly Target[], verb: string): Promise<(Standing | null)[]> {
   const standing = await lock(session, targets);
   const there = standing.filter((row) => row !== null);
   if (unique(standing).length < there.length) throw new UserError(`${verb}: the same message is named twice`);

@@ -13,7 +13,7 @@ export interface AccountEntry extends SecretOwner {
 const LONGEST_SECRET = 900;
 
 /** Secrets of accounts, encrypted in the database with a key that is not in it. */
-export class Accounts {
+export class SecretStore {
   constructor(
     private readonly pool: Pool,
     private readonly key: SecretKey | null,

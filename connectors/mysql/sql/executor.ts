@@ -2,20 +2,20 @@ import type { Connection as CallbackConnection, Pool as CallbackPool } from 'mys
 import type { Connection, Pool as DriverPool, PoolConnection, ResultSetHeader } from 'mysql2/promise';
 import { Unavailable, UserError } from '../../../topology/core/errors';
 import { instructionOf, isDeadlock, isLockWaitTimeout } from './failures';
-import { inTransaction, type Pool, type Session } from './pool';
+import { inTransaction, type Pool, type Sql } from './pool';
 
 /** What a client works on: a connection, in a transaction or not, or a pool; of either flavour of mysql2. */
 export type CallerConnection = Connection | PoolConnection | DriverPool | CallbackConnection | CallbackPool;
 
 /** Runs work so that all of it happens or nothing, and says so in the words of errors.ts. */
 export interface Executor {
-  atomically<T>(work: (session: Session) => Promise<T>): Promise<T>;
+  atomically<T>(work: (session: Sql) => Promise<T>): Promise<T>;
 }
 
 export class PoolExecutor implements Executor {
   constructor(private readonly pool: Pool) {}
 
-  async atomically<T>(work: (session: Session) => Promise<T>): Promise<T> {
+  async atomically<T>(work: (session: Sql) => Promise<T>): Promise<T> {
     return lockConflictsAreUnavailable(() => this.pool.transaction(work));
   }
 }
@@ -36,7 +36,7 @@ export class CallerExecutor implements Executor {
       'promise' in target && typeof target.promise === 'function' ? target.promise() : (target as Connection);
   }
 
-  atomically<T>(work: (session: Session) => Promise<T>): Promise<T> {
+  atomically<T>(work: (session: Sql) => Promise<T>): Promise<T> {
     return lockConflictsAreUnavailable(async () => {
       if (!('getConnection' in this.target)) return this.on(this.target, work);
       const connection = await this.target.getConnection();
@@ -48,7 +48,7 @@ export class CallerExecutor implements Executor {
     });
   }
 
-  private async on<T>(connection: Connection, work: (session: Session) => Promise<T>): Promise<T> {
+  private async on<T>(connection: Connection, work: (session: Sql) => Promise<T>): Promise<T> {
     const session = sessionOf(connection);
     const [[mode]] = [await session.rows<[string]>('SELECT @@SESSION.sql_mode')];
     if (mode?.[0].includes('NO_BACKSLASH_ESCAPES') === true) {
@@ -62,7 +62,7 @@ export class CallerExecutor implements Executor {
   }
 }
 
-function sessionOf(connection: Connection): Session {
+function sessionOf(connection: Connection): Sql {
   const query = async <T>(sql: string, rowsAsArray: boolean): Promise<T> => {
     try {
       const [answer] = await connection.query({ sql, rowsAsArray, values: [], namedPlaceholders: false });

@@ -20,7 +20,7 @@ const APPLY_TIMEOUT = 5;
 const TRIES = 5;
 
 /** One connection, in use. Rows come as arrays of columns, in the order of the SELECT. */
-export interface Session {
+export interface Sql {
   rows<T extends readonly unknown[]>(sql: string): Promise<T[]>;
   /** Runs a statement that writes. */
   run(sql: string): Promise<ResultSetHeader>;
@@ -36,7 +36,7 @@ export interface Session {
  *
  * What is thrown: Unavailable when the server is away, UserError when URL or schema are wrong, else the server's error.
  */
-export class Pool implements Session {
+export class Pool implements Sql {
   private readonly prepared = new WeakSet<object>();
   private readonly settings: string;
 
@@ -66,12 +66,12 @@ export class Pool implements Session {
   }
 
   /** Runs `work` between START TRANSACTION and COMMIT; again, after a short while, when it was a deadlock's victim. */
-  transaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
+  transaction<T>(work: (session: Sql) => Promise<T>): Promise<T> {
     return this.retry(() => this.use((session) => inTransaction(session, work)));
   }
 
   /** Runs `work` on one connection, once. */
-  async use<T>(work: (session: Session) => Promise<T>): Promise<T> {
+  async use<T>(work: (session: Sql) => Promise<T>): Promise<T> {
     const connection = await this.acquire();
     let usable = false;
     try {
@@ -109,7 +109,7 @@ export class Pool implements Session {
     return connection;
   }
 
-  private async prepare(session: Session): Promise<void> {
+  private async prepare(session: Sql): Promise<void> {
     await session.run(this.settings);
     if (await isReadOnly(session)) {
       await takeOver(session);
@@ -124,7 +124,7 @@ export class Pool implements Session {
     }
   }
 
-  private sessionOf(connection: PoolConnection): Session {
+  private sessionOf(connection: PoolConnection): Sql {
     const query = async <T>(sql: string, rowsAsArray: boolean): Promise<T> => {
       const timeout = this.options.timeout ?? STATEMENT_TIMEOUT;
       try {
@@ -149,13 +149,13 @@ export class Pool implements Session {
   }
 }
 
-async function isReadOnly(session: Session): Promise<boolean> {
+async function isReadOnly(session: Sql): Promise<boolean> {
   const [row] = await session.rows<[number]>('SELECT @@GLOBAL.read_only');
   return row?.[0] === 1;
 }
 
 /** Makes the server the active one of a pair where it is its turn; see `pair/schema.ts`. */
-async function takeOver(session: Session): Promise<void> {
+async function takeOver(session: Sql): Promise<void> {
   try {
     await session.run('CALL downspout_pair.take_over()');
   } catch (error) {
@@ -165,7 +165,7 @@ async function takeOver(session: Session): Promise<void> {
 }
 
 /** Runs `work` between START TRANSACTION and COMMIT. */
-export async function inTransaction<T>(session: Session, work: (session: Session) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(session: Sql, work: (session: Sql) => Promise<T>): Promise<T> {
   await session.run('START TRANSACTION');
   try {
     const answer = await work(session);

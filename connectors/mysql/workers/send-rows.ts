@@ -4,7 +4,7 @@ import { DECIDED } from '../schema/doubt';
 import { isDeadlock, isLockWaitTimeout } from '../sql/failures';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
-import type { Pool, Session } from '../sql/pool';
+import type { Pool, Sql } from '../sql/pool';
 import { writeBack } from './write-back';
 
 type ReadColumns = readonly [
@@ -75,7 +75,7 @@ export class MySqlSendRows implements SendRows {
   }
 }
 
-async function claimIn(one: Session, session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
+async function claimIn(one: Sql, session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
   const { affectedRows } = await one.run(claimStatement(session, rows, ahead));
   return affectedRows;
 }

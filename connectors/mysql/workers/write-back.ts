@@ -5,7 +5,7 @@ import { cut } from '../sql/cut';
 import { errnoOf, isLockWaitTimeout } from '../sql/failures';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
-import type { Pool, Session } from '../sql/pool';
+import type { Pool, Sql } from '../sql/pool';
 
 /** Rows in one transaction: large enough to share its cost, small enough for a lock to be short. */
 const MOST_AT_ONCE = 1_000;
@@ -90,7 +90,7 @@ async function writeFree(pool: Pool, session: string, batch: readonly Prepared[]
   return rest.length === 0 ? held : [...held, ...(await writeBatch(pool, session, rest))];
 }
 
-async function write(one: Session, session: string, batch: readonly Prepared[]): Promise<void> {
+async function write(one: Sql, session: string, batch: readonly Prepared[]): Promise<void> {
   await one.run(
     'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, started_at, finished_at, ' +
       `outcome, status, error, receipt, settled) VALUES ${batch.map(({ entry }) => entry).join(',')} ` +

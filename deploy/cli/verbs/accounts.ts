@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { SecretKey } from '../../../connectors/mysql/secrets/secret-key';
-import { Accounts } from '../../../connectors/mysql/secrets/secret-store';
+import { SecretStore } from '../../../connectors/mysql/secrets/secret-store';
 import { UserError } from '../../../topology/core/errors';
 import type { OutputOptions } from '../../console/output';
 import { readSecret } from '../../console/secret-input';
@@ -65,7 +65,7 @@ function removeCommand(): Command {
     });
 }
 
-function withAccounts<T>(context: VerbContext, work: (accounts: Accounts) => Promise<T>): Promise<T> {
+function withAccounts<T>(context: VerbContext, work: (accounts: SecretStore) => Promise<T>): Promise<T> {
   const key = SecretKey.from(context.settings.environment);
-  return withPool(context, (pool) => work(new Accounts(pool, key)));
+  return withPool(context, (pool) => work(new SecretStore(pool, key)));
 }

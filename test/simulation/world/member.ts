@@ -4,7 +4,7 @@ import type {
   GroupListener,
   GroupMember,
   LogRecord,
-  Position,
+  PartitionOffset,
   SpoutListener,
 } from '../../../topology/runtime/streams-client';
 import type { MemoryLog } from '../../support/memory-log';
@@ -71,7 +71,7 @@ export class Member implements GroupMember {
     for (const partition of this.ready) this.poll(partition);
   }
 
-  commit(positions: readonly Position[]): Promise<void> {
+  commit(positions: readonly PartitionOffset[]): Promise<void> {
     const { link, log, name, topic } = this.group.options;
     const { generation } = this;
     return link.call(

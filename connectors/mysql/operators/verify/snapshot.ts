@@ -1,6 +1,6 @@
 import type { MessageId } from '../../../../topology/message';
 import { integer, NOW_MS } from '../../sql/literals';
-import { inTransaction, type Pool, type Session } from '../../sql/pool';
+import { inTransaction, type Pool, type Sql } from '../../sql/pool';
 import type { Seen, SeenAttempt, SeenRow, SeenSession } from './seen';
 
 /** Messages with their attempts, and the workers, as one moment had them. */
@@ -37,7 +37,7 @@ export async function lastId(pool: Pool): Promise<MessageId> {
   return last ?? 0;
 }
 
-async function readRows(session: Session, after: number, until: number, limit: number): Promise<SeenRow[]> {
+async function readRows(session: Sql, after: number, until: number, limit: number): Promise<SeenRow[]> {
   type Columns = [
     id: number,
     account: string,
@@ -79,7 +79,7 @@ async function readRows(session: Session, after: number, until: number, limit: n
   }));
 }
 
-async function readAttempts(session: Session, first: MessageId, last: MessageId): Promise<SeenAttempt[]> {
+async function readAttempts(session: Sql, first: MessageId, last: MessageId): Promise<SeenAttempt[]> {
   type Columns = [
     id: number,
     version: number,
@@ -113,7 +113,7 @@ async function readAttempts(session: Session, first: MessageId, last: MessageId)
   }));
 }
 
-async function readSessions(session: Session): Promise<ReadonlyMap<string, SeenSession>> {
+async function readSessions(session: Sql): Promise<ReadonlyMap<string, SeenSession>> {
   type Columns = [Buffer, string, number, number, number, number | null];
   const rows = await session.rows<Columns>(
     'SELECT session, components, started_at, lease_until, dead, left_at FROM workers',

@@ -1,5 +1,5 @@
 import { type Client, createClient, type MessageOutcome } from '../../../../connectors/mysql/client/client';
-import { Pool, type Session } from '../../../../connectors/mysql/sql/pool';
+import { Pool, type Sql } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack';
@@ -31,7 +31,7 @@ const scheduled = async (count: number) => {
 };
 
 /** Ends a message, as a worker does; the attempt was written `age` seconds ago. */
-const end = async (session: Session, id: number, state = 'delivered', age = 60) => {
+const end = async (session: Sql, id: number, state = 'delivered', age = 60) => {
   await session.run(
     'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, settled, recorded_at) ' +
       `VALUES (${id}, 1, x'${'ab'.repeat(16)}', 0, x'${'00'.repeat(32)}', 0, '${state === 'delivered' ? 'delivered' : 'retry'}', ` +

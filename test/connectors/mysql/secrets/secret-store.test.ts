@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SecretKey } from '../../../../connectors/mysql/secrets/secret-key';
-import { Accounts } from '../../../../connectors/mysql/secrets/secret-store';
+import { SecretStore } from '../../../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
@@ -75,7 +75,7 @@ describe('accounts', () => {
 
   test('are set, listed without their secrets, read by workers, and removed', async () => {
     const key = newKey();
-    const accounts = new Accounts(app, key);
+    const accounts = new SecretStore(app, key);
     await accounts.set('Shop', 'webhook', 'one');
     await accounts.set('shop', 'webhook', 'two');
     await accounts.set('shop', 'webhook', 'three');
@@ -83,7 +83,7 @@ describe('accounts', () => {
       { account: 'Shop', channel: 'webhook', updatedAt: expect.any(Number) },
       { account: 'shop', channel: 'webhook', updatedAt: expect.any(Number) },
     ]);
-    const secrets = await new Accounts(worker, key).secretsOf('webhook', ['shop', 'Shop', 'none']);
+    const secrets = await new SecretStore(worker, key).secretsOf('webhook', ['shop', 'Shop', 'none']);
     expect(secrets).toEqual(
       new Map([
         ['Shop', 'one'],
@@ -100,9 +100,9 @@ describe('accounts', () => {
 
   test('with another key, without one, or when rows were swapped, nothing is sent without a signature', async () => {
     const key = newKey();
-    await new Accounts(app, key).set('one', 'webhook', 'x');
+    await new SecretStore(app, key).set('one', 'webhook', 'x');
     for (const other of [newKey(), null]) {
-      await expect(new Accounts(worker, other).secretsOf('webhook', ['one'])).rejects.toMatchObject({
+      await expect(new SecretStore(worker, other).secretsOf('webhook', ['one'])).rejects.toMatchObject({
         name: 'Unavailable',
         message: expect.stringMatching(/account "one" cannot be read: DOWNSPOUT_SECRET_KEY/),
       });
@@ -110,17 +110,17 @@ describe('accounts', () => {
     await app.run(
       "INSERT INTO accounts (account, channel, secret) SELECT 'two', channel, secret FROM accounts WHERE account='one'",
     );
-    await expect(new Accounts(worker, key).secretsOf('webhook', ['two'])).rejects.toMatchObject({
+    await expect(new SecretStore(worker, key).secretsOf('webhook', ['two'])).rejects.toMatchObject({
       name: 'Unavailable',
     });
   });
 
   test('refuse a secret that does not fit, and one that could not be encrypted', async () => {
-    const accounts = new Accounts(app, newKey());
+    const accounts = new SecretStore(app, newKey());
     await expect(accounts.set('a', 'webhook', '')).rejects.toThrow('secret: expected 1 to 900 bytes, got 0');
     await expect(accounts.set('a', 'webhook', 'ä'.repeat(451))).rejects.toThrow('got 902');
     await expect(accounts.set('a', 'pigeon', 'x')).rejects.toThrow('channel: expected one of webhook');
-    await expect(new Accounts(app, null).set('a', 'webhook', 'x')).rejects.toThrow('set DOWNSPOUT_SECRET_KEY');
+    await expect(new SecretStore(app, null).set('a', 'webhook', 'x')).rejects.toThrow('set DOWNSPOUT_SECRET_KEY');
     await accounts.set('a', 'webhook', 'x'.repeat(900));
   });
 });

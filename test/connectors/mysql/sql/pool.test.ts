@@ -1,4 +1,4 @@
-import { Pool, type Session } from '../../../../connectors/mysql/sql/pool';
+import { Pool, type Sql } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack';
@@ -18,7 +18,7 @@ afterAll(async () => {
 
 const open = (options: { size?: number; timeout?: number }) =>
   Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 4, ...options });
-const set = (session: Session, channel: string, at: number) =>
+const set = (session: Sql, channel: string, at: number) =>
   session.run(`UPDATE pauses SET paused_at=${at} WHERE channel='${channel}'`);
 const unavailable = { name: 'Unavailable', message: expect.stringMatching(/^MySQL/) };
 
