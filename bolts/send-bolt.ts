@@ -24,12 +24,12 @@ export interface SendBoltSettings {
   /** Rows of one claim, at most. */
   readonly claimBatch: number;
   /** How long before its wake a row may be claimed when many wake at one instant; 0 switches it off. */
-  readonly claimAheadMax: number;
+  readonly claimAheadMaxMs: number;
   /** Rows that are held, and the memory they take in bytes. */
   readonly maxHeld: number;
   readonly maxHeldBytes: number;
   /** How long before its wake a message is emitted. */
-  readonly lead: number;
+  readonly leadMs: number;
 }
 
 export interface SendBoltOptions {
@@ -101,8 +101,8 @@ export class SendBolt implements Bolt<Due> {
     this.holding = new HeldRows({
       ...options,
       slots,
-      lead: settings.lead,
-      claimAheadMax: blind ? 0 : settings.claimAheadMax,
+      leadMs: settings.leadMs,
+      claimAheadMaxMs: blind ? 0 : settings.claimAheadMaxMs,
       isClaimed: (id, version) => this.sending.has(id, version),
     });
     const { ahead } = this.holding;

@@ -25,9 +25,9 @@ const WAITING_PER_PENDING = 2;
 
 export interface DueSpoutSettings {
   /** How long before its wake a message is emitted, milliseconds. */
-  readonly lead: number;
+  readonly leadMs: number;
   /** Milliseconds. */
-  readonly reconcileInterval: number;
+  readonly reconcileIntervalMs: number;
   /** Per channel. */
   readonly maxPending: number;
   readonly maxPendingPerAccount: number;
@@ -73,7 +73,7 @@ export class DueSpout implements Spout<ScheduleChange> {
     this.byName = new Map(this.channels.map((channel) => [channel.name, channel]));
     const common = { channels: this.channels, rows, clock, databaseClock, onError };
     this.opening = new BucketReader(common);
-    this.reconcile = new Reconcile({ ...common, interval: settings.reconcileInterval });
+    this.reconcile = new Reconcile({ ...common, interval: settings.reconcileIntervalMs });
     this.cdcWatch = cdcHealth && new CdcWatch(cdcHealth, clock, onError);
   }
 
@@ -139,13 +139,21 @@ export class DueSpout implements Spout<ScheduleChange> {
 
   private share(channel: DueChannel): ChannelMemory {
     const { settings, emit, acks, pauses, clock, databaseClock, onError } = this.options;
-    const { maxPending, maxPendingPerAccount, maxEntries, lead } = settings;
+    const { maxPending, maxPendingPerAccount, maxEntries, leadMs } = settings;
     const entries = new Entries(maxEntries, maxPendingPerAccount * WAITING_PER_PENDING);
     const pending = new Pending();
     const isPaused = (account: AccountMemory) => pauses.paused(channel.name, account.name);
     const woken = new EmitOrder(entries, (account) => account.pending < maxPendingPerAccount && !isPaused(account));
     const common = { channel: channel.name, entries, pending, woken, clock, onError };
-    const emission = new Emission({ ...common, stream: channel.stream, lead, maxPending, emit, databaseClock, pauses });
+    const emission = new Emission({
+      ...common,
+      stream: channel.stream,
+      leadMs,
+      maxPending,
+      emit,
+      databaseClock,
+      pauses,
+    });
     const acking = new AckReader({ ...common, acks, emission, onRoom: () => this.opening.kick() });
     return { ...channel, entries, emission, acking, isPaused };
   }

@@ -54,8 +54,8 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
         new SendBolt({
           ...context,
           channel,
-          settings: { ...bolt, lead: spout.lead },
-          retry: { maxAttempts: bolt.attempts, base: bolt.backOff, cap: bolt.backOffMax },
+          settings: { ...bolt, leadMs: spout.leadMs },
+          retry: { maxAttempts: bolt.attempts, base: bolt.backOffMs, cap: bolt.backOffMaxMs },
           rows: options.sendRows(channel.name),
           random: options.random,
           // What goes wrong with one message, or is tried again, must not end the worker.

@@ -20,8 +20,8 @@ export interface HeldRowsOptions {
   readonly databaseClock: DatabaseClock;
   readonly random: () => number;
   /** How long before its wake a message is emitted, milliseconds. */
-  readonly lead: number;
-  readonly claimAheadMax: number;
+  readonly leadMs: number;
+  readonly claimAheadMaxMs: number;
   /** The message is claimed in this version and not written yet. */
   readonly isClaimed: (id: number, version: number) => boolean;
 }
@@ -36,7 +36,7 @@ const MISSED = { maxAttempts: Number.POSITIVE_INFINITY, base: 50, cap: 1_000 };
 /**
  * Prefetched rows, by id and in wake order, until they are claimed or dropped.
  *
- * 1. *The row as read counts, never the tuple*: what is not waiting any more, or wakes later than the lead, is dropped.
+ * 1. *The row as read counts, never the tuple*: what is not waiting any more, or wakes later than the leadMs, is dropped.
  * 2. *A tuple is acked when its row is claimed or dropped*, and not before.
  */
 export class HeldRows {
@@ -51,7 +51,7 @@ export class HeldRows {
   private unsettled: HeldRow[] = [];
 
   constructor(private readonly options: HeldRowsOptions) {
-    this.ahead = new ClaimAhead(options.claimAheadMax);
+    this.ahead = new ClaimAhead(options.claimAheadMaxMs);
     this.toClaim = new WakeQueue(TO_CLAIM, options.slots);
   }
 
@@ -87,7 +87,7 @@ export class HeldRows {
    * @returns the accounts of the rows that are held now
    */
   take(rows: readonly SendRow[], asked: ReadonlyMap<number, Delivery<Due>>): Set<string> {
-    const { databaseClock, channel, lead, isClaimed } = this.options;
+    const { databaseClock, channel, leadMs, isClaimed } = this.options;
     const now = databaseClock.earliest();
     const accounts = new Set<string>();
     for (const row of rows) {
@@ -95,7 +95,7 @@ export class HeldRows {
       if (delivery === undefined) continue;
       const { version, wakeAt } = delivery.tuple.value;
       // The spout's clock may be ahead: what it was right about is kept even if it is early.
-      const early = row.version === version && row.wakeAt === wakeAt ? 2 * lead + 5_000 : lead;
+      const early = row.version === version && row.wakeAt === wakeAt ? 2 * leadMs + 5_000 : leadMs;
       if (!this.waits(row, early) || isClaimed(row.id, row.version)) continue;
       this.hold(row, contentOf(channel, row), delivery, now);
       accounts.add(row.account);
@@ -134,10 +134,10 @@ export class HeldRows {
 
   /** The row was not won. @param current as it is now; @param unsure the claim may still take effect */
   lost(row: HeldRow, current: SendRow | undefined, unsure: boolean): void {
-    const { databaseClock, channel, clock, lead, random } = this.options;
+    const { databaseClock, channel, clock, leadMs, random } = this.options;
     const unsureUntil = unsure ? clock.monotonic() + UNSURE : row.unsureUntil;
     if (row.revoked && unsureUntil === 0) this.letGo(row);
-    else if (!this.waits(current, lead)) this.drop(row);
+    else if (!this.waits(current, leadMs)) this.drop(row);
     else if (current.version === row.version && current.updatedAt === row.updatedAt) {
       this.holdAgain(row, unsureUntil, backOff(MISSED, row.misses + 1, random()));
     } else {

@@ -22,7 +22,7 @@ export type ChannelFactories = Readonly<Record<string, ChannelFactory>>;
 export const channelFactories = {
   webhook: (settings, options) =>
     new WebhookChannel({
-      timeout: settings.timeout,
+      timeoutMs: settings.timeoutMs,
       perHost: settings.perHost,
       clock: options.clock,
       allowPrivateAddresses: options.allowPrivateAddresses,

@@ -27,7 +27,7 @@ export interface EmissionParts {
   readonly channel: string;
   readonly stream: Stream<Due>;
   /** Milliseconds. */
-  readonly lead: number;
+  readonly leadMs: number;
   readonly maxPending: number;
   readonly entries: Entries;
   readonly woken: EmitOrder;
@@ -69,7 +69,7 @@ export class Emission {
     else if (this.parts.woken.unfinished) this.arm(0);
     else if (this.parts.entries.size > 0) {
       const nextWake = this.isHeldUp() ? Number.POSITIVE_INFINITY : this.parts.entries.buckets.nextWake();
-      this.arm(Math.min(Math.ceil(this.together(nextWake, Math.ceil) - this.parts.lead - now), LOOK_AGAIN));
+      this.arm(Math.min(Math.ceil(this.together(nextWake, Math.ceil) - this.parts.leadMs - now), LOOK_AGAIN));
     }
   }
 
@@ -90,13 +90,13 @@ export class Emission {
     if (parts.pauses.channelPaused(parts.channel)) return [];
     const batch = this.again();
     const room = Math.min(BATCH - batch.length, parts.maxPending - parts.entries.pending);
-    const until = Math.max(this.together(now + parts.lead, Math.floor), now + parts.lead * NEAR);
+    const until = Math.max(this.together(now + parts.leadMs, Math.floor), now + parts.leadMs * NEAR);
     return room > 0 ? [...batch, ...parts.woken.take(until, room)] : batch;
   }
 
   /** The instant that this one is emitted with. */
   private together(instant: number, round: (value: number) => number): number {
-    const width = this.parts.lead * TOGETHER;
+    const width = this.parts.leadMs * TOGETHER;
     return width === 0 ? instant : round(instant / width) * width;
   }
 

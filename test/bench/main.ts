@@ -51,7 +51,7 @@ async function bareHttp(
 ): Promise<Map<number, Measurement>> {
   const { webhook } = readTopologySettings().components;
   const inFlight = webhook?.concurrency ?? 256;
-  const timeout = webhook?.timeout ?? 10_000;
+  const timeout = webhook?.timeoutMs ?? 10_000;
   const senders = await BareSenders.start(SENDERS);
   const stop = () => senders.stop();
   begun.push(stop);

@@ -16,7 +16,7 @@ export interface SenderJob {
 /** Sends rows from memory through the channel that the bolt uses, as fast as it goes from the instant they are due. */
 async function send({ work, from, to, dueAt, inFlight, timeout }: SenderJob): Promise<void> {
   const channel = new WebhookChannel({
-    timeout,
+    timeoutMs: timeout,
     perHost: inFlight,
     clock: systemClock,
     allowPrivateAddresses: true,

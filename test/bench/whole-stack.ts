@@ -1,17 +1,13 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { provision } from '../../deploy/provision';
 import { NativeStack } from '../../deploy/stack/native-stack';
 import { LocalTarget } from '../../deploy/supervisor';
 import { systemClock } from '../../topology/core/clock';
 import { readEnvironment, readStackVariables } from '../../topology/settings/environment';
 import { packageRoot } from '../../topology/settings/package';
-import {
-  parseTopologySettings,
-  readTopologySettings,
-  type TopologySettings,
-} from '../../topology/settings/topology-settings';
+import { parseTopologySettings } from '../../topology/settings/topology-settings';
+import { topologyFile } from '../support/topology-file';
 import type { Watched } from './process-usage';
 
 /** A channel of the tests' own: `webhook` goes on beside it. */
@@ -53,7 +49,12 @@ export class WholeStack {
         if (stage !== 'starting') say(`${part}: ${text}`);
       });
       const report = (step: string, text: string) => say(`${step}: ${text}`);
-      await provision(readEnvironment(settings, {}), topologyOf(withPaused), systemClock, report);
+      await provision(
+        readEnvironment(settings, {}),
+        parseTopologySettings(topologyOf(withPaused), 'topology of the benchmark'),
+        systemClock,
+        report,
+      );
       return new WholeStack(folder, stack, settings, say, withPaused);
     } catch (error) {
       await stack.down(true, () => undefined);
@@ -63,9 +64,8 @@ export class WholeStack {
 
   /** Starts two workers of each component. @param claimAheadMax milliseconds, 0 for none */
   startWorkers(claimAheadMax: number): void {
-    const { webhook, ...others } = topologyOf(this.withPaused).components;
     this.topology = join(this.folder, 'workers', 'topology.yaml');
-    writeFileSync(this.topology, stringify({ components: { ...others, webhook: { ...webhook, claimAheadMax } } }));
+    writeFileSync(this.topology, topologyOf(this.withPaused, { claimAheadMax }));
     this.startSpouts();
     this.bolts = this.startComponent('webhook');
   }
@@ -130,9 +130,10 @@ export class WholeStack {
   }
 }
 
-function topologyOf(withPaused: boolean): TopologySettings {
-  const topology = readTopologySettings();
-  if (!withPaused) return topology;
-  const components = { ...topology.components, [PAUSED_CHANNEL]: topology.components['webhook'] };
-  return parseTopologySettings(stringify({ components }), 'topology of the benchmark');
+function topologyOf(withPaused: boolean, webhook: Readonly<Record<string, unknown>> = {}): string {
+  return topologyFile((components) => ({
+    ...components,
+    webhook: { ...components['webhook'], ...webhook },
+    ...(withPaused ? { [PAUSED_CHANNEL]: { ...components['webhook'] } } : {}),
+  }));
 }

@@ -135,9 +135,9 @@ describe('5. one slow account, host or provider holds nobody else', () => {
   });
 
   it.each([0, 2_000])(
-    'first attempts of an account start in (wake, id) order (claimAheadMax %i)',
-    async (claimAheadMax) => {
-      await start({ settings: { claimAheadMax, claimBatch: 20, perAccount: 3 } });
+    'first attempts of an account start in (wake, id) order (claimAheadMaxMs %i)',
+    async (claimAheadMaxMs) => {
+      await start({ settings: { claimAheadMaxMs, claimBatch: 20, perAccount: 3 } });
       let trip = 0;
       world.database.before = (operation) => (operation === 'claim' ? world.clock.sleep((trip += 7) % 40) : undefined);
       const rows = Array.from({ length: 300 }, (_, n) =>

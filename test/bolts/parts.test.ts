@@ -80,7 +80,7 @@ describe('the parts of SendBolt', () => {
     });
 
     it('2. ahead of it only for a crowd', async () => {
-      await start({ settings: { claimAheadMax: 2_000, claimBatch: 100 } });
+      await start({ settings: { claimAheadMaxMs: 2_000, claimBatch: 100 } });
       const single = world.row(1_000);
       const crowd = Array.from({ length: 400 }, (_, n) => world.row(1_900, { account: `a${n}`, host: 'two' }));
       world.emit(single, ...crowd);

@@ -13,10 +13,10 @@ const defaults: SendBoltSettings = {
   perAccount: 8,
   perHost: 16,
   claimBatch: 50,
-  claimAheadMax: 0,
+  claimAheadMaxMs: 0,
   maxHeld: 1_000,
   maxHeldBytes: 10_000_000,
-  lead: 2_000,
+  leadMs: 2_000,
 };
 
 export interface WorldOptions {

@@ -19,7 +19,7 @@ const quiet: Partial<Scenario> = {
   overwrites: 0,
   crowded: 0,
   crowdAt: 3_000,
-  claimAheadMax: 2_000,
+  claimAheadMaxMs: 2_000,
   concurrency: 16,
   perAccount: 8,
   maxHeld: 1_000,
@@ -118,7 +118,7 @@ const spare: Record<string, Case> = {
   },
   'a midpoint clock without claim-ahead: the claim asks the database': {
     sabotage: mutations.midpointClock,
-    aim: { ...quiet, claimAheadMax: 0, slow: { there: 60, back: 1 } },
+    aim: { ...quiet, claimAheadMaxMs: 0, slow: { there: 60, back: 1 } },
     breaks: [],
   },
 };

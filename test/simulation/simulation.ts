@@ -138,7 +138,7 @@ export class Simulation {
 
   private worker(place: Place, machine: Machine, link: Link): SimulatedWorker {
     const { time, database, streams, providers, scenario, random, sabotage } = this;
-    const { concurrency, perAccount, claimAheadMax, maxHeld } = scenario;
+    const { concurrency, perAccount, claimAheadMaxMs, maxHeld } = scenario;
     const worker: SimulatedWorker = new SimulatedWorker({
       spouts: place.spouts,
       bolts: place.bolts,
@@ -149,8 +149,8 @@ export class Simulation {
       streams,
       providers,
       spout: {
-        lead,
-        reconcileInterval: 2_000,
+        leadMs: lead,
+        reconcileIntervalMs: 2_000,
         maxPending: 1_000,
         maxPendingPerAccount: 100,
         maxEntries: 1_000,
@@ -160,10 +160,10 @@ export class Simulation {
         perAccount,
         perHost: concurrency,
         claimBatch: 8,
-        claimAheadMax,
+        claimAheadMaxMs,
         maxHeld,
         maxHeldBytes: 1_000_000,
-        lead,
+        leadMs: lead,
       },
       retry: { maxAttempts: 8, base: 300, cap: 2_000 },
       slow: time.elapsed < scenario.storm ? scenario.slow : { there: 1, back: 1 },

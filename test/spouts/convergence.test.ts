@@ -12,7 +12,7 @@ class Storm {
     maxEntries: 120,
     maxPending: 60,
     maxPendingPerAccount: 8,
-    reconcileInterval: 1_000,
+    reconcileIntervalMs: 1_000,
   });
   private readonly random: () => number;
   private readonly spouts = [

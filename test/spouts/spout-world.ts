@@ -13,8 +13,8 @@ const group = 'bolts';
 const cdcDelay = 10;
 
 const settings: DueSpoutSettings = {
-  lead: 2_000,
-  reconcileInterval: 2_000,
+  leadMs: 2_000,
+  reconcileIntervalMs: 2_000,
   maxPending: 50_000,
   maxPendingPerAccount: 1_000,
   maxEntries: 200_000,

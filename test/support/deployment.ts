@@ -1,6 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { type Client, createClient } from '../../connectors/mysql/client/client';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { LocalTarget, type RunningWorker } from '../../deploy/supervisor';
@@ -51,7 +50,7 @@ export class Deployment {
         : localTarget(
             environment,
             names,
-            { ...settings, DOWNSPOUT_TOPOLOGY: topologyFile(world) },
+            { ...settings, DOWNSPOUT_TOPOLOGY: writeTopology(environment, topology) },
             undefined,
             withTestChannels,
           );
@@ -134,12 +133,12 @@ function logFolderOf(environment: Environment): string {
   return join(testStackFolder, 'logs', environment.DOWNSPOUT_NAMESPACE);
 }
 
-/** Writes the world's topology.yaml. @returns its path */
-function topologyFile({ environment, settings }: World): string {
+/** Writes a topology.yaml of these components. @returns its path */
+function writeTopology(environment: Environment, components: string): string {
   const folder = logFolderOf(environment);
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'topology.yaml');
-  writeFileSync(file, stringify(settings));
+  writeFileSync(file, `components: ${components}\n`);
   return file;
 }
 

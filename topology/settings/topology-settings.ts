@@ -3,36 +3,68 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { reasonOf, UserError } from '../core/errors';
+import { DURATION_FORM, parseDurationMs, parseSizeBytes, SIZE_FORM } from '../core/quantities';
 import { packageRoot } from './package';
 
 const count = z.int().min(1);
-const milliseconds = z.int().min(0);
 
-const spoutSchema = z.strictObject({
-  replicas: count.max(256).default(2),
-  partitions: count.max(256).default(8),
-  lead: milliseconds.max(60_000).default(2_000),
-  reconcileInterval: milliseconds.min(100).default(2_000),
-  maxPending: count.default(50_000),
-  maxPendingPerAccount: count.default(1_000),
-  maxEntries: count.default(200_000),
-});
+/** Milliseconds, written with a unit; a bare number is milliseconds. */
+const duration = (least: number, most: number) =>
+  quantity(parseDurationMs, DURATION_FORM).pipe(z.int().min(least).max(most));
+/** Bytes, written with a unit; a bare number is bytes. */
+const size = (least: number) => quantity(parseSizeBytes, SIZE_FORM).pipe(z.int().min(least));
 
-const boltSchema = z.strictObject({
-  replicas: count.max(256).default(2),
-  partitions: count.max(256).default(8),
-  concurrency: count.max(10_000).default(256),
-  perAccount: count.default(32),
-  perHost: count.default(256),
-  claimBatch: count.max(5_000).default(500),
-  claimAheadMax: milliseconds.max(5_000).default(2_000),
-  maxHeld: count.default(50_000),
-  maxHeldBytes: count.default(128 * 1024 * 1024),
-  timeout: milliseconds.min(100).default(10_000),
-  attempts: count.max(1_000).default(12),
-  backOff: milliseconds.default(1_000),
-  backOffMax: milliseconds.default(3_600_000),
-});
+function quantity(parseText: (text: string) => number | undefined, form: string) {
+  return z.union([z.number(), z.string()], { error: `expected ${form}` }).transform((value, context) => {
+    const parsed = typeof value === 'number' ? value : parseText(value);
+    if (parsed !== undefined) return parsed;
+    context.addIssue({ code: 'custom', message: `expected ${form}, got ${JSON.stringify(value)}` });
+    return z.NEVER;
+  });
+}
+
+const HOUR_MS = 3_600_000;
+
+const spoutSchema = z
+  .strictObject({
+    replicas: count.max(256).default(2),
+    partitions: count.max(256).default(8),
+    lead: duration(0, 60_000).default(2_000),
+    reconcileInterval: duration(100, HOUR_MS).default(2_000),
+    maxPending: count.default(50_000),
+    maxPendingPerAccount: count.default(1_000),
+    maxEntries: count.default(200_000),
+  })
+  .transform(({ lead, reconcileInterval, ...others }) => ({
+    ...others,
+    leadMs: lead,
+    reconcileIntervalMs: reconcileInterval,
+  }));
+
+const boltSchema = z
+  .strictObject({
+    replicas: count.max(256).default(2),
+    partitions: count.max(256).default(8),
+    concurrency: count.max(10_000).default(256),
+    perAccount: count.default(32),
+    perHost: count.default(256),
+    claimBatch: count.max(5_000).default(500),
+    claimAheadMax: duration(0, 5_000).default(2_000),
+    maxHeld: count.default(50_000),
+    maxHeldBytes: size(1).default(128 * 1024 * 1024),
+    timeout: duration(100, HOUR_MS).default(10_000),
+    attempts: count.max(1_000).default(12),
+    backOff: duration(0, 24 * HOUR_MS).default(1_000),
+    backOffMax: duration(0, 24 * HOUR_MS).default(HOUR_MS),
+  })
+  .transform(({ claimAheadMax, timeout, backOff, backOffMax, ...others }) => ({
+    ...others,
+    claimAheadMaxMs: claimAheadMax,
+    timeoutMs: timeout,
+    backOffMs: backOff,
+    backOffMaxMs: backOffMax,
+  }));
+/** Of one bolt. The names in the file, with the unit of what is a time. */
 export type BoltSettings = Readonly<z.infer<typeof boltSchema>>;
 
 const topologySchema = z.strictObject({
@@ -40,7 +72,6 @@ const topologySchema = z.strictObject({
 });
 /** topology.yaml, with defaults filled in. A channel that is missing has no sender: its messages wait. */
 export type TopologySettings = Readonly<z.infer<typeof topologySchema>>;
-
 /**
  * Reads topology.yaml from `path`, from the current folder, or the one that comes with the package.
  * @throws UserError naming the file and the field

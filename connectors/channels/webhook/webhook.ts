@@ -14,7 +14,7 @@ import { sign, signingKey } from './webhook-signature';
 
 export interface WebhookOptions {
   /** Of one request from the call to the status, connecting included. Milliseconds. */
-  readonly timeout: number;
+  readonly timeoutMs: number;
   /** Connections to one origin. */
   readonly perHost: number;
   readonly clock: Clock;
@@ -45,11 +45,11 @@ export class WebhookChannel implements Channel<WebhookRequest> {
   private closed = false;
 
   constructor(private readonly options: WebhookOptions) {
-    const { clock, timeout } = options;
-    this.acceptedWithin = timeout;
+    const { clock, timeoutMs } = options;
+    this.acceptedWithin = timeoutMs;
     this.monotonic = () => clock.monotonic();
-    this.pools = new OriginPools(options.perHost, connector(timeout, options.allowPrivateAddresses));
-    this.underWay = new AttemptsUnderWay(clock, timeout);
+    this.pools = new OriginPools(options.perHost, connector(timeoutMs, options.allowPrivateAddresses));
+    this.underWay = new AttemptsUnderWay(clock, timeoutMs);
     this.secrets = new AccountSecrets(options.secretsOf, (secret) => signingKey(secret) ?? 'malformed', clock);
   }
 
@@ -99,7 +99,7 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     }
     return new Promise((resolve) => {
       const exchange = new Exchange(
-        this.monotonic() + this.options.timeout,
+        this.monotonic() + this.options.timeoutMs,
         attempt.mayStart,
         this.monotonic,
         (ended) => {
@@ -117,7 +117,7 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     if (ended.kind === 'answered') {
       return outcomeOf(answerOf(ended.status, ended.headers, ended.body, request.headers), now);
     }
-    const late = `within ${this.options.timeout} ms`;
+    const late = `within ${this.options.timeoutMs} ms`;
     if (ended.kind === 'no_answer') {
       const reason =
         ended.why === 'expired' ? `no answer ${late}` : `no usable answer: ${connectionError(ended.error)}`;

@@ -17,7 +17,7 @@ afterEach(() => server.close());
 
 test('a message is accepted once by its key, and judged by its due time', async () => {
   const channel = new WebhookChannel({
-    timeout: 5_000,
+    timeoutMs: 5_000,
     perHost: 2,
     clock: systemClock,
     allowPrivateAddresses: true,

@@ -1,6 +1,5 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { Connector } from '../../../connectors/debezium/connector';
 import { captureNames } from '../../../connectors/debezium/settings';
 import { type Client, createClient } from '../../../connectors/mysql/client/client';
@@ -11,6 +10,7 @@ import { type Environment, readEnvironment, required } from '../../../topology/s
 import { readTopologySettings } from '../../../topology/settings/topology-settings';
 import { Random } from '../../support/random';
 import { Receiver } from '../../support/receiver';
+import { topologyFile } from '../../support/topology-file';
 import { until } from '../../support/until';
 import { requestsOf } from '../judge/content';
 import type { Histories } from '../judge/history';
@@ -52,13 +52,16 @@ export class Arena {
     const logFolder = join(faultsFolder, 'workers');
     rmSync(logFolder, { recursive: true, force: true });
     mkdirSync(logFolder, { recursive: true });
-    const topologyFile = join(logFolder, 'topology.yaml');
+    const topologyPath = join(logFolder, 'topology.yaml');
     // A retry that waits for an hour would be a test that waits for an hour.
-    const webhook = { ...topology.components.webhook, backOffMax: 2_000, timeout: 5_000 };
-    writeFileSync(topologyFile, stringify({ components: { ...topology.components, webhook } }));
+    const quickRetries = { backOffMax: '2s', timeout: '5s' };
+    writeFileSync(
+      topologyPath,
+      topologyFile((components) => ({ ...components, webhook: { ...components['webhook'], ...quickRetries } })),
+    );
     const settings = {
       ...stack.settingsOfWorkers,
-      DOWNSPOUT_TOPOLOGY: topologyFile,
+      DOWNSPOUT_TOPOLOGY: topologyPath,
       WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
     };
     const arena = new Arena(

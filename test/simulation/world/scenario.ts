@@ -33,7 +33,7 @@ export interface Scenario {
   readonly overwrites: number;
   /** Messages that wake at one instant, as a part of 1. */
   readonly crowded: number;
-  readonly claimAheadMax: number;
+  readonly claimAheadMaxMs: number;
   readonly concurrency: number;
   readonly perAccount: number;
   /** Rows that a bolt holds at most. */
@@ -96,7 +96,7 @@ export function scenarioOf(random: Random): Scenario {
     cancels: isCalm ? 0 : random.between(0, 0.4),
     overwrites: isCalm ? 0 : random.pick([0, 0, 0.2]),
     crowded: isCrowd ? 1 : random.pick([0, 0.3, 0.8]),
-    claimAheadMax: isCrowd ? 2_000 : random.pick([0, 2_000]),
+    claimAheadMaxMs: isCrowd ? 2_000 : random.pick([0, 2_000]),
     concurrency: random.pick([2, 8, 16]),
     perAccount: random.pick([1, 4, 8]),
     maxHeld: random.pick([20, 1_000]),

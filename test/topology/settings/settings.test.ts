@@ -32,6 +32,9 @@ describe('readEnvironment', () => {
   });
 });
 
+const webhookOf = (text: string) =>
+  parseTopologySettings(`components: { webhook: ${text} }`, 't.yaml').components['webhook'];
+
 describe('topology settings', () => {
   it('reads the file that comes with the package', () => {
     expect(readTopologySettings().components.webhook).toMatchObject({ replicas: 2, partitions: 8 });
@@ -39,8 +42,18 @@ describe('topology settings', () => {
 
   it('fills in defaults', () => {
     const settings = parseTopologySettings('components: { webhook: { replicas: 3 } }', 't.yaml');
-    expect(settings.components.due.lead).toBe(2_000);
+    expect(settings.components.due.leadMs).toBe(2_000);
     expect(settings.components.webhook).toMatchObject({ replicas: 3, concurrency: 256 });
+  });
+
+  it('takes times and sizes with their unit, and bare numbers as milliseconds and bytes', () => {
+    expect(webhookOf('{ timeout: 1.5s, backOff: 250ms, backOffMax: 2h, maxHeldBytes: 64MiB }')).toMatchObject({
+      timeoutMs: 1_500,
+      backOffMs: 250,
+      backOffMaxMs: 2 * 60 * 60 * 1_000,
+      maxHeldBytes: 64 * 1_024 * 1_024,
+    });
+    expect(webhookOf('{ timeout: 1500, maxHeldBytes: 1000 }')).toMatchObject({ timeoutMs: 1_500, maxHeldBytes: 1_000 });
   });
 
   it('takes a component for any channel', () => {
@@ -53,7 +66,13 @@ describe('topology settings', () => {
     ['components: { due: { concurrency: 1 } }', /t\.yaml: components\.due: .*concurrency/],
     ['components: { second: { lead: 1 } }', /t\.yaml: components\.second: .*lead/],
     ['components: { due: { lead: -1 } }', /t\.yaml: components\.due\.lead/],
-    ['components: { due: { lead: soon } }', /t\.yaml: components\.due\.lead/],
+    [
+      'components: { due: { lead: soon } }',
+      /t\.yaml: components\.due\.lead: expected a number with a unit.*got "soon"/,
+    ],
+    ['components: { webhook: { timeout: 10 s 5 } }', /t\.yaml: components\.webhook\.timeout: .*got "10 s 5"/],
+    ['components: { webhook: { maxHeldBytes: 64MB } }', /t\.yaml: components\.webhook\.maxHeldBytes: .*MiB.*"64MB"/],
+    ['components: { webhook: { timeout: 2h } }', /t\.yaml: components\.webhook\.timeout/],
     ['components: [', /t\.yaml: /],
   ])('refuses %s', (text, message) => {
     expect(() => parseTopologySettings(text, 't.yaml')).toThrow(message);

@@ -22,7 +22,7 @@ afterEach(async () => {
 
 function channel(options: Partial<WebhookOptions> = {}): WebhookChannel {
   const made = new WebhookChannel({
-    timeout: 5_000,
+    timeoutMs: 5_000,
     perHost: 4,
     clock: systemClock,
     allowPrivateAddresses: true,
@@ -130,7 +130,7 @@ describe('the status decides', () => {
   });
 
   test('a body that never finishes is not waited for', async () => {
-    const through = channel({ timeout: 4_000 });
+    const through = channel({ timeoutMs: 4_000 });
     expect(await send(through, '/?body=endless')).toMatchObject({ kind: 'delivered', receipt: 'begun' });
     await receiver.until(() => receiver.closedConnections === 1);
   });
@@ -149,7 +149,7 @@ describe('the status decides', () => {
 
 describe('a request that was not written is tried again; one that was written and not answered is unknown', () => {
   test('a name that does not exist', async () => {
-    const outcome = await send(channel({ timeout: 3_000 }), 'http://does-not-exist.invalid/');
+    const outcome = await send(channel({ timeoutMs: 3_000 }), 'http://does-not-exist.invalid/');
     expect(outcome).toMatchObject({ kind: 'retry', reason: expect.stringContaining('does-not-exist.invalid') });
   });
 
@@ -163,7 +163,7 @@ describe('a request that was not written is tried again; one that was written an
   });
 
   test('no free connection within the time-out', async () => {
-    const through = channel({ timeout: 300, perHost: 1 });
+    const through = channel({ timeoutMs: 300, perHost: 1 });
     const first = send(through, '/?hang=yes', { key: 'a' });
     const started = jest.fn(() => true);
     const second = send(through, '/', { key: 'b', mayStart: started });
@@ -174,7 +174,7 @@ describe('a request that was not written is tried again; one that was written an
 
   test('no status within the time-out', async () => {
     const before = systemClock.monotonic();
-    expect(await send(channel({ timeout: 200 }), '/?hang=yes')).toMatchObject({ kind: 'unknown' });
+    expect(await send(channel({ timeoutMs: 200 }), '/?hang=yes')).toMatchObject({ kind: 'unknown' });
     const took = systemClock.monotonic() - before;
     expect(took).toBeGreaterThanOrEqual(199);
     expect(took).toBeLessThan(1_000);
@@ -185,7 +185,7 @@ describe('a request that was not written is tried again; one that was written an
     const dripping = await rawServer((socket) => {
       socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nx-slow: '));
     });
-    expect(await send(channel({ timeout: 200 }), dripping.url)).toMatchObject({ kind: 'unknown' });
+    expect(await send(channel({ timeoutMs: 200 }), dripping.url)).toMatchObject({ kind: 'unknown' });
     await dripping.close();
   });
 
@@ -305,7 +305,7 @@ describe('private addresses', () => {
   });
 
   test('a refusal leaves others alone', async () => {
-    const through = channel({ allowPrivateAddresses: false, timeout: 300 });
+    const through = channel({ allowPrivateAddresses: false, timeoutMs: 300 });
     const outcomes = await Promise.all([
       send(through, 'http://localhost:9/'),
       send(through, 'http://does-not-exist.invalid/'),
