@@ -1,29 +1,67 @@
 import { z } from 'zod';
 
+/** How a field of a payload is typed on a command line. */
+export interface PayloadField {
+  /** The field's name in the payload. */
+  readonly name: string;
+  /** The option without its dashes. */
+  readonly option: string;
+  /** What stands for the value in the help. */
+  readonly placeholder: string;
+  readonly description: string;
+  /**
+   * `text`: as it is. `entry`: one `name:value` of an object of texts; the option may be repeated.
+   * `json`: parsed when it is JSON, a text otherwise.
+   */
+  readonly takes: 'text' | 'entry' | 'json';
+  readonly required: boolean;
+}
+
+const fields = z.registry<Omit<PayloadField, 'name' | 'required'>>();
+
 /**
- * What a message of each channel must contain. Checked when a message is scheduled and again when it is sent, because
- * rows may also be written with plain SQL.
+ * What a message of each channel must contain. The client checks it when a message is scheduled, and the bolt again when
+ * it is sent, because rows may also be written with plain SQL.
  */
 export const payloads = {
   webhook: z.strictObject({
     url: z
       .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
       .max(2048)
-      .refine((url) => !hasCredentials(url), 'credentials in a URL are not allowed; use headers'),
-    method: z.enum(['POST', 'PUT', 'PATCH', 'DELETE', 'GET']).optional(),
+      .refine((url) => !hasCredentials(url), 'credentials in a URL are not allowed; use headers')
+      .register(fields, { option: 'url', placeholder: 'url', takes: 'text', description: 'where to' }),
+    method: z
+      .enum(['POST', 'PUT', 'PATCH', 'DELETE', 'GET'])
+      .optional()
+      .register(fields, { option: 'method', placeholder: 'method', takes: 'text', description: 'POST unless given' }),
     headers: z
       .record(
         z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'not a header name'),
         z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'not a header value'),
       )
-      .optional(),
+      .optional()
+      .register(fields, { option: 'header', placeholder: 'name:value', takes: 'entry', description: 'a header' }),
     /** Sent as it is when it is a string, as JSON otherwise. */
-    body: z.unknown(),
+    body: z.unknown().register(fields, {
+      option: 'body',
+      placeholder: 'text',
+      takes: 'json',
+      description: 'the body; sent as JSON when it is JSON, as text otherwise',
+    }),
   }),
-} satisfies Record<string, z.ZodType>;
+} satisfies Record<string, z.ZodObject>;
 
 export type ChannelName = keyof typeof payloads;
 export type Payload<C extends ChannelName = ChannelName> = z.infer<(typeof payloads)[C]>;
+
+/** The fields of a channel's payload, in the order of its schema. */
+export function payloadFields(channel: ChannelName): readonly PayloadField[] {
+  return Object.entries<z.ZodType>(payloads[channel].shape).map(([name, type]) => {
+    const field = fields.get(type);
+    if (field === undefined) throw new TypeError(`payload field ${channel}.${name} does not say how it is typed`);
+    return { name, required: !type.safeParse(undefined).success, ...field };
+  });
+}
 
 /** The payload, or one line that names each wrong field. */
 export function parsePayload<C extends ChannelName>(

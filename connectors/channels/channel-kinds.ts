@@ -1,6 +1,8 @@
 import type { Channel } from '../../bolts/channel';
 import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
+import type { ChannelClass } from '../../topology/message';
+import type { ChannelName } from '../../topology/payloads';
 import type { BoltSettings, TopologySettings } from '../../topology/settings/topology-settings';
 import { WebhookChannel } from './webhook/webhook';
 
@@ -13,22 +15,44 @@ export interface ChannelOptions {
   readonly secretsOf: (channel: string, accounts: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 }
 
-/** How a channel is built, for its component's settings. */
-type ChannelFactory = (settings: BoltSettings, options: ChannelOptions) => Channel;
-/** By the channel's name. */
-export type ChannelFactories = Readonly<Record<string, ChannelFactory>>;
+/** One kind of channel: what it promises about repeated requests, and how it is built for its component's settings. */
+export interface ChannelKind<Class extends ChannelClass = ChannelClass, Name extends string = string> {
+  readonly class: Class;
+  readonly build: (
+    settings: BoltSettings,
+    options: ChannelOptions,
+  ) => Channel & { readonly class: Class; readonly name: Name };
+}
 
-/** Every kind of channel that there is. */
-export const channelFactories = {
-  webhook: (settings, options) =>
-    new WebhookChannel({
-      timeoutMs: settings.timeoutMs,
-      perHost: settings.perHost,
-      clock: options.clock,
-      allowPrivateAddresses: options.allowPrivateAddresses,
-      secretsOf: (accounts) => options.secretsOf('webhook', accounts),
-    }) as Channel,
-} satisfies ChannelFactories;
+/** By the channel's name. */
+export type ChannelKinds = Readonly<Record<string, ChannelKind>>;
+
+/** Every kind of channel that there is. What its messages contain is in topology/payloads.ts, under the same name. */
+export const channelKinds = {
+  webhook: kind('idempotent', (settings, options) => {
+    const { clock, allowPrivateAddresses } = options;
+    const { timeoutMs, perHost } = settings;
+    const secretsOf = (accounts: readonly string[]) => options.secretsOf('webhook', accounts);
+    return new WebhookChannel({ timeoutMs, perHost, clock, allowPrivateAddresses, secretsOf });
+  }),
+} satisfies { readonly [Name in ChannelName]: ChannelKind<ChannelClass, Name> };
+
+/** A class or a name that differs from the channel's own does not compile. */
+function kind<Class extends ChannelClass, Name extends string, Prepared>(
+  channelClass: Class,
+  build: (
+    settings: BoltSettings,
+    options: ChannelOptions,
+  ) => Channel<Prepared> & { readonly class: Class; readonly name: Name },
+): ChannelKind<Class, Name> {
+  // The bolt hands back to a channel only what that channel prepared.
+  return { class: channelClass, build: build as ChannelKind<Class, Name>['build'] };
+}
+
+/** What the channel of this name promises about repeated requests; undefined when there is no such channel. */
+export function classOf(name: string): ChannelClass | undefined {
+  return Object.hasOwn(channelKinds, name) ? channelKinds[name as ChannelName].class : undefined;
+}
 
 /**
  * The channels that the topology names, by name. A channel that it does not name has no sender: its messages wait.
@@ -37,12 +61,12 @@ export const channelFactories = {
 export function channels(
   settings: TopologySettings,
   options: ChannelOptions,
-  factories: ChannelFactories = channelFactories,
+  kinds: ChannelKinds = channelKinds,
 ): ReadonlyMap<string, Channel> {
   const { due: _, ...bolts } = settings.components;
-  const unknown = Object.keys(bolts).filter((name) => !Object.hasOwn(factories, name));
+  const unknown = Object.keys(bolts).filter((name) => !Object.hasOwn(kinds, name));
   if (unknown.length > 0) {
-    const known = Object.keys(factories).join(', ');
+    const known = Object.keys(kinds).join(', ');
     throw new UserError(
       unknown
         .map((name) => `topology.yaml: components.${name}: expected due or one of the channels ${known}`)
@@ -50,6 +74,6 @@ export function channels(
     );
   }
   return new Map(
-    Object.entries(bolts).map(([name, bolt]) => [name, (factories[name] as ChannelFactory)(bolt, options)]),
+    Object.entries(bolts).map(([name, bolt]) => [name, (kinds[name] as ChannelKind).build(bolt, options)]),
   );
 }

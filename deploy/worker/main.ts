@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { type ChannelFactories, channels } from '../../connectors/channels/channel-kinds';
+import { type ChannelKinds, channels } from '../../connectors/channels/channel-kinds';
 import { changeEventCodec } from '../../connectors/debezium/change-event';
 import { Connector } from '../../connectors/debezium/connector';
 import { ConnectorHealth } from '../../connectors/debezium/connector-health';
@@ -37,8 +37,8 @@ export interface WorkerProcessOptions {
   readonly status: { readonly host: string; readonly port: number };
   /** Log lines for a person instead of JSON. */
   readonly pretty: boolean;
-  /** The kinds of channels that the topology may name; those of the registry unless given. */
-  readonly channels?: ChannelFactories;
+  /** The kinds of channels that the topology may name; all that there are unless given. */
+  readonly channels?: ChannelKinds;
 }
 
 /** Milliseconds for ending in good order: somewhat longer than a request may take. */

@@ -1,28 +1,33 @@
 import type { AttemptContext, Channel } from '../../bolts/channel';
-import { type ChannelFactories, type ChannelOptions, channelFactories } from '../../connectors/channels/channel-kinds';
+import { type ChannelKinds, type ChannelOptions, channelKinds } from '../../connectors/channels/channel-kinds';
 import type { WebhookRequest } from '../../connectors/channels/webhook/webhook-request';
 import type { BoltSettings } from '../../topology/settings/topology-settings';
 
 /** Channels that only tests have. Their payloads are those of webhooks; only plain SQL schedules for them. */
-export const testChannels: ChannelFactories = {
+export const testChannels: ChannelKinds = {
   /** A webhook under another name. */
-  second: (settings, options) => webhookAs('second', settings, options),
+  second: { class: 'idempotent', build: (settings, options) => webhookAs('second', settings, options) },
 
-  /** Of class lookup: asks `GET /messages/<key>` of the origin that messages go to; 404 is a certain no. */
-  ask: (settings, options) => {
-    const webhook = webhookAs('ask', settings, options);
-    return { ...webhook, class: 'lookup', send: strictly(webhook), lookup: lookupOf(webhook) };
+  /** Asks `GET /messages/<key>` of the origin that messages go to; 404 is a certain no. */
+  ask: {
+    class: 'lookup',
+    build: (settings, options) => {
+      const webhook = webhookAs('ask', settings, options);
+      return { ...webhook, class: 'lookup', send: strictly(webhook), lookup: lookupOf(webhook) };
+    },
   },
 
-  /** Of class blind. */
-  blind: (settings, options) => {
-    const webhook = webhookAs('blind', settings, options);
-    return { ...webhook, class: 'blind', send: strictly(webhook) };
+  blind: {
+    class: 'blind',
+    build: (settings, options) => {
+      const webhook = webhookAs('blind', settings, options);
+      return { ...webhook, class: 'blind', send: strictly(webhook) };
+    },
   },
 };
 
 function webhookAs(name: string, settings: BoltSettings, options: ChannelOptions): Channel {
-  const webhook = channelFactories.webhook(settings, {
+  const webhook = channelKinds.webhook.build(settings, {
     ...options,
     secretsOf: (_, accounts) => options.secretsOf(name, accounts),
   });

@@ -1,4 +1,4 @@
-import { channelFactories } from '../../connectors/channels/channel-kinds';
+import { channelKinds } from '../../connectors/channels/channel-kinds';
 import { runWorker } from '../../deploy/worker/main';
 import { readEnvironment } from '../../topology/settings/environment';
 import { readTopologySettings } from '../../topology/settings/topology-settings';
@@ -15,5 +15,5 @@ void runWorker({
   settings: readTopologySettings(environment.DOWNSPOUT_TOPOLOGY),
   status: { host: '127.0.0.1', port: 0 },
   pretty: false,
-  channels: { ...channelFactories, ...testChannels },
+  channels: { ...channelKinds, ...testChannels },
 });

@@ -1,4 +1,4 @@
-import { parsePayload } from '../../topology/payloads';
+import { type ChannelName, parsePayload, payloadFields, payloads } from '../../topology/payloads';
 
 const reason = (value: unknown) => {
   const result = parsePayload('webhook', value);
@@ -23,5 +23,23 @@ describe('the webhook payload', () => {
     [null, /payload: /],
   ])('refuses %j and names the field', (value, message) => {
     expect(reason(value)).toMatch(message);
+  });
+});
+
+describe('the fields of a payload', () => {
+  it('are those of the schema, and say how a command line takes them', () => {
+    const webhook = payloadFields('webhook');
+    expect(webhook.map(({ name, option, takes, required }) => [name, option, takes, required])).toEqual([
+      ['url', 'url', 'text', true],
+      ['method', 'method', 'text', false],
+      ['headers', 'header', 'entry', false],
+      ['body', 'body', 'json', false],
+    ]);
+  });
+
+  it.each(Object.keys(payloads) as ChannelName[])('of %s are all described', (channel) => {
+    for (const { description, placeholder } of payloadFields(channel)) {
+      expect([description, placeholder]).not.toContain('');
+    }
   });
 });

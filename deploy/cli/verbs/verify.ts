@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { classOf } from '../../../connectors/channels/channel-kinds';
 import type { Invariant } from '../../../connectors/mysql/operators/verify/seen';
 import {
   type Balance,
@@ -7,8 +8,6 @@ import {
   type VerifyReport,
   verify,
 } from '../../../connectors/mysql/operators/verify/verify';
-import type { ChannelClass } from '../../../topology/message';
-import type { ChannelName } from '../../../topology/payloads';
 import { parseCount, parseDuration } from '../../console/durations';
 import { type Column, type Output, type OutputOptions, printable } from '../../console/output';
 import { Progress } from '../../console/progress';
@@ -20,8 +19,6 @@ interface VerifyOptions extends OutputOptions {
   readonly patience: number;
   readonly examples: number;
 }
-
-const classes: Readonly<Record<ChannelName, ChannelClass>> = { webhook: 'idempotent' };
 
 /** What each invariant promises, and what the table cannot show of it. */
 const promises: Readonly<Record<Invariant, { readonly promise: string; readonly unseen: string }>> = {
@@ -73,7 +70,7 @@ export function verifyCommand(): Command {
       const progress = new Progress(output.err);
       const report = await withPool(context, (pool) =>
         verify(pool, {
-          classOf: (channel) => (Object.hasOwn(classes, channel) ? classes[channel as ChannelName] : undefined),
+          classOf,
           patience: options.patience,
           examples: options.examples,
           report: (messages, share) =>

@@ -145,7 +145,7 @@ test('secrets are base64, with or without their prefix', () => {
   for (const bad of ['', 'whsec_', 'whsec_ä', 'no secret']) expect(signingKey(bad)).toBeUndefined();
 });
 
-test('the registry holds the channels of the topology and no others', async () => {
+test('only the channels that the topology names are built', async () => {
   expect([...build('components: {due: {}}').keys()]).toEqual([]);
   const built = build('components: {due: {}, webhook: {timeout: 1234}}');
   expect([...built.keys()]).toEqual(['webhook']);
