@@ -11,11 +11,11 @@ import { type Environment, required } from '../topology/settings/environment';
 import type { TopologySettings } from '../topology/settings/topology-settings';
 import { due, topicName } from '../topology/streams';
 
-/** Milliseconds until the connector must run, and until a change must have come through. */
-const CONNECTOR_LIMIT = 60_000;
-const CHANGE_LIMIT = 30_000;
+/** How long until the connector must run, and until a change must have come through. */
+const CONNECTOR_LIMIT_MS = 60_000;
+const CHANGE_LIMIT_MS = 30_000;
 /** How often the probe changes until it is seen: what is committed before the connector reads the binlog is not. */
-const PROBE_INTERVAL = 250;
+const PROBE_INTERVAL_MS = 250;
 /** No topology has this channel, and it is due in the year 9999: the probe is never sent. */
 const PROBE_CHANNEL = '_probe';
 const PROBE_DUE = 253_370_764_800_000;
@@ -58,7 +58,7 @@ export async function provision(
       namespace: environment.DOWNSPOUT_NAMESPACE,
       partitions: settings.components.due.partitions,
     }),
-    CONNECTOR_LIMIT,
+    CONNECTOR_LIMIT_MS,
   );
   report('connector', `${connector.name} and its task are RUNNING`);
   const took = await seeOneChange(environment, connector, clock);
@@ -68,7 +68,7 @@ export async function provision(
 /** Removes everything that `provision` made, but for the users, who may have other databases. For tests. */
 export async function deprovision(environment: Environment, clock: Clock): Promise<void> {
   if (environment.DOWNSPOUT_NAMESPACE === '') throw new UserError('Only a deployment with a namespace can be removed.');
-  await connectorOf(environment, clock).remove(CONNECTOR_LIMIT);
+  await connectorOf(environment, clock).remove(CONNECTOR_LIMIT_MS);
   const prefix = topicName(environment.DOWNSPOUT_NAMESPACE, '');
   await Promise.all([dropDatabase(environment, clock), removeTopics(required(environment, 'KAFKA_BROKERS'), prefix)]);
 }
@@ -131,12 +131,12 @@ async function seeOneChange(environment: Environment, connector: Connector, cloc
       `INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('_probe', '${PROBE_CHANNEL}', '{}', ${PROBE_DUE})`,
     );
     id = insertId;
-    const limit = clock.monotonic() + CHANGE_LIMIT;
+    const limit = clock.monotonic() + CHANGE_LIMIT_MS;
     for (let version = 2; !seen.signal.aborted; version++) {
       if (clock.monotonic() > limit) throw await noChange(connector);
       committed.set(version, clock.monotonic());
       await pool.run(`UPDATE scheduled_messages SET version = ${version} WHERE id = ${id}`);
-      await clock.sleep(PROBE_INTERVAL, seen.signal);
+      await clock.sleep(PROBE_INTERVAL_MS, seen.signal);
     }
     return took;
   } finally {
@@ -149,7 +149,7 @@ async function noChange(connector: Connector): Promise<UserError> {
   const status = await connector.status();
   const why = status === null ? 'the connector does not exist' : failuresOf(status).join('; ') || 'it says RUNNING';
   return new UserError(
-    `No change came through CDC within ${CHANGE_LIMIT / 1_000} s (${connector.name}: ${why}). The log of Kafka Connect says more.`,
+    `No change came through CDC within ${CHANGE_LIMIT_MS / 1_000} s (${connector.name}: ${why}). The log of Kafka Connect says more.`,
   );
 }
 

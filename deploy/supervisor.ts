@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import type { Clock, Timer } from '../topology/core/clock';
 import { childEnvironment } from '../topology/settings/environment';
 
-/** The first delay before a process that died is started again; it doubles up to the cap. Milliseconds. */
-const FIRST_DELAY = 250;
-const LONGEST_DELAY = 10_000;
-/** A process that lived this long was well: the back-off begins anew. Milliseconds. */
-const WELL = 30_000;
+/** The first delay before a process that died is started again; it doubles up to the cap. */
+const FIRST_DELAY_MS = 250;
+const MAX_DELAY_MS = 10_000;
+/** A process that lived this long was well: its next delay is the first one again. */
+const WELL_AFTER_MS = 30_000;
 
 /** What runs: one worker process, by name. */
 export interface WorkerSpec {
@@ -18,7 +18,7 @@ export interface WorkerSpec {
   readonly args: readonly string[];
 }
 
-export interface LocalTargetOptions {
+export interface SupervisorOptions {
   readonly clock: Clock;
   readonly workers: readonly WorkerSpec[];
   /** What the processes find in their environment beside what this one has. */
@@ -55,17 +55,17 @@ interface Slot {
  * 3. *Processes outlive this one only when released*: each has its own process group, so an interrupt at the terminal
  *    reaches them through `stop` alone.
  */
-export class LocalTarget {
+export class Supervisor {
   private readonly slots: Slot[];
   private stopping = false;
 
-  constructor(private readonly options: LocalTargetOptions) {
+  constructor(private readonly options: SupervisorOptions) {
     this.slots = options.workers.map((spec) => ({
       spec,
       child: null,
       exited: Promise.resolve(),
       restarts: 0,
-      delay: FIRST_DELAY,
+      delay: FIRST_DELAY_MS,
       timer: null,
     }));
   }
@@ -85,10 +85,10 @@ export class LocalTarget {
   }
 
   /**
-   * SIGTERM to all, and SIGKILL to those that are still there after `limit` milliseconds.
+   * SIGTERM to all, and SIGKILL to those that are still there after `limitMs`.
    * @returns the names of those that had to be killed
    */
-  async stop(limit: number): Promise<string[]> {
+  async stop(limitMs: number): Promise<string[]> {
     this.stopping = true;
     for (const slot of this.slots) {
       slot.timer?.cancel();
@@ -97,7 +97,7 @@ export class LocalTarget {
     }
     const all = Promise.all(this.slots.map((slot) => slot.exited));
     const waiting = new AbortController();
-    await Promise.race([all, this.options.clock.sleep(limit, waiting.signal)]);
+    await Promise.race([all, this.options.clock.sleep(limitMs, waiting.signal)]);
     waiting.abort();
     const left = this.slots.filter((slot) => slot.child !== null);
     for (const slot of left) slot.child?.kill('SIGKILL');
@@ -140,7 +140,7 @@ export class LocalTarget {
 
   private died(slot: Slot, how: string, startedAt: number): void {
     if (this.stopping) return;
-    if (this.options.clock.monotonic() - startedAt >= WELL) slot.delay = FIRST_DELAY;
+    if (this.options.clock.monotonic() - startedAt >= WELL_AFTER_MS) slot.delay = FIRST_DELAY_MS;
     const { name } = slot.spec;
     this.options.onEvent?.(
       `${name} ended ${how}; starting it again in ${slot.delay} ms (log: ${this.logFile(slot.spec)})`,
@@ -150,7 +150,7 @@ export class LocalTarget {
       slot.restarts += 1;
       this.launch(slot);
     });
-    slot.delay = Math.min(LONGEST_DELAY, slot.delay * 2);
+    slot.delay = Math.min(MAX_DELAY_MS, slot.delay * 2);
   }
 
   private logFile(spec: WorkerSpec): string {

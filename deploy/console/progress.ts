@@ -1,8 +1,8 @@
 import { systemClock } from '../../topology/core/clock';
 import type { Sink } from './output';
 
-const REDRAW = 200;
-const PLAIN = 5_000;
+const REDRAW_MS = 200;
+const PLAIN_MS = 5_000;
 
 /** One line that tells how far something is: redrawn on a terminal, a plain line every few seconds elsewhere. */
 export class Progress {
@@ -14,7 +14,7 @@ export class Progress {
   show(text: string): void {
     const now = systemClock.monotonic();
     const terminal = this.sink.isTTY === true;
-    if (now - this.lastAt < (terminal ? REDRAW : PLAIN)) return;
+    if (now - this.lastAt < (terminal ? REDRAW_MS : PLAIN_MS)) return;
     this.lastAt = now;
     this.sink.write(terminal ? `\r\x1b[2K${text}` : `${text}\n`);
     this.drawn = terminal;

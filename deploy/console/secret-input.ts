@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { UserError } from '../../topology/core/errors';
 
-const LONGEST_SECRET = 4_096;
+const MAX_SECRET_BYTES = 4_096;
 
 /**
  * A secret from standard input: asked for without echo on a terminal, read to the end otherwise. Never from arguments,
@@ -42,7 +42,7 @@ async function readAll(input: NodeJS.ReadStream): Promise<string> {
   for await (const chunk of input as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length > LONGEST_SECRET) throw new UserError(`The secret is longer than ${LONGEST_SECRET} bytes.`);
+    if (length > MAX_SECRET_BYTES) throw new UserError(`The secret is longer than ${MAX_SECRET_BYTES} bytes.`);
   }
   return Buffer.concat(chunks).toString().trim();
 }

@@ -1,30 +1,30 @@
 import type { Clock } from '../../topology/core/clock';
-import type { DemoPlan, PlannedChange, PlannedMessage } from './demo-script';
+import type { DemoScript, ScriptedChange, ScriptedMessage } from './demo-script';
 import type { Told, ToldPlan } from './judge';
 
 /** What one message looks like to the client. `dueAt` is epoch milliseconds. */
-export interface Content {
+export interface ScheduledContent {
   readonly dueAt: number;
   readonly payload: { readonly url: string; readonly headers: Record<string, string>; readonly body: unknown };
 }
 
 /** What the application needs of the client. Answers are in the order asked. */
 export interface Scheduling {
-  schedule(messages: readonly (Content & { key: string; account: string })[]): Promise<void>;
-  edit(edits: readonly (Content & { key: string; account: string })[]): Promise<('edited' | 'too_late')[]>;
+  schedule(messages: readonly (ScheduledContent & { key: string; account: string })[]): Promise<void>;
+  edit(edits: readonly (ScheduledContent & { key: string; account: string })[]): Promise<('edited' | 'too_late')[]>;
   cancel(messages: readonly { key: string; account: string }[]): Promise<('canceled' | 'too_late')[]>;
 }
 
 interface Written {
-  readonly message: PlannedMessage;
+  readonly message: ScriptedMessage;
   readonly plans: ToldPlan[];
   canceledAt: number | null;
 }
 
-const TICK = 50;
-const MOST_AT_ONCE = 500;
+const TICK_MS = 50;
+const MAX_ROWS_AT_ONCE = 500;
 
-/** Plays the plan as an application would, and remembers what it was told: the first witness. */
+/** Plays the script as an application would, and remembers what it was told: the first witness. */
 export class Application {
   private readonly written = new Map<string, Written>();
   private nextMessage = 0;
@@ -34,9 +34,9 @@ export class Application {
   canceled = 0;
   tooLate = 0;
 
-  /** @param start epoch milliseconds of the plan's 0 */
+  /** @param start epoch milliseconds of the script's 0 */
   constructor(
-    private readonly plan: DemoPlan,
+    private readonly script: DemoScript,
     private readonly client: Scheduling,
     private readonly receiverUrl: string,
     private readonly clock: Clock,
@@ -47,15 +47,15 @@ export class Application {
   async play(signal: AbortSignal): Promise<void> {
     while (
       !signal.aborted &&
-      this.nextMessage + this.nextChange < this.plan.messages.length + this.plan.changes.length
+      this.nextMessage + this.nextChange < this.script.messages.length + this.script.changes.length
     ) {
       const elapsed = this.clock.now() - this.start;
-      await this.write(this.take(this.plan.messages, this.nextMessage, (message) => message.scheduleAt <= elapsed));
-      const changes = this.take(this.plan.changes, this.nextChange, (change) => change.at <= elapsed);
+      await this.write(this.take(this.script.messages, this.nextMessage, (message) => message.scheduleAt <= elapsed));
+      const changes = this.take(this.script.changes, this.nextChange, (change) => change.at <= elapsed);
       this.nextChange += changes.length;
       await this.cancel(changes.filter((change) => change.kind === 'cancel'));
       await this.edit(changes.filter((change) => change.kind === 'edit'));
-      await this.clock.sleep(TICK, signal);
+      await this.clock.sleep(TICK_MS, signal);
     }
   }
 
@@ -70,18 +70,18 @@ export class Application {
   /** Takes back what still waits, for a demo that ends before its time. */
   async withdraw(): Promise<void> {
     const open = [...this.written.values()].filter(({ canceledAt }) => canceledAt === null);
-    for (let from = 0; from < open.length; from += MOST_AT_ONCE) {
-      await this.client.cancel(open.slice(from, from + MOST_AT_ONCE).map(({ message }) => message));
+    for (let from = 0; from < open.length; from += MAX_ROWS_AT_ONCE) {
+      await this.client.cancel(open.slice(from, from + MAX_ROWS_AT_ONCE).map(({ message }) => message));
     }
   }
 
   private take<T>(all: readonly T[], from: number, due: (one: T) => boolean): T[] {
     let to = from;
-    while (to < all.length && to - from < MOST_AT_ONCE && due(all[to] as T)) to += 1;
+    while (to < all.length && to - from < MAX_ROWS_AT_ONCE && due(all[to] as T)) to += 1;
     return all.slice(from, to);
   }
 
-  private async write(messages: readonly PlannedMessage[]): Promise<void> {
+  private async write(messages: readonly ScriptedMessage[]): Promise<void> {
     if (messages.length === 0) return;
     const asked = messages.map((message) => ({
       key: message.key,
@@ -91,14 +91,14 @@ export class Application {
     await this.client.schedule(asked);
     const acknowledgedAt = this.clock.now();
     for (const [index, message] of messages.entries()) {
-      const dueAt = (asked[index] as Content).dueAt;
+      const dueAt = (asked[index] as ScheduledContent).dueAt;
       this.written.set(message.key, { message, plans: [{ revision: 1, dueAt, acknowledgedAt }], canceledAt: null });
     }
     this.nextMessage += messages.length;
     this.scheduled += messages.length;
   }
 
-  private async cancel(changes: readonly PlannedChange[]): Promise<void> {
+  private async cancel(changes: readonly ScriptedChange[]): Promise<void> {
     if (changes.length === 0) return;
     const targets = changes.map((change) => this.find(change.key));
     const answers = await this.client.cancel(targets.map(({ message }) => message));
@@ -111,7 +111,7 @@ export class Application {
     }
   }
 
-  private async edit(changes: readonly Extract<PlannedChange, { kind: 'edit' }>[]): Promise<void> {
+  private async edit(changes: readonly Extract<ScriptedChange, { kind: 'edit' }>[]): Promise<void> {
     if (changes.length === 0) return;
     const asked = changes.map((change) => {
       const { message, plans } = this.find(change.key);
@@ -137,7 +137,7 @@ export class Application {
     return Math.max(this.start + planned, this.clock.now());
   }
 
-  private content(key: string, revision: number, dueAt: number): Content {
+  private content(key: string, revision: number, dueAt: number): ScheduledContent {
     return {
       dueAt,
       payload: {

@@ -12,7 +12,7 @@ export interface ReceivedRequest {
 }
 
 /** Milliseconds from due to accepted. */
-export interface Lateness {
+export interface AfterDuePercentiles {
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;
@@ -30,7 +30,7 @@ export interface ArrivalReport {
   /** Accepted before they were due. */
   readonly early: number;
   /** Null while nothing with a due time was accepted. */
-  readonly lateness: Lateness | null;
+  readonly afterDue: AfterDuePercentiles | null;
   /** Of what was accepted, epoch milliseconds; null while nothing was. */
   readonly firstAt: number | null;
   readonly lastAt: number | null;
@@ -88,7 +88,7 @@ export class Arrivals {
       duplicates: this.journal.length - this.keys.size,
       withoutKey: this.withoutKey,
       early,
-      lateness: latenessOf(late),
+      afterDue: percentilesOf(late),
       firstAt,
       lastAt,
     };
@@ -96,7 +96,7 @@ export class Arrivals {
 }
 
 /** Exact percentiles (nearest rank) of milliseconds; null for none. Sorts what it is given. */
-function latenessOf(values: number[]): Lateness | null {
+function percentilesOf(values: number[]): AfterDuePercentiles | null {
   if (values.length === 0) return null;
   values.sort((a, b) => a - b);
   const rank = (share: number) => values[Math.max(0, Math.ceil(values.length * share) - 1)] as number;

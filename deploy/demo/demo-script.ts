@@ -1,7 +1,7 @@
 import { seededRandom } from './random';
 
-/** All times of a plan are milliseconds from the start of the demo's minute. */
-export interface PlannedMessage {
+/** All times of a script are milliseconds from the start of the demo's minute. */
+export interface ScriptedMessage {
   /** Names the message for the client, the receiver and the judge. */
   readonly key: string;
   readonly account: string;
@@ -10,7 +10,7 @@ export interface PlannedMessage {
   readonly dueAt: number;
 }
 
-export type PlannedChange =
+export type ScriptedChange =
   | { readonly kind: 'cancel'; readonly key: string; readonly at: number }
   /** New content, and a new time where `dueAt` is given. */
   | { readonly kind: 'edit'; readonly key: string; readonly at: number; readonly dueAt?: number };
@@ -22,11 +22,11 @@ interface Burst {
   readonly count: number;
 }
 
-export interface DemoPlan {
+export interface DemoScript {
   /** Ordered by `scheduleAt`. */
-  readonly messages: readonly PlannedMessage[];
+  readonly messages: readonly ScriptedMessage[];
   /** Ordered by `at`. */
-  readonly changes: readonly PlannedChange[];
+  readonly changes: readonly ScriptedChange[];
   readonly bursts: readonly Burst[];
   /** When the last message is due. */
   readonly endsAt: number;
@@ -36,40 +36,40 @@ const BURSTS: readonly Burst[] = [
   { name: '9:00', at: 22_000, count: 2_000 },
   { name: '11:00', at: 46_000, count: 2_000 },
 ];
-const ENDS_AT = 60_000;
+const ENDS_AT_MS = 60_000;
 /** Messages per second beside the bursts. */
-const TRICKLE_RATE = 12;
+const TRICKLE_PER_SECOND = 12;
 const ACCOUNTS = 300;
 const EDITS = 240;
 const CANCELS = 160;
 
 /**
  * A day's shape in a minute: a trickle of messages, two round hours at which many are due at one instant, and people who
- * change their minds on the way. The same seed gives the same plan.
+ * change their minds on the way. The same seed gives the same script.
  *
  * @param run begins every key, so that the messages of two runs are not taken for each other
  */
-export function planDemo(seed: number, run = 'demo'): DemoPlan {
+export function writeDemoScript(seed: number, run = 'demo'): DemoScript {
   const random = seededRandom(seed);
   const messages = [
     ...trickle(run, random),
     ...BURSTS.flatMap((burst, index) => burstMessages(run, burst, index, random)),
   ];
   messages.sort((a, b) => a.scheduleAt - b.scheduleAt || a.dueAt - b.dueAt);
-  return { messages, changes: changes(messages, random), bursts: BURSTS, endsAt: ENDS_AT };
+  return { messages, changes: changes(messages, random), bursts: BURSTS, endsAt: ENDS_AT_MS };
 }
 
-function trickle(run: string, random: () => number): PlannedMessage[] {
-  const count = Math.round((ENDS_AT / 1_000) * TRICKLE_RATE);
+function trickle(run: string, random: () => number): ScriptedMessage[] {
+  const count = Math.round((ENDS_AT_MS / 1_000) * TRICKLE_PER_SECOND);
   return Array.from({ length: count }, (_, index) => {
-    const dueAt = Math.round(3_000 + random() * (ENDS_AT - 3_000));
+    const dueAt = Math.round(3_000 + random() * (ENDS_AT_MS - 3_000));
     // From an hour ahead in the day that is played (here: at the start) to "send it now".
     const ahead = random() < 0.1 ? 0 : Math.round(random() * 20_000);
     return { key: `${run}-trickle-${index}`, account: account(random), scheduleAt: Math.max(0, dueAt - ahead), dueAt };
   });
 }
 
-function burstMessages(run: string, burst: Burst, index: number, random: () => number): PlannedMessage[] {
+function burstMessages(run: string, burst: Burst, index: number, random: () => number): ScriptedMessage[] {
   return Array.from({ length: burst.count }, (_, message) => ({
     key: `${run}-burst${index + 1}-${message}`,
     account: account(random),
@@ -84,12 +84,12 @@ function account(random: () => number): string {
 }
 
 /** Each message is changed at most once, between the writing and its time: some long before, some in the last moment. */
-function changes(messages: readonly PlannedMessage[], random: () => number): PlannedChange[] {
+function changes(messages: readonly ScriptedMessage[], random: () => number): ScriptedChange[] {
   const candidates = shuffled(
     messages.filter((message) => message.dueAt - message.scheduleAt > 4_000),
     random,
   ).slice(0, EDITS + CANCELS);
-  const planned = candidates.map((message, index): PlannedChange => {
+  const planned = candidates.map((message, index): ScriptedChange => {
     const { key, dueAt } = message;
     const lastMoment = random() < 0.25;
     const from = lastMoment ? dueAt - 1_500 : message.scheduleAt + 1_500;
@@ -97,7 +97,7 @@ function changes(messages: readonly PlannedMessage[], random: () => number): Pla
     const at = Math.round(from + random() * (until - from));
     if (index < CANCELS) return { kind: 'cancel', key, at };
     if (random() < 0.5) return { kind: 'edit', key, at };
-    const moved = Math.min(ENDS_AT, Math.round(Math.max(at, dueAt) + random() * 8_000));
+    const moved = Math.min(ENDS_AT_MS, Math.round(Math.max(at, dueAt) + random() * 8_000));
     return { kind: 'edit', key, at, dueAt: moved };
   });
   return planned.toSorted((a, b) => a.at - b.at);

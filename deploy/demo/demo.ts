@@ -7,22 +7,22 @@ import { readTopologySettings } from '../../topology/settings/topology-settings'
 import type { Output } from '../console/output';
 import { withKafka } from '../inspect/kafka';
 import { Application } from './application';
-import { type DemoPlan, planDemo } from './demo-script';
-import { type Arrival, judge, type Verdict } from './judge';
-import { LiveView, type Snapshot } from './live-view';
+import { type DemoScript, writeDemoScript } from './demo-script';
+import { type Arrival, type DemoVerdict, judge } from './judge';
+import { type LiveFigures, LiveView } from './live-view';
 import { ReceiverProcess } from './receiver-process';
 import { finalRows, schedulingOf } from './scheduling';
 import { Stages } from './stages';
 import { DemoWorkers } from './workers';
 
-/** Until the plan's first moment, milliseconds. */
-const HEAD_START = 500;
+/** Until the script's first moment. */
+const HEAD_START_MS = 500;
 /** How long after the last message is due everything must have settled. */
-const SETTLE_LIMIT = 30_000;
-const TICK = 100;
+const SETTLE_LIMIT_MS = 30_000;
+const TICK_MS = 100;
 /** Requests that should not come would come within this time. */
-const QUIET = 1_500;
-const DRAIN_LIMIT = 15_000;
+const QUIET_MS = 1_500;
+const DRAIN_LIMIT_MS = 15_000;
 
 export interface DemoOptions {
   readonly clock: Clock;
@@ -39,7 +39,7 @@ export interface DemoOptions {
 
 export interface DemoResult {
   /** Null when it ended before its time. */
-  readonly verdict: Verdict | null;
+  readonly verdict: DemoVerdict | null;
   /** Workers that were left running. */
   readonly kept: { readonly pids: readonly number[]; readonly metrics: readonly string[] };
 }
@@ -90,11 +90,11 @@ interface Stage extends DemoOptions {
   readonly receiver: ReceiverProcess;
 }
 
-async function play(stage: Stage): Promise<Verdict | null> {
+async function play(stage: Stage): Promise<DemoVerdict | null> {
   const { clock, seed, client, environment, receiver, signal, view, workers } = stage;
-  const start = clock.now() + HEAD_START;
-  const plan = planDemo(seed, `demo-${start.toString(36)}`);
-  const application = new Application(plan, schedulingOf(client), receiver.url, clock, start);
+  const start = clock.now() + HEAD_START_MS;
+  const script = writeDemoScript(seed, `demo-${start.toString(36)}`);
+  const application = new Application(script, schedulingOf(client), receiver.url, clock, start);
   const over = new AbortController();
   try {
     await withKafka(environment, async (admin) => {
@@ -104,12 +104,12 @@ async function play(stage: Stage): Promise<Verdict | null> {
       );
       const watching = stages.watch(over.signal);
       const playing = application.play(AbortSignal.any([signal, over.signal]));
-      const showing = show(stage, plan, start, application, stages, over.signal);
+      const showing = show(stage, script, start, application, stages, over.signal);
       try {
         await Promise.race([playing, watching, showing]);
         await playing;
-        await settled(stage, application, start + plan.endsAt);
-        view.show(snapshotOf(plan, clock.now() - start, application, stages), true);
+        await settled(stage, application, start + script.endsAt);
+        view.show(snapshotOf(script, clock.now() - start, application, stages), true);
       } finally {
         over.abort();
         await Promise.allSettled([playing, watching, showing]);
@@ -118,7 +118,7 @@ async function play(stage: Stage): Promise<Verdict | null> {
     });
     if (signal.aborted) return null;
     const told = application.told();
-    const rows = await finalRows(client, plan.messages);
+    const rows = await finalRows(client, script.messages);
     return judge(told, (await receiver.list()).map(arrivalOf), rows);
   } finally {
     if (signal.aborted) await application.withdraw();
@@ -127,35 +127,35 @@ async function play(stage: Stage): Promise<Verdict | null> {
 
 async function show(
   { clock, view }: Stage,
-  plan: DemoPlan,
+  script: DemoScript,
   start: number,
   application: Application,
   stages: Stages,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    view.show(snapshotOf(plan, clock.now() - start, application, stages));
-    await clock.sleep(TICK, signal);
+    view.show(snapshotOf(script, clock.now() - start, application, stages));
+    await clock.sleep(TICK_MS, signal);
   }
 }
 
 /** Waits until every message that was not canceled was accepted, and a little longer for what should not come. */
 async function settled({ clock, receiver, signal }: Stage, application: Application, lastDue: number): Promise<void> {
-  while (!signal.aborted && clock.now() < lastDue + SETTLE_LIMIT) {
+  while (!signal.aborted && clock.now() < lastDue + SETTLE_LIMIT_MS) {
     const { accepted } = await receiver.report();
     if (clock.now() > lastDue && accepted >= application.scheduled - application.canceled) break;
-    await clock.sleep(TICK, signal);
+    await clock.sleep(TICK_MS, signal);
   }
-  await clock.sleep(QUIET, signal);
+  await clock.sleep(QUIET_MS, signal);
 }
 
-function snapshotOf(plan: DemoPlan, elapsed: number, application: Application, stages: Stages): Snapshot {
+function snapshotOf(script: DemoScript, elapsed: number, application: Application, stages: Stages): LiveFigures {
   const { arrivals, ...figures } = stages.figures;
-  const burst = plan.bursts.find(({ at }) => at > elapsed);
+  const burst = script.bursts.find(({ at }) => at > elapsed);
   const { scheduled, edited, canceled, tooLate } = application;
   return {
-    elapsed: Math.min(elapsed, plan.endsAt),
-    endsAt: plan.endsAt,
+    elapsed: Math.min(elapsed, script.endsAt),
+    endsAt: script.endsAt,
     nextBurst: burst === undefined ? null : { name: burst.name, count: burst.count, inMs: burst.at - elapsed },
     scheduled,
     edited,
@@ -163,7 +163,7 @@ function snapshotOf(plan: DemoPlan, elapsed: number, application: Application, s
     tooLate,
     ...figures,
     delivered: arrivals?.accepted ?? 0,
-    lateness: arrivals?.lateness ?? null,
+    afterDue: arrivals?.afterDue ?? null,
   };
 }
 
@@ -174,7 +174,7 @@ function arrivalOf({ tag, at, accepted }: Awaited<ReturnType<ReceiverProcess['li
 
 async function stopWorkers(workers: DemoWorkers, output: Output): Promise<void> {
   output.line('Stopping the workers …');
-  const killed = await workers.stop(DRAIN_LIMIT);
+  const killed = await workers.stop(DRAIN_LIMIT_MS);
   if (killed.length > 0)
-    output.note(`${killed.join(', ')} did not drain within ${DRAIN_LIMIT / 1_000} s and were killed.`);
+    output.note(`${killed.join(', ')} did not drain within ${DRAIN_LIMIT_MS / 1_000} s and were killed.`);
 }

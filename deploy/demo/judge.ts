@@ -33,7 +33,7 @@ export interface FinalRow {
 }
 
 /** Each figure counts messages. All but the first four must be 0. */
-export interface Verdict {
+export interface DemoVerdict {
   readonly told: number;
   readonly canceled: number;
   readonly acceptedOnce: number;
@@ -55,7 +55,7 @@ export interface Verdict {
   /** One line per violation, the first few of each kind. */
   readonly examples: readonly string[];
   /** Accepted minus due, milliseconds, one per accepted message. */
-  readonly lateness: readonly number[];
+  readonly afterDue: readonly number[];
 }
 
 const EXAMPLES_PER_KIND = 3;
@@ -64,11 +64,11 @@ const EXAMPLES_PER_KIND = 3;
  * Compares three witnesses: what the application was told, what the receiver saw, and what the table says. The receiver
  * and the application must read the same clock.
  */
-export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows: readonly FinalRow[]): Verdict {
+export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows: readonly FinalRow[]): DemoVerdict {
   const found = new Findings();
   const arrivalsOf = groupByKey(arrivals);
   const rowOf = new Map(rows.map((row) => [row.key, row]));
-  const lateness: number[] = [];
+  const afterDue: number[] = [];
   let canceled = 0;
   let acceptedOnce = 0;
   let repeatedInDoubt = 0;
@@ -92,7 +92,7 @@ export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows:
     judgeRow(message, accepted.length > 0, row, found);
     const first = accepted[0];
     const plan = first === undefined ? undefined : planOf(message, first.revision);
-    if (first !== undefined && plan !== undefined) lateness.push(first.at - plan.dueAt);
+    if (first !== undefined && plan !== undefined) afterDue.push(first.at - plan.dueAt);
   }
   for (const [key, requests] of arrivalsOf) found.add('strangers', key, `${requests.length} requests, never scheduled`);
   return {
@@ -103,7 +103,7 @@ export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows:
     ...found.counts,
     holds: found.none,
     examples: found.examples,
-    lateness,
+    afterDue,
   };
 }
 

@@ -2,10 +2,10 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
-import { endProcess, isAlive, type ProcessRecord, recordOf } from '../stack/host/processes';
+import { endProcess, type ProcessRecord, recordOf, stillRuns } from '../stack/host/processes';
 import { writePrivate } from '../stack/stack-state';
 
-const GRACE = 20_000;
+const GRACE_MS = 20_000;
 const keptSchema = z.array(z.object({ pid: z.int(), started: z.string() }));
 
 /** Workers that `downspout demo --keep` left running, in the stack's folder. */
@@ -23,7 +23,7 @@ export class KeptWorkers {
 
   private alive(): ProcessRecord[] {
     try {
-      return keptSchema.parse(JSON.parse(readFileSync(this.path, 'utf8'))).filter(isAlive);
+      return keptSchema.parse(JSON.parse(readFileSync(this.path, 'utf8'))).filter(stillRuns);
     } catch {
       return [];
     }
@@ -32,7 +32,7 @@ export class KeptWorkers {
   /** Drains them. @returns how many there were */
   async stop(clock: Clock): Promise<number> {
     const alive = this.alive();
-    await Promise.all(alive.map((record) => endProcess(record, GRACE, clock)));
+    await Promise.all(alive.map((record) => endProcess(record, GRACE_MS, clock)));
     rmSync(this.path, { force: true });
     return alive.length;
   }

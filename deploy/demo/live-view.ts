@@ -3,7 +3,7 @@ import { colorsFor, type Sink } from '../console/output';
 import { formatCount, formatDuration } from '../console/units';
 
 /** What the demo shows at one moment. Counts of messages; times in milliseconds; null: not known now. */
-export interface Snapshot {
+export interface LiveFigures {
   /** Since the start of the minute. */
   readonly elapsed: number;
   readonly endsAt: number;
@@ -17,18 +17,18 @@ export interface Snapshot {
   readonly held: number | null;
   readonly inFlight: number | null;
   readonly delivered: number;
-  readonly lateness: Lateness | null;
+  readonly afterDue: AfterDueFigures | null;
 }
 
-export interface Lateness {
+export interface AfterDueFigures {
   readonly p50: number;
   readonly p99: number;
   readonly max: number;
 }
 
 type Colors = ReturnType<typeof colorsFor>;
-const REDRAW_INTERVAL = 200;
-const PLAIN_INTERVAL = 5_000;
+const REDRAW_INTERVAL_MS = 200;
+const PLAIN_INTERVAL_MS = 5_000;
 const LABEL_WIDTH = 13;
 
 /** Shows snapshots: redrawn in place on a terminal, a plain line every few seconds elsewhere. */
@@ -47,9 +47,9 @@ export class LiveView {
   }
 
   /** Draws, unless the last drawing is too recent; `last` always draws. */
-  show(snapshot: Snapshot, last = false): void {
+  show(snapshot: LiveFigures, last = false): void {
     const now = this.clock.monotonic();
-    if (!last && now - this.lastAt < (this.inPlace ? REDRAW_INTERVAL : PLAIN_INTERVAL)) return;
+    if (!last && now - this.lastAt < (this.inPlace ? REDRAW_INTERVAL_MS : PLAIN_INTERVAL_MS)) return;
     this.lastAt = now;
     if (!this.inPlace) {
       this.sink.write(`${plainLine(snapshot)}\n`);
@@ -78,12 +78,12 @@ export class LiveView {
 }
 
 /** One line per stage, none wider than 78 columns. */
-export function stageLines(snapshot: Snapshot, colors: Colors): string[] {
+export function stageLines(snapshot: LiveFigures, colors: Colors): string[] {
   const { bold, dim, cyan, green } = colors;
   const stage = (name: string, ...parts: string[]) => `  ${bold(name.padEnd(LABEL_WIDTH))}${parts.join('   ')}`;
   const figure = (value: number | null, unit: string, width = 6) =>
     `${(value === null ? '–' : formatCount(value)).padStart(width)} ${dim(unit)}`;
-  const { nextBurst, lateness } = snapshot;
+  const { nextBurst, afterDue } = snapshot;
   return [
     '',
     `  ${cyan(clockFace(snapshot.elapsed))} ${dim(`of ${clockFace(snapshot.endsAt)}`)}   ${
@@ -104,18 +104,18 @@ export function stageLines(snapshot: Snapshot, colors: Colors): string[] {
     stage('bolts', figure(snapshot.held, 'held'), figure(snapshot.inFlight, 'in flight', 9)),
     stage('receiver', figure(snapshot.delivered, green('delivered'))),
     stage(
-      'lateness',
-      lateness === null
+      'after due',
+      afterDue === null
         ? dim('     –')
-        : `   p50 ${formatDuration(lateness.p50)}   p99 ${formatDuration(lateness.p99)}   max ${formatDuration(lateness.max)}`,
+        : `   p50 ${formatDuration(afterDue.p50)}   p99 ${formatDuration(afterDue.p99)}   max ${formatDuration(afterDue.max)}`,
     ),
     '',
   ];
 }
 
 /** Everything in one line, for logs. */
-export function plainLine(snapshot: Snapshot): string {
-  const { lateness, nextBurst } = snapshot;
+export function plainLine(snapshot: LiveFigures): string {
+  const { afterDue, nextBurst } = snapshot;
   return [
     clockFace(snapshot.elapsed),
     `scheduled ${formatCount(snapshot.scheduled)} (edited ${snapshot.edited}, canceled ${snapshot.canceled}, too late ${snapshot.tooLate})`,
@@ -123,9 +123,9 @@ export function plainLine(snapshot: Snapshot): string {
     `queued ${known(snapshot.queued)}`,
     `held ${known(snapshot.held)}, in flight ${known(snapshot.inFlight)}`,
     `delivered ${formatCount(snapshot.delivered)}`,
-    lateness === null
-      ? 'lateness -'
-      : `lateness p50 ${formatDuration(lateness.p50)} p99 ${formatDuration(lateness.p99)} max ${formatDuration(lateness.max)}`,
+    afterDue === null
+      ? 'after due -'
+      : `after due p50 ${formatDuration(afterDue.p50)} p99 ${formatDuration(afterDue.p99)} max ${formatDuration(afterDue.max)}`,
     nextBurst === null
       ? 'no burst to come'
       : `next burst: ${formatCount(nextBurst.count)} in ${seconds(nextBurst.inMs)}`,
@@ -133,9 +133,9 @@ export function plainLine(snapshot: Snapshot): string {
 }
 
 /** Nearest-rank percentiles (the smallest value that at least p per cent do not exceed), or null of nothing. */
-export function latenessFigures(lateness: readonly number[]): Lateness | null {
-  if (lateness.length === 0) return null;
-  const sorted = Float64Array.from(lateness).toSorted();
+export function afterDueFigures(afterDue: readonly number[]): AfterDueFigures | null {
+  if (afterDue.length === 0) return null;
+  const sorted = Float64Array.from(afterDue).toSorted();
   const rank = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] as number;
   return { p50: rank(0.5), p99: rank(0.99), max: rank(1) };
 }

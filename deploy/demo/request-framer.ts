@@ -8,7 +8,7 @@ export interface FramedRequest {
 const LENGTH = /\r\ncontent-length:[ \t]*(\d{1,15})[ \t]*(?:\r\n|$)/i;
 const CHUNKED = /\r\ntransfer-encoding:/i;
 const END = Buffer.from('\r\n\r\n');
-const MOST_HEAD = 64 * 1024;
+const MAX_HEAD_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /** The peer does not speak the part of HTTP/1.1 that is understood here. */
@@ -32,7 +32,7 @@ export class RequestFramer {
     for (;;) {
       const end = bytes.indexOf(END);
       if (end === -1) {
-        if (bytes.length > MOST_HEAD) throw new NotUnderstood('the head is too long');
+        if (bytes.length > MAX_HEAD_BYTES) throw new NotUnderstood('the head is too long');
         break;
       }
       const head = bytes.toString('latin1', 0, end);

@@ -2,7 +2,7 @@ import type { CancelAnswer, Client, EditAnswer, Target } from '../../connectors/
 import type { Scheduling } from './application';
 import type { FinalRow } from './judge';
 
-const MOST_AT_ONCE = 500;
+const MAX_ROWS_AT_ONCE = 500;
 
 /** The public client, as the demo's application uses it: keys are dedupe keys. */
 export function schedulingOf(client: Client): Scheduling {
@@ -39,8 +39,8 @@ export async function finalRows(
   messages: readonly { readonly key: string; readonly account: string }[],
 ): Promise<FinalRow[]> {
   const rows: FinalRow[] = [];
-  for (let from = 0; from < messages.length; from += MOST_AT_ONCE) {
-    const found = await client.get(messages.slice(from, from + MOST_AT_ONCE).map(targetOf));
+  for (let from = 0; from < messages.length; from += MAX_ROWS_AT_ONCE) {
+    const found = await client.get(messages.slice(from, from + MAX_ROWS_AT_ONCE).map(targetOf));
     for (const row of found) {
       if (row !== null) rows.push({ key: row.dedupeKey ?? '', state: row.state, inDoubt: row.inDoubt });
     }

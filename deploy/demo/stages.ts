@@ -4,8 +4,8 @@ import type { Environment } from '../../topology/settings/environment';
 import { lagOf } from '../inspect/kafka';
 import type { ArrivalReport } from './arrivals';
 
-const INTERVAL = 500;
-const HTTP_LIMIT = 2_000;
+const INTERVAL_MS = 500;
+const HTTP_LIMIT_MS = 2_000;
 
 /** Counts of messages between the table and the receiver; null where they cannot be read now. */
 export interface StageFigures {
@@ -58,7 +58,7 @@ export class Stages {
   private async repeat(signal: AbortSignal, read: () => Promise<void>): Promise<void> {
     while (!signal.aborted) {
       await read();
-      await this.clock.sleep(INTERVAL, signal);
+      await this.clock.sleep(INTERVAL_MS, signal);
     }
   }
 
@@ -87,7 +87,7 @@ export class Stages {
 
 async function readMetrics(url: string): Promise<string> {
   try {
-    const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(HTTP_LIMIT) });
+    const response = await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(HTTP_LIMIT_MS) });
     return await response.text();
   } catch {
     // A worker that has just died is started again; it holds nothing meanwhile.

@@ -1,7 +1,7 @@
 import type { Output } from '../console/output';
 import { formatCount, formatDuration } from '../console/units';
-import type { Verdict } from './judge';
-import { latenessFigures } from './live-view';
+import type { DemoVerdict } from './judge';
+import { afterDueFigures } from './live-view';
 
 interface Line {
   readonly what: string;
@@ -11,7 +11,7 @@ interface Line {
 }
 
 /** The verdict as a table, with examples of what is wrong below it. */
-export function summaryText(verdict: Verdict, output: Output): string {
+export function summaryText(verdict: DemoVerdict, output: Output): string {
   const { green, red, dim, bold } = output.colors;
   const lines: Line[] = [
     { what: 'messages scheduled', count: verdict.told, wanted: null },
@@ -27,7 +27,7 @@ export function summaryText(verdict: Verdict, output: Output): string {
     { what: 'never scheduled', count: verdict.strangers, wanted: 0 },
     { what: 'row and receiver disagree', count: verdict.tableDisagrees, wanted: 0 },
   ];
-  const lateness = latenessFigures(verdict.lateness);
+  const afterDue = afterDueFigures(verdict.afterDue);
   const judged = ({ count, wanted }: Line) =>
     wanted === null ? '' : count === wanted ? green('ok') : red(`should be ${formatCount(wanted)}`);
   const width = Math.max(...lines.map((line) => line.what.length));
@@ -37,9 +37,9 @@ export function summaryText(verdict: Verdict, output: Output): string {
     ...lines.map((line) =>
       `  ${line.what.padEnd(width)}  ${formatCount(line.count).padStart(6)}  ${judged(line)}`.trimEnd(),
     ),
-    lateness === null
+    afterDue === null
       ? dim('  nothing was delivered')
-      : `  ${'lateness'.padEnd(width)}  p50 ${formatDuration(lateness.p50)}, p99 ${formatDuration(lateness.p99)}, max ${formatDuration(lateness.max)}`,
+      : `  ${'after due'.padEnd(width)}  p50 ${formatDuration(afterDue.p50)}, p99 ${formatDuration(afterDue.p99)}, max ${formatDuration(afterDue.max)}`,
     '',
     ...verdict.examples.map((example) => red(`  ${example}`)),
     verdict.holds ? green('Everything holds.') : red('Not everything holds.'),

@@ -5,12 +5,12 @@ import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
 import { packageRoot } from '../../topology/settings/package';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
-import { LocalTarget, type RunningWorker } from '../supervisor';
+import { type RunningWorker, Supervisor } from '../supervisor';
 
-const READY_LIMIT = 60_000;
-const POLL = 200;
+const READY_LIMIT_MS = 60_000;
+const POLL_MS = 200;
 /** A worker that ended this often while starting will not start by being tried again. */
-const MOST_RESTARTS = 3;
+const MAX_RESTARTS = 3;
 const LOG_LINES = 12;
 
 export interface DemoWorkersOptions {
@@ -24,14 +24,14 @@ export interface DemoWorkersOptions {
 
 /** The demo's workers: as many processes for each component as topology.yaml says. */
 export class DemoWorkers {
-  private readonly target: LocalTarget;
+  private readonly supervisor: Supervisor;
   private readonly scrapeFile: string;
 
   constructor(private readonly options: DemoWorkersOptions) {
     const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
     const components = Object.entries(options.topology.components);
     this.scrapeFile = join(options.stackFolder, 'prometheus', 'targets', 'demo.json');
-    this.target = new LocalTarget({
+    this.supervisor = new Supervisor({
       clock: options.clock,
       workers: components.flatMap(([component, settings]) =>
         Array.from({ length: settings.replicas }, (_, index) => ({
@@ -46,11 +46,11 @@ export class DemoWorkers {
   }
 
   start(): void {
-    this.target.start();
+    this.supervisor.start();
   }
 
   get pids(): number[] {
-    return this.target.workers().flatMap(({ pid }) => pid ?? []);
+    return this.supervisor.workers().flatMap(({ pid }) => pid ?? []);
   }
 
   /** Where the workers' status is served. */
@@ -71,32 +71,32 @@ export class DemoWorkers {
    */
   async ready(signal: AbortSignal): Promise<void> {
     const { clock } = this.options;
-    const limit = clock.monotonic() + READY_LIMIT;
+    const limit = clock.monotonic() + READY_LIMIT_MS;
     while (!signal.aborted) {
       const alive = await this.alive();
       const owning = alive.filter(({ partitions }) => Object.values(partitions).some((owned) => owned.length > 0));
-      const all = this.target.workers();
+      const all = this.supervisor.workers();
       if (owning.length === all.length) {
         this.tellPrometheus(alive);
         return;
       }
       const late =
         clock.monotonic() > limit ? all.find(({ pid }) => !owning.some((one) => one.pid === pid)) : undefined;
-      const broken = all.find(({ restarts }) => restarts >= MOST_RESTARTS) ?? late;
+      const broken = all.find(({ restarts }) => restarts >= MAX_RESTARTS) ?? late;
       if (broken !== undefined) throw new UserError(notStarted(broken));
-      await clock.sleep(POLL, signal);
+      await clock.sleep(POLL_MS, signal);
     }
   }
 
   /** Drains all. @returns the names of those that did not end in time */
   async stop(limit: number): Promise<string[]> {
     rmSync(this.scrapeFile, { force: true });
-    return this.target.stop(limit);
+    return this.supervisor.stop(limit);
   }
 
   /** Leaves them running. */
   release(): void {
-    this.target.release();
+    this.supervisor.release();
   }
 
   private tellPrometheus(workers: readonly WorkerStatus[]): void {

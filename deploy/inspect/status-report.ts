@@ -47,7 +47,7 @@ export interface StatusReport {
   readonly warnings: readonly string[];
 }
 
-const HTTP_LIMIT = 3_000;
+const HTTP_LIMIT_MS = 3_000;
 
 /** Asks every part, at the same time. Does not throw for a part that is away. */
 export async function readStatus(environment: Environment, clock: Clock): Promise<StatusReport> {
@@ -133,7 +133,7 @@ function optionalParts(environment: Environment): Promise<PartStatus>[] {
 
 async function readHttp(part: string, url: string): Promise<PartStatus> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(HTTP_LIMIT), redirect: 'manual' });
+    const response = await fetch(url, { signal: AbortSignal.timeout(HTTP_LIMIT_MS), redirect: 'manual' });
     await response.body?.cancel();
     return { part, needed: false, ok: response.status < 500, detail: `${url} answers ${response.status}` };
   } catch (error) {

@@ -3,9 +3,9 @@ import { UserError } from '../../topology/core/errors';
 import { ask } from './host/ports';
 import type { Report } from './stack';
 
-/** Milliseconds until HAProxy must lead to the active master. */
-const DOOR_LIMIT = 30_000;
-const POLL = 50;
+/** How long until HAProxy must lead to the active master. */
+const DOOR_LIMIT_MS = 30_000;
+const POLL_MS = 50;
 
 export interface MastersOptions extends Pick<PairOptions, 'clock' | 'restart'> {
   /** With MYSQL_A_URL and MYSQL_B_URL. */
@@ -29,13 +29,13 @@ export async function joinMasters({ settings, places, door, report, clock, resta
     restart,
     report: (part, text) => report({ part, stage: 'ready', text }),
   });
-  const limit = clock.monotonic() + DOOR_LIMIT;
+  const limit = clock.monotonic() + DOOR_LIMIT_MS;
   while ((await ask(door, null, 1_000)) === null) {
     if (clock.monotonic() > limit) {
       throw new UserError(
-        `HAProxy leads to no master after ${DOOR_LIMIT / 1_000} s. Its log says why; run \`downspout up\` again.`,
+        `HAProxy leads to no master after ${DOOR_LIMIT_MS / 1_000} s. Its log says why; run \`downspout up\` again.`,
       );
     }
-    await clock.sleep(POLL);
+    await clock.sleep(POLL_MS);
   }
 }

@@ -8,7 +8,7 @@ import { ComposeFile } from './compose-file';
 import { Cache, cacheFolder } from './fetch/cache';
 import { withLock } from './host/lock';
 import { endOfLog, sizeOf, whatToDo } from './host/part-log';
-import { endProcess, isAlive, type Program, startDetached } from './host/processes';
+import { endProcess, type Program, startDetached, stillRuns } from './host/processes';
 import { joinMasters } from './masters';
 import { ConnectPart } from './parts/connect-part';
 import { HaproxyPart } from './parts/haproxy-part';
@@ -21,9 +21,9 @@ import type { Report, Stack, StackOptions } from './stack';
 import { stackSettings, writeSettings } from './stack-settings';
 import { newState, type StackState, StackStateFile } from './stack-state';
 
-/** Milliseconds a part may take until it answers. */
-const START_LIMIT = 90_000;
-const POLL = 50;
+/** How long a part may take until it answers. */
+const START_LIMIT_MS = 90_000;
+const POLL_MS = 50;
 /** What is data and what describes it; nothing else in the folder is removed by a wipe. */
 const OWN_ENTRIES = [
   'mysql',
@@ -136,7 +136,7 @@ export class NativeStack implements Stack {
       part,
       pid: record.pid,
       port: state?.ports[part] ?? null,
-      alive: isAlive(record),
+      alive: stillRuns(record),
     }));
   }
 
@@ -154,12 +154,12 @@ export class NativeStack implements Stack {
       const digest = digestOf(program);
       const known = state.processes[part.name];
       const where = `${part.version} on port ${part.port}`;
-      if (known !== undefined && isAlive(known)) {
+      if (known !== undefined && stillRuns(known)) {
         if (known.program === digest && (await part.ready())) {
           report({ part: part.name, stage: 'kept', text: `running already, ${where}` });
           return;
         }
-        await endProcess(known, part.grace, clock);
+        await endProcess(known, part.graceMs, clock);
       }
       report({ part: part.name, stage: 'starting', text: `starting ${where}` });
       const begun = clock.monotonic();
@@ -179,7 +179,7 @@ export class NativeStack implements Stack {
   private async startAgain(parts: readonly Part[], name: string, state: StackState, report: Report): Promise<void> {
     const part = parts.find((one) => one.name === name) as Part;
     const record = state.processes[name];
-    if (record !== undefined) await endProcess(record, part.grace, this.options.clock);
+    if (record !== undefined) await endProcess(record, part.graceMs, this.options.clock);
     await this.bringUp(part, state, report);
   }
 
@@ -190,19 +190,19 @@ export class NativeStack implements Stack {
     const record = await startDetached(program);
     state.processes[part.name] = { ...record, program: digest };
     this.state.write(state);
-    const limit = clock.monotonic() + START_LIMIT;
+    const limit = clock.monotonic() + START_LIMIT_MS;
     // Asked in this order: somebody else may answer on the port while our own failed to take it.
-    while (!(await part.ready()) || !isAlive(record)) {
-      const alive = isAlive(record);
+    while (!(await part.ready()) || !stillRuns(record)) {
+      const alive = stillRuns(record);
       if (alive && clock.monotonic() < limit) {
-        await clock.sleep(POLL);
+        await clock.sleep(POLL_MS);
         continue;
       }
-      await endProcess(record, part.grace, clock);
+      await endProcess(record, part.graceMs, clock);
       delete state.processes[part.name];
       this.state.write(state);
       const log = endOfLog(program.logFile, logBegins);
-      const what = alive ? `did not answer within ${START_LIMIT / 1_000} s` : 'ended while starting';
+      const what = alive ? `did not answer within ${START_LIMIT_MS / 1_000} s` : 'ended while starting';
       throw new UserError(
         `${part.name} ${what}. The last lines of ${program.logFile}:\n${log}\n${whatToDo(log, part.name, part.port)}`,
       );

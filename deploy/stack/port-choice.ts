@@ -1,7 +1,7 @@
 import { UserError } from '../../topology/core/errors';
 import type { ComposeFile } from './compose-file';
 import { freePort, isFree } from './host/ports';
-import { isAlive } from './host/processes';
+import { stillRuns } from './host/processes';
 import type { StackState } from './stack-state';
 
 /** Ports by purpose, and the part that listens on it. */
@@ -32,7 +32,7 @@ export async function choosePorts(
     if (compose.service(part).profiles.length > 0 && !state.ha) continue;
     const record = state.processes[part];
     const known = state.ports[purpose];
-    const isOurs = (port: number) => port === known && record !== undefined && isAlive(record);
+    const isOurs = (port: number) => port === known && record !== undefined && stillRuns(record);
     const published = purpose === part ? compose.service(part).port : null;
     const variable = published?.variable ?? null;
     if (published !== null && variable !== null && variables[variable] !== undefined) {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { packageRoot } from '../../topology/settings/package';
 
-const NAME = '.downspout';
+const FOLDER_NAME = '.downspout';
 
 /**
  * Where the local stack is or is to be: the nearest `.downspout` from the current folder upward; else in the checkout; else,
@@ -10,8 +10,8 @@ const NAME = '.downspout';
  */
 export function stackFolder(from: string = process.cwd(), root: string = packageRoot()): string {
   for (let folder = from; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, NAME, 'stack.json'))) return join(folder, NAME);
+    if (existsSync(join(folder, FOLDER_NAME, 'stack.json'))) return join(folder, FOLDER_NAME);
     if (dirname(folder) === folder) break;
   }
-  return join(root.split(sep).includes('node_modules') ? from : root, NAME);
+  return join(root.split(sep).includes('node_modules') ? from : root, FOLDER_NAME);
 }

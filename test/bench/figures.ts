@@ -1,4 +1,4 @@
-import type { ArrivalReport, Lateness } from '../../deploy/demo/arrivals';
+import type { AfterDuePercentiles, ArrivalReport } from '../../deploy/demo/arrivals';
 import type { Usage } from './process-usage';
 import type { Workload } from './workload';
 
@@ -8,7 +8,7 @@ export interface Figures {
   readonly payloadBytes: number;
   /** Messages per second. */
   readonly rate: number;
-  readonly lateness: Lateness | null;
+  readonly lateness: AfterDuePercentiles | null;
   readonly early: number;
   /** Requests beyond the first of a message. */
   readonly duplicates: number;
@@ -34,7 +34,7 @@ export function figuresOf(work: Workload, from: number, report: ArrivalReport, u
     messages: work.count,
     payloadBytes: work.payloadBytes,
     rate: seconds > 0 ? report.accepted / seconds : 0,
-    lateness: report.lateness,
+    lateness: report.afterDue,
     early: report.early,
     duplicates: report.duplicates,
     lost: work.count - report.accepted,

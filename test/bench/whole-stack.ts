@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { provision } from '../../deploy/provision';
 import { NativeStack } from '../../deploy/stack/native-stack';
-import { LocalTarget } from '../../deploy/supervisor';
+import { Supervisor } from '../../deploy/supervisor';
 import { systemClock } from '../../topology/core/clock';
 import { readEnvironment, readStackVariables } from '../../topology/settings/environment';
 import { packageRoot } from '../../topology/settings/package';
@@ -18,8 +18,8 @@ const DRAIN = 15_000;
 
 /** The system under test: a stack of its own, and worker processes as `downspout worker` starts them. */
 export class WholeStack {
-  private spouts: LocalTarget | null = null;
-  private bolts: LocalTarget | null = null;
+  private spouts: Supervisor | null = null;
+  private bolts: Supervisor | null = null;
   private topology = '';
   private starts = 0;
   /** Workers that ended without being told to, and were started again. */
@@ -105,13 +105,13 @@ export class WholeStack {
     }
   }
 
-  private startComponent(component: string): LocalTarget {
+  private startComponent(component: string): Supervisor {
     this.starts++;
     const dist = join(packageRoot(), 'dist');
     const worker = this.withPaused
       ? [join(dist, 'test', 'support', 'worker.js')]
       : [join(dist, 'deploy', 'cli', 'downspout.js'), 'worker', '--component'];
-    const target = new LocalTarget({
+    const target = new Supervisor({
       clock: systemClock,
       workers: [1, 2].map((n) => ({ name: `${component}-${n}`, args: [...worker, component] })),
       settings: {

@@ -1,18 +1,18 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LocalTarget } from '../../deploy/supervisor';
+import { Supervisor } from '../../deploy/supervisor';
 import { systemClock } from '../../topology/core/clock';
 
 let folder: string;
-let target: LocalTarget | undefined;
+let supervisor: Supervisor | undefined;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'downspout-local-'));
+  folder = mkdtempSync(join(tmpdir(), 'downspout-supervisor-'));
 });
 afterEach(async () => {
-  await target?.stop(0);
-  target = undefined;
+  await supervisor?.stop(0);
+  supervisor = undefined;
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -20,15 +20,15 @@ const DRAINS = `process.on('SIGTERM', () => { console.log('drained'); process.ex
 const STUBBORN = `process.on('SIGTERM', () => {}); setInterval(() => {}, 1e6); console.log('up')`;
 
 function run(script: string, onEvent: (text: string) => void = () => {}, names = ['due-1']) {
-  target = new LocalTarget({
+  supervisor = new Supervisor({
     clock: systemClock,
     workers: names.map((name) => ({ name, args: ['-e', script] })),
     settings: {},
     logFolder: folder,
     onEvent,
   });
-  target.start();
-  return target;
+  supervisor.start();
+  return supervisor;
 }
 
 const log = (name = 'due-1') => readFileSync(join(folder, `${name}.log`), 'utf8');

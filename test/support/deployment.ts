@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Client, createClient } from '../../connectors/mysql/client/client';
 import { Pool } from '../../connectors/mysql/sql/pool';
-import { LocalTarget, type RunningWorker } from '../../deploy/supervisor';
+import { type RunningWorker, Supervisor } from '../../deploy/supervisor';
 import { systemClock } from '../../topology/core/clock';
 import { type Environment, required } from '../../topology/settings/environment';
 import { packageRoot } from '../../topology/settings/package';
@@ -27,7 +27,7 @@ export class Deployment {
     readonly client: Client,
     /** May do everything: for looking, and for what plain SQL may do. */
     readonly sql: Pool,
-    private readonly workers: LocalTarget,
+    private readonly workers: Supervisor,
   ) {}
 
   /**
@@ -149,8 +149,8 @@ export function localTarget(
   settings: Readonly<Record<string, string>>,
   onEvent: (text: string) => void = () => undefined,
   program: readonly string[] = downspoutWorker,
-): LocalTarget {
-  return new LocalTarget({
+): Supervisor {
+  return new Supervisor({
     clock: systemClock,
     workers: workers.map(({ name, component }) => ({ name, args: [...program, component] })),
     settings,

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { withLock } from '../../deploy/stack/host/lock';
-import { isAlive, ownRecord, type ProcessRecord } from '../../deploy/stack/host/processes';
+import { ownRecord, type ProcessRecord, stillRuns } from '../../deploy/stack/host/processes';
 import { NativeStack } from '../../deploy/stack/native-stack';
 import type { PartEvent } from '../../deploy/stack/stack';
 import { systemClock } from '../../topology/core/clock';
@@ -49,7 +49,7 @@ export function testStackVariables(): Readonly<Record<string, string>> {
 function hasUsers(): boolean {
   mkdirSync(usersFolder, { recursive: true });
   const files = readdirSync(usersFolder).map((name) => join(usersFolder, name));
-  const dead = files.filter((file) => !isAlive(JSON.parse(readFileSync(file, 'utf8')) as ProcessRecord));
+  const dead = files.filter((file) => !stillRuns(JSON.parse(readFileSync(file, 'utf8')) as ProcessRecord));
   for (const file of dead) rmSync(file, { force: true });
   return files.length > dead.length;
 }

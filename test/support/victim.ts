@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { LocalTarget, RunningWorker } from '../../deploy/supervisor';
+import type { RunningWorker, Supervisor } from '../../deploy/supervisor';
 import type { FailPoint } from '../../deploy/worker/fail-points';
 import { systemClock } from '../../topology/core/clock';
 import { type Deployment, localTarget, workerSettings } from './deployment';
@@ -19,7 +19,7 @@ export class Victim {
   private constructor(
     readonly point: FailPoint,
     private readonly deployment: Deployment,
-    private readonly target: LocalTarget,
+    private readonly target: Supervisor,
   ) {}
 
   static start(deployment: Deployment, component: string, point: FailPoint): Victim {
@@ -27,7 +27,7 @@ export class Victim {
     const text = `${point.name}:${point.action}:${point.nth}`;
     const settings = { ...workerSettings(environment), DOWNSPOUT_FAIL_POINTS: text };
     const name = `${component}-until-${point.name}-${point.action}`;
-    const target: LocalTarget = localTarget(environment, [{ name, component }], settings, (how) => {
+    const target: Supervisor = localTarget(environment, [{ name, component }], settings, (how) => {
       victim.ends.push({ how, at: systemClock.now() });
       settings.DOWNSPOUT_FAIL_POINTS = '';
     });

@@ -7,7 +7,7 @@ import { parseCount } from '../../console/durations';
 import type { Output, OutputOptions } from '../../console/output';
 import { type DemoResult, runDemo } from '../../demo/demo';
 import { KeptWorkers } from '../../demo/kept';
-import { latenessFigures } from '../../demo/live-view';
+import { afterDueFigures } from '../../demo/live-view';
 import { summaryText } from '../../demo/summary';
 import { startedStack } from '../../stack/choice';
 import { stackFolder } from '../../stack/stack-folder';
@@ -77,7 +77,7 @@ async function demo(options: DemoVerbOptions, output: Output, kept: KeptWorkers)
   if (verdict === null || !verdict.holds) process.exitCode = 1;
   if (verdict === null || result === undefined) return;
   if (result.kept.pids.length > 0) kept.keep(result.kept.pids);
-  const report = { ...verdict, lateness: latenessFigures(verdict.lateness), metrics: result.kept.metrics };
+  const report = { ...verdict, afterDue: afterDueFigures(verdict.afterDue), metrics: result.kept.metrics };
   output.data(report, () => ['', summaryText(verdict, output), '', ...whereNext(result, ranBefore)].join('\n'));
 }
 

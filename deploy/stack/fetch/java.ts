@@ -2,15 +2,15 @@ import { writeFileSync } from 'node:fs';
 import { UserError } from '../../../topology/core/errors';
 import { onPath, tryRun } from '../host/commands';
 
-const OLDEST = 17;
+const OLDEST_VERSION = 17;
 
 /** @throws UserError naming what to install */
 export async function requireJava(): Promise<void> {
   const banner = await tryRun('java', ['-version']);
   const version = Number(/version "(\d+)/.exec(banner ?? '')?.[1] ?? 0);
-  if (version < OLDEST) {
+  if (version < OLDEST_VERSION) {
     throw new UserError(
-      `Java ${OLDEST} or newer is needed for Kafka and there is ${banner === null ? 'no `java`' : `Java ${version}`} ` +
+      `Java ${OLDEST_VERSION} or newer is needed for Kafka and there is ${banner === null ? 'no `java`' : `Java ${version}`} ` +
         'on the PATH. Install a JRE, or use Docker: downspout up --docker',
     );
   }

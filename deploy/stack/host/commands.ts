@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { UserError } from '../../../topology/core/errors';
 
-const OUTPUT_LIMIT = 64 * 1024 * 1024;
+const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /**
  * Runs a program to its end and returns what it printed on both outputs.
@@ -16,7 +16,7 @@ export function run(
     const child = execFile(
       command,
       args,
-      { cwd: options.cwd, encoding: 'utf8', maxBuffer: OUTPUT_LIMIT },
+      { cwd: options.cwd, encoding: 'utf8', maxBuffer: MAX_OUTPUT_BYTES },
       (error, stdout, stderr) => {
         if (error === null) {
           resolve(stdout + stderr);

@@ -1,9 +1,9 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../../../topology/core/clock';
-import { isAlive, ownRecord, type ProcessRecord } from './processes';
+import { ownRecord, type ProcessRecord, stillRuns } from './processes';
 
-const POLL = 50;
+const POLL_MS = 50;
 let sequence = 0;
 
 /**
@@ -20,10 +20,10 @@ export async function withLock<T>(
   const own = `${path}.${process.pid}.${sequence++}`;
   writeFileSync(own, JSON.stringify(ownRecord()));
   try {
-    for (let waited = false; !take(own, path); await clock.sleep(POLL)) {
+    for (let waited = false; !take(own, path); await clock.sleep(POLL_MS)) {
       const holder = readHolder(path);
       if (holder === null) continue;
-      if (!isAlive(holder)) {
+      if (!stillRuns(holder)) {
         discard(path, holder, own);
       } else if (!waited) {
         onWait(holder.pid);

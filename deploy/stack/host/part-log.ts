@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 
-const LINES = 15;
+const SHOWN_LINES = 15;
 
 /** Bytes in a file; 0 when there is none. */
 export function sizeOf(path: string): number {
@@ -23,7 +23,7 @@ export function endOfLog(path: string, from: number): string {
     .trimEnd()
     .split('\n')
     .filter((line) => !/^\s+(at |\.\.\. \d+ more)/.test(line))
-    .slice(-LINES);
+    .slice(-SHOWN_LINES);
   return lines.map((line) => `  | ${line}`).join('\n');
 }
 

@@ -2,8 +2,8 @@ import { randomInt } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 
 /** Below the range from which systems take ports for outgoing connections. */
-const FIRST = 20_000;
-const LAST = 31_999;
+const FIRST_PORT = 20_000;
+const LAST_PORT = 31_999;
 
 /** Whether this machine's port can be listened on now. */
 export function isFree(port: number): Promise<boolean> {
@@ -17,23 +17,23 @@ export function isFree(port: number): Promise<boolean> {
 /** A port that nobody listens on and that is not in `taken`. */
 export async function freePort(taken: ReadonlySet<number>): Promise<number> {
   for (;;) {
-    const port = randomInt(FIRST, LAST + 1);
+    const port = randomInt(FIRST_PORT, LAST_PORT + 1);
     if (!taken.has(port) && (await isFree(port))) return port;
   }
 }
 
 /**
  * Connects to a port of this machine, sends `request` and returns the first bytes that come back.
- * @returns null when nobody answers within `limit` milliseconds
+ * @returns null when nobody answers within `limitMs`
  */
-export function ask(port: number, request: Buffer | null, limit: number): Promise<Buffer | null> {
+export function ask(port: number, request: Buffer | null, limitMs: number): Promise<Buffer | null> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' });
     const done = (answer: Buffer | null) => {
       socket.destroy();
       resolve(answer);
     };
-    socket.setTimeout(limit, () => done(null));
+    socket.setTimeout(limitMs, () => done(null));
     socket.once('connect', () => request !== null && socket.write(request));
     socket.once('data', done);
     socket.once('error', () => done(null));

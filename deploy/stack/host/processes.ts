@@ -52,28 +52,28 @@ export function recordOf(pid: number): ProcessRecord | null {
 }
 
 /** Whether that very process still runs, and not another one with its id. */
-export function isAlive(record: ProcessRecord): boolean {
+export function stillRuns(record: ProcessRecord): boolean {
   return startOf(record.pid) === record.started;
 }
 
 /**
- * Ends a process: SIGTERM, and SIGKILL when it has not ended within `grace` milliseconds.
+ * Ends a process: SIGTERM, and SIGKILL when it has not ended within `graceMs`.
  * @returns how it went: it was `gone` already, it `ended`, or it was `killed`
  */
 export async function endProcess(
   record: ProcessRecord,
-  grace: number,
+  graceMs: number,
   clock: Clock,
 ): Promise<'gone' | 'ended' | 'killed'> {
-  if (!isAlive(record)) return 'gone';
+  if (!stillRuns(record)) return 'gone';
   signal(record, 'SIGTERM');
-  const limit = clock.monotonic() + grace;
+  const limit = clock.monotonic() + graceMs;
   while (clock.monotonic() < limit) {
-    if (!isAlive(record)) return 'ended';
+    if (!stillRuns(record)) return 'ended';
     await clock.sleep(25);
   }
   signal(record, 'SIGKILL');
-  while (isAlive(record)) await clock.sleep(25);
+  while (stillRuns(record)) await clock.sleep(25);
   return 'killed';
 }
 

@@ -40,7 +40,7 @@ export function workerProperties(context: PartContext, plugins: string): Record<
 export class ConnectPart implements Part {
   readonly name = 'connect';
   readonly needed = true;
-  readonly grace = 10_000;
+  readonly graceMs = 10_000;
   readonly port: number;
   readonly version: string;
   private jars = '';

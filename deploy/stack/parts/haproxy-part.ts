@@ -21,7 +21,7 @@ export function haproxyConfiguration(context: PartContext): string {
 export class HaproxyPart implements Part {
   readonly name = 'haproxy';
   readonly needed = true;
-  readonly grace = 5_000;
+  readonly graceMs = 5_000;
   readonly port: number;
   version: string;
   private program: UnpackedProgram | null = null;

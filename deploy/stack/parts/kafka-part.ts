@@ -86,7 +86,7 @@ export function propertiesOf(environment: Readonly<Record<string, string>>, pref
 export class KafkaPart implements Part {
   readonly name = 'kafka';
   readonly needed = true;
-  readonly grace = 20_000;
+  readonly graceMs = 20_000;
   readonly port: number;
   version: string;
   private jars = '';

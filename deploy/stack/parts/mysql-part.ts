@@ -48,7 +48,7 @@ export type MySqlName = 'mysql' | 'mysql-b';
 /** mysqld with the flags of docker-compose.yml. */
 export class MySqlPart implements Part {
   readonly needed = true;
-  readonly grace = 20_000;
+  readonly graceMs = 20_000;
   readonly port: number;
   version: string;
   private server: Server | null = null;

@@ -24,8 +24,8 @@ export interface Part {
   /** Major, minor and patch where they are known. */
   readonly version: string;
   readonly port: number;
-  /** Milliseconds from SIGTERM to SIGKILL. */
-  readonly grace: number;
+  /** From SIGTERM to SIGKILL. */
+  readonly graceMs: number;
   /**
    * Finds the program or fetches it. Called before `prepare`.
    * @param onFetch called when something is downloaded

@@ -14,7 +14,7 @@ const IMAGE_FOLDER = '/etc/prometheus';
 export class PrometheusPart implements Part {
   readonly name = 'prometheus';
   readonly needed = false;
-  readonly grace = 10_000;
+  readonly graceMs = 10_000;
   readonly port: number;
   version: string;
   private command = '';

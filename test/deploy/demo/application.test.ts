@@ -1,10 +1,10 @@
 import { Application, type Scheduling } from '../../../deploy/demo/application';
-import { planDemo } from '../../../deploy/demo/demo-script';
+import { writeDemoScript } from '../../../deploy/demo/demo-script';
 import { judge } from '../../../deploy/demo/judge';
 import { ManualClock } from '../../support/manual-clock';
 
 const START = 1_800_000_000_000;
-const plan = planDemo(7);
+const script = writeDemoScript(7);
 
 interface Row {
   dueAt: number;
@@ -52,13 +52,13 @@ class Table implements Scheduling {
 test('what the application remembers being told is what the table did', async () => {
   const clock = new ManualClock(START);
   const table = new Table(clock);
-  const application = new Application(plan, table, 'http://127.0.0.1:1', clock, START);
+  const application = new Application(script, table, 'http://127.0.0.1:1', clock, START);
   const playing = application.play(new AbortController().signal);
-  await clock.advance(plan.endsAt + 1_000);
+  await clock.advance(script.endsAt + 1_000);
   await playing;
 
-  expect(application).toMatchObject({ scheduled: plan.messages.length, tooLate: table.lateAnswers });
-  expect(application.edited + application.canceled + application.tooLate).toBe(plan.changes.length);
+  expect(application).toMatchObject({ scheduled: script.messages.length, tooLate: table.lateAnswers });
+  expect(application.edited + application.canceled + application.tooLate).toBe(script.changes.length);
   expect(application.tooLate).toBeGreaterThan(0);
 
   const arrivals = [...table.rows].flatMap(([key, { dueAt, tag, state }]) =>
@@ -78,11 +78,11 @@ test('what the application remembers being told is what the table did', async ()
 test('an abort ends the play at once', async () => {
   const clock = new ManualClock(START);
   const abort = new AbortController();
-  const application = new Application(plan, new Table(clock), 'http://127.0.0.1:1', clock, START);
+  const application = new Application(script, new Table(clock), 'http://127.0.0.1:1', clock, START);
   const playing = application.play(abort.signal);
   await clock.advance(1_000);
   abort.abort();
   await playing;
-  expect(application.scheduled).toBeLessThan(plan.messages.length);
+  expect(application.scheduled).toBeLessThan(script.messages.length);
   expect(clock.timers).toBe(0);
 });

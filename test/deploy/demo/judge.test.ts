@@ -36,7 +36,7 @@ test('a run in which everything was accepted once or canceled holds', () => {
     [row('a'), row('b'), row('c', { state: 'canceled' })],
   );
   expect(verdict).toMatchObject({ told: 3, acceptedOnce: 2, canceled: 1, holds: true, examples: [] });
-  expect(verdict.lateness).toEqual([5, 7]);
+  expect(verdict.afterDue).toEqual([5, 7]);
 });
 
 test('a request repeated because the row was in doubt is explained', () => {

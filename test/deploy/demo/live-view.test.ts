@@ -1,9 +1,9 @@
 import { PassThrough } from 'node:stream';
 import { colorsFor } from '../../../deploy/console/output';
-import { LiveView, latenessFigures, plainLine, type Snapshot, stageLines } from '../../../deploy/demo/live-view';
+import { afterDueFigures, type LiveFigures, LiveView, plainLine, stageLines } from '../../../deploy/demo/live-view';
 import { ManualClock } from '../../support/manual-clock';
 
-const snapshot: Snapshot = {
+const snapshot: LiveFigures = {
   elapsed: 12_300,
   endsAt: 60_000,
   nextBurst: { name: '9:00', count: 2_000, inMs: 9_700 },
@@ -16,7 +16,7 @@ const snapshot: Snapshot = {
   held: 7,
   inFlight: 3,
   delivered: 140,
-  lateness: { p50: 3.2, p99: 41, max: 1_250 },
+  afterDue: { p50: 3.2, p99: 41, max: 1_250 },
 };
 
 function sink(isTTY: boolean) {
@@ -26,7 +26,7 @@ function sink(isTTY: boolean) {
 
 test('each stage has a line that fits 78 columns', () => {
   const lines = stageLines({ ...snapshot, scheduled: 999_999, delivered: 999_999 }, colorsFor(sink(false).stream));
-  for (const name of ['application', 'spouts', 'Kafka', 'bolts', 'receiver', 'lateness']) {
+  for (const name of ['application', 'spouts', 'Kafka', 'bolts', 'receiver', 'after due']) {
     expect(lines.filter((line) => line.trim().startsWith(name))).toHaveLength(1);
   }
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(78);
@@ -62,9 +62,9 @@ test('without a terminal there are plain lines, every few seconds', async () => 
   expect(lines.join('')).not.toContain('\x1b');
 });
 
-test('lateness figures are nearest-rank percentiles', () => {
-  expect(latenessFigures([])).toBeNull();
-  expect(latenessFigures(Array.from({ length: 100 }, (_, index) => 100 - index))).toEqual({
+test('figures after due are nearest-rank percentiles', () => {
+  expect(afterDueFigures([])).toBeNull();
+  expect(afterDueFigures(Array.from({ length: 100 }, (_, index) => 100 - index))).toEqual({
     p50: 50,
     p99: 99,
     max: 100,

@@ -45,7 +45,7 @@ test('a message is accepted once by its key, and judged by its due time', async 
     duplicates: 1,
     withoutKey: 0,
     early: 1,
-    lateness: { p50: 10, p90: 100, p99: 100, max: 100 },
+    afterDue: { p50: 10, p90: 100, p99: 100, max: 100 },
     firstAt: 1_000,
     lastAt: 1_020,
   });
@@ -56,7 +56,7 @@ test('a message is accepted once by its key, and judged by its due time', async 
     ['3', 't3', 1_020, true],
   ]);
   server.arrivals.reset();
-  expect(server.arrivals.report()).toMatchObject({ requests: 0, accepted: 0, lateness: null, firstAt: null });
+  expect(server.arrivals.report()).toMatchObject({ requests: 0, accepted: 0, afterDue: null, firstAt: null });
 });
 
 test.each([

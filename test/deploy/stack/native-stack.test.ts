@@ -35,7 +35,7 @@ function part(name: string, needed: boolean, { ports, folder: at }: PartContext)
     needed,
     version: '1.0',
     port,
-    grace: 5_000,
+    graceMs: 5_000,
     fetch: async () => undefined,
     prepare: async () => {
       mkdirSync(join(at, name), { recursive: true });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { LocalTarget } from '../../../deploy/supervisor';
+import { Supervisor } from '../../../deploy/supervisor';
 import { systemClock } from '../../../topology/core/clock';
 import { packageRoot } from '../../../topology/settings/package';
 
@@ -13,7 +13,7 @@ export interface CrewOptions {
 
 /** Worker processes as `downspout worker` starts them, each with an engine that starts it again. By name: `due-0`. */
 export class Crew {
-  private readonly members = new Map<string, LocalTarget>();
+  private readonly members = new Map<string, Supervisor>();
 
   constructor(private readonly options: CrewOptions) {}
 
@@ -25,7 +25,7 @@ export class Crew {
   start(name: string, own: Readonly<Record<string, string>> = {}): void {
     const { settings, logFolder } = this.options;
     const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
-    const target = new LocalTarget({
+    const target = new Supervisor({
       clock: systemClock,
       workers: [{ name, args: [program, 'worker', '--component', name.replace(/-\d+$/, '')] }],
       settings: { ...settings, ...own },

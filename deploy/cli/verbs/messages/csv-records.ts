@@ -1,6 +1,6 @@
 import { parse } from 'csv-parse';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
-import { FIELDS, LONGEST_RECORD, type SourceRecord } from './source-record';
+import { FIELDS, MAX_RECORD_BYTES, type SourceRecord } from './source-record';
 
 interface CsvItem {
   readonly info: { readonly lines: number };
@@ -18,7 +18,7 @@ export async function* csvRecords(chunks: AsyncIterable<Buffer>): AsyncGenerator
     // The parser's own recovery from these two loses the lines that follow; they are checked here instead.
     relax_quotes: true,
     relax_column_count: true,
-    max_record_size: LONGEST_RECORD,
+    max_record_size: MAX_RECORD_BYTES,
     skip_records_with_error: true,
     on_skip: (error) => {
       unreadable ??= /QUOTE_NOT_CLOSED|MAX_RECORD_SIZE/.test(error?.code ?? '')

@@ -3,7 +3,7 @@ import type { ScheduleAnswer } from '../../../../connectors/mysql/client/schedul
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import type { SourceRecord } from './source-record';
 
-const BATCH = 1_000;
+const BATCH_ROWS = 1_000;
 
 /** Counts of lines so far. */
 export interface ImportCounts {
@@ -62,7 +62,7 @@ export async function runImport(records: AsyncIterable<SourceRecord>, options: I
       if (typeof checked === 'string') bad(record.line, checked);
       else batch.push({ line: record.line, message: checked });
     }
-    if (batch.length === BATCH) await flush();
+    if (batch.length === BATCH_ROWS) await flush();
   }
   await flush();
   await writing;

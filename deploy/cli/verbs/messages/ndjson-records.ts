@@ -1,5 +1,5 @@
 import { reasonOf } from '../../../../topology/core/errors';
-import { FIELDS, LONGEST_RECORD, type SourceRecord } from './source-record';
+import { FIELDS, MAX_RECORD_BYTES, type SourceRecord } from './source-record';
 
 /** One JSON object a line. */
 export async function* ndjsonRecords(chunks: AsyncIterable<Buffer>): AsyncGenerator<SourceRecord> {
@@ -7,7 +7,7 @@ export async function* ndjsonRecords(chunks: AsyncIterable<Buffer>): AsyncGenera
   for await (const bytes of lines(chunks)) {
     line += 1;
     if (bytes === null) {
-      yield { line, ok: false, reason: `longer than ${LONGEST_RECORD} bytes` };
+      yield { line, ok: false, reason: `longer than ${MAX_RECORD_BYTES} bytes` };
       continue;
     }
     const text = bytes.toString().replace(/^\ufeff/, '');
@@ -42,14 +42,14 @@ async function* lines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer | nu
   let parts: Buffer[] = [];
   let length = 0;
   const take = () => {
-    const line = length > LONGEST_RECORD ? null : Buffer.concat(parts);
+    const line = length > MAX_RECORD_BYTES ? null : Buffer.concat(parts);
     parts = [];
     length = 0;
     return line;
   };
   const keep = (part: Buffer) => {
     length += part.length;
-    if (length > LONGEST_RECORD) parts = [];
+    if (length > MAX_RECORD_BYTES) parts = [];
     else parts.push(part);
   };
   for await (const chunk of chunks) {

@@ -4,7 +4,7 @@ export type SourceRecord =
   | { readonly line: number; readonly ok: false; readonly reason: string };
 
 /** A line or record longer than this is bad: without a bound one unclosed quote would read the whole file into memory. */
-export const LONGEST_RECORD = 8 * 1024 * 1024;
+export const MAX_RECORD_BYTES = 8 * 1024 * 1024;
 
 export const FIELDS: readonly string[] = [
   'account',

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { freePort, isFree } from '../../../../deploy/stack/host/ports';
 import {
   endProcess,
-  isAlive,
   ownRecord,
   type ProcessRecord,
   startDetached,
+  stillRuns,
 } from '../../../../deploy/stack/host/processes';
 import { systemClock } from '../../../../topology/core/clock';
 
@@ -31,21 +31,21 @@ async function start(script: string, ...args: string[]): Promise<ProcessRecord> 
 describe('processes', () => {
   it('ends a process that obeys', async () => {
     const record = await start("setInterval(() => {}, 1000); console.log('up')");
-    expect(isAlive(record)).toBe(true);
+    expect(stillRuns(record)).toBe(true);
     expect(await endProcess(record, 10_000, systemClock)).toBe('ended');
-    expect(isAlive(record)).toBe(false);
+    expect(stillRuns(record)).toBe(false);
     expect(await endProcess(record, 10_000, systemClock)).toBe('gone');
   });
 
   it('kills a process that does not', async () => {
     const record = await start("process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); console.log('up')");
     expect(await endProcess(record, 50, systemClock)).toBe('killed');
-    expect(isAlive(record)).toBe(false);
+    expect(stillRuns(record)).toBe(false);
   });
 
   it('does not take another process with the same id for it', async () => {
     const stranger = { ...ownRecord(), started: 'another time' };
-    expect(isAlive(stranger)).toBe(false);
+    expect(stillRuns(stranger)).toBe(false);
     expect(await endProcess(stranger, 0, systemClock)).toBe('gone');
   });
 
@@ -58,7 +58,7 @@ describe('processes', () => {
       const record = await start(script, String(port));
       process.kill(record.pid, 'SIGKILL');
       // Without a pause: the moment in between is short.
-      while (isAlive(record)) continue;
+      while (stillRuns(record)) continue;
       expect(await isFree(port)).toBe(true);
     }
   });
