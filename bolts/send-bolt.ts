@@ -3,6 +3,7 @@ import type { Clock, DatabaseClock, Timer } from '../topology/core/clock';
 import type { Lease } from '../topology/core/lease';
 import type { Pauses } from '../topology/core/pauses';
 import type { RetryPolicy } from '../topology/core/retry-policy';
+import type { Gauges } from '../topology/gauges';
 import type { Due } from '../topology/streams';
 import type { Channel } from './channel';
 import { ClaimPlanner } from './claim/claim-planner';
@@ -160,7 +161,7 @@ export class SendBolt implements Bolt<Due> {
     this.timer = undefined;
   }
 
-  gauges(): Readonly<Record<string, number>> {
+  gauges(): Gauges {
     return {
       held: this.holding.size + this.prefetch.size,
       held_bytes: this.holding.bytes,

@@ -2,6 +2,7 @@ import type { Clock, DatabaseClock } from '../topology/core/clock';
 import type { Pauses } from '../topology/core/pauses';
 import type { Assignment, Emit, Spout } from '../topology/core/spout';
 import type { Tuple } from '../topology/core/tuple';
+import { channelGauge, type Gauges } from '../topology/gauges';
 import type { ScheduleChange } from '../topology/streams';
 import type { Acks } from './acks';
 import type { CdcHealth } from './cdc-health';
@@ -116,24 +117,23 @@ export class DueSpout implements Spout<ScheduleChange> {
     ]);
   };
 
-  /** `<figure>.<channel>`; `frontier` and `reconcile_age` in milliseconds, from now. */
-  readonly gauges = (): Readonly<Record<string, number>> => {
-    const gauges: Record<string, number> = {};
+  readonly gauges = (): Gauges => {
+    const gauges: { -readonly [name in keyof Gauges]: Gauges[name] } = {};
     const now = this.options.databaseClock.earliest();
     for (const channel of this.channels) {
       const { name, entries } = channel;
-      gauges[`pending.${name}`] = entries.pending;
-      gauges[`entries.${name}`] = entries.size;
-      gauges[`buckets.${name}`] = entries.buckets.count;
-      gauges[`blocked_accounts.${name}`] = entries.blocked.size;
-      gauges[`overflowed_accounts.${name}`] = entries.accounts.overflowed.size;
-      gauges[`reconcile_age.${name}`] = this.reconcile.age(channel);
+      gauges[channelGauge('pending', name)] = entries.pending;
+      gauges[channelGauge('entries', name)] = entries.size;
+      gauges[channelGauge('buckets', name)] = entries.buckets.count;
+      gauges[channelGauge('blocked_accounts', name)] = entries.blocked.size;
+      gauges[channelGauge('overflowed_accounts', name)] = entries.accounts.overflowed.size;
+      gauges[channelGauge('reconcile_age_ms', name)] = this.reconcile.age(channel);
       const distance = entries.frontier.earliest() - now;
-      if (Number.isFinite(distance)) gauges[`frontier.${name}`] = distance;
+      if (Number.isFinite(distance)) gauges[channelGauge('frontier_ms', name)] = distance;
     }
     const { lagMs, failed } = this.cdcWatch ?? {};
-    if (lagMs !== undefined) gauges['cdc_lag'] = lagMs;
-    if (failed !== undefined) gauges['cdc_failed'] = failed;
+    if (lagMs !== undefined) gauges.cdc_silent_ms = lagMs;
+    if (failed !== undefined) gauges.cdc_failed = failed;
     return gauges;
   };
 

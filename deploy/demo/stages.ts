@@ -1,5 +1,6 @@
 import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import type { Clock } from '../../topology/core/clock';
+import { type ChannelGaugeName, type GaugeName, metricName } from '../../topology/gauges';
 import type { Environment } from '../../topology/settings/environment';
 import { lagOf } from '../inspect/kafka';
 import type { ArrivalReport } from './arrivals';
@@ -66,10 +67,10 @@ export class Stages {
     try {
       const urls = await this.sources.workerUrls();
       const texts = await Promise.all(urls.map(readMetrics));
-      const sum = (name: string) => texts.reduce((total, text) => total + gaugeOf(text, name), 0);
-      this.pending = sum('downspout_pending');
-      this.held = sum('downspout_held');
-      this.inFlight = sum('downspout_in_flight') + sum('downspout_claimed_waiting');
+      const sum = (name: GaugeName | ChannelGaugeName) => texts.reduce((total, text) => total + gaugeOf(text, name), 0);
+      this.pending = sum('pending');
+      this.held = sum('held');
+      this.inFlight = sum('in_flight') + sum('claimed_waiting');
     } catch {
       this.pending = this.held = this.inFlight = null;
     }
@@ -96,9 +97,9 @@ async function readMetrics(url: string): Promise<string> {
 }
 
 /** The sum of a gauge over its labels, from the text that Prometheus reads. */
-export function gaugeOf(metrics: string, name: string): number {
+export function gaugeOf(metrics: string, name: GaugeName | ChannelGaugeName): number {
   let sum = 0;
-  for (const match of metrics.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))) {
+  for (const match of metrics.matchAll(new RegExp(`^${metricName(name)}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))) {
     const value = Number(match[1]);
     if (Number.isFinite(value)) sum += value;
   }

@@ -155,7 +155,7 @@ test('only the owner of partition 0 looks after CDC, restarts what failed and sa
   const owner = world.spout({ partitions: [0, 1], of: 4 });
   await world.run(12_000);
   expect(checks).toBe(3);
-  expect(owner.gauges()['cdc_lag']).toBe(7);
+  expect(owner.gauges()['cdc_silent_ms']).toBe(7);
   isAway = true;
   await world.run(6_000);
   isAway = false;
@@ -171,5 +171,5 @@ test('only the owner of partition 0 looks after CDC, restarts what failed and sa
   checks = 0;
   await world.run(20_000);
   expect(checks).toBe(0);
-  expect(owner.gauges()['cdc_lag']).toBeUndefined();
+  expect(owner.gauges()['cdc_silent_ms']).toBeUndefined();
 });

@@ -121,7 +121,7 @@ describe('2. memory and work are bounded by configuration, not by the table', ()
     const spout = world.spout();
     await world.run(10_000);
     expect(spout.gauges()['entries.webhook']).toBe(0);
-    expect(spout.gauges()['frontier.webhook']).toBeGreaterThanOrEqual(60_000);
+    expect(spout.gauges()['frontier_ms.webhook']).toBeGreaterThanOrEqual(60_000);
     await world.run(90_000);
     expect(world.ids()).toHaveLength(1_000);
     expect(world.emitted().filter(({ at, wakeAt }) => at < wakeAt - 2_000 || at > wakeAt - 1_900)).toEqual([]);

@@ -106,7 +106,7 @@ test('a long sweep takes a twentieth of the time and goes on where it was', asyn
   await world.run(60_000);
   // Besides, each channel opens a bucket every five seconds: 24 pages.
   expect(busy).toBeLessThan(24 * 100 + 60_000 * 0.05 * 1.2);
-  expect(spout.gauges()['reconcile_age.x']).toBeLessThan(40_000);
+  expect(spout.gauges()['reconcile_age_ms.x']).toBeLessThan(40_000);
 });
 
 test('acks that cannot be read do not keep rows from being recovered', async () => {

@@ -1,3 +1,4 @@
+import type { Gauges } from '../gauges';
 import type { Tuple } from './tuple';
 
 /** Tells the task that a tuple is dealt with: the group's offset may move past it. Calling it twice is harmless. */
@@ -28,6 +29,6 @@ export interface Bolt<In> {
   readonly drain: () => Promise<void>;
   /** Stops timers. Called after `drain`, or without it when the time for it has run out. */
   readonly close: () => Promise<void>;
-  /** Figures for status and metrics, by name, e.g. `{ held: 12, in_flight: 3 }`. */
-  readonly gauges: () => Readonly<Record<string, number>>;
+  /** Figures for status and metrics, e.g. `{ held: 12, in_flight: 3 }`. */
+  readonly gauges: () => Gauges;
 }

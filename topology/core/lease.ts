@@ -1,3 +1,6 @@
+/** How long a session may send after the renewal that it asked for last, as the database counts it. */
+export const LEASE_MS = 10_000;
+
 /**
  * The right of one worker session to send, counted on the monotonic clock from before the renewal was asked for, so it
  * always ends here before it ends in the database.

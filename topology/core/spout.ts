@@ -1,3 +1,4 @@
+import type { Gauges } from '../gauges';
 import type { Stream } from './stream';
 import type { Placement, Tuple } from './tuple';
 
@@ -28,6 +29,6 @@ export interface Spout<Feed> {
   readonly feed: (changes: readonly Tuple<Feed>[]) => void;
   /** Stops emitting; resolves when nothing is under way. */
   readonly close: () => Promise<void>;
-  /** Figures for status and metrics, by name, e.g. `{ pending: 12, buckets: 3 }`. */
-  readonly gauges: () => Readonly<Record<string, number>>;
+  /** Figures for status and metrics, e.g. `{ 'pending.webhook': 12, cdc_failed: 0 }`. */
+  readonly gauges: () => Gauges;
 }

@@ -2,6 +2,7 @@ import type { Bolt, Delivery } from '../core/bolt';
 import type { Clock, Timer } from '../core/clock';
 import { Unavailable } from '../core/errors';
 import type { BoltPart } from '../core/topology';
+import type { Gauges } from '../gauges';
 import { decode, type SkippedRecord } from './decode';
 import { OffsetTracker } from './offset-tracker';
 import type { GroupMember, LogRecord, StreamsClient } from './streams-client';
@@ -60,7 +61,7 @@ export class BoltTask<In> implements Task {
     return this.tracker.partitions;
   }
 
-  gauges(): Readonly<Record<string, number>> {
+  gauges(): Gauges {
     return { ...this.options.bolt.gauges(), uncommitted: this.tracker.outstanding, full: Number(this.full) };
   }
 

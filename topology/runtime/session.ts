@@ -1,18 +1,15 @@
 import type { Clock } from '../core/clock';
 import { DatabaseClockBounds } from '../core/database-clock';
 import { Unavailable } from '../core/errors';
-import type { Lease } from '../core/lease';
+import { LEASE_MS, type Lease } from '../core/lease';
 import type { Pauses } from '../core/pauses';
 import type { WorkerIdentity, WorkerRegistry, WorkerReport } from './worker-registry';
 
-/** Milliseconds. */
-const LEASE = 10_000;
-const RENEWAL = 3_000;
+const RENEW_EVERY_MS = 3_000;
 /** The lease ends here this much sooner than in the database. */
-const MARGIN = 1_000;
-const PULSE = 1_000;
-/** After the database did not answer. */
-const AGAIN = 500;
+const LEASE_MARGIN_MS = 1_000;
+const PULSE_EVERY_MS = 1_000;
+const RETRY_UNAVAILABLE_MS = 500;
 
 export interface SessionOptions {
   readonly registry: WorkerRegistry;
@@ -65,10 +62,10 @@ export class Session implements Lease, Pauses {
   async open(): Promise<void> {
     const { registry, identity, clock } = this.options;
     const sent = clock.monotonic();
-    await registry.register(identity, LEASE);
-    this.until = sent + LEASE - MARGIN;
+    await registry.register(identity, LEASE_MS);
+    this.until = sent + LEASE_MS - LEASE_MARGIN_MS;
     await this.pulse();
-    this.loops = [this.repeat(RENEWAL, () => this.renew()), this.repeat(PULSE, () => this.pulse())];
+    this.loops = [this.repeat(RENEW_EVERY_MS, () => this.renew()), this.repeat(PULSE_EVERY_MS, () => this.pulse())];
   }
 
   /** Tells the database at once what the worker owns, not only with the next renewal. */
@@ -76,8 +73,8 @@ export class Session implements Lease, Pauses {
     const { registry, clock, report, onDead } = this.options;
     if (this.dead) return;
     const sent = clock.monotonic();
-    if (await registry.renew(this.session, LEASE, report())) {
-      this.until = Math.max(this.until, sent + LEASE - MARGIN);
+    if (await registry.renew(this.session, LEASE_MS, report())) {
+      this.until = Math.max(this.until, sent + LEASE_MS - LEASE_MARGIN_MS);
       return;
     }
     this.dead = true;
@@ -112,7 +109,7 @@ export class Session implements Lease, Pauses {
       } catch (error) {
         onError(error);
         if (!(error instanceof Unavailable)) return;
-        delay = AGAIN;
+        delay = RETRY_UNAVAILABLE_MS;
       }
     }
   }

@@ -2,6 +2,7 @@ import { Unavailable } from '../core/errors';
 import type { Assignment, Spout } from '../core/spout';
 import type { SpoutPart } from '../core/topology';
 import type { Tuple } from '../core/tuple';
+import type { Gauges } from '../gauges';
 import { decode, type SkippedRecord } from './decode';
 import type { GroupMember, LogRecord, PartitionOffset, StreamsClient } from './streams-client';
 import type { Task } from './task';
@@ -42,7 +43,7 @@ export class SpoutTask<Feed> implements Task {
     return [...this.progress.keys()];
   }
 
-  gauges(): Readonly<Record<string, number>> {
+  gauges(): Gauges {
     let lag = 0;
     for (const progress of this.progress.values()) lag += progress.lag;
     return { ...this.options.spout.gauges(), feed_lag: lag };

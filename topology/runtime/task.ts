@@ -1,3 +1,5 @@
+import type { Gauges } from '../gauges';
+
 /** A component's share of the work in this worker: its assigned partitions. */
 export interface Task {
   readonly component: string;
@@ -7,5 +9,5 @@ export interface Task {
   stop(): Promise<void>;
   /** Partitions that it owns now. */
   readonly partitions: readonly number[];
-  gauges(): Readonly<Record<string, number>>;
+  gauges(): Gauges;
 }

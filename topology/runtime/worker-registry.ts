@@ -1,4 +1,5 @@
 import type { ClockReading } from '../core/clock';
+import type { Gauges } from '../gauges';
 
 /** One life of a worker process, as it is registered. */
 export interface WorkerIdentity {
@@ -17,7 +18,7 @@ export interface WorkerIdentity {
 /** What a worker tells about itself with each renewal: partitions by component, and gauges by component. */
 export interface WorkerReport {
   readonly partitions: Readonly<Record<string, readonly number[]>>;
-  readonly gauges: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly gauges: Readonly<Record<string, Gauges>>;
 }
 
 /** What the database says to a worker once a second. */

@@ -1,4 +1,5 @@
 import { Unavailable } from '../../../topology/core/errors';
+import type { Gauges } from '../../../topology/gauges';
 import type { MessageState } from '../../../topology/message';
 import { integer, NOW_MS } from '../sql/literals';
 import type { Pool } from '../sql/pool';
@@ -39,7 +40,7 @@ export interface WorkerStatus {
   /** `late`: its lease has run out, and no spout has buried it yet. */
   readonly state: 'alive' | 'late' | 'dead' | 'left';
   readonly partitions: Readonly<Record<string, readonly number[]>>;
-  readonly gauges: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly gauges: Readonly<Record<string, Gauges>>;
 }
 
 /** Counting every row reads the whole table; beyond this time the answer is null. Milliseconds. */

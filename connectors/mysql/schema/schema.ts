@@ -14,6 +14,7 @@ import {
   uniqueIndex,
   varchar,
 } from 'drizzle-orm/mysql-core';
+import type { Gauges } from '../../../topology/gauges';
 import { messageStates } from '../../../topology/message';
 
 /** Text that is a key: `Order-A` and `order-a` are two. */
@@ -93,7 +94,7 @@ export const workers = mysqlTable('workers', {
   leftAt: instant(),
   report: json().$type<{
     partitions: Record<string, number[]>;
-    gauges: Record<string, Record<string, number>>;
+    gauges: Record<string, Gauges>;
   }>(),
 });
 

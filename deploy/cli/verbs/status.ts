@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { StateCount, Waiting, WorkerStatus } from '../../../connectors/mysql/operators/status';
 import { systemClock } from '../../../topology/core/clock';
+import { channelGauge, type Gauges } from '../../../topology/gauges';
 import { messageStates } from '../../../topology/message';
 import type { Column, Output, OutputOptions } from '../../console/output';
 import { formatCount, formatDuration, formatInstant, formatPartitions, formatRelative } from '../../console/units';
@@ -95,7 +96,7 @@ function waitingText(
   queued: StatusReport['queued'],
   output: Output,
 ): string {
-  const gauge = (component: string, name: string) =>
+  const gauge = (component: string, name: keyof Gauges) =>
     workers
       .filter(({ state }) => state === 'alive')
       .reduce((sum, { gauges }) => sum + (gauges[component]?.[name] ?? 0), 0);
@@ -104,7 +105,11 @@ function waitingText(
     { title: 'open', align: 'right', value: ({ open }) => formatCount(open) },
     { title: 'overdue', align: 'right', value: ({ overdue }) => formatCount(overdue) },
     { title: 'oldest wakes', value: ({ oldest }) => `${formatInstant(oldest)}, ${formatRelative(oldest, now)}` },
-    { title: 'pending', align: 'right', value: ({ channel }) => formatCount(gauge('due', `pending.${channel}`)) },
+    {
+      title: 'pending',
+      align: 'right',
+      value: ({ channel }) => formatCount(gauge('due', channelGauge('pending', channel))),
+    },
     {
       title: 'queued',
       align: 'right',

@@ -6,6 +6,7 @@ import { type Client, createClient } from '../../../connectors/mysql/client/clie
 import { Pool } from '../../../connectors/mysql/sql/pool';
 import { provision } from '../../../deploy/provision';
 import { systemClock } from '../../../topology/core/clock';
+import type { Gauges } from '../../../topology/gauges';
 import { type Environment, readEnvironment, required } from '../../../topology/settings/environment';
 import { readTopologySettings } from '../../../topology/settings/topology-settings';
 import { Random } from '../../support/random';
@@ -23,6 +24,15 @@ export const WORKERS = ['due-0', 'due-1', 'webhook-0', 'webhook-1'];
 /** Milliseconds until everything must be well after the faults, and until no row is open. */
 const RECOVERY = 90_000;
 const SETTLING = 120_000;
+/** What must be 0 when everything has come to rest. */
+const WORK_LEFT = [
+  'pending.webhook',
+  'feed_lag',
+  'held',
+  'claimed_waiting',
+  'in_flight',
+  'unwritten',
+] as const satisfies (keyof Gauges)[];
 
 /** What faults act on: a stack of their own, workers, a receiver, and clients that keep a log. */
 export class Arena {
@@ -171,15 +181,7 @@ export class Arena {
     const left: Record<string, number> = {};
     for (const { gauges } of await this.reports()) {
       for (const [component, own] of Object.entries(gauges)) {
-        for (const name of [
-          'pending.webhook',
-          'feed_lag',
-          'lag',
-          'held',
-          'claimed_waiting',
-          'in_flight',
-          'unwritten',
-        ]) {
+        for (const name of WORK_LEFT) {
           const label = `${name} of ${component}`;
           left[label] = (left[label] ?? 0) + (own[name] ?? 0);
         }
@@ -196,7 +198,7 @@ export class Arena {
     return rows.map(([pid, report]) => ({
       pid,
       partitions: {} as Record<string, number[]>,
-      gauges: {} as Record<string, Record<string, number>>,
+      gauges: {} as Record<string, Gauges>,
       ...(JSON.parse(report ?? '{}') as object),
     }));
   }

@@ -7,6 +7,7 @@ import type { RetryPolicy } from '../../../topology/core/retry-policy';
 import type { Spout } from '../../../topology/core/spout';
 import type { Codec } from '../../../topology/core/stream';
 import { TopologyBuilder } from '../../../topology/core/topology';
+import { type ChannelGaugeName, type GaugeName, gaugeParts } from '../../../topology/gauges';
 import { BoltTask } from '../../../topology/runtime/bolt-task';
 import { emitterOf } from '../../../topology/runtime/emitter';
 import { Session } from '../../../topology/runtime/session';
@@ -21,6 +22,17 @@ import type { Machine } from './machine';
 import type { SimulatedProvider } from './provider';
 import type { Sabotage } from './sabotage';
 import type { SimulatedStreams } from './streams';
+
+const WORK_LEFT: ReadonlySet<string> = new Set<GaugeName | ChannelGaugeName>([
+  'pending',
+  'entries',
+  'held',
+  'claimed_waiting',
+  'in_flight',
+  'unwritten',
+  'uncommitted',
+  'feed_lag',
+]);
 
 export interface WorkerOptions {
   readonly spouts: boolean;
@@ -101,8 +113,7 @@ export class SimulatedWorker {
     let left = 0;
     for (const task of this.tasks) {
       for (const [name, value] of Object.entries(task.gauges())) {
-        if (/^(pending\.|entries\.|held$|claimed_waiting|in_flight|unwritten|uncommitted|feed_lag)/.test(name))
-          left += value;
+        if (WORK_LEFT.has(gaugeParts(name).name)) left += value;
       }
     }
     return left;

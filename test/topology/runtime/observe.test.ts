@@ -1,5 +1,6 @@
 import { Unavailable } from '../../../topology/core/errors';
 import type { Emit } from '../../../topology/core/spout';
+import type { Gauges } from '../../../topology/gauges';
 import { Metrics } from '../../../topology/runtime/metrics';
 import {
   type Observer,
@@ -116,7 +117,7 @@ describe('observation', () => {
   });
 
   it('shows the figures of parts, with the channel as a label, and none that are gone', async () => {
-    const now: { figures: Record<string, number> } = { figures: { 'pending.webhook': 3, 'pending.x': 4, held: 5 } };
+    const now: { figures: Gauges } = { figures: { 'pending.webhook': 3, 'pending.x': 4, held: 5 } };
     observer.metrics.watch('due', () => now.figures);
     expect(await figures()).toMatchObject({
       'downspout_pending{component="due",channel="webhook"}': 3,
