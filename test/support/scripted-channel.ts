@@ -24,6 +24,8 @@ export interface Begun {
 /** What happens to one attempt: `after` milliseconds its outcome; `connecting` milliseconds before it may start. */
 export interface Step {
   readonly outcome: Outcome | 'not_started' | 'hangs' | Error;
+  /** The outcome comes of a request that could not be written: there is no connection, for example. */
+  readonly isUnwritten?: boolean;
   readonly after?: number;
   readonly connecting?: number;
 }
@@ -49,6 +51,8 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
   acceptedWithin = 1_000;
   /** What `lookup` answers, by id; absent when there is none. */
   readonly lookups = new Map<number, Lookup>();
+  /** Called in the tick in which a request begins. */
+  onBegun: () => void = () => undefined;
   byHost: (host: string) => Step | undefined = () => undefined;
   private readonly steps = new Map<number, Step[]>();
 
@@ -71,6 +75,7 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
   }
 
   prepare(_account: string, text: string): ScriptedPayload {
+    // Text that is not JSON stands for a bug of the channel's.
     const value = JSON.parse(text) as { url?: unknown; body?: unknown };
     if (typeof value.url !== 'string') throw new BadRecord('payload.url: expected a text');
     return { url: value.url, body: value.body, text };
@@ -85,9 +90,11 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
     const step = this.steps.get(attempt.id)?.shift() ?? this.byHost(host);
     if (step?.connecting !== undefined) await this.clock.sleep(step.connecting);
     if (step?.outcome === 'not_started') return 'not_started';
+    if (step?.isUnwritten === true) return step.outcome as Outcome;
     if (!attempt.mayStart()) return 'not_started';
     const { id, account, idempotencyKey: key } = attempt;
     this.journal.push({ id, account, key, content: prepared.text, at: this.clock.now() });
+    this.onBegun();
     const counted = ['all', host, account];
     for (const name of counted) this.count(name, 1);
     if (step?.outcome === 'hangs') return new Promise(() => {});

@@ -1,0 +1,32 @@
+import { channelKinds, channels, classOf } from '../../../connectors/channels/channel-kinds';
+import { UserError } from '../../../topology/core/errors';
+import { payloads } from '../../../topology/payloads';
+import { parseTopologySettings } from '../../../topology/settings/topology-settings';
+import { ManualClock } from '../../support/manual-clock';
+
+const build = (yaml: string) =>
+  channels(parseTopologySettings(yaml, 'topology.yaml'), {
+    clock: new ManualClock(),
+    allowPrivateAddresses: false,
+    secretsOf: async () => new Map(),
+  });
+
+test('every channel that can be scheduled for has a kind, and its class can be asked for', () => {
+  expect(Object.keys(channelKinds)).toEqual(Object.keys(payloads));
+  expect(classOf('webhook')).toBe('idempotent');
+  expect(classOf('pigeon')).toBeUndefined();
+  expect(classOf('constructor')).toBeUndefined();
+});
+
+test('only the channels that the topology names are built', async () => {
+  expect([...build('components: {due: {}}').keys()]).toEqual([]);
+  const built = build('components: {due: {}, webhook: {timeout: 1234}}');
+  expect([...built.keys()]).toEqual(['webhook']);
+  expect(built.get('webhook')).toMatchObject({ name: 'webhook', class: 'idempotent', acceptedWithin: 1_234 });
+  await built.get('webhook')?.close();
+});
+
+test('a component that is no channel is named, with the channels that there are', () => {
+  const message = 'topology.yaml: components.webhok: expected due or one of the channels webhook';
+  expect(() => build('components: {webhok: {}, webhook: {}}')).toThrow(new UserError(message));
+});
