@@ -1,7 +1,7 @@
 import { changeEventCodec } from '../connectors/debezium/change-event';
 import { Connector, failuresOf } from '../connectors/debezium/connector';
 import { captureNames, connectorSettings } from '../connectors/debezium/settings';
-import { removeTopics, setUpTopics, type TopicSpec, watchTopic } from '../connectors/kafka/topic-set-up';
+import { setUpTopics, type TopicSpec, watchTopic } from '../connectors/kafka/topic-set-up';
 import { migrate } from '../connectors/mysql/schema/migrate';
 import { createUsers } from '../connectors/mysql/schema/users';
 import { Pool } from '../connectors/mysql/sql/pool';
@@ -63,25 +63,6 @@ export async function provision(
   report('connector', `${connector.name} and its task are RUNNING`);
   const took = await seeOneChange(environment, connector, clock);
   report('changes', `a change came through in ${Math.round(took)} ms`);
-}
-
-/** Removes everything that `provision` made, but for the users, who may have other databases. For tests. */
-export async function deprovision(environment: Environment, clock: Clock): Promise<void> {
-  if (environment.DOWNSPOUT_NAMESPACE === '') throw new UserError('Only a deployment with a namespace can be removed.');
-  await connectorOf(environment, clock).remove(CONNECTOR_LIMIT_MS);
-  const prefix = topicName(environment.DOWNSPOUT_NAMESPACE, '');
-  await Promise.all([dropDatabase(environment, clock), removeTopics(required(environment, 'KAFKA_BROKERS'), prefix)]);
-}
-
-/** Removes the database and every message in it. For tests. */
-export async function dropDatabase(environment: Environment, clock: Clock): Promise<void> {
-  const url = required(environment, 'ADMIN_DATABASE_URL');
-  const pool = Pool.open(url, { clock, size: 1 });
-  try {
-    await pool.run(`DROP DATABASE IF EXISTS \`${new URL(url).pathname.slice(1)}\``);
-  } finally {
-    await pool.close();
-  }
 }
 
 /** The topics of a deployment. The connector's own are made by itself, but for the heartbeats'. */

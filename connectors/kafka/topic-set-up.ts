@@ -46,17 +46,6 @@ export function setUpTopics(brokers: readonly string[], topics: readonly TopicSp
   });
 }
 
-/** Removes every topic and idle consumer group whose name begins with `prefix`. Throws Unavailable. */
-export function removeTopics(brokers: readonly string[], prefix: string): Promise<void> {
-  return withAdmin(brokers, async (admin) => {
-    const topics = (await admin.listTopics()).filter((name) => name.startsWith(prefix));
-    if (topics.length > 0) await admin.deleteTopics({ topics, timeout: 10_000 });
-    const { groups } = await admin.listGroups();
-    const ours = groups.map(({ groupId }) => groupId).filter((group) => group.startsWith(prefix));
-    if (ours.length > 0) await admin.deleteGroups(ours);
-  });
-}
-
 /**
  * Shows every new record of a topic until it is closed. Throws Unavailable.
  * @param group of its own, removed in the end

@@ -33,8 +33,8 @@ export async function withPool<T>({ settings }: VerbContext, work: (pool: Pool) 
   const pool = Pool.open(required(settings.environment, 'DATABASE_URL'), {
     clock: systemClock,
     size: 2,
-    timeout: 30_000,
-    lockWait: 10,
+    timeoutMs: 30_000,
+    lockWaitSeconds: 10,
   });
   try {
     return await work(pool);

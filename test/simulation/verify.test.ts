@@ -25,7 +25,7 @@ beforeAll(async () => {
       sessions: new Map(table.sessions.map((one) => [one.session, one])),
       classOf: (channel: string) => histories.classes[channel],
       isTended: () => true,
-      patience: 0,
+      patienceMs: 0,
     };
     for (const row of table.rows) {
       const attempts = table.attempts.filter(({ id }) => id === row.id).toSorted((a, b) => a.version - b.version);

@@ -67,7 +67,7 @@ async function watch(done: () => boolean): Promise<{ looks: number; found: Viola
   const found: Violation[] = [];
   let looks = 0;
   for (; !done(); looks++) {
-    const report = await verify(deployment.sql, { classOf: () => 'idempotent', patience: 900_000, examples: 3 });
+    const report = await verify(deployment.sql, { classOf: () => 'idempotent', patienceMs: 900_000, examples: 3 });
     found.push(...report.findings.flatMap(({ examples }) => examples));
   }
   return { looks, found };

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeTopics } from '../../connectors/kafka/topic-set-up';
 import { migrate } from '../../connectors/mysql/schema/migrate';
 import { createUsers } from '../../connectors/mysql/schema/users';
-import { deprovision, dropDatabase, provision } from '../../deploy/provision';
+import { provision } from '../../deploy/provision';
 import { systemClock } from '../../topology/core/clock';
 import { type Environment, readEnvironment, required } from '../../topology/settings/environment';
 import { parseTopologySettings, type TopologySettings } from '../../topology/settings/topology-settings';
 import { topicName } from '../../topology/streams';
+import { deprovision, dropDatabase, removeTopics } from './removal';
 import { testStackFolder } from './shared-stack';
 
 /** A deployment of its own on the shared stack. */
@@ -29,7 +29,7 @@ export function testSettings(components = '{ webhook: {} }'): TopologySettings {
 export async function freshWorld(settings: TopologySettings = testSettings()): Promise<World> {
   const environment = freshEnvironment();
   await provision(environment, settings, systemClock, () => undefined);
-  return { environment, settings, close: () => deprovision(environment, systemClock) };
+  return { environment, settings, close: () => deprovision(environment) };
 }
 
 /** A database with schema and users only. */
@@ -42,7 +42,7 @@ export async function freshDatabase(): Promise<World> {
     worker: required(environment, 'WORKER_DATABASE_URL'),
     cdc: required(environment, 'CDC_DATABASE_URL'),
   });
-  return { environment, settings: testSettings(), close: () => dropDatabase(environment, systemClock) };
+  return { environment, settings: testSettings(), close: () => dropDatabase(environment) };
 }
 
 /** A namespace in Kafka only: topics and groups whose names begin with it are removed in the end. */

@@ -9,40 +9,38 @@ import { lock, lockOnce, type Standing, unique } from './standing';
 const CHANGEABLE = "m.state='scheduled' AND m.in_doubt=0";
 
 /**
- * Takes messages back. A row in doubt becomes `uncertain`, because an earlier attempt may have been accepted.
- * Call it within a transaction.
+ * Cancels messages. A row in doubt becomes `uncertain`, because the provider may have accepted an earlier attempt.
+ * The caller must have begun a transaction.
  */
-export async function cancelAll(session: Sql, targets: readonly Target[]): Promise<CancelAnswer[]> {
-  const standing = await lock(session, targets.map(checkTarget));
+export async function cancelAll(sql: Sql, targets: readonly Target[]): Promise<CancelAnswer[]> {
+  const standing = await lock(sql, targets.map(checkTarget));
   const there = unique(standing);
   await cancelThose(
-    session,
+    sql,
     'canceled',
     there.filter((row) => refusalOf(row) === null),
     CHANGEABLE,
   );
   const doubtful = there.filter((row) => refusalOf(row)?.result === 'in_doubt');
-  await cancelThose(session, 'uncertain', doubtful, "m.state='scheduled' AND m.in_doubt<>0");
+  await cancelThose(sql, 'uncertain', doubtful, "m.state='scheduled' AND m.in_doubt<>0");
   return standing.map((row) => (row === null ? { result: 'not_found' } : (refusalOf(row) ?? { result: 'canceled' })));
 }
 
-async function cancelThose(
-  session: Sql,
-  state: MessageState,
-  rows: readonly Standing[],
-  condition: string,
-): Promise<void> {
+async function cancelThose(sql: Sql, state: MessageState, rows: readonly Standing[], condition: string): Promise<void> {
   if (rows.length === 0) return;
-  await session.run(
+  await sql.run(
     `UPDATE scheduled_messages m FORCE INDEX (PRIMARY) SET m.state='${state}', m.version=m.version+1 ` +
       `WHERE m.id IN ${list(rows, ({ id }) => integer(id))} AND ${condition}`,
   );
 }
 
-/** Changes plans. A new due time clears the time of a retry; attempts start again. Call it within a transaction. */
-export async function editAll(session: Sql, edits: readonly Edit[]): Promise<EditAnswer[]> {
+/**
+ * Changes plans. A new due time clears the time of a retry, and attempts are counted from 0 again. The caller must have
+ * begun a transaction.
+ */
+export async function editAll(sql: Sql, edits: readonly Edit[]): Promise<EditAnswer[]> {
   for (const edit of edits) checkTimes(edit);
-  const standing = await lockOnce(session, edits.map(checkTarget), 'edit');
+  const standing = await lockOnce(sql, edits.map(checkTarget), 'edit');
   const answers = standing.map((row, index) => answerOf(row, edits[index] as Edit));
   const values = standing.flatMap((row, index) => {
     if (row === null || answers[index]?.result !== 'edited') return [];
@@ -52,8 +50,8 @@ export async function editAll(session: Sql, edits: readonly Edit[]): Promise<Edi
     return [`ROW(${integer(row.id)},${due},${payload},${text(edit.localTime ?? null)},${text(edit.zone ?? null)})`];
   });
   if (values.length > 0) {
-    // What the user typed belongs to the due time: with a new one it is replaced, or gone.
-    await session.run(
+    // `local_time` and `zone` describe the due time, so a new due time replaces or clears them.
+    await sql.run(
       `UPDATE (VALUES ${values.join(',')}) v(id, due_at, payload, local_time, zone) ` +
         'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id SET m.due_at=COALESCE(v.due_at, m.due_at), ' +
         'm.retry_at=IF(v.due_at IS NULL, m.retry_at, NULL), m.payload=IF(v.payload IS NULL, m.payload, v.payload), ' +
@@ -64,7 +62,7 @@ export async function editAll(session: Sql, edits: readonly Edit[]): Promise<Edi
   return answers;
 }
 
-/** What can be wrong whatever the row is like. @throws UserError */
+/** Checks what does not depend on the row. @throws UserError */
 function checkTimes(edit: Edit): void {
   if (edit.dueAt !== undefined) checkTime('dueAt', edit.dueAt);
   if (edit.localTime !== undefined) checkText('localTime', edit.localTime, 32);

@@ -2,7 +2,7 @@ import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import type { ChannelName } from '../../../topology/payloads';
 import { type CallerConnection, CallerExecutor, type Executor, PoolExecutor } from '../sql/executor';
-import { Pool } from '../sql/pool';
+import { Pool, type Sql } from '../sql/pool';
 import type { CancelAnswer, EditAnswer, RedriveAnswer, ResolveAnswer } from './answers';
 import { cancelAll, editAll } from './change';
 import { checkMessage, checkResolution, type Edit, type NewMessage, type Resolution, type Target } from './input';
@@ -26,16 +26,16 @@ export interface ClientOptions {
   readonly connections?: number;
 }
 
-/** Seconds to wait for a row that is just being claimed or written back, or that another transaction holds. */
-const LOCK_WAIT = 10;
-const MOST_OUTCOMES = 10_000;
+/** A worker holds a row for milliseconds, while it claims or writes back; another application may hold it for longer. */
+const LOCK_WAIT_SECONDS = 10;
+const MAX_OUTCOMES_PER_PAGE = 10_000;
 
 /**
- * Schedules, edits and cancels messages. Every call takes one or many; an array is answered in its order, and all of it
- * happens or nothing.
+ * Schedules, edits and cancels messages. Every call takes one message or an array. An array is answered in its order, and
+ * either all of it happens or none of it.
  *
- * What is expected to happen is answered; what is thrown says what to do: UserError (a field is wrong, and which),
- * Unavailable (nothing was promised; try again: with a dedupe key, scheduling twice is scheduling once).
+ * Expected results are answers. What is thrown says what to do: a UserError names the field that is wrong; after
+ * Unavailable nothing was promised, so try again: with a dedupe key, scheduling twice is scheduling once.
  */
 export class Client {
   /** @see createClient */
@@ -47,7 +47,7 @@ export class Client {
   schedule<C extends ChannelName>(message: NewMessage<C>): Promise<ScheduleAnswer>;
   schedule(messages: readonly NewMessage[]): Promise<ScheduleAnswer[]>;
   async schedule(given: NewMessage | readonly NewMessage[]): Promise<ScheduleAnswer | ScheduleAnswer[]> {
-    return this.oneOrMany(given, checkMessage, (session, messages) => scheduleAll(session, messages));
+    return this.oneOrMany(given, checkMessage, (sql, messages) => scheduleAll(sql, messages));
   }
 
   /** Only a message that still waits can be edited. A new due time clears a pending retry; attempts start again. */
@@ -65,8 +65,9 @@ export class Client {
   }
 
   /**
-   * What a person decided about `uncertain` messages: the provider has it, or it is sent again although the provider may
-   * have it. Needs a client of WORKER_DATABASE_URL: what came of a message is not the application's to write.
+   * Settles `uncertain` messages as a person decided: the provider has the message, or it is sent again although the
+   * provider may have it. The client must be made from WORKER_DATABASE_URL, because an application's user may not write
+   * what came of a message.
    */
   resolve(resolution: Resolution): Promise<ResolveAnswer>;
   resolve(resolutions: readonly Resolution[]): Promise<ResolveAnswer[]>;
@@ -89,14 +90,14 @@ export class Client {
   }
 
   /**
-   * What became of the messages, page by page, each at least once and none left out; see {@link outcomesSince}.
+   * What became of the messages, page by page. No message is left out; some may appear twice. See {@link outcomesSince}.
    * @param since `next` of the page before; from the beginning when it is not given
-   * @throws UserError on a client of the caller's own connection, whose transaction may look at an earlier time
+   * @throws UserError when the client works on the caller's connection, because its transaction may read an earlier state
    */
   async outcomes(since?: string, limit = 1_000): Promise<OutcomePage> {
     if (this.pool === null) throw new UserError('outcomes: make the client from a URL, not from a connection');
-    if (!Number.isInteger(limit) || limit < 1 || limit > MOST_OUTCOMES) {
-      throw new UserError(`limit: expected 1 to ${MOST_OUTCOMES}, got ${limit}`);
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_OUTCOMES_PER_PAGE) {
+      throw new UserError(`limit: expected 1 to ${MAX_OUTCOMES_PER_PAGE}, got ${limit}`);
     }
     return outcomesSince(this.pool, since, limit);
   }
@@ -109,28 +110,28 @@ export class Client {
   private async oneOrMany<Given, Checked, Answer>(
     given: Given | readonly Given[],
     check: (one: Given) => Checked,
-    run: (session: Parameters<Parameters<Executor['atomically']>[0]>[0], many: readonly Checked[]) => Promise<Answer[]>,
+    run: (sql: Sql, many: readonly Checked[]) => Promise<Answer[]>,
   ): Promise<Answer | Answer[]> {
     const many = isMany(given);
     const checked = many ? given.map((one, index) => named(index, () => check(one))) : [check(given)];
     if (checked.length === 0) return [];
-    const answers = await this.executor.atomically((session) => run(session, checked));
+    const answers = await this.executor.atomically((sql) => run(sql, checked));
     return many ? answers : (answers[0] as Answer);
   }
 }
 
 /**
- * Makes a client from a URL (`mysql://user:password@host:port/database`; close it in the end), or from the caller's own
- * mysql2 connection or pool. On a connection with an open transaction everything the client does is part of that
- * transaction: the message is scheduled when the caller commits, together with whatever it belongs to.
+ * Makes a client from a URL (`mysql://user:password@host:port/database`), which the caller must close, or from the
+ * caller's own mysql2 connection or pool. If the connection has an open transaction, everything the client does is part of
+ * it: the message is scheduled when the caller commits, together with the caller's own rows.
  */
 export function createClient(target: string | CallerConnection, options: ClientOptions = {}): Client {
   if (typeof target !== 'string') return new Client(new CallerExecutor(target), null);
   const pool = Pool.open(target, {
     clock: systemClock,
     size: options.connections ?? 8,
-    lockWait: LOCK_WAIT,
-    timeout: 30_000,
+    lockWaitSeconds: LOCK_WAIT_SECONDS,
+    timeoutMs: 30_000,
   });
   return new Client(new PoolExecutor(pool), pool);
 }
@@ -139,7 +140,7 @@ function isMany<T>(given: T | readonly T[]): given is readonly T[] {
   return Array.isArray(given);
 }
 
-/** Says which of many was wrong. */
+/** Adds the place in the array to an error. */
 function named<T>(index: number, run: () => T): T {
   try {
     return run();

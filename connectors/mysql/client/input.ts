@@ -5,13 +5,13 @@ import { type ChannelName, type Payload, parsePayload, payloads } from '../../..
 /** A point in time: a Date, epoch milliseconds, or ISO 8601 with a zone, e.g. `2027-01-31T09:00:00+01:00`. */
 export type Time = Date | number | string;
 
-/** What an application asks for. */
+/** A message as an application describes it. */
 export interface NewMessage<C extends ChannelName = ChannelName> {
   /** On whose behalf: 1 to 64 characters. */
   readonly account: string;
   readonly channel: C;
   readonly payload: Payload<C>;
-  /** The past is allowed and sent at once. */
+  /** A time in the past is allowed: the message is sent at once. */
   readonly dueAt: Time;
   /** Scheduling twice under the same key of an account is scheduling once. At most 128 characters. */
   readonly dedupeKey?: string;
@@ -27,7 +27,7 @@ export type Edit = Target & {
   readonly dueAt?: Time;
   /** Must fit the message's channel. */
   readonly payload?: unknown;
-  /** The version that its author saw: the edit is refused when the plan has changed since. */
+  /** The version that the author of the edit saw: the edit is refused if the plan has changed since. */
   readonly version?: number;
   readonly localTime?: string;
   readonly zone?: string;
@@ -69,10 +69,10 @@ export interface CheckedMessage {
   readonly zone: string | null;
 }
 
-/** The largest difference from 1970 that a Date can hold; beyond it nothing could show the time. */
-const MOST = 8_640_000_000_000_000;
+/** The largest difference from 1970 that a Date can hold. */
+const MAX_TIME_MS = 8_640_000_000_000_000;
 /** Statements must stay below the server's max_allowed_packet, 64 MB. */
-const LONGEST_PAYLOAD = 16 * 1024 * 1024;
+const MAX_PAYLOAD_CHARACTERS = 16 * 1024 * 1024;
 const ISO =
   /^(?<year>[+-]\d{6}|\d{4})-(?<month>\d\d)-(?<day>\d\d)(?:[Tt ](?<clock>\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)(?<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?)?$/;
 
@@ -104,8 +104,8 @@ export function checkPayload(channel: string, payload: unknown): string {
   const parsed = parsePayload(checkChannel(channel), payload);
   if (!parsed.ok) throw new UserError(parsed.reason);
   const json = JSON.stringify(parsed.payload);
-  if (json.length > LONGEST_PAYLOAD) {
-    throw new UserError(`payload: expected at most ${LONGEST_PAYLOAD} characters of JSON, got ${json.length}`);
+  if (json.length > MAX_PAYLOAD_CHARACTERS) {
+    throw new UserError(`payload: expected at most ${MAX_PAYLOAD_CHARACTERS} characters of JSON, got ${json.length}`);
   }
   // JSON.stringify escapes halves of characters; MySQL's JSON takes none.
   if (/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(json)) throw new UserError('payload: a text is not valid Unicode');
@@ -118,7 +118,7 @@ export function checkPayload(channel: string, payload: unknown): string {
  */
 export function checkTime(field: string, time: unknown): number {
   const instant = typeof time === 'string' ? parseTime(field, time) : time instanceof Date ? time.getTime() : time;
-  if (typeof instant === 'number' && Number.isInteger(instant) && Math.abs(instant) <= MOST) return instant;
+  if (typeof instant === 'number' && Number.isInteger(instant) && Math.abs(instant) <= MAX_TIME_MS) return instant;
   throw new UserError(`${field}: expected a Date, epoch milliseconds, or ISO 8601 with a zone, got ${shown(time)}`);
 }
 

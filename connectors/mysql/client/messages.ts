@@ -67,14 +67,14 @@ const COLUMNS =
   'id, account, channel, CAST(payload AS CHAR), due_at, wake_at, local_time, zone, state, version, attempts, in_doubt, ' +
   "IF(state='sending', LOWER(HEX(claim)), NULL), delivered_at, receipt, last_error, dedupe_key, UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at)";
 
-/** Messages in the order asked; null for those that do not exist. */
-export async function getAll(session: Sql, targets: readonly Target[]): Promise<(Message | null)[]> {
+/** The messages in the order of the targets; null for those that do not exist. */
+export async function getAll(sql: Sql, targets: readonly Target[]): Promise<(Message | null)[]> {
   const checked = targets.map(checkTarget);
   const ids = checked.flatMap((target) => ('id' in target ? [target.id] : []));
   const keys = checked.flatMap((target) => ('id' in target ? [] : [target]));
   const byName = new Map<string, Message>();
   const find = async (condition: string) => {
-    for (const message of await select(session, `WHERE ${condition}`)) {
+    for (const message of await select(sql, `WHERE ${condition}`)) {
       byName.set(String(message.id), message);
       byName.set(JSON.stringify([message.account, message.dedupeKey]), message);
     }
@@ -91,7 +91,7 @@ export async function getAll(session: Sql, targets: readonly Target[]): Promise<
 
 /** A page of messages, newest first. @throws UserError naming the field of the filter */
 export async function listMessages(
-  session: Sql,
+  sql: Sql,
   filter: MessageFilter,
   page: { readonly before?: MessageId; readonly limit: number },
 ): Promise<MessagePage> {
@@ -107,13 +107,13 @@ export async function listMessages(
     ...(filter.dueUntil === undefined ? [] : [`due_at < ${integer(checkTime('dueUntil', filter.dueUntil))}`]),
   ];
   const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-  const messages = await select(session, `${where} ORDER BY id DESC LIMIT ${integer(page.limit)}`);
+  const messages = await select(sql, `${where} ORDER BY id DESC LIMIT ${integer(page.limit)}`);
   return { messages, next: messages.length < page.limit ? null : (messages.at(-1)?.id ?? null) };
 }
 
 /** The ledger of one message, oldest first. */
-export async function attemptsOf(session: Sql, id: MessageId): Promise<Attempt[]> {
-  const rows = await session.rows<Scalar[]>(
+export async function attemptsOf(sql: Sql, id: MessageId): Promise<Attempt[]> {
+  const rows = await sql.rows<Scalar[]>(
     "SELECT a.version, LOWER(HEX(a.session)), CONCAT(w.host, ':', w.pid), a.wake_at, a.started_at, a.finished_at, " +
       'a.outcome, a.status, a.error, a.receipt, LOWER(HEX(a.content_hash)) FROM delivery_attempts a ' +
       `LEFT JOIN workers w ON w.session=a.session WHERE a.message_id=${integer(id)} ORDER BY a.id`,
@@ -133,9 +133,9 @@ export async function attemptsOf(session: Sql, id: MessageId): Promise<Attempt[]
   }));
 }
 
-/** Rows by a condition that is SQL; every value comes as text or number, whatever the connection's settings are. */
-async function select(session: Sql, condition: string): Promise<Message[]> {
-  const rows = await session.rows<Scalar[]>(`SELECT ${COLUMNS} FROM scheduled_messages ${condition}`);
+/** @param condition SQL. Columns are read as text or number, because the settings of the caller's connection are not known */
+async function select(sql: Sql, condition: string): Promise<Message[]> {
+  const rows = await sql.rows<Scalar[]>(`SELECT ${COLUMNS} FROM scheduled_messages ${condition}`);
   return rows.map((row) => ({
     id: Number(row[0]),
     account: String(row[1]),

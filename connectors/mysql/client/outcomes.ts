@@ -25,20 +25,19 @@ export interface OutcomePage {
   readonly more: boolean;
 }
 
-/** How long an INSERT may take from drawing its ids to writing its first row, seconds. */
-const SETTLED = 2;
+/** An INSERT takes less time from drawing its ids to writing its first row. */
+const SETTLED_AFTER_SECONDS = 2;
 
 /**
- * A page of outcomes: every message that the workers brought to an end, at least once, in the order of the ledger's ids,
- * without gaps.
+ * A page of outcomes, in the order of the ledger's ids. Every message that workers brought to an end appears at least once.
  *
- * Ids are drawn when an attempt is written and become visible when its transaction commits, which can be in another order:
- * a worker may stand still between the two for any time. To go on past such an id would lose it. So the page first reads
- * the ids as they are, committed or not (READ UNCOMMITTED), then those that are committed, and ends before the first that
- * is not. One case is left, an INSERT that drew its ids and has not written its first row while a later one is
- * committed already; rows younger than two seconds are therefore left for the next page.
+ * A worker draws an id when it writes an attempt, and the id becomes visible when the transaction commits. Transactions may
+ * commit in another order, and a worker may stop between the two for any time; a reader that went past such an id would
+ * lose it. So the page first reads all ids, committed or not (READ UNCOMMITTED), then the committed ones, and ends before
+ * the first id that is not committed. One case remains: an INSERT that has drawn its ids and has not written its first row
+ * while a later INSERT has committed. Rows younger than two seconds are therefore left for the next page.
  *
- * A message that is canceled has no attempt and is not here: whoever cancels is told.
+ * A canceled message has no attempt, so it is not here: the answer to the cancel says it.
  *
  * @param since `next` of the page before; from the beginning when it is not given
  */
@@ -46,11 +45,11 @@ export function outcomesSince(pool: Pool, since: string | undefined, limit: numb
   const after = since === undefined ? 0 : Number(since);
   if (!Number.isSafeInteger(after) || after < 0)
     throw new UserError(`since: expected the \`next\` of a page, got ${JSON.stringify(since)}`);
-  return pool.use(async (session) => {
-    const drawn = await drawnIds(session, after, limit);
+  return pool.use(async (sql) => {
+    const drawn = await drawnIds(sql, after, limit);
     const last = drawn.at(-1);
     if (last === undefined) return { outcomes: [], next: String(after), more: false };
-    const committed = await read(session, after, last);
+    const committed = await read(sql, after, last);
     const firstOpen = drawn.find((id) => !committed.has(id)) ?? Number.POSITIVE_INFINITY;
     const ready = [...committed.entries()].filter(([id]) => id < firstOpen);
     const outcomes = new Map(ready.flatMap(([, outcome]) => (outcome === null ? [] : [[outcome.id, outcome]])));
@@ -62,11 +61,11 @@ export function outcomesSince(pool: Pool, since: string | undefined, limit: numb
   });
 }
 
-/** Ids of attempts that were written long enough ago, in order, up to the first that was not. */
-async function drawnIds(session: Sql, after: number, limit: number): Promise<number[]> {
-  await session.run('SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED');
-  const rows = await session.rows<[number, number]>(
-    `SELECT id, recorded_at < NOW(6) - INTERVAL ${SETTLED} SECOND FROM delivery_attempts ` +
+/** The ids of attempts in order, up to the first that was written too recently. */
+async function drawnIds(sql: Sql, after: number, limit: number): Promise<number[]> {
+  await sql.run('SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED');
+  const rows = await sql.rows<[number, number]>(
+    `SELECT id, recorded_at < NOW(6) - INTERVAL ${SETTLED_AFTER_SECONDS} SECOND FROM delivery_attempts ` +
       `WHERE id > ${integer(after)} ORDER BY id LIMIT ${integer(limit)}`,
   );
   const young = rows.findIndex(([, settled]) => settled !== 1);
@@ -88,8 +87,8 @@ type Columns = readonly [
 ];
 
 /** Committed attempts by id, in order, with the outcome of those that brought a message to its end. */
-async function read(session: Sql, after: number, last: number): Promise<Map<number, MessageOutcome | null>> {
-  const rows = await session.rows<Columns>(
+async function read(sql: Sql, after: number, last: number): Promise<Map<number, MessageOutcome | null>> {
+  const rows = await sql.rows<Columns>(
     'SELECT a.id, a.settled, m.id, m.account, m.channel, m.dedupe_key, m.state, m.due_at, m.delivered_at, m.receipt, ' +
       'm.last_error FROM delivery_attempts a LEFT JOIN scheduled_messages m ON m.id=a.message_id ' +
       `WHERE a.id > ${integer(after)} AND a.id <= ${integer(last)} ORDER BY a.id`,

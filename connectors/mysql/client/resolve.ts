@@ -10,17 +10,17 @@ import { lock, lockOnce, type Standing, unique } from './standing';
 const PERSON = hex(BY_PERSON);
 
 /**
- * Settles `uncertain` messages as a person decided. Call it within a transaction, as the workers' user: what came of a
- * message is not the application's to write.
+ * Settles `uncertain` messages as a person decided. The caller must have begun a transaction as the workers' user, because
+ * an application's user may not write what came of a message.
  *
  * 1. *The ledger shows that a person decided*: an entry of the version that was uncertain, with a session of zeros and no
  *    beginning of a request.
- * 2. *Doubt stays*: a message that is sent again is still in doubt, so providers that can be asked are asked first, and
- *    whatever goes wrong makes it `uncertain` again. On a blind channel the decision lets one request happen.
+ * 2. *Doubt stays*: a message that is sent again is still in doubt, so a provider that can be asked is asked first, and a
+ *    failure makes the message `uncertain` again. On a blind channel the decision allows one request.
  */
-export async function resolveAll(session: Sql, decisions: readonly CheckedResolution[]): Promise<ResolveAnswer[]> {
+export async function resolveAll(sql: Sql, decisions: readonly CheckedResolution[]): Promise<ResolveAnswer[]> {
   const targets = decisions.map(({ target }) => target);
-  const standing = await lockOnce(session, targets, 'resolve');
+  const standing = await lockOnce(sql, targets, 'resolve');
   const uncertain = standing.flatMap((row, index) =>
     row?.state === 'uncertain' ? [{ row, decision: decisions[index] as CheckedResolution }] : [],
   );
@@ -28,16 +28,16 @@ export async function resolveAll(session: Sql, decisions: readonly CheckedResolu
   const retried = uncertain.filter(({ decision }) => decision.as === 'retry');
   if (delivered.length > 0) {
     const values = valuesOf(delivered);
-    await record(session, values, 'delivered', 'delivered', null);
-    await session.run(
+    await record(sql, values, 'delivered', 'delivered', null);
+    await sql.run(
       `UPDATE ${values} STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ` +
         `SET m.state='delivered', m.delivered_at=COALESCE(v.at, ${NOW_MS}), m.receipt=v.receipt, m.last_error=NULL`,
     );
   }
   if (retried.length > 0) {
-    await record(session, valuesOf(retried), 'retry', 'scheduled', 'a person wants it sent again');
+    await record(sql, valuesOf(retried), 'retry', 'scheduled', 'a person wants it sent again');
     await reopen(
-      session,
+      sql,
       retried.map(({ row }) => row),
       `, in_doubt=IF(in_doubt=0, 0, ${DECIDED})`,
     );
@@ -49,11 +49,11 @@ export async function resolveAll(session: Sql, decisions: readonly CheckedResolu
   });
 }
 
-/** Sends `failed` messages again, now. Call it within a transaction. */
-export async function redriveAll(session: Sql, targets: readonly Target[]): Promise<RedriveAnswer[]> {
-  const standing = await lock(session, targets.map(checkTarget));
+/** Schedules `failed` messages for now. The caller must have begun a transaction. */
+export async function redriveAll(sql: Sql, targets: readonly Target[]): Promise<RedriveAnswer[]> {
+  const standing = await lock(sql, targets.map(checkTarget));
   const failed = unique(standing).filter(({ state }) => state === 'failed');
-  if (failed.length > 0) await reopen(session, failed, '');
+  if (failed.length > 0) await reopen(sql, failed, '');
   return standing.map((row) => {
     if (row === null) return { result: 'not_found' };
     if (row.state !== 'failed') return { result: 'not_failed', state: row.state };
@@ -75,14 +75,14 @@ function valuesOf(decided: readonly Decided[]): string {
 }
 
 async function record(
-  session: Sql,
+  sql: Sql,
   values: string,
   outcome: 'delivered' | 'retry',
   settled: 'delivered' | 'scheduled',
   error: string | null,
 ): Promise<void> {
   try {
-    await session.run(
+    await sql.run(
       'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, error, receipt, settled) ' +
         `SELECT m.id, m.version, ${PERSON}, m.wake_at, UNHEX(SHA2(CONVERT(m.payload USING utf8mb4), 256)), ${NOW_MS}, ` +
         `'${outcome}', ${text(error)}, v.receipt, '${settled}' ` +
@@ -94,9 +94,9 @@ async function record(
   }
 }
 
-/** A new plan with attempts of its own, for now; a time before which nothing may be tried stands. */
-async function reopen(session: Sql, rows: readonly Standing[], more: string): Promise<void> {
-  await session.run(
+/** Makes a new plan for now, with attempts counted from 0. A retry time in the future stays: before it nothing may be tried. */
+async function reopen(sql: Sql, rows: readonly Standing[], more: string): Promise<void> {
+  await sql.run(
     `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', version=version+1, attempts=0, ` +
       `retry_at=IF(retry_at > ${NOW_MS}, retry_at, NULL)${more} WHERE id IN ${list(rows, ({ id }) => integer(id))}`,
   );

@@ -12,15 +12,15 @@ export type ScheduleAnswer =
   /** Another message has this dedupe key: it differs in channel, payload or due time. */
   | { readonly result: 'conflict'; readonly id: MessageId };
 
-const MOST_ROWS = 1_000;
-/** Characters in a statement, well below the server's max_allowed_packet. */
-const MOST_CHARACTERS = 8 * 1024 * 1024;
-const TRIES = 5;
+const MAX_ROWS_PER_STATEMENT = 1_000;
+/** Well below the server's max_allowed_packet. */
+const MAX_STATEMENT_CHARACTERS = 8 * 1024 * 1024;
+const MAX_TRIES = 5;
 
-/** Inserts messages, many to a statement, and answers in their order. Call it within a transaction. */
-export async function scheduleAll(session: Sql, messages: readonly CheckedMessage[]): Promise<ScheduleAnswer[]> {
+/** Inserts messages, many to a statement, and answers in their order. The caller must have begun a transaction. */
+export async function scheduleAll(sql: Sql, messages: readonly CheckedMessage[]): Promise<ScheduleAnswer[]> {
   const answers: ScheduleAnswer[] = [];
-  for (const batch of batches(messages)) answers.push(...(await scheduleBatch(session, batch)));
+  for (const batch of batches(messages)) answers.push(...(await scheduleBatch(sql, batch)));
   return answers;
 }
 
@@ -28,7 +28,10 @@ function* batches(messages: readonly CheckedMessage[]): Generator<CheckedMessage
   let batch: CheckedMessage[] = [];
   let characters = 0;
   for (const message of messages) {
-    if (batch.length > 0 && (batch.length === MOST_ROWS || characters + message.payload.length > MOST_CHARACTERS)) {
+    if (
+      batch.length > 0 &&
+      (batch.length === MAX_ROWS_PER_STATEMENT || characters + message.payload.length > MAX_STATEMENT_CHARACTERS)
+    ) {
       yield batch;
       batch = [];
       characters = 0;
@@ -39,13 +42,13 @@ function* batches(messages: readonly CheckedMessage[]): Generator<CheckedMessage
   if (batch.length > 0) yield batch;
 }
 
-/** Inserts first and asks later: a duplicate is rare, and only a duplicate costs another statement. */
-async function scheduleBatch(session: Sql, batch: readonly CheckedMessage[]): Promise<ScheduleAnswer[]> {
+/** Inserts first and looks for duplicates afterwards, because duplicates are rare and only they cost another statement. */
+async function scheduleBatch(sql: Sql, batch: readonly CheckedMessage[]): Promise<ScheduleAnswer[]> {
   const known = new Map<
     string,
     { readonly id: MessageId; readonly message: CheckedMessage; readonly created: boolean }
   >();
-  for (let attempt = 1; attempt <= TRIES; attempt++) {
+  for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
     const first = new Map<string, CheckedMessage>();
     const fresh = batch.filter((message) => {
       const key = keyOf(message);
@@ -55,12 +58,12 @@ async function scheduleBatch(session: Sql, batch: readonly CheckedMessage[]): Pr
       return true;
     });
     try {
-      const ids = await insert(session, fresh);
+      const ids = await insert(sql, fresh);
       return answersOf(batch, fresh, ids, known);
     } catch (error) {
       if (errnoOf(error) !== DUPLICATE_KEY) throw error;
     }
-    for (const { id, message } of await existing(session, [...first.values()])) {
+    for (const { id, message } of await existing(sql, [...first.values()])) {
       known.set(keyOf(message) as string, { id, message, created: false });
     }
   }
@@ -90,9 +93,9 @@ function answersOf(
 }
 
 /** A multi-row INSERT gets consecutive ids in the order of its rows, `auto_increment_increment` apart. */
-async function insert(session: Sql, messages: readonly CheckedMessage[]): Promise<MessageId[]> {
+async function insert(sql: Sql, messages: readonly CheckedMessage[]): Promise<MessageId[]> {
   if (messages.length === 0) return [];
-  const { insertId } = await session.run(
+  const { insertId } = await sql.run(
     'INSERT INTO scheduled_messages (account, channel, payload, due_at, dedupe_key, local_time, zone) VALUES ' +
       messages
         .map(
@@ -102,17 +105,17 @@ async function insert(session: Sql, messages: readonly CheckedMessage[]): Promis
         )
         .join(','),
   );
-  const [[step]] = [await session.rows<[number | string]>('SELECT @@SESSION.auto_increment_increment')];
+  const [[step]] = [await sql.rows<[number | string]>('SELECT @@SESSION.auto_increment_increment')];
   return messages.map((_, index) => insertId + index * Number(step?.[0] ?? 1));
 }
 
-/** Reads what is committed now, also in a transaction that looks at an earlier time. */
+/** Reads what is committed now, even if the caller's transaction reads an earlier state. */
 async function existing(
-  session: Sql,
+  sql: Sql,
   messages: readonly CheckedMessage[],
 ): Promise<{ id: MessageId; message: CheckedMessage }[]> {
   if (messages.length === 0) return [];
-  const rows = await session.rows<[string | number, string, string, string, string | number, string]>(
+  const rows = await sql.rows<[string | number, string, string, string, string | number, string]>(
     'SELECT id, account, dedupe_key, channel, due_at, CAST(payload AS CHAR) FROM scheduled_messages FORCE INDEX (dedupe) ' +
       `WHERE (account, dedupe_key) IN ${list(messages, (one) => `(${text(one.account)},${text(one.dedupeKey)})`)} FOR SHARE`,
   );
@@ -126,7 +129,7 @@ function keyOf({ account, dedupeKey }: CheckedMessage): string | null {
   return dedupeKey === null ? null : JSON.stringify([account, dedupeKey]);
 }
 
-/** MySQL orders the keys of JSON objects anew, so texts are compared by what they mean. */
+/** MySQL changes the order of the keys of JSON objects, so payloads are compared as values. */
 function sameContent(a: CheckedMessage, b: CheckedMessage): boolean {
   if (a.channel !== b.channel || a.dueAt !== b.dueAt) return false;
   return a.payload === b.payload || isDeepStrictEqual(JSON.parse(a.payload), JSON.parse(b.payload));

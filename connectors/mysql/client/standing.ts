@@ -4,7 +4,7 @@ import { integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/pool';
 import type { Target } from './input';
 
-/** A message as it stands, locked until the end of the transaction. */
+/** A message as its row is now, locked until the end of the transaction. */
 export interface Standing {
   readonly id: MessageId;
   readonly account: string;
@@ -30,13 +30,13 @@ type StandingColumns = readonly [
 ];
 
 /**
- * Locks the rows, in ascending order of their ids, so that what is found holds until the end of the transaction. The index
- * is forced because a scan would lock every row that it passes, when the caller's transaction is REPEATABLE READ.
+ * Locks the rows in ascending order of their ids, so that what was read holds until the end of the transaction. The index
+ * is forced because in a REPEATABLE READ transaction a scan would lock every row that it passes.
  */
-export async function lock(session: Sql, targets: readonly Target[]): Promise<(Standing | null)[]> {
+export async function lock(sql: Sql, targets: readonly Target[]): Promise<(Standing | null)[]> {
   const byName = new Map<string, Standing>();
   const find = async (index: string, condition: string) => {
-    const rows = await session.rows<StandingColumns>(
+    const rows = await sql.rows<StandingColumns>(
       'SELECT m.id, m.account, m.dedupe_key, m.channel, m.state, m.version, m.in_doubt, ' +
         "UNIX_TIMESTAMP(m.updated_at), COALESCE(CONCAT(w.host, ':', w.pid), LOWER(HEX(m.claim))) " +
         `FROM scheduled_messages m FORCE INDEX (${index}) LEFT JOIN workers w ON w.session=m.claim ` +
@@ -71,9 +71,9 @@ export async function lock(session: Sql, targets: readonly Target[]): Promise<(S
   return targets.map((target) => byName.get(nameOf(target)) ?? null);
 }
 
-/** Every message once. @throws UserError saying which verb it was that named one twice */
-export async function lockOnce(session: Sql, targets: readonly Target[], verb: string): Promise<(Standing | null)[]> {
-  const standing = await lock(session, targets);
+/** @throws UserError when two targets name the same message; `verb` begins its text */
+export async function lockOnce(sql: Sql, targets: readonly Target[], verb: string): Promise<(Standing | null)[]> {
+  const standing = await lock(sql, targets);
   const there = standing.filter((row) => row !== null);
   if (unique(standing).length < there.length) throw new UserError(`${verb}: the same message is named twice`);
   return standing;

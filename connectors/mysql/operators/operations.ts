@@ -21,8 +21,8 @@ export interface Pause {
   readonly pausedAt: number;
 }
 
-/** Rows looked at in one step of a purge, and deleted in one transaction at most. */
-const PURGE_BATCH = 1_000;
+/** A purge reads this many rows in one step, and deletes those that are old in one transaction. */
+const ROWS_PER_PURGE_STEP = 1_000;
 const ENDED = "('delivered','failed','canceled','uncertain')";
 
 /** What operators do with messages, beside what applications do through the client. */
@@ -31,28 +31,33 @@ export class Operations {
 
   /** A message with its ledger, or null. */
   show(target: Target): Promise<{ readonly message: Message; readonly attempts: readonly Attempt[] } | null> {
-    return this.pool.use(async (session) => {
-      const [message] = await getAll(session, [target]);
+    return this.pool.use(async (sql) => {
+      const [message] = await getAll(sql, [target]);
       return message === null || message === undefined
         ? null
-        : { message, attempts: await attemptsOf(session, message.id) };
+        : { message, attempts: await attemptsOf(sql, message.id) };
     });
   }
 
   /** A page of messages, newest first. */
   list(filter: MessageFilter, page: { readonly before?: MessageId; readonly limit: number }): Promise<MessagePage> {
-    return this.pool.use((session) => listMessages(session, filter, page));
+    return this.pool.use((sql) => listMessages(sql, filter, page));
   }
 
   /**
-   * Deletes messages that ended more than `age` milliseconds ago, and their attempts, in small transactions, in the order
-   * of their ids: nothing waits for it, and it can be broken off at any time.
-   * @param report told the number deleted so far
+   * Deletes messages that ended more than `ageMs` ago, and their attempts, in small transactions in the order of their
+   * ids. Nothing waits for long, and the purge may be interrupted at any time.
+   * @param report called with the number deleted so far
    * @returns how many were deleted
    */
-  async purge(age: number, report: (deleted: number) => void = () => {}, batch = PURGE_BATCH): Promise<number> {
-    if (!Number.isFinite(age) || age < 0) throw new UserError(`age: expected milliseconds, 0 or more, got ${age}`);
-    const seconds = Math.floor(age / 1000);
+  async purge(
+    ageMs: number,
+    report: (deleted: number) => void = () => {},
+    batch = ROWS_PER_PURGE_STEP,
+  ): Promise<number> {
+    if (!Number.isFinite(ageMs) || ageMs < 0)
+      throw new UserError(`age: expected milliseconds, 0 or more, got ${ageMs}`);
+    const seconds = Math.floor(ageMs / 1000);
     let deleted = 0;
     for (let after = 0; ; ) {
       const rows = await this.pool.rows<[id: number, old: number]>(
@@ -68,7 +73,7 @@ export class Operations {
     }
   }
 
-  /** The channel, or one of its accounts, sends nothing until it is resumed. Pausing twice is pausing once. */
+  /** Stops a channel, or one of its accounts, until it is resumed. Pausing twice is pausing once. */
   async pause(channel: string, account?: string): Promise<void> {
     const of = account === undefined ? '' : checkAccount(account);
     await this.pool.run(
@@ -97,16 +102,16 @@ export class Operations {
     }));
   }
 
-  /** The states are asked again: somebody may have changed a row since it was read. */
+  /** The states are checked again, because somebody may have changed a row since it was read. */
   private remove(ids: readonly MessageId[]): Promise<number> {
-    return this.pool.transaction(async (session) => {
-      const locked = await session.rows<[MessageId]>(
+    return this.pool.transaction(async (sql) => {
+      const locked = await sql.rows<[MessageId]>(
         `SELECT id FROM scheduled_messages WHERE id IN ${list(ids, integer)} AND state IN ${ENDED} ORDER BY id FOR UPDATE SKIP LOCKED`,
       );
       if (locked.length === 0) return 0;
       const these = list(locked, ([id]) => integer(id));
-      await session.run(`DELETE FROM delivery_attempts WHERE message_id IN ${these}`);
-      const { affectedRows } = await session.run(`DELETE FROM scheduled_messages WHERE id IN ${these}`);
+      await sql.run(`DELETE FROM delivery_attempts WHERE message_id IN ${these}`);
+      const { affectedRows } = await sql.run(`DELETE FROM scheduled_messages WHERE id IN ${these}`);
       return affectedRows;
     });
   }

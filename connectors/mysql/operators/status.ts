@@ -37,18 +37,17 @@ export interface WorkerStatus {
   readonly statusUrl: string | null;
   readonly startedAt: number;
   readonly leaseUntil: number;
-  /** `late`: its lease has run out, and no spout has buried it yet. */
+  /** `late`: its lease has run out, and no spout has marked it dead yet. */
   readonly state: 'alive' | 'late' | 'dead' | 'left';
   readonly partitions: Readonly<Record<string, readonly number[]>>;
   readonly gauges: Readonly<Record<string, Gauges>>;
 }
 
-/** Counting every row reads the whole table; beyond this time the answer is null. Milliseconds. */
-const COUNT_TIMEOUT = 5_000;
-/** Workers that ended are shown for this long, milliseconds. */
-const SHOWN = 3_600_000;
+/** Counting every row reads the whole table. If it takes longer, the answer is null. */
+const COUNT_TIMEOUT_MS = 5_000;
+const ENDED_WORKERS_SHOWN_MS = 3_600_000;
 
-/** What the database knows of the state of everything. */
+/** What `downspout status` reads from the database. */
 export class Status {
   constructor(private readonly pool: Pool) {}
 
@@ -62,7 +61,7 @@ export class Status {
   async counts(): Promise<StateCount[] | null> {
     try {
       const rows = await this.pool.rows<[string, MessageState, number]>(
-        `SELECT /*+ MAX_EXECUTION_TIME(${COUNT_TIMEOUT}) */ channel, state, COUNT(*) FROM scheduled_messages ` +
+        `SELECT /*+ MAX_EXECUTION_TIME(${COUNT_TIMEOUT_MS}) */ channel, state, COUNT(*) FROM scheduled_messages ` +
           'GROUP BY channel, state ORDER BY channel, state',
       );
       return rows.map(([channel, state, count]) => ({ channel, state, count }));
@@ -109,7 +108,7 @@ export class Status {
     ];
     const rows = await this.pool.rows<Columns>(
       'SELECT session, components, host, pid, version, status_url, started_at, lease_until, dead, left_at, report, ' +
-        `${NOW_MS} FROM workers WHERE lease_until > ${NOW_MS} - ${SHOWN} ORDER BY started_at, session`,
+        `${NOW_MS} FROM workers WHERE lease_until > ${NOW_MS} - ${ENDED_WORKERS_SHOWN_MS} ORDER BY started_at, session`,
     );
     return rows.map((row) => {
       const [session, components, host, pid, version, statusUrl, startedAt, leaseUntil, dead, leftAt, report, now] =

@@ -1,4 +1,4 @@
-/** Every transaction of a GTID set by itself: `uuid:1-2,uuid:tag:7` is `uuid:1`, `uuid:2`, `uuid:tag:7`. */
+/** The transactions of a GTID set, one by one: `uuid:1-2,uuid:tag:7` is `uuid:1`, `uuid:2`, `uuid:tag:7`. */
 export function gtidsOf(set: string): string[] {
   return set.split(',').flatMap((member) => {
     const [server = '', ...parts] = member.trim().split(':');

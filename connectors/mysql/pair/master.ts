@@ -5,36 +5,36 @@ import { instructionOf } from '../sql/failures';
 import { addressOf } from '../sql/pool';
 import { beginTerm, LOCK, REPLICATION_USER, SCHEMA, statements } from './schema';
 
-const CONNECT_TIMEOUT = 5_000;
-/** Seconds to wait for a take-over or another `up` that is under way. */
-const LOCK_TIMEOUT = 30;
-/** Seconds until a passive master must have caught up. */
-const CATCH_UP = 60;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** How long to wait for a take-over or another `up` that is under way. */
+const LOCK_TIMEOUT_SECONDS = 30;
+/** A passive master must catch up within this time. */
+const CATCH_UP_SECONDS = 60;
 const SYSTEM = "('mysql', 'sys', 'information_schema', 'performance_schema')";
 
 export interface MasterAddress {
-  /** As people know it: `mysql`, `mysql-b`. */
+  /** The name for people: `mysql`, `mysql-b`. */
   readonly name: string;
-  /** Of a user who may do everything, to this very server. */
+  /** Leads to this server itself, as a user who may do everything. */
   readonly url: string;
   /** Where the other master finds it. */
   readonly host: string;
   readonly port: number;
 }
 
-/** A master as it was when it was looked at. */
+/** The state of a master at one moment. */
 export interface MasterState {
   readonly name: string;
   readonly uuid: string;
-  /** Applications are let in and may write. */
+  /** Applications may connect and write. */
   readonly active: boolean;
-  /** The latest term that it knows of; null when it never belonged to a pair. */
+  /** The latest term that the master knows of; null when it never belonged to a pair. */
   readonly term: { readonly number: number; readonly holder: string } | null;
   /** Databases that are not the system's. */
   readonly databases: readonly string[];
 }
 
-/** One of two masters, with the administrator's connection to it. Nobody takes over while it is open. */
+/** One of two masters, and the administrator's connection to it. The connection holds a lock, so nobody takes over. */
 export class Master {
   private constructor(
     readonly address: MasterAddress,
@@ -46,15 +46,15 @@ export class Master {
     const { host, port, user, password } = addressOf(address.url);
     let connection: Connection;
     try {
-      connection = await createConnection({ host, port, user, password, connectTimeout: CONNECT_TIMEOUT });
+      connection = await createConnection({ host, port, user, password, connectTimeout: CONNECT_TIMEOUT_MS });
     } catch (error) {
       throw instructionOf(error);
     }
-    // Losing the connection fails the statement that needs it.
+    // A lost connection fails the next statement; the event itself needs no answer.
     connection.on('error', () => undefined);
     const master = new Master(address, connection);
     try {
-      if ((await master.value(`SELECT GET_LOCK('${LOCK}', ${LOCK_TIMEOUT})`)) === 1) return master;
+      if ((await master.value(`SELECT GET_LOCK('${LOCK}', ${LOCK_TIMEOUT_SECONDS})`)) === 1) return master;
       throw new Unavailable(`${address.name}: a take-over or another \`downspout up\` is under way`);
     } catch (error) {
       master.close();
@@ -87,18 +87,18 @@ export class Master {
     };
   }
 
-  /** From its next start on it lets nobody in and changes nothing, until somebody has compared it with the other. */
+  /** From its next start on the server lets nobody in and changes nothing, until `joinPair` has compared it with the other. */
   async startClosedFromNowOn(): Promise<void> {
     await this.run('SET PERSIST_ONLY offline_mode = ON');
     await this.run('SET PERSIST_ONLY super_read_only = ON');
   }
 
-  /** Makes what the two know of each other, here only: the other one gets it by being built from this one. */
+  /** Makes the pair's schema on this server only: the other one is built from this one, and so gets it too. */
   async makeSchema(): Promise<void> {
     await this.unlogged(statements);
   }
 
-  /** Makes it the active one. */
+  /** Makes this server the active one. */
   async activate(newTerm: boolean): Promise<void> {
     await this.run('STOP REPLICA');
     await this.run('SET GLOBAL super_read_only = OFF');
@@ -107,7 +107,7 @@ export class Master {
     await this.run('SET GLOBAL offline_mode = OFF');
   }
 
-  /** Ends every application's connection, lets none in and changes nothing any more. */
+  /** Ends the connections of all applications, lets none in and refuses changes. */
   async shut(): Promise<void> {
     await this.run('SET GLOBAL offline_mode = ON');
     await this.run('SET GLOBAL super_read_only = ON');
@@ -117,12 +117,12 @@ export class Master {
     return String(await this.value('SELECT @@GLOBAL.gtid_executed'));
   }
 
-  /** What `set` has and this one has not. */
+  /** The transactions of `set` that this server has not executed. */
   async lacks(set: string): Promise<string> {
     return String(await this.value('SELECT GTID_SUBTRACT(?, @@GLOBAL.gtid_executed)', [set])).replaceAll('\n', '');
   }
 
-  /** Whether it receives from the other one and applies. */
+  /** Whether this server receives from `source` and applies what it receives. */
   async follows(source: Master): Promise<boolean> {
     const rows = await this.rows(
       `SELECT 1 FROM performance_schema.replication_connection_configuration c
@@ -134,7 +134,7 @@ export class Master {
     return rows.length > 0;
   }
 
-  /** Receives from `source` from now on. The default number of tries would end it for good after some seconds. */
+  /** Receives from `source` from now on. With the default number of tries it would stop for good after some seconds. */
   async follow(source: Master): Promise<void> {
     const { host, port } = source.address;
     const password = await source.admit('REPLICATION SLAVE');
@@ -148,14 +148,14 @@ export class Master {
     await this.run('START REPLICA');
   }
 
-  /** Lets applications in once it has all of `set`: they read, and one of them may make it take over. */
+  /** Lets applications in once this server has executed all of `set`. They may read, and may make it take over. */
   async stand(set: string): Promise<void> {
-    const late = await this.value(`SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ${CATCH_UP})`, [set]);
+    const late = await this.value(`SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ${CATCH_UP_SECONDS})`, [set]);
     if (late !== 0) throw new UserError(await this.whyLate());
     await this.run('SET GLOBAL offline_mode = OFF');
   }
 
-  /** Replaces all data by a copy of the source's. The server ends in doing so and must be started. */
+  /** Replaces all data by a copy of the source's. The server stops when it is done and must be started again. */
   async copyFrom(source: Master): Promise<void> {
     const { host, port } = source.address;
     const password = await source.admit('BACKUP_ADMIN');
@@ -163,13 +163,13 @@ export class Master {
     try {
       await this.run('CLONE INSTANCE FROM ?@?:? IDENTIFIED BY ? REQUIRE SSL', [REPLICATION_USER, host, port, password]);
     } catch (error) {
-      // Nothing that it knows of starts it again, or it has ended before it could answer: both mean that it is done.
+      // Either the server says that it cannot start itself again, or it stopped before it could answer. Both mean success.
       const done = error instanceof Unavailable || /\b3707\b|Restart server failed/.test(String(error));
       if (!done) throw error;
     }
   }
 
-  /** Counts transactions as executed without doing what they did: their numbers are never used for others. */
+  /** Marks transactions as executed without running them, so that their numbers are never used for others. */
   async skip(gtids: readonly string[]): Promise<void> {
     for (const gtid of gtids) {
       await this.run('SET SESSION gtid_next = ?', [gtid]);
@@ -179,7 +179,7 @@ export class Master {
     await this.run("SET SESSION gtid_next = 'AUTOMATIC'");
   }
 
-  /** Gives the user of the other one a new password and a right. @returns the password */
+  /** Gives the other master's user a new password and a right. @returns the password */
   private async admit(right: 'REPLICATION SLAVE' | 'BACKUP_ADMIN'): Promise<string> {
     const password = randomBytes(18).toString('base64url');
     await this.unlogged([
@@ -196,7 +196,7 @@ export class Master {
        UNION ALL SELECT last_error_message FROM performance_schema.replication_applier_status_by_worker WHERE last_error_number > 0`,
     );
     const why = error === undefined ? 'it is still applying' : String(error['text']);
-    return `${this.name} did not catch up with the other master within ${CATCH_UP} s: ${why}. Run \`downspout up\` again.`;
+    return `${this.name} did not catch up with the other master within ${CATCH_UP_SECONDS} s: ${why}. Run \`downspout up\` again.`;
   }
 
   private async unlogged(sql: readonly string[]): Promise<void> {

@@ -6,27 +6,27 @@ import { Master, type MasterAddress, type MasterState } from './master';
 export interface PairOptions {
   readonly masters: readonly [MasterAddress, MasterAddress];
   readonly clock: Clock;
-  /** Starts a server again that has ended because its data was replaced; resolves at once where somebody else does it. */
+  /** Starts a server again that stopped because its data was replaced. Resolves at once if something else starts it. */
   readonly restart: (name: string) => Promise<void>;
-  /** A line for people about one of them. */
+  /** Prints a line about one master. */
   readonly report: (name: string, text: string) => void;
 }
 
-/** Milliseconds until a server that was started again must answer. */
-const RESTART_LIMIT = 90_000;
-const POLL = 100;
+/** A server that was started again must answer within this time. */
+const RESTART_LIMIT_MS = 90_000;
+const POLL_EVERY_MS = 100;
 
 /**
- * Joins two masters so that one is used and the other follows it, whatever has become of them: first start, a restart of
- * either or both, after a take-over. Repeating it changes nothing that is as it should be.
+ * Joins two masters so that one is used and the other follows it: at the first start, after a restart of either or both,
+ * and after a take-over. Repeating it changes nothing that is as it should be.
  *
- * 1. *Never two that are written to*: the passive one is read-only, and a server starts closed. It is opened here, or, when
- *    it followed until the active one fell silent and HAProxy leads to it, by its first client (`schema.ts`).
+ * 1. *Never two that are written to*: the passive master is read-only, and a server starts closed. It is opened here. If it
+ *    followed until the active one fell silent and HAProxy leads to it, its first client opens it (`schema.ts`).
  * 2. *The latest term counts*: the active one is the server that took over last. There is no fail-back.
- * 3. *Nothing stale comes back*: the active one receives from nobody. The other follows it only when all that it ever executed
- *    is on the active one too; otherwise its data is replaced by a copy.
- * 4. *Numbers are not used again*: the transactions that only the replaced one had are counted as executed on both, so that
- *    whoever read the dead one's binlog goes on with the survivor's.
+ * 3. *Nothing stale comes back*: the active one receives from nobody. The other follows it only if all transactions that it
+ *    ever executed are on the active one too; otherwise its data is replaced by a copy.
+ * 4. *Numbers are not used again*: transactions that only the replaced master had are marked as executed on both, so that a
+ *    reader of its binlog continues with the survivor's.
  *
  * @throws Unavailable, UserError
  */
@@ -40,7 +40,7 @@ export async function joinPair(options: PairOptions): Promise<void> {
     const active = chooseActive(states) === states[0] ? first : second;
     const [own, others] = active === first ? states : [states[1], states[0]];
     const passive = active === first ? second : first;
-    // Before anything else: nobody may make it take over while this one is being opened.
+    // First of all: while the active one is being opened, nobody may make the passive one take over.
     if (others.active || !own.active) await passive.shut();
     await activate(active, own);
     const stale = await passiveIsStale(active, passive, others);
@@ -64,7 +64,7 @@ export async function joinPair(options: PairOptions): Promise<void> {
 export function chooseActive(states: readonly [MasterState, MasterState]): MasterState {
   const [one, two] = states;
   const latest = (two.term?.number ?? 0) > (one.term?.number ?? 0) ? two : one;
-  // Who knows the latest term followed its holder, or is the holder.
+  // A master that knows the latest term followed its holder, or is the holder.
   const active = states.find(({ uuid }) => uuid === latest.term?.holder) ?? latest;
   const other = active === one ? two : one;
   if (other.term === null && other.databases.length > 0) {
@@ -82,7 +82,7 @@ async function activate(active: Master, state: MasterState): Promise<void> {
   if (!state.active || !holdsTerm) await active.activate(!holdsTerm);
 }
 
-/** What the passive one executed and the active one never received; empty for one that is new; null when it may follow. */
+/** The transactions that only the passive one has; empty when it is new; null when it may follow. */
 async function passiveIsStale(active: Master, passive: Master, state: MasterState): Promise<string | null> {
   if (state.term === null) return '';
   return (await active.lacks(await passive.executed())) || null;
@@ -102,7 +102,7 @@ async function rebuild(active: Master, passive: Master, options: PairOptions, st
   passive.close();
   await restart(passive.name);
   const built = await reopen(passive.address, clock);
-  // Only now: before, a broken-off copy would look as if it had all that the active one has.
+  // Not before: an interrupted copy would look as if it had all that the active one has.
   await active.skip(lost);
   await built.follow(active);
   return built;
@@ -114,13 +114,13 @@ async function standBy(active: Master, passive: Master, { report }: PairOptions)
 }
 
 async function reopen(address: MasterAddress, clock: Clock): Promise<Master> {
-  const limit = clock.monotonic() + RESTART_LIMIT;
+  const limit = clock.monotonic() + RESTART_LIMIT_MS;
   for (;;) {
     try {
       return await Master.open(address);
     } catch (error) {
       if (!(error instanceof Unavailable) || clock.monotonic() > limit) throw error;
-      await clock.sleep(POLL);
+      await clock.sleep(POLL_EVERY_MS);
     }
   }
 }

@@ -1,5 +1,5 @@
-/** `in_doubt` of a row that is in doubt and that a person wants to be sent again all the same: for one claim. */
+/** `in_doubt` of a row that a person wants to be sent again although it is in doubt. It allows one attempt. */
 export const DECIDED = 2;
 
-/** The session of an entry that a person made by settling what was uncertain. */
+/** The session of a ledger entry that records the decision of a person. */
 export const BY_PERSON = '0'.repeat(32);

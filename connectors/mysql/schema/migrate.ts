@@ -11,17 +11,17 @@ import { addressOf } from '../sql/pool';
 export interface MigrateOptions {
   /** Changes nothing. */
   readonly dryRun?: boolean;
-  /** Told each statement before it runs, or would run. */
+  /** Called with each statement before it runs, or would run. */
   readonly report?: (sql: string) => void;
 }
 
-/** Seconds to wait for another migration that is under way. */
-const LOCK_TIMEOUT = 60;
-const CONNECT_TIMEOUT = 5_000;
+/** How long to wait for another migration that is under way. */
+const LOCK_TIMEOUT_SECONDS = 60;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
- * Brings the schema up to date, and makes the database first if there is none. Two at once are one after the other, and
- * one that was broken off is finished by the next: every file is one statement, which does nothing when it is done.
+ * Brings the schema up to date, and makes the database first if there is none. Two migrations at once run one after the
+ * other. The next run finishes one that was interrupted: every file is one statement, which does nothing when it is done.
  *
  * @param url of a user who may create databases and tables
  * @returns the statements that ran, or would run; none when the schema is up to date
@@ -31,7 +31,7 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
   const { database, ...server } = addressOf(url);
   let connection: Connection | undefined;
   try {
-    connection = await createConnection({ ...server, connectTimeout: CONNECT_TIMEOUT });
+    connection = await createConnection({ ...server, connectTimeout: CONNECT_TIMEOUT_MS });
     return await underLock(connection, database, options);
   } catch (error) {
     throw instructionOf(error);
@@ -43,7 +43,7 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
 async function underLock(connection: Connection, database: string, options: MigrateOptions): Promise<string[]> {
   const [[lock]] = await connection.query<RowDataPacket[]>('SELECT GET_LOCK(?, ?) AS held', [
     `downspout.migrate.${database}`.slice(0, 64),
-    LOCK_TIMEOUT,
+    LOCK_TIMEOUT_SECONDS,
   ]);
   if (lock?.['held'] !== 1) throw new Unavailable(`another migration of ${database} is still running`);
   const exists = await has(connection, 'SELECT 1 FROM information_schema.schemata WHERE schema_name = ?', [database]);
@@ -60,7 +60,7 @@ async function underLock(connection: Connection, database: string, options: Migr
   return statements;
 }
 
-/** The migrations that were not applied yet. */
+/** The migrations that have not been applied yet. */
 async function pending(connection: Connection, database: string): Promise<ReturnType<typeof readMigrationFiles>> {
   const all = readMigrationFiles({ migrationsFolder: migrationsFolder() });
   const journal = await has(

@@ -17,7 +17,7 @@ import {
 import type { Gauges } from '../../../topology/gauges';
 import { messageStates } from '../../../topology/message';
 
-/** Text that is a key: `Order-A` and `order-a` are two. */
+/** Text that is a key: `Order-A` and `order-a` are two keys. */
 const key = customType<{ data: string; config: { length: number } }>({
   dataType: (config) => `varchar(${config?.length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`,
 });
@@ -31,6 +31,11 @@ const session = customType<{ data: string; driverData: Buffer }>({
 
 const bytes = customType<{ data: Buffer; config: { length: number; fixed?: boolean } }>({
   dataType: (config) => `${config?.fixed === true ? 'binary' : 'varbinary'}(${config?.length})`,
+});
+
+/** The moment of the last change. drizzle has no word for ON UPDATE, so the type carries it. */
+const touched = customType<{ data: string }>({
+  dataType: () => 'timestamp(6) DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6)',
 });
 
 const id = () => bigint({ mode: 'number', unsigned: true }).autoincrement().primaryKey();
@@ -64,7 +69,7 @@ export const scheduledMessages = mysqlTable(
     lastError: varchar({ length: 1024 }),
     dedupeKey: key({ length: 128 }),
     createdAt: stamp(),
-    updatedAt: stamp(),
+    updatedAt: touched().notNull(),
     shard: smallint({ unsigned: true }).generatedAlwaysAs(sql`CRC32(account) % 256`, { mode: 'stored' }),
     wakeAt: instant().generatedAlwaysAs(
       sql`IF(state = 'canceled', NULL, GREATEST(due_at, COALESCE(retry_at, due_at)))`,
@@ -129,7 +134,7 @@ export const accounts = mysqlTable(
     account: key({ length: 64 }).notNull(),
     channel: key({ length: 32 }).notNull(),
     secret: bytes({ length: 1024 }).notNull(),
-    updatedAt: stamp(),
+    updatedAt: touched().notNull(),
   },
   (table) => [primaryKey({ columns: [table.account, table.channel] })],
 );

@@ -2,17 +2,17 @@ import { type Connection, createConnection } from 'mysql2/promise';
 import { instructionOf } from '../sql/failures';
 import { type Address, addressOf } from '../sql/pool';
 
-/** Connection URLs whose users are made; all name the same database as the administrator's. */
+/** The connection URLs of the users to make. Each names the same database as the administrator's URL. */
 export interface UserUrls {
   readonly app: string;
   readonly worker: string;
   readonly cdc: string;
 }
 
-const CONNECT_TIMEOUT = 5_000;
+const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
- * What each user may do, and no more. Grants name tables, so the schema must be there: run `migrate` first.
+ * What each user may do. Grants name tables, so the schema must be there: run `migrate` first.
  *
  * - app: the client and the CLI. Schedules, edits, cancels and purges; reads everything that status shows; sets accounts
  *   and pauses. It writes no claim, outcome or ledger: those columns belong to the workers.
@@ -44,8 +44,8 @@ const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
 };
 
 /**
- * Makes the three users, or gives those that are there the password of their URL and their rights again.
- * They go to the binlog: a passive master is read-only, and gets them from the active one.
+ * Makes the three users. A user who exists gets the password of the URL, and the rights again. The statements go to the
+ * binlog, because a passive master is read-only and gets its users from the active one.
  *
  * @param adminUrl of a user who may create users and grant
  * @throws Unavailable, UserError
@@ -54,7 +54,7 @@ export async function createUsers(adminUrl: string, urls: UserUrls): Promise<voi
   const { database, ...server } = addressOf(adminUrl);
   let connection: Connection | undefined;
   try {
-    connection = await createConnection({ ...server, connectTimeout: CONNECT_TIMEOUT });
+    connection = await createConnection({ ...server, connectTimeout: CONNECT_TIMEOUT_MS });
     for (const role of ['app', 'worker', 'cdc'] as const) {
       await createUser(connection, addressOf(urls[role]), grants[role], database);
     }

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { reasonOf, UserError } from '../../../topology/core/errors';
 
 const ALGORITHM = 'aes-256-gcm';
-const KEY_LENGTH = 32;
-const NONCE_LENGTH = 12;
-const TAG_LENGTH = 16;
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
 /** The first byte of what is stored, so that the algorithm can change one day. */
 const FORMAT = 1;
 
@@ -44,16 +44,16 @@ export class SecretKey {
 
   private static parse(text: string, source: string): SecretKey {
     const key = Buffer.from(text, 'base64');
-    if (key.length !== KEY_LENGTH || key.toString('base64').replace(/=+$/, '') !== text.replace(/=+$/, '')) {
+    if (key.length !== KEY_BYTES || key.toString('base64').replace(/=+$/, '') !== text.replace(/=+$/, '')) {
       throw new UserError(
-        `${source}: expected ${KEY_LENGTH} bytes in base64, as \`openssl rand -base64 32\` prints them.`,
+        `${source}: expected ${KEY_BYTES} bytes in base64, as \`openssl rand -base64 32\` prints them.`,
       );
     }
     return new SecretKey(key);
   }
 
   seal(owner: SecretOwner, secret: string): Buffer {
-    const nonce = randomBytes(NONCE_LENGTH);
+    const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv(ALGORITHM, this.#key, nonce).setAAD(nameOf(owner));
     const sealed = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final()]);
     return Buffer.concat([Buffer.of(FORMAT), nonce, cipher.getAuthTag(), sealed]);
@@ -61,12 +61,12 @@ export class SecretKey {
 
   /** @returns null when it was sealed with another key or for another owner, or was changed */
   open(owner: SecretOwner, stored: Buffer): string | null {
-    if (stored[0] !== FORMAT || stored.length < 1 + NONCE_LENGTH + TAG_LENGTH) return null;
-    const nonce = stored.subarray(1, 1 + NONCE_LENGTH);
-    const tag = stored.subarray(1 + NONCE_LENGTH, 1 + NONCE_LENGTH + TAG_LENGTH);
-    const sealed = stored.subarray(1 + NONCE_LENGTH + TAG_LENGTH);
+    if (stored[0] !== FORMAT || stored.length < 1 + NONCE_BYTES + TAG_BYTES) return null;
+    const nonce = stored.subarray(1, 1 + NONCE_BYTES);
+    const tag = stored.subarray(1 + NONCE_BYTES, 1 + NONCE_BYTES + TAG_BYTES);
+    const sealed = stored.subarray(1 + NONCE_BYTES + TAG_BYTES);
     try {
-      const decipher = createDecipheriv(ALGORITHM, this.#key, nonce, { authTagLength: TAG_LENGTH });
+      const decipher = createDecipheriv(ALGORITHM, this.#key, nonce, { authTagLength: TAG_BYTES });
       decipher.setAAD(nameOf(owner)).setAuthTag(tag);
       return Buffer.concat([decipher.update(sealed), decipher.final()]).toString('utf8');
     } catch {

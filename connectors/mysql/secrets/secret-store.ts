@@ -9,8 +9,8 @@ export interface AccountEntry extends SecretOwner {
   readonly updatedAt: number;
 }
 
-/** What fits the column, less what encryption adds. */
-const LONGEST_SECRET = 900;
+/** The length of the column, less what encryption adds. */
+const MAX_SECRET_BYTES = 900;
 
 /** Secrets of accounts, encrypted in the database with a key that is not in it. */
 export class SecretStore {
@@ -23,8 +23,8 @@ export class SecretStore {
   async set(account: string, channel: string, secret: string): Promise<void> {
     const owner = { account: checkAccount(account), channel: checkChannel(channel) };
     const length = Buffer.byteLength(secret);
-    if (length === 0 || length > LONGEST_SECRET) {
-      throw new UserError(`secret: expected 1 to ${LONGEST_SECRET} bytes, got ${length}`);
+    if (length === 0 || length > MAX_SECRET_BYTES) {
+      throw new UserError(`secret: expected 1 to ${MAX_SECRET_BYTES} bytes, got ${length}`);
     }
     if (this.key === null) {
       throw new UserError('Secrets are encrypted: set DOWNSPOUT_SECRET_KEY or DOWNSPOUT_SECRET_KEY_FILE first.');
@@ -57,7 +57,7 @@ export class SecretStore {
   }
 
   /**
-   * The secrets of those that have one.
+   * The secrets of those accounts that have one.
    * @throws Unavailable when the database does not answer, or a secret cannot be opened with this key: its account has
    * asked for signatures, so nothing may be sent without one
    */

@@ -4,29 +4,29 @@ import { Unavailable, UserError } from '../../../topology/core/errors';
 import { instructionOf, isDeadlock, isLockWaitTimeout } from './failures';
 import { inTransaction, type Pool, type Sql } from './pool';
 
-/** What a client works on: a connection, in a transaction or not, or a pool; of either flavour of mysql2. */
+/** What a client may work on: a connection, in a transaction or not, or a pool; with callbacks or with promises. */
 export type CallerConnection = Connection | PoolConnection | DriverPool | CallbackConnection | CallbackPool;
 
-/** Runs work so that all of it happens or nothing, and says so in the words of errors.ts. */
+/** Runs work so that all of it happens or none of it. Throws Unavailable or UserError. */
 export interface Executor {
-  atomically<T>(work: (session: Sql) => Promise<T>): Promise<T>;
+  atomically<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
 }
 
 export class PoolExecutor implements Executor {
   constructor(private readonly pool: Pool) {}
 
-  async atomically<T>(work: (session: Sql) => Promise<T>): Promise<T> {
+  async atomically<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return lockConflictsAreUnavailable(() => this.pool.transaction(work));
   }
 }
 
-/** Flags of the server's status that come with every answer. */
+/** Flags of the server's status, which comes with every answer. */
 const IN_TRANSACTION = 1;
 const AUTOCOMMIT = 2;
 
 /**
- * The caller's own connection or pool. In the caller's transaction the work is part of it, and the caller commits; outside
- * of one the work has its own. Nothing of the session's settings is changed, and none is relied on.
+ * Works on the caller's connection or pool. If the connection has an open transaction, the work is part of it and the caller
+ * commits; otherwise the work is a transaction of its own. The settings of the connection are neither changed nor relied on.
  */
 export class CallerExecutor implements Executor {
   private readonly target: Connection | DriverPool;
@@ -36,7 +36,7 @@ export class CallerExecutor implements Executor {
       'promise' in target && typeof target.promise === 'function' ? target.promise() : (target as Connection);
   }
 
-  atomically<T>(work: (session: Sql) => Promise<T>): Promise<T> {
+  atomically<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return lockConflictsAreUnavailable(async () => {
       if (!('getConnection' in this.target)) return this.on(this.target, work);
       const connection = await this.target.getConnection();
@@ -48,30 +48,30 @@ export class CallerExecutor implements Executor {
     });
   }
 
-  private async on<T>(connection: Connection, work: (session: Sql) => Promise<T>): Promise<T> {
-    const session = sessionOf(connection);
-    const [[mode]] = [await session.rows<[string]>('SELECT @@SESSION.sql_mode')];
+  private async on<T>(connection: Connection, work: (sql: Sql) => Promise<T>): Promise<T> {
+    const sql = sqlOf(connection);
+    const [[mode]] = [await sql.rows<[string]>('SELECT @@SESSION.sql_mode')];
     if (mode?.[0].includes('NO_BACKSLASH_ESCAPES') === true) {
       throw new UserError(
         'The connection has sql_mode NO_BACKSLASH_ESCAPES, for which mysql2 cannot quote texts safely.',
       );
     }
-    const { serverStatus } = (await session.run('DO 0')) as ResultSetHeader & { serverStatus: number };
-    if ((serverStatus & IN_TRANSACTION) !== 0 || (serverStatus & AUTOCOMMIT) === 0) return work(session);
-    return inTransaction(session, work);
+    const { serverStatus } = (await sql.run('DO 0')) as ResultSetHeader & { serverStatus: number };
+    if ((serverStatus & IN_TRANSACTION) !== 0 || (serverStatus & AUTOCOMMIT) === 0) return work(sql);
+    return inTransaction(sql, work);
   }
 }
 
-function sessionOf(connection: Connection): Sql {
-  const query = async <T>(sql: string, rowsAsArray: boolean): Promise<T> => {
+function sqlOf(connection: Connection): Sql {
+  const query = async <T>(statement: string, rowsAsArray: boolean): Promise<T> => {
     try {
-      const [answer] = await connection.query({ sql, rowsAsArray, values: [], namedPlaceholders: false });
+      const [answer] = await connection.query({ sql: statement, rowsAsArray, values: [], namedPlaceholders: false });
       return answer as T;
     } catch (error) {
       throw instructionOf(error);
     }
   };
-  return { rows: (sql) => query(sql, true), run: (sql) => query(sql, false) };
+  return { rows: (statement) => query(statement, true), run: (statement) => query(statement, false) };
 }
 
 async function lockConflictsAreUnavailable<T>(work: () => Promise<T>): Promise<T> {

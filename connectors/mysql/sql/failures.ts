@@ -4,7 +4,7 @@ const LOCK_WAIT_TIMEOUT = 1205;
 const DEADLOCK = 1213;
 export const DUPLICATE_KEY = 1062;
 
-/** The server answered, and cannot work now: full, stopping, or read-only because it is not the active one. */
+/** The server answered that it cannot work now: it is full, stopping, or read-only because it is not the active one. */
 const AWAY = new Set([
   1021, // disk full
   1026, // error writing a file
@@ -21,7 +21,7 @@ const AWAY = new Set([
   3100, // a hook of replication refused the commit
 ]);
 
-/** What the reader can do about an answer that will not get better by itself. */
+/** What a person can do about an error that does not go away by itself. */
 const ADVICE = new Map([
   [1044, 'Give the user of the connection URL rights on the database: run `downspout migrate`.'],
   [1045, 'Check the user and password of the connection URL.'],
@@ -33,7 +33,7 @@ const ADVICE = new Map([
   [1146, 'Create the tables: run `downspout migrate`.'],
 ]);
 
-/** The server's error number, when the server answered with an error. */
+/** The server's error number; undefined when the server did not answer with an error. */
 export function errnoOf(error: unknown): number | undefined {
   const { errno, sqlState } = propertiesOf(error);
   return typeof errno === 'number' && errno > 0 && typeof sqlState === 'string' ? errno : undefined;
@@ -48,8 +48,8 @@ export function isDeadlock(error: unknown): boolean {
 }
 
 /**
- * What was thrown as an instruction: Unavailable when the server is away or did not answer in time, UserError when the
- * URL or the schema is wrong, and otherwise the error itself: an answer about the statement, or a bug.
+ * Turns an error into an instruction: Unavailable when the server is away or did not answer in time, UserError when the
+ * URL or the schema is wrong. Every other error stays as it is: it concerns the statement, or it is a bug.
  */
 export function instructionOf(error: unknown): unknown {
   const errno = errnoOf(error);

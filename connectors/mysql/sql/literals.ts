@@ -3,7 +3,7 @@ import { escape } from 'mysql2';
 /** Epoch milliseconds by the server's clock at the start of the statement. */
 export const NOW_MS = 'CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)';
 
-/** An integer as SQL. Statements of the hot path are written by hand, so every value passes through one of these. */
+/** An integer as SQL. Statements are written by hand, so every value must pass through a function of this file. */
 export function integer(value: number): string {
   if (!Number.isSafeInteger(value)) throw new RangeError(`expected an integer, got ${value}`);
   return String(value);

@@ -7,34 +7,34 @@ export interface PoolOptions {
   readonly clock: Clock;
   /** Connections at most. */
   readonly size: number;
-  /** Milliseconds a statement may take before the connection is given up: the driver itself waits for ever. */
-  readonly timeout?: number;
-  /** Seconds to wait for another transaction's lock. */
-  readonly lockWait?: number;
+  /** A connection whose statement takes longer is destroyed, because the driver itself would wait for ever. */
+  readonly timeoutMs?: number;
+  /** How long a statement waits for a row that another transaction holds. */
+  readonly lockWaitSeconds?: number;
 }
 
-const CONNECT_TIMEOUT = 5_000;
-const STATEMENT_TIMEOUT = 10_000;
-/** Seconds that a new connection waits until the server has applied what it had received of a master that died. */
-const APPLY_TIMEOUT = 5;
-const TRIES = 5;
+const CONNECT_TIMEOUT_MS = 5_000;
+const STATEMENT_TIMEOUT_MS = 10_000;
+/** A new connection waits this long until the server has applied what it had received of a master that died. */
+const APPLY_TIMEOUT_SECONDS = 5;
+const MAX_TRIES = 5;
 
-/** One connection, in use. Rows come as arrays of columns, in the order of the SELECT. */
+/** One connection in use. A row is an array of columns in the order of the SELECT. */
 export interface Sql {
-  rows<T extends readonly unknown[]>(sql: string): Promise<T[]>;
+  rows<T extends readonly unknown[]>(statement: string): Promise<T[]>;
   /** Runs a statement that writes. */
-  run(sql: string): Promise<ResultSetHeader>;
+  run(statement: string): Promise<ResultSetHeader>;
 }
 
 /**
  * A pool of connections that all have the same session settings: READ COMMITTED, UTC, strict, short lock waits.
  *
- * After a failover the survivor may hold transactions that it received and has not applied yet; a conditional UPDATE there
- * could claim what the dead master had claimed. So a new connection waits until they are applied. The survivor is read-only
- * until its first connection makes it take over; one to a server that stays read-only is given up, and the next may be led
- * to the active one.
+ * After a failover the survivor may have received transactions that it has not applied yet; a conditional UPDATE there
+ * could claim a row that the dead master had given to somebody else. So a new connection waits until they are applied. The
+ * survivor is read-only until its first connection makes it take over. A connection to a server that stays read-only is
+ * destroyed; HAProxy may lead the next one to the active server.
  *
- * What is thrown: Unavailable when the server is away, UserError when URL or schema are wrong, else the server's error.
+ * Throws Unavailable when the server is away, UserError when the URL or the schema is wrong, otherwise the server's error.
  */
 export class Pool implements Sql {
   private readonly prepared = new WeakSet<object>();
@@ -48,7 +48,7 @@ export class Pool implements Sql {
       "SET SESSION transaction_isolation='READ-COMMITTED', time_zone='+00:00', " +
       "sql_mode='ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO', " +
       // Never give up a range for a scan because a list of ids is long.
-      `range_optimizer_max_mem_size=0, innodb_lock_wait_timeout=${options.lockWait ?? 1}`;
+      `range_optimizer_max_mem_size=0, innodb_lock_wait_timeout=${options.lockWaitSeconds ?? 1}`;
   }
 
   /** Makes no connection yet. @param url `mysql://user:password@host:port/database` */
@@ -57,25 +57,25 @@ export class Pool implements Sql {
     return new Pool(driver, options);
   }
 
-  rows<T extends readonly unknown[]>(sql: string): Promise<T[]> {
-    return this.use((session) => session.rows<T>(sql));
+  rows<T extends readonly unknown[]>(statement: string): Promise<T[]> {
+    return this.use((sql) => sql.rows<T>(statement));
   }
 
-  run(sql: string): Promise<ResultSetHeader> {
-    return this.retry(() => this.use((session) => session.run(sql)));
+  run(statement: string): Promise<ResultSetHeader> {
+    return this.retry(() => this.use((sql) => sql.run(statement)));
   }
 
-  /** Runs `work` between START TRANSACTION and COMMIT; again, after a short while, when it was a deadlock's victim. */
-  transaction<T>(work: (session: Sql) => Promise<T>): Promise<T> {
-    return this.retry(() => this.use((session) => inTransaction(session, work)));
+  /** Runs `work` between START TRANSACTION and COMMIT. After a deadlock it waits a short while and runs `work` again. */
+  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.retry(() => this.use((sql) => inTransaction(sql, work)));
   }
 
   /** Runs `work` on one connection, once. */
-  async use<T>(work: (session: Sql) => Promise<T>): Promise<T> {
+  async use<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     const connection = await this.acquire();
     let usable = false;
     try {
-      const answer = await work(this.sessionOf(connection));
+      const answer = await work(this.sqlOf(connection));
       usable = true;
       return answer;
     } catch (error) {
@@ -100,7 +100,7 @@ export class Pool implements Sql {
     }
     if (this.prepared.has(connection.connection)) return connection;
     try {
-      await this.prepare(this.sessionOf(connection));
+      await this.prepare(this.sqlOf(connection));
     } catch (error) {
       connection.destroy();
       throw error;
@@ -109,14 +109,14 @@ export class Pool implements Sql {
     return connection;
   }
 
-  private async prepare(session: Sql): Promise<void> {
-    await session.run(this.settings);
-    if (await isReadOnly(session)) {
-      await takeOver(session);
-      if (await isReadOnly(session)) throw new Unavailable('MySQL is read-only here: another server is the active one');
+  private async prepare(sql: Sql): Promise<void> {
+    await sql.run(this.settings);
+    if (await isReadOnly(sql)) {
+      await takeOver(sql);
+      if (await isReadOnly(sql)) throw new Unavailable('MySQL is read-only here: another server is the active one');
     }
-    const waits = await session.rows<[number]>(
-      `SELECT WAIT_FOR_EXECUTED_GTID_SET(received_transaction_set, ${APPLY_TIMEOUT})
+    const waits = await sql.rows<[number]>(
+      `SELECT WAIT_FOR_EXECUTED_GTID_SET(received_transaction_set, ${APPLY_TIMEOUT_SECONDS})
        FROM performance_schema.replication_connection_status WHERE received_transaction_set <> ''`,
     );
     if (waits.some(([timedOut]) => timedOut !== 0)) {
@@ -124,17 +124,17 @@ export class Pool implements Sql {
     }
   }
 
-  private sessionOf(connection: PoolConnection): Sql {
-    const query = async <T>(sql: string, rowsAsArray: boolean): Promise<T> => {
-      const timeout = this.options.timeout ?? STATEMENT_TIMEOUT;
+  private sqlOf(connection: PoolConnection): Sql {
+    const query = async <T>(statement: string, rowsAsArray: boolean): Promise<T> => {
+      const timeout = this.options.timeoutMs ?? STATEMENT_TIMEOUT_MS;
       try {
-        const [answer] = await connection.query({ sql, rowsAsArray, timeout });
+        const [answer] = await connection.query({ sql: statement, rowsAsArray, timeout });
         return answer as T;
       } catch (error) {
         throw instructionOf(error);
       }
     };
-    return { rows: (sql) => query(sql, true), run: (sql) => query(sql, false) };
+    return { rows: (statement) => query(statement, true), run: (statement) => query(statement, false) };
   }
 
   private async retry<T>(run: () => Promise<T>): Promise<T> {
@@ -142,45 +142,45 @@ export class Pool implements Sql {
       try {
         return await run();
       } catch (error) {
-        if (attempt === TRIES || !isDeadlock(error)) throw error;
+        if (attempt === MAX_TRIES || !isDeadlock(error)) throw error;
         await this.options.clock.sleep(Math.random() * 10 * 2 ** attempt);
       }
     }
   }
 }
 
-async function isReadOnly(session: Sql): Promise<boolean> {
-  const [row] = await session.rows<[number]>('SELECT @@GLOBAL.read_only');
+async function isReadOnly(sql: Sql): Promise<boolean> {
+  const [row] = await sql.rows<[number]>('SELECT @@GLOBAL.read_only');
   return row?.[0] === 1;
 }
 
-/** Makes the server the active one of a pair where it is its turn; see `pair/schema.ts`. */
-async function takeOver(session: Sql): Promise<void> {
+/** Makes the server the active one of a pair if it may take over; see `pair/schema.ts`. */
+async function takeOver(sql: Sql): Promise<void> {
   try {
-    await session.run('CALL downspout_pair.take_over()');
+    await sql.run('CALL downspout_pair.take_over()');
   } catch (error) {
-    // Where there is no pair, it is read-only for a reason of somebody else's.
+    // Without a pair there is no such procedure: somebody else has made the server read-only.
     if (error instanceof Unavailable) throw error;
   }
 }
 
 /** Runs `work` between START TRANSACTION and COMMIT. */
-export async function inTransaction<T>(session: Sql, work: (session: Sql) => Promise<T>): Promise<T> {
-  await session.run('START TRANSACTION');
+export async function inTransaction<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
+  await sql.run('START TRANSACTION');
   try {
-    const answer = await work(session);
-    await session.run('COMMIT');
+    const answer = await work(sql);
+    await sql.run('COMMIT');
     return answer;
   } catch (error) {
-    // Without an answer of the server the connection is given up, and the server rolls back by itself.
-    if (!(error instanceof Unavailable)) await session.run('ROLLBACK');
+    // The pool destroys a connection that is Unavailable, and the server rolls back by itself.
+    if (!(error instanceof Unavailable)) await sql.run('ROLLBACK');
     throw error;
   }
 }
 
-/** JSON and microseconds stay text, ids are numbers, and no answer is awaited for ever. */
+/** JSON and times stay text, because a Date has no microseconds; ids are numbers. */
 const driverSettings = {
-  connectTimeout: CONNECT_TIMEOUT,
+  connectTimeout: CONNECT_TIMEOUT_MS,
   waitForConnections: true,
   charset: 'utf8mb4',
   timezone: 'Z',
@@ -188,7 +188,7 @@ const driverSettings = {
   jsonStrings: true,
   supportBigNumbers: true,
   // Statements come with their values in them: the driver need not search them for placeholders.
-  queryFormat: (sql: string) => sql,
+  queryFormat: (statement: string) => statement,
 } as const;
 
 export interface Address {

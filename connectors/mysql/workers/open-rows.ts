@@ -15,7 +15,7 @@ type PageColumns = readonly [
 
 type Recovered = { readonly id: number; readonly version: number; readonly session: string };
 
-const MOST_RECOVERED_AT_ONCE = 1_000;
+const MAX_ROWS_PER_RECOVERY = 1_000;
 
 /** The spout's view of the table. */
 export class MySqlOpenRows implements OpenRows {
@@ -50,24 +50,24 @@ export class MySqlOpenRows implements OpenRows {
   async recover(rows: readonly Recovered[], delay: number): Promise<number> {
     const sorted = rows.toSorted((a, b) => a.id - b.id);
     let recovered = 0;
-    for (let from = 0; from < sorted.length; from += MOST_RECOVERED_AT_ONCE) {
-      recovered += await this.recoverBatch(sorted.slice(from, from + MOST_RECOVERED_AT_ONCE), delay);
+    for (let from = 0; from < sorted.length; from += MAX_ROWS_PER_RECOVERY) {
+      recovered += await this.recoverBatch(sorted.slice(from, from + MAX_ROWS_PER_RECOVERY), delay);
     }
     return recovered;
   }
 
-  /** What another transaction holds is left for the next time. */
+  /** Rows that another transaction holds are left for the next time. */
   private recoverBatch(rows: readonly Recovered[], delay: number): Promise<number> {
-    return this.pool.transaction(async (one) => {
+    return this.pool.transaction(async (sql) => {
       const locked = await freeAmong(
-        one,
+        sql,
         rows.map(({ id }) => id),
       );
       const free = new Set(locked);
       const owned = rows.filter(({ id }) => free.has(id));
       if (owned.length === 0) return 0;
       const these = list(owned, ({ id, version, session }) => `(${integer(id)},${integer(version)},${hex(session)})`);
-      const { affectedRows } = await one.run(
+      const { affectedRows } = await sql.run(
         "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', in_doubt=1, version=version+1, " +
           `retry_at=${NOW_MS} + ${integer(Math.round(delay))}, last_error='its worker died while sending' ` +
           `WHERE (id, version, claim) IN ${these} AND state='sending'`,
@@ -96,7 +96,7 @@ export function pageStatement(channel: string, cursors: readonly ShardCursor[], 
     .join(' UNION ALL ');
 }
 
-/** No bound is the largest number there is. */
+/** Infinity becomes the largest safe integer. */
 function bound(value: number): string {
   return integer(Math.min(Number.MAX_SAFE_INTEGER, Math.max(Number.MIN_SAFE_INTEGER, value)));
 }

@@ -22,10 +22,10 @@ type ReadColumns = readonly [
 ];
 
 /**
- * The bolt's view of the table. This is the hot path: SQL is written by hand with its values in it, many rows to a
- * statement, ids always in ascending order, so that batches that overlap wait for each other and never deadlock.
+ * The bolt's view of the table. This is the hot path: SQL is written by hand with the values in it, many rows to a
+ * statement. Ids are always in ascending order, so that overlapping batches wait for each other and never deadlock.
  *
- * 1. A claim is one conditional UPDATE: version, `updated_at` and state are those that were read, or the row is not won.
+ * 1. A claim wins a row only as it was read: version, `updated_at` and state are conditions of the one UPDATE.
  * 2. A row is claimed by one session at most in each version.
  * 3. A row that another transaction holds is left out; the others are claimed.
  */
@@ -58,15 +58,15 @@ export class MySqlSendRows implements SendRows {
     if (rows.length === 0) return 0;
     const sorted = rows.toSorted((a, b) => a.id - b.id);
     try {
-      return await this.pool.use((one) => claimIn(one, session, sorted, ahead));
+      return await this.pool.use((sql) => claimIn(sql, session, sorted, ahead));
     } catch (error) {
       if (!isLockWaitTimeout(error) && !isDeadlock(error)) throw error;
     }
-    return this.pool.transaction(async (one) => {
+    return this.pool.transaction(async (sql) => {
       const ids = sorted.map((row) => row.id);
-      const free = new Set(await freeAmong(one, ids));
+      const free = new Set(await freeAmong(sql, ids));
       const rest = sorted.filter((row) => free.has(row.id));
-      return rest.length === 0 ? 0 : claimIn(one, session, rest, ahead);
+      return rest.length === 0 ? 0 : claimIn(sql, session, rest, ahead);
     });
   }
 
@@ -75,8 +75,8 @@ export class MySqlSendRows implements SendRows {
   }
 }
 
-async function claimIn(one: Sql, session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
-  const { affectedRows } = await one.run(claimStatement(session, rows, ahead));
+async function claimIn(sql: Sql, session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
+  const { affectedRows } = await sql.run(claimStatement(session, rows, ahead));
   return affectedRows;
 }
 

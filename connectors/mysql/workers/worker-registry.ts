@@ -3,9 +3,9 @@ import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../
 import { hex, integer, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 
-/** Sessions that ended longer ago are forgotten: a session that is not registered counts as dead. */
-const KEPT = 7 * 24 * 3_600_000;
-const HOST_LENGTH = 255;
+/** The rows of sessions that ended longer ago are deleted. That changes nothing: an unknown session counts as dead. */
+const KEPT_MS = 7 * 24 * 3_600_000;
+const MAX_HOST_CHARACTERS = 255;
 
 /** The workers' register: the table `workers`. Death is for ever: nothing sets `dead` back to 0. */
 export class MySqlWorkerRegistry implements WorkerRegistry {
@@ -14,20 +14,20 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
     private readonly clock: Pick<Clock, 'monotonic'>,
   ) {}
 
-  async register(worker: WorkerIdentity, lease: number): Promise<void> {
-    const until = `${NOW_MS} + ${integer(lease)}`;
+  async register(worker: WorkerIdentity, leaseMs: number): Promise<void> {
+    const until = `${NOW_MS} + ${integer(leaseMs)}`;
     await this.pool.run(
       'INSERT INTO workers (session, components, host, pid, version, status_url, started_at, lease_until) VALUES ' +
-        `(${hex(worker.session)}, ${text(JSON.stringify(worker.components))}, ${text(worker.host.slice(0, HOST_LENGTH))}, ` +
+        `(${hex(worker.session)}, ${text(JSON.stringify(worker.components))}, ${text(worker.host.slice(0, MAX_HOST_CHARACTERS))}, ` +
         `${integer(worker.pid)}, ${text(worker.version)}, ${text(worker.statusUrl)}, ${NOW_MS}, ${until}) ` +
         `ON DUPLICATE KEY UPDATE lease_until=IF(dead=0, ${until}, lease_until)`,
     );
-    await this.pool.run(`DELETE FROM workers WHERE lease_until < ${NOW_MS} - ${KEPT}`);
+    await this.pool.run(`DELETE FROM workers WHERE lease_until < ${NOW_MS} - ${KEPT_MS}`);
   }
 
-  async renew(session: string, lease: number, report: WorkerReport): Promise<boolean> {
+  async renew(session: string, leaseMs: number, report: WorkerReport): Promise<boolean> {
     const { affectedRows } = await this.pool.run(
-      `UPDATE workers SET lease_until=${NOW_MS} + ${integer(lease)}, report=${text(JSON.stringify(report))} ` +
+      `UPDATE workers SET lease_until=${NOW_MS} + ${integer(leaseMs)}, report=${text(JSON.stringify(report))} ` +
         `WHERE session=${hex(session)} AND dead=0`,
     );
     return affectedRows === 1;
@@ -40,12 +40,12 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
   }
 
   pulse(): Promise<Pulse> {
-    return this.pool.use(async (session) => {
+    return this.pool.use(async (sql) => {
       const sent = this.clock.monotonic();
-      const [reading] = await session.rows<[string, string]>('SELECT UNIX_TIMESTAMP(NOW(6)), @@server_uuid');
+      const [reading] = await sql.rows<[string, string]>('SELECT UNIX_TIMESTAMP(NOW(6)), @@server_uuid');
       const received = this.clock.monotonic();
       const [seconds, server] = reading as [string, string];
-      const pauses = await session.rows<[string, string]>('SELECT channel, account FROM pauses');
+      const pauses = await sql.rows<[string, string]>('SELECT channel, account FROM pauses');
       return {
         reading: { timestamp: Number(seconds) * 1000, sent, received, server },
         pausedChannels: pauses.filter(([, account]) => account === '').map(([channel]) => channel),

@@ -7,14 +7,14 @@ import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
 import type { Pool, Sql } from '../sql/pool';
 
-/** Rows in one transaction: large enough to share its cost, small enough for a lock to be short. */
-const MOST_AT_ONCE = 1_000;
-const RECEIPT_LENGTH = 512;
-const ERROR_LENGTH = 1024;
+/** Large enough to share the cost of a transaction, small enough to hold locks for a short time. */
+const MAX_ROWS_PER_TRANSACTION = 1_000;
+const MAX_RECEIPT_CHARACTERS = 512;
+const MAX_ERROR_CHARACTERS = 1024;
 
 type Delivered = Extract<Settlement, { state: 'delivered' }>;
 
-/** A result whose values are SQL already, so that one that cannot be written is known before the batch is. */
+/** A result whose values are SQL already, so that an impossible value is found before the batch is written. */
 interface Prepared {
   readonly id: number;
   /** The row of the ledger. */
@@ -28,11 +28,12 @@ interface Prepared {
  * Writes attempts to the ledger and settles their rows, in one transaction per batch.
  *
  * 1. A row is settled only while this session owns it in that version: `claim`, `version` and `state='sending'`.
- * 2. The ledger is written all the same, once per (message, version, session): repeating is harmless.
+ * 2. The ledger is written once per (message, version, session): repeating is harmless. A lost claim does not matter here.
  * 3. A delivered attempt whose claim was lost settles the row if it is in doubt, whatever it waits for: the provider has
- *    it. Its version stays: it is no new plan, a claim needs `state='scheduled'` and the newer owner's write-back needs
- *    `state='sending'`, so neither can touch the row any more, and no change event is made.
- * 4. A row that cannot be written is found by bisection; one that another transaction holds is left out.
+ *    it. The version stays, because this is no new plan. A claim needs `state='scheduled'` and the newer owner's write-back
+ *    needs `state='sending'`, so neither can change the row any more. No change event is made.
+ * 4. A row that cannot be written is found; the others are written. Bisection finds it.
+ * 5. A row that another transaction holds is handed back; the others are written.
  */
 export async function writeBack(
   pool: Pool,
@@ -50,15 +51,15 @@ export async function writeBack(
     }
   }
   prepared.sort((a, b) => a.id - b.id);
-  for (let from = 0; from < prepared.length; from += MOST_AT_ONCE) {
-    bad.push(...(await writeBatch(pool, session, prepared.slice(from, from + MOST_AT_ONCE))));
+  for (let from = 0; from < prepared.length; from += MAX_ROWS_PER_TRANSACTION) {
+    bad.push(...(await writeBatch(pool, session, prepared.slice(from, from + MAX_ROWS_PER_TRANSACTION))));
   }
   return bad;
 }
 
 async function writeBatch(pool: Pool, session: string, batch: readonly Prepared[]): Promise<Unwritten[]> {
   try {
-    await pool.transaction((one) => write(one, session, batch));
+    await pool.transaction((sql) => write(sql, session, batch));
     return [];
   } catch (error) {
     if (isLockWaitTimeout(error)) return writeFree(pool, session, batch);
@@ -73,25 +74,25 @@ async function writeBatch(pool: Pool, session: string, batch: readonly Prepared[
   }
 }
 
-/** Writes what is free and hands back what another transaction holds. Rows that are gone are free. */
+/** Writes the rows that are free and hands back those that another transaction holds. Deleted rows count as free. */
 async function writeFree(pool: Pool, session: string, batch: readonly Prepared[]): Promise<Unwritten[]> {
   const ids = batch.map(({ id }) => id);
-  const locked = await pool.transaction(async (one) => {
-    const free = new Set(await freeAmong(one, ids));
-    const there = await one.rows<[number]>(`SELECT id FROM scheduled_messages WHERE id IN ${list(ids, integer)}`);
+  const locked = await pool.transaction(async (sql) => {
+    const free = new Set(await freeAmong(sql, ids));
+    const there = await sql.rows<[number]>(`SELECT id FROM scheduled_messages WHERE id IN ${list(ids, integer)}`);
     return new Set(there.map(([id]) => id).filter((id) => !free.has(id)));
   });
   const rest = batch.filter(({ id }) => !locked.has(id));
   const held = [...locked].map((id) => ({ id, reason: 'locked by another transaction', again: true }));
-  // Without progress the same would be tried for ever: hand everything back and let time pass.
+  // Without progress the same would be tried for ever, so everything is handed back for later.
   if (rest.length === batch.length) {
     return ids.map((id) => ({ id, reason: 'locked by another transaction', again: true }));
   }
   return rest.length === 0 ? held : [...held, ...(await writeBatch(pool, session, rest))];
 }
 
-async function write(one: Sql, session: string, batch: readonly Prepared[]): Promise<void> {
-  await one.run(
+async function write(sql: Sql, session: string, batch: readonly Prepared[]): Promise<void> {
+  await sql.run(
     'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, started_at, finished_at, ' +
       `outcome, status, error, receipt, settled) VALUES ${batch.map(({ entry }) => entry).join(',')} ` +
       'ON DUPLICATE KEY UPDATE id=id',
@@ -99,14 +100,14 @@ async function write(one: Sql, session: string, batch: readonly Prepared[]): Pro
   const owned = `m.claim=${hex(session)} AND m.state='sending' AND m.version=v.version`;
   const delivered = batch.filter((row) => row.delivered);
   if (delivered.length > 0) {
-    const { affectedRows } = await one.run(deliverStatement(delivered, owned));
+    const { affectedRows } = await sql.run(deliverStatement(delivered, owned));
     if (affectedRows < delivered.length) {
-      await one.run(deliverStatement(delivered, "m.in_doubt<>0 AND m.state NOT IN ('delivered','canceled')"));
+      await sql.run(deliverStatement(delivered, "m.in_doubt<>0 AND m.state NOT IN ('delivered','canceled')"));
     }
   }
   const others = batch.filter((row) => !row.delivered);
   if (others.length > 0) {
-    await one.run(
+    await sql.run(
       `UPDATE (VALUES ${others.map(({ values }) => values).join(',')}) ` +
         'v(id, version, state, in_doubt, error, delay, attempted) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
         'SET m.state=v.state, m.in_doubt=IF(v.attempted=0, m.in_doubt, v.in_doubt), m.last_error=v.error, ' +
@@ -118,8 +119,8 @@ async function write(one: Sql, session: string, batch: readonly Prepared[]): Pro
 }
 
 /**
- * The join reads VALUES in their order, so rows are locked in ascending order of their ids. The index is forced because a
- * table whose statistics are old, and say that it is nearly empty, would be scanned once per row.
+ * The join reads VALUES in their order, so rows are locked in ascending order of their ids. The index is forced because the
+ * optimizer would scan the whole table for each row while old statistics say that the table is nearly empty.
  */
 export function deliverStatement(rows: readonly Pick<Prepared, 'values'>[], condition: string): string {
   return (
@@ -133,7 +134,7 @@ export function deliverStatement(rows: readonly Pick<Prepared, 'values'>[], cond
 function prepare(owner: string, result: AttemptResult): Prepared {
   const { id, version, outcome, settlement } = result;
   const plan = `${integer(id)},${integer(version)}`;
-  const error = outcome.kind === 'delivered' ? null : cut(outcome.reason, ERROR_LENGTH);
+  const error = outcome.kind === 'delivered' ? null : cut(outcome.reason, MAX_ERROR_CHARACTERS);
   const receipt = outcome.kind === 'delivered' && outcome.receipt !== undefined ? outcome.receipt : null;
   const entry =
     `(${plan},${owner},${instant(result.wakeAt)},${hex(result.contentHash)},` +
@@ -147,7 +148,7 @@ function valuesOf(settlement: Settlement): string {
   if (settlement.state === 'delivered') return deliveredValues(settlement);
   const delay = settlement.state === 'scheduled' ? integer(Math.max(0, Math.round(settlement.delay))) : 'NULL';
   const attempted = settlement.state === 'scheduled' && settlement.givenBack ? 0 : 1;
-  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, ERROR_LENGTH))},${delay},${attempted}`;
+  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, MAX_ERROR_CHARACTERS))},${delay},${attempted}`;
 }
 
 function deliveredValues(settlement: Delivered): string {
@@ -155,7 +156,7 @@ function deliveredValues(settlement: Delivered): string {
 }
 
 function receiptOf(receipt: string | null): string | null {
-  return receipt === null ? null : cut(receipt, RECEIPT_LENGTH);
+  return receipt === null ? null : cut(receipt, MAX_RECEIPT_CHARACTERS);
 }
 
 /** Bounds of a clock may have a fraction. */

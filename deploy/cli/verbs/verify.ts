@@ -71,7 +71,7 @@ export function verifyCommand(): Command {
       const report = await withPool(context, (pool) =>
         verify(pool, {
           classOf,
-          patience: options.patience,
+          patienceMs: options.patience,
           examples: options.examples,
           report: (messages, share) =>
             progress.show(`${formatCount(messages)} messages looked at, ${Math.floor(share * 100)} %`),

@@ -150,8 +150,8 @@ export async function mysqlWorld(): Promise<PortsWorld> {
     ledger: async (id) =>
       (await show(id)).attempts.map(({ version, session, outcome, error }) => ({ version, session, outcome, error })),
     whileLocked: (id, work) =>
-      admin.transaction(async (session) => {
-        await session.rows(`SELECT id FROM scheduled_messages WHERE id=${id} FOR UPDATE`);
+      admin.transaction(async (sql) => {
+        await sql.rows(`SELECT id FROM scheduled_messages WHERE id=${id} FOR UPDATE`);
         return work();
       }),
     async close() {

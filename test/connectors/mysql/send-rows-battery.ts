@@ -46,7 +46,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       expect((await scene.read(row.id)).session).toBe(scene.first);
     });
 
-    test('leaves a row that changed since it was read, with or without a new version', async () => {
+    test('A claim wins a row only as it was read: not when it changed, with or without a new version', async () => {
       const [edited, overwritten, canceled] = [await scene.insert(), await scene.insert(), await scene.insert()];
       const rows = await scene.world.sendRows.read([edited, overwritten, canceled]);
       await scene.world.edit(edited, { payload: { url: 'http://127.0.0.1/2', body: 2 } });

@@ -24,7 +24,7 @@ function byTheTable(of: Evidence): Violation[] {
     sessions: of.sessions,
     classOf: (channel) => classes[channel],
     isTended: () => false,
-    patience: 0,
+    patienceMs: 0,
   };
   return table.rows.flatMap((row) => violationsOf({ row, attempts: of.attemptsOf(row.id) }, around));
 }

@@ -1,7 +1,8 @@
-import { removeTopics, setUpTopics } from '../../../connectors/kafka/topic-set-up';
+import { setUpTopics } from '../../../connectors/kafka/topic-set-up';
 import { run } from '../../../deploy/stack/host/commands';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
+import { removeTopics } from '../../support/removal';
 import { until } from '../../support/until';
 import type { Arena } from '../world/arena';
 import type { Fault } from './fault';

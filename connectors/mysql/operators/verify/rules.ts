@@ -10,37 +10,37 @@ import {
   type Violation,
 } from './seen';
 
-/** What a message is judged by besides its own row and attempts. */
+/** What the rules need besides the message's own row and attempts. */
 export interface Surroundings {
   /** By the database's clock, not before the rows were read. */
   readonly now: number;
   readonly sessions: ReadonlyMap<string, SeenSession>;
-  /** Undefined: what may be repeated on the channel is not known. */
+  /** Undefined when the class is not known; then repeated requests are not judged. */
   readonly classOf: (channel: string) => ChannelClass | undefined;
   /** A spout and a bolt of the channel have lived for so many milliseconds, and nothing is paused. */
   readonly isTended: (row: SeenRow, since: number) => boolean;
-  /** How long after its wake a row of a tended channel may wait, milliseconds. */
-  readonly patience: number;
+  /** How long after its wake a row of a tended channel may wait. */
+  readonly patienceMs: number;
 }
 
 type Rule = (seen: Seen, around: Surroundings) => Iterable<Violation>;
 
-/** Lease, the reconcile interval, and time for rows that another transaction holds. Milliseconds. */
-const RECOVERED_WITHIN = 60_000;
-/** Times that are read one after the other for one purpose differ by less, milliseconds. */
-const AT_ONCE = 1_000;
+/** More than the lease, the reconcile interval and the time for which an application may hold a row. */
+const RECOVERED_WITHIN_MS = 60_000;
+/** Two readings of a clock that belong to one transaction differ by less. */
+const SAME_MOMENT_MS = 1_000;
 
-/** What the table and the ledger say against I1–I4, I6 and I7 about one message. A pure function. */
+/** The violations of I1–I4, I6 and I7 that the row and the ledger of one message show. A pure function. */
 export function violationsOf(seen: Seen, around: Surroundings): Violation[] {
   return rules.flatMap((rule) => [...rule(seen, around)]);
 }
 
-/** I1: what is open goes on. */
+/** I1: an open row is sent or recovered within the patience. */
 function* standing({ row }: Seen, around: Surroundings): Iterable<Violation> {
-  const { now, patience, isTended, sessions } = around;
-  if (row.wakeAt === null || !isTended(row, patience)) return;
+  const { now, patienceMs, isTended, sessions } = around;
+  if (row.wakeAt === null || !isTended(row, patienceMs)) return;
   const since = Math.max(row.wakeAt, row.updatedAt);
-  if (now - since <= patience) return;
+  if (now - since <= patienceMs) return;
   if (row.state === 'scheduled') yield breach('I1', row, `has waited for ${now - since} ms since its wake`);
   if (row.state === 'sending' && isAlive(sessions.get(row.session))) {
     yield breach('I1', row, `has been sending for ${now - since} ms, and its worker lives`);
@@ -62,15 +62,15 @@ function* outdated({ row, attempts }: Seen): Iterable<Violation> {
     if (row.state === 'canceled' && (version >= row.version || startedAt > row.updatedAt)) {
       yield breach('I3', row, `canceled, and version ${version} began ${startedAt - row.updatedAt} ms after that`);
     }
-    // What is changed after the end is no plan any more.
-    const isPlan = version === row.version && row.updatedAt <= recordedAt + AT_ONCE;
+    // The row may have been changed after the message ended; then it is no plan any more.
+    const isPlan = version === row.version && row.updatedAt <= recordedAt + SAME_MOMENT_MS;
     if (isPlan && row.state !== 'canceled' && contentHash !== row.payloadHash) {
       yield breach('I3', row, `version ${version} was sent with other content than the row's`);
     }
   }
 }
 
-/** I4: requests are repeated only where that is explained, and nothing is sent by the dead. */
+/** I4: a request is repeated only where the ledger explains it, and a dead worker sends nothing. */
 function* repeated({ row, attempts }: Seen, around: Surroundings): Iterable<Violation> {
   const { sessions } = around;
   const channelClass = around.classOf(row.channel);
@@ -145,22 +145,22 @@ function* falselyDelivered(row: SeenRow, attempts: readonly SeenAttempt[]): Iter
     return;
   }
   const at = row.deliveredAt ?? Number.NaN;
-  const told = delivered.some(
+  const recorded = delivered.some(
     // A person may know of a time that no worker saw.
     ({ session, finishedAt, receipt }) => receipt === row.receipt && (session === BY_PERSON || isNear(at, finishedAt)),
   );
-  if (!told) yield breach('I6', row, 'delivered at a time or with a receipt that no attempt tells of');
+  if (!recorded) yield breach('I6', row, 'delivered at a time or with a receipt that no attempt tells of');
 }
 
-/** A process may be stopped between two readings of the clock, but hardly for so long. */
+/** A process may be stopped between two readings of the clock, but hardly for a minute. */
 function isNear(one: number, other: number): boolean {
-  return Math.abs(one - other) <= 60 * AT_ONCE;
+  return Math.abs(one - other) <= 60_000;
 }
 
 function* abandoned(row: SeenRow, { now, sessions, isTended }: Surroundings): Iterable<Violation> {
   const owner = sessions.get(row.session);
   const since = owner === undefined ? row.updatedAt : Math.max(owner.leaseUntil, row.updatedAt);
-  if (now - since <= RECOVERED_WITHIN || !isTended(row, RECOVERED_WITHIN)) return;
+  if (now - since <= RECOVERED_WITHIN_MS || !isTended(row, RECOVERED_WITHIN_MS)) return;
   const whose = owner === undefined ? 'a worker that is not registered' : 'a worker whose lease has run out';
   yield breach('I6', row, `has been sending for ${now - since} ms by ${whose}`);
 }
@@ -170,7 +170,7 @@ function contradicts(row: SeenRow, { version, settled }: SeenAttempt): boolean {
   if (row.state === 'canceled') return false;
   if (version > row.version) return true;
   if (version < row.version) return false;
-  // What is to be sent again has a new version, and a late answer settles what was uncertain.
+  // A retry makes a new version; a late answer may settle a row that was uncertain.
   return settled === 'scheduled' || (settled !== row.state && row.state !== 'delivered');
 }
 

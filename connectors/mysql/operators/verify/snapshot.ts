@@ -3,7 +3,7 @@ import { integer, NOW_MS } from '../../sql/literals';
 import { inTransaction, type Pool, type Sql } from '../../sql/pool';
 import type { Seen, SeenAttempt, SeenRow, SeenSession } from './seen';
 
-/** Messages with their attempts, and the workers, as one moment had them. */
+/** Messages, their attempts and the workers, all read at the same moment. */
 export interface Snapshot {
   /** Epoch milliseconds by the database's clock, not before that moment. */
   readonly now: number;
@@ -12,20 +12,20 @@ export interface Snapshot {
 }
 
 /**
- * Reads the next messages in the order of their ids. Row and ledger are written in one transaction and are read in one
- * snapshot here, so they agree at any moment of a system that runs.
+ * Reads the next messages in the order of their ids. Workers write row and ledger in one transaction, and both are read in
+ * one snapshot here, so they agree while the system runs.
  */
 export function readSnapshot(pool: Pool, after: MessageId, until: MessageId, limit: number): Promise<Snapshot> {
-  return pool.use(async (session) => {
-    await session.run('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
-    return inTransaction(session, async () => {
-      const rows = await readRows(session, after, until, limit);
+  return pool.use(async (sql) => {
+    await sql.run('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+    return inTransaction(sql, async () => {
+      const rows = await readRows(sql, after, until, limit);
       const [first, last] = [rows[0]?.id, rows.at(-1)?.id];
-      const attempts = first === undefined || last === undefined ? [] : await readAttempts(session, first, last);
+      const attempts = first === undefined || last === undefined ? [] : await readAttempts(sql, first, last);
       const byMessage = new Map<MessageId, SeenAttempt[]>(rows.map(({ id }) => [id, []]));
       for (const attempt of attempts) byMessage.get(attempt.id)?.push(attempt);
-      const sessions = await readSessions(session);
-      const [[now] = [0]] = await session.rows<[number]>(`SELECT ${NOW_MS}`);
+      const sessions = await readSessions(sql);
+      const [[now] = [0]] = await sql.rows<[number]>(`SELECT ${NOW_MS}`);
       return { now, sessions, messages: rows.map((row) => ({ row, attempts: byMessage.get(row.id) ?? [] })) };
     });
   });
@@ -37,7 +37,7 @@ export async function lastId(pool: Pool): Promise<MessageId> {
   return last ?? 0;
 }
 
-async function readRows(session: Sql, after: number, until: number, limit: number): Promise<SeenRow[]> {
+async function readRows(sql: Sql, after: number, until: number, limit: number): Promise<SeenRow[]> {
   type Columns = [
     id: number,
     account: string,
@@ -55,7 +55,7 @@ async function readRows(session: Sql, after: number, until: number, limit: numbe
     updatedAt: string,
     payloadHash: string,
   ];
-  const rows = await session.rows<Columns>(
+  const rows = await sql.rows<Columns>(
     'SELECT id, account, channel, due_at, wake_at, state, version, attempts, in_doubt, claim, delivered_at, receipt, ' +
       'UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at), SHA2(CAST(payload AS CHAR CHARACTER SET utf8mb4), 256) ' +
       `FROM scheduled_messages WHERE id > ${integer(after)} AND id <= ${integer(until)} ORDER BY id LIMIT ${integer(limit)}`,
@@ -79,7 +79,7 @@ async function readRows(session: Sql, after: number, until: number, limit: numbe
   }));
 }
 
-async function readAttempts(session: Sql, first: MessageId, last: MessageId): Promise<SeenAttempt[]> {
+async function readAttempts(sql: Sql, first: MessageId, last: MessageId): Promise<SeenAttempt[]> {
   type Columns = [
     id: number,
     version: number,
@@ -93,7 +93,7 @@ async function readAttempts(session: Sql, first: MessageId, last: MessageId): Pr
     receipt: string | null,
     recordedAt: string,
   ];
-  const rows = await session.rows<Columns>(
+  const rows = await sql.rows<Columns>(
     'SELECT message_id, version, session, wake_at, content_hash, started_at, finished_at, outcome, settled, receipt, ' +
       'UNIX_TIMESTAMP(recorded_at) FROM delivery_attempts ' +
       `WHERE message_id BETWEEN ${integer(first)} AND ${integer(last)} ORDER BY message_id, version, id`,
@@ -113,9 +113,9 @@ async function readAttempts(session: Sql, first: MessageId, last: MessageId): Pr
   }));
 }
 
-async function readSessions(session: Sql): Promise<ReadonlyMap<string, SeenSession>> {
+async function readSessions(sql: Sql): Promise<ReadonlyMap<string, SeenSession>> {
   type Columns = [Buffer, string, number, number, number, number | null];
-  const rows = await session.rows<Columns>(
+  const rows = await sql.rows<Columns>(
     'SELECT session, components, started_at, lease_until, dead, left_at FROM workers',
   );
   return new Map(

@@ -11,7 +11,7 @@ export interface Balance extends Readonly<Record<MessageState, number>> {
   readonly total: number;
 }
 
-/** A row that has stood longest, and when that began: its wake or its claim, epoch milliseconds. */
+/** The row that has waited longest, and since when: its wake or its claim, epoch milliseconds. */
 export interface Oldest {
   readonly id: MessageId;
   readonly channel: string;
@@ -42,27 +42,27 @@ export interface VerifyReport {
 
 export interface VerifyOptions {
   readonly classOf: Surroundings['classOf'];
-  /** How long a message may be overdue on a channel whose workers live, milliseconds. */
-  readonly patience: number;
+  /** How long a message may be overdue on a channel whose workers live. */
+  readonly patienceMs: number;
   /** Ids named for each invariant. */
   readonly examples: number;
-  /** Told how many messages were looked at, and how far that is of all ids, from 0 to 1. */
+  /** Called with the number of messages read, and the share of all ids that this is, from 0 to 1. */
   readonly report?: (messages: number, share: number) => void;
 }
 
 /** Messages read at once. */
-const BATCH = 2_000;
+const ROWS_PER_SNAPSHOT = 2_000;
 
 /**
- * Goes over every message that is there at the beginning, in the order of their ids, and judges it by what the table and
- * the ledger show. Reads without locks, a few thousand rows at a time.
+ * Checks every message that exists at the beginning, in the order of the ids, against the table and the ledger. Reads
+ * without locks, a few thousand rows at a time.
  */
 export async function verify(pool: Pool, options: VerifyOptions): Promise<VerifyReport> {
   const until = await lastId(pool);
   const tally = new Tally(options);
   for (let after = 0; ; ) {
     const pauses = await new Operations(pool).pauses();
-    const snapshot = await readSnapshot(pool, after, until, BATCH);
+    const snapshot = await readSnapshot(pool, after, until, ROWS_PER_SNAPSHOT);
     tally.add(snapshot, pauses);
     const last = snapshot.messages.at(-1);
     if (last === undefined) return tally.reportAt(snapshot.now);
@@ -77,7 +77,7 @@ class Tally {
   private attempts = 0;
   private readonly counts = new Map<string, Map<MessageState, number>>();
   private readonly findings = new Map<Invariant, Found>();
-  /** Rows that stand still, by account: whether anything else of the account moves is known in the end. */
+  /** Overdue rows by account. Only in the end is it known whether other rows of the account move. */
   private readonly standing = new Map<string, Found>();
   private readonly moving = new Set<string>();
   private oldestWaiting: Oldest | null = null;
@@ -86,9 +86,9 @@ class Tally {
   constructor(private readonly options: VerifyOptions) {}
 
   add({ now, messages, sessions }: Snapshot, pauses: readonly Pause[]): void {
-    const { classOf, patience } = this.options;
+    const { classOf, patienceMs } = this.options;
     const isTended = tended(sessions.values(), pauses, now);
-    const around: Surroundings = { now, sessions, classOf, patience, isTended };
+    const around: Surroundings = { now, sessions, classOf, patienceMs, isTended };
     for (const seen of messages) {
       this.count(seen, now);
       for (const violation of violationsOf(seen, around)) {
@@ -96,14 +96,14 @@ class Tally {
         if (isStanding) foundIn(this.standing, accountOf(seen.row)).add(violation, this.options.examples);
         else foundIn(this.findings, violation.invariant).add(violation, this.options.examples);
       }
-      const recent = seen.attempts.some(({ recordedAt }) => now - recordedAt <= patience);
+      const recent = seen.attempts.some(({ recordedAt }) => now - recordedAt <= patienceMs);
       const beingSent = seen.row.state === 'sending' && isAlive(sessions.get(seen.row.session));
       if (recent || beingSent) this.moving.add(accountOf(seen.row));
     }
   }
 
   reportAt(now: number): VerifyReport {
-    // A long line of one account is no loss while it moves.
+    // A long queue of one account is no loss while messages of it are sent.
     for (const [account, found] of this.standing) {
       if (!this.moving.has(account)) foundIn(this.findings, 'I1').merge(found, this.options.examples);
     }
@@ -136,7 +136,7 @@ class Tally {
   }
 }
 
-/** Violations of one kind: all are counted, the first are kept. */
+/** Violations of one invariant: all are counted, the first are kept. */
 class Found {
   violations = 0;
   readonly examples: Violation[] = [];
@@ -158,7 +158,7 @@ function foundIn<K>(all: Map<K, Found>, key: K): Found {
   return found;
 }
 
-/** Whether a row's channel has had a spout and a bolt for so long, and sends. */
+/** Whether a spout and a bolt of the row's channel have lived for so long, and neither channel nor account is paused. */
 function tended(sessions: Iterable<SeenSession>, pauses: readonly Pause[], now: number): Surroundings['isTended'] {
   /** By component, the time when the oldest worker that still lives was started. */
   const since = new Map<string, number>();

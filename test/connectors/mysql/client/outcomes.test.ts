@@ -31,13 +31,13 @@ const scheduled = async (count: number) => {
 };
 
 /** Ends a message, as a worker does; the attempt was written `age` seconds ago. */
-const end = async (session: Sql, id: number, state = 'delivered', age = 60) => {
-  await session.run(
+const end = async (sql: Sql, id: number, state = 'delivered', age = 60) => {
+  await sql.run(
     'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, settled, recorded_at) ' +
       `VALUES (${id}, 1, x'${'ab'.repeat(16)}', 0, x'${'00'.repeat(32)}', 0, '${state === 'delivered' ? 'delivered' : 'retry'}', ` +
       `'${state}', NOW(6) - INTERVAL ${age} SECOND)`,
   );
-  await session.run(`UPDATE scheduled_messages SET state='${state}', delivered_at=7, receipt='r' WHERE id=${id}`);
+  await sql.run(`UPDATE scheduled_messages SET state='${state}', delivered_at=7, receipt='r' WHERE id=${id}`);
 };
 
 const everything = async (from?: string, limit = 2) => {
@@ -82,8 +82,8 @@ test('a retry is no outcome', async () => {
 test('does not go past an attempt whose transaction is still open', async () => {
   const [early, slow, late] = (await scheduled(3)) as [number, number, number];
   await end(admin, early);
-  const before = await admin.transaction(async (session) => {
-    await end(session, slow);
+  const before = await admin.transaction(async (sql) => {
+    await end(sql, slow);
     await end(admin, late);
     const seen = await everything();
     expect(seen.ids).toEqual([early]);
@@ -95,8 +95,8 @@ test('does not go past an attempt whose transaction is still open', async () => 
 test('an attempt that was rolled back holds nothing up', async () => {
   const [gone, kept] = (await scheduled(2)) as [number, number];
   await expect(
-    admin.transaction(async (session) => {
-      await end(session, gone);
+    admin.transaction(async (sql) => {
+      await end(sql, gone);
       throw new Error('rolled back');
     }),
   ).rejects.toThrow('rolled back');

@@ -84,7 +84,7 @@ describe('resolve', () => {
     expect(two.message).toMatchObject({ deliveredAt: Date.UTC(2026, 0, 2, 2, 4, 5), receipt: 'r-1' });
   });
 
-  test('as retry: scheduled for now in a new version, with attempts of its own, still in doubt', async () => {
+  test('Doubt stays: a retry is scheduled for now in a new version, with attempts of its own, still in doubt', async () => {
     const [id] = (await given(1)) as [number];
     expect(await person.resolve({ id, as: 'retry' })).toEqual({ result: 'resolved', version: 2 });
     expect((await shown(id)).message).toMatchObject({
@@ -106,7 +106,7 @@ describe('resolve', () => {
     expect((await shown(id)).message.wakeAt).toBe(later);
   });
 
-  test('the ledger shows that a person decided, and outcomes tell of it', async () => {
+  test('The ledger shows that a person decided, and outcomes tell of it', async () => {
     const [a, b] = (await given(2)) as [number, number];
     await person.resolve([
       { id: a, as: 'delivered', receipt: 'r' },

@@ -98,8 +98,12 @@ async function message(row: Values = {}, attempts: readonly Values[] = [{}]): Pr
   return id;
 }
 
-function run(patience = 900_000): Promise<VerifyReport> {
-  return verify(app, { classOf: (channel) => (channel === 'webhook' ? 'idempotent' : 'blind'), patience, examples: 3 });
+function run(patienceMs = 900_000): Promise<VerifyReport> {
+  return verify(app, {
+    classOf: (channel) => (channel === 'webhook' ? 'idempotent' : 'blind'),
+    patienceMs,
+    examples: 3,
+  });
 }
 
 async function violated(): Promise<Partial<Record<Invariant, (number | null)[]>>> {
@@ -278,7 +282,7 @@ test('many messages are read in parts, all violations are counted and the first 
   const shares: number[] = [];
   const report = await verify(app, {
     classOf: () => 'idempotent',
-    patience: 0,
+    patienceMs: 0,
     examples: 2,
     report: (_, share) => shares.push(share),
   });

@@ -16,10 +16,10 @@ afterAll(async () => {
   await world.close();
 });
 
-const open = (options: { size?: number; timeout?: number }) =>
+const open = (options: { size?: number; timeoutMs?: number }) =>
   Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 4, ...options });
-const set = (session: Sql, channel: string, at: number) =>
-  session.run(`UPDATE pauses SET paused_at=${at} WHERE channel='${channel}'`);
+const set = (sql: Sql, channel: string, at: number) =>
+  sql.run(`UPDATE pauses SET paused_at=${at} WHERE channel='${channel}'`);
 const unavailable = { name: 'Unavailable', message: expect.stringMatching(/^MySQL/) };
 
 test('every connection has the settings that the statements count on', async () => {
@@ -30,7 +30,7 @@ test('every connection has the settings that the statements count on', async () 
 });
 
 test('no answer is awaited for ever: the connection is given up, and the next one works', async () => {
-  const hasty = open({ size: 1, timeout: 200 });
+  const hasty = open({ size: 1, timeoutMs: 200 });
   await expect(hasty.rows('SELECT SLEEP(5)')).rejects.toMatchObject(unavailable);
   expect(await hasty.rows('SELECT 1')).toEqual([[1]]);
   await hasty.close();
@@ -38,10 +38,10 @@ test('no answer is awaited for ever: the connection is given up, and the next on
 
 test('a lost connection is Unavailable, and the next one works', async () => {
   const single = open({ size: 1 });
-  const lost = single.use(async (session) => {
-    const [row] = await session.rows<[number]>('SELECT CONNECTION_ID()');
+  const lost = single.use(async (sql) => {
+    const [row] = await sql.rows<[number]>('SELECT CONNECTION_ID()');
     await pool.run(`KILL ${row?.[0]}`);
-    return session.rows('SELECT 1');
+    return sql.rows('SELECT 1');
   });
   await expect(lost).rejects.toMatchObject(unavailable);
   expect(await single.rows('SELECT 1')).toEqual([[1]]);
@@ -58,11 +58,11 @@ test("a transaction that was a deadlock's victim runs again", async () => {
       if (waiting.length >= 2) for (const go of waiting) go();
     });
   const cross = (first: string, second: string, at: number) =>
-    pool.transaction(async (session) => {
+    pool.transaction(async (sql) => {
       tries++;
-      await set(session, first, at);
+      await set(sql, first, at);
       await bothHold();
-      await set(session, second, at);
+      await set(sql, second, at);
     });
   await Promise.all([cross('a', 'b', 1), cross('b', 'a', 2)]);
   expect(tries).toBe(3);
@@ -74,9 +74,9 @@ test('a transaction whose work fails is rolled back, and its connection stays', 
   const single = open({ size: 1 });
   const id = async () => (await single.rows<[number]>('SELECT CONNECTION_ID()'))[0]?.[0];
   const before = await id();
-  const failing = single.transaction(async (session) => {
-    await set(session, 'a', 77);
-    await session.run('NONSENSE');
+  const failing = single.transaction(async (sql) => {
+    await set(sql, 'a', 77);
+    await sql.run('NONSENSE');
   });
   await expect(failing).rejects.toThrow(/syntax/);
   expect(await id()).toBe(before);
