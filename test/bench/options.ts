@@ -24,7 +24,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     .option('--payload <bytes...>', 'size of the payload column', wholeNumbers, [250, 2_048])
     .option('--accounts <count>', 'accounts of uneven size', wholeNumber, 5_000)
     .addOption(new Option('--claim-ahead <which>', 'for bursts').choices(['on', 'off', 'both']).default('both'))
-    .option('--rounds <count>', 'of each burst; the one in the middle is told', wholeNumber, 3)
+    .option('--rounds <count>', 'of each burst; the median by rate is reported', wholeNumber, 3)
     .option('--rate <messages>', 'per second, of the steady stream', wholeNumber, 500)
     .option('--seconds <count>', 'of the steady stream', wholeNumber, 20)
     .option('--future <rows>', 'due in a year: measure again beside them', wholeNumber, 0)

@@ -34,7 +34,7 @@ export interface Report {
   };
   readonly measurements: readonly Measurement[];
   readonly restart: Restart | null;
-  /** Workers that ended without being told to. */
+  /** Workers that ended by themselves. */
   readonly deaths: number;
 }
 
@@ -95,7 +95,7 @@ function figuresTable(output: Output, { measurements, restart }: Report): string
   );
   if (restart === null) return table;
   const peaks = restart.usage.map(({ name, peakBytes }) => `${name} ${megabytes(peakBytes)}`).join(', ');
-  return `${table}\n\nspouts started anew beside ${formatCount(restart.futureRows)} future rows: first message after ${formatCount(restart.firstEmitMs)} ms; peak memory ${peaks}`;
+  return `${table}\n\nspouts started again beside ${formatCount(restart.futureRows)} future rows: first message after ${formatCount(restart.firstEmitMs)} ms; peak memory ${peaks}`;
 }
 
 function usageTable(output: Output, { measurements }: Report): string {

@@ -10,7 +10,7 @@ import { parseTopologySettings } from '../../topology/settings/topology-settings
 import { topologyFile } from '../support/topology-file';
 import type { Watched } from './process-usage';
 
-/** A channel of the tests' own: `webhook` goes on beside it. */
+/** A channel that only tests have, so that `webhook` works while this one is paused. */
 export const PAUSED_CHANNEL = 'second';
 
 /** Time for a worker to drain, milliseconds. */
@@ -22,7 +22,7 @@ export class WholeStack {
   private bolts: Supervisor | null = null;
   private topology = '';
   private starts = 0;
-  /** Workers that ended without being told to, and were started again. */
+  /** Workers that ended by themselves and were started again. */
   deaths = 0;
 
   private constructor(

@@ -37,7 +37,7 @@ test.each([250, 2_048])('a payload of %i bytes has that size and says when it is
   }
 });
 
-test('the round in the middle is told', () => {
+test('the median round is the one in the middle by rate', () => {
   const rounds = [3, 1, 2].map((rate) => ({ rate }) as Figures);
   expect(median(rounds).rate).toBe(2);
   expect(median(rounds.slice(0, 2)).rate).toBe(1);

@@ -11,7 +11,7 @@ interface Stoppable {
   stop(): Promise<void>;
 }
 
-/** Runs a command on something of its own, which is stopped in the end, also when the command is interrupted. */
+/** Starts something, works with it, and stops it in the end, also when the command is interrupted. */
 export async function runOn<T extends Stoppable>(
   start: () => Promise<T>,
   work: (one: T) => Promise<void>,

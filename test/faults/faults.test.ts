@@ -14,7 +14,7 @@ afterAll(async () => {
   await arena.stop();
 }, 60_000);
 
-describe('under load, nothing is lost, early, sent after a cancel or twice without a reason, when', () => {
+describe('no message is lost, early, sent after its cancel, or sent twice without a reason, when, under load,', () => {
   const short = faults.filter((fault) => fault.short);
   it.each(short)(
     '$name',

@@ -25,13 +25,13 @@ async function main(arena: Arena): Promise<void> {
   if (bad.length > 0) process.exitCode = 1;
 }
 
-async function run(arena: Arena, told: (verdict: Verdict) => void): Promise<void> {
+async function run(arena: Arena, onVerdict: (verdict: Verdict) => void): Promise<void> {
   const random = new Random(options.seed);
   const chosen = faults.filter(({ name }) => new RegExp(options.only).test(name));
   const end = systemClock.monotonic() + options.minutes * 60_000;
   const one = async (fault: Fault) => {
     say(`… ${fault.name}`);
-    told(await trial(arena, fault, random.integer(0, 1_000_000)));
+    onVerdict(await trial(arena, fault, random.integer(0, 1_000_000)));
   };
   for (const fault of random.shuffled(chosen)) await one(fault);
   while (systemClock.monotonic() < end) await one(random.pick(chosen));
@@ -52,7 +52,12 @@ function wholeNumber(text: string): number {
 const options = new Command('npm run test:faults --')
   .description('Every fault under load on a stack of its own, then faults at random, each judged.')
   .option('--seed <number>', 'of the order, the moments and the load', wholeNumber, systemClock.now() % 1_000_000)
-  .option('--minutes <number>', 'go on with faults at random until then', wholeNumber, 0)
+  .option(
+    '--minutes <number>',
+    'after every fault once, continue with faults at random until so many have passed',
+    wholeNumber,
+    0,
+  )
   .option('--only <expression>', 'faults whose name fits this expression', '')
   .parse(process.argv)
   .opts<Options>();

@@ -8,7 +8,7 @@ import { burst } from './kinds/moments';
 import { Arena } from './world/arena';
 import { HaWorld, whenThere } from './world/ha-world';
 
-/** How long something takes to go on, at most. Times are milliseconds. */
+/** How long something may take to continue, at most. Times are milliseconds. */
 interface Goal {
   readonly what: string;
   readonly target: number;

@@ -4,7 +4,7 @@ import { explain, type Judged, judged } from './report';
 import type { Sabotage } from './world/sabotage';
 import type { Scenario } from './world/scenario';
 
-/** A world in which nothing happens but what the mutation needs. */
+/** A world in which only what the mutation needs happens. */
 const quiet: Partial<Scenario> = {
   channels: ['lookup'],
   spouts: 2,
@@ -26,7 +26,7 @@ const quiet: Partial<Scenario> = {
   crashes: 0,
 };
 
-/** Workers that have claimed more than they could start stop for longer than their lease, and go on. */
+/** Workers freeze for longer than their lease while they have claimed more than they could start, and then continue. */
 const zombies: Partial<Scenario> = {
   ...quiet,
   crowded: 0.9,
@@ -45,7 +45,7 @@ interface Case {
   readonly seeds?: number;
 }
 
-/** What safety is carried by: without it, a promise is broken. */
+/** What safety depends on: without it, a promise is broken. */
 const caught: Record<string, Case> = {
   'no version and no updated_at in the claim': {
     sabotage: mutations.claimOfAnyPlan,
@@ -57,13 +57,17 @@ const caught: Record<string, Case> = {
     aim: { ...quiet, overwrites: 0.8 },
     breaks: ['I3'],
   },
-  'a claim that was not answered is taken for won': {
+  'a claim without an answer is taken for won': {
     sabotage: mutations.claimBelieved,
     aim: { ...quiet, channels: ['idempotent'], cancels: 0.5, faults: ['databaseFlaky'], pace: 500 },
     breaks: ['I3', 'I4', 'I6'],
   },
   'no lease check before the request': { sabotage: mutations.noLeaseCheck, aim: zombies, breaks: ['I4'] },
-  'dead not for ever': { sabotage: mutations.deadForAWhile, aim: zombies, breaks: ['I4'] },
+  'a session that was marked dead comes back to life': {
+    sabotage: mutations.deadForAWhile,
+    aim: zombies,
+    breaks: ['I4'],
+  },
   'write-back without session and version': {
     sabotage: mutations.writeBackOfAnyClaim,
     aim: {
@@ -104,9 +108,9 @@ const caught: Record<string, Case> = {
   },
 };
 
-/** What has been shown to be held by something else as well: nothing breaks without it. */
+/** What another mechanism guarantees as well: no promise breaks without it. */
 const spare: Record<string, Case> = {
-  'no version in the claim: updated_at tells every change': {
+  'no version in the claim: updated_at changes with every change': {
     sabotage: mutations.claimWithoutVersion,
     aim: { ...quiet, edits: 0.8 },
     breaks: [],
@@ -152,7 +156,7 @@ function late(runs: readonly Judged[]): number {
 
 describe('mutations of the design', () => {
   describe.each(Object.entries(caught))('%s', (_, { sabotage, aim, breaks, seeds = SEEDS }) => {
-    test('is caught', async () => {
+    test('the judge catches it', async () => {
       let found = false;
       for (let seed = 1; seed <= seeds && !found; seed++) {
         const { violations } = await judged(seed, aim, sabotage);
@@ -161,7 +165,7 @@ describe('mutations of the design', () => {
       expect(found).toBe(true);
     }, 60_000);
 
-    test('and the design holds there', async () => {
+    test('in the same world the unbroken design keeps its promises', async () => {
       expect(broken(await run(CONTROLS, aim))).toBe('');
     }, 60_000);
   });
@@ -175,7 +179,7 @@ describe('mutations of the design', () => {
   );
 });
 
-/** More wakes than can be sent at once, so that tuples wait for their claim. */
+/** More messages wake at once than can be sent at once, so tuples wait for their claim. */
 const crowded: Partial<Scenario> = {
   ...quiet,
   channels: ['idempotent'],
@@ -184,9 +188,9 @@ const crowded: Partial<Scenario> = {
   manners: { slowest: 3_000 },
 };
 
-/** What buys fewer tuples and less lateness: safe without it, and worse. */
-describe('mutations of the spout cost tuples and time, and no promise', () => {
-  test('reconcile before the acks: tuples are emitted again', async () => {
+/** What saves tuples and lateness: without it the system is safe, but slower. */
+describe('mutations of the spout cost tuples and time, but break no promise', () => {
+  test('without acks before the rows, a reconcile emits acked tuples again', async () => {
     const aim: Partial<Scenario> = {
       ...crowded,
       spouts: 1,
@@ -204,14 +208,14 @@ describe('mutations of the spout cost tuples and time, and no promise', () => {
     expect(tuples(runs)).toBeGreaterThan(tuples(control) * 1.05);
   }, 60_000);
 
-  test('an ack before the claim: tuples are emitted again and again', async () => {
+  test('when a tuple is acked before its claim, it is emitted again and again', async () => {
     const control = await run(CONTROLS, crowded);
     const runs = await run(CONTROLS, crowded, mutations.ackBeforeClaim);
     expect(broken([...control, ...runs])).toBe('');
     expect(tuples(runs)).toBeGreaterThan(tuples(control) * 1.3);
   }, 60_000);
 
-  test('load before the frontier moves: what is written meanwhile is late', async () => {
+  test('when a bucket is read before the frontier moves, what is written meanwhile is late', async () => {
     const aim: Partial<Scenario> = { ...quiet, channels: ['idempotent'], slow: { there: 1, back: 60 } };
     const control = await run(CONTROLS, aim);
     const restore = mutations.loadBeforeTheFrontier();

@@ -5,7 +5,7 @@ import type { Sabotage } from './world/sabotage';
 
 /** Deliberately broken variants of the design, one mechanism each. */
 
-/** The claim does not compare the version. `updated_at` still tells every change. */
+/** The claim does not compare the version. `updated_at` still changes with every change. */
 export const claimWithoutVersion: Sabotage = {
   sendRows: (rows, database) => ({
     ...rows,
@@ -31,7 +31,7 @@ export const claimWithoutUpdatedAt: Sabotage = {
   }),
 };
 
-/** The claim compares neither: a row that waits is claimed whatever has become of its plan. */
+/** The claim compares neither: a waiting row is claimed, even when its plan has changed. */
 export const claimOfAnyPlan: Sabotage = {
   sendRows: (rows, database) => ({
     ...rows,
@@ -47,7 +47,7 @@ export const claimOfAnyPlan: Sabotage = {
   }),
 };
 
-/** The lease is not looked at before a request. */
+/** No request checks the lease. */
 export const noLeaseCheck: Sabotage = { lease: ({ session }) => ({ session, holds: () => true }) };
 
 /** The write-back names neither its session nor its version: it settles the row as it finds it. */
@@ -81,7 +81,7 @@ export const writeBackWithoutSession: Sabotage = {
   }),
 };
 
-/** The tuple's offset may be committed as soon as it comes. */
+/** A tuple's offset may be committed as soon as the tuple comes. */
 export const ackBeforeClaim: Sabotage = {
   bolt: (bolt) => ({
     open: () => bolt.open(),
@@ -113,7 +113,7 @@ export const recoveryWithoutDoubt: Sabotage = {
   }),
 };
 
-/** A session whose lease has run out is taken for dead, and comes to life again with its next renewal. */
+/** A session whose lease has run out counts as dead, and comes back to life with its next renewal. */
 export const deadForAWhile: Sabotage = {
   openRows: (rows, database) => ({
     ...rows,
@@ -166,8 +166,8 @@ export const doubtHidden: Sabotage = {
 };
 
 /**
- * The rows are read before the acks, by up to a second: what a page says of a row may be older than its ack. To be made
- * anew for each run, with one spout.
+ * The rows are read up to a second before the acks, so a page may show a row as it was before its ack. Each run needs its own,
+ * with one spout.
  */
 export function reconcileBeforeAcks(): Sabotage {
   const pages = new Map<string, readonly OpenRow[]>();
@@ -194,7 +194,7 @@ export function reconcileBeforeAcks(): Sabotage {
   };
 }
 
-/** Nobody looks for overdue rows. */
+/** The spouts do not look for overdue rows. */
 export const noReconcile: Sabotage = {
   pages: (rows, now) => ({
     ...rows,

@@ -11,7 +11,7 @@ export interface Judged extends Run {
 
 const MESSAGES = 3;
 
-/** Runs one seed and judges it. @throws what a worker threw that is no instruction, with the seed in its text */
+/** Runs one seed and judges it. @throws when a worker threw what is no instruction: that is a bug, and the text names the seed */
 export async function judged(seed: number, changed?: Partial<Scenario>, sabotage?: Sabotage): Promise<Judged> {
   const simulation = new Simulation(seed, changed, sabotage);
   try {
@@ -22,7 +22,7 @@ export async function judged(seed: number, changed?: Partial<Scenario>, sabotage
   }
 }
 
-/** What a reader needs to understand a run that broke a promise: what was broken, in which world, and by which events. */
+/** Explains a run that broke a promise: what was broken, in which world, and the events of the messages concerned. */
 export function explain({ seed, scenario, violations, histories }: Judged): string {
   const ids = [...new Set(violations.map(({ id }) => id))].filter((id) => id !== 0).slice(0, MESSAGES);
   const { clients, requests, table } = histories;

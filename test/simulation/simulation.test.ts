@@ -1,22 +1,22 @@
 import { explain, judged } from './report';
 
-/** The first seed; given, it alone is run unless SIMULATION_RUNS says otherwise. */
+/** SIMULATION_SEED runs one seed; together with SIMULATION_RUNS it is the first of so many. */
 const given = process.env['SIMULATION_SEED'];
 const first = Number(given ?? 1);
 const runs = Number(process.env['SIMULATION_RUNS'] ?? (given === undefined ? 2_000 : 1));
-/** Failing seeds that are told in full. */
-const TOLD = 3;
+/** Failing seeds that are explained in full. */
+const EXPLAINED = 3;
 
-test(`every promise holds, whatever happens (${runs} runs from seed ${first})`, async () => {
+test(`every promise holds in ${runs} worlds that chance makes, from seed ${first} on`, async () => {
   const broken: string[] = [];
-  for (let seed = first; seed < first + runs && broken.length < TOLD; seed++) {
+  for (let seed = first; seed < first + runs && broken.length < EXPLAINED; seed++) {
     const run = await judged(seed);
     if (run.violations.length > 0) broken.push(explain(run));
   }
   expect(broken.join('\n\n')).toBe('');
 }, 600_000);
 
-test('a seed replays exactly', async () => {
+test('a seed gives the same run every time', async () => {
   const [one, other] = [await judged(7), await judged(7)];
   expect(other).toEqual(one);
   expect(one.figures.requests).toBeGreaterThan(0);

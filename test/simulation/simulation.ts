@@ -16,7 +16,7 @@ import { BEGINNING, SimulatedTime } from './world/time';
 import { SimulatedWorker } from './world/worker';
 
 export interface Figures {
-  /** From the end of the faults, or the last wake, until everything was at rest, milliseconds. */
+  /** From the end of the faults (or from the last wake, if that is later) until everything was at rest. Milliseconds. */
   readonly rest: number;
   readonly events: number;
   /** Tuples that were emitted, and plans that came due. */
@@ -31,11 +31,11 @@ export interface Run {
   readonly figures: Figures;
 }
 
-const lead = 2_000;
-/** How long everything must have been quiet to be at rest, milliseconds. */
-const QUIET = 500;
+const LEAD_MS = 2_000;
+/** Everything is at rest when nothing has happened for so long. */
+const QUIET_MS = 500;
 
-/** One run: applications, workers, the stack and the world outside, from one seed. */
+/** One run from one seed: applications, workers, the stack and the providers. */
 export class Simulation {
   readonly time = new SimulatedTime();
   readonly scenario: Scenario;
@@ -50,10 +50,10 @@ export class Simulation {
   private readonly databaseCondition: Condition = healthy();
   private readonly logCondition: Condition = healthy();
   private readonly plans: PlanChange[] = [];
-  private readonly buried = new Map<string, number>();
+  private readonly markedDead = new Map<string, number>();
   private readonly bugs: unknown[] = [];
 
-  /** @param changed what is to be otherwise than chance would have it */
+  /** @param changed the parts of the scenario that are not left to chance */
   constructor(
     seed: number,
     changed: Partial<Scenario> = {},
@@ -74,7 +74,7 @@ export class Simulation {
     database.after = (operation) => {
       if (operation !== 'deadOf') return;
       for (const [session, { dead }] of database.workers)
-        if (dead && !this.buried.has(session)) this.buried.set(session, time.now);
+        if (dead && !this.markedDead.has(session)) this.markedDead.set(session, time.now);
     };
     this.providers = scenario.channels.map(
       (channelClass, index) => new SimulatedProvider(channelClass, channelClass, time, random.fork(10 + index)),
@@ -127,7 +127,7 @@ export class Simulation {
       await time.run(Math.min(until, time.elapsed + 100));
       if (!this.isAtRest()) quietSince = Number.POSITIVE_INFINITY;
       else if (quietSince === Number.POSITIVE_INFINITY) quietSince = time.elapsed;
-      else if (time.elapsed - quietSince >= QUIET) break;
+      else if (time.elapsed - quietSince >= QUIET_MS) break;
     }
     const [bug] = this.bugs;
     if (bug !== undefined) throw bug;
@@ -149,7 +149,7 @@ export class Simulation {
       streams,
       providers,
       spout: {
-        leadMs: lead,
+        leadMs: LEAD_MS,
         reconcileIntervalMs: 2_000,
         maxPending: 1_000,
         maxPendingPerAccount: 100,
@@ -163,7 +163,7 @@ export class Simulation {
         claimAheadMaxMs,
         maxHeld,
         maxHeldBytes: 1_000_000,
-        leadMs: lead,
+        leadMs: LEAD_MS,
       },
       retry: { maxAttempts: 8, base: 300, cap: 2_000 },
       slow: time.elapsed < scenario.storm ? scenario.slow : { there: 1, back: 1 },
@@ -174,7 +174,7 @@ export class Simulation {
     return worker;
   }
 
-  /** Applications schedule through the storm; most edits and cancels come about when the message is sent. */
+  /** Applications schedule all through the storm. Most edits and cancels happen around the moment at which the message is sent. */
   private write(): void {
     const { time, scenario, clients, database } = this;
     const random = this.random.fork(9);
@@ -218,12 +218,12 @@ export class Simulation {
         rows: [...database.rows.values()],
         plans: this.plans,
         ledger: database.ledger,
-        buried: this.buried,
+        markedDead: this.markedDead,
         died: fleet.died,
       },
       classes: Object.fromEntries(providers.map(({ name, channelClass }) => [name, channelClass])),
       orderedBeyond:
-        scenario.faults.length + scenario.strikes.length === 0 && scenario.crashes === 0 ? lead : undefined,
+        scenario.faults.length + scenario.strikes.length === 0 && scenario.crashes === 0 ? LEAD_MS : undefined,
       left: this.left(),
     };
   }

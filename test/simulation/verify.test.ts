@@ -39,11 +39,11 @@ beforeAll(async () => {
   }
 }, 120_000);
 
-test(`verify says nothing against what kept its promises (${RUNS} runs)`, () => {
+test(`verify finds no violation in ${RUNS} runs that kept every promise`, () => {
   expect(said.verify.slice(0, 2)).toEqual([]);
 });
 
-test(`nor does the judge of the fault tests (${RUNS} runs)`, () => {
+test(`the judge of the fault tests finds no violation in ${RUNS} runs that kept every promise`, () => {
   expect(said.judge.slice(0, 4)).toEqual([]);
 });
 

@@ -56,7 +56,7 @@ async function change(ids: readonly number[], first: number, query: string): Pro
     const n = turn % ids.length;
     const id = ids[n] as number;
     const later = Math.max(dueAt, systemClock.now() + 500);
-    if (n % 10 === 1) await clients.cancel([id]);
+    if (n % 10 === 1) await clients.cancel([{ id }]);
     else if (n % 10 === 2) await clients.edit([{ id, payload: payload(n, turn, query), dueAt: later }]);
     else if (n % 10 < 6) await clients.edit([{ id, payload: payload(n, turn, query) }]);
   }

@@ -31,7 +31,7 @@ export async function runCli(
   return { code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
 }
 
-/** A deployment's settings as the environment of a process; fail-points are nobody's but a single process's. */
+/** A deployment's settings as the environment of a process; without the fail-points, which belong to one process only. */
 export function variablesOf(environment: Environment): Record<string, string> {
   const { DOWNSPOUT_FAIL_POINTS: _, ...settings } = environment;
   return Object.fromEntries(
@@ -39,7 +39,7 @@ export function variablesOf(environment: Environment): Record<string, string> {
   );
 }
 
-/** Where nobody listens: a test that forgets its settings fails instead of finding a stack of somebody's. */
+/** Addresses at which nothing listens, so that a test that forgets its settings fails instead of finding some other stack. */
 const nowhere = {
   DATABASE_URL: 'mysql://nobody:hush@127.0.0.1:1/downspout',
   WORKER_DATABASE_URL: 'mysql://nobody:hush@127.0.0.1:1/downspout',

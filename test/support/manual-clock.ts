@@ -7,7 +7,7 @@ interface Waiting extends Timer {
 }
 
 /**
- * A clock that moves only when told to. `advance` runs what comes due in order of time, and lets every promise that
+ * A clock that moves only when `advance` is called. `advance` runs what comes due in order of time, and lets every promise that
  * can settle do so before it goes on to the next timer.
  */
 export class ManualClock implements Clock {

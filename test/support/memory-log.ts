@@ -32,7 +32,7 @@ export class MemoryLog {
 
   constructor(private readonly clock: Clock) {}
 
-  /** Makes the topic anew, empty, from offset 0. What groups have committed stays unless `forget` is set. */
+  /** Makes the topic again, empty, from offset 0. What groups have committed stays unless `forget` is set. */
   create(topic: string, partitions: number, forget = true): void {
     this.topics.set(
       topic,

@@ -49,7 +49,7 @@ export class MemoryTable {
     return this.clock.now() + this.skew;
   }
 
-  /** Calls the listener for every change of a plan: what CDC tells. Claims and write-backs make none. */
+  /** Calls the listener for every change of a plan: what CDC publishes. Claims and write-backs make none. */
   onChange(listener: (change: ScheduleChange) => void): void {
     this.listeners.add(listener);
   }

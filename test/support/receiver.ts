@@ -28,7 +28,7 @@ export interface Received {
 }
 
 /**
- * A receiver that does what the request's query, or its `x-receiver` header in the same syntax, tells it:
+ * A receiver that does what the request's query says, or its `x-receiver` header in the same syntax:
  *
  * - `status=503`, `retry-after=2`, `location=/else`, `receipt=r-1`, `text=hello`: the answer
  * - `delay=200`: milliseconds before the answer; `hang=yes`: no answer at all

@@ -23,7 +23,7 @@ interface Seen {
   readonly text: string;
 }
 
-/** A listener that keeps what it is given, and goes on where it was. */
+/** A listener that keeps what it is given, and continues where it was. */
 class Reader implements BoltListener {
   readonly seen: Seen[] = [];
   partitions: readonly number[] = [];
@@ -115,7 +115,7 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     return member;
   }
 
-  it('appends in order and tells each offset, also of appends that overlap', async () => {
+  it('appends in order and returns the offset of each record, also of appends that overlap', async () => {
     await world.createStream(stream, 2);
     const client = await world.worker();
     const answers = await Promise.all(
@@ -154,7 +154,7 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     expect(second.texts()).toEqual(texts(4, 10));
   }, 30_000);
 
-  it('begins a spout at the end, and misses nothing after the assignment was told', async () => {
+  it('begins a spout at the end, and misses nothing after its assignment', async () => {
     await world.createStream(stream, 2);
     const client = await world.worker();
     await client.append(stream, [record('before'), record('before', 1)]);

@@ -36,7 +36,7 @@ export class Victim {
     return victim;
   }
 
-  /** It came by its point, and did what it was told to. */
+  /** It reached its fail-point and acted on it. */
   get reached(): boolean {
     const { name, action } = this.point;
     return readFileSync(this.process.logFile, 'utf8').includes(`fail-point ${name}: ${action}\n`);
@@ -46,7 +46,7 @@ export class Victim {
     return this.ends[0];
   }
 
-  /** Lets it go on after `stop`. */
+  /** Lets it continue after the action `stop`. */
   resume(): void {
     process.kill(this.process.pid as number, 'SIGCONT');
   }

@@ -10,7 +10,7 @@ export class Evidence {
   readonly sessions: ReadonlyMap<string, SeenSession>;
   /** In the order of their arrival. */
   readonly requests: ReadonlyMap<number, readonly ReceivedRequest[]>;
-  /** Messages that a client was told are scheduled. */
+  /** Messages of which an answer said that they are scheduled. */
   readonly acknowledged: ReadonlySet<number>;
   private readonly operations: ReadonlyMap<number, readonly ClientOperation[]>;
   private readonly attempts: ReadonlyMap<number, readonly SeenAttempt[]>;

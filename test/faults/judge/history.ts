@@ -2,8 +2,8 @@ import type { SeenAttempt, SeenRow, SeenSession } from '../../../connectors/mysq
 import type { ChannelClass } from '../../../topology/message';
 
 /**
- * What a client asked and was told. All times are epoch milliseconds; a call for many messages is one operation for each,
- * with the same times.
+ * What a client asked and what the answer was. All times are epoch milliseconds. A call for many messages is one operation
+ * for each of them, with the same times.
  *
  * As in Jepsen's histories there are three ends: `ok` took effect between the two times, `fail` certainly had no effect,
  * and `unknown` (Jepsen's info) had no answer: it may have taken effect at any time since, or never, or may do so yet.
@@ -11,13 +11,15 @@ import type { ChannelClass } from '../../../topology/message';
 export interface ClientOperation {
   /** `overwrite`: an application's own SQL, that may forget the version. */
   readonly kind: 'schedule' | 'edit' | 'overwrite' | 'cancel';
-  /** Undefined where nobody knows it: a schedule without an answer, or a dedupe key that the table does not have. */
+  /** Undefined where it is not known: a schedule without an answer, or a dedupe key that the table does not have. */
   readonly id: number | undefined;
+  /** The dedupe key, where the caller named one: in the end the table has its id. */
+  readonly key?: string;
   readonly invokedAt: number;
-  /** +Infinity when it is unknown. */
+  /** +Infinity while the result is unknown. */
   readonly endedAt: number;
   readonly result: 'ok' | 'fail' | 'unknown';
-  /** What is to be sent from then on, where the operation says so. */
+  /** What is to be sent from then on, where the operation changes it. */
   readonly content?: string;
   readonly dueAt?: number;
 }

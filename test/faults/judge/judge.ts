@@ -7,8 +7,9 @@ import { unordered } from './order';
 import { early, outdated, repeated } from './requests';
 
 /**
- * Checks I1–I7 of DESIGN §6 against three histories, when the faults are over and everything has come to rest: what the
- * clients asked and were told, what the receiver saw, and what the table and the ledger say in the end. A pure function.
+ * Checks the invariants I1–I7 (docs/reliability.md) against three histories, when the faults are over and everything is at rest: what the
+ * clients asked and what the answers were, what the receiver saw, and what the table and the ledger say in the end. A pure
+ * function.
  */
 export function judge(histories: Histories): Violation[] {
   const of = new Evidence(histories);
@@ -42,7 +43,7 @@ function* lost(of: Evidence): Iterable<Violation> {
       row.state === 'canceled' &&
       !of.operationsOn(id).some(({ kind, result }) => kind === 'cancel' && result !== 'fail')
     ) {
-      yield breach('I1', id, 'canceled, and nobody asked for that');
+      yield breach('I1', id, 'canceled, and no client asked for that');
     }
   }
 }
@@ -77,7 +78,7 @@ function* unfinished(of: Evidence): Iterable<Violation> {
   ).length;
   const strangers = [...of.rows.keys()].filter((id) => !of.acknowledged.has(id)).length;
   if (strangers > doubtful) {
-    const reason = `${strangers} rows that no client was told of, and ${doubtful} schedules without an answer`;
+    const reason = `${strangers} rows that no answer named, and ${doubtful} schedules without an answer`;
     yield { invariant: 'I7', id: null, reason };
   }
 }

@@ -5,6 +5,7 @@ import type {
   EditAnswer,
   NewMessage,
   ScheduleAnswer,
+  Target,
 } from '../../../connectors/mysql/client/client';
 import { UserError } from '../../../connectors/mysql/client/client';
 import type { Clock } from '../../../topology/core/clock';
@@ -12,11 +13,14 @@ import { webhookContent } from './content';
 import type { ClientOperation } from './history';
 
 /** What is asked of one message. */
-type Asked = Pick<ClientOperation, 'kind' | 'id' | 'content' | 'dueAt'>;
+type Asked = Pick<ClientOperation, 'kind' | 'id' | 'key' | 'content' | 'dueAt'>;
 /** What was answered about it. */
 type Answered = Partial<Pick<ClientOperation, 'id'>> & { readonly result: 'ok' | 'fail' };
 
-/** A client that writes down what it asked, when, and what it was told: the second witness. Any number may share one. */
+/**
+ * The second witness: a client that records what it asked, when, and what the answer was. Any number of applications may
+ * share one.
+ */
 export class RecordingClient {
   readonly history: ClientOperation[] = [];
 
@@ -27,9 +31,10 @@ export class RecordingClient {
   ) {}
 
   schedule(messages: readonly (NewMessage & { readonly dueAt: number })[]): Promise<ScheduleAnswer[]> {
-    const asked = messages.map(({ payload, dueAt }) => ({
+    const asked = messages.map(({ payload, dueAt, dedupeKey }) => ({
       kind: 'schedule' as const,
       id: undefined,
+      ...(dedupeKey === undefined ? {} : { key: dedupeKey }),
       content: this.contentOf(payload),
       dueAt,
     }));
@@ -40,38 +45,31 @@ export class RecordingClient {
     );
   }
 
-  edit(
-    edits: readonly {
-      readonly id: number;
-      readonly payload?: unknown;
-      readonly dueAt?: number;
-      readonly version?: number;
-    }[],
-  ): Promise<EditAnswer[]> {
-    const asked = edits.map(({ id, payload, dueAt }) => ({
+  edit(edits: readonly (Edit & { readonly dueAt?: number })[]): Promise<EditAnswer[]> {
+    const asked = edits.map((edit) => ({
       kind: 'edit' as const,
-      id,
-      ...(payload === undefined ? {} : { content: this.contentOf(payload) }),
-      ...(dueAt === undefined ? {} : { dueAt }),
+      ...named(edit),
+      ...(edit.payload === undefined ? {} : { content: this.contentOf(edit.payload) }),
+      ...(edit.dueAt === undefined ? {} : { dueAt: edit.dueAt }),
     }));
     return this.record(
       asked,
-      () => this.client.edit(edits as readonly Edit[]),
+      () => this.client.edit(edits),
       ({ result }) => ({ result: result === 'edited' ? 'ok' : 'fail' }),
     );
   }
 
-  cancel(ids: readonly number[]): Promise<CancelAnswer[]> {
+  cancel(targets: readonly Target[]): Promise<CancelAnswer[]> {
     return this.record(
-      ids.map((id) => ({ kind: 'cancel' as const, id })),
-      () => this.client.cancel(ids.map((id) => ({ id }))),
+      targets.map((target) => ({ kind: 'cancel' as const, ...named(target) })),
+      () => this.client.cancel(targets),
       ({ result }) => ({ result: result === 'canceled' ? 'ok' : 'fail' }),
     );
   }
 
   /**
-   * Writes down anything else that is asked of messages, such as plain SQL. One answer for each that is asked.
-   * @throws what `work` throws: UserError means that nothing was done, after anything else that is unknown
+   * Records anything else that is asked of messages, such as plain SQL. There is one answer for each that is asked.
+   * @throws what `work` throws: after a UserError nothing was done, after anything else that is unknown
    */
   async record<Answer>(
     asked: readonly Asked[],
@@ -80,7 +78,7 @@ export class RecordingClient {
   ): Promise<Answer[]> {
     const invokedAt = this.clock.now();
     const from = this.history.length;
-    // Before the answer comes, and when it never comes, it is unknown.
+    // Until the answer comes, and for ever when it does not come, the result is unknown.
     for (const one of asked)
       this.history.push({ ...one, invokedAt, endedAt: Number.POSITIVE_INFINITY, result: 'unknown' });
     try {
@@ -98,6 +96,11 @@ export class RecordingClient {
     }
   }
 
+  /** The history when everything is over. @param idOf of a dedupe key, as the table has it */
+  historyWith(idOf: (key: string) => number | undefined): ClientOperation[] {
+    return this.history.map((one) => ({ ...one, id: one.id ?? (one.key === undefined ? undefined : idOf(one.key)) }));
+  }
+
   private end(from: number, asked: readonly Asked[], answers: readonly Answered[]): void {
     const endedAt = this.clock.now();
     for (const index of asked.keys()) {
@@ -105,4 +108,8 @@ export class RecordingClient {
       this.history[from + index] = { ...invoked, ...answers[index], endedAt };
     }
   }
+}
+
+function named(target: Target): Pick<ClientOperation, 'id' | 'key'> {
+  return 'id' in target ? { id: target.id } : { id: undefined, key: target.dedupeKey };
 }

@@ -3,10 +3,10 @@ import { BY_PERSON } from '../../../connectors/mysql/schema/doubt';
 import type { Evidence } from './evidence';
 import type { ReceivedRequest } from './history';
 
-/** An attempt's end is a lower bound of the true time, so its own request may have arrived a little later. Milliseconds. */
-const BOUND = 100;
+/** The ledger has a lower bound of the time at which an attempt ended, so its own request may have arrived so much later. */
+const BOUND_MS = 100;
 
-/** I2: no request before the due time that was asked for, nor between an attempt that failed and the wake of the next. */
+/** I2: no request before the due time that a client gave, nor between an attempt that failed and the wake of the next. */
 export function* early(of: Evidence): Iterable<Violation> {
   for (const [id, requests] of of.requests) {
     const attempts = of.attemptsOf(id);
@@ -19,7 +19,7 @@ export function* early(of: Evidence): Iterable<Violation> {
         const next = attempts[index + 1];
         // What was not answered may still be on its way.
         if (outcome !== 'retry' || next?.version !== version + 1) continue;
-        if (at <= finishedAt + BOUND || at >= next.wakeAt) continue;
+        if (at <= finishedAt + BOUND_MS || at >= next.wakeAt) continue;
         yield {
           invariant: 'I2',
           id,
@@ -51,7 +51,7 @@ export function* repeated(of: Evidence): Iterable<Violation> {
     const accepted = requests.filter((one) => one.accepted).length;
     if (accepted > 1) yield { invariant: 'I4', id, reason: `accepted ${accepted} times` };
     const allowed = allowedRequests(of, id, requests);
-    // One request is no repetition, whatever the ledger says.
+    // One request is no repetition, even if the ledger does not have it.
     if (requests.length > Math.max(1, allowed)) {
       yield { invariant: 'I4', id, reason: `${requests.length} requests, and the ledger explains ${allowed}` };
     }

@@ -9,17 +9,17 @@ import type { Arena } from '../world/arena';
 import type { Fault } from './fault';
 import { amid, burst } from './moments';
 
-const HOUR = 3_600_000;
+const HOUR_MS = 3_600_000;
 
 export const dataFaults: readonly Fault[] = [
   {
     name: 'changes come again, doubled, as of an hour ago and as of now',
     short: false,
-    lateness: 10_000,
+    mostLateMs: 10_000,
     run: async (arena) => {
       await burst(arena, 1_000, 4_000);
       for (let round = 0; round < 3; round++) {
-        await replay(arena, HOUR);
+        await replay(arena, HOUR_MS);
         await replay(arena, 0);
         await systemClock.sleep(1_000);
       }
@@ -28,7 +28,7 @@ export const dataFaults: readonly Fault[] = [
   {
     name: 'a column is added and dropped under load',
     short: false,
-    lateness: 20_000,
+    mostLateMs: 20_000,
     run: async (arena) => {
       await burst(arena, 1_000, 2_500);
       await arena.sql.run('ALTER TABLE scheduled_messages ADD COLUMN note VARCHAR(20) NULL');
@@ -39,7 +39,7 @@ export const dataFaults: readonly Fault[] = [
   {
     name: 'an application holds one row for 30 s',
     short: false,
-    lateness: 10_000,
+    mostLateMs: 10_000,
     run: async (arena) => {
       const { sql, clients } = arena;
       await clients.burst({ count: 1, dueAt: systemClock.now() + 2_000, account: 'held', patient: true });
@@ -55,7 +55,7 @@ export const dataFaults: readonly Fault[] = [
   {
     name: 'plain SQL edits forget the version, around the due instant',
     short: true,
-    lateness: 10_000,
+    mostLateMs: 10_000,
     run: async (arena) => {
       const { clients, sql } = arena;
       for (let round = 0; round < 4; round++) {

@@ -1,7 +1,7 @@
 import type { Random } from '../../support/random';
 import type { Arena } from '../world/arena';
 
-/** Something that goes wrong during load, and ends. */
+/** Something that goes wrong under load, and ends. */
 export interface Fault {
   readonly name: string;
   /** Part of `npm test`. */
@@ -9,10 +9,10 @@ export interface Fault {
   /** Messages per second of the load beside it. */
   readonly rate?: number;
   /**
-   * How late the last message may be, milliseconds, on a machine that has much else to do: what waits for a person, or for
-   * another fault, is later. `npm run recovery` measures how late it is.
+   * How late the latest message may be on a machine that is busy with other things. `npm run recovery` measures how late
+   * messages are on a quiet one.
    */
-  readonly lateness: number;
-  /** Does it, waits as long as it is to last, and ends it. What must hold beside the invariants is thrown. */
+  readonly mostLateMs: number;
+  /** Makes the fault, lets it last, and ends it. Throws when something does not hold that is no invariant. */
   readonly run: (arena: Arena, random: Random) => Promise<void>;
 }

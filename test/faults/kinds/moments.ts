@@ -1,7 +1,7 @@
 import { systemClock } from '../../../topology/core/clock';
 import type { Arena } from '../world/arena';
 
-/** Messages that are due together, `ahead` milliseconds from now. @param query scripts the receiver */
+/** Messages that are due together, `ahead` milliseconds from now. @param query what the receiver is to do with them */
 export async function burst({ clients }: Arena, count: number, ahead: number, query = ''): Promise<void> {
   await clients.burst({ count, dueAt: systemClock.now() + ahead, query });
 }

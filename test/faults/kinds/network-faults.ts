@@ -8,7 +8,7 @@ export const networkFaults: readonly Fault[] = [
   {
     name: 'MySQL is killed during claims',
     short: true,
-    lateness: 45_000,
+    mostLateMs: 45_000,
     run: async (arena) => {
       await burst(arena, 2_000, 1_500, '?delay=50');
       await amid(arena, 300);
@@ -17,27 +17,27 @@ export const networkFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'the network to MySQL is half-open, then goes on',
+    name: 'the network to MySQL is half-open, then continues',
     short: false,
-    lateness: 90_000,
+    mostLateMs: 90_000,
     run: (arena) => halfOpenAmidBurst(arena, 'all', 15_000),
   },
   {
     name: 'connections to MySQL are half-open for longer than a lost claim is waited for, new ones work',
     short: false,
-    lateness: 90_000,
+    mostLateMs: 90_000,
     run: (arena) => halfOpenAmidBurst(arena, 'present', 40_000),
   },
   {
     name: 'the network to Kafka is half-open',
     short: false,
-    lateness: 90_000,
+    mostLateMs: 90_000,
     run: ({ stack }) => halfOpen(stack.network.kafka, 'all', 15_000),
   },
   {
     name: 'connections to MySQL and Kafka are reset',
     short: false,
-    lateness: 30_000,
+    mostLateMs: 30_000,
     run: async ({ stack }) => {
       for (let reset = 0; reset < 5; reset++) {
         stack.network.mysql.reset();
@@ -49,7 +49,7 @@ export const networkFaults: readonly Fault[] = [
   {
     name: 'the network to MySQL and Kafka is slow',
     short: false,
-    lateness: 30_000,
+    mostLateMs: 30_000,
     run: async (arena) => {
       const { mysql, kafka } = arena.stack.network;
       for (const latency of [50, 200]) {
@@ -63,9 +63,9 @@ export const networkFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'MySQL hangs for longer than a lease, then goes on',
+    name: 'MySQL hangs for longer than a lease, then continues',
     short: false,
-    lateness: 90_000,
+    mostLateMs: 90_000,
     run: async (arena) => {
       await burst(arena, 500, 1_000, '?delay=50');
       await amid(arena, 100);

@@ -2,12 +2,12 @@ import { systemClock } from '../../../topology/core/clock';
 import type { Fault } from './fault';
 import { burst } from './moments';
 
-/** A provider that does this to a message once, and then what it should. */
+/** A provider that does this to the first request of a message, and accepts the next one. */
 function provider(name: string, query: string, count: number, short = false): Fault {
   return {
     name: `a provider that ${name}`,
     short,
-    lateness: 45_000,
+    mostLateMs: 45_000,
     run: async (arena) => {
       await burst(arena, count, 1_500, `?once=yes&${query}`);
       await systemClock.sleep(1_500);
@@ -21,9 +21,9 @@ export const providerFaults: readonly Fault[] = [
   provider('never finishes its body', 'body=endless', 200),
   provider('sends 1 GB', 'body=huge', 3),
   {
-    name: 'one host never answers, with 5,000 messages due',
+    name: 'one receiver never answers, with 5,000 messages due',
     short: false,
-    lateness: 10_000,
+    mostLateMs: 10_000,
     run: async (arena) => {
       const silent = await arena.anotherReceiver();
       silent.isSilent = true;

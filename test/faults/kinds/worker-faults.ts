@@ -6,18 +6,19 @@ import { type Arena, WORKERS } from '../world/arena';
 import type { Fault } from './fault';
 import { amid, burst } from './moments';
 
-/** A lease, Kafka's session and the spout's interval are over by then. Milliseconds. */
-const BURIED = 30_000;
-const HOUR = 3_600_000;
+/** A lease, Kafka's session and the spout's interval are over by then. */
+const MARKED_DEAD_MS = 30_000;
+const HOUR_MS = 3_600_000;
+/** Rows of one statement. */
 const PIECE = 5_000;
-/** Ids go in steps: a second master has those between. */
+/** Ids go in steps of two, because a second master has those between. */
 const STEP = 2;
 
 export const workerFaults: readonly Fault[] = [
   {
     name: 'spouts and bolts are killed at random through a burst',
     short: true,
-    lateness: 60_000,
+    mostLateMs: 60_000,
     run: async (arena, random) => {
       await burst(arena, 2_000, 2_000, '?delay=200');
       for (let kill = 0; kill < 4; kill++) {
@@ -28,9 +29,9 @@ export const workerFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a bolt is stopped past its lease and goes on (zombie)',
+    name: 'a bolt is stopped past its lease and continues (zombie)',
     short: true,
-    lateness: 60_000,
+    mostLateMs: 60_000,
     run: async (arena) => {
       await burst(arena, 1_000, 1_000, '?delay=400');
       await amid(arena, 200);
@@ -38,25 +39,25 @@ export const workerFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a spout is stopped past its session and goes on (zombie)',
+    name: 'a spout is stopped past its session and continues (zombie)',
     short: false,
-    lateness: 45_000,
+    mostLateMs: 45_000,
     run: async (arena) => {
       await burst(arena, 1_000, 3_000);
       arena.crew.signal('due-0', 'SIGSTOP');
-      await systemClock.sleep(BURIED / 2);
+      await systemClock.sleep(MARKED_DEAD_MS / 2);
       arena.crew.signal('due-0', 'SIGCONT');
     },
   },
   {
     name: "workers' wall clocks are an hour wrong in either direction",
     short: false,
-    lateness: 15_000,
+    mostLateMs: 15_000,
     run: async (arena) => {
-      // One after the other, so that there is always somebody who sends.
+      // One after the other, so that some worker sends all the time.
       for (const [index, name] of WORKERS.entries()) {
         await arena.crew.stop(name);
-        arena.crew.start(name, wrongClock(index % 2 === 0 ? HOUR + 60_000 : -HOUR));
+        arena.crew.start(name, wrongClock(index % 2 === 0 ? HOUR_MS + 60_000 : -HOUR_MS));
       }
       await arena.recovered();
       await burst(arena, 1_000, 2_500);
@@ -70,7 +71,7 @@ export const workerFaults: readonly Fault[] = [
   {
     name: 'a storm of rebalances',
     short: false,
-    lateness: 45_000,
+    mostLateMs: 45_000,
     run: async (arena) => {
       const { crew } = arena;
       for (let round = 0; round < 5; round++) {
@@ -84,11 +85,11 @@ export const workerFaults: readonly Fault[] = [
   {
     name: 'spouts with little memory and a million rows, 300,000 of them due soon',
     short: false,
-    lateness: 60_000,
+    mostLateMs: 60_000,
     run: async (arena) => {
       const { crew } = arena;
       const spouts = ['due-0', 'due-1'];
-      const far = await insertMany(arena, 700_000, systemClock.now() + 24 * HOUR);
+      const far = await insertMany(arena, 700_000, systemClock.now() + 24 * HOUR_MS);
       for (const name of spouts) {
         await crew.stop(name);
         crew.start(name, { NODE_OPTIONS: '--max-old-space-size=96' });
@@ -113,7 +114,7 @@ export const workerFaults: readonly Fault[] = [
   },
 ];
 
-/** Stops a worker until it was marked dead, lets it go on, and sees it end without having sent or written anything. */
+/** Stops a worker until it is marked dead, lets it continue, and checks that it ends without a request past its lease. */
 async function zombie(arena: Arena, name: string): Promise<void> {
   const { crew, sql, receiver } = arena;
   const session = await arena.sessionOf(name);
@@ -124,7 +125,7 @@ async function zombie(arena: Arena, name: string): Promise<void> {
   };
   crew.signal(name, 'SIGSTOP');
   try {
-    await until(`${name} is marked dead`, isDead, BURIED);
+    await until(`${name} is marked dead`, isDead, MARKED_DEAD_MS);
     await until('what it had claimed is sent by others', async () => (await ownedBy(arena, session)) === 0);
   } finally {
     crew.signal(name, 'SIGCONT');
@@ -155,7 +156,7 @@ interface Range {
   readonly to: number;
 }
 
-/** Rows that no client knows of, of many accounts. @returns where their ids are */
+/** Inserts rows of many accounts that the clients do not know. @returns the range of their ids */
 async function insertMany({ sql }: Arena, count: number, dueAt: number): Promise<Range> {
   const ids: number[] = [];
   for (let done = 0; done < count; done += PIECE) {

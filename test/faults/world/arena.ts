@@ -21,10 +21,11 @@ import { Crew } from './crew';
 import { FaultStack, faultsFolder, type PartName } from './fault-stack';
 
 export const WORKERS = ['due-0', 'due-1', 'webhook-0', 'webhook-1'];
-/** Milliseconds until everything must be well after the faults, and until no row is open. */
-const RECOVERY = 90_000;
-const SETTLING = 120_000;
-/** What must be 0 when everything has come to rest. */
+/** After a fault every worker must be back within this. */
+const RECOVERY_MS = 90_000;
+/** Every row must have ended within this. */
+const SETTLING_MS = 120_000;
+/** What must be 0 when everything is at rest. */
 const WORK_LEFT = [
   'pending.webhook',
   'feed_lag',
@@ -34,7 +35,7 @@ const WORK_LEFT = [
   'unwritten',
 ] as const satisfies (keyof Gauges)[];
 
-/** What faults act on: a stack of their own, workers, a receiver, and clients that keep a log. */
+/** What faults act on: a stack of its own, workers, a receiver, and clients that record what they do. */
 export class Arena {
   clients: Clients;
   private runs = 0;
@@ -63,7 +64,7 @@ export class Arena {
     rmSync(logFolder, { recursive: true, force: true });
     mkdirSync(logFolder, { recursive: true });
     const topologyPath = join(logFolder, 'topology.yaml');
-    // A retry that waits for an hour would be a test that waits for an hour.
+    // The test waits for the last retry, so retries must not wait for long.
     const quickRetries = { backOffMax: '2s', timeout: '5s' };
     writeFileSync(
       topologyPath,
@@ -97,19 +98,19 @@ export class Arena {
     this.clients = new Clients(this.client, this.receiver.url, `r${process.pid}-${++this.runs}`, random);
   }
 
-  /** Another host, until the end of the run. What it takes counts too. */
+  /** A receiver at another origin, until the end of the run. The judge gets its requests too. */
   async anotherReceiver(): Promise<Receiver> {
     const receiver = await Receiver.start();
     this.others.push(receiver);
     return receiver;
   }
 
-  /** Starts what does not run, and waits until every part and worker is well. */
+  /** Starts what does not run, and waits until every part answers and every worker owns partitions. */
   async recovered(): Promise<void> {
     for (const part of ['mysql', 'kafka', 'connect'] satisfies PartName[]) await this.stack.restart(part);
     for (const name of WORKERS) if (!this.crew.names.includes(name)) this.crew.start(name);
-    await until('every worker is registered and owns partitions', () => this.owned(), RECOVERY);
-    await until('the connector and its task run', () => this.connected(), RECOVERY);
+    await until('every worker is registered and owns partitions', () => this.owned(), RECOVERY_MS);
+    await until('the connector and its task run', () => this.connected(), RECOVERY_MS);
   }
 
   /** Waits until no row is open and no worker has anything in hand. @returns what three witnesses say */
@@ -118,7 +119,7 @@ export class Arena {
       const [row] = await this.sql.rows<[number]>('SELECT COUNT(*) FROM scheduled_messages WHERE open = 1');
       return row?.[0] === 0;
     };
-    await until('no row is open', isClosed, SETTLING).catch(() => undefined);
+    await until('no row is open', isClosed, SETTLING_MS).catch(() => undefined);
     let left: Record<string, number> = {};
     const isEmpty = async () => {
       left = await this.left();
@@ -130,7 +131,7 @@ export class Arena {
     );
     const ids = new Map(keys);
     return {
-      clients: this.clients.log.map((operation) => ({ ...operation, id: ids.get(operation.key) })),
+      clients: this.clients.recorder.historyWith((key) => ids.get(key)),
       requests: requestsOf([this.receiver, ...this.others].flatMap(({ journal }) => journal)),
       table: await tableHistory(this.sql),
       classes: { webhook: 'idempotent' },

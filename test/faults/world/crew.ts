@@ -3,15 +3,15 @@ import { Supervisor } from '../../../deploy/supervisor';
 import { systemClock } from '../../../topology/core/clock';
 import { packageRoot } from '../../../topology/settings/package';
 
-/** Time for a worker to drain, milliseconds. */
-const DRAIN = 20_000;
+/** How long a worker may take to drain. */
+const DRAIN_MS = 20_000;
 
 export interface CrewOptions {
   readonly settings: Readonly<Record<string, string>>;
   readonly logFolder: string;
 }
 
-/** Worker processes as `downspout worker` starts them, each with an engine that starts it again. By name: `due-0`. */
+/** Worker processes as `downspout worker` starts them, each with an engine that starts it again when it ends. They are known by name: `due-0`. */
 export class Crew {
   private readonly members = new Map<string, Supervisor>();
 
@@ -53,9 +53,9 @@ export class Crew {
 
   /** Ends a worker in good order; it is not started again. */
   async stop(name: string): Promise<void> {
-    const killed = (await this.members.get(name)?.stop(DRAIN)) ?? [];
+    const killed = (await this.members.get(name)?.stop(DRAIN_MS)) ?? [];
     this.members.delete(name);
-    if (killed.length > 0) throw new Error(`${name} did not drain within ${DRAIN} ms`);
+    if (killed.length > 0) throw new Error(`${name} did not drain within ${DRAIN_MS} ms`);
   }
 
   async stopAll(): Promise<void> {

@@ -19,7 +19,7 @@ export const faultsFolder = join(packageRoot(), '.downspout', 'faults');
 export class FaultStack {
   private constructor(
     private readonly whole: NativeStack,
-    /** As clients have them: without the network's faults, but for Kafka. */
+    /** The settings of clients: Kafka through the network whose faults are made, everything else directly. */
     readonly settings: Readonly<Record<string, string>>,
     readonly network: Readonly<Record<'mysql' | 'kafka', FaultProxy>>,
   ) {}
@@ -96,7 +96,7 @@ function partsOf(context: PartContext, network: FaultStack['network']): Part[] {
   ];
 }
 
-/** Clients go where the broker tells them: through the network, not to its own port. */
+/** Clients connect to the address that the broker advertises: the proxy, not its own port. */
 function advertised(part: KafkaPart, folder: string, own: number, port: number): Part {
   const { prepare } = part;
   const prepareAdvertised: Part['prepare'] = async () => {

@@ -20,7 +20,7 @@ const TABLES = ['scheduled_messages', 'delivery_attempts'];
 /** A stack of its own with two masters, with empty data. */
 export class HaWorld implements World {
   readonly settings = testSettings();
-  /** As a plain `up` has it: it goes on with what was begun. */
+  /** As a plain `up` has it: it continues what was begun. */
   private readonly stack = stackOf(false);
   private values: Readonly<Record<string, string>> = {};
   private known: Environment | null = null;

@@ -12,11 +12,11 @@ export interface ClientOperation {
   readonly endedAt: number;
   /** `refused`: certainly without effect. `unknown`: with or without. */
   readonly result: 'ok' | 'refused' | 'unknown';
-  /** What is to be sent from then on; different in every operation. */
+  /** What is to be sent from then on; no two operations have the same. */
   readonly content?: string;
-  /** What is to be sent stays; the time changes. */
+  /** When it is to be sent from then on. */
   readonly dueAt?: number;
-  /** Of the plan that it made, when the answer told. */
+  /** The version of the plan that it made, when the answer named it. */
   readonly version?: number;
 }
 
@@ -45,7 +45,7 @@ interface TableHistory {
   readonly plans: readonly PlanChange[];
   readonly ledger: readonly (AttemptResult & { readonly session: string })[];
   /** Sessions that were marked dead, and since when. */
-  readonly buried: ReadonlyMap<string, number>;
+  readonly markedDead: ReadonlyMap<string, number>;
   /** Sessions whose process died. */
   readonly died: ReadonlySet<string>;
 }

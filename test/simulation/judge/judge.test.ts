@@ -69,7 +69,7 @@ function histories(changes: Changes = {}): Histories {
     orderedBeyond: undefined,
     left: { pending: 0 },
     ...rest,
-    table: { rows: [row], plans: [plan], ledger: [attempt], buried: new Map(), died: new Set(), ...table },
+    table: { rows: [row], plans: [plan], ledger: [attempt], markedDead: new Map(), died: new Set(), ...table },
   };
 }
 
@@ -120,7 +120,7 @@ const planted: readonly (readonly [what: string, invariant: Invariant, histories
       table: { rows: [{ ...row, channel: 'blind' }], ledger: [], died: new Set(['w']) },
     }),
   ],
-  ['a request of the dead', 'I4', histories({ table: { buried: new Map([['w', 1_004]]) } })],
+  ['a request of the dead', 'I4', histories({ table: { markedDead: new Map([['w', 1_004]]) } })],
   [
     'two messages out of order',
     'I5',

@@ -12,8 +12,8 @@ export interface Violation {
 type Judge = (of: Evidence) => Iterable<Violation>;
 
 /**
- * Checks I1–I7 of DESIGN §6 against three histories: what the clients asked and were told, what the receiver saw, and what
- * the table and the ledger say. A pure function.
+ * Checks the invariants I1–I7 (docs/reliability.md) against three histories: what the clients asked and
+ * what the answers were, what the receiver saw, and what the table and the ledger say. A pure function.
  */
 export function judge(histories: Histories): Violation[] {
   const evidence = new Evidence(histories);
@@ -98,7 +98,7 @@ function* outdated(of: Evidence): Iterable<Violation> {
   yield* misquoted(of);
 }
 
-/** The ledger keeps version and content: one version of a message has one content, unless somebody forgot the version. */
+/** The ledger keeps version and content: one version of a message has one content, unless an application forgot the version. */
 function* misquoted(of: Evidence): Iterable<Violation> {
   for (const [id, attempts] of of.attempts) {
     const overwritten = of.operations.get(id)?.some(({ kind }) => kind === 'overwrite') ?? false;
@@ -131,9 +131,9 @@ function* repeated(of: Evidence): Iterable<Violation> {
     if (new Set(requests.map(({ key }) => key)).size > 1) yield { invariant: 'I4', id, what: 'under different keys' };
     const channelClass = classes[of.rows.get(id)?.channel ?? ''] ?? 'blind';
     for (const { worker, at } of requests) {
-      const buriedAt = table.buried.get(worker);
-      if (buriedAt !== undefined && at > buriedAt) {
-        yield { invariant: 'I4', id, what: `sent ${at - buriedAt} ms after its worker was marked dead` };
+      const deadSince = table.markedDead.get(worker);
+      if (deadSince !== undefined && at > deadSince) {
+        yield { invariant: 'I4', id, what: `sent ${at - deadSince} ms after its worker was marked dead` };
       }
     }
     for (const request of requests.slice(0, -1)) {
@@ -141,7 +141,7 @@ function* repeated(of: Evidence): Iterable<Violation> {
       if (outcome === 'retry') continue;
       if (channelClass === 'blind') {
         yield { invariant: 'I4', id, what: `sent again, blind, after ${outcome ?? 'an attempt without end'}` };
-      } else if (outcome !== 'unknown' && !table.buried.has(request.worker) && !table.died.has(request.worker)) {
+      } else if (outcome !== 'unknown' && !table.markedDead.has(request.worker) && !table.died.has(request.worker)) {
         yield {
           invariant: 'I4',
           id,
@@ -195,13 +195,13 @@ function* unfinished(of: Evidence): Iterable<Violation> {
   for (const [id, { state }] of of.rows) {
     if (state === 'scheduled' || state === 'sending') yield { invariant: 'I7', id, what: `still ${state}` };
   }
-  const told = of.histories.clients.filter(({ kind, result }) => kind === 'insert' && result === 'ok').length;
+  const acknowledged = of.histories.clients.filter(({ kind, result }) => kind === 'insert' && result === 'ok').length;
   const doubtful = of.histories.clients.filter(({ kind, result }) => kind === 'insert' && result === 'unknown').length;
-  if (of.rows.size < told || of.rows.size > told + doubtful) {
+  if (of.rows.size < acknowledged || of.rows.size > acknowledged + doubtful) {
     yield {
       invariant: 'I7',
       id: 0,
-      what: `${of.rows.size} rows for ${told} acknowledged inserts and ${doubtful} unknown`,
+      what: `${of.rows.size} rows for ${acknowledged} acknowledged inserts and ${doubtful} unknown`,
     };
   }
 }

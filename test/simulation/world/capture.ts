@@ -4,12 +4,12 @@ import type { Random } from '../../support/random';
 import type { SimulatedStreams } from './streams';
 import type { SimulatedTime } from './time';
 
-/** CDC: tells every change of a plan once at least, in order, a moment later; or, while it is stopped, when it goes on. */
+/** CDC: publishes every change of a plan at least once, in order, a moment later. While it is stopped, changes wait. */
 export class Capture {
   private stopped = false;
   private readonly changes: ScheduleChange[] = [];
-  private told = 0;
-  private telling = false;
+  private published = 0;
+  private publishing = false;
 
   constructor(
     private readonly time: SimulatedTime,
@@ -19,7 +19,7 @@ export class Capture {
   ) {
     database.onChange((change) => {
       this.changes.push(change);
-      this.tell();
+      this.publish();
     });
   }
 
@@ -27,24 +27,25 @@ export class Capture {
     this.stopped = true;
   }
 
-  goOn(): void {
+  resume(): void {
     this.stopped = false;
-    this.tell();
+    this.publish();
   }
 
-  /** It crashed before it noted how far it had come: the last changes are told again. */
+  /** It crashed before it committed its position: the last changes are published again. */
   repeat(count: number): void {
-    this.told = Math.max(0, this.told - count);
-    this.tell();
+    this.published = Math.max(0, this.published - count);
+    this.publish();
   }
 
-  private tell(): void {
-    if (this.stopped || this.telling || this.told === this.changes.length) return;
-    this.telling = true;
+  private publish(): void {
+    if (this.stopped || this.publishing || this.published === this.changes.length) return;
+    this.publishing = true;
     this.time.after(this.random.skewed(2, 300), () => {
-      this.telling = false;
+      this.publishing = false;
       if (this.stopped) return;
-      while (this.told < this.changes.length) this.streams.tell(this.changes[this.told++] as ScheduleChange);
+      while (this.published < this.changes.length)
+        this.streams.publish(this.changes[this.published++] as ScheduleChange);
     });
   }
 }

@@ -16,7 +16,7 @@ export interface ClientsOptions {
 
 type Answer = Partial<Pick<ClientOperation, 'id' | 'version'>> & { readonly result: 'ok' | 'refused' };
 
-/** Applications: they schedule, edit and cancel, and write down what they asked, when, and what they were told. */
+/** Applications that schedule, edit and cancel, and record what they asked, when, and what the answer was. */
 export class Clients {
   readonly history: ClientOperation[] = [];
   private contents = 0;
@@ -28,7 +28,7 @@ export class Clients {
     return this.options.time.now;
   }
 
-  /** @param then is told the id when the answer comes */
+  /** @param then gets the id when the answer comes */
   insert(dueAt: number, then: (id: number) => void = () => {}): void {
     const { database, random, channels, accounts } = this.options;
     const content = this.content();
@@ -65,7 +65,7 @@ export class Clients {
     }));
   }
 
-  /** SQL of an application's own that is careful and forgets `version`. */
+  /** An application's own SQL, which compares the state but forgets `version`. */
   overwrite(id: number): void {
     const { database } = this.options;
     const content = this.content();

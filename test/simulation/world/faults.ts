@@ -5,7 +5,7 @@ import type { Capture } from './capture';
 import type { Fleet } from './fleet';
 import { type Condition, healthy } from './link';
 import { polite, type SimulatedProvider } from './provider';
-import type { Scenario } from './scenario';
+import type { FaultKind, Scenario } from './scenario';
 import type { SimulatedStreams } from './streams';
 import type { SimulatedTime } from './time';
 
@@ -23,7 +23,7 @@ export interface FaultParts {
   readonly providers: readonly SimulatedProvider[];
 }
 
-/** What may go wrong. Each returns how to mend it, when it does not mend itself, and is mended after a while. */
+/** What may go wrong. A fault that does not end by itself returns how to end it. */
 const faults = {
   crash: ({ fleet, random }: FaultParts) => fleet.crash(random.pick(fleet.all)),
   freeze: ({ fleet, random }: FaultParts) => {
@@ -31,7 +31,7 @@ const faults = {
     fleet.freeze(place);
     return {
       after: random.pick([random.between(500, 5_000), random.between(9_000, 22_000)]),
-      mend: () => fleet.thaw(place),
+      end: () => fleet.thaw(place),
     };
   },
   deploy: ({ fleet, random }: FaultParts) => fleet.replace(random.pick(fleet.all)),
@@ -40,7 +40,7 @@ const faults = {
   },
   cdcStops: ({ capture }: FaultParts) => {
     capture.stop();
-    return { mend: () => capture.goOn() };
+    return { end: () => capture.resume() };
   },
   cdcRepeats: ({ capture, random }: FaultParts) => capture.repeat(random.integer(1, 30)),
   databaseAway: ({ databaseCondition }: FaultParts) => changed(databaseCondition, { away: true }),
@@ -57,7 +57,7 @@ const faults = {
     if (worker === undefined) return undefined;
     const { slow } = worker.database;
     Object.assign(slow, random.pick([{ there: 60 }, { back: 60 }]));
-    return { mend: () => Object.assign(slow, { there: 1, back: 1 }) };
+    return { end: () => Object.assign(slow, { there: 1, back: 1 }) };
   },
   cutOff: ({ fleet, random }: FaultParts) => {
     const { worker } = random.pick(fleet.all);
@@ -66,7 +66,7 @@ const faults = {
     database.cut = true;
     return {
       after: random.between(1_000, 20_000),
-      mend: () => {
+      end: () => {
         database.cut = false;
       },
     };
@@ -74,11 +74,11 @@ const faults = {
   logAway: ({ logCondition }: FaultParts) => changed(logCondition, { away: true }),
   logFlaky: ({ logCondition, streams, random }: FaultParts) => {
     streams.duplicated = random.between(0, 0.3);
-    const { mend } = changed(logCondition, { refused: random.between(0, 0.2), lost: random.between(0, 0.4) });
+    const { end } = changed(logCondition, { refused: random.between(0, 0.2), lost: random.between(0, 0.4) });
     return {
-      mend: () => {
+      end: () => {
         streams.duplicated = 0;
-        mend();
+        end();
       },
     };
   },
@@ -113,7 +113,7 @@ const faults = {
     if (random.chance(0.5)) database.pausedChannels.add(channel);
     else database.pausedAccounts = [{ channel, account: `account-${random.integer(1, 4)}` }];
     return {
-      mend: () => {
+      end: () => {
         database.pausedChannels.clear();
         database.pausedAccounts = [];
       },
@@ -121,18 +121,17 @@ const faults = {
   },
   lock: ({ database, random }: FaultParts) => {
     for (const id of database.rows.keys()) if (random.chance(0.3)) database.locked.add(id);
-    return { mend: () => database.locked.clear() };
+    return { end: () => database.locked.clear() };
   },
-} satisfies Record<string, (parts: FaultParts) => Mending | undefined | void>;
+} satisfies Record<FaultKind, (parts: FaultParts) => Ending | undefined | void>;
 
-export type FaultKind = keyof typeof faults;
-
-interface Mending {
+interface Ending {
+  /** How long the fault lasts, milliseconds; chance decides when it is not given. */
   readonly after?: number;
-  readonly mend: () => void;
+  readonly end: () => void;
 }
 
-/** Lets faults happen until it is told to stop, and mends what is broken then. */
+/** Makes faults happen until `stop`, which ends those that still last. */
 export class Faults {
   private over = false;
 
@@ -147,7 +146,7 @@ export class Faults {
     }
   }
 
-  /** Everything is mended, at once. */
+  /** Ends every fault at once. */
   stop(): void {
     const { databaseCondition, logCondition, streams, capture, providers, database, fleet } = this.parts;
     this.over = true;
@@ -158,17 +157,17 @@ export class Faults {
     database.pausedChannels.clear();
     database.pausedAccounts = [];
     database.locked.clear();
-    capture.goOn();
-    fleet.mend();
+    capture.resume();
+    fleet.heal();
   }
 
   private strike(kind: FaultKind, lasts?: number): void {
     const { time, random } = this.parts;
-    const mending = this.over ? undefined : (faults[kind](this.parts) as Mending | undefined);
-    if (mending === undefined) return;
-    const { after = random.skewed(200, 9_000), mend } = mending;
+    const ending = this.over ? undefined : (faults[kind](this.parts) as Ending | undefined);
+    if (ending === undefined) return;
+    const { after = random.skewed(200, 9_000), end } = ending;
     time.after(lasts ?? after, () => {
-      if (!this.over) mend();
+      if (!this.over) end();
     });
   }
 
@@ -182,8 +181,8 @@ export class Faults {
   }
 }
 
-function changed<T extends object>(condition: T, change: Partial<T>): Mending {
+function changed<T extends object>(condition: T, change: Partial<T>): Ending {
   const before = Object.fromEntries(Object.keys(change).map((key) => [key, condition[key as keyof T]]));
   Object.assign(condition, change);
-  return { mend: () => Object.assign(condition, before) };
+  return { end: () => Object.assign(condition, before) };
 }

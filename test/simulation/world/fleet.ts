@@ -4,7 +4,7 @@ import type { SimulatedStreams } from './streams';
 import type { SimulatedTime } from './time';
 import type { SimulatedWorker } from './worker';
 
-/** Where a worker runs, one after another. */
+/** Where workers run, one after another. */
 export interface Place {
   readonly spouts: boolean;
   readonly bolts: boolean;
@@ -17,11 +17,11 @@ export interface FleetOptions {
   readonly random: Random;
   readonly streams: SimulatedStreams;
   readonly create: (place: Place, machine: Machine) => SimulatedWorker;
-  /** That a worker dies at one of its steps. */
+  /** The chance that a worker dies at one of its steps. */
   readonly crashes: number;
 }
 
-/** The workers, and what starts them again. */
+/** The workers, and the engine that starts them again. */
 export class Fleet {
   readonly all: Place[] = [];
   /** Sessions whose process died. */
@@ -55,7 +55,7 @@ export class Fleet {
     this.options.streams.heard(worker.options.machine);
   }
 
-  /** A deploy: it is told to stop; what takes its place starts when it has. */
+  /** A deploy: the worker stops in good order, and then another starts in its place. */
   replace({ worker }: Place): void {
     if (worker === undefined) return;
     worker.options.machine.deliver(() => void worker.stop());
@@ -68,8 +68,8 @@ export class Fleet {
     if (place !== undefined) this.crash(place);
   }
 
-  /** Nothing dies any more, and everybody goes on. */
-  mend(): void {
+  /** From now on no worker dies, and those that were frozen or cut off continue. */
+  heal(): void {
     this.crashes = 0;
     for (const place of this.all) {
       this.thaw(place);
@@ -88,7 +88,7 @@ export class Fleet {
     void place.worker.start();
   }
 
-  /** The process is gone. Another is started in its place. */
+  /** The process is gone, and after a while another is started in its place. */
   end(place: Place, worker: SimulatedWorker): void {
     if (place.worker !== worker || place.starting) return;
     const { time, random, streams } = this.options;

@@ -1,10 +1,10 @@
 import type { Machine } from './machine';
 import type { GroupOptions, Member, Membership } from './member';
 
-/** After which a member that is not heard has left, milliseconds. */
-const SESSION = 6_000;
+/** A member that is silent for so long has left. */
+const SESSION_MS = 6_000;
 
-/** A consumer group: eager rebalances, in which every member stops, and those that are not heard are left out. */
+/** A consumer group with eager rebalances: every member stops, and silent members are left out. */
 export class SimulatedGroup implements Membership {
   generation = 0;
   readonly members = new Set<Member>();
@@ -25,7 +25,7 @@ export class SimulatedGroup implements Membership {
   watch(machine: Machine): void {
     const { time } = this.options;
     const since = machine.silentSince;
-    time.after(SESSION, () => {
+    time.after(SESSION_MS, () => {
       if (machine.silentSince !== since) return;
       for (const member of this.members) if (member.machine === machine) this.leave(member);
     });
@@ -58,7 +58,7 @@ export class SimulatedGroup implements Membership {
 
   private complete(): void {
     const { time, random, log, topic } = this.options;
-    const waits = [...this.members].map(({ machine }) => machine.silentSince + SESSION - time.elapsed);
+    const waits = [...this.members].map(({ machine }) => machine.silentSince + SESSION_MS - time.elapsed);
     const longest = Math.max(0, ...waits.filter((wait) => Number.isFinite(wait)));
     if (longest > 0) {
       time.after(longest, () => this.complete());

@@ -3,14 +3,14 @@ import type { Random } from '../../support/random';
 import type { Machine } from './machine';
 import type { SimulatedTime } from './time';
 
-/** How a part of the stack does, as its callers feel it. Parts of 1, and milliseconds. */
+/** The state of a part of the stack, as its callers notice it. Chances are parts of 1, times milliseconds. */
 export interface Condition {
   away: boolean;
   /** The call fails and nothing happens. */
   refused: number;
   /** It happens and the answer is lost. */
   lost: number;
-  /** The caller is told that it failed, and it happens later all the same. */
+  /** The call fails for the caller, and happens later all the same. */
   late: number;
   /** One way, at least and at most. */
   least: number;

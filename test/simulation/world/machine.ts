@@ -3,8 +3,8 @@ import type { Random } from '../../support/random';
 import { BEGINNING, type SimulatedTime } from './time';
 
 /**
- * One process on one machine: its clocks, and the gate through which everything reaches it. Dead, nothing does any more;
- * frozen (a zombie to be), everything waits until it goes on. What it sent before goes its way all the same.
+ * One process on one machine: its clocks, and the gate through which everything reaches it. Nothing reaches a dead process.
+ * What reaches a frozen one (a zombie to be) waits until it thaws. What it sent before is on its way all the same.
  */
 export class Machine implements Clock {
   dead = false;
@@ -78,7 +78,7 @@ export class Machine implements Clock {
     this.silentSince = this.time.elapsed;
   }
 
-  /** Goes on with all that has come meanwhile; each in a moment of its own, because promises settle in between. */
+  /** Delivers all that has come meanwhile, each in a moment of its own, because promises settle in between. */
   thaw(): void {
     if (!this.frozen || this.dead) return;
     this.frozen = false;

@@ -5,7 +5,7 @@ import type { ReceivedRequest } from '../judge/history';
 import type { Machine } from './machine';
 import type { SimulatedTime } from './time';
 
-/** What becomes of a request, as parts of 1; the rest is delivered. */
+/** What a provider does with a request, as parts of 1. It accepts the rest. */
 export interface Manners {
   /** No connection: nothing was sent. */
   refuses: number;
@@ -41,7 +41,7 @@ const ACCEPTED_WITHIN = 3_000;
 
 type Fate = 'accept' | 'drop' | 'vanish' | 'busy' | 'reject' | 'err' | 'hang';
 
-/** The outside world behind one channel: it remembers what reached it, and de-duplicates if it is of that class. */
+/** The provider behind one channel. It remembers what reached it, and de-duplicates when the channel is idempotent. */
 export class SimulatedProvider {
   readonly requests: ReceivedRequest[] = [];
   readonly manners = polite();

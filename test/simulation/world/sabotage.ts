@@ -9,13 +9,13 @@ import type { WorkerRegistry } from '../../../topology/runtime/worker-registry';
 import type { Due } from '../../../topology/streams';
 import type { MemoryDatabase } from '../../support/memory-database';
 
-/** A deliberately broken variant of one mechanism: what it puts around the parts that a worker is made of. */
+/** A deliberately broken variant of one mechanism: it wraps parts that a worker is made of. */
 export interface Sabotage {
-  /** Around the statements as the database runs them. */
+  /** Wraps the statements as the database runs them. */
   readonly sendRows?: (rows: SendRows, database: MemoryDatabase) => SendRows;
   readonly openRows?: (rows: OpenRows, database: MemoryDatabase) => OpenRows;
   readonly registry?: (registry: WorkerRegistry, database: MemoryDatabase) => WorkerRegistry;
-  /** Around what the worker is given; `now` by the database's clock. */
+  /** Wraps what the worker is given; `now` is by the database's clock. */
   readonly acks?: (acks: Acks, rows: OpenRows, now: () => number) => Acks;
   readonly pages?: (rows: OpenRows, now: () => number) => OpenRows;
   readonly answers?: (rows: SendRows) => SendRows;

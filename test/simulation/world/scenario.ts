@@ -1,7 +1,33 @@
 import type { ChannelClass } from '../../../topology/message';
 import type { Random } from '../../support/random';
-import type { FaultKind } from './faults';
 import type { Manners } from './provider';
+
+/** Everything that may go wrong in a run; `faults.ts` says how. What is named twice happens twice as often. */
+const everyFault = [
+  'crash',
+  'crash',
+  'freeze',
+  'freeze',
+  'rebalance',
+  'cdcStops',
+  'cdcRepeats',
+  'databaseAway',
+  'databaseFlaky',
+  'databaseSlow',
+  'lopsided',
+  'cutOff',
+  'logAway',
+  'logFlaky',
+  'logLoses',
+  'clockJumps',
+  'rude',
+  'slowProvider',
+  'pause',
+  'lock',
+  'deploy',
+] as const;
+
+export type FaultKind = (typeof everyFault)[number];
 
 interface Strike {
   readonly kind: FaultKind;
@@ -11,7 +37,7 @@ interface Strike {
   readonly lasts?: readonly [number, number];
 }
 
-/** What a run is made of. Times are milliseconds. */
+/** What a run is made of. All times are milliseconds. */
 export interface Scenario {
   readonly channels: readonly ChannelClass[];
   readonly spouts: number;
@@ -38,7 +64,7 @@ export interface Scenario {
   readonly perAccount: number;
   /** Rows that a bolt holds at most. */
   readonly maxHeld: number;
-  /** How the world outside behaves all through the storm. */
+  /** How providers behave all through the storm. */
   readonly manners: Partial<Manners>;
   /** How much longer than usual the ways to the database and back take, all through the storm. */
   readonly slow: { readonly there: number; readonly back: number };
@@ -46,35 +72,11 @@ export interface Scenario {
   readonly crowdAt: number;
   /** Faults at a moment that is aimed at, besides those by chance. */
   readonly strikes: readonly Strike[];
-  /** That a worker dies at a call to the database or the log, or at its answer. */
+  /** The chance that a worker dies at a call to the database or the log, or at its answer. */
   readonly crashes: number;
 }
 
-const everyFault: readonly FaultKind[] = [
-  'crash',
-  'crash',
-  'freeze',
-  'freeze',
-  'rebalance',
-  'cdcStops',
-  'cdcRepeats',
-  'databaseAway',
-  'databaseFlaky',
-  'databaseSlow',
-  'lopsided',
-  'cutOff',
-  'logAway',
-  'logFlaky',
-  'logLoses',
-  'clockJumps',
-  'rude',
-  'slowProvider',
-  'pause',
-  'lock',
-  'deploy',
-];
-
-/** A scenario by chance: every run is of another kind. */
+/** A scenario by chance, so that every run is different. */
 export function scenarioOf(random: Random): Scenario {
   const isCalm = random.chance(0.1);
   /** So many at one instant that they are claimed ahead of it. */

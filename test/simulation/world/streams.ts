@@ -67,14 +67,14 @@ export class SimulatedStreams {
     };
   }
 
-  /** CDC writes: partition = shard % partitions. */
-  tell(change: ScheduleChange): void {
+  /** CDC appends a change; partition = shard % partitions. */
+  publish(change: ScheduleChange): void {
     const { log } = this.options;
     const value = Buffer.from(JSON.stringify(change));
     this.append(feedTopic, change.shard % log.partitions(feedTopic), value);
   }
 
-  /** The topic was deleted and made anew, or has lost records. */
+  /** The topic was deleted and made again, or has lost records. */
   disturbed(topic: string): void {
     const { log } = this.options;
     for (const group of this.groups.values()) {

@@ -11,8 +11,8 @@ interface Event extends Timer {
 export const BEGINNING = 1_800_000_000_000;
 
 /**
- * True time: events in order, one after another. Between two of them every promise settles that can, so that a run is the
- * same whenever its seed is.
+ * True time: events in order, one after another. Between two events every promise settles that can, so the same seed gives
+ * the same run.
  */
 export class SimulatedTime {
   /** Milliseconds since the beginning. */
