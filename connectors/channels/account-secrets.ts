@@ -3,10 +3,10 @@ import type { Clock } from '../../topology/core/clock';
 /** The secrets of those of the accounts that have one. Throws Unavailable when they cannot be read now. */
 export type SecretsOf = (accounts: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 
-/** How long an answer, with or without a secret, is believed. Milliseconds. */
-const TIME_TO_LIVE = 30_000;
-/** Accounts kept; beyond it those read longest ago go first. */
-const MOST = 100_000;
+/** How long an answer, with or without a secret, is believed. */
+const BELIEVED_MS = 30_000;
+/** Beyond it the accounts that were read longest ago are forgotten. */
+const MAX_ACCOUNTS = 100_000;
 
 interface Known<T> {
   readonly value: T | undefined;
@@ -14,8 +14,8 @@ interface Known<T> {
 }
 
 /**
- * What the database says about accounts, kept for a short time and made ready for use, so that a burst does not ask once
- * per message. An answer that has grown old still counts until a newer one can be had: a database that is away must not
+ * What the database says about accounts, kept for a short time and made ready for use, so that a burst does not read a
+ * secret once per message. An old answer counts until a newer one can be read, because a database that is away must not
  * stop what was claimed already.
  */
 export class AccountSecrets<T> {
@@ -28,9 +28,9 @@ export class AccountSecrets<T> {
     private readonly clock: Pick<Clock, 'monotonic'>,
   ) {}
 
-  /** Reads those that are missing or old, together. Throws Unavailable. */
+  /** Reads the accounts that are missing or old, in one query. Throws Unavailable. */
   async load(accounts: readonly string[]): Promise<void> {
-    const oldest = this.clock.monotonic() - TIME_TO_LIVE;
+    const oldest = this.clock.monotonic() - BELIEVED_MS;
     const wanted = new Set<string>();
     const awaited = new Set<Promise<void>>();
     for (const account of accounts) {
@@ -51,14 +51,14 @@ export class AccountSecrets<T> {
   }
 
   /**
-   * What is known of the account, read now if it never was. It is asked for alone when it could not be read together with
-   * others, so that one secret which cannot be opened holds up its own account only. Throws Unavailable.
+   * What is known of the account, read now if it never was. When a query for several accounts fails, each account is read
+   * alone, so that one secret which cannot be opened holds up its own account only. Throws Unavailable.
    */
   async ensure(account: string): Promise<{ readonly value: T | undefined }> {
     try {
       await this.loading.get(account);
     } catch {
-      // Whoever asked for all of them was told.
+      // The caller of `load` handles this error.
     }
     if (!this.known.has(account)) await this.load([account]);
     return this.known.get(account) as Known<T>;
@@ -78,7 +78,7 @@ export class AccountSecrets<T> {
       this.known.set(account, { value: secret === undefined ? undefined : this.ready(secret), readAt });
     }
     for (const account of this.known.keys()) {
-      if (this.known.size <= MOST) break;
+      if (this.known.size <= MAX_ACCOUNTS) break;
       this.known.delete(account);
     }
   }

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../../topology/core/clock';
 
-/** Something with an end that must not be waited for beyond a point in time. */
+/** Something that must end by a deadline. */
 export interface Bounded {
   /** Monotonic milliseconds. May come nearer while it is under way. */
   readonly deadline: number;
@@ -14,20 +14,19 @@ export interface Bounded {
  */
 export class AttemptsUnderWay {
   private readonly underWay = new Set<Bounded>();
-  private readonly interval: number;
+  private readonly sweepEveryMs: number;
   private timer: Timer | undefined;
 
-  /** @param timeout of the attempts, milliseconds */
   constructor(
     private readonly clock: Pick<Clock, 'after' | 'monotonic'>,
-    timeout: number,
+    timeoutMs: number,
   ) {
-    this.interval = Math.max(5, Math.min(100, timeout / 20));
+    this.sweepEveryMs = Math.max(5, Math.min(100, timeoutMs / 20));
   }
 
   add(attempt: Bounded): void {
     this.underWay.add(attempt);
-    this.timer ??= this.clock.after(this.interval, () => this.sweep());
+    this.timer ??= this.clock.after(this.sweepEveryMs, () => this.sweep());
   }
 
   remove(attempt: Bounded): void {
@@ -53,6 +52,6 @@ export class AttemptsUnderWay {
       this.underWay.delete(attempt);
       attempt.expire();
     }
-    if (this.underWay.size > 0) this.timer ??= this.clock.after(this.interval, () => this.sweep());
+    if (this.underWay.size > 0) this.timer ??= this.clock.after(this.sweepEveryMs, () => this.sweep());
   }
 }

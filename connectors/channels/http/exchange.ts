@@ -9,10 +9,10 @@ export type Ended =
   /** The request was written and no status came back. */
   | { readonly kind: 'no_answer'; readonly why: 'expired' | 'error'; readonly error?: unknown };
 
-/** Bytes of an answer that are read before the connection is given up. */
-const MOST_BODY = 64 * 1024;
-/** How long a body may take once the status is there, milliseconds. */
-const BODY_GRACE = 1_000;
+/** What is read of an answer before the connection is closed. */
+const MAX_BODY_BYTES = 64 * 1024;
+/** How long a body may take after its status. */
+const BODY_GRACE_MS = 1_000;
 const EMPTY = Buffer.alloc(0);
 
 class NotWanted extends Error {
@@ -23,10 +23,10 @@ class NotWanted extends Error {
  * One request and its answer, as undici's low-level handler: undici calls it, nobody else.
  *
  * 1. *`mayStart` is asked in the tick of the write*: undici calls `onConnect` directly before it writes to a connected
- *    socket. Throwing there is the one way to stop it that leaves nothing written and the connection usable.
- * 2. *The request is written at most once*: undici may bring a request again whose connection went; the second time is
- *    refused.
- * 3. *The status decides*: once it is there, a body that is too long, too slow or broken changes nothing.
+ *    socket. Throwing there is the only way to stop undici that leaves nothing written and the connection usable.
+ * 2. *The request is written at most once*: undici may call `onConnect` again after a connection was lost; the second call
+ *    throws.
+ * 3. *The status decides*: after it, a body that is too long, too slow or broken changes nothing.
  */
 export class Exchange implements Dispatcher.DispatchHandler, Bounded {
   private written = false;
@@ -61,14 +61,14 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
     if (status < 200) return true;
     this.status = status;
     this.headers = headers;
-    this.deadline = Math.min(this.deadline, this.monotonic() + BODY_GRACE);
+    this.deadline = Math.min(this.deadline, this.monotonic() + BODY_GRACE_MS);
     return true;
   }
 
   onData(chunk: Buffer): boolean {
     // A body of one chunk is the rule.
     this.body = this.body.length === 0 ? chunk : Buffer.concat([this.body, chunk]);
-    if (this.body.length > MOST_BODY) this.stop();
+    if (this.body.length > MAX_BODY_BYTES) this.stop();
     return true;
   }
 

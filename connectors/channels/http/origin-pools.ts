@@ -1,12 +1,12 @@
 import { type buildConnector, Pool } from 'undici';
 
-/** Origins whose connections are kept; beyond it those used longest ago are closed. */
-const MOST = 1_000;
+/** Beyond it the pools that were used longest ago are closed. */
+const MAX_ORIGINS = 1_000;
 
 /**
- * Keep-alive connections, a pool for each origin. Requests are never pipelined: behind a slow answer on one connection
- * nobody should wait. Undici's own time-outs are off, because they count from the request or between two chunks; the
- * channel bounds the whole attempt.
+ * Keep-alive connections, a pool for each origin. Requests are never pipelined, because a request would wait behind the
+ * slow answer to another one. Undici's own time-outs are off, because they count from the request or between two chunks;
+ * the channel bounds the whole attempt.
  */
 export class OriginPools {
   private readonly pools = new Map<string, Pool>();
@@ -15,14 +15,14 @@ export class OriginPools {
   constructor(
     private readonly connections: number,
     private readonly connect: buildConnector.connector,
-    private readonly most = MOST,
+    private readonly maxOrigins = MAX_ORIGINS,
   ) {}
 
   get(origin: string): Pool {
     let pool = this.pools.get(origin);
     if (pool !== undefined) {
-      // Only a full house needs to know who was used last.
-      if (this.pools.size * 2 > this.most) {
+      // The order of use matters only when pools may have to be closed.
+      if (this.pools.size * 2 > this.maxOrigins) {
         this.pools.delete(origin);
         this.pools.set(origin, pool);
       }
@@ -54,7 +54,7 @@ export class OriginPools {
 
   private evict(): void {
     for (const [origin, pool] of this.pools) {
-      if (this.pools.size <= this.most) return;
+      if (this.pools.size <= this.maxOrigins) return;
       this.pools.delete(origin);
       // Finishes what is under way first.
       void pool.close();

@@ -22,14 +22,15 @@ export function isPublic(address: string): boolean {
 }
 
 /**
- * How connections are made. The address is checked when it is connected to, not when the name is first seen, so a name that
- * changes its mind in between gains nothing; names that resolve to both kinds are reached at their public addresses.
+ * How connections are made. The address is checked when the connector uses it, not when the name is first seen, so that a
+ * name whose addresses change in between gains nothing. A name with public and private addresses is reached at the public
+ * ones.
  *
- * @param timeout milliseconds for resolving, connecting and the TLS handshake
+ * @param timeoutMs for resolving, connecting and the TLS handshake
  */
-export function connector(timeout: number, allowPrivateAddresses: boolean): buildConnector.connector {
-  if (allowPrivateAddresses) return buildConnector({ timeout, lookup: sharedLookup() });
-  const connect = buildConnector({ timeout, lookup: publicOnly(sharedLookup()) });
+export function connector(timeoutMs: number, allowPrivateAddresses: boolean): buildConnector.connector {
+  if (allowPrivateAddresses) return buildConnector({ timeout: timeoutMs, lookup: sharedLookup() });
+  const connect = buildConnector({ timeout: timeoutMs, lookup: publicOnly(sharedLookup()) });
   return (options, callback) => {
     // `lookup` is not called for a host that is an address already.
     if (isIP(options.hostname) !== 0 && !isPublic(options.hostname)) {

@@ -13,13 +13,13 @@ export interface Answer {
   readonly excerpt: string;
 }
 
-const RECEIPT_LENGTH = 512;
+const MAX_RECEIPT_CHARACTERS = 512;
 /** Statuses below 500 that say "not now" (RFC 9110, RFC 6585, RFC 8470). */
 const NOT_NOW = new Set([408, 409, 425, 429]);
 
-const EXCERPT_LENGTH = 100;
+const MAX_EXCERPT_CHARACTERS = 100;
 /** Far enough to find a long header value whole. */
-const EXCERPT_SEARCHED = 16 * 1024;
+const SEARCHED_BYTES = 16 * 1024;
 
 /**
  * Reads the few headers that matter, and the body's beginning.
@@ -47,15 +47,15 @@ export function answerOf(status: number, headers: readonly Buffer[], body: Buffe
 
 function excerptOf(body: Buffer, sent: readonly string[]): string {
   if (body.length === 0) return '';
-  let text = body.toString('utf8', 0, EXCERPT_SEARCHED);
+  let text = body.toString('utf8', 0, SEARCHED_BYTES);
   for (let at = 1; at < sent.length; at += 2) {
     for (const value of (sent[at] as string).split(' ')) {
       if (value.length > 5 && text.includes(value)) text = text.replaceAll(value, '…');
     }
   }
   const line = text.replace(/[\s\p{C}]+/gu, ' ').trim();
-  return Array.from(line.slice(0, EXCERPT_LENGTH * 2))
-    .slice(0, EXCERPT_LENGTH)
+  return Array.from(line.slice(0, MAX_EXCERPT_CHARACTERS * 2))
+    .slice(0, MAX_EXCERPT_CHARACTERS)
     .join('');
 }
 
@@ -63,7 +63,7 @@ function excerptOf(body: Buffer, sent: readonly string[]): string {
 export function outcomeOf(answer: Answer, now: number): Outcome {
   const { status, excerpt } = answer;
   if (status >= 200 && status < 300) {
-    const receipt = (answer.receipt ?? excerpt).slice(0, RECEIPT_LENGTH);
+    const receipt = (answer.receipt ?? excerpt).slice(0, MAX_RECEIPT_CHARACTERS);
     return receipt === '' ? { kind: 'delivered', status } : { kind: 'delivered', status, receipt };
   }
   if (status >= 300 && status < 400) {

@@ -30,8 +30,8 @@ const IMPOSSIBLE = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND
  * `Idempotency-Key`, by which the receiver de-duplicates.
  *
  * 1. *A request that was not written is tried again; one that was written and not answered is unknown.*
- * 2. *The status decides the outcome*, however the body goes on: 64 kB and one second of it are waited for.
- * 3. *Private addresses are refused*, at the moment of connecting, unless they are allowed. Redirects are not followed.
+ * 2. *The status decides the outcome*: the channel waits for 64 kB of the body and for one second, and no longer.
+ * 3. *Private addresses are refused, unless they are allowed*, at the moment of connecting. Redirects are not followed.
  * 4. *An account that has a secret never sends unsigned.*
  */
 export class WebhookChannel implements Channel<WebhookRequest> {

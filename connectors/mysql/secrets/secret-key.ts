@@ -9,13 +9,13 @@ const TAG_BYTES = 16;
 /** The first byte of what is stored, so that the algorithm can change one day. */
 const FORMAT = 1;
 
-/** Whose secret it is: it can be opened under this name only, so rows cannot be swapped. */
+/** Whose secret it is. A secret opens under this name only, so that swapped rows are noticed. */
 export interface SecretOwner {
   readonly account: string;
   readonly channel: string;
 }
 
-/** The key of the accounts' secrets. AES-256-GCM, a random nonce for each, the owner authenticated with it. */
+/** The key of the accounts' secrets: AES-256-GCM with a random nonce for each secret; the owner is authenticated with it. */
 export class SecretKey {
   readonly #key: Buffer;
 

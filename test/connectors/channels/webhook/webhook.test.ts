@@ -70,7 +70,7 @@ async function rawServer(onConnection: (socket: Socket) => void) {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
 }
 
-describe('the status decides', () => {
+describe('the status decides the outcome:', () => {
   test.each([200, 201, 204, 299])('%i is delivered', async (status) => {
     expect(await send(channel(), `/?status=${status}`)).toMatchObject({ kind: 'delivered', status });
   });
@@ -225,7 +225,7 @@ describe('a request that was not written is tried again; one that was written an
   });
 });
 
-describe('mayStart', () => {
+describe('mayStart is asked in the tick of the write:', () => {
   test('says no: nothing is written, and the connection stays usable', async () => {
     const through = channel({ perHost: 1 });
     await send(through, '/', { key: 'first' });
@@ -235,7 +235,7 @@ describe('mayStart', () => {
     expect(receiver.connections).toBe(1);
   });
 
-  test('is asked once, in the tick of the write', async () => {
+  test('once, on a new connection and on a used one', async () => {
     const through = channel({ perHost: 1 });
     const write = jest.spyOn(Socket.prototype, 'write');
     for (const key of ['new connection', 'used connection']) {
@@ -271,7 +271,7 @@ describe('mayStart', () => {
   });
 });
 
-describe('private addresses', () => {
+describe('private addresses are refused, unless they are allowed:', () => {
   test.each([
     'http://127.0.0.1:9/',
     'http://10.1.2.3/',

@@ -1,0 +1,54 @@
+import { type Ended, Exchange } from '../../../../connectors/channels/http/exchange';
+import { ManualClock } from '../../../support/manual-clock';
+
+function exchange(mayStart = () => true) {
+  const clock = new ManualClock();
+  const end = jest.fn<void, [Ended]>();
+  const made = new Exchange(10_000, mayStart, () => clock.monotonic(), end);
+  return { clock, end, made, abort: jest.fn() };
+}
+
+describe('mayStart is asked in the tick of the write:', () => {
+  test('undici is stopped by an error when the answer is no, and nothing counts as written', () => {
+    const { made, end, abort } = exchange(() => false);
+    expect(() => made.onConnect(abort)).toThrow('may not start');
+    expect(end.mock.calls).toEqual([[{ kind: 'not_written', why: 'refused' }]]);
+  });
+
+  test('it is not asked for an exchange that expired before it had a connection', () => {
+    const mayStart = jest.fn(() => true);
+    const { made, end, abort } = exchange(mayStart);
+    made.expire();
+    expect(() => made.onConnect(abort)).toThrow('not wanted');
+    expect(mayStart).not.toHaveBeenCalled();
+    expect(end.mock.calls).toEqual([[{ kind: 'not_written', why: 'expired' }]]);
+  });
+});
+
+test('the request is written at most once: undici gets an error when it brings the request again', () => {
+  const mayStart = jest.fn(() => true);
+  const { made, end, abort } = exchange(mayStart);
+  made.onConnect(abort);
+  expect(() => made.onConnect(abort)).toThrow('not wanted');
+  expect(mayStart).toHaveBeenCalledTimes(1);
+  made.onError(new Error('the connection went'));
+  made.onError(new Error('again'));
+  expect(end.mock.calls).toEqual([[expect.objectContaining({ kind: 'no_answer', why: 'error' })]]);
+});
+
+describe('the status decides:', () => {
+  test.each<[string, (made: Exchange) => void]>([
+    ['broken', (made) => made.onError(new Error('cut'))],
+    ['too slow', (made) => made.expire()],
+    ['too long', (made) => void made.onData(Buffer.alloc(64 * 1024 + 1))],
+    ['complete', (made) => made.onComplete()],
+  ])('a body that is %s changes nothing', (_, happens) => {
+    const { made, end, abort } = exchange();
+    made.onConnect(abort);
+    made.onHeaders(103, []);
+    made.onHeaders(201, [Buffer.from('a'), Buffer.from('b')]);
+    expect(made.deadline).toBe(1_000);
+    happens(made);
+    expect(end.mock.calls).toEqual([[expect.objectContaining({ kind: 'answered', status: 201 })]]);
+  });
+});
