@@ -1,7 +1,7 @@
 /** What Kafka knows of one partition of a due topic. */
 export interface PartitionAck {
   readonly partition: number;
-  /** The bolt group's committed offset: everything below is acked. -1 when nothing was committed yet. */
+  /** The bolt group's committed offset: everything below is acked. -1 when the group has committed nothing yet. */
   readonly committed: number;
   /** The first offset still in the log. */
   readonly low: number;
@@ -9,7 +9,8 @@ export interface PartitionAck {
   readonly high: number;
 }
 
-/** The acks of a channel's bolt group. Throws Unavailable when Kafka does not answer. */
+/** The acks of a channel's bolt group. */
 export interface Acks {
+  /** @throws Unavailable when Kafka does not answer */
   read(channel: string): Promise<PartitionAck[]>;
 }

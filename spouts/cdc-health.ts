@@ -1,14 +1,15 @@
-/** How CDC does. */
+/** The state of CDC, as seen from outside. */
 export interface CdcState {
-  /** Milliseconds since a heartbeat was last seen to come through CDC; since the first look when none was. */
-  readonly lag: number;
-  /** Why tasks of the connector have failed, one line each; they stay failed until they are restarted. */
+  /** Time since the last heartbeat came through CDC; since the first check when none has come. */
+  readonly silentForMs: number;
+  /** Why tasks of the connector have failed, one line each; a failed task stays failed until it is restarted. */
   readonly failures: readonly string[];
 }
 
-/** Watches CDC from the outside: what a connector says of itself is not believed. Throws Unavailable. */
+/** Watches CDC from the outside, because a connector that has lost its database still says that it runs. */
 export interface CdcHealth {
+  /** @throws Unavailable */
   check(): Promise<CdcState>;
-  /** Restarts what has failed, and nothing else. */
+  /** Restarts what has failed, and nothing else. @throws Unavailable */
   restart(): Promise<void>;
 }

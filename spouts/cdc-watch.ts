@@ -1,19 +1,15 @@
 import type { Clock } from '../topology/core/clock';
 import { Unavailable } from '../topology/core/errors';
-import type { CdcHealth } from './cdc-health';
+import type { CdcHealth, CdcState } from './cdc-health';
 import { Repeating } from './repeating';
 
-/** Milliseconds between two looks. */
-const INTERVAL = 5_000;
+const CHECK_EVERY_MS = 5_000;
 
-/**
- * Restarts what failed in CDC, says so, and knows how far behind it is. Only one spout task does so: the owner of partition 0.
- */
+/** Checks CDC, restarts what failed in it, and reports that. Only the task that owns partition 0 does so. */
 export class CdcWatch {
   private readonly repeating: Repeating;
   private inCharge = false;
-  private lag = 0;
-  private failures = 0;
+  private state: CdcState = { silentForMs: 0, failures: [] };
 
   constructor(
     private readonly health: CdcHealth,
@@ -28,14 +24,14 @@ export class CdcWatch {
     if (this.inCharge) this.repeating.kick();
   }
 
-  /** Milliseconds since CDC was last seen to work; undefined when another task looks after it. */
-  get lagMs(): number | undefined {
-    return this.inCharge ? this.lag : undefined;
+  /** Time since CDC was last seen to work; undefined while another task watches it. */
+  get silentForMs(): number | undefined {
+    return this.inCharge ? this.state.silentForMs : undefined;
   }
 
-  /** How many tasks were found failed at the last look; undefined when another task looks after it. */
+  /** How many tasks had failed at the last check; undefined while another task watches it. */
   get failed(): number | undefined {
-    return this.inCharge ? this.failures : undefined;
+    return this.inCharge ? this.state.failures.length : undefined;
   }
 
   close(): Promise<void> {
@@ -44,13 +40,12 @@ export class CdcWatch {
 
   private async run(): Promise<number> {
     if (!this.inCharge) return Number.POSITIVE_INFINITY;
-    const { lag, failures } = await this.health.check();
-    this.lag = lag;
-    this.failures = failures.length;
+    this.state = await this.health.check();
+    const { failures } = this.state;
     if (failures.length > 0) {
       this.onError(new Unavailable(`CDC has failed and is restarted: ${failures.join('; ')}`));
       await this.health.restart();
     }
-    return INTERVAL;
+    return CHECK_EVERY_MS;
   }
 }

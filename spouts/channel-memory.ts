@@ -5,18 +5,18 @@ import type { Emission } from './emit/emission';
 import type { AccountMemory } from './memory/accounts';
 import type { Entries } from './memory/entries';
 
-/** A channel that the topology has a sender for. */
+/** A channel for which the topology has a bolt. */
 export interface DueChannel {
   readonly name: string;
   readonly stream: Stream<Due>;
-  /** Rows of a dead session wake this many milliseconds later at the earliest. */
-  readonly recoverDelay: number;
+  /** Rows of a dead session wake at the earliest so long after they were recovered. */
+  readonly recoverDelayMs: number;
 }
 
-/** All that a spout task keeps for one channel. */
+/** Everything that a spout task keeps for one channel. */
 export interface ChannelMemory extends DueChannel {
   readonly entries: Entries;
   readonly emission: Emission;
-  readonly acking: AckReader;
+  readonly ackReader: AckReader;
   readonly isPaused: (account: AccountMemory) => boolean;
 }

@@ -11,7 +11,7 @@ export interface OpenRow {
   readonly session: string | null;
 }
 
-/** A position in one shard's open rows, ordered by (wakeAt, id): the page begins after it. */
+/** A position in one shard's open rows, in (wakeAt, id) order. A page begins after it. */
 export interface ShardCursor {
   readonly shard: number;
   readonly afterWake: number;
@@ -27,18 +27,18 @@ export interface OpenRows {
   page(channel: string, cursors: readonly ShardCursor[], below: number, limit: number): Promise<OpenRow[]>;
 
   /**
-   * Of the sessions given, those that are dead. A session whose lease has run out by the database's clock is marked dead
-   * first, for ever, when `bury` is true. A session that the registry does not know is dead.
+   * Of the sessions given, those that are dead. With `bury`, sessions whose lease has run out by the database's clock are
+   * first marked dead, for ever. A session that the registry does not know is dead.
    */
   deadOf(sessions: readonly string[], bury: boolean): Promise<string[]>;
 
   /**
-   * Rows of dead sessions go back to `scheduled`, in doubt, version + 1; they wake `delay` milliseconds from now at the
-   * earliest. Rows that are not `sending` by exactly that session in that version are left alone.
+   * Puts rows of dead sessions back to `scheduled`, in doubt, version + 1; they wake `delayMs` from now at the earliest.
+   * Rows that are not `sending` by exactly that session in that version stay as they are.
    * @returns how many rows were recovered
    */
   recover(
     rows: readonly { readonly id: number; readonly version: number; readonly session: string }[],
-    delay: number,
+    delayMs: number,
   ): Promise<number>;
 }

@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '../topology/core/clock';
 import { Unavailable } from '../topology/core/errors';
 
-/** Milliseconds until work that could not be done is tried again. */
-const TRY_AGAIN = 500;
+/** Until work that threw Unavailable runs again. */
+const UNAVAILABLE_RETRY_MS = 500;
 
-/** Work that is done again and again: after the delay that it asks for, or at once when kicked; never twice at a time. */
+/** Repeats work: after the delay that its last run returned, or at once when kicked. Two runs never overlap. */
 export class Repeating {
   private timer: Timer | undefined;
   private running: Promise<void> | undefined;
@@ -14,8 +14,8 @@ export class Repeating {
   private closed = false;
 
   /**
-   * @param work resolves to the milliseconds until its next run. When it throws Unavailable it is tried again after a
-   * moment, kicked or not; after anything else, which is a bug, never.
+   * @param work resolves to the milliseconds until its next run. After Unavailable it runs again in half a second, kicked
+   * or not; after anything else, which is a bug, never.
    */
   constructor(
     private readonly clock: Clock,
@@ -32,7 +32,7 @@ export class Repeating {
     else if (!this.closed && !this.failed) this.start();
   }
 
-  /** No run begins any more; resolves when none is under way. */
+  /** From now on no run begins. Resolves when none is under way. */
   async close(): Promise<void> {
     this.closed = true;
     this.timer?.cancel();
@@ -46,11 +46,11 @@ export class Repeating {
   }
 
   private async run(): Promise<void> {
-    let delay = TRY_AGAIN;
+    let delayMs = UNAVAILABLE_RETRY_MS;
     this.kicked = false;
     this.failed = false;
     try {
-      delay = await this.work();
+      delayMs = await this.work();
     } catch (error) {
       this.failed = true;
       if (!(error instanceof Unavailable)) this.closed = true;
@@ -59,6 +59,6 @@ export class Repeating {
     this.busy = false;
     if (this.closed) return;
     if (this.kicked && !this.failed) this.start();
-    else this.timer = this.clock.after(delay, () => this.start());
+    else this.timer = this.clock.after(delayMs, () => this.start());
   }
 }

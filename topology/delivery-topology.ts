@@ -68,5 +68,5 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
 
 function dueChannel({ name, class: kind, acceptedWithin }: Channel) {
   // Where sending again is not harmless, it waits until what a dead worker may have started can no longer be accepted.
-  return { name, stream: due(name), recoverDelay: kind === 'idempotent' ? 0 : acceptedWithin };
+  return { name, stream: due(name), recoverDelayMs: kind === 'idempotent' ? 0 : acceptedWithin };
 }

@@ -23,7 +23,7 @@ export class ConnectorHealth implements CdcHealth {
     if (count !== this.seen) this.seenAt = now;
     this.seen = count;
     return {
-      lag: now - this.seenAt,
+      silentForMs: now - this.seenAt,
       failures: status === null ? ['the connector does not exist'] : failuresOf(status),
     };
   }

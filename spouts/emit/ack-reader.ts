@@ -6,29 +6,29 @@ import type { Emission } from './emission';
 import type { EmitOrder } from './emit-order';
 import type { Pending } from './pending';
 
-const INTERVAL = 1_000;
-/** While entries wait for nothing but acks, and acks come. */
-const STARVED_INTERVAL = 200;
-/** For so long without an ack the starved interval is kept; longer than any lead. */
-const PATIENCE = 10_000;
+const INTERVAL_MS = 1_000;
+/** The interval while entries wait for nothing but acks, and acks come. */
+const STARVED_INTERVAL_MS = 200;
+/** Acks still come while the last one is no older than this; it is longer than any lead. */
+const ACKS_STOPPED_AFTER_MS = 10_000;
 
 export interface AckReaderParts {
   readonly channel: string;
   readonly acks: Acks;
   readonly entries: Entries;
   readonly pending: Pending;
-  readonly woken: EmitOrder;
+  readonly emitOrder: EmitOrder;
   readonly emission: Emission;
   readonly clock: Clock;
-  /** Something was acked, so there may be room for more. */
+  /** Called after each reading, because what was acked makes room in memory. */
   readonly onRoom: () => void;
   readonly onError: (error: unknown) => void;
 }
 
-/** Reads a channel's acks about once a second and forgets what they settle. */
+/** Reads a channel's acks about once a second, and forgets the entries that they settle. */
 export class AckReader {
   private readonly repeating: Repeating;
-  /** Monotonic milliseconds. */
+  /** When something was acked last, or nothing was pending. Monotonic milliseconds. */
   private movedAt: number;
 
   constructor(private readonly parts: AckReaderParts) {
@@ -42,7 +42,7 @@ export class AckReader {
 
   /** Reads the acks now. @throws Unavailable */
   async read(): Promise<void> {
-    const { entries, pending, woken, emission } = this.parts;
+    const { entries, pending, emitOrder, emission } = this.parts;
     let isMoving = entries.pending === 0;
     if (entries.pending > 0) {
       const reading = pending.beginReading();
@@ -51,7 +51,7 @@ export class AckReader {
       isMoving = settled.length > 0;
     }
     if (isMoving) this.movedAt = this.parts.clock.monotonic();
-    woken.reconsider();
+    emitOrder.reconsider();
     emission.kick();
     this.parts.onRoom();
   }
@@ -62,7 +62,7 @@ export class AckReader {
 
   private async run(): Promise<number> {
     await this.read();
-    const isMoving = this.parts.clock.monotonic() - this.movedAt < PATIENCE;
-    return this.parts.emission.starved && isMoving ? STARVED_INTERVAL : INTERVAL;
+    const isMoving = this.parts.clock.monotonic() - this.movedAt < ACKS_STOPPED_AFTER_MS;
+    return this.parts.emission.starved && isMoving ? STARVED_INTERVAL_MS : INTERVAL_MS;
   }
 }

@@ -2,13 +2,14 @@ import type { AccountMemory } from '../memory/accounts';
 import type { Entries } from '../memory/entries';
 import type { Entry } from '../memory/entry';
 
-/** Entries looked at in one go; parking many must not hold up the process. */
-const LOOK = 10_000;
+/** Entries that one `take` looks at; parking very many of them in one go would hold up the process. */
+const MAX_LOOKED_AT = 10_000;
 
 /** Chooses what is emitted next: in (wake, id) order, past accounts that are paused or have as much pending as they may. */
 export class EmitOrder {
-  /** There may be more to take, although `take` brought less than was asked for. */
+  /** True when `take` stopped early, so that there may be more to take although it brought less than `count`. */
   unfinished = false;
+  /** Blocked accounts of which an entry may be emitted again. */
   private candidates: AccountMemory[] = [];
 
   constructor(
@@ -16,9 +17,10 @@ export class EmitOrder {
     private readonly mayEmit: (account: AccountMemory) => boolean,
   ) {}
 
-  /** Blocked accounts are looked at again: something was acked, or a pause may be over. */
+  /** Something was acked, or a pause may be over: the next `take` looks at the blocked accounts again. */
   reconsider(): void {
-    if (this.entries.blocked.size > 0) this.candidates = [...this.entries.blocked];
+    const { parked } = this.entries;
+    if (parked.accounts > 0) this.candidates = parked.blockedAccounts();
   }
 
   /** Up to `count` entries that wake at `instant` or before; they are pending from now on. */
@@ -32,27 +34,28 @@ export class EmitOrder {
       taken.push(entry);
     }
     let looked = 0;
-    for (; looked < LOOK && taken.length < count; looked++) {
+    for (; looked < MAX_LOOKED_AT && taken.length < count; looked++) {
       const entry = entries.buckets.peek(instant);
       if (entry === undefined) break;
       entries.buckets.pop();
-      if (entry.account.isBlocked || !this.mayEmit(entry.account)) {
-        entries.park(entry);
+      if (entries.parked.blocks(entry.account) || !this.mayEmit(entry.account)) {
+        entries.parked.park(entry);
         continue;
       }
       entries.emitted(entry);
       taken.push(entry);
     }
-    this.unfinished = looked === LOOK;
+    this.unfinished = looked === MAX_LOOKED_AT;
     return taken;
   }
 
   private unparked(): Entry | undefined {
+    const { parked } = this.entries;
     for (let account = this.candidates.at(-1); account !== undefined; account = this.candidates.at(-1)) {
-      const entry = this.mayEmit(account) ? account.parked?.pop() : undefined;
+      const entry = this.mayEmit(account) ? parked.pop(account) : undefined;
       if (entry !== undefined) return entry;
       this.candidates.pop();
-      if (!account.isBlocked) this.entries.blocked.delete(account);
+      parked.release(account);
     }
     return undefined;
   }

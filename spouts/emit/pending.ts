@@ -2,7 +2,7 @@ import type { Placement } from '../../topology/core/tuple';
 import type { PartitionAck } from '../acks';
 import type { Entry } from '../memory/entry';
 
-/** The pending entries of a channel by the partition of Kafka that their tuples went to. */
+/** The pending entries of a channel, by the Kafka partition to which their tuples went. */
 export class Pending {
   private readonly partitions = new Map<number, Entry[]>();
   private readings = 0;
@@ -27,9 +27,9 @@ export class Pending {
   }
 
   /**
-   * The entries that the acks tell to be dealt with: below the group's committed offset, or outside the log. (With that,
-   * a partition that was consumed to its end leaves none.) A tuple that was appended after the reading began is not judged
-   * by it. No answer at all says nothing.
+   * The entries that are settled by the acks: their offset is below the group's committed offset, or outside the log.
+   * (So a partition that was consumed to its end leaves none.) A reading does not judge a tuple that was appended after it
+   * began. An empty answer settles nothing.
    */
   settle(acks: readonly PartitionAck[], reading: number): Entry[] {
     const settled: Entry[] = [];

@@ -1,6 +1,4 @@
-import { isBefore, type WakePosition } from './entry';
-import { beginning } from './frontier';
-import { WakeHeap } from './wake-heap';
+import { beginning, isBefore, type WakePosition } from './position';
 
 /** What a channel's memory knows of one account. */
 export class AccountMemory {
@@ -8,9 +6,10 @@ export class AccountMemory {
   waiting = 0;
   /** Tuples that are emitted and not acked yet. */
   pending = 0;
-  /** Woken entries that cannot be emitted because of the account: it is paused, or has as much pending as it may. */
-  parked: WakeHeap | undefined = undefined;
-  /** It overflowed: rows from here on are not kept, so that what is kept stays in order. They are read again later. */
+  /**
+   * Set when the account overflowed: memory keeps no row of it from here on, so that what it keeps stays in order. The
+   * spout reads these rows again later.
+   */
   limit: WakePosition | undefined = undefined;
   /** No entry that waits is later than this. */
   private last: WakePosition = beginning;
@@ -34,15 +33,6 @@ export class AccountMemory {
     if (this.waiting === 0 || isBefore(this.last, at)) this.last = at;
     this.waiting++;
   }
-
-  park(): WakeHeap {
-    this.parked ??= new WakeHeap();
-    return this.parked;
-  }
-
-  get isBlocked(): boolean {
-    return this.parked !== undefined && this.parked.size > 0;
-  }
 }
 
 /** The accounts that have something in memory, or rows that did not fit into it. */
@@ -64,29 +54,29 @@ export class AccountMemories {
     return this.accounts.get(name);
   }
 
-  /** Rows of the account from `limit` on are not kept. */
+  /** Memory keeps no row of the account from `limit` on. */
   overflow(account: AccountMemory, limit: WakePosition): void {
     account.limit = { wakeAt: limit.wakeAt, id: limit.id };
     this.overflowed.add(account);
   }
 
-  /** All rows of the account are kept again. */
+  /** Memory keeps all rows of the account again. */
   admitAll(account: AccountMemory): void {
     account.limit = undefined;
     this.overflowed.delete(account);
   }
 
-  /** Forgets the account when nothing is known of it. */
+  /** Forgets the account when it has nothing in memory and no limit. */
   release(account: AccountMemory): void {
     if (account.waiting === 0 && account.pending === 0 && account.limit === undefined) {
       this.accounts.delete(account.name);
     }
   }
 
-  /** Forgets the limits of accounts whose shard is not ours any more. */
-  dropLimits(keeps: (shard: number) => boolean): void {
+  /** Forgets the limits of accounts whose shard does not stay. */
+  dropLimits(stays: (shard: number) => boolean): void {
     for (const account of this.overflowed) {
-      if (keeps(account.shard)) continue;
+      if (stays(account.shard)) continue;
       this.admitAll(account);
       this.release(account);
     }

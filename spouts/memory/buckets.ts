@@ -1,10 +1,12 @@
 import type { Entry, Home } from './entry';
 import { WakeHeap } from './wake-heap';
 
-/** Entries that left are swept out of a bucket when they are more than this and more than half. */
-const TIDY = 1_000;
+/** Width of a bucket. */
+export const BUCKET_MS = 5_000;
+/** A bucket is rid of entries that left when they are at least this many and at least half. */
+const MIN_GONE_TO_TIDY = 1_000;
 
-/** One slice of time: entries in no order, because most of them are looked at only once, when it is opened. */
+/** One slice of time. Its entries have no order, because the spout looks at most of them only once: when it opens the bucket. */
 class Bucket implements Home {
   entries: Entry[] = [];
   private gone = 0;
@@ -16,21 +18,21 @@ class Bucket implements Home {
 
   left(): void {
     this.gone++;
-    if (this.gone < TIDY || this.gone * 2 < this.entries.length) return;
+    if (this.gone < MIN_GONE_TO_TIDY || this.gone * 2 < this.entries.length) return;
     this.entries = this.entries.filter((entry) => entry.home === this);
     this.gone = 0;
   }
 }
 
-/** The waiting entries of a channel by the time of their wake: the near future in buckets, what comes next in order. */
+/** The waiting entries of a channel by their wake: the near future in buckets, and in order what an opened bucket held. */
 export class Buckets {
   private readonly buckets = new Map<number, Bucket>();
   private readonly opened = new WakeHeap();
   /** Everything that wakes before this is in the heap. Epoch milliseconds. */
   private openedUntil = Number.NEGATIVE_INFINITY;
 
-  /** @param width of a bucket, milliseconds */
-  constructor(private readonly width: number) {}
+  /** @param widthMs of a bucket */
+  constructor(private readonly widthMs: number) {}
 
   get count(): number {
     return this.buckets.size;
@@ -41,7 +43,7 @@ export class Buckets {
       this.opened.push(entry);
       return;
     }
-    const slice = Math.floor(entry.wakeAt / this.width);
+    const slice = Math.floor(entry.wakeAt / this.widthMs);
     let bucket = this.buckets.get(slice);
     if (bucket === undefined) {
       bucket = new Bucket();
@@ -62,21 +64,21 @@ export class Buckets {
     return this.opened.pop();
   }
 
-  /** When to look again, epoch milliseconds: no entry wakes before. +Infinity when none waits. */
+  /** When to look again, epoch milliseconds: no entry wakes earlier. +Infinity when none waits. */
   nextWake(): number {
     const first = this.opened.peek();
     if (first !== undefined) return first.wakeAt;
     let slice = Number.POSITIVE_INFINITY;
     for (const one of this.buckets.keys()) slice = Math.min(slice, one);
-    return slice * this.width;
+    return slice * this.widthMs;
   }
 
   private openUntil(instant: number): void {
     for (const [slice, bucket] of this.buckets) {
-      if (slice * this.width > instant) continue;
+      if (slice * this.widthMs > instant) continue;
       this.buckets.delete(slice);
       for (const entry of bucket.entries) if (entry.home === bucket) this.opened.push(entry);
     }
-    this.openedUntil = (Math.floor(instant / this.width) + 1) * this.width;
+    this.openedUntil = (Math.floor(instant / this.widthMs) + 1) * this.widthMs;
   }
 }

@@ -1,22 +1,16 @@
 import type { AccountMemory } from './accounts';
+import type { WakePosition } from './position';
 
-/** A place in the order of sending: by wake, then by id. */
-export interface WakePosition {
-  /** Epoch milliseconds. */
-  readonly wakeAt: number;
-  readonly id: number;
-}
-
-/** A row's plan, as an event or a page tells it. */
+/** A row's plan, as an event or a page reports it. */
 export interface Plan extends WakePosition {
   readonly shard: number;
   readonly account: string;
   readonly version: number;
 }
 
-/** A queue that entries wait in. An entry that left it is found out when it is reached: its `home` is another one. */
+/** A queue in which entries wait. An entry that left stays in the queue until it is reached; its `home` is another then. */
 export interface Home {
-  /** One of its entries has left: has no home any more. The queue may tidy up when there are many. */
+  /** One of the queue's entries has got another home or none. The queue may tidy up when there are many of them. */
   left(): void;
 }
 
@@ -27,11 +21,11 @@ export class Entry implements WakePosition {
   readonly wakeAt: number;
   readonly shard: number;
   readonly account: AccountMemory;
-  /** Where it waits; undefined when it does not. */
+  /** The queue in which it waits; undefined when it waits in none. */
   home: Home | undefined = undefined;
-  /** Emitted, from before the produce, and not yet acked. */
+  /** Emitted and not yet acked. Set before the produce begins. */
   pending = false;
-  /** The tuple's offset; -1 while the produce is under way or after one that failed. */
+  /** The tuple's offset; -1 while the produce is under way or after a produce that failed. */
   offset = -1;
   /** How many readings of the acks had begun when the offset became known. */
   placedAfter = 0;
@@ -45,13 +39,4 @@ export class Entry implements WakePosition {
     this.shard = plan.shard;
     this.account = account;
   }
-}
-
-export function isBefore(a: WakePosition, b: WakePosition): boolean {
-  return a.wakeAt < b.wakeAt || (a.wakeAt === b.wakeAt && a.id < b.id);
-}
-
-/** For sorting. */
-export function byPosition(a: WakePosition, b: WakePosition): number {
-  return a.wakeAt - b.wakeAt || a.id - b.id;
 }

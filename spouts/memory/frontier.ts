@@ -1,16 +1,13 @@
 import type { ShardCursor } from '../open-rows';
-import type { WakePosition } from './entry';
+import { beginning, type WakePosition } from './position';
 
 /** Rows are spread over this many shards, by CRC32(account); fixed for ever. */
 export const shards = 256;
 
-/** Before every row. */
-export const beginning: WakePosition = { wakeAt: Number.MIN_SAFE_INTEGER, id: 0 };
-
 /**
- * Up to which (wake, id) the rows of a channel have been read, per shard. Below it memory is complete; beyond it events
- * are ignored, because the row will be read. While a read is under way, events below its target count too: what they
- * change may lie behind the read already.
+ * Up to which (wake, id) the spout has read the rows of a channel, per shard. Below the frontier memory is complete; beyond
+ * it the spout ignores events, because it will read the rows. While a read is under way, events below its target count
+ * too, because the read may already have passed the row that they change.
  */
 export class Frontier {
   private readonly wakes = new Float64Array(shards).fill(beginning.wakeAt);
@@ -19,7 +16,7 @@ export class Frontier {
   private readonly lives = new Uint32Array(shards);
   private target = beginning.wakeAt;
 
-  /** The shard is ours from now on, and nothing of it was read. */
+  /** The spout owns the shard from now on, and has read nothing of it. */
   own(shard: number): void {
     this.owned[shard] = 1;
     this.restart(shard);
@@ -34,7 +31,7 @@ export class Frontier {
     return this.owned[shard] === 1;
   }
 
-  /** Another number when the shard was lost or begun anew since: what was read before then says nothing. */
+  /** The number changes when the shard is lost or started over. What was read in an earlier life does not count any more. */
   life(shard: number): number {
     return this.lives[shard] ?? 0;
   }
@@ -44,7 +41,7 @@ export class Frontier {
     return this.owned[shard] === 1 && (at.wakeAt < this.target || this.passed(shard, at));
   }
 
-  /** True when the row at this position has been read. */
+  /** True when the spout has read the row at this position. */
   passed(shard: number, at: WakePosition): boolean {
     const wake = this.wakes[shard] as number;
     return at.wakeAt < wake || (at.wakeAt === wake && at.id <= (this.ids[shard] as number));
@@ -64,7 +61,7 @@ export class Frontier {
     this.target = beginning.wakeAt;
   }
 
-  /** Where to go on reading: the shards that have not been read up to `target`. */
+  /** The shards that have not been read up to `target`, each with the position after which reading continues. */
   behind(target: number): ShardCursor[] {
     const cursors: ShardCursor[] = [];
     for (let shard = 0; shard < shards; shard++) {
@@ -76,7 +73,7 @@ export class Frontier {
     return cursors;
   }
 
-  /** The shard has been read from the cursor to `to`. No effect when the frontier was stopped or moved back meanwhile. */
+  /** The shard has been read from the cursor to `to`. Without effect when the frontier was stopped or moved back meanwhile. */
   advance(from: ShardCursor, to: WakePosition): void {
     if (to.wakeAt > this.target) return;
     if (this.wakes[from.shard] !== from.afterWake || this.ids[from.shard] !== from.afterId) return;
@@ -84,7 +81,7 @@ export class Frontier {
     this.ids[from.shard] = to.id;
   }
 
-  /** Back to before `at`: what lies there has to be read again. */
+  /** Moves the frontier back to before `at`, so that the row there is read again. */
   retreat(shard: number, at: WakePosition): void {
     if (!this.passed(shard, at)) return;
     this.wakes[shard] = at.wakeAt;

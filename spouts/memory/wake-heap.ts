@@ -1,15 +1,16 @@
 import { Heap } from '../../topology/core/heap';
-import { type Entry, type Home, isBefore } from './entry';
+import type { Entry, Home } from './entry';
+import { isBefore } from './position';
 
-/** Entries that left are swept out when they are more than this and more than half. */
-const TIDY = 1_000;
+/** The heap is rid of entries that left when they are at least this many and at least half. */
+const MIN_GONE_TO_TIDY = 1_000;
 
 /** Waiting entries, the first by (wake, id) at hand. Entries that left are skipped when they come up. */
 export class WakeHeap implements Home {
   private readonly entries = new Heap<Entry>(isBefore);
   private gone = 0;
 
-  /** Entries that wait here. */
+  /** How many entries wait here. */
   get size(): number {
     return this.entries.size - this.gone;
   }
@@ -39,7 +40,7 @@ export class WakeHeap implements Home {
 
   left(): void {
     this.gone++;
-    if (this.gone < TIDY || this.gone * 2 < this.entries.size) return;
+    if (this.gone < MIN_GONE_TO_TIDY || this.gone * 2 < this.entries.size) return;
     this.entries.keep((entry) => entry.home === this);
     this.gone = 0;
   }

@@ -1,15 +1,15 @@
 import type { Clock, DatabaseClock } from '../../topology/core/clock';
 import type { ChannelMemory } from '../channel-memory';
 import type { AccountMemory } from '../memory/accounts';
-import { bucketWidth } from '../memory/entries';
+import { BUCKET_MS } from '../memory/buckets';
 import type { OpenRows, ShardCursor } from '../open-rows';
 import { Repeating } from '../repeating';
 import { readPage } from './read-page';
 
-/** How far ahead of now rows are kept in memory, milliseconds. */
-const HORIZON = 60_000;
-/** Until the database's clock is looked at again while it is not known, milliseconds. */
-const CLOCK_AGAIN = 50;
+/** How far ahead of now the spout keeps rows in memory. */
+const HORIZON_MS = 60_000;
+/** Until the next try while the database's clock is not known. */
+const CLOCK_UNKNOWN_RETRY_MS = 50;
 
 export interface BucketReaderParts {
   readonly channels: readonly ChannelMemory[];
@@ -20,8 +20,8 @@ export interface BucketReaderParts {
 }
 
 /**
- * Keeps memory filled: moves each channel's frontier on, bucket by bucket, and reads again the rows of accounts that
- * overflowed. One page of each channel in turn, so a long backlog of one holds up no other.
+ * Keeps memory filled: it moves each channel's frontier bucket by bucket, and reads the rows of overflowed accounts again.
+ * It reads one page of each channel in turn, so that a long backlog of one channel does not hold up the others.
  */
 export class BucketReader {
   private readonly repeating: Repeating;
@@ -30,7 +30,7 @@ export class BucketReader {
     this.repeating = new Repeating(parts.clock, () => this.run(), parts.onError);
   }
 
-  /** There may be something to read: at the start, after an assignment, when there is room again. */
+  /** There may be something to read: at the start, after an assignment, and when there is room again. */
   kick(): void {
     this.repeating.kick();
   }
@@ -41,20 +41,20 @@ export class BucketReader {
 
   private async run(): Promise<number> {
     const now = this.parts.databaseClock.earliest();
-    if (!Number.isFinite(now)) return CLOCK_AGAIN;
-    const bucketEnd = (Math.floor(now / bucketWidth) + 1) * bucketWidth;
+    if (!Number.isFinite(now)) return CLOCK_UNKNOWN_RETRY_MS;
+    const bucketEnd = (Math.floor(now / BUCKET_MS) + 1) * BUCKET_MS;
     let found = false;
     for (const channel of this.parts.channels) {
       if (this.repeating.isClosed) break;
-      if (await this.step(channel, bucketEnd + HORIZON)) found = true;
+      if (await this.step(channel, bucketEnd + HORIZON_MS)) found = true;
     }
     return found ? 0 : bucketEnd - now;
   }
 
   /** Reads one page for the channel. @returns false when there is nothing to read, or no room for it */
   private async step(channel: ChannelMemory, target: number): Promise<boolean> {
-    const { frontier } = channel.entries;
-    const hasRoom = channel.entries.hasRoom();
+    const { frontier, bound } = channel.entries;
+    const hasRoom = bound.hasRoom();
     const cursors = frontier.behind(target);
     let found = false;
     if (cursors.length > 0 && hasRoom) {
@@ -62,7 +62,7 @@ export class BucketReader {
       await this.open(channel, cursors, target);
       found = true;
     } else if (cursors.length > 0) frontier.stop();
-    const account = channel.entries.hungry(channel.isPaused);
+    const account = bound.accountWithRoom(channel.isPaused);
     if (account === undefined) return found;
     await this.refill(channel, account);
     return true;
@@ -71,7 +71,7 @@ export class BucketReader {
   private async open(channel: ChannelMemory, cursors: readonly ShardCursor[], target: number): Promise<void> {
     const { entries } = channel;
     const page = await readPage(this.parts.rows, channel, cursors, target);
-    // First the frontier: when memory overflows with these rows, it is moved back to the first that is dropped.
+    // First the frontier: when memory overflows with these rows, it moves back to the first row that is dropped.
     for (const { cursor, last } of page.reached) entries.frontier.advance(cursor, last ?? { wakeAt: target, id: 0 });
     for (const row of page.rows) {
       if (row.state === 'scheduled') entries.load(row);
@@ -80,12 +80,12 @@ export class BucketReader {
     channel.emission.kick();
   }
 
-  /** Reads rows of an overflowed account from its limit on, as many as one page has. */
+  /** Reads one page of an overflowed account's rows, from its limit on. */
   private async refill(channel: ChannelMemory, overflowed: AccountMemory): Promise<void> {
     const { entries } = channel;
     const { name, shard, limit } = overflowed;
     if (limit === undefined) return;
-    // First its events are taken again, then the rows are read, as with the frontier.
+    // First memory takes the account's events again, then the rows are read: the same order as with the frontier.
     entries.accounts.admitAll(overflowed);
     let unread: typeof limit | undefined = limit;
     try {
@@ -95,9 +95,9 @@ export class BucketReader {
       unread = last && { wakeAt: last.wakeAt, id: last.id + 1 };
       for (const row of page.rows) if (row.state === 'scheduled') entries.load(row);
     } finally {
-      // The account may have been forgotten meanwhile, or have overflowed again.
+      // Meanwhile memory may have forgotten the account, or the account may have overflowed again.
       const account = entries.accounts.of(name, shard);
-      if (unread !== undefined && account.admits(unread)) entries.overflow(account, unread);
+      if (unread !== undefined && account.admits(unread)) entries.bound.overflow(account, unread);
       entries.accounts.release(account);
     }
     channel.emission.kick();

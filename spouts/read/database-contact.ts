@@ -2,7 +2,10 @@ import type { Clock } from '../../topology/core/clock';
 import { Unavailable } from '../../topology/core/errors';
 import type { OpenRows } from '../open-rows';
 
-/** The rows, and since when the database has been answering: for a while after it was away, no lease says anything. */
+/**
+ * The rows, and since when the database has been answering. For a while after it was away a lease that has run out says
+ * nothing, because its worker could not renew it.
+ */
 export class DatabaseContact implements OpenRows {
   private away = false;
   /** Monotonic milliseconds. */
@@ -17,8 +20,8 @@ export class DatabaseContact implements OpenRows {
   readonly deadOf: OpenRows['deadOf'] = (...query) => this.watch(this.rows.deadOf(...query));
   readonly recover: OpenRows['recover'] = (...query) => this.watch(this.rows.recover(...query));
 
-  /** Milliseconds since the database was regained; 0 while it is away, +Infinity when it never was. */
-  steadyFor(): number {
+  /** Time since the database answered again; 0 while it is away, +Infinity when it never was. */
+  steadyForMs(): number {
     return this.away ? 0 : this.clock.monotonic() - this.regainedAt;
   }
 

@@ -1,22 +1,22 @@
 import type { Entries } from '../memory/entries';
-import type { WakePosition } from '../memory/entry';
+import type { WakePosition } from '../memory/position';
 import type { OpenRow, OpenRows, ShardCursor } from '../open-rows';
 
-/** Rows that one query should bring, over all shards; and the bounds of what one shard brings. */
-const ROWS = 5_000;
-const LEAST = 40;
-const MOST = 2_000;
+/** Rows of one page, divided among its shards. */
+const ROWS_PER_PAGE = 5_000;
+const MIN_ROWS_PER_SHARD = 40;
+const MAX_ROWS_PER_SHARD = 2_000;
 
 export interface Page {
-  /** Rows that can be believed: nothing newer was learned while they were read. */
+  /** The rows of which the spout learned nothing newer while it read them. */
   readonly rows: readonly OpenRow[];
-  /** How far each shard was read: to the row that is `last`; to the end of what was asked for when that is undefined. */
+  /** How far each shard was read: up to its row `last`, or up to `below` when `last` is undefined. */
   readonly reached: readonly { readonly cursor: ShardCursor; readonly last: WakePosition | undefined }[];
 }
 
 /**
- * One page of a channel's open rows below `below`, in (wake, id) order per shard. Shards that were lost while it was read
- * are left out. BucketReader buckets, filling up accounts and reconciling are this read with different bounds.
+ * Reads one page of a channel's open rows that wake before `below`, in (wake, id) order per shard. It leaves out shards that
+ * the spout lost meanwhile. Opening buckets, refilling accounts and reconciling are this read with different bounds.
  */
 export async function readPage(
   from: OpenRows,
@@ -24,15 +24,15 @@ export async function readPage(
   cursors: readonly ShardCursor[],
   below: number,
 ): Promise<Page> {
-  const { frontier, news } = channel.entries;
-  const limit = Math.min(MOST, Math.max(LEAST, Math.floor(ROWS / cursors.length)));
+  const { frontier, changedMeanwhile } = channel.entries;
+  const limit = Math.min(MAX_ROWS_PER_SHARD, Math.max(MIN_ROWS_PER_SHARD, Math.floor(ROWS_PER_PAGE / cursors.length)));
   const lives = new Map(cursors.map(({ shard }) => [shard, frontier.life(shard)]));
-  const learned = news.begin();
+  const learned = changedMeanwhile.begin();
   let rows: OpenRow[];
   try {
     rows = await from.page(channel.name, cursors, below, limit);
   } finally {
-    news.end(learned);
+    changedMeanwhile.end(learned);
   }
   const counts = new Map<number, number>();
   const lasts = new Map<number, OpenRow>();

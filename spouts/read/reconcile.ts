@@ -1,34 +1,33 @@
 import type { Clock, DatabaseClock } from '../../topology/core/clock';
 import { Unavailable } from '../../topology/core/errors';
+import { LEASE_MS } from '../../topology/core/lease';
 import type { ChannelMemory } from '../channel-memory';
-import { beginning, shards } from '../memory/frontier';
+import { shards } from '../memory/frontier';
+import { beginning } from '../memory/position';
 import type { OpenRow, ShardCursor } from '../open-rows';
 import { Repeating } from '../repeating';
 import type { DatabaseContact } from './database-contact';
 import { readPage } from './read-page';
 
-/** A row is looked at when it is this much overdue: before, events and emission are just about to deal with it. */
-const MOMENT = 500;
+/** Reconcile looks at rows that are so much overdue. Until then an event or the emission may still be handling them. */
+const MIN_OVERDUE_MS = 500;
 /** Part of the time that reconciling may take. */
-const PART = 0.05;
-/** The interval is not stretched beyond this many times itself. */
-const MOST_STRETCH = 5;
-/** A worker that lost the database with the spout has this long to renew its lease. Milliseconds: one lease. */
-const RENEWAL = 10_000;
-/** Until the database's clock is looked at again while it is not known, milliseconds. */
-const CLOCK_AGAIN = 50;
+const MAX_PART_OF_TIME = 0.05;
+/** The interval is at most so many times the one in the settings. */
+const MAX_INTERVAL_STRETCH = 5;
+/** Until the next try while the database's clock is not known. */
+const CLOCK_UNKNOWN_RETRY_MS = 50;
 
 export interface ReconcileParts {
   readonly channels: readonly ChannelMemory[];
   readonly rows: DatabaseContact;
-  /** Milliseconds. */
-  readonly interval: number;
+  readonly intervalMs: number;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
   readonly onError: (error: unknown) => void;
 }
 
-/** A channel's sweep over its overdue rows: how far each shard has come. A shard that is not named is done. */
+/** A channel's sweep over its overdue rows: how far each shard has been read. A shard without a cursor has been swept. */
 interface Sweep {
   readonly channel: ChannelMemory;
   readonly cursors: Map<number, ShardCursor>;
@@ -37,8 +36,8 @@ interface Sweep {
 }
 
 /**
- * Finds what nothing else does: rows that are overdue and neither in memory nor pending, and rows of dead sessions. A sweep
- * that is long goes on in the next round from where it was, while the shards that were done begin anew.
+ * Finds what events and buckets miss: rows that are overdue and neither in memory nor pending, and rows of dead sessions.
+ * A sweep that takes more than one round continues in the next from where it was; the shards that it has swept start over.
  */
 export class Reconcile {
   private readonly repeating: Repeating;
@@ -58,40 +57,41 @@ export class Reconcile {
     return this.repeating.close();
   }
 
-  /** Milliseconds since the channel's rows were last swept to the end. */
-  age(channel: ChannelMemory): number {
+  /** Time since the last sweep of the channel ended. */
+  ageMs(channel: ChannelMemory): number {
     const sweep = this.sweeps.find((one) => one.channel === channel);
     return this.parts.clock.monotonic() - (sweep?.finishedAt ?? 0);
   }
 
   private async round(): Promise<number> {
-    const { clock, interval } = this.parts;
-    if (!Number.isFinite(this.parts.databaseClock.earliest())) return CLOCK_AGAIN;
+    const { clock, intervalMs } = this.parts;
+    if (!Number.isFinite(this.parts.databaseClock.earliest())) return CLOCK_UNKNOWN_RETRY_MS;
     const began = clock.monotonic();
-    const spent = () => clock.monotonic() - began;
+    const spentMs = () => clock.monotonic() - began;
     for (const sweep of this.sweeps) {
-      begin(sweep);
-      // First the acks, then the rows: the other way round a row that was just dealt with would be emitted again.
+      startOver(sweep);
+      // First the acks, then the rows: in the other order the spout would emit a row again that was acked in between.
       await this.readAcks(sweep.channel);
     }
     let unfinished = this.sweeps.filter(({ cursors }) => cursors.size > 0);
     while (unfinished.length > 0 && !this.repeating.isClosed) {
       for (const sweep of unfinished) {
-        // Apart, because many shards that begin would leave one that is long only few rows of the page.
-        const [begun, fresh] = parted([...sweep.cursors.values()], ({ afterWake }) => afterWake > beginning.wakeAt);
+        // Two reads: the rows of a page are divided among its cursors, so many shards that start over would leave only a
+        // few rows for a shard that is half way through.
+        const [halfway, fresh] = parted([...sweep.cursors.values()], ({ afterWake }) => afterWake > beginning.wakeAt);
         if (fresh.length > 0) await this.page(sweep, fresh);
-        if (begun.length > 0) await this.page(sweep, begun);
+        if (halfway.length > 0) await this.page(sweep, halfway);
       }
       unfinished = unfinished.filter(({ cursors }) => cursors.size > 0);
-      if (spent() >= interval * PART) break;
+      if (spentMs() >= intervalMs * MAX_PART_OF_TIME) break;
     }
-    return Math.min(Math.max(interval, spent() / PART), interval * MOST_STRETCH);
+    return Math.min(Math.max(intervalMs, spentMs() / MAX_PART_OF_TIME), intervalMs * MAX_INTERVAL_STRETCH);
   }
 
-  /** Without acks everything pending stays so, and the rows are worth reading all the same. */
+  /** Without acks everything pending stays pending, but the rows are worth reading all the same. */
   private async readAcks(channel: ChannelMemory): Promise<void> {
     try {
-      await channel.acking.read();
+      await channel.ackReader.read();
     } catch (error) {
       if (!(error instanceof Unavailable)) throw error;
       this.parts.onError(error);
@@ -101,11 +101,11 @@ export class Reconcile {
   private async page(sweep: Sweep, from: readonly ShardCursor[]): Promise<void> {
     const { channel, cursors } = sweep;
     const { entries } = channel;
-    const below = this.parts.databaseClock.earliest() - MOMENT;
+    const below = this.parts.databaseClock.earliest() - MIN_OVERDUE_MS;
     if (!Number.isFinite(below)) return;
     const page = await readPage(this.parts.rows, channel, from, below);
     for (const { cursor, last } of page.reached) {
-      // Beyond the frontier nothing is missing: it has not been read yet.
+      // Beyond the frontier nothing is missing, because it has not been read yet.
       if (last === undefined || !entries.frontier.passed(cursor.shard, last)) cursors.delete(cursor.shard);
       else cursors.set(cursor.shard, { shard: cursor.shard, afterWake: last.wakeAt, afterId: last.id });
     }
@@ -123,14 +123,15 @@ export class Reconcile {
     const sending = rows.flatMap(({ id, version, session }) => (session === null ? [] : [{ id, version, session }]));
     if (sending.length === 0) return;
     const sessions = [...new Set(sending.map(({ session }) => session))];
-    const dead = new Set(await this.parts.rows.deadOf(sessions, this.parts.rows.steadyFor() >= RENEWAL));
+    // A worker that lost the database together with the spout has one lease to renew its own.
+    const dead = new Set(await this.parts.rows.deadOf(sessions, this.parts.rows.steadyForMs() >= LEASE_MS));
     const left = sending.filter(({ session }) => dead.has(session));
-    if (left.length > 0) await this.parts.rows.recover(left, channel.recoverDelay);
+    if (left.length > 0) await this.parts.rows.recover(left, channel.recoverDelayMs);
   }
 }
 
-/** Shards that were done begin anew; the others go on. */
-function begin({ channel, cursors }: Sweep): void {
+/** Shards that have been swept start over; the others continue where they were. */
+function startOver({ channel, cursors }: Sweep): void {
   for (let shard = 0; shard < shards; shard++) {
     if (!channel.entries.frontier.owns(shard)) cursors.delete(shard);
     else if (!cursors.has(shard)) cursors.set(shard, { shard, afterWake: beginning.wakeAt, afterId: beginning.id });

@@ -1,5 +1,3 @@
-import type { CdcState } from '../../spouts/cdc-health';
-import { Unavailable } from '../../topology/core/errors';
 import { all, SpoutWorld } from './spout-world';
 
 let world: SpoutWorld;
@@ -131,45 +129,4 @@ test('the first tuples after a restart do not wait for the backlog, and channels
   await world.run(300);
   expect(world.ids().length).toBeGreaterThan(500);
   expect(world.ids('x')).toHaveLength(others.length);
-});
-
-test('only the owner of partition 0 looks after CDC, restarts what failed and says so', async () => {
-  await world.close();
-  world = new SpoutWorld();
-  let state: CdcState = { lag: 7, failures: [] };
-  let checks = 0;
-  let restarts = 0;
-  let isAway = false;
-  world.cdcHealth = {
-    check: async () => {
-      checks++;
-      if (isAway) throw new Unavailable('Connect is away');
-      return state;
-    },
-    restart: async () => {
-      restarts++;
-      state = { lag: 0, failures: [] };
-    },
-  };
-  world.spout({ partitions: [2, 3], of: 4 });
-  const owner = world.spout({ partitions: [0, 1], of: 4 });
-  await world.run(12_000);
-  expect(checks).toBe(3);
-  expect(owner.gauges()['cdc_silent_ms']).toBe(7);
-  isAway = true;
-  await world.run(6_000);
-  isAway = false;
-  state = { lag: 90_000, failures: ['task 0: broken'] };
-  world.errors.length = 0;
-  await world.run(5_000);
-  expect(owner.gauges()['cdc_failed']).toBe(1);
-  await world.run(5_000);
-  expect(restarts).toBe(1);
-  expect(owner.gauges()['cdc_failed']).toBe(0);
-  expect(world.errors).toEqual([new Unavailable('CDC has failed and is restarted: task 0: broken')]);
-  world.assign(owner, { partitions: [1], of: 4 });
-  checks = 0;
-  await world.run(20_000);
-  expect(checks).toBe(0);
-  expect(owner.gauges()['cdc_silent_ms']).toBeUndefined();
 });

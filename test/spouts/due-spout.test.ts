@@ -12,34 +12,37 @@ afterEach(async () => {
   await world.close();
 });
 
-describe('1. every row that has woken is emitted while any replica runs, with or without CDC', () => {
-  test.each([true, false])('CDC on: %s', async (cdc) => {
-    const { db, now } = begin();
-    const expected = [
-      db.insert({ dueAt: 0 }),
-      db.insert({ dueAt: now - 1 }),
-      db.insert({ dueAt: now + 3_000 }),
-      db.insert({ dueAt: now + 90_000 }),
-    ];
-    world.spout();
-    await world.run(1_000);
-    world.cdc = cdc;
-    expected.push(
-      db.insert({ dueAt: 0 }),
-      db.insert({ dueAt: now + 1_000 }),
-      db.insert({ dueAt: now + 30_000 }),
-      db.insert({ dueAt: now + 100_000 }),
-    );
-    const canceled = db.insert({ dueAt: now + 20_000 });
-    const edited = db.insert({ dueAt: now + 50_000 });
-    await world.run(1_000);
-    db.cancel(canceled.id);
-    db.edit(edited.id, { dueAt: now + 40_000 });
-    await world.run(cdc ? 99_000 : 103_000);
-    expect(world.ids()).toEqual([...expected, edited].map(({ id }) => id));
-    const late = world.emitted().filter(({ at, wakeAt }) => at > Math.max(wakeAt, now) + 3_000 && wakeAt > now);
-    expect(late).toEqual([]);
-  });
+describe('1. Every row that has woken is emitted while any replica runs, with or without CDC', () => {
+  test.each([true, false])(
+    'rows that are overdue, near and far, inserted, edited and canceled (CDC on: %s)',
+    async (cdc) => {
+      const { db, now } = begin();
+      const expected = [
+        db.insert({ dueAt: 0 }),
+        db.insert({ dueAt: now - 1 }),
+        db.insert({ dueAt: now + 3_000 }),
+        db.insert({ dueAt: now + 90_000 }),
+      ];
+      world.spout();
+      await world.run(1_000);
+      world.cdc = cdc;
+      expected.push(
+        db.insert({ dueAt: 0 }),
+        db.insert({ dueAt: now + 1_000 }),
+        db.insert({ dueAt: now + 30_000 }),
+        db.insert({ dueAt: now + 100_000 }),
+      );
+      const canceled = db.insert({ dueAt: now + 20_000 });
+      const edited = db.insert({ dueAt: now + 50_000 });
+      await world.run(1_000);
+      db.cancel(canceled.id);
+      db.edit(edited.id, { dueAt: now + 40_000 });
+      await world.run(cdc ? 99_000 : 103_000);
+      expect(world.ids()).toEqual([...expected, edited].map(({ id }) => id));
+      const late = world.emitted().filter(({ at, wakeAt }) => at > Math.max(wakeAt, now) + 3_000 && wakeAt > now);
+      expect(late).toEqual([]);
+    },
+  );
 
   test('a replica takes over what another one had', async () => {
     const { db, now } = begin();
@@ -64,7 +67,7 @@ describe('1. every row that has woken is emitted while any replica runs, with or
     expect(world.ids()).toEqual([row.id, row.id]);
   });
 
-  test('CDC is a replay of old events: nothing is emitted from them, what still waits is read', async () => {
+  test('events of an old replay emit nothing, and rows that still wait are read', async () => {
     const { db, now } = begin();
     world.cdc = false;
     world.spout();
@@ -85,8 +88,8 @@ describe('1. every row that has woken is emitted while any replica runs, with or
   });
 });
 
-describe('2. memory and work are bounded by configuration, not by the table', () => {
-  test.each(['overdue', 'future', 'by events'])('rows that do not fit: %s', async (kind) => {
+describe('2. Memory and work are bounded by configuration, not by the table', () => {
+  test.each(['overdue', 'future', 'by events'])('rows that do not fit into memory: %s', async (kind) => {
     const { db, now, log } = begin(['webhook'], { maxEntries: 500, maxPending: 200 });
     const events = kind === 'by events';
     let pages = 0;
@@ -115,7 +118,7 @@ describe('2. memory and work are bounded by configuration, not by the table', ()
     expect(pages).toBeLessThan(300);
   });
 
-  test('the horizon: what wakes later is not in memory', async () => {
+  test('rows that wake beyond the horizon are not in memory', async () => {
     const { db, now } = begin();
     for (let index = 0; index < 1_000; index++) db.insert({ account: `a${index}`, dueAt: now + 100_000 + index });
     const spout = world.spout();
@@ -127,7 +130,7 @@ describe('2. memory and work are bounded by configuration, not by the table', ()
     expect(world.emitted().filter(({ at, wakeAt }) => at < wakeAt - 2_000 || at > wakeAt - 1_900)).toEqual([]);
   });
 
-  test('edits without end leave no garbage', async () => {
+  test('thousands of edits of one row leave nothing in memory but its newest plan', async () => {
     const { db, now } = begin();
     const spout = world.spout();
     const row = db.insert({ dueAt: now + 50_000 });
@@ -142,8 +145,8 @@ describe('2. memory and work are bounded by configuration, not by the table', ()
   });
 });
 
-describe('3. no flood', () => {
-  test('what is not acked is not emitted again, however long it is overdue', async () => {
+describe('3. No flood: a tuple is emitted again only if it was acked (or is gone from Kafka) and the row still waits, and once more at most when the partition changes its owner', () => {
+  test('a tuple that is not acked is not emitted again, however long its row is overdue', async () => {
     const { db, now } = begin();
     world.spout();
     for (let index = 0; index < 100; index++) db.insert({ account: `a${index}`, dueAt: now + index * 10 });
@@ -197,8 +200,8 @@ describe('3. no flood', () => {
   });
 });
 
-describe('4. a slow or paused channel or account stalls only itself', () => {
-  test('a paused channel with more overdue rows than fit', async () => {
+describe('4. A slow or paused channel or account stalls only itself, however many rows wait on it', () => {
+  test('a paused channel with more overdue rows than fit into memory', async () => {
     const { db, now } = begin(['webhook', 'x'], { maxEntries: 300 });
     for (let index = 0; index < 2_000; index++) {
       db.insert({ account: `a${index % 100}`, channel: 'x', dueAt: now - 5_000 + index });
@@ -221,33 +224,38 @@ describe('4. a slow or paused channel or account stalls only itself', () => {
     expect(world.ids('x')).toHaveLength(2_000);
   });
 
-  test.each(['slow', 'paused'])('a %s account with more rows than fit, in order', async (kind) => {
-    const { db, now } = begin(['webhook'], { maxEntries: 600, maxPendingPerAccount: 20 });
-    if (kind === 'paused') db.pausedAccounts = [{ channel: 'webhook', account: 'slow' }];
-    for (let index = 0; index < 1_500; index++) db.insert({ account: 'slow', dueAt: now - 10_000 + index });
-    const spout = world.spout();
-    for (let index = 0; index < 500; index++) db.insert({ account: `a${index % 60}`, dueAt: now + index * 20 });
-    for (let round = 0; round < 24; round++) {
-      await world.run(500);
-      const pending = world.emitted().filter(({ account }) => account === 'slow').length;
-      expect(pending).toBeLessThanOrEqual(kind === 'paused' ? 0 : 20);
-      expect(spout.gauges()['entries.webhook']).toBeLessThanOrEqual(660);
-    }
-    const others = world.emitted().filter(({ account }) => account !== 'slow');
-    expect(others).toHaveLength(500);
-    expect(others.filter(({ at, wakeAt }) => at > Math.max(now + 50, wakeAt - 1_900 + 50))).toEqual([]);
-    expect(spout.gauges()['overflowed_accounts.webhook']).toBe(1);
+  test.each(['slow', 'paused'])(
+    'a %s account with more rows than fit into memory; its rows are emitted in order',
+    async (kind) => {
+      const { db, now } = begin(['webhook'], { maxEntries: 600, maxPendingPerAccount: 20 });
+      if (kind === 'paused') db.pausedAccounts = [{ channel: 'webhook', account: 'slow' }];
+      for (let index = 0; index < 1_500; index++) db.insert({ account: 'slow', dueAt: now - 10_000 + index });
+      const spout = world.spout();
+      for (let index = 0; index < 500; index++) db.insert({ account: `a${index % 60}`, dueAt: now + index * 20 });
+      for (let round = 0; round < 24; round++) {
+        await world.run(500);
+        const pending = world.emitted().filter(({ account }) => account === 'slow').length;
+        expect(pending).toBeLessThanOrEqual(kind === 'paused' ? 0 : 20);
+        expect(spout.gauges()['entries.webhook']).toBeLessThanOrEqual(660);
+      }
+      const others = world.emitted().filter(({ account }) => account !== 'slow');
+      expect(others).toHaveLength(500);
+      expect(others.filter(({ at, wakeAt }) => at > Math.max(now + 50, wakeAt - 1_900 + 50))).toEqual([]);
+      expect(spout.gauges()['overflowed_accounts.webhook']).toBe(1);
 
-    db.pausedAccounts = [];
-    for (let round = 0; round < 150; round++) {
-      await world.run(250);
-      world.ack();
-    }
-    const slow = world.emitted().filter(({ account }) => account === 'slow');
-    expect(slow.map(({ wakeAt }) => wakeAt)).toEqual(Array.from({ length: 1_500 }, (_, index) => now - 10_000 + index));
-    await world.run(2_000);
-    expect(spout.gauges()).toMatchObject({ 'entries.webhook': 0, 'overflowed_accounts.webhook': 0 });
-  });
+      db.pausedAccounts = [];
+      for (let round = 0; round < 150; round++) {
+        await world.run(250);
+        world.ack();
+      }
+      const slow = world.emitted().filter(({ account }) => account === 'slow');
+      expect(slow.map(({ wakeAt }) => wakeAt)).toEqual(
+        Array.from({ length: 1_500 }, (_, index) => now - 10_000 + index),
+      );
+      await world.run(2_000);
+      expect(spout.gauges()).toMatchObject({ 'entries.webhook': 0, 'overflowed_accounts.webhook': 0 });
+    },
+  );
 
   test('many paused accounts do not fill the memory that the others need', async () => {
     const { db, now } = begin(['webhook'], { maxEntries: 2_000, maxPendingPerAccount: 100 });

@@ -49,7 +49,7 @@ export class SpoutWorld {
 
   spout(assignment: Assignment | null = all): DueSpout {
     const spout = new DueSpout({
-      channels: this.channels.map((name) => ({ name, stream: due(name), recoverDelay: 0 })),
+      channels: this.channels.map((name) => ({ name, stream: due(name), recoverDelayMs: 0 })),
       settings: { ...settings, ...this.changed },
       rows: this.db.openRows(),
       acks: this.log.acks(group),

@@ -47,17 +47,17 @@ export class MySqlOpenRows implements OpenRows {
     return sessions.filter((session) => !names.has(session));
   }
 
-  async recover(rows: readonly Recovered[], delay: number): Promise<number> {
+  async recover(rows: readonly Recovered[], delayMs: number): Promise<number> {
     const sorted = rows.toSorted((a, b) => a.id - b.id);
     let recovered = 0;
     for (let from = 0; from < sorted.length; from += MAX_ROWS_PER_RECOVERY) {
-      recovered += await this.recoverBatch(sorted.slice(from, from + MAX_ROWS_PER_RECOVERY), delay);
+      recovered += await this.recoverBatch(sorted.slice(from, from + MAX_ROWS_PER_RECOVERY), delayMs);
     }
     return recovered;
   }
 
   /** Rows that another transaction holds are left for the next time. */
-  private recoverBatch(rows: readonly Recovered[], delay: number): Promise<number> {
+  private recoverBatch(rows: readonly Recovered[], delayMs: number): Promise<number> {
     return this.pool.transaction(async (sql) => {
       const locked = await freeAmong(
         sql,
@@ -69,7 +69,7 @@ export class MySqlOpenRows implements OpenRows {
       const these = list(owned, ({ id, version, session }) => `(${integer(id)},${integer(version)},${hex(session)})`);
       const { affectedRows } = await sql.run(
         "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', in_doubt=1, version=version+1, " +
-          `retry_at=${NOW_MS} + ${integer(Math.round(delay))}, last_error='its worker died while sending' ` +
+          `retry_at=${NOW_MS} + ${integer(Math.round(delayMs))}, last_error='its worker died while sending' ` +
           `WHERE (id, version, claim) IN ${these} AND state='sending'`,
       );
       return affectedRows;

@@ -115,11 +115,11 @@ describe('ConnectorHealth', () => {
     const clock = new ManualClock();
     let heartbeats = 5;
     const health = new ConnectorHealth(await connect.connector(), async () => heartbeats, clock);
-    expect(await health.check()).toEqual({ lag: 0, failures: [] });
+    expect(await health.check()).toEqual({ silentForMs: 0, failures: [] });
     await clock.advance(4_000);
-    expect(await health.check()).toEqual({ lag: 4_000, failures: [] });
+    expect(await health.check()).toEqual({ silentForMs: 4_000, failures: [] });
     heartbeats = 6;
     await clock.advance(1_000);
-    expect(await health.check()).toEqual({ lag: 0, failures: ['task 0: x'] });
+    expect(await health.check()).toEqual({ silentForMs: 0, failures: ['task 0: x'] });
   });
 });

@@ -154,7 +154,7 @@ export class SimulatedWorker {
       channels: providers.map((provider) => ({
         name: provider.name,
         stream: due(provider.name),
-        recoverDelay: sabotage.recoverDelay ?? this.recoverDelay(provider),
+        recoverDelayMs: sabotage.recoverDelay ?? this.recoverDelay(provider),
       })),
       settings,
       rows,

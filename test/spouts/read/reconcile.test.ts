@@ -1,5 +1,5 @@
-import { Unavailable } from '../../topology/core/errors';
-import { SpoutWorld } from './spout-world';
+import { Unavailable } from '../../../topology/core/errors';
+import { SpoutWorld } from '../spout-world';
 
 let world: SpoutWorld;
 
@@ -51,7 +51,7 @@ describe('rows of dead sessions', () => {
     expect(db.workers.get('alive')?.dead).toBe(false);
   });
 
-  test('a session is not buried within one lease after the database was regained', async () => {
+  test('a session is not marked dead within one lease after the database answered again', async () => {
     world = new SpoutWorld();
     const { db, now } = world;
     world.spout();
@@ -85,7 +85,7 @@ describe('rows of dead sessions', () => {
   });
 });
 
-test('a long sweep takes a twentieth of the time and goes on where it was', async () => {
+test('a long sweep takes a twentieth of the time and continues where it was', async () => {
   world = new SpoutWorld(['webhook', 'x']);
   const { db, now, clock } = world;
   world.cdc = false;

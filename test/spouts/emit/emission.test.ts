@@ -1,5 +1,5 @@
-import { Unavailable } from '../../topology/core/errors';
-import { SpoutWorld } from './spout-world';
+import { Unavailable } from '../../../topology/core/errors';
+import { SpoutWorld } from '../spout-world';
 
 let world: SpoutWorld;
 
@@ -12,7 +12,7 @@ afterEach(async () => {
   await world.close();
 });
 
-test('tuples whose time to go comes within a twentieth of the lead go together, those near their wake at once', async () => {
+test('tuples that are to be emitted within a twentieth of the lead are emitted together, those near their wake at once', async () => {
   const { db } = world;
   world.spout();
   await world.run(100);
@@ -39,7 +39,7 @@ test('a tuple is emitted at its wake less the lead, by the database’s clock', 
   expect(world.ids()).toEqual([row.id]);
 });
 
-test('one produce at a time per channel, and the next is gathered meanwhile', async () => {
+test('a channel has one produce at a time, and entries gather for the next one meanwhile', async () => {
   const { db, log, clock, now } = world;
   let under = 0;
   let most = 0;
@@ -64,7 +64,7 @@ test('one produce at a time per channel, and the next is gathered meanwhile', as
   expect(new Set(world.ids()).size).toBe(2_500);
 });
 
-test('a produce that failed is repeated, backing off, and counts as pending meanwhile', async () => {
+test('a produce that failed is repeated with back-off, and its tuples count as pending meanwhile', async () => {
   const { db, log, now } = world;
   const spout = world.spout();
   await world.run(100);
@@ -92,7 +92,7 @@ test('a produce that failed is repeated, backing off, and counts as pending mean
   expect(spout.gauges()['pending.webhook']).toBe(0);
 });
 
-test('an answer that was lost costs at most one more tuple per repeat', async () => {
+test('an answer of Kafka that was lost costs at most one more tuple per repeat', async () => {
   const { db, log, now } = world;
   const row = db.insert({ dueAt: now });
   let lost = 2;
@@ -104,7 +104,7 @@ test('an answer that was lost costs at most one more tuple per repeat', async ()
   expect(world.ids()).toEqual([row.id, row.id, row.id]);
 });
 
-test('an error that is a bug is told and stops the emission', async () => {
+test('an error that is a bug is reported and stops the emission', async () => {
   const { db, log, now } = world;
   db.insert({ dueAt: now });
   let produces = 0;
@@ -163,7 +163,7 @@ test('an edit brings a new tuple, a cancel none, another channel moves the row',
   expect(world.emitted('x').map(({ id, at }) => [id, at])).toEqual([[moved.id, now + 8_000]]);
 });
 
-test('an event again, an older one, and a due time changed without a version', async () => {
+test('events that come twice or late change nothing, and a due time changed without its version counts', async () => {
   const { db, now } = world;
   world.spout();
   const row = db.insert({ dueAt: now + 10_000 });
@@ -181,7 +181,7 @@ test('an event again, an older one, and a due time changed without a version', a
   expect(world.ids()).toEqual([]);
   await world.run(4_000);
   expect(world.emitted()).toMatchObject([{ version: 2, wakeAt: now + 30_000 }]);
-  // Pending already, and moved once more by the same sort of hand.
+  // The tuple is pending already, and the due time changes once more without a version.
   row.dueAt = now + 40_000;
   world.tell(world.changeOf(row.id));
   await world.run(10_000);
@@ -198,7 +198,7 @@ test('the order within an account is that of the wakes', async () => {
   expect(world.emitted().map(({ wakeAt }) => wakeAt)).toEqual(wakes.toSorted((a, b) => a - b));
 });
 
-test('a paused account’s failed tuples wait for the end of the pause; others go on', async () => {
+test('a paused account’s failed tuples wait for the end of the pause; those of others are emitted', async () => {
   const { db, log, now } = world;
   world.spout();
   await world.run(100);
