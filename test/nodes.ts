@@ -6,7 +6,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { formatDuration } from '../deploy/console/units';
 import { Cache, cacheFolder } from '../deploy/stack/fetch/cache';
-import { fetchNode } from '../deploy/stack/fetch/node';
+import { run } from '../deploy/stack/host/commands';
 import { systemClock } from '../topology/core/clock';
 import { reasonOf } from '../topology/core/errors';
 import { childEnvironment, readStackVariables } from '../topology/settings/environment';
@@ -38,11 +38,19 @@ async function main(majors: readonly number[], { whole = false }: Options): Prom
   }
 }
 
-/** This process's own Node where the major version is the same; a fetched one otherwise. */
+/** This process's own Node where the major version is the same; else one from the package registry, kept in the cache. */
 async function executableOf(major: number): Promise<string> {
   if (Number(process.versions.node.split('.')[0]) === major) return process.execPath;
-  const cache = new Cache(cacheFolder(readStackVariables()), systemClock);
-  return fetchNode(cache, major, () => say(`Node ${major}: fetching it`));
+  const name = `node-${process.platform}-${process.arch}`;
+  const flags = ['--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
+  const folder = await new Cache(cacheFolder(readStackVariables()), systemClock).obtain(
+    `node-${major}`,
+    async (empty) => {
+      await run('npm', ['install', ...flags, '--prefix', empty, `${name}@${major}`]);
+    },
+    () => say(`Node ${major}: fetching it`),
+  );
+  return join(folder, 'node_modules', name, 'bin', 'node');
 }
 
 /** @returns null when Jest did not get as far as a report */

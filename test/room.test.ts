@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-const root = join(__dirname, '..', '..');
+const root = join(__dirname, '..');
 
 function testRoom(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['deploy/test-room.mjs', ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['test/room.mjs', ...args], {
     cwd: root,
     encoding: 'utf8',
   });
