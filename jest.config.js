@@ -23,8 +23,8 @@ module.exports = {
       ...shared,
       displayName: 'stack',
       testMatch: onStack.map((folder) => `${folder}**/*.test.ts`),
-      globalSetup: '<rootDir>/test/support/global-setup.ts',
-      globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+      globalSetup: '<rootDir>/test/support/stack/global-setup.ts',
+      globalTeardown: '<rootDir>/test/support/stack/global-teardown.ts',
     },
     {
       ...shared,

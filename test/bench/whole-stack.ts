@@ -7,7 +7,7 @@ import { systemClock } from '../../topology/core/clock';
 import { readEnvironment, readStackVariables } from '../../topology/settings/environment';
 import { packageRoot } from '../../topology/settings/package';
 import { parseTopologySettings } from '../../topology/settings/topology-settings';
-import { topologyFile } from '../support/topology-file';
+import { topologyFile } from '../support/stack/topology-file';
 import type { Watched } from './process-usage';
 
 /** A channel that only tests have, so that `webhook` works while this one is paused. */
@@ -109,7 +109,7 @@ export class WholeStack {
     this.starts++;
     const dist = join(packageRoot(), 'dist');
     const worker = this.withPaused
-      ? [join(dist, 'test', 'support', 'worker.js')]
+      ? [join(dist, 'test', 'support', 'stack', 'worker.js')]
       : [join(dist, 'deploy', 'cli', 'downspout.js'), 'worker', '--component'];
     const target = new Supervisor({
       clock: systemClock,

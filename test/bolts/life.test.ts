@@ -1,4 +1,4 @@
-import type { MemoryRow } from '../support/memory-table';
+import type { MemoryRow } from '../support/mysql/memory-table';
 import { World, type WorldOptions } from './world';
 
 describe('SendBolt, come what may', () => {

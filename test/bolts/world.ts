@@ -3,10 +3,10 @@ import { SendBolt, type SendBoltSettings } from '../../bolts/send-bolt';
 import type { Delivery } from '../../topology/core/bolt';
 import type { ChannelClass } from '../../topology/message';
 import type { Due } from '../../topology/streams';
+import { ScriptedChannel } from '../support/channels/scripted-channel';
 import { ManualClock, settled } from '../support/manual-clock';
-import { MemoryDatabase } from '../support/memory-database';
-import { type MemoryRow, wakeOf } from '../support/memory-table';
-import { ScriptedChannel } from '../support/scripted-channel';
+import { MemoryDatabase } from '../support/mysql/memory-database';
+import { type MemoryRow, wakeOf } from '../support/mysql/memory-table';
 
 const defaults: SendBoltSettings = {
   concurrency: 16,

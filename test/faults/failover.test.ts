@@ -4,7 +4,7 @@ import { watchTopic } from '../../connectors/kafka/topic-set-up';
 import { createClient, type NewMessage } from '../../connectors/mysql/client/client';
 import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
-import { Deployment } from '../support/deployment';
+import { Deployment } from '../support/stack/deployment';
 import { until } from '../support/until';
 import { requestsOf } from './judge/content';
 import { judge } from './judge/judge';

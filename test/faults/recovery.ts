@@ -1,7 +1,7 @@
 import { systemClock } from '../../topology/core/clock';
 import { idempotencyKey } from '../../topology/message';
-import { Deployment } from '../support/deployment';
 import { Random } from '../support/random';
+import { Deployment } from '../support/stack/deployment';
 import { until } from '../support/until';
 import { runOn, say } from './command';
 import { burst } from './kinds/moments';

@@ -1,5 +1,5 @@
-import { MemoryDatabase } from '../support/memory-database';
-import { MemoryLog } from '../support/memory-log';
+import { MemoryLog } from '../support/kafka/memory-log';
+import { MemoryDatabase } from '../support/mysql/memory-database';
 import { Random } from '../support/random';
 import type { Histories, PlanChange } from './judge/history';
 import { Capture } from './world/capture';

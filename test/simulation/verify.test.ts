@@ -3,7 +3,7 @@ import { violationsOf } from '../../connectors/mysql/operators/verify/rules';
 import type { SeenAttempt, SeenRow, SeenSession, Violation } from '../../connectors/mysql/operators/verify/seen';
 import type { ClientOperation, TableHistory } from '../faults/judge/history';
 import { judge } from '../faults/judge/judge';
-import { type MemoryRow, wakeOf } from '../support/memory-table';
+import { type MemoryRow, wakeOf } from '../support/mysql/memory-table';
 import type { Histories } from './judge/history';
 import { hashOf } from './judge/judge';
 import { Simulation } from './simulation';

@@ -3,9 +3,9 @@ import { DueSpout, type DueSpoutSettings } from '../../spouts/due-spout';
 import { Unavailable } from '../../topology/core/errors';
 import type { Assignment } from '../../topology/core/spout';
 import { type Due, due, type ScheduleChange } from '../../topology/streams';
+import { MemoryLog } from '../support/kafka/memory-log';
 import { ManualClock } from '../support/manual-clock';
-import { MemoryDatabase } from '../support/memory-database';
-import { MemoryLog } from '../support/memory-log';
+import { MemoryDatabase } from '../support/mysql/memory-database';
 
 export const all: Assignment = { partitions: [0, 1, 2, 3], of: 4 };
 const group = 'bolts';

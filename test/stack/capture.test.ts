@@ -5,7 +5,7 @@ import { Pool } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
 import type { ScheduleChange } from '../../topology/streams';
-import { freshWorld, type World } from '../support/stack';
+import { freshWorld, type World } from '../support/stack/stack';
 
 let world: World;
 let pool: Pool;

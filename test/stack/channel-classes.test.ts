@@ -1,9 +1,9 @@
 import type { MessageState } from '../../connectors/mysql/client/client';
 import { systemClock } from '../../topology/core/clock';
 import { idempotencyKey } from '../../topology/message';
-import { runCli, variablesOf } from '../support/cli';
-import { Deployment } from '../support/deployment';
-import { Provider } from '../support/provider';
+import { Provider } from '../support/channels/provider';
+import { runCli, variablesOf } from '../support/stack/cli';
+import { Deployment } from '../support/stack/deployment';
 import { until } from '../support/until';
 
 /** A provider may take a request this long after it was begun. Milliseconds. */

@@ -1,7 +1,7 @@
 import { createClient } from '../../connectors/mysql/client/client';
 import { required } from '../../topology/settings/environment';
-import { runCli, variablesOf } from '../support/cli';
-import { freshWorld, type World } from '../support/stack';
+import { runCli, variablesOf } from '../support/stack/cli';
+import { freshWorld, type World } from '../support/stack/stack';
 
 let world: World;
 let environment: Record<string, string>;

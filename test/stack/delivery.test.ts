@@ -3,7 +3,7 @@ import { kafkaClient } from '../../connectors/kafka/kafka-client';
 import { KafkaStreams } from '../../connectors/kafka/kafka-streams';
 import type { NewMessage } from '../../connectors/mysql/client/client';
 import { systemClock } from '../../topology/core/clock';
-import { Deployment } from '../support/deployment';
+import { Deployment } from '../support/stack/deployment';
 import { until } from '../support/until';
 
 const SPOUT = 0;

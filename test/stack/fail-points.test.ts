@@ -6,10 +6,10 @@ import { systemClock } from '../../topology/core/clock';
 import { idempotencyKey } from '../../topology/message';
 import { childEnvironment } from '../../topology/settings/environment';
 import { packageRoot } from '../../topology/settings/package';
-import { Deployment, workerSettings } from '../support/deployment';
-import type { Received } from '../support/receiver';
+import type { Received } from '../support/channels/receiver';
+import { Deployment, workerSettings } from '../support/stack/deployment';
+import { Victim } from '../support/stack/victim';
 import { until } from '../support/until';
-import { Victim } from '../support/victim';
 
 /** Due at one instant: enough that each bolt's share, even without one spout's, is claimed ahead of it. */
 const CROWD = 1_000;
@@ -193,7 +193,7 @@ describe('an application killed', () => {
     'at %s schedules again, and once',
     async (point) => {
       const { messages } = batch();
-      const program = join(packageRoot(), 'dist', 'test', 'support', 'dying-application.js');
+      const program = join(packageRoot(), 'dist', 'test', 'support', 'mysql', 'dying-application.js');
       const { signal } = spawnSync(process.execPath, [program, point], {
         input: JSON.stringify(messages),
         env: childEnvironment(workerSettings(deployment.world.environment)),

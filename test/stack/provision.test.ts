@@ -8,7 +8,7 @@ import { provision } from '../../deploy/provision';
 import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
-import { freshWorld, testSettings, type World } from '../support/stack';
+import { freshWorld, testSettings, type World } from '../support/stack/stack';
 
 let world: World;
 let admin: KafkaAdmin;

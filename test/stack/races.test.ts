@@ -2,9 +2,9 @@ import { type CancelAnswer, createClient, type EditAnswer, type Message } from '
 import { systemClock } from '../../topology/core/clock';
 import { idempotencyKey } from '../../topology/message';
 import { required } from '../../topology/settings/environment';
-import { Deployment } from '../support/deployment';
+import type { Received } from '../support/channels/receiver';
 import { Random } from '../support/random';
-import type { Received } from '../support/receiver';
+import { Deployment } from '../support/stack/deployment';
 
 const MESSAGES = 3_000;
 const CLIENTS = 16;

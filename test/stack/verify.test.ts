@@ -6,7 +6,7 @@ import { requestsOf } from '../faults/judge/content';
 import { judge } from '../faults/judge/judge';
 import { RecordingClient } from '../faults/judge/recorder';
 import { tableHistory } from '../faults/judge/witnesses';
-import { Deployment } from '../support/deployment';
+import { Deployment } from '../support/stack/deployment';
 
 const MESSAGES = 5_000;
 const ACCOUNTS = 97;

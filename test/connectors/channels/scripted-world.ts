@@ -1,7 +1,7 @@
 import type { Channel } from '../../../bolts/channel';
 import { systemClock } from '../../../topology/core/clock';
 import type { Outcome } from '../../../topology/message';
-import { ScriptedChannel } from '../../support/scripted-channel';
+import { ScriptedChannel } from '../../support/channels/scripted-channel';
 import type { Behaviour, ChannelWorld } from './channel-battery';
 
 const CREDENTIAL = 'credential-of-the-payload';

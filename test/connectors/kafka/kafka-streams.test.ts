@@ -6,8 +6,8 @@ import { setUpTopics } from '../../../connectors/kafka/topic-set-up';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
 import { topicName } from '../../../topology/streams';
-import { freshNamespace } from '../../support/stack';
-import { streamsBattery } from '../../support/streams-battery';
+import { streamsBattery } from '../../support/kafka/streams-battery';
+import { freshNamespace } from '../../support/stack/stack';
 
 describe('streams in Kafka', () => {
   streamsBattery(async () => {

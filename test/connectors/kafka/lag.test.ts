@@ -8,7 +8,7 @@ import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import { required } from '../../../topology/settings/environment';
 import { topicName } from '../../../topology/streams';
-import { freshNamespace, type World } from '../../support/stack';
+import { freshNamespace, type World } from '../../support/stack/stack';
 import { until } from '../../support/until';
 
 const reading = { component: 'webhook', stream: 'due.webhook' };

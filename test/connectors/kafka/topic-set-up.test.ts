@@ -3,7 +3,7 @@ import { setUpTopics } from '../../../connectors/kafka/topic-set-up';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
 import { topicName } from '../../../topology/streams';
-import { freshNamespace } from '../../support/stack';
+import { freshNamespace } from '../../support/stack/stack';
 
 it('takes records of writers whose clock is hours wrong', async () => {
   const world = await freshNamespace();

@@ -11,9 +11,9 @@ import { systemClock } from '../../../topology/core/clock';
 import type { MessageState } from '../../../topology/message';
 import type { WorkerRegistry } from '../../../topology/runtime/worker-registry';
 import { required } from '../../../topology/settings/environment';
-import { MemoryDatabase } from '../../support/memory-database';
-import { type NewRow, wakeOf } from '../../support/memory-table';
-import { freshDatabase } from '../../support/stack';
+import { MemoryDatabase } from '../../support/mysql/memory-database';
+import { type NewRow, wakeOf } from '../../support/mysql/memory-table';
+import { freshDatabase } from '../../support/stack/stack';
 
 /** What the battery looks at in a row. */
 interface RowView {

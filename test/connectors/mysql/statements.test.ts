@@ -5,7 +5,7 @@ import { claimStatement } from '../../../connectors/mysql/workers/send-rows';
 import { deliverStatement } from '../../../connectors/mysql/workers/write-back';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
-import { freshDatabase, type World } from '../../support/stack';
+import { freshDatabase, type World } from '../../support/stack/stack';
 
 const ROWS = 10_000;
 const WAKE = 1_800_000_000_000;

@@ -1,4 +1,4 @@
-import { runCli } from '../../support/cli';
+import { runCli } from '../../support/stack/cli';
 
 const verbs = [
   'up',

@@ -2,11 +2,11 @@ import type { Channel } from '../../../bolts/channel';
 import { type FailPorts, failPointNames, parseFailPoints, withFailPoints } from '../../../deploy/worker/fail-points';
 import { UserError } from '../../../topology/core/errors';
 import type { GroupListener } from '../../../topology/runtime/streams-client';
+import { ScriptedChannel } from '../../support/channels/scripted-channel';
+import { MemoryLog } from '../../support/kafka/memory-log';
+import { MemoryStreams } from '../../support/kafka/memory-streams';
 import { ManualClock } from '../../support/manual-clock';
-import { MemoryDatabase } from '../../support/memory-database';
-import { MemoryLog } from '../../support/memory-log';
-import { MemoryStreams } from '../../support/memory-streams';
-import { ScriptedChannel } from '../../support/scripted-channel';
+import { MemoryDatabase } from '../../support/mysql/memory-database';
 import { until } from '../../support/until';
 
 const session = 'ab'.repeat(16);

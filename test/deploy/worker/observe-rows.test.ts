@@ -3,7 +3,7 @@ import { observedOpenRows, observedSendRows } from '../../../deploy/worker/obser
 import type { Outcome, Settlement } from '../../../topology/message';
 import { Metrics } from '../../../topology/runtime/metrics';
 import { ManualClock } from '../../support/manual-clock';
-import { MemoryDatabase } from '../../support/memory-database';
+import { MemoryDatabase } from '../../support/mysql/memory-database';
 import { memorySink } from '../../topology/runtime/memory-sink';
 
 const session = 'ef'.repeat(16);

@@ -1,4 +1,4 @@
-import type { Received } from '../../support/receiver';
+import type { Received } from '../../support/channels/receiver';
 import type { ReceivedRequest } from './history';
 
 /** What is to be sent, in a form that neither MySQL's order of keys nor the way through HTTP changes. */

@@ -2,7 +2,7 @@ import { setUpTopics } from '../../../connectors/kafka/topic-set-up';
 import { run } from '../../../deploy/stack/host/commands';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
-import { removeTopics } from '../../support/removal';
+import { removeTopics } from '../../support/stack/removal';
 import { until } from '../../support/until';
 import type { Arena } from '../world/arena';
 import type { Fault } from './fault';

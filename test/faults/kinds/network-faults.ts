@@ -1,5 +1,5 @@
 import { systemClock } from '../../../topology/core/clock';
-import type { FaultProxy } from '../../support/fault-proxy';
+import type { FaultProxy } from '../../support/stack/fault-proxy';
 import type { Arena } from '../world/arena';
 import type { Fault } from './fault';
 import { amid, burst } from './moments';

@@ -7,8 +7,8 @@ import { MySqlPart } from '../../../deploy/stack/parts/mysql-part';
 import type { Part, PartContext } from '../../../deploy/stack/parts/part';
 import { systemClock } from '../../../topology/core/clock';
 import { packageRoot } from '../../../topology/settings/package';
-import { FaultProxy } from '../../support/fault-proxy';
-import { testStackVariables } from '../../support/shared-stack';
+import { FaultProxy } from '../../support/stack/fault-proxy';
+import { testStackVariables } from '../../support/stack/shared-stack';
 import { until } from '../../support/until';
 
 export type PartName = 'mysql' | 'kafka' | 'connect';

@@ -7,8 +7,8 @@ import { systemClock } from '../../../topology/core/clock';
 import { Unavailable } from '../../../topology/core/errors';
 import { type Environment, readEnvironment } from '../../../topology/settings/environment';
 import { packageRoot } from '../../../topology/settings/package';
-import { testStackVariables } from '../../support/shared-stack';
-import { testSettings, type World } from '../../support/stack';
+import { testStackVariables } from '../../support/stack/shared-stack';
+import { testSettings, type World } from '../../support/stack/stack';
 import { until } from '../../support/until';
 
 export type MasterName = 'mysql' | 'mysql-b';

@@ -1,7 +1,7 @@
 import { createClient, type ScheduleAnswer, Unavailable } from '../../../connectors/mysql/client/client';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
-import type { Deployment } from '../../support/deployment';
+import type { Deployment } from '../../support/stack/deployment';
 import type { ClientOperation } from '../judge/history';
 import { RecordingClient } from '../judge/recorder';
 

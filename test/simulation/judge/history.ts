@@ -1,6 +1,6 @@
 import type { AttemptResult } from '../../../bolts/send-rows';
 import type { ChannelClass } from '../../../topology/message';
-import type { MemoryRow } from '../../support/memory-table';
+import type { MemoryRow } from '../../support/mysql/memory-table';
 
 /** All times are epoch milliseconds by the database's clock, with fractions. */
 export interface ClientOperation {

@@ -1,5 +1,5 @@
 import type { AttemptResult } from '../../../bolts/send-rows';
-import type { MemoryRow } from '../../support/memory-table';
+import type { MemoryRow } from '../../support/mysql/memory-table';
 import type { ClientOperation, Histories, PlanChange, ReceivedRequest } from './history';
 import { hashOf, type Invariant, judge } from './judge';
 

@@ -1,5 +1,5 @@
 import type { ScheduleChange } from '../../../topology/streams';
-import type { MemoryDatabase } from '../../support/memory-database';
+import type { MemoryDatabase } from '../../support/mysql/memory-database';
 import type { Random } from '../../support/random';
 import type { SimulatedStreams } from './streams';
 import type { SimulatedTime } from './time';

@@ -1,5 +1,5 @@
-import type { MemoryDatabase } from '../../support/memory-database';
-import { wakeOf } from '../../support/memory-table';
+import type { MemoryDatabase } from '../../support/mysql/memory-database';
+import { wakeOf } from '../../support/mysql/memory-table';
 import type { Random } from '../../support/random';
 import type { ClientOperation } from '../judge/history';
 import type { Condition } from './link';

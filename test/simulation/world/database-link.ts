@@ -1,7 +1,7 @@
 import type { SendRows } from '../../../bolts/send-rows';
 import type { OpenRows } from '../../../spouts/open-rows';
 import type { WorkerRegistry } from '../../../topology/runtime/worker-registry';
-import type { MemoryDatabase } from '../../support/memory-database';
+import type { MemoryDatabase } from '../../support/mysql/memory-database';
 import type { Link } from './link';
 import type { Machine } from './machine';
 import type { Sabotage } from './sabotage';

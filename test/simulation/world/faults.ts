@@ -1,5 +1,5 @@
-import type { MemoryDatabase } from '../../support/memory-database';
-import type { MemoryLog } from '../../support/memory-log';
+import type { MemoryLog } from '../../support/kafka/memory-log';
+import type { MemoryDatabase } from '../../support/mysql/memory-database';
 import type { Random } from '../../support/random';
 import type { Capture } from './capture';
 import type { Fleet } from './fleet';

@@ -7,7 +7,7 @@ import type {
   PartitionOffset,
   SpoutListener,
 } from '../../../topology/runtime/streams-client';
-import type { MemoryLog } from '../../support/memory-log';
+import type { MemoryLog } from '../../support/kafka/memory-log';
 import type { Random } from '../../support/random';
 import type { Link } from './link';
 import type { Machine } from './machine';

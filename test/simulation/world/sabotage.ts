@@ -7,7 +7,7 @@ import type { DatabaseClock } from '../../../topology/core/clock';
 import type { Lease } from '../../../topology/core/lease';
 import type { WorkerRegistry } from '../../../topology/runtime/worker-registry';
 import type { Due } from '../../../topology/streams';
-import type { MemoryDatabase } from '../../support/memory-database';
+import type { MemoryDatabase } from '../../support/mysql/memory-database';
 
 /** A deliberately broken variant of one mechanism: it wraps parts that a worker is made of. */
 export interface Sabotage {

@@ -2,7 +2,7 @@ import type { Acks } from '../../../spouts/acks';
 import { Unavailable } from '../../../topology/core/errors';
 import type { GroupMember, StreamsClient } from '../../../topology/runtime/streams-client';
 import type { ScheduleChange } from '../../../topology/streams';
-import type { MemoryLog } from '../../support/memory-log';
+import type { MemoryLog } from '../../support/kafka/memory-log';
 import type { Random } from '../../support/random';
 import { SimulatedGroup } from './group';
 import { type Condition, Link } from './link';

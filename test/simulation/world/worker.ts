@@ -14,7 +14,7 @@ import { Session } from '../../../topology/runtime/session';
 import { SpoutTask } from '../../../topology/runtime/spout-task';
 import type { Task } from '../../../topology/runtime/task';
 import { type Due, due, type ScheduleChange, scheduleChanges } from '../../../topology/streams';
-import type { MemoryDatabase } from '../../support/memory-database';
+import type { MemoryDatabase } from '../../support/mysql/memory-database';
 import type { Random } from '../../support/random';
 import { DatabaseLink } from './database-link';
 import type { Link } from './link';

@@ -2,9 +2,9 @@ import { Unavailable } from '../../../topology/core/errors';
 import { BoltTask } from '../../../topology/runtime/bolt-task';
 import type { SkippedRecord } from '../../../topology/runtime/decode';
 import { type Due, due } from '../../../topology/streams';
+import { MemoryLog } from '../../support/kafka/memory-log';
+import { MemoryStreams } from '../../support/kafka/memory-streams';
 import { ManualClock, settled } from '../../support/manual-clock';
-import { MemoryLog } from '../../support/memory-log';
-import { MemoryStreams } from '../../support/memory-streams';
 import { dueOf, ScriptedBolt } from './scripted-parts';
 
 const stream = due('webhook');

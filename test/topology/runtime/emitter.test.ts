@@ -4,8 +4,8 @@ import { fieldsGrouping } from '../../../topology/core/grouping';
 import type { Topology } from '../../../topology/core/topology';
 import { emitterOf } from '../../../topology/runtime/emitter';
 import { type Due, due } from '../../../topology/streams';
-import { MemoryLog } from '../../support/memory-log';
-import { MemoryStreams } from '../../support/memory-streams';
+import { MemoryLog } from '../../support/kafka/memory-log';
+import { MemoryStreams } from '../../support/kafka/memory-streams';
 
 const value: Due = { id: 1, account: 'ann', channel: 'webhook', wakeAt: 5, version: 1 };
 

@@ -1,7 +1,7 @@
 import { systemClock } from '../../../topology/core/clock';
-import { MemoryLog } from '../../support/memory-log';
-import { MemoryStreams } from '../../support/memory-streams';
-import { streamsBattery } from '../../support/streams-battery';
+import { MemoryLog } from '../../support/kafka/memory-log';
+import { MemoryStreams } from '../../support/kafka/memory-streams';
+import { streamsBattery } from '../../support/kafka/streams-battery';
 
 describe('streams in memory', () => {
   streamsBattery(async () => {

@@ -12,9 +12,9 @@ import {
 import { Seldom } from '../../../topology/runtime/seldom';
 import { StatusServer } from '../../../topology/runtime/status-server';
 import { due } from '../../../topology/streams';
+import { MemoryLog } from '../../support/kafka/memory-log';
+import { MemoryStreams } from '../../support/kafka/memory-streams';
 import { ManualClock, settled } from '../../support/manual-clock';
-import { MemoryLog } from '../../support/memory-log';
-import { MemoryStreams } from '../../support/memory-streams';
 import { memorySink } from './memory-sink';
 import { changeOf, dueOf, ScriptedBolt, ScriptedSpout } from './scripted-parts';
 

@@ -1,7 +1,7 @@
 import { Unavailable } from '../../../topology/core/errors';
 import { Session } from '../../../topology/runtime/session';
 import { ManualClock, settled } from '../../support/manual-clock';
-import { MemoryDatabase } from '../../support/memory-database';
+import { MemoryDatabase } from '../../support/mysql/memory-database';
 
 const identity = {
   session: 'ab'.repeat(16),

@@ -2,9 +2,9 @@ import { changeEventCodec } from '../../../connectors/debezium/change-event';
 import type { SkippedRecord } from '../../../topology/runtime/decode';
 import { SpoutTask } from '../../../topology/runtime/spout-task';
 import { type ScheduleChange, scheduleChanges } from '../../../topology/streams';
+import { MemoryLog } from '../../support/kafka/memory-log';
+import { MemoryStreams } from '../../support/kafka/memory-streams';
 import { ManualClock, settled } from '../../support/manual-clock';
-import { MemoryLog } from '../../support/memory-log';
-import { MemoryStreams } from '../../support/memory-streams';
 import { changeOf, ScriptedSpout } from './scripted-parts';
 
 const feed = scheduleChanges(changeEventCodec);

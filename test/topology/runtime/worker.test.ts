@@ -5,10 +5,10 @@ import { type BoltContext, type SpoutContext, TopologyBuilder } from '../../../t
 import { Metrics } from '../../../topology/runtime/metrics';
 import { Worker } from '../../../topology/runtime/worker';
 import { due, scheduleChanges } from '../../../topology/streams';
+import { MemoryLog } from '../../support/kafka/memory-log';
+import { MemoryStreams } from '../../support/kafka/memory-streams';
 import { ManualClock, settled } from '../../support/manual-clock';
-import { MemoryDatabase } from '../../support/memory-database';
-import { MemoryLog } from '../../support/memory-log';
-import { MemoryStreams } from '../../support/memory-streams';
+import { MemoryDatabase } from '../../support/mysql/memory-database';
 import { memorySink } from './memory-sink';
 import { changeOf, dueOf, ScriptedBolt, ScriptedSpout } from './scripted-parts';
 

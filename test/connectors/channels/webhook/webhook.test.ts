@@ -4,7 +4,7 @@ import { Webhook } from 'standardwebhooks';
 import { WebhookChannel, type WebhookOptions } from '../../../../connectors/channels/webhook/webhook';
 import { systemClock } from '../../../../topology/core/clock';
 import { Unavailable } from '../../../../topology/core/errors';
-import { Receiver } from '../../../support/receiver';
+import { Receiver } from '../../../support/channels/receiver';
 
 const SECRET = `whsec_${Buffer.from('a secret of twenty-four!').toString('base64')}`;
 

@@ -2,7 +2,7 @@ import { type Connection, createConnection, createPool } from 'mysql2/promise';
 import { type Client, createClient, type NewMessage, UserError } from '../../../../connectors/mysql/client/client';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
-import { freshDatabase, type World } from '../../../support/stack';
+import { freshDatabase, type World } from '../../../support/stack/stack';
 
 let world: World;
 let client: Client;

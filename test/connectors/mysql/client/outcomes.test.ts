@@ -2,7 +2,7 @@ import { type Client, createClient, type MessageOutcome } from '../../../../conn
 import { Pool, type Sql } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
-import { freshDatabase, type World } from '../../../support/stack';
+import { freshDatabase, type World } from '../../../support/stack/stack';
 
 let world: World;
 let client: Client;

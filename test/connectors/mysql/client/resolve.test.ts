@@ -6,7 +6,7 @@ import { MySqlOpenRows } from '../../../../connectors/mysql/workers/open-rows';
 import { MySqlSendRows } from '../../../../connectors/mysql/workers/send-rows';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
-import { freshDatabase, type World } from '../../../support/stack';
+import { freshDatabase, type World } from '../../../support/stack/stack';
 import { result, retry } from '../scene';
 
 let world: World;

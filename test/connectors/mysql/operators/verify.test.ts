@@ -5,8 +5,8 @@ import { BY_PERSON } from '../../../../connectors/mysql/schema/doubt';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
-import { runCli, variablesOf } from '../../../support/cli';
-import { freshDatabase, type World } from '../../../support/stack';
+import { runCli, variablesOf } from '../../../support/stack/cli';
+import { freshDatabase, type World } from '../../../support/stack/stack';
 
 const ALIVE = 'aa'.repeat(16);
 const DEAD = 'dd'.repeat(16);

@@ -3,7 +3,7 @@ import { createUsers } from '../../../../connectors/mysql/schema/users';
 import { addressOf, Pool } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
-import { freshDatabase, type World } from '../../../support/stack';
+import { freshDatabase, type World } from '../../../support/stack/stack';
 
 let world: World;
 let admin: Pool;

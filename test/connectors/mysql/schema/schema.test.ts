@@ -3,7 +3,7 @@ import * as schema from '../../../../connectors/mysql/schema/schema';
 import { addressOf, Pool } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
-import { freshDatabase, type World } from '../../../support/stack';
+import { freshDatabase, type World } from '../../../support/stack/stack';
 
 let world: World;
 let admin: Pool;

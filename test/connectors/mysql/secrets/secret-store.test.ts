@@ -7,7 +7,7 @@ import { SecretStore } from '../../../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
-import { freshDatabase, type World } from '../../../support/stack';
+import { freshDatabase, type World } from '../../../support/stack/stack';
 
 const newKey = () => SecretKey.from({ DOWNSPOUT_SECRET_KEY: randomBytes(32).toString('base64') }) as SecretKey;
 

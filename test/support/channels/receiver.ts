@@ -8,7 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { systemClock } from '../../topology/core/clock';
+import { systemClock } from '../../../topology/core/clock';
 
 /** One request as the receiver saw it. */
 export interface Received {

@@ -1,12 +1,12 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { withLock } from '../../deploy/stack/host/lock';
-import { ownRecord, type ProcessRecord, stillRuns } from '../../deploy/stack/host/processes';
-import { NativeStack } from '../../deploy/stack/native-stack';
-import type { PartEvent } from '../../deploy/stack/stack';
-import { systemClock } from '../../topology/core/clock';
-import { readStackVariables } from '../../topology/settings/environment';
-import { packageRoot } from '../../topology/settings/package';
+import { withLock } from '../../../deploy/stack/host/lock';
+import { ownRecord, type ProcessRecord, stillRuns } from '../../../deploy/stack/host/processes';
+import { NativeStack } from '../../../deploy/stack/native-stack';
+import type { PartEvent } from '../../../deploy/stack/stack';
+import { systemClock } from '../../../topology/core/clock';
+import { readStackVariables } from '../../../topology/settings/environment';
+import { packageRoot } from '../../../topology/settings/package';
 
 /** The tests' own stack: it has nothing to do with the one that `downspout up` starts. */
 export const testStackFolder = join(packageRoot(), '.downspout', 'test');

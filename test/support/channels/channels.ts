@@ -1,7 +1,7 @@
-import type { AttemptContext, Channel } from '../../bolts/channel';
-import { type ChannelKinds, type ChannelOptions, channelKinds } from '../../connectors/channels/channel-kinds';
-import type { WebhookRequest } from '../../connectors/channels/webhook/webhook-request';
-import type { BoltSettings } from '../../topology/settings/topology-settings';
+import type { AttemptContext, Channel } from '../../../bolts/channel';
+import { type ChannelKinds, type ChannelOptions, channelKinds } from '../../../connectors/channels/channel-kinds';
+import type { WebhookRequest } from '../../../connectors/channels/webhook/webhook-request';
+import type { BoltSettings } from '../../../topology/settings/topology-settings';
 
 /** Channels that only tests have. Their payloads are those of webhooks; only plain SQL schedules for them. */
 export const testChannels: ChannelKinds = {

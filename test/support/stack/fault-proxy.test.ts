@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { systemClock } from '../../topology/core/clock';
+import { systemClock } from '../../../topology/core/clock';
+import { until } from '../until';
 import { FaultProxy } from './fault-proxy';
-import { until } from './until';
 
 let server: Server;
 let proxy: FaultProxy;

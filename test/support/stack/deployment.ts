@@ -1,23 +1,23 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Client, createClient } from '../../connectors/mysql/client/client';
-import { Pool } from '../../connectors/mysql/sql/pool';
-import { type RunningWorker, Supervisor } from '../../deploy/supervisor';
-import { systemClock } from '../../topology/core/clock';
-import { type Environment, required } from '../../topology/settings/environment';
-import { packageRoot } from '../../topology/settings/package';
+import { type Client, createClient } from '../../../connectors/mysql/client/client';
+import { Pool } from '../../../connectors/mysql/sql/pool';
+import { type RunningWorker, Supervisor } from '../../../deploy/supervisor';
+import { systemClock } from '../../../topology/core/clock';
+import { type Environment, required } from '../../../topology/settings/environment';
+import { packageRoot } from '../../../topology/settings/package';
+import { Receiver } from '../channels/receiver';
+import { until } from '../until';
 import { variablesOf } from './cli';
-import { Receiver } from './receiver';
 import { testStackFolder } from './shared-stack';
 import { freshWorld, testSettings, type World } from './stack';
-import { until } from './until';
 
 /** Time for a worker to drain, milliseconds. */
 const DRAIN = 20_000;
 
 const dist = join(packageRoot(), 'dist');
 const downspoutWorker = [join(dist, 'deploy', 'cli', 'downspout.js'), 'worker', '--component'];
-const withTestChannels = [join(dist, 'test', 'support', 'worker.js')];
+const withTestChannels = [join(dist, 'test', 'support', 'stack', 'worker.js')];
 
 /** A world with worker processes as `downspout worker` starts them, a client and a receiver. */
 export class Deployment {

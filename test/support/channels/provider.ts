@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { systemClock } from '../../topology/core/clock';
+import { systemClock } from '../../../topology/core/clock';
 
 /** One call as the provider saw it. Times are epoch milliseconds. */
 export interface Call {

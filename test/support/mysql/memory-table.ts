@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib';
-import type { CancelAnswer, EditAnswer, Refusal } from '../../connectors/mysql/client/answers';
-import type { Clock } from '../../topology/core/clock';
-import type { MessageState } from '../../topology/message';
-import type { ScheduleChange } from '../../topology/streams';
+import type { CancelAnswer, EditAnswer, Refusal } from '../../../connectors/mysql/client/answers';
+import type { Clock } from '../../../topology/core/clock';
+import type { MessageState } from '../../../topology/message';
+import type { ScheduleChange } from '../../../topology/streams';
 
 /** A row of `scheduled_messages`. Times are epoch milliseconds. */
 export interface MemoryRow {

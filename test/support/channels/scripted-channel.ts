@@ -1,7 +1,7 @@
-import type { AttemptContext, Channel } from '../../bolts/channel';
-import type { Clock } from '../../topology/core/clock';
-import { BadRecord } from '../../topology/core/errors';
-import type { ChannelClass, Outcome } from '../../topology/message';
+import type { AttemptContext, Channel } from '../../../bolts/channel';
+import type { Clock } from '../../../topology/core/clock';
+import { BadRecord } from '../../../topology/core/errors';
+import type { ChannelClass, Outcome } from '../../../topology/message';
 
 /** A payload as this channel understands it: `{ url, body? }`. */
 export interface ScriptedPayload {

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { migrate } from '../../connectors/mysql/schema/migrate';
-import { createUsers } from '../../connectors/mysql/schema/users';
-import { provision } from '../../deploy/provision';
-import { systemClock } from '../../topology/core/clock';
-import { type Environment, readEnvironment, required } from '../../topology/settings/environment';
-import { parseTopologySettings, type TopologySettings } from '../../topology/settings/topology-settings';
-import { topicName } from '../../topology/streams';
+import { migrate } from '../../../connectors/mysql/schema/migrate';
+import { createUsers } from '../../../connectors/mysql/schema/users';
+import { provision } from '../../../deploy/provision';
+import { systemClock } from '../../../topology/core/clock';
+import { type Environment, readEnvironment, required } from '../../../topology/settings/environment';
+import { parseTopologySettings, type TopologySettings } from '../../../topology/settings/topology-settings';
+import { topicName } from '../../../topology/streams';
 import { deprovision, dropDatabase, removeTopics } from './removal';
 import { testStackFolder } from './shared-stack';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { RunningWorker, Supervisor } from '../../deploy/supervisor';
-import type { FailPoint } from '../../deploy/worker/fail-points';
-import { systemClock } from '../../topology/core/clock';
+import type { RunningWorker, Supervisor } from '../../../deploy/supervisor';
+import type { FailPoint } from '../../../deploy/worker/fail-points';
+import { systemClock } from '../../../topology/core/clock';
 import { type Deployment, localTarget, workerSettings } from './deployment';
 
 /** How it left its first life. */

@@ -1,7 +1,7 @@
-import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../bolts/send-rows';
-import { cut } from '../../connectors/mysql/sql/cut';
-import type { OpenRow, OpenRows, ShardCursor } from '../../spouts/open-rows';
-import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../topology/runtime/worker-registry';
+import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
+import { cut } from '../../../connectors/mysql/sql/cut';
+import type { OpenRow, OpenRows, ShardCursor } from '../../../spouts/open-rows';
+import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../../topology/runtime/worker-registry';
 import { type MemoryRow, MemoryTable, wakeOf } from './memory-table';
 
 interface MemoryWorker extends WorkerIdentity {

@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Environment } from '../../topology/settings/environment';
+import type { Environment } from '../../../topology/settings/environment';
+import { packageRoot } from '../../../topology/settings/package';
 
-const program = join(__dirname, '..', '..', 'dist', 'deploy', 'cli', 'downspout.js');
+const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
 
 export interface CliResult {
   readonly code: number | null;

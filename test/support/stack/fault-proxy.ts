@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { systemClock } from '../../topology/core/clock';
+import { systemClock } from '../../../topology/core/clock';
 
 /** A connection and its other half, to the server. */
 interface Link {

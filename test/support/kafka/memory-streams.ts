@@ -1,4 +1,4 @@
-import { assignSticky } from '../../connectors/kafka/sticky-assigner';
+import { assignSticky } from '../../../connectors/kafka/sticky-assigner';
 import type {
   AppendRecord,
   BoltListener,
@@ -7,7 +7,7 @@ import type {
   PartitionOffset,
   SpoutListener,
   StreamsClient,
-} from '../../topology/runtime/streams-client';
+} from '../../../topology/runtime/streams-client';
 import type { MemoryLog } from './memory-log';
 
 const FETCH = 500;

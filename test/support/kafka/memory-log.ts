@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib';
-import type { Acks, PartitionAck } from '../../spouts/acks';
-import type { Clock } from '../../topology/core/clock';
-import type { Emit } from '../../topology/core/spout';
-import type { Placement } from '../../topology/core/tuple';
+import type { Acks, PartitionAck } from '../../../spouts/acks';
+import type { Clock } from '../../../topology/core/clock';
+import type { Emit } from '../../../topology/core/spout';
+import type { Placement } from '../../../topology/core/tuple';
 
 /** One record as the log keeps it. */
 export interface LogRecord {

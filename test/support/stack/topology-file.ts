@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
-import { packageRoot } from '../../topology/settings/package';
+import { packageRoot } from '../../../topology/settings/package';
 
 /** Components as they are written in topology.yaml. */
 export type FileComponents = Readonly<Record<string, Readonly<Record<string, unknown>>>>;

@@ -1,11 +1,11 @@
-import { Connector } from '../../connectors/debezium/connector';
-import { captureNames } from '../../connectors/debezium/settings';
-import { kafkaClient, retry } from '../../connectors/kafka/kafka-client';
-import { Pool } from '../../connectors/mysql/sql/pool';
-import { systemClock } from '../../topology/core/clock';
-import { UserError } from '../../topology/core/errors';
-import { type Environment, required } from '../../topology/settings/environment';
-import { topicName } from '../../topology/streams';
+import { Connector } from '../../../connectors/debezium/connector';
+import { captureNames } from '../../../connectors/debezium/settings';
+import { kafkaClient, retry } from '../../../connectors/kafka/kafka-client';
+import { Pool } from '../../../connectors/mysql/sql/pool';
+import { systemClock } from '../../../topology/core/clock';
+import { UserError } from '../../../topology/core/errors';
+import { type Environment, required } from '../../../topology/settings/environment';
+import { topicName } from '../../../topology/streams';
 
 const CONNECTOR_LIMIT_MS = 60_000;
 

@@ -1,8 +1,8 @@
-import { channelKinds } from '../../connectors/channels/channel-kinds';
-import { runWorker } from '../../deploy/worker/main';
-import { readEnvironment } from '../../topology/settings/environment';
-import { readTopologySettings } from '../../topology/settings/topology-settings';
-import { testChannels } from './channels';
+import { channelKinds } from '../../../connectors/channels/channel-kinds';
+import { runWorker } from '../../../deploy/worker/main';
+import { readEnvironment } from '../../../topology/settings/environment';
+import { readTopologySettings } from '../../../topology/settings/topology-settings';
+import { testChannels } from '../channels/channels';
 
 /**
  * `downspout worker` with the channels of tests beside those that there are: `node worker.js due,second`. Settings come

@@ -4,8 +4,8 @@ import type {
   GroupMember,
   SpoutListener,
   StreamsClient,
-} from '../../topology/runtime/streams-client';
-import { until } from './until';
+} from '../../../topology/runtime/streams-client';
+import { until } from '../until';
 
 /** A log and the workers on it. */
 export interface StreamsWorld {

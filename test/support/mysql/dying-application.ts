@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { Client } from '../../connectors/mysql/client/client';
-import { Pool } from '../../connectors/mysql/sql/pool';
-import { systemClock } from '../../topology/core/clock';
-import { readEnvironment, required } from '../../topology/settings/environment';
+import { Client } from '../../../connectors/mysql/client/client';
+import { Pool } from '../../../connectors/mysql/sql/pool';
+import { systemClock } from '../../../topology/core/clock';
+import { readEnvironment, required } from '../../../topology/settings/environment';
 
 /**
  * An application that dies while it schedules the messages that standard input has as JSON: `schedule-uncommitted` just before its COMMIT,
