@@ -41,8 +41,8 @@ export const payloads = {
       )
       .optional()
       .register(fields, { option: 'header', placeholder: 'name:value', takes: 'entry', description: 'a header' }),
-    /** Sent as it is when it is a string, as JSON otherwise. */
-    body: z.unknown().register(fields, {
+    /** Sent as it is when it is a string, as JSON otherwise; empty when it is not given. */
+    body: z.unknown().optional().register(fields, {
       option: 'body',
       placeholder: 'text',
       takes: 'json',

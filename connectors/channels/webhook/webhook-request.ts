@@ -55,7 +55,7 @@ export function parseRequest(account: string, text: string): WebhookRequest {
     agent ||= lower === 'user-agent';
     headers.push(lower, content);
   }
-  const { body } = payload;
+  const { body = '' } = payload;
   const isText = typeof body === 'string';
   if (!typed && !isText) headers.push('content-type', 'application/json');
   if (!agent) headers.push('user-agent', 'downspout');

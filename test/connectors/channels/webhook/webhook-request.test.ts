@@ -15,6 +15,12 @@ test('a payload becomes a request', () => {
   });
 });
 
+test('a payload without a body becomes a request without one', () => {
+  const { body, headers } = parse({ url: 'https://example.com/' });
+  expect(body).toHaveLength(0);
+  expect(headers).toEqual(['user-agent', 'downspout']);
+});
+
 test.each([
   'Host',
   'content-length',
