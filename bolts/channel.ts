@@ -7,17 +7,18 @@ export interface AttemptContext {
   /** The same for every attempt of a message, whoever makes it. */
   readonly idempotencyKey: string;
   /**
-   * Asked in the tick in which the request is written to the socket: the lease still holds. When it says false, nothing
-   * is written and the send resolves to `not_started`. Called once, so the caller can note when the request began.
+   * Says whether the request may begin: the wake has come and the lease holds. The channel asks once, in the tick in which
+   * it writes the request to the socket, so the caller can note when the request began. When the answer is false, the
+   * channel writes nothing and the send resolves to `not_started`.
    */
   readonly mayStart: () => boolean;
-  /** Epoch milliseconds by the database's clock: this machine's own may be wrong, and the provider would mind. */
+  /** Epoch milliseconds by the database's clock, because this machine's own may be wrong and a provider checks timestamps. */
   readonly now: () => number;
 }
 
 /**
- * How messages leave. One per kind of provider. `Prepared` is a payload that was parsed and made ready before its instant.
- * Nothing here throws for what a provider does: outcomes are values.
+ * How messages leave, one channel per kind of provider. `Prepared` is a payload that was parsed and made ready before its
+ * instant. A channel throws for nothing that a provider does, because outcomes are values.
  */
 export interface Channel<Prepared = unknown> {
   readonly name: string;
@@ -31,7 +32,7 @@ export interface Channel<Prepared = unknown> {
   /** The host whose slots an attempt takes, e.g. `https://example.com`. */
   readonly hostOf: (prepared: Prepared) => string;
   /**
-   * Where sending again is not harmless, an answer that does not rule out that the message was taken is `unknown`: an
+   * Where sending again is not harmless, an answer that does not rule out that the message was accepted is `unknown`: an
    * error of the provider's is not a `retry` there.
    */
   readonly send: (prepared: Prepared, attempt: AttemptContext) => Promise<Outcome | 'not_started'>;

@@ -4,13 +4,29 @@ import { BadRecord, reasonOf } from '../topology/core/errors';
 import type { Due } from '../topology/streams';
 import type { Channel } from './channel';
 import type { ClaimRow, SendRow } from './send-rows';
-import type { Lane, Resource } from './slots/line';
+import type { Lane } from './slots/line';
+import type { SlotRow } from './slots/slot-row';
 
-/** What an object around a payload costs in memory, roughly. */
-const OVERHEAD = 1_000;
+/** What the objects around a payload take of memory, roughly. */
+const OVERHEAD_BYTES = 1_000;
 
-/** A row in the hands of the bolt, from its prefetch until its outcome is written. Times are by the database's clock. */
-export interface HeldRow extends ClaimRow {
+/**
+ * A row in the hands of the bolt, from its prefetch until it is dropped or its outcome is written. Times are epoch
+ * milliseconds by the database's clock.
+ *
+ * | state     | who has it                    | fields that say so                     | what moves it on                                    |
+ * |-----------|-------------------------------|----------------------------------------|-----------------------------------------------------|
+ * | held      | HeldRows, the queue `toClaim` | `queue` 0; `inLine` while without room | its wake and room: claiming; 30 s too late: dropped |
+ * | claiming  | HeldRows, a batch of Claimer  | `claimPool` if it takes a pool's slot  | won: claimed; not won: held again, or dropped       |
+ * | unsettled | HeldRows, its list            | `unsureUntil` above 0                  | `unsureUntil`: read again; won: claimed, or dropped |
+ * | claimed   | ClaimedRows, `toStart`        | `queue` 1; `inLine` while without room | its wake and room: sending; 10 s without: unwritten |
+ * | sending   | Attempts                      | `pool` if it takes a pool's slot       | its outcome: unwritten; not started: claimed        |
+ * | unwritten | WriteBack                     | `queue`, no slot is taken              | the write-back: out of the bolt's hands             |
+ *
+ * A row that is dropped is out of the bolt's hands at once. Its tuple is acked when it is claimed or dropped. `revoked` says
+ * that the partition of the tuple belongs to another task: such a row is forgotten, without an ack, unless it is claimed.
+ */
+export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
   readonly account: string;
   readonly wakeAt: number;
   /** Claims of this plan before this one. */
@@ -24,21 +40,11 @@ export interface HeldRow extends ClaimRow {
   readonly contentHash: string;
   /** Of memory, roughly. */
   readonly bytes: number;
-  readonly lane: Lane;
-  /** When it is to be looked at: at its wake, or later after a claim that failed. Queues are ordered by it. */
-  readonly at: number;
   delivery: Delivery<Due>;
   /** Its partition belongs to another task now. */
   revoked: boolean;
-  /** Since when it could have gone on in this phase: its wake, or when it came into it. */
+  /** Since when it could have proceeded in its state: its wake, or when it came into the state. */
   since: number;
-  /** The queue that it waits in: 0 to be claimed, 1 to be started. */
-  queue: 0 | 1 | undefined;
-  /** It waits in its lane's line for room, not for its time alone. */
-  inLine: boolean;
-  /** What it takes a slot from besides its account and host, while claimed and while in flight. */
-  claimPool: Resource | undefined;
-  pool: Resource | undefined;
   /** Claims in a row that did not win it though it still waits. */
   readonly misses: number;
   /**
@@ -48,11 +54,7 @@ export interface HeldRow extends ClaimRow {
   readonly unsureUntil: number;
 }
 
-export function isBefore(one: HeldRow, other: HeldRow): boolean {
-  return one.at === other.at ? one.id < other.id : one.at < other.at;
-}
-
-/** A payload, made ready; what is wrong with it is data, whatever the channel threw. */
+/** A payload, made ready. What is wrong with it is data, whatever the channel threw. */
 export interface Content {
   readonly prepared: unknown;
   readonly defect: string | undefined;
@@ -75,7 +77,7 @@ export function contentOf(channel: Channel, row: SendRow): Content {
 export function heldRow(
   row: SendRow & { readonly wakeAt: number },
   content: Content,
-  lane: Lane,
+  lane: Lane<HeldRow>,
   delivery: Delivery<Due>,
   now: number,
 ): HeldRow {
@@ -91,7 +93,7 @@ export function heldRow(
     prepared: content.prepared,
     defect: content.defect,
     contentHash: hash('sha256', row.payload),
-    bytes: OVERHEAD + row.payload.length,
+    bytes: OVERHEAD_BYTES + row.payload.length,
     lane,
     at: row.wakeAt,
     delivery,
@@ -106,15 +108,15 @@ export function heldRow(
   };
 }
 
-/** The same row, to be looked at again after a claim that did not win it. */
+/** The same row, to be claimed again at the time `at` after a claim that did not win it. */
 export function heldAgain(row: HeldRow, at: number, unsureUntil: number): HeldRow {
   return { ...row, at: Math.max(row.wakeAt, at), misses: row.misses + 1, unsureUntil };
 }
 
 /**
- * Puts the new delivery in place of the old one, which must not hold back the group: two tuples of one message are two
- * offsets, and a log that has lost records is read again from its beginning, the same offsets in the same generation.
- * After a rebalance the old ack is void and giving it does nothing.
+ * Puts the new delivery in place of the old one. The old one is acked, because it must not hold back the group: two tuples
+ * of one message are two offsets, and a log that has lost records is read again from its beginning, the same offsets in the
+ * same generation. After a rebalance the old ack is void and calling it does nothing.
  */
 export function replaceDelivery(old: Delivery<Due>, next: Delivery<Due>): Delivery<Due> {
   old.ack();

@@ -6,11 +6,13 @@ import type { RetryPolicy } from '../topology/core/retry-policy';
 import type { Gauges } from '../topology/gauges';
 import type { Due } from '../topology/streams';
 import type { Channel } from './channel';
+import { ClaimAhead } from './claim/claim-ahead';
 import { ClaimPlanner } from './claim/claim-planner';
 import { Claimer } from './claim/claimer';
 import { HeldRows } from './claim/held-rows';
 import { Prefetch } from './claim/prefetch';
 import type { HeldRow } from './held-row';
+import { InHand } from './in-hand';
 import { RetryUntilDone } from './retry-until-done';
 import { ClaimedRows } from './send/claimed-rows';
 import type { SendRow, SendRows } from './send-rows';
@@ -44,18 +46,28 @@ export interface SendBoltOptions {
   readonly databaseClock: DatabaseClock;
   /** In [0, 1), for jitter. */
   readonly random: () => number;
-  /** What could not be done, and why. It is tried again where that helps. */
+  /** Takes what could not be done, and why. It is tried again where that helps. */
   readonly onError: (what: string, error: unknown) => void;
 }
 
-/** While anything waits, the clock and the lease are looked at this often: both move by messages from elsewhere. */
-const LOOK = 100;
-const SWEEP = 1_000;
-/** Claims' worth of outcomes that may be unwritten before claims stop, so that a slow database is not outrun. */
-const UNWRITTEN_BATCHES = 40;
+/** While anything waits, the clock and the lease are looked at this often, because both move by messages from elsewhere. */
+const LOOK_EVERY_MS = 100;
+const SWEEP_EVERY_MS = 1_000;
+/** Claims stop while so many full batches of outcomes are unwritten, so that a slow database is not outrun. */
+const MAX_UNWRITTEN_BATCHES = 40;
 
 /**
- * Sends the messages of one channel at their wake.
+ * Sends the messages of one channel at their wake. A message passes five stages here:
+ *
+ *     prefetch ──▶ hold ──▶ claim ──▶ send ──▶ write back
+ *
+ *     prefetch     claim/prefetch       reads the rows of tuples in batches
+ *     hold         claim/held-rows      keeps them in wake order until they may be claimed
+ *     claim        claim/claim-planner  decides which rows are claimed when; claim/claimer claims them, and the tuple is acked
+ *     send         send/claimed-rows    starts claimed rows at their wake; send/attempts makes the request
+ *     write back   send/write-back      writes outcomes to the row and to the ledger, in batches
+ *
+ * `slots` decides who may claim and start how much, and owns the queues of both. `in-hand` counts all rows of all stages.
  *
  * 1. *No request without a committed claim on the row, in the very version that was read.*
  * 2. *Never early*: the request starts at or after the wake by the database's clock.
@@ -64,98 +76,75 @@ const UNWRITTEN_BATCHES = 40;
  * 5. *One slow account, host or provider holds nobody else.*
  */
 export class SendBolt implements Bolt<Due> {
-  private readonly slots: SendSlots;
+  private readonly slots: SendSlots<HeldRow>;
+  private readonly inHand: InHand;
+  private readonly ahead: ClaimAhead;
   private readonly persistence: RetryUntilDone;
   private readonly prefetch: Prefetch;
-  private readonly holding: HeldRows;
-  private readonly claiming: ClaimPlanner;
-  private readonly sending: ClaimedRows;
+  private readonly held: HeldRows;
+  private readonly claimed: ClaimedRows;
+  private readonly planner: ClaimPlanner;
   private timer: { readonly at: number; readonly timer: Timer } | undefined;
   private sweeper: Timer | undefined;
   private closed = false;
-  /** Set while draining: called when nothing is under way. */
+  /** Set while the bolt drains. Called when nothing is under way any more. */
   private drained: (() => void) | undefined;
 
   constructor(private readonly options: SendBoltOptions) {
-    const { channel, settings, rows, lease, clock, onError } = options;
-    const { session } = lease;
-    const blind = channel.class === 'blind';
-    const slots = new SendSlots({ ...settings, exact: blind });
-    const persistence = new RetryUntilDone(options);
-    this.slots = slots;
-    this.persistence = persistence;
-    this.prefetch = new Prefetch({ rows, persistence, onRead: (found, asked) => this.read(found, asked) });
-    this.sending = new ClaimedRows({
-      ...options,
-      slots,
-      persistence,
-      backlog: UNWRITTEN_BATCHES * settings.claimBatch,
-      claimsWait: () => this.holding.ready(options.databaseClock.earliest()) > 0,
-      onFreed: (row) => this.freed(row),
-      onQuick: (host) => {
-        this.sending.wakeHost(host);
-        this.holding.wakeHost(host);
-      },
-      onEnded: () => this.goOn(),
-      onDone: (done) => this.done(done),
-    });
-    this.holding = new HeldRows({
-      ...options,
-      slots,
-      leadMs: settings.leadMs,
-      claimAheadMaxMs: blind ? 0 : settings.claimAheadMaxMs,
-      isClaimed: (id, version) => this.sending.has(id, version),
-    });
-    const { ahead } = this.holding;
-    const measured = (count: number, elapsed: number, trip: number) => ahead.measured(count, elapsed, trip);
-    this.claiming = new ClaimPlanner({
-      ...options,
-      slots,
-      holding: this.holding,
-      sending: this.sending,
-      claims: new Claimer({ rows, session, persistence, clock, measured, onError }),
-      onClaimed: () => this.pump(),
-    });
+    const { channel, settings, lease } = options;
+    const isBlind = channel.class === 'blind';
+    this.slots = new SendSlots({ ...settings, exact: isBlind });
+    this.inHand = new InHand(this.slots);
+    this.ahead = new ClaimAhead(isBlind ? 0 : settings.claimAheadMaxMs);
+    this.persistence = new RetryUntilDone(options);
+    const advance = () => this.advance();
+    const { slots, inHand, ahead, persistence } = this;
+    const shared = { ...options, slots, inHand, ahead, persistence, advance };
+    this.prefetch = new Prefetch({ ...shared, onRead: (found, asked) => this.read(found, asked) });
+    this.held = new HeldRows({ ...shared, leadMs: settings.leadMs });
+    this.claimed = new ClaimedRows({ ...shared, maxUnwritten: MAX_UNWRITTEN_BATCHES * settings.claimBatch });
+    const claimer = new Claimer({ ...shared, session: lease.session });
+    this.planner = new ClaimPlanner({ ...shared, held: this.held, claimed: this.claimed, claimer });
   }
 
   async open(): Promise<void> {
-    this.sweeper = this.options.clock.after(SWEEP, () => this.sweep());
+    this.sweeper = this.options.clock.after(SWEEP_EVERY_MS, () => this.sweep());
   }
 
   execute(deliveries: readonly Delivery<Due>[]): void {
     if (this.drained !== undefined || this.closed) return;
     for (const delivery of deliveries) {
-      if (!this.holding.again(delivery)) this.prefetch.add(delivery);
+      if (!this.held.again(delivery)) this.prefetch.add(delivery);
     }
     this.prefetch.go();
   }
 
   hasRoom(): boolean {
     const { maxHeld, maxHeldBytes } = this.options.settings;
-    return this.holding.inHand + this.prefetch.size < maxHeld && this.holding.bytes < maxHeldBytes;
+    return this.inHand.rows + this.prefetch.size < maxHeld && this.inHand.bytes < maxHeldBytes;
   }
 
   revoked(partitions: readonly number[]): void {
     const set = new Set(partitions);
     this.prefetch.forget(set);
-    this.holding.revoke(set);
+    this.held.revoke(set);
   }
 
   drain(): Promise<void> {
     return new Promise((resolve) => {
-      // What is only held is not acked, so it comes to whoever has the partition next.
+      // What is only held is not acked, so it comes to whichever task has the partition next.
       this.drained = resolve;
       this.prefetch.forget();
-      this.holding.revoke();
-      this.sending.hurry();
-      this.pump();
+      this.held.revoke();
+      this.claimed.hurry();
+      this.advance();
     });
   }
 
   async close(): Promise<void> {
     this.closed = true;
     this.persistence.end();
-    this.sending.close();
+    this.claimed.close();
     this.sweeper?.cancel();
     this.timer?.timer.cancel();
     this.timer = undefined;
@@ -163,21 +152,21 @@ export class SendBolt implements Bolt<Due> {
 
   gauges(): Gauges {
     return {
-      held: this.holding.size + this.prefetch.size,
-      held_bytes: this.holding.bytes,
-      claimed_waiting: this.sending.waiting,
+      held: this.held.size + this.prefetch.size,
+      held_bytes: this.inHand.bytes,
+      claimed_waiting: this.claimed.waiting,
       in_flight: this.slots.inFlight,
-      unwritten: this.sending.unwritten,
-      claim_ahead_ms: Math.round(this.claiming.ahead),
+      unwritten: this.claimed.unwritten,
+      claim_ahead_ms: Math.round(this.planner.aheadMs),
       slow_hosts: this.slots.slowHosts,
     };
   }
 
   private read(found: readonly SendRow[], asked: ReadonlyMap<number, Delivery<Due>>): void {
     if (this.drained !== undefined || this.closed) return;
-    const accounts = this.holding.take(found, asked);
+    const accounts = this.held.take(found, asked);
     if (accounts.size > 0) void this.warm([...accounts]);
-    this.pump();
+    this.advance();
   }
 
   /** A help, not a condition: the channel loads what it lacks when it sends. */
@@ -189,61 +178,48 @@ export class SendBolt implements Bolt<Due> {
     }
   }
 
-  /** Everything that can go on goes on, and is looked at again in time. */
-  private pump(): void {
+  /**
+   * Starts and claims whatever can proceed now, then sets the timer for the next moment at which that changes by itself.
+   */
+  private advance(): void {
     if (this.closed) return;
-    this.arm(this.goOn());
-  }
-
-  /** @returns the time, by the database's clock */
-  private goOn(): number {
     const now = this.options.databaseClock.earliest();
-    if (this.closed) return now;
-    this.sending.start(now);
-    if (this.drained === undefined) this.claiming.go(now);
+    this.claimed.start(now);
+    if (this.drained === undefined) this.planner.claimAll(now);
     else this.finishDrain();
-    return now;
-  }
-
-  private freed(row: HeldRow): void {
-    this.sending.wake(row);
-    this.holding.wake(row);
-  }
-
-  private done(rows: readonly HeldRow[]): void {
-    for (const row of rows) this.holding.release(row);
-    this.pump();
+    this.setTimer(now);
   }
 
   private finishDrain(): void {
-    if (!this.options.lease.holds()) this.sending.giveUp();
-    if (this.claiming.idle && this.sending.size === 0 && this.sending.unwritten === 0) this.drained?.();
+    if (!this.options.lease.holds()) this.claimed.giveUp();
+    if (this.planner.idle && this.claimed.idle) this.drained?.();
   }
 
   private sweep(): void {
     const { clock, databaseClock } = this.options;
     const now = databaseClock.earliest();
-    const unsettled = this.holding.sweep(now);
-    if (unsettled.length > 0) void this.claiming.recall(unsettled);
-    this.sending.sweep(now);
+    const unsettled = this.held.sweep(now);
+    if (unsettled.length > 0) void this.planner.recall(unsettled);
+    this.claimed.sweep(now);
     this.slots.prune(clock.monotonic());
-    this.pump();
-    this.sweeper = clock.after(SWEEP, () => this.sweep());
+    this.advance();
+    this.sweeper = clock.after(SWEEP_EVERY_MS, () => this.sweep());
   }
 
-  private arm(now: number): void {
-    if (this.holding.size === 0 && this.sending.waiting === 0) return;
-    let delay = LOOK;
-    for (const at of [this.sending.nextAt, this.holding.nextAt, this.holding.ahead.beginsAt(now)]) {
-      if (at !== undefined && at > now) delay = Math.min(delay, at - now);
+  /** @param now by the database's clock */
+  private setTimer(now: number): void {
+    if (this.held.size === 0 && this.claimed.waiting === 0) return;
+    let delayMs = LOOK_EVERY_MS;
+    for (const at of [this.claimed.nextAt, this.held.nextAt, this.ahead.beginsAt(now)]) {
+      if (at !== undefined && at > now) delayMs = Math.min(delayMs, at - now);
     }
     const { clock } = this.options;
-    const at = clock.monotonic() + delay;
+    const at = clock.monotonic() + delayMs;
     if (this.timer !== undefined && this.timer.at <= at) return;
     this.timer?.timer.cancel();
-    const timer = clock.after(delay, () => {
+    const timer = clock.after(delayMs, () => {
       this.timer = undefined;
-      this.pump();
+      this.advance();
     });
     this.timer = { at, timer };
   }

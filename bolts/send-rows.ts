@@ -47,28 +47,29 @@ export interface AttemptResult {
 export interface Unwritten {
   readonly id: number;
   readonly reason: string;
-  /** True when it should be handed in again. */
+  /** True when it should be written again later. */
   readonly again: boolean;
 }
 
-/** The bolt's view of the table. Every call throws Unavailable when the database does not answer. */
+/** What the bolt does with the table. Every call throws Unavailable when the database does not answer. */
 export interface SendRows {
   /** Rows by id, in no particular order; ids that do not exist are missing from the answer. */
   read(ids: readonly number[]): Promise<SendRow[]>;
 
   /**
-   * One conditional UPDATE to `sending` for the session, attempts + 1, of those rows that are `scheduled`, unchanged since
-   * they were read, and wake at most `ahead` milliseconds from the database's now.
-   * Rows locked by somebody else are left out and not waited for beyond a second.
-   * @returns how many rows were won. When fewer than asked, or after an error, `read` tells which: state `sending` with this session.
+   * Claims rows in one conditional UPDATE: to `sending` for the session, attempts + 1, of those that are `scheduled`,
+   * unchanged since they were read, and wake at most `aheadMs` after the database's now. A row that another transaction
+   * has locked is waited for up to a second and then left out.
+   * @returns how many rows were won. When that is fewer than given, or after an error, `read` shows which: their state is
+   * `sending` and their session is this one.
    */
-  claim(session: string, rows: readonly ClaimRow[], ahead: number): Promise<number>;
+  claim(session: string, rows: readonly ClaimRow[], aheadMs: number): Promise<number>;
 
   /**
    * Writes the ledger and settles the rows that the session still owns in that version, in one transaction. Repeating it
-   * is harmless. A delivered attempt whose claim was lost settles the row if it is in doubt. A row that cannot be written
-   * does not hold the others: it is found by bisection and returned. `again`: another transaction holds it, so the result
-   * must be handed in again; otherwise it can never be written as it is.
+   * is harmless. A delivered attempt whose claim was lost settles the row if it is in doubt. A result that cannot be
+   * written does not hold the others: it is found by bisection and returned. `again` says that another transaction has the
+   * row locked, so the result must be written again later; otherwise it can never be written as it is.
    */
   writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]>;
 }

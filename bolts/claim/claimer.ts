@@ -2,43 +2,42 @@ import type { Clock } from '../../topology/core/clock';
 import type { HeldRow } from '../held-row';
 import type { RetryUntilDone } from '../retry-until-done';
 import type { SendRow, SendRows } from '../send-rows';
+import type { ClaimAhead } from './claim-ahead';
 
 export interface ClaimerOptions {
   readonly rows: SendRows;
   readonly session: string;
   readonly persistence: RetryUntilDone;
   readonly clock: Clock;
-  /** So many rows were claimed in so many milliseconds; the last claim took `trip` of them or more. */
-  readonly measured: (rows: number, elapsed: number, trip: number) => void;
+  /** Is given the measured rate of claims. */
+  readonly ahead: ClaimAhead;
   readonly onError: (what: string, error: unknown) => void;
 }
 
-/** What became of a batch: every row is in exactly one of the lists, or in none when the bolt was closed meanwhile. */
+/** What became of a batch. Every row is in exactly one of the lists, or in none when the bolt was closed meanwhile. */
 export interface Claimed {
   readonly won: readonly HeldRow[];
-  /** Not won: as the table has them now; undefined when deleted. */
+  /** Rows that were not won, and as the table has them now; undefined when deleted. */
   readonly others: readonly { readonly row: HeldRow; readonly now: SendRow | undefined }[];
-  /** No answer came to the claim itself, so it may take effect later than the rows were read. */
+  /** No answer came to the claim itself, so it may take effect after the rows were read. */
   readonly unsure: boolean;
 }
 
-/** Claims at a time. The second goes on while the first waits for a row that somebody has locked. */
-const AT_A_TIME = 2;
-/** Smaller batches say more of the round trip than of the rate. */
-const MEASURED = 50;
+/** The second claim proceeds while the first waits for a row that an application has locked. */
+const MAX_CLAIMS_AT_A_TIME = 2;
+/** Fewer rows are not measured, because they say more of the round trip than of the rate. */
+const MIN_MEASURED_ROWS = 50;
 
 /**
- * Makes rows ours.
+ * Claims rows.
  *
  * 1. *Won is only what the database says*: by the count when it equals the batch, else by reading each row: `sending`, by
- *    this session, in this version. A lost answer is asked for until it comes.
+ *    this session, in this version. After a lost answer the rows are read until they are answered.
  * 2. *Ids sorted, none twice*, so that two claims never wait for each other in a circle.
  */
 export class Claimer {
   inFlight = 0;
-  /** Rows in them. */
-  rows = 0;
-  /** Since the last measurement, or the first claim after a rest, monotonic milliseconds. */
+  /** When the last measurement was made, or the first claim after a rest began, monotonic milliseconds. */
   private since = 0;
   /** Rows claimed since then. */
   private answered = 0;
@@ -46,33 +45,31 @@ export class Claimer {
   constructor(private readonly options: ClaimerOptions) {}
 
   get free(): boolean {
-    return this.inFlight < AT_A_TIME;
+    return this.inFlight < MAX_CLAIMS_AT_A_TIME;
   }
 
-  /** @param ahead milliseconds from now to the last wake among them; 0 when all have woken */
-  async claim(batch: readonly HeldRow[], ahead: number): Promise<Claimed> {
+  /** @param aheadMs from now to the last wake among the rows; 0 when all have woken */
+  async claim(batch: readonly HeldRow[], aheadMs: number): Promise<Claimed> {
     const { rows, session, clock, onError } = this.options;
     if (this.inFlight++ === 0) {
       this.since = clock.monotonic();
       this.answered = 0;
     }
-    this.rows += batch.length;
     let won: number | undefined;
     try {
       const sent = clock.monotonic();
       const sorted = batch.toSorted((one, other) => one.id - other.id);
-      won = await rows.claim(session, sorted, ahead);
+      won = await rows.claim(session, sorted, aheadMs);
       this.measure(batch.length, sent);
     } catch (error) {
       onError('claim', error);
     }
     const claimed = won === batch.length ? { won: batch, others: [], unsure: false } : await this.ask(batch, won);
     this.inFlight--;
-    this.rows -= batch.length;
     return claimed;
   }
 
-  /** Asks what became of rows whose claim was not answered and can take effect no more. */
+  /** Reads what became of rows whose claim was not answered and can take effect no more. */
   async recall(batch: readonly HeldRow[]): Promise<Claimed> {
     this.inFlight++;
     const claimed = await this.ask(batch, 0);
@@ -100,8 +97,8 @@ export class Claimer {
     const now = this.options.clock.monotonic();
     this.answered += rows;
     // Two answers in one moment are one measurement.
-    if (this.answered < MEASURED || now - this.since < 1) return;
-    this.options.measured(this.answered, now - this.since, now - sent);
+    if (this.answered < MIN_MEASURED_ROWS || now - this.since < 1) return;
+    this.options.ahead.measured(this.answered, now - this.since, now - sent);
     this.since = now;
     this.answered = 0;
   }

@@ -4,55 +4,48 @@ import type { Pauses } from '../../topology/core/pauses';
 import { backOff } from '../../topology/core/retry-policy';
 import type { Due } from '../../topology/streams';
 import type { Channel } from '../channel';
-import { type Content, contentOf, type HeldRow, heldAgain, heldRow, replaceDelivery } from '../held-row';
+import { contentOf, type HeldRow, heldAgain, replaceDelivery } from '../held-row';
+import type { InHand } from '../in-hand';
 import type { SendRow } from '../send-rows';
-import { TO_CLAIM } from '../slots/line';
-import type { Host } from '../slots/resources';
 import type { SendSlots } from '../slots/send-slots';
-import { WakeQueue } from '../slots/wake-queue';
-import { ClaimAhead } from './claim-ahead';
+import type { WakeQueue } from '../slots/wake-queue';
+import type { ClaimAhead } from './claim-ahead';
 
 export interface HeldRowsOptions {
   readonly channel: Channel;
-  readonly slots: SendSlots;
+  readonly inHand: InHand;
+  readonly slots: SendSlots<HeldRow>;
+  readonly ahead: ClaimAhead;
   readonly pauses: Pauses;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
   readonly random: () => number;
-  /** How long before its wake a message is emitted, milliseconds. */
+  /** How long before its wake a message is emitted. */
   readonly leadMs: number;
-  readonly claimAheadMaxMs: number;
-  /** The message is claimed in this version and not written yet. */
-  readonly isClaimed: (id: number, version: number) => boolean;
 }
 
-/** How long past its time a row waits for its account or host before its tuple is dropped. Milliseconds. */
-const SATURATED = 30_000;
-/** How long a claim whose answer was lost may still take effect. Milliseconds. */
-const UNSURE = 15_000;
-/** When a row that a claim left out is claimed again: somebody had it locked. Milliseconds. */
-const MISSED = { maxAttempts: Number.POSITIVE_INFINITY, base: 50, cap: 1_000 };
+/** How long past its time a row waits for its account or origin before its tuple is dropped. */
+const MAX_WAIT_MS = 30_000;
+/** How long a claim whose answer was lost may still take effect. */
+const UNSURE_MS = 15_000;
+/** When a row that a claim left out, because somebody had it locked, is claimed again. */
+const MISSED_BACK_OFF = { maxAttempts: Number.POSITIVE_INFINITY, base: 50, cap: 1_000 };
 
 /**
  * Prefetched rows, by id and in wake order, until they are claimed or dropped.
  *
- * 1. *The row as read counts, never the tuple*: what is not waiting any more, or wakes later than the leadMs, is dropped.
+ * 1. *The row as read counts, never the tuple*: a row that does not wait any more, or wakes later than the lead, is dropped.
  * 2. *A tuple is acked when its row is claimed or dropped*, and not before.
  */
 export class HeldRows {
-  readonly ahead: ClaimAhead;
-  /** Rows in the hands of the bolt, claimed ones as well, and the memory they take. */
-  inHand = 0;
-  bytes = 0;
-  private readonly toClaim: WakeQueue;
+  private readonly toClaim: WakeQueue<HeldRow>;
   /** Held or being claimed. */
   private readonly rows = new Map<number, HeldRow>();
-  /** Not to be claimed any more, once it is known that an earlier claim did not take effect. */
+  /** Rows that are not to be claimed any more, and whose earlier claim may still take effect. */
   private unsettled: HeldRow[] = [];
 
   constructor(private readonly options: HeldRowsOptions) {
-    this.ahead = new ClaimAhead(options.claimAheadMaxMs);
-    this.toClaim = new WakeQueue(TO_CLAIM, options.slots);
+    this.toClaim = options.slots.toClaim;
   }
 
   get size(): number {
@@ -61,11 +54,6 @@ export class HeldRows {
 
   get nextAt(): number | undefined {
     return this.toClaim.nextAt();
-  }
-
-  /** Rows that could be claimed and sent now if there were slots; an upper bound. */
-  ready(now: number): number {
-    return this.toClaim.readyAt(now);
   }
 
   /** @returns true when the row is at hand and the tuple says nothing new */
@@ -82,22 +70,22 @@ export class HeldRows {
   }
 
   /**
-   * Takes rows as read; those that do not wait any more are dropped.
-   * @param asked the tuples that asked for them, by id
+   * Takes rows as read, and drops those that do not wait any more.
+   * @param asked the tuples for which they were read, by id
    * @returns the accounts of the rows that are held now
    */
   take(rows: readonly SendRow[], asked: ReadonlyMap<number, Delivery<Due>>): Set<string> {
-    const { databaseClock, channel, leadMs, isClaimed } = this.options;
+    const { databaseClock, channel, inHand, leadMs } = this.options;
     const now = databaseClock.earliest();
     const accounts = new Set<string>();
     for (const row of rows) {
       const delivery = asked.get(row.id);
       if (delivery === undefined) continue;
       const { version, wakeAt } = delivery.tuple.value;
-      // The spout's clock may be ahead: what it was right about is kept even if it is early.
-      const early = row.version === version && row.wakeAt === wakeAt ? 2 * leadMs + 5_000 : leadMs;
-      if (!this.waits(row, early) || isClaimed(row.id, row.version)) continue;
-      this.hold(row, contentOf(channel, row), delivery, now);
+      // The spout's clock may be ahead. A row about which its tuple is right is kept even if the tuple is early.
+      const maxEarlyMs = row.version === version && row.wakeAt === wakeAt ? 2 * leadMs + 5_000 : leadMs;
+      if (!this.waits(row, maxEarlyMs) || inHand.isClaimed(row.id, row.version)) continue;
+      this.put(inHand.take(row, contentOf(channel, row), delivery, now));
       accounts.add(row.account);
     }
     for (const [id, { ack }] of asked) if (!this.rows.has(id)) ack();
@@ -106,15 +94,15 @@ export class HeldRows {
 
   /**
    * Takes out rows to be claimed, in wake order.
-   * @param batch gets them
+   * @param batch gets them, up to `maxRows`
    * @param until their wake at the latest
    */
-  takeInto(batch: HeldRow[], until: number, most: number): void {
-    const { pauses, channel, slots } = this.options;
-    while (batch.length < most) {
+  takeInto(batch: HeldRow[], until: number, maxRows: number): void {
+    const { pauses, channel, slots, ahead } = this.options;
+    while (batch.length < maxRows) {
       const row = this.toClaim.next(until);
       if (row === undefined) return;
-      this.ahead.remove(row.at);
+      ahead.remove(row.at);
       if (!pauses.paused(channel.name, row.account)) {
         slots.reserve(row);
         batch.push(row);
@@ -126,7 +114,7 @@ export class HeldRows {
     }
   }
 
-  /** The row was won: its tuple is dealt with. */
+  /** The row was won, so its tuple is acked. */
   won(row: HeldRow): void {
     this.rows.delete(row.id);
     row.delivery.ack();
@@ -134,41 +122,32 @@ export class HeldRows {
 
   /** The row was not won. @param current as it is now; @param unsure the claim may still take effect */
   lost(row: HeldRow, current: SendRow | undefined, unsure: boolean): void {
-    const { databaseClock, channel, clock, leadMs, random } = this.options;
-    const unsureUntil = unsure ? clock.monotonic() + UNSURE : row.unsureUntil;
+    const { databaseClock, channel, inHand, clock, leadMs, random } = this.options;
+    const unsureUntil = unsure ? clock.monotonic() + UNSURE_MS : row.unsureUntil;
     if (row.revoked && unsureUntil === 0) this.letGo(row);
     else if (!this.waits(current, leadMs)) this.drop(row);
     else if (current.version === row.version && current.updatedAt === row.updatedAt) {
-      this.holdAgain(row, unsureUntil, backOff(MISSED, row.misses + 1, random()));
+      const delayMs = backOff(MISSED_BACK_OFF, row.misses + 1, random());
+      this.put(heldAgain(row, databaseClock.earliest() + delayMs, unsureUntil));
     } else {
       this.letGo(row);
-      this.hold(current, contentOf(channel, current), row.delivery, databaseClock.earliest());
+      this.put(inHand.take(current, contentOf(channel, current), row.delivery, databaseClock.earliest()));
     }
   }
 
-  /** Something of the row's lane ended. */
-  wake(row: HeldRow): void {
-    if (this.toClaim.ready === this.toClaim.size) return;
-    for (const resource of this.options.slots.resourcesOf(row.lane)) this.toClaim.wake(resource);
-  }
-
-  wakeHost(host: Host): void {
-    this.toClaim.wakeHost(host);
-  }
-
-  /** The row is held no more and its tuple is dealt with. */
+  /** The row is held no more, and its tuple is acked. */
   drop(row: HeldRow): void {
     this.letGo(row);
     row.delivery.ack();
   }
 
   /**
-   * Drops what its account or host keeps waiting too long: reconcile brings it back.
-   * @returns rows that would be dropped, were it not for a claim whose answer was lost: it may have taken effect by now
+   * Drops rows that waited too long for their account or origin, because reconcile brings them back.
+   * @returns rows to be dropped whose earlier claim may have taken effect, though its answer was lost
    */
   sweep(now: number): readonly HeldRow[] {
     for (const row of this.toClaim.parked()) {
-      if (now - row.since <= SATURATED) continue;
+      if (now - row.since <= MAX_WAIT_MS) continue;
       if (row.unsureUntil > 0) {
         this.takeOut(row);
         this.unsettled.push(row);
@@ -191,43 +170,20 @@ export class HeldRows {
     }
   }
 
-  /** The row is out of the bolt's hands. */
-  release(row: HeldRow): void {
-    this.inHand--;
-    this.bytes -= row.bytes;
-    this.options.slots.leave(row.lane);
-  }
-
-  private waits(row: SendRow | undefined, early: number): row is SendRow & { readonly wakeAt: number } {
+  private waits(row: SendRow | undefined, maxEarlyMs: number): row is SendRow & { readonly wakeAt: number } {
     if (row?.state !== 'scheduled' || row.wakeAt === null || row.channel !== this.options.channel.name) return false;
     // While nothing is known of the database's clock this is -Infinity, and everything is kept.
-    return row.wakeAt - this.options.databaseClock.latest() <= early;
+    return row.wakeAt - this.options.databaseClock.latest() <= maxEarlyMs;
   }
 
   private isUnsure(row: HeldRow): boolean {
     return row.unsureUntil > this.options.clock.monotonic();
   }
 
-  private hold(
-    row: SendRow & { readonly wakeAt: number },
-    content: Content,
-    delivery: Delivery<Due>,
-    now: number,
-  ): void {
-    const held = heldRow(row, content, this.options.slots.enter(row.account, content.host), delivery, now);
-    this.inHand++;
-    this.bytes += held.bytes;
-    this.put(held);
-  }
-
-  private holdAgain(row: HeldRow, unsureUntil: number, delay = 1_000): void {
-    this.put(heldAgain(row, this.options.databaseClock.earliest() + delay, unsureUntil));
-  }
-
   private put(row: HeldRow): void {
     this.rows.set(row.id, row);
     this.toClaim.add(row);
-    this.ahead.add(row.at);
+    this.options.ahead.add(row.at);
   }
 
   /** Takes a waiting row out. */
@@ -238,11 +194,11 @@ export class HeldRows {
 
   private takeOut(row: HeldRow): void {
     this.toClaim.remove(row);
-    this.ahead.remove(row.at);
+    this.options.ahead.remove(row.at);
   }
 
   private letGo(row: HeldRow): void {
     this.rows.delete(row.id);
-    this.release(row);
+    this.options.inHand.letGo(row);
   }
 }

@@ -7,14 +7,13 @@ import type { SendRow, SendRows } from '../send-rows';
 export interface PrefetchOptions {
   readonly rows: SendRows;
   readonly persistence: RetryUntilDone;
-  /** Rows as read, and the tuples that asked, by id; there may be tuples without a row, and rows without a tuple. */
+  /** Takes rows as read, and their tuples by id. A tuple may be without a row, and a row without a tuple. */
   readonly onRead: (rows: readonly SendRow[], asked: ReadonlyMap<number, Delivery<Due>>) => void;
 }
 
-/** Ids of one read. */
-const BATCH = 1_000;
+const MAX_IDS_PER_READ = 1_000;
 
-/** Reads the rows of tuples in batches: what comes while one read is on the way goes with the next. */
+/** Reads the rows of tuples in batches. Tuples that come while one read is on the way go with the next. */
 export class Prefetch {
   private readonly waiting = new Map<number, Delivery<Due>>();
   private reading = new Map<number, Delivery<Due>>();
@@ -30,7 +29,7 @@ export class Prefetch {
   add(delivery: Delivery<Due>): void {
     const { id } = delivery.tuple.value;
     const earlier = this.waiting.get(id) ?? this.reading.get(id);
-    // A row whose read is on the way is read again: the tuple may be about a plan that is newer than the answer.
+    // A row whose read is on the way is read again, because the tuple may be about a newer plan than the answer.
     this.reading.delete(id);
     this.waiting.set(id, earlier === undefined ? delivery : replaceDelivery(earlier, delivery));
   }
@@ -56,7 +55,7 @@ export class Prefetch {
       for (const [id, delivery] of this.waiting) {
         this.waiting.delete(id);
         this.reading.set(id, delivery);
-        if (ids.push(id) === BATCH) break;
+        if (ids.push(id) === MAX_IDS_PER_READ) break;
       }
       const answer = await persistence.until('read rows', () => rows.read(ids));
       if (answer === undefined) return;

@@ -20,16 +20,16 @@ export interface AttemptsOptions {
 
 /** How an attempt ended. */
 export type Ended =
-  | { readonly kind: 'result'; readonly result: AttemptResult; readonly verdict: Verdict; readonly elapsed: number }
+  | { readonly kind: 'result'; readonly result: AttemptResult; readonly verdict: Verdict; readonly elapsedMs: number }
   /** No request was made: the lease is out or the wake has not come, so it may be made later. */
   | { readonly kind: 'later' }
   /** No request was made, and the channel does not say why. */
   | { readonly kind: 'not_started' };
 
-/** Delays of rows that are given back without a request, milliseconds. */
-const GIVEN_BACK: RetryPolicy = { maxAttempts: Number.POSITIVE_INFINITY, base: 500, cap: 500 };
+/** Delays of rows that are given back without a request. */
+const GIVEN_BACK_OFF: RetryPolicy = { maxAttempts: Number.POSITIVE_INFINITY, base: 500, cap: 500 };
 
-/** One attempt at a time: from a claimed row to what is written down about it. */
+/** Makes attempts: from a claimed row to the result that is written. */
 export class Attempts {
   constructor(private readonly options: AttemptsOptions) {
     const { channel } = options;
@@ -39,8 +39,8 @@ export class Attempts {
   }
 
   /**
-   * The end of a claimed row for which no request may be made: its payload can never be sent, its attempts are used up
-   * (every one of them ended with its worker), or it is in doubt on a blind channel and no person wants it sent again.
+   * The result of a claimed row for which no request may be made: its payload can never be sent, its attempts are used up
+   * because each of them ended with its worker, or it is in doubt on a blind channel and no person wants it sent again.
    */
   withoutRequest(row: HeldRow): AttemptResult | undefined {
     if (row.defect === undefined && row.attempts < this.options.retry.maxAttempts && !this.isDoubtful(row)) {
@@ -60,7 +60,7 @@ export class Attempts {
 
   /** The row goes back as it was, for another worker or a later time. */
   givenBack(row: HeldRow, reason: string): AttemptResult {
-    const delay = backOff(GIVEN_BACK, 1, this.options.random());
+    const delay = backOff(GIVEN_BACK_OFF, 1, this.options.random());
     const settlement: Settlement = { state: 'scheduled', inDoubt: row.inDoubt, error: reason, delay, givenBack: true };
     return this.written(row, { kind: 'retry', reason }, settlement, null);
   }
@@ -95,7 +95,7 @@ export class Attempts {
       outcome = { kind: 'retry', reason: `looked up: ${this.bug('look up', row, error)}` };
     }
     const result = this.resultOf(row, outcome, true, null);
-    done({ kind: 'result', result, verdict: verdictOf(outcome), elapsed: clock.monotonic() - asked });
+    done({ kind: 'result', result, verdict: verdictOf(outcome), elapsedMs: clock.monotonic() - asked });
   }
 
   private send(row: HeldRow, inDoubt: boolean, done: (ended: Ended) => void): void {
@@ -103,7 +103,7 @@ export class Attempts {
     let startedAt: number | null = null;
     let begun = clock.monotonic();
     let refused = false;
-    // The last word: the channel asks in the tick of the write.
+    // The channel asks in the tick of the write, so nothing can change between this answer and the request.
     const mayStart = () => {
       const now = databaseClock.earliest();
       refused = now < row.wakeAt || !lease.holds();
@@ -125,7 +125,7 @@ export class Attempts {
     );
   }
 
-  /** A channel that throws at once is treated as one that rejects. */
+  /** A channel that throws is treated like one whose promise rejects. */
   private sent({ id, account, prepared }: HeldRow, mayStart: () => boolean): Promise<Outcome | 'not_started'> {
     try {
       const { now } = this;
@@ -140,20 +140,21 @@ export class Attempts {
     outcome: Outcome,
     inDoubt: boolean,
     startedAt: number | null,
-    elapsed: number,
+    elapsedMs: number,
     done: (ended: Ended) => void,
   ): void {
     const result = this.resultOf(row, outcome, inDoubt, startedAt);
-    done({ kind: 'result', result, verdict: verdictOf(outcome), elapsed });
+    done({ kind: 'result', result, verdict: verdictOf(outcome), elapsedMs });
   }
 
   private resultOf(row: HeldRow, outcome: Outcome, inDoubt: boolean, startedAt: number | null): AttemptResult {
     const { channel, retry, random } = this.options;
     const attempted = { channelClass: channel.class, attempts: row.attempts + 1, inDoubt };
     const settlement = settle(attempted, outcome, retry, this.now(), random());
-    // A lookup before then could find nothing and be wrong. A person may decide at any time, also before then.
-    const early = outcome.kind === 'unknown' || row.decided;
-    const waits = channel.class === 'lookup' && early && settlement.state === 'scheduled';
+    // A lookup that is made earlier could find nothing although the message is accepted afterwards. A person's decision may
+    // come that early too.
+    const isEarly = outcome.kind === 'unknown' || row.decided;
+    const waits = channel.class === 'lookup' && isEarly && settlement.state === 'scheduled';
     const delayed = waits ? { ...settlement, delay: Math.max(settlement.delay, channel.acceptedWithin) } : settlement;
     return this.written(row, outcome, delayed, startedAt);
   }
@@ -163,7 +164,7 @@ export class Attempts {
     return { id, version, wakeAt, contentHash, startedAt, finishedAt: this.now(), outcome, settlement };
   }
 
-  /** The database's clock, or this machine's while nothing is known of it: for records only. */
+  /** The database's clock, or this machine's while the database's is unknown. For records only. */
   private readonly now = (): number => {
     const now = this.options.databaseClock.earliest();
     return Number.isFinite(now) ? Math.floor(now) : this.options.clock.now();

@@ -7,44 +7,44 @@ export interface WriteBackOptions {
   readonly session: string;
   readonly persistence: RetryUntilDone;
   readonly clock: Clock;
-  /** Results that may be unwritten before nothing new should be claimed. */
-  readonly backlog: number;
-  /** Requests wait for a slot, and writing could wait for them without a risk. */
+  /** Results that may be unwritten before claims stop. */
+  readonly maxUnwritten: number;
+  /** Requests wait for a slot, and writing may wait for them without a risk. */
   readonly isCrowded: () => boolean;
   readonly onError: (what: string, error: unknown) => void;
-  /** These are written, or can never be. */
+  /** Takes results that are written, or can never be written. */
   readonly onWritten: (results: readonly AttemptResult[]) => void;
 }
 
-const BATCH = 500;
-/** How long a result may wait for company, milliseconds. */
-const LINGER = 100;
-/** How long it may wait in a crowd, milliseconds. */
-const CROWDED_LINGER = 1_000;
-/** Batches on the way at a time: the second goes on while the first waits for a row that somebody has locked. */
-const AT_A_TIME = 2;
-/** When a row that somebody has locked is tried again, milliseconds. */
-const LOCKED = 250;
+const MAX_ROWS_PER_BATCH = 500;
+/** How long a result may wait for others to be written with it. */
+const LINGER_MS = 100;
+/** The same, while requests are crowded. */
+const CROWDED_LINGER_MS = 1_000;
+/** The second batch is written while the first waits for a row that an application has locked. */
+const MAX_BATCHES_AT_A_TIME = 2;
+/** When the result of a row that an application has locked is written again. */
+const LOCKED_RETRY_MS = 250;
 
 /**
- * Writes down what came of attempts.
+ * Writes the results of attempts.
  *
- * 1. *A result is kept until it is written*: while the database is away it is tried again. What is unwritten is bounded by
- *    what was claimed, because claims stop while the backlog is large.
- * 2. *One bad row holds nobody else*: it is reported and given up; a locked one is handed in again.
- * 3. *Requests first*: results of a crowd wait up to a second, or until the backlog is three quarters full, even when no request
- *    of this worker waits any more: those of others may.
+ * 1. *A result is kept until it is written*: while the database is away the write is retried. What is unwritten is bounded by
+ *    what was claimed, because claims stop while too much is unwritten.
+ * 2. *One bad row holds nobody else*: it is reported and given up. A locked row is written again later.
+ * 3. *Requests first*: results of a crowd wait up to a second, or until three quarters of `maxUnwritten` are reached. They wait
+ *    even when no request of this worker waits any more, because requests of other workers may.
  */
 export class WriteBack {
   private waiting: AttemptResult[] = [];
-  private onTheWay = 0;
+  private batchesOnTheWay = 0;
   private timer: Timer | undefined;
-  private linger = LINGER;
+  private lingerMs = LINGER_MS;
   /** Results of a crowd are among `waiting`. */
   private ofCrowd = false;
-  /** When the first of `waiting` may wait no longer, whoever is crowded; monotonic milliseconds. */
-  private until = 0;
-  /** Results in `waiting`, on the way, and locked ones that wait to be handed in again. */
+  /** Until when the first of `waiting` may wait at most, monotonic milliseconds. */
+  private waitsUntil = 0;
+  /** Results in `waiting`, on the way, and of locked rows that wait to be written again. */
   private unwritten = 0;
 
   constructor(private readonly options: WriteBackOptions) {}
@@ -54,7 +54,7 @@ export class WriteBack {
   }
 
   get backlogged(): boolean {
-    return this.unwritten >= this.options.backlog;
+    return this.unwritten >= this.options.maxUnwritten;
   }
 
   add(result: AttemptResult): void {
@@ -64,10 +64,10 @@ export class WriteBack {
 
   /** From now on results are written at once. */
   hurry(): void {
-    this.linger = 0;
+    this.lingerMs = 0;
     this.timer?.cancel();
     this.timer = undefined;
-    this.go();
+    this.writeAll();
   }
 
   close(): void {
@@ -76,30 +76,32 @@ export class WriteBack {
   }
 
   private put(result: AttemptResult): void {
-    if (this.waiting.length === 0) this.until = this.options.clock.monotonic() + CROWDED_LINGER;
+    if (this.waiting.length === 0) this.waitsUntil = this.options.clock.monotonic() + CROWDED_LINGER_MS;
     this.waiting.push(result);
-    if (this.waiting.length >= BATCH && !this.mayWait()) this.go();
-    else this.timer ??= this.options.clock.after(this.linger, () => this.elapsed());
+    if (this.waiting.length >= MAX_ROWS_PER_BATCH && !this.mayWait()) this.writeAll();
+    else this.timer ??= this.options.clock.after(this.lingerMs, () => this.elapsed());
   }
 
   private elapsed(): void {
     this.timer = undefined;
-    if (this.mayWait()) this.timer = this.options.clock.after(this.linger, () => this.elapsed());
-    else this.go();
+    if (this.mayWait()) this.timer = this.options.clock.after(this.lingerMs, () => this.elapsed());
+    else this.writeAll();
   }
 
   private mayWait(): boolean {
-    const { isCrowded, backlog, clock } = this.options;
-    // Fewer than a batch in this time are no crowd, but a host that hangs.
-    this.ofCrowd ||= this.waiting.length >= BATCH && isCrowded();
-    return this.ofCrowd && this.linger > 0 && this.unwritten * 4 < backlog * 3 && clock.monotonic() < this.until;
+    const { isCrowded, maxUnwritten, clock } = this.options;
+    // Fewer results than a batch in this time do not come from a crowd, but from an origin that hangs.
+    this.ofCrowd ||= this.waiting.length >= MAX_ROWS_PER_BATCH && isCrowded();
+    return (
+      this.ofCrowd && this.lingerMs > 0 && this.unwritten * 4 < maxUnwritten * 3 && clock.monotonic() < this.waitsUntil
+    );
   }
 
-  private go(): void {
+  private writeAll(): void {
     this.ofCrowd = false;
-    while (this.waiting.length > 0 && this.onTheWay < AT_A_TIME) {
-      const batch = this.waiting.splice(0, BATCH);
-      this.onTheWay++;
+    while (this.waiting.length > 0 && this.batchesOnTheWay < MAX_BATCHES_AT_A_TIME) {
+      const batch = this.waiting.splice(0, MAX_ROWS_PER_BATCH);
+      this.batchesOnTheWay++;
       void this.write(batch);
     }
   }
@@ -107,7 +109,7 @@ export class WriteBack {
   private async write(batch: AttemptResult[]): Promise<void> {
     const { rows, session, persistence, onWritten } = this.options;
     const bad = await persistence.until('write back', () => rows.writeBack(session, batch));
-    this.onTheWay--;
+    this.batchesOnTheWay--;
     if (bad === undefined) return;
     const locked = new Set<number>();
     for (const { id, reason, again } of bad) {
@@ -115,13 +117,14 @@ export class WriteBack {
       else this.options.onError(`write back message ${id}`, new Error(reason));
     }
     const written = locked.size === 0 ? batch : batch.filter(({ id }) => !locked.has(id));
-    if (locked.size > 0) void this.handInAgain(batch.filter(({ id }) => locked.has(id)));
+    if (locked.size > 0) void this.writeAgain(batch.filter(({ id }) => locked.has(id)));
     this.unwritten -= written.length;
     onWritten(written);
-    if (this.waiting.length >= BATCH || (this.waiting.length > 0 && this.timer === undefined)) this.go();
+    if (this.waiting.length >= MAX_ROWS_PER_BATCH || (this.waiting.length > 0 && this.timer === undefined))
+      this.writeAll();
   }
 
-  private async handInAgain(results: readonly AttemptResult[]): Promise<void> {
-    if (await this.options.persistence.rest(LOCKED)) for (const result of results) this.put(result);
+  private async writeAgain(results: readonly AttemptResult[]): Promise<void> {
+    if (await this.options.persistence.rest(LOCKED_RETRY_MS)) for (const result of results) this.put(result);
   }
 }

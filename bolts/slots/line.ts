@@ -1,76 +1,66 @@
-import { Heap } from '../../topology/core/heap';
-import { type HeldRow, isBefore } from '../held-row';
-import type { Host } from './resources';
+import type { AccountSlots, Origin, Resource } from './resources';
 
 /** What a row waits for: 0 to be claimed, 1 to be started. */
 export type Phase = 0 | 1;
 export const TO_CLAIM = 0;
 export const TO_START = 1;
 
-/** Something of which only so much may be under way: an account, a host, a pool of slots for several hosts. */
-export class Resource {
-  /** Requests under way. */
-  inFlight = 0;
-  /** Those, and the rows that are claimed or being claimed for it. */
-  used = 0;
-  /** Lines that wait for room, by phase; the one with the first row is at hand. */
-  readonly parked: readonly [Heap<Line>, Heap<Line>] = [new Heap(isLineBefore), new Heap(isLineBefore)];
+/** What a line needs of a row. */
+export interface Waiting {
+  readonly id: number;
+  /** When it may proceed, epoch milliseconds by the database's clock. Queues are ordered by it. */
+  readonly at: number;
+  /** It waits in the line of its lane for room, not for its time alone. */
+  inLine: boolean;
 }
 
-export class AccountSlots extends Resource {
-  /** The batch that is claiming rows of it; 0 when none is. One at a time, so that answers cannot change the order. */
-  batch = 0;
-  /** Lanes of it. */
-  lanes = 0;
-
-  constructor(readonly name: string) {
-    super();
-  }
+export function isBefore(one: Waiting, other: Waiting): boolean {
+  return one.at === other.at ? one.id < other.id : one.at < other.at;
 }
 
-/** The rows of one account for one host. */
-export class Lane {
-  /** Rows that belong to it, wherever they are. */
+/** The rows of one account for one origin. */
+export class Lane<Row extends Waiting = Waiting> {
+  /** Rows in the bolt's hands that belong to it. */
   rows = 0;
-  readonly lines: readonly [Line, Line] = [new Line(), new Line()];
+  readonly lines: readonly [Line<Row>, Line<Row>] = [new Line(), new Line()];
 
   constructor(
     readonly account: AccountSlots,
-    readonly host: Host,
+    readonly origin: Origin,
   ) {}
 }
 
 /**
- * The rows of a lane that wait in one phase behind a resource without room, in wake order. `active`: its first row stands
- * for it in the queue. `parked`: nobody looks at it until the resource has room.
+ * The rows of a lane that wait in one phase behind a resource without room, in wake order. `active`: the first of them
+ * represents the line in the queue. `parked`: the queue does not look at the line until the resource has room.
  */
-export class Line {
+export class Line<Row extends Waiting = Waiting> {
   state: 'idle' | 'active' | 'parked' = 'idle';
-  /** Where it is parked. */
+  /** The resource that had no room. */
   parkedOn: Resource | undefined;
-  /** The resource whose room it was given; passed on when the line cannot use it. */
+  /** The resource whose room the line was given; passed on when the line cannot use it. */
   wokenBy: Resource | undefined;
-  private rows: HeldRow[] = [];
+  private rows: Row[] = [];
   private head = 0;
 
   get size(): number {
     return this.rows.length - this.head;
   }
 
-  first(): HeldRow | undefined {
+  first(): Row | undefined {
     return this.rows[this.head];
   }
 
-  insert(row: HeldRow): void {
+  insert(row: Row): void {
     const { rows } = this;
     let at = rows.length;
-    while (at > this.head && isBefore(row, rows[at - 1] as HeldRow)) at--;
+    while (at > this.head && isBefore(row, rows[at - 1] as Row)) at--;
     if (at === rows.length) rows.push(row);
     else rows.splice(at, 0, row);
     row.inLine = true;
   }
 
-  remove(row: HeldRow): void {
+  remove(row: Row): void {
     row.inLine = false;
     if (this.rows[this.head] !== row) this.rows.splice(this.rows.indexOf(row, this.head), 1);
     else if (++this.head * 2 > this.rows.length) {
@@ -79,12 +69,13 @@ export class Line {
     }
   }
 
-  all(): readonly HeldRow[] {
+  all(): readonly Row[] {
     return this.rows.slice(this.head);
   }
 }
 
-function isLineBefore(one: Line, other: Line): boolean {
+/** By their first rows. */
+export function isLineBefore(one: Line, other: Line): boolean {
   const first = one.first();
   const second = other.first();
   if (first === undefined || second === undefined) return second !== undefined;

@@ -1,70 +1,72 @@
 import { Heap } from '../../topology/core/heap';
-import { type HeldRow, isBefore } from '../held-row';
-import type { Line, Phase, Resource } from './line';
-import type { Host } from './resources';
+import { isBefore, isLineBefore, type Lane, type Line, type Phase } from './line';
+import type { Resource } from './resources';
+import type { SlotRow } from './slot-row';
 
-/** Rows without room that are put aside in one call. */
-const LOOKS = 500;
+/** Rows without room that one call of `next` puts aside. */
+const MAX_LOOKS_PER_CALL = 500;
 
-/** Says what keeps a row from going on, and how much room a resource has. */
-export interface Gate {
+/** Says what keeps a row from proceeding, and how much room a resource has. */
+export interface Gate<Row> {
   /** The first resource of the row's lane without room. */
-  blocker(row: HeldRow, phase: Phase): Resource | undefined;
+  blocker(row: Row, phase: Phase): Resource | undefined;
   room(resource: Resource, phase: Phase): number;
 }
 
 /**
  * Rows that wait for their time and for room, in wake order.
  *
- * 1. *A row without room holds nobody else*: it moves to the line of its lane, which is looked at again when the resource
- *    that had no room has some.
- * 2. *Within a lane the order is (time, id)*: nobody passes the line of its own lane.
+ * 1. *A row without room holds nobody else*: it moves to the line of its lane. The queue looks at that line again when the
+ *    resource that had no room has some.
+ * 2. *Within a lane the order is (time, id)*: no row passes the line of its own lane.
  * 3. *Room is never left unused*: a line that was given room and cannot use it, because another resource has none, passes
  *    it on.
  */
-export class WakeQueue {
-  private readonly heap = new Heap<HeldRow>(isBefore);
-  private readonly parkedLines = new Set<Line>();
+export class WakeQueue<Row extends SlotRow<Row>> {
+  private readonly heap = new Heap<Row>(isBefore);
+  /** Lines that wait for room, by the resource that has none. The line with the first row comes first. */
+  private readonly parkedOn = new WeakMap<Resource, Heap<Line<Row>>>();
+  private readonly parkedLines = new Set<Line<Row>>();
   private parkedRows = 0;
   private all = 0;
 
   constructor(
     private readonly phase: Phase,
-    private readonly gate: Gate,
+    private readonly gate: Gate<Row>,
   ) {}
 
   get size(): number {
     return this.all;
   }
 
-  /** Rows that do not wait for an account or a host. */
+  /** Rows that do not wait for an account or an origin. */
   get ready(): number {
     return this.all - this.parkedRows;
   }
 
-  /** Of those, how many could go on at a time; an upper bound. */
+  /** How many of the ready rows could proceed at a time; an upper bound. */
   readyAt(now: number): number {
     const next = this.nextAt();
     return next === undefined || next > now ? 0 : this.ready;
   }
 
-  add(row: HeldRow): void {
+  add(row: Row): void {
     row.queue = this.phase;
     this.all++;
     this.heap.push(row);
   }
 
   /**
-   * Takes out the first row whose time is not after `until` and that has room. Gives up after many without room, so that a
-   * crowd that waits for one host does not stop the process; the next call goes on from there.
+   * Takes out the first row whose time is not after `until` and that has room. Gives up after many rows without room, so
+   * that a crowd that waits for one origin does not stop the process; the next call continues where this one ended.
    */
-  next(until: number): HeldRow | undefined {
-    for (let looked = 0; looked < LOOKS; looked++) {
+  next(until: number): Row | undefined {
+    for (let looked = 0; looked < MAX_LOOKS_PER_CALL; looked++) {
       const row = this.peek();
       if (row === undefined || row.at > until) return undefined;
       this.heap.pop();
       const line = row.lane.lines[this.phase];
-      // Passing a parked line of its own lane would break the order; an active one has its first row behind this one.
+      // Passing a parked line of its own lane would break the order. The first row of an active line is behind this row.
       if (!row.inLine && line.state === 'parked') {
         this.parkedRows++;
         line.insert(row);
@@ -86,12 +88,12 @@ export class WakeQueue {
     return this.peek()?.at;
   }
 
-  /** The row waits no more. What room its line was given and cannot use now goes to others. */
-  remove(row: HeldRow): void {
+  /** Takes the row out, wherever it waits. Room that its line was given and cannot use now goes to other lines. */
+  remove(row: Row): void {
     const line = row.lane.lines[this.phase];
     this.takeOut(row);
     if (line.size > 0) return;
-    // A line that waits for room with nobody in it would be passed over when there is some, and would keep the next row.
+    // An empty parked line would be given room that it cannot use, and the next row of its lane would wait behind it.
     if (line.state === 'parked') {
       this.unpark(line);
       line.wokenBy = undefined;
@@ -102,32 +104,30 @@ export class WakeQueue {
     if (wokenBy !== undefined) this.wake(wokenBy);
   }
 
-  /** Something of the resource ended: lines that wait for it go on, as many as it has room for. */
+  /** The resource may have more room: of the lines that wait for it, as many proceed as it has room for. */
   wake(resource: Resource): void {
-    const parked = resource.parked[this.phase];
-    if (parked.size === 0) return;
+    const parked = this.parkedOn.get(resource);
+    if (parked === undefined || parked.size === 0) return;
     for (let room = this.gate.room(resource, this.phase); room > 0; ) {
       const line = parked.pop();
       if (line === undefined) return;
-      // It may have been woken by its host since it was parked here.
+      // `wakeLane` may have woken it since it was parked here.
       if (line.parkedOn === resource && this.unpark(line)) room--;
     }
   }
 
-  /** The host waits for no pool any more: all its lines go on. */
-  wakeHost({ lanes }: Host): void {
-    for (const { lines } of lanes.values()) {
-      const line = lines[this.phase];
-      if (line.state === 'parked') this.unpark(line);
-    }
+  /** The lane may proceed, whatever it waits for. */
+  wakeLane({ lines }: Lane<Row>): void {
+    const line = lines[this.phase];
+    if (line.state === 'parked') this.unpark(line);
   }
 
-  /** Rows that wait for an account or a host. */
-  parked(): HeldRow[] {
+  /** Rows that wait for an account or an origin. */
+  parked(): Row[] {
     return [...this.parkedLines].flatMap((line) => line.all());
   }
 
-  private takeOut(row: HeldRow): void {
+  private takeOut(row: Row): void {
     row.queue = undefined;
     this.all--;
     if (!row.inLine) return;
@@ -135,43 +135,52 @@ export class WakeQueue {
     const wasFirst = line.first() === row;
     line.remove(row);
     if (line.state === 'parked') this.parkedRows--;
-    else if (wasFirst) this.stand(line);
+    else if (wasFirst) this.represent(line);
   }
 
-  private peek(): HeldRow | undefined {
+  private peek(): Row | undefined {
     for (let row = this.heap.peek(); row !== undefined; row = this.heap.peek()) {
       const line = row.lane.lines[this.phase];
-      const stands = row.inLine ? line.state === 'active' && line.first() === row : row.queue === this.phase;
-      if (stands && row.queue === this.phase) return row;
+      const represents = row.inLine ? line.state === 'active' && line.first() === row : row.queue === this.phase;
+      if (represents && row.queue === this.phase) return row;
       this.heap.pop();
     }
     return undefined;
   }
 
-  private unpark(line: Line): boolean {
+  private unpark(line: Line<Row>): boolean {
     this.parkedLines.delete(line);
     this.parkedRows -= line.size;
     line.wokenBy = line.parkedOn;
     line.parkedOn = undefined;
-    return this.stand(line);
+    return this.represent(line);
   }
 
-  /** The line's first row stands for it among all others. */
-  private stand(line: Line): boolean {
+  /** The line's first row represents it among all rows. */
+  private represent(line: Line<Row>): boolean {
     const first = line.first();
     line.state = first === undefined ? 'idle' : 'active';
     if (first !== undefined) this.heap.push(first);
     return first !== undefined;
   }
 
-  private park(line: Line, resource: Resource): void {
+  private park(line: Line<Row>, resource: Resource): void {
     const { wokenBy } = line;
     line.state = 'parked';
     line.wokenBy = undefined;
     line.parkedOn = resource;
     this.parkedRows += line.size;
     this.parkedLines.add(line);
-    resource.parked[this.phase].push(line);
+    this.linesOn(resource).push(line);
     if (wokenBy !== undefined && wokenBy !== resource) this.wake(wokenBy);
+  }
+
+  private linesOn(resource: Resource): Heap<Line<Row>> {
+    let lines = this.parkedOn.get(resource);
+    if (lines === undefined) {
+      lines = new Heap<Line<Row>>(isLineBefore);
+      this.parkedOn.set(resource, lines);
+    }
+    return lines;
   }
 }

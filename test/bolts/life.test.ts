@@ -103,7 +103,7 @@ describe('SendBolt, come what may', () => {
     return writes[0] ?? { begun: 0, waited: 0 };
   }
 
-  describe('requests first', () => {
+  describe('3. requests first', () => {
     it('in a crowd, results wait for the requests', async () => {
       expect((await firstWrite(2)).begun).toBeGreaterThan(1_500);
     });

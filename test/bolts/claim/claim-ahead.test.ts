@@ -48,7 +48,7 @@ describe('ClaimAhead', () => {
     expect(ahead.horizon(now + 10)).toBe(now + 10);
   });
 
-  it('2. never further ahead than max', () => {
+  it('2. never further ahead than maxMs', () => {
     const ahead = slow(500);
     crowd(ahead, 50_000, now + 1_900);
     expect(ahead.horizon(now)).toBe(now);

@@ -1,12 +1,12 @@
+import { inspect } from 'node:util';
 import type { HeldRow } from '../../../bolts/held-row';
 import { heldRow } from '../../../bolts/held-row';
-import { TO_CLAIM, TO_START } from '../../../bolts/slots/line';
+import { TO_START } from '../../../bolts/slots/line';
 import { SendSlots } from '../../../bolts/slots/send-slots';
-import { WakeQueue } from '../../../bolts/slots/wake-queue';
 
 const settings = { concurrency: 16, perAccount: 4, perHost: 16, exact: false };
 
-function rowFor(slots: SendSlots, id: number, account: string, host: string, wakeAt = 0): HeldRow {
+function rowFor(slots: SendSlots<HeldRow>, id: number, account: string, host: string, wakeAt = 0): HeldRow {
   const row = {
     id,
     account,
@@ -38,7 +38,7 @@ function rowFor(slots: SendSlots, id: number, account: string, host: string, wak
 }
 
 /** Starts rows until there is no room for the next. @returns those that started */
-function startAll(slots: SendSlots, rows: readonly HeldRow[]): HeldRow[] {
+function startAll(slots: SendSlots<HeldRow>, rows: readonly HeldRow[]): HeldRow[] {
   return rows.filter((row) => {
     if (slots.free === 0 || slots.blocker(row, TO_START) !== undefined) return false;
     slots.begin(row);
@@ -46,12 +46,18 @@ function startAll(slots: SendSlots, rows: readonly HeldRow[]): HeldRow[] {
   });
 }
 
-function many(slots: SendSlots, count: number, host: (n: number) => string, from = 0): HeldRow[] {
+function many(slots: SendSlots<HeldRow>, count: number, host: (n: number) => string, from = 0): HeldRow[] {
   return Array.from({ length: count }, (_, n) => rowFor(slots, from + n, `a${from + n}`, host(n)));
 }
 
 /** Makes a host known by one answer. */
-function teach(slots: SendSlots, host: string, verdict: 'answered' | 'failed', elapsed: number, times = 1): void {
+function teach(
+  slots: SendSlots<HeldRow>,
+  host: string,
+  verdict: 'answered' | 'failed',
+  elapsed: number,
+  times = 1,
+): void {
   for (let n = 0; n < times; n++) {
     const row = rowFor(slots, -1, 'teacher', host);
     slots.begin(row);
@@ -62,7 +68,7 @@ function teach(slots: SendSlots, host: string, verdict: 'answered' | 'failed', e
 
 describe('SendSlots', () => {
   it('1. at most concurrency in flight, perAccount of one account, perHost to one host', () => {
-    const slots = new SendSlots({ ...settings, perHost: 6 });
+    const slots = new SendSlots<HeldRow>({ ...settings, perHost: 6 });
     for (const host of ['h', 'i', 'j', 'k']) teach(slots, host, 'answered', 5);
     expect(
       startAll(
@@ -86,7 +92,7 @@ describe('SendSlots', () => {
   });
 
   it('2. no host has all slots', () => {
-    const slots = new SendSlots(settings);
+    const slots = new SendSlots<HeldRow>(settings);
     teach(slots, 'h', 'answered', 5, 20);
     expect(
       startAll(
@@ -97,7 +103,7 @@ describe('SendSlots', () => {
   });
 
   it('3. hosts that are slow or failing share a quarter of the slots', () => {
-    const slots = new SendSlots(settings);
+    const slots = new SendSlots<HeldRow>(settings);
     for (let n = 0; n < 10; n++) teach(slots, `slow${n}`, 'answered', 5_000);
     expect(slots.slowHosts).toBe(10);
     expect(
@@ -109,7 +115,7 @@ describe('SendSlots', () => {
   });
 
   it('3. one that keeps failing goes down to one, and grows with each answer', () => {
-    const slots = new SendSlots(settings);
+    const slots = new SendSlots<HeldRow>(settings);
     teach(slots, 'h', 'answered', 5, 30);
     teach(slots, 'h', 'failed', 5, 10);
     const rows = many(slots, 30, () => 'h');
@@ -120,13 +126,13 @@ describe('SendSlots', () => {
   });
 
   it('4. a host that is not known yet is tried with one request', () => {
-    const slots = new SendSlots(settings);
+    const slots = new SendSlots<HeldRow>(settings);
     // One each from the half for first requests, and a quarter more.
     const started = startAll(
       slots,
       many(slots, 20, (n) => `new${n}`),
     );
-    expect(new Set(started.map(({ lane }) => lane.host.name)).size).toBe(8);
+    expect(new Set(started.map(({ lane }) => lane.origin.name)).size).toBe(8);
     expect(
       startAll(
         slots,
@@ -143,20 +149,22 @@ describe('SendSlots', () => {
   });
 
   it('forgets accounts and hosts that nothing is for', () => {
-    const slots = new SendSlots(settings);
+    const slots = new SendSlots<HeldRow>(settings);
     const rows = many(slots, 10, (n) => `h${n}`);
+    const contents = () => inspect(slots, { depth: null });
+    expect(contents()).toContain("'a1'");
     for (const row of rows) slots.leave(row.lane);
     slots.prune(700_000);
-    expect(JSON.stringify(slots)).not.toContain('a1');
+    expect(contents()).not.toMatch(/'(a1|h1)'/);
     expect(slots.slowHosts).toBe(0);
   });
 });
 
 describe('WakeQueue', () => {
   it('1. a row without room holds nobody else', () => {
-    const slots = new SendSlots(settings);
+    const slots = new SendSlots<HeldRow>(settings);
     teach(slots, 'h', 'answered', 5, 20);
-    const queue = new WakeQueue(TO_START, slots);
+    const queue = slots.toStart;
     for (let id = 0; id < 20; id++) queue.add(rowFor(slots, id, 'crowded', 'h'));
     queue.add(rowFor(slots, 20, 'other', 'h'));
     const started: number[] = [];
@@ -169,9 +177,9 @@ describe('WakeQueue', () => {
   });
 
   it('2. within a lane the order is (time, id)', () => {
-    const slots = new SendSlots({ ...settings, perAccount: 1 });
+    const slots = new SendSlots<HeldRow>({ ...settings, perAccount: 1 });
     teach(slots, 'h', 'answered', 5, 20);
-    const queue = new WakeQueue(TO_START, slots);
+    const queue = slots.toStart;
     const order = [5, 3, 9, 1, 7, 4];
     for (const id of order) queue.add(rowFor(slots, id, 'a', 'h', id < 5 ? 100 : 50));
     const started: number[] = [];
@@ -183,15 +191,14 @@ describe('WakeQueue', () => {
       if (late) queue.add(rowFor(slots, 6, 'a', 'h', 50));
       late = false;
       slots.end(row, 'answered', 5, 1);
-      for (const resource of slots.resourcesOf(row.lane)) queue.wake(resource);
     }
     expect(started).toEqual([5, 6, 7, 9, 1, 3, 4]);
   });
 
   it('3. room is never left unused', () => {
-    const slots = new SendSlots({ ...settings, perAccount: 1, perHost: 1 });
+    const slots = new SendSlots<HeldRow>({ ...settings, perAccount: 1, perHost: 1 });
     for (const host of ['h', 'i']) teach(slots, host, 'answered', 5);
-    const queue = new WakeQueue(TO_START, slots);
+    const queue = slots.toStart;
     const [first, second] = [rowFor(slots, 0, 'a', 'h'), rowFor(slots, 1, 'b', 'i')];
     for (const row of [first, second]) slots.begin(row);
     // `a` waits for its host's other lane first: when `h` has room, `a` does not need it, and `c` gets it.
@@ -199,13 +206,12 @@ describe('WakeQueue', () => {
       queue.add(row);
     expect(queue.next(0)).toBeUndefined();
     slots.end(first, 'answered', 5, 1);
-    for (const resource of slots.resourcesOf(first.lane)) queue.wake(resource);
     expect(queue.next(0)?.id).toBe(3);
   });
 
   it('rows can be taken out wherever they wait', () => {
-    const slots = new SendSlots({ ...settings, perAccount: 1, exact: true });
-    const queue = new WakeQueue(TO_CLAIM, slots);
+    const slots = new SendSlots<HeldRow>({ ...settings, perAccount: 1, exact: true });
+    const queue = slots.toClaim;
     const rows = Array.from({ length: 10 }, (_, id) => rowFor(slots, id, 'a', 'h'));
     for (const row of rows) queue.add(row);
     slots.nextBatch();
@@ -216,14 +222,13 @@ describe('WakeQueue', () => {
     expect(queue.parked().map(({ id }) => id)).toEqual([9]);
     slots.release(first);
     slots.batchEnded([first]);
-    for (const resource of slots.resourcesOf(first.lane)) queue.wake(resource);
     expect(queue.next(0)?.id).toBe(9);
     expect([queue.size, queue.ready]).toEqual([0, 0]);
   });
 
   it('a line whose rows were all taken out does not keep the next row', () => {
-    const slots = new SendSlots({ ...settings, perAccount: 1, exact: true });
-    const queue = new WakeQueue(TO_CLAIM, slots);
+    const slots = new SendSlots<HeldRow>({ ...settings, perAccount: 1, exact: true });
+    const queue = slots.toClaim;
     const [first, second, third] = [0, 1, 2].map((id) => rowFor(slots, id, 'a', 'h')) as [HeldRow, HeldRow, HeldRow];
     for (const row of [first, second]) queue.add(row);
     slots.nextBatch();
@@ -238,9 +243,9 @@ describe('WakeQueue', () => {
   });
 
   it('room that was given to a row which is taken out goes to the next line', () => {
-    const slots = new SendSlots({ ...settings, perHost: 1 });
+    const slots = new SendSlots<HeldRow>({ ...settings, perHost: 1 });
     teach(slots, 'h', 'answered', 5);
-    const queue = new WakeQueue(TO_START, slots);
+    const queue = slots.toStart;
     const [first, second, third] = ['a', 'b', 'c'].map((account, id) => rowFor(slots, id, account, 'h')) as [
       HeldRow,
       HeldRow,
@@ -250,7 +255,6 @@ describe('WakeQueue', () => {
     for (const row of [second, third]) queue.add(row);
     expect(queue.next(0)).toBeUndefined();
     slots.end(first, 'answered', 5, 1);
-    for (const resource of slots.resourcesOf(first.lane)) queue.wake(resource);
     queue.remove(second);
     expect(queue.next(0)?.id).toBe(2);
   });
