@@ -142,7 +142,8 @@ async function readHttp(part: string, url: string): Promise<PartStatus> {
   }
 }
 
-function sendersOf(environment: Environment): readonly string[] {
+/** The channels that topology.yaml has a bolt for. */
+export function sendersOf(environment: Environment): readonly string[] {
   const { due: _, ...channels } = readTopologySettings(environment.DOWNSPOUT_TOPOLOGY).components;
   return Object.keys(channels);
 }

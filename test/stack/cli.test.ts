@@ -51,6 +51,7 @@ test('a message is scheduled, shown, edited and canceled', async () => {
       payload: { url: 'https://example.test/hook', headers: { 'X-Tag': 'a' }, body: { hello: '😀' } },
     },
     attempts: [],
+    holds: [{ kind: 'not_due' }, { kind: 'no_bolt' }, { kind: 'no_spout' }],
   });
 
   const due = '2031-05-06T07:08:09+02:00';
@@ -58,9 +59,14 @@ test('a message is scheduled, shown, edited and canceled', async () => {
     result: 'edited',
     version: 2,
   });
+  const url = 'https://example.test/elsewhere';
+  expect(await json(['messages', 'edit', String(id), '--url', url])).toEqual({ result: 'edited', version: 3 });
   const stale = await cli(['messages', 'edit', String(id), '--due', due, '--if-version', '1']);
-  expect(stale).toMatchObject({ code: 1, stdout: expect.stringContaining('its plan has version 2 by now') });
-  expect((await cli(['messages', 'show', String(id)])).stdout).toContain('2031-05-06T05:08:09.000Z');
+  expect(stale).toMatchObject({ code: 1, stdout: expect.stringContaining('its plan has version 3 by now') });
+  const text = (await cli(['messages', 'show', String(id)])).stdout;
+  expect(text).toContain('2031-05-06T05:08:09.000Z');
+  expect(text).toContain('"url":"https://example.test/elsewhere"');
+  expect(text).toMatch(/^ {2}now +it is not due until 2031-05-06T05:08:09\.000Z, in /m);
 
   expect(await cli(['messages', 'cancel', String(id)])).toMatchObject({
     code: 0,

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../../../../topology/core/clock';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
-import { type ChannelName, type PayloadField, payloadFields, payloads } from '../../../../topology/payloads';
+import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads';
 import { parseDuration } from '../../../console/durations';
 
 export interface ContentOptions {
@@ -10,32 +10,24 @@ export interface ContentOptions {
   readonly in?: number;
   readonly payload?: string;
   readonly payloadFile?: string;
-  /** The options of payload fields, by their names. */
-  readonly [option: string]: unknown;
+  /** The fields of the payload that were typed, by the option's name. */
+  readonly [field: string]: unknown;
 }
 
-/** The fields of all channels' payloads, by the option that sets them. */
-const fieldOptions = new Map<string, (PayloadField & { readonly channel: ChannelName })[]>();
-for (const channel of Object.keys(payloads) as ChannelName[]) {
-  for (const field of payloadFields(channel)) {
-    fieldOptions.set(field.option, [...(fieldOptions.get(field.option) ?? []), { ...field, channel }]);
-  }
+/** A field of a payload as an option of the command line; channels may share an option. */
+interface FieldOption {
+  readonly option: Option;
+  readonly byChannel: ReadonlyMap<string, PayloadField>;
 }
 
-/** The options that say when and what, as `schedule` and `edit` have them. */
+/** The options that say when and what, as `schedule` and `edit` have them: those of the payload come from its schema. */
 export function withContentOptions(command: Command): Command {
   command
     .option('--due <time>', 'ISO 8601 with a zone (2027-01-31T09:00:00+01:00) or epoch milliseconds')
     .option('--in <duration>', 'this long from now, for example 90s, 10min, 2h', parseDuration)
-    .option('--payload <json>', 'the payload, whole')
+    .option('--payload <json>', 'the payload, whole, of any channel')
     .option('--payload-file <path>', 'the payload from a file, - for standard input');
-  for (const [name, uses] of fieldOptions) {
-    const { placeholder, takes } = uses[0] as PayloadField;
-    const flags = `--${name} <${placeholder}>`;
-    const meaning = uses.map(({ channel, description }) => `${channel}: ${description}`).join('; ');
-    if (takes === 'entry') command.option(flags, `${meaning}; may be repeated`, collectEntry);
-    else command.option(flags, meaning);
-  }
+  for (const { option } of fieldOptions()) command.addOption(option);
   return command;
 }
 
@@ -45,24 +37,74 @@ export function dueOf(options: ContentOptions): number | string | undefined {
   return options.in === undefined ? options.due : systemClock.now() + options.in;
 }
 
-/** The payload that was asked for; undefined when none was given. @throws UserError */
-export function payloadOf(options: ContentOptions): unknown {
-  const { payload, payloadFile } = options;
-  const given = [...fieldOptions].filter(([name]) => options[name] !== undefined);
-  if ([payload !== undefined, payloadFile !== undefined, given.length > 0].filter(Boolean).length > 1) {
-    throw new UserError('Give the payload in one way: --payload, --payload-file, or --url with its companions.');
+/** How the payload was given: not at all, as a whole, or by options that depend on the channel. @throws UserError */
+export function payloadGiven(options: ContentOptions): 'not' | 'whole' | 'fields' {
+  const fields = fieldOptions().some(({ option }) => options[option.attributeName()] !== undefined);
+  const ways = [options.payload !== undefined, options.payloadFile !== undefined, fields].filter(Boolean).length;
+  if (ways > 1) {
+    throw new UserError(`Give the payload in one way: --payload, --payload-file, or its fields (${fieldNames()}).`);
   }
-  if (payload !== undefined) return json('--payload', payload);
-  if (payloadFile !== undefined) return json(payloadFile, readPayloadFile(payloadFile));
-  if (given.length === 0) return undefined;
-  return Object.fromEntries(
-    given.map(([option, uses]) => {
-      const { name, takes } = uses[0] as PayloadField;
-      const value = options[option];
-      if (takes === 'entry') return [name, Object.fromEntries(value as Entries)];
-      return [name, takes === 'json' ? jsonOrText(value as string) : value];
-    }),
-  );
+  if (ways === 0) return 'not';
+  return fields ? 'fields' : 'whole';
+}
+
+/**
+ * The payload that was asked for; undefined when none was given.
+ * @param channel decides what the options of a payload's fields mean
+ * @throws UserError
+ */
+export function payloadOf(options: ContentOptions, channel: string): unknown {
+  const given = payloadGiven(options);
+  if (given === 'not') return undefined;
+  if (given === 'fields') return payloadOfFields(options, channel);
+  const { payload, payloadFile } = options;
+  return payload === undefined
+    ? json(String(payloadFile), readPayloadFile(String(payloadFile)))
+    : json('--payload', payload);
+}
+
+/** The options of payload fields, for people. */
+export function fieldNames(): string {
+  return fieldOptions()
+    .map(({ option }) => option.long)
+    .join(', ');
+}
+
+function payloadOfFields(options: ContentOptions, channel: string): Record<string, unknown> {
+  const payload: Record<string, unknown> = {};
+  for (const { option, byChannel } of fieldOptions()) {
+    const typed = options[option.attributeName()];
+    const field = byChannel.get(channel);
+    if (field !== undefined) {
+      if (typed !== undefined) payload[field.name] = valueOf(field, typed);
+    } else if (typed !== undefined) {
+      const owners = [...byChannel.keys()].join(', ');
+      throw new UserError(`${option.long} belongs to ${owners}; this message is of ${channel}. Use --payload.`);
+    }
+  }
+  return payload;
+}
+
+function fieldOptions(): FieldOption[] {
+  const found = new Map<string, Map<string, PayloadField>>();
+  for (const channel of Object.keys(payloads) as (keyof typeof payloads)[]) {
+    for (const field of payloadFields(channel)) {
+      const byChannel = found.get(field.option) ?? new Map<string, PayloadField>();
+      found.set(field.option, byChannel.set(channel, field));
+    }
+  }
+  return [...found].map(([name, byChannel]) => {
+    const fields = [...byChannel.values()];
+    const help = [...byChannel].map(([channel, { description }]) => `${channel}: ${description}`).join('; ');
+    const isEntry = fields.some(({ takes }) => takes === 'entry');
+    const option = new Option(`--${name} <${fields[0]?.placeholder}>`, isEntry ? `${help}; may be repeated` : help);
+    return { byChannel, option: isEntry ? option.argParser(collectEntry) : option };
+  });
+}
+
+function valueOf({ takes }: PayloadField, typed: unknown): unknown {
+  if (takes === 'entry') return Object.fromEntries(typed as readonly (readonly [string, string])[]);
+  return takes === 'json' ? jsonOrText(String(typed)) : typed;
 }
 
 function readPayloadFile(path: string): string {
@@ -89,9 +131,10 @@ function jsonOrText(text: string): unknown {
   }
 }
 
-type Entries = readonly (readonly [string, string])[];
-
-function collectEntry(text: string, before: Entries = []): Entries {
+function collectEntry(
+  text: string,
+  before: readonly (readonly [string, string])[] = [],
+): readonly (readonly [string, string])[] {
   const colon = text.indexOf(':');
   if (colon < 1) throw new InvalidArgumentError('Expected name:value.');
   return [...before, [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]];

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
-import type { Edit, Target } from '../../../../connectors/mysql/client/client';
+import type { Client, Edit, Target } from '../../../../connectors/mysql/client/client';
 import { UserError } from '../../../../topology/core/errors';
 import { parseCount } from '../../../console/durations';
 import type { OutputOptions } from '../../../console/output';
 import { withClient } from '../../database';
 import { contextOf, dataVerb } from '../../verb';
 import { answerText } from './answers';
-import { type ContentOptions, dueOf, payloadOf, withContentOptions } from './content-options';
+import { type ContentOptions, dueOf, payloadGiven, payloadOf, withContentOptions } from './content-options';
 import { nameOf, type TargetOptions, targetsOf } from './targets';
 
 interface EditOptions extends OutputOptions, ContentOptions, TargetOptions {
@@ -24,18 +24,28 @@ export function editCommand(): Command {
     const context = contextOf(options);
     const target = targetsOf(id === undefined ? [] : [id], options)[0] as Target;
     const dueAt = dueOf(options);
-    const payload = payloadOf(options);
-    if (dueAt === undefined && payload === undefined) {
+    if (dueAt === undefined && payloadGiven(options) === 'not') {
       throw new UserError('What shall change? Give a new time (--due, --in) or a new payload.');
     }
-    const edit: Edit = {
-      ...target,
-      ...(dueAt === undefined ? {} : { dueAt }),
-      ...(payload === undefined ? {} : { payload }),
-      ...(options.ifVersion === undefined ? {} : { version: options.ifVersion }),
-    };
-    const answer = await withClient(context, (client) => client.edit(edit));
+    const answer = await withClient(context, async (client) => {
+      const payload = payloadOf(options, await channelOf(target, options, client));
+      const edit: Edit = {
+        ...target,
+        ...(dueAt === undefined ? {} : { dueAt }),
+        ...(payload === undefined ? {} : { payload }),
+        ...(options.ifVersion === undefined ? {} : { version: options.ifVersion }),
+      };
+      return client.edit(edit);
+    });
     if (answer.result !== 'edited') process.exitCode = 1;
     context.output.data(answer, () => `${nameOf(target)} ${answerText(answer, 'edit')}`);
   });
+}
+
+/** A message keeps its channel for ever, so it may be read before the edit. '' where nothing depends on it. */
+async function channelOf(target: Target, options: EditOptions, client: Client): Promise<string> {
+  if (payloadGiven(options) !== 'fields') return '';
+  const message = await client.get(target);
+  if (message === null) throw new UserError(`${nameOf(target)} does not exist.`);
+  return message.channel;
 }

@@ -4,7 +4,7 @@ import { UserError } from '../../../../topology/core/errors';
 import type { OutputOptions } from '../../../console/output';
 import { withClient } from '../../database';
 import { contextOf, dataVerb } from '../../verb';
-import { type ContentOptions, dueOf, payloadOf, withContentOptions } from './content-options';
+import { type ContentOptions, dueOf, fieldNames, payloadOf, withContentOptions } from './content-options';
 
 interface ScheduleOptions extends OutputOptions, ContentOptions {
   readonly account: string;
@@ -28,8 +28,8 @@ export function scheduleCommand(): Command {
       const { account, channel, dedupeKey } = options;
       const dueAt = dueOf(options);
       if (dueAt === undefined) throw new UserError('When? Give --due or --in.');
-      const payload = payloadOf(options);
-      if (payload === undefined) throw new UserError('What? Give --url and --body, --payload or --payload-file.');
+      const payload = payloadOf(options, channel);
+      if (payload === undefined) throw new UserError(`What? Give ${fieldNames()}; or --payload, or --payload-file.`);
       // The client checks every field; what was typed has no type yet.
       const message = { account, channel, dueAt, payload, ...(dedupeKey === undefined ? {} : { dedupeKey }) };
       const answer = await withClient(context, (client) => client.schedule(message as NewMessage));

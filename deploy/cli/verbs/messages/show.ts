@@ -1,10 +1,14 @@
 import type { Command } from 'commander';
 import type { Message, Target } from '../../../../connectors/mysql/client/client';
 import type { Attempt } from '../../../../connectors/mysql/client/messages';
+import { Operations } from '../../../../connectors/mysql/operators/operations';
+import { Status } from '../../../../connectors/mysql/operators/status';
 import { UserError } from '../../../../topology/core/errors';
 import { type Column, type Output, type OutputOptions, printable } from '../../../console/output';
 import { formatDuration, formatInstant } from '../../../console/units';
-import { withOperations } from '../../database';
+import { sendersOf } from '../../../inspect/status-report';
+import { type Hold, whatHolds } from '../../../inspect/what-holds';
+import { withPool } from '../../database';
 import { contextOf, dataVerb } from '../../verb';
 import { nameOf, type TargetOptions, targetsOf } from './targets';
 
@@ -12,6 +16,11 @@ interface ShowOptions extends OutputOptions, TargetOptions {}
 
 const attemptColumns: readonly Column<Attempt>[] = [
   { title: 'at', value: (attempt) => formatInstant(attempt.startedAt ?? attempt.finishedAt) },
+  {
+    title: 'after wake',
+    align: 'right',
+    value: ({ startedAt, wakeAt }) => (startedAt === null ? '–' : formatDuration(startedAt - wakeAt)),
+  },
   {
     title: 'took',
     align: 'right',
@@ -30,26 +39,40 @@ function whoOf({ worker, session }: Attempt): string {
 
 /** `downspout messages show`. */
 export function showCommand(): Command {
-  return dataVerb('show', 'one message, with every attempt to send it')
+  return dataVerb('show', 'one message: what holds it now, and every attempt to send it')
     .argument('[id]', 'the message; or --account and --dedupe-key')
     .option('--account <name>')
     .option('--dedupe-key <key>')
     .action(async (id: string | undefined, options: ShowOptions) => {
       const context = contextOf(options);
       const target = targetsOf(id === undefined ? [] : [id], options)[0] as Target;
-      const found = await withOperations(context, (operations) => operations.show(target));
-      if (found === null) throw new UserError(`${nameOf(target)} does not exist.`);
-      context.output.data(found, () => messageText(found.message, found.attempts, context.output));
+      const senders = sendersOf(context.settings.environment);
+      const found = await withPool(context, async (pool) => {
+        const [operations, status] = [new Operations(pool), new Status(pool)];
+        const shown = await operations.show(target);
+        if (shown === null) throw new UserError(`${nameOf(target)} does not exist.`);
+        const now = await status.now();
+        const [pauses, workers] = await Promise.all([operations.pauses(), status.workers()]);
+        return { ...shown, holds: whatHolds(shown.message, { now, pauses, workers, senders }) };
+      });
+      context.output.data(found, () => messageText(found, context.output));
     });
 }
 
-function messageText(message: Message, attempts: readonly Attempt[], output: Output): string {
+interface Shown {
+  readonly message: Message;
+  readonly attempts: readonly Attempt[];
+  readonly holds: readonly Hold[];
+}
+
+function messageText({ message, attempts, holds }: Shown, output: Output): string {
   const { bold, dim } = output.colors;
   const wall = message.localTime === null ? '' : ` (${message.localTime} ${message.zone ?? ''})`;
   const lateness =
     message.deliveredAt === null ? '' : ` (${formatDuration(message.deliveredAt - message.dueAt)} after due)`;
   const fields: readonly (readonly [string, string | null])[] = [
     ['state', message.inDoubt ? `${message.state}, in doubt: an attempt may have been accepted` : message.state],
+    ...holds.map(({ text }, index) => [index === 0 ? 'now' : '', text] as const),
     ['channel', message.channel],
     ['account', message.account],
     ['dedupe key', message.dedupeKey],

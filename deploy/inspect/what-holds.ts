@@ -1,0 +1,122 @@
+import type { Message } from '../../connectors/mysql/client/client';
+import type { Pause } from '../../connectors/mysql/operators/operations';
+import type { WorkerStatus } from '../../connectors/mysql/operators/status';
+import { formatDuration, formatInstant, formatRelative } from '../console/units';
+
+/** One reason why a message is not sent at this moment, or one sentence about who is sending it. */
+export interface Hold {
+  readonly kind:
+    | 'not_due'
+    | 'waits_for_retry'
+    | 'channel_paused'
+    | 'account_paused'
+    | 'no_sender'
+    | 'no_spout'
+    | 'no_bolt'
+    | 'overdue'
+    | 'being_sent'
+    | 'sender_gone'
+    | 'needs_person';
+  readonly text: string;
+}
+
+/** What surrounds a message. Times are epoch milliseconds by the database's clock. */
+export interface Surroundings {
+  readonly now: number;
+  readonly pauses: readonly Pause[];
+  readonly workers: readonly WorkerStatus[];
+  /** The channels that topology.yaml names. */
+  readonly senders: readonly string[];
+}
+
+/** Why the message is not sent at this moment: every reason, the first to end first. Empty once it has ended. */
+export function whatHolds(message: Message, around: Surroundings): Hold[] {
+  switch (message.state) {
+    case 'scheduled':
+      return waitingOf(message, around);
+    case 'sending':
+      return [senderOf(message, around)];
+    case 'failed':
+      return [
+        {
+          kind: 'needs_person',
+          text: `it failed and is not sent again by itself; \`downspout messages redrive ${message.id}\` sends it again.`,
+        },
+      ];
+    case 'uncertain':
+      return [
+        {
+          kind: 'needs_person',
+          text:
+            'the provider may have accepted it. Ask there, then run ' +
+            `\`downspout messages resolve ${message.id} --delivered\` or \`--retry\`.`,
+        },
+      ];
+    default:
+      return [];
+  }
+}
+
+function waitingOf(message: Message, around: Surroundings): Hold[] {
+  const { now } = around;
+  const { dueAt, wakeAt, attempts } = message;
+  const wake = wakeAt ?? dueAt;
+  const holds = obstacles(message, around);
+  if (wake <= now) {
+    const where = holds.length > 0 ? '' : ' Nothing holds it back: docs/operating.md says how to find where it is.';
+    return [{ kind: 'overdue', text: `its time came ${formatRelative(wake, now)}.${where}` }, ...holds];
+  }
+  const when = `until ${formatInstant(wake)}, ${formatRelative(wake, now)}.`;
+  const waits: Hold =
+    wake === dueAt
+      ? { kind: 'not_due', text: `it is not due ${when}` }
+      : { kind: 'waits_for_retry', text: `after ${attempts} attempts it waits ${when}` };
+  return [waits, ...holds];
+}
+
+/** What would keep the message from leaving even at its time. */
+function obstacles({ channel, account }: Message, { pauses, workers, senders }: Surroundings): Hold[] {
+  const running = new Set(workers.flatMap(({ state, components }) => (state === 'alive' ? components : [])));
+  const paused = pauses.filter((pause) => pause.channel === channel);
+  const holds: Hold[] = [];
+  if (paused.some((pause) => pause.account === null)) {
+    holds.push({
+      kind: 'channel_paused',
+      text: `channel ${channel} is paused; \`downspout resume ${channel}\` ends that.`,
+    });
+  }
+  if (paused.some((pause) => pause.account === account)) {
+    holds.push({
+      kind: 'account_paused',
+      text: `account ${account} is paused on ${channel}; \`downspout resume ${channel} --account ${account}\` ends that.`,
+    });
+  }
+  if (!senders.includes(channel)) {
+    holds.push({ kind: 'no_sender', text: `channel ${channel} has no sender in topology.yaml.` });
+  } else if (!running.has(channel)) {
+    holds.push({
+      kind: 'no_bolt',
+      text: `no worker that is alive runs its bolt; \`downspout worker --component ${channel}\` runs one.`,
+    });
+  }
+  if (!running.has('due')) {
+    holds.push({
+      kind: 'no_spout',
+      text: 'no worker that is alive runs the spout; `downspout worker --component due` runs one.',
+    });
+  }
+  return holds;
+}
+
+function senderOf({ session, updatedAt }: Message, { workers, now }: Surroundings): Hold {
+  const worker = workers.find((one) => one.session === session);
+  const claimed = `since ${formatInstant(updatedAt)}, for ${formatDuration(now - updatedAt)}`;
+  if (worker?.state === 'alive') {
+    return { kind: 'being_sent', text: `worker ${worker.host}/${worker.pid} is sending it ${claimed}.` };
+  }
+  const who = worker === undefined ? 'the worker that claimed it' : `worker ${worker.host}/${worker.pid}`;
+  return {
+    kind: 'sender_gone',
+    text: `${who} no longer holds its lease; a spout schedules the message again within seconds, in doubt. Claimed ${claimed}.`,
+  };
+}

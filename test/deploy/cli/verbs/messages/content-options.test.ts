@@ -1,0 +1,53 @@
+import { Command } from 'commander';
+import {
+  type ContentOptions,
+  payloadGiven,
+  payloadOf,
+  withContentOptions,
+} from '../../../../../deploy/cli/verbs/messages/content-options';
+import { payloadFields, payloads } from '../../../../../topology/payloads';
+
+function typed(...args: string[]): ContentOptions {
+  const command = withContentOptions(new Command('schedule'))
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined });
+  return command.parse(args, { from: 'user' }).opts();
+}
+
+test('every field of every channel has an option, which names the channel', () => {
+  const help = withContentOptions(new Command('schedule')).configureHelp({ helpWidth: 200 }).helpInformation();
+  for (const channel of Object.keys(payloads) as (keyof typeof payloads)[]) {
+    for (const { option, placeholder } of payloadFields(channel)) {
+      expect(help).toMatch(new RegExp(`--${option} <${placeholder}> .*${channel}: `));
+    }
+  }
+});
+
+test('a payload is made of its fields as the schema types them', () => {
+  const options = typed('--url', 'https://x.test', '--header', 'A: 1', '--header', 'B:2', '--body', '{"n":1}');
+  expect(payloadGiven(options)).toBe('fields');
+  expect(payloadOf(options, 'webhook')).toEqual({
+    url: 'https://x.test',
+    headers: { A: '1', B: '2' },
+    body: { n: 1 },
+  });
+  expect(payloadOf(typed('--url', 'https://x.test', '--body', 'hello'), 'webhook')).toEqual({
+    url: 'https://x.test',
+    body: 'hello',
+  });
+  expect(payloadOf(typed('--url', 'https://x.test'), 'webhook')).toEqual({ url: 'https://x.test' });
+});
+
+test('a channel without options of its own takes --payload', () => {
+  expect(payloadOf(typed('--payload', '{"text":"hi"}'), 'x')).toEqual({ text: 'hi' });
+  expect(() => payloadOf(typed('--url', 'https://x.test'), 'x')).toThrow(
+    '--url belongs to webhook; this message is of x. Use --payload.',
+  );
+});
+
+test('a payload in two ways is refused, and none is none', () => {
+  expect(() => payloadGiven(typed('--payload', '{}', '--body', 'x'))).toThrow(/in one way: .*--url/);
+  expect(payloadGiven(typed('--in', '1h'))).toBe('not');
+  expect(payloadOf(typed('--in', '1h'), 'webhook')).toBeUndefined();
+  expect(() => payloadOf(typed('--payload', '{'), 'webhook')).toThrow(/--payload: not JSON/);
+});

@@ -1,0 +1,115 @@
+import type { Message } from '../../../connectors/mysql/client/client';
+import type { WorkerStatus } from '../../../connectors/mysql/operators/status';
+import { type Surroundings, whatHolds } from '../../../deploy/inspect/what-holds';
+
+const NOW = Date.UTC(2027, 0, 15, 9);
+const SESSION = 'ab'.repeat(16);
+
+const message = (over: Partial<Message> = {}): Message => ({
+  id: 7,
+  account: 'acme',
+  channel: 'webhook',
+  payload: {},
+  dueAt: NOW + 60_000,
+  wakeAt: over.dueAt ?? NOW + 60_000,
+  localTime: null,
+  zone: null,
+  state: 'scheduled',
+  version: 1,
+  attempts: 0,
+  inDoubt: false,
+  session: null,
+  deliveredAt: null,
+  receipt: null,
+  lastError: null,
+  dedupeKey: null,
+  createdAt: NOW - 1_000,
+  updatedAt: NOW - 1_000,
+  ...over,
+});
+
+const worker = (over: Partial<WorkerStatus> = {}): WorkerStatus => ({
+  session: SESSION,
+  components: ['due', 'webhook'],
+  host: 'h',
+  pid: 3,
+  version: '0.1.0',
+  statusUrl: null,
+  startedAt: NOW - 60_000,
+  leaseUntil: NOW + 9_000,
+  state: 'alive',
+  partitions: {},
+  gauges: {},
+  ...over,
+});
+
+const around = (over: Partial<Surroundings> = {}): Surroundings => ({
+  now: NOW,
+  pauses: [],
+  workers: [worker()],
+  senders: ['webhook'],
+  ...over,
+});
+
+const kinds = (one: Message, where = around()) => whatHolds(one, where).map(({ kind }) => kind);
+const text = (one: Message, where = around()) => whatHolds(one, where)[0]?.text;
+
+test('a message that is not due says when it is', () => {
+  expect(kinds(message())).toEqual(['not_due']);
+  expect(text(message())).toBe('it is not due until 2027-01-15T09:01:00.000Z, in 1 min.');
+});
+
+test('a message between two attempts says when the next one begins', () => {
+  const retried = message({ dueAt: NOW - 5_000, wakeAt: NOW + 30_000, attempts: 2 });
+  expect(kinds(retried)).toEqual(['waits_for_retry']);
+  expect(text(retried)).toBe('after 2 attempts it waits until 2027-01-15T09:00:30.000Z, in 30.0 s.');
+});
+
+test('everything that would keep a message from leaving is named beside its time', () => {
+  const pauses = [
+    { channel: 'webhook', account: null, pausedAt: NOW },
+    { channel: 'webhook', account: 'acme', pausedAt: NOW },
+    { channel: 'webhook', account: 'other', pausedAt: NOW },
+    { channel: 'x', account: null, pausedAt: NOW },
+  ];
+  const dead = worker({ state: 'dead' });
+  expect(kinds(message(), around({ pauses, workers: [dead] }))).toEqual([
+    'not_due',
+    'channel_paused',
+    'account_paused',
+    'no_bolt',
+    'no_spout',
+  ]);
+  expect(kinds(message({ channel: 'x' }))).toEqual(['not_due', 'no_sender']);
+});
+
+test('a pause of another account or channel holds nothing', () => {
+  const pauses = [
+    { channel: 'webhook', account: 'other', pausedAt: NOW },
+    { channel: 'x', account: null, pausedAt: NOW },
+  ];
+  expect(kinds(message(), around({ pauses }))).toEqual(['not_due']);
+});
+
+test('an overdue message that nothing holds back says so, another says what does', () => {
+  const overdue = message({ dueAt: NOW - 3_000 });
+  expect(kinds(overdue)).toEqual(['overdue']);
+  expect(text(overdue)).toMatch(/^its time came 3\.00 s ago\. Nothing holds it back: /);
+  expect(text(overdue, around({ workers: [] }))).toBe('its time came 3.00 s ago.');
+});
+
+test('a message that is being sent names the worker, or that its lease is over', () => {
+  const sending = message({ state: 'sending', session: SESSION, updatedAt: NOW - 400 });
+  expect(text(sending)).toBe('worker h/3 is sending it since 2027-01-15T08:59:59.600Z, for 400 ms.');
+  for (const state of ['late', 'dead', 'left'] as const) {
+    expect(kinds(sending, around({ workers: [worker({ state })] }))).toEqual(['sender_gone']);
+  }
+  expect(text(sending, around({ workers: [] }))).toMatch(/^the worker that claimed it no longer holds its lease/);
+});
+
+test('what needs a person names the command, and what ended is held by nothing', () => {
+  expect(text(message({ state: 'failed' }))).toContain('downspout messages redrive 7');
+  expect(text(message({ state: 'uncertain' }))).toContain('downspout messages resolve 7 --delivered');
+  expect(kinds(message({ state: 'delivered' }))).toEqual([]);
+  expect(kinds(message({ state: 'canceled' }))).toEqual([]);
+});
