@@ -17,6 +17,16 @@ export interface PayloadField {
   readonly required: boolean;
 }
 
+/** What the client takes, as compact JSON. */
+export const MAX_PAYLOAD_BYTES = 1024 * 1024;
+/** The same payload as MySQL writes it: a space after each comma and colon makes it half as long again, at most. */
+export const MAX_STORED_PAYLOAD_BYTES = MAX_PAYLOAD_BYTES * 1.5;
+/** Names and values together: no usual server takes more. */
+const MAX_HEADER_BYTES = 16 * 1024;
+const MAX_HEADERS = 64;
+/** Of the line that says what is wrong: a payload may have thousands of wrong fields. */
+const MAX_REASON_CHARACTERS = 500;
+
 const fields = z.registry<Omit<PayloadField, 'name' | 'required'>>();
 
 /**
@@ -35,9 +45,15 @@ export const payloads = {
       .optional()
       .register(fields, { option: 'method', placeholder: 'method', takes: 'text', description: 'POST unless given' }),
     headers: z
-      .record(
-        z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'not a header name'),
-        z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'not a header value'),
+      .custom<Readonly<Record<string, string>>>(isShort, {
+        error: `expected at most ${MAX_HEADERS} headers with ${MAX_HEADER_BYTES} bytes of names and values`,
+        abort: true,
+      })
+      .pipe(
+        z.record(
+          z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'not a header name'),
+          z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'not a header value'),
+        ),
       )
       .optional()
       .register(fields, { option: 'header', placeholder: 'name:value', takes: 'entry', description: 'a header' }),
@@ -73,7 +89,19 @@ export function parsePayload<C extends ChannelName>(
   const issues = result.error.issues.map(
     (issue) => `payload${issue.path.map((part) => `.${String(part)}`).join('')}: ${issue.message}`,
   );
-  return { ok: false, reason: issues.join('; ') };
+  const reason = issues.join('; ');
+  const isLong = reason.length > MAX_REASON_CHARACTERS;
+  return { ok: false, reason: isLong ? `${reason.slice(0, MAX_REASON_CHARACTERS)}…` : reason };
+}
+
+/** Looked at before the names and values are, because there may be any number of them. */
+function isShort(headers: unknown): boolean {
+  if (typeof headers !== 'object' || headers === null) return true;
+  const entries = Object.entries(headers);
+  if (entries.length > MAX_HEADERS) return false;
+  // What is no text is refused by the next check, with its name.
+  const lengths = entries.map(([name, value]) => name.length + (typeof value === 'string' ? value.length : 0));
+  return lengths.reduce((sum, length) => sum + length, 0) <= MAX_HEADER_BYTES;
 }
 
 function hasCredentials(url: string): boolean {

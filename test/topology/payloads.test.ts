@@ -26,6 +26,30 @@ describe('the webhook payload', () => {
   });
 });
 
+const named = (count: number, value: string) =>
+  Object.fromEntries(Array.from({ length: count }, (_, n) => [`x-${String(n).padStart(3, '0')}`, value]));
+const headers = (value: unknown) => reason({ url: 'https://example.com', headers: value });
+
+describe('headers', () => {
+  it('are at most 64, and 16 KiB together', () => {
+    expect(headers(named(64, 'v'))).toBe('ok');
+    expect(headers(named(65, 'v'))).toMatch(/^payload\.headers: expected at most 64 headers/);
+    expect(headers({ a: 'v'.repeat(16 * 1024 - 1) })).toBe('ok');
+    expect(headers({ a: 'v'.repeat(16 * 1024) })).toMatch(/^payload\.headers: expected at most .* 16384 bytes/);
+  });
+
+  it('that are no object of texts are named', () => {
+    expect(headers({ a: 1 })).toMatch(/^payload\.headers\.a: /);
+    expect(headers('a: b')).toMatch(/^payload\.headers: /);
+    expect(headers(null)).toMatch(/^payload\.headers: /);
+  });
+
+  it('and other fields that are wrong in great number make one short line', () => {
+    const wrong = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`field${n}`, 1]));
+    expect(reason({ url: 'https://example.com', ...wrong }).length).toBeLessThanOrEqual(501);
+  });
+});
+
 describe('the fields of a payload', () => {
   it('are those of the schema, and say how a command line takes them', () => {
     const webhook = payloadFields('webhook');

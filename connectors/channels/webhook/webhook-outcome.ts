@@ -1,11 +1,11 @@
 import type { Outcome } from '../../../topology/message';
+import { MIN_WORD_CHARACTERS, type Redaction } from '../http/redaction';
 
-/** What came back, as far as it came. */
+/** What came back, as far as it came. No text in it quotes the request's credentials. */
 export interface Answer {
   readonly status: number;
   /** `Retry-After`, as it was sent. */
   readonly retryAfter: string | undefined;
-  /** `Location`, as it was sent. */
   readonly location: string | undefined;
   /** `webhook-receipt` or `x-request-id`. */
   readonly receipt: string | undefined;
@@ -13,10 +13,11 @@ export interface Answer {
   readonly excerpt: string;
 }
 
-const MAX_RECEIPT_CHARACTERS = 512;
 /** Statuses below 500 that say "not now" (RFC 9110, RFC 6585, RFC 8470). */
 const NOT_NOW = new Set([408, 409, 425, 429]);
 
+const MAX_RECEIPT_CHARACTERS = 512;
+const MAX_LOCATION_CHARACTERS = 200;
 const MAX_EXCERPT_CHARACTERS = 100;
 /** Far enough to find a long header value whole. */
 const SEARCHED_BYTES = 16 * 1024;
@@ -24,9 +25,9 @@ const SEARCHED_BYTES = 16 * 1024;
 /**
  * Reads the few headers that matter, and the body's beginning.
  * @param headers names and values in turn, as undici's parser cut them
- * @param sent names and values of the request: a server that echoes them must not put a credential into an error text
+ * @param redaction of what the request contained
  */
-export function answerOf(status: number, headers: readonly Buffer[], body: Buffer, sent: readonly string[]): Answer {
+export function answerOf(status: number, headers: readonly Buffer[], body: Buffer, redaction: () => Redaction): Answer {
   let retry: string | undefined;
   let location: string | undefined;
   let receipt: string | undefined;
@@ -38,36 +39,30 @@ export function answerOf(status: number, headers: readonly Buffer[], body: Buffe
     const value = () => (headers[at + 1] as Buffer).toString('latin1');
     const lower = name.toString('latin1').toLowerCase();
     if (lower === 'retry-after') retry = value();
-    else if (lower === 'location') location = value();
-    else if (lower === 'webhook-receipt') receipt = value();
-    else if (lower === 'x-request-id') requestId = value();
+    else if (lower === 'location') location = shown(value(), MAX_LOCATION_CHARACTERS, redaction);
+    else if (lower === 'webhook-receipt') receipt = shown(value(), MAX_RECEIPT_CHARACTERS, redaction);
+    else if (lower === 'x-request-id') requestId = shown(value(), MAX_RECEIPT_CHARACTERS, redaction);
   }
-  return { status, retryAfter: retry, location, receipt: receipt ?? requestId, excerpt: excerptOf(body, sent) };
+  const excerpt = shown(body.toString('utf8', 0, SEARCHED_BYTES), MAX_EXCERPT_CHARACTERS, redaction);
+  return { status, retryAfter: retry, location, receipt: receipt ?? requestId, excerpt };
 }
 
-function excerptOf(body: Buffer, sent: readonly string[]): string {
-  if (body.length === 0) return '';
-  let text = body.toString('utf8', 0, SEARCHED_BYTES);
-  for (let at = 1; at < sent.length; at += 2) {
-    for (const value of (sent[at] as string).split(' ')) {
-      if (value.length > 5 && text.includes(value)) text = text.replaceAll(value, '…');
-    }
-  }
+function shown(text: string, most: number, redaction: () => Redaction): string {
+  if (text === '') return '';
   const line = text.replace(/[\s\p{C}]+/gu, ' ').trim();
-  return Array.from(line.slice(0, MAX_EXCERPT_CHARACTERS * 2))
-    .slice(0, MAX_EXCERPT_CHARACTERS)
-    .join('');
+  // Nothing that is so short quotes anything.
+  return line.length < MIN_WORD_CHARACTERS ? line : redaction().shown(line, most);
 }
 
 /** @param now epoch milliseconds, against which a date in `Retry-After` is read */
 export function outcomeOf(answer: Answer, now: number): Outcome {
   const { status, excerpt } = answer;
   if (status >= 200 && status < 300) {
-    const receipt = (answer.receipt ?? excerpt).slice(0, MAX_RECEIPT_CHARACTERS);
+    const receipt = answer.receipt ?? excerpt;
     return receipt === '' ? { kind: 'delivered', status } : { kind: 'delivered', status, receipt };
   }
   if (status >= 300 && status < 400) {
-    const to = answer.location === undefined ? '' : ` to ${answer.location.slice(0, 200)}`;
+    const to = answer.location === undefined ? '' : ` to ${answer.location}`;
     return { kind: 'rejected', status, reason: `HTTP ${status}${to}: redirects are not followed` };
   }
   const reason = excerpt === '' ? `HTTP ${status}` : `HTTP ${status}: ${excerpt}`;

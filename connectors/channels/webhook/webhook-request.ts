@@ -1,5 +1,5 @@
 import { BadRecord } from '../../../topology/core/errors';
-import { parsePayload } from '../../../topology/payloads';
+import { MAX_STORED_PAYLOAD_BYTES, parsePayload } from '../../../topology/payloads';
 
 /** A webhook payload that was parsed and made ready before its instant. */
 export interface WebhookRequest {
@@ -33,6 +33,10 @@ const RESERVED = new Set([
  * @throws BadRecord naming the field, when it can never be sent
  */
 export function parseRequest(account: string, text: string): WebhookRequest {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_STORED_PAYLOAD_BYTES) {
+    throw new BadRecord(`payload: expected at most ${MAX_STORED_PAYLOAD_BYTES} bytes, got ${bytes}`);
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -8,6 +8,7 @@ import { AttemptsUnderWay } from '../http/attempts-under-way';
 import { type Ended, Exchange } from '../http/exchange';
 import { OriginPools } from '../http/origin-pools';
 import { AddressRefused, connector } from '../http/public-addresses';
+import { Redaction } from '../http/redaction';
 import { answerOf, outcomeOf } from './webhook-outcome';
 import { parseRequest, type WebhookRequest } from './webhook-request';
 import { sign, signingKey } from './webhook-signature';
@@ -115,7 +116,8 @@ export class WebhookChannel implements Channel<WebhookRequest> {
 
   private judge(request: WebhookRequest, ended: Ended, now: number): Outcome | 'not_started' {
     if (ended.kind === 'answered') {
-      return outcomeOf(answerOf(ended.status, ended.headers, ended.body, request.headers), now);
+      const redaction = () => new Redaction(request.headers);
+      return outcomeOf(answerOf(ended.status, ended.headers, ended.body, redaction), now);
     }
     const late = `within ${this.options.timeoutMs} ms`;
     if (ended.kind === 'no_answer') {

@@ -1,6 +1,6 @@
 import { UserError } from '../../../topology/core/errors';
 import type { MessageId } from '../../../topology/message';
-import { type ChannelName, type Payload, parsePayload, payloads } from '../../../topology/payloads';
+import { type ChannelName, MAX_PAYLOAD_BYTES, type Payload, parsePayload, payloads } from '../../../topology/payloads';
 
 /** A point in time: a Date, epoch milliseconds, or ISO 8601 with a zone, e.g. `2027-01-31T09:00:00+01:00`. */
 export type Time = Date | number | string;
@@ -71,8 +71,6 @@ export interface CheckedMessage {
 
 /** The largest difference from 1970 that a Date can hold. */
 const MAX_TIME_MS = 8_640_000_000_000_000;
-/** Statements must stay below the server's max_allowed_packet, 64 MB. */
-const MAX_PAYLOAD_CHARACTERS = 16 * 1024 * 1024;
 const ISO =
   /^(?<year>[+-]\d{6}|\d{4})-(?<month>\d\d)-(?<day>\d\d)(?:[Tt ](?<clock>\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)(?<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?)?$/;
 
@@ -104,8 +102,9 @@ export function checkPayload(channel: string, payload: unknown): string {
   const parsed = parsePayload(checkChannel(channel), payload);
   if (!parsed.ok) throw new UserError(parsed.reason);
   const json = JSON.stringify(parsed.payload);
-  if (json.length > MAX_PAYLOAD_CHARACTERS) {
-    throw new UserError(`payload: expected at most ${MAX_PAYLOAD_CHARACTERS} characters of JSON, got ${json.length}`);
+  const bytes = Buffer.byteLength(json);
+  if (bytes > MAX_PAYLOAD_BYTES) {
+    throw new UserError(`payload: expected at most ${MAX_PAYLOAD_BYTES} bytes of JSON, got ${bytes}`);
   }
   // JSON.stringify escapes halves of characters; MySQL's JSON takes none.
   if (/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(json)) throw new UserError('payload: a text is not valid Unicode');

@@ -39,6 +39,16 @@ test.each([
   expect(attempt).toThrow(`payload.headers.${name}`);
 });
 
+test('a payload that is too large as MySQL writes it is a bad record', () => {
+  const largest = JSON.stringify({ ...valid, body: Array.from({ length: 524_250 }, () => 1) });
+  const asMySqlWritesIt = largest.replaceAll(',', ', ').replaceAll('":', '": ');
+  expect(largest.length).toBeLessThanOrEqual(1024 ** 2);
+  expect(parseRequest('shop', asMySqlWritesIt).origin).toBe('https://example.com');
+  expect(() => parseRequest('shop', asMySqlWritesIt + ' '.repeat(1000))).toThrow(
+    new BadRecord('payload: expected at most 1572864 bytes, got 1573795'),
+  );
+});
+
 test.each([
   ['not JSON', '{', 'payload: not JSON'],
   ['no url', JSON.stringify({ body: 1 }), 'payload.url'],

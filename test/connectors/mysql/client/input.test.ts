@@ -64,6 +64,16 @@ test.each([
   expect(() => checkMessage(message(more))).toThrow(new UserError(reason));
 });
 
+const withBody = (bytes: number) => message({ payload: { url: 'http://x.test/', body: 'ä'.repeat(bytes / 2) } });
+
+test('a payload is one MiB at most', () => {
+  const bare = JSON.stringify({ url: 'http://x.test/', body: '' }).length;
+  expect(Buffer.byteLength(checkMessage(withBody(1024 ** 2 - bare)).payload)).toBe(1024 ** 2);
+  expect(() => checkMessage(withBody(1024 ** 2 - bare + 2))).toThrow(
+    new UserError('payload: expected at most 1048576 bytes of JSON, got 1048578'),
+  );
+});
+
 test('characters are counted as people count them, and backslashes are only backslashes', () => {
   expect(checkMessage(message({ account: '🦆'.repeat(64) })).account).toBe('🦆'.repeat(64));
   const body = '\\ud800 \\\\ud800 🦆';
