@@ -16,9 +16,9 @@ const CONNECTOR_LIMIT_MS = 60_000;
 const CHANGE_LIMIT_MS = 30_000;
 /** How often the probe changes until it is seen: what is committed before the connector reads the binlog is not. */
 const PROBE_INTERVAL_MS = 250;
-/** No topology has this channel, and it is due in the year 9999: the probe is never sent. */
+/** No topology has this channel, and it is due in the year 2100: the probe is never sent. */
 const PROBE_CHANNEL = '_probe';
-const PROBE_DUE = 253_370_764_800_000;
+const PROBE_DUE = 4_102_444_800_000;
 
 /** One thing that was made ready. */
 export type ProvisionReport = (step: 'database' | 'topics' | 'connector' | 'changes', text: string) => void;

@@ -10,6 +10,7 @@ import { freshWorld, type World } from '../support/stack/stack';
 let world: World;
 let pool: Pool;
 let watch: { close: () => Promise<void> };
+const DUE = Date.UTC(2026, 0, 1);
 const changes: ScheduleChange[] = [];
 
 beforeAll(async () => {
@@ -30,7 +31,7 @@ afterAll(async () => {
 
 async function insert(account: string): Promise<number> {
   const { insertId } = await pool.run(
-    `INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('${account}', 'webhook', '{}', 1000)`,
+    `INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('${account}', 'webhook', '{}', ${DUE})`,
   );
   return insertId;
 }
@@ -44,13 +45,13 @@ async function changesOf(id: number, count: number): Promise<ScheduleChange[]> {
 describe('the capture of changes', () => {
   it('shows every change of a plan, in order', async () => {
     const id = await insert('a');
-    await pool.run(`UPDATE scheduled_messages SET due_at = 2000, version = 2 WHERE id = ${id}`);
+    await pool.run(`UPDATE scheduled_messages SET due_at = ${DUE + 1}, version = 2 WHERE id = ${id}`);
     await pool.run(`UPDATE scheduled_messages SET state = 'canceled', version = 3 WHERE id = ${id}`);
     await pool.run(`DELETE FROM scheduled_messages WHERE id = ${id}`);
     const seen = await changesOf(id, 4);
     expect(seen.map(({ version, wakeAt, deleted }) => [version, wakeAt, deleted])).toEqual([
-      [1, 1000, false],
-      [2, 2000, false],
+      [1, DUE, false],
+      [2, DUE + 1, false],
       [3, null, false],
       [3, null, true],
     ]);

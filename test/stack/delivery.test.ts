@@ -113,11 +113,11 @@ describe('bad input', () => {
     const delivered = [
       await insert({ payload: { url: `${url}/large`, body: 'x'.repeat(1024 * 1024) }, dueAt }),
       await insert({ payload: { url: `${url}/emoji`, body: { text: '🚀 né' } }, dueAt }),
-      await insert({ payload: { url: `${url}/1970`, body: 1 }, dueAt: 0 }),
+      await insert({ payload: { url: `${url}/2000`, body: 1 }, dueAt: Date.UTC(2000, 0, 1) }),
       await insert({ account: '😀"\'\\ %ß'.repeat(6).slice(0, 60), payload: good, dueAt }),
     ];
     const waiting = [
-      await insert({ payload: good, dueAt: Date.UTC(9999, 0, 1) }),
+      await insert({ payload: good, dueAt: Date.UTC(2100, 0, 1) }),
       await insert({ channel: 'carrier-pigeon', payload: good, dueAt }),
     ];
     const silent = await insert({ payload: { url: `${url}/silent?hang=yes`, body: 1 }, dueAt });

@@ -76,7 +76,7 @@ describe('provision', () => {
 
     const pool = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
     const before = await written(topics().changes);
-    const accounts = Array.from({ length: 40 }, (_, n) => `('account-${n}', 'webhook', '{}', 1)`);
+    const accounts = Array.from({ length: 40 }, (_, n) => `('account-${n}', 'webhook', '{}', 946684800000)`);
     await pool.run(`INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ${accounts.join(',')}`);
     const rows = await pool.rows<[number, number]>(
       'SELECT shard % 4 AS p, COUNT(*) FROM scheduled_messages GROUP BY p ORDER BY p',

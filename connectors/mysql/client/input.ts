@@ -69,8 +69,9 @@ export interface CheckedMessage {
   readonly zone: string | null;
 }
 
-/** The largest difference from 1970 that a Date can hold. */
-const MAX_TIME_MS = 8_640_000_000_000_000;
+/** What the table allows: from 2000 to 2100. Seconds, microseconds and the days of a spreadsheet are outside. */
+const MIN_TIME_MS = Date.UTC(2000, 0, 1);
+const MAX_TIME_MS = Date.UTC(2100, 0, 1);
 const ISO =
   /^(?<year>[+-]\d{6}|\d{4})-(?<month>\d\d)-(?<day>\d\d)(?:[Tt ](?<clock>\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)(?<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?)?$/;
 
@@ -117,8 +118,27 @@ export function checkPayload(channel: string, payload: unknown): string {
  */
 export function checkTime(field: string, time: unknown): number {
   const instant = typeof time === 'string' ? parseTime(field, time) : time instanceof Date ? time.getTime() : time;
-  if (typeof instant === 'number' && Number.isInteger(instant) && Math.abs(instant) <= MAX_TIME_MS) return instant;
-  throw new UserError(`${field}: expected a Date, epoch milliseconds, or ISO 8601 with a zone, got ${shown(time)}`);
+  if (typeof instant !== 'number' || !Number.isInteger(instant)) {
+    throw new UserError(`${field}: expected a Date, epoch milliseconds, or ISO 8601 with a zone, got ${shown(time)}`);
+  }
+  if (instant >= MIN_TIME_MS && instant <= MAX_TIME_MS) return instant;
+  throw new UserError(`${field}: expected a time between 2000 and 2100, got ${shown(time)}${hintAt(instant)}`);
+}
+
+/** What a number outside the range probably is. */
+function hintAt(instant: number): string {
+  const units = [
+    ['seconds: multiply them by 1000', 1_000],
+    ['microseconds: divide them by 1000', 1 / 1_000],
+    ['nanoseconds: divide them by 1000000', 1 / 1_000_000],
+  ] as const;
+  const unit = units.find(([, factor]) => instant * factor >= MIN_TIME_MS && instant * factor <= MAX_TIME_MS);
+  if (unit !== undefined) return `, which looks like ${unit[0]}`;
+  // Excel counts days since 1899-12-30.
+  const asDays = Date.UTC(1899, 11, 30) + instant * 86_400_000;
+  return asDays >= MIN_TIME_MS && asDays <= MAX_TIME_MS
+    ? ', which looks like a date of a spreadsheet: write it as text'
+    : '';
 }
 
 function parseTime(field: string, time: string): number {

@@ -1,11 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
-import { drizzle } from 'drizzle-orm/mysql2';
-import { migrate as applyMigrations } from 'drizzle-orm/mysql2/migrator';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
-import { Unavailable } from '../../../topology/core/errors';
-import { instructionOf } from '../sql/failures';
+import { Unavailable, UserError } from '../../../topology/core/errors';
+import { instructionOf, isLockWaitTimeout } from '../sql/failures';
 import { addressOf } from '../sql/pool';
 
 export interface MigrateOptions {
@@ -13,19 +11,34 @@ export interface MigrateOptions {
   readonly dryRun?: boolean;
   /** Called with each statement before it runs, or would run. */
   readonly report?: (sql: string) => void;
+  /** Called when another transaction holds a table, so that the statement has to wait. */
+  readonly onBusy?: (text: string) => void;
 }
+
+type Migration = ReturnType<typeof readMigrationFiles>[number];
 
 /** How long to wait for another migration that is under way. */
 const LOCK_TIMEOUT_SECONDS = 60;
 const CONNECT_TIMEOUT_MS = 5_000;
+/**
+ * A statement that waits for a table makes all others wait behind it, so it waits briefly, steps back, and tries again: a
+ * dump that holds the table for a minute stops nobody.
+ */
+const TABLE_WAIT_SECONDS = 2;
+const STEP_BACK_SECONDS = 3;
+const MAX_TRIES = 60;
+const JOURNAL = '__drizzle_migrations';
+const NAMED_ROWS = 10;
 
 /**
  * Brings the schema up to date, and makes the database first if there is none. Two migrations at once run one after the
- * other. The next run finishes one that was interrupted: every file is one statement, which does nothing when it is done.
+ * other. The next run finishes one that was interrupted: every file is one statement, and one that has been done already,
+ * by an interrupted run or by a tool for large tables, is only written down.
  *
  * @param url of a user who may create databases and tables
  * @returns the statements that ran, or would run; none when the schema is up to date
- * @throws Unavailable, UserError
+ * @throws UserError naming rows that the new schema does not allow; then nothing was changed
+ * @throws Unavailable
  */
 export async function migrate(url: string, options: MigrateOptions = {}): Promise<string[]> {
   const { database, ...server } = addressOf(url);
@@ -41,43 +54,125 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
 }
 
 async function underLock(connection: Connection, database: string, options: MigrateOptions): Promise<string[]> {
-  const [[lock]] = await connection.query<RowDataPacket[]>('SELECT GET_LOCK(?, ?) AS held', [
-    `downspout.migrate.${database}`.slice(0, 64),
-    LOCK_TIMEOUT_SECONDS,
+  const lockName = `downspout.migrate.${database}`.slice(0, 64);
+  const held = await valueOf(connection, 'SELECT GET_LOCK(?, ?)', [lockName, LOCK_TIMEOUT_SECONDS]);
+  if (held !== 1) throw new Unavailable(`another migration of ${database} is still running`);
+  const there = await valueOf(connection, 'SELECT 1 FROM information_schema.schemata WHERE schema_name = ?', [
+    database,
   ]);
-  if (lock?.['held'] !== 1) throw new Unavailable(`another migration of ${database} is still running`);
-  const exists = await has(connection, 'SELECT 1 FROM information_schema.schemata WHERE schema_name = ?', [database]);
   const create = `CREATE DATABASE IF NOT EXISTS \`${database}\` DEFAULT CHARACTER SET utf8mb4`;
-  const statements = [
-    ...(exists ? [] : [create]),
-    ...(await pending(connection, database)).flatMap(({ sql }) => sql.map((statement) => statement.trim())),
-  ];
+  const migrations = await pending(connection, database);
+  const statements = [...(there === undefined ? [create] : []), ...migrations.map(statementOf)];
+  if (there !== undefined) await refuseRowsOutOfRange(connection, database, migrations);
   for (const statement of statements) options.report?.(statement);
   if (options.dryRun === true || statements.length === 0) return statements;
   await connection.query(create);
   await connection.query(`USE \`${database}\``);
-  await applyMigrations(drizzle(connection), { migrationsFolder: migrationsFolder() });
+  await connection.query(`SET SESSION lock_wait_timeout = ${TABLE_WAIT_SECONDS}`);
+  await connection.query(
+    `CREATE TABLE IF NOT EXISTS ${JOURNAL} (id SERIAL PRIMARY KEY, hash TEXT NOT NULL, created_at BIGINT)`,
+  );
+  for (const migration of migrations) await apply(connection, database, migration, options);
   return statements;
 }
 
-/** The migrations that have not been applied yet. */
-async function pending(connection: Connection, database: string): Promise<ReturnType<typeof readMigrationFiles>> {
-  const all = readMigrationFiles({ migrationsFolder: migrationsFolder() });
-  const journal = await has(
-    connection,
-    "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = '__drizzle_migrations'",
-    [database],
-  );
-  if (!journal) return all;
-  const [[last]] = await connection.query<RowDataPacket[]>(
-    `SELECT MAX(created_at) AS at FROM \`${database}\`.__drizzle_migrations`,
-  );
-  return all.filter(({ folderMillis }) => folderMillis > Number(last?.['at'] ?? 0));
+async function apply(
+  connection: Connection,
+  database: string,
+  migration: Migration,
+  { onBusy }: MigrateOptions,
+): Promise<void> {
+  const statement = statementOf(migration);
+  if (!(await isDone(connection, database, statement))) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await connection.query(statement);
+        break;
+      } catch (error) {
+        if (!isLockWaitTimeout(error)) throw error;
+        const [what = ''] = statement.split('\n');
+        if (attempt === MAX_TRIES) {
+          throw new Unavailable(`other transactions have held the table for minutes; try again later: ${what}`);
+        }
+        onBusy?.(`waiting for transactions that hold the table (${attempt} of ${MAX_TRIES}): ${what}`);
+        await connection.query(`DO SLEEP(${STEP_BACK_SECONDS})`);
+      }
+    }
+  }
+  await connection.query(`INSERT INTO ${JOURNAL} (hash, created_at) VALUES (?, ?)`, [
+    migration.hash,
+    migration.folderMillis,
+  ]);
 }
 
-async function has(connection: Connection, sql: string, values: readonly string[]): Promise<boolean> {
-  const [rows] = await connection.query<RowDataPacket[]>(sql, [...values]);
-  return rows.length > 0;
+/**
+ * Whether everything that an ALTER adds is there already. Such a statement happens as a whole or not at all, so a part of it
+ * was made by somebody else.
+ */
+async function isDone(connection: Connection, database: string, statement: string): Promise<boolean> {
+  const table = /^ALTER TABLE `(\w+)`/.exec(statement)?.[1];
+  const added = [...statement.matchAll(/ADD (?:COLUMN|KEY|CONSTRAINT) `(\w+)`/g)].map(([, name]) => name as string);
+  if (table === undefined || added.length === 0) return false;
+  const [rows] = await connection.query<RowDataPacket[]>(
+    `SELECT column_name AS name FROM information_schema.columns WHERE table_schema = ? AND table_name = ?
+     UNION SELECT index_name FROM information_schema.statistics WHERE table_schema = ? AND table_name = ?
+     UNION SELECT constraint_name FROM information_schema.table_constraints WHERE table_schema = ? AND table_name = ?`,
+    [database, table, database, table, database, table],
+  );
+  const names = new Set(rows.map((row) => String(row['name'])));
+  const missing = added.filter((name) => !names.has(name));
+  if (missing.length === 0 || missing.length === added.length) return missing.length === 0;
+  throw new UserError(
+    `${table} has a part of what this migration adds, and lacks ${missing.join(', ')}. Complete it, or take the part away, and run \`downspout migrate\` again.`,
+  );
+}
+
+/** @throws UserError naming rows whose due time the schema will not allow, before anything is changed */
+async function refuseRowsOutOfRange(
+  connection: Connection,
+  database: string,
+  migrations: readonly Migration[],
+): Promise<void> {
+  const range = migrations.map((one) => /CHECK \((`due_at` BETWEEN \d+ AND \d+)\)/.exec(statementOf(one))?.[1]);
+  const [condition] = range.filter((one) => one !== undefined);
+  const table = await valueOf(
+    connection,
+    "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = 'scheduled_messages'",
+    [database],
+  );
+  if (condition === undefined || table === undefined) return;
+  const [rows] = await connection.query<RowDataPacket[]>(
+    `SELECT id, due_at, COUNT(*) OVER () AS count FROM \`${database}\`.scheduled_messages WHERE NOT ${condition} LIMIT ${NAMED_ROWS}`,
+  );
+  const [first] = rows;
+  if (first === undefined) return;
+  const named = rows.map((row) => `${String(row['id'])} (due_at ${String(row['due_at'])})`).join(', ');
+  throw new UserError(
+    `scheduled_messages has ${String(first['count'])} rows whose due_at is not between 2000 and 2100, in epoch milliseconds: ${named}. ` +
+      'Nothing was changed. Correct them with UPDATE scheduled_messages SET due_at=…, version=version+1 WHERE id=…, or delete them, and run `downspout migrate` again.',
+  );
+}
+
+/** The migrations that have not been applied yet. */
+async function pending(connection: Connection, database: string): Promise<Migration[]> {
+  const all = readMigrationFiles({ migrationsFolder: migrationsFolder() });
+  const journal = await valueOf(
+    connection,
+    `SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = '${JOURNAL}'`,
+    [database],
+  );
+  if (journal === undefined) return all;
+  const last = await valueOf(connection, `SELECT MAX(created_at) FROM \`${database}\`.${JOURNAL}`);
+  return all.filter(({ folderMillis }) => folderMillis > Number(last ?? 0));
+}
+
+function statementOf({ sql }: Migration): string {
+  return sql.join('\n').trim();
+}
+
+async function valueOf(connection: Connection, sql: string, values: readonly unknown[] = []): Promise<unknown> {
+  const [[row]] = await connection.query<RowDataPacket[]>(sql, [...values]);
+  return row === undefined ? undefined : Object.values(row)[0];
 }
 
 /** Beside this file in the sources; the compiled file stands three folders deeper than the package. */

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import {
   bigint,
+  check,
   customType,
   index,
   int,
@@ -17,9 +18,12 @@ import {
 import type { Gauges } from '../../../topology/gauges';
 import { messageStates } from '../../../topology/message';
 
-/** Text that is a key: `Order-A` and `order-a` are two keys. */
+/**
+ * Text that is a key: `Order-A` and `order-a` are two keys, and so are `k` and `k ` because this collation does not pad. MySQL
+ * refuses to compare columns of two binary collations, so every key of every table has this one.
+ */
 const key = customType<{ data: string; config: { length: number } }>({
-  dataType: (config) => `varchar(${config?.length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin`,
+  dataType: (config) => `varchar(${config?.length}) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin`,
 });
 
 /** A session's 32 hex digits, kept as 16 bytes. */
@@ -60,6 +64,10 @@ export const scheduledMessages = mysqlTable(
       .default('scheduled'),
     version: int({ unsigned: true }).notNull().default(1),
     attempts: smallint({ unsigned: true }).notNull().default(0),
+    /** Part of the idempotency key: +1 at an edit or redrive of a row that is not in doubt, never at a retry or recovery. */
+    planNumber: int({ unsigned: true }).notNull().default(1),
+    /** When the first attempt of this plan that reached the network ended. */
+    firstAttemptAt: instant(),
     /** 0, 1, or DECIDED of doubt.ts. */
     inDoubt: tinyint().notNull().default(0),
     /** Never NULL: a claim must not make the row longer, or it moves within its page, which costs half as much again. */
@@ -68,6 +76,8 @@ export const scheduledMessages = mysqlTable(
     receipt: varchar({ length: 512 }),
     lastError: varchar({ length: 1024 }),
     dedupeKey: key({ length: 128 }),
+    /** Of what was scheduled under the dedupe key, so that scheduling it again is recognised after an edit. */
+    scheduledHash: bytes({ length: 16, fixed: true }),
     createdAt: stamp(),
     updatedAt: touched().notNull(),
     shard: smallint({ unsigned: true }).generatedAlwaysAs(sql`CRC32(account) % 256`, { mode: 'stored' }),
@@ -76,11 +86,17 @@ export const scheduledMessages = mysqlTable(
       { mode: 'stored' },
     ),
     open: tinyint().generatedAlwaysAs(sql`IF(state IN ('scheduled', 'sending'), 1, NULL)`, { mode: 'virtual' }),
+    /** 1: failed, 2: uncertain. NULL for all others, so that the index holds only rows that need a person. */
+    needsPerson: tinyint().generatedAlwaysAs(sql`CASE state WHEN 'failed' THEN 1 WHEN 'uncertain' THEN 2 END`, {
+      mode: 'virtual',
+    }),
     payload: json().notNull(),
   },
   (table) => [
     index('open_by_wake').on(table.open, table.channel, table.shard, table.wakeAt),
+    index('needs_person').on(table.needsPerson, table.channel),
     uniqueIndex('dedupe').on(table.account, table.dedupeKey),
+    check('due_at_between_2000_and_2100', sql`due_at BETWEEN 946684800000 AND 4102444800000`),
   ],
 );
 
@@ -116,7 +132,7 @@ export const deliveryAttempts = mysqlTable(
     /** Null when no request was made. */
     startedAt: instant(),
     finishedAt: instant().notNull(),
-    outcome: mysqlEnum(['delivered', 'retry', 'rejected', 'unknown']).notNull(),
+    outcome: mysqlEnum(['delivered', 'retry', 'rejected', 'unknown', 'postponed']).notNull(),
     status: smallint({ unsigned: true }),
     error: varchar({ length: 1024 }),
     receipt: varchar({ length: 512 }),
@@ -149,3 +165,19 @@ export const pauses = mysqlTable(
   },
   (table) => [primaryKey({ columns: [table.channel, table.account] })],
 );
+
+/** The identity of this deployment: one row. The Kafka cluster and namespace are NULL until the first worker has come. */
+export const deployment = mysqlTable('deployment', {
+  id: session().primaryKey(),
+  kafkaCluster: varchar({ length: 255 }),
+  namespace: varchar({ length: 64 }),
+  adoptedAt: instant(),
+});
+
+/** Up to where `downspout verify` has found nothing wrong: one row. */
+export const verifyMark = mysqlTable('verify_mark', {
+  id: tinyint().primaryKey(),
+  messageId: bigint({ mode: 'number', unsigned: true }).notNull(),
+  attemptId: bigint({ mode: 'number', unsigned: true }).notNull(),
+  verifiedAt: instant().notNull(),
+});

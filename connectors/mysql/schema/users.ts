@@ -16,18 +16,20 @@ const CONNECT_TIMEOUT_MS = 5_000;
  *
  * - app: the client and the CLI. Schedules, edits, cancels and purges; reads everything that status shows; sets accounts
  *   and pauses. It writes no claim, outcome or ledger: those columns belong to the workers.
- * - worker: spouts and bolts. Changes rows and never adds or deletes one; writes ledger and register.
+ * - worker: spouts and bolts. Changes rows and never adds or deletes one; writes ledger and register. Adopts a database.
  * - cdc: Debezium. Reads the one table, and the binlog; the global rights are those its documentation asks for.
  */
 const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
   app: [
     'SELECT, DELETE ON {db}.scheduled_messages',
-    'INSERT (account, channel, payload, due_at, local_time, zone, dedupe_key) ON {db}.scheduled_messages',
-    'UPDATE (payload, due_at, local_time, zone, retry_at, state, version, attempts) ON {db}.scheduled_messages',
+    'INSERT (account, channel, payload, due_at, local_time, zone, dedupe_key, scheduled_hash) ON {db}.scheduled_messages',
+    'UPDATE (payload, due_at, local_time, zone, retry_at, state, version, attempts, plan_number, first_attempt_at, scheduled_hash) ON {db}.scheduled_messages',
     'SELECT, DELETE ON {db}.delivery_attempts',
     'SELECT ON {db}.workers',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.accounts',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.pauses',
+    'SELECT ON {db}.deployment',
+    'SELECT, INSERT, UPDATE ON {db}.verify_mark',
     'SELECT ON performance_schema.replication_connection_status',
     'EXECUTE ON downspout_pair.*',
   ],
@@ -37,6 +39,7 @@ const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
     'SELECT, INSERT, UPDATE, DELETE ON {db}.workers',
     'SELECT ON {db}.accounts',
     'SELECT ON {db}.pauses',
+    'SELECT, UPDATE ON {db}.deployment',
     'SELECT ON performance_schema.replication_connection_status',
     'EXECUTE ON downspout_pair.*',
   ],

@@ -26,6 +26,7 @@ export function migrateCommand(): Command {
       const statements = await migrate(url, {
         dryRun,
         report: dryRun ? () => undefined : (sql) => output.note(output.colors.dim(firstLine(sql))),
+        onBusy: (text) => output.note(text),
       });
       if (options.users === true && !dryRun) {
         await createUsers(url, {

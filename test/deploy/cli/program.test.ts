@@ -108,7 +108,7 @@ test('a secret comes from standard input; an empty one is refused', async () => 
 
 function line(due: number): string {
   const payload = { url: 'https://x.test', body: 'x'.repeat(200) };
-  return `${JSON.stringify({ account: 'a', channel: 'webhook', due_at: due, payload })}\n`;
+  return `${JSON.stringify({ account: 'a', channel: 'webhook', due_at: Date.UTC(2027, 0, 1) + due, payload })}\n`;
 }
 
 describe('import --dry-run', () => {

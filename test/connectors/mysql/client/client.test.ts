@@ -66,7 +66,7 @@ describe('schedule', () => {
     ];
     for (const other of others) expect(await client.schedule(other)).toEqual({ result: 'conflict', id });
     const fresh = message({ dedupeKey: key() });
-    const [created, conflict] = await client.schedule([fresh, { ...fresh, dueAt: 1 }]);
+    const [created, conflict] = await client.schedule([fresh, { ...fresh, dueAt: later + 1 }]);
     expect(conflict).toEqual({ result: 'conflict', id: created?.id });
   });
 
@@ -163,8 +163,8 @@ describe('edit and cancel', () => {
     await expect(client.edit({ id, dueAt: '2030-01-01T00:00:00' })).rejects.toThrow(/dueAt: .* has no zone/);
     await expect(
       client.edit([
-        { id, dueAt: 1 },
-        { id, dueAt: 2 },
+        { id, dueAt: later + 1 },
+        { id, dueAt: later + 2 },
       ]),
     ).rejects.toThrow('named twice');
     await expect(client.cancel({ id: 1.5 })).rejects.toThrow('id: expected a positive integer, got 1.5');

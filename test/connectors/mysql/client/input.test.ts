@@ -5,17 +5,16 @@ const message = (more: object): NewMessage => ({
   account: 'a',
   channel: 'webhook',
   payload: { url: 'http://x.test/', body: 1 },
-  dueAt: 0,
+  dueAt: Date.UTC(2027, 0, 1),
   ...more,
 });
 
 test.each([
-  ['a Date', new Date(5), 5],
+  ['a Date', new Date(1_700_000_000_005), 1_700_000_000_005],
   ['epoch milliseconds', 1_700_000_000_000, 1_700_000_000_000],
   ['epoch milliseconds as text', '1700000000000', 1_700_000_000_000],
-  ['1970', '1970-01-01T00:00:00Z', 0],
-  ['before 1970', -1, -1],
-  ['9999', '9999-12-31T23:59:59.999Z', 253_402_300_799_999],
+  ['the first moment of 2000', '2000-01-01T00:00:00Z', 946_684_800_000],
+  ['the first moment of 2100', '2100-01-01T00:00:00Z', 4_102_444_800_000],
   ['an offset', '2027-01-31T09:00:00+01:00', Date.UTC(2027, 0, 31, 8)],
   ['a short offset', '2027-01-31T09:00-0530', Date.UTC(2027, 0, 31, 14, 30)],
   ['an offset in hours', '2027-01-31T09:00:00+01', Date.UTC(2027, 0, 31, 8)],
@@ -42,12 +41,29 @@ test.each([
   [''],
   [Number.NaN],
   [0.5],
-  [8_640_000_000_000_001],
   [new Date('x')],
   [undefined],
   [null],
 ])('%p is no time', (given) => {
   expect(() => checkTime('dueAt', given as string)).toThrow(/^dueAt: expected a Date, epoch milliseconds, or ISO 8601/);
+});
+
+test.each([
+  [1_800_000_000, ', which looks like seconds: multiply them by 1000'],
+  ['1800000000', ', which looks like seconds: multiply them by 1000'],
+  [1_800_000_000_000_000, ', which looks like microseconds: divide them by 1000'],
+  [1_800_000_000_000_000_000, ', which looks like nanoseconds: divide them by 1000000'],
+  [46_417, ', which looks like a date of a spreadsheet: write it as text'],
+  [-1, ''],
+  [946_684_799_999, ''],
+  [4_102_444_800_001, ''],
+  ['9999-12-31T23:59:59.999Z', ''],
+  [new Date(0), ''],
+  [8_640_000_000_000_001, ''],
+])('%p is not between 2000 and 2100 and is refused', (given, hint) => {
+  expect(() => checkTime('dueAt', given)).toThrow(
+    new UserError(`dueAt: expected a time between 2000 and 2100, got ${JSON.stringify(given)}${hint}`),
+  );
 });
 
 test.each([

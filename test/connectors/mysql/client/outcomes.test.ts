@@ -4,6 +4,8 @@ import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
 
+const DUE = Date.UTC(2026, 0, 1);
+
 let world: World;
 let client: Client;
 let admin: Pool;
@@ -24,7 +26,7 @@ const scheduled = async (count: number) => {
       account: 'shop',
       channel: 'webhook' as const,
       payload: { url: 'http://127.0.0.1/', body: n },
-      dueAt: 0,
+      dueAt: DUE,
     })),
   );
   return answers.map(({ id }) => id);
@@ -61,7 +63,7 @@ test('tells what became of every message, page by page', async () => {
     channel: 'webhook',
     dedupeKey: null,
     state: 'delivered',
-    dueAt: 0,
+    dueAt: DUE,
     deliveredAt: 7,
     receipt: 'r',
     lastError: null,

@@ -9,6 +9,8 @@ import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
 import { result, retry } from '../scene';
 
+const DUE = Date.UTC(2026, 0, 1);
+
 let world: World;
 let app: Client;
 let person: Client;
@@ -37,7 +39,7 @@ async function given(count: number, state: MessageState = 'uncertain'): Promise<
       account: 'shop',
       channel: 'webhook' as const,
       payload: { url: 'http://127.0.0.1/', body: { n, text: '🚀' } },
-      dueAt: 5,
+      dueAt: DUE,
     })),
   );
   const ids = answers.map(({ id }) => id);
@@ -91,7 +93,7 @@ describe('resolve', () => {
       state: 'scheduled',
       version: 2,
       attempts: 0,
-      wakeAt: 5,
+      wakeAt: DUE,
       inDoubt: true,
     });
     expect(await app.cancel({ id })).toEqual({ result: 'in_doubt' });
@@ -116,7 +118,7 @@ describe('resolve', () => {
       `SELECT payload FROM scheduled_messages WHERE id IN (${a},${b}) ORDER BY id`,
     );
     const [hashA, hashB] = payloads.map(([text]) => createHash('sha256').update(text).digest('hex'));
-    const decided = { version: 1, session: '0'.repeat(32), worker: null, startedAt: null, wakeAt: 5 };
+    const decided = { version: 1, session: '0'.repeat(32), worker: null, startedAt: null, wakeAt: DUE };
     expect((await shown(a)).attempts).toMatchObject([
       { ...decided, outcome: 'delivered', receipt: 'r', error: null, contentHash: hashA },
     ]);
@@ -222,14 +224,14 @@ describe('redrive', () => {
   test('schedules failed messages for now, as the application', async () => {
     const [a, b] = (await given(2, 'failed')) as [number, number];
     const [uncertain] = (await given(1)) as [number];
-    await admin.run(`UPDATE scheduled_messages SET retry_at=17 WHERE id=${a}`);
+    await admin.run(`UPDATE scheduled_messages SET retry_at=${DUE + 17} WHERE id=${a}`);
     expect(await app.redrive([{ id: b }, { id: uncertain }, { id: 999_999_999 }, { id: a }])).toEqual([
       { result: 'redriven', version: 2 },
       { result: 'not_failed', state: 'uncertain' },
       { result: 'not_found' },
       { result: 'redriven', version: 2 },
     ]);
-    expect((await shown(a)).message).toMatchObject({ state: 'scheduled', wakeAt: 5, attempts: 0, inDoubt: false });
+    expect((await shown(a)).message).toMatchObject({ state: 'scheduled', wakeAt: DUE, attempts: 0, inDoubt: false });
     expect(await app.redrive({ id: a })).toEqual({ result: 'not_failed', state: 'scheduled' });
     expect(await app.redrive({ id: uncertain })).toEqual({ result: 'not_failed', state: 'uncertain' });
   });

@@ -7,6 +7,8 @@ import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
 
+const DUE = Date.UTC(2026, 0, 1);
+
 let world: World;
 let client: Client;
 let app: Pool;
@@ -41,8 +43,8 @@ const schedule = async (dueAts: readonly number[], account = 'shop') => {
 };
 
 test('list: newest first, page by page, by every filter', async () => {
-  const [a, b, c] = (await schedule([10, 20, 30])) as [number, number, number];
-  const [d] = (await schedule([40], 'Shop')) as [number];
+  const [a, b, c] = (await schedule([DUE + 10, DUE + 20, DUE + 30])) as [number, number, number];
+  const [d] = (await schedule([DUE + 40], 'Shop')) as [number];
   await client.cancel({ id: b });
   const ids = async (filter: Parameters<Operations['list']>[0]) =>
     (await operations.list(filter, { limit: 10 })).messages.map(({ id }) => id);
@@ -50,7 +52,7 @@ test('list: newest first, page by page, by every filter', async () => {
   expect(await ids({ account: 'Shop' })).toEqual([d]);
   expect(await ids({ state: 'canceled' })).toEqual([b]);
   expect(await ids({ channel: 'x' })).toEqual([]);
-  expect(await ids({ dueFrom: 20, dueUntil: new Date(40) })).toEqual([c, b]);
+  expect(await ids({ dueFrom: DUE + 20, dueUntil: new Date(DUE + 40) })).toEqual([c, b]);
   const first = await operations.list({}, { limit: 3 });
   expect(first.next).toBe(b);
   const second = await operations.list({}, { limit: 3, before: b });
@@ -61,7 +63,7 @@ test('list: newest first, page by page, by every filter', async () => {
 });
 
 test('purge: what ended long enough ago, with its attempts, in small batches', async () => {
-  const ids = await schedule(Array.from({ length: 25 }, () => 0));
+  const ids = await schedule(Array.from({ length: 25 }, () => DUE));
   const [waiting, recent, ...old] = ids as [number, number, ...number[]];
   await admin.run(`UPDATE scheduled_messages SET state='delivered' WHERE id <> ${waiting}`);
   await admin.run(
@@ -98,7 +100,7 @@ test('pause and resume: a channel or one of its accounts, once', async () => {
 test('status: rows by channel and state, what waits, what is coming, and who works', async () => {
   const now = await status.now();
   const minute = Math.floor(now / 60_000) * 60_000;
-  const [, , canceled] = await schedule([now - 5_000, now + 1_000_000_000, 1, minute + 120_000, minute + 150_000]);
+  const [, , canceled] = await schedule([now - 5_000, now + 1_000_000_000, DUE, minute + 120_000, minute + 150_000]);
   await client.cancel({ id: canceled as number });
   expect(await status.counts()).toEqual([
     { channel: 'webhook', state: 'scheduled', count: 4 },

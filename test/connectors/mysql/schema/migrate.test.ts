@@ -1,9 +1,13 @@
+import { join } from 'node:path';
+import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { migrate } from '../../../../connectors/mysql/schema/migrate';
 import { createUsers } from '../../../../connectors/mysql/schema/users';
-import { addressOf, Pool } from '../../../../connectors/mysql/sql/pool';
+import { addressOf, Pool, type Sql } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
+import { packageRoot } from '../../../../topology/settings/package';
 import { freshDatabase, type World } from '../../../support/stack/stack';
+import { until } from '../../../support/until';
 
 let world: World;
 let admin: Pool;
@@ -19,6 +23,7 @@ afterAll(async () => {
   await world.close();
 });
 
+const files = readMigrationFiles({ migrationsFolder: join(packageRoot(), 'connectors/mysql/schema/migrations') });
 const other = () => `${url}_other`;
 const as = async <T>(
   name: 'DATABASE_URL' | 'WORKER_DATABASE_URL' | 'CDC_DATABASE_URL',
@@ -31,6 +36,22 @@ const as = async <T>(
     await pool.close();
   }
 };
+
+/** As the migrations before the range of due times left it. */
+const asBefore = async (work: (sql: Sql) => Promise<unknown>) => {
+  const { database } = addressOf(other());
+  const made = await migrate(other(), { dryRun: true });
+  await admin.use(async (sql) => {
+    await sql.run(made[0] as string);
+    await sql.run(`USE \`${database}\``);
+    for (const statement of files.slice(0, 5).flatMap((file) => file.sql)) await sql.run(statement);
+    await work(sql);
+    await sql.run(`USE \`${addressOf(url).database}\``);
+  });
+};
+const message = (id: number, dueAt: number, key: string) =>
+  `INSERT INTO scheduled_messages (id, account, channel, payload, due_at, dedupe_key) VALUES (${id}, 'a', 'x', '{}', ${dueAt}, '${key}')`;
+const table = () => `\`${addressOf(other()).database}\`.scheduled_messages`;
 
 const dropOther = () => admin.run(`DROP DATABASE IF EXISTS \`${addressOf(other()).database}\``);
 
@@ -45,8 +66,8 @@ describe('migrate', () => {
     const reported: string[] = [];
     const statements = await migrate(other(), { dryRun: true, report: (sql) => reported.push(sql) });
     expect(statements[0]).toMatch(/^CREATE DATABASE/);
-    expect(statements.slice(1).every((sql) => sql.startsWith('CREATE TABLE'))).toBe(true);
-    expect(statements).toHaveLength(6);
+    expect(statements.slice(1).every((sql) => /^(CREATE TABLE|ALTER TABLE|INSERT INTO)/.test(sql))).toBe(true);
+    expect(statements).toHaveLength(1 + files.length);
     expect(reported).toEqual(statements);
     expect(await migrate(other())).toEqual(statements);
     expect(await migrate(other(), { dryRun: true })).toEqual([]);
@@ -54,22 +75,103 @@ describe('migrate', () => {
 
   test('two at once are one after the other', async () => {
     const both = await Promise.all([migrate(other()), migrate(other())]);
-    expect(both.map(({ length }) => length).toSorted((a, b) => a - b)).toEqual([0, 6]);
+    expect(both.map(({ length }) => length).toSorted((a, b) => a - b)).toEqual([0, 1 + files.length]);
   });
 
-  test('one that was broken off is finished by the next', async () => {
+  test('one that was broken off anywhere is finished by the next', async () => {
     await migrate(other());
     const { database } = addressOf(other());
-    await admin.run(`DELETE FROM \`${database}\`.__drizzle_migrations ORDER BY id DESC LIMIT 2`);
-    await admin.run(`DROP TABLE \`${database}\`.pauses`);
-    expect(await migrate(other())).toHaveLength(2);
-    expect(await admin.rows(`SELECT * FROM \`${database}\`.pauses`)).toEqual([]);
+    await admin.run(`DELETE FROM \`${database}\`.__drizzle_migrations`);
+    await admin.run(`DROP TABLE \`${database}\`.deployment`);
+    expect(await migrate(other())).toHaveLength(files.length);
+    expect(await admin.rows(`SELECT COUNT(*), MAX(LENGTH(id)) FROM \`${database}\`.deployment`)).toEqual([[1, 16]]);
+    expect(await migrate(other())).toEqual([]);
   });
 
+  describe('of a table with messages', () => {
+    test('names the rows whose due time is outside of the range, and changes nothing until they are corrected', async () => {
+      await asBefore(async (sql) => {
+        await sql.run(message(1, 1_800_000_000, 'seconds'));
+        await sql.run(message(2, 253_370_764_800_000, 'far'));
+        await sql.run(message(3, 1_800_000_000_000, 'fine'));
+      });
+      for (const dryRun of [true, false]) {
+        await expect(migrate(other(), { dryRun })).rejects.toMatchObject({
+          name: 'UserError',
+          message: expect.stringMatching(
+            /has 2 rows whose due_at .* 1 \(due_at 1800000000\), 2 \(due_at 253370764800000\)\. Nothing was changed/,
+          ),
+        });
+      }
+      const columns = async () => (await admin.rows(`SHOW COLUMNS FROM ${table()} LIKE 'plan_number'`)).length;
+      expect(await columns()).toBe(0);
+      await admin.run(`UPDATE ${table()} SET due_at=1800000000000, version=version+1 WHERE id=1`);
+      await admin.run(`DELETE FROM ${table()} WHERE id=2`);
+      await migrate(other());
+      expect(await columns()).toBe(1);
+      expect(await admin.rows(`SELECT id, plan_number, first_attempt_at FROM ${table()} ORDER BY id`)).toEqual([
+        [1, 1, null],
+        [3, 1, null],
+      ]);
+    });
+
+    test('waits for a transaction that holds the table in small steps, so that nobody waits long behind it', async () => {
+      await asBefore((sql) => sql.run(message(1, 1_800_000_000_000, 'k')));
+      const busy: string[] = [];
+      let migrated: Promise<unknown> = Promise.resolve();
+      await admin.transaction(async (sql) => {
+        await sql.rows(`SELECT * FROM ${table()}`);
+        migrated = migrate(other(), { onBusy: (text) => busy.push(text) });
+        await until('the migration has stepped back', () => busy.length > 0);
+        // Somebody else, who would wait for as long as the migration does.
+        expect(await admin.rows(`SELECT COUNT(*) FROM ${table()}`)).toEqual([[1]]);
+      });
+      await migrated;
+      expect(busy[0]).toMatch(
+        /^waiting for transactions that hold the table \(1 of 60\): ALTER TABLE `scheduled_messages`/,
+      );
+      expect(await migrate(other())).toEqual([]);
+    }, 60_000);
+
+    test('a part of it that somebody else has made is named', async () => {
+      await asBefore((sql) => sql.run('ALTER TABLE scheduled_messages ADD COLUMN plan_number INT'));
+      await expect(migrate(other())).rejects.toMatchObject({
+        name: 'UserError',
+        message: expect.stringMatching(/lacks first_attempt_at, .*due_at_between_2000_and_2100\. Complete it/),
+      });
+    });
+  });
+
+  test('keys that differ only in spaces at the end are two', async () => {
+    await admin.run(
+      "INSERT INTO scheduled_messages (account, channel, payload, due_at, dedupe_key) VALUES ('a', 'x', '{}', 1800000000000, 'k'), ('a', 'x', '{}', 1800000000000, 'k ')",
+    );
+    await admin.run(
+      "INSERT INTO pauses (channel, account, paused_at) VALUES ('x', '', 1), ('x', ' ', 1), ('x ', '', 1)",
+    );
+    expect(await admin.rows("SELECT COUNT(*) FROM scheduled_messages WHERE account='a' AND dedupe_key='k '")).toEqual([
+      [1],
+    ]);
+    await admin.run('DELETE FROM scheduled_messages');
+    await admin.run('DELETE FROM pauses');
+  });
+
+  test.each([0, 1_800_000_000, 946_684_799_999, 4_102_444_800_001])(
+    'the table refuses %d as due time, by plain SQL too',
+    async (dueAt) => {
+      const insert = admin.run(
+        `INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('a', 'x', '{}', ${dueAt})`,
+      );
+      await expect(insert).rejects.toThrow(/due_at_between_2000_and_2100/);
+    },
+  );
+
   test('the table has defaults for everything but account, channel, payload and due time', async () => {
-    await admin.run(`INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('a', 'x', '{}', 5)`);
+    await admin.run(
+      `INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('a', 'x', '{}', 946684800005)`,
+    );
     const rows = await admin.rows('SELECT state, version, wake_at, open, shard FROM scheduled_messages');
-    expect(rows).toEqual([['scheduled', 1, 5, 1, 67]]);
+    expect(rows).toEqual([['scheduled', 1, 946684800005, 1, 67]]);
   });
 });
 
@@ -88,15 +190,17 @@ describe('users', () => {
       ]) {
         await expect(app.run(sql)).rejects.toMatchObject(denied);
       }
-      await app.run('UPDATE scheduled_messages SET due_at=1, version=version+1 WHERE id=0');
-      await app.run("INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('a', 'x', '{}', 5)");
+      await app.run('UPDATE scheduled_messages SET due_at=946684800001, version=version+1 WHERE id=0');
+      await app.run(
+        "INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('a', 'x', '{}', 946684800005)",
+      );
     });
   });
 
   test('workers neither add nor delete messages, and cannot set secrets', async () => {
     await as('WORKER_DATABASE_URL', async (worker) => {
       for (const sql of [
-        "INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('a', 'x', '{}', 5)",
+        "INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('a', 'x', '{}', 946684800005)",
         'DELETE FROM scheduled_messages',
         'DELETE FROM delivery_attempts',
         'DELETE FROM accounts',

@@ -5,7 +5,12 @@ import { Unavailable } from '../../../../../topology/core/errors';
 const good = (line: number): SourceRecord => ({
   line,
   ok: true,
-  fields: { account: 'a', channel: 'webhook', due_at: line, payload: { url: 'https://x.test', body: '' } },
+  fields: {
+    account: 'a',
+    channel: 'webhook',
+    due_at: Date.UTC(2027, 0, 1) + line,
+    payload: { url: 'https://x.test', body: '' },
+  },
 });
 
 async function* source(count: number, bad: ReadonlyMap<number, SourceRecord> = new Map()) {
