@@ -38,8 +38,8 @@ export class CdcWatch {
     return this.repeating.close();
   }
 
-  private async run(): Promise<number> {
-    if (!this.inCharge) return Number.POSITIVE_INFINITY;
+  private async run(): Promise<number | undefined> {
+    if (!this.inCharge) return undefined;
     this.state = await this.health.check();
     const { failures } = this.state;
     if (failures.length > 0) {

@@ -14,12 +14,12 @@ export class Repeating {
   private closed = false;
 
   /**
-   * @param work resolves to the milliseconds until its next run. After Unavailable it runs again in half a second, kicked
-   * or not; after anything else, which is a bug, never.
+   * @param work resolves to the milliseconds until its next run, or to undefined when only a kick is to start it. After
+   * Unavailable it runs again in half a second, kicked or not; after anything else, which is a bug, never.
    */
   constructor(
     private readonly clock: Clock,
-    private readonly work: () => Promise<number>,
+    private readonly work: () => Promise<number | undefined>,
     private readonly onError: (error: unknown) => void,
   ) {}
 
@@ -46,7 +46,7 @@ export class Repeating {
   }
 
   private async run(): Promise<void> {
-    let delayMs = UNAVAILABLE_RETRY_MS;
+    let delayMs: number | undefined = UNAVAILABLE_RETRY_MS;
     this.kicked = false;
     this.failed = false;
     try {
@@ -59,6 +59,6 @@ export class Repeating {
     this.busy = false;
     if (this.closed) return;
     if (this.kicked && !this.failed) this.start();
-    else this.timer = this.clock.after(delayMs, () => this.start());
+    else if (delayMs !== undefined) this.timer = this.clock.after(delayMs, () => this.start());
   }
 }

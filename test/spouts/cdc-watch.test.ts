@@ -47,3 +47,25 @@ test('only the owner of partition 0 watches CDC, restarts what failed and report
   expect(checks).toBe(0);
   expect(owner.gauges()['cdc_silent_ms']).toBeUndefined();
 });
+
+test('a task that loses partition 0 waits without a timer, and checks again when it owns it again', async () => {
+  world = new SpoutWorld();
+  let checks = 0;
+  world.cdcHealth = {
+    check: async () => {
+      checks++;
+      return { silentForMs: 0, failures: [] };
+    },
+    restart: async () => {},
+  };
+  const spout = world.spout({ partitions: [0], of: 4 });
+  await world.run(1_000);
+  const timers = world.clock.timers;
+  world.assign(spout, { partitions: [1], of: 4 });
+  await world.run(6_000);
+  expect(world.clock.timers).toBe(timers - 1);
+  expect(checks).toBe(1);
+  world.assign(spout, { partitions: [0, 1], of: 4 });
+  await world.run(1_000);
+  expect(checks).toBe(2);
+});

@@ -134,9 +134,10 @@ export class SpoutWorld {
   /** Closes the spouts; throws when one left a timer or met with a bug. */
   async close(): Promise<void> {
     const state = { closed: false };
-    const closing = Promise.all(this.spouts.map(({ spout }) => spout.close())).then(() => {
+    const closing = Promise.all(this.spouts.map(({ spout }) => spout.close())).finally(() => {
       state.closed = true;
     });
+    closing.catch(() => undefined);
     // What is under way may need time to pass.
     while (!state.closed) await this.clock.advance(100);
     await closing;

@@ -1,4 +1,4 @@
-import { type Clock, sleepOn, type Timer } from '../../topology/core/clock';
+import { type Clock, sleepOn, type Timer, timerDelay } from '../../topology/core/clock';
 
 interface Waiting extends Timer {
   readonly at: number;
@@ -28,7 +28,7 @@ export class ManualClock implements Clock {
 
   after(delay: number, run: () => void): Timer {
     const waiting: Waiting = {
-      at: this.elapsed + Math.max(0, delay),
+      at: this.elapsed + timerDelay(delay),
       sequence: this.sequence++,
       run,
       cancel: () => this.waiting.delete(waiting),

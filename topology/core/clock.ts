@@ -35,12 +35,29 @@ export function sleepOn(clock: Pick<Clock, 'after'>, delay: number, signal?: Abo
   });
 }
 
+/** The longest time that `setTimeout` waits. It takes anything above, and Infinity, for 1 ms. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+
+/**
+ * The delay as a clock may wait for it: at least 0. Every implementation of `after` asks for it.
+ * @throws RangeError when it is not finite, because that is a mistake in a calculation. Set no timer to wait for ever.
+ */
+export function timerDelay(delayMs: number): number {
+  if (!Number.isFinite(delayMs)) throw new RangeError(`a timer cannot wait ${delayMs} ms`);
+  return Math.max(0, delayMs);
+}
+
 /** The machine's own clock; the only place that touches timers and `Date`. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(delay, run) {
-    const timer = setTimeout(run, Math.max(0, delay));
+    let timer: NodeJS.Timeout;
+    const wait = (leftMs: number): void => {
+      const next = leftMs > MAX_TIMEOUT_MS ? () => wait(leftMs - MAX_TIMEOUT_MS) : run;
+      timer = setTimeout(next, Math.min(leftMs, MAX_TIMEOUT_MS));
+    };
+    wait(timerDelay(delay));
     return { cancel: () => clearTimeout(timer) };
   },
   sleep: (delay, signal) => sleepOn(systemClock, delay, signal),

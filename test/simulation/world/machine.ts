@@ -1,4 +1,4 @@
-import { type Clock, sleepOn, type Timer } from '../../../topology/core/clock';
+import { type Clock, sleepOn, type Timer, timerDelay } from '../../../topology/core/clock';
 import type { Random } from '../../support/random';
 import { BEGINNING, type SimulatedTime } from './time';
 
@@ -42,7 +42,7 @@ export class Machine implements Clock {
     // As setTimeout does: a millisecond at least, and a little late.
     const late = this.random.skewed(0.01, 1.5);
     let cancelled = false;
-    const timer = this.time.after(Math.max(1, delay) / this.rate + late, () => {
+    const timer = this.time.after(Math.max(1, timerDelay(delay)) / this.rate + late, () => {
       this.deliver(() => {
         if (!cancelled) run();
       });
