@@ -56,7 +56,7 @@ export async function provision(
       databaseUrl: required(environment, 'CDC_DATABASE_URL'),
       brokers: environment.CONNECT_KAFKA_BROKERS ?? brokers.join(','),
       namespace: environment.DOWNSPOUT_NAMESPACE,
-      partitions: settings.components.due.partitions,
+      partitions: settings.spout.partitions,
     }),
     CONNECTOR_LIMIT_MS,
   );
@@ -68,11 +68,11 @@ export async function provision(
 /** The topics of a deployment. The connector's own are made by itself, but for the heartbeats'. */
 function topicsOf(namespace: string, settings: TopologySettings): TopicSpec[] {
   const names = captureNames(namespace);
-  const { due: spout, ...channels } = settings.components;
+  const { spout, bolts } = settings;
   return [
     { name: names.changes, partitions: spout.partitions },
     { name: names.heartbeats, partitions: 1, settings: { 'retention.ms': '3600000', 'segment.ms': '600000' } },
-    ...Object.entries(channels).map(([channel, bolt]) => ({
+    ...Object.entries(bolts).map(([channel, bolt]) => ({
       name: topicName(namespace, due(channel).name),
       partitions: bolt.partitions,
     })),

@@ -10,9 +10,9 @@ import { fieldsGrouping } from './core/grouping';
 import type { Codec } from './core/stream';
 import { type Topology, TopologyBuilder } from './core/topology';
 import type { TopologySettings } from './settings/topology-settings';
-import { due, type ScheduleChange, scheduleChanges } from './streams';
+import { due, type ScheduleChange, SPOUT, scheduleChanges } from './streams';
 
-/** What the parts stand on. */
+/** What the spout and the bolts are given. */
 export interface DeliveryOptions {
   readonly settings: TopologySettings;
   readonly channels: ReadonlyMap<string, Channel>;
@@ -25,14 +25,37 @@ export interface DeliveryOptions {
 }
 
 /**
- * THE MAP.
+ * THE MAP: the whole way of a message, from the row that an application writes to the outcome that is written back to it.
+ * docs/how-it-works.md explains the words.
  *
  *     MySQL ──CDC──▶ schedule-changes ──▶ due (spout) ──▶ due.<channel>, by account ──▶ <channel> (bolt) ──▶ provider
+ *       ▲                                                                                    │
+ *       └──────────────────────────── claim, write-back ─────────────────────────────────────┘
+ *
+ * Inside the spout (spouts/due-spout.ts):
+ *
+ * | stage | what happens to a message there |
+ * |---|---|
+ * | feed | CDC reports the change of a plan; memory takes it if its wake lies below the frontier |
+ * | spouts/read | the row is read from the table, when its bucket is opened or because reconcile finds it overdue |
+ * | spouts/memory | it waits in a bucket until its wake − lead |
+ * | spouts/emit | it is appended to the channel's stream, pending until the bolt's group has committed past it |
+ *
+ * Inside the bolt (bolts/send-bolt.ts):
+ *
+ * | stage | what happens to a message there |
+ * |---|---|
+ * | bolts/claim: prefetch | the rows of the tuples are read in batches, and their payloads prepared |
+ * | bolts/claim: hold | the row waits for its instant |
+ * | bolts/slots | the row gets its turn: of its account, of its host, of the worker |
+ * | bolts/claim: claim | one conditional UPDATE makes the row ours; now the tuple is acked |
+ * | bolts/send: send | the channel makes the request, at or after the wake |
+ * | bolts/send: write back | the outcome goes to the row and to the ledger; a retry is a new plan and comes by CDC again |
  */
 export function deliveryTopology(options: DeliveryOptions): Topology {
-  const { due: spout, ...bolts } = options.settings.components;
+  const { spout, bolts } = options.settings;
   const channels = [...options.channels.values()];
-  const topology = new TopologyBuilder().spout('due', {
+  const topology = new TopologyBuilder().spout(SPOUT, {
     feed: scheduleChanges(options.changes),
     emits: channels.map(({ name }) => due(name)),
     create: (context) =>
@@ -58,7 +81,7 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
           retry: { maxAttempts: bolt.attempts, base: bolt.backOffMs, cap: bolt.backOffMaxMs },
           rows: options.sendRows(channel.name),
           random: options.random,
-          // What goes wrong with one message, or is tried again, must not end the worker.
+          // A failure of one message, or one that the bolt retries, must not end the worker.
           onError: (what, error) => context.onError(new Unavailable(`${what}: ${reasonOf(error)}`, { cause: error })),
         }),
     });

@@ -1,7 +1,7 @@
 import { BadRecord } from './core/errors';
 import { type Codec, type Stream, stream } from './core/stream';
 
-/** One change of a message's plan, as CDC tells it. Times are epoch milliseconds. */
+/** One change of a message's plan, as CDC reports it. Times are epoch milliseconds. */
 export interface ScheduleChange {
   readonly id: number;
   readonly shard: number;
@@ -25,19 +25,22 @@ export interface Due {
   readonly version: number;
 }
 
+/** The name of the spout: as a component, and before the channel in the names of the streams that it emits to. */
+export const SPOUT = 'due';
+
 /** A topic's, group's or connector's name in Kafka: the deployment's namespace goes before it. */
 export function topicName(namespace: string, name: string): string {
   return namespace === '' ? name : `${namespace}.${name}`;
 }
 
-/** Every change of a plan; partition = shard % partitions. Written by Debezium, so only its connector knows the codec. */
+/** Every change of a plan; partition = shard % partitions. Debezium writes it, so only its connector knows the codec. */
 export function scheduleChanges(codec: Codec<ScheduleChange>): Stream<ScheduleChange> {
   return stream('schedule-changes', codec);
 }
 
 /** What wakes within the lead, per channel. */
 export function due(channel: string): Stream<Due> {
-  return stream(`due.${channel}`, dueCodec);
+  return stream(`${SPOUT}.${channel}`, dueCodec);
 }
 
 const dueCodec: Codec<Due> = {

@@ -4,6 +4,7 @@ import { UserError } from '../../topology/core/errors';
 import type { ChannelClass } from '../../topology/message';
 import type { ChannelName } from '../../topology/payloads';
 import type { BoltSettings, TopologySettings } from '../../topology/settings/topology-settings';
+import { SPOUT } from '../../topology/streams';
 import { WebhookChannel } from './webhook/webhook';
 
 /** What channels are built from. */
@@ -63,13 +64,13 @@ export function channels(
   options: ChannelOptions,
   kinds: ChannelKinds = channelKinds,
 ): ReadonlyMap<string, Channel> {
-  const { due: _, ...bolts } = settings.components;
+  const { bolts } = settings;
   const unknown = Object.keys(bolts).filter((name) => !Object.hasOwn(kinds, name));
   if (unknown.length > 0) {
     const known = Object.keys(kinds).join(', ');
     throw new UserError(
       unknown
-        .map((name) => `topology.yaml: components.${name}: expected due or one of the channels ${known}`)
+        .map((name) => `topology.yaml: components.${name}: expected ${SPOUT} or one of the channels ${known}`)
         .join('\n'),
     );
   }

@@ -1,10 +1,10 @@
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
 
-/** Milliseconds for one answer: validating a configuration includes a connection to MySQL. */
-const ANSWER_LIMIT = 20_000;
-const RETRY = 250;
-/** Rebalancing, and a MySQL that does not answer yet: both pass. */
+/** For one answer: validating a configuration includes a connection to MySQL. */
+const ANSWER_LIMIT_MS = 20_000;
+const RETRY_MS = 250;
+/** Connect rebalances, or MySQL does not answer yet: both pass. */
 const PASSING = new Set([409, 500, 503]);
 
 interface TaskStatus {
@@ -39,23 +39,22 @@ export class Connector {
 
   /**
    * Creates the connector or gives it these settings, and waits until it and its task say RUNNING. That alone proves
-   * nothing: see a change come through.
-   * @param limit milliseconds
+   * nothing: the caller watches a change come through.
    * @throws UserError when the settings are refused, or with the reason of a failure that did not pass in time
    */
-  async register(settings: Readonly<Record<string, string>>, limit: number): Promise<void> {
-    const end = this.clock.monotonic() + limit;
+  async register(settings: Readonly<Record<string, string>>, limitMs: number): Promise<void> {
+    const end = this.clock.monotonic() + limitMs;
     await this.untilAccepted(settings, end);
     let last: ConnectorStatus | null = null;
     while (this.clock.monotonic() < end) {
       last = await this.status();
       if (last !== null && isRunning(last)) return;
       if (last !== null && failuresOf(last).length > 0) await this.restartFailed();
-      await this.clock.sleep(RETRY);
+      await this.clock.sleep(RETRY_MS);
     }
     const failures = last === null ? [] : failuresOf(last);
     throw new UserError(
-      `The connector ${this.name} did not start within ${limit / 1_000} s: ${failures.join('; ') || last?.state || 'it is unknown to Connect'}`,
+      `The connector ${this.name} did not start within ${limitMs / 1_000} s: ${failures.join('; ') || last?.state || 'it is unknown to Connect'}`,
     );
   }
 
@@ -80,17 +79,17 @@ export class Connector {
     }
   }
 
-  /** Removes the connector and waits until it is gone; nothing happens when there is none. @param limit milliseconds */
-  async remove(limit: number): Promise<void> {
-    const end = this.clock.monotonic() + limit;
+  /** Removes the connector and waits until it is gone; nothing happens when there is none. */
+  async remove(limitMs: number): Promise<void> {
+    const end = this.clock.monotonic() + limitMs;
     for (;;) {
-      // Its task may be stopping still after the answer: only a connector that is unknown is gone.
+      // Its task may still be stopping after the answer: only a connector that is unknown is gone.
       const { status } = await this.request('DELETE', '');
       if (status === 404) return;
       if ((status >= 300 && !PASSING.has(status)) || this.clock.monotonic() >= end) {
         throw new Unavailable(`Connect answered ${status} to the removal of ${this.name}`);
       }
-      await this.clock.sleep(RETRY);
+      await this.clock.sleep(RETRY_MS);
     }
   }
 
@@ -101,7 +100,7 @@ export class Connector {
       const reason = `Connect refused the connector ${this.name} (${status}): ${withoutSecrets(messageOf(text), settings)}`;
       if (!PASSING.has(status)) throw new UserError(reason);
       if (this.clock.monotonic() >= end) throw new Unavailable(reason);
-      await this.clock.sleep(RETRY);
+      await this.clock.sleep(RETRY_MS);
     }
   }
 
@@ -113,7 +112,7 @@ export class Connector {
     try {
       const response = await fetch(`${this.url}${path}`, {
         method,
-        signal: AbortSignal.timeout(ANSWER_LIMIT),
+        signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
         ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
       });
       return { ok: response.ok, status: response.status, text: await response.text() };

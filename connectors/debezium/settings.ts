@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { topicName } from '../../topology/streams';
 
-/** The one table that is captured, and what of it makes up a plan. Updates of other columns make no event. */
+/** The one table that is captured, and the columns that make up a plan. Updates of other columns make no event. */
 const TABLE = 'scheduled_messages';
 const COLUMNS = ['id', 'shard', 'account', 'channel', 'wake_at', 'version'];
 /** MySQL's replication ids below this are left to servers. */
@@ -22,7 +22,7 @@ export interface CaptureNames {
   readonly connector: string;
   readonly changes: string;
   readonly heartbeats: string;
-  /** Debezium's own memory of the schema: one partition, kept for ever, not compacted. */
+  /** Debezium's own record of the schema: one partition, kept for ever, not compacted. */
   readonly history: string;
 }
 
@@ -53,7 +53,7 @@ export function connectorSettings(options: CaptureOptions): Record<string, strin
     'column.include.list': `${literal(schema)}\\.${TABLE}\\.(${COLUMNS.join('|')})`,
     'skip.messages.without.change': 'true',
     'include.schema.changes': 'false',
-    // The spouts load rows themselves, so nothing but changes is wanted and no lock is needed.
+    // The spouts load rows themselves, so they need changes only, and Debezium needs no lock.
     'snapshot.mode': 'no_data',
     'snapshot.locking.mode': 'none',
     'tombstones.on.delete': 'false',
@@ -78,15 +78,15 @@ const latencySettings = {
   // A linger, not an idle poll.
   'poll.interval.ms': '10',
   'producer.override.linger.ms': '0',
-  // The Kafka client stops for ever on a compression that it does not know.
+  // The Kafka client stops for ever at a compression that it does not know.
   'producer.override.compression.type': 'none',
   'heartbeat.interval.ms': '1000',
-  // How long CDC is dead after MySQL went away while the connector says RUNNING. The default is a minute.
+  // For so long CDC is silent after MySQL went away while the connector says RUNNING. The default is a minute.
   'connect.keep.alive.interval.ms': '1000',
   'retriable.restart.connector.wait.ms': '1000',
 };
 
-/** The order counts: the partition is chosen from the whole event, before it is flattened. */
+/** Their order counts: the partition is chosen from the whole event, before the event is flattened. */
 function routingSettings(names: CaptureNames, options: CaptureOptions): Record<string, string> {
   const prefix = topicName(options.namespace, 'cdc');
   return {
@@ -113,12 +113,12 @@ const converterSettings = Object.fromEntries(
   ['key', 'value'].flatMap((side) => [
     [`${side}.converter`, 'org.apache.kafka.connect.json.JsonConverter'],
     [`${side}.converter.schemas.enable`, 'false'],
-    // Else a NULL arrives as the column's default.
+    // Otherwise a NULL arrives as the column's default.
     [`${side}.converter.replace.null.with.default`, 'false'],
   ]),
 ) as Record<string, string>;
 
-/** Debezium joins MySQL's replication under an id of its own: the same for a connector, another for each. */
+/** Debezium joins MySQL's replication under an id of its own: always the same for one connector, another for each. */
 function serverId(connector: string): number {
   const digest = createHash('sha256').update(connector).digest().readUInt32BE(0);
   return FIRST_SERVER_ID + (digest % (2 ** 31 - FIRST_SERVER_ID));

@@ -4,7 +4,7 @@ import { KafkaJSError } from './kafkajs';
 /** Names of errors that a programming mistake throws; kafkajs wraps them in errors of its own. */
 const BUGS = new Set(['TypeError', 'RangeError', 'SyntaxError', 'ReferenceError']);
 
-/** What to do about something that kafkajs threw: Unavailable for all that Kafka or the network caused. */
+/** What kafkajs threw, as an instruction: Unavailable for everything that Kafka or the network caused. */
 export function instructionOf(error: unknown): unknown {
   if (!(error instanceof KafkaJSError)) return error;
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
@@ -13,14 +13,14 @@ export function instructionOf(error: unknown): unknown {
   return new Unavailable(`Kafka: ${reasonOf(error)}`, { cause: error });
 }
 
-/** The topic is not there. */
+/** The topic does not exist. */
 export function isUnknownTopic(error: unknown): boolean {
   return typesOf(error).includes('UNKNOWN_TOPIC_OR_PARTITION');
 }
 
 const OF_REBALANCE = new Set(['REBALANCE_IN_PROGRESS', 'ILLEGAL_GENERATION', 'UNKNOWN_MEMBER_ID']);
 
-/** The group has gone on to another generation, or is about to. */
+/** The group has moved to another generation, or is about to. */
 export function isOfRebalance(error: unknown): boolean {
   return typesOf(error).some((type) => OF_REBALANCE.has(type));
 }

@@ -20,7 +20,7 @@ export interface GroupOwner {
   readonly assignment: Buffer;
 }
 
-/** What Kafka knows of topics and groups, which go by their full names here. Every call throws Unavailable. */
+/** What Kafka knows of topics and groups, which have their full names here. Every call throws Unavailable. */
 export class KafkaAdmin {
   private admin: Promise<Admin> | undefined;
   private queue: Promise<unknown> = Promise.resolve();
@@ -35,7 +35,7 @@ export class KafkaAdmin {
     });
   }
 
-  /** The log of each partition, in their order. */
+  /** The log of each partition, in the order of partitions. */
   async logs(topic: string): Promise<PartitionLog[]> {
     const count = await this.partitions(topic);
     let logs = await this.rememberedLogs(topic);
@@ -84,13 +84,13 @@ export class KafkaAdmin {
     });
   }
 
-  /** One after another: calls that overlap spoil the client's memory of topics for each other. */
+  /** One call after another, because overlapping calls spoil the client's memory of topics for each other. */
   private run<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
     const answer = this.queue.then(async () => {
       try {
         return await work(await this.connected());
       } catch (error) {
-        // Whatever it is, a TypeError inside of the client too: asking again is right.
+        // Whatever it is, even a TypeError inside the client: asking again is right.
         throw new Unavailable(`Kafka: ${reasonOf(error)}`, { cause: error });
       }
     });

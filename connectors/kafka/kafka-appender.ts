@@ -3,10 +3,10 @@ import { Unavailable } from '../../topology/core/errors';
 import type { AppendRecord } from '../../topology/runtime/streams-client';
 import { instructionOf } from './failures';
 
-/** Records in one request: the client's cost per record grows with their number. */
-const MOST = 2_000;
-/** Milliseconds that brokers may take to have a record safely. */
-const TIMEOUT = 5_000;
+/** Records in one request, because the client's cost per record grows with their number. */
+const MAX_RECORDS_PER_REQUEST = 2_000;
+/** How long brokers may take to have a record safely. */
+const APPEND_TIMEOUT_MS = 5_000;
 
 interface Waiting {
   readonly record: AppendRecord;
@@ -15,7 +15,7 @@ interface Waiting {
 }
 
 /**
- * Appends to one topic, one request at a time; what comes meanwhile is gathered for the next one. So a lone record goes out
+ * Appends to one topic, one request at a time; records that come meanwhile wait for the next one. So a lone record goes out
  * at once, and many go out together.
  */
 export class KafkaAppender {
@@ -46,10 +46,10 @@ export class KafkaAppender {
   private async send(): Promise<void> {
     if (this.sending) return;
     this.sending = true;
-    // What is appended in this tick goes along.
+    // Records appended in this tick go along.
     await Promise.resolve();
     while (this.waiting.length > 0) {
-      const batch = this.waiting.splice(0, MOST);
+      const batch = this.waiting.splice(0, MAX_RECORDS_PER_REQUEST);
       try {
         await this.sendBatch(batch);
       } catch (error) {
@@ -63,7 +63,11 @@ export class KafkaAppender {
   private async sendBatch(batch: readonly Waiting[]): Promise<void> {
     const { topic } = this;
     const messages = batch.map(({ record }) => record);
-    const answers = await this.producer.sendBatch({ acks: -1, timeout: TIMEOUT, topicMessages: [{ topic, messages }] });
+    const answers = await this.producer.sendBatch({
+      acks: -1,
+      timeout: APPEND_TIMEOUT_MS,
+      topicMessages: [{ topic, messages }],
+    });
     const next = new Map(answers.map(({ partition, baseOffset }) => [partition, Number(baseOffset)]));
     for (const { record, at } of batch) {
       const offset = next.get(record.partition);

@@ -10,15 +10,14 @@ export interface KafkaOptions {
   /** Shown by Kafka as the owner of partitions. */
   readonly clientId: string;
   readonly log: KafkaLog;
-  /** Half a minute until a call is given up, instead of some seconds. */
+  /** A call is given up after half a minute instead of some seconds. */
   readonly patient?: boolean;
 }
 
-/** Milliseconds until a request is given up; a connection is given up sooner. */
-const REQUEST_TIMEOUT = 7_000;
-const CONNECTION_TIMEOUT = 3_000;
+const REQUEST_TIMEOUT_MS = 7_000;
+const CONNECTION_TIMEOUT_MS = 3_000;
 
-/** Always given: the client's own defaults depend on NODE_ENV. About three seconds in all. */
+/** About three seconds in all. Given everywhere, because the client's own defaults depend on NODE_ENV. */
 export const retry: NonNullable<KafkaConfig['retry']> = {
   initialRetryTime: 100,
   maxRetryTime: 2_000,
@@ -29,7 +28,7 @@ export const retry: NonNullable<KafkaConfig['retry']> = {
 
 export const patientRetry: NonNullable<KafkaConfig['retry']> = { ...retry, maxRetryTime: 1_000, retries: 30 };
 
-/** Ordinary life of a group: not even worth a warning. */
+/** The ordinary life of a group: not worth a warning. */
 const HARMLESS = /rebalanc|rejoin|generation id|not aware of this member|member id/i;
 
 export function kafkaClient({ brokers, clientId, log, patient = false }: KafkaOptions): Client {
@@ -37,8 +36,8 @@ export function kafkaClient({ brokers, clientId, log, patient = false }: KafkaOp
     brokers: [...brokers],
     clientId,
     retry: patient ? patientRetry : retry,
-    requestTimeout: REQUEST_TIMEOUT,
-    connectionTimeout: CONNECTION_TIMEOUT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
     logLevel: logLevel.INFO,
     logCreator:
       () =>
@@ -49,8 +48,8 @@ export function kafkaClient({ brokers, clientId, log, patient = false }: KafkaOp
 }
 
 function levelOf(level: LogLevel, text: string): Parameters<KafkaLog>[0] {
-  // What the client calls info (joined, paused, stopped) is told by the worker in its own words.
+  // What the client calls info (joined, paused, stopped) the worker logs in its own words.
   if (level >= logLevel.INFO || HARMLESS.test(text)) return 'debug';
-  // It calls everything that it will try again an error.
+  // The client calls everything an error that it will retry.
   return 'warn';
 }

@@ -8,7 +8,7 @@ import { patientRetry } from './kafka-client';
 import { stickyAssigner } from './sticky-assigner';
 
 export interface KafkaMemberOptions {
-  /** A patient one: a member that gave up would join anew as another, and wait until the group takes the old one for dead. */
+  /** A patient one: a member that gave up would join again as another, and wait until the group takes the old one for dead. */
   readonly kafka: Kafka;
   readonly admin: KafkaAdmin;
   readonly clock: Clock;
@@ -22,29 +22,29 @@ export interface KafkaMemberOptions {
   readonly assigned: (partitions: readonly number[], of: number, starts: readonly PartitionOffset[]) => void;
 }
 
-/** Milliseconds. Session: the broker's minimum; what was killed gives its partitions up after it. */
-const SESSION = 6_000;
+/** A killed member's partitions move after this. It is the broker's minimum. */
+const SESSION_TIMEOUT_MS = 6_000;
 /** A rebalance is noticed by a heartbeat. */
-const HEARTBEAT = 500;
-const REBALANCE = 10_000;
-/** The longest a fetch waits for records; they come at once, but this bounds how soon a rebalance or a stop is noticed. */
-const FETCH_WAIT = 250;
+const HEARTBEAT_EVERY_MS = 500;
+const REBALANCE_TIMEOUT_MS = 10_000;
+/** The longest that a fetch waits for records. They come at once; this bounds how soon a rebalance or a stop is noticed. */
+const MAX_FETCH_WAIT_MS = 250;
 /** New partitions are noticed after this. */
-const METADATA_AGE = 15_000;
-/** Bytes of one partition in one fetch: what a full bolt gets beyond its bounds. */
-const FETCH_BYTES = 256 * 1024;
-/** Between tries to find the ends of partitions. Milliseconds. */
-const AGAIN = 500;
+const METADATA_MAX_AGE_MS = 15_000;
+/** Of one partition in one fetch: what a full bolt gets beyond its bounds. */
+const MAX_FETCH_BYTES = 256 * 1024;
+/** Between two tries to find the ends of partitions. */
+const RETRY_ENDS_MS = 500;
 
 /**
  * A member of a consumer group.
  *
- * 1. The listener is told every assignment, the first one included, before any record of it.
- * 2. A partition that stays goes on at the listener's position.
- * 3. A partition that is new to a member that begins at the end begins at the end as it was before `assigned` was told.
- * 4. Nothing is committed but what `commit` is given.
- * 5. Nothing is thrown into the client's loops, which stop for ever at some errors; when they stop all the same, the
- *    listener is told.
+ * 1. The listener gets every assignment, the first one included, before any record of it.
+ * 2. A partition that stays continues at the listener's position.
+ * 3. A partition that is new to a member which begins at the end begins at the end as it was before `assigned`.
+ * 4. Only the positions given to `commit` are committed.
+ * 5. Nothing is thrown into the client's loops, because they stop for ever at some errors. When they stop all the same, the
+ *    listener's `crashed` is called.
  */
 export class KafkaMember implements GroupMember {
   private readonly consumer: Consumer;
@@ -62,24 +62,24 @@ export class KafkaMember implements GroupMember {
     this.consumer = options.kafka.consumer({
       groupId: options.group,
       partitionAssigners: [stickyAssigner(() => ({ partitions: this.owned, since: this.since }))],
-      sessionTimeout: SESSION,
-      heartbeatInterval: HEARTBEAT,
-      rebalanceTimeout: REBALANCE,
-      maxWaitTimeInMs: FETCH_WAIT,
-      metadataMaxAge: METADATA_AGE,
-      maxBytesPerPartition: FETCH_BYTES,
+      sessionTimeout: SESSION_TIMEOUT_MS,
+      heartbeatInterval: HEARTBEAT_EVERY_MS,
+      rebalanceTimeout: REBALANCE_TIMEOUT_MS,
+      maxWaitTimeInMs: MAX_FETCH_WAIT_MS,
+      metadataMaxAge: METADATA_MAX_AGE_MS,
+      maxBytesPerPartition: MAX_FETCH_BYTES,
       retry: { ...patientRetry, restartOnFailure: () => Promise.resolve(!this.left) },
     });
   }
 
-  /** Resolves when the first assignment was told. Throws Unavailable. */
+  /** Resolves after the first `assigned`. Throws Unavailable. */
   static async join(options: KafkaMemberOptions): Promise<KafkaMember> {
     const member = new KafkaMember(options);
     const { consumer } = member;
     const assigned = new Promise<void>((resolve, reject) => {
       member.joined = { resolve, reject };
     });
-    // Before run(): the first join is told while it goes on.
+    // Before run(), because the first join happens while run() is awaited.
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
       member.onJoin(payload.memberAssignment[options.topic] ?? []),
     );
@@ -130,7 +130,7 @@ export class KafkaMember implements GroupMember {
     this.left = true;
     this.leaving.abort();
     this.generation++;
-    // It may be connected no longer; then its session runs out.
+    // It may not be connected any more; then its session runs out.
     await this.consumer.disconnect().catch(() => undefined);
   }
 
@@ -181,7 +181,7 @@ export class KafkaMember implements GroupMember {
           this.onCrash(error);
           return;
         }
-        await clock.sleep(AGAIN, this.leaving.signal);
+        await clock.sleep(RETRY_ENDS_MS, this.leaving.signal);
       }
     }
   }
@@ -198,7 +198,7 @@ export class KafkaMember implements GroupMember {
       if (this.paused) this.consumer.pause(selection);
       else this.consumer.resume(selection);
     } catch (error) {
-      // Between two runs there is nothing to pause; the next join asks again.
+      // Between two runs there is nothing to pause; the next join pauses again.
       if (!(instructionOf(error) instanceof Unavailable)) throw error;
     }
   }

@@ -16,8 +16,8 @@ import { type KafkaOptions, kafkaClient, retry } from './kafka-client';
 import { KafkaMember } from './kafka-member';
 import { groupName } from './names';
 
-/** A partition count is believed this long. Milliseconds. */
-const BELIEVED = 10_000;
+/** A partition count is used this long before Kafka is asked again. */
+const COUNT_MAX_AGE_MS = 10_000;
 
 interface Count {
   readonly at: number;
@@ -46,10 +46,10 @@ export class KafkaStreams implements StreamsClient {
   partitions(stream: string): Promise<number> {
     const now = this.clock.monotonic();
     const known = this.counts.get(stream);
-    if (known !== undefined && now - known.at < BELIEVED) return known.count;
+    if (known !== undefined && now - known.at < COUNT_MAX_AGE_MS) return known.count;
     const count = this.admin.partitions(topicName(this.namespace, stream));
     this.counts.set(stream, { at: now, count });
-    // When it cannot be had now, what was known still counts; the next one asks again.
+    // When Kafka does not answer, the last known count is used; the next call asks again.
     return count.catch((error: unknown) => {
       this.counts.delete(stream);
       if (known === undefined) throw error;
@@ -94,7 +94,7 @@ export class KafkaStreams implements StreamsClient {
   ): Promise<KafkaMember> {
     const { kafkaOfMembers: kafka, admin, clock, namespace } = this;
     const topic = topicName(namespace, stream);
-    // Before the patience of members: at the start a wrong setting is likelier than a broker that comes back.
+    // Before the patience of members, because at the start a wrong setting is likelier than a broker that comes back.
     await this.expectTopic(topic);
     return KafkaMember.join({ kafka, admin, clock, group: groupName(namespace, component), topic, ...options });
   }
@@ -113,7 +113,7 @@ export class KafkaStreams implements StreamsClient {
       const producer = this.kafka.producer({
         allowAutoTopicCreation: false,
         retry,
-        metadataMaxAge: BELIEVED,
+        metadataMaxAge: COUNT_MAX_AGE_MS,
         // Every record says where it goes.
         createPartitioner:
           () =>

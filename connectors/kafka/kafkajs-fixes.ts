@@ -1,15 +1,15 @@
 /**
- * kafkajs 2.2.4 is not maintained any more, and pinned. What is mended here, before it is loaded:
+ * kafkajs 2.2.4 is not maintained any more, and pinned. What is fixed here, before it is loaded:
  *
- * 1. *Idle connections are idle.* It re-arms a timer for ever on each: 6 to 8 % of a core for a client that does nothing.
- * 2. *Appending costs in proportion to the number of records.* It copied what it had grouped so far for every record.
- * 3. *A record is encoded into one buffer of its size.* It took half a kilobyte and a dozen small buffers for each; most of
- *    the cost of a tuple was this.
+ * 1. *Idle connections are idle.* kafkajs re-arms a timer on each for ever: 6 to 8 % of a core for a client that does nothing.
+ * 2. *Appending costs in proportion to the number of records.* kafkajs copies what it has grouped so far for every record.
+ * 3. *A record is encoded into one buffer of its size.* kafkajs takes half a kilobyte and a dozen small buffers for each,
+ *    which was most of the cost of a tuple.
  *
- * Each has a test that what it replaces is still there and does the same.
+ * Each has a test that the replaced function still exists in kafkajs and gives the same result.
  */
 
-/** What is encoded: a record without key and headers, with the time of its batch, is what the emitter sends. */
+/** What is encoded. The emitter sends records without key and headers, with the time of their batch. */
 interface PlainRecord {
   readonly offsetDelta?: number;
   readonly timestampDelta?: number;
@@ -18,7 +18,7 @@ interface PlainRecord {
   readonly headers?: unknown;
 }
 
-/** As much of kafkajs's Encoder as whoever writes records into a batch looks at. */
+/** As much of kafkajs's Encoder as its writer of batches uses. */
 interface Encoded {
   readonly buf: Buffer;
   readonly buffer: Buffer;
@@ -93,17 +93,17 @@ function writeVarint(buffer: Buffer, value: number, start: number): number {
   return at;
 }
 
-/** Replaces what a module of kafkajs exports, for those that load it afterwards. */
-function mend<T>(path: string, mended: (original: T) => T): void {
+/** Replaces what a module of kafkajs exports, for modules that load it afterwards. */
+function replaceExport<T>(path: string, replacement: (original: T) => T): void {
   const original = require(path) as T;
   const module = require.cache[require.resolve(path)];
-  if (module !== undefined) module.exports = mended(original);
+  if (module !== undefined) module.exports = replacement(original);
 }
 
 /** To be called before kafkajs is loaded. */
-export function mendKafkajs(): void {
+export function fixKafkajs(): void {
   const { prototype } = require('kafkajs/src/network/requestQueue') as { readonly prototype: RequestQueue };
   prototype.scheduleCheckPendingRequests = whenPending(prototype.scheduleCheckPendingRequests);
-  mend<typeof groupByPartition>('kafkajs/src/producer/groupMessagesPerPartition', () => groupByPartition);
-  mend<EncodeRecord>('kafkajs/src/protocol/recordBatch/record/v0', plainRecordEncoder);
+  replaceExport<typeof groupByPartition>('kafkajs/src/producer/groupMessagesPerPartition', () => groupByPartition);
+  replaceExport<EncodeRecord>('kafkajs/src/protocol/recordBatch/record/v0', plainRecordEncoder);
 }

@@ -1,8 +1,8 @@
 import type * as Library from 'kafkajs';
-import { mendKafkajs } from './kafkajs-fixes';
+import { fixKafkajs } from './kafkajs-fixes';
 
-mendKafkajs();
+fixKafkajs();
 const library = require('kafkajs') as typeof Library;
 
-/** kafkajs, mended. Nothing else loads it. */
+/** kafkajs with our fixes. Nothing else loads it. */
 export const { AssignerProtocol, Kafka, KafkaJSError, logLevel } = library;

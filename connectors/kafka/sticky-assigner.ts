@@ -1,10 +1,10 @@
 import type { PartitionAssigner } from 'kafkajs';
 import { AssignerProtocol } from './kafkajs';
 
-/** What a member says of itself when it joins. */
+/** What a member reports when it joins. */
 export interface Owned {
   readonly partitions: readonly number[];
-  /** When they were assigned to it, epoch milliseconds: of two members that claim a partition the later one has it. */
+  /** When they were assigned to it, epoch milliseconds: of two members that report a partition the later one keeps it. */
   readonly since: number;
 }
 
@@ -18,28 +18,28 @@ const VERSION = 1;
 const NOTHING: Owned = { partitions: [], since: 0 };
 
 /**
- * Spreads partitions evenly and lets each member keep as many of its own as evenness allows, so that what members have in
- * memory for them stays of use (KIP-54, for one topic).
+ * Spreads partitions evenly and lets each member keep as many of its own as evenness allows, so that members can go on using
+ * what they have in memory for them (KIP-54, for one topic).
  */
 export function assignSticky(members: readonly Member[], partitions: readonly number[]): Map<string, number[]> {
-  const claims = claimsOf(members, partitions);
-  // Members with most to lose first: they get the larger shares.
+  const owned = ownedBy(members, partitions);
+  // Members that own most come first: they get the larger shares.
   const ranked = members
-    .map(({ id }) => ({ id, claimed: claims.get(id) ?? [] }))
-    .toSorted((a, b) => b.claimed.length - a.claimed.length || (a.id < b.id ? -1 : 1));
+    .map(({ id }) => ({ id, kept: owned.get(id) ?? [] }))
+    .toSorted((a, b) => b.kept.length - a.kept.length || (a.id < b.id ? -1 : 1));
   const least = Math.floor(partitions.length / members.length);
   const larger = partitions.length % members.length;
-  const shares = ranked.map(({ id, claimed }, index) => {
+  const shares = ranked.map(({ id, kept }, index) => {
     const quota = least + (index < larger ? 1 : 0);
-    return { id, quota, share: claimed.slice(0, quota) };
+    return { id, quota, share: kept.slice(0, quota) };
   });
-  const kept = new Set(shares.flatMap(({ share }) => share));
-  const free = partitions.filter((partition) => !kept.has(partition));
+  const given = new Set(shares.flatMap(({ share }) => share));
+  const free = partitions.filter((partition) => !given.has(partition));
   for (const { quota, share } of shares) share.push(...free.splice(0, quota - share.length));
   return new Map(shares.map(({ id, share }) => [id, share.toSorted((a, b) => a - b)]));
 }
 
-function claimsOf(members: readonly Member[], partitions: readonly number[]): Map<string, number[]> {
+function ownedBy(members: readonly Member[], partitions: readonly number[]): Map<string, number[]> {
   const existing = new Set(partitions);
   const owners = new Map<number, Member>();
   for (const member of members) {
@@ -50,9 +50,9 @@ function claimsOf(members: readonly Member[], partitions: readonly number[]): Ma
       }
     }
   }
-  const claims = new Map<string, number[]>();
-  for (const [partition, { id }] of owners) claims.set(id, [...(claims.get(id) ?? []), partition]);
-  return claims;
+  const owned = new Map<string, number[]>();
+  for (const [partition, { id }] of owners) owned.set(id, [...(owned.get(id) ?? []), partition]);
+  return owned;
 }
 
 /** @param owned what this member owns now; asked at every join */

@@ -4,7 +4,7 @@ import type { Status, WorkerStatus } from '../../connectors/mysql/operators/stat
 import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
 import { packageRoot } from '../../topology/settings/package';
-import type { TopologySettings } from '../../topology/settings/topology-settings';
+import { replicasOf, type TopologySettings } from '../../topology/settings/topology-settings';
 import { type RunningWorker, Supervisor } from '../supervisor';
 
 const READY_LIMIT_MS = 60_000;
@@ -29,12 +29,11 @@ export class DemoWorkers {
 
   constructor(private readonly options: DemoWorkersOptions) {
     const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
-    const components = Object.entries(options.topology.components);
     this.scrapeFile = join(options.stackFolder, 'prometheus', 'targets', 'demo.json');
     this.supervisor = new Supervisor({
       clock: options.clock,
-      workers: components.flatMap(([component, settings]) =>
-        Array.from({ length: settings.replicas }, (_, index) => ({
+      workers: [...replicasOf(options.topology)].flatMap(([component, replicas]) =>
+        Array.from({ length: replicas }, (_, index) => ({
           name: `${component}-${index + 1}`,
           args: [program, 'worker', '--component', component],
         })),

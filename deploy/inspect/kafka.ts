@@ -4,10 +4,7 @@ import { kafkaClient } from '../../connectors/kafka/kafka-client';
 import { type PartitionLag, type Reading, readLag } from '../../connectors/kafka/lag';
 import { type Environment, required } from '../../topology/settings/environment';
 import { readTopologySettings } from '../../topology/settings/topology-settings';
-import { due, scheduleChanges } from '../../topology/streams';
-
-/** The component that reads the changes. */
-const SPOUT = 'due';
+import { due, SPOUT, scheduleChanges } from '../../topology/streams';
 
 /** Runs `work` with Kafka's administration. */
 export async function withKafka<T>(environment: Environment, work: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
@@ -23,10 +20,10 @@ export async function withKafka<T>(environment: Environment, work: (admin: Kafka
 
 /** Every stream of the topology, by the component that reads it. */
 function readings(environment: Environment): Reading[] {
-  const { due: _, ...channels } = readTopologySettings(environment.DOWNSPOUT_TOPOLOGY).components;
+  const { bolts } = readTopologySettings(environment.DOWNSPOUT_TOPOLOGY);
   return [
     { component: SPOUT, stream: scheduleChanges(changeEventCodec).name },
-    ...Object.keys(channels).map((channel) => ({ component: channel, stream: due(channel).name })),
+    ...Object.keys(bolts).map((channel) => ({ component: channel, stream: due(channel).name })),
   ];
 }
 

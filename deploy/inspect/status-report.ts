@@ -13,6 +13,7 @@ import type { Clock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
 import { type Environment, required } from '../../topology/settings/environment';
 import { readTopologySettings } from '../../topology/settings/topology-settings';
+import { SPOUT } from '../../topology/streams';
 import { formatCount } from '../console/units';
 import { lagOf, withKafka } from './kafka';
 
@@ -144,8 +145,7 @@ async function readHttp(part: string, url: string): Promise<PartStatus> {
 
 /** The channels that topology.yaml has a bolt for. */
 export function sendersOf(environment: Environment): readonly string[] {
-  const { due: _, ...channels } = readTopologySettings(environment.DOWNSPOUT_TOPOLOGY).components;
-  return Object.keys(channels);
+  return Object.keys(readTopologySettings(environment.DOWNSPOUT_TOPOLOGY).bolts);
 }
 
 /** @param senders the channels that the topology has a bolt for */
@@ -162,7 +162,7 @@ export function warningsOf(report: DatabaseReport, senders: readonly string[]): 
         ({ channel, open }) =>
           `${formatCount(open)} messages wait on channel ${channel}, which has no sender in topology.yaml.`,
       ),
-    ...(somethingWaits && !running.has('due') ? ['Messages wait and no worker runs the spout `due`.'] : []),
+    ...(somethingWaits && !running.has(SPOUT) ? [`Messages wait and no worker runs the spout \`${SPOUT}\`.`] : []),
     ...waiting
       .filter(({ channel }) => senders.includes(channel) && !running.has(channel))
       .map(

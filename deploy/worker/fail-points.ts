@@ -6,7 +6,7 @@ import type { OpenRows } from '../../spouts/open-rows';
 import { UserError } from '../../topology/core/errors';
 import type { GroupMember, StreamsClient } from '../../topology/runtime/streams-client';
 
-/** The places of the flow at which a worker can be made to end, in the order in which a message comes by them. */
+/** The places at which a worker can be made to end, in the order in which a message passes them. */
 export const failPointNames = [
   /** The feed brought changes; the spout has not been given them. */
   'cdc-seen',
@@ -16,7 +16,7 @@ export const failPointNames = [
   'loaded',
   /** The log has the tuples; the spout has no answer. */
   'emitted',
-  /** The spout knows that the log has the tuples, and where. */
+  /** The spout knows that the log has the tuples, and where they are. */
   'acknowledged',
   /** The bolt read the rows of tuples and holds them. */
   'prefetched',
@@ -24,22 +24,22 @@ export const failPointNames = [
   'claim-committed-ahead',
   /** The same at the instant. */
   'claim-committed',
-  /** The group's offset moved over tuples that are dealt with. */
+  /** The group's offset moved past tuples that are acked. */
   'offset-committed',
-  /** A request was written to its socket, with all that start in the same tick. */
+  /** A request was written to its socket, as were all that start in the same tick. */
   'request-sent',
-  /** The provider answered; the bolt has not been told. */
+  /** The provider answered; the bolt does not have the answer. */
   'answer-received',
   /** Outcomes are in the table; the bolt has no answer. */
   'written-back',
 ] as const;
 export type FailPointName = (typeof failPointNames)[number];
 
-/** `kill`: as sudden as kill -9 from outside. `stop`: until somebody sends SIGCONT, it is a zombie. */
+/** `kill` is as sudden as kill -9 from outside. After `stop` the process is a zombie until somebody sends SIGCONT. */
 const signals = { kill: 'SIGKILL', stop: 'SIGSTOP' } as const;
 const failActions = ['kill', 'stop'] as const satisfies (keyof typeof signals)[];
 
-/** At the `nth` time that the process comes by the place, the action. */
+/** The action is taken at the `nth` time that the process passes the place. */
 export interface FailPoint {
   readonly name: FailPointName;
   readonly action: (typeof failActions)[number];
@@ -73,7 +73,7 @@ export function parseFailPoints(text: string | undefined): readonly FailPoint[] 
   );
 }
 
-/** The ports at whose boundaries the places are. */
+/** The ports at whose borders the places are. */
 export interface FailPorts {
   readonly streams: StreamsClient;
   readonly openRows: OpenRows;
@@ -84,8 +84,8 @@ export interface FailPorts {
 type Reach = (name: FailPointName) => void;
 
 /**
- * Ports through which the process ends at the places that were named. What is wrapped knows nothing of it, and without
- * fail-points nothing is wrapped: the ports are those that were given.
+ * Ports through which the process ends at the named places. The wrapped ports know nothing of it. Without fail-points
+ * nothing is wrapped: the answer is the ports that were given.
  * @param act must not return before the process is gone, or stopped
  */
 export function withFailPoints(
@@ -108,7 +108,7 @@ export function withFailPoints(
   };
 }
 
-/** Says so on standard error first, for whoever wants to know that it was here. */
+/** Names the place on standard error first, so that a test knows where the process ended. */
 function signalItself({ name, action }: FailPoint): void {
   writeSync(process.stderr.fd, `fail-point ${name}: ${action}\n`);
   process.kill(process.pid, signals[action]);

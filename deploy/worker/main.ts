@@ -41,17 +41,17 @@ export interface WorkerProcessOptions {
   readonly channels?: ChannelKinds;
 }
 
-/** Milliseconds for ending in good order: somewhat longer than a request may take. */
-const DRAIN_LIMIT = 12_000;
-/** For closing connections after that. */
-const CLOSE_LIMIT = 2_000;
-/** Database connections. Renewals have their own, so that nothing stands before them. */
+/** How long ending in good order may take: somewhat longer than a request. */
+const DRAIN_LIMIT_MS = 12_000;
+/** How long closing connections may take after that. */
+const CLOSE_LIMIT_MS = 2_000;
+/** Database connections. Renewals have their own, so that they wait for nothing. */
 const SESSION_CONNECTIONS = 2;
 const WORK_CONNECTIONS = 8;
 
 /**
- * Runs components in this process until a signal (or a failure) ends it, and then ends the process: 0 after draining in
- * time. A second signal ends it at once.
+ * Runs components in this process until a signal or a failure ends them, and then ends the process: with 0 after draining in
+ * time. A second signal ends the process at once.
  * @throws UserError before anything runs, for what is wrong in the settings
  */
 export async function runWorker(options: WorkerProcessOptions): Promise<never> {
@@ -69,7 +69,7 @@ export async function runWorker(options: WorkerProcessOptions): Promise<never> {
   process.on('uncaughtException', (error) => worker.fail(error));
   process.on('unhandledRejection', (error) => worker.fail(error));
   const code = await worker.run();
-  await Promise.race([close(), clock.sleep(CLOSE_LIMIT)]);
+  await Promise.race([close(), clock.sleep(CLOSE_LIMIT_MS)]);
   process.exit(code);
 }
 
@@ -151,7 +151,7 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
       clock,
       log,
       metrics,
-      drainLimit: DRAIN_LIMIT,
+      drainLimitMs: DRAIN_LIMIT_MS,
     });
   } catch (error) {
     await close();

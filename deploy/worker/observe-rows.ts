@@ -2,8 +2,9 @@ import type { AttemptResult, SendRows } from '../../bolts/send-rows';
 import type { OpenRows } from '../../spouts/open-rows';
 import type { Log } from '../../topology/runtime/log';
 import type { Observer } from '../../topology/runtime/observe';
+import { SPOUT } from '../../topology/streams';
 
-/** Counts and tells what comes of claims and attempts: a line for every attempt that did not deliver, with the message's id. */
+/** Counts claims and attempts by what came of them, and logs every attempt that did not deliver, with the message's id. */
 export function observedSendRows(channel: string, rows: SendRows, observer: Observer): SendRows {
   const { metrics, log } = observer;
   return {
@@ -32,7 +33,7 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
   };
 }
 
-/** Counts what reconciling brings back. */
+/** Counts the rows that reconciling schedules again. */
 export function observedOpenRows(rows: OpenRows, observer: Observer): OpenRows {
   const { metrics, log } = observer;
   return {
@@ -41,7 +42,7 @@ export function observedOpenRows(rows: OpenRows, observer: Observer): OpenRows {
     async recover(lost, delay) {
       const recovered = await timed('recover', observer, () => rows.recover(lost, delay));
       metrics.recovered.inc(recovered);
-      if (recovered > 0) log.warn({ component: 'due', recovered }, 'messages of dead workers are scheduled again');
+      if (recovered > 0) log.warn({ component: SPOUT, recovered }, 'messages of dead workers are scheduled again');
       return recovered;
     },
   };

@@ -49,7 +49,7 @@ async function bareHttp(
   receiver: ReceiverProcess,
   url: string,
 ): Promise<Map<number, Measurement>> {
-  const { webhook } = readTopologySettings().components;
+  const { webhook } = readTopologySettings().bolts;
   const inFlight = webhook?.concurrency ?? 256;
   const timeout = webhook?.timeoutMs ?? 10_000;
   const senders = await BareSenders.start(SENDERS);

@@ -182,7 +182,7 @@ export class WholeRun {
 }
 
 function claimAheadMax(): number {
-  return readTopologySettings().components.webhook?.claimAheadMaxMs || 2_000;
+  return readTopologySettings().bolts['webhook']?.claimAheadMaxMs || 2_000;
 }
 
 function sum(rounds: readonly Figures[], value: (figures: Figures) => number): number {

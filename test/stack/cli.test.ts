@@ -146,8 +146,8 @@ test('status and lag tell what runs, what waits and what does not', async () => 
     warnings: expect.arrayContaining(['Messages wait and no worker runs the spout `due`.']),
   });
   const rows = await json<{ owner: string | null }[]>(['lag']);
-  const { due, webhook } = world.settings.components;
-  expect(rows).toHaveLength(due.partitions + (webhook?.partitions ?? 0));
+  const { spout, bolts } = world.settings;
+  expect(rows).toHaveLength(spout.partitions + (bolts['webhook']?.partitions ?? 0));
   expect(rows.every(({ owner }) => owner === null)).toBe(true);
 });
 

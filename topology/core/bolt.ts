@@ -1,7 +1,7 @@
 import type { Gauges } from '../gauges';
 import type { Tuple } from './tuple';
 
-/** Tells the task that a tuple is dealt with: the group's offset may move past it. Calling it twice is harmless. */
+/** Reports that the bolt is done with a tuple: the group's offset may move past it. Calling it twice is harmless. */
 export type Ack = () => void;
 
 /** A tuple and its ack. */
@@ -13,8 +13,8 @@ export interface Delivery<T> {
 /**
  * A consumer of tuples. The task feeds it, and commits offsets up to the lowest tuple that is not acked yet.
  *
- * A tuple can come again: after a rebalance everything that was not committed is delivered anew, with a new ack, while the
- * old ack has lost its effect. A bolt that still holds such a tuple replaces the ack and keeps the work.
+ * A tuple can come again: after a rebalance the task delivers everything that was not committed once more, with a new ack,
+ * and the old ack has no effect. A bolt that still holds such a tuple replaces the ack and keeps the work.
  */
 export interface Bolt<In> {
   /** Starts timers and reads what is needed before the first tuple. */
@@ -23,9 +23,9 @@ export interface Bolt<In> {
   readonly execute: (deliveries: readonly Delivery<In>[]) => void;
   /** False while the bolt holds as much as it may; the task then stops fetching until it is true again. */
   readonly hasRoom: () => boolean;
-  /** These partitions belong to another task now: forget what is only held; what is claimed is finished. */
+  /** These partitions belong to another task now: the bolt forgets what it only holds and finishes what it has claimed. */
   readonly revoked: (partitions: readonly number[]) => void;
-  /** Finishes what is claimed, takes nothing new, and resolves when nothing is under way. */
+  /** Takes nothing new, finishes what it has claimed, and resolves when nothing is in flight. */
   readonly drain: () => Promise<void>;
   /** Stops timers. Called after `drain`, or without it when the time for it has run out. */
   readonly close: () => Promise<void>;

@@ -1,11 +1,11 @@
-/** A pending call that can be taken back. */
+/** A call that is due later and can be taken back. */
 export interface Timer {
   cancel(): void;
 }
 
 /**
- * Time as an argument. Everything that waits or reads the time is given one of these, so a test or a simulation
- * can move it by hand. All figures are milliseconds; `monotonic` may have a fraction and has no epoch.
+ * Time as an argument. Whatever waits or reads the time is given a clock, so that a test or a simulation can move it by
+ * hand. All figures are milliseconds; `monotonic` may have a fraction and has no epoch.
  */
 export interface Clock {
   /** This machine's wall clock, epoch milliseconds. For records and displays only: sends go by the database's clock. */
@@ -64,8 +64,8 @@ export const systemClock: Clock = {
 };
 
 /**
- * What is known of the database's clock: two bounds, never a midpoint. All figures are epoch milliseconds.
- * Before the first measurement `earliest` is -Infinity and `latest` is +Infinity, so nothing starts and every lease is out.
+ * What is known of the database's clock: two bounds, never a midpoint. All figures are epoch milliseconds. Before the first
+ * reading `earliest` is -Infinity and `latest` is +Infinity, so no request starts and every lease is out.
  */
 export interface DatabaseClock {
   /** The database's clock shows at least this. Requests start by it. */

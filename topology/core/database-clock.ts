@@ -1,11 +1,11 @@
 import type { Clock, ClockReading, DatabaseClock } from './clock';
 
-/** Readings older than this say nothing any more: the database's clock may have been stepped. Milliseconds. */
-const MAX_AGE = 30_000;
+/** An older reading says nothing any more: the database's clock may have been set since. */
+const MAX_READING_AGE_MS = 30_000;
 /** How far two clocks may drift apart, as a fraction of the time since the reading. Crystals stay within 100 ppm each. */
-const DRIFT = 200e-6;
-/** A slow round trip gives wide bounds; it is used only while there is nothing better. Milliseconds. */
-const SLOW = 250;
+const MAX_DRIFT = 200e-6;
+/** A slower round trip gives wide bounds; it is used only while there is nothing better. */
+const SLOW_ROUND_TRIP_MS = 250;
 
 interface Bound {
   /** Database minus monotonic, milliseconds. */
@@ -36,10 +36,10 @@ export class DatabaseClockBounds implements DatabaseClock {
       this.high = high;
       return;
     }
-    if (reading.received - reading.sent > SLOW) return;
+    if (reading.received - reading.sent > SLOW_ROUND_TRIP_MS) return;
     const bestLow = lowAt(this.low, now);
     const bestHigh = highAt(this.high, now);
-    // Bounds that contradict each other mean that the database's clock was stepped: only the newest reading counts.
+    // Bounds that contradict each other mean that somebody set the database's clock: only the newest reading counts.
     if (lowAt(low, now) > bestHigh || highAt(high, now) < bestLow) {
       this.low = low;
       this.high = high;
@@ -61,14 +61,14 @@ export class DatabaseClockBounds implements DatabaseClock {
 
   private expired(now: number): boolean {
     if (this.low === undefined || this.high === undefined) return true;
-    return Math.min(now - this.low.at, now - this.high.at) > MAX_AGE;
+    return Math.min(now - this.low.at, now - this.high.at) > MAX_READING_AGE_MS;
   }
 }
 
 function lowAt(bound: Bound | undefined, now: number): number {
-  return bound === undefined ? Number.NEGATIVE_INFINITY : now + bound.offset - Math.max(0, now - bound.at) * DRIFT;
+  return bound === undefined ? Number.NEGATIVE_INFINITY : now + bound.offset - Math.max(0, now - bound.at) * MAX_DRIFT;
 }
 
 function highAt(bound: Bound | undefined, now: number): number {
-  return bound === undefined ? Number.POSITIVE_INFINITY : now + bound.offset + Math.max(0, now - bound.at) * DRIFT;
+  return bound === undefined ? Number.POSITIVE_INFINITY : now + bound.offset + Math.max(0, now - bound.at) * MAX_DRIFT;
 }

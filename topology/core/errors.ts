@@ -1,10 +1,10 @@
 /**
  * An error is an instruction. Expected outcomes are values (see message.ts), not errors; what is thrown says what to do:
  *
- * - {@link BadRecord}: set this one record aside, count it, go on with the next.
+ * - {@link BadRecord}: skip this one record, count it, and continue with the next.
  * - {@link Unavailable}: a part of the stack did not answer; try again later, nothing is lost.
- * - {@link UserError}: the reader of the message must change something; it says what. Printed without a stack.
- * - anything else: a bug. The worker ends, loudly, and is restarted.
+ * - {@link UserError}: the reader of the message must change something, and the message says what. Printed without a stack.
+ * - anything else: a bug. The worker ends with a log line, and its engine starts it again.
  */
 export class BadRecord extends Error {
   override readonly name = 'BadRecord';

@@ -1,4 +1,4 @@
-/** Which partition a tuple goes to: tuples with equal keys share one. */
+/** Which partition a tuple goes to: tuples with equal keys go to the same one. */
 export interface Grouping<T> {
   readonly name: string;
   readonly key: (value: T) => string;

@@ -1,4 +1,4 @@
-/** A binary heap: the first of its items, by `isBefore`, is at hand. Adding in order costs nothing but the append. */
+/** A binary heap: `peek` is the first of its items by `isBefore`. Adding in order costs only the append. */
 export class Heap<T> {
   private items: T[] = [];
 
@@ -49,7 +49,7 @@ export class Heap<T> {
     return first;
   }
 
-  /** Takes out all for which `wanted` does not hold. */
+  /** Removes the items for which `wanted` does not hold. */
   keep(wanted: (item: T) => boolean): void {
     const kept = this.items.filter(wanted);
     this.items = [];

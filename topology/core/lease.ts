@@ -2,8 +2,8 @@
 export const LEASE_MS = 10_000;
 
 /**
- * The right of one worker session to send, counted on the monotonic clock from before the renewal was asked for, so it
- * always ends here before it ends in the database.
+ * The right of one worker session to send. It is counted on the monotonic clock from before the renewal was requested, so
+ * it always ends here before it ends in the database.
  */
 export interface Lease {
   /** The session, 16 bytes as 32 hex digits. */

@@ -2,7 +2,7 @@ import type { Gauges } from '../gauges';
 import type { Stream } from './stream';
 import type { Placement, Tuple } from './tuple';
 
-/** What a spout task owns now. */
+/** The partitions that a spout task owns now. */
 export interface Assignment {
   /** Partitions of the feed that belong to this task. */
   readonly partitions: readonly number[];

@@ -7,23 +7,23 @@ import type { Pauses } from './pauses';
 import type { Emit, Spout } from './spout';
 import type { Stream } from './stream';
 
-/** What the worker gives to every part that it runs. */
+/** What the worker gives to every spout and bolt that it runs. */
 export interface BoltContext {
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
   readonly lease: Lease;
   readonly pauses: Pauses;
-  /** Takes what was thrown in work that nobody awaits. Unavailable is logged; after anything else the worker ends. */
+  /** Takes what was thrown in work that nobody awaits. Unavailable is logged; anything else ends the worker. */
   readonly onError: (error: unknown) => void;
 }
 
 export interface SpoutContext extends BoltContext {
-  /** Appends to the streams that the spout says it emits; to others it throws. */
+  /** Appends to the streams that the spout's wiring names; it throws for others. */
   readonly emit: Emit;
 }
 
 export interface SpoutWiring<Feed> {
-  /** What tells the spout of changes. It is written from outside of the topology. */
+  /** The changes that the spout is told. Written from outside of the topology. */
   readonly feed: Stream<Feed>;
   readonly emits: readonly Stream<unknown>[];
   readonly create: (context: SpoutContext) => Spout<NoInfer<Feed>>;
@@ -31,7 +31,7 @@ export interface SpoutWiring<Feed> {
 
 export interface BoltWiring<In> {
   readonly reads: Stream<In>;
-  /** Which task gets a tuple. Whoever emits to the stream keeps to it. */
+  /** Which task gets a tuple. The spout that emits to the stream follows it. */
   readonly grouping: Grouping<NoInfer<In>>;
   readonly create: (context: BoltContext) => Bolt<NoInfer<In>>;
 }
@@ -64,8 +64,8 @@ export interface Topology {
 const NAME = /^[a-z][a-z0-9-]{0,63}$/;
 
 /**
- * Puts a topology together. A part that does not fit its stream does not compile; what types cannot tell is told by
- * `build`. Storm's TopologyBuilder, with types.
+ * Puts a topology together. A part that does not fit its stream does not compile; `build` checks what types cannot express.
+ * Storm's TopologyBuilder, with types.
  */
 export class TopologyBuilder {
   private readonly spouts: SpoutPart[] = [];

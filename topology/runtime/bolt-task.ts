@@ -8,19 +8,18 @@ import { OffsetTracker } from './offset-tracker';
 import type { GroupMember, LogRecord, StreamsClient } from './streams-client';
 import type { Task } from './task';
 
-/** How often moved marks are committed. Milliseconds. */
-const COMMIT_INTERVAL = 250;
+const COMMIT_EVERY_MS = 250;
 /**
- * Marks that have not moved are committed all the same after this. A topic that was deleted took its commits with it, and
- * its spout waits for them. Milliseconds.
+ * Marks that have not moved are committed too this often, because a topic that was deleted took its commits with it and the
+ * spout waits for them.
  */
-const COMMIT_ALL = 10_000;
-/** A full bolt is asked again this often whether it has room. Milliseconds. */
-const ROOM_INTERVAL = 20;
-/** So many records are given to the bolt at once; room is looked for in between. */
-const SLICE = 500;
-/** The partitions are given away this long after draining began, at the latest: what is held waits for its next owner. */
-const HAND_OVER = 1_000;
+const COMMIT_ALL_EVERY_MS = 10_000;
+/** A full bolt is asked this often whether it has room again. */
+const ASK_FOR_ROOM_EVERY_MS = 20;
+/** Records given to the bolt at once; between two slices the task asks whether there is room. */
+const SLICE_RECORDS = 500;
+/** The partitions are given away this long after draining began at the latest: held messages wait for their next owner. */
+const HAND_OVER_MS = 1_000;
 
 export interface BoltTaskOptions<In> {
   readonly part: Pick<BoltPart<In>, 'name' | 'reads'>;
@@ -28,7 +27,7 @@ export interface BoltTaskOptions<In> {
   readonly streams: StreamsClient;
   readonly clock: Clock;
   readonly onSkip: (skipped: SkippedRecord) => void;
-  /** Takes what was thrown. After anything but Unavailable the worker ends. */
+  /** Takes what was thrown. Anything but Unavailable ends the worker. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -36,10 +35,10 @@ export interface BoltTaskOptions<In> {
  * Feeds a bolt and commits for it.
  *
  * 1. A tuple's offset is committed only after its ack.
- * 2. A bad record is skipped and told; its neighbours are delivered.
+ * 2. A bad record is skipped and reported; its neighbours are delivered.
  * 3. A bolt without room is given nothing more until it has some.
  * 4. What is acked is committed on a rebalance and before the group is left.
- * 5. Stopping hands the partitions over soon, however long what is claimed takes.
+ * 5. Stopping hands the partitions over soon, however long claimed messages take.
  */
 export class BoltTask<In> implements Task {
   readonly component: string;
@@ -50,8 +49,8 @@ export class BoltTask<In> implements Task {
   private commitTimer: Timer | undefined;
   private roomTimer: Timer | undefined;
   private commits = Promise.resolve();
-  /** When all marks were last committed, monotonic milliseconds. */
-  private committedAll = 0;
+  /** When all marks were last committed, monotonic. */
+  private committedAllMs = 0;
 
   constructor(private readonly options: BoltTaskOptions<In>) {
     this.component = options.part.name;
@@ -86,7 +85,7 @@ export class BoltTask<In> implements Task {
     this.member?.pause();
     const drained = bolt.drain().catch(onError);
     const handOver = new AbortController();
-    await Promise.race([drained.finally(() => handOver.abort()), clock.sleep(HAND_OVER, handOver.signal)]);
+    await Promise.race([drained.finally(() => handOver.abort()), clock.sleep(HAND_OVER_MS, handOver.signal)]);
     this.commitTimer?.cancel();
     await this.commit();
     await this.member?.leave();
@@ -105,7 +104,7 @@ export class BoltTask<In> implements Task {
     let taken = 0;
     this.guard(() => {
       while (taken < records.length && !this.stopping && this.room()) {
-        const slice = records.slice(taken, taken + SLICE);
+        const slice = records.slice(taken, taken + SLICE_RECORDS);
         taken += slice.length;
         this.execute(partition, slice);
       }
@@ -125,7 +124,7 @@ export class BoltTask<In> implements Task {
     bolt.execute(deliveries);
   }
 
-  /** Whether the bolt has room; when not, nothing is fetched until it has. */
+  /** Whether the bolt has room; if it has none, nothing is fetched until it has. */
   private room(): boolean {
     if (this.full) return false;
     if (this.options.bolt.hasRoom()) return true;
@@ -136,7 +135,7 @@ export class BoltTask<In> implements Task {
   }
 
   private awaitRoom(): void {
-    this.roomTimer = this.options.clock.after(ROOM_INTERVAL, () => {
+    this.roomTimer = this.options.clock.after(ASK_FOR_ROOM_EVERY_MS, () => {
       this.guard(() => {
         if (this.stopping) return;
         if (!this.options.bolt.hasRoom()) {
@@ -151,7 +150,7 @@ export class BoltTask<In> implements Task {
 
   private scheduleCommit(): void {
     if (this.stopping) return;
-    this.commitTimer = this.options.clock.after(COMMIT_INTERVAL, () => {
+    this.commitTimer = this.options.clock.after(COMMIT_EVERY_MS, () => {
       void this.commit().then(() => this.scheduleCommit());
     });
   }
@@ -160,13 +159,13 @@ export class BoltTask<In> implements Task {
   private commit(): Promise<void> {
     this.commits = this.commits.then(async () => {
       const now = this.options.clock.monotonic();
-      const all = now - this.committedAll >= COMMIT_ALL;
+      const all = now - this.committedAllMs >= COMMIT_ALL_EVERY_MS;
       const { positions, committed } = this.tracker.toCommit(all);
       if (positions.length === 0 || this.member === undefined) return;
       try {
         await this.member.commit(positions);
         committed();
-        if (all) this.committedAll = now;
+        if (all) this.committedAllMs = now;
       } catch (error) {
         this.options.onError(error);
       }
@@ -174,7 +173,7 @@ export class BoltTask<In> implements Task {
     return this.commits;
   }
 
-  /** Nothing may be thrown into the consumer: it would stop for ever. */
+  /** Nothing may be thrown into the consumer, because it would stop for ever. */
   private guard(work: () => void): void {
     try {
       work();

@@ -3,7 +3,7 @@ import type { Stream } from '../core/stream';
 import type { Tuple } from '../core/tuple';
 import type { LogRecord } from './streams-client';
 
-/** A record that was set aside. */
+/** A record that was skipped. */
 export interface SkippedRecord {
   readonly stream: string;
   readonly partition: number;
@@ -11,7 +11,7 @@ export interface SkippedRecord {
   readonly reason: string;
 }
 
-/** The record as a tuple; undefined, and told, when it is a bad one. */
+/** The record as a tuple; a bad one is reported and gives undefined. */
 export function decode<T>(
   stream: Stream<T>,
   partition: number,

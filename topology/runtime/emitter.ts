@@ -4,7 +4,7 @@ import type { Topology } from '../core/topology';
 import type { StreamsClient } from './streams-client';
 
 /**
- * What a spout emits with: encodes the values and chooses each one's partition by the grouping that the stream's bolts
+ * The `emit` of a spout: encodes the values and chooses each one's partition by the grouping that the stream's bolts
  * agreed on. CRC-32 of the key, so that every spout and every version chooses the same.
  */
 export function emitterOf(topology: Topology, spout: string, streams: StreamsClient): Emit {

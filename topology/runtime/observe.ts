@@ -5,7 +5,7 @@ import type { Log } from './log';
 import type { Metrics } from './metrics';
 import type { GroupListener, GroupMember, StreamsClient } from './streams-client';
 
-/** What parts are observed with. They are wrapped from outside and know nothing of it. */
+/** What spouts, bolts and ports are observed with. They are wrapped from outside and know nothing of it. */
 export interface Observer {
   readonly metrics: Metrics;
   readonly log: Log;
@@ -52,7 +52,7 @@ export function observedEmit(emit: Emit, { metrics, clock }: Observer): Emit {
   };
 }
 
-/** Tells of assignments, and counts them and the commits that fail. */
+/** Logs and counts assignments, and counts commits that fail. */
 export function observedStreams(streams: StreamsClient, { metrics, log }: Observer): StreamsClient {
   const assigned = (component: string, partitions: readonly number[]) => {
     metrics.assignments.inc({ component });

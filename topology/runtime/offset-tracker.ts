@@ -1,17 +1,17 @@
 import type { Ack } from '../core/bolt';
 import type { PartitionOffset } from './streams-client';
 
-/** Acked entries at the front are given up in strides of this many. */
-const STRIDE = 1_024;
+/** Acked tuples at the front are dropped from memory when they are this many. */
+const DROP_AT_ONCE = 1_024;
 
 /**
  * Which offset of each partition may be committed.
  *
  * 1. What is committed never passes a tuple that is not acked.
- * 2. Offsets may have gaps: the mark goes on over what never came.
+ * 2. Offsets may have gaps: the mark moves past offsets that never came.
  * 3. An ack of an older generation has no effect.
  * 4. An ack given twice counts once.
- * 5. A partition that stays goes on at its mark, which is committed again.
+ * 5. A partition that stays continues at its mark, which is committed again.
  * 6. Only tuples that are not acked, and those above them, take memory.
  */
 export class OffsetTracker {
@@ -21,14 +21,14 @@ export class OffsetTracker {
     return [...this.windows.keys()];
   }
 
-  /** Tuples that wait for their ack or for that of a lower one. */
+  /** Tuples that wait for their own ack or for that of a lower one. */
   get outstanding(): number {
     let sum = 0;
     for (const window of this.windows.values()) sum += window.outstanding;
     return sum;
   }
 
-  /** Begins a generation. @returns the partitions that are owned no more */
+  /** Begins a generation. @returns the partitions that are no longer owned */
   assign(partitions: readonly number[]): number[] {
     const before = this.windows;
     this.windows = new Map(partitions.map((partition) => [partition, new Window(before.get(partition)?.mark)]));
@@ -72,8 +72,8 @@ class Window {
   private acked: boolean[] = [];
   /** Index of the lowest that is not acked. */
   private head = 0;
-  /** How many were given up before index 0. */
-  private given = 0;
+  /** How many were dropped from memory before index 0. */
+  private dropped = 0;
 
   constructor(public mark: number | undefined) {}
 
@@ -82,7 +82,7 @@ class Window {
   }
 
   track(offset: number): Ack {
-    const sequence = this.given + this.offsets.length;
+    const sequence = this.dropped + this.offsets.length;
     if (this.head === this.offsets.length) this.mark = offset;
     this.offsets.push(offset);
     this.acked.push(false);
@@ -90,17 +90,17 @@ class Window {
   }
 
   private ack(sequence: number): void {
-    const index = sequence - this.given;
+    const index = sequence - this.dropped;
     if (index < this.head || this.acked[index] === true) return;
     this.acked[index] = true;
     if (index !== this.head) return;
     const last = this.offsets.at(-1) as number;
     while (this.acked[this.head] === true) this.head++;
     this.mark = this.offsets[this.head] ?? last + 1;
-    if (this.head < STRIDE) return;
+    if (this.head < DROP_AT_ONCE) return;
     this.offsets = this.offsets.slice(this.head);
     this.acked = this.acked.slice(this.head);
-    this.given += this.head;
+    this.dropped += this.head;
     this.head = 0;
   }
 }

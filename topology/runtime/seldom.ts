@@ -1,11 +1,11 @@
 import type { Clock } from '../core/clock';
 
-/** Lines about the same thing at most this often. Milliseconds. */
-const INTERVAL = 1_000;
+/** Lines of one kind at most this often. */
+const LINE_EVERY_MS = 1_000;
 
 /**
- * Keeps a log readable while something goes wrong thousands of times a second: a line per kind and second, which says how
- * many there were that it stands for.
+ * Keeps a log readable while something fails thousands of times a second: one line per kind and second, which says for how
+ * many others it stands.
  */
 export class Seldom {
   private readonly kinds = new Map<string, { at: number; silent: number }>();
@@ -16,7 +16,7 @@ export class Seldom {
   say(kind: string, write: (leftOut: number) => void): void {
     const now = this.clock.monotonic();
     const last = this.kinds.get(kind);
-    if (last !== undefined && now - last.at < INTERVAL) {
+    if (last !== undefined && now - last.at < LINE_EVERY_MS) {
       last.silent++;
       return;
     }

@@ -16,9 +16,9 @@ export interface SessionOptions {
   readonly identity: WorkerIdentity;
   readonly clock: Clock;
   readonly report: () => WorkerReport;
-  /** The session was marked dead: it may do nothing any more. */
+  /** Called when the session was marked dead: it may do nothing any more. */
   readonly onDead: () => void;
-  /** Takes what was thrown. Unavailable is tried again here; after anything else the worker ends. */
+  /** Takes what was thrown. The session retries Unavailable; anything else ends the worker. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -27,14 +27,14 @@ export interface SessionOptions {
  *
  * 1. The lease ends here before it ends in the database: it is counted from before each renewal was sent, with a margin.
  * 2. A session that was marked dead never holds its lease again.
- * 3. While the database is away renewals go on being tried; a lease that had run out and that nobody took away holds again.
+ * 3. While the database is away renewals are retried; a lease that ran out and that nobody took away holds again.
  * 4. The clock's bounds and the pauses are those of the last pulse.
  */
 export class Session implements Lease, Pauses {
   readonly session: string;
   readonly databaseClock: DatabaseClockBounds;
-  /** Monotonic milliseconds. */
-  private until = Number.NEGATIVE_INFINITY;
+  /** Until when the lease holds, monotonic. */
+  private untilMs = Number.NEGATIVE_INFINITY;
   private dead = false;
   private channels: ReadonlySet<string> = new Set();
   private accounts: ReadonlySet<string> = new Set();
@@ -47,7 +47,7 @@ export class Session implements Lease, Pauses {
   }
 
   holds(): boolean {
-    return !this.dead && this.options.clock.monotonic() < this.until;
+    return !this.dead && this.options.clock.monotonic() < this.untilMs;
   }
 
   paused(channel: string, account: string): boolean {
@@ -63,29 +63,29 @@ export class Session implements Lease, Pauses {
     const { registry, identity, clock } = this.options;
     const sent = clock.monotonic();
     await registry.register(identity, LEASE_MS);
-    this.until = sent + LEASE_MS - LEASE_MARGIN_MS;
+    this.untilMs = sent + LEASE_MS - LEASE_MARGIN_MS;
     await this.pulse();
     this.loops = [this.repeat(RENEW_EVERY_MS, () => this.renew()), this.repeat(PULSE_EVERY_MS, () => this.pulse())];
   }
 
-  /** Tells the database at once what the worker owns, not only with the next renewal. */
+  /** Reports to the database at once what the worker owns, not only with the next regular renewal. */
   async renew(): Promise<void> {
     const { registry, clock, report, onDead } = this.options;
     if (this.dead) return;
     const sent = clock.monotonic();
     if (await registry.renew(this.session, LEASE_MS, report())) {
-      this.until = Math.max(this.until, sent + LEASE_MS - LEASE_MARGIN_MS);
+      this.untilMs = Math.max(this.untilMs, sent + LEASE_MS - LEASE_MARGIN_MS);
       return;
     }
     this.dead = true;
     onDead();
   }
 
-  /** @param ownsNothing nothing is claimed any more, so that nobody needs to wait for the lease to run out */
+  /** @param ownsNothing no row is claimed any more, so nobody needs to wait for the lease to run out */
   async close(ownsNothing: boolean): Promise<void> {
     this.closing.abort();
     await Promise.all(this.loops);
-    this.until = Number.NEGATIVE_INFINITY;
+    this.untilMs = Number.NEGATIVE_INFINITY;
     if (ownsNothing && !this.dead) await this.options.registry.leave(this.session);
   }
 

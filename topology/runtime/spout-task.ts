@@ -12,22 +12,22 @@ export interface SpoutTaskOptions<Feed> {
   readonly spout: Spout<Feed>;
   readonly streams: StreamsClient;
   readonly onSkip: (skipped: SkippedRecord) => void;
-  /** Takes what was thrown. After anything but Unavailable the worker ends. */
+  /** Takes what was thrown. Anything but Unavailable ends the worker. */
   readonly onError: (error: unknown) => void;
 }
 
 interface Progress {
   /** The offset of the next record. */
   next: number;
-  /** Records that are in the partition and were not seen yet, as of the last fetch. */
+  /** Records of the partition that were not read yet, as of the last fetch. */
   lag: number;
 }
 
 /**
  * Follows a feed for a spout.
  *
- * 1. A partition that stays goes on where it was: no change is missed and none is fed twice.
- * 2. A bad record is skipped and told; its neighbours are fed.
+ * 1. A partition that stays continues where it was: no change is missed and none is fed twice.
+ * 2. A bad record is skipped and reported; its neighbours are fed.
  * 3. The spout stops emitting before its partitions move to another task.
  */
 export class SpoutTask<Feed> implements Task {
@@ -95,7 +95,7 @@ export class SpoutTask<Feed> implements Task {
     return records.length;
   }
 
-  /** Nothing may be thrown into the consumer: it would stop for ever. */
+  /** Nothing may be thrown into the consumer, because it would stop for ever. */
   private guard(work: () => void): void {
     try {
       work();

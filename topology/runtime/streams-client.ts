@@ -17,14 +17,14 @@ export interface PartitionOffset {
 
 /** What a member of a group consumes for. Nothing here may throw. */
 export interface GroupListener {
-  /** A rebalance begins: what is committed now still counts. */
+  /** A rebalance begins: a commit made now still counts. */
   readonly rebalancing: () => void;
-  /** Where to read on in a partition that was owned until now and still is; undefined for all others. */
+  /** Where to continue in a partition that was owned until now and still is; undefined for all others. */
   readonly positionOf: (partition: number) => number | undefined;
   /**
    * Records of one partition, in order. Returns at once.
    * @param end the offset that the next record appended to the partition will have
-   * @returns how many were taken, from the first on; the others come again, when the member has resumed if it was paused
+   * @returns how many were taken, counted from the first; the others come again, after `resume` if the member was paused
    */
   readonly records: (partition: number, records: readonly LogRecord[], end: number) => number;
   /** The member is out of the group for good. */
@@ -32,14 +32,14 @@ export interface GroupListener {
 }
 
 export interface BoltListener extends GroupListener {
-  /** The member owns exactly these partitions from now on. Told before any record of them. */
+  /** The member owns exactly these partitions from now on. Called before any record of them. */
   readonly assigned: (partitions: readonly number[]) => void;
 }
 
 export interface SpoutListener extends GroupListener {
   /**
-   * The member owns exactly these partitions from now on. Told before any record of them.
-   * @param starts where reading goes on in each of them
+   * The member owns exactly these partitions from now on. Called before any record of them.
+   * @param starts where reading begins in each of them
    */
   readonly assigned: (assignment: Assignment, starts: readonly PartitionOffset[]) => void;
 }
@@ -50,11 +50,11 @@ export interface GroupMember {
   pause(): void;
   resume(): void;
   /**
-   * Commits for the group. Throws Unavailable when that is not certain. When a rebalance comes first nothing is committed:
-   * an ordinary thing, and everything that is still owned afterwards is to be committed anew.
+   * Commits for the group. Throws Unavailable when that is not certain. When a rebalance comes first nothing is committed,
+   * which is ordinary: everything that is still owned afterwards has to be committed again.
    */
   commit(positions: readonly PartitionOffset[]): Promise<void>;
-  /** Leaves the group at once, so that its partitions move on. Does not throw. */
+  /** Leaves the group at once, so that its partitions move to other members. Does not throw. */
   leave(): Promise<void>;
 }
 
@@ -74,13 +74,13 @@ export interface StreamsClient {
   append(stream: string, records: readonly AppendRecord[]): Promise<number[]>;
   /**
    * Joins the group of a bolt. Reading begins at the group's committed offset, or at the first record.
-   * Resolves when the first assignment was told. Throws Unavailable.
+   * Resolves after the first `assigned`. Throws Unavailable.
    */
   consume(component: string, stream: string, listener: BoltListener): Promise<GroupMember>;
   /**
-   * Joins the group of a spout. Reading of a partition begins at its end, and `assigned` is told when the end is known, so
+   * Joins the group of a spout. Reading of a partition begins at its end, and `assigned` is called when the end is known, so
    * nothing that is appended afterwards is missed. Nothing is ever committed.
-   * Resolves when the first assignment was told. Throws Unavailable.
+   * Resolves after the first `assigned`. Throws Unavailable.
    */
   follow(component: string, stream: string, listener: SpoutListener): Promise<GroupMember>;
 }

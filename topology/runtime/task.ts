@@ -5,7 +5,7 @@ export interface Task {
   readonly component: string;
   /** Joins the group. Throws Unavailable. */
   open(): Promise<void>;
-  /** Takes nothing new, gives the partitions away and finishes what is under way; resolves when that is done. */
+  /** Takes nothing new, gives the partitions away and finishes what it has begun; resolves when that is done. */
   stop(): Promise<void>;
   /** Partitions that it owns now. */
   readonly partitions: readonly number[];

@@ -15,13 +15,13 @@ export interface WorkerIdentity {
   readonly statusUrl: string | null;
 }
 
-/** What a worker tells about itself with each renewal: partitions by component, and gauges by component. */
+/** What a worker reports with each renewal: partitions and gauges, by component. */
 export interface WorkerReport {
   readonly partitions: Readonly<Record<string, readonly number[]>>;
   readonly gauges: Readonly<Record<string, Gauges>>;
 }
 
-/** What the database says to a worker once a second. */
+/** What a worker reads from the database once a second. */
 export interface Pulse {
   readonly reading: ClockReading;
   readonly pausedChannels: readonly string[];
@@ -30,10 +30,10 @@ export interface Pulse {
 
 /** The workers' register in the database. Every call throws Unavailable when it does not answer. */
 export interface WorkerRegistry {
-  /** Adds the worker with a lease of `lease` milliseconds from the database's now. */
-  register(worker: WorkerIdentity, lease: number): Promise<void>;
+  /** Adds the worker with a lease of `leaseMs` from the database's now. */
+  register(worker: WorkerIdentity, leaseMs: number): Promise<void>;
   /** Extends the lease unless the session was marked dead. @returns false when it is dead, for ever. */
-  renew(session: string, lease: number, report: WorkerReport): Promise<boolean>;
+  renew(session: string, leaseMs: number, report: WorkerReport): Promise<boolean>;
   /** Ends the lease of a worker that stopped in good order and owns nothing. */
   leave(session: string): Promise<void>;
   pulse(): Promise<Pulse>;

@@ -23,17 +23,17 @@ export interface WorkerOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
-  /** Milliseconds for ending in good order. */
-  readonly drainLimit: number;
+  /** How long ending in good order may take. */
+  readonly drainLimitMs: number;
 }
 
 /**
  * Runs the tasks of some components.
  *
- * 1. It ends, with a code that is not 0, when its session was marked dead, a consumer is out of its group for good, or a
- *    bug showed: its engine starts it anew. A part of the stack that is away is waited for.
- * 2. Asked to stop, it takes nothing new, finishes what is claimed, commits, leaves the groups and then the registry.
- * 3. Ending takes the limit at most. What is not finished then keeps its lease, so that it is taken for dead in due time.
+ * 1. It ends with a code that is not 0 when its session was marked dead, a consumer is out of its group for good, or a bug
+ *    showed; its engine starts it again. A part of the stack that is away is waited for.
+ * 2. After `stop` it takes nothing new, finishes what is claimed, commits, leaves the groups and then the registry.
+ * 3. Ending takes the limit at most; what is not finished then keeps its lease, so its rows are recovered when that is out.
  */
 export class Worker {
   private readonly session: Session;
@@ -64,19 +64,19 @@ export class Worker {
     metrics.watch('session', () => ({ lease_holds: Number(this.session.holds()) }));
   }
 
-  /** Runs until it is stopped or fails. @returns the exit code */
+  /** Runs until `stop` or a failure. @returns the exit code */
   async run(): Promise<number> {
-    const { log, identity, clock, drainLimit } = this.options;
+    const { log, identity, clock, drainLimitMs } = this.options;
     const opening = this.open().catch((error: unknown) => this.fail(error));
     await Promise.race([opening.then(() => this.ended()), this.ended()]);
     this.state = 'stopping';
-    log.info({ session: identity.session, limit: drainLimit }, 'draining');
+    log.info({ session: identity.session, limitMs: drainLimitMs }, 'draining');
     const limit = new AbortController();
     const drained = this.drain(opening).then(() => true);
-    const inTime = await Promise.race([drained, clock.sleep(drainLimit, limit.signal).then(() => false)]);
+    const inTime = await Promise.race([drained, clock.sleep(drainLimitMs, limit.signal).then(() => false)]);
     limit.abort();
     if (!inTime) {
-      log.error({ limit: drainLimit }, 'not drained within the limit');
+      log.error({ limitMs: drainLimitMs }, 'not drained within the limit');
       this.code = 1;
     }
     log.info({ session: identity.session, code: this.code }, 'ended');
@@ -88,7 +88,7 @@ export class Worker {
     this.ending.abort();
   }
 
-  /** Ends it because of a bug that surfaced outside of it. */
+  /** Ends the worker because of a bug that showed outside of it. */
   fail(error: unknown): void {
     const details = error instanceof UserError || error instanceof Unavailable ? {} : { err: error };
     this.options.log.fatal(details, `ending: ${reasonOf(error)}`);

@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { reasonOf, UserError } from '../core/errors';
 import { DURATION_FORM, parseDurationMs, parseSizeBytes, SIZE_FORM } from '../core/quantities';
+import { SPOUT } from '../streams';
 import { packageRoot } from './package';
 
 const count = z.int().min(1);
@@ -67,11 +68,23 @@ const boltSchema = z
 /** Of one bolt. The names in the file, with the unit of what is a time. */
 export type BoltSettings = Readonly<z.infer<typeof boltSchema>>;
 
-const topologySchema = z.strictObject({
-  components: z.object({ due: spoutSchema.prefault({}) }).catchall(boltSchema),
-});
-/** topology.yaml, with defaults filled in. A channel that is missing has no sender: its messages wait. */
+const componentsSchema = z
+  .object({ [SPOUT]: spoutSchema.prefault({}) })
+  .catchall(boltSchema)
+  .transform(({ [SPOUT]: spout, ...bolts }) => ({
+    spout,
+    /** By channel. A channel that is missing has no sender: its messages wait. */
+    bolts: bolts as Readonly<Record<string, BoltSettings>>,
+  }));
+const topologySchema = z.strictObject({ components: componentsSchema }).transform(({ components }) => components);
+/** topology.yaml, with defaults filled in. */
 export type TopologySettings = Readonly<z.infer<typeof topologySchema>>;
+
+/** How many workers each component is to have. */
+export function replicasOf({ spout, bolts }: TopologySettings): ReadonlyMap<string, number> {
+  return new Map(Object.entries({ [SPOUT]: spout, ...bolts }).map(([name, { replicas }]) => [name, replicas]));
+}
+
 /**
  * Reads topology.yaml from `path`, from the current folder, or the one that comes with the package.
  * @throws UserError naming the file and the field

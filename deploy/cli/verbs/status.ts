@@ -3,6 +3,7 @@ import type { StateCount, Waiting, WorkerStatus } from '../../../connectors/mysq
 import { systemClock } from '../../../topology/core/clock';
 import { channelGauge, type Gauges } from '../../../topology/gauges';
 import { messageStates } from '../../../topology/message';
+import { SPOUT } from '../../../topology/streams';
 import type { Column, Output, OutputOptions } from '../../console/output';
 import { formatCount, formatDuration, formatInstant, formatPartitions, formatRelative } from '../../console/units';
 import { type DatabaseReport, type PartStatus, readStatus, type StatusReport } from '../../inspect/status-report';
@@ -108,7 +109,7 @@ function waitingText(
     {
       title: 'pending',
       align: 'right',
-      value: ({ channel }) => formatCount(gauge('due', channelGauge('pending', channel))),
+      value: ({ channel }) => formatCount(gauge(SPOUT, channelGauge('pending', channel))),
     },
     {
       title: 'queued',

@@ -78,7 +78,7 @@ async function replay({ sql, environment }: Arena, ago: number): Promise<void> {
   const kafka = { brokers: required(environment, 'KAFKA_BROKERS'), clientId: 'replay', log: () => undefined };
   const admin = new KafkaAdmin(kafkaClient(kafka));
   const streams = new KafkaStreams(kafka, admin, systemClock, '');
-  const { partitions } = readTopologySettings().components.due;
+  const { partitions } = readTopologySettings().spout;
   const rows = await sql.rows<[number, number, string, string, number | null, number]>(
     'SELECT id, shard, account, channel, wake_at, version FROM scheduled_messages',
   );

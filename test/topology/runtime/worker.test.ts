@@ -63,7 +63,7 @@ describe('Worker', () => {
       .build();
     const identity = { session, components, host: 'h', pid: 1, version: '0', statusUrl: null };
     const registry = database.registry();
-    return new Worker({ topology, identity, streams, registry, clock, log: sink.log, metrics, drainLimit: LIMIT });
+    return new Worker({ topology, identity, streams, registry, clock, log: sink.log, metrics, drainLimitMs: LIMIT });
   }
 
   async function run(worker = create()): Promise<Worker> {

@@ -33,17 +33,17 @@ describe('readEnvironment', () => {
 });
 
 const webhookOf = (text: string) =>
-  parseTopologySettings(`components: { webhook: ${text} }`, 't.yaml').components['webhook'];
+  parseTopologySettings(`components: { webhook: ${text} }`, 't.yaml').bolts['webhook'];
 
 describe('topology settings', () => {
   it('reads the file that comes with the package', () => {
-    expect(readTopologySettings().components.webhook).toMatchObject({ replicas: 2, partitions: 8 });
+    expect(readTopologySettings().bolts['webhook']).toMatchObject({ replicas: 2, partitions: 8 });
   });
 
   it('fills in defaults', () => {
     const settings = parseTopologySettings('components: { webhook: { replicas: 3 } }', 't.yaml');
-    expect(settings.components.due.leadMs).toBe(2_000);
-    expect(settings.components.webhook).toMatchObject({ replicas: 3, concurrency: 256 });
+    expect(settings.spout.leadMs).toBe(2_000);
+    expect(settings.bolts['webhook']).toMatchObject({ replicas: 3, concurrency: 256 });
   });
 
   it('takes times and sizes with their unit, and bare numbers as milliseconds and bytes', () => {
@@ -57,9 +57,9 @@ describe('topology settings', () => {
   });
 
   it('takes a component for any channel', () => {
-    const { components } = parseTopologySettings('components: { webhook: {}, second: { attempts: 3 } }', 't.yaml');
-    expect(components['second']).toMatchObject({ attempts: 3, concurrency: 256 });
-    expect(components.due).not.toHaveProperty('concurrency');
+    const { spout, bolts } = parseTopologySettings('components: { webhook: {}, second: { attempts: 3 } }', 't.yaml');
+    expect(bolts['second']).toMatchObject({ attempts: 3, concurrency: 256 });
+    expect(spout).not.toHaveProperty('concurrency');
   });
 
   it.each([

@@ -1,4 +1,5 @@
 import { type MessageId, type MessageState, messageStates } from '../../../../topology/message';
+import { SPOUT } from '../../../../topology/streams';
 import type { Pool } from '../../sql/pool';
 import { Operations, type Pause } from '../operations';
 import { type Surroundings, violationsOf } from './rules';
@@ -168,7 +169,7 @@ function tended(sessions: Iterable<SeenSession>, pauses: readonly Pause[], now: 
   }
   const paused = new Set(pauses.map(({ channel, account }) => accountOf({ channel, account: account ?? '' })));
   return (row, milliseconds) =>
-    ['due', row.channel].every((component) => (since.get(component) ?? now) < now - milliseconds) &&
+    [SPOUT, row.channel].every((component) => (since.get(component) ?? now) < now - milliseconds) &&
     !paused.has(accountOf({ channel: row.channel, account: '' })) &&
     !paused.has(accountOf(row));
 }
