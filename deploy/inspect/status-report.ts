@@ -2,10 +2,10 @@ import { Connector, failuresOf } from '../../connectors/debezium/connector';
 import { captureNames } from '../../connectors/debezium/settings';
 import { Operations, type Pause } from '../../connectors/mysql/operators/operations';
 import {
+  type ChannelWaiting,
   type MinuteCount,
   type StateCount,
   Status,
-  type Waiting,
   type WorkerStatus,
 } from '../../connectors/mysql/operators/status';
 import { Pool } from '../../connectors/mysql/sql/pool';
@@ -31,7 +31,7 @@ export interface DatabaseReport {
   readonly now: number;
   /** Null when there are too many rows to count in a few seconds. */
   readonly counts: readonly StateCount[] | null;
-  readonly waiting: readonly Waiting[];
+  readonly waiting: readonly ChannelWaiting[];
   /** What wakes in each minute of the next hour. */
   readonly nextHour: readonly MinuteCount[];
   readonly workers: readonly WorkerStatus[];

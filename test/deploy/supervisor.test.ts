@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,4 +70,39 @@ test('what does not drain within the limit is killed, and named', async () => {
   await until(() => log().includes('up'));
   expect(await running.stop(50)).toEqual(['due-1']);
   expect(running.workers()[0]?.pid).toBeNull();
+});
+
+test.each([
+  ['release', true],
+  ['nothing', false],
+])('processes outlive this one only when released: a program that calls %s', async (call, ends) => {
+  const folderText = JSON.stringify(folder);
+  const program = `
+    const { Supervisor } = require('./dist/deploy/supervisor.js');
+    const { systemClock } = require('./dist/topology/core/clock.js');
+    const args = ['-e', ${JSON.stringify(DRAINS)}];
+    const supervisor = new Supervisor({ clock: systemClock, workers: [{ name: 'due-1', args }], settings: {}, logFolder: ${folderText} });
+    supervisor.start();
+    console.log(supervisor.workers()[0].pid);
+    if (${JSON.stringify(call)} === 'release') supervisor.release();
+  `;
+  const parent = spawn(process.execPath, ['-e', program], {
+    cwd: join(__dirname, '../..'),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let printed = '';
+  parent.stdout.on('data', (data) => {
+    printed += String(data);
+  });
+  await until(() => printed.includes('\n') && log().includes('up'));
+  const pid = Number(printed);
+  try {
+    if (ends) await until(() => parent.exitCode === 0);
+    expect(process.kill(pid, 0)).toBe(true);
+    // Without a release the program stays for as long as its workers do.
+    expect(parent.exitCode).toBe(ends ? 0 : null);
+  } finally {
+    process.kill(pid, 'SIGKILL');
+    parent.kill('SIGKILL');
+  }
 });

@@ -30,8 +30,8 @@ export interface WorkerOptions {
 /**
  * Runs the tasks of some components.
  *
- * 1. It ends with a code that is not 0 when its session was marked dead, a consumer is out of its group for good, or a bug
- *    showed; its engine starts it again. A part of the stack that is away is waited for.
+ * 1. It ends with a code that is not 0 when it cannot go on: its session was marked dead, a consumer is out of its group for
+ *    good, or a bug showed. Its engine starts it again. A part of the stack that is away is waited for.
  * 2. After `stop` it takes nothing new, finishes what is claimed, commits, leaves the groups and then the registry.
  * 3. Ending takes the limit at most; what is not finished then keeps its lease, so its rows are recovered when that is out.
  */

@@ -2,7 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { Bounded } from './attempts-under-way';
 
 /** How one exchange ended. */
-export type Ended =
+export type ExchangeResult =
   | { readonly kind: 'answered'; readonly status: number; readonly headers: readonly Buffer[]; readonly body: Buffer }
   /** Nothing was written. `error` is undefined when `mayStart` said no or the exchange expired. */
   | { readonly kind: 'not_written'; readonly why: 'refused' | 'expired' | 'error'; readonly error?: unknown }
@@ -44,7 +44,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
     public deadline: number,
     private readonly mayStart: () => boolean,
     private readonly monotonic: () => number,
-    private readonly end: (ended: Ended) => void,
+    private readonly end: (ended: ExchangeResult) => void,
   ) {}
 
   onConnect(abort: (error?: Error) => void): void {
@@ -96,7 +96,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
     this.finish({ kind: 'answered', status: this.status, headers: this.headers, body: this.body });
   }
 
-  private finish(ended: Ended): void {
+  private finish(ended: ExchangeResult): void {
     if (this.ended) return;
     this.ended = true;
     this.end(ended);

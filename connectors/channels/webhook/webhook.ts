@@ -5,7 +5,7 @@ import { reasonOf } from '../../../topology/core/errors';
 import type { Outcome } from '../../../topology/message';
 import { AccountSecrets, type SecretsOf } from '../account-secrets';
 import { AttemptsUnderWay } from '../http/attempts-under-way';
-import { type Ended, Exchange } from '../http/exchange';
+import { Exchange, type ExchangeResult } from '../http/exchange';
 import { OriginPools } from '../http/origin-pools';
 import { AddressRefused, connector } from '../http/public-addresses';
 import { Redaction } from '../http/redaction';
@@ -90,7 +90,11 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     await this.pools.destroy();
   }
 
-  private exchange(request: WebhookRequest, attempt: AttemptContext, key: KeyObject | undefined): Promise<Ended> {
+  private exchange(
+    request: WebhookRequest,
+    attempt: AttemptContext,
+    key: KeyObject | undefined,
+  ): Promise<ExchangeResult> {
     const { idempotencyKey } = attempt;
     const headers = [...request.headers, 'webhook-id', idempotencyKey, 'idempotency-key', idempotencyKey];
     if (key !== undefined) {
@@ -114,7 +118,7 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     });
   }
 
-  private judge(request: WebhookRequest, ended: Ended, now: number): Outcome | 'not_started' {
+  private judge(request: WebhookRequest, ended: ExchangeResult, now: number): Outcome | 'not_started' {
     if (ended.kind === 'answered') {
       const redaction = () => new Redaction(request.headers);
       return outcomeOf(answerOf(ended.status, ended.headers, ended.body, redaction), now);

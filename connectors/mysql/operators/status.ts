@@ -11,7 +11,7 @@ export interface StateCount {
 }
 
 /** What waits on a channel. Times are epoch milliseconds by the database's clock. */
-export interface Waiting {
+export interface ChannelWaiting {
   readonly channel: string;
   /** Open rows: scheduled or being sent. */
   readonly open: number;
@@ -72,7 +72,7 @@ export class Status {
   }
 
   /** By channel, from the index alone. */
-  async waiting(): Promise<Waiting[]> {
+  async waiting(): Promise<ChannelWaiting[]> {
     const rows = await this.pool.rows<[string, number, number, number]>(
       `SELECT channel, COUNT(*), CAST(SUM(wake_at <= ${NOW_MS}) AS SIGNED), MIN(wake_at) ` +
         'FROM scheduled_messages FORCE INDEX (open_by_wake) WHERE open=1 GROUP BY channel ORDER BY channel',

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { StateCount, Waiting, WorkerStatus } from '../../../connectors/mysql/operators/status';
+import type { ChannelWaiting, StateCount, WorkerStatus } from '../../../connectors/mysql/operators/status';
 import { systemClock } from '../../../topology/core/clock';
 import { channelGauge, type Gauges } from '../../../topology/gauges';
 import { messageStates } from '../../../topology/message';
@@ -101,7 +101,7 @@ function waitingText(
     workers
       .filter(({ state }) => state === 'alive')
       .reduce((sum, { gauges }) => sum + (gauges[component]?.[name] ?? 0), 0);
-  const columns: readonly Column<Waiting>[] = [
+  const columns: readonly Column<ChannelWaiting>[] = [
     { title: 'channel', value: ({ channel }) => channel },
     { title: 'open', align: 'right', value: ({ open }) => formatCount(open) },
     { title: 'overdue', align: 'right', value: ({ overdue }) => formatCount(overdue) },

@@ -67,7 +67,7 @@ function teach(
 }
 
 describe('SendSlots', () => {
-  it('1. at most concurrency in flight, perAccount of one account, perHost to one host', () => {
+  it('1. at most concurrency in flight, perAccount of one account, perHost to one origin', () => {
     const slots = new SendSlots<HeldRow>({ ...settings, perHost: 6 });
     for (const host of ['h', 'i', 'j', 'k']) teach(slots, host, 'answered', 5);
     expect(
@@ -91,7 +91,7 @@ describe('SendSlots', () => {
     expect(slots.free).toBe(0);
   });
 
-  it('2. no host has all slots', () => {
+  it('2. no origin has all slots', () => {
     const slots = new SendSlots<HeldRow>(settings);
     teach(slots, 'h', 'answered', 5, 20);
     expect(
@@ -102,7 +102,7 @@ describe('SendSlots', () => {
     ).toHaveLength(14);
   });
 
-  it('3. hosts that are slow or failing share a quarter of the slots', () => {
+  it('3. origins that are slow or failing share a quarter of the slots', () => {
     const slots = new SendSlots<HeldRow>(settings);
     for (let n = 0; n < 10; n++) teach(slots, `slow${n}`, 'answered', 5_000);
     expect(slots.slowHosts).toBe(10);
@@ -125,7 +125,7 @@ describe('SendSlots', () => {
     expect(startAll(slots, rows)).toHaveLength(2);
   });
 
-  it('4. a host that is not known yet is tried with one request', () => {
+  it('4. an origin that is not known yet is tried with one request', () => {
     const slots = new SendSlots<HeldRow>(settings);
     // One each from the half for first requests, and a quarter more.
     const started = startAll(

@@ -77,6 +77,10 @@ class Reader implements BoltListener {
 
 type PartitionOffset = { readonly partition: number; readonly offset: number };
 
+function keyOf({ partition, offset }: Seen): string {
+  return `${partition}:${offset}`;
+}
+
 function texts(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, index) => `t${from + index}`);
 }
@@ -135,7 +139,7 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     expect(await client.partitions(stream)).toBe(2);
   }, 30_000);
 
-  it('gives a bolt everything that its group has not committed, from the first record on', async () => {
+  it('Only the positions given to `commit` are committed: a bolt gets all later records again, or all from the first on', async () => {
     await world.createStream(stream, 1);
     const client = await world.worker();
     await client.append(
@@ -154,7 +158,7 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     expect(second.texts()).toEqual(texts(4, 10));
   }, 30_000);
 
-  it('begins a spout at the end, and misses nothing after its assignment', async () => {
+  it('A partition that is new to a member which begins at the end begins at the end as it was before `assigned`', async () => {
     await world.createStream(stream, 2);
     const client = await world.worker();
     await client.append(stream, [record('before'), record('before', 1)]);
@@ -173,7 +177,7 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     expect(await world.committed(`spout-${stream}`, stream, 0)).toBe(-1);
   }, 30_000);
 
-  it('keeps the partitions of a spout without a gap or a repetition while members come and go', async () => {
+  it("A partition that stays continues at the listener's position, without a gap or a repetition, while members come and go", async () => {
     await world.createStream(stream, 4);
     const client = await world.worker();
     const first = new Reader();
@@ -212,6 +216,30 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     }
     expect(first.crashes).toEqual([]);
   }, 60_000);
+
+  it('The listener gets every assignment, the first one included, before any record of it.', async () => {
+    await world.createStream(stream, 3);
+    const client = await world.worker();
+    const append = (text: string) =>
+      client.append(
+        stream,
+        [0, 1, 2].map((partition) => record(text, partition)),
+      );
+    await append('before');
+    const first = new Reader();
+    await consume(client, first);
+    expect(first.assignments).toBeGreaterThan(0);
+    const second = new Reader();
+    const member = await consume(await world.worker(), second);
+    expect(second.assignments).toBeGreaterThan(0);
+    await append('with two members');
+    await until('all are read', () => new Set([...first.seen, ...second.seen].map(keyOf)).size === 6);
+    await member.leave();
+    await append('with one member again');
+    await until('all are read', () => new Set([...first.seen, ...second.seen].map(keyOf)).size === 9);
+    // A reader notes a record of a partition that it was not assigned.
+    expect([...first.crashes, ...second.crashes]).toEqual([]);
+  }, 30_000);
 
   it('gives every partition to one member, and those of a member that leaves to the others', async () => {
     await world.createStream(stream, 5);

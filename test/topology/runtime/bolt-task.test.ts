@@ -69,7 +69,7 @@ describe('BoltTask', () => {
     expect(committed()).toBe(3);
   });
 
-  it('2. A bad record is skipped and told; its neighbours are delivered.', async () => {
+  it('2. A bad record is skipped and reported; its neighbours are delivered.', async () => {
     const bolt = new ScriptedBolt();
     bolt.quick = true;
     await run(bolt);
@@ -122,7 +122,7 @@ describe('BoltTask', () => {
     expect(second.partitions).toEqual([0, 1]);
   });
 
-  it('5. Stopping hands the partitions over soon, however long what is claimed takes.', async () => {
+  it('5. Stopping hands the partitions over soon, however long claimed messages take.', async () => {
     const bolt = new ScriptedBolt();
     bolt.slow = true;
     const task = await run(bolt);

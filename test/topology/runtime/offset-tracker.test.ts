@@ -28,7 +28,7 @@ describe('OffsetTracker', () => {
     expect(offsets.outstanding).toBe(0);
   });
 
-  it('2. Offsets may have gaps: the mark goes on over what never came.', () => {
+  it('2. Offsets may have gaps: the mark moves past offsets that never came.', () => {
     const offsets = tracker();
     const [a, b, c] = [offsets.track(0, 3), offsets.track(0, 90), offsets.track(0, 500)];
     a?.();
@@ -63,7 +63,7 @@ describe('OffsetTracker', () => {
     expect(offsets.outstanding).toBe(1);
   });
 
-  it('5. A partition that stays goes on at its mark, which is committed again.', () => {
+  it('5. A partition that stays continues at its mark, which is committed again.', () => {
     const offsets = tracker([0, 1]);
     offsets.track(0, 1)();
     offsets.track(0, 2);
@@ -84,7 +84,7 @@ describe('OffsetTracker', () => {
     expect(marks(offsets)).toEqual({ 0: 50_000 });
   });
 
-  it('tells marks that have not moved when it is asked for all', () => {
+  it('gives marks that have not moved when it is asked for all', () => {
     const offsets = tracker([0, 1]);
     offsets.track(0, 0)();
     expect(marks(offsets)).toEqual({ 0: 1 });

@@ -86,7 +86,7 @@ describe('Session', () => {
     expect(deaths).toBe(1);
   });
 
-  it('3. While the database is away renewals go on being tried; a lease that had run out and that nobody took away holds again.', async () => {
+  it('3. While the database is away renewals are retried; a lease that ran out and that nobody took away holds again.', async () => {
     away();
     await clock.advance(20_000);
     expect(session.holds()).toBe(false);

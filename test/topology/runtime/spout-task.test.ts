@@ -38,7 +38,7 @@ describe('SpoutTask', () => {
     await settled();
   }
 
-  it('1. A partition that stays goes on where it was: no change is missed and none is fed twice.', async () => {
+  it('1. A partition that stays continues where it was: no change is missed and none is fed twice.', async () => {
     const spout = new ScriptedSpout();
     await append(1, 0);
     const task = await run(spout);
@@ -58,7 +58,7 @@ describe('SpoutTask', () => {
     expect(errors).toEqual([]);
   });
 
-  it('1. also when nothing came before the members changed.', async () => {
+  it('1. A partition that stays continues where it was, also when nothing came before the members changed.', async () => {
     const spout = new ScriptedSpout();
     await run(spout);
     const members: SpoutTask<ScheduleChange>[] = [];
@@ -70,7 +70,7 @@ describe('SpoutTask', () => {
     expect(ids(spout)).toEqual([1]);
   });
 
-  it('2. A bad record is skipped and told; its neighbours are fed.', async () => {
+  it('2. A bad record is skipped and reported; its neighbours are fed.', async () => {
     const spout = new ScriptedSpout();
     const task = await run(spout);
     await append(1, 0);

@@ -79,7 +79,7 @@ describe('Worker', () => {
     await clock.advance(0);
   }
 
-  it('runs a spout and a bolt, and tells the register what they own', async () => {
+  it('runs a spout and a bolt, and reports to the registry what they own', async () => {
     const worker = await run();
     expect(worker.status()).toEqual({
       session,
@@ -100,7 +100,7 @@ describe('Worker', () => {
     expect(clock.timers).toBe(0);
   });
 
-  it('1. ends with a code when its session was marked dead', async () => {
+  it('1. It ends with a code that is not 0 when it cannot go on: its session was marked dead.', async () => {
     await run();
     Object.assign(database.workers.get(session) ?? {}, { dead: true });
     await clock.advance(4_500);
@@ -110,7 +110,7 @@ describe('Worker', () => {
     expect(clock.timers).toBe(0);
   });
 
-  it('1. ends with a code when a consumer is out of its group for good', async () => {
+  it('1. It ends with a code that is not 0 when it cannot go on: a consumer is out of its group for good.', async () => {
     const crash: { now?: (error: unknown) => void } = {};
     const real = streams.another();
     streams.consume = (component, stream, listener) => {
@@ -124,7 +124,7 @@ describe('Worker', () => {
     expect(sink.entries().find(({ level }) => level === 60)?.msg).toBe('ending: consumer of due.webhook: gone');
   });
 
-  it('1. ends with a code when a bug shows, and waits for a part that is away', async () => {
+  it('1. It ends with a code that is not 0 when it cannot go on: a bug showed. A part that is away is waited for.', async () => {
     await run();
     contexts.spout?.onError(new Unavailable('MySQL does not answer'));
     contexts.spout?.onError(new Unavailable('MySQL does not answer'));
@@ -138,7 +138,7 @@ describe('Worker', () => {
     expect(fatal).toMatchObject({ msg: 'ending: x is not a function', err: { type: 'TypeError' } });
   });
 
-  it('1. ends with a code when it cannot start', async () => {
+  it('ends with a code when it cannot start', async () => {
     database.before = () => {
       throw new Unavailable('MySQL does not answer');
     };
@@ -148,7 +148,7 @@ describe('Worker', () => {
     expect(clock.timers).toBe(0);
   });
 
-  it('2. Asked to stop, it takes nothing new, finishes what is claimed, commits, leaves the groups and then the registry.', async () => {
+  it('2. After `stop` it takes nothing new, finishes what is claimed, commits, leaves the groups and then the registry.', async () => {
     bolt.slow = true;
     const worker = await run();
     await contexts.spout?.emit(due('webhook'), [dueOf(1)]);
@@ -163,7 +163,7 @@ describe('Worker', () => {
     await clock.advance(1_000);
     const partition = bolt.given[0]?.tuple.partition as number;
     expect(log.committedOf('webhook', 'due.webhook', partition)).toBe(1);
-    // The request is still under way: the lease goes on.
+    // The request is still in flight: the lease is renewed.
     await clock.advance(8_000);
     expect(code).toBeUndefined();
     expect(contexts.bolt?.lease.holds()).toBe(true);
@@ -178,7 +178,7 @@ describe('Worker', () => {
     ]);
   });
 
-  it('3. Ending takes the limit at most. What is not finished then keeps its lease, so that it is taken for dead in due time.', async () => {
+  it('3. Ending takes the limit at most; what is not finished then keeps its lease, so its rows are recovered when that is out.', async () => {
     bolt.slow = true;
     const worker = await run();
     worker.stop();
@@ -201,7 +201,7 @@ describe('Worker', () => {
     expect(clock.timers).toBe(0);
   });
 
-  it('counts and tells of bad records, seldom', async () => {
+  it('counts bad records and logs them seldom', async () => {
     const worker = await run();
     const bad = { partition: 0, value: Buffer.from('garbage') };
     await streams.append('due.webhook', [bad, bad, bad]);

@@ -1,9 +1,9 @@
-import { type Ended, Exchange } from '../../../../connectors/channels/http/exchange';
+import { Exchange, type ExchangeResult } from '../../../../connectors/channels/http/exchange';
 import { ManualClock } from '../../../support/manual-clock';
 
 function exchange(mayStart = () => true) {
   const clock = new ManualClock();
-  const end = jest.fn<void, [Ended]>();
+  const end = jest.fn<void, [ExchangeResult]>();
   const made = new Exchange(10_000, mayStart, () => clock.monotonic(), end);
   return { clock, end, made, abort: jest.fn() };
 }

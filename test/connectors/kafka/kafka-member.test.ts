@@ -1,0 +1,91 @@
+import type { Kafka } from 'kafkajs';
+import type { KafkaAdmin } from '../../../connectors/kafka/kafka-admin';
+import { KafkaMember } from '../../../connectors/kafka/kafka-member';
+import type { GroupListener } from '../../../topology/runtime/streams-client';
+import { ManualClock, settled } from '../../support/manual-clock';
+
+type Handler = (event: { payload: unknown }) => void;
+type Batch = (payload: unknown) => Promise<void>;
+
+const nothing = async () => undefined;
+
+/** As much of the client's consumer as a member uses: the test sends its events and batches. */
+function scriptedConsumer() {
+  const handlers = new Map<string, Handler>();
+  const run: { eachBatch: Batch } = { eachBatch: async () => undefined };
+  const consumer = {
+    events: { GROUP_JOIN: 'join', REBALANCING: 'rebalancing', CRASH: 'crash' },
+    on: (event: string, handler: Handler) => void handlers.set(event, handler),
+    connect: nothing,
+    subscribe: nothing,
+    disconnect: nothing,
+    run: async (options: { eachBatch: Batch }) => void Object.assign(run, options),
+    pause: () => undefined,
+    resume: () => undefined,
+    seek: () => undefined,
+  };
+  return {
+    kafka: { consumer: () => consumer } as unknown as Kafka,
+    send: (event: string, payload: unknown) => handlers.get(event)?.({ payload }),
+    batch: (partition: number) =>
+      run.eachBatch({
+        batch: {
+          partition,
+          messages: [{ offset: '0', timestamp: '0', value: null }],
+          highWatermark: '1',
+          lastOffset: () => '0',
+        },
+        isRunning: () => true,
+        isStale: () => false,
+        resolveOffset: () => undefined,
+      }),
+  };
+}
+
+async function joined(listener: Partial<GroupListener>) {
+  const consumer = scriptedConsumer();
+  const crashes: unknown[] = [];
+  const joining = KafkaMember.join({
+    kafka: consumer.kafka,
+    admin: {} as KafkaAdmin,
+    clock: new ManualClock(),
+    group: 'g',
+    topic: 't',
+    begin: 'committed',
+    listener: {
+      rebalancing: () => undefined,
+      positionOf: () => undefined,
+      records: (_, records) => records.length,
+      crashed: (error) => crashes.push(error),
+      ...listener,
+    },
+    assigned: () => undefined,
+  });
+  await settled();
+  consumer.send('join', { memberAssignment: { t: [0] } });
+  return { consumer, crashes, member: await joining };
+}
+
+describe('KafkaMember', () => {
+  it("5. Nothing is thrown into the client's loops, because they stop for ever at some errors.", async () => {
+    const { consumer, crashes, member } = await joined({
+      records: () => {
+        throw new TypeError('x is not a function');
+      },
+    });
+    await expect(consumer.batch(0)).resolves.toBeUndefined();
+    expect(crashes.map(String)).toEqual(['Error: consumer of t: x is not a function']);
+    await member.leave();
+  });
+
+  it("5. When the client's loops stop all the same, the listener's `crashed` is called.", async () => {
+    const { consumer, crashes, member } = await joined({});
+    consumer.send('crash', { restart: true, error: new Error('it starts again') });
+    expect(crashes).toEqual([]);
+    consumer.send('crash', { restart: false, error: new Error('gone') });
+    expect(crashes.map(String)).toEqual(['Error: consumer of t: gone']);
+    await member.leave();
+    consumer.send('crash', { restart: false, error: new Error('after it left') });
+    expect(crashes).toHaveLength(1);
+  });
+});
