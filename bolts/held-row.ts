@@ -31,7 +31,6 @@ export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
   readonly wakeAt: number;
   /** Claims of this plan before this one. */
   readonly attempts: number;
-  readonly firstAttemptAt: number | null;
   readonly inDoubt: boolean;
   readonly decided: boolean;
   /** Made by the channel; undefined when there is a defect. */
@@ -59,18 +58,18 @@ export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
 export interface Content {
   readonly prepared: unknown;
   readonly defect: string | undefined;
-  /** The origin whose slots it takes; empty when nothing is to be sent. */
-  readonly origin: string;
+  /** The host whose slots it takes; empty when nothing is to be sent. */
+  readonly host: string;
 }
 
 export function contentOf(channel: Channel, row: SendRow): Content {
   try {
     const prepared = channel.prepare(row.account, row.payload);
-    return { prepared, defect: undefined, origin: channel.originOf(prepared) };
+    return { prepared, defect: undefined, host: channel.hostOf(prepared) };
   } catch (error) {
     const reason = reasonOf(error);
     const defect = error instanceof BadRecord ? reason : `the payload cannot be prepared: ${reason}`;
-    return { prepared: undefined, defect, origin: '' };
+    return { prepared: undefined, defect, host: '' };
   }
 }
 
@@ -89,7 +88,6 @@ export function heldRow(
     account: row.account,
     wakeAt: row.wakeAt,
     attempts: row.attempts,
-    firstAttemptAt: row.firstAttemptAt,
     inDoubt: row.inDoubt,
     decided: row.decided,
     prepared: content.prepared,

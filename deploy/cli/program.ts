@@ -49,7 +49,7 @@ const verbs: Readonly<Record<string, () => Command>> = {
   migrate: () => (require('./verbs/migrate') as typeof migrate).migrateCommand(),
 };
 
-function buildProgram(argv: readonly string[]): Command {
+export function buildProgram(argv: readonly string[]): Command {
   const program = new Command('downspout')
     .description('Delivers messages at the time somebody chose.')
     .version(packageVersion())

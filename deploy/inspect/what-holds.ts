@@ -21,7 +21,7 @@ export interface Hold {
 }
 
 /** What surrounds a message. Times are epoch milliseconds by the database's clock. */
-export interface Surroundings {
+export interface MessageSurroundings {
   readonly now: number;
   readonly pauses: readonly Pause[];
   readonly workers: readonly WorkerStatus[];
@@ -30,7 +30,7 @@ export interface Surroundings {
 }
 
 /** Why the message is not sent at this moment: every reason, the first to end first. Empty once it has ended. */
-export function whatHolds(message: Message, around: Surroundings): Hold[] {
+export function whatHolds(message: Message, around: MessageSurroundings): Hold[] {
   switch (message.state) {
     case 'scheduled':
       return waitingOf(message, around);
@@ -57,7 +57,7 @@ export function whatHolds(message: Message, around: Surroundings): Hold[] {
   }
 }
 
-function waitingOf(message: Message, around: Surroundings): Hold[] {
+function waitingOf(message: Message, around: MessageSurroundings): Hold[] {
   const { now } = around;
   const { dueAt, wakeAt, attempts } = message;
   const wake = wakeAt ?? dueAt;
@@ -75,7 +75,7 @@ function waitingOf(message: Message, around: Surroundings): Hold[] {
 }
 
 /** What would keep the message from leaving even at its time. */
-function obstacles({ channel, account }: Message, { pauses, workers, senders }: Surroundings): Hold[] {
+function obstacles({ channel, account }: Message, { pauses, workers, senders }: MessageSurroundings): Hold[] {
   const running = new Set(workers.flatMap(({ state, components }) => (state === 'alive' ? components : [])));
   const paused = pauses.filter((pause) => pause.channel === channel);
   const holds: Hold[] = [];
@@ -108,7 +108,7 @@ function obstacles({ channel, account }: Message, { pauses, workers, senders }: 
   return holds;
 }
 
-function senderOf({ session, updatedAt }: Message, { workers, now }: Surroundings): Hold {
+function senderOf({ session, updatedAt }: Message, { workers, now }: MessageSurroundings): Hold {
   const worker = workers.find((one) => one.session === session);
   const claimed = `since ${formatInstant(updatedAt)}, for ${formatDuration(now - updatedAt)}`;
   if (worker?.state === 'alive') {

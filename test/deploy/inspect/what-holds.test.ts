@@ -1,6 +1,6 @@
 import type { Message } from '../../../connectors/mysql/client/client';
 import type { WorkerStatus } from '../../../connectors/mysql/operators/status';
-import { type Surroundings, whatHolds } from '../../../deploy/inspect/what-holds';
+import { type MessageSurroundings, whatHolds } from '../../../deploy/inspect/what-holds';
 
 const NOW = Date.UTC(2027, 0, 15, 9);
 const SESSION = 'ab'.repeat(16);
@@ -43,7 +43,7 @@ const worker = (over: Partial<WorkerStatus> = {}): WorkerStatus => ({
   ...over,
 });
 
-const around = (over: Partial<Surroundings> = {}): Surroundings => ({
+const around = (over: Partial<MessageSurroundings> = {}): MessageSurroundings => ({
   now: NOW,
   pauses: [],
   workers: [worker()],

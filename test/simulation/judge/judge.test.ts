@@ -14,7 +14,6 @@ const row: MemoryRow = {
   state: 'delivered',
   version: 1,
   attempts: 1,
-  firstAttemptAt: null,
   inDoubt: false,
   decided: false,
   claim: null,

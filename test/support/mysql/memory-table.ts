@@ -16,7 +16,6 @@ export interface MemoryRow {
   state: MessageState;
   version: number;
   attempts: number;
-  firstAttemptAt: number | null;
   inDoubt: boolean;
   decided: boolean;
   claim: string | null;
@@ -69,7 +68,6 @@ export class MemoryTable {
       state: 'scheduled',
       version: 1,
       attempts: 0,
-      firstAttemptAt: null,
       inDoubt: false,
       decided: false,
       claim: null,
@@ -96,7 +94,6 @@ export class MemoryTable {
       ...(change.dueAt === undefined ? {} : { dueAt: change.dueAt, retryAt: null }),
       version: row.version + 1,
       attempts: 0,
-      firstAttemptAt: null,
     });
     return { result: 'edited', version: row.version };
   }
