@@ -74,13 +74,6 @@ test.each(['README.md', 'CONTRIBUTING.md'])('the lines of %s fit a screen', (pag
 });
 
 test('docs/operating.md has every figure of a worker, as topology/gauges.ts describes it, and no other', () => {
-  const labelled = (list: object, kind: string, labels: readonly string[]) =>
-    Object.entries(list as Record<string, { help: string; unit: string; labels?: readonly string[] }>).map(
-      ([name, figure]) => {
-        const named = (figure.labels ?? labels).map((label) => `\`${label}\``).join(', ');
-        return `| \`${metricName(name as keyof typeof gauges)}\` | ${kind} | ${named || '–'} | ${figure.unit} | ${figure.help} |`;
-      },
-    );
   const wanted = [
     ...labelled(gauges, 'gauge', ['component']),
     ...labelled(channelGauges, 'gauge', ['component', 'channel']),
@@ -138,7 +131,6 @@ function faultsOf(code: string): string[] {
 }
 
 function faultsOfVerb(words: readonly string[]): string[] {
-  const isName = (word: string | undefined) => word !== undefined && /^[a-z][a-z-]*$/.test(word);
   if (!isName(words[0])) return words[0]?.startsWith('--') ? [] : [`downspout ${words.join(' ')}: no verb`];
   let command: Command = buildProgram(['node', 'downspout', words[0] ?? '']);
   let rest = words;
@@ -171,4 +163,18 @@ function faultsOfJest(command: string): string[] {
     ? readdirSync(folder).some((file) => relative(root, join(folder, file)).startsWith(pattern))
     : false;
   return found ? [] : [`${command}: no test is called so`];
+}
+
+function isName(word: string | undefined): boolean {
+  return word !== undefined && /^[a-z][a-z-]*$/.test(word);
+}
+
+/** Rows of the table of figures. @param labels those of a figure that does not list its own */
+function labelled(list: object, kind: string, labels: readonly string[]): string[] {
+  const figures = list as Record<string, { help: string; unit: string; labels?: readonly string[] }>;
+  return Object.entries(figures).map(([name, figure]) => {
+    const named = (figure.labels ?? labels).map((label) => `\`${label}\``).join(', ');
+    const title = metricName(name as keyof typeof gauges);
+    return `| \`${title}\` | ${kind} | ${named || '–'} | ${figure.unit} | ${figure.help} |`;
+  });
 }
