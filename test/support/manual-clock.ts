@@ -12,6 +12,7 @@ interface Waiting extends Timer {
  */
 export class ManualClock implements Clock {
   private elapsed = 0;
+  private suspended = 0;
   private sequence = 0;
   private readonly waiting = new Set<Waiting>();
 
@@ -19,7 +20,7 @@ export class ManualClock implements Clock {
   constructor(private readonly epoch = 1_800_000_000_000) {}
 
   now(): number {
-    return this.epoch + Math.floor(this.elapsed);
+    return this.epoch + Math.floor(this.elapsed + this.suspended);
   }
 
   monotonic(): number {
@@ -57,6 +58,11 @@ export class ManualClock implements Clock {
       await settled();
     }
     this.elapsed = until;
+  }
+
+  /** The machine is suspended: no timer runs, and only the wall clock moves. */
+  suspend(milliseconds: number): void {
+    this.suspended += milliseconds;
   }
 
   private next(until: number): Waiting | undefined {

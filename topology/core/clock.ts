@@ -8,7 +8,10 @@ export interface Timer {
  * hand. All figures are milliseconds; `monotonic` may have a fraction and has no epoch.
  */
 export interface Clock {
-  /** This machine's wall clock, epoch milliseconds. For records and displays only: sends go by the database's clock. */
+  /**
+   * This machine's wall clock, epoch milliseconds. For records and displays, because sends go by the database's clock; and to
+   * notice that the machine was suspended, which the monotonic clock does not count.
+   */
   now(): number;
   /** A clock that never steps. */
   monotonic(): number;

@@ -2,10 +2,10 @@ import type { Clock, ClockReading, DatabaseClock } from './clock';
 
 /** An older reading says nothing any more: the database's clock may have been set since. */
 const MAX_READING_AGE_MS = 30_000;
+/** A reading comes every second. */
+const MAX_READINGS = 64;
 /** How far two clocks may drift apart, as a fraction of the time since the reading. Crystals stay within 100 ppm each. */
 const MAX_DRIFT = 200e-6;
-/** A slower round trip gives wide bounds; it is used only while there is nothing better. */
-const SLOW_ROUND_TRIP_MS = 250;
 
 interface Bound {
   /** Database minus monotonic, milliseconds. */
@@ -14,12 +14,20 @@ interface Bound {
   at: number;
 }
 
+interface Reading {
+  readonly low: Bound;
+  readonly high: Bound;
+}
+
 /**
  * Bounds of the database's clock from readings of it:
  * `timestamp + (now − received) ≤ database ≤ timestamp + (now − sent)`, the tightest of the recent ones (Marzullo's
- * intersection, for one server). A midpoint would be early by up to half of a lopsided round trip.
+ * intersection, for one server). A midpoint would be early by up to half of a lopsided round trip. A slow round trip gives
+ * wide bounds, which count only when no tighter ones are recent.
  */
 export class DatabaseClockBounds implements DatabaseClock {
+  /** Of the recent readings, the oldest first. */
+  private readings: Reading[] = [];
   private low: Bound | undefined;
   private high: Bound | undefined;
   private server: string | undefined;
@@ -27,41 +35,46 @@ export class DatabaseClockBounds implements DatabaseClock {
   constructor(private readonly clock: Pick<Clock, 'monotonic'>) {}
 
   observe(reading: ClockReading): void {
-    const low = { offset: reading.timestamp - reading.received, at: reading.received };
-    const high = { offset: reading.timestamp - reading.sent, at: reading.received };
+    const at = reading.received;
+    const low = { offset: reading.timestamp - reading.received, at };
+    const high = { offset: reading.timestamp - reading.sent, at };
     const now = this.clock.monotonic();
-    if (reading.server !== this.server || this.expired(now)) {
-      this.server = reading.server;
-      this.low = low;
-      this.high = high;
-      return;
-    }
-    if (reading.received - reading.sent > SLOW_ROUND_TRIP_MS) return;
-    const bestLow = lowAt(this.low, now);
-    const bestHigh = highAt(this.high, now);
     // Bounds that contradict each other mean that somebody set the database's clock: only the newest reading counts.
-    if (lowAt(low, now) > bestHigh || highAt(high, now) < bestLow) {
-      this.low = low;
-      this.high = high;
-      return;
-    }
-    if (lowAt(low, now) >= bestLow) this.low = low;
-    if (highAt(high, now) <= bestHigh) this.high = high;
+    const contradicts = lowAt(low, now) > highAt(this.high, now) || highAt(high, now) < lowAt(this.low, now);
+    if (reading.server !== this.server || contradicts) this.readings = [];
+    this.server = reading.server;
+    this.readings.push({ low, high });
+    this.choose(now);
   }
 
   earliest(): number {
-    const now = this.clock.monotonic();
-    return this.expired(now) ? Number.NEGATIVE_INFINITY : lowAt(this.low, now);
+    const now = this.forgetOld();
+    return lowAt(this.low, now);
   }
 
   latest(): number {
-    const now = this.clock.monotonic();
-    return this.expired(now) ? Number.POSITIVE_INFINITY : highAt(this.high, now);
+    const now = this.forgetOld();
+    return highAt(this.high, now);
   }
 
-  private expired(now: number): boolean {
-    if (this.low === undefined || this.high === undefined) return true;
-    return Math.min(now - this.low.at, now - this.high.at) > MAX_READING_AGE_MS;
+  /** @returns now, after bounds that are too old were replaced by those of later readings */
+  private forgetOld(): number {
+    const now = this.clock.monotonic();
+    const isOld = (bound: Bound | undefined) => bound !== undefined && now - bound.at > MAX_READING_AGE_MS;
+    if (isOld(this.low) || isOld(this.high)) this.choose(now);
+    return now;
+  }
+
+  private choose(now: number): void {
+    const { readings } = this;
+    let old = 0;
+    while (now - (readings[old]?.low.at ?? now) > MAX_READING_AGE_MS) old++;
+    readings.splice(0, Math.max(old, readings.length - MAX_READINGS));
+    this.low = this.high = undefined;
+    for (const { low, high } of readings) {
+      if (this.low === undefined || lowAt(low, now) >= lowAt(this.low, now)) this.low = low;
+      if (this.high === undefined || highAt(high, now) <= highAt(this.high, now)) this.high = high;
+    }
   }
 }
 

@@ -11,6 +11,13 @@ const LEASE_MARGIN_MS = 1_000;
 const PULSE_EVERY_MS = 1_000;
 const RETRY_UNAVAILABLE_MS = 500;
 
+interface LeaseEnd {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+const OUT: LeaseEnd = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
+
 export interface SessionOptions {
   readonly registry: WorkerRegistry;
   readonly identity: WorkerIdentity;
@@ -29,12 +36,14 @@ export interface SessionOptions {
  * 2. A session that was marked dead never holds its lease again.
  * 3. While the database is away renewals are retried; a lease that ran out and that nobody took away holds again.
  * 4. The clock's bounds and the pauses are those of the last pulse.
+ * 5. A machine that was suspended for longer than the lease holds no lease when it wakes: the monotonic clock stood still
+ *    meanwhile, so the wall clock counts too. (One that is set forward costs the lease until the next renewal.)
  */
 export class Session implements Lease, Pauses {
   readonly session: string;
   readonly databaseClock: DatabaseClockBounds;
-  /** Until when the lease holds, monotonic. */
-  private untilMs = Number.NEGATIVE_INFINITY;
+  /** Until when the lease holds, by both clocks of this machine. */
+  private until = OUT;
   private dead = false;
   private channels: ReadonlySet<string> = new Set();
   private accounts: ReadonlySet<string> = new Set();
@@ -47,7 +56,8 @@ export class Session implements Lease, Pauses {
   }
 
   holds(): boolean {
-    return !this.dead && this.options.clock.monotonic() < this.untilMs;
+    const { clock } = this.options;
+    return !this.dead && clock.monotonic() < this.until.monotonicMs && clock.now() < this.until.wallMs;
   }
 
   paused(channel: string, account: string): boolean {
@@ -58,12 +68,12 @@ export class Session implements Lease, Pauses {
     return this.channels.has(channel);
   }
 
-  /** Registers the session and reads the clock and the pauses once. Throws Unavailable. */
+  /** Registers the session and reads the clock and the pauses once. Throws Unavailable; then it may be called again. */
   async open(): Promise<void> {
     const { registry, identity, clock } = this.options;
-    const sent = clock.monotonic();
+    const until = leaseFrom(clock);
     await registry.register(identity, LEASE_MS);
-    this.untilMs = sent + LEASE_MS - LEASE_MARGIN_MS;
+    this.until = until;
     await this.pulse();
     this.loops = [this.repeat(RENEW_EVERY_MS, () => this.renew()), this.repeat(PULSE_EVERY_MS, () => this.pulse())];
   }
@@ -72,9 +82,9 @@ export class Session implements Lease, Pauses {
   async renew(): Promise<void> {
     const { registry, clock, report, onDead } = this.options;
     if (this.dead) return;
-    const sent = clock.monotonic();
+    const until = leaseFrom(clock);
     if (await registry.renew(this.session, LEASE_MS, report())) {
-      this.untilMs = Math.max(this.untilMs, sent + LEASE_MS - LEASE_MARGIN_MS);
+      if (until.monotonicMs > this.until.monotonicMs) this.until = until;
       return;
     }
     this.dead = true;
@@ -85,7 +95,7 @@ export class Session implements Lease, Pauses {
   async close(ownsNothing: boolean): Promise<void> {
     this.closing.abort();
     await Promise.all(this.loops);
-    this.untilMs = Number.NEGATIVE_INFINITY;
+    this.until = OUT;
     if (ownsNothing && !this.dead) await this.options.registry.leave(this.session);
   }
 
@@ -113,6 +123,12 @@ export class Session implements Lease, Pauses {
       }
     }
   }
+}
+
+/** When a lease ends that is renewed now. */
+function leaseFrom(clock: Clock): LeaseEnd {
+  const lengthMs = LEASE_MS - LEASE_MARGIN_MS;
+  return { monotonicMs: clock.monotonic() + lengthMs, wallMs: clock.now() + lengthMs };
 }
 
 /** Channel names hold no NUL. */

@@ -68,6 +68,30 @@ describe('DatabaseClockBounds', () => {
     expect(bounds.earliest()).toBe(Number.NEGATIVE_INFINITY);
   });
 
+  it('never stands still while readings come, however slow they all are', async () => {
+    const clock = new ManualClock();
+    const bounds = new DatabaseClockBounds(clock);
+    for (let second = 0; second < 100; second++) {
+      await read(clock, bounds, 0, 200, 200);
+      for (let step = 0; step < 6; step++) {
+        expect(bounds.earliest()).toBeGreaterThan(clock.monotonic() - 500);
+        expect(bounds.latest()).toBeLessThan(clock.monotonic() + 500);
+        await clock.advance(100);
+      }
+    }
+  });
+
+  it('goes back to the bounds of a later reading when the tightest one is too old', async () => {
+    const clock = new ManualClock();
+    const bounds = new DatabaseClockBounds(clock);
+    await read(clock, bounds, 0, 1, 1);
+    await clock.advance(20_000);
+    await read(clock, bounds, 0, 100, 100);
+    await clock.advance(15_000);
+    expect(clock.monotonic() - bounds.earliest()).toBeGreaterThan(90);
+    expect(clock.monotonic() - bounds.earliest()).toBeLessThan(110);
+  });
+
   it('ignores a slow round trip while a better reading is fresh', async () => {
     const clock = new ManualClock();
     const bounds = new DatabaseClockBounds(clock);

@@ -121,6 +121,26 @@ describe('Session', () => {
     expect(session.databaseClock.latest()).toBeGreaterThanOrEqual(database.now());
   });
 
+  it('5. A machine that was suspended for longer than the lease holds no lease when it wakes: others have it.', async () => {
+    clock.suspend(60_000);
+    expect(session.holds()).toBe(false);
+    await clock.advance(3_000);
+    expect(session.holds()).toBe(true);
+    clock.suspend(8_000);
+    expect(session.holds()).toBe(true);
+    await clock.advance(1_001);
+    expect(session.holds()).toBe(false);
+  });
+
+  it('holds its lease while the wall clock is set back, and not for longer', async () => {
+    clock.suspend(-3_600_000);
+    expect(session.holds()).toBe(true);
+    away(['renew']);
+    await clock.advance(9_000);
+    expect(session.holds()).toBe(false);
+    clock.suspend(3_600_000);
+  });
+
   it('leaves the register only when it owns nothing', async () => {
     await session.close(false);
     expect(session.holds()).toBe(false);
