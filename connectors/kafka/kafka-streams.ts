@@ -1,6 +1,6 @@
 import type { Kafka, Message, Producer } from 'kafkajs';
 import type { Clock } from '../../topology/core/clock';
-import { UserError } from '../../topology/core/errors';
+import { Unavailable } from '../../topology/core/errors';
 import type {
   AppendRecord,
   BoltListener,
@@ -94,7 +94,7 @@ export class KafkaStreams implements StreamsClient {
   ): Promise<KafkaMember> {
     const { kafkaOfMembers: kafka, admin, clock, namespace } = this;
     const topic = topicName(namespace, stream);
-    // Before the patience of members, because at the start a wrong setting is likelier than a broker that comes back.
+    // Before the patience of members, so that the answer says early what the worker waits for.
     await this.expectTopic(topic);
     return KafkaMember.join({ kafka, admin, clock, group: groupName(namespace, component), topic, ...options });
   }
@@ -104,7 +104,7 @@ export class KafkaStreams implements StreamsClient {
       await this.admin.partitions(topic);
     } catch (error) {
       if (!isUnknownTopic(error)) throw error;
-      throw new UserError(`The topic ${topic} does not exist in Kafka. Run \`downspout up\` to make it.`);
+      throw new Unavailable(`The topic ${topic} does not exist in Kafka. Run \`downspout up\` to make it.`);
     }
   }
 

@@ -25,6 +25,7 @@ import { Worker } from '../../topology/runtime/worker';
 import { type Environment, required } from '../../topology/settings/environment';
 import { packageVersion } from '../../topology/settings/package';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
+import { drainLimitMs } from './drain-limit';
 import { parseFailPoints, withFailPoints } from './fail-points';
 import { observedOpenRows, observedSendRows } from './observe-rows';
 
@@ -41,8 +42,6 @@ export interface WorkerProcessOptions {
   readonly channels?: ChannelKinds;
 }
 
-/** How long ending in good order may take: somewhat longer than a request. */
-const DRAIN_LIMIT_MS = 12_000;
 /** How long closing connections may take after that. */
 const CLOSE_LIMIT_MS = 2_000;
 /** Database connections. Renewals have their own, so that they wait for nothing. */
@@ -151,7 +150,7 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
       clock,
       log,
       metrics,
-      drainLimitMs: DRAIN_LIMIT_MS,
+      drainLimitMs: drainLimitMs(components, settings),
     });
   } catch (error) {
     await close();

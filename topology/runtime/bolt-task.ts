@@ -44,6 +44,7 @@ export class BoltTask<In> implements Task {
   readonly component: string;
   private readonly tracker = new OffsetTracker();
   private member: GroupMember | undefined;
+  private opened = false;
   private stopping = false;
   private full = false;
   private commitTimer: Timer | undefined;
@@ -66,7 +67,8 @@ export class BoltTask<In> implements Task {
 
   async open(): Promise<void> {
     const { part, bolt, streams, onError } = this.options;
-    await bolt.open();
+    if (!this.opened) await bolt.open();
+    this.opened = true;
     this.member = await streams.consume(part.name, part.reads.name, {
       rebalancing: () => void this.commit(),
       positionOf: (partition) => this.tracker.markOf(partition),

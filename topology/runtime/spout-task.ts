@@ -34,6 +34,7 @@ export class SpoutTask<Feed> implements Task {
   readonly component: string;
   private progress = new Map<number, Progress>();
   private member: GroupMember | undefined;
+  private opened = false;
 
   constructor(private readonly options: SpoutTaskOptions<Feed>) {
     this.component = options.part.name;
@@ -51,7 +52,8 @@ export class SpoutTask<Feed> implements Task {
 
   async open(): Promise<void> {
     const { part, spout, streams, onError } = this.options;
-    await spout.open();
+    if (!this.opened) await spout.open();
+    this.opened = true;
     this.member = await streams.follow(part.name, part.feed.name, {
       rebalancing: () => undefined,
       positionOf: (partition) => this.progress.get(partition)?.next,

@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { reasonOf, UserError } from '../core/errors';
 
 /** What a worker says of itself. */
@@ -22,6 +23,7 @@ export interface StatusServerOptions {
 export class StatusServer {
   private constructor(
     private readonly server: Server,
+    /** Where others reach it: by this machine's name when it listens on every address. */
     readonly url: string,
   ) {}
 
@@ -35,7 +37,8 @@ export class StatusServer {
       server.listen(options.port, options.host, resolve);
     });
     const { port, address, family } = server.address() as AddressInfo;
-    return new StatusServer(server, `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`);
+    const host = isAnyAddress(address) ? hostname() : family === 'IPv6' ? `[${address}]` : address;
+    return new StatusServer(server, `http://${host}:${port}`);
   }
 
   async close(): Promise<void> {
@@ -44,6 +47,10 @@ export class StatusServer {
       this.server.close(resolve);
     });
   }
+}
+
+function isAnyAddress(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
 }
 
 async function answer({ status, metrics }: StatusServerOptions, url: string, response: ServerResponse): Promise<void> {

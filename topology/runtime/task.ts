@@ -3,7 +3,7 @@ import type { Gauges } from '../gauges';
 /** A component's share of the work in this worker: its assigned partitions. */
 export interface Task {
   readonly component: string;
-  /** Joins the group. Throws Unavailable. */
+  /** Joins the group. Throws Unavailable; then it may be called again. */
   open(): Promise<void>;
   /** Takes nothing new, gives the partitions away and finishes what it has begun; resolves when that is done. */
   stop(): Promise<void>;

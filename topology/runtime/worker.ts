@@ -15,6 +15,10 @@ import type { StreamsClient } from './streams-client';
 import type { Task } from './task';
 import type { WorkerIdentity, WorkerRegistry, WorkerReport } from './worker-registry';
 
+/** Between two tries to reach a part that is away at the start. */
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 2_000;
+
 export interface WorkerOptions {
   readonly topology: Topology;
   readonly identity: WorkerIdentity;
@@ -23,6 +27,11 @@ export interface WorkerOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /**
+   * Checks once, before anything is registered, that the worker may run here. Unavailable is waited for; a UserError ends the
+   * worker.
+   */
+  readonly mayRun?: () => Promise<void>;
   /** How long ending in good order may take. */
   readonly drainLimitMs: number;
 }
@@ -31,15 +40,18 @@ export interface WorkerOptions {
  * Runs the tasks of some components.
  *
  * 1. It ends with a code that is not 0 when it cannot go on: its session was marked dead, a consumer is out of its group for
- *    good, or a bug showed. Its engine starts it again. A part of the stack that is away is waited for.
+ *    good, or a bug showed. Its engine starts it again.
  * 2. After `stop` it takes nothing new, finishes what is claimed, commits, leaves the groups and then the registry.
  * 3. Ending takes the limit at most; what is not finished then keeps its lease, so its rows are recovered when that is out.
+ * 4. A part of the stack that is away is waited for, at the start too: the status says what the worker waits for.
  */
 export class Worker {
   private readonly session: Session;
   private readonly observer: Observer;
   private readonly tasks: Task[];
   private readonly seldom: Seldom;
+  /** What has to answer before the worker can run, by who asks. */
+  private readonly waitsFor = new Map<string, string>();
   private readonly ending = new AbortController();
   private state: 'starting' | 'running' | 'stopping' = 'starting';
   private code = 0;
@@ -99,19 +111,39 @@ export class Worker {
   status(): Readiness {
     const reasons = [
       ...(this.state === 'running' ? [] : [this.state]),
-      ...(this.session.holds() ? [] : ['the lease is out: the database does not answer']),
+      ...[...this.waitsFor].map(([who, reason]) => `${who} waits: ${reason}`),
+      ...(this.session.holds() || this.state === 'starting' ? [] : ['the lease is out: the database does not answer']),
     ];
     return { session: this.options.identity.session, reasons, partitions: this.report().partitions };
   }
 
   private async open(): Promise<void> {
-    const { log, identity } = this.options;
-    await this.session.open();
-    await Promise.all(this.tasks.map((task) => task.open()));
+    const { log, identity, mayRun } = this.options;
+    if (mayRun !== undefined) await this.untilAnswered('worker', mayRun);
+    await this.untilAnswered('session', () => this.session.open());
+    await Promise.all(this.tasks.map((task) => this.untilAnswered(task.component, () => task.open())));
     if (this.ending.signal.aborted) return;
     this.state = 'running';
-    await this.session.renew();
+    // The next regular renewal does it too.
+    await this.session.renew().catch((error: unknown) => this.onError('session', error));
     log.info({ session: identity.session, components: identity.components, status: identity.statusUrl }, 'running');
+  }
+
+  /** Repeats what a part that is away has stopped, until it is done or the worker ends. */
+  private async untilAnswered(who: string, work: () => Promise<void>): Promise<void> {
+    const { clock } = this.options;
+    for (let delayMs = FIRST_RETRY_MS; !this.ending.signal.aborted; delayMs = Math.min(MAX_RETRY_MS, delayMs * 2)) {
+      try {
+        await work();
+        this.waitsFor.delete(who);
+        return;
+      } catch (error) {
+        if (!(error instanceof Unavailable)) throw error;
+        this.waitsFor.set(who, reasonOf(error));
+        this.onError(who, error);
+      }
+      await clock.sleep(delayMs, this.ending.signal);
+    }
   }
 
   private async drain(opening: Promise<void>): Promise<void> {

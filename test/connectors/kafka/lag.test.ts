@@ -5,7 +5,7 @@ import { KafkaStreams } from '../../../connectors/kafka/kafka-streams';
 import { readLag } from '../../../connectors/kafka/lag';
 import { setUpTopics } from '../../../connectors/kafka/topic-set-up';
 import { systemClock } from '../../../topology/core/clock';
-import { UserError } from '../../../topology/core/errors';
+import { Unavailable } from '../../../topology/core/errors';
 import { required } from '../../../topology/settings/environment';
 import { topicName } from '../../../topology/streams';
 import { freshNamespace, type World } from '../../support/stack/stack';
@@ -89,7 +89,7 @@ describe('acks and lag', () => {
   }, 30_000);
 
   it('says what to do about a stream that is not there', async () => {
-    await expect(streams.consume('webhook', 'missing', listener)).rejects.toThrow(UserError);
+    await expect(streams.consume('webhook', 'missing', listener)).rejects.toThrow(Unavailable);
     await expect(streams.consume('webhook', 'missing', listener)).rejects.toThrow('Run `downspout up`');
   }, 30_000);
 });

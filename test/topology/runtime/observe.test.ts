@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { Unavailable } from '../../../topology/core/errors';
 import type { Emit } from '../../../topology/core/spout';
 import type { Gauges } from '../../../topology/gauges';
@@ -18,6 +19,8 @@ import { ManualClock, settled } from '../../support/manual-clock';
 import { memorySink } from './memory-sink';
 import { changeOf, dueOf, ScriptedBolt, ScriptedSpout } from './scripted-parts';
 
+/** A number in letters. */
+const wordOf = (index: number) => String(index).replace(/\d/g, (digit) => 'abcdefghij'[Number(digit)] as string);
 const tuple = <T>(value: T) => ({ stream: 's', partition: 0, offset: 1, timestamp: 0, value });
 
 describe('observation', () => {
@@ -130,7 +133,7 @@ describe('observation', () => {
     expect(later).not.toHaveProperty(['downspout_pending{component="due",channel="x"}']);
   });
 
-  it('says a thing that happens thousands of times once a second', async () => {
+  it('1. A kind of line is written once a second, and says for how many others it stands.', async () => {
     const seldom = new Seldom(clock);
     const said: number[] = [];
     for (let round = 0; round < 3; round++) {
@@ -139,6 +142,41 @@ describe('observation', () => {
       await clock.advance(1_000);
     }
     expect(said).toEqual([0, 999, 999]);
+  });
+
+  it('2. Lines that differ only in their numbers are of one kind.', async () => {
+    const seldom = new Seldom(clock);
+    const said: number[] = [];
+    for (let id = 0; id < 1_000; id++) seldom.say(`send message ${id}: lost`, (leftOut) => said.push(leftOut));
+    await clock.advance(1_000);
+    seldom.say('send message 7: lost', (leftOut) => said.push(leftOut));
+    expect(said).toEqual([0, 999]);
+  });
+
+  it('3. At most some hundred lines are written a second, and memory is bounded, whatever the kinds are.', async () => {
+    const seldom = new Seldom(clock);
+    let lines = 0;
+    const round = () => {
+      for (let index = 0; index < 5_000; index++) seldom.say(`account ${wordOf(index)}`, () => lines++);
+    };
+    round();
+    expect(lines).toBe(101);
+    await clock.advance(1_000);
+    round();
+    expect(lines).toBe(202);
+  });
+
+  it('logs of an error what helps, and not the statement that failed', () => {
+    const cause = Object.assign(new Error('Data too long'), { sql: 'INSERT secret', errno: 1406, code: 'ER_LONG' });
+    sink.log.fatal({ err: new Error('ending', { cause }) }, 'ending');
+    const [entry] = sink.entries();
+    expect(entry?.['err']).toMatchObject({
+      type: 'Error',
+      message: 'ending',
+      stack: expect.stringContaining('observe.test'),
+      cause: { message: 'Data too long', errno: 1406, code: 'ER_LONG' },
+    });
+    expect(JSON.stringify(entry)).not.toContain('secret');
   });
 
   it('logs JSON lines, and lines for a person', () => {
@@ -155,6 +193,20 @@ describe('observation', () => {
 });
 
 describe('StatusServer', () => {
+  it.each(['0.0.0.0', '::'])('that listens on every address (%s) is shown by the name of its machine', async (host) => {
+    const server = await StatusServer.start({
+      host,
+      port: 0,
+      status: () => ({ session: 's', reasons: [], partitions: {} }),
+      metrics: async () => '',
+    });
+    try {
+      expect(server.url).toMatch(new RegExp(`^http://${hostname()}:\\d+$`));
+    } finally {
+      await server.close();
+    }
+  });
+
   it('serves health, readiness and metrics on a free port', async () => {
     const reasons: string[] = ['starting'];
     const server = await StatusServer.start({

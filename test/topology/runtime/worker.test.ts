@@ -26,6 +26,7 @@ describe('Worker', () => {
   let sink: ReturnType<typeof memorySink>;
   let metrics: Metrics;
   let code: number | undefined;
+  let mayRun: (() => Promise<void>) | undefined;
 
   beforeEach(() => {
     clock = new ManualClock();
@@ -40,6 +41,7 @@ describe('Worker', () => {
     sink = memorySink('info');
     metrics = new Metrics();
     code = undefined;
+    mayRun = undefined;
   });
 
   function create(components: readonly string[] = ['due', 'webhook']): Worker {
@@ -63,7 +65,8 @@ describe('Worker', () => {
       .build();
     const identity = { session, components, host: 'h', pid: 1, version: '0', statusUrl: null };
     const registry = database.registry();
-    return new Worker({ topology, identity, streams, registry, clock, log: sink.log, metrics, drainLimitMs: LIMIT });
+    const options = { topology, identity, streams, registry, clock, log: sink.log, metrics, drainLimitMs: LIMIT };
+    return new Worker({ ...options, ...(mayRun === undefined ? {} : { mayRun }) });
   }
 
   async function run(worker = create()): Promise<Worker> {
@@ -138,14 +141,62 @@ describe('Worker', () => {
     expect(fatal).toMatchObject({ msg: 'ending: x is not a function', err: { type: 'TypeError' } });
   });
 
-  it('ends with a code when it cannot start', async () => {
+  it('4. A part of the stack that is away is waited for, at the start too: MySQL.', async () => {
     database.before = () => {
       throw new Unavailable('MySQL does not answer');
     };
-    await run();
-    await clock.advance(0);
-    expect(code).toBe(1);
+    const worker = await run();
+    await clock.advance(60_000);
+    expect(code).toBeUndefined();
+    expect(worker.status().reasons).toEqual(['starting', 'session waits: MySQL does not answer']);
+    database.before = () => undefined;
+    await clock.advance(2_000);
+    expect(worker.status()).toMatchObject({ reasons: [], partitions: { due: [0, 1], webhook: [0, 1] } });
+    await stop(worker);
+    expect(code).toBe(0);
+  });
+
+  it('4. A part of the stack that is away is waited for, at the start too: Kafka, for each component.', async () => {
+    const real = streams.another();
+    let tries = 0;
+    streams.consume = async (component, stream, listener) => {
+      if (tries++ < 3) throw new Unavailable('Kafka: no broker answers');
+      return real.consume(component, stream, listener);
+    };
+    const worker = await run();
+    expect(worker.status()).toMatchObject({
+      reasons: ['starting', 'webhook waits: Kafka: no broker answers'],
+      partitions: { due: [0, 1], webhook: [] },
+    });
+    await clock.advance(5_000);
+    expect(worker.status()).toMatchObject({ reasons: [], partitions: { webhook: [0, 1] } });
+    expect(bolt.calls).toEqual(['open']);
+    await stop(worker);
+    expect(code).toBe(0);
+  });
+
+  it('4. A part of the stack that is away is waited for, at the start too, and the wait ends with `stop`.', async () => {
+    database.before = () => {
+      throw new Unavailable('MySQL does not answer');
+    };
+    const worker = await run();
+    await clock.advance(10_000);
+    await stop(worker);
+    expect(code).toBe(0);
     expect(clock.timers).toBe(0);
+  });
+
+  it('registers nothing before it knows that it may run', async () => {
+    let answer: Error = new Unavailable('Kafka does not answer');
+    mayRun = () => Promise.reject(answer);
+    const worker = await run();
+    await clock.advance(5_000);
+    expect(worker.status().reasons).toEqual(['starting', 'worker waits: Kafka does not answer']);
+    answer = new UserError('the database belongs to another Kafka');
+    await clock.advance(2_000);
+    expect(code).toBe(1);
+    expect(database.workers.size).toBe(0);
+    expect(sink.entries().find(({ level }) => level === 60)?.msg).toBe('ending: the database belongs to another Kafka');
   });
 
   it('2. After `stop` it takes nothing new, finishes what is claimed, commits, leaves the groups and then the registry.', async () => {

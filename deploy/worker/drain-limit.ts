@@ -1,0 +1,12 @@
+import type { TopologySettings } from '../../topology/settings/topology-settings';
+
+/** Ending in good order takes as long as the longest request, and this for the write-back, the groups and the registry. */
+const AFTER_REQUESTS_MS = 2_000;
+/** A spout alone has no requests. */
+const SPOUT_DRAIN_LIMIT_MS = 10_000;
+
+/** The limit follows the longest time-out of the bolts that run here, because a request that was begun is waited for. */
+export function drainLimitMs(components: readonly string[], { bolts }: TopologySettings): number {
+  const timeouts = components.map((component) => bolts[component]?.timeoutMs ?? 0);
+  return Math.max(SPOUT_DRAIN_LIMIT_MS, ...timeouts.map((timeout) => timeout + AFTER_REQUESTS_MS));
+}
