@@ -7,7 +7,7 @@ import { childEnvironment } from '../topology/settings/environment';
 /** The first delay before a process that died is started again; it doubles up to the cap. */
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 10_000;
-/** A process that lived this long was well: its next delay is the first one again. */
+/** After a process has lived this long, its next delay is the first one again. */
 const WELL_AFTER_MS = 30_000;
 
 /** What runs: one worker process, by name. */

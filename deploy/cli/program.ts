@@ -19,7 +19,7 @@ import type * as worker from './verbs/worker';
 const USAGE_ERROR = 2;
 
 /**
- * The `downspout` command. Sets `process.exitCode`: 0 done, 1 it could not be done, 2 it was asked for in a wrong way.
+ * The `downspout` command. Sets `process.exitCode`: 0 when it is done, 1 when it failed, 2 when the command line is wrong.
  * @param argv as Node gives it: two elements before the first argument
  */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -32,7 +32,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** Each verb is loaded when it is asked for: all of them, with the libraries behind them, take half a second. */
+/** Only the verb that is run is loaded, because loading all of them, with their libraries, takes half a second. */
 const verbs: Readonly<Record<string, () => Command>> = {
   up: () => (require('./verbs/up') as typeof up).upCommand(),
   down: () => (require('./verbs/down') as typeof down).downCommand(),
@@ -65,7 +65,7 @@ export function buildProgram(argv: readonly string[]): Command {
 
 /** Usage errors are thrown instead of ending the process, in every sub-command. */
 function strict(command: Command): void {
-  command.exitOverride().showHelpAfterError(`(${commandPath(command)} --help tells how)`);
+  command.exitOverride().showHelpAfterError(`(${commandPath(command)} --help shows how)`);
   for (const sub of command.commands) strict(sub);
 }
 
@@ -97,7 +97,7 @@ function write(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-/** `downspout messages list | head`: a pipe that was closed is no error of ours. */
+/** In `downspout messages list | head` the reader closes the pipe early. That is no error. */
 function endQuietlyWhenTheReaderLeaves(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;

@@ -38,10 +38,10 @@ function readFallback(file: string): Record<string, string> {
   try {
     value = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new UserError(`${file}: ${reasonOf(error)}. Run \`downspout up\` to write it anew.`);
+    throw new UserError(`${file}: ${reasonOf(error)}. Run \`downspout up\` to write it again.`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UserError(`${file}: expected an object of settings. Run \`downspout up\` to write it anew.`);
+    throw new UserError(`${file}: expected an object of settings. Run \`downspout up\` to write it again.`);
   }
   return Object.fromEntries(
     Object.entries(value).flatMap(([name, setting]) => (typeof setting === 'string' ? [[name, setting]] : [])),

@@ -4,7 +4,7 @@ import type { Sink } from './output';
 const REDRAW_MS = 200;
 const PLAIN_MS = 5_000;
 
-/** One line that tells how far something is: redrawn on a terminal, a plain line every few seconds elsewhere. */
+/** One line that says how far something is: redrawn on a terminal, a plain line every few seconds elsewhere. */
 export class Progress {
   private lastAt = systemClock.monotonic();
   private drawn = false;

@@ -5,8 +5,8 @@ import { UserError } from '../../topology/core/errors';
 const MAX_SECRET_BYTES = 4_096;
 
 /**
- * A secret from standard input: asked for without echo on a terminal, read to the end otherwise. Never from arguments,
- * which other users of the machine can see and shells remember.
+ * A secret from standard input: typed without echo on a terminal, read to the end otherwise. It never comes from arguments,
+ * because other users of the machine can see those and shells remember them.
  * @throws UserError when there is none or it is too long
  */
 export async function readSecret(prompt: string, input: NodeJS.ReadStream = process.stdin): Promise<string> {

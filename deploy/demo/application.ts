@@ -8,7 +8,7 @@ export interface ScheduledContent {
   readonly payload: { readonly url: string; readonly headers: Record<string, string>; readonly body: unknown };
 }
 
-/** What the application needs of the client. Answers are in the order asked. */
+/** What the application needs of the client. Answers come in the order of what was given. */
 export interface Scheduling {
   schedule(messages: readonly (ScheduledContent & { key: string; account: string })[]): Promise<void>;
   edit(edits: readonly (ScheduledContent & { key: string; account: string })[]): Promise<('edited' | 'too_late')[]>;
@@ -132,7 +132,7 @@ export class Application {
     }
   }
 
-  /** Nobody means a time that is over: what should go out "now" is due when it is written. */
+  /** A message that should go out "now" is due when it is written, because nobody plans for the past. */
   private notBeforeNow(planned: number): number {
     return Math.max(this.start + planned, this.clock.now());
   }

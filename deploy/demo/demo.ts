@@ -20,7 +20,7 @@ const HEAD_START_MS = 500;
 /** How long after the last message is due everything must have settled. */
 const SETTLE_LIMIT_MS = 30_000;
 const TICK_MS = 100;
-/** Requests that should not come would come within this time. */
+/** Requests that must not come would come within this time. */
 const QUIET_MS = 1_500;
 const DRAIN_LIMIT_MS = 15_000;
 

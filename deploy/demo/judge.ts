@@ -48,7 +48,7 @@ export interface DemoVerdict {
   readonly oldContent: number;
   /** Requests for messages that nobody scheduled. */
   readonly strangers: number;
-  /** The row does not tell what the receiver saw, or the application was told. */
+  /** The row does not say what the receiver saw, or what the application was told. */
   readonly tableDisagrees: number;
   /** True when every message was accepted once or canceled, and nothing else happened. */
   readonly holds: boolean;

@@ -16,7 +16,7 @@ export interface ReceiverAnswer {
   readonly list?: readonly ReceivedRequest[];
 }
 
-/** The receiver in a process of its own, so that what it costs is not charged to those who send. */
+/** The receiver in a process of its own, because what it costs must not slow the senders down. */
 export class ReceiverProcess {
   private last = 0;
   private readonly waiting = new Map<

@@ -2,7 +2,7 @@ import { systemClock } from '../../topology/core/clock';
 import type { ReceiverAnswer, ReceiverRequest } from './receiver-process';
 import { ReceiverServer } from './receiver-server';
 
-/** The receiver as a process of its own, told what to do by its parent (see ReceiverProcess). Ends when the parent is gone. */
+/** The receiver's process. Its parent says what to do (see ReceiverProcess); it ends when the parent is gone. */
 async function main(): Promise<void> {
   const server = new ReceiverServer(systemClock);
   process.on('message', ({ id, ask }: ReceiverRequest) => {

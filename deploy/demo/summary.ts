@@ -17,7 +17,7 @@ export function summaryText(verdict: DemoVerdict, output: Output): string {
     { what: 'messages scheduled', count: verdict.told, wanted: null },
     { what: 'canceled in time', count: verdict.canceled, wanted: null },
     { what: 'accepted once', count: verdict.acceptedOnce, wanted: verdict.told - verdict.canceled },
-    { what: 'asked again after a death or a lost answer', count: verdict.repeatedInDoubt, wanted: null },
+    { what: 'sent again after a death or a lost answer', count: verdict.repeatedInDoubt, wanted: null },
     { what: 'lost', count: verdict.lost, wanted: 0 },
     { what: 'accepted twice', count: verdict.duplicates, wanted: 0 },
     { what: 'requests repeated without a doubt', count: verdict.repeatedWithoutDoubt, wanted: 0 },

@@ -18,8 +18,8 @@ export interface Choice {
 }
 
 /**
- * How the stack is to run: as it runs already; in Docker when asked; natively where that can be; else in Docker where an
- * engine answers.
+ * How the stack is to run. A stack that runs already stays as it is. Otherwise it runs in Docker when the caller wants that,
+ * natively where this machine can, and else in Docker where an engine answers.
  * @throws UserError when neither can be, naming what to install
  */
 export async function chooseStack(options: StackOptions, clock: Clock, wantDocker: boolean): Promise<Choice> {

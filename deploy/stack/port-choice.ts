@@ -19,7 +19,7 @@ const PURPOSES: Readonly<Record<string, string>> = {
 /**
  * The ports of a native stack: the one that the variable of docker-compose.yml names where it is set, else the one that
  * was used before where it is free or ours, else any free one. So two checkouts run side by side.
- * @throws UserError when a port that was asked for is taken
+ * @throws UserError when a port that a variable names is taken
  */
 export async function choosePorts(
   compose: ComposeFile,

@@ -105,7 +105,7 @@ function whereNext({ kept }: DemoResult, stackStays: boolean): string[] {
   ].flatMap(([name, url]) => (url === undefined ? [] : [`  ${name}: ${url}`]));
   if (kept.pids.length > 0) {
     return [
-      'The stack and the workers go on running. Where to look next:',
+      'The stack and the workers keep running. Where to look next:',
       '  downspout status, downspout lag, downspout messages list',
       ...places,
       ...kept.metrics.map((url) => `  metrics: ${url}`),

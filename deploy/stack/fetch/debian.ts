@@ -88,7 +88,7 @@ export function unpackedProgram(root: string, path: string): UnpackedProgram {
       prefix: ['--library-path', `${folder}:${join(libraries, 'mysql', 'private')}`, program],
     };
   }
-  throw new UserError(`${program} is missing. Remove ${root} and run \`downspout up\` again: it is fetched anew.`);
+  throw new UserError(`${program} is missing. Remove ${root} and run \`downspout up\` again: it is fetched again.`);
 }
 
 interface Archive {

@@ -8,7 +8,7 @@ let sequence = 0;
 
 /**
  * Runs `work` while no other process holds the lock at `path`. A lock whose holder died is taken over.
- * @param onWait told once, with the holder's process id, when somebody else holds it
+ * @param onWait called once, with the holder's process id, when another process holds the lock
  */
 export async function withLock<T>(
   path: string,

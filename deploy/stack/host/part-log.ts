@@ -37,7 +37,7 @@ export function whatToDo(log: string, part: string, port: number): string {
     return 'There is not enough memory: the stack needs about 1.5 GB. End something else and run `downspout up` again.';
   }
   if (/corrupt|damaged|ClassNotFound|NoClassDefFound|ZipException|invalid ELF/i.test(log)) {
-    return 'Its files seem damaged. `downspout down --wipe` removes the data; removing the cache folder (~/.cache/downspout) makes it fetch the programs anew.';
+    return 'Its files seem damaged. `downspout down --wipe` removes the data; removing the cache folder (~/.cache/downspout) makes it fetch the programs again.';
   }
   return 'Run `downspout up` again; when it fails in the same way, `downspout down --wipe` begins with empty data.';
 }

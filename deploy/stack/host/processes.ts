@@ -5,7 +5,7 @@ import type { Clock } from '../../../topology/core/clock';
 /** A process as it is remembered: its id alone is not enough, because ids are used again. */
 export interface ProcessRecord {
   readonly pid: number;
-  /** When the process began, as the system tells it: an opaque text. */
+  /** When the process began, as the system says it: an opaque text. */
   readonly started: string;
 }
 
@@ -15,7 +15,7 @@ export interface Program {
   readonly cwd: string;
   /** Standard output and error are appended here. */
   readonly logFile: string;
-  /** What its configuration files say: when it changes, the program is started anew. */
+  /** What its configuration files say: when it changes, the program is started again. */
   readonly configuration: string;
 }
 

@@ -34,7 +34,7 @@ export interface Part {
   readonly fetch: (onFetch: () => void) => Promise<void>;
   /** Writes its configuration and initialises its data where that was not done. */
   readonly prepare: () => Promise<Program>;
-  /** Removes what a killed process left and the next one would stumble over. Called while none runs. */
+  /** Removes files of a killed process that would keep the next one from starting. Called while none runs. */
   readonly tidy?: () => void;
   /** Whether it answers. */
   readonly ready: () => Promise<boolean>;

@@ -31,7 +31,7 @@ export function withContentOptions(command: Command): Command {
   return command;
 }
 
-/** The time that was asked for, as the client takes it; undefined when none was given. */
+/** The due time as the client takes it; undefined when no option gives one. */
 export function dueOf(options: ContentOptions): number | string | undefined {
   if (options.due !== undefined && options.in !== undefined) throw new UserError('Give --due or --in, not both.');
   return options.in === undefined ? options.due : systemClock.now() + options.in;
@@ -49,7 +49,7 @@ export function payloadGiven(options: ContentOptions): 'not' | 'whole' | 'fields
 }
 
 /**
- * The payload that was asked for; undefined when none was given.
+ * The payload; undefined when no option gives one.
  * @param channel decides what the options of a payload's fields mean
  * @throws UserError
  */

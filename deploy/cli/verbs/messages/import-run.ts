@@ -18,18 +18,18 @@ export interface ImportCounts {
 }
 
 export interface ImportOptions {
-  /** Answers in the order asked. Null: only check. */
+  /** Answers in the order of the messages. Null: only check. */
   readonly write: ((messages: readonly NewMessage[]) => Promise<readonly ScheduleAnswer[]>) | null;
   readonly onBad: (line: number, reason: string) => void;
-  /** Told after every batch. */
+  /** Called after every batch. */
   readonly onProgress: (counts: Readonly<ImportCounts>) => void;
   readonly signal: AbortSignal;
 }
 
 /**
  * Schedules what a source yields, in batches, one of them on its way while the next is read; so memory does not grow with
- * the file. A bad line is reported and the rest goes on.
- * @throws what `write` throws; what was written stays, and `onProgress` told how far that was
+ * the file. A bad line is reported, and the lines after it are read.
+ * @throws what `write` throws; what was written stays, and the last call of `onProgress` says how far that is
  */
 export async function runImport(records: AsyncIterable<SourceRecord>, options: ImportOptions): Promise<ImportCounts> {
   const counts: ImportCounts = { read: 0, scheduled: 0, already: 0, bad: 0, doneUpTo: 0 };

@@ -31,7 +31,7 @@ export function importCommand(): Command {
       'after',
       '\nColumns or fields: account, channel, due_at (ISO 8601 with a zone, or epoch milliseconds), dedupe_key, and\n' +
         'payload (JSON) or, in CSV, payload.url, payload.body, payload.headers.<name> …\n' +
-        'With dedupe keys an import that was broken off can be run again: scheduling twice is scheduling once.',
+        'With dedupe keys an import that was interrupted can be run again: scheduling twice is scheduling once.',
     )
     .action(async (file: string, options: ImportVerbOptions) => {
       const context = contextOf(options);

@@ -28,7 +28,7 @@ const columns: readonly Column<MessageOutcome>[] = [
 /** `downspout messages outcomes`. */
 export function outcomesCommand(): Command {
   return dataVerb('outcomes', 'what became of messages, in pages without gaps')
-    .option('--since <cursor>', 'go on after an earlier page; from the beginning unless given')
+    .option('--since <cursor>', 'continue after an earlier page; from the beginning unless given')
     .option('--limit <n>', 'outcomes on a page', parseCount, 1_000)
     .action(async (options: OutcomesOptions) => {
       const context = contextOf(options);
