@@ -29,8 +29,8 @@ export interface Channel<Prepared = unknown> {
   readonly warm: (accounts: readonly string[]) => Promise<void>;
   /** Parses the payload text. @throws BadRecord naming the field, when it can never be sent. */
   readonly prepare: (account: string, payload: string) => Prepared;
-  /** The host whose slots an attempt takes, e.g. `https://example.com`. */
-  readonly hostOf: (prepared: Prepared) => string;
+  /** Scheme, host and port that the request goes to, e.g. `https://example.com`: its slots are taken. */
+  readonly originOf: (prepared: Prepared) => string;
   /**
    * Where sending again is not harmless, an answer that does not rule out that the message was accepted is `unknown`: an
    * error of the provider's is not a `retry` there.

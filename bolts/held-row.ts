@@ -31,6 +31,7 @@ export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
   readonly wakeAt: number;
   /** Claims of this plan before this one. */
   readonly attempts: number;
+  readonly firstAttemptAt: number | null;
   readonly inDoubt: boolean;
   readonly decided: boolean;
   /** Made by the channel; undefined when there is a defect. */
@@ -58,18 +59,18 @@ export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
 export interface Content {
   readonly prepared: unknown;
   readonly defect: string | undefined;
-  /** The host whose slots it takes; empty when nothing is to be sent. */
-  readonly host: string;
+  /** The origin whose slots it takes; empty when nothing is to be sent. */
+  readonly origin: string;
 }
 
 export function contentOf(channel: Channel, row: SendRow): Content {
   try {
     const prepared = channel.prepare(row.account, row.payload);
-    return { prepared, defect: undefined, host: channel.hostOf(prepared) };
+    return { prepared, defect: undefined, origin: channel.originOf(prepared) };
   } catch (error) {
     const reason = reasonOf(error);
     const defect = error instanceof BadRecord ? reason : `the payload cannot be prepared: ${reason}`;
-    return { prepared: undefined, defect, host: '' };
+    return { prepared: undefined, defect, origin: '' };
   }
 }
 
@@ -88,6 +89,7 @@ export function heldRow(
     account: row.account,
     wakeAt: row.wakeAt,
     attempts: row.attempts,
+    firstAttemptAt: row.firstAttemptAt,
     inDoubt: row.inDoubt,
     decided: row.decided,
     prepared: content.prepared,

@@ -21,7 +21,7 @@ export class InHand {
 
   /** @param now by the database's clock; -Infinity while it is unknown */
   take(row: SendRow & { readonly wakeAt: number }, content: Content, delivery: Delivery<Due>, now: number): HeldRow {
-    const held = heldRow(row, content, this.slots.enter(row.account, content.host), delivery, now);
+    const held = heldRow(row, content, this.slots.enter(row.account, content.origin), delivery, now);
     this.rows++;
     this.bytes += held.bytes;
     return held;

@@ -10,7 +10,7 @@ export interface RetryUntilDoneOptions {
 }
 
 /** Delays between tries while the database is away. */
-const BACK_OFF = { maxAttempts: Number.POSITIVE_INFINITY, base: 100, cap: 2_000 };
+const BACK_OFF = { baseMs: 100, capMs: 2_000 };
 
 /** Retries an action with back-off until it succeeds, or until `end()` is called. */
 export class RetryUntilDone {

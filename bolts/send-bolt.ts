@@ -20,10 +20,10 @@ import { SendSlots } from './slots/send-slots';
 
 /** Times are milliseconds. */
 export interface SendBoltSettings {
-  /** Requests in flight: in all, of one account, to one host. */
+  /** Requests in flight: in all, of one account, to one origin. */
   readonly concurrency: number;
   readonly perAccount: number;
-  readonly perHost: number;
+  readonly perOrigin: number;
   /** Rows of one claim, at most. */
   readonly claimBatch: number;
   /** How long before its wake a row may be claimed when many wake at one instant; 0 switches it off. */

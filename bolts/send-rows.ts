@@ -13,6 +13,8 @@ export interface SendRow {
   readonly state: MessageState;
   /** Claims of this plan so far. */
   readonly attempts: number;
+  /** When the first request of this plan began whose outcome was written; null when there was none. */
+  readonly firstAttemptAt: number | null;
   readonly inDoubt: boolean;
   /** A person decided that it is sent again although it is in doubt. It holds until an attempt was made. */
   readonly decided: boolean;
@@ -66,7 +68,8 @@ export interface SendRows {
   claim(session: string, rows: readonly ClaimRow[], aheadMs: number): Promise<number>;
 
   /**
-   * Writes the ledger and settles the rows that the session still owns in that version, in one transaction. Repeating it
+   * Writes the ledger and settles the rows that the session still owns in that version, in one transaction; a row without
+   * a first attempt takes it from the first result whose request began. Repeating it
    * is harmless. A delivered attempt whose claim was lost settles the row if it is in doubt. A result that cannot be
    * written does not hold the others: it is found by bisection and returned. `again` says that another transaction has the
    * row locked, so the result must be written again later; otherwise it can never be written as it is.

@@ -78,7 +78,7 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
           ...context,
           channel,
           settings: { ...bolt, leadMs: spout.leadMs },
-          retry: { maxAttempts: bolt.attempts, base: bolt.backOffMs, cap: bolt.backOffMaxMs },
+          retry: { giveUpAfterMs: bolt.giveUpAfterMs, baseMs: bolt.backOffMs, capMs: bolt.backOffMaxMs },
           rows: options.sendRows(channel.name),
           random: options.random,
           // A failure of one message, or one that the bolt retries, must not end the worker.

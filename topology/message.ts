@@ -31,18 +31,22 @@ export type ChannelClass = 'idempotent' | 'lookup' | 'blind';
 /** What came of one attempt. `status` is the provider's, where there was one. */
 export type Outcome =
   | { readonly kind: 'delivered'; readonly receipt?: string; readonly status?: number }
-  /** The provider did not take it and says, or we assume, that it may later. `after`: milliseconds it asked us to wait. */
-  | { readonly kind: 'retry'; readonly reason: string; readonly after?: number; readonly status?: number }
+  /** The provider did not accept it, and may later. `afterMs`: how long the provider asked us to wait. */
+  | { readonly kind: 'retry'; readonly reason: string; readonly afterMs?: number; readonly status?: number }
   /** The provider will never take it. */
   | { readonly kind: 'rejected'; readonly reason: string; readonly status?: number }
-  /** The request went out and no usable answer came back: it may have been accepted. */
-  | { readonly kind: 'unknown'; readonly reason: string; readonly status?: number };
+  /** The request went out, and what came back does not rule out that it was accepted. */
+  | { readonly kind: 'unknown'; readonly reason: string; readonly afterMs?: number; readonly status?: number }
+  /** No request was made, for a reason of our own that says nothing about the message or its receiver. */
+  | { readonly kind: 'postponed'; readonly reason: string; readonly status?: never };
 
 /** The part of a claimed row that decides what an outcome does to it. */
 export interface Attempted {
   readonly channelClass: ChannelClass;
   /** Including this one. */
   readonly attempts: number;
+  /** When the first request of the plan began, this attempt's included; null when none has begun. */
+  readonly firstAttemptAt: number | null;
   /** An earlier attempt may have been accepted. */
   readonly inDoubt: boolean;
 }
@@ -51,21 +55,28 @@ export interface Attempted {
 export type Settlement =
   | { readonly state: 'delivered'; readonly deliveredAt: number; readonly receipt: string | null }
   | { readonly state: 'failed' | 'uncertain'; readonly inDoubt: boolean; readonly error: string }
-  /** A retry: a new plan, version + 1. `delay` is relative so that the database's clock decides. */
+  /** A retry: a new plan, version + 1. `delayMs` is relative so that the database's clock decides. */
   | {
       readonly state: 'scheduled';
       readonly inDoubt: boolean;
       readonly error: string;
-      readonly delay: number;
-      /** The claim was given back without an attempt, so it does not count against the cap. */
-      readonly givenBack?: true;
+      readonly delayMs: number;
+      /**
+       * No request was made, so the doubt stays as it is and so does a person's decision. `given_back`: the claim does not
+       * count as an attempt either. `postponed`: it counts, because the back-off grows with it.
+       */
+      readonly without?: 'given_back' | 'postponed';
     };
+
+/** The longest delay of a row that is postponed for a reason of our own. */
+const MAX_POSTPONED_MS = 60_000;
 
 /**
  * The state a row goes to when an attempt ended.
  *
  * A row in doubt never ends `failed`, because an earlier attempt may have been accepted. On a blind channel an unknown
- * outcome ends `uncertain` at once: a second request needs a person.
+ * outcome ends `uncertain` at once, because a second request needs a person. A plan is given up after a time and not after
+ * a number of attempts. What a provider asks us to wait is waited for in full, beyond the longest back-off too, up to that time.
  *
  * @param finishedAt epoch milliseconds, by the worker's best knowledge of the database's clock
  * @param random in [0, 1), for the jitter
@@ -80,14 +91,18 @@ export function settle(
   if (outcome.kind === 'delivered') {
     return { state: 'delivered', deliveredAt: finishedAt, receipt: outcome.receipt ?? null };
   }
+  if (outcome.kind === 'postponed') {
+    const delayMs = backOff({ ...policy, capMs: Math.min(policy.capMs, MAX_POSTPONED_MS) }, row.attempts, random);
+    return { state: 'scheduled', inDoubt: row.inDoubt, error: outcome.reason, delayMs, without: 'postponed' };
+  }
   const inDoubt = row.inDoubt || outcome.kind === 'unknown';
   const ended = { state: inDoubt ? ('uncertain' as const) : ('failed' as const), inDoubt };
   if (outcome.kind === 'rejected') return { ...ended, error: outcome.reason };
-  if (row.attempts >= policy.maxAttempts) {
+  if (row.firstAttemptAt !== null && finishedAt - row.firstAttemptAt >= policy.giveUpAfterMs) {
     return { ...ended, error: `gave up after ${row.attempts} attempts: ${outcome.reason}` };
   }
   if (row.channelClass === 'blind' && inDoubt) return { ...ended, error: outcome.reason };
-  const asked = outcome.kind === 'retry' ? (outcome.after ?? 0) : 0;
-  const delay = Math.max(Math.min(asked, policy.cap), backOff(policy, row.attempts, random));
-  return { state: 'scheduled', inDoubt, error: outcome.reason, delay };
+  const askedMs = Math.min(outcome.afterMs ?? 0, policy.giveUpAfterMs);
+  const delayMs = Math.max(askedMs, backOff(policy, row.attempts, random));
+  return { state: 'scheduled', inDoubt, error: outcome.reason, delayMs };
 }

@@ -29,7 +29,7 @@ const MAX_WAIT_MS = 30_000;
 /** How long a claim whose answer was lost may still take effect. */
 const UNSURE_MS = 15_000;
 /** When a row that a claim left out, because somebody had it locked, is claimed again. */
-const MISSED_BACK_OFF = { maxAttempts: Number.POSITIVE_INFINITY, base: 50, cap: 1_000 };
+const MISSED_BACK_OFF = { baseMs: 50, capMs: 1_000 };
 
 /**
  * Prefetched rows, by id and in wake order, until they are claimed or dropped.

@@ -1,8 +1,8 @@
 import type { Clock, DatabaseClock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
 import type { Lease } from '../../topology/core/lease';
-import { backOff, type RetryPolicy } from '../../topology/core/retry-policy';
-import { idempotencyKey, type Outcome, type Settlement, settle } from '../../topology/message';
+import { type BackOff, backOff, type RetryPolicy } from '../../topology/core/retry-policy';
+import { type Attempted, idempotencyKey, type Outcome, type Settlement, settle } from '../../topology/message';
 import type { Channel } from '../channel';
 import type { HeldRow } from '../held-row';
 import type { AttemptResult } from '../send-rows';
@@ -27,7 +27,9 @@ export type Ended =
   | { readonly kind: 'not_started' };
 
 /** Delays of rows that are given back without a request. */
-const GIVEN_BACK_OFF: RetryPolicy = { maxAttempts: Number.POSITIVE_INFINITY, base: 500, cap: 500 };
+const GIVEN_BACK_OFF: BackOff = { baseMs: 500, capMs: 500 };
+/** Claims of a plan of which none came to an end, before it is given up. Each of them may have ended its worker. */
+const MAX_CLAIMS_WITHOUT_END = 12;
 
 /** Makes attempts: from a claimed row to the result that is written. */
 export class Attempts {
@@ -39,29 +41,28 @@ export class Attempts {
   }
 
   /**
-   * The result of a claimed row for which no request may be made: its payload can never be sent, its attempts are used up
-   * because each of them ended with its worker, or it is in doubt on a blind channel and no person wants it sent again.
+   * The result of a claimed row for which no request may be made: its payload can never be sent, it is in doubt on a blind
+   * channel and no person wants it sent again, or too many claims of it ended with their workers.
    */
   withoutRequest(row: HeldRow): AttemptResult | undefined {
-    if (row.defect === undefined && row.attempts < this.options.retry.maxAttempts && !this.isDoubtful(row)) {
-      return undefined;
+    const { defect, inDoubt } = row;
+    if (defect !== undefined) return this.resultOf(row, { kind: 'rejected', reason: defect }, inDoubt, null);
+    if (this.isDoubtful(row)) {
+      const reason = 'an earlier attempt may have been accepted';
+      return this.resultOf(row, { kind: 'retry', reason }, inDoubt, null);
     }
-    const outcome: Outcome =
-      row.defect !== undefined
-        ? { kind: 'rejected', reason: row.defect }
-        : {
-            kind: 'retry',
-            reason: row.inDoubt
-              ? 'an earlier attempt may have been accepted'
-              : 'no attempt of this plan came to an end',
-          };
-    return this.resultOf(row, outcome, row.inDoubt, null);
+    // A plan that was recovered has no outcome and so no first attempt that is written. It may be what ends its workers.
+    if (!inDoubt || row.firstAttemptAt !== null || row.attempts < MAX_CLAIMS_WITHOUT_END) return undefined;
+    const reason = 'no attempt of this plan came to an end';
+    const error = `gave up after ${row.attempts + 1} attempts: ${reason}`;
+    return this.written(row, { kind: 'retry', reason }, { state: 'uncertain', inDoubt, error }, null);
   }
 
   /** The row goes back as it was, for another worker or a later time. */
   givenBack(row: HeldRow, reason: string): AttemptResult {
-    const delay = backOff(GIVEN_BACK_OFF, 1, this.options.random());
-    const settlement: Settlement = { state: 'scheduled', inDoubt: row.inDoubt, error: reason, delay, givenBack: true };
+    const delayMs = backOff(GIVEN_BACK_OFF, 1, this.options.random());
+    const { inDoubt } = row;
+    const settlement: Settlement = { state: 'scheduled', inDoubt, error: reason, delayMs, without: 'given_back' };
     return this.written(row, { kind: 'retry', reason }, settlement, null);
   }
 
@@ -149,13 +150,20 @@ export class Attempts {
 
   private resultOf(row: HeldRow, outcome: Outcome, inDoubt: boolean, startedAt: number | null): AttemptResult {
     const { channel, retry, random } = this.options;
-    const attempted = { channelClass: channel.class, attempts: row.attempts + 1, inDoubt };
+    const attempted: Attempted = {
+      channelClass: channel.class,
+      attempts: row.attempts + 1,
+      inDoubt,
+      firstAttemptAt: row.firstAttemptAt ?? startedAt,
+    };
     const settlement = settle(attempted, outcome, retry, this.now(), random());
     // A lookup that is made earlier could find nothing although the message is accepted afterwards. A person's decision may
     // come that early too.
     const isEarly = outcome.kind === 'unknown' || row.decided;
     const waits = channel.class === 'lookup' && isEarly && settlement.state === 'scheduled';
-    const delayed = waits ? { ...settlement, delay: Math.max(settlement.delay, channel.acceptedWithin) } : settlement;
+    const delayed = waits
+      ? { ...settlement, delayMs: Math.max(settlement.delayMs, channel.acceptedWithin) }
+      : settlement;
     return this.written(row, outcome, delayed, startedAt);
   }
 
@@ -178,5 +186,5 @@ export class Attempts {
 
 function verdictOf(outcome: Outcome): Verdict {
   if (outcome.kind === 'delivered' || outcome.status !== undefined) return 'answered';
-  return outcome.kind === 'rejected' ? 'nothing' : 'failed';
+  return outcome.kind === 'rejected' || outcome.kind === 'postponed' ? 'nothing' : 'failed';
 }

@@ -6,7 +6,7 @@ import { type Gate, WakeQueue } from './wake-queue';
 export interface SlotSettings {
   readonly concurrency: number;
   readonly perAccount: number;
-  readonly perHost: number;
+  readonly perOrigin: number;
   /** Claim no more than can start at once. */
   readonly exact: boolean;
 }
@@ -23,7 +23,7 @@ const REMEMBER_ORIGIN_MS = 600_000;
  * Decides who may send how much at once, and owns the two queues in which rows wait for that. Whenever something ends here,
  * the lines that waited for it are woken here.
  *
- * 1. *At most `concurrency` in flight, `perAccount` of one account, `perHost` to one origin.*
+ * 1. *At most `concurrency` in flight, `perAccount` of one account, `perOrigin` to one origin.*
  * 2. *No origin has all slots*: one eighth is kept from even the quickest, because it may hang from one moment to the next.
  * 3. *Origins that are slow or failing share a quarter of the slots*; one that keeps failing goes down to one.
  * 4. *An origin that is not known yet is tried with one request*, from another half of the slots, and beyond that counts as
@@ -190,10 +190,10 @@ export class SendSlots<Row extends SlotRow<Row>> implements Gate<Row> {
   }
 
   private originOf(name: string): Origin {
-    const { concurrency, perHost } = this.settings;
+    const { concurrency, perOrigin } = this.settings;
     let origin = this.origins.get(name);
     if (origin === undefined) {
-      const maxWhenQuick = Math.min(perHost, Math.max(1, concurrency - (concurrency >> 3)));
+      const maxWhenQuick = Math.min(perOrigin, Math.max(1, concurrency - (concurrency >> 3)));
       origin = new Origin(name, maxWhenQuick, 1 + Math.ceil(concurrency / 4));
       this.origins.set(name, origin);
     }

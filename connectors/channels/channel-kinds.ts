@@ -32,9 +32,9 @@ export type ChannelKinds = Readonly<Record<string, ChannelKind>>;
 export const channelKinds = {
   webhook: kind('idempotent', (settings, options) => {
     const { clock, allowPrivateAddresses } = options;
-    const { timeoutMs, perHost } = settings;
+    const { timeoutMs, perOrigin } = settings;
     const secretsOf = (accounts: readonly string[]) => options.secretsOf('webhook', accounts);
-    return new WebhookChannel({ timeoutMs, perHost, clock, allowPrivateAddresses, secretsOf });
+    return new WebhookChannel({ timeoutMs, perOrigin, clock, allowPrivateAddresses, secretsOf });
   }),
 } satisfies { readonly [Name in ChannelName]: ChannelKind<ChannelClass, Name> };
 

@@ -194,7 +194,7 @@ function channelThatFails(channel: Channel, reach: Reach): Channel {
     acceptedWithin: channel.acceptedWithin,
     warm: (accounts) => channel.warm(accounts),
     prepare: (account, payload) => channel.prepare(account, payload),
-    hostOf: (prepared) => channel.hostOf(prepared),
+    originOf: (prepared) => channel.originOf(prepared),
     ...(lookup === undefined ? {} : { lookup: (prepared, attempt) => lookup.call(channel, prepared, attempt) }),
     close: () => channel.close(),
     async send(prepared, attempt) {

@@ -20,7 +20,7 @@ const GROUPED_PART_OF_LEAD = 1 / 20;
 /** A tuple that wakes within this part of a lead is emitted at once, without waiting for others. */
 const URGENT_PART_OF_LEAD = 1 / 2;
 /** A failed produce is repeated after 250 ms, doubling up to 10 s. */
-const failedProduce = { maxAttempts: Number.POSITIVE_INFINITY, base: 250, cap: 10_000 };
+const failedProduce = { baseMs: 250, capMs: 10_000 };
 /** While entries wait, the emission looks again after this: a pause may be over, or the database's clock known better. */
 const LOOK_AGAIN_MS = 1_000;
 /** The same while the database's clock is not known at all. */

@@ -17,7 +17,7 @@ export interface SenderJob {
 async function send({ work, from, to, dueAt, inFlight, timeout }: SenderJob): Promise<void> {
   const channel = new WebhookChannel({
     timeoutMs: timeout,
-    perHost: inFlight,
+    perOrigin: inFlight,
     clock: systemClock,
     allowPrivateAddresses: true,
     secretsOf: async () => new Map(),

@@ -12,6 +12,7 @@ describe('4. doubt is never hidden', () => {
   afterEach(() => world.close());
 
   const unknown: Outcome = { kind: 'unknown', reason: 'no answer' };
+  const postponed: Outcome = { kind: 'postponed', reason: 'the secret cannot be read' };
 
   /** Emits the row whenever it is scheduled, as the spouts would, for so long. */
   async function run(row: ReturnType<World['row']>, milliseconds: number): Promise<void> {
@@ -133,36 +134,68 @@ describe('4. doubt is never hidden', () => {
     expect(world.begun(accepted)).toHaveLength(0);
   });
 
-  it.each([
-    ['failed', false],
-    ['uncertain', true],
-  ] as const)('a row whose attempts all ended with their workers ends %s without a request', async (state, inDoubt) => {
-    await start({ maxAttempts: 3 });
-    const row = world.row(100);
-    Object.assign(row, { attempts: 3, inDoubt });
-    world.emit(row);
+  it('a row whose claims all ended with their workers ends uncertain without a request', async () => {
+    await start();
+    const [lost, unsent] = [world.row(100), world.row(100)];
+    Object.assign(lost, { attempts: 12, inDoubt: true });
+    Object.assign(unsent, { attempts: 12 });
+    world.emit(lost, unsent);
     await world.advance(500);
-    expect(row).toMatchObject({ state, inDoubt, attempts: 4 });
-    expect(row.lastError).toMatch(/^gave up after 4 attempts/);
-    expect(world.channel.journal).toEqual([]);
+    expect(lost).toMatchObject({ state: 'uncertain', inDoubt: true, attempts: 13 });
+    expect(lost.lastError).toMatch(/^gave up after 13 attempts/);
+    expect(world.state(unsent)).toBe('delivered');
+    expect(world.channel.journal).toHaveLength(1);
   });
 
-  it('retries with back-off, honours what the provider asks for, and gives up at the cap', async () => {
-    await start({ maxAttempts: 3 });
+  it('retries with back-off, honours what the provider asks for, and gives up after its time', async () => {
+    await start({ giveUpAfterMs: 7_000 });
     const row = world.row(100);
     const due = row.dueAt;
     world.channel.script(
       row.id,
       { outcome: { kind: 'retry', reason: 'HTTP 503', status: 503 } },
-      { outcome: { kind: 'retry', reason: 'HTTP 429', status: 429, after: 5_000 } },
-      { outcome: { kind: 'retry', reason: 'HTTP 500', status: 500 } },
+      { outcome: { kind: 'retry', reason: 'HTTP 429', status: 429, afterMs: 6_500 } },
+      { outcome: { kind: 'retry', reason: 'HTTP 425', status: 425 } },
     );
     await run(row, 20_000);
-    const [first = 0, second = 0, third = 0] = world.begun(row);
+    const [first = 0, second = 0, third = 0, ...more] = world.begun(row);
     expect(first).toBe(due);
     expect(second - first).toBeGreaterThanOrEqual(750);
-    expect(third - second).toBeGreaterThanOrEqual(5_000);
-    expect(row).toMatchObject({ state: 'failed', attempts: 3, lastError: 'gave up after 3 attempts: HTTP 500' });
+    expect(third - second).toBeGreaterThanOrEqual(6_500);
+    expect(more).toEqual([]);
+    expect(row).toMatchObject({ state: 'failed', attempts: 3, lastError: 'gave up after 3 attempts: HTTP 425' });
+  });
+
+  it('the time to give up begins with the first request, and begins again with an edit', async () => {
+    await start({ giveUpAfterMs: 5_000 });
+    const row = world.row(100);
+    world.channel.byHost = () => ({ outcome: { kind: 'retry', reason: 'HTTP 429', status: 429 } });
+    world.channel.script(row.id, ...Array.from({ length: 3 }, () => ({ outcome: postponed, isUnwritten: true })));
+    await run(row, 9_000);
+    expect(row).toMatchObject({ state: 'scheduled', lastError: 'HTTP 429' });
+    expect(row.firstAttemptAt).toBe(world.begun(row)[0]);
+    world.database.edit(row.id, { payload: { url: 'http://one/', body: 2 } });
+    expect(row).toMatchObject({ firstAttemptAt: null, attempts: 0 });
+  });
+
+  it('a postponed row goes back as it was, later each time, and its origin is not judged by it', async () => {
+    await start();
+    const [row, decided] = [world.row(100), world.row(100)];
+    Object.assign(decided, { inDoubt: true, decided: true });
+    for (const one of [row, decided]) {
+      world.channel.script(one.id, ...Array.from({ length: 6 }, () => ({ outcome: postponed, isUnwritten: true })));
+    }
+    await run(row, 500);
+    world.emit(decided);
+    await world.advance(500);
+    expect(row).toMatchObject({ state: 'scheduled', inDoubt: false, attempts: 1, version: 2 });
+    expect(decided).toMatchObject({ state: 'scheduled', inDoubt: true, decided: true });
+    await run(row, 60_000);
+    expect(row).toMatchObject({ state: 'delivered', inDoubt: false, attempts: 7 });
+    expect(world.bolt.gauges()['slow_hosts']).toBe(0);
+    const waited = world.database.ledger.filter(({ id }) => id === row.id).map(({ wakeAt }) => wakeAt);
+    const gaps = waited.slice(1).map((wakeAt, n) => wakeAt - (waited[n] as number));
+    expect(gaps).toEqual(gaps.toSorted((one, other) => one - other));
   });
 
   it('a channel that throws leaves doubt when the request had begun', async () => {

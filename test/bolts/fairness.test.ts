@@ -14,7 +14,7 @@ describe('5. one slow account, host or provider holds nobody else', () => {
   const lateness = (row: MemoryRow): number => (world.begun(row)[0] ?? Number.NaN) - row.dueAt;
 
   it('keeps within the slots of all, of each account and of each host', async () => {
-    await start({ settings: { concurrency: 12, perAccount: 3, perHost: 5 } });
+    await start({ settings: { concurrency: 12, perAccount: 3, perOrigin: 5 } });
     const rows = Array.from({ length: 200 }, (_, n) => world.row(100, { account: `a${n % 7}`, host: `host${n % 3}` }));
     world.emit(...rows);
     await world.advance(10_000);
@@ -61,7 +61,7 @@ describe('5. one slow account, host or provider holds nobody else', () => {
   });
 
   it('hosts that keep failing are tried sparingly, and grow back with success', async () => {
-    await start({ settings: { concurrency: 64, perHost: 64 } });
+    await start({ settings: { concurrency: 64, perOrigin: 64 } });
     let down = true;
     world.channel.byHost = () =>
       down ? { outcome: { kind: 'retry', reason: 'connection refused' }, after: 5 } : undefined;

@@ -65,7 +65,7 @@ describe('the parts of SendBolt', () => {
 
   describe('ClaimPlanner', () => {
     it('1. at the instant, as many as can start soon', async () => {
-      await start({ class: 'blind', settings: { concurrency: 6, perAccount: 6, perHost: 6, claimBatch: 50 } });
+      await start({ class: 'blind', settings: { concurrency: 6, perAccount: 6, perOrigin: 6, claimBatch: 50 } });
       world.emit(...world.rows(4, 100, { host: 'h' }));
       await world.advance(200);
       world.channel.latency = 500;
@@ -96,7 +96,7 @@ describe('the parts of SendBolt', () => {
     });
 
     it('rows of a large account gather to a claim while there is enough to send', async () => {
-      await start({ settings: { concurrency: 40, perAccount: 4, perHost: 40, claimBatch: 100 } });
+      await start({ settings: { concurrency: 40, perAccount: 4, perOrigin: 40, claimBatch: 100 } });
       world.channel.latency = 5;
       world.emit(world.row(10, { host: 'h' }));
       await world.advance(100);

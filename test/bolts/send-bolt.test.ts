@@ -160,7 +160,7 @@ describe('SendBolt', () => {
     });
 
     it('claims ahead and starts on time', async () => {
-      world = await start({ settings: { claimAheadMaxMs: 2_000, concurrency: 300, perHost: 300, claimBatch: 100 } });
+      world = await start({ settings: { claimAheadMaxMs: 2_000, concurrency: 300, perOrigin: 300, claimBatch: 100 } });
       world.database.before = (operation) => (operation === 'claim' ? world.clock.sleep(100) : undefined);
       const crowd = () => Array.from({ length: 250 }, (_, n) => world.row(1_900, { account: `a${n}` }));
       for (let round = 0; round < 8; round++) {

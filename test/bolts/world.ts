@@ -11,7 +11,7 @@ import { type MemoryRow, wakeOf } from '../support/mysql/memory-table';
 const defaults: SendBoltSettings = {
   concurrency: 16,
   perAccount: 8,
-  perHost: 16,
+  perOrigin: 16,
   claimBatch: 50,
   claimAheadMaxMs: 0,
   maxHeld: 1_000,
@@ -22,7 +22,7 @@ const defaults: SendBoltSettings = {
 export interface WorldOptions {
   readonly class?: ChannelClass;
   readonly settings?: Partial<SendBoltSettings>;
-  readonly maxAttempts?: number;
+  readonly giveUpAfterMs?: number;
   readonly session?: string;
 }
 
@@ -56,7 +56,7 @@ export class World {
     this.bolt = new SendBolt({
       channel: this.channel as Channel,
       settings: { ...defaults, ...options.settings },
-      retry: { maxAttempts: options.maxAttempts ?? 5, base: 1_000, cap: 60_000 },
+      retry: { giveUpAfterMs: options.giveUpAfterMs ?? 600_000, baseMs: 1_000, capMs: 60_000 },
       rows: {
         ...rows,
         claim: (session, claimed, ahead) => {

@@ -1,15 +1,16 @@
 import { type Attempted, type Outcome, settle } from '../../topology/message';
 
-const policy = { maxAttempts: 3, base: 1_000, cap: 60_000 };
-const first: Attempted = { channelClass: 'idempotent', attempts: 1, inDoubt: false };
+const policy = { giveUpAfterMs: 600_000, baseMs: 1_000, capMs: 60_000 };
+const finishedAt = 1_000_000;
+const first: Attempted = { channelClass: 'idempotent', attempts: 1, inDoubt: false, firstAttemptAt: finishedAt };
 const settled = (row: Partial<Attempted>, outcome: Outcome) =>
-  settle({ ...first, ...row }, outcome, policy, 5_000, 0.5);
+  settle({ ...first, ...row }, outcome, policy, finishedAt, 0.5);
 
 describe('settle', () => {
   it('writes a delivered attempt with its instant and receipt', () => {
     expect(settled({}, { kind: 'delivered', receipt: 'r1' })).toEqual({
       state: 'delivered',
-      deliveredAt: 5_000,
+      deliveredAt: finishedAt,
       receipt: 'r1',
     });
     expect(settled({}, { kind: 'delivered' })).toMatchObject({ receipt: null });
@@ -20,15 +21,54 @@ describe('settle', () => {
       state: 'scheduled',
       inDoubt: false,
       error: 'busy',
-      delay: 750,
+      delayMs: 750,
     });
-    expect(settled({ attempts: 2 }, { kind: 'retry', reason: 'busy' })).toMatchObject({ delay: 1_500 });
+    expect(settled({ attempts: 2 }, { kind: 'retry', reason: 'busy' })).toMatchObject({ delayMs: 1_500 });
   });
 
-  it('honours what the provider asked for, up to the cap', () => {
-    expect(settled({}, { kind: 'retry', reason: 'busy', after: 9_000 })).toMatchObject({ delay: 9_000 });
-    expect(settled({}, { kind: 'retry', reason: 'busy', after: 9e9 })).toMatchObject({ delay: 60_000 });
+  it.each(['retry', 'unknown'] as const)(
+    'after %s honours what the provider asked for, beyond the back-off',
+    (kind) => {
+      expect(settled({}, { kind, reason: 'busy', afterMs: 9_000 })).toMatchObject({ delayMs: 9_000 });
+      expect(settled({}, { kind, reason: 'busy', afterMs: 300_000 })).toMatchObject({ delayMs: 300_000 });
+      expect(settled({}, { kind, reason: 'busy', afterMs: 9e9 })).toMatchObject({ delayMs: policy.giveUpAfterMs });
+    },
+  );
+
+  it('reaches the longest back-off however often it fails, and never gives up before its time', () => {
+    const later = { attempts: 500, firstAttemptAt: finishedAt - policy.giveUpAfterMs + 1 };
+    expect(settled(later, { kind: 'retry', reason: 'busy' })).toMatchObject({ state: 'scheduled', delayMs: 45_000 });
+    expect(settled({ attempts: 500, firstAttemptAt: null }, { kind: 'retry', reason: 'no connection' })).toMatchObject({
+      state: 'scheduled',
+    });
   });
+
+  it.each(['idempotent', 'lookup', 'blind'] as const)(
+    'a row of a channel that is %s is postponed as it is, up to a minute, and never given up for that',
+    (channelClass) => {
+      for (const inDoubt of [false, true]) {
+        const row = { channelClass, attempts: 500, inDoubt, firstAttemptAt: 0 };
+        expect(settled(row, { kind: 'postponed', reason: 'no secret' })).toEqual({
+          state: 'scheduled',
+          inDoubt,
+          error: 'no secret',
+          delayMs: 45_000,
+          without: 'postponed',
+        });
+      }
+      expect(settle(first, { kind: 'postponed', reason: '' }, { ...policy, capMs: 3_600_000 }, 0, 1)).toMatchObject({
+        delayMs: 1_000,
+      });
+      const long = settle(
+        { ...first, attempts: 50 },
+        { kind: 'postponed', reason: '' },
+        { ...policy, capMs: 9e9 },
+        0,
+        1,
+      );
+      expect(long).toMatchObject({ delayMs: 60_000 });
+    },
+  );
 
   it('remembers doubt', () => {
     expect(settled({}, { kind: 'unknown', reason: 'no answer' })).toMatchObject({ state: 'scheduled', inDoubt: true });
@@ -38,7 +78,7 @@ describe('settle', () => {
     });
   });
 
-  it('ends failed when refused or out of attempts, and uncertain when in doubt', () => {
+  it('ends failed when refused or given up, and uncertain when in doubt', () => {
     expect(settled({}, { kind: 'rejected', reason: 'gone' })).toEqual({
       state: 'failed',
       inDoubt: false,
@@ -48,11 +88,15 @@ describe('settle', () => {
       state: 'uncertain',
       inDoubt: true,
     });
-    expect(settled({ attempts: 3 }, { kind: 'retry', reason: 'busy' })).toMatchObject({
+    expect(
+      settled({ attempts: 3, firstAttemptAt: finishedAt - policy.giveUpAfterMs }, { kind: 'retry', reason: 'busy' }),
+    ).toMatchObject({
       state: 'failed',
       error: 'gave up after 3 attempts: busy',
     });
-    expect(settled({ attempts: 3 }, { kind: 'unknown', reason: 'no answer' })).toMatchObject({
+    expect(
+      settled({ firstAttemptAt: finishedAt - policy.giveUpAfterMs }, { kind: 'unknown', reason: 'no answer' }),
+    ).toMatchObject({
       state: 'uncertain',
       inDoubt: true,
     });

@@ -1,11 +1,15 @@
-/** When a failed attempt is tried again. All times are milliseconds. */
-export interface RetryPolicy {
-  /** Attempts of one plan before it ends `failed` (or `uncertain`, when one may have been accepted). */
-  readonly maxAttempts: number;
+/** The pace at which something that failed is tried again. */
+export interface BackOff {
   /** Upper bound of the first delay; it doubles with each attempt. */
-  readonly base: number;
-  /** Upper bound of any delay, and of what a provider's Retry-After may ask for. */
-  readonly cap: number;
+  readonly baseMs: number;
+  /** Upper bound of any delay. */
+  readonly capMs: number;
+}
+
+/** When a failed attempt is tried again, and when the plan is given up. */
+export interface RetryPolicy extends BackOff {
+  /** A plan whose first request began so long ago ends `failed`, or `uncertain` when an attempt may have been accepted. */
+  readonly giveUpAfterMs: number;
 }
 
 /**
@@ -16,7 +20,7 @@ export interface RetryPolicy {
  * @param random in [0, 1)
  * @returns milliseconds to wait
  */
-export function backOff(policy: RetryPolicy, attempts: number, random: number): number {
-  const ceiling = Math.min(policy.cap, policy.base * 2 ** (attempts - 1));
-  return Math.round(ceiling / 2 + (ceiling / 2) * random);
+export function backOff({ baseMs, capMs }: BackOff, attempts: number, random: number): number {
+  const ceilingMs = Math.min(capMs, baseMs * 2 ** (attempts - 1));
+  return Math.round(ceilingMs / 2 + (ceilingMs / 2) * random);
 }

@@ -26,6 +26,9 @@ function quantity(parseText: (text: string) => number | undefined, form: string)
 
 const HOUR_MS = 3_600_000;
 
+/** A setting that has another name now. It is refused by name, because its value meant something else. */
+const renamed = (advice: string) => z.undefined({ error: advice }).optional();
+
 const spoutSchema = z
   .strictObject({
     replicas: count.max(256).default(2),
@@ -48,20 +51,23 @@ const boltSchema = z
     partitions: count.max(256).default(8),
     concurrency: count.max(10_000).default(256),
     perAccount: count.default(32),
-    perHost: count.default(256),
+    perOrigin: count.default(256),
+    perHost: renamed('perHost is called perOrigin now: write that instead'),
     claimBatch: count.max(5_000).default(500),
     claimAheadMax: duration(0, 5_000).default(2_000),
     maxHeld: count.default(50_000),
     maxHeldBytes: size(1).default(128 * 1024 * 1024),
     timeout: duration(100, HOUR_MS).default(10_000),
-    attempts: count.max(1_000).default(12),
+    giveUpAfter: duration(0, 90 * 24 * HOUR_MS).default(24 * HOUR_MS),
+    attempts: renamed('attempts is called giveUpAfter now and is a time, e.g. 24h: write that instead'),
     backOff: duration(0, 24 * HOUR_MS).default(1_000),
     backOffMax: duration(0, 24 * HOUR_MS).default(HOUR_MS),
   })
-  .transform(({ claimAheadMax, timeout, backOff, backOffMax, ...others }) => ({
+  .transform(({ claimAheadMax, timeout, giveUpAfter, backOff, backOffMax, ...others }) => ({
     ...others,
     claimAheadMaxMs: claimAheadMax,
     timeoutMs: timeout,
+    giveUpAfterMs: giveUpAfter,
     backOffMs: backOff,
     backOffMaxMs: backOffMax,
   }));

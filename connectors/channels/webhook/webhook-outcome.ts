@@ -67,8 +67,8 @@ export function outcomeOf(answer: Answer, now: number): Outcome {
   }
   const reason = excerpt === '' ? `HTTP ${status}` : `HTTP ${status}: ${excerpt}`;
   if (NOT_NOW.has(status) || (status >= 500 && status < 600)) {
-    const after = answer.retryAfter === undefined ? undefined : retryAfter(answer.retryAfter, now);
-    return after === undefined ? { kind: 'retry', status, reason } : { kind: 'retry', status, reason, after };
+    const afterMs = answer.retryAfter === undefined ? undefined : retryAfter(answer.retryAfter, now);
+    return afterMs === undefined ? { kind: 'retry', status, reason } : { kind: 'retry', status, reason, afterMs };
   }
   return { kind: 'rejected', status, reason };
 }

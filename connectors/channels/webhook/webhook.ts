@@ -17,7 +17,7 @@ export interface WebhookOptions {
   /** Of one request from the call to the status, connecting included. Milliseconds. */
   readonly timeoutMs: number;
   /** Connections to one origin. */
-  readonly perHost: number;
+  readonly perOrigin: number;
   readonly clock: Clock;
   readonly allowPrivateAddresses: boolean;
   readonly secretsOf: SecretsOf;
@@ -49,7 +49,7 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     const { clock, timeoutMs } = options;
     this.acceptedWithin = timeoutMs;
     this.monotonic = () => clock.monotonic();
-    this.pools = new OriginPools(options.perHost, connector(timeoutMs, options.allowPrivateAddresses));
+    this.pools = new OriginPools(options.perOrigin, connector(timeoutMs, options.allowPrivateAddresses));
     this.underWay = new AttemptsUnderWay(clock, timeoutMs);
     this.secrets = new AccountSecrets(options.secretsOf, (secret) => signingKey(secret) ?? 'malformed', clock);
   }
@@ -62,7 +62,7 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     return parseRequest(account, payload);
   }
 
-  hostOf(request: WebhookRequest): string {
+  originOf(request: WebhookRequest): string {
     return request.origin;
   }
 

@@ -47,6 +47,7 @@ export class MySqlSendRows implements SendRows {
       version: row[5],
       state: row[6],
       attempts: row[7],
+      firstAttemptAt: null,
       inDoubt: row[8] !== 0,
       decided: row[8] === DECIDED,
       updatedAt: row[9],

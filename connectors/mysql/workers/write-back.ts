@@ -109,9 +109,9 @@ async function write(sql: Sql, session: string, batch: readonly Prepared[]): Pro
   if (others.length > 0) {
     await sql.run(
       `UPDATE (VALUES ${others.map(({ values }) => values).join(',')}) ` +
-        'v(id, version, state, in_doubt, error, delay, attempted) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
-        'SET m.state=v.state, m.in_doubt=IF(v.attempted=0, m.in_doubt, v.in_doubt), m.last_error=v.error, ' +
-        'm.attempts=m.attempts - (v.attempted=0), ' +
+        'v(id, version, state, in_doubt, error, delay, given_back, without_request) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
+        'SET m.state=v.state, m.in_doubt=IF(v.without_request, m.in_doubt, v.in_doubt), m.last_error=v.error, ' +
+        'm.attempts=m.attempts - v.given_back, ' +
         `m.retry_at=IF(v.delay IS NULL, m.retry_at, ${NOW_MS} + v.delay), m.version=m.version + (v.delay IS NOT NULL) ` +
         `WHERE ${owned}`,
     );
@@ -146,9 +146,10 @@ function prepare(owner: string, result: AttemptResult): Prepared {
 
 function valuesOf(settlement: Settlement): string {
   if (settlement.state === 'delivered') return deliveredValues(settlement);
-  const delay = settlement.state === 'scheduled' ? integer(Math.max(0, Math.round(settlement.delay))) : 'NULL';
-  const attempted = settlement.state === 'scheduled' && settlement.givenBack ? 0 : 1;
-  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, MAX_ERROR_CHARACTERS))},${delay},${attempted}`;
+  const delay = settlement.state === 'scheduled' ? integer(Math.max(0, Math.round(settlement.delayMs))) : 'NULL';
+  const without = settlement.state === 'scheduled' ? settlement.without : undefined;
+  const flags = `${without === 'given_back' ? 1 : 0},${without === undefined ? 0 : 1}`;
+  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, MAX_ERROR_CHARACTERS))},${delay},${flags}`;
 }
 
 function deliveredValues(settlement: Delivered): string {

@@ -4,7 +4,7 @@ import { heldRow } from '../../../bolts/held-row';
 import { TO_START } from '../../../bolts/slots/line';
 import { SendSlots } from '../../../bolts/slots/send-slots';
 
-const settings = { concurrency: 16, perAccount: 4, perHost: 16, exact: false };
+const settings = { concurrency: 16, perAccount: 4, perOrigin: 16, exact: false };
 
 function rowFor(slots: SendSlots<HeldRow>, id: number, account: string, host: string, wakeAt = 0): HeldRow {
   const row = {
@@ -16,6 +16,7 @@ function rowFor(slots: SendSlots<HeldRow>, id: number, account: string, host: st
     version: 1,
     state: 'scheduled',
     attempts: 0,
+    firstAttemptAt: null,
     inDoubt: false,
     decided: false,
     updatedAt: '',
@@ -30,7 +31,7 @@ function rowFor(slots: SendSlots<HeldRow>, id: number, account: string, host: st
   };
   return heldRow(
     row,
-    { prepared: {}, defect: undefined, host },
+    { prepared: {}, defect: undefined, origin: host },
     slots.enter(account, host),
     { tuple, ack: () => {} },
     0,
@@ -67,8 +68,8 @@ function teach(
 }
 
 describe('SendSlots', () => {
-  it('1. at most concurrency in flight, perAccount of one account, perHost to one origin', () => {
-    const slots = new SendSlots<HeldRow>({ ...settings, perHost: 6 });
+  it('1. at most concurrency in flight, perAccount of one account, perOrigin to one origin', () => {
+    const slots = new SendSlots<HeldRow>({ ...settings, perOrigin: 6 });
     for (const host of ['h', 'i', 'j', 'k']) teach(slots, host, 'answered', 5);
     expect(
       startAll(
@@ -196,7 +197,7 @@ describe('WakeQueue', () => {
   });
 
   it('3. room is never left unused', () => {
-    const slots = new SendSlots<HeldRow>({ ...settings, perAccount: 1, perHost: 1 });
+    const slots = new SendSlots<HeldRow>({ ...settings, perAccount: 1, perOrigin: 1 });
     for (const host of ['h', 'i']) teach(slots, host, 'answered', 5);
     const queue = slots.toStart;
     const [first, second] = [rowFor(slots, 0, 'a', 'h'), rowFor(slots, 1, 'b', 'i')];
@@ -243,7 +244,7 @@ describe('WakeQueue', () => {
   });
 
   it('room that was given to a row which is taken out goes to the next line', () => {
-    const slots = new SendSlots<HeldRow>({ ...settings, perHost: 1 });
+    const slots = new SendSlots<HeldRow>({ ...settings, perOrigin: 1 });
     teach(slots, 'h', 'answered', 5);
     const queue = slots.toStart;
     const [first, second, third] = ['a', 'b', 'c'].map((account, id) => rowFor(slots, id, account, 'h')) as [

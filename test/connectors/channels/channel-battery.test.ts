@@ -18,7 +18,7 @@ function broken(change: (sound: Channel) => Partial<Channel>): ChannelWorld {
     acceptedWithin: sound.acceptedWithin,
     warm: (accounts) => sound.warm(accounts),
     prepare: (account, payload) => sound.prepare(account, payload),
-    hostOf: (prepared) => sound.hostOf(prepared),
+    originOf: (prepared) => sound.originOf(prepared),
     send: (prepared, attempt) => sound.send(prepared, attempt),
     close: () => sound.close(),
     ...change(sound),

@@ -54,8 +54,8 @@ export function delivered(receipt: string | null): Settlement {
   return { state: 'delivered', deliveredAt: 5, receipt };
 }
 
-export function retry(delay: number): Settlement {
-  return { state: 'scheduled', inDoubt: false, error: 'busy', delay };
+export function retry(delayMs: number): Settlement {
+  return { state: 'scheduled', inDoubt: false, error: 'busy', delayMs };
 }
 
 export function result(row: SendRow, outcome: Outcome, settlement: Settlement): AttemptResult {

@@ -22,6 +22,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
           version: 1,
           state: 'scheduled',
           attempts: 0,
+          firstAttemptAt: null,
           inDoubt: false,
           decided: false,
           updatedAt: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$/),
@@ -133,7 +134,13 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
 
     test('a claim that is given back does not count as an attempt', async () => {
       const row = await scene.claimed();
-      const settlement = { state: 'scheduled', inDoubt: false, error: 'no room', delay: 0, givenBack: true } as const;
+      const settlement = {
+        state: 'scheduled',
+        inDoubt: false,
+        error: 'no room',
+        delayMs: 0,
+        without: 'given_back',
+      } as const;
       await scene.world.sendRows.writeBack(scene.first, [
         result(row, { kind: 'retry', reason: 'no room' }, settlement),
       ]);

@@ -18,7 +18,7 @@ afterEach(() => server.close());
 test('a message is accepted once by its key, and judged by its due time', async () => {
   const channel = new WebhookChannel({
     timeoutMs: 5_000,
-    perHost: 2,
+    perOrigin: 2,
     clock: systemClock,
     allowPrivateAddresses: true,
     secretsOf: async () => new Map(),

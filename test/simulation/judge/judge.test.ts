@@ -14,6 +14,7 @@ const row: MemoryRow = {
   state: 'delivered',
   version: 1,
   attempts: 1,
+  firstAttemptAt: null,
   inDoubt: false,
   decided: false,
   claim: null,

@@ -61,7 +61,7 @@ export class SimulatedProvider {
       acceptedWithin: ACCEPTED_WITHIN,
       warm: async () => {},
       prepare: (_account, content) => ({ content }),
-      hostOf: () => 'https://provider',
+      originOf: () => 'https://provider',
       send: (prepared, attempt) => this.send(machine, worker, prepared, attempt),
       lookup: (_prepared, { idempotencyKey }) => this.lookup(machine, idempotencyKey),
       close: async () => {},

@@ -37,7 +37,7 @@ function webhookAs(name: string, settings: BoltSettings, options: ChannelOptions
     acceptedWithin: webhook.acceptedWithin,
     warm: (accounts) => webhook.warm(accounts),
     prepare: (account, payload) => webhook.prepare(account, payload),
-    hostOf: (prepared) => webhook.hostOf(prepared),
+    originOf: (prepared) => webhook.originOf(prepared),
     send: (prepared, attempt) => webhook.send(prepared, attempt),
     close: () => webhook.close(),
   };

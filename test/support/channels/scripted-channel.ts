@@ -81,12 +81,12 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
     return { url: value.url, body: value.body, text };
   }
 
-  hostOf(prepared: ScriptedPayload): string {
+  originOf(prepared: ScriptedPayload): string {
     return new URL(prepared.url).origin;
   }
 
   async send(prepared: ScriptedPayload, attempt: AttemptContext): Promise<Outcome | 'not_started'> {
-    const host = this.hostOf(prepared);
+    const host = this.originOf(prepared);
     const step = this.steps.get(attempt.id)?.shift() ?? this.byHost(host);
     if (step?.connecting !== undefined) await this.clock.sleep(step.connecting);
     if (step?.outcome === 'not_started') return 'not_started';

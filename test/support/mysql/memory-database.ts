@@ -168,7 +168,7 @@ export class MemoryDatabase extends MemoryTable {
         const key = `${id} ${version} ${session}`;
         if (!this.attempts.has(key)) this.attempts.set(key, { ...result, session });
         const row = this.owned(session, id, version);
-        if (row !== undefined) this.write(row, this.settled(row, settlement));
+        if (row !== undefined) this.write(row, { ...this.settled(row, settlement), ...began(row, result) });
         else if (settlement.state === 'delivered') this.settleDoubt(id, settlement);
       }
     }
@@ -189,9 +189,10 @@ export class MemoryDatabase extends MemoryTable {
     const { state, inDoubt } = settlement;
     const ended = { state, inDoubt, decided: false, lastError: cut(settlement.error, 1024), claim: null };
     if (settlement.state !== 'scheduled') return ended;
-    const { givenBack = false } = settlement;
-    const kept = givenBack ? { attempts: row.attempts - 1, decided: row.decided } : {};
-    return { ...ended, ...kept, retryAt: this.now() + settlement.delay, version: row.version + 1 };
+    const { without } = settlement;
+    const doubt = without === undefined ? {} : { inDoubt: row.inDoubt, decided: row.decided };
+    const kept = without === 'given_back' ? { ...doubt, attempts: row.attempts - 1 } : doubt;
+    return { ...ended, ...kept, retryAt: this.now() + settlement.delayMs, version: row.version + 1 };
   }
 
   private settleDoubt(id: number, settlement: Extract<AttemptResult['settlement'], { state: 'delivered' }>): void {
@@ -199,6 +200,11 @@ export class MemoryDatabase extends MemoryTable {
     if (row === undefined || !row.inDoubt || row.state === 'delivered' || row.state === 'canceled') return;
     this.write(row, this.settled(row, settlement));
   }
+}
+
+/** The first attempt of a plan that reached the network is remembered. */
+function began({ firstAttemptAt }: MemoryRow, { startedAt }: AttemptResult): Partial<MemoryRow> {
+  return { firstAttemptAt: firstAttemptAt ?? startedAt };
 }
 
 const released = { state: 'scheduled', claim: null } as const;
@@ -209,7 +215,22 @@ function isWritable({ version, contentHash }: AttemptResult): boolean {
 }
 
 function asSendRow(row: MemoryRow): SendRow {
-  const { id, account, channel, payload, version, state, attempts, inDoubt, decided, updatedAt, claim: session } = row;
+  const { id, account, channel, payload, version, state, attempts, firstAttemptAt } = row;
+  const { inDoubt, decided, updatedAt, claim: session } = row;
   const wakeAt = wakeOf(row);
-  return { id, account, channel, payload, wakeAt, version, state, attempts, inDoubt, decided, updatedAt, session };
+  return {
+    id,
+    account,
+    channel,
+    payload,
+    wakeAt,
+    version,
+    state,
+    attempts,
+    firstAttemptAt,
+    inDoubt,
+    decided,
+    updatedAt,
+    session,
+  };
 }

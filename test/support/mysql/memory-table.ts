@@ -16,6 +16,7 @@ export interface MemoryRow {
   state: MessageState;
   version: number;
   attempts: number;
+  firstAttemptAt: number | null;
   inDoubt: boolean;
   decided: boolean;
   claim: string | null;
@@ -68,6 +69,7 @@ export class MemoryTable {
       state: 'scheduled',
       version: 1,
       attempts: 0,
+      firstAttemptAt: null,
       inDoubt: false,
       decided: false,
       claim: null,
@@ -94,6 +96,7 @@ export class MemoryTable {
       ...(change.dueAt === undefined ? {} : { dueAt: change.dueAt, retryAt: null }),
       version: row.version + 1,
       attempts: 0,
+      firstAttemptAt: null,
     });
     return { result: 'edited', version: row.version };
   }

@@ -1,6 +1,6 @@
 import { backOff } from '../../../topology/core/retry-policy';
 
-const policy = { maxAttempts: 10, base: 100, cap: 1_000 };
+const policy = { baseMs: 100, capMs: 1_000 };
 
 describe('backOff', () => {
   it('doubles, keeps half and draws half', () => {

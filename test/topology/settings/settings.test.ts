@@ -57,8 +57,8 @@ describe('topology settings', () => {
   });
 
   it('takes a component for any channel', () => {
-    const { spout, bolts } = parseTopologySettings('components: { webhook: {}, second: { attempts: 3 } }', 't.yaml');
-    expect(bolts['second']).toMatchObject({ attempts: 3, concurrency: 256 });
+    const { spout, bolts } = parseTopologySettings('components: { webhook: {}, second: { perOrigin: 3 } }', 't.yaml');
+    expect(bolts['second']).toMatchObject({ perOrigin: 3, concurrency: 256 });
     expect(spout).not.toHaveProperty('concurrency');
   });
 
@@ -73,6 +73,8 @@ describe('topology settings', () => {
     ['components: { webhook: { timeout: 10 s 5 } }', /t\.yaml: components\.webhook\.timeout: .*got "10 s 5"/],
     ['components: { webhook: { maxHeldBytes: 64MB } }', /t\.yaml: components\.webhook\.maxHeldBytes: .*MiB.*"64MB"/],
     ['components: { webhook: { timeout: 2h } }', /t\.yaml: components\.webhook\.timeout/],
+    ['components: { webhook: { attempts: 12 } }', /t\.yaml: components\.webhook\.attempts: .*called giveUpAfter now/],
+    ['components: { webhook: { perHost: 12 } }', /t\.yaml: components\.webhook\.perHost: .*called perOrigin now/],
     ['components: [', /t\.yaml: /],
   ])('refuses %s', (text, message) => {
     expect(() => parseTopologySettings(text, 't.yaml')).toThrow(message);

@@ -33,7 +33,7 @@ export async function webhookWorld(): Promise<ChannelWorld> {
   });
   const channel: Channel = new WebhookChannel({
     timeoutMs: 300,
-    perHost: 1,
+    perOrigin: 1,
     clock: systemClock,
     allowPrivateAddresses: true,
     secretsOf: async (accounts) => new Map(accounts.map((account) => [account, SECRET])),

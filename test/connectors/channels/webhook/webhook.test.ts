@@ -23,7 +23,7 @@ afterEach(async () => {
 function channel(options: Partial<WebhookOptions> = {}): WebhookChannel {
   const made = new WebhookChannel({
     timeoutMs: 5_000,
-    perHost: 4,
+    perOrigin: 4,
     clock: systemClock,
     allowPrivateAddresses: true,
     secretsOf: async () => new Map(),
@@ -96,13 +96,13 @@ describe('the status decides the outcome:', () => {
   });
 
   test('Retry-After in seconds is honoured', async () => {
-    expect(await send(channel(), '/?status=429&retry-after=7')).toMatchObject({ kind: 'retry', after: 7_000 });
+    expect(await send(channel(), '/?status=429&retry-after=7')).toMatchObject({ kind: 'retry', afterMs: 7_000 });
   });
 
   test('Retry-After as a date is honoured', async () => {
     const date = new Date(systemClock.now() + 60_000).toUTCString();
     const outcome = await send(channel(), `/?status=503&retry-after=${encodeURIComponent(date)}`);
-    const after = (outcome as { after: number }).after;
+    const after = (outcome as { afterMs: number }).afterMs;
     expect(after).toBeGreaterThan(50_000);
     expect(after).toBeLessThanOrEqual(60_000);
   });
@@ -163,7 +163,7 @@ describe('a request that was not written is tried again; one that was written an
   });
 
   test('no free connection within the time-out', async () => {
-    const through = channel({ timeoutMs: 300, perHost: 1 });
+    const through = channel({ timeoutMs: 300, perOrigin: 1 });
     const first = send(through, '/?hang=yes', { key: 'a' });
     const started = jest.fn(() => true);
     const second = send(through, '/', { key: 'b', mayStart: started });
@@ -209,7 +209,7 @@ describe('a request that was not written is tried again; one that was written an
       connections++;
       socket.on('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'));
     });
-    const through = channel({ perHost: 1 });
+    const through = channel({ perOrigin: 1 });
     for (let n = 1; n <= 5; n++) expect(await send(through, closing.url)).toMatchObject({ kind: 'delivered' });
     expect(connections).toBe(5);
     await closing.close();
@@ -227,7 +227,7 @@ describe('a request that was not written is tried again; one that was written an
 
 describe('mayStart is asked in the tick of the write:', () => {
   test('says no: nothing is written, and the connection stays usable', async () => {
-    const through = channel({ perHost: 1 });
+    const through = channel({ perOrigin: 1 });
     await send(through, '/', { key: 'first' });
     expect(await send(through, '/', { key: 'second', mayStart: () => false })).toBe('not_started');
     expect(await send(through, '/', { key: 'third' })).toMatchObject({ kind: 'delivered' });
@@ -236,7 +236,7 @@ describe('mayStart is asked in the tick of the write:', () => {
   });
 
   test('once, on a new connection and on a used one', async () => {
-    const through = channel({ perHost: 1 });
+    const through = channel({ perOrigin: 1 });
     const write = jest.spyOn(Socket.prototype, 'write');
     for (const key of ['new connection', 'used connection']) {
       write.mockClear();
@@ -260,7 +260,7 @@ describe('mayStart is asked in the tick of the write:', () => {
   });
 
   test('is not asked while the request waits for a connection', async () => {
-    const through = channel({ perHost: 1 });
+    const through = channel({ perOrigin: 1 });
     const mayStart = jest.fn(() => true);
     const slow = send(through, '/?delay=50', { key: 'slow' });
     const waiting = send(through, '/', { key: 'waiting', mayStart });
@@ -335,7 +335,7 @@ describe('an account that has a secret never sends unsigned', () => {
     const clock = { ...systemClock, now: () => systemClock.now() - 3_600_000 };
     const through = channel({ clock, secretsOf: async () => new Map([['shop', SECRET]]) });
     const date = encodeURIComponent(new Date(systemClock.now() + 60_000).toUTCString());
-    const { after } = (await send(through, `/?status=503&retry-after=${date}`)) as { after: number };
+    const { afterMs: after } = (await send(through, `/?status=503&retry-after=${date}`)) as { afterMs: number };
     expect(after).toBeLessThanOrEqual(60_000);
     const [received] = receiver.journal;
     // The library refuses a signature that is minutes old.
@@ -393,7 +393,7 @@ test('the method, the headers and the body go out as they were given', async () 
 });
 
 test('a thousand requests share few connections and each ends once', async () => {
-  const through = channel({ perHost: 8 });
+  const through = channel({ perOrigin: 8 });
   const outcomes = await Promise.all(Array.from({ length: 1_000 }, (_, n) => send(through, '/', { key: `m${n}` })));
   expect(outcomes.every((outcome) => (outcome as { kind: string }).kind === 'delivered')).toBe(true);
   expect(new Set(receiver.journal.map(({ key }) => key)).size).toBe(1_000);

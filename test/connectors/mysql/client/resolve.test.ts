@@ -187,7 +187,7 @@ describe("a person's retry", () => {
 
   test('holds while no attempt was made', async () => {
     const { id, rows, row } = await claimed();
-    const back = { state: 'scheduled', inDoubt: true, error: 'no room', delay: 0, givenBack: true } as const;
+    const back = { state: 'scheduled', inDoubt: true, error: 'no room', delayMs: 0, without: 'given_back' } as const;
     await rows.writeBack(session, [result(row, { kind: 'retry', reason: 'no room' }, back)]);
     expect(await rows.read([id])).toMatchObject([{ state: 'scheduled', inDoubt: true, decided: true }]);
   });
