@@ -5,11 +5,13 @@ import { setUpTopics, type TopicSpec, watchTopic } from '../connectors/kafka/top
 import { migrate } from '../connectors/mysql/schema/migrate';
 import { createUsers } from '../connectors/mysql/schema/users';
 import { Pool } from '../connectors/mysql/sql/pool';
+import { joinDeployment } from '../connectors/mysql/workers/deployment';
 import type { Clock } from '../topology/core/clock';
 import { BadRecord, UserError } from '../topology/core/errors';
 import { type Environment, required } from '../topology/settings/environment';
 import type { TopologySettings } from '../topology/settings/topology-settings';
 import { due, topicName } from '../topology/streams';
+import { withKafka } from './inspect/kafka';
 
 /** How long until the connector must run, and until a change must have come through. */
 const CONNECTOR_LIMIT_MS = 60_000;
@@ -50,6 +52,7 @@ export async function provision(
     report('topics', specs.map(({ name, partitions }) => `${name} (${partitions})`).join(', '));
   };
   await Promise.all([database(), topics()]);
+  await join(environment, clock);
   const connector = connectorOf(environment, clock);
   await connector.register(
     connectorSettings({
@@ -63,6 +66,17 @@ export async function provision(
   report('connector', `${connector.name} and its task are RUNNING`);
   const took = await seeOneChange(environment, connector, clock);
   report('changes', `a change came through in ${Math.round(took)} ms`);
+}
+
+/** Nothing is made ready for a database that belongs to another deployment. */
+async function join(environment: Environment, clock: Clock): Promise<void> {
+  const cluster = await withKafka(environment, (admin) => admin.clusterId());
+  const pool = Pool.open(required(environment, 'WORKER_DATABASE_URL'), { clock, size: 1 });
+  try {
+    await joinDeployment(pool, cluster, environment.DOWNSPOUT_NAMESPACE);
+  } finally {
+    await pool.close();
+  }
 }
 
 /** The topics of a deployment. The connector's own are made by itself, but for the heartbeats'. */

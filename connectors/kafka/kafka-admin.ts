@@ -35,6 +35,11 @@ export class KafkaAdmin {
     });
   }
 
+  /** The name that the cluster has given itself. */
+  clusterId(): Promise<string> {
+    return this.run(async (admin) => (await admin.describeCluster()).clusterId);
+  }
+
   /** The log of each partition, in the order of partitions. */
   async logs(topic: string): Promise<PartitionLog[]> {
     const count = await this.partitions(topic);

@@ -5,6 +5,8 @@ import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
 import type { VerbContext } from './verb';
 
+type DatabaseUrl = 'DATABASE_URL' | 'WORKER_DATABASE_URL';
+
 /** Runs `work` with the client that applications use, as their user. */
 export function withClient<T>(context: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {
   return withClientOf('DATABASE_URL', context, work);
@@ -16,7 +18,7 @@ export function withWorkersClient<T>(context: VerbContext, work: (client: Client
 }
 
 async function withClientOf<T>(
-  name: 'DATABASE_URL' | 'WORKER_DATABASE_URL',
+  name: DatabaseUrl,
   { settings }: VerbContext,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
@@ -29,8 +31,21 @@ async function withClientOf<T>(
 }
 
 /** Runs `work` with a few connections of the application's user. */
-export async function withPool<T>({ settings }: VerbContext, work: (pool: Pool) => Promise<T>): Promise<T> {
-  const pool = Pool.open(required(settings.environment, 'DATABASE_URL'), {
+export function withPool<T>(context: VerbContext, work: (pool: Pool) => Promise<T>): Promise<T> {
+  return withPoolOf('DATABASE_URL', context, work);
+}
+
+/** Runs `work` with a few connections of the workers' user. */
+export function withWorkersPool<T>(context: VerbContext, work: (pool: Pool) => Promise<T>): Promise<T> {
+  return withPoolOf('WORKER_DATABASE_URL', context, work);
+}
+
+async function withPoolOf<T>(
+  name: DatabaseUrl,
+  { settings }: VerbContext,
+  work: (pool: Pool) => Promise<T>,
+): Promise<T> {
+  const pool = Pool.open(required(settings.environment, name), {
     clock: systemClock,
     size: 2,
     timeoutMs: 30_000,

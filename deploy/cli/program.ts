@@ -3,6 +3,7 @@ import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
 import { packageVersion } from '../../topology/settings/package';
 import { colorsFor } from '../console/output';
 import type * as accounts from './verbs/accounts';
+import type * as adopt from './verbs/adopt';
 import type * as demo from './verbs/demo';
 import type * as down from './verbs/down';
 import type * as env from './verbs/env';
@@ -46,6 +47,7 @@ const verbs: Readonly<Record<string, () => Command>> = {
   pause: () => (require('./verbs/pause') as typeof pause).pauseCommand(),
   resume: () => (require('./verbs/resume') as typeof resume).resumeCommand(),
   worker: () => (require('./verbs/worker') as typeof worker).workerCommand(),
+  adopt: () => (require('./verbs/adopt') as typeof adopt).adoptCommand(),
   migrate: () => (require('./verbs/migrate') as typeof migrate).migrateCommand(),
 };
 

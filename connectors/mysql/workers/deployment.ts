@@ -1,0 +1,78 @@
+import { UserError } from '../../../topology/core/errors';
+import { NOW_MS, text } from '../sql/literals';
+import type { Pool, Sql } from '../sql/pool';
+
+/** Which deployment the database belongs to. */
+export interface DeploymentIdentity {
+  /** Random, 32 hex digits: a part of every idempotency key. */
+  readonly id: string;
+  /** Null until a worker or `provision` has come for the first time. */
+  readonly kafkaCluster: string | null;
+  readonly namespace: string | null;
+}
+
+export interface AdoptOptions {
+  /**
+   * Keep the id, because the database was restored in place of one that is gone: providers then recognise what was sent
+   * after the backup. Otherwise the database is a copy and gets a new id, because two deployments with one id would send
+   * different messages under one key, and a provider would drop the second.
+   */
+  readonly restored: boolean;
+}
+
+/** @throws UserError when the schema has no identity yet */
+export function readDeployment(pool: Pool): Promise<DeploymentIdentity> {
+  return pool.use((sql) => read(sql));
+}
+
+/**
+ * Makes sure that this Kafka and namespace are those of the database, before anything is sent. The first to come is
+ * written down.
+ * @throws UserError when the database belongs to others: it is a copy or was restored, and sends nothing until somebody
+ * has run `downspout adopt`
+ */
+export async function joinDeployment(pool: Pool, kafkaCluster: string, namespace: string): Promise<DeploymentIdentity> {
+  const found = await readDeployment(pool);
+  if (isOf(found, kafkaCluster, namespace)) return found;
+  if (found.kafkaCluster === null) {
+    await pool.run(
+      `UPDATE deployment SET kafka_cluster=${text(kafkaCluster)}, namespace=${text(namespace)} WHERE kafka_cluster IS NULL`,
+    );
+    const joined = await readDeployment(pool);
+    if (isOf(joined, kafkaCluster, namespace)) return joined;
+  }
+  const { kafkaCluster: itsCluster, namespace: itsNamespace } = await readDeployment(pool);
+  throw new UserError(
+    `This database belongs to Kafka cluster ${itsCluster} with namespace "${itsNamespace}", and this is Kafka cluster ${kafkaCluster} with namespace "${namespace}". ` +
+      'It is a copy, or it was restored elsewhere; nothing is sent from it. If it is to send from here, run `downspout adopt`.',
+  );
+}
+
+/** Gives the database to this Kafka and namespace: from now on workers there send its messages. */
+export function adoptDeployment(
+  pool: Pool,
+  kafkaCluster: string,
+  namespace: string,
+  { restored }: AdoptOptions,
+): Promise<DeploymentIdentity> {
+  return pool.transaction(async (sql) => {
+    await sql.run(
+      `UPDATE deployment SET kafka_cluster=${text(kafkaCluster)}, namespace=${text(namespace)}, adopted_at=${NOW_MS}` +
+        (restored ? '' : ', id=RANDOM_BYTES(16)'),
+    );
+    return read(sql);
+  });
+}
+
+async function read(sql: Sql): Promise<DeploymentIdentity> {
+  const [row] = await sql.rows<[Buffer, string | null, string | null]>(
+    'SELECT id, kafka_cluster, namespace FROM deployment',
+  );
+  if (row === undefined) throw new UserError('The table deployment is empty: run `downspout migrate`.');
+  const [id, kafkaCluster, namespace] = row;
+  return { id: id.toString('hex'), kafkaCluster, namespace };
+}
+
+function isOf(one: DeploymentIdentity, kafkaCluster: string, namespace: string): boolean {
+  return one.kafkaCluster === kafkaCluster && one.namespace === namespace;
+}

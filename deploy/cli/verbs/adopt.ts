@@ -1,0 +1,55 @@
+import { type Command, Option } from 'commander';
+import { Status } from '../../../connectors/mysql/operators/status';
+import { adoptDeployment, readDeployment } from '../../../connectors/mysql/workers/deployment';
+import type { OutputOptions } from '../../console/output';
+import { formatCount } from '../../console/units';
+import { withKafka } from '../../inspect/kafka';
+import { withWorkersPool } from '../database';
+import { contextOf, dataVerb } from '../verb';
+
+interface AdoptOptions extends OutputOptions {
+  readonly as: 'copy' | 'restored';
+  readonly yes?: boolean;
+}
+
+/** `downspout adopt`. */
+export function adoptCommand(): Command {
+  return dataVerb('adopt', 'let the workers of this Kafka and namespace send what a copied or restored database holds')
+    .addOption(
+      new Option('--as <kind>', 'a copy, whose original may go on sending, or restored, in place of one that is gone')
+        .choices(['copy', 'restored'])
+        .makeOptionMandatory(),
+    )
+    .option('--yes', 'do it')
+    .addHelpText(
+      'after',
+      '\nA copy gets new idempotency keys. A restored database keeps its keys, so that receivers recognise what was sent after the backup.',
+    )
+    .action(async (options: AdoptOptions) => {
+      const context = contextOf(options);
+      const { environment } = context.settings;
+      const namespace = environment.DOWNSPOUT_NAMESPACE;
+      const cluster = await withKafka(environment, (admin) => admin.clusterId());
+      await withWorkersPool(context, async (pool) => {
+        const before = await readDeployment(pool);
+        const waiting = await new Status(pool).waiting();
+        const overdue = waiting.map((one) => ({ channel: one.channel, overdue: one.overdue }));
+        const done = options.yes === true;
+        const after = done
+          ? await adoptDeployment(pool, cluster, namespace, { restored: options.as === 'restored' })
+          : before;
+        if (!done) process.exitCode = 1;
+        context.output.data({ adopted: done, before, after, overdue }, () =>
+          [
+            `The database belongs to Kafka cluster ${before.kafkaCluster ?? '(none yet)'} with namespace "${before.namespace ?? ''}".`,
+            ...overdue.map(
+              (one) => `${one.channel}: ${formatCount(one.overdue)} messages are overdue and go out at once.`,
+            ),
+            done
+              ? `Now it belongs to Kafka cluster ${cluster} with namespace "${namespace}". Workers that refused to start may be started.`
+              : `Nothing was changed. With --yes it belongs to Kafka cluster ${cluster} with namespace "${namespace}".`,
+          ].join('\n'),
+        );
+      });
+    });
+}
