@@ -6,6 +6,8 @@ import { BareSenders } from './bare';
 import { type Figures, median } from './figures';
 import { type BenchOptions, parseOptions } from './options';
 import { holds, type Measurement, machine, print, type Report } from './report';
+import { type TenantFigures, Tenants } from './tenants';
+import { printTenants } from './tenants-report';
 import { WholeRun } from './whole-run';
 
 const SENDERS = 2;
@@ -15,6 +17,10 @@ const begun: (() => Promise<void>)[] = [];
 
 async function main(): Promise<void> {
   const options = parseOptions(process.argv);
+  if (options.scenario === 'tenants') {
+    await tenants(options);
+    return;
+  }
   let report: Report;
   try {
     report = await bench(options);
@@ -23,6 +29,16 @@ async function main(): Promise<void> {
   }
   print(report, options.json);
   if (!holds(report)) process.exitCode = 1;
+}
+
+async function tenants(options: BenchOptions): Promise<void> {
+  let figures: TenantFigures[];
+  try {
+    figures = await (await Tenants.start(say, (end) => begun.push(end))).measure(options);
+  } finally {
+    await cleanUp();
+  }
+  if (!printTenants(figures, options.json)) process.exitCode = 1;
 }
 
 async function bench(options: BenchOptions): Promise<Report> {

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 export interface BenchOptions {
-  readonly scenario: 'bare' | 'burst' | 'steady' | 'all';
+  readonly scenario: 'bare' | 'burst' | 'steady' | 'all' | 'tenants';
   readonly count: number;
   readonly payload: readonly number[];
   readonly accounts: number;
@@ -9,6 +9,9 @@ export interface BenchOptions {
   readonly rounds: number;
   readonly rate: number;
   readonly seconds: number;
+  readonly window: number;
+  readonly held: number;
+  readonly only: string;
   readonly future: number;
   readonly overdue: number;
   readonly json: boolean;
@@ -18,7 +21,9 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
   const command = new Command('npm run bench --')
     .description('Measures deliveries through the whole stack against bare HTTP in the same run.')
     .addOption(
-      new Option('--scenario <name>', 'what to measure').choices(['bare', 'burst', 'steady', 'all']).default('all'),
+      new Option('--scenario <name>', 'what to measure')
+        .choices(['bare', 'burst', 'steady', 'all', 'tenants'])
+        .default('all'),
     )
     .option('--count <messages>', 'messages of a burst', wholeNumber, 20_000)
     .option('--payload <bytes...>', 'size of the payload column', wholeNumbers, [250, 2_048])
@@ -27,6 +32,9 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     .option('--rounds <count>', 'of each burst; the median by rate is reported', wholeNumber, 3)
     .option('--rate <messages>', 'per second, of the steady stream', wholeNumber, 500)
     .option('--seconds <count>', 'of the steady stream', wholeNumber, 20)
+    .option('--window <seconds>', 'in which others are judged beside each hostile tenant', wholeNumber, 60)
+    .option('--held <seconds>', 'for which a transaction holds a due row, in the scenario tenants', wholeNumber, 600)
+    .option('--only <expression>', 'hostile tenants whose name fits this expression', '')
     .option('--future <rows>', 'due in a year: measure again beside them', wholeNumber, 0)
     .option('--overdue <rows>', 'on a paused channel: measure again beside them', wholeNumber, 0)
     .option('--json', 'print the report as JSON', false);

@@ -13,8 +13,8 @@ import type { Watched } from './process-usage';
 /** A channel that only tests have, so that `webhook` works while this one is paused. */
 export const PAUSED_CHANNEL = 'second';
 
-/** Time for a worker to drain, milliseconds. */
-const DRAIN = 15_000;
+/** How long a worker may take to drain. */
+const DRAIN_MS = 15_000;
 
 /** The system under test: a stack of its own, and worker processes as `downspout worker` starts them. */
 export class WholeStack {
@@ -62,12 +62,31 @@ export class WholeStack {
     }
   }
 
-  /** Starts two workers of each component. @param claimAheadMax milliseconds, 0 for none */
-  startWorkers(claimAheadMax: number): void {
+  /** Starts two workers of each component. @param claimAheadMaxMs 0 for none */
+  startWorkers(claimAheadMaxMs: number): void {
     this.topology = join(this.folder, 'workers', 'topology.yaml');
-    writeFileSync(this.topology, topologyOf(this.withPaused, { claimAheadMax }));
+    writeFileSync(this.topology, topologyOf(this.withPaused, { claimAheadMax: `${claimAheadMaxMs}ms` }));
     this.startSpouts();
     this.bolts = this.startComponent('webhook');
+  }
+
+  /** Starts two workers of each component with the topology.yaml that comes with the package. @param own their settings */
+  startWorkersAsShipped(own: Readonly<Record<string, string>>): void {
+    this.topology = join(packageRoot(), 'topology.yaml');
+    this.spouts = this.startComponent('due', own);
+    this.bolts = this.startComponent('webhook', own);
+  }
+
+  /** Ends all workers; those that do not drain in time are killed. */
+  async endWorkers(limitMs: number): Promise<void> {
+    await Promise.all([this.bolts?.stop(limitMs), this.spouts?.stop(limitMs)]);
+    this.bolts = null;
+    this.spouts = null;
+  }
+
+  get workers(): Watched[] {
+    const workers = [...(this.spouts?.workers() ?? []), ...(this.bolts?.workers() ?? [])];
+    return workers.flatMap(({ name, pid }) => (pid === null ? [] : [{ name, pid }]));
   }
 
   startSpouts(): void {
@@ -75,26 +94,22 @@ export class WholeStack {
   }
 
   async stopSpouts(): Promise<void> {
-    const killed = (await this.spouts?.stop(DRAIN)) ?? [];
+    const killed = (await this.spouts?.stop(DRAIN_MS)) ?? [];
     this.spouts = null;
-    if (killed.length > 0) throw new Error(`${killed.join(', ')} did not end within ${DRAIN / 1_000} s`);
+    if (killed.length > 0) throw new Error(`${killed.join(', ')} did not end within ${DRAIN_MS / 1_000} s`);
   }
 
   async stopWorkers(): Promise<void> {
-    const killed = (await this.bolts?.stop(DRAIN)) ?? [];
+    const killed = (await this.bolts?.stop(DRAIN_MS)) ?? [];
     this.bolts = null;
     await this.stopSpouts();
-    if (killed.length > 0) throw new Error(`${killed.join(', ')} did not drain within ${DRAIN / 1_000} s`);
+    if (killed.length > 0) throw new Error(`${killed.join(', ')} did not drain within ${DRAIN_MS / 1_000} s`);
   }
 
   /** Every process of the system, by what it does. */
   watched(): Watched[] {
-    const workers = [...(this.spouts?.workers() ?? []), ...(this.bolts?.workers() ?? [])];
     const parts = this.stack.running().filter(({ alive, part }) => alive && part !== 'prometheus');
-    return [
-      ...workers.flatMap(({ name, pid }) => (pid === null ? [] : [{ name, pid }])),
-      ...parts.map(({ part, pid }) => ({ name: part, pid })),
-    ];
+    return [...this.workers, ...parts.map(({ part, pid }) => ({ name: part, pid }))];
   }
 
   async stop(): Promise<void> {
@@ -105,7 +120,7 @@ export class WholeStack {
     }
   }
 
-  private startComponent(component: string): Supervisor {
+  private startComponent(component: string, own: Readonly<Record<string, string>> = {}): Supervisor {
     this.starts++;
     const dist = join(packageRoot(), 'dist');
     const worker = this.withPaused
@@ -118,6 +133,7 @@ export class WholeStack {
         ...this.settings,
         DOWNSPOUT_TOPOLOGY: this.topology,
         WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
+        ...own,
       },
       logFolder: join(this.folder, 'workers', String(this.starts)),
       onEvent: (text) => {

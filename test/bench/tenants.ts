@@ -1,0 +1,173 @@
+import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
+import { kafkaClient } from '../../connectors/kafka/kafka-client';
+import { groupName } from '../../connectors/kafka/names';
+import { systemClock } from '../../topology/core/clock';
+import {
+  HOSTILE_ACCOUNT,
+  type HostileTenant,
+  hostileTenants,
+  type TenantHosts,
+} from '../support/tenants/hostile-tenants';
+import { HangingHosts, Host } from '../support/tenants/hosts';
+import { SilentResolver } from '../support/tenants/silent-resolver';
+import { BenchTable } from './bench-table';
+import type { BenchOptions } from './options';
+import { Others, type OthersFigures } from './others';
+import { type Usage, UsageMeter } from './process-usage';
+import { WholeStack } from './whole-stack';
+import type { BenchRow } from './workload';
+
+/** What came of the others beside one hostile tenant. */
+export interface TenantFigures {
+  readonly name: string;
+  readonly others: OthersFigures;
+  /** Of a bolt, while this tenant was there. */
+  readonly peakBytes: number;
+  /** Workers that ended by themselves. */
+  readonly deaths: number;
+  /** Partitions whose committed offset did not move past what was emitted `DROPPED_AFTER_MS` before. */
+  readonly stuckPartitions: number;
+  /** What the table says of the tenant's own messages in the end. */
+  readonly hostile: Readonly<Record<string, number>>;
+}
+
+type Say = (text: string) => void;
+
+/** Rows that this machine inserts in a second at least, and bytes. */
+const INSERT_ROWS = 5_000;
+const INSERT_BYTES = 20_000_000;
+/** The instant is so long after the last row is inserted. */
+const KNOWN_AHEAD_MS = 4_000;
+/** A message of the others that is so late is missing. */
+const PATIENCE_MS = 15_000;
+/** A tuple that cannot start is dropped within half a minute after its wake; a little more is allowed. */
+const DROPPED_AFTER_MS = 40_000;
+/** The JVMs are slow in their first minute. */
+const WARM_UP_SECONDS = 30;
+const START_MS = 60_000;
+const DRAIN_MS = 12_000;
+
+const nobody: HostileTenant = { name: 'no hostile tenant', messages: 0, payloadOf: () => ({}) };
+const holder: HostileTenant = {
+  name: 'a transaction holds one due row',
+  messages: 1,
+  payloadOf: (n, { shared }) => ({ url: shared.urlOf('accepts'), body: n }),
+};
+
+/** Measures how late the messages of ordinary accounts are while one account does harm, on workers with default settings. */
+export class Tenants {
+  private constructor(
+    private readonly stack: WholeStack,
+    private readonly table: BenchTable,
+    private readonly admin: KafkaAdmin,
+    private readonly hosts: TenantHosts,
+    private readonly others: Others,
+    private readonly resolver: SilentResolver,
+    private readonly say: Say,
+  ) {}
+
+  static async start(say: Say, onEnd: (end: () => Promise<void>) => void): Promise<Tenants> {
+    const hosts = { hanging: await HangingHosts.start(1_000), shared: await Host.start() };
+    onEnd(async () => void (await Promise.all([hosts.hanging.close(), hosts.shared.close()])));
+    const others = await Others.start(hosts.shared);
+    onEnd(() => others.close());
+    const resolver = await SilentResolver.start();
+    onEnd(() => resolver.close());
+    const stack = await WholeStack.start(say, false);
+    onEnd(() => stack.stop());
+    const table = new BenchTable(stack.settings['DATABASE_URL'] as string);
+    onEnd(() => table.close());
+    const brokers = (stack.settings['KAFKA_BROKERS'] as string).split(',');
+    const admin = new KafkaAdmin(kafkaClient({ brokers, clientId: 'bench', log: () => undefined }));
+    onEnd(() => admin.close());
+    return new Tenants(stack, table, admin, hosts, others, resolver, say);
+  }
+
+  async measure({ window, held, only }: BenchOptions): Promise<TenantFigures[]> {
+    await this.beside({ ...nobody, name: 'warm-up' }, WARM_UP_SECONDS);
+    const done: TenantFigures[] = [];
+    for (const tenant of [nobody, ...hostileTenants, holder]) {
+      if (!new RegExp(only).test(tenant.name)) continue;
+      this.say(tenant.name);
+      const figures = await this.beside(tenant, tenant === holder ? held : window);
+      const { p95, missing } = figures.others;
+      this.say(`${tenant.name}: others p95 ${p95 ?? '∞'} ms late, ${missing} missing`);
+      done.push(figures);
+    }
+    return done;
+  }
+
+  private async beside(tenant: HostileTenant, seconds: number): Promise<TenantFigures> {
+    const deathsBefore = this.stack.deaths;
+    this.stack.startWorkersAsShipped({ DOWNSPOUT_RESOLVER: this.resolver.address });
+    await this.workersOwn();
+    const { rows, release } = await this.insert(tenant, seconds);
+    const instant = (rows[0] as BenchRow).dueAt;
+    const end = instant + seconds * 1_000;
+    const meter = new UsageMeter(this.stack.workers);
+    await systemClock.sleep(end - DROPPED_AFTER_MS - systemClock.now());
+    const emitted = await this.logEnds();
+    await systemClock.sleep(end - systemClock.now());
+    const committed = await this.committed();
+    while (this.others.missing(rows).length > 0 && systemClock.now() < end + PATIENCE_MS) await systemClock.sleep(100);
+    await release();
+    const figures = {
+      name: tenant.name,
+      others: this.others.judge(rows),
+      peakBytes: Math.max(
+        ...meter
+          .read()
+          .filter(isBolt)
+          .map(({ peakBytes }) => peakBytes),
+      ),
+      deaths: this.stack.deaths - deathsBefore,
+      stuckPartitions: [...emitted].filter(([partition, high]) => (committed.get(partition) ?? -1) < high).length,
+      hostile: await this.table.states(0, HOSTILE_ACCOUNT),
+    };
+    await this.stack.endWorkers(DRAIN_MS);
+    await this.table.clear();
+    return figures;
+  }
+
+  /** Inserts everything well before the instant. @returns the rows of the others, and what lets a held row go */
+  private async insert(tenant: HostileTenant, seconds: number) {
+    const sample = JSON.stringify(tenant.payloadOf(0, this.hosts)).length;
+    const insertMs = tenant.messages * Math.max(1_000 / INSERT_ROWS, (sample * 1_000) / INSERT_BYTES);
+    const instant = systemClock.now() + KNOWN_AHEAD_MS + Math.ceil(insertMs);
+    const hostile = Array.from({ length: tenant.messages }, (_, n) => ({
+      tag: '',
+      account: HOSTILE_ACCOUNT,
+      dueAt: instant,
+      payload: JSON.stringify(tenant.payloadOf(n, this.hosts)),
+    }));
+    const rows = this.others.rows(`${tenant.name} ${instant}`, instant, seconds, tenant.sharesHost === true);
+    await this.table.insert(hostile);
+    await this.table.insert(rows);
+    if (systemClock.now() > instant - KNOWN_AHEAD_MS / 2) throw new Error('the rows are not written ahead of time');
+    const release = tenant === holder ? await this.table.hold(HOSTILE_ACCOUNT) : async () => undefined;
+    return { rows, release };
+  }
+
+  private async workersOwn(): Promise<void> {
+    const limit = systemClock.monotonic() + START_MS;
+    for (;;) {
+      const pids = this.stack.workers.map(({ pid }) => pid);
+      if (pids.length === 4 && (await this.table.atWork(pids)).length === 4) return;
+      if (systemClock.monotonic() > limit) throw new Error(`the workers own no partitions after ${START_MS} ms`);
+      await systemClock.sleep(200);
+    }
+  }
+
+  private async logEnds(): Promise<Map<number, number>> {
+    const logs = await this.admin.logs('due.webhook');
+    return new Map(logs.map(({ partition, high }) => [partition, high]));
+  }
+
+  private committed(): Promise<Map<number, number>> {
+    return this.admin.committed(groupName('', 'webhook'), 'due.webhook');
+  }
+}
+
+function isBolt({ name }: Usage): boolean {
+  return name.startsWith('webhook');
+}
