@@ -24,6 +24,8 @@ const quiet: Partial<Scenario> = {
   perAccount: 8,
   maxHeld: 1_000,
   crashes: 0,
+  hostile: undefined,
+  held: false,
 };
 
 /** Workers freeze for longer than their lease while they have claimed more than they could start, and then continue. */

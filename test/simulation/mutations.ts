@@ -97,6 +97,35 @@ export const ackBeforeClaim: Sabotage = {
   }),
 };
 
+/** The bolt cannot tell accounts apart: all rows belong to one. */
+export const oneAccount: Sabotage = {
+  sendRows: (rows) => ({
+    ...rows,
+    read: async (ids) => (await rows.read(ids)).map((row) => ({ ...row, account: 'one' })),
+  }),
+};
+
+/** The tuple of a row that a transaction locks is never acked. */
+export const lockedTupleHeld: Sabotage = {
+  bolt: (bolt, database) => ({
+    open: () => bolt.open(),
+    execute: (deliveries) =>
+      bolt.execute(
+        deliveries.map((delivery) => ({
+          ...delivery,
+          ack: () => {
+            if (!database.locked.has(delivery.tuple.value.id)) delivery.ack();
+          },
+        })),
+      ),
+    hasRoom: () => bolt.hasRoom(),
+    revoked: (partitions) => bolt.revoked(partitions),
+    drain: () => bolt.drain(),
+    close: () => bolt.close(),
+    gauges: () => bolt.gauges(),
+  }),
+};
+
 /** A recovered row is not in doubt. */
 export const recoveryWithoutDoubt: Sabotage = {
   openRows: (rows, database) => ({

@@ -6,6 +6,7 @@ import { Capture } from './world/capture';
 import { Clients } from './world/clients';
 import { Faults } from './world/faults';
 import { Fleet, type Place } from './world/fleet';
+import { HELD_ACCOUNT, HOSTILE_ACCOUNT, hostileContent } from './world/hostile-tenant';
 import { type Condition, healthy, Link } from './world/link';
 import { Machine } from './world/machine';
 import { SimulatedProvider } from './world/provider';
@@ -34,6 +35,8 @@ export interface Run {
 const LEAD_MS = 2_000;
 /** Everything is at rest when nothing has happened for so long. */
 const QUIET_MS = 500;
+/** A tuple that cannot start is dropped half a minute after its wake; reconcile brings the row back later. */
+const DROPPED_AFTER_MS = 35_000;
 
 /** One run from one seed: applications, workers, the stack and the providers. */
 export class Simulation {
@@ -52,6 +55,7 @@ export class Simulation {
   private readonly plans: PlanChange[] = [];
   private readonly markedDead = new Map<string, number>();
   private readonly bugs: unknown[] = [];
+  private stuck: readonly string[] = [];
 
   /** @param changed the parts of the scenario that are not left to chance */
   constructor(
@@ -118,8 +122,12 @@ export class Simulation {
     for (let index = 0; index < scenario.spouts; index++) fleet.add(true, alone);
     if (!alone) for (let index = 0; index < scenario.bolts; index++) fleet.add(false, true);
     this.write();
+    this.writeHarm();
     this.faults.start();
+    await time.run(scenario.storm - DROPPED_AFTER_MS);
+    const emitted = this.positions((topic, partition) => this.log.high(topic, partition));
     await time.run(scenario.storm);
+    this.stuck = this.standing(emitted);
     this.faults.stop();
     const until = time.elapsed + scenario.calm;
     let quietSince = Number.POSITIVE_INFINITY;
@@ -194,6 +202,36 @@ export class Simulation {
     }
   }
 
+  /** The hostile tenant, and the message that a transaction locks as soon as it is there. */
+  private writeHarm(): void {
+    const { time, scenario, clients, database } = this;
+    const dueAt = BEGINNING + scenario.crowdAt;
+    if (scenario.held) clients.insertAs(HELD_ACCOUNT, JSON.stringify('held'), dueAt, (id) => database.locked.add(id));
+    if (scenario.hostile === undefined) return;
+    for (let n = 0; n < scenario.hostileMessages; n++) {
+      const content = hostileContent(scenario.hostile, n);
+      time.after(n, () => clients.insertAs(HOSTILE_ACCOUNT, content, dueAt));
+    }
+  }
+
+  /** Partitions of which what was emitted long ago is not committed yet. */
+  private standing(emitted: ReadonlyMap<string, number>): string[] {
+    const committed = this.positions((topic, partition, name) => this.log.committedOf(name, topic, partition));
+    return [...emitted].flatMap(([name, high]) => (Math.max(0, committed.get(name) ?? 0) < high ? [name] : []));
+  }
+
+  /** A number of each partition of the due topics, by its name. */
+  private positions(of: (topic: string, partition: number, component: string) => number): Map<string, number> {
+    const found = new Map<string, number>();
+    for (const { name } of this.providers) {
+      const topic = `due.${name}`;
+      for (let partition = 0; partition < this.log.partitions(topic); partition++) {
+        found.set(`partition ${partition} of ${topic}`, of(topic, partition, name));
+      }
+    }
+    return found;
+  }
+
   private isAtRest(): boolean {
     return (
       [...this.database.rows.values()].every(({ state }) => state !== 'scheduled' && state !== 'sending') &&
@@ -225,6 +263,10 @@ export class Simulation {
       orderedBeyond:
         scenario.faults.length + scenario.strikes.length === 0 && scenario.crashes === 0 ? LEAD_MS : undefined,
       left: this.left(),
+      fairness:
+        scenario.fairWithin === undefined
+          ? undefined
+          : { within: scenario.fairWithin, harmful: [HOSTILE_ACCOUNT, HELD_ACCOUNT], stuck: this.stuck },
     };
   }
 

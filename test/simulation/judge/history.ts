@@ -59,4 +59,15 @@ export interface Histories {
   readonly orderedBeyond: number | undefined;
   /** What is left when the faults have been over for long enough. */
   readonly left: Readonly<Record<string, number>>;
+  /** Nothing went wrong but what single accounts did. Else undefined. */
+  readonly fairness: Fairness | undefined;
+}
+
+interface Fairness {
+  /** How late messages of other accounts may be, milliseconds. */
+  readonly within: number;
+  /** The accounts that do harm. */
+  readonly harmful: readonly string[];
+  /** Partitions whose committed offset stood still for longer than a tuple may be held. */
+  readonly stuck: readonly string[];
 }

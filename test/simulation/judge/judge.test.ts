@@ -69,6 +69,7 @@ function histories(changes: Changes = {}): Histories {
     classes: { lookup: 'lookup', blind: 'blind', idempotent: 'idempotent' },
     orderedBeyond: undefined,
     left: { pending: 0 },
+    fairness: undefined,
     ...rest,
     table: { rows: [row], plans: [plan], ledger: [attempt], markedDead: new Map(), died: new Set(), ...table },
   };
@@ -142,6 +143,20 @@ const planted: readonly (readonly [what: string, invariant: Invariant, histories
   ['delivered, and never accepted', 'I6', histories({ requests: [{ ...request, accepted: false }] })],
   ['accepted, and failed', 'I6', histories({ table: { rows: [{ ...row, state: 'failed' }] } })],
   ['a request for what is not in the table', 'I6', histories({ requests: [request, { ...request, id: 9 }] })],
+  [
+    'a message that is late while another account does harm',
+    'fair',
+    histories({
+      fairness: { within: 100, harmful: ['b'], stuck: [] },
+      requests: [{ ...request, at: 1_101 }],
+      table: { ledger: [{ ...attempt, startedAt: 1_101 }] },
+    }),
+  ],
+  [
+    'a partition that stands still while a transaction holds a row',
+    'fair',
+    histories({ fairness: { within: 100, harmful: ['b'], stuck: ['partition 0'] } }),
+  ],
   ['something pending', 'I7', histories({ left: { pending: 1 } })],
   ['a row that is still being sent', 'I7', histories({ table: { rows: [{ ...row, state: 'sending' }] } })],
   ['rows that nobody asked for', 'I7', histories({ table: { rows: [row, { ...row, id: 2, state: 'failed' }] } })],

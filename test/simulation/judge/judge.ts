@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { type ClientOperation, type Histories, type PlanChange, type ReceivedRequest } from './history';
 
-export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7';
+/** `fair`: what one account does makes no message of another late. The others are those of docs/reliability.md. */
+export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'fair';
 
 export interface Violation {
   readonly invariant: Invariant;
@@ -17,7 +18,9 @@ type Judge = (of: Evidence) => Iterable<Violation>;
  */
 export function judge(histories: Histories): Violation[] {
   const evidence = new Evidence(histories);
-  return [lost, early, outdated, repeated, unordered, untrue, unfinished].flatMap((one: Judge) => [...one(evidence)]);
+  return [lost, early, outdated, repeated, unordered, untrue, unfinished, unfair].flatMap((one: Judge) => [
+    ...one(evidence),
+  ]);
 }
 
 /** The histories by message. */
@@ -204,6 +207,20 @@ function* unfinished(of: Evidence): Iterable<Violation> {
       what: `${of.rows.size} rows for ${acknowledged} acknowledged inserts and ${doubtful} unknown`,
     };
   }
+}
+
+/** What one account does neither makes another account's messages late nor keeps a group's offset from moving. */
+function* unfair(of: Evidence): Iterable<Violation> {
+  const { fairness } = of.histories;
+  if (fairness === undefined) return;
+  for (const [id, [first]] of of.requests) {
+    if (first === undefined || fairness.harmful.includes(of.rows.get(id)?.account ?? '')) continue;
+    const plan = of.plans.get(id)?.findLast(({ committedAt }) => committedAt <= first.at);
+    if (plan === undefined || plan.wakeAt === null) continue;
+    const late = first.at - Math.max(plan.wakeAt, plan.committedAt);
+    if (late > fairness.within) yield { invariant: 'fair', id, what: `${Math.round(late)} ms late` };
+  }
+  for (const name of fairness.stuck) yield { invariant: 'fair', id: 0, what: `${name} stands still` };
 }
 
 function byId<T extends { readonly id: number }>(all: readonly T[]): Map<number, T[]> {

@@ -30,9 +30,13 @@ export class Clients {
 
   /** @param then gets the id when the answer comes */
   insert(dueAt: number, then: (id: number) => void = () => {}): void {
-    const { database, random, channels, accounts } = this.options;
-    const content = this.content();
-    const account = `account-${random.integer(1, accounts)}`;
+    const { random, accounts } = this.options;
+    this.insertAs(`account-${random.integer(1, accounts)}`, this.content(), dueAt, then);
+  }
+
+  /** @param content different from every other */
+  insertAs(account: string, content: string, dueAt: number, then: (id: number) => void = () => {}): void {
+    const { database, random, channels } = this.options;
     const channel = random.pick(channels);
     const effect = (): Answer => {
       const { id } = database.insert({ account, channel, payload: content, dueAt });

@@ -6,6 +6,9 @@ import type { Link } from './link';
 import type { Machine } from './machine';
 import type { Sabotage } from './sabotage';
 
+/** A statement waits so long for a row that another transaction has locked; then it leaves the row out. */
+const LOCK_WAIT_MS = 1_000;
+
 /** The database as one machine has it: the same ports, with the way there and back in between. */
 export class DatabaseLink {
   /** Slow ways of this machine, as factors. */
@@ -25,7 +28,11 @@ export class DatabaseLink {
     const rows = sabotage.sendRows?.(database.sendRows(), database) ?? database.sendRows();
     return {
       read: (ids) => this.call(() => rows.read(ids)),
-      claim: (session, batch, ahead) => this.call(() => rows.claim(session, batch, ahead)),
+      claim: (session, batch, ahead) =>
+        this.call(async () => {
+          if (batch.some(({ id }) => database.locked.has(id))) await this.link.wait(LOCK_WAIT_MS);
+          return rows.claim(session, batch, ahead);
+        }),
       writeBack: (session, results) => this.call(() => rows.writeBack(session, results)),
     };
   }

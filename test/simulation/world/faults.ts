@@ -120,8 +120,13 @@ const faults = {
     };
   },
   lock: ({ database, random }: FaultParts) => {
-    for (const id of database.rows.keys()) if (random.chance(0.3)) database.locked.add(id);
-    return { end: () => database.locked.clear() };
+    const ids = [...database.rows.keys()].filter((id) => !database.locked.has(id) && random.chance(0.3));
+    for (const id of ids) database.locked.add(id);
+    return {
+      end: () => {
+        for (const id of ids) database.locked.delete(id);
+      },
+    };
   },
 } satisfies Record<FaultKind, (parts: FaultParts) => Ending | undefined | void>;
 
@@ -139,7 +144,9 @@ export class Faults {
 
   start(): void {
     const { time, scenario, providers, random } = this.parts;
-    for (const { manners } of providers) Object.assign(manners, scenario.manners);
+    for (const { manners } of providers) {
+      Object.assign(manners, scenario.manners, { hostility: scenario.hostile !== undefined });
+    }
     if (scenario.faults.length > 0) this.next();
     for (const { kind, at, lasts } of scenario.strikes) {
       time.after(scenario.crowdAt + at, () => this.strike(kind, lasts && random.between(...lasts)));

@@ -39,6 +39,11 @@ const LATEST = 8_000;
 export class Link {
   constructor(private readonly options: LinkOptions) {}
 
+  /** Lets time pass at the part itself. */
+  wait(milliseconds: number): Promise<void> {
+    return this.options.time.sleep(milliseconds);
+  }
+
   /**
    * @param slow how much longer than usual each way takes
    * @param isCut the machine is cut off

@@ -2,6 +2,7 @@ import type { AttemptContext, Channel } from '../../../bolts/channel';
 import type { ChannelClass, Outcome } from '../../../topology/message';
 import type { Random } from '../../support/random';
 import type { ReceivedRequest } from '../judge/history';
+import { hostileOf, originOf } from './hostile-tenant';
 import type { Machine } from './machine';
 import type { SimulatedTime } from './time';
 
@@ -21,6 +22,8 @@ export interface Manners {
   errs: number;
   /** No answer comes; it is taken late, or never. */
   hangs: number;
+  /** Messages of a hostile tenant get no answer, and their names none of the resolver. */
+  hostility: boolean;
   /** One way, at most, and until a connection is there at most. Milliseconds. */
   slowest: number;
   connecting: number;
@@ -28,10 +31,11 @@ export interface Manners {
 
 export function polite(): Manners {
   const none = { refuses: 0, drops: 0, vanishes: 0, busy: 0, rejects: 0, errs: 0, hangs: 0 };
-  return { ...none, slowest: 40, connecting: 0 };
+  return { ...none, hostility: false, slowest: 40, connecting: 0 };
 }
 
 export interface SimulatedPayload {
+  readonly account: string;
   readonly content: string;
 }
 
@@ -60,8 +64,8 @@ export class SimulatedProvider {
       class: this.channelClass,
       acceptedWithin: ACCEPTED_WITHIN,
       warm: async () => {},
-      prepare: (_account, content) => ({ content }),
-      originOf: () => 'https://provider',
+      prepare: (account, content) => ({ account, content }),
+      originOf: ({ account, content }) => originOf(account, content),
       send: (prepared, attempt) => this.send(machine, worker, prepared, attempt),
       lookup: (_prepared, { idempotencyKey }) => this.lookup(machine, idempotencyKey),
       close: async () => {},
@@ -75,12 +79,18 @@ export class SimulatedProvider {
     attempt: AttemptContext,
   ): Promise<Outcome | 'not_started'> {
     const { random, manners } = this;
+    const hostile = manners.hostility ? hostileOf(content) : undefined;
+    if (hostile?.kind === 'unresolvable') {
+      await machine.sleep(TIMEOUT);
+      return { kind: 'postponed', reason: 'the name was not resolved in time' };
+    }
     if (manners.connecting > 0) await machine.sleep(random.skewed(0, manners.connecting));
     if (random.chance(manners.refuses)) return { kind: 'retry', reason: 'no connection' };
     if (!attempt.mayStart()) return 'not_started';
     const { id, account, idempotencyKey: key } = attempt;
     const request = { id, account, key, content, worker, at: this.time.now, accepted: false };
     this.requests.push(request);
+    if (hostile !== undefined) return unanswered(machine);
     return this.exchange(machine, request);
   }
 
@@ -151,4 +161,10 @@ export class SimulatedProvider {
       });
     });
   }
+}
+
+/** The request hangs, and is never taken. */
+async function unanswered(machine: Machine): Promise<Outcome> {
+  await machine.sleep(TIMEOUT);
+  return { kind: 'unknown', reason: 'no answer in time' };
 }

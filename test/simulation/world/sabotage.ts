@@ -22,7 +22,7 @@ export interface Sabotage {
   readonly lease?: (lease: Lease) => Lease;
   readonly databaseClock?: (clock: DatabaseClock) => DatabaseClock;
   readonly channel?: (channel: Channel) => Channel;
-  readonly bolt?: (bolt: Bolt<Due>) => Bolt<Due>;
+  readonly bolt?: (bolt: Bolt<Due>, database: MemoryDatabase) => Bolt<Due>;
   /** Milliseconds, instead of the channel's. */
   readonly recoverDelay?: number;
 }

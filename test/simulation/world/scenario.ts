@@ -1,5 +1,6 @@
 import type { ChannelClass } from '../../../topology/message';
 import type { Random } from '../../support/random';
+import { type HostileKind, hostileKinds } from './hostile-tenant';
 import type { Manners } from './provider';
 
 /** Everything that may go wrong in a run; `faults.ts` says how. What is named twice happens twice as often. */
@@ -74,6 +75,13 @@ export interface Scenario {
   readonly strikes: readonly Strike[];
   /** The chance that a worker dies at a call to the database or the log, or at its answer. */
   readonly crashes: number;
+  /** What one account does all through the storm to the harm of others, if anything. Its messages wake with the crowd. */
+  readonly hostile: HostileKind | undefined;
+  readonly hostileMessages: number;
+  /** A transaction locks one message that wakes with the crowd, all through the storm. */
+  readonly held: boolean;
+  /** Nothing else is wrong, so that no message of another account may be later than this. */
+  readonly fairWithin: number | undefined;
 }
 
 /** A scenario by chance, so that every run is different. */
@@ -107,5 +115,9 @@ export function scenarioOf(random: Random): Scenario {
     crowdAt: Math.floor(random.between(0.3, 0.9) * storm),
     strikes: [],
     crashes: isCalm ? 0 : random.pick([0, 0, 0.002]),
+    hostile: random.chance(0.1) ? random.pick(hostileKinds) : undefined,
+    hostileMessages: random.integer(20, 60),
+    held: random.chance(0.1),
+    fairWithin: undefined,
   };
 }

@@ -178,7 +178,7 @@ export class SimulatedWorker {
       random: random.next,
       onError: (_, error) => this.failed(error),
     });
-    const bolt = sabotage.bolt?.(real) ?? real;
+    const bolt = sabotage.bolt?.(real, this.options.database) ?? real;
     return new BoltTask({
       part: { name: provider.name, reads: due(provider.name) },
       bolt,

@@ -1,0 +1,54 @@
+import * as mutations from './mutations';
+import { explain, judged } from './report';
+import type { Sabotage } from './world/sabotage';
+import type { Scenario } from './world/scenario';
+
+/** A world in which nothing is wrong but what one account does. */
+const ordinary: Partial<Scenario> = {
+  channels: ['idempotent'],
+  spouts: 2,
+  bolts: 2,
+  partitions: 3,
+  accounts: 8,
+  messages: 60,
+  storm: 15_000,
+  faults: [],
+  edits: 0,
+  cancels: 0,
+  overwrites: 0,
+  crowded: 0.3,
+  crowdAt: 4_000,
+  claimAheadMaxMs: 2_000,
+  concurrency: 16,
+  perAccount: 8,
+  maxHeld: 1_000,
+  crashes: 0,
+  hostile: undefined,
+  hostileMessages: 100,
+  held: false,
+  // A statement waits for a locked row for a second, and with it the rows that it was to claim as well.
+  fairWithin: 1_500,
+};
+
+/** Longer than a tuple may be held. */
+const heldLong: Partial<Scenario> = { ...ordinary, held: true, storm: 50_000 };
+const SEEDS = 12;
+
+/** @returns the first run in which another account was harmed, or nothing */
+async function firstHarm(aim: Partial<Scenario>, sabotage: Sabotage = {}): Promise<string> {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const run = await judged(seed, aim, sabotage);
+    if (run.violations.length > 0) return explain(run);
+  }
+  return '';
+}
+
+describe('the judge finds that other accounts are harmed', () => {
+  test('when the bolt cannot tell accounts apart', async () => {
+    expect(await firstHarm({ ...ordinary, hostile: 'manyOrigins' }, mutations.oneAccount)).toMatch(/fair message/);
+  });
+
+  test('when the tuple of a locked row is never acked', async () => {
+    expect(await firstHarm(heldLong, mutations.lockedTupleHeld)).toMatch(/fair message 0: partition \d of/);
+  });
+});
