@@ -15,6 +15,8 @@ export interface SendRow {
   readonly attempts: number;
   /** When the first request of this plan began whose outcome was written; null when there was none. */
   readonly firstAttemptAt: number | null;
+  /** Rises with an edit or redrive of a row that is not in doubt. The idempotency key is made of it. */
+  readonly planNumber: number;
   readonly inDoubt: boolean;
   /** A person decided that it is sent again although it is in doubt. It holds until an attempt was made. */
   readonly decided: boolean;

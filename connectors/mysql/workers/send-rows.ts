@@ -16,6 +16,8 @@ type ReadColumns = readonly [
   version: number,
   state: MessageState,
   attempts: number,
+  firstAttemptAt: number | null,
+  planNumber: number,
   inDoubt: number,
   updatedAt: string,
   claim: Buffer,
@@ -35,7 +37,8 @@ export class MySqlSendRows implements SendRows {
   async read(ids: readonly number[]): Promise<SendRow[]> {
     if (ids.length === 0) return [];
     const rows = await this.pool.rows<ReadColumns>(
-      'SELECT id, account, channel, payload, wake_at, version, state, attempts, in_doubt, updated_at, claim ' +
+      'SELECT id, account, channel, payload, wake_at, version, state, attempts, first_attempt_at, ' +
+        'plan_number, in_doubt, updated_at, claim ' +
         `FROM scheduled_messages WHERE id IN ${list(ids, integer)}`,
     );
     return rows.map((row) => ({
@@ -47,11 +50,12 @@ export class MySqlSendRows implements SendRows {
       version: row[5],
       state: row[6],
       attempts: row[7],
-      firstAttemptAt: null,
-      inDoubt: row[8] !== 0,
-      decided: row[8] === DECIDED,
-      updatedAt: row[9],
-      session: row[6] === 'sending' ? row[10].toString('hex') : null,
+      firstAttemptAt: row[8],
+      planNumber: row[9],
+      inDoubt: row[10] !== 0,
+      decided: row[10] === DECIDED,
+      updatedAt: row[11],
+      session: row[6] === 'sending' ? row[12].toString('hex') : null,
     }));
   }
 

@@ -109,9 +109,9 @@ async function write(sql: Sql, session: string, batch: readonly Prepared[]): Pro
   if (others.length > 0) {
     await sql.run(
       `UPDATE (VALUES ${others.map(({ values }) => values).join(',')}) ` +
-        'v(id, version, state, in_doubt, error, delay, given_back, without_request) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
+        'v(id, version, state, in_doubt, error, delay, given_back, without_request, began) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
         'SET m.state=v.state, m.in_doubt=IF(v.without_request, m.in_doubt, v.in_doubt), m.last_error=v.error, ' +
-        'm.attempts=m.attempts - v.given_back, ' +
+        'm.attempts=m.attempts - v.given_back, m.first_attempt_at=COALESCE(m.first_attempt_at, v.began), ' +
         `m.retry_at=IF(v.delay IS NULL, m.retry_at, ${NOW_MS} + v.delay), m.version=m.version + (v.delay IS NOT NULL) ` +
         `WHERE ${owned}`,
     );
@@ -136,20 +136,27 @@ function prepare(owner: string, result: AttemptResult): Prepared {
   const plan = `${integer(id)},${integer(version)}`;
   const error = outcome.kind === 'delivered' ? null : cut(outcome.reason, MAX_ERROR_CHARACTERS);
   const receipt = outcome.kind === 'delivered' && outcome.receipt !== undefined ? outcome.receipt : null;
+  const began = result.startedAt === null ? 'NULL' : instant(result.startedAt);
   const entry =
     `(${plan},${owner},${instant(result.wakeAt)},${hex(result.contentHash)},` +
-    `${result.startedAt === null ? 'NULL' : instant(result.startedAt)},${instant(result.finishedAt)},'${outcome.kind}',` +
+    `${began},${instant(result.finishedAt)},'${outcome.kind}',` +
     `${outcome.status === undefined ? 'NULL' : integer(Math.min(outcome.status, 65_535))},${text(error)},${text(receiptOf(receipt))},` +
     `'${settlement.state}')`;
-  return { id, entry, values: `ROW(${plan},${valuesOf(settlement)})`, delivered: settlement.state === 'delivered' };
+  return {
+    id,
+    entry,
+    values: `ROW(${plan},${valuesOf(settlement, began)})`,
+    delivered: settlement.state === 'delivered',
+  };
 }
 
-function valuesOf(settlement: Settlement): string {
+/** @param began when the request began, as SQL */
+function valuesOf(settlement: Settlement, began: string): string {
   if (settlement.state === 'delivered') return deliveredValues(settlement);
   const delay = settlement.state === 'scheduled' ? integer(Math.max(0, Math.round(settlement.delayMs))) : 'NULL';
   const without = settlement.state === 'scheduled' ? settlement.without : undefined;
   const flags = `${without === 'given_back' ? 1 : 0},${without === undefined ? 0 : 1}`;
-  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, MAX_ERROR_CHARACTERS))},${delay},${flags}`;
+  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, MAX_ERROR_CHARACTERS))},${delay},${flags},${began}`;
 }
 
 function deliveredValues(settlement: Delivered): string {

@@ -17,6 +17,7 @@ function rowFor(slots: SendSlots<HeldRow>, id: number, account: string, host: st
     state: 'scheduled',
     attempts: 0,
     firstAttemptAt: null,
+    planNumber: 1,
     inDoubt: false,
     decided: false,
     updatedAt: '',

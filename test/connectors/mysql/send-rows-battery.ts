@@ -23,6 +23,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
           state: 'scheduled',
           attempts: 0,
           firstAttemptAt: null,
+          planNumber: 1,
           inDoubt: false,
           decided: false,
           updatedAt: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$/),
@@ -130,6 +131,49 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       expect(await scene.world.ledger(b.id)).toEqual([
         { version: 1, session: scene.first, outcome: 'rejected', error: 'no' },
       ]);
+    });
+
+    test('the first attempt of a plan that reached the network is remembered, and forgotten with an edit', async () => {
+      let row = await scene.claimed();
+      const write = async (startedAt: number | null) => {
+        const settlement = { ...retry(0), inDoubt: false } as const;
+        await scene.world.sendRows.writeBack(scene.first, [
+          { ...result(row, { kind: 'retry', reason: 'busy' }, settlement), startedAt },
+        ]);
+        row = await scene.read(row.id);
+        expect(await scene.world.sendRows.claim(scene.first, [row], 1_000)).toBe(1);
+        return row.firstAttemptAt;
+      };
+      expect(await write(null)).toBeNull();
+      expect(await write(1_000)).toBe(1_000);
+      expect(await write(2_000)).toBe(1_000);
+      await scene.world.sendRows.writeBack(scene.first, [
+        result(await scene.read(row.id), { kind: 'retry', reason: 'busy' }, retry(0)),
+      ]);
+      await scene.world.edit(row.id, { payload: { url: 'http://127.0.0.1/2', body: 2 } });
+      expect(await scene.read(row.id)).toMatchObject({ firstAttemptAt: null, planNumber: 2, attempts: 0 });
+    });
+
+    test('a row that is postponed keeps its doubt and counts the attempt', async () => {
+      const row = await scene.recovered(await scene.claimed());
+      expect(await scene.world.sendRows.claim(scene.second, [row], 0)).toBe(1);
+      const claimed = await scene.read(row.id);
+      const settlement = {
+        state: 'scheduled',
+        inDoubt: false,
+        error: 'no key',
+        delayMs: 0,
+        without: 'postponed',
+      } as const;
+      await scene.world.sendRows.writeBack(scene.second, [
+        { ...result(claimed, { kind: 'postponed', reason: 'no key' }, settlement), startedAt: null },
+      ]);
+      expect(await scene.read(row.id)).toMatchObject({
+        state: 'scheduled',
+        inDoubt: true,
+        attempts: 2,
+        firstAttemptAt: null,
+      });
     });
 
     test('a claim that is given back does not count as an attempt', async () => {

@@ -15,6 +15,7 @@ const row: MemoryRow = {
   version: 1,
   attempts: 1,
   firstAttemptAt: null,
+  planNumber: 1,
   inDoubt: false,
   decided: false,
   claim: null,

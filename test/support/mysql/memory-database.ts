@@ -215,7 +215,7 @@ function isWritable({ version, contentHash }: AttemptResult): boolean {
 }
 
 function asSendRow(row: MemoryRow): SendRow {
-  const { id, account, channel, payload, version, state, attempts, firstAttemptAt } = row;
+  const { id, account, channel, payload, version, state, attempts, firstAttemptAt, planNumber } = row;
   const { inDoubt, decided, updatedAt, claim: session } = row;
   const wakeAt = wakeOf(row);
   return {
@@ -228,6 +228,7 @@ function asSendRow(row: MemoryRow): SendRow {
     state,
     attempts,
     firstAttemptAt,
+    planNumber,
     inDoubt,
     decided,
     updatedAt,

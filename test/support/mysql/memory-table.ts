@@ -17,6 +17,7 @@ export interface MemoryRow {
   version: number;
   attempts: number;
   firstAttemptAt: number | null;
+  planNumber: number;
   inDoubt: boolean;
   decided: boolean;
   claim: string | null;
@@ -70,6 +71,7 @@ export class MemoryTable {
       version: 1,
       attempts: 0,
       firstAttemptAt: null,
+      planNumber: 1,
       inDoubt: false,
       decided: false,
       claim: null,
@@ -97,6 +99,7 @@ export class MemoryTable {
       version: row.version + 1,
       attempts: 0,
       firstAttemptAt: null,
+      planNumber: row.planNumber + 1,
     });
     return { result: 'edited', version: row.version };
   }
