@@ -18,6 +18,27 @@ export interface ShardCursor {
   readonly afterId: number;
 }
 
+/** A session's lease, as its row in `workers` has it. */
+export interface SessionLease {
+  readonly session: string;
+  /** Epoch milliseconds. Every renewal changes it. */
+  readonly leaseUntil: number;
+}
+
+/** A row that a dead session was sending. */
+export interface LostRow {
+  readonly id: number;
+  readonly version: number;
+  readonly session: string;
+}
+
+export interface Recovery {
+  /** How many rows were put back. */
+  readonly recovered: number;
+  /** Rows that the database refuses to write, and why. The other rows are put back all the same. */
+  readonly refused: readonly { readonly id: number; readonly reason: string }[];
+}
+
 /** The spout's view of the table. Every call throws Unavailable when the database does not answer. */
 export interface OpenRows {
   /**
@@ -27,18 +48,20 @@ export interface OpenRows {
   page(channel: string, cursors: readonly ShardCursor[], below: number, limit: number): Promise<OpenRow[]>;
 
   /**
-   * Of the sessions given, those that are dead. With `bury`, sessions whose lease has run out by the database's clock are
-   * first marked dead, for ever. A session that the registry does not know is dead.
+   * The leases of those of the sessions that are alive. A session that is not in the answer is dead: it was marked so, or
+   * the registry does not know it.
    */
-  deadOf(sessions: readonly string[], bury: boolean): Promise<string[]>;
+  leasesOf(sessions: readonly string[]): Promise<SessionLease[]>;
+
+  /**
+   * Marks the sessions dead, for ever, whose lease is still the one given and has run out by the database's clock.
+   * @returns the sessions given that are dead now
+   */
+  markDead(leases: readonly SessionLease[]): Promise<string[]>;
 
   /**
    * Puts rows of dead sessions back to `scheduled`, in doubt, version + 1; they wake `delayMs` from now at the earliest.
    * Rows that are not `sending` by exactly that session in that version stay as they are.
-   * @returns how many rows were recovered
    */
-  recover(
-    rows: readonly { readonly id: number; readonly version: number; readonly session: string }[],
-    delayMs: number,
-  ): Promise<number>;
+  recover(rows: readonly LostRow[], delayMs: number): Promise<Recovery>;
 }

@@ -161,8 +161,9 @@ function openRowsThatFail(rows: OpenRows, reach: Reach): OpenRows {
       if (page.length > 0) reach('loaded');
       return page;
     },
-    deadOf: (sessions, bury) => rows.deadOf(sessions, bury),
-    recover: (lost, delay) => rows.recover(lost, delay),
+    leasesOf: (sessions) => rows.leasesOf(sessions),
+    markDead: (leases) => rows.markDead(leases),
+    recover: (lost, delayMs) => rows.recover(lost, delayMs),
   };
 }
 

@@ -38,12 +38,14 @@ export function observedOpenRows(rows: OpenRows, observer: Observer): OpenRows {
   const { metrics, log } = observer;
   return {
     page: (channel, cursors, below, limit) => timed('page', observer, () => rows.page(channel, cursors, below, limit)),
-    deadOf: (sessions, bury) => timed('dead_of', observer, () => rows.deadOf(sessions, bury)),
-    async recover(lost, delay) {
-      const recovered = await timed('recover', observer, () => rows.recover(lost, delay));
+    leasesOf: (sessions) => timed('leases_of', observer, () => rows.leasesOf(sessions)),
+    markDead: (leases) => timed('mark_dead', observer, () => rows.markDead(leases)),
+    async recover(lost, delayMs) {
+      const recovery = await timed('recover', observer, () => rows.recover(lost, delayMs));
+      const { recovered } = recovery;
       metrics.recovered.inc(recovered);
       if (recovered > 0) log.warn({ component: SPOUT, recovered }, 'messages of dead workers are scheduled again');
-      return recovered;
+      return recovery;
     },
   };
 }

@@ -1,13 +1,14 @@
 import type { Clock, DatabaseClock } from '../../topology/core/clock';
 import { Unavailable } from '../../topology/core/errors';
-import { LEASE_MS } from '../../topology/core/lease';
 import type { ChannelMemory } from '../channel-memory';
 import { shards } from '../memory/frontier';
 import { beginning } from '../memory/position';
 import type { OpenRow, ShardCursor } from '../open-rows';
 import { Repeating } from '../repeating';
 import type { DatabaseContact } from './database-contact';
+import { LeaseWatch } from './lease-watch';
 import { readPage } from './read-page';
+import { RefusedRows } from './refused-rows';
 
 /** Reconcile looks at rows that are so much overdue. Until then an event or the emission may still be handling them. */
 const MIN_OVERDUE_MS = 500;
@@ -42,8 +43,12 @@ interface Sweep {
 export class Reconcile {
   private readonly repeating: Repeating;
   private readonly sweeps: readonly Sweep[];
+  private readonly leases: LeaseWatch;
+  private readonly refused: RefusedRows;
 
   constructor(private readonly parts: ReconcileParts) {
+    this.leases = new LeaseWatch(parts.rows, parts.clock);
+    this.refused = new RefusedRows(parts.clock);
     this.repeating = new Repeating(parts.clock, () => this.round(), parts.onError);
     const finishedAt = parts.clock.monotonic();
     this.sweeps = parts.channels.map((channel) => ({ channel, cursors: new Map(), finishedAt }));
@@ -68,6 +73,7 @@ export class Reconcile {
     if (!Number.isFinite(this.parts.databaseClock.earliest())) return CLOCK_UNKNOWN_RETRY_MS;
     const began = clock.monotonic();
     const spentMs = () => clock.monotonic() - began;
+    await this.leases.look();
     for (const sweep of this.sweeps) {
       startOver(sweep);
       // First the acks, then the rows: in the other order the spout would emit a row again that was acked in between.
@@ -85,7 +91,9 @@ export class Reconcile {
       unfinished = unfinished.filter(({ cursors }) => cursors.size > 0);
       if (spentMs() >= intervalMs * MAX_PART_OF_TIME) break;
     }
-    return Math.min(Math.max(intervalMs, spentMs() / MAX_PART_OF_TIME), intervalMs * MAX_INTERVAL_STRETCH);
+    // A round comes sooner when a lease ends sooner, so that a dead session's rows wait for one interval and not for two.
+    const nextMs = Math.min(intervalMs, this.leases.nextEndMs ?? intervalMs);
+    return Math.min(Math.max(nextMs, spentMs() / MAX_PART_OF_TIME), intervalMs * MAX_INTERVAL_STRETCH);
   }
 
   /** Without acks everything pending stays pending, but the rows are worth reading all the same. */
@@ -120,13 +128,18 @@ export class Reconcile {
   }
 
   private async recover(channel: ChannelMemory, rows: readonly OpenRow[]): Promise<void> {
-    const sending = rows.flatMap(({ id, version, session }) => (session === null ? [] : [{ id, version, session }]));
+    const sending = rows.flatMap(({ id, version, session }) =>
+      session === null || this.refused.waits(id) ? [] : [{ id, version, session }],
+    );
     if (sending.length === 0) return;
-    const sessions = [...new Set(sending.map(({ session }) => session))];
-    // A worker that lost the database together with the spout has one lease to renew its own.
-    const dead = new Set(await this.parts.rows.deadOf(sessions, this.parts.rows.steadyForMs() >= LEASE_MS));
-    const left = sending.filter(({ session }) => dead.has(session));
-    if (left.length > 0) await this.parts.rows.recover(left, channel.recoverDelayMs);
+    const dead = await this.leases.deadOf([...new Set(sending.map(({ session }) => session))]);
+    const lost = sending.filter(({ session }) => dead.has(session));
+    if (lost.length === 0) return;
+    const { refused } = await this.parts.rows.recover(lost, channel.recoverDelayMs);
+    for (const { id, reason } of refused) {
+      this.refused.add(id);
+      this.parts.onError(new Unavailable(`message ${id} of a dead worker cannot be scheduled again: ${reason}`));
+    }
   }
 }
 

@@ -225,8 +225,10 @@ describe('SendBolt', () => {
       world.leaseHolds = false;
       const openRows = world.database.openRows();
       await world.database.registry().leave(world.session);
-      expect(await openRows.deadOf([world.session], true)).toEqual([world.session]);
-      expect(await openRows.recover([{ id: row.id, version: 1, session: world.session }], 0)).toBe(1);
+      expect(await openRows.leasesOf([world.session])).toEqual([]);
+      expect(await openRows.recover([{ id: row.id, version: 1, session: world.session }], 0)).toMatchObject({
+        recovered: 1,
+      });
       await world.advance(2_000);
       expect(world.channel.journal).toEqual([]);
       const drained = world.bolt.drain();

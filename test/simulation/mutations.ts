@@ -132,12 +132,12 @@ export const recoveryWithoutDoubt: Sabotage = {
     ...rows,
     recover: async (dead, delay) => {
       const doubts = new Map(dead.map(({ id }) => [id, database.rows.get(id)?.inDoubt ?? false]));
-      const count = await rows.recover(dead, delay);
+      const recovery = await rows.recover(dead, delay);
       for (const [id, inDoubt] of doubts) {
         const row = database.rows.get(id);
         if (row?.state === 'scheduled') row.inDoubt = inDoubt;
       }
-      return count;
+      return recovery;
     },
   }),
 };
@@ -146,8 +146,8 @@ export const recoveryWithoutDoubt: Sabotage = {
 export const deadForAWhile: Sabotage = {
   openRows: (rows, database) => ({
     ...rows,
-    deadOf: async (sessions, bury) => {
-      const dead = await rows.deadOf(sessions, bury);
+    markDead: async (leases) => {
+      const dead = await rows.markDead(leases);
       for (const session of dead) {
         const worker = database.workers.get(session);
         if (worker !== undefined) worker.dead = false;

@@ -76,7 +76,7 @@ export class Simulation {
       this.plans.push({ id, version, wakeAt: deleted ? null : wakeAt, committedAt: time.now });
     });
     database.after = (operation) => {
-      if (operation !== 'deadOf') return;
+      if (operation !== 'markDead') return;
       for (const [session, { dead }] of database.workers)
         if (dead && !this.markedDead.has(session)) this.markedDead.set(session, time.now);
     };

@@ -65,6 +65,11 @@ export class ManualClock implements Clock {
     this.suspended += milliseconds;
   }
 
+  /** Moves time on as for a process that stood still: what comes due runs late, when the clock is advanced next. */
+  jump(milliseconds: number): void {
+    this.elapsed += milliseconds;
+  }
+
   private next(until: number): Waiting | undefined {
     let first: Waiting | undefined;
     for (const one of this.waiting) {

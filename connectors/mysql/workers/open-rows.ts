@@ -1,4 +1,7 @@
-import type { OpenRow, OpenRows, ShardCursor } from '../../../spouts/open-rows';
+import type { LostRow, OpenRow, OpenRows, Recovery, SessionLease, ShardCursor } from '../../../spouts/open-rows';
+import { reasonOf } from '../../../topology/core/errors';
+import { batchesOf } from '../sql/batches';
+import { errnoOf } from '../sql/failures';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
@@ -13,9 +16,8 @@ type PageColumns = readonly [
   claim: Buffer,
 ];
 
-type Recovered = { readonly id: number; readonly version: number; readonly session: string };
-
-const MAX_ROWS_PER_RECOVERY = 1_000;
+/** Bytes of payload: the binary log has each row twice, and a replication group refuses transactions above 150 MB. */
+const recoveryBound = { maxItems: 1_000, maxBytes: 32 * 1024 * 1024 };
 
 /** The spout's view of the table. */
 export class MySqlOpenRows implements OpenRows {
@@ -36,28 +38,64 @@ export class MySqlOpenRows implements OpenRows {
     }));
   }
 
-  async deadOf(sessions: readonly string[], bury: boolean): Promise<string[]> {
+  async leasesOf(sessions: readonly string[]): Promise<SessionLease[]> {
     if (sessions.length === 0) return [];
     const these = list(sessions.toSorted(), hex);
-    if (bury) {
-      await this.pool.run(`UPDATE workers SET dead=1 WHERE session IN ${these} AND dead=0 AND lease_until < ${NOW_MS}`);
-    }
-    const alive = await this.pool.rows<[Buffer]>(`SELECT session FROM workers WHERE session IN ${these} AND dead=0`);
-    const names = new Set(alive.map(([session]) => session.toString('hex')));
-    return sessions.filter((session) => !names.has(session));
+    const alive = await this.pool.rows<[session: Buffer, leaseUntil: number]>(
+      `SELECT session, lease_until FROM workers WHERE session IN ${these} AND dead=0`,
+    );
+    return alive.map(([session, leaseUntil]) => ({ session: session.toString('hex'), leaseUntil }));
   }
 
-  async recover(rows: readonly Recovered[], delayMs: number): Promise<number> {
+  async markDead(leases: readonly SessionLease[]): Promise<string[]> {
+    if (leases.length === 0) return [];
+    const sorted = leases.toSorted((a, b) => (a.session < b.session ? -1 : 1));
+    const these = list(sorted, ({ session, leaseUntil }) => `(${hex(session)},${integer(leaseUntil)})`);
+    await this.pool.run(
+      `UPDATE workers SET dead=1 WHERE (session, lease_until) IN ${these} AND dead=0 AND lease_until < ${NOW_MS}`,
+    );
+    const alive = new Set((await this.leasesOf(leases.map(({ session }) => session))).map(({ session }) => session));
+    return leases.map(({ session }) => session).filter((session) => !alive.has(session));
+  }
+
+  async recover(rows: readonly LostRow[], delayMs: number): Promise<Recovery> {
+    if (rows.length === 0) return { recovered: 0, refused: [] };
     const sorted = rows.toSorted((a, b) => a.id - b.id);
+    const bytes = new Map(
+      await this.pool.rows<[id: number, bytes: number]>(
+        'SELECT id, JSON_STORAGE_SIZE(payload) FROM scheduled_messages FORCE INDEX (PRIMARY) ' +
+          `WHERE id IN ${list(sorted, ({ id }) => integer(id))}`,
+      ),
+    );
     let recovered = 0;
-    for (let from = 0; from < sorted.length; from += MAX_ROWS_PER_RECOVERY) {
-      recovered += await this.recoverBatch(sorted.slice(from, from + MAX_ROWS_PER_RECOVERY), delayMs);
+    const refused: Recovery['refused'][number][] = [];
+    for (const batch of batchesOf(sorted, ({ id }) => bytes.get(id) ?? 0, recoveryBound)) {
+      const part = await this.recoverBatch(batch, delayMs);
+      recovered += part.recovered;
+      refused.push(...part.refused);
     }
-    return recovered;
+    return { recovered, refused };
+  }
+
+  /** A row that the database refuses, such as one whose version cannot rise, is found by halving the batch. */
+  private async recoverBatch(rows: readonly LostRow[], delayMs: number): Promise<Recovery> {
+    try {
+      return { recovered: await this.putBack(rows, delayMs), refused: [] };
+    } catch (error) {
+      if (errnoOf(error) === undefined) throw error;
+      const [first] = rows;
+      if (first !== undefined && rows.length === 1) {
+        return { recovered: 0, refused: [{ id: first.id, reason: reasonOf(error) }] };
+      }
+      const middle = rows.length >> 1;
+      const one = await this.recoverBatch(rows.slice(0, middle), delayMs);
+      const other = await this.recoverBatch(rows.slice(middle), delayMs);
+      return { recovered: one.recovered + other.recovered, refused: [...one.refused, ...other.refused] };
+    }
   }
 
   /** Rows that another transaction holds are left for the next time. */
-  private recoverBatch(rows: readonly Recovered[], delayMs: number): Promise<number> {
+  private putBack(rows: readonly LostRow[], delayMs: number): Promise<number> {
     return this.pool.transaction(async (sql) => {
       const locked = await freeAmong(
         sql,

@@ -52,19 +52,31 @@ export function openRowsBattery(open: () => Promise<PortsWorld>): void {
   });
 
   describe('death', () => {
-    test('a session is dead when it is unknown, or when its lease has run out and somebody buries it, for ever', async () => {
+    test('a session is dead when it is unknown, or when it is marked dead after its lease ran out, for ever', async () => {
       const [alive, expired, unknown] = [newSession(), newSession(), newSession()];
       await scene.world.registry.register(worker(alive), LEASE);
       await scene.world.registry.register(worker(expired), -1);
-      const all = [alive, expired, unknown];
-      expect(await scene.world.openRows.deadOf(all, false)).toEqual([unknown]);
-      expect(await scene.world.openRows.deadOf(all, true)).toEqual([expired, unknown]);
-      expect(await scene.world.registry.renew(expired, LEASE, report)).toBe(false);
-      expect(await scene.world.registry.renew(unknown, LEASE, report)).toBe(false);
-      expect(await scene.world.registry.renew(alive, LEASE, report)).toBe(true);
-      await scene.world.registry.register(worker(expired), LEASE);
-      expect(await scene.world.openRows.deadOf(all, false)).toEqual([expired, unknown]);
-      expect(await scene.world.openRows.deadOf([], true)).toEqual([]);
+      const { openRows, registry } = scene.world;
+      const leases = await openRows.leasesOf([alive, expired, unknown]);
+      expect(leases.map(({ session }) => session).toSorted()).toEqual([alive, expired].toSorted());
+      const lost = { session: unknown, leaseUntil: 0 };
+      expect((await openRows.markDead([...leases, lost])).toSorted()).toEqual([expired, unknown].toSorted());
+      expect(await registry.renew(expired, LEASE, report)).toBe(false);
+      expect(await registry.renew(unknown, LEASE, report)).toBe(false);
+      expect(await registry.renew(alive, LEASE, report)).toBe(true);
+      await registry.register(worker(expired), LEASE);
+      expect((await openRows.leasesOf([alive, expired, unknown])).map(({ session }) => session)).toEqual([alive]);
+      expect([await openRows.leasesOf([]), await openRows.markDead([])]).toEqual([[], []]);
+    });
+
+    test('a lease that was renewed after it was read is not ended, even when it has run out again', async () => {
+      const session = newSession();
+      const { openRows, registry } = scene.world;
+      await registry.register(worker(session), -1_000);
+      const read = await openRows.leasesOf([session]);
+      await registry.renew(session, -1, report);
+      expect(await openRows.markDead(read)).toEqual([]);
+      expect(await registry.renew(session, LEASE, report)).toBe(true);
     });
 
     test('a worker that leaves is dead', async () => {
@@ -72,20 +84,35 @@ export function openRowsBattery(open: () => Promise<PortsWorld>): void {
       await scene.world.registry.register(worker(leaving), LEASE);
       await scene.world.registry.leave(leaving);
       expect(await scene.world.registry.renew(leaving, LEASE, report)).toBe(false);
-      expect(await scene.world.openRows.deadOf([leaving], false)).toEqual([leaving]);
+      expect(await scene.world.openRows.leasesOf([leaving])).toEqual([]);
     });
 
     test('rows of the dead go back to scheduled, in doubt, in a new version, and wake after the delay', async () => {
       const [own, foreign, stale] = [await scene.claimed(), await scene.claimed(scene.second), await scene.claimed()];
       const rows = [own, foreign, stale].map(({ id, version }) => ({ id, version, session: scene.first }));
       const asked = rows.map((row) => (row.id === stale.id ? { ...row, version: 7 } : row));
-      expect(await scene.world.openRows.recover(asked, 5_000)).toBe(1);
+      expect(await scene.world.openRows.recover(asked, 5_000)).toEqual({ recovered: 1, refused: [] });
       const row = await scene.world.row(own.id);
       expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, version: 2, session: null, attempts: 1 });
       expect(row.wakeAt).toBeGreaterThanOrEqual(scene.now + 5_000);
       expect(await scene.world.row(foreign.id)).toMatchObject({ state: 'sending', session: scene.second });
       expect(await scene.world.row(stale.id)).toMatchObject({ state: 'sending', session: scene.first });
-      expect(await scene.world.openRows.recover([], 0)).toBe(0);
+      expect(await scene.world.openRows.recover([], 0)).toEqual({ recovered: 0, refused: [] });
+    });
+
+    test('a row that the database refuses to write holds no other of its batch', async () => {
+      const rows = [await scene.claimed(), await scene.claimed(), await scene.claimed()];
+      const poison = rows[1] as (typeof rows)[number];
+      await scene.world.setVersion(poison.id, 2 ** 32 - 1);
+      const lost = rows.map(({ id, version }) => ({ id, version, session: scene.first }));
+      const recovery = await scene.world.openRows.recover(
+        lost.map((row) => (row.id === poison.id ? { ...row, version: 2 ** 32 - 1 } : row)),
+        0,
+      );
+      expect(recovery).toEqual({ recovered: 2, refused: [{ id: poison.id, reason: expect.any(String) }] });
+      for (const { id } of rows) {
+        expect(await scene.world.row(id)).toMatchObject({ state: id === poison.id ? 'sending' : 'scheduled' });
+      }
     });
   });
 

@@ -47,6 +47,8 @@ export interface PortsWorld {
   cancel(id: number): Promise<CancelAnswer>;
   /** Changes the payload and forgets the version, as an application's own SQL may. */
   overwrite(id: number, payload: unknown): Promise<void>;
+  /** Writes the version, as an application's own SQL may. */
+  setVersion(id: number, version: number): Promise<void>;
   pause(channel: string, account?: string): Promise<void>;
   row(id: number): Promise<RowView>;
   ledger(id: number): Promise<EntryView[]>;
@@ -73,6 +75,9 @@ export async function memoryWorld(): Promise<PortsWorld> {
     edit: async (id, change) => database.edit(id, change),
     cancel: async (id) => database.cancel(id),
     overwrite: async (id, payload) => database.overwrite(id, payload),
+    async setVersion(id, version) {
+      rowOf(id).version = version;
+    },
     async pause(channel, account) {
       if (account === undefined) database.pausedChannels.add(channel);
       else database.pausedAccounts.push({ channel, account });
@@ -140,6 +145,9 @@ export async function mysqlWorld(): Promise<PortsWorld> {
     async overwrite(id, payload) {
       const json = JSON.stringify(payload).replaceAll("'", "''");
       await admin.run(`UPDATE scheduled_messages SET payload='${json}' WHERE id=${id}`);
+    },
+    async setVersion(id, version) {
+      await admin.run(`UPDATE scheduled_messages SET version=${version} WHERE id=${id}`);
     },
     pause: (channel, account) => operations.pause(channel, account),
     async row(id) {

@@ -40,7 +40,7 @@ export class Scene {
 
   /** As if the owner had died. */
   async recovered({ id, version, session }: SendRow): Promise<SendRow> {
-    const recovered = await this.world.openRows.recover([{ id, version, session: session as string }], 0);
+    const { recovered } = await this.world.openRows.recover([{ id, version, session: session as string }], 0);
     if (recovered !== 1) throw new Error('the scene is not set: the row was not recovered');
     return this.read(id);
   }

@@ -58,8 +58,8 @@ describe('observed rows', () => {
     const { id } = database.insert({ dueAt: 0 });
     const openRows = observedOpenRows(database.openRows(), observer);
     await rows.claim(session, await rows.read([id]), 0);
-    expect(await openRows.deadOf([session], true)).toEqual([session]);
-    expect(await openRows.recover([{ id, version: 1, session }], 0)).toBe(1);
+    expect(await openRows.leasesOf([session])).toEqual([]);
+    expect(await openRows.recover([{ id, version: 1, session }], 0)).toEqual({ recovered: 1, refused: [] });
     expect((await openRows.page('webhook', [], 10, 10)).length).toBe(0);
     expect(await metrics.text()).toContain('downspout_recovered_total 1');
     expect(entries().at(-1)).toMatchObject({ level: 40, recovered: 1 });

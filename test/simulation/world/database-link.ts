@@ -42,7 +42,8 @@ export class DatabaseLink {
     const rows = sabotage.openRows?.(database.openRows(), database) ?? database.openRows();
     return {
       page: (...query) => this.call(() => rows.page(...query)),
-      deadOf: (...query) => this.call(() => rows.deadOf(...query)),
+      leasesOf: (...query) => this.call(() => rows.leasesOf(...query)),
+      markDead: (...query) => this.call(() => rows.markDead(...query)),
       recover: (...query) => this.call(() => rows.recover(...query)),
     };
   }

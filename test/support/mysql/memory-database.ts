@@ -1,6 +1,6 @@
 import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
 import { cut } from '../../../connectors/mysql/sql/cut';
-import type { OpenRow, OpenRows, ShardCursor } from '../../../spouts/open-rows';
+import type { LostRow, OpenRow, OpenRows, Recovery, SessionLease, ShardCursor } from '../../../spouts/open-rows';
 import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../../topology/runtime/worker-registry';
 import { type MemoryRow, MemoryTable, wakeOf } from './memory-table';
 
@@ -10,9 +10,13 @@ interface MemoryWorker extends WorkerIdentity {
   report: WorkerReport | null;
 }
 
+/** The greatest number that a version's column takes. */
+const MAX_VERSION = 2 ** 32 - 1;
+
 export type Operation =
   | 'page'
-  | 'deadOf'
+  | 'leasesOf'
+  | 'markDead'
   | 'recover'
   | 'read'
   | 'claim'
@@ -36,7 +40,7 @@ export class MemoryDatabase extends MemoryTable {
   pausedAccounts: { readonly channel: string; readonly account: string }[] = [];
   /** Rows that another transaction holds: claims leave them out, write-backs hand them back. */
   readonly locked = new Set<number>();
-  /** Rows that cannot be written back. */
+  /** Rows that cannot be written back or recovered. */
   readonly poisoned = new Set<number>();
   private readonly attempts = new Map<string, AttemptResult & { readonly session: string }>();
 
@@ -48,24 +52,9 @@ export class MemoryDatabase extends MemoryTable {
   openRows(): OpenRows {
     return {
       page: (channel, cursors, below, limit) => this.run('page', () => this.pageOf(channel, cursors, below, limit)),
-      deadOf: (sessions, bury) => this.run('deadOf', () => sessions.filter((one) => this.isDead(one, bury))),
-      recover: (rows, delay) =>
-        this.run('recover', () => {
-          const own = rows.filter(({ id, version, session }) => this.owned(session, id, version) !== undefined);
-          for (const { id } of own) {
-            const row = this.rows.get(id) as MemoryRow;
-            const lastError = 'its worker died while sending';
-            this.write(row, {
-              ...released,
-              inDoubt: true,
-              decided: false,
-              lastError,
-              retryAt: this.now() + delay,
-              version: row.version + 1,
-            });
-          }
-          return own.length;
-        }),
+      leasesOf: (sessions) => this.run('leasesOf', () => this.aliveAmong(sessions)),
+      markDead: (leases) => this.run('markDead', () => this.markDead(leases)),
+      recover: (rows, delayMs) => this.run('recover', () => this.recover(rows, delayMs)),
     };
   }
 
@@ -133,11 +122,35 @@ export class MemoryDatabase extends MemoryTable {
     );
   }
 
-  private isDead(session: string, bury: boolean): boolean {
-    const worker = this.workers.get(session);
-    if (worker === undefined) return true;
-    if (bury && worker.leaseUntil < this.now()) worker.dead = true;
-    return worker.dead;
+  private aliveAmong(sessions: readonly string[]): SessionLease[] {
+    return sessions.flatMap((session) => {
+      const worker = this.workers.get(session);
+      return worker === undefined || worker.dead ? [] : [{ session, leaseUntil: worker.leaseUntil }];
+    });
+  }
+
+  private markDead(leases: readonly SessionLease[]): string[] {
+    for (const { session, leaseUntil } of leases) {
+      const worker = this.workers.get(session);
+      if (worker?.leaseUntil === leaseUntil && leaseUntil < this.now()) worker.dead = true;
+    }
+    const sessions = leases.map(({ session }) => session);
+    const alive = new Set(this.aliveAmong(sessions).map(({ session }) => session));
+    return sessions.filter((session) => !alive.has(session));
+  }
+
+  private recover(rows: readonly LostRow[], delayMs: number): Recovery {
+    const own = rows.flatMap(({ id, version, session }) => this.owned(session, id, version) ?? []);
+    const isRefused = ({ id, version }: MemoryRow) => this.poisoned.has(id) || version >= MAX_VERSION;
+    const writable = own.filter((row) => !isRefused(row));
+    for (const row of writable) {
+      const lastError = 'its worker died while sending';
+      const retryAt = this.now() + delayMs;
+      const { version } = row;
+      this.write(row, { ...released, inDoubt: true, decided: false, lastError, retryAt, version: version + 1 });
+    }
+    const refused = own.filter(isRefused).map(({ id }) => ({ id, reason: 'cannot be written' }));
+    return { recovered: writable.length, refused };
   }
 
   private owned(session: string, id: number, version: number): MemoryRow | undefined {
@@ -211,7 +224,7 @@ const released = { state: 'scheduled', claim: null } as const;
 
 /** Whether the ledger's columns take it. */
 function isWritable({ version, contentHash }: AttemptResult): boolean {
-  return version < 2 ** 32 && /^[0-9a-f]{64}$/.test(contentHash);
+  return version <= MAX_VERSION && /^[0-9a-f]{64}$/.test(contentHash);
 }
 
 function asSendRow(row: MemoryRow): SendRow {
