@@ -5,13 +5,13 @@ import type { ChannelClass } from '../../topology/message';
 import type { ChannelName } from '../../topology/payloads';
 import type { BoltSettings, TopologySettings } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
+import type { NetworkSettings } from './http/network';
 import { WebhookChannel } from './webhook/webhook';
 
 /** What channels are built from. */
 export interface ChannelOptions {
   readonly clock: Clock;
-  /** Lets webhooks reach loopback, private and link-local addresses. Tests and the demo need it; nobody else does. */
-  readonly allowPrivateAddresses: boolean;
+  readonly network: NetworkSettings;
   /** The secrets of those accounts on a channel that have one. Throws Unavailable when they cannot be read now. */
   readonly secretsOf: (channel: string, accounts: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 }
@@ -31,10 +31,10 @@ export type ChannelKinds = Readonly<Record<string, ChannelKind>>;
 /** Every kind of channel that there is. What its messages contain is in topology/payloads.ts, under the same name. */
 export const channelKinds = {
   webhook: kind('idempotent', (settings, options) => {
-    const { clock, allowPrivateAddresses } = options;
+    const { clock, network } = options;
     const { timeoutMs, perOrigin } = settings;
     const secretsOf = (accounts: readonly string[]) => options.secretsOf('webhook', accounts);
-    return new WebhookChannel({ timeoutMs, perOrigin, clock, allowPrivateAddresses, secretsOf });
+    return new WebhookChannel({ timeoutMs, perOrigin, clock, network, secretsOf });
   }),
 } satisfies { readonly [Name in ChannelName]: ChannelKind<ChannelClass, Name> };
 

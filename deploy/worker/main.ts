@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { type ChannelKinds, channels } from '../../connectors/channels/channel-kinds';
+import type { NetworkSettings } from '../../connectors/channels/http/network';
 import { changeEventCodec } from '../../connectors/debezium/change-event';
 import { Connector } from '../../connectors/debezium/connector';
 import { ConnectorHealth } from '../../connectors/debezium/connector-health';
@@ -97,7 +98,7 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
     settings,
     {
       clock,
-      allowPrivateAddresses: environment.WEBHOOK_ALLOW_PRIVATE_ADDRESSES,
+      network: networkOf(environment),
       secretsOf: (channel, names) => accounts.secretsOf(channel, names),
     },
     options.channels,
@@ -157,6 +158,16 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
     throw error;
   }
   return { worker: running.worker, close };
+}
+
+function networkOf(environment: Environment): NetworkSettings {
+  return {
+    allowPrivateAddresses: environment.WEBHOOK_ALLOW_PRIVATE_ADDRESSES,
+    allowNetworks: environment.WEBHOOK_ALLOW_NETWORKS,
+    denyNetworks: environment.WEBHOOK_DENY_NETWORKS,
+    resolver: environment.DOWNSPOUT_RESOLVER,
+    proxy: { https: environment.HTTPS_PROXY, http: environment.HTTP_PROXY, no: environment.NO_PROXY },
+  };
 }
 
 function cdcHealthOf(environment: Environment, admin: KafkaAdmin, clock: Clock): ConnectorHealth | undefined {

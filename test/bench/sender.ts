@@ -19,7 +19,7 @@ async function send({ work, from, to, dueAt, inFlight, timeout }: SenderJob): Pr
     timeoutMs: timeout,
     perOrigin: inFlight,
     clock: systemClock,
-    allowPrivateAddresses: true,
+    network: { allowPrivateAddresses: true },
     secretsOf: async () => new Map(),
   });
   const rows = rowsOf(work, from, to, () => dueAt).map(({ account, payload, tag }) => ({

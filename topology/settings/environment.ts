@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { UserError } from '../core/errors';
 
+const words = z.string().transform((text) => text.split(',').map((word) => word.trim()));
+
 /** Connection settings that nothing but the environment gives; `downspout env` prints them for the local stack. */
 const environmentSchema = z.object({
   /** The application's user: schedule, edit, cancel. */
@@ -33,7 +35,20 @@ const environmentSchema = z.object({
   DOWNSPOUT_SECRET_KEY_FILE: z.string().optional(),
   /** Where topology.yaml is. */
   DOWNSPOUT_TOPOLOGY: z.string().optional(),
+  /** Lets webhooks reach loopback, private and link-local addresses. */
   WEBHOOK_ALLOW_PRIVATE_ADDRESSES: z.stringbool().default(false),
+  /** Networks that webhooks may reach although they are private, and networks that they may not reach; by commas. */
+  WEBHOOK_ALLOW_NETWORKS: words.optional(),
+  WEBHOOK_DENY_NETWORKS: words.optional(),
+  /** Proxies of the senders, as other programs take them; the names in small letters count too. */
+  HTTPS_PROXY: z.string().optional(),
+  HTTP_PROXY: z.string().optional(),
+  NO_PROXY: z.string().optional(),
+  /** The resolver of the senders; those of the machine unless given. */
+  DOWNSPOUT_RESOLVER: z
+    .string()
+    .regex(/^(\d+(\.\d+){3}|\[[0-9a-fA-F:.]+\])(:\d+)?$/, 'expected an address, or address:port such as 127.0.0.1:53')
+    .optional(),
   /** Tests only: where a worker ends; deploy/worker/fail-points.ts parses it. */
   DOWNSPOUT_FAIL_POINTS: z.string().optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -50,13 +65,14 @@ export function readEnvironment(
   source: NodeJS.ProcessEnv = process.env,
 ): Environment {
   const set = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''));
+  for (const name of ['HTTPS_PROXY', 'HTTP_PROXY', 'NO_PROXY']) set[name] = set[name.toLowerCase()] ?? set[name];
   const result = environmentSchema.safeParse({ ...fallback, ...set });
   if (result.success) return Object.freeze(result.data);
   throw new UserError(
     result.error.issues
       .map((issue) => {
         const name = String(issue.path[0]);
-        const value = /URL|KEY/.test(name) ? '' : ` (it is ${JSON.stringify(set[name] ?? fallback[name])})`;
+        const value = /URL|KEY|PROXY/.test(name) ? '' : ` (it is ${JSON.stringify(set[name] ?? fallback[name])})`;
         return `${name}: ${issue.message}${value}. Change the environment variable ${name}.`;
       })
       .join('\n'),

@@ -2,62 +2,109 @@ import { type buildConnector, Pool } from 'undici';
 
 /** Beyond it the pools that were used longest ago are closed. */
 const MAX_ORIGINS = 1_000;
+/** A pool that nobody used for so long is closed. */
+const MAX_IDLE_MS = 60_000;
+/**
+ * A pool is replaced after this time, because undici's pools never shrink: each keeps a client for every connection that it
+ * ever had at once. The new one also looks the name up again.
+ */
+const MAX_AGE_MS = 300_000;
+/** How exactly the time of the last use is known, and how often idle pools are looked for. */
+const GRAIN_MS = 5_000;
+
+interface Entry {
+  readonly pool: Pool;
+  readonly madeAt: number;
+  usedAt: number;
+  /** Connections that are open now. */
+  connected: number;
+}
+
+interface OriginPoolsOptions {
+  /** To one origin, at most. */
+  readonly connections: number;
+  readonly connect: buildConnector.connector;
+  readonly monotonic: () => number;
+  readonly maxOrigins?: number;
+}
 
 /**
  * Keep-alive connections, a pool for each origin. Requests are never pipelined, because a request would wait behind the
  * slow answer to another one. Undici's own time-outs are off, because they count from the request or between two chunks;
  * the channel bounds the whole attempt.
+ *
+ * 1. *The number of pools is bounded, and a burst's connections are forgotten after it*: idle pools are closed, old ones
+ *    replaced. A pool that is closed first finishes what is under way.
  */
 export class OriginPools {
-  private readonly pools = new Map<string, Pool>();
+  /** Those used longest ago first, give or take a grain. */
+  private readonly entries = new Map<string, Entry>();
+  private sweptAt = 0;
 
-  /** @param connections to one origin, at most */
-  constructor(
-    private readonly connections: number,
-    private readonly connect: buildConnector.connector,
-    private readonly maxOrigins = MAX_ORIGINS,
-  ) {}
+  constructor(private readonly options: OriginPoolsOptions) {}
 
   get(origin: string): Pool {
-    let pool = this.pools.get(origin);
-    if (pool !== undefined) {
-      // The order of use matters only when pools may have to be closed.
-      if (this.pools.size * 2 > this.maxOrigins) {
-        this.pools.delete(origin);
-        this.pools.set(origin, pool);
-      }
-      return pool;
+    const now = this.options.monotonic();
+    if (now - this.sweptAt > GRAIN_MS) this.sweep(now);
+    const entry = this.entries.get(origin);
+    if (entry === undefined || now - entry.madeAt > MAX_AGE_MS) return this.open(origin, now);
+    if (now - entry.usedAt > GRAIN_MS) {
+      entry.usedAt = now;
+      this.entries.delete(origin);
+      this.entries.set(origin, entry);
     }
-    pool = new Pool(origin, {
-      connections: this.connections,
-      pipelining: 1,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: this.connect,
-    });
-    this.pools.set(origin, pool);
-    this.evict();
-    return pool;
+    return entry.pool;
+  }
+
+  /** Whether a request can go over a connection that is there already. */
+  isConnected(origin: string): boolean {
+    const entry = this.entries.get(origin);
+    return entry !== undefined && entry.connected > 0;
   }
 
   /** How many origins are kept. */
   get size(): number {
-    return this.pools.size;
+    return this.entries.size;
   }
 
   /** Ends every connection, with what is under way on it. */
   async destroy(): Promise<void> {
-    const pools = [...this.pools.values()];
-    this.pools.clear();
+    const pools = [...this.entries.values()].map(({ pool }) => pool);
+    this.entries.clear();
     await Promise.all(pools.map((pool) => pool.destroy()));
   }
 
-  private evict(): void {
-    for (const [origin, pool] of this.pools) {
-      if (this.pools.size <= this.maxOrigins) return;
-      this.pools.delete(origin);
-      // Finishes what is under way first.
-      void pool.close();
+  private open(origin: string, now: number): Pool {
+    this.close(origin);
+    const pool = new Pool(origin, {
+      connections: this.options.connections,
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: this.options.connect,
+    });
+    const entry: Entry = { pool, madeAt: now, usedAt: now, connected: 0 };
+    pool.on('connect', () => entry.connected++).on('disconnect', () => entry.connected--);
+    this.entries.set(origin, entry);
+    if (this.entries.size > (this.options.maxOrigins ?? MAX_ORIGINS)) {
+      this.close(this.entries.keys().next().value as string);
     }
+    return pool;
+  }
+
+  private sweep(now: number): void {
+    this.sweptAt = now;
+    for (const [origin, { usedAt }] of this.entries) {
+      if (now - usedAt <= MAX_IDLE_MS) return;
+      this.close(origin);
+    }
+  }
+
+  private close(origin: string): void {
+    const entry = this.entries.get(origin);
+    if (entry === undefined) return;
+    this.entries.delete(origin);
+    // Finishes what is under way first.
+    void entry.pool.close();
   }
 }

@@ -6,6 +6,7 @@ export interface WebhookRequest {
   readonly account: string;
   /** Scheme, host and port, e.g. `https://example.com`. */
   readonly origin: string;
+  readonly hostname: string;
   /** Path and query. */
   readonly path: string;
   readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'GET';
@@ -66,6 +67,7 @@ export function parseRequest(account: string, text: string): WebhookRequest {
   return {
     account,
     origin: url.origin,
+    hostname: url.hostname,
     path: url.pathname + url.search,
     method: payload.method ?? 'POST',
     headers,

@@ -6,12 +6,22 @@ import type { Outcome } from '../../../topology/message';
 import { AccountSecrets, type SecretsOf } from '../account-secrets';
 import { AttemptsUnderWay } from '../http/attempts-under-way';
 import { Exchange, type ExchangeResult } from '../http/exchange';
+import { Network, type NetworkSettings } from '../http/network';
 import { OriginPools } from '../http/origin-pools';
-import { AddressRefused, connector } from '../http/public-addresses';
+import { authorizationFor } from '../http/proxy-tunnels';
 import { Redaction } from '../http/redaction';
+import { connectionError, unreachable } from '../http/unreachable';
 import { answerOf, outcomeOf } from './webhook-outcome';
 import { parseRequest, type WebhookRequest } from './webhook-request';
 import { sign, signingKey } from './webhook-signature';
+
+/** How one request leaves. */
+interface Way {
+  /** Monotonic milliseconds. */
+  readonly deadline: number;
+  readonly key: KeyObject | undefined;
+  readonly proxy: URL | undefined;
+}
 
 export interface WebhookOptions {
   /** Of one request from the call to the status, connecting included. Milliseconds. */
@@ -19,12 +29,11 @@ export interface WebhookOptions {
   /** Connections to one origin. */
   readonly perOrigin: number;
   readonly clock: Clock;
-  readonly allowPrivateAddresses: boolean;
+  readonly network: NetworkSettings;
   readonly secretsOf: SecretsOf;
 }
 
-/** Codes of undici's for requests that no server was asked about, because they cannot be written down as HTTP. */
-const IMPOSSIBLE = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH']);
+const PROXY_AUTHENTICATION_REQUIRED = 407;
 
 /**
  * POSTs to the address in the payload. Idempotent by contract: every attempt of a message carries the same `webhook-id` and
@@ -32,13 +41,14 @@ const IMPOSSIBLE = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND
  *
  * 1. *A request that was not written is tried again; one that was written and not answered is unknown.*
  * 2. *The status decides the outcome*: the channel waits for 64 kB of the body and for one second, and no longer.
- * 3. *Private addresses are refused, unless they are allowed*, at the moment of connecting. Redirects are not followed.
+ * 3. *Private addresses are refused, unless they are allowed*: see Network. Redirects are not followed.
  * 4. *An account that has a secret never sends unsigned.*
  */
 export class WebhookChannel implements Channel<WebhookRequest> {
   readonly name = 'webhook';
   readonly class = 'idempotent';
   readonly acceptedWithin: number;
+  private readonly network: Network;
   private readonly pools: OriginPools;
   private readonly underWay: AttemptsUnderWay;
   private readonly secrets: AccountSecrets<KeyObject | 'malformed'>;
@@ -49,7 +59,12 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     const { clock, timeoutMs } = options;
     this.acceptedWithin = timeoutMs;
     this.monotonic = () => clock.monotonic();
-    this.pools = new OriginPools(options.perOrigin, connector(timeoutMs, options.allowPrivateAddresses));
+    this.network = new Network({ settings: options.network, clock, connectMs: timeoutMs });
+    this.pools = new OriginPools({
+      connections: options.perOrigin,
+      connect: this.network.connect,
+      monotonic: this.monotonic,
+    });
     this.underWay = new AttemptsUnderWay(clock, timeoutMs);
     this.secrets = new AccountSecrets(options.secretsOf, (secret) => signingKey(secret) ?? 'malformed', clock);
   }
@@ -80,20 +95,46 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     if (key === 'malformed') {
       return { kind: 'rejected', reason: "the account's secret is not a Standard Webhooks secret (whsec_ and base64)" };
     }
-    const ended = await this.exchange(request, attempt, key);
+    const deadline = this.monotonic() + this.options.timeoutMs;
+    const proxy = this.network.proxyFor(request.origin);
+    if (!this.pools.isConnected(request.origin)) {
+      const obstacle = await this.obstacleTo(request, proxy !== undefined);
+      if (obstacle !== undefined) return obstacle;
+    }
+    const ended = await this.exchange(request, attempt, { deadline, key, proxy });
+    if (proxy !== undefined && ended.kind === 'answered' && ended.status === PROXY_AUTHENTICATION_REQUIRED) {
+      return { kind: 'postponed', reason: `${request.origin}: the proxy asks for credentials (HTTP 407)` };
+    }
     return this.judge(request, ended, attempt.now());
   }
 
   async close(): Promise<void> {
     this.closed = true;
     this.underWay.close();
+    this.network.close();
     await this.pools.destroy();
+  }
+
+  /** What keeps a request from its host; undefined when a connection can be tried. */
+  private async obstacleTo(
+    { hostname, origin, account }: WebhookRequest,
+    isProxied: boolean,
+  ): Promise<Outcome | 'not_started' | undefined> {
+    try {
+      const reach = await this.network.prepare(hostname, account, isProxied);
+      if (this.closed) return 'not_started';
+      if (reach === 'reachable') return undefined;
+      const { message: reason } = this.network.refusal(hostname);
+      return { kind: reach === 'refused' ? 'rejected' : 'retry', reason };
+    } catch (error) {
+      return this.closed ? 'not_started' : unreachable(error, origin);
+    }
   }
 
   private exchange(
     request: WebhookRequest,
     attempt: AttemptContext,
-    key: KeyObject | undefined,
+    { deadline, key, proxy }: Way,
   ): Promise<ExchangeResult> {
     const { idempotencyKey } = attempt;
     const headers = [...request.headers, 'webhook-id', idempotencyKey, 'idempotency-key', idempotencyKey];
@@ -102,18 +143,20 @@ export class WebhookChannel implements Channel<WebhookRequest> {
       const signature = sign(key, idempotencyKey, timestamp, request.body);
       headers.push('webhook-timestamp', String(timestamp), 'webhook-signature', signature);
     }
+    let { path } = request;
+    if (proxy !== undefined && request.origin.startsWith('http:')) {
+      // A proxy is told the whole URL.
+      path = request.origin + path;
+      const authorization = authorizationFor(proxy);
+      if (authorization !== undefined) headers.push('proxy-authorization', authorization);
+    }
     return new Promise((resolve) => {
-      const exchange = new Exchange(
-        this.monotonic() + this.options.timeoutMs,
-        attempt.mayStart,
-        this.monotonic,
-        (ended) => {
-          this.underWay.remove(exchange);
-          resolve(ended);
-        },
-      );
+      const exchange = new Exchange(deadline, attempt.mayStart, this.monotonic, (ended) => {
+        this.underWay.remove(exchange);
+        resolve(ended);
+      });
       this.underWay.add(exchange);
-      const { path, method, body } = request;
+      const { method, body } = request;
       this.pools.get(request.origin).dispatch({ path, method, headers, body, idempotent: false }, exchange);
     });
   }
@@ -131,15 +174,6 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     }
     if (ended.why === 'refused' || this.closed) return 'not_started';
     if (ended.why === 'expired') return { kind: 'retry', reason: `${request.origin}: no connection ${late}` };
-    if (ended.error instanceof AddressRefused) return { kind: 'rejected', reason: ended.error.message };
-    const reason = `${request.origin}: ${connectionError(ended.error)}`;
-    const code = (ended.error as { code?: string } | undefined)?.code ?? '';
-    return IMPOSSIBLE.has(code) ? { kind: 'rejected', reason } : { kind: 'retry', reason };
+    return unreachable(ended.error, request.origin);
   }
-}
-
-/** What a socket, the resolver or undici says. An error for several addresses has no text of its own. */
-function connectionError(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(reasonOf).join(', ');
-  return reasonOf(error);
 }

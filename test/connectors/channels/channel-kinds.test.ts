@@ -7,7 +7,7 @@ import { ManualClock } from '../../support/manual-clock';
 const build = (yaml: string) =>
   channels(parseTopologySettings(yaml, 'topology.yaml'), {
     clock: new ManualClock(),
-    allowPrivateAddresses: false,
+    network: { allowPrivateAddresses: false },
     secretsOf: async () => new Map(),
   });
 

@@ -20,7 +20,7 @@ test('a message is accepted once by its key, and judged by its due time', async 
     timeoutMs: 5_000,
     perOrigin: 2,
     clock: systemClock,
-    allowPrivateAddresses: true,
+    network: { allowPrivateAddresses: true },
     secretsOf: async () => new Map(),
   });
   const send = (key: string, dueAt: number) => {

@@ -25,6 +25,28 @@ describe('readEnvironment', () => {
     expect(() => readEnvironment({}, { DATABASE_URL: 'hunter2' })).not.toThrow(/hunter2/);
   });
 
+  it('takes networks by commas, and proxies in capital and small letters', () => {
+    const environment = readEnvironment(
+      {},
+      {
+        WEBHOOK_DENY_NETWORKS: '10.0.0.0/8, fd00::/8',
+        HTTP_PROXY: 'http://a:1',
+        http_proxy: 'http://b:1',
+        no_proxy: 'c',
+      },
+    );
+    expect(environment.WEBHOOK_DENY_NETWORKS).toEqual(['10.0.0.0/8', 'fd00::/8']);
+    expect(environment).toMatchObject({ HTTP_PROXY: 'http://b:1', NO_PROXY: 'c' });
+    expect(environment.HTTPS_PROXY).toBeUndefined();
+  });
+
+  it('takes a resolver as an address with or without a port', () => {
+    for (const address of ['127.0.0.1:5353', '10.0.0.2', '[::1]:53']) {
+      expect(readEnvironment({}, { DOWNSPOUT_RESOLVER: address }).DOWNSPOUT_RESOLVER).toBe(address);
+    }
+    expect(() => readEnvironment({}, { DOWNSPOUT_RESOLVER: 'dns.local' })).toThrow(/DOWNSPOUT_RESOLVER: .*"dns.local"/);
+  });
+
   it('says how to get a setting that is missing', () => {
     expect(() => required(readEnvironment({}, {}), 'DATABASE_URL')).toThrow(
       /DATABASE_URL is not set. Run `downspout up`/,

@@ -8,6 +8,7 @@ test('a payload becomes a request', () => {
   expect(parse({ url: 'https://Example.com:443/a%20b?c=d#e', headers: { 'X-A': '1' }, body: [1] })).toEqual({
     account: 'shop',
     origin: 'https://example.com',
+    hostname: 'example.com',
     path: '/a%20b?c=d',
     method: 'POST',
     headers: ['x-a', '1', 'content-type', 'application/json', 'user-agent', 'downspout'],

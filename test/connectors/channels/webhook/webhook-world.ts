@@ -35,7 +35,7 @@ export async function webhookWorld(): Promise<ChannelWorld> {
     timeoutMs: 300,
     perOrigin: 1,
     clock: systemClock,
-    allowPrivateAddresses: true,
+    network: { allowPrivateAddresses: true },
     secretsOf: async (accounts) => new Map(accounts.map((account) => [account, SECRET])),
   }) as Channel;
   return {

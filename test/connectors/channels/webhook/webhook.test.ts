@@ -5,6 +5,7 @@ import { WebhookChannel, type WebhookOptions } from '../../../../connectors/chan
 import { systemClock } from '../../../../topology/core/clock';
 import { Unavailable } from '../../../../topology/core/errors';
 import { Receiver } from '../../../support/channels/receiver';
+import { NameServer } from '../http/name-server';
 
 const SECRET = `whsec_${Buffer.from('a secret of twenty-four!').toString('base64')}`;
 
@@ -25,7 +26,7 @@ function channel(options: Partial<WebhookOptions> = {}): WebhookChannel {
     timeoutMs: 5_000,
     perOrigin: 4,
     clock: systemClock,
-    allowPrivateAddresses: true,
+    network: { allowPrivateAddresses: true },
     secretsOf: async () => new Map(),
     ...options,
   });
@@ -293,7 +294,7 @@ describe('private addresses are refused, unless they are allowed:', () => {
     'https://localhost:9/',
   ])('%s is refused', async (url) => {
     const mayStart = jest.fn(() => true);
-    const outcome = await send(channel({ allowPrivateAddresses: false }), url, { mayStart });
+    const outcome = await send(channel({ network: { allowPrivateAddresses: false } }), url, { mayStart });
     expect(outcome).toMatchObject({ kind: 'rejected', reason: expect.stringContaining('is a private address') });
     expect(mayStart).not.toHaveBeenCalled();
   });
@@ -305,13 +306,78 @@ describe('private addresses are refused, unless they are allowed:', () => {
   });
 
   test('a refusal leaves others alone', async () => {
-    const through = channel({ allowPrivateAddresses: false, timeoutMs: 300 });
+    const through = channel({ network: { allowPrivateAddresses: false }, timeoutMs: 300 });
     const outcomes = await Promise.all([
       send(through, 'http://localhost:9/'),
       send(through, 'http://does-not-exist.invalid/'),
       send(through, 'http://localhost:9/'),
     ]);
     expect(outcomes.map((outcome) => (outcome as { kind: string }).kind)).toEqual(['rejected', 'retry', 'rejected']);
+  });
+});
+
+describe('names', () => {
+  let server: NameServer;
+  beforeEach(async () => {
+    server = await NameServer.start();
+    server.names.set('good.test', ['127.0.0.1']);
+  });
+  afterEach(() => server.close());
+
+  test('that nobody answers for, of one account, keep no other account from its host', async () => {
+    const through = channel({ network: { allowPrivateAddresses: true, resolver: server.address }, timeoutMs: 2_000 });
+    const dead = Array.from({ length: 40 }, (_, n) =>
+      send(through, `http://dead${n}.test/`, { account: 'evil', key: `dead ${n}` }),
+    );
+    await server.until(() => server.asked.length >= 16);
+    expect(await send(through, `http://good.test:${receiver.port}/`)).toMatchObject({ kind: 'delivered' });
+    expect(new Set(server.asked).size).toBe(17);
+    for (const outcome of await Promise.all(dead)) {
+      expect(outcome).toMatchObject({ kind: 'postponed', reason: expect.stringMatching(/^http:\/\/dead\d+\.test: /) });
+    }
+  });
+
+  test('that do not exist are tried again, because they may come to be', async () => {
+    server.names.set('gone.test', []);
+    const through = channel({ network: { allowPrivateAddresses: true, resolver: server.address } });
+    expect(await send(through, 'http://gone.test/')).toEqual({
+      kind: 'retry',
+      reason: 'http://gone.test: gone.test has no address',
+    });
+  });
+
+  test('are not looked up for a request that can use an open connection', async () => {
+    const through = channel({ network: { allowPrivateAddresses: true, resolver: server.address }, perOrigin: 1 });
+    for (const key of ['a', 'b', 'c']) await send(through, `http://good.test:${receiver.port}/`, { key });
+    expect(server.asked).toEqual(['good.test']);
+    expect(receiver.connections).toBe(1);
+  });
+
+  test('that resolve to a private address are tried again at first, and rejected when that stays so', async () => {
+    let now = 0;
+    const clock = { ...systemClock, monotonic: () => now };
+    const through = channel({ network: { allowPrivateAddresses: false, resolver: server.address }, clock });
+    const refused = { reason: expect.stringContaining('good.test is a private address') };
+    expect(await send(through, 'http://good.test/')).toMatchObject({ kind: 'retry', ...refused });
+    now = 59_000;
+    expect(await send(through, 'http://good.test/')).toMatchObject({ kind: 'retry', ...refused });
+    now = 120_001;
+    expect(await send(through, 'http://good.test/')).toMatchObject({ kind: 'rejected', ...refused });
+  });
+
+  test('with addresses of both kinds are reached at those that are allowed', async () => {
+    server.names.set('both.test', ['169.254.169.254', '127.0.0.1']);
+    const network = { allowPrivateAddresses: false, allowNetworks: ['127.0.0.0/8'], resolver: server.address };
+    const outcome = await send(channel({ network }), `http://both.test:${receiver.port}/`);
+    expect(outcome).toMatchObject({ kind: 'delivered' });
+  });
+
+  test('that lead to a network which the operator denies are refused', async () => {
+    const network = { allowPrivateAddresses: true, denyNetworks: ['127.0.0.0/8'], resolver: server.address };
+    const through = channel({ network });
+    expect(await send(through, `http://good.test:${receiver.port}/`)).toMatchObject({ kind: 'retry' });
+    expect(await send(through, receiver.url)).toMatchObject({ kind: 'rejected' });
+    expect(receiver.journal).toHaveLength(0);
   });
 });
 

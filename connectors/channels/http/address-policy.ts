@@ -1,0 +1,82 @@
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+import { UserError } from '../../../topology/core/errors';
+
+type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
+
+/** Networks as `10.1.0.0/16` or a single address; which addresses may be reached. */
+export interface AddressRules {
+  /** Lets requests reach loopback, private and link-local addresses. */
+  readonly allowPrivateAddresses: boolean;
+  /** Reached although they are private. */
+  readonly allowNetworks?: readonly string[] | undefined;
+  /** Never reached, whatever else is allowed. */
+  readonly denyNetworks?: readonly string[] | undefined;
+}
+
+/** A host that is, or resolves to, an address which may not be reached. */
+export class AddressRefused extends Error {
+  override readonly name = 'AddressRefused';
+  readonly code = 'ADDRESS_REFUSED';
+}
+
+/** Azure's host, which answers every virtual machine under a public address. */
+const AZURE_HOST = '168.63.129.16';
+/** The part of IPv6 that is given out for use in the Internet (RFC 4291, section 2.4). */
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
+
+/**
+ * True for addresses of the public Internet. IPv4 addresses inside IPv6 ones count as what they stand for; loopback, private,
+ * link-local (where clouds keep their metadata), carrier-grade NAT, tunnels and everything reserved are not public.
+ */
+export function isPublic(address: string): boolean {
+  const parsed = ipaddr.process(address);
+  if (parsed.range() !== 'unicast') return false;
+  return parsed instanceof ipaddr.IPv6 ? parsed.match(GLOBAL_UNICAST) : parsed.toString() !== AZURE_HOST;
+}
+
+/** Which addresses an operator lets requests reach: public ones, unless the rules say otherwise. */
+export class AddressPolicy {
+  private readonly allowed: readonly Range[];
+  private readonly denied: readonly Range[];
+
+  /** @throws UserError naming a network that is none */
+  constructor(private readonly rules: AddressRules) {
+    this.allowed = rangesOf('WEBHOOK_ALLOW_NETWORKS', rules.allowNetworks ?? []);
+    this.denied = rangesOf('WEBHOOK_DENY_NETWORKS', rules.denyNetworks ?? []);
+  }
+
+  allows(address: string): boolean {
+    if (this.rules.allowPrivateAddresses && this.denied.length === 0) return true;
+    const parsed = ipaddr.process(address);
+    if (isIn(parsed, this.denied)) return false;
+    return this.rules.allowPrivateAddresses || isPublic(address) || isIn(parsed, this.allowed);
+  }
+
+  refusal(host: string): AddressRefused {
+    return new AddressRefused(
+      `${host} is a private address, or one that the operator excluded: webhooks may not reach it ` +
+        '(WEBHOOK_ALLOW_NETWORKS, WEBHOOK_DENY_NETWORKS)',
+    );
+  }
+}
+
+/** @throws UserError naming the variable and the network */
+function rangesOf(variable: string, networks: readonly string[]): readonly Range[] {
+  return networks.map((network) => {
+    const version = isIP(network.split('/', 1)[0] as string);
+    try {
+      if (version === 0) throw new Error('no address');
+      return ipaddr.parseCIDR(network.includes('/') ? network : `${network}/${version === 4 ? 32 : 128}`);
+    } catch {
+      throw new UserError(
+        `${variable}: expected networks such as 10.1.0.0/16, or addresses, by commas; got ${JSON.stringify(network)}. ` +
+          `Change the environment variable ${variable}.`,
+      );
+    }
+  });
+}
+
+function isIn(address: ipaddr.IPv4 | ipaddr.IPv6, ranges: readonly Range[]): boolean {
+  return ranges.some(([network, bits]) => network.kind() === address.kind() && address.match(network, bits));
+}

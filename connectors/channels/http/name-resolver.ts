@@ -1,0 +1,250 @@
+import { type LookupAddress, NODATA, NOTFOUND } from 'node:dns';
+import { Resolver } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { Clock } from '../../../topology/core/clock';
+import { reasonOf } from '../../../topology/core/errors';
+import { AccountQueue } from './account-queue';
+import { candidates, ParsedFile, parseHosts, parseSearchRules, type SearchRules } from './host-files';
+import { within } from './within';
+
+/** The resolver says that the name has no address. */
+export class NameUnknown extends Error {
+  override readonly name = 'NameUnknown';
+}
+
+/** The resolver did not answer, which says nothing about the name. */
+export class ResolverSilent extends Error {
+  override readonly name = 'ResolverSilent';
+}
+
+export interface ResolverOptions {
+  readonly clock: Pick<Clock, 'after' | 'monotonic'>;
+  /** `address:port` of the resolver; those of the machine unless given. */
+  readonly server?: string | undefined;
+  /** How long an answer is waited for, in all. */
+  readonly limitMs?: number;
+  readonly hostsFile?: string;
+  readonly resolvConf?: string;
+}
+
+/** How long addresses are used without asking again, whatever longer time the answer allows. */
+const MAX_FRESH_MS = 30_000;
+const MIN_FRESH_MS = 5_000;
+/** How long it is believed that a name has no address, or that nobody answers for it. */
+const NEGATIVE_MS = 5_000;
+/** How long old addresses are used while the resolver does not answer. */
+const STALE_MS = 300_000;
+const LIMIT_MS = 3_000;
+/** After the first address of one family, how long the other family is waited for (RFC 8305, section 3). */
+const OTHER_FAMILY_MS = 50;
+/** Names of one account that are asked for at a time. */
+const MAX_QUESTIONS_PER_ACCOUNT = 16;
+/** Names that wait for these; beyond it they are not asked for. More than an account has requests under way. */
+const MAX_WAITING_PER_ACCOUNT = 256;
+/** Names that are kept; of one account, and of all. Beyond it those that were asked for longest ago are forgotten. */
+const MAX_NAMES_PER_ACCOUNT = 500;
+const MAX_NAMES = 20_000;
+const MAX_LABEL = 63;
+
+interface Found {
+  readonly addresses: readonly LookupAddress[];
+  readonly freshMs: number;
+}
+
+interface Answer {
+  readonly account: string;
+  readonly found: readonly LookupAddress[] | Error;
+  /** From here on the name is asked for again, although the answer may still be used. */
+  readonly againAt: number;
+  readonly freshUntil: number;
+  readonly usableUntil: number;
+}
+
+/**
+ * Resolves names without threads: the system's own resolver has four of them, which a few names that nobody answers for
+ * keep busy for all accounts.
+ *
+ * 1. *One account's names delay nobody else's*: an account has few questions under way, and waits for itself beyond.
+ * 2. *An answer is kept for a short time, a refusal too*; a name in use is asked for again before its time is over.
+ * 3. *A resolver that does not answer is told apart from a name that does not exist*; addresses that were known before
+ *    are used meanwhile.
+ * 4. *The hosts file, `localhost` and search domains count*, as for any other program of the machine.
+ */
+export class NameResolver {
+  private readonly answers = new Map<string, Answer>();
+  private readonly asking = new Map<string, Promise<readonly LookupAddress[]>>();
+  private readonly namesOf = new Map<string, Set<string>>();
+  private readonly queue = new AccountQueue(MAX_QUESTIONS_PER_ACCOUNT, MAX_WAITING_PER_ACCOUNT);
+  private resolver: Resolver;
+  private readonly limitMs: number;
+  private readonly hosts: ParsedFile<ReadonlyMap<string, readonly string[]>>;
+  private readonly rules: ParsedFile<SearchRules>;
+  private lastRules: SearchRules | undefined;
+
+  constructor(private readonly options: ResolverOptions) {
+    this.limitMs = options.limitMs ?? LIMIT_MS;
+    this.resolver = this.newResolver();
+    this.hosts = new ParsedFile(options.hostsFile ?? '/etc/hosts', parseHosts);
+    this.rules = new ParsedFile(options.resolvConf ?? '/etc/resolv.conf', parseSearchRules);
+  }
+
+  /** The addresses of a name that are known now, without a question. */
+  known(name: string): readonly LookupAddress[] | undefined {
+    const answer = this.answers.get(name);
+    if (answer === undefined || answer.found instanceof Error) return undefined;
+    return this.options.clock.monotonic() < answer.usableUntil ? answer.found : undefined;
+  }
+
+  /**
+   * The addresses of a name, at least one.
+   * @param account on whose behalf
+   * @throws NameUnknown, or ResolverSilent when nobody answers in time
+   */
+  resolve(name: string, account: string): Promise<readonly LookupAddress[]> {
+    const answer = this.answers.get(name);
+    const now = this.options.clock.monotonic();
+    if (answer !== undefined && now < answer.freshUntil) {
+      if (answer.found instanceof Error) return Promise.reject(answer.found);
+      if (now >= answer.againAt) this.ask(name, account).catch(() => undefined);
+      return Promise.resolve(answer.found);
+    }
+    return this.ask(name, account);
+  }
+
+  close(): void {
+    this.resolver.cancel();
+  }
+
+  /** One question for a name at a time; who asks while it is under way gets its answer. */
+  private ask(name: string, account: string): Promise<readonly LookupAddress[]> {
+    return this.queue.run(account, name, () => {
+      const underWay = this.asking.get(name);
+      if (underWay !== undefined) return underWay;
+      const asked = this.answerFor(name, account).finally(() => this.asking.delete(name));
+      this.asking.set(name, asked);
+      return asked;
+    });
+  }
+
+  private async answerFor(name: string, account: string): Promise<readonly LookupAddress[]> {
+    const { clock } = this.options;
+    try {
+      const { addresses, freshMs } = await this.find(name);
+      const now = clock.monotonic();
+      const freshUntil = now + freshMs;
+      this.keep(name, {
+        account,
+        found: addresses,
+        againAt: now + freshMs / 2,
+        freshUntil,
+        usableUntil: freshUntil + STALE_MS,
+      });
+      return addresses;
+    } catch (error) {
+      const failed = error instanceof NameUnknown ? error : new ResolverSilent(`${name}: ${reasonOf(error)}`);
+      const known = failed instanceof ResolverSilent ? this.known(name) : undefined;
+      const freshUntil = clock.monotonic() + NEGATIVE_MS;
+      const usableUntil = known === undefined ? freshUntil : (this.answers.get(name) as Answer).usableUntil;
+      this.keep(name, { account, found: known ?? failed, againAt: freshUntil, freshUntil, usableUntil });
+      if (known !== undefined) return known;
+      throw failed;
+    }
+  }
+
+  private async find(name: string): Promise<Found> {
+    const lower = name.toLowerCase();
+    const bare = lower.replace(/\.$/, '');
+    const listed = (await this.hosts.read()).get(bare);
+    if (listed !== undefined) return { addresses: listed.map(addressOf), freshMs: MIN_FRESH_MS };
+    if (isLocal(bare)) return { addresses: ['127.0.0.1', '::1'].map(addressOf), freshMs: MAX_FRESH_MS };
+    const late = () => new ResolverSilent(`no answer of the resolver within ${this.limitMs} ms`);
+    return within(this.options.clock, this.limitMs, this.search(lower), late);
+  }
+
+  private async search(name: string): Promise<Found> {
+    for (const candidate of candidates(name, await this.currentRules())) {
+      const found = await this.query(candidate);
+      if (found !== undefined) return found;
+    }
+    throw new NameUnknown(`${name} has no address`);
+  }
+
+  private newResolver(): Resolver {
+    // The second try takes twice as long, so both end within the limit.
+    const resolver = new Resolver({ timeout: Math.ceil(this.limitMs / 4), tries: 2 });
+    if (this.options.server !== undefined) resolver.setServers([this.options.server]);
+    return resolver;
+  }
+
+  private async currentRules(): Promise<SearchRules> {
+    const rules = await this.rules.read();
+    // A resolver reads the machine's servers when it is made.
+    if (this.lastRules !== undefined && rules !== this.lastRules) this.resolver = this.newResolver();
+    this.lastRules = rules;
+    return rules;
+  }
+
+  /** The addresses of exactly this name; undefined when it has none. */
+  private async query(name: string): Promise<Found | undefined> {
+    if (name.length > 253 || name.split('.').some((label) => label === '' || label.length > MAX_LABEL))
+      return undefined;
+    const four = orNothing(this.resolver.resolve4(name, { ttl: true }));
+    const six = orNothing(this.resolver.resolve6(name, { ttl: true }));
+    // Nobody may be there any more when it fails.
+    six.catch(() => undefined);
+    const first = await four;
+    // What the second family says matters only when it comes soon, or when the first one has nothing.
+    const second = first.length === 0 ? await six : await Promise.race([six.catch(() => []), this.moment()]);
+    const found = [...first, ...second];
+    if (found.length === 0) return undefined;
+    const ttlMs = Math.min(...found.map(({ ttl }) => ttl)) * 1_000;
+    return {
+      addresses: found.map(({ address }) => addressOf(address)),
+      freshMs: Math.max(MIN_FRESH_MS, Math.min(MAX_FRESH_MS, ttlMs)),
+    };
+  }
+
+  private moment(): Promise<never[]> {
+    return new Promise((resolve) => {
+      this.options.clock.after(OTHER_FAMILY_MS, () => resolve([]));
+    });
+  }
+
+  private keep(name: string, answer: Answer): void {
+    this.forget(name);
+    this.answers.set(name, answer);
+    const names = this.namesOf.get(answer.account) ?? new Set();
+    this.namesOf.set(answer.account, names.add(name));
+    if (names.size > MAX_NAMES_PER_ACCOUNT) this.forget(names.values().next().value as string);
+    if (this.answers.size > MAX_NAMES) this.forget(this.answers.keys().next().value as string);
+  }
+
+  private forget(name: string): void {
+    const answer = this.answers.get(name);
+    if (answer === undefined) return;
+    this.answers.delete(name);
+    const names = this.namesOf.get(answer.account);
+    names?.delete(name);
+    if (names?.size === 0) this.namesOf.delete(answer.account);
+  }
+}
+
+/** `localhost` and everything below it is this machine, whatever a resolver says (RFC 6761, section 6.3). */
+export function isLocal(name: string): boolean {
+  return /^(?:.+\.)?localhost\.?$/i.test(name);
+}
+
+function addressOf(address: string): LookupAddress {
+  return { address, family: isIP(address) };
+}
+
+/** That there is no such name, or no address of this family, is an answer; anything else is none. */
+async function orNothing<T>(asked: Promise<readonly T[]>): Promise<readonly T[]> {
+  try {
+    return await asked;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === NOTFOUND || code === NODATA) return [];
+    throw error;
+  }
+}

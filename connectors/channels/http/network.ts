@@ -1,0 +1,137 @@
+import type { LookupAddress } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import { buildConnector } from 'undici';
+import type { Clock } from '../../../topology/core/clock';
+import { AddressPolicy, type AddressRules } from './address-policy';
+import { isLocal, NameResolver, ResolverSilent } from './name-resolver';
+import { ProxyRules, type ProxySettings } from './proxy-rules';
+import { ProxyTunnels } from './proxy-tunnels';
+import { within } from './within';
+
+/** How requests leave this machine. Everything but the rule about private addresses has a default. */
+export interface NetworkSettings extends AddressRules {
+  /** `address:port` of the resolver; those of the machine unless given. */
+  readonly resolver?: string | undefined;
+  readonly proxy?: ProxySettings | undefined;
+}
+
+interface NetworkOptions {
+  readonly settings: NetworkSettings;
+  readonly clock: Pick<Clock, 'after' | 'monotonic'>;
+  /** For connecting, a tunnel through a proxy and the TLS handshake. */
+  readonly connectMs: number;
+  /** Tests: how long the resolver's answer is waited for. */
+  readonly resolveMs?: number;
+}
+
+/** Through a proxy a name need not resolve here, so its addresses are not waited for for long. */
+const PROXIED_RESOLVE_MS = 250;
+/** For how long a name resolves to addresses that may not be reached before that is more than a mishap of the resolver. */
+const REFUSED_FOR_MS = 60_000;
+const MAX_REFUSED_NAMES = 10_000;
+
+/** Whether a host may be reached: `refused_for_now` when its name has not resolved to such addresses for long. */
+type Reach = 'reachable' | 'refused' | 'refused_for_now';
+
+/**
+ * How requests leave: names, addresses that may be reached, proxies, connections.
+ *
+ * 1. *An address is checked when it is connected to*, not when its name is first seen, so that a name whose addresses
+ *    change in between gains nothing. A name with addresses of both kinds is reached at those that are allowed.
+ * 2. *Through a proxy, literal private addresses stay refused*; a name that does not resolve here is left to the proxy.
+ */
+export class Network {
+  readonly connect: buildConnector.connector;
+  private readonly names: NameResolver;
+  private readonly policy: AddressPolicy;
+  private readonly proxies: ProxyRules;
+  private readonly refusedSince = new Map<string, number>();
+
+  constructor(private readonly options: NetworkOptions) {
+    const { settings, clock, connectMs } = options;
+    const limit = options.resolveMs === undefined ? {} : { limitMs: options.resolveMs };
+    this.names = new NameResolver({ clock, server: settings.resolver, ...limit });
+    this.policy = new AddressPolicy(settings);
+    this.proxies = new ProxyRules(settings.proxy ?? {});
+    const direct = buildConnector({ timeout: connectMs, lookup: this.lookup });
+    const tunnels = new ProxyTunnels(connectMs);
+    this.connect = (target, callback) => {
+      const { protocol, hostname, port } = target;
+      // `lookup` is not called for a host that is an address already.
+      if (isIP(hostname) !== 0 && !this.policy.allows(hostname)) {
+        callback(this.policy.refusal(hostname), null);
+        return;
+      }
+      const proxy = this.proxies.proxyFor(`${protocol}//${isIP(hostname) === 6 ? `[${hostname}]` : hostname}:${port}`);
+      if (proxy === undefined) direct(target, callback);
+      else tunnels.connect(proxy, target, callback);
+    };
+  }
+
+  /** The proxy that requests to an origin go through. */
+  proxyFor(origin: string): URL | undefined {
+    return this.proxies.proxyFor(origin);
+  }
+
+  /**
+   * Resolves the name of a host, so that connecting need not wait for it, and checks its addresses.
+   * @param host as in a URL: an IPv6 address has brackets
+   * @throws NameUnknown, or ResolverSilent when nobody answers in time
+   */
+  async prepare(host: string, account: string, isProxied: boolean): Promise<Reach> {
+    const address = host.replace(/^\[|\]$/g, '');
+    if (isIP(address) !== 0) return this.policy.allows(address) ? 'reachable' : 'refused';
+    const found = await this.addressesOf(host, account, isProxied);
+    if (found === undefined || found.some((one) => this.policy.allows(one.address))) {
+      this.refusedSince.delete(host);
+      return 'reachable';
+    }
+    return isLocal(host) ? 'refused' : this.refused(host);
+  }
+
+  refusal(host: string): Error {
+    return this.policy.refusal(host);
+  }
+
+  close(): void {
+    this.names.close();
+  }
+
+  /** Undefined when a name is left to the proxy. */
+  private async addressesOf(host: string, account: string, isProxied: boolean) {
+    const { clock, connectMs } = this.options;
+    const limitMs = isProxied ? Math.min(PROXIED_RESOLVE_MS, connectMs) : connectMs;
+    const late = () => new ResolverSilent(`${host}: not resolved within ${limitMs} ms`);
+    try {
+      return await within(clock, limitMs, this.names.resolve(host, account), late);
+    } catch (error) {
+      if (isProxied) return undefined;
+      throw error;
+    }
+  }
+
+  /** A name may resolve to a private address once: behind a captive portal, in a split DNS. */
+  private refused(host: string): Reach {
+    const now = this.options.clock.monotonic();
+    const since = this.refusedSince.get(host) ?? now;
+    this.refusedSince.delete(host);
+    this.refusedSince.set(host, since);
+    if (this.refusedSince.size > MAX_REFUSED_NAMES) {
+      this.refusedSince.delete(this.refusedSince.keys().next().value as string);
+    }
+    return now - since >= REFUSED_FOR_MS ? 'refused' : 'refused_for_now';
+  }
+
+  private readonly lookup: LookupFunction = (hostname, options, callback) => {
+    const answer = (found: readonly LookupAddress[]) => {
+      const allowed = found.filter(({ address }) => this.policy.allows(address));
+      const first = allowed[0];
+      if (first === undefined) callback(this.policy.refusal(hostname), '');
+      else if (options.all === true) callback(null, allowed);
+      else callback(null, first.address, first.family);
+    };
+    const known = this.names.known(hostname);
+    if (known !== undefined) answer(known);
+    else this.names.resolve(hostname, '').then(answer, (error: NodeJS.ErrnoException) => callback(error, ''));
+  };
+}

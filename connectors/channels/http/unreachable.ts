@@ -1,0 +1,47 @@
+import { reasonOf } from '../../../topology/core/errors';
+import type { Outcome } from '../../../topology/message';
+import { AddressRefused } from './address-policy';
+import { ResolverSilent } from './name-resolver';
+import { ProxyFailed } from './proxy-tunnels';
+
+/** Codes of undici's for requests that cannot be written down as HTTP. */
+const IMPOSSIBLE = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH']);
+/** Codes that say something about this machine or its network, and nothing about the host. */
+const OUR_OWN = new Set([
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EADDRNOTAVAIL',
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EACCES',
+  'EPERM',
+]);
+
+/**
+ * What it means for a message that its request was not written.
+ * @param error what a socket, the resolver, the proxy or undici said
+ */
+export function unreachable(error: unknown, origin: string): Outcome {
+  const reason = `${origin}: ${connectionError(error)}`;
+  if (error instanceof AddressRefused) return { kind: 'retry', reason: error.message };
+  if (IMPOSSIBLE.has(codeOf(error))) return { kind: 'rejected', reason };
+  return { kind: isOurOwn(error) ? 'postponed' : 'retry', reason };
+}
+
+function isOurOwn(error: unknown): boolean {
+  if (error instanceof ResolverSilent || error instanceof ProxyFailed) return true;
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.every(isOurOwn);
+  return OUR_OWN.has(codeOf(error));
+}
+
+function codeOf(error: unknown): string {
+  return (error as { code?: string } | undefined)?.code ?? '';
+}
+
+/** An error for several addresses has no text of its own. */
+export function connectionError(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors.map(reasonOf).join(', ');
+  return reasonOf(error);
+}

@@ -1,0 +1,171 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NameResolver, NameUnknown, ResolverSilent } from '../../../../connectors/channels/http/name-resolver';
+import { systemClock } from '../../../../topology/core/clock';
+import { NameServer } from './name-server';
+
+let server: NameServer;
+let folder: string;
+let now: number;
+let opened: NameResolver[];
+
+beforeEach(async () => {
+  server = await NameServer.start();
+  folder = mkdtempSync(join(tmpdir(), 'downspout-names-'));
+  now = 0;
+  opened = [];
+});
+afterEach(async () => {
+  for (const one of opened) one.close();
+  rmSync(folder, { recursive: true });
+  await server.close();
+});
+
+function resolver(files: { readonly hosts?: string; readonly resolvConf?: string } = {}): NameResolver {
+  const hostsFile = join(folder, 'hosts');
+  const resolvConf = join(folder, 'resolv.conf');
+  writeFileSync(hostsFile, files.hosts ?? '');
+  writeFileSync(resolvConf, files.resolvConf ?? '');
+  const made = new NameResolver({
+    clock: { monotonic: () => now, after: (delay, run) => systemClock.after(delay, run) },
+    server: server.address,
+    limitMs: 300,
+    hostsFile,
+    resolvConf,
+  });
+  opened.push(made);
+  return made;
+}
+
+const at = (...addresses: string[]) => addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
+
+test("one account's names delay nobody else's: names that nobody answers for are asked for a few at a time", async () => {
+  const names = resolver();
+  server.names.set('good.test', ['203.0.113.7']);
+  const dead = Array.from({ length: 100 }, (_, n) => names.resolve(`dead${n}.test`, 'evil'));
+  const silent = Promise.allSettled(dead);
+  await server.until(() => server.asked.length >= 16);
+  expect(await names.resolve('good.test', 'other')).toEqual(at('203.0.113.7'));
+  expect(new Set(server.asked).size).toBe(17);
+  for (const { reason } of (await silent) as PromiseRejectedResult[]) expect(reason).toBeInstanceOf(ResolverSilent);
+});
+
+describe('an answer is kept for a short time, a refusal too:', () => {
+  test('names that were found', async () => {
+    const names = resolver();
+    server.names.set('a.test', ['203.0.113.7', '203.0.113.8']);
+    expect(await names.resolve('a.test', 'shop')).toEqual(at('203.0.113.7', '203.0.113.8'));
+    expect(await names.resolve('a.test', 'another')).toEqual(at('203.0.113.7', '203.0.113.8'));
+    expect(server.asked).toEqual(['a.test']);
+    server.names.set('a.test', ['203.0.113.9']);
+    now = 30_001;
+    expect(await names.resolve('a.test', 'shop')).toEqual(at('203.0.113.9'));
+  });
+
+  test('a name in use is asked for again before its time is over, and nobody waits for that', async () => {
+    const names = resolver();
+    server.names.set('a.test', ['203.0.113.7']);
+    await names.resolve('a.test', 'shop');
+    server.names.set('a.test', ['203.0.113.9']);
+    now = 20_000;
+    expect(await names.resolve('a.test', 'shop')).toEqual(at('203.0.113.7'));
+    await server.until(() => server.asked.length === 2);
+    now = 31_000;
+    expect(await names.resolve('a.test', 'shop')).toEqual(at('203.0.113.9'));
+    expect(server.asked).toHaveLength(2);
+  });
+
+  test('names that do not exist, and names that nobody answers for', async () => {
+    const names = resolver();
+    server.names.set('gone.test', []);
+    for (let n = 0; n < 3; n++) {
+      await expect(names.resolve('gone.test', 'shop')).rejects.toThrow(NameUnknown);
+      await expect(names.resolve('dead.test', 'shop')).rejects.toThrow(ResolverSilent);
+    }
+    expect(server.asked.filter((name) => name === 'gone.test')).toHaveLength(1);
+    // The resolver may try twice, and what comes of it counts for all three.
+    expect(server.asked.filter((name) => name === 'dead.test').length).toBeLessThanOrEqual(2);
+    now = 5_001;
+    server.names.set('dead.test', ['203.0.113.7']);
+    expect(await names.resolve('dead.test', 'shop')).toEqual(at('203.0.113.7'));
+  });
+
+  test('one question at a time for a name, whoever asks', async () => {
+    const names = resolver();
+    server.names.set('a.test', ['203.0.113.7']);
+    await Promise.all(['a', 'b', 'c', 'a'].map((account) => names.resolve('a.test', account)));
+    expect(server.asked).toEqual(['a.test']);
+  });
+});
+
+describe('a resolver that does not answer is told apart from a name that does not exist:', () => {
+  test('also when it says that it has a problem', async () => {
+    const names = resolver();
+    server.names.set('lame.test', 'failure');
+    await expect(names.resolve('lame.test', 'shop')).rejects.toThrow(ResolverSilent);
+  });
+
+  test('addresses that were known before are used for some minutes', async () => {
+    const names = resolver();
+    server.names.set('a.test', ['203.0.113.7']);
+    await names.resolve('a.test', 'shop');
+    server.names.delete('a.test');
+    now = 31_000;
+    expect(await names.resolve('a.test', 'shop')).toEqual(at('203.0.113.7'));
+    now = 331_000;
+    await expect(names.resolve('a.test', 'shop')).rejects.toThrow(ResolverSilent);
+    expect(names.known('a.test')).toBeUndefined();
+  });
+});
+
+describe('the hosts file, localhost and search domains count:', () => {
+  test('the hosts file goes before the resolver, and is read again when it changes', async () => {
+    const names = resolver({
+      hosts: '# comment\n203.0.113.1 Mine.test mine # mine\n2001:db8::1 mine.test\nbad line\n',
+    });
+    expect(await names.resolve('mine.test', 'shop')).toEqual(at('203.0.113.1', '2001:db8::1'));
+    expect(await names.resolve('mine', 'shop')).toEqual(at('203.0.113.1'));
+    writeFileSync(join(folder, 'hosts'), '203.0.113.22 mine.test\n');
+    now = 5_001;
+    expect(await names.resolve('mine.test', 'shop')).toEqual(at('203.0.113.22'));
+    expect(server.asked).toEqual([]);
+  });
+
+  test('localhost is this machine, though no file says so', async () => {
+    const names = resolver();
+    expect(await names.resolve('localhost', 'shop')).toEqual(at('127.0.0.1', '::1'));
+    expect(await names.resolve('app.localhost', 'shop')).toEqual(at('127.0.0.1', '::1'));
+    expect(server.asked).toEqual([]);
+  });
+
+  test('a short name is tried with the search domains first, one with enough dots as it is', async () => {
+    const names = resolver({
+      resolvConf: 'nameserver 192.0.2.1\nsearch one.test two.test\noptions timeout:1 ndots:2\n',
+    });
+    for (const name of ['api', 'api.one.test', 'a.b.c', 'a.b.c.one.test']) server.names.set(name, []);
+    server.names.set('api.two.test', ['203.0.113.2']);
+    server.names.set('a.b.c.two.test', ['203.0.113.3']);
+    expect(await names.resolve('api', 'shop')).toEqual(at('203.0.113.2'));
+    expect(await names.resolve('a.b.c', 'shop')).toEqual(at('203.0.113.3'));
+    expect(server.asked).toEqual(['api.one.test', 'api.two.test', 'a.b.c', 'a.b.c.one.test', 'a.b.c.two.test']);
+  });
+
+  test('a name that ends with a dot is tried as it is alone', async () => {
+    const names = resolver({ resolvConf: 'search one.test\n' });
+    server.names.set('api', []);
+    await expect(names.resolve('api.', 'shop')).rejects.toThrow(NameUnknown);
+    expect(server.asked).toEqual(['api']);
+  });
+});
+
+test('names of one account that are kept do not push out those of others', async () => {
+  const names = resolver();
+  server.names.set('mine.test', ['203.0.113.7']);
+  await names.resolve('mine.test', 'shop');
+  for (let n = 0; n < 510; n++) server.names.set(`n${n}.test`, ['203.0.113.8']);
+  for (let n = 0; n < 510; n++) await names.resolve(`n${n}.test`, 'evil');
+  expect(names.known('mine.test')).toEqual(at('203.0.113.7'));
+  expect(names.known('n0.test')).toBeUndefined();
+  expect(names.known('n509.test')).toEqual(at('203.0.113.8'));
+});

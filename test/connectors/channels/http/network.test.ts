@@ -1,0 +1,191 @@
+import { once } from 'node:events';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import tls from 'node:tls';
+import { Network, type NetworkSettings } from '../../../../connectors/channels/http/network';
+import { WebhookChannel } from '../../../../connectors/channels/webhook/webhook';
+import { systemClock } from '../../../../topology/core/clock';
+import { Receiver } from '../../../support/channels/receiver';
+import { certificate } from './certificate';
+import { NameServer } from './name-server';
+import { Proxy } from './proxy';
+
+let names: NameServer;
+let receiver: Receiver;
+let closing: (() => unknown)[];
+
+beforeEach(async () => {
+  [names, receiver] = await Promise.all([NameServer.start(), Receiver.start()]);
+  closing = [() => names.close(), () => receiver.close()];
+});
+afterEach(async () => {
+  for (const close of closing.toReversed()) await close();
+});
+
+function channel(settings: Partial<NetworkSettings>): WebhookChannel {
+  const made = new WebhookChannel({
+    timeoutMs: 3_000,
+    perOrigin: 1,
+    clock: systemClock,
+    network: { allowPrivateAddresses: false, resolver: names.address, ...settings },
+    secretsOf: async () => new Map(),
+  });
+  closing.push(() => made.close());
+  return made;
+}
+
+function send(through: WebhookChannel, url: string, mayStart = () => true) {
+  const prepared = through.prepare('shop', JSON.stringify({ url, body: { n: 1 } }));
+  return through.send(prepared, {
+    id: 1,
+    account: 'shop',
+    idempotencyKey: 'k1',
+    mayStart,
+    now: () => systemClock.now(),
+  });
+}
+
+async function proxyTo(port: number): Promise<Proxy> {
+  const proxy = await Proxy.start(port);
+  closing.push(() => proxy.close());
+  return proxy;
+}
+
+test('an address is checked when it is connected to: a name that changes its mind gains nothing', async () => {
+  let now = 0;
+  const settings = { allowPrivateAddresses: false, allowNetworks: ['127.0.0.0/8'], resolver: names.address };
+  const clock = { ...systemClock, monotonic: () => now };
+  const network = new Network({ settings, clock, connectMs: 1_000 });
+  closing.push(() => network.close());
+  names.names.set('a.test', ['127.0.0.1']);
+  expect(await network.prepare('a.test', 'shop', false)).toBe('reachable');
+  names.names.set('a.test', ['10.0.0.1']);
+  now = 400_000;
+  const connected = new Promise((resolve) => {
+    const options = { protocol: 'http:', hostname: 'a.test', port: String(receiver.port), host: 'a.test' };
+    network.connect(options, (...[error]) => resolve(error));
+  });
+  expect(await connected).toMatchObject({ name: 'AddressRefused' });
+  expect(receiver.connections).toBe(0);
+});
+
+describe('through a proxy', () => {
+  test('requests to http:// go with their whole URL, to names that resolve here and to others', async () => {
+    const proxy = await proxyTo(receiver.port);
+    const through = channel({ proxy: { http: proxy.url.replace('://', '://us%20er:hush@') } });
+    names.names.set('known.test', ['8.8.8.8']);
+    names.names.set('unknown.test', []);
+    for (const host of ['known.test', 'unknown.test', 'silent.test']) {
+      expect(await send(through, `http://${host}/hook?a=b`)).toMatchObject({ kind: 'delivered' });
+    }
+    expect(proxy.seen).toEqual([
+      'POST http://known.test/hook?a=b',
+      'POST http://unknown.test/hook?a=b',
+      'POST http://silent.test/hook?a=b',
+    ]);
+    expect(new Set(proxy.credentials)).toEqual(new Set([`Basic ${Buffer.from('us er:hush').toString('base64')}`]));
+    expect(receiver.journal[0]).toMatchObject({ path: '/hook?a=b', body: '{"n":1}' });
+  });
+
+  test('requests to https:// go through a tunnel, and mayStart is asked when it stands', async () => {
+    const secure = createSecureServer(certificate, (_, response) => response.end('taken'));
+    secure.listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+    closing.push(() => {
+      secure.closeAllConnections();
+      secure.close();
+    });
+    const proxy = await proxyTo((secure.address() as AddressInfo).port);
+    const { connect } = tls;
+    const trusting = jest
+      .spyOn(tls, 'connect')
+      .mockImplementation(((options: tls.ConnectionOptions) =>
+        connect({ ...options, ca: certificate.cert })) as typeof connect);
+    closing.push(() => trusting.mockRestore());
+    const through = channel({ proxy: { https: proxy.url } });
+    const seen: string[][] = [];
+    const mayStart = () => {
+      seen.push([...proxy.seen]);
+      return true;
+    };
+    for (let n = 0; n < 2; n++) {
+      expect(await send(through, 'https://secure.test/hook', mayStart)).toMatchObject({ receipt: 'taken' });
+    }
+    // One tunnel for both requests.
+    expect(seen).toEqual([['CONNECT secure.test:443'], ['CONNECT secure.test:443']]);
+    expect(proxy.seen).toHaveLength(1);
+    expect(await send(through, 'https://other.test/', mayStart)).toMatchObject({
+      kind: 'retry',
+      reason: expect.stringContaining('secure.test'),
+    });
+    expect(seen).toHaveLength(2);
+  });
+
+  test('through a proxy, literal private addresses stay refused, and so does a name that resolves to one here', async () => {
+    const proxy = await proxyTo(receiver.port);
+    const through = channel({ proxy: { http: proxy.url, https: proxy.url } });
+    names.names.set('inside.test', ['10.1.2.3']);
+    for (const url of ['http://169.254.169.254/', 'https://10.1.2.3/', 'http://[fd00::1]/', 'http://localhost:1/']) {
+      expect(await send(through, url)).toMatchObject({ kind: 'rejected' });
+    }
+    expect(await send(through, 'https://inside.test/')).toMatchObject({ kind: 'retry' });
+    expect(proxy.seen).toEqual([]);
+  });
+
+  test('hosts of NO_PROXY are reached directly', async () => {
+    const proxy = await proxyTo(1);
+    names.names.set('direct.test', ['127.0.0.1']);
+    const through = channel({ allowPrivateAddresses: true, proxy: { http: proxy.url, no: '.direct.test' } });
+    expect(await send(through, `http://direct.test:${receiver.port}/`)).toMatchObject({ kind: 'delivered' });
+    expect(proxy.seen).toEqual([]);
+  });
+
+  test('a proxy that is away or wants other credentials says nothing about the host', async () => {
+    const gone = await Proxy.start(1);
+    const goneUrl = gone.url;
+    await gone.close();
+    const asking = await proxyTo(receiver.port);
+    asking.refusal = 407;
+    const mayStart = jest.fn(() => true);
+    for (const proxy of [goneUrl, asking.url]) {
+      const outcome = await send(channel({ proxy: { https: proxy } }), 'https://secure.test/', mayStart);
+      expect(outcome).toMatchObject({ kind: 'postponed', reason: expect.stringContaining('proxy 127.0.0.1') });
+    }
+    expect(await send(channel({ proxy: { http: goneUrl } }), 'http://plain.test/', mayStart)).toMatchObject({
+      kind: 'postponed',
+    });
+    expect(mayStart).not.toHaveBeenCalled();
+  });
+
+  test('a proxy that does not reach the host, or may not, is a reason to try again', async () => {
+    const proxy = await proxyTo(receiver.port);
+    const through = channel({ proxy: { https: proxy.url } });
+    for (const status of [403, 502, 503]) {
+      proxy.refusal = status;
+      expect(await send(through, 'https://secure.test/')).toEqual({
+        kind: 'retry',
+        reason: `https://secure.test: proxy ${new URL(proxy.url).host}: HTTP ${status} to CONNECT secure.test:443`,
+      });
+    }
+  });
+
+  test('a proxy that does not answer waits for the host, so the request is tried again', async () => {
+    const proxy = await proxyTo(receiver.port);
+    proxy.isSilent = true;
+    const mayStart = jest.fn(() => true);
+    expect(await send(channel({ proxy: { https: proxy.url } }), 'https://secure.test/', mayStart)).toMatchObject({
+      kind: 'retry',
+      reason: 'https://secure.test: no connection within 3000 ms',
+    });
+    expect(mayStart).not.toHaveBeenCalled();
+  });
+
+  test('a proxy that asks for credentials for a request to http:// has sent nothing', async () => {
+    const proxy = await proxyTo(receiver.port);
+    proxy.refusal = 407;
+    expect(await send(channel({ proxy: { http: proxy.url } }), 'http://plain.test/')).toMatchObject({
+      kind: 'postponed',
+      reason: 'http://plain.test: the proxy asks for credentials (HTTP 407)',
+    });
+  });
+});
