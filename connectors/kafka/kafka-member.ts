@@ -1,10 +1,11 @@
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
-import type { GroupListener, GroupMember, PartitionOffset } from '../../topology/runtime/streams-client';
+import type { GroupListener, GroupMember, LogRecord, PartitionOffset } from '../../topology/runtime/streams-client';
 import { instructionOf, isOfRebalance } from './failures';
 import type { KafkaAdmin } from './kafka-admin';
 import { patientRetry } from './kafka-client';
+import type { UnreadableBatch } from './kafkajs-fixes';
 import { stickyAssigner } from './sticky-assigner';
 
 export interface KafkaMemberOptions {
@@ -208,11 +209,7 @@ export class KafkaMember implements GroupMember {
     const { partition, messages } = batch;
     if (this.left || !payload.isRunning() || payload.isStale() || !this.ready.has(partition)) return;
     try {
-      const records = messages.map(({ offset, timestamp, value }) => ({
-        offset: Number(offset),
-        timestamp: Number(timestamp),
-        value,
-      }));
+      const records = messages.map(recordOf);
       const taken = this.options.listener.records(partition, records, Number(batch.highWatermark));
       const last = taken === messages.length ? batch.lastOffset() : messages[taken - 1]?.offset;
       if (last !== undefined) payload.resolveOffset(last);
@@ -225,4 +222,11 @@ export class KafkaMember implements GroupMember {
     this.joined?.reject(error);
     if (!this.left) this.options.listener.crashed(new Error(`consumer of ${this.options.topic}: ${reasonOf(error)}`));
   }
+}
+
+function recordOf(message: KafkaMessage): LogRecord {
+  const { offset, timestamp, value } = message;
+  const { unreadable } = message as Partial<UnreadableBatch>;
+  const record = { offset: Number(offset), timestamp: Number(timestamp), value };
+  return unreadable === undefined ? record : { ...record, unreadable };
 }

@@ -1,3 +1,5 @@
+import { reasonOf } from '../../topology/core/errors';
+
 /**
  * kafkajs 2.2.4 is not maintained any more, and pinned. What is fixed here, before it is loaded:
  *
@@ -5,6 +7,8 @@
  * 2. *Appending costs in proportion to the number of records.* kafkajs copies what it has grouped so far for every record.
  * 3. *A record is encoded into one buffer of its size.* kafkajs takes half a kilobyte and a dozen small buffers for each,
  *    which was most of the cost of a tuple.
+ * 4. *A batch that cannot be read is one record without content.* In kafkajs its error ends the consumer, which then meets
+ *    the same batch again, for ever.
  *
  * Each has a test that the replaced function still exists in kafkajs and gives the same result.
  */
@@ -78,6 +82,60 @@ export function plainRecordEncoder(general: EncodeRecord): EncodeRecord {
   };
 }
 
+/** A record in the place of a batch: at the last offset of it, so that reading continues behind it. */
+export interface UnreadableBatch {
+  readonly offset: string;
+  readonly timestamp: string;
+  readonly key: null;
+  readonly value: null;
+  readonly headers: object;
+  readonly isControlRecord: boolean;
+  readonly batchContext: object;
+  /** Why the batch cannot be read. */
+  readonly unreadable: string;
+}
+
+interface FetchDecoder {
+  readonly buffer: Buffer;
+  readonly offset: number;
+}
+
+type DecodeBatch = (fetched: FetchDecoder) => Promise<{ readonly records: readonly unknown[] }>;
+
+/** Places in a batch of message format 2: https://kafka.apache.org/documentation/#recordbatch */
+const ATTRIBUTES_AT = 21;
+const LAST_OFFSET_DELTA_AT = 23;
+const MAX_TIMESTAMP_AT = 35;
+const CODEC_MASK = 7;
+/** zstd. With one that it does not know kafkajs takes compressed bytes for records. */
+const LAST_CODEC = 4;
+
+export function readableBatches(decodeBatch: DecodeBatch): DecodeBatch {
+  return async (fetched) => {
+    const batch = fetched.buffer.subarray(fetched.offset);
+    try {
+      const decoded = await decodeBatch(fetched);
+      const codec = batch.readInt16BE(ATTRIBUTES_AT) & CODEC_MASK;
+      if (codec > LAST_CODEC) throw new Error(`its compression (${codec}) is not known`);
+      return decoded;
+    } catch (error) {
+      // The fetch ended within the batch: it comes again, whole.
+      if (error instanceof Error && error.name === 'KafkaJSPartialMessageError') throw error;
+      const unreadable: UnreadableBatch = {
+        offset: String(batch.readBigInt64BE(0) + BigInt(batch.readInt32BE(LAST_OFFSET_DELTA_AT))),
+        timestamp: String(batch.readBigInt64BE(MAX_TIMESTAMP_AT)),
+        key: null,
+        value: null,
+        headers: {},
+        isControlRecord: false,
+        batchContext: { inTransaction: false },
+        unreadable: `a batch that cannot be read: ${reasonOf(error)}`,
+      };
+      return { records: [unreadable] };
+    }
+  };
+}
+
 /** Of a number that is not negative, zigzag-encoded: 7 bits a byte. */
 function sizeOf(value: number): number {
   let size = 1;
@@ -106,4 +164,5 @@ export function fixKafkajs(): void {
   prototype.scheduleCheckPendingRequests = whenPending(prototype.scheduleCheckPendingRequests);
   replaceExport<typeof groupByPartition>('kafkajs/src/producer/groupMessagesPerPartition', () => groupByPartition);
   replaceExport<EncodeRecord>('kafkajs/src/protocol/recordBatch/record/v0', plainRecordEncoder);
+  replaceExport<DecodeBatch>('kafkajs/src/protocol/recordBatch/v0/decoder', readableBatches);
 }

@@ -3,8 +3,12 @@ import { UserError } from '../../topology/core/errors';
 import { instructionOf } from './failures';
 import { kafkaClient, retry } from './kafka-client';
 
-/** Records bear the broker's time: it refuses those of a writer whose own clock is an hour or more ahead. */
-const BROKERS_TIME = { 'message.timestamp.type': 'LogAppendTime' };
+const TOPIC_SETTINGS = {
+  // Records bear the broker's time: it refuses those of a writer whose own clock is an hour or more ahead.
+  'message.timestamp.type': 'LogAppendTime',
+  // As they were written, which is without compression, whatever the broker's own setting is.
+  'compression.type': 'producer',
+};
 
 export interface TopicSpec {
   /** With the namespace. */
@@ -25,7 +29,7 @@ export function setUpTopics(brokers: readonly string[], topics: readonly TopicSp
       topics: topics.map(({ name, partitions, settings = {} }) => ({
         topic: name,
         numPartitions: partitions,
-        configEntries: Object.entries({ ...BROKERS_TIME, ...settings }).map(([entry, value]) => ({
+        configEntries: Object.entries({ ...TOPIC_SETTINGS, ...settings }).map(([entry, value]) => ({
           name: entry,
           value,
         })),

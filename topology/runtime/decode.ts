@@ -20,6 +20,7 @@ export function decode<T>(
 ): Tuple<T> | undefined {
   const { offset, timestamp } = record;
   try {
+    if (record.unreadable !== undefined) throw new BadRecord(record.unreadable);
     if (record.value === null) throw new BadRecord('no content');
     return { stream: stream.name, partition, offset, timestamp, value: stream.codec.decode(record.value) };
   } catch (error) {

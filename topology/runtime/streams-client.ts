@@ -7,6 +7,8 @@ export interface LogRecord {
   readonly timestamp: number;
   /** Null for a record without content. */
   readonly value: Buffer | null;
+  /** Why the log cannot read what is there; the record stands for all of it, at its last offset. */
+  readonly unreadable?: string;
 }
 
 /** A place in a partition: the offset of the next record to read. */

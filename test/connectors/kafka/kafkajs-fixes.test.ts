@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { groupByPartition, plainRecordEncoder, whenPending } from '../../../connectors/kafka/kafkajs-fixes';
+import {
+  groupByPartition,
+  plainRecordEncoder,
+  readableBatches,
+  whenPending,
+} from '../../../connectors/kafka/kafkajs-fixes';
 
 type Options = Parameters<typeof groupByPartition<{ readonly value: number }>>[0];
 
-/** What kafkajs has, as it is without the mending. */
+/** What kafkajs has, without the fixes. */
 function original(path: string): unknown {
   let loaded: unknown;
   jest.isolateModules(() => {
@@ -12,7 +17,7 @@ function original(path: string): unknown {
   return loaded;
 }
 
-describe('what is mended in kafkajs', () => {
+describe('what is fixed in kafkajs', () => {
   it('1. Idle connections are idle: the method that re-arms the timer is still there.', () => {
     const queue = original('network/requestQueue') as { prototype: { scheduleCheckPendingRequests: unknown } };
     expect(queue.prototype.scheduleCheckPendingRequests).toBeInstanceOf(Function);
@@ -58,5 +63,41 @@ describe('what is mended in kafkajs', () => {
       { value: 'text' },
     ];
     for (const record of others) expect(encode(record).buffer.equals(general(record).buffer)).toBe(true);
+  });
+
+  it.each([
+    [3, 'LZ4 compression not implemented'],
+    [1, 'incorrect header check'],
+    [6, 'its compression (6) is not known'],
+  ])('4. A batch that cannot be read is one record without content: with the codec %s.', async (codec, reason) => {
+    const { RecordBatch: encodeBatch } = original('protocol/recordBatch/v0') as {
+      RecordBatch: (batch: object) => Promise<{ buffer: Buffer }>;
+    };
+    const encodeRecord = original('protocol/recordBatch/record/v0') as (record: object) => unknown;
+    const Decoder = original('protocol/decoder') as new (buffer: Buffer) => Parameters<typeof decode>[0];
+    const decode = readableBatches(
+      original('protocol/recordBatch/v0/decoder') as Parameters<typeof readableBatches>[0],
+    );
+    const batchOf = async (firstOffset: number) => {
+      const records = ['a', 'b', 'c'].map((text, offsetDelta) =>
+        encodeRecord({ offsetDelta, value: Buffer.from(text) }),
+      );
+      const batch = { firstOffset, firstTimestamp: 70, maxTimestamp: 75, lastOffsetDelta: 2, records };
+      return (await encodeBatch(batch)).buffer;
+    };
+    const broken = await batchOf(10);
+    broken.writeInt16BE(codec, 21);
+    const decoder = new Decoder(Buffer.concat([await batchOf(7), broken, await batchOf(13)]));
+    const batches = [await decode(decoder), await decode(decoder), await decode(decoder)];
+    expect(batches.map(({ records }) => records.map((record) => (record as { offset: string }).offset))).toEqual([
+      ['7', '8', '9'],
+      ['12'],
+      ['13', '14', '15'],
+    ]);
+    expect(batches[1]?.records[0]).toMatchObject({
+      timestamp: '75',
+      value: null,
+      unreadable: expect.stringContaining(reason),
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { Unavailable } from '../../../topology/core/errors';
 import { BoltTask } from '../../../topology/runtime/bolt-task';
-import type { SkippedRecord } from '../../../topology/runtime/decode';
+import { decode, type SkippedRecord } from '../../../topology/runtime/decode';
 import { type Due, due } from '../../../topology/streams';
 import { MemoryLog } from '../../support/kafka/memory-log';
 import { MemoryStreams } from '../../support/kafka/memory-streams';
@@ -86,6 +86,12 @@ describe('BoltTask', () => {
     expect(skipped[0]).toEqual({ stream: stream.name, partition: 0, offset: 1, reason: 'not JSON' });
     expect(committed()).toBe(7);
     expect(errors).toEqual([]);
+  });
+
+  it('2. A bad record is skipped and reported, also one that stands for a batch which the log cannot read.', () => {
+    const record = { offset: 12, timestamp: 0, value: null, unreadable: 'a batch that cannot be read: no codec' };
+    expect(decode(due('webhook'), 3, record, (one) => skipped.push(one))).toBeUndefined();
+    expect(skipped).toEqual([{ stream: 'due.webhook', partition: 3, offset: 12, reason: record.unreadable }]);
   });
 
   it('3. A bolt without room is given nothing more until it has some.', async () => {
