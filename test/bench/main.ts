@@ -6,6 +6,8 @@ import { BareSenders } from './bare';
 import { type Figures, median } from './figures';
 import { type BenchOptions, parseOptions } from './options';
 import { holds, type Measurement, machine, print, type Report } from './report';
+import { type TableReport, TableRun } from './table';
+import { printTable } from './table-report';
 import { type TenantFigures, Tenants } from './tenants';
 import { printTenants } from './tenants-report';
 import { WholeRun } from './whole-run';
@@ -17,8 +19,8 @@ const begun: (() => Promise<void>)[] = [];
 
 async function main(): Promise<void> {
   const options = parseOptions(process.argv);
-  if (options.scenario === 'tenants') {
-    await tenants(options);
+  if (options.scenario === 'tenants' || options.scenario === 'table') {
+    await (options.scenario === 'tenants' ? tenants : table)(options);
     return;
   }
   let report: Report;
@@ -39,6 +41,16 @@ async function tenants(options: BenchOptions): Promise<void> {
     await cleanUp();
   }
   if (!printTenants(figures, options.json)) process.exitCode = 1;
+}
+
+async function table(options: BenchOptions): Promise<void> {
+  let report: TableReport;
+  try {
+    report = await (await TableRun.start(say, (end) => begun.push(end))).measure(options);
+  } finally {
+    await cleanUp();
+  }
+  if (!printTable(report, options.json)) process.exitCode = 1;
 }
 
 async function bench(options: BenchOptions): Promise<Report> {

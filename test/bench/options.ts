@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 export interface BenchOptions {
-  readonly scenario: 'bare' | 'burst' | 'steady' | 'all' | 'tenants';
+  readonly scenario: 'bare' | 'burst' | 'steady' | 'all' | 'tenants' | 'table';
   readonly count: number;
   readonly payload: readonly number[];
   readonly accounts: number;
@@ -22,7 +22,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     .description('Measures deliveries through the whole stack against bare HTTP in the same run.')
     .addOption(
       new Option('--scenario <name>', 'what to measure')
-        .choices(['bare', 'burst', 'steady', 'all', 'tenants'])
+        .choices(['bare', 'burst', 'steady', 'all', 'tenants', 'table'])
         .default('all'),
     )
     .option('--count <messages>', 'messages of a burst', wholeNumber, 20_000)
@@ -35,7 +35,12 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     .option('--window <seconds>', 'in which others are judged beside each hostile tenant', wholeNumber, 60)
     .option('--held <seconds>', 'for which a transaction holds a due row, in the scenario tenants', wholeNumber, 600)
     .option('--only <expression>', 'hostile tenants whose name fits this expression', '')
-    .option('--future <rows>', 'due in a year: measure again beside them', wholeNumber, 0)
+    .option(
+      '--future <rows>',
+      'due in a year: measure again beside them; how full the table is in the scenario table (a million unless given)',
+      wholeNumber,
+      0,
+    )
     .option('--overdue <rows>', 'on a paused channel: measure again beside them', wholeNumber, 0)
     .option('--json', 'print the report as JSON', false);
   return command.parse([...argv]).opts<BenchOptions>();

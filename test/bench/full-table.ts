@@ -1,0 +1,132 @@
+import { createPool, type Pool, type RowDataPacket } from 'mysql2/promise';
+import { systemClock } from '../../topology/core/clock';
+
+/** Rows of one statement: as many as the five digits of its numbers make. */
+const PIECE = 100_000;
+const CONNECTIONS = 3;
+const ACCOUNTS = 5_000;
+const DAY_MS = 86_400_000;
+/** The account, channel and age of rows that all woke at one instant. No component of the topology has this channel. */
+export const CROWD = { account: 'crowd', channel: 'elsewhere', agoMs: 3_600_000 };
+/** The session that made the attempts of rows that have ended, 32 hex digits. */
+const SESSION = '0b'.repeat(16);
+const PAYLOAD = JSON.stringify({ url: 'http://127.0.0.1:1/', body: { text: 'x'.repeat(150) } });
+
+/** Fills the table as the administrator, past the binlog: CDC would need longer for the rows than the measurements do. */
+export class FullTable {
+  private readonly pool: Pool;
+
+  constructor(adminUrl: string) {
+    this.pool = createPool({ uri: adminUrl, connectionLimit: CONNECTIONS, supportBigNumbers: true });
+  }
+
+  /** Adds rows that are due over the thirty days that begin in a year. */
+  async addFuture(count: number): Promise<void> {
+    const from = systemClock.now() + 365 * DAY_MS;
+    const dueAt = `${from} + FLOOR(n / ${count} * ${30 * DAY_MS})`;
+    await this.add(count, () => ({ account: accountOfN, channel: 'webhook', state: "'scheduled'", dueAt }));
+  }
+
+  /** Adds rows of the last thirty days that have ended, with their attempts: of ten one failed and one is uncertain. */
+  async addEnded(count: number): Promise<void> {
+    const until = systemClock.now() - 60_000;
+    const dueAt = `${until} - FLOOR(n / ${Math.max(1, count)} * ${30 * DAY_MS})`;
+    const state = "ELT(1 + LEAST(2, GREATEST(0, n % 10 - 7)), 'delivered', 'failed', 'uncertain')";
+    const above = await this.lastId();
+    await this.add(count, () => ({ account: accountOfN, channel: 'webhook', state, dueAt }));
+    await this.pool.query(
+      `INSERT INTO workers (session, components, host, pid, version, started_at, lease_until, dead, left_at)
+         VALUES (X'${SESSION}', '["webhook"]', 'bench', 1, '0', 0, ${until}, 1, ${until})`,
+    );
+    for (let id = above; id <= (await this.lastId()); id += PIECE) {
+      await this.unlogged(
+        `INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, started_at, finished_at, outcome, receipt, settled)
+           SELECT id, version, X'${SESSION}', wake_at, UNHEX(SHA2(payload, 256)), wake_at, wake_at + 5,
+             ELT(FIELD(state, 'delivered', 'failed', 'uncertain'), 'delivered', 'rejected', 'unknown'), receipt, state
+           FROM scheduled_messages WHERE id > ${id} AND id <= ${id + PIECE} AND state IN ('delivered', 'failed', 'uncertain')`,
+      );
+    }
+  }
+
+  /** Adds rows of one account that all woke an hour ago, for a channel that nothing sends. @returns their instant */
+  async addCrowd(count: number): Promise<number> {
+    const instant = systemClock.now() - CROWD.agoMs;
+    await this.add(count, () => ({
+      account: `'${CROWD.account}'`,
+      channel: CROWD.channel,
+      state: "'scheduled'",
+      dueAt: String(instant),
+    }));
+    return instant;
+  }
+
+  /** Id and shard of the row in the middle of the crowd. */
+  async middleOfCrowd(): Promise<{ id: number; shard: number }> {
+    const [[row]] = await this.pool.query<RowDataPacket[]>(
+      'SELECT (MIN(id) + MAX(id)) DIV 2 AS id, MAX(shard) AS shard FROM scheduled_messages WHERE account = ?',
+      [CROWD.account],
+    );
+    return { id: Number(row?.['id']), shard: Number(row?.['shard']) };
+  }
+
+  /** Runs a statement and has the server say how long it took, milliseconds. */
+  async explainAnalyze(statement: string): Promise<number> {
+    const [rows] = await this.pool.query<RowDataPacket[]>(`EXPLAIN ANALYZE ${statement}`);
+    const text = String(Object.values(rows[0] ?? {})[0]);
+    const [, took] = /actual time=[\d.e+-]+\.\.([\d.e+-]+)/.exec(text) ?? [];
+    if (took === undefined) throw new Error(`EXPLAIN ANALYZE did not say how long it took: ${text.slice(0, 200)}`);
+    return Number(took);
+  }
+
+  async close(): Promise<void> {
+    await this.pool.end();
+  }
+
+  private async add(
+    count: number,
+    columns: () => { account: string; channel: string; state: string; dueAt: string },
+  ): Promise<void> {
+    const { account, channel, state, dueAt } = columns();
+    let next = 0;
+    const writer = async () => {
+      while (next < count) {
+        const from = next;
+        next += PIECE;
+        await this.unlogged(
+          `INSERT INTO scheduled_messages (account, channel, payload, state, in_doubt, attempts, due_at, delivered_at, receipt)
+             SELECT ${account}, '${channel}', '${PAYLOAD}', state, state = 'uncertain', state <> 'scheduled', due,
+               IF(state = 'delivered', due + 5, NULL), IF(state = 'delivered', 'taken', NULL)
+             FROM (SELECT n, ${state} AS state, ${dueAt} AS due FROM (${numbers(from)}) AS numbers WHERE n < ${count}) AS new`,
+        );
+      }
+    };
+    await Promise.all(Array.from({ length: CONNECTIONS }, writer));
+  }
+
+  private async unlogged(statement: string): Promise<void> {
+    const connection = await this.pool.getConnection();
+    try {
+      await connection.query('SET SESSION sql_log_bin = 0, unique_checks = 0');
+      await connection.query(statement);
+    } finally {
+      connection.release();
+    }
+  }
+
+  private async lastId(): Promise<number> {
+    const [[row]] = await this.pool.query<RowDataPacket[]>(
+      'SELECT COALESCE(MAX(id), 0) AS last FROM scheduled_messages',
+    );
+    return Number(row?.['last']);
+  }
+}
+
+const accountOfN = `CONCAT('account-', n % ${ACCOUNTS})`;
+
+/** A SELECT of the numbers `from` to `from + PIECE - 1`, in order. */
+function numbers(from: number): string {
+  const digits = `(VALUES ${Array.from({ length: 10 }, (_, digit) => `ROW(${digit})`).join(', ')})`;
+  const places = Array.from({ length: 5 }, (_, place) => `${10 ** place} * d${place}.column_0`);
+  const tables = Array.from({ length: 5 }, (_, place) => `${digits} AS d${place}`).toReversed();
+  return `SELECT ${from} + ${places.join(' + ')} AS n FROM ${tables.join(', ')} ORDER BY n`;
+}

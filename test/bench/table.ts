@@ -1,0 +1,207 @@
+import { pageStatement } from '../../connectors/mysql/workers/open-rows';
+import { ReceiverProcess } from '../../deploy/demo/receiver-process';
+import { systemClock } from '../../topology/core/clock';
+import { runCli } from '../support/stack/cli';
+import { BenchTable } from './bench-table';
+import { CROWD, FullTable } from './full-table';
+import { burst } from './measure';
+import type { BenchOptions } from './options';
+import { UsageMeter } from './process-usage';
+import { WholeStack } from './whole-stack';
+import { rowsOf } from './workload';
+
+/** One thing that was measured beside all the rows. */
+export interface TableFigure {
+  readonly name: string;
+  /** Milliseconds; several when it was measured several times. */
+  readonly ms: readonly number[];
+  /** What it may take; null where it is only shown. */
+  readonly mostMs: number | null;
+  /** What else there is to say. */
+  readonly note: string;
+}
+
+export interface TableReport {
+  readonly rows: number;
+  readonly figures: readonly TableFigure[];
+  /** Of a spout, beside an empty table and beside the full one. */
+  readonly spoutPeakBytes: readonly [empty: number, full: number];
+  /** Rows inserted in a second while the verbs ran. */
+  readonly insertedPerSecond: number;
+}
+
+type Say = (text: string) => void;
+
+const STATUS_MS = 1_000;
+const LIST_MS = 500;
+const PAGE_MS = 50;
+const TIMES = 3;
+const STARTS = 5;
+const DEFAULT_ROWS = 1_000_000;
+const SHARDS_OF_SPOUT = 128;
+const PAGE_ROWS = 40;
+const CROWD_PAGE_ROWS = 2_000;
+const HOUR_MS = 3_600_000;
+const ROWS_PER_INSERT = 500;
+const INSERTERS = 3;
+
+const listForms: readonly (readonly string[])[] = [
+  [],
+  ['--state', 'scheduled'],
+  ['--state', 'delivered'],
+  ['--state', 'failed'],
+  ['--state', 'uncertain'],
+  ['--state', 'canceled'],
+  ['--channel', 'webhook'],
+  ['--account', 'account-17'],
+  ['--account', 'nobody'],
+  ['--account', 'account-17', '--state', 'failed'],
+  ['--due-from', '2030-01-01T00:00:00Z'],
+  ['--due-from', '2000-01-02T00:00:00Z', '--due-until', '2000-01-03T00:00:00Z'],
+  ['--channel', 'webhook', '--state', 'uncertain', '--account', 'account-17'],
+];
+
+/** Measures what operators and spouts do with a full table. */
+export class TableRun {
+  private readonly figures: TableFigure[] = [];
+  /** The least time that the program needs to start and do nothing. */
+  private startMs = Number.POSITIVE_INFINITY;
+
+  private constructor(
+    private readonly stack: WholeStack,
+    private readonly table: BenchTable,
+    private readonly full: FullTable,
+    private readonly receiver: ReceiverProcess,
+    private readonly say: Say,
+  ) {}
+
+  static async start(say: Say, onEnd: (end: () => Promise<void>) => void): Promise<TableRun> {
+    const receiver = await ReceiverProcess.start();
+    onEnd(() => receiver.stop());
+    const stack = await WholeStack.start(say, false);
+    onEnd(() => stack.stop());
+    const table = new BenchTable(stack.settings['DATABASE_URL'] as string);
+    onEnd(() => table.close());
+    const full = new FullTable(stack.settings['ADMIN_DATABASE_URL'] as string);
+    onEnd(() => full.close());
+    return new TableRun(stack, table, full, receiver, say);
+  }
+
+  async measure({ future }: BenchOptions): Promise<TableReport> {
+    const rows = future === 0 ? DEFAULT_ROWS : future;
+    const empty = await this.sends('an empty table');
+    this.say(`adding ${rows} future rows and a tenth as many that have ended`);
+    await this.full.addFuture(rows);
+    await this.full.addEnded(Math.floor(rows / 10));
+    const crowd = Math.min(1_000_000, rows);
+    this.say(`adding ${crowd} rows of one account that woke at one instant`);
+    const instant = await this.full.addCrowd(crowd);
+    const filled = await this.sends('the full table');
+    await this.pages(instant);
+    for (let time = 0; time < STARTS; time++) {
+      this.startMs = Math.min(this.startMs, (await this.timed(['--version'])).ms);
+    }
+    await this.verbs('', TIMES);
+    const insertedPerSecond = await this.whileInserting(() => this.verbs(' while rows are inserted', 1));
+    await this.cli('verify', ['verify'], null, 1);
+    return { rows, figures: this.figures, spoutPeakBytes: [empty, filled], insertedPerSecond };
+  }
+
+  /** Starts workers beside what is there. @returns the peak memory of a spout */
+  private async sends(beside: string): Promise<number> {
+    const { receiver, table } = this;
+    await receiver.reset();
+    const work = { name: `start-${beside}`, count: 100, accounts: 50, payloadBytes: 250, url: `${receiver.url}/bench` };
+    await table.insert(rowsOf(work, 0, work.count, () => systemClock.now()));
+    const startedAt = systemClock.now();
+    this.stack.startWorkersAsShipped({});
+    while ((await receiver.accepted()) < work.count) await systemClock.sleep(20);
+    const { firstAt } = await receiver.report();
+    this.note(`first send of new workers, beside ${beside}`, [(firstAt ?? startedAt) - startedAt], null);
+    const subject = { table, receiver, watched: () => this.stack.watched() };
+    const figures = await burst(subject, { ...work, name: `burst-${beside}`, count: 1_000 });
+    this.note(`p99 lateness of a burst of 1,000, beside ${beside}`, [figures.lateness?.p99 ?? Number.NaN], null);
+    const spouts = new UsageMeter(this.stack.workers.filter(({ name }) => name.startsWith('due'))).read();
+    await this.stack.stopWorkers();
+    return Math.max(0, ...spouts.map(({ peakBytes }) => peakBytes));
+  }
+
+  /** What the spouts ask of the table. */
+  private async pages(crowdInstant: number): Promise<void> {
+    const now = systemClock.now();
+    const shards = Array.from({ length: SHARDS_OF_SPOUT }, (_, shard) => shard * 2);
+    const from = (afterWake: number) => shards.map((shard) => ({ shard, afterWake, afterId: 0 }));
+    const never = Number.NEGATIVE_INFINITY;
+    const soon = pageStatement('webhook', from(now), now + HOUR_MS, PAGE_ROWS);
+    const overdue = pageStatement('webhook', from(never), now, PAGE_ROWS);
+    const ahead = pageStatement('webhook', from(now), now + 400 * 24 * HOUR_MS, PAGE_ROWS);
+    await this.page('a page of the next hour', soon);
+    await this.page('a page of what is overdue', overdue);
+    await this.page('a page of rows that are due in a year', ahead);
+    const { id, shard } = await this.full.middleOfCrowd();
+    const amid = [{ shard, afterWake: crowdInstant, afterId: id }];
+    const middle = pageStatement(CROWD.channel, amid, now, CROWD_PAGE_ROWS);
+    await this.page('a page amid the rows of one instant', middle);
+  }
+
+  private async page(name: string, statement: string): Promise<void> {
+    const ms: number[] = [];
+    for (let time = 0; time < TIMES; time++) ms.push(await this.full.explainAnalyze(statement));
+    this.note(name, ms, PAGE_MS);
+  }
+
+  private async verbs(when: string, times: number): Promise<void> {
+    await this.cli(`status${when}`, ['status'], STATUS_MS, times);
+    for (const form of listForms) {
+      await this.cli(`messages list ${form.join(' ')}${when}`, ['messages', 'list', ...form], LIST_MS, times);
+    }
+  }
+
+  /** Runs a verb as a user does. The time that the program needs to start does not count. */
+  private async cli(name: string, args: readonly string[], mostMs: number | null, times: number): Promise<void> {
+    const ms: number[] = [];
+    const codes = new Set<number | null>();
+    for (let time = 0; time < times; time++) {
+      const run = await this.timed([...args, '--json']);
+      codes.add(run.code);
+      ms.push(Math.max(0, run.ms - this.startMs));
+    }
+    this.note(name, ms, mostMs, [...codes].every((code) => code === 0) ? '' : `exit code ${[...codes].join(', ')}`);
+  }
+
+  private async timed(args: readonly string[]): Promise<{ ms: number; code: number | null }> {
+    const begun = systemClock.monotonic();
+    const { code } = await runCli(args, { environment: this.stack.settings });
+    return { ms: systemClock.monotonic() - begun, code };
+  }
+
+  /** @returns rows inserted in a second meanwhile */
+  private async whileInserting(work: () => Promise<void>): Promise<number> {
+    const begun = systemClock.monotonic();
+    const over = new AbortController();
+    let inserted = 0;
+    const url = `${this.receiver.url}/bench`;
+    const inserter = async (index: number) => {
+      for (let piece = 0; !over.signal.aborted; piece++) {
+        const name = `meanwhile-${index}-${piece}`;
+        const shape = { name, count: ROWS_PER_INSERT, accounts: 5_000, payloadBytes: 250, url };
+        const dueAt = systemClock.now() + 300 * 24 * HOUR_MS;
+        await this.table.insert(rowsOf(shape, 0, shape.count, (n) => dueAt + n));
+        inserted += shape.count;
+      }
+    };
+    const inserters = Array.from({ length: INSERTERS }, (_, index) => inserter(index));
+    try {
+      await work();
+    } finally {
+      over.abort();
+      await Promise.all(inserters);
+    }
+    return (inserted * 1_000) / (systemClock.monotonic() - begun);
+  }
+
+  private note(name: string, ms: readonly number[], mostMs: number | null, note = ''): void {
+    this.figures.push({ name, ms, mostMs, note });
+    this.say(`${name}: ${ms.map((one) => Math.round(one)).join(', ')} ms${note === '' ? '' : ` (${note})`}`);
+  }
+}
