@@ -47,6 +47,9 @@ export async function trial(arena: Arena, fault: Fault, seed: number): Promise<V
   const most = lateness.at(-1) ?? 0;
   if (most > fault.mostLateMs)
     broken.push(`a message was ${Math.round(most)} ms late, and at most ${fault.mostLateMs} ms are allowed`);
+  const p95 = lateness[Math.floor(lateness.length * 0.95)] ?? 0;
+  if (fault.p95LateMs !== undefined && p95 > fault.p95LateMs)
+    broken.push(`one message in twenty was over ${Math.round(p95)} ms late, and ${fault.p95LateMs} ms are allowed`);
   return {
     name: fault.name,
     seed,

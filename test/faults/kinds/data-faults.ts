@@ -2,14 +2,19 @@ import { changeEventCodec } from '../../../connectors/debezium/change-event';
 import { KafkaAdmin } from '../../../connectors/kafka/kafka-admin';
 import { kafkaClient } from '../../../connectors/kafka/kafka-client';
 import { KafkaStreams } from '../../../connectors/kafka/kafka-streams';
+import { groupName } from '../../../connectors/kafka/names';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
 import { readTopologySettings } from '../../../topology/settings/topology-settings';
+import { until } from '../../support/until';
 import type { Arena } from '../world/arena';
 import type { Fault } from './fault';
 import { amid, burst } from './moments';
 
 const HOUR_MS = 3_600_000;
+/** A tuple that cannot start is dropped half a minute after its wake, and reconcile brings the row back. */
+const DROPPED_AFTER_MS = 40_000;
+const DUE_TOPIC = 'due.webhook';
 
 export const dataFaults: readonly Fault[] = [
   {
@@ -26,29 +31,27 @@ export const dataFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'a column is added and dropped under load',
-    short: false,
-    mostLateMs: 20_000,
-    run: async (arena) => {
-      await burst(arena, 1_000, 2_500);
-      await arena.sql.run('ALTER TABLE scheduled_messages ADD COLUMN note VARCHAR(20) NULL');
-      await amid(arena, 500);
-      await arena.sql.run('ALTER TABLE scheduled_messages DROP COLUMN note');
-    },
-  },
-  {
-    name: 'an application holds one row for 30 s',
+    name: 'an application holds one due row for a minute',
     short: false,
     mostLateMs: 10_000,
+    p95LateMs: 2_000,
     run: async (arena) => {
       const { sql, clients } = arena;
       await clients.burst({ count: 1, dueAt: systemClock.now() + 2_000, account: 'held', patient: true });
-      await sql.transaction(async (session) => {
-        await session.run("SELECT id FROM scheduled_messages WHERE account = 'held' FOR UPDATE");
-        for (let round = 0; round < 6; round++) {
-          await burst(arena, 300, 2_000);
-          await systemClock.sleep(5_000);
-        }
+      await sql.transaction(async (holder) => {
+        await holder.rows("SELECT id FROM scheduled_messages WHERE account = 'held' FOR UPDATE");
+        await systemClock.sleep(DROPPED_AFTER_MS / 2);
+        await burst(arena, 300, 2_000);
+        await amid(arena, 300);
+        const emitted = await offsets(arena, (admin) => admin.logs(DUE_TOPIC));
+        await until(
+          'the offsets of the group go on',
+          async () => {
+            const committed = await offsets(arena, (admin) => admin.committed(groupName('', 'webhook'), DUE_TOPIC));
+            return emitted.every(({ partition, high }) => (committed.get(partition) ?? 0) >= high);
+          },
+          DROPPED_AFTER_MS,
+        );
       });
     },
   },
@@ -72,6 +75,17 @@ export const dataFaults: readonly Fault[] = [
     },
   },
 ];
+
+/** What Kafka says of offsets. */
+async function offsets<T>({ environment }: Arena, ask: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
+  const brokers = required(environment, 'KAFKA_BROKERS');
+  const admin = new KafkaAdmin(kafkaClient({ brokers, clientId: 'operator', log: () => undefined }));
+  try {
+    return await ask(admin);
+  } finally {
+    await admin.close();
+  }
+}
 
 /** Appends what CDC would write for every message, as if it had been committed so long ago. */
 async function replay({ sql, environment }: Arena, ago: number): Promise<void> {

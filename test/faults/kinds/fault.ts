@@ -13,6 +13,8 @@ export interface Fault {
    * messages are on a quiet one.
    */
   readonly mostLateMs: number;
+  /** How late all but one in twenty may be; not judged unless given. */
+  readonly p95LateMs?: number;
   /** Makes the fault, lets it last, and ends it. Throws when something does not hold that is no invariant. */
   readonly run: (arena: Arena, random: Random) => Promise<void>;
 }

@@ -1,8 +1,11 @@
+import { cdcFaults } from './cdc-faults';
 import { dataFaults } from './data-faults';
 import type { Fault } from './fault';
-import { cdcFaults, kafkaFaults } from './kafka-faults';
+import { kafkaFaults } from './kafka-faults';
 import { networkFaults } from './network-faults';
 import { providerFaults } from './provider-faults';
+import { schemaFaults } from './schema-faults';
+import { tenantFaults } from './tenant-faults';
 import { workerFaults } from './worker-faults';
 
 /** Every fault that is made on one master, by what breaks. */
@@ -12,5 +15,7 @@ export const faults: readonly Fault[] = [
   ...kafkaFaults,
   ...cdcFaults,
   ...dataFaults,
+  ...schemaFaults,
   ...providerFaults,
+  ...tenantFaults,
 ];

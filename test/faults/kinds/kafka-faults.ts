@@ -1,9 +1,10 @@
+import { ConfigResourceTypes } from 'kafkajs';
+import { kafkaClient } from '../../../connectors/kafka/kafka-client';
 import { setUpTopics } from '../../../connectors/kafka/topic-set-up';
 import { run } from '../../../deploy/stack/host/commands';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
 import { removeTopics } from '../../support/stack/removal';
-import { until } from '../../support/until';
 import type { Arena } from '../world/arena';
 import type { Fault } from './fault';
 import { amid, burst } from './moments';
@@ -65,50 +66,38 @@ export const kafkaFaults: readonly Fault[] = [
       await setUpTopics(brokers, [{ name: 'due.webhook', partitions: 8 }]);
     },
   },
-];
-
-export const cdcFaults: readonly Fault[] = [
   {
-    name: 'Connect is killed and down while 2,000 messages come due',
+    name: "the compression of the bolt's and the spout's topics changes under load",
     short: false,
     mostLateMs: 20_000,
     run: async (arena) => {
-      await arena.stack.kill('connect');
-      await burst(arena, 2_000, 2_000);
-      await amid(arena, 2_000);
-      await arena.stack.restart('connect');
-    },
-  },
-  {
-    name: "the connector's task fails, and is restarted by a spout",
-    short: true,
-    mostLateMs: 20_000,
-    run: failTask,
-  },
-  {
-    name: "the connector's task fails, and the spout that looks after it dies",
-    short: false,
-    mostLateMs: 45_000,
-    run: async (arena) => {
-      const owner = await arena.ownerOf('due', 0);
-      await Promise.all([failTask(arena), killed(arena, owner)]);
+      for (const type of ['lz4', 'zstd', 'snappy', 'gzip', 'uncompressed']) {
+        await compress(arena, type);
+        await burst(arena, 200, 1_000);
+        await amid(arena, 200);
+      }
+      await compress(arena, 'producer');
     },
   },
 ];
 
-/** The task loses its rights and its connection, and gets the rights back when it has failed. The spout must restart it. */
-async function failTask(arena: Arena): Promise<void> {
-  const { sql, connector } = arena;
-  const isFailed = async () => (await connector.status())?.tasks.some(({ state }) => state === 'FAILED') === true;
-  await sql.run("REVOKE REPLICATION SLAVE, REPLICATION CLIENT ON *.* FROM 'downspout_cdc'");
-  const dumps = await sql.rows<[number]>("SELECT id FROM information_schema.processlist WHERE user = 'downspout_cdc'");
-  for (const [id] of dumps) await sql.run(`KILL ${id}`).catch(() => undefined);
-  await until('the task has failed', isFailed);
-  await burst(arena, 500, 1_500);
-  await sql.run("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'downspout_cdc'");
-}
-
-async function killed({ crew }: Arena, name: string): Promise<void> {
-  crew.signal(name, 'SIGKILL');
-  await until(`${name} is started again`, () => crew.pidOf(name) !== null);
+/** The topics keep this compression, whatever the producer asks for. */
+async function compress({ environment }: Arena, type: string): Promise<void> {
+  const brokers = required(environment, 'KAFKA_BROKERS');
+  const admin = kafkaClient({ brokers, clientId: 'operator', log: () => undefined }).admin();
+  await admin.connect();
+  try {
+    // AlterConfigs replaces every setting of a topic, so the broker's time is named again.
+    const configEntries = [
+      { name: 'message.timestamp.type', value: 'LogAppendTime' },
+      { name: 'compression.type', value: type },
+    ];
+    const topics = ['due.webhook', 'schedule-changes'];
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: topics.map((name) => ({ type: ConfigResourceTypes.TOPIC, name, configEntries })),
+    });
+  } finally {
+    await admin.disconnect();
+  }
 }

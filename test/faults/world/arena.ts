@@ -9,9 +9,10 @@ import { systemClock } from '../../../topology/core/clock';
 import type { Gauges } from '../../../topology/gauges';
 import { type Environment, readEnvironment, required } from '../../../topology/settings/environment';
 import { readTopologySettings } from '../../../topology/settings/topology-settings';
-import { Receiver } from '../../support/channels/receiver';
+import { type Received, Receiver } from '../../support/channels/receiver';
 import { Random } from '../../support/random';
 import { topologyFile } from '../../support/stack/topology-file';
+import { SilentResolver } from '../../support/tenants/silent-resolver';
 import { until } from '../../support/until';
 import { requestsOf } from '../judge/content';
 import type { Histories } from '../judge/history';
@@ -20,6 +21,8 @@ import { Clients } from './clients';
 import { Crew } from './crew';
 import { FaultStack, faultsFolder, type PartName } from './fault-stack';
 
+/** Paths of requests that no client's message makes; the judge does not get them. */
+export const HARM_PATH = '/harm';
 export const WORKERS = ['due-0', 'due-1', 'webhook-0', 'webhook-1'];
 /** After a fault every worker must be back within this. */
 const RECOVERY_MS = 90_000;
@@ -50,6 +53,7 @@ export class Arena {
     /** May do everything: for looking, and for what plain SQL may do. */
     readonly sql: Pool,
     readonly connector: Connector,
+    private readonly resolver: SilentResolver,
   ) {
     this.clients = new Clients(client, receiver.url, 'none', new Random(0));
   }
@@ -70,8 +74,11 @@ export class Arena {
       topologyPath,
       topologyFile((components) => ({ ...components, webhook: { ...components['webhook'], ...quickRetries } })),
     );
+    // No message of the clients needs a name server.
+    const resolver = await SilentResolver.start();
     const settings = {
       ...stack.settingsOfWorkers,
+      DOWNSPOUT_RESOLVER: resolver.address,
       DOWNSPOUT_TOPOLOGY: topologyPath,
       WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
     };
@@ -83,6 +90,7 @@ export class Arena {
       createClient(required(environment, 'DATABASE_URL')),
       Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2 }),
       new Connector(required(environment, 'CONNECT_URL'), captureNames('').connector, systemClock),
+      resolver,
     );
     for (const name of WORKERS) arena.crew.start(name);
     await arena.recovered();
@@ -132,11 +140,15 @@ export class Arena {
     const ids = new Map(keys);
     return {
       clients: this.clients.recorder.historyWith((key) => ids.get(key)),
-      requests: requestsOf([this.receiver, ...this.others].flatMap(({ journal }) => journal)),
+      requests: requestsOf(this.journal.filter(({ path }) => !path.startsWith(HARM_PATH))),
       table: await tableHistory(this.sql),
       classes: { webhook: 'idempotent' },
       left,
     };
+  }
+
+  private get journal(): Received[] {
+    return [this.receiver, ...this.others].flatMap(({ journal }) => journal);
   }
 
   /** The session of a worker's process. */
@@ -161,7 +173,7 @@ export class Arena {
   async stop(): Promise<void> {
     await this.crew.stopAll();
     const receivers = [this.receiver, ...this.others].map((receiver) => receiver.close());
-    await Promise.all([this.client.close(), this.sql.close(), ...receivers]);
+    await Promise.all([this.client.close(), this.sql.close(), this.resolver.close(), ...receivers]);
     await this.stack.stop();
   }
 

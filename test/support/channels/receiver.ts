@@ -10,6 +10,9 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import { systemClock } from '../../../topology/core/clock';
 
+/** Some tests send far more than what a real server takes. */
+const MAX_HEAD_BYTES = 2 * 1024 ** 2;
+
 /** One request as the receiver saw it. */
 export interface Received {
   /** `Idempotency-Key`, or empty. */
@@ -65,7 +68,7 @@ export class Receiver {
   }
 
   static async start(host = '127.0.0.1'): Promise<Receiver> {
-    const receiver = new Receiver(createServer({ keepAliveTimeout: 60_000 }));
+    const receiver = new Receiver(createServer({ keepAliveTimeout: 60_000, maxHeaderSize: MAX_HEAD_BYTES }));
     receiver.server.listen(0, host);
     await once(receiver.server, 'listening');
     return receiver;

@@ -1,4 +1,4 @@
-import type { HangingHosts, Host } from './hosts';
+import type { Manner } from './hosts';
 
 /** Bytes of the large bodies, and of all headers of the messages that have too many. */
 const LARGE_BODY_BYTES = 500_000;
@@ -8,9 +8,9 @@ const HEADER_BYTES = 8_000;
 
 /** Where messages go: hosts that hostile tenants have to themselves, and one that others use too. */
 export interface TenantHosts {
-  readonly hanging: HangingHosts;
-  /** Accepts, hangs or echoes, by the path. */
-  readonly shared: Host;
+  readonly hanging: { readonly urlOf: (n: number) => string };
+  /** What it does depends on the URL. */
+  readonly shared: { readonly urlOf: (manner: Manner) => string };
 }
 
 /** One account that does what harms others in a system that is not fair. */

@@ -5,7 +5,7 @@ import { Arrivals } from '../../../deploy/demo/arrivals';
 import { systemClock } from '../../../topology/core/clock';
 
 /** What a host does with a request: it accepts it, never answers, or accepts it with a body of 16 kB that is all `q`. */
-type Manner = 'accepts' | 'hangs' | 'echoes';
+export type Manner = 'accepts' | 'hangs' | 'echoes';
 
 const ECHO = 'q'.repeat(16_000);
 /** Larger than what any real server takes: the point is what the sender does. */
