@@ -84,7 +84,7 @@ export function parsePayload<C extends ChannelName>(
   channel: C,
   value: unknown,
 ): { readonly ok: true; readonly payload: Payload<C> } | { readonly ok: false; readonly reason: string } {
-  const result = payloads[channel].safeParse(value);
+  const result = payloads[channel].safeParse(withoutNulls(channel, value));
   if (result.success) return { ok: true, payload: result.data };
   const issues = result.error.issues.map(
     (issue) => `payload${issue.path.map((part) => `.${String(part)}`).join('')}: ${issue.message}`,
@@ -92,6 +92,18 @@ export function parsePayload<C extends ChannelName>(
   const reason = issues.join('; ');
   const isLong = reason.length > MAX_REASON_CHARACTERS;
   return { ok: false, reason: isLong ? `${reason.slice(0, MAX_REASON_CHARACTERS)}…` : reason };
+}
+
+/** Without the fields that are null and may be left out: JSON written by many languages has null for what is not given. */
+function withoutNulls(channel: ChannelName, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const { shape } = payloads[channel] as z.ZodObject;
+  const isLeftOut = ([name, field]: [string, unknown]) => {
+    const type = field === null && Object.hasOwn(shape, name) ? (shape[name] as z.ZodType) : undefined;
+    return type !== undefined && type.safeParse(undefined).success && !type.safeParse(null).success;
+  };
+  const entries = Object.entries(value);
+  return entries.some(isLeftOut) ? Object.fromEntries(entries.filter((entry) => !isLeftOut(entry))) : value;
 }
 
 /** Looked at before the names and values are, because there may be any number of them. */

@@ -5,7 +5,15 @@ import { type CallerConnection, CallerExecutor, type Executor, PoolExecutor } fr
 import { Pool, type Sql } from '../sql/pool';
 import type { CancelAnswer, EditAnswer, RedriveAnswer, ResolveAnswer } from './answers';
 import { cancelAll, editAll } from './change';
-import { checkMessage, checkResolution, type Edit, type NewMessage, type Resolution, type Target } from './input';
+import {
+  checkEdit,
+  checkMessage,
+  checkResolution,
+  type Edit,
+  type NewMessage,
+  type Resolution,
+  type Target,
+} from './input';
 import { getAll, type Message } from './messages';
 import { type OutcomePage, outcomesSince } from './outcomes';
 import { redriveAll, resolveAll } from './resolve';
@@ -54,7 +62,7 @@ export class Client {
   edit(edit: Edit): Promise<EditAnswer>;
   edit(edits: readonly Edit[]): Promise<EditAnswer[]>;
   async edit(given: Edit | readonly Edit[]): Promise<EditAnswer | EditAnswer[]> {
-    return this.oneOrMany(given, (edit) => edit, editAll);
+    return this.oneOrMany(given, checkEdit, editAll);
   }
 
   /** After `canceled` no request for the message starts. */

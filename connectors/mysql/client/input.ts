@@ -1,6 +1,7 @@
 import { UserError } from '../../../topology/core/errors';
 import type { MessageId } from '../../../topology/message';
 import { type ChannelName, MAX_PAYLOAD_BYTES, type Payload, parsePayload, payloads } from '../../../topology/payloads';
+import { looksLike } from './time-hints';
 
 /** A point in time: a Date, epoch milliseconds, or ISO 8601 with a zone, e.g. `2027-01-31T09:00:00+01:00`. */
 export type Time = Date | number | string;
@@ -82,10 +83,20 @@ export function checkMessage(message: NewMessage): CheckedMessage {
     channel: checkChannel(message.channel),
     payload: checkPayload(message.channel, message.payload),
     dueAt: checkTime('dueAt', message.dueAt),
-    dedupeKey: message.dedupeKey === undefined ? null : checkText('dedupeKey', message.dedupeKey, 128),
-    localTime: message.localTime === undefined ? null : checkText('localTime', message.localTime, 32),
-    zone: message.zone === undefined ? null : checkText('zone', message.zone, 64),
+    dedupeKey: optional(message.dedupeKey, (key) => checkText('dedupeKey', key, 128)),
+    localTime: optional(message.localTime, (local) => checkText('localTime', local, 32)),
+    zone: optional(message.zone, (zone) => checkText('zone', zone, 64)),
   };
+}
+
+/** An edit without its nulls: a field that is null is not given. */
+export function checkEdit(edit: Edit): Edit {
+  return Object.fromEntries(Object.entries(edit).filter(([, value]) => value !== null)) as Edit;
+}
+
+/** A field that is null is not given, because JSON and many languages know no other way to leave a field out. */
+function optional<T, Checked>(value: T | null | undefined, check: (value: T) => Checked): Checked | null {
+  return value === undefined || value === null ? null : check(value);
 }
 
 export function checkAccount(account: unknown): string {
@@ -119,7 +130,8 @@ export function checkPayload(channel: string, payload: unknown): string {
 export function checkTime(field: string, time: unknown): number {
   const instant = typeof time === 'string' ? parseTime(field, time) : time instanceof Date ? time.getTime() : time;
   if (typeof instant !== 'number' || !Number.isInteger(instant)) {
-    throw new UserError(`${field}: expected a Date, epoch milliseconds, or ISO 8601 with a zone, got ${shown(time)}`);
+    const wanted = 'a Date, epoch milliseconds, or ISO 8601 with a zone';
+    throw new UserError(`${field}: expected ${wanted}, got ${shown(time)}${looksLike(time)}`);
   }
   if (instant >= MIN_TIME_MS && instant <= MAX_TIME_MS) return instant;
   throw new UserError(`${field}: expected a time between 2000 and 2100, got ${shown(time)}${hintAt(instant)}`);
@@ -165,8 +177,8 @@ export function checkResolution(resolution: Resolution): CheckedResolution {
   return {
     target,
     as,
-    at: deliveredAt === undefined ? null : checkTime('deliveredAt', deliveredAt),
-    receipt: receipt === undefined ? null : checkText('receipt', receipt, 512),
+    at: optional(deliveredAt, (time) => checkTime('deliveredAt', time)),
+    receipt: optional(receipt, (given) => checkText('receipt', given, 512)),
   };
 }
 

@@ -4,6 +4,7 @@ import { systemClock } from '../../../../topology/core/clock';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads';
 import { parseDuration } from '../../../console/durations';
+import { jsonOrText } from './typed-fields';
 
 export interface ContentOptions {
   readonly due?: string;
@@ -120,14 +121,6 @@ function json(source: string, text: string): unknown {
     return JSON.parse(text) as unknown;
   } catch (error) {
     throw new UserError(`${source}: not JSON: ${reasonOf(error)}`);
-  }
-}
-
-function jsonOrText(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
   }
 }
 

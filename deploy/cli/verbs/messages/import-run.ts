@@ -88,12 +88,7 @@ async function writeBatch(
 /** @returns the message, or what is wrong with it */
 function check(fields: Readonly<Record<string, unknown>>): NewMessage | string {
   const { due_at: dueAt, dedupe_key: dedupeKey, local_time: localTime, ...rest } = fields;
-  const optional = { dedupeKey, localTime };
-  const message = {
-    ...rest,
-    dueAt,
-    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined && value !== null)),
-  } as unknown as NewMessage;
+  const message = { ...rest, dueAt, dedupeKey, localTime } as unknown as NewMessage;
   try {
     checkMessage(message);
     return message;

@@ -2,25 +2,33 @@ import type { Readable } from 'node:stream';
 import { csvRecords } from './csv-records';
 import { ndjsonRecords } from './ndjson-records';
 import type { SourceRecord } from './source-record';
+import { utf8Chunks } from './text-encoding';
 
-export type SourceFormat = 'csv' | 'ndjson';
+type SourceFormat = 'csv' | 'ndjson';
+
+/** How a file is written, where that is not to be recognised. */
+export interface SourceForm {
+  readonly format?: SourceFormat;
+  /** A name that TextDecoder knows. */
+  readonly encoding?: string;
+}
 
 /**
  * The records of a CSV or NDJSON stream, one at a time. What cannot be read is a record with a reason; the next ones
  * are read all the same.
- * @throws UserError when the header of a CSV file is wrong, because then every line would be
+ * @throws UserError for a file that is no text, or a wrong header of a CSV file, because then every line would be wrong
  */
-export async function* readRecords(input: Readable, format: SourceFormat | undefined): AsyncGenerator<SourceRecord> {
-  const chunks = input[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+export async function* readRecords(input: Readable, form: SourceForm = {}): AsyncGenerator<SourceRecord> {
+  const chunks = utf8Chunks(input as AsyncIterable<Buffer>, form.encoding);
   const first = await chunks.next();
   if (first.done === true) return;
   const all = rejoin(first.value, chunks);
-  yield* (format ?? sniff(first.value)) === 'ndjson' ? ndjsonRecords(all) : csvRecords(all);
+  yield* (form.format ?? sniff(first.value)) === 'ndjson' ? ndjsonRecords(all) : csvRecords(all);
 }
 
 /** NDJSON begins with `{`; nothing else is looked at. */
 function sniff(chunk: Buffer): SourceFormat {
-  return /^\ufeff?\s*\{/.test(chunk.subarray(0, 1_024).toString()) ? 'ndjson' : 'csv';
+  return /^\s*\{/.test(chunk.subarray(0, 1_024).toString()) ? 'ndjson' : 'csv';
 }
 
 async function* rejoin(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

@@ -1,7 +1,7 @@
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../../../../topology/core/clock';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import { type OutputOptions, printable } from '../../../console/output';
@@ -10,10 +10,9 @@ import { formatCount, formatDuration } from '../../../console/units';
 import { withClient } from '../../database';
 import { contextOf, dataVerb, type VerbContext } from '../../verb';
 import { type ImportCounts, type ImportOptions, runImport } from './import-run';
-import { readRecords, type SourceFormat } from './import-source';
+import { readRecords, type SourceForm } from './import-source';
 
-interface ImportVerbOptions extends OutputOptions {
-  readonly format?: SourceFormat;
+interface ImportVerbOptions extends OutputOptions, SourceForm {
   readonly errors?: string;
   readonly dryRun?: boolean;
 }
@@ -25,13 +24,17 @@ export function importCommand(): Command {
     .addOption(
       new Option('--format <format>', 'recognised by the first character unless given').choices(['csv', 'ndjson']),
     )
+    .option('--encoding <name>', 'such as windows-1252; UTF-8 and UTF-16 are recognised', parseEncoding)
     .option('--errors <path>', 'write the bad lines to this file too, as NDJSON')
     .option('--dry-run', 'check every line and schedule nothing')
     .addHelpText(
       'after',
       '\nColumns or fields: account, channel, due_at (ISO 8601 with a zone, or epoch milliseconds), dedupe_key, and\n' +
         'payload (JSON) or, in CSV, payload.url, payload.body, payload.headers.<name> …\n' +
-        'With dedupe keys an import that was interrupted can be run again: scheduling twice is scheduling once.',
+        'CSV may be separated by commas, semicolons or tabs. A body that is JSON is sent as JSON, as with --body.\n' +
+        'With dedupe keys an import that was interrupted can be run again: scheduling twice is scheduling once.\n' +
+        'Exit code 1 when a line is bad; the others are scheduled all the same.\n' +
+        '\nExample: downspout messages import march.csv --errors bad.ndjson',
     )
     .action(async (file: string, options: ImportVerbOptions) => {
       const context = contextOf(options);
@@ -57,7 +60,7 @@ async function importFile(file: string, options: ImportVerbOptions, context: Ver
   const startedAt = systemClock.monotonic();
   let doneUpTo = 0;
   const run = (write: ImportOptions['write']) =>
-    runImport(readRecords(input, options.format), {
+    runImport(readRecords(input, options), {
       write,
       signal: interrupt.signal,
       onBad: (line, reason) => {
@@ -123,5 +126,13 @@ async function openErrors(path: string): Promise<WriteStream> {
     return createWriteStream('', { fd: handle });
   } catch (error) {
     throw new UserError(`The file for errors cannot be written: ${reasonOf(error)}`);
+  }
+}
+
+function parseEncoding(name: string): string {
+  try {
+    return new TextDecoder(name).encoding;
+  } catch {
+    throw new InvalidArgumentError('Expected an encoding, for example utf-8, utf-16le, windows-1252, shift_jis.');
   }
 }

@@ -1,5 +1,6 @@
 import { reasonOf } from '../../../../topology/core/errors';
 import { FIELDS, MAX_RECORD_BYTES, type SourceRecord } from './source-record';
+import { undecodable } from './text-encoding';
 
 /** One JSON object a line. */
 export async function* ndjsonRecords(chunks: AsyncIterable<Buffer>): AsyncGenerator<SourceRecord> {
@@ -10,12 +11,14 @@ export async function* ndjsonRecords(chunks: AsyncIterable<Buffer>): AsyncGenera
       yield { line, ok: false, reason: `longer than ${MAX_RECORD_BYTES} bytes` };
       continue;
     }
-    const text = bytes.toString().replace(/^\ufeff/, '');
+    const text = bytes.toString();
     if (text.trim() !== '') yield jsonRecord(line, text);
   }
 }
 
 function jsonRecord(line: number, text: string): SourceRecord {
+  const unreadable = undecodable(text);
+  if (unreadable !== undefined) return { line, ok: false, reason: unreadable };
   let value: unknown;
   try {
     value = JSON.parse(text);

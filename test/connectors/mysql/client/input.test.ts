@@ -1,5 +1,13 @@
 import { UserError } from '../../../../connectors/mysql/client/client';
-import { checkMessage, checkTime, type NewMessage } from '../../../../connectors/mysql/client/input';
+import {
+  checkEdit,
+  checkMessage,
+  checkResolution,
+  checkTime,
+  type Edit,
+  type NewMessage,
+  type Resolution,
+} from '../../../../connectors/mysql/client/input';
 
 const message = (more: object): NewMessage => ({
   account: 'a',
@@ -64,6 +72,49 @@ test.each([
   expect(() => checkTime('dueAt', given)).toThrow(
     new UserError(`dueAt: expected a time between 2000 and 2100, got ${JSON.stringify(given)}${hint}`),
   );
+});
+
+test.each([
+  ['31.01.2027 09:00', 'a date as one country writes it'],
+  ['1/31/2027', 'a date as one country writes it'],
+  ['1/31/27 9:00 AM', 'a date as one country writes it'],
+  ['2027/01/31 09:00', 'a date as one country writes it'],
+  ['2027-1-31 9:00', 'a date as one country writes it'],
+  ['31-Jan-27', 'a date in words'],
+  ['Jan 31, 2027', 'a date in words'],
+  ['Sunday, 31 January 2027', 'a date in words'],
+  ['1. März 2027', 'a date in words'],
+  ['1,800,000,000,000', 'a number with separators'],
+  ['1.800.000.000.000', 'a number with separators'],
+  ['1 800 000 000 000', 'a number with separators'],
+  ['1\u202f800\u202f000\u202f000\u202f000', 'a number with separators'],
+  ['1.8E+12', 'a number that a spreadsheet has rounded'],
+  ['46402.375', 'a date of a spreadsheet'],
+  ['46402,375', 'a date of a spreadsheet'],
+  ['1800000000.25', 'seconds with a fraction'],
+  ['09:00', 'a time without a date'],
+])('%p is refused with what it looks like', (given, what) => {
+  expect(() => checkTime('dueAt', given)).toThrow(
+    new RegExp(
+      `^dueAt: expected .*, got ${JSON.stringify(given).replaceAll(/[.+]/g, '\\$&')}, which looks like ${what}: `,
+    ),
+  );
+});
+
+test('an optional field that is null is not given', () => {
+  const nulls = { dedupeKey: null, localTime: null, zone: null };
+  expect(checkMessage(message(nulls))).toEqual(checkMessage(message({})));
+  const payload = { url: 'http://x.test/', method: null, headers: null, body: null };
+  expect(checkMessage(message({ payload })).payload).toBe('{"url":"http://x.test/","body":null}');
+  expect(() => checkMessage(message({ payload: { url: null } }))).toThrow(/^payload\.url: /);
+  expect(checkEdit({ id: 1, dueAt: null, payload: { url: 'x' } } as unknown as Edit)).toEqual({
+    id: 1,
+    payload: { url: 'x' },
+  });
+  expect(checkResolution({ id: 1, as: 'delivered', receipt: null } as unknown as Resolution)).toMatchObject({
+    receipt: null,
+    at: null,
+  });
 });
 
 test.each([

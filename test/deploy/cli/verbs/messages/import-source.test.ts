@@ -1,15 +1,15 @@
 import { Readable } from 'node:stream';
-import { readRecords, type SourceFormat } from '../../../../../deploy/cli/verbs/messages/import-source';
+import { readRecords, type SourceForm } from '../../../../../deploy/cli/verbs/messages/import-source';
 import type { SourceRecord } from '../../../../../deploy/cli/verbs/messages/source-record';
 
 /** The text in chunks of `size` bytes, so that every boundary falls somewhere awkward. */
-async function read(text: string, format?: SourceFormat, size = 7): Promise<SourceRecord[]> {
+async function read(text: string | Buffer, form: SourceForm = {}, size = 7): Promise<SourceRecord[]> {
   const bytes = Buffer.from(text);
   const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
     bytes.subarray(index * size, (index + 1) * size),
   );
   const records: SourceRecord[] = [];
-  for await (const record of readRecords(Readable.from(chunks), format)) records.push(record);
+  for await (const record of readRecords(Readable.from(chunks), form)) records.push(record);
   return records;
 }
 
@@ -97,7 +97,7 @@ describe('ndjson', () => {
   });
 
   test('bad lines have a reason and do not stop the others', async () => {
-    const records = await read('{"account":1\n[1]\n{"acount":"a"}\n{"account":"b"}\n', 'ndjson');
+    const records = await read('{"account":1\n[1]\n{"acount":"a"}\n{"account":"b"}\n', { format: 'ndjson' });
     expect(records.map((record) => (record.ok ? 'ok' : record.reason))).toEqual([
       expect.stringContaining('not JSON'),
       'not a JSON object',
@@ -107,7 +107,11 @@ describe('ndjson', () => {
   });
 
   test('a line that is too long is bad and is not kept in memory', async () => {
-    const records = await read(`{"account":"${'x'.repeat(9 * 1024 * 1024)}"}\n{"account":"b"}\n`, 'ndjson', 65_536);
+    const records = await read(
+      `{"account":"${'x'.repeat(9 * 1024 * 1024)}"}\n{"account":"b"}\n`,
+      { format: 'ndjson' },
+      65_536,
+    );
     expect(records).toEqual([
       { line: 1, ok: false, reason: 'longer than 8388608 bytes' },
       { line: 2, ok: true, fields: { account: 'b' } },

@@ -1,0 +1,32 @@
+import { UserError } from '../../../../topology/core/errors';
+import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads';
+
+/** JSON where the text is JSON, the text itself otherwise. @throws UserError for what was meant as JSON and is not */
+export function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    if (isJsonWithCurlyQuotes(text)) {
+      throw new UserError(
+        'JSON in typographic quotes (“ ”), which a word processor puts in place of straight ones (")',
+      );
+    }
+    return text;
+  }
+}
+
+/** The field of a channel's payload; undefined when the channel or the field does not exist. */
+export function payloadField(channel: unknown, name: string): PayloadField | undefined {
+  if (typeof channel !== 'string' || !Object.hasOwn(payloads, channel)) return undefined;
+  return payloadFields(channel as keyof typeof payloads).find((field) => field.name === name);
+}
+
+function isJsonWithCurlyQuotes(text: string): boolean {
+  if (!/^\s*[[{]/.test(text) || !/[“”„«»‟]/.test(text)) return false;
+  try {
+    JSON.parse(text.replaceAll(/[“”„«»‟]/g, '"'));
+    return true;
+  } catch {
+    return false;
+  }
+}
