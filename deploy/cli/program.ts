@@ -11,6 +11,7 @@ import type * as lag from './verbs/lag';
 import type * as messages from './verbs/messages';
 import type * as migrate from './verbs/migrate';
 import type * as pause from './verbs/pause';
+import type * as provision from './verbs/provision';
 import type * as resume from './verbs/resume';
 import type * as status from './verbs/status';
 import type * as up from './verbs/up';
@@ -48,6 +49,7 @@ const verbs: Readonly<Record<string, () => Command>> = {
   resume: () => (require('./verbs/resume') as typeof resume).resumeCommand(),
   worker: () => (require('./verbs/worker') as typeof worker).workerCommand(),
   adopt: () => (require('./verbs/adopt') as typeof adopt).adoptCommand(),
+  provision: () => (require('./verbs/provision') as typeof provision).provisionCommand(),
   migrate: () => (require('./verbs/migrate') as typeof migrate).migrateCommand(),
 };
 

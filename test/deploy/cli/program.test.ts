@@ -13,6 +13,7 @@ const verbs = [
   'pause',
   'resume',
   'worker',
+  'provision',
   'migrate',
 ];
 
@@ -59,6 +60,7 @@ test.each([
   [['messages', 'import', '/'], /cannot be read: it is a folder/],
   [['worker', '--component', 'nothing'], /There is no component "nothing".*due, webhook/],
   [['messages', 'list'], /MySQL does not answer: connect ECONNREFUSED/],
+  [['provision'], /ECONNREFUSED|Kafka/],
   [['lag'], /Kafka/],
 ])(
   'what cannot be done is one clear line and 1: %j',
