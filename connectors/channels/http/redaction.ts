@@ -7,6 +7,11 @@ export const MIN_WORD_CHARACTERS = 6;
 /** Words that begin alike are compared one by one; beyond so many, whatever begins like them is left out. */
 const MAX_ALIKE = 8;
 
+/** Whether a header carries a credential, by its name or by what its value says of itself. */
+export function isCredential(name: string, value: string): boolean {
+  return CREDENTIAL_NAME.test(name) || CREDENTIAL_VALUE.test(value);
+}
+
 /**
  * The credentials in a request's headers, which must not come back in an error text or a receipt: a server that quotes its
  * request would put them there. The tenant writes the request and owns the server, so the work on an answer must not grow with both: words are
@@ -19,7 +24,7 @@ export class Redaction {
   constructor(headers: readonly string[]) {
     for (let at = 0; at + 1 < headers.length; at += 2) {
       const value = headers[at + 1] as string;
-      if (!CREDENTIAL_NAME.test(headers[at] as string) && !CREDENTIAL_VALUE.test(value)) continue;
+      if (!isCredential(headers[at] as string, value)) continue;
       for (const word of value.split(/[\s;,="]+/)) if (word.length >= MIN_WORD_CHARACTERS) this.add(word);
     }
   }

@@ -23,7 +23,7 @@ export function upCommand(): Command {
     .action(async (options: UpOptions) => {
       const output = new Output(options);
       const settings = await bringStackUp(output, options);
-      output.data(settings, () => whereEverythingIs(settings, output));
+      output.data(withoutPasswords(settings), () => whereEverythingIs(settings, output));
     });
 }
 
@@ -75,6 +75,11 @@ function whereEverythingIs(settings: Readonly<Record<string, string>>, output: O
   return `\n${table}\n\n\`downspout env\` prints the settings, passwords included; every verb finds them by itself.`;
 }
 
+/** The settings as a log may hold them: what `up` prints ends there, and `downspout env` prints passwords on purpose. */
+export function withoutPasswords(settings: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, withoutPassword(value)]));
+}
+
 function withoutPassword(place: string): string {
-  return place.replace(/:\/\/([^:@/]+):[^@/]+@/, '://$1@');
+  return place.replace(/:\/\/([^:@/]*):[^@/]*@/, '://$1@');
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { isCredential } from '../../../../connectors/channels/http/redaction';
 import type { Message, Target } from '../../../../connectors/mysql/client/client';
 import type { Attempt } from '../../../../connectors/mysql/client/messages';
 import { Operations } from '../../../../connectors/mysql/operators/operations';
@@ -85,11 +86,22 @@ function messageText({ message, attempts, holds }: Shown, output: Output): strin
     ['version', String(message.version)],
     ['created', formatInstant(message.createdAt)],
     ['updated', formatInstant(message.updatedAt)],
-    ['payload', JSON.stringify(message.payload)],
+    ['payload', JSON.stringify(withoutCredentials(message.payload))],
   ];
   const lines = fields.flatMap(([name, value]) =>
     value === null ? [] : [`  ${dim(name.padEnd(10))}  ${printable(value)}`],
   );
   const ledger = attempts.length === 0 ? dim('No attempts yet.') : output.table(attemptColumns, attempts);
   return [bold(`Message ${message.id}`), ...lines, '', ledger].join('\n');
+}
+
+/** A screen is seen, shared and recorded by others; `--json` is for programs and has everything. */
+export function withoutCredentials(payload: unknown): unknown {
+  const { headers } = (payload ?? {}) as { readonly headers?: unknown };
+  if (typeof headers !== 'object' || headers === null) return payload;
+  const shown = Object.entries(headers).map(([name, value]) => [
+    name,
+    isCredential(name, String(value)) ? '(hidden; --json shows it)' : (value as unknown),
+  ]);
+  return { ...(payload as object), headers: Object.fromEntries(shown) as unknown };
 }
