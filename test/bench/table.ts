@@ -44,6 +44,8 @@ const CROWD_PAGE_ROWS = 2_000;
 const HOUR_MS = 3_600_000;
 const ROWS_PER_INSERT = 500;
 const INSERTERS = 3;
+/** Characters of what a verb that failed said. */
+const MAX_SAID = 300;
 
 const listForms: readonly (readonly string[])[] = [
   [],
@@ -160,19 +162,19 @@ export class TableRun {
   /** Runs a verb as a user does. The time that the program needs to start does not count. */
   private async cli(name: string, args: readonly string[], mostMs: number | null, times: number): Promise<void> {
     const ms: number[] = [];
-    const codes = new Set<number | null>();
+    let note = '';
     for (let time = 0; time < times; time++) {
       const run = await this.timed([...args, '--json']);
-      codes.add(run.code);
+      if (run.code !== 0) note = `exit code ${run.code}: ${run.said}`;
       ms.push(Math.max(0, run.ms - this.startMs));
     }
-    this.note(name, ms, mostMs, [...codes].every((code) => code === 0) ? '' : `exit code ${[...codes].join(', ')}`);
+    this.note(name, ms, mostMs, note);
   }
 
-  private async timed(args: readonly string[]): Promise<{ ms: number; code: number | null }> {
+  private async timed(args: readonly string[]): Promise<{ ms: number; code: number | null; said: string }> {
     const begun = systemClock.monotonic();
-    const { code } = await runCli(args, { environment: this.stack.settings });
-    return { ms: systemClock.monotonic() - begun, code };
+    const { code, stdout, stderr } = await runCli(args, { environment: this.stack.settings });
+    return { ms: systemClock.monotonic() - begun, code, said: (stderr || stdout).slice(0, MAX_SAID) };
   }
 
   /** @returns rows inserted in a second meanwhile */

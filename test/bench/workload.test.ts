@@ -50,7 +50,7 @@ test('CPU time and peak memory are those of the process', () => {
   expect(usage?.peakBytes).toBeGreaterThan(10 * 1024 ** 2);
 });
 
-test('options', () => {
+test('the options of the benchmark have defaults, and a list replaces its default', () => {
   expect(parseOptions(['node', 'bench'])).toMatchObject({ scenario: 'all', count: 20_000, payload: [250, 2_048] });
   const given = ['--scenario', 'burst', '--payload', '100', '200', '--claim-ahead', 'off', '--json'];
   expect(parseOptions(['node', 'bench', ...given])).toMatchObject({

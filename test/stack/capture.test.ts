@@ -67,7 +67,7 @@ describe('the capture of changes', () => {
     expect(await changesOf(id, 1)).toHaveLength(1);
   });
 
-  it('tells when a change was committed, by the database’s clock', async () => {
+  it('says when a change was committed, by the database’s clock', async () => {
     const [change] = await changesOf(await insert('d'), 1);
     const [[now] = [0]] = await pool.rows<[number]>('SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)');
     expect(Math.abs(now - (change?.committedAt ?? 0))).toBeLessThan(5_000);

@@ -139,7 +139,7 @@ describe('a provider that leaves it open whether it took a message', () => {
     { what: 'takes it and never ends its answer', behaviour: 'first=endless', webhook: 1, ask: 1, blind: 'delivered' },
   ] as const;
 
-  it('gets every message once, or a person is asked', async () => {
+  it('gets every message once, or the message waits for a person', async () => {
     const dueAt = systemClock.now() + 3_000;
     const all: (Scheduled & { readonly what: string; readonly sent: number; readonly state: MessageState })[] = [];
     for (const way of ways) {
@@ -165,7 +165,7 @@ describe('a provider that leaves it open whether it took a message', () => {
 });
 
 describe('workers that are killed while requests are under way', () => {
-  it('leave nothing that is sent twice, or lost', async () => {
+  it('lose no message, and send none twice where that is not allowed', async () => {
     const dueAt = systemClock.now() + 3_000;
     const all: Scheduled[] = [];
     const provider = await newProvider();
@@ -194,7 +194,7 @@ const cli = (args: readonly string[]) => runCli(args, { environment: variablesOf
 const resolve = (ids: readonly number[], ...args: string[]) =>
   cli(['messages', 'resolve', ...ids.map(String), ...args]);
 
-describe('what is uncertain', () => {
+describe('a message that is uncertain', () => {
   it('is settled by a person: as delivered, or sent again', async () => {
     const { ids } = await schedule(await newProvider(), 'blind', 'first=drop', systemClock.now(), 4);
     await until('all are uncertain', async () =>

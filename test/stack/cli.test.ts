@@ -109,7 +109,7 @@ test('import schedules the good lines once, however often it runs, and reports t
   expect(rest).toMatchObject({ messages: { length: 500 }, next: null });
 }, 30_000);
 
-test('secrets go in and never come out', async () => {
+test('the secret of an account is never printed', async () => {
   const secret = 'whsec_c2VjcmV0LW9mLWFjbWU=';
   const set = await cli(['accounts', 'set', 'acme', '--verbose'], secret);
   expect(set).toMatchObject({ code: 0 });
@@ -134,7 +134,7 @@ test('a pause is shown until it is resumed', async () => {
   });
 });
 
-test('status and lag tell what runs, what waits and what does not', async () => {
+test('status and lag show what runs, what waits and what is away', async () => {
   const status = await json(['status']);
   expect(status).toMatchObject({
     parts: [
@@ -151,7 +151,7 @@ test('status and lag tell what runs, what waits and what does not', async () => 
   expect(rows.every(({ owner }) => owner === null)).toBe(true);
 });
 
-test('outcomes and purge work on what has ended', async () => {
+test('outcomes shows messages that have ended, and purge removes them', async () => {
   expect(await json(['messages', 'outcomes'])).toEqual({ outcomes: [], next: '0', more: false });
   const client = createClient(required(world.environment, 'DATABASE_URL'));
   try {
@@ -171,6 +171,6 @@ test('outcomes and purge work on what has ended', async () => {
   }
 });
 
-test('the schema is up to date, and a dry run prints no SQL', async () => {
+test('migrate --dry-run prints no SQL when the schema is up to date', async () => {
   expect(await cli(['migrate', '--dry-run'])).toMatchObject({ code: 0, stdout: '-- nothing to do\n' });
 });

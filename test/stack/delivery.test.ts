@@ -64,7 +64,7 @@ describe('two spout and two bolt workers', () => {
     expect(early()).toBe(0);
   }, 120_000);
 
-  it('send 10,000 messages with one of each killed; only rows in doubt are asked for again', async () => {
+  it('send 10,000 messages with one of each killed; only rows in doubt are sent again', async () => {
     // Slow enough for the bolt to be killed amid requests.
     await burst(10_000, 6_000, '?delay=300');
     deployment.kill(SPOUT);

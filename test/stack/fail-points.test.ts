@@ -170,7 +170,7 @@ describe('a worker killed', () => {
 });
 
 describe('a bolt stopped past its lease', () => {
-  it('sends and writes nothing when it goes on', async () => {
+  it('sends and writes nothing when it continues', async () => {
     start('claim-committed-ahead', 'stop');
     start('answer-received', 'stop');
     await until('they are at work', everyVictimIsAtWork, LIMIT);

@@ -96,7 +96,7 @@ async function judged(orderedBeyond: number | undefined): Promise<Violation[]> {
   });
 }
 
-test('a burst with edits and cancels: nothing is said against it at any moment, nor by three witnesses in the end', async () => {
+test('verify finds no violation at any moment of a burst with edits and cancels, and three witnesses find none in the end', async () => {
   const { looks, found } = await play('', async () => undefined);
   expect(found).toEqual([]);
   expect(looks).toBeGreaterThan(10);
@@ -107,7 +107,7 @@ test('a burst with edits and cancels: nothing is said against it at any moment, 
   expect(await judged(3_000)).toEqual([]);
 }, 120_000);
 
-test('the same with a bolt that is killed while it sends', async () => {
+test('verify and three witnesses find no violation in such a burst when a bolt is killed while it sends', async () => {
   const { found } = await play('?delay=300', async () => {
     await deployment.receiver.until(() => deployment.receiver.journal.length >= 500);
     deployment.kill(BOLT);

@@ -164,12 +164,12 @@ const planted: readonly (readonly [what: string, invariant: Invariant, histories
 ];
 
 describe('the judge', () => {
-  test('finds nothing where nothing is wrong', () => {
+  test('finds nothing in a history in which nothing is wrong', () => {
     expect(judge(histories())).toEqual([]);
     expect(judge(histories({ clients: [insert, { ...cancel, result: 'refused' }], orderedBeyond: 500 }))).toEqual([]);
   });
 
-  test('accepts what is explained', () => {
+  test('finds nothing in repeated requests that a death or a lost answer explains', () => {
     const explained = [
       histories({ requests: [request, again], table: { ledger: [], died: new Set(['w']) } }),
       histories({

@@ -252,7 +252,7 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     await until('every partition has an owner', () => owned(readers.slice(1)).join() === '0,1,2,3,4');
   }, 30_000);
 
-  it('gives again what was not taken, and nothing while paused', async () => {
+  it('delivers again what a listener did not take, and delivers nothing while it is paused', async () => {
     await world.createStream(stream, 1);
     const client = await world.worker();
     const reader = new Reader();

@@ -52,7 +52,7 @@ async function echo(socket: Socket, text: string): Promise<string> {
 }
 
 describe('the network of fault tests', () => {
-  it('forwards both ways, and ends', async () => {
+  it('forwards both ways, and forwards the end of a connection', async () => {
     const socket = await client();
     expect(await echo(socket, 'a')).toBe('a');
     socket.end();
@@ -60,7 +60,7 @@ describe('the network of fault tests', () => {
     await until('the server sees the end', () => ended === 1);
   });
 
-  it('takes its time', async () => {
+  it('delays what it forwards by its latency', async () => {
     const socket = await client();
     proxy.latency = 60;
     const sent = systemClock.monotonic();
@@ -69,7 +69,7 @@ describe('the network of fault tests', () => {
     socket.destroy();
   });
 
-  it('resets', async () => {
+  it('resets the connections that there are', async () => {
     const socket = await client();
     await echo(socket, 'a');
     proxy.reset();
