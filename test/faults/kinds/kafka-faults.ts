@@ -68,7 +68,7 @@ export const kafkaFaults: readonly Fault[] = [
   },
   {
     name: "the compression of the bolt's and the spout's topics changes under load",
-    short: false,
+    short: true,
     mostLateMs: 20_000,
     run: async (arena) => {
       for (const type of ['lz4', 'zstd', 'snappy', 'gzip', 'uncompressed']) {
