@@ -35,6 +35,9 @@ export interface Run {
 const LEAD_MS = 2_000;
 /** Everything is at rest when nothing has happened for so long. */
 const QUIET_MS = 500;
+const MAX_HELD_BYTES = 1_000_000;
+/** How often it is looked at what bolts hold. */
+const LOOK_EVERY_MS = 100;
 /** A tuple that cannot start is dropped half a minute after its wake; reconcile brings the row back later. */
 const DROPPED_AFTER_MS = 35_000;
 
@@ -56,6 +59,7 @@ export class Simulation {
   private readonly markedDead = new Map<string, number>();
   private readonly bugs: unknown[] = [];
   private stuck: readonly string[] = [];
+  private heldBytes = 0;
 
   /** @param changed the parts of the scenario that are not left to chance */
   constructor(
@@ -123,6 +127,7 @@ export class Simulation {
     if (!alone) for (let index = 0; index < scenario.bolts; index++) fleet.add(false, true);
     this.write();
     this.writeHarm();
+    if (scenario.fairWithin !== undefined) this.watchBolts();
     this.faults.start();
     await time.run(scenario.storm - DROPPED_AFTER_MS);
     const emitted = this.positions((topic, partition) => this.log.high(topic, partition));
@@ -170,7 +175,7 @@ export class Simulation {
         claimBatch: 8,
         claimAheadMaxMs,
         maxHeld,
-        maxHeldBytes: 1_000_000,
+        maxHeldBytes: MAX_HELD_BYTES,
         leadMs: LEAD_MS,
       },
       retry: { giveUpAfterMs: 8_000, baseMs: 300, capMs: 2_000 },
@@ -212,6 +217,12 @@ export class Simulation {
       const content = hostileContent(scenario.hostile, n);
       time.after(n, () => clients.insertAs(HOSTILE_ACCOUNT, content, dueAt));
     }
+  }
+
+  private watchBolts(): void {
+    const held = this.fleet.all.map(({ worker }) => worker?.heldBytes() ?? 0);
+    this.heldBytes = Math.max(this.heldBytes, ...held);
+    this.time.after(LOOK_EVERY_MS, () => this.watchBolts());
   }
 
   /** Partitions of which what was emitted long ago is not committed yet. */
@@ -266,7 +277,13 @@ export class Simulation {
       fairness:
         scenario.fairWithin === undefined
           ? undefined
-          : { within: scenario.fairWithin, harmful: [HOSTILE_ACCOUNT, HELD_ACCOUNT], stuck: this.stuck },
+          : {
+              within: scenario.fairWithin,
+              harmful: [HOSTILE_ACCOUNT, HELD_ACCOUNT],
+              stuck: this.stuck,
+              heldBytes: this.heldBytes,
+              maxHeldBytes: MAX_HELD_BYTES,
+            },
     };
   }
 

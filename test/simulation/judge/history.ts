@@ -70,4 +70,7 @@ interface Fairness {
   readonly harmful: readonly string[];
   /** Partitions whose committed offset stood still for longer than a tuple may be held. */
   readonly stuck: readonly string[];
+  /** The most bytes that one bolt held, and what it may hold. */
+  readonly heldBytes: number;
+  readonly maxHeldBytes: number;
 }

@@ -148,7 +148,7 @@ const planted: readonly (readonly [what: string, invariant: Invariant, histories
     'a message that is late while another account does harm',
     'fair',
     histories({
-      fairness: { within: 100, harmful: ['b'], stuck: [] },
+      fairness: { within: 100, harmful: ['b'], stuck: [], heldBytes: 0, maxHeldBytes: 9 },
       requests: [{ ...request, at: 1_101 }],
       table: { ledger: [{ ...attempt, startedAt: 1_101 }] },
     }),
@@ -156,7 +156,12 @@ const planted: readonly (readonly [what: string, invariant: Invariant, histories
   [
     'a partition that stands still while a transaction holds a row',
     'fair',
-    histories({ fairness: { within: 100, harmful: ['b'], stuck: ['partition 0'] } }),
+    histories({ fairness: { within: 100, harmful: ['b'], stuck: ['partition 0'], heldBytes: 0, maxHeldBytes: 9 } }),
+  ],
+  [
+    'a bolt that holds more than it may',
+    'fair',
+    histories({ fairness: { within: 100, harmful: ['b'], stuck: [], heldBytes: 10, maxHeldBytes: 9 } }),
   ],
   ['something pending', 'I7', histories({ left: { pending: 1 } })],
   ['a row that is still being sent', 'I7', histories({ table: { rows: [{ ...row, state: 'sending' }] } })],

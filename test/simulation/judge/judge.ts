@@ -209,7 +209,7 @@ function* unfinished(of: Evidence): Iterable<Violation> {
   }
 }
 
-/** What one account does neither makes another account's messages late nor keeps a group's offset from moving. */
+/** What one account does makes no other account's messages late, stops no group's offset, and fills no bolt beyond its bound. */
 function* unfair(of: Evidence): Iterable<Violation> {
   const { fairness } = of.histories;
   if (fairness === undefined) return;
@@ -219,6 +219,9 @@ function* unfair(of: Evidence): Iterable<Violation> {
     if (plan === undefined || plan.wakeAt === null) continue;
     const late = first.at - Math.max(plan.wakeAt, plan.committedAt);
     if (late > fairness.within) yield { invariant: 'fair', id, what: `${Math.round(late)} ms late` };
+  }
+  if (fairness.heldBytes > fairness.maxHeldBytes) {
+    yield { invariant: 'fair', id: 0, what: `a bolt held ${fairness.heldBytes} bytes of ${fairness.maxHeldBytes}` };
   }
   for (const name of fairness.stuck) yield { invariant: 'fair', id: 0, what: `${name} stands still` };
 }

@@ -119,6 +119,11 @@ export class SimulatedWorker {
     return left;
   }
 
+  /** Bytes that its bolts hold. */
+  heldBytes(): number {
+    return this.tasks.reduce((sum, task) => sum + (task.gauges()['held_bytes'] ?? 0), 0);
+  }
+
   private failed(error: unknown): void {
     if (!(error instanceof Unavailable)) this.options.onBug(error);
   }
