@@ -1,8 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize, relative } from 'node:path';
-import type { Command } from 'commander';
-import { buildProgram } from '../deploy/cli/program';
+import { dirname, join, normalize } from 'node:path';
 import { channelGauges, counters, gauges, histograms, metricName } from '../topology/gauges';
+import { faultsOf } from './support/commands';
 
 const root = join(__dirname, '..');
 const pages = [
@@ -14,7 +13,6 @@ const pages = [
 ];
 const read = (page: string) => readFileSync(join(root, page), 'utf8');
 const entries = new Set(readdirSync(root));
-const scripts = (JSON.parse(read('package.json')) as { scripts: Record<string, string> }).scripts;
 
 /** Code of a page, piece by piece: every line of its blocks, and what stands between back-ticks. */
 function codeOf(page: string): string[] {
@@ -115,59 +113,6 @@ test('a path, a verb, an option, a script and a test that do not exist are found
   expect(faultsOf("npx jest --selectProjects alone --testPathPatterns 'test/no-such'")).toHaveLength(1);
   expect(faultsOf('npm run test:room -- no-such')).toHaveLength(1);
 });
-
-/** What is wrong with the commands in a piece of code. */
-function faultsOf(code: string): string[] {
-  return code
-    .split(/&&|;|\||#|,|…|\$\(/)
-    .map((part) => part.trim().replace(/^(?:npx|eval|printf .*?) +/, ''))
-    .flatMap((part) => {
-      const words = part.split(/\s+/);
-      if (words[0] === 'downspout' && words.length > 1) return faultsOfVerb(words.slice(1));
-      if (words[0] === 'npm' && words[1] === 'run') return faultsOfScript(words.slice(2));
-      if (words[0] === 'jest') return faultsOfJest(part);
-      return [];
-    });
-}
-
-function faultsOfVerb(words: readonly string[]): string[] {
-  if (!isName(words[0])) return words[0]?.startsWith('--') ? [] : [`downspout ${words.join(' ')}: no verb`];
-  let command: Command = buildProgram(['node', 'downspout', words[0] ?? '']);
-  let rest = words;
-  while (command.commands.length > 0 && isName(rest[0])) {
-    const found = command.commands.find((one) => one.name() === rest[0]);
-    if (found === undefined) return [`downspout ${words.join(' ')}: there is no ${rest[0]}`];
-    command = found;
-    rest = rest.slice(1);
-  }
-  const known = new Set(['--help', ...command.options.map(({ long }) => long)]);
-  return rest
-    .flatMap((word) => /^\[?(--[a-z-]+)/.exec(word)?.[1] ?? [])
-    .filter((option) => !known.has(option))
-    .map((option) => `downspout ${words.join(' ')}: there is no ${option}`);
-}
-
-function faultsOfScript([script = '', ...rest]: readonly string[]): string[] {
-  if (!Object.hasOwn(scripts, script)) return [`npm run ${script}: there is no such script`];
-  const room = script === 'test:room' ? rest[1] : undefined;
-  if (room === undefined || room.startsWith('<') || existsSync(join(root, 'test', room))) return [];
-  return [`npm run ${script} -- ${room}: there are no such tests`];
-}
-
-/** Patterns are paths here, so that a file that has moved is noticed. */
-function faultsOfJest(command: string): string[] {
-  const pattern = /--testPathPatterns '?([^'\s]+)'?/.exec(command)?.[1];
-  if (pattern === undefined || pattern.includes('<')) return [];
-  const folder = join(root, dirname(pattern));
-  const found = existsSync(folder)
-    ? readdirSync(folder).some((file) => relative(root, join(folder, file)).startsWith(pattern))
-    : false;
-  return found ? [] : [`${command}: no test is called so`];
-}
-
-function isName(word: string | undefined): boolean {
-  return word !== undefined && /^[a-z][a-z-]*$/.test(word);
-}
 
 /** Rows of the table of figures. @param labels those of a figure that does not list its own */
 function labelled(list: object, kind: string, labels: readonly string[]): string[] {

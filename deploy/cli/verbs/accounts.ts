@@ -22,10 +22,11 @@ export function accountsCommand(): Command {
 }
 
 function setCommand(): Command {
-  return dataVerb('set', "set the secret that signs an account's messages; it is read from standard input")
+  return dataVerb('set', "set the secret that signs an account's messages; it is read from standard input", {
+    example: 'printf %s "$SECRET" | downspout accounts set acme',
+  })
     .argument('<account>')
     .option('--channel <name>', 'channel', 'webhook')
-    .addHelpText('after', '\nExample: printf %s "$SECRET" | downspout accounts set acme')
     .action(async (account: string, options: ChannelOptions) => {
       const context = contextOf(options);
       const secret = await readSecret(`Secret of ${account} for ${options.channel} (not shown): `);
@@ -35,7 +36,9 @@ function setCommand(): Command {
 }
 
 function listCommand(): Command {
-  return dataVerb('list', 'accounts that have a secret; never the secret').action(async (options: OutputOptions) => {
+  return dataVerb('list', 'accounts that have a secret; never the secret', {
+    example: 'downspout accounts list --json',
+  }).action(async (options: OutputOptions) => {
     const context = contextOf(options);
     const entries = await withAccounts(context, (accounts) => accounts.list());
     context.output.data(entries, () =>
@@ -54,7 +57,10 @@ function listCommand(): Command {
 }
 
 function removeCommand(): Command {
-  return dataVerb('remove', "remove an account's secret: its messages go out unsigned from then on")
+  return dataVerb('remove', "remove an account's secret: its messages go out unsigned from then on", {
+    example: 'downspout accounts remove acme',
+    fails: 'the account has no secret',
+  })
     .argument('<account>')
     .option('--channel <name>', 'channel', 'webhook')
     .action(async (account: string, options: ChannelOptions) => {

@@ -14,7 +14,14 @@ interface AdoptOptions extends OutputOptions {
 
 /** `downspout adopt`. */
 export function adoptCommand(): Command {
-  return dataVerb('adopt', 'let the workers of this Kafka and namespace send what a copied or restored database holds')
+  return dataVerb(
+    'adopt',
+    'let the workers of this Kafka and namespace send what a copied or restored database holds',
+    {
+      example: 'downspout adopt --as copy --yes',
+      fails: '--yes was not given',
+    },
+  )
     .addOption(
       new Option('--as <kind>', 'a copy, whose original may go on sending, or restored, in place of one that is gone')
         .choices(['copy', 'restored'])

@@ -24,11 +24,13 @@ interface DemoVerbOptions extends OutputOptions {
 
 /** `downspout demo`. */
 export function demoCommand(): Command {
-  return dataVerb('demo', 'watch a day of messages leave on time in a minute, on the local stack')
+  return dataVerb('demo', 'watch a day of messages leave on time in a minute, on the local stack', {
+    example: 'downspout demo --keep',
+    fails: 'a message was not accepted once, on time, as it was planned last',
+  })
     .option('--keep', 'leave the stack and the workers running')
     .option('--stop', 'stop the workers that an earlier --keep left running, and do nothing else')
     .option('--seed <n>', 'another seed is another day', parseCount, 1)
-    .addHelpText('after', '\nExit code 0 only if every message was accepted once, on time, as it was planned last.')
     .action(async (options: DemoVerbOptions) => {
       const { output } = contextOf(options);
       const kept = new KeptWorkers(stackFolder());

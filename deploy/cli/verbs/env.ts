@@ -6,7 +6,7 @@ import { contextOf, dataVerb } from '../verb';
 /** `downspout env`. */
 export function envCommand(): Command {
   const description = 'print the local stack\'s connection settings as shell lines: eval "$(downspout env)"';
-  return dataVerb('env', description).action((options: OutputOptions) => {
+  return dataVerb('env', description, { example: 'eval "$(downspout env)"' }).action((options: OutputOptions) => {
     const { output, settings } = contextOf(options);
     if (settings.stackFolder === null) throw new UserError('There is no local stack here. Run `downspout up` first.');
     output.data(settings.fallback, () => shellLines(settings.fallback));

@@ -17,26 +17,24 @@ const columns: readonly Column<PartitionLag>[] = [
 
 /** `downspout lag`. */
 export function lagCommand(): Command {
-  return dataVerb('lag', 'records in Kafka that are not consumed yet, by stream, partition and owner').action(
-    async (options: OutputOptions) => {
-      const { output, settings } = contextOf(options);
-      const rows = await withKafka(settings.environment, (admin) => lagOf(settings.environment, admin));
-      output.data(rows, () => {
-        const unowned = rows.filter((row) => row.owner === null).length;
-        const total = rows.reduce((sum, row) => sum + (row.lag ?? 0), 0);
-        const notes = [
-          `${formatCount(total)} records wait in all.`,
-          ...(rows.some((row) => row.lag === null)
-            ? ['– : spouts commit nothing; they begin at the end of a partition and read the table.']
-            : []),
-          ...(unowned > 0
-            ? [output.colors.yellow(`${unowned} partitions have no owner: no worker runs for them.`)]
-            : []),
-        ];
-        return `${output.table(columns, rows)}\n\n${notes.join('\n')}`;
-      });
-    },
-  );
+  return dataVerb('lag', 'records in Kafka that are not consumed yet, by stream, partition and owner', {
+    example: 'downspout lag --json',
+  }).action(async (options: OutputOptions) => {
+    const { output, settings } = contextOf(options);
+    const rows = await withKafka(settings.environment, (admin) => lagOf(settings.environment, admin));
+    output.data(rows, () => {
+      const unowned = rows.filter((row) => row.owner === null).length;
+      const total = rows.reduce((sum, row) => sum + (row.lag ?? 0), 0);
+      const notes = [
+        `${formatCount(total)} records wait in all.`,
+        ...(rows.some((row) => row.lag === null)
+          ? ['– : spouts commit nothing; they begin at the end of a partition and read the table.']
+          : []),
+        ...(unowned > 0 ? [output.colors.yellow(`${unowned} partitions have no owner: no worker runs for them.`)] : []),
+      ];
+      return `${output.table(columns, rows)}\n\n${notes.join('\n')}`;
+    });
+  });
 }
 
 function count(value: number | null): string {

@@ -12,7 +12,9 @@ interface MigrateOptions extends OutputOptions {
 
 /** `downspout migrate`. */
 export function migrateCommand(): Command {
-  return dataVerb('migrate', 'bring the schema of ADMIN_DATABASE_URL up to date')
+  return dataVerb('migrate', 'bring the schema of ADMIN_DATABASE_URL up to date', {
+    example: 'downspout migrate --dry-run',
+  })
     .option('--dry-run', 'print the SQL and change nothing')
     .option(
       '--users',

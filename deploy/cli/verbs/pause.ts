@@ -9,7 +9,9 @@ interface PauseOptions extends OutputOptions {
 
 /** `downspout pause`. */
 export function pauseCommand(): Command {
-  return dataVerb('pause', 'send nothing of a channel, or of one account on it, until it is resumed')
+  return dataVerb('pause', 'send nothing of a channel, or of one account on it, until it is resumed', {
+    example: 'downspout pause webhook --account acme',
+  })
     .argument('<channel>')
     .option('--account <name>', 'only this account')
     .action(async (channel: string, options: PauseOptions) => {

@@ -8,13 +8,13 @@ import { contextOf, dataVerb } from '../verb';
 
 /** `downspout provision`. */
 export function provisionCommand(): Command {
-  return dataVerb('provision', 'make the parts that the environment names ready for workers')
+  return dataVerb('provision', 'make the parts that the environment names ready for workers', {
+    example: 'downspout provision --json',
+  })
     .addHelpText(
       'after',
       '\nIt brings the schema and the users up to date, makes the topics, registers the connector, and sees one change come\n' +
-        'through. Repeating it changes nothing that is as it should be. `downspout up` does the same on the local stack.\n' +
-        'Exit code 1 when something is not ready.\n' +
-        '\nExample: downspout provision --json',
+        'through. Repeating it changes nothing that is as it should be. `downspout up` does the same on the local stack.',
     )
     .action(async (options: OutputOptions) => {
       const { output, settings } = contextOf(options);

@@ -10,7 +10,10 @@ interface ResumeOptions extends OutputOptions {
 
 /** `downspout resume`. */
 export function resumeCommand(): Command {
-  return dataVerb('resume', 'end a pause: what has waited is sent at once')
+  return dataVerb('resume', 'end a pause: what has waited is sent at once', {
+    example: 'downspout resume webhook --account acme',
+    fails: 'nothing was paused',
+  })
     .argument('<channel>')
     .option('--account <name>', 'the pause of this account')
     .action(async (channel: string, options: ResumeOptions) => {

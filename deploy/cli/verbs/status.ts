@@ -11,14 +11,15 @@ import { contextOf, dataVerb } from '../verb';
 
 /** `downspout status`. */
 export function statusCommand(): Command {
-  return dataVerb('status', 'the parts of the stack, the workers, and what waits')
-    .addHelpText('after', '\nExit code 1 when a part that delivery needs does not answer.')
-    .action(async (options: OutputOptions) => {
-      const { output, settings } = contextOf(options);
-      const report = await readStatus(settings.environment, systemClock);
-      if (report.parts.some((part) => part.needed && !part.ok)) process.exitCode = 1;
-      output.data(report, () => statusText(report, output));
-    });
+  return dataVerb('status', 'the parts of the stack, the workers, and what waits', {
+    example: 'downspout status --json',
+    fails: 'a part that delivery needs does not answer',
+  }).action(async (options: OutputOptions) => {
+    const { output, settings } = contextOf(options);
+    const report = await readStatus(settings.environment, systemClock);
+    if (report.parts.some((part) => part.needed && !part.ok)) process.exitCode = 1;
+    output.data(report, () => statusText(report, output));
+  });
 }
 
 function statusText(report: StatusReport, output: Output): string {

@@ -17,7 +17,9 @@ interface UpOptions extends OutputOptions {
 
 /** `downspout up`. */
 export function upCommand(): Command {
-  return dataVerb('up', 'start the local stack (MySQL, Kafka, Connect, Prometheus) and wait until it is ready')
+  return dataVerb('up', 'start the local stack (MySQL, Kafka, Connect, Prometheus) and wait until it is ready', {
+    example: 'downspout up --ha',
+  })
     .option('--ha', 'with two MySQL masters behind HAProxy, from now on')
     .option('--docker', 'run it in Docker, even where it could run natively')
     .action(async (options: UpOptions) => {

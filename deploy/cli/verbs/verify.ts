@@ -51,7 +51,10 @@ const promises: Readonly<Record<Invariant, { readonly promise: string; readonly 
 
 /** `downspout verify`. */
 export function verifyCommand(): Command {
-  return dataVerb('verify', 'whether the promises hold, as far as the table and the ledger show')
+  return dataVerb('verify', 'whether the promises hold, as far as the table and the ledger show', {
+    example: 'downspout verify --json',
+    fails: 'a promise is broken',
+  })
     .addOption(
       new Option('--patience <duration>', 'how long a message may be overdue while its channel is served')
         .argParser(parseDuration)
@@ -60,7 +63,7 @@ export function verifyCommand(): Command {
     .option('--examples <n>', 'messages named for each invariant', parseCount, 5)
     .addHelpText(
       'after',
-      '\nExit code 1 when an invariant is violated. It can run at any time: it takes no locks and reads a few thousand rows at once.' +
+      '\nIt can run at any time: it takes no locks and reads a few thousand rows at once.' +
         '\nOverdue messages count against I1 when workers have run for all of --patience, nothing is paused, and nothing of their' +
         '\naccount was tried in that time; after a pause that was longer, until the account moves again.',
     )

@@ -12,7 +12,10 @@ interface WorkerOptions extends OutputOptions {
 
 /** `downspout worker`. */
 export function workerCommand(): Command {
-  return verb('worker', 'run components in this process until SIGTERM, which drains them')
+  return verb('worker', 'run components in this process until SIGTERM, which drains them', {
+    example: 'downspout worker --component due,webhook',
+    fails: 'what was under way did not end in time',
+  })
     .requiredOption('--component <names>', 'components of topology.yaml, for example due,webhook', parseNames)
     .option('--status-port <n>', '/healthz, /readyz and /metrics; 0 for any free port', parsePort, 0)
     .option('--status-host <address>', 'the address they are served on', '127.0.0.1')

@@ -10,7 +10,10 @@ interface CancelOptions extends OutputOptions, TargetOptions {}
 
 /** `downspout messages cancel`. */
 export function cancelCommand(): Command {
-  return dataVerb('cancel', 'take messages back; after the answer `canceled` nothing is sent')
+  return dataVerb('cancel', 'take messages back; after the answer `canceled` nothing is sent', {
+    example: 'downspout messages cancel 17 18',
+    fails: 'one of the messages was not canceled',
+  })
     .argument('[id...]', 'the messages; or --account and --dedupe-key')
     .option('--account <name>')
     .option('--dedupe-key <key>')

@@ -15,7 +15,10 @@ interface EditOptions extends OutputOptions, ContentOptions, TargetOptions {
 
 /** `downspout messages edit`. */
 export function editCommand(): Command {
-  const command = dataVerb('edit', 'change when or what a waiting message sends')
+  const command = dataVerb('edit', 'change when or what a waiting message sends', {
+    example: 'downspout messages edit 17 --due 2027-01-31T09:00:00+01:00',
+    fails: 'it was too late',
+  })
     .argument('[id]', 'the message; or --account and --dedupe-key')
     .option('--account <name>')
     .option('--dedupe-key <key>')

@@ -19,7 +19,10 @@ interface ImportVerbOptions extends OutputOptions, SourceForm {
 
 /** `downspout messages import`. */
 export function importCommand(): Command {
-  return dataVerb('import', 'schedule messages from a CSV or NDJSON file')
+  return dataVerb('import', 'schedule messages from a CSV or NDJSON file', {
+    example: 'downspout messages import march.csv --errors bad.ndjson',
+    fails: 'a line is bad (the others are scheduled all the same)',
+  })
     .argument('<file>', 'the file, - for standard input')
     .addOption(
       new Option('--format <format>', 'recognised by the first character unless given').choices(['csv', 'ndjson']),
@@ -32,9 +35,7 @@ export function importCommand(): Command {
       '\nColumns or fields: account, channel, due_at (ISO 8601 with a zone, or epoch milliseconds), dedupe_key, and\n' +
         'payload (JSON) or, in CSV, payload.url, payload.body, payload.headers.<name> …\n' +
         'CSV may be separated by commas, semicolons or tabs. A body that is JSON is sent as JSON, as with --body.\n' +
-        'With dedupe keys an import that was interrupted can be run again: scheduling twice is scheduling once.\n' +
-        'Exit code 1 when a line is bad; the others are scheduled all the same.\n' +
-        '\nExample: downspout messages import march.csv --errors bad.ndjson',
+        'With dedupe keys an import that was interrupted can be run again: scheduling twice is scheduling once.',
     )
     .action(async (file: string, options: ImportVerbOptions) => {
       const context = contextOf(options);

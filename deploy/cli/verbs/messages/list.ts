@@ -26,7 +26,9 @@ const columns: readonly Column<Message>[] = [
 
 /** `downspout messages list`. */
 export function listCommand(): Command {
-  return dataVerb('list', 'a page of messages, newest first')
+  return dataVerb('list', 'a page of messages, newest first', {
+    example: 'downspout messages list --state failed --account acme',
+  })
     .addOption(new Option('--state <state>', 'only these').choices(messageStates))
     .option('--channel <name>', 'only of this channel')
     .option('--account <name>', 'only of this account')

@@ -27,7 +27,9 @@ const columns: readonly Column<MessageOutcome>[] = [
 
 /** `downspout messages outcomes`. */
 export function outcomesCommand(): Command {
-  return dataVerb('outcomes', 'what became of messages, in pages without gaps')
+  return dataVerb('outcomes', 'what became of messages, in pages without gaps', {
+    example: 'downspout messages outcomes --limit 100 --json',
+  })
     .option('--since <cursor>', 'continue after an earlier page; from the beginning unless given')
     .option('--limit <n>', 'outcomes on a page', parseCount, 1_000)
     .action(async (options: OutcomesOptions) => {

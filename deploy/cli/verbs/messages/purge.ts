@@ -12,7 +12,9 @@ interface PurgeOptions extends OutputOptions {
 
 /** `downspout messages purge`. */
 export function purgeCommand(): Command {
-  return dataVerb('purge', 'delete messages that ended long ago, with their attempts')
+  return dataVerb('purge', 'delete messages that ended long ago, with their attempts', {
+    example: 'downspout messages purge --older-than 30d',
+  })
     .requiredOption('--older-than <duration>', 'ended longer ago than this, for example 30d', parseDuration)
     .action(async (options: PurgeOptions) => {
       const context = contextOf(options);

@@ -9,7 +9,10 @@ interface RedriveOptions extends OutputOptions, TargetOptions {}
 
 /** `downspout messages redrive`. */
 export function redriveCommand(): Command {
-  return dataVerb('redrive', 'send failed messages again, now; their attempts start again')
+  return dataVerb('redrive', 'send failed messages again, now; their attempts start again', {
+    example: 'downspout messages redrive 17 18',
+    fails: 'one of the messages has not failed',
+  })
     .argument('[id...]', 'the messages; or --account and --dedupe-key')
     .option('--account <name>')
     .option('--dedupe-key <key>')

@@ -15,7 +15,10 @@ interface ResolveOptions extends OutputOptions, TargetOptions {
 
 /** `downspout messages resolve`. */
 export function resolveCommand(): Command {
-  return dataVerb('resolve', 'decide about uncertain messages, which may or may not have been accepted')
+  return dataVerb('resolve', 'decide about uncertain messages, which may or may not have been accepted', {
+    example: 'downspout messages resolve 17 --delivered',
+    fails: 'one of the messages is not uncertain',
+  })
     .argument('[id...]', 'the messages; or --account and --dedupe-key')
     .option('--account <name>')
     .option('--dedupe-key <key>')

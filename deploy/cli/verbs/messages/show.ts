@@ -40,7 +40,9 @@ function whoOf({ worker, session }: Attempt): string {
 
 /** `downspout messages show`. */
 export function showCommand(): Command {
-  return dataVerb('show', 'one message: what holds it now, and every attempt to send it')
+  return dataVerb('show', 'one message: what holds it now, and every attempt to send it', {
+    example: 'downspout messages show 17',
+  })
     .argument('[id]', 'the message; or --account and --dedupe-key')
     .option('--account <name>')
     .option('--dedupe-key <key>')
