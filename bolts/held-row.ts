@@ -17,10 +17,10 @@ const OVERHEAD_BYTES = 1_000;
  * | state     | who has it                    | fields that say so                     | what moves it on                                    |
  * |-----------|-------------------------------|----------------------------------------|-----------------------------------------------------|
  * | held      | HeldRows, the queue `toClaim` | `queue` 0; `inLine` while without room | its wake and room: claiming; 30 s too late: dropped |
- * | claiming  | HeldRows, a batch of Claimer  | `claimPool` if it takes a pool's slot  | won: claimed; not won: held again, or dropped       |
+ * | claiming  | HeldRows, a batch of Claimer  | `hasStart` if its start is reserved   | won: claimed; not won: held again, or dropped       |
  * | unsettled | HeldRows, its list            | `unsureUntil` above 0                  | `unsureUntil`: read again; won: claimed, or dropped |
  * | claimed   | ClaimedRows, `toStart`        | `queue` 1; `inLine` while without room | its wake and room: sending; 10 s without: unwritten |
- * | sending   | Attempts                      | `pool` if it takes a pool's slot       | its outcome: unwritten; not started: claimed        |
+ * | sending   | Attempts                      | `hasStart`                             | its outcome: unwritten; not started: claimed        |
  * | unwritten | WriteBack                     | `queue`, no slot is taken              | the write-back: out of the bolt's hands             |
  *
  * A row that is dropped is out of the bolt's hands at once. Its tuple is acked when it is claimed or dropped. `revoked` says
@@ -103,7 +103,7 @@ export function heldRow(
     since: Math.max(row.wakeAt, now),
     queue: undefined,
     inLine: false,
-    claimPool: undefined,
+    hasStart: false,
     pool: undefined,
     misses: 0,
     unsureUntil: 0,

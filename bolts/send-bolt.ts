@@ -158,7 +158,7 @@ export class SendBolt implements Bolt<Due> {
       in_flight: this.slots.inFlight,
       unwritten: this.claimed.unwritten,
       claim_ahead_ms: Math.round(this.planner.aheadMs),
-      slow_hosts: this.slots.slowHosts,
+      slow_lanes: this.slots.slowLanes,
     };
   }
 
@@ -201,7 +201,7 @@ export class SendBolt implements Bolt<Due> {
     const unsettled = this.held.sweep(now);
     if (unsettled.length > 0) void this.planner.recall(unsettled);
     this.claimed.sweep(now);
-    this.slots.prune(clock.monotonic());
+    this.slots.sweep(clock.monotonic());
     this.advance();
     this.sweeper = clock.after(SWEEP_EVERY_MS, () => this.sweep());
   }
@@ -210,9 +210,10 @@ export class SendBolt implements Bolt<Due> {
   private setTimer(now: number): void {
     if (this.held.size === 0 && this.claimed.waiting === 0) return;
     let delayMs = LOOK_EVERY_MS;
-    for (const at of [this.claimed.nextAt, this.held.nextAt, this.ahead.beginsAt(now)]) {
+    for (const at of [this.claimed.nextAt, this.slots.nextClaimAt, this.ahead.beginsAt(now)]) {
       if (at !== undefined && at > now) delayMs = Math.min(delayMs, at - now);
     }
+    if (this.slots.toClaim.hasMore() || this.slots.toStart.hasMore()) delayMs = 0;
     const { clock } = this.options;
     const at = clock.monotonic() + delayMs;
     if (this.timer !== undefined && this.timer.at <= at) return;

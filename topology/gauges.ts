@@ -74,7 +74,7 @@ export const gauges = {
   in_flight: { help: 'Requests that wait for their answer.', unit: 'requests' },
   unwritten: { help: 'Outcomes that are not yet in the table.', unit: 'outcomes' },
   claim_ahead_ms: { help: 'How far before its instant a burst is claimed now.', unit: 'ms' },
-  slow_hosts: { help: 'Hosts that are tried sparingly.', unit: 'hosts' },
+  slow_lanes: { help: 'Accounts whose origin answers them slowly or not at all.', unit: 'lanes' },
   uncommitted: { help: 'Tuples that wait for their ack or for that of an earlier one.', unit: 'tuples' },
   full: { help: '1 while the bolt takes no tuples because it holds as much as it may.', unit: '0 or 1' },
 } as const satisfies Record<string, Figure>;

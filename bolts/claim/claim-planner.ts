@@ -62,7 +62,7 @@ export class ClaimPlanner {
     const { claimer, slots, held, claimed, databaseClock, advance } = this.options;
     const { won, others } = await claimer.recall(rows);
     for (const row of won) {
-      slots.nextBatch();
+      slots.nextBatch(databaseClock.earliest());
       slots.reserve(row);
       slots.batchEnded([row]);
       held.won(row);
@@ -78,9 +78,9 @@ export class ClaimPlanner {
     const horizon = ahead.horizon(now);
     if (room <= 0 && horizon <= now) return [];
     const batch: HeldRow[] = [];
-    slots.nextBatch();
+    slots.nextBatch(now);
     if (room > 0) held.takeInto(batch, now, room);
-    const next = held.nextAt;
+    const next = slots.toClaim.nextAt();
     if (horizon > now && next !== undefined && next > now) held.takeInto(batch, horizon, settings.claimBatch);
     return batch;
   }

@@ -52,10 +52,6 @@ export class HeldRows {
     return this.rows.size;
   }
 
-  get nextAt(): number | undefined {
-    return this.toClaim.nextAt();
-  }
-
   /** @returns true when the row is at hand and the tuple says nothing new */
   again(delivery: Delivery<Due>): boolean {
     const { id, version } = delivery.tuple.value;

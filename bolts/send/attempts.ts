@@ -6,7 +6,7 @@ import { type Attempted, idempotencyKey, type Outcome, type Settlement, settle }
 import type { Channel } from '../channel';
 import type { HeldRow } from '../held-row';
 import type { AttemptResult } from '../send-rows';
-import type { Verdict } from '../slots/resources';
+import type { Verdict } from '../slots/line';
 
 export interface AttemptsOptions {
   readonly channel: Channel;
@@ -96,7 +96,8 @@ export class Attempts {
       outcome = { kind: 'retry', reason: `looked up: ${this.bug('look up', row, error)}` };
     }
     const result = this.resultOf(row, outcome, true, null);
-    done({ kind: 'result', result, verdict: verdictOf(outcome), elapsedMs: clock.monotonic() - asked });
+    const verdict = outcome.kind === 'delivered' ? 'answered' : 'failed';
+    done({ kind: 'result', result, verdict, elapsedMs: clock.monotonic() - asked });
   }
 
   private send(row: HeldRow, inDoubt: boolean, done: (ended: Ended) => void): void {
@@ -113,15 +114,20 @@ export class Attempts {
       begun = clock.monotonic();
       return true;
     };
+    const end = (outcome: Outcome, verdict: Verdict) => {
+      const result = this.resultOf(row, outcome, inDoubt, startedAt);
+      done({ kind: 'result', result, verdict, elapsedMs: clock.monotonic() - begun });
+    };
     this.sent(row, mayStart).then(
       (outcome) => {
         if (outcome === 'not_started') done({ kind: refused ? 'later' : 'not_started' });
-        else this.end(row, outcome, inDoubt, startedAt, clock.monotonic() - begun, done);
+        else end(outcome, verdictOf(outcome, startedAt));
       },
       (error: unknown) => {
         const reason = this.bug('send', row, error);
         const outcome: Outcome = startedAt === null ? { kind: 'retry', reason } : { kind: 'unknown', reason };
-        this.end(row, outcome, inDoubt, startedAt, clock.monotonic() - begun, done);
+        // Without a request it was a bug of ours, which says nothing about a receiver.
+        end(outcome, startedAt === null ? 'nothing' : 'failed');
       },
     );
   }
@@ -134,18 +140,6 @@ export class Attempts {
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  private end(
-    row: HeldRow,
-    outcome: Outcome,
-    inDoubt: boolean,
-    startedAt: number | null,
-    elapsedMs: number,
-    done: (ended: Ended) => void,
-  ): void {
-    const result = this.resultOf(row, outcome, inDoubt, startedAt);
-    done({ kind: 'result', result, verdict: verdictOf(outcome), elapsedMs });
   }
 
   private resultOf(row: HeldRow, outcome: Outcome, inDoubt: boolean, startedAt: number | null): AttemptResult {
@@ -184,7 +178,9 @@ export class Attempts {
   }
 }
 
-function verdictOf(outcome: Outcome): Verdict {
+/** What an outcome of the channel says about the receiver. */
+function verdictOf(outcome: Outcome, startedAt: number | null): Verdict {
   if (outcome.kind === 'delivered' || outcome.status !== undefined) return 'answered';
-  return outcome.kind === 'rejected' || outcome.kind === 'postponed' ? 'nothing' : 'failed';
+  if (outcome.kind === 'rejected' || outcome.kind === 'postponed') return 'nothing';
+  return outcome.kind === 'retry' && startedAt === null ? 'unreachable' : 'failed';
 }

@@ -1,87 +1,127 @@
-/** What an attempt says of its origin: it answered, it did not, or nothing. */
-export type Verdict = 'answered' | 'failed' | 'nothing';
-
-/** An origin whose answers take longer than this on average is slow. */
-const SLOW_MS = 1_000;
-/** Failures in a row from which on an origin is tried sparingly. */
-const MAX_FAILURES_IN_A_ROW = 3;
-/** Weight of the newest answer in the average, between 0 and 1. */
-const NEWEST_WEIGHT = 0.2;
-
-/** Something of which only so much may be under way: an account, an origin, a pool of slots for several origins. */
+/** Something of which only so much may be taken at a time. */
 export class Resource {
-  /** Requests under way. */
-  inFlight = 0;
-  /** Requests under way, and rows that are claimed or being claimed for it. */
-  used = 0;
+  taken = 0;
+
+  constructor(readonly limit: number) {}
+
+  get room(): number {
+    return this.limit - this.taken;
+  }
 }
 
-export class AccountSlots extends Resource {
+export class AccountSlots {
+  /** Rows of it that are claimed or being claimed. */
+  readonly claims: Resource;
+  /** Its requests under way, and claimed rows for which a start is reserved. */
+  readonly starts: Resource;
   /** The batch that claims rows of the account; 0 when none does. Only one at a time, because two answers may come in any order. */
   batch = 0;
-  /** Lanes of the account. */
+  /** Lanes of it in the bolt's memory, and those of them without a row. */
   lanes = 0;
+  idleLanes = 0;
 
-  constructor(readonly name: string) {
-    super();
+  constructor(
+    readonly name: string,
+    maxClaims: number,
+    maxStarts: number,
+  ) {
+    this.claims = new Resource(maxClaims);
+    this.starts = new Resource(maxStarts);
+  }
+}
+
+/** Failures to connect in a row from which on an origin counts as down. */
+const MAX_FAILURES_IN_A_ROW = 3;
+/** When an origin that is down is tried again: doubles with each failure. */
+const FIRST_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 30_000;
+
+/**
+ * Scheme, host and port, whoever sends there. Only failures to connect are judged here, because they are the same for every
+ * account; what the answers of an origin are like is judged for each lane.
+ */
+export class Origin extends Resource {
+  /** Lanes of it in the bolt's memory, and those of them that are known as quick or as anything else. */
+  lanes = 0;
+  quickLanes = 0;
+  otherLanes = 0;
+  private failures = 0;
+  /** It is down, and its next request may be made. */
+  private mayTry = false;
+  private tryAt = 0;
+
+  constructor(
+    readonly name: string,
+    maxStarts: number,
+  ) {
+    super(maxStarts);
+  }
+
+  get isDown(): boolean {
+    return this.failures >= MAX_FAILURES_IN_A_ROW;
+  }
+
+  override get room(): number {
+    const limit = this.isDown ? Number(this.mayTry) : this.limit;
+    return limit - this.taken;
+  }
+
+  /** There is something to remember of it. */
+  get isSuspect(): boolean {
+    return this.failures > 0;
+  }
+
+  /** A connection was made. */
+  reached(): void {
+    this.failures = 0;
+  }
+
+  /** No connection was made. @param now monotonic milliseconds */
+  missed(now: number): void {
+    // A request that was begun before the origin was known to be down says nothing new.
+    if (this.isDown && !this.mayTry) return;
+    this.failures++;
+    this.mayTry = false;
+    const doublings = Math.min(this.failures - MAX_FAILURES_IN_A_ROW, 10);
+    this.tryAt = now + Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** doublings);
+  }
+
+  /** @returns true when the origin is down and may be tried with one request now */
+  tryAgain(now: number): boolean {
+    this.mayTry = now >= this.tryAt;
+    return this.isDown && this.mayTry;
   }
 }
 
 /**
- * One origin and how many requests it is trusted with: additive increase, multiplicative decrease (Jacobson, "Congestion
- * Avoidance and Control", 1988). Each answer opens the window by one, failures in a row halve it down to one.
+ * Slots that lanes share which are not known as quick. Nobody takes more of it than they leave free (Choudhury and Hahne,
+ * "Dynamic Queue Length Thresholds", 1998), neither an account nor an origin: one takes a half, two take a third each, and
+ * somebody who has nothing of it yet finds room until there are as many as slots.
  */
-export class Origin extends Resource {
-  /** It has answered, and quickly. Only such an origin may have more than its part of the slots. */
-  quick = false;
-  /** When an attempt at it last ended, monotonic milliseconds. */
-  lastEnded = 0;
-  /** Lanes of the origin. */
-  lanes = 0;
-  private failures = 0;
-  private averageMs = 0;
-  private window: number;
+export class SharedSlots extends Resource {
+  private readonly parts = new Map<AccountSlots | Origin, number>();
 
-  /**
-   * @param maxWhenQuick requests in flight when it is known as quick
-   * @param maxOtherwise requests in flight before that is known, or when it is slow
-   */
-  constructor(
-    readonly name: string,
-    private readonly maxWhenQuick: number,
-    private readonly maxOtherwise: number,
-  ) {
-    super();
-    this.window = Math.min(maxWhenQuick, maxOtherwise);
+  /** A request of the account to the origin may have a slot of it. */
+  hasRoomFor(account: AccountSlots, origin: Origin): boolean {
+    return this.partOf(account) < this.room && this.partOf(origin) < this.room;
   }
 
-  /** Requests that may be in flight. */
-  get limit(): number {
-    return this.quick ? this.window : Math.min(this.window, this.maxOtherwise);
+  take(account: AccountSlots, origin: Origin): void {
+    this.taken++;
+    this.parts.set(account, this.partOf(account) + 1);
+    this.parts.set(origin, this.partOf(origin) + 1);
   }
 
-  /** An attempt at it has answered or failed. */
-  get known(): boolean {
-    return this.failures > 0 || this.averageMs > 0;
-  }
-
-  /**
-   * @param elapsedMs from the request to its end
-   * @param now monotonic milliseconds
-   */
-  judge(verdict: Verdict, elapsedMs: number, now: number): void {
-    this.lastEnded = now;
-    if (verdict === 'nothing') return;
-    if (verdict === 'failed') {
-      if (++this.failures < MAX_FAILURES_IN_A_ROW) return;
-      this.quick = false;
-      this.window = Math.max(1, this.window >> 1);
-      return;
+  giveBack(account: AccountSlots, origin: Origin): void {
+    this.taken--;
+    for (const owner of [account, origin]) {
+      const left = this.partOf(owner) - 1;
+      if (left > 0) this.parts.set(owner, left);
+      else this.parts.delete(owner);
     }
-    const average = this.averageMs;
-    this.averageMs = average === 0 ? Math.max(1, elapsedMs) : average + (elapsedMs - average) * NEWEST_WEIGHT;
-    this.failures = 0;
-    this.quick = this.averageMs < SLOW_MS;
-    this.window = Math.min(this.maxWhenQuick, this.window + 1);
+  }
+
+  private partOf(owner: AccountSlots | Origin): number {
+    return this.parts.get(owner) ?? 0;
   }
 }

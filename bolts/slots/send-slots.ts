@@ -1,7 +1,8 @@
-import { Lane, type Phase, TO_CLAIM, TO_START } from './line';
-import { AccountSlots, Origin, Resource, type Verdict } from './resources';
+import { Lanes } from './lanes';
+import { type Lane, type Phase, TO_CLAIM, TO_START, type Verdict } from './line';
+import { Resource, SharedSlots } from './resources';
 import type { SlotRow } from './slot-row';
-import { type Gate, WakeQueue } from './wake-queue';
+import { WakeQueue } from './wake-queue';
 
 export interface SlotSettings {
   readonly concurrency: number;
@@ -12,41 +13,45 @@ export interface SlotSettings {
 }
 
 /**
- * Times its limit that may be claimed of one account. Large enough for most of a crowd to be claimed before its instant;
- * rows to origins that are slow are claimed sparingly anyway.
- */
-const MAX_CLAIMED_PER_SLOT = 8;
-/** How long the health of an origin is remembered after its last attempt. */
-const REMEMBER_ORIGIN_MS = 600_000;
-
-/**
  * Decides who may send how much at once, and owns the two queues in which rows wait for that. Whenever something ends here,
  * the lines that waited for it are woken here.
  *
  * 1. *At most `concurrency` in flight, `perAccount` of one account, `perOrigin` to one origin.*
  * 2. *No origin has all slots*: one eighth is kept from even the quickest, because it may hang from one moment to the next.
- * 3. *Origins that are slow or failing share a quarter of the slots*; one that keeps failing goes down to one.
- * 4. *An origin that is not known yet is tried with one request*, from another half of the slots, and beyond that counts as
- *    slow until it has answered quickly.
+ * 3. *A row is claimed only if it can start*: its start is reserved with the claim. Only in lanes that are quick, or new at an
+ *    origin that is quick for others, may more be claimed, ahead of the instant too.
+ * 4. *Lanes that are slow or failing share a quarter of the slots, new ones another half*, and of each their accounts have
+ *    equal parts and take turns.
+ * 5. *One account's answers narrow no other account*: they are judged by lane. Of an origin only failures to connect are.
+ * 6. *An origin that cannot be reached is tried with one request at a time*, at growing distances, however many rows wait.
  */
-export class SendSlots<Row extends SlotRow<Row>> implements Gate<Row> {
+export class SendSlots<Row extends SlotRow<Row>> {
   /** Rows that wait to be claimed, and claimed rows that wait to be started. */
-  readonly toClaim = new WakeQueue<Row>(TO_CLAIM, this);
-  readonly toStart = new WakeQueue<Row>(TO_START, this);
+  readonly toClaim: WakeQueue<Row>;
+  readonly toStart: WakeQueue<Row>;
   inFlight = 0;
   /** In flight, claimed or being claimed. */
   used = 0;
-  private readonly accounts = new Map<string, AccountSlots>();
-  private readonly origins = new Map<string, Origin>();
-  private readonly lanes = new Map<Origin, Map<AccountSlots, Lane<Row>>>();
-  /** For all origins together that are not known as quick. */
-  private readonly sparing = new Resource();
-  /** For the first requests to origins of which nothing is known. */
-  private readonly first = new Resource();
-  /** The batch that is being put together. */
+  private readonly lanes: Lanes<Row>;
+  /** Of lanes that are slow or failing. */
+  private readonly sparing: SharedSlots;
+  /** Of lanes of which nothing is known. */
+  private readonly trial: SharedSlots;
+  /** Rows wait for it that are not claimed before their time. */
+  private readonly time = new Resource(0);
+  /** The batch that is being put together, and the time when that began. */
   private batch = 0;
+  private now = Number.NEGATIVE_INFINITY;
 
-  constructor(private readonly settings: SlotSettings) {}
+  constructor(private readonly settings: SlotSettings) {
+    const { concurrency } = settings;
+    this.lanes = new Lanes(settings);
+    this.sparing = new SharedSlots(Math.ceil(concurrency / 4));
+    this.trial = new SharedSlots(Math.ceil(concurrency / 2));
+    const gate = (row: Row, phase: Phase) => this.blocker(row, phase);
+    this.toClaim = new WakeQueue<Row>(TO_CLAIM, gate);
+    this.toStart = new WakeQueue<Row>(TO_START, gate);
+  }
 
   get free(): number {
     return this.settings.concurrency - this.inFlight;
@@ -57,169 +62,165 @@ export class SendSlots<Row extends SlotRow<Row>> implements Gate<Row> {
     return this.inFlight * 4 >= this.settings.concurrency * 3;
   }
 
-  /** Origins that are slow or failing. */
-  get slowHosts(): number {
-    let slow = 0;
-    for (const origin of this.origins.values()) if (origin.known && !origin.quick) slow++;
-    return slow;
+  /** Lanes that are slow or failing. */
+  get slowLanes(): number {
+    return this.lanes.slow;
   }
 
   /** The lane of a row that comes into the bolt's hands; `leave` undoes it. */
-  enter(accountName: string, originName: string): Lane<Row> {
-    const origin = this.originOf(originName);
-    const account = this.accountOf(accountName);
-    let lanes = this.lanes.get(origin);
-    if (lanes === undefined) {
-      lanes = new Map();
-      this.lanes.set(origin, lanes);
-    }
-    let lane = lanes.get(account);
-    if (lane === undefined) {
-      lane = new Lane(account, origin);
-      lanes.set(account, lane);
-      account.lanes++;
-      origin.lanes++;
-    }
-    lane.rows++;
-    return lane;
+  enter(account: string, origin: string): Lane<Row> {
+    return this.lanes.enter(account, origin);
   }
 
   leave(lane: Lane<Row>): void {
-    const { account, origin } = lane;
-    if (--lane.rows > 0) return;
-    this.lanes.get(origin)?.delete(account);
-    if (--account.lanes === 0) this.accounts.delete(account.name);
-    if (--origin.lanes === 0) this.lanes.delete(origin);
+    this.lanes.leave(lane);
   }
 
-  /** Rows that are reserved from now on are for one batch. */
-  nextBatch(): void {
+  /** Rows that are reserved from now on are for one batch. @param now by the database's clock */
+  nextBatch(now: number): void {
     this.batch++;
+    this.now = now;
+    this.toClaim.wakeUntil(this.time, now);
   }
 
-  blocker({ lane, defect }: Row, phase: Phase): Resource | undefined {
-    const { account, origin } = lane;
-    if (phase === TO_CLAIM && account.batch !== 0 && account.batch !== this.batch) return account;
-    if (defect !== undefined) return undefined;
-    if (this.room(account, phase) <= 0) return account;
-    if (this.room(origin, phase) <= 0) return origin;
-    const pool = this.poolOf(origin, phase);
-    return pool !== undefined && this.room(pool, phase) <= 0 ? pool : undefined;
+  /** When the next row may be claimed whose time has not come. */
+  get nextClaimAt(): number | undefined {
+    const next = this.toClaim.nextAt();
+    const parked = this.toClaim.parkedAt(this.time);
+    return next === undefined || parked === undefined ? (next ?? parked) : Math.min(next, parked);
   }
 
-  room(resource: Resource, phase: Phase): number {
-    const limit = this.limitOf(resource);
-    if (phase !== TO_CLAIM) return limit - resource.inFlight;
-    // Rows of a quick origin are claimed as far as all rows are; rows of others only as many as can start at once.
-    if (this.settings.exact || resource === this.sparing || resource === this.first) return limit - resource.used;
-    if (resource instanceof Origin) return resource.quick ? Number.POSITIVE_INFINITY : limit - resource.used;
-    return MAX_CLAIMED_PER_SLOT * limit - resource.used;
+  /** What keeps the row from proceeding: the first resource without room. */
+  blocker(row: Row, phase: Phase): Resource | undefined {
+    const { lane } = row;
+    if (phase === TO_START) return row.hasStart ? undefined : this.startBlocker(lane);
+    const { account } = lane;
+    if (account.batch !== 0 && account.batch !== this.batch) return account.claims;
+    if (row.defect !== undefined) return undefined;
+    if (account.claims.room <= 0) return account.claims;
+    if (!this.settings.exact) {
+      if (lane.isKnownQuick) return undefined;
+      if (lane.isPresumedQuick) return lane.isClaimedFull ? lane : undefined;
+    }
+    return row.at > this.now ? this.time : this.startBlocker(lane);
   }
 
   /** The row is being claimed. */
   reserve(row: Row): void {
-    const { account, origin } = row.lane;
-    row.claimPool = this.poolOf(origin, TO_CLAIM);
-    account.batch = this.batch;
+    const { lane } = row;
+    lane.account.batch = this.batch;
+    lane.account.claims.taken++;
+    lane.claimed++;
     this.used++;
-    account.used++;
-    origin.used++;
-    if (row.claimPool !== undefined) row.claimPool.used++;
+    if (row.defect === undefined && (this.settings.exact || !isQuick(lane))) this.takeStart(row);
   }
 
   /** The claim of this batch was answered: rows of its accounts may be in another batch. */
   batchEnded(rows: readonly Row[]): void {
     for (const { lane } of rows) lane.account.batch = 0;
-    for (const { lane } of rows) this.wake(this.toClaim, lane);
+    for (const { lane } of rows) this.toClaim.wake(lane.account.claims);
   }
 
   /** The row is not claimed any more, and not in flight. */
-  release({ lane, claimPool }: Row): void {
+  release(row: Row): void {
+    const { lane } = row;
+    if (row.hasStart) this.freeStart(row);
+    lane.account.claims.taken--;
+    lane.claimed--;
     this.used--;
-    lane.account.used--;
-    lane.origin.used--;
-    if (claimPool !== undefined) claimPool.used--;
-    this.wake(this.toClaim, lane);
+    if (this.toClaim.ready === this.toClaim.size) return;
+    this.toClaim.wake(lane.account.claims);
+    this.toClaim.wake(lane);
   }
 
   /** The row's request is under way. */
   begin(row: Row): void {
-    const { account, origin } = row.lane;
-    row.pool = this.poolOf(origin, TO_START);
     this.inFlight++;
-    account.inFlight++;
-    origin.inFlight++;
-    if (row.pool !== undefined) row.pool.inFlight++;
+    if (!row.hasStart) this.takeStart(row);
   }
 
   /** The row's request ended. @param now monotonic milliseconds */
-  end({ lane, pool }: Row, verdict: Verdict, elapsedMs: number, now: number): void {
-    const { account, origin } = lane;
+  end(row: Row, verdict: Verdict, elapsedMs: number, now: number): void {
+    const { lane } = row;
+    const { origin } = lane;
     this.inFlight--;
-    account.inFlight--;
-    origin.inFlight--;
-    if (pool !== undefined) pool.inFlight--;
-    const { quick } = origin;
-    origin.judge(verdict, elapsedMs, now);
-    if (origin.quick && !quick) this.wakeOrigin(origin);
-    this.wake(this.toStart, lane);
-  }
-
-  /** Forgets origins that nothing is for. @param now monotonic milliseconds */
-  prune(now: number): void {
-    for (const [name, origin] of this.origins) {
-      if (origin.lanes === 0 && now - origin.lastEnded > REMEMBER_ORIGIN_MS) this.origins.delete(name);
+    const wasQuick = isQuick(lane);
+    const wasQuickForOthers = origin.quickLanes > 0 && !origin.isDown;
+    lane.judge(verdict, elapsedMs, now);
+    if (verdict === 'unreachable' && origin.isDown) this.lanes.watch(origin);
+    this.freeStart(row);
+    if (!wasQuick && isQuick(lane)) this.wakeLane(lane);
+    if (!wasQuickForOthers && origin.quickLanes > 0 && !origin.isDown) {
+      for (const other of this.lanes.of(origin)) this.wakeLane(other);
     }
   }
 
-  /** Wakes lines that wait for what may have more room after something of this lane ended. */
-  private wake(queue: WakeQueue<Row>, { account, origin }: Lane<Row>): void {
-    if (queue.ready === queue.size) return;
-    queue.wake(account);
-    queue.wake(origin);
-    queue.wake(this.sparing);
-    queue.wake(this.first);
+  /**
+   * Lets origins that are down be tried again, and forgets lanes that nothing is for.
+   * @param now monotonic milliseconds
+   */
+  sweep(now: number): void {
+    for (const origin of this.lanes.toTryAgain(now)) this.wake(origin);
+    // No line waits for a pool that has room; this costs nothing and bounds a mistake.
+    for (const pool of [this.sparing, this.trial]) this.wake(pool);
+    this.lanes.prune(now);
   }
 
-  /** The origin has just become known as quick: its lanes wait for no pool any more. */
-  private wakeOrigin(origin: Origin): void {
-    for (const lane of this.lanes.get(origin)?.values() ?? []) {
-      this.toStart.wakeLane(lane);
-      this.toClaim.wakeLane(lane);
-    }
+  private startBlocker(lane: Lane<Row>): Resource | undefined {
+    const { account, origin } = lane;
+    if (account.starts.room <= 0) return account.starts;
+    if (origin.room <= 0) return origin;
+    if (lane.room <= 0) return lane;
+    if (isQuick(lane)) return undefined;
+    const pool = this.poolOf(lane);
+    return pool.hasRoomFor(account, origin) ? undefined : pool;
   }
 
-  private originOf(name: string): Origin {
-    const { concurrency, perOrigin } = this.settings;
-    let origin = this.origins.get(name);
-    if (origin === undefined) {
-      const maxWhenQuick = Math.min(perOrigin, Math.max(1, concurrency - (concurrency >> 3)));
-      origin = new Origin(name, maxWhenQuick, 1 + Math.ceil(concurrency / 4));
-      this.origins.set(name, origin);
-    }
-    return origin;
+  private takeStart(row: Row): void {
+    const { lane } = row;
+    const { account, origin } = lane;
+    row.hasStart = true;
+    account.starts.taken++;
+    origin.taken++;
+    lane.taken++;
+    if (isQuick(lane)) return;
+    row.pool = this.poolOf(lane);
+    row.pool.take(account, origin);
   }
 
-  private accountOf(name: string): AccountSlots {
-    let account = this.accounts.get(name);
-    if (account === undefined) {
-      account = new AccountSlots(name);
-      this.accounts.set(name, account);
-    }
-    return account;
+  private freeStart(row: Row): void {
+    const { lane, pool } = row;
+    const { account, origin } = lane;
+    row.hasStart = false;
+    row.pool = undefined;
+    account.starts.taken--;
+    origin.taken--;
+    lane.taken--;
+    pool?.giveBack(account, origin);
+    this.wake(account.starts);
+    this.wake(origin);
+    this.wake(lane);
+    if (pool !== undefined) this.wake(pool);
   }
 
-  /** What an origin takes its slots from, besides its own. */
-  private poolOf(origin: Origin, phase: Phase): Resource | undefined {
-    if (origin.quick) return undefined;
-    const under = phase === TO_CLAIM ? origin.used : origin.inFlight;
-    return origin.known || under > 0 ? this.sparing : this.first;
+  /** Claimed rows first: a row that waits to be started is late already. */
+  private wake(resource: Resource): void {
+    if (this.toStart.ready < this.toStart.size) this.toStart.wake(resource);
+    if (this.toClaim.ready < this.toClaim.size) this.toClaim.wake(resource);
   }
 
-  private limitOf(resource: Resource): number {
-    const { concurrency, perAccount } = this.settings;
-    if (resource instanceof Origin) return resource.limit;
-    if (resource === this.sparing) return Math.ceil(concurrency / 4);
-    return resource === this.first ? Math.ceil(concurrency / 2) : perAccount;
+  /** The lane waits for no pool any more. */
+  private wakeLane(lane: Lane<Row>): void {
+    this.toStart.wakeLane(lane);
+    this.toClaim.wakeLane(lane);
   }
+
+  /** What a lane that is not quick takes its starts from, besides its own. */
+  private poolOf({ isKnown, origin }: Lane<Row>): SharedSlots {
+    return isKnown || origin.isDown || origin.otherLanes > 0 ? this.sparing : this.trial;
+  }
+}
+
+function isQuick(lane: Lane): boolean {
+  return lane.isKnownQuick || lane.isPresumedQuick;
 }

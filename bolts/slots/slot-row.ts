@@ -1,5 +1,5 @@
 import type { Lane, Phase, Waiting } from './line';
-import type { Resource } from './resources';
+import type { SharedSlots } from './resources';
 
 /** What the slots need of a row. `Row` is the whole row, which the slots hand back as they were given it. */
 export interface SlotRow<Row extends Waiting> extends Waiting {
@@ -8,8 +8,8 @@ export interface SlotRow<Row extends Waiting> extends Waiting {
   readonly defect: string | undefined;
   /** The queue that it waits in. */
   queue: Phase | undefined;
-  /** The pool that it takes a slot from, while it is claimed. */
-  claimPool: Resource | undefined;
-  /** The pool that it takes a slot from, while its request is under way. */
-  pool: Resource | undefined;
+  /** It has taken a start of its account, origin and lane: its request is under way, or may begin at its wake. */
+  hasStart: boolean;
+  /** The pool that the start was taken from. */
+  pool: SharedSlots | undefined;
 }

@@ -1,17 +1,16 @@
 import { Heap } from '../../topology/core/heap';
 import { isBefore, isLineBefore, type Lane, type Line, type Phase } from './line';
-import type { Resource } from './resources';
+import { type Resource, SharedSlots } from './resources';
 import type { SlotRow } from './slot-row';
+import { Turns } from './turns';
 
 /** Rows without room that one call of `next` puts aside. */
 const MAX_LOOKS_PER_CALL = 500;
 
-/** Says what keeps a row from proceeding, and how much room a resource has. */
-export interface Gate<Row> {
-  /** The first resource of the row's lane without room. */
-  blocker(row: Row, phase: Phase): Resource | undefined;
-  room(resource: Resource, phase: Phase): number;
-}
+/** Says what keeps a row from proceeding: the first resource without room. */
+export type Gate<Row> = (row: Row, phase: Phase) => Resource | undefined;
+
+type ParkedLines<Row extends SlotRow<Row>> = Pick<Heap<Line<Row>>, 'push' | 'pop'>;
 
 /**
  * Rows that wait for their time and for room, in wake order.
@@ -24,11 +23,13 @@ export interface Gate<Row> {
  */
 export class WakeQueue<Row extends SlotRow<Row>> {
   private readonly heap = new Heap<Row>(isBefore);
-  /** Lines that wait for room, by the resource that has none. The line with the first row comes first. */
-  private readonly parkedOn = new WeakMap<Resource, Heap<Line<Row>>>();
+  /** Lines that wait for room, by the resource that has none. The line with the first row comes first; at a pool, accounts take turns. */
+  private readonly parkedOn = new WeakMap<Resource, ParkedLines<Row>>();
   private readonly parkedLines = new Set<Line<Row>>();
   private parkedRows = 0;
   private all = 0;
+  /** The last call of `next` gave up before it had looked at all rows. */
+  private gaveUp = false;
 
   constructor(
     private readonly phase: Phase,
@@ -42,6 +43,13 @@ export class WakeQueue<Row extends SlotRow<Row>> {
   /** Rows that do not wait for an account or an origin. */
   get ready(): number {
     return this.all - this.parkedRows;
+  }
+
+  /** Says, once, that the last call of `next` gave up: there may be rows to take out that it did not come to. */
+  hasMore(): boolean {
+    const { gaveUp } = this;
+    this.gaveUp = false;
+    return gaveUp;
   }
 
   /** How many of the ready rows could proceed at a time; an upper bound. */
@@ -61,6 +69,7 @@ export class WakeQueue<Row extends SlotRow<Row>> {
    * that a crowd that waits for one origin does not stop the process; the next call continues where this one ended.
    */
   next(until: number): Row | undefined {
+    this.gaveUp = false;
     for (let looked = 0; looked < MAX_LOOKS_PER_CALL; looked++) {
       const row = this.peek();
       if (row === undefined || row.at > until) return undefined;
@@ -72,7 +81,7 @@ export class WakeQueue<Row extends SlotRow<Row>> {
         line.insert(row);
         continue;
       }
-      const blocker = this.gate.blocker(row, this.phase);
+      const blocker = this.gate(row, this.phase);
       if (blocker === undefined) {
         this.takeOut(row);
         return row;
@@ -80,6 +89,7 @@ export class WakeQueue<Row extends SlotRow<Row>> {
       if (!row.inLine) line.insert(row);
       this.park(line, blocker);
     }
+    this.gaveUp = true;
     return undefined;
   }
 
@@ -107,8 +117,8 @@ export class WakeQueue<Row extends SlotRow<Row>> {
   /** The resource may have more room: of the lines that wait for it, as many proceed as it has room for. */
   wake(resource: Resource): void {
     const parked = this.parkedOn.get(resource);
-    if (parked === undefined || parked.size === 0) return;
-    for (let room = this.gate.room(resource, this.phase); room > 0; ) {
+    if (parked === undefined) return;
+    for (let room = resource.room; room > 0; ) {
       const line = parked.pop();
       if (line === undefined) return;
       // `wakeLane` may have woken it since it was parked here.
@@ -120,6 +130,27 @@ export class WakeQueue<Row extends SlotRow<Row>> {
   wakeLane({ lines }: Lane<Row>): void {
     const line = lines[this.phase];
     if (line.state === 'parked') this.unpark(line);
+  }
+
+  /** Wakes lines that wait for a time: those whose first row may proceed now. */
+  wakeUntil(resource: Resource, now: number): void {
+    for (let at = this.parkedAt(resource); at !== undefined && at <= now; at = this.parkedAt(resource)) {
+      const line = this.parkedOn.get(resource)?.pop();
+      if (line !== undefined) this.unpark(line);
+    }
+  }
+
+  /** The time of the first row that waits for a resource. */
+  parkedAt(resource: Resource): number | undefined {
+    const parked = this.parkedOn.get(resource);
+    for (let line = parked?.pop(); line !== undefined; line = parked?.pop()) {
+      // It may have been woken otherwise since it was parked here.
+      const first = line.parkedOn === resource ? line.first() : undefined;
+      if (first === undefined) continue;
+      parked?.push(line);
+      return first.at;
+    }
+    return undefined;
   }
 
   /** Rows that wait for an account or an origin. */
@@ -172,13 +203,14 @@ export class WakeQueue<Row extends SlotRow<Row>> {
     this.parkedRows += line.size;
     this.parkedLines.add(line);
     this.linesOn(resource).push(line);
-    if (wokenBy !== undefined && wokenBy !== resource) this.wake(wokenBy);
+    // A pool that has no room for this line may have some for another account's.
+    if (wokenBy !== undefined && (wokenBy !== resource || resource instanceof SharedSlots)) this.wake(wokenBy);
   }
 
-  private linesOn(resource: Resource): Heap<Line<Row>> {
+  private linesOn(resource: Resource): ParkedLines<Row> {
     let lines = this.parkedOn.get(resource);
     if (lines === undefined) {
-      lines = new Heap<Line<Row>>(isLineBefore);
+      lines = resource instanceof SharedSlots ? new Turns<Row>(resource) : new Heap<Line<Row>>(isLineBefore);
       this.parkedOn.set(resource, lines);
     }
     return lines;

@@ -192,7 +192,7 @@ describe('4. doubt is never hidden', () => {
     expect(decided).toMatchObject({ state: 'scheduled', inDoubt: true, decided: true });
     await run(row, 60_000);
     expect(row).toMatchObject({ state: 'delivered', inDoubt: false, attempts: 7 });
-    expect(world.bolt.gauges()['slow_hosts']).toBe(0);
+    expect(world.bolt.gauges()['slow_lanes']).toBe(0);
     const waited = world.database.ledger.filter(({ id }) => id === row.id).map(({ wakeAt }) => wakeAt);
     const gaps = waited.slice(1).map((wakeAt, n) => wakeAt - (waited[n] as number));
     expect(gaps).toEqual(gaps.toSorted((one, other) => one - other));

@@ -38,14 +38,14 @@ const SEEDS = 12;
 async function firstHarm(aim: Partial<Scenario>, sabotage: Sabotage = {}): Promise<string> {
   for (let seed = 1; seed <= SEEDS; seed++) {
     const run = await judged(seed, aim, sabotage);
-    if (run.violations.length > 0) return explain(run);
+    if (run.violations.some(({ invariant }) => invariant === 'fair')) return explain(run);
   }
   return '';
 }
 
 describe('the judge finds that other accounts are harmed', () => {
-  test('when the bolt cannot tell accounts apart', async () => {
-    expect(await firstHarm({ ...ordinary, hostile: 'manyOrigins' }, mutations.oneAccount)).toMatch(/fair message/);
+  test('when the bolt cannot tell lanes apart', async () => {
+    expect(await firstHarm({ ...ordinary, hostile: 'manyOrigins' }, mutations.oneLane)).toMatch(/fair message/);
   });
 
   test('when the tuple of a locked row is never acked', async () => {

@@ -97,12 +97,13 @@ export const ackBeforeClaim: Sabotage = {
   }),
 };
 
-/** The bolt cannot tell accounts apart: all rows belong to one. */
-export const oneAccount: Sabotage = {
+/** The bolt takes all messages for those of one account to one origin. */
+export const oneLane: Sabotage = {
   sendRows: (rows) => ({
     ...rows,
     read: async (ids) => (await rows.read(ids)).map((row) => ({ ...row, account: 'one' })),
   }),
+  channel: (channel) => ({ ...channel, originOf: () => 'https://one' }),
 };
 
 /** The tuple of a row that a transaction locks is never acked. */

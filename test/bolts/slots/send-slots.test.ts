@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { HeldRow } from '../../../bolts/held-row';
 import { heldRow } from '../../../bolts/held-row';
-import { TO_START } from '../../../bolts/slots/line';
+import { TO_START, type Verdict } from '../../../bolts/slots/line';
 import { SendSlots } from '../../../bolts/slots/send-slots';
 
 const settings = { concurrency: 16, perAccount: 4, perOrigin: 16, exact: false };
@@ -52,14 +52,23 @@ function many(slots: SendSlots<HeldRow>, count: number, host: (n: number) => str
   return Array.from({ length: count }, (_, n) => rowFor(slots, from + n, `a${from + n}`, host(n)));
 }
 
-/** Makes a host known by one answer. */
-function teach(
-  slots: SendSlots<HeldRow>,
-  host: string,
-  verdict: 'answered' | 'failed',
-  elapsed: number,
-  times = 1,
-): void {
+/** Claims rows until there is no room for the next. @param now, until: times of a batch that is claimed ahead */
+function claimAll(slots: SendSlots<HeldRow>, now: number, until: number): HeldRow[] {
+  const claimed: HeldRow[] = [];
+  slots.nextBatch(now);
+  for (let row = slots.toClaim.next(until); row !== undefined; row = slots.toClaim.next(until)) {
+    slots.reserve(row);
+    claimed.push(row);
+  }
+  return claimed;
+}
+
+function rowsOf(slots: SendSlots<HeldRow>, count: number, account: string, host: string, at = 0, from = 0): HeldRow[] {
+  return Array.from({ length: count }, (_, n) => rowFor(slots, from + n, account, host, at));
+}
+
+/** Makes a lane of a host known by answers. */
+function teach(slots: SendSlots<HeldRow>, host: string, verdict: Verdict, elapsed: number, times = 1): void {
   for (let n = 0; n < times; n++) {
     const row = rowFor(slots, -1, 'teacher', host);
     slots.begin(row);
@@ -72,12 +81,7 @@ describe('SendSlots', () => {
   it('1. at most concurrency in flight, perAccount of one account, perOrigin to one origin', () => {
     const slots = new SendSlots<HeldRow>({ ...settings, perOrigin: 6 });
     for (const host of ['h', 'i', 'j', 'k']) teach(slots, host, 'answered', 5);
-    expect(
-      startAll(
-        slots,
-        Array.from({ length: 9 }, (_, n) => rowFor(slots, n, 'a', 'h')),
-      ),
-    ).toHaveLength(4);
+    expect(startAll(slots, rowsOf(slots, 9, 'a', 'h'))).toHaveLength(4);
     expect(
       startAll(
         slots,
@@ -104,61 +108,167 @@ describe('SendSlots', () => {
     ).toHaveLength(14);
   });
 
-  it('3. origins that are slow or failing share a quarter of the slots', () => {
+  describe('3. a row is claimed only if it can start', () => {
+    it('in a lane that is not quick, and not before its time', () => {
+      const slots = new SendSlots<HeldRow>(settings);
+      const rows = [...rowsOf(slots, 5, 'a', 'new', 10), rowFor(slots, 99, 'b', 'other', 20)];
+      for (const row of rows) slots.toClaim.add(row);
+      // Four starts of the account, of eight in the pool, of which it takes no more than it leaves.
+      expect(claimAll(slots, 10, 1_000).map(({ id }) => id)).toEqual([0, 1, 2, 3]);
+      expect([slots.nextClaimAt, slots.toClaim.ready]).toEqual([20, 0]);
+      expect(claimAll(slots, 20, 1_000).map(({ id }) => id)).toEqual([99]);
+      expect(rows.filter(({ hasStart }) => hasStart)).toHaveLength(5);
+    });
+
+    it('and more in a lane that is quick, or some when it is new at an origin that is quick for others', () => {
+      const slots = new SendSlots<HeldRow>(settings);
+      teach(slots, 'h', 'answered', 5, 20);
+      const [known, presumed] = [rowsOf(slots, 40, 'teacher', 'h', 10), rowsOf(slots, 40, 'new', 'h', 10, 100)];
+      for (const row of [...known, ...presumed]) slots.toClaim.add(row);
+      const claimed = claimAll(slots, 0, 1_000);
+      expect(claimed.filter(({ lane }) => lane.account.name === 'teacher')).toHaveLength(8 * 4);
+      expect(claimed.filter(({ lane }) => lane.account.name === 'new')).toHaveLength(4);
+      expect(claimed.filter(({ hasStart }) => hasStart)).toEqual([]);
+    });
+  });
+
+  describe('4. lanes that are slow or failing share a quarter of the slots, new ones another half', () => {
+    it('however many there are', () => {
+      const slots = new SendSlots<HeldRow>(settings);
+      const slow = many(slots, 30, (n) => `slow${n}`);
+      for (const { lane } of slow) lane.judge('answered', 5_000, 1);
+      expect(slots.slowLanes).toBe(30);
+      expect(startAll(slots, slow)).toHaveLength(4);
+      expect(
+        startAll(
+          slots,
+          many(slots, 30, (n) => `new${n}`, 100),
+        ),
+      ).toHaveLength(8);
+      teach(slots, 'known', 'answered', 5);
+      expect(
+        startAll(
+          slots,
+          many(slots, 10, () => 'known', 200),
+        ),
+      ).toHaveLength(4);
+    });
+
+    it('and an account takes no more than it leaves free, whatever number of origins it has; neither does an origin', () => {
+      const slots = new SendSlots<HeldRow>({ ...settings, perAccount: 16 });
+      const one = Array.from({ length: 30 }, (_, n) => rowFor(slots, n, 'one', `origin${n}`));
+      expect(startAll(slots, one)).toHaveLength(4);
+      expect(
+        startAll(
+          slots,
+          many(slots, 30, () => 'shared', 100),
+        ),
+      ).toHaveLength(2);
+      expect(startAll(slots, [rowFor(slots, 300, 'late', 'later')])).toHaveLength(1);
+    });
+
+    it('and accounts take turns, however many rows one of them has and however old they are', () => {
+      const slots = new SendSlots<HeldRow>({ ...settings, perAccount: 16, concurrency: 4 });
+      for (let n = 0; n < 50; n++) slots.toStart.add(rowFor(slots, n, 'many', `m${n}`));
+      for (let n = 0; n < 3; n++) slots.toStart.add(rowFor(slots, 100 + n, `few${n}`, `f${n}`, 1_000));
+      const begun: string[] = [];
+      const waiting: HeldRow[] = [];
+      const start = () => {
+        for (let row = slots.toStart.next(1_000); row !== undefined; row = slots.toStart.next(1_000)) {
+          slots.begin(row);
+          waiting.push(row);
+          begun.push(row.lane.account.name);
+        }
+      };
+      for (start(); begun.length < 10; start()) slots.end(waiting.shift() as HeldRow, 'nothing', 5, 1);
+      expect(
+        begun
+          .slice(0, 6)
+          .filter((name) => name !== 'many')
+          .toSorted(),
+      ).toEqual(['few0', 'few1', 'few2']);
+    });
+  });
+
+  it("5. one account's answers narrow no other account", () => {
     const slots = new SendSlots<HeldRow>(settings);
-    for (let n = 0; n < 10; n++) teach(slots, `slow${n}`, 'answered', 5_000);
-    expect(slots.slowHosts).toBe(10);
+    teach(slots, 'shared', 'answered', 5, 20);
+    const [hanging] = rowsOf(slots, 1, 'hostile', 'shared') as [HeldRow];
+    for (let n = 0; n < 20; n++) hanging.lane.judge('failed', 10_000, 1);
+    expect(startAll(slots, rowsOf(slots, 9, 'hostile', 'shared', 0, 10))).toHaveLength(1);
     expect(
       startAll(
         slots,
-        many(slots, 30, (n) => `slow${n % 10}`),
+        many(slots, 30, () => 'shared', 100),
       ),
-    ).toHaveLength(4);
+    ).toHaveLength(13);
   });
 
-  it('3. one that keeps failing goes down to one, and grows with each answer', () => {
-    const slots = new SendSlots<HeldRow>(settings);
-    teach(slots, 'h', 'answered', 5, 30);
-    teach(slots, 'h', 'failed', 5, 10);
-    const rows = many(slots, 30, () => 'h');
-    const [only, ...more] = startAll(slots, rows);
-    expect(more).toEqual([]);
-    slots.end(only as HeldRow, 'answered', 5, 2);
-    expect(startAll(slots, rows)).toHaveLength(2);
+  describe('6. an origin that cannot be reached is tried with one request at a time', () => {
+    it('at growing distances, and by all again when it can', () => {
+      const slots = new SendSlots<HeldRow>(settings);
+      teach(slots, 'h', 'answered', 5, 20);
+      const rows = many(slots, 30, () => 'h');
+      for (const row of rows) slots.toStart.add(row);
+      const tries: number[] = [];
+      const start = (verdict: 'unreachable' | 'answered', now: number) => {
+        const begun: HeldRow[] = [];
+        for (let row = slots.toStart.next(0); row !== undefined && slots.free > 0; row = slots.toStart.next(0)) {
+          slots.begin(row);
+          begun.push(row);
+        }
+        for (const row of begun) {
+          tries.push(now);
+          slots.end(row, verdict, 5, now);
+          slots.toStart.add(row);
+        }
+        return begun.length;
+      };
+      start('unreachable', 0);
+      tries.length = 0;
+      for (let now = 0; now <= 20_000; now += 500) {
+        slots.sweep(now);
+        start('unreachable', now);
+      }
+      expect(tries).toEqual([1_000, 3_000, 7_000, 15_000]);
+      slots.sweep(40_000);
+      expect(start('answered', 40_000)).toBe(1);
+      expect(start('answered', 40_000)).toBeGreaterThan(10);
+    });
+
+    it('and is remembered when nothing is for it', () => {
+      const slots = new SendSlots<HeldRow>(settings);
+      teach(slots, 'h', 'unreachable', 5, 3);
+      expect(
+        startAll(
+          slots,
+          many(slots, 5, () => 'h'),
+        ),
+      ).toEqual([]);
+      slots.sweep(1_001);
+      expect(
+        startAll(
+          slots,
+          many(slots, 5, () => 'h', 10),
+        ),
+      ).toHaveLength(1);
+    });
   });
 
-  it('4. an origin that is not known yet is tried with one request', () => {
-    const slots = new SendSlots<HeldRow>(settings);
-    // One each from the half for first requests, and a quarter more.
-    const started = startAll(
-      slots,
-      many(slots, 20, (n) => `new${n}`),
-    );
-    expect(new Set(started.map(({ lane }) => lane.origin.name)).size).toBe(8);
-    expect(
-      startAll(
-        slots,
-        many(slots, 20, (n) => `new${n}`, 100),
-      ),
-    ).toHaveLength(4);
-    teach(slots, 'known', 'answered', 5);
-    expect(
-      startAll(
-        slots,
-        many(slots, 10, () => 'known', 200),
-      ),
-    ).toHaveLength(4);
-  });
-
-  it('forgets accounts and hosts that nothing is for', () => {
+  it('forgets lanes that nothing is for, after a while or when there are too many', () => {
     const slots = new SendSlots<HeldRow>(settings);
     const rows = many(slots, 10, (n) => `h${n}`);
     const contents = () => inspect(slots, { depth: null });
     expect(contents()).toContain("'a1'");
-    for (const row of rows) slots.leave(row.lane);
-    slots.prune(700_000);
-    expect(contents()).not.toMatch(/'(a1|h1)'/);
-    expect(slots.slowHosts).toBe(0);
+    const crowd = Array.from({ length: 1_500 }, (_, n) => rowFor(slots, 100 + n, 'crowd', `c${n}`));
+    for (const { lane } of [...rows, ...crowd]) lane.judge('answered', 5_000, 1);
+    for (const row of [...rows, ...crowd]) slots.leave(row.lane);
+    expect(slots.slowLanes).toBe(1_010);
+    slots.sweep(600_000);
+    expect(slots.slowLanes).toBe(1_010);
+    slots.sweep(600_002);
+    expect(contents()).not.toMatch(/'(a1|h1|crowd|c1)'/);
+    expect(slots.slowLanes).toBe(0);
   });
 });
 
@@ -216,7 +326,7 @@ describe('WakeQueue', () => {
     const queue = slots.toClaim;
     const rows = Array.from({ length: 10 }, (_, id) => rowFor(slots, id, 'a', 'h'));
     for (const row of rows) queue.add(row);
-    slots.nextBatch();
+    slots.nextBatch(0);
     const first = queue.next(0) as HeldRow;
     slots.reserve(first);
     expect(queue.next(0)).toBeUndefined();
@@ -233,7 +343,7 @@ describe('WakeQueue', () => {
     const queue = slots.toClaim;
     const [first, second, third] = [0, 1, 2].map((id) => rowFor(slots, id, 'a', 'h')) as [HeldRow, HeldRow, HeldRow];
     for (const row of [first, second]) queue.add(row);
-    slots.nextBatch();
+    slots.nextBatch(0);
     slots.reserve(queue.next(0) as HeldRow);
     expect(queue.next(0)).toBeUndefined();
     queue.remove(second);

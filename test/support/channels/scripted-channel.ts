@@ -53,7 +53,7 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
   readonly lookups = new Map<number, Lookup>();
   /** Called in the tick in which a request begins. */
   onBegun: () => void = () => undefined;
-  byHost: (host: string) => Step | undefined = () => undefined;
+  byHost: (host: string, account: string) => Step | undefined = () => undefined;
   private readonly steps = new Map<number, Step[]>();
 
   constructor(
@@ -87,7 +87,7 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
 
   async send(prepared: ScriptedPayload, attempt: AttemptContext): Promise<Outcome | 'not_started'> {
     const host = this.originOf(prepared);
-    const step = this.steps.get(attempt.id)?.shift() ?? this.byHost(host);
+    const step = this.steps.get(attempt.id)?.shift() ?? this.byHost(host, attempt.account);
     if (step?.connecting !== undefined) await this.clock.sleep(step.connecting);
     if (step?.outcome === 'not_started') return 'not_started';
     if (step?.isUnwritten === true) return step.outcome as Outcome;
