@@ -7,7 +7,7 @@ import { World, type WorldOptions } from './world';
  * @param hosts of the quick ones
  * @returns how late the others were, at most, and how many were not sent
  */
-async function others(
+async function othersBeside(
   world: World,
   hostile: readonly MemoryRow[],
   hosts = 10,
@@ -172,14 +172,14 @@ describe('5. one slow account, host or provider holds nobody else', () => {
 
     it('while one account has 1,000 messages to 1,000 hosts that hang', async () => {
       const rows = Array.from({ length: 1_000 }, (_, n) => world.row(1_000, { account: 'hostile', host: `hangs${n}` }));
-      const { late, missing } = await others(world, rows);
+      const { late, missing } = await othersBeside(world, rows);
       expect(missing).toBe(0);
       expect(late).toBeLessThan(250);
     });
 
     it('while one account has 1,000 messages to a host that hangs for it, and that others use too', async () => {
       const rows = Array.from({ length: 1_000 }, () => world.row(1_000, { account: 'hostile', host: 'quick0' }));
-      const { late, missing } = await others(world, rows, 1);
+      const { late, missing } = await othersBeside(world, rows, 1);
       expect(missing).toBe(0);
       expect(late).toBeLessThan(250);
     });
@@ -188,7 +188,7 @@ describe('5. one slow account, host or provider holds nobody else', () => {
       const rows = Array.from({ length: 1_000 }, (_, n) =>
         world.row(1_000, { account: `hostile${n % 10}`, host: `hangs${n}` }),
       );
-      const { late, missing } = await others(world, rows);
+      const { late, missing } = await othersBeside(world, rows);
       expect(missing).toBe(0);
       expect(late).toBeLessThan(250);
     });
@@ -196,7 +196,7 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     it('while one account has 20,000 messages at one instant', async () => {
       world.channel.byHost = () => undefined;
       const rows = Array.from({ length: 20_000 }, () => world.row(1_000, { account: 'large', host: 'own' }));
-      const { late, missing } = await others(world, rows);
+      const { late, missing } = await othersBeside(world, rows);
       expect(missing).toBe(0);
       expect(late).toBeLessThan(250);
       expect(world.states(rows)).toEqual(['delivered']);
