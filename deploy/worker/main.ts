@@ -13,6 +13,7 @@ import { KafkaStreams } from '../../connectors/kafka/kafka-streams';
 import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../connectors/mysql/sql/pool';
+import { type DeploymentIdentity, joinDeployment } from '../../connectors/mysql/workers/deployment';
 import { MySqlOpenRows } from '../../connectors/mysql/workers/open-rows';
 import { MySqlSendRows } from '../../connectors/mysql/workers/send-rows';
 import { MySqlWorkerRegistry } from '../../connectors/mysql/workers/worker-registry';
@@ -112,6 +113,7 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
   };
   const openRows = observedOpenRows(new MySqlOpenRows(pool), { metrics, log, clock });
   const ports = withFailPoints({ streams, openRows, sendRows, channels: senders }, failPoints);
+  const running: { worker?: Worker; deployment?: DeploymentIdentity } = {};
   const topology = deliveryTopology({
     settings,
     channels: ports.channels,
@@ -123,7 +125,6 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
     random: Math.random,
   });
 
-  const running: { worker?: Worker } = {};
   const starting = { session, reasons: ['starting'], partitions: {} };
   const server = await StatusServer.start({
     ...options.status,
@@ -151,6 +152,9 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
       clock,
       log,
       metrics,
+      mayRun: async () => {
+        running.deployment = await joinDeployment(pool, await admin.clusterId(), namespace);
+      },
       drainLimitMs: drainLimitMs(components, settings),
     });
   } catch (error) {
