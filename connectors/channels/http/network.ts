@@ -3,6 +3,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { buildConnector } from 'undici';
 import type { Clock } from '../../../topology/core/clock';
 import { AddressPolicy, type AddressRules } from './address-policy';
+import { withoutContinue } from './continue-filter';
 import { isLocal, NameResolver, ResolverSilent } from './name-resolver';
 import { ProxyRules, type ProxySettings } from './proxy-rules';
 import { ProxyTunnels } from './proxy-tunnels';
@@ -63,8 +64,12 @@ export class Network {
         return;
       }
       const proxy = this.proxies.proxyFor(`${protocol}//${isIP(hostname) === 6 ? `[${hostname}]` : hostname}:${port}`);
-      if (proxy === undefined) direct(target, callback);
-      else tunnels.connect(proxy, target, callback);
+      const connected: buildConnector.Callback = (...[error, socket]) => {
+        if (error === null) callback(null, withoutContinue(socket));
+        else callback(error, null);
+      };
+      if (proxy === undefined) direct(target, connected);
+      else tunnels.connect(proxy, target, connected);
     };
   }
 

@@ -1,5 +1,6 @@
 import type { Outcome } from '../../../topology/message';
 import { MIN_WORD_CHARACTERS, type Redaction } from '../http/redaction';
+import { retryAfterMs } from '../http/retry-after';
 
 /** What came back, as far as it came. No text in it quotes the request's credentials. */
 export interface Answer {
@@ -13,8 +14,12 @@ export interface Answer {
   readonly excerpt: string;
 }
 
-/** Statuses below 500 that say "not now" (RFC 9110, RFC 6585, RFC 8470). */
-const NOT_NOW = new Set([408, 409, 425, 429]);
+/** Statuses that say "not now": the request was not accepted (RFC 9110, RFC 6585, RFC 8470). */
+const NOT_NOW = new Set([408, 425, 429]);
+/** Another request with the same key may be in work. */
+const CONFLICT = 409;
+/** With `Retry-After` it is the server that turns requests away; without, it may be a proxy that lost the server's answer. */
+const UNAVAILABLE = 503;
 
 const MAX_RECEIPT_CHARACTERS = 512;
 const MAX_LOCATION_CHARACTERS = 200;
@@ -54,7 +59,12 @@ function shown(text: string, most: number, redaction: () => Redaction): string {
   return line.length < MIN_WORD_CHARACTERS ? line : redaction().shown(line, most);
 }
 
-/** @param now epoch milliseconds, against which a date in `Retry-After` is read */
+/**
+ * What an answer means. One that does not rule out that the message was accepted is `unknown`: the receiver, or a gateway in
+ * front of it, may fail after the work is done.
+ *
+ * @param now epoch milliseconds, against which a date in `Retry-After` is read
+ */
 export function outcomeOf(answer: Answer, now: number): Outcome {
   const { status, excerpt } = answer;
   if (status >= 200 && status < 300) {
@@ -66,21 +76,12 @@ export function outcomeOf(answer: Answer, now: number): Outcome {
     return { kind: 'rejected', status, reason: `HTTP ${status}${to}: redirects are not followed` };
   }
   const reason = excerpt === '' ? `HTTP ${status}` : `HTTP ${status}: ${excerpt}`;
-  if (NOT_NOW.has(status) || (status >= 500 && status < 600)) {
-    const afterMs = answer.retryAfter === undefined ? undefined : retryAfter(answer.retryAfter, now);
-    return afterMs === undefined ? { kind: 'retry', status, reason } : { kind: 'retry', status, reason, afterMs };
+  const afterMs = answer.retryAfter === undefined ? undefined : retryAfterMs(answer.retryAfter, now);
+  const asked = afterMs === undefined ? {} : { afterMs };
+  if (NOT_NOW.has(status) || (status === UNAVAILABLE && afterMs !== undefined)) {
+    return { kind: 'retry', status, reason, ...asked };
   }
+  // A status that is none is one of the server's errors (RFC 9110, section 15).
+  if (status === CONFLICT || status >= 500) return { kind: 'unknown', status, reason, ...asked };
   return { kind: 'rejected', status, reason };
-}
-
-/**
- * `Retry-After`: seconds, or an HTTP date (RFC 9110, section 10.2.3).
- * @returns milliseconds, or undefined when it is neither
- */
-export function retryAfter(value: string, now: number): number | undefined {
-  const text = value.trim();
-  if (/^\d{1,10}$/.test(text)) return Number(text) * 1_000;
-  if (!/^[A-Za-z]{3,9}, /.test(text)) return undefined;
-  const at = Date.parse(text);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
 }

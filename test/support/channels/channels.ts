@@ -13,16 +13,13 @@ export const testChannels: ChannelKinds = {
     class: 'lookup',
     build: (settings, options) => {
       const webhook = webhookAs('ask', settings, options);
-      return { ...webhook, class: 'lookup', send: strictly(webhook), lookup: lookupOf(webhook) };
+      return { ...webhook, class: 'lookup', lookup: lookupOf(webhook) };
     },
   },
 
   blind: {
     class: 'blind',
-    build: (settings, options) => {
-      const webhook = webhookAs('blind', settings, options);
-      return { ...webhook, class: 'blind', send: strictly(webhook) };
-    },
+    build: (settings, options) => ({ ...webhookAs('blind', settings, options), class: 'blind' }),
   },
 };
 
@@ -40,19 +37,6 @@ function webhookAs(name: string, settings: BoltSettings, options: ChannelOptions
     originOf: (prepared) => webhook.originOf(prepared),
     send: (prepared, attempt) => webhook.send(prepared, attempt),
     close: () => webhook.close(),
-  };
-}
-
-/** Where sending again is not harmless, a provider's error does not say that it took nothing. */
-function strictly(webhook: Channel): Channel['send'] {
-  return async (prepared, attempt) => {
-    const outcome = await webhook.send(prepared, attempt);
-    if (outcome === 'not_started' || outcome.kind !== 'retry' || (outcome.status ?? 0) < 500) return outcome;
-    return {
-      kind: 'unknown',
-      reason: outcome.reason,
-      ...(outcome.status === undefined ? {} : { status: outcome.status }),
-    };
   };
 }
 

@@ -11,13 +11,16 @@ const SECRET = `whsec_${Buffer.from('a secret of twenty-four!').toString('base64
 
 let receiver: Receiver;
 let opened: WebhookChannel[];
+let raw: { close(): Promise<unknown> }[];
 
 beforeEach(async () => {
   receiver = await Receiver.start();
   opened = [];
+  raw = [];
 });
 afterEach(async () => {
   await Promise.all(opened.map((one) => one.close()));
+  await Promise.all(raw.map((one) => one.close()));
   await receiver.close();
 });
 
@@ -57,7 +60,9 @@ function send(through: WebhookChannel, path: string, sending: Sending = {}) {
 /** A server that does with a connection whatever it is told; its address. */
 async function rawServer(onConnection: (socket: Socket) => void) {
   const sockets = new Set<Socket>();
+  let connections = 0;
   const server = createServer((socket) => {
+    connections++;
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
     onConnection(socket);
@@ -68,7 +73,10 @@ async function rawServer(onConnection: (socket: Socket) => void) {
     for (const socket of sockets) socket.destroy();
     return new Promise((resolve) => server.close(resolve));
   };
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
+  const { port } = server.address() as AddressInfo;
+  const made = { url: `http://127.0.0.1:${port}`, connections: () => connections, close };
+  raw.push(made);
+  return made;
 }
 
 describe('the status decides the outcome:', () => {
@@ -76,9 +84,14 @@ describe('the status decides the outcome:', () => {
     expect(await send(channel(), `/?status=${status}`)).toMatchObject({ kind: 'delivered', status });
   });
 
-  test.each([408, 409, 425, 429, 500, 502, 503, 504, 599])('%i is tried again', async (status) => {
+  test.each([408, 425, 429])('%i was not accepted, and is tried again', async (status) => {
     const outcome = await send(channel(), `/?status=${status}&text=busy`);
     expect(outcome).toEqual({ kind: 'retry', status, reason: `HTTP ${status}: busy` });
+  });
+
+  test.each([409, 500, 502, 503, 504, 599])('%i does not rule out that the message was accepted', async (status) => {
+    const outcome = await send(channel(), `/?status=${status}&text=busy`);
+    expect(outcome).toEqual({ kind: 'unknown', status, reason: `HTTP ${status}: busy` });
   });
 
   test.each([400, 401, 404, 410, 422, 451])('%i is rejected', async (status) => {
@@ -108,9 +121,14 @@ describe('the status decides the outcome:', () => {
     expect(after).toBeLessThanOrEqual(60_000);
   });
 
-  test('Retry-After that is neither is ignored', async () => {
+  test.each([500, 502, 504, 409])('Retry-After of a %i is honoured, and leaves the doubt', async (status) => {
+    const outcome = await send(channel(), `/?status=${status}&retry-after=7`);
+    expect(outcome).toMatchObject({ kind: 'unknown', afterMs: 7_000 });
+  });
+
+  test('Retry-After that nobody understands is ignored', async () => {
     expect(await send(channel(), '/?status=503&retry-after=soon')).toEqual({
-      kind: 'retry',
+      kind: 'unknown',
       status: 503,
       reason: 'HTTP 503',
     });
@@ -128,6 +146,46 @@ describe('the status decides the outcome:', () => {
       payload: { headers: { authorization: 'Bearer s3cr3t-token' } },
     });
     expect(outcome).toMatchObject({ reason: 'HTTP 401: bad token …!' });
+  });
+
+  test.each([
+    ['100 Continue', ['HTTP/1.1 100 Continue\r\n\r\n']],
+    ['100 Continue with headers, in pieces', ['HTTP/1', '.1 100 Continue\r\nx-a: b\r', '\n\r', '\n']],
+    ['100 Continue, twice', ['HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n']],
+    [
+      '103 Early Hints and 102 Processing',
+      ['HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n', 'HTTP/1.1 102 x\r\n\r\n'],
+    ],
+  ])('%s before it, which nobody asked for, changes nothing', async (_, pieces) => {
+    const early = await rawServer((socket) => {
+      socket.on('data', () => {
+        const all = [...pieces, 'HTTP/1.1 200 OK\r\ncontent-length: 24\r\n\r\n', 'HTTP/1.1 100 is the text'];
+        void all.reduce(
+          (before, piece) =>
+            before.then(() => new Promise<void>((done) => setImmediate(() => socket.write(piece, () => done())))),
+          Promise.resolve(),
+        );
+      });
+    });
+    const through = channel({ perOrigin: 1 });
+    for (let n = 0; n < 3; n++) {
+      expect(await send(through, early.url)).toEqual({
+        kind: 'delivered',
+        status: 200,
+        receipt: 'HTTP/1.1 100 is the text',
+      });
+    }
+    expect(early.connections()).toBe(1);
+    await early.close();
+  });
+
+  test('100 Continue and then nothing is no answer', async () => {
+    const stuck = await rawServer((socket) => socket.on('data', () => socket.write('HTTP/1.1 100 Continue\r\n\r\n')));
+    expect(await send(channel({ timeoutMs: 300 }), stuck.url)).toMatchObject({
+      kind: 'unknown',
+      reason: expect.stringContaining('no answer within'),
+    });
+    await stuck.close();
   });
 
   test('a body that never finishes is not waited for', async () => {
