@@ -41,7 +41,7 @@ const RETRY_ENDS_MS = 500;
  * A member of a consumer group.
  *
  * 1. The listener gets every assignment, the first one included, before any record of it.
- * 2. A partition that stays continues at the listener's position.
+ * 2. A partition that stays continues at the listener's position; it begins at its end when its log ends before that.
  * 3. A partition that is new to a member which begins at the end begins at the end as it was before `assigned`.
  * 4. Only the positions given to `commit` are committed.
  * 5. Nothing is thrown into the client's loops, because they stop for ever at some errors. When they stop all the same, the
@@ -161,19 +161,22 @@ export class KafkaMember implements GroupMember {
   }
 
   private async beginAtEnd(kept: ReadonlyMap<number, number>, generation: number): Promise<void> {
-    const { topic, admin, clock, assigned } = this.options;
+    const { topic, admin, clock, assigned, listener } = this.options;
     while (generation === this.generation) {
       try {
         const logs = await admin.logs(topic);
         if (generation !== this.generation) return;
         const starts = this.owned.map((partition) => {
-          const offset = kept.get(partition) ?? logs[partition]?.high;
-          if (offset === undefined) throw new Unavailable(`Kafka: partition ${partition} of ${topic} is not known yet`);
-          return { partition, offset };
+          const end = logs[partition]?.high;
+          if (end === undefined) throw new Unavailable(`Kafka: partition ${partition} of ${topic} is not known yet`);
+          const position = kept.get(partition);
+          // A log that ends before the position is another log, or has lost records.
+          if (position !== undefined && position <= end) {
+            return { partition, offset: listener.positionOf(partition) ?? position };
+          }
+          this.consumer.seek({ topic, partition, offset: String(end) });
+          return { partition, offset: end };
         });
-        for (const { partition, offset } of starts) {
-          if (!kept.has(partition)) this.consumer.seek({ topic, partition, offset: String(offset) });
-        }
         assigned(this.owned, logs.length, starts);
         this.begin(this.owned);
         return;

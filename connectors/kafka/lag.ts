@@ -14,11 +14,11 @@ export interface PartitionLag extends Reading {
   readonly partition: number;
   /** The client id of the owner, `host/pid` for workers; null when nobody owns it. */
   readonly owner: string | null;
-  /** Null when the component commits nothing, as spouts do. */
+  /** Null when the component has committed nothing there yet. */
   readonly committed: number | null;
   readonly low: number;
   readonly high: number;
-  /** Records that are not consumed yet; null when the component commits nothing. */
+  /** Records that are not consumed yet; null when the component has committed nothing yet. */
   readonly lag: number | null;
 }
 

@@ -30,6 +30,6 @@ function readings(environment: Environment): Reading[] {
 /** The lag of every partition of every stream of the topology. */
 export async function lagOf(environment: Environment, admin: KafkaAdmin): Promise<PartitionLag[]> {
   const lags = await readLag(admin, environment.DOWNSPOUT_NAMESPACE, readings(environment));
-  // A bolt that never ran has committed nothing, and yet all that lies there waits for it; spouts never commit.
+  // A bolt that never ran has committed nothing, and yet all that lies there waits for it; a spout begins at the end.
   return lags.map((row) => (row.lag === null && row.component !== SPOUT ? { ...row, lag: row.high - row.low } : row));
 }

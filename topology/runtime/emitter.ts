@@ -1,11 +1,11 @@
-import { crc32 } from 'node:zlib';
+import { keyPartition } from '../core/key-partition';
 import type { Emit } from '../core/spout';
 import type { Topology } from '../core/topology';
 import type { StreamsClient } from './streams-client';
 
 /**
  * The `emit` of a spout: encodes the values and chooses each one's partition by the grouping that the stream's bolts
- * agreed on. CRC-32 of the key, so that every spout and every version chooses the same.
+ * agreed on. The hash is Kafka's own, so every spout and every version chooses the same.
  */
 export function emitterOf(topology: Topology, spout: string, streams: StreamsClient): Emit {
   const groupings = new Map(
@@ -19,7 +19,7 @@ export function emitterOf(topology: Topology, spout: string, streams: StreamsCli
     if (values.length === 0) return [];
     const of = await streams.partitions(target.name);
     const records = values.map((value) => ({
-      partition: crc32(grouping.key(value)) % of,
+      partition: keyPartition(grouping.key(value), of),
       value: target.codec.encode(value),
     }));
     const offsets = await streams.append(target.name, records);

@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../core/clock';
 import { Unavailable } from '../core/errors';
 import type { Assignment, Spout } from '../core/spout';
 import type { SpoutPart } from '../core/topology';
@@ -7,10 +8,13 @@ import { decode, type SkippedRecord } from './decode';
 import type { GroupMember, LogRecord, PartitionOffset, StreamsClient } from './streams-client';
 import type { Task } from './task';
 
+const COMMIT_EVERY_MS = 5_000;
+
 export interface SpoutTaskOptions<Feed> {
   readonly part: Pick<SpoutPart<Feed>, 'name' | 'feed'>;
   readonly spout: Spout<Feed>;
   readonly streams: StreamsClient;
+  readonly clock: Clock;
   readonly onSkip: (skipped: SkippedRecord) => void;
   /** Takes what was thrown. Anything but Unavailable ends the worker. */
   readonly onError: (error: unknown) => void;
@@ -21,6 +25,8 @@ interface Progress {
   next: number;
   /** Records of the partition that were not read yet, as of the last fetch. */
   lag: number;
+  /** What was committed last. */
+  committed?: number;
 }
 
 /**
@@ -29,12 +35,19 @@ interface Progress {
  * 1. A partition that stays continues where it was: no change is missed and none is fed twice.
  * 2. A bad record is skipped and reported; its neighbours are fed.
  * 3. The spout stops emitting before its partitions move to another task.
+ * 4. A partition whose log ends before the position reached in it begins again at the end, as a new one: its topic was deleted and
+ *    made again, or its last records were lost.
+ * 5. The position reached in each partition is committed for people who look at the lag, and never read back.
  */
 export class SpoutTask<Feed> implements Task {
   readonly component: string;
   private progress = new Map<number, Progress>();
+  private assignment: Assignment = { partitions: [], of: 0 };
   private member: GroupMember | undefined;
   private opened = false;
+  private stopping = false;
+  private commitTimer: Timer | undefined;
+  private committing: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: SpoutTaskOptions<Feed>) {
     this.component = options.part.name;
@@ -61,22 +74,41 @@ export class SpoutTask<Feed> implements Task {
       records: (partition, records, end) => this.records(partition, records, end),
       crashed: onError,
     });
+    this.scheduleCommit();
   }
 
   async stop(): Promise<void> {
+    this.stopping = true;
+    this.commitTimer?.cancel();
     this.member?.pause();
     await this.options.spout.close();
+    await this.committing;
     await this.member?.leave();
   }
 
   private assigned(assignment: Assignment, starts: readonly PartitionOffset[]): void {
     this.guard(() => {
       const before = this.progress;
+      const restarted = new Set<number>();
       this.progress = new Map(
-        starts.map(({ partition, offset }) => [partition, before.get(partition) ?? { next: offset, lag: 0 }]),
+        starts.map(({ partition, offset }) => {
+          const kept = before.get(partition);
+          if (kept?.next === offset) return [partition, kept];
+          if (kept !== undefined) restarted.add(partition);
+          return [partition, { next: offset, lag: 0 }];
+        }),
       );
-      this.options.spout.assigned(assignment);
+      this.assign(assignment, restarted);
     });
+  }
+
+  /** The spout gives up the partitions that begin again before it gets them, so that it keeps nothing of them. */
+  private assign(assignment: Assignment, restarted: ReadonlySet<number>): void {
+    const { spout } = this.options;
+    const { partitions, of } = assignment;
+    this.assignment = assignment;
+    if (restarted.size > 0) spout.assigned({ partitions: partitions.filter((one) => !restarted.has(one)), of });
+    spout.assigned(assignment);
   }
 
   private records(partition: number, records: readonly LogRecord[], end: number): number {
@@ -84,6 +116,10 @@ export class SpoutTask<Feed> implements Task {
       const { part, spout, onSkip } = this.options;
       const progress = this.progress.get(partition);
       if (progress === undefined) return;
+      if (end < progress.next) {
+        progress.next = records[0]?.offset ?? end;
+        this.assign(this.assignment, new Set([partition]));
+      }
       const tuples: Tuple<Feed>[] = [];
       for (const record of records) {
         if (record.offset < progress.next) continue;
@@ -95,6 +131,27 @@ export class SpoutTask<Feed> implements Task {
       if (tuples.length > 0) spout.feed(tuples);
     });
     return records.length;
+  }
+
+  private scheduleCommit(): void {
+    if (this.stopping) return;
+    this.commitTimer = this.options.clock.after(COMMIT_EVERY_MS, () => {
+      this.committing = this.commit();
+      void this.committing.then(() => this.scheduleCommit());
+    });
+  }
+
+  private async commit(): Promise<void> {
+    const moved = [...this.progress].filter(([, { next, committed }]) => next !== committed);
+    const positions = moved.map(([partition, { next }]) => ({ partition, offset: next }));
+    if (positions.length === 0) return;
+    try {
+      await this.member?.commit(positions);
+      for (const [index, [, progress]] of moved.entries())
+        progress.committed = (positions[index] as PartitionOffset).offset;
+    } catch (error) {
+      this.options.onError(error);
+    }
   }
 
   /** Nothing may be thrown into the consumer, because it would stop for ever. */

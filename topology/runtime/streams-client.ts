@@ -41,7 +41,8 @@ export interface BoltListener extends GroupListener {
 export interface SpoutListener extends GroupListener {
   /**
    * The member owns exactly these partitions from now on. Called before any record of them.
-   * @param starts where reading begins in each of them
+   * @param starts where reading begins in each of them: where `positionOf` says, or at its end when it is new to the member or
+   * when its log ends before that position
    */
   readonly assigned: (assignment: Assignment, starts: readonly PartitionOffset[]) => void;
 }
@@ -81,7 +82,7 @@ export interface StreamsClient {
   consume(component: string, stream: string, listener: BoltListener): Promise<GroupMember>;
   /**
    * Joins the group of a spout. Reading of a partition begins at its end, and `assigned` is called when the end is known, so
-   * nothing that is appended afterwards is missed. Nothing is ever committed.
+   * nothing that is appended afterwards is missed. What the group has committed is never read.
    * Resolves after the first `assigned`. Throws Unavailable.
    */
   follow(component: string, stream: string, listener: SpoutListener): Promise<GroupMember>;

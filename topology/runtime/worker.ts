@@ -189,7 +189,7 @@ export class Worker {
     if (spout === undefined) throw new UserError(unknownComponent(component, topology));
     const emit = observedEmit(emitterOf(topology, component, streams), observer);
     const part = observedSpout(component, spout.create({ ...context, emit }), observer);
-    return new SpoutTask({ ...common, part: spout, spout: part });
+    return new SpoutTask({ ...common, part: spout, spout: part, clock });
   }
 
   private report(): WorkerReport {

@@ -13,6 +13,7 @@ const nothing = async () => undefined;
 function scriptedConsumer() {
   const handlers = new Map<string, Handler>();
   const run: { eachBatch: Batch } = { eachBatch: async () => undefined };
+  const seeks: unknown[] = [];
   const consumer = {
     events: { GROUP_JOIN: 'join', REBALANCING: 'rebalancing', CRASH: 'crash' },
     on: (event: string, handler: Handler) => void handlers.set(event, handler),
@@ -22,10 +23,11 @@ function scriptedConsumer() {
     run: async (options: { eachBatch: Batch }) => void Object.assign(run, options),
     pause: () => undefined,
     resume: () => undefined,
-    seek: () => undefined,
+    seek: (place: unknown) => void seeks.push(place),
   };
   return {
     kafka: { consumer: () => consumer } as unknown as Kafka,
+    seeks,
     send: (event: string, payload: unknown) => handlers.get(event)?.({ payload }),
     batch: (partition: number) =>
       run.eachBatch({
@@ -66,7 +68,52 @@ async function joined(listener: Partial<GroupListener>) {
   return { consumer, crashes, member: await joining };
 }
 
+const start = (partition: number, offset: number) => ({ partition, offset });
+const seek = (partition: number, offset: number) => ({ topic: 't', partition, offset: String(offset) });
+
 describe('KafkaMember', () => {
+  it("2. A partition that stays continues at the listener's position; it begins at its end when its log ends before that.", async () => {
+    const consumer = scriptedConsumer();
+    const positions = new Map<number, number>();
+    const ends = [100, 200, 300];
+    const assigned: unknown[] = [];
+    const joining = KafkaMember.join({
+      kafka: consumer.kafka,
+      admin: {
+        logs: async () => ends.map((high, partition) => ({ partition, low: 0, high })),
+      } as unknown as KafkaAdmin,
+      clock: new ManualClock(),
+      group: 'g',
+      topic: 't',
+      begin: 'end',
+      listener: {
+        rebalancing: () => undefined,
+        positionOf: (partition) => positions.get(partition),
+        records: (_, records) => records.length,
+        crashed: (error) => assigned.push(error),
+      },
+      assigned: (_, of, starts) => {
+        assigned.push([of, starts]);
+        for (const { partition, offset } of starts) positions.set(partition, offset);
+      },
+    });
+    await settled();
+    consumer.send('join', { memberAssignment: { t: [0, 1] } });
+    const member = await joining;
+    // Partition 0 was made again and ends at 3; partition 1 has moved on since; partition 2 is new.
+    ends[0] = 3;
+    ends[1] = 250;
+    consumer.seeks.length = 0;
+    consumer.send('join', { memberAssignment: { t: [0, 1, 2] } });
+    await settled();
+    expect(assigned).toEqual([
+      [3, [start(0, 100), start(1, 200)]],
+      [3, [start(0, 3), start(1, 200), start(2, 300)]],
+    ]);
+    expect(consumer.seeks).toEqual([seek(0, 100), seek(1, 200), seek(0, 3), seek(2, 300)]);
+    await member.leave();
+  });
+
   it("5. Nothing is thrown into the client's loops, because they stop for ever at some errors.", async () => {
     const { consumer, crashes, member } = await joined({
       records: () => {

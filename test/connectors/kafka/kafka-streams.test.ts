@@ -7,6 +7,7 @@ import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
 import { topicName } from '../../../topology/streams';
 import { streamsBattery } from '../../support/kafka/streams-battery';
+import { removeTopics } from '../../support/stack/removal';
 import { freshNamespace } from '../../support/stack/stack';
 
 describe('streams in Kafka', () => {
@@ -24,6 +25,11 @@ describe('streams in Kafka', () => {
         return worker;
       },
       createStream: (name, partitions) => setUpTopics(brokers, [{ name: topicName(namespace, name), partitions }]),
+      createStreamAgain: async (name, partitions) => {
+        const topic = topicName(namespace, name);
+        await removeTopics(brokers, topic);
+        await setUpTopics(brokers, [{ name: topic, partitions }]);
+      },
       committed: async (component, stream, partition) => {
         const committed = await admin.committed(groupName(namespace, component), topicName(namespace, stream));
         return committed.get(partition) ?? -1;

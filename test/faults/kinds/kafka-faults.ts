@@ -1,10 +1,14 @@
 import { ConfigResourceTypes } from 'kafkajs';
+import type { KafkaAdmin } from '../../../connectors/kafka/kafka-admin';
 import { kafkaClient } from '../../../connectors/kafka/kafka-client';
 import { setUpTopics } from '../../../connectors/kafka/topic-set-up';
+import { lagOf, withKafka } from '../../../deploy/inspect/kafka';
 import { run } from '../../../deploy/stack/host/commands';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
+import { SPOUT } from '../../../topology/streams';
 import { removeTopics } from '../../support/stack/removal';
+import { until } from '../../support/until';
 import type { Arena } from '../world/arena';
 import type { Fault } from './fault';
 import { amid, burst } from './moments';
@@ -67,6 +71,21 @@ export const kafkaFaults: readonly Fault[] = [
     },
   },
   {
+    name: 'the topic of changes is deleted and made again',
+    short: true,
+    mostLateMs: 60_000,
+    run: async (arena) => {
+      const brokers = required(arena.environment, 'KAFKA_BROKERS');
+      await burst(arena, 500, 3_000);
+      await removeTopics(brokers, 'schedule-changes');
+      await setUpTopics(brokers, [{ name: 'schedule-changes', partitions: 8 }]);
+      // The load makes changes in every partition; a spout that follows the new log commits its place in it.
+      await until('the spouts read the new log', () =>
+        withKafka(arena.environment, (admin) => spoutsFollow(arena, admin)),
+      );
+    },
+  },
+  {
     name: "the compression of the bolt's and the spout's topics changes under load",
     short: true,
     mostLateMs: 20_000,
@@ -100,4 +119,9 @@ async function compress({ environment }: Arena, type: string): Promise<void> {
   } finally {
     await admin.disconnect();
   }
+}
+
+async function spoutsFollow({ environment }: Arena, admin: KafkaAdmin): Promise<boolean> {
+  const lags = (await lagOf(environment, admin)).filter(({ component }) => component === SPOUT);
+  return lags.every(({ committed, high }) => committed !== null && committed > 0 && committed <= high);
 }

@@ -165,13 +165,15 @@ export class Member implements GroupMember {
       try {
         const ends = await link.call(this.machine, () => this.owned.map((one) => log.high(topic, one)), fair);
         if (generation !== this.generation) return;
-        const starts = this.owned.map((partition, index) => ({
-          partition,
-          offset: kept.get(partition) ?? (ends[index] as number),
-        }));
-        for (const { partition, offset } of starts) {
-          if (!kept.has(partition)) this.positions.set(partition, offset);
-        }
+        const starts = this.owned.map((partition, index) => {
+          const end = ends[index] as number;
+          const position = kept.get(partition);
+          if (position !== undefined && position <= end) {
+            return { partition, offset: to.positionOf(partition) ?? position };
+          }
+          this.positions.set(partition, end);
+          return { partition, offset: end };
+        });
         to.assigned({ partitions: this.owned, of: log.partitions(topic) }, starts);
         this.begin(this.owned);
         this.onJoined(this);

@@ -168,7 +168,14 @@ export class SimulatedWorker {
       onError,
     });
     const part = { name: 'due', feed };
-    return new SpoutTask({ part, spout, streams: client, onSkip: this.options.onBug, onError } as never);
+    return new SpoutTask({
+      part,
+      spout,
+      streams: client,
+      clock: machine,
+      onSkip: this.options.onBug,
+      onError,
+    } as never);
   }
 
   private boltTask(provider: SimulatedProvider): Task {

@@ -1,6 +1,6 @@
-import { crc32 } from 'node:zlib';
 import type { Acks, PartitionAck } from '../../../spouts/acks';
 import type { Clock } from '../../../topology/core/clock';
+import { keyPartition } from '../../../topology/core/key-partition';
 import type { Emit } from '../../../topology/core/spout';
 import type { Placement } from '../../../topology/core/tuple';
 
@@ -48,7 +48,7 @@ export class MemoryLog {
 
   append(topic: string, key: string, value: Buffer, partition?: number): Placement {
     const partitions = this.of(topic);
-    const index = partition ?? crc32(key) % partitions.length;
+    const index = partition ?? keyPartition(key, partitions.length);
     const { low, records } = this.at(topic, index);
     const offset = low + records.length;
     records.push({ offset, timestamp: this.clock.now(), key, value });

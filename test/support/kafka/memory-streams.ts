@@ -92,6 +92,7 @@ let ids = 0;
 class MemoryMember implements GroupMember {
   readonly id = `member-${++ids}`;
   private positions = new Map<number, number>();
+  private initial: (partition: number) => number = () => 0;
   private paused = false;
   private kicked = false;
 
@@ -138,10 +139,12 @@ class MemoryMember implements GroupMember {
   }
 
   begin(partitions: readonly number[], initial: (partition: number) => number): PartitionOffset[] {
-    const starts = partitions.map((partition) => ({
-      partition,
-      offset: this.listener.positionOf(partition) ?? initial(partition),
-    }));
+    this.initial = initial;
+    const starts = partitions.map((partition) => {
+      const position = this.listener.positionOf(partition);
+      const isInLog = position !== undefined && position <= this.log.high(this.group.stream, partition);
+      return { partition, offset: isInLog ? position : initial(partition) };
+    });
     this.positions = new Map(starts.map(({ partition, offset }) => [partition, offset]));
     return starts;
   }
@@ -159,8 +162,13 @@ class MemoryMember implements GroupMember {
   private fetch(partition: number): void {
     const { stream } = this.group;
     while (!this.paused) {
-      const position = this.positions.get(partition);
+      let position = this.positions.get(partition);
       if (position === undefined) return;
+      // As Kafka's client does: the log was made again, and ends before the position.
+      if (position > this.log.high(stream, partition)) {
+        position = this.initial(partition);
+        this.positions.set(partition, position);
+      }
       const records = this.log.read(stream, partition, position, FETCH);
       if (records.length === 0) return;
       const taken = this.listener.records(partition, records, this.log.high(stream, partition));

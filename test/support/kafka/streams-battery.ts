@@ -12,6 +12,8 @@ export interface StreamsWorld {
   /** The streams as one more worker sees them. */
   worker(): Promise<StreamsClient>;
   createStream(name: string, partitions: number): Promise<void>;
+  /** Deletes the stream and makes it again, empty. What groups have committed may stay. */
+  createStreamAgain(name: string, partitions: number): Promise<void>;
   /** -1 where nothing was committed. */
   committed(component: string, stream: string, partition: number): Promise<number>;
   close(): Promise<void>;
@@ -280,4 +282,23 @@ export function streamsBattery(open: () => Promise<StreamsWorld>): void {
     await until('12 records', () => reader.seen.length === 12);
     expect(reader.texts()).toEqual(texts(0, 12));
   }, 30_000);
+
+  it('A stream that was deleted and made again is read from its end, by members of a spout and new assignments alike', async () => {
+    await world.createStream(stream, 1);
+    const client = await world.worker();
+    const reader = new Reader();
+    await follow(client, reader.following());
+    await client.append(
+      stream,
+      texts(0, 10).map((text) => record(text)),
+    );
+    await until('10 records', () => reader.seen.length === 10);
+    await world.createStreamAgain(stream, 1);
+    // Members begin at the end when they notice; until then records may be passed over.
+    await until('a record of the new log', async () => {
+      await client.append(stream, [record('new')]).catch(() => undefined);
+      return reader.texts().includes('new');
+    });
+    expect(reader.seen.find(({ text }) => text === 'new')?.offset).toBeLessThan(10);
+  }, 60_000);
 }

@@ -1,6 +1,6 @@
-import { crc32 } from 'node:zlib';
 import { systemClock } from '../../../topology/core/clock';
 import { fieldsGrouping } from '../../../topology/core/grouping';
+import { keyPartition } from '../../../topology/core/key-partition';
 import type { Topology } from '../../../topology/core/topology';
 import { emitterOf } from '../../../topology/runtime/emitter';
 import { type Due, due } from '../../../topology/streams';
@@ -22,11 +22,11 @@ describe('the emitter', () => {
 
   beforeEach(() => log.create('due.webhook', 7));
 
-  it('puts equal keys into one partition, by CRC-32, and tells where', async () => {
+  it('puts equal keys into one partition, by Kafka’s hash, and says where', async () => {
     const accounts = ['ann', 'bob', 'ann', 'Ünsal 🙂'];
     const values = accounts.map((account, index) => ({ ...value, id: index + 1, account }));
     const placements = await emit(due('webhook'), values);
-    expect(placements.map(({ partition }) => partition)).toEqual(accounts.map((account) => crc32(account) % 7));
+    expect(placements.map(({ partition }) => partition)).toEqual(accounts.map((account) => keyPartition(account, 7)));
     for (const [index, { partition, offset }] of placements.entries()) {
       const [record] = log.read('due.webhook', partition, offset);
       expect(due('webhook').codec.decode(record?.value as Buffer)).toEqual(values[index]);

@@ -10,6 +10,7 @@ describe('streams in memory', () => {
     return {
       worker: async () => first.another(),
       createStream: async (name, partitions) => log.create(name, partitions),
+      createStreamAgain: async (name, partitions) => log.create(name, partitions, false),
       committed: async (component, stream, partition) => log.committedOf(component, stream, partition),
       close: async () => undefined,
     };

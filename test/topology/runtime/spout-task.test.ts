@@ -1,4 +1,5 @@
 import { changeEventCodec } from '../../../connectors/debezium/change-event';
+import { Unavailable } from '../../../topology/core/errors';
 import type { SkippedRecord } from '../../../topology/runtime/decode';
 import { SpoutTask } from '../../../topology/runtime/spout-task';
 import { type ScheduleChange, scheduleChanges } from '../../../topology/streams';
@@ -12,12 +13,15 @@ const feed = scheduleChanges(changeEventCodec);
 const ids = (spout: ScriptedSpout) => spout.changes.map(({ value }) => value.id);
 
 describe('SpoutTask', () => {
+  let clock: ManualClock;
+  let log: MemoryLog;
   let streams: MemoryStreams;
   let skipped: SkippedRecord[];
   let errors: unknown[];
 
   beforeEach(() => {
-    const log = new MemoryLog(new ManualClock());
+    clock = new ManualClock();
+    log = new MemoryLog(clock);
     log.create(feed.name, 2);
     streams = new MemoryStreams(log);
     skipped = [];
@@ -25,10 +29,12 @@ describe('SpoutTask', () => {
   });
 
   const onSkip = (one: SkippedRecord) => void skipped.push(one);
+  const onError = (error: unknown) => void errors.push(error);
+  const committed = () => [0, 1].map((partition) => log.committedOf('due', feed.name, partition));
 
   async function run(spout: ScriptedSpout, on = streams): Promise<SpoutTask<ScheduleChange>> {
     const part = { name: 'due', feed };
-    const task = new SpoutTask({ part, spout, streams: on, onSkip, onError: (error) => void errors.push(error) });
+    const task = new SpoutTask({ part, spout, streams: on, clock, onSkip, onError });
     await task.open();
     return task;
   }
@@ -90,5 +96,79 @@ describe('SpoutTask', () => {
     order.length = 0;
     await task.stop();
     expect(order).toEqual(['closed', 'moved']);
+  });
+
+  describe('4. A partition whose log ends before the position reached in it begins again at the end, as a new one: its topic was deleted and made again, or its last records were lost.', () => {
+    it('changes of the new log are fed, and the spout gives the partition up before it gets it again', async () => {
+      const spout = new ScriptedSpout();
+      const task = await run(spout);
+      for (let id = 1; id <= 5; id++) await append(id, 0);
+      log.create(feed.name, 2, false);
+      spout.assignments.length = 0;
+      await append(6, 0);
+      await append(7, 0);
+      await append(8, 1);
+      // Kafka's client passes over change 6 when it finds its position beyond the end; the spout reads the row again.
+      expect(ids(spout)).toEqual([1, 2, 3, 4, 5, 7, 8]);
+      expect(spout.assignments).toEqual([
+        { partitions: [1], of: 2 },
+        { partitions: [0, 1], of: 2 },
+      ]);
+      expect(task.gauges()).toMatchObject({ feed_lag: 0 });
+    });
+
+    it('when the members change before a record of the new log comes', async () => {
+      const spout = new ScriptedSpout();
+      await run(spout);
+      for (let id = 1; id <= 5; id++) await append(id, 0);
+      log.create(feed.name, 2, false);
+      spout.assignments.length = 0;
+      const second = await run(new ScriptedSpout(), streams.another());
+      await second.stop();
+      await append(6, 0);
+      expect(ids(spout)).toEqual([1, 2, 3, 4, 5, 6]);
+      // Two rebalances, and the partition is given up in the first of them.
+      expect(spout.assignments.map(({ partitions }) => partitions)).toEqual([[], [0], [0, 1]]);
+    });
+  });
+
+  it('5. The position reached in each partition is committed for people who look at the lag, and never read back.', async () => {
+    for (let id = 1; id <= 3; id++) await append(id, 0);
+    const first = await run(new ScriptedSpout());
+    await append(4, 0);
+    await clock.advance(5_000);
+    expect(committed()).toEqual([4, 0]);
+    await append(5, 1);
+    await clock.advance(5_000);
+    expect(committed()).toEqual([4, 1]);
+    await first.stop();
+    await append(6, 0);
+    const spout = new ScriptedSpout();
+    const second = await run(spout);
+    expect(ids(spout)).toEqual([]);
+    await second.stop();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('a commit that Kafka does not confirm is reported, and made up for by the next one', async () => {
+    const follow = streams.follow.bind(streams);
+    let isAway = true;
+    streams.follow = async (...listening) => {
+      const member = await follow(...listening);
+      const commit = member.commit.bind(member);
+      member.commit = async (positions) => {
+        if (isAway) throw new Unavailable('Kafka is away');
+        await commit(positions);
+      };
+      return member;
+    };
+    const task = await run(new ScriptedSpout());
+    await append(1, 0);
+    await clock.advance(5_000);
+    expect(errors).toEqual([new Unavailable('Kafka is away')]);
+    isAway = false;
+    await clock.advance(5_000);
+    expect(log.committedOf('due', feed.name, 0)).toBe(1);
+    await task.stop();
   });
 });
