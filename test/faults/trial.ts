@@ -40,7 +40,7 @@ export async function trial(arena: Arena, fault: Fault, seed: number): Promise<V
     loaded.abort();
     await load;
   }
-  await arena.recovered();
+  await arena.recovered().catch((error: unknown) => broken.push(reasonOf(error)));
   const histories = await arena.settled();
   broken.push(...judge(histories).map(({ invariant, id, reason }) => `${invariant}: ${id ?? ''} ${reason}`));
   const lateness = latenessOf(clients, histories);

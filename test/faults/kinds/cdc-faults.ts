@@ -8,10 +8,7 @@ import { removeTopics } from '../../support/stack/removal';
 import { until } from '../../support/until';
 import type { Arena } from '../world/arena';
 import type { Fault } from './fault';
-import { amid, burst } from './moments';
-
-/** Reconcile sends a message that CDC did not report, but not within this: only a change that came through is as quick. */
-const BY_CDC_MS = 400;
+import { amid, burst, changesComeThrough } from './moments';
 
 export const cdcFaults: readonly Fault[] = [
   {
@@ -95,17 +92,6 @@ function connectorIs(state: 'paused' | 'stopped'): Fault {
 async function heal(arena: Arena): Promise<void> {
   await provision(arena.environment, readTopologySettings(), systemClock, () => undefined);
   await changesComeThrough(arena);
-}
-
-/** Schedules messages that are due at once until one of them is sent as quickly as only CDC can have it. */
-async function changesComeThrough({ clients, receiver }: Arena): Promise<void> {
-  await until('a message that is due at once is sent by way of CDC', async () => {
-    const dueAt = systemClock.now();
-    const [key = ''] = await clients.burst({ count: 1, dueAt });
-    const found = () => receiver.journal.find(({ path }) => path.includes(`/${key}/`));
-    await receiver.until(() => found() !== undefined);
-    return (found()?.at ?? Number.POSITIVE_INFINITY) - dueAt < BY_CDC_MS;
-  });
 }
 
 /** The task loses its rights and its connection, and gets the rights back when it has failed. The spout must restart it. */

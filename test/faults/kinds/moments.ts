@@ -1,5 +1,10 @@
 import { systemClock } from '../../../topology/core/clock';
+import { until } from '../../support/until';
 import type { Arena } from '../world/arena';
+
+/** Reconcile sends a message that CDC did not report, but not within this: only a change that came through is as quick. */
+const BY_CDC_MS = 400;
+const SENT_MS = 10_000;
 
 /** Messages that are due together, `ahead` milliseconds from now. @param query what the receiver is to do with them */
 export async function burst({ clients }: Arena, count: number, ahead: number, query = ''): Promise<void> {
@@ -10,4 +15,16 @@ export async function burst({ clients }: Arena, count: number, ahead: number, qu
 export async function amid({ receiver }: Arena, count: number): Promise<void> {
   const before = receiver.journal.length;
   await receiver.until(() => receiver.journal.length >= before + count);
+}
+
+/** Schedules messages that are due at once until one of them is sent as quickly as only CDC can have it. */
+export async function changesComeThrough({ clients, receiver }: Arena): Promise<void> {
+  await until('a message that is due at once is sent by way of CDC', async () => {
+    const dueAt = systemClock.now();
+    const [key = ''] = await clients.burst({ count: 1, dueAt });
+    const found = () => receiver.journal.find(({ path }) => path.includes(`/${key}/`));
+    // While the database is away nothing may be scheduled at all.
+    await until('it is sent', () => found() !== undefined, SENT_MS).catch(() => undefined);
+    return (found()?.at ?? Number.POSITIVE_INFINITY) - dueAt < BY_CDC_MS;
+  });
 }

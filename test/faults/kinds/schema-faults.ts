@@ -1,7 +1,7 @@
 import { systemClock } from '../../../topology/core/clock';
 import type { Arena } from '../world/arena';
 import type { Fault } from './fault';
-import { amid, burst } from './moments';
+import { amid, burst, changesComeThrough } from './moments';
 
 /** Rows that a tool for schema changes copies at once. */
 const CHUNK = 500;
@@ -45,8 +45,7 @@ export const schemaFaults: readonly Fault[] = [
         return { alter };
       });
       await (await altered).alter;
-      await burst(arena, 500, 2_000);
-      await amid(arena, 500);
+      await changesComeThrough(arena);
       await dropColumn(arena, 'note');
       if (most > MAX_CONNECTIONS) throw new Error(`${most} connections to MySQL were open meanwhile`);
     },
@@ -58,8 +57,7 @@ export const schemaFaults: readonly Fault[] = [
     run: async (arena) => {
       await burst(arena, 2_000, 6_000);
       await exchange(arena);
-      await burst(arena, 500, 1_000);
-      await amid(arena, 500);
+      await changesComeThrough(arena);
       await dropColumn(arena, 'campaign');
     },
   },
