@@ -1,0 +1,38 @@
+import { type Answer, outcomeOf } from '../../../../connectors/channels/webhook/webhook-outcome';
+
+const now = Date.UTC(2026, 0, 1);
+const outcome = (status: number, more: Partial<Answer> = {}) =>
+  outcomeOf({ status, retryAfter: undefined, location: undefined, receipt: undefined, excerpt: '', ...more }, now);
+
+test.each([
+  [200, 'delivered'],
+  [299, 'delivered'],
+  [304, 'rejected'],
+  [400, 'rejected'],
+  [408, 'retry'],
+  [409, 'unknown'],
+  [410, 'rejected'],
+  [425, 'retry'],
+  [429, 'retry'],
+  [500, 'unknown'],
+  [502, 'unknown'],
+  [503, 'unknown'],
+  [504, 'unknown'],
+  // No status of HTTP: an error of the server's.
+  [999, 'unknown'],
+])('%i is %s', (status, kind) => {
+  expect(outcome(status)).toMatchObject({ kind, status });
+});
+
+test.each([
+  [429, 'retry'],
+  [503, 'retry'],
+  [500, 'unknown'],
+  [409, 'unknown'],
+])('Retry-After of a %i is how long to wait, and the outcome %s', (status, kind) => {
+  expect(outcome(status, { retryAfter: '172800' })).toMatchObject({ kind, afterMs: 172_800_000 });
+});
+
+test('Retry-After of what will never be accepted changes nothing', () => {
+  expect(outcome(400, { retryAfter: '5' })).toEqual({ kind: 'rejected', status: 400, reason: 'HTTP 400' });
+});
