@@ -1,16 +1,37 @@
 import { createPool, type Pool, type RowDataPacket } from 'mysql2/promise';
+import { pageStatement } from '../../connectors/mysql/workers/open-rows';
 import { systemClock } from '../../topology/core/clock';
 
 /** Rows of one statement: as many as the five digits of its numbers make. */
 const PIECE = 100_000;
 const CONNECTIONS = 3;
 const ACCOUNTS = 5_000;
+/** What a spout reads of one shard at once. */
+const CROWD_PAGE_ROWS = 2_000;
 const DAY_MS = 86_400_000;
-/** The account, channel and age of rows that all woke at one instant. No component of the topology has this channel. */
-export const CROWD = { account: 'crowd', channel: 'elsewhere', agoMs: 3_600_000 };
+/** How long ago the rows of a crowd woke. */
+const CROWD_AGO_MS = 3_600_000;
 /** The session that made the attempts of rows that have ended, 32 hex digits. */
 const SESSION = '0b'.repeat(16);
 const PAYLOAD = JSON.stringify({ url: 'http://127.0.0.1:1/', body: { text: 'x'.repeat(150) } });
+
+/** Rows of one account that all woke at one instant. */
+export interface Crowd {
+  readonly account: string;
+  readonly channel: string;
+  /** JSON text. */
+  readonly payload?: string;
+  readonly count: number;
+}
+
+/** Columns of rows, as expressions of `n` but for the channel. */
+interface Columns {
+  readonly account: string;
+  readonly channel: string;
+  readonly state: string;
+  readonly dueAt: string;
+  readonly payload?: string | undefined;
+}
 
 /** Fills the table as the administrator, past the binlog: CDC would need longer for the rows than the measurements do. */
 export class FullTable {
@@ -24,7 +45,7 @@ export class FullTable {
   async addFuture(count: number): Promise<void> {
     const from = systemClock.now() + 365 * DAY_MS;
     const dueAt = `${from} + FLOOR(n / ${count} * ${30 * DAY_MS})`;
-    await this.add(count, () => ({ account: accountOfN, channel: 'webhook', state: "'scheduled'", dueAt }));
+    await this.add(count, { account: accountOfN, channel: 'webhook', state: "'scheduled'", dueAt });
   }
 
   /** Adds rows of the last thirty days that have ended, with their attempts: of ten one failed and one is uncertain. */
@@ -33,7 +54,7 @@ export class FullTable {
     const dueAt = `${until} - FLOOR(n / ${Math.max(1, count)} * ${30 * DAY_MS})`;
     const state = "ELT(1 + LEAST(2, GREATEST(0, n % 10 - 7)), 'delivered', 'failed', 'uncertain')";
     const above = await this.lastId();
-    await this.add(count, () => ({ account: accountOfN, channel: 'webhook', state, dueAt }));
+    await this.add(count, { account: accountOfN, channel: 'webhook', state, dueAt });
     await this.pool.query(
       `INSERT INTO workers (session, components, host, pid, version, started_at, lease_until, dead, left_at)
          VALUES (X'${SESSION}', '["webhook"]', 'bench', 1, '0', 0, ${until}, 1, ${until})`,
@@ -48,25 +69,30 @@ export class FullTable {
     }
   }
 
-  /** Adds rows of one account that all woke an hour ago, for a channel that nothing sends. @returns their instant */
-  async addCrowd(count: number): Promise<number> {
-    const instant = systemClock.now() - CROWD.agoMs;
-    await this.add(count, () => ({
-      account: `'${CROWD.account}'`,
-      channel: CROWD.channel,
-      state: "'scheduled'",
-      dueAt: String(instant),
-    }));
-    return instant;
+  /** Adds rows of one account that all woke at one instant, an hour ago. */
+  async addCrowd({ account, channel, payload, count }: Crowd): Promise<void> {
+    const dueAt = String(systemClock.now() - CROWD_AGO_MS);
+    await this.add(count, { account: `'${account}'`, channel, state: "'scheduled'", dueAt, payload });
   }
 
-  /** Id and shard of the row in the middle of the crowd. */
-  async middleOfCrowd(): Promise<{ id: number; shard: number }> {
+  /** Removes all rows of an account. */
+  async remove(account: string): Promise<void> {
+    const last = await this.lastId();
+    for (let id = 0; id <= last; id += PIECE) {
+      await this.unlogged(
+        `DELETE FROM scheduled_messages WHERE id > ${id} AND id <= ${id + PIECE} AND account = '${account}'`,
+      );
+    }
+  }
+
+  /** How long a spout's page takes that begins in the middle of a crowd, milliseconds. */
+  async pageAmid({ account, channel }: Crowd): Promise<number> {
     const [[row]] = await this.pool.query<RowDataPacket[]>(
-      'SELECT (MIN(id) + MAX(id)) DIV 2 AS id, MAX(shard) AS shard FROM scheduled_messages WHERE account = ?',
-      [CROWD.account],
+      `SELECT (MIN(id) + MAX(id)) DIV 2 AS id, MAX(shard) AS shard, MAX(due_at) AS wake FROM scheduled_messages
+         WHERE account = '${account}'`,
     );
-    return { id: Number(row?.['id']), shard: Number(row?.['shard']) };
+    const amid = { shard: Number(row?.['shard']), afterWake: Number(row?.['wake']), afterId: Number(row?.['id']) };
+    return this.explainAnalyze(pageStatement(channel, [amid], systemClock.now(), CROWD_PAGE_ROWS));
   }
 
   /** Runs a statement and has the server say how long it took, milliseconds. */
@@ -82,11 +108,7 @@ export class FullTable {
     await this.pool.end();
   }
 
-  private async add(
-    count: number,
-    columns: () => { account: string; channel: string; state: string; dueAt: string },
-  ): Promise<void> {
-    const { account, channel, state, dueAt } = columns();
+  private async add(count: number, { account, channel, state, dueAt, payload = PAYLOAD }: Columns): Promise<void> {
     let next = 0;
     const writer = async () => {
       while (next < count) {
@@ -94,7 +116,7 @@ export class FullTable {
         next += PIECE;
         await this.unlogged(
           `INSERT INTO scheduled_messages (account, channel, payload, state, in_doubt, attempts, due_at, delivered_at, receipt)
-             SELECT ${account}, '${channel}', '${PAYLOAD}', state, state = 'uncertain', state <> 'scheduled', due,
+             SELECT ${account}, '${channel}', '${payload}', state, state = 'uncertain', state <> 'scheduled', due,
                IF(state = 'delivered', due + 5, NULL), IF(state = 'delivered', 'taken', NULL)
              FROM (SELECT n, ${state} AS state, ${dueAt} AS due FROM (${numbers(from)}) AS numbers WHERE n < ${count}) AS new`,
         );

@@ -41,7 +41,12 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
       wholeNumber,
       0,
     )
-    .option('--overdue <rows>', 'on a paused channel: measure again beside them', wholeNumber, 0)
+    .option(
+      '--overdue <rows>',
+      'on a paused channel: measure again beside them; of one account in the scenario tenants (a million unless given)',
+      wholeNumber,
+      0,
+    )
     .option('--json', 'print the report as JSON', false);
   return command.parse([...argv]).opts<BenchOptions>();
 }

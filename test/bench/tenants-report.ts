@@ -5,15 +5,17 @@ import type { TenantFigures } from './tenants';
 
 /** What must hold beside every hostile tenant. */
 const MAX_P95_MS = 250;
+const MAX_PAGE_MS = 50;
 const MAX_PEAK_BYTES = 400 * 1024 ** 2;
 
 /** @returns the bounds that were missed, for people */
-export function missedOf({ others, peakBytes, deaths, stuckPartitions }: TenantFigures): string[] {
+export function missedOf({ others, peakBytes, deaths, stuckPartitions, pageMs }: TenantFigures): string[] {
   return [
     ...(others.p95 === null || others.p95 > MAX_P95_MS ? [`p95 over ${MAX_P95_MS} ms`] : []),
     ...(others.missing > 0 ? [`${others.missing} missing`] : []),
     ...(peakBytes > MAX_PEAK_BYTES ? ['over 400 MiB'] : []),
     ...(deaths > 0 ? [`${deaths} workers died`] : []),
+    ...(pageMs !== null && pageMs > MAX_PAGE_MS ? [`a page over ${MAX_PAGE_MS} ms`] : []),
     ...(stuckPartitions > 0 ? [`${stuckPartitions} partitions stand still`] : []),
   ];
 }
@@ -38,6 +40,7 @@ export function printTenants(figures: readonly TenantFigures[], json: boolean): 
         number('max ms', ({ others }) => late(others.max)),
         number('bolt MiB', ({ peakBytes }) => String(Math.round(peakBytes / 1024 ** 2))),
         number('stuck', ({ stuckPartitions }) => String(stuckPartitions)),
+        number('page ms', ({ pageMs }) => (pageMs === null ? '' : formatCount(pageMs))),
         number('deaths', ({ deaths }) => String(deaths)),
         { title: 'verdict', value: ({ missed }) => (missed.length === 0 ? 'holds' : missed.join(', ')) },
       ],

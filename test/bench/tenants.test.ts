@@ -8,6 +8,7 @@ const kept = {
   peakBytes: 400 * 1024 ** 2,
   deaths: 0,
   stuckPartitions: 0,
+  pageMs: 50,
   hostile: {},
 };
 
@@ -20,6 +21,7 @@ test.each([
   ['p95 over 250 ms', { others: { ...kept.others, p95: null } }],
   ['2 missing', { others: { ...kept.others, missing: 2 } }],
   ['over 400 MiB', { peakBytes: kept.peakBytes + 1 }],
+  ['a page over 50 ms', { pageMs: 51 }],
   ['1 workers died', { deaths: 1 }],
   ['3 partitions stand still', { stuckPartitions: 3 }],
 ])('a bound that is missed is reported: %s', (text, change) => {

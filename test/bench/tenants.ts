@@ -11,6 +11,7 @@ import {
 import { HangingHosts, Host } from '../support/tenants/hosts';
 import { SilentResolver } from '../support/tenants/silent-resolver';
 import { BenchTable } from './bench-table';
+import { FullTable } from './full-table';
 import type { BenchOptions } from './options';
 import { Others, type OthersFigures } from './others';
 import { type Usage, UsageMeter } from './process-usage';
@@ -27,6 +28,8 @@ export interface TenantFigures {
   readonly deaths: number;
   /** Partitions whose committed offset did not move past what was emitted `DROPPED_AFTER_MS` before. */
   readonly stuckPartitions: number;
+  /** How long a spout's page takes that begins amid the tenant's rows; null where that was not measured. */
+  readonly pageMs: number | null;
   /** What the table says of the tenant's own messages in the end. */
   readonly hostile: Readonly<Record<string, number>>;
 }
@@ -45,9 +48,16 @@ const DROPPED_AFTER_MS = 40_000;
 /** The JVMs are slow in their first minute. */
 const WARM_UP_SECONDS = 30;
 const START_MS = 60_000;
+const OVERDUE_ROWS = 1_000_000;
 const DRAIN_MS = 12_000;
 
 const nobody: HostileTenant = { name: 'no hostile tenant', messages: 0, payloadOf: () => ({}) };
+/** Its messages are added by themselves, before the workers start. */
+const crowd: HostileTenant = {
+  name: 'overdue messages of one account, all of one instant, to a host that hangs',
+  messages: 0,
+  payloadOf: (_, { hanging }) => ({ url: hanging.urlOf(0), body: 1 }),
+};
 const holder: HostileTenant = {
   name: 'a transaction holds one due row',
   messages: 1,
@@ -59,6 +69,7 @@ export class Tenants {
   private constructor(
     private readonly stack: WholeStack,
     private readonly table: BenchTable,
+    private readonly full: FullTable,
     private readonly admin: KafkaAdmin,
     private readonly hosts: TenantHosts,
     private readonly others: Others,
@@ -77,19 +88,23 @@ export class Tenants {
     onEnd(() => stack.stop());
     const table = new BenchTable(stack.settings['DATABASE_URL'] as string);
     onEnd(() => table.close());
+    const full = new FullTable(stack.settings['ADMIN_DATABASE_URL'] as string);
+    onEnd(() => full.close());
     const brokers = (stack.settings['KAFKA_BROKERS'] as string).split(',');
     const admin = new KafkaAdmin(kafkaClient({ brokers, clientId: 'bench', log: () => undefined }));
     onEnd(() => admin.close());
-    return new Tenants(stack, table, admin, hosts, others, resolver, say);
+    return new Tenants(stack, table, full, admin, hosts, others, resolver, say);
   }
 
-  async measure({ window, held, only }: BenchOptions): Promise<TenantFigures[]> {
+  async measure({ window, held, only, overdue }: BenchOptions): Promise<TenantFigures[]> {
     await this.beside({ ...nobody, name: 'warm-up' }, WARM_UP_SECONDS);
     const done: TenantFigures[] = [];
-    for (const tenant of [nobody, ...hostileTenants, holder]) {
+    const rows = overdue === 0 ? OVERDUE_ROWS : overdue;
+    for (const tenant of [nobody, ...hostileTenants, crowd, holder]) {
       if (!new RegExp(only).test(tenant.name)) continue;
       this.say(tenant.name);
-      const figures = await this.beside(tenant, tenant === holder ? held : window);
+      const seconds = tenant === holder ? held : window;
+      const figures = await (tenant === crowd ? this.besideCrowd(rows, seconds) : this.beside(tenant, seconds));
       const { p95, missing } = figures.others;
       this.say(`${tenant.name}: others p95 ${p95 ?? '∞'} ms late, ${missing} missing`);
       done.push(figures);
@@ -97,7 +112,22 @@ export class Tenants {
     return done;
   }
 
-  private async beside(tenant: HostileTenant, seconds: number): Promise<TenantFigures> {
+  private async besideCrowd(count: number, seconds: number): Promise<TenantFigures> {
+    const payload = JSON.stringify(crowd.payloadOf(0, this.hosts));
+    const rows = { account: HOSTILE_ACCOUNT, channel: 'webhook', payload, count };
+    await this.full.addCrowd(rows);
+    const pageMs = await this.full.pageAmid(rows);
+    const named = { ...crowd, name: `${count} ${crowd.name}` };
+    const figures = await this.beside(named, seconds, () => this.full.remove(HOSTILE_ACCOUNT));
+    return { ...figures, pageMs };
+  }
+
+  /** @param before what to do before the table is emptied */
+  private async beside(
+    tenant: HostileTenant,
+    seconds: number,
+    before: () => Promise<void> = async () => undefined,
+  ): Promise<TenantFigures> {
     const deathsBefore = this.stack.deaths;
     this.stack.startWorkersAsShipped({ DOWNSPOUT_RESOLVER: this.resolver.address });
     await this.workersOwn();
@@ -115,6 +145,7 @@ export class Tenants {
       name: tenant.name,
       others: this.others.judge(rows),
       peakBytes: Math.max(
+        0,
         ...meter
           .read()
           .filter(isBolt)
@@ -122,9 +153,11 @@ export class Tenants {
       ),
       deaths: this.stack.deaths - deathsBefore,
       stuckPartitions: [...emitted].filter(([partition, high]) => (committed.get(partition) ?? -1) < high).length,
+      pageMs: null,
       hostile: await this.table.states(0, HOSTILE_ACCOUNT),
     };
     await this.stack.endWorkers(DRAIN_MS);
+    await before();
     await this.table.clear();
     return figures;
   }
