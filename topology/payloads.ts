@@ -57,7 +57,10 @@ export const payloads = {
       )
       .optional()
       .register(fields, { option: 'header', placeholder: 'name:value', takes: 'entry', description: 'a header' }),
-    /** Sent as it is when it is a string, as JSON otherwise; empty when it is not given. */
+    /**
+     * A string is sent byte for byte, anything else (null too) as JSON with its numbers exactly; empty when it is not
+     * given.
+     */
     body: z.unknown().optional().register(fields, {
       option: 'body',
       placeholder: 'text',

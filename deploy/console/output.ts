@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import Table from 'cli-table3';
 import pc from 'picocolors';
+import { showJson } from '../../topology/core/json-text';
 
 /** What is needed of a terminal or a pipe. */
 export type Sink = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -38,7 +39,7 @@ export class Output {
 
   /** The result of a verb: JSON under `--json`, the text otherwise. */
   data(value: unknown, text: () => string): void {
-    this.out.write(this.json ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
+    this.out.write(this.json ? `${showJson(value)}\n` : `${text()}\n`);
   }
 
   /** A line for people; with `--json` it goes to standard error so that the data stays pure. */

@@ -38,6 +38,10 @@ describe('headers', () => {
     expect(headers({ a: 'v'.repeat(16 * 1024) })).toMatch(/^payload\.headers: expected at most .* 16384 bytes/);
   });
 
+  it('or a method that are null are not given', () => {
+    expect(reason({ url: 'https://example.com', headers: null, method: null, body: null })).toBe('ok');
+  });
+
   it('that are no object of texts are named', () => {
     expect(headers({ a: 1 })).toMatch(/^payload\.headers\.a: /);
     expect(headers('a: b')).toMatch(/^payload\.headers: /);

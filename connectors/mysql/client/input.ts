@@ -1,4 +1,5 @@
 import { UserError } from '../../../topology/core/errors';
+import { showJson, writeJson } from '../../../topology/core/json-text';
 import type { MessageId } from '../../../topology/message';
 import { type ChannelName, MAX_PAYLOAD_BYTES, type Payload, parsePayload, payloads } from '../../../topology/payloads';
 import { looksLike } from './time-hints';
@@ -113,12 +114,12 @@ export function checkChannel(channel: unknown): ChannelName {
 export function checkPayload(channel: string, payload: unknown): string {
   const parsed = parsePayload(checkChannel(channel), payload);
   if (!parsed.ok) throw new UserError(parsed.reason);
-  const json = JSON.stringify(parsed.payload);
+  const json = writeJson(parsed.payload, 'payload');
   const bytes = Buffer.byteLength(json);
   if (bytes > MAX_PAYLOAD_BYTES) {
     throw new UserError(`payload: expected at most ${MAX_PAYLOAD_BYTES} bytes of JSON, got ${bytes}`);
   }
-  // JSON.stringify escapes halves of characters; MySQL's JSON takes none.
+  // JSON escapes halves of characters; MySQL's takes none.
   if (/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(json)) throw new UserError('payload: a text is not valid Unicode');
   return json;
 }
@@ -204,6 +205,6 @@ export function checkText(field: string, value: unknown, longest: number): strin
 }
 
 function shown(value: unknown): string {
-  const json = JSON.stringify(value) ?? String(value);
+  const json = value === undefined ? 'undefined' : showJson(value, '');
   return json.length > 80 ? `${json.slice(0, 80)}…` : json;
 }

@@ -1,4 +1,5 @@
 import { UserError } from '../../../topology/core/errors';
+import { readJson } from '../../../topology/core/json-text';
 import { type MessageId, type MessageState, messageStates } from '../../../topology/message';
 import { integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/pool';
@@ -9,6 +10,7 @@ export interface Message {
   readonly id: MessageId;
   readonly account: string;
   readonly channel: string;
+  /** An integer that a number cannot hold exactly is a bigint. */
   readonly payload: unknown;
   readonly dueAt: number;
   /** When it is to be sent next: due, or the time of the retry. Null when canceled. */
@@ -140,7 +142,7 @@ async function select(sql: Sql, condition: string): Promise<Message[]> {
     id: Number(row[0]),
     account: String(row[1]),
     channel: String(row[2]),
-    payload: JSON.parse(String(row[3])) as unknown,
+    payload: readJson(String(row[3])),
     dueAt: Number(row[4]),
     wakeAt: numberOf(row[5]),
     localTime: textOf(row[6]),

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Unavailable } from '../../../topology/core/errors';
+import { readJson } from '../../../topology/core/json-text';
 import type { MessageId } from '../../../topology/message';
 import { DUPLICATE_KEY, errnoOf } from '../sql/failures';
 import { integer, list, text } from '../sql/literals';
@@ -132,5 +133,5 @@ function keyOf({ account, dedupeKey }: CheckedMessage): string | null {
 /** MySQL changes the order of the keys of JSON objects, so payloads are compared as values. */
 function sameContent(a: CheckedMessage, b: CheckedMessage): boolean {
   if (a.channel !== b.channel || a.dueAt !== b.dueAt) return false;
-  return a.payload === b.payload || isDeepStrictEqual(JSON.parse(a.payload), JSON.parse(b.payload));
+  return a.payload === b.payload || isDeepStrictEqual(readJson(a.payload), readJson(b.payload));
 }

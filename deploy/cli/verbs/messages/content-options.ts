@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../../../../topology/core/clock';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
+import { parseJson } from '../../../../topology/core/json-text';
 import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads';
 import { parseDuration } from '../../../console/durations';
 import { jsonOrText } from './typed-fields';
@@ -118,9 +119,9 @@ function readPayloadFile(path: string): string {
 
 function json(source: string, text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parseJson(text);
   } catch (error) {
-    throw new UserError(`${source}: not JSON: ${reasonOf(error)}`);
+    throw new UserError(`${source}: ${error instanceof UserError ? '' : 'not JSON: '}${reasonOf(error)}`);
   }
 }
 

@@ -1,4 +1,5 @@
 import { reasonOf, UserError } from '../../../../topology/core/errors';
+import { parseJson } from '../../../../topology/core/json-text';
 import { FIELDS, type SourceRecord } from './source-record';
 import { undecodable } from './text-encoding';
 import { jsonOrText, payloadField } from './typed-fields';
@@ -48,7 +49,7 @@ export function recordOf(line: number, header: readonly string[], cells: readonl
     try {
       checkCell(name, cell.trim());
       if (typeof name === 'number') continue;
-      if (name === 'payload') fields['payload'] = JSON.parse(cell);
+      if (name === 'payload') fields['payload'] = parseJson(cell);
       else if (name.startsWith('payload.')) {
         payload ??= {};
         const path = name.split('.').slice(1);
@@ -81,7 +82,7 @@ function checkCell(name: string | number, cell: string): void {
 function valueOf(channel: unknown, path: readonly string[], cell: string): unknown {
   const field = path.length === 1 ? payloadField(channel, path[0] as string) : undefined;
   if (field?.takes === 'json') return jsonOrText(cell);
-  return field?.takes === 'entry' ? JSON.parse(cell) : cell;
+  return field?.takes === 'entry' ? parseJson(cell) : cell;
 }
 
 /** `headers.X-Tag` sets `{headers: {'X-Tag': value}}`. */

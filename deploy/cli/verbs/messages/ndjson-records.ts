@@ -1,4 +1,5 @@
-import { reasonOf } from '../../../../topology/core/errors';
+import { reasonOf, UserError } from '../../../../topology/core/errors';
+import { parseJson } from '../../../../topology/core/json-text';
 import { FIELDS, MAX_RECORD_BYTES, type SourceRecord } from './source-record';
 import { undecodable } from './text-encoding';
 
@@ -21,9 +22,9 @@ function jsonRecord(line: number, text: string): SourceRecord {
   if (unreadable !== undefined) return { line, ok: false, reason: unreadable };
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
-    return { line, ok: false, reason: `not JSON: ${reasonOf(error)}` };
+    return { line, ok: false, reason: error instanceof UserError ? error.message : `not JSON: ${reasonOf(error)}` };
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { line, ok: false, reason: 'not a JSON object' };

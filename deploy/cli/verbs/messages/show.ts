@@ -5,6 +5,7 @@ import type { Attempt } from '../../../../connectors/mysql/client/messages';
 import { Operations } from '../../../../connectors/mysql/operators/operations';
 import { Status } from '../../../../connectors/mysql/operators/status';
 import { UserError } from '../../../../topology/core/errors';
+import { showJson } from '../../../../topology/core/json-text';
 import { type Column, type Output, type OutputOptions, printable } from '../../../console/output';
 import { formatDuration, formatInstant } from '../../../console/units';
 import { sendersOf } from '../../../inspect/status-report';
@@ -88,7 +89,7 @@ function messageText({ message, attempts, holds }: Shown, output: Output): strin
     ['version', String(message.version)],
     ['created', formatInstant(message.createdAt)],
     ['updated', formatInstant(message.updatedAt)],
-    ['payload', JSON.stringify(withoutCredentials(message.payload))],
+    ['payload', showJson(withoutCredentials(message.payload), '')],
   ];
   const lines = fields.flatMap(([name, value]) =>
     value === null ? [] : [`  ${dim(name.padEnd(10))}  ${printable(value)}`],

@@ -1,11 +1,13 @@
 import { UserError } from '../../../../topology/core/errors';
+import { parseJson } from '../../../../topology/core/json-text';
 import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads';
 
 /** JSON where the text is JSON, the text itself otherwise. @throws UserError for what was meant as JSON and is not */
 export function jsonOrText(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
-  } catch {
+    return parseJson(text);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
     if (isJsonWithCurlyQuotes(text)) {
       throw new UserError(
         'JSON in typographic quotes (“ ”), which a word processor puts in place of straight ones (")',

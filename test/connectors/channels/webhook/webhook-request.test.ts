@@ -40,6 +40,46 @@ test.each([
   expect(attempt).toThrow(`payload.headers.${name}`);
 });
 
+const bodyOf = (body: string) => String(parseRequest('shop', `{"url": "https://example.com", "body": ${body}}`).body);
+
+test.each([
+  [
+    'integers of 64 bits',
+    '{"in_reply_to": 1790000000000000123, "order": 18446744073709551615, "least": -9223372036854775808}',
+  ],
+  ['doubles as they are written', '{"price": 10.0, "rate": 1.10, "tiny": 5e-324, "large": 1e300}'],
+  ['the order of keys, and what looks like an end', '{"b": "}],\\"", "a": [{"body": 1}], "é": "\\u00e9"}'],
+  ['null', 'null'],
+  ['a number', '12345678901234567890'],
+])('a body that is given as JSON leaves as MySQL writes it: %s', (_, body) => {
+  expect(bodyOf(body)).toBe(body);
+});
+
+test('a body that is given as a text leaves byte for byte, JSON or not, without a type of its own', () => {
+  const signed = '{"user_points": 70, "id": 5, "max": 1.0, "tags": ["é", "\\u00e9"]}';
+  const { body, headers } = parse({ url: 'https://example.com', body: signed });
+  expect(body.toString()).toBe(signed);
+  expect(headers).toEqual(['user-agent', 'downspout']);
+});
+
+function typesOf(payload: object): readonly (string | undefined)[] {
+  const { headers } = parse({ url: 'https://example.com', ...payload });
+  return headers.filter((_, at) => headers[at - 1] === 'content-type');
+}
+
+test('what is JSON says so, unless the payload says otherwise', () => {
+  expect(typesOf({ body: null })).toEqual(['application/json']);
+  expect(typesOf({ body: 1, headers: { 'Content-Type': 'application/cloudevents+json' } })).toEqual([
+    'application/cloudevents+json',
+  ]);
+  expect(typesOf({ body: 'text' })).toEqual([]);
+  expect(typesOf({})).toEqual([]);
+});
+
+test('a method or headers that are null are not given', () => {
+  expect(parse({ ...valid, method: null, headers: null })).toMatchObject({ method: 'POST' });
+});
+
 test('a payload that is too large as MySQL writes it is a bad record', () => {
   const largest = JSON.stringify({ ...valid, body: Array.from({ length: 524_250 }, () => 1) });
   const asMySqlWritesIt = largest.replaceAll(',', ', ').replaceAll('":', '": ');

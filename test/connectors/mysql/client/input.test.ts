@@ -52,6 +52,7 @@ test.each([
   [new Date('x')],
   [undefined],
   [null],
+  [1_800_000_000_000_000_000n],
 ])('%p is no time', (given) => {
   expect(() => checkTime('dueAt', given as string)).toThrow(/^dueAt: expected a Date, epoch milliseconds, or ISO 8601/);
 });
@@ -126,12 +127,21 @@ test.each([
   [{ channel: 'pigeon' }, 'channel: expected one of webhook, got "pigeon"'],
   [{ channel: 'constructor' }, 'channel: expected one of webhook, got "constructor"'],
   [{ payload: { url: 'x', body: 1 } }, 'payload.url: expected an http or https URL'],
+  [
+    { payload: { url: 'http://x.test/', body: { id: 2 ** 60 } } },
+    'payload.body.id: 1152921504606847000 is beyond 2^53, so it may have lost digits before it came here; give a bigint or a text',
+  ],
   [{ payload: { url: 'http://x.test/', body: { deep: ['\udc00'] } } }, 'payload: a text is not valid Unicode'],
 ])('%p is refused: %s', (more, reason) => {
   expect(() => checkMessage(message(more))).toThrow(new UserError(reason));
 });
 
 const withBody = (bytes: number) => message({ payload: { url: 'http://x.test/', body: 'ä'.repeat(bytes / 2) } });
+
+test('a bigint in a payload is kept as an integer', () => {
+  const payload = { url: 'http://x.test/', body: { id: 1_524_831_183_200_260_097n } };
+  expect(checkMessage(message({ payload })).payload).toBe('{"url":"http://x.test/","body":{"id":1524831183200260097}}');
+});
 
 test('a payload is one MiB at most', () => {
   const bare = JSON.stringify({ url: 'http://x.test/', body: '' }).length;

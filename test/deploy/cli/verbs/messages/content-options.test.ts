@@ -51,3 +51,14 @@ test('a payload in two ways is refused, and none is none', () => {
   expect(payloadOf(typed('--in', '1h'), 'webhook')).toBeUndefined();
   expect(() => payloadOf(typed('--payload', '{'), 'webhook')).toThrow(/--payload: not JSON/);
 });
+
+test('numbers are read exactly, and one that cannot be kept is refused', () => {
+  const digits = '{"tweet":1524831183200260097}';
+  expect(payloadOf(typed('--url', 'https://x.test', '--body', digits), 'webhook')).toMatchObject({
+    body: { tweet: 1_524_831_183_200_260_097n },
+  });
+  expect(payloadOf(typed('--payload', digits), 'webhook')).toEqual({ tweet: 1_524_831_183_200_260_097n });
+  const lost = '{"tweet":99999999999999999999}';
+  expect(() => payloadOf(typed('--payload', lost), 'webhook')).toThrow(/^--payload: 99999999999999999999: this number/);
+  expect(() => payloadOf(typed('--body', lost), 'webhook')).toThrow(/^99999999999999999999: this number/);
+});

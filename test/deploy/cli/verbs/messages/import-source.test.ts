@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { readRecords, type SourceForm } from '../../../../../deploy/cli/verbs/messages/import-source';
 import type { SourceRecord } from '../../../../../deploy/cli/verbs/messages/source-record';
+import { showJson } from '../../../../../topology/core/json-text';
 
 /** The text in chunks of `size` bytes, so that every boundary falls somewhere awkward. */
 async function read(text: string | Buffer, form: SourceForm = {}, size = 7): Promise<SourceRecord[]> {
@@ -121,4 +122,16 @@ describe('ndjson', () => {
 
 test('nothing in, nothing out', async () => {
   expect(await read('')).toEqual([]);
+});
+
+test.each([
+  ['account,channel,due_at,payload.url,payload.body\na,webhook,1,https://x.test,NUMBER\n', 2, 'payload.body: '],
+  ['account,channel,due_at,payload\na,webhook,1,"{""n"":NUMBER}"\n', 2, 'payload: '],
+  ['{"account":"a","channel":"webhook","due_at":1,"payload":{"n":NUMBER}}\n', 1, ''],
+])('numbers are read exactly, and one that cannot be kept is a bad line: %j', async (text, line, field) => {
+  const [kept] = await read(text.replace('NUMBER', '1524831183200260097'));
+  expect(kept?.ok === true && showJson(kept.fields['payload'])).toContain('1524831183200260097');
+  expect(await read(text.replace('NUMBER', '99999999999999999999'))).toEqual([
+    { line, ok: false, reason: expect.stringContaining(`${field}99999999999999999999: this number cannot be kept`) },
+  ]);
 });

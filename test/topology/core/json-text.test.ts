@@ -1,0 +1,124 @@
+import { UserError } from '../../../topology/core/errors';
+import { memberOf, parseJson, readJson, showJson, writeJson } from '../../../topology/core/json-text';
+
+describe('parseJson', () => {
+  it.each([
+    ['1524831183200260097', 1524831183200260097n],
+    ['-9223372036854775808', -(2n ** 63n)],
+    ['18446744073709551615', 2n ** 64n - 1n],
+    ['9007199254740991', 9007199254740991],
+    ['0.30000000000000004', 0.30000000000000004],
+    ['1234567890123456.0', 1234567890123456],
+    ['1.10000000000000000000', 1.1],
+    ['1e100', 1e100],
+    ['5e-324', 5e-324],
+    ['-0.000000000000000001', -1e-18],
+    ['"18446744073709551616"', '18446744073709551616'],
+  ])('%s is kept exactly', (text, value) => {
+    expect(parseJson(text)).toBe(value);
+    expect(parseJson(`{"a": [${text} , 1]}`)).toEqual({ a: [value, 1] });
+  });
+
+  it.each([
+    '18446744073709551616',
+    '-9223372036854775809',
+    '3.14159265358979323846',
+    '0.1234567890123456789',
+    '1e400',
+    '1e-400',
+    '9007199254740993.0',
+  ])('%s is refused, because it cannot be kept', (text) => {
+    expect(() => parseJson(`{"a":${text}}`)).toThrow(UserError);
+    expect(() => parseJson(`{"a":${text}}`)).toThrow(`${text}: this number cannot be kept exactly`);
+    expect(() => readJson(`{"a":${text}}`)).not.toThrow();
+  });
+
+  it('reads everything else as JSON.parse does', () => {
+    const texts = [
+      '{"":{"__proto__":[1,{"b":null}],"é\\n\\"{[":"\\u00e9\\\\"},"big":12345678901234567, "x" : [ ] , "y":{ }}',
+      '[true,false,null,"12345678901234567890",[],{},[[[]]],-1.5e-7]',
+      ' "12345678901234567890" ',
+      '{"a":12345678901234567,"a":2}',
+    ];
+    for (const text of texts) {
+      const exact = parseJson(text);
+      const asNumbers = JSON.stringify(exact, (_, value: unknown) =>
+        typeof value === 'bigint' ? Number(value) : value,
+      );
+      expect(asNumbers).toBe(JSON.stringify(JSON.parse(text)));
+    }
+    expect(() => parseJson('{"a":12345678901234567890')).toThrow(SyntaxError);
+  });
+
+  it('refuses what is nested deeper than MySQL takes', () => {
+    expect(parseJson(`${'['.repeat(100)}12345678901234567${']'.repeat(100)}`)).toBeDefined();
+    expect(() => parseJson(`${'['.repeat(101)}12345678901234567${']'.repeat(101)}`)).toThrow(
+      /nested deeper than 100 levels/,
+    );
+  });
+});
+
+describe('writeJson', () => {
+  it('writes bigints as integers, and the rest as JSON.stringify does', () => {
+    const rest = {
+      a: [1, 'é"\n', undefined, null, { b: undefined, c: new Date(0) }],
+      __proto__: { d: 1 },
+      '': {},
+      e: [],
+    };
+    expect(writeJson(rest, 'payload')).toBe(JSON.stringify(rest));
+    expect(writeJson({ ...rest, n: 2n ** 64n - 1n }, 'payload')).toBe(
+      `${JSON.stringify(rest).slice(0, -1)},"n":18446744073709551615}`,
+    );
+  });
+
+  it.each<[unknown, string]>([
+    [{ id: 2 ** 53 }, 'payload.id: 9007199254740992 is beyond 2^53'],
+    [{ list: [0, { id: -1524831183200260000 }] }, 'payload.list[1].id: -1524831183200260000 is beyond 2^53'],
+    [{ id: 2n ** 64n }, 'payload.id: 18446744073709551616 has more than 64 bits'],
+    [{ id: Number.NaN }, 'payload.id: NaN is no number of JSON'],
+    [{ id: Number.POSITIVE_INFINITY }, 'payload.id: Infinity is no number of JSON'],
+  ])('refuses %p: %s', (value, message) => {
+    expect(() => writeJson(value, 'payload')).toThrow(UserError);
+    expect(() => writeJson(value, 'payload')).toThrow(message);
+  });
+
+  it('refuses what is nested deeper than MySQL takes, however deep', () => {
+    let deep: unknown = 1;
+    for (let level = 0; level < 50_000; level++) deep = [deep];
+    expect(() => writeJson(deep, 'payload')).toThrow(/nested deeper than 100 levels/);
+  });
+
+  it('is undone by readJson', () => {
+    const value = { a: 2n ** 63n, b: [1.5, { c: -(2n ** 60n) }], d: 1e300 };
+    expect(readJson(writeJson(value, 'payload'))).toEqual(value);
+    expect(readJson(showJson(value))).toEqual(value);
+    expect(showJson({ a: [1, { b: 'c' }], d: [], e: {} })).toBe(
+      JSON.stringify({ a: [1, { b: 'c' }], d: [], e: {} }, null, 2),
+    );
+  });
+});
+
+function cut(text: string, name: string): string | undefined {
+  const span = memberOf(text, name);
+  return span === undefined ? undefined : text.slice(span.from, span.to);
+}
+
+describe('memberOf', () => {
+  it.each([
+    ['{"a": 1, "body": {"x": [1.0, "}"], "y": "\\"]"} , "z": 2}', '{"x": [1.0, "}"], "y": "\\"]"}'],
+    ['{"body":12345678901234567890}', '12345678901234567890'],
+    ['{ "body" : "te\\\\\\"xt\\\\" }', '"te\\\\\\"xt\\\\"'],
+    ['{"a":{"body":1},"b":["body",2]}', undefined],
+    ['{"body":1,"body":[2]}', '[2]'],
+    ['{"b\\u006fdy": null}', 'null'],
+    ['{"body":[]}', '[]'],
+    ['{}', undefined],
+    ['{', undefined],
+    ['"body"', undefined],
+    ['{"body":"', '"'],
+    ['{"body":[[', '[['],
+  ])('of %s', (text, expected) => {
+    expect(cut(text, 'body')).toBe(expected);
+  });
+});

@@ -1,0 +1,217 @@
+import { UserError } from './errors';
+
+/** MySQL takes no JSON that is nested deeper. */
+const MAX_DEPTH = 100;
+const MIN_INTEGER = -(2n ** 63n);
+const MAX_INTEGER = 2n ** 64n - 1n;
+/** From here on JavaScript writes an integer with an exponent, so its digits do not pretend to be exact. */
+const EXPONENT_FROM = 1e21;
+/** Where a number can be that JavaScript does not keep: many digits, or an exponent of three. */
+const SUSPECT = /[\d.]{17}|[eE][+-]?\d{3}/;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
+
+/**
+ * The value of a JSON text, with every number exactly: an integer of 64 bits that a number cannot hold is a bigint.
+ * @throws SyntaxError when it is no JSON
+ * @throws UserError for a number that neither can hold
+ */
+export function parseJson(text: string): unknown {
+  const value = JSON.parse(text) as unknown;
+  return SUSPECT.test(text) ? new ExactReader(text, numberOf).read() : value;
+}
+
+/** The same for what MySQL wrote: a number that cannot be held exactly is the nearest one. */
+export function readJson(text: string): unknown {
+  const value = JSON.parse(text) as unknown;
+  return SUSPECT.test(text) ? new ExactReader(text, (token) => bigOf(token) ?? Number(token)).read() : value;
+}
+
+/**
+ * A value as JSON, bigints as integers. Undefined members are left out, as JSON.stringify does.
+ * @param path of the value, for errors
+ * @throws UserError naming the member that cannot be kept: a number that is none, an integer that has lost digits
+ */
+export function writeJson(value: unknown, path: string): string {
+  return hasBigInts(value, path, 1) ? writeWithBigInts(value, '') : JSON.stringify(value);
+}
+
+/**
+ * A value as JSON for people, bigints as integers.
+ * @param indent a line feed, or nothing for one line
+ */
+export function showJson(value: unknown, indent = '\n'): string {
+  return writeWithBigInts(value, indent);
+}
+
+/** Where the value of a member stands in the text of a JSON object: the last one of its name. Undefined when there is none. */
+export function memberOf(text: string, name: string): { readonly from: number; readonly to: number } | undefined {
+  let found: { from: number; to: number } | undefined;
+  let at = spaceEnd(text, spaceEnd(text, 0) + 1);
+  while (text.charCodeAt(at) === QUOTE) {
+    const keyEnd = stringEnd(text, at);
+    const from = spaceEnd(text, spaceEnd(text, keyEnd) + 1);
+    const to = valueEnd(text, from);
+    if (isKey(text.slice(at, keyEnd), name)) found = { from, to };
+    // Past the comma; past the brace that ends the object nothing begins with a quote.
+    at = spaceEnd(text, spaceEnd(text, to) + 1);
+  }
+  return found;
+}
+
+function isKey(quoted: string, name: string): boolean {
+  return quoted.includes('\\') ? JSON.parse(quoted) === name : quoted === `"${name}"`;
+}
+
+function spaceEnd(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && text.charCodeAt(at) <= 0x20) at++;
+  return at;
+}
+
+/** @param from where the opening quote stands */
+function stringEnd(text: string, from: number): number {
+  for (let at = text.indexOf('"', from + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    let before = at - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before--;
+    // An even number of backslashes escape one another, and not the quote.
+    if ((at - before) % 2 === 1) return at + 1;
+  }
+  return text.length;
+}
+
+function valueEnd(text: string, from: number): number {
+  const first = text.charCodeAt(from);
+  if (first === QUOTE) return stringEnd(text, from);
+  let at = from;
+  if (first !== OPEN_LIST && first !== OPEN_OBJECT) {
+    while (at < text.length && !/[,\]}\s]/.test(text.charAt(at))) at++;
+    return at;
+  }
+  for (let depth = 0; at < text.length; ) {
+    const code = text.charCodeAt(at);
+    at = code === QUOTE ? stringEnd(text, at) : at + 1;
+    if (code === OPEN_LIST || code === OPEN_OBJECT) depth++;
+    else if ((code === CLOSE_LIST || code === CLOSE_OBJECT) && --depth === 0) return at;
+  }
+  return at;
+}
+
+/** Reads a text that is known to be JSON. */
+class ExactReader {
+  private at = 0;
+
+  constructor(
+    private readonly text: string,
+    private readonly readNumber: (token: string) => number | bigint,
+  ) {}
+
+  read(depth = 1): unknown {
+    this.at = spaceEnd(this.text, this.at);
+    const first = this.text.charAt(this.at);
+    if (first === '[') return this.list(depth, ']', () => this.read(depth + 1));
+    if (first === '{') {
+      const entries = this.list(depth, '}', () => {
+        const name = this.read() as string;
+        this.at = spaceEnd(this.text, this.at) + 1;
+        return [name, this.read(depth + 1)] as const;
+      });
+      return Object.fromEntries(entries);
+    }
+    const end = valueEnd(this.text, this.at);
+    const token = this.text.slice(this.at, end);
+    this.at = end;
+    return /^[-\d]/.test(token) ? this.readNumber(token) : JSON.parse(token);
+  }
+
+  private list<T>(depth: number, end: string, item: () => T): T[] {
+    checkDepth('JSON', depth);
+    const items: T[] = [];
+    // Past the bracket, and after each item past the comma.
+    for (this.at++; ; this.at++) {
+      this.at = spaceEnd(this.text, this.at);
+      if (this.text.charAt(this.at) !== end) items.push(item());
+      this.at = spaceEnd(this.text, this.at);
+      if (this.text.charAt(this.at) === end) break;
+    }
+    this.at++;
+    return items;
+  }
+}
+
+/** A bigint for an integer of 64 bits that a number does not hold. */
+function bigOf(token: string): bigint | undefined {
+  if (!/^-?\d+$/.test(token) || Number.isSafeInteger(Number(token))) return undefined;
+  const value = BigInt(token);
+  return value >= MIN_INTEGER && value <= MAX_INTEGER ? value : undefined;
+}
+
+function numberOf(token: string): number | bigint {
+  const big = bigOf(token);
+  if (big !== undefined) return big;
+  const value = Number(token);
+  if (Number.isFinite(value) && significant(token) === significant(String(value))) return value;
+  const shown = token.length > 40 ? `${token.slice(0, 40)}…` : token;
+  throw new UserError(
+    `${shown}: this number cannot be kept exactly (integers have 64 bits, others some 16 digits); give it as a text`,
+  );
+}
+
+/** A decimal number without what does not change its value: sign, digits, exponent. */
+function significant(token: string): string {
+  const [, sign, whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(token) ?? [];
+  const digits = (whole + fraction).replace(/^0+/, '');
+  const bare = digits.replace(/0+$/, '');
+  if (bare === '') return '0';
+  return `${sign}${bare}e${Number(exponent) - fraction.length + digits.length - bare.length}`;
+}
+
+/** @throws UserError for what JSON cannot keep */
+function hasBigInts(value: unknown, path: string, depth: number): boolean {
+  if (typeof value === 'bigint') {
+    if (value >= MIN_INTEGER && value <= MAX_INTEGER) return true;
+    throw new UserError(`${path}: ${value} has more than 64 bits; give it as a text`);
+  }
+  if (typeof value === 'number') checkNumber(value, path);
+  if (typeof value !== 'object' || value === null || 'toJSON' in value) return false;
+  checkDepth(path, depth);
+  let has = false;
+  for (const [name, member] of Object.entries(value)) {
+    if (hasBigInts(member, Array.isArray(value) ? `${path}[${name}]` : `${path}.${name}`, depth + 1)) has = true;
+  }
+  return has;
+}
+
+function checkNumber(value: number, path: string): void {
+  if (!Number.isFinite(value)) throw new UserError(`${path}: ${value} is no number of JSON`);
+  if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < EXPONENT_FROM) {
+    throw new UserError(
+      `${path}: ${value} is beyond 2^53, so it may have lost digits before it came here; give a bigint or a text`,
+    );
+  }
+}
+
+function checkDepth(path: string, depth: number): void {
+  if (depth > MAX_DEPTH) throw new UserError(`${path.slice(0, 80)}: nested deeper than ${MAX_DEPTH} levels`);
+}
+
+/** @param indent of the lines, beginning with a line feed; empty for one line */
+function writeWithBigInts(value: unknown, indent: string): string {
+  if (typeof value === 'bigint') return String(value);
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  if ('toJSON' in value && typeof value.toJSON === 'function') return writeWithBigInts(value.toJSON(), indent);
+  const inner = indent === '' ? '' : `${indent}  `;
+  const [open, close, items] = Array.isArray(value)
+    ? ['[', ']', value.map((item) => writeWithBigInts(item, inner))]
+    : ['{', '}', membersOf(value, inner)];
+  return items.length === 0 ? open + close : `${open}${inner}${items.join(`,${inner}`)}${indent}${close}`;
+}
+
+function membersOf(value: object, inner: string): string[] {
+  const colon = inner === '' ? ':' : ': ';
+  return Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .map(([name, member]) => `${JSON.stringify(name)}${colon}${writeWithBigInts(member, inner)}`);
+}
