@@ -15,6 +15,7 @@ import { type Environment, required } from '../../topology/settings/environment'
 import { readTopologySettings } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
 import { formatCount } from '../console/units';
+import { type DeploymentReport, deploymentWarnings, readDeploymentReport } from './deployment-report';
 import { lagOf, withKafka } from './kafka';
 
 /** Whether a part of the stack does its work. */
@@ -36,6 +37,7 @@ export interface DatabaseReport {
   readonly nextHour: readonly MinuteCount[];
   readonly workers: readonly WorkerStatus[];
   readonly pauses: readonly Pause[];
+  readonly deployment: DeploymentReport;
 }
 
 export interface StatusReport {
@@ -54,20 +56,21 @@ const HTTP_LIMIT_MS = 3_000;
 export async function readStatus(environment: Environment, clock: Clock): Promise<StatusReport> {
   const [mysql, kafka, connect, ...others] = await Promise.all([
     attempt('MySQL', () => readDatabase(environment, clock)),
-    attempt('Kafka', () => readQueued(environment)),
+    attempt('Kafka', () => readKafka(environment)),
     attempt('Kafka Connect', () => readConnector(environment, clock)),
     ...optionalParts(environment),
   ]);
   const database = mysql.value ?? null;
   const connector: PartStatus = connect.value ?? connect.status;
+  const named = { kafkaCluster: kafka.value?.cluster ?? null, namespace: environment.DOWNSPOUT_NAMESPACE };
   return {
     parts: [mysql.status, kafka.status, connector, ...others],
     database,
-    queued: kafka.value ?? null,
+    queued: kafka.value?.queued ?? null,
     warnings:
       database === null
         ? ['Nothing can be said of messages and workers. `downspout up` starts the local stack.']
-        : warningsOf(database, sendersOf(environment)),
+        : [...deploymentWarnings(database.deployment, named), ...warningsOf(database, sendersOf(environment))],
   };
 }
 
@@ -85,26 +88,34 @@ async function readDatabase(environment: Environment, clock: Clock): Promise<Dat
     const status = new Status(pool);
     // First alone: when the database is away, it is said once.
     const now = await status.now();
-    const [counts, waiting, nextHour, workers, pauses] = await Promise.all([
+    const settings = readTopologySettings(environment.DOWNSPOUT_TOPOLOGY);
+    const [counts, waiting, nextHour, workers, pauses, deployment] = await Promise.all([
       status.counts(),
       status.waiting(),
       status.byMinute(60),
       status.workers(),
       new Operations(pool).pauses(),
+      readDeploymentReport(pool, settings),
     ]);
-    return { now, counts, waiting, nextHour, workers, pauses };
+    return { now, counts, waiting, nextHour, workers, pauses, deployment };
   } finally {
     await pool.close();
   }
 }
 
-function readQueued(environment: Environment): Promise<Record<string, number>> {
+interface KafkaReport {
+  readonly cluster: string;
+  readonly queued: Readonly<Record<string, number>>;
+}
+
+function readKafka(environment: Environment): Promise<KafkaReport> {
   return withKafka(environment, async (admin) => {
+    const cluster = await admin.clusterId();
     const queued: Record<string, number> = {};
     for (const { component, lag } of await lagOf(environment, admin)) {
       if (lag !== null) queued[component] = (queued[component] ?? 0) + lag;
     }
-    return queued;
+    return { cluster, queued };
   });
 }
 

@@ -13,6 +13,7 @@ import { KafkaStreams } from '../../connectors/kafka/kafka-streams';
 import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../connectors/mysql/sql/pool';
+import { SESSION_CONNECTIONS, WORK_CONNECTIONS } from '../../connectors/mysql/workers/connections';
 import { type DeploymentIdentity, joinDeployment } from '../../connectors/mysql/workers/deployment';
 import { MySqlOpenRows } from '../../connectors/mysql/workers/open-rows';
 import { MySqlSendRows } from '../../connectors/mysql/workers/send-rows';
@@ -46,9 +47,6 @@ export interface WorkerProcessOptions {
 
 /** How long closing connections may take after that. */
 const CLOSE_LIMIT_MS = 2_000;
-/** Database connections. Renewals have their own, so that they wait for nothing. */
-const SESSION_CONNECTIONS = 2;
-const WORK_CONNECTIONS = 8;
 
 /**
  * Runs components in this process until a signal or a failure ends them, and then ends the process: with 0 after draining in

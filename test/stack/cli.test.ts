@@ -143,8 +143,17 @@ test('status and lag show what runs, what waits and what is away', async () => {
       { part: 'Kafka Connect', ok: true, detail: expect.stringContaining('RUNNING') },
       ...(world.environment.PROMETHEUS_URL === undefined ? [] : [{ part: 'Prometheus' }]),
     ],
-    warnings: expect.arrayContaining(['Messages wait and no worker runs the spout `due`.']),
+    database: {
+      deployment: {
+        id: expect.stringMatching(/^[0-9a-f]{32}$/),
+        kafkaCluster: expect.any(String),
+        namespace: environment['DOWNSPOUT_NAMESPACE'],
+        maxConnections: expect.any(Number),
+      },
+    },
+    warnings: ['Messages wait and no worker runs the spout `due`.', expect.stringContaining('no worker runs its bolt')],
   });
+  expect((await cli(['status'])).stdout).toMatch(/^Deployment\n[0-9a-f]{16} of Kafka cluster \S+, namespace "/m);
   const rows = await json<{ owner: string | null }[]>(['lag']);
   const { spout, bolts } = world.settings;
   expect(rows).toHaveLength(spout.partitions + (bolts['webhook']?.partitions ?? 0));

@@ -6,6 +6,7 @@ import { messageStates } from '../../../topology/message';
 import { SPOUT } from '../../../topology/streams';
 import type { Column, Output, OutputOptions } from '../../console/output';
 import { formatCount, formatDuration, formatInstant, formatPartitions, formatRelative } from '../../console/units';
+import type { DeploymentReport } from '../../inspect/deployment-report';
 import { type DatabaseReport, type PartStatus, readStatus, type StatusReport } from '../../inspect/status-report';
 import { contextOf, dataVerb } from '../verb';
 
@@ -30,6 +31,7 @@ function statusText(report: StatusReport, output: Output): string {
     ...(database === null
       ? []
       : [
+          `${bold('Deployment')}\n${deploymentText(database.deployment)}`,
           `${bold('Workers')}\n${workersText(database, output)}`,
           `${bold('Messages')} (rows by channel and state)\n${countsText(database, output)}`,
           `${bold('Waiting')}\n${waitingText(database, report.queued, output)}`,
@@ -46,6 +48,16 @@ const partColumns: readonly Column<PartStatus>[] = [
   { title: 'state', value: ({ ok }) => (ok ? 'ok' : 'NOT OK') },
   { title: '', value: ({ detail }) => detail },
 ];
+
+function deploymentText(report: DeploymentReport): string {
+  const { id, kafkaCluster, namespace, connectionsOfWorkers, maxConnections } = report;
+  const place =
+    kafkaCluster === null
+      ? 'of no Kafka cluster yet: the first worker, or `downspout provision`, writes it down'
+      : `of Kafka cluster ${kafkaCluster}, namespace "${namespace}"`;
+  const connections = `${formatCount(connectionsOfWorkers)} of ${formatCount(maxConnections)}`;
+  return `${id.slice(0, 16)} ${place}\nWorkers as in topology.yaml open up to ${connections} connections of MySQL.`;
+}
 
 function workersText({ workers, now }: DatabaseReport, output: Output): string {
   // Those that stopped in good order are of no interest any more.

@@ -25,6 +25,7 @@ const report = (over: Partial<DatabaseReport> = {}): DatabaseReport => ({
   nextHour: [],
   workers: [worker(['due']), worker(['webhook'])],
   pauses: [],
+  deployment: { id: 'ab'.repeat(16), kafkaCluster: 'k', namespace: '', connectionsOfWorkers: 40, maxConnections: 151 },
   ...over,
 });
 

@@ -1,0 +1,37 @@
+import { CONNECTIONS_PER_WORKER } from '../../../connectors/mysql/workers/connections';
+import { type DeploymentReport, deploymentWarnings } from '../../../deploy/inspect/deployment-report';
+
+const report = (over: Partial<DeploymentReport> = {}): DeploymentReport => ({
+  id: 'ab'.repeat(16),
+  kafkaCluster: 'production',
+  namespace: '',
+  connectionsOfWorkers: 4 * CONNECTIONS_PER_WORKER,
+  maxConnections: 151,
+  ...over,
+});
+const named = (kafkaCluster: string | null, namespace = '') => ({ kafkaCluster, namespace });
+
+test('the deployment that the database belongs to is no reason for a warning, nor one that nobody has joined', () => {
+  expect(deploymentWarnings(report(), named('production'))).toEqual([]);
+  expect(deploymentWarnings(report({ kafkaCluster: null, namespace: null }), named('production'))).toEqual([]);
+  expect(deploymentWarnings(report(), named(null))).toEqual([]);
+});
+
+test.each([
+  [named('staging'), 'staging with namespace ""'],
+  [named('production', 'staging'), 'production with namespace "staging"'],
+  [named(null, 'staging'), 'a Kafka that does not answer with namespace "staging"'],
+])('a database of another deployment is named with what helps: %j', (settings, words) => {
+  const [warning] = deploymentWarnings(report(), settings);
+  expect(warning).toContain('belongs to Kafka cluster production with namespace ""');
+  expect(warning).toContain(words);
+  expect(warning).toContain('downspout adopt');
+});
+
+test('more replicas than the server has connections for are named', () => {
+  expect(deploymentWarnings(report({ connectionsOfWorkers: 141 }), named('production'))).toEqual([]);
+  expect(deploymentWarnings(report({ connectionsOfWorkers: 142 }), named('production'))).toEqual([
+    'The replicas of topology.yaml open up to 142 connections to MySQL, and the server takes 151 in all ' +
+      '(max_connections). Raise that, or run fewer replicas.',
+  ]);
+});
