@@ -33,7 +33,8 @@ export interface Channel<Prepared = unknown> {
   readonly originOf: (prepared: Prepared) => string;
   /**
    * Where sending again is not harmless, an answer that does not rule out that the message was accepted is `unknown`: an
-   * error of the provider's is not a `retry` there.
+   * error of the provider's is not a `retry` there. A `retry` is `unreachable` only if no account's request could have
+   * connected: after some of them the origin is down for everybody. What is our own fault is `postponed`.
    */
   readonly send: (prepared: Prepared, attempt: AttemptContext) => Promise<Outcome | 'not_started'>;
   /** Lookup channels: whether an earlier attempt was accepted. `absent` must be certain. */

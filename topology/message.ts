@@ -31,8 +31,17 @@ export type ChannelClass = 'idempotent' | 'lookup' | 'blind';
 /** What came of one attempt. `status` is the provider's, where there was one. */
 export type Outcome =
   | { readonly kind: 'delivered'; readonly receipt?: string; readonly status?: number }
-  /** The provider did not accept it, and may later. `afterMs`: how long the provider asked us to wait. */
-  | { readonly kind: 'retry'; readonly reason: string; readonly afterMs?: number; readonly status?: number }
+  /**
+   * The provider did not accept it, and may later. `afterMs`: how long the provider asked us to wait. `unreachable`: its
+   * origin takes no connections, whoever wants one; nothing was written.
+   */
+  | {
+      readonly kind: 'retry';
+      readonly reason: string;
+      readonly afterMs?: number;
+      readonly status?: number;
+      readonly unreachable?: true;
+    }
   /** The provider will never take it. */
   | { readonly kind: 'rejected'; readonly reason: string; readonly status?: number }
   /** The request went out, and what came back does not rule out that it was accepted. */

@@ -178,9 +178,9 @@ export class Attempts {
   }
 }
 
-/** What an outcome of the channel says about the receiver. */
+/** What an outcome of the channel says about the receiver. Only the channel knows whether it failed to connect. */
 function verdictOf(outcome: Outcome, startedAt: number | null): Verdict {
   if (outcome.kind === 'delivered' || outcome.status !== undefined) return 'answered';
-  if (outcome.kind === 'rejected' || outcome.kind === 'postponed') return 'nothing';
-  return outcome.kind === 'retry' && startedAt === null ? 'unreachable' : 'failed';
+  if (outcome.kind === 'retry' && outcome.unreachable === true) return 'unreachable';
+  return startedAt === null || outcome.kind === 'rejected' || outcome.kind === 'postponed' ? 'nothing' : 'failed';
 }

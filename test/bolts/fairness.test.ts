@@ -137,7 +137,7 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     let down = true;
     world.channel.byHost = () => {
       tries++;
-      const outcome: Outcome = { kind: 'retry', reason: 'connection refused' };
+      const outcome: Outcome = { kind: 'retry', reason: 'connection refused', unreachable: true };
       return down ? { outcome, isUnwritten: true, connecting: 1 } : undefined;
     };
     const rows = Array.from({ length: 900 }, (_, n) => world.row(100, { account: `a${n % 50}` }));
@@ -154,6 +154,23 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     world.emit(...rows.filter(({ state }) => state === 'scheduled'));
     await world.advance(60_000);
     expect(world.states(rows)).toEqual(['delivered']);
+  });
+
+  it('what keeps the requests of one account from being made takes a shared origin from nobody else', async () => {
+    await start({ settings: { concurrency: 256, perAccount: 32, perOrigin: 256, claimBatch: 500 } });
+    const outcome: Outcome = { kind: 'retry', reason: 'too many of its names wait' };
+    world.channel.byHost = (_, account) => (account === 'broken' ? { outcome, isUnwritten: true } : undefined);
+    const fine: MemoryRow[] = [];
+    const broken: MemoryRow[] = [];
+    for (let second = 0; second < 20; second++) {
+      const rows = Array.from({ length: 5 }, (_, n) => world.row(500, { account: `fine${n}`, host: 'shared' }));
+      broken.push(...world.rows(5, 200, { account: 'broken', host: 'shared' }));
+      fine.push(...rows);
+      world.emit(...broken.filter((row) => row.state === 'scheduled'), ...rows);
+      await world.advance(1_000);
+    }
+    expect(Math.max(...fine.map(lateness))).toBeLessThan(50);
+    expect(world.states(broken)).toEqual(['scheduled']);
   });
 
   describe('others are on time, with the default settings,', () => {

@@ -1,11 +1,12 @@
 import { reasonOf } from '../../../topology/core/errors';
 import type { Outcome } from '../../../topology/message';
 import { AddressRefused } from './address-policy';
-import { ResolverSilent } from './name-resolver';
+import { NameUnknown, ResolverSilent } from './name-resolver';
 import { ProxyFailed } from './proxy-tunnels';
 
 /** Codes of undici's for requests that cannot be written down as HTTP. */
 const IMPOSSIBLE = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH']);
+const CONNECT_TIMEOUT = 'UND_ERR_CONNECT_TIMEOUT';
 /** Codes that say something about this machine or its network, and nothing about the host. */
 const OUR_OWN = new Set([
   'ENETUNREACH',
@@ -27,7 +28,18 @@ export function unreachable(error: unknown, origin: string): Outcome {
   const reason = `${origin}: ${connectionError(error)}`;
   if (error instanceof AddressRefused) return { kind: 'retry', reason: error.message };
   if (IMPOSSIBLE.has(codeOf(error))) return { kind: 'rejected', reason };
-  return { kind: isOurOwn(error) ? 'postponed' : 'retry', reason };
+  if (isOurOwn(error)) return { kind: 'postponed', reason };
+  return isOfOrigin(error) ? { kind: 'retry', reason, unreachable: true } : { kind: 'retry', reason };
+}
+
+/**
+ * Nobody could connect. An error without a code is one of ours, such as that too many names of the account wait; undici's
+ * own codes are about connections that were there.
+ */
+function isOfOrigin(error: unknown): boolean {
+  const code = codeOf(error);
+  if (error instanceof NameUnknown || code === CONNECT_TIMEOUT) return true;
+  return code !== '' && !code.startsWith('UND_ERR_');
 }
 
 function isOurOwn(error: unknown): boolean {

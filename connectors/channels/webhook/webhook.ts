@@ -88,7 +88,7 @@ export class WebhookChannel implements Channel<WebhookRequest> {
       try {
         known = await this.secrets.ensure(request.account);
       } catch (error) {
-        return { kind: 'retry', reason: `the account's secret could not be read: ${reasonOf(error)}` };
+        return { kind: 'postponed', reason: `the account's secret could not be read: ${reasonOf(error)}` };
       }
     }
     const key = known.value;
@@ -173,7 +173,13 @@ export class WebhookChannel implements Channel<WebhookRequest> {
       return { kind: 'unknown', reason: `${request.origin}: ${reason}` };
     }
     if (ended.why === 'refused' || this.closed) return 'not_started';
-    if (ended.why === 'expired') return { kind: 'retry', reason: `${request.origin}: no connection ${late}` };
+    if (ended.why === 'expired') {
+      const reason = `${request.origin}: no connection ${late}`;
+      // With a connection there, it was only that none was free.
+      return this.pools.isConnected(request.origin)
+        ? { kind: 'retry', reason }
+        : { kind: 'retry', reason, unreachable: true };
+    }
     return unreachable(ended.error, request.origin);
   }
 }

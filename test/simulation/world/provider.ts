@@ -85,7 +85,7 @@ export class SimulatedProvider {
       return { kind: 'postponed', reason: 'the name was not resolved in time' };
     }
     if (manners.connecting > 0) await machine.sleep(random.skewed(0, manners.connecting));
-    if (random.chance(manners.refuses)) return { kind: 'retry', reason: 'no connection' };
+    if (random.chance(manners.refuses)) return { kind: 'retry', reason: 'no connection', unreachable: true };
     if (!attempt.mayStart()) return 'not_started';
     const { id, account, idempotencyKey: key } = attempt;
     const request = { id, account, key, content, worker, at: this.time.now, accepted: false };

@@ -176,6 +176,7 @@ describe('through a proxy', () => {
     expect(await send(channel({ proxy: { https: proxy.url } }), 'https://secure.test/', mayStart)).toMatchObject({
       kind: 'retry',
       reason: 'https://secure.test: no connection within 3000 ms',
+      unreachable: true,
     });
     expect(mayStart).not.toHaveBeenCalled();
   });

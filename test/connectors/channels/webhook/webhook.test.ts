@@ -209,7 +209,8 @@ describe('the status decides the outcome:', () => {
 describe('a request that was not written is tried again; one that was written and not answered is unknown', () => {
   test('a name that does not exist', async () => {
     const outcome = await send(channel({ timeoutMs: 3_000 }), 'http://does-not-exist.invalid/');
-    expect(outcome).toMatchObject({ kind: 'retry', reason: expect.stringContaining('does-not-exist.invalid') });
+    const reason = expect.stringContaining('does-not-exist.invalid');
+    expect(outcome).toMatchObject({ kind: 'retry', reason, unreachable: true });
   });
 
   test('a connection that is refused', async () => {
@@ -218,6 +219,7 @@ describe('a request that was not written is tried again; one that was written an
     expect(await send(channel(), gone.url)).toMatchObject({
       kind: 'retry',
       reason: expect.stringContaining('ECONNREFUSED'),
+      unreachable: true,
     });
   });
 
@@ -226,7 +228,8 @@ describe('a request that was not written is tried again; one that was written an
     const first = send(through, '/?hang=yes', { key: 'a' });
     const started = jest.fn(() => true);
     const second = send(through, '/', { key: 'b', mayStart: started });
-    expect(await second).toMatchObject({ kind: 'retry', reason: expect.stringContaining('no connection within') });
+    // Others are connected, so the origin is not down.
+    expect(await second).toEqual({ kind: 'retry', reason: `${receiver.url}: no connection within 300 ms` });
     expect(await first).toMatchObject({ kind: 'unknown', reason: expect.stringContaining('no answer within 300 ms') });
     expect(started).not.toHaveBeenCalled();
   });
@@ -401,6 +404,7 @@ describe('names', () => {
     expect(await send(through, 'http://gone.test/')).toEqual({
       kind: 'retry',
       reason: 'http://gone.test: gone.test has no address',
+      unreachable: true,
     });
   });
 
@@ -484,10 +488,11 @@ describe('an account that has a secret never sends unsigned', () => {
     expect(receiver.journal).toHaveLength(0);
   });
 
-  test('secrets that cannot be read: warm says so, send tries again later', async () => {
+  test('secrets that cannot be read: warm says so, and send postpones, because the receiver has no part in it', async () => {
     const through = channel({ secretsOf: () => Promise.reject(new Unavailable('database away')) });
     await expect(through.warm(['shop'])).rejects.toThrow(Unavailable);
-    expect(await send(through, '/')).toMatchObject({ kind: 'retry', reason: expect.stringContaining('database away') });
+    const reason = expect.stringContaining('database away');
+    expect(await send(through, '/')).toMatchObject({ kind: 'postponed', reason });
     expect(receiver.journal).toHaveLength(0);
   });
 });
