@@ -36,6 +36,8 @@ const METADATA_MAX_AGE_MS = 15_000;
 const MAX_FETCH_BYTES = 256 * 1024;
 /** Between two tries to find the ends of partitions. */
 const RETRY_ENDS_MS = 500;
+/** Between two tries to join again. */
+const REJOIN_MS = 2_000;
 
 /**
  * A member of a consumer group.
@@ -44,11 +46,11 @@ const RETRY_ENDS_MS = 500;
  * 2. A partition that stays continues at the listener's position; it begins at its end when its log ends before that.
  * 3. A partition that is new to a member which begins at the end begins at the end as it was before `assigned`.
  * 4. Only the positions given to `commit` are committed.
- * 5. Nothing is thrown into the client's loops, because they stop for ever at some errors. When they stop all the same, the
- *    listener's `crashed` is called.
+ * 5. Nothing is thrown into the client's loops, because they stop for ever at some errors.
+ * 6. When the client's loops stop all the same, the member joins again; only a bug is handed to the listener's `crashed`.
  */
 export class KafkaMember implements GroupMember {
-  private readonly consumer: Consumer;
+  private consumer: Consumer;
   private owned: readonly number[] = [];
   private since = 0;
   /** Partitions whose records may be given to the listener. */
@@ -57,47 +59,21 @@ export class KafkaMember implements GroupMember {
   private paused = false;
   private left = false;
   private readonly leaving = new AbortController();
-  private joined: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+  /** Until the first assignment. */
+  private joining: { resolve: () => void; reject: (error: unknown) => void } | undefined;
 
   private constructor(private readonly options: KafkaMemberOptions) {
-    this.consumer = options.kafka.consumer({
-      groupId: options.group,
-      partitionAssigners: [stickyAssigner(() => ({ partitions: this.owned, since: this.since }))],
-      sessionTimeout: SESSION_TIMEOUT_MS,
-      heartbeatInterval: HEARTBEAT_EVERY_MS,
-      rebalanceTimeout: REBALANCE_TIMEOUT_MS,
-      maxWaitTimeInMs: MAX_FETCH_WAIT_MS,
-      metadataMaxAge: METADATA_MAX_AGE_MS,
-      maxBytesPerPartition: MAX_FETCH_BYTES,
-      retry: { ...patientRetry, restartOnFailure: () => Promise.resolve(!this.left) },
-    });
+    this.consumer = this.createConsumer();
   }
 
   /** Resolves after the first `assigned`. Throws Unavailable. */
   static async join(options: KafkaMemberOptions): Promise<KafkaMember> {
     const member = new KafkaMember(options);
-    const { consumer } = member;
     const assigned = new Promise<void>((resolve, reject) => {
-      member.joined = { resolve, reject };
-    });
-    // Before run(), because the first join happens while run() is awaited.
-    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
-      member.onJoin(payload.memberAssignment[options.topic] ?? []),
-    );
-    consumer.on(consumer.events.REBALANCING, () => options.listener.rebalancing());
-    consumer.on(consumer.events.CRASH, ({ payload }) => {
-      if (!payload.restart) member.onCrash(payload.error);
+      member.joining = { resolve, reject };
     });
     try {
-      await consumer.connect();
-      await consumer.subscribe({ topics: [options.topic], fromBeginning: options.begin === 'committed' });
-      await consumer.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: 16,
-        eachBatch: (payload) => member.onBatch(payload),
-      });
-      await assigned;
+      await Promise.all([member.run(), assigned]);
     } catch (error) {
       await member.leave();
       throw instructionOf(error);
@@ -133,6 +109,55 @@ export class KafkaMember implements GroupMember {
     this.generation++;
     // It may not be connected any more; then its session runs out.
     await this.consumer.disconnect().catch(() => undefined);
+  }
+
+  private createConsumer(): Consumer {
+    const { kafka, group, topic, listener } = this.options;
+    const consumer = kafka.consumer({
+      groupId: group,
+      partitionAssigners: [stickyAssigner(() => ({ partitions: this.owned, since: this.since }))],
+      sessionTimeout: SESSION_TIMEOUT_MS,
+      heartbeatInterval: HEARTBEAT_EVERY_MS,
+      rebalanceTimeout: REBALANCE_TIMEOUT_MS,
+      maxWaitTimeInMs: MAX_FETCH_WAIT_MS,
+      metadataMaxAge: METADATA_MAX_AGE_MS,
+      maxBytesPerPartition: MAX_FETCH_BYTES,
+      retry: { ...patientRetry, restartOnFailure: () => Promise.resolve(!this.left) },
+    });
+    // Before run(), because the first join happens while run() is awaited.
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.onJoin(payload.memberAssignment[topic] ?? []));
+    consumer.on(consumer.events.REBALANCING, () => listener.rebalancing());
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      if (!payload.restart) this.onCrash(payload.error);
+    });
+    return consumer;
+  }
+
+  private async run(): Promise<void> {
+    const { consumer } = this;
+    const { topic, begin } = this.options;
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: begin === 'committed' });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: 16,
+      eachBatch: (payload) => this.onBatch(payload),
+    });
+  }
+
+  /** What the client gives up at is tried again here, with a new consumer, until it works or the member leaves. */
+  private async rejoin(): Promise<void> {
+    const { clock } = this.options;
+    this.generation++;
+    this.ready = new Set();
+    await clock.sleep(REJOIN_MS, this.leaving.signal);
+    if (this.left) return;
+    await this.consumer.disconnect().catch(() => undefined);
+    this.consumer = this.createConsumer();
+    await this.run().catch((error: unknown) => this.onCrash(error));
+    // It left meanwhile, and ended the consumer before.
+    if (this.left) await this.consumer.disconnect().catch(() => undefined);
   }
 
   private onJoin(partitions: readonly number[]): void {
@@ -193,7 +218,8 @@ export class KafkaMember implements GroupMember {
   private begin(partitions: readonly number[]): void {
     this.ready = new Set(partitions);
     this.flow(this.ready);
-    this.joined?.resolve();
+    this.joining?.resolve();
+    this.joining = undefined;
   }
 
   private flow(partitions: Iterable<number>): void {
@@ -222,8 +248,11 @@ export class KafkaMember implements GroupMember {
   }
 
   private onCrash(error: unknown): void {
-    this.joined?.reject(error);
-    if (!this.left) this.options.listener.crashed(new Error(`consumer of ${this.options.topic}: ${reasonOf(error)}`));
+    const instruction = instructionOf(error);
+    if (this.left) return;
+    if (this.joining !== undefined) this.joining.reject(instruction);
+    else if (instruction instanceof Unavailable) void this.rejoin();
+    else this.options.listener.crashed(new Error(`consumer of ${this.options.topic}: ${reasonOf(error)}`));
   }
 }
 

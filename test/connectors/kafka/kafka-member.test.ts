@@ -1,6 +1,8 @@
 import type { Kafka } from 'kafkajs';
 import type { KafkaAdmin } from '../../../connectors/kafka/kafka-admin';
-import { KafkaMember } from '../../../connectors/kafka/kafka-member';
+import { KafkaMember, type KafkaMemberOptions } from '../../../connectors/kafka/kafka-member';
+import { KafkaJSError } from '../../../connectors/kafka/kafkajs';
+import { Unavailable } from '../../../topology/core/errors';
 import type { GroupListener } from '../../../topology/runtime/streams-client';
 import { ManualClock, settled } from '../../support/manual-clock';
 
@@ -13,6 +15,7 @@ const nothing = async () => undefined;
 function scriptedConsumer() {
   const handlers = new Map<string, Handler>();
   const run: { eachBatch: Batch } = { eachBatch: async () => undefined };
+  let runs = 0;
   const seeks: unknown[] = [];
   const consumer = {
     events: { GROUP_JOIN: 'join', REBALANCING: 'rebalancing', CRASH: 'crash' },
@@ -20,7 +23,10 @@ function scriptedConsumer() {
     connect: nothing,
     subscribe: nothing,
     disconnect: nothing,
-    run: async (options: { eachBatch: Batch }) => void Object.assign(run, options),
+    run: async (options: { eachBatch: Batch }) => {
+      runs++;
+      Object.assign(run, options);
+    },
     pause: () => undefined,
     resume: () => undefined,
     seek: (place: unknown) => void seeks.push(place),
@@ -28,6 +34,7 @@ function scriptedConsumer() {
   return {
     kafka: { consumer: () => consumer } as unknown as Kafka,
     seeks,
+    runs: () => runs,
     send: (event: string, payload: unknown) => handlers.get(event)?.({ payload }),
     batch: (partition: number) =>
       run.eachBatch({
@@ -44,13 +51,11 @@ function scriptedConsumer() {
   };
 }
 
-async function joined(listener: Partial<GroupListener>) {
-  const consumer = scriptedConsumer();
-  const crashes: unknown[] = [];
-  const joining = KafkaMember.join({
-    kafka: consumer.kafka,
+function optionsOf(kafka: Kafka, clock: ManualClock, crashes: unknown[]): KafkaMemberOptions {
+  return {
+    kafka,
     admin: {} as KafkaAdmin,
-    clock: new ManualClock(),
+    clock,
     group: 'g',
     topic: 't',
     begin: 'committed',
@@ -59,13 +64,25 @@ async function joined(listener: Partial<GroupListener>) {
       positionOf: () => undefined,
       records: (_, records) => records.length,
       crashed: (error) => crashes.push(error),
-      ...listener,
     },
     assigned: () => undefined,
+  };
+}
+
+async function joined(listener: Partial<GroupListener>) {
+  const consumer = scriptedConsumer();
+  const clock = new ManualClock();
+  const crashes: unknown[] = [];
+  const assignments: (readonly number[])[] = [];
+  const options = optionsOf(consumer.kafka, clock, crashes);
+  const joining = KafkaMember.join({
+    ...options,
+    listener: { ...options.listener, ...listener },
+    assigned: (partitions) => assignments.push(partitions),
   });
   await settled();
   consumer.send('join', { memberAssignment: { t: [0] } });
-  return { consumer, crashes, member: await joining };
+  return { consumer, clock, crashes, assignments, member: await joining };
 }
 
 const start = (partition: number, offset: number) => ({ partition, offset });
@@ -125,14 +142,40 @@ describe('KafkaMember', () => {
     await member.leave();
   });
 
-  it("5. When the client's loops stop all the same, the listener's `crashed` is called.", async () => {
-    const { consumer, crashes, member } = await joined({});
-    consumer.send('crash', { restart: true, error: new Error('it starts again') });
+  it("6. When the client's loops stop all the same, the member joins again; only a bug is handed to the listener's `crashed`.", async () => {
+    const { consumer, crashes, member, clock, assignments } = await joined({});
+    expect(consumer.runs()).toBe(1);
+    consumer.send('crash', { restart: true, error: new Error('the client starts again') });
+    consumer.send('crash', { restart: false, error: new KafkaJSError('Not authorized to access group') });
+    await clock.advance(2_000);
+    expect(consumer.runs()).toBe(2);
+    consumer.send('join', { memberAssignment: { t: [0, 1] } });
+    expect(assignments).toEqual([[0], [0, 1]]);
     expect(crashes).toEqual([]);
-    consumer.send('crash', { restart: false, error: new Error('gone') });
-    expect(crashes.map(String)).toEqual(['Error: consumer of t: gone']);
+    consumer.send('crash', { restart: false, error: new TypeError('x is not a function') });
+    expect(crashes.map(String)).toEqual(['Error: consumer of t: x is not a function']);
     await member.leave();
-    consumer.send('crash', { restart: false, error: new Error('after it left') });
+    consumer.send('crash', { restart: false, error: new TypeError('after it left') });
     expect(crashes).toHaveLength(1);
+  });
+
+  it('fails to join with what the client gives up at, so that its worker can wait', async () => {
+    const consumer = scriptedConsumer();
+    const crashes: unknown[] = [];
+    const joining = KafkaMember.join(optionsOf(consumer.kafka, new ManualClock(), crashes));
+    const failed = joining.catch((error: unknown) => error);
+    await settled();
+    consumer.send('crash', { restart: false, error: new KafkaJSError('Not authorized to access group') });
+    expect(await failed).toBeInstanceOf(Unavailable);
+    expect(crashes).toEqual([]);
+  });
+
+  it('joins no more after it has left', async () => {
+    const { consumer, member, clock } = await joined({});
+    consumer.send('crash', { restart: false, error: new KafkaJSError('gone') });
+    await member.leave();
+    await clock.advance(10_000);
+    expect(consumer.runs()).toBe(1);
+    expect(clock.timers).toBe(0);
   });
 });
