@@ -2,12 +2,14 @@ import { changeEventCodec } from '../connectors/debezium/change-event';
 import { Connector, failuresOf } from '../connectors/debezium/connector';
 import { captureNames, connectorSettings } from '../connectors/debezium/settings';
 import { setUpTopics, type TopicSpec, watchTopic } from '../connectors/kafka/topic-set-up';
+import { binlogFaults } from '../connectors/mysql/schema/binlog-settings';
 import { migrate } from '../connectors/mysql/schema/migrate';
 import { createUsers } from '../connectors/mysql/schema/users';
 import { Pool } from '../connectors/mysql/sql/pool';
 import { joinDeployment } from '../connectors/mysql/workers/deployment';
 import type { Clock } from '../topology/core/clock';
 import { BadRecord, UserError } from '../topology/core/errors';
+import { kafkaSecurityOf, requiredConnect } from '../topology/settings/connections';
 import { type Environment, required } from '../topology/settings/environment';
 import type { TopologySettings } from '../topology/settings/topology-settings';
 import { due, topicName } from '../topology/streams';
@@ -48,7 +50,7 @@ export async function provision(
   };
   const topics = async () => {
     const specs = topicsOf(environment.DOWNSPOUT_NAMESPACE, settings);
-    await setUpTopics(brokers, specs);
+    await setUpTopics(brokers, specs, kafkaSecurityOf(environment));
     report('topics', specs.map(({ name, partitions }) => `${name} (${partitions})`).join(', '));
   };
   await Promise.all([database(), topics()]);
@@ -60,6 +62,15 @@ export async function provision(
       brokers: environment.CONNECT_KAFKA_BROKERS ?? brokers.join(','),
       namespace: environment.DOWNSPOUT_NAMESPACE,
       partitions: settings.spout.partitions,
+      security: kafkaSecurityOf(environment),
+      stores: {
+        truststore: environment.CDC_SSL_TRUSTSTORE,
+        truststorePassword: environment.CDC_SSL_TRUSTSTORE_PASSWORD,
+        keystore: environment.CDC_SSL_KEYSTORE,
+        keystorePassword: environment.CDC_SSL_KEYSTORE_PASSWORD,
+      },
+      databasePasswordReference: environment.CDC_PASSWORD_REFERENCE,
+      kafkaPasswordReference: environment.CONNECT_KAFKA_PASSWORD_REFERENCE,
     }),
     CONNECTOR_LIMIT_MS,
   );
@@ -68,12 +79,16 @@ export async function provision(
   report('changes', `a change came through in ${Math.round(took)} ms`);
 }
 
-/** Nothing is made ready for a database that belongs to another deployment. */
+/** Nothing is made ready for a database that belongs to another deployment, or whose binlog CDC cannot read. */
 async function join(environment: Environment, clock: Clock): Promise<void> {
   const cluster = await withKafka(environment, (admin) => admin.clusterId());
   const pool = Pool.open(required(environment, 'WORKER_DATABASE_URL'), { clock, size: 1 });
   try {
     await joinDeployment(pool, cluster, environment.DOWNSPOUT_NAMESPACE);
+    const faults = await pool.use(binlogFaults);
+    if (faults.length > 0) {
+      throw new UserError(`CDC cannot work with the binlog settings of this MySQL server:\n  ${faults.join('\n  ')}`);
+    }
   } finally {
     await pool.close();
   }
@@ -94,11 +109,7 @@ function topicsOf(namespace: string, settings: TopologySettings): TopicSpec[] {
 }
 
 function connectorOf(environment: Environment, clock: Clock): Connector {
-  return new Connector(
-    required(environment, 'CONNECT_URL'),
-    captureNames(environment.DOWNSPOUT_NAMESPACE).connector,
-    clock,
-  );
+  return new Connector(requiredConnect(environment), captureNames(environment.DOWNSPOUT_NAMESPACE).connector, clock);
 }
 
 /** @returns milliseconds from the commit of a change to its arrival */
@@ -120,6 +131,7 @@ async function seeOneChange(environment: Environment, connector: Connector, cloc
       took = clock.monotonic() - at;
       seen.abort();
     },
+    kafkaSecurityOf(environment),
   );
   try {
     const { insertId } = await pool.run(

@@ -4,6 +4,8 @@ export interface CdcState {
   readonly silentForMs: number;
   /** Why tasks of the connector have failed, one line each; a failed task stays failed until it is restarted. */
   readonly failures: readonly string[];
+  /** What somebody must change before CDC works, one line each: no restart helps. */
+  readonly obstacles: readonly string[];
 }
 
 /** Watches CDC from the outside, because a connector that has lost its database still says that it runs. */

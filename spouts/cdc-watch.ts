@@ -4,12 +4,14 @@ import type { CdcHealth, CdcState } from './cdc-health';
 import { Repeating } from './repeating';
 
 const CHECK_EVERY_MS = 5_000;
+/** A connector that says RUNNING and is silent for so long is reported. */
+const SILENT_TOO_LONG_MS = 15_000;
 
-/** Checks CDC, restarts what failed in it, and reports that. Only the task that owns partition 0 does so. */
+/** Checks CDC, restarts what failed in it, and reports that and what keeps it from working. Only the task that owns partition 0 does so. */
 export class CdcWatch {
   private readonly repeating: Repeating;
   private inCharge = false;
-  private state: CdcState = { silentForMs: 0, failures: [] };
+  private state: CdcState = { silentForMs: 0, failures: [], obstacles: [] };
 
   constructor(
     private readonly health: CdcHealth,
@@ -34,6 +36,11 @@ export class CdcWatch {
     return this.inCharge ? this.state.failures.length : undefined;
   }
 
+  /** How many obstacles were found at the last check; undefined while another task watches CDC. */
+  get obstacles(): number | undefined {
+    return this.inCharge ? this.state.obstacles.length : undefined;
+  }
+
   close(): Promise<void> {
     return this.repeating.close();
   }
@@ -41,11 +48,19 @@ export class CdcWatch {
   private async run(): Promise<number | undefined> {
     if (!this.inCharge) return undefined;
     this.state = await this.health.check();
-    const { failures } = this.state;
+    const { failures, obstacles, silentForMs } = this.state;
+    if (obstacles.length > 0) this.report(`CDC stands still: ${obstacles.join('; ')}`);
+    else if (failures.length === 0 && silentForMs >= SILENT_TOO_LONG_MS) {
+      this.report(`CDC has been silent for ${Math.round(silentForMs / 1_000)} s although its connector runs`);
+    }
     if (failures.length > 0) {
-      this.onError(new Unavailable(`CDC has failed and is restarted: ${failures.join('; ')}`));
+      this.report(`CDC has failed and is restarted: ${failures.join('; ')}`);
       await this.health.restart();
     }
     return CHECK_EVERY_MS;
+  }
+
+  private report(text: string): void {
+    this.onError(new Unavailable(text));
   }
 }

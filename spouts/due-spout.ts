@@ -130,9 +130,10 @@ export class DueSpout implements Spout<ScheduleChange> {
       const distance = entries.frontier.earliest() - now;
       if (Number.isFinite(distance)) gauges[channelGauge('frontier_ms', name)] = distance;
     }
-    const { silentForMs, failed } = this.cdcWatch ?? {};
+    const { silentForMs, failed, obstacles } = this.cdcWatch ?? {};
     if (silentForMs !== undefined) gauges.cdc_silent_ms = silentForMs;
     if (failed !== undefined) gauges.cdc_failed = failed;
+    if (obstacles !== undefined) gauges.cdc_obstacles = obstacles;
     return gauges;
   };
 

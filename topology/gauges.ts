@@ -68,6 +68,10 @@ export const gauges = {
   feed_lag: { help: 'Changes of plans in Kafka that the spout has not read.', unit: 'records' },
   cdc_silent_ms: { help: 'Time since CDC last wrote a heartbeat; only from the spout that watches CDC.', unit: 'ms' },
   cdc_failed: { help: 'Tasks of the connector that were found failed at the last check.', unit: 'tasks' },
+  cdc_obstacles: {
+    help: 'What somebody must change before CDC works: a connector that is paused, a setting.',
+    unit: 'obstacles',
+  },
   held: { help: 'Messages prefetched by the bolt, waiting for their instant.', unit: 'messages' },
   held_bytes: { help: 'Their payloads.', unit: 'bytes' },
   claimed_waiting: { help: 'Messages claimed and not started.', unit: 'messages' },

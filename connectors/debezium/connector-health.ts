@@ -1,34 +1,62 @@
 import type { CdcHealth, CdcState } from '../../spouts/cdc-health';
 import type { Clock } from '../../topology/core/clock';
-import { type Connector, failuresOf } from './connector';
+import { type Connector, type ConnectorStatus, cannotReadOn, failuresOf, haltOf } from './connector';
+
+/** So often what failed is restarted before it has to begin again at the present. */
+const RESTARTS = 2;
+const BEGIN_AGAIN_LIMIT_MS = 30_000;
+
+export interface ConnectorHealthOptions {
+  readonly connector: Connector;
+  /** How many heartbeats were ever written: the end of their topic. Throws Unavailable. */
+  readonly countHeartbeats: () => Promise<number>;
+  /** Settings of the database's binlog that CDC cannot work with, one line each. Throws Unavailable. */
+  readonly binlogFaults: () => Promise<readonly string[]>;
+  readonly clock: Clock;
+}
 
 /**
- * CDC's freshness by its heartbeats: a connector that lost MySQL goes on saying RUNNING, but its heartbeats stop.
+ * CDC's health from outside.
+ *
+ * 1. Its freshness is measured by heartbeats, because a connector that lost MySQL goes on saying RUNNING.
+ * 2. What failed is restarted; a connector that can never read on from where it was begins again at the present.
+ * 3. A connector that somebody paused or stopped stays so, and is reported as an obstacle.
  */
 export class ConnectorHealth implements CdcHealth {
-  private seen: number | null = null;
-  /** Monotonic milliseconds. */
-  private seenAt = 0;
+  private count: number | null = null;
+  /** When the count last grew, monotonic. */
+  private grewAtMs = 0;
+  private status: ConnectorStatus | null = null;
+  /** Since the last heartbeat. */
+  private restarts = 0;
 
-  /** @param countHeartbeats how many heartbeats were ever written: the end of their topic. Throws Unavailable */
-  constructor(
-    private readonly connector: Connector,
-    private readonly countHeartbeats: () => Promise<number>,
-    private readonly clock: Clock,
-  ) {}
+  constructor(private readonly options: ConnectorHealthOptions) {}
 
   async check(): Promise<CdcState> {
-    const [count, status] = await Promise.all([this.countHeartbeats(), this.connector.status()]);
-    const now = this.clock.monotonic();
-    if (count !== this.seen) this.seenAt = now;
-    this.seen = count;
+    const { connector, countHeartbeats, binlogFaults, clock } = this.options;
+    const [count, status, faults] = await Promise.all([countHeartbeats(), connector.status(), binlogFaults()]);
+    const now = clock.monotonic();
+    if (count !== this.count) {
+      this.grewAtMs = now;
+      this.restarts = 0;
+    }
+    this.count = count;
+    this.status = status;
     return {
-      silentForMs: now - this.seenAt,
-      failures: status === null ? ['the connector does not exist'] : failuresOf(status),
+      silentForMs: now - this.grewAtMs,
+      failures: status === null ? [] : failuresOf(status),
+      obstacles: [...haltOf(status), ...faults],
     };
   }
 
-  restart(): Promise<void> {
-    return this.connector.restartFailed();
+  async restart(): Promise<void> {
+    const { connector } = this.options;
+    if (this.status !== null && cannotReadOn(this.status) && this.restarts >= RESTARTS) {
+      this.restarts = 0;
+      await connector.beginAgain(BEGIN_AGAIN_LIMIT_MS);
+      return;
+    }
+    this.restarts++;
+    await connector.restartFailed();
   }
 }

@@ -1,16 +1,23 @@
 import type { Clock } from '../../topology/core/clock';
-import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
+import { Unavailable, UserError } from '../../topology/core/errors';
+import type { ConnectConnection } from '../../topology/settings/connections';
+import { type ConnectAnswer, ConnectRest } from './connect-rest';
 
-/** For one answer: validating a configuration includes a connection to MySQL. */
-const ANSWER_LIMIT_MS = 20_000;
 const RETRY_MS = 250;
 /** Connect rebalances, or MySQL does not answer yet: both pass. */
 const PASSING = new Set([409, 500, 503]);
+/** Connect keeps these over restarts: somebody asked for them. */
+const HALTED = new Set(['PAUSED', 'STOPPED']);
+/**
+ * Failures that come again at every restart, because what Debezium wants to read is gone or cannot be read: its topic with
+ * the schema's history, the binlog, or a row that was logged in part.
+ */
+const UNREADABLE = /history topic|schema history|no longer available|purged|column size|deserializ/i;
 
 interface TaskStatus {
   readonly id: number;
   readonly state: string;
-  /** The first line of the reason of a failure. */
+  /** What failed, and the cause of it. */
   readonly failure: string | null;
 }
 
@@ -20,26 +27,24 @@ export interface ConnectorStatus {
   readonly tasks: readonly TaskStatus[];
 }
 
-interface RestStatus {
-  readonly connector: { readonly state: string; readonly trace?: string };
-  readonly tasks: readonly { readonly id: number; readonly state: string; readonly trace?: string }[];
-}
-
 /** One connector, through the REST interface of Kafka Connect. Every call throws Unavailable when that does not answer. */
 export class Connector {
-  private readonly url: string;
+  private readonly rest: ConnectRest;
+  private readonly path: string;
 
   constructor(
-    connectUrl: string,
+    connection: ConnectConnection,
     readonly name: string,
     private readonly clock: Clock,
   ) {
-    this.url = `${connectUrl.replace(/\/+$/, '')}/connectors/${encodeURIComponent(name)}`;
+    this.rest = new ConnectRest(connection);
+    this.path = `/connectors/${encodeURIComponent(name)}`;
   }
 
   /**
    * Creates the connector or gives it these settings, and waits until it and its task say RUNNING. That alone proves
-   * nothing: the caller watches a change come through.
+   * nothing: the caller watches a change come through. A connector that somebody paused or stopped is resumed, and one that
+   * can never read on from where it was begins again at the present.
    * @throws UserError when the settings are refused, or with the reason of a failure that did not pass in time
    */
   async register(settings: Readonly<Record<string, string>>, limitMs: number): Promise<void> {
@@ -49,7 +54,9 @@ export class Connector {
     while (this.clock.monotonic() < end) {
       last = await this.status();
       if (last !== null && isRunning(last)) return;
-      if (last !== null && failuresOf(last).length > 0) await this.restartFailed();
+      if (last !== null && HALTED.has(last.state)) await this.resume();
+      else if (last !== null && cannotReadOn(last)) await this.beginAgain(end - this.clock.monotonic());
+      else if (last !== null && failuresOf(last).length > 0) await this.restartFailed();
       await this.clock.sleep(RETRY_MS);
     }
     const failures = last === null ? [] : failuresOf(last);
@@ -60,15 +67,12 @@ export class Connector {
 
   /** @returns null when there is no such connector */
   async status(): Promise<ConnectorStatus | null> {
-    const response = await this.request('GET', '/status');
-    if (response.status === 404) return null;
-    if (!response.ok) throw new Unavailable(`Connect answered ${response.status} for the state of ${this.name}`);
-    const status = JSON.parse(response.text) as RestStatus;
-    return {
-      state: status.connector.state,
-      failure: firstLine(status.connector.trace),
-      tasks: status.tasks.map((task) => ({ id: task.id, state: task.state, failure: firstLine(task.trace) })),
-    };
+    const answer = await this.request('GET', '/status');
+    if (answer.status === 404) return null;
+    if (!answer.ok) throw new Unavailable(`Connect answered ${answer.status} for the state of ${this.name}`);
+    const status = statusOf(this.rest.parse(answer));
+    if (status === null) throw new Unavailable(`What answers at ${this.rest.host} is not Kafka Connect.`);
+    return status;
   }
 
   /** Restarts the connector and its tasks where they have failed. While Connect rebalances nothing happens. */
@@ -76,6 +80,33 @@ export class Connector {
     const response = await this.request('POST', '/restart?includeTasks=true&onlyFailed=true');
     if (!response.ok && !PASSING.has(response.status) && response.status !== 404) {
       throw new Unavailable(`Connect answered ${response.status} to the restart of ${this.name}`);
+    }
+  }
+
+  /** Undoes a pause or a stop. */
+  async resume(): Promise<void> {
+    await this.order('PUT', '/resume', 'be resumed');
+  }
+
+  /**
+   * Forgets where it was in the binlog and begins at the present. What happened in between the spouts find by reconciling,
+   * so this costs seconds of lateness and no message.
+   */
+  async beginAgain(limitMs: number): Promise<void> {
+    const end = this.clock.monotonic() + limitMs;
+    await this.order('PUT', '/stop', 'stop');
+    try {
+      for (;;) {
+        // Connect refuses to forget while the task is still stopping.
+        const { ok, status, text } = await this.request('DELETE', '/offsets');
+        if (ok) return;
+        if (this.clock.monotonic() >= end) {
+          throw new Unavailable(`Connect did not forget the offsets of ${this.name} (${status}): ${messageOf(text)}`);
+        }
+        await this.clock.sleep(RETRY_MS);
+      }
+    } finally {
+      await this.resume();
     }
   }
 
@@ -104,22 +135,15 @@ export class Connector {
     }
   }
 
-  private async request(
-    method: string,
-    path: string,
-    body?: unknown,
-  ): Promise<{ ok: boolean; status: number; text: string }> {
-    try {
-      const response = await fetch(`${this.url}${path}`, {
-        method,
-        signal: AbortSignal.timeout(ANSWER_LIMIT_MS),
-        ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-      });
-      return { ok: response.ok, status: response.status, text: await response.text() };
-    } catch (error) {
-      const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-      throw new Unavailable(`Kafka Connect does not answer at ${new URL(this.url).host}: ${reasonOf(cause)}`);
+  private async order(method: string, path: string, what: string): Promise<void> {
+    const { ok, status } = await this.request(method, path);
+    if (!ok && !PASSING.has(status)) {
+      throw new Unavailable(`Connect answered ${status} when ${this.name} was to ${what}`);
     }
+  }
+
+  private request(method: string, path: string, body?: unknown): Promise<ConnectAnswer> {
+    return this.rest.request(method, `${this.path}${path}`, body);
   }
 }
 
@@ -134,14 +158,44 @@ export function failuresOf(status: ConnectorStatus): string[] {
   );
 }
 
+/** Why it does not run although nothing failed; a restart does not help. */
+export function haltOf(status: ConnectorStatus | null): string[] {
+  if (status === null) return ['the connector does not exist: `downspout up` makes it'];
+  return HALTED.has(status.state) ? [`the connector is ${status.state}: \`downspout up\` resumes it`] : [];
+}
+
+/** No restart helps: it has to begin again. */
+export function cannotReadOn(status: ConnectorStatus): boolean {
+  return failuresOf(status).some((failure) => UNREADABLE.test(failure));
+}
+
 function isRunning(status: ConnectorStatus): boolean {
   return (
     status.state === 'RUNNING' && status.tasks.length > 0 && status.tasks.every(({ state }) => state === 'RUNNING')
   );
 }
 
-function firstLine(trace: string | undefined): string | null {
-  return trace?.split('\n', 1)[0]?.slice(0, 300) ?? null;
+/** The state as Connect answers it; null when it is something else. */
+function statusOf(answer: unknown): ConnectorStatus | null {
+  const { connector, tasks } = Object(answer) as Record<string, unknown>;
+  if (!Array.isArray(tasks)) return null;
+  const [own, ...others] = [connector, ...(tasks as unknown[])].map((part) => {
+    const { id, state, trace } = Object(part) as Record<string, unknown>;
+    return { id: Number(id), state, failure: typeof trace === 'string' ? reasonOfTrace(trace) : null };
+  });
+  if (own === undefined || !isState(own) || !others.every(isState)) return null;
+  return { state: own.state, failure: own.failure, tasks: others };
+}
+
+function isState(part: { readonly state: unknown }): part is TaskStatus {
+  return typeof part.state === 'string';
+}
+
+/** The first line of a Java stack trace says what failed, and the last cause says why. */
+function reasonOfTrace(trace: string): string {
+  const lines = trace.split('\n');
+  const cause = lines.findLast((line) => line.startsWith('Caused by: '));
+  return [lines[0] ?? '', ...(cause === undefined ? [] : [cause])].map((line) => line.slice(0, 300)).join(' – ');
 }
 
 function messageOf(text: string): string {
@@ -154,6 +208,10 @@ function messageOf(text: string): string {
 }
 
 function withoutSecrets(text: string, settings: Readonly<Record<string, string>>): string {
-  const secret = settings['database.password'];
-  return secret ? text.replaceAll(secret, '***') : text;
+  const secrets = Object.entries(settings).flatMap(([name, value]) => (isSecret(name) && value !== '' ? [value] : []));
+  return secrets.reduce((left, secret) => left.replaceAll(secret, '***'), text);
+}
+
+function isSecret(name: string): boolean {
+  return /password$|jaas\.config$|keystore\.key$/.test(name);
 }

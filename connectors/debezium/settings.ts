@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { UserError } from '../../topology/core/errors';
+import type { KafkaSecurity } from '../../topology/settings/connections';
 import { topicName } from '../../topology/streams';
 
 /** The one table that is captured, and the columns that make up a plan. Updates of other columns make no event. */
@@ -15,6 +17,20 @@ export interface CaptureOptions {
   readonly namespace: string;
   /** How many partitions `schedule-changes` really has: create it first. */
   readonly partitions: number;
+  /** Of Debezium's own connection to Kafka, for the schema's history. */
+  readonly security?: KafkaSecurity;
+  readonly stores?: TlsStores;
+  /** What stands in the settings instead of the passwords: references that a config provider of Connect resolves. */
+  readonly databasePasswordReference?: string | undefined;
+  readonly kafkaPasswordReference?: string | undefined;
+}
+
+/** Java's key stores for the connection to MySQL: files as Connect sees them. */
+interface TlsStores {
+  readonly truststore?: string | undefined;
+  readonly truststorePassword?: string | undefined;
+  readonly keystore?: string | undefined;
+  readonly keystorePassword?: string | undefined;
 }
 
 /** The names that belong to the capture of one deployment. */
@@ -35,7 +51,10 @@ export function captureNames(namespace: string): CaptureNames {
   };
 }
 
-/** The settings of Debezium's MySQL connector. They hold the password of Debezium's user. */
+/**
+ * The settings of Debezium's MySQL connector. Connect shows and stores them, so they hold the passwords of Debezium's users
+ * only where no reference is given for them.
+ */
 export function connectorSettings(options: CaptureOptions): Record<string, string> {
   const database = new URL(options.databaseUrl);
   const schema = decodeURIComponent(database.pathname.slice(1));
@@ -46,32 +65,100 @@ export function connectorSettings(options: CaptureOptions): Record<string, strin
     'database.hostname': database.hostname,
     'database.port': database.port || '3306',
     'database.user': decodeURIComponent(database.username),
-    'database.password': decodeURIComponent(database.password),
+    'database.password': options.databasePasswordReference ?? decodeURIComponent(database.password),
+    ...databaseTls(database, options.stores ?? {}),
     'database.server.id': String(serverId(names.connector)),
     'database.include.list': literal(schema),
     'table.include.list': `${literal(schema)}\\.${TABLE}`,
     'column.include.list': `${literal(schema)}\\.${TABLE}\\.(${COLUMNS.join('|')})`,
     'skip.messages.without.change': 'true',
     'include.schema.changes': 'false',
-    // The spouts load rows themselves, so they need changes only, and Debezium needs no lock.
-    'snapshot.mode': 'no_data',
+    // The spouts load rows themselves, so they need changes only, and Debezium needs no lock. When the binlog does not go back
+    // to where the connector was, it begins at the present.
+    'snapshot.mode': 'custom',
+    'snapshot.mode.custom.name': 'when_needed_no_data',
     'snapshot.locking.mode': 'none',
     'tombstones.on.delete': 'false',
     'bigint.unsigned.handling.mode': 'long',
-    ...historySettings(names, options.brokers),
+    ...historySettings(names, options),
     ...latencySettings,
     ...routingSettings(names, options),
     ...converterSettings,
   };
 }
 
-function historySettings(names: CaptureNames, brokers: string): Record<string, string> {
+function historySettings(names: CaptureNames, options: CaptureOptions): Record<string, string> {
+  const security = Object.entries(kafkaSettings(options.security ?? {}, options.kafkaPasswordReference));
   return {
+    ...Object.fromEntries(
+      ['producer', 'consumer'].flatMap((client) =>
+        security.map(([name, value]) => [`schema.history.internal.${client}.${name}`, value]),
+      ),
+    ),
     'schema.history.internal.kafka.topic': names.history,
-    'schema.history.internal.kafka.bootstrap.servers': brokers,
+    'schema.history.internal.kafka.bootstrap.servers': options.brokers,
     'schema.history.internal.store.only.captured.tables.ddl': 'true',
     'schema.history.internal.store.only.captured.databases.ddl': 'true',
   };
+}
+
+/** As Java's Kafka client wants it; certificates travel in the settings, so no file has to lie where Connect runs. */
+function kafkaSettings({ tls, sasl }: KafkaSecurity, passwordReference?: string): Record<string, string> {
+  const protocol = `${sasl === undefined ? '' : 'SASL_'}${tls === undefined ? 'PLAINTEXT' : 'SSL'}`;
+  if (protocol === 'PLAINTEXT') return {};
+  return {
+    'security.protocol': protocol,
+    ...(tls?.ca === undefined ? {} : { 'ssl.truststore.type': 'PEM', 'ssl.truststore.certificates': tls.ca }),
+    ...(tls?.cert === undefined || tls.key === undefined
+      ? {}
+      : {
+          'ssl.keystore.type': 'PEM',
+          'ssl.keystore.certificate.chain': tls.cert,
+          'ssl.keystore.key': tls.key,
+        }),
+    ...(sasl === undefined ? {} : saslSettings({ ...sasl, password: passwordReference ?? sasl.password })),
+  };
+}
+
+function saslSettings({ mechanism, username, password }: NonNullable<KafkaSecurity['sasl']>): Record<string, string> {
+  const module = mechanism === 'plain' ? 'plain.PlainLoginModule' : 'scram.ScramLoginModule';
+  return {
+    'sasl.mechanism': mechanism.toUpperCase(),
+    'sasl.jaas.config': `org.apache.kafka.common.security.${module} required username=${quoted(username)} password=${quoted(password)};`,
+  };
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`;
+}
+
+const TLS_MODES = ['disabled', 'required', 'verify_ca', 'verify_identity'];
+
+/** @throws UserError for what the URL says and Debezium cannot be told */
+function databaseTls(database: URL, stores: TlsStores): Record<string, string> {
+  const unknown = [...database.searchParams.keys()].find((name) => name !== 'ssl-mode');
+  if (unknown !== undefined) {
+    throw new UserError(
+      `CDC_DATABASE_URL: the parameter ${unknown} is not known. There is ssl-mode; certificates are given to Debezium as Java's ` +
+        'key stores, by CDC_SSL_TRUSTSTORE and CDC_SSL_KEYSTORE.',
+    );
+  }
+  const mode = database.searchParams.get('ssl-mode');
+  if (mode !== null && !TLS_MODES.includes(mode.toLowerCase())) {
+    throw new UserError(
+      `CDC_DATABASE_URL: ssl-mode is ${mode}. Expected one of ${TLS_MODES.join(', ').toUpperCase()}.`,
+    );
+  }
+  const settings = {
+    'database.ssl.mode': mode?.toLowerCase(),
+    'database.ssl.truststore': stores.truststore,
+    'database.ssl.truststore.password': stores.truststorePassword,
+    'database.ssl.keystore': stores.keystore,
+    'database.ssl.keystore.password': stores.keystorePassword,
+  };
+  return Object.fromEntries(
+    Object.entries(settings).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }
 
 const latencySettings = {

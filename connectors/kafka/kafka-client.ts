@@ -1,4 +1,5 @@
-import type { Kafka as Client, KafkaConfig, logLevel as LogLevel } from 'kafkajs';
+import type { Kafka as Client, KafkaConfig, logLevel as LogLevel, SASLOptions } from 'kafkajs';
+import type { KafkaSecurity } from '../../topology/settings/connections';
 import { Kafka, logLevel } from './kafkajs';
 
 /** A line about what the Kafka client does, for a log. */
@@ -10,6 +11,8 @@ export interface KafkaOptions {
   /** Shown by Kafka as the owner of partitions. */
   readonly clientId: string;
   readonly log: KafkaLog;
+  /** A connection without TLS and without authentication unless given. */
+  readonly security?: KafkaSecurity;
   /** A call is given up after half a minute instead of some seconds. */
   readonly patient?: boolean;
 }
@@ -31,8 +34,11 @@ export const patientRetry: NonNullable<KafkaConfig['retry']> = { ...retry, maxRe
 /** The ordinary life of a group: not worth a warning. */
 const HARMLESS = /rebalanc|rejoin|generation id|not aware of this member|member id/i;
 
-export function kafkaClient({ brokers, clientId, log, patient = false }: KafkaOptions): Client {
+export function kafkaClient({ brokers, clientId, log, patient = false, security = {} }: KafkaOptions): Client {
+  const { tls, sasl } = security;
   return new Kafka({
+    ...(tls === undefined ? {} : { ssl: tls }),
+    ...(sasl === undefined ? {} : { sasl: sasl as SASLOptions }),
     brokers: [...brokers],
     clientId,
     retry: patient ? patientRetry : retry,

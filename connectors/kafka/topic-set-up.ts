@@ -1,5 +1,6 @@
 import type { Admin, Kafka } from 'kafkajs';
 import { UserError } from '../../topology/core/errors';
+import type { KafkaSecurity } from '../../topology/settings/connections';
 import { instructionOf } from './failures';
 import { kafkaClient, retry } from './kafka-client';
 
@@ -22,8 +23,12 @@ export interface TopicSpec {
  * @throws UserError for a topic that has more: partitions cannot be taken away
  * @throws Unavailable when the broker does not answer
  */
-export function setUpTopics(brokers: readonly string[], topics: readonly TopicSpec[]): Promise<void> {
-  return withAdmin(brokers, async (admin) => {
+export function setUpTopics(
+  brokers: readonly string[],
+  topics: readonly TopicSpec[],
+  security?: KafkaSecurity,
+): Promise<void> {
+  return withAdmin(clientOf(brokers, security), async (admin) => {
     await admin.createTopics({
       waitForLeaders: true,
       topics: topics.map(({ name, partitions, settings = {} }) => ({
@@ -60,8 +65,10 @@ export async function watchTopic(
   topic: string,
   group: string,
   onValue: (value: Buffer | null) => void,
+  security?: KafkaSecurity,
 ): Promise<{ close: () => Promise<void> }> {
-  const consumer = clientOf(brokers).consumer({ groupId: group, maxWaitTimeInMs: 100, retry });
+  const client = clientOf(brokers, security);
+  const consumer = client.consumer({ groupId: group, maxWaitTimeInMs: 100, retry });
   try {
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: false });
@@ -77,17 +84,17 @@ export async function watchTopic(
   return {
     close: async () => {
       await consumer.disconnect();
-      await withAdmin(brokers, (admin) => admin.deleteGroups([group]));
+      await withAdmin(client, (admin) => admin.deleteGroups([group]));
     },
   };
 }
 
-function clientOf(brokers: readonly string[]): Kafka {
-  return kafkaClient({ brokers, clientId: 'downspout-set-up', log: () => undefined });
+function clientOf(brokers: readonly string[], security: KafkaSecurity = {}): Kafka {
+  return kafkaClient({ brokers, clientId: 'downspout-set-up', log: () => undefined, security });
 }
 
-async function withAdmin<T>(brokers: readonly string[], work: (admin: Admin) => Promise<T>): Promise<T> {
-  const admin = clientOf(brokers).admin({ retry });
+async function withAdmin<T>(client: Kafka, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = client.admin({ retry });
   try {
     await admin.connect();
     return await work(admin);

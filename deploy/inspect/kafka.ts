@@ -2,6 +2,7 @@ import { changeEventCodec } from '../../connectors/debezium/change-event';
 import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { kafkaClient } from '../../connectors/kafka/kafka-client';
 import { type PartitionLag, type Reading, readLag } from '../../connectors/kafka/lag';
+import { kafkaSecurityOf } from '../../topology/settings/connections';
 import { type Environment, required } from '../../topology/settings/environment';
 import { readTopologySettings } from '../../topology/settings/topology-settings';
 import { due, SPOUT, scheduleChanges } from '../../topology/streams';
@@ -9,8 +10,9 @@ import { due, SPOUT, scheduleChanges } from '../../topology/streams';
 /** Runs `work` with Kafka's administration. */
 export async function withKafka<T>(environment: Environment, work: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
   const brokers = required(environment, 'KAFKA_BROKERS');
+  const security = kafkaSecurityOf(environment);
   // What goes wrong is thrown; the client's own lines would only repeat it.
-  const admin = new KafkaAdmin(kafkaClient({ brokers, clientId: 'downspout-cli', log: () => undefined }));
+  const admin = new KafkaAdmin(kafkaClient({ brokers, clientId: 'downspout-cli', log: () => undefined, security }));
   try {
     return await work(admin);
   } finally {

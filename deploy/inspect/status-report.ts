@@ -1,4 +1,4 @@
-import { Connector, failuresOf } from '../../connectors/debezium/connector';
+import { Connector, failuresOf, haltOf } from '../../connectors/debezium/connector';
 import { captureNames } from '../../connectors/debezium/settings';
 import { Operations, type Pause } from '../../connectors/mysql/operators/operations';
 import {
@@ -11,6 +11,7 @@ import {
 import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
+import { requiredConnect } from '../../topology/settings/connections';
 import { type Environment, required } from '../../topology/settings/environment';
 import { readTopologySettings } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
@@ -121,11 +122,11 @@ function readKafka(environment: Environment): Promise<KafkaReport> {
 
 async function readConnector(environment: Environment, clock: Clock): Promise<PartStatus> {
   const name = captureNames(environment.DOWNSPOUT_NAMESPACE).connector;
-  const status = await new Connector(required(environment, 'CONNECT_URL'), name, clock).status();
+  const status = await new Connector(requiredConnect(environment), name, clock).status();
   const of = { part: 'Kafka Connect', needed: true };
   if (status === null)
     return { ...of, ok: false, detail: `answers, and has no connector ${name}; run \`downspout up\`` };
-  const failures = failuresOf(status);
+  const failures = [...failuresOf(status), ...haltOf(status)];
   const tasks = status.tasks.map((task) => task.state).join(', ') || 'none';
   return {
     ...of,

@@ -10,6 +10,7 @@ import { KafkaAcks } from '../../connectors/kafka/kafka-acks';
 import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { type KafkaOptions, kafkaClient } from '../../connectors/kafka/kafka-client';
 import { KafkaStreams } from '../../connectors/kafka/kafka-streams';
+import { binlogFaults } from '../../connectors/mysql/schema/binlog-settings';
 import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../connectors/mysql/sql/pool';
@@ -25,6 +26,7 @@ import { Metrics } from '../../topology/runtime/metrics';
 import { Seldom } from '../../topology/runtime/seldom';
 import { StatusServer } from '../../topology/runtime/status-server';
 import { Worker } from '../../topology/runtime/worker';
+import { connectConnectionOf, kafkaSecurityOf } from '../../topology/settings/connections';
 import { type Environment, required } from '../../topology/settings/environment';
 import { packageVersion } from '../../topology/settings/package';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
@@ -86,6 +88,7 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
   const kafka: KafkaOptions = {
     brokers,
     clientId: `${hostname()}/${process.pid}`,
+    security: kafkaSecurityOf(environment),
     log: (level, text, details) => seldom.say(text, (leftOut) => log[level]({ kafka: details, leftOut }, text)),
   };
   const admin = new KafkaAdmin(kafkaClient(kafka));
@@ -102,7 +105,7 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
     },
     options.channels,
   );
-  const cdcHealth = cdcHealthOf(environment, admin, clock);
+  const cdcHealth = cdcHealthOf(environment, admin, pool, clock);
   const session = randomBytes(16).toString('hex');
 
   const sendRows = (channel: string) => {
@@ -172,12 +175,23 @@ function networkOf(environment: Environment): NetworkSettings {
   };
 }
 
-function cdcHealthOf(environment: Environment, admin: KafkaAdmin, clock: Clock): ConnectorHealth | undefined {
-  if (environment.CONNECT_URL === undefined) return undefined;
+function cdcHealthOf(
+  environment: Environment,
+  admin: KafkaAdmin,
+  pool: Pool,
+  clock: Clock,
+): ConnectorHealth | undefined {
+  const connection = connectConnectionOf(environment);
+  if (connection === undefined) return undefined;
   const names = captureNames(environment.DOWNSPOUT_NAMESPACE);
   const countHeartbeats = async () => {
     const logs = await admin.logs(names.heartbeats);
     return logs.reduce((sum, { high }) => sum + high, 0);
   };
-  return new ConnectorHealth(new Connector(environment.CONNECT_URL, names.connector, clock), countHeartbeats, clock);
+  return new ConnectorHealth({
+    connector: new Connector(connection, names.connector, clock),
+    countHeartbeats,
+    binlogFaults: () => pool.use(binlogFaults),
+    clock,
+  });
 }

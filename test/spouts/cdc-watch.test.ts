@@ -10,7 +10,7 @@ afterEach(async () => {
 
 test('only the owner of partition 0 watches CDC, restarts what failed and reports it', async () => {
   world = new SpoutWorld();
-  let state: CdcState = { silentForMs: 7, failures: [] };
+  let state: CdcState = { silentForMs: 7, failures: [], obstacles: [] };
   let checks = 0;
   let restarts = 0;
   let isAway = false;
@@ -22,7 +22,7 @@ test('only the owner of partition 0 watches CDC, restarts what failed and report
     },
     restart: async () => {
       restarts++;
-      state = { silentForMs: 0, failures: [] };
+      state = { silentForMs: 0, failures: [], obstacles: [] };
     },
   };
   world.spout({ partitions: [2, 3], of: 4 });
@@ -33,7 +33,7 @@ test('only the owner of partition 0 watches CDC, restarts what failed and report
   isAway = true;
   await world.run(6_000);
   isAway = false;
-  state = { silentForMs: 90_000, failures: ['task 0: broken'] };
+  state = { silentForMs: 90_000, failures: ['task 0: broken'], obstacles: [] };
   world.errors.length = 0;
   await world.run(5_000);
   expect(owner.gauges()['cdc_failed']).toBe(1);
@@ -54,7 +54,7 @@ test('a task that loses partition 0 waits without a timer, and checks again when
   world.cdcHealth = {
     check: async () => {
       checks++;
-      return { silentForMs: 0, failures: [] };
+      return { silentForMs: 0, failures: [], obstacles: [] };
     },
     restart: async () => {},
   };
@@ -68,4 +68,27 @@ test('a task that loses partition 0 waits without a timer, and checks again when
   world.assign(spout, { partitions: [0, 1], of: 4 });
   await world.run(1_000);
   expect(checks).toBe(2);
+});
+
+test('what keeps CDC from working is reported and counted, and so is silence', async () => {
+  world = new SpoutWorld();
+  let state: CdcState = { silentForMs: 20_000, failures: [], obstacles: ['the connector is PAUSED'] };
+  let restarts = 0;
+  world.cdcHealth = {
+    check: async () => state,
+    restart: async () => void restarts++,
+  };
+  const spout = world.spout({ partitions: [0], of: 1 });
+  await world.run(1_000);
+  expect(spout.gauges()).toMatchObject({ cdc_obstacles: 1, cdc_failed: 0 });
+  state = { silentForMs: 25_000, failures: [], obstacles: [] };
+  await world.run(5_000);
+  expect(spout.gauges()).toMatchObject({ cdc_obstacles: 0, cdc_failed: 0 });
+  state = { silentForMs: 0, failures: [], obstacles: [] };
+  await world.run(5_000);
+  expect(world.errors).toEqual([
+    new Unavailable('CDC stands still: the connector is PAUSED'),
+    new Unavailable('CDC has been silent for 25 s although its connector runs'),
+  ]);
+  expect(restarts).toBe(0);
 });

@@ -3,6 +3,7 @@ import { ConnectorHealth } from '../../connectors/debezium/connector-health';
 import { captureNames } from '../../connectors/debezium/settings';
 import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { kafkaClient } from '../../connectors/kafka/kafka-client';
+import { binlogFaults } from '../../connectors/mysql/schema/binlog-settings';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { provision } from '../../deploy/provision';
 import { systemClock } from '../../topology/core/clock';
@@ -61,12 +62,19 @@ describe('provision', () => {
 
   it('sees CDC’s heartbeats', async () => {
     const { environment } = world;
-    const connector = new Connector(required(environment, 'CONNECT_URL'), topics().changes, systemClock);
+    const connector = new Connector({ url: required(environment, 'CONNECT_URL') }, topics().changes, systemClock);
     const count = async () => (await written(topics().heartbeats)).reduce((sum, high) => sum + high, 0);
-    const health = new ConnectorHealth(connector, count, systemClock);
+    const pool = Pool.open(required(environment, 'WORKER_DATABASE_URL'), { clock: systemClock, size: 1 });
+    const health = new ConnectorHealth({
+      connector,
+      countHeartbeats: count,
+      binlogFaults: () => pool.use(binlogFaults),
+      clock: systemClock,
+    });
     const first = await count();
     while ((await count()) === first) await systemClock.sleep(50);
-    expect(await health.check()).toEqual({ lag: 0, failures: [] });
+    expect(await health.check()).toEqual({ silentForMs: 0, failures: [], obstacles: [] });
+    await pool.close();
   }, 20_000);
 
   it('adds partitions, takes none away, and every shard goes to its partition among the new number', async () => {

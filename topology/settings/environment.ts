@@ -19,9 +19,34 @@ const environmentSchema = z.object({
     .regex(/^[^,\s]+:\d+(,[^,\s]+:\d+)*$/, 'expected host:port[,host:port]')
     .transform((text) => text.split(','))
     .optional(),
+  /** TLS to Kafka, with files in PEM: who signed the brokers' certificates when it is nobody known, and our own certificate. */
+  KAFKA_SSL: z.stringbool().default(false),
+  KAFKA_SSL_CA_FILE: z.string().optional(),
+  KAFKA_SSL_CERT_FILE: z.string().optional(),
+  KAFKA_SSL_KEY_FILE: z.string().optional(),
+  KAFKA_SASL_MECHANISM: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).optional(),
+  KAFKA_SASL_USERNAME: z.string().optional(),
+  KAFKA_SASL_PASSWORD: z.string().optional(),
+  KAFKA_SASL_PASSWORD_FILE: z.string().optional(),
   /** Brokers as Connect sees them, when they differ. */
   CONNECT_KAFKA_BROKERS: z.string().optional(),
-  CONNECT_URL: z.url().optional(),
+  /** May hold user and password; CONNECT_USERNAME and CONNECT_PASSWORD count before them. */
+  CONNECT_URL: z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }).optional(),
+  CONNECT_USERNAME: z.string().optional(),
+  CONNECT_PASSWORD: z.string().optional(),
+  CONNECT_PASSWORD_FILE: z.string().optional(),
+  CONNECT_CA_FILE: z.string().optional(),
+  /** Java's key stores for Debezium's connection to MySQL: files as Connect sees them. */
+  CDC_SSL_TRUSTSTORE: z.string().optional(),
+  CDC_SSL_TRUSTSTORE_PASSWORD: z.string().optional(),
+  CDC_SSL_KEYSTORE: z.string().optional(),
+  CDC_SSL_KEYSTORE_PASSWORD: z.string().optional(),
+  /**
+   * What Connect is given instead of the password of CDC_DATABASE_URL or of Kafka, because it shows and stores its
+   * connectors' settings: a reference that its config provider resolves, such as `${env:CDC_PASSWORD}`.
+   */
+  CDC_PASSWORD_REFERENCE: z.string().optional(),
+  CONNECT_KAFKA_PASSWORD_REFERENCE: z.string().optional(),
   KAFKA_UI_URL: z.url().optional(),
   PROMETHEUS_URL: z.url().optional(),
   GRAFANA_URL: z.url().optional(),
@@ -72,7 +97,9 @@ export function readEnvironment(
     result.error.issues
       .map((issue) => {
         const name = String(issue.path[0]);
-        const value = /URL|KEY|PROXY/.test(name) ? '' : ` (it is ${JSON.stringify(set[name] ?? fallback[name])})`;
+        const value = /URL|KEY|PROXY|PASSWORD/.test(name)
+          ? ''
+          : ` (it is ${JSON.stringify(set[name] ?? fallback[name])})`;
         return `${name}: ${issue.message}${value}. Change the environment variable ${name}.`;
       })
       .join('\n'),

@@ -33,7 +33,7 @@ class FakeConnect {
     await new Promise<void>((resolve) => {
       this.server.listen(0, '127.0.0.1', resolve);
     });
-    return new Connector(`http://127.0.0.1:${(this.server.address() as AddressInfo).port}/`, 'c', systemClock);
+    return new Connector({ url: `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/` }, 'c', systemClock);
   }
 
   async close(): Promise<void> {
@@ -57,6 +57,24 @@ beforeEach(() => {
 afterEach(() => connect.close());
 
 describe('Connector', () => {
+  it.each(['PAUSED', 'STOPPED'])(
+    'resumes a connector that somebody paused or stopped when it is registered: %s',
+    async (halted) => {
+      connect.on('PUT /config', [200, {}]).on('PUT /resume', [202]);
+      connect.on('GET /status', [200, { connector: { state: halted }, tasks: [] }], state('RUNNING', 'RUNNING'));
+      await (await connect.connector()).register(settings, 5_000);
+      expect(connect.requests).toContain('PUT /resume');
+    },
+  );
+
+  it('begins again at the present when it is registered and has lost the history of the schema', async () => {
+    const lost = 'The db history topic or its content is fully or partially missing.';
+    connect.on('PUT /config', [200, {}]).on('PUT /stop', [204]).on('DELETE /offsets', [200]).on('PUT /resume', [202]);
+    connect.on('GET /status', state('RUNNING', 'FAILED', lost), state('RUNNING', 'RUNNING'));
+    await (await connect.connector()).register(settings, 5_000);
+    expect(connect.requests.slice(-4)).toEqual(['PUT /stop', 'DELETE /offsets', 'PUT /resume', 'GET /status']);
+  });
+
   it('outlasts a rebalance and a MySQL that does not answer yet', async () => {
     connect.on('PUT /config', [409], [500, { message: 'Cannot invoke ConfigValue' }], [201, {}]);
     connect.on(
@@ -104,8 +122,16 @@ describe('Connector', () => {
   });
 });
 
+const healthOf = async (clock: ManualClock, heartbeats: () => number, faults: readonly string[] = []) =>
+  new ConnectorHealth({
+    connector: await connect.connector(),
+    countHeartbeats: async () => heartbeats(),
+    binlogFaults: async () => faults,
+    clock,
+  });
+
 describe('ConnectorHealth', () => {
-  it('measures the time since heartbeats came, whatever the connector says', async () => {
+  it('1. Its freshness is measured by heartbeats, because a connector that lost MySQL goes on saying RUNNING.', async () => {
     connect.on(
       'GET /status',
       state('RUNNING', 'RUNNING'),
@@ -114,12 +140,89 @@ describe('ConnectorHealth', () => {
     );
     const clock = new ManualClock();
     let heartbeats = 5;
-    const health = new ConnectorHealth(await connect.connector(), async () => heartbeats, clock);
-    expect(await health.check()).toEqual({ silentForMs: 0, failures: [] });
+    const health = await healthOf(clock, () => heartbeats);
+    expect(await health.check()).toEqual({ silentForMs: 0, failures: [], obstacles: [] });
     await clock.advance(4_000);
-    expect(await health.check()).toEqual({ silentForMs: 4_000, failures: [] });
+    expect(await health.check()).toEqual({ silentForMs: 4_000, failures: [], obstacles: [] });
     heartbeats = 6;
     await clock.advance(1_000);
-    expect(await health.check()).toEqual({ silentForMs: 0, failures: ['task 0: x'] });
+    expect(await health.check()).toEqual({ silentForMs: 0, failures: ['task 0: x'], obstacles: [] });
+  });
+
+  it('2. What failed is restarted; a connector that can never read on from where it was begins again at the present.', async () => {
+    const failed = state('RUNNING', 'FAILED', 'An exception\n\tat x\nCaused by: different column size\n\tat y');
+    connect.on('GET /status', failed).on('POST /restart?includeTasks=true&onlyFailed=true', [204]);
+    connect.on('PUT /stop', [204]).on('PUT /resume', [202]).on('DELETE /offsets', [409], [200, {}]);
+    const health = await healthOf(new ManualClock(), () => 5);
+    for (let round = 0; round < 3; round++) {
+      const { failures } = await health.check();
+      expect(failures).toEqual(['task 0: An exception – Caused by: different column size']);
+      await health.restart();
+    }
+    const restart = 'POST /restart?includeTasks=true&onlyFailed=true';
+    expect(connect.requests.filter((request) => !request.startsWith('GET'))).toEqual([
+      restart,
+      restart,
+      'PUT /stop',
+      'DELETE /offsets',
+      'DELETE /offsets',
+      'PUT /resume',
+    ]);
+  });
+
+  it('2. What failed is restarted, for as long as a restart may help.', async () => {
+    connect.on('GET /status', state('RUNNING', 'FAILED', 'Communications link failure'));
+    connect.on('POST /restart?includeTasks=true&onlyFailed=true', [204]);
+    const health = await healthOf(new ManualClock(), () => 5);
+    for (let round = 0; round < 10; round++) {
+      await health.check();
+      await health.restart();
+    }
+    expect(connect.requests.filter((request) => request.startsWith('PUT'))).toEqual([]);
+  });
+
+  it.each(['PAUSED', 'STOPPED'])(
+    '3. A connector that somebody paused or stopped stays so, and is reported as an obstacle: %s.',
+    async (halted) => {
+      connect.on('GET /status', [200, { connector: { state: halted }, tasks: [] }]);
+      const health = await healthOf(new ManualClock(), () => 5, ['binlog_row_image is MINIMAL']);
+      expect((await health.check()).obstacles).toEqual([
+        `the connector is ${halted}: \`downspout up\` resumes it`,
+        'binlog_row_image is MINIMAL',
+      ]);
+    },
+  );
+
+  it('3. A connector that does not exist is reported as an obstacle.', async () => {
+    const health = await healthOf(new ManualClock(), () => 5);
+    expect(await health.check()).toMatchObject({
+      failures: [],
+      obstacles: ['the connector does not exist: `downspout up` makes it'],
+    });
+  });
+});
+
+describe('what answers instead of Connect', () => {
+  it.each([
+    ['a page', 200, '<html>Please log in</html>', 'it sends no JSON'],
+    ['other JSON', 200, '{"status":"ok"}', 'is not Kafka Connect'],
+    ['a state that is none', 200, '{"connector":{},"tasks":[]}', 'is not Kafka Connect'],
+    ['a refusal', 401, '', 'set CONNECT_USERNAME and CONNECT_PASSWORD'],
+  ])('is Unavailable, never a bug: %s', async (_what, status, text, reason) => {
+    const server = createServer((_request, response) => response.writeHead(status).end(text));
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    try {
+      const asked = new Connector({ url }, 'c', systemClock).status();
+      await expect(asked).rejects.toThrow(Unavailable);
+      await expect(asked).rejects.toThrow(reason);
+    } finally {
+      server.closeAllConnections();
+      await new Promise((resolve) => {
+        server.close(resolve);
+      });
+    }
   });
 });

@@ -56,4 +56,56 @@ describe('connectorSettings', () => {
     const settings = connectorSettings({ ...options, databaseUrl: 'mysql://a:b@c/my.db$' });
     expect(settings['database.include.list']).toBe('my\\.db\\$');
   });
+
+  it('secures its own connection to Kafka as the workers do, without a file where Connect runs', () => {
+    const tls = { ca: 'CA PEM', cert: 'CERT PEM', key: 'KEY PEM' };
+    const sasl = { mechanism: 'scram-sha-512', username: 'u', password: 'a"b\\c' } as const;
+    const settings = connectorSettings({ ...options, security: { tls, sasl } });
+    for (const client of ['producer', 'consumer']) {
+      const prefix = `schema.history.internal.${client}`;
+      expect(settings).toMatchObject({
+        [`${prefix}.security.protocol`]: 'SASL_SSL',
+        [`${prefix}.ssl.truststore.type`]: 'PEM',
+        [`${prefix}.ssl.truststore.certificates`]: 'CA PEM',
+        [`${prefix}.ssl.keystore.certificate.chain`]: 'CERT PEM',
+        [`${prefix}.ssl.keystore.key`]: 'KEY PEM',
+        [`${prefix}.sasl.mechanism`]: 'SCRAM-SHA-512',
+        [`${prefix}.sasl.jaas.config`]:
+          'org.apache.kafka.common.security.scram.ScramLoginModule required username="u" password="a\\"b\\\\c";',
+      });
+    }
+    expect(Object.keys(connectorSettings(options)).some((name) => name.includes('security'))).toBe(false);
+  });
+
+  it('holds no password where references are given', () => {
+    const sasl = { mechanism: 'plain', username: 'u', password: 'hush' } as const;
+    const settings = connectorSettings({
+      ...options,
+      security: { sasl },
+      databasePasswordReference: '${env:CDC_PASSWORD}',
+      kafkaPasswordReference: '${env:KAFKA_PASSWORD}',
+    });
+    expect(settings['database.password']).toBe('${env:CDC_PASSWORD}');
+    expect(settings['schema.history.internal.producer.sasl.jaas.config']).toContain('password="${env:KAFKA_PASSWORD}"');
+    expect(JSON.stringify(settings)).not.toMatch(/hush|p@ss/);
+  });
+
+  it('secures its connection to MySQL as its URL says, with key stores where Connect runs', () => {
+    const databaseUrl = `${options.databaseUrl}?ssl-mode=VERIFY_CA`;
+    const stores = { truststore: '/etc/ca.jks', truststorePassword: 'x' };
+    const settings = connectorSettings({ ...options, databaseUrl, stores });
+    expect(settings).toMatchObject({
+      'database.ssl.mode': 'verify_ca',
+      'database.ssl.truststore': '/etc/ca.jks',
+      'database.ssl.truststore.password': 'x',
+    });
+    expect(settings).not.toHaveProperty(['database.ssl.keystore']);
+  });
+
+  it.each([
+    ['?ssl-ca=/etc/ca.pem', 'the parameter ssl-ca is not known. There is ssl-mode; certificates are given to Debezium'],
+    ['?ssl-mode=maybe', 'ssl-mode is maybe. Expected one of DISABLED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY'],
+  ])('refuses what it does not understand in the URL: %s', (parameters, reason) => {
+    expect(() => connectorSettings({ ...options, databaseUrl: options.databaseUrl + parameters })).toThrow(reason);
+  });
 });

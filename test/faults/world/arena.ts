@@ -89,7 +89,7 @@ export class Arena {
       await Receiver.start(),
       createClient(required(environment, 'DATABASE_URL')),
       Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2 }),
-      new Connector(required(environment, 'CONNECT_URL'), captureNames('').connector, systemClock),
+      new Connector({ url: required(environment, 'CONNECT_URL') }, captureNames('').connector, systemClock),
       resolver,
     );
     for (const name of WORKERS) arena.crew.start(name);

@@ -13,7 +13,11 @@ const CONNECTOR_LIMIT_MS = 60_000;
 export async function deprovision(environment: Environment): Promise<void> {
   const { DOWNSPOUT_NAMESPACE: namespace } = environment;
   if (namespace === '') throw new UserError('Only a deployment with a namespace can be removed.');
-  const connector = new Connector(required(environment, 'CONNECT_URL'), captureNames(namespace).connector, systemClock);
+  const connector = new Connector(
+    { url: required(environment, 'CONNECT_URL') },
+    captureNames(namespace).connector,
+    systemClock,
+  );
   await connector.remove(CONNECTOR_LIMIT_MS);
   const prefix = topicName(namespace, '');
   await Promise.all([dropDatabase(environment), removeTopics(required(environment, 'KAFKA_BROKERS'), prefix)]);

@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectConnectionOf, kafkaSecurityOf, requiredConnect } from '../../../topology/settings/connections';
+import { readEnvironment } from '../../../topology/settings/environment';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'downspout-connections-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const of = (variables: Readonly<Record<string, string>>) => readEnvironment({}, variables);
+function file(name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
+describe('the connection to Kafka', () => {
+  it('is neither encrypted nor authenticated unless the environment says so', () => {
+    expect(kafkaSecurityOf(of({}))).toEqual({});
+    expect(kafkaSecurityOf(of({ KAFKA_SSL: 'true' }))).toEqual({ tls: {} });
+  });
+
+  it('takes certificates, keys and passwords from files', () => {
+    const security = kafkaSecurityOf(
+      of({
+        KAFKA_SSL: 'true',
+        KAFKA_SSL_CA_FILE: file('ca.pem', 'CA'),
+        KAFKA_SSL_CERT_FILE: file('cert.pem', 'CERT'),
+        KAFKA_SSL_KEY_FILE: file('key.pem', 'KEY'),
+        KAFKA_SASL_MECHANISM: 'scram-sha-256',
+        KAFKA_SASL_USERNAME: 'u',
+        KAFKA_SASL_PASSWORD_FILE: file('password', 'hush\n'),
+      }),
+    );
+    const sasl = { mechanism: 'scram-sha-256', username: 'u', password: 'hush' };
+    expect(security).toEqual({ tls: { ca: 'CA', cert: 'CERT', key: 'KEY' }, sasl });
+  });
+
+  it.each([
+    [{ KAFKA_SSL_CA_FILE: '/nowhere/ca.pem' }, /^KAFKA_SSL_CA_FILE: .*ENOENT.*must be able to read/],
+    [{ KAFKA_SSL: 'true', KAFKA_SSL_CERT_FILE: '@a' }, /KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE belong together/],
+    [{ KAFKA_SSL_CA_FILE: '@a' }, /KAFKA_SSL is not true, but/],
+    [
+      { KAFKA_SASL_USERNAME: 'u' },
+      /KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD .* belong together/,
+    ],
+  ])('is refused when it is only half given: %j', (variables, reason) => {
+    const path = file('a', 'x');
+    const given = Object.fromEntries(
+      Object.entries(variables).map(([name, value]) => [name, value === '@a' ? path : value]),
+    );
+    expect(() => kafkaSecurityOf(of(given))).toThrow(reason);
+  });
+
+  it('is refused by the name of the variable, and its password is shown nowhere', () => {
+    expect(() => of({ KAFKA_SASL_MECHANISM: 'md5' })).toThrow(/KAFKA_SASL_MECHANISM: .*"md5"/);
+  });
+});
+
+const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
+
+describe('the connection to Connect', () => {
+  it('takes user and password from the URL or from variables, which count first', () => {
+    const url = 'https://ann:p%40ss@connect:8083/base';
+    expect(connectConnectionOf(of({ CONNECT_URL: url }))).toEqual({
+      url: 'https://connect:8083/base',
+      authorization: basic('ann:p@ss'),
+    });
+    const own = { CONNECT_USERNAME: 'bob', CONNECT_PASSWORD_FILE: file('p', 'q\n'), CONNECT_CA_FILE: file('c', 'CA') };
+    expect(connectConnectionOf(of({ CONNECT_URL: url, ...own }))).toEqual({
+      url: 'https://connect:8083/base',
+      authorization: basic('bob:q'),
+      ca: 'CA',
+    });
+  });
+
+  it('need not be there, but for those who cannot do without', () => {
+    expect(connectConnectionOf(of({}))).toBeUndefined();
+    expect(() => requiredConnect(of({}))).toThrow('CONNECT_URL is not set');
+    expect(connectConnectionOf(of({ CONNECT_URL: 'http://connect:8083' }))).toEqual({ url: 'http://connect:8083/' });
+  });
+});

@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import { reasonOf, UserError } from '../core/errors';
+import { type Environment, required } from './environment';
+
+/** How a connection to Kafka is secured. Certificates and keys are PEM texts. */
+export interface KafkaSecurity {
+  /** Over TLS when given. */
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: string;
+  };
+}
+
+/** Where Kafka Connect is, and how it is asked. */
+export interface ConnectConnection {
+  /** Without user and password. */
+  readonly url: string;
+  /** The header of that name. */
+  readonly authorization?: string;
+  /** The certificate of whoever signed Connect's, as PEM text. */
+  readonly ca?: string;
+}
+
+type Names = keyof Environment;
+
+/** @throws UserError naming the variable and what to do */
+export function kafkaSecurityOf(environment: Environment): KafkaSecurity {
+  const ca = fileOf(environment, 'KAFKA_SSL_CA_FILE');
+  const cert = fileOf(environment, 'KAFKA_SSL_CERT_FILE');
+  const key = fileOf(environment, 'KAFKA_SSL_KEY_FILE');
+  const { KAFKA_SSL: isTls, KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username } = environment;
+  if (!isTls && (ca ?? cert ?? key) !== undefined) {
+    throw new UserError(
+      'KAFKA_SSL is not true, but a KAFKA_SSL_…_FILE is set. Set KAFKA_SSL=true, or remove the files.',
+    );
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new UserError('KAFKA_SSL_CERT_FILE and KAFKA_SSL_KEY_FILE belong together. Set both, or none.');
+  }
+  const password = secretOf(environment, 'KAFKA_SASL_PASSWORD', 'KAFKA_SASL_PASSWORD_FILE');
+  if ((mechanism ?? username ?? password) === undefined) return isTls ? { tls: defined({ ca, cert, key }) } : {};
+  if (mechanism === undefined || username === undefined || password === undefined) {
+    throw new UserError(
+      'KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD (or KAFKA_SASL_PASSWORD_FILE) belong together. Set all three.',
+    );
+  }
+  const sasl = { mechanism, username, password };
+  return isTls ? { tls: defined({ ca, cert, key }), sasl } : { sasl };
+}
+
+/** @returns undefined when CONNECT_URL is not set. @throws UserError naming the variable and what to do */
+export function connectConnectionOf(environment: Environment): ConnectConnection | undefined {
+  if (environment.CONNECT_URL === undefined) return undefined;
+  const url = new URL(environment.CONNECT_URL);
+  const username = environment.CONNECT_USERNAME ?? decodeURIComponent(url.username);
+  const password =
+    secretOf(environment, 'CONNECT_PASSWORD', 'CONNECT_PASSWORD_FILE') ?? decodeURIComponent(url.password);
+  url.username = url.password = '';
+  const ca = fileOf(environment, 'CONNECT_CA_FILE');
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  return { url: url.href, ...(username === '' ? {} : { authorization }), ...defined({ ca }) };
+}
+
+/** @throws UserError saying how to get it when CONNECT_URL is not set */
+export function requiredConnect(environment: Environment): ConnectConnection {
+  required(environment, 'CONNECT_URL');
+  return connectConnectionOf(environment) as ConnectConnection;
+}
+
+function secretOf(environment: Environment, name: Names, file: Names): string | undefined {
+  const value = environment[name];
+  return typeof value === 'string' ? value : fileOf(environment, file)?.trim();
+}
+
+function fileOf(environment: Environment, name: Names): string | undefined {
+  const path = environment[name];
+  if (typeof path !== 'string') return undefined;
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`${name}: ${reasonOf(error)}. It names a file that this process must be able to read.`);
+  }
+}
+
+function defined<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };
+}
