@@ -1,6 +1,6 @@
 import type { MessageState } from '../../../topology/message';
 import { integer, list, text } from '../sql/literals';
-import type { Sql } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 import type { CancelAnswer, EditAnswer, Refusal } from './answers';
 import { checkPayload, checkTarget, checkText, checkTime, type Edit, type Target } from './input';
 import { lock, lockOnce, type Standing, unique } from './standing';

@@ -2,7 +2,8 @@ import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import type { ChannelName } from '../../../topology/payloads';
 import { type CallerConnection, CallerExecutor, type Executor, PoolExecutor } from '../sql/executor';
-import { Pool, type Sql } from '../sql/pool';
+import { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 import type { CancelAnswer, EditAnswer, RedriveAnswer, ResolveAnswer } from './answers';
 import { cancelAll, editAll } from './change';
 import {

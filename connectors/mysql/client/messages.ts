@@ -2,7 +2,7 @@ import { UserError } from '../../../topology/core/errors';
 import { readJson } from '../../../topology/core/json-text';
 import { type MessageId, type MessageState, messageStates } from '../../../topology/message';
 import { integer, list, text } from '../sql/literals';
-import type { Sql } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 import { checkTarget, checkTime, type Target, type Time } from './input';
 
 /** A message as it stands. Times are epoch milliseconds. */

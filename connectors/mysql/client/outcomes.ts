@@ -1,7 +1,8 @@
 import { UserError } from '../../../topology/core/errors';
 import type { MessageId } from '../../../topology/message';
 import { integer } from '../sql/literals';
-import type { Pool, Sql } from '../sql/pool';
+import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 
 /** What became of a message, as its row says now. */
 export interface MessageOutcome {

@@ -1,7 +1,7 @@
 import { UserError } from '../../../topology/core/errors';
 import { BY_PERSON, DECIDED } from '../schema/doubt';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
-import type { Sql } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 import type { RedriveAnswer, ResolveAnswer } from './answers';
 import { type CheckedResolution, checkTarget, type Target } from './input';
 import { lock, lockOnce, type Standing, unique } from './standing';

@@ -4,7 +4,7 @@ import { readJson } from '../../../topology/core/json-text';
 import type { MessageId } from '../../../topology/message';
 import { DUPLICATE_KEY, errnoOf } from '../sql/failures';
 import { integer, list, text } from '../sql/literals';
-import type { Sql } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 import type { CheckedMessage } from './input';
 
 export type ScheduleAnswer =

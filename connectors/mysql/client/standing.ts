@@ -1,7 +1,7 @@
 import { UserError } from '../../../topology/core/errors';
 import type { MessageId, MessageState } from '../../../topology/message';
 import { integer, list, text } from '../sql/literals';
-import type { Sql } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 import type { Target } from './input';
 
 /** A message as its row is now, locked until the end of the transaction. */

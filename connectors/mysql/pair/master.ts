@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { Unavailable, UserError } from '../../../topology/core/errors';
+import { addressOf } from '../sql/address';
 import { instructionOf } from '../sql/failures';
-import { addressOf } from '../sql/pool';
 import { beginTerm, LOCK, REPLICATION_USER, SCHEMA, statements } from './schema';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -43,10 +43,10 @@ export class Master {
 
   /** @throws Unavailable, UserError */
   static async open(address: MasterAddress): Promise<Master> {
-    const { host, port, user, password } = addressOf(address.url);
+    const { database: _, ...server } = addressOf(address.url);
     let connection: Connection;
     try {
-      connection = await createConnection({ host, port, user, password, connectTimeout: CONNECT_TIMEOUT_MS });
+      connection = await createConnection({ ...server, connectTimeout: CONNECT_TIMEOUT_MS });
     } catch (error) {
       throw instructionOf(error);
     }

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { Unavailable, UserError } from '../../../topology/core/errors';
+import { addressOf } from '../sql/address';
 import { instructionOf, isLockWaitTimeout } from '../sql/failures';
-import { addressOf } from '../sql/pool';
 
 export interface MigrateOptions {
   /** Changes nothing. */

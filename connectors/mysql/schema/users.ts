@@ -1,6 +1,6 @@
 import { type Connection, createConnection } from 'mysql2/promise';
+import { type Address, addressOf } from '../sql/address';
 import { instructionOf } from '../sql/failures';
-import { type Address, addressOf } from '../sql/pool';
 
 /** The connection URLs of the users to make. Each names the same database as the administrator's URL. */
 export interface UserUrls {

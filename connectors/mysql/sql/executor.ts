@@ -1,8 +1,10 @@
 import type { Connection as CallbackConnection, Pool as CallbackPool } from 'mysql2';
 import type { Connection, Pool as DriverPool, PoolConnection, ResultSetHeader } from 'mysql2/promise';
-import { Unavailable, UserError } from '../../../topology/core/errors';
-import { instructionOf, isDeadlock, isLockWaitTimeout } from './failures';
-import { inTransaction, type Pool, type Sql } from './pool';
+import { reasonOf, Unavailable, UserError } from '../../../topology/core/errors';
+import { ConnectionInUse } from './connection-in-use';
+import { instructionOf, isDataError, isDeadlock, isLockWaitTimeout } from './failures';
+import type { Pool } from './pool';
+import { inTransaction, type Sql } from './sql';
 
 /** What a client may work on: a connection, in a transaction or not, or a pool; with callbacks or with promises. */
 export type CallerConnection = Connection | PoolConnection | DriverPool | CallbackConnection | CallbackPool;
@@ -16,17 +18,21 @@ export class PoolExecutor implements Executor {
   constructor(private readonly pool: Pool) {}
 
   async atomically<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    return lockConflictsAreUnavailable(() => this.pool.transaction(work));
+    return inWordsOfClients(() => this.pool.transaction(work));
   }
 }
 
 /** Flags of the server's status, which comes with every answer. */
 const IN_TRANSACTION = 1;
 const AUTOCOMMIT = 2;
+const SAVEPOINT = 'downspout_client';
 
 /**
  * Works on the caller's connection or pool. If the connection has an open transaction, the work is part of it and the caller
  * commits; otherwise the work is a transaction of its own. The settings of the connection are neither changed nor relied on.
+ *
+ * 1. A borrowed connection is never left in our transaction: if it cannot be rolled back, the connection is destroyed.
+ * 2. In the caller's transaction all of the work happens or none of it, whatever the caller does after an error.
  */
 export class CallerExecutor implements Executor {
   private readonly target: Connection | DriverPool;
@@ -37,49 +43,60 @@ export class CallerExecutor implements Executor {
   }
 
   atomically<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    return lockConflictsAreUnavailable(async () => {
-      if (!('getConnection' in this.target)) return this.on(this.target, work);
+    return inWordsOfClients(async () => {
+      if (!('getConnection' in this.target)) return this.on(this.target, () => undefined, work);
       const connection = await this.target.getConnection();
-      try {
-        return await this.on(connection, work);
-      } finally {
-        connection.release();
-      }
+      return this.on(connection, () => connection.release(), work);
     });
   }
 
-  private async on<T>(connection: Connection, work: (sql: Sql) => Promise<T>): Promise<T> {
-    const sql = sqlOf(connection);
-    const [[mode]] = [await sql.rows<[string]>('SELECT @@SESSION.sql_mode')];
-    if (mode?.[0].includes('NO_BACKSLASH_ESCAPES') === true) {
-      throw new UserError(
-        'The connection has sql_mode NO_BACKSLASH_ESCAPES, for which mysql2 cannot quote texts safely.',
-      );
+  private async on<T>(connection: Connection, release: () => void, work: (sql: Sql) => Promise<T>): Promise<T> {
+    const sql = new ConnectionInUse(connection, { query: { values: [], namedPlaceholders: false } });
+    try {
+      return await begin(sql, work);
+    } finally {
+      if (sql.lost) connection.destroy();
+      else release();
     }
-    const { serverStatus } = (await sql.run('DO 0')) as ResultSetHeader & { serverStatus: number };
-    if ((serverStatus & IN_TRANSACTION) !== 0 || (serverStatus & AUTOCOMMIT) === 0) return work(sql);
-    return inTransaction(sql, work);
   }
 }
 
-function sqlOf(connection: Connection): Sql {
-  const query = async <T>(statement: string, rowsAsArray: boolean): Promise<T> => {
-    try {
-      const [answer] = await connection.query({ sql: statement, rowsAsArray, values: [], namedPlaceholders: false });
-      return answer as T;
-    } catch (error) {
-      throw instructionOf(error);
-    }
-  };
-  return { rows: (statement) => query(statement, true), run: (statement) => query(statement, false) };
+async function begin<T>(sql: ConnectionInUse, work: (sql: Sql) => Promise<T>): Promise<T> {
+  const [[mode, isolation] = ['', '']] = await sql.rows<[string, string]>(
+    'SELECT @@SESSION.sql_mode, @@SESSION.transaction_isolation',
+  );
+  if (mode.includes('NO_BACKSLASH_ESCAPES')) {
+    throw new UserError(
+      'The connection has sql_mode NO_BACKSLASH_ESCAPES, for which mysql2 cannot quote texts safely.',
+    );
+  }
+  sql.locksGaps = !isolation.startsWith('READ-');
+  const { serverStatus } = (await sql.run('DO 0')) as ResultSetHeader & { serverStatus: number };
+  const isCallers = (serverStatus & IN_TRANSACTION) !== 0 || (serverStatus & AUTOCOMMIT) === 0;
+  return isCallers ? withinTransaction(sql, work) : inTransaction(sql, work);
 }
 
-async function lockConflictsAreUnavailable<T>(work: () => Promise<T>): Promise<T> {
+/** Runs `work` as a part of the open transaction; what it did is undone if it fails. */
+async function withinTransaction<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
+  await sql.run(`SAVEPOINT ${SAVEPOINT}`);
+  try {
+    const answer = await work(sql);
+    await sql.run(`RELEASE SAVEPOINT ${SAVEPOINT}`);
+    return answer;
+  } catch (error) {
+    // After a deadlock there is neither transaction nor savepoint any more.
+    await sql.run(`ROLLBACK TO SAVEPOINT ${SAVEPOINT}`).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function inWordsOfClients<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (isLockWaitTimeout(error)) throw new Unavailable('another transaction holds the message; try again');
     if (isDeadlock(error)) throw new Unavailable('the transaction was rolled back because of a deadlock; try it again');
+    if (isDataError(error)) throw new UserError(`MySQL refuses a value: ${reasonOf((error as Error).cause)}`);
     throw instructionOf(error);
   }
 }

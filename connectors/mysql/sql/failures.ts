@@ -2,41 +2,72 @@ import { reasonOf, Unavailable, UserError } from '../../../topology/core/errors'
 
 const LOCK_WAIT_TIMEOUT = 1205;
 const DEADLOCK = 1213;
+const EXECUTION_TIME_EXCEEDED = 3024;
 export const DUPLICATE_KEY = 1062;
 
-/** The server answered that it cannot work now: it is full, stopping, or read-only because it is not the active one. */
-const AWAY = new Set([
-  1021, // disk full
-  1026, // error writing a file
-  1040, // too many connections
-  1053, // shutdown in progress
-  1114, // table full
-  1129, // host blocked after too many errors
-  1203, // too many connections of this user
-  1290, // running with --super-read-only
-  1317, // query interrupted
-  1836, // read-only mode
-  3024, // execution time exceeded
-  3032, // offline mode
-  3100, // a hook of replication refused the commit
-]);
-
-/** What a person can do about an error that does not go away by itself. */
+/** Mistakes of whoever runs Downspout, and what to do about them. They do not go away by themselves. */
 const ADVICE = new Map([
-  [1044, 'Give the user of the connection URL rights on the database: run `downspout migrate`.'],
-  [1045, 'Check the user and password of the connection URL.'],
+  [1044, 'Give the user of the connection URL rights on the database: run `downspout migrate --users`.'],
+  [1045, 'Check the user and password of the connection URL; if the user must use TLS, add ssl-mode=REQUIRED to it.'],
   [1049, 'Create the database: run `downspout migrate`.'],
   [1054, 'The schema is not up to date: run `downspout migrate`.'],
   [1130, 'The server does not let this machine in.'],
-  [1142, 'Give the user of the connection URL rights on the table: run `downspout migrate`.'],
-  [1143, 'Give the user of the connection URL rights on the column: run `downspout migrate`.'],
+  [1142, 'Give the user of the connection URL rights on the table: run `downspout migrate --users`.'],
+  [1143, 'Give the user of the connection URL rights on the column: run `downspout migrate --users`.'],
   [1146, 'Create the tables: run `downspout migrate`.'],
+  [1227, 'Use the URL of a user who has this right.'],
+  [1370, 'Give the user of the connection URL rights on the routine: run `downspout migrate --users`.'],
+  [1698, 'Check the user and password of the connection URL.'],
+  [1862, 'The password of the user has expired: set a new one.'],
+  [3118, 'The user of the connection URL is locked: unlock it.'],
+  [3159, 'The server wants TLS: add ssl-mode=REQUIRED to the connection URL.'],
 ]);
+
+/** Mistakes in our own statements. */
+const BUGS = new Set([
+  1052, // ambiguous column
+  1064, // syntax
+  1065, // empty statement
+  1066, // table named twice
+  1136, // number of columns
+  1222, // number of columns in a UNION
+  1305, // no such routine
+]);
+
+/** A value does not fit its column: the same statement never succeeds. */
+const DATA = new Set([
+  1048, // NULL
+  1153, // the statement is larger than the server takes
+  1264, // out of range
+  1265, // truncated
+  1292, // not a value of this type
+  1366, // not a text of this character set
+  1406, // too long
+  1690, // out of range in an expression
+  1869, // one row twice in a statement
+  3140, // not JSON
+  3141,
+  3143,
+  3144,
+  3819, // a CHECK
+]);
+
+/** A transaction was refused for its size: half of it may pass. */
+const TOO_LARGE = new Set([
+  1153,
+  1197, // larger than the binlog's cache
+  1206, // more locks than fit
+  3100, // a hook of replication refused the commit, which limits its size
+]);
+
+/** A table that somebody exchanges for another, or alters, is missing or incomplete for a moment. */
+const SCHEMA = new Set([1054, 1146]);
 
 /** The server's error number; undefined when the server did not answer with an error. */
 export function errnoOf(error: unknown): number | undefined {
   const { errno, sqlState } = propertiesOf(error);
-  return typeof errno === 'number' && errno > 0 && typeof sqlState === 'string' ? errno : undefined;
+  if (typeof errno === 'number' && errno > 0 && typeof sqlState === 'string') return errno;
+  return error instanceof Error && error.cause !== undefined ? errnoOf(error.cause) : undefined;
 }
 
 export function isLockWaitTimeout(error: unknown): boolean {
@@ -47,21 +78,54 @@ export function isDeadlock(error: unknown): boolean {
   return errnoOf(error) === DEADLOCK;
 }
 
+/** The server interrupted a SELECT that took longer than it may. */
+export function isOutOfTime(error: unknown): boolean {
+  return errnoOf(error) === EXECUTION_TIME_EXCEEDED;
+}
+
+export function isDataError(error: unknown): boolean {
+  return DATA.has(errnoOf(error) ?? 0);
+}
+
+export function isTooLarge(error: unknown): boolean {
+  return TOO_LARGE.has(errnoOf(error) ?? 0);
+}
+
+export function isSchemaError(error: unknown): boolean {
+  return SCHEMA.has(errnoOf(error) ?? 0);
+}
+
+/** The driver gave up waiting for the answer; the server may be working on the statement still. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof Error && propertiesOf(error.cause ?? error)['code'] === 'PROTOCOL_SEQUENCE_TIMEOUT';
+}
+
+/** Whether the connection is as good as before: the server answered, and what it said concerns the statement alone. */
+export function leavesConnectionUsable(error: unknown): boolean {
+  const errno = errnoOf(error);
+  if (errno === undefined) return false;
+  const ofStatement = [LOCK_WAIT_TIMEOUT, DEADLOCK, DUPLICATE_KEY, EXECUTION_TIME_EXCEEDED].includes(errno);
+  return ofStatement || ADVICE.has(errno) || BUGS.has(errno) || DATA.has(errno);
+}
+
 /**
- * Turns an error into an instruction: Unavailable when the server is away or did not answer in time, UserError when the
- * URL or the schema is wrong. Every other error stays as it is: it concerns the statement, or it is a bug.
+ * Turns an error into an instruction. Only what is known to be our own mistake is one: a UserError where a person can
+ * correct it, otherwise the error itself, a bug. Every other answer of the server, and no answer, is Unavailable, because a
+ * worker that ends helps against nothing that the server may be in. The cause is kept: see the functions above.
  */
 export function instructionOf(error: unknown): unknown {
+  if (error instanceof Unavailable || error instanceof UserError) return error;
   const errno = errnoOf(error);
   if (errno === undefined) {
     const { code, message } = propertiesOf(error);
     // mysql2 has no code for connections that are closed already.
     const lost = typeof code === 'string' || (typeof message === 'string' && /closed state|is closed/i.test(message));
-    return lost ? new Unavailable(`MySQL does not answer: ${reasonOf(error)}`) : error;
+    return lost ? new Unavailable(`MySQL does not answer: ${reasonOf(error)}`, { cause: error }) : error;
   }
-  if (AWAY.has(errno)) return new Unavailable(`MySQL cannot work now: ${reasonOf(error)}`);
   const advice = ADVICE.get(errno);
-  return advice === undefined ? error : new UserError(`MySQL: ${reasonOf(error)}. ${advice}`);
+  if (advice !== undefined) return new UserError(`MySQL: ${reasonOf(error)}. ${advice}`, { cause: error });
+  if (BUGS.has(errno)) return error;
+  return new Unavailable(`MySQL cannot do this now: ${reasonOf(error)} (error ${errno})`, { cause: error });
 }
 
 function propertiesOf(error: unknown): Readonly<Record<string, unknown>> {

@@ -1,5 +1,5 @@
 import { integer, list } from './literals';
-import type { Sql } from './pool';
+import type { Sql } from './sql';
 
 /** Locks the rows that no other transaction holds, and returns their ids. */
 export async function freeAmong(sql: Sql, ids: readonly number[]): Promise<number[]> {

@@ -1,7 +1,17 @@
-import { createPool, type Pool as DriverPool, type PoolConnection, type ResultSetHeader } from 'mysql2/promise';
+import {
+  createConnection,
+  createPool,
+  type Pool as DriverPool,
+  type PoolConnection,
+  type ResultSetHeader,
+} from 'mysql2/promise';
 import type { Clock } from '../../../topology/core/clock';
-import { Unavailable, UserError } from '../../../topology/core/errors';
-import { errnoOf, instructionOf, isDeadlock } from './failures';
+import { Unavailable } from '../../../topology/core/errors';
+import { type Address, addressOf } from './address';
+import { ConnectionInUse } from './connection-in-use';
+import { instructionOf, isDeadlock } from './failures';
+import { SchemaGap } from './schema-gap';
+import { inTransaction, type Sql } from './sql';
 
 export interface PoolOptions {
   readonly clock: Clock;
@@ -15,16 +25,13 @@ export interface PoolOptions {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 10_000;
+/** The server ends a SELECT itself before the driver gives up, so that the connection stays. */
+const SERVER_SHARE = 0.9;
+/** Less than STATEMENT_TIMEOUT_MS: whoever waits for an ALTER gets an answer and keeps the connection. */
+const TABLE_WAIT_SECONDS = 5;
 /** A new connection waits this long until the server has applied what it had received of a master that died. */
 const APPLY_TIMEOUT_SECONDS = 5;
 const MAX_TRIES = 5;
-
-/** One connection in use. A row is an array of columns in the order of the SELECT. */
-export interface Sql {
-  rows<T extends readonly unknown[]>(statement: string): Promise<T[]>;
-  /** Runs a statement that writes. */
-  run(statement: string): Promise<ResultSetHeader>;
-}
 
 /**
  * A pool of connections that all have the same session settings: READ COMMITTED, UTC, strict, short lock waits.
@@ -34,27 +41,43 @@ export interface Sql {
  * survivor is read-only until its first connection makes it take over. A connection to a server that stays read-only is
  * destroyed; HAProxy may lead the next one to the active server.
  *
- * Throws Unavailable when the server is away, UserError when the URL or the schema is wrong, otherwise the server's error.
+ * The server bounds statements too, because what is only given up here goes on there: waits for rows and tables, the time
+ * of a SELECT; and a statement that was given up all the same is ended with KILL.
+ *
+ * Throws what `failures.ts` says: UserError when the URL or the schema is wrong, otherwise Unavailable, or a bug.
  */
 export class Pool implements Sql {
-  private readonly prepared = new WeakSet<object>();
+  /** The server of each connection that has its settings. */
+  private readonly servers = new WeakMap<object, string>();
   private readonly settings: string;
+  private readonly gap: SchemaGap;
+  private readonly kills = new Set<Promise<void>>();
 
   private constructor(
     private readonly driver: DriverPool,
+    private readonly address: Address,
     private readonly options: PoolOptions,
   ) {
+    this.gap = new SchemaGap(options.clock);
+    const lockWaitSeconds = options.lockWaitSeconds ?? 1;
     this.settings =
       "SET SESSION transaction_isolation='READ-COMMITTED', time_zone='+00:00', " +
       "sql_mode='ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO', " +
       // Never give up a range for a scan because a list of ids is long.
-      `range_optimizer_max_mem_size=0, innodb_lock_wait_timeout=${options.lockWaitSeconds ?? 1}`;
+      `range_optimizer_max_mem_size=0, innodb_lock_wait_timeout=${lockWaitSeconds}, ` +
+      `lock_wait_timeout=${Math.max(lockWaitSeconds, TABLE_WAIT_SECONDS)}, ` +
+      `max_execution_time=${Math.ceil(this.timeoutMs * SERVER_SHARE)}`;
   }
 
-  /** Makes no connection yet. @param url `mysql://user:password@host:port/database` */
+  /** Makes no connection yet. @param url see {@link addressOf} */
   static open(url: string, options: PoolOptions): Pool {
-    const driver = createPool({ ...addressOf(url), ...driverSettings, connectionLimit: options.size });
-    return new Pool(driver, options);
+    const address = addressOf(url);
+    const driver = createPool({ ...address, ...driverSettings, connectionLimit: options.size });
+    return new Pool(driver, address, options);
+  }
+
+  get clock(): Clock {
+    return this.options.clock;
   }
 
   rows<T extends readonly unknown[]>(statement: string): Promise<T[]> {
@@ -73,22 +96,31 @@ export class Pool implements Sql {
   /** Runs `work` on one connection, once. */
   async use<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     const connection = await this.acquire();
-    let usable = false;
+    const sql = this.inUse(connection);
     try {
-      const answer = await work(this.sqlOf(connection));
-      usable = true;
+      const answer = await work(sql);
+      this.gap.succeeded();
       return answer;
     } catch (error) {
-      usable = errnoOf(error) !== undefined || error instanceof UserError;
-      throw error;
+      throw this.gap.instructionOf(error);
     } finally {
-      if (usable) connection.release();
-      else connection.destroy();
+      if (sql.lost || sql.doubtful) connection.destroy();
+      else connection.release();
+      if (sql.unanswered) this.beginKill(connection);
     }
   }
 
-  close(): Promise<void> {
-    return this.driver.end();
+  async close(): Promise<void> {
+    await this.driver.end();
+    await Promise.all(this.kills);
+  }
+
+  private get timeoutMs(): number {
+    return this.options.timeoutMs ?? STATEMENT_TIMEOUT_MS;
+  }
+
+  private inUse(connection: PoolConnection): ConnectionInUse {
+    return new ConnectionInUse(connection, { timeoutMs: this.timeoutMs });
   }
 
   private async acquire(): Promise<PoolConnection> {
@@ -98,22 +130,24 @@ export class Pool implements Sql {
     } catch (error) {
       throw instructionOf(error);
     }
-    if (this.prepared.has(connection.connection)) return connection;
+    if (this.servers.has(connection.connection)) return connection;
     try {
-      await this.prepare(this.sqlOf(connection));
+      this.servers.set(connection.connection, await this.prepare(this.inUse(connection)));
     } catch (error) {
       connection.destroy();
       throw error;
     }
-    this.prepared.add(connection.connection);
     return connection;
   }
 
-  private async prepare(sql: Sql): Promise<void> {
+  /** @returns the server's UUID */
+  private async prepare(sql: Sql): Promise<string> {
     await sql.run(this.settings);
-    if (await isReadOnly(sql)) {
+    let [readOnly, server] = await roleOf(sql);
+    if (readOnly) {
       await takeOver(sql);
-      if (await isReadOnly(sql)) throw new Unavailable('MySQL is read-only here: another server is the active one');
+      [readOnly, server] = await roleOf(sql);
+      if (readOnly) throw new Unavailable('MySQL is read-only here: another server is the active one');
     }
     const waits = await sql.rows<[number]>(
       `SELECT WAIT_FOR_EXECUTED_GTID_SET(received_transaction_set, ${APPLY_TIMEOUT_SECONDS})
@@ -122,19 +156,33 @@ export class Pool implements Sql {
     if (waits.some(([timedOut]) => timedOut !== 0)) {
       throw new Unavailable('MySQL is still applying what it received of the other master');
     }
+    return server;
   }
 
-  private sqlOf(connection: PoolConnection): Sql {
-    const query = async <T>(statement: string, rowsAsArray: boolean): Promise<T> => {
-      const timeout = this.options.timeoutMs ?? STATEMENT_TIMEOUT_MS;
-      try {
-        const [answer] = await connection.query({ sql: statement, rowsAsArray, timeout });
-        return answer as T;
-      } catch (error) {
-        throw instructionOf(error);
-      }
-    };
-    return { rows: (statement) => query(statement, true), run: (statement) => query(statement, false) };
+  private beginKill(connection: PoolConnection): void {
+    if (this.kills.size >= this.options.size) return;
+    const kill = this.kill(connection).finally(() => this.kills.delete(kill));
+    this.kills.add(kill);
+  }
+
+  /**
+   * Ends what the server is still doing for a connection that was given up. Otherwise each retry would add a statement to a
+   * server that is too slow already. On another server the number may be somebody else's.
+   */
+  private async kill({ connection, threadId }: PoolConnection): Promise<void> {
+    const server = this.servers.get(connection);
+    if (server === undefined) return;
+    const killer = await createConnection({ ...this.address, connectTimeout: CONNECT_TIMEOUT_MS }).catch(() => null);
+    try {
+      if (killer === null) return;
+      const sql = new ConnectionInUse(killer, { timeoutMs: CONNECT_TIMEOUT_MS });
+      const [, here] = await roleOf(sql);
+      if (here === server) await sql.run(`KILL ${threadId}`);
+    } catch {
+      // It has ended by itself, or the server is away.
+    } finally {
+      killer?.destroy();
+    }
   }
 
   private async retry<T>(run: () => Promise<T>): Promise<T> {
@@ -149,9 +197,9 @@ export class Pool implements Sql {
   }
 }
 
-async function isReadOnly(sql: Sql): Promise<boolean> {
-  const [row] = await sql.rows<[number]>('SELECT @@GLOBAL.read_only');
-  return row?.[0] === 1;
+async function roleOf(sql: Sql): Promise<[readOnly: boolean, server: string]> {
+  const [row] = await sql.rows<[number, string]>('SELECT @@GLOBAL.read_only, @@server_uuid');
+  return [row?.[0] === 1, row?.[1] ?? ''];
 }
 
 /** Makes the server the active one of a pair if it may take over; see `pair/schema.ts`. */
@@ -161,20 +209,6 @@ async function takeOver(sql: Sql): Promise<void> {
   } catch (error) {
     // Without a pair there is no such procedure: somebody else has made the server read-only.
     if (error instanceof Unavailable) throw error;
-  }
-}
-
-/** Runs `work` between START TRANSACTION and COMMIT. */
-export async function inTransaction<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
-  await sql.run('START TRANSACTION');
-  try {
-    const answer = await work(sql);
-    await sql.run('COMMIT');
-    return answer;
-  } catch (error) {
-    // The pool destroys a connection that is Unavailable, and the server rolls back by itself.
-    if (!(error instanceof Unavailable)) await sql.run('ROLLBACK');
-    throw error;
   }
 }
 
@@ -190,32 +224,3 @@ const driverSettings = {
   // Statements come with their values in them: the driver need not search them for placeholders.
   queryFormat: (statement: string) => statement,
 } as const;
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  readonly database: string;
-}
-
-/** @throws UserError, without the URL: it holds a password */
-export function addressOf(url: string): Address {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch {
-    throw new UserError('The database URL is not a URL. Expected mysql://user:password@host:port/database.');
-  }
-  const database = decodeURIComponent(parsed.pathname.slice(1));
-  if (parsed.protocol !== 'mysql:' || parsed.hostname === '' || !/^[\w-]{1,64}$/.test(database)) {
-    throw new UserError('The database URL must look like mysql://user:password@host:port/database.');
-  }
-  return {
-    host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: parsed.port === '' ? 3306 : Number(parsed.port),
-    user: decodeURIComponent(parsed.username),
-    password: decodeURIComponent(parsed.password),
-    database,
-  };
-}

@@ -1,6 +1,7 @@
 import { UserError } from '../../../topology/core/errors';
 import { NOW_MS, text } from '../sql/literals';
-import type { Pool, Sql } from '../sql/pool';
+import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 
 /** Which deployment the database belongs to. */
 export interface DeploymentIdentity {

@@ -4,7 +4,8 @@ import { DECIDED } from '../schema/doubt';
 import { isDeadlock, isLockWaitTimeout } from '../sql/failures';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
-import type { Pool, Sql } from '../sql/pool';
+import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 import { writeBack } from './write-back';
 
 type ReadColumns = readonly [

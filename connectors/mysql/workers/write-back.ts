@@ -2,10 +2,11 @@ import type { AttemptResult, Unwritten } from '../../../bolts/send-rows';
 import { reasonOf } from '../../../topology/core/errors';
 import type { Settlement } from '../../../topology/message';
 import { cut } from '../sql/cut';
-import { errnoOf, isLockWaitTimeout } from '../sql/failures';
+import { isDataError, isLockWaitTimeout, isTooLarge } from '../sql/failures';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
-import type { Pool, Sql } from '../sql/pool';
+import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 
 /** Large enough to share the cost of a transaction, small enough to hold locks for a short time. */
 const MAX_ROWS_PER_TRANSACTION = 1_000;
@@ -63,7 +64,7 @@ async function writeBatch(pool: Pool, session: string, batch: readonly Prepared[
     return [];
   } catch (error) {
     if (isLockWaitTimeout(error)) return writeFree(pool, session, batch);
-    if (errnoOf(error) === undefined) throw error;
+    if (!isDataError(error) && !(isTooLarge(error) && batch.length > 1)) throw error;
     const [first] = batch;
     if (first !== undefined && batch.length === 1) return [{ id: first.id, reason: reasonOf(error), again: false }];
     const middle = batch.length >> 1;

@@ -1,6 +1,7 @@
 import type { MessageId } from '../../../../topology/message';
 import { integer, NOW_MS } from '../../sql/literals';
-import { inTransaction, type Pool, type Sql } from '../../sql/pool';
+import type { Pool } from '../../sql/pool';
+import { inTransaction, type Sql } from '../../sql/sql';
 import type { Seen, SeenAttempt, SeenRow, SeenSession } from './seen';
 
 /** Messages, their attempts and the workers, all read at the same moment. */

@@ -1,8 +1,9 @@
-import { type Connection, createConnection, createPool } from 'mysql2/promise';
+import { type Connection, createConnection, createPool, type RowDataPacket } from 'mysql2/promise';
 import { type Client, createClient, type NewMessage, UserError } from '../../../../connectors/mysql/client/client';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
+import { until } from '../../../support/until';
 
 let world: World;
 let client: Client;
@@ -31,6 +32,24 @@ const message = (more: Partial<NewMessage> = {}): NewMessage => ({
   ...more,
 });
 const key = () => `key-${++keys}`;
+
+/** More than a statement's worth, of which the last waits for somebody else's transaction. */
+const blocked = (dedupeKey: string) => [
+  ...Array.from({ length: 1_000 }, (_, n) => message({ account: `half-${dedupeKey}`, dedupeKey: `${n}` })),
+  message({ dedupeKey }),
+];
+const whileTaken = async (dedupeKey: string, work: () => Promise<unknown>) => {
+  const other = await createConnection(required(world.environment, 'DATABASE_URL'));
+  await other.beginTransaction();
+  await createClient(other).schedule(message({ dedupeKey }));
+  try {
+    await work();
+  } finally {
+    await other.rollback();
+    await other.end();
+  }
+};
+const half = (dedupeKey: string) => client.get({ account: `half-${dedupeKey}`, dedupeKey: '0' });
 
 describe('schedule', () => {
   test('answers one with one and many with many, in their order', async () => {
@@ -221,6 +240,52 @@ describe("on the caller's connection", () => {
     await own.close();
     await pool.end();
   });
+
+  test('A borrowed connection is never left in our transaction: not when its statement is killed', async () => {
+    const admin = await createConnection(required(world.environment, 'ADMIN_DATABASE_URL'));
+    const pool = createPool({ uri: required(world.environment, 'DATABASE_URL'), connectionLimit: 1 });
+    const dedupeKey = key();
+    await whileTaken(dedupeKey, async () => {
+      const [[row]] = await pool.query<RowDataPacket[]>('SELECT CONNECTION_ID() AS id');
+      const failing = createClient(pool).schedule(blocked(dedupeKey));
+      const kept = expect(failing).rejects.toMatchObject({ name: 'Unavailable' });
+      const waits = 'SELECT 1 FROM information_schema.processlist WHERE id = ? AND info LIKE ? AND time >= 0';
+      await until('the last statement waits', async () => {
+        const [rows] = await admin.query<RowDataPacket[]>(`${waits} AND info LIKE ?`, [
+          row?.['id'],
+          'INSERT%',
+          `%'${dedupeKey}'%`,
+        ]);
+        return rows.length > 0;
+      });
+      await admin.query(`KILL QUERY ${String(row?.['id'])}`);
+      await kept;
+      // In a transaction that was left open, this would commit half of the messages.
+      await pool.query('START TRANSACTION');
+      await pool.query('COMMIT');
+    });
+    expect(await half(dedupeKey)).toBeNull();
+    await pool.end();
+    await admin.end();
+  });
+
+  test.each(['START TRANSACTION', 'SET autocommit=0'])(
+    "In the caller's transaction all of the work happens or none of it, whatever the caller does after an error: %s",
+    async (begin) => {
+      const dedupeKey = key();
+      await whileTaken(dedupeKey, async () => {
+        await connection.query('SET SESSION innodb_lock_wait_timeout=1');
+        await connection.query(begin);
+        const own = createClient(connection);
+        const kept = message({ dedupeKey: key() });
+        await own.schedule(kept);
+        await expect(own.schedule(blocked(dedupeKey))).rejects.toMatchObject({ name: 'Unavailable' });
+        await connection.commit();
+        expect(await client.get({ account: 'shop', dedupeKey: kept.dedupeKey as string })).not.toBeNull();
+      });
+      expect(await half(dedupeKey)).toBeNull();
+    },
+  );
 
   test('refuses what cannot be safe', async () => {
     await connection.query("SET SESSION sql_mode='NO_BACKSLASH_ESCAPES'");

@@ -1,5 +1,6 @@
 import { type Client, createClient, type MessageOutcome } from '../../../../connectors/mysql/client/client';
-import { Pool, type Sql } from '../../../../connectors/mysql/sql/pool';
+import { Pool } from '../../../../connectors/mysql/sql/pool';
+import type { Sql } from '../../../../connectors/mysql/sql/sql';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';

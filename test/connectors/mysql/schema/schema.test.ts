@@ -1,6 +1,7 @@
 import { generateMySQLDrizzleJson, generateMySQLMigration } from 'drizzle-kit/api';
 import * as schema from '../../../../connectors/mysql/schema/schema';
-import { addressOf, Pool } from '../../../../connectors/mysql/sql/pool';
+import { addressOf } from '../../../../connectors/mysql/sql/address';
+import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';

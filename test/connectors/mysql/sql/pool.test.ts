@@ -1,7 +1,10 @@
-import { Pool, type Sql } from '../../../../connectors/mysql/sql/pool';
-import { systemClock } from '../../../../topology/core/clock';
+import { Pool } from '../../../../connectors/mysql/sql/pool';
+import type { Sql } from '../../../../connectors/mysql/sql/sql';
+import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
+import { ManualClock } from '../../../support/manual-clock';
 import { freshDatabase, type World } from '../../../support/stack/stack';
+import { until } from '../../../support/until';
 
 let world: World;
 let pool: Pool;
@@ -16,24 +19,53 @@ afterAll(async () => {
   await world.close();
 });
 
-const open = (options: { size?: number; timeoutMs?: number }) =>
+const open = (options: { size?: number; timeoutMs?: number; clock?: Clock }) =>
   Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 4, ...options });
 const set = (sql: Sql, channel: string, at: number) =>
   sql.run(`UPDATE pauses SET paused_at=${at} WHERE channel='${channel}'`);
+const sleeping = () => pool.rows("SELECT id FROM information_schema.processlist WHERE info LIKE 'DO SLEEP(600%'");
+const tables = ['a', 'b', 'c', 'd'].map((name) => `information_schema.collations ${name}`);
+const endless = `SELECT COUNT(*) FROM ${tables.join(', ')}`;
 const unavailable = { name: 'Unavailable', message: expect.stringMatching(/^MySQL/) };
 
 test('every connection has the settings that the statements count on', async () => {
   const [row] = await pool.rows(
-    'SELECT @@transaction_isolation, @@time_zone, @@innodb_lock_wait_timeout, @@range_optimizer_max_mem_size, @@sql_mode',
+    'SELECT @@transaction_isolation, @@time_zone, @@innodb_lock_wait_timeout, @@range_optimizer_max_mem_size, @@lock_wait_timeout, @@max_execution_time, @@sql_mode',
   );
-  expect(row).toEqual(['READ-COMMITTED', '+00:00', 1, 0, expect.stringContaining('STRICT_TRANS_TABLES')]);
+  const strict = expect.stringContaining('STRICT_TRANS_TABLES');
+  expect(row).toEqual(['READ-COMMITTED', '+00:00', 1, 0, 5, 9_000, strict]);
 });
 
-test('no answer is awaited for ever: the connection is given up, and the next one works', async () => {
+test('no answer is awaited for ever: the connection is given up, its statement ended, and the next one works', async () => {
   const hasty = open({ size: 1, timeoutMs: 200 });
-  await expect(hasty.rows('SELECT SLEEP(5)')).rejects.toMatchObject(unavailable);
+  await expect(hasty.run('DO SLEEP(600)')).rejects.toMatchObject(unavailable);
   expect(await hasty.rows('SELECT 1')).toEqual([[1]]);
+  await until('the server has ended the statement', async () => (await sleeping()).length === 0);
   await hasty.close();
+});
+
+test('a SELECT that takes too long is interrupted by the server, and its connection stays', async () => {
+  const hasty = open({ size: 1, timeoutMs: 3_000 });
+  const id = async () => (await hasty.rows<[number]>('SELECT CONNECTION_ID()'))[0]?.[0];
+  const before = await id();
+  await expect(hasty.rows(endless)).rejects.toMatchObject({
+    name: 'Unavailable',
+    message: expect.stringMatching(/maximum statement execution time/),
+  });
+  expect(await id()).toBe(before);
+  await hasty.close();
+});
+
+test('a row that somebody holds is Unavailable, and the connection stays', async () => {
+  const single = open({ size: 1 });
+  const id = async () => (await single.rows<[number]>('SELECT CONNECTION_ID()'))[0]?.[0];
+  const before = await id();
+  await pool.transaction(async (sql) => {
+    await set(sql, 'a', 1);
+    await expect(single.transaction((other) => set(other, 'a', 2))).rejects.toMatchObject({ name: 'Unavailable' });
+  });
+  expect(await id()).toBe(before);
+  await single.close();
 });
 
 test('a lost connection is Unavailable, and the next one works', async () => {
@@ -84,9 +116,30 @@ test('a transaction whose work fails is rolled back, and its connection stays', 
   await single.close();
 });
 
-test('what the schema lacks is a UserError that says what to do', async () => {
-  await expect(pool.rows('SELECT 1 FROM nothing')).rejects.toMatchObject({
-    name: 'UserError',
-    message: expect.stringMatching(/run `downspout migrate`/),
-  });
+const lacking = { name: 'UserError', message: expect.stringMatching(/run `downspout migrate`/) };
+
+test('what the schema lacks at the beginning is a UserError that says what to do', async () => {
+  const fresh = open({ size: 1 });
+  for (const statement of ['SELECT 1 FROM nothing', 'SELECT nothing FROM pauses']) {
+    await expect(fresh.rows(statement)).rejects.toMatchObject(lacking);
+  }
+  await fresh.close();
+});
+
+test('a table that is missing for a moment is Unavailable, for half a minute', async () => {
+  const clock = new ManualClock();
+  const working = open({ size: 1, clock });
+  const read = () => working.rows("SELECT paused_at FROM pauses WHERE channel='a'");
+  const before = await read();
+  await pool.run('RENAME TABLE pauses TO pauses_old');
+  await expect(read()).rejects.toMatchObject({ name: 'Unavailable', message: expect.stringMatching(/is missing/) });
+  await clock.advance(29_000);
+  await expect(read()).rejects.toMatchObject({ name: 'Unavailable' });
+  await clock.advance(2_000);
+  await expect(read()).rejects.toMatchObject(lacking);
+  await pool.run('RENAME TABLE pauses_old TO pauses');
+  expect(await read()).toEqual(before);
+  await clock.advance(3_600_000);
+  await expect(working.rows('SELECT nothing FROM pauses')).rejects.toMatchObject({ name: 'Unavailable' });
+  await working.close();
 });
