@@ -69,6 +69,7 @@ function seenRow(row: MemoryRow): SeenRow {
     ...row,
     wakeAt: wakeOf(row),
     session: row.claim ?? '',
+    planVersion: 1,
     createdAt: 0,
     updatedAt: Date.parse(`${row.updatedAt.replace(' ', 'T')}Z`),
     payloadHash: hashOf(row.payload),

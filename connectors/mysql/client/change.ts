@@ -47,16 +47,18 @@ export async function editAll(sql: Sql, edits: readonly Edit[]): Promise<EditAns
     const edit = edits[index] as Edit;
     const due = edit.dueAt === undefined ? 'NULL' : integer(checkTime('dueAt', edit.dueAt));
     const payload = edit.payload === undefined ? 'NULL' : text(checkPayload(row.channel, edit.payload));
-    return [`ROW(${integer(row.id)},${due},${payload},${text(edit.localTime ?? null)},${text(edit.zone ?? null)})`];
+    return [
+      `ROW(${integer(row.id)},${integer(row.version + 1)},${due},${payload},${text(edit.localTime ?? null)},${text(edit.zone ?? null)})`,
+    ];
   });
   if (values.length > 0) {
     // `local_time` and `zone` describe the due time, so a new due time replaces or clears them.
     await sql.run(
-      `UPDATE (VALUES ${values.join(',')}) v(id, due_at, payload, local_time, zone) ` +
+      `UPDATE (VALUES ${values.join(',')}) v(id, version, due_at, payload, local_time, zone) ` +
         'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id SET m.due_at=COALESCE(v.due_at, m.due_at), ' +
         'm.retry_at=IF(v.due_at IS NULL, m.retry_at, NULL), m.payload=IF(v.payload IS NULL, m.payload, v.payload), ' +
         'm.local_time=IF(v.due_at IS NULL, m.local_time, v.local_time), m.zone=IF(v.due_at IS NULL, m.zone, v.zone), ' +
-        `m.version=m.version+1, m.plan_number=m.plan_number+1, m.attempts=0, m.first_attempt_at=NULL WHERE ${CHANGEABLE}`,
+        `m.version=v.version, m.plan_version=v.version, m.plan_number=m.plan_number+1, m.attempts=0, m.first_attempt_at=NULL WHERE ${CHANGEABLE}`,
     );
   }
   return answers;

@@ -2,6 +2,7 @@ import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import type { ChannelName } from '../../../topology/payloads';
 import { type CallerConnection, CallerExecutor, type Executor, PoolExecutor } from '../sql/executor';
+import { NOW_MS } from '../sql/literals';
 import { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import type { CancelAnswer, EditAnswer, RedriveAnswer, ResolveAnswer } from './answers';
@@ -18,7 +19,7 @@ import {
 import { getAll, type Message } from './messages';
 import { type OutcomePage, outcomesSince } from './outcomes';
 import { redriveAll, resolveAll } from './resolve';
-import { type ScheduleAnswer, scheduleAll } from './schedule';
+import { type OnExisting, type ScheduleAnswer, scheduleAll } from './schedule';
 
 export { BadRecord, Unavailable, UserError } from '../../../topology/core/errors';
 export type { MessageId, MessageState } from '../../../topology/message';
@@ -28,11 +29,16 @@ export type { CancelAnswer, EditAnswer, RedriveAnswer, Refusal, ResolveAnswer } 
 export type { Edit, NewMessage, Resolution, Target, Time } from './input';
 export type { Message } from './messages';
 export type { MessageOutcome, OutcomePage } from './outcomes';
-export type { ScheduleAnswer } from './schedule';
+export type { OnExisting, ScheduleAnswer } from './schedule';
 
 export interface ClientOptions {
   /** Connections at most, when the client makes its own. */
   readonly connections?: number;
+}
+
+export interface ScheduleOptions {
+  /** `keep` unless given. */
+  readonly onExisting?: OnExisting;
 }
 
 /** A worker holds a row for milliseconds, while it claims or writes back; another application may hold it for longer. */
@@ -53,10 +59,17 @@ export class Client {
     private readonly pool: Pool | null,
   ) {}
 
-  schedule<C extends ChannelName>(message: NewMessage<C>): Promise<ScheduleAnswer>;
-  schedule(messages: readonly NewMessage[]): Promise<ScheduleAnswer[]>;
-  async schedule(given: NewMessage | readonly NewMessage[]): Promise<ScheduleAnswer | ScheduleAnswer[]> {
-    return this.oneOrMany(given, checkMessage, (sql, messages) => scheduleAll(sql, messages));
+  /** With a dedupe key scheduling twice is scheduling once; see {@link OnExisting} for a message that has ended. */
+  schedule<C extends ChannelName>(message: NewMessage<C>, options?: ScheduleOptions): Promise<ScheduleAnswer>;
+  schedule(messages: readonly NewMessage[], options?: ScheduleOptions): Promise<ScheduleAnswer[]>;
+  async schedule(
+    given: NewMessage | readonly NewMessage[],
+    { onExisting = 'keep' }: ScheduleOptions = {},
+  ): Promise<ScheduleAnswer | ScheduleAnswer[]> {
+    if ((onExisting as string) !== 'keep' && onExisting !== 'replace') {
+      throw new UserError(`onExisting: expected keep or replace, got ${JSON.stringify(onExisting)}`);
+    }
+    return this.oneOrMany(given, checkMessage, (sql, messages) => scheduleAll(sql, messages, onExisting));
   }
 
   /** Only a message that still waits can be edited. A new due time clears a pending retry; attempts start again. */
@@ -109,6 +122,14 @@ export class Client {
       throw new UserError(`limit: expected 1 to ${MAX_OUTCOMES_PER_PAGE}, got ${limit}`);
     }
     return outcomesSince(this.pool, since, limit);
+  }
+
+  /** Epoch milliseconds by the database's clock, which decides when a message is due. */
+  now(): Promise<number> {
+    return this.executor.atomically(async (sql) => {
+      const [[now] = [0]] = await sql.rows<[number | string]>(`SELECT ${NOW_MS}`);
+      return Number(now);
+    });
   }
 
   /** Closes the connections that the client made; the caller's own stay open. */

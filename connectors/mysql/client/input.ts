@@ -35,19 +35,19 @@ export type Edit = Target & {
   readonly zone?: string;
 };
 
-/** What a person decided about a message that is `uncertain`. */
-export type Resolution = Target &
-  (
-    | {
-        /** The provider has it. */
-        readonly as: 'delivered';
-        /** When it was delivered; now unless given. */
-        readonly deliveredAt?: Time;
-        readonly receipt?: string;
-      }
-    /** It is sent again now, although an earlier attempt may have been accepted. */
-    | { readonly as: 'retry' }
-  );
+/** What a person decided about messages that are `uncertain`. */
+export type Decision =
+  | {
+      /** The provider has it. */
+      readonly as: 'delivered';
+      /** When it was delivered; now unless given. */
+      readonly deliveredAt?: Time;
+      readonly receipt?: string;
+    }
+  /** It is sent again now, although an earlier attempt may have been accepted. */
+  | { readonly as: 'retry' };
+
+export type Resolution = Target & Decision;
 
 /** A resolution whose fields are checked. */
 export interface CheckedResolution {

@@ -20,6 +20,8 @@ export interface Message {
   readonly state: MessageState;
   readonly version: number;
   readonly attempts: number;
+  /** Part of the idempotency key. */
+  readonly planNumber: number;
   readonly inDoubt: boolean;
   /** The session that is sending it, 32 hex digits. */
   readonly session: string | null;
@@ -67,7 +69,7 @@ export interface MessagePage {
 type Scalar = string | number | null;
 const COLUMNS =
   'id, account, channel, CAST(payload AS CHAR), due_at, wake_at, local_time, zone, state, version, attempts, in_doubt, ' +
-  "IF(state='sending', LOWER(HEX(claim)), NULL), delivered_at, receipt, last_error, dedupe_key, UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at)";
+  "IF(state='sending', LOWER(HEX(claim)), NULL), delivered_at, receipt, last_error, dedupe_key, UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at), plan_number";
 
 /** The messages in the order of the targets; null for those that do not exist. */
 export async function getAll(sql: Sql, targets: readonly Target[]): Promise<(Message | null)[]> {
@@ -158,6 +160,7 @@ async function select(sql: Sql, condition: string): Promise<Message[]> {
     dedupeKey: textOf(row[16]),
     createdAt: Math.floor(Number(row[17]) * 1000),
     updatedAt: Math.floor(Number(row[18]) * 1000),
+    planNumber: Number(row[19]),
   }));
 }
 

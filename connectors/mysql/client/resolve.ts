@@ -39,7 +39,7 @@ export async function resolveAll(sql: Sql, decisions: readonly CheckedResolution
     await reopen(
       sql,
       retried.map(({ row }) => row),
-      `, in_doubt=IF(in_doubt=0, 0, ${DECIDED})`,
+      `in_doubt=IF(in_doubt=0, 0, ${DECIDED}), `,
     );
   }
   return standing.map((row, index) => {
@@ -54,7 +54,12 @@ export async function redriveAll(sql: Sql, targets: readonly Target[]): Promise<
   const standing = await lock(sql, targets.map(checkTarget));
   const failed = unique(standing).filter(({ state }) => state === 'failed');
   // A `failed` row is never in doubt, but plain SQL may have made it so; then the key stays, as for a person's retry.
-  if (failed.length > 0) await reopen(sql, failed, ', plan_number=plan_number+(in_doubt=0)');
+  if (failed.length > 0)
+    await reopen(
+      sql,
+      failed,
+      'plan_number=plan_number+(in_doubt=0), plan_version=IF(in_doubt=0, version+1, plan_version), ',
+    );
   return standing.map((row) => {
     if (row === null) return { result: 'not_found' };
     if (row.state !== 'failed') return { result: 'not_failed', state: row.state };
@@ -98,7 +103,7 @@ async function record(
 /** Makes a new plan for now, with attempts counted from 0. A retry time in the future stays: before it nothing may be tried. */
 async function reopen(sql: Sql, rows: readonly Standing[], more: string): Promise<void> {
   await sql.run(
-    `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', version=version+1, attempts=0, first_attempt_at=NULL, ` +
-      `retry_at=IF(retry_at > ${NOW_MS}, retry_at, NULL)${more} WHERE id IN ${list(rows, ({ id }) => integer(id))}`,
+    `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET ${more}state='scheduled', version=version+1, attempts=0, first_attempt_at=NULL, ` +
+      `retry_at=IF(retry_at > ${NOW_MS}, retry_at, NULL) WHERE id IN ${list(rows, ({ id }) => integer(id))}`,
   );
 }

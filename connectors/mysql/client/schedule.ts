@@ -1,27 +1,55 @@
-import { isDeepStrictEqual } from 'node:util';
-import { Unavailable } from '../../../topology/core/errors';
+import { createHash } from 'node:crypto';
+import { Unavailable, UserError } from '../../../topology/core/errors';
 import { readJson } from '../../../topology/core/json-text';
-import type { MessageId } from '../../../topology/message';
+import type { MessageId, MessageState } from '../../../topology/message';
 import { DUPLICATE_KEY, errnoOf } from '../sql/failures';
-import { integer, list, text } from '../sql/literals';
+import { hex, integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import type { CheckedMessage } from './input';
+import { lock, nameOf, type Standing } from './standing';
+
+/** What happens when the account has a message with this dedupe key already. */
+export type OnExisting =
+  /** It stays as it is, and the answer says what became of it. */
+  | 'keep'
+  /** The same row is planned again, as given now, if it is not being sent and not in doubt. */
+  | 'replace';
 
 export type ScheduleAnswer =
-  /** `created` is false when it had been scheduled before, with the same content. */
+  /** `created` is false when the same had been scheduled before and still waits or is being sent. */
   | { readonly result: 'scheduled'; readonly id: MessageId; readonly created: boolean }
+  /** The same had been scheduled before and has ended, in this state. Nothing is sent; `replace` would plan it again. */
+  | { readonly result: 'already'; readonly id: MessageId; readonly state: MessageState }
   /** Another message has this dedupe key: it differs in channel, payload or due time. */
-  | { readonly result: 'conflict'; readonly id: MessageId };
+  | { readonly result: 'conflict'; readonly id: MessageId; readonly state: MessageState }
+  | { readonly result: 'replaced'; readonly id: MessageId; readonly version: number }
+  /** It was not replaced: a worker is sending it, since `claimedAt`. */
+  | { readonly result: 'too_late'; readonly id: MessageId; readonly claimedAt: number; readonly worker: string }
+  /** It was not replaced: an earlier attempt may have been accepted. */
+  | { readonly result: 'in_doubt'; readonly id: MessageId };
+
+/** A message that was there before, and whether it is what is being scheduled. */
+interface Existing {
+  readonly row: Pick<Standing, 'id' | 'state' | 'channel'>;
+  readonly scheduledHash: string | null;
+  /** Of the row as it is now, which may have been edited. */
+  readonly hash: string;
+}
 
 const MAX_ROWS_PER_STATEMENT = 1_000;
 /** Well below the server's max_allowed_packet. */
 const MAX_STATEMENT_CHARACTERS = 8 * 1024 * 1024;
 const MAX_TRIES = 5;
+const HASH_BYTES = 16;
 
 /** Inserts messages, many to a statement, and answers in their order. The caller must have begun a transaction. */
-export async function scheduleAll(sql: Sql, messages: readonly CheckedMessage[]): Promise<ScheduleAnswer[]> {
+export async function scheduleAll(
+  sql: Sql,
+  messages: readonly CheckedMessage[],
+  onExisting: OnExisting,
+): Promise<ScheduleAnswer[]> {
   const answers: ScheduleAnswer[] = [];
-  for (const batch of batches(messages)) answers.push(...(await scheduleBatch(sql, batch)));
+  for (const batch of batches(messages)) answers.push(...(await scheduleBatch(sql, batch, onExisting)));
   return answers;
 }
 
@@ -29,10 +57,9 @@ function* batches(messages: readonly CheckedMessage[]): Generator<CheckedMessage
   let batch: CheckedMessage[] = [];
   let characters = 0;
   for (const message of messages) {
-    if (
-      batch.length > 0 &&
-      (batch.length === MAX_ROWS_PER_STATEMENT || characters + message.payload.length > MAX_STATEMENT_CHARACTERS)
-    ) {
+    const full =
+      batch.length === MAX_ROWS_PER_STATEMENT || characters + message.payload.length > MAX_STATEMENT_CHARACTERS;
+    if (batch.length > 0 && full) {
       yield batch;
       batch = [];
       characters = 0;
@@ -44,11 +71,12 @@ function* batches(messages: readonly CheckedMessage[]): Generator<CheckedMessage
 }
 
 /** Inserts first and looks for duplicates afterwards, because duplicates are rare and only they cost another statement. */
-async function scheduleBatch(sql: Sql, batch: readonly CheckedMessage[]): Promise<ScheduleAnswer[]> {
-  const known = new Map<
-    string,
-    { readonly id: MessageId; readonly message: CheckedMessage; readonly created: boolean }
-  >();
+async function scheduleBatch(
+  sql: Sql,
+  batch: readonly CheckedMessage[],
+  onExisting: OnExisting,
+): Promise<ScheduleAnswer[]> {
+  const known = new Map<string, Existing>();
   for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
     const first = new Map<string, CheckedMessage>();
     const fresh = batch.filter((message) => {
@@ -60,49 +88,51 @@ async function scheduleBatch(sql: Sql, batch: readonly CheckedMessage[]): Promis
     });
     try {
       const ids = await insert(sql, fresh);
-      return answersOf(batch, fresh, ids, known);
+      const created = new Map(fresh.map((message, index) => [message, ids[index] as MessageId]));
+      const replaced = onExisting === 'replace' ? await replaceAll(sql, batch, known) : new Map();
+      return batch.map((message) => replaced.get(message) ?? answerOf(message, created, first, known));
     } catch (error) {
       if (errnoOf(error) !== DUPLICATE_KEY) throw error;
     }
-    for (const { id, message } of await existing(sql, [...first.values()])) {
-      known.set(keyOf(message) as string, { id, message, created: false });
-    }
+    for (const [key, existing] of await existingOf(sql, [...first.values()])) known.set(key, existing);
   }
   throw new Unavailable('messages with these dedupe keys are being scheduled and deleted at the same time; try again');
 }
 
-function answersOf(
-  batch: readonly CheckedMessage[],
-  fresh: readonly CheckedMessage[],
-  ids: readonly MessageId[],
-  known: ReadonlyMap<string, { readonly id: MessageId; readonly message: CheckedMessage }>,
-): ScheduleAnswer[] {
-  const created = new Map(fresh.map((message, index) => [message, ids[index] as MessageId]));
-  const byKey = new Map<string, { id: MessageId; message: CheckedMessage }>(known);
-  for (const [message, id] of created) {
-    const key = keyOf(message);
-    if (key !== null) byKey.set(key, { id, message });
+function answerOf(
+  message: CheckedMessage,
+  created: ReadonlyMap<CheckedMessage, MessageId>,
+  first: ReadonlyMap<string, CheckedMessage>,
+  known: ReadonlyMap<string, Existing>,
+): ScheduleAnswer {
+  const id = created.get(message);
+  if (id !== undefined) return { result: 'scheduled', id, created: true };
+  const key = keyOf(message) as string;
+  const existing = known.get(key);
+  if (existing !== undefined) {
+    const { id: earlier, state } = existing.row;
+    if (!isSame(message, existing)) return { result: 'conflict', id: earlier, state };
+    const waits = state === 'scheduled' || state === 'sending';
+    return waits ? { result: 'scheduled', id: earlier, created: false } : { result: 'already', id: earlier, state };
   }
-  return batch.map((message) => {
-    const id = created.get(message);
-    if (id !== undefined) return { result: 'scheduled', id, created: true };
-    const earlier = byKey.get(keyOf(message) as string) as { id: MessageId; message: CheckedMessage };
-    return sameContent(message, earlier.message)
-      ? { result: 'scheduled', id: earlier.id, created: false }
-      : { result: 'conflict', id: earlier.id };
-  });
+  // The same key twice in this call.
+  const twin = first.get(key) as CheckedMessage;
+  const earlier = created.get(twin) as MessageId;
+  return hashOf(twin) === hashOf(message)
+    ? { result: 'scheduled', id: earlier, created: false }
+    : { result: 'conflict', id: earlier, state: 'scheduled' };
 }
 
 /** A multi-row INSERT gets consecutive ids in the order of its rows, `auto_increment_increment` apart. */
 async function insert(sql: Sql, messages: readonly CheckedMessage[]): Promise<MessageId[]> {
   if (messages.length === 0) return [];
   const { insertId } = await sql.run(
-    'INSERT INTO scheduled_messages (account, channel, payload, due_at, dedupe_key, local_time, zone) VALUES ' +
+    'INSERT INTO scheduled_messages (account, channel, payload, due_at, dedupe_key, scheduled_hash, local_time, zone) VALUES ' +
       messages
         .map(
           (one) =>
             `(${text(one.account)},${text(one.channel)},${text(one.payload)},${integer(one.dueAt)},` +
-            `${text(one.dedupeKey)},${text(one.localTime)},${text(one.zone)})`,
+            `${text(one.dedupeKey)},${one.dedupeKey === null ? 'NULL' : hex(hashOf(one))},${text(one.localTime)},${text(one.zone)})`,
         )
         .join(','),
   );
@@ -110,28 +140,116 @@ async function insert(sql: Sql, messages: readonly CheckedMessage[]): Promise<Me
   return messages.map((_, index) => insertId + index * Number(step?.[0] ?? 1));
 }
 
-/** Reads what is committed now, even if the caller's transaction reads an earlier state. */
-async function existing(
-  sql: Sql,
-  messages: readonly CheckedMessage[],
-): Promise<{ id: MessageId; message: CheckedMessage }[]> {
+/** Reads what is committed now, even if the caller's transaction reads an earlier state. By the message's key. */
+async function existingOf(sql: Sql, messages: readonly CheckedMessage[]): Promise<[key: string, Existing][]> {
   if (messages.length === 0) return [];
-  const rows = await sql.rows<[string | number, string, string, string, string | number, string]>(
-    'SELECT id, account, dedupe_key, channel, due_at, CAST(payload AS CHAR) FROM scheduled_messages FORCE INDEX (dedupe) ' +
-      `WHERE (account, dedupe_key) IN ${list(messages, (one) => `(${text(one.account)},${text(one.dedupeKey)})`)} FOR SHARE`,
+  type Columns = [string | number, string, string, string, string | number, string, MessageState, string | null];
+  const rows = await sql.rows<Columns>(
+    'SELECT id, account, dedupe_key, channel, due_at, CAST(payload AS CHAR), state, LOWER(HEX(scheduled_hash)) ' +
+      `FROM scheduled_messages FORCE INDEX (dedupe) WHERE (account, dedupe_key) IN ${list(messages, keyLiteral)} FOR SHARE`,
   );
-  return rows.map(([id, account, dedupeKey, channel, dueAt, payload]) => ({
-    id: Number(id),
-    message: { account, dedupeKey, channel, dueAt: Number(dueAt), payload, localTime: null, zone: null },
-  }));
+  return rows.map(([id, account, dedupeKey, channel, dueAt, payload, state, scheduledHash]) => {
+    const hash = hashOf({ channel, dueAt: Number(dueAt), payload });
+    return [nameOf({ account, dedupeKey }), { row: { id: Number(id), channel, state }, scheduledHash, hash }];
+  });
+}
+
+/**
+ * Plans existing rows again as they are given now. A row that waits and is the same already stays as it is, so that
+ * repeating the call is harmless.
+ */
+async function replaceAll(
+  sql: Sql,
+  batch: readonly CheckedMessage[],
+  known: ReadonlyMap<string, Existing>,
+): Promise<Map<CheckedMessage, ScheduleAnswer>> {
+  const wanted = new Map<string, CheckedMessage>();
+  for (const message of batch) {
+    const key = keyOf(message);
+    if (key === null || !known.has(key)) continue;
+    const other = wanted.get(key);
+    if (other !== undefined && hashOf(other) !== hashOf(message)) {
+      throw new UserError(
+        `dedupeKey: ${message.dedupeKey} is given twice with different content, so neither replaces it`,
+      );
+    }
+    wanted.set(key, message);
+  }
+  const messages = [...wanted.values()];
+  const standing = await lock(
+    sql,
+    messages.map(({ account, dedupeKey }) => ({ account, dedupeKey: dedupeKey as string })),
+  );
+  const answers = new Map<string, ScheduleAnswer>();
+  const values: string[] = [];
+  for (const [index, row] of standing.entries()) {
+    const message = messages[index] as CheckedMessage;
+    const key = keyOf(message) as string;
+    if (row === null) throw new Unavailable('a message with this dedupe key was deleted just now; try again');
+    const answer = replacementOf(message, row, known.get(key) as Existing);
+    answers.set(key, answer);
+    if (answer.result !== 'replaced') continue;
+    values.push(
+      `ROW(${integer(row.id)},${integer(answer.version)},${text(message.payload)},${integer(message.dueAt)},` +
+        `${hex(hashOf(message))},${text(message.localTime)},${text(message.zone)})`,
+    );
+  }
+  if (values.length > 0) {
+    await sql.run(
+      `UPDATE (VALUES ${values.join(',')}) v(id, version, payload, due_at, hash, local_time, zone) ` +
+        'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
+        "SET m.state='scheduled', m.version=v.version, m.plan_version=v.version, m.plan_number=m.plan_number+1, " +
+        'm.payload=v.payload, m.due_at=v.due_at, m.retry_at=NULL, m.scheduled_hash=v.hash, m.attempts=0, ' +
+        'm.first_attempt_at=NULL, m.local_time=v.local_time, m.zone=v.zone',
+    );
+  }
+  return new Map(
+    batch.flatMap((message) => {
+      const key = keyOf(message);
+      const answer = key === null ? undefined : answers.get(key);
+      return answer === undefined ? [] : [[message, answer]];
+    }),
+  );
+}
+
+function replacementOf(message: CheckedMessage, row: Standing, existing: Existing): ScheduleAnswer {
+  const { id, state } = row;
+  if (state === 'sending') return { result: 'too_late', id, claimedAt: row.updatedAt, worker: row.worker };
+  if (row.inDoubt) return { result: 'in_doubt', id };
+  // A row stays on its channel: spouts and bolts know it by that.
+  if (row.channel !== message.channel) return { result: 'conflict', id, state };
+  if (state === 'scheduled' && existing.hash === hashOf(message)) return { result: 'scheduled', id, created: false };
+  return { result: 'replaced', id, version: row.version + 1 };
+}
+
+/** An edit does not matter: a producer that repeats what it scheduled is right, and so is one that schedules what is there. */
+function isSame(message: CheckedMessage, { scheduledHash, hash }: Existing): boolean {
+  const own = hashOf(message);
+  return own === scheduledHash || own === hash;
+}
+
+/** MySQL changes the order of keys and the form of numbers, so a payload counts as what it means. */
+function hashOf({ channel, dueAt, payload }: Pick<CheckedMessage, 'channel' | 'dueAt' | 'payload'>): string {
+  const content = JSON.stringify([channel, dueAt, canonical(readJson(payload))]);
+  return createHash('sha256')
+    .update(content)
+    .digest('hex')
+    .slice(0, 2 * HASH_BYTES);
+}
+
+/** A text that is the same for values that mean the same, whatever the order of their keys. */
+function canonical(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([name, one]) => `${JSON.stringify(name)}:${canonical(one)}`).join(',')}}`;
 }
 
 function keyOf({ account, dedupeKey }: CheckedMessage): string | null {
-  return dedupeKey === null ? null : JSON.stringify([account, dedupeKey]);
+  return dedupeKey === null ? null : nameOf({ account, dedupeKey });
 }
 
-/** MySQL changes the order of the keys of JSON objects, so payloads are compared as values. */
-function sameContent(a: CheckedMessage, b: CheckedMessage): boolean {
-  if (a.channel !== b.channel || a.dueAt !== b.dueAt) return false;
-  return a.payload === b.payload || isDeepStrictEqual(readJson(a.payload), readJson(b.payload));
+function keyLiteral({ account, dedupeKey }: CheckedMessage): string {
+  return `(${text(account)},${text(dedupeKey)})`;
 }

@@ -66,6 +66,8 @@ export const scheduledMessages = mysqlTable(
     attempts: smallint({ unsigned: true }).notNull().default(0),
     /** Part of the idempotency key: +1 at an edit or redrive of a row that is not in doubt, never at a retry or recovery. */
     planNumber: int({ unsigned: true }).notNull().default(1),
+    /** The version with which the plan number began: attempts before it belong to earlier plans. */
+    planVersion: int({ unsigned: true }).notNull().default(1),
     /** When the first attempt of this plan that reached the network ended. */
     firstAttemptAt: instant(),
     /** 0, 1, or DECIDED of doubt.ts. */

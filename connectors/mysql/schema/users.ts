@@ -23,7 +23,7 @@ const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
   app: [
     'SELECT, DELETE ON {db}.scheduled_messages',
     'INSERT (account, channel, payload, due_at, local_time, zone, dedupe_key, scheduled_hash) ON {db}.scheduled_messages',
-    'UPDATE (payload, due_at, local_time, zone, retry_at, state, version, attempts, plan_number, first_attempt_at, scheduled_hash) ON {db}.scheduled_messages',
+    'UPDATE (payload, due_at, local_time, zone, retry_at, state, version, attempts, plan_number, plan_version, first_attempt_at, scheduled_hash) ON {db}.scheduled_messages',
     'SELECT, DELETE ON {db}.delivery_attempts',
     'SELECT ON {db}.workers',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.accounts',

@@ -17,6 +17,7 @@ const message = (over: Partial<Message> = {}): Message => ({
   state: 'scheduled',
   version: 1,
   attempts: 0,
+  planNumber: 1,
   inDoubt: false,
   session: null,
   deliveredAt: null,

@@ -11,6 +11,8 @@ export const row: SeenRow = {
   state: 'delivered',
   version: 1,
   attempts: 1,
+  planNumber: 1,
+  planVersion: 1,
   inDoubt: false,
   session: 'w',
   deliveredAt: 1_010,

@@ -87,12 +87,17 @@ function* repeated({ row, attempts }: Seen, around: Surroundings): Iterable<Viol
     if (attempt.startedAt === null || channelClass === undefined) continue;
     const later = attempts
       .slice(index + 1)
-      .filter(({ startedAt, version }) => startedAt !== null && version > attempt.version);
+      .filter((one) => one.startedAt !== null && one.version > attempt.version && isOnePlan(row, attempt, one));
     if (later.length === 0) continue;
     const alive = isAlive(sessions.get(attempt.session));
     const reason = unexplained(attempt, later, channelClass, isByPerson(attempts, attempt, later[0]), alive);
     if (reason !== undefined) yield breach('I4', row, `version ${attempt.version} ${reason}`);
   }
+}
+
+/** Whether both attempts are known to belong to one plan: where plans before the last one began is not known. */
+function isOnePlan({ planNumber, planVersion }: SeenRow, one: SeenAttempt, later: SeenAttempt): boolean {
+  return one.version >= planVersion || (later.version < planVersion && planNumber <= 2);
 }
 
 /** Whether a person decided, after the one attempt, that the other be made. */
@@ -121,7 +126,7 @@ function unexplained(
 function* untrue(seen: Seen, around: Surroundings): Iterable<Violation> {
   const { row, attempts } = seen;
   if (row.state === 'delivered') yield* falselyDelivered(row, attempts);
-  else if (attempts.some(({ settled }) => settled === 'delivered'))
+  else if (attempts.some(({ settled, version }) => settled === 'delivered' && version >= row.planVersion))
     yield breach('I6', row, `${row.state}, though an attempt was delivered`);
   const says = attempts.some(({ settled, version }) => settled === 'failed' && version === row.version);
   if (row.state === 'failed' && !says) {

@@ -21,6 +21,9 @@ export interface SeenRow {
   readonly state: MessageState;
   readonly version: number;
   readonly attempts: number;
+  readonly planNumber: number;
+  /** The version with which the plan number began. */
+  readonly planVersion: number;
   readonly inDoubt: boolean;
   /** That claimed it last; all zeros when none did. */
   readonly session: string;

@@ -55,10 +55,13 @@ async function readRows(sql: Sql, after: number, until: number, limit: number): 
     createdAt: string,
     updatedAt: string,
     payloadHash: string,
+    planNumber: number,
+    planVersion: number,
   ];
   const rows = await sql.rows<Columns>(
     'SELECT id, account, channel, due_at, wake_at, state, version, attempts, in_doubt, claim, delivered_at, receipt, ' +
-      'UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at), SHA2(CAST(payload AS CHAR CHARACTER SET utf8mb4), 256) ' +
+      'UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at), SHA2(CAST(payload AS CHAR CHARACTER SET utf8mb4), 256), ' +
+      'plan_number, plan_version ' +
       `FROM scheduled_messages WHERE id > ${integer(after)} AND id <= ${integer(until)} ORDER BY id LIMIT ${integer(limit)}`,
   );
   return rows.map((row) => ({
@@ -77,6 +80,8 @@ async function readRows(sql: Sql, after: number, until: number, limit: number): 
     createdAt: milliseconds(row[12]),
     updatedAt: milliseconds(row[13]),
     payloadHash: row[14],
+    planNumber: row[15],
+    planVersion: row[16],
   }));
 }
 

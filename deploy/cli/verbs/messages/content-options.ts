@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { systemClock } from '../../../../topology/core/clock';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import { parseJson } from '../../../../topology/core/json-text';
 import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads';
@@ -33,10 +32,13 @@ export function withContentOptions(command: Command): Command {
   return command;
 }
 
-/** The due time as the client takes it; undefined when no option gives one. */
-export function dueOf(options: ContentOptions): number | string | undefined {
+/** The due time as the client takes it; undefined when no option gives one. `--in` counts from the database's now. */
+export async function dueOf(
+  options: ContentOptions,
+  database: { now(): Promise<number> },
+): Promise<number | string | undefined> {
   if (options.due !== undefined && options.in !== undefined) throw new UserError('Give --due or --in, not both.');
-  return options.in === undefined ? options.due : systemClock.now() + options.in;
+  return options.in === undefined ? options.due : (await database.now()) + options.in;
 }
 
 /** How the payload was given: not at all, as a whole, or by options that depend on the channel. @throws UserError */

@@ -26,11 +26,11 @@ export function editCommand(): Command {
   return withContentOptions(command).action(async (id: string | undefined, options: EditOptions) => {
     const context = contextOf(options);
     const target = targetsOf(id === undefined ? [] : [id], options)[0] as Target;
-    const dueAt = dueOf(options);
-    if (dueAt === undefined && payloadGiven(options) === 'not') {
+    if (options.due === undefined && options.in === undefined && payloadGiven(options) === 'not') {
       throw new UserError('What shall change? Give a new time (--due, --in) or a new payload.');
     }
     const answer = await withClient(context, async (client) => {
+      const dueAt = await dueOf(options, client);
       const payload = payloadOf(options, await channelOf(target, options, client));
       const edit: Edit = {
         ...target,

@@ -1,6 +1,7 @@
 import { checkMessage, type NewMessage } from '../../../../connectors/mysql/client/input';
 import type { ScheduleAnswer } from '../../../../connectors/mysql/client/schedule';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
+import { refusalOf } from './schedule-answers';
 import type { SourceRecord } from './source-record';
 
 const BATCH_ROWS = 1_000;
@@ -8,7 +9,7 @@ const BATCH_ROWS = 1_000;
 /** Counts of lines so far. */
 export interface ImportCounts {
   read: number;
-  /** New messages. */
+  /** New messages, and those that were planned again. */
   scheduled: number;
   /** Scheduled before under the same dedupe key, with the same content. */
   already: number;
@@ -79,8 +80,10 @@ async function writeBatch(
   const answers = await write(batch.map(({ message }) => message));
   for (const [index, answer] of answers.entries()) {
     const { line } = batch[index] as { line: number };
-    if (answer.result === 'conflict') bad(line, `dedupe_key: message ${answer.id} has it, with other content`);
-    else if (answer.created) counts.scheduled += 1;
+    const refusal =
+      answer.result === 'conflict' ? `dedupe_key: message ${answer.id} has it, with other content` : refusalOf(answer);
+    if (refusal !== undefined) bad(line, refusal);
+    else if (answer.result === 'replaced' || (answer.result === 'scheduled' && answer.created)) counts.scheduled += 1;
     else counts.already += 1;
   }
 }

@@ -2,6 +2,7 @@ import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { OnExisting } from '../../../../connectors/mysql/client/client';
 import { systemClock } from '../../../../topology/core/clock';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import { type OutputOptions, printable } from '../../../console/output';
@@ -11,10 +12,12 @@ import { withClient } from '../../database';
 import { contextOf, dataVerb, type VerbContext } from '../../verb';
 import { type ImportCounts, type ImportOptions, runImport } from './import-run';
 import { readRecords, type SourceForm } from './import-source';
+import { onExistingOption } from './schedule-answers';
 
 interface ImportVerbOptions extends OutputOptions, SourceForm {
   readonly errors?: string;
   readonly dryRun?: boolean;
+  readonly onExisting: OnExisting;
 }
 
 /** `downspout messages import`. */
@@ -28,6 +31,7 @@ export function importCommand(): Command {
       new Option('--format <format>', 'recognised by the first character unless given').choices(['csv', 'ndjson']),
     )
     .option('--encoding <name>', 'such as windows-1252; UTF-8 and UTF-16 are recognised', parseEncoding)
+    .addOption(onExistingOption())
     .option('--errors <path>', 'write the bad lines to this file too, as NDJSON')
     .option('--dry-run', 'check every line and schedule nothing')
     .addHelpText(
@@ -77,7 +81,9 @@ async function importFile(file: string, options: ImportVerbOptions, context: Ver
     const counts =
       options.dryRun === true
         ? await run(null)
-        : await withClient(context, (client) => run((messages) => client.schedule(messages)));
+        : await withClient(context, (client) =>
+            run((messages) => client.schedule(messages, { onExisting: options.onExisting })),
+          );
     if (interrupt.signal.aborted) {
       process.exitCode = 1;
       progress.note(`Interrupted: every line up to ${counts.doneUpTo} is done, nothing after it.`);

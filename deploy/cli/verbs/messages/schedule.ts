@@ -1,15 +1,17 @@
 import type { Command } from 'commander';
-import type { NewMessage } from '../../../../connectors/mysql/client/client';
+import type { NewMessage, OnExisting } from '../../../../connectors/mysql/client/client';
 import { UserError } from '../../../../topology/core/errors';
 import type { OutputOptions } from '../../../console/output';
 import { withClient } from '../../database';
 import { contextOf, dataVerb } from '../../verb';
 import { type ContentOptions, dueOf, fieldNames, payloadOf, withContentOptions } from './content-options';
+import { onExistingOption, refusalOf, textOf } from './schedule-answers';
 
 interface ScheduleOptions extends OutputOptions, ContentOptions {
   readonly account: string;
   readonly channel: string;
   readonly dedupeKey?: string;
+  readonly onExisting: OnExisting;
 }
 
 /** `downspout messages schedule`. */
@@ -20,24 +22,22 @@ export function scheduleCommand(): Command {
   })
     .requiredOption('--account <name>', 'on whose behalf')
     .option('--channel <name>', 'how it leaves', 'webhook')
-    .option('--dedupe-key <key>', 'scheduling twice under one key is scheduling once');
+    .option('--dedupe-key <key>', 'scheduling twice under one key is scheduling once')
+    .addOption(onExistingOption());
   return withContentOptions(command).action(async (options: ScheduleOptions) => {
     const context = contextOf(options);
     const { account, channel, dedupeKey } = options;
-    const dueAt = dueOf(options);
-    if (dueAt === undefined) throw new UserError('When? Give --due or --in.');
     const payload = payloadOf(options, channel);
     if (payload === undefined) throw new UserError(`What? Give ${fieldNames()}; or --payload, or --payload-file.`);
-    // The client checks every field; what was typed has no type yet.
-    const message = { account, channel, dueAt, payload, ...(dedupeKey === undefined ? {} : { dedupeKey }) };
-    const answer = await withClient(context, (client) => client.schedule(message as NewMessage));
-    if (answer.result === 'conflict') {
-      throw new UserError(`Message ${answer.id} has this dedupe key already, with other content or another time.`);
-    }
-    context.output.data(answer, () =>
-      answer.created
-        ? `Message ${answer.id} is scheduled.`
-        : `Message ${answer.id} was scheduled before, with the same content.`,
-    );
+    const answer = await withClient(context, async (client) => {
+      const dueAt = await dueOf(options, client);
+      if (dueAt === undefined) throw new UserError('When? Give --due or --in.');
+      // The client checks every field; what was typed has no type yet.
+      const message = { account, channel, dueAt, payload, ...(dedupeKey === undefined ? {} : { dedupeKey }) };
+      return client.schedule(message as NewMessage, { onExisting: options.onExisting });
+    });
+    const refusal = refusalOf(answer);
+    if (refusal !== undefined) throw new UserError(refusal);
+    context.output.data(answer, () => textOf(answer));
   });
 }

@@ -2,7 +2,10 @@ import { UserError } from '../../../../topology/core/errors';
 import { parseJson } from '../../../../topology/core/json-text';
 import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads';
 
-/** JSON where the text is JSON, the text itself otherwise. @throws UserError for what was meant as JSON and is not */
+/**
+ * JSON where the text is JSON, the text itself otherwise.
+ * @throws UserError for what was meant as JSON and is not, and for a number that cannot be kept
+ */
 export function jsonOrText(text: string): unknown {
   try {
     return parseJson(text);

@@ -1,5 +1,6 @@
 import { type Connection, createConnection, createPool, type RowDataPacket } from 'mysql2/promise';
 import { type Client, createClient, type NewMessage, UserError } from '../../../../connectors/mysql/client/client';
+import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
@@ -83,10 +84,11 @@ describe('schedule', () => {
       { ...known, dueAt: later + 1 },
       { ...known, payload: { url: 'http://127.0.0.1/', body: 'other' } },
     ];
-    for (const other of others) expect(await client.schedule(other)).toEqual({ result: 'conflict', id });
+    for (const other of others)
+      expect(await client.schedule(other)).toEqual({ result: 'conflict', id, state: 'scheduled' });
     const fresh = message({ dedupeKey: key() });
     const [created, conflict] = await client.schedule([fresh, { ...fresh, dueAt: later + 1 }]);
-    expect(conflict).toEqual({ result: 'conflict', id: created?.id });
+    expect(conflict).toEqual({ result: 'conflict', id: created?.id, state: 'scheduled' });
   });
 
   test('two at once with the same keys create each message once', async () => {
@@ -114,13 +116,166 @@ describe('schedule', () => {
   });
 
   test('a megabyte and every kind of character come back as they went', async () => {
-    const body = { text: 'ä🦆\u2028\u0000\\"\'`%_?:name ?? \n'.repeat(50_000) };
+    const body = { text: 'ä🦆\u2028\u0000\\"\'`%_?:name ?? \n'.repeat(25_000) };
     const own = await createConnection({ uri: required(world.environment, 'DATABASE_URL'), namedPlaceholders: true });
     for (const one of [client, createClient(own)]) {
       const { id } = await one.schedule(message({ payload: { url: 'http://127.0.0.1/?a=?&b=:c', body } }));
       expect((await client.get({ id }))?.payload).toEqual({ url: 'http://127.0.0.1/?a=?&b=:c', body });
     }
     await own.end();
+  });
+});
+
+describe('scheduling again under a key', () => {
+  let admin: Pool;
+  beforeAll(() => {
+    admin = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
+  });
+  afterAll(() => admin.close());
+
+  const inState = async (state: string, more = '') => {
+    const known = message({ dedupeKey: key() });
+    const { id } = await client.schedule(known);
+    await admin.run(`UPDATE scheduled_messages SET state='${state}'${more} WHERE id=${id}`);
+    return { known, id };
+  };
+
+  test.each(['canceled', 'failed', 'delivered', 'uncertain'])('says that the message is %s', async (state) => {
+    const { known, id } = await inState(state);
+    expect(await client.schedule(known)).toEqual({ result: 'already', id, state });
+    expect(await client.schedule({ ...known, dueAt: later + 1 })).toEqual({ result: 'conflict', id, state });
+    expect(await client.get({ id })).toMatchObject({ state, version: 1 });
+  });
+
+  test('is no conflict after an edit, neither with what was scheduled nor with what is there now', async () => {
+    const known = message({ dedupeKey: key() });
+    const { id } = await client.schedule(known);
+    const payload = { url: 'http://127.0.0.1/', body: 'edited' };
+    await client.edit({ id, payload, dueAt: later + 5 });
+    expect(await client.schedule(known)).toEqual({ result: 'scheduled', id, created: false });
+    expect(await client.schedule({ ...known, payload, dueAt: later + 5 })).toEqual({
+      result: 'scheduled',
+      id,
+      created: false,
+    });
+    expect(await client.schedule({ ...known, dueAt: later + 5 })).toMatchObject({ result: 'conflict' });
+    expect(await client.get({ id })).toMatchObject({ version: 2, payload });
+  });
+
+  test('of plain SQL compares with what is there', async () => {
+    const known = message({ dedupeKey: key() });
+    await admin.run(
+      `INSERT INTO scheduled_messages (account, channel, payload, due_at, dedupe_key) VALUES ('shop', 'webhook', '${JSON.stringify(known.payload)}', ${later}, '${known.dedupeKey}')`,
+    );
+    expect(await client.schedule(known)).toMatchObject({ result: 'scheduled', created: false });
+    expect(await client.schedule({ ...known, dueAt: later + 1 })).toMatchObject({ result: 'conflict' });
+  });
+
+  test.each(['canceled', 'failed', 'delivered'])(
+    'replaces a message that is %s, under the next plan number',
+    async (state) => {
+      const { known, id } = await inState(state, `, attempts=3, first_attempt_at=5, retry_at=${later + 99}`);
+      const other = {
+        ...known,
+        dueAt: later + 7,
+        payload: { url: 'http://127.0.0.1/', body: 'other' },
+        localTime: '9:00',
+      };
+      expect(await client.schedule(other, { onExisting: 'replace' })).toEqual({ result: 'replaced', id, version: 2 });
+      expect(await client.get({ id })).toMatchObject({
+        state: 'scheduled',
+        version: 2,
+        planNumber: 2,
+        attempts: 0,
+        payload: other.payload,
+        dueAt: later + 7,
+        wakeAt: later + 7,
+        localTime: '9:00',
+      });
+      const [row] = await admin.rows(`SELECT first_attempt_at, plan_version FROM scheduled_messages WHERE id=${id}`);
+      expect(row).toEqual([null, 2]);
+      // Repeating the call is harmless, and the old content is another.
+      expect(await client.schedule(other, { onExisting: 'replace' })).toEqual({
+        result: 'scheduled',
+        id,
+        created: false,
+      });
+      expect(await client.schedule(known)).toEqual({ result: 'conflict', id, state: 'scheduled' });
+    },
+  );
+
+  test('replaces a message that waits only if it is another', async () => {
+    const known = message({ dedupeKey: key() });
+    const { id } = await client.schedule(known);
+    expect(await client.schedule(known, { onExisting: 'replace' })).toEqual({
+      result: 'scheduled',
+      id,
+      created: false,
+    });
+    const fresh = message({ dedupeKey: key() });
+    const answers = await client.schedule([fresh, { ...known, dueAt: later + 1 }], { onExisting: 'replace' });
+    expect(answers).toEqual([
+      { result: 'scheduled', id: expect.any(Number), created: true },
+      { result: 'replaced', id, version: 2 },
+    ]);
+  });
+
+  test('replaces nothing that is being sent or in doubt, or in two ways at once', async () => {
+    const sending = await inState('sending', `, claim=x'${'ab'.repeat(16)}'`);
+    expect(await client.schedule({ ...sending.known, dueAt: later + 1 }, { onExisting: 'replace' })).toMatchObject({
+      result: 'too_late',
+      id: sending.id,
+      worker: 'ab'.repeat(16),
+    });
+    for (const state of ['scheduled', 'uncertain', 'delivered']) {
+      const { known, id } = await inState(state, ', in_doubt=1');
+      const other = { ...known, dueAt: later + 1 };
+      expect(await client.schedule(other, { onExisting: 'replace' })).toEqual({ result: 'in_doubt', id });
+      expect(await client.get({ id })).toMatchObject({ state, version: 1, dueAt: later });
+    }
+    const { known } = await inState('canceled');
+    const twice = [
+      { ...known, dueAt: later + 1 },
+      { ...known, dueAt: later + 2 },
+    ];
+    await expect(client.schedule(twice, { onExisting: 'replace' })).rejects.toThrow(
+      /given twice with different content/,
+    );
+    await expect(client.schedule(known, { onExisting: 'keepp' as 'keep' })).rejects.toThrow(
+      'onExisting: expected keep or replace',
+    );
+  });
+});
+
+describe('numbers', () => {
+  test('of 64 bits and doubles come back as they went', async () => {
+    const body = {
+      id: 1_790_000_000_000_000_123n,
+      least: -(2n ** 63n),
+      most: 2n ** 64n - 1n,
+      half: 0.1,
+      large: 1e21,
+      list: [5e-324],
+    };
+    const known = message({ payload: { url: 'http://127.0.0.1/', body }, dedupeKey: key() });
+    const { id } = await client.schedule(known);
+    expect((await client.get({ id }))?.payload).toEqual({ url: 'http://127.0.0.1/', body });
+    expect(await client.schedule(known)).toEqual({ result: 'scheduled', id, created: false });
+    const near = { ...body, id: body.id + 1n };
+    expect(await client.schedule({ ...known, payload: { url: 'http://127.0.0.1/', body: near } })).toMatchObject({
+      result: 'conflict',
+    });
+    await client.edit({ id, payload: { url: 'http://127.0.0.1/', body: near } });
+    expect((await client.get({ id }))?.payload).toMatchObject({ body: near });
+  });
+
+  test.each([
+    [2 ** 53, '9007199254740992 is beyond 2^53'],
+    [Number.NaN, 'NaN is no number of JSON'],
+    [2n ** 64n, '18446744073709551616 has more than 64 bits'],
+  ])('%p is refused with its field', async (number, reason) => {
+    const payload = { url: 'http://127.0.0.1/', body: { n: number } };
+    await expect(client.schedule(message({ payload }))).rejects.toThrow(`payload.body.n: ${reason}`);
   });
 });
 
@@ -247,8 +402,9 @@ describe("on the caller's connection", () => {
     const dedupeKey = key();
     await whileTaken(dedupeKey, async () => {
       const [[row]] = await pool.query<RowDataPacket[]>('SELECT CONNECTION_ID() AS id');
-      const failing = createClient(pool).schedule(blocked(dedupeKey));
-      const kept = expect(failing).rejects.toMatchObject({ name: 'Unavailable' });
+      const failing = createClient(pool)
+        .schedule(blocked(dedupeKey))
+        .catch((error: unknown) => error);
       const waits = 'SELECT 1 FROM information_schema.processlist WHERE id = ? AND info LIKE ? AND time >= 0';
       await until('the last statement waits', async () => {
         const [rows] = await admin.query<RowDataPacket[]>(`${waits} AND info LIKE ?`, [
@@ -259,7 +415,7 @@ describe("on the caller's connection", () => {
         return rows.length > 0;
       });
       await admin.query(`KILL QUERY ${String(row?.['id'])}`);
-      await kept;
+      expect(await failing).toMatchObject({ name: 'Unavailable' });
       // In a transaction that was left open, this would commit half of the messages.
       await pool.query('START TRANSACTION');
       await pool.query('COMMIT');
@@ -286,6 +442,22 @@ describe("on the caller's connection", () => {
       expect(await half(dedupeKey)).toBeNull();
     },
   );
+
+  test('an id that nobody has drawn yet locks nothing, in REPEATABLE READ', async () => {
+    await connection.query(`SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ`);
+    await connection.query('SET SESSION information_schema_stats_expiry=77');
+    await connection.beginTransaction();
+    await connection.query('SELECT COUNT(*) FROM scheduled_messages');
+    const { id } = await client.schedule(message());
+    const own = createClient(connection);
+    expect(await own.cancel([{ id: id + 1_000 }, { id }])).toEqual([{ result: 'not_found' }, { result: 'canceled' }]);
+    expect(await own.edit({ id: id + 1_000, dueAt: later })).toEqual({ result: 'not_found' });
+    // It would wait for the end of the transaction.
+    expect(await client.schedule(message())).toMatchObject({ created: true });
+    const [[row]] = await connection.query<RowDataPacket[]>('SELECT @@SESSION.information_schema_stats_expiry AS kept');
+    expect(row?.['kept']).toBe(77);
+    await connection.rollback();
+  });
 
   test('refuses what cannot be safe', async () => {
     await connection.query("SET SESSION sql_mode='NO_BACKSLASH_ESCAPES'");

@@ -81,7 +81,7 @@ test('bad lines and conflicts are told by their line; the rest goes on', async (
   ]);
   const { done, reasons } = run(source(5, bad), async () => [
     { result: 'scheduled', id: 1, created: true },
-    { result: 'conflict', id: 77 },
+    { result: 'conflict', id: 77, state: 'scheduled' },
     { result: 'scheduled', id: 3, created: false },
   ]);
   expect(await done).toEqual({ read: 5, scheduled: 1, already: 1, bad: 3, doneUpTo: 5 });
