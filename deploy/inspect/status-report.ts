@@ -31,11 +31,11 @@ export interface PartStatus {
 /** What the database says; times are epoch milliseconds by its clock. */
 export interface DatabaseReport {
   readonly now: number;
-  /** Null when there are too many rows to count in a few seconds. */
-  readonly counts: readonly StateCount[] | null;
+  /** Exact, or marked as estimates. */
+  readonly counts: readonly StateCount[];
   readonly waiting: readonly ChannelWaiting[];
-  /** What wakes in each minute of the next hour. */
-  readonly nextHour: readonly MinuteCount[];
+  /** What wakes in each minute of the next hour; null when that is too much to count in a moment. */
+  readonly nextHour: readonly MinuteCount[] | null;
   readonly workers: readonly WorkerStatus[];
   readonly pauses: readonly Pause[];
   readonly deployment: DeploymentReport;
@@ -164,7 +164,7 @@ export function sendersOf(environment: Environment): readonly string[] {
 export function warningsOf(report: DatabaseReport, senders: readonly string[]): string[] {
   const alive = report.workers.filter((worker) => worker.state === 'alive');
   const running = new Set(alive.flatMap((worker) => worker.components));
-  const uncertain = (report.counts ?? []).filter(({ state }) => state === 'uncertain');
+  const of = (state: string) => report.counts.filter((one) => one.state === state && one.count > 0);
   const waiting = report.waiting.filter(({ open }) => open > 0);
   const somethingWaits = waiting.some(({ channel }) => senders.includes(channel));
   return [
@@ -180,9 +180,13 @@ export function warningsOf(report: DatabaseReport, senders: readonly string[]): 
       .map(
         ({ channel, open }) => `${formatCount(open)} messages wait on channel ${channel} and no worker runs its bolt.`,
       ),
-    ...uncertain.map(
+    ...of('uncertain').map(
       ({ channel, count }) =>
         `${formatCount(count)} messages of ${channel} are uncertain: a person decides (downspout messages resolve).`,
+    ),
+    ...of('failed').map(
+      ({ channel, count }) =>
+        `${formatCount(count)} messages of ${channel} have failed (downspout messages list --state failed, messages redrive).`,
     ),
     ...report.pauses.map(
       ({ channel, account }) => `Paused: ${channel}${account === null ? '' : `, account ${account}`}.`,

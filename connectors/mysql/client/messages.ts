@@ -1,9 +1,8 @@
-import { UserError } from '../../../topology/core/errors';
 import { readJson } from '../../../topology/core/json-text';
-import { type MessageId, type MessageState, messageStates } from '../../../topology/message';
+import type { MessageId, MessageState } from '../../../topology/message';
 import { integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
-import { checkTarget, checkTime, type Target, type Time } from './input';
+import { checkTarget, type Target } from './input';
 
 /** A message as it stands. Times are epoch milliseconds. */
 export interface Message {
@@ -49,23 +48,6 @@ export interface Attempt {
   readonly contentHash: string;
 }
 
-/** Which messages to list; all conditions must hold. */
-export interface MessageFilter {
-  readonly account?: string;
-  readonly channel?: string;
-  readonly state?: MessageState;
-  readonly dueFrom?: Time;
-  /** Not included. */
-  readonly dueUntil?: Time;
-}
-
-export interface MessagePage {
-  /** Newest first. */
-  readonly messages: readonly Message[];
-  /** Give it as `before` for the next page; null at the end. */
-  readonly next: MessageId | null;
-}
-
 type Scalar = string | number | null;
 const COLUMNS =
   'id, account, channel, CAST(payload AS CHAR), due_at, wake_at, local_time, zone, state, version, attempts, in_doubt, ' +
@@ -91,28 +73,6 @@ export async function getAll(sql: Sql, targets: readonly Target[]): Promise<(Mes
     (target) =>
       byName.get('id' in target ? String(target.id) : JSON.stringify([target.account, target.dedupeKey])) ?? null,
   );
-}
-
-/** A page of messages, newest first. @throws UserError naming the field of the filter */
-export async function listMessages(
-  sql: Sql,
-  filter: MessageFilter,
-  page: { readonly before?: MessageId; readonly limit: number },
-): Promise<MessagePage> {
-  if (filter.state !== undefined && !messageStates.includes(filter.state)) {
-    throw new UserError(`state: expected one of ${messageStates.join(', ')}, got ${JSON.stringify(filter.state)}`);
-  }
-  const conditions = [
-    ...(page.before === undefined ? [] : [`id < ${integer(page.before)}`]),
-    ...(filter.account === undefined ? [] : [`account=${text(filter.account)}`]),
-    ...(filter.channel === undefined ? [] : [`channel=${text(filter.channel)}`]),
-    ...(filter.state === undefined ? [] : [`state=${text(filter.state)}`]),
-    ...(filter.dueFrom === undefined ? [] : [`due_at >= ${integer(checkTime('dueFrom', filter.dueFrom))}`]),
-    ...(filter.dueUntil === undefined ? [] : [`due_at < ${integer(checkTime('dueUntil', filter.dueUntil))}`]),
-  ];
-  const where = conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`;
-  const messages = await select(sql, `${where} ORDER BY id DESC LIMIT ${integer(page.limit)}`);
-  return { messages, next: messages.length < page.limit ? null : (messages.at(-1)?.id ?? null) };
 }
 
 /** The ledger of one message, oldest first. */

@@ -1,17 +1,19 @@
 import { UserError } from '../../../topology/core/errors';
 import type { MessageId } from '../../../topology/message';
 import { checkAccount, checkChannel, type Target } from '../client/input';
-import {
-  type Attempt,
-  attemptsOf,
-  getAll,
-  listMessages,
-  type Message,
-  type MessageFilter,
-  type MessagePage,
-} from '../client/messages';
+import { type Attempt, attemptsOf, getAll, type Message } from '../client/messages';
 import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
+import { type MessageFilter, searchPage } from './search';
+
+export interface MessagePage {
+  /** Newest first. */
+  readonly messages: readonly Message[];
+  /** Give it as `before` for the next page; null at the end. */
+  readonly next: MessageId | null;
+  /** False: the search stopped at `next` because it took long, and older messages may match. */
+  readonly isFull: boolean;
+}
 
 export interface Pause {
   readonly channel: string;
@@ -23,6 +25,10 @@ export interface Pause {
 
 /** A purge reads this many rows in one step, and deletes those that are old in one transaction. */
 const ROWS_PER_PURGE_STEP = 1_000;
+/** The search of one page: with the last step under way it still ends within half a second. */
+const SEARCH_MS = 250;
+/** Each deleted row is a change event; this leaves most of CDC's speed to the applications. */
+const PURGED_PER_SECOND = 5_000;
 const ENDED = "('delivered','failed','canceled','uncertain')";
 
 /** What operators do with messages, beside what applications do through the client. */
@@ -39,14 +45,29 @@ export class Operations {
     });
   }
 
-  /** A page of messages, newest first. */
+  /** A page of messages, newest first. A filter that no index serves gives what a moment's search finds. */
   list(filter: MessageFilter, page: { readonly before?: MessageId; readonly limit: number }): Promise<MessagePage> {
-    return this.pool.use((sql) => listMessages(sql, filter, page));
+    return this.pool.use(async (sql) => {
+      const { ids, searchedTo } = await searchPage(sql, filter, {
+        ...page,
+        budgetMs: SEARCH_MS,
+        clock: this.pool.clock,
+      });
+      const messages = await getAll(
+        sql,
+        ids.map((id) => ({ id })),
+      );
+      return {
+        messages: messages.filter((message) => message !== null),
+        next: searchedTo,
+        isFull: searchedTo === null || ids.length === page.limit,
+      };
+    });
   }
 
   /**
    * Deletes messages that ended more than `ageMs` ago, and their attempts, in small transactions in the order of their
-   * ids. Nothing waits for long, and the purge may be interrupted at any time.
+   * ids, no more than PURGED_PER_SECOND. Nothing waits for long, and the purge may be interrupted at any time.
    * @param report called with the number deleted so far
    * @returns how many were deleted
    */
@@ -68,7 +89,13 @@ export class Operations {
       if (last === undefined) return deleted;
       [after] = last;
       const old = rows.flatMap(([id, isOld]) => (isOld === 1 ? [id] : []));
-      if (old.length > 0) deleted += await this.remove(old);
+      if (old.length > 0) {
+        const { clock } = this.pool;
+        const beganAt = clock.monotonic();
+        const removed = await this.remove(old);
+        deleted += removed;
+        await clock.sleep(Math.max(0, (removed / PURGED_PER_SECOND) * 1_000 - (clock.monotonic() - beganAt)));
+      }
       report(deleted);
     }
   }

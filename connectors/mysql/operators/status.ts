@@ -1,13 +1,19 @@
-import { Unavailable } from '../../../topology/core/errors';
-import type { Gauges } from '../../../topology/gauges';
 import type { MessageState } from '../../../topology/message';
-import { integer, NOW_MS } from '../sql/literals';
+import { NEEDS_PERSON } from '../schema/doubt';
+import { isOutOfTime } from '../sql/failures';
+import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 
-export interface StateCount {
-  readonly channel: string;
-  readonly state: MessageState;
+/** A number of messages. An estimate is the optimizer's, from samples of the index. */
+export interface Figure {
   readonly count: number;
+  readonly exact: boolean;
+}
+
+export interface StateCount extends Figure {
+  readonly channel: string;
+  /** `ended`: delivered or canceled, where the table is too large to tell them apart. */
+  readonly state: MessageState | 'ended';
 }
 
 /** What waits on a channel. Times are epoch milliseconds by the database's clock. */
@@ -15,8 +21,14 @@ export interface ChannelWaiting {
   readonly channel: string;
   /** Open rows: scheduled or being sent. */
   readonly open: number;
+  /** False: `open` is an estimate. */
+  readonly openIsExact: boolean;
   /** Of these, those that have woken already. */
   readonly overdue: number;
+  /** False: `overdue` is an estimate, because there are millions. */
+  readonly overdueIsExact: boolean;
+  /** Rows that a worker is sending; null when too many are overdue to look at each. */
+  readonly sending: number | null;
   /** The earliest wake. */
   readonly oldest: number;
 }
@@ -40,14 +52,26 @@ export interface WorkerStatus {
   /** `late`: its lease has run out, and no spout has marked it dead yet. */
   readonly state: 'alive' | 'late' | 'dead' | 'left';
   readonly partitions: Readonly<Record<string, readonly number[]>>;
-  readonly gauges: Readonly<Record<string, Gauges>>;
+  readonly gauges: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
-/** Counting every row reads the whole table. If it takes longer, the answer is null. */
-const COUNT_TIMEOUT_MS = 5_000;
+/** Every figure is read within this time or is an estimate. */
+const COUNT_TIMEOUT_MS = 300;
+/** A table that the optimizer takes for smaller is counted as a whole. */
+const SMALL_TABLE_ROWS = 100_000;
 const ENDED_WORKERS_SHOWN_MS = 3_600_000;
+/** A worker may claim a row so long before its wake, and a bit. */
+const CLAIMED_AHEAD_MS = 5_000;
+const SHARDS = list(
+  Array.from({ length: 256 }, (_, shard) => shard),
+  integer,
+);
 
-/** What `downspout status` reads from the database. */
+/**
+ * What `downspout status` reads from the database, within a second however many rows there are: what is overdue, wakes soon,
+ * is being sent or needs a person is counted in the index that holds nothing else, everything else is an estimate in a large
+ * table.
+ */
 export class Status {
   constructor(private readonly pool: Pool) {}
 
@@ -57,37 +81,40 @@ export class Status {
     return (row as [number])[0];
   }
 
-  /** Rows by channel and state; null when there are too many to count in a few seconds. */
-  async counts(): Promise<StateCount[] | null> {
-    try {
-      const rows = await this.pool.rows<[string, MessageState, number]>(
-        `SELECT /*+ MAX_EXECUTION_TIME(${COUNT_TIMEOUT_MS}) */ channel, state, COUNT(*) FROM scheduled_messages ` +
-          'GROUP BY channel, state ORDER BY channel, state',
+  /** Rows by channel and state. */
+  async counts(): Promise<StateCount[]> {
+    const rows = await this.estimate('SELECT 1 FROM scheduled_messages');
+    if (rows < SMALL_TABLE_ROWS) {
+      const counted = await this.within<[string, MessageState, number]>(
+        'channel, state, COUNT(*) FROM scheduled_messages GROUP BY channel, state ORDER BY channel, state',
       );
-      return rows.map(([channel, state, count]) => ({ channel, state, count }));
-    } catch (error) {
-      if (error instanceof Unavailable && /maximum statement execution time/i.test(error.message)) return null;
-      throw error;
+      if (counted !== null) return counted.map(([channel, state, count]) => ({ channel, state, count, exact: true }));
     }
+    return this.countsOfLargeTable(rows);
   }
 
-  /** By channel, from the index alone. */
+  /** What waits, by channel. */
   async waiting(): Promise<ChannelWaiting[]> {
-    const rows = await this.pool.rows<[string, number, number, number]>(
-      `SELECT channel, COUNT(*), CAST(SUM(wake_at <= ${NOW_MS}) AS SIGNED), MIN(wake_at) ` +
-        'FROM scheduled_messages FORCE INDEX (open_by_wake) WHERE open=1 GROUP BY channel ORDER BY channel',
-    );
-    return rows.map(([channel, open, overdue, oldest]) => ({ channel, open, overdue, oldest }));
+    const oldest = await this.oldestWakes();
+    return Promise.all([...oldest].map(([channel, wake]) => this.waitingOn(channel, wake)));
   }
 
-  /** How many wake in each of the coming minutes, the present one included; minutes with none are left out. */
-  async byMinute(minutes: number): Promise<MinuteCount[]> {
-    const rows = await this.pool.rows<[string, number, number]>(
-      'SELECT channel, wake_at DIV 60000 * 60000 AS minute, COUNT(*) FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
-        `WHERE open=1 AND wake_at >= ${NOW_MS} DIV 60000 * 60000 ` +
-        `AND wake_at < (${NOW_MS} DIV 60000 + ${integer(minutes)}) * 60000 GROUP BY channel, minute ORDER BY minute, channel`,
-    );
-    return rows.map(([channel, minute, count]) => ({ channel, minute, count }));
+  /**
+   * How many wake in each of the coming minutes, the present one included; minutes with none are left out. Null when there
+   * are too many to count in a moment.
+   */
+  async byMinute(minutes: number): Promise<MinuteCount[] | null> {
+    const counts: MinuteCount[] = [];
+    for (const channel of (await this.oldestWakes()).keys()) {
+      const rows = await this.within<[number, number]>(
+        'wake_at DIV 60000 * 60000 AS minute, COUNT(*) FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
+          `WHERE ${openOn(channel)} AND wake_at >= ${NOW_MS} DIV 60000 * 60000 ` +
+          `AND wake_at < (${NOW_MS} DIV 60000 + ${integer(minutes)}) * 60000 GROUP BY minute`,
+      );
+      if (rows === null) return null;
+      counts.push(...rows.map(([minute, count]) => ({ channel, minute, count })));
+    }
+    return counts.toSorted((a, b) => a.minute - b.minute || (a.channel < b.channel ? -1 : 1));
   }
 
   /** Workers that live, and those that ended within the last hour. */
@@ -130,4 +157,87 @@ export class Status {
       };
     });
   }
+
+  private async countsOfLargeTable(rows: number): Promise<StateCount[]> {
+    const waiting = await this.waiting();
+    const counts: StateCount[] = waiting.flatMap(({ channel, open, openIsExact, sending }) => [
+      { channel, state: 'scheduled' as const, count: open - (sending ?? 0), exact: openIsExact && sending !== null },
+      ...(sending === null ? [] : [{ channel, state: 'sending' as const, count: sending, exact: true }]),
+    ]);
+    for (const [state, number] of Object.entries(NEEDS_PERSON) as [MessageState, number][]) {
+      const where = `WHERE needs_person=${number}`;
+      const found = await this.within<[string, number]>(
+        `channel, COUNT(*) FROM scheduled_messages FORCE INDEX (needs_person) ${where} GROUP BY channel`,
+      );
+      if (found === null) {
+        const count = await this.estimate(`SELECT 1 FROM scheduled_messages FORCE INDEX (needs_person) ${where}`);
+        counts.push({ channel: 'all', state, count, exact: false });
+      } else counts.push(...found.map(([channel, count]) => ({ channel, state, count, exact: true })));
+    }
+    const others = counts.reduce((sum, { count }) => sum + count, 0);
+    return [...counts, { channel: 'all', state: 'ended', count: Math.max(0, rows - others), exact: false }];
+  }
+
+  private async waitingOn(channel: string, oldest: number): Promise<ChannelWaiting> {
+    const from = 'FROM scheduled_messages FORCE INDEX (open_by_wake)';
+    const overdue = await this.figure(`${from} WHERE ${openOn(channel)} AND wake_at <= ${NOW_MS}`);
+    const all = `${from} WHERE open=1 AND channel=${text(channel)}`;
+    const estimated = await this.estimate(`SELECT 1 ${all}`);
+    const open = estimated < SMALL_TABLE_ROWS ? await this.figure(all) : { count: estimated, exact: false };
+    const sending = await this.within<[number]>(
+      `COUNT(*) ${from} WHERE ${openOn(channel)} AND wake_at <= ${NOW_MS} + ${CLAIMED_AHEAD_MS} AND state='sending'`,
+    );
+    return {
+      channel,
+      open: Math.max(open.count, overdue.count),
+      openIsExact: open.exact,
+      overdue: overdue.count,
+      overdueIsExact: overdue.exact,
+      sending: sending?.[0]?.[0] ?? null,
+      oldest,
+    };
+  }
+
+  /** The earliest wake of each channel, by its name: two look-ups in the index for each shard. */
+  private async oldestWakes(): Promise<Map<string, number>> {
+    const rows = await this.pool.rows<[string, number]>(
+      'SELECT channel, MIN(oldest) FROM (SELECT channel, shard, MIN(wake_at) AS oldest FROM scheduled_messages ' +
+        'FORCE INDEX (open_by_wake) WHERE open=1 GROUP BY channel, shard) shards GROUP BY channel ORDER BY channel',
+    );
+    return new Map(rows);
+  }
+
+  private async figure(condition: string): Promise<Figure> {
+    const rows = await this.within<[number]>(`COUNT(*) ${condition}`);
+    const [count] = rows?.[0] ?? [];
+    return count === undefined
+      ? { count: await this.estimate(`SELECT 1 ${condition}`), exact: false }
+      : { count, exact: true };
+  }
+
+  private async estimate(select: string): Promise<number> {
+    const rows = await this.pool.rows<(string | number | null)[]>(`EXPLAIN FORMAT=TRADITIONAL ${select}`);
+    return Number(rows[0]?.[9] ?? 0);
+  }
+
+  /**
+   * Null when it takes too long. Counted is what is there, committed or not: to find out what each row was like at one
+   * moment costs minutes while rows are being inserted.
+   */
+  private async within<T extends readonly unknown[]>(select: string): Promise<T[] | null> {
+    try {
+      return await this.pool.use(async (sql) => {
+        await sql.run('SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED');
+        return sql.rows<T>(`SELECT /*+ MAX_EXECUTION_TIME(${COUNT_TIMEOUT_MS}) */ ${select}`);
+      });
+    } catch (error) {
+      if (isOutOfTime(error)) return null;
+      throw error;
+    }
+  }
+}
+
+/** The shards are listed because without them the wake would be no range of the index. */
+function openOn(channel: string): string {
+  return `open=1 AND channel=${text(channel)} AND shard IN ${SHARDS}`;
 }

@@ -87,22 +87,30 @@ function leaseText(until: number, now: number): string {
 }
 
 function countsText({ counts }: DatabaseReport, output: Output): string {
-  if (counts === null) return 'Too many rows to count in a few seconds.';
   if (counts.length === 0) return 'None.';
   const channels = [...new Set(counts.map(({ channel }) => channel))];
+  const isWhole = counts.every(({ exact }) => exact);
+  const states = isWhole ? messageStates : (['scheduled', 'sending', 'failed', 'uncertain', 'ended'] as const);
   const columns: readonly Column<string>[] = [
     { title: 'channel', value: (channel) => channel },
-    ...messageStates.map((state) => ({
-      title: state,
+    ...states.map((state) => ({
+      title: state === 'ended' ? 'delivered or canceled' : state,
       align: 'right' as const,
-      value: (channel: string) => formatCount(countOf(counts, channel, state)),
+      value: (channel: string) => countText(counts, channel, state),
     })),
   ];
-  return output.table(columns, channels);
+  return isWhole
+    ? output.table(columns, channels)
+    : `${output.table(columns, channels)}\n~ : an estimate, because there are many.`;
 }
 
-function countOf(counts: readonly StateCount[], channel: string, state: string): number {
-  return counts.find((count) => count.channel === channel && count.state === state)?.count ?? 0;
+function countText(counts: readonly StateCount[], channel: string, state: string): string {
+  const found = counts.find((count) => count.channel === channel && count.state === state);
+  return figure(found?.count ?? 0, found?.exact ?? true);
+}
+
+function figure(count: number, exact: boolean): string {
+  return `${exact ? '' : '~'}${formatCount(count)}`;
 }
 
 function waitingText(
@@ -116,8 +124,9 @@ function waitingText(
       .reduce((sum, { gauges }) => sum + (gauges[component]?.[name] ?? 0), 0);
   const columns: readonly Column<ChannelWaiting>[] = [
     { title: 'channel', value: ({ channel }) => channel },
-    { title: 'open', align: 'right', value: ({ open }) => formatCount(open) },
-    { title: 'overdue', align: 'right', value: ({ overdue }) => formatCount(overdue) },
+    { title: 'open', align: 'right', value: ({ open, openIsExact }) => figure(open, openIsExact) },
+    { title: 'overdue', align: 'right', value: ({ overdue, overdueIsExact }) => figure(overdue, overdueIsExact) },
+    { title: 'sending', align: 'right', value: ({ sending }) => (sending === null ? 'many' : formatCount(sending)) },
     { title: 'oldest wakes', value: ({ oldest }) => `${formatInstant(oldest)}, ${formatRelative(oldest, now)}` },
     {
       title: 'pending',
@@ -133,10 +142,12 @@ function waitingText(
     { title: 'in flight', align: 'right', value: ({ channel }) => formatCount(gauge(channel, 'in_flight')) },
   ];
   if (waiting.length === 0) return 'Nothing.';
-  const peak = nextHour.toSorted((a, b) => b.count - a.count)[0];
+  const peak = nextHour?.toSorted((a, b) => b.count - a.count)[0];
   const coming =
-    peak === undefined
-      ? 'Nothing wakes within the next hour.'
-      : `The fullest minute of the next hour: ${formatCount(peak.count)} of ${peak.channel} at ${formatInstant(peak.minute)}, ${formatRelative(peak.minute, now)}.`;
+    nextHour === null
+      ? 'More wakes within the next hour than can be counted in a moment.'
+      : peak === undefined
+        ? 'Nothing wakes within the next hour.'
+        : `The fullest minute of the next hour: ${formatCount(peak.count)} of ${peak.channel} at ${formatInstant(peak.minute)}, ${formatRelative(peak.minute, now)}.`;
   return `${output.table(columns, waiting)}\n${coming}\nPending, held and in flight are as the workers last reported, at most 3 s ago.`;
 }

@@ -11,13 +11,14 @@ import {
 import { parseCount, parseDuration } from '../../console/durations';
 import { type Column, type Output, type OutputOptions, printable } from '../../console/output';
 import { Progress } from '../../console/progress';
-import { formatCount, formatDuration } from '../../console/units';
+import { formatCount, formatDuration, formatInstant } from '../../console/units';
 import { withPool } from '../database';
 import { contextOf, dataVerb } from '../verb';
 
 interface VerifyOptions extends OutputOptions {
   readonly patience: number;
   readonly examples: number;
+  readonly all?: boolean;
 }
 
 /** What each invariant promises, and what the table cannot show of it. */
@@ -60,10 +61,12 @@ export function verifyCommand(): Command {
         .argParser(parseDuration)
         .default(900_000, '15min'),
     )
+    .option('--all', 'check every message, not only what may have changed since the last time that nothing was found')
     .option('--examples <n>', 'messages named for each invariant', parseCount, 5)
     .addHelpText(
       'after',
-      '\nIt can run at any time: it takes no locks and reads a few thousand rows at once.' +
+      '\nNew messages, those with new attempts and those that are overdue are checked. What somebody changes by hand is seen with --all.' +
+        '\nIt can run at any time: it takes no locks and reads a few thousand rows at once.' +
         '\nOverdue messages count against I1 when workers have run for all of --patience, nothing is paused, and nothing of their' +
         '\naccount was tried in that time; after a pause that was longer, until the account moves again.',
     )
@@ -75,6 +78,7 @@ export function verifyCommand(): Command {
         verify(pool, {
           classOf,
           patienceMs: options.patience,
+          sinceMark: options.all !== true,
           examples: options.examples,
           report: (messages, share) =>
             progress.show(`${formatCount(messages)} messages looked at, ${Math.floor(share * 100)} %`),
@@ -99,11 +103,17 @@ function verdictOf({ invariant, violations }: Finding): 'holds' | 'violated' | '
 function reportText(report: VerifyReport, output: Output): string {
   const { bold } = output.colors;
   return [
-    `${bold('Balance')} (messages by channel)\n${balanceText(report, output)}`,
+    `${bold('Balance')} (${scopeText(report)})\n${balanceText(report, output)}`,
     `${bold('Invariants')} (${formatCount(report.messages)} messages, ${formatCount(report.attempts)} attempts)\n${findingsText(report, output)}`,
     `${bold('What other witnesses are needed for')}\n${unseenText(report)}`,
     ...(report.findings.some(({ violations }) => violations > 0) ? [violationsText(report, output)] : []),
   ].join('\n\n');
+}
+
+function scopeText({ since }: VerifyReport): string {
+  return since === null
+    ? 'messages by channel'
+    : `messages that may have changed since ${formatInstant(since)}, when nothing was found; --all checks every one`;
 }
 
 function balanceText({ balance, oldestWaiting, oldestSending, now }: VerifyReport, output: Output): string {

@@ -18,10 +18,20 @@ const worker = (components: readonly string[], over: Partial<WorkerStatus> = {})
   ...over,
 });
 
+const waitingOn = (channel: string, open: number, overdue: number, oldest: number) => ({
+  channel,
+  open,
+  openIsExact: true,
+  overdue,
+  overdueIsExact: true,
+  sending: 0,
+  oldest,
+});
+
 const report = (over: Partial<DatabaseReport> = {}): DatabaseReport => ({
   now: NOW,
   counts: [],
-  waiting: [{ channel: 'webhook', open: 1_200, overdue: 3, oldest: NOW - 5 }],
+  waiting: [waitingOn('webhook', 1_200, 3, NOW - 5)],
   nextHour: [],
   workers: [worker(['due']), worker(['webhook'])],
   pauses: [],
@@ -34,7 +44,7 @@ test('where everything runs there is nothing to look at', () => {
 });
 
 test('messages on a channel without a sender are named', () => {
-  const waiting = [{ channel: 'x', open: 2_000, overdue: 0, oldest: NOW }];
+  const waiting = [waitingOn('x', 2_000, 0, NOW)];
   expect(warningsOf(report({ waiting }), ['webhook'])).toEqual([
     '2,000 messages wait on channel x, which has no sender in topology.yaml.',
   ]);
@@ -48,10 +58,20 @@ test('components that messages wait for and nobody runs are named; dead workers 
   expect(warningsOf(report({ workers: [], waiting: [] }), ['webhook'])).toEqual([]);
 });
 
+test('failed messages are named', () => {
+  const counts = [
+    { channel: 'webhook', state: 'failed' as const, count: 1_500, exact: true },
+    { channel: 'all', state: 'ended' as const, count: 9, exact: false },
+  ];
+  expect(warningsOf(report({ counts }), ['webhook'])).toEqual([
+    '1,500 messages of webhook have failed (downspout messages list --state failed, messages redrive).',
+  ]);
+});
+
 test('uncertain messages, pauses and leases that ran out are named', () => {
   const warnings = warningsOf(
     report({
-      counts: [{ channel: 'webhook', state: 'uncertain', count: 2 }],
+      counts: [{ channel: 'webhook', state: 'uncertain', count: 2, exact: true }],
       pauses: [
         { channel: 'webhook', account: null, pausedAt: NOW },
         { channel: 'webhook', account: 'acme', pausedAt: NOW },

@@ -1,5 +1,5 @@
 import type { MessageId } from '../../../../topology/message';
-import { integer, NOW_MS } from '../../sql/literals';
+import { hex, integer, list, NOW_MS } from '../../sql/literals';
 import type { Pool } from '../../sql/pool';
 import { inTransaction, type Sql } from '../../sql/sql';
 import type { Seen, SeenAttempt, SeenRow, SeenSession } from './seen';
@@ -13,32 +13,45 @@ export interface Snapshot {
 }
 
 /**
- * Reads the next messages in the order of their ids. Workers write row and ledger in one transaction, and both are read in
+ * Reads the messages that fulfil the condition, which is SQL, in the order of their ids. Workers write row and ledger in one transaction, and both are read in
  * one snapshot here, so they agree while the system runs.
  */
-export function readSnapshot(pool: Pool, after: MessageId, until: MessageId, limit: number): Promise<Snapshot> {
+export function readSnapshot(pool: Pool, condition: string, sessions: Sessions): Promise<Snapshot> {
   return pool.use(async (sql) => {
     await sql.run('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
     return inTransaction(sql, async () => {
-      const rows = await readRows(sql, after, until, limit);
-      const [first, last] = [rows[0]?.id, rows.at(-1)?.id];
-      const attempts = first === undefined || last === undefined ? [] : await readAttempts(sql, first, last);
-      const byMessage = new Map<MessageId, SeenAttempt[]>(rows.map(({ id }) => [id, []]));
+      const rows = await readRows(sql, condition);
+      const ids = rows.map(({ id }) => id);
+      const attempts = ids.length === 0 ? [] : await readAttempts(sql, ids);
+      const byMessage = new Map<MessageId, SeenAttempt[]>(ids.map((id) => [id, []]));
       for (const attempt of attempts) byMessage.get(attempt.id)?.push(attempt);
-      const sessions = await readSessions(sql);
+      const named = [...rows, ...attempts].map(({ session }) => session);
+      await sessions.read(sql, named);
       const [[now] = [0]] = await sql.rows<[number]>(`SELECT ${NOW_MS}`);
-      return { now, sessions, messages: rows.map((row) => ({ row, attempts: byMessage.get(row.id) ?? [] })) };
+      const messages = rows.map((row) => ({ row, attempts: byMessage.get(row.id) ?? [] }));
+      return { now, sessions: sessions.known, messages };
     });
   });
 }
 
-/** The greatest id there is; 0 when there is none. */
-export async function lastId(pool: Pool): Promise<MessageId> {
-  const [[last] = [null]] = await pool.rows<[number | null]>('SELECT MAX(id) FROM scheduled_messages');
-  return last ?? 0;
+/** The workers. The register is read once; after that only those that may have changed, because death is for ever. */
+export class Sessions {
+  readonly known = new Map<string, SeenSession>();
+  private begun = false;
+
+  /** @param named sessions that must be known if the register has them */
+  async read(sql: Sql, named: readonly string[]): Promise<void> {
+    const alive = [...this.known.values()].filter(({ dead }) => !dead).map(({ session }) => session);
+    const unknown = named.filter((session) => !this.known.has(session));
+    const wanted = [...new Set([...alive, ...unknown])];
+    const where = this.begun && wanted.length > 0 ? `WHERE session IN ${list(wanted, hex)}` : '';
+    if (this.begun && wanted.length === 0) return;
+    for (const session of await readSessions(sql, where)) this.known.set(session.session, session);
+    this.begun = true;
+  }
 }
 
-async function readRows(sql: Sql, after: number, until: number, limit: number): Promise<SeenRow[]> {
+async function readRows(sql: Sql, condition: string): Promise<SeenRow[]> {
   type Columns = [
     id: number,
     account: string,
@@ -62,7 +75,7 @@ async function readRows(sql: Sql, after: number, until: number, limit: number): 
     'SELECT id, account, channel, due_at, wake_at, state, version, attempts, in_doubt, claim, delivered_at, receipt, ' +
       'UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at), SHA2(CAST(payload AS CHAR CHARACTER SET utf8mb4), 256), ' +
       'plan_number, plan_version ' +
-      `FROM scheduled_messages WHERE id > ${integer(after)} AND id <= ${integer(until)} ORDER BY id LIMIT ${integer(limit)}`,
+      `FROM scheduled_messages FORCE INDEX (PRIMARY) WHERE ${condition} ORDER BY id`,
   );
   return rows.map((row) => ({
     id: row[0],
@@ -85,7 +98,7 @@ async function readRows(sql: Sql, after: number, until: number, limit: number): 
   }));
 }
 
-async function readAttempts(sql: Sql, first: MessageId, last: MessageId): Promise<SeenAttempt[]> {
+async function readAttempts(sql: Sql, ids: readonly MessageId[]): Promise<SeenAttempt[]> {
   type Columns = [
     id: number,
     version: number,
@@ -102,7 +115,7 @@ async function readAttempts(sql: Sql, first: MessageId, last: MessageId): Promis
   const rows = await sql.rows<Columns>(
     'SELECT message_id, version, session, wake_at, content_hash, started_at, finished_at, outcome, settled, receipt, ' +
       'UNIX_TIMESTAMP(recorded_at) FROM delivery_attempts ' +
-      `WHERE message_id BETWEEN ${integer(first)} AND ${integer(last)} ORDER BY message_id, version, id`,
+      `WHERE message_id IN ${list(ids, integer)} ORDER BY message_id, version, id`,
   );
   return rows.map((row) => ({
     id: row[0],
@@ -119,24 +132,19 @@ async function readAttempts(sql: Sql, first: MessageId, last: MessageId): Promis
   }));
 }
 
-async function readSessions(sql: Sql): Promise<ReadonlyMap<string, SeenSession>> {
+async function readSessions(sql: Sql, where: string): Promise<SeenSession[]> {
   type Columns = [Buffer, string, number, number, number, number | null];
   const rows = await sql.rows<Columns>(
-    'SELECT session, components, started_at, lease_until, dead, left_at FROM workers',
+    `SELECT session, components, started_at, lease_until, dead, left_at FROM workers ${where}`,
   );
-  return new Map(
-    rows.map(([name, components, startedAt, leaseUntil, dead, leftAt]) => [
-      name.toString('hex'),
-      {
-        session: name.toString('hex'),
-        components: JSON.parse(components) as string[],
-        startedAt,
-        leaseUntil,
-        dead: dead === 1,
-        left: leftAt !== null,
-      },
-    ]),
-  );
+  return rows.map(([name, components, startedAt, leaseUntil, dead, leftAt]) => ({
+    session: name.toString('hex'),
+    components: JSON.parse(components) as string[],
+    startedAt,
+    leaseUntil,
+    dead: dead === 1,
+    left: leftAt !== null,
+  }));
 }
 
 function milliseconds(seconds: string): number {

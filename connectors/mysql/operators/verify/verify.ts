@@ -2,9 +2,11 @@ import { type MessageId, type MessageState, messageStates } from '../../../../to
 import { SPOUT } from '../../../../topology/streams';
 import type { Pool } from '../../sql/pool';
 import { Operations, type Pause } from '../operations';
+import { Status } from '../status';
+import { nextMark, partsOf, readMark, writeMark } from './mark';
 import { type Surroundings, violationsOf } from './rules';
 import { type Invariant, invariants, isAlive, type Seen, type SeenRow, type SeenSession, type Violation } from './seen';
-import { lastId, readSnapshot, type Snapshot } from './snapshot';
+import { readSnapshot, Sessions, type Snapshot } from './snapshot';
 
 /** The rows of one channel: all of them are in exactly one of the states. */
 export interface Balance extends Readonly<Record<MessageState, number>> {
@@ -31,6 +33,8 @@ export interface Finding {
 export interface VerifyReport {
   /** Epoch milliseconds by the database's clock, at the end. */
   readonly now: number;
+  /** Only what may have changed since then was checked, epoch milliseconds; null: everything. */
+  readonly since: number | null;
   readonly messages: number;
   readonly attempts: number;
   readonly balance: readonly Balance[];
@@ -45,31 +49,37 @@ export interface VerifyOptions {
   readonly classOf: Surroundings['classOf'];
   /** How long a message may be overdue on a channel whose workers live. */
   readonly patienceMs: number;
+  /** Check only what may have changed since the last time that nothing was found. */
+  readonly sinceMark?: boolean;
   /** Ids named for each invariant. */
   readonly examples: number;
   /** Called with the number of messages read, and the share of all ids that this is, from 0 to 1. */
   readonly report?: (messages: number, share: number) => void;
 }
 
-/** Messages read at once. */
-const ROWS_PER_SNAPSHOT = 2_000;
+/** Attempts that were written later than so long ago are read again the next time: some are not committed yet. */
+const OVERLAP_MS = 600_000;
 
 /**
- * Checks every message that exists at the beginning, in the order of the ids, against the table and the ledger. Reads
- * without locks, a few thousand rows at a time.
+ * Checks messages against the table and the ledger: all that exist at the beginning, or only what may have changed since the
+ * last time that nothing was found: new messages, those with new attempts, and what is overdue. What somebody changes by
+ * hand is in none of these, so from time to time all of them should be checked. Reads without locks, a few thousand rows at
+ * a time.
  */
 export async function verify(pool: Pool, options: VerifyOptions): Promise<VerifyReport> {
-  const until = await lastId(pool);
+  const mark = options.sinceMark === true ? await readMark(pool) : null;
+  const next = await nextMark(pool, mark, Math.max(options.patienceMs, OVERLAP_MS));
   const tally = new Tally(options);
-  for (let after = 0; ; ) {
+  const sessions = new Sessions();
+  for await (const { condition, share } of partsOf(pool, mark, next)) {
     const pauses = await new Operations(pool).pauses();
-    const snapshot = await readSnapshot(pool, after, until, ROWS_PER_SNAPSHOT);
-    tally.add(snapshot, pauses);
-    const last = snapshot.messages.at(-1);
-    if (last === undefined) return tally.reportAt(snapshot.now);
-    after = last.row.id;
-    options.report?.(tally.messages, after / until);
+    tally.add(await readSnapshot(pool, condition, sessions), pauses);
+    options.report?.(tally.messages, share);
   }
+  const report = tally.reportAt(await new Status(pool).now(), mark?.verifiedAt ?? null);
+  // What was found is found again until it is gone.
+  if (report.findings.every(({ violations }) => violations === 0)) await writeMark(pool, next);
+  return report;
 }
 
 /** What was seen so far. */
@@ -103,13 +113,14 @@ class Tally {
     }
   }
 
-  reportAt(now: number): VerifyReport {
+  reportAt(now: number, since: number | null): VerifyReport {
     // A long queue of one account is no loss while messages of it are sent.
     for (const [account, found] of this.standing) {
       if (!this.moving.has(account)) foundIn(this.findings, 'I1').merge(found, this.options.examples);
     }
     return {
       now,
+      since,
       messages: this.messages,
       attempts: this.attempts,
       balance: [...this.counts].map(balanceOf).toSorted((a, b) => (a.channel < b.channel ? -1 : 1)),

@@ -1,14 +1,13 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { Message } from '../../../../connectors/mysql/client/client';
-import type { MessageFilter } from '../../../../connectors/mysql/client/messages';
-import { messageStates } from '../../../../topology/message';
 import { parseCount } from '../../../console/durations';
 import type { Column, OutputOptions } from '../../../console/output';
 import { formatInstant } from '../../../console/units';
 import { withOperations } from '../../database';
 import { contextOf, dataVerb } from '../../verb';
+import { type FilterOptions, filterOf, stateOption, withFilterOptions } from './filter-options';
 
-interface ListOptions extends OutputOptions, MessageFilter {
+interface ListOptions extends OutputOptions, FilterOptions {
   readonly before?: number;
   readonly limit: number;
 }
@@ -26,26 +25,25 @@ const columns: readonly Column<Message>[] = [
 
 /** `downspout messages list`. */
 export function listCommand(): Command {
-  return dataVerb('list', 'a page of messages, newest first', {
-    example: 'downspout messages list --state failed --account acme',
-  })
-    .addOption(new Option('--state <state>', 'only these').choices(messageStates))
-    .option('--channel <name>', 'only of this channel')
-    .option('--account <name>', 'only of this account')
-    .option('--due-from <time>', 'due then or later (ISO 8601 with a zone, or epoch milliseconds)')
-    .option('--due-until <time>', 'due before then')
+  return withFilterOptions(
+    dataVerb('list', 'a page of messages, newest first', {
+      example: 'downspout messages list --state failed --account acme',
+    }),
+  )
+    .addOption(stateOption())
     .option('--limit <n>', 'messages on a page', parseCount, 50)
     .option('--before <id>', 'the next page: messages older than this one', parseCount)
     .action(async (options: ListOptions) => {
       const context = contextOf(options);
-      const { before, limit, json: _, verbose: __, ...filter } = options;
+      const { before, limit } = options;
       const page = await withOperations(context, (operations) =>
-        operations.list(filter, { limit, ...(before === undefined ? {} : { before }) }),
+        operations.list(filterOf(options), { limit, ...(before === undefined ? {} : { before }) }),
       );
       context.output.data(page, () => {
-        if (page.messages.length === 0) return 'No messages.';
-        const more = page.next === null ? '' : `\n\nMore: add --before ${page.next}`;
-        return context.output.table(columns, page.messages) + more;
+        const found = page.messages.length === 0 ? 'No messages.' : context.output.table(columns, page.messages);
+        if (page.next === null) return found;
+        const searched = page.isFull ? '' : `No index serves this filter, so the search stopped at id ${page.next}. `;
+        return `${found}\n\n${searched}More: add --before ${page.next}`;
       });
     });
 }

@@ -1,12 +1,17 @@
 import type { Command } from 'commander';
 import type { Resolution, ResolveAnswer, Target } from '../../../../connectors/mysql/client/client';
+import type { Decision } from '../../../../connectors/mysql/client/input';
+import { Bulk } from '../../../../connectors/mysql/operators/bulk';
 import { UserError } from '../../../../topology/core/errors';
 import type { OutputOptions } from '../../../console/output';
-import { withWorkersClient } from '../../database';
-import { contextOf, dataVerb } from '../../verb';
+import { Progress } from '../../../console/progress';
+import { withWorkersClient, withWorkersPool } from '../../database';
+import { contextOf, dataVerb, type VerbContext } from '../../verb';
+import { bulkText, type FilterOptions, filterOf, isByFilter, selectionText, withFilterOptions } from './filter-options';
 import { nameOf, type TargetOptions, targetsOf } from './targets';
 
-interface ResolveOptions extends OutputOptions, TargetOptions {
+interface ResolveOptions extends OutputOptions, TargetOptions, FilterOptions {
+  readonly yes?: boolean;
   readonly delivered?: boolean;
   readonly retry?: boolean;
   readonly receipt?: string;
@@ -15,13 +20,15 @@ interface ResolveOptions extends OutputOptions, TargetOptions {
 
 /** `downspout messages resolve`. */
 export function resolveCommand(): Command {
-  return dataVerb('resolve', 'decide about uncertain messages, which may or may not have been accepted', {
-    example: 'downspout messages resolve 17 --delivered',
-    fails: 'one of the messages is not uncertain',
-  })
-    .argument('[id...]', 'the messages; or --account and --dedupe-key')
-    .option('--account <name>')
-    .option('--dedupe-key <key>')
+  return withFilterOptions(
+    dataVerb('resolve', 'decide about uncertain messages, which may or may not have been accepted', {
+      example: 'downspout messages resolve 17 --delivered',
+      fails: 'one of the messages is not uncertain, or a filter is given without --yes',
+    }),
+  )
+    .argument('[id...]', 'the messages; or --account and --dedupe-key; or a filter')
+    .option('--dedupe-key <key>', 'with --account: the message')
+    .option('--yes', 'with a filter: do it; without it, only say how many and which')
     .option('--delivered', 'the provider has it')
     .option('--receipt <text>', "with --delivered: the provider's receipt")
     .option('--at <time>', 'with --delivered: when, in ISO 8601 with a zone; now unless given')
@@ -29,8 +36,11 @@ export function resolveCommand(): Command {
     .addHelpText('after', '\nThis needs WORKER_DATABASE_URL: an application may not write what came of a message.')
     .action(async (ids: string[], options: ResolveOptions) => {
       const context = contextOf(options);
-      const targets = targetsOf(ids, options);
-      const resolutions = targets.map((target) => resolutionOf(target, options));
+      const byFilter = isByFilter(ids, options.dedupeKey, options);
+      const targets = byFilter ? [] : targetsOf(ids, options);
+      const decision = decisionOf(options);
+      if (byFilter) return resolveMany(decision, options, context);
+      const resolutions = targets.map((target): Resolution => ({ ...target, ...decision }));
       const answers = await withWorkersClient(context, (client) => client.resolve(resolutions));
       if (!answers.every(({ result }) => result === 'resolved')) process.exitCode = 1;
       const named = answers.map((answer, index) => ({ target: targets[index] as Target, answer }));
@@ -41,16 +51,38 @@ export function resolveCommand(): Command {
     });
 }
 
-function resolutionOf(target: Target, { delivered, retry, receipt, at }: ResolveOptions): Resolution {
+async function resolveMany(decision: Decision, options: ResolveOptions, context: VerbContext): Promise<void> {
+  const { output } = context;
+  const filter = filterOf(options);
+  const what = options.retry === true ? 'are sent again' : 'are delivered';
+  await withWorkersPool(context, async (pool) => {
+    const bulk = new Bulk(pool);
+    const progress = new Progress(output.err);
+    if (options.yes !== true) {
+      const selection = await bulk.select({ ...filter, state: 'uncertain' }, (count) =>
+        progress.show(`${count} found`),
+      );
+      progress.end();
+      process.exitCode = 1;
+      const does = options.retry === true ? 'sends them again' : 'settles them as delivered';
+      output.data({ done: 0, ...selection }, () => selectionText(selection, does, output));
+      return;
+    }
+    const counts = await bulk.resolve(filter, decision, ({ done }) => progress.show(`${done} ${what}`));
+    progress.end();
+    output.data(counts, () => bulkText(counts, what));
+  });
+}
+
+function decisionOf({ delivered, retry, receipt, at }: ResolveOptions): Decision {
   if ((delivered === true) === (retry === true)) {
     throw new UserError('What did you find out? Give --delivered, or --retry to send it again.');
   }
   if (retry === true) {
-    if (receipt === undefined && at === undefined) return { ...target, as: 'retry' };
+    if (receipt === undefined && at === undefined) return { as: 'retry' };
     throw new UserError('--receipt and --at belong to --delivered.');
   }
   return {
-    ...target,
     as: 'delivered',
     ...(receipt === undefined ? {} : { receipt }),
     ...(at === undefined ? {} : { deliveredAt: at }),

@@ -1,4 +1,5 @@
 import { type Client, createClient } from '../../../../connectors/mysql/client/client';
+import { Bulk } from '../../../../connectors/mysql/operators/bulk';
 import { Operations } from '../../../../connectors/mysql/operators/operations';
 import { Status } from '../../../../connectors/mysql/operators/status';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
@@ -62,6 +63,173 @@ test('list: newest first, page by page, by every filter', async () => {
   expect(await operations.show({ id: 999_999 })).toBeNull();
 });
 
+const idsOf = async (error: string) => (await operations.list({ error }, { limit: 9 })).messages.map(({ id }) => id);
+
+test('list: by a part of the last error', async () => {
+  const [a, b, c] = (await schedule([DUE, DUE, DUE])) as [number, number, number];
+  await admin.run(
+    `UPDATE scheduled_messages SET state='failed', last_error='HTTP 503 from 100%_host' WHERE id IN (${a},${c})`,
+  );
+  await admin.run(`UPDATE scheduled_messages SET state='failed', last_error='gone' WHERE id=${b}`);
+  expect([await idsOf('503'), await idsOf('100%_'), await idsOf('100_'), await idsOf('gone')]).toEqual([
+    [c, a],
+    [c, a],
+    [],
+    [b],
+  ]);
+});
+
+describe('many messages', () => {
+  const COUNT = 25_000;
+
+  beforeEach(async () => {
+    await schedule([DUE], 'first');
+    for (let rows = 1; rows < COUNT; rows *= 2) {
+      await admin.run(
+        `INSERT INTO scheduled_messages (account, channel, payload, due_at) SELECT 'shop', channel, payload, due_at FROM scheduled_messages LIMIT ${Math.min(rows, COUNT - rows)}`,
+      );
+    }
+  });
+
+  test('list: a search that takes long says how far it came, and gives the next page', async () => {
+    let now = 0;
+    // Every look at the clock is a second later.
+    const clock = { ...systemClock, monotonic: () => (now += 1_000) };
+    const slow = Pool.open(required(world.environment, 'DATABASE_URL'), { clock, size: 1 });
+    const newest = (await operations.list({}, { limit: 1 })).messages[0]?.id as number;
+    const pages = [];
+    for (let before: number | undefined; ; ) {
+      const page = await new Operations(slow).list(
+        { dueUntil: DUE },
+        { limit: 5, ...(before === undefined ? {} : { before }) },
+      );
+      pages.push(page);
+      if (page.next === null) break;
+      before = page.next;
+    }
+    await slow.close();
+    expect(pages.map(({ isFull, messages }) => [isFull, messages.length])).toEqual([
+      [false, 0],
+      [false, 0],
+      [true, 0],
+    ]);
+    expect(pages[0]?.next).toBe(newest - 9_999);
+  });
+
+  test('list: messages that need a person, and those of a small account, are found at once', async () => {
+    const [oldest, next] = await admin.rows<[number]>('SELECT id FROM scheduled_messages ORDER BY id LIMIT 2');
+    const ids = [next?.[0], oldest?.[0]];
+    await admin.run(`UPDATE scheduled_messages SET state='failed' WHERE id IN (${ids.join(',')})`);
+    const looks: string[] = [];
+    const clock = { ...systemClock, monotonic: () => looks.push('look') * 1_000 };
+    const counting = Pool.open(required(world.environment, 'DATABASE_URL'), { clock, size: 1 });
+    const page = await new Operations(counting).list({ state: 'failed' }, { limit: 5 });
+    const own = await new Operations(counting).list({ account: 'first' }, { limit: 5 });
+    await counting.close();
+    expect(page).toMatchObject({ next: null, isFull: true, messages: ids.map((id) => ({ id })) });
+    expect(own).toMatchObject({ next: null, isFull: true, messages: [{ id: oldest?.[0] }] });
+  });
+
+  test('redrive by filter: counted with a sample, then changed in small transactions with rests', async () => {
+    await admin.run(
+      "UPDATE scheduled_messages SET state='failed', attempts=9, last_error='HTTP 503' ORDER BY id LIMIT 450",
+    );
+    await admin.run("UPDATE scheduled_messages SET last_error='HTTP 400' WHERE state='failed' ORDER BY id LIMIT 40");
+    const rests: number[] = [];
+    const clock = { ...systemClock, sleep: async (milliseconds: number) => void rests.push(milliseconds) };
+    const pool = Pool.open(required(world.environment, 'DATABASE_URL'), { clock, size: 2 });
+    const bulk = new Bulk(pool);
+    const filter = { error: '503', channel: 'webhook' };
+    const selection = await bulk.select({ ...filter, state: 'failed' });
+    expect(selection.count).toBe(410);
+    expect(selection.sample).toHaveLength(5);
+    expect(selection.sample[0]).toMatchObject({ state: 'failed', lastError: 'HTTP 503' });
+    const reports: number[] = [];
+    expect(await bulk.redrive(filter, ({ done }) => reports.push(done))).toEqual({ done: 410, skipped: 0 });
+    expect(reports).toEqual([200, 400, 410]);
+    expect(rests).toHaveLength(3);
+    expect(Math.min(...rests)).toBeGreaterThan(0);
+    const states = await admin.rows<[string, number, number]>(
+      "SELECT state, plan_number, COUNT(*) FROM scheduled_messages WHERE last_error LIKE 'HTTP%' GROUP BY 1, 2",
+    );
+    expect(new Map(states.map(([state, plan, count]) => [`${state} ${plan}`, count]))).toEqual(
+      new Map([
+        ['scheduled 2', 410],
+        ['failed 1', 40],
+      ]),
+    );
+    await pool.close();
+  });
+
+  test('resolve by filter', async () => {
+    await admin.run("UPDATE scheduled_messages SET state='uncertain', in_doubt=1 ORDER BY id LIMIT 3");
+    const worker = Pool.open(required(world.environment, 'WORKER_DATABASE_URL'), { clock: systemClock, size: 2 });
+    const counts = await new Bulk(worker).resolve({ account: 'shop' }, { as: 'delivered', receipt: 'r' });
+    await worker.close();
+    expect(counts).toEqual({ done: 2, skipped: 0 });
+    const states = await admin.rows('SELECT account, state, receipt FROM scheduled_messages ORDER BY id LIMIT 3');
+    expect(states).toEqual([
+      ['first', 'uncertain', null],
+      ['shop', 'delivered', 'r'],
+      ['shop', 'delivered', 'r'],
+    ]);
+  });
+
+  test('purge: no faster than CDC can bear', async () => {
+    await admin.run("UPDATE scheduled_messages SET state='delivered', updated_at=NOW(6) - INTERVAL 2 HOUR LIMIT 3000");
+    let slept = 0;
+    const clock = {
+      ...systemClock,
+      monotonic: () => 0,
+      sleep: async (milliseconds: number) => {
+        slept += milliseconds;
+      },
+    };
+    const pool = Pool.open(required(world.environment, 'DATABASE_URL'), { clock, size: 1 });
+    expect(await new Operations(pool).purge(3_600_000)).toBe(3_000);
+    await pool.close();
+    expect(slept).toBe(600);
+  });
+});
+
+test('status: of a large table what matters is exact, and the rest is marked as an estimate', async () => {
+  const now = await status.now();
+  await schedule([now + 86_400_000]);
+  for (let rows = 1; rows < 120_000; rows *= 2) {
+    await admin.run(
+      `INSERT INTO scheduled_messages (account, channel, payload, due_at) SELECT CONCAT('a', id % 500), channel, payload, due_at FROM scheduled_messages LIMIT ${Math.min(rows, 120_000 - rows)}`,
+    );
+  }
+  await admin.rows('ANALYZE TABLE scheduled_messages');
+  const set = (change: string, from: number, count: number) =>
+    admin.run(
+      `UPDATE scheduled_messages SET ${change} WHERE id IN (SELECT * FROM (SELECT id FROM scheduled_messages ORDER BY id LIMIT ${from}, ${count}) some)`,
+    );
+  await set(`due_at=${now - 60_000}`, 0, 70);
+  await set("state='sending'", 0, 20);
+  await set("state='failed'", 70, 30);
+  await set("state='uncertain'", 100, 15);
+  await set("state='delivered'", 1_000, 10_000);
+  await set(`due_at=${now + 600_000}`, 50_000, 400);
+  const [waiting] = await status.waiting();
+  expect(waiting).toMatchObject({
+    overdue: 70,
+    overdueIsExact: true,
+    sending: 20,
+    openIsExact: false,
+    oldest: now - 60_000,
+  });
+  expect(waiting?.open).toBeGreaterThan(50_000);
+  const counts = await status.counts();
+  expect(counts).toContainEqual({ channel: 'webhook', state: 'sending', count: 20, exact: true });
+  expect(counts).toContainEqual({ channel: 'webhook', state: 'failed', count: 30, exact: true });
+  expect(counts).toContainEqual({ channel: 'webhook', state: 'uncertain', count: 15, exact: true });
+  expect(counts).toContainEqual({ channel: 'webhook', state: 'scheduled', count: expect.any(Number), exact: false });
+  expect(counts).toContainEqual({ channel: 'all', state: 'ended', count: expect.any(Number), exact: false });
+  const minutes = await status.byMinute(60);
+  expect(minutes?.map(({ count }) => count)).toEqual([400]);
+}, 60_000);
+
 test('purge: what ended long enough ago, with its attempts, in small batches', async () => {
   const ids = await schedule(Array.from({ length: 25 }, () => DUE));
   const [waiting, recent, ...old] = ids as [number, number, ...number[]];
@@ -103,11 +271,21 @@ test('status: rows by channel and state, what waits, what is coming, and who wor
   const [, , canceled] = await schedule([now - 5_000, now + 1_000_000_000, DUE, minute + 120_000, minute + 150_000]);
   await client.cancel({ id: canceled as number });
   expect(await status.counts()).toEqual([
-    { channel: 'webhook', state: 'scheduled', count: 4 },
-    { channel: 'webhook', state: 'canceled', count: 1 },
+    { channel: 'webhook', state: 'scheduled', count: 4, exact: true },
+    { channel: 'webhook', state: 'canceled', count: 1, exact: true },
   ]);
-  expect(await status.waiting()).toEqual([{ channel: 'webhook', open: 4, overdue: 1, oldest: now - 5_000 }]);
-  const coming = (await status.byMinute(10)).filter((one) => one.minute > now);
+  expect(await status.waiting()).toEqual([
+    {
+      channel: 'webhook',
+      open: 4,
+      openIsExact: true,
+      overdue: 1,
+      overdueIsExact: true,
+      sending: 0,
+      oldest: now - 5_000,
+    },
+  ]);
+  const coming = ((await status.byMinute(10)) ?? []).filter((one) => one.minute > now);
   expect(coming).toEqual([{ channel: 'webhook', minute: minute + 120_000, count: 2 }]);
 
   const registry = new MySqlWorkerRegistry(admin, systemClock);

@@ -31,7 +31,7 @@ afterAll(async () => {
   await world.close();
 });
 beforeEach(async () => {
-  for (const table of ['scheduled_messages', 'delivery_attempts', 'workers', 'pauses']) {
+  for (const table of ['scheduled_messages', 'delivery_attempts', 'workers', 'pauses', 'verify_mark']) {
     await admin.run(`TRUNCATE TABLE ${table}`);
   }
   const [[seconds] = ['0']] = await admin.rows<[string]>('SELECT UNIX_TIMESTAMP(NOW(3))');
@@ -158,6 +158,23 @@ const healthy: readonly (readonly [what: string, plant: () => Promise<unknown>])
     () =>
       message({ ...twice, in_doubt: 1 }, [{ ...dead, started_at: now - HOUR - 1, wake_at: now - HOUR - 9 }, again()]),
   ],
+  [
+    'one that was delivered and then planned again',
+    () =>
+      message({
+        ...open,
+        state: "'scheduled'",
+        due_at: now + HOUR,
+        version: 2,
+        plan_number: 2,
+        plan_version: 2,
+        attempts: 0,
+      }),
+  ],
+  [
+    'one that was planned again and delivered again',
+    () => message({ ...twice, plan_number: 2, plan_version: 2 }, [{}, again()]),
+  ],
   ['an answer that was lost', () => message({ ...twice, in_doubt: 1 }, [{ ...retry, outcome: "'unknown'" }, again()])],
   ['a cancel after a retry', () => message({ ...open, state: "'canceled'", version: 3 }, [retry])],
   [
@@ -202,6 +219,11 @@ const planted: readonly (readonly [what: string, invariant: Invariant, plant: ()
   ],
   ['old content', 'I3', () => message({}, [{ content_hash: `x'${'00'.repeat(32)}'` }])],
   ['a message sent again though it was delivered', 'I4', () => message(twice, [{}, again()])],
+  [
+    'a message that was planned again before it was sent again though it was delivered',
+    'I4',
+    () => message({ ...twice, plan_number: 2 }, [{}, again()]),
+  ],
   [
     'a blind message sent again',
     'I4',
@@ -291,6 +313,71 @@ test('many messages are read in parts, all violations are counted and the first 
   expect(report.findings[5]?.examples).toHaveLength(2);
   expect(shares.length).toBeGreaterThan(2);
   expect(shares.at(-1)).toBe(1);
+});
+
+const incremental = () =>
+  verify(app, { classOf: () => 'idempotent', patienceMs: 900_000, examples: 9, sinceMark: true });
+
+const found = async () => {
+  const { findings } = await incremental();
+  return findings.flatMap(({ invariant, examples }) => examples.map(({ id }) => `${invariant} ${id}`));
+};
+
+describe('since the last time that nothing was found', () => {
+  const old = 'recorded_at=NOW(6) - INTERVAL 1 DAY';
+
+  test('only new messages, those with new attempts, and overdue ones are checked, each once', async () => {
+    for (let n = 0; n < 5; n += 1) await message({}, [{ recorded_at: 'NOW(6) - INTERVAL 1 DAY' }]);
+    const [first, second] = (await admin.rows<[number]>('SELECT id FROM scheduled_messages ORDER BY id LIMIT 2')).map(
+      ([id]) => id,
+    );
+    expect(await incremental()).toMatchObject({ since: null, messages: 5 });
+    expect(await incremental()).toMatchObject({ since: expect.any(Number), messages: 0 });
+    const fresh = await message();
+    await admin.run(
+      `UPDATE scheduled_messages SET state='scheduled', delivered_at=NULL, receipt=NULL WHERE id=${second}`,
+    );
+    await admin.run(
+      `INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, settled) VALUES (${first}, 2, x'${ALIVE}', 0, x'${'00'.repeat(32)}', 0, 'retry', 'scheduled')`,
+    );
+    const report = await incremental();
+    expect(report).toMatchObject({ messages: 3 });
+    expect(
+      report.findings.flatMap(({ examples }) => examples.map(({ id }) => id as number)).toSorted((a, b) => a - b),
+    ).toEqual([first, second, second]);
+    expect(fresh).toBeGreaterThan(second as number);
+  });
+
+  test('what was found is found again until it is gone', async () => {
+    const id = await message({}, []);
+    expect([await found(), await found()]).toEqual([[`I6 ${id}`], [`I6 ${id}`]]);
+    await admin.run(`DELETE FROM scheduled_messages WHERE id=${id}`);
+    expect([await found(), (await incremental()).since]).toEqual([[], expect.any(Number)]);
+  });
+
+  test('attempts that may not have been committed in time are read again', async () => {
+    await message();
+    await incremental();
+    expect(await incremental()).toMatchObject({ messages: 1, attempts: 1 });
+    await admin.run(`UPDATE delivery_attempts SET ${old}`);
+    await incremental();
+    expect(await incremental()).toMatchObject({ messages: 0 });
+  });
+
+  test('a message with many new attempts is checked once', async () => {
+    await message({}, [{ recorded_at: 'NOW(6) - INTERVAL 1 DAY' }]);
+    await incremental();
+    const id = await message();
+    await incremental();
+    const rows = Array.from(
+      { length: 2_500 },
+      (_, n) => `(${id}, ${n + 10}, x'${ALIVE}', 0, x'${'00'.repeat(32)}', 0, 'retry', 'scheduled')`,
+    );
+    await admin.run(
+      `INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, settled) VALUES ${rows.join(',')}`,
+    );
+    expect((await incremental()).messages).toBe(1);
+  });
 });
 
 describe('downspout verify', () => {

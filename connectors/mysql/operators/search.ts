@@ -1,0 +1,165 @@
+import type { Clock } from '../../../topology/core/clock';
+import { UserError } from '../../../topology/core/errors';
+import { type MessageId, type MessageState, messageStates } from '../../../topology/message';
+import { checkAccount, checkText, checkTime, type Time } from '../client/input';
+import { NEEDS_PERSON } from '../schema/doubt';
+import { integer, list, text } from '../sql/literals';
+import type { Sql } from '../sql/sql';
+
+/** Which messages are wanted; all conditions must hold. */
+export interface MessageFilter {
+  readonly account?: string;
+  readonly channel?: string;
+  readonly state?: MessageState;
+  readonly dueFrom?: Time;
+  /** Not included. */
+  readonly dueUntil?: Time;
+  /** A part of the last error. */
+  readonly error?: string;
+}
+
+/** Messages of one step of a search, newest first. */
+export interface Found {
+  readonly ids: readonly MessageId[];
+  /** All messages with this id or a greater one have been looked at; null: all messages there are. */
+  readonly searchedTo: MessageId | null;
+}
+
+/** A step of this many rows takes some 10 ms, and holds no lock. */
+const ROWS_PER_STEP = 10_000;
+/** An account with more messages than this is searched by id like everything else. */
+const MAX_ACCOUNT_IDS = 5_000;
+
+/**
+ * Looks through the messages from the newest to the oldest, step by step, so that its caller decides after each step whether
+ * to continue: no statement reads more than some thousand rows, however large the table is.
+ *
+ * Three indexes narrow the search: messages that need a person, those of an account with few messages, and the ids.
+ *
+ * @param before only messages older than this one
+ * @throws UserError naming the field of the filter that is wrong
+ */
+export async function* search(sql: Sql, filter: MessageFilter, before?: MessageId): AsyncGenerator<Found> {
+  const condition = conditionOf(filter);
+  const next = await stepper(sql, filter);
+  for (let from = before ?? Number.MAX_SAFE_INTEGER; ; ) {
+    const step = await next(from);
+    const ids = step.where === null ? [] : await matching(sql, `${step.where} AND ${condition}`);
+    yield { ids, searchedTo: step.to };
+    if (step.to === null) return;
+    from = step.to;
+  }
+}
+
+/** The newest messages before one, up to a number, and how far that is. */
+export async function searchPage(
+  sql: Sql,
+  filter: MessageFilter,
+  page: { readonly before?: MessageId; readonly limit: number; readonly budgetMs: number; readonly clock: Clock },
+): Promise<Found> {
+  const ids: MessageId[] = [];
+  const endAt = page.clock.monotonic() + page.budgetMs;
+  for await (const found of search(sql, filter, page.before)) {
+    ids.push(...found.ids);
+    if (ids.length >= page.limit) {
+      const some = ids.slice(0, page.limit);
+      const last = some.at(-1) as MessageId;
+      return { ids: some, searchedTo: found.searchedTo === null && some.length === ids.length ? null : last };
+    }
+    if (found.searchedTo === null || page.clock.monotonic() >= endAt) return { ids, searchedTo: found.searchedTo };
+  }
+  return { ids, searchedTo: null };
+}
+
+/** Rows to look at next, as SQL, and the id down to which that reaches. */
+interface Step {
+  readonly where: string | null;
+  readonly to: MessageId | null;
+}
+
+async function stepper(sql: Sql, filter: MessageFilter): Promise<(before: MessageId) => Promise<Step>> {
+  const needsPerson = filter.state === undefined ? undefined : NEEDS_PERSON[filter.state];
+  if (needsPerson !== undefined) {
+    const channels = filter.channel === undefined ? await channelsOf(sql, needsPerson) : [filter.channel];
+    return (before) => stepOfIds(before, (id) => idsOfPerson(sql, needsPerson, channels, id));
+  }
+  if (filter.account !== undefined) {
+    const ids = await idsOfAccount(sql, filter.account);
+    if (ids.length <= MAX_ACCOUNT_IDS) {
+      return (before) => stepOfIds(before, async (id) => ids.filter((one) => one < id).slice(0, ROWS_PER_STEP));
+    }
+  }
+  return (before) => stepOfRange(sql, before);
+}
+
+async function stepOfIds(
+  before: MessageId,
+  idsBefore: (before: MessageId) => Promise<readonly MessageId[]>,
+): Promise<Step> {
+  const ids = await idsBefore(before);
+  const to = ids.length < ROWS_PER_STEP ? null : (ids.at(-1) ?? null);
+  return { where: ids.length === 0 ? null : `id IN ${list(ids, integer)}`, to };
+}
+
+async function stepOfRange(sql: Sql, before: MessageId): Promise<Step> {
+  const [row] = await sql.rows<[number]>(
+    `SELECT id FROM scheduled_messages FORCE INDEX (PRIMARY) WHERE id < ${integer(before)} ORDER BY id DESC LIMIT 1 OFFSET ${ROWS_PER_STEP - 1}`,
+  );
+  const to = row?.[0] ?? null;
+  return { where: `id < ${integer(before)}${to === null ? '' : ` AND id >= ${integer(to)}`}`, to };
+}
+
+/** In descending order. The index has the ids of each channel in their order, and of all of them only together. */
+async function idsOfPerson(
+  sql: Sql,
+  needsPerson: number,
+  channels: readonly string[],
+  before: MessageId,
+): Promise<MessageId[]> {
+  if (channels.length === 0) return [];
+  const ofChannel = (channel: string) =>
+    `(SELECT id FROM scheduled_messages FORCE INDEX (needs_person) WHERE needs_person=${needsPerson} ` +
+    `AND channel=${text(channel)} AND id < ${integer(before)} ORDER BY id DESC LIMIT ${ROWS_PER_STEP})`;
+  const rows = await sql.rows<[number]>(channels.map(ofChannel).join(' UNION ALL '));
+  return rows
+    .map(([id]) => id)
+    .toSorted((a, b) => b - a)
+    .slice(0, ROWS_PER_STEP);
+}
+
+async function channelsOf(sql: Sql, needsPerson: number): Promise<string[]> {
+  const rows = await sql.rows<[string]>(
+    `SELECT DISTINCT channel FROM scheduled_messages FORCE INDEX (needs_person) WHERE needs_person=${needsPerson}`,
+  );
+  return rows.map(([channel]) => channel);
+}
+
+/** In descending order; one more than MAX_ACCOUNT_IDS when there are too many. */
+async function idsOfAccount(sql: Sql, account: string): Promise<MessageId[]> {
+  const rows = await sql.rows<[number]>(
+    `SELECT id FROM scheduled_messages FORCE INDEX (dedupe) WHERE account=${text(checkAccount(account))} LIMIT ${MAX_ACCOUNT_IDS + 1}`,
+  );
+  return rows.map(([id]) => id).toSorted((a, b) => b - a);
+}
+
+async function matching(sql: Sql, condition: string): Promise<MessageId[]> {
+  const rows = await sql.rows<[number]>(
+    `SELECT id FROM scheduled_messages FORCE INDEX (PRIMARY) WHERE ${condition} ORDER BY id DESC`,
+  );
+  return rows.map(([id]) => id);
+}
+
+function conditionOf({ account, channel, state, dueFrom, dueUntil, error }: MessageFilter): string {
+  if (state !== undefined && !messageStates.includes(state)) {
+    throw new UserError(`state: expected one of ${messageStates.join(', ')}, got ${JSON.stringify(state)}`);
+  }
+  const conditions = [
+    ...(account === undefined ? [] : [`account=${text(checkAccount(account))}`]),
+    ...(channel === undefined ? [] : [`channel=${text(checkText('channel', channel, 32))}`]),
+    ...(state === undefined ? [] : [`state=${text(state)}`]),
+    ...(dueFrom === undefined ? [] : [`due_at >= ${integer(checkTime('dueFrom', dueFrom))}`]),
+    ...(dueUntil === undefined ? [] : [`due_at < ${integer(checkTime('dueUntil', dueUntil))}`]),
+    ...(error === undefined ? [] : [`LOCATE(${text(checkText('error', error, 1_024))}, last_error) > 0`]),
+  ];
+  return conditions.length === 0 ? 'TRUE' : conditions.join(' AND ');
+}
