@@ -356,7 +356,7 @@ describe('since the last time that nothing was found', () => {
   });
 
   test('attempts that may not have been committed in time are read again', async () => {
-    await message();
+    await message({}, [{ recorded_at: 'NOW(6)' }]);
     await incremental();
     expect(await incremental()).toMatchObject({ messages: 1, attempts: 1 });
     await admin.run(`UPDATE delivery_attempts SET ${old}`);
