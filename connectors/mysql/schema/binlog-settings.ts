@@ -1,4 +1,4 @@
-import type { Sql } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 
 /** CDC may be away for so long before the server forgets what it has not read. */
 const LEAST_RETENTION_S = 24 * 3_600;
