@@ -34,17 +34,20 @@ export class DatabaseClockBounds implements DatabaseClock {
 
   constructor(private readonly clock: Pick<Clock, 'monotonic'>) {}
 
-  observe(reading: ClockReading): void {
+  /** @returns how far the database's clock has run ahead of what was known of it; 0 when it fits */
+  observe(reading: ClockReading): number {
     const at = reading.received;
     const low = { offset: reading.timestamp - reading.received, at };
     const high = { offset: reading.timestamp - reading.sent, at };
     const now = this.clock.monotonic();
     // Bounds that contradict each other mean that somebody set the database's clock: only the newest reading counts.
-    const contradicts = lowAt(low, now) > highAt(this.high, now) || highAt(high, now) < lowAt(this.low, now);
+    const aheadMs = lowAt(low, now) - highAt(this.high, now);
+    const contradicts = aheadMs > 0 || highAt(high, now) < lowAt(this.low, now);
     if (reading.server !== this.server || contradicts) this.readings = [];
     this.server = reading.server;
     this.readings.push({ low, high });
     this.choose(now);
+    return Math.max(0, aheadMs);
   }
 
   earliest(): number {

@@ -38,6 +38,7 @@ export interface SessionOptions {
  * 4. The clock's bounds and the pauses are those of the last pulse.
  * 5. A machine that was suspended for longer than the lease holds no lease when it wakes: the monotonic clock stood still
  *    meanwhile, so the wall clock counts too. (One that is set forward costs the lease until the next renewal.)
+ * 6. When the database's clock turns out to have run ahead, the lease is out until the database has renewed it.
  */
 export class Session implements Lease, Pauses {
   readonly session: string;
@@ -70,10 +71,10 @@ export class Session implements Lease, Pauses {
 
   /** Registers the session and reads the clock and the pauses once. Throws Unavailable; then it may be called again. */
   async open(): Promise<void> {
-    const { registry, identity, clock } = this.options;
-    const until = leaseFrom(clock);
+    const { registry, identity } = this.options;
     await registry.register(identity, LEASE_MS);
-    this.until = until;
+    // It may have been registered before, and marked dead since.
+    await this.renew();
     await this.pulse();
     this.loops = [this.repeat(RENEW_EVERY_MS, () => this.renew()), this.repeat(PULSE_EVERY_MS, () => this.pulse())];
   }
@@ -101,9 +102,13 @@ export class Session implements Lease, Pauses {
 
   private async pulse(): Promise<void> {
     const { reading, pausedChannels, pausedAccounts } = await this.options.registry.pulse();
-    this.databaseClock.observe(reading);
+    // More than the lease's margin: the database counts its lease as older than we do, whether its clock was set or both of
+    // ours stood still.
+    const isOut = this.databaseClock.observe(reading) > LEASE_MARGIN_MS;
+    if (isOut) this.until = OUT;
     this.channels = new Set(pausedChannels);
     this.accounts = new Set(pausedAccounts.map(({ channel, account }) => key(channel, account)));
+    if (isOut) await this.renew();
   }
 
   private async repeat(interval: number, work: () => Promise<void>): Promise<void> {

@@ -126,10 +126,41 @@ describe('Session', () => {
     expect(session.holds()).toBe(false);
     await clock.advance(3_000);
     expect(session.holds()).toBe(true);
+    away();
     clock.suspend(8_000);
     expect(session.holds()).toBe(true);
     await clock.advance(1_001);
     expect(session.holds()).toBe(false);
+  });
+
+  it("6. When the database's clock turns out to have run ahead, the lease is out until the database has renewed it.", async () => {
+    // As after a pause in which both clocks of the machine stood still.
+    database.skew = 60_000;
+    let holdsWhileRenewing: boolean | undefined;
+    database.before = (operation) => {
+      if (operation === 'renew') holdsWhileRenewing ??= session.holds();
+    };
+    await clock.advance(1_000);
+    expect(holdsWhileRenewing).toBe(false);
+    expect(session.holds()).toBe(true);
+    expect(deaths).toBe(0);
+  });
+
+  it('holds no lease when it is opened again after it was marked dead', async () => {
+    (row() as { dead: boolean }).dead = true;
+    const again = new Session({
+      registry: database.registry(),
+      identity,
+      clock,
+      report: () => ({ partitions: {}, gauges: {} }),
+      onDead: () => void deaths++,
+      onError: (error) => void errors.push(error),
+    });
+    await again.open();
+    expect([again.holds(), deaths]).toEqual([false, 1]);
+    const closing = again.close(true);
+    await settled();
+    await closing;
   });
 
   it('holds its lease while the wall clock is set back, and not for longer', async () => {
