@@ -58,6 +58,9 @@ const environmentSchema = z.object({
   /** 32 bytes in base64: the key of the accounts' secrets. */
   DOWNSPOUT_SECRET_KEY: z.string().optional(),
   DOWNSPOUT_SECRET_KEY_FILE: z.string().optional(),
+  /** The key before it, for as long as something is sealed with it. */
+  DOWNSPOUT_SECRET_KEY_PREVIOUS: z.string().optional(),
+  DOWNSPOUT_SECRET_KEY_PREVIOUS_FILE: z.string().optional(),
   /** Where topology.yaml is. */
   DOWNSPOUT_TOPOLOGY: z.string().optional(),
   /** Lets webhooks reach loopback, private and link-local addresses. */

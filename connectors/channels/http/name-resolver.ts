@@ -74,12 +74,17 @@ export class NameResolver {
   private readonly answers = new Map<string, Answer>();
   private readonly asking = new Map<string, Promise<readonly LookupAddress[]>>();
   private readonly namesOf = new Map<string, Set<string>>();
-  private readonly queue = new AccountQueue(MAX_QUESTIONS_PER_ACCOUNT, MAX_WAITING_PER_ACCOUNT);
+  private readonly queue = new AccountQueue(
+    MAX_QUESTIONS_PER_ACCOUNT,
+    MAX_WAITING_PER_ACCOUNT,
+    () => new ResolverSilent('too many other names of the account wait to be resolved'),
+  );
   private resolver: Resolver;
   private readonly limitMs: number;
   private readonly hosts: ParsedFile<ReadonlyMap<string, readonly string[]>>;
   private readonly rules: ParsedFile<SearchRules>;
   private lastRules: SearchRules | undefined;
+  private isClosed = false;
 
   constructor(private readonly options: ResolverOptions) {
     this.limitMs = options.limitMs ?? LIMIT_MS;
@@ -111,7 +116,9 @@ export class NameResolver {
     return this.ask(name, account);
   }
 
+  /** Whoever waits is told that nobody answers. */
   close(): void {
+    this.isClosed = true;
     this.resolver.cancel();
   }
 
@@ -152,6 +159,7 @@ export class NameResolver {
   }
 
   private async find(name: string): Promise<Found> {
+    if (this.isClosed) throw new ResolverSilent('closed');
     const lower = name.toLowerCase();
     const bare = lower.replace(/\.$/, '');
     const listed = (await this.hosts.read()).get(bare);

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { AttemptContext, Channel } from '../../../bolts/channel';
 import type { Clock } from '../../../topology/core/clock';
-import { reasonOf } from '../../../topology/core/errors';
+import { reasonOf, Unavailable } from '../../../topology/core/errors';
 import type { Outcome } from '../../../topology/message';
 import { AccountSecrets, type SecretsOf } from '../account-secrets';
 import { AttemptsUnderWay } from '../http/attempts-under-way';
@@ -19,7 +19,8 @@ import { sign, signingKey } from './webhook-signature';
 interface Way {
   /** Monotonic milliseconds. */
   readonly deadline: number;
-  readonly key: KeyObject | undefined;
+  /** Of the account's secrets; undefined when it has none. */
+  readonly keys: readonly KeyObject[] | undefined;
   readonly proxy: URL | undefined;
 }
 
@@ -51,7 +52,7 @@ export class WebhookChannel implements Channel<WebhookRequest> {
   private readonly network: Network;
   private readonly pools: OriginPools;
   private readonly underWay: AttemptsUnderWay;
-  private readonly secrets: AccountSecrets<KeyObject | 'malformed'>;
+  private readonly secrets: AccountSecrets<readonly KeyObject[]>;
   private readonly monotonic: () => number;
   private closed = false;
 
@@ -66,7 +67,7 @@ export class WebhookChannel implements Channel<WebhookRequest> {
       monotonic: this.monotonic,
     });
     this.underWay = new AttemptsUnderWay(clock, timeoutMs);
-    this.secrets = new AccountSecrets(options.secretsOf, (secret) => signingKey(secret) ?? 'malformed', clock);
+    this.secrets = new AccountSecrets(options.secretsOf, signingKeys, clock);
   }
 
   warm(accounts: readonly string[]): Promise<void> {
@@ -86,14 +87,10 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     let known = this.secrets.get(request.account);
     if (known === undefined) {
       try {
-        known = await this.secrets.ensure(request.account);
+        known = await this.secrets.ask(request.account);
       } catch (error) {
         return { kind: 'postponed', reason: `the account's secret could not be read: ${reasonOf(error)}` };
       }
-    }
-    const key = known.value;
-    if (key === 'malformed') {
-      return { kind: 'rejected', reason: "the account's secret is not a Standard Webhooks secret (whsec_ and base64)" };
     }
     const deadline = this.monotonic() + this.options.timeoutMs;
     const proxy = this.network.proxyFor(request.origin);
@@ -101,7 +98,7 @@ export class WebhookChannel implements Channel<WebhookRequest> {
       const obstacle = await this.obstacleTo(request, proxy !== undefined);
       if (obstacle !== undefined) return obstacle;
     }
-    const ended = await this.exchange(request, attempt, { deadline, key, proxy });
+    const ended = await this.exchange(request, attempt, { deadline, keys: known.value, proxy });
     if (proxy !== undefined && ended.kind === 'answered' && ended.status === PROXY_AUTHENTICATION_REQUIRED) {
       return { kind: 'postponed', reason: `${request.origin}: the proxy asks for credentials (HTTP 407)` };
     }
@@ -134,13 +131,13 @@ export class WebhookChannel implements Channel<WebhookRequest> {
   private exchange(
     request: WebhookRequest,
     attempt: AttemptContext,
-    { deadline, key, proxy }: Way,
+    { deadline, keys, proxy }: Way,
   ): Promise<ExchangeResult> {
     const { idempotencyKey } = attempt;
     const headers = [...request.headers, 'webhook-id', idempotencyKey, 'idempotency-key', idempotencyKey];
-    if (key !== undefined) {
+    if (keys !== undefined) {
       const timestamp = Math.floor(attempt.now() / 1_000);
-      const signature = sign(key, idempotencyKey, timestamp, request.body);
+      const signature = sign(keys, idempotencyKey, timestamp, request.body);
       headers.push('webhook-timestamp', String(timestamp), 'webhook-signature', signature);
     }
     let { path } = request;
@@ -182,4 +179,13 @@ export class WebhookChannel implements Channel<WebhookRequest> {
     }
     return unreachable(ended.error, request.origin);
   }
+}
+
+/** @throws Unavailable when one of them is none: whoever set it has to set another */
+function signingKeys(secrets: readonly string[]): readonly KeyObject[] {
+  return secrets.map((secret) => {
+    const key = signingKey(secret);
+    if (key !== undefined) return key;
+    throw new Unavailable('it is not a Standard Webhooks secret (whsec_ and base64); set another one');
+  });
 }

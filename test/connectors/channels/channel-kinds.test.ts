@@ -1,4 +1,4 @@
-import { channelKinds, channels, classOf } from '../../../connectors/channels/channel-kinds';
+import { channelKinds, channels, checkSecret, classOf } from '../../../connectors/channels/channel-kinds';
 import { UserError } from '../../../topology/core/errors';
 import { payloads } from '../../../topology/payloads';
 import { parseTopologySettings } from '../../../topology/settings/topology-settings';
@@ -29,4 +29,10 @@ test('only the channels that the topology names are built', async () => {
 test('a component that is no channel is named, with the channels that there are', () => {
   const message = 'topology.yaml: components.webhok: expected due or one of the channels webhook';
   expect(() => build('components: {webhok: {}, webhook: {}}')).toThrow(new UserError(message));
+});
+
+test('a secret that the channel cannot use is refused when it is set, and not shown', () => {
+  expect(() => checkSecret('webhook', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')).not.toThrow();
+  const message = 'secret: it is not whsec_ and base64. Expected whsec_ and 24 to 64 bytes in base64 for webhook.';
+  expect(() => checkSecret('webhook', 'correct horse battery staple')).toThrow(new UserError(message));
 });

@@ -3,14 +3,22 @@ import { type ChannelKinds, type ChannelOptions, channelKinds } from '../../../c
 import type { WebhookRequest } from '../../../connectors/channels/webhook/webhook-request';
 import type { BoltSettings } from '../../../topology/settings/topology-settings';
 
+/** Nobody sets secrets for them. */
+const anySecret = () => undefined;
+
 /** Channels that only tests have. Their payloads are those of webhooks; only plain SQL schedules for them. */
 export const testChannels: ChannelKinds = {
   /** A webhook under another name. */
-  second: { class: 'idempotent', build: (settings, options) => webhookAs('second', settings, options) },
+  second: {
+    class: 'idempotent',
+    secretProblem: anySecret,
+    build: (settings, options) => webhookAs('second', settings, options),
+  },
 
   /** Asks `GET /messages/<key>` of the origin that messages go to; 404 is a certain no. */
   ask: {
     class: 'lookup',
+    secretProblem: anySecret,
     build: (settings, options) => {
       const webhook = webhookAs('ask', settings, options);
       return { ...webhook, class: 'lookup', lookup: lookupOf(webhook) };
@@ -19,6 +27,7 @@ export const testChannels: ChannelKinds = {
 
   blind: {
     class: 'blind',
+    secretProblem: anySecret,
     build: (settings, options) => ({ ...webhookAs('blind', settings, options), class: 'blind' }),
   },
 };

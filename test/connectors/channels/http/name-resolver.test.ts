@@ -51,6 +51,19 @@ test("one account's names delay nobody else's: names that nobody answers for are
   for (const { reason } of (await silent) as PromiseRejectedResult[]) expect(reason).toBeInstanceOf(ResolverSilent);
 });
 
+test("one account's names delay nobody else's: beyond a bound they do not even wait", async () => {
+  const names = resolver();
+  const wanted = Array.from({ length: 273 }, (_, n) => names.resolve(`dead${n}.test`, 'evil'));
+  const [last] = await Promise.allSettled(wanted.slice(-1));
+  expect(last).toMatchObject({ reason: { name: 'ResolverSilent', message: expect.stringContaining('too many') } });
+  server.names.set('good.test', ['203.0.113.7']);
+  expect(await names.resolve('good.test', 'other')).toEqual(at('203.0.113.7'));
+  names.close();
+  for (const { reason } of (await Promise.allSettled(wanted)) as PromiseRejectedResult[]) {
+    expect(reason).toBeInstanceOf(ResolverSilent);
+  }
+});
+
 describe('an answer is kept for a short time, a refusal too:', () => {
   test('names that were found', async () => {
     const names = resolver();

@@ -36,7 +36,7 @@ export async function webhookWorld(): Promise<ChannelWorld> {
     perOrigin: 1,
     clock: systemClock,
     network: { allowPrivateAddresses: true },
-    secretsOf: async (accounts) => new Map(accounts.map((account) => [account, SECRET])),
+    secretsOf: async (accounts) => new Map(accounts.map((account) => [account, [SECRET]])),
   }) as Channel;
   return {
     channel,

@@ -445,7 +445,7 @@ describe('names', () => {
 
 describe('an account that has a secret never sends unsigned', () => {
   test('the signature verifies with the library of the specification', async () => {
-    const through = channel({ secretsOf: async (accounts) => new Map(accounts.map((account) => [account, SECRET])) });
+    const through = channel({ secretsOf: async (accounts) => new Map(accounts.map((account) => [account, [SECRET]])) });
     await through.warm(['shop']);
     await send(through, '/', { key: 'msg_7', payload: { body: 'Grüße 🎈' } });
     const [received] = receiver.journal;
@@ -461,7 +461,7 @@ describe('an account that has a secret never sends unsigned', () => {
 
   test("the time is the attempt's, though this machine's clock is an hour wrong", async () => {
     const clock = { ...systemClock, now: () => systemClock.now() - 3_600_000 };
-    const through = channel({ clock, secretsOf: async () => new Map([['shop', SECRET]]) });
+    const through = channel({ clock, secretsOf: async () => new Map([['shop', [SECRET]]]) });
     const date = encodeURIComponent(new Date(systemClock.now() + 60_000).toUTCString());
     const { afterMs: after } = (await send(through, `/?status=503&retry-after=${date}`)) as { afterMs: number };
     expect(after).toBeLessThanOrEqual(60_000);
@@ -472,6 +472,20 @@ describe('an account that has a secret never sends unsigned', () => {
     });
   });
 
+  test('a secret of another account that cannot be opened changes nothing', async () => {
+    const broken = new Unavailable('sealed with another key');
+    const found = new Map<string, readonly string[] | Unavailable>([['other', broken]]);
+    const through = channel({ secretsOf: async () => found.set('shop', [SECRET]) });
+    await through.warm(['shop', 'other']);
+    expect(await send(through, '/', { key: 'msg_7' })).toMatchObject({ kind: 'delivered' });
+    expect(receiver.journal[0]?.headers['webhook-signature']).toMatch(/^v1,/);
+    expect(await send(through, '/', { key: 'msg_8', account: 'other' })).toEqual({
+      kind: 'postponed',
+      reason: "the account's secret could not be read: sealed with another key",
+    });
+    expect(receiver.journal).toHaveLength(1);
+  });
+
   test('without a secret there is no signature, and still a key', async () => {
     await send(channel(), '/', { key: 'msg_9' });
     const headers = receiver.journal[0]?.headers ?? {};
@@ -480,10 +494,10 @@ describe('an account that has a secret never sends unsigned', () => {
     expect(headers['idempotency-key']).toBe('msg_9');
   });
 
-  test('a secret that is none is a reason, and is not told', async () => {
-    const through = channel({ secretsOf: async () => new Map([['shop', 'not a secret!']]) });
+  test('a secret that is none is a reason to wait for another one, and is not told', async () => {
+    const through = channel({ secretsOf: async () => new Map([['shop', ['not a secret!']]]) });
     const outcome = await send(through, '/');
-    expect(outcome).toMatchObject({ kind: 'rejected', reason: expect.stringContaining('Standard Webhooks secret') });
+    expect(outcome).toMatchObject({ kind: 'postponed', reason: expect.stringContaining('Standard Webhooks secret') });
     expect(JSON.stringify(outcome)).not.toContain('not a secret!');
     expect(receiver.journal).toHaveLength(0);
   });
