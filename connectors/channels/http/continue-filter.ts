@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 
 const BEGINNING = 'HTTP/1.1 100';
 const END = Buffer.from('\r\n\r\n');
-const MAX_HEAD_BYTES = 16 * 1024;
+/** Each piece is put behind those before it, so the whole must be short. */
+const MAX_HEAD_BYTES = 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**

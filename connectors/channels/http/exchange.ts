@@ -11,6 +11,8 @@ export type ExchangeResult =
 
 /** What is read of an answer before the connection is closed. */
 const MAX_BODY_BYTES = 64 * 1024;
+/** What is kept of a body that comes in chunks. */
+const MAX_KEPT_BYTES = 16 * 1024;
 /** How long a body may take after its status. */
 const BODY_GRACE_MS = 1_000;
 const EMPTY = Buffer.alloc(0);
@@ -32,7 +34,11 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
   private written = false;
   private status = 0;
   private headers: readonly Buffer[] = [];
+  /** The first chunk, and where the body is put together once there are more. */
   private body: Buffer = EMPTY;
+  private kept: Buffer | undefined;
+  private keptBytes = 0;
+  private received = 0;
   private abort: ((error?: Error) => void) | undefined;
   private ended = false;
 
@@ -66,9 +72,10 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
   }
 
   onData(chunk: Buffer): boolean {
-    // A body of one chunk is the rule.
-    this.body = this.body.length === 0 ? chunk : Buffer.concat([this.body, chunk]);
-    if (this.body.length > MAX_BODY_BYTES) this.stop();
+    this.received += chunk.length;
+    if (this.received === chunk.length) this.body = chunk;
+    else this.append(chunk);
+    if (this.received > MAX_BODY_BYTES) this.stop();
     return true;
   }
 
@@ -92,8 +99,18 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
     this.abort?.(new NotWanted('given up'));
   }
 
+  /** Copies each byte once at most, however small the chunks are. A body of one chunk, which is the rule, is not copied. */
+  private append(chunk: Buffer): void {
+    if (this.kept === undefined) {
+      this.kept = Buffer.allocUnsafe(MAX_KEPT_BYTES);
+      this.keptBytes = this.body.copy(this.kept);
+    }
+    this.keptBytes += chunk.copy(this.kept, this.keptBytes);
+  }
+
   private answered(): void {
-    this.finish({ kind: 'answered', status: this.status, headers: this.headers, body: this.body });
+    const body = this.kept === undefined ? this.body : this.kept.subarray(0, this.keptBytes);
+    this.finish({ kind: 'answered', status: this.status, headers: this.headers, body });
   }
 
   private finish(ended: ExchangeResult): void {

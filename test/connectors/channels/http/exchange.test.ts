@@ -52,3 +52,17 @@ describe('the status decides:', () => {
     expect(end.mock.calls).toEqual([[expect.objectContaining({ kind: 'answered', status: 201 })]]);
   });
 });
+
+test('a body that drips is put together in one place, and its beginning is kept', () => {
+  const { made, end, abort } = exchange();
+  made.onConnect(abort);
+  made.onHeaders(200, []);
+  const concat = jest.spyOn(Buffer, 'concat');
+  const letters = Array.from({ length: 20_000 }, (_, n) => String(n % 10));
+  for (const letter of letters) made.onData(Buffer.from(letter));
+  made.onComplete();
+  expect(concat).not.toHaveBeenCalled();
+  concat.mockRestore();
+  const { body } = end.mock.calls[0]?.[0] as Extract<ExchangeResult, { kind: 'answered' }>;
+  expect(String(body)).toBe(letters.join('').slice(0, 16 * 1024));
+});
