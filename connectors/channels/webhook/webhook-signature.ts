@@ -21,7 +21,7 @@ export function secretProblem(secret: string): string | undefined {
     return `it is not ${PREFIX} and base64`;
   }
   if (bytes.length >= MIN_KEY_BYTES && bytes.length <= MAX_KEY_BYTES) return undefined;
-  return `it holds ${bytes.length} bytes, and ${MIN_KEY_BYTES} to ${MAX_KEY_BYTES} are expected`;
+  return `it holds ${bytes.length} bytes`;
 }
 
 /**

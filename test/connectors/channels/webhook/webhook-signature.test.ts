@@ -26,7 +26,7 @@ test.each([
   ['correct horse battery staple', /not whsec_ and base64/],
   ['whsec_MfKQ9r8GKYqrTwjU-D8ILPZI_2LaLaSw', /base64url/],
   ['my-secret_2027', /base64url/],
-  ['whsec_YWI=', /holds 2 bytes, and 24 to 64 are expected/],
+  ['whsec_YWI=', /holds 2 bytes/],
   ['whsec_', /holds 0 bytes/],
   [`whsec_${Buffer.alloc(65).toString('base64')}`, /holds 65 bytes/],
   [`${GOOD}\n`, /white space/],
