@@ -19,7 +19,7 @@ const OVERHEAD_BYTES = 1_000;
  * | held      | HeldRows, the queue `toClaim` | `queue` 0; `inLine` while without room | its wake and room: claiming; 30 s too late: dropped |
  * | claiming  | HeldRows, a batch of Claimer  | `hasStart` if its start is reserved   | won: claimed; not won: held again, or dropped       |
  * | unsettled | HeldRows, its list            | `unsureUntil` above 0                  | `unsureUntil`: read again; won: claimed, or dropped |
- * | claimed   | ClaimedRows, `toStart`        | `queue` 1; `inLine` while without room | its wake and room: sending; 10 s without: unwritten |
+ * | claimed   | ClaimedRows, `toStart`        | `queue` 1; `inLine` while without room | its wake and room: sending; given back: unwritten   |
  * | sending   | Attempts                      | `hasStart`                             | its outcome: unwritten; not started: claimed        |
  * | unwritten | WriteBack                     | `queue`, no slot is taken              | the write-back: out of the bolt's hands             |
  *

@@ -13,7 +13,7 @@ export interface SendRow {
   readonly state: MessageState;
   /** Claims of this plan so far. */
   readonly attempts: number;
-  /** When the first request of this plan began whose outcome was written; null when there was none. */
+  /** When the first attempt of this plan began whose outcome was written; null when there was none. */
   readonly firstAttemptAt: number | null;
   /** Rises with an edit or redrive of a row that is not in doubt. The idempotency key is made of it. */
   readonly planNumber: number;
@@ -71,7 +71,7 @@ export interface SendRows {
 
   /**
    * Writes the ledger and settles the rows that the session still owns in that version, in one transaction; a row without
-   * a first attempt takes it from the first result whose request began. Repeating it
+   * a first attempt takes it from the first result that is one, by when it began or else ended. Repeating it
    * is harmless. A delivered attempt whose claim was lost settles the row if it is in doubt. A result that cannot be
    * written does not hold the others: it is found by bisection and returned. `again` says that another transaction has the
    * row locked, so the result must be written again later; otherwise it can never be written as it is.

@@ -54,8 +54,8 @@ export interface Attempted {
   readonly channelClass: ChannelClass;
   /** Including this one. */
   readonly attempts: number;
-  /** When the first request of the plan began, this attempt's included; null when none has begun. */
-  readonly firstAttemptAt: number | null;
+  /** When the first attempt of the plan began, this one included. What was postponed or given back counts as none. */
+  readonly firstAttemptAt: number;
   /** An earlier attempt may have been accepted. */
   readonly inDoubt: boolean;
 }
@@ -71,14 +71,16 @@ export type Settlement =
       readonly error: string;
       readonly delayMs: number;
       /**
-       * No request was made, so the doubt stays as it is and so does a person's decision. `given_back`: the claim does not
-       * count as an attempt either. `postponed`: it counts, because the back-off grows with it.
+       * No request was made, so a person's decision stays. `given_back`: the claim does not count as an attempt either.
+       * `postponed`: it counts, because the back-off grows with it. `unreachable`: it counts for giving up too.
        */
-      readonly without?: 'given_back' | 'postponed';
+      readonly without?: 'given_back' | 'postponed' | 'unreachable';
     };
 
 /** The longest delay of a row that is postponed for a reason of our own. */
 const MAX_POSTPONED_MS = 60_000;
+/** The longest delay of a row that cannot reach its origin, as a part of the time since its first attempt. */
+const MAX_PART_OF_OUTAGE = 1 / 4;
 
 /**
  * The state a row goes to when an attempt ended.
@@ -86,6 +88,9 @@ const MAX_POSTPONED_MS = 60_000;
  * A row in doubt never ends `failed`, because an earlier attempt may have been accepted. On a blind channel an unknown
  * outcome ends `uncertain` at once, because a second request needs a person. A plan is given up after a time and not after
  * a number of attempts. What a provider asks us to wait is waited for in full, beyond the longest back-off too, up to that time.
+ *
+ * A row that cannot reach its origin waits a quarter of the time since its first attempt at most, so that after an outage of
+ * an hour everything is back within 15 minutes. Its claims become rare all the same: each wait is a quarter longer than the last.
  *
  * @param finishedAt epoch milliseconds, by the worker's best knowledge of the database's clock
  * @param random in [0, 1), for the jitter
@@ -107,8 +112,14 @@ export function settle(
   const inDoubt = row.inDoubt || outcome.kind === 'unknown';
   const ended = { state: inDoubt ? ('uncertain' as const) : ('failed' as const), inDoubt };
   if (outcome.kind === 'rejected') return { ...ended, error: outcome.reason };
-  if (row.firstAttemptAt !== null && finishedAt - row.firstAttemptAt >= policy.giveUpAfterMs) {
+  const sinceFirstMs = finishedAt - row.firstAttemptAt;
+  if (sinceFirstMs >= policy.giveUpAfterMs) {
     return { ...ended, error: `gave up after ${row.attempts} attempts: ${outcome.reason}` };
+  }
+  if (outcome.kind === 'retry' && outcome.unreachable === true) {
+    const capMs = Math.min(policy.capMs, Math.max(policy.baseMs, sinceFirstMs * MAX_PART_OF_OUTAGE));
+    const delayMs = backOff({ baseMs: policy.baseMs, capMs }, row.attempts, random);
+    return { state: 'scheduled', inDoubt, error: outcome.reason, delayMs, without: 'unreachable' };
   }
   if (row.channelClass === 'blind' && inDoubt) return { ...ended, error: outcome.reason };
   const askedMs = Math.min(outcome.afterMs ?? 0, policy.giveUpAfterMs);

@@ -66,6 +66,16 @@ export class Attempts {
     return this.written(row, { kind: 'retry', reason }, settlement, null);
   }
 
+  /** The result of a claimed row whose origin takes no connections from others: no request is made. */
+  unreached(row: HeldRow): AttemptResult {
+    const { clock, random } = this.options;
+    const { name, lastError } = row.lane.origin;
+    const error = lastError.startsWith(`${name}: `) ? lastError.slice(name.length + 2) : lastError;
+    const reason = `${name} takes no connections: ${error}`;
+    const leastMs = row.lane.origin.comeBackMs(clock.monotonic(), random());
+    return this.resultOf(row, { kind: 'retry', reason, unreachable: true }, row.inDoubt, null, leastMs);
+  }
+
   /** Makes the attempt; `done` is called once, never within this call. */
   make(row: HeldRow, done: (ended: Ended) => void): void {
     if (row.inDoubt && this.options.channel.class === 'lookup') void this.askThenSend(row, done);
@@ -142,23 +152,29 @@ export class Attempts {
     }
   }
 
-  private resultOf(row: HeldRow, outcome: Outcome, inDoubt: boolean, startedAt: number | null): AttemptResult {
+  /** @param leastMs before the row wakes again, if it does */
+  private resultOf(
+    row: HeldRow,
+    outcome: Outcome,
+    inDoubt: boolean,
+    startedAt: number | null,
+    leastMs = 0,
+  ): AttemptResult {
     const { channel, retry, random } = this.options;
+    const now = this.now();
     const attempted: Attempted = {
       channelClass: channel.class,
       attempts: row.attempts + 1,
       inDoubt,
-      firstAttemptAt: row.firstAttemptAt ?? startedAt,
+      firstAttemptAt: row.firstAttemptAt ?? startedAt ?? now,
     };
-    const settlement = settle(attempted, outcome, retry, this.now(), random());
+    const settlement = settle(attempted, outcome, retry, now, random());
+    if (settlement.state !== 'scheduled') return this.written(row, outcome, settlement, startedAt);
     // A lookup that is made earlier could find nothing although the message is accepted afterwards. A person's decision may
     // come that early too.
-    const isEarly = outcome.kind === 'unknown' || row.decided;
-    const waits = channel.class === 'lookup' && isEarly && settlement.state === 'scheduled';
-    const delayed = waits
-      ? { ...settlement, delayMs: Math.max(settlement.delayMs, channel.acceptedWithin) }
-      : settlement;
-    return this.written(row, outcome, delayed, startedAt);
+    const isEarly = channel.class === 'lookup' && (outcome.kind === 'unknown' || row.decided);
+    const delayMs = Math.max(settlement.delayMs, leastMs, isEarly ? channel.acceptedWithin : 0);
+    return this.written(row, outcome, { ...settlement, delayMs }, startedAt);
   }
 
   private written(row: HeldRow, outcome: Outcome, settlement: Settlement, startedAt: number | null): AttemptResult {

@@ -71,13 +71,17 @@ export class ClaimedRows {
     else this.finish(row, result);
   }
 
-  /** Starts what has woken, as far as there are slots. */
+  /** Starts what has woken, as far as there are slots. What cannot reach its origin goes back without a request. */
   start(now: number): void {
     const { slots, lease } = this.options;
     if (!lease.holds()) return;
     while (slots.free > 0) {
       const row = this.toStart.next(now);
       if (row === undefined) return;
+      if (slots.isUnreachable(row)) {
+        this.finish(row, this.attempts.unreached(row));
+        continue;
+      }
       slots.begin(row);
       this.attempts.make(row, (ended) => this.ended(row, ended));
     }
@@ -127,6 +131,8 @@ export class ClaimedRows {
     const { slots, lease, clock, advance } = this.options;
     const now = clock.monotonic();
     if (ended.kind === 'result') {
+      const { outcome } = ended.result;
+      if (ended.verdict === 'unreachable' && outcome.kind === 'retry') row.lane.origin.lastError = outcome.reason;
       slots.end(row, ended.verdict, ended.elapsedMs, now);
       this.finish(row, ended.result);
     } else {

@@ -50,6 +50,7 @@ export class Lanes<Row extends Waiting> {
   leave(lane: Lane<Row>): void {
     if (--lane.rows > 0) return;
     const { account, origin } = lane;
+    origin.endTurn(account);
     if (!(lane.isKnown || origin.isSuspect) || account.idleLanes >= MAX_REMEMBERED_PER_ACCOUNT) {
       this.forget(lane);
       return;

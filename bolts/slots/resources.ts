@@ -45,10 +45,18 @@ export class Origin extends Resource {
   lanes = 0;
   quickLanes = 0;
   otherLanes = 0;
+  /** What the last failure to connect said. */
+  lastError = '';
   private failures = 0;
   /** It is down, and its next request may be made. */
   private mayTry = false;
+  /** When that is so, and how long it waits for that, monotonic milliseconds. */
   private tryAt = 0;
+  private pauseMs = 0;
+  /** Whose request it is to be. */
+  private turn: AccountSlots | undefined;
+  /** Accounts that had their turn since it went down. They give way to others for one pause more. */
+  private readonly served = new Set<AccountSlots>();
 
   constructor(
     readonly name: string,
@@ -74,6 +82,8 @@ export class Origin extends Resource {
   /** A connection was made. */
   reached(): void {
     this.failures = 0;
+    this.turn = undefined;
+    this.served.clear();
   }
 
   /** No connection was made. @param now monotonic milliseconds */
@@ -83,13 +93,38 @@ export class Origin extends Resource {
     this.failures++;
     this.mayTry = false;
     const doublings = Math.min(this.failures - MAX_FAILURES_IN_A_ROW, 10);
-    this.tryAt = now + Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** doublings);
+    this.pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** doublings);
+    this.tryAt = now + this.pauseMs;
   }
 
   /** @returns true when the origin is down and may be tried with one request now */
   tryAgain(now: number): boolean {
     this.mayTry = now >= this.tryAt;
+    if (this.served.size >= this.lanes || now >= this.tryAt + this.pauseMs) this.served.clear();
     return this.isDown && this.mayTry;
+  }
+
+  /** The next request to the origin, which is down, is the account's. The first that asks gets the turn, unless it had one. */
+  hasTurn(account: AccountSlots): boolean {
+    if (!this.mayTry || this.taken > 0) return false;
+    if (this.turn === undefined && !this.served.has(account)) this.turn = account;
+    return this.turn === account;
+  }
+
+  /** Whatever came of it, the account's turn is over, if it had it. */
+  endTurn(account: AccountSlots): void {
+    if (this.turn !== account) return;
+    this.turn = undefined;
+    this.served.add(account);
+  }
+
+  /**
+   * When a row that is not tried comes back: after the next try, and not all at once.
+   * @param now monotonic milliseconds
+   * @param random in [0, 1)
+   */
+  comeBackMs(now: number, random: number): number {
+    return Math.ceil(Math.max(0, this.tryAt - now) + this.pauseMs * random);
   }
 }
 

@@ -23,7 +23,8 @@ export interface SlotSettings {
  * 4. *Lanes that are slow or failing share a quarter of the slots, new ones another half*, and of each their accounts have
  *    equal parts and take turns.
  * 5. *One account's answers narrow no other account*: they are judged by lane. Of an origin only failures to connect are.
- * 6. *An origin that cannot be reached is tried with one request at a time*, at growing distances, however many rows wait.
+ * 6. *An origin that cannot be reached is tried with one request at a time*, at growing distances. Accounts take turns.
+ * 7. *Rows whose origin is down do not wait here*: they are claimed at their time without a start, to be given back.
  */
 export class SendSlots<Row extends SlotRow<Row>> {
   /** Rows that wait to be claimed, and claimed rows that wait to be started. */
@@ -93,11 +94,12 @@ export class SendSlots<Row extends SlotRow<Row>> {
   /** What keeps the row from proceeding: the first resource without room. */
   blocker(row: Row, phase: Phase): Resource | undefined {
     const { lane } = row;
-    if (phase === TO_START) return row.hasStart ? undefined : this.startBlocker(lane);
-    const { account } = lane;
+    if (phase === TO_START) return row.hasStart || this.isUnreachable(row) ? undefined : this.startBlocker(lane);
+    const { account, origin } = lane;
     if (account.batch !== 0 && account.batch !== this.batch) return account.claims;
     if (row.defect !== undefined) return undefined;
     if (account.claims.room <= 0) return account.claims;
+    if (origin.isDown && row.at <= this.now && !origin.hasTurn(account)) return undefined;
     if (!this.settings.exact) {
       if (lane.isKnownQuick) return undefined;
       if (lane.isPresumedQuick) return lane.isClaimedFull ? lane : undefined;
@@ -112,7 +114,13 @@ export class SendSlots<Row extends SlotRow<Row>> {
     lane.account.claims.taken++;
     lane.claimed++;
     this.used++;
-    if (row.defect === undefined && (this.settings.exact || !isQuick(lane))) this.takeStart(row);
+    if (row.defect !== undefined || (lane.origin.isDown && !lane.origin.hasTurn(lane.account))) return;
+    if (this.settings.exact || !isQuick(lane)) this.takeStart(row);
+  }
+
+  /** The row's origin is down, and it is not the one that tries it. */
+  isUnreachable({ hasStart, lane }: Row): boolean {
+    return !hasStart && lane.origin.isDown;
   }
 
   /** The claim of this batch was answered: rows of its accounts may be in another batch. */
@@ -145,10 +153,13 @@ export class SendSlots<Row extends SlotRow<Row>> {
     const { origin } = lane;
     this.inFlight--;
     const wasQuick = isQuick(lane);
-    const wasQuickForOthers = origin.quickLanes > 0 && !origin.isDown;
+    const wasDown = origin.isDown;
+    const wasQuickForOthers = origin.quickLanes > 0 && !wasDown;
     lane.judge(verdict, elapsedMs, now);
     if (verdict === 'unreachable' && origin.isDown) this.lanes.watch(origin);
     this.freeStart(row);
+    // What waits for room there waits no more.
+    if (!wasDown && origin.isDown) for (const other of this.lanes.of(origin)) this.wakeLane(other);
     if (!wasQuick && isQuick(lane)) this.wakeLane(lane);
     if (!wasQuickForOthers && origin.quickLanes > 0 && !origin.isDown) {
       for (const other of this.lanes.of(origin)) this.wakeLane(other);
@@ -197,6 +208,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     origin.taken--;
     lane.taken--;
     pool?.giveBack(account, origin);
+    origin.endTurn(account);
     this.wake(account.starts);
     this.wake(origin);
     this.wake(lane);

@@ -166,7 +166,7 @@ describe('4. doubt is never hidden', () => {
     expect(row).toMatchObject({ state: 'failed', attempts: 3, lastError: 'gave up after 3 attempts: HTTP 425' });
   });
 
-  it('the time to give up begins with the first request, and begins again with an edit', async () => {
+  it('the time to give up begins with the first attempt, and begins again with an edit', async () => {
     await start({ giveUpAfterMs: 5_000 });
     const row = world.row(100);
     world.channel.byHost = () => ({ outcome: { kind: 'retry', reason: 'HTTP 429', status: 429 } });

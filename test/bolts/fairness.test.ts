@@ -131,29 +131,74 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     expect(world.bolt.gauges()['slow_lanes']).toBe(0);
   });
 
-  it('an origin that cannot be reached is tried sparingly, whatever number of messages waits for it', async () => {
-    await start({ settings: { concurrency: 256, perAccount: 32, perOrigin: 256, claimBatch: 500 } });
-    let tries = 0;
-    let down = true;
-    world.channel.byHost = () => {
-      tries++;
-      const outcome: Outcome = { kind: 'retry', reason: 'connection refused', unreachable: true };
-      return down ? { outcome, isUnwritten: true, connecting: 1 } : undefined;
-    };
-    const rows = Array.from({ length: 900 }, (_, n) => world.row(100, { account: `a${n % 50}` }));
-    world.emit(...rows);
-    await world.advance(1_000);
-    const first = tries;
-    await world.advance(28_000);
-    // After 1, 2, 4, 8 and 16 s more, give or take a sweep.
-    expect(tries - first).toBeLessThanOrEqual(6);
-    expect(tries - first).toBeGreaterThanOrEqual(4);
-    down = false;
-    await world.advance(3_000);
-    // What had waited 30 s was dropped.
-    world.emit(...rows.filter(({ state }) => state === 'scheduled'));
-    await world.advance(60_000);
-    expect(world.states(rows)).toEqual(['delivered']);
+  describe('an origin that takes no connections', () => {
+    const outcome: Outcome = { kind: 'retry', reason: 'http://away: connection refused', unreachable: true };
+    let down: boolean;
+    let tries: number[];
+    let rows: MemoryRow[];
+    let secondsWithoutRoom: number;
+
+    beforeEach(async () => {
+      const settings = { concurrency: 256, perAccount: 32, perOrigin: 256, claimBatch: 500, maxHeld: 2_000 };
+      await start({ settings, giveUpAfterMs: 1_200_000 });
+      down = true;
+      tries = [];
+      secondsWithoutRoom = 0;
+      world.channel.byHost = (host) => {
+        if (host !== 'http://away') return undefined;
+        tries.push(world.clock.now());
+        return down ? { outcome, isUnwritten: true, connecting: 1 } : undefined;
+      };
+      rows = Array.from({ length: 100 }, (_, n) => world.rows(20, 0, { account: `a${n}`, host: 'away' })).flat();
+    });
+
+    /** Emits what waits, once a second, as the spouts do. */
+    async function run(seconds: number): Promise<void> {
+      for (let second = 0; second < seconds; second++) {
+        const now = world.database.now();
+        world.emit(...rows.filter((row) => row.state === 'scheduled' && (wakeOf(row) as number) <= now));
+        await world.advance(1_000);
+        if (!world.bolt.hasRoom()) secondsWithoutRoom++;
+      }
+    }
+
+    it('is tried sparingly, and its messages leave room for others meanwhile', async () => {
+      await run(5);
+      const first = tries.length;
+      expect(first).toBeLessThan(300);
+      secondsWithoutRoom = 0;
+      await run(55);
+      // Its pauses grow to 30 s.
+      expect(tries.length - first).toBeLessThanOrEqual(5);
+      expect(tries.length - first).toBeGreaterThanOrEqual(3);
+      expect(secondsWithoutRoom).toBe(0);
+      expect(world.bolt.gauges()['held']).toBeLessThan(200);
+      expect(rows.every(({ attempts, firstAttemptAt }) => attempts > 0 && firstAttemptAt !== null)).toBe(true);
+      const waiting = rows.filter(({ attempts }) => attempts > 2);
+      expect(waiting[0]).toMatchObject({ lastError: 'http://away takes no connections: connection refused' });
+      // Claims become rare: on average a message is claimed every 15 s now.
+      const claims = world.claims.flatMap(({ at, ids }) => (at >= world.clock.now() - 15_000 ? ids : []));
+      expect(claims.length).toBeLessThan(2_500);
+    });
+
+    it('has all its messages soon after it takes connections again', async () => {
+      await run(600);
+      down = false;
+      await run(30);
+      expect(rows.filter(({ state }) => state === 'delivered').length).toBeGreaterThan(0);
+      // A quarter of the outage, and the longest pause.
+      await run(160);
+      expect(world.states(rows)).toEqual(['delivered']);
+    });
+
+    it('has its messages given up in time', async () => {
+      rows = rows.slice(0, 200);
+      await run(1_190);
+      expect(world.states(rows)).toEqual(['scheduled']);
+      // The longest back-off is a minute.
+      await run(90);
+      expect(world.states(rows)).toEqual(['failed']);
+    });
   });
 
   it('what keeps the requests of one account from being made takes a shared origin from nobody else', async () => {

@@ -38,8 +38,23 @@ describe('settle', () => {
   it('reaches the longest back-off however often it fails, and never gives up before its time', () => {
     const later = { attempts: 500, firstAttemptAt: finishedAt - policy.giveUpAfterMs + 1 };
     expect(settled(later, { kind: 'retry', reason: 'busy' })).toMatchObject({ state: 'scheduled', delayMs: 45_000 });
-    expect(settled({ attempts: 500, firstAttemptAt: null }, { kind: 'retry', reason: 'no connection' })).toMatchObject({
+  });
+
+  it('a row that cannot reach its origin waits a quarter of the time since its first attempt at most, and is given up', () => {
+    const away: Outcome = { kind: 'retry', reason: 'refused', unreachable: true };
+    const since = (ms: number) => ({ attempts: 500, firstAttemptAt: finishedAt - ms });
+    expect(settled({}, away)).toMatchObject({ state: 'scheduled', delayMs: 750, without: 'unreachable' });
+    expect(settled(since(40_000), away)).toMatchObject({ delayMs: 7_500 });
+    expect(settled(since(599_000), away)).toMatchObject({ delayMs: 45_000 });
+    expect(settled({ attempts: 3, firstAttemptAt: finishedAt - 599_000 }, away)).toMatchObject({ delayMs: 3_000 });
+    expect(settled(since(600_000), away)).toMatchObject({
+      state: 'failed',
+      error: 'gave up after 500 attempts: refused',
+    });
+    // No request was made, so a person's decision to send it holds.
+    expect(settled({ channelClass: 'blind', inDoubt: true }, away)).toMatchObject({
       state: 'scheduled',
+      inDoubt: true,
     });
   });
 

@@ -77,6 +77,23 @@ function teach(slots: SendSlots<HeldRow>, host: string, verdict: Verdict, elapse
   }
 }
 
+/**
+ * Claims what waits. Rows that may try their origin do, the others are given back; all wait again.
+ * @returns the accounts that tried
+ */
+function round(slots: SendSlots<HeldRow>, verdict: Verdict, now: number): string[] {
+  const claimed = claimAll(slots, 0, 0);
+  const tried = claimed.filter((row) => !slots.isUnreachable(row));
+  for (const row of tried) {
+    slots.begin(row);
+    slots.end(row, verdict, 5, now);
+  }
+  for (const row of claimed) slots.release(row);
+  slots.batchEnded(claimed);
+  for (const row of claimed) slots.toClaim.add(row);
+  return tried.map(({ lane }) => lane.account.name);
+}
+
 describe('SendSlots', () => {
   it('1. at most concurrency in flight, perAccount of one account, perOrigin to one origin', () => {
     const slots = new SendSlots<HeldRow>({ ...settings, perOrigin: 6 });
@@ -208,50 +225,77 @@ describe('SendSlots', () => {
     it('at growing distances, and by all again when it can', () => {
       const slots = new SendSlots<HeldRow>(settings);
       teach(slots, 'h', 'answered', 5, 20);
-      const rows = many(slots, 30, () => 'h');
-      for (const row of rows) slots.toStart.add(row);
+      for (const row of many(slots, 30, () => 'h')) slots.toClaim.add(row);
+      expect(round(slots, 'unreachable', 0).length).toBeGreaterThan(2);
       const tries: number[] = [];
-      const start = (verdict: 'unreachable' | 'answered', now: number) => {
-        const begun: HeldRow[] = [];
-        for (let row = slots.toStart.next(0); row !== undefined && slots.free > 0; row = slots.toStart.next(0)) {
-          slots.begin(row);
-          begun.push(row);
-        }
-        for (const row of begun) {
-          tries.push(now);
-          slots.end(row, verdict, 5, now);
-          slots.toStart.add(row);
-        }
-        return begun.length;
-      };
-      start('unreachable', 0);
-      tries.length = 0;
       for (let now = 0; now <= 20_000; now += 500) {
         slots.sweep(now);
-        start('unreachable', now);
+        for (const _ of round(slots, 'unreachable', now)) tries.push(now);
       }
       expect(tries).toEqual([1_000, 3_000, 7_000, 15_000]);
       slots.sweep(40_000);
-      expect(start('answered', 40_000)).toBe(1);
-      expect(start('answered', 40_000)).toBeGreaterThan(10);
+      expect(round(slots, 'answered', 40_000)).toHaveLength(1);
+      expect(round(slots, 'answered', 40_000).length).toBeGreaterThan(10);
+    });
+
+    it('and accounts take turns, whatever came of it', () => {
+      const slots = new SendSlots<HeldRow>(settings);
+      teach(slots, 'h', 'unreachable', 5, 3);
+      for (const account of ['broken', 'other', 'last'])
+        for (const row of rowsOf(slots, 5, account, 'h', 0, account.length * 10)) slots.toClaim.add(row);
+      slots.sweep(1_001);
+      const turns: string[][] = [];
+      for (let n = 0; n < 3; n++) turns.push(round(slots, 'nothing', 1_000));
+      expect(turns.flat().toSorted()).toEqual(['broken', 'last', 'other']);
+      // Another account may come meanwhile, so it begins again after one pause more.
+      slots.sweep(1_900);
+      expect(round(slots, 'nothing', 1_900)).toEqual([]);
+      slots.sweep(2_001);
+      expect(round(slots, 'answered', 2_001)).toHaveLength(1);
     });
 
     it('and is remembered when nothing is for it', () => {
       const slots = new SendSlots<HeldRow>(settings);
       teach(slots, 'h', 'unreachable', 5, 3);
-      expect(
-        startAll(
-          slots,
-          many(slots, 5, () => 'h'),
-        ),
-      ).toEqual([]);
+      for (const row of many(slots, 5, () => 'h')) slots.toClaim.add(row);
+      expect(round(slots, 'unreachable', 500)).toEqual([]);
       slots.sweep(1_001);
-      expect(
-        startAll(
-          slots,
-          many(slots, 5, () => 'h', 10),
-        ),
-      ).toHaveLength(1);
+      expect(round(slots, 'answered', 1_001)).toHaveLength(1);
+    });
+  });
+
+  describe('7. rows whose origin is down do not wait here', () => {
+    it('also those that waited for room when it went down', () => {
+      const slots = new SendSlots<HeldRow>(settings);
+      const rows = rowsOf(slots, 10, 'a', 'h');
+      for (const row of rows) slots.toClaim.add(row);
+      const begun = claimAll(slots, 0, 0);
+      expect(begun).toHaveLength(4);
+      for (const row of begun) slots.begin(row);
+      slots.batchEnded(begun);
+      expect(slots.toClaim.ready).toBe(0);
+      for (const row of begun) slots.end(row, 'unreachable', 5, 0);
+      for (const row of begun) slots.release(row);
+      const others = claimAll(slots, 0, 0);
+      expect(others).toHaveLength(6);
+      expect(others.every((row) => slots.isUnreachable(row))).toBe(true);
+    });
+
+    it('but until their time, and claimed rows until they are to be started', () => {
+      const slots = new SendSlots<HeldRow>(settings);
+      teach(slots, 'h', 'answered', 5, 20);
+      const [early, late] = [rowsOf(slots, 3, 'teacher', 'h', 10), rowsOf(slots, 3, 'teacher', 'h', 20, 10)];
+      for (const row of early) slots.toClaim.add(row);
+      const claimed = claimAll(slots, 0, 1_000);
+      expect(claimed).toHaveLength(3);
+      slots.batchEnded(claimed);
+      for (const row of claimed) slots.toStart.add(row);
+      teach(slots, 'h', 'unreachable', 5, 3);
+      for (const row of late) slots.toClaim.add(row);
+      expect(claimAll(slots, 10, 1_000)).toEqual([]);
+      expect(slots.nextClaimAt).toBe(20);
+      expect(slots.toStart.next(9)).toBeUndefined();
+      expect(slots.isUnreachable(slots.toStart.next(10) as HeldRow)).toBe(true);
     });
   });
 

@@ -133,25 +133,41 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       ]);
     });
 
-    test('the first attempt of a plan that reached the network is remembered, and forgotten with an edit', async () => {
+    test('the first attempt of a plan is remembered, without a request too, and forgotten with an edit', async () => {
       let row = await scene.claimed();
-      const write = async (startedAt: number | null) => {
-        const settlement = { ...retry(0), inDoubt: false } as const;
+      const write = async (startedAt: number | null, without?: 'given_back' | 'postponed' | 'unreachable') => {
+        const settlement = { ...retry(0), inDoubt: false, ...(without === undefined ? {} : { without }) } as const;
         await scene.world.sendRows.writeBack(scene.first, [
-          { ...result(row, { kind: 'retry', reason: 'busy' }, settlement), startedAt },
+          { ...result(row, { kind: 'retry', reason: 'busy' }, settlement), startedAt, finishedAt: 900 },
         ]);
         row = await scene.read(row.id);
         expect(await scene.world.sendRows.claim(scene.first, [row], 1_000)).toBe(1);
         return row.firstAttemptAt;
       };
-      expect(await write(null)).toBeNull();
-      expect(await write(1_000)).toBe(1_000);
-      expect(await write(2_000)).toBe(1_000);
+      expect(await write(null, 'given_back')).toBeNull();
+      expect(await write(null, 'postponed')).toBeNull();
+      expect(await write(null, 'unreachable')).toBe(900);
+      expect(await write(1_000)).toBe(900);
       await scene.world.sendRows.writeBack(scene.first, [
         result(await scene.read(row.id), { kind: 'retry', reason: 'busy' }, retry(0)),
       ]);
       await scene.world.edit(row.id, { payload: { url: 'http://127.0.0.1/2', body: 2 } });
       expect(await scene.read(row.id)).toMatchObject({ firstAttemptAt: null, planNumber: 2, attempts: 0 });
+      row = await scene.read(row.id);
+      expect(await scene.world.sendRows.claim(scene.first, [row], 1_000)).toBe(1);
+      expect(await write(1_000)).toBe(1_000);
+    });
+
+    test('what could not reach its origin keeps its doubt, unless a lookup has cleared it', async () => {
+      for (const inDoubt of [true, false]) {
+        const row = await scene.recovered(await scene.claimed());
+        expect(await scene.world.sendRows.claim(scene.second, [row], 0)).toBe(1);
+        const settlement = { ...retry(0), inDoubt, without: 'unreachable' } as const;
+        await scene.world.sendRows.writeBack(scene.second, [
+          { ...result(await scene.read(row.id), { kind: 'retry', reason: 'refused' }, settlement), startedAt: null },
+        ]);
+        expect(await scene.read(row.id)).toMatchObject({ inDoubt, attempts: 2 });
+      }
     });
 
     test('a row that is postponed keeps its doubt and counts the attempt', async () => {

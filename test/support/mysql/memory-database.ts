@@ -203,7 +203,7 @@ export class MemoryDatabase extends MemoryTable {
     const ended = { state, inDoubt, decided: false, lastError: cut(settlement.error, 1024), claim: null };
     if (settlement.state !== 'scheduled') return ended;
     const { without } = settlement;
-    const doubt = without === undefined ? {} : { inDoubt: row.inDoubt, decided: row.decided };
+    const doubt = without === undefined || !inDoubt ? {} : { inDoubt: row.inDoubt, decided: row.decided };
     const kept = without === 'given_back' ? { ...doubt, attempts: row.attempts - 1 } : doubt;
     return { ...ended, ...kept, retryAt: this.now() + settlement.delayMs, version: row.version + 1 };
   }
@@ -215,9 +215,14 @@ export class MemoryDatabase extends MemoryTable {
   }
 }
 
-/** The first attempt of a plan that reached the network is remembered. */
-function began({ firstAttemptAt }: MemoryRow, { startedAt }: AttemptResult): Partial<MemoryRow> {
-  return { firstAttemptAt: firstAttemptAt ?? startedAt };
+/** The first attempt of a plan is remembered. What was given back or postponed is none. */
+function began(
+  { firstAttemptAt }: MemoryRow,
+  { startedAt, finishedAt, settlement }: AttemptResult,
+): Partial<MemoryRow> {
+  const without = settlement.state === 'scheduled' ? settlement.without : undefined;
+  const isAttempt = settlement.state !== 'delivered' && (without === undefined || without === 'unreachable');
+  return isAttempt ? { firstAttemptAt: firstAttemptAt ?? startedAt ?? finishedAt } : {};
 }
 
 const released = { state: 'scheduled', claim: null } as const;
