@@ -117,7 +117,8 @@ export class MySqlOpenRows implements OpenRows {
 
 /**
  * One branch per shard, each of which reads the index in order and stops at its limit: a single SELECT over many shards
- * would sort the whole backlog for every page.
+ * would sort the whole backlog for every page. A branch has two ranges of the index, because one range with a condition on
+ * the id would walk again over all rows of the cursor's instant that earlier pages have read.
  */
 export function pageStatement(channel: string, cursors: readonly ShardCursor[], below: number, limit: number): string {
   const until = bound(Math.ceil(below));
@@ -126,15 +127,18 @@ export function pageStatement(channel: string, cursors: readonly ShardCursor[], 
       const after = bound(Math.floor(afterWake));
       return (
         '(SELECT id, shard, account, wake_at, version, state, claim FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
-        `WHERE open=1 AND channel=${text(channel)} AND shard=${integer(shard)} AND wake_at >= ${after} ` +
-        `AND wake_at < ${until} AND (wake_at > ${after} OR id > ${bound(afterId)}) ` +
+        `WHERE open=1 AND channel=${text(channel)} AND shard=${integer(shard)} AND ` +
+        `((wake_at = ${after} AND id > ${bound(afterId)}) OR (wake_at > ${after} AND wake_at < ${until})) ` +
         `ORDER BY wake_at, id LIMIT ${integer(limit)})`
       );
     })
     .join(' UNION ALL ');
 }
 
-/** Infinity becomes the largest safe integer. */
+/**
+ * No bound is the largest number there is. The table refuses due times outside 2000 to 2100, so no row wakes below the
+ * least of them.
+ */
 function bound(value: number): string {
   return integer(Math.min(Number.MAX_SAFE_INTEGER, Math.max(Number.MIN_SAFE_INTEGER, value)));
 }

@@ -9,6 +9,8 @@ import { freshDatabase, type World } from '../../support/stack/stack';
 
 const ROWS = 10_000;
 const WAKE = 1_800_000_000_000;
+/** Messages of one account at one instant. */
+const CROWD = 5_000;
 
 /** The optimizer's choice decides whether the hot path is fast, and it depends on how many rows there are. */
 describe.each([
@@ -29,6 +31,14 @@ describe.each([
         channel: 'webhook' as const,
         payload: { url: 'http://127.0.0.1/', body: n },
         dueAt: WAKE + n,
+      })),
+    );
+    await client.schedule(
+      Array.from({ length: CROWD }, (_, n) => ({
+        account: 'crowd',
+        channel: 'webhook' as const,
+        payload: { url: 'http://127.0.0.1/', body: n },
+        dueAt: WAKE + 2 * ROWS,
       })),
     );
     await client.close();
@@ -72,6 +82,26 @@ describe.each([
       expect(branch).toMatchObject({ type: 'range', key: 'open_by_wake' });
       expect(branch.extra).not.toMatch(/filesort|temporary/);
     }
+  });
+
+  test('a page within one instant reads its own rows and none that earlier pages have read', async () => {
+    const [row] = await pool.rows<[shard: number, wakeAt: number, lastId: number]>(
+      "SELECT shard, wake_at, MAX(id) FROM scheduled_messages WHERE account='crowd' GROUP BY shard, wake_at",
+    );
+    const [shard, wakeAt, lastId] = row as [number, number, number];
+    const limit = 40;
+    const read = await pool.use(async (sql) => {
+      const walked = async () => {
+        const [status] = await sql.rows<[string, string]>("SHOW SESSION STATUS LIKE 'Handler_read_next'");
+        return Number(status?.[1]);
+      };
+      const before = await walked();
+      const cursor = { shard, afterWake: wakeAt, afterId: lastId - 2 * limit };
+      const rows = await sql.rows(pageStatement('webhook', [cursor], wakeAt + 1, limit));
+      return { rows: rows.length, walked: (await walked()) - before };
+    });
+    expect(read.rows).toBe(limit);
+    expect(read.walked).toBeLessThanOrEqual(limit);
   });
 
   test('a page from the beginning without a bound does so too', async () => {
