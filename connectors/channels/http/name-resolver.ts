@@ -5,6 +5,7 @@ import type { Clock } from '../../../topology/core/clock';
 import { reasonOf } from '../../../topology/core/errors';
 import { AccountQueue } from './account-queue';
 import { candidates, ParsedFile, parseHosts, parseSearchRules, type SearchRules } from './host-files';
+import { SharedCache } from './shared-cache';
 import { within } from './within';
 
 /** The resolver says that the name has no address. */
@@ -41,7 +42,7 @@ const OTHER_FAMILY_MS = 50;
 const MAX_QUESTIONS_PER_ACCOUNT = 16;
 /** Names that wait for these; beyond it they are not asked for. More than an account has requests under way. */
 const MAX_WAITING_PER_ACCOUNT = 256;
-/** Names that are kept; of one account, and of all. Beyond it those that were asked for longest ago are forgotten. */
+/** Names that are kept, of one account and of all. */
 const MAX_NAMES_PER_ACCOUNT = 500;
 const MAX_NAMES = 20_000;
 const MAX_LABEL = 63;
@@ -51,8 +52,8 @@ interface Found {
   readonly freshMs: number;
 }
 
+/** Times are monotonic milliseconds. */
 interface Answer {
-  readonly account: string;
   readonly found: readonly LookupAddress[] | Error;
   /** From here on the name is asked for again, although the answer may still be used. */
   readonly againAt: number;
@@ -71,9 +72,8 @@ interface Answer {
  * 4. *The hosts file, `localhost` and search domains count*, as for any other program of the machine.
  */
 export class NameResolver {
-  private readonly answers = new Map<string, Answer>();
+  private readonly answers = new SharedCache<Answer>({ most: MAX_NAMES, mostOfOwner: MAX_NAMES_PER_ACCOUNT });
   private readonly asking = new Map<string, Promise<readonly LookupAddress[]>>();
-  private readonly namesOf = new Map<string, Set<string>>();
   private readonly queue = new AccountQueue(
     MAX_QUESTIONS_PER_ACCOUNT,
     MAX_WAITING_PER_ACCOUNT,
@@ -139,8 +139,7 @@ export class NameResolver {
       const { addresses, freshMs } = await this.find(name);
       const now = clock.monotonic();
       const freshUntil = now + freshMs;
-      this.keep(name, {
-        account,
+      this.answers.set(name, account, {
         found: addresses,
         againAt: now + freshMs / 2,
         freshUntil,
@@ -152,7 +151,7 @@ export class NameResolver {
       const known = failed instanceof ResolverSilent ? this.known(name) : undefined;
       const freshUntil = clock.monotonic() + NEGATIVE_MS;
       const usableUntil = known === undefined ? freshUntil : (this.answers.get(name) as Answer).usableUntil;
-      this.keep(name, { account, found: known ?? failed, againAt: freshUntil, freshUntil, usableUntil });
+      this.answers.set(name, account, { found: known ?? failed, againAt: freshUntil, freshUntil, usableUntil });
       if (known !== undefined) return known;
       throw failed;
     }
@@ -216,24 +215,6 @@ export class NameResolver {
     return new Promise((resolve) => {
       this.options.clock.after(OTHER_FAMILY_MS, () => resolve([]));
     });
-  }
-
-  private keep(name: string, answer: Answer): void {
-    this.forget(name);
-    this.answers.set(name, answer);
-    const names = this.namesOf.get(answer.account) ?? new Set();
-    this.namesOf.set(answer.account, names.add(name));
-    if (names.size > MAX_NAMES_PER_ACCOUNT) this.forget(names.values().next().value as string);
-    if (this.answers.size > MAX_NAMES) this.forget(this.answers.keys().next().value as string);
-  }
-
-  private forget(name: string): void {
-    const answer = this.answers.get(name);
-    if (answer === undefined) return;
-    this.answers.delete(name);
-    const names = this.namesOf.get(answer.account);
-    names?.delete(name);
-    if (names?.size === 0) this.namesOf.delete(answer.account);
   }
 }
 

@@ -1,6 +1,8 @@
 import { type buildConnector, Pool } from 'undici';
+import { SharedCache } from './shared-cache';
 
-/** Beyond it the pools that were used longest ago are closed. */
+/** Pools that are kept, of one account and of all; beyond it those that were used longest ago are closed. */
+const MAX_ORIGINS_PER_ACCOUNT = 250;
 const MAX_ORIGINS = 1_000;
 /** A pool that nobody used for so long is closed. */
 const MAX_IDLE_MS = 60_000;
@@ -26,6 +28,7 @@ interface OriginPoolsOptions {
   readonly connect: buildConnector.connector;
   readonly monotonic: () => number;
   readonly maxOrigins?: number;
+  readonly maxOriginsPerAccount?: number;
 }
 
 /**
@@ -37,21 +40,26 @@ interface OriginPoolsOptions {
  *    replaced. A pool that is closed first finishes what is under way.
  */
 export class OriginPools {
-  /** Those used longest ago first, give or take a grain. */
-  private readonly entries = new Map<string, Entry>();
+  private readonly entries: SharedCache<Entry>;
   private sweptAt = 0;
 
-  constructor(private readonly options: OriginPoolsOptions) {}
+  constructor(private readonly options: OriginPoolsOptions) {
+    this.entries = new SharedCache({
+      most: options.maxOrigins ?? MAX_ORIGINS,
+      mostOfOwner: options.maxOriginsPerAccount ?? MAX_ORIGINS_PER_ACCOUNT,
+      onEvict: ({ pool }) => closeGently(pool),
+    });
+  }
 
-  get(origin: string): Pool {
+  /** @param account that wants it; of a pool that several use, the one that wanted it first */
+  get(origin: string, account: string): Pool {
     const now = this.options.monotonic();
     if (now - this.sweptAt > GRAIN_MS) this.sweep(now);
     const entry = this.entries.get(origin);
-    if (entry === undefined || now - entry.madeAt > MAX_AGE_MS) return this.open(origin, now);
+    if (entry === undefined || now - entry.madeAt > MAX_AGE_MS) return this.open(origin, account, now);
     if (now - entry.usedAt > GRAIN_MS) {
       entry.usedAt = now;
-      this.entries.delete(origin);
-      this.entries.set(origin, entry);
+      this.entries.touch(origin);
     }
     return entry.pool;
   }
@@ -69,12 +77,14 @@ export class OriginPools {
 
   /** Ends every connection, with what is under way on it. */
   async destroy(): Promise<void> {
-    const pools = [...this.entries.values()].map(({ pool }) => pool);
-    this.entries.clear();
+    const pools = [...this.entries].map(([origin, { pool }]) => {
+      this.entries.delete(origin);
+      return pool;
+    });
     await Promise.all(pools.map((pool) => pool.destroy()));
   }
 
-  private open(origin: string, now: number): Pool {
+  private open(origin: string, account: string, now: number): Pool {
     this.close(origin);
     const pool = new Pool(origin, {
       connections: this.options.connections,
@@ -85,10 +95,7 @@ export class OriginPools {
     });
     const entry: Entry = { pool, madeAt: now, usedAt: now, connected: 0 };
     pool.on('connect', () => entry.connected++).on('disconnect', () => entry.connected--);
-    this.entries.set(origin, entry);
-    if (this.entries.size > (this.options.maxOrigins ?? MAX_ORIGINS)) {
-      this.close(this.entries.keys().next().value as string);
-    }
+    this.entries.set(origin, account, entry);
     return pool;
   }
 
@@ -104,7 +111,11 @@ export class OriginPools {
     const entry = this.entries.get(origin);
     if (entry === undefined) return;
     this.entries.delete(origin);
-    // Finishes what is under way first.
-    void entry.pool.close();
+    closeGently(entry.pool);
   }
+}
+
+/** Finishes what is under way first. */
+function closeGently(pool: Pool): void {
+  void pool.close();
 }

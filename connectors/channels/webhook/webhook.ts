@@ -154,7 +154,9 @@ export class WebhookChannel implements Channel<WebhookRequest> {
       });
       this.underWay.add(exchange);
       const { method, body } = request;
-      this.pools.get(request.origin).dispatch({ path, method, headers, body, idempotent: false }, exchange);
+      this.pools
+        .get(request.origin, request.account)
+        .dispatch({ path, method, headers, body, idempotent: false }, exchange);
     });
   }
 
