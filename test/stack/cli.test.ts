@@ -110,11 +110,13 @@ test('import schedules the good lines once, however often it runs, and reports t
 }, 30_000);
 
 test('the secret of an account is never printed', async () => {
-  const secret = 'whsec_c2VjcmV0LW9mLWFjbWU=';
+  const secret = `whsec_${Buffer.from('secret-of-acme, 26 letters').toString('base64')}`;
   const set = await cli(['accounts', 'set', 'acme', '--verbose'], secret);
   expect(set).toMatchObject({ code: 0 });
   const list = await cli(['accounts', 'list', '--json']);
-  expect(JSON.parse(list.stdout)).toEqual([{ account: 'acme', channel: 'webhook', updatedAt: expect.any(Number) }]);
+  expect(JSON.parse(list.stdout)).toEqual([
+    { account: 'acme', channel: 'webhook', updatedAt: expect.any(Number), secrets: 1 },
+  ]);
   expect(set.stdout + set.stderr + list.stdout).not.toContain('c2VjcmV0');
   expect(await cli(['accounts', 'remove', 'acme'])).toMatchObject({ code: 0 });
   expect(await cli(['accounts', 'remove', 'acme'])).toMatchObject({
@@ -122,6 +124,22 @@ test('the secret of an account is never printed', async () => {
     stderr: expect.stringContaining('no webhook secret'),
   });
 });
+
+test('a secret that cannot sign is refused; one that replaces another is valid beside it until that is retired', async () => {
+  const set = (secret: string) => cli(['accounts', 'set', 'acme', '--json'], secret);
+  const refused = await set('correct horse battery staple');
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('secret: it is not whsec_ and base64') });
+  const results = [];
+  for (const letter of ['a', 'b']) {
+    const { stdout } = await set(`whsec_${Buffer.from(letter.repeat(24)).toString('base64')}`);
+    results.push(JSON.parse(stdout));
+  }
+  expect(results).toMatchObject([{ secrets: 1 }, { secrets: 2 }]);
+  const { stdout } = await cli(['accounts', 'rekey', '--json']);
+  expect(JSON.parse(stdout)).toMatchObject({ rekeyed: 0, unreadable: [] });
+  expect(await cli(['accounts', 'retire', 'acme'])).toMatchObject({ code: 0 });
+  expect(await cli(['accounts', 'remove', 'acme'])).toMatchObject({ code: 0 });
+}, 30_000);
 
 test('a pause is shown until it is resumed', async () => {
   expect(await cli(['pause', 'webhook', '--account', 'acme'])).toMatchObject({ code: 0 });
