@@ -31,6 +31,8 @@ export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
   readonly wakeAt: number;
   /** Claims of this plan before this one. */
   readonly attempts: number;
+  /** Of the plan: it rises with an edit or a redrive, not with a retry. */
+  readonly planNumber: number;
   readonly firstAttemptAt: number | null;
   readonly inDoubt: boolean;
   readonly decided: boolean;
@@ -89,6 +91,7 @@ export function heldRow(
     account: row.account,
     wakeAt: row.wakeAt,
     attempts: row.attempts,
+    planNumber: row.planNumber,
     firstAttemptAt: row.firstAttemptAt,
     inDoubt: row.inDoubt,
     decided: row.decided,

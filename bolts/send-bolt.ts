@@ -45,6 +45,8 @@ export interface SendBoltOptions {
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
   /** In [0, 1), for jitter. */
+  /** Of the database whose messages are sent, 32 hex digits; known when the worker runs. */
+  readonly deploymentId: () => string;
   readonly random: () => number;
   /** Takes what could not be done, and why. It is tried again where that helps. */
   readonly onError: (what: string, error: unknown) => void;

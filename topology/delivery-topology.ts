@@ -21,6 +21,8 @@ export interface DeliveryOptions {
   readonly sendRows: (channel: string) => SendRows;
   readonly acks: Acks;
   readonly cdcHealth?: CdcHealth;
+  /** Of the database whose messages are sent, 32 hex digits; known when the worker runs. */
+  readonly deploymentId: () => string;
   readonly random: () => number;
 }
 
@@ -80,6 +82,7 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
           settings: { ...bolt, leadMs: spout.leadMs },
           retry: { giveUpAfterMs: bolt.giveUpAfterMs, baseMs: bolt.backOffMs, capMs: bolt.backOffMaxMs },
           rows: options.sendRows(channel.name),
+          deploymentId: options.deploymentId,
           random: options.random,
           // A failure of one message, or one that the bolt retries, must not end the worker.
           onError: (what, error) => context.onError(new Unavailable(`${what}: ${reasonOf(error)}`, { cause: error })),

@@ -3,10 +3,16 @@ import { backOff, type RetryPolicy } from './core/retry-policy';
 /** `scheduled_messages.id`: an integer below 2^53. */
 export type MessageId = number;
 
-/** What a provider de-duplicates by: the same for every attempt of a message, whoever makes it. */
-export function idempotencyKey(id: MessageId): string {
-  return `downspout-${id}`;
+/**
+ * What a provider de-duplicates by: the same for every attempt of a plan, whoever makes it. Another deployment may send to
+ * the same provider, so its id is a part; a retry and a recovery keep the plan's number, an edit and a redrive raise it.
+ */
+export function idempotencyKey(deploymentId: string, id: MessageId, planNumber: number): string {
+  return `downspout-${deploymentId.slice(0, DEPLOYMENT_DIGITS)}-${id}-${planNumber}`;
 }
+
+/** Hexadecimal digits of a deployment's id in its keys: some providers take keys of 64 characters only. */
+const DEPLOYMENT_DIGITS = 16;
 
 export type MessageState = 'scheduled' | 'sending' | 'delivered' | 'failed' | 'canceled' | 'uncertain';
 

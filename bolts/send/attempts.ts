@@ -14,6 +14,8 @@ export interface AttemptsOptions {
   readonly lease: Lease;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
+  /** Of the database whose messages are sent, 32 hex digits; known when the worker runs. */
+  readonly deploymentId: () => string;
   readonly random: () => number;
   readonly onError: (what: string, error: unknown) => void;
 }
@@ -93,7 +95,8 @@ export class Attempts {
     let outcome: Outcome;
     try {
       const { now } = this;
-      const answer = await channel.lookup?.(prepared, { id, account, idempotencyKey: idempotencyKey(id), now });
+      const key = this.keyOf(row);
+      const answer = await channel.lookup?.(prepared, { id, account, idempotencyKey: key, now });
       if (answer?.kind === 'absent' && !row.decided) {
         this.send(row, false, done);
         return;
@@ -143,13 +146,18 @@ export class Attempts {
   }
 
   /** A channel that throws is treated like one whose promise rejects. */
-  private sent({ id, account, prepared }: HeldRow, mayStart: () => boolean): Promise<Outcome | 'not_started'> {
+  private sent(row: HeldRow, mayStart: () => boolean): Promise<Outcome | 'not_started'> {
     try {
-      const { now } = this;
-      return this.options.channel.send(prepared, { id, account, idempotencyKey: idempotencyKey(id), mayStart, now });
+      const { id, account, prepared } = row;
+      const key = this.keyOf(row);
+      return this.options.channel.send(prepared, { id, account, idempotencyKey: key, mayStart, now: this.now });
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  private keyOf({ id, planNumber }: HeldRow): string {
+    return idempotencyKey(this.options.deploymentId(), id, planNumber);
   }
 
   /** @param leastMs before the row wakes again, if it does */

@@ -123,6 +123,10 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
     sendRows: ports.sendRows,
     acks: new KafkaAcks(admin, namespace),
     ...(cdcHealth === undefined ? {} : { cdcHealth }),
+    deploymentId: () => {
+      if (running.deployment === undefined) throw new Error('a message is to be sent before the deployment is known');
+      return running.deployment.id;
+    },
     random: Math.random,
   });
 

@@ -1,4 +1,4 @@
-import { World, type WorldOptions } from './world';
+import { DEPLOYMENT_ID, World, type WorldOptions } from './world';
 
 describe('SendBolt', () => {
   let world: World;
@@ -30,6 +30,25 @@ describe('SendBolt', () => {
     expect(world.database.ledger).toMatchObject([{ id: row.id, version: 1, startedAt: due, finishedAt: due + 10 }]);
     expect(world.channel.warmed).toEqual([['account']]);
     expect(world.bolt.gauges()).toMatchObject({ held: 0, held_bytes: 0, in_flight: 0, unwritten: 0 });
+  });
+
+  it('names a plan to its provider by one key, and the next plan of the message by another', async () => {
+    world = await start();
+    const row = world.row(1_000);
+    world.channel.script(
+      row.id,
+      { outcome: { kind: 'retry', reason: 'full' } },
+      { outcome: { kind: 'retry', reason: 'full' } },
+    );
+    world.emit(row);
+    await world.advance(2_000);
+    world.emit(row);
+    await world.advance(60_000);
+    world.database.edit(row.id, { payload: { url: 'http://one/', body: 'new' } });
+    world.emit(row);
+    await world.advance(10_000);
+    const key = (planNumber: number) => `downspout-${DEPLOYMENT_ID.slice(0, 16)}-${row.id}-${planNumber}`;
+    expect(world.channel.journal.map((request) => request.key)).toEqual([key(1), key(1), key(2)]);
   });
 
   describe('1. no request without a committed claim on the row, in the very version that was read', () => {

@@ -8,6 +8,9 @@ import { ManualClock, settled } from '../support/manual-clock';
 import { MemoryDatabase } from '../support/mysql/memory-database';
 import { type MemoryRow, wakeOf } from '../support/mysql/memory-table';
 
+/** Of the database in memory. */
+export const DEPLOYMENT_ID = 'ab'.repeat(16);
+
 const defaults: SendBoltSettings = {
   concurrency: 16,
   perAccount: 8,
@@ -74,6 +77,7 @@ export class World {
         earliest: () => (this.knowsTheTime ? database.now() - this.uncertainty : Number.NEGATIVE_INFINITY),
         latest: () => (this.knowsTheTime ? database.now() : Number.POSITIVE_INFINITY),
       },
+      deploymentId: () => DEPLOYMENT_ID,
       random: () => 0.5,
       onError: (what, error) => this.errors.push(`${what}: ${String(error)}`),
     });

@@ -52,10 +52,11 @@ async function killedBolt(arena: Arena): Promise<number> {
   const session = await arena.sessionOf('webhook-0');
   let keys: string[] = [];
   await until('it is sending', async () => {
-    const rows = await sql.rows<[number]>(
-      `SELECT id FROM scheduled_messages WHERE state = 'sending' AND claim = X'${session}'`,
+    const rows = await sql.rows<[string, number, number]>(
+      'SELECT HEX(d.id), m.id, m.plan_number FROM deployment d JOIN scheduled_messages m ' +
+        `WHERE m.state = 'sending' AND m.claim = X'${session}'`,
     );
-    keys = rows.map(([id]) => idempotencyKey(id));
+    keys = rows.map(([deployment, id, plan]) => idempotencyKey(deployment.toLowerCase(), id, plan));
     return keys.length >= 50;
   });
   const killedAt = systemClock.now();

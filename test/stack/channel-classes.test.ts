@@ -1,6 +1,5 @@
 import type { MessageState } from '../../connectors/mysql/client/client';
 import { systemClock } from '../../topology/core/clock';
-import { idempotencyKey } from '../../topology/message';
 import { Provider } from '../support/channels/provider';
 import { runCli, variablesOf } from '../support/stack/cli';
 import { Deployment } from '../support/stack/deployment';
@@ -67,7 +66,7 @@ async function statesOf(ids: readonly number[]): Promise<Map<number, MessageStat
 }
 
 function callsOf(id: number) {
-  return providers.flatMap((provider) => provider.callsOf(idempotencyKey(id)));
+  return providers.flatMap((provider) => provider.callsOf(deployment.keyOf(id)));
 }
 
 function requestsOf(id: number) {

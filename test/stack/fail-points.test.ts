@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import type { NewMessage } from '../../connectors/mysql/client/client';
 import type { FailPoint, FailPointName } from '../../deploy/worker/fail-points';
 import { systemClock } from '../../topology/core/clock';
-import { idempotencyKey } from '../../topology/message';
 import { childEnvironment } from '../../topology/settings/environment';
 import { packageRoot } from '../../topology/settings/package';
 import type { Received } from '../support/channels/receiver';
@@ -69,20 +68,23 @@ function batch(): { readonly dueAt: number; readonly messages: NewMessage[] } {
 async function schedule(): Promise<Plan> {
   const { dueAt, messages } = batch();
   const answers = await deployment.client.schedule(messages);
-  const content = new Map(answers.map(({ id }) => [idempotencyKey(id), 'as scheduled']));
+  const content = new Map(answers.map(({ id }) => [deployment.keyOf(id), 'as scheduled']));
   const canceled = new Set<string>();
   const nth = (rest: number) => answers.flatMap(({ id }, n) => (n % 25 === rest ? [{ n, id }] : []));
   const cancels = await deployment.client.cancel(nth(3).map(({ id }) => ({ id })));
   expect(new Set(cancels.map(({ result }) => result))).toEqual(new Set(['canceled']));
   for (const { id } of nth(3)) {
-    canceled.add(idempotencyKey(id));
-    content.delete(idempotencyKey(id));
+    canceled.add(deployment.keyOf(id));
+    content.delete(deployment.keyOf(id));
   }
   const edits = await deployment.client.edit(
     nth(7).map(({ n, id }) => ({ id, payload: message(n, dueAt, 'as edited').payload })),
   );
   expect(new Set(edits.map(({ result }) => result))).toEqual(new Set(['edited']));
-  for (const { id } of nth(7)) content.set(idempotencyKey(id), 'as edited');
+  for (const { id } of nth(7)) {
+    content.delete(deployment.keyOf(id));
+    content.set(deployment.keyOf(id, 2), 'as edited');
+  }
   return { content, canceled };
 }
 
@@ -96,8 +98,10 @@ function requestsByKey(): Map<string, Received[]> {
 
 /** @returns how many messages were requested more than once, and how many rows are in doubt */
 async function judge(plan: Plan): Promise<{ repeated: number; doubted: number }> {
-  const rows = await deployment.sql.rows<[number]>('SELECT id FROM scheduled_messages WHERE in_doubt = 1');
-  const doubted = new Set(rows.map(([id]) => idempotencyKey(id)));
+  const rows = await deployment.sql.rows<[number, number]>(
+    'SELECT id, plan_number FROM scheduled_messages WHERE in_doubt = 1',
+  );
+  const doubted = new Set(rows.map(([id, planNumber]) => deployment.keyOf(id, planNumber)));
   const requests = requestsByKey();
   expect([...requests.keys()].toSorted()).toEqual([...plan.content.keys()].toSorted());
   const repeated: string[] = [];
@@ -204,7 +208,7 @@ describe('an application killed', () => {
       const answers = await deployment.client.schedule(messages);
       for (const answer of answers) expect(answer).toMatchObject({ result: 'scheduled', created: !isCommitted });
       await deployment.settled();
-      const content = new Map(answers.map(({ id }) => [idempotencyKey(id), 'as scheduled']));
+      const content = new Map(answers.map(({ id }) => [deployment.keyOf(id), 'as scheduled']));
       const { repeated } = await judge({ content, canceled: new Set() });
       expect(repeated).toBe(0);
     },

@@ -1,6 +1,5 @@
 import { type CancelAnswer, createClient, type EditAnswer, type Message } from '../../connectors/mysql/client/client';
 import { systemClock } from '../../topology/core/clock';
-import { idempotencyKey } from '../../topology/message';
 import { required } from '../../topology/settings/environment';
 import type { Received } from '../support/channels/receiver';
 import { Random } from '../support/random';
@@ -93,7 +92,7 @@ async function storiesOf(ids: readonly number[], asked: readonly Asked[]): Promi
   return ids.map((id, index) => ({
     message: messages[index] as Message,
     asked: questions.get(id) ?? [],
-    requests: requests.get(idempotencyKey(id)) ?? [],
+    requests: requests.get(deployment.keyOf(id)) ?? [],
     attempts: (attempts.get(id) ?? []).map(([, worker, version]) => ({ worker, version })),
   }));
 }

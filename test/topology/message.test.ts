@@ -1,4 +1,4 @@
-import { type Attempted, type Outcome, settle } from '../../topology/message';
+import { type Attempted, idempotencyKey, type Outcome, settle } from '../../topology/message';
 
 const policy = { giveUpAfterMs: 600_000, baseMs: 1_000, capMs: 60_000 };
 const finishedAt = 1_000_000;
@@ -125,5 +125,21 @@ describe('settle', () => {
       state: 'uncertain',
     });
     expect(settled({ channelClass: 'blind' }, { kind: 'retry', reason: 'busy' })).toMatchObject({ state: 'scheduled' });
+  });
+});
+
+describe('idempotencyKey', () => {
+  const [one, other] = ['0123456789abcdef'.repeat(2), 'fedcba9876543210'.repeat(2)];
+
+  it('is another for each deployment, message and plan', () => {
+    expect(idempotencyKey(one, 7, 1)).toBe('downspout-0123456789abcdef-7-1');
+    const keys = [one, other].flatMap((deployment) =>
+      [1, 11].flatMap((id) => [1, 11].map((planNumber) => idempotencyKey(deployment, id, planNumber))),
+    );
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  it('has 64 characters at most, which some providers take', () => {
+    expect(idempotencyKey(one, Number.MAX_SAFE_INTEGER, 2 ** 32 - 1).length).toBeLessThanOrEqual(64);
   });
 });

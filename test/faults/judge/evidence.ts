@@ -1,8 +1,8 @@
 import type { SeenAttempt, SeenRow, SeenSession } from '../../../connectors/mysql/operators/verify/seen';
-import { idempotencyKey } from '../../../topology/message';
 import type { ClientOperation, Histories, ReceivedRequest } from './history';
 
-const PREFIX = idempotencyKey(0).slice(0, -1);
+/** `downspout-<deployment>-<message>-<plan>`. */
+const KEY = /^downspout-[0-9a-f]{16}-(\d+)-\d+$/;
 
 /** The histories by message. */
 export class Evidence {
@@ -69,7 +69,7 @@ export class Evidence {
 
 /** A key of another form belongs to no message. */
 function messageOf(key: string): number {
-  return key.startsWith(PREFIX) ? Number(key.slice(PREFIX.length)) : Number.NaN;
+  return Number(KEY.exec(key)?.[1]);
 }
 
 function grouped<T, K>(all: readonly T[], keyOf: (one: T) => K | undefined): Map<K, T[]> {

@@ -203,7 +203,7 @@ const planted: readonly (readonly [what: string, invariant: Invariant, histories
       clients: [scheduled, { ...scheduled, id: 2, dueAt: 1_001 }],
       requests: [
         { ...request, at: 1_006 },
-        { ...request, key: 'downspout-2' },
+        { ...request, key: 'downspout-0123456789abcdef-2-1' },
       ],
       table: {
         rows: [row, { ...other, dueAt: 1_001, wakeAt: 1_001 }],
@@ -231,7 +231,7 @@ const planted: readonly (readonly [what: string, invariant: Invariant, histories
   [
     'a request for what is not in the table',
     'I6',
-    histories({ requests: [request, { ...request, key: 'downspout-9' }] }),
+    histories({ requests: [request, { ...request, key: 'downspout-0123456789abcdef-9-1' }] }),
   ],
   [
     'failed, and no attempt says so',

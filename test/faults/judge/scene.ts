@@ -52,7 +52,12 @@ export const scheduled: ClientOperation = {
   endedAt: 10,
   result: 'ok',
 };
-export const request: ReceivedRequest = { key: 'downspout-1', at: 1_005, content: 'one', accepted: true };
+export const request: ReceivedRequest = {
+  key: 'downspout-0123456789abcdef-1-1',
+  at: 1_005,
+  content: 'one',
+  accepted: true,
+};
 
 /** A first attempt that the receiver refused for now. */
 export const busy: SeenAttempt = { ...attempt, outcome: 'retry', settled: 'scheduled', receipt: null };

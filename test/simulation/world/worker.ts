@@ -187,6 +187,7 @@ export class SimulatedWorker {
       settings,
       retry,
       rows: sabotage.answers?.(this.database.sendRows()) ?? this.database.sendRows(),
+      deploymentId: () => 'ab'.repeat(16),
       random: random.next,
       onError: (_, error) => this.failed(error),
     });

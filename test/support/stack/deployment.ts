@@ -4,6 +4,7 @@ import { type Client, createClient } from '../../../connectors/mysql/client/clie
 import { Pool } from '../../../connectors/mysql/sql/pool';
 import { type RunningWorker, Supervisor } from '../../../deploy/supervisor';
 import { systemClock } from '../../../topology/core/clock';
+import { idempotencyKey } from '../../../topology/message';
 import { type Environment, required } from '../../../topology/settings/environment';
 import { packageRoot } from '../../../topology/settings/package';
 import { Receiver } from '../channels/receiver';
@@ -28,6 +29,7 @@ export class Deployment {
     /** May do everything: for looking, and for what plain SQL may do. */
     readonly sql: Pool,
     private readonly workers: Supervisor,
+    private readonly id: string,
   ) {}
 
   /**
@@ -57,9 +59,15 @@ export class Deployment {
     workers.start();
     const client = createClient(required(environment, 'DATABASE_URL'));
     const sql = Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2 });
-    const deployment = new Deployment(world, receiver, client, sql, workers);
+    const [identity] = await sql.rows<[string]>('SELECT LOWER(HEX(id)) FROM deployment');
+    const deployment = new Deployment(world, receiver, client, sql, workers, identity?.[0] as string);
     await until('every worker is registered and owns partitions', () => deployment.owns(components.length));
     return deployment;
+  }
+
+  /** What a provider is given as the key of a message; its first plan unless another one is named. */
+  keyOf(id: number, planNumber = 1): string {
+    return idempotencyKey(this.id, id, planNumber);
   }
 
   /** The worker processes, by the order in which they were named. */
