@@ -2,7 +2,7 @@ import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import type { Clock } from '../../topology/core/clock';
 import { type ChannelGaugeName, type GaugeName, metricName } from '../../topology/gauges';
 import type { Environment } from '../../topology/settings/environment';
-import { lagOf } from '../inspect/kafka';
+import { lagOf, queuedOf } from '../inspect/kafka';
 import type { ArrivalReport } from './arrivals';
 
 const INTERVAL_MS = 500;
@@ -79,7 +79,7 @@ export class Stages {
   private async readLag(): Promise<void> {
     try {
       const lags = await lagOf(this.sources.environment, this.sources.admin);
-      this.lag = lags.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
+      this.lag = Object.values(queuedOf(lags)).reduce((sum, count) => sum + count, 0);
     } catch {
       this.lag = null;
     }

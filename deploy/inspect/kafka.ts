@@ -31,7 +31,22 @@ function readings(environment: Environment): Reading[] {
 
 /** The lag of every partition of every stream of the topology. */
 export async function lagOf(environment: Environment, admin: KafkaAdmin): Promise<PartitionLag[]> {
-  const lags = await readLag(admin, environment.DOWNSPOUT_NAMESPACE, readings(environment));
-  // A bolt that never ran has committed nothing, and yet all that lies there waits for it; a spout begins at the end.
-  return lags.map((row) => (row.lag === null && row.component !== SPOUT ? { ...row, lag: row.high - row.low } : row));
+  return fromTheBeginning(await readLag(admin, environment.DOWNSPOUT_NAMESPACE, readings(environment)));
+}
+
+/** A bolt that has committed nothing begins with the first record, so all of them wait for it. A spout begins at the end. */
+export function fromTheBeginning(lags: readonly PartitionLag[]): PartitionLag[] {
+  return lags.map((row) => {
+    if (row.committed !== null) return row;
+    return { ...row, lag: row.component === SPOUT ? null : row.high - row.low };
+  });
+}
+
+/** Tuples that no bolt has consumed, by component. Changes that a spout has not read are no tuples. */
+export function queuedOf(lags: readonly PartitionLag[]): Record<string, number> {
+  const queued: Record<string, number> = {};
+  for (const { component, lag } of lags) {
+    if (component !== SPOUT) queued[component] = (queued[component] ?? 0) + (lag ?? 0);
+  }
+  return queued;
 }

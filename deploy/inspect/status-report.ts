@@ -8,6 +8,7 @@ import {
   Status,
   type WorkerStatus,
 } from '../../connectors/mysql/operators/status';
+import { binlogFaults } from '../../connectors/mysql/schema/binlog-settings';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
@@ -16,8 +17,9 @@ import { type Environment, required } from '../../topology/settings/environment'
 import { readTopologySettings } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
 import { formatCount } from '../console/units';
+import { cdcWarnings } from './cdc-warnings';
 import { type DeploymentReport, deploymentWarnings, readDeploymentReport } from './deployment-report';
-import { lagOf, withKafka } from './kafka';
+import { lagOf, queuedOf, withKafka } from './kafka';
 
 /** Whether a part of the stack does its work. */
 export interface PartStatus {
@@ -39,6 +41,8 @@ export interface DatabaseReport {
   readonly workers: readonly WorkerStatus[];
   readonly pauses: readonly Pause[];
   readonly deployment: DeploymentReport;
+  /** Settings of the binlog that CDC cannot work with, one line each. */
+  readonly binlog: readonly string[];
 }
 
 export interface StatusReport {
@@ -62,7 +66,7 @@ export async function readStatus(environment: Environment, clock: Clock): Promis
     ...optionalParts(environment),
   ]);
   const database = mysql.value ?? null;
-  const connector: PartStatus = connect.value ?? connect.status;
+  const connector: PartStatus = connect.value?.status ?? connect.status;
   const named = { kafkaCluster: kafka.value?.cluster ?? null, namespace: environment.DOWNSPOUT_NAMESPACE };
   return {
     parts: [mysql.status, kafka.status, connector, ...others],
@@ -71,7 +75,11 @@ export async function readStatus(environment: Environment, clock: Clock): Promis
     warnings:
       database === null
         ? ['Nothing can be said of messages and workers. `downspout up` starts the local stack.']
-        : [...deploymentWarnings(database.deployment, named), ...warningsOf(database, sendersOf(environment))],
+        : [
+            ...deploymentWarnings(database.deployment, named),
+            ...cdcWarnings({ ...database, connector: connect.value?.faults ?? null }),
+            ...warningsOf(database, sendersOf(environment)),
+          ],
   };
 }
 
@@ -90,15 +98,16 @@ async function readDatabase(environment: Environment, clock: Clock): Promise<Dat
     // First alone: when the database is away, it is said once.
     const now = await status.now();
     const settings = readTopologySettings(environment.DOWNSPOUT_TOPOLOGY);
-    const [counts, waiting, nextHour, workers, pauses, deployment] = await Promise.all([
+    const [counts, waiting, nextHour, workers, pauses, deployment, binlog] = await Promise.all([
       status.counts(),
       status.waiting(),
       status.byMinute(60),
       status.workers(),
       new Operations(pool).pauses(),
       readDeploymentReport(pool, settings),
+      binlogFaults(pool),
     ]);
-    return { now, counts, waiting, nextHour, workers, pauses, deployment };
+    return { now, counts, waiting, nextHour, workers, pauses, deployment, binlog };
   } finally {
     await pool.close();
   }
@@ -112,27 +121,25 @@ interface KafkaReport {
 function readKafka(environment: Environment): Promise<KafkaReport> {
   return withKafka(environment, async (admin) => {
     const cluster = await admin.clusterId();
-    const queued: Record<string, number> = {};
-    for (const { component, lag } of await lagOf(environment, admin)) {
-      if (lag !== null) queued[component] = (queued[component] ?? 0) + lag;
-    }
+    const queued = queuedOf(await lagOf(environment, admin));
     return { cluster, queued };
   });
 }
 
-async function readConnector(environment: Environment, clock: Clock): Promise<PartStatus> {
+interface ConnectorReport {
+  readonly status: PartStatus;
+  /** Why it does not run, one line each. */
+  readonly faults: readonly string[];
+}
+
+async function readConnector(environment: Environment, clock: Clock): Promise<ConnectorReport> {
   const name = captureNames(environment.DOWNSPOUT_NAMESPACE).connector;
   const status = await new Connector(requiredConnect(environment), name, clock).status();
-  const of = { part: 'Kafka Connect', needed: true };
-  if (status === null)
-    return { ...of, ok: false, detail: `answers, and has no connector ${name}; run \`downspout up\`` };
-  const failures = [...failuresOf(status), ...haltOf(status)];
-  const tasks = status.tasks.map((task) => task.state).join(', ') || 'none';
-  return {
-    ...of,
-    ok: failures.length === 0 && status.state === 'RUNNING',
-    detail: failures.length === 0 ? `connector ${name} ${status.state}, task ${tasks}` : failures.join('; '),
-  };
+  const faults = [...(status === null ? [] : failuresOf(status)), ...haltOf(status)];
+  const tasks = status?.tasks.map((task) => task.state).join(', ') || 'none';
+  const detail = faults.length > 0 ? faults.join('; ') : `connector ${name} ${status?.state}, task ${tasks}`;
+  const ok = faults.length === 0 && status?.state === 'RUNNING';
+  return { faults, status: { part: 'Kafka Connect', needed: true, ok, detail } };
 }
 
 function optionalParts(environment: Environment): Promise<PartStatus>[] {

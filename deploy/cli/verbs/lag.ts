@@ -28,7 +28,7 @@ export function lagCommand(): Command {
       const notes = [
         `${formatCount(total)} records wait in all.`,
         ...(rows.some((row) => row.lag === null)
-          ? ['– : spouts commit nothing; they begin at the end of a partition and read the table.']
+          ? ['– : the spout has committed nothing there; it begins at the end of a partition and reads the table.']
           : []),
         ...(unowned > 0 ? [output.colors.yellow(`${unowned} partitions have no owner: no worker runs for them.`)] : []),
       ];

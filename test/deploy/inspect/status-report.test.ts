@@ -36,6 +36,7 @@ const report = (over: Partial<DatabaseReport> = {}): DatabaseReport => ({
   workers: [worker(['due']), worker(['webhook'])],
   pauses: [],
   deployment: { id: 'ab'.repeat(16), kafkaCluster: 'k', namespace: '', connectionsOfWorkers: 40, maxConnections: 151 },
+  binlog: [],
   ...over,
 });
 
