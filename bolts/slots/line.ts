@@ -166,11 +166,3 @@ export class Line<Row extends Waiting = Waiting> {
     return this.rows.slice(this.head);
   }
 }
-
-/** By their first rows. */
-export function isLineBefore(one: Line, other: Line): boolean {
-  const first = one.first();
-  const second = other.first();
-  if (first === undefined || second === undefined) return second !== undefined;
-  return isBefore(first, second);
-}

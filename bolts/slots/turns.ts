@@ -1,5 +1,5 @@
-import { Heap } from '../../topology/core/heap';
-import { isLineBefore, type Line, type Waiting } from './line';
+import type { Line, Waiting } from './line';
+import { ParkedLines } from './parked-lines';
 import type { AccountSlots, SharedSlots } from './resources';
 
 /** Accounts, and lines of one account, that one call of `pop` looks at. */
@@ -12,7 +12,7 @@ const MAX_LINES_LOOKED_AT = 8;
  */
 export class Turns<Row extends Waiting> {
   /** The account whose turn is next comes first. */
-  private readonly accounts = new Map<AccountSlots, Heap<Line<Row>>>();
+  private readonly accounts = new Map<AccountSlots, ParkedLines<Row>>();
 
   constructor(private readonly pool: SharedSlots) {}
 
@@ -20,7 +20,7 @@ export class Turns<Row extends Waiting> {
     const { account } = line.lane;
     let lines = this.accounts.get(account);
     if (lines === undefined) {
-      lines = new Heap<Line<Row>>(isLineBefore);
+      lines = new ParkedLines<Row>(this.pool);
       this.accounts.set(account, lines);
     }
     lines.push(line);
@@ -40,14 +40,12 @@ export class Turns<Row extends Waiting> {
     return undefined;
   }
 
-  private firstOf(lines: Heap<Line<Row>>): Line<Row> | undefined {
+  private firstOf(lines: ParkedLines<Row>): Line<Row> | undefined {
     const passedOver: Line<Row>[] = [];
     let found: Line<Row> | undefined;
     while (found === undefined && passedOver.length < MAX_LINES_LOOKED_AT) {
       const line = lines.pop();
       if (line === undefined) break;
-      // It may have been woken otherwise since it was parked here.
-      if (line.parkedOn !== this.pool) continue;
       if (this.pool.hasRoomFor(line.lane.account, line.lane.origin)) found = line;
       else passedOver.push(line);
     }

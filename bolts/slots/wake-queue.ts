@@ -1,5 +1,6 @@
 import { Heap } from '../../topology/core/heap';
-import { isBefore, isLineBefore, type Lane, type Line, type Phase } from './line';
+import { isBefore, type Lane, type Line, type Phase } from './line';
+import { ParkedLines } from './parked-lines';
 import { type Resource, SharedSlots } from './resources';
 import type { SlotRow } from './slot-row';
 import { Turns } from './turns';
@@ -10,21 +11,22 @@ const MAX_LOOKS_PER_CALL = 500;
 /** Says what keeps a row from proceeding: the first resource without room. */
 export type Gate<Row> = (row: Row, phase: Phase) => Resource | undefined;
 
-type ParkedLines<Row extends SlotRow<Row>> = Pick<Heap<Line<Row>>, 'push' | 'pop'>;
+type WaitingLines<Row extends SlotRow<Row>> = ParkedLines<Row> | Turns<Row>;
 
 /**
  * Rows that wait for their time and for room, in wake order.
  *
  * 1. *A row without room holds nobody else*: it moves to the line of its lane. The queue looks at that line again when the
  *    resource that had no room has some.
- * 2. *Within a lane the order is (time, id)*: no row passes the line of its own lane.
+ * 2. *Within a lane the order is (time, id)*: no row passes the line of its own lane. A row that comes later and is first in
+ *    it moves the line forward.
  * 3. *Room is never left unused*: a line that was given room and cannot use it, because another resource has none, passes
  *    it on.
  */
 export class WakeQueue<Row extends SlotRow<Row>> {
   private readonly heap = new Heap<Row>(isBefore);
   /** Lines that wait for room, by the resource that has none. The line with the first row comes first; at a pool, accounts take turns. */
-  private readonly parkedOn = new WeakMap<Resource, ParkedLines<Row>>();
+  private readonly parkedOn = new WeakMap<Resource, WaitingLines<Row>>();
   private readonly parkedLines = new Set<Line<Row>>();
   private parkedRows = 0;
   private all = 0;
@@ -79,6 +81,8 @@ export class WakeQueue<Row extends SlotRow<Row>> {
       if (!row.inLine && line.state === 'parked') {
         this.parkedRows++;
         line.insert(row);
+        // Lines wait in the order of their first rows.
+        if (line.first() === row && line.parkedOn !== undefined) this.linesOn(line.parkedOn).push(line);
         continue;
       }
       const blocker = this.gate(row, this.phase);
@@ -121,8 +125,7 @@ export class WakeQueue<Row extends SlotRow<Row>> {
     for (let room = resource.room; room > 0; ) {
       const line = parked.pop();
       if (line === undefined) return;
-      // `wakeLane` may have woken it since it was parked here.
-      if (line.parkedOn === resource && this.unpark(line)) room--;
+      if (this.unpark(line)) room--;
     }
   }
 
@@ -143,14 +146,9 @@ export class WakeQueue<Row extends SlotRow<Row>> {
   /** The time of the first row that waits for a resource. */
   parkedAt(resource: Resource): number | undefined {
     const parked = this.parkedOn.get(resource);
-    for (let line = parked?.pop(); line !== undefined; line = parked?.pop()) {
-      // It may have been woken otherwise since it was parked here.
-      const first = line.parkedOn === resource ? line.first() : undefined;
-      if (first === undefined) continue;
-      parked?.push(line);
-      return first.at;
-    }
-    return undefined;
+    const line = parked?.pop();
+    if (line !== undefined) parked?.push(line);
+    return line?.first()?.at;
   }
 
   /** Rows that wait for an account or an origin. */
@@ -207,10 +205,10 @@ export class WakeQueue<Row extends SlotRow<Row>> {
     if (wokenBy !== undefined && (wokenBy !== resource || resource instanceof SharedSlots)) this.wake(wokenBy);
   }
 
-  private linesOn(resource: Resource): ParkedLines<Row> {
+  private linesOn(resource: Resource): WaitingLines<Row> {
     let lines = this.parkedOn.get(resource);
     if (lines === undefined) {
-      lines = resource instanceof SharedSlots ? new Turns<Row>(resource) : new Heap<Line<Row>>(isLineBefore);
+      lines = resource instanceof SharedSlots ? new Turns<Row>(resource) : new ParkedLines<Row>(resource);
       this.parkedOn.set(resource, lines);
     }
     return lines;

@@ -265,6 +265,28 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     });
   });
 
+  it('a message on short notice is on time although its lane waits for a later one', async () => {
+    await start({
+      settings: {
+        concurrency: 256,
+        perAccount: 32,
+        perOrigin: 256,
+        claimBatch: 500,
+        claimAheadMaxMs: 2_000,
+        maxHeld: 50_000,
+      },
+    });
+    const crowd = Array.from({ length: 40 }, (_, n) =>
+      world.rows(150, 1_500 + 10 * (n % 7), { account: `a${n}`, host: `h${n}` }),
+    );
+    world.emit(...crowd.flat());
+    await world.advance(400);
+    const early = world.row(100, { account: 'a36', host: 'h36' });
+    world.emit(early);
+    await world.advance(2_000);
+    expect(lateness(early)).toBeLessThan(50);
+  });
+
   it('a tuple that waits 30 s for its account is dropped, and comes again', async () => {
     await start({ settings: { perAccount: 1 } });
     world.channel.latency = 900;

@@ -351,6 +351,19 @@ describe('WakeQueue', () => {
     expect(started).toEqual([5, 6, 7, 9, 1, 3, 4]);
   });
 
+  it('2. within a lane the order is (time, id), and a line with an earlier row comes before others', () => {
+    const slots = new SendSlots<HeldRow>(settings);
+    const queue = slots.toClaim;
+    // New lanes are not claimed ahead of their time: their lines wait for it.
+    for (let n = 0; n < 8; n++) queue.add(rowFor(slots, n, `a${n}`, `h${n}`, 100 + n));
+    expect(claimAll(slots, 10, 1_000)).toEqual([]);
+    queue.add(rowFor(slots, 50, 'a7', 'h7', 20));
+    expect(claimAll(slots, 10, 1_000)).toEqual([]);
+    expect(slots.nextClaimAt).toBe(20);
+    expect(claimAll(slots, 20, 1_000).map(({ id }) => id)).toEqual([50]);
+    expect(claimAll(slots, 100, 1_000).map(({ id }) => id)).toEqual([0]);
+  });
+
   it('3. room is never left unused', () => {
     const slots = new SendSlots<HeldRow>({ ...settings, perAccount: 1, perOrigin: 1 });
     for (const host of ['h', 'i']) teach(slots, host, 'answered', 5);
