@@ -21,8 +21,6 @@ interface NetworkOptions {
   readonly clock: Pick<Clock, 'after' | 'monotonic'>;
   /** For connecting, a tunnel through a proxy and the TLS handshake. */
   readonly connectMs: number;
-  /** Tests: how long the resolver's answer is waited for. */
-  readonly resolveMs?: number;
 }
 
 /** Through a proxy a name need not resolve here, so its addresses are not waited for for long. */
@@ -50,8 +48,7 @@ export class Network {
 
   constructor(private readonly options: NetworkOptions) {
     const { settings, clock, connectMs } = options;
-    const limit = options.resolveMs === undefined ? {} : { limitMs: options.resolveMs };
-    this.names = new NameResolver({ clock, server: settings.resolver, ...limit });
+    this.names = new NameResolver({ clock, server: settings.resolver });
     this.policy = new AddressPolicy(settings);
     this.proxies = new ProxyRules(settings.proxy ?? {});
     const direct = buildConnector({ timeout: connectMs, lookup: this.lookup });
