@@ -7,7 +7,7 @@ import type { OpenRow, ShardCursor } from '../open-rows';
 import { Repeating } from '../repeating';
 import type { DatabaseContact } from './database-contact';
 import { LeaseWatch } from './lease-watch';
-import { readPage } from './read-page';
+import { type Page, readPage } from './read-page';
 import { RefusedRows } from './refused-rows';
 
 /** Reconcile looks at rows that are so much overdue. Until then an event or the emission may still be handling them. */
@@ -16,6 +16,8 @@ const MIN_OVERDUE_MS = 500;
 const MAX_PART_OF_TIME = 0.05;
 /** The interval is at most so many times the one in the settings. */
 const MAX_INTERVAL_STRETCH = 5;
+/** Rows that woke no longer ago than this are read in every round: a dead session's lease, and what a bolt drops, ends in it. */
+const RECENT_MS = 60_000;
 /** Until the next try while the database's clock is not known. */
 const CLOCK_UNKNOWN_RETRY_MS = 50;
 
@@ -32,6 +34,8 @@ export interface ReconcileParts {
 interface Sweep {
   readonly channel: ChannelMemory;
   readonly cursors: Map<number, ShardCursor>;
+  /** The same for the recent rows of shards that are half way. */
+  readonly recent: Map<number, ShardCursor>;
   /** Monotonic milliseconds. */
   finishedAt: number;
 }
@@ -39,6 +43,8 @@ interface Sweep {
 /**
  * Finds what events and buckets miss: rows that are overdue and neither in memory nor pending, and rows of dead sessions.
  * A sweep that takes more than one round continues in the next from where it was; the shards that it has swept start over.
+ * Of a shard that is half way, because one account has very many overdue rows, each round also reads the first rows and the
+ * recent ones, so that the rows of other accounts do not wait for the end of the sweep.
  */
 export class Reconcile {
   private readonly repeating: Repeating;
@@ -51,7 +57,12 @@ export class Reconcile {
     this.refused = new RefusedRows(parts.clock);
     this.repeating = new Repeating(parts.clock, () => this.round(), parts.onError);
     const finishedAt = parts.clock.monotonic();
-    this.sweeps = parts.channels.map((channel) => ({ channel, cursors: new Map(), finishedAt }));
+    this.sweeps = parts.channels.map((channel) => ({
+      channel,
+      cursors: new Map(),
+      recent: new Map(),
+      finishedAt,
+    }));
   }
 
   open(): void {
@@ -79,14 +90,15 @@ export class Reconcile {
       // First the acks, then the rows: in the other order the spout would emit a row again that was acked in between.
       await this.readAcks(sweep.channel);
     }
+    for (const sweep of this.sweeps) await this.detour(sweep);
     let unfinished = this.sweeps.filter(({ cursors }) => cursors.size > 0);
     while (unfinished.length > 0 && !this.repeating.isClosed) {
       for (const sweep of unfinished) {
         // Two reads: the rows of a page are divided among its cursors, so many shards that start over would leave only a
         // few rows for a shard that is half way through.
-        const [halfway, fresh] = parted([...sweep.cursors.values()], ({ afterWake }) => afterWake > beginning.wakeAt);
-        if (fresh.length > 0) await this.page(sweep, fresh);
-        if (halfway.length > 0) await this.page(sweep, halfway);
+        const [halfway, fresh] = parted([...sweep.cursors.values()], isHalfway);
+        await this.advance(sweep, fresh);
+        await this.advance(sweep, halfway);
       }
       unfinished = unfinished.filter(({ cursors }) => cursors.size > 0);
       if (spentMs() >= intervalMs * MAX_PART_OF_TIME) break;
@@ -106,25 +118,54 @@ export class Reconcile {
     }
   }
 
-  private async page(sweep: Sweep, from: readonly ShardCursor[]): Promise<void> {
-    const { channel, cursors } = sweep;
-    const { entries } = channel;
-    const below = this.parts.databaseClock.earliest() - MIN_OVERDUE_MS;
-    if (!Number.isFinite(below)) return;
-    const page = await readPage(this.parts.rows, channel, from, below);
-    for (const { cursor, last } of page.reached) {
+  /** Reads the first and the recent rows of the shards that are half way. */
+  private async detour(sweep: Sweep): Promise<void> {
+    const halfway = [...sweep.cursors.values()].filter(isHalfway);
+    const recentFrom = this.parts.databaseClock.earliest() - RECENT_MS;
+    const shardsBehind = new Set<number>();
+    for (const { shard, afterWake } of halfway) if (afterWake < recentFrom) shardsBehind.add(shard);
+    for (const shard of sweep.recent.keys()) if (!shardsBehind.has(shard)) sweep.recent.delete(shard);
+    for (const shard of shardsBehind) {
+      const cursor = sweep.recent.get(shard);
+      if (cursor === undefined || cursor.afterWake < recentFrom) {
+        sweep.recent.set(shard, { shard, afterWake: recentFrom, afterId: 0 });
+      }
+    }
+    await this.read(
+      sweep.channel,
+      halfway.map(({ shard }) => fromBeginning(shard)),
+    );
+    this.move(sweep, sweep.recent, await this.read(sweep.channel, [...sweep.recent.values()]));
+  }
+
+  private async advance(sweep: Sweep, from: readonly ShardCursor[]): Promise<void> {
+    if (from.length === 0) return;
+    this.move(sweep, sweep.cursors, await this.read(sweep.channel, from));
+    if (sweep.cursors.size === 0) sweep.finishedAt = this.parts.clock.monotonic();
+  }
+
+  private move({ channel }: Sweep, cursors: Map<number, ShardCursor>, reached: Page['reached']): void {
+    const { frontier } = channel.entries;
+    for (const { cursor, last } of reached) {
       // Beyond the frontier nothing is missing, because it has not been read yet.
-      if (last === undefined || !entries.frontier.passed(cursor.shard, last)) cursors.delete(cursor.shard);
+      if (last === undefined || !frontier.passed(cursor.shard, last)) cursors.delete(cursor.shard);
       else cursors.set(cursor.shard, { shard: cursor.shard, afterWake: last.wakeAt, afterId: last.id });
     }
-    for (const shard of cursors.keys()) if (!entries.frontier.owns(shard)) cursors.delete(shard);
-    if (cursors.size === 0) sweep.finishedAt = this.parts.clock.monotonic();
-    for (const row of page.rows) if (row.state === 'scheduled') entries.load(row);
+    for (const shard of cursors.keys()) if (!frontier.owns(shard)) cursors.delete(shard);
+  }
+
+  /** Reads one page of overdue rows, emits those that are missing in memory, and recovers those of dead sessions. */
+  private async read(channel: ChannelMemory, from: readonly ShardCursor[]): Promise<Page['reached']> {
+    const below = this.parts.databaseClock.earliest() - MIN_OVERDUE_MS;
+    if (from.length === 0 || !Number.isFinite(below)) return [];
+    const page = await readPage(this.parts.rows, channel, from, below);
+    for (const row of page.rows) if (row.state === 'scheduled') channel.entries.load(row);
     channel.emission.kick();
     await this.recover(
       channel,
       page.rows.filter((row) => row.state === 'sending'),
     );
+    return page.reached;
   }
 
   private async recover(channel: ChannelMemory, rows: readonly OpenRow[]): Promise<void> {
@@ -147,8 +188,16 @@ export class Reconcile {
 function startOver({ channel, cursors }: Sweep): void {
   for (let shard = 0; shard < shards; shard++) {
     if (!channel.entries.frontier.owns(shard)) cursors.delete(shard);
-    else if (!cursors.has(shard)) cursors.set(shard, { shard, afterWake: beginning.wakeAt, afterId: beginning.id });
+    else if (!cursors.has(shard)) cursors.set(shard, fromBeginning(shard));
   }
+}
+
+function fromBeginning(shard: number): ShardCursor {
+  return { shard, afterWake: beginning.wakeAt, afterId: beginning.id };
+}
+
+function isHalfway({ afterWake }: ShardCursor): boolean {
+  return afterWake > beginning.wakeAt;
 }
 
 function parted<T>(all: readonly T[], test: (one: T) => boolean): [T[], T[]] {

@@ -1,5 +1,4 @@
-import { crc32 } from 'node:zlib';
-import { all, SpoutWorld } from './spout-world';
+import { all, SpoutWorld, sameShard } from './spout-world';
 
 let world: SpoutWorld;
 
@@ -315,15 +314,3 @@ describe('4. A slow or paused channel or account stalls only itself, however man
     expect(tuples.at(-1)?.at).toBe(now + 38_000);
   });
 });
-
-/** Two accounts that share a shard. */
-function sameShard(): [string, string] {
-  const seen = new Map<number, string>();
-  for (let index = 0; ; index++) {
-    const account = `a${index}`;
-    const shard = crc32(account) % 256;
-    const other = seen.get(shard);
-    if (other !== undefined) return [other, account];
-    seen.set(shard, account);
-  }
-}

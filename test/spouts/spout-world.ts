@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import type { CdcHealth } from '../../spouts/cdc-health';
 import { DueSpout, type DueSpoutSettings } from '../../spouts/due-spout';
 import { Unavailable } from '../../topology/core/errors';
@@ -31,7 +32,7 @@ export class SpoutWorld {
   /** Off: the database's clock was not measured. */
   clockKnown = true;
   cdcHealth: CdcHealth | undefined;
-  private readonly spouts: { readonly spout: DueSpout; assignment: Assignment }[] = [];
+  private readonly running: { readonly spout: DueSpout; assignment: Assignment }[] = [];
 
   constructor(
     readonly channels: readonly string[] = ['webhook'],
@@ -41,6 +42,10 @@ export class SpoutWorld {
     this.db.onChange((change) => {
       if (this.cdc) this.clock.after(cdcDelay, () => this.tell(change));
     });
+  }
+
+  get spouts(): DueSpout[] {
+    return this.running.map(({ spout }) => spout);
   }
 
   get now(): number {
@@ -74,15 +79,15 @@ export class SpoutWorld {
   }
 
   assign(spout: DueSpout, assignment: Assignment): void {
-    const known = this.spouts.find((one) => one.spout === spout);
-    if (known === undefined) this.spouts.push({ spout, assignment });
+    const known = this.running.find((one) => one.spout === spout);
+    if (known === undefined) this.running.push({ spout, assignment });
     else known.assignment = assignment;
     spout.assigned(assignment);
   }
 
   /** Delivers a change to the spout that owns its partition now. */
   tell(value: ScheduleChange): void {
-    for (const { spout, assignment } of this.spouts) {
+    for (const { spout, assignment } of this.running) {
       const partition = value.shard % assignment.of;
       if (!assignment.partitions.includes(partition)) continue;
       spout.feed([{ stream: 'schedule-changes', partition, offset: 0, timestamp: this.clock.now(), value }]);
@@ -134,7 +139,7 @@ export class SpoutWorld {
   /** Closes the spouts; throws when one left a timer or met with a bug. */
   async close(): Promise<void> {
     const state = { closed: false };
-    const closing = Promise.all(this.spouts.map(({ spout }) => spout.close())).finally(() => {
+    const closing = Promise.all(this.running.map(({ spout }) => spout.close())).finally(() => {
       state.closed = true;
     });
     closing.catch(() => undefined);
@@ -144,5 +149,17 @@ export class SpoutWorld {
     if (this.clock.timers > 0) throw new Error(`${this.clock.timers} timers were left`);
     const bug = this.errors.find((error) => !(error instanceof Unavailable));
     if (bug !== undefined) throw bug;
+  }
+}
+
+/** Two accounts that share a shard. */
+export function sameShard(): [string, string] {
+  const seen = new Map<number, string>();
+  for (let index = 0; ; index++) {
+    const account = `a${index}`;
+    const shard = crc32(account) % 256;
+    const other = seen.get(shard);
+    if (other !== undefined) return [other, account];
+    seen.set(shard, account);
   }
 }

@@ -1,6 +1,6 @@
 import { Unavailable } from '../../../topology/core/errors';
 import { LEASE_MS } from '../../../topology/core/lease';
-import { SpoutWorld } from '../spout-world';
+import { SpoutWorld, sameShard } from '../spout-world';
 
 let world: SpoutWorld;
 
@@ -218,6 +218,44 @@ test('a long sweep takes a twentieth of the time and continues where it was', as
   // Besides, each channel opens a bucket every five seconds: 24 pages.
   expect(busy).toBeLessThan(24 * 100 + 60_000 * 0.05 * 1.2);
   expect(spout.gauges()['reconcile_age_ms.x']).toBeLessThan(40_000);
+});
+
+describe('an account with very many overdue rows does not lengthen the sweep of the others in its shard', () => {
+  const rowsOfMany = 20_000;
+
+  /** A paused account with rows from `sinceMs` ago on, in a shard with another account; each page takes 60 ms. */
+  async function crowd(sinceMs: number): Promise<string> {
+    world = new SpoutWorld();
+    world.cdc = false;
+    const { db, clock } = world;
+    const [few, many] = sameShard();
+    db.pausedAccounts = [{ channel: 'webhook', account: many }];
+    const since = world.now - sinceMs;
+    for (let index = 0; index < rowsOfMany; index++) db.insert({ account: many, dueAt: since + index });
+    world.spout();
+    await world.run(5_000);
+    db.after = (operation) => (operation === 'page' ? clock.sleep(60) : undefined);
+    await world.run(5_000);
+    return few;
+  }
+
+  test('a row that woke in the last minute is recovered after lease and some rounds', async () => {
+    const account = await crowd(600_000);
+    const row = world.db.insert({ account, dueAt: world.now });
+    await register('s', LEASE_MS);
+    await claim('s', [row.id]);
+    const begun = world.now;
+    while (row.state === 'sending' && world.now < begun + 60_000) await world.run(1_000);
+    expect(world.now - begun).toBeLessThan(LEASE_MS + 15_000);
+    expect(world.spouts[0]?.gauges()['reconcile_age_ms.webhook']).toBeGreaterThan(world.now - begun);
+  });
+
+  test('a row that woke before theirs is emitted in the next round', async () => {
+    const account = await crowd(600_000);
+    const row = world.db.insert({ account, dueAt: world.now - 3_600_000 });
+    await world.run(10_000);
+    expect(world.ids()).toEqual([row.id]);
+  });
 });
 
 test('acks that cannot be read do not keep rows from being recovered', async () => {
