@@ -27,6 +27,22 @@ const MAX_HEADERS = 64;
 /** Of the line that says what is wrong: a payload may have thousands of wrong fields. */
 const MAX_REASON_CHARACTERS = 500;
 
+/** Headers that say who sends what, or how a connection is used: they are ours, as are those that begin with `webhook-`. */
+const RESERVED_HEADERS = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'upgrade',
+  'expect',
+  'te',
+  'trailer',
+  'proxy-authorization',
+  'proxy-connection',
+  'idempotency-key',
+]);
+
 const fields = z.registry<Omit<PayloadField, 'name' | 'required'>>();
 
 /**
@@ -51,10 +67,14 @@ export const payloads = {
       })
       .pipe(
         z.record(
-          z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'not a header name'),
+          z
+            .string()
+            .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'not a header name')
+            .refine((name) => !isReserved(name), 'this header is set by Downspout and cannot be given'),
           z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'not a header value'),
         ),
       )
+      .refine((headers) => !hasTwins(Object.keys(headers)), 'a header is given twice, in capital and small letters')
       .optional()
       .register(fields, { option: 'header', placeholder: 'name:value', takes: 'entry', description: 'a header' }),
     /**
@@ -90,11 +110,16 @@ export function parsePayload<C extends ChannelName>(
   const result = payloads[channel].safeParse(withoutNulls(channel, value));
   if (result.success) return { ok: true, payload: result.data };
   const issues = result.error.issues.map(
-    (issue) => `payload${issue.path.map((part) => `.${String(part)}`).join('')}: ${issue.message}`,
+    (issue) => `payload${issue.path.map((part) => `.${String(part)}`).join('')}: ${messageOf(issue)}`,
   );
   const reason = issues.join('; ');
   const isLong = reason.length > MAX_REASON_CHARACTERS;
   return { ok: false, reason: isLong ? `${reason.slice(0, MAX_REASON_CHARACTERS)}…` : reason };
+}
+
+/** What is wrong with a name of a record stands one level below that it is wrong. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  return issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
 }
 
 /** Without the fields that are null and may be left out: JSON written by many languages has null for what is not given. */
@@ -117,6 +142,15 @@ function isShort(headers: unknown): boolean {
   // What is no text is refused by the next check, with its name.
   const lengths = entries.map(([name, value]) => name.length + (typeof value === 'string' ? value.length : 0));
   return lengths.reduce((sum, length) => sum + length, 0) <= MAX_HEADER_BYTES;
+}
+
+function isReserved(header: string): boolean {
+  const lower = header.toLowerCase();
+  return RESERVED_HEADERS.has(lower) || lower.startsWith('webhook-');
+}
+
+function hasTwins(names: readonly string[]): boolean {
+  return new Set(names.map((name) => name.toLowerCase())).size < names.length;
 }
 
 function hasCredentials(url: string): boolean {

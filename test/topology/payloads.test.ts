@@ -42,6 +42,17 @@ describe('headers', () => {
     expect(reason({ url: 'https://example.com', headers: null, method: null, body: null })).toBe('ok');
   });
 
+  it('that Downspout sets itself, or that are given twice, are refused', () => {
+    expect(headers({ 'Webhook-Id': 'mine' })).toBe(
+      'payload.headers.Webhook-Id: this header is set by Downspout and cannot be given',
+    );
+    expect(headers({ 'Proxy-Authorization': 'Basic x' })).toMatch(
+      /^payload\.headers\.Proxy-Authorization: this header/,
+    );
+    expect(headers({ 'a b': 'x' })).toBe('payload.headers.a b: not a header name');
+    expect(headers({ 'X-Tag': 'a', 'x-tag': 'b' })).toMatch(/^payload\.headers: a header is given twice/);
+  });
+
   it('that are no object of texts are named', () => {
     expect(headers({ a: 1 })).toMatch(/^payload\.headers\.a: /);
     expect(headers('a: b')).toMatch(/^payload\.headers: /);

@@ -16,20 +16,6 @@ export interface WebhookRequest {
   readonly body: Buffer;
 }
 
-/** Headers that say who sends what, or how the connection is used: they are ours. */
-const RESERVED = new Set([
-  'host',
-  'content-length',
-  'transfer-encoding',
-  'connection',
-  'keep-alive',
-  'upgrade',
-  'expect',
-  'te',
-  'trailer',
-  'idempotency-key',
-]);
-
 /**
  * @param text the payload as the database keeps it, which is JSON
  * @throws BadRecord naming the field, when it can never be sent
@@ -49,9 +35,6 @@ export function parseRequest(account: string, text: string): WebhookRequest {
   let agent = false;
   for (const [name, content] of Object.entries(payload.headers ?? {})) {
     const lower = name.toLowerCase();
-    if (RESERVED.has(lower) || lower.startsWith('webhook-')) {
-      throw new BadRecord(`payload.headers.${name}: this header is set by Downspout and cannot be given`);
-    }
     typed ||= lower === 'content-type';
     agent ||= lower === 'user-agent';
     headers.push(lower, content);

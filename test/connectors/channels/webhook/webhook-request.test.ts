@@ -30,6 +30,7 @@ test.each([
   'Keep-Alive',
   'Upgrade',
   'expect',
+  'Proxy-Authorization',
   'webhook-id',
   'Webhook-Signature',
   'webhook-anything',
