@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto';
 import { Unavailable, UserError } from '../../../topology/core/errors';
-import { readJson } from '../../../topology/core/json-text';
 import type { MessageId, MessageState } from '../../../topology/message';
 import { DUPLICATE_KEY, errnoOf } from '../sql/failures';
 import { hex, integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
+import { hashOf } from './content-hash';
 import type { CheckedMessage } from './input';
 import { lock, nameOf, type Standing } from './standing';
 
@@ -40,7 +39,6 @@ const MAX_ROWS_PER_STATEMENT = 1_000;
 /** Well below the server's max_allowed_packet. */
 const MAX_STATEMENT_CHARACTERS = 8 * 1024 * 1024;
 const MAX_TRIES = 5;
-const HASH_BYTES = 16;
 
 /** Inserts messages, many to a statement, and answers in their order. The caller must have begun a transaction. */
 export async function scheduleAll(
@@ -226,24 +224,6 @@ function replacementOf(message: CheckedMessage, row: Standing, existing: Existin
 function isSame(message: CheckedMessage, { scheduledHash, hash }: Existing): boolean {
   const own = hashOf(message);
   return own === scheduledHash || own === hash;
-}
-
-/** MySQL changes the order of keys and the form of numbers, so a payload counts as what it means. */
-function hashOf({ channel, dueAt, payload }: Pick<CheckedMessage, 'channel' | 'dueAt' | 'payload'>): string {
-  const content = JSON.stringify([channel, dueAt, canonical(readJson(payload))]);
-  return createHash('sha256')
-    .update(content)
-    .digest('hex')
-    .slice(0, 2 * HASH_BYTES);
-}
-
-/** A text that is the same for values that mean the same, whatever the order of their keys. */
-function canonical(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value !== 'object' || value === null) return String(value);
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([name, one]) => `${JSON.stringify(name)}:${canonical(one)}`).join(',')}}`;
 }
 
 function keyOf({ account, dedupeKey }: CheckedMessage): string | null {
