@@ -3,6 +3,9 @@ import { required } from '../../topology/settings/environment';
 import { runCli, variablesOf } from '../support/stack/cli';
 import { freshWorld, type World } from '../support/stack/stack';
 
+// Each line of a test starts a process.
+jest.setTimeout(30_000);
+
 let world: World;
 let environment: Record<string, string>;
 

@@ -120,7 +120,7 @@ async function judge(plan: Plan): Promise<{ repeated: number; doubted: number }>
 }
 
 /** Amid requests, where the first would be the only one. */
-const later: { readonly [name in FailPointName]?: number } = { 'request-sent': 30, 'answer-received': 30 };
+const later: { readonly [name in FailPointName]?: number } = { 'request-sent': 100, 'answer-received': 100 };
 
 function start(name: FailPointName, action: FailPoint['action'] = 'kill'): void {
   victims.push(Victim.start(deployment, componentOf(name), { name, action, nth: later[name] ?? 1 }));
@@ -157,6 +157,7 @@ describe('a worker killed', () => {
     async ({ points, leaves }) => {
       for (const point of points) if (point !== 'loaded') start(point);
       await until('they are at work', everyVictimIsAtWork, LIMIT);
+      if (points.includes('claim-committed-ahead')) await deployment.warmUp();
       const plan = await schedule();
       // What is there already is read at the start; what comes later is brought by events.
       if (points.includes('loaded')) start('loaded');
@@ -178,6 +179,7 @@ describe('a bolt stopped past its lease', () => {
     start('claim-committed-ahead', 'stop');
     start('answer-received', 'stop');
     await until('they are at work', everyVictimIsAtWork, LIMIT);
+    await deployment.warmUp();
     const plan = await schedule();
     await until('they are stopped', () => victims.every(({ reached }) => reached), LIMIT);
     await deployment.settled();

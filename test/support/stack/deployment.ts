@@ -93,6 +93,20 @@ export class Deployment {
     this.kill(index);
   }
 
+  /**
+   * Sends something through each worker and forgets it. Rows are claimed ahead of their instant only where answers are known
+   * to come quickly, and a worker that has just started knows nothing yet.
+   */
+  async warmUp(): Promise<void> {
+    const dueAt = systemClock.now();
+    const payload = { url: `${this.receiver.url}/warm-up` };
+    await this.client.schedule(
+      Array.from({ length: 64 }, (_, n) => ({ account: `warm-up-${n}`, channel: 'webhook' as const, dueAt, payload })),
+    );
+    await this.settled();
+    await this.clear();
+  }
+
   /** Forgets all messages, and what the receiver has seen of them. */
   async clear(): Promise<void> {
     this.receiver.journal.length = 0;
