@@ -3,6 +3,7 @@ import { ConnectorHealth } from '../../connectors/debezium/connector-health';
 import { captureNames } from '../../connectors/debezium/settings';
 import { watchTopic } from '../../connectors/kafka/topic-set-up';
 import { Pool } from '../../connectors/mysql/sql/pool';
+import { readStatus } from '../../deploy/inspect/status-report';
 import { provision } from '../../deploy/provision';
 import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
@@ -80,6 +81,8 @@ describe('capture', () => {
     async (_what, path, state) => {
       await order('PUT', path);
       await stateIs(state, (status) => status.state === state);
+      const { warnings } = await readStatus(world.environment, systemClock);
+      expect(warnings).toContainEqual(expect.stringMatching(`the connector is ${state}: .downspout up`));
       await up();
       expect(await connector.status()).toMatchObject({ state: 'RUNNING', tasks: [{ state: 'RUNNING' }] });
     },
