@@ -4,9 +4,8 @@ import { reasonOf, Unavailable } from '../../topology/core/errors';
 import type { GroupListener, GroupMember, LogRecord, PartitionOffset } from '../../topology/runtime/streams-client';
 import { instructionOf, isOfRebalance } from './failures';
 import type { KafkaAdmin } from './kafka-admin';
-import { patientRetry } from './kafka-client';
+import { consumerOf } from './kafka-consumer';
 import type { UnreadableBatch } from './kafkajs-fixes';
-import { stickyAssigner } from './sticky-assigner';
 
 export interface KafkaMemberOptions {
   /** A patient one: a member that gave up would join again as another, and wait until the group takes the old one for dead. */
@@ -23,17 +22,6 @@ export interface KafkaMemberOptions {
   readonly assigned: (partitions: readonly number[], of: number, starts: readonly PartitionOffset[]) => void;
 }
 
-/** A killed member's partitions move after this. It is the broker's minimum. */
-const SESSION_TIMEOUT_MS = 6_000;
-/** A rebalance is noticed by a heartbeat. */
-const HEARTBEAT_EVERY_MS = 500;
-const REBALANCE_TIMEOUT_MS = 10_000;
-/** The longest that a fetch waits for records. They come at once; this bounds how soon a rebalance or a stop is noticed. */
-const MAX_FETCH_WAIT_MS = 250;
-/** New partitions are noticed after this. */
-const METADATA_MAX_AGE_MS = 15_000;
-/** Of one partition in one fetch: what a full bolt gets beyond its bounds. */
-const MAX_FETCH_BYTES = 256 * 1024;
 /** Between two tries to find the ends of partitions. */
 const RETRY_ENDS_MS = 500;
 /** Between two tries to join again. */
@@ -113,17 +101,8 @@ export class KafkaMember implements GroupMember {
 
   private createConsumer(): Consumer {
     const { kafka, group, topic, listener } = this.options;
-    const consumer = kafka.consumer({
-      groupId: group,
-      partitionAssigners: [stickyAssigner(() => ({ partitions: this.owned, since: this.since }))],
-      sessionTimeout: SESSION_TIMEOUT_MS,
-      heartbeatInterval: HEARTBEAT_EVERY_MS,
-      rebalanceTimeout: REBALANCE_TIMEOUT_MS,
-      maxWaitTimeInMs: MAX_FETCH_WAIT_MS,
-      metadataMaxAge: METADATA_MAX_AGE_MS,
-      maxBytesPerPartition: MAX_FETCH_BYTES,
-      retry: { ...patientRetry, restartOnFailure: () => Promise.resolve(!this.left) },
-    });
+    const owned = () => ({ partitions: this.owned, since: this.since });
+    const consumer = consumerOf(kafka, group, owned, () => !this.left);
     // Before run(), because the first join happens while run() is awaited.
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.onJoin(payload.memberAssignment[topic] ?? []));
     consumer.on(consumer.events.REBALANCING, () => listener.rebalancing());
