@@ -35,6 +35,7 @@ export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
   readonly planNumber: number;
   readonly firstAttemptAt: number | null;
   readonly inDoubt: boolean;
+  readonly recoveries: number;
   readonly decided: boolean;
   /** Made by the channel; undefined when there is a defect. */
   readonly prepared: unknown;
@@ -94,6 +95,7 @@ export function heldRow(
     planNumber: row.planNumber,
     firstAttemptAt: row.firstAttemptAt,
     inDoubt: row.inDoubt,
+    recoveries: row.recoveries,
     decided: row.decided,
     prepared: content.prepared,
     defect: content.defect,

@@ -18,6 +18,8 @@ export interface SendRow {
   /** Rises with an edit or redrive of a row that is not in doubt. The idempotency key is made of it. */
   readonly planNumber: number;
   readonly inDoubt: boolean;
+  /** How many workers in a row ended while they had it claimed, since the last outcome that was written. */
+  readonly recoveries: number;
   /** A person decided that it is sent again although it is in doubt. It holds until an attempt was made. */
   readonly decided: boolean;
   /** `YYYY-MM-DD HH:MM:SS.ffffff`, compared in the claim; catches edits that forgot `version`. */
@@ -71,7 +73,7 @@ export interface SendRows {
 
   /**
    * Writes the ledger and settles the rows that the session still owns in that version, in one transaction; a row without
-   * a first attempt takes it from the first result that is one, by when it began or else ended. Repeating it
+   * a first attempt takes it from the first result that is one: when its request began, or else now. Repeating it
    * is harmless. A delivered attempt whose claim was lost settles the row if it is in doubt. A result that cannot be
    * written does not hold the others: it is found by bisection and returned. `again` says that another transaction has the
    * row locked, so the result must be written again later; otherwise it can never be written as it is.

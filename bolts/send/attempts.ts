@@ -30,8 +30,8 @@ export type Ended =
 
 /** Delays of rows that are given back without a request. */
 const GIVEN_BACK_OFF: BackOff = { baseMs: 500, capMs: 500 };
-/** Claims of a plan of which none came to an end, before it is given up. Each of them may have ended its worker. */
-const MAX_CLAIMS_WITHOUT_END = 12;
+/** Workers that end in a row while they have a row claimed, before it is given up: it may be what ends them. */
+const MAX_RECOVERIES = 12;
 
 /** Makes attempts: from a claimed row to the result that is written. */
 export class Attempts {
@@ -44,7 +44,7 @@ export class Attempts {
 
   /**
    * The result of a claimed row for which no request may be made: its payload can never be sent, it is in doubt on a blind
-   * channel and no person wants it sent again, or too many claims of it ended with their workers.
+   * channel and no person wants it sent again, or too many workers ended while they had it claimed.
    */
   withoutRequest(row: HeldRow): AttemptResult | undefined {
     const { defect, inDoubt } = row;
@@ -53,9 +53,8 @@ export class Attempts {
       const reason = 'an earlier attempt may have been accepted';
       return this.resultOf(row, { kind: 'retry', reason }, inDoubt, null);
     }
-    // A plan that was recovered has no outcome and so no first attempt that is written. It may be what ends its workers.
-    if (!inDoubt || row.firstAttemptAt !== null || row.attempts < MAX_CLAIMS_WITHOUT_END) return undefined;
-    const reason = 'no attempt of this plan came to an end';
+    if (!this.isDeadly(row)) return undefined;
+    const reason = `${row.recoveries} workers ended while sending it, one after the other`;
     const error = `gave up after ${row.attempts + 1} attempts: ${reason}`;
     return this.written(row, { kind: 'retry', reason }, { state: 'uncertain', inDoubt, error }, null);
   }
@@ -82,6 +81,16 @@ export class Attempts {
   make(row: HeldRow, done: (ended: Ended) => void): void {
     if (row.inDoubt && this.options.channel.class === 'lookup') void this.askThenSend(row, done);
     else this.send(row, row.inDoubt, done);
+  }
+
+  /**
+   * The row may be what ends its workers. No outcome is written then, at which a plan of its age would be given up, so that
+   * is looked at here too.
+   */
+  private isDeadly({ recoveries, firstAttemptAt }: HeldRow): boolean {
+    if (recoveries === 0 || recoveries >= MAX_RECOVERIES) return recoveries > 0;
+    const { databaseClock, retry } = this.options;
+    return firstAttemptAt !== null && databaseClock.earliest() - firstAttemptAt >= retry.giveUpAfterMs;
   }
 
   private isDoubtful(row: HeldRow): boolean {
@@ -168,13 +177,15 @@ export class Attempts {
     startedAt: number | null,
     leastMs = 0,
   ): AttemptResult {
-    const { channel, retry, random } = this.options;
+    const { channel, retry, random, databaseClock } = this.options;
     const now = this.now();
+    // A plan's age is one by the database's clock. While that is unknown nothing is given up for its age.
+    const isKnown = Number.isFinite(databaseClock.earliest());
     const attempted: Attempted = {
       channelClass: channel.class,
       attempts: row.attempts + 1,
       inDoubt,
-      firstAttemptAt: row.firstAttemptAt ?? startedAt ?? now,
+      firstAttemptAt: (isKnown ? (row.firstAttemptAt ?? startedAt) : undefined) ?? now,
     };
     const settlement = settle(attempted, outcome, retry, now, random());
     if (settlement.state !== 'scheduled') return this.written(row, outcome, settlement, startedAt);

@@ -134,17 +134,60 @@ describe('4. doubt is never hidden', () => {
     expect(world.begun(accepted)).toHaveLength(0);
   });
 
-  it('a row whose claims all ended with their workers ends uncertain without a request', async () => {
+  it('a row that a dozen workers ended with, one after the other, ends uncertain without a request', async () => {
     await start();
     const [lost, unsent] = [world.row(100), world.row(100)];
-    Object.assign(lost, { attempts: 12, inDoubt: true });
-    Object.assign(unsent, { attempts: 12 });
+    Object.assign(lost, { attempts: 20, recoveries: 12, inDoubt: true });
+    Object.assign(unsent, { attempts: 20, recoveries: 11, inDoubt: true });
     world.emit(lost, unsent);
     await world.advance(500);
-    expect(lost).toMatchObject({ state: 'uncertain', inDoubt: true, attempts: 13 });
-    expect(lost.lastError).toMatch(/^gave up after 13 attempts/);
+    expect(lost).toMatchObject({ state: 'uncertain', inDoubt: true, attempts: 21 });
+    expect(lost.lastError).toBe('gave up after 21 attempts: 12 workers ended while sending it, one after the other');
     expect(world.state(unsent)).toBe('delivered');
     expect(world.channel.journal).toHaveLength(1);
+  });
+
+  it('a row that its worker ended with is given up at its age too, because no outcome may ever come', async () => {
+    await start({ giveUpAfterMs: 60_000 });
+    const [lost, young, answered] = [world.row(100), world.row(100), world.row(100)];
+    const firstAttemptAt = world.database.now() - 60_000;
+    Object.assign(lost, { attempts: 5, recoveries: 1, inDoubt: true, firstAttemptAt });
+    Object.assign(young, { attempts: 5, recoveries: 1, inDoubt: true, firstAttemptAt: firstAttemptAt + 5_000 });
+    Object.assign(answered, { attempts: 5, inDoubt: true, firstAttemptAt });
+    world.emit(lost, young, answered);
+    await world.advance(500);
+    expect(lost).toMatchObject({ state: 'uncertain', inDoubt: true });
+    expect(world.begun(lost)).toEqual([]);
+    expect(world.states([young, answered])).toEqual(['delivered']);
+  });
+
+  it.each(['idempotent', 'lookup'] as const)(
+    'a row of a channel that is %s is never given up for outcomes that were written, however often it was claimed',
+    async (channelClass) => {
+      await start({ class: channelClass, giveUpAfterMs: 86_400_000 });
+      const row = world.row(100);
+      Object.assign(row, { attempts: 1, recoveries: 1, inDoubt: true });
+      world.channel.script(row.id, ...Array.from({ length: 30 }, () => ({ outcome: postponed, isUnwritten: true })));
+      world.channel.lookups.set(row.id, { kind: 'unknown', reason: 'HTTP 503' });
+      for (let n = 0; n < 25; n++) {
+        world.emit(row);
+        await world.advance(61_000);
+      }
+      expect(row.attempts).toBeGreaterThan(20);
+      expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, recoveries: 0 });
+    },
+  );
+
+  it("a plan's age is one by the database's clock: while that is unknown nothing is given up", async () => {
+    await start({ giveUpAfterMs: 60_000 });
+    const row = world.row(100);
+    world.channel.script(row.id, { outcome: { kind: 'retry', reason: 'HTTP 429', status: 429 }, after: 1_000 });
+    row.firstAttemptAt = world.database.now() - 120_000;
+    world.emit(row);
+    await world.advance(500);
+    world.knowsTheTime = false;
+    await world.advance(1_000);
+    expect(row).toMatchObject({ state: 'scheduled', lastError: 'HTTP 429' });
   });
 
   it('retries with back-off, honours what the provider asks for, and gives up after its time', async () => {

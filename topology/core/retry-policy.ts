@@ -6,6 +6,9 @@ export interface BackOff {
   readonly capMs: number;
 }
 
+/** More would make Infinity of the ceiling, and nothing of a base of 0. */
+const MAX_DOUBLINGS = 52;
+
 /** When a failed attempt is tried again, and when the plan is given up. */
 export interface RetryPolicy extends BackOff {
   /** A plan whose first request began so long ago ends `failed`, or `uncertain` when an attempt may have been accepted. */
@@ -21,6 +24,6 @@ export interface RetryPolicy extends BackOff {
  * @returns milliseconds to wait
  */
 export function backOff({ baseMs, capMs }: BackOff, attempts: number, random: number): number {
-  const ceilingMs = Math.min(capMs, baseMs * 2 ** (attempts - 1));
+  const ceilingMs = Math.min(capMs, baseMs * 2 ** Math.min(attempts - 1, MAX_DOUBLINGS));
   return Math.round(ceilingMs / 2 + (ceilingMs / 2) * random);
 }

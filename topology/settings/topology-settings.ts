@@ -60,8 +60,8 @@ const boltSchema = z
     timeout: duration(100, HOUR_MS).default(10_000),
     giveUpAfter: duration(0, 90 * 24 * HOUR_MS).default(24 * HOUR_MS),
     attempts: renamed('attempts is called giveUpAfter now and is a time, e.g. 24h: write that instead'),
-    backOff: duration(0, 24 * HOUR_MS).default(1_000),
-    backOffMax: duration(0, 24 * HOUR_MS).default(HOUR_MS),
+    backOff: duration(1, 24 * HOUR_MS).default(1_000),
+    backOffMax: duration(1, 24 * HOUR_MS).default(HOUR_MS),
   })
   .transform(({ claimAheadMax, timeout, giveUpAfter, backOff, backOffMax, ...others }) => ({
     ...others,

@@ -68,10 +68,12 @@ export const scheduledMessages = mysqlTable(
     planNumber: int({ unsigned: true }).notNull().default(1),
     /** The version with which the plan number began: attempts before it belong to earlier plans. */
     planVersion: int({ unsigned: true }).notNull().default(1),
-    /** When the first attempt of this plan that reached the network ended. */
+    /** When the first attempt of this plan began. */
     firstAttemptAt: instant(),
     /** 0, 1, or DECIDED of doubt.ts. */
     inDoubt: tinyint().notNull().default(0),
+    /** Workers that ended in a row while they had it claimed, since the last outcome that was written. */
+    recoveries: tinyint({ unsigned: true }).notNull().default(0),
     /** Never NULL: a claim must not make the row longer, or it moves within its page, which costs half as much again. */
     claim: session().notNull().default(sql`x'00000000000000000000000000000000'`),
     deliveredAt: instant(),

@@ -106,7 +106,7 @@ export class MySqlOpenRows implements OpenRows {
       if (owned.length === 0) return 0;
       const these = list(owned, ({ id, version, session }) => `(${integer(id)},${integer(version)},${hex(session)})`);
       const { affectedRows } = await sql.run(
-        "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', in_doubt=1, version=version+1, " +
+        "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', in_doubt=1, version=version+1, recoveries=LEAST(recoveries, 254) + 1, " +
           `retry_at=${NOW_MS} + ${integer(Math.round(delayMs))}, last_error='its worker died while sending' ` +
           `WHERE (id, version, claim) IN ${these} AND state='sending'`,
       );

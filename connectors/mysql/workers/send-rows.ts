@@ -22,6 +22,7 @@ type ReadColumns = readonly [
   inDoubt: number,
   updatedAt: string,
   claim: Buffer,
+  recoveries: number,
 ];
 
 /**
@@ -39,7 +40,7 @@ export class MySqlSendRows implements SendRows {
     if (ids.length === 0) return [];
     const rows = await this.pool.rows<ReadColumns>(
       'SELECT id, account, channel, payload, wake_at, version, state, attempts, first_attempt_at, ' +
-        'plan_number, in_doubt, updated_at, claim ' +
+        'plan_number, in_doubt, updated_at, claim, recoveries ' +
         `FROM scheduled_messages WHERE id IN ${list(ids, integer)}`,
     );
     return rows.map((row) => ({
@@ -55,6 +56,7 @@ export class MySqlSendRows implements SendRows {
       planNumber: row[9],
       inDoubt: row[10] !== 0,
       decided: row[10] === DECIDED,
+      recoveries: row[13],
       updatedAt: row[11],
       session: row[6] === 'sending' ? row[12].toString('hex') : null,
     }));

@@ -19,6 +19,7 @@ function rowFor(slots: SendSlots<HeldRow>, id: number, account: string, host: st
     firstAttemptAt: null,
     planNumber: 1,
     inDoubt: false,
+    recoveries: 0,
     decided: false,
     updatedAt: '',
     session: null,

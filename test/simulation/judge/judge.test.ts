@@ -17,6 +17,7 @@ const row: MemoryRow = {
   firstAttemptAt: null,
   planNumber: 1,
   inDoubt: false,
+  recoveries: 0,
   decided: false,
   claim: null,
   deliveredAt: 1_010,

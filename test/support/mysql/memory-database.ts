@@ -147,7 +147,15 @@ export class MemoryDatabase extends MemoryTable {
       const lastError = 'its worker died while sending';
       const retryAt = this.now() + delayMs;
       const { version } = row;
-      this.write(row, { ...released, inDoubt: true, decided: false, lastError, retryAt, version: version + 1 });
+      this.write(row, {
+        ...released,
+        inDoubt: true,
+        decided: false,
+        recoveries: row.recoveries + 1,
+        lastError,
+        retryAt,
+        version: version + 1,
+      });
     }
     const refused = own.filter(isRefused).map(({ id }) => ({ id, reason: 'cannot be written' }));
     return { recovered: writable.length, refused };
@@ -181,7 +189,7 @@ export class MemoryDatabase extends MemoryTable {
         const key = `${id} ${version} ${session}`;
         if (!this.attempts.has(key)) this.attempts.set(key, { ...result, session });
         const row = this.owned(session, id, version);
-        if (row !== undefined) this.write(row, { ...this.settled(row, settlement), ...began(row, result) });
+        if (row !== undefined) this.write(row, { ...this.settled(row, settlement), ...began(row, result, this.now()) });
         else if (settlement.state === 'delivered') this.settleDoubt(id, settlement);
       }
     }
@@ -200,7 +208,14 @@ export class MemoryDatabase extends MemoryTable {
       };
     }
     const { state, inDoubt } = settlement;
-    const ended = { state, inDoubt, decided: false, lastError: cut(settlement.error, 1024), claim: null };
+    const ended = {
+      state,
+      inDoubt,
+      decided: false,
+      recoveries: 0,
+      lastError: cut(settlement.error, 1024),
+      claim: null,
+    };
     if (settlement.state !== 'scheduled') return ended;
     const { without } = settlement;
     const doubt = without === undefined || !inDoubt ? {} : { inDoubt: row.inDoubt, decided: row.decided };
@@ -218,11 +233,12 @@ export class MemoryDatabase extends MemoryTable {
 /** The first attempt of a plan is remembered. What was given back or postponed is none. */
 function began(
   { firstAttemptAt }: MemoryRow,
-  { startedAt, finishedAt, settlement }: AttemptResult,
+  { startedAt, settlement }: AttemptResult,
+  now: number,
 ): Partial<MemoryRow> {
   const without = settlement.state === 'scheduled' ? settlement.without : undefined;
   const isAttempt = settlement.state !== 'delivered' && (without === undefined || without === 'unreachable');
-  return isAttempt ? { firstAttemptAt: firstAttemptAt ?? startedAt ?? finishedAt } : {};
+  return isAttempt ? { firstAttemptAt: firstAttemptAt ?? startedAt ?? now } : {};
 }
 
 const released = { state: 'scheduled', claim: null } as const;
@@ -234,7 +250,7 @@ function isWritable({ version, contentHash }: AttemptResult): boolean {
 
 function asSendRow(row: MemoryRow): SendRow {
   const { id, account, channel, payload, version, state, attempts, firstAttemptAt, planNumber } = row;
-  const { inDoubt, decided, updatedAt, claim: session } = row;
+  const { inDoubt, decided, recoveries, updatedAt, claim: session } = row;
   const wakeAt = wakeOf(row);
   return {
     id,
@@ -249,6 +265,7 @@ function asSendRow(row: MemoryRow): SendRow {
     planNumber,
     inDoubt,
     decided,
+    recoveries,
     updatedAt,
     session,
   };

@@ -19,6 +19,7 @@ export interface MemoryRow {
   firstAttemptAt: number | null;
   planNumber: number;
   inDoubt: boolean;
+  recoveries: number;
   decided: boolean;
   claim: string | null;
   deliveredAt: number | null;
@@ -73,6 +74,7 @@ export class MemoryTable {
       firstAttemptAt: null,
       planNumber: 1,
       inDoubt: false,
+      recoveries: 0,
       decided: false,
       claim: null,
       deliveredAt: null,

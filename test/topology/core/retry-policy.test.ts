@@ -11,5 +11,6 @@ describe('backOff', () => {
   it('stops at the cap, however many attempts', () => {
     expect(backOff(policy, 8, 1)).toBe(1_000);
     expect(backOff(policy, 5_000, 1)).toBe(1_000);
+    expect(backOff({ baseMs: 0, capMs: 1_000 }, 1_025, 1)).toBe(0);
   });
 });

@@ -95,6 +95,7 @@ describe('topology settings', () => {
     ['components: { webhook: { timeout: 10 s 5 } }', /t\.yaml: components\.webhook\.timeout: .*got "10 s 5"/],
     ['components: { webhook: { maxHeldBytes: 64MB } }', /t\.yaml: components\.webhook\.maxHeldBytes: .*MiB.*"64MB"/],
     ['components: { webhook: { timeout: 2h } }', /t\.yaml: components\.webhook\.timeout/],
+    ['components: { webhook: { backOff: 0s } }', /t\.yaml: components\.webhook\.backOff: .*>=1/],
     ['components: { webhook: { attempts: 12 } }', /t\.yaml: components\.webhook\.attempts: .*called giveUpAfter now/],
     ['components: { webhook: { perHost: 12 } }', /t\.yaml: components\.webhook\.perHost: .*called perOrigin now/],
     ['components: [', /t\.yaml: /],
