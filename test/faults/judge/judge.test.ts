@@ -47,6 +47,14 @@ const healthy: readonly (readonly [what: string, histories: Histories])[] = [
     }),
   ],
   [
+    'a second attempt under another key after an edit',
+    histories({
+      clients: [scheduled, { kind: 'edit', id: 1, dueAt: 2_000, invokedAt: 1_500, endedAt: 1_510, result: 'ok' }],
+      requests: [refused, { ...again, key: 'downspout-0123456789abcdef-1-2' }],
+      table: { rows: [rowAfter], attempts: [busy, second] },
+    }),
+  ],
+  [
     'a cancel between two attempts',
     histories({ clients: [scheduled, cancel], requests: [refused], table: { rows: [canceled], attempts: [busy] } }),
   ],
@@ -164,6 +172,14 @@ const planted: readonly (readonly [what: string, invariant: Invariant, histories
     'two accepted',
     'I4',
     histories({ requests: [request, again], table: { rows: [doubted], attempts: [unknown, second] } }),
+  ],
+  [
+    'a second attempt under another key without an edit',
+    'I4',
+    histories({
+      requests: [refused, { ...again, key: 'downspout-0123456789abcdef-1-2' }],
+      table: { rows: [rowAfter], attempts: [busy, second] },
+    }),
   ],
   [
     'a request that the ledger does not know, and nobody died',

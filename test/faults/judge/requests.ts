@@ -50,6 +50,10 @@ export function* repeated(of: Evidence): Iterable<Violation> {
   for (const [id, requests] of of.requests) {
     const accepted = requests.filter((one) => one.accepted).length;
     if (accepted > 1) yield { invariant: 'I4', id, reason: `accepted ${accepted} times` };
+    const keys = new Set(requests.map(({ key }) => key)).size;
+    const edits = of.operationsOn(id).filter(({ kind, result }) => kind === 'edit' && result !== 'fail').length;
+    // Every edit makes another plan, which is another message for the receiver.
+    if (keys > 1 + edits) yield { invariant: 'I4', id, reason: `sent under ${keys} keys, and edited ${edits} times` };
     const allowed = allowedRequests(of, id, requests);
     // One request is no repetition, even if the ledger does not have it.
     if (requests.length > Math.max(1, allowed)) {
