@@ -34,7 +34,8 @@ export function readJson(text: string): unknown {
  * @throws UserError naming the member that cannot be kept: a number that is none, an integer that has lost digits
  */
 export function writeJson(value: unknown, path: string): string {
-  return hasBigInts(value, path, 1) ? writeWithBigInts(value, '') : JSON.stringify(value);
+  const isPlain = !checkValue(value, path, 1);
+  return isPlain ? JSON.stringify(value) : writeWithBigInts(value, '');
 }
 
 /**
@@ -168,8 +169,11 @@ function significant(token: string): string {
   return `${sign}${bare}e${Number(exponent) - fraction.length + digits.length - bare.length}`;
 }
 
-/** @throws UserError for what JSON cannot keep */
-function hasBigInts(value: unknown, path: string, depth: number): boolean {
+/**
+ * @returns whether there are bigints in it
+ * @throws UserError for what JSON cannot keep
+ */
+function checkValue(value: unknown, path: string, depth: number): boolean {
   if (typeof value === 'bigint') {
     if (value >= MIN_INTEGER && value <= MAX_INTEGER) return true;
     throw new UserError(`${path}: ${value} has more than 64 bits; give it as a text`);
@@ -179,7 +183,7 @@ function hasBigInts(value: unknown, path: string, depth: number): boolean {
   checkDepth(path, depth);
   let has = false;
   for (const [name, member] of Object.entries(value)) {
-    if (hasBigInts(member, Array.isArray(value) ? `${path}[${name}]` : `${path}.${name}`, depth + 1)) has = true;
+    if (checkValue(member, Array.isArray(value) ? `${path}[${name}]` : `${path}.${name}`, depth + 1)) has = true;
   }
   return has;
 }
