@@ -27,7 +27,7 @@ export class ConnectorHealth implements CdcHealth {
   /** When the count last grew, monotonic. */
   private grewAtMs = 0;
   private status: ConnectorStatus | null = null;
-  /** Since the last heartbeat. */
+  /** Since it was last seen to work. */
   private restarts = 0;
 
   constructor(private readonly options: ConnectorHealthOptions) {}
@@ -36,15 +36,17 @@ export class ConnectorHealth implements CdcHealth {
     const { connector, countHeartbeats, binlogFaults, clock } = this.options;
     const [count, status, faults] = await Promise.all([countHeartbeats(), connector.status(), binlogFaults()]);
     const now = clock.monotonic();
+    const failures = status === null ? [] : failuresOf(status);
     if (count !== this.count) {
       this.grewAtMs = now;
-      this.restarts = 0;
+      // A connector that fails at once after each restart may write a heartbeat before.
+      if (failures.length === 0) this.restarts = 0;
     }
     this.count = count;
     this.status = status;
     return {
       silentForMs: now - this.grewAtMs,
-      failures: status === null ? [] : failuresOf(status),
+      failures,
       obstacles: [...haltOf(status), ...faults],
     };
   }

@@ -160,8 +160,8 @@ export function failuresOf(status: ConnectorStatus): string[] {
 
 /** Why it does not run although nothing failed; a restart does not help. */
 export function haltOf(status: ConnectorStatus | null): string[] {
-  if (status === null) return ['the connector does not exist: `downspout up` makes it'];
-  return HALTED.has(status.state) ? [`the connector is ${status.state}: \`downspout up\` resumes it`] : [];
+  if (status === null) return ['the connector does not exist: `downspout provision` makes it'];
+  return HALTED.has(status.state) ? [`the connector is ${status.state}: \`downspout provision\` resumes it`] : [];
 }
 
 /** No restart helps: it has to begin again. */

@@ -104,7 +104,7 @@ export class KafkaStreams implements StreamsClient {
       await this.admin.partitions(topic);
     } catch (error) {
       if (!isUnknownTopic(error)) throw error;
-      throw new Unavailable(`The topic ${topic} does not exist in Kafka. Run \`downspout up\` to make it.`);
+      throw new Unavailable(`The topic ${topic} does not exist in Kafka. Run \`downspout provision\` to make it.`);
     }
   }
 

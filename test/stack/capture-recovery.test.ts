@@ -82,7 +82,7 @@ describe('capture', () => {
       await order('PUT', path);
       await stateIs(state, (status) => status.state === state);
       const { warnings } = await readStatus(world.environment, systemClock);
-      expect(warnings).toContainEqual(expect.stringMatching(`the connector is ${state}: .downspout up`));
+      expect(warnings).toContainEqual(expect.stringMatching(`the connector is ${state}: .downspout provision`));
       await up();
       expect(await connector.status()).toMatchObject({ state: 'RUNNING', tasks: [{ state: 'RUNNING' }] });
     },

@@ -153,7 +153,8 @@ describe('ConnectorHealth', () => {
     const failed = state('RUNNING', 'FAILED', 'An exception\n\tat x\nCaused by: different column size\n\tat y');
     connect.on('GET /status', failed).on('POST /restart?includeTasks=true&onlyFailed=true', [204]);
     connect.on('PUT /stop', [204]).on('PUT /resume', [202]).on('DELETE /offsets', [409], [200, {}]);
-    const health = await healthOf(new ManualClock(), () => 5);
+    let heartbeats = 5;
+    const health = await healthOf(new ManualClock(), () => heartbeats++);
     for (let round = 0; round < 3; round++) {
       const { failures } = await health.check();
       expect(failures).toEqual(['task 0: An exception – Caused by: different column size']);
@@ -187,7 +188,7 @@ describe('ConnectorHealth', () => {
       connect.on('GET /status', [200, { connector: { state: halted }, tasks: [] }]);
       const health = await healthOf(new ManualClock(), () => 5, ['binlog_row_image is MINIMAL']);
       expect((await health.check()).obstacles).toEqual([
-        `the connector is ${halted}: \`downspout up\` resumes it`,
+        `the connector is ${halted}: \`downspout provision\` resumes it`,
         'binlog_row_image is MINIMAL',
       ]);
     },
@@ -197,7 +198,7 @@ describe('ConnectorHealth', () => {
     const health = await healthOf(new ManualClock(), () => 5);
     expect(await health.check()).toMatchObject({
       failures: [],
-      obstacles: ['the connector does not exist: `downspout up` makes it'],
+      obstacles: ['the connector does not exist: `downspout provision` makes it'],
     });
   });
 });

@@ -90,6 +90,6 @@ describe('acks and lag', () => {
 
   it('says what to do about a stream that is not there', async () => {
     await expect(streams.consume('webhook', 'missing', listener)).rejects.toThrow(Unavailable);
-    await expect(streams.consume('webhook', 'missing', listener)).rejects.toThrow('Run `downspout up`');
+    await expect(streams.consume('webhook', 'missing', listener)).rejects.toThrow('Run `downspout provision`');
   }, 30_000);
 });

@@ -12,9 +12,9 @@ test('CDC that works is no reason for a warning, nor a Connect that does not ans
 });
 
 test('a connector that was paused is named, and what that means for messages', () => {
-  const connector = ['the connector is PAUSED: `downspout up` resumes it'];
+  const connector = ['the connector is PAUSED: `downspout provision` resumes it'];
   expect(cdcWarnings(sides({ connector }))).toEqual([
-    'Kafka Connect: the connector is PAUSED: `downspout up` resumes it.',
+    'Kafka Connect: the connector is PAUSED: `downspout provision` resumes it.',
     LATE,
   ]);
 });
