@@ -62,9 +62,7 @@ export class ClaimPlanner {
     const { claimer, slots, held, claimed, databaseClock, advance } = this.options;
     const { won, others } = await claimer.recall(rows);
     for (const row of won) {
-      slots.nextBatch(databaseClock.earliest());
-      slots.reserve(row);
-      slots.batchEnded([row]);
+      slots.take(row);
       held.won(row);
       claimed.add(row, databaseClock.earliest());
     }

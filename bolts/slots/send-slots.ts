@@ -107,10 +107,15 @@ export class SendSlots<Row extends SlotRow<Row>> {
     return row.at > this.now ? this.time : this.startBlocker(lane);
   }
 
-  /** The row is being claimed. */
+  /** The row is being claimed, with the batch that is being put together. */
   reserve(row: Row): void {
+    row.lane.account.batch = this.batch;
+    this.take(row);
+  }
+
+  /** The row is claimed, although another batch of its account may be on the way. */
+  take(row: Row): void {
     const { lane } = row;
-    lane.account.batch = this.batch;
     lane.account.claims.taken++;
     lane.claimed++;
     this.used++;
@@ -227,9 +232,9 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.toClaim.wakeLane(lane);
   }
 
-  /** What a lane that is not quick takes its starts from, besides its own. */
+  /** What a lane that is not quick takes its starts from, besides its own. What one account finds slow says nothing of another. */
   private poolOf({ isKnown, origin }: Lane<Row>): SharedSlots {
-    return isKnown || origin.isDown || origin.otherLanes > 0 ? this.sparing : this.trial;
+    return isKnown || origin.isDown || origin.otherLanes > 1 ? this.sparing : this.trial;
   }
 }
 

@@ -125,6 +125,34 @@ describe('SendBolt', () => {
       expect(world.channel.journal).toHaveLength(1);
     });
 
+    it('a claim that is found late lets no second batch of its account begin', async () => {
+      world = await start();
+      const row = world.row(1_000);
+      world.emit(row);
+      const rows = world.database.sendRows();
+      let late: (() => Promise<unknown>) | undefined;
+      world.database.before = (operation) => {
+        if (operation !== 'claim') return;
+        if (late !== undefined) return;
+        late = () => rows.claim(world.session, [{ ...row }], 0);
+        throw new Error('connection lost');
+      };
+      await world.advance(1_001);
+      world.pausedAccounts.add('account');
+      await late?.();
+      world.database.before = (operation) => (operation === 'claim' ? world.clock.sleep(5_000) : undefined);
+      await world.advance(14_000);
+      world.pausedAccounts.clear();
+      const [first, second] = [world.row(0), world.row(2_500)];
+      world.emit(first, second);
+      await world.advance(2_600);
+      expect(world.state(row)).toBe('delivered');
+      await world.advance(20_000);
+      const claimedAt = (id: number) => world.claims.find(({ ids }) => ids.includes(id))?.at ?? 0;
+      expect(claimedAt(second.id) - claimedAt(first.id)).toBeGreaterThanOrEqual(5_000);
+      expect(world.channel.journal.map(({ id }) => id)).toEqual([row.id, first.id, second.id]);
+    });
+
     it('the row as read counts, never the tuple', async () => {
       world = await start();
       const gone = world.row(500);

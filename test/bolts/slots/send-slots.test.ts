@@ -172,6 +172,16 @@ describe('SendSlots', () => {
       ).toHaveLength(4);
     });
 
+    it('and one account that finds an origin slow does not make another share with slow lanes', () => {
+      const slots = new SendSlots<HeldRow>({ ...settings, perAccount: 16 });
+      const [slow] = rowsOf(slots, 1, 'slow', 'h') as [HeldRow];
+      slow.lane.judge('answered', 5_000, 1);
+      expect(startAll(slots, rowsOf(slots, 9, 'new', 'h', 0, 10))).toHaveLength(4);
+      const [also] = rowsOf(slots, 1, 'also', 'h', 0, 30) as [HeldRow];
+      also.lane.judge('answered', 5_000, 1);
+      expect(startAll(slots, rowsOf(slots, 9, 'newer', 'h', 0, 40))).toHaveLength(2);
+    });
+
     it('and an account takes no more than it leaves free, whatever number of origins it has; neither does an origin', () => {
       const slots = new SendSlots<HeldRow>({ ...settings, perAccount: 16 });
       const one = Array.from({ length: 30 }, (_, n) => rowFor(slots, n, 'one', `origin${n}`));
