@@ -46,11 +46,19 @@ export function showJson(value: unknown, indent = '\n'): string {
   return writeWithBigInts(value, indent);
 }
 
-/** Where the value of a member stands in the text of a JSON object: the last one of its name. Undefined when there is none. */
-export function memberOf(text: string, name: string): { readonly from: number; readonly to: number } | undefined {
+/**
+ * Where the value of a member stands in the text of a JSON object: the last one of its name.
+ * @param most members that are looked at
+ * @returns undefined when it is not among them
+ */
+export function memberOf(
+  text: string,
+  name: string,
+  most: number,
+): { readonly from: number; readonly to: number } | undefined {
   let found: { from: number; to: number } | undefined;
   let at = spaceEnd(text, spaceEnd(text, 0) + 1);
-  while (text.charCodeAt(at) === QUOTE) {
+  for (let members = 0; members < most && text.charCodeAt(at) === QUOTE; members++) {
     const keyEnd = stringEnd(text, at);
     const from = spaceEnd(text, spaceEnd(text, keyEnd) + 1);
     const to = valueEnd(text, from);

@@ -16,6 +16,11 @@ export interface WebhookRequest {
   readonly body: Buffer;
 }
 
+/** A payload with more members is refused by its schema; its body need not be found. */
+const MAX_MEMBERS = 16;
+/** URL and headers are shorter, also with every character of theirs escaped. A longer text would take long to read. */
+const MAX_REST_CHARACTERS = 64 * 1024;
+
 /**
  * @param text the payload as the database keeps it, which is JSON
  * @throws BadRecord naming the field, when it can never be sent
@@ -26,6 +31,11 @@ export function parseRequest(account: string, text: string): WebhookRequest {
     throw new BadRecord(`payload: expected at most ${MAX_STORED_PAYLOAD_BYTES} bytes, got ${bytes}`);
   }
   const { body, rest } = cutBody(text);
+  if (rest.length > MAX_REST_CHARACTERS) {
+    throw new BadRecord(
+      `payload: expected at most ${MAX_REST_CHARACTERS} characters beside the body, got ${rest.length}`,
+    );
+  }
   const parsed = parsePayload('webhook', parse(rest));
   if (!parsed.ok) throw new BadRecord(parsed.reason);
   const { payload } = parsed;
@@ -58,7 +68,7 @@ export function parseRequest(account: string, text: string): WebhookRequest {
  * above 2^53, 1.0, 1e2. MySQL keeps them all.
  */
 function cutBody(text: string): { readonly body: string | undefined; readonly rest: string } {
-  const at = memberOf(text, 'body');
+  const at = memberOf(text, 'body', MAX_MEMBERS);
   if (at === undefined) return { body: undefined, rest: text };
   return { body: text.slice(at.from, at.to), rest: `${text.slice(0, at.from)}null${text.slice(at.to)}` };
 }

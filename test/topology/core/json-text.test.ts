@@ -100,7 +100,7 @@ describe('writeJson', () => {
 });
 
 function cut(text: string, name: string): string | undefined {
-  const span = memberOf(text, name);
+  const span = memberOf(text, name, 100);
   return span === undefined ? undefined : text.slice(span.from, span.to);
 }
 
@@ -121,4 +121,10 @@ describe('memberOf', () => {
   ])('of %s', (text, expected) => {
     expect(cut(text, 'body')).toBe(expected);
   });
+});
+
+test('memberOf looks at a number of members, whatever there are', () => {
+  const many = `{${Array.from({ length: 50 }, (_, n) => `"k${n}":${n}`).join(',')},"body":1}`;
+  expect(memberOf(many, 'body', 51)).toBeDefined();
+  expect(memberOf(many, 'body', 50)).toBeUndefined();
 });

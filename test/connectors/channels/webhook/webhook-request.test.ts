@@ -91,6 +91,23 @@ test('a payload that is too large as MySQL writes it is a bad record', () => {
   );
 });
 
+test('a payload of very many or very long fields is refused before it is read', () => {
+  const read = jest.spyOn(JSON, 'parse');
+  const many = JSON.stringify({
+    ...valid,
+    ...Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`f${n}`, 1])),
+  });
+  const long = JSON.stringify({ ...valid, headers: { 'x-long': 'v'.repeat(100_000) } });
+  for (const text of [many, long]) {
+    expect(() => parseRequest('shop', text)).toThrow(
+      /^payload: expected at most 65536 characters beside the body, got \d+$/,
+    );
+  }
+  expect(read).not.toHaveBeenCalled();
+  read.mockRestore();
+  expect(parseRequest('shop', JSON.stringify({ ...valid, body: 'x'.repeat(100_000) })).body).toHaveLength(100_000);
+});
+
 test.each([
   ['not JSON', '{', 'payload: not JSON'],
   ['no url', JSON.stringify({ body: 1 }), 'payload.url'],
