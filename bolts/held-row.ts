@@ -8,7 +8,9 @@ import type { Lane } from './slots/line';
 import type { SlotRow } from './slots/slot-row';
 
 /** What the objects around a payload take of memory, roughly. */
-const OVERHEAD_BYTES = 1_000;
+export const OVERHEAD_BYTES = 1_000;
+/** In place of the hash of a payload that was not read. */
+const NOT_READ = '0'.repeat(64);
 
 /**
  * A row in the hands of the bolt, from its prefetch until it is dropped or its outcome is written. Times are epoch
@@ -67,6 +69,13 @@ export interface Content {
 }
 
 export function contentOf(channel: Channel, row: SendRow): Content {
+  if (row.payload === null) {
+    return {
+      prepared: undefined,
+      defect: `payload: it takes ${row.payloadBytes} bytes, which is too large`,
+      origin: '',
+    };
+  }
   try {
     const prepared = channel.prepare(row.account, row.payload);
     return { prepared, defect: undefined, origin: channel.originOf(prepared) };
@@ -99,8 +108,8 @@ export function heldRow(
     decided: row.decided,
     prepared: content.prepared,
     defect: content.defect,
-    contentHash: hash('sha256', row.payload),
-    bytes: OVERHEAD_BYTES + row.payload.length,
+    contentHash: row.payload === null ? NOT_READ : hash('sha256', row.payload),
+    bytes: OVERHEAD_BYTES + (row.payload?.length ?? 0),
     lane,
     at: row.wakeAt,
     delivery,

@@ -1,6 +1,6 @@
 import type { Delivery } from '../topology/core/bolt';
 import type { Due } from '../topology/streams';
-import { type Content, type HeldRow, heldRow } from './held-row';
+import { type Content, type HeldRow, heldRow, OVERHEAD_BYTES } from './held-row';
 import type { SendRow } from './send-rows';
 import type { SendSlots } from './slots/send-slots';
 
@@ -9,10 +9,14 @@ export class InHand {
   rows = 0;
   /** Of memory, roughly. */
   bytes = 0;
+  private readonly bytesOf = new Map<string, number>();
   /** Claimed and not written yet, by id. */
   private readonly claimed = new Map<number, HeldRow>();
 
-  constructor(private readonly slots: SendSlots<HeldRow>) {}
+  constructor(
+    private readonly slots: SendSlots<HeldRow>,
+    private readonly maxBytes: number,
+  ) {}
 
   /** Rows that are claimed and not written yet. */
   get claimedRows(): number {
@@ -23,14 +27,26 @@ export class InHand {
   take(row: SendRow & { readonly wakeAt: number }, content: Content, delivery: Delivery<Due>, now: number): HeldRow {
     const held = heldRow(row, content, this.slots.enter(row.account, content.origin), delivery, now);
     this.rows++;
-    this.bytes += held.bytes;
+    this.count(row.account, held.bytes);
     return held;
   }
 
   letGo(row: HeldRow): void {
     this.rows--;
-    this.bytes -= row.bytes;
+    this.count(row.account, -row.bytes);
     this.slots.leave(row.lane);
+  }
+
+  /**
+   * Says whether an account may have a payload of so many bytes more. It gets a quarter of the memory at most, and no more than it leaves
+   * free, so that others find room; what it has nothing of yet it gets if there is room at all.
+   */
+  hasRoomFor(account: string, payloadBytes: number): boolean {
+    const bytes = payloadBytes + OVERHEAD_BYTES;
+    const free = this.maxBytes - this.bytes;
+    const wanted = (this.bytesOf.get(account) ?? 0) + bytes;
+    if (wanted === bytes) return bytes <= free || this.bytes === 0;
+    return wanted <= this.maxBytes / 4 && wanted <= free - bytes;
   }
 
   isClaimed(id: number, version: number): boolean {
@@ -52,5 +68,23 @@ export class InHand {
       this.claimed.delete(id);
       this.letGo(row);
     }
+  }
+
+  /** Takes room for a payload that is to be read. @returns false when there is none */
+  reserve(account: string, payloadBytes: number): boolean {
+    const hasRoom = this.hasRoomFor(account, payloadBytes);
+    if (hasRoom) this.count(account, payloadBytes + OVERHEAD_BYTES);
+    return hasRoom;
+  }
+
+  unreserve(account: string, payloadBytes: number): void {
+    this.count(account, -payloadBytes - OVERHEAD_BYTES);
+  }
+
+  private count(account: string, bytes: number): void {
+    this.bytes += bytes;
+    const left = (this.bytesOf.get(account) ?? 0) + bytes;
+    if (left > 0) this.bytesOf.set(account, left);
+    else this.bytesOf.delete(account);
   }
 }

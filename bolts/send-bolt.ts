@@ -15,7 +15,7 @@ import type { HeldRow } from './held-row';
 import { InHand } from './in-hand';
 import { RetryUntilDone } from './retry-until-done';
 import { ClaimedRows } from './send/claimed-rows';
-import type { SendRow, SendRows } from './send-rows';
+import type { SendRows } from './send-rows';
 import { SendSlots } from './slots/send-slots';
 
 /** Times are milliseconds. */
@@ -96,14 +96,15 @@ export class SendBolt implements Bolt<Due> {
     const { channel, settings, lease } = options;
     const isBlind = channel.class === 'blind';
     this.slots = new SendSlots({ ...settings, exact: isBlind });
-    this.inHand = new InHand(this.slots);
+    this.inHand = new InHand(this.slots, settings.maxHeldBytes);
     this.ahead = new ClaimAhead(isBlind ? 0 : settings.claimAheadMaxMs);
     this.persistence = new RetryUntilDone(options);
     const advance = () => this.advance();
     const { slots, inHand, ahead, persistence } = this;
     const shared = { ...options, slots, inHand, ahead, persistence, advance };
-    this.prefetch = new Prefetch({ ...shared, onRead: (found, asked) => this.read(found, asked) });
-    this.held = new HeldRows({ ...shared, leadMs: settings.leadMs });
+    const readAgain = (delivery: Delivery<Due>) => this.prefetch.add(delivery);
+    this.held = new HeldRows({ ...shared, leadMs: settings.leadMs, readAgain });
+    this.prefetch = new Prefetch({ ...shared, held: this.held, onHeld: (accounts) => this.onHeld(accounts) });
     this.claimed = new ClaimedRows({ ...shared, maxUnwritten: MAX_UNWRITTEN_BATCHES * settings.claimBatch });
     const claimer = new Claimer({ ...shared, session: lease.session });
     this.planner = new ClaimPlanner({ ...shared, held: this.held, claimed: this.claimed, claimer });
@@ -123,7 +124,8 @@ export class SendBolt implements Bolt<Due> {
 
   hasRoom(): boolean {
     const { maxHeld, maxHeldBytes } = this.options.settings;
-    return this.inHand.rows + this.prefetch.size < maxHeld && this.inHand.bytes < maxHeldBytes;
+    const rows = this.inHand.rows + this.prefetch.size;
+    return rows < maxHeld && this.inHand.bytes + this.prefetch.expectedBytes < maxHeldBytes;
   }
 
   revoked(partitions: readonly number[]): void {
@@ -164,9 +166,8 @@ export class SendBolt implements Bolt<Due> {
     };
   }
 
-  private read(found: readonly SendRow[], asked: ReadonlyMap<number, Delivery<Due>>): void {
+  private onHeld(accounts: ReadonlySet<string>): void {
     if (this.drained !== undefined || this.closed) return;
-    const accounts = this.held.take(found, asked);
     if (accounts.size > 0) void this.warm([...accounts]);
     this.advance();
   }
@@ -189,6 +190,7 @@ export class SendBolt implements Bolt<Due> {
     this.claimed.start(now);
     if (this.drained === undefined) this.planner.claimAll(now);
     else this.finishDrain();
+    this.prefetch.go();
     this.setTimer(now);
   }
 
@@ -202,6 +204,7 @@ export class SendBolt implements Bolt<Due> {
     const now = databaseClock.earliest();
     const unsettled = this.held.sweep(now);
     if (unsettled.length > 0) void this.planner.recall(unsettled);
+    this.prefetch.sweep(now);
     this.claimed.sweep(now);
     this.slots.sweep(clock.monotonic());
     this.advance();

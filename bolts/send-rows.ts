@@ -5,8 +5,10 @@ export interface SendRow {
   readonly id: number;
   readonly account: string;
   readonly channel: string;
-  /** JSON text as the database keeps it; typed by the channel. */
-  readonly payload: string;
+  /** JSON text as the database writes it; typed by the channel. Null when it is larger than was asked for. */
+  readonly payload: string | null;
+  /** Its size in the table. The text may be somewhat longer or shorter. */
+  readonly payloadBytes: number;
   /** Null when canceled. */
   readonly wakeAt: number | null;
   readonly version: number;
@@ -59,8 +61,11 @@ export interface Unwritten {
 
 /** What the bolt does with the table. Every call throws Unavailable when the database does not answer. */
 export interface SendRows {
-  /** Rows by id, in no particular order; ids that do not exist are missing from the answer. */
-  read(ids: readonly number[]): Promise<SendRow[]>;
+  /**
+   * Rows by id, in no particular order; ids that do not exist are missing from the answer.
+   * @param maxPayloadBytes larger payloads are left out of the answer
+   */
+  read(ids: readonly number[], maxPayloadBytes: number): Promise<SendRow[]>;
 
   /**
    * Claims rows in one conditional UPDATE: to `sending` for the session, attempts + 1, of those that are `scheduled`,

@@ -80,7 +80,7 @@ export class Claimer {
   private async ask(batch: readonly HeldRow[], count: number | undefined): Promise<Claimed> {
     const { rows, session, persistence } = this.options;
     const ids = batch.map((row) => row.id);
-    const answer = await persistence.until('read what was claimed', () => rows.read(ids));
+    const answer = await persistence.until('read what was claimed', () => rows.read(ids, 0));
     if (answer === undefined) return { won: [], others: [], unsure: true };
     const found = new Map(answer.map((row) => [row.id, row]));
     const won: HeldRow[] = [];

@@ -22,6 +22,8 @@ export interface HeldRowsOptions {
   readonly random: () => number;
   /** How long before its wake a message is emitted. */
   readonly leadMs: number;
+  /** Has the row of a tuple read again, because its plan has changed. */
+  readonly readAgain: (delivery: Delivery<Due>) => void;
 }
 
 /** How long past its time a row waits for its account or origin before its tuple is dropped. */
@@ -65,27 +67,24 @@ export class HeldRows {
     return false;
   }
 
-  /**
-   * Takes rows as read, and drops those that do not wait any more.
-   * @param asked the tuples for which they were read, by id
-   * @returns the accounts of the rows that are held now
-   */
-  take(rows: readonly SendRow[], asked: ReadonlyMap<number, Delivery<Due>>): Set<string> {
-    const { databaseClock, channel, inHand, leadMs } = this.options;
-    const now = databaseClock.earliest();
-    const accounts = new Set<string>();
-    for (const row of rows) {
-      const delivery = asked.get(row.id);
-      if (delivery === undefined) continue;
-      const { version, wakeAt } = delivery.tuple.value;
-      // The spout's clock may be ahead. A row about which its tuple is right is kept even if the tuple is early.
-      const maxEarlyMs = row.version === version && row.wakeAt === wakeAt ? 2 * leadMs + 5_000 : leadMs;
-      if (!this.waits(row, maxEarlyMs) || inHand.isClaimed(row.id, row.version)) continue;
-      this.put(inHand.take(row, contentOf(channel, row), delivery, now));
-      accounts.add(row.account);
+  /** The row waits to be sent within the lead, and is not claimed. */
+  isWanted(row: SendRow, { tuple }: Delivery<Due>): row is SendRow & { readonly wakeAt: number } {
+    const { inHand, leadMs } = this.options;
+    const { version, wakeAt } = tuple.value;
+    // The spout's clock may be ahead. A row about which its tuple is right is kept even if the tuple is early.
+    const maxEarlyMs = row.version === version && row.wakeAt === wakeAt ? 2 * leadMs + 5_000 : leadMs;
+    return this.waits(row, maxEarlyMs) && !inHand.isClaimed(row.id, row.version);
+  }
+
+  /** Takes a row as read, or drops it when it is not wanted. @returns true when it is held */
+  take(row: SendRow, delivery: Delivery<Due>): boolean {
+    const { databaseClock, channel, inHand } = this.options;
+    if (this.isWanted(row, delivery)) {
+      this.put(inHand.take(row, contentOf(channel, row), delivery, databaseClock.earliest()));
+      return true;
     }
-    for (const [id, { ack }] of asked) if (!this.rows.has(id)) ack();
-    return accounts;
+    delivery.ack();
+    return false;
   }
 
   /**
@@ -118,7 +117,7 @@ export class HeldRows {
 
   /** The row was not won. @param current as it is now; @param unsure the claim may still take effect */
   lost(row: HeldRow, current: SendRow | undefined, unsure: boolean): void {
-    const { databaseClock, channel, inHand, clock, leadMs, random } = this.options;
+    const { databaseClock, clock, leadMs, random, readAgain } = this.options;
     const unsureUntil = unsure ? clock.monotonic() + UNSURE_MS : row.unsureUntil;
     if (row.revoked && unsureUntil === 0) this.letGo(row);
     else if (!this.waits(current, leadMs)) this.drop(row);
@@ -127,7 +126,7 @@ export class HeldRows {
       this.put(heldAgain(row, databaseClock.earliest() + delayMs, unsureUntil));
     } else {
       this.letGo(row);
-      this.put(inHand.take(current, contentOf(channel, current), row.delivery, databaseClock.earliest()));
+      readAgain(row.delivery);
     }
   }
 

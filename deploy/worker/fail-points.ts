@@ -169,8 +169,8 @@ function openRowsThatFail(rows: OpenRows, reach: Reach): OpenRows {
 
 function sendRowsThatFail(rows: SendRows, reach: Reach): SendRows {
   return {
-    async read(ids) {
-      const found = await rows.read(ids);
+    async read(ids, maxPayloadBytes) {
+      const found = await rows.read(ids, maxPayloadBytes);
       if (found.some(({ state }) => state === 'scheduled')) setImmediate(reach, 'prefetched');
       return found;
     },

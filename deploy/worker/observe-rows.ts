@@ -8,7 +8,7 @@ import { SPOUT } from '../../topology/streams';
 export function observedSendRows(channel: string, rows: SendRows, observer: Observer): SendRows {
   const { metrics, log } = observer;
   return {
-    read: (ids) => timed('read', observer, () => rows.read(ids)),
+    read: (ids, maxPayloadBytes) => timed('read', observer, () => rows.read(ids, maxPayloadBytes)),
     async claim(session, claimed, ahead) {
       const won = await timed('claim', observer, () => rows.claim(session, claimed, ahead));
       metrics.claims.inc({ channel, result: 'won' }, won);

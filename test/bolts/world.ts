@@ -1,5 +1,6 @@
 import type { Channel } from '../../bolts/channel';
 import { SendBolt, type SendBoltSettings } from '../../bolts/send-bolt';
+import type { SendRows } from '../../bolts/send-rows';
 import type { Delivery } from '../../topology/core/bolt';
 import type { ChannelClass } from '../../topology/message';
 import type { Due } from '../../topology/streams';
@@ -48,14 +49,17 @@ export class World {
   knowsTheTime = true;
   private offset = 0;
 
-  /** @param beside a world whose table, provider and clock this one shares: a second worker */
-  constructor(options: WorldOptions = {}, beside?: World) {
+  /**
+   * @param beside a world whose table, provider and clock this one shares: a second worker
+   * @param around what the bolt sees of the table
+   */
+  constructor(options: WorldOptions = {}, beside?: World, around: (rows: SendRows) => SendRows = (rows) => rows) {
     this.clock = beside?.clock ?? new ManualClock();
     this.database = beside?.database ?? new MemoryDatabase(this.clock);
     this.channel = beside?.channel ?? new ScriptedChannel(this.clock, options.class);
     this.session = options.session ?? 'a'.repeat(32);
     const { clock, database } = this;
-    const rows = database.sendRows();
+    const rows = around(database.sendRows());
     this.bolt = new SendBolt({
       channel: this.channel as Channel,
       settings: { ...defaults, ...options.settings },

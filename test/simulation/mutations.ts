@@ -101,7 +101,7 @@ export const ackBeforeClaim: Sabotage = {
 export const oneLane: Sabotage = {
   sendRows: (rows) => ({
     ...rows,
-    read: async (ids) => (await rows.read(ids)).map((row) => ({ ...row, account: 'one' })),
+    read: async (...query) => (await rows.read(...query)).map((row) => ({ ...row, account: 'one' })),
   }),
   channel: (channel) => ({ ...channel, originOf: () => 'https://one' }),
 };

@@ -12,7 +12,8 @@ type ReadColumns = readonly [
   id: number,
   account: string,
   channel: string,
-  payload: string,
+  payload: string | null,
+  payloadBytes: number,
   wakeAt: number | null,
   version: number,
   state: MessageState,
@@ -36,10 +37,14 @@ type ReadColumns = readonly [
 export class MySqlSendRows implements SendRows {
   constructor(private readonly pool: Pool) {}
 
-  async read(ids: readonly number[]): Promise<SendRow[]> {
+  async read(ids: readonly number[], maxPayloadBytes: number): Promise<SendRow[]> {
     if (ids.length === 0) return [];
+    const size = 'JSON_STORAGE_SIZE(payload)';
+    const payload = Number.isFinite(maxPayloadBytes)
+      ? `IF(${size} <= ${integer(maxPayloadBytes)}, payload, NULL)`
+      : 'payload';
     const rows = await this.pool.rows<ReadColumns>(
-      'SELECT id, account, channel, payload, wake_at, version, state, attempts, first_attempt_at, ' +
+      `SELECT id, account, channel, ${payload}, ${size}, wake_at, version, state, attempts, first_attempt_at, ` +
         'plan_number, in_doubt, updated_at, claim, recoveries ' +
         `FROM scheduled_messages WHERE id IN ${list(ids, integer)}`,
     );
@@ -48,17 +53,18 @@ export class MySqlSendRows implements SendRows {
       account: row[1],
       channel: row[2],
       payload: row[3],
-      wakeAt: row[4],
-      version: row[5],
-      state: row[6],
-      attempts: row[7],
-      firstAttemptAt: row[8],
-      planNumber: row[9],
-      inDoubt: row[10] !== 0,
-      decided: row[10] === DECIDED,
-      recoveries: row[13],
-      updatedAt: row[11],
-      session: row[6] === 'sending' ? row[12].toString('hex') : null,
+      payloadBytes: row[4],
+      wakeAt: row[5],
+      version: row[6],
+      state: row[7],
+      attempts: row[8],
+      firstAttemptAt: row[9],
+      planNumber: row[10],
+      inDoubt: row[11] !== 0,
+      decided: row[11] === DECIDED,
+      recoveries: row[14],
+      updatedAt: row[12],
+      session: row[7] === 'sending' ? row[13].toString('hex') : null,
     }));
   }
 

@@ -13,6 +13,7 @@ function rowFor(slots: SendSlots<HeldRow>, id: number, account: string, host: st
     wakeAt,
     channel: 'webhook',
     payload: '{}',
+    payloadBytes: 2,
     version: 1,
     state: 'scheduled',
     attempts: 0,

@@ -23,7 +23,7 @@ export function changesBattery(open: () => Promise<PortsWorld>): void {
       });
       const payload = { url: 'http://127.0.0.1/new', body: [1, { two: null }] };
       expect(await scene.world.edit(edited, { payload })).toMatchObject({ result: 'edited', version: 3 });
-      expect(JSON.parse((await scene.read(edited)).payload)).toEqual(payload);
+      expect(JSON.parse((await scene.read(edited)).payload as string)).toEqual(payload);
       expect(await scene.world.cancel(canceled)).toEqual({ result: 'canceled' });
       expect(await scene.world.row(canceled)).toMatchObject({ state: 'canceled', version: 2, wakeAt: null });
       expect(await scene.world.cancel(canceled)).toEqual({ result: 'already', state: 'canceled' });

@@ -69,9 +69,15 @@ async function sendSome(): Promise<number> {
       dueAt: systemClock.now() - 60_000,
     })),
   );
-  const read = await rows.read(answers.map(({ id }) => id));
+  const read = await rows.read(
+    answers.map(({ id }) => id),
+    Number.POSITIVE_INFINITY,
+  );
   await rows.claim(session, read, 0);
-  const claimed = await rows.read(read.map(({ id }) => id));
+  const claimed = await rows.read(
+    read.map(({ id }) => id),
+    0,
+  );
   const own = claimed.filter((row) => row.session === session);
   const unwritten = await rows.writeBack(
     session,

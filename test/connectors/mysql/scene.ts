@@ -28,7 +28,7 @@ export class Scene {
   }
 
   async read(id: number): Promise<SendRow> {
-    return (await this.world.sendRows.read([id]))[0] as SendRow;
+    return (await this.world.sendRows.read([id], Number.POSITIVE_INFINITY))[0] as SendRow;
   }
 
   async claimed(session = this.first): Promise<SendRow> {
@@ -59,7 +59,9 @@ export function retry(delayMs: number): Settlement {
 }
 
 export function result(row: SendRow, outcome: Outcome, settlement: Settlement): AttemptResult {
-  const contentHash = createHash('sha256').update(row.payload).digest('hex');
+  const contentHash = createHash('sha256')
+    .update(row.payload as string)
+    .digest('hex');
   const { id, version, wakeAt } = row;
   return { id, version, wakeAt: wakeAt as number, contentHash, startedAt: 1.25, finishedAt: 5.5, outcome, settlement };
 }

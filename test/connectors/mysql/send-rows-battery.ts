@@ -11,13 +11,14 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       const account = '🦆'.repeat(64);
       const payload = { url: 'http://127.0.0.1/ä', body: { text: 'Grüße 🦆 \\ \' " \u0000' } };
       const id = await scene.insert(scene.now + 5_000, { account, payload });
-      const rows = await scene.world.sendRows.read([id, 999_999_999]);
+      const rows = await scene.world.sendRows.read([id, 999_999_999], Number.POSITIVE_INFINITY);
       expect(rows).toEqual([
         {
           id,
           account,
           channel: 'webhook',
           payload: expect.any(String),
+          payloadBytes: expect.any(Number),
           wakeAt: scene.now + 5_000,
           version: 1,
           state: 'scheduled',
@@ -31,7 +32,22 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
         },
       ]);
       expect(JSON.parse(rows[0]?.payload as string)).toEqual(payload);
-      expect(await scene.world.sendRows.read([])).toEqual([]);
+      expect(await scene.world.sendRows.read([], Number.POSITIVE_INFINITY)).toEqual([]);
+    });
+  });
+
+  describe('read of payloads', () => {
+    test('leaves out what is larger than was asked for, and says how large it is', async () => {
+      const [small, large] = [
+        await scene.insert(),
+        await scene.insert(scene.now, { payload: { url: 'http://127.0.0.1/', body: 'x'.repeat(20_000) } }),
+      ];
+      const rows = await scene.world.sendRows.read([small, large], 8_192);
+      const payloads = new Map(rows.map(({ id, payload }) => [id, payload]));
+      expect([typeof payloads.get(small), payloads.get(large)]).toEqual(['string', null]);
+      expect(rows.find(({ id }) => id === large)?.payloadBytes).toBeGreaterThan(20_000);
+      expect(rows.find(({ id }) => id === small)?.payloadBytes).toBeLessThan(200);
+      expect((await scene.world.sendRows.read([small], 0))[0]?.payload).toBeNull();
     });
   });
 
@@ -50,7 +66,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
 
     test('A claim wins a row only as it was read: not when it changed, with or without a new version', async () => {
       const [edited, overwritten, canceled] = [await scene.insert(), await scene.insert(), await scene.insert()];
-      const rows = await scene.world.sendRows.read([edited, overwritten, canceled]);
+      const rows = await scene.world.sendRows.read([edited, overwritten, canceled], Number.POSITIVE_INFINITY);
       await scene.world.edit(edited, { payload: { url: 'http://127.0.0.1/2', body: 2 } });
       await scene.world.overwrite(overwritten, { url: 'http://127.0.0.1/3', body: 3 });
       await scene.world.cancel(canceled);
@@ -71,16 +87,14 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
 
     test('A row that another transaction holds is left out; the others are claimed', async () => {
       const ids = await scene.world.insert([1, 2, 3].map(() => ({ dueAt: scene.now - 1 })));
-      const rows = await scene.world.sendRows.read(ids);
+      const rows = await scene.world.sendRows.read(ids, Number.POSITIVE_INFINITY);
       const won = await scene.world.whileLocked(ids[1] as number, () =>
         scene.world.sendRows.claim(scene.first, rows, 0),
       );
       expect(won).toBe(2);
-      expect((await scene.world.sendRows.read(ids)).map(({ state }) => state).toSorted()).toEqual([
-        'scheduled',
-        'sending',
-        'sending',
-      ]);
+      expect(
+        (await scene.world.sendRows.read(ids, Number.POSITIVE_INFINITY)).map(({ state }) => state).toSorted(),
+      ).toEqual(['scheduled', 'sending', 'sending']);
       expect(await scene.world.sendRows.claim(scene.first, rows, 0)).toBe(1);
     });
 
@@ -88,7 +102,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       const ids = await scene.world.insert(
         Array.from({ length: 1_000 }, (_, n) => ({ dueAt: scene.now - 1, account: `a${n % 7}` })),
       );
-      const rows = await scene.world.sendRows.read(ids);
+      const rows = await scene.world.sendRows.read(ids, Number.POSITIVE_INFINITY);
       const batches = [];
       for (let from = 0; from < rows.length; from += 100) batches.push(rows.slice(from, from + 150));
       const won = await Promise.all([
@@ -96,7 +110,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
         ...batches.toReversed().map((batch) => scene.world.sendRows.claim(scene.second, batch.toReversed(), 0)),
       ]);
       expect(won.reduce((sum, one) => sum + one)).toBe(1_000);
-      const after = await scene.world.sendRows.read(ids);
+      const after = await scene.world.sendRows.read(ids, Number.POSITIVE_INFINITY);
       expect(new Set(after.map(({ state, attempts }) => `${state} ${attempts}`))).toEqual(new Set(['sending 1']));
     });
   });
@@ -324,7 +338,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
   test('the past and the far future are times like others', async () => {
     const range = [Date.UTC(2000, 0, 1), Date.UTC(2000, 0, 1) + 1, Date.UTC(2100, 0, 1)];
     const ids = await scene.world.insert(range.map((dueAt) => ({ dueAt })));
-    const rows = await scene.world.sendRows.read(ids);
+    const rows = await scene.world.sendRows.read(ids, Number.POSITIVE_INFINITY);
     expect(await scene.world.sendRows.claim(scene.first, rows, 0)).toBe(2);
   });
 }

@@ -95,7 +95,7 @@ test('a bolt comes by its points in the order of the flow', async () => {
   const rows = ports.sendRows('webhook');
   const channel = ports.channels.get('webhook') as Channel;
   const { id } = database.insert({ dueAt: 0 });
-  const read = await rows.read([id]);
+  const read = await rows.read([id], Number.POSITIVE_INFINITY);
   happened.push('read');
   await until('it was prefetched', () => happened.includes('prefetched'));
   expect(await rows.claim(session, read, 0)).toBe(1);
@@ -142,7 +142,7 @@ test('a claim before the instant is a place of its own', async () => {
   const { ports, database, clock, happened } = world();
   const rows = ports.sendRows('webhook');
   const { id } = database.insert({ dueAt: clock.now() + 50 });
-  expect(await rows.claim(session, await rows.read([id]), 50)).toBe(1);
+  expect(await rows.claim(session, await rows.read([id], Number.POSITIVE_INFINITY), 50)).toBe(1);
   expect(happened.filter((name) => name.startsWith('claim'))).toEqual(['claim-committed-ahead']);
 });
 

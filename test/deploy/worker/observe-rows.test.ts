@@ -24,7 +24,7 @@ describe('observed rows', () => {
   it('counts claims, outcomes and what cannot be written, and tells of each attempt that did not deliver', async () => {
     const insert = () => database.insert({ dueAt: 0 }).id;
     const ids = [insert(), insert(), insert(), insert()] as const;
-    const read = await rows.read(ids);
+    const read = await rows.read(ids, Number.POSITIVE_INFINITY);
     database.cancel(ids[3]);
     expect(await rows.claim(session, read, 0)).toBe(3);
     database.locked.add(ids[2]);
@@ -57,7 +57,7 @@ describe('observed rows', () => {
   it('counts what reconciling brings back', async () => {
     const { id } = database.insert({ dueAt: 0 });
     const openRows = observedOpenRows(database.openRows(), observer);
-    await rows.claim(session, await rows.read([id]), 0);
+    await rows.claim(session, await rows.read([id], Number.POSITIVE_INFINITY), 0);
     expect(await openRows.leasesOf([session])).toEqual([]);
     expect(await openRows.recover([{ id, version: 1, session }], 0)).toEqual({ recovered: 1, refused: [] });
     expect((await openRows.page('webhook', [], 10, 10)).length).toBe(0);

@@ -27,7 +27,7 @@ export class DatabaseLink {
     const { database, sabotage } = this;
     const rows = sabotage.sendRows?.(database.sendRows(), database) ?? database.sendRows();
     return {
-      read: (ids) => this.call(() => rows.read(ids)),
+      read: (...query) => this.call(() => rows.read(...query)),
       claim: (session, batch, ahead) =>
         this.call(async () => {
           if (batch.some(({ id }) => database.locked.has(id))) await this.link.wait(LOCK_WAIT_MS);

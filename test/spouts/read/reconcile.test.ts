@@ -16,7 +16,7 @@ async function register(session: string, lease: number): Promise<void> {
 
 async function claim(session: string, ids: readonly number[]): Promise<void> {
   const rows = world.db.sendRows();
-  expect(await rows.claim(session, await rows.read(ids), 5_000)).toBe(ids.length);
+  expect(await rows.claim(session, await rows.read(ids, Number.POSITIVE_INFINITY), 5_000)).toBe(ids.length);
 }
 
 /** A row that the session `s` is sending, whose lease the database counts until `leaseMs` from now. */

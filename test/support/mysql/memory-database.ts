@@ -60,7 +60,10 @@ export class MemoryDatabase extends MemoryTable {
 
   sendRows(): SendRows {
     return {
-      read: (ids) => this.run('read', () => [...new Set(ids)].flatMap((id) => this.rows.get(id) ?? []).map(asSendRow)),
+      read: (ids, maxPayloadBytes) =>
+        this.run('read', () =>
+          [...new Set(ids)].flatMap((id) => this.rows.get(id) ?? []).map((row) => asSendRow(row, maxPayloadBytes)),
+        ),
       claim: (session, rows, ahead) => this.run('claim', () => this.claimRows(session, rows, ahead)),
       writeBack: (session, results) => this.run('writeBack', () => this.settleRows(session, results)),
     };
@@ -248,15 +251,17 @@ function isWritable({ version, contentHash }: AttemptResult): boolean {
   return version <= MAX_VERSION && /^[0-9a-f]{64}$/.test(contentHash);
 }
 
-function asSendRow(row: MemoryRow): SendRow {
+function asSendRow(row: MemoryRow, maxPayloadBytes: number): SendRow {
   const { id, account, channel, payload, version, state, attempts, firstAttemptAt, planNumber } = row;
   const { inDoubt, decided, recoveries, updatedAt, claim: session } = row;
   const wakeAt = wakeOf(row);
+  const payloadBytes = Buffer.byteLength(payload);
   return {
     id,
     account,
     channel,
-    payload,
+    payload: payloadBytes <= maxPayloadBytes ? payload : null,
+    payloadBytes,
     wakeAt,
     version,
     state,

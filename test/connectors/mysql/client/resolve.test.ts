@@ -179,17 +179,19 @@ describe("a person's retry", () => {
     const [id] = (await given(1)) as [number];
     await person.resolve({ id, as: 'retry' });
     const rows = new MySqlSendRows(worker);
-    const read = await rows.read([id]);
+    const read = await rows.read([id], Number.POSITIVE_INFINITY);
     expect(read).toMatchObject([{ inDoubt: true, decided: true }]);
     expect(await rows.claim(session, read, 0)).toBe(1);
-    return { id, rows, row: (await rows.read([id]))[0] as (typeof read)[0] };
+    return { id, rows, row: (await rows.read([id], Number.POSITIVE_INFINITY))[0] as (typeof read)[0] };
   };
 
   test('holds while no attempt was made', async () => {
     const { id, rows, row } = await claimed();
     const back = { state: 'scheduled', inDoubt: true, error: 'no room', delayMs: 0, without: 'given_back' } as const;
     await rows.writeBack(session, [result(row, { kind: 'retry', reason: 'no room' }, back)]);
-    expect(await rows.read([id])).toMatchObject([{ state: 'scheduled', inDoubt: true, decided: true }]);
+    expect(await rows.read([id], Number.POSITIVE_INFINITY)).toMatchObject([
+      { state: 'scheduled', inDoubt: true, decided: true },
+    ]);
   });
 
   test('is used up by an attempt', async () => {
@@ -197,13 +199,17 @@ describe("a person's retry", () => {
     await rows.writeBack(session, [
       result(row, { kind: 'retry', reason: 'busy' }, { ...retry(0), inDoubt: true } as never),
     ]);
-    expect(await rows.read([id])).toMatchObject([{ state: 'scheduled', inDoubt: true, decided: false }]);
+    expect(await rows.read([id], Number.POSITIVE_INFINITY)).toMatchObject([
+      { state: 'scheduled', inDoubt: true, decided: false },
+    ]);
   });
 
   test('is used up when its worker dies', async () => {
     const { id, rows, row } = await claimed();
     await new MySqlOpenRows(worker).recover([{ id, version: row.version, session }], 0);
-    expect(await rows.read([id])).toMatchObject([{ state: 'scheduled', inDoubt: true, decided: false }]);
+    expect(await rows.read([id], Number.POSITIVE_INFINITY)).toMatchObject([
+      { state: 'scheduled', inDoubt: true, decided: false },
+    ]);
     expect(await doubtOf(id)).toBe(1);
   });
 
@@ -211,7 +217,7 @@ describe("a person's retry", () => {
     const [id] = (await given(1)) as [number];
     await person.resolve({ id, as: 'retry' });
     const rows = new MySqlSendRows(worker);
-    const [row] = await rows.read([id]);
+    const [row] = await rows.read([id], Number.POSITIVE_INFINITY);
     const late = { ...(row as NonNullable<typeof row>), version: 1 };
     await rows.writeBack(session, [
       result(late, { kind: 'delivered' }, { state: 'delivered', deliveredAt: 7, receipt: null }),
