@@ -20,6 +20,7 @@ const NOT_READ = '0'.repeat(64);
  * |-----------|-------------------------------|----------------------------------------|-----------------------------------------------------|
  * | held      | HeldRows, the queue `toClaim` | `queue` 0; `inLine` while without room | its wake and room: claiming; 30 s too late: dropped |
  * | claiming  | HeldRows, a batch of Claimer  | `hasStart` if its start is reserved   | won: claimed; not won: held again, or dropped       |
+ * | missed    | HeldRows, its MissedRows      | `isMissed`; `misses`                   | its time: claiming, apart; too often: dropped       |
  * | unsettled | HeldRows, its list            | `unsureUntil` above 0                  | `unsureUntil`: read again; won: claimed, or dropped |
  * | claimed   | ClaimedRows, `toStart`        | `queue` 1; `inLine` while without room | its wake and room: sending; given back: unwritten   |
  * | sending   | Attempts                      | `hasStart`                             | its outcome: unwritten; not started: claimed        |
@@ -51,8 +52,10 @@ export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
   revoked: boolean;
   /** Since when it could have proceeded in its state: its wake, or when it came into the state. */
   since: number;
-  /** Claims in a row that did not win it though it still waits. */
+  /** Claims in a row that left it out though it still waits. */
   readonly misses: number;
+  /** It waits apart from the others, because claims left it out. */
+  isMissed: boolean;
   /**
    * Until when, on the monotonic clock, a claim whose answer was lost may still take effect. Forgotten before that, the
    * row could become `sending` with nobody to send it.
@@ -120,13 +123,14 @@ export function heldRow(
     hasStart: false,
     pool: undefined,
     misses: 0,
+    isMissed: false,
     unsureUntil: 0,
   };
 }
 
-/** The same row, to be claimed again at the time `at` after a claim that did not win it. */
-export function heldAgain(row: HeldRow, at: number, unsureUntil: number): HeldRow {
-  return { ...row, at: Math.max(row.wakeAt, at), misses: row.misses + 1, unsureUntil };
+/** The same row, to be claimed again at the time `at` after `misses` claims that did not win it. */
+export function heldAgain(row: HeldRow, at: number, misses: number, unsureUntil: number): HeldRow {
+  return { ...row, at: Math.max(row.wakeAt, at), misses, unsureUntil };
 }
 
 /**

@@ -215,7 +215,8 @@ export class SendBolt implements Bolt<Due> {
   private setTimer(now: number): void {
     if (this.held.size === 0 && this.claimed.waiting === 0) return;
     let delayMs = LOOK_EVERY_MS;
-    for (const at of [this.claimed.nextAt, this.slots.nextClaimAt, this.ahead.beginsAt(now)]) {
+    const { claimed, slots, held, ahead } = this;
+    for (const at of [claimed.nextAt, slots.nextClaimAt, held.nextMissedAt, ahead.beginsAt(now)]) {
       if (at !== undefined && at > now) delayMs = Math.min(delayMs, at - now);
     }
     if (this.slots.toClaim.hasMore() || this.slots.toStart.hasMore()) delayMs = 0;

@@ -50,11 +50,23 @@ export class ClaimPlanner {
   /** Claims what may be claimed now. @param now by the database's clock */
   claimAll(now: number): void {
     const { claimer, held, claimed, lease } = this.options;
+    this.claimMissed(now);
     while (claimer.free && held.size > 0 && !claimed.backlogged && lease.holds()) {
       const batch = this.nextBatch(now);
       if (batch.length === 0) return;
       void this.claim(batch, now);
     }
+  }
+
+  private claimMissed(now: number): void {
+    const { claimer, held, claimed, lease, slots, settings, channel } = this.options;
+    const next = held.nextMissedAt;
+    if (next === undefined || next > now || !claimer.isFreeForMissed || claimed.backlogged || !lease.holds()) return;
+    const batch: HeldRow[] = [];
+    const room = channel.class === 'blind' ? settings.concurrency - slots.used : settings.claimBatch;
+    slots.nextBatch(now);
+    held.takeMissedInto(batch, now, Math.min(room, settings.claimBatch));
+    if (batch.length > 0) void this.claim(batch, now);
   }
 
   /** Takes rows that are to be dropped, but whose earlier claim may have taken effect. Then they are sent all the same. */

@@ -37,6 +37,8 @@ const MIN_MEASURED_ROWS = 50;
  */
 export class Claimer {
   inFlight = 0;
+  /** Those of missed rows. */
+  private missed = 0;
   /** When the last measurement was made, or the first claim after a rest began, monotonic milliseconds. */
   private since = 0;
   /** Rows claimed since then. */
@@ -45,12 +47,19 @@ export class Claimer {
   constructor(private readonly options: ClaimerOptions) {}
 
   get free(): boolean {
-    return this.inFlight < MAX_CLAIMS_AT_A_TIME;
+    return this.inFlight - this.missed < MAX_CLAIMS_AT_A_TIME;
+  }
+
+  /** One claim of missed rows is made at a time, beside the others. */
+  get isFreeForMissed(): boolean {
+    return this.missed === 0;
   }
 
   /** @param aheadMs from now to the last wake among the rows; 0 when all have woken */
   async claim(batch: readonly HeldRow[], aheadMs: number): Promise<Claimed> {
     const { rows, session, clock, onError } = this.options;
+    const isMissed = (batch[0]?.misses ?? 0) > 0;
+    if (isMissed) this.missed++;
     if (this.inFlight++ === 0) {
       this.since = clock.monotonic();
       this.answered = 0;
@@ -60,12 +69,14 @@ export class Claimer {
       const sent = clock.monotonic();
       const sorted = batch.toSorted((one, other) => one.id - other.id);
       won = await rows.claim(session, sorted, aheadMs);
-      this.measure(batch.length, sent);
+      // A claim that waits for locks says nothing of the rate.
+      if (!isMissed) this.measure(batch.length, sent);
     } catch (error) {
       onError('claim', error);
     }
     const claimed = won === batch.length ? { won: batch, others: [], unsure: false } : await this.ask(batch, won);
     this.inFlight--;
+    if (isMissed) this.missed--;
     return claimed;
   }
 

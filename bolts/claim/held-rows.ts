@@ -1,15 +1,16 @@
 import type { Delivery } from '../../topology/core/bolt';
 import type { Clock, DatabaseClock } from '../../topology/core/clock';
 import type { Pauses } from '../../topology/core/pauses';
-import { backOff } from '../../topology/core/retry-policy';
 import type { Due } from '../../topology/streams';
 import type { Channel } from '../channel';
 import { contentOf, type HeldRow, heldAgain, replaceDelivery } from '../held-row';
 import type { InHand } from '../in-hand';
 import type { SendRow } from '../send-rows';
+import { TO_CLAIM } from '../slots/line';
 import type { SendSlots } from '../slots/send-slots';
 import type { WakeQueue } from '../slots/wake-queue';
 import type { ClaimAhead } from './claim-ahead';
+import { MissedRows } from './missed-rows';
 
 export interface HeldRowsOptions {
   readonly channel: Channel;
@@ -30,8 +31,12 @@ export interface HeldRowsOptions {
 const MAX_WAIT_MS = 30_000;
 /** How long a claim whose answer was lost may still take effect. */
 const UNSURE_MS = 15_000;
-/** When a row that a claim left out, because somebody had it locked, is claimed again. */
-const MISSED_BACK_OFF = { baseMs: 50, capMs: 1_000 };
+/** When a row is claimed again after a claim without an answer. */
+const UNSURE_RETRY_MS = 100;
+/** When a missed row without room is looked at again. */
+const LOOK_AGAIN_MS = 100;
+/** Payloads of one batch: an update logs a row twice, and a replication group refuses transactions of more than 150 MB. */
+const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 
 /**
  * Prefetched rows, by id and in wake order, until they are claimed or dropped.
@@ -41,6 +46,7 @@ const MISSED_BACK_OFF = { baseMs: 50, capMs: 1_000 };
  */
 export class HeldRows {
   private readonly toClaim: WakeQueue<HeldRow>;
+  private readonly missed: MissedRows;
   /** Held or being claimed. */
   private readonly rows = new Map<number, HeldRow>();
   /** Rows that are not to be claimed any more, and whose earlier claim may still take effect. */
@@ -48,10 +54,16 @@ export class HeldRows {
 
   constructor(private readonly options: HeldRowsOptions) {
     this.toClaim = options.slots.toClaim;
+    this.missed = new MissedRows(options.random);
   }
 
   get size(): number {
     return this.rows.size;
+  }
+
+  /** When the next missed row may be claimed. */
+  get nextMissedAt(): number | undefined {
+    return this.missed.nextAt;
   }
 
   /** @returns true when the row is at hand and the tuple says nothing new */
@@ -62,7 +74,7 @@ export class HeldRows {
     row.delivery = replaceDelivery(row.delivery, delivery);
     row.revoked = false;
     // A row that is being claimed is read again if it is not won.
-    if (row.queue === undefined || row.version >= version) return true;
+    if (!isWaiting(row) || row.version >= version) return true;
     this.forget(row);
     return false;
   }
@@ -80,7 +92,10 @@ export class HeldRows {
   take(row: SendRow, delivery: Delivery<Due>): boolean {
     const { databaseClock, channel, inHand } = this.options;
     if (this.isWanted(row, delivery)) {
-      this.put(inHand.take(row, contentOf(channel, row), delivery, databaseClock.earliest()));
+      const now = databaseClock.earliest();
+      const held = inHand.take(row, contentOf(channel, row), delivery, now);
+      const returning = this.missed.returning(row.id);
+      this.put(returning === undefined ? held : heldAgain(held, now + returning.delayMs, returning.misses, 0));
       return true;
     }
     delivery.ack();
@@ -93,37 +108,57 @@ export class HeldRows {
    * @param until their wake at the latest
    */
   takeInto(batch: HeldRow[], until: number, maxRows: number): void {
-    const { pauses, channel, slots, ahead } = this.options;
-    while (batch.length < maxRows) {
+    const { slots, ahead } = this.options;
+    let bytes = batch.reduce((sum, row) => sum + row.bytes, 0);
+    while (batch.length < maxRows && bytes < MAX_BATCH_BYTES) {
       const row = this.toClaim.next(until);
       if (row === undefined) return;
       ahead.remove(row.at);
-      if (!pauses.paused(channel.name, row.account)) {
-        slots.reserve(row);
-        batch.push(row);
-      } else if (row.unsureUntil > 0) {
-        this.unsettled.push(row);
-      } else {
-        this.drop(row);
+      if (!this.mayClaim(row)) continue;
+      slots.reserve(row);
+      batch.push(row);
+      bytes += row.bytes;
+    }
+  }
+
+  /** Takes out rows that earlier claims left out, to be claimed apart from all others. */
+  takeMissedInto(batch: HeldRow[], now: number, maxRows: number): void {
+    const { slots } = this.options;
+    const withoutRoom: HeldRow[] = [];
+    let bytes = 0;
+    while (batch.length < maxRows && bytes < MAX_BATCH_BYTES) {
+      const row = this.missed.next(now);
+      if (row === undefined) break;
+      if (!this.mayClaim(row)) continue;
+      if (slots.blocker(row, TO_CLAIM) !== undefined) {
+        withoutRoom.push(row);
+        continue;
       }
+      slots.reserve(row);
+      batch.push(row);
+      bytes += row.bytes;
+    }
+    for (const row of withoutRoom) {
+      if (now - row.since > MAX_WAIT_MS) this.giveUp(row);
+      else this.put(heldAgain(row, now + LOOK_AGAIN_MS, row.misses, row.unsureUntil));
     }
   }
 
   /** The row was won, so its tuple is acked. */
   won(row: HeldRow): void {
     this.rows.delete(row.id);
+    this.missed.forgetDropped(row.id);
     row.delivery.ack();
   }
 
   /** The row was not won. @param current as it is now; @param unsure the claim may still take effect */
   lost(row: HeldRow, current: SendRow | undefined, unsure: boolean): void {
-    const { databaseClock, clock, leadMs, random, readAgain } = this.options;
+    const { clock, leadMs, readAgain } = this.options;
     const unsureUntil = unsure ? clock.monotonic() + UNSURE_MS : row.unsureUntil;
     if (row.revoked && unsureUntil === 0) this.letGo(row);
     else if (!this.waits(current, leadMs)) this.drop(row);
     else if (current.version === row.version && current.updatedAt === row.updatedAt) {
-      const delayMs = backOff(MISSED_BACK_OFF, row.misses + 1, random());
-      this.put(heldAgain(row, databaseClock.earliest() + delayMs, unsureUntil));
+      this.claimAgain(row, unsure, unsureUntil);
     } else {
       this.letGo(row);
       readAgain(row.delivery);
@@ -143,13 +178,8 @@ export class HeldRows {
   sweep(now: number): readonly HeldRow[] {
     for (const row of this.toClaim.parked()) {
       if (now - row.since <= MAX_WAIT_MS) continue;
-      if (row.unsureUntil > 0) {
-        this.takeOut(row);
-        this.unsettled.push(row);
-      } else {
-        this.forget(row);
-        row.delivery.ack();
-      }
+      this.takeOut(row);
+      this.giveUp(row);
     }
     const settled = this.unsettled.filter((row) => !this.isUnsure(row));
     this.unsettled = this.unsettled.filter((row) => this.isUnsure(row));
@@ -161,8 +191,40 @@ export class HeldRows {
     for (const row of this.rows.values()) {
       if (partitions !== undefined && !partitions.has(row.delivery.tuple.partition)) continue;
       row.revoked = true;
-      if (row.queue !== undefined && row.unsureUntil === 0) this.forget(row);
+      if (isWaiting(row) && row.unsureUntil === 0) this.forget(row);
     }
+  }
+
+  /** Holds a row again that still waits as it was read. */
+  private claimAgain(row: HeldRow, unsure: boolean, unsureUntil: number): void {
+    const now = this.options.databaseClock.earliest();
+    // A claim without an answer says nothing about locks.
+    const misses = unsure ? row.misses : row.misses + 1;
+    const delayMs = misses === 0 ? UNSURE_RETRY_MS : this.missed.delayAfter(misses);
+    if (delayMs !== undefined && now - row.since <= MAX_WAIT_MS) {
+      this.put(heldAgain(row, now + delayMs, misses, unsureUntil));
+      return;
+    }
+    this.missed.rememberDropped(row.id);
+    this.giveUp(unsureUntil === row.unsureUntil ? row : heldAgain(row, now, misses, unsureUntil));
+  }
+
+  /** Rows that may not be claimed are dropped. */
+  private mayClaim(row: HeldRow): boolean {
+    const { pauses, channel } = this.options;
+    const isPaused = pauses.paused(channel.name, row.account);
+    if (isPaused) this.giveUp(row);
+    return !isPaused;
+  }
+
+  /** Drops a row that waits nowhere; first it is read again if an earlier claim of it may still take effect. */
+  private giveUp(row: HeldRow): void {
+    if (row.unsureUntil === 0) {
+      this.drop(row);
+      return;
+    }
+    this.rows.set(row.id, row);
+    this.unsettled.push(row);
   }
 
   private waits(row: SendRow | undefined, maxEarlyMs: number): row is SendRow & { readonly wakeAt: number } {
@@ -177,6 +239,10 @@ export class HeldRows {
 
   private put(row: HeldRow): void {
     this.rows.set(row.id, row);
+    if (row.misses > 0) {
+      this.missed.add(row);
+      return;
+    }
     this.toClaim.add(row);
     this.options.ahead.add(row.at);
   }
@@ -188,6 +254,10 @@ export class HeldRows {
   }
 
   private takeOut(row: HeldRow): void {
+    if (row.isMissed) {
+      this.missed.remove(row);
+      return;
+    }
     this.toClaim.remove(row);
     this.options.ahead.remove(row.at);
   }
@@ -196,4 +266,9 @@ export class HeldRows {
     this.rows.delete(row.id);
     this.options.inHand.letGo(row);
   }
+}
+
+/** It waits to be claimed, and no claim of it is under way. */
+function isWaiting(row: HeldRow): boolean {
+  return row.queue !== undefined || row.isMissed;
 }

@@ -338,6 +338,58 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     expect(world.state(locked)).toBe('delivered');
   });
 
+  it('a row that somebody keeps locked is claimed apart, later and later, and its tuple is not kept', async () => {
+    world = new World({}, undefined, (rows) => ({
+      ...rows,
+      // A statement waits for a locked row, and with it all that it was to claim.
+      claim: async (session, claimed, aheadMs) => {
+        if (claimed.some(({ id }) => world.database.locked.has(id))) await world.clock.sleep(1_000);
+        return rows.claim(session, claimed, aheadMs);
+      },
+    }));
+    await world.open();
+    const locked = world.row(1_000);
+    world.database.locked.add(locked.id);
+    let [offset] = world.emit(locked);
+    const sent: MemoryRow[] = [];
+    const dropped: number[] = [];
+    for (let second = 0; second < 600; second++) {
+      const other = world.row(1_500, { account: `a${second % 20}` });
+      sent.push(other);
+      world.emit(other);
+      await world.advance(1_000);
+      if (offset === undefined || !world.acked.includes(offset)) continue;
+      dropped.push(second);
+      [offset] = world.emit(locked);
+    }
+    const claims = world.claims.filter(({ ids }) => ids.includes(locked.id));
+    expect(claims.slice(1).filter(({ ids }) => ids.length > 1)).toEqual([]);
+    expect(claims.length).toBeLessThan(60);
+    // No tuple of it is kept for much longer than half a minute.
+    expect(Math.max(...dropped.map((second, n) => second - (dropped[n - 1] ?? 0)))).toBeLessThan(35);
+    await world.advance(2_000);
+    expect(Math.max(...sent.map(lateness))).toBeLessThan(100);
+    world.database.locked.clear();
+    world.emit(locked);
+    await world.advance(30_000);
+    expect(world.state(locked)).toBe('delivered');
+  });
+
+  it('many rows that are locked at once delay no other row', async () => {
+    await start();
+    const rows = Array.from({ length: 30 }, (_, n) => world.row(100, { account: `l${n}` }));
+    for (const { id } of rows) world.database.locked.add(id);
+    world.emit(...rows);
+    await world.advance(500);
+    world.database.before = (operation) => (operation === 'claim' ? world.clock.sleep(1) : undefined);
+    const others = Array.from({ length: 20 }, (_, n) => world.row(1_000 + n * 100, { account: `o${n}` }));
+    world.emit(...others);
+    await world.advance(4_000);
+    expect(Math.max(...others.map(lateness))).toBeLessThan(50);
+    const mixed = world.claims.filter(({ ids }) => ids.some((id) => id === others[0]?.id) && ids.length > 20);
+    expect(mixed).toEqual([]);
+  });
+
   it.each([0, 2_000])(
     'first attempts of an account start in (wake, id) order (claimAheadMaxMs %i)',
     async (claimAheadMaxMs) => {

@@ -1,7 +1,7 @@
 import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
 import type { MessageState } from '../../../topology/message';
 import { DECIDED } from '../schema/doubt';
-import { isDeadlock, isLockWaitTimeout } from '../sql/failures';
+import { isDeadlock, isLockWaitTimeout, isTooLarge } from '../sql/failures';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
@@ -74,6 +74,11 @@ export class MySqlSendRows implements SendRows {
     try {
       return await this.pool.use((sql) => claimIn(sql, session, sorted, ahead));
     } catch (error) {
+      if (isTooLarge(error) && sorted.length > 1) {
+        const middle = sorted.length >> 1;
+        const first = await this.claim(session, sorted.slice(0, middle), ahead);
+        return first + (await this.claim(session, sorted.slice(middle), ahead));
+      }
       if (!isLockWaitTimeout(error) && !isDeadlock(error)) throw error;
     }
     return this.pool.transaction(async (sql) => {

@@ -1,0 +1,80 @@
+import { Heap } from '../../topology/core/heap';
+import { type BackOff, backOff } from '../../topology/core/retry-policy';
+import type { HeldRow } from '../held-row';
+import { isBefore } from '../slots/line';
+
+/** When a row that a claim left out is claimed again. */
+const MISSED_BACK_OFF: BackOff = { baseMs: 50, capMs: 1_000 };
+/** The same for a row that was dropped for it before, by how often. */
+const DROPPED_BACK_OFF: BackOff = { baseMs: 2_000, capMs: 25_000 };
+/** Claims that may leave a row out before its tuple is dropped. */
+const MAX_MISSES = 8;
+/** Rows of which it is remembered that they were dropped. */
+const MAX_REMEMBERED = 1_000;
+
+/**
+ * Rows that a claim left out though they wait, because an application's transaction has them locked. A claim with such a row
+ * waits for it up to a second, so they are claimed apart from all others, later and later.
+ */
+export class MissedRows {
+  private readonly heap = new Heap<HeldRow>(isBefore);
+  /** How often a row was dropped for it lately, by id. */
+  private readonly dropped = new Map<number, number>();
+
+  constructor(private readonly random: () => number) {}
+
+  /** When the next row may be claimed; rows that were taken out may still count. */
+  get nextAt(): number | undefined {
+    return this.heap.peek()?.at;
+  }
+
+  /** How long a row is to wait after a claim that left it out; undefined when its tuple is to be dropped. */
+  delayAfter(misses: number): number | undefined {
+    return misses > MAX_MISSES ? undefined : backOff(MISSED_BACK_OFF, misses, this.random());
+  }
+
+  /** How long a row that comes again is to wait because it was dropped before, and how many misses it has; undefined for others. */
+  returning(id: number): { readonly delayMs: number; readonly misses: number } | undefined {
+    const times = this.dropped.get(id);
+    if (times === undefined) return undefined;
+    return { delayMs: backOff(DROPPED_BACK_OFF, times, this.random()), misses: MAX_MISSES };
+  }
+
+  add(row: HeldRow): void {
+    row.isMissed = true;
+    this.heap.push(row);
+  }
+
+  /** Takes the row out, wherever it is. */
+  remove(row: HeldRow): void {
+    row.isMissed = false;
+  }
+
+  /** Takes out the first row whose time has come. */
+  next(now: number): HeldRow | undefined {
+    for (let row = this.heap.peek(); row !== undefined && row.at <= now; row = this.heap.peek()) {
+      this.heap.pop();
+      if (!row.isMissed) continue;
+      row.isMissed = false;
+      return row;
+    }
+    return undefined;
+  }
+
+  /** The tuple of the row is dropped because the row was missed too often. */
+  rememberDropped(id: number): void {
+    const times = (this.dropped.get(id) ?? 0) + 1;
+    this.dropped.delete(id);
+    this.dropped.set(id, times);
+    if (this.dropped.size <= MAX_REMEMBERED) return;
+    for (const first of this.dropped.keys()) {
+      this.dropped.delete(first);
+      return;
+    }
+  }
+
+  /** The row was won. */
+  forgetDropped(id: number): void {
+    if (this.dropped.size > 0) this.dropped.delete(id);
+  }
+}
