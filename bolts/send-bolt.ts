@@ -55,6 +55,11 @@ export interface SendBoltOptions {
 /** While anything waits, the clock and the lease are looked at this often, because both move by messages from elsewhere. */
 const LOOK_EVERY_MS = 100;
 const SWEEP_EVERY_MS = 1_000;
+/**
+ * While it drains a bolt starts requests for so long. Together with the longest time-out of a request, and as much again for
+ * writing outcomes, this is the limit for draining.
+ */
+const DRAIN_STARTS_MS = 1_000;
 /** Claims stop while so many full batches of outcomes are unwritten, so that a slow database is not outrun. */
 const MAX_UNWRITTEN_BATCHES = 40;
 
@@ -91,6 +96,8 @@ export class SendBolt implements Bolt<Due> {
   private closed = false;
   /** Set while the bolt drains. Called when nothing is under way any more. */
   private drained: (() => void) | undefined;
+  /** Until when requests may start, on the monotonic clock. */
+  private startsUntil = Number.POSITIVE_INFINITY;
 
   constructor(private readonly options: SendBoltOptions) {
     const { channel, settings, lease } = options;
@@ -138,6 +145,7 @@ export class SendBolt implements Bolt<Due> {
     return new Promise((resolve) => {
       // What is only held is not acked, so it comes to whichever task has the partition next.
       this.drained = resolve;
+      this.startsUntil = this.options.clock.monotonic() + DRAIN_STARTS_MS;
       this.prefetch.forget();
       this.held.revoke();
       this.claimed.hurry();
@@ -187,15 +195,20 @@ export class SendBolt implements Bolt<Due> {
   private advance(): void {
     if (this.closed) return;
     const now = this.options.databaseClock.earliest();
-    this.claimed.start(now);
+    if (this.mayStart()) this.claimed.start(now);
     if (this.drained === undefined) this.planner.claimAll(now);
     else this.finishDrain();
     this.prefetch.go();
     this.setTimer(now);
   }
 
+  private mayStart(): boolean {
+    return this.drained === undefined || this.options.clock.monotonic() < this.startsUntil;
+  }
+
   private finishDrain(): void {
-    if (!this.options.lease.holds()) this.claimed.giveUp();
+    // A request that begins later could be cut off, and a message that was not begun has another worker soon.
+    if (!this.mayStart() || !this.options.lease.holds()) this.claimed.giveUp();
     if (this.planner.idle && this.claimed.idle) this.drained?.();
   }
 

@@ -1,3 +1,4 @@
+import type { Pauses } from '../../topology/core/pauses';
 import type { HeldRow } from '../held-row';
 import type { InHand } from '../in-hand';
 import type { RetryUntilDone } from '../retry-until-done';
@@ -11,6 +12,7 @@ export interface ClaimedRowsOptions extends AttemptsOptions {
   readonly rows: SendRows;
   readonly inHand: InHand;
   readonly slots: SendSlots<HeldRow>;
+  readonly pauses: Pauses;
   /** Outcomes that may be unwritten before claims stop. */
   readonly maxUnwritten: number;
   readonly persistence: RetryUntilDone;
@@ -71,15 +73,22 @@ export class ClaimedRows {
     else this.finish(row, result);
   }
 
-  /** Starts what has woken, as far as there are slots. What cannot reach its origin goes back without a request. */
+  /**
+   * Starts what has woken, as far as there are slots. What cannot reach its origin goes back without a request, and so does
+   * what was paused meanwhile.
+   */
   start(now: number): void {
-    const { slots, lease } = this.options;
+    const { slots, lease, pauses, channel } = this.options;
     if (!lease.holds()) return;
     while (slots.free > 0) {
       const row = this.toStart.next(now);
       if (row === undefined) return;
       if (slots.isUnreachable(row)) {
         this.finish(row, this.attempts.unreached(row));
+        continue;
+      }
+      if (pauses.paused(channel.name, row.account)) {
+        this.finish(row, this.attempts.givenBack(row, 'its channel or account is paused'));
         continue;
       }
       slots.begin(row);
@@ -94,7 +103,7 @@ export class ClaimedRows {
     }
   }
 
-  /** Gives back every row that is not started, because the lease is out and the bolt drains. */
+  /** Gives back every row that is not started, because the bolt drains and starts nothing any more. */
   giveUp(): void {
     for (const row of this.toStart.parked()) this.giveBack(row, 'its worker stopped');
     for (let row = this.toStart.next(Number.POSITIVE_INFINITY); row !== undefined; ) {

@@ -169,7 +169,8 @@ describe('SendBolt, come what may', () => {
     expect(world.acked).toEqual([]);
     await world.database.sendRows().claim(world.session, [{ id, version, updatedAt }], 0);
     await world.advance(15_000);
-    expect(world.state(row)).toBe('delivered');
+    // It is given back, because its account is paused.
+    expect(row).toMatchObject({ state: 'scheduled', version: 2, inDoubt: false });
     expect(world.acked).toHaveLength(1);
     expect(world.bolt.gauges()).toMatchObject({ held: 0, held_bytes: 0 });
   });
@@ -262,6 +263,46 @@ describe('SendBolt, come what may', () => {
     expect(world.acked).toHaveLength(4);
     await world.close();
     expect(world.clock.timers).toBe(0);
+  });
+
+  it('drains: what could not end within the limit is not started but given back, without doubt', async () => {
+    await start({ settings: { claimAheadMaxMs: 2_000 } });
+    world.emit(world.row(10));
+    await world.advance(100);
+    world.channel.latency = 7_000;
+    const rows = world.rows(60, 100);
+    world.emit(...rows);
+    await world.advance(200);
+    const began = world.clock.now();
+    const first = world.channel.journal.length;
+    let drainedAt = 0;
+    void world.bolt.drain().then(() => {
+      drainedAt = world.clock.now();
+    });
+    await world.advance(20_000);
+    // A second of starts, the longest request, and the write-back.
+    expect(drainedAt - began).toBeLessThanOrEqual(1_000 + 7_000 + 200);
+    expect(world.channel.journal.length - first).toBe(0);
+    const given = rows.filter(({ state }) => state === 'scheduled');
+    expect(given.length).toBeGreaterThan(20);
+    for (const row of given) expect(row).toMatchObject({ inDoubt: false, attempts: 0 });
+    expect(rows.length - given.length).toBe(first - 1);
+  });
+
+  it('what was claimed is given back when its channel or account is paused before it starts', async () => {
+    await start({ settings: { claimAheadMaxMs: 2_000, claimBatch: 500 } });
+    world.emit(world.row(10));
+    await world.advance(100);
+    world.database.before = (operation) => (operation === 'claim' ? world.clock.sleep(20) : undefined);
+    const rows = Array.from({ length: 400 }, (_, n) => world.row(1_000, { account: `a${n % 40}` }));
+    world.emit(...rows);
+    await world.advance(998);
+    expect(rows.filter(({ state }) => state === 'sending').length).toBeGreaterThan(20);
+    world.database.pausedChannels.add('webhook');
+    await world.advance(2_000);
+    expect(world.states(rows)).toEqual(['scheduled']);
+    expect(world.channel.journal).toHaveLength(1);
+    for (const row of rows) expect(row).toMatchObject({ inDoubt: false, attempts: 0 });
   });
 
   it('drains at once when there is nothing to do', async () => {
