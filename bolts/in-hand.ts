@@ -49,6 +49,10 @@ export class InHand {
     return wanted <= this.maxBytes / 4 && wanted <= free - bytes;
   }
 
+  claimedBytesOf(id: number): number {
+    return this.claimed.get(id)?.bytes ?? 0;
+  }
+
   isClaimed(id: number, version: number): boolean {
     return this.claimed.get(id)?.version === version;
   }

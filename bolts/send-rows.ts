@@ -84,4 +84,10 @@ export interface SendRows {
    * row locked, so the result must be written again later; otherwise it can never be written as it is.
    */
   writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]>;
+
+  /**
+   * Gives up a claim whose result cannot be written, if the session still owns the row in that version: it is scheduled in
+   * doubt for a minute later, version + 1. Repeating it is harmless.
+   */
+  release(session: string, row: Pick<ClaimRow, 'id' | 'version'>, reason: string): Promise<void>;
 }

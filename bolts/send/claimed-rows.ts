@@ -37,6 +37,7 @@ export class ClaimedRows {
       ...options,
       session: lease.session,
       isCrowded: () => this.isCrowded,
+      bytesOf: (id) => options.inHand.claimedBytesOf(id),
       onWritten: (results) => this.written(results),
     });
   }

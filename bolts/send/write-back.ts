@@ -1,22 +1,28 @@
 import type { Clock, Timer } from '../../topology/core/clock';
 import type { RetryUntilDone } from '../retry-until-done';
 import type { AttemptResult, SendRows } from '../send-rows';
+import { RefusedResults } from './refused-results';
 
 export interface WriteBackOptions {
   readonly rows: SendRows;
   readonly session: string;
   readonly persistence: RetryUntilDone;
   readonly clock: Clock;
+  readonly random: () => number;
   /** Results that may be unwritten before claims stop. */
   readonly maxUnwritten: number;
   /** Requests wait for a slot, and writing may wait for them without a risk. */
   readonly isCrowded: () => boolean;
   readonly onError: (what: string, error: unknown) => void;
-  /** Takes results that are written, or can never be written. */
+  /** What the payload of a claimed row takes, roughly. */
+  readonly bytesOf: (id: number) => number;
+  /** Takes results that are written, or whose rows were released. */
   readonly onWritten: (results: readonly AttemptResult[]) => void;
 }
 
 const MAX_ROWS_PER_BATCH = 500;
+/** Payloads of one batch: an update logs a row twice, and a replication group refuses transactions of more than 150 MB. */
+const MAX_BYTES_PER_BATCH = 32 * 1024 * 1024;
 /** How long a result may wait for others to be written with it. */
 const LINGER_MS = 100;
 /** The same, while requests are crowded. */
@@ -31,7 +37,7 @@ const LOCKED_RETRY_MS = 250;
  *
  * 1. *A result is kept until it is written*: while the database is away the write is retried. What is unwritten is bounded by
  *    what was claimed, because claims stop while too much is unwritten.
- * 2. *One bad row holds nobody else*: it is reported and given up. A locked row is written again later.
+ * 2. *One bad row holds nobody else*: its result is set aside and tried by itself. A locked row is written again later.
  * 3. *Requests first*: results of a crowd wait up to a second, or until three quarters of `maxUnwritten` are reached. They wait
  *    even when no request of this worker waits any more, because requests of other workers may.
  */
@@ -44,10 +50,14 @@ export class WriteBack {
   private ofCrowd = false;
   /** Until when the first of `waiting` may wait at most, monotonic milliseconds. */
   private waitsUntil = 0;
-  /** Results in `waiting`, on the way, and of locked rows that wait to be written again. */
+  /** Results in `waiting`, on the way, and of locked or refused rows that wait to be written again. */
   private unwritten = 0;
 
-  constructor(private readonly options: WriteBackOptions) {}
+  private readonly refused: RefusedResults;
+
+  constructor(private readonly options: WriteBackOptions) {
+    this.refused = new RefusedResults({ ...options, onDone: (result) => this.done([result]) });
+  }
 
   get size(): number {
     return this.unwritten;
@@ -65,6 +75,7 @@ export class WriteBack {
   /** From now on results are written at once. */
   hurry(): void {
     this.lingerMs = 0;
+    this.refused.hurry();
     this.timer?.cancel();
     this.timer = undefined;
     this.writeAll();
@@ -100,28 +111,47 @@ export class WriteBack {
   private writeAll(): void {
     this.ofCrowd = false;
     while (this.waiting.length > 0 && this.batchesOnTheWay < MAX_BATCHES_AT_A_TIME) {
-      const batch = this.waiting.splice(0, MAX_ROWS_PER_BATCH);
+      const batch = this.waiting.splice(0, this.nextCount());
       this.batchesOnTheWay++;
       void this.write(batch);
     }
   }
 
+  /** How many of `waiting` are one batch. */
+  private nextCount(): number {
+    let count = 0;
+    let bytes = 0;
+    for (const { id } of this.waiting) {
+      bytes += this.options.bytesOf(id);
+      if (count === MAX_ROWS_PER_BATCH || (count > 0 && bytes > MAX_BYTES_PER_BATCH)) break;
+      count++;
+    }
+    return count;
+  }
+
   private async write(batch: AttemptResult[]): Promise<void> {
-    const { rows, session, persistence, onWritten } = this.options;
+    const { rows, session, persistence, onError } = this.options;
     const bad = await persistence.until('write back', () => rows.writeBack(session, batch));
     this.batchesOnTheWay--;
     if (bad === undefined) return;
-    const locked = new Set<number>();
-    for (const { id, reason, again } of bad) {
-      if (again) locked.add(id);
-      else this.options.onError(`write back message ${id}`, new Error(reason));
+    const unwritten = new Map(bad.map((one) => [one.id, one]));
+    const locked: AttemptResult[] = [];
+    for (const result of unwritten.size === 0 ? [] : batch) {
+      const one = unwritten.get(result.id);
+      if (one?.again === true) locked.push(result);
+      if (one?.again !== false) continue;
+      onError(`write back message ${one.id}`, new Error(one.reason));
+      this.refused.add(result);
     }
-    const written = locked.size === 0 ? batch : batch.filter(({ id }) => !locked.has(id));
-    if (locked.size > 0) void this.writeAgain(batch.filter(({ id }) => locked.has(id)));
-    this.unwritten -= written.length;
-    onWritten(written);
+    if (locked.length > 0) void this.writeAgain(locked);
+    this.done(unwritten.size === 0 ? batch : batch.filter(({ id }) => !unwritten.has(id)));
     if (this.waiting.length >= MAX_ROWS_PER_BATCH || (this.waiting.length > 0 && this.timer === undefined))
       this.writeAll();
+  }
+
+  private done(results: readonly AttemptResult[]): void {
+    this.unwritten -= results.length;
+    this.options.onWritten(results);
   }
 
   private async writeAgain(results: readonly AttemptResult[]): Promise<void> {

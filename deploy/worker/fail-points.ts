@@ -184,6 +184,7 @@ function sendRowsThatFail(rows: SendRows, reach: Reach): SendRows {
       if (unwritten.length < results.length) reach('written-back');
       return unwritten;
     },
+    release: (session, row, reason) => rows.release(session, row, reason),
   };
 }
 

@@ -18,7 +18,7 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
     async writeBack(session, results) {
       const unwritten = await timed('write_back', observer, () => rows.writeBack(session, results));
       const refused = new Set(unwritten.map(({ id }) => id));
-      for (const { again } of unwritten) metrics.unwritten.inc({ channel, result: again ? 'again' : 'given_up' });
+      for (const { again } of unwritten) metrics.unwritten.inc({ channel, result: again ? 'again' : 'refused' });
       for (const result of results) {
         if (refused.has(result.id)) continue;
         const { outcome, settlement, wakeAt, finishedAt } = result;
@@ -29,6 +29,11 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
         tell(log, result);
       }
       return unwritten;
+    },
+    async release(session, row, reason) {
+      await timed('release', observer, () => rows.release(session, row, reason));
+      metrics.unwritten.inc({ channel, result: 'released' });
+      log.warn({ message: row.id, version: row.version, reason }, 'released in doubt');
     },
   };
 }

@@ -109,6 +109,45 @@ describe('the parts of SendBolt', () => {
     });
   });
 
+  describe('RefusedResults', () => {
+    it('1. a refused result is written again by itself, later and later, and at last its row is released', async () => {
+      await start();
+      const [refused, mended] = [world.row(100), world.row(100)];
+      for (const { id } of [refused, mended]) world.database.poisoned.add(id);
+      const tries: number[] = [];
+      world.database.before = (operation) => {
+        if (operation === 'writeBack') tries.push(world.clock.now());
+      };
+      world.emit(refused, mended);
+      await world.advance(10_000);
+      world.database.poisoned.delete(mended.id);
+      await world.advance(10_000);
+      expect(world.state(mended)).toBe('delivered');
+      expect(world.state(refused)).toBe('sending');
+      await world.advance(60_000);
+      expect(refused).toMatchObject({ state: 'scheduled', inDoubt: true, version: 2 });
+      expect(refused.retryAt).toBeGreaterThan(refused.dueAt + 60_000);
+      const own = tries.slice(2);
+      expect(own.at(-1) as number).toBeGreaterThan((own[0] as number) + 15_000);
+      expect(world.bolt.gauges()).toMatchObject({ unwritten: 0, held_bytes: 0 });
+    });
+
+    it('draining waits for no other try', async () => {
+      await start();
+      const row = world.row(100);
+      world.database.poisoned.add(row.id);
+      world.emit(row);
+      await world.advance(300);
+      let isDrained = false;
+      void world.bolt.drain().then(() => {
+        isDrained = true;
+      });
+      await world.advance(3_000);
+      expect(isDrained).toBe(true);
+      expect(row).toMatchObject({ state: 'scheduled', inDoubt: true });
+    });
+  });
+
   describe('WriteBack', () => {
     it('1. a result is kept until it is written', async () => {
       await start();
@@ -133,7 +172,34 @@ describe('the parts of SendBolt', () => {
       await world.advance(1_000);
       expect(world.states(rows.slice(1))).toEqual(['delivered']);
       expect(world.errors).toHaveLength(1);
-      expect(world.bolt.gauges()).toMatchObject({ unwritten: 0, held_bytes: 0 });
+      expect(world.bolt.gauges()).toMatchObject({ unwritten: 1 });
+    });
+
+    it('writes at most 32 MiB of payloads at once', async () => {
+      const sizes: number[] = [];
+      const settings = { maxHeldBytes: 256 * 1024 * 1024, concurrency: 64, perAccount: 64, perOrigin: 64 };
+      world = new World({ settings }, undefined, (rows) => ({
+        ...rows,
+        writeBack: (session, results) => {
+          sizes.push(results.length);
+          return rows.writeBack(session, results);
+        },
+      }));
+      await world.open();
+      // A known lane, or only some could be under way at once.
+      for (let n = 0; n < 70; n++) {
+        world.emit(world.row(10));
+        await world.advance(20);
+      }
+      await world.advance(1_000);
+      sizes.length = 0;
+      const body = 'x'.repeat(1_000_000);
+      const rows = Array.from({ length: 50 }, () => world.row(1_000, { payload: { url: 'http://one/', body } }));
+      world.emit(...rows);
+      await world.advance(5_000);
+      expect(world.states(rows)).toEqual(['delivered']);
+      expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(50);
+      expect(Math.max(...sizes)).toBe(33);
     });
 
     it('writes 500 results, or what there is after 100 ms', async () => {

@@ -8,6 +8,10 @@ import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { writeBack } from './write-back';
 
+/** Of an unsigned INT. */
+const MAX_VERSION = 2 ** 32 - 1;
+const RELEASED_FOR_MS = 60_000;
+
 type ReadColumns = readonly [
   id: number,
   account: string,
@@ -91,6 +95,15 @@ export class MySqlSendRows implements SendRows {
 
   writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]> {
     return writeBack(this.pool, session, results);
+  }
+
+  async release(session: string, { id, version }: Pick<ClaimRow, 'id' | 'version'>, reason: string): Promise<void> {
+    // A version that cannot rise must not keep the row from being released.
+    await this.pool.run(
+      "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', in_doubt=1, " +
+        `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${RELEASED_FOR_MS}, last_error=${text(reason)} ` +
+        `WHERE id=${integer(id)} AND version=${integer(version)} AND claim=${hex(session)} AND state='sending'`,
+    );
   }
 }
 

@@ -322,6 +322,17 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       expect(await scene.world.row(held.id)).toMatchObject({ state: 'delivered' });
     });
 
+    test('a claim whose result cannot be written is released: in doubt, for a minute later, once', async () => {
+      const [row, other] = [await scene.claimed(), await scene.claimed()];
+      await scene.world.sendRows.release(scene.first, row, 'not written');
+      await scene.world.sendRows.release(scene.first, row, 'not written');
+      await scene.world.sendRows.release(scene.second, other, 'not written');
+      const released = await scene.read(row.id);
+      expect(released).toMatchObject({ state: 'scheduled', inDoubt: true, version: 2, session: null });
+      expect(released.wakeAt).toBeGreaterThanOrEqual(scene.now + 60_000);
+      expect(await scene.read(other.id)).toMatchObject({ state: 'sending', session: scene.first });
+    });
+
     test('texts are cut by characters', async () => {
       const [a, b] = [await scene.claimed(), await scene.claimed()];
       const receipt = `x${'🦆'.repeat(600)}`;

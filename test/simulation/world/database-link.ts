@@ -34,6 +34,7 @@ export class DatabaseLink {
           return rows.claim(session, batch, ahead);
         }),
       writeBack: (session, results) => this.call(() => rows.writeBack(session, results)),
+      release: (...query) => this.call(() => rows.release(...query)),
     };
   }
 

@@ -21,6 +21,7 @@ export type Operation =
   | 'read'
   | 'claim'
   | 'writeBack'
+  | 'release'
   | 'register'
   | 'renew'
   | 'leave'
@@ -66,6 +67,13 @@ export class MemoryDatabase extends MemoryTable {
         ),
       claim: (session, rows, ahead) => this.run('claim', () => this.claimRows(session, rows, ahead)),
       writeBack: (session, results) => this.run('writeBack', () => this.settleRows(session, results)),
+      release: (session, { id, version }, lastError) =>
+        this.run('release', () => {
+          const row = this.owned(session, id, version);
+          const retryAt = this.now() + 60_000;
+          const change = { inDoubt: true, decided: false, lastError, retryAt, version: version + 1 };
+          if (row !== undefined) this.write(row, { ...released, ...change });
+        }),
     };
   }
 
