@@ -162,7 +162,7 @@ describe('SendBolt', () => {
       world.database.rows.delete(gone.id);
       world.emit(gone, delivered, other, { ...far, dueAt: far.dueAt - 99_500 });
       await world.advance(10);
-      expect(world.acked.toSorted()).toEqual([0, 1, 2, 3]);
+      expect(new Set(world.acked)).toEqual(new Set([0, 1, 2, 3]));
       await world.advance(2_000);
       expect(world.channel.journal).toEqual([]);
     });

@@ -131,7 +131,10 @@ function* repeated(of: Evidence): Iterable<Violation> {
   for (const [id, requests] of of.requests) {
     const accepted = requests.filter((one) => one.accepted).length;
     if (accepted > 1) yield { invariant: 'I4', id, what: `accepted ${accepted} times` };
-    if (new Set(requests.map(({ key }) => key)).size > 1) yield { invariant: 'I4', id, what: 'under different keys' };
+    // An edit of a row that is not in doubt makes a plan under a key of its own.
+    const edits = of.operations.get(id)?.filter(({ kind, result }) => kind === 'edit' && result !== 'refused') ?? [];
+    if (new Set(requests.map(({ key }) => key)).size > 1 + edits.length)
+      yield { invariant: 'I4', id, what: 'under different keys' };
     const channelClass = classes[of.rows.get(id)?.channel ?? ''] ?? 'blind';
     for (const { worker, at } of requests) {
       const deadSince = table.markedDead.get(worker);
