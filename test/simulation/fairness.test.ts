@@ -44,21 +44,32 @@ async function firstBroken(aim: Partial<Scenario>, sabotage: Sabotage = {}): Pro
   return '';
 }
 
-const harms: Partial<Record<HostileKind, string>> = {
+const harms: Record<HostileKind, string> = {
   manyOrigins: 'to many origins that hang',
   sharedOrigin: 'that hang on the origin that others use too',
   unresolvable: 'to names that no resolver answers',
+  large: 'that together are larger than what a bolt may hold',
 };
 
 describe('messages of other accounts are on time while one account has messages', () => {
   test.each(Object.entries(harms) as [HostileKind, string][])('(%s) %s', async (hostile) => {
     expect(await firstBroken({ ...ordinary, hostile })).toBe('');
   });
+
+  test('of which a transaction locks one: the offsets of its partition go on', async () => {
+    expect(await firstBroken(heldLong)).toBe('');
+  });
 });
 
 describe('the judge finds that other accounts are harmed', () => {
   test('when the bolt cannot tell lanes apart', async () => {
     expect(await firstBroken({ ...ordinary, hostile: 'manyOrigins' }, mutations.oneLane)).toMatch(/fair message/);
+  });
+
+  test('when the bolt does not count bytes', async () => {
+    expect(await firstBroken({ ...ordinary, hostile: 'large' }, mutations.unboundedBytes)).toMatch(
+      /a bolt held \d+ bytes/,
+    );
   });
 
   test('when the tuple of a locked row is never acked', async () => {

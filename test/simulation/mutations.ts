@@ -106,6 +106,11 @@ export const oneLane: Sabotage = {
   channel: (channel) => ({ ...channel, originOf: () => 'https://one' }),
 };
 
+/** The bolt holds what comes, however large it is. */
+export const unboundedBytes: Sabotage = {
+  boltSettings: (settings) => ({ ...settings, maxHeldBytes: Number.POSITIVE_INFINITY }),
+};
+
 /** The tuple of a row that a transaction locks is never acked. */
 export const lockedTupleHeld: Sabotage = {
   bolt: (bolt, database) => ({

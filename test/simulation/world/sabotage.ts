@@ -1,4 +1,5 @@
 import type { Channel } from '../../../bolts/channel';
+import type { SendBoltSettings } from '../../../bolts/send-bolt';
 import type { SendRows } from '../../../bolts/send-rows';
 import type { Acks } from '../../../spouts/acks';
 import type { OpenRows } from '../../../spouts/open-rows';
@@ -22,6 +23,7 @@ export interface Sabotage {
   readonly lease?: (lease: Lease) => Lease;
   readonly databaseClock?: (clock: DatabaseClock) => DatabaseClock;
   readonly channel?: (channel: Channel) => Channel;
+  readonly boltSettings?: (settings: SendBoltSettings) => SendBoltSettings;
   readonly bolt?: (bolt: Bolt<Due>, database: MemoryDatabase) => Bolt<Due>;
   /** Milliseconds, instead of the channel's. */
   readonly recoverDelay?: number;

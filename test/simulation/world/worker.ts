@@ -184,7 +184,7 @@ export class SimulatedWorker {
     const real: Bolt<Due> = new SendBolt({
       ...this.context(),
       channel: sabotage.channel?.(own as never) ?? (own as never),
-      settings,
+      settings: sabotage.boltSettings?.(settings) ?? settings,
       retry,
       rows: sabotage.answers?.(this.database.sendRows()) ?? this.database.sendRows(),
       deploymentId: () => 'ab'.repeat(16),
