@@ -94,7 +94,7 @@ test('every figure that a page or the dashboard names is one of a worker', () =>
   const unknown = [...pages, dashboard].flatMap((page) =>
     [...read(page).matchAll(/\bdownspout_[a-z_]+/g)]
       .map(([name]) => name.replace(/_bucket$/, ''))
-      .filter((name) => !known.has(name) && !['downspout_worker', 'downspout_cdc'].includes(name))
+      .filter((name) => !known.has(name) && !/^downspout_(?:worker|cdc|haproxy|replication|pair)$/.test(name))
       .map((name) => `${page}: ${name}`),
   );
   expect(unknown).toEqual([]);

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { UserError } from '../../../../topology/core/errors';
 import { csvRecords } from './csv-records';
 import { ndjsonRecords } from './ndjson-records';
 import type { SourceRecord } from './source-record';
@@ -26,9 +27,13 @@ export async function* readRecords(input: Readable, form: SourceForm = {}): Asyn
   yield* (form.format ?? sniff(first.value)) === 'ndjson' ? ndjsonRecords(all) : csvRecords(all);
 }
 
-/** NDJSON begins with `{`; nothing else is looked at. */
+/** NDJSON begins with `{`; nothing else is looked at. @throws UserError for an array of JSON, which would be read whole */
 function sniff(chunk: Buffer): SourceFormat {
-  return /^\s*\{/.test(chunk.subarray(0, 1_024).toString()) ? 'ndjson' : 'csv';
+  const start = chunk.subarray(0, 1_024).toString().trimStart();
+  if (/^\[\s*[{\]]/.test(start)) {
+    throw new UserError("The file is an array of JSON. Write one object a line: `jq -c '.[]' file.json`.");
+  }
+  return start.startsWith('{') ? 'ndjson' : 'csv';
 }
 
 async function* rejoin(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

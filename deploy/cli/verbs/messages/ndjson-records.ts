@@ -12,7 +12,8 @@ export async function* ndjsonRecords(chunks: AsyncIterable<Buffer>): AsyncGenera
       yield { line, ok: false, reason: `longer than ${MAX_RECORD_BYTES} bytes` };
       continue;
     }
-    const text = bytes.toString();
+    // Files that were put together have a mark where each begins.
+    const text = bytes.toString().replace(/^\ufeff/, '');
     if (text.trim() !== '') yield jsonRecord(line, text);
   }
 }

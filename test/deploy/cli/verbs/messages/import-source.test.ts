@@ -91,6 +91,18 @@ describe('ndjson', () => {
     ]);
   });
 
+  test('that was put together of files with byte order marks is read', async () => {
+    const records = await read('\ufeff{"account":"a"}\n\ufeff{"account":"b"}\n');
+    expect(records.map((record) => record.ok && record.fields['account'])).toEqual(['a', 'b']);
+  });
+
+  test.each(['[{"account":"a"}]', '\n[\n  {"account":"a"}', '[]'])(
+    '%j is an array, and the answer says what to do',
+    async (text) => {
+      await expect(read(text)).rejects.toThrow(/array of JSON. Write one object a line/);
+    },
+  );
+
   test('dueAt and dedupeKey are read as due_at and dedupe_key', async () => {
     expect(await read('{"dueAt":1,"dedupeKey":"k"}')).toEqual([
       { line: 1, ok: true, fields: { due_at: 1, dedupe_key: 'k' } },
