@@ -24,7 +24,8 @@ export interface SlotSettings {
  *    equal parts and take turns.
  * 5. *One account's answers narrow no other account*: they are judged by lane. Of an origin only failures to connect are.
  * 6. *An origin that cannot be reached is tried with one request at a time*, at growing distances. Accounts take turns.
- * 7. *Rows whose origin is down do not wait here*: they are claimed at their time without a start, to be given back.
+ * 7. *Rows whose origin is down do not wait here*: they are claimed at their time without a start, to be given back, a
+ *    quarter of `concurrency` at a time, so that claims are left for others.
  */
 export class SendSlots<Row extends SlotRow<Row>> {
   /** Rows that wait to be claimed, and claimed rows that wait to be started. */
@@ -38,6 +39,9 @@ export class SendSlots<Row extends SlotRow<Row>> {
   private readonly sparing: SharedSlots;
   /** Of lanes of which nothing is known. */
   private readonly trial: SharedSlots;
+  /** Of rows that are claimed to be given back, because their origin is down. */
+  private readonly returns: Resource;
+  private readonly returning = new Set<Row>();
   /** Rows wait for it that are not claimed before their time. */
   private readonly time = new Resource(0);
   /** The batch that is being put together, and the time when that began. */
@@ -49,6 +53,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.lanes = new Lanes(settings);
     this.sparing = new SharedSlots(Math.ceil(concurrency / 4));
     this.trial = new SharedSlots(Math.ceil(concurrency / 2));
+    this.returns = new Resource(Math.ceil(concurrency / 4));
     const gate = (row: Row, phase: Phase) => this.blocker(row, phase);
     this.toClaim = new WakeQueue<Row>(TO_CLAIM, gate);
     this.toStart = new WakeQueue<Row>(TO_START, gate);
@@ -99,7 +104,9 @@ export class SendSlots<Row extends SlotRow<Row>> {
     if (account.batch !== 0 && account.batch !== this.batch) return account.claims;
     if (row.defect !== undefined) return undefined;
     if (account.claims.room <= 0) return account.claims;
-    if (origin.isDown && row.at <= this.now && !origin.hasTurn(account)) return undefined;
+    if (origin.isDown && row.at <= this.now && !origin.hasTurn(account)) {
+      return this.returns.room > 0 ? undefined : this.returns;
+    }
     if (!this.settings.exact) {
       if (lane.isKnownQuick) return undefined;
       if (lane.isPresumedQuick) return lane.isClaimedFull ? lane : undefined;
@@ -119,8 +126,11 @@ export class SendSlots<Row extends SlotRow<Row>> {
     lane.account.claims.taken++;
     lane.claimed++;
     this.used++;
-    if (row.defect !== undefined || (lane.origin.isDown && !lane.origin.hasTurn(lane.account))) return;
-    if (this.settings.exact || !isQuick(lane)) this.takeStart(row);
+    if (row.defect !== undefined) return;
+    if (lane.origin.isDown && !lane.origin.hasTurn(lane.account)) {
+      this.returning.add(row);
+      this.returns.taken++;
+    } else if (this.settings.exact || !isQuick(lane)) this.takeStart(row);
   }
 
   /** The row's origin is down, and it is not the one that tries it. */
@@ -141,9 +151,11 @@ export class SendSlots<Row extends SlotRow<Row>> {
     lane.account.claims.taken--;
     lane.claimed--;
     this.used--;
+    if (this.returning.delete(row)) this.returns.taken--;
     if (this.toClaim.ready === this.toClaim.size) return;
     this.toClaim.wake(lane.account.claims);
     this.toClaim.wake(lane);
+    this.toClaim.wake(this.returns);
   }
 
   /** The row's request is under way. */
@@ -163,8 +175,8 @@ export class SendSlots<Row extends SlotRow<Row>> {
     lane.judge(verdict, elapsedMs, now);
     if (verdict === 'unreachable' && origin.isDown) this.lanes.watch(origin);
     this.freeStart(row);
-    // What waits for room there waits no more.
-    if (!wasDown && origin.isDown) for (const other of this.lanes.of(origin)) this.wakeLane(other);
+    // What waits for room there is to be given back now, or is not any more.
+    if (wasDown !== origin.isDown) for (const other of this.lanes.of(origin)) this.wakeLane(other);
     if (!wasQuick && isQuick(lane)) this.wakeLane(lane);
     if (!wasQuickForOthers && origin.quickLanes > 0 && !origin.isDown) {
       for (const other of this.lanes.of(origin)) this.wakeLane(other);
@@ -178,7 +190,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
   sweep(now: number): void {
     for (const origin of this.lanes.toTryAgain(now)) this.wake(origin);
     // No line waits for a pool that has room; this costs nothing and bounds a mistake.
-    for (const pool of [this.sparing, this.trial]) this.wake(pool);
+    for (const pool of [this.sparing, this.trial, this.returns]) this.wake(pool);
     this.lanes.prune(now);
   }
 

@@ -288,7 +288,13 @@ describe('SendSlots', () => {
       expect(slots.toClaim.ready).toBe(0);
       for (const row of begun) slots.end(row, 'unreachable', 5, 0);
       for (const row of begun) slots.release(row);
+      // A quarter of the slots at a time.
       const others = claimAll(slots, 0, 0);
+      expect(others).toHaveLength(4);
+      slots.batchEnded(others);
+      expect(claimAll(slots, 0, 0)).toHaveLength(0);
+      for (const row of others) slots.release(row);
+      others.push(...claimAll(slots, 0, 0));
       expect(others).toHaveLength(6);
       expect(others.every((row) => slots.isUnreachable(row))).toBe(true);
     });
