@@ -24,7 +24,7 @@ afterEach(async () => {
 
 function channel(settings: Partial<NetworkSettings>): WebhookChannel {
   const made = new WebhookChannel({
-    timeoutMs: 3_000,
+    timeoutMs: 1_500,
     perOrigin: 1,
     clock: systemClock,
     network: { allowPrivateAddresses: false, resolver: names.address, ...settings },
@@ -175,7 +175,7 @@ describe('through a proxy', () => {
     const mayStart = jest.fn(() => true);
     expect(await send(channel({ proxy: { https: proxy.url } }), 'https://secure.test/', mayStart)).toMatchObject({
       kind: 'retry',
-      reason: 'https://secure.test: no connection within 3000 ms',
+      reason: 'https://secure.test: no connection within 1500 ms',
       unreachable: true,
     });
     expect(mayStart).not.toHaveBeenCalled();
