@@ -80,7 +80,7 @@ function rekeyCommand(): Command {
       const lost = unreadable.map(
         ({ account, channel }) => `Neither key opens the ${channel} secret of ${printable(account)}.`,
       );
-      return [`${rekeyed} sealed anew, ${current} were sealed with the current key already.`, ...lost].join('\n');
+      return [`${rekeyed} sealed again, ${current} were sealed with the current key already.`, ...lost].join('\n');
     });
   });
 }
