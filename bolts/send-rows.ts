@@ -20,7 +20,7 @@ export interface SendRow {
   /** Rises with an edit or redrive of a row that is not in doubt. The idempotency key is made of it. */
   readonly planNumber: number;
   readonly inDoubt: boolean;
-  /** How many workers in a row ended while they had it claimed, since the last outcome that was written. */
+  /** How many claims in a row came to no outcome that was written, because their workers ended, for example. */
   readonly recoveries: number;
   /** A person decided that it is sent again although it is in doubt. It holds until an attempt was made. */
   readonly decided: boolean;
@@ -70,7 +70,8 @@ export interface SendRows {
   /**
    * Claims rows in one conditional UPDATE: to `sending` for the session, attempts + 1, of those that are `scheduled`,
    * unchanged since they were read, and wake at most `aheadMs` after the database's now. A row that another transaction
-   * has locked is waited for up to a second and then left out.
+   * has locked is waited for up to a second and then left out. One that the database refuses to write is left out too, and
+   * thrown as an error when the others are claimed.
    * @returns how many rows were won. When that is fewer than given, or after an error, `read` shows which: their state is
    * `sending` and their session is this one.
    */

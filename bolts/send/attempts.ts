@@ -30,7 +30,7 @@ export type Ended =
 
 /** Delays of rows that are given back without a request. */
 const GIVEN_BACK_OFF: BackOff = { baseMs: 500, capMs: 500 };
-/** Workers that end in a row while they have a row claimed, before it is given up: it may be what ends them. */
+/** Claims in a row that come to no outcome, before the row is given up: it may be what ends its workers. */
 const MAX_RECOVERIES = 12;
 
 /** Makes attempts: from a claimed row to the result that is written. */
@@ -54,7 +54,7 @@ export class Attempts {
       return this.resultOf(row, { kind: 'retry', reason }, inDoubt, null);
     }
     if (!this.isDeadly(row)) return undefined;
-    const reason = `${row.recoveries} workers ended while sending it, one after the other`;
+    const reason = `the last ${row.recoveries} of them ended without an outcome that was written`;
     const error = `gave up after ${row.attempts + 1} attempts: ${reason}`;
     return this.written(row, { kind: 'retry', reason }, { state: 'uncertain', inDoubt, error }, null);
   }

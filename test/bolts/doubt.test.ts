@@ -142,7 +142,9 @@ describe('4. doubt is never hidden', () => {
     world.emit(lost, unsent);
     await world.advance(500);
     expect(lost).toMatchObject({ state: 'uncertain', inDoubt: true, attempts: 21 });
-    expect(lost.lastError).toBe('gave up after 21 attempts: 12 workers ended while sending it, one after the other');
+    expect(lost.lastError).toBe(
+      'gave up after 21 attempts: the last 12 of them ended without an outcome that was written',
+    );
     expect(world.state(unsent)).toBe('delivered');
     expect(world.channel.journal).toHaveLength(1);
   });

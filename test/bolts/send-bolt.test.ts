@@ -125,6 +125,26 @@ describe('SendBolt', () => {
       expect(world.channel.journal).toHaveLength(1);
     });
 
+    it('a row that the database refuses to claim holds no other', async () => {
+      world = await start();
+      const rows = world.rows(50, 1_000);
+      const refused = rows[7] as (typeof rows)[0];
+      world.database.locked.add(refused.id);
+      world.database.after = (operation) => {
+        const has = world.claims.at(-1)?.ids.includes(refused.id) === true;
+        if (operation === 'claim' && has) throw new Error(`message ${refused.id} cannot be claimed`);
+      };
+      world.emit(...rows);
+      await world.advance(2_000);
+      const later = world.rows(50, 1_000);
+      world.emit(...later);
+      await world.advance(2_000);
+      expect(world.states([...rows.filter((row) => row !== refused), ...later])).toEqual(['delivered']);
+      expect(Math.max(...later.map((row) => (world.begun(row)[0] as number) - row.dueAt))).toBeLessThan(100);
+      expect(world.state(refused)).toBe('scheduled');
+      expect(world.errors[0]).toContain(`message ${refused.id} cannot be claimed`);
+    });
+
     it('a claim that is found late lets no second batch of its account begin', async () => {
       world = await start();
       const row = world.row(1_000);

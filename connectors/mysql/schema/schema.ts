@@ -72,7 +72,7 @@ export const scheduledMessages = mysqlTable(
     firstAttemptAt: instant(),
     /** 0, 1, or DECIDED of doubt.ts. */
     inDoubt: tinyint().notNull().default(0),
-    /** Workers that ended in a row while they had it claimed, since the last outcome that was written. */
+    /** Claims in a row that came to no outcome, because their workers ended, for example. */
     recoveries: tinyint({ unsigned: true }).notNull().default(0),
     /** Never NULL: a claim must not make the row longer, or it moves within its page, which costs half as much again. */
     claim: session().notNull().default(sql`x'00000000000000000000000000000000'`),

@@ -1,13 +1,16 @@
 import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
+import { reasonOf, Unavailable } from '../../../topology/core/errors';
 import type { MessageState } from '../../../topology/message';
 import { DECIDED } from '../schema/doubt';
-import { isDeadlock, isLockWaitTimeout, isTooLarge } from '../sql/failures';
+import { isDataError, isDeadlock, isLockWaitTimeout, isTooLarge } from '../sql/failures';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { writeBack } from './write-back';
 
+/** Of an unsigned SMALLINT. */
+const MAX_ATTEMPTS = 65_535;
 /** Of an unsigned INT. */
 const MAX_VERSION = 2 ** 32 - 1;
 const RELEASED_FOR_MS = 60_000;
@@ -37,6 +40,7 @@ type ReadColumns = readonly [
  * 1. A claim wins a row only as it was read: version, `updated_at` and state are conditions of the one UPDATE.
  * 2. A row is claimed by one session at most in each version.
  * 3. A row that another transaction holds is left out; the others are claimed.
+ * 4. A row that the database refuses to write holds no other, and is named in the error that follows.
  */
 export class MySqlSendRows implements SendRows {
   constructor(private readonly pool: Pool) {}
@@ -73,22 +77,47 @@ export class MySqlSendRows implements SendRows {
   }
 
   async claim(session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
-    if (rows.length === 0) return 0;
     const sorted = rows.toSorted((a, b) => a.id - b.id);
+    const refused: Unavailable[] = [];
+    const won = await this.claimHalving(session, sorted, ahead, refused);
+    if (refused[0] !== undefined) throw refused[0];
+    return won;
+  }
+
+  /** A row that the database refuses to write is found by halving, so that the others are claimed. */
+  private async claimHalving(
+    session: string,
+    rows: readonly ClaimRow[],
+    ahead: number,
+    refused: Unavailable[],
+  ): Promise<number> {
+    const [first] = rows;
+    if (first === undefined) return 0;
     try {
-      return await this.pool.use((sql) => claimIn(sql, session, sorted, ahead));
+      return await this.claimFree(session, rows, ahead);
     } catch (error) {
-      if (isTooLarge(error) && sorted.length > 1) {
-        const middle = sorted.length >> 1;
-        const first = await this.claim(session, sorted.slice(0, middle), ahead);
-        return first + (await this.claim(session, sorted.slice(middle), ahead));
+      if (rows.length > 1 && (isTooLarge(error) || isDataError(error))) {
+        const middle = rows.length >> 1;
+        const won = await this.claimHalving(session, rows.slice(0, middle), ahead, refused);
+        return won + (await this.claimHalving(session, rows.slice(middle), ahead, refused));
       }
+      if (!isDataError(error)) throw error;
+      refused.push(new Unavailable(`message ${first.id} cannot be claimed: ${reasonOf(error)}`, { cause: error }));
+      return 0;
+    }
+  }
+
+  /** Leaves out rows that another transaction holds. @param rows in ascending order of their ids */
+  private async claimFree(session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
+    try {
+      return await this.pool.use((sql) => claimIn(sql, session, rows, ahead));
+    } catch (error) {
       if (!isLockWaitTimeout(error) && !isDeadlock(error)) throw error;
     }
     return this.pool.transaction(async (sql) => {
-      const ids = sorted.map((row) => row.id);
+      const ids = rows.map((row) => row.id);
       const free = new Set(await freeAmong(sql, ids));
-      const rest = sorted.filter((row) => free.has(row.id));
+      const rest = rows.filter((row) => free.has(row.id));
       return rest.length === 0 ? 0 : claimIn(sql, session, rest, ahead);
     });
   }
@@ -101,6 +130,7 @@ export class MySqlSendRows implements SendRows {
     // A version that cannot rise must not keep the row from being released.
     await this.pool.run(
       "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', in_doubt=1, " +
+        'recoveries=LEAST(recoveries, 254) + 1, ' +
         `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${RELEASED_FOR_MS}, last_error=${text(reason)} ` +
         `WHERE id=${integer(id)} AND version=${integer(version)} AND claim=${hex(session)} AND state='sending'`,
     );
@@ -116,7 +146,7 @@ async function claimIn(sql: Sql, session: string, rows: readonly ClaimRow[], ahe
 export function claimStatement(session: string, rows: readonly ClaimRow[], ahead: number): string {
   const read = list(rows, (row) => `(${integer(row.id)},${integer(row.version)},${text(row.updatedAt)})`);
   return (
-    `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='sending', claim=${hex(session)}, attempts=attempts+1 ` +
+    `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='sending', claim=${hex(session)}, attempts=LEAST(attempts, ${MAX_ATTEMPTS - 1}) + 1 ` +
     `WHERE (id, version, updated_at) IN ${read} AND state='scheduled' AND wake_at <= ${NOW_MS} + ${integer(Math.floor(ahead))}`
   );
 }

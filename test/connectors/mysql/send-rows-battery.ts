@@ -26,6 +26,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
           firstAttemptAt: null,
           planNumber: 1,
           inDoubt: false,
+          recoveries: 0,
           decided: false,
           updatedAt: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$/),
           session: null,
@@ -328,7 +329,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       await scene.world.sendRows.release(scene.first, row, 'not written');
       await scene.world.sendRows.release(scene.second, other, 'not written');
       const released = await scene.read(row.id);
-      expect(released).toMatchObject({ state: 'scheduled', inDoubt: true, version: 2, session: null });
+      expect(released).toMatchObject({ state: 'scheduled', inDoubt: true, recoveries: 1, version: 2, session: null });
       expect(released.wakeAt).toBeGreaterThanOrEqual(scene.now + 60_000);
       expect(await scene.read(other.id)).toMatchObject({ state: 'sending', session: scene.first });
     });

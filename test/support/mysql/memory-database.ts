@@ -71,8 +71,10 @@ export class MemoryDatabase extends MemoryTable {
         this.run('release', () => {
           const row = this.owned(session, id, version);
           const retryAt = this.now() + 60_000;
-          const change = { inDoubt: true, decided: false, lastError, retryAt, version: version + 1 };
-          if (row !== undefined) this.write(row, { ...released, ...change });
+          if (row === undefined) return;
+          const recoveries = row.recoveries + 1;
+          const change = { inDoubt: true, decided: false, recoveries, lastError, retryAt, version: version + 1 };
+          this.write(row, { ...released, ...change });
         }),
     };
   }
