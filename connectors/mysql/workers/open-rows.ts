@@ -1,7 +1,7 @@
 import type { LostRow, OpenRow, OpenRows, Recovery, SessionLease, ShardCursor } from '../../../spouts/open-rows';
 import { reasonOf } from '../../../topology/core/errors';
 import { batchesOf } from '../sql/batches';
-import { errnoOf } from '../sql/failures';
+import { isDataError, isTooLarge } from '../sql/failures';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
@@ -82,7 +82,7 @@ export class MySqlOpenRows implements OpenRows {
     try {
       return { recovered: await this.putBack(rows, delayMs), refused: [] };
     } catch (error) {
-      if (errnoOf(error) === undefined) throw error;
+      if (!isDataError(error) && !(isTooLarge(error) && rows.length > 1)) throw error;
       const [first] = rows;
       if (first !== undefined && rows.length === 1) {
         return { recovered: 0, refused: [{ id: first.id, reason: reasonOf(error) }] };
