@@ -5,7 +5,7 @@ export interface PartitionAck {
   readonly committed: number;
   /** The first offset still in the log. */
   readonly low: number;
-  /** The offset of the next record. */
+  /** The offset of the next record; +Infinity, with `low` 0, while the partition has no leader that knows it. */
   readonly high: number;
 }
 

@@ -1,6 +1,6 @@
 import type { Clock, DatabaseClock } from '../topology/core/clock';
 import type { Pauses } from '../topology/core/pauses';
-import type { Assignment, Emit, Spout } from '../topology/core/spout';
+import type { Assignment, Emit, PartitionOf, Spout } from '../topology/core/spout';
 import type { Tuple } from '../topology/core/tuple';
 import { channelGauge, type Gauges } from '../topology/gauges';
 import type { ScheduleChange } from '../topology/streams';
@@ -41,6 +41,7 @@ export interface DueSpoutOptions {
   readonly rows: OpenRows;
   readonly acks: Acks;
   readonly emit: Emit;
+  readonly partitionOf: PartitionOf;
   readonly pauses: Pauses;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
@@ -138,19 +139,23 @@ export class DueSpout implements Spout<ScheduleChange> {
   };
 
   private memoryOf(channel: DueChannel): ChannelMemory {
-    const { settings, emit, acks, pauses, clock, databaseClock, onError } = this.options;
+    const { settings, emit, partitionOf, acks, pauses, clock, databaseClock, onError } = this.options;
     const { maxPending, maxPendingPerAccount, maxEntries, leadMs } = settings;
     const entries = new Entries(maxEntries, maxPendingPerAccount * WAITING_PER_PENDING);
     const pending = new Pending();
     const isPaused = (account: AccountMemory) => pauses.paused(channel.name, account.name);
-    const emitOrder = new EmitOrder(entries, (account) => account.pending < maxPendingPerAccount && !isPaused(account));
+    const emitOrder = new EmitOrder(
+      entries,
+      (account) => account.pending < maxPendingPerAccount && !isPaused(account) && !emission.isStuck(account),
+    );
     const common = { channel: channel.name, entries, pending, emitOrder, clock, onError };
-    const emission = new Emission({
+    const emission: Emission = new Emission({
       ...common,
       stream: channel.stream,
       leadMs,
       maxPending,
       emit,
+      partitionOf,
       databaseClock,
       pauses,
     });

@@ -14,7 +14,12 @@ export class KafkaAcks implements Acks {
     const topic = topicName(this.namespace, due(channel).name);
     // The commits first: what is committed lies within the log as it is read afterwards.
     const committed = await this.admin.committed(groupName(this.namespace, channel), topic);
-    const logs = await this.admin.logs(topic);
-    return logs.map((log) => ({ ...log, committed: committed.get(log.partition) ?? -1 }));
+    const logs = await this.admin.logsIfKnown(topic);
+    return logs.map(({ partition, low, high }) => ({
+      partition,
+      committed: committed.get(partition) ?? -1,
+      // Nothing lies outside of a log that nobody knows.
+      ...(high === undefined ? { low: 0, high: Number.POSITIVE_INFINITY } : { low, high }),
+    }));
   }
 }

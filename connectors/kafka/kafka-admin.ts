@@ -1,6 +1,7 @@
 import type { Admin, Kafka } from 'kafkajs';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
 import { retry } from './kafka-client';
+import { UNKNOWN_OFFSET } from './kafkajs-fixes';
 
 /** The log of one partition. */
 export interface PartitionLog {
@@ -9,6 +10,13 @@ export interface PartitionLog {
   readonly low: number;
   /** The offset of the next record. */
   readonly high: number;
+}
+
+/** A partition of which no leader says where its log begins and ends. */
+export interface UnknownLog {
+  readonly partition: number;
+  readonly low: undefined;
+  readonly high: undefined;
 }
 
 /** Which partitions of a topic a member of a group owns. */
@@ -42,6 +50,15 @@ export class KafkaAdmin {
 
   /** The log of each partition, in the order of partitions. */
   async logs(topic: string): Promise<PartitionLog[]> {
+    const logs = await this.logsIfKnown(topic);
+    return logs.map((log) => {
+      if (log.high === undefined) throw new Unavailable(`Kafka: partition ${log.partition} of ${topic} has no leader`);
+      return log;
+    });
+  }
+
+  /** The same, also while some partitions have no leader. */
+  async logsIfKnown(topic: string): Promise<(PartitionLog | UnknownLog)[]> {
     const count = await this.partitions(topic);
     let logs = await this.rememberedLogs(topic);
     if (logs.length !== count) {
@@ -80,11 +97,11 @@ export class KafkaAdmin {
     await (await admin?.catch(() => undefined))?.disconnect();
   }
 
-  private rememberedLogs(topic: string): Promise<PartitionLog[]> {
+  private rememberedLogs(topic: string): Promise<(PartitionLog | UnknownLog)[]> {
     return this.run(async (admin) => {
       const offsets = await admin.fetchTopicOffsets(topic);
       return offsets
-        .map(({ partition, low, high }) => ({ partition, low: Number(low), high: Number(high) }))
+        .map(({ partition, low, high }) => logOf(partition, low, high))
         .toSorted((a, b) => a.partition - b.partition);
     });
   }
@@ -117,4 +134,9 @@ export class KafkaAdmin {
     })();
     return this.admin;
   }
+}
+
+function logOf(partition: number, low: string, high: string): PartitionLog | UnknownLog {
+  if (low === UNKNOWN_OFFSET || high === UNKNOWN_OFFSET) return { partition, low: undefined, high: undefined };
+  return { partition, low: Number(low), high: Number(high) };
 }

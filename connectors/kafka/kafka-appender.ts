@@ -1,5 +1,5 @@
 import type { Producer } from 'kafkajs';
-import { Unavailable } from '../../topology/core/errors';
+import { PartlyAppended, Unavailable } from '../../topology/core/errors';
 import type { AppendRecord } from '../../topology/runtime/streams-client';
 import { instructionOf } from './failures';
 
@@ -11,56 +11,110 @@ const APPEND_TIMEOUT_MS = 5_000;
 interface Waiting {
   readonly record: AppendRecord;
   readonly at: (offset: number) => void;
-  readonly failed: (error: unknown) => void;
+  readonly unconfirmed: (error: Unavailable) => void;
+  readonly bug: (error: unknown) => void;
+}
+
+/** Records that wait for one another's requests. */
+interface Lane {
+  waiting: Waiting[];
+  isSending: boolean;
 }
 
 /**
  * Appends to one topic, one request at a time; records that come meanwhile wait for the next one. So a lone record goes out
  * at once, and many go out together.
+ *
+ * 1. A partition that does not confirm holds up no other. The client fails a request as a whole, so after a failure each
+ *    partition of it goes apart, with requests of its own, until it confirms.
+ * 2. The records of a partition keep their order.
  */
 export class KafkaAppender {
-  private waiting: Waiting[] = [];
-  private sending = false;
+  private readonly together: Lane = { waiting: [], isSending: false };
+  private readonly apart = new Map<number, Lane>();
 
   constructor(
     private readonly producer: Producer,
     private readonly topic: string,
   ) {}
 
+  /** @throws PartlyAppended */
   append(records: readonly AppendRecord[]): Promise<number[]> {
     if (records.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
-      const offsets: number[] = Array.from({ length: records.length });
+      const offsets: (number | undefined)[] = Array.from({ length: records.length });
       let left = records.length;
+      let failure: Unavailable | undefined;
+      const settle = () => {
+        left--;
+        if (left > 0) return;
+        if (failure === undefined) resolve(offsets as number[]);
+        else reject(new PartlyAppended(failure.message, offsets, { cause: failure }));
+      };
       for (const [index, record] of records.entries()) {
-        const at = (offset: number) => {
-          offsets[index] = offset;
-          if (--left === 0) resolve(offsets);
+        const waiting: Waiting = {
+          record,
+          at: (offset) => {
+            offsets[index] = offset;
+            settle();
+          },
+          unconfirmed: (error) => {
+            failure = error;
+            settle();
+          },
+          bug: reject,
         };
-        this.waiting.push({ record, at, failed: reject });
+        (this.apart.get(record.partition) ?? this.together).waiting.push(waiting);
       }
-      void this.send();
+      void this.send(this.together);
+      for (const [partition, lane] of this.apart) void this.send(lane, partition);
     });
   }
 
-  private async send(): Promise<void> {
-    if (this.sending) return;
-    this.sending = true;
-    // Records appended in this tick go along.
+  /** @param partition of a lane apart */
+  private async send(lane: Lane, partition?: number): Promise<void> {
+    if (lane.isSending || lane.waiting.length === 0) return;
+    lane.isSending = true;
+    // What is appended in this tick goes along.
     await Promise.resolve();
-    while (this.waiting.length > 0) {
-      const batch = this.waiting.splice(0, MAX_RECORDS_PER_REQUEST);
+    while (lane.waiting.length > 0) {
+      const batch = lane.waiting.splice(0, MAX_RECORDS_PER_REQUEST);
       try {
-        await this.sendBatch(batch);
+        const offsets = await this.sendBatch(batch);
+        if (partition !== undefined && lane.waiting.length === 0) this.apart.delete(partition);
+        for (const [index, { at }] of batch.entries()) at(offsets[index] as number);
       } catch (error) {
-        const instruction = instructionOf(error);
-        for (const { failed } of batch) failed(instruction);
+        this.failed(batch, instructionOf(error), partition);
       }
     }
-    this.sending = false;
+    lane.isSending = false;
   }
 
-  private async sendBatch(batch: readonly Waiting[]): Promise<void> {
+  private failed(batch: readonly Waiting[], error: unknown, partition?: number): void {
+    if (!(error instanceof Unavailable)) {
+      for (const { bug } of batch) bug(error);
+      return;
+    }
+    const partitions = new Set(batch.map(({ record }) => record.partition));
+    if (partition === undefined) for (const one of partitions) this.apart.set(one, { waiting: [], isSending: false });
+    if (partitions.size === 1) {
+      for (const { unconfirmed } of batch) unconfirmed(error);
+      if (partition === undefined) this.moveApart([]);
+      return;
+    }
+    this.moveApart(batch);
+  }
+
+  /** Moves the batch, and what waits behind it, to the lanes of its partitions. */
+  private moveApart(batch: readonly Waiting[]): void {
+    const { apart, together } = this;
+    const behind = together.waiting;
+    together.waiting = [];
+    for (const one of [...batch, ...behind]) (apart.get(one.record.partition) ?? together).waiting.push(one);
+    for (const [partition, lane] of apart) void this.send(lane, partition);
+  }
+
+  private async sendBatch(batch: readonly Waiting[]): Promise<number[]> {
     const { topic } = this;
     const messages = batch.map(({ record }) => record);
     const answers = await this.producer.sendBatch({
@@ -69,11 +123,11 @@ export class KafkaAppender {
       topicMessages: [{ topic, messages }],
     });
     const next = new Map(answers.map(({ partition, baseOffset }) => [partition, Number(baseOffset)]));
-    for (const { record, at } of batch) {
-      const offset = next.get(record.partition);
-      if (offset === undefined) throw new Unavailable(`Kafka: no answer for partition ${record.partition} of ${topic}`);
-      next.set(record.partition, offset + 1);
-      at(offset);
-    }
+    return batch.map(({ record: { partition } }) => {
+      const offset = next.get(partition);
+      if (offset === undefined) throw new Unavailable(`Kafka: no answer for partition ${partition} of ${topic}`);
+      next.set(partition, offset + 1);
+      return offset;
+    });
   }
 }

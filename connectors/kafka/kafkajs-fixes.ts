@@ -9,6 +9,9 @@ import { reasonOf } from '../../topology/core/errors';
  *    which was most of the cost of a tuple.
  * 4. *A batch that cannot be read is one record without content.* In kafkajs its error ends the consumer, which then meets
  *    the same batch again, for ever.
+ * 5. *A partition without a leader is no error of its topic.* In kafkajs one such partition keeps all metadata of the topic
+ *    from being read, and with it every producer, consumer and admin that knows the topic.
+ * 6. *The ends of partitions are read leader by leader.* In kafkajs one leader that does not answer hides the ends of all.
  *
  * Each has a test that the replaced function still exists in kafkajs and gives the same result.
  */
@@ -136,6 +139,87 @@ export function readableBatches(decodeBatch: DecodeBatch): DecodeBatch {
   };
 }
 
+/** As much of the answer to a metadata request as is looked at. */
+interface Metadata {
+  readonly topicMetadata: readonly {
+    readonly partitionMetadata: readonly { readonly partitionErrorCode: number }[];
+  }[];
+}
+
+interface MetadataResponse<M extends Metadata> {
+  readonly decode: unknown;
+  readonly parse: (metadata: M) => Promise<M>;
+}
+
+/** LEADER_NOT_AVAILABLE and LISTENER_NOT_FOUND: the partition is there, and its leader is -1. */
+const WITHOUT_LEADER = new Set([5, 72]);
+
+export function leaderlessMetadata<M extends Metadata>({ decode, parse }: MetadataResponse<M>): MetadataResponse<M> {
+  return {
+    decode,
+    parse: (metadata) => {
+      const topicMetadata = metadata.topicMetadata.map((topic) => ({
+        ...topic,
+        partitionMetadata: topic.partitionMetadata.map((partition) =>
+          WITHOUT_LEADER.has(partition.partitionErrorCode) ? { ...partition, partitionErrorCode: 0 } : partition,
+        ),
+      }));
+      return parse({ ...metadata, topicMetadata });
+    },
+  };
+}
+
+interface OffsetQuery {
+  readonly topic: string;
+  readonly partitions: readonly { readonly partition: number }[];
+}
+
+interface OffsetAnswer {
+  readonly topic: string;
+  readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+}
+
+/** As much of kafkajs's Cluster as finding the ends of partitions uses. */
+interface Cluster {
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, readonly number[]>;
+  refreshMetadata(): Promise<unknown>;
+}
+
+type FetchOffsets = (this: Cluster, queries: readonly OffsetQuery[]) => Promise<OffsetAnswer[]>;
+
+/** What stands for an offset that nobody knows now, in kafkajs too. */
+export const UNKNOWN_OFFSET = '-1';
+
+export function offsetsByLeader(fetchOffsets: FetchOffsets): FetchOffsets {
+  return async function fetchByLeader(queries) {
+    const asked = queries.filter(({ partitions }) => partitions.length > 0);
+    const answers = asked.map(async (query) => {
+      const numbers = query.partitions.map(({ partition }) => partition);
+      const leaders = Object.values(this.findLeaderForPartitions(query.topic, numbers));
+      const parts = await Promise.allSettled(
+        leaders.map((led) =>
+          fetchOffsets.call(this, [
+            { ...query, partitions: query.partitions.filter(({ partition }) => led.includes(partition)) },
+          ]),
+        ),
+      );
+      const failed = parts.filter((part) => part.status === 'rejected');
+      // Perhaps another one leads by now.
+      if (failed.length > 0) await this.refreshMetadata().catch(() => undefined);
+      const [first] = failed;
+      if (first !== undefined && failed.length === parts.length) throw first.reason;
+      const known = new Map(
+        parts
+          .flatMap((part) => (part.status === 'fulfilled' ? part.value : []))
+          .flatMap(({ partitions }) => partitions.map(({ partition, offset }) => [partition, offset] as const)),
+      );
+      const partitions = numbers.map((partition) => ({ partition, offset: known.get(partition) ?? UNKNOWN_OFFSET }));
+      return { topic: query.topic, partitions };
+    });
+    return Promise.all(answers);
+  };
+}
+
 /** Of a number that is not negative, zigzag-encoded: 7 bits a byte. */
 function sizeOf(value: number): number {
   let size = 1;
@@ -165,4 +249,7 @@ export function fixKafkajs(): void {
   replaceExport<typeof groupByPartition>('kafkajs/src/producer/groupMessagesPerPartition', () => groupByPartition);
   replaceExport<EncodeRecord>('kafkajs/src/protocol/recordBatch/record/v0', plainRecordEncoder);
   replaceExport<DecodeBatch>('kafkajs/src/protocol/recordBatch/v0/decoder', readableBatches);
+  replaceExport<MetadataResponse<Metadata>>('kafkajs/src/protocol/requests/metadata/v0/response', leaderlessMetadata);
+  const cluster = require('kafkajs/src/cluster') as { readonly prototype: { fetchTopicsOffset: FetchOffsets } };
+  cluster.prototype.fetchTopicsOffset = offsetsByLeader(cluster.prototype.fetchTopicsOffset);
 }

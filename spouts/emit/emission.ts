@@ -2,13 +2,16 @@ import type { Clock, DatabaseClock, Timer } from '../../topology/core/clock';
 import { Unavailable } from '../../topology/core/errors';
 import type { Pauses } from '../../topology/core/pauses';
 import { backOff } from '../../topology/core/retry-policy';
-import type { Emit } from '../../topology/core/spout';
+import { type Emit, type PartitionOf, PartlyEmitted } from '../../topology/core/spout';
 import type { Stream } from '../../topology/core/stream';
+import type { Placement } from '../../topology/core/tuple';
 import type { Due } from '../../topology/streams';
+import type { AccountMemory } from '../memory/accounts';
 import type { Entries } from '../memory/entries';
 import type { Entry } from '../memory/entry';
 import type { EmitOrder } from './emit-order';
 import type { Pending } from './pending';
+import { StuckPartitions } from './stuck-partitions';
 
 /** Tuples in one produce. */
 const MAX_TUPLES_PER_PRODUCE = 1_000;
@@ -35,6 +38,7 @@ export interface EmissionParts {
   readonly emitOrder: EmitOrder;
   readonly pending: Pending;
   readonly emit: Emit;
+  readonly partitionOf: PartitionOf;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
   readonly pauses: Pauses;
@@ -43,18 +47,23 @@ export interface EmissionParts {
 
 /**
  * Emits a channel's entries at their wake − lead, or up to a twentieth of a lead later together with others. It has one
- * timer and one produce at a time; meanwhile entries gather for the next one.
+ * timer and one produce at a time; meanwhile entries gather for the next one. A partition that does not confirm stops only
+ * its own accounts: their entries wait as those of paused accounts do, and what failed is emitted again apart, with back-off.
  */
 export class Emission {
   private timer: Timer | undefined;
   private producing: Promise<void> | undefined;
-  /** Pending entries whose produce failed. They may be in Kafka or not, so they are emitted again. */
+  /** Pending entries whose whole produce failed. They may be in Kafka or not, so they are emitted again. */
   private failed: Entry[] = [];
   private failures = 0;
   private backingOff = false;
   private closed = false;
+  private readonly stuck: StuckPartitions;
+  private readonly retries = new Set<Promise<void>>();
 
-  constructor(private readonly parts: EmissionParts) {}
+  constructor(private readonly parts: EmissionParts) {
+    this.stuck = new StuckPartitions(parts.clock, (partition) => this.retry(partition));
+  }
 
   /** Emits what may be emitted now, or sets the timer for the next entry. Cheap when there is nothing to do. */
   kick(): void {
@@ -81,10 +90,19 @@ export class Emission {
     return this.isFull() || parked.accounts > 0 || accounts.overflowed.size > 0;
   }
 
+  /** True while the account's partition does not confirm: nothing else of the account is emitted. */
+  isStuck(account: AccountMemory): boolean {
+    if (this.stuck.size === 0) return false;
+    const { partitionOf, stream, channel } = this.parts;
+    const partition = partitionOf(stream, { id: 0, account: account.name, channel, wakeAt: 0, version: 0 });
+    return partition !== undefined && this.stuck.has(partition);
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     this.timer?.cancel();
-    await this.producing;
+    this.stuck.close();
+    await Promise.all([this.producing, ...this.retries]);
   }
 
   private gather(now: number): Entry[] {
@@ -102,20 +120,71 @@ export class Emission {
     return widthMs === 0 ? instant : round(instant / widthMs) * widthMs;
   }
 
-  /** Entries whose produce failed, unless their row was edited or their partition lost since then. */
   private takeFailed(): Entry[] {
+    const { taken, left } = this.current(this.failed);
+    this.failed = left;
+    return taken;
+  }
+
+  /** The failed entries that may be emitted now, and those that wait; without those that were edited or lost meanwhile. */
+  private current(failed: readonly Entry[]): { taken: Entry[]; left: Entry[] } {
     const { entries, pauses, channel } = this.parts;
-    const batch: Entry[] = [];
-    this.failed = this.failed.filter((entry) => {
+    const taken: Entry[] = [];
+    const left = failed.filter((entry) => {
       if (!entries.isCurrent(entry)) entries.acked(entry);
-      else if (batch.length === MAX_TUPLES_PER_PRODUCE || pauses.paused(channel, entry.account.name)) return true;
-      else batch.push(entry);
+      else if (taken.length === MAX_TUPLES_PER_PRODUCE || pauses.paused(channel, entry.account.name)) return true;
+      else taken.push(entry);
       return false;
     });
-    return batch;
+    return { taken, left };
   }
 
   private async produce(batch: readonly Entry[]): Promise<void> {
+    try {
+      await this.send(batch);
+      this.failures = 0;
+    } catch (error) {
+      this.failed = [...batch, ...this.failed];
+      this.failures++;
+      this.backingOff = true;
+      this.report(error);
+    }
+    this.producing = undefined;
+    if (this.closed) return;
+    if (this.backingOff) this.arm(backOff(failedProduce, this.failures, 1));
+    else this.kick();
+  }
+
+  /** Emits what a stuck partition did not confirm, beside everything else. */
+  private retry(partition: number): void {
+    if (this.closed) return;
+    const batch = this.stuck.takeFrom(partition, (failed) => this.current(failed));
+    if (batch.length === 0) {
+      // What is left waits for the end of a pause.
+      if (this.stuck.isEmpty(partition)) this.release(partition);
+      else this.stuck.retryAfter(partition, LOOK_AGAIN_MS);
+      return;
+    }
+    const retrying = this.send(batch)
+      .then((stuckAgain) => {
+        if (!stuckAgain.has(partition)) this.retry(partition);
+      })
+      .catch((error: unknown) => {
+        this.report(error);
+        if (!this.closed) this.stuck.fail(partition, batch);
+      })
+      .finally(() => this.retries.delete(retrying));
+    this.retries.add(retrying);
+  }
+
+  private release(partition: number): void {
+    this.stuck.release(partition);
+    this.parts.emitOrder.reconsider();
+    this.kick();
+  }
+
+  /** @returns the partitions that did not confirm. @throws what `emit` throws when nothing is known of the partitions */
+  private async send(batch: readonly Entry[]): Promise<ReadonlySet<number>> {
     const { parts } = this;
     const tuples = batch.map(({ id, account, wakeAt, version }) => ({
       id,
@@ -126,18 +195,34 @@ export class Emission {
     }));
     try {
       parts.pending.placed(batch, await parts.emit(parts.stream, tuples));
-      this.failures = 0;
+      return new Set();
     } catch (error) {
-      this.failed = [...batch, ...this.failed];
-      this.failures++;
-      this.backingOff = true;
-      parts.onError(error);
-      if (!(error instanceof Unavailable)) this.closed = true;
+      if (!(error instanceof PartlyEmitted)) throw error;
+      this.report(error);
+      return this.split(batch, error.emitted);
     }
-    this.producing = undefined;
-    if (this.closed) return;
-    if (this.backingOff) this.arm(backOff(failedProduce, this.failures, 1));
-    else this.kick();
+  }
+
+  private split(batch: readonly Entry[], emitted: PartlyEmitted['emitted']): ReadonlySet<number> {
+    const placed: Entry[] = [];
+    const placements: Placement[] = [];
+    const failed = new Map<number, Entry[]>();
+    for (const [index, { partition, offset }] of emitted.entries()) {
+      const entry = batch[index] as Entry;
+      if (offset !== undefined) {
+        placed.push(entry);
+        placements.push({ partition, offset });
+      } else failed.set(partition, [...(failed.get(partition) ?? []), entry]);
+    }
+    this.parts.pending.placed(placed, placements);
+    if (!this.closed) for (const [partition, entries] of failed) this.stuck.fail(partition, entries);
+    return new Set(failed.keys());
+  }
+
+  /** After anything but Unavailable, a bug, nothing is emitted any more. */
+  private report(error: unknown): void {
+    this.parts.onError(error);
+    if (!(error instanceof Unavailable)) this.closed = true;
   }
 
   private isFull(): boolean {

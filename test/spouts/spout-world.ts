@@ -59,6 +59,7 @@ export class SpoutWorld {
       rows: this.db.openRows(),
       acks: this.log.acks(group),
       emit: this.log.emit,
+      partitionOf: this.log.partitionOf,
       pauses: {
         channelPaused: (channel) => this.db.pausedChannels.has(channel),
         paused: (channel, account) =>

@@ -14,6 +14,18 @@ export class Unavailable extends Error {
   override readonly name = 'Unavailable';
 }
 
+/** Some partitions did not confirm; the records of the others were appended. */
+export class PartlyAppended extends Unavailable {
+  /** @param offsets of each record, in the order given; undefined where the append is not certain */
+  constructor(
+    message: string,
+    readonly offsets: readonly (number | undefined)[],
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
 export class UserError extends Error {
   override readonly name = 'UserError';
 }

@@ -1,4 +1,5 @@
 import type { Gauges } from '../gauges';
+import { Unavailable } from './errors';
 import type { Stream } from './stream';
 import type { Placement, Tuple } from './tuple';
 
@@ -14,8 +15,24 @@ export interface Assignment {
  * Appends tuples to a stream.
  * @returns the placement of each value, in the order given.
  * @throws Unavailable when the broker did not confirm; some of the tuples may have been appended all the same.
+ * PartlyEmitted when it is known of which partitions that is true.
  */
 export type Emit = <T>(target: Stream<T>, values: readonly T[]) => Promise<Placement[]>;
+
+/** The partition that `emit` would append the value to; undefined while that is not known. */
+export type PartitionOf = <T>(target: Stream<T>, value: T) => number | undefined;
+
+/** Some partitions of a stream did not confirm; the tuples of the others were appended. */
+export class PartlyEmitted extends Unavailable {
+  /** @param emitted of each value, in the order given: the offset is undefined where the broker did not confirm */
+  constructor(
+    message: string,
+    readonly emitted: readonly { readonly partition: number; readonly offset: number | undefined }[],
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
 
 /** A source of tuples, fed by a stream of changes. */
 export interface Spout<Feed> {

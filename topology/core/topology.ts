@@ -4,7 +4,7 @@ import { UserError } from './errors';
 import type { Grouping } from './grouping';
 import type { Lease } from './lease';
 import type { Pauses } from './pauses';
-import type { Emit, Spout } from './spout';
+import type { Emit, PartitionOf, Spout } from './spout';
 import type { Stream } from './stream';
 
 /** What the worker gives to every spout and bolt that it runs. */
@@ -20,6 +20,7 @@ export interface BoltContext {
 export interface SpoutContext extends BoltContext {
   /** Appends to the streams that the spout's wiring names; it throws for others. */
   readonly emit: Emit;
+  readonly partitionOf: PartitionOf;
 }
 
 export interface SpoutWiring<Feed> {

@@ -1,6 +1,6 @@
 import type { Bolt } from '../core/bolt';
 import type { Clock } from '../core/clock';
-import type { Emit, Spout } from '../core/spout';
+import { type Emit, PartlyEmitted, type Spout } from '../core/spout';
 import type { Log } from './log';
 import type { Metrics } from './metrics';
 import type { GroupListener, GroupMember, StreamsClient } from './streams-client';
@@ -46,7 +46,12 @@ export function observedEmit(emit: Emit, { metrics, clock }: Observer): Emit {
       metrics.emitSeconds.observe(labels, (clock.monotonic() - begun) / 1_000);
       return placements;
     } catch (error) {
-      metrics.emitFailures.inc(labels, values.length);
+      const failed =
+        error instanceof PartlyEmitted
+          ? error.emitted.filter(({ offset }) => offset === undefined).length
+          : values.length;
+      metrics.emitFailures.inc(labels, failed);
+      metrics.emitted.inc(labels, values.length - failed);
       throw error;
     }
   };

@@ -72,7 +72,8 @@ export interface StreamsClient {
   partitions(stream: string): Promise<number>;
   /**
    * Appends records in the order given; resolves to their offsets when the log has them safely.
-   * Throws Unavailable when that is not certain; some may have been appended all the same.
+   * Throws Unavailable when that is not certain; some may have been appended all the same. Throws PartlyAppended when it is
+   * known of which partitions that is true: one that has no leader holds up no other.
    */
   append(stream: string, records: readonly AppendRecord[]): Promise<number[]>;
   /**

@@ -187,8 +187,9 @@ export class Worker {
     }
     const spout = topology.spouts.find(({ name }) => name === component);
     if (spout === undefined) throw new UserError(unknownComponent(component, topology));
-    const emit = observedEmit(emitterOf(topology, component, streams), observer);
-    const part = observedSpout(component, spout.create({ ...context, emit }), observer);
+    const { emit, partitionOf } = emitterOf(topology, component, streams);
+    const own = { ...context, emit: observedEmit(emit, observer), partitionOf };
+    const part = observedSpout(component, spout.create(own), observer);
     return new SpoutTask({ ...common, part: spout, spout: part, clock });
   }
 

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import {
   groupByPartition,
+  leaderlessMetadata,
+  offsetsByLeader,
   plainRecordEncoder,
   readableBatches,
   whenPending,
@@ -16,6 +18,21 @@ function original(path: string): unknown {
   });
   return loaded;
 }
+
+const metadataOf = (partitionId: number, partitionErrorCode: number) => ({
+  partitionErrorCode,
+  partitionId,
+  leader: partitionErrorCode === 0 ? 1 : -1,
+});
+const metadata = (...codes: number[]) => ({
+  brokers: [],
+  topicMetadata: [{ topicErrorCode: 0, topic: 't', partitionMetadata: codes.map((code, id) => metadataOf(id, code)) }],
+});
+
+const query = (...partitions: number[]) => [{ topic: 't', partitions: partitions.map((partition) => ({ partition })) }];
+const answer = (...offsets: string[]) => [
+  { topic: 't', partitions: offsets.map((offset, partition) => ({ partition, offset })) },
+];
 
 describe('what is fixed in kafkajs', () => {
   it('1. Idle connections are idle: the method that re-arms the timer is still there.', () => {
@@ -98,6 +115,88 @@ describe('what is fixed in kafkajs', () => {
       timestamp: '75',
       value: null,
       unreadable: expect.stringContaining(reason),
+    });
+  });
+
+  describe('5. A partition without a leader is no error of its topic:', () => {
+    type Response = Parameters<typeof leaderlessMetadata>[0];
+    const general = original('protocol/requests/metadata/v0/response') as Response;
+    const { parse } = leaderlessMetadata(general);
+
+    it('its metadata is read, with the leader -1.', async () => {
+      await expect(general.parse(metadata(0, 5))).rejects.toThrow('leadership election');
+      const { topicMetadata } = await parse(metadata(0, 5));
+      expect(topicMetadata[0]?.partitionMetadata).toEqual([
+        metadataOf(0, 0),
+        { ...metadataOf(1, 5), partitionErrorCode: 0 },
+      ]);
+      expect(await parse(metadata(0, 0))).toEqual(metadata(0, 0));
+    });
+
+    it('other errors are errors as before.', async () => {
+      await expect(parse(metadata(0, 29))).rejects.toThrow('Not authorized');
+      await expect(
+        parse({ ...metadata(), topicMetadata: [{ ...metadata().topicMetadata[0], topicErrorCode: 3 } as never] }),
+      ).rejects.toThrow('does not host this topic-partition');
+    });
+
+    it('every version of the answer is read with what is fixed.', () => {
+      for (const version of [0, 1, 2, 3, 4, 5, 6]) {
+        const own = original(`protocol/requests/metadata/v${version}/response`) as Response;
+        expect(String(own.parse)).toBe(String(general.parse));
+      }
+    });
+  });
+
+  describe('6. The ends of partitions are read leader by leader:', () => {
+    type Fetch = Parameters<typeof offsetsByLeader>[0];
+    const leaders: Record<string, number[]> = { 1: [0, 2], 2: [1], '-1': [3] };
+    const cluster = {
+      refreshes: 0,
+      findLeaderForPartitions: (_: string, partitions: readonly number[]) =>
+        Object.fromEntries(
+          Object.entries(leaders)
+            .map(([leader, led]) => [leader, led.filter((one) => partitions.includes(one))] as const)
+            .filter(([, led]) => led.length > 0),
+        ),
+      async refreshMetadata() {
+        this.refreshes++;
+      },
+    };
+    const away = new Set<number>();
+    /** As in kafkajs: an error of one leader is that of the call. */
+    const general: Fetch = async (queries) =>
+      queries.map(({ topic, partitions }) => ({
+        topic,
+        partitions: partitions.map(({ partition }) => {
+          if (away.has(partition)) throw new Error(`no leader for ${partition}`);
+          return { partition, offset: String(partition * 10) };
+        }),
+      }));
+
+    beforeEach(() => {
+      away.clear();
+      cluster.refreshes = 0;
+    });
+
+    it('the method is still there, and the answer is the same.', async () => {
+      const { prototype } = original('cluster') as { prototype: Record<string, unknown> };
+      expect(prototype['fetchTopicsOffset']).toBeInstanceOf(Function);
+      expect(prototype['findLeaderForPartitions']).toBeInstanceOf(Function);
+      expect(prototype['refreshMetadata']).toBeInstanceOf(Function);
+      expect(await offsetsByLeader(general).call(cluster, query(0, 1, 2))).toEqual(answer('0', '10', '20'));
+      expect(cluster.refreshes).toBe(0);
+    });
+
+    it('a leader that does not answer hides its own partitions, and the metadata is read again.', async () => {
+      away.add(1).add(3);
+      expect(await offsetsByLeader(general).call(cluster, query(0, 1, 2, 3))).toEqual(answer('0', '-1', '20', '-1'));
+      expect(cluster.refreshes).toBe(1);
+    });
+
+    it('when none answers the error is thrown.', async () => {
+      for (const partition of [0, 1, 2, 3]) away.add(partition);
+      await expect(offsetsByLeader(general).call(cluster, query(0, 1, 2, 3))).rejects.toThrow('no leader for 0');
     });
   });
 });

@@ -164,7 +164,7 @@ export class SimulatedWorker {
       settings,
       rows,
       acks,
-      emit: emitterOf(builder.build(), 'due', client),
+      ...emitterOf(builder.build(), 'due', client),
       onError,
     });
     const part = { name: 'due', feed };

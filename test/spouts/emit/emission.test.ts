@@ -1,4 +1,6 @@
 import { Unavailable } from '../../../topology/core/errors';
+import { keyPartition } from '../../../topology/core/key-partition';
+import { PartlyEmitted } from '../../../topology/core/spout';
 import { SpoutWorld } from '../spout-world';
 
 let world: SpoutWorld;
@@ -228,4 +230,80 @@ test('nothing overtakes an account’s rows when its pause is over', async () =>
   await world.run(5_000);
   expect(world.emitted().at(-1)?.id).toBe(next.id);
   expect(world.ids()).toHaveLength(21);
+});
+
+describe('a partition of the due topic that has no leader', () => {
+  const bad = 2;
+  /** Accounts of the bad partition, or of the others. */
+  const accounts = (isBad: boolean, count: number) =>
+    Array.from({ length: 1_000 }, (_, index) => `a${index}`)
+      .filter((account) => (keyPartition(account, 4) === bad) === isBad)
+      .slice(0, count);
+
+  test('stops only its own accounts, however many of them there are, and their tuples go in order when it has one again', async () => {
+    await world.close();
+    world = new SpoutWorld(['webhook'], { maxPending: 100 });
+    const { db, log } = world;
+    const spout = world.spout();
+    await world.run(100);
+    log.leaderless.add(bad);
+    const stuck = accounts(true, 200);
+    const begun = world.now;
+    const late: number[] = [];
+    for (let second = 0; second < 60; second++) {
+      const own = accounts(false, 20).map((account) => db.insert({ account, dueAt: world.now }));
+      for (let one = 0; one < 10; one++) {
+        db.insert({ account: stuck[(second * 10 + one) % stuck.length] as string, dueAt: world.now });
+      }
+      await world.run(100);
+      const ids = new Set(world.ids());
+      late.push(...own.map(({ id }) => id).filter((id) => !ids.has(id)));
+      world.ack();
+      await world.run(900);
+    }
+    expect(late).toEqual([]);
+    expect(spout.gauges()['pending.webhook']).toBeLessThan(50);
+    expect(world.errors.length).toBeLessThan(20);
+    expect(world.errors.every((error) => error instanceof PartlyEmitted)).toBe(true);
+    log.leaderless.clear();
+    for (let round = 0; round < 30; round++) {
+      await world.run(1_000);
+      world.ack();
+    }
+    const tuples = world.emitted().filter(({ account }) => stuck.includes(account));
+    expect(new Set(tuples.map(({ id }) => id)).size).toBe(600);
+    for (const account of stuck) {
+      const wakes = tuples.filter((tuple) => tuple.account === account && tuple.at > begun).map(({ wakeAt }) => wakeAt);
+      expect(wakes).toEqual(wakes.toSorted((a, b) => a - b));
+    }
+    expect(spout.gauges()).toMatchObject({ 'pending.webhook': 0, 'entries.webhook': 0 });
+  });
+
+  test('settles nothing while nobody knows its ends', async () => {
+    const { db, log, now } = world;
+    const spout = world.spout();
+    const [account] = accounts(true, 1);
+    db.insert({ account: account as string, dueAt: now });
+    await world.run(1_000);
+    log.leaderless.add(bad);
+    await world.run(30_000);
+    expect(world.ids()).toHaveLength(1);
+    expect(spout.gauges()['pending.webhook']).toBe(1);
+  });
+
+  test('an entry that was edited or lost meanwhile is not emitted again, and the partition is free at once', async () => {
+    const { db, log, now } = world;
+    const spout = world.spout();
+    await world.run(100);
+    log.leaderless.add(bad);
+    const [account] = accounts(true, 1);
+    const row = db.insert({ account: account as string, dueAt: now });
+    await world.run(1_000);
+    world.assign(spout, { partitions: [], of: 4 });
+    await world.run(20_000);
+    log.leaderless.clear();
+    world.assign(spout, { partitions: [0, 1, 2, 3], of: 4 });
+    await world.run(1_000);
+    expect(world.ids()).toEqual([row.id]);
+  });
 });

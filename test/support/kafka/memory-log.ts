@@ -1,7 +1,7 @@
 import type { Acks, PartitionAck } from '../../../spouts/acks';
 import type { Clock } from '../../../topology/core/clock';
 import { keyPartition } from '../../../topology/core/key-partition';
-import type { Emit } from '../../../topology/core/spout';
+import { type Emit, type PartitionOf, PartlyEmitted } from '../../../topology/core/spout';
 import type { Placement } from '../../../topology/core/tuple';
 
 /** One record as the log keeps it. */
@@ -27,6 +27,8 @@ export class MemoryLog {
   before: (operation: LogOperation) => Promise<void> | void = () => {};
   /** Runs after the effect; throws for an answer that is lost. */
   after: (operation: LogOperation) => Promise<void> | void = () => {};
+  /** Partitions that take no records of `emit`, and whose ends nobody knows. */
+  readonly leaderless = new Set<number>();
   private readonly topics = new Map<string, Partition[]>();
   private readonly committed = new Map<string, number>();
 
@@ -96,12 +98,20 @@ export class MemoryLog {
   /** A spout's way in; values are grouped by their `account`. */
   readonly emit: Emit = async (target, values) => {
     await this.before('append');
-    const placements = values.map((value) =>
-      this.append(target.name, (value as { readonly account: string }).account, target.codec.encode(value)),
-    );
+    const emitted = values.map((value) => {
+      const { account } = value as { readonly account: string };
+      const partition = keyPartition(account, this.partitions(target.name));
+      if (this.leaderless.has(partition)) return { partition, offset: undefined };
+      return this.append(target.name, account, target.codec.encode(value), partition);
+    });
     await this.after('append');
-    return placements;
+    if (emitted.every((one): one is Placement => one.offset !== undefined)) return emitted;
+    throw new PartlyEmitted('a partition has no leader', emitted);
   };
+
+  /** The partition to which `emit` appends. */
+  readonly partitionOf: PartitionOf = (target, value) =>
+    keyPartition((value as { readonly account: string }).account, this.partitions(target.name));
 
   /** The acks of the group that reads a channel's topic. */
   acks(group: string): Acks {
@@ -112,8 +122,8 @@ export class MemoryLog {
         const acks: PartitionAck[] = this.of(topic).map((_, partition) => ({
           partition,
           committed: this.committedOf(group, topic, partition),
-          low: this.low(topic, partition),
-          high: this.high(topic, partition),
+          low: this.leaderless.has(partition) ? 0 : this.low(topic, partition),
+          high: this.leaderless.has(partition) ? Number.POSITIVE_INFINITY : this.high(topic, partition),
         }));
         await this.after('acks');
         return acks;

@@ -1,8 +1,11 @@
 import { systemClock } from '../../../topology/core/clock';
+import { PartlyAppended } from '../../../topology/core/errors';
 import { fieldsGrouping } from '../../../topology/core/grouping';
 import { keyPartition } from '../../../topology/core/key-partition';
+import { PartlyEmitted } from '../../../topology/core/spout';
 import type { Topology } from '../../../topology/core/topology';
 import { emitterOf } from '../../../topology/runtime/emitter';
+import type { AppendRecord } from '../../../topology/runtime/streams-client';
 import { type Due, due } from '../../../topology/streams';
 import { MemoryLog } from '../../support/kafka/memory-log';
 import { MemoryStreams } from '../../support/kafka/memory-streams';
@@ -18,7 +21,8 @@ describe('the emitter', () => {
     bolts: ['webhook'],
   };
   const topology = { spouts: [], bolts: [], connections: [connection] } as unknown as Topology;
-  const emit = emitterOf(topology, 'due', new MemoryStreams(log));
+  const streams = new MemoryStreams(log);
+  const { emit } = emitterOf(topology, 'due', streams);
 
   beforeEach(() => log.create('due.webhook', 7));
 
@@ -36,5 +40,31 @@ describe('the emitter', () => {
 
   it('refuses streams that the spout does not say it emits', async () => {
     await expect(emit(due('x'), [value])).rejects.toThrow('spout due does not say that it emits due.x');
+  });
+
+  it('says which partitions did not confirm, and to which one a value goes', async () => {
+    const accounts = ['ann', 'bob', 'cid', 'dan', 'eve'];
+    const values = accounts.map((account, index) => ({ ...value, id: index + 1, account }));
+    const bad = keyPartition('bob', 7);
+    const partly = Object.assign(new MemoryStreams(log), {
+      append: async (_: string, records: readonly AppendRecord[]) => {
+        throw new PartlyAppended(
+          'no leader',
+          records.map(({ partition }, offset) => (partition === bad ? undefined : offset)),
+        );
+      },
+    });
+    const emitter = emitterOf(topology, 'due', partly);
+    expect(emitter.partitionOf(due('webhook'), value)).toBeUndefined();
+    const error: unknown = await emitter.emit(due('webhook'), values).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(PartlyEmitted);
+    expect(error).toMatchObject({
+      message: 'no leader',
+      emitted: accounts.map((account, offset) => {
+        const partition = keyPartition(account, 7);
+        return { partition, offset: partition === bad ? undefined : offset };
+      }),
+    });
+    expect(emitter.partitionOf(due('webhook'), value)).toBe(keyPartition('ann', 7));
   });
 });
