@@ -76,7 +76,7 @@ async function sendSome(): Promise<number> {
   await rows.claim(session, read, 0);
   const claimed = await rows.read(
     read.map(({ id }) => id),
-    0,
+    Number.POSITIVE_INFINITY,
   );
   const own = claimed.filter((row) => row.session === session);
   const unwritten = await rows.writeBack(
