@@ -47,9 +47,9 @@ export interface DeliveryOptions {
  *
  * | stage | what happens to a message there |
  * |---|---|
- * | bolts/claim: prefetch | the rows of the tuples are read in batches, and their payloads prepared |
+ * | bolts/claim: prefetch | the rows of the tuples are read in batches, and their payloads as far as there is memory, and prepared |
  * | bolts/claim: hold | the row waits for its instant |
- * | bolts/slots | the row gets its turn: of its account, of its host, of the worker |
+ * | bolts/slots | the row gets its turn: of its account, of its origin, of the worker |
  * | bolts/claim: claim | one conditional UPDATE makes the row ours; now the tuple is acked |
  * | bolts/send: send | the channel makes the request, at or after the wake |
  * | bolts/send: write back | the outcome goes to the row and to the ledger; a retry is a new plan and comes by CDC again |

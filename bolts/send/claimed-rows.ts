@@ -100,7 +100,7 @@ export class ClaimedRows {
   /** Gives back rows that waited too long for their account or origin. */
   sweep(now: number): void {
     for (const row of this.toStart.parked()) {
-      if (now - row.since > MAX_WAIT_MS) this.giveBack(row, 'its account or host had no room');
+      if (now - row.since > MAX_WAIT_MS) this.giveBack(row, 'its account or origin had no room');
     }
   }
 
