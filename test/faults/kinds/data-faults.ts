@@ -31,7 +31,7 @@ export const dataFaults: readonly Fault[] = [
     },
   },
   {
-    name: 'an application holds one due row for a minute',
+    name: 'an application holds one due row for longer than a bolt keeps its tuple',
     short: false,
     mostLateMs: 10_000,
     p95LateMs: 2_000,
