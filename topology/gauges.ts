@@ -89,7 +89,7 @@ export const channelGauges = {
   entries: { help: 'Messages of the near future in memory.', unit: 'messages' },
   buckets: { help: 'Slices of time in memory.', unit: 'buckets' },
   blocked_accounts: {
-    help: 'Accounts of which nothing is emitted now: paused, or with as many pending tuples as they may have.',
+    help: 'Accounts of which nothing is emitted now: paused, with as many pending tuples as they may have, or of a partition that does not confirm.',
     unit: 'accounts',
   },
   overflowed_accounts: { help: 'Accounts with more messages in the near future than memory keeps.', unit: 'accounts' },
