@@ -60,7 +60,10 @@ const SWEEP_EVERY_MS = 1_000;
  * writing outcomes, this is the limit for draining.
  */
 const DRAIN_STARTS_MS = 1_000;
-/** Claims stop while so many full batches of outcomes are unwritten, so that a slow database is not outrun. */
+/**
+ * Claims stop while so many full batches of outcomes are unwritten, so that a slow database is not outrun; and no more than
+ * half of the rows that may be held, so that outcomes which wait to be written leave room.
+ */
 const MAX_UNWRITTEN_BATCHES = 40;
 
 /**
@@ -102,6 +105,7 @@ export class SendBolt implements Bolt<Due> {
   constructor(private readonly options: SendBoltOptions) {
     const { channel, settings, lease } = options;
     const isBlind = channel.class === 'blind';
+    const maxUnwritten = Math.min(MAX_UNWRITTEN_BATCHES * settings.claimBatch, Math.ceil(settings.maxHeld / 2));
     this.slots = new SendSlots({ ...settings, exact: isBlind });
     this.inHand = new InHand(this.slots, settings.maxHeldBytes);
     this.ahead = new ClaimAhead(isBlind ? 0 : settings.claimAheadMaxMs);
@@ -112,7 +116,7 @@ export class SendBolt implements Bolt<Due> {
     const readAgain = (delivery: Delivery<Due>) => this.prefetch.add(delivery);
     this.held = new HeldRows({ ...shared, leadMs: settings.leadMs, readAgain });
     this.prefetch = new Prefetch({ ...shared, held: this.held, onHeld: (accounts) => this.onHeld(accounts) });
-    this.claimed = new ClaimedRows({ ...shared, maxUnwritten: MAX_UNWRITTEN_BATCHES * settings.claimBatch });
+    this.claimed = new ClaimedRows({ ...shared, maxUnwritten });
     const claimer = new Claimer({ ...shared, session: lease.session });
     this.planner = new ClaimPlanner({ ...shared, held: this.held, claimed: this.claimed, claimer });
   }

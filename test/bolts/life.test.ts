@@ -65,7 +65,7 @@ describe('SendBolt, come what may', () => {
   });
 
   it('claims stop while much is unwritten', async () => {
-    await start({ settings: { concurrency: 50, perAccount: 50, perOrigin: 50, claimBatch: 50 } });
+    await start({ settings: { concurrency: 50, perAccount: 50, perOrigin: 50, claimBatch: 50, maxHeld: 5_000 } });
     world.database.before = (operation) => {
       if (operation === 'writeBack') throw new Error('away');
     };
@@ -84,7 +84,13 @@ describe('SendBolt, come what may', () => {
   async function firstWrite(after: number, claim = 0): Promise<{ begun: number; waited: number }> {
     const most = claim === 0 ? 40 : 400;
     await start({
-      settings: { concurrency: most, perAccount: most, perOrigin: most, claimBatch: claim === 0 ? 500 : 100 },
+      settings: {
+        concurrency: most,
+        perAccount: most,
+        perOrigin: most,
+        claimBatch: claim === 0 ? 500 : 100,
+        maxHeld: 10_000,
+      },
     });
     world.channel.byHost = () => ({ outcome: { kind: 'delivered' }, after });
     const writes: { begun: number; waited: number }[] = [];
