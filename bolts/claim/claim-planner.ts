@@ -120,6 +120,7 @@ export class ClaimPlanner {
     this.aheadMs = Math.ceil(last - now);
     this.claimedAt = now;
     this.woken += woken;
+    const isMissed = (batch[0]?.misses ?? 0) > 0;
     const { won, others, unsure } = await claimer.claim(batch, this.aheadMs);
     this.woken -= woken;
     const then = databaseClock.earliest();
@@ -131,7 +132,7 @@ export class ClaimPlanner {
       slots.release(row);
       held.lost(row, current, unsure);
     }
-    slots.batchEnded(batch);
+    if (!isMissed) slots.batchEnded(batch);
     advance();
   }
 }

@@ -121,7 +121,10 @@ export class HeldRows {
     }
   }
 
-  /** Takes out rows that earlier claims left out, to be claimed apart from all others. */
+  /**
+   * Takes out rows that earlier claims left out, to be claimed apart from all others. They have lost their place in the order of
+   * their account, so they keep no other batch of it waiting.
+   */
   takeMissedInto(batch: HeldRow[], now: number, maxRows: number): void {
     const { slots } = this.options;
     const withoutRoom: HeldRow[] = [];
@@ -134,7 +137,7 @@ export class HeldRows {
         withoutRoom.push(row);
         continue;
       }
-      slots.reserve(row);
+      slots.take(row);
       batch.push(row);
       bytes += row.bytes;
     }

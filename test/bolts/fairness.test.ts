@@ -355,7 +355,8 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     const sent: MemoryRow[] = [];
     const dropped: number[] = [];
     for (let second = 0; second < 600; second++) {
-      const other = world.row(1_500, { account: `a${second % 20}` });
+      // Some are of the account that the locked row belongs to.
+      const other = world.row(1_500, second % 3 === 0 ? {} : { account: `a${second % 20}` });
       sent.push(other);
       world.emit(other);
       await world.advance(1_000);
@@ -369,7 +370,8 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     // No tuple of it is kept for much longer than half a minute.
     expect(Math.max(...dropped.map((second, n) => second - (dropped[n - 1] ?? 0)))).toBeLessThan(35);
     await world.advance(2_000);
-    expect(Math.max(...sent.map(lateness))).toBeLessThan(100);
+    // Only the first claim kept the next message of the account waiting.
+    expect(Math.max(...sent.slice(1).map(lateness))).toBeLessThan(100);
     world.database.locked.clear();
     world.emit(locked);
     await world.advance(30_000);
