@@ -89,12 +89,16 @@ async function storiesOf(ids: readonly number[], asked: readonly Asked[]): Promi
   const attempts = groupBy(ledger, ([id]) => id);
   const requests = groupBy(deployment.receiver.journal, ({ key }) => key);
   const questions = groupBy(asked, ({ id }) => id);
-  return ids.map((id, index) => ({
-    message: messages[index] as Message,
-    asked: questions.get(id) ?? [],
-    requests: requests.get(deployment.keyOf(id)) ?? [],
-    attempts: (attempts.get(id) ?? []).map(([, worker, version]) => ({ worker, version })),
-  }));
+  return ids.map((id, index) => {
+    const message = messages[index] as Message;
+    const keys = Array.from({ length: message.planNumber }, (_, earlier) => deployment.keyOf(id, earlier + 1));
+    return {
+      message,
+      asked: questions.get(id) ?? [],
+      requests: keys.flatMap((key) => requests.get(key) ?? []),
+      attempts: (attempts.get(id) ?? []).map(([, worker, version]) => ({ worker, version })),
+    };
+  });
 }
 
 function groupBy<K, V>(all: readonly V[], keyOf: (one: V) => K): Map<K, V[]> {
