@@ -4,10 +4,11 @@ import { Random } from '../support/random';
 import type { Histories, PlanChange } from './judge/history';
 import { Capture } from './world/capture';
 import { Clients } from './world/clients';
+import { FairnessWatch } from './world/fairness-watch';
 import { Faults } from './world/faults';
 import { Fleet, type Place } from './world/fleet';
-import { HELD_ACCOUNT, HOSTILE_ACCOUNT, hostileContent } from './world/hostile-tenant';
 import { type Condition, healthy, Link } from './world/link';
+import { scheduleHarm, scheduleOrdinary } from './world/load';
 import { Machine } from './world/machine';
 import { SimulatedProvider } from './world/provider';
 import type { Sabotage } from './world/sabotage';
@@ -36,10 +37,6 @@ const LEAD_MS = 2_000;
 /** Everything is at rest when nothing has happened for so long. */
 const QUIET_MS = 500;
 const MAX_HELD_BYTES = 1_000_000;
-/** How often it is looked at what bolts hold. */
-const LOOK_EVERY_MS = 100;
-/** A tuple that cannot start is dropped half a minute after its wake; reconcile brings the row back later. */
-const DROPPED_AFTER_MS = 35_000;
 
 /** One run from one seed: applications, workers, the stack and the providers. */
 export class Simulation {
@@ -58,8 +55,7 @@ export class Simulation {
   private readonly plans: PlanChange[] = [];
   private readonly markedDead = new Map<string, number>();
   private readonly bugs: unknown[] = [];
-  private stuck: readonly string[] = [];
-  private heldBytes = 0;
+  private fairness: FairnessWatch | undefined;
 
   /** @param changed the parts of the scenario that are not left to chance */
   constructor(
@@ -125,14 +121,13 @@ export class Simulation {
     const alone = random.chance(0.2);
     for (let index = 0; index < scenario.spouts; index++) fleet.add(true, alone);
     if (!alone) for (let index = 0; index < scenario.bolts; index++) fleet.add(false, true);
-    this.write();
-    this.writeHarm();
-    if (scenario.fairWithin !== undefined) this.watchBolts();
+    const load = { time, scenario, clients: this.clients, database: this.database };
+    scheduleOrdinary(load, random.fork(9));
+    scheduleHarm(load);
+    if (scenario.fairWithin !== undefined) this.fairness = this.fairnessWatch(scenario.fairWithin);
     this.faults.start();
-    await time.run(scenario.storm - DROPPED_AFTER_MS);
-    const emitted = this.positions((topic, partition) => this.log.high(topic, partition));
     await time.run(scenario.storm);
-    this.stuck = this.standing(emitted);
+    this.fairness?.end();
     this.faults.stop();
     const until = time.elapsed + scenario.calm;
     let quietSince = Number.POSITIVE_INFINITY;
@@ -187,60 +182,18 @@ export class Simulation {
     return worker;
   }
 
-  /** Applications schedule all through the storm. Most edits and cancels happen around the moment at which the message is sent. */
-  private write(): void {
-    const { time, scenario, clients, database } = this;
-    const random = this.random.fork(9);
-    for (let index = 0; index < scenario.messages; index++) {
-      const at = random.chance(0.5) ? random.between(0, 500) : random.between(0, scenario.storm);
-      const isCrowded = random.chance(scenario.crowded);
-      time.after(at, () => {
-        const dueAt = isCrowded ? BEGINNING + scenario.crowdAt : clients.now + random.skewed(-1_000, scenario.storm);
-        clients.insert(Math.floor(dueAt), (id) => {
-          const near = () => (database.rows.get(id)?.dueAt ?? 0) - clients.now + random.between(-600, 150);
-          const sometime = () => (random.chance(0.7) ? near() : random.between(0, 3_000));
-          if (random.chance(scenario.edits)) time.after(sometime(), () => clients.edit(id));
-          if (random.chance(scenario.overwrites)) time.after(sometime(), () => clients.overwrite(id));
-          if (random.chance(scenario.cancels)) time.after(sometime(), () => clients.cancel(id));
-        });
-      });
-    }
-  }
-
-  /** The hostile tenant, and the message that a transaction locks as soon as it is there. */
-  private writeHarm(): void {
-    const { time, scenario, clients, database } = this;
-    const dueAt = BEGINNING + scenario.crowdAt;
-    if (scenario.held) clients.insertAs(HELD_ACCOUNT, JSON.stringify('held'), dueAt, (id) => database.locked.add(id));
-    if (scenario.hostile === undefined) return;
-    for (let n = 0; n < scenario.hostileMessages; n++) {
-      const content = hostileContent(scenario.hostile, n);
-      time.after(n, () => clients.insertAs(HOSTILE_ACCOUNT, content, dueAt));
-    }
-  }
-
-  private watchBolts(): void {
-    const held = this.fleet.all.map(({ worker }) => worker?.heldBytes() ?? 0);
-    this.heldBytes = Math.max(this.heldBytes, ...held);
-    this.time.after(LOOK_EVERY_MS, () => this.watchBolts());
-  }
-
-  /** Partitions of which what was emitted long ago is not committed yet. */
-  private standing(emitted: ReadonlyMap<string, number>): string[] {
-    const committed = this.positions((topic, partition, name) => this.log.committedOf(name, topic, partition));
-    return [...emitted].flatMap(([name, high]) => (Math.max(0, committed.get(name) ?? 0) < high ? [name] : []));
-  }
-
-  /** A number of each partition of the due topics, by its name. */
-  private positions(of: (topic: string, partition: number, component: string) => number): Map<string, number> {
-    const found = new Map<string, number>();
-    for (const { name } of this.providers) {
-      const topic = `due.${name}`;
-      for (let partition = 0; partition < this.log.partitions(topic); partition++) {
-        found.set(`partition ${partition} of ${topic}`, of(topic, partition, name));
-      }
-    }
-    return found;
+  private fairnessWatch(within: number): FairnessWatch {
+    const { time, log, fleet, providers, scenario } = this;
+    const components = providers.map(({ name }) => name);
+    return new FairnessWatch({
+      time,
+      log,
+      fleet,
+      components,
+      within,
+      maxHeldBytes: MAX_HELD_BYTES,
+      end: scenario.storm,
+    });
   }
 
   private isAtRest(): boolean {
@@ -274,16 +227,7 @@ export class Simulation {
       orderedBeyond:
         scenario.faults.length + scenario.strikes.length === 0 && scenario.crashes === 0 ? LEAD_MS : undefined,
       left: this.left(),
-      fairness:
-        scenario.fairWithin === undefined
-          ? undefined
-          : {
-              within: scenario.fairWithin,
-              harmful: [HOSTILE_ACCOUNT, HELD_ACCOUNT],
-              stuck: this.stuck,
-              heldBytes: this.heldBytes,
-              maxHeldBytes: MAX_HELD_BYTES,
-            },
+      fairness: this.fairness?.seen,
     };
   }
 

@@ -63,7 +63,7 @@ export interface Histories {
   readonly fairness: Fairness | undefined;
 }
 
-interface Fairness {
+export interface Fairness {
   /** How late messages of other accounts may be, milliseconds. */
   readonly within: number;
   /** The accounts that do harm. */

@@ -1,0 +1,42 @@
+import type { MemoryDatabase } from '../../support/mysql/memory-database';
+import type { Random } from '../../support/random';
+import type { Clients } from './clients';
+import { HELD_ACCOUNT, HOSTILE_ACCOUNT, hostileContent } from './hostile-tenant';
+import type { Scenario } from './scenario';
+import { BEGINNING, type SimulatedTime } from './time';
+
+interface Load {
+  readonly time: SimulatedTime;
+  readonly scenario: Scenario;
+  readonly clients: Clients;
+  readonly database: MemoryDatabase;
+}
+
+/** Applications schedule all through the storm. Most edits and cancels happen around the moment at which the message is sent. */
+export function scheduleOrdinary({ time, scenario, clients, database }: Load, random: Random): void {
+  for (let index = 0; index < scenario.messages; index++) {
+    const at = random.chance(0.5) ? random.between(0, 500) : random.between(0, scenario.storm);
+    const isCrowded = random.chance(scenario.crowded);
+    time.after(at, () => {
+      const dueAt = isCrowded ? BEGINNING + scenario.crowdAt : clients.now + random.skewed(-1_000, scenario.storm);
+      clients.insert(Math.floor(dueAt), (id) => {
+        const near = () => (database.rows.get(id)?.dueAt ?? 0) - clients.now + random.between(-600, 150);
+        const sometime = () => (random.chance(0.7) ? near() : random.between(0, 3_000));
+        if (random.chance(scenario.edits)) time.after(sometime(), () => clients.edit(id));
+        if (random.chance(scenario.overwrites)) time.after(sometime(), () => clients.overwrite(id));
+        if (random.chance(scenario.cancels)) time.after(sometime(), () => clients.cancel(id));
+      });
+    });
+  }
+}
+
+/** The messages of a hostile tenant, and the message that a transaction locks as soon as it is there. */
+export function scheduleHarm({ time, scenario, clients, database }: Load): void {
+  const dueAt = BEGINNING + scenario.crowdAt;
+  if (scenario.held) clients.insertAs(HELD_ACCOUNT, JSON.stringify('held'), dueAt, (id) => database.locked.add(id));
+  if (scenario.hostile === undefined) return;
+  for (let n = 0; n < scenario.hostileMessages; n++) {
+    const content = hostileContent(scenario.hostile, n);
+    time.after(n, () => clients.insertAs(HOSTILE_ACCOUNT, content, dueAt));
+  }
+}
