@@ -5,6 +5,7 @@ import { checkAccount, checkText, checkTime, type Time } from '../client/input';
 import { NEEDS_PERSON } from '../schema/doubt';
 import { integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
+import { channelsIn } from './channel-names';
 
 /** Which messages are wanted; all conditions must hold. */
 export interface MessageFilter {
@@ -80,7 +81,8 @@ interface Step {
 async function stepper(sql: Sql, filter: MessageFilter): Promise<(before: MessageId) => Promise<Step>> {
   const needsPerson = filter.state === undefined ? undefined : NEEDS_PERSON[filter.state];
   if (needsPerson !== undefined) {
-    const channels = filter.channel === undefined ? await channelsOf(sql, needsPerson) : [filter.channel];
+    const all = () => channelsIn(sql, 'needs_person', `needs_person=${needsPerson}`);
+    const channels = filter.channel === undefined ? await all() : [filter.channel];
     return (before) => stepOfIds(before, (id) => idsOfPerson(sql, needsPerson, channels, id));
   }
   if (filter.account !== undefined) {
@@ -125,13 +127,6 @@ async function idsOfPerson(
     .map(([id]) => id)
     .toSorted((a, b) => b - a)
     .slice(0, ROWS_PER_STEP);
-}
-
-async function channelsOf(sql: Sql, needsPerson: number): Promise<string[]> {
-  const rows = await sql.rows<[string]>(
-    `SELECT DISTINCT channel FROM scheduled_messages FORCE INDEX (needs_person) WHERE needs_person=${needsPerson}`,
-  );
-  return rows.map(([channel]) => channel);
 }
 
 /** In descending order; one more than MAX_ACCOUNT_IDS when there are too many. */

@@ -3,6 +3,7 @@ import { NEEDS_PERSON } from '../schema/doubt';
 import { isOutOfTime } from '../sql/failures';
 import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
+import { channelsIn } from './channel-names';
 
 /** A number of messages. An estimate is the optimizer's, from samples of the index. */
 export interface Figure {
@@ -62,10 +63,8 @@ const SMALL_TABLE_ROWS = 100_000;
 const ENDED_WORKERS_SHOWN_MS = 3_600_000;
 /** A worker may claim a row so long before its wake, and a bit. */
 const CLAIMED_AHEAD_MS = 5_000;
-const SHARDS = list(
-  Array.from({ length: 256 }, (_, shard) => shard),
-  integer,
-);
+const shards = Array.from({ length: 256 }, (_, shard) => shard);
+const SHARDS = list(shards, integer);
 
 /**
  * What `downspout status` reads from the database, within a second however many rows there are: what is overdue, wakes soon,
@@ -95,8 +94,9 @@ export class Status {
 
   /** What waits, by channel. */
   async waiting(): Promise<ChannelWaiting[]> {
-    const oldest = await this.oldestWakes();
-    return Promise.all([...oldest].map(([channel, wake]) => this.waitingOn(channel, wake)));
+    const waiting = await Promise.all((await this.openChannels()).map((channel) => this.waitingOn(channel)));
+    // The last row of a channel may have ended meanwhile.
+    return waiting.filter(({ oldest }) => Number.isFinite(oldest));
   }
 
   /**
@@ -105,7 +105,7 @@ export class Status {
    */
   async byMinute(minutes: number): Promise<MinuteCount[] | null> {
     const counts: MinuteCount[] = [];
-    for (const channel of (await this.oldestWakes()).keys()) {
+    for (const channel of await this.openChannels()) {
       const rows = await this.within<[number, number]>(
         'wake_at DIV 60000 * 60000 AS minute, COUNT(*) FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
           `WHERE ${openOn(channel)} AND wake_at >= ${NOW_MS} DIV 60000 * 60000 ` +
@@ -178,7 +178,7 @@ export class Status {
     return [...counts, { channel: 'all', state: 'ended', count: Math.max(0, rows - others), exact: false }];
   }
 
-  private async waitingOn(channel: string, oldest: number): Promise<ChannelWaiting> {
+  private async waitingOn(channel: string): Promise<ChannelWaiting> {
     const from = 'FROM scheduled_messages FORCE INDEX (open_by_wake)';
     const overdue = await this.figure(`${from} WHERE ${openOn(channel)} AND wake_at <= ${NOW_MS}`);
     const all = `${from} WHERE open=1 AND channel=${text(channel)}`;
@@ -194,17 +194,23 @@ export class Status {
       overdue: overdue.count,
       overdueIsExact: overdue.exact,
       sending: sending?.[0]?.[0] ?? null,
-      oldest,
+      oldest: await this.oldestWake(channel),
     };
   }
 
-  /** The earliest wake of each channel, by its name: two look-ups in the index for each shard. */
-  private async oldestWakes(): Promise<Map<string, number>> {
-    const rows = await this.pool.rows<[string, number]>(
-      'SELECT channel, MIN(oldest) FROM (SELECT channel, shard, MIN(wake_at) AS oldest FROM scheduled_messages ' +
-        'FORCE INDEX (open_by_wake) WHERE open=1 GROUP BY channel, shard) shards GROUP BY channel ORDER BY channel',
+  /** The earliest wake of a channel: one look-up in the index for each shard. */
+  private async oldestWake(channel: string): Promise<number> {
+    const ofShards = shards.map(
+      (shard) =>
+        '(SELECT wake_at FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
+        `WHERE open=1 AND channel=${text(channel)} AND shard=${integer(shard)} ORDER BY wake_at LIMIT 1)`,
     );
-    return new Map(rows);
+    const rows = await this.pool.rows<[number]>(ofShards.join(' UNION ALL '));
+    return Math.min(...rows.map(([wake]) => wake));
+  }
+
+  private openChannels(): Promise<string[]> {
+    return channelsIn(this.pool, 'open_by_wake', 'open=1');
   }
 
   private async figure(condition: string): Promise<Figure> {

@@ -1,6 +1,7 @@
 import type { MessageId } from '../../../../topology/message';
 import { integer, list, NOW_MS, text } from '../../sql/literals';
 import type { Pool } from '../../sql/pool';
+import { channelsIn } from '../channel-names';
 
 /** Up to where nothing was found. */
 export interface Mark {
@@ -88,10 +89,7 @@ async function* attempted(pool: Pool, mark: Mark): AsyncGenerator<Part> {
 }
 
 async function* overdue(pool: Pool, mark: Mark): AsyncGenerator<Part> {
-  const channels = await pool.rows<[string]>(
-    'SELECT DISTINCT channel FROM scheduled_messages FORCE INDEX (open_by_wake) WHERE open=1',
-  );
-  for (const [channel] of channels) {
+  for (const channel of await channelsIn(pool, 'open_by_wake', 'open=1')) {
     for (let shard = 0; shard < 256; shard += 1) yield* overdueOf(pool, channel, shard, mark);
   }
 }
