@@ -83,8 +83,11 @@ export type Settlement =
       readonly without?: 'given_back' | 'postponed' | 'unreachable';
     };
 
-/** The longest delay of a row that is postponed for a reason of our own. */
+/** The longest delay of a row that is postponed for a reason of our own, during the first minutes. */
 const MAX_POSTPONED_MS = 60_000;
+/** Afterwards each delay may be this many times as long as the one before. Milliseconds at the first attempt. */
+const POSTPONED_GROWTH = 1.25;
+const POSTPONED_START_MS = 1_000;
 /** The longest delay of a row that cannot reach its origin, as a part of the time since its first attempt. */
 const MAX_PART_OF_OUTAGE = 1 / 4;
 
@@ -97,6 +100,8 @@ const MAX_PART_OF_OUTAGE = 1 / 4;
  *
  * A row that cannot reach its origin waits a quarter of the time since its first attempt at most, so that after an outage of
  * an hour everything is back within 15 minutes. Its claims become rare all the same: each wait is a quarter longer than the last.
+ * What is postponed for a quarter of an hour becomes rare in the same way, because some of it never ends: a receiver whose
+ * name server is silent for ever looks like a resolver of ours that is away.
  *
  * @param finishedAt epoch milliseconds, by the worker's best knowledge of the database's clock
  * @param random in [0, 1), for the jitter
@@ -112,7 +117,9 @@ export function settle(
     return { state: 'delivered', deliveredAt: finishedAt, receipt: outcome.receipt ?? null };
   }
   if (outcome.kind === 'postponed') {
-    const delayMs = backOff({ ...policy, capMs: Math.min(policy.capMs, MAX_POSTPONED_MS) }, row.attempts, random);
+    const grownMs = POSTPONED_START_MS * POSTPONED_GROWTH ** row.attempts;
+    const capMs = Math.min(policy.capMs, Math.max(MAX_POSTPONED_MS, grownMs));
+    const delayMs = backOff({ ...policy, capMs }, row.attempts, random);
     return { state: 'scheduled', inDoubt: row.inDoubt, error: outcome.reason, delayMs, without: 'postponed' };
   }
   const inDoubt = row.inDoubt || outcome.kind === 'unknown';

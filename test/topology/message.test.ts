@@ -59,7 +59,7 @@ describe('settle', () => {
   });
 
   it.each(['idempotent', 'lookup', 'blind'] as const)(
-    'a row of a channel that is %s is postponed as it is, up to a minute, and never given up for that',
+    'a row of a channel that is %s is postponed as it is, and never given up for that',
     (channelClass) => {
       for (const inDoubt of [false, true]) {
         const row = { channelClass, attempts: 500, inDoubt, firstAttemptAt: 0 };
@@ -74,16 +74,25 @@ describe('settle', () => {
       expect(settle(first, { kind: 'postponed', reason: '' }, { ...policy, capMs: 3_600_000 }, 0, 1)).toMatchObject({
         delayMs: 1_000,
       });
-      const long = settle(
-        { ...first, attempts: 50 },
-        { kind: 'postponed', reason: '' },
-        { ...policy, capMs: 9e9 },
-        0,
-        1,
-      );
-      expect(long).toMatchObject({ delayMs: 60_000 });
     },
   );
+
+  it('postpones by a minute at most for a quarter of an hour, and ever more rarely after that', () => {
+    const delayMs = (attempts: number) => {
+      const row = { ...first, attempts };
+      const settlement = settle(row, { kind: 'postponed', reason: '' }, { ...policy, capMs: 3_600_000 }, 0, 1);
+      return 'delayMs' in settlement ? settlement.delayMs : Number.NaN;
+    };
+    const delays = Array.from({ length: 60 }, (_, n) => delayMs(n + 1));
+    expect(Math.max(...delays.slice(0, 18))).toBe(60_000);
+    let elapsedMs = 0;
+    for (const delay of delays) {
+      // After an outage everything is back within a quarter of its length, or a minute.
+      expect(delay).toBeLessThanOrEqual(Math.max(60_000, elapsedMs / 4));
+      elapsedMs += delay;
+    }
+    expect(delays.at(-1)).toBe(3_600_000);
+  });
 
   it('remembers doubt', () => {
     expect(settled({}, { kind: 'unknown', reason: 'no answer' })).toMatchObject({ state: 'scheduled', inDoubt: true });
