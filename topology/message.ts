@@ -76,6 +76,8 @@ export type Settlement =
       readonly inDoubt: boolean;
       readonly error: string;
       readonly delayMs: number;
+      /** How much of the delay the provider asked for. It does not count towards giving up. */
+      readonly askedMs?: number;
       /**
        * No request was made, so a person's decision stays. `given_back`: the claim does not count as an attempt either.
        * `postponed`: it counts, because the back-off grows with it. `unreachable`: it counts for giving up too.
@@ -96,7 +98,8 @@ const MAX_PART_OF_OUTAGE = 1 / 4;
  *
  * A row in doubt never ends `failed`, because an earlier attempt may have been accepted. On a blind channel an unknown
  * outcome ends `uncertain` at once, because a second request needs a person. A plan is given up after a time and not after
- * a number of attempts. What a provider asks us to wait is waited for in full, beyond the longest back-off too, up to that time.
+ * a number of attempts. What a provider asks us to wait is waited for in full, beyond the longest back-off too, and does not
+ * count towards that time; at most that time is waited at once.
  *
  * A row that cannot reach its origin waits a quarter of the time since its first attempt at most, so that after an outage of
  * an hour everything is back within 15 minutes. Its claims become rare all the same: each wait is a quarter longer than the last.
@@ -137,5 +140,6 @@ export function settle(
   if (row.channelClass === 'blind' && inDoubt) return { ...ended, error: outcome.reason };
   const askedMs = Math.min(outcome.afterMs ?? 0, policy.giveUpAfterMs);
   const delayMs = Math.max(askedMs, backOff(policy, row.attempts, random));
-  return { state: 'scheduled', inDoubt, error: outcome.reason, delayMs };
+  const retried = { state: 'scheduled', inDoubt, error: outcome.reason, delayMs } as const;
+  return askedMs > 0 ? { ...retried, askedMs } : retried;
 }

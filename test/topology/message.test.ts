@@ -29,9 +29,12 @@ describe('settle', () => {
   it.each(['retry', 'unknown'] as const)(
     'after %s honours what the provider asked for, beyond the back-off',
     (kind) => {
-      expect(settled({}, { kind, reason: 'busy', afterMs: 9_000 })).toMatchObject({ delayMs: 9_000 });
+      expect(settled({}, { kind, reason: 'busy', afterMs: 9_000 })).toMatchObject({ delayMs: 9_000, askedMs: 9_000 });
       expect(settled({}, { kind, reason: 'busy', afterMs: 300_000 })).toMatchObject({ delayMs: 300_000 });
-      expect(settled({}, { kind, reason: 'busy', afterMs: 9e9 })).toMatchObject({ delayMs: policy.giveUpAfterMs });
+      expect(settled({}, { kind, reason: 'busy', afterMs: 9e9 })).toMatchObject({
+        delayMs: policy.giveUpAfterMs,
+        askedMs: policy.giveUpAfterMs,
+      });
     },
   );
 

@@ -110,10 +110,10 @@ async function write(sql: Sql, session: string, batch: readonly Prepared[]): Pro
   if (others.length > 0) {
     await sql.run(
       `UPDATE (VALUES ${others.map(({ values }) => values).join(',')}) ` +
-        'v(id, version, state, in_doubt, error, delay, given_back, without_request, is_attempt, began) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
+        'v(id, version, state, in_doubt, error, delay, given_back, without_request, is_attempt, began, asked) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
         'SET m.state=v.state, m.in_doubt=IF(v.without_request AND v.in_doubt, m.in_doubt, v.in_doubt), m.last_error=v.error, ' +
         'm.attempts=m.attempts - v.given_back, m.recoveries=0, ' +
-        `m.first_attempt_at=IF(v.is_attempt, COALESCE(m.first_attempt_at, v.began, ${NOW_MS}), m.first_attempt_at), ` +
+        `m.first_attempt_at=IF(v.is_attempt, COALESCE(m.first_attempt_at, v.began, ${NOW_MS}) + v.asked, m.first_attempt_at), ` +
         `m.retry_at=IF(v.delay IS NULL, m.retry_at, ${NOW_MS} + v.delay), m.version=m.version + (v.delay IS NOT NULL) ` +
         `WHERE ${owned}`,
     );
@@ -154,12 +154,13 @@ function prepare(owner: string, result: AttemptResult): Prepared {
 
 function valuesOf(settlement: Settlement, startedAt: number | null): string {
   if (settlement.state === 'delivered') return deliveredValues(settlement);
-  const delay = settlement.state === 'scheduled' ? integer(Math.max(0, Math.round(settlement.delayMs))) : 'NULL';
-  const without = settlement.state === 'scheduled' ? settlement.without : undefined;
+  const retry = settlement.state === 'scheduled' ? settlement : undefined;
+  const delay = retry === undefined ? 'NULL' : integer(Math.max(0, Math.round(retry.delayMs)));
+  const { without, askedMs = 0 } = retry ?? {};
   const isAttempt = without === undefined || without === 'unreachable';
   const flags = [without === 'given_back', without !== undefined, isAttempt].map(Number).join(',');
   const began = startedAt === null ? 'NULL' : instant(startedAt);
-  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, MAX_ERROR_CHARACTERS))},${delay},${flags},${began}`;
+  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, MAX_ERROR_CHARACTERS))},${delay},${flags},${began},${instant(askedMs)}`;
 }
 
 function deliveredValues(settlement: Delivered): string {

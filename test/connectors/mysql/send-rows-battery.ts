@@ -1,6 +1,9 @@
 import type { AttemptResult } from '../../../bolts/send-rows';
+import type { Settlement } from '../../../topology/message';
 import type { PortsWorld } from './ports-world';
 import { delivered, result, retry, Scene } from './scene';
+
+type Retried = Extract<Settlement, { state: 'scheduled' }>;
 
 /** What bolts may count on. */
 export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
@@ -150,8 +153,8 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
 
     test('the first attempt of a plan is remembered, without a request too, and forgotten with an edit', async () => {
       let row = await scene.claimed();
-      const write = async (startedAt: number | null, without?: 'given_back' | 'postponed' | 'unreachable') => {
-        const settlement = { ...retry(0), inDoubt: false, ...(without === undefined ? {} : { without }) } as const;
+      const write = async (startedAt: number | null, more: Partial<Retried> = {}) => {
+        const settlement: Settlement = { state: 'scheduled', inDoubt: false, error: 'busy', delayMs: 0, ...more };
         await scene.world.sendRows.writeBack(scene.first, [
           { ...result(row, { kind: 'retry', reason: 'busy' }, settlement), startedAt },
         ]);
@@ -159,13 +162,15 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
         expect(await scene.world.sendRows.claim(scene.first, [row], 1_000)).toBe(1);
         return row.firstAttemptAt;
       };
-      expect(await write(null, 'given_back')).toBeNull();
-      expect(await write(null, 'postponed')).toBeNull();
+      expect(await write(null, { without: 'given_back' })).toBeNull();
+      expect(await write(null, { without: 'postponed' })).toBeNull();
       // Without a request it is the database's now, whatever the worker's clock says.
-      const first = await write(null, 'unreachable');
+      const first = await write(null, { without: 'unreachable' });
       expect(first).toBeGreaterThanOrEqual(scene.now);
       expect(first).toBeLessThanOrEqual(await scene.world.now());
       expect(await write(1_000)).toBe(first);
+      // What the provider asked for does not count towards giving up.
+      expect(await write(1_000, { askedMs: 86_400_000 })).toBe(Number(first) + 86_400_000);
       await scene.world.sendRows.writeBack(scene.first, [
         result(await scene.read(row.id), { kind: 'retry', reason: 'busy' }, retry(0)),
       ]);

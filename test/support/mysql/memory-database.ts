@@ -249,9 +249,9 @@ function began(
   { startedAt, settlement }: AttemptResult,
   now: number,
 ): Partial<MemoryRow> {
-  const without = settlement.state === 'scheduled' ? settlement.without : undefined;
+  const { without, askedMs = 0 } = settlement.state === 'scheduled' ? settlement : {};
   const isAttempt = settlement.state !== 'delivered' && (without === undefined || without === 'unreachable');
-  return isAttempt ? { firstAttemptAt: firstAttemptAt ?? startedAt ?? now } : {};
+  return isAttempt ? { firstAttemptAt: (firstAttemptAt ?? startedAt ?? now) + askedMs } : {};
 }
 
 const released = { state: 'scheduled', claim: null } as const;
