@@ -12,7 +12,7 @@ const HALTED = new Set(['PAUSED', 'STOPPED']);
  * Failures that come again at every restart, because what Debezium wants to read is gone or cannot be read: its topic with
  * the schema's history, the binlog, or a row that was logged in part.
  */
-const UNREADABLE = /history topic|schema history|no longer available|purged|column size|deserializ/i;
+const UNREADABLE = /history topic|schema history|no longer available|purged|(column|row) size|deserializ/i;
 
 interface TaskStatus {
   readonly id: number;

@@ -149,27 +149,34 @@ describe('ConnectorHealth', () => {
     expect(await health.check()).toEqual({ silentForMs: 0, failures: ['task 0: x'], obstacles: [] });
   });
 
-  it('2. What failed is restarted; a connector that can never read on from where it was begins again at the present.', async () => {
-    const failed = state('RUNNING', 'FAILED', 'An exception\n\tat x\nCaused by: different column size\n\tat y');
-    connect.on('GET /status', failed).on('POST /restart?includeTasks=true&onlyFailed=true', [204]);
-    connect.on('PUT /stop', [204]).on('PUT /resume', [202]).on('DELETE /offsets', [409], [200, {}]);
-    let heartbeats = 5;
-    const health = await healthOf(new ManualClock(), () => heartbeats++);
-    for (let round = 0; round < 3; round++) {
-      const { failures } = await health.check();
-      expect(failures).toEqual(['task 0: An exception – Caused by: different column size']);
-      await health.restart();
-    }
-    const restart = 'POST /restart?includeTasks=true&onlyFailed=true';
-    expect(connect.requests.filter((request) => !request.startsWith('GET'))).toEqual([
-      restart,
-      restart,
-      'PUT /stop',
-      'DELETE /offsets',
-      'DELETE /offsets',
-      'PUT /resume',
-    ]);
-  });
+  it.each([
+    'different column size',
+    // The same row, when the task reads it for the first time after a restart.
+    'Error processing row in scheduled_messages, internal schema size 28, but row size 1',
+  ])(
+    '2. What failed is restarted; a connector that can never read on from where it was begins again at the present: %s',
+    async (cause) => {
+      const failed = state('RUNNING', 'FAILED', `An exception\n\tat x\nCaused by: ${cause}\n\tat y`);
+      connect.on('GET /status', failed).on('POST /restart?includeTasks=true&onlyFailed=true', [204]);
+      connect.on('PUT /stop', [204]).on('PUT /resume', [202]).on('DELETE /offsets', [409], [200, {}]);
+      let heartbeats = 5;
+      const health = await healthOf(new ManualClock(), () => heartbeats++);
+      for (let round = 0; round < 3; round++) {
+        const { failures } = await health.check();
+        expect(failures).toEqual([`task 0: An exception – Caused by: ${cause}`]);
+        await health.restart();
+      }
+      const restart = 'POST /restart?includeTasks=true&onlyFailed=true';
+      expect(connect.requests.filter((request) => !request.startsWith('GET'))).toEqual([
+        restart,
+        restart,
+        'PUT /stop',
+        'DELETE /offsets',
+        'DELETE /offsets',
+        'PUT /resume',
+      ]);
+    },
+  );
 
   it('2. What failed is restarted, for as long as a restart may help.', async () => {
     connect.on('GET /status', state('RUNNING', 'FAILED', 'Communications link failure'));
