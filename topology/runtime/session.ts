@@ -38,13 +38,16 @@ export interface SessionOptions {
  * 4. The clock's bounds and the pauses are those of the last pulse.
  * 5. A machine that was suspended for longer than the lease holds no lease when it wakes: the monotonic clock stood still
  *    meanwhile, so the wall clock counts too. (One that is set forward costs the lease until the next renewal.)
- * 6. When the database's clock turns out to have run ahead, the lease is out until the database has renewed it.
+ * 6. When the database's clock turns out to have run ahead, the lease is out until the database has renewed it. The answer to
+ *    a renewal that was sent before says nothing: it may be as old as the jump.
  */
 export class Session implements Lease, Pauses {
   readonly session: string;
   readonly databaseClock: DatabaseClockBounds;
   /** Until when the lease holds, by both clocks of this machine. */
   private until = OUT;
+  /** How often the lease was dropped: a renewal that was sent before a drop does not give it back. */
+  private drops = 0;
   private dead = false;
   private channels: ReadonlySet<string> = new Set();
   private accounts: ReadonlySet<string> = new Set();
@@ -83,9 +86,10 @@ export class Session implements Lease, Pauses {
   async renew(): Promise<void> {
     const { registry, clock, report, onDead } = this.options;
     if (this.dead) return;
+    const { drops } = this;
     const until = leaseFrom(clock);
     if (await registry.renew(this.session, LEASE_MS, report())) {
-      if (until.monotonicMs > this.until.monotonicMs) this.until = until;
+      if (drops === this.drops && until.monotonicMs > this.until.monotonicMs) this.until = until;
       return;
     }
     this.dead = true;
@@ -96,7 +100,7 @@ export class Session implements Lease, Pauses {
   async close(ownsNothing: boolean): Promise<void> {
     this.closing.abort();
     await Promise.all(this.loops);
-    this.until = OUT;
+    this.drop();
     if (ownsNothing && !this.dead) await this.options.registry.leave(this.session);
   }
 
@@ -105,10 +109,15 @@ export class Session implements Lease, Pauses {
     // More than the lease's margin: the database counts its lease as older than we do, whether its clock was set or both of
     // ours stood still.
     const isOut = this.databaseClock.observe(reading) > LEASE_MARGIN_MS;
-    if (isOut) this.until = OUT;
+    if (isOut) this.drop();
     this.channels = new Set(pausedChannels);
     this.accounts = new Set(pausedAccounts.map(({ channel, account }) => key(channel, account)));
     if (isOut) await this.renew();
+  }
+
+  private drop(): void {
+    this.until = OUT;
+    this.drops++;
   }
 
   private async repeat(interval: number, work: () => Promise<void>): Promise<void> {

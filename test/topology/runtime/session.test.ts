@@ -146,6 +146,44 @@ describe('Session', () => {
     expect(deaths).toBe(0);
   });
 
+  it('6. The answer to a renewal that was sent before the clock ran ahead does not give the lease back.', async () => {
+    const registry = database.registry();
+    // The database renews at once; its answers are on their way for longer and longer.
+    const underWayMs = [1_500, 4_000];
+    let sent = 0;
+    const slow = new Session({
+      registry: {
+        ...registry,
+        renew: async (...renewal) => {
+          const answer = await registry.renew(...renewal);
+          const ms = underWayMs[sent++ - 1];
+          if (ms !== undefined) await clock.sleep(ms);
+          return answer;
+        },
+      },
+      identity,
+      clock,
+      report: () => ({ partitions: {}, gauges: {} }),
+      onDead: () => void deaths++,
+      onError: (error) => void errors.push(error),
+    });
+    await slow.open();
+    await clock.advance(3_200);
+    expect(sent).toBe(2);
+    database.skew = 60_000;
+    await clock.advance(800);
+    expect([sent, slow.holds()]).toEqual([3, false]);
+    // Now the first of the two answers comes.
+    await clock.advance(600);
+    expect(slow.holds()).toBe(false);
+    // The renewal that was sent after the clock had run ahead is answered, or a later one.
+    await clock.advance(4_000);
+    expect(slow.holds()).toBe(true);
+    const closing = slow.close(false);
+    await settled();
+    await closing;
+  });
+
   it('holds no lease when it is opened again after it was marked dead', async () => {
     (row() as { dead: boolean }).dead = true;
     const again = new Session({
