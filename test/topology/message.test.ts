@@ -81,12 +81,11 @@ describe('settle', () => {
   );
 
   it('postpones by a minute at most for a quarter of an hour, and ever more rarely after that', () => {
-    const delayMs = (attempts: number) => {
-      const row = { ...first, attempts };
+    const delays = Array.from({ length: 60 }, (_, n) => {
+      const row = { ...first, attempts: n + 1 };
       const settlement = settle(row, { kind: 'postponed', reason: '' }, { ...policy, capMs: 3_600_000 }, 0, 1);
       return 'delayMs' in settlement ? settlement.delayMs : Number.NaN;
-    };
-    const delays = Array.from({ length: 60 }, (_, n) => delayMs(n + 1));
+    });
     expect(Math.max(...delays.slice(0, 18))).toBe(60_000);
     let elapsedMs = 0;
     for (const delay of delays) {
