@@ -160,9 +160,9 @@ export class Emission {
     if (this.closed) return;
     const batch = this.stuck.takeFrom(partition, (failed) => this.current(failed));
     if (batch.length === 0) {
-      // What is left waits for the end of a pause.
-      if (this.stuck.isEmpty(partition)) this.release(partition);
-      else this.stuck.retryAfter(partition, LOOK_AGAIN_MS);
+      // What is left waits for the end of a pause. As for any failed entry, that holds up no other account.
+      this.failed.push(...this.stuck.takeAll(partition));
+      this.release(partition);
       return;
     }
     const retrying = this.send(batch)

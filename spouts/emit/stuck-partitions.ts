@@ -36,14 +36,8 @@ export class StuckPartitions {
     this.stuck.set(partition, one);
     one.entries = [...entries, ...one.entries];
     one.failures++;
-    this.retryAfter(partition, backOff(failedPartition, one.failures, 1));
-  }
-
-  retryAfter(partition: number, delayMs: number): void {
-    const one = this.stuck.get(partition);
-    if (one === undefined) return;
     one.timer?.cancel();
-    one.timer = this.clock.after(delayMs, () => this.onRetry(partition));
+    one.timer = this.clock.after(backOff(failedPartition, one.failures, 1), () => this.onRetry(partition));
   }
 
   /** Takes out the entries for which `take` says so, and leaves the others. */
@@ -55,8 +49,8 @@ export class StuckPartitions {
     return taken;
   }
 
-  isEmpty(partition: number): boolean {
-    return this.stuck.get(partition)?.entries.length === 0;
+  takeAll(partition: number): Entry[] {
+    return this.takeFrom(partition, (entries) => ({ taken: [...entries], left: [] }));
   }
 
   /** The partition confirms again. */

@@ -279,6 +279,27 @@ describe('a partition of the due topic that has no leader', () => {
     expect(spout.gauges()).toMatchObject({ 'pending.webhook': 0, 'entries.webhook': 0 });
   });
 
+  test('is free for all others when only entries of paused accounts are left of it', async () => {
+    const { db, log } = world;
+    world.spout();
+    await world.run(100);
+    const [paused, other] = accounts(true, 2);
+    log.leaderless.add(bad);
+    const first = db.insert({ account: paused as string, dueAt: world.now });
+    await world.run(1_000);
+    db.pausedAccounts = [{ channel: 'webhook', account: paused as string }];
+    log.leaderless.clear();
+    await world.run(15_000);
+    const others = Array.from({ length: 5 }, () => db.insert({ account: other as string, dueAt: world.now }));
+    const next = db.insert({ account: paused as string, dueAt: world.now });
+    await world.run(2_000);
+    expect(world.ids()).toEqual(others.map(({ id }) => id));
+    db.pausedAccounts = [];
+    await world.run(2_000);
+    const own = world.emitted().filter(({ account }) => account === paused);
+    expect(own.map(({ id }) => id)).toEqual([first.id, next.id]);
+  });
+
   test('settles nothing while nobody knows its ends', async () => {
     const { db, log, now } = world;
     const spout = world.spout();
