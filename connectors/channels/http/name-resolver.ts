@@ -108,12 +108,24 @@ export class NameResolver {
   resolve(name: string, account: string): Promise<readonly LookupAddress[]> {
     const answer = this.answers.get(name);
     const now = this.options.clock.monotonic();
-    if (answer !== undefined && now < answer.freshUntil) {
-      if (answer.found instanceof Error) return Promise.reject(answer.found);
-      if (now >= answer.againAt) this.ask(name, account).catch(() => undefined);
-      return Promise.resolve(answer.found);
-    }
-    return this.ask(name, account);
+    if (answer === undefined || now >= answer.freshUntil) return this.ask(name, account);
+    this.answers.touch(name, account);
+    if (answer.found instanceof Error) return Promise.reject(answer.found);
+    if (now >= answer.againAt) this.ask(name, account).catch(() => undefined);
+    return Promise.resolve(answer.found);
+  }
+
+  /**
+   * The same for a connection, which may serve several accounts: it waits for no other name, because each connection is made
+   * for a request that has its share already. A name that no account keeps is not kept for it.
+   */
+  async resolveForConnection(name: string): Promise<readonly LookupAddress[]> {
+    const known = this.known(name);
+    if (known !== undefined) return known;
+    const answer = this.answers.get(name);
+    const isFresh = answer !== undefined && this.options.clock.monotonic() < answer.freshUntil;
+    if (isFresh && answer.found instanceof Error) throw answer.found;
+    return this.askOnce(name);
   }
 
   /** Whoever waits is told that nobody answers. */
@@ -122,24 +134,26 @@ export class NameResolver {
     this.resolver.cancel();
   }
 
-  /** One question for a name at a time; who asks while it is under way gets its answer. */
   private ask(name: string, account: string): Promise<readonly LookupAddress[]> {
-    return this.queue.run(account, name, () => {
-      const underWay = this.asking.get(name);
-      if (underWay !== undefined) return underWay;
-      const asked = this.answerFor(name, account).finally(() => this.asking.delete(name));
-      this.asking.set(name, asked);
-      return asked;
-    });
+    return this.queue.run(account, name, () => this.askOnce(name, account));
   }
 
-  private async answerFor(name: string, account: string): Promise<readonly LookupAddress[]> {
+  /** One question for a name at a time; who asks while it is under way gets its answer. */
+  private askOnce(name: string, account?: string): Promise<readonly LookupAddress[]> {
+    const underWay = this.asking.get(name);
+    if (underWay !== undefined) return underWay;
+    const asked = this.answerFor(name, account).finally(() => this.asking.delete(name));
+    this.asking.set(name, asked);
+    return asked;
+  }
+
+  private async answerFor(name: string, account: string | undefined): Promise<readonly LookupAddress[]> {
     const { clock } = this.options;
     try {
       const { addresses, freshMs } = await this.find(name);
       const now = clock.monotonic();
       const freshUntil = now + freshMs;
-      this.answers.set(name, account, {
+      this.keep(name, account, {
         found: addresses,
         againAt: now + freshMs / 2,
         freshUntil,
@@ -151,10 +165,15 @@ export class NameResolver {
       const known = failed instanceof ResolverSilent ? this.known(name) : undefined;
       const freshUntil = clock.monotonic() + NEGATIVE_MS;
       const usableUntil = known === undefined ? freshUntil : (this.answers.get(name) as Answer).usableUntil;
-      this.answers.set(name, account, { found: known ?? failed, againAt: freshUntil, freshUntil, usableUntil });
+      this.keep(name, account, { found: known ?? failed, againAt: freshUntil, freshUntil, usableUntil });
       if (known !== undefined) return known;
       throw failed;
     }
+  }
+
+  private keep(name: string, account: string | undefined, answer: Answer): void {
+    if (account === undefined) this.answers.replace(name, answer);
+    else this.answers.set(name, account, answer);
   }
 
   private async find(name: string): Promise<Found> {

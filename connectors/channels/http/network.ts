@@ -134,6 +134,6 @@ export class Network {
     };
     const known = this.names.known(hostname);
     if (known !== undefined) answer(known);
-    else this.names.resolve(hostname, '').then(answer, (error: NodeJS.ErrnoException) => callback(error, ''));
+    else this.names.resolveForConnection(hostname).then(answer, (error: Error) => callback(error, ''));
   };
 }

@@ -11,8 +11,8 @@ const MAX_IDLE_MS = 60_000;
  * ever had at once. The new one also looks the name up again.
  */
 const MAX_AGE_MS = 300_000;
-/** How exactly the time of the last use is known, and how often idle pools are looked for. */
-const GRAIN_MS = 5_000;
+/** How often idle pools are looked for. */
+const SWEEP_EVERY_MS = 5_000;
 
 interface Entry {
   readonly pool: Pool;
@@ -51,16 +51,14 @@ export class OriginPools {
     });
   }
 
-  /** @param account that wants it; of a pool that several use, the one that wanted it first */
+  /** @param account that wants it */
   get(origin: string, account: string): Pool {
     const now = this.options.monotonic();
-    if (now - this.sweptAt > GRAIN_MS) this.sweep(now);
+    if (now - this.sweptAt > SWEEP_EVERY_MS) this.sweep(now);
     const entry = this.entries.get(origin);
     if (entry === undefined || now - entry.madeAt > MAX_AGE_MS) return this.open(origin, account, now);
-    if (now - entry.usedAt > GRAIN_MS) {
-      entry.usedAt = now;
-      this.entries.touch(origin);
-    }
+    entry.usedAt = now;
+    this.entries.touch(origin, account);
     return entry.pool;
   }
 
@@ -85,7 +83,8 @@ export class OriginPools {
   }
 
   private open(origin: string, account: string, now: number): Pool {
-    this.close(origin);
+    const old = this.entries.get(origin);
+    if (old !== undefined) closeGently(old.pool);
     const pool = new Pool(origin, {
       connections: this.options.connections,
       pipelining: 1,

@@ -1,6 +1,7 @@
 interface Entry<Value> {
-  readonly owner: string;
-  readonly value: Value;
+  /** The first accounts that brought or used it, and have not pushed it out since. At least one. */
+  readonly owners: Set<string>;
+  value: Value;
 }
 
 interface SharedCacheOptions<Value> {
@@ -10,10 +11,15 @@ interface SharedCacheOptions<Value> {
   readonly onEvict?: (value: Value) => void;
 }
 
+/** More accounts may use a value; it does not count for them. */
+const MAX_OWNERS = 8;
+
 /**
- * What accounts share, by key: each value counts for the account that brought it.
+ * What accounts share, by key: each value counts for the accounts that brought or used it, and stays while one of them has
+ * room for it.
  *
- * 1. *An account that brings very many values pushes out its own*, and nobody else's. Those used longest ago go first.
+ * 1. *An account that brings very many values pushes out its own*, and nobody else's: what another account uses too is left
+ *    to that one. Those used longest ago go first.
  */
 export class SharedCache<Value> {
   /** Both used longest ago first. */
@@ -37,33 +43,53 @@ export class SharedCache<Value> {
 
   /** Keeps a value as the one used last, in place of the one before it under the same key. */
   set(key: string, owner: string, value: Value): void {
-    this.delete(key);
-    this.entries.set(key, { owner, value });
-    const keys = this.keysOf.get(owner) ?? new Set();
-    this.keysOf.set(owner, keys.add(key));
-    const { most, mostOfOwner } = this.options;
-    if (keys.size > mostOfOwner) this.evict(keys.values().next().value as string);
-    if (this.entries.size > most) this.evict(this.entries.keys().next().value as string);
+    const entry = this.entries.get(key);
+    if (entry === undefined) this.entries.set(key, { owners: new Set(), value });
+    else entry.value = value;
+    this.touch(key, owner);
+    if (this.entries.size > this.options.most) this.evict(this.entries.keys().next().value as string);
   }
 
-  /** Notes that the value of a key was used. */
-  touch(key: string): void {
+  /** Exchanges the value of a key that is kept; otherwise does nothing. */
+  replace(key: string, value: Value): void {
+    const entry = this.entries.get(key);
+    if (entry !== undefined) entry.value = value;
+  }
+
+  /** Notes that an account used the value of a key. */
+  touch(key: string, owner: string): void {
     const entry = this.entries.get(key);
     if (entry === undefined) return;
     this.entries.delete(key);
     this.entries.set(key, entry);
-    const keys = this.keysOf.get(entry.owner);
-    keys?.delete(key);
-    keys?.add(key);
+    if (entry.owners.size < MAX_OWNERS) entry.owners.add(owner);
+    if (!entry.owners.has(owner)) return;
+    const keys = this.keysOf.get(owner) ?? new Set();
+    keys.delete(key);
+    this.keysOf.set(owner, keys.add(key));
+    if (keys.size > this.options.mostOfOwner) this.pushOut(keys.values().next().value as string, owner);
   }
 
   delete(key: string): void {
-    const entry = this.entries.get(key);
-    if (entry === undefined) return;
+    for (const owner of this.entries.get(key)?.owners ?? []) this.disown(key, owner);
     this.entries.delete(key);
-    const keys = this.keysOf.get(entry.owner);
+  }
+
+  /** The value goes when no other account has room for it. */
+  private pushOut(key: string, owner: string): void {
+    const owners = this.entries.get(key)?.owners;
+    if (owners?.size === 1) {
+      this.evict(key);
+      return;
+    }
+    owners?.delete(owner);
+    this.disown(key, owner);
+  }
+
+  private disown(key: string, owner: string): void {
+    const keys = this.keysOf.get(owner);
     keys?.delete(key);
-    if (keys?.size === 0) this.keysOf.delete(entry.owner);
+    if (keys?.size === 0) this.keysOf.delete(owner);
   }
 
   private evict(key: string): void {

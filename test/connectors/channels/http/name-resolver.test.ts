@@ -182,3 +182,31 @@ test('names of one account that are kept do not push out those of others', async
   expect(names.known('n0.test')).toBeUndefined();
   expect(names.known('n509.test')).toEqual(at('203.0.113.8'));
 });
+
+test('a name that two accounts use is not pushed out by one of them, even by the one that asked for it', async () => {
+  const names = resolver();
+  server.names.set('shared.test', ['203.0.113.7']);
+  await names.resolve('shared.test', 'evil');
+  await names.resolve('shared.test', 'shop');
+  for (let n = 0; n < 510; n++) server.names.set(`n${n}.test`, ['203.0.113.8']);
+  for (let n = 0; n < 510; n++) await names.resolve(`n${n}.test`, 'evil');
+  expect(names.known('shared.test')).toEqual(at('203.0.113.7'));
+});
+
+test('a connection gets the answer that is kept, and what it finds is kept only in place of one', async () => {
+  const names = resolver();
+  server.names.set('a.test', ['203.0.113.7']);
+  server.names.set('gone.test', []);
+  expect(await names.resolveForConnection('a.test')).toEqual(at('203.0.113.7'));
+  expect(names.known('a.test')).toBeUndefined();
+  await names.resolve('a.test', 'shop');
+  await names.resolve('gone.test', 'shop').catch(() => undefined);
+  const before = server.asked.length;
+  expect(await names.resolveForConnection('a.test')).toEqual(at('203.0.113.7'));
+  await expect(names.resolveForConnection('gone.test')).rejects.toThrow(NameUnknown);
+  expect(server.asked).toHaveLength(before);
+  now = 400_000;
+  server.names.set('a.test', ['203.0.113.9']);
+  expect(await names.resolveForConnection('a.test')).toEqual(at('203.0.113.9'));
+  expect(names.known('a.test')).toEqual(at('203.0.113.9'));
+});

@@ -69,6 +69,24 @@ test('an address is checked when it is connected to: a name that changes its min
   expect(receiver.connections).toBe(0);
 });
 
+test('a connection waits for no name but its own, however many names nobody answers for', async () => {
+  const settings = { allowPrivateAddresses: true, resolver: names.address };
+  const network = new Network({ settings, clock: systemClock, connectMs: 1_000 });
+  closing.push(() => network.close());
+  names.names.set('good.test', ['127.0.0.1']);
+  const connected = (hostname: string) =>
+    new Promise<Error | null>((resolve) => {
+      const target = { protocol: 'http:', hostname, port: String(receiver.port), host: hostname };
+      network.connect(target, (...[error, socket]) => {
+        socket?.destroy();
+        resolve(error);
+      });
+    });
+  const dead = Array.from({ length: 40 }, (_, n) => connected(`dead${n}.test`));
+  expect(await connected('good.test')).toBeNull();
+  expect(await Promise.all(dead)).not.toContain(null);
+});
+
 describe('through a proxy', () => {
   test('requests to http:// go with their whole URL, to names that resolve here and to others', async () => {
     const proxy = await proxyTo(receiver.port);

@@ -27,6 +27,24 @@ test('an account with very many hosts closes its own pools, and no other', async
 });
 
 describe("the number of pools is bounded, and a burst's connections are forgotten after it:", () => {
+  test('a pool that another account uses too is not closed, whoever wanted it first', async () => {
+    const own = new OriginPools({
+      connections: 1,
+      connect: () => {},
+      monotonic: () => now,
+      maxOriginsPerAccount: 3,
+    });
+    for (const round of [0, 1]) {
+      const shared = own.get('http://shared.test', 'evil');
+      own.get('http://shared.test', 'shop');
+      for (let n = 0; n < 10; n++) own.get(`http://n${n}.test`, 'evil');
+      expect([round, shared.closed, own.get('http://shared.test', 'shop') === shared]).toEqual([round, false, true]);
+      // The pool is replaced.
+      now += 300_001;
+    }
+    await own.destroy();
+  });
+
   test('beyond the bound the pool that was used longest ago is closed', () => {
     const [a, b] = ['a', 'b', 'c'].map((name) => pools.get(`http://${name}.test`, 'shop'));
     now = 6_000;
