@@ -214,10 +214,12 @@ export class HeldRows {
 
   /** Rows that may not be claimed are dropped. */
   private mayClaim(row: HeldRow): boolean {
-    const { pauses, channel } = this.options;
+    const { pauses, channel, slots } = this.options;
     const isPaused = pauses.paused(channel.name, row.account);
-    if (isPaused) this.giveUp(row);
-    return !isPaused;
+    if (!isPaused) return true;
+    slots.passOn(row);
+    this.giveUp(row);
+    return false;
   }
 
   /** Drops a row that waits nowhere; first it is read again if an earlier claim of it may still take effect. */

@@ -23,7 +23,8 @@ export interface SlotSettings {
  * 4. *Lanes that are slow or failing share a quarter of the slots, new ones another half*, and of each their accounts have
  *    equal parts and take turns.
  * 5. *One account's answers narrow no other account*: they are judged by lane. Of an origin only failures to connect are.
- * 6. *An origin that cannot be reached is tried with one request at a time*, at growing distances. Accounts take turns.
+ * 6. *An origin that cannot be reached is tried with one request at a time*, at growing distances. Accounts that can start at
+ *    once take turns.
  * 7. *Rows whose origin is down do not wait here*: they are claimed at their time without a start, to be given back, a
  *    quarter of `concurrency` at a time, so that claims are left for others.
  */
@@ -104,7 +105,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     if (account.batch !== 0 && account.batch !== this.batch) return account.claims;
     if (row.defect !== undefined) return undefined;
     if (account.claims.room <= 0) return account.claims;
-    if (origin.isDown && row.at <= this.now && !origin.hasTurn(account)) {
+    if (origin.isDown && row.at <= this.now && !this.mayTry(lane)) {
       return this.returns.room > 0 ? undefined : this.returns;
     }
     if (!this.settings.exact) {
@@ -120,6 +121,12 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.take(row);
   }
 
+  /** The row was to be claimed, and is not: if its account has the turn of an origin that is down, others get it. */
+  passOn({ lane: { account, origin } }: Row): void {
+    origin.endTurn(account);
+    this.wake(origin);
+  }
+
   /** The row is claimed, although another batch of its account may be on the way. */
   take(row: Row): void {
     const { lane } = row;
@@ -127,7 +134,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     lane.claimed++;
     this.used++;
     if (row.defect !== undefined) return;
-    if (lane.origin.isDown && !lane.origin.hasTurn(lane.account)) {
+    if (lane.origin.isDown && !this.mayTry(lane)) {
       this.returning.add(row);
       this.returns.taken++;
     } else if (this.settings.exact || !isQuick(lane)) this.takeStart(row);
@@ -192,6 +199,11 @@ export class SendSlots<Row extends SlotRow<Row>> {
     // No line waits for a pool that has room; this costs nothing and bounds a mistake.
     for (const pool of [this.sparing, this.trial, this.returns]) this.wake(pool);
     this.lanes.prune(now);
+  }
+
+  /** The account may try the origin, which is down. Only a lane that can start at once gets the turn, because others wait for it. */
+  private mayTry(lane: Lane<Row>): boolean {
+    return this.startBlocker(lane) === undefined && lane.origin.hasTurn(lane.account);
   }
 
   private startBlocker(lane: Lane<Row>): Resource | undefined {

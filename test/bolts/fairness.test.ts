@@ -192,6 +192,22 @@ describe('5. one slow account, host or provider holds nobody else', () => {
       expect(world.states(rows)).toEqual(['delivered']);
     });
 
+    it('is tried for others when the account whose turn it is is paused', async () => {
+      rows = [];
+      world.emit(...world.rows(5, 0, { account: 'first', host: 'away' }));
+      await world.advance(2_100);
+      expect(tries.length).toBe(5);
+      down = false;
+      world.pausedAccounts.add('paused');
+      // The second of them wakes later, so what is known of the account stays.
+      const paused = [10, 1_900].map((delay) => world.row(delay, { account: 'paused', host: 'away' }));
+      const other = world.row(20, { account: 'other', host: 'away' });
+      world.emit(...paused, other);
+      await world.advance(500);
+      expect(world.begun(other)).toHaveLength(1);
+      expect(world.states(paused)).toEqual(['scheduled']);
+    });
+
     it('has its messages given up in time', async () => {
       rows = rows.slice(0, 200);
       await run(1_190);

@@ -266,6 +266,27 @@ describe('SendSlots', () => {
       expect(round(slots, 'answered', 2_001)).toHaveLength(1);
     });
 
+    it('and an account that has no room for a request gets no turn', () => {
+      const slots = new SendSlots<HeldRow>(settings);
+      teach(slots, 'h', 'unreachable', 5, 3);
+      startAll(slots, rowsOf(slots, 4, 'full', 'slow', 0, 10));
+      for (const account of ['full', 'other'])
+        for (const row of rowsOf(slots, 2, account, 'h', 0, account === 'full' ? 0 : 20)) slots.toClaim.add(row);
+      slots.sweep(1_001);
+      expect(round(slots, 'answered', 1_001)).toEqual(['other']);
+    });
+
+    it('and an account that does not use its turn after all passes it on', () => {
+      const slots = new SendSlots<HeldRow>(settings);
+      teach(slots, 'h', 'unreachable', 5, 3);
+      for (const row of rowsOf(slots, 2, 'paused', 'h')) slots.toClaim.add(row);
+      slots.sweep(1_001);
+      slots.nextBatch(0);
+      slots.passOn(slots.toClaim.next(0) as HeldRow);
+      for (const row of rowsOf(slots, 2, 'other', 'h', 0, 20)) slots.toClaim.add(row);
+      expect(round(slots, 'answered', 1_001)).toEqual(['other']);
+    });
+
     it('and is remembered when nothing is for it', () => {
       const slots = new SendSlots<HeldRow>(settings);
       teach(slots, 'h', 'unreachable', 5, 3);
