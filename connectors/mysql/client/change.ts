@@ -1,4 +1,5 @@
 import type { MessageState } from '../../../topology/message';
+import { nextPlanNumber } from '../schema/restored';
 import { integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import type { CancelAnswer, EditAnswer, Refusal } from './answers';
@@ -58,7 +59,7 @@ export async function editAll(sql: Sql, edits: readonly Edit[]): Promise<EditAns
         'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id SET m.due_at=COALESCE(v.due_at, m.due_at), ' +
         'm.retry_at=IF(v.due_at IS NULL, m.retry_at, NULL), m.payload=IF(v.payload IS NULL, m.payload, v.payload), ' +
         'm.local_time=IF(v.due_at IS NULL, m.local_time, v.local_time), m.zone=IF(v.due_at IS NULL, m.zone, v.zone), ' +
-        `m.version=v.version, m.plan_version=v.version, m.plan_number=m.plan_number+1, m.attempts=0, m.first_attempt_at=NULL WHERE ${CHANGEABLE}`,
+        `m.version=v.version, m.plan_version=v.version, m.plan_number=${nextPlanNumber('m.plan_number')}, m.attempts=0, m.first_attempt_at=NULL WHERE ${CHANGEABLE}`,
     );
   }
   return answers;

@@ -1,5 +1,6 @@
 import { UserError } from '../../../topology/core/errors';
 import { BY_PERSON, DECIDED } from '../schema/doubt';
+import { nextPlanNumber } from '../schema/restored';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import type { RedriveAnswer, ResolveAnswer } from './answers';
@@ -58,7 +59,7 @@ export async function redriveAll(sql: Sql, targets: readonly Target[]): Promise<
     await reopen(
       sql,
       failed,
-      'plan_number=plan_number+(in_doubt=0), plan_version=IF(in_doubt=0, version+1, plan_version), ',
+      `plan_number=IF(in_doubt=0, ${nextPlanNumber('plan_number')}, plan_number), plan_version=IF(in_doubt=0, version+1, plan_version), `,
     );
   return standing.map((row) => {
     if (row === null) return { result: 'not_found' };

@@ -1,5 +1,6 @@
 import { Unavailable, UserError } from '../../../topology/core/errors';
 import type { MessageId, MessageState } from '../../../topology/message';
+import { nextPlanNumber } from '../schema/restored';
 import { DUPLICATE_KEY, errnoOf } from '../sql/failures';
 import { hex, integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
@@ -196,7 +197,7 @@ async function replaceAll(
     await sql.run(
       `UPDATE (VALUES ${values.join(',')}) v(id, version, payload, due_at, hash, local_time, zone) ` +
         'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
-        "SET m.state='scheduled', m.version=v.version, m.plan_version=v.version, m.plan_number=m.plan_number+1, " +
+        `SET m.state='scheduled', m.version=v.version, m.plan_version=v.version, m.plan_number=${nextPlanNumber('m.plan_number')}, ` +
         'm.payload=v.payload, m.due_at=v.due_at, m.retry_at=NULL, m.scheduled_hash=v.hash, m.attempts=0, ' +
         'm.first_attempt_at=NULL, m.local_time=v.local_time, m.zone=v.zone',
     );

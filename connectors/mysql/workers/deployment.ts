@@ -1,4 +1,5 @@
 import { UserError } from '../../../topology/core/errors';
+import { setApartFromLost } from '../schema/restored';
 import { NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
@@ -12,14 +13,13 @@ export interface DeploymentIdentity {
   readonly namespace: string | null;
 }
 
-export interface AdoptOptions {
-  /**
-   * Keep the id, because the database was restored in place of one that is gone: providers then recognise what was sent
-   * after the backup. Otherwise the database is a copy and gets a new id, because two deployments with one id would send
-   * different messages under one key, and a provider would drop the second.
-   */
-  readonly restored: boolean;
-}
+/**
+ * A database that was restored in place of one that is gone keeps its id: providers then recognise what was sent after the
+ * backup. What is planned from now on is set apart from what was lost, which takes a user who may alter tables. A copy
+ * gets a new id, because two deployments with one id would send different messages under one key, and a provider would
+ * drop the second.
+ */
+export type AdoptOptions = { readonly restored: false } | { readonly restored: true; readonly adminUrl: string };
 
 /** @throws UserError when the schema has no identity yet */
 export function readDeployment(pool: Pool): Promise<DeploymentIdentity> {
@@ -50,16 +50,18 @@ export async function joinDeployment(pool: Pool, kafkaCluster: string, namespace
 }
 
 /** Gives the database to this Kafka and namespace: from now on workers there send its messages. */
-export function adoptDeployment(
+export async function adoptDeployment(
   pool: Pool,
   kafkaCluster: string,
   namespace: string,
-  { restored }: AdoptOptions,
+  options: AdoptOptions,
 ): Promise<DeploymentIdentity> {
+  // First, because workers start once the database is adopted.
+  if (options.restored) await setApartFromLost(options.adminUrl);
   return pool.transaction(async (sql) => {
     await sql.run(
       `UPDATE deployment SET kafka_cluster=${text(kafkaCluster)}, namespace=${text(namespace)}, adopted_at=${NOW_MS}` +
-        (restored ? '' : ', id=RANDOM_BYTES(16)'),
+        (options.restored ? '' : ', id=RANDOM_BYTES(16)'),
     );
     return read(sql);
   });

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { Status } from '../../../connectors/mysql/operators/status';
 import { adoptDeployment, readDeployment } from '../../../connectors/mysql/workers/deployment';
+import { required } from '../../../topology/settings/environment';
 import type { OutputOptions } from '../../console/output';
 import { formatCount } from '../../console/units';
 import { withKafka } from '../../inspect/kafka';
@@ -30,7 +31,8 @@ export function adoptCommand(): Command {
     .option('--yes', 'do it')
     .addHelpText(
       'after',
-      '\nA copy gets new idempotency keys. A restored database keeps its keys, so that receivers recognise what was sent after the backup.',
+      '\nA copy gets new idempotency keys. A restored database keeps its keys, so that receivers recognise what was sent after the backup;' +
+        '\nwhat is planned from then on gets ids and plan numbers that the lost one cannot have used (needs ADMIN_DATABASE_URL).',
     )
     .action(async (options: AdoptOptions) => {
       const context = contextOf(options);
@@ -43,7 +45,14 @@ export function adoptCommand(): Command {
         const overdue = waiting.map((one) => ({ channel: one.channel, overdue: one.overdue }));
         const done = options.yes === true;
         const after = done
-          ? await adoptDeployment(pool, cluster, namespace, { restored: options.as === 'restored' })
+          ? await adoptDeployment(
+              pool,
+              cluster,
+              namespace,
+              options.as === 'restored'
+                ? { restored: true, adminUrl: required(environment, 'ADMIN_DATABASE_URL') }
+                : { restored: false },
+            )
           : before;
         if (!done) process.exitCode = 1;
         context.output.data({ adopted: done, before, after, overdue }, () =>

@@ -1,11 +1,17 @@
+import { createConnection } from 'mysql2/promise';
+import { createClient, type NewMessage } from '../../../../connectors/mysql/client/client';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { adoptDeployment, joinDeployment, readDeployment } from '../../../../connectors/mysql/workers/deployment';
 import { systemClock } from '../../../../topology/core/clock';
+import { idempotencyKey } from '../../../../topology/message';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
 
 let world: World;
 let worker: Pool;
+
+const later = systemClock.now() + 3_600_000;
+const admin = () => required(world.environment, 'ADMIN_DATABASE_URL');
 
 beforeEach(async () => {
   world = await freshDatabase();
@@ -60,6 +66,78 @@ test('a copy that is adopted gets another id, so that its keys are not those of 
 
 test('one that was restored keeps its id, so that providers recognise what was sent after the backup', async () => {
   const { id } = await joinDeployment(worker, 'kafka-1', '');
-  const adopted = await adoptDeployment(worker, 'kafka-2', '', { restored: true });
+  const adopted = await adoptDeployment(worker, 'kafka-2', '', { restored: true, adminUrl: admin() });
   expect(adopted).toEqual({ id, kafkaCluster: 'kafka-2', namespace: '' });
+});
+
+test('what is planned after a restore carries no key that was used between the backup and the loss', async () => {
+  const client = createClient(required(world.environment, 'DATABASE_URL'));
+  try {
+    const message = (dedupeKey: string, dueAt = later): NewMessage => ({
+      account: 'shop',
+      channel: 'webhook',
+      payload: { url: 'http://127.0.0.1/' },
+      dueAt,
+      dedupeKey,
+    });
+    const keysOf = async (these: readonly string[]) => {
+      const { id: deployment } = await readDeployment(worker);
+      const rows = await client.get(these.map((dedupeKey) => ({ account: 'shop', dedupeKey })));
+      return rows.map((row) => idempotencyKey(deployment, row?.id ?? 0, row?.planNumber ?? 0));
+    };
+    const change = async () => {
+      await client.edit({ account: 'shop', dedupeKey: 'edited', dueAt: later + 1 });
+      await client.schedule(message('replaced', later + 1), { onExisting: 'replace' });
+      await client.redrive({ account: 'shop', dedupeKey: 'redriven' });
+    };
+    const changed = ['edited', 'replaced', 'redriven'];
+    await client.schedule(['kept', ...changed].map((one) => message(one)));
+    await worker.run("UPDATE scheduled_messages SET state='failed' WHERE dedupe_key='redriven'");
+    const [kept] = await keysOf(['kept']);
+
+    // What happens after the backup; then the database is as it was at the backup, with the counter of then.
+    const { id: firstLost } = await client.schedule(message('lost-1'));
+    await client.schedule(message('lost-2'));
+    await change();
+    const lost = await keysOf(['lost-1', 'lost-2', ...changed]);
+    await worker.run(
+      "UPDATE scheduled_messages SET plan_number=1, due_at=IF(dedupe_key='kept', due_at, due_at - 1), state=IF(dedupe_key='redriven', 'failed', 'scheduled')",
+    );
+    const root = await createConnection(admin());
+    await root.query('DELETE FROM scheduled_messages WHERE id >= ?', [firstLost]);
+    await root.query('ALTER TABLE scheduled_messages AUTO_INCREMENT=1');
+    await adoptDeployment(worker, 'kafka-1', '', { restored: true, adminUrl: admin() });
+
+    await client.schedule([message('new-1'), message('new-2')]);
+    await change();
+    await root.query(
+      `INSERT INTO scheduled_messages (account, channel, payload, due_at, dedupe_key) VALUES ('shop', 'webhook', '{"url":"http://127.0.0.1/"}', ${later}, 'sql')`,
+    );
+    const fresh = await keysOf(['new-1', 'new-2', 'sql', ...changed]);
+    expect(fresh.filter((one) => lost.includes(one))).toEqual([]);
+    expect(await keysOf(['kept'])).toEqual([kept]);
+
+    // A second restore of the same backup: all that the first one drew is lost again.
+    const largest = (await client.get({ account: 'shop', dedupeKey: 'sql' }))?.id ?? 0;
+    expect(largest).toBeGreaterThan(firstLost + 1e15);
+    expect(Number.isSafeInteger(largest * 2)).toBe(true);
+    await worker.run('UPDATE scheduled_messages SET plan_number=1');
+    await root.query('DELETE FROM scheduled_messages WHERE id >= ?', [firstLost]);
+    await root.query('ALTER TABLE scheduled_messages AUTO_INCREMENT=1');
+    await adoptDeployment(worker, 'kafka-1', '', { restored: true, adminUrl: admin() });
+    await root.end();
+    await client.schedule([message('new-3'), message('new-4')]);
+    const again = await keysOf(['new-3', 'new-4']);
+    expect(again.filter((one) => [...lost, ...fresh].includes(one))).toEqual([]);
+  } finally {
+    await client.close();
+  }
+});
+
+test('what comes of messages after a restore is found by one who has read more outcomes than the backup holds', async () => {
+  await adoptDeployment(worker, 'kafka-1', '', { restored: true, adminUrl: admin() });
+  const [[next] = [0]] = await worker.rows<[number]>(
+    "SELECT auto_increment FROM information_schema.tables WHERE table_schema=DATABASE() AND table_name='delivery_attempts'",
+  );
+  expect(next).toBeGreaterThan(1e15);
 });
