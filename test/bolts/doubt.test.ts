@@ -149,6 +149,28 @@ describe('4. doubt is never hidden', () => {
     expect(world.channel.journal).toHaveLength(1);
   });
 
+  it('what makes no request forgets none of the workers that a row ended with', async () => {
+    await start();
+    const row = world.row(100);
+    Object.assign(row, { attempts: 11, recoveries: 11, inDoubt: true });
+    const unreachable = { kind: 'retry', reason: 'connection refused', unreachable: true } as const;
+    world.channel.script(
+      row.id,
+      { outcome: unreachable, isUnwritten: true },
+      { outcome: postponed, isUnwritten: true },
+    );
+    for (let n = 0; n < 2; n++) {
+      world.emit(row);
+      await world.advance(61_000);
+    }
+    expect(row).toMatchObject({ state: 'scheduled', attempts: 13, recoveries: 11 });
+    row.recoveries++;
+    world.emit(row);
+    await world.advance(500);
+    expect(row).toMatchObject({ state: 'uncertain', attempts: 14 });
+    expect(world.begun(row)).toEqual([]);
+  });
+
   it('a row that its worker ended with is given up at its age too, because no outcome may ever come', async () => {
     await start({ giveUpAfterMs: 60_000 });
     const [lost, young, answered] = [world.row(100), world.row(100), world.row(100)];
@@ -163,9 +185,12 @@ describe('4. doubt is never hidden', () => {
     expect(world.states([young, answered])).toEqual(['delivered']);
   });
 
-  it.each(['idempotent', 'lookup'] as const)(
+  it.each([
+    ['idempotent', 1],
+    ['lookup', 0],
+  ] as const)(
     'a row of a channel that is %s is never given up for outcomes that were written, however often it was claimed',
-    async (channelClass) => {
+    async (channelClass, recoveries) => {
       await start({ class: channelClass, giveUpAfterMs: 86_400_000 });
       const row = world.row(100);
       Object.assign(row, { attempts: 1, recoveries: 1, inDoubt: true });
@@ -176,7 +201,7 @@ describe('4. doubt is never hidden', () => {
         await world.advance(61_000);
       }
       expect(row.attempts).toBeGreaterThan(20);
-      expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, recoveries: 0 });
+      expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, recoveries });
     },
   );
 

@@ -215,18 +215,21 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       });
     });
 
-    test('recoveries are counted until an outcome is written', async () => {
-      const row = await scene.recovered(await scene.claimed());
+    test('recoveries are counted until an outcome of a request is written', async () => {
+      let row = await scene.recovered(await scene.claimed());
       expect(row).toMatchObject({ recoveries: 1 });
       expect(await scene.world.sendRows.claim(scene.second, [row], 0)).toBe(1);
-      const again = await scene.recovered(await scene.read(row.id));
-      expect(again).toMatchObject({ recoveries: 2, attempts: 2 });
-      expect(await scene.world.sendRows.claim(scene.second, [again], 0)).toBe(1);
-      const settlement = { ...retry(0), inDoubt: true, without: 'postponed' } as const;
-      await scene.world.sendRows.writeBack(scene.second, [
-        result(await scene.read(row.id), { kind: 'postponed', reason: 'no key' }, settlement),
-      ]);
-      expect(await scene.read(row.id)).toMatchObject({ recoveries: 0, inDoubt: true, attempts: 3 });
+      row = await scene.recovered(await scene.read(row.id));
+      expect(row).toMatchObject({ recoveries: 2, attempts: 2 });
+      const waits = { kind: 'retry', reason: 'no request' } as const;
+      for (const without of ['given_back', 'postponed', 'unreachable', undefined] as const) {
+        expect(await scene.world.sendRows.claim(scene.second, [row], 0)).toBe(1);
+        const settlement = { ...retry(0), inDoubt: true, ...(without === undefined ? {} : { without }) };
+        await scene.world.sendRows.writeBack(scene.second, [result(await scene.read(row.id), waits, settlement)]);
+        row = await scene.read(row.id);
+        expect(row).toMatchObject({ recoveries: without === undefined ? 0 : 2, inDoubt: true });
+      }
+      expect(row).toMatchObject({ attempts: 5 });
     });
 
     test('a claim that is given back does not count as an attempt', async () => {

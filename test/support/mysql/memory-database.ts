@@ -232,7 +232,11 @@ export class MemoryDatabase extends MemoryTable {
     if (settlement.state !== 'scheduled') return ended;
     const { without } = settlement;
     const doubt = without === undefined || !inDoubt ? {} : { inDoubt: row.inDoubt, decided: row.decided };
-    const kept = without === 'given_back' ? { ...doubt, attempts: row.attempts - 1 } : doubt;
+    const kept = {
+      ...doubt,
+      ...(without === undefined ? {} : { recoveries: row.recoveries }),
+      ...(without === 'given_back' ? { attempts: row.attempts - 1 } : {}),
+    };
     return { ...ended, ...kept, retryAt: this.now() + settlement.delayMs, version: row.version + 1 };
   }
 
