@@ -48,10 +48,14 @@ export interface Attempt {
   readonly contentHash: string;
 }
 
+/** A row that was delivered and is planned again keeps these two until its next delivery. */
+const DELIVERED_AT = "IF(state='delivered', delivered_at, NULL)";
+const RECEIPT = "IF(state='delivered', receipt, NULL)";
+
 type Scalar = string | number | null;
 const COLUMNS =
   'id, account, channel, CAST(payload AS CHAR), due_at, wake_at, local_time, zone, state, version, attempts, in_doubt, ' +
-  "IF(state='sending', LOWER(HEX(claim)), NULL), delivered_at, receipt, last_error, dedupe_key, UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at), plan_number";
+  `IF(state='sending', LOWER(HEX(claim)), NULL), ${DELIVERED_AT}, ${RECEIPT}, last_error, dedupe_key, UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at), plan_number`;
 
 /** The messages in the order of the targets; null for those that do not exist. */
 export async function getAll(sql: Sql, targets: readonly Target[]): Promise<(Message | null)[]> {

@@ -90,7 +90,8 @@ type Columns = readonly [
 /** Committed attempts by id, in order, with the outcome of those that brought a message to its end. */
 async function read(sql: Sql, after: number, last: number): Promise<Map<number, MessageOutcome | null>> {
   const rows = await sql.rows<Columns>(
-    'SELECT a.id, a.settled, m.id, m.account, m.channel, m.dedupe_key, m.state, m.due_at, m.delivered_at, m.receipt, ' +
+    'SELECT a.id, a.settled, m.id, m.account, m.channel, m.dedupe_key, m.state, m.due_at, ' +
+      "IF(m.state='delivered', m.delivered_at, NULL), IF(m.state='delivered', m.receipt, NULL), " +
       'm.last_error FROM delivery_attempts a LEFT JOIN scheduled_messages m ON m.id=a.message_id ' +
       `WHERE a.id > ${integer(after)} AND a.id <= ${integer(last)} ORDER BY a.id`,
   );

@@ -12,13 +12,16 @@ import { lock, nameOf, type Standing } from './standing';
 export type OnExisting =
   /** It stays as it is, and the answer says what became of it. */
   | 'keep'
-  /** The same row is planned again, as given now, if it is not being sent and not in doubt. */
+  /**
+   * The same row is planned again, as given now, if it is not being sent and not in doubt. What was delivered with the same
+   * content and due time stays delivered; another due time sends it again.
+   */
   | 'replace';
 
 export type ScheduleAnswer =
   /** `created` is false when the same had been scheduled before and still waits or is being sent. */
   | { readonly result: 'scheduled'; readonly id: MessageId; readonly created: boolean }
-  /** The same had been scheduled before and has ended, in this state. Nothing is sent; `replace` would plan it again. */
+  /** The same had been scheduled before and has ended, in this state. Nothing is sent. `replace` plans it again, if given another due time when it was delivered. */
   | { readonly result: 'already'; readonly id: MessageId; readonly state: MessageState }
   /** Another message has this dedupe key: it differs in channel, payload or due time. */
   | { readonly result: 'conflict'; readonly id: MessageId; readonly state: MessageState }
@@ -154,8 +157,8 @@ async function existingOf(sql: Sql, messages: readonly CheckedMessage[]): Promis
 }
 
 /**
- * Plans existing rows again as they are given now. A row that waits and is the same already stays as it is, so that
- * repeating the call is harmless.
+ * Plans existing rows again as they are given now. A row that is the same already and waits, or was delivered, stays as it
+ * is, so that repeating the call is harmless.
  */
 async function replaceAll(
   sql: Sql,
@@ -217,7 +220,11 @@ function replacementOf(message: CheckedMessage, row: Standing, existing: Existin
   if (row.inDoubt) return { result: 'in_doubt', id };
   // A row stays on its channel: spouts and bolts know it by that.
   if (row.channel !== message.channel) return { result: 'conflict', id, state };
-  if (state === 'scheduled' && existing.hash === hashOf(message)) return { result: 'scheduled', id, created: false };
+  if (existing.hash === hashOf(message)) {
+    if (state === 'scheduled') return { result: 'scheduled', id, created: false };
+    // The answer of an earlier call may have been lost: planned again, it would be accepted twice, under two keys.
+    if (state === 'delivered') return { result: 'already', id, state };
+  }
   return { result: 'replaced', id, version: row.version + 1 };
 }
 

@@ -29,7 +29,9 @@ export function refusalOf(answer: ScheduleAnswer): string | undefined {
 /** What became of a message that was not refused. */
 export function textOf(answer: ScheduleAnswer): string {
   if (answer.result === 'already') {
-    return `Message ${answer.id} was scheduled before, with the same content, and is ${answer.state}. Nothing is sent; --on-existing replace plans it again.`;
+    const again =
+      answer.state === 'delivered' ? '--on-existing replace and another due time plan' : '--on-existing replace plans';
+    return `Message ${answer.id} was scheduled before, with the same content, and is ${answer.state}. Nothing is sent; ${again} it again.`;
   }
   if (answer.result === 'replaced') return `Message ${answer.id} is planned again.`;
   return answer.result === 'scheduled' && answer.created

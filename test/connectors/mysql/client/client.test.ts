@@ -204,6 +204,30 @@ describe('scheduling again under a key', () => {
     },
   );
 
+  test('replaces nothing that was delivered with the same content and due time, so that a repeated call sends nothing twice', async () => {
+    const { known, id } = await inState('failed');
+    const other = { ...known, dueAt: later + 1 };
+    expect(await client.schedule(other, { onExisting: 'replace' })).toMatchObject({ result: 'replaced' });
+    await admin.run(`UPDATE scheduled_messages SET state='delivered', delivered_at=7, receipt='r' WHERE id=${id}`);
+    expect(await client.schedule(other, { onExisting: 'replace' })).toEqual({
+      result: 'already',
+      id,
+      state: 'delivered',
+    });
+    expect(await client.get({ id })).toMatchObject({
+      state: 'delivered',
+      version: 2,
+      planNumber: 2,
+      deliveredAt: 7,
+      receipt: 'r',
+    });
+    // Another due time is another wish, and the new plan is not delivered yet.
+    expect(await client.schedule({ ...other, dueAt: later + 2 }, { onExisting: 'replace' })).toMatchObject({
+      result: 'replaced',
+    });
+    expect(await client.get({ id })).toMatchObject({ state: 'scheduled', deliveredAt: null, receipt: null });
+  });
+
   test('replaces a message that waits only if it is another', async () => {
     const known = message({ dedupeKey: key() });
     const { id } = await client.schedule(known);

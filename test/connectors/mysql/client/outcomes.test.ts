@@ -34,10 +34,10 @@ const scheduled = async (count: number) => {
 };
 
 /** Ends a message, as a worker does; the attempt was written `age` seconds ago. */
-const end = async (sql: Sql, id: number, state = 'delivered', age = 60) => {
+const end = async (sql: Sql, id: number, state = 'delivered', age = 60, version = 1) => {
   await sql.run(
     'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, settled, recorded_at) ' +
-      `VALUES (${id}, 1, x'${'ab'.repeat(16)}', 0, x'${'00'.repeat(32)}', 0, '${state === 'delivered' ? 'delivered' : 'retry'}', ` +
+      `VALUES (${id}, ${version}, x'${'ab'.repeat(16)}', 0, x'${'00'.repeat(32)}', 0, '${state === 'delivered' ? 'delivered' : 'retry'}', ` +
       `'${state}', NOW(6) - INTERVAL ${age} SECOND)`,
   );
   await sql.run(`UPDATE scheduled_messages SET state='${state}', delivered_at=7, receipt='r' WHERE id=${id}`);
@@ -80,6 +80,14 @@ test('a retry is no outcome', async () => {
   await end(admin, retried as number, 'scheduled');
   await end(admin, done as number);
   expect((await everything()).ids).toEqual([done]);
+});
+
+test('a plan that failed has neither time nor receipt of an earlier one that was delivered', async () => {
+  const [id] = (await scheduled(1)) as [number];
+  await end(admin, id);
+  await end(admin, id, 'failed', 60, 2);
+  const { outcomes } = await client.outcomes();
+  expect(outcomes).toMatchObject([{ id, state: 'failed', deliveredAt: null, receipt: null }]);
 });
 
 test('does not go past an attempt whose transaction is still open', async () => {

@@ -22,6 +22,10 @@ test.each([
     { result: 'already', id: 3, state: 'canceled' },
     'and is canceled. Nothing is sent; --on-existing replace plans it again.',
   ],
+  [
+    { result: 'already', id: 3, state: 'delivered' },
+    'and is delivered. Nothing is sent; --on-existing replace and another due time plan it again.',
+  ],
 ] as const)('%p is no refusal, and is told', (answer, text) => {
   expect(refusalOf(answer)).toBeUndefined();
   expect(textOf(answer)).toContain(text);
