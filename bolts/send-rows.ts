@@ -70,10 +70,10 @@ export interface SendRows {
   /**
    * Claims rows in one conditional UPDATE: to `sending` for the session, attempts + 1, of those that are `scheduled`,
    * unchanged since they were read, and wake at most `aheadMs` after the database's now. A row that another transaction
-   * has locked is waited for up to a second and then left out. One that the database refuses to write is left out too, and
-   * thrown as an error when the others are claimed.
+   * has locked is waited for up to a second and then left out. One that the database refuses to write is left out too.
    * @returns how many rows were won. When that is fewer than given, or after an error, `read` shows which: their state is
    * `sending` and their session is this one.
+   * @throws PartlyClaimed when the database refused rows, after the others were claimed
    */
   claim(session: string, rows: readonly ClaimRow[], aheadMs: number): Promise<number>;
 

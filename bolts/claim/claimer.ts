@@ -1,4 +1,5 @@
 import type { Clock } from '../../topology/core/clock';
+import { PartlyClaimed } from '../../topology/core/errors';
 import type { HeldRow } from '../held-row';
 import type { RetryUntilDone } from '../retry-until-done';
 import type { SendRow, SendRows } from '../send-rows';
@@ -73,6 +74,8 @@ export class Claimer {
       if (!isMissed) this.measure(batch.length, sent);
     } catch (error) {
       onError('claim', error);
+      // Rows that the database refuses are left out as locked ones are: claimed apart from then on, later and later.
+      if (error instanceof PartlyClaimed) won = error.won;
     }
     const claimed = won === batch.length ? { won: batch, others: [], unsure: false } : await this.ask(batch, won);
     this.inFlight--;

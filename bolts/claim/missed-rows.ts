@@ -13,8 +13,9 @@ const MAX_MISSES = 8;
 const MAX_REMEMBERED = 1_000;
 
 /**
- * Rows that a claim left out though they wait, because an application's transaction has them locked. A claim with such a row
- * waits for it up to a second, so they are claimed apart from all others, later and later.
+ * Rows that a claim left out though they wait: an application's transaction has them locked, or the database refuses to write
+ * them. A claim with such a row waits for it up to a second, or is halved until it is found, so they are claimed apart from all
+ * others, later and later.
  */
 export class MissedRows {
   private readonly heap = new Heap<HeldRow>(isBefore);

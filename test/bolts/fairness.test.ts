@@ -1,3 +1,4 @@
+import { PartlyClaimed } from '../../topology/core/errors';
 import type { Outcome } from '../../topology/message';
 import { type MemoryRow, wakeOf } from '../support/mysql/memory-table';
 import { World, type WorldOptions } from './world';
@@ -392,6 +393,44 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     world.emit(locked);
     await world.advance(30_000);
     expect(world.state(locked)).toBe('delivered');
+  });
+
+  it('a row that the database refuses to write is claimed apart, later and later', async () => {
+    let refused: number | undefined;
+    world = new World({}, undefined, (rows) => ({
+      ...rows,
+      claim: async (session, claimed, aheadMs) => {
+        const others = claimed.filter(({ id }) => id !== refused);
+        const won = await rows.claim(session, others, aheadMs);
+        if (others.length < claimed.length) throw new PartlyClaimed(`message ${refused} cannot be claimed`, won);
+        return won;
+      },
+    }));
+    await world.open();
+    const bad = world.row(100, { account: 'bad' });
+    refused = bad.id;
+    world.emit(bad);
+    const sent: MemoryRow[] = [];
+    for (let second = 0; second < 60; second++) {
+      const others = Array.from({ length: 10 }, (_, n) => world.row(100 * n, { account: `a${n}` }));
+      sent.push(...others);
+      world.emit(...others);
+      // Reconcile brings it back.
+      if (second % 2 === 0) world.emit(bad);
+      await world.advance(1_000);
+    }
+    const claims = world.claims.filter(({ ids }) => ids.includes(bad.id));
+    expect(claims.length).toBeGreaterThan(8);
+    expect(claims.length).toBeLessThan(25);
+    expect(claims.slice(1).filter(({ ids }) => ids.length > 1)).toEqual([]);
+    expect(world.errors).toHaveLength(claims.length);
+    await world.advance(2_000);
+    expect(world.states(sent)).toEqual(['delivered']);
+    // As when the trigger is gone.
+    refused = undefined;
+    world.emit(bad);
+    await world.advance(30_000);
+    expect(world.state(bad)).toBe('delivered');
   });
 
   it('many rows that are locked at once delay no other row', async () => {

@@ -26,6 +26,18 @@ export class PartlyAppended extends Unavailable {
   }
 }
 
+/** The database refuses to write some rows, and would again; the others were claimed. */
+export class PartlyClaimed extends Unavailable {
+  /** @param won how many rows were claimed */
+  constructor(
+    message: string,
+    readonly won: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
 export class UserError extends Error {
   override readonly name = 'UserError';
 }

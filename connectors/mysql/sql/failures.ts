@@ -43,6 +43,7 @@ const DATA = new Set([
   1292, // not a value of this type
   1366, // not a text of this character set
   1406, // too long
+  1644, // a trigger says so
   1690, // out of range in an expression
   1869, // one row twice in a statement
   3140, // not JSON

@@ -1,5 +1,5 @@
 import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
-import { reasonOf, Unavailable } from '../../../topology/core/errors';
+import { PartlyClaimed, reasonOf } from '../../../topology/core/errors';
 import type { MessageState } from '../../../topology/message';
 import { DECIDED } from '../schema/doubt';
 import { isDataError, isDeadlock, isLockWaitTimeout, isTooLarge } from '../sql/failures';
@@ -14,6 +14,11 @@ const MAX_ATTEMPTS = 65_535;
 /** Of an unsigned INT. */
 const MAX_VERSION = 2 ** 32 - 1;
 const RELEASED_FOR_MS = 60_000;
+
+interface Refused {
+  readonly id: number;
+  readonly error: unknown;
+}
 
 type ReadColumns = readonly [
   id: number,
@@ -40,7 +45,8 @@ type ReadColumns = readonly [
  * 1. A claim wins a row only as it was read: version, `updated_at` and state are conditions of the one UPDATE.
  * 2. A row is claimed by one session at most in each version.
  * 3. A row that another transaction holds is left out; the others are claimed.
- * 4. A row that the database refuses to write holds no other, and is named in the error that follows.
+ * 4. A row that the database refuses to write holds no other, and is named in the error that follows, which says how many
+ *    were claimed.
  */
 export class MySqlSendRows implements SendRows {
   constructor(private readonly pool: Pool) {}
@@ -78,10 +84,12 @@ export class MySqlSendRows implements SendRows {
 
   async claim(session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
     const sorted = rows.toSorted((a, b) => a.id - b.id);
-    const refused: Unavailable[] = [];
+    const refused: Refused[] = [];
     const won = await this.claimHalving(session, sorted, ahead, refused);
-    if (refused[0] !== undefined) throw refused[0];
-    return won;
+    const [first] = refused;
+    if (first === undefined) return won;
+    const named = `message ${first.id} cannot be claimed${refused.length > 1 ? `, and ${refused.length - 1} more` : ''}`;
+    throw new PartlyClaimed(`${named}: ${reasonOf(first.error)}`, won, { cause: first.error });
   }
 
   /** A row that the database refuses to write is found by halving, so that the others are claimed. */
@@ -89,7 +97,7 @@ export class MySqlSendRows implements SendRows {
     session: string,
     rows: readonly ClaimRow[],
     ahead: number,
-    refused: Unavailable[],
+    refused: Refused[],
   ): Promise<number> {
     const [first] = rows;
     if (first === undefined) return 0;
@@ -102,7 +110,7 @@ export class MySqlSendRows implements SendRows {
         return won + (await this.claimHalving(session, rows.slice(middle), ahead, refused));
       }
       if (!isDataError(error)) throw error;
-      refused.push(new Unavailable(`message ${first.id} cannot be claimed: ${reasonOf(error)}`, { cause: error }));
+      refused.push({ id: first.id, error });
       return 0;
     }
   }

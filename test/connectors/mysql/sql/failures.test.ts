@@ -61,6 +61,10 @@ test('an instruction still says which answer it was', () => {
   ]);
 });
 
+test('a trigger that refuses a row concerns that row alone', () => {
+  expect([isDataError(of(1644)), leavesConnectionUsable(answer(1644))]).toEqual([true, true]);
+});
+
 test('a connection is kept only after answers that concern the statement alone', () => {
   expect(
     [1205, 1213, 1062, 1264, 1146, 1064, 3024].map((errno) => leavesConnectionUsable(answer(errno))),

@@ -45,12 +45,18 @@ test('a row that was claimed as often as can be counted is claimed all the same'
   expect(await rows.read([ids[7] as number], 0)).toMatchObject([{ attempts: 65_535, recoveries: 255 }]);
 });
 
-test('a row that the database refuses to write holds no other, and is named in the error that follows', async () => {
-  await admin.run(
-    'CREATE TRIGGER poison BEFORE UPDATE ON scheduled_messages FOR EACH ROW ' +
-      `SET NEW.attempts = IF(NEW.id = ${ids[7]}, 70000, NEW.attempts)`,
-  );
-  const read = await rows.read(ids, 0);
-  await expect(rows.claim(session, read, 0)).rejects.toThrow(`message ${ids[7]} cannot be claimed: `);
-  expect(await states()).toEqual(ids.map((id) => (id === ids[7] ? 'scheduled' : 'sending')));
-});
+test.each([
+  ['writes what does not fit', (id: number) => `SET NEW.attempts = IF(NEW.id = ${id}, 70000, NEW.attempts)`],
+  ['refuses', (id: number) => `IF NEW.id = ${id} THEN SIGNAL SQLSTATE '45000'; END IF`],
+])(
+  'a row that the database refuses to write holds no other, and is named in the error that follows: a trigger %s',
+  async (_, body) => {
+    await admin.run(`CREATE TRIGGER poison BEFORE UPDATE ON scheduled_messages FOR EACH ROW ${body(ids[7] as number)}`);
+    const read = await rows.read(ids, 0);
+    await expect(rows.claim(session, read, 0)).rejects.toMatchObject({
+      won: ids.length - 1,
+      message: expect.stringContaining(`message ${ids[7]} cannot be claimed: `),
+    });
+    expect(await states()).toEqual(ids.map((id) => (id === ids[7] ? 'scheduled' : 'sending')));
+  },
+);

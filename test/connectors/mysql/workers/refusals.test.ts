@@ -1,6 +1,6 @@
 import { MySqlOpenRows } from '../../../../connectors/mysql/workers/open-rows';
 import { MySqlSendRows } from '../../../../connectors/mysql/workers/send-rows';
-import { Unavailable } from '../../../../topology/core/errors';
+import { PartlyClaimed, Unavailable } from '../../../../topology/core/errors';
 
 const SESSION = 'ab'.repeat(16);
 const result = {
@@ -48,3 +48,21 @@ test('a row that the database refuses to write is found by halving, and nothing 
   });
   expect(writes()).toBe(3);
 });
+
+test.each([1264, 1644])(
+  'a claim whose rows the database refuses to write (error %i) says how many were claimed',
+  async (errno) => {
+    const rows = [1, 2, 3, 4].map((id) => ({ id, version: 1, session: SESSION, updatedAt: 'now' }));
+    let claims = 0;
+    const run = async (statement: string) => {
+      claims++;
+      if (/\(3,1,/.test(statement)) throw Object.assign(new Error('no'), { errno, sqlState: '45000' });
+      return { affectedRows: statement.match(/,1,/g)?.length };
+    };
+    const claim = (work: (sql: unknown) => Promise<unknown>) => work({ run });
+    const claimed = new MySqlSendRows({ use: claim } as never).claim(SESSION, rows, 0);
+    await expect(claimed).rejects.toThrow(PartlyClaimed);
+    await expect(claimed).rejects.toMatchObject({ won: 3, message: 'message 3 cannot be claimed: no' });
+    expect(claims).toBe(5);
+  },
+);
