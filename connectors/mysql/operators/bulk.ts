@@ -2,9 +2,10 @@ import type { MessageId } from '../../../topology/message';
 import { checkResolution, type Decision } from '../client/input';
 import { getAll, type Message } from '../client/messages';
 import { redriveAll, resolveAll } from '../client/resolve';
+import { lock } from '../client/standing';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
-import { type MessageFilter, search } from './search';
+import { type MessageFilter, type Seen, search } from './search';
 
 /** Messages that a filter selects. */
 export interface Selection {
@@ -26,7 +27,8 @@ const ROWS_PER_TRANSACTION = 200;
 /**
  * Changes many messages at once: those that a filter selects among the ones that need a person. It goes from the newest to
  * the oldest in small transactions, and rests after each for as long as it took, so that sending goes on beside it. An
- * interrupted run has changed the newer ones.
+ * interrupted run has changed the newer ones. A message that got another version since it was found is skipped: what was
+ * decided about its earlier attempts says nothing of the later ones.
  */
 export class Bulk {
   constructor(private readonly pool: Pool) {}
@@ -35,9 +37,9 @@ export class Bulk {
     return this.pool.use(async (sql) => {
       let count = 0;
       const newest: MessageId[] = [];
-      for await (const { ids } of search(sql, filter)) {
-        count += ids.length;
-        newest.push(...ids.slice(0, SAMPLE - newest.length));
+      for await (const { seen } of search(sql, filter)) {
+        count += seen.length;
+        newest.push(...seen.slice(0, SAMPLE - newest.length).map(({ id }) => id));
         report(count);
       }
       const sample = await getAll(
@@ -80,11 +82,11 @@ export class Bulk {
     const { clock } = this.pool;
     return this.pool.use(async (reader) => {
       const counts = { done: 0, skipped: 0 };
-      for await (const { ids } of search(reader, filter)) {
-        for (let from = 0; from < ids.length; from += ROWS_PER_TRANSACTION) {
-          const some = ids.slice(from, from + ROWS_PER_TRANSACTION);
+      for await (const { seen } of search(reader, filter)) {
+        for (let from = 0; from < seen.length; from += ROWS_PER_TRANSACTION) {
+          const some = seen.slice(from, from + ROWS_PER_TRANSACTION);
           const beganAt = clock.monotonic();
-          const done = await this.pool.transaction((sql) => change(sql, some));
+          const done = await this.pool.transaction(async (sql) => change(sql, await unchanged(sql, some)));
           counts.done += done;
           counts.skipped += some.length - done;
           report(counts);
@@ -94,4 +96,13 @@ export class Bulk {
       return counts;
     });
   }
+}
+
+/** Locks the rows until the end of the transaction. */
+async function unchanged(sql: Sql, seen: readonly Seen[]): Promise<MessageId[]> {
+  const standing = await lock(
+    sql,
+    seen.map(({ id }) => ({ id })),
+  );
+  return seen.flatMap(({ id, version }, index) => (standing[index]?.version === version ? [id] : []));
 }

@@ -19,8 +19,20 @@ export interface MessageFilter {
   readonly error?: string;
 }
 
+/** A message as a search saw it. */
+export interface Seen {
+  readonly id: MessageId;
+  readonly version: number;
+}
+
 /** Messages of one step of a search, newest first. */
-export interface Found {
+interface Found {
+  readonly seen: readonly Seen[];
+  readonly searchedTo: MessageId | null;
+}
+
+/** Messages of one page, newest first. */
+interface Page {
   readonly ids: readonly MessageId[];
   /** All messages with this id or a greater one have been looked at; null: all messages there are. */
   readonly searchedTo: MessageId | null;
@@ -45,8 +57,8 @@ export async function* search(sql: Sql, filter: MessageFilter, before?: MessageI
   const next = await stepper(sql, filter);
   for (let from = before ?? Number.MAX_SAFE_INTEGER; ; ) {
     const step = await next(from);
-    const ids = step.where === null ? [] : await matching(sql, `${step.where} AND ${condition}`);
-    yield { ids, searchedTo: step.to };
+    const seen = step.where === null ? [] : await matching(sql, `${step.where} AND ${condition}`);
+    yield { seen, searchedTo: step.to };
     if (step.to === null) return;
     from = step.to;
   }
@@ -57,11 +69,11 @@ export async function searchPage(
   sql: Sql,
   filter: MessageFilter,
   page: { readonly before?: MessageId; readonly limit: number; readonly budgetMs: number; readonly clock: Clock },
-): Promise<Found> {
+): Promise<Page> {
   const ids: MessageId[] = [];
   const endAt = page.clock.monotonic() + page.budgetMs;
   for await (const found of search(sql, filter, page.before)) {
-    ids.push(...found.ids);
+    ids.push(...found.seen.map(({ id }) => id));
     if (ids.length >= page.limit) {
       const some = ids.slice(0, page.limit);
       const last = some.at(-1) as MessageId;
@@ -137,11 +149,11 @@ async function idsOfAccount(sql: Sql, account: string): Promise<MessageId[]> {
   return rows.map(([id]) => id).toSorted((a, b) => b - a);
 }
 
-async function matching(sql: Sql, condition: string): Promise<MessageId[]> {
-  const rows = await sql.rows<[number]>(
-    `SELECT id FROM scheduled_messages FORCE INDEX (PRIMARY) WHERE ${condition} ORDER BY id DESC`,
+async function matching(sql: Sql, condition: string): Promise<Seen[]> {
+  const rows = await sql.rows<[number, number]>(
+    `SELECT id, version FROM scheduled_messages FORCE INDEX (PRIMARY) WHERE ${condition} ORDER BY id DESC`,
   );
-  return rows.map(([id]) => id);
+  return rows.map(([id, version]) => ({ id, version }));
 }
 
 function conditionOf({ account, channel, state, dueFrom, dueUntil, error }: MessageFilter): string {

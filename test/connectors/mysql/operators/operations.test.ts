@@ -1,5 +1,5 @@
 import { type Client, createClient } from '../../../../connectors/mysql/client/client';
-import { Bulk } from '../../../../connectors/mysql/operators/bulk';
+import { Bulk, type BulkCounts } from '../../../../connectors/mysql/operators/bulk';
 import { Operations } from '../../../../connectors/mysql/operators/operations';
 import { Status } from '../../../../connectors/mysql/operators/status';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
@@ -175,6 +175,32 @@ describe('many messages', () => {
       ['shop', 'delivered', 'r'],
       ['shop', 'delivered', 'r'],
     ]);
+  });
+
+  test('a message that is uncertain anew since it was found keeps its doubt, and one that failed anew is not sent', async () => {
+    const worker = required(world.environment, 'WORKER_DATABASE_URL');
+    const bulkWhile = async (state: 'uncertain' | 'failed', work: (bulk: Bulk) => Promise<BulkCounts>) => {
+      await admin.run(
+        `UPDATE scheduled_messages SET state='${state}', in_doubt=(state='uncertain') WHERE account='shop' ORDER BY id DESC LIMIT 250`,
+      );
+      const oldest = `SELECT MIN(id) FROM scheduled_messages WHERE account='shop' AND state='${state}'`;
+      const [[id] = [0]] = await admin.rows<[number]>(oldest);
+      // While the run rests after its first transaction, somebody sends the oldest again, and the same comes of it.
+      let rests = 0;
+      const sleep = async () => {
+        if (rests++ === 0) await admin.run(`UPDATE scheduled_messages SET version=version+1 WHERE id=${id}`);
+      };
+      const pool = Pool.open(worker, { clock: { ...systemClock, sleep }, size: 2 });
+      const counts = await work(new Bulk(pool));
+      await pool.close();
+      const left = await admin.rows<[number]>(`SELECT id FROM scheduled_messages WHERE state='${state}' AND id=${id}`);
+      return { ...counts, isLeft: left.length === 1 };
+    };
+    const decided = await bulkWhile('uncertain', (bulk) => bulk.resolve({ account: 'shop' }, { as: 'delivered' }));
+    expect(decided).toEqual({ done: 249, skipped: 1, isLeft: true });
+    await admin.run("UPDATE scheduled_messages SET state='delivered' WHERE state IN ('uncertain', 'failed')");
+    const redriven = await bulkWhile('failed', (bulk) => bulk.redrive({ account: 'shop' }));
+    expect(redriven).toEqual({ done: 249, skipped: 1, isLeft: true });
   });
 
   test('purge: no faster than CDC can bear', async () => {
