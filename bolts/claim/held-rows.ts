@@ -90,12 +90,14 @@ export class HeldRows {
 
   /** Takes a row as read, or drops it when it is not wanted. @returns true when it is held */
   take(row: SendRow, delivery: Delivery<Due>): boolean {
-    const { databaseClock, channel, inHand } = this.options;
+    const { clock, databaseClock, channel, inHand } = this.options;
     if (this.isWanted(row, delivery)) {
       const now = databaseClock.earliest();
       const held = inHand.take(row, contentOf(channel, row), delivery, now);
-      const returning = this.missed.returning(row.id);
-      this.put(returning === undefined ? held : heldAgain(held, now + returning.delayMs, returning.misses, 0));
+      const returning = this.missed.returning(row, clock.monotonic());
+      // A wake that is still ahead is not put off: the lock may be gone by then.
+      const at = row.wakeAt > now ? row.wakeAt : now + (returning?.delayMs ?? 0);
+      this.put(returning === undefined ? held : heldAgain(held, at, returning.misses, 0));
       return true;
     }
     delivery.ack();
@@ -208,7 +210,7 @@ export class HeldRows {
       this.put(heldAgain(row, now + delayMs, misses, unsureUntil));
       return;
     }
-    this.missed.rememberDropped(row.id);
+    this.missed.rememberDropped(row, this.options.clock.monotonic());
     this.giveUp(unsureUntil === row.unsureUntil ? row : heldAgain(row, now, misses, unsureUntil));
   }
 

@@ -1,6 +1,7 @@
 import { Heap } from '../../topology/core/heap';
 import { type BackOff, backOff } from '../../topology/core/retry-policy';
 import type { HeldRow } from '../held-row';
+import type { SendRow } from '../send-rows';
 import { isBefore } from '../slots/line';
 
 /** When a row that a claim left out is claimed again. */
@@ -11,6 +12,19 @@ const DROPPED_BACK_OFF: BackOff = { baseMs: 2_000, capMs: 25_000 };
 const MAX_MISSES = 8;
 /** Rows of which it is remembered that they were dropped. */
 const MAX_REMEMBERED = 1_000;
+/** For how long after its tuple was dropped, or came again: longer than such a row waits, and than reconcile takes. */
+const REMEMBER_MS = 60_000;
+
+/** A plan whose tuple was dropped. */
+interface Dropped {
+  readonly version: number;
+  readonly updatedAt: string;
+  readonly times: number;
+  /** When its tuple was dropped or came again, monotonic milliseconds. */
+  readonly seenAt: number;
+}
+
+type Plan = Pick<SendRow, 'id' | 'version' | 'updatedAt'>;
 
 /**
  * Rows that a claim left out though they wait: an application's transaction has them locked, or the database refuses to write
@@ -19,8 +33,8 @@ const MAX_REMEMBERED = 1_000;
  */
 export class MissedRows {
   private readonly heap = new Heap<HeldRow>(isBefore);
-  /** How often a row was dropped for it lately, by id. */
-  private readonly dropped = new Map<number, number>();
+  /** Rows that were dropped for it lately, by id. */
+  private readonly dropped = new Map<number, Dropped>();
 
   constructor(private readonly random: () => number) {}
 
@@ -34,10 +48,16 @@ export class MissedRows {
     return misses > MAX_MISSES ? undefined : backOff(MISSED_BACK_OFF, misses, this.random());
   }
 
-  /** How long a row that comes again is to wait because it was dropped before, and how many misses it has; undefined for others. */
-  returning(id: number): { readonly delayMs: number; readonly misses: number } | undefined {
-    const times = this.dropped.get(id);
-    if (times === undefined) return undefined;
+  /**
+   * How long a row that comes again is to wait because it was dropped before, and how many misses it has; undefined for
+   * others. An edited row is another plan, of which nothing is known.
+   * @param now monotonic milliseconds
+   */
+  returning(row: Plan, now: number): { readonly delayMs: number; readonly misses: number } | undefined {
+    const times = this.timesDropped(row, now);
+    if (times === 0) return undefined;
+    const { id, version, updatedAt } = row;
+    this.dropped.set(id, { version, updatedAt, times, seenAt: now });
     return { delayMs: backOff(DROPPED_BACK_OFF, times, this.random()), misses: MAX_MISSES };
   }
 
@@ -62,11 +82,12 @@ export class MissedRows {
     return undefined;
   }
 
-  /** The tuple of the row is dropped because the row was missed too often. */
-  rememberDropped(id: number): void {
-    const times = (this.dropped.get(id) ?? 0) + 1;
+  /** The tuple of the row is dropped because the row was missed too often. @param now monotonic milliseconds */
+  rememberDropped(row: Plan, now: number): void {
+    const { id, version, updatedAt } = row;
+    const times = this.timesDropped(row, now) + 1;
     this.dropped.delete(id);
-    this.dropped.set(id, times);
+    this.dropped.set(id, { version, updatedAt, times, seenAt: now });
     if (this.dropped.size <= MAX_REMEMBERED) return;
     for (const first of this.dropped.keys()) {
       this.dropped.delete(first);
@@ -77,5 +98,13 @@ export class MissedRows {
   /** The row was won. */
   forgetDropped(id: number): void {
     if (this.dropped.size > 0) this.dropped.delete(id);
+  }
+
+  private timesDropped({ id, version, updatedAt }: Plan, now: number): number {
+    const last = this.dropped.get(id);
+    if (last === undefined) return 0;
+    if (last.version === version && last.updatedAt === updatedAt && now - last.seenAt <= REMEMBER_MS) return last.times;
+    this.dropped.delete(id);
+    return 0;
   }
 }

@@ -433,6 +433,24 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     expect(world.state(bad)).toBe('delivered');
   });
 
+  it('a row that was locked for long is on time when it is edited to wake later', async () => {
+    await start();
+    const row = world.row(100);
+    world.database.locked.add(row.id);
+    let [offset] = world.emit(row);
+    for (let second = 0; second < 180; second++) {
+      await world.advance(1_000);
+      if (offset !== undefined && world.acked.includes(offset)) [offset] = world.emit(row);
+    }
+    world.database.locked.clear();
+    world.database.edit(row.id, { dueAt: world.database.now() + 20_000 });
+    await world.advance(18_000);
+    world.emit(row);
+    await world.advance(3_000);
+    expect(world.begun(row)).toHaveLength(1);
+    expect(lateness(row)).toBeLessThan(50);
+  });
+
   it('many rows that are locked at once delay no other row', async () => {
     await start();
     const rows = Array.from({ length: 30 }, (_, n) => world.row(100, { account: `l${n}` }));
