@@ -5,7 +5,7 @@ import { redriveAll, resolveAll } from '../client/resolve';
 import { lock } from '../client/standing';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
-import { type MessageFilter, type Seen, search } from './search';
+import { type MessageFilter, type SeenVersion, search } from './search';
 
 /** Messages that a filter selects. */
 export interface Selection {
@@ -99,7 +99,7 @@ export class Bulk {
 }
 
 /** Locks the rows until the end of the transaction. */
-async function unchanged(sql: Sql, seen: readonly Seen[]): Promise<MessageId[]> {
+async function unchanged(sql: Sql, seen: readonly SeenVersion[]): Promise<MessageId[]> {
   const standing = await lock(
     sql,
     seen.map(({ id }) => ({ id })),

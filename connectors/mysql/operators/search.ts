@@ -20,14 +20,14 @@ export interface MessageFilter {
 }
 
 /** A message as a search saw it. */
-export interface Seen {
+export interface SeenVersion {
   readonly id: MessageId;
   readonly version: number;
 }
 
 /** Messages of one step of a search, newest first. */
 interface Found {
-  readonly seen: readonly Seen[];
+  readonly seen: readonly SeenVersion[];
   readonly searchedTo: MessageId | null;
 }
 
@@ -149,7 +149,7 @@ async function idsOfAccount(sql: Sql, account: string): Promise<MessageId[]> {
   return rows.map(([id]) => id).toSorted((a, b) => b - a);
 }
 
-async function matching(sql: Sql, condition: string): Promise<Seen[]> {
+async function matching(sql: Sql, condition: string): Promise<SeenVersion[]> {
   const rows = await sql.rows<[number, number]>(
     `SELECT id, version FROM scheduled_messages FORCE INDEX (PRIMARY) WHERE ${condition} ORDER BY id DESC`,
   );

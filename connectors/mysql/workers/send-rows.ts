@@ -45,8 +45,8 @@ type ReadColumns = readonly [
  * 1. A claim wins a row only as it was read: version, `updated_at` and state are conditions of the one UPDATE.
  * 2. A row is claimed by one session at most in each version.
  * 3. A row that another transaction holds is left out; the others are claimed.
- * 4. A row that the database refuses to write holds no other, and is named in the error that follows, which says how many
- *    were claimed.
+ * 4. A row that the database refuses to write holds no other, and is named in the error that follows. The error says how
+ *    many were claimed.
  */
 export class MySqlSendRows implements SendRows {
   constructor(private readonly pool: Pool) {}
