@@ -20,7 +20,7 @@ const NOT_READ = '0'.repeat(64);
  * |-----------|-------------------------------|----------------------------------------|-----------------------------------------------------|
  * | held      | HeldRows, the queue `toClaim` | `queue` 0; `inLine` while without room | its wake and room: claiming; 30 s too late: dropped |
  * | claiming  | HeldRows, a batch of Claimer  | `hasStart` if its start is reserved   | won: claimed; not won: held again, or dropped       |
- * | missed    | HeldRows, its MissedRows      | `isMissed`; `misses`                   | its time: claiming, apart; too often: dropped       |
+ * | missed    | HeldRows, its MissedRows      | `isMissed`; `misses`, or a suspect     | its time: claiming, apart; too often: dropped       |
  * | unsettled | HeldRows, its list            | `unsureUntil` above 0                  | `unsureUntil`: read again; won: claimed, or dropped |
  * | claimed   | ClaimedRows, `toStart`        | `queue` 1; `inLine` while without room | its wake and room: sending; given back: unwritten   |
  * | sending   | Attempts                      | `hasStart`                             | its outcome: unwritten; not started: claimed        |
@@ -54,7 +54,7 @@ export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
   since: number;
   /** Claims in a row that left it out though it still waits. */
   readonly misses: number;
-  /** It waits apart from the others, because claims left it out. */
+  /** It waits apart from the others. */
   isMissed: boolean;
   /**
    * Until when, on the monotonic clock, a claim whose answer was lost may still take effect. Forgotten before that, the
@@ -131,6 +131,19 @@ export function heldRow(
 /** The same row, to be claimed again at the time `at` after `misses` claims that did not win it. */
 export function heldAgain(row: HeldRow, at: number, misses: number, unsureUntil: number): HeldRow {
   return { ...row, at: Math.max(row.wakeAt, at), misses, unsureUntil };
+}
+
+/**
+ * It may be what ends its workers: several ended in a row while they had it. It is claimed alone, and no other such row until
+ * its outcome is written, so that of those that its worker had it alone counts on.
+ */
+export function isSuspect({ recoveries }: Pick<HeldRow, 'recoveries'>): boolean {
+  return recoveries > 1;
+}
+
+/** It is claimed apart from others: earlier claims left it out, or it may end its worker. */
+export function isApart(row: Pick<HeldRow, 'misses' | 'recoveries'>): boolean {
+  return row.misses > 0 || isSuspect(row);
 }
 
 /**

@@ -1,12 +1,14 @@
 import type { Delivery } from '../topology/core/bolt';
 import type { Due } from '../topology/streams';
-import { type Content, type HeldRow, heldRow, OVERHEAD_BYTES } from './held-row';
+import { type Content, type HeldRow, heldRow, isSuspect, OVERHEAD_BYTES } from './held-row';
 import type { SendRow } from './send-rows';
 import type { SendSlots } from './slots/send-slots';
 
 /** All rows in the bolt's hands, from their prefetch until they are dropped or their outcome is written. */
 export class InHand {
   rows = 0;
+  /** Rows that may end their worker, claimed and not written yet. */
+  claimedSuspects = 0;
   /** Of memory, roughly. */
   bytes = 0;
   private readonly bytesOf = new Map<string, number>();
@@ -60,8 +62,9 @@ export class InHand {
   addClaimed(row: HeldRow): void {
     const earlier = this.claimed.get(row.id);
     // An earlier plan of the message. Its outcome took effect, or this plan could not have been claimed; only the answer is missing.
-    if (earlier !== undefined) this.letGo(earlier);
+    if (earlier !== undefined) this.finish(earlier);
     this.claimed.set(row.id, row);
+    if (isSuspect(row)) this.claimedSuspects++;
   }
 
   /** What came of these rows is written; rows of plans that are not claimed any more are passed over. */
@@ -69,8 +72,7 @@ export class InHand {
     for (const { id, version } of results) {
       const row = this.claimed.get(id);
       if (row?.version !== version) continue;
-      this.claimed.delete(id);
-      this.letGo(row);
+      this.finish(row);
     }
   }
 
@@ -83,6 +85,12 @@ export class InHand {
 
   unreserve(account: string, payloadBytes: number): void {
     this.count(account, -payloadBytes - OVERHEAD_BYTES);
+  }
+
+  private finish(row: HeldRow): void {
+    this.claimed.delete(row.id);
+    if (isSuspect(row)) this.claimedSuspects--;
+    this.letGo(row);
   }
 
   private count(account: string, bytes: number): void {

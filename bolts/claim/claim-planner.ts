@@ -1,7 +1,7 @@
 import type { DatabaseClock } from '../../topology/core/clock';
 import type { Lease } from '../../topology/core/lease';
 import type { Channel } from '../channel';
-import type { HeldRow } from '../held-row';
+import { type HeldRow, isApart } from '../held-row';
 import type { ClaimedRows } from '../send/claimed-rows';
 import type { SendSlots } from '../slots/send-slots';
 import type { ClaimAhead } from './claim-ahead';
@@ -120,7 +120,7 @@ export class ClaimPlanner {
     this.aheadMs = Math.ceil(last - now);
     this.claimedAt = now;
     this.woken += woken;
-    const isMissed = (batch[0]?.misses ?? 0) > 0;
+    const isMissed = batch[0] !== undefined && isApart(batch[0]);
     const { won, others, unsure } = await claimer.claim(batch, this.aheadMs);
     this.woken -= woken;
     const then = databaseClock.earliest();

@@ -1,6 +1,6 @@
 import type { Clock } from '../../topology/core/clock';
 import { PartlyClaimed } from '../../topology/core/errors';
-import type { HeldRow } from '../held-row';
+import { type HeldRow, isApart } from '../held-row';
 import type { RetryUntilDone } from '../retry-until-done';
 import type { SendRow, SendRows } from '../send-rows';
 import type { ClaimAhead } from './claim-ahead';
@@ -59,7 +59,7 @@ export class Claimer {
   /** @param aheadMs from now to the last wake among the rows; 0 when all have woken */
   async claim(batch: readonly HeldRow[], aheadMs: number): Promise<Claimed> {
     const { rows, session, clock, onError } = this.options;
-    const isMissed = (batch[0]?.misses ?? 0) > 0;
+    const isMissed = batch[0] !== undefined && isApart(batch[0]);
     if (isMissed) this.missed++;
     if (this.inFlight++ === 0) {
       this.since = clock.monotonic();

@@ -3,7 +3,7 @@ import type { Clock, DatabaseClock } from '../../topology/core/clock';
 import type { Pauses } from '../../topology/core/pauses';
 import type { Due } from '../../topology/streams';
 import type { Channel } from '../channel';
-import { contentOf, type HeldRow, heldAgain, replaceDelivery } from '../held-row';
+import { contentOf, type HeldRow, heldAgain, isApart, isSuspect, replaceDelivery } from '../held-row';
 import type { InHand } from '../in-hand';
 import type { SendRow } from '../send-rows';
 import { TO_CLAIM } from '../slots/line';
@@ -124,24 +124,30 @@ export class HeldRows {
   }
 
   /**
-   * Takes out rows that earlier claims left out, to be claimed apart from all others. They have lost their place in the order of
+   * Takes out rows that earlier claims left out, to be claimed apart from all others; or one row that may end its worker, when no
+   * other such row is claimed. They have lost their place in the order of
    * their account, so they keep no other batch of it waiting.
    */
   takeMissedInto(batch: HeldRow[], now: number, maxRows: number): void {
-    const { slots } = this.options;
+    const { slots, inHand } = this.options;
     const withoutRoom: HeldRow[] = [];
     let bytes = 0;
+    let suspects = inHand.claimedSuspects;
     while (batch.length < maxRows && bytes < MAX_BATCH_BYTES) {
       const row = this.missed.next(now);
       if (row === undefined) break;
       if (!this.mayClaim(row)) continue;
-      if (slots.blocker(row, TO_CLAIM) !== undefined) {
+      const mustWait = isSuspect(row) && (suspects > 0 || batch.length > 0);
+      if (mustWait || slots.blocker(row, TO_CLAIM) !== undefined) {
         withoutRoom.push(row);
         continue;
       }
       slots.take(row);
       batch.push(row);
       bytes += row.bytes;
+      if (!isSuspect(row)) continue;
+      suspects++;
+      break;
     }
     for (const row of withoutRoom) {
       if (now - row.since > MAX_WAIT_MS) this.giveUp(row);
@@ -246,7 +252,7 @@ export class HeldRows {
 
   private put(row: HeldRow): void {
     this.rows.set(row.id, row);
-    if (row.misses > 0) {
+    if (isApart(row)) {
       this.missed.add(row);
       return;
     }

@@ -1,4 +1,5 @@
 import type { Outcome } from '../../topology/message';
+import type { MemoryRow } from '../support/mysql/memory-table';
 import { World, type WorldOptions } from './world';
 
 describe('4. doubt is never hidden', () => {
@@ -147,6 +148,37 @@ describe('4. doubt is never hidden', () => {
     );
     expect(world.state(unsent)).toBe('delivered');
     expect(world.channel.journal).toHaveLength(1);
+  });
+
+  it('of messages that were claimed together, only that which ends its workers counts on', async () => {
+    await start();
+    const rows = [...world.rows(4, 100), ...world.rows(4, 100, { account: 'other', host: 'two' })];
+    const [deadly] = rows.splice(2, 1) as [MemoryRow];
+    for (const row of [deadly, ...rows]) Object.assign(row, { attempts: 2, recoveries: 2, inDoubt: true });
+    // Nothing comes back of it, as when the worker ends.
+    world.channel.script(deadly.id, { outcome: 'hangs' });
+    world.emit(deadly, ...rows);
+    await world.advance(5_000);
+    expect(deadly.state).toBe('sending');
+    // Those before it have their outcome, those after it are not claimed.
+    expect(rows.map((row) => row.state)).toEqual([
+      ...Array.from({ length: 2 }, () => 'delivered'),
+      ...Array.from({ length: 5 }, () => 'scheduled'),
+    ]);
+    const fresh = world.row(100);
+    world.emit(fresh);
+    await world.advance(500);
+    expect(world.state(fresh)).toBe('delivered');
+  });
+
+  it('messages that several workers ended with are sent, one after the other', async () => {
+    await start();
+    const rows = [...world.rows(4, 100), ...world.rows(4, 100, { account: 'other', host: 'two' })];
+    for (const row of rows) Object.assign(row, { attempts: 2, recoveries: 2, inDoubt: true });
+    world.emit(...rows);
+    await world.advance(5_000);
+    expect(world.states(rows)).toEqual(['delivered']);
+    expect(world.claims.every(({ ids }) => ids.length === 1)).toBe(true);
   });
 
   it('what makes no request forgets none of the workers that a row ended with', async () => {
