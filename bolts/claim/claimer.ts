@@ -60,11 +60,13 @@ export class Claimer {
   async claim(batch: readonly HeldRow[], aheadMs: number): Promise<Claimed> {
     const { rows, session, clock, onError } = this.options;
     const isMissed = batch[0] !== undefined && isApart(batch[0]);
-    if (isMissed) this.missed++;
-    if (this.inFlight++ === 0) {
+    // A claim of missed rows that waits beside it is no part of the rate.
+    if (!isMissed && this.inFlight === this.missed) {
       this.since = clock.monotonic();
       this.answered = 0;
     }
+    this.inFlight++;
+    if (isMissed) this.missed++;
     let won: number | undefined;
     try {
       const sent = clock.monotonic();

@@ -1,0 +1,36 @@
+import { ClaimAhead } from '../../../bolts/claim/claim-ahead';
+import { Claimer } from '../../../bolts/claim/claimer';
+import type { HeldRow } from '../../../bolts/held-row';
+import { RetryUntilDone } from '../../../bolts/retry-until-done';
+import { ManualClock } from '../../support/manual-clock';
+import { MemoryDatabase } from '../../support/mysql/memory-database';
+
+it('measures the rate of claims without the time in which only a claim of missed rows waited', async () => {
+  const clock = new ManualClock();
+  const rows = new MemoryDatabase(clock).sendRows();
+  const ahead = new ClaimAhead(2_000);
+  const measured = jest.spyOn(ahead, 'measured');
+  const onError = () => {};
+  const claimer = new Claimer({
+    rows: {
+      ...rows,
+      claim: async (_, claimed) => {
+        await clock.sleep(claimed.length === 1 ? 1_000 : 10);
+        return claimed.length;
+      },
+    },
+    session: 'a'.repeat(32),
+    persistence: new RetryUntilDone({ clock, random: () => 0.5, onError }),
+    clock,
+    ahead,
+    onError,
+  });
+  const batchOf = (count: number, misses: number) =>
+    Array.from({ length: count }, (_, id) => ({ id, misses, recoveries: 0 })) as unknown as HeldRow[];
+  const missed = claimer.claim(batchOf(1, 1), 0);
+  await clock.advance(700);
+  const others = claimer.claim(batchOf(100, 0), 0);
+  await clock.advance(400);
+  await Promise.all([missed, others]);
+  expect(measured.mock.calls).toEqual([[100, 10, 10]]);
+});
