@@ -5,12 +5,17 @@ import { RetryUntilDone } from '../../../bolts/retry-until-done';
 import { ManualClock } from '../../support/manual-clock';
 import { MemoryDatabase } from '../../support/mysql/memory-database';
 
+const onError = () => {};
+
+function batchOf(count: number, misses: number): HeldRow[] {
+  return Array.from({ length: count }, (_, id) => ({ id, misses, recoveries: 0 })) as unknown as HeldRow[];
+}
+
 it('measures the rate of claims without the time in which only a claim of missed rows waited', async () => {
   const clock = new ManualClock();
   const rows = new MemoryDatabase(clock).sendRows();
   const ahead = new ClaimAhead(2_000);
   const measured = jest.spyOn(ahead, 'measured');
-  const onError = () => {};
   const claimer = new Claimer({
     rows: {
       ...rows,
@@ -25,8 +30,6 @@ it('measures the rate of claims without the time in which only a claim of missed
     ahead,
     onError,
   });
-  const batchOf = (count: number, misses: number) =>
-    Array.from({ length: count }, (_, id) => ({ id, misses, recoveries: 0 })) as unknown as HeldRow[];
   const missed = claimer.claim(batchOf(1, 1), 0);
   await clock.advance(700);
   const others = claimer.claim(batchOf(100, 0), 0);
