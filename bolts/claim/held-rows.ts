@@ -212,11 +212,13 @@ export class HeldRows {
     // A claim without an answer says nothing about locks.
     const misses = unsure ? row.misses : row.misses + 1;
     const delayMs = misses === 0 ? UNSURE_RETRY_MS : this.missed.delayAfter(misses);
-    if (delayMs !== undefined && now - row.since <= MAX_WAIT_MS) {
+    // The outage that took the answer may have lasted for longer than a row is to wait, so one claim more is made after it.
+    const isFirstUnsure = unsure && row.unsureUntil === 0;
+    if (delayMs !== undefined && (isFirstUnsure || now - row.since <= MAX_WAIT_MS)) {
       this.put(heldAgain(row, now + delayMs, misses, unsureUntil));
       return;
     }
-    this.missed.rememberDropped(row, this.options.clock.monotonic());
+    if (!unsure) this.missed.rememberDropped(row, this.options.clock.monotonic());
     this.giveUp(unsureUntil === row.unsureUntil ? row : heldAgain(row, now, misses, unsureUntil));
   }
 

@@ -1,4 +1,4 @@
-import { PartlyClaimed } from '../../topology/core/errors';
+import { PartlyClaimed, Unavailable } from '../../topology/core/errors';
 import type { Outcome } from '../../topology/message';
 import { type MemoryRow, wakeOf } from '../support/mysql/memory-table';
 import { World, type WorldOptions } from './world';
@@ -449,6 +449,21 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     await world.advance(3_000);
     expect(world.begun(row)).toHaveLength(1);
     expect(lateness(row)).toBeLessThan(50);
+  });
+
+  it('rows whose claim had no answer for as long as an outage lasted are claimed again at once after it', async () => {
+    await start({ settings: { concurrency: 256, perAccount: 64, perOrigin: 256, claimBatch: 500 } });
+    const rows = Array.from({ length: 200 }, (_, n) => world.row(100, { account: `a${n}` }));
+    world.emit(...rows);
+    await world.advance(50);
+    world.database.before = () => Promise.reject(new Unavailable('MySQL does not answer'));
+    await world.advance(60_000);
+    world.database.before = () => {};
+    await world.advance(2_000);
+    // Rows that waited for room all the time were dropped; reconcile brings them back.
+    world.emit(...rows.filter((row) => row.state === 'scheduled'));
+    await world.advance(3_000);
+    expect(world.states(rows)).toEqual(['delivered']);
   });
 
   it('many rows that are locked at once delay no other row', async () => {
