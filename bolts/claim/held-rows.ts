@@ -124,9 +124,9 @@ export class HeldRows {
   }
 
   /**
-   * Takes out rows that earlier claims left out, to be claimed apart from all others; or one row that may end its worker, when no
-   * other such row is claimed. They have lost their place in the order of
-   * their account, so they keep no other batch of it waiting.
+   * Takes out rows that earlier claims left out, to be claimed apart from all others; or one row that may end its worker,
+   * when no other such row is claimed. Such rows have lost their place in the order of their account, so they keep no other
+   * batch of it waiting.
    */
   takeMissedInto(batch: HeldRow[], now: number, maxRows: number): void {
     const { slots, inHand } = this.options;
