@@ -111,6 +111,10 @@ export const workers = mysqlTable('workers', {
   host: varchar({ length: 255 }).notNull(),
   pid: int({ unsigned: true }).notNull(),
   version: varchar({ length: 64 }).notNull(),
+  /** The release it runs, the placement it fills and the supervisor that started it; NULL when a person started it. */
+  releaseNumber: int({ unsigned: true }),
+  replica: smallint({ unsigned: true }),
+  supervisor: session(),
   statusUrl: varchar({ length: 255 }),
   startedAt: instant().notNull(),
   leaseUntil: instant().notNull(),
@@ -159,13 +163,15 @@ export const accounts = mysqlTable(
   (table) => [primaryKey({ columns: [table.account, table.channel] })],
 );
 
-/** What is paused: a channel (account is empty) or one account of it. */
+/** What is paused: everything (both empty), a channel (account is empty) or one account of it. */
 export const pauses = mysqlTable(
   'pauses',
   {
     channel: key({ length: 32 }).notNull(),
     account: key({ length: 64 }).notNull().default(''),
     pausedAt: instant().notNull(),
+    /** When it ends by itself; NULL: when somebody resumes it. */
+    untilAt: instant(),
   },
   (table) => [primaryKey({ columns: [table.channel, table.account] })],
 );
@@ -185,3 +191,100 @@ export const verifyMark = mysqlTable('verify_mark', {
   attemptId: bigint({ mode: 'number', unsigned: true }).notNull(),
   verifiedAt: instant().notNull(),
 });
+
+/** A deployed topology specification: what runs, what ran before, and who deployed it. */
+export const releases = mysqlTable('releases', {
+  number: int({ unsigned: true }).autoincrement().primaryKey(),
+  /** topology.yaml with the environment's overrides merged in, as data and with its units, so that any version can read it. */
+  specification: json().notNull(),
+  /** Downspout's version that its workers run. */
+  packageVersion: varchar({ length: 64 }).notNull(),
+  image: varchar({ length: 255 }),
+  /** Of the target `local`: the program that its workers run, where a host has it. */
+  program: varchar({ length: 1024 }),
+  target: mysqlEnum(['local', 'compose', 'kubernetes']).notNull(),
+  /** `deploy`, `rollback to 3`, `scale webhook=6`. */
+  reason: varchar({ length: 255 }).notNull(),
+  who: varchar({ length: 255 }).notNull(),
+  host: varchar({ length: 255 }).notNull(),
+  createdAt: instant().notNull(),
+  outcome: mysqlEnum(['deploying', 'live', 'superseded', 'failed', 'rolled_back']).notNull().default('deploying'),
+  /** When the outcome became what it is. */
+  endedAt: instant(),
+  detail: varchar({ length: 1024 }),
+});
+
+/** Who is deploying now: at most one row, whose lease is renewed while the command lives. */
+export const deployLock = mysqlTable('deploy_lock', {
+  id: tinyint().primaryKey(),
+  holder: session().notNull(),
+  who: varchar({ length: 255 }).notNull(),
+  host: varchar({ length: 255 }).notNull(),
+  /** `deploy of release 7`. */
+  doing: varchar({ length: 255 }).notNull(),
+  since: instant().notNull(),
+  leaseUntil: instant().notNull(),
+});
+
+/** One row per life of a supervisor: a host that runs workers of the target `local`. */
+export const supervisors = mysqlTable('supervisors', {
+  id: session().primaryKey(),
+  host: varchar({ length: 255 }).notNull(),
+  pid: int({ unsigned: true }).notNull(),
+  version: varchar({ length: 64 }).notNull(),
+  startedAt: instant().notNull(),
+  leaseUntil: instant().notNull(),
+  /** When it stopped in good order. */
+  leftAt: instant(),
+});
+
+/** One row per worker that is to run on the target `local`: what the deployer asks for, and what its supervisor has made of it. */
+export const placements = mysqlTable(
+  'placements',
+  {
+    component: key({ length: 32 }).notNull(),
+    /** From 1 on. */
+    replica: smallint({ unsigned: true }).notNull(),
+    /** The release that this worker is to run. */
+    releaseNumber: int({ unsigned: true }).notNull(),
+    /** +1 replaces the worker by a new one of the same release. */
+    restarts: int({ unsigned: true }).notNull().default(0),
+    /** Who runs it; NULL, or a supervisor whose lease is out: any supervisor may take it. */
+    supervisor: session(),
+    /** What runs now, as the supervisor last saw it. */
+    observed: json().$type<{
+      /** Of the worker that is ready, or was last. */
+      readonly releaseNumber: number | null;
+      readonly restarts: number | null;
+      readonly session: string | null;
+      readonly pid: number | null;
+      readonly state: 'starting' | 'ready' | 'draining' | 'waiting' | 'crash_looping';
+      /** Deaths since the worker last lived for a while, and how the last one came about. */
+      readonly deaths: number;
+      readonly lastError: string | null;
+      readonly logFile: string | null;
+    }>(),
+    observedAt: instant(),
+  },
+  (table) => [primaryKey({ columns: [table.component, table.replica] })],
+);
+
+/** What people changed: one row per verb that changed something. Secrets are never in it. */
+export const audit = mysqlTable(
+  'audit',
+  {
+    id: id(),
+    at: instant().notNull(),
+    who: varchar({ length: 255 }).notNull(),
+    host: varchar({ length: 255 }).notNull(),
+    /** `pause`, `messages redrive`, `deploy`. */
+    verb: varchar({ length: 64 }).notNull(),
+    /** What was changed: `webhook`, `message 42`, `release 7`. */
+    subject: varchar({ length: 255 }).notNull(),
+    valueBefore: json(),
+    valueAfter: json(),
+    /** `done`, or the error. */
+    outcome: varchar({ length: 1024 }).notNull(),
+  },
+  (table) => [index('audit_at').on(table.at)],
+);

@@ -16,7 +16,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
  *
  * - app: the client and the CLI. Schedules, edits, cancels and purges; reads everything that status shows; sets accounts
  *   and pauses. It writes no claim, outcome or ledger: those columns belong to the workers.
- * - worker: spouts and bolts. Changes rows and never adds or deletes one; writes ledger and register. Adopts a database.
+ * - worker: spouts and bolts. Changes rows and never adds or deletes one; writes ledger and register. Adopts a database,
+ *   deploys and supervises.
  * - cdc: Debezium. Reads the one table, and the binlog; the global rights are those its documentation asks for.
  */
 const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
@@ -30,6 +31,11 @@ const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
     'SELECT, INSERT, UPDATE, DELETE ON {db}.pauses',
     'SELECT ON {db}.deployment',
     'SELECT, INSERT, UPDATE ON {db}.verify_mark',
+    'SELECT ON {db}.releases',
+    'SELECT ON {db}.deploy_lock',
+    'SELECT ON {db}.supervisors',
+    'SELECT ON {db}.placements',
+    'SELECT, INSERT ON {db}.audit',
     'SELECT ON performance_schema.replication_connection_status',
     'EXECUTE ON downspout_pair.*',
   ],
@@ -40,6 +46,11 @@ const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
     'SELECT ON {db}.accounts',
     'SELECT ON {db}.pauses',
     'SELECT, UPDATE ON {db}.deployment',
+    'SELECT, INSERT, UPDATE, DELETE ON {db}.releases',
+    'SELECT, INSERT, UPDATE, DELETE ON {db}.deploy_lock',
+    'SELECT, INSERT, UPDATE, DELETE ON {db}.supervisors',
+    'SELECT, INSERT, UPDATE, DELETE ON {db}.placements',
+    'SELECT, INSERT ON {db}.audit',
     'SELECT ON performance_schema.replication_connection_status',
     'EXECUTE ON downspout_pair.*',
   ],
