@@ -7,6 +7,7 @@ import type * as adopt from './verbs/adopt';
 import type * as demo from './verbs/demo';
 import type * as down from './verbs/down';
 import type * as env from './verbs/env';
+import type * as history from './verbs/history';
 import type * as lag from './verbs/lag';
 import type * as messages from './verbs/messages';
 import type * as migrate from './verbs/migrate';
@@ -48,6 +49,7 @@ const verbs: Readonly<Record<string, () => Command>> = {
   pause: () => (require('./verbs/pause') as typeof pause).pauseCommand(),
   resume: () => (require('./verbs/resume') as typeof resume).resumeCommand(),
   worker: () => (require('./verbs/worker') as typeof worker).workerCommand(),
+  history: () => (require('./verbs/history') as typeof history).historyCommand(),
   adopt: () => (require('./verbs/adopt') as typeof adopt).adoptCommand(),
   provision: () => (require('./verbs/provision') as typeof provision).provisionCommand(),
   migrate: () => (require('./verbs/migrate') as typeof migrate).migrateCommand(),

@@ -12,6 +12,7 @@ const verbs = [
   'accounts',
   'pause',
   'resume',
+  'history',
   'worker',
   'provision',
   'migrate',
@@ -62,6 +63,7 @@ test.each([
   [['messages', 'list'], /MySQL does not answer: connect ECONNREFUSED/],
   [['provision'], /ECONNREFUSED|Kafka/],
   [['lag'], /Kafka/],
+  [['history'], /MySQL does not answer/],
 ])(
   'what cannot be done is one clear line and 1: %j',
   async (args, message) => {

@@ -1,0 +1,114 @@
+import { DeployLock, readDeployLock } from '../../../../connectors/mysql/operators/deploy-lock';
+import { beginRelease, listReleases } from '../../../../connectors/mysql/operators/releases';
+import { Pool } from '../../../../connectors/mysql/sql/pool';
+import { type Clock, systemClock } from '../../../../topology/core/clock';
+import { required } from '../../../../topology/settings/environment';
+import { FaultProxy } from '../../../support/stack/fault-proxy';
+import { freshDatabase, type World } from '../../../support/stack/stack';
+import { until } from '../../../support/until';
+
+let world: World;
+let pool: Pool;
+
+const ann = { who: 'ann', host: 'host-1', doing: 'deploy of release 7' };
+const bob = { who: 'bob', host: 'host-2', doing: 'deploy' };
+/** A clock by which a command never comes to its next renewal, as if its process were stopped. */
+const stopped: Clock = {
+  ...systemClock,
+  sleep: (_, signal) => new Promise((end) => signal?.addEventListener('abort', () => end())),
+};
+const release = {
+  specification: {},
+  packageVersion: '1.0.0',
+  image: null,
+  program: null,
+  target: 'local' as const,
+  reason: 'deploy',
+  who: 'ann',
+  host: 'host-1',
+};
+const urlOf = () => required(world.environment, 'WORKER_DATABASE_URL');
+const runOut = () => pool.run('UPDATE deploy_lock SET lease_until = lease_until - 20000');
+
+beforeEach(async () => {
+  world = await freshDatabase();
+  pool = Pool.open(urlOf(), { clock: systemClock, size: 4 });
+});
+afterEach(async () => {
+  await pool.close();
+  await world.close();
+});
+
+test('of two who deploy at once one is told who is at it, since when, doing what and from which host', async () => {
+  const waits: string[] = [];
+  const [first, second] = await Promise.allSettled([
+    DeployLock.take(pool, systemClock, ann, (text) => waits.push(text)),
+    DeployLock.take(pool, systemClock, { ...ann, who: 'bob' }, (text) => waits.push(text)),
+  ]);
+  const [won, lost] = first.status === 'fulfilled' ? [first, second] : [second, first];
+  const holder = first.status === 'fulfilled' ? 'ann' : 'bob';
+  const told = new RegExp(`^${holder} on host-1 has been at \`deploy of release 7\` since 2\\d{3}-.*Z`);
+  expect(lost).toMatchObject({
+    status: 'rejected',
+    reason: { name: 'UserError', message: expect.stringMatching(told) },
+  });
+  expect(waits).toEqual([expect.stringMatching(told)]);
+  await (won as PromiseFulfilledResult<DeployLock>).value.free();
+});
+
+test('it is free again at once after its holder is done, and says what the holder does meanwhile', async () => {
+  const first = await DeployLock.take(pool, systemClock, ann);
+  await first.describe('deploy of release 8');
+  expect(await readDeployLock(pool)).toMatchObject({ who: 'ann', host: 'host-1', doing: 'deploy of release 8' });
+  await first.free();
+  expect(await readDeployLock(pool)).toBeNull();
+  const second = await DeployLock.take(pool, systemClock, bob, () => {
+    throw new Error('nobody has it');
+  });
+  await second.free();
+});
+
+test('a deployer that died holds up the next one for a lease at most', async () => {
+  const dead = await DeployLock.take(pool, stopped, ann);
+  await pool.run('UPDATE deploy_lock SET lease_until = lease_until - 8000');
+  const waits: string[] = [];
+  const next = await DeployLock.take(pool, systemClock, bob, (text) => waits.push(text));
+  expect(waits).toEqual([expect.stringMatching(/^ann on host-1 .*waiting to see whether it goes on/)]);
+  expect(await readDeployLock(pool)).toMatchObject({ who: 'bob' });
+  // What it frees is not its own any more.
+  await dead.free();
+  expect(await readDeployLock(pool)).toMatchObject({ who: 'bob' });
+  await next.free();
+});
+
+test('a deployer that lost its lease changes nothing any more', async () => {
+  const late = await DeployLock.take(pool, stopped, ann);
+  await runOut();
+  const write = () => late.transaction((sql) => beginRelease(sql, release));
+  await expect(write()).rejects.toThrow('lost the right to deploy');
+  const next = await DeployLock.take(pool, systemClock, bob);
+  await expect(write()).rejects.toThrow('lost the right to deploy');
+  expect(late.lost.aborted).toBe(true);
+  expect(await listReleases(pool, 10)).toEqual([]);
+  await next.transaction((sql) => beginRelease(sql, release));
+  expect(await listReleases(pool, 10)).toHaveLength(1);
+  await Promise.all([late.free(), next.free()]);
+});
+
+test('a deployer that does not reach the database for a lease knows that it lost it', async () => {
+  const proxy = await FaultProxy.start();
+  const url = new URL(urlOf());
+  proxy.target = Number(url.port);
+  url.port = String(proxy.port);
+  const far = Pool.open(url.href, { clock: systemClock, size: 1, timeoutMs: 300 });
+  let shift = 0;
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + shift };
+  const lock = await DeployLock.take(far, clock, ann);
+  expect(lock.lost.aborted).toBe(false);
+  proxy.freeze('all');
+  shift = 10_000;
+  await until('the lock knows that it was lost', () => lock.lost.aborted);
+  proxy.thaw();
+  await far.close();
+  await proxy.close();
+});
