@@ -3,7 +3,7 @@ import { Status } from '../../connectors/mysql/operators/status';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { type Environment, readEnvironment, required } from '../../topology/settings/environment';
-import { readTopologySettings } from '../../topology/settings/topology-settings';
+import { topologyOf } from '../../topology/settings/topology-settings';
 import type { Output } from '../console/output';
 import { withKafka } from '../inspect/kafka';
 import { Application } from './application';
@@ -54,7 +54,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const view = new LiveView(output.json ? output.err : output.out, clock);
   const workers = new DemoWorkers({
     clock,
-    topology: readTopologySettings(environment.DOWNSPOUT_TOPOLOGY),
+    topology: topologyOf(environment),
     settings,
     stackFolder: options.stackFolder,
     status: new Status(pool),

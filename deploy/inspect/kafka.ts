@@ -4,7 +4,7 @@ import { kafkaClient } from '../../connectors/kafka/kafka-client';
 import { type PartitionLag, type Reading, readLag } from '../../connectors/kafka/lag';
 import { kafkaSecurityOf } from '../../topology/settings/connections';
 import { type Environment, required } from '../../topology/settings/environment';
-import { readTopologySettings } from '../../topology/settings/topology-settings';
+import { topologyOf } from '../../topology/settings/topology-settings';
 import { due, SPOUT, scheduleChanges } from '../../topology/streams';
 
 /** Runs `work` with Kafka's administration. */
@@ -22,7 +22,7 @@ export async function withKafka<T>(environment: Environment, work: (admin: Kafka
 
 /** Every stream of the topology, by the component that reads it. */
 function readings(environment: Environment): Reading[] {
-  const { bolts } = readTopologySettings(environment.DOWNSPOUT_TOPOLOGY);
+  const { bolts } = topologyOf(environment);
   return [
     { component: SPOUT, stream: scheduleChanges(changeEventCodec).name },
     ...Object.keys(bolts).map((channel) => ({ component: channel, stream: due(channel).name })),

@@ -14,7 +14,7 @@ import type { Clock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
 import { requiredConnect } from '../../topology/settings/connections';
 import { type Environment, required } from '../../topology/settings/environment';
-import { readTopologySettings } from '../../topology/settings/topology-settings';
+import { topologyOf } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
 import { formatCount } from '../console/units';
 import { cdcWarnings } from './cdc-warnings';
@@ -97,7 +97,7 @@ async function readDatabase(environment: Environment, clock: Clock): Promise<Dat
     const status = new Status(pool);
     // First alone: when the database is away, it is said once.
     const now = await status.now();
-    const settings = readTopologySettings(environment.DOWNSPOUT_TOPOLOGY);
+    const settings = topologyOf(environment);
     const [counts, waiting, nextHour, workers, pauses, deployment, binlog] = await Promise.all([
       status.counts(),
       status.waiting(),
@@ -164,7 +164,7 @@ async function readHttp(part: string, url: string): Promise<PartStatus> {
 
 /** The channels that topology.yaml has a bolt for. */
 export function sendersOf(environment: Environment): readonly string[] {
-  return Object.keys(readTopologySettings(environment.DOWNSPOUT_TOPOLOGY).bolts);
+  return Object.keys(topologyOf(environment).bolts);
 }
 
 /** @param senders the channels that the topology has a bolt for */

@@ -63,6 +63,11 @@ const environmentSchema = z.object({
   DOWNSPOUT_SECRET_KEY_PREVIOUS_FILE: z.string().optional(),
   /** Where topology.yaml is. */
   DOWNSPOUT_TOPOLOGY: z.string().optional(),
+  /** `production` merges topology.production.yaml, which lies beside topology.yaml, into it. */
+  DOWNSPOUT_ENVIRONMENT: z
+    .string()
+    .regex(/^[a-z0-9-]{1,40}$/, 'expected at most 40 of a-z 0-9 -')
+    .optional(),
   /** Lets webhooks reach loopback, private and link-local addresses. */
   WEBHOOK_ALLOW_PRIVATE_ADDRESSES: z.stringbool().default(false),
   /** Networks that webhooks may reach although they are private, and networks that they may not reach; by commas. */

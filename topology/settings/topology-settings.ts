@@ -1,126 +1,105 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parse } from 'yaml';
-import { z } from 'zod';
-import { reasonOf, UserError } from '../core/errors';
-import { DURATION_FORM, parseDurationMs, parseSizeBytes, SIZE_FORM } from '../core/quantities';
+import { UserError } from '../core/errors';
+import { showJson } from '../core/json-text';
 import { SPOUT } from '../streams';
-import { packageRoot } from './package';
+import type { Environment } from './environment';
+import { type Fault, parseTopology, valueAt } from './topology-faults';
+import { TopologyFile } from './topology-file';
+import type { TopologySettings } from './topology-schema';
 
-const count = z.int().min(1);
+export type { BoltSettings, TopologySettings } from './topology-schema';
 
-/** Milliseconds, written with a unit; a bare number is milliseconds. */
-const duration = (least: number, most: number) =>
-  quantity(parseDurationMs, DURATION_FORM).pipe(z.int().min(least).max(most));
-/** Bytes, written with a unit; a bare number is bytes. */
-const size = (least: number) => quantity(parseSizeBytes, SIZE_FORM).pipe(z.int().min(least));
+/** The topology file, with an environment's overrides merged in, as plain data with its units: any version reads it again. */
+type Specification = Readonly<Record<string, unknown>>;
 
-function quantity(parseText: (text: string) => number | undefined, form: string) {
-  return z.union([z.number(), z.string()], { error: `expected ${form}` }).transform((value, context) => {
-    const parsed = typeof value === 'number' ? value : parseText(value);
-    if (parsed !== undefined) return parsed;
-    context.addIssue({ code: 'custom', message: `expected ${form}, got ${JSON.stringify(value)}` });
-    return z.NEVER;
-  });
+/** A topology file that was read. */
+export interface ReadTopology {
+  readonly specification: Specification;
+  readonly settings: TopologySettings;
+  /** The paths of what was read, the one that counts first last. */
+  readonly files: readonly string[];
 }
 
-const HOUR_MS = 3_600_000;
+export interface TopologyOptions {
+  /** topology.yaml of the current folder, or the one that comes with the package, unless given. */
+  readonly path?: string | undefined;
+  /** `production` merges `topology.production.yaml`, which lies beside the first, into it. */
+  readonly environment?: string | undefined;
+  /** When given, a component that is none of them is refused. */
+  readonly channels?: readonly string[] | undefined;
+}
 
-/** A setting that has another name now. It is refused by name, because its value meant something else. */
-const renamed = (advice: string) => z.undefined({ error: advice }).optional();
-
-const spoutSchema = z
-  .strictObject({
-    replicas: count.max(256).default(2),
-    partitions: count.max(256).default(8),
-    lead: duration(0, 60_000).default(2_000),
-    reconcileInterval: duration(100, HOUR_MS).default(2_000),
-    maxPending: count.default(50_000),
-    maxPendingPerAccount: count.default(1_000),
-    maxEntries: count.default(200_000),
-  })
-  .transform(({ lead, reconcileInterval, ...others }) => ({
-    ...others,
-    leadMs: lead,
-    reconcileIntervalMs: reconcileInterval,
-  }));
-
-const boltSchema = z
-  .strictObject({
-    replicas: count.max(256).default(2),
-    partitions: count.max(256).default(8),
-    concurrency: count.max(10_000).default(256),
-    perAccount: count.default(32),
-    perOrigin: count.default(256),
-    perHost: renamed('perHost is called perOrigin now: write that instead'),
-    claimBatch: count.max(5_000).default(500),
-    claimAheadMax: duration(0, 5_000).default(2_000),
-    maxHeld: count.default(50_000),
-    maxHeldBytes: size(1).default(128 * 1024 * 1024),
-    timeout: duration(100, HOUR_MS).default(10_000),
-    giveUpAfter: duration(0, 90 * 24 * HOUR_MS).default(24 * HOUR_MS),
-    attempts: renamed('attempts is called giveUpAfter now and is a time, e.g. 24h: write that instead'),
-    backOff: duration(1, 24 * HOUR_MS).default(1_000),
-    backOffMax: duration(1, 24 * HOUR_MS).default(HOUR_MS),
-  })
-  .transform(({ claimAheadMax, timeout, giveUpAfter, backOff, backOffMax, ...others }) => ({
-    ...others,
-    claimAheadMaxMs: claimAheadMax,
-    timeoutMs: timeout,
-    giveUpAfterMs: giveUpAfter,
-    backOffMs: backOff,
-    backOffMaxMs: backOffMax,
-  }));
-/** Of one bolt. The names in the file, with the unit of what is a time. */
-export type BoltSettings = Readonly<z.infer<typeof boltSchema>>;
-
-const componentsSchema = z
-  .object({ [SPOUT]: spoutSchema.prefault({}) })
-  .catchall(boltSchema)
-  .transform(({ [SPOUT]: spout, ...bolts }) => ({
-    spout,
-    /** By channel. A channel that is missing has no sender: its messages wait. */
-    bolts: bolts as Readonly<Record<string, BoltSettings>>,
-  }));
-const topologySchema = z.strictObject({ components: componentsSchema }).transform(({ components }) => components);
-/** topology.yaml, with defaults filled in. */
-export type TopologySettings = Readonly<z.infer<typeof topologySchema>>;
+/** How many characters of a value an error shows. */
+const SHOWN_CHARACTERS = 60;
 
 /** How many workers each component is to have. */
 export function replicasOf({ spout, bolts }: TopologySettings): ReadonlyMap<string, number> {
   return new Map(Object.entries({ [SPOUT]: spout, ...bolts }).map(([name, { replicas }]) => [name, replicas]));
 }
 
-/**
- * Reads topology.yaml from `path`, from the current folder, or the one that comes with the package.
- * @throws UserError naming the file and the field
- */
-export function readTopologySettings(path?: string): TopologySettings {
-  const candidates =
-    path === undefined ? [join(process.cwd(), 'topology.yaml'), join(packageRoot(), 'topology.yaml')] : [path];
-  for (const [index, file] of candidates.entries()) {
-    let text: string;
-    try {
-      text = readFileSync(file, 'utf8');
-    } catch (error) {
-      if (index < candidates.length - 1) continue;
-      throw new UserError(`${file}: ${reasonOf(error)}. Set DOWNSPOUT_TOPOLOGY to the path of a topology.yaml.`);
-    }
-    return parseTopologySettings(text, file);
-  }
-  throw new UserError('topology.yaml: not found');
+/** @throws UserError with a line for every fault: file, line, field, value and what is allowed */
+export function readTopologyFile(options: TopologyOptions = {}): ReadTopology {
+  return parseFile(TopologyFile.read(options.path, options.environment), options.channels);
 }
 
+/** What the environment names: DOWNSPOUT_TOPOLOGY and DOWNSPOUT_ENVIRONMENT. @throws UserError as readTopologyFile */
+export function topologyOf(environment: Environment): TopologySettings {
+  return readTopologyFile({ path: environment.DOWNSPOUT_TOPOLOGY, environment: environment.DOWNSPOUT_ENVIRONMENT })
+    .settings;
+}
+
+/**
+ * A file without overrides.
+ * @internal for tests
+ * @throws UserError as readTopologyFile
+ */
+export function readTopologySettings(path?: string): TopologySettings {
+  return readTopologyFile({ path }).settings;
+}
+
+/**
+ * The text of a file.
+ * @internal for tests
+ * @throws UserError as readTopologyFile
+ */
 export function parseTopologySettings(text: string, file: string): TopologySettings {
-  let value: unknown;
-  try {
-    value = parse(text);
-  } catch (error) {
-    throw new UserError(`${file}: ${reasonOf(error)}`);
+  return parseFile(TopologyFile.of(text, file), undefined).settings;
+}
+
+/**
+ * A specification that is no file any more.
+ * @internal
+ * @param source where it comes from, for the error: `release 7`
+ * @throws UserError with a line for every fault
+ */
+export function parseSpecification(value: unknown, source: string): TopologySettings {
+  const parsed = parseTopology(value);
+  if ('settings' in parsed) return parsed.settings;
+  throw new UserError(parsed.faults.map((fault) => `${source}: ${textOf(fault, value)}`).join('\n'));
+}
+
+function parseFile(file: TopologyFile, channels: readonly string[] | undefined): ReadTopology {
+  const { specification, faults, files } = file;
+  const parsed = file.isBroken ? { faults: [] } : parseTopology(specification, channels);
+  if ('settings' in parsed && faults.length === 0) {
+    return { specification: specification as Specification, settings: parsed.settings, files };
   }
-  const result = topologySchema.safeParse(value);
-  if (result.success) return result.data;
-  throw new UserError(
-    result.error.issues.map((issue) => `${file}: ${issue.path.join('.') || '(top)'}: ${issue.message}`).join('\n'),
-  );
+  const ofFields = 'faults' in parsed ? parsed.faults : [];
+  const all = [
+    ...faults,
+    ...ofFields.map((fault) => ({ ...file.placeOf(fault.path), text: textOf(fault, specification) })),
+  ];
+  // As they stand in the files.
+  const sorted = all.toSorted((a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line);
+  throw new UserError(sorted.map((fault) => `${fault.file}:${fault.line}: ${fault.text}`).join('\n'));
+}
+
+function textOf({ path, text }: Fault, specification: unknown): string {
+  const value = valueAt(specification, path);
+  const name = path.length === 0 ? 'the whole' : path.join('.');
+  return `${name} ${value === undefined ? 'is missing' : `is ${shown(value)}`}: ${text}`;
+}
+
+function shown(value: unknown): string {
+  const text = showJson(value, '');
+  return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}…`;
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../../topology/core/clock';
-import { readTopologySettings } from '../../../topology/settings/topology-settings';
+import { topologyOf } from '../../../topology/settings/topology-settings';
 import type { OutputOptions } from '../../console/output';
 import { provision } from '../../provision';
 import { showParts } from '../stack-view';
@@ -21,7 +21,7 @@ export function provisionCommand(): Command {
       const { environment } = settings;
       const show = showParts(output);
       const done: { step: string; text: string }[] = [];
-      await provision(environment, readTopologySettings(environment.DOWNSPOUT_TOPOLOGY), systemClock, (step, text) => {
+      await provision(environment, topologyOf(environment), systemClock, (step, text) => {
         done.push({ step, text });
         show({ part: step, stage: 'ready', text });
       });

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../../topology/core/clock';
 import { type Environment, readEnvironment, readStackVariables } from '../../../topology/settings/environment';
-import { readTopologySettings } from '../../../topology/settings/topology-settings';
+import { topologyOf } from '../../../topology/settings/topology-settings';
 import { Output, type OutputOptions } from '../../console/output';
 import { formatDuration } from '../../console/units';
 import { provision } from '../../provision';
@@ -44,11 +44,10 @@ export async function bringStackUp(
   const show = showParts(output);
   const settings = await stack.up(show);
   // This stack, whatever else the environment names; only what belongs to Downspout itself is taken from there.
-  const { DOWNSPOUT_NAMESPACE, DOWNSPOUT_TOPOLOGY } = readEnvironment();
+  const own = readEnvironment();
+  const { DOWNSPOUT_NAMESPACE } = own;
   const environment: Environment = { ...readEnvironment(settings, {}), DOWNSPOUT_NAMESPACE };
-  await provision(environment, readTopologySettings(DOWNSPOUT_TOPOLOGY), systemClock, (part, text) =>
-    show({ part, stage: 'ready', text }),
-  );
+  await provision(environment, topologyOf(own), systemClock, (part, text) => show({ part, stage: 'ready', text }));
   output.line(`Ready after ${formatDuration(systemClock.monotonic() - begun)}; logs are in ${folder}/logs.`);
   return settings;
 }

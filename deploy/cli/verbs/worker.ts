@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { readTopologySettings } from '../../../topology/settings/topology-settings';
+import { topologyOf } from '../../../topology/settings/topology-settings';
 import type { OutputOptions } from '../../console/output';
 import { runWorker } from '../../worker/main';
 import { contextOf, verb } from '../verb';
@@ -29,7 +29,7 @@ export function workerCommand(): Command {
       await runWorker({
         components: options.component,
         environment,
-        settings: readTopologySettings(environment.DOWNSPOUT_TOPOLOGY),
+        settings: topologyOf(environment),
         status: { host: options.statusHost, port: options.statusPort },
         pretty: process.stdout.isTTY,
       });

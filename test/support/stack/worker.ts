@@ -1,7 +1,7 @@
 import { channelKinds } from '../../../connectors/channels/channel-kinds';
 import { runWorker } from '../../../deploy/worker/main';
 import { readEnvironment } from '../../../topology/settings/environment';
-import { readTopologySettings } from '../../../topology/settings/topology-settings';
+import { topologyOf } from '../../../topology/settings/topology-settings';
 import { testChannels } from '../channels/channels';
 
 /**
@@ -12,7 +12,7 @@ const environment = readEnvironment();
 void runWorker({
   components: (process.argv[2] ?? '').split(','),
   environment,
-  settings: readTopologySettings(environment.DOWNSPOUT_TOPOLOGY),
+  settings: topologyOf(environment),
   status: { host: '127.0.0.1', port: 0 },
   pretty: false,
   channels: { ...channelKinds, ...testChannels },

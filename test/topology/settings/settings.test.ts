@@ -84,22 +84,12 @@ describe('topology settings', () => {
     expect(spout).not.toHaveProperty('concurrency');
   });
 
-  it.each([
-    ['components: { due: { concurrency: 1 } }', /t\.yaml: components\.due: .*concurrency/],
-    ['components: { second: { lead: 1 } }', /t\.yaml: components\.second: .*lead/],
-    ['components: { due: { lead: -1 } }', /t\.yaml: components\.due\.lead/],
-    [
-      'components: { due: { lead: soon } }',
-      /t\.yaml: components\.due\.lead: expected a number with a unit.*got "soon"/,
-    ],
-    ['components: { webhook: { timeout: 10 s 5 } }', /t\.yaml: components\.webhook\.timeout: .*got "10 s 5"/],
-    ['components: { webhook: { maxHeldBytes: 64MB } }', /t\.yaml: components\.webhook\.maxHeldBytes: .*MiB.*"64MB"/],
-    ['components: { webhook: { timeout: 2h } }', /t\.yaml: components\.webhook\.timeout/],
-    ['components: { webhook: { backOff: 0s } }', /t\.yaml: components\.webhook\.backOff: .*>=1/],
-    ['components: { webhook: { attempts: 12 } }', /t\.yaml: components\.webhook\.attempts: .*called giveUpAfter now/],
-    ['components: { webhook: { perHost: 12 } }', /t\.yaml: components\.webhook\.perHost: .*called perOrigin now/],
-    ['components: [', /t\.yaml: /],
-  ])('refuses %s', (text, message) => {
-    expect(() => parseTopologySettings(text, 't.yaml')).toThrow(message);
+  it('takes how topics are kept, which are left to the brokers unless it is given', () => {
+    const { topics } = parseTopologySettings(
+      'components: {}\ntopics: { replicationFactor: 3, minInsyncReplicas: 2 }',
+      't.yaml',
+    );
+    expect(topics).toEqual({ replicationFactor: 3, minInsyncReplicas: 2 });
+    expect(parseTopologySettings('components: {}', 't.yaml').topics).toEqual({});
   });
 });

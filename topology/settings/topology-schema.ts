@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import { durationText, parseDurationMs, parseSizeBytes, sizeText } from '../core/quantities';
+import { SPOUT } from '../streams';
+
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600 * SECOND_MS;
+const DAY_MS = 24 * HOUR_MS;
+const MIB = 1_024 ** 2;
+
+/** A whole number. Its range stands in the description, in the error and in the JSON Schema. */
+function count(description: string, fallback: number, most: number) {
+  return whole(description, most)
+    .default(fallback)
+    .meta({ description: `${description}: 1 to ${most}.` });
+}
+
+function whole(description: string, most: number) {
+  const error = `expected a whole number from 1 to ${most}`;
+  return z
+    .int({ error })
+    .min(1, { error })
+    .max(most, { error })
+    .meta({ description: `${description}: 1 to ${most}.` });
+}
+
+/** Milliseconds, written with a unit; a bare number is milliseconds. */
+function duration(description: string, fallback: string, least: number, most: number) {
+  const form = { parse: parseDurationMs, show: durationText, units: 'ms|s|min|m|h|d|w', example: '30s' };
+  return quantity(description, fallback, { ...form, noun: 'a time', least, most });
+}
+
+/** Bytes, written with a unit; a bare number is bytes. */
+function size(description: string, fallback: string, least: number, most: number) {
+  const form = { parse: parseSizeBytes, show: sizeText, units: 'B|KiB|MiB|GiB', example: '128MiB' };
+  return quantity(description, fallback, { ...form, noun: 'a size', least, most });
+}
+
+interface QuantityForm {
+  readonly noun: string;
+  readonly units: string;
+  readonly example: string;
+  readonly least: number;
+  readonly most: number;
+  readonly parse: (text: string) => number | undefined;
+  readonly show: (value: number) => string;
+}
+
+function quantity(description: string, fallback: string, form: QuantityForm) {
+  const { least, most, noun, units, example, parse, show } = form;
+  const range = `${show(least)} to ${show(most)}`;
+  const error = `expected ${noun} from ${range}, with its unit (${units.replaceAll('|', ', ')}), for example ${example}`;
+  const number = z.int({ error }).min(least, { error }).max(most, { error });
+  const text = z.string({ error }).regex(new RegExp(`^\\d+(\\.\\d+)?\\s*(${units})$`), { error });
+  return (
+    z
+      .union([number, text], { error })
+      .transform((value) => (typeof value === 'number' ? value : (parse(value) ?? Number.NaN)))
+      .pipe(number)
+      // Otherwise the default would be of the parsed kind, and a file without the field could not be told from one with it.
+      .prefault(fallback)
+      .meta({ description: `${description}: ${range}.`, default: fallback })
+  );
+}
+
+export const spoutFields = {
+  replicas: count('How many workers run it', 2, 256),
+  partitions: count('How many partitions schedule-changes has; the shards are spread over them', 8, 256),
+  lead: duration('How long before its wake a message is emitted', '2s', 0, 60 * SECOND_MS),
+  reconcileInterval: duration('How often the open rows are gone over', '2s', 100, HOUR_MS),
+  maxPending: count('How many messages of a channel may be emitted and not yet acked', 50_000, 1_000_000),
+  maxPendingPerAccount: count('The same for one account', 1_000, 1_000_000),
+  maxEntries: count('How many rows of the near future are kept in memory, per channel', 200_000, 10_000_000),
+};
+
+export const boltFields = {
+  replicas: count('How many workers run it', 2, 256),
+  partitions: count("How many partitions the channel's stream has; accounts are spread over them", 8, 256),
+  concurrency: count('How many requests of a worker may be in flight', 256, 10_000),
+  perAccount: count('How many of them for one account', 32, 10_000),
+  perOrigin: count('How many of them to one origin: scheme, host and port', 256, 10_000),
+  claimBatch: count('How many messages are claimed at once', 500, 5_000),
+  claimAheadMax: duration('How long before its instant a crowd may be claimed; 0 switches it off', '2s', 0, 5_000),
+  maxHeld: count('How many rows a worker prefetches', 50_000, 1_000_000),
+  maxHeldBytes: size('How much memory they may take', '128MiB', 1, 64 * 1_024 * MIB),
+  timeout: duration('How long one request may take', '10s', 100, HOUR_MS),
+  giveUpAfter: duration('How long after its first attempt a plan is tried', '24h', 0, 90 * DAY_MS),
+  backOff: duration('The longest delay before the second attempt; it doubles', '1s', 1, DAY_MS),
+  backOffMax: duration('The longest delay before any attempt', '1h', 1, DAY_MS),
+};
+
+export const topicFields = {
+  replicationFactor: whole(
+    "How many brokers keep each partition; without it the brokers' own default.replication.factor counts (3 in production)",
+    32,
+  ).optional(),
+  minInsyncReplicas: whole(
+    "How many of them must have a record before it counts as written; without it the brokers' own min.insync.replicas counts (2 in production)",
+    32,
+  ).optional(),
+};
+
+const spoutSchema = z
+  .strictObject(spoutFields)
+  .meta({ description: 'The spout: it emits what becomes due.' })
+  .transform(({ lead, reconcileInterval, ...others }) => ({
+    ...others,
+    leadMs: lead,
+    reconcileIntervalMs: reconcileInterval,
+  }));
+
+const boltSchema = z
+  .strictObject(boltFields)
+  .meta({ description: 'A bolt: it sends the messages of the channel of its name.' })
+  .transform(({ claimAheadMax, timeout, giveUpAfter, backOff, backOffMax, ...others }) => ({
+    ...others,
+    claimAheadMaxMs: claimAheadMax,
+    timeoutMs: timeout,
+    giveUpAfterMs: giveUpAfter,
+    backOffMs: backOff,
+    backOffMaxMs: backOffMax,
+  }));
+/** Of one bolt. The names in the file, with the unit of what is a time. */
+export type BoltSettings = Readonly<z.infer<typeof boltSchema>>;
+
+/** The name of a component is part of the names of its topic and group, and a channel's name has at most 32 characters. */
+export const COMPONENT_NAME = /^[A-Za-z][A-Za-z0-9_-]{0,31}$/;
+
+const componentsSchema = z
+  .object({ [SPOUT]: spoutSchema.prefault({}) })
+  .catchall(boltSchema)
+  .meta({
+    description: 'How much of each component there is. A channel that is missing has no sender: its messages wait.',
+    propertyNames: { pattern: COMPONENT_NAME.source },
+  })
+  .transform(({ [SPOUT]: spout, ...bolts }) => ({
+    spout,
+    /** By channel. A channel that is missing has no sender: its messages wait. */
+    bolts: bolts as Readonly<Record<string, BoltSettings>>,
+  }));
+
+export const topologySchema = z
+  .strictObject({
+    components: componentsSchema,
+    topics: z.strictObject(topicFields).meta({ description: 'Of every topic.' }).prefault({}),
+  })
+  .meta({ title: 'topology.yaml of Downspout' })
+  .transform(({ components, topics }) => ({ ...components, topics }));
+/** topology.yaml, with defaults filled in. */
+export type TopologySettings = Readonly<z.infer<typeof topologySchema>>;
