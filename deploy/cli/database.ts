@@ -5,7 +5,7 @@ import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
 import type { VerbContext } from './verb';
 
-type DatabaseUrl = 'DATABASE_URL' | 'WORKER_DATABASE_URL';
+export type DatabaseUrl = 'DATABASE_URL' | 'WORKER_DATABASE_URL' | 'ADMIN_DATABASE_URL';
 
 /** Runs `work` with the client that applications use, as their user. */
 export function withClient<T>(context: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {

@@ -4,6 +4,7 @@ import { packageVersion } from '../../topology/settings/package';
 import { colorsFor } from '../console/output';
 import type * as accounts from './verbs/accounts';
 import type * as adopt from './verbs/adopt';
+import type * as audit from './verbs/audit';
 import type * as demo from './verbs/demo';
 import type * as down from './verbs/down';
 import type * as env from './verbs/env';
@@ -48,6 +49,7 @@ const verbs: Readonly<Record<string, () => Command>> = {
   accounts: () => (require('./verbs/accounts') as typeof accounts).accountsCommand(),
   pause: () => (require('./verbs/pause') as typeof pause).pauseCommand(),
   resume: () => (require('./verbs/resume') as typeof resume).resumeCommand(),
+  audit: () => (require('./verbs/audit') as typeof audit).auditCommand(),
   worker: () => (require('./verbs/worker') as typeof worker).workerCommand(),
   history: () => (require('./verbs/history') as typeof history).historyCommand(),
   adopt: () => (require('./verbs/adopt') as typeof adopt).adoptCommand(),

@@ -61,6 +61,8 @@ const environmentSchema = z.object({
   /** The key before it, for as long as something is sealed with it. */
   DOWNSPOUT_SECRET_KEY_PREVIOUS: z.string().optional(),
   DOWNSPOUT_SECRET_KEY_PREVIOUS_FILE: z.string().optional(),
+  /** In whose name the command line changes something; the operating system's user unless given. */
+  DOWNSPOUT_WHO: z.string().max(255).optional(),
   /** Where topology.yaml is. */
   DOWNSPOUT_TOPOLOGY: z.string().optional(),
   /** `production` merges topology.production.yaml, which lies beside topology.yaml, into it. */

@@ -3,6 +3,7 @@ import { reasonOf, Unavailable, UserError } from '../../../topology/core/errors'
 const LOCK_WAIT_TIMEOUT = 1205;
 const DEADLOCK = 1213;
 const EXECUTION_TIME_EXCEEDED = 3024;
+const DENIED_ON_TABLE = 1142;
 export const DUPLICATE_KEY = 1062;
 
 /** Mistakes of whoever runs Downspout, and what to do about them. They do not go away by themselves. */
@@ -90,6 +91,11 @@ export function isDataError(error: unknown): boolean {
 
 export function isTooLarge(error: unknown): boolean {
   return TOO_LARGE.has(errnoOf(error) ?? 0);
+}
+
+/** The user may not do this with the table. */
+export function isDenied(error: unknown): boolean {
+  return errnoOf(error) === DENIED_ON_TABLE;
 }
 
 export function isSchemaError(error: unknown): boolean {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { OutputOptions } from '../../console/output';
+import { audited } from '../audited';
 import { withOperations } from '../database';
 import { contextOf, dataVerb } from '../verb';
 
@@ -17,9 +18,11 @@ export function pauseCommand(): Command {
     .action(async (channel: string, options: PauseOptions) => {
       const context = contextOf(options);
       const { account } = options;
-      await withOperations(context, (operations) => operations.pause(channel, account));
+      const what = account === undefined ? channel : `${account} on ${channel}`;
+      await audited(context, { verb: 'pause', subject: what, after: 'paused' }, () =>
+        withOperations(context, (operations) => operations.pause(channel, account)),
+      );
       context.output.data({ channel, account: account ?? null, result: 'paused' }, () => {
-        const what = account === undefined ? channel : `${account} on ${channel}`;
         return `${what} is paused; workers see it within 2 s, and what is being sent is finished. \`downspout resume\` ends it.`;
       });
     });

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { UserError } from '../../../topology/core/errors';
 import type { OutputOptions } from '../../console/output';
+import { audited } from '../audited';
 import { withOperations } from '../database';
 import { contextOf, dataVerb } from '../verb';
 
@@ -20,8 +21,11 @@ export function resumeCommand(): Command {
       const context = contextOf(options);
       const { account } = options;
       const what = account === undefined ? `The channel ${channel}` : `${account} on ${channel}`;
-      const was = await withOperations(context, (operations) => operations.resume(channel, account));
-      if (!was) throw new UserError(`${what} was not paused. \`downspout status\` shows what is.`);
+      const subject = account === undefined ? channel : `${account} on ${channel}`;
+      await audited(context, { verb: 'resume', subject, before: 'paused' }, async () => {
+        const was = await withOperations(context, (operations) => operations.resume(channel, account));
+        if (!was) throw new UserError(`${what} was not paused. \`downspout status\` shows what is.`);
+      });
       context.output.data({ channel, account: account ?? null, result: 'resumed' }, () => `${what} is resumed.`);
     });
 }

@@ -13,6 +13,7 @@ const verbs = [
   'pause',
   'resume',
   'history',
+  'audit',
   'worker',
   'provision',
   'migrate',
@@ -37,6 +38,7 @@ test.each([
   [['messages', 'schedule', '--account', 'a', '--in', 'soon'], /Expected a number with a unit/],
   [['messages', 'list', '--state', 'sent'], /Allowed choices are scheduled, sending/],
   [['messages', 'purge', '--older-than', '30'], /Expected a number with a unit/],
+  [['audit', '--since', 'yesterday'], /Expected a number with a unit/],
   [['worker'], /required option '--component <names>'/],
   [['worker', '--component', 'due', '--status-port', '70000'], /Expected a port/],
 ])('what was asked in a wrong way exits with 2: %j', async (args, message) => {
@@ -61,6 +63,7 @@ test.each([
   [['messages', 'import', '/'], /cannot be read: it is a folder/],
   [['worker', '--component', 'nothing'], /There is no component "nothing".*due, webhook/],
   [['messages', 'list'], /MySQL does not answer: connect ECONNREFUSED/],
+  [['audit'], /MySQL does not answer: connect ECONNREFUSED/],
   [['provision'], /ECONNREFUSED|Kafka/],
   [['lag'], /Kafka/],
   [['history'], /MySQL does not answer/],

@@ -1,0 +1,70 @@
+import { type AuditEntry, mayRecordAudit, recordAudit } from '../../connectors/mysql/audit/audit';
+import { thisAuthor } from '../../connectors/mysql/audit/author';
+import { Pool } from '../../connectors/mysql/sql/pool';
+import { systemClock } from '../../topology/core/clock';
+import { reasonOf, UserError } from '../../topology/core/errors';
+import { required } from '../../topology/settings/environment';
+import type { DatabaseUrl } from './database';
+import type { VerbContext } from './verb';
+
+/** What a verb changes. The work fills in what it learns; nothing here is a secret. */
+export interface Change {
+  readonly verb: string;
+  subject: string;
+  before?: unknown;
+  after?: unknown;
+  /** Why it was not done, or not as a whole; `done` unless set. */
+  outcome?: string;
+  /** True: the row was written together with the change itself, and another one would say nothing more. */
+  recorded?: boolean;
+}
+
+export interface AuditedOptions {
+  /** Whose connection writes the row; the application's unless given. */
+  readonly as?: DatabaseUrl;
+  /** The change makes the table itself, so nothing can be said of it before. */
+  readonly makesTable?: boolean;
+}
+
+/**
+ * Does what a verb changes, and leaves an audit row: who, from where, what, before, after, and how it ended.
+ *
+ * 1. *Nothing is changed that cannot be recorded*: the right to write the row is checked first.
+ * 2. *What failed is recorded too*, as far as the database answers; the verb's own error is the one that is reported.
+ *
+ * @throws what `work` throws; UserError or Unavailable when the row cannot be written
+ */
+export async function audited<T>(
+  context: VerbContext,
+  change: Change,
+  work: (change: Change) => Promise<T>,
+  { as = 'DATABASE_URL', makesTable = false }: AuditedOptions = {},
+): Promise<T> {
+  const { environment } = context.settings;
+  const author = thisAuthor(environment.DOWNSPOUT_WHO);
+  const pool = Pool.open(required(environment, as), { clock: systemClock, size: 1 });
+  const record = () => {
+    if (change.recorded === true) return Promise.resolve();
+    const { verb, subject, before, after, outcome } = change;
+    const entry: AuditEntry = { verb, subject, before, after, ...(outcome === undefined ? {} : { outcome }) };
+    return recordAudit(pool, author, entry);
+  };
+  try {
+    if (!makesTable) await mayRecordAudit(pool);
+    let answer: T;
+    try {
+      answer = await work(change);
+    } catch (error) {
+      change.outcome = `failed: ${reasonOf(error)}`;
+      change.recorded = false;
+      await record().catch((reason: unknown) => context.output.note(`This is not in the audit: ${reasonOf(reason)}`));
+      throw error;
+    }
+    await record().catch((error: unknown) => {
+      throw new UserError(`The change was made, but it is not in the audit. ${reasonOf(error)}`, { cause: error });
+    });
+    return answer;
+  } finally {
+    await pool.close();
+  }
+}
