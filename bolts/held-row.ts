@@ -89,13 +89,13 @@ export function contentOf(channel: Channel, row: SendRow): Content {
   }
 }
 
-/** @param now by the database's clock; -Infinity while it is unknown */
+/** @param since when it was read first, by the database's clock; -Infinity while that is unknown */
 export function heldRow(
   row: SendRow & { readonly wakeAt: number },
   content: Content,
   lane: Lane<HeldRow>,
   delivery: Delivery<Due>,
-  now: number,
+  since: number,
 ): HeldRow {
   return {
     id: row.id,
@@ -117,7 +117,7 @@ export function heldRow(
     at: row.wakeAt,
     delivery,
     revoked: false,
-    since: Math.max(row.wakeAt, now),
+    since: Math.max(row.wakeAt, since),
     queue: undefined,
     inLine: false,
     hasStart: false,

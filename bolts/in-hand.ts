@@ -25,9 +25,9 @@ export class InHand {
     return this.claimed.size;
   }
 
-  /** @param now by the database's clock; -Infinity while it is unknown */
-  take(row: SendRow & { readonly wakeAt: number }, content: Content, delivery: Delivery<Due>, now: number): HeldRow {
-    const held = heldRow(row, content, this.slots.enter(row.account, content.origin), delivery, now);
+  /** @param since when it was read first, by the database's clock; -Infinity while that is unknown */
+  take(row: SendRow & { readonly wakeAt: number }, content: Content, delivery: Delivery<Due>, since: number): HeldRow {
+    const held = heldRow(row, content, this.slots.enter(row.account, content.origin), delivery, since);
     this.rows++;
     this.count(row.account, held.bytes);
     return held;

@@ -88,12 +88,16 @@ export class HeldRows {
     return this.waits(row, maxEarlyMs) && !inHand.isClaimed(row.id, row.version);
   }
 
-  /** Takes a row as read, or drops it when it is not wanted. @returns true when it is held */
-  take(row: SendRow, delivery: Delivery<Due>): boolean {
+  /**
+   * Takes a row as read, or drops it when it is not wanted.
+   * @param since from when its time to wait counts, if it waited for room in memory before
+   * @returns true when it is held
+   */
+  take(row: SendRow, delivery: Delivery<Due>, since?: number): boolean {
     const { clock, databaseClock, channel, inHand } = this.options;
     if (this.isWanted(row, delivery)) {
       const now = databaseClock.earliest();
-      const held = inHand.take(row, contentOf(channel, row), delivery, now);
+      const held = inHand.take(row, contentOf(channel, row), delivery, since ?? now);
       const returning = this.missed.returning(row, clock.monotonic());
       // A wake that is still ahead is not put off: the lock may be gone by then.
       const at = row.wakeAt > now ? row.wakeAt : now + (returning?.delayMs ?? 0);

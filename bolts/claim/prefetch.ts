@@ -141,7 +141,7 @@ export class Prefetch {
         batch.delete(row.id);
         inHand.unreserve(expected.account, expected.payloadBytes);
         // Otherwise the tuple came again, or its partition belongs to another task.
-        return this.large.finish(row.id) && held.take(row, expected.delivery);
+        return this.large.finish(row.id) && held.take(row, expected.delivery, expected.since);
       });
       // What is left is not there any more.
       for (const { id, account, payloadBytes, delivery } of batch.values()) {
