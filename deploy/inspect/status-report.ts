@@ -98,9 +98,10 @@ async function readDatabase(environment: Environment, clock: Clock): Promise<Dat
     // First alone: when the database is away, it is said once.
     const now = await status.now();
     const settings = topologyOf(environment);
+    const reading = status.waiting();
     const [counts, waiting, nextHour, workers, pauses, deployment, binlog] = await Promise.all([
-      status.counts(),
-      status.waiting(),
+      status.counts(reading),
+      reading,
       status.byMinute(60),
       status.workers(),
       new Operations(pool).pauses(),

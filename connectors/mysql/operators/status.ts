@@ -56,10 +56,18 @@ export interface WorkerStatus {
   readonly gauges: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }
 
+/** Messages that an index has together. */
+interface Rows {
+  readonly index: 'open_by_wake' | 'needs_person';
+  readonly where: string;
+}
+
 /** Every figure is read within this time or is an estimate. */
 const COUNT_TIMEOUT_MS = 300;
 /** A table that the optimizer takes for smaller is counted as a whole. */
 const SMALL_TABLE_ROWS = 100_000;
+/** A channel too; the optimizer never expects more than half of a table. */
+const SMALL_CHANNEL_ROWS = SMALL_TABLE_ROWS / 2;
 const ENDED_WORKERS_SHOWN_MS = 3_600_000;
 /** A worker may claim a row so long before its wake, and a bit. */
 const CLAIMED_AHEAD_MS = 5_000;
@@ -80,16 +88,19 @@ export class Status {
     return (row as [number])[0];
   }
 
-  /** Rows by channel and state. */
-  async counts(): Promise<StateCount[]> {
-    const rows = await this.estimate('SELECT 1 FROM scheduled_messages');
+  /**
+   * Rows by channel and state.
+   * @param waiting what waits, when that is read anyway
+   */
+  async counts(waiting?: Promise<readonly ChannelWaiting[]>): Promise<StateCount[]> {
+    const rows = await this.estimate();
     if (rows < SMALL_TABLE_ROWS) {
       const counted = await this.within<[string, MessageState, number]>(
         'channel, state, COUNT(*) FROM scheduled_messages GROUP BY channel, state ORDER BY channel, state',
       );
       if (counted !== null) return counted.map(([channel, state, count]) => ({ channel, state, count, exact: true }));
     }
-    return this.countsOfLargeTable(rows);
+    return this.countsOfLargeTable(rows, await (waiting ?? this.waiting()));
   }
 
   /** What waits, by channel. */
@@ -158,35 +169,30 @@ export class Status {
     });
   }
 
-  private async countsOfLargeTable(rows: number): Promise<StateCount[]> {
-    const waiting = await this.waiting();
+  private async countsOfLargeTable(rows: number, waiting: readonly ChannelWaiting[]): Promise<StateCount[]> {
     const counts: StateCount[] = waiting.flatMap(({ channel, open, openIsExact, sending }) => [
       { channel, state: 'scheduled' as const, count: open - (sending ?? 0), exact: openIsExact && sending !== null },
       ...(sending === null ? [] : [{ channel, state: 'sending' as const, count: sending, exact: true }]),
     ]);
     for (const [state, number] of Object.entries(NEEDS_PERSON) as [MessageState, number][]) {
-      const where = `WHERE needs_person=${number}`;
-      const found = await this.within<[string, number]>(
-        `channel, COUNT(*) FROM scheduled_messages FORCE INDEX (needs_person) ${where} GROUP BY channel`,
-      );
-      if (found === null) {
-        const count = await this.estimate(`SELECT 1 FROM scheduled_messages FORCE INDEX (needs_person) ${where}`);
-        counts.push({ channel: 'all', state, count, exact: false });
-      } else counts.push(...found.map(([channel, count]) => ({ channel, state, count, exact: true })));
+      const needing: Rows = { index: 'needs_person', where: `needs_person=${number}` };
+      const found = await this.within<[string, number]>(`channel, COUNT(*) ${fromOf(needing)} GROUP BY channel`);
+      if (found === null) counts.push({ channel: 'all', state, count: await this.estimate(needing), exact: false });
+      else counts.push(...found.map(([channel, count]) => ({ channel, state, count, exact: true })));
     }
     const others = counts.reduce((sum, { count }) => sum + count, 0);
     return [...counts, { channel: 'all', state: 'ended', count: Math.max(0, rows - others), exact: false }];
   }
 
   private async waitingOn(channel: string): Promise<ChannelWaiting> {
-    const from = 'FROM scheduled_messages FORCE INDEX (open_by_wake)';
-    const overdue = await this.figure(`${from} WHERE ${openOn(channel)} AND wake_at <= ${NOW_MS}`);
-    const all = `${from} WHERE open=1 AND channel=${text(channel)}`;
-    const estimated = await this.estimate(`SELECT 1 ${all}`);
-    const open = estimated < SMALL_TABLE_ROWS ? await this.figure(all) : { count: estimated, exact: false };
-    const sending = await this.within<[number]>(
-      `COUNT(*) ${from} WHERE ${openOn(channel)} AND wake_at <= ${NOW_MS} + ${CLAIMED_AHEAD_MS} AND state='sending'`,
-    );
+    const index = 'open_by_wake';
+    const until = (wake: string): Rows => ({ index, where: `${openOn(channel)} AND wake_at <= ${wake}` });
+    const [overdue, sending, open, oldest] = await Promise.all([
+      this.figure(until(NOW_MS)),
+      this.within<[number]>(`COUNT(*) ${fromOf(until(`${NOW_MS} + ${CLAIMED_AHEAD_MS}`))} AND state='sending'`),
+      this.openOf({ index, where: `open=1 AND channel=${text(channel)}` }),
+      this.oldestWake(channel),
+    ]);
     return {
       channel,
       open: Math.max(open.count, overdue.count),
@@ -194,8 +200,13 @@ export class Status {
       overdue: overdue.count,
       overdueIsExact: overdue.exact,
       sending: sending?.[0]?.[0] ?? null,
-      oldest: await this.oldestWake(channel),
+      oldest,
     };
+  }
+
+  private async openOf(all: Rows): Promise<Figure> {
+    const count = await this.estimate(all);
+    return count < SMALL_CHANNEL_ROWS ? this.figure(all) : { count, exact: false };
   }
 
   /** The earliest wake of a channel: one look-up in the index for each shard. */
@@ -213,17 +224,22 @@ export class Status {
     return channelsIn(this.pool, 'open_by_wake', 'open=1');
   }
 
-  private async figure(condition: string): Promise<Figure> {
-    const rows = await this.within<[number]>(`COUNT(*) ${condition}`);
-    const [count] = rows?.[0] ?? [];
-    return count === undefined
-      ? { count: await this.estimate(`SELECT 1 ${condition}`), exact: false }
-      : { count, exact: true };
+  private async figure(rows: Rows): Promise<Figure> {
+    const counted = await this.within<[number]>(`COUNT(*) ${fromOf(rows)}`);
+    const [count] = counted?.[0] ?? [];
+    return count === undefined ? { count: await this.estimate(rows), exact: false } : { count, exact: true };
   }
 
-  private async estimate(select: string): Promise<number> {
-    const rows = await this.pool.rows<(string | number | null)[]>(`EXPLAIN FORMAT=TRADITIONAL ${select}`);
-    return Number(rows[0]?.[9] ?? 0);
+  /**
+   * How many rows the optimizer expects, of the table unless others are named. It looks into the index for each range, which
+   * it does not do for an index that is forced, or for so many shards without being told.
+   */
+  private async estimate(rows?: Rows): Promise<number> {
+    const of = rows === undefined ? '' : `USE INDEX (${rows.index}) WHERE ${rows.where}`;
+    const plan = await this.pool.rows<(string | number | null)[]>(
+      `EXPLAIN FORMAT=TRADITIONAL SELECT /*+ SET_VAR(eq_range_index_dive_limit=0) */ 1 FROM scheduled_messages ${of}`,
+    );
+    return Number(plan[0]?.[9] ?? 0);
   }
 
   /**
@@ -241,6 +257,10 @@ export class Status {
       throw error;
     }
   }
+}
+
+function fromOf({ index, where }: Rows): string {
+  return `FROM scheduled_messages FORCE INDEX (${index}) WHERE ${where}`;
 }
 
 /** The shards are listed because without them the wake would be no range of the index. */
