@@ -8,6 +8,8 @@ import type { Acks } from './acks';
 import type { CdcHealth } from './cdc-health';
 import { CdcWatch } from './cdc-watch';
 import type { ChannelMemory, DueChannel } from './channel-memory';
+import type { DeploymentHealth } from './deployment-health';
+import { DeploymentWatch } from './deployment-watch';
 import { AckReader } from './emit/ack-reader';
 import { Emission } from './emit/emission';
 import { EmitOrder } from './emit/emit-order';
@@ -46,6 +48,7 @@ export interface DueSpoutOptions {
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
   readonly cdcHealth?: CdcHealth;
+  readonly deploymentHealth?: DeploymentHealth;
   /** Takes everything that was thrown. The spout retries after Unavailable; after anything else, a bug, the worker must end. */
   readonly onError: (error: unknown) => void;
 }
@@ -65,10 +68,11 @@ export class DueSpout implements Spout<ScheduleChange> {
   private readonly bucketReader: BucketReader;
   private readonly reconcile: Reconcile;
   private readonly cdcWatch: CdcWatch | undefined;
+  private readonly deploymentWatch: DeploymentWatch | undefined;
   private partitionCount = 0;
 
   constructor(private readonly options: DueSpoutOptions) {
-    const { clock, databaseClock, settings, cdcHealth, onError } = options;
+    const { clock, databaseClock, settings, cdcHealth, deploymentHealth, onError } = options;
     const rows = new DatabaseContact(options.rows, clock);
     this.channels = options.channels.map((channel) => this.memoryOf(channel));
     this.byName = new Map(this.channels.map((channel) => [channel.name, channel]));
@@ -76,6 +80,7 @@ export class DueSpout implements Spout<ScheduleChange> {
     this.bucketReader = new BucketReader(common);
     this.reconcile = new Reconcile({ ...common, intervalMs: settings.reconcileIntervalMs });
     this.cdcWatch = cdcHealth && new CdcWatch(cdcHealth, clock, onError);
+    this.deploymentWatch = deploymentHealth && new DeploymentWatch(deploymentHealth, clock, onError);
   }
 
   readonly open = async (): Promise<void> => {
@@ -91,6 +96,7 @@ export class DueSpout implements Spout<ScheduleChange> {
     for (const { entries } of this.channels) entries.assign((shard) => owned.has(shard % of), startOver);
     this.bucketReader.kick();
     this.cdcWatch?.assigned(partitions);
+    this.deploymentWatch?.assigned(partitions);
   };
 
   readonly feed = (changes: readonly Tuple<ScheduleChange>[]): void => {
@@ -113,12 +119,13 @@ export class DueSpout implements Spout<ScheduleChange> {
       this.bucketReader.close(),
       this.reconcile.close(),
       this.cdcWatch?.close(),
+      this.deploymentWatch?.close(),
       ...this.channels.flatMap(({ emission, ackReader }) => [emission.close(), ackReader.close()]),
     ]);
   };
 
   readonly gauges = (): Gauges => {
-    const gauges: { -readonly [name in keyof Gauges]: Gauges[name] } = {};
+    const gauges: { -readonly [name in keyof Gauges]: Gauges[name] } = { ...this.deploymentWatch?.gauges() };
     const now = this.options.databaseClock.earliest();
     for (const channel of this.channels) {
       const { name, entries } = channel;

@@ -3,6 +3,7 @@ import { SendBolt } from '../bolts/send-bolt';
 import type { SendRows } from '../bolts/send-rows';
 import type { Acks } from '../spouts/acks';
 import type { CdcHealth } from '../spouts/cdc-health';
+import type { DeploymentHealth } from '../spouts/deployment-health';
 import { DueSpout } from '../spouts/due-spout';
 import type { OpenRows } from '../spouts/open-rows';
 import { reasonOf, Unavailable } from './core/errors';
@@ -21,6 +22,7 @@ export interface DeliveryOptions {
   readonly sendRows: (channel: string) => SendRows;
   readonly acks: Acks;
   readonly cdcHealth?: CdcHealth;
+  readonly deploymentHealth?: DeploymentHealth;
   /** Of the database whose messages are sent, 32 hex digits; known when the worker runs. */
   readonly deploymentId: () => string;
   readonly random: () => number;

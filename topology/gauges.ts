@@ -80,6 +80,12 @@ export const gauges = {
   claim_ahead_ms: { help: 'How far before its instant a burst is claimed now.', unit: 'ms' },
   slow_lanes: { help: 'Accounts whose origin answers them slowly or not at all.', unit: 'lanes' },
   uncommitted: { help: 'Tuples that wait for their ack or for that of an earlier one.', unit: 'tuples' },
+  workers_wanted: { help: 'Replicas of all components; from the spout that watches the deployment.', unit: 'workers' },
+  workers_alive: { help: 'Workers whose lease holds; from the same spout.', unit: 'workers' },
+  workers_lost: { help: 'Workers that ended without leaving, within the last ten minutes.', unit: 'workers' },
+  crash_looping: { help: 'Placements whose worker dies again and again.', unit: 'placements' },
+  database_members: { help: "Servers of the database's replication group that are online.", unit: 'servers' },
+  brokers: { help: 'Brokers that the Kafka cluster has.', unit: 'brokers' },
   full: { help: '1 while the bolt takes no tuples because it holds as much as it may.', unit: '0 or 1' },
 } as const satisfies Record<string, Figure>;
 
@@ -94,6 +100,12 @@ export const channelGauges = {
   },
   overflowed_accounts: { help: 'Accounts with more messages in the near future than memory keeps.', unit: 'accounts' },
   reconcile_age_ms: { help: 'Time since reconcile last went over all shards.', unit: 'ms' },
+  overdue_ms: { help: 'How long ago the oldest message woke that waits and is not paused.', unit: 'ms' },
+  uncertain: {
+    help: 'Messages about which a person has to decide; more than 10,000 are not counted.',
+    unit: 'messages',
+  },
+  ownerless: { help: 'Tuples that wait in partitions which belong to no worker.', unit: 'tuples' },
   frontier_ms: { help: 'How far ahead of now the shard that is read least far has been read.', unit: 'ms' },
 } as const satisfies Record<string, Figure>;
 

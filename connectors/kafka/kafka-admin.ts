@@ -48,6 +48,11 @@ export class KafkaAdmin {
     return this.run(async (admin) => (await admin.describeCluster()).clusterId);
   }
 
+  /** How many brokers the cluster has now. */
+  brokers(): Promise<number> {
+    return this.run(async (admin) => (await admin.describeCluster()).brokers.length);
+  }
+
   /** The log of each partition, in the order of partitions. */
   async logs(topic: string): Promise<PartitionLog[]> {
     const logs = await this.logsIfKnown(topic);

@@ -14,6 +14,7 @@ import type * as messages from './verbs/messages';
 import type * as migrate from './verbs/migrate';
 import type * as pause from './verbs/pause';
 import type * as provision from './verbs/provision';
+import type * as render from './verbs/render';
 import type * as resume from './verbs/resume';
 import type * as status from './verbs/status';
 import type * as up from './verbs/up';
@@ -54,6 +55,7 @@ const verbs: Readonly<Record<string, () => Command>> = {
   history: () => (require('./verbs/history') as typeof history).historyCommand(),
   adopt: () => (require('./verbs/adopt') as typeof adopt).adoptCommand(),
   provision: () => (require('./verbs/provision') as typeof provision).provisionCommand(),
+  render: () => (require('./verbs/render') as typeof render).renderCommand(),
   migrate: () => (require('./verbs/migrate') as typeof migrate).migrateCommand(),
 };
 

@@ -2,6 +2,8 @@ import type { TopologySettings } from '../../topology/settings/topology-settings
 
 /** Ending in good order takes as long as the longest request, and this for the write-back, the groups and the registry. */
 const AFTER_REQUESTS_MS = 2_000;
+/** How long closing connections may take after that. */
+export const CLOSE_LIMIT_MS = 2_000;
 /** A spout alone has no requests. */
 const SPOUT_DRAIN_LIMIT_MS = 10_000;
 

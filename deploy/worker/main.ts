@@ -30,7 +30,8 @@ import { connectConnectionOf, kafkaSecurityOf } from '../../topology/settings/co
 import { type Environment, required } from '../../topology/settings/environment';
 import { packageVersion } from '../../topology/settings/package';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
-import { drainLimitMs } from './drain-limit';
+import { deploymentHealth } from './deployment-health';
+import { CLOSE_LIMIT_MS, drainLimitMs } from './drain-limit';
 import { parseFailPoints, withFailPoints } from './fail-points';
 import { observedOpenRows, observedSendRows } from './observe-rows';
 
@@ -46,9 +47,6 @@ export interface WorkerProcessOptions {
   /** The kinds of channels that the topology may name; all that there are unless given. */
   readonly channels?: ChannelKinds;
 }
-
-/** How long closing connections may take after that. */
-const CLOSE_LIMIT_MS = 2_000;
 
 /**
  * Runs components in this process until a signal or a failure ends them, and then ends the process: with 0 after draining in
@@ -123,6 +121,7 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
     sendRows: ports.sendRows,
     acks: new KafkaAcks(admin, namespace),
     ...(cdcHealth === undefined ? {} : { cdcHealth }),
+    deploymentHealth: deploymentHealth(admin, pool, namespace, settings),
     deploymentId: () => {
       if (running.deployment === undefined) throw new Error('a message is to be sent before the deployment is known');
       return running.deployment.id;

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { CdcHealth } from '../../spouts/cdc-health';
+import type { DeploymentHealth } from '../../spouts/deployment-health';
 import { DueSpout, type DueSpoutSettings } from '../../spouts/due-spout';
 import { Unavailable } from '../../topology/core/errors';
 import type { Assignment } from '../../topology/core/spout';
@@ -32,6 +33,7 @@ export class SpoutWorld {
   /** Off: the database's clock was not measured. */
   clockKnown = true;
   cdcHealth: CdcHealth | undefined;
+  deploymentHealth: DeploymentHealth | undefined;
   private readonly running: { readonly spout: DueSpout; assignment: Assignment }[] = [];
 
   constructor(
@@ -73,6 +75,7 @@ export class SpoutWorld {
       },
       onError: (error) => this.errors.push(error),
       ...(this.cdcHealth && { cdcHealth: this.cdcHealth }),
+      ...(this.deploymentHealth && { deploymentHealth: this.deploymentHealth }),
     });
     void spout.open();
     if (assignment !== null) this.assign(spout, assignment);

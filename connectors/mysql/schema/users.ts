@@ -52,6 +52,7 @@ const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
     'SELECT, INSERT, UPDATE, DELETE ON {db}.placements',
     'SELECT, INSERT ON {db}.audit',
     'SELECT ON performance_schema.replication_connection_status',
+    'SELECT ON performance_schema.replication_group_members',
     'EXECUTE ON downspout_pair.*',
   ],
   cdc: ['SELECT ON {db}.scheduled_messages', 'RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.*'],

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../../topology/core/errors';
 import { packageRoot } from '../../../topology/settings/package';
@@ -42,7 +42,9 @@ export class PrometheusPart implements Part {
 
   readonly prepare = async (): Promise<Program> => {
     mkdirSync(join(this.folder, 'targets'), { recursive: true });
-    const template = readFileSync(join(packageRoot(), 'deploy', 'monitoring', 'prometheus.yml'), 'utf8');
+    const monitoring = join(packageRoot(), 'deploy', 'monitoring');
+    copyFileSync(join(monitoring, 'alerts.yml'), join(this.folder, 'alerts.yml'));
+    const template = readFileSync(join(monitoring, 'prometheus.yml'), 'utf8');
     const configuration = join(this.folder, 'prometheus.yml');
     const text = template.replaceAll(IMAGE_FOLDER, this.folder).replaceAll('localhost:9090', `127.0.0.1:${this.port}`);
     writeFileSync(configuration, text);

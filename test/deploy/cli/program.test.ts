@@ -16,6 +16,7 @@ const verbs = [
   'audit',
   'worker',
   'provision',
+  'render',
   'migrate',
 ];
 

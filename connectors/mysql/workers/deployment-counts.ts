@@ -1,0 +1,100 @@
+import { UserError } from '../../../topology/core/errors';
+import { NEEDS_PERSON } from '../schema/doubt';
+import { isOutOfTime } from '../sql/failures';
+import { integer, NOW_MS, text } from '../sql/literals';
+import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
+
+/** Of a deployment, as far as the database knows. */
+export interface DeploymentCounts {
+  /** Sessions whose lease holds. */
+  readonly workersAlive: number;
+  /** Sessions that ended without leaving, within the last ten minutes. */
+  readonly workersLost: number;
+  /** Placements whose worker dies again and again. */
+  readonly crashLooping: number;
+  /** Servers of the replication group that are online; undefined where there is none, or we may not ask. */
+  readonly databaseMembers: number | undefined;
+  /**
+   * By channel: how long ago the oldest row woke that waits and is not paused, milliseconds, or undefined when too many paused
+   * rows stand before it; and rows that are uncertain.
+   */
+  readonly channels: ReadonlyMap<string, { readonly overdueMs: number | undefined; readonly uncertain: number }>;
+}
+
+const LOST_WITHIN_MS = 600_000;
+const TIMEOUT_MS = 1_000;
+/** More rows are not counted, because for an alert they are as many. */
+const MAX_COUNTED = 10_000;
+const shards = Array.from({ length: 256 }, (_, shard) => shard);
+
+/**
+ * Reads a deployment's figures by indexes alone: a look-up for each shard and channel, and at most ten thousand rows of the
+ * index of rows that need a person.
+ * @throws Unavailable
+ */
+export async function deploymentCounts(pool: Pool, channels: readonly string[]): Promise<DeploymentCounts> {
+  const databaseMembers = await members(pool);
+  return pool.use(async (sql) => {
+    const [counts] = await sql.rows<[number, number, number]>(
+      'SELECT ' +
+        `(SELECT COUNT(*) FROM workers WHERE dead=0 AND lease_until >= ${NOW_MS}), ` +
+        '(SELECT COUNT(*) FROM workers WHERE left_at IS NULL ' +
+        `AND lease_until < ${NOW_MS} AND lease_until > ${NOW_MS} - ${LOST_WITHIN_MS}), ` +
+        "(SELECT COUNT(*) FROM placements WHERE observed->>'$.state' = 'crash_looping')",
+    );
+    const [workersAlive, workersLost, crashLooping] = counts as [number, number, number];
+    const ofChannels = new Map<string, { overdueMs: number | undefined; uncertain: number }>();
+    for (const channel of channels) {
+      ofChannels.set(channel, { overdueMs: await overdueMs(sql, channel), uncertain: await uncertain(sql, channel) });
+    }
+    return { workersAlive, workersLost, crashLooping, databaseMembers, channels: ofChannels };
+  });
+}
+
+/** Paused rows are left out, because somebody wants them to wait. */
+async function overdueMs(sql: Sql, channel: string): Promise<number | undefined> {
+  const of = `channel=${text(channel)}`;
+  const pauses = await sql.rows<[string]>(
+    `SELECT account FROM pauses WHERE (${of} OR channel='') AND (until_at IS NULL OR until_at > ${NOW_MS})`,
+  );
+  const paused = pauses.map(([account]) => account);
+  if (paused.includes('')) return 0;
+  const others = paused.length === 0 ? '' : `AND account NOT IN (${paused.map(text).join(',')}) `;
+  const oldest = shards.map(
+    (shard) =>
+      '(SELECT wake_at FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
+      `WHERE open=1 AND ${of} AND shard=${integer(shard)} AND wake_at <= ${NOW_MS} ${others}ORDER BY wake_at LIMIT 1)`,
+  );
+  try {
+    const [row] = await sql.rows<[number | null]>(
+      `SELECT /*+ MAX_EXECUTION_TIME(${TIMEOUT_MS}) */ ${NOW_MS} - MIN(wake_at) FROM (${oldest.join(' UNION ALL ')}) oldest`,
+    );
+    return Math.max(0, row?.[0] ?? 0);
+  } catch (error) {
+    if (isOutOfTime(error)) return undefined;
+    throw error;
+  }
+}
+
+async function uncertain(sql: Sql, channel: string): Promise<number> {
+  const [row] = await sql.rows<[number]>(
+    'SELECT COUNT(*) FROM (SELECT 1 FROM scheduled_messages FORCE INDEX (needs_person) ' +
+      `WHERE needs_person=${NEEDS_PERSON.uncertain} AND channel=${text(channel)} LIMIT ${MAX_COUNTED}) counted`,
+  );
+  return row?.[0] ?? 0;
+}
+
+/** A user that got its rights before this was asked may not ask it. */
+async function members(pool: Pool): Promise<number | undefined> {
+  try {
+    const [row] = await pool.rows<[number]>(
+      "SELECT COUNT(*) FROM performance_schema.replication_group_members WHERE member_state = 'ONLINE'",
+    );
+    const online = row?.[0] ?? 0;
+    return online === 0 ? undefined : online;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}

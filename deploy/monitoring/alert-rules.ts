@@ -1,0 +1,134 @@
+import {
+  type ChannelGaugeName,
+  type CounterName,
+  type GaugeName,
+  type HistogramName,
+  metricName,
+} from '../../topology/gauges';
+import { haltRules } from './halt-rules';
+
+/** A rule as Prometheus reads it, in alerts.yml as in a PrometheusRule. */
+interface AlertRule {
+  readonly alert: string;
+  readonly expr: string;
+  readonly for: string;
+  readonly labels: { readonly severity: 'critical' | 'warning' };
+  readonly annotations: { readonly summary: string; readonly runbook_url: string };
+}
+
+/** Where the paragraphs are, by the alert's name in small letters. */
+const RUNBOOK = 'docs/runbook.md';
+/** Kubernetes' Prometheus labels every figure with it; elsewhere it is absent, and all workers are one deployment. */
+const DEPLOYMENT = 'namespace';
+
+/** The alerts of a deployment, by the rules that halt a roll. docs/runbook.md has a paragraph for each. */
+export function alertGroups(): { name: string; rules: AlertRule[] }[] {
+  const { latenessP99Ms, overdueMs, uncertain, failedMessages, cdcSilentMs, lostWorkers, ownerlessTuples } = haltRules;
+  return [
+    {
+      name: 'downspout',
+      rules: [
+        rule(
+          'DownspoutLate',
+          `histogram_quantile(0.99, sum by (${DEPLOYMENT}, channel, le) (rate(${of('lateness_seconds')}_bucket[5m]))) > ${latenessP99Ms / 1_000}`,
+          '2m',
+          'warning',
+          'Messages of {{ $labels.channel }} are sent late: the 99th percentile is {{ $value | humanizeDuration }}',
+        ),
+        rule(
+          'DownspoutOverdue',
+          `max by (${DEPLOYMENT}, channel) (${of('overdue_ms')}) > ${overdueMs}`,
+          '1m',
+          'critical',
+          'A message of {{ $labels.channel }} has waited since its time for {{ $value }} ms',
+        ),
+        rule(
+          'DownspoutUncertain',
+          `max by (${DEPLOYMENT}, channel) (${of('uncertain')}) > ${uncertain}`,
+          '0s',
+          'warning',
+          '{{ $value }} messages of {{ $labels.channel }} may have been sent: a person decides',
+        ),
+        rule(
+          'DownspoutDeadLetters',
+          `sum by (${DEPLOYMENT}, channel) (increase(${of('settled_total')}{state="failed"}[15m])) > ${failedMessages}`,
+          '0s',
+          'warning',
+          '{{ $value }} messages of {{ $labels.channel }} were given up within 15 minutes',
+        ),
+        rule(
+          'DownspoutCdcSilent',
+          `max by (${DEPLOYMENT}) (${of('cdc_silent_ms')}) > ${cdcSilentMs} ` +
+            `or max by (${DEPLOYMENT}) (${of('cdc_failed')}) > 0 or max by (${DEPLOYMENT}) (${of('cdc_obstacles')}) > 0`,
+          '30s',
+          'critical',
+          'CDC brings no changes: what is planned for the next seconds comes late',
+        ),
+        rule(
+          'DownspoutDatabaseMemberMissing',
+          missing('database_members'),
+          '1m',
+          'critical',
+          'The replication group of MySQL has {{ $value }} servers online, fewer than within the last day',
+        ),
+        rule(
+          'DownspoutBrokerMissing',
+          missing('brokers'),
+          '1m',
+          'critical',
+          'Kafka has {{ $value }} brokers, fewer than within the last day',
+        ),
+        rule(
+          'DownspoutCrashLoop',
+          `max by (${DEPLOYMENT}) (${of('workers_lost')}) > ${lostWorkers} or max by (${DEPLOYMENT}) (${of('crash_looping')}) > 0`,
+          '0s',
+          'critical',
+          'Workers die again and again',
+        ),
+        rule(
+          'DownspoutWorkerAway',
+          `max by (${DEPLOYMENT}) (${of('workers_wanted')}) - max by (${DEPLOYMENT}) (${of('workers_alive')}) > 0`,
+          '1m',
+          'warning',
+          '{{ $value }} workers that topology.yaml asks for are away',
+        ),
+        rule(
+          'DownspoutLagWithoutOwner',
+          `max by (${DEPLOYMENT}, channel) (${of('ownerless')}) > ${ownerlessTuples}`,
+          '30s',
+          'critical',
+          '{{ $value }} tuples of {{ $labels.channel }} wait in partitions that no worker owns',
+        ),
+        rule(
+          'DownspoutLeaseOut',
+          `min by (${DEPLOYMENT}, instance) (${of('lease_holds')}) == 0`,
+          '30s',
+          'critical',
+          '{{ $labels.instance }} may not send: it cannot renew its lease in the database',
+        ),
+        rule(
+          'DownspoutUnwatched',
+          `absent(${of('workers_alive')})`,
+          '2m',
+          'critical',
+          'No spout tells of the deployment: none runs, or the database or Kafka do not answer',
+        ),
+      ],
+    },
+  ];
+}
+
+type Name = GaugeName | ChannelGaugeName | CounterName | HistogramName;
+
+function of(name: Name): string {
+  return metricName(name);
+}
+
+function missing(name: Name): string {
+  return `max by (${DEPLOYMENT}) (${of(name)}) < max by (${DEPLOYMENT}) (max_over_time(${of(name)}[1d]))`;
+}
+
+function rule(alert: string, expr: string, wait: string, severity: 'critical' | 'warning', summary: string): AlertRule {
+  const annotations = { summary, runbook_url: `${RUNBOOK}#${alert.toLowerCase()}` };
+  return { alert, expr, for: wait, labels: { severity }, annotations };
+}

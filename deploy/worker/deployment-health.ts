@@ -1,0 +1,37 @@
+import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
+import { readLag } from '../../connectors/kafka/lag';
+import type { Pool } from '../../connectors/mysql/sql/pool';
+import { deploymentCounts } from '../../connectors/mysql/workers/deployment-counts';
+import type { DeploymentHealth } from '../../spouts/deployment-health';
+import { replicasOf, type TopologySettings } from '../../topology/settings/topology-settings';
+import { due } from '../../topology/streams';
+
+/** A deployment as its database and its Kafka see it. */
+export function deploymentHealth(
+  admin: KafkaAdmin,
+  pool: Pool,
+  namespace: string,
+  settings: TopologySettings,
+): DeploymentHealth {
+  const channels = Object.keys(settings.bolts);
+  const workersWanted = [...replicasOf(settings).values()].reduce((sum, replicas) => sum + replicas, 0);
+  const readings = channels.map((channel) => ({ component: channel, stream: due(channel).name }));
+  return {
+    async check() {
+      const [counts, brokers, lags] = await Promise.all([
+        deploymentCounts(pool, channels),
+        admin.brokers(),
+        readLag(admin, namespace, readings),
+      ]);
+      const ownerless = (channel: string) =>
+        lags
+          .filter(({ component, owner }) => component === channel && owner === null)
+          // A bolt that has committed nothing yet begins with the first record.
+          .reduce((sum, { lag, high, low }) => sum + (lag ?? high - low), 0);
+      const ofChannels = [...counts.channels].map(
+        ([channel, figures]) => [channel, { ...figures, ownerless: ownerless(channel) }] as const,
+      );
+      return { ...counts, workersWanted, brokers, channels: new Map(ofChannels) };
+    },
+  };
+}

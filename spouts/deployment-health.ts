@@ -1,0 +1,31 @@
+/** What is seen of a whole deployment: figures that no worker has by itself. */
+export interface DeploymentState {
+  /** Replicas of all components, as the release says. */
+  readonly workersWanted: number;
+  /** Sessions whose lease holds. */
+  readonly workersAlive: number;
+  /** Sessions that ended without leaving, within the last ten minutes. */
+  readonly workersLost: number;
+  /** Placements whose worker dies again and again. */
+  readonly crashLooping: number;
+  /** Servers of the database's replication group that are online; undefined where there is no group. */
+  readonly databaseMembers: number | undefined;
+  readonly brokers: number;
+  /** By channel. */
+  readonly channels: ReadonlyMap<string, ChannelState>;
+}
+
+interface ChannelState {
+  /** How long ago the oldest message that waits and is not paused has woken; 0 when none has, undefined when unknown. */
+  readonly overdueMs: number | undefined;
+  /** Messages in the state `uncertain`. */
+  readonly uncertain: number;
+  /** Tuples that wait in partitions which belong to no worker. */
+  readonly ownerless: number;
+}
+
+/** Looks at the deployment from the outside, by few and cheap questions. */
+export interface DeploymentHealth {
+  /** @throws Unavailable */
+  check(): Promise<DeploymentState>;
+}

@@ -1,0 +1,104 @@
+import { createClient } from '../../../../connectors/mysql/client/client';
+import { Pool } from '../../../../connectors/mysql/sql/pool';
+import { deploymentCounts } from '../../../../connectors/mysql/workers/deployment-counts';
+import { systemClock } from '../../../../topology/core/clock';
+import { required } from '../../../../topology/settings/environment';
+import { freshDatabase, type World } from '../../../support/stack/stack';
+
+const NOW = 'CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)';
+
+let world: World;
+let worker: Pool;
+let admin: Pool;
+
+beforeEach(async () => {
+  world = await freshDatabase();
+  const open = (name: 'WORKER_DATABASE_URL' | 'ADMIN_DATABASE_URL') =>
+    Pool.open(required(world.environment, name), { clock: systemClock, size: 2 });
+  worker = open('WORKER_DATABASE_URL');
+  admin = open('ADMIN_DATABASE_URL');
+});
+afterEach(async () => {
+  await Promise.all([worker.close(), admin.close()]);
+  await world.close();
+});
+
+const counts = () => deploymentCounts(worker, ['webhook', 'other']);
+const overdue = async () => (await counts()).channels.get('webhook')?.overdueMs;
+
+test('an empty deployment has nothing of anything', async () => {
+  expect(await counts()).toEqual({
+    workersAlive: 0,
+    workersLost: 0,
+    crashLooping: 0,
+    databaseMembers: undefined,
+    channels: new Map([
+      ['webhook', { overdueMs: 0, uncertain: 0 }],
+      ['other', { overdueMs: 0, uncertain: 0 }],
+    ]),
+  });
+});
+
+test('workers that live, that were lost lately, and that left are told apart', async () => {
+  const session = (name: string, dead: number, lease: string, left: string) =>
+    `('${name.padEnd(16)}', '["due"]', 'host', 1, '1', 0, ${NOW} + ${lease}, ${dead}, ${left})`;
+  await admin.run(
+    'INSERT INTO workers (session, components, host, pid, version, started_at, lease_until, dead, left_at) VALUES ' +
+      [
+        session('alive', 0, '9000', 'NULL'),
+        session('late', 0, '-1000', 'NULL'),
+        session('died', 1, '-300000', 'NULL'),
+        session('died long ago', 1, '-700000', 'NULL'),
+        session('left', 1, '-1000', NOW),
+      ].join(', '),
+  );
+  await admin.run(
+    `INSERT INTO placements (component, replica, release_number, observed) VALUES
+     ('due', 1, 1, '{"state": "crash_looping"}'), ('due', 2, 1, '{"state": "ready"}'), ('due', 3, 1, NULL)`,
+  );
+  expect(await counts()).toMatchObject({ workersAlive: 1, workersLost: 2, crashLooping: 1 });
+});
+
+test('the oldest row that waits counts, also one that is being sent; paused ones do not', async () => {
+  const client = createClient(required(world.environment, 'DATABASE_URL'));
+  const now = await worker.rows<[number]>(`SELECT ${NOW}`).then(([row]) => row?.[0] as number);
+  const schedule = (account: string, ageMs: number) =>
+    client.schedule({ account, channel: 'webhook', dueAt: now - ageMs, payload: { url: 'https://example.com' } });
+  await schedule('a', 60_000);
+  const { id } = await schedule('b', 120_000);
+  await schedule('c', -60_000);
+  await client.close();
+  await admin.run(`UPDATE scheduled_messages SET state='sending' WHERE id=${id}`);
+  expect(await overdue()).toBeGreaterThanOrEqual(120_000);
+  await admin.run(`INSERT INTO pauses (channel, account, paused_at) VALUES ('webhook', 'b', 0)`);
+  expect(await overdue()).toBeLessThan(120_000);
+  expect(await overdue()).toBeGreaterThanOrEqual(60_000);
+  await admin.run(`UPDATE pauses SET until_at=${NOW} - 1`);
+  expect(await overdue()).toBeGreaterThanOrEqual(120_000);
+  await admin.run(`INSERT INTO pauses (channel, account, paused_at) VALUES ('', '', 0)`);
+  expect(await overdue()).toBe(0);
+});
+
+test('uncertain rows are counted by channel, and no more than matters', async () => {
+  const rows = Array.from({ length: 300 }, () => `('a', 'webhook', '{}', 1800000000000, 'uncertain')`);
+  const insert = 'INSERT INTO scheduled_messages (account, channel, payload, due_at, state) VALUES ';
+  await admin.run(insert + rows.join(', '));
+  expect((await counts()).channels.get('webhook')?.uncertain).toBe(300);
+  expect((await counts()).channels.get('other')?.uncertain).toBe(0);
+  await admin.run(
+    'INSERT INTO scheduled_messages (account, channel, payload, due_at, state) ' +
+      'SELECT m.account, m.channel, m.payload, m.due_at, m.state FROM scheduled_messages m CROSS JOIN (SELECT id FROM scheduled_messages LIMIT 40) n',
+  );
+  expect((await counts()).channels.get('webhook')?.uncertain).toBe(10_000);
+}, 60_000);
+
+test('a worker without the right to see the group says nothing of it', async () => {
+  const { username } = new URL(required(world.environment, 'WORKER_DATABASE_URL'));
+  const right = 'SELECT ON performance_schema.replication_group_members';
+  await admin.run(`REVOKE ${right} FROM '${username}'@'%'`);
+  try {
+    expect((await counts()).databaseMembers).toBeUndefined();
+  } finally {
+    await admin.run(`GRANT ${right} TO '${username}'@'%'`);
+  }
+});
