@@ -26,6 +26,7 @@ import { Metrics } from '../../topology/runtime/metrics';
 import { Seldom } from '../../topology/runtime/seldom';
 import { StatusServer } from '../../topology/runtime/status-server';
 import { Worker } from '../../topology/runtime/worker';
+import type { WorkerPlace } from '../../topology/runtime/worker-registry';
 import { connectConnectionOf, kafkaSecurityOf } from '../../topology/settings/connections';
 import { type Environment, required } from '../../topology/settings/environment';
 import { packageVersion } from '../../topology/settings/package';
@@ -34,12 +35,14 @@ import { deploymentHealth } from './deployment-health';
 import { CLOSE_LIMIT_MS, drainLimitMs } from './drain-limit';
 import { parseFailPoints, withFailPoints } from './fail-points';
 import { observedOpenRows, observedSendRows } from './observe-rows';
+import { settingsOf } from './release-settings';
 
 export interface WorkerProcessOptions {
   /** Names of components, e.g. `['due', 'webhook']`. */
   readonly components: readonly string[];
   readonly environment: Environment;
-  readonly settings: TopologySettings;
+  /** Of topology.yaml, or of the release that the worker's place names. */
+  readonly settings: TopologySettings | WorkerPlace;
   /** Where health and metrics are served; port 0 for any free one. */
   readonly status: { readonly host: string; readonly port: number };
   /** Log lines for a person instead of JSON. */
@@ -56,32 +59,76 @@ export interface WorkerProcessOptions {
 export async function runWorker(options: WorkerProcessOptions): Promise<never> {
   const clock = systemClock;
   const log = createLog({ level: options.environment.LOG_LEVEL, pretty: options.pretty });
-  const { worker, close } = await assemble(options, clock, log);
-  let signals = 0;
-  const onSignal = (signal: string) => {
-    log.info({ signal }, signals === 0 ? 'stopping' : 'ending at once');
-    if (signals++ > 0) process.exit(1);
-    worker.stop();
-  };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
-  process.on('uncaughtException', (error) => worker.fail(error));
-  process.on('unhandledRejection', (error) => worker.fail(error));
-  const code = await worker.run();
-  await Promise.race([close(), clock.sleep(CLOSE_LIMIT_MS)]);
-  process.exit(code);
+  const own: OwnProcess = { clock, log, metrics: new Metrics(true), session: randomBytes(16).toString('hex') };
+  const place = 'releaseNumber' in options.settings ? options.settings : undefined;
+  const ending = new AbortController();
+  let worker: Worker | undefined;
+  let waitsFor = 'starting';
+  const server = await StatusServer.start({
+    ...options.status,
+    status: () =>
+      worker?.status() ?? {
+        session: own.session,
+        release: place?.releaseNumber ?? null,
+        reasons: [waitsFor],
+        partitions: {},
+      },
+    metrics: () => own.metrics.text(),
+  });
+  try {
+    let signals = 0;
+    const onSignal = (signal: string) => {
+      log.info({ signal }, signals === 0 ? 'stopping' : 'ending at once');
+      if (signals++ > 0) process.exit(1);
+      ending.abort();
+      worker?.stop();
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+    const settings = await settingsOf(options, { clock, signal: ending.signal }, (reason) => {
+      if (waitsFor !== reason) log.warn(reason);
+      waitsFor = reason;
+    });
+    // Ended while it waited: nothing runs yet.
+    if (settings === null) process.exit(0);
+    const parts = await assemble({ ...options, settings, statusUrl: server.url, ...(place && { place }) }, own);
+    worker = parts.worker;
+    const running = parts.worker;
+    process.on('uncaughtException', (error) => running.fail(error));
+    process.on('unhandledRejection', (error) => running.fail(error));
+    if (ending.signal.aborted) running.stop();
+    const code = await running.run();
+    await Promise.race([Promise.all([parts.close(), server.close()]), clock.sleep(CLOSE_LIMIT_MS)]);
+    process.exit(code);
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+interface OwnProcess {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly session: string;
+}
+
+/** What is assembled: the settings are known by now. */
+interface Assembly extends WorkerProcessOptions {
+  readonly settings: TopologySettings;
+  readonly place?: WorkerPlace;
+  readonly statusUrl: string;
 }
 
 /** Config → connectors → topology → worker. */
-async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
-  const { environment, settings, components } = options;
+async function assemble(options: Assembly, { clock, log, metrics, session }: OwnProcess) {
+  const { environment, settings, components, place, statusUrl } = options;
   const namespace = environment.DOWNSPOUT_NAMESPACE;
   const url = required(environment, 'WORKER_DATABASE_URL');
   const brokers = required(environment, 'KAFKA_BROKERS');
   const secretKey = SecretKey.from(environment);
   const failPoints = parseFailPoints(environment.DOWNSPOUT_FAIL_POINTS);
 
-  const metrics = new Metrics(true);
   const seldom = new Seldom(clock);
   const kafka: KafkaOptions = {
     brokers,
@@ -104,7 +151,6 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
     options.channels,
   );
   const cdcHealth = cdcHealthOf(environment, admin, pool, clock);
-  const session = randomBytes(16).toString('hex');
 
   const sendRows = (channel: string) => {
     const own = log.child({ component: channel, task: `${channel}@${session.slice(0, 8)}` });
@@ -112,7 +158,7 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
   };
   const openRows = observedOpenRows(new MySqlOpenRows(pool), { metrics, log, clock });
   const ports = withFailPoints({ streams, openRows, sendRows, channels: senders }, failPoints);
-  const running: { worker?: Worker; deployment?: DeploymentIdentity } = {};
+  const joined: { deployment?: DeploymentIdentity } = {};
   const topology = deliveryTopology({
     settings,
     channels: ports.channels,
@@ -123,25 +169,18 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
     ...(cdcHealth === undefined ? {} : { cdcHealth }),
     deploymentHealth: deploymentHealth(admin, pool, namespace, settings),
     deploymentId: () => {
-      if (running.deployment === undefined) throw new Error('a message is to be sent before the deployment is known');
-      return running.deployment.id;
+      if (joined.deployment === undefined) throw new Error('a message is to be sent before the deployment is known');
+      return joined.deployment.id;
     },
     random: Math.random,
   });
 
-  const starting = { session, reasons: ['starting'], partitions: {} };
-  const server = await StatusServer.start({
-    ...options.status,
-    status: () => running.worker?.status() ?? starting,
-    metrics: () => metrics.text(),
-  });
   const close = async () => {
-    await server.close();
     await Promise.all([...senders.values()].map((channel) => channel.close()));
     await Promise.all([streams.close(), admin.close(), pool.close(), sessionPool.close()]);
   };
   try {
-    running.worker = new Worker({
+    const worker = new Worker({
       topology,
       identity: {
         session,
@@ -149,7 +188,8 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
         host: hostname(),
         pid: process.pid,
         version: packageVersion(),
-        statusUrl: server.url,
+        statusUrl,
+        ...(place && { place }),
       },
       streams: ports.streams,
       registry: new MySqlWorkerRegistry(sessionPool, clock),
@@ -157,15 +197,15 @@ async function assemble(options: WorkerProcessOptions, clock: Clock, log: Log) {
       log,
       metrics,
       mayRun: async () => {
-        running.deployment = await joinDeployment(pool, await admin.clusterId(), namespace);
+        joined.deployment = await joinDeployment(pool, await admin.clusterId(), namespace);
       },
       drainLimitMs: drainLimitMs(components, settings),
     });
+    return { worker, close };
   } catch (error) {
     await close();
     throw error;
   }
-  return { worker: running.worker, close };
 }
 
 function networkOf(environment: Environment): NetworkSettings {

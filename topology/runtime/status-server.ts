@@ -6,6 +6,8 @@ import { reasonOf, UserError } from '../core/errors';
 /** What a worker says of itself. */
 export interface Readiness {
   readonly session: string;
+  /** The release that it runs; null when it was started with a file. */
+  readonly release: number | null;
   /** Why it is not ready; empty when it is. */
   readonly reasons: readonly string[];
   readonly partitions: Readonly<Record<string, readonly number[]>>;
@@ -65,7 +67,7 @@ async function answer({ status, metrics }: StatusServerOptions, url: string, res
     return;
   }
   const now = status();
-  if (path === '/healthz') json(response, 200, { session: now.session });
+  if (path === '/healthz') json(response, 200, { session: now.session, release: now.release });
   else if (path === '/readyz') json(response, now.reasons.length === 0 ? 200 : 503, now);
   else json(response, 404, { error: 'There are /healthz, /readyz and /metrics.' });
 }

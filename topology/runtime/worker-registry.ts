@@ -1,6 +1,15 @@
 import type { ClockReading } from '../core/clock';
 import type { Gauges } from '../gauges';
 
+/** What a worker process was started for. A person who starts one gives none of it. */
+export interface WorkerPlace {
+  /** The release whose specification it runs. */
+  readonly releaseNumber: number;
+  /** The placement of its component that it fills, from 1 on, and the supervisor that started it: 32 hex digits. */
+  readonly replica?: number;
+  readonly supervisor?: string;
+}
+
 /** One life of a worker process, as it is registered. */
 export interface WorkerIdentity {
   /** 32 hex digits, new at every start. */
@@ -13,6 +22,7 @@ export interface WorkerIdentity {
   readonly version: string;
   /** Where health and metrics are, or null. */
   readonly statusUrl: string | null;
+  readonly place?: WorkerPlace;
 }
 
 /** What a worker reports with each renewal: partitions and gauges, by component. */

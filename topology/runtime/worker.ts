@@ -114,7 +114,8 @@ export class Worker {
       ...[...this.waitsFor].map(([who, reason]) => `${who} waits: ${reason}`),
       ...(this.session.holds() || this.state === 'starting' ? [] : ['the lease is out: the database does not answer']),
     ];
-    return { session: this.options.identity.session, reasons, partitions: this.report().partitions };
+    const { session, place } = this.options.identity;
+    return { session, release: place?.releaseNumber ?? null, reasons, partitions: this.report().partitions };
   }
 
   private async open(): Promise<void> {

@@ -47,6 +47,10 @@ export interface WorkerStatus {
   readonly host: string;
   readonly pid: number;
   readonly version: string;
+  /** The release it runs, the placement it fills and the supervisor that started it; null when a person started it. */
+  readonly release: number | null;
+  readonly replica: number | null;
+  readonly supervisor: string | null;
   readonly statusUrl: string | null;
   readonly startedAt: number;
   readonly leaseUntil: number;
@@ -136,6 +140,9 @@ export class Status {
       string,
       number,
       string,
+      number | null,
+      number | null,
+      Buffer | null,
       string | null,
       number,
       number,
@@ -145,12 +152,12 @@ export class Status {
       number,
     ];
     const rows = await this.pool.rows<Columns>(
-      'SELECT session, components, host, pid, version, status_url, started_at, lease_until, dead, left_at, report, ' +
+      'SELECT session, components, host, pid, version, release_number, replica, supervisor, status_url, started_at, lease_until, dead, left_at, report, ' +
         `${NOW_MS} FROM workers WHERE lease_until > ${NOW_MS} - ${ENDED_WORKERS_SHOWN_MS} ORDER BY started_at, session`,
     );
     return rows.map((row) => {
-      const [session, components, host, pid, version, statusUrl, startedAt, leaseUntil, dead, leftAt, report, now] =
-        row;
+      const [session, components, host, pid, version, release, replica, supervisor, ...others] = row;
+      const [statusUrl, startedAt, leaseUntil, dead, leftAt, report, now] = others;
       const ended = leftAt === null ? 'dead' : 'left';
       return {
         session: session.toString('hex'),
@@ -158,6 +165,9 @@ export class Status {
         host,
         pid,
         version,
+        release,
+        replica,
+        supervisor: supervisor?.toString('hex') ?? null,
         statusUrl,
         startedAt,
         leaseUntil,

@@ -17,9 +17,9 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
   async register(worker: WorkerIdentity, leaseMs: number): Promise<void> {
     const until = `${NOW_MS} + ${integer(leaseMs)}`;
     await this.pool.run(
-      'INSERT INTO workers (session, components, host, pid, version, status_url, started_at, lease_until) VALUES ' +
+      'INSERT INTO workers (session, components, host, pid, version, release_number, replica, supervisor, status_url, started_at, lease_until) VALUES ' +
         `(${hex(worker.session)}, ${text(JSON.stringify(worker.components))}, ${text(worker.host.slice(0, MAX_HOST_CHARACTERS))}, ` +
-        `${integer(worker.pid)}, ${text(worker.version)}, ${text(worker.statusUrl)}, ${NOW_MS}, ${until}) ` +
+        `${integer(worker.pid)}, ${text(worker.version)}, ${placeOf(worker)}, ${text(worker.statusUrl)}, ${NOW_MS}, ${until}) ` +
         `ON DUPLICATE KEY UPDATE lease_until=IF(dead=0, ${until}, lease_until)`,
     );
     await this.pool.run(`DELETE FROM workers WHERE lease_until < ${NOW_MS} - ${KEPT_MS}`);
@@ -55,4 +55,13 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
       };
     });
   }
+}
+
+function placeOf({ place }: WorkerIdentity): string {
+  const supervisor = place?.supervisor === undefined ? 'NULL' : hex(place.supervisor);
+  return `${optional(place?.releaseNumber)}, ${optional(place?.replica)}, ${supervisor}`;
+}
+
+function optional(value: number | undefined): string {
+  return value === undefined ? 'NULL' : integer(value);
 }

@@ -66,6 +66,7 @@ function workersText({ workers, now }: DatabaseReport, output: Output): string {
   const columns: readonly Column<WorkerStatus>[] = [
     { title: 'worker (host/pid)', value: ({ host, pid }) => `${host}/${pid}` },
     { title: 'components', value: ({ components }) => components.join(', ') },
+    { title: 'release', align: 'right', value: ({ release }) => (release === null ? '–' : String(release)) },
     { title: 'state', value: ({ state }) => state },
     { title: 'partitions', value: ({ partitions }) => partitionsText(partitions) },
     { title: 'up for', align: 'right', value: ({ startedAt }) => formatDuration(now - startedAt) },

@@ -197,7 +197,7 @@ describe('StatusServer', () => {
     const server = await StatusServer.start({
       host,
       port: 0,
-      status: () => ({ session: 's', reasons: [], partitions: {} }),
+      status: () => ({ session: 's', release: 3, reasons: [], partitions: {} }),
       metrics: async () => '',
     });
     try {
@@ -212,7 +212,7 @@ describe('StatusServer', () => {
     const server = await StatusServer.start({
       host: '127.0.0.1',
       port: 0,
-      status: () => ({ session: 's', reasons, partitions: { due: [1] } }),
+      status: () => ({ session: 's', release: 3, reasons, partitions: { due: [1] } }),
       metrics: async () => 'a_metric 1\n',
     });
     try {
@@ -221,7 +221,7 @@ describe('StatusServer', () => {
       const starting = await fetch(`${server.url}/readyz?verbose`);
       expect([starting.status, await starting.json()]).toEqual([
         503,
-        { session: 's', reasons: ['starting'], partitions: { due: [1] } },
+        { session: 's', release: 3, reasons: ['starting'], partitions: { due: [1] } },
       ]);
       reasons.length = 0;
       expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
@@ -230,7 +230,7 @@ describe('StatusServer', () => {
       const again = StatusServer.start({
         host: '127.0.0.1',
         port,
-        status: () => ({ session: 's', reasons, partitions: {} }),
+        status: () => ({ session: 's', release: 3, reasons, partitions: {} }),
         metrics: async () => '',
       });
       await expect(again).rejects.toThrow('The status port cannot be opened');
