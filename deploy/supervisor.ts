@@ -1,14 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock, Timer } from '../topology/core/clock';
-import { childEnvironment } from '../topology/settings/environment';
-
-/** The first delay before a process that died is started again; it doubles up to the cap. */
-const FIRST_DELAY_MS = 250;
-const MAX_DELAY_MS = 10_000;
-/** After a process has lived this long, its next delay is the first one again. */
-const WELL_AFTER_MS = 30_000;
+import { BackOff } from './targets/local/back-off';
+import { WorkerProcess } from './targets/local/worker-process';
 
 /** What runs: one worker process, by name. */
 export interface WorkerSpec {
@@ -40,10 +34,10 @@ export interface RunningWorker {
 
 interface Slot {
   readonly spec: WorkerSpec;
-  child: ChildProcess | null;
+  readonly backOff: BackOff;
+  process: WorkerProcess | null;
   exited: Promise<void>;
   restarts: number;
-  delay: number;
   timer: Timer | null;
 }
 
@@ -62,10 +56,10 @@ export class Supervisor {
   constructor(private readonly options: SupervisorOptions) {
     this.slots = options.workers.map((spec) => ({
       spec,
-      child: null,
+      backOff: new BackOff(),
+      process: null,
       exited: Promise.resolve(),
       restarts: 0,
-      delay: FIRST_DELAY_MS,
       timer: null,
     }));
   }
@@ -78,7 +72,7 @@ export class Supervisor {
   workers(): RunningWorker[] {
     return this.slots.map((slot) => ({
       name: slot.spec.name,
-      pid: slot.child?.pid ?? null,
+      pid: slot.process?.pid ?? null,
       restarts: slot.restarts,
       logFile: this.logFile(slot.spec),
     }));
@@ -90,19 +84,14 @@ export class Supervisor {
    */
   async stop(limitMs: number): Promise<string[]> {
     this.stopping = true;
-    for (const slot of this.slots) {
+    const ends = this.slots.map(async (slot) => {
       slot.timer?.cancel();
       slot.timer = null;
-      slot.child?.kill('SIGTERM');
-    }
-    const all = Promise.all(this.slots.map((slot) => slot.exited));
-    const waiting = new AbortController();
-    await Promise.race([all, this.options.clock.sleep(limitMs, waiting.signal)]);
-    waiting.abort();
-    const left = this.slots.filter((slot) => slot.child !== null);
-    for (const slot of left) slot.child?.kill('SIGKILL');
-    await all;
-    return left.map((slot) => slot.spec.name);
+      const isKilled = (await slot.process?.end(limitMs)) === true;
+      await slot.exited;
+      return isKilled ? [slot.spec.name] : [];
+    });
+    return (await Promise.all(ends)).flat();
   }
 
   /** Leaves the processes running when this one ends. They are not started again any more. */
@@ -110,47 +99,34 @@ export class Supervisor {
     this.stopping = true;
     for (const slot of this.slots) {
       slot.timer?.cancel();
-      slot.child?.unref();
+      slot.process?.release();
     }
   }
 
   private launch(slot: Slot): void {
-    const log = openSync(this.logFile(slot.spec), 'a');
-    const startedAt = this.options.clock.monotonic();
-    const child = spawn(process.execPath, slot.spec.args, {
-      stdio: ['ignore', log, log],
-      env: childEnvironment(this.options.settings),
-      detached: true,
-    });
-    closeSync(log);
-    slot.child = child;
-    slot.exited = new Promise((resolve) => {
-      let over = false;
-      const ended = (how: string) => {
-        if (over) return;
-        over = true;
-        slot.child = null;
-        resolve();
-        this.died(slot, how, startedAt);
-      };
-      child.once('exit', (code, signal) => ended(signal === null ? `with exit code ${code}` : `by ${signal}`));
-      child.once('error', (error) => ended(`(${error.message})`));
+    const { clock, settings } = this.options;
+    const startedAt = clock.monotonic();
+    const process = WorkerProcess.start({ args: slot.spec.args, settings, logFile: this.logFile(slot.spec) }, clock);
+    slot.process = process;
+    slot.exited = process.ended.then((how) => {
+      slot.process = null;
+      this.died(slot, how, startedAt);
     });
   }
 
   private died(slot: Slot, how: string, startedAt: number): void {
     if (this.stopping) return;
-    if (this.options.clock.monotonic() - startedAt >= WELL_AFTER_MS) slot.delay = FIRST_DELAY_MS;
+    const { clock } = this.options;
+    const delayMs = slot.backOff.died(clock.monotonic() - startedAt);
     const { name } = slot.spec;
     this.options.onEvent?.(
-      `${name} ended ${how}; starting it again in ${slot.delay} ms (log: ${this.logFile(slot.spec)})`,
+      `${name} ended ${how}; starting it again in ${delayMs} ms (log: ${this.logFile(slot.spec)})`,
     );
-    slot.timer = this.options.clock.after(slot.delay, () => {
+    slot.timer = clock.after(delayMs, () => {
       slot.timer = null;
       slot.restarts += 1;
       this.launch(slot);
     });
-    slot.delay = Math.min(MAX_DELAY_MS, slot.delay * 2);
   }
 
   private logFile(spec: WorkerSpec): string {

@@ -17,6 +17,7 @@ import type * as provision from './verbs/provision';
 import type * as render from './verbs/render';
 import type * as resume from './verbs/resume';
 import type * as status from './verbs/status';
+import type * as supervisor from './verbs/supervisor';
 import type * as up from './verbs/up';
 import type * as verify from './verbs/verify';
 import type * as worker from './verbs/worker';
@@ -53,6 +54,7 @@ const verbs: Readonly<Record<string, () => Command>> = {
   audit: () => (require('./verbs/audit') as typeof audit).auditCommand(),
   worker: () => (require('./verbs/worker') as typeof worker).workerCommand(),
   history: () => (require('./verbs/history') as typeof history).historyCommand(),
+  supervisor: () => (require('./verbs/supervisor') as typeof supervisor).supervisorCommand(),
   adopt: () => (require('./verbs/adopt') as typeof adopt).adoptCommand(),
   provision: () => (require('./verbs/provision') as typeof provision).provisionCommand(),
   render: () => (require('./verbs/render') as typeof render).renderCommand(),

@@ -226,7 +226,7 @@ export const deployLock = mysqlTable('deploy_lock', {
   leaseUntil: instant().notNull(),
 });
 
-/** One row per life of a supervisor: a host that runs workers of the target `local`. */
+/** One row per supervisor: a host, or rather a state folder of it, that runs workers of the target `local`. */
 export const supervisors = mysqlTable('supervisors', {
   id: session().primaryKey(),
   host: varchar({ length: 255 }).notNull(),
@@ -237,6 +237,25 @@ export const supervisors = mysqlTable('supervisors', {
   /** When it stopped in good order. */
   leftAt: instant(),
 });
+
+/** What a supervisor says of a placement. */
+export interface ObservedWorker {
+  /** Of the worker that is ready, or was last: while it is replaced, the old one until the new one is ready. */
+  readonly releaseNumber: number | null;
+  readonly restarts: number | null;
+  readonly session: string | null;
+  readonly pid: number | null;
+  /**
+   * How the wanted worker stands. `starting`: not ready yet. `draining`: it is ready, and the one before it is still ending.
+   * `ready`: nothing is left to do. `waiting`: it died and is started again in a moment. `crash_looping`: it died three times
+   * in a row or did not become ready in a minute; if another one ran before, that one goes on.
+   */
+  readonly state: 'starting' | 'ready' | 'draining' | 'waiting' | 'crash_looping';
+  /** Deaths since the worker last lived for a while, and how the last one came about. */
+  readonly deaths: number;
+  readonly lastError: string | null;
+  readonly logFile: string | null;
+}
 
 /** One row per worker that is to run on the target `local`: what the deployer asks for, and what its supervisor has made of it. */
 export const placements = mysqlTable(
@@ -252,18 +271,7 @@ export const placements = mysqlTable(
     /** Who runs it; NULL, or a supervisor whose lease is out: any supervisor may take it. */
     supervisor: session(),
     /** What runs now, as the supervisor last saw it. */
-    observed: json().$type<{
-      /** Of the worker that is ready, or was last. */
-      readonly releaseNumber: number | null;
-      readonly restarts: number | null;
-      readonly session: string | null;
-      readonly pid: number | null;
-      readonly state: 'starting' | 'ready' | 'draining' | 'waiting' | 'crash_looping';
-      /** Deaths since the worker last lived for a while, and how the last one came about. */
-      readonly deaths: number;
-      readonly lastError: string | null;
-      readonly logFile: string | null;
-    }>(),
+    observed: json().$type<ObservedWorker>(),
     observedAt: instant(),
   },
   (table) => [primaryKey({ columns: [table.component, table.replica] })],

@@ -66,18 +66,19 @@ export async function endProcess(
   clock: Clock,
 ): Promise<'gone' | 'ended' | 'killed'> {
   if (!stillRuns(record)) return 'gone';
-  signal(record, 'SIGTERM');
+  signalProcess(record, 'SIGTERM');
   const limit = clock.monotonic() + graceMs;
   while (clock.monotonic() < limit) {
     if (!stillRuns(record)) return 'ended';
     await clock.sleep(25);
   }
-  signal(record, 'SIGKILL');
+  signalProcess(record, 'SIGKILL');
   while (stillRuns(record)) await clock.sleep(25);
   return 'killed';
 }
 
-function signal(record: ProcessRecord, name: 'SIGTERM' | 'SIGKILL'): void {
+/** A process that is gone by now is no error. */
+export function signalProcess(record: ProcessRecord, name: 'SIGTERM' | 'SIGKILL'): void {
   try {
     process.kill(record.pid, name);
   } catch (error) {

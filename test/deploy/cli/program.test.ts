@@ -15,6 +15,7 @@ const verbs = [
   'history',
   'audit',
   'worker',
+  'supervisor',
   'provision',
   'render',
   'migrate',
@@ -42,6 +43,7 @@ test.each([
   [['audit', '--since', 'yesterday'], /Expected a number with a unit/],
   [['worker'], /required option '--component <names>'/],
   [['worker', '--component', 'due', '--status-port', '70000'], /Expected a port/],
+  [['worker', '--component', 'due', '--release', '1', '--supervisor', 'x'], /Expected 32 hex digits/],
 ])('what was asked in a wrong way exits with 2: %j', async (args, message) => {
   const result = await runCli(args);
   expect(result.code).toBe(2);
@@ -63,6 +65,7 @@ test.each([
   [['messages', 'import', '/does/not/exist'], /cannot be read: ENOENT/],
   [['messages', 'import', '/'], /cannot be read: it is a folder/],
   [['worker', '--component', 'nothing'], /There is no component "nothing".*due, webhook/],
+  [['worker', '--component', 'due', '--replica', '1'], /--replica and --supervisor need --release/],
   [['messages', 'list'], /MySQL does not answer: connect ECONNREFUSED/],
   [['audit'], /MySQL does not answer: connect ECONNREFUSED/],
   [['provision'], /ECONNREFUSED|Kafka/],

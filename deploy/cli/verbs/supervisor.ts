@@ -1,0 +1,59 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { systemClock } from '../../../topology/core/clock';
+import type { OutputOptions } from '../../console/output';
+import { defaultStateFolder, detachSupervisor, stopSupervisor } from '../../targets/local/detached';
+import { runSupervisor } from '../../targets/local/run-supervisor';
+import { contextOf, dataVerb } from '../verb';
+
+interface SupervisorOptions extends OutputOptions {
+  readonly state?: string;
+  readonly detach?: boolean;
+  readonly stop?: boolean;
+  readonly releaseWorkers?: boolean;
+}
+
+/** `downspout supervisor`. */
+export function supervisorCommand(): Command {
+  return dataVerb('supervisor', 'run on this host the workers that were deployed to the target local', {
+    example: 'downspout supervisor --detach',
+  })
+    .option('--state <folder>', 'what it remembers, and the logs of its workers (default: workers/ in .downspout)')
+    .option('--detach', 'leave it running and return; one that runs already is left as it is')
+    .option('--stop', 'drain the workers of the supervisor that runs in this state folder, and end it')
+    .option('--release-workers', 'leave the workers running when it ends; its next life takes them over')
+    .addHelpText(
+      'after',
+      '\nOne for each host. SIGTERM and SIGINT drain every worker and end it; a second signal ends it at once, and the\n' +
+        'workers finish by themselves. Hosts share the workers: what a dead host ran is started on the others.',
+    )
+    .action(async (options: SupervisorOptions) => {
+      const { output, settings } = contextOf(options);
+      const folder = resolve(options.state ?? defaultStateFolder());
+      if (options.stop === true) {
+        const stopped = await stopSupervisor(folder, systemClock);
+        output.data({ folder, stopped }, () =>
+          stopped.supervisor === null && stopped.workers === 0
+            ? 'No supervisor runs here.'
+            : `The supervisor is ended, and ${stopped.workers} workers with it.`,
+        );
+        return;
+      }
+      if (options.detach === true) {
+        const { pid, isNew, logFile } = await detachSupervisor({ folder, clock: systemClock });
+        output.data({ folder, pid, isNew, logFile }, () =>
+          isNew
+            ? `The supervisor runs (process ${pid}, log ${logFile}).`
+            : `A supervisor runs already (process ${pid}).`,
+        );
+        return;
+      }
+      await runSupervisor({
+        folder,
+        environment: settings.environment,
+        stackFolder: settings.stackFolder,
+        releaseWorkers: options.releaseWorkers === true,
+        pretty: process.stdout.isTTY,
+      });
+    });
+}

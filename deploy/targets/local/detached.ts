@@ -1,0 +1,81 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../../../topology/core/clock';
+import { UserError } from '../../../topology/core/errors';
+import { endOfLog, sizeOf } from '../../stack/host/part-log';
+import { endProcess } from '../../stack/host/processes';
+import { stackFolder } from '../../stack/stack-folder';
+import { runningSupervisor, runningWorkers } from './host-state';
+import { ownProgram } from './program';
+import { logFolderOf } from './run-supervisor';
+import { WorkerProcess } from './worker-process';
+
+const START_LIMIT_MS = 30_000;
+const LOOK_EVERY_MS = 50;
+/** A supervisor that drains waits for its workers, which bound that themselves; a request may take an hour. */
+const STOP_LIMIT_MS = 3_700_000;
+
+export interface DetachOptions {
+  readonly folder: string;
+  readonly clock: Clock;
+  /** What it and its workers find in their environment beside what this process has. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export interface DetachedSupervisor {
+  readonly pid: number;
+  /** False when it ran already. */
+  readonly isNew: boolean;
+  readonly logFile: string;
+}
+
+/** Where a host keeps what its supervisor remembers, unless told otherwise. */
+export function defaultStateFolder(): string {
+  return join(stackFolder(), 'workers');
+}
+
+/**
+ * Makes sure that a supervisor runs in the folder, and returns when it does; it outlives this process.
+ * @throws UserError with the end of its log when it does not start
+ */
+export async function detachSupervisor({ folder, clock, settings = {} }: DetachOptions): Promise<DetachedSupervisor> {
+  const logFolder = logFolderOf(folder);
+  const logFile = join(logFolder, 'supervisor.log');
+  const running = runningSupervisor(folder);
+  if (running !== null) return { pid: running.pid, isNew: false, logFile };
+  mkdirSync(logFolder, { recursive: true });
+  const from = sizeOf(logFile);
+  const args = [ownProgram(), 'supervisor', '--state', folder];
+  const started = WorkerProcess.start({ args, settings, logFile }, clock);
+  const over = started.ended.then((how) => how);
+  let ended: string | null = null;
+  void over.then((how) => {
+    ended = how;
+  });
+  const limit = clock.monotonic() + START_LIMIT_MS;
+  while (clock.monotonic() < limit) {
+    const now = runningSupervisor(folder);
+    if (now !== null) {
+      started.release();
+      return { pid: now.pid, isNew: now.pid === started.pid, logFile };
+    }
+    if (ended !== null) break;
+    await clock.sleep(LOOK_EVERY_MS);
+  }
+  started.release();
+  const how = ended === null ? `is not there after ${START_LIMIT_MS / 1_000} s` : `ended ${ended as string}`;
+  throw new UserError(`The supervisor ${how}. The last lines of ${logFile}:\n${endOfLog(logFile, from)}`);
+}
+
+/** Ends the supervisor of a folder and its workers in good order, and workers that a dead one left. */
+export async function stopSupervisor(
+  folder: string,
+  clock: Clock,
+): Promise<{ readonly supervisor: number | null; readonly workers: number }> {
+  const supervisor = runningSupervisor(folder);
+  const workers = runningWorkers(folder).length;
+  if (supervisor !== null) await endProcess(supervisor, STOP_LIMIT_MS, clock);
+  const left = runningWorkers(folder);
+  await Promise.all(left.map((one) => endProcess(one, STOP_LIMIT_MS, clock)));
+  return { supervisor: supervisor?.pid ?? null, workers };
+}

@@ -1,0 +1,119 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { readRelease } from '../../../connectors/mysql/operators/releases';
+import { MySqlSupervision } from '../../../connectors/mysql/operators/supervision';
+import { Pool } from '../../../connectors/mysql/sql/pool';
+import { systemClock } from '../../../topology/core/clock';
+import { UserError } from '../../../topology/core/errors';
+import { createLog } from '../../../topology/runtime/log';
+import { type Environment, required } from '../../../topology/settings/environment';
+import { packageVersion } from '../../../topology/settings/package';
+import { withLock } from '../../stack/host/lock';
+import { HostState, runningSupervisor } from './host-state';
+import { HostSupervisor } from './host-supervisor';
+import { askReadiness } from './readiness';
+import { ReleaseBook } from './release-book';
+import { WorkerProcess } from './worker-process';
+
+/** One that looks and one that claims. */
+const CONNECTIONS = 2;
+/** Longer than a look takes: a database that hangs must not cost the lease of one that answers again. */
+const STATEMENT_TIMEOUT_MS = 3_000;
+
+export interface SupervisorProcessOptions {
+  /** What it remembers, and the logs of its workers. */
+  readonly folder: string;
+  readonly environment: Environment;
+  /** The local stack's folder, whose Prometheus is told of the workers; null where there is none. */
+  readonly stackFolder: string | null;
+  /** Leaves the workers running at the end. */
+  readonly releaseWorkers: boolean;
+  /** Log lines for a person instead of JSON. */
+  readonly pretty: boolean;
+}
+
+/**
+ * Supervises this host until SIGTERM, SIGINT or SIGHUP. After that a second signal ends the process at once.
+ * @throws UserError when a supervisor runs in this folder already, or the settings are wrong
+ */
+export async function runSupervisor(options: SupervisorProcessOptions): Promise<void> {
+  const { folder, environment, releaseWorkers } = options;
+  const clock = systemClock;
+  const log = createLog({ level: environment.LOG_LEVEL, pretty: options.pretty });
+  const ending = new AbortController();
+  const onSignal = (signal: string) => {
+    log.info({ signal }, 'stopping');
+    ending.abort();
+  };
+  const pool = Pool.open(required(environment, 'WORKER_DATABASE_URL'), {
+    clock,
+    size: CONNECTIONS,
+    timeoutMs: STATEMENT_TIMEOUT_MS,
+  });
+  try {
+    const supervisor = new HostSupervisor({
+      host: hostname(),
+      pid: process.pid,
+      version: packageVersion(),
+      clock,
+      log,
+      state: await takeFolder(folder),
+      supervision: new MySqlSupervision(pool),
+      releases: new ReleaseBook((number) => readRelease(pool, number)),
+      readiness: askReadiness,
+      maker: {
+        start: (launch) => WorkerProcess.start(launch, clock),
+        adopt: (record) => WorkerProcess.adopt(record, clock),
+      },
+      logFolder: logFolderOf(folder),
+      settings: {},
+      onWorkers: scrapeTargets(options.stackFolder),
+    });
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, onSignal);
+    await supervisor.run(ending.signal, releaseWorkers);
+  } finally {
+    await pool.close();
+  }
+}
+
+/** Where the logs of a state folder's workers are. */
+export function logFolderOf(folder: string): string {
+  return join(folder, 'logs');
+}
+
+/** @throws UserError when a supervisor that lives has it */
+async function takeFolder(folder: string): Promise<HostState> {
+  mkdirSync(folder, { recursive: true });
+  return withLock(
+    join(folder, 'supervisor.lock'),
+    systemClock,
+    () => undefined,
+    async () => {
+      const other = runningSupervisor(folder);
+      if (other !== null && other.pid !== process.pid) {
+        throw new UserError(
+          `A supervisor runs in ${folder} already (process ${other.pid}). \`downspout supervisor --stop\` ends it and its workers.`,
+        );
+      }
+      const state = new HostState(folder, hostname());
+      state.write(state.survivors);
+      return state;
+    },
+  );
+}
+
+/** Tells the Prometheus of a local stack where the workers are. */
+function scrapeTargets(stackFolder: string | null): (urls: readonly string[]) => void {
+  const folder = join(stackFolder ?? '', 'prometheus', 'targets');
+  if (stackFolder === null || !existsSync(folder)) return () => undefined;
+  const file = join(folder, 'workers.json');
+  let written = '';
+  return (urls) => {
+    const text = `${JSON.stringify([{ targets: urls.map((url) => new URL(url).host) }])}\n`;
+    if (text === written) return;
+    written = text;
+    if (urls.length === 0) rmSync(file, { force: true });
+    else writeFileSync(file, text);
+  };
+}
