@@ -50,30 +50,14 @@ export async function provision(
   };
   const topics = async () => {
     const specs = topicsOf(environment.DOWNSPOUT_NAMESPACE, settings);
-    await setUpTopics(brokers, specs, kafkaSecurityOf(environment));
-    report('topics', specs.map(({ name, partitions }) => `${name} (${partitions})`).join(', '));
+    const left = await setUpTopics(brokers, specs, kafkaSecurityOf(environment), settings.topics);
+    const there = specs.map(({ name, partitions }) => `${name} (${partitions})`).join(', ');
+    report('topics', [there, ...left].join('; '));
   };
   await Promise.all([database(), topics()]);
   await join(environment, clock);
   const connector = connectorOf(environment, clock);
-  await connector.register(
-    connectorSettings({
-      databaseUrl: required(environment, 'CDC_DATABASE_URL'),
-      brokers: environment.CONNECT_KAFKA_BROKERS ?? brokers.join(','),
-      namespace: environment.DOWNSPOUT_NAMESPACE,
-      partitions: settings.spout.partitions,
-      security: kafkaSecurityOf(environment),
-      stores: {
-        truststore: environment.CDC_SSL_TRUSTSTORE,
-        truststorePassword: environment.CDC_SSL_TRUSTSTORE_PASSWORD,
-        keystore: environment.CDC_SSL_KEYSTORE,
-        keystorePassword: environment.CDC_SSL_KEYSTORE_PASSWORD,
-      },
-      databasePasswordReference: environment.CDC_PASSWORD_REFERENCE,
-      kafkaPasswordReference: environment.CONNECT_KAFKA_PASSWORD_REFERENCE,
-    }),
-    CONNECTOR_LIMIT_MS,
-  );
+  await connector.register(captureSettings(environment, settings), CONNECTOR_LIMIT_MS);
   report('connector', `${connector.name} and its task are RUNNING`);
   const took = await seeOneChange(environment, connector, clock);
   report('changes', `a change came through in ${Math.round(took)} ms`);
@@ -92,6 +76,25 @@ async function join(environment: Environment, clock: Clock): Promise<void> {
   } finally {
     await pool.close();
   }
+}
+
+/** What the connector is registered with. @throws UserError */
+export function captureSettings(environment: Environment, settings: TopologySettings): Record<string, string> {
+  return connectorSettings({
+    databaseUrl: required(environment, 'CDC_DATABASE_URL'),
+    brokers: environment.CONNECT_KAFKA_BROKERS ?? required(environment, 'KAFKA_BROKERS').join(','),
+    namespace: environment.DOWNSPOUT_NAMESPACE,
+    partitions: settings.spout.partitions,
+    security: kafkaSecurityOf(environment),
+    stores: {
+      truststore: environment.CDC_SSL_TRUSTSTORE,
+      truststorePassword: environment.CDC_SSL_TRUSTSTORE_PASSWORD,
+      keystore: environment.CDC_SSL_KEYSTORE,
+      keystorePassword: environment.CDC_SSL_KEYSTORE_PASSWORD,
+    },
+    databasePasswordReference: environment.CDC_PASSWORD_REFERENCE,
+    kafkaPasswordReference: environment.CONNECT_KAFKA_PASSWORD_REFERENCE,
+  });
 }
 
 /** The topics of a deployment. The connector's own are made by itself, but for the heartbeats'. */

@@ -75,6 +75,19 @@ export class Connector {
     return status;
   }
 
+  /**
+   * Names of the settings that Connect has otherwise, or lacks, or has besides. Values are not told, because some are passwords.
+   * @returns null when there is no such connector
+   */
+  async differingSettings(wanted: Readonly<Record<string, string>>): Promise<string[] | null> {
+    const answer = await this.request('GET', '/config');
+    if (answer.status === 404) return null;
+    if (!answer.ok) throw new Unavailable(`Connect answered ${answer.status} for the settings of ${this.name}`);
+    // Connect adds the name itself.
+    const { name: _, ...there } = Object(this.rest.parse(answer)) as Record<string, unknown>;
+    return [...new Set([...Object.keys(wanted), ...Object.keys(there)])].filter((name) => wanted[name] !== there[name]);
+  }
+
   /** Restarts the connector and its tasks where they have failed. While Connect rebalances nothing happens. */
   async restartFailed(): Promise<void> {
     const response = await this.request('POST', '/restart?includeTasks=true&onlyFailed=true');

@@ -43,6 +43,22 @@ export class KafkaAdmin {
     });
   }
 
+  /** Those of these topics that are there: how many partitions each has, and how many brokers keep the partition kept by fewest. */
+  topics(names: readonly string[]): Promise<Map<string, { partitions: number; replicas: number }>> {
+    return this.run(async (admin) => {
+      const all = new Set(await admin.listTopics());
+      const there = names.filter((name) => all.has(name));
+      // The client takes no names at all for all topics.
+      const { topics } = there.length === 0 ? { topics: [] } : await admin.fetchTopicMetadata({ topics: there });
+      return new Map(
+        topics.map(({ name, partitions }) => {
+          const replicas = Math.min(...partitions.map((partition) => partition.replicas.length));
+          return [name, { partitions: partitions.length, replicas }];
+        }),
+      );
+    });
+  }
+
   /** The name that the cluster has given itself. */
   clusterId(): Promise<string> {
     return this.run(async (admin) => (await admin.describeCluster()).clusterId);

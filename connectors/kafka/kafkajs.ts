@@ -12,4 +12,4 @@ CompressionCodecs[CompressionTypes.LZ4] = () => codecs.lz4;
 CompressionCodecs[CompressionTypes.ZSTD] = () => codecs.zstd;
 
 /** kafkajs with our fixes. Nothing else loads it. */
-export const { AssignerProtocol, Kafka, KafkaJSError, logLevel } = library;
+export const { AssignerProtocol, ConfigResourceTypes, ConfigSource, Kafka, KafkaJSError, logLevel } = library;

@@ -1,8 +1,9 @@
-import type { Admin, Kafka } from 'kafkajs';
+import type { Admin, ITopicConfig, Kafka } from 'kafkajs';
 import { UserError } from '../../topology/core/errors';
 import type { KafkaSecurity } from '../../topology/settings/connections';
 import { instructionOf } from './failures';
 import { kafkaClient, retry } from './kafka-client';
+import { type Durability, durabilitySettings, keepDurability, refuseTooFewBrokers } from './topic-durability';
 
 const TOPIC_SETTINGS = {
   // Records bear the broker's time: it refuses those of a writer whose own clock is an hour or more ahead.
@@ -19,27 +20,22 @@ export interface TopicSpec {
 }
 
 /**
- * Makes topics, and adds partitions to those that have fewer than they should.
- * @throws UserError for a topic that has more: partitions cannot be taken away
+ * Makes topics, adds partitions to those that have fewer than they should, and sets how safely they are kept.
+ * @returns what is left as it is, a sentence each
+ * @throws UserError for a topic that has more partitions, which cannot be taken away, and when there are too few brokers
  * @throws Unavailable when the broker does not answer
  */
 export function setUpTopics(
   brokers: readonly string[],
   topics: readonly TopicSpec[],
   security?: KafkaSecurity,
-): Promise<void> {
+  durability: Durability = {},
+): Promise<string[]> {
   return withAdmin(clientOf(brokers, security), async (admin) => {
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: topics.map(({ name, partitions, settings = {} }) => ({
-        topic: name,
-        numPartitions: partitions,
-        configEntries: Object.entries({ ...TOPIC_SETTINGS, ...settings }).map(([entry, value]) => ({
-          name: entry,
-          value,
-        })),
-      })),
-    });
+    const before = new Set(await admin.listTopics());
+    const missing = topics.filter(({ name }) => !before.has(name));
+    if (missing.length > 0) await refuseTooFewBrokers(admin, durability);
+    await admin.createTopics({ waitForLeaders: true, topics: missing.map((topic) => newTopic(topic, durability)) });
     const known = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) });
     for (const { name, partitions } of topics) {
       const there = known.topics.find((topic) => topic.name === name)?.partitions.length ?? 0;
@@ -52,7 +48,19 @@ export function setUpTopics(
         await admin.createPartitions({ topicPartitions: [{ topic: name, count: partitions }] });
       }
     }
+    return keepDurability(admin, known.topics, durability);
   });
+}
+
+function newTopic({ name, partitions, settings = {} }: TopicSpec, durability: Durability): ITopicConfig {
+  const { replicationFactor } = durability;
+  const all = { ...TOPIC_SETTINGS, ...settings, ...durabilitySettings(durability) };
+  return {
+    topic: name,
+    numPartitions: partitions,
+    ...(replicationFactor === undefined ? {} : { replicationFactor }),
+    configEntries: Object.entries(all).map(([entry, value]) => ({ name: entry, value })),
+  };
 }
 
 /**

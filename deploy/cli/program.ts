@@ -6,6 +6,7 @@ import type * as accounts from './verbs/accounts';
 import type * as adopt from './verbs/adopt';
 import type * as audit from './verbs/audit';
 import type * as demo from './verbs/demo';
+import type * as diff from './verbs/diff';
 import type * as down from './verbs/down';
 import type * as env from './verbs/env';
 import type * as history from './verbs/history';
@@ -13,6 +14,7 @@ import type * as lag from './verbs/lag';
 import type * as messages from './verbs/messages';
 import type * as migrate from './verbs/migrate';
 import type * as pause from './verbs/pause';
+import type * as plan from './verbs/plan';
 import type * as provision from './verbs/provision';
 import type * as render from './verbs/render';
 import type * as resume from './verbs/resume';
@@ -53,6 +55,8 @@ const verbs: Readonly<Record<string, () => Command>> = {
   resume: () => (require('./verbs/resume') as typeof resume).resumeCommand(),
   audit: () => (require('./verbs/audit') as typeof audit).auditCommand(),
   worker: () => (require('./verbs/worker') as typeof worker).workerCommand(),
+  plan: () => (require('./verbs/plan') as typeof plan).planCommand(),
+  diff: () => (require('./verbs/diff') as typeof diff).diffCommand(),
   history: () => (require('./verbs/history') as typeof history).historyCommand(),
   supervisor: () => (require('./verbs/supervisor') as typeof supervisor).supervisorCommand(),
   adopt: () => (require('./verbs/adopt') as typeof adopt).adoptCommand(),

@@ -108,9 +108,11 @@ const spoutSchema = z
     reconcileIntervalMs: reconcileInterval,
   }));
 
+/** Its name in the JSON Schema. */
+export const BOLT_SCHEMA = 'bolt';
 const boltSchema = z
   .strictObject(boltFields)
-  .meta({ description: 'A bolt: it sends the messages of the channel of its name.' })
+  .meta({ id: BOLT_SCHEMA, description: 'A bolt: it sends the messages of the channel of its name.' })
   .transform(({ claimAheadMax, timeout, giveUpAfter, backOff, backOffMax, ...others }) => ({
     ...others,
     claimAheadMaxMs: claimAheadMax,

@@ -67,7 +67,6 @@ export function parseTopologySettings(text: string, file: string): TopologySetti
 
 /**
  * A specification that is no file any more.
- * @internal
  * @param source where it comes from, for the error: `release 7`
  * @throws UserError with a line for every fault
  */

@@ -15,7 +15,7 @@ export interface MigrateOptions {
   readonly onBusy?: (text: string) => void;
 }
 
-type Migration = ReturnType<typeof readMigrationFiles>[number];
+export type Migration = ReturnType<typeof readMigrationFiles>[number];
 
 /** How long to wait for another migration that is under way. */
 const LOCK_TIMEOUT_SECONDS = 60;
@@ -27,7 +27,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const TABLE_WAIT_SECONDS = 2;
 const STEP_BACK_SECONDS = 3;
 const MAX_TRIES = 60;
-const JOURNAL = '__drizzle_migrations';
+export const JOURNAL = '__drizzle_migrations';
 const NAMED_ROWS = 10;
 
 /**
@@ -155,7 +155,7 @@ async function refuseRowsOutOfRange(
 
 /** The migrations that have not been applied yet. */
 async function pending(connection: Connection, database: string): Promise<Migration[]> {
-  const all = readMigrationFiles({ migrationsFolder: migrationsFolder() });
+  const all = knownMigrations();
   const journal = await valueOf(
     connection,
     `SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = '${JOURNAL}'`,
@@ -166,7 +166,12 @@ async function pending(connection: Connection, database: string): Promise<Migrat
   return all.filter(({ folderMillis }) => folderMillis > Number(last ?? 0));
 }
 
-function statementOf({ sql }: Migration): string {
+/** Those of this version, in their order. */
+export function knownMigrations(): Migration[] {
+  return readMigrationFiles({ migrationsFolder: migrationsFolder() });
+}
+
+export function statementOf({ sql }: Migration): string {
   return sql.join('\n').trim();
 }
 

@@ -1,9 +1,12 @@
+import type { Admin } from 'kafkajs';
 import { kafkaClient } from '../../../connectors/kafka/kafka-client';
+import { ConfigResourceTypes, ConfigSource } from '../../../connectors/kafka/kafkajs';
+import type { Durability } from '../../../connectors/kafka/topic-durability';
 import { setUpTopics } from '../../../connectors/kafka/topic-set-up';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
 import { topicName } from '../../../topology/streams';
-import { freshNamespace } from '../../support/stack/stack';
+import { freshNamespace, type World } from '../../support/stack/stack';
 
 it('takes records of writers whose clock is hours wrong', async () => {
   const world = await freshNamespace();
@@ -22,3 +25,64 @@ it('takes records of writers whose clock is hours wrong', async () => {
   await producer.disconnect();
   await world.close();
 }, 30_000);
+
+describe('how safely topics are kept', () => {
+  let world: World;
+  let admin: Admin;
+  beforeAll(async () => {
+    world = await freshNamespace();
+    const brokers = required(world.environment, 'KAFKA_BROKERS');
+    admin = kafkaClient({ brokers, clientId: 'test', log: () => undefined }).admin();
+    await admin.connect();
+  }, 30_000);
+  afterAll(async () => {
+    await admin.disconnect();
+    await world.close();
+  });
+
+  const setUp = (name: string, durability: Durability, settings = {}) => {
+    const topic = topicName(world.environment.DOWNSPOUT_NAMESPACE, name);
+    const brokers = required(world.environment, 'KAFKA_BROKERS');
+    return setUpTopics(brokers, [{ name: topic, partitions: 1, settings }], undefined, durability);
+  };
+
+  /** Settings that the topic has itself. */
+  async function ownSettings(name: string): Promise<Record<string, string>> {
+    const topic = topicName(world.environment.DOWNSPOUT_NAMESPACE, name);
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
+    });
+    const own =
+      resources[0]?.configEntries.filter(({ configSource }) => configSource === ConfigSource.TOPIC_CONFIG) ?? [];
+    return Object.fromEntries(own.map(({ configName, configValue }) => [configName, configValue]));
+  }
+
+  it('is what a new topic is made with, and what an old one gets; its other settings stay', async () => {
+    expect(await setUp('a', {}, { 'retention.ms': '3600000' })).toEqual([]);
+    const before = await ownSettings('a');
+    expect(before).toMatchObject({ 'retention.ms': '3600000', 'compression.type': 'producer' });
+    expect(before).not.toHaveProperty(['min.insync.replicas']);
+    for (const name of ['a', 'b']) {
+      expect(await setUp(name, { replicationFactor: 1, minInsyncReplicas: 1 })).toEqual([]);
+      expect(await ownSettings(name)).toMatchObject({ 'compression.type': 'producer', 'min.insync.replicas': '1' });
+    }
+    expect(await ownSettings('a')).toEqual({ ...before, 'min.insync.replicas': '1' });
+  }, 30_000);
+
+  it('is left as it is where a topic has another number of copies, and that is said', async () => {
+    await setUp('c', {});
+    expect(await setUp('c', { replicationFactor: 3, minInsyncReplicas: 2 })).toEqual([
+      expect.stringMatching(/c has 1 replicas and topology\.yaml says 3: kafka-reassign-partitions\.sh/),
+      expect.stringMatching(/c keeps its min\.insync\.replicas, because 2 of 1 would refuse every record/),
+    ]);
+    expect(await ownSettings('c')).not.toHaveProperty(['min.insync.replicas']);
+  }, 30_000);
+
+  it('is refused for a new topic when there are too few brokers', async () => {
+    await expect(setUp('d', { replicationFactor: 3 })).rejects.toThrow(
+      'topics.replicationFactor is 3, and Kafka has 1 brokers. Start more brokers, or lower it in topology.yaml.',
+    );
+    expect(await admin.listTopics()).not.toContain(topicName(world.environment.DOWNSPOUT_NAMESPACE, 'd'));
+  }, 30_000);
+});

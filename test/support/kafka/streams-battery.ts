@@ -11,7 +11,7 @@ import { until } from '../until';
 export interface StreamsWorld {
   /** The streams as one more worker sees them. */
   worker(): Promise<StreamsClient>;
-  createStream(name: string, partitions: number): Promise<void>;
+  createStream(name: string, partitions: number): Promise<unknown>;
   /** Deletes the stream and makes it again, empty. What groups have committed may stay. */
   createStreamAgain(name: string, partitions: number): Promise<void>;
   /** -1 where nothing was committed. */

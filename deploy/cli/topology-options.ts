@@ -1,0 +1,31 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { channelKinds } from '../../connectors/channels/channel-kinds';
+import type { Environment } from '../../topology/settings/environment';
+import { type ReadTopology, readTopologyFile } from '../../topology/settings/topology-settings';
+
+/** The options of a verb that reads a topology file. */
+export interface TopologyFileOptions {
+  readonly topology?: string;
+  readonly environment?: string;
+}
+
+/** Adds them to the verb. */
+export function withTopologyFile(command: Command): Command {
+  return command
+    .option('--topology <file>', 'instead of DOWNSPOUT_TOPOLOGY or ./topology.yaml')
+    .option('--environment <name>', 'production merges topology.production.yaml into it', parseName);
+}
+
+/** Reads what the options name, and what the environment names where they do not. @throws UserError with a line for each fault */
+export function topologyFileOf(options: TopologyFileOptions, environment: Environment): ReadTopology {
+  return readTopologyFile({
+    path: options.topology ?? environment.DOWNSPOUT_TOPOLOGY,
+    environment: options.environment ?? environment.DOWNSPOUT_ENVIRONMENT,
+    channels: Object.keys(channelKinds),
+  });
+}
+
+function parseName(text: string): string {
+  if (!/^[a-z0-9-]{1,40}$/.test(text)) throw new InvalidArgumentError('Expected at most 40 of a-z 0-9 -.');
+  return text;
+}

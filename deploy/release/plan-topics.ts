@@ -1,0 +1,76 @@
+import { captureNames } from '../../connectors/debezium/settings';
+import type { TopologySettings } from '../../topology/settings/topology-settings';
+import { due, SPOUT } from '../../topology/streams';
+import type { Live, LiveTopic, Plan, PlanStep } from './plan-types';
+
+interface Stream {
+  readonly name: string;
+  readonly component: string;
+  readonly partitions: number;
+}
+
+/** The streams of a topology, without the namespace. */
+export function streamsOf({ spout, bolts }: TopologySettings): Stream[] {
+  return [
+    { name: captureNames('').changes, component: SPOUT, partitions: spout.partitions },
+    ...Object.entries(bolts).map(([channel, { partitions }]) => ({
+      name: due(channel).name,
+      component: channel,
+      partitions,
+    })),
+  ];
+}
+
+/** What becomes of the topics. Without Kafka's answer, the release that runs says how many partitions they have. */
+export function planTopics(
+  wanted: TopologySettings,
+  live: Live,
+  keepsPartitions: boolean,
+): Pick<Plan, 'steps' | 'refusals' | 'warnings'> {
+  const steps: PlanStep[] = [];
+  const refusals: string[] = [];
+  const warnings: string[] = [];
+  const topics = live.topics ?? topicsOfRelease(live);
+  for (const stream of topics === undefined ? [] : streamsOf(wanted)) {
+    const there = topics?.get(stream.name);
+    if (there === undefined) {
+      steps.push({ what: stream.name, change: `a new topic, ${stream.partitions} partitions`, cost: 'nothing waits' });
+    } else if (there.partitions < stream.partitions) {
+      steps.push(growth(stream, there.partitions));
+      warnings.push(
+        `${stream.name} then has ${stream.partitions} partitions for ever: Kafka takes none away, and a rollback keeps them.`,
+      );
+    } else if (there.partitions > stream.partitions) {
+      (keepsPartitions ? warnings : refusals).push(shrinking(stream, there.partitions, keepsPartitions));
+    }
+  }
+  const { replicationFactor } = wanted.topics;
+  const others = [...(live.topics ?? [])].filter(([, { replicas }]) => replicas !== replicationFactor);
+  if (replicationFactor !== undefined && others.length > 0) {
+    const names = others.map(([name, { replicas }]) => `${name} (${replicas})`).join(', ');
+    warnings.push(
+      `topics.replicationFactor is ${replicationFactor}, and ${names} keep their own: kafka-reassign-partitions.sh of Kafka changes that.`,
+    );
+  }
+  return { steps, refusals, warnings };
+}
+
+function topicsOfRelease({ release }: Live): ReadonlyMap<string, LiveTopic> | undefined {
+  if (release === undefined || release === null) return undefined;
+  return new Map(streamsOf(release.settings).map(({ name, partitions }) => [name, { partitions, replicas: 1 }]));
+}
+
+function growth({ name, component, partitions }: Stream, from: number): PlanStep {
+  const cost =
+    component === SPOUT
+      ? 'no send waits; spouts read their shards again, and changes of the next 2 s may be seen late'
+      : `sends of ${component} pause for about 2 s: what is in its partitions is drained first, so that each account keeps its order`;
+  return { what: name, change: `partitions ${from} → ${partitions}`, cost };
+}
+
+function shrinking({ name, component, partitions }: Stream, there: number, keeps: boolean): string {
+  const fact = `${name} has ${there} partitions, and components.${component}.partitions is ${partitions}`;
+  return keeps
+    ? `${fact}: it keeps them, because Kafka takes none away.`
+    : `${fact}: Kafka takes none away. Write ${there} or more; more partitions than workers cost nothing.`;
+}

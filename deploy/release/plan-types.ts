@@ -1,0 +1,54 @@
+import type { SchemaState } from '../../connectors/mysql/schema/schema-state';
+import type { TopologySettings } from '../../topology/settings/topology-settings';
+import type { SpecificationChange } from './specification-diff';
+
+/** What a release runs. */
+export interface Deployable {
+  readonly settings: TopologySettings;
+  readonly packageVersion: string;
+  readonly image: string | null;
+}
+
+export interface LiveTopic {
+  readonly partitions: number;
+  /** How many brokers keep each partition. */
+  readonly replicas: number;
+}
+
+/** What is there now. A part that did not answer is undefined, and why stands in `unknown`. */
+export interface Live {
+  /** Null when nothing was deployed yet. */
+  readonly release: (Deployable & { readonly number: number }) | null | undefined;
+  readonly schema: SchemaState | undefined;
+  /** By stream, without the namespace. */
+  readonly topics: ReadonlyMap<string, LiveTopic> | undefined;
+  /** Null when it does not exist; otherwise the names of its settings that differ. */
+  readonly connector: readonly string[] | null | undefined;
+  /** Open messages by channel, as far as they were counted. */
+  readonly waiting: ReadonlyMap<string, number>;
+  /** One line for each part that did not answer. */
+  readonly unknown: readonly string[];
+  /** What was not looked at, because nothing was given to look with. */
+  readonly notes: readonly string[];
+}
+
+/** One thing that deploying would do. */
+export interface PlanStep {
+  /** `schema`, `connector`, a stream, `workers`, or a component. */
+  readonly what: string;
+  /** `partitions 8 → 16`. */
+  readonly change: string;
+  /** What it costs, or why it costs nothing. */
+  readonly cost: string;
+}
+
+export interface Plan {
+  readonly steps: readonly PlanStep[];
+  /** Why it would be refused, and what to do. */
+  readonly refusals: readonly string[];
+  /** What cannot be undone, and what is left as it is. */
+  readonly warnings: readonly string[];
+  readonly changes: readonly SpecificationChange[];
+  /** Components whose workers are replaced. */
+  readonly rolls: readonly string[];
+}

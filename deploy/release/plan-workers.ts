@@ -1,0 +1,99 @@
+import { replicasOf } from '../../topology/settings/topology-settings';
+import { SPOUT } from '../../topology/streams';
+import { formatCount } from '../console/units';
+import type { Deployable, Live, Plan, PlanStep } from './plan-types';
+import type { SpecificationChange } from './specification-diff';
+import { workerKey } from './worker-key';
+
+/** Fields that no worker reads: the deployer and Kafka do. */
+const NOT_READ = new Set(['replicas', 'partitions']);
+
+/** What becomes of the workers. */
+export function planWorkers(
+  wanted: Deployable,
+  live: Live,
+  changes: readonly SpecificationChange[],
+): Pick<Plan, 'steps' | 'warnings' | 'rolls'> {
+  const { release, waiting } = live;
+  if (release === undefined) return { steps: [], warnings: [], rolls: [] };
+  const before = release === null ? new Map<string, number>() : replicasOf(release.settings);
+  const after = replicasOf(wanted.settings);
+  const rolls = [...after.keys()].filter(
+    (name) => release !== null && before.has(name) && workerKey(release, name) !== workerKey(wanted, name),
+  );
+  const gone = [...before.keys()].filter((name) => !after.has(name));
+  return {
+    steps: [
+      ...versionSteps(wanted, release),
+      ...changes.flatMap((change) => stepOf(change, before, after, waiting)),
+      ...summary(rolls, before, after),
+    ],
+    warnings: gone.map(
+      (name) =>
+        `${name} is removed: its messages wait${open(name, waiting)} until a release has it again. Its topic stays.`,
+    ),
+    rolls,
+  };
+}
+
+function open(name: string, waiting: ReadonlyMap<string, number>): string {
+  const count = waiting.get(name);
+  return count === undefined ? '' : ` (${formatCount(count)} now)`;
+}
+
+function versionSteps(wanted: Deployable, release: Deployable | null): PlanStep[] {
+  if (release === null) return [];
+  const [from, to] = [release, wanted].map(({ image, packageVersion }) => image ?? packageVersion);
+  if (from === to) return [];
+  const cost = 'every worker is replaced; both versions run side by side meanwhile';
+  return [{ what: 'downspout', change: `${from} → ${to}`, cost }];
+}
+
+function stepOf(
+  { component, field, from, to }: SpecificationChange,
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+  waiting: ReadonlyMap<string, number>,
+): PlanStep[] {
+  if (component === null) {
+    const cost = field === 'minInsyncReplicas' ? 'it is changed in place; nothing waits' : 'it counts for new topics';
+    return [{ what: 'topics', change: `${field} ${from ?? "the brokers' own"} → ${to ?? "the brokers' own"}`, cost }];
+  }
+  if (field === null) {
+    if (to === null) {
+      const cost = `its ${before.get(component)} workers drain; its messages wait${open(component, waiting)}`;
+      return [{ what: component, change: 'is removed', cost }];
+    }
+    const cost =
+      component === SPOUT || before.size === 0 ? 'they are started' : 'they are started once the spouts feed it';
+    return [{ what: component, change: `new: ${to}`, cost }];
+  }
+  const change = `${field} ${from ?? '–'} → ${to ?? '–'}`;
+  if (field === 'replicas') return [{ what: component, change, cost: costOfReplicas(Number(from), Number(to)) }];
+  // The stream's step says what more partitions cost.
+  if (NOT_READ.has(field)) return [];
+  const rolling = component === SPOUT && field === 'lead' ? [...after.keys()] : [component];
+  return [{ what: component, change, cost: `workers of ${rolling.join(', ')} roll` }];
+}
+
+function costOfReplicas(from: number, to: number): string {
+  return to > from
+    ? `${count(to - from)} started and take partitions over within about 2 s`
+    : `${count(from - to)} drained: what they send ends first, and the others take their partitions over`;
+}
+
+function count(workers: number): string {
+  return workers === 1 ? '1 worker is' : `${workers} workers are`;
+}
+
+function summary(
+  rolls: readonly string[],
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+): PlanStep[] {
+  const all = [...before.values()].reduce((sum, replicas) => sum + replicas, 0);
+  const replaced = rolls.reduce((sum, name) => sum + Math.min(before.get(name) ?? 0, after.get(name) ?? 0), 0);
+  if (replaced === 0) return [];
+  const cost = 'one at a time, the new one ready before the old one drains: no send waits';
+  return [{ what: 'workers', change: `${replaced} of ${all} are replaced (${rolls.join(', ')})`, cost }];
+}

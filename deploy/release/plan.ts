@@ -1,0 +1,54 @@
+import { planTopics } from './plan-topics';
+import type { Deployable, Live, Plan, PlanStep } from './plan-types';
+import { planWorkers } from './plan-workers';
+import { specificationDiff } from './specification-diff';
+
+/** How many settings of the connector a plan names. */
+const NAMED_SETTINGS = 3;
+
+export interface PlanOptions {
+  /** Of a rollback: a topic that has more partitions by now keeps them. Otherwise that is refused. */
+  readonly keepsPartitions?: boolean;
+}
+
+/** What deploying `wanted` would do to what is there. Nothing is read or changed. */
+export function planOf(wanted: Deployable, live: Live, { keepsPartitions = false }: PlanOptions = {}): Plan {
+  const before = live.release?.settings ?? null;
+  const changes = live.release === undefined ? [] : specificationDiff(before, wanted.settings);
+  const topics = planTopics(wanted.settings, live, keepsPartitions);
+  const workers = planWorkers(wanted, live, changes);
+  return {
+    steps: [...schemaSteps(live), ...topics.steps, ...connectorSteps(live), ...workers.steps],
+    refusals: [...schemaRefusals(wanted, live), ...topics.refusals],
+    warnings: [...topics.warnings, ...workers.warnings, ...live.notes],
+    changes,
+    rolls: workers.rolls,
+  };
+}
+
+function schemaSteps({ schema }: Live): PlanStep[] {
+  if (schema === undefined || schema.pending.length === 0) return [];
+  const tables = [...new Set(schema.pending.flatMap((sql) => /TABLE `(\w+)`/.exec(sql)?.[1] ?? []))];
+  const count = schema.pending.length === 1 ? '1 migration' : `${schema.pending.length} migrations`;
+  const cost = 'they only add, so that workers of both releases go on; `downspout migrate --dry-run` prints them';
+  return [{ what: 'schema', change: `${count} (${tables.join(', ')})`, cost }];
+}
+
+function schemaRefusals({ packageVersion }: Deployable, { schema }: Live): string[] {
+  if (schema === undefined || schema.newer === 0) return [];
+  return [
+    `The database has ${schema.newer} migrations that Downspout ${packageVersion} does not know, so a newer version was deployed on it, ` +
+      'and a schema is never taken back. Deploy with that version or a newer one.',
+  ];
+}
+
+function connectorSteps({ connector }: Live): PlanStep[] {
+  if (connector === undefined || connector?.length === 0) return [];
+  if (connector === null) {
+    return [{ what: 'connector', change: 'is registered', cost: 'it reads no table, only changes from then on' }];
+  }
+  const named = connector.slice(0, NAMED_SETTINGS).join(', ');
+  const more = connector.length > NAMED_SETTINGS ? ` and ${connector.length - NAMED_SETTINGS} more` : '';
+  const cost = 'CDC pauses for about 2 s, and what changes meanwhile is seen then';
+  return [{ what: 'connector', change: `is registered again (${named}${more} differ)`, cost }];
+}

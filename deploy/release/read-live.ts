@@ -1,0 +1,102 @@
+import { Connector } from '../../connectors/debezium/connector';
+import { captureNames } from '../../connectors/debezium/settings';
+import { currentRelease } from '../../connectors/mysql/operators/releases';
+import { Status } from '../../connectors/mysql/operators/status';
+import { readSchemaState } from '../../connectors/mysql/schema/schema-state';
+import { Pool } from '../../connectors/mysql/sql/pool';
+import type { Clock } from '../../topology/core/clock';
+import { reasonOf } from '../../topology/core/errors';
+import { requiredConnect } from '../../topology/settings/connections';
+import { type Environment, required } from '../../topology/settings/environment';
+import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
+import { topicName } from '../../topology/streams';
+import { withKafka } from '../inspect/kafka';
+import { captureSettings } from '../provision';
+import { streamsOf } from './plan-topics';
+import type { Live, LiveTopic } from './plan-types';
+
+/**
+ * Reads what is there now, from every part at once. A part that does not answer is said in `unknown`; nothing is thrown and
+ * nothing is changed.
+ */
+export async function readLive(environment: Environment, wanted: TopologySettings, clock: Clock): Promise<Live> {
+  const [database, topics, connector] = await Promise.all([
+    readDatabase(environment, clock),
+    attempt('Kafka', () => readTopics(environment, wanted)),
+    attempt('Kafka Connect', () => readConnector(environment, wanted, clock)),
+  ]);
+  const { schema, release } = database;
+  return {
+    release: release.value === undefined ? undefined : release.value.release,
+    schema: schema?.value,
+    topics: topics.value,
+    connector: connector.value,
+    waiting: release.value?.waiting ?? new Map(),
+    unknown: [schema, release, topics, connector].flatMap((one) => one?.unknown ?? []),
+    notes: schema === null ? ['ADMIN_DATABASE_URL is not set, so nobody looked whether migrations are pending.'] : [],
+  };
+}
+
+interface Attempt<T> {
+  readonly value?: T;
+  readonly unknown?: string;
+}
+
+async function attempt<T>(part: string, read: () => Promise<T>): Promise<Attempt<T>> {
+  try {
+    return { value: await read() };
+  } catch (error) {
+    return { unknown: `${part}: ${reasonOf(error)}` };
+  }
+}
+
+interface ReleaseReading extends Pick<Live, 'waiting'> {
+  readonly release: NonNullable<Live['release']> | null;
+}
+
+async function readDatabase(
+  environment: Environment,
+  clock: Clock,
+): Promise<{ schema: Attempt<NonNullable<Live['schema']>> | null; release: Attempt<ReleaseReading> }> {
+  const admin = environment.ADMIN_DATABASE_URL;
+  const schema = admin === undefined ? null : await attempt('MySQL', () => readSchemaState(admin));
+  // Its users come with the schema, so there is nobody to ask, and nothing was deployed.
+  if (schema?.value?.isEmpty === true) return { schema, release: { value: { release: null, waiting: new Map() } } };
+  const release = await attempt<ReleaseReading>('the release that runs', () => readRelease(environment, clock));
+  return { schema, release };
+}
+
+async function readRelease(environment: Environment, clock: Clock): Promise<ReleaseReading> {
+  const pool = Pool.open(required(environment, 'DATABASE_URL'), { clock, size: 2 });
+  try {
+    const current = await currentRelease(pool);
+    const waiting = await new Status(pool).waiting();
+    const release =
+      current === null
+        ? null
+        : { ...current, settings: parseSpecification(current.specification, `release ${current.number}`) };
+    return { release, waiting: new Map(waiting.map(({ channel, open }) => [channel, open])) };
+  } finally {
+    await pool.close();
+  }
+}
+
+function readTopics(environment: Environment, wanted: TopologySettings): Promise<ReadonlyMap<string, LiveTopic>> {
+  const names = streamsOf(wanted).map(({ name }) => [name, topicName(environment.DOWNSPOUT_NAMESPACE, name)] as const);
+  return withKafka(environment, async (admin) => {
+    const there = await admin.topics(names.map(([, topic]) => topic));
+    return new Map(
+      names.flatMap(([name, topic]) => {
+        const found = there.get(topic);
+        return found === undefined ? [] : [[name, found] as const];
+      }),
+    );
+  });
+}
+
+function readConnector(environment: Environment, wanted: TopologySettings, clock: Clock): Promise<string[] | null> {
+  const { connector } = captureNames(environment.DOWNSPOUT_NAMESPACE);
+  return new Connector(requiredConnect(environment), connector, clock).differingSettings(
+    captureSettings(environment, wanted),
+  );
+}

@@ -1,0 +1,166 @@
+import { type PlanOptions, planOf } from '../../../deploy/release/plan';
+import { streamsOf } from '../../../deploy/release/plan-topics';
+import type { Live, Plan } from '../../../deploy/release/plan-types';
+import { parseTopologySettings } from '../../../topology/settings/topology-settings';
+
+const BEFORE = 'components: { webhook: {} }';
+
+const runs = (text: string, packageVersion = '0.1.0') => ({
+  settings: parseTopologySettings(text, 'test'),
+  packageVersion,
+  image: null,
+});
+
+/** Everything is there as the release that runs says. */
+function live(text = BEFORE, changed: Partial<Live> = {}): Live {
+  const release = { ...runs(text), number: 7 };
+  const topics = streamsOf(release.settings).map(
+    ({ name, partitions }) => [name, { partitions, replicas: 1 }] as const,
+  );
+  return {
+    release,
+    schema: { isEmpty: false, pending: [], newer: 0 },
+    topics: new Map(topics),
+    connector: [],
+    waiting: new Map(),
+    unknown: [],
+    notes: [],
+    ...changed,
+  };
+}
+
+const plan = (after: string, there = live(), options?: PlanOptions) => planOf(runs(after), there, options);
+const said = ({ steps }: Plan) => steps.map(({ what, change, cost }) => `${what}: ${change}: ${cost}`);
+
+test('nothing to do is said with no step at all', () => {
+  expect(plan('components: { due: { lead: 2000ms }, webhook: { replicas: 2 } }')).toEqual({
+    steps: [],
+    refusals: [],
+    warnings: [],
+    changes: [],
+    rolls: [],
+  });
+});
+
+test('more partitions of a channel pause its sends, and cannot be taken back', () => {
+  const grown = plan('components: { webhook: { partitions: 16 } }');
+  expect(said(grown)).toEqual([
+    expect.stringMatching(/^due\.webhook: partitions 8 → 16: sends of webhook pause for about 2 s/),
+  ]);
+  expect(grown.warnings).toEqual([
+    'due.webhook then has 16 partitions for ever: Kafka takes none away, and a rollback keeps them.',
+  ]);
+  expect(grown.rolls).toEqual([]);
+});
+
+test('more partitions of the changes make no send wait', () => {
+  const grown = plan(
+    'components: { due: { partitions: 16 }, webhook: {} }',
+    live(BEFORE, { connector: ['partition.topic.num'] }),
+  );
+  expect(said(grown)).toEqual([
+    expect.stringMatching(/^schedule-changes: partitions 8 → 16: no send waits/),
+    expect.stringMatching(/^connector: is registered again \(partition\.topic\.num differ\): CDC pauses for about 2 s/),
+  ]);
+});
+
+test('fewer partitions are refused with what to do; a rollback keeps those that are there', () => {
+  const fewer = 'components: { webhook: { partitions: 4 } }';
+  expect(plan(fewer).refusals).toEqual([
+    'due.webhook has 8 partitions, and components.webhook.partitions is 4: Kafka takes none away. Write 8 or more; more partitions than workers cost nothing.',
+  ]);
+  const back = plan(fewer, live(), { keepsPartitions: true });
+  expect(back.refusals).toEqual([]);
+  expect(back.warnings).toEqual([
+    'due.webhook has 8 partitions, and components.webhook.partitions is 4: it keeps them, because Kafka takes none away.',
+  ]);
+});
+
+test('a setting that workers read replaces those that read it: 2 of 4, or all for the lead', () => {
+  const one = plan('components: { webhook: { timeout: 5s } }');
+  expect(said(one)).toEqual([
+    'webhook: timeout 10s → 5s: workers of webhook roll',
+    'workers: 2 of 4 are replaced (webhook): one at a time, the new one ready before the old one drains: no send waits',
+  ]);
+  const all = plan('components: { due: { lead: 3s }, webhook: {} }');
+  expect(said(all)[0]).toBe('due: lead 2s → 3s: workers of due, webhook roll');
+  expect(said(all)[1]).toMatch(/^workers: 4 of 4 are replaced \(due, webhook\)/);
+});
+
+test('replicas up and down replace nobody', () => {
+  expect(said(plan('components: { due: { replicas: 1 }, webhook: { replicas: 6 } }'))).toEqual([
+    'due: replicas 2 → 1: 1 worker is drained: what they send ends first, and the others take their partitions over',
+    'webhook: replicas 2 → 6: 4 workers are started and take partitions over within about 2 s',
+  ]);
+});
+
+test('another version replaces every worker', () => {
+  const newer = planOf(runs(BEFORE, '0.2.0'), live());
+  expect(said(newer)[0]).toMatch(
+    /^downspout: 0\.1\.0 → 0\.2\.0: every worker is replaced; both versions run side by side/,
+  );
+  expect(newer.rolls).toEqual(['due', 'webhook']);
+});
+
+test('a component that is new gets its topic and its workers, and spouts roll so that they feed it', () => {
+  const added = plan('components: { webhook: {}, second: { partitions: 4 } }');
+  expect(said(added)).toEqual([
+    'due.second: a new topic, 4 partitions: nothing waits',
+    'second: new: 2 workers, 4 partitions: they are started once the spouts feed it',
+    expect.stringMatching(/^workers: 2 of 4 are replaced \(due\)/),
+  ]);
+});
+
+test('of a component that is removed it is said that its messages wait, and how many', () => {
+  const there = live('components: { webhook: {}, second: {} }', { waiting: new Map([['second', 1_234]]) });
+  const removed = plan(BEFORE, there);
+  expect(said(removed)[0]).toBe('second: is removed: its 2 workers drain; its messages wait (1,234 now)');
+  expect(removed.warnings).toEqual([
+    'second is removed: its messages wait (1,234 now) until a release has it again. Its topic stays.',
+  ]);
+});
+
+test('migrations only add; a database that a newer version made is refused', () => {
+  const pending = ['ALTER TABLE `releases` ADD COLUMN `x` int', 'CREATE TABLE `y` (', 'ALTER TABLE `releases` ADD z'];
+  const steps = said(plan(BEFORE, live(BEFORE, { schema: { isEmpty: false, pending, newer: 0 } })));
+  expect(steps).toEqual([expect.stringMatching(/^schema: 3 migrations \(releases, y\): they only add/)]);
+  const { refusals } = plan(BEFORE, live(BEFORE, { schema: { isEmpty: false, pending: [], newer: 2 } }));
+  expect(refusals).toEqual([
+    'The database has 2 migrations that Downspout 0.1.0 does not know, so a newer version was deployed on it, and a schema is never taken back. Deploy with that version or a newer one.',
+  ]);
+});
+
+test('the first release makes and starts everything', () => {
+  const first = plan(BEFORE, live(BEFORE, { release: null, topics: new Map(), connector: null }));
+  expect(said(first)).toEqual([
+    'schedule-changes: a new topic, 8 partitions: nothing waits',
+    'due.webhook: a new topic, 8 partitions: nothing waits',
+    'connector: is registered: it reads no table, only changes from then on',
+    'due: new: 2 workers, 8 partitions: they are started',
+    'webhook: new: 2 workers, 8 partitions: they are started',
+  ]);
+});
+
+test('how safely topics are kept: changed in place, or left to Kafka’s own tool', () => {
+  const kept = plan('components: { webhook: {} }\ntopics: { replicationFactor: 3, minInsyncReplicas: 2 }');
+  expect(said(kept)).toEqual([
+    "topics: replicationFactor the brokers' own → 3: it counts for new topics",
+    "topics: minInsyncReplicas the brokers' own → 2: it is changed in place; nothing waits",
+  ]);
+  expect(kept.warnings).toEqual([
+    'topics.replicationFactor is 3, and schedule-changes (1), due.webhook (1) keep their own: kafka-reassign-partitions.sh of Kafka changes that.',
+  ]);
+});
+
+test('without MySQL there are no workers in the plan, without Kafka the release says how many partitions there are', () => {
+  const after = 'components: { webhook: { partitions: 16, timeout: 5s } }';
+  const withoutDatabase = plan(after, live(BEFORE, { release: undefined, schema: undefined }));
+  expect(said(withoutDatabase)).toEqual([expect.stringMatching(/^due\.webhook: partitions 8 → 16/)]);
+  const withoutKafka = plan(after, live(BEFORE, { topics: undefined, connector: undefined }));
+  expect(said(withoutKafka)[0]).toMatch(/^due\.webhook: partitions 8 → 16/);
+  const neither = plan(
+    after,
+    live(BEFORE, { release: undefined, topics: undefined, connector: undefined, schema: undefined }),
+  );
+  expect(neither.steps).toEqual([]);
+});

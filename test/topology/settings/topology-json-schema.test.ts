@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Ajv from 'ajv';
+import { parse } from 'yaml';
+import { packageRoot } from '../../../topology/settings/package';
+import { parseSpecification } from '../../../topology/settings/topology-settings';
+import { schemaFile, schemaText } from './schema-text';
+
+const published = readFileSync(schemaFile, 'utf8');
+const accepts = new Ajv({ allErrors: true, strictTypes: false }).compile(JSON.parse(published) as object);
+
+function isParsed(value: unknown): boolean {
+  try {
+    parseSpecification(value, 'here');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test('docs/topology.schema.json is what the parser says; `npm run schema` writes it', () => {
+  expect(published).toBe(schemaText());
+});
+
+test.each([
+  [true, 'components: {}'],
+  [true, 'components: { due: {}, webhook: {}, another_channel: {} }'],
+  [true, 'components: { due: { lead: 0, maxPending: 1000000 } }'],
+  [true, 'components: { webhook: { timeout: 1.5s, giveUpAfter: 2 d, maxHeldBytes: 1GiB } }'],
+  [true, 'components: { webhook: { timeout: 1500, replicas: 256, partitions: 256 } }'],
+  [true, 'components: {}\ntopics: {}'],
+  [true, 'components: {}\ntopics: { replicationFactor: 3, minInsyncReplicas: 2 }'],
+  [false, ''],
+  [false, '[]'],
+  [false, '{}'],
+  [false, 'components: []'],
+  [false, 'components: { webhook: }'],
+  [false, 'components: { webhook: 3 }'],
+  [false, 'components: { due: { concurrency: 1 } }'],
+  [false, 'components: { webhook: { lead: 1s } }'],
+  [false, 'components: { webhook: { perHost: 1 } }'],
+  [false, 'components: { webhook: { replicas: 0 } }'],
+  [false, 'components: { webhook: { replicas: 1.5 } }'],
+  [false, 'components: { webhook: { replicas: 257, partitions: 256 } }'],
+  [false, 'components: { webhook: { replicas: "2" } }'],
+  [false, 'components: { webhook: { timeout: 99 } }'],
+  [false, 'components: { webhook: { timeout: 3600001 } }'],
+  [false, 'components: { webhook: { timeout: soon } }'],
+  [false, 'components: { webhook: { timeout: 10MiB } }'],
+  [false, 'components: { webhook: { maxHeldBytes: 64MB } }'],
+  [false, 'components: { webhook: { maxHeldBytes: 0 } }'],
+  [false, 'components: { "1st": {} }'],
+  [false, `components: { ${'x'.repeat(33)}: {} }`],
+  [false, 'components: {}\ntopics: { replicationFactor: 0 }'],
+  [false, 'components: {}\ntopics: { partitions: 3 }'],
+  [false, 'components: {}\nversion: 1'],
+])('the schema and the parser agree: %p, %s', (isRight, text) => {
+  const value: unknown = parse(text);
+  expect([isParsed(value), accepts(value)]).toEqual([isRight, isRight]);
+});
+
+test.each([
+  ['components: { webhook: { timeout: 2h } }', 'the range of a time with a unit'],
+  ['components: { webhook: { replicas: 9 } }', 'more replicas than partitions'],
+  ['components: { webhook: { backOff: 2h } }', 'two times that contradict each other'],
+  ['components: {}\ntopics: { replicationFactor: 1, minInsyncReplicas: 2 }', 'copies that cannot be'],
+])('only the parser refuses %s: %s', (text) => {
+  const value: unknown = parse(text);
+  expect([isParsed(value), accepts(value)]).toEqual([false, true]);
+});
+
+test('every field has a description, and editors find the schema', () => {
+  const { definitions, properties } = JSON.parse(published) as SchemaNode;
+  const fields = [
+    definitions?.['bolt'],
+    properties?.['components']?.properties?.['due'],
+    properties?.['topics'],
+  ].flatMap((node) => Object.values(node?.properties ?? {}));
+  expect(fields.length).toBeGreaterThan(20);
+  for (const { description } of fields) expect(description).toMatch(/: \d+\w* to \d+\w*\.$/);
+  const [first] = readFileSync(join(packageRoot(), 'topology.yaml'), 'utf8').split('\n');
+  expect(first).toBe('# yaml-language-server: $schema=docs/topology.schema.json');
+});
+
+interface SchemaNode {
+  readonly description?: string;
+  readonly definitions?: Readonly<Record<string, SchemaNode>>;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+}
