@@ -10,6 +10,7 @@ import type * as diff from './verbs/diff';
 import type * as down from './verbs/down';
 import type * as env from './verbs/env';
 import type * as history from './verbs/history';
+import type * as init from './verbs/init';
 import type * as lag from './verbs/lag';
 import type * as messages from './verbs/messages';
 import type * as migrate from './verbs/migrate';
@@ -42,6 +43,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 
 /** Only the verb that is run is loaded, because loading all of them, with their libraries, takes half a second. */
 const verbs: Readonly<Record<string, () => Command>> = {
+  init: () => (require('./verbs/init') as typeof init).initCommand(),
   up: () => (require('./verbs/up') as typeof up).upCommand(),
   down: () => (require('./verbs/down') as typeof down).downCommand(),
   env: () => (require('./verbs/env') as typeof env).envCommand(),

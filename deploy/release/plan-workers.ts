@@ -37,8 +37,8 @@ export function planWorkers(
 }
 
 function open(name: string, waiting: ReadonlyMap<string, number>): string {
-  const count = waiting.get(name);
-  return count === undefined ? '' : ` (${formatCount(count)} now)`;
+  const messages = waiting.get(name);
+  return messages === undefined ? '' : ` (${formatCount(messages)} now)`;
 }
 
 function versionSteps(wanted: Deployable, release: Deployable | null): PlanStep[] {

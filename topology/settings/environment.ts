@@ -90,6 +90,11 @@ const environmentSchema = z.object({
 });
 export type Environment = Readonly<z.infer<typeof environmentSchema>>;
 
+/** @internal for tests */
+export function environmentNames(): string[] {
+  return Object.keys(environmentSchema.shape);
+}
+
 /**
  * Reads the environment. The only reader of process.env.
  * @param fallback settings of the local stack, for names that the environment does not set

@@ -1,6 +1,7 @@
 import { runCli } from '../../support/stack/cli';
 
 const verbs = [
+  'init',
   'up',
   'down',
   'env',
@@ -76,6 +77,7 @@ test.each([
   [['lag'], /Kafka/],
   [['plan', '--topology', '/does/not/exist'], /ENOENT.*Set DOWNSPOUT_TOPOLOGY/],
   [['diff'], /MySQL does not answer/],
+  [['init', '/dev/null/x'], /cannot be written: .*Name a folder/],
   [['history'], /MySQL does not answer/],
 ])(
   'what cannot be done is one clear line and 1: %j',

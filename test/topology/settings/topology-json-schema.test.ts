@@ -69,21 +69,29 @@ test.each([
   expect([isParsed(value), accepts(value)]).toEqual([false, true]);
 });
 
-test('every field has a description, and editors find the schema', () => {
-  const { definitions, properties } = JSON.parse(published) as SchemaNode;
-  const fields = [
-    definitions?.['bolt'],
-    properties?.['components']?.properties?.['due'],
-    properties?.['topics'],
-  ].flatMap((node) => Object.values(node?.properties ?? {}));
+const { definitions, properties } = JSON.parse(published) as SchemaNode;
+const fields = [definitions?.['bolt'], properties?.['components']?.properties?.['due'], properties?.['topics']].flatMap(
+  (node) => Object.entries(node?.properties ?? {}),
+);
+
+test('every field has a description with its range, and editors find the schema', () => {
   expect(fields.length).toBeGreaterThan(20);
-  for (const { description } of fields) expect(description).toMatch(/: \d+\w* to \d+\w*\.$/);
+  for (const [, { description }] of fields) expect(description).toMatch(/: \d+\w* to \d+\w*\.$/);
   const [first] = readFileSync(join(packageRoot(), 'topology.yaml'), 'utf8').split('\n');
   expect(first).toBe('# yaml-language-server: $schema=docs/topology.schema.json');
 });
 
+test('docs/topology-file.md has every field with its default and its meaning', () => {
+  const page = readFileSync(join(packageRoot(), 'docs', 'topology-file.md'), 'utf8');
+  const rows = fields.map(([name, { description, default: fallback }]) => {
+    return `| \`${name}\` | ${fallback === undefined ? '–' : `\`${fallback}\``} | ${description} |`;
+  });
+  expect(rows.filter((row) => !page.includes(row))).toEqual([]);
+});
+
 interface SchemaNode {
   readonly description?: string;
+  readonly default?: string | number;
   readonly definitions?: Readonly<Record<string, SchemaNode>>;
   readonly properties?: Readonly<Record<string, SchemaNode>>;
 }

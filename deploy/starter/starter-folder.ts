@@ -1,0 +1,69 @@
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { reasonOf, UserError } from '../../topology/core/errors';
+import { packageRoot } from '../../topology/settings/package';
+import { envExample } from './env-example';
+
+const PRODUCTION = `# What differs from topology.yaml in production: DOWNSPOUT_ENVIRONMENT=production, or --environment production.
+# Maps are merged, any other value replaces the one there, and null takes a component or a setting away.
+components:
+  due:
+    replicas: 3
+  webhook:
+    replicas: 6
+    partitions: 16
+# How safely topics are kept, with three brokers.
+topics:
+  replicationFactor: 3
+  minInsyncReplicas: 2
+`;
+
+export interface StarterOptions {
+  readonly folder: string;
+  /** Replaces files that are there. */
+  readonly force: boolean;
+  readonly dryRun: boolean;
+}
+
+/**
+ * Writes what somebody needs who installed the package: topology.yaml, an example of an environment, the settings with a
+ * comment each, and docker-compose.yml with what it mounts.
+ * @returns the files, relative to the folder
+ * @throws UserError naming files that are there already, before anything is written
+ */
+export function writeStarter({ folder, force, dryRun }: StarterOptions): string[] {
+  const target = resolve(folder);
+  const compose = ofPackage('docker-compose.yml');
+  const texts: Readonly<Record<string, string>> = {
+    'topology.yaml': ofPackage('topology.yaml').replace('$schema=docs/', '$schema=node_modules/downspout/docs/'),
+    'topology.production.yaml': PRODUCTION,
+    '.env.example': envExample(),
+    'docker-compose.yml': compose,
+  };
+  const mounted = [...new Set([...compose.matchAll(/\.\/(deploy\/[^:]+):/g)].map(([, path]) => path as string))];
+  const files = [...Object.keys(texts), ...mounted];
+  const there = files.filter((file) => existsSync(join(target, file)));
+  if (there.length > 0 && !force) {
+    throw new UserError(
+      `${target} has ${there.join(', ')} already, and nothing was written. Name another folder, or replace them with --force.`,
+    );
+  }
+  if (dryRun) return files;
+  try {
+    for (const [file, text] of Object.entries(texts)) {
+      mkdirSync(target, { recursive: true });
+      writeFileSync(join(target, file), text);
+    }
+    for (const path of mounted) {
+      mkdirSync(dirname(join(target, path)), { recursive: true });
+      cpSync(join(packageRoot(), path), join(target, path), { recursive: true });
+    }
+  } catch (error) {
+    throw new UserError(`${target} cannot be written: ${reasonOf(error)}. Name a folder that you may write to.`);
+  }
+  return files;
+}
+
+function ofPackage(file: string): string {
+  return readFileSync(join(packageRoot(), file), 'utf8');
+}

@@ -1,0 +1,85 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { envExample } from '../../../deploy/starter/env-example';
+import { writeStarter } from '../../../deploy/starter/starter-folder';
+import { environmentNames, readEnvironment } from '../../../topology/settings/environment';
+import { readTopologyFile } from '../../../topology/settings/topology-settings';
+
+let folder: string;
+beforeEach(() => {
+  folder = join(mkdtempSync(join(tmpdir(), 'downspout-init-')), 'new');
+});
+afterEach(() => rmSync(join(folder, '..'), { recursive: true }));
+
+const write = (changed = {}) => writeStarter({ folder, force: false, dryRun: false, ...changed });
+const named = () =>
+  [...envExample().matchAll(/^#([A-Z_]+)='(.*)'$/gm)].map(([, name = '', value = '']) => [name, value]);
+
+describe('the starter folder', () => {
+  it('has a topology that is read, also for production', () => {
+    write();
+    const path = join(folder, 'topology.yaml');
+    expect(readTopologyFile({ path }).settings.bolts).toHaveProperty('webhook');
+    const { settings } = readTopologyFile({ path, environment: 'production' });
+    expect(settings.topics).toEqual({ replicationFactor: 3, minInsyncReplicas: 2 });
+    expect(readFileSync(path, 'utf8')).toMatch(
+      /^# yaml-language-server: \$schema=node_modules\/downspout\/docs\/topology\.schema\.json\n/,
+    );
+  });
+
+  it('has everything that its docker-compose.yml mounts', () => {
+    const files = write();
+    const text = readFileSync(join(folder, 'docker-compose.yml'), 'utf8');
+    expect(parse(text)).toHaveProperty('services');
+    const mounted = [...text.matchAll(/\.\/(deploy\/[^:]+):/g)].map(([, path]) => path as string);
+    expect(mounted.length).toBeGreaterThan(3);
+    for (const path of mounted) expect(existsSync(join(folder, path))).toBe(true);
+    for (const file of files) expect(existsSync(join(folder, file))).toBe(true);
+  });
+
+  it('refuses to replace a file, and then writes nothing; --force replaces it', () => {
+    write();
+    writeFileSync(join(folder, 'topology.yaml'), 'mine');
+    rmSync(join(folder, '.env.example'));
+    expect(() => write()).toThrow(
+      /has topology\.yaml, topology\.production\.yaml, .* already, and nothing was written/,
+    );
+    expect(existsSync(join(folder, '.env.example'))).toBe(false);
+    write({ force: true });
+    expect(readFileSync(join(folder, 'topology.yaml'), 'utf8')).not.toBe('mine');
+  });
+
+  it('is not written in a dry run', () => {
+    expect(write({ dryRun: true })).toContain('topology.yaml');
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  it('that cannot be made is said', () => {
+    writeFileSync(join(folder, '..', 'file'), '');
+    expect(() => write({ folder: join(folder, '..', 'file', 'inner') })).toThrow(/cannot be written: /);
+    expect(readdirSync(join(folder, '..'))).toEqual(['file']);
+  });
+});
+
+describe('.env.example', () => {
+  it('has only settings that there are, with values that are taken', () => {
+    const values = Object.fromEntries(named()) as Record<string, string>;
+    expect(Object.keys(values).filter((name) => !environmentNames().includes(name))).toEqual([]);
+    expect(() => readEnvironment({}, values)).not.toThrow();
+    expect(Object.keys(values).length).toBe(named().length);
+  });
+
+  it('has every setting of a connection', () => {
+    const has = new Set(named().map(([name]) => name));
+    const connections = environmentNames().filter((name) =>
+      /DATABASE_URL$|^KAFKA_|^CONNECT_|^CDC_|SECRET_KEY/.test(name),
+    );
+    expect(connections.filter((name) => !has.has(name))).toEqual([]);
+  });
+
+  it('changes nothing before somebody takes a # away', () => {
+    for (const line of envExample().split('\n')) expect(line).toMatch(/^(#.*)?$/);
+  });
+});
