@@ -34,8 +34,10 @@ export function setUpTopics(
   return withAdmin(clientOf(brokers, security), async (admin) => {
     const before = new Set(await admin.listTopics());
     const missing = topics.filter(({ name }) => !before.has(name));
-    if (missing.length > 0) await refuseTooFewBrokers(admin, durability);
-    await admin.createTopics({ waitForLeaders: true, topics: missing.map((topic) => newTopic(topic, durability)) });
+    if (missing.length > 0) {
+      await refuseTooFewBrokers(admin, durability);
+      await admin.createTopics({ waitForLeaders: true, topics: missing.map((topic) => newTopic(topic, durability)) });
+    }
     const known = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) });
     for (const { name, partitions } of topics) {
       const there = known.topics.find((topic) => topic.name === name)?.partitions.length ?? 0;
