@@ -12,11 +12,14 @@ import type * as env from './verbs/env';
 import type * as history from './verbs/history';
 import type * as init from './verbs/init';
 import type * as lag from './verbs/lag';
+import type * as list from './verbs/list';
+import type * as logs from './verbs/logs';
 import type * as messages from './verbs/messages';
 import type * as migrate from './verbs/migrate';
 import type * as pause from './verbs/pause';
 import type * as plan from './verbs/plan';
 import type * as provision from './verbs/provision';
+import type * as ps from './verbs/ps';
 import type * as render from './verbs/render';
 import type * as resume from './verbs/resume';
 import type * as status from './verbs/status';
@@ -60,6 +63,9 @@ const verbs: Readonly<Record<string, () => Command>> = {
   plan: () => (require('./verbs/plan') as typeof plan).planCommand(),
   diff: () => (require('./verbs/diff') as typeof diff).diffCommand(),
   history: () => (require('./verbs/history') as typeof history).historyCommand(),
+  list: () => (require('./verbs/list') as typeof list).listCommand(),
+  ps: () => (require('./verbs/ps') as typeof ps).psCommand(),
+  logs: () => (require('./verbs/logs') as typeof logs).logsCommand(),
   supervisor: () => (require('./verbs/supervisor') as typeof supervisor).supervisorCommand(),
   adopt: () => (require('./verbs/adopt') as typeof adopt).adoptCommand(),
   provision: () => (require('./verbs/provision') as typeof provision).provisionCommand(),

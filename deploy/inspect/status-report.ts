@@ -2,6 +2,12 @@ import { Connector, failuresOf, haltOf } from '../../connectors/debezium/connect
 import { captureNames } from '../../connectors/debezium/settings';
 import { Operations, type Pause } from '../../connectors/mysql/operators/operations';
 import {
+  listPlacements,
+  listSupervisors,
+  type PlacementRow,
+  type SupervisorStatus,
+} from '../../connectors/mysql/operators/placements';
+import {
   type ChannelWaiting,
   type MinuteCount,
   type StateCount,
@@ -20,6 +26,7 @@ import { formatCount } from '../console/units';
 import { cdcWarnings } from './cdc-warnings';
 import { type DeploymentReport, deploymentWarnings, readDeploymentReport } from './deployment-report';
 import { lagOf, queuedOf, withKafka } from './kafka';
+import { placementWarnings } from './where-it-runs';
 
 /** Whether a part of the stack does its work. */
 export interface PartStatus {
@@ -40,6 +47,9 @@ export interface DatabaseReport {
   readonly nextHour: readonly MinuteCount[] | null;
   readonly workers: readonly WorkerStatus[];
   readonly pauses: readonly Pause[];
+  /** Workers that are to run on the target local, and the hosts that run them. */
+  readonly placements: readonly PlacementRow[];
+  readonly supervisors: readonly SupervisorStatus[];
   readonly deployment: DeploymentReport;
   /** Settings of the binlog that CDC cannot work with, one line each. */
   readonly binlog: readonly string[];
@@ -78,6 +88,7 @@ export async function readStatus(environment: Environment, clock: Clock): Promis
         : [
             ...deploymentWarnings(database.deployment, named),
             ...cdcWarnings({ ...database, connector: connect.value?.faults ?? null }),
+            ...placementWarnings(database),
             ...warningsOf(database, sendersOf(environment)),
           ],
   };
@@ -99,16 +110,20 @@ async function readDatabase(environment: Environment, clock: Clock): Promise<Dat
     const now = await status.now();
     const settings = topologyOf(environment);
     const reading = status.waiting();
-    const [counts, waiting, nextHour, workers, pauses, deployment, binlog] = await Promise.all([
-      status.counts(reading),
-      reading,
-      status.byMinute(60),
-      status.workers(),
-      new Operations(pool).pauses(),
-      readDeploymentReport(pool, settings),
-      binlogFaults(pool),
-    ]);
-    return { now, counts, waiting, nextHour, workers, pauses, deployment, binlog };
+    const [counts, waiting, nextHour, workers, pauses, placements, supervisors, deployment, binlog] = await Promise.all(
+      [
+        status.counts(reading),
+        reading,
+        status.byMinute(60),
+        status.workers(),
+        new Operations(pool).pauses(),
+        listPlacements(pool),
+        listSupervisors(pool),
+        readDeploymentReport(pool, settings),
+        binlogFaults(pool),
+      ],
+    );
+    return { now, counts, waiting, nextHour, workers, pauses, placements, supervisors, deployment, binlog };
   } finally {
     await pool.close();
   }

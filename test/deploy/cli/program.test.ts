@@ -19,6 +19,9 @@ const verbs = [
   'diff',
   'worker',
   'supervisor',
+  'list',
+  'ps',
+  'logs',
   'provision',
   'render',
   'migrate',
@@ -79,6 +82,9 @@ test.each([
   [['diff'], /MySQL does not answer/],
   [['init', '/dev/null/x'], /cannot be written: .*Name a folder/],
   [['history'], /MySQL does not answer/],
+  [['ps'], /MySQL does not answer/],
+  [['list'], /MySQL does not answer/],
+  [['logs', 'due', '--state', '/does/not/exist'], /There is no log of due in/],
 ])(
   'what cannot be done is one clear line and 1: %j',
   async (args, message) => {

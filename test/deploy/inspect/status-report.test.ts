@@ -38,6 +38,8 @@ const report = (over: Partial<DatabaseReport> = {}): DatabaseReport => ({
   nextHour: [],
   workers: [worker(['due']), worker(['webhook'])],
   pauses: [],
+  placements: [],
+  supervisors: [],
   deployment: { id: 'ab'.repeat(16), kafkaCluster: 'k', namespace: '', connectionsOfWorkers: 40, maxConnections: 151 },
   binlog: [],
   ...over,
