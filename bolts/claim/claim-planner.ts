@@ -1,9 +1,10 @@
 import type { DatabaseClock } from '../../topology/core/clock';
 import type { Lease } from '../../topology/core/lease';
 import type { Channel } from '../channel';
-import { type HeldRow, isApart } from '../held-row';
+import { type ApartKind, apartKindOf, type HeldRow } from '../held-row';
 import type { ClaimedRows } from '../send/claimed-rows';
 import type { SendSlots } from '../slots/send-slots';
+import type { Suspects } from '../slots/suspects';
 import type { ClaimAhead } from './claim-ahead';
 import type { Claimer } from './claimer';
 import type { HeldRows } from './held-rows';
@@ -14,6 +15,7 @@ export interface ClaimPlannerOptions {
   readonly lease: Lease;
   readonly databaseClock: DatabaseClock;
   readonly slots: SendSlots<HeldRow>;
+  readonly suspects: Suspects;
   readonly ahead: ClaimAhead;
   readonly held: HeldRows;
   readonly claimed: ClaimedRows;
@@ -50,7 +52,8 @@ export class ClaimPlanner {
   /** Claims what may be claimed now. @param now by the database's clock */
   claimAll(now: number): void {
     const { claimer, held, claimed, lease } = this.options;
-    this.claimMissed(now);
+    this.claimApart('missed', now);
+    this.claimApart('suspect', now);
     while (claimer.free && held.size > 0 && !claimed.backlogged && lease.holds()) {
       const batch = this.nextBatch(now);
       if (batch.length === 0) return;
@@ -58,23 +61,24 @@ export class ClaimPlanner {
     }
   }
 
-  private claimMissed(now: number): void {
+  private claimApart(kind: ApartKind, now: number): void {
     const { claimer, held, claimed, lease, slots, settings, channel } = this.options;
-    const next = held.nextMissedAt;
-    if (next === undefined || next > now || !claimer.isFreeForMissed || claimed.backlogged || !lease.holds()) return;
+    const next = held.nextApartAt(kind);
+    if (next === undefined || next > now || !claimer.isFreeFor(kind) || claimed.backlogged || !lease.holds()) return;
     const batch: HeldRow[] = [];
     const room = channel.class === 'blind' ? settings.concurrency - slots.used : settings.claimBatch;
     slots.nextBatch(now);
-    held.takeMissedInto(batch, now, Math.min(room, settings.claimBatch));
+    held.takeApartInto(batch, kind, now, Math.min(room, settings.claimBatch));
     if (batch.length > 0) void this.claim(batch, now);
   }
 
   /** Takes rows that are to be dropped, but whose earlier claim may have taken effect. Then they are sent all the same. */
   async recall(rows: readonly HeldRow[]): Promise<void> {
-    const { claimer, slots, held, claimed, databaseClock, advance } = this.options;
+    const { claimer, slots, suspects, held, claimed, databaseClock, advance } = this.options;
     const { won, others } = await claimer.recall(rows);
     for (const row of won) {
       slots.take(row);
+      suspects.take(row);
       held.won(row);
       claimed.add(row, databaseClock.earliest());
     }
@@ -110,7 +114,7 @@ export class ClaimPlanner {
   }
 
   private async claim(batch: readonly HeldRow[], now: number): Promise<void> {
-    const { claimer, slots, held, claimed, databaseClock, advance } = this.options;
+    const { claimer, slots, suspects, held, claimed, databaseClock, advance } = this.options;
     let woken = 0;
     let last = now;
     for (const row of batch) {
@@ -120,7 +124,7 @@ export class ClaimPlanner {
     this.aheadMs = Math.ceil(last - now);
     this.claimedAt = now;
     this.woken += woken;
-    const isMissed = batch[0] !== undefined && isApart(batch[0]);
+    const isApart = batch[0] !== undefined && apartKindOf(batch[0]) !== undefined;
     const { won, others, unsure } = await claimer.claim(batch, this.aheadMs);
     this.woken -= woken;
     const then = databaseClock.earliest();
@@ -130,9 +134,10 @@ export class ClaimPlanner {
     }
     for (const { row, now: current } of others) {
       slots.release(row);
+      suspects.release(row);
       held.lost(row, current, unsure);
     }
-    if (!isMissed) slots.batchEnded(batch);
+    if (!isApart) slots.batchEnded(batch);
     advance();
   }
 }

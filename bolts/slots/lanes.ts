@@ -1,5 +1,5 @@
 import { Lane, type Waiting } from './line';
-import { AccountSlots, Origin } from './resources';
+import { AccountSlots, Origin, type Resource } from './resources';
 
 export interface LanesSettings {
   readonly concurrency: number;
@@ -30,7 +30,11 @@ export class Lanes<Row extends Waiting> {
   /** Origins that are down. */
   private readonly down = new Set<Origin>();
 
-  constructor(private readonly settings: LanesSettings) {}
+  /** @param starts of all accounts */
+  constructor(
+    private readonly settings: LanesSettings,
+    private readonly starts: Resource,
+  ) {}
 
   /** Lanes that are slow or failing. */
   get slow(): number {
@@ -134,7 +138,12 @@ export class Lanes<Row extends Waiting> {
     let account = this.accounts.get(name);
     if (account === undefined) {
       const { perAccount, exact } = this.settings;
-      account = new AccountSlots(name, exact ? perAccount : MAX_CLAIMED_PER_START * perAccount, perAccount);
+      account = new AccountSlots(
+        name,
+        exact ? perAccount : MAX_CLAIMED_PER_START * perAccount,
+        perAccount,
+        this.starts,
+      );
       this.accounts.set(name, account);
     }
     return account;
