@@ -25,6 +25,11 @@ export function isOfRebalance(error: unknown): boolean {
   return typesOf(error).some((type) => OF_REBALANCE.has(type));
 }
 
+/** The broker that was asked does not look after the group any more. */
+export function isOtherCoordinator(error: unknown): boolean {
+  return typesOf(error).includes('NOT_COORDINATOR_FOR_GROUP');
+}
+
 /** Kafka's names of what went wrong, the outermost first. */
 function typesOf(error: unknown): string[] {
   const types: string[] = [];

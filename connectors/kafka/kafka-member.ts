@@ -2,7 +2,7 @@ import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
 import type { GroupListener, GroupMember, LogRecord, PartitionOffset } from '../../topology/runtime/streams-client';
-import { instructionOf, isOfRebalance } from './failures';
+import { instructionOf, isOfRebalance, isOtherCoordinator } from './failures';
 import type { KafkaAdmin } from './kafka-admin';
 import { consumerOf } from './kafka-consumer';
 import type { UnreadableBatch } from './kafkajs-fixes';
@@ -36,6 +36,7 @@ const REJOIN_MS = 2_000;
  * 4. Only the positions given to `commit` are committed.
  * 5. Nothing is thrown into the client's loops, because they stop for ever at some errors.
  * 6. When the client's loops stop all the same, the member joins again; only a bug is handed to the listener's `crashed`.
+ * 7. When another broker looks after the group, the member joins again: the client commits to the one it knows for ever.
  */
 export class KafkaMember implements GroupMember {
   private consumer: Consumer;
@@ -46,6 +47,7 @@ export class KafkaMember implements GroupMember {
   private generation = 0;
   private paused = false;
   private left = false;
+  private rejoining = false;
   private readonly leaving = new AbortController();
   /** Until the first assignment. */
   private joining: { resolve: () => void; reject: (error: unknown) => void } | undefined;
@@ -86,6 +88,7 @@ export class KafkaMember implements GroupMember {
         positions.map(({ partition, offset }) => ({ topic, partition, offset: String(offset) })),
       );
     } catch (error) {
+      if (isOtherCoordinator(error)) this.onCrash(error);
       if (!isOfRebalance(error)) throw instructionOf(error);
     }
   }
@@ -127,13 +130,15 @@ export class KafkaMember implements GroupMember {
 
   /** What the client gives up at is tried again here, with a new consumer, until it works or the member leaves. */
   private async rejoin(): Promise<void> {
-    const { clock } = this.options;
+    if (this.rejoining) return;
+    this.rejoining = true;
     this.generation++;
     this.ready = new Set();
-    await clock.sleep(REJOIN_MS, this.leaving.signal);
+    await this.options.clock.sleep(REJOIN_MS, this.leaving.signal);
     if (this.left) return;
     await this.consumer.disconnect().catch(() => undefined);
     this.consumer = this.createConsumer();
+    this.rejoining = false;
     await this.run().catch((error: unknown) => this.onCrash(error));
     // It left meanwhile, and ended the consumer before.
     if (this.left) await this.consumer.disconnect().catch(() => undefined);

@@ -17,6 +17,8 @@ function scriptedConsumer() {
   const run: { eachBatch: Batch } = { eachBatch: async () => undefined };
   let runs = 0;
   const seeks: unknown[] = [];
+  /** What a commit is answered, when it is refused. */
+  const refusal: { error?: Error } = {};
   const consumer = {
     events: { GROUP_JOIN: 'join', REBALANCING: 'rebalancing', CRASH: 'crash' },
     on: (event: string, handler: Handler) => void handlers.set(event, handler),
@@ -30,8 +32,12 @@ function scriptedConsumer() {
     pause: () => undefined,
     resume: () => undefined,
     seek: (place: unknown) => void seeks.push(place),
+    commitOffsets: async () => {
+      if (refusal.error !== undefined) throw refusal.error;
+    },
   };
   return {
+    refusal,
     kafka: { consumer: () => consumer } as unknown as Kafka,
     seeks,
     runs: () => runs,
@@ -157,6 +163,22 @@ describe('KafkaMember', () => {
     await member.leave();
     consumer.send('crash', { restart: false, error: new TypeError('after it left') });
     expect(crashes).toHaveLength(1);
+  });
+
+  it('7. When another broker looks after the group, the member joins again: the client commits to the one it knows for ever.', async () => {
+    const { consumer, member, clock, assignments, crashes } = await joined({});
+    consumer.refusal.error = Object.assign(new KafkaJSError('This is not the correct coordinator for this group'), {
+      type: 'NOT_COORDINATOR_FOR_GROUP',
+    });
+    for (let n = 0; n < 3; n++) await expect(member.commit([start(0, n)])).rejects.toBeInstanceOf(Unavailable);
+    delete consumer.refusal.error;
+    await clock.advance(2_000);
+    expect(consumer.runs()).toBe(2);
+    consumer.send('join', { memberAssignment: { t: [0] } });
+    expect(assignments).toEqual([[0], [0]]);
+    await expect(member.commit([start(0, 3)])).resolves.toBeUndefined();
+    expect(crashes).toEqual([]);
+    await member.leave();
   });
 
   it('fails to join with what the client gives up at, so that its worker can wait', async () => {
