@@ -2,12 +2,13 @@ import { pageStatement } from '../../connectors/mysql/workers/open-rows';
 import { ReceiverProcess } from '../../deploy/demo/receiver-process';
 import { systemClock } from '../../topology/core/clock';
 import { runCli } from '../support/stack/cli';
-import { BenchTable } from './bench-table';
-import { type Crowd, FullTable } from './full-table';
+import type { BenchTable } from './bench-table';
+import type { Crowd, FullTable } from './full-table';
 import { burst } from './measure';
+import { openStack } from './open-stack';
 import type { BenchOptions } from './options';
 import { UsageMeter } from './process-usage';
-import { WholeStack } from './whole-stack';
+import type { WholeStack } from './whole-stack';
 import { rowsOf } from './workload';
 
 /** One thing that was measured beside all the rows. */
@@ -82,12 +83,7 @@ export class TableRun {
   static async start(say: Say, onEnd: (end: () => Promise<void>) => void): Promise<TableRun> {
     const receiver = await ReceiverProcess.start();
     onEnd(() => receiver.stop());
-    const stack = await WholeStack.start(say, false);
-    onEnd(() => stack.stop());
-    const table = new BenchTable(stack.settings['DATABASE_URL'] as string);
-    onEnd(() => table.close());
-    const full = new FullTable(stack.settings['ADMIN_DATABASE_URL'] as string);
-    onEnd(() => full.close());
+    const { stack, table, full } = await openStack(say, onEnd);
     return new TableRun(stack, table, full, receiver, say);
   }
 

@@ -11,12 +11,13 @@ import {
 } from '../support/tenants/hostile-tenants';
 import { HangingHosts, Host } from '../support/tenants/hosts';
 import { SilentResolver } from '../support/tenants/silent-resolver';
-import { BenchTable } from './bench-table';
-import { FullTable } from './full-table';
+import type { BenchTable } from './bench-table';
+import type { FullTable } from './full-table';
+import { openStack } from './open-stack';
 import type { BenchOptions } from './options';
 import { Others, type OthersFigures } from './others';
 import { type Usage, UsageMeter } from './process-usage';
-import { WholeStack } from './whole-stack';
+import type { WholeStack } from './whole-stack';
 import type { BenchRow } from './workload';
 
 /** What came of the others beside one hostile tenant. */
@@ -99,12 +100,7 @@ export class Tenants {
     onEnd(() => others.close());
     const resolver = await SilentResolver.start();
     onEnd(() => resolver.close());
-    const stack = await WholeStack.start(say, false);
-    onEnd(() => stack.stop());
-    const table = new BenchTable(stack.settings['DATABASE_URL'] as string);
-    onEnd(() => table.close());
-    const full = new FullTable(stack.settings['ADMIN_DATABASE_URL'] as string);
-    onEnd(() => full.close());
+    const { stack, table, full } = await openStack(say, onEnd);
     const brokers = (stack.settings['KAFKA_BROKERS'] as string).split(',');
     const admin = new KafkaAdmin(kafkaClient({ brokers, clientId: 'bench', log: () => undefined }));
     onEnd(() => admin.close());

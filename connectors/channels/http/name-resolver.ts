@@ -1,9 +1,8 @@
-import { type LookupAddress, NODATA, NOTFOUND } from 'node:dns';
-import { Resolver } from 'node:dns/promises';
-import { isIP } from 'node:net';
+import type { LookupAddress } from 'node:dns';
 import type { Clock } from '../../../topology/core/clock';
 import { reasonOf } from '../../../topology/core/errors';
 import { AccountQueue } from './account-queue';
+import { AddressQuery, addressOf } from './address-query';
 import { candidates, ParsedFile, parseHosts, parseSearchRules, type SearchRules } from './host-files';
 import { SharedCache } from './shared-cache';
 import { within } from './within';
@@ -36,8 +35,6 @@ const NEGATIVE_MS = 5_000;
 /** How long old addresses are used while the resolver does not answer. */
 const STALE_MS = 300_000;
 const LIMIT_MS = 3_000;
-/** After the first address of one family, how long the other family is waited for (RFC 8305, section 3). */
-const OTHER_FAMILY_MS = 50;
 /** Names of one account that are asked for at a time. */
 const MAX_QUESTIONS_PER_ACCOUNT = 16;
 /** Names that wait for these; beyond it they are not asked for. More than an account has requests under way. */
@@ -45,7 +42,6 @@ const MAX_WAITING_PER_ACCOUNT = 256;
 /** Names that are kept, of one account and of all. */
 const MAX_NAMES_PER_ACCOUNT = 500;
 const MAX_NAMES = 20_000;
-const MAX_LABEL = 63;
 
 interface Found {
   readonly addresses: readonly LookupAddress[];
@@ -79,7 +75,7 @@ export class NameResolver {
     MAX_WAITING_PER_ACCOUNT,
     () => new ResolverSilent('too many other names of the account wait to be resolved'),
   );
-  private resolver: Resolver;
+  private readonly query: AddressQuery;
   private readonly limitMs: number;
   private readonly hosts: ParsedFile<ReadonlyMap<string, readonly string[]>>;
   private readonly rules: ParsedFile<SearchRules>;
@@ -88,7 +84,7 @@ export class NameResolver {
 
   constructor(private readonly options: ResolverOptions) {
     this.limitMs = options.limitMs ?? LIMIT_MS;
-    this.resolver = this.newResolver();
+    this.query = new AddressQuery(options.clock, this.limitMs, options.server);
     this.hosts = new ParsedFile(options.hostsFile ?? '/etc/hosts', parseHosts);
     this.rules = new ParsedFile(options.resolvConf ?? '/etc/resolv.conf', parseSearchRules);
   }
@@ -131,7 +127,7 @@ export class NameResolver {
   /** Whoever waits is told that nobody answers. */
   close(): void {
     this.isClosed = true;
-    this.resolver.cancel();
+    this.query.cancel();
   }
 
   private ask(name: string, account: string): Promise<readonly LookupAddress[]> {
@@ -189,70 +185,24 @@ export class NameResolver {
 
   private async search(name: string): Promise<Found> {
     for (const candidate of candidates(name, await this.currentRules())) {
-      const found = await this.query(candidate);
-      if (found !== undefined) return found;
+      const found = await this.query.ask(candidate);
+      if (found === undefined) continue;
+      const { addresses, ttlMs } = found;
+      return { addresses, freshMs: Math.max(MIN_FRESH_MS, Math.min(MAX_FRESH_MS, ttlMs)) };
     }
     throw new NameUnknown(`${name} has no address`);
-  }
-
-  private newResolver(): Resolver {
-    // The second try takes twice as long, so both end within the limit.
-    const resolver = new Resolver({ timeout: Math.ceil(this.limitMs / 4), tries: 2 });
-    if (this.options.server !== undefined) resolver.setServers([this.options.server]);
-    return resolver;
   }
 
   private async currentRules(): Promise<SearchRules> {
     const rules = await this.rules.read();
     // A resolver reads the machine's servers when it is made.
-    if (this.lastRules !== undefined && rules !== this.lastRules) this.resolver = this.newResolver();
+    if (this.lastRules !== undefined && rules !== this.lastRules) this.query.renew();
     this.lastRules = rules;
     return rules;
-  }
-
-  /** The addresses of exactly this name; undefined when it has none. */
-  private async query(name: string): Promise<Found | undefined> {
-    if (name.length > 253 || name.split('.').some((label) => label === '' || label.length > MAX_LABEL))
-      return undefined;
-    const four = orNothing(this.resolver.resolve4(name, { ttl: true }));
-    const six = orNothing(this.resolver.resolve6(name, { ttl: true }));
-    // Nobody may be there any more when it fails.
-    six.catch(() => undefined);
-    const first = await four;
-    // What the second family says matters only when it comes soon, or when the first one has nothing.
-    const second = first.length === 0 ? await six : await Promise.race([six.catch(() => []), this.moment()]);
-    const found = [...first, ...second];
-    if (found.length === 0) return undefined;
-    const ttlMs = Math.min(...found.map(({ ttl }) => ttl)) * 1_000;
-    return {
-      addresses: found.map(({ address }) => addressOf(address)),
-      freshMs: Math.max(MIN_FRESH_MS, Math.min(MAX_FRESH_MS, ttlMs)),
-    };
-  }
-
-  private moment(): Promise<never[]> {
-    return new Promise((resolve) => {
-      this.options.clock.after(OTHER_FAMILY_MS, () => resolve([]));
-    });
   }
 }
 
 /** `localhost` and everything below it is this machine, whatever a resolver says (RFC 6761, section 6.3). */
 export function isLocal(name: string): boolean {
   return /^(?:.+\.)?localhost\.?$/i.test(name);
-}
-
-function addressOf(address: string): LookupAddress {
-  return { address, family: isIP(address) };
-}
-
-/** That there is no such name, or no address of this family, is an answer; anything else is none. */
-async function orNothing<T>(asked: Promise<readonly T[]>): Promise<readonly T[]> {
-  try {
-    return await asked;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === NOTFOUND || code === NODATA) return [];
-    throw error;
-  }
 }

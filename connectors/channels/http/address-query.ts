@@ -1,0 +1,85 @@
+import { type LookupAddress, NODATA, NOTFOUND } from 'node:dns';
+import { Resolver } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import type { Clock } from '../../../topology/core/clock';
+
+/** After the first address of one family, how long the other family is waited for (RFC 8305, section 3). */
+const OTHER_FAMILY_MS = 50;
+const MAX_NAME = 253;
+const MAX_LABEL = 63;
+
+export interface FoundAddresses {
+  readonly addresses: readonly LookupAddress[];
+  /** How long the answer allows them to be used. */
+  readonly ttlMs: number;
+}
+
+/** Asks a resolver for the addresses of both families. */
+export class AddressQuery {
+  private resolver: Resolver;
+
+  /** @param server `address:port` of the resolver; those of the machine unless given */
+  constructor(
+    private readonly clock: Pick<Clock, 'after'>,
+    private readonly limitMs: number,
+    private readonly server: string | undefined,
+  ) {
+    this.resolver = this.newResolver();
+  }
+
+  /** Reads the machine's servers again. */
+  renew(): void {
+    this.resolver = this.newResolver();
+  }
+
+  /** Questions under way end without an answer. */
+  cancel(): void {
+    this.resolver.cancel();
+  }
+
+  /** The addresses of exactly this name; undefined when it has none. Throws when nobody answers. */
+  async ask(name: string): Promise<FoundAddresses | undefined> {
+    if (name.length > MAX_NAME || name.split('.').some((label) => label === '' || label.length > MAX_LABEL)) {
+      return undefined;
+    }
+    const four = orNothing(this.resolver.resolve4(name, { ttl: true }));
+    const six = orNothing(this.resolver.resolve6(name, { ttl: true }));
+    // Nobody may be there any more when it fails.
+    six.catch(() => undefined);
+    const first = await four;
+    // What the second family says matters only when it comes soon, or when the first one has nothing.
+    const second = first.length === 0 ? await six : await Promise.race([six.catch(() => []), this.moment()]);
+    const found = [...first, ...second];
+    if (found.length === 0) return undefined;
+    const ttlMs = Math.min(...found.map(({ ttl }) => ttl)) * 1_000;
+    return { addresses: found.map(({ address }) => addressOf(address)), ttlMs };
+  }
+
+  private newResolver(): Resolver {
+    // The second try takes twice as long, so both end within the limit.
+    const resolver = new Resolver({ timeout: Math.ceil(this.limitMs / 4), tries: 2 });
+    if (this.server !== undefined) resolver.setServers([this.server]);
+    return resolver;
+  }
+
+  private moment(): Promise<never[]> {
+    return new Promise((resolve) => {
+      this.clock.after(OTHER_FAMILY_MS, () => resolve([]));
+    });
+  }
+}
+
+export function addressOf(address: string): LookupAddress {
+  return { address, family: isIP(address) };
+}
+
+/** That there is no such name, or no address of this family, is an answer; anything else is none. */
+async function orNothing<T>(asked: Promise<readonly T[]>): Promise<readonly T[]> {
+  try {
+    return await asked;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === NOTFOUND || code === NODATA) return [];
+    throw error;
+  }
+}
