@@ -10,7 +10,7 @@ const REBALANCE_TIMEOUT_MS = 10_000;
 /** The longest that a fetch waits for records. They come at once; this bounds how soon a rebalance or a stop is noticed. */
 const MAX_FETCH_WAIT_MS = 250;
 /** New partitions are noticed after this. */
-const METADATA_MAX_AGE_MS = 15_000;
+const METADATA_MAX_AGE_MS = 2_000;
 /** Of one partition in one fetch: what a full bolt gets beyond its bounds. */
 const MAX_FETCH_BYTES = 256 * 1024;
 

@@ -17,7 +17,7 @@ import { KafkaMember } from './kafka-member';
 import { groupName } from './names';
 
 /** A partition count is used this long before Kafka is asked again. */
-const COUNT_MAX_AGE_MS = 10_000;
+export const COUNT_MAX_AGE_MS = 2_000;
 
 interface Count {
   readonly at: number;

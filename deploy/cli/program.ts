@@ -6,11 +6,14 @@ import type * as accounts from './verbs/accounts';
 import type * as adopt from './verbs/adopt';
 import type * as audit from './verbs/audit';
 import type * as demo from './verbs/demo';
+import type * as deploy from './verbs/deploy';
 import type * as diff from './verbs/diff';
 import type * as down from './verbs/down';
+import type * as drain from './verbs/drain';
 import type * as env from './verbs/env';
 import type * as history from './verbs/history';
 import type * as init from './verbs/init';
+import type * as kill from './verbs/kill';
 import type * as lag from './verbs/lag';
 import type * as list from './verbs/list';
 import type * as logs from './verbs/logs';
@@ -20,8 +23,12 @@ import type * as pause from './verbs/pause';
 import type * as plan from './verbs/plan';
 import type * as provision from './verbs/provision';
 import type * as ps from './verbs/ps';
+import type * as rebalance from './verbs/rebalance';
 import type * as render from './verbs/render';
+import type * as restart from './verbs/restart';
 import type * as resume from './verbs/resume';
+import type * as rollback from './verbs/rollback';
+import type * as scale from './verbs/scale';
 import type * as status from './verbs/status';
 import type * as supervisor from './verbs/supervisor';
 import type * as up from './verbs/up';
@@ -67,6 +74,13 @@ const verbs: Readonly<Record<string, () => Command>> = {
   ps: () => (require('./verbs/ps') as typeof ps).psCommand(),
   logs: () => (require('./verbs/logs') as typeof logs).logsCommand(),
   supervisor: () => (require('./verbs/supervisor') as typeof supervisor).supervisorCommand(),
+  deploy: () => (require('./verbs/deploy') as typeof deploy).deployCommand(),
+  rollback: () => (require('./verbs/rollback') as typeof rollback).rollbackCommand(),
+  scale: () => (require('./verbs/scale') as typeof scale).scaleCommand(),
+  restart: () => (require('./verbs/restart') as typeof restart).restartCommand(),
+  kill: () => (require('./verbs/kill') as typeof kill).killCommand(),
+  rebalance: () => (require('./verbs/rebalance') as typeof rebalance).rebalanceCommand(),
+  drain: () => (require('./verbs/drain') as typeof drain).drainCommand(),
   adopt: () => (require('./verbs/adopt') as typeof adopt).adoptCommand(),
   provision: () => (require('./verbs/provision') as typeof provision).provisionCommand(),
   render: () => (require('./verbs/render') as typeof render).renderCommand(),

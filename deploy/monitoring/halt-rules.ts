@@ -18,3 +18,27 @@ export const haltRules = {
   /** Tuples in partitions that belong to no worker. */
   ownerlessTuples: 0,
 } as const;
+
+/** Beside them, for a roll only: what the new release does is compared with what the old one does at the same time. */
+export const rollRules = {
+  /** Attempts of the new release that a judgement needs. */
+  leastAttempts: 20,
+  /** Attempts that end otherwise than delivered, as a share of all. */
+  errorShare: 0.05,
+  /** An attempt that ends so long after its wake is late, milliseconds: a burst may take some seconds. */
+  lateMs: 5_000,
+  /** Late attempts, as a share of all. */
+  lateShare: 0.1,
+  /** The new release's share is also so many times that of the old one. */
+  timesWorse: 2,
+  /** What woke longer ago is not overdue because of the roll, milliseconds. */
+  overdueSinceMs: 90_000,
+  /** Messages that may be overdue beyond those before the roll. */
+  overdueMessages: 20,
+  /** A figure must be bad for so long, milliseconds, because a burst passes. */
+  holdMs: 10_000,
+  /** A new worker must be ready within this, milliseconds. */
+  readyMs: 90_000,
+  /** Deaths in a row of a worker that is in a crash loop. */
+  deaths: 3,
+} as const;

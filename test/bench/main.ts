@@ -6,6 +6,8 @@ import { BareSenders } from './bare';
 import { type Figures, median } from './figures';
 import { type BenchOptions, parseOptions } from './options';
 import { holds, type Measurement, machine, print as printReport, type Report } from './report';
+import { RollRun } from './roll';
+import { printRoll } from './roll-report';
 import { TableRun } from './table';
 import { printTable } from './table-report';
 import { Tenants } from './tenants';
@@ -19,7 +21,9 @@ const begun: (() => Promise<void>)[] = [];
 
 async function main(): Promise<void> {
   const options = parseOptions(process.argv);
-  const measure = { tenants: measureTenants, table: measureTable }[options.scenario as string] ?? measureDeliveries;
+  const measure =
+    { tenants: measureTenants, table: measureTable, roll: measureRoll }[options.scenario as string] ??
+    measureDeliveries;
   let print: () => boolean;
   try {
     print = await measure(options);
@@ -48,6 +52,12 @@ async function measureTable(options: BenchOptions): Promise<() => boolean> {
   const run = await TableRun.start(say, (end) => begun.push(end));
   const report = await run.measure(options);
   return () => printTable(report, options.json);
+}
+
+async function measureRoll(options: BenchOptions): Promise<() => boolean> {
+  const run = await RollRun.start(options, say, (end) => begun.push(end));
+  const report = await run.measure();
+  return () => printRoll(report, options.json);
 }
 
 async function bench(options: BenchOptions): Promise<Report> {

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 export interface BenchOptions {
-  readonly scenario: 'bare' | 'burst' | 'steady' | 'all' | 'tenants' | 'table';
+  readonly scenario: 'bare' | 'burst' | 'steady' | 'all' | 'tenants' | 'table' | 'roll';
   readonly count: number;
   readonly payload: readonly number[];
   readonly accounts: number;
@@ -17,19 +17,26 @@ export interface BenchOptions {
   readonly json: boolean;
 }
 
+const ROLL_ROUNDS = 5;
+
 export function parseOptions(argv: readonly string[]): BenchOptions {
   const command = new Command('npm run bench --')
     .description('Measures deliveries through the whole stack against bare HTTP in the same run.')
     .addOption(
       new Option('--scenario <name>', 'what to measure')
-        .choices(['bare', 'burst', 'steady', 'all', 'tenants', 'table'])
+        .choices(['bare', 'burst', 'steady', 'all', 'tenants', 'table', 'roll'])
         .default('all'),
     )
     .option('--count <messages>', 'messages of a burst', wholeNumber, 20_000)
     .option('--payload <bytes...>', 'size of the payload column', wholeNumbers, [250, 2_048])
     .option('--accounts <count>', 'accounts of uneven size', wholeNumber, 5_000)
     .addOption(new Option('--claim-ahead <which>', 'for bursts').choices(['on', 'off', 'both']).default('both'))
-    .option('--rounds <count>', 'of each burst; the median by rate is reported', wholeNumber, 3)
+    .option(
+      '--rounds <count>',
+      'of each burst; the median by rate is reported (5 in the scenario roll unless given)',
+      wholeNumber,
+      3,
+    )
     .option('--rate <messages>', 'per second, of the steady stream', wholeNumber, 500)
     .option('--seconds <count>', 'of the steady stream', wholeNumber, 20)
     .option('--window <seconds>', 'in which others are judged beside each hostile tenant', wholeNumber, 60)
@@ -48,7 +55,9 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
       0,
     )
     .option('--json', 'print the report as JSON', false);
-  return command.parse([...argv]).opts<BenchOptions>();
+  const options = command.parse([...argv]).opts<BenchOptions>();
+  const isGiven = command.getOptionValueSource('rounds') !== 'default';
+  return options.scenario === 'roll' && !isGiven ? { ...options, rounds: ROLL_ROUNDS } : options;
 }
 
 function wholeNumber(text: string): number {

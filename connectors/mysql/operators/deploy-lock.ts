@@ -20,8 +20,6 @@ export interface LockHolder {
 
 const LEASE_MS = 10_000;
 const RENEW_EVERY_MS = 2_000;
-/** Here the lease ends this much sooner than in the database. */
-const LEASE_MARGIN_MS = 1_000;
 const LOOK_EVERY_MS = 500;
 const MAX_CHARACTERS = 255;
 
@@ -30,9 +28,8 @@ const MAX_CHARACTERS = 255;
  *
  * 1. *Of two who deploy at once one is told who is at it*, since when, doing what, and from which host.
  * 2. *A deployer that died holds up the next one for a lease at most*: the next one waits to see whether the lease is renewed.
- * 3. *A deployer that lost its lease changes nothing any more*: every change is one transaction with a look at the row.
- *
- * @public
+ * 3. *A deployer that lost its lease changes nothing any more*: every change is one transaction with a look at the row. A lease
+ *    that ran out while the database was away, and that nobody took meanwhile, holds again.
  */
 export class DeployLock {
   private readonly losing = new AbortController();
@@ -43,8 +40,6 @@ export class DeployLock {
     private readonly pool: Pool,
     private readonly clock: Clock,
     private readonly holder: string,
-    /** Until when the lease holds at least, monotonic milliseconds. */
-    private untilMs: number,
   ) {
     this.renewing = this.renew();
   }
@@ -63,9 +58,8 @@ export class DeployLock {
     const holder = randomBytes(16).toString('hex');
     let seen: LockHolder | undefined;
     for (;;) {
-      const sent = clock.monotonic();
       const other = await tryToTake(pool, holder, by);
-      if (other === null) return new DeployLock(pool, clock, holder, sent + LEASE_MS - LEASE_MARGIN_MS);
+      if (other === null) return new DeployLock(pool, clock, holder);
       if (seen === undefined) onWait(`${describeHolder(other)}; waiting to see whether it goes on.`);
       else if (seen.holder !== other.holder || seen.leaseUntil !== other.leaseUntil) throw busy(other);
       seen = other;
@@ -91,14 +85,10 @@ export class DeployLock {
    */
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.pool.transaction(async (sql) => {
-      const [row] = await sql.rows(
-        `SELECT 1 FROM deploy_lock WHERE id=1 AND holder=${hex(this.holder)} AND lease_until > ${NOW_MS} FOR UPDATE`,
-      );
-      if (row === undefined || this.lost.aborted) {
-        this.losing.abort();
+      if (!(await this.extend(sql))) {
         throw new UserError(
-          'This command has lost the right to deploy, because it could not renew it in time; it changed nothing since. ' +
-            'Run it again: `downspout history` shows how far it came.',
+          'This command has lost the right to deploy to another one, because it could not renew it in time; it changed ' +
+            'nothing since. `downspout history` shows who deploys.',
         );
       }
       return work(sql);
@@ -117,18 +107,23 @@ export class DeployLock {
     while (!freeing.signal.aborted && !this.lost.aborted) {
       await clock.sleep(RENEW_EVERY_MS, freeing.signal);
       if (freeing.signal.aborted) return;
-      const sent = clock.monotonic();
       try {
-        const { affectedRows } = await this.pool.run(
-          `UPDATE deploy_lock SET lease_until=${NOW_MS} + ${integer(LEASE_MS)} WHERE id=1 AND holder=${hex(this.holder)}`,
-        );
-        if (affectedRows === 0) this.losing.abort();
-        else this.untilMs = sent + LEASE_MS - LEASE_MARGIN_MS;
+        await this.extend(this.pool);
       } catch (error) {
+        // While the database is away nobody else can take the lock either.
         if (!(error instanceof Unavailable)) this.losing.abort(error);
       }
-      if (clock.monotonic() > this.untilMs) this.losing.abort();
     }
+  }
+
+  /** @returns whether it is still ours */
+  private async extend(sql: Sql): Promise<boolean> {
+    if (this.lost.aborted) return false;
+    const { affectedRows } = await sql.run(
+      `UPDATE deploy_lock SET lease_until=${NOW_MS} + ${integer(LEASE_MS)} WHERE id=1 AND holder=${hex(this.holder)}`,
+    );
+    if (affectedRows === 0) this.losing.abort();
+    return affectedRows === 1;
   }
 }
 

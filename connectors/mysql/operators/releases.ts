@@ -54,7 +54,7 @@ type Row = [
   detail: string | null,
 ];
 
-/** Writes a release that is about to be deployed. @returns its number @public */
+/** Writes a release that is about to be deployed. @returns its number */
 export async function beginRelease(sql: Sql, release: NewRelease): Promise<number> {
   const { insertId } = await sql.run(
     'INSERT INTO releases (specification, package_version, image, program, target, reason, who, host, created_at) VALUES ' +
@@ -68,7 +68,6 @@ export async function beginRelease(sql: Sql, release: NewRelease): Promise<numbe
 /**
  * Writes what became of a release. A release that becomes live takes the place of every other one that was: call it in a
  * transaction, so that there is no moment with two or none.
- * @public
  */
 export async function finishRelease(
   sql: Sql,
@@ -87,21 +86,26 @@ export async function finishRelease(
   );
 }
 
-/** The release that runs, or null before the first one is live. @public */
+/** The release that runs, or null before the first one is live. */
 export async function currentRelease(sql: Sql): Promise<Release | null> {
   const [release] = await select(sql, "WHERE outcome='live' ORDER BY number DESC LIMIT 1");
   return release ?? null;
 }
 
-/** Releases whose deployment has not ended: one is under way, or its command was interrupted. Oldest first. @public */
+/** Releases whose deployment has not ended: one is under way, or its command was interrupted. Oldest first. */
 export function unfinishedReleases(sql: Sql): Promise<Release[]> {
   return select(sql, "WHERE outcome='deploying' ORDER BY number");
 }
 
-/** @throws UserError when there is no such release, naming those that there are @public */
-export async function readRelease(sql: Sql, number: number): Promise<Release> {
+export async function findRelease(sql: Sql, number: number): Promise<Release | null> {
   const [release] = await select(sql, `WHERE number=${integer(number)}`);
-  if (release !== undefined) return release;
+  return release ?? null;
+}
+
+/** @throws UserError when there is no such release, naming those that there are */
+export async function readRelease(sql: Sql, number: number): Promise<Release> {
+  const release = await findRelease(sql, number);
+  if (release !== null) return release;
   const [[least, most] = [null, null]] = await sql.rows<[number | null, number | null]>(
     'SELECT MIN(number), MAX(number) FROM releases',
   );

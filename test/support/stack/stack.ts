@@ -56,7 +56,8 @@ export async function freshNamespace(): Promise<World> {
   };
 }
 
-function freshEnvironment(): Environment {
+/** Names for a database, topics and a connector that are not there yet. */
+export function freshEnvironment(): Environment {
   const settings = JSON.parse(readFileSync(join(testStackFolder, 'env.json'), 'utf8')) as Record<string, string>;
   const name = `t${process.pid}-${++worlds}-${systemClock.now().toString(36)}`;
   const own = Object.entries(settings).map(([key, value]) => [

@@ -1,0 +1,41 @@
+import { isOutOfTime } from '../sql/failures';
+import { integer, list, NOW_MS, text } from '../sql/literals';
+import type { Pool } from '../sql/pool';
+
+const COUNT_TIMEOUT_MS = 300;
+/** A worker may claim a row so long before its wake, and a bit. */
+const CLAIMED_AHEAD_MS = 6_000;
+const SHARDS = list(
+  Array.from({ length: 256 }, (_, shard) => shard),
+  integer,
+);
+
+/** Whether messages of a channel are being sent. */
+export class Sending {
+  private unknownSince: number | null = null;
+
+  constructor(private readonly pool: Pool) {}
+
+  /**
+   * Where too many messages are overdue to look at each, what was being sent at the first call is taken for ended after the
+   * longest request.
+   */
+  async any(channel: string, endedAfterMs: number): Promise<boolean> {
+    const { clock } = this.pool;
+    try {
+      return await this.pool.use(async (sql) => {
+        await sql.run('SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED');
+        const rows = await sql.rows(
+          `SELECT /*+ MAX_EXECUTION_TIME(${COUNT_TIMEOUT_MS}) */ 1 FROM scheduled_messages FORCE INDEX (open_by_wake) ` +
+            `WHERE open=1 AND channel=${text(channel)} AND shard IN ${SHARDS} ` +
+            `AND wake_at <= ${NOW_MS} + ${CLAIMED_AHEAD_MS} AND state='sending' LIMIT 1`,
+        );
+        return rows.length > 0;
+      });
+    } catch (error) {
+      if (!isOutOfTime(error)) throw error;
+      this.unknownSince ??= clock.monotonic();
+      return clock.monotonic() - this.unknownSince < endedAfterMs;
+    }
+  }
+}

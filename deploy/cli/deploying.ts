@@ -1,0 +1,173 @@
+import { existsSync } from 'node:fs';
+import { type Author, thisAuthor } from '../../connectors/mysql/audit/author';
+import { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
+import type { Release } from '../../connectors/mysql/operators/releases';
+import { readRollView } from '../../connectors/mysql/operators/roll-view';
+import { Pool, type PoolOptions } from '../../connectors/mysql/sql/pool';
+import { systemClock } from '../../topology/core/clock';
+import { UserError } from '../../topology/core/errors';
+import { required } from '../../topology/settings/environment';
+import { packageVersion } from '../../topology/settings/package';
+import { type Deployed, Deployer } from '../release/deployer';
+import { LocalWorkers } from '../release/local-workers';
+import { defaultStateFolder, detachSupervisor } from '../targets/local/detached';
+import { ownProgram } from '../targets/local/program';
+import { audited, type Change } from './audited';
+import type { VerbContext } from './verb';
+
+/** What a verb that deploys works with, under the lock. */
+export interface Deploying {
+  readonly deployer: Deployer;
+  readonly workers: LocalWorkers;
+  /** Aborts when the command is to end. */
+  readonly signal: AbortSignal;
+  readonly lock: DeployLock;
+  /** Of the user who deploys. */
+  readonly pool: Pool;
+  /** Of the application's user, who may pause. */
+  readonly appPool: Pool;
+  /** Who and where we are. */
+  readonly by: Author;
+  /** What the audit says of the change; `work` fills in what it learns. */
+  readonly change: Change;
+}
+
+export interface DeployingOptions {
+  /** The verb, with what it is about: `restart webhook`. Others are told who ask meanwhile, and the audit says it. */
+  readonly verb: string;
+  readonly subject: string;
+  /** Where the supervisor of this host keeps what it remembers. */
+  readonly state?: string | undefined;
+  /** False: this host runs no worker, and others do. */
+  readonly supervises?: boolean | undefined;
+}
+
+const connections: PoolOptions = { clock: systemClock, size: 4, timeoutMs: 30_000, lockWaitSeconds: 10 };
+
+/**
+ * Runs `work` with the right to deploy. SIGINT and SIGTERM let it stop in good order; a second one ends the process at once.
+ * @throws UserError when somebody else deploys
+ */
+export function withDeployer<T>(
+  context: VerbContext,
+  options: DeployingOptions,
+  work: (deploying: Deploying) => Promise<T>,
+): Promise<T> {
+  const { verb, subject } = options;
+  return audited(context, { verb, subject }, (change) => underLock(context, options, change, work), {
+    as: 'WORKER_DATABASE_URL',
+  });
+}
+
+async function underLock<T>(
+  { settings, output }: VerbContext,
+  { verb, subject, state, supervises = true }: DeployingOptions,
+  change: Change,
+  work: (deploying: Deploying) => Promise<T>,
+): Promise<T> {
+  const { environment, fallback } = settings;
+  const interrupt = new AbortController();
+  const onSignal = (signal: string) => {
+    // A second one does what it does to any process.
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+    output.note(`${signal}: stopping after the step that is under way; once more to end at once`);
+    interrupt.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  const pool = Pool.open(required(environment, 'WORKER_DATABASE_URL'), connections);
+  const appPool = Pool.open(required(environment, 'DATABASE_URL'), connections);
+  const by = thisAuthor(environment.DOWNSPOUT_WHO);
+  const doing = `${verb} ${subject}`.trim();
+  try {
+    const lock = await DeployLock.take(pool, systemClock, { ...by, doing }, (text) => output.note(text));
+    try {
+      const report = (text: string) => output.note(text);
+      const { signal } = interrupt;
+      const workers = new LocalWorkers({ pool, lock, clock: systemClock, signal, report });
+      const deployer = new Deployer({
+        environment,
+        clock: systemClock,
+        pool,
+        appPool,
+        lock,
+        workers,
+        signal,
+        report,
+        ensureSupervisor: async () => {
+          if (!supervises) return;
+          const folder = state ?? defaultStateFolder();
+          // Whoever deploys from a host that runs no workers does not make it one that does.
+          const { supervisors } = await readRollView(pool);
+          if (supervisors.length > 0 && !existsSync(folder)) return;
+          const { pid, isNew } = await detachSupervisor({ folder, clock: systemClock, settings: fallback });
+          if (isNew) output.note(`supervisor: runs on this host (process ${pid})`);
+        },
+      });
+      return await work({ deployer, workers, signal, lock, pool, appPool, by, change });
+    } finally {
+      await lock.free();
+    }
+  } finally {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+    await Promise.all([pool.close(), appPool.close()]);
+  }
+}
+
+/** What the audit says of a deploy. */
+export function recordDeployed(change: Change, before: Release | null, deployed: Deployed): Deployed {
+  change.subject = `release ${deployed.release}`;
+  change.before = before === null ? null : { release: before.number };
+  change.after = { release: deployed.running };
+  if (deployed.reason !== null) change.outcome = `${deployed.outcome}: ${deployed.reason}`;
+  return deployed;
+}
+
+/** A release of this package on the target `local`. */
+export function ownRelease(specification: unknown, reason: string, by: Deploying['by']) {
+  return {
+    specification,
+    packageVersion: packageVersion(),
+    image: null,
+    program: ownProgram(),
+    target: 'local' as const,
+    reason,
+    ...by,
+  };
+}
+
+/** An earlier release again: its specification and its version. */
+export function sameRelease(release: Release, reason: string, by: Deploying['by']) {
+  const { specification, packageVersion: version, image, program, target } = release;
+  return { specification, packageVersion: version, image, program, target, reason, ...by };
+}
+
+/** Prints what came of it, and sets the exit code. */
+export function tellDeployed({ output }: VerbContext, deployed: Deployed, remarks: readonly string[] = []): void {
+  if (deployed.outcome !== 'live' && deployed.outcome !== 'unchanged') process.exitCode = 1;
+  output.data({ ...deployed, remarks }, () => [textOf(deployed), ...remarks].join('\n'));
+}
+
+function textOf({ outcome, release, running, reason }: Deployed): string {
+  const still = running === null ? 'Nothing runs' : `Release ${running} runs`;
+  switch (outcome) {
+    case 'live':
+      return `Release ${release} is live.`;
+    case 'unchanged':
+      return `Release ${release} is live already, and every worker runs.`;
+    case 'interrupted':
+      return `Release ${release} was interrupted: ${reason}.`;
+    case 'failed':
+      return `Release ${release} failed: ${reason}\n${still}.`;
+    default:
+      return `Release ${release} was rolled back: ${reason}\n${still}.`;
+  }
+}
+
+/** @throws UserError when nothing is live */
+export function requiredLive(live: Release | null): Release {
+  if (live !== null) return live;
+  throw new UserError('No release is live. `downspout deploy` deploys what topology.yaml says.');
+}

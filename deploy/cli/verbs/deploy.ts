@@ -1,0 +1,101 @@
+import { type Command, Option } from 'commander';
+import { currentRelease, type Release } from '../../../connectors/mysql/operators/releases';
+import { systemClock } from '../../../topology/core/clock';
+import { UserError } from '../../../topology/core/errors';
+import { packageVersion } from '../../../topology/settings/package';
+import { confirm } from '../../console/confirm';
+import { parseCount, parseDuration } from '../../console/durations';
+import type { OutputOptions } from '../../console/output';
+import { planOf } from '../../release/plan';
+import { prepareDatabase } from '../../release/prepare-database';
+import { readLive } from '../../release/read-live';
+import { ownRelease, recordDeployed, tellDeployed, withDeployer } from '../deploying';
+import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
+import { contextOf, dataVerb } from '../verb';
+import { planText } from './plan';
+
+interface DeployOptions extends OutputOptions, RollOptionValues, TopologyFileOptions {
+  readonly dryRun?: boolean;
+  readonly target: Release['target'];
+  readonly state?: string;
+  readonly supervisor: boolean;
+  readonly yes?: boolean;
+}
+
+export interface RollOptionValues {
+  readonly canary: number;
+  readonly pause: number;
+}
+
+const DEFAULT_PAUSE_MS = 15_000;
+
+/** The options of verbs that roll workers. */
+export function withRollOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--canary <n>', 'of each component, replace so many workers first').argParser(parseCanary).default(1),
+    )
+    .addOption(
+      new Option('--pause <time>', 'watch these for so long before the others follow')
+        .argParser(parseDuration)
+        .default(DEFAULT_PAUSE_MS, '15s'),
+    )
+    .option('--yes', 'do not ask');
+}
+
+/** `downspout deploy`. */
+export function deployCommand(): Command {
+  const command = dataVerb('deploy', 'make what runs what topology.yaml says, without an interruption', {
+    example: 'downspout deploy --environment production --canary 1 --pause 60s',
+    fails: 'the release did not become healthy; the one before it runs on',
+  })
+    .addOption(new Option('--target <engine>', 'what runs the workers').choices(['local']).default('local'))
+    .option('--state <folder>', 'of this host’s supervisor (default: workers/ in .downspout)')
+    .option('--no-supervisor', 'start no supervisor on this host');
+  return withRollOptions(withTopologyFile(command))
+    .option('--dry-run', 'print the plan and change nothing')
+    .addHelpText(
+      'after',
+      '\nIt starts a supervisor on this host if none runs anywhere, or if this host had one.' +
+        '\nIt brings schema, users, topics and connector up to date, writes the release, and replaces one worker after another, each\n' +
+        'new one ready before the old one drains. When one does not become ready, or errors or lateness rise, it goes back. A\n' +
+        'deploy that was interrupted is continued by the next one.',
+    )
+    .action(async (options: DeployOptions) => {
+      const context = contextOf(options);
+      const { environment } = context.settings;
+      const file = topologyFileOf(options, environment);
+      const live = await readLive(environment, file.settings, systemClock);
+      const plan = planOf({ settings: file.settings, packageVersion: packageVersion(), image: null }, live);
+      if (options.dryRun === true) {
+        const { number } = live.release ?? { number: null };
+        context.output.data({ files: file.files, release: number, ...plan, unknown: live.unknown }, () =>
+          planText(plan, live, file.files, context.output),
+        );
+        return;
+      }
+      context.output.note(planText(plan, live, file.files, context.output));
+      if (plan.refusals.length > 0) throw new UserError(`Nothing was changed. ${plan.refusals.join('\n')}`);
+      await confirm('Deploy this?', options.yes === true);
+      await prepareDatabase(environment);
+      const { state, supervisor } = options;
+      const deployed = await withDeployer(
+        context,
+        { verb: 'deploy', subject: '', state, supervises: supervisor },
+        async ({ deployer, pool, by, change }) => {
+          const before = await currentRelease(pool);
+          const roll = { canaries: options.canary, pauseMs: options.pause };
+          return recordDeployed(
+            change,
+            before,
+            await deployer.deploy(ownRelease(file.specification, 'deploy', by), roll),
+          );
+        },
+      );
+      tellDeployed(context, deployed);
+    });
+}
+
+function parseCanary(text: string): number {
+  return text === '0' ? 0 : parseCount(text);
+}

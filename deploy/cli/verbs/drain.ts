@@ -1,0 +1,41 @@
+import type { Command } from 'commander';
+import { Operations } from '../../../connectors/mysql/operators/operations';
+import { systemClock } from '../../../topology/core/clock';
+import { UserError } from '../../../topology/core/errors';
+import { topologyOf } from '../../../topology/settings/topology-settings';
+import type { OutputOptions } from '../../console/output';
+import { withKafka } from '../../inspect/kafka';
+import { SEEN_AFTER_MS, untilDrained } from '../../release/drain';
+import { audited } from '../audited';
+import { withPool } from '../database';
+import { contextOf, dataVerb } from '../verb';
+
+/** `downspout drain`. */
+export function drainCommand(): Command {
+  return dataVerb('drain', 'pause a channel and return when nothing of it is being sent any more', {
+    example: 'downspout drain webhook',
+    fails: 'what is being sent did not end',
+  })
+    .argument('<channel>')
+    .addHelpText('after', '\nThe channel stays paused until `downspout resume`. Use it before work on a receiver.')
+    .action(async (channel: string, options: OutputOptions) => {
+      const context = contextOf(options);
+      const { environment } = context.settings;
+      const timeoutMs = topologyOf(environment).bolts[channel]?.timeoutMs;
+      if (timeoutMs === undefined) throw new UserError(`topology.yaml has no bolt "${channel}".`);
+      await audited(context, { verb: 'drain', subject: channel, after: 'paused' }, () =>
+        withPool(context, async (pool) => {
+          await new Operations(pool).pause(channel);
+          await systemClock.sleep(SEEN_AFTER_MS);
+          const { signal } = new AbortController();
+          await withKafka(environment, (admin) =>
+            untilDrained({ environment, admin, pool, clock: systemClock, signal, channel, timeoutMs }),
+          );
+        }),
+      );
+      context.output.data(
+        { channel, result: 'drained' },
+        () => `${channel} is paused, and nothing of it is being sent. \`downspout resume ${channel}\` ends the pause.`,
+      );
+    });
+}

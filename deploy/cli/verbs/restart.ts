@@ -1,0 +1,51 @@
+import type { Command } from 'commander';
+import { listPlacements, type PlacementRow } from '../../../connectors/mysql/operators/placements';
+import type { Pool } from '../../../connectors/mysql/sql/pool';
+import { UserError } from '../../../topology/core/errors';
+import { nearestWord } from '../../../topology/core/nearest-word';
+import type { OutputOptions } from '../../console/output';
+import type { RolloutResult } from '../../release/rollout';
+import { withDeployer } from '../deploying';
+import { contextOf, dataVerb, type VerbContext } from '../verb';
+
+/** `downspout restart`. */
+export function restartCommand(): Command {
+  return dataVerb('restart', 'replace the workers by new ones of the same release, one after another', {
+    example: 'downspout restart webhook',
+    fails: 'a new worker did not become ready; the old one runs on',
+  })
+    .argument('[component]', 'all unless given')
+    .action(async (component: string | undefined, options: OutputOptions) => {
+      const context = contextOf(options);
+      const result = await withDeployer(
+        context,
+        { verb: 'restart', subject: component ?? 'all' },
+        async ({ workers, pool }) => workers.restart(await placementsOf(pool, component)),
+      );
+      tellRestarted(context, result, `${component ?? 'Every worker'} was restarted.`);
+    });
+}
+
+/** The workers that are asked for. @throws UserError when there are none */
+export async function placementsOf(pool: Pool, component: string | undefined): Promise<PlacementRow[]> {
+  const all = await listPlacements(pool);
+  const these = all.filter((one) => component === undefined || one.component === component);
+  if (these.length > 0) return these;
+  const names = [...new Set(all.map((one) => one.component))];
+  const near = nearestWord(component ?? '', names);
+  if (names.length === 0)
+    throw new UserError('No worker was deployed here. `downspout deploy` deploys what topology.yaml says.');
+  throw new UserError(
+    `There is no worker of "${component}".${near === undefined ? '' : ` Did you mean ${near}?`} There are: ${names.join(', ')}.`,
+  );
+}
+
+export function tellRestarted({ output }: VerbContext, result: RolloutResult, done: string): void {
+  if (result.result !== 'done') process.exitCode = 1;
+  output.data(result, () => {
+    if (result.result === 'done') return done;
+    if (result.result === 'interrupted')
+      return `Interrupted after ${result.done} of ${result.of} workers; all of them run.`;
+    return `Stopped: ${result.reason}\nThe workers that were not restarted run on.`;
+  });
+}

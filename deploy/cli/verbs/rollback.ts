@@ -1,0 +1,70 @@
+import type { Command } from 'commander';
+import {
+  currentRelease,
+  listReleases,
+  type Release,
+  readRelease,
+  unfinishedReleases,
+} from '../../../connectors/mysql/operators/releases';
+import type { Pool } from '../../../connectors/mysql/sql/pool';
+import { UserError } from '../../../topology/core/errors';
+import { confirm } from '../../console/confirm';
+import { parseCount } from '../../console/durations';
+import type { OutputOptions } from '../../console/output';
+import { withWorkersPool } from '../database';
+import { recordDeployed, requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
+import { contextOf, dataVerb } from '../verb';
+import { type RollOptionValues, withRollOptions } from './deploy';
+
+interface RollbackOptions extends OutputOptions, RollOptionValues {
+  readonly yes?: boolean;
+}
+
+/** How far back the release before the one that runs is looked for. */
+const LOOKED_AT = 1_000;
+
+/** `downspout rollback`. */
+export function rollbackCommand(): Command {
+  const command = dataVerb('rollback', 'deploy an earlier release again, as a new one', {
+    example: 'downspout rollback 3 --yes',
+    fails: 'the release did not become healthy; the one before it runs on',
+  }).argument(
+    '[release]',
+    'its number (default: the one before what runs; what ran before a deploy that was interrupted)',
+    parseCount,
+  );
+  return withRollOptions(command).action(async (number: number | undefined, options: RollbackOptions) => {
+    const context = contextOf(options);
+    const release = await withWorkersPool(context, (pool) =>
+      number === undefined ? before(pool) : readRelease(pool, number),
+    );
+    const reason = `rollback to ${release.number}`;
+    await confirm(
+      `Deploy release ${release.number} (${release.reason} by ${release.who}) again?`,
+      options.yes === true,
+    );
+    const deployed = await withDeployer(
+      context,
+      { verb: 'rollback', subject: `to ${release.number}` },
+      async ({ deployer, pool, by, change }) => {
+        const live = await currentRelease(pool);
+        const roll = { canaries: options.canary, pauseMs: options.pause };
+        const again = sameRelease(release, reason, by);
+        const specification = await deployer.keepingPartitions(again.specification);
+        return recordDeployed(change, live, await deployer.deploy({ ...again, specification }, roll));
+      },
+    );
+    tellDeployed(context, deployed);
+  });
+}
+
+/** What a person means by going back. @throws UserError when there is nothing to go back to */
+async function before(pool: Pool): Promise<Release> {
+  const live = requiredLive(await currentRelease(pool));
+  if ((await unfinishedReleases(pool)).length > 0) return live;
+  const earlier = (await listReleases(pool, LOOKED_AT)).find(
+    ({ number, outcome }) => number < live.number && outcome === 'superseded',
+  );
+  if (earlier !== undefined) return earlier;
+  throw new UserError(`Release ${live.number} is the first that was live. \`downspout history\` lists all.`);
+}

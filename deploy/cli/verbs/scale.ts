@@ -1,0 +1,115 @@
+import { type Command, Option } from 'commander';
+import { readDrainRates } from '../../../connectors/mysql/operators/drain-rate';
+import { currentRelease } from '../../../connectors/mysql/operators/releases';
+import { Status } from '../../../connectors/mysql/operators/status';
+import { reasonOf, UserError } from '../../../topology/core/errors';
+import type { Environment } from '../../../topology/settings/environment';
+import { parseSpecification, readTopologyFile } from '../../../topology/settings/topology-settings';
+import { confirm } from '../../console/confirm';
+import { parseCount, parseDuration } from '../../console/durations';
+import type { Column, OutputOptions } from '../../console/output';
+import { formatCount, formatInstant } from '../../console/units';
+import { differing, parseScale, type Scale, scaled } from '../../release/scaled';
+import { type Suggestion, suggestions, wordsOf } from '../../release/suggestion';
+import { withWorkersPool } from '../database';
+import { recordDeployed, requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
+import { contextOf, dataVerb, type VerbContext } from '../verb';
+import { type RollOptionValues, withRollOptions } from './deploy';
+
+interface ScaleOptions extends OutputOptions, RollOptionValues {
+  readonly yes?: boolean;
+  readonly suggest?: boolean;
+  readonly hours: number;
+  /** Milliseconds. */
+  readonly within: number;
+}
+
+/** `downspout scale`. */
+export function scaleCommand(): Command {
+  const command = dataVerb('scale', 'change how many workers or partitions a component has, as a new release', {
+    example: 'downspout scale webhook=6 due.partitions=16',
+    fails: 'the release did not become healthy; the one before it runs on',
+  })
+    .argument('[counts...]', 'component=workers, or component.partitions=count')
+    .option('--suggest', 'change nothing; say what the coming hours need')
+    .addOption(new Option('--hours <n>', 'of --suggest: how far to look').argParser(parseCount).default(4))
+    .addOption(
+      new Option('--within <time>', 'of --suggest: how late the last message of the fullest minute may be')
+        .argParser(parseDuration)
+        .default(60_000, '60s'),
+    );
+  return withRollOptions(command).action(async (texts: readonly string[], options: ScaleOptions) => {
+    const context = contextOf(options);
+    if (options.suggest === true) {
+      await suggest(context, options);
+      return;
+    }
+    if (texts.length === 0) throw new UserError('What? Give a component and a count, such as webhook=6, or --suggest.');
+    const scales = texts.map(parseScale);
+    const reason = `scale ${texts.join(' ')}`;
+    // What cannot be done is said before anybody is asked.
+    await withWorkersPool(context, async (pool) =>
+      scaled(requiredLive(await currentRelease(pool)).specification, scales),
+    );
+    await confirm(`${reason}?`, options.yes === true);
+    const deployed = await withDeployer(
+      context,
+      { verb: 'scale', subject: texts.join(' ') },
+      async ({ deployer, pool, by, change }) => {
+        const live = requiredLive(await currentRelease(pool));
+        const release = { ...sameRelease(live, reason, by), specification: scaled(live.specification, scales) };
+        const roll = { canaries: options.canary, pauseMs: options.pause };
+        return recordDeployed(change, live, await deployer.deploy(release, roll));
+      },
+    );
+    tellDeployed(context, deployed, remarksOf(context.settings.environment, scales));
+  });
+}
+
+const columns: readonly Column<Suggestion>[] = [
+  { title: 'channel', value: (row) => row.channel },
+  { title: 'fullest minute', value: (row) => formatInstant(row.busiest?.minute) },
+  { title: 'messages', align: 'right', value: (row) => formatCount(row.busiest?.messages ?? 0) },
+  {
+    title: 'one worker sends/s',
+    align: 'right',
+    value: (row) => (row.perWorker === null ? '–' : formatCount(row.perWorker)),
+  },
+  { title: 'workers', align: 'right', value: (row) => String(row.replicas) },
+  { title: 'partitions', align: 'right', value: (row) => String(row.partitions) },
+  { title: 'needed', align: 'right', value: (row) => (row.needed === null ? '–' : String(row.needed)) },
+];
+
+async function suggest(context: VerbContext, { hours, within }: ScaleOptions): Promise<void> {
+  const rows = await withWorkersPool(context, async (pool) => {
+    const { specification } = requiredLive(await currentRelease(pool));
+    const minutes = await new Status(pool).byMinute(hours * 60);
+    if (minutes === null)
+      throw new UserError('Too many messages wake in this time to count them in a moment. Give fewer --hours.');
+    return suggestions(parseSpecification(specification, 'the release'), minutes, await readDrainRates(pool), within);
+  });
+  context.output.data(rows, () =>
+    [
+      context.output.table(columns, rows),
+      '',
+      ...rows.map(wordsOf),
+      'The rate is that of the best second of one worker among the newest attempts: a worker that was never busy can do more.',
+    ].join('\n'),
+  );
+}
+
+/** The next `deploy` takes the file's word. */
+function remarksOf(environment: Environment, scales: readonly Scale[]): string[] {
+  try {
+    const { settings, files } = readTopologyFile({
+      path: environment.DOWNSPOUT_TOPOLOGY,
+      environment: environment.DOWNSPOUT_ENVIRONMENT,
+    });
+    const lines = differing(settings, scales);
+    if (lines.length === 0) return [];
+    return [`${files.at(-1)} differs now: ${lines.join('; ')}. Change it too, or the next deploy takes this back.`];
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return [`Whether the file says the same is not known: ${reasonOf(error)}`];
+  }
+}

@@ -1,0 +1,51 @@
+import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
+import { readLag } from '../../connectors/kafka/lag';
+import { Sending } from '../../connectors/mysql/operators/sending';
+import type { Pool } from '../../connectors/mysql/sql/pool';
+import type { Clock } from '../../topology/core/clock';
+import { UserError } from '../../topology/core/errors';
+import type { Environment } from '../../topology/settings/environment';
+import { due } from '../../topology/streams';
+import { fromTheBeginning } from '../inspect/kafka';
+
+/** Workers read what is paused once a second; after this they have, and what they were emitting is in Kafka. */
+export const SEEN_AFTER_MS = 2_000;
+const LOOK_EVERY_MS = 200;
+/** Beside the time-out of a request. */
+const DRAIN_LIMIT_MS = 20_000;
+
+export interface DrainOptions {
+  readonly environment: Environment;
+  readonly admin: KafkaAdmin;
+  readonly pool: Pool;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly channel: string;
+  /** Of one request. */
+  readonly timeoutMs: number;
+}
+
+/**
+ * Waits until the bolts of a paused channel have consumed all that was emitted, and every request is answered; or until the
+ * signal aborts.
+ * @throws UserError when that takes longer than any request may
+ */
+export async function untilDrained({ channel, timeoutMs, ...options }: DrainOptions): Promise<void> {
+  const { environment, admin, pool, clock, signal } = options;
+  const reading = { component: channel, stream: due(channel).name };
+  const sending = new Sending(pool);
+  const limit = clock.monotonic() + timeoutMs + DRAIN_LIMIT_MS;
+  while (!signal.aborted) {
+    const lags = fromTheBeginning(await readLag(admin, environment.DOWNSPOUT_NAMESPACE, [reading]));
+    // Where no worker runs, nothing will be consumed, and nothing is sent.
+    const isConsumed = lags.every(({ lag }) => lag === 0) || lags.every(({ owner }) => owner === null);
+    if (isConsumed && !(await sending.any(channel, timeoutMs))) return;
+    if (clock.monotonic() > limit) {
+      throw new UserError(
+        `${channel} was not drained within ${Math.round((timeoutMs + DRAIN_LIMIT_MS) / 1_000)} s. ` +
+          '`downspout lag` and `downspout status` show what is left.',
+      );
+    }
+    await clock.sleep(LOOK_EVERY_MS, signal);
+  }
+}

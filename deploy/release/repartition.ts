@@ -1,0 +1,178 @@
+import { changeEventCodec } from '../../connectors/debezium/change-event';
+import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
+import { COUNT_MAX_AGE_MS } from '../../connectors/kafka/kafka-streams';
+import { readLag } from '../../connectors/kafka/lag';
+import { setUpTopics } from '../../connectors/kafka/topic-set-up';
+import { OwnPause } from '../../connectors/mysql/operators/own-pause';
+import type { Pool } from '../../connectors/mysql/sql/pool';
+import type { Clock } from '../../topology/core/clock';
+import { UserError } from '../../topology/core/errors';
+import { kafkaSecurityOf } from '../../topology/settings/connections';
+import { type Environment, required } from '../../topology/settings/environment';
+import type { TopologySettings } from '../../topology/settings/topology-settings';
+import { due, SPOUT, scheduleChanges, topicName } from '../../topology/streams';
+import { withKafka } from '../inspect/kafka';
+import { SEEN_AFTER_MS, untilDrained } from './drain';
+
+const LOOK_EVERY_MS = 200;
+/** How long until the group of the bolt has taken the new partitions. */
+const OWNED_LIMIT_MS = 30_000;
+
+/** A stream that gets more partitions. */
+export interface Growth {
+  /** The component that reads it. */
+  readonly component: string;
+  /** Without the namespace. */
+  readonly stream: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How many partitions each stream has, and is to have. A topic that is not there yet has none. */
+export async function partitionsNow(environment: Environment, settings: TopologySettings): Promise<Growth[]> {
+  const namespace = environment.DOWNSPOUT_NAMESPACE;
+  const streams = [
+    ...Object.entries(settings.bolts).map(([channel, { partitions }]) => ({
+      component: channel,
+      stream: due(channel).name,
+      to: partitions,
+    })),
+    { component: SPOUT, stream: scheduleChanges(changeEventCodec).name, to: settings.spout.partitions },
+  ];
+  return withKafka(environment, async (admin) => {
+    const topics = await admin.topics(streams.map(({ stream }) => topicName(namespace, stream)));
+    return streams.map((one) => ({ ...one, from: topics.get(topicName(namespace, one.stream))?.partitions ?? 0 }));
+  });
+}
+
+/**
+ * The streams that have fewer partitions than they are to have. A topic that is not there yet is none of them.
+ * @throws UserError for one that has more, because partitions cannot be taken away
+ */
+export async function growthsOf(environment: Environment, settings: TopologySettings): Promise<Growth[]> {
+  const counts = await partitionsNow(environment, settings);
+  for (const { component, stream, from, to } of counts) {
+    if (from <= to) continue;
+    throw new UserError(
+      `${stream} has ${from} partitions, and ${component}.partitions says ${to}: partitions cannot be taken away. Write ${from} or more.`,
+    );
+  }
+  return counts.filter(({ from, to }) => from > 0 && from < to);
+}
+
+export interface RepartitionOptions {
+  readonly environment: Environment;
+  readonly settings: TopologySettings;
+  readonly clock: Clock;
+  /** Of the application's user, who may pause. */
+  readonly pool: Pool;
+  /** Aborts when the command is to end; what is paused is resumed. */
+  readonly signal: AbortSignal;
+  readonly report: (text: string) => void;
+}
+
+/**
+ * Adds partitions to a stream whose messages are being sent.
+ *
+ * 1. *No account's messages overtake each other* while their stream grows: an account may move to another partition, so all that was emitted is sent or
+ *    given back before anything is emitted by the new number.
+ * 2. *Nothing stays paused when the command dies*: the pause ends by itself, and the next deploy goes on.
+ */
+export class Repartition {
+  constructor(private readonly options: RepartitionOptions) {}
+
+  /** The stream of a channel. @param growth of a bolt's stream. @returns milliseconds for which its channel was paused */
+  async growDue(growth: Growth): Promise<number> {
+    const { report } = this.options;
+    const { component, stream, from, to } = growth;
+    report(`${stream}: ${from} → ${to} partitions; sends of ${component} pause`);
+    const took = await this.paused([component], async (admin) => {
+      await this.drained(admin, component);
+      const addedMs = this.options.clock.monotonic();
+      await this.add(growth);
+      await this.owned(admin, growth);
+      await this.sleepUntil(addedMs + COUNT_MAX_AGE_MS);
+    });
+    report(`${stream}: ${to} partitions; sends of ${component} paused for ${(took / 1_000).toFixed(1)} s`);
+    return took;
+  }
+
+  /**
+   * The stream of changes. Shards move between its partitions, so nothing is emitted until CDC writes by the new number and
+   * every spout has begun again.
+   * @param register gives the connector the new number and sees a change come through
+   * @param restartSpouts replaces them, and returns when they are ready
+   * @returns milliseconds for which nothing was sent
+   */
+  async growChanges(
+    growth: Growth,
+    register: () => Promise<void>,
+    restartSpouts: () => Promise<void>,
+  ): Promise<number> {
+    const { report, settings } = this.options;
+    const { stream, from, to } = growth;
+    report(`${stream}: ${from} → ${to} partitions; all sends pause`);
+    const channels = Object.keys(settings.bolts);
+    const took = await this.paused(channels, async (admin) => {
+      for (const channel of channels) await this.drained(admin, channel);
+      await this.add(growth);
+      await register();
+      await restartSpouts();
+    });
+    report(`${stream}: ${to} partitions; sends paused for ${(took / 1_000).toFixed(1)} s`);
+    return took;
+  }
+
+  private async paused(channels: readonly string[], work: (admin: KafkaAdmin) => Promise<void>): Promise<number> {
+    const { environment, pool, clock } = this.options;
+    const begunMs = clock.monotonic();
+    const pauses: OwnPause[] = [];
+    try {
+      for (const channel of channels) pauses.push(await OwnPause.begin(pool, clock, channel));
+      await this.sleepUntil(begunMs + SEEN_AFTER_MS);
+      await withKafka(environment, work);
+    } finally {
+      for (const pause of pauses) await pause.end();
+    }
+    return clock.monotonic() - begunMs;
+  }
+
+  private async drained(admin: KafkaAdmin, channel: string): Promise<void> {
+    const { settings } = this.options;
+    await untilDrained({ ...this.options, admin, channel, timeoutMs: settings.bolts[channel]?.timeoutMs ?? 0 });
+    this.checkGoesOn();
+  }
+
+  private async add({ stream, to }: Growth): Promise<void> {
+    const { environment } = this.options;
+    this.checkGoesOn();
+    await setUpTopics(
+      required(environment, 'KAFKA_BROKERS'),
+      [{ name: topicName(environment.DOWNSPOUT_NAMESPACE, stream), partitions: to }],
+      kafkaSecurityOf(environment),
+    );
+  }
+
+  /** Waits until each partition has its worker, where there are workers at all. */
+  private async owned(admin: KafkaAdmin, { component, stream, to }: Growth): Promise<void> {
+    const { environment, clock } = this.options;
+    const limit = clock.monotonic() + OWNED_LIMIT_MS;
+    while (clock.monotonic() < limit) {
+      this.checkGoesOn();
+      const lags = await readLag(admin, environment.DOWNSPOUT_NAMESPACE, [{ component, stream }]);
+      const owned = lags.filter(({ owner }) => owner !== null).length;
+      if (owned === 0 || owned === to) return;
+      await clock.sleep(LOOK_EVERY_MS, this.options.signal);
+    }
+  }
+
+  private async sleepUntil(monotonicMs: number): Promise<void> {
+    const { clock, signal } = this.options;
+    await clock.sleep(Math.max(0, monotonicMs - clock.monotonic()), signal);
+    this.checkGoesOn();
+  }
+
+  private checkGoesOn(): void {
+    if (this.options.signal.aborted) throw new UserError('Interrupted while partitions were added; the pause is over.');
+  }
+}

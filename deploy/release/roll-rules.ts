@@ -1,0 +1,75 @@
+import { haltRules, rollRules } from '../monitoring/halt-rules';
+
+/** What came of attempts in a stretch of time. */
+export interface AttemptFigures {
+  readonly attempts: number;
+  /** Ended otherwise than delivered. */
+  readonly failed: number;
+  /** Ended later after their wake than `lateMs`. */
+  readonly late: number;
+}
+
+/** A stretch of time: what workers of the new release did, what the others did beside them, and what waits. */
+export interface RollFigures {
+  readonly fresh: AttemptFigures;
+  readonly others: AttemptFigures;
+  /** Messages that woke between `overdueSinceMs` and `overdueMs` ago and wait; null when they could not be counted in a moment. */
+  readonly overdue: number | null;
+  /** The longest silence of CDC that a spout reports, milliseconds; null when none does. */
+  readonly cdcSilentMs: number | null;
+}
+
+export const noAttempts: AttemptFigures = { attempts: 0, failed: 0, late: 0 };
+
+/**
+ * What is wrong with a roll, in one sentence, or null.
+ * @param before the same figures before the roll began
+ */
+export function troubleOf(now: RollFigures, before: RollFigures): string | null {
+  const { fresh, others } = now;
+  const reference = isEnough(others) ? others : before.others;
+  if (isEnough(fresh)) {
+    const errors = compare(fresh.failed / fresh.attempts, shareOf(reference, reference.failed), rollRules.errorShare);
+    if (errors !== null) return `${errors} of the new release's attempts fail`;
+    const late = compare(fresh.late / fresh.attempts, shareOf(reference, reference.late), rollRules.lateShare);
+    if (late !== null) return `${late} of the new release's attempts end ${rollRules.lateMs / 1_000} s late or more`;
+  }
+  const most = rollRules.timesWorse * (before.overdue ?? 0) + rollRules.overdueMessages;
+  if (now.overdue !== null && now.overdue > most) {
+    return `${now.overdue} messages are overdue for more than ${haltRules.overdueMs / 1_000} s (${before.overdue ?? 0} before the roll)`;
+  }
+  if (isSilent(now) && !isSilent(before)) {
+    return `CDC has been silent for ${Math.round((now.cdcSilentMs as number) / 1_000)} s`;
+  }
+  return null;
+}
+
+export function added(one: AttemptFigures, other: AttemptFigures): AttemptFigures {
+  return {
+    attempts: one.attempts + other.attempts,
+    failed: one.failed + other.failed,
+    late: one.late + other.late,
+  };
+}
+
+export function isEnough({ attempts }: AttemptFigures): boolean {
+  return attempts >= rollRules.leastAttempts;
+}
+
+function isSilent({ cdcSilentMs }: RollFigures): boolean {
+  return cdcSilentMs !== null && cdcSilentMs > haltRules.cdcSilentMs;
+}
+
+function shareOf({ attempts }: AttemptFigures, count: number): number {
+  return attempts === 0 ? 0 : count / attempts;
+}
+
+/** `12 % (3 % of the others')` when the share is above the limit and much worse than the reference; null otherwise. */
+function compare(share: number, reference: number, limit: number): string | null {
+  if (share <= Math.max(limit, rollRules.timesWorse * reference)) return null;
+  return `${percent(share)} (${percent(reference)} of the old release's)`;
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}

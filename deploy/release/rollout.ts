@@ -1,0 +1,216 @@
+import { type PlacementKey, type PlacementRow, placementName } from '../../connectors/mysql/operators/placements';
+import type { Clock } from '../../topology/core/clock';
+import { Unavailable } from '../../topology/core/errors';
+import { rollRules } from '../monitoring/halt-rules';
+import type { RollStep, RollSteps } from './roll-steps';
+
+/** What runs, as far as the rollout has to know. */
+export interface RolloutView {
+  readonly placements: readonly PlacementRow[];
+  /** Workers that are alive, by what they were started for. */
+  readonly workers: readonly PlacementKey[];
+  /** Hosts of the supervisors that hold their lease. */
+  readonly supervisors: readonly string[];
+}
+
+export interface RolloutPort {
+  look(): Promise<RolloutView>;
+  /**
+   * Asks for what the steps say: for workers of `releaseNumber`, or that they end. All of it or nothing.
+   * @returns when, epoch milliseconds by the database's clock
+   */
+  make(steps: readonly RollStep[], releaseNumber: number): Promise<number>;
+}
+
+export interface RolloutOptions {
+  readonly port: RolloutPort;
+  readonly clock: Clock;
+  /** Aborts when the command is to end, and leave what there is. */
+  readonly signal: AbortSignal;
+  /** Looks at how the workers do. @returns why the roll has to be halted, or null */
+  readonly judge: () => Promise<string | null>;
+  readonly report: (text: string) => void;
+}
+
+/**
+ * How it ended. `failed`: a worker did not become ready. `trouble`: it did, and errors or lateness rose. `interrupted`: by
+ * the signal, after so many steps.
+ */
+export type RolloutResult =
+  | { readonly result: 'done' }
+  | { readonly result: 'failed' | 'trouble'; readonly reason: string }
+  | { readonly result: 'interrupted'; readonly done: number; readonly of: number };
+
+const LOOK_EVERY_MS = 300;
+const JUDGE_EVERY_MS = 2_000;
+/** The next worker does not wait longer for the last request of one that drains. */
+const DRAIN_LIMIT_MS = 60_000;
+/** What a supervisor writes so soon after a change may be of what it saw before. */
+const OBSERVED_AFTER_MS = 2_000;
+
+/**
+ * Rolls workers of the target `local` to a release.
+ *
+ * 1. *One worker at a time is replaced*, and the next one only after the one before it is ready.
+ * 2. *A roll stops at the first worker that does not become ready*, or that crashes again and again.
+ * 3. *A roll stops when errors or lateness rise*, also in the pause after the canaries.
+ */
+export class Rollout {
+  private done = 0;
+  private of = 0;
+  /** From when on a supervisor's word counts for a worker that was asked for, by its name. Epoch milliseconds. */
+  private readonly asked = new Map<string, number>();
+  private judgedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly options: RolloutOptions) {}
+
+  /** @param pauseMs how long the canaries are watched before others follow */
+  async run(steps: RollSteps, releaseNumber: number, pauseMs: number): Promise<RolloutResult> {
+    this.of = [...steps.canaries, ...steps.others].flat().length;
+    for (const group of steps.canaries) {
+      const over = await this.runGroup(group, releaseNumber);
+      if (over !== null) return over;
+    }
+    if (steps.canaries.length > 0 && pauseMs > 0) {
+      this.options.report(`watching the first workers for ${pauseMs / 1_000} s`);
+      const over = await this.watch(pauseMs);
+      if (over !== null) return over;
+    }
+    for (const group of steps.others) {
+      const over = await this.runGroup(group, releaseNumber);
+      if (over !== null) return over;
+    }
+    return (await this.untilHealthy()) ?? { result: 'done' };
+  }
+
+  /** Also the workers that were left alone must run. */
+  private async untilHealthy(): Promise<RolloutResult | null> {
+    const { port, clock, signal } = this.options;
+    const begunMs = clock.monotonic();
+    for (;;) {
+      if (signal.aborted) return this.interrupted();
+      const view = await this.patiently(() => port.look());
+      const trouble = this.loopingOf(view, true) ?? (await this.judge());
+      if (trouble !== null) return trouble;
+      const waitedMs = clock.monotonic() - begunMs;
+      const late = view.placements.find((one) => !isReady(one, waitedMs));
+      if (late === undefined) return null;
+      if (waitedMs > rollRules.readyMs) return { result: 'failed', reason: notReady(late, view, waitedMs) };
+      await clock.sleep(LOOK_EVERY_MS, signal);
+    }
+  }
+
+  private async runGroup(group: readonly RollStep[], releaseNumber: number): Promise<RolloutResult | null> {
+    const { port, clock, signal, report } = this.options;
+    if (signal.aborted) return this.interrupted();
+    const at = await this.patiently(() => port.make(group, releaseNumber));
+    for (const step of group) this.asked.set(placementName(step), at + OBSERVED_AFTER_MS);
+    const begunMs = clock.monotonic();
+    let left = [...group];
+    while (left.length > 0) {
+      if (signal.aborted) return this.interrupted();
+      const view = await this.patiently(() => port.look());
+      const trouble = this.loopingOf(view, false) ?? (await this.judge());
+      if (trouble !== null) return trouble;
+      const waitedMs = clock.monotonic() - begunMs;
+      const over = left.filter((step) => isDone(step, view, waitedMs));
+      for (const step of over) report(textOf(step, ++this.done, this.of));
+      left = left.filter((step) => !over.includes(step));
+      const late = left.find(({ kind }) => kind !== 'end');
+      if (late !== undefined && waitedMs > rollRules.readyMs) {
+        return { result: 'failed', reason: notReady(late, view, waitedMs) };
+      }
+      if (left.length > 0) await clock.sleep(LOOK_EVERY_MS, signal);
+    }
+    return null;
+  }
+
+  private async watch(durationMs: number): Promise<RolloutResult | null> {
+    const { port, clock, signal } = this.options;
+    const end = clock.monotonic() + durationMs;
+    while (clock.monotonic() < end) {
+      if (signal.aborted) return this.interrupted();
+      const view = await this.patiently(() => port.look());
+      const trouble = this.loopingOf(view, false) ?? (await this.judge());
+      if (trouble !== null) return trouble;
+      await clock.sleep(LOOK_EVERY_MS, signal);
+    }
+    return null;
+  }
+
+  /**
+   * A worker that cannot run.
+   * @param all false: only of those that were asked for, because one that could not run before says nothing of the release
+   */
+  private loopingOf({ placements }: RolloutView, all: boolean): RolloutResult | null {
+    const looping = placements.find((one) => {
+      const from = this.asked.get(placementName(one)) ?? (all ? 0 : Number.POSITIVE_INFINITY);
+      return one.observed?.state === 'crash_looping' && (one.observedAt ?? 0) > from;
+    });
+    if (looping === undefined) return null;
+    const { deaths = 0, lastError, logFile } = looping.observed ?? {};
+    const how = deaths >= rollRules.deaths ? `died ${deaths} times in a row` : 'does not become ready';
+    const log = logFile == null ? '' : ` (log: ${logFile})`;
+    return { result: 'failed', reason: `${placementName(looping)} ${how}: ${lastError ?? 'it said nothing'}${log}` };
+  }
+
+  private async judge(): Promise<RolloutResult | null> {
+    const { clock, judge } = this.options;
+    const now = clock.monotonic();
+    if (now - this.judgedMs < JUDGE_EVERY_MS) return null;
+    this.judgedMs = now;
+    const reason = await this.patiently(judge);
+    return reason === null ? null : { result: 'trouble', reason };
+  }
+
+  /** The workers go on while the database is away, and so does a roll when it is back. */
+  private async patiently<T>(work: () => Promise<T>): Promise<T> {
+    const { clock, signal, report } = this.options;
+    for (let isFirst = true; ; isFirst = false) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof Unavailable) || signal.aborted) throw error;
+        if (isFirst) report(`waiting: ${error.message}`);
+      }
+      await clock.sleep(LOOK_EVERY_MS, signal);
+    }
+  }
+
+  private interrupted(): RolloutResult {
+    return { result: 'interrupted', done: this.done, of: this.of };
+  }
+}
+
+function isDone(step: RollStep, view: RolloutView, waitedMs: number): boolean {
+  if (step.kind === 'end') {
+    return !view.workers.some((worker) => isFor(worker, step)) || waitedMs > DRAIN_LIMIT_MS;
+  }
+  const placement = view.placements.find((one) => isFor(one, step));
+  return placement !== undefined && isReady(placement, waitedMs);
+}
+
+/** What is asked for runs, and what ran before has ended or takes long about it. */
+function isReady({ observed, releaseNumber, restarts }: PlacementRow, waitedMs: number): boolean {
+  if (observed === null || observed.releaseNumber !== releaseNumber || observed.restarts !== restarts) return false;
+  return observed.state === 'ready' || (observed.state === 'draining' && waitedMs > DRAIN_LIMIT_MS);
+}
+
+function isFor(one: PlacementKey, other: PlacementKey): boolean {
+  return one.component === other.component && one.replica === other.replica;
+}
+
+function notReady(step: PlacementKey, view: RolloutView, waitedMs: number): string {
+  const placement = view.placements.find((one) => isFor(one, step));
+  const why =
+    view.supervisors.length === 0
+      ? 'no supervisor runs; `downspout supervisor` runs one on a host'
+      : (placement?.observed?.lastError ?? `it is ${placement?.observed?.state ?? 'taken by no supervisor'}`);
+  return `${placementName(step)} is not ready after ${Math.round(waitedMs / 1_000)} s: ${why}`;
+}
+
+const verbs = { start: 'runs', replace: 'is replaced', restart: 'is restarted', end: 'has ended' } as const;
+
+function textOf(step: RollStep, done: number, of: number): string {
+  return `${placementName(step)} ${verbs[step.kind]} (${done} of ${of})`;
+}

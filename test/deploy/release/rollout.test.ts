@@ -1,0 +1,155 @@
+import { type PlacementRow, placementName } from '../../../connectors/mysql/operators/placements';
+import type { ObservedWorker } from '../../../connectors/mysql/schema/schema';
+import { type RollStep, type RollSteps, rollSteps } from '../../../deploy/release/roll-steps';
+import { Rollout, type RolloutPort, type RolloutResult } from '../../../deploy/release/rollout';
+import { Unavailable } from '../../../topology/core/errors';
+import { ManualClock } from '../../support/manual-clock';
+import { placement } from './placements';
+
+/** Supervisors in memory: a worker that is asked for is ready after a second, unless it is said to crash. */
+class Supervisors implements RolloutPort {
+  readonly placements = new Map<string, PlacementRow>();
+  readonly log: string[] = [];
+  crashing: string | null = null;
+  hanging: string | null = null;
+  away = 0;
+  private readonly askedAt = new Map<string, number>();
+
+  constructor(private readonly clock: ManualClock) {
+    for (const one of ['webhook', 'due']) {
+      for (const replica of [1, 2]) this.placements.set(`${one}-${replica}`, placement(one, replica));
+    }
+  }
+
+  async look() {
+    if (this.away-- > 0) throw new Unavailable('MySQL does not answer');
+    for (const [name, at] of this.askedAt) if (this.clock.now() - at >= 1_000) this.observe(name);
+    const placements = [...this.placements.values()];
+    return { placements, workers: placements, supervisors: ['host-1'] };
+  }
+
+  async make(steps: readonly RollStep[], releaseNumber: number) {
+    this.log.push(steps.map((one) => `${one.kind} ${placementName(one)}`).join(' + '));
+    for (const step of steps) {
+      const name = placementName(step);
+      const before = this.placements.get(name);
+      if (step.kind === 'end') this.placements.delete(name);
+      else {
+        const observed = before?.observed ?? null;
+        this.placements.set(name, { ...placement(step.component, step.replica, { releaseNumber }), observed });
+        this.askedAt.set(name, this.clock.now());
+      }
+    }
+    return this.clock.now();
+  }
+
+  private observe(name: string): void {
+    const one = this.placements.get(name);
+    if (one === undefined || name === this.hanging) return;
+    const own: Partial<ObservedWorker> =
+      name === this.crashing
+        ? { releaseNumber: 1, state: 'crash_looping', deaths: 3, lastError: 'exit code 1' }
+        : { releaseNumber: one.releaseNumber };
+    const ready = placement('any', 1).observed as ObservedWorker;
+    this.placements.set(name, { ...one, observedAt: this.clock.now(), observed: { ...ready, ...own } });
+  }
+}
+
+let clock: ManualClock;
+let supervisors: Supervisors;
+let interrupt: AbortController;
+let trouble: string | null;
+const lines: string[] = [];
+
+beforeEach(() => {
+  clock = new ManualClock();
+  supervisors = new Supervisors(clock);
+  interrupt = new AbortController();
+  trouble = null;
+  lines.length = 0;
+});
+
+const replicas = new Map([
+  ['webhook', 2],
+  ['due', 2],
+]);
+const steps = (canaries = 0) => rollSteps([...supervisors.placements.values()], replicas, () => false, canaries);
+
+async function run(these: RollSteps, pauseMs = 0): Promise<RolloutResult> {
+  const rollout = new Rollout({
+    port: supervisors,
+    clock,
+    signal: interrupt.signal,
+    judge: async () => trouble,
+    report: (text) => lines.push(text),
+  });
+  const over: RolloutResult[] = [];
+  const running = rollout.run(these, 2, pauseMs).then((result) => over.push(result));
+  while (over.length === 0) await clock.advance(100);
+  await running;
+  return over[0] as RolloutResult;
+}
+
+test('one worker at a time is replaced, and the next one only after the one before it is ready', async () => {
+  expect(await run(steps())).toEqual({ result: 'done' });
+  expect(supervisors.log).toEqual(['replace webhook-1', 'replace webhook-2', 'replace due-1', 'replace due-2']);
+  expect(lines).toEqual([
+    'webhook-1 is replaced (1 of 4)',
+    'webhook-2 is replaced (2 of 4)',
+    'due-1 is replaced (3 of 4)',
+    'due-2 is replaced (4 of 4)',
+  ]);
+});
+
+test('a roll stops at the first worker that does not become ready, or that crashes again and again', async () => {
+  supervisors.crashing = 'webhook-2';
+  expect(await run(steps())).toEqual({
+    result: 'failed',
+    reason: 'webhook-2 died 3 times in a row: exit code 1',
+  });
+  expect(supervisors.log).toEqual(['replace webhook-1', 'replace webhook-2']);
+  supervisors.crashing = null;
+  supervisors.hanging = 'due-1';
+  expect(await run(rollSteps([placement('due', 1)], new Map([['due', 1]]), () => false, 0))).toEqual({
+    result: 'failed',
+    reason: expect.stringMatching(/^due-1 is not ready after \d+ s/),
+  });
+});
+
+test('a worker that could not run before says nothing of the release that replaces it', async () => {
+  const broken = {
+    ...(placement('webhook', 1).observed as ObservedWorker),
+    state: 'crash_looping' as const,
+    deaths: 9,
+  };
+  supervisors.placements.set('webhook-1', { ...placement('webhook', 1), observed: broken, observedAt: clock.now() });
+  expect(await run(steps())).toEqual({ result: 'done' });
+});
+
+test('a roll stops when errors or lateness rise, also in the pause after the canaries', async () => {
+  const running = run(steps(1), 60_000);
+  clock.after(20_000, () => {
+    trouble = '30 % of the attempts fail';
+  });
+  expect(await running).toEqual({ result: 'trouble', reason: '30 % of the attempts fail' });
+  expect(supervisors.log).toEqual(['replace webhook-1', 'replace due-1']);
+});
+
+test('a roll that is interrupted says how far it came', async () => {
+  const running = run(steps());
+  clock.after(1_500, () => interrupt.abort());
+  expect(await running).toEqual({ result: 'interrupted', done: 1, of: 4 });
+});
+
+test('a roll goes on after the database was away', async () => {
+  supervisors.away = 5;
+  expect(await run(steps())).toEqual({ result: 'done' });
+  expect(lines[0]).toBe('waiting: MySQL does not answer');
+});
+
+test('workers that were left alone must be ready too', async () => {
+  const broken = { ...(placement('due', 2).observed as ObservedWorker), state: 'crash_looping' as const, deaths: 4 };
+  supervisors.placements.set('due-2', { ...placement('due', 2), observed: broken, observedAt: 1 });
+  const one = rollSteps([...supervisors.placements.values()], replicas, ({ component }) => component === 'due', 0);
+  expect(await run(one)).toMatchObject({ result: 'failed', reason: expect.stringMatching(/^due-2 died 4 times/) });
+});

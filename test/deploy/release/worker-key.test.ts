@@ -1,0 +1,29 @@
+import { workerKey } from '../../../deploy/release/worker-key';
+import { testSettings } from '../../support/stack/stack';
+
+const keyOf = (components: string, component: string, packageVersion = '1.0.0') =>
+  workerKey({ settings: testSettings(components), packageVersion, image: null }, component);
+
+test.each([
+  ['replicas', '{ webhook: { replicas: 2 } }', '{ webhook: { replicas: 6 } }'],
+  ['partitions', '{ webhook: {} }', '{ due: { partitions: 16 }, webhook: { partitions: 16 } }'],
+  ['a default that is written down', '{ webhook: {} }', '{ due: { lead: 2s }, webhook: { timeout: 10s } }'],
+])('no worker is replaced for %s', (_, before, after) => {
+  for (const component of ['due', 'webhook']) expect(keyOf(after, component)).toBe(keyOf(before, component));
+});
+
+test('only the workers that read a setting are replaced for it', () => {
+  const before = '{ webhook: {} }';
+  const timeout = '{ webhook: { timeout: 3s } }';
+  expect(keyOf(timeout, 'webhook')).not.toBe(keyOf(before, 'webhook'));
+  expect(keyOf(timeout, 'due')).toBe(keyOf(before, 'due'));
+  const lead = '{ due: { lead: 3s }, webhook: {} }';
+  for (const component of ['due', 'webhook']) expect(keyOf(lead, component)).not.toBe(keyOf(before, component));
+});
+
+test('a new channel replaces the spouts, and another version everything', () => {
+  expect(keyOf('{ webhook: {}, mail: {} }', 'due')).not.toBe(keyOf('{ webhook: {} }', 'due'));
+  expect(keyOf('{ webhook: {}, mail: {} }', 'webhook')).toBe(keyOf('{ webhook: {} }', 'webhook'));
+  for (const one of ['due', 'webhook'])
+    expect(keyOf('{ webhook: {} }', one, '1.0.1')).not.toBe(keyOf('{ webhook: {} }', one));
+});

@@ -1,0 +1,130 @@
+import type { ChildProcess } from 'node:child_process';
+import { Rolled } from './rolled';
+
+// Every command is a process, and each of them sees a change come through CDC.
+jest.setTimeout(600_000);
+
+let rolled: Rolled;
+
+beforeEach(async () => {
+  rolled = await Rolled.start();
+});
+afterEach(async () => {
+  await rolled.close();
+}, 120_000);
+
+/** Messages per second. */
+const RATE = 30;
+const small = (webhook: string) =>
+  `{ due: { replicas: 1, partitions: 4 }, webhook: { replicas: 2, partitions: 4${webhook} } }`;
+const killed = (child: ChildProcess) => child.kill('SIGKILL');
+
+test('a worker that would be the same in the new release is left alone, and nothing is lost, early or sent twice when the others are replaced, scaled and rolled back under load', async () => {
+  rolled.topology(small(''));
+  expect(await rolled.deploy()).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Release \d+ is live\.$/m) });
+  const [first] = await rolled.history();
+  expect(first).toMatchObject({ outcome: 'live', reason: 'deploy' });
+  const one = first?.number as number;
+  rolled.beginLoad(RATE);
+
+  rolled.topology(small(', timeout: 9s'));
+  const { code, stdout } = await rolled.deploy('--json');
+  expect(code).toBe(0);
+  const two = (JSON.parse(stdout) as { release: number }).release;
+  expect(await rolled.running()).toEqual([
+    `due-1 of release ${one}`,
+    `webhook-1 of release ${two}`,
+    `webhook-2 of release ${two}`,
+  ]);
+
+  const up = await rolled.cli(['scale', 'webhook=3', '--yes', '--json']);
+  const { release: three, remarks } = JSON.parse(up.stdout) as { release: number; remarks: string[] };
+  expect(remarks).toEqual([
+    expect.stringMatching(/topology\.yaml differs now: webhook\.replicas is 2 in the file and 3 in/),
+  ]);
+  expect(await rolled.running()).toContain(`webhook-3 of release ${three}`);
+  expect(await rolled.cli(['scale', 'webhook=9', '--yes'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/partition/),
+  });
+
+  expect(await rolled.cli(['rollback', String(one), '--yes', '--pause', '0s'])).toMatchObject({ code: 0 });
+  const history = await rolled.history();
+  const four = history[0]?.number as number;
+  expect(await rolled.running()).toEqual([
+    `due-1 of release ${one}`,
+    `webhook-1 of release ${four}`,
+    `webhook-2 of release ${four}`,
+  ]);
+  expect(history.map(({ outcome, reason }) => [outcome, reason])).toEqual([
+    ['live', `rollback to ${one}`],
+    ['superseded', 'scale webhook=3'],
+    ['superseded', 'deploy'],
+    ['superseded', 'deploy'],
+  ]);
+  expect(await rolled.verdict()).toEqual([]);
+});
+
+test("no account's messages overtake each other while their stream gets more partitions under load, and nothing is lost or sent twice when that of changes does", async () => {
+  rolled.topology(small(''));
+  expect(await rolled.deploy()).toMatchObject({ code: 0 });
+  const first = (await rolled.history())[0]?.number;
+  rolled.beginLoad(RATE);
+  rolled.topology('{ due: { replicas: 1, partitions: 4 }, webhook: { replicas: 2, partitions: 6 } }');
+  expect(await rolled.deploy()).toMatchObject({ code: 0 });
+  expect(await rolled.overtaken()).toEqual([]);
+  rolled.topology('{ due: { replicas: 1, partitions: 6 }, webhook: { replicas: 2, partitions: 6 } }');
+  const { code, stderr } = await rolled.deploy();
+  expect({ code, stderr }).toMatchObject({
+    code: 0,
+    stderr: expect.stringMatching(/schedule-changes: 6 partitions; sends paused/),
+  });
+  expect(await rolled.owned('webhook')).toBe(6);
+  expect(await rolled.owned('due')).toBe(6);
+  // Fewer is refused, and going back keeps what is there.
+  rolled.topology(small(''));
+  expect(await rolled.deploy()).toMatchObject({ code: 1, stderr: expect.stringMatching(/cannot be taken away/) });
+  expect(await rolled.cli(['rollback', String(first), '--yes', '--pause', '0s'])).toMatchObject({
+    code: 0,
+    stderr: expect.stringMatching(/keeps its 6 partitions/),
+  });
+  expect(await rolled.verdict()).toEqual([]);
+});
+
+test('a release that fails leaves the old one running, and a deploy that was interrupted or killed is continued by the next one', async () => {
+  rolled.topology(small(''));
+  expect(await rolled.deploy()).toMatchObject({ code: 0 });
+  const one = (await rolled.history())[0]?.number as number;
+  rolled.beginLoad(RATE);
+
+  const broken = await rolled.unrunnable();
+  const failed = await rolled.cli(['rollback', String(broken), '--yes', '--pause', '0s']);
+  expect(failed).toMatchObject({ code: 1, stdout: expect.stringMatching(/failed: due-1 .*\nRelease \d+ runs\./s) });
+  expect((await rolled.history())[0]).toMatchObject({ outcome: 'failed' });
+  expect(await rolled.running()).toEqual([
+    `due-1 of release ${one}`,
+    `webhook-1 of release ${one}`,
+    `webhook-2 of release ${one}`,
+  ]);
+
+  rolled.topology(small(', timeout: 9s'));
+  // The process dies when the first of two workers is replaced.
+  await rolled.begin(rolled.deployArguments(), (line, child) => {
+    if (line.includes('is replaced (1 of 2)')) killed(child);
+  });
+  const [half] = await rolled.history();
+  expect(half).toMatchObject({ outcome: 'deploying' });
+  const again = await rolled.deploy();
+  expect(again).toMatchObject({ code: 0, stdout: `Release ${half?.number} is live.\n` });
+  expect(await rolled.running()).toEqual([
+    `due-1 of release ${one}`,
+    `webhook-1 of release ${half?.number}`,
+    `webhook-2 of release ${half?.number}`,
+  ]);
+
+  // Two at once: one of them is told of the other.
+  const both = await Promise.all([rolled.deploy(), rolled.deploy()]);
+  expect(both.filter(({ code }) => code === 0)).toHaveLength(1);
+  expect(both.find(({ code }) => code === 1)?.stderr).toMatch(/has been at `deploy.*` since .*Nothing was changed/s);
+  expect(await rolled.verdict()).toEqual([]);
+});

@@ -1,0 +1,203 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Client, createClient } from '../../connectors/mysql/client/client';
+import { Pool } from '../../connectors/mysql/sql/pool';
+import { systemClock } from '../../topology/core/clock';
+import { type Environment, required } from '../../topology/settings/environment';
+import { packageRoot } from '../../topology/settings/package';
+import { requestsOf } from '../faults/judge/content';
+import type { Histories } from '../faults/judge/history';
+import { judge } from '../faults/judge/judge';
+import { tableHistory } from '../faults/judge/witnesses';
+import { Clients } from '../faults/world/clients';
+import { Receiver } from '../support/channels/receiver';
+import { Random } from '../support/random';
+import { type CliResult, runCli, variablesOf } from '../support/stack/cli';
+import { deprovision } from '../support/stack/removal';
+import { freshEnvironment } from '../support/stack/stack';
+import { until } from '../support/until';
+
+const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
+const SETTLING_MS = 120_000;
+
+/** Every row of `history --json`. */
+export interface HistoryRow {
+  readonly number: number;
+  readonly outcome: string;
+  readonly reason: string;
+  readonly detail: string | null;
+}
+
+/** A deployment on the target `local`, made and rolled by the command alone, with load and a judge. */
+export class Rolled {
+  readonly clients: Clients;
+  private readonly ending = new AbortController();
+  private load: Promise<void> = Promise.resolve();
+
+  private constructor(
+    readonly environment: Environment,
+    private readonly folder: string,
+    readonly receiver: Receiver,
+    private readonly client: Client,
+    readonly sql: Pool,
+  ) {
+    this.clients = new Clients(client, receiver.url, environment.DOWNSPOUT_NAMESPACE, new Random(7));
+  }
+
+  /** Nothing is there yet, not even the database. */
+  static async start(environment: Environment = freshEnvironment()): Promise<Rolled> {
+    const folder = mkdtempSync(join(tmpdir(), 'downspout-rolled-'));
+    return new Rolled(
+      environment,
+      folder,
+      await Receiver.start(),
+      createClient(required(environment, 'DATABASE_URL')),
+      Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2 }),
+    );
+  }
+
+  /** Writes topology.yaml. @param components e.g. `'{ webhook: { replicas: 1 } }'` */
+  topology(components: string): void {
+    writeFileSync(this.file, `components: ${components}\n`);
+  }
+
+  cli(args: readonly string[]): Promise<CliResult> {
+    return runCli(args, { environment: this.variables });
+  }
+
+  /** `downspout deploy`, without watching canaries. */
+  deploy(...more: string[]): Promise<CliResult> {
+    return this.cli(['deploy', '--yes', '--state', this.state, '--pause', '0s', ...more]);
+  }
+
+  /** A command whose process the test may end. */
+  begin(args: readonly string[], onLine: (line: string, child: ChildProcess) => void): Promise<number | null> {
+    const child = spawn(process.execPath, [program, ...args], {
+      cwd: tmpdir(),
+      env: { PATH: process.env['PATH'], ...this.variables },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let rest = '';
+    child.stderr.on('data', (piece: Buffer) => {
+      const lines = `${rest}${piece.toString()}`.split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) onLine(line, child);
+    });
+    return new Promise((resolve) => {
+      child.once('close', (code) => resolve(code));
+    });
+  }
+
+  deployArguments(...more: string[]): string[] {
+    return ['deploy', '--yes', '--state', this.state, '--pause', '0s', ...more];
+  }
+
+  async history(): Promise<HistoryRow[]> {
+    const { stdout, stderr } = await this.cli(['history', '--json']);
+    if (stdout === '') throw new Error(stderr);
+    return (JSON.parse(stdout) as { releases: HistoryRow[] }).releases;
+  }
+
+  /** Workers that are alive, by component and replica: `webhook-1 of release 3`. */
+  async running(): Promise<string[]> {
+    const rows = await this.sql.rows<[string, number, number]>(
+      "SELECT components->>'$[0]', replica, release_number FROM workers WHERE dead=0 AND lease_until > UNIX_TIMESTAMP() * 1000 ORDER BY 1, 2",
+    );
+    return rows.map(([component, replica, release]) => `${component}-${replica} of release ${release}`);
+  }
+
+  /** Partitions of a component that some living worker owns. */
+  async owned(component: string): Promise<number> {
+    const rows = await this.sql.rows<[string | null]>(
+      'SELECT report FROM workers WHERE dead=0 AND lease_until > UNIX_TIMESTAMP() * 1000',
+    );
+    const reports = rows.map(([report]) => JSON.parse(report ?? '{}') as { partitions?: Record<string, number[]> });
+    return new Set(reports.flatMap(({ partitions }) => partitions?.[component] ?? [])).size;
+  }
+
+  /** Writes a release like the one that runs, with a component that no version can run. @returns its number */
+  async unrunnable(): Promise<number> {
+    const { insertId } = await this.sql.run(
+      "INSERT INTO releases (specification, package_version, program, target, reason, who, host, created_at, outcome) SELECT JSON_SET(specification, '$.components.nosuch', JSON_OBJECT('replicas', 1)), " +
+        "package_version, program, target, 'unrunnable', who, host, created_at, 'superseded' FROM releases WHERE outcome='live'",
+    );
+    return insertId;
+  }
+
+  /**
+   * First attempts of accounts that started before one that wakes earlier, by messages that were never edited and planned well
+   * ahead. Whoever starts them: workers are replaced meanwhile.
+   */
+  async overtaken(): Promise<string[]> {
+    const rows = await this.sql.rows<[string, number, number, number]>(
+      'SELECT m.account, m.id, m.wake_at, a.started_at FROM scheduled_messages m JOIN delivery_attempts a ON a.message_id = m.id ' +
+        "WHERE m.version = 1 AND m.state = 'delivered' AND a.version = 1 AND m.wake_at > UNIX_TIMESTAMP(m.created_at) * 1000 + 3000 ORDER BY m.account, m.wake_at, m.id",
+    );
+    return rows.flatMap(([account, id, wakeAt, startedAt], index) => {
+      const before = rows[index - 1];
+      if (before === undefined || before[0] !== account || before[3] <= startedAt) return [];
+      return [
+        `${account}: ${id} (wakes ${wakeAt}) started ${before[3] - startedAt} ms before ${before[1]} (wakes ${before[2]})`,
+      ];
+    });
+  }
+
+  /** @param rate messages per second, some of them edited or canceled */
+  beginLoad(rate: number): void {
+    this.load = this.clients.steady(rate, this.ending.signal);
+  }
+
+  /** Ends the load and waits until nothing is open. @returns what is broken, one line each */
+  async verdict(): Promise<string[]> {
+    this.ending.abort();
+    await this.load;
+    const isClosed = async () => {
+      const [row] = await this.sql.rows<[number]>('SELECT COUNT(*) FROM scheduled_messages WHERE open = 1');
+      return row?.[0] === 0;
+    };
+    await until('no row is open', isClosed, SETTLING_MS);
+    return judge(await this.histories()).map(({ invariant, id, reason }) => `${invariant}: ${id ?? ''} ${reason}`);
+  }
+
+  async close(): Promise<void> {
+    this.ending.abort();
+    await this.load;
+    await this.cli(['supervisor', '--stop', '--state', this.state]);
+    await Promise.all([this.client.close(), this.sql.close(), this.receiver.close()]);
+    await deprovision(this.environment);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private async histories(): Promise<Histories> {
+    const keys = await this.sql.rows<[string, number]>(
+      'SELECT dedupe_key, id FROM scheduled_messages WHERE dedupe_key IS NOT NULL',
+    );
+    const ids = new Map(keys);
+    return {
+      clients: this.clients.recorder.historyWith((key) => ids.get(key)),
+      requests: requestsOf(this.receiver.journal),
+      table: await tableHistory(this.sql),
+      classes: { webhook: 'idempotent' },
+    };
+  }
+
+  private get variables(): Record<string, string> {
+    return {
+      ...variablesOf(this.environment),
+      DOWNSPOUT_TOPOLOGY: this.file,
+      WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true',
+    };
+  }
+
+  private get file(): string {
+    return join(this.folder, 'topology.yaml');
+  }
+
+  private get state(): string {
+    const folder = join(this.folder, 'host');
+    mkdirSync(folder, { recursive: true });
+    return folder;
+  }
+}
