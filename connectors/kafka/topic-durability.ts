@@ -60,16 +60,13 @@ async function setMinInsync(admin: Admin, topics: readonly string[], value: stri
     resources: topics.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
   });
   const changed = resources.flatMap(({ resourceName, configEntries }) => {
-    if (configEntries.some(({ configName, configValue }) => configName === MIN_INSYNC && configValue === value))
-      return [];
+    const own = configEntries.filter(({ configSource }) => configSource === ConfigSource.TOPIC_CONFIG);
+    if (own.some(({ configName, configValue }) => configName === MIN_INSYNC && configValue === value)) return [];
     // Kafka forgets what is set for a topic and is not in this request.
-    const others = configEntries.filter(
-      ({ configName, configSource }) => configSource === ConfigSource.TOPIC_CONFIG && configName !== MIN_INSYNC,
-    );
+    const others = own.filter(({ configName }) => configName !== MIN_INSYNC);
     const entries = others.map(({ configName, configValue }) => ({ name: configName, value: configValue }));
-    return [
-      { type: ConfigResourceTypes.TOPIC, name: resourceName, configEntries: [...entries, { name: MIN_INSYNC, value }] },
-    ];
+    const settings = [...entries, { name: MIN_INSYNC, value }];
+    return [{ type: ConfigResourceTypes.TOPIC, name: resourceName, configEntries: settings }];
   });
   if (changed.length > 0) await admin.alterConfigs({ validateOnly: false, resources: changed });
 }
