@@ -28,9 +28,12 @@ export function planOf(wanted: Deployable, live: Live, { keepsPartitions = false
 
 function schemaSteps({ schema }: Live): PlanStep[] {
   if (schema === undefined || schema.pending.length === 0) return [];
+  if (schema.isEmpty) return [{ what: 'schema', change: 'is made, with its users', cost: 'nothing is there yet' }];
   const tables = [...new Set(schema.pending.flatMap((sql) => /TABLE `(\w+)`/.exec(sql)?.[1] ?? []))];
   const count = schema.pending.length === 1 ? '1 migration' : `${schema.pending.length} migrations`;
-  const cost = 'they only add, so that workers of both releases go on; `downspout migrate --dry-run` prints them';
+  const rewrites = schema.pending.some((sql) => /\b(MODIFY|CHANGE|DROP)\b/.test(sql));
+  const means = rewrites ? 'some rewrite a table, to which nothing is written meanwhile' : 'they only add';
+  const cost = `${means}; workers of both releases go on; \`downspout migrate --dry-run\` prints them`;
   return [{ what: 'schema', change: `${count} (${tables.join(', ')})`, cost }];
 }
 

@@ -124,6 +124,11 @@ test('migrations only add; a database that a newer version made is refused', () 
   const pending = ['ALTER TABLE `releases` ADD COLUMN `x` int', 'CREATE TABLE `y` (', 'ALTER TABLE `releases` ADD z'];
   const steps = said(plan(BEFORE, live(BEFORE, { schema: { isEmpty: false, pending, newer: 0 } })));
   expect(steps).toEqual([expect.stringMatching(/^schema: 3 migrations \(releases, y\): they only add/)]);
+  const rewriting = ['ALTER TABLE `pauses` MODIFY COLUMN `x` int'];
+  const one = said(plan(BEFORE, live(BEFORE, { schema: { isEmpty: false, pending: rewriting, newer: 0 } })));
+  expect(one).toEqual([expect.stringMatching(/^schema: 1 migration \(pauses\): some rewrite a table/)]);
+  const empty = said(plan(BEFORE, live(BEFORE, { schema: { isEmpty: true, pending, newer: 0 } })));
+  expect(empty).toEqual(['schema: is made, with its users: nothing is there yet']);
   const { refusals } = plan(BEFORE, live(BEFORE, { schema: { isEmpty: false, pending: [], newer: 2 } }));
   expect(refusals).toEqual([
     'The database has 2 migrations that Downspout 0.1.0 does not know, so a newer version was deployed on it, and a schema is never taken back. Deploy with that version or a newer one.',
