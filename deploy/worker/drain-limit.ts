@@ -7,6 +7,14 @@ export const CLOSE_LIMIT_MS = 2_000;
 /** A spout alone has no requests. */
 const SPOUT_DRAIN_LIMIT_MS = 10_000;
 
+/** Between the longest end in good order and SIGKILL, seconds. */
+const GRACE_MARGIN_SECONDS = 5;
+
+/** How long an engine must wait between SIGTERM and SIGKILL: longer than draining and closing take. */
+export function graceSeconds(components: readonly string[], settings: TopologySettings): number {
+  return Math.ceil((drainLimitMs(components, settings) + CLOSE_LIMIT_MS) / 1_000) + GRACE_MARGIN_SECONDS;
+}
+
 /** The limit follows the longest time-out of the bolts that run here, because a request that was begun is waited for. */
 export function drainLimitMs(components: readonly string[], { bolts }: TopologySettings): number {
   const timeouts = components.map((component) => bolts[component]?.timeoutMs ?? 0);

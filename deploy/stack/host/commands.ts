@@ -1,22 +1,29 @@
 import { execFile } from 'node:child_process';
 import { UserError } from '../../../topology/core/errors';
+import { childEnvironment } from '../../../topology/settings/environment';
 
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 
 /**
  * Runs a program to its end and returns what it printed on both outputs.
+ * @param options.settings what it finds in its environment beside what this process has
  * @throws UserError with the command and the last lines of what it printed
  */
 export function run(
   command: string,
   args: readonly string[],
-  options: { readonly cwd?: string } = {},
+  options: { readonly cwd?: string; readonly settings?: Readonly<Record<string, string>> } = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = execFile(
       command,
       args,
-      { cwd: options.cwd, encoding: 'utf8', maxBuffer: MAX_OUTPUT_BYTES },
+      {
+        cwd: options.cwd,
+        encoding: 'utf8',
+        maxBuffer: MAX_OUTPUT_BYTES,
+        ...(options.settings === undefined ? {} : { env: childEnvironment(options.settings) }),
+      },
       (error, stdout, stderr) => {
         if (error === null) {
           resolve(stdout + stderr);

@@ -1,5 +1,6 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
 import { UserError } from '../../../topology/core/errors';
 import { packageRoot } from '../../../topology/settings/package';
 import { debianRoot, hasDebianPackages } from '../fetch/debian';
@@ -44,7 +45,7 @@ export class PrometheusPart implements Part {
     mkdirSync(join(this.folder, 'targets'), { recursive: true });
     const monitoring = join(packageRoot(), 'deploy', 'monitoring');
     copyFileSync(join(monitoring, 'alerts.yml'), join(this.folder, 'alerts.yml'));
-    const template = readFileSync(join(monitoring, 'prometheus.yml'), 'utf8');
+    const template = withoutContainers(readFileSync(join(monitoring, 'prometheus.yml'), 'utf8'));
     const configuration = join(this.folder, 'prometheus.yml');
     const text = template.replaceAll(IMAGE_FOLDER, this.folder).replaceAll('localhost:9090', `127.0.0.1:${this.port}`);
     writeFileSync(configuration, text);
@@ -66,6 +67,13 @@ export class PrometheusPart implements Part {
   };
 
   readonly ready = (): Promise<boolean> => answersOk(`http://127.0.0.1:${this.port}/-/ready`);
+}
+
+/** Natively no worker runs in a container, and nobody knows their name. */
+function withoutContainers(text: string): string {
+  const configuration = parse(text) as { scrape_configs: readonly { readonly job_name: string }[] };
+  const jobs = configuration.scrape_configs.filter((job) => job.job_name !== 'downspout-containers');
+  return stringify({ ...configuration, scrape_configs: jobs });
 }
 
 async function versionOf(command: string): Promise<string | undefined> {

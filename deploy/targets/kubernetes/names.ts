@@ -1,0 +1,27 @@
+/** The image's name in the manifests; `images` of kustomization.yaml says where it comes from. */
+export const IMAGE = 'downspout';
+/** The port of /healthz, /readyz and /metrics. */
+export const STATUS_PORT = 8080;
+
+/** Objects that the workers refer to. Kustomize makes the two ConfigMaps; the two Secrets are made by people. */
+export const TOPOLOGY = 'downspout-topology';
+export const SETTINGS = 'downspout-settings';
+export const SECRETS = 'downspout-secrets';
+export const FILES = 'downspout-files';
+
+/** Where a worker finds topology.yaml, and the files of the Secret `downspout-files`. */
+export const TOPOLOGY_FOLDER = '/etc/downspout/topology';
+export const FILES_FOLDER = '/etc/downspout/files';
+
+/** What every worker has in common, and nothing else in the namespace. */
+export const WORKER_LABELS = { 'app.kubernetes.io/name': 'downspout', 'app.kubernetes.io/part-of': 'downspout' };
+
+/** The labels of one component's workers. */
+export function labelsOf(component: string): Record<string, string> {
+  return { ...WORKER_LABELS, 'app.kubernetes.io/component': component };
+}
+
+/** The name of a component's objects. Kubernetes takes small letters, digits and hyphens. */
+export function objectName(component: string): string {
+  return `downspout-${component.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}`;
+}

@@ -1,0 +1,152 @@
+import { stringify } from 'yaml';
+import { UserError } from '../../../topology/core/errors';
+import type { Environment } from '../../../topology/settings/environment';
+import type { TopologySettings } from '../../../topology/settings/topology-settings';
+import type { RenderedFile } from '../rendering';
+import { openSettingNames, openSettingsOf } from '../worker-settings';
+import { type ClusterOperator, manifestsOf } from './manifests';
+import { FILES, FILES_FOLDER, IMAGE, SECRETS, SETTINGS, TOPOLOGY } from './names';
+import { type Manifest, patchOf } from './patch';
+
+/** A topology as it is written down, and as it was understood. */
+export interface TopologyOfEnvironment {
+  readonly specification: unknown;
+  readonly settings: TopologySettings;
+}
+
+export interface KubernetesOptions {
+  /** topology.yaml. */
+  readonly base: TopologyOfEnvironment;
+  /** topology.<name>.yaml, merged with it, by the name. */
+  readonly overlays: ReadonlyMap<string, TopologyOfEnvironment>;
+  /** `registry/downspout:1.2.3`, or with a digest. */
+  readonly image: string;
+  readonly environment: Environment;
+  /** The release that workers read from the database; without it they read topology.yaml from a ConfigMap. */
+  readonly release?: number | undefined;
+  /** The namespace of all objects; that of `kubectl` unless given. */
+  readonly namespace?: string | undefined;
+  readonly without?: readonly ClusterOperator[] | undefined;
+}
+
+const NOTE =
+  '# Written by `downspout render kubernetes`, and written again by the next one: change topology.yaml instead.\n';
+
+/**
+ * A Kustomize base of topology.yaml, and an overlay for each environment that says what differs.
+ * @throws UserError for an image without name
+ */
+export function renderKubernetes(options: KubernetesOptions): RenderedFile[] {
+  const { base, overlays } = options;
+  const ofBase = manifestsOf(base.settings, options);
+  return [
+    {
+      path: 'base/kustomization.yaml',
+      text: document(kustomization([...ofBase.keys()], options)),
+    },
+    ...[...ofBase].map(([name, manifests]) => ({ path: `base/${name}`, text: documents(manifests) })),
+    { path: 'base/topology.yaml', text: document(base.specification) },
+    { path: 'base/settings.env', text: settingsFile(options.environment), isYours: true },
+    ...[...overlays].flatMap(([name, overlay]) => renderOverlay(name, overlay, ofBase, options)),
+  ];
+}
+
+function renderOverlay(
+  name: string,
+  { specification, settings }: TopologyOfEnvironment,
+  ofBase: ReadonlyMap<string, readonly Manifest[]>,
+  options: KubernetesOptions,
+): RenderedFile[] {
+  const wanted = manifestsOf(settings, options);
+  const folder = `overlays/${name}`;
+  const added = [...wanted].filter(([file]) => !ofBase.has(file));
+  const patches = [...ofBase].flatMap(([file, manifests]) => {
+    const changed = wanted.get(file);
+    return manifests.flatMap((manifest, index): [string, Manifest[]][] => {
+      const patch = changed === undefined ? removal(manifest) : patchOf(manifest, changed[index] as Manifest);
+      const path = `${file.replace(/\.yaml$/, '')}-${manifest.kind.toLowerCase()}.patch.yaml`;
+      return patch === undefined ? [] : [[path, [patch]]];
+    });
+  });
+  const overlay = {
+    resources: ['../../base', ...added.map(([file]) => file)],
+    patches: patches.map(([path]) => ({ path })),
+    configMapGenerator: [
+      { name: TOPOLOGY, behavior: 'replace', files: ['topology.yaml'] },
+      { name: SETTINGS, behavior: 'merge', envs: ['settings.env'] },
+    ],
+  };
+  return [
+    { path: `${folder}/kustomization.yaml`, text: document(kustomizationHead(overlay)) },
+    ...[...added, ...patches].map(([file, manifests]) => ({ path: `${folder}/${file}`, text: documents(manifests) })),
+    { path: `${folder}/topology.yaml`, text: document(specification) },
+    {
+      path: `${folder}/settings.env`,
+      text: `# Settings that are other ones in ${name}, as NAME=value; the base has the rest. This file is yours.\n`,
+      isYours: true,
+    },
+  ];
+}
+
+function kustomization(resources: readonly string[], { namespace, image }: KubernetesOptions): object {
+  return kustomizationHead({
+    ...(namespace === undefined ? {} : { namespace }),
+    resources,
+    images: [imageOf(image)],
+    // Their names end in a hash of what they hold: a change of the topology rolls the workers.
+    configMapGenerator: [
+      { name: TOPOLOGY, files: ['topology.yaml'] },
+      { name: SETTINGS, envs: ['settings.env'] },
+    ],
+  });
+}
+
+function kustomizationHead(fields: object): object {
+  return { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization', ...fields };
+}
+
+function removal({ apiVersion, kind, metadata }: Manifest): Manifest & { $patch: 'delete' } {
+  return { $patch: 'delete', apiVersion, kind, metadata: { name: metadata?.name as string } };
+}
+
+/** @throws UserError */
+function imageOf(image: string): object {
+  const [, newName, newTag, digest] = /^([^\s@]+?)(?::([\w.-]+))?(?:@(sha256:[0-9a-f]{64}))?$/.exec(image) ?? [];
+  if (newName === undefined || newName === '') {
+    throw new UserError(
+      `--image: ${JSON.stringify(image)} names no image. Expected for example registry/downspout:1.2.3.`,
+    );
+  }
+  return {
+    name: IMAGE,
+    newName,
+    ...(newTag === undefined ? {} : { newTag }),
+    ...(digest === undefined ? {} : { digest }),
+  };
+}
+
+function settingsFile(environment: Environment): string {
+  const values = openSettingsOf(environment, FILES_FOLDER);
+  const lines = openSettingNames().map((name) =>
+    values[name] === undefined ? `# ${name}=` : `${name}=${values[name]}`,
+  );
+  return [
+    '# The settings of the workers, as pods see the parts. This file is yours: it is not written again.',
+    `# Secrets do not belong here: the Secret ${SECRETS} has them. Files are in the Secret ${FILES}, each under`,
+    `# the name of its setting, and are found as ${FILES_FOLDER}/<name>.`,
+    ...lines,
+    '',
+  ].join('\n');
+}
+
+function documents(manifests: readonly object[]): string {
+  return NOTE + manifests.map((manifest) => text(manifest)).join('---\n');
+}
+
+function document(value: unknown): string {
+  return NOTE + text(value);
+}
+
+function text(value: unknown): string {
+  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+}

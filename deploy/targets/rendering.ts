@@ -1,0 +1,38 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { reasonOf, UserError } from '../../topology/core/errors';
+
+/** A file of a rendering. */
+export interface RenderedFile {
+  /** Relative to the folder that is rendered into, with `/`. */
+  readonly path: string;
+  readonly text: string;
+  /** Only made when it is not there: from then on it belongs to people. */
+  readonly isYours?: boolean;
+  /** Holds secrets: only its owner may read it. */
+  readonly isSecret?: boolean;
+}
+
+/** What became of a file. */
+export interface WrittenFile {
+  readonly path: string;
+  readonly state: 'written' | 'kept';
+}
+
+/**
+ * Writes what was rendered below `folder`, in the order given. Files that are not part of the rendering are left alone.
+ * @throws UserError naming the file that cannot be written
+ */
+export function writeRendering(folder: string, files: readonly RenderedFile[]): WrittenFile[] {
+  return files.map(({ path, text, isYours, isSecret }) => {
+    const file = join(folder, path);
+    if (isYours === true && existsSync(file)) return { path, state: 'kept' };
+    try {
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, text, isSecret === true ? { mode: 0o600 } : {});
+    } catch (error) {
+      throw new UserError(`${file}: ${reasonOf(error)}. Choose another folder with --out.`);
+    }
+    return { path, state: 'written' };
+  });
+}

@@ -1,0 +1,110 @@
+import { replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
+import { graceSeconds } from '../../worker/drain-limit';
+import type { RenderedFile } from '../rendering';
+
+export interface SystemdOptions {
+  readonly settings: TopologySettings;
+  /** The command line of `downspout`, with absolute paths. */
+  readonly program: readonly string[];
+  /** The user that workers run as. */
+  readonly user: string;
+  /** The file of settings that all units read. */
+  readonly settingsFile: string;
+}
+
+/** After the workers' own time, for the supervisor itself. */
+const SUPERVISOR_MARGIN_SECONDS = 15;
+
+/**
+ * Units for a host without another engine: the supervisor, which runs what was deployed to the target `local`; or, instead of it,
+ * the workers of topology.yaml themselves, as instances of a unit for each component under one target.
+ */
+export function renderSystemd(options: SystemdOptions): RenderedFile[] {
+  const { settings } = options;
+  const components = [...replicasOf(settings)];
+  return [
+    supervisorUnit(options),
+    ...components.map(([component]) => workerUnit(component, options)),
+    {
+      path: 'downspout-workers.target',
+      text: unit({
+        Unit: [
+          'Description=The workers of Downspout',
+          ...components.flatMap(([component, replicas]) =>
+            Array.from({ length: replicas }, (_, index) => `Wants=downspout-${component}@${index + 1}.service`),
+          ),
+        ],
+        Install: ['WantedBy=multi-user.target'],
+      }),
+    },
+  ];
+}
+
+/** It drains its workers itself; what is left after its time is killed with it. */
+function supervisorUnit(options: SystemdOptions): RenderedFile {
+  const components = [...replicasOf(options.settings).keys()];
+  const seconds = graceSeconds(components, options.settings) + SUPERVISOR_MARGIN_SECONDS;
+  return {
+    path: 'downspout-supervisor.service',
+    text: unit({
+      Unit: ['Description=Downspout: runs the workers that were deployed to this host', ...network],
+      Service: [
+        `ExecStart=${commandLine([...options.program, 'supervisor', '--state', '/var/lib/downspout'])}`,
+        'StateDirectory=downspout',
+        'KillMode=mixed',
+        ...service(options, seconds),
+      ],
+      Install: ['WantedBy=multi-user.target'],
+    }),
+  };
+}
+
+function workerUnit(component: string, options: SystemdOptions): RenderedFile {
+  return {
+    path: `downspout-${component}@.service`,
+    text: unit({
+      Unit: [`Description=Downspout: worker %i of ${component}`, 'PartOf=downspout-workers.target', ...network],
+      Service: [
+        `ExecStart=${commandLine([...options.program, 'worker', `--component=${component}`])}`,
+        'KillMode=mixed',
+        ...service(options, graceSeconds([component], options.settings)),
+      ],
+      Install: ['WantedBy=downspout-workers.target'],
+    }),
+  };
+}
+
+const network = ['Wants=network-online.target', 'After=network-online.target', 'StartLimitIntervalSec=0'];
+
+/** What all services have in common: they come back, may do little, and have time to end. */
+function service({ user, settingsFile }: SystemdOptions, stopSeconds: number): string[] {
+  return [
+    `User=${user}`,
+    `EnvironmentFile=${settingsFile}`,
+    'Restart=always',
+    'RestartSec=1s',
+    `TimeoutStopSec=${stopSeconds}s`,
+    'NoNewPrivileges=yes',
+    'CapabilityBoundingSet=',
+    'ProtectSystem=strict',
+    'ProtectHome=read-only',
+    'PrivateTmp=yes',
+    'PrivateDevices=yes',
+    'ProtectKernelTunables=yes',
+    'ProtectControlGroups=yes',
+    'RestrictSUIDSGID=yes',
+  ];
+}
+
+function unit(sections: Readonly<Record<string, readonly string[]>>): string {
+  const texts = Object.entries(sections).map(([name, lines]) => `[${name}]\n${lines.join('\n')}\n`);
+  return `# Written by \`downspout render systemd\`.\n${texts.join('\n')}`;
+}
+
+/** Words as systemd reads them: a percent sign and a dollar sign are doubled, and blanks need quotes. */
+function commandLine(words: readonly string[]): string {
+  return words
+    .map((word) => word.replaceAll('%', '%%').replaceAll('$', '$$$$'))
+    .map((word) => (/[\s"'\\]/.test(word) ? `"${word.replaceAll(/["\\]/g, '\\$&')}"` : word))
+    .join(' ');
+}

@@ -1,0 +1,74 @@
+import type { Environment } from '../../topology/settings/environment';
+
+type Name = keyof Environment;
+
+/** Settings of a worker that may be read by anybody who may read its manifests. */
+const openSettings = [
+  'KAFKA_BROKERS',
+  'KAFKA_SSL',
+  'KAFKA_SASL_MECHANISM',
+  'KAFKA_SASL_USERNAME',
+  'CONNECT_URL',
+  'CONNECT_USERNAME',
+  'DOWNSPOUT_NAMESPACE',
+  'WEBHOOK_ALLOW_PRIVATE_ADDRESSES',
+  'WEBHOOK_ALLOW_NETWORKS',
+  'WEBHOOK_DENY_NETWORKS',
+  'NO_PROXY',
+  'DOWNSPOUT_RESOLVER',
+  'LOG_LEVEL',
+] as const satisfies readonly Name[];
+
+/** Settings that name a file: a certificate or a key in PEM. */
+const fileSettings = [
+  'KAFKA_SSL_CA_FILE',
+  'KAFKA_SSL_CERT_FILE',
+  'KAFKA_SSL_KEY_FILE',
+  'CONNECT_CA_FILE',
+] as const satisfies readonly Name[];
+
+/** Settings that are secret, or may hold one. A worker cannot do without the first. */
+export const secretSettings = [
+  'WORKER_DATABASE_URL',
+  'DOWNSPOUT_SECRET_KEY',
+  'DOWNSPOUT_SECRET_KEY_PREVIOUS',
+  'KAFKA_SASL_PASSWORD',
+  'CONNECT_PASSWORD',
+  'HTTPS_PROXY',
+  'HTTP_PROXY',
+] as const satisfies readonly Name[];
+
+/**
+ * The open settings of the environment, as a worker elsewhere is to be given them: only what differs from the default, and
+ * never a secret, also not one that stands in an address.
+ * @param filesFolder where the worker finds files, each under the name of its setting
+ */
+export function openSettingsOf(environment: Environment, filesFolder: string): Record<string, string> {
+  const defaults: Partial<Record<Name, unknown>> = {
+    KAFKA_SSL: false,
+    WEBHOOK_ALLOW_PRIVATE_ADDRESSES: false,
+    DOWNSPOUT_NAMESPACE: '',
+    LOG_LEVEL: 'info',
+  };
+  const open = openSettings.flatMap((name) => {
+    const value = environment[name];
+    if (value === undefined || value === defaults[name]) return [];
+    const text = String(value);
+    return [[name, name === 'CONNECT_URL' ? withoutCredentials(text) : text]];
+  });
+  const files = fileSettings.flatMap((name) =>
+    environment[name] === undefined ? [] : [[name, `${filesFolder}/${name}`]],
+  );
+  return Object.fromEntries([...open, ...files]);
+}
+
+/** The names of all open settings, for a file that people complete. */
+export function openSettingNames(): readonly string[] {
+  return [...openSettings, ...fileSettings];
+}
+
+function withoutCredentials(address: string): string {
+  const url = new URL(address);
+  url.username = url.password = '';
+  return url.href;
+}

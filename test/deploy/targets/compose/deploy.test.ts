@@ -1,0 +1,133 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { type ComposeDeployment, deployToCompose } from '../../../../deploy/targets/compose/deploy';
+import { renderCompose } from '../../../../deploy/targets/compose/render';
+import { drainLimitMs } from '../../../../deploy/worker/drain-limit';
+import { readEnvironment } from '../../../../topology/settings/environment';
+import { packageRoot } from '../../../../topology/settings/package';
+import { CommandDouble } from '../../../support/targets/double';
+import { topologyOf } from '../../../support/targets/topologies';
+
+interface Engine {
+  containers: { id: string; service: string; command: string[] }[];
+  broken: string[];
+  calls: string[][];
+  /** How few containers of a service ran when one was taken away. */
+  fewest: Record<string, number>;
+}
+
+// A process for each call of the double.
+jest.setTimeout(120_000);
+
+let folder: string;
+let docker: CommandDouble<Engine>;
+let steps: string[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'compose-'));
+  docker = new CommandDouble('docker', 'ENGINE', folder, { containers: [], broken: [], calls: [], fewest: {} });
+  steps = [];
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const environment = readEnvironment(
+  {
+    WORKER_DATABASE_URL: 'mysql://worker:hush@127.0.0.1:3306/downspout',
+    KAFKA_BROKERS: '127.0.0.1:9092,broker.example:9092',
+    CONNECT_URL: 'http://localhost:8083',
+    DOWNSPOUT_SECRET_KEY: 'hush2',
+  },
+  {},
+);
+const deploy = (release: number, components = '{ webhook: {} }', changed: Partial<ComposeDeployment> = {}) =>
+  deployToCompose({
+    ...topologyOf(components),
+    image: 'downspout:1',
+    environment,
+    release,
+    folder: join(folder, 'workers'),
+    composeFile: join(packageRoot(), 'docker-compose.yml'),
+    report: (step, text) => steps.push(`${step}: ${text}`),
+    execute: docker.execute,
+    ...changed,
+  });
+const commandsOf = (service: string) =>
+  docker.state.containers.filter((one) => one.service === service).map(({ command }) => command.at(-1));
+const fileOf = (name: string) => readFileSync(join(folder, 'workers', name), 'utf8');
+
+/** Containers that run release 7. */
+function started(counts: Readonly<Record<string, number>>): void {
+  const containers = Object.entries(counts).flatMap(([service, count]) =>
+    Array.from({ length: count }, (_, index) => ({
+      id: Buffer.from(`${service}${index}`).toString('hex').padEnd(64, '0'),
+      service: `worker-${service}`,
+      command: ['--release=7'],
+    })),
+  );
+  docker.change((engine) => ({ ...engine, containers }));
+}
+
+test('1. A new container is ready before an old one is told to end, one at a time', async () => {
+  started({ due: 1, webhook: 2 });
+  await deploy(8, '{ due: { replicas: 1 }, webhook: { replicas: 2 } }');
+  expect(commandsOf('worker-webhook')).toEqual(['--release=8', '--release=8']);
+  expect(commandsOf('worker-due')).toEqual(['--release=8']);
+  expect(docker.state.fewest).toEqual({ 'worker-due': 1, 'worker-webhook': 2 });
+  const ended = docker.state.calls.filter(([verb]) => verb === 'stop' || verb === 'rm');
+  expect(ended.every((call) => !call.includes('--force'))).toBe(true);
+});
+
+test('2. When a new container does not become ready it is removed, and the old ones that are left run on', async () => {
+  started({ due: 1, webhook: 2 });
+  docker.change((engine) => ({ ...engine, broken: ['worker-webhook'] }));
+  await expect(deploy(8, '{ due: { replicas: 1 }, webhook: { replicas: 2 } }')).rejects.toMatchObject({
+    name: 'UserError',
+    message: expect.stringMatching(/worker-webhook: a new container did not become ready. 2 run on\.[^]*unhealthy/),
+  });
+  expect(commandsOf('worker-webhook')).toEqual(['--release=7', '--release=7']);
+});
+
+test.each([
+  [1, 3],
+  [3, 1],
+])(
+  '3. In the end there are as many containers of each service as the topology says (%s, then %s)',
+  async (before, then) => {
+    started({ due: 1, webhook: before });
+    await deploy(8, `{ due: { replicas: 1 }, webhook: { replicas: ${then} } }`);
+    expect(commandsOf('worker-webhook')).toEqual(Array(then).fill('--release=8'));
+  },
+);
+
+test('settings go into a file that only its owner reads, with addresses as containers see them', async () => {
+  await deploy(1, '{ due: { replicas: 1 }, webhook: { replicas: 1 } }');
+  const settings = fileOf('workers.env');
+  expect(settings).toContain('WORKER_DATABASE_URL=mysql://worker:hush@mysql:3306/downspout\n');
+  expect(settings).toContain('KAFKA_BROKERS=kafka:9094,broker.example:9092\n');
+  expect(settings).toContain('CONNECT_URL=http://connect:8083/\n');
+  expect(statSync(join(folder, 'workers', 'workers.env')).mode & 0o777).toBe(0o600);
+  expect(fileOf('workers.yml')).not.toContain('hush');
+  expect(docker.state.calls.flat().join(' ')).not.toContain('hush');
+});
+
+test('the services are bounded, checked, and have longer to end than their drain takes', () => {
+  let rendered = '';
+  const { settings } = topologyOf();
+  for (const { path, text } of renderCompose({ ...topologyOf(), image: 'downspout:1', environment })) {
+    if (path === 'workers.yml') rendered = text;
+  }
+  const { services } = parse(rendered);
+  expect(Object.keys(services)).toEqual(['worker-due', 'worker-webhook']);
+  for (const [name, service] of Object.entries<Record<string, string>>(services)) {
+    expect(service).toMatchObject({
+      read_only: true,
+      cap_drop: ['ALL'],
+      restart: 'unless-stopped',
+      deploy: { replicas: 2 },
+    });
+    const graceMs = Number.parseInt(service['stop_grace_period'] as string, 10) * 1_000;
+    expect(graceMs).toBeGreaterThan(drainLimitMs([name.replace('worker-', '')], settings));
+  }
+});

@@ -1,0 +1,52 @@
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from '../../../deploy/stack/host/commands';
+import { packageRoot } from '../../../topology/settings/package';
+
+/** A double of another engine's command line, which keeps what it knows in a file. */
+export class CommandDouble<State extends object> {
+  private readonly folder: string;
+
+  /** @param variable names the file to the double */
+  constructor(
+    private readonly program: 'kubectl' | 'docker',
+    private readonly variable: string,
+    folder: string,
+    state: State,
+  ) {
+    this.folder = join(folder, 'bin');
+    mkdirSync(this.folder, { recursive: true });
+    const script = join(packageRoot(), 'test', 'support', 'targets', `${program}.mjs`);
+    const command = join(this.folder, program);
+    writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${script}" "$@"\n`);
+    chmodSync(command, 0o755);
+    this.change(() => state);
+  }
+
+  get state(): State {
+    return JSON.parse(readFileSync(this.file, 'utf8')) as State;
+  }
+
+  change(to: (state: State) => State): void {
+    writeFileSync(this.file, JSON.stringify(to(this.exists ? this.state : ({} as State))));
+  }
+
+  /** Runs the double in place of the program of its name. */
+  readonly execute: typeof run = (command, args, options) => {
+    if (command !== this.program) throw new Error(`${command} was to be run`);
+    const settings = { ...options?.settings, [this.variable]: this.file };
+    return run(join(this.folder, command), args, { ...options, settings });
+  };
+
+  private get file(): string {
+    return join(this.folder, 'state.json');
+  }
+
+  private get exists(): boolean {
+    try {
+      return readFileSync(this.file, 'utf8') !== '';
+    } catch {
+      return false;
+    }
+  }
+}
