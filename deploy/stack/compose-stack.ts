@@ -7,7 +7,7 @@ import { ComposeFile } from './compose-file';
 import { run } from './host/commands';
 import { joinMasters } from './masters';
 import type { Report, Stack, StackOptions } from './stack';
-import { type StackAddresses, stackSettings, writeSettings } from './stack-settings';
+import { CDC_PASSWORD_VARIABLE, type StackAddresses, stackSettings, writeSettings } from './stack-settings';
 import { newState, StackStateFile, writePrivate } from './stack-state';
 
 const START_LIMIT_SECONDS = 300;
@@ -81,7 +81,12 @@ export class ComposeStack implements Stack {
 
   private docker(args: readonly string[]): Promise<string> {
     const { folder } = this.options;
-    const variables = { DOWNSPOUT_TARGETS: join(folder, 'prometheus', 'targets'), ...this.options.variables };
+    const cdcPassword = this.state.read()?.passwords.cdc ?? '';
+    const variables = {
+      [CDC_PASSWORD_VARIABLE]: cdcPassword,
+      DOWNSPOUT_TARGETS: join(folder, 'prometheus', 'targets'),
+      ...this.options.variables,
+    };
     const environment = join(folder, 'compose.env');
     writePrivate(
       environment,

@@ -84,6 +84,7 @@ export class NativeStack implements Stack {
         folder,
         ports: state.ports,
         adminPassword: state.passwords.admin,
+        cdcPassword: state.passwords.cdc,
       };
       const parts = (this.options.parts ?? ((given) => partsOf(given, state.ha)))(context);
       const results = await Promise.allSettled(parts.map((part) => this.bringUp(part, state, report)));
@@ -238,9 +239,9 @@ function partsOf(context: PartContext, ha: boolean): Part[] {
 }
 
 function digestOf(program: Program): string {
-  const { command, args, configuration } = program;
+  const { command, args, configuration, environment = {} } = program;
   return createHash('sha256')
-    .update(JSON.stringify([command, args, configuration]))
+    .update(JSON.stringify([command, args, configuration, environment]))
     .digest('hex')
     .slice(0, 16);
 }

@@ -20,6 +20,8 @@ export interface StackAddresses {
 }
 
 const DATABASE = 'downspout';
+/** Where Connect has Debezium's password, so that the connector's settings, which Connect shows, need not hold it. */
+export const CDC_PASSWORD_VARIABLE = 'DOWNSPOUT_CDC_PASSWORD';
 
 /** The settings that Downspout takes from the environment, for a local stack. */
 export function stackSettings(
@@ -42,6 +44,7 @@ export function stackSettings(
     WORKER_DATABASE_URL: database('downspout_worker', passwords.worker),
     ADMIN_DATABASE_URL: database('root', passwords.admin),
     CDC_DATABASE_URL: database('downspout_cdc', passwords.cdc, addresses.mysqlOfConnect),
+    CDC_PASSWORD_REFERENCE: `\${env:${CDC_PASSWORD_VARIABLE}}`,
     KAFKA_BROKERS: addresses.kafka,
     CONNECT_URL: addresses.connectUrl,
     ...Object.fromEntries(Object.entries(optional).flatMap(([name, value]) => (value ? [[name, value]] : []))),

@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { ConnectRest } from '../../connectors/debezium/connect-rest';
 import { Connector } from '../../connectors/debezium/connector';
 import { ConnectorHealth } from '../../connectors/debezium/connector-health';
 import { captureNames } from '../../connectors/debezium/settings';
@@ -8,6 +9,7 @@ import { binlogFaults } from '../../connectors/mysql/schema/binlog-settings';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { provision } from '../../deploy/provision';
 import { systemClock } from '../../topology/core/clock';
+import { requiredConnect } from '../../topology/settings/connections';
 import { required } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { freshWorld, testSettings, type World } from '../support/stack/stack';
@@ -54,6 +56,17 @@ describe('provision', () => {
     const pool = Pool.open(required(world.environment, 'DATABASE_URL'), { clock: systemClock, size: 1 });
     expect(await pool.rows('SELECT COUNT(*) FROM scheduled_messages')).toEqual([[0]]);
     await pool.close();
+  });
+
+  it('gives Connect a reference to the password of MySQL, and not the password', async () => {
+    const { environment } = world;
+    const rest = new ConnectRest(requiredConnect(environment));
+    const { text } = await rest.request('GET', `/connectors/${topics().changes}/config`);
+    expect(JSON.parse(text)).toMatchObject({
+      'database.user': 'downspout_cdc',
+      'database.password': '${env:DOWNSPOUT_CDC_PASSWORD}',
+    });
+    expect(text).not.toContain(decodeURIComponent(new URL(required(environment, 'CDC_DATABASE_URL')).password));
   });
 
   it('can be repeated', async () => {

@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import type { Clock } from '../../../topology/core/clock';
+import { childEnvironment } from '../../../topology/settings/environment';
 
 /** A process as it is remembered: its id alone is not enough, because ids are used again. */
 export interface ProcessRecord {
@@ -17,6 +18,8 @@ export interface Program {
   readonly logFile: string;
   /** What its configuration files say: when it changes, the program is started again. */
   readonly configuration: string;
+  /** Beside what this process has in its own environment. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** Starts a program that outlives this process. @throws Error when it cannot be started at all */
@@ -25,6 +28,7 @@ export async function startDetached(program: Program): Promise<ProcessRecord> {
   try {
     const child = spawn(program.command, program.args, {
       cwd: program.cwd,
+      env: childEnvironment(program.environment ?? {}),
       detached: true,
       stdio: ['ignore', log, log],
     });

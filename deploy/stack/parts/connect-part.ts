@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { jvmFlags, requireMaven, writeLogging, writeProperties } from '../fetch/java';
 import { fetchDebezium } from '../fetch/maven';
 import type { Program } from '../host/processes';
+import { CDC_PASSWORD_VARIABLE } from '../stack-settings';
 import { type Jars, propertiesOf } from './kafka-part';
 import { answersOk, type Part, type PartContext } from './part';
 
@@ -86,6 +87,7 @@ export class ConnectPart implements Part {
       cwd: this.folder,
       logFile: join(this.context.folder, 'logs', 'connect.log'),
       configuration,
+      environment: { [CDC_PASSWORD_VARIABLE]: this.context.cdcPassword },
     };
   };
 

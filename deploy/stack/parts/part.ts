@@ -14,6 +14,8 @@ export interface PartContext {
   readonly ports: Readonly<Record<string, number>>;
   /** The database administrator's password. */
   readonly adminPassword: string;
+  /** Debezium's in MySQL: Connect gets it in its environment, and the connector a reference to it. */
+  readonly cdcPassword: string;
 }
 
 /** One program of the stack, as it runs on this machine. */

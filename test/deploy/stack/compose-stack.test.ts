@@ -38,6 +38,7 @@ describe('ComposeStack', () => {
     expect(calls).toHaveLength(1);
     expect(calls[0]).toMatch(/^docker compose .*docker-compose\.yml .* up --detach --wait/);
     expect(environment).toContain("MYSQL_PORT='4406'");
+    expect(environment).toMatch(/^DOWNSPOUT_CDC_PASSWORD='[\w-]{20,}'$/m);
     expect(settings).toMatchObject({
       ADMIN_DATABASE_URL: 'mysql://root:it%20is%20secret@127.0.0.1:4406/downspout',
       KAFKA_BROKERS: '127.0.0.1:9092',

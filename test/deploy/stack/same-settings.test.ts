@@ -17,6 +17,7 @@ const context: PartContext = {
   folder: '/stack',
   ports: { mysql: 1, kafka: 2, kafkaController: 3, kafkaStack: 4, connect: 5, prometheus: 6, 'mysql-b': 7, haproxy: 8 },
   adminPassword: '',
+  cdcPassword: '',
 };
 
 /** What the images make of the environment, as they document it: the prefix goes, and underscores become dots. */
