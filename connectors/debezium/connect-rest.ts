@@ -35,7 +35,8 @@ export class ConnectRest {
     } catch (error) {
       throw new Unavailable(`Kafka Connect does not answer at ${this.host}: ${reasonOf(error)}`);
     }
-    if (answer.status !== 401 && answer.status !== 403) return answer;
+    // Who may look and not change is let in.
+    if (answer.status !== 401 && (answer.status !== 403 || method !== 'GET')) return answer;
     throw new Unavailable(
       `Kafka Connect at ${this.host} answered ${answer.status}: set CONNECT_USERNAME and CONNECT_PASSWORD.`,
     );

@@ -4,6 +4,8 @@ import type { ConnectConnection } from '../../topology/settings/connections';
 import { type ConnectAnswer, ConnectRest } from './connect-rest';
 
 const RETRY_MS = 250;
+/** Connect, or what stands before it, lets us look and not change. */
+const NOT_ALLOWED = new Set([403, 405]);
 /** Connect rebalances, or MySQL does not answer yet: both pass. */
 const PASSING = new Set([409, 500, 503]);
 /** Connect keeps these over restarts: somebody asked for them. */
@@ -45,15 +47,16 @@ export class Connector {
    * Creates the connector or gives it these settings, and waits until it and its task say RUNNING. That alone proves
    * nothing: the caller watches a change come through. A connector that somebody paused or stopped is resumed, and one that
    * can never read on from where it was begins again at the present.
+   * @returns false when we may not do it: somebody else keeps this connector
    * @throws UserError when the settings are refused, or with the reason of a failure that did not pass in time
    */
-  async register(settings: Readonly<Record<string, string>>, limitMs: number): Promise<void> {
+  async register(settings: Readonly<Record<string, string>>, limitMs: number): Promise<boolean> {
     const end = this.clock.monotonic() + limitMs;
-    await this.untilAccepted(settings, end);
+    if (!(await this.untilAccepted(settings, end))) return false;
     let last: ConnectorStatus | null = null;
     while (this.clock.monotonic() < end) {
       last = await this.status();
-      if (last !== null && isRunning(last)) return;
+      if (last !== null && isRunning(last)) return true;
       if (last !== null && HALTED.has(last.state)) await this.resume();
       else if (last !== null && cannotReadOn(last)) await this.beginAgain(end - this.clock.monotonic());
       else if (last !== null && failuresOf(last).length > 0) await this.restartFailed();
@@ -86,6 +89,24 @@ export class Connector {
     // Connect adds the name itself.
     const { name: _, ...there } = Object(this.rest.parse(answer)) as Record<string, unknown>;
     return [...new Set([...Object.keys(wanted), ...Object.keys(there)])].filter((name) => wanted[name] !== there[name]);
+  }
+
+  /**
+   * How a connector that somebody else keeps differs from what is needed, one line each; what is a secret is not compared.
+   */
+  async differences(settings: Readonly<Record<string, string>>): Promise<string[]> {
+    const answer = await this.request('GET', '/config');
+    if (answer.status === 404) return [`connector ${this.name}: does not exist`];
+    if (!answer.ok) throw new Unavailable(`Connect answered ${answer.status} for the settings of ${this.name}`);
+    const there = Object(this.rest.parse(answer)) as Record<string, unknown>;
+    const status = await this.status();
+    const states = status === null ? [] : [...failuresOf(status), ...haltOf(status)];
+    return [
+      ...Object.entries(settings)
+        .filter(([name, value]) => !isSecret(name) && there[name] !== value)
+        .map(([name, value]) => `${name} is ${shortOf(there[name])}, needs ${shortOf(value)}`),
+      ...states,
+    ].map((line) => `connector ${this.name}: ${line}`);
   }
 
   /** Restarts the connector and its tasks where they have failed. While Connect rebalances nothing happens. */
@@ -137,10 +158,12 @@ export class Connector {
     }
   }
 
-  private async untilAccepted(settings: Readonly<Record<string, string>>, end: number): Promise<void> {
+  /** @returns false when we may not do it */
+  private async untilAccepted(settings: Readonly<Record<string, string>>, end: number): Promise<boolean> {
     for (;;) {
       const { ok, status, text } = await this.request('PUT', '/config', settings);
-      if (ok) return;
+      if (ok) return true;
+      if (NOT_ALLOWED.has(status)) return false;
       const reason = `Connect refused the connector ${this.name} (${status}): ${withoutSecrets(messageOf(text), settings)}`;
       if (!PASSING.has(status)) throw new UserError(reason);
       if (this.clock.monotonic() >= end) throw new Unavailable(reason);
@@ -223,6 +246,11 @@ function messageOf(text: string): string {
 function withoutSecrets(text: string, settings: Readonly<Record<string, string>>): string {
   const secrets = Object.entries(settings).flatMap(([name, value]) => (isSecret(name) && value !== '' ? [value] : []));
   return secrets.reduce((left, secret) => left.replaceAll(secret, '***'), text);
+}
+
+/** A certificate has many lines. */
+function shortOf(value: unknown): string {
+  return typeof value === 'string' ? (value.split('\n', 1)[0] as string) : 'not set';
 }
 
 function isSecret(name: string): boolean {

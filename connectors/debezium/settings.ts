@@ -20,9 +20,10 @@ export interface CaptureOptions {
   /** Of Debezium's own connection to Kafka, for the schema's history. */
   readonly security?: KafkaSecurity;
   readonly stores?: TlsStores;
-  /** What stands in the settings instead of the passwords: references that a config provider of Connect resolves. */
+  /** What stands in the settings instead of passwords and key: references that a config provider of Connect resolves. */
   readonly databasePasswordReference?: string | undefined;
   readonly kafkaPasswordReference?: string | undefined;
+  readonly kafkaKeyReference?: string | undefined;
 }
 
 /** Java's key stores for the connection to MySQL: files as Connect sees them. */
@@ -49,6 +50,11 @@ export function captureNames(namespace: string): CaptureNames {
     heartbeats: topicName(namespace, 'cdc-heartbeats'),
     history: topicName(namespace, 'cdc-schema-history'),
   };
+}
+
+/** The group with which Debezium reads its history: it makes the name of its topics' prefix. */
+export function historyGroup(namespace: string): string {
+  return `${topicName(namespace, 'cdc')}-schemahistory`;
 }
 
 /**
@@ -88,7 +94,7 @@ export function connectorSettings(options: CaptureOptions): Record<string, strin
 }
 
 function historySettings(names: CaptureNames, options: CaptureOptions): Record<string, string> {
-  const security = Object.entries(kafkaSettings(options.security ?? {}, options.kafkaPasswordReference));
+  const security = Object.entries(kafkaSettings(options.security ?? {}, options));
   return {
     ...Object.fromEntries(
       ['producer', 'consumer'].flatMap((client) =>
@@ -103,7 +109,10 @@ function historySettings(names: CaptureNames, options: CaptureOptions): Record<s
 }
 
 /** As Java's Kafka client wants it; certificates travel in the settings, so no file has to lie where Connect runs. */
-function kafkaSettings({ tls, sasl }: KafkaSecurity, passwordReference?: string): Record<string, string> {
+function kafkaSettings(
+  { tls, sasl }: KafkaSecurity,
+  { kafkaPasswordReference, kafkaKeyReference }: CaptureOptions,
+): Record<string, string> {
   const protocol = `${sasl === undefined ? '' : 'SASL_'}${tls === undefined ? 'PLAINTEXT' : 'SSL'}`;
   if (protocol === 'PLAINTEXT') return {};
   return {
@@ -114,9 +123,9 @@ function kafkaSettings({ tls, sasl }: KafkaSecurity, passwordReference?: string)
       : {
           'ssl.keystore.type': 'PEM',
           'ssl.keystore.certificate.chain': tls.cert,
-          'ssl.keystore.key': tls.key,
+          'ssl.keystore.key': kafkaKeyReference ?? tls.key,
         }),
-    ...(sasl === undefined ? {} : saslSettings({ ...sasl, password: passwordReference ?? sasl.password })),
+    ...(sasl === undefined ? {} : saslSettings({ ...sasl, password: kafkaPasswordReference ?? sasl.password })),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Admin, Kafka } from 'kafkajs';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
+import { instructionOf, type Needs } from './failures';
 import { retry } from './kafka-client';
 import { UNKNOWN_OFFSET } from './kafkajs-fixes';
 
@@ -37,7 +38,7 @@ export class KafkaAdmin {
 
   /** How many partitions a topic has now. */
   partitions(topic: string): Promise<number> {
-    return this.run(async (admin) => {
+    return this.run({ topic: [topic, 'DESCRIBE'] }, async (admin) => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       return topics[0]?.partitions.length ?? 0;
     });
@@ -61,12 +62,12 @@ export class KafkaAdmin {
 
   /** The name that the cluster has given itself. */
   clusterId(): Promise<string> {
-    return this.run(async (admin) => (await admin.describeCluster()).clusterId);
+    return this.run({}, async (admin) => (await admin.describeCluster()).clusterId);
   }
 
   /** How many brokers the cluster has now. */
   brokers(): Promise<number> {
-    return this.run(async (admin) => (await admin.describeCluster()).brokers.length);
+    return this.run({}, async (admin) => (await admin.describeCluster()).brokers.length);
   }
 
   /** The log of each partition, in the order of partitions. */
@@ -92,7 +93,7 @@ export class KafkaAdmin {
 
   /** Committed offsets of a group, by partition; -1 where nothing was committed. */
   committed(group: string, topic: string): Promise<Map<number, number>> {
-    return this.run(async (admin) => {
+    return this.run({ group: [group, 'DESCRIBE'], topic: [topic, 'DESCRIBE'] }, async (admin) => {
       const answers = await admin.fetchOffsets({ groupId: group, topics: [topic] });
       const partitions = answers.flatMap((answer) => answer.partitions);
       return new Map(partitions.map(({ partition, offset }) => [partition, Number(offset)]));
@@ -101,7 +102,7 @@ export class KafkaAdmin {
 
   /** The members of a group; none when it does not exist. */
   members(group: string): Promise<GroupOwner[]> {
-    return this.run(async (admin) => {
+    return this.run({ group: [group, 'DESCRIBE'] }, async (admin) => {
       const { groups } = await admin.describeGroups([group]);
       return (groups[0]?.members ?? []).map(({ memberId, clientId, clientHost, memberAssignment }) => ({
         member: memberId,
@@ -119,7 +120,7 @@ export class KafkaAdmin {
   }
 
   private rememberedLogs(topic: string): Promise<(PartitionLog | UnknownLog)[]> {
-    return this.run(async (admin) => {
+    return this.run({ topic: [topic, 'DESCRIBE'] }, async (admin) => {
       const offsets = await admin.fetchTopicOffsets(topic);
       return offsets
         .map(({ partition, low, high }) => logOf(partition, low, high))
@@ -128,12 +129,14 @@ export class KafkaAdmin {
   }
 
   /** One call after another, because overlapping calls spoil the client's memory of topics for each other. */
-  private run<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+  private run<T>(needs: Needs, work: (admin: Admin) => Promise<T>): Promise<T> {
     const answer = this.queue.then(async () => {
       try {
         return await work(await this.connected());
       } catch (error) {
         // Whatever it is, even a TypeError inside the client: asking again is right.
+        const instruction = instructionOf(error, needs);
+        if (instruction instanceof Unavailable) throw instruction;
         throw new Unavailable(`Kafka: ${reasonOf(error)}`, { cause: error });
       }
     });

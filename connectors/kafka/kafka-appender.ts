@@ -84,7 +84,7 @@ export class KafkaAppender {
         if (partition !== undefined && lane.waiting.length === 0) this.apart.delete(partition);
         for (const [index, { at }] of batch.entries()) at(offsets[index] as number);
       } catch (error) {
-        this.failed(batch, instructionOf(error), partition);
+        this.failed(batch, instructionOf(error, { topic: [this.topic, 'WRITE'] }), partition);
       }
     }
     lane.isSending = false;

@@ -2,7 +2,7 @@ import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
 import type { GroupListener, GroupMember, LogRecord, PartitionOffset } from '../../topology/runtime/streams-client';
-import { instructionOf, isOfRebalance, isOtherCoordinator } from './failures';
+import { instructionOf, isOfRebalance, isOtherCoordinator, type Needs } from './failures';
 import type { KafkaAdmin } from './kafka-admin';
 import { consumerOf } from './kafka-consumer';
 import type { UnreadableBatch } from './kafkajs-fixes';
@@ -66,7 +66,7 @@ export class KafkaMember implements GroupMember {
       await Promise.all([member.run(), assigned]);
     } catch (error) {
       await member.leave();
-      throw instructionOf(error);
+      throw instructionOf(error, needsOf(options));
     }
     return member;
   }
@@ -89,7 +89,7 @@ export class KafkaMember implements GroupMember {
       );
     } catch (error) {
       if (isOtherCoordinator(error)) this.onCrash(error);
-      if (!isOfRebalance(error)) throw instructionOf(error);
+      if (!isOfRebalance(error)) throw instructionOf(error, needsOf(this.options));
     }
   }
 
@@ -232,12 +232,16 @@ export class KafkaMember implements GroupMember {
   }
 
   private onCrash(error: unknown): void {
-    const instruction = instructionOf(error);
+    const instruction = instructionOf(error, needsOf(this.options));
     if (this.left) return;
     if (this.joining !== undefined) this.joining.reject(instruction);
     else if (instruction instanceof Unavailable) void this.rejoin();
     else this.options.listener.crashed(new Error(`consumer of ${this.options.topic}: ${reasonOf(error)}`));
   }
+}
+
+function needsOf({ topic, group }: KafkaMemberOptions): Needs {
+  return { topic: [topic, 'READ'], group: [group, 'READ'] };
 }
 
 function recordOf(message: KafkaMessage): LogRecord {

@@ -1,68 +1,200 @@
-import type { Admin, ITopicConfig, Kafka } from 'kafkajs';
-import { Unavailable, UserError } from '../../topology/core/errors';
+import type { Admin, Kafka } from 'kafkajs';
+import { type Clock, systemClock } from '../../topology/core/clock';
+import { Unavailable } from '../../topology/core/errors';
 import type { KafkaSecurity } from '../../topology/settings/connections';
-import { instructionOf } from './failures';
+import { instructionOf, isDenied, refusalOf } from './failures';
 import { kafkaClient, retry } from './kafka-client';
+import { ConfigResourceTypes } from './kafkajs';
 import { type Durability, durabilitySettings, keepDurability, refuseTooFewBrokers } from './topic-durability';
+import { type TopicAsItIs, type TopicFault, type TopicSpec, topicFaults } from './topic-faults';
 
+export type { TopicSpec };
+
+/** Of every topic that we make. */
 const TOPIC_SETTINGS = {
   // Records bear the broker's time: it refuses those of a writer whose own clock is an hour or more ahead.
   'message.timestamp.type': 'LogAppendTime',
   // As they were written, which is without compression, whatever the broker's own setting is.
   'compression.type': 'producer',
 };
+/** How long until Kafka knows a topic that was made. */
+const KNOWN_LIMIT_MS = 30_000;
+const POLL_MS = 100;
 
-export interface TopicSpec {
-  /** With the namespace. */
-  readonly name: string;
-  readonly partitions: number;
-  readonly settings?: Readonly<Record<string, string>>;
+export interface TopicSetUp {
+  /** What was made or enlarged. */
+  readonly changed: readonly string[];
+  /** What is not as it is needed and may not, or cannot, be changed from here. */
+  readonly faults: readonly TopicFault[];
+  /** What is left as it is although topology.yaml says otherwise, a sentence each. */
+  readonly left: readonly string[];
+  /** Topics whose settings may not be read, so that nobody knows whether they fit. */
+  readonly unread: readonly string[];
 }
 
 /**
- * Makes topics, adds partitions to those that have fewer than they should, and sets how safely they are kept.
- * @returns what is left as it is, a sentence each
- * @throws UserError for a topic that has more partitions, which cannot be taken away, and when there are too few brokers
- * @throws Unavailable when the broker does not answer
+ * Makes topics, adds partitions to those that have fewer than they should, and sets how safely they are kept. What other
+ * people made is compared with what is needed, and nothing else of it is changed.
+ * @param options mayChange: false when topics are only compared
+ * @throws UserError when there are too few brokers
+ * @throws Unavailable when Kafka does not answer
  */
 export function setUpTopics(
   brokers: readonly string[],
-  topics: readonly TopicSpec[],
+  specs: readonly TopicSpec[],
   security?: KafkaSecurity,
   durability: Durability = {},
-): Promise<string[]> {
+  { mayChange = true, clock = systemClock }: { readonly mayChange?: boolean; readonly clock?: Clock } = {},
+): Promise<TopicSetUp> {
   return withAdmin(clientOf(brokers, security), async (admin) => {
-    const before = new Set(await admin.listTopics());
-    const missing = topics.filter(({ name }) => !before.has(name));
-    if (missing.length > 0) {
-      await refuseTooFewBrokers(admin, durability);
-      await admin.createTopics({ waitForLeaders: true, topics: missing.map((topic) => newTopic(topic, durability)) });
+    const faults: TopicFault[] = [];
+    const known = new Set(await admin.listTopics());
+    const missing = specs.filter(({ name }) => !known.has(name));
+    const made: TopicSpec[] = [];
+    if (mayChange && missing.length > 0) await refuseTooFewBrokers(admin, durability);
+    for (const spec of missing) {
+      const refusal = mayChange ? await create(admin, spec, durability) : 'does not exist';
+      if (refusal === null) made.push(spec);
+      else faults.push({ topic: spec.name, text: refusal, remedy: commandFor(spec, durability) });
     }
-    const known = await admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) });
-    for (const { name, partitions } of topics) {
-      const there = known.topics.find((topic) => topic.name === name)?.partitions.length ?? 0;
-      if (there > partitions) {
-        throw new UserError(
-          `The topic ${name} has ${there} partitions and topology.yaml says ${partitions}: partitions cannot be taken away.`,
-        );
-      }
-      if (there < partitions) {
-        await admin.createPartitions({ topicPartitions: [{ topic: name, count: partitions }] });
-      }
+    await untilKnown(admin, made, clock);
+    const unread: string[] = [];
+    const enlarged: string[] = [];
+    for (const spec of specs.filter((one) => known.has(one.name) || made.includes(one))) {
+      const live = await look(admin, spec.name);
+      if (live.settings === null) unread.push(spec.name);
+      faults.push(...topicFaults(spec, live));
+      if (live.partitions >= spec.partitions) continue;
+      const refusal = mayChange ? await enlarge(admin, spec) : 'needs more partitions';
+      if (refusal === null) enlarged.push(spec.name);
+      else faults.push(tooFew(spec, live, refusal));
     }
-    return keepDurability(admin, known.topics, durability);
+    const there = [...known].filter((name) => specs.some((spec) => spec.name === name));
+    const left = mayChange ? await safelyKept(admin, there, durability) : [];
+    return { changed: [...made.map(({ name }) => name), ...enlarged], faults, left, unread };
   });
 }
 
-function newTopic({ name, partitions, settings = {} }: TopicSpec, durability: Durability): ITopicConfig {
+/** @returns what is left as it is, a sentence each */
+async function safelyKept(admin: Admin, names: string[], durability: Durability): Promise<string[]> {
+  if (names.length === 0) return [];
+  const { topics } = await admin.fetchTopicMetadata({ topics: names });
+  try {
+    return await keepDurability(admin, topics, durability);
+  } catch (error) {
+    if (!isDenied(error)) throw error;
+    return ['min.insync.replicas is not set: this user lacks ALTER_CONFIGS or DESCRIBE_CONFIGS on the topics'];
+  }
+}
+
+/** @returns null, or why it was not made */
+async function create(admin: Admin, spec: TopicSpec, durability: Durability): Promise<string | null> {
+  const { name, partitions } = spec;
   const { replicationFactor } = durability;
-  const all = { ...TOPIC_SETTINGS, ...settings, ...durabilitySettings(durability) };
+  try {
+    const wasMade = await admin.createTopics({
+      topics: [
+        {
+          topic: name,
+          numPartitions: partitions,
+          ...(replicationFactor === undefined ? {} : { replicationFactor }),
+          configEntries: Object.entries(settingsOf(spec, durability)).map(([entry, value]) => ({ name: entry, value })),
+        },
+      ],
+      // Which asks for all topics' metadata at once and gives up at the first that is not known yet.
+      waitForLeaders: false,
+    });
+    return wasMade ? null : 'exists, and this user may not DESCRIBE it';
+  } catch (error) {
+    const refusal = refusalOf(error);
+    if (refusal === undefined) throw firstOf(error);
+    return `does not exist, and could not be made: ${refusal}`;
+  }
+}
+
+/** The client gathers the errors of topics in one that says nothing. */
+function firstOf(error: unknown): unknown {
+  const { errors } = Object(error) as { errors?: readonly unknown[] };
+  return errors?.[0] ?? error;
+}
+
+async function enlarge(admin: Admin, { name, partitions }: TopicSpec): Promise<string | null> {
+  try {
+    await admin.createPartitions({ topicPartitions: [{ topic: name, count: partitions }] });
+    return null;
+  } catch (error) {
+    const refusal = refusalOf(error);
+    if (refusal === undefined) throw error;
+    return `which could not be added: ${refusal}`;
+  }
+}
+
+async function untilKnown(admin: Admin, specs: readonly TopicSpec[], clock: Clock): Promise<void> {
+  const limit = clock.monotonic() + KNOWN_LIMIT_MS;
+  for (const { name, partitions } of specs) {
+    while ((await partitionsOf(admin, name)).filter(({ leader }) => leader >= 0).length < partitions) {
+      if (clock.monotonic() > limit) throw new Unavailable(`Kafka: the topic ${name} was made and has no leader yet`);
+      await clock.sleep(POLL_MS);
+    }
+  }
+}
+
+async function look(admin: Admin, name: string): Promise<TopicAsItIs> {
+  const partitions = await partitionsOf(admin, name);
   return {
-    topic: name,
-    numPartitions: partitions,
-    ...(replicationFactor === undefined ? {} : { replicationFactor }),
-    configEntries: Object.entries(all).map(([entry, value]) => ({ name: entry, value })),
+    partitions: partitions.length,
+    replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)),
+    settings: await settingsIn(admin, name),
   };
+}
+
+/** None while Kafka does not know it yet. */
+async function partitionsOf(admin: Admin, name: string) {
+  if (!(await admin.listTopics()).includes(name)) return [];
+  const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+  return topics[0]?.partitions ?? [];
+}
+
+async function settingsIn(admin: Admin, name: string): Promise<Record<string, string> | null> {
+  try {
+    const { resources } = await admin.describeConfigs({
+      resources: [{ type: ConfigResourceTypes.TOPIC, name }],
+      includeSynonyms: false,
+    });
+    const entries = resources.flatMap(({ configEntries }) => configEntries);
+    return Object.fromEntries(entries.map(({ configName, configValue }) => [configName, configValue]));
+  } catch (error) {
+    if (isDenied(error)) return null;
+    throw error;
+  }
+}
+
+function settingsOf({ retentionMs, settings }: TopicSpec, durability: Durability): Record<string, string> {
+  return {
+    ...TOPIC_SETTINGS,
+    'cleanup.policy': 'delete',
+    ...(retentionMs !== undefined && retentionMs < 0 ? { 'retention.ms': '-1', 'retention.bytes': '-1' } : {}),
+    ...settings,
+    ...durabilitySettings(durability),
+  };
+}
+
+function tooFew(spec: TopicSpec, live: TopicAsItIs, refusal: string): TopicFault {
+  return {
+    topic: spec.name,
+    text: `has ${live.partitions} partitions, needs ${spec.partitions}, ${refusal}`.replace(
+      ', needs more partitions',
+      '',
+    ),
+    remedy: `kafka-topics.sh --alter --topic ${spec.name} --partitions ${spec.partitions}`,
+  };
+}
+
+function commandFor(spec: TopicSpec, durability: Durability): string {
+  const { replicationFactor } = durability;
+  const settings = Object.entries(settingsOf(spec, durability)).map(([name, value]) => ` --config ${name}=${value}`);
+  const replicas = replicationFactor === undefined ? '' : ` --replication-factor ${replicationFactor}`;
+  return `kafka-topics.sh --create --topic ${spec.name} --partitions ${spec.partitions}${replicas}${settings.join('')}`;
 }
 
 /**

@@ -3,8 +3,7 @@ import { thisAuthor } from '../../connectors/mysql/audit/author';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
 import { reasonOf, UserError } from '../../topology/core/errors';
-import { required } from '../../topology/settings/environment';
-import type { DatabaseUrl } from './database';
+import { type DatabaseUrl, databaseUrl } from './database';
 import type { VerbContext } from './verb';
 
 /** What a verb changes. The work fills in what it learns; nothing here is a secret. */
@@ -42,7 +41,7 @@ export async function audited<T>(
 ): Promise<T> {
   const { environment } = context.settings;
   const author = thisAuthor(environment.DOWNSPOUT_WHO);
-  const pool = Pool.open(required(environment, as), { clock: systemClock, size: 1 });
+  const pool = Pool.open(databaseUrl(environment, as), { clock: systemClock, size: 1 });
   const record = () => {
     if (change.recorded === true) return Promise.resolve();
     const { verb, subject, before, after, outcome } = change;

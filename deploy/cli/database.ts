@@ -2,27 +2,30 @@ import { type Client, createClient } from '../../connectors/mysql/client/client'
 import { Operations } from '../../connectors/mysql/operators/operations';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
-import { required } from '../../topology/settings/environment';
+import { operatorUrl } from '../../topology/settings/connections';
+import { type Environment, required } from '../../topology/settings/environment';
 import type { VerbContext } from './verb';
 
-export type DatabaseUrl = 'DATABASE_URL' | 'WORKER_DATABASE_URL' | 'ADMIN_DATABASE_URL';
+/** Whose connection. The operators' is the workers' unless it is set. */
+export type DatabaseUrl = 'DATABASE_URL' | 'OPERATOR_DATABASE_URL' | 'ADMIN_DATABASE_URL';
+
+/** @throws UserError saying how to get it */
+export function databaseUrl(environment: Environment, name: DatabaseUrl): string {
+  return name === 'OPERATOR_DATABASE_URL' ? operatorUrl(environment) : required(environment, name);
+}
 
 /** Runs `work` with the client that applications use, as their user. */
 export function withClient<T>(context: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {
-  return withClientOf('DATABASE_URL', context, work);
+  return withClientOf(databaseUrl(context.settings.environment, 'DATABASE_URL'), work);
 }
 
-/** Runs `work` with a client that may also write what came of messages. */
+/** Runs `work` with a client that may also write what came of messages: as the operators' user. */
 export function withWorkersClient<T>(context: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {
-  return withClientOf('WORKER_DATABASE_URL', context, work);
+  return withClientOf(databaseUrl(context.settings.environment, 'OPERATOR_DATABASE_URL'), work);
 }
 
-async function withClientOf<T>(
-  name: DatabaseUrl,
-  { settings }: VerbContext,
-  work: (client: Client) => Promise<T>,
-): Promise<T> {
-  const client = createClient(required(settings.environment, name), { connections: 2 });
+async function withClientOf<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = createClient(url, { connections: 2 });
   try {
     return await work(client);
   } finally {
@@ -32,20 +35,16 @@ async function withClientOf<T>(
 
 /** Runs `work` with a few connections of the application's user. */
 export function withPool<T>(context: VerbContext, work: (pool: Pool) => Promise<T>): Promise<T> {
-  return withPoolOf('DATABASE_URL', context, work);
+  return withPoolOf(databaseUrl(context.settings.environment, 'DATABASE_URL'), work);
 }
 
-/** Runs `work` with a few connections of the workers' user. */
+/** Runs `work` with a few connections of the operators' user, who is the workers' unless OPERATOR_DATABASE_URL is set. */
 export function withWorkersPool<T>(context: VerbContext, work: (pool: Pool) => Promise<T>): Promise<T> {
-  return withPoolOf('WORKER_DATABASE_URL', context, work);
+  return withPoolOf(databaseUrl(context.settings.environment, 'OPERATOR_DATABASE_URL'), work);
 }
 
-async function withPoolOf<T>(
-  name: DatabaseUrl,
-  { settings }: VerbContext,
-  work: (pool: Pool) => Promise<T>,
-): Promise<T> {
-  const pool = Pool.open(required(settings.environment, name), {
+async function withPoolOf<T>(url: string, work: (pool: Pool) => Promise<T>): Promise<T> {
+  const pool = Pool.open(url, {
     clock: systemClock,
     size: 2,
     timeoutMs: 30_000,

@@ -11,6 +11,7 @@ import type * as diff from './verbs/diff';
 import type * as down from './verbs/down';
 import type * as drain from './verbs/drain';
 import type * as env from './verbs/env';
+import type * as grants from './verbs/grants';
 import type * as history from './verbs/history';
 import type * as init from './verbs/init';
 import type * as kill from './verbs/kill';
@@ -82,6 +83,7 @@ const verbs: Readonly<Record<string, () => Command>> = {
   rebalance: () => (require('./verbs/rebalance') as typeof rebalance).rebalanceCommand(),
   drain: () => (require('./verbs/drain') as typeof drain).drainCommand(),
   adopt: () => (require('./verbs/adopt') as typeof adopt).adoptCommand(),
+  grants: () => (require('./verbs/grants') as typeof grants).grantsCommand(),
   provision: () => (require('./verbs/provision') as typeof provision).provisionCommand(),
   render: () => (require('./verbs/render') as typeof render).renderCommand(),
   migrate: () => (require('./verbs/migrate') as typeof migrate).migrateCommand(),

@@ -11,7 +11,7 @@ import { type Environment, required } from '../../topology/settings/environment'
 import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
 import { topicName } from '../../topology/streams';
 import { withKafka } from '../inspect/kafka';
-import { captureSettings } from '../provision';
+import { captureSettings } from '../provisioning/capture';
 import { streamsOf } from './plan-topics';
 import type { Live, LiveTopic } from './plan-types';
 

@@ -50,6 +50,30 @@ export function kafkaSecurityOf(environment: Environment): KafkaSecurity {
   return isTls ? { tls: defined({ ca, cert, key }), sasl } : { sasl };
 }
 
+/**
+ * Of Debezium's own connection to Kafka: that of the workers and verbs, with a user of its own where one is named.
+ * @throws UserError naming the variable and what to do
+ */
+export function historySecurityOf(environment: Environment): KafkaSecurity {
+  const security = kafkaSecurityOf(environment);
+  const { CONNECT_KAFKA_USERNAME: username } = environment;
+  if (username === undefined) return security;
+  const password =
+    secretOf(environment, 'CONNECT_KAFKA_PASSWORD', 'CONNECT_KAFKA_PASSWORD_FILE') ??
+    environment.CONNECT_KAFKA_PASSWORD_REFERENCE;
+  if (security.sasl === undefined || password === undefined) {
+    throw new UserError(
+      'CONNECT_KAFKA_USERNAME needs CONNECT_KAFKA_PASSWORD, CONNECT_KAFKA_PASSWORD_FILE or CONNECT_KAFKA_PASSWORD_REFERENCE, and KAFKA_SASL_MECHANISM.',
+    );
+  }
+  return { ...security, sasl: { ...security.sasl, username, password } };
+}
+
+/** Of whoever deploys and decides. @throws UserError when the workers' URL, which it is by default, is missing too */
+export function operatorUrl(environment: Environment): string {
+  return environment.OPERATOR_DATABASE_URL ?? required(environment, 'WORKER_DATABASE_URL');
+}
+
 /** @returns undefined when CONNECT_URL is not set. @throws UserError naming the variable and what to do */
 export function connectConnectionOf(environment: Environment): ConnectConnection | undefined {
   if (environment.CONNECT_URL === undefined) return undefined;

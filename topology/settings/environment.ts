@@ -9,6 +9,8 @@ const environmentSchema = z.object({
   DATABASE_URL: z.url().optional(),
   /** The workers' user. */
   WORKER_DATABASE_URL: z.url().optional(),
+  /** Of people and supervisors, who deploy and decide; the workers' user when it is not set. */
+  OPERATOR_DATABASE_URL: z.url().optional(),
   /** May change the schema and create users. */
   ADMIN_DATABASE_URL: z.url().optional(),
   /** Debezium's user, with the host and port as Connect sees them. */
@@ -30,6 +32,10 @@ const environmentSchema = z.object({
   KAFKA_SASL_PASSWORD_FILE: z.string().optional(),
   /** Brokers as Connect sees them, when they differ. */
   CONNECT_KAFKA_BROKERS: z.string().optional(),
+  /** Debezium's own user in Kafka, when it is not that of KAFKA_SASL_USERNAME. */
+  CONNECT_KAFKA_USERNAME: z.string().optional(),
+  CONNECT_KAFKA_PASSWORD: z.string().optional(),
+  CONNECT_KAFKA_PASSWORD_FILE: z.string().optional(),
   /** May hold user and password; CONNECT_USERNAME and CONNECT_PASSWORD count before them. */
   CONNECT_URL: z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }).optional(),
   CONNECT_USERNAME: z.string().optional(),
@@ -42,11 +48,12 @@ const environmentSchema = z.object({
   CDC_SSL_KEYSTORE: z.string().optional(),
   CDC_SSL_KEYSTORE_PASSWORD: z.string().optional(),
   /**
-   * What Connect is given instead of the password of CDC_DATABASE_URL or of Kafka, because it shows and stores its
+   * What Connect is given instead of the password of CDC_DATABASE_URL, or Kafka's password or key, because it shows and stores its
    * connectors' settings: a reference that its config provider resolves, such as `${env:CDC_PASSWORD}`.
    */
   CDC_PASSWORD_REFERENCE: z.string().optional(),
   CONNECT_KAFKA_PASSWORD_REFERENCE: z.string().optional(),
+  CONNECT_KAFKA_KEY_REFERENCE: z.string().optional(),
   KAFKA_UI_URL: z.url().optional(),
   PROMETHEUS_URL: z.url().optional(),
   GRAFANA_URL: z.url().optional(),

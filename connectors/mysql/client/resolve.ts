@@ -97,7 +97,9 @@ async function record(
     );
   } catch (thrown) {
     if (!(thrown instanceof UserError) || !thrown.message.includes('denied')) throw thrown;
-    throw new UserError("resolve: only the workers' user may do this: use WORKER_DATABASE_URL");
+    throw new UserError(
+      'resolve: the user of this connection may not write outcomes: use OPERATOR_DATABASE_URL or WORKER_DATABASE_URL',
+    );
   }
 }
 

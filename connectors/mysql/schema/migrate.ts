@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
@@ -51,6 +51,18 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
   } finally {
     connection?.destroy();
   }
+}
+
+/**
+ * The names of the migrations that have not been applied yet, for who may read nothing but their journal.
+ * @throws the driver's error when it may not be read, or does not exist
+ */
+export async function pendingMigrations(connection: Connection, database: string): Promise<string[]> {
+  const last = Number((await valueOf(connection, `SELECT MAX(created_at) FROM \`${database}\`.${JOURNAL}`)) ?? 0);
+  const { entries } = JSON.parse(readFileSync(join(migrationsFolder(), 'meta', '_journal.json'), 'utf8')) as {
+    entries: readonly { readonly tag: string; readonly when: number }[];
+  };
+  return entries.filter(({ when }) => when > last).map(({ tag }) => tag);
 }
 
 async function underLock(connection: Connection, database: string, options: MigrateOptions): Promise<string[]> {

@@ -1,11 +1,18 @@
 import { type Connection, createConnection } from 'mysql2/promise';
 import { type Address, addressOf } from '../sql/address';
 import { instructionOf } from '../sql/failures';
+import { missingOf, rightsText } from './privileges';
+
+/** Who connects to the database, each with a user and a connection URL of its own. */
+export const databaseRoles = ['app', 'worker', 'operator', 'cdc', 'admin'] as const;
+export type DatabaseRole = (typeof databaseRoles)[number];
 
 /** The connection URLs of the users to make. Each names the same database as the administrator's URL. */
 export interface UserUrls {
   readonly app: string;
   readonly worker: string;
+  /** Without it the workers' user has the operators' rights too. */
+  readonly operator?: string | undefined;
   readonly cdc: string;
 }
 
@@ -16,11 +23,13 @@ const CONNECT_TIMEOUT_MS = 5_000;
  *
  * - app: the client and the CLI. Schedules, edits, cancels and purges; reads everything that status shows; sets accounts
  *   and pauses. It writes no claim, outcome or ledger: those columns belong to the workers.
- * - worker: spouts and bolts. Changes rows and never adds or deletes one; writes ledger and register. Adopts a database,
- *   deploys and supervises.
+ * - worker: spouts and bolts. Changes rows and never adds or deletes one; writes ledger and register. It may not write
+ *   releases: they name programs that supervisors start.
+ * - operator: people and supervisors. Deploys, scales, adopts a database, and decides what came of a message.
  * - cdc: Debezium. Reads the one table, and the binlog; the global rights are those its documentation asks for.
+ * - admin: `migrate`, which changes the schema, makes the other users and can only give what it has itself.
  */
-const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
+const rights: Readonly<Record<DatabaseRole, readonly string[]>> = {
   app: [
     'SELECT, DELETE ON {db}.scheduled_messages',
     'INSERT (account, channel, payload, due_at, local_time, zone, dedupe_key, scheduled_hash) ON {db}.scheduled_messages',
@@ -36,6 +45,7 @@ const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
     'SELECT ON {db}.supervisors',
     'SELECT ON {db}.placements',
     'SELECT, INSERT ON {db}.audit',
+    'SELECT ON {db}.__drizzle_migrations',
     'SELECT ON performance_schema.replication_connection_status',
     'EXECUTE ON downspout_pair.*',
   ],
@@ -45,21 +55,57 @@ const grants: Readonly<Record<keyof UserUrls, readonly string[]>> = {
     'SELECT, INSERT, UPDATE, DELETE ON {db}.workers',
     'SELECT ON {db}.accounts',
     'SELECT ON {db}.pauses',
+    'SELECT, UPDATE (kafka_cluster, namespace) ON {db}.deployment',
+    'SELECT ON {db}.releases',
+    'SELECT ON {db}.placements',
+    'SELECT ON {db}.__drizzle_migrations',
+    'SELECT ON performance_schema.replication_connection_status',
+    'SELECT ON performance_schema.replication_group_members',
+    'EXECUTE ON downspout_pair.*',
+  ],
+  operator: [
+    'SELECT, UPDATE ON {db}.scheduled_messages',
+    'SELECT, INSERT, UPDATE (id) ON {db}.delivery_attempts',
+    'SELECT ON {db}.workers',
+    'SELECT, INSERT, UPDATE, DELETE ON {db}.pauses',
     'SELECT, UPDATE ON {db}.deployment',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.releases',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.deploy_lock',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.supervisors',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.placements',
     'SELECT, INSERT ON {db}.audit',
+    'SELECT ON {db}.__drizzle_migrations',
+    'SELECT ON performance_schema.replication_connection_status',
+    'EXECUTE ON downspout_pair.*',
+  ],
+  cdc: ['SELECT ON {db}.scheduled_messages', 'RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.*'],
+  admin: [
+    'CREATE, ALTER, DROP, INDEX, SELECT, INSERT, UPDATE, DELETE ON {db}.*',
+    'CREATE USER, RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.*',
     'SELECT ON performance_schema.replication_connection_status',
     'SELECT ON performance_schema.replication_group_members',
     'EXECUTE ON downspout_pair.*',
   ],
-  cdc: ['SELECT ON {db}.scheduled_messages', 'RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.*'],
 };
 
+/** What a role may do in a database: `SELECT, UPDATE (id) ON `db`.table`. */
+export function rightsOf(role: DatabaseRole, database: string): string[] {
+  return rights[role].map((right) => right.replaceAll('{db}', `\`${database}\``));
+}
+
+/** The statements that give a user the rights of roles, without the user's password. */
+export function grantsOf(role: DatabaseRole, user: string, database: string): string[] {
+  const option = role === 'admin' ? ' WITH GRANT OPTION' : '';
+  return rightsOf(role, database).map((right) => `GRANT ${right} TO ${accountOf(user)}${option}`);
+}
+
+/** `'downspout'@'%'` */
+export function accountOf(user: string): string {
+  return `'${user.replace(/['\\]/g, '\\$&')}'@'%'`;
+}
+
 /**
- * Makes the three users. A user who exists gets the password of the URL, and the rights again. The statements go to the
+ * Makes the users. A user who exists gets the password of the URL, and the rights again. The statements go to the
  * binlog, because a passive master is read-only and gets its users from the active one.
  *
  * @param adminUrl of a user who may create users and grant
@@ -70,8 +116,15 @@ export async function createUsers(adminUrl: string, urls: UserUrls): Promise<voi
   let connection: Connection | undefined;
   try {
     connection = await createConnection({ ...server, connectTimeout: CONNECT_TIMEOUT_MS });
-    for (const role of ['app', 'worker', 'cdc'] as const) {
-      await createUser(connection, addressOf(urls[role]), grants[role], database);
+    // First, because what is taken from a table takes it from single columns too.
+    if (urls.operator !== undefined) await takeBack(connection, addressOf(urls.worker).user, database);
+    for (const [role, url] of [
+      ['app', urls.app],
+      ['worker', urls.worker],
+      ['operator', urls.operator ?? urls.worker],
+      ['cdc', urls.cdc],
+    ] as const) {
+      await createUser(connection, addressOf(url), grantsOf(role, addressOf(url).user, database));
     }
   } catch (error) {
     throw instructionOf(error);
@@ -83,12 +136,18 @@ export async function createUsers(adminUrl: string, urls: UserUrls): Promise<voi
 async function createUser(
   connection: Connection,
   { user, password }: Address,
-  rights: readonly string[],
-  database: string,
+  statements: readonly string[],
 ): Promise<void> {
   await connection.query("CREATE USER IF NOT EXISTS ?@'%' IDENTIFIED BY ?", [user, password]);
   await connection.query("ALTER USER ?@'%' IDENTIFIED BY ?", [user, password]);
-  for (const right of rights) {
-    await connection.query(`GRANT ${right.replaceAll('{db}', `\`${database}\``)} TO ?@'%'`, [user]);
+  for (const statement of statements) await connection.query(statement);
+}
+
+/** Takes the operators' rights from the workers' user, who had them before there were operators, if there is one. */
+async function takeBack(connection: Connection, worker: string, database: string): Promise<void> {
+  const own = rightsOf('worker', database).map((right) => `GRANT ${right} TO ${accountOf(worker)}`);
+  const others = missingOf(rightsOf('operator', database), own).filter(({ columns }) => columns.length === 0);
+  for (const right of rightsText(others)) {
+    await connection.query(`REVOKE IF EXISTS ${right} FROM ${accountOf(worker)} IGNORE UNKNOWN USER`);
   }
 }

@@ -18,11 +18,15 @@ const ADVICE = new Map([
   [1146, 'Create the tables: run `downspout migrate`.'],
   [1227, 'Use the URL of a user who has this right.'],
   [1370, 'Give the user of the connection URL rights on the routine: run `downspout migrate --users`.'],
+  [1410, 'Use the URL of a user who may make users, or let somebody else make them.'],
   [1698, 'Check the user and password of the connection URL.'],
   [1862, 'The password of the user has expired: set a new one.'],
   [3118, 'The user of the connection URL is locked: unlock it.'],
   [3159, 'The server wants TLS: add ssl-mode=REQUIRED to the connection URL.'],
 ]);
+
+/** Rights that a user lacks: on a database, to make users, on a table, on a column, in general. */
+const DENIED = new Set([1044, 1142, 1143, 1227, 1410]);
 
 /** Mistakes in our own statements. */
 const BUGS = new Set([
@@ -78,6 +82,11 @@ export function isLockWaitTimeout(error: unknown): boolean {
 
 export function isDeadlock(error: unknown): boolean {
   return errnoOf(error) === DEADLOCK;
+}
+
+/** The user lacks a right; `instructionOf` makes a UserError of it. */
+export function isAccessDenied(error: unknown): boolean {
+  return DENIED.has(errnoOf(error) ?? 0);
 }
 
 /** The server interrupted a SELECT that took longer than it may. */

@@ -3,6 +3,7 @@ import { migrate } from '../../../connectors/mysql/schema/migrate';
 import { createUsers } from '../../../connectors/mysql/schema/users';
 import { required } from '../../../topology/settings/environment';
 import type { OutputOptions } from '../../console/output';
+import { userUrls } from '../../provisioning/users';
 import { contextOf, dataVerb } from '../verb';
 
 interface MigrateOptions extends OutputOptions {
@@ -18,7 +19,7 @@ export function migrateCommand(): Command {
     .option('--dry-run', 'print the SQL and change nothing')
     .option(
       '--users',
-      'make the users of DATABASE_URL, WORKER_DATABASE_URL and CDC_DATABASE_URL too, with their rights',
+      'make the users of DATABASE_URL, WORKER_DATABASE_URL, OPERATOR_DATABASE_URL and CDC_DATABASE_URL too, with their rights',
     )
     .action(async (options: MigrateOptions) => {
       const { output, settings } = contextOf(options);
@@ -31,11 +32,7 @@ export function migrateCommand(): Command {
         onBusy: (text) => output.note(text),
       });
       if (options.users === true && !dryRun) {
-        await createUsers(url, {
-          app: required(environment, 'DATABASE_URL'),
-          worker: required(environment, 'WORKER_DATABASE_URL'),
-          cdc: required(environment, 'CDC_DATABASE_URL'),
-        });
+        await createUsers(url, userUrls(environment));
       }
       output.data({ dryRun, statements }, () => {
         if (dryRun)

@@ -109,6 +109,31 @@ describe('Connector', () => {
     expect(connect.requests).toHaveLength(1);
   });
 
+  it.each([403, 405])('leaves a connector alone that it may not change: %d', async (status) => {
+    connect.on('PUT /config', [status, {}]);
+    expect(await (await connect.connector()).register(settings, 10_000)).toBe(false);
+    expect(connect.requests).toEqual(['PUT /config']);
+  });
+
+  it('names how a connector of somebody else differs, secrets left out', async () => {
+    const needed = { ...settings, 'poll.interval.ms': '10', 'snapshot.mode': 'custom', 'tasks.max': '1' };
+    connect.on('GET /config', [200, { 'database.password': 'other', 'poll.interval.ms': '500', 'tasks.max': '1' }]);
+    connect.on('GET /status', [200, { connector: { state: 'PAUSED' }, tasks: [] }]);
+    const connector = await connect.connector();
+    const named = `connector ${connector.name}:`;
+    expect(await connector.differences(needed)).toEqual([
+      `${named} poll.interval.ms is 500, needs 10`,
+      `${named} snapshot.mode is not set, needs custom`,
+      `${named} the connector is PAUSED: \`downspout provision\` resumes it`,
+    ]);
+  });
+
+  it('tells a connector that is missing from one that differs', async () => {
+    connect.on('GET /config', [404]);
+    const connector = await connect.connector();
+    expect(await connector.differences(settings)).toEqual([`connector ${connector.name}: does not exist`]);
+  });
+
   it('is gone only when Connect does not know it any more', async () => {
     connect.on('DELETE ', [409], [204], [404]);
     await (await connect.connector()).remove(10_000);

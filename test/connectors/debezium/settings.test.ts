@@ -81,10 +81,12 @@ describe('connectorSettings', () => {
     const sasl = { mechanism: 'plain', username: 'u', password: 'hush' } as const;
     const settings = connectorSettings({
       ...options,
-      security: { sasl },
+      security: { sasl, tls: { cert: 'our certificate', key: 'hush hush' } },
       databasePasswordReference: '${env:CDC_PASSWORD}',
       kafkaPasswordReference: '${env:KAFKA_PASSWORD}',
+      kafkaKeyReference: '${env:KAFKA_KEY}',
     });
+    expect(settings['schema.history.internal.consumer.ssl.keystore.key']).toBe('${env:KAFKA_KEY}');
     expect(settings['database.password']).toBe('${env:CDC_PASSWORD}');
     expect(settings['schema.history.internal.producer.sasl.jaas.config']).toContain('password="${env:KAFKA_PASSWORD}"');
     expect(JSON.stringify(settings)).not.toMatch(/hush|p@ss/);

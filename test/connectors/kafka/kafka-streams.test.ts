@@ -24,7 +24,9 @@ describe('streams in Kafka', () => {
         workers.push(worker);
         return worker;
       },
-      createStream: (name, partitions) => setUpTopics(brokers, [{ name: topicName(namespace, name), partitions }]),
+      createStream: async (name, partitions) => {
+        await setUpTopics(brokers, [{ name: topicName(namespace, name), partitions }]);
+      },
       createStreamAgain: async (name, partitions) => {
         const topic = topicName(namespace, name);
         await removeTopics(brokers, topic);

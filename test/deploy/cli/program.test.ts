@@ -29,6 +29,7 @@ const verbs = [
   'list',
   'ps',
   'logs',
+  'grants',
   'provision',
   'render',
   'migrate',

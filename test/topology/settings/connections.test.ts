@@ -1,7 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectConnectionOf, kafkaSecurityOf, requiredConnect } from '../../../topology/settings/connections';
+import {
+  connectConnectionOf,
+  historySecurityOf,
+  kafkaSecurityOf,
+  operatorUrl,
+  requiredConnect,
+} from '../../../topology/settings/connections';
 import { readEnvironment } from '../../../topology/settings/environment';
 
 let folder: string;
@@ -54,6 +60,22 @@ describe('the connection to Kafka', () => {
     expect(() => kafkaSecurityOf(of(given))).toThrow(reason);
   });
 
+  it('is Debezium’s too, with a user of its own where one is named', () => {
+    const shared = {
+      KAFKA_SSL: 'true',
+      KAFKA_SASL_MECHANISM: 'scram-sha-512',
+      KAFKA_SASL_USERNAME: 'operator',
+      KAFKA_SASL_PASSWORD: 'hush',
+    };
+    expect(historySecurityOf(of(shared))).toEqual(kafkaSecurityOf(of(shared)));
+    const own = of({ ...shared, CONNECT_KAFKA_USERNAME: 'cdc', CONNECT_KAFKA_PASSWORD_REFERENCE: '${env:X}' });
+    const sasl = { mechanism: 'scram-sha-512', username: 'cdc', password: '${env:X}' };
+    expect(historySecurityOf(own)).toEqual({ tls: {}, sasl });
+    expect(() => historySecurityOf(of({ ...shared, CONNECT_KAFKA_USERNAME: 'cdc' }))).toThrow(
+      'CONNECT_KAFKA_USERNAME needs CONNECT_KAFKA_PASSWORD',
+    );
+  });
+
   it('is refused by the name of the variable, and its password is shown nowhere', () => {
     expect(() => of({ KAFKA_SASL_MECHANISM: 'md5' })).toThrow(/KAFKA_SASL_MECHANISM: .*"md5"/);
   });
@@ -81,4 +103,11 @@ describe('the connection to Connect', () => {
     expect(() => requiredConnect(of({}))).toThrow('CONNECT_URL is not set');
     expect(connectConnectionOf(of({ CONNECT_URL: 'http://connect:8083' }))).toEqual({ url: 'http://connect:8083/' });
   });
+});
+
+test('operators are the workers’ user unless they have their own', () => {
+  const [worker, own] = ['mysql://w:x@db/d', 'mysql://o:x@db/d'];
+  expect(operatorUrl(of({ WORKER_DATABASE_URL: worker }))).toBe(worker);
+  expect(operatorUrl(of({ WORKER_DATABASE_URL: worker, OPERATOR_DATABASE_URL: own }))).toBe(own);
+  expect(() => operatorUrl(of({}))).toThrow('WORKER_DATABASE_URL is not set');
 });

@@ -33,7 +33,10 @@ export function resolveCommand(): Command {
     .option('--receipt <text>', "with --delivered: the provider's receipt")
     .option('--at <time>', 'with --delivered: when, in ISO 8601 with a zone; now unless given')
     .option('--retry', 'send it again now, although the provider may have it')
-    .addHelpText('after', '\nThis needs WORKER_DATABASE_URL: an application may not write what came of a message.')
+    .addHelpText(
+      'after',
+      '\nThis needs OPERATOR_DATABASE_URL or WORKER_DATABASE_URL: an application may not write what came of a message.',
+    )
     .action(async (ids: string[], options: ResolveOptions) => {
       const context = contextOf(options);
       const byFilter = isByFilter(ids, options.dedupeKey, options);

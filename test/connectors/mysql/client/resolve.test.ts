@@ -167,7 +167,9 @@ describe('resolve', () => {
       ]),
     ).rejects.toThrow('resolve: the same message is named twice');
     for (const resolution of [{ id, as: 'delivered' } as const, { id, as: 'retry' } as const]) {
-      await expect(app.resolve(resolution)).rejects.toThrow("resolve: only the workers' user may do this");
+      await expect(app.resolve(resolution)).rejects.toThrow(
+        'resolve: the user of this connection may not write outcomes',
+      );
     }
     expect(await shown(id)).toMatchObject({ message: { state: 'uncertain', version: 1 }, attempts: [] });
   });
