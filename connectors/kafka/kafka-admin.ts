@@ -46,7 +46,7 @@ export class KafkaAdmin {
 
   /** Those of these topics that are there: how many partitions each has, and how many brokers keep the partition kept by fewest. */
   topics(names: readonly string[]): Promise<Map<string, { partitions: number; replicas: number }>> {
-    return this.run(async (admin) => {
+    return this.run({}, async (admin) => {
       const all = new Set(await admin.listTopics());
       const there = names.filter((name) => all.has(name));
       // The client takes no names at all for all topics.

@@ -240,9 +240,7 @@ export class KafkaMember implements GroupMember {
   }
 }
 
-function needsOf({ topic, group }: KafkaMemberOptions): Needs {
-  return { topic: [topic, 'READ'], group: [group, 'READ'] };
-}
+const needsOf = ({ topic, group }: KafkaMemberOptions): Needs => ({ topic: [topic, 'READ'], group: [group, 'READ'] });
 
 function recordOf(message: KafkaMessage): LogRecord {
   const { offset, timestamp, value } = message;

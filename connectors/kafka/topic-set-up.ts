@@ -65,7 +65,7 @@ export function setUpTopics(
       if (live.settings === null) unread.push(spec.name);
       faults.push(...topicFaults(spec, live));
       if (live.partitions >= spec.partitions) continue;
-      const refusal = mayChange ? await enlarge(admin, spec) : 'needs more partitions';
+      const refusal = mayChange ? await enlarge(admin, spec) : '';
       if (refusal === null) enlarged.push(spec.name);
       else faults.push(tooFew(spec, live, refusal));
     }
@@ -125,7 +125,7 @@ async function enlarge(admin: Admin, { name, partitions }: TopicSpec): Promise<s
   } catch (error) {
     const refusal = refusalOf(error);
     if (refusal === undefined) throw error;
-    return `which could not be added: ${refusal}`;
+    return `, which could not be added: ${refusal}`;
   }
 }
 
@@ -182,10 +182,7 @@ function settingsOf({ retentionMs, settings }: TopicSpec, durability: Durability
 function tooFew(spec: TopicSpec, live: TopicAsItIs, refusal: string): TopicFault {
   return {
     topic: spec.name,
-    text: `has ${live.partitions} partitions, needs ${spec.partitions}, ${refusal}`.replace(
-      ', needs more partitions',
-      '',
-    ),
+    text: `has ${live.partitions} partitions, needs ${spec.partitions}${refusal}`,
     remedy: `kafka-topics.sh --alter --topic ${spec.name} --partitions ${spec.partitions}`,
   };
 }

@@ -13,6 +13,7 @@ import { LocalWorkers } from '../release/local-workers';
 import { defaultStateFolder, detachSupervisor } from '../targets/local/detached';
 import { ownProgram } from '../targets/local/program';
 import { audited, type Change } from './audited';
+import { databaseUrl } from './database';
 import type { VerbContext } from './verb';
 
 /** What a verb that deploys works with, under the lock. */
@@ -55,7 +56,7 @@ export function withDeployer<T>(
 ): Promise<T> {
   const { verb, subject } = options;
   return audited(context, { verb, subject }, (change) => underLock(context, options, change, work), {
-    as: 'WORKER_DATABASE_URL',
+    as: 'OPERATOR_DATABASE_URL',
   });
 }
 
@@ -76,7 +77,7 @@ async function underLock<T>(
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  const pool = Pool.open(required(environment, 'WORKER_DATABASE_URL'), connections);
+  const pool = Pool.open(databaseUrl(environment, 'OPERATOR_DATABASE_URL'), connections);
   const appPool = Pool.open(required(environment, 'DATABASE_URL'), connections);
   const by = thisAuthor(environment.DOWNSPOUT_WHO);
   const doing = `${verb} ${subject}`.trim();

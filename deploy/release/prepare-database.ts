@@ -1,6 +1,7 @@
 import { migrate } from '../../connectors/mysql/schema/migrate';
 import { createUsers } from '../../connectors/mysql/schema/users';
-import { type Environment, required } from '../../topology/settings/environment';
+import type { Environment } from '../../topology/settings/environment';
+import { userUrls } from '../provisioning/users';
 
 /** Makes the schema and its users, because the right to deploy is a row. Without ADMIN_DATABASE_URL somebody else has. */
 export async function prepareDatabase(environment: Environment): Promise<void> {
@@ -8,9 +9,5 @@ export async function prepareDatabase(environment: Environment): Promise<void> {
   if (admin === undefined) return;
   const statements = await migrate(admin);
   if (statements.length === 0) return;
-  await createUsers(admin, {
-    app: required(environment, 'DATABASE_URL'),
-    worker: required(environment, 'WORKER_DATABASE_URL'),
-    cdc: required(environment, 'CDC_DATABASE_URL'),
-  });
+  await createUsers(admin, userUrls(environment));
 }

@@ -88,8 +88,8 @@ export class Client {
 
   /**
    * Settles `uncertain` messages as a person decided: the provider has the message, or it is sent again although the
-   * provider may have it. The client must be made from WORKER_DATABASE_URL, because an application's user may not write
-   * what came of a message.
+   * provider may have it. The client must be made from OPERATOR_DATABASE_URL or WORKER_DATABASE_URL, because an
+   * application's user may not write what came of a message.
    */
   resolve(resolution: Resolution): Promise<ResolveAnswer>;
   resolve(resolutions: readonly Resolution[]): Promise<ResolveAnswer[]>;

@@ -7,7 +7,8 @@ import { Pool } from '../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import { createLog } from '../../../topology/runtime/log';
-import { type Environment, required } from '../../../topology/settings/environment';
+import { operatorUrl } from '../../../topology/settings/connections';
+import type { Environment } from '../../../topology/settings/environment';
 import { packageVersion } from '../../../topology/settings/package';
 import { withLock } from '../../stack/host/lock';
 import { HostState, runningSupervisor } from './host-state';
@@ -46,7 +47,7 @@ export async function runSupervisor(options: SupervisorProcessOptions): Promise<
     log.info({ signal }, 'stopping');
     ending.abort();
   };
-  const pool = Pool.open(required(environment, 'WORKER_DATABASE_URL'), {
+  const pool = Pool.open(operatorUrl(environment), {
     clock,
     size: CONNECTIONS,
     timeoutMs: STATEMENT_TIMEOUT_MS,
@@ -67,7 +68,8 @@ export async function runSupervisor(options: SupervisorProcessOptions): Promise<
         adopt: (record) => WorkerProcess.adopt(record, clock),
       },
       logFolder: logFolderOf(folder),
-      settings: {},
+      // A worker talks to receivers all day, and needs none of these.
+      settings: { OPERATOR_DATABASE_URL: '', ADMIN_DATABASE_URL: '' },
       onWorkers: scrapeTargets(options.stackFolder),
     });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, onSignal);

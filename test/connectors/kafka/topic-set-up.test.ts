@@ -40,10 +40,11 @@ describe('how safely topics are kept', () => {
     await world.close();
   });
 
-  const setUp = (name: string, durability: Durability, settings = {}) => {
+  const setUp = async (name: string, durability: Durability, settings = {}) => {
     const topic = topicName(world.environment.DOWNSPOUT_NAMESPACE, name);
     const brokers = required(world.environment, 'KAFKA_BROKERS');
-    return setUpTopics(brokers, [{ name: topic, partitions: 1, settings }], undefined, durability);
+    const { left } = await setUpTopics(brokers, [{ name: topic, partitions: 1, settings }], undefined, durability);
+    return left;
   };
 
   /** Settings that the topic has itself. */

@@ -1,217 +1,185 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type AclEntry, AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } from 'kafkajs';
+import { kafkaClient, retry } from '../../../connectors/kafka/kafka-client';
+import { Pool } from '../../../connectors/mysql/sql/pool';
+import type { Acl } from '../../../deploy/provisioning/kafka-rights';
 import { run } from '../../../deploy/stack/host/commands';
 import { NativeStack } from '../../../deploy/stack/native-stack';
-import { ConnectPart } from '../../../deploy/stack/parts/connect-part';
-import { KafkaPart, kafkaJars } from '../../../deploy/stack/parts/kafka-part';
-import { MySqlPart } from '../../../deploy/stack/parts/mysql-part';
-import type { Part, PartContext } from '../../../deploy/stack/parts/part';
 import { systemClock } from '../../../topology/core/clock';
+import { kafkaSecurityOf } from '../../../topology/settings/connections';
+import { readEnvironment, required } from '../../../topology/settings/environment';
 import { packageRoot } from '../../../topology/settings/package';
 import { testStackVariables } from '../../support/stack/shared-stack';
+import { makeCertificates, STORE_PASSWORD } from './certificates';
+import { connectUser, type KafkaUser, kafkaRoot, kafkaUsers, secureParts } from './secure-parts';
 
 const folder = join(packageRoot(), '.downspout', 'secure');
 const file = (name: string) => join(folder, name);
 
-export const kafkaUser = { username: 'downspout', password: 'the password of "Kafka"' };
-export const connectUser = { username: 'operator', password: 'the-password-of-Connect' };
-const PLAIN = 'org.apache.kafka.common.security.plain.PlainLoginModule required';
+type Settings = Readonly<Record<string, string>>;
 
-/**
- * A stack in which nothing listens in the clear: Kafka takes SASL over TLS, Connect
- * takes a user and a password over TLS. Its own authority signed all certificates.
- */
+/** A stack in which nothing listens in the clear, and nobody may do anything but the two roots until they have given rights. */
 export class SecureStack {
-  private constructor(
-    private readonly stack: NativeStack,
-    /** What the environment of workers and verbs says. */
-    readonly settings: Readonly<Record<string, string>>,
-  ) {}
+  /** What the environment of each says. Only root has a user in MySQL at first. */
+  readonly root: Settings;
+  readonly admin: Settings;
+  readonly operator: Settings;
+  readonly worker: Settings;
+  /** Of somebody whose certificate alone says who that is to Kafka. */
+  readonly certified: Settings;
 
-  static async start(): Promise<SecureStack> {
-    mkdirSync(folder, { recursive: true });
-    await certificates();
-    const stack = new NativeStack({ folder, clock: systemClock, variables: testStackVariables(), parts: partsOf });
-    await stack.down(true, () => undefined);
-    const settings = await stack.up(() => undefined);
-    const cdc = new URL(settings['CDC_DATABASE_URL'] as string);
-    writeFileSync(file('connect/cdc.properties'), `password=${decodeURIComponent(cdc.password)}\n`);
-    cdc.searchParams.set('ssl-mode', 'REQUIRED');
-    return new SecureStack(stack, {
-      ...settings,
-      CDC_DATABASE_URL: cdc.href,
-      CDC_PASSWORD_REFERENCE: `\${file:${file('connect/cdc.properties')}:password}`,
+  private constructor(
+    private readonly given: Settings,
+    brokersOfCertified: string,
+  ) {
+    const { KAFKA_BROKERS = '', DOWNSPOUT_SECRET_KEY_FILE = '', CDC_PASSWORD_REFERENCE = '' } = given;
+    const app = { DATABASE_URL: this.database('DATABASE_URL') };
+    const kafka = {
+      KAFKA_BROKERS,
       KAFKA_SSL: 'true',
       KAFKA_SSL_CA_FILE: file('ca.pem'),
       KAFKA_SSL_CERT_FILE: file('client.pem'),
       KAFKA_SSL_KEY_FILE: file('client.key'),
-      KAFKA_SASL_MECHANISM: 'plain',
-      KAFKA_SASL_USERNAME: kafkaUser.username,
-      KAFKA_SASL_PASSWORD: kafkaUser.password,
-      CONNECT_URL: (settings['CONNECT_URL'] as string).replace('http:', 'https:'),
+    };
+    const common = {
+      ...kafka,
+      DOWNSPOUT_SECRET_KEY_FILE,
+      CONNECT_URL: (given['CONNECT_URL'] as string).replace('http:', 'https:'),
       CONNECT_CA_FILE: file('ca.pem'),
       CONNECT_USERNAME: connectUser.username,
       CONNECT_PASSWORD: connectUser.password,
-    });
+    };
+    const capture = {
+      CDC_DATABASE_URL: `${given['CDC_DATABASE_URL']}?ssl-mode=VERIFY_CA`,
+      CDC_PASSWORD_REFERENCE,
+      CDC_SSL_TRUSTSTORE: file('mysql.p12'),
+      CDC_SSL_TRUSTSTORE_PASSWORD: STORE_PASSWORD,
+      CONNECT_KAFKA_USERNAME: kafkaUsers.cdc.username,
+      CONNECT_KAFKA_PASSWORD: kafkaUsers.cdc.password,
+    };
+    const users = {
+      WORKER_DATABASE_URL: this.database('WORKER_DATABASE_URL'),
+      OPERATOR_DATABASE_URL: this.database('WORKER_DATABASE_URL', 'downspout_operator'),
+    };
+    this.root = { ...common, ...app, ...sasl(kafkaRoot), ADMIN_DATABASE_URL: this.database('ADMIN_DATABASE_URL') };
+    this.admin = {
+      ...app,
+      ...users,
+      ...capture,
+      ADMIN_DATABASE_URL: this.database('WORKER_DATABASE_URL', 'downspout_admin'),
+    };
+    this.operator = { ...common, ...app, ...users, ...capture, ...sasl(kafkaUsers.operator) };
+    this.worker = { ...common, ...sasl(kafkaUsers.worker), WORKER_DATABASE_URL: users.WORKER_DATABASE_URL };
+    this.certified = { ...app, ...kafka, KAFKA_BROKERS: brokersOfCertified };
+  }
+
+  /** Starts MySQL and Kafka. */
+  static async start(): Promise<SecureStack> {
+    mkdirSync(folder, { recursive: true });
+    await makeCertificates(folder, ['server', 'client', 'connect']);
+    const stack = native(false);
+    await stack.down(true, () => undefined);
+    const settings = await stack.up(() => undefined);
+    const truststore = ['-keystore', file('mysql.p12'), '-storetype', 'PKCS12', '-storepass', STORE_PASSWORD];
+    const authority = ['-alias', `mysql-${systemClock.now()}`, '-file', file('mysql/data/ca.pem')];
+    await run('keytool', ['-importcert', '-noprompt', ...authority, ...truststore]);
+    const { ports } = JSON.parse(readFileSync(file('stack.json'), 'utf8')) as { ports: Record<string, number> };
+    return new SecureStack(settings, `127.0.0.1:${ports['kafkaStack']}`);
+  }
+
+  /** Starts Connect, which must have its rights by now. */
+  async startConnect(): Promise<void> {
+    await native(true).up(() => undefined);
   }
 
   async stop(): Promise<void> {
-    await this.stack.down(false, () => undefined);
+    await native(true).down(false, () => undefined);
+  }
+
+  /** A connection of a user to MySQL, in TLS and with the server's certificate checked. */
+  database(name: string, user?: string): string {
+    const url = new URL(this.given[name] as string);
+    if (user !== undefined) url.username = user;
+    url.searchParams.set('ssl-mode', 'VERIFY_CA');
+    url.searchParams.set('ssl-ca', file('mysql/data/ca.pem'));
+    return url.href;
+  }
+
+  /** The same with a certificate of the client. */
+  databaseByCertificate(name: string): string {
+    const url = new URL(this.database(name));
+    url.searchParams.set('ssl-cert', file('mysql/data/client-cert.pem'));
+    url.searchParams.set('ssl-key', file('mysql/data/client-key.pem'));
+    return url.href;
+  }
+
+  /** The administrator of MySQL. The database is none that need exist. */
+  async sql(...statements: readonly string[]): Promise<void> {
+    const url = new URL(this.root['ADMIN_DATABASE_URL'] as string);
+    const pool = Pool.open(Object.assign(url, { pathname: '/mysql' }).href, { clock: systemClock, size: 1 });
+    try {
+      for (const statement of statements) await pool.run(statement);
+    } finally {
+      await pool.close();
+    }
+  }
+
+  /** Gives ACLs, as the administrator of Kafka. */
+  async allow(principal: string, acls: readonly Acl[]): Promise<void> {
+    await this.kafka((admin) => admin.createAcls({ acl: acls.flatMap((acl) => entriesOf(principal, acl)) }));
+  }
+
+  /** Takes them away. */
+  async forbid(principal: string, acl: Acl): Promise<void> {
+    await this.kafka((admin) => admin.deleteAcls({ filters: entriesOf(principal, acl) }));
+  }
+
+  /** What Kafka's authorizer has refused so far, one line each. */
+  denied(): string[] {
+    return readFileSync(file('logs/kafka.log'), 'utf8')
+      .split('\n')
+      .filter((line) => / is Denied operation/i.test(line));
+  }
+
+  private async kafka(work: (admin: ReturnType<ReturnType<typeof kafkaClient>['admin']>) => Promise<unknown>) {
+    const environment = readEnvironment(this.root, {});
+    const admin = kafkaClient({
+      brokers: required(environment, 'KAFKA_BROKERS'),
+      clientId: 'root',
+      log: () => undefined,
+      security: kafkaSecurityOf(environment),
+    }).admin({ retry });
+    await admin.connect();
+    try {
+      await work(admin);
+    } finally {
+      await admin.disconnect();
+    }
   }
 }
 
-function partsOf(context: PartContext): Part[] {
-  const jars = kafkaJars(context);
-  return [new MySqlPart(context, 'mysql'), secureKafka(context), secureConnect(context)];
-
-  function secureKafka({ ports }: PartContext): Part {
-    const part = new KafkaPart(context, jars);
-    const { prepare } = part;
-    return Object.assign(part, {
-      prepare: async () => {
-        const program = await prepare();
-        const properties = file('kafka/server.properties');
-        const jaas = `${PLAIN} username=${quoted(kafkaUser.username)} password=${quoted(kafkaUser.password)} user_${kafkaUser.username}=${quoted(kafkaUser.password)};`;
-        const own = {
-          'listener.security.protocol.map': 'HOST:SASL_SSL,STACK:SASL_SSL,CONTROLLER:PLAINTEXT',
-          'sasl.enabled.mechanisms': 'PLAIN',
-          'sasl.mechanism.inter.broker.protocol': 'PLAIN',
-          'listener.name.host.plain.sasl.jaas.config': jaas,
-          'listener.name.stack.plain.sasl.jaas.config': jaas,
-          ...pemStores('server'),
-        };
-        rewrite(properties, own);
-        return { ...program, configuration: `${program.configuration}${String(ports['kafka'])}` };
-      },
-    });
-  }
-
-  function secureConnect({ ports }: PartContext): Part {
-    const part = new ConnectPart(context, jars);
-    const { fetch, prepare } = part;
-    let extension = '';
-    return Object.assign(part, {
-      fetch: async (onFetch: () => void) => {
-        await fetch(onFetch);
-        const { version } = await jars(onFetch);
-        const artifact = `org.apache.kafka:connect-basic-auth-extension:${version}`;
-        const fill = (into: string) =>
-          run('mvn', [
-            '--quiet',
-            '--batch-mode',
-            'dependency:copy',
-            `-Dartifact=${artifact}`,
-            `-DoutputDirectory=${into}`,
-          ]);
-        extension = await context.cache.obtain(
-          `basic-auth-${version}`,
-          async (into) => void (await fill(into)),
-          onFetch,
-        );
-      },
-      prepare: async () => {
-        const program = await prepare();
-        const client = {
-          'security.protocol': 'SASL_SSL',
-          'sasl.mechanism': 'PLAIN',
-          'sasl.jaas.config': `${PLAIN} username=${quoted(kafkaUser.username)} password=${quoted(kafkaUser.password)};`,
-          ...pemStores('client'),
-        };
-        rewrite(file('connect/worker.properties'), {
-          ...Object.fromEntries(
-            ['', 'producer.', 'consumer.', 'admin.'].flatMap((prefix) =>
-              Object.entries(client).map(([name, value]) => [`${prefix}${name}`, value]),
-            ),
-          ),
-          listeners: `https://127.0.0.1:${ports['connect']}`,
-          'rest.advertised.listener': 'https',
-          'listeners.https.ssl.keystore.location': file('server.p12'),
-          'listeners.https.ssl.keystore.type': 'PKCS12',
-          'listeners.https.ssl.keystore.password': 'changeit',
-          'listeners.https.ssl.key.password': 'changeit',
-          'rest.extension.classes': 'org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension',
-          'config.providers': 'file',
-          'config.providers.file.class': 'org.apache.kafka.common.config.provider.FileConfigProvider',
-        });
-        writeFileSync(file('connect/users.properties'), `${connectUser.username}=${connectUser.password}\n`);
-        const module = 'org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule';
-        writeFileSync(
-          file('connect/login.conf'),
-          `KafkaConnect { ${module} required file="${file('connect/users.properties')}"; };\n`,
-        );
-        const [before, after] = apart(program.args, '-cp');
-        const args = [
-          `-Djava.security.auth.login.config=${file('connect/login.conf')}`,
-          ...before,
-          `${after[0]}:${join(extension, '*')}`,
-        ];
-        return { ...program, args: [...args, ...after.slice(1)] };
-      },
-      ready: () => answersInTls(`https://127.0.0.1:${ports['connect']}/connectors`),
-    });
-  }
+function native(withConnect: boolean): NativeStack {
+  return new NativeStack({
+    folder,
+    clock: systemClock,
+    variables: testStackVariables(),
+    parts: (context) => secureParts(context, withConnect),
+  });
 }
 
-/** @returns the arguments up to the name, and those behind it */
-function apart(args: readonly string[], name: string): [string[], string[]] {
-  const at = args.indexOf(name) + 1;
-  return [args.slice(0, at), args.slice(at)];
+function sasl({ mechanism, username, password }: KafkaUser): Settings {
+  return { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password };
 }
 
-async function answersInTls(url: string): Promise<boolean> {
-  const authorization = `${connectUser.username}:${connectUser.password}`;
-  const answer = await run('curl', [
-    '--silent',
-    '--fail',
-    '--cacert',
-    file('ca.pem'),
-    '--user',
-    authorization,
-    url,
-  ]).catch(() => null);
-  return answer !== null;
-}
-
-function quoted(text: string): string {
-  return `"${text.replaceAll('"', '\\"')}"`;
-}
-
-function pemStores(name: string): Record<string, string> {
-  return {
-    'ssl.keystore.type': 'PEM',
-    'ssl.keystore.location': file(`${name}-store.pem`),
-    'ssl.truststore.type': 'PEM',
-    'ssl.truststore.location': file('ca.pem'),
-  };
-}
-
-/** Puts properties into a file, in the place of those of the same name. */
-function rewrite(path: string, properties: Readonly<Record<string, string>>): void {
-  const kept = readFileSync(path, 'utf8')
-    .split('\n')
-    .filter((line) => !((line.split('=')[0] ?? '') in properties));
-  const lines = Object.entries(properties).map(([name, value]) => `${name}=${value.replaceAll('\\', '\\\\')}`);
-  writeFileSync(path, `${[...kept, ...lines].join('\n')}\n`);
-}
-
-function openssl(...args: string[]): Promise<string> {
-  return run('openssl', args, { cwd: folder });
-}
-
-/** An authority, and what it signed: one certificate for the servers, one for the clients. */
-async function certificates(): Promise<void> {
-  const key = ['-newkey', 'rsa:2048', '-nodes'];
-  await openssl('req', '-x509', ...key, '-days', '2', '-subj', '/CN=authority', '-keyout', 'ca.key', '-out', 'ca.pem');
-  for (const name of ['server', 'client']) {
-    writeFileSync(file(`${name}.ext`), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
-    await openssl('req', ...key, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.csr`);
-    const signing = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', `${name}.ext`];
-    await openssl('x509', '-req', '-in', `${name}.csr`, ...signing, '-out', `${name}.pem`);
-    writeFileSync(
-      file(`${name}-store.pem`),
-      readFileSync(file(`${name}.key`), 'utf8') + readFileSync(file(`${name}.pem`), 'utf8'),
-    );
-  }
-  const store = ['-in', 'server.pem', '-inkey', 'server.key', '-out', 'server.p12', '-passout', 'pass:changeit'];
-  await openssl('pkcs12', '-export', ...store);
+function entriesOf(principal: string, { resource, name, prefixed, operations }: Acl): AclEntry[] {
+  return operations.map((operation) => ({
+    principal,
+    host: '*',
+    resourceType: resource === 'topic' ? AclResourceTypes.TOPIC : AclResourceTypes.GROUP,
+    resourceName: name,
+    resourcePatternType: prefixed === true ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL,
+    operation: AclOperationTypes[operation as keyof typeof AclOperationTypes],
+    permissionType: AclPermissionTypes.ALLOW,
+  }));
 }

@@ -45,7 +45,7 @@ export class Deployment {
     const [world, receiver] = await Promise.all([makeWorld(), Receiver.start()]);
     const { environment } = world;
     const names = components.map((component, index) => ({ name: `${component}-${index}`, component }));
-    const settings = workerSettings(environment);
+    const settings = workerSettings(world.workers ?? environment);
     const workers =
       topology === undefined
         ? localTarget(environment, names, settings)
@@ -63,6 +63,11 @@ export class Deployment {
     const deployment = new Deployment(world, receiver, client, sql, workers, identity?.[0] as string);
     await until('every worker is registered and owns partitions', () => deployment.owns(components.length));
     return deployment;
+  }
+
+  /** The identity of its database when it was started. */
+  get identity(): { readonly id: string } {
+    return { id: this.id };
   }
 
   /** What a provider is given as the key of a message; its first plan unless another one is named. */

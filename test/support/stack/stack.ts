@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { migrate } from '../../../connectors/mysql/schema/migrate';
 import { createUsers } from '../../../connectors/mysql/schema/users';
 import { provision } from '../../../deploy/provision';
+import { userUrls } from '../../../deploy/provisioning/users';
 import { systemClock } from '../../../topology/core/clock';
 import { type Environment, readEnvironment, required } from '../../../topology/settings/environment';
 import { parseTopologySettings, type TopologySettings } from '../../../topology/settings/topology-settings';
@@ -14,6 +15,8 @@ import { testStackFolder } from './shared-stack';
 export interface World {
   /** With a database, and a namespace for topics, groups and the connector, that nobody else uses. */
   readonly environment: Environment;
+  /** Of the workers, where it is another one: they have fewer rights. */
+  readonly workers?: Environment;
   readonly settings: TopologySettings;
   close(): Promise<void>;
 }
@@ -37,11 +40,7 @@ export async function freshDatabase(): Promise<World> {
   const environment = freshEnvironment();
   const admin = required(environment, 'ADMIN_DATABASE_URL');
   await migrate(admin);
-  await createUsers(admin, {
-    app: required(environment, 'DATABASE_URL'),
-    worker: required(environment, 'WORKER_DATABASE_URL'),
-    cdc: required(environment, 'CDC_DATABASE_URL'),
-  });
+  await createUsers(admin, userUrls(environment));
   return { environment, settings: testSettings(), close: () => dropDatabase(environment) };
 }
 
