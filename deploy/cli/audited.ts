@@ -2,8 +2,10 @@ import { type AuditEntry, mayRecordAudit, recordAudit } from '../../connectors/m
 import { thisAuthor } from '../../connectors/mysql/audit/author';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
-import { reasonOf, UserError } from '../../topology/core/errors';
+import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
+import type { Environment } from '../../topology/settings/environment';
 import { type DatabaseUrl, databaseUrl } from './database';
+import { Interrupted, whole } from './interrupt';
 import type { VerbContext } from './verb';
 
 /** What a verb changes. The work fills in what it learns; nothing here is a secret. */
@@ -26,7 +28,25 @@ export interface AuditedOptions {
 }
 
 /**
- * Does what a verb changes, and leaves an audit row: who, from where, what, before, after, and how it ended.
+ * Records what was done with the local stack itself. Its database comes and goes with it, so a row that cannot be written is
+ * no failure.
+ */
+export async function recordOfStack(environment: Environment, verb: string): Promise<void> {
+  const { DATABASE_URL: url, DOWNSPOUT_WHO: who } = environment;
+  if (url === undefined) return;
+  const pool = Pool.open(url, { clock: systemClock, size: 1 });
+  try {
+    await recordAudit(pool, thisAuthor(who), { verb, subject: 'local stack' });
+  } catch (error) {
+    if (!(error instanceof Unavailable) && !(error instanceof UserError)) throw error;
+  } finally {
+    await pool.close();
+  }
+}
+
+/**
+ * Does what a verb changes, and leaves an audit row: who, from where, what, before, after, and how it ended. A dry run leaves
+ * none.
  *
  * 1. *Nothing is changed that cannot be recorded*: the right to write the row is checked first.
  * 2. *What failed is recorded too*, as far as the database answers; the verb's own error is the one that is reported.
@@ -39,6 +59,7 @@ export async function audited<T>(
   work: (change: Change) => Promise<T>,
   { as = 'DATABASE_URL', makesTable = false }: AuditedOptions = {},
 ): Promise<T> {
+  if (context.dryRun) return work(change);
   const { environment } = context.settings;
   const author = thisAuthor(environment.DOWNSPOUT_WHO);
   const pool = Pool.open(databaseUrl(environment, as), { clock: systemClock, size: 1 });
@@ -50,19 +71,21 @@ export async function audited<T>(
   };
   try {
     if (!makesTable) await mayRecordAudit(pool);
-    let answer: T;
-    try {
-      answer = await work(change);
-    } catch (error) {
-      change.outcome = `failed: ${reasonOf(error)}`;
-      change.recorded = false;
-      await record().catch((reason: unknown) => context.output.note(`This is not in the audit: ${reasonOf(reason)}`));
-      throw error;
-    }
-    await record().catch((error: unknown) => {
-      throw new UserError(`The change was made, but it is not in the audit. ${reasonOf(error)}`, { cause: error });
+    return await whole(context.output, async () => {
+      let answer: T;
+      try {
+        answer = await work(change);
+      } catch (error) {
+        change.outcome = error instanceof Interrupted ? `interrupted by ${error.signal}` : `failed: ${reasonOf(error)}`;
+        change.recorded = false;
+        await record().catch((reason: unknown) => context.output.note(`This is not in the audit: ${reasonOf(reason)}`));
+        throw error;
+      }
+      await record().catch((error: unknown) => {
+        throw new UserError(`The change was made, but it is not in the audit. ${reasonOf(error)}`, { cause: error });
+      });
+      return answer;
     });
-    return answer;
   } finally {
     await pool.close();
   }

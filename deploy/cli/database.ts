@@ -1,5 +1,7 @@
-import { type Client, createClient } from '../../connectors/mysql/client/client';
+import { thisAuthor } from '../../connectors/mysql/audit/author';
+import { Client } from '../../connectors/mysql/client/client';
 import { Operations } from '../../connectors/mysql/operators/operations';
+import { PoolExecutor } from '../../connectors/mysql/sql/executor';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
 import { operatorUrl } from '../../topology/settings/connections';
@@ -16,39 +18,40 @@ export function databaseUrl(environment: Environment, name: DatabaseUrl): string
 
 /** Runs `work` with the client that applications use, as their user. */
 export function withClient<T>(context: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {
-  return withClientOf(databaseUrl(context.settings.environment, 'DATABASE_URL'), work);
+  return withClientOf('DATABASE_URL', context, work);
 }
 
 /** Runs `work` with a client that may also write what came of messages: as the operators' user. */
 export function withWorkersClient<T>(context: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {
-  return withClientOf(databaseUrl(context.settings.environment, 'OPERATOR_DATABASE_URL'), work);
+  return withClientOf('OPERATOR_DATABASE_URL', context, work);
 }
 
-async function withClientOf<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = createClient(url, { connections: 2 });
-  try {
-    return await work(client);
-  } finally {
-    await client.close();
-  }
+function withClientOf<T>(name: DatabaseUrl, context: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {
+  const author = thisAuthor(context.settings.environment.DOWNSPOUT_WHO);
+  return withPoolOf(name, context, (pool) => work(new Client(new PoolExecutor(pool), pool, author)));
 }
 
 /** Runs `work` with a few connections of the application's user. */
 export function withPool<T>(context: VerbContext, work: (pool: Pool) => Promise<T>): Promise<T> {
-  return withPoolOf(databaseUrl(context.settings.environment, 'DATABASE_URL'), work);
+  return withPoolOf('DATABASE_URL', context, work);
 }
 
 /** Runs `work` with a few connections of the operators' user, who is the workers' unless OPERATOR_DATABASE_URL is set. */
 export function withWorkersPool<T>(context: VerbContext, work: (pool: Pool) => Promise<T>): Promise<T> {
-  return withPoolOf(databaseUrl(context.settings.environment, 'OPERATOR_DATABASE_URL'), work);
+  return withPoolOf('OPERATOR_DATABASE_URL', context, work);
 }
 
-async function withPoolOf<T>(url: string, work: (pool: Pool) => Promise<T>): Promise<T> {
-  const pool = Pool.open(url, {
+async function withPoolOf<T>(
+  name: DatabaseUrl,
+  { settings, dryRun }: VerbContext,
+  work: (pool: Pool) => Promise<T>,
+): Promise<T> {
+  const pool = Pool.open(databaseUrl(settings.environment, name), {
     clock: systemClock,
     size: 2,
     timeoutMs: 30_000,
     lockWaitSeconds: 10,
+    rehearse: dryRun,
   });
   try {
     return await work(pool);

@@ -2,9 +2,13 @@ import { Command, CommanderError } from 'commander';
 import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
 import { packageVersion } from '../../topology/settings/package';
 import { colorsFor } from '../console/output';
+import { Interrupted } from './interrupt';
 import type * as accounts from './verbs/accounts';
+import type * as activate from './verbs/activate';
 import type * as adopt from './verbs/adopt';
 import type * as audit from './verbs/audit';
+import type * as completion from './verbs/completion';
+import type * as config from './verbs/config';
 import type * as demo from './verbs/demo';
 import type * as deploy from './verbs/deploy';
 import type * as diff from './verbs/diff';
@@ -39,7 +43,7 @@ import type * as worker from './verbs/worker';
 const USAGE_ERROR = 2;
 
 /**
- * The `downspout` command. Sets `process.exitCode`: 0 when it is done, 1 when it failed, 2 when the command line is wrong.
+ * The `downspout` command. Sets `process.exitCode`; docs/cli.md has the table.
  * @param argv as Node gives it: two elements before the first argument
  */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -66,7 +70,12 @@ const verbs: Readonly<Record<string, () => Command>> = {
   accounts: () => (require('./verbs/accounts') as typeof accounts).accountsCommand(),
   pause: () => (require('./verbs/pause') as typeof pause).pauseCommand(),
   resume: () => (require('./verbs/resume') as typeof resume).resumeCommand(),
+  activate: () => (require('./verbs/activate') as typeof activate).activateCommand(),
+  deactivate: () => (require('./verbs/activate') as typeof activate).deactivateCommand(),
   audit: () => (require('./verbs/audit') as typeof audit).auditCommand(),
+  config: () => (require('./verbs/config') as typeof config).configCommand(),
+  completion: () =>
+    (require('./verbs/completion') as typeof completion).completionCommand(() => buildProgram(['node', 'downspout'])),
   worker: () => (require('./verbs/worker') as typeof worker).workerCommand(),
   plan: () => (require('./verbs/plan') as typeof plan).planCommand(),
   diff: () => (require('./verbs/diff') as typeof diff).diffCommand(),
@@ -93,11 +102,13 @@ export function buildProgram(argv: readonly string[]): Command {
   const program = new Command('downspout')
     .description('Delivers messages at the time somebody chose.')
     .version(packageVersion())
+    .option('--no-color', 'no colours on a terminal; the environment variable NO_COLOR does the same')
     .addHelpText(
       'after',
       '\nConnection settings come from the environment (`downspout env` prints those of the local stack).\nEvery verb has --help.',
     );
-  const asked = Object.entries(verbs).filter(([name]) => name === argv[2]);
+  const word = argv.slice(2).find((one) => !one.startsWith('-'));
+  const asked = Object.entries(verbs).filter(([name]) => name === word);
   for (const [, verb] of asked.length === 0 ? Object.entries(verbs) : asked) program.addCommand(verb());
   strict(program);
   return program;
@@ -105,6 +116,7 @@ export function buildProgram(argv: readonly string[]): Command {
 
 /** Usage errors are thrown instead of ending the process, in every sub-command. */
 function strict(command: Command): void {
+  command.configureHelp({ showGlobalOptions: true });
   command.exitOverride().showHelpAfterError(`(${commandPath(command)} --help shows how)`);
   for (const sub of command.commands) strict(sub);
 }
@@ -117,6 +129,10 @@ function commandPath(command: Command): string {
 function reportError(error: unknown, verbose: boolean): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE_ERROR;
   const colors = colorsFor(process.stderr);
+  if (error instanceof Interrupted) {
+    write(error.message);
+    return error.exitCode;
+  }
   if (error instanceof UserError) {
     write(`${colors.red('error:')} ${error.message}`);
   } else if (error instanceof Unavailable) {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { reasonOf, UserError } from '../../topology/core/errors';
-import { type Environment, readEnvironment } from '../../topology/settings/environment';
+import { type Environment, givenSettings, readEnvironment } from '../../topology/settings/environment';
 import type { Output } from '../console/output';
 import { stackFolder } from '../stack/stack-folder';
 
@@ -10,6 +10,8 @@ export interface Settings {
   readonly environment: Environment;
   /** The settings that came from the local stack and not from the environment. */
   readonly fallback: Readonly<Record<string, string>>;
+  /** The settings that the environment gives. */
+  readonly given: ReadonlySet<string>;
   /** The local stack's folder (`.downspout`), where one was found. */
   readonly stackFolder: string | null;
 }
@@ -30,7 +32,7 @@ export function readSettings(output?: Output, from: string = process.cwd()): Set
       ? `settings: from the environment; what it does not set, from ${file} (${names.join(', ')})`
       : 'settings: from the environment (no local stack found)',
   );
-  return { environment, fallback, stackFolder: local ? folder : null };
+  return { environment, fallback, given: givenSettings(), stackFolder: local ? folder : null };
 }
 
 function readFallback(file: string): Record<string, string> {

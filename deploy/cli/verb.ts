@@ -6,6 +6,12 @@ import { readSettings, type Settings } from './settings';
 export interface VerbContext {
   readonly output: Output;
   readonly settings: Settings;
+  /** Everything is done as far as its answer is known, and undone: nothing changes, and nothing is recorded. */
+  readonly dryRun: boolean;
+}
+
+export interface ChangeOptions extends OutputOptions {
+  readonly dryRun?: boolean;
 }
 
 /** What the help of a verb says last. */
@@ -30,8 +36,20 @@ export function dataVerb(name: string, description: string, manners: Manners): C
   return verb(name, description, manners).option('--json', 'print JSON');
 }
 
+/** A verb that changes something and leaves an audit row: it has `--dry-run` too. */
+export function changingVerb(name: string, description: string, manners: Manners): Command {
+  return dataVerb(name, description, manners).option('--dry-run', 'say what would happen, and change nothing');
+}
+
+/** A verb that holds others: help that ends with an example. */
+export function verbGroup(name: string, description: string, { example }: Pick<Manners, 'example'>): Command {
+  return new Command(name).description(description).addHelpText('after', `\nExample: ${example}`);
+}
+
 /** Reads the settings and prepares the output, once for each run of a verb. */
-export function contextOf(options: OutputOptions): VerbContext {
+export function contextOf(options: ChangeOptions): VerbContext {
   const output = new Output(options);
-  return { output, settings: readSettings(output) };
+  const dryRun = options.dryRun === true;
+  if (dryRun) output.note('Dry run: nothing is changed. What follows is what would be said.');
+  return { output, settings: readSettings(output), dryRun };
 }

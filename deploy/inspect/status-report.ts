@@ -22,7 +22,7 @@ import { requiredConnect } from '../../topology/settings/connections';
 import { type Environment, required } from '../../topology/settings/environment';
 import { topologyOf } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
-import { formatCount } from '../console/units';
+import { formatCount, formatInstant } from '../console/units';
 import { cdcWarnings } from './cdc-warnings';
 import { type DeploymentReport, deploymentWarnings, readDeploymentReport } from './deployment-report';
 import { lagOf, queuedOf, withKafka } from './kafka';
@@ -191,6 +191,12 @@ export function warningsOf(report: DatabaseReport, senders: readonly string[]): 
   const waiting = report.waiting.filter(({ open }) => open > 0);
   const somethingWaits = waiting.some(({ channel }) => senders.includes(channel));
   return [
+    ...report.pauses
+      .filter(({ channel }) => channel === null)
+      .map(
+        (pause) =>
+          `DEACTIVATED since ${formatInstant(pause.pausedAt)}${untilText(pause)}: no message is sent on any channel. \`downspout activate\` ends that.`,
+      ),
     ...waiting
       .filter(({ channel }) => !senders.includes(channel))
       .map(
@@ -211,9 +217,12 @@ export function warningsOf(report: DatabaseReport, senders: readonly string[]): 
       ({ channel, count }) =>
         `${formatCount(count)} messages of ${channel} have failed (downspout messages list --state failed, messages redrive).`,
     ),
-    ...report.pauses.map(
-      ({ channel, account }) => `Paused: ${channel}${account === null ? '' : `, account ${account}`}.`,
-    ),
+    ...report.pauses
+      .filter((pause) => pause.channel !== null)
+      .map(
+        (pause) =>
+          `Paused: ${pause.channel}${pause.account === null ? '' : `, account ${pause.account}`}${untilText(pause)}.`,
+      ),
     ...report.workers
       .filter((worker) => worker.state === 'late')
       .map(
@@ -221,4 +230,8 @@ export function warningsOf(report: DatabaseReport, senders: readonly string[]): 
           `The lease of worker ${worker.host}/${worker.pid} has run out; what it was sending is recovered soon.`,
       ),
   ];
+}
+
+function untilText({ untilAt }: Pause): string {
+  return untilAt === null ? '' : `, until ${formatInstant(untilAt)}`;
 }

@@ -8,6 +8,7 @@ export interface Hold {
   readonly kind:
     | 'not_due'
     | 'waits_for_retry'
+    | 'deactivated'
     | 'channel_paused'
     | 'account_paused'
     | 'no_sender'
@@ -77,8 +78,11 @@ function waitingOf(message: Message, around: MessageSurroundings): Hold[] {
 /** What would keep the message from leaving even at its time. */
 function obstacles({ channel, account }: Message, { pauses, workers, senders }: MessageSurroundings): Hold[] {
   const running = new Set(workers.flatMap(({ state, components }) => (state === 'alive' ? components : [])));
-  const paused = pauses.filter((pause) => pause.channel === channel);
   const holds: Hold[] = [];
+  if (pauses.some((pause) => pause.channel === null)) {
+    holds.push({ kind: 'deactivated', text: 'the whole topology is deactivated; `downspout activate` ends that.' });
+  }
+  const paused = pauses.filter((pause) => pause.channel === channel);
   if (paused.some((pause) => pause.account === null)) {
     holds.push({
       kind: 'channel_paused',

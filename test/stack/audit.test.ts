@@ -35,7 +35,7 @@ test('2. What failed is recorded too, as far as the database answers', async () 
   expect(await cli('resume', 'webhook')).toMatchObject({ code: 1 });
   expect(await audit()).toMatchObject([
     { who: 'ann', verb: 'resume', subject: 'webhook', outcome: expect.stringMatching(/^failed: .* was not paused/) },
-    { who: 'ann', verb: 'pause', subject: 'acme on webhook', after: 'paused', outcome: 'done' },
+    { who: 'ann', verb: 'pause', subject: 'acme on webhook', after: { account: 'acme' }, outcome: 'done' },
   ]);
   expect(await audit('--verb', 'pause', '--since', '1h', '--limit', '1')).toHaveLength(1);
   const { stdout } = await cli('audit');

@@ -121,8 +121,8 @@ test('the secret of an account is never printed', async () => {
     { account: 'acme', channel: 'webhook', updatedAt: expect.any(Number), secrets: 1 },
   ]);
   expect(set.stdout + set.stderr + list.stdout).not.toContain('c2VjcmV0');
-  expect(await cli(['accounts', 'remove', 'acme'])).toMatchObject({ code: 0 });
-  expect(await cli(['accounts', 'remove', 'acme'])).toMatchObject({
+  expect(await cli(['accounts', 'remove', 'acme', '--yes'])).toMatchObject({ code: 0 });
+  expect(await cli(['accounts', 'remove', 'acme', '--yes'])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('no webhook secret'),
   });
@@ -141,18 +141,28 @@ test('a secret that cannot sign is refused; one that replaces another is valid b
   const { stdout } = await cli(['accounts', 'rekey', '--json']);
   expect(JSON.parse(stdout)).toMatchObject({ rekeyed: 0, unreadable: [] });
   expect(await cli(['accounts', 'retire', 'acme'])).toMatchObject({ code: 0 });
-  expect(await cli(['accounts', 'remove', 'acme'])).toMatchObject({ code: 0 });
+  expect(await cli(['accounts', 'remove', 'acme', '--yes'])).toMatchObject({ code: 0 });
 }, 30_000);
 
 test('a pause is shown until it is resumed', async () => {
-  expect(await cli(['pause', 'webhook', '--account', 'acme'])).toMatchObject({ code: 0 });
+  expect(await cli(['pause', 'webhook', '--account', 'acme', '--until', '2090-01-01T00:00:00Z'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^acme on webhook is paused until 2090-01-01T00:00:00\.000Z;/),
+  });
   const { stdout } = await cli(['status']);
-  expect(stdout).toContain('Paused: webhook, account acme.');
+  expect(stdout).toContain('Paused: webhook, account acme, until 2090-01-01T00:00:00.000Z.');
   expect(await cli(['resume', 'webhook', '--account', 'acme'])).toMatchObject({ code: 0 });
   expect(await cli(['resume', 'webhook', '--account', 'acme'])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('was not paused'),
   });
+});
+
+test('a deactivated topology says so first, until it is activated', async () => {
+  expect(await cli(['deactivate'])).toMatchObject({ code: 0 });
+  expect((await cli(['status'])).stdout).toMatch(/^DEACTIVATED since \S+: no message is sent on any channel\./);
+  expect(await cli(['activate'])).toMatchObject({ code: 0, stdout: 'The topology is active.\n' });
+  expect(await cli(['activate'])).toMatchObject({ code: 1, stderr: expect.stringContaining('active already') });
 });
 
 test('status and lag show what runs, what waits and what is away', async () => {
@@ -192,8 +202,8 @@ test('outcomes shows messages that have ended, and purge removes them', async ()
       payload: { url: 'https://x.test', body: '' },
     });
     await client.cancel({ id });
-    expect(await json(['messages', 'purge', '--older-than', '30d'])).toEqual({ deleted: 0 });
-    const purged = await json<{ deleted: number }>(['messages', 'purge', '--older-than', '0s']);
+    expect(await json(['messages', 'purge', '--older-than', '30d', '--yes'])).toEqual({ deleted: 0, auditRows: 0 });
+    const purged = await json<{ deleted: number }>(['messages', 'purge', '--older-than', '0s', '--yes']);
     expect(purged.deleted).toBeGreaterThanOrEqual(1);
     expect(await client.get({ id })).toBeNull();
   } finally {

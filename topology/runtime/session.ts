@@ -49,6 +49,7 @@ export class Session implements Lease, Pauses {
   /** How often the lease was dropped: a renewal that was sent before a drop does not give it back. */
   private drops = 0;
   private dead = false;
+  private deactivated = false;
   private channels: ReadonlySet<string> = new Set();
   private accounts: ReadonlySet<string> = new Set();
   private readonly closing = new AbortController();
@@ -65,11 +66,11 @@ export class Session implements Lease, Pauses {
   }
 
   paused(channel: string, account: string): boolean {
-    return this.channels.has(channel) || (this.accounts.size > 0 && this.accounts.has(key(channel, account)));
+    return this.channelPaused(channel) || (this.accounts.size > 0 && this.accounts.has(key(channel, account)));
   }
 
   channelPaused(channel: string): boolean {
-    return this.channels.has(channel);
+    return this.deactivated || this.channels.has(channel);
   }
 
   /** Registers the session and reads the clock and the pauses once. Throws Unavailable; then it may be called again. */
@@ -105,11 +106,12 @@ export class Session implements Lease, Pauses {
   }
 
   private async pulse(): Promise<void> {
-    const { reading, pausedChannels, pausedAccounts } = await this.options.registry.pulse();
+    const { reading, deactivated, pausedChannels, pausedAccounts } = await this.options.registry.pulse();
     // More than the lease's margin: the database counts its lease as older than we do, whether its clock was set or both of
     // ours stood still.
     const isOut = this.databaseClock.observe(reading) > LEASE_MARGIN_MS;
     if (isOut) this.drop();
+    this.deactivated = deactivated;
     this.channels = new Set(pausedChannels);
     this.accounts = new Set(pausedAccounts.map(({ channel, account }) => key(channel, account)));
     if (isOut) await this.renew();

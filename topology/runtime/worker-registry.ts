@@ -34,6 +34,8 @@ export interface WorkerReport {
 /** What a worker reads from the database once a second. */
 export interface Pulse {
   readonly reading: ClockReading;
+  /** True: everything is paused, `downspout deactivate`. */
+  readonly deactivated: boolean;
   readonly pausedChannels: readonly string[];
   readonly pausedAccounts: readonly { readonly channel: string; readonly account: string }[];
 }

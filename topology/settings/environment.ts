@@ -128,6 +128,12 @@ export function readEnvironment(
   );
 }
 
+/** The names of the settings that the environment gives. */
+export function givenSettings(source: NodeJS.ProcessEnv = process.env): ReadonlySet<string> {
+  const names = Object.keys(source).filter((name) => source[name] !== '');
+  return new Set(names.map((name) => (/^https?_proxy$|^no_proxy$/.test(name) ? name.toUpperCase() : name)));
+}
+
 const stackVariables = [
   'XDG_CACHE_HOME',
   'MYSQL_PORT',

@@ -4,6 +4,7 @@ import type { MessageId } from '../../../topology/message';
 import { cut } from '../sql/cut';
 import { isDenied } from '../sql/failures';
 import { integer, NOW_MS, text } from '../sql/literals';
+import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import type { Author } from './author';
 
@@ -48,6 +49,7 @@ const MAX_SUBJECT = 255;
 const MAX_OUTCOME = 1_024;
 /** Of a value before or after, as JSON. What is longer is left out, and the row says so. */
 const MAX_VALUE_CHARACTERS = 32_768;
+const ROWS_PER_PURGE_STEP = 1_000;
 const INTO = 'INSERT INTO audit (at, who, host, verb, subject, value_before, value_after, outcome)';
 
 /**
@@ -106,6 +108,23 @@ export async function readAudit(sql: Pick<Sql, 'rows'>, filter: AuditFilter, lim
     after: after === null ? null : JSON.parse(after),
     outcome,
   }));
+}
+
+/**
+ * Deletes rows older than `ageMs`, in small steps. Needs the workers' user, because who changes messages may not erase that.
+ * @param report called after each step with the number deleted so far; what it throws ends it
+ */
+export async function purgeAudit(pool: Pool, ageMs: number, report: (deleted: number) => void): Promise<void> {
+  for (let deleted = 0, more = true; more; ) {
+    const beganAt = pool.clock.monotonic();
+    const { affectedRows } = await pool.run(
+      `DELETE FROM audit WHERE at < ${NOW_MS} - ${integer(ageMs)} ORDER BY at LIMIT ${integer(ROWS_PER_PURGE_STEP)}`,
+    );
+    deleted += affectedRows;
+    more = affectedRows === ROWS_PER_PURGE_STEP;
+    report(deleted);
+    if (more) await pool.clock.sleep(pool.clock.monotonic() - beganAt);
+  }
 }
 
 function valueOf(value: unknown): string | null {

@@ -1,9 +1,11 @@
 import type { MessageState } from '../../../topology/message';
+import type { Author } from '../audit/author';
 import { nextPlanNumber } from '../schema/restored';
 import { integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import type { CancelAnswer, EditAnswer, Refusal } from './answers';
 import { checkPayload, checkTarget, checkText, checkTime, type Edit, type Target } from './input';
+import { type ChangedMessage, recordMessages } from './record';
 import { lock, lockOnce, type Standing, unique } from './standing';
 
 /** Only a row that waits, and of which no earlier attempt may have been accepted, can be changed. */
@@ -13,18 +15,22 @@ const CHANGEABLE = "m.state='scheduled' AND m.in_doubt=0";
  * Cancels messages. A row in doubt becomes `uncertain`, because the provider may have accepted an earlier attempt.
  * The caller must have begun a transaction.
  */
-export async function cancelAll(sql: Sql, targets: readonly Target[]): Promise<CancelAnswer[]> {
+export async function cancelAll(sql: Sql, author: Author, targets: readonly Target[]): Promise<CancelAnswer[]> {
   const standing = await lock(sql, targets.map(checkTarget));
   const there = unique(standing);
-  await cancelThose(
-    sql,
-    'canceled',
-    there.filter((row) => refusalOf(row) === null),
-    CHANGEABLE,
-  );
+  const canceled = there.filter((row) => refusalOf(row) === null);
+  await cancelThose(sql, 'canceled', canceled, CHANGEABLE);
   const doubtful = there.filter((row) => refusalOf(row)?.result === 'in_doubt');
   await cancelThose(sql, 'uncertain', doubtful, "m.state='scheduled' AND m.in_doubt<>0");
+  await recordMessages(sql, author, 'messages cancel', [
+    ...canceled.map((row) => nowIn('canceled', row)),
+    ...doubtful.map((row) => nowIn('uncertain', row)),
+  ]);
   return standing.map((row) => (row === null ? { result: 'not_found' } : (refusalOf(row) ?? { result: 'canceled' })));
+}
+
+function nowIn(state: MessageState, { id, version, state: was }: Standing): ChangedMessage {
+  return { id, before: { state: was, version }, after: { state, version: version + 1 } };
 }
 
 async function cancelThose(sql: Sql, state: MessageState, rows: readonly Standing[], condition: string): Promise<void> {
@@ -39,15 +45,17 @@ async function cancelThose(sql: Sql, state: MessageState, rows: readonly Standin
  * Changes plans. A new due time clears the time of a retry, and attempts are counted from 0 again. The caller must have
  * begun a transaction.
  */
-export async function editAll(sql: Sql, edits: readonly Edit[]): Promise<EditAnswer[]> {
+export async function editAll(sql: Sql, author: Author, edits: readonly Edit[]): Promise<EditAnswer[]> {
   for (const edit of edits) checkTimes(edit);
   const standing = await lockOnce(sql, edits.map(checkTarget), 'edit');
   const answers = standing.map((row, index) => answerOf(row, edits[index] as Edit));
+  const changed: ChangedMessage[] = [];
   const values = standing.flatMap((row, index) => {
     if (row === null || answers[index]?.result !== 'edited') return [];
     const edit = edits[index] as Edit;
     const due = edit.dueAt === undefined ? 'NULL' : integer(checkTime('dueAt', edit.dueAt));
     const payload = edit.payload === undefined ? 'NULL' : text(checkPayload(row.channel, edit.payload));
+    changed.push(editedOf(row, edit));
     return [
       `ROW(${integer(row.id)},${integer(row.version + 1)},${due},${payload},${text(edit.localTime ?? null)},${text(edit.zone ?? null)})`,
     ];
@@ -61,8 +69,15 @@ export async function editAll(sql: Sql, edits: readonly Edit[]): Promise<EditAns
         'm.local_time=IF(v.due_at IS NULL, m.local_time, v.local_time), m.zone=IF(v.due_at IS NULL, m.zone, v.zone), ' +
         `m.version=v.version, m.plan_version=v.version, m.plan_number=${nextPlanNumber('m.plan_number')}, m.attempts=0, m.first_attempt_at=NULL WHERE ${CHANGEABLE}`,
     );
+    await recordMessages(sql, author, 'messages edit', changed);
   }
   return answers;
+}
+
+function editedOf({ id, state, version, dueAt }: Standing, edit: Edit): ChangedMessage {
+  const due = edit.dueAt === undefined ? dueAt : checkTime('dueAt', edit.dueAt);
+  const payload = edit.payload === undefined ? {} : { payload: 'changed' };
+  return { id, before: { state, version, dueAt }, after: { state, version: version + 1, dueAt: due, ...payload } };
 }
 
 /** Checks what does not depend on the row. @throws UserError */

@@ -1,20 +1,26 @@
 import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
+import type { MessageId } from '../../../topology/message';
 import type { ChannelName } from '../../../topology/payloads';
+import { type Author, thisAuthor } from '../audit/author';
 import { type CallerConnection, CallerExecutor, type Executor, PoolExecutor } from '../sql/executor';
 import { NOW_MS } from '../sql/literals';
 import { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import type { CancelAnswer, EditAnswer, RedriveAnswer, ResolveAnswer } from './answers';
 import { cancelAll, editAll } from './change';
+import { type ClientOptions, checkClientOptions, isConnection, noTarget } from './client-options';
 import {
   checkEdit,
   checkMessage,
   checkResolution,
+  type Decision,
   type Edit,
+  type EditChange,
+  type MessageName,
   type NewMessage,
   type Resolution,
-  type Target,
+  targetOf,
 } from './input';
 import { getAll, type Message } from './messages';
 import { type OutcomePage, outcomesSince } from './outcomes';
@@ -26,15 +32,11 @@ export type { MessageId, MessageState } from '../../../topology/message';
 export type { ChannelName, Payload } from '../../../topology/payloads';
 export type { CallerConnection } from '../sql/executor';
 export type { CancelAnswer, EditAnswer, RedriveAnswer, Refusal, ResolveAnswer } from './answers';
-export type { Edit, NewMessage, Resolution, Target, Time } from './input';
+export type { ClientOptions } from './client-options';
+export type { Decision, Edit, EditChange, MessageName, NewMessage, Resolution, Target, Time } from './input';
 export type { Message } from './messages';
 export type { MessageOutcome, OutcomePage } from './outcomes';
 export type { OnExisting, ScheduleAnswer } from './schedule';
-
-export interface ClientOptions {
-  /** Connections at most, when the client makes its own. */
-  readonly connections?: number;
-}
 
 export interface ScheduleOptions {
   /** `keep` unless given. */
@@ -46,8 +48,11 @@ const LOCK_WAIT_SECONDS = 10;
 const MAX_OUTCOMES_PER_PAGE = 10_000;
 
 /**
- * Schedules, edits and cancels messages. Every call takes one message or an array. An array is answered in its order, and
+ * Schedules, edits and cancels messages. Every call takes one message or an array; a message is named by its id, or by its
+ * account and dedupe key. An array is answered in its order, and
  * either all of it happens or none of it.
+ *
+ * Every edit, cancel, replacement, resolution and redrive leaves an audit row in its transaction (`downspout audit`).
  *
  * Expected results are answers. What is thrown says what to do: a UserError names the field that is wrong; after
  * Unavailable nothing was promised, so try again: with a dedupe key, scheduling twice is scheduling once.
@@ -57,6 +62,7 @@ export class Client {
   constructor(
     private readonly executor: Executor,
     private readonly pool: Pool | null,
+    private readonly author: Author = thisAuthor(),
   ) {}
 
   /** With a dedupe key scheduling twice is scheduling once; see {@link OnExisting} for a message that has ended. */
@@ -69,21 +75,23 @@ export class Client {
     if ((onExisting as string) !== 'keep' && onExisting !== 'replace') {
       throw new UserError(`onExisting: expected keep or replace, got ${JSON.stringify(onExisting)}`);
     }
-    return this.oneOrMany(given, checkMessage, (sql, messages) => scheduleAll(sql, messages, onExisting));
+    return this.oneOrMany(given, checkMessage, (sql, messages) => scheduleAll(sql, this.author, messages, onExisting));
   }
 
   /** Only a message that still waits can be edited. A new due time clears a pending retry; attempts start again. */
+  edit(message: MessageId, change: EditChange): Promise<EditAnswer>;
   edit(edit: Edit): Promise<EditAnswer>;
   edit(edits: readonly Edit[]): Promise<EditAnswer[]>;
-  async edit(given: Edit | readonly Edit[]): Promise<EditAnswer | EditAnswer[]> {
-    return this.oneOrMany(given, checkEdit, editAll);
+  async edit(one: MessageId | Edit | readonly Edit[], change?: EditChange): Promise<EditAnswer | EditAnswer[]> {
+    const given = change === undefined ? (one as Edit | readonly Edit[]) : { ...targetOf(one), ...change };
+    return this.oneOrMany(given, checkEdit, (sql, edits) => editAll(sql, this.author, edits));
   }
 
   /** After `canceled` no request for the message starts. */
-  cancel(target: Target): Promise<CancelAnswer>;
-  cancel(targets: readonly Target[]): Promise<CancelAnswer[]>;
-  async cancel(given: Target | readonly Target[]): Promise<CancelAnswer | CancelAnswer[]> {
-    return this.oneOrMany(given, (target) => target, cancelAll);
+  cancel(message: MessageName): Promise<CancelAnswer>;
+  cancel(messages: readonly MessageName[]): Promise<CancelAnswer[]>;
+  async cancel(given: MessageName | readonly MessageName[]): Promise<CancelAnswer | CancelAnswer[]> {
+    return this.oneOrMany(given, targetOf, (sql, targets) => cancelAll(sql, this.author, targets));
   }
 
   /**
@@ -91,24 +99,30 @@ export class Client {
    * provider may have it. The client must be made from OPERATOR_DATABASE_URL or WORKER_DATABASE_URL, because an
    * application's user may not write what came of a message.
    */
+  resolve(message: MessageId, decision: Decision): Promise<ResolveAnswer>;
   resolve(resolution: Resolution): Promise<ResolveAnswer>;
   resolve(resolutions: readonly Resolution[]): Promise<ResolveAnswer[]>;
-  async resolve(given: Resolution | readonly Resolution[]): Promise<ResolveAnswer | ResolveAnswer[]> {
-    return this.oneOrMany(given, checkResolution, resolveAll);
+  async resolve(
+    one: MessageId | Resolution | readonly Resolution[],
+    decision?: Decision,
+  ): Promise<ResolveAnswer | ResolveAnswer[]> {
+    const given =
+      decision === undefined ? (one as Resolution | readonly Resolution[]) : { ...targetOf(one), ...decision };
+    return this.oneOrMany(given, checkResolution, (sql, decisions) => resolveAll(sql, this.author, decisions));
   }
 
   /** Sends `failed` messages again, now; attempts start again. */
-  redrive(target: Target): Promise<RedriveAnswer>;
-  redrive(targets: readonly Target[]): Promise<RedriveAnswer[]>;
-  async redrive(given: Target | readonly Target[]): Promise<RedriveAnswer | RedriveAnswer[]> {
-    return this.oneOrMany(given, (target) => target, redriveAll);
+  redrive(message: MessageName): Promise<RedriveAnswer>;
+  redrive(messages: readonly MessageName[]): Promise<RedriveAnswer[]>;
+  async redrive(given: MessageName | readonly MessageName[]): Promise<RedriveAnswer | RedriveAnswer[]> {
+    return this.oneOrMany(given, targetOf, (sql, targets) => redriveAll(sql, this.author, targets));
   }
 
   /** The message as it stands, or null. */
-  get(target: Target): Promise<Message | null>;
-  get(targets: readonly Target[]): Promise<(Message | null)[]>;
-  async get(given: Target | readonly Target[]): Promise<Message | null | (Message | null)[]> {
-    return this.oneOrMany(given, (target) => target, getAll);
+  get(message: MessageName): Promise<Message | null>;
+  get(messages: readonly MessageName[]): Promise<(Message | null)[]>;
+  async get(given: MessageName | readonly MessageName[]): Promise<Message | null | (Message | null)[]> {
+    return this.oneOrMany(given, targetOf, getAll);
   }
 
   /**
@@ -154,16 +168,21 @@ export class Client {
  * Makes a client from a URL (`mysql://user:password@host:port/database`), which the caller must close, or from the
  * caller's own mysql2 connection or pool. If the connection has an open transaction, everything the client does is part of
  * it: the message is scheduled when the caller commits, together with the caller's own rows.
+ *
+ * The URL is usually `process.env.DATABASE_URL`, and may be undefined so that this call is the one that says so.
+ * @throws UserError naming the setting that is missing or wrong
  */
-export function createClient(target: string | CallerConnection, options: ClientOptions = {}): Client {
-  if (typeof target !== 'string') return new Client(new CallerExecutor(target), null);
+export function createClient(target: string | CallerConnection | undefined, options: ClientOptions = {}): Client {
+  checkClientOptions(options);
+  if (isConnection(target)) return new Client(new CallerExecutor(target), null, thisAuthor(options.who));
+  if (typeof target !== 'string' || target.trim() === '') throw noTarget(target);
   const pool = Pool.open(target, {
     clock: systemClock,
     size: options.connections ?? 8,
     lockWaitSeconds: LOCK_WAIT_SECONDS,
     timeoutMs: 30_000,
   });
-  return new Client(new PoolExecutor(pool), pool);
+  return new Client(new PoolExecutor(pool), pool, thisAuthor(options.who));
 }
 
 function isMany<T>(given: T | readonly T[]): given is readonly T[] {

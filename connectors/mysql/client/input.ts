@@ -25,7 +25,11 @@ export interface NewMessage<C extends ChannelName = ChannelName> {
 /** Names one message. */
 export type Target = { readonly id: MessageId } | { readonly account: string; readonly dedupeKey: string };
 
-export type Edit = Target & {
+/** Names one message, by its id alone too. */
+export type MessageName = MessageId | Target;
+
+/** What an edit changes. */
+export interface EditChange {
   readonly dueAt?: Time;
   /** Must fit the message's channel. */
   readonly payload?: unknown;
@@ -33,7 +37,9 @@ export type Edit = Target & {
   readonly version?: number;
   readonly localTime?: string;
   readonly zone?: string;
-};
+}
+
+export type Edit = Target & EditChange;
 
 /** What a person decided about messages that are `uncertain`. */
 export type Decision =
@@ -181,6 +187,15 @@ export function checkResolution(resolution: Resolution): CheckedResolution {
     at: optional(deliveredAt, (time) => checkTime('deliveredAt', time)),
     receipt: optional(receipt, (given) => checkText('receipt', given, 512)),
   };
+}
+
+/** @throws UserError when it is neither an id nor an object that names a message */
+export function targetOf(name: unknown): Target {
+  if (typeof name === 'number') return { id: name };
+  if (typeof name === 'object' && name !== null && ('id' in name || 'account' in name || 'dedupeKey' in name)) {
+    return name as Target;
+  }
+  throw new UserError(`message: expected an id, {id}, or {account, dedupeKey}, got ${shown(name)}`);
 }
 
 /** @throws UserError naming the target's field */

@@ -31,7 +31,11 @@ export async function recordMessages(
       await recordAudit(sql, author, { verb, subject: `message ${only.id}`, before: only.before, after: only.after });
     } else {
       const after = { states: countStates(some), ids: some.map(({ id }) => id) };
-      await recordAudit(sql, author, { verb, subject: `${some.length} messages`, after });
+      await recordAudit(sql, author, {
+        verb,
+        subject: some.length === 1 ? '1 message' : `${some.length} messages`,
+        after,
+      });
     }
   }
 }

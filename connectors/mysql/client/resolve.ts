@@ -1,10 +1,12 @@
 import { UserError } from '../../../topology/core/errors';
+import type { Author } from '../audit/author';
 import { BY_PERSON, DECIDED } from '../schema/doubt';
 import { nextPlanNumber } from '../schema/restored';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import type { RedriveAnswer, ResolveAnswer } from './answers';
 import { type CheckedResolution, checkTarget, type Target } from './input';
+import { recordMessages } from './record';
 import { lock, lockOnce, type Standing, unique } from './standing';
 
 /** The session of a ledger entry that no worker wrote. */
@@ -19,7 +21,11 @@ const PERSON = hex(BY_PERSON);
  * 2. *Doubt stays*: a message that is sent again is still in doubt, so a provider that can be asked is asked first, and a
  *    failure makes the message `uncertain` again. On a blind channel the decision allows one request.
  */
-export async function resolveAll(sql: Sql, decisions: readonly CheckedResolution[]): Promise<ResolveAnswer[]> {
+export async function resolveAll(
+  sql: Sql,
+  author: Author,
+  decisions: readonly CheckedResolution[],
+): Promise<ResolveAnswer[]> {
   const targets = decisions.map(({ target }) => target);
   const standing = await lockOnce(sql, targets, 'resolve');
   const uncertain = standing.flatMap((row, index) =>
@@ -43,6 +49,17 @@ export async function resolveAll(sql: Sql, decisions: readonly CheckedResolution
       `in_doubt=IF(in_doubt=0, 0, ${DECIDED}), `,
     );
   }
+  await recordMessages(
+    sql,
+    author,
+    'messages resolve',
+    uncertain.map(({ row: { id, state, version }, decision: { as, receipt } }) => ({
+      id,
+      before: { state, version },
+      after:
+        as === 'delivered' ? { state: 'delivered', version, receipt } : { state: 'scheduled', version: version + 1 },
+    })),
+  );
   return standing.map((row, index) => {
     if (row === null) return { result: 'not_found' };
     if (row.state !== 'uncertain') return { result: 'not_uncertain', state: row.state };
@@ -51,7 +68,7 @@ export async function resolveAll(sql: Sql, decisions: readonly CheckedResolution
 }
 
 /** Schedules `failed` messages for now. The caller must have begun a transaction. */
-export async function redriveAll(sql: Sql, targets: readonly Target[]): Promise<RedriveAnswer[]> {
+export async function redriveAll(sql: Sql, author: Author, targets: readonly Target[]): Promise<RedriveAnswer[]> {
   const standing = await lock(sql, targets.map(checkTarget));
   const failed = unique(standing).filter(({ state }) => state === 'failed');
   // A `failed` row is never in doubt, but plain SQL may have made it so; then the key stays, as for a person's retry.
@@ -61,6 +78,16 @@ export async function redriveAll(sql: Sql, targets: readonly Target[]): Promise<
       failed,
       `plan_number=IF(in_doubt=0, ${nextPlanNumber('plan_number')}, plan_number), plan_version=IF(in_doubt=0, version+1, plan_version), `,
     );
+  await recordMessages(
+    sql,
+    author,
+    'messages redrive',
+    failed.map(({ id, state, version }) => ({
+      id,
+      before: { state, version },
+      after: { state: 'scheduled', version: version + 1 },
+    })),
+  );
   return standing.map((row) => {
     if (row === null) return { result: 'not_found' };
     if (row.state !== 'failed') return { result: 'not_failed', state: row.state };

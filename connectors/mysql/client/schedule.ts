@@ -1,11 +1,13 @@
 import { Unavailable, UserError } from '../../../topology/core/errors';
 import type { MessageId, MessageState } from '../../../topology/message';
+import type { Author } from '../audit/author';
 import { nextPlanNumber } from '../schema/restored';
 import { DUPLICATE_KEY, errnoOf } from '../sql/failures';
 import { hex, integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import { hashOf } from './content-hash';
 import type { CheckedMessage } from './input';
+import { type ChangedMessage, recordMessages } from './record';
 import { lock, nameOf, type Standing } from './standing';
 
 /** What happens when the account has a message with this dedupe key already. */
@@ -47,11 +49,12 @@ const MAX_TRIES = 5;
 /** Inserts messages, many to a statement, and answers in their order. The caller must have begun a transaction. */
 export async function scheduleAll(
   sql: Sql,
+  author: Author,
   messages: readonly CheckedMessage[],
   onExisting: OnExisting,
 ): Promise<ScheduleAnswer[]> {
   const answers: ScheduleAnswer[] = [];
-  for (const batch of batches(messages)) answers.push(...(await scheduleBatch(sql, batch, onExisting)));
+  for (const batch of batches(messages)) answers.push(...(await scheduleBatch(sql, author, batch, onExisting)));
   return answers;
 }
 
@@ -75,6 +78,7 @@ function* batches(messages: readonly CheckedMessage[]): Generator<CheckedMessage
 /** Inserts first and looks for duplicates afterwards, because duplicates are rare and only they cost another statement. */
 async function scheduleBatch(
   sql: Sql,
+  author: Author,
   batch: readonly CheckedMessage[],
   onExisting: OnExisting,
 ): Promise<ScheduleAnswer[]> {
@@ -91,7 +95,7 @@ async function scheduleBatch(
     try {
       const ids = await insert(sql, fresh);
       const created = new Map(fresh.map((message, index) => [message, ids[index] as MessageId]));
-      const replaced = onExisting === 'replace' ? await replaceAll(sql, batch, known) : new Map();
+      const replaced = onExisting === 'replace' ? await replaceAll(sql, author, batch, known) : new Map();
       return batch.map((message) => replaced.get(message) ?? answerOf(message, created, first, known));
     } catch (error) {
       if (errnoOf(error) !== DUPLICATE_KEY) throw error;
@@ -162,6 +166,7 @@ async function existingOf(sql: Sql, messages: readonly CheckedMessage[]): Promis
  */
 async function replaceAll(
   sql: Sql,
+  author: Author,
   batch: readonly CheckedMessage[],
   known: ReadonlyMap<string, Existing>,
 ): Promise<Map<CheckedMessage, ScheduleAnswer>> {
@@ -184,6 +189,7 @@ async function replaceAll(
   );
   const answers = new Map<string, ScheduleAnswer>();
   const values: string[] = [];
+  const changed: ChangedMessage[] = [];
   for (const [index, row] of standing.entries()) {
     const message = messages[index] as CheckedMessage;
     const key = keyOf(message) as string;
@@ -191,6 +197,11 @@ async function replaceAll(
     const answer = replacementOf(message, row, known.get(key) as Existing);
     answers.set(key, answer);
     if (answer.result !== 'replaced') continue;
+    changed.push({
+      id: row.id,
+      before: { state: row.state, version: row.version, dueAt: row.dueAt },
+      after: { state: 'scheduled', version: answer.version, dueAt: message.dueAt },
+    });
     values.push(
       `ROW(${integer(row.id)},${integer(answer.version)},${text(message.payload)},${integer(message.dueAt)},` +
         `${hex(hashOf(message))},${text(message.localTime)},${text(message.zone)})`,
@@ -204,6 +215,7 @@ async function replaceAll(
         'm.payload=v.payload, m.due_at=v.due_at, m.retry_at=NULL, m.scheduled_hash=v.hash, m.attempts=0, ' +
         'm.first_attempt_at=NULL, m.local_time=v.local_time, m.zone=v.zone',
     );
+    await recordMessages(sql, author, 'messages replace', changed);
   }
   return new Map(
     batch.flatMap((message) => {

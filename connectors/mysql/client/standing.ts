@@ -12,6 +12,8 @@ export interface Standing {
   readonly channel: string;
   readonly state: MessageState;
   readonly version: number;
+  /** Epoch milliseconds, like `updatedAt`. */
+  readonly dueAt: number;
   readonly inDoubt: boolean;
   readonly updatedAt: number;
   readonly worker: string;
@@ -24,6 +26,7 @@ type StandingColumns = readonly [
   channel: string,
   state: MessageState,
   version: number | string,
+  dueAt: number | string,
   inDoubt: number | string,
   updatedAt: string,
   worker: string | null,
@@ -37,13 +40,13 @@ export async function lock(sql: Sql, targets: readonly Target[]): Promise<(Stand
   const byName = new Map<string, Standing>();
   const find = async (index: string, condition: string) => {
     const rows = await sql.rows<StandingColumns>(
-      'SELECT m.id, m.account, m.dedupe_key, m.channel, m.state, m.version, m.in_doubt, ' +
+      'SELECT m.id, m.account, m.dedupe_key, m.channel, m.state, m.version, m.due_at, m.in_doubt, ' +
         "UNIX_TIMESTAMP(m.updated_at), COALESCE(CONCAT(w.host, ':', w.pid), LOWER(HEX(m.claim))) " +
         `FROM scheduled_messages m FORCE INDEX (${index}) LEFT JOIN workers w ON w.session=m.claim ` +
         `WHERE ${condition} ORDER BY m.id FOR UPDATE OF m`,
     );
     for (const row of rows) {
-      const [id, account, dedupeKey, channel, state, version, inDoubt, updatedAt, worker] = row;
+      const [id, account, dedupeKey, channel, state, version, dueAt, inDoubt, updatedAt, worker] = row;
       const standing = {
         id: Number(id),
         account,
@@ -51,6 +54,7 @@ export async function lock(sql: Sql, targets: readonly Target[]): Promise<(Stand
         channel,
         state,
         version: Number(version),
+        dueAt: Number(dueAt),
         inDoubt: Number(inDoubt) !== 0,
         updatedAt: Math.floor(Number(updatedAt) * 1000),
         worker: worker ?? '',

@@ -1,4 +1,5 @@
 import type { MessageId } from '../../../topology/message';
+import type { Author } from '../audit/author';
 import { checkResolution, type Decision } from '../client/input';
 import { getAll, type Message } from '../client/messages';
 import { redriveAll, resolveAll } from '../client/resolve';
@@ -27,11 +28,14 @@ const ROWS_PER_TRANSACTION = 200;
 /**
  * Changes many messages at once: those that a filter selects among the ones that need a person. It goes from the newest to
  * the oldest in small transactions, and rests after each for as long as it took, so that sending goes on beside it. An
- * interrupted run has changed the newer ones. A message that got another version since it was found is skipped: what was
+ * interrupted run has changed the newer ones; what `report` throws interrupts it. A message that got another version since it was found is skipped: what was
  * decided about its earlier attempts says nothing of the later ones.
  */
 export class Bulk {
-  constructor(private readonly pool: Pool) {}
+  constructor(
+    private readonly pool: Pool,
+    private readonly author: Author,
+  ) {}
 
   select(filter: MessageFilter, report: (count: number) => void = () => {}): Promise<Selection> {
     return this.pool.use(async (sql) => {
@@ -55,6 +59,7 @@ export class Bulk {
     return this.each({ ...filter, state: 'failed' }, report, async (sql, ids) => {
       const answers = await redriveAll(
         sql,
+        this.author,
         ids.map((id) => ({ id })),
       );
       return answers.filter(({ result }) => result === 'redriven').length;
@@ -69,7 +74,7 @@ export class Bulk {
   ): Promise<BulkCounts> {
     return this.each({ ...filter, state: 'uncertain' }, report, async (sql, ids) => {
       const resolutions = ids.map((id) => checkResolution({ ...decision, id }));
-      const answers = await resolveAll(sql, resolutions);
+      const answers = await resolveAll(sql, this.author, resolutions);
       return answers.filter(({ result }) => result === 'resolved').length;
     });
   }

@@ -1,9 +1,10 @@
 import { UserError } from '../../../topology/core/errors';
 import type { MessageId } from '../../../topology/message';
-import { checkAccount, checkChannel, type Target } from '../client/input';
+import { checkAccount, checkChannel, checkTime, type Target, type Time } from '../client/input';
 import { type Attempt, attemptsOf, getAll, type Message } from '../client/messages';
 import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 import { type MessageFilter, searchPage } from './search';
 
 export interface MessagePage {
@@ -15,12 +16,29 @@ export interface MessagePage {
   readonly isFull: boolean;
 }
 
-export interface Pause {
-  readonly channel: string;
-  /** Null: the whole channel. */
+/** What a pause stops: everything (both are null), a channel, or one account of it. */
+export interface PauseScope {
+  readonly channel: string | null;
   readonly account: string | null;
-  /** Epoch milliseconds. */
+}
+
+/** A pause that has not ended. Times are epoch milliseconds by the database's clock. */
+export interface Pause extends PauseScope {
   readonly pausedAt: number;
+  /** When it ends by itself; null: when somebody resumes it. */
+  readonly untilAt: number | null;
+}
+
+/** When a pause ends by itself: at an instant, or so many milliseconds from now. */
+export type PauseEnd = { readonly at: Time } | { readonly inMs: number };
+
+export interface PurgeOptions {
+  /** Called with the number deleted so far; what it throws ends the purge. */
+  readonly report?: (deleted: number) => void;
+  /** Rows that are read in one step. */
+  readonly batch?: number;
+  /** Only counts what would be deleted. */
+  readonly dryRun?: boolean;
 }
 
 /** A purge reads this many rows in one step, and deletes those that are old in one transaction. */
@@ -68,13 +86,11 @@ export class Operations {
   /**
    * Deletes messages that ended more than `ageMs` ago, and their attempts, in small transactions in the order of their
    * ids, no more than PURGED_PER_SECOND. Nothing waits for long, and the purge may be interrupted at any time.
-   * @param report called with the number deleted so far
    * @returns how many were deleted
    */
   async purge(
     ageMs: number,
-    report: (deleted: number) => void = () => {},
-    batch = ROWS_PER_PURGE_STEP,
+    { report = () => {}, batch = ROWS_PER_PURGE_STEP, dryRun = false }: PurgeOptions = {},
   ): Promise<number> {
     if (!Number.isFinite(ageMs) || ageMs < 0)
       throw new UserError(`age: expected milliseconds, 0 or more, got ${ageMs}`);
@@ -89,7 +105,8 @@ export class Operations {
       if (last === undefined) return deleted;
       [after] = last;
       const old = rows.flatMap(([id, isOld]) => (isOld === 1 ? [id] : []));
-      if (old.length > 0) {
+      if (dryRun) deleted += old.length;
+      else if (old.length > 0) {
         const { clock } = this.pool;
         const beganAt = clock.monotonic();
         const removed = await this.remove(old);
@@ -100,33 +117,49 @@ export class Operations {
     }
   }
 
-  /** Stops a channel, or one of its accounts, until it is resumed. Pausing twice is pausing once. */
-  async pause(channel: string, account?: string): Promise<void> {
-    const of = account === undefined ? '' : checkAccount(account);
-    await this.pool.run(
-      `INSERT INTO pauses (channel, account, paused_at) VALUES (${text(checkChannel(channel))}, ${text(of)}, ${NOW_MS}) ` +
-        'ON DUPLICATE KEY UPDATE paused_at=paused_at',
-    );
+  /**
+   * Stops what the scope names until it is resumed, or until `end`. Pausing what is paused changes its end only.
+   * @returns the pause as it was before, null when there was none, and as it is now
+   * @throws UserError for an end that has passed already
+   */
+  async pause(scope: PauseScope, end?: PauseEnd): Promise<{ readonly before: Pause | null; readonly after: Pause }> {
+    const channel = scope.channel === null ? '' : checkChannel(scope.channel);
+    const account = scope.account === null ? '' : checkAccount(scope.account);
+    const until =
+      end === undefined
+        ? 'NULL'
+        : 'at' in end
+          ? integer(checkTime('until', end.at))
+          : `${NOW_MS} + ${integer(end.inMs)}`;
+    return this.pool.transaction(async (sql) => {
+      // Workers count a pause that has ended no more; nobody needs its row.
+      await sql.run(`DELETE FROM pauses WHERE until_at <= ${NOW_MS}`);
+      const before = (await pausesIn(sql)).find((pause) => isOf(pause, scope)) ?? null;
+      await sql.run(
+        `INSERT INTO pauses (channel, account, paused_at, until_at) VALUES (${text(channel)}, ${text(account)}, ${NOW_MS}, ${until}) ` +
+          `ON DUPLICATE KEY UPDATE until_at=${until}`,
+      );
+      const after = (await pausesIn(sql)).find((pause) => isOf(pause, scope));
+      if (after === undefined)
+        throw new UserError('until: this time has passed already, by the clock of the database.');
+      return { before, after };
+    });
   }
 
-  /** @returns false when it was not paused */
-  async resume(channel: string, account?: string): Promise<boolean> {
-    const of = account === undefined ? '' : checkAccount(account);
-    const { affectedRows } = await this.pool.run(
-      `DELETE FROM pauses WHERE channel=${text(channel)} AND account=${text(of)}`,
-    );
-    return affectedRows === 1;
+  /** @returns the pause that was ended; null when there was none */
+  resume(scope: PauseScope): Promise<Pause | null> {
+    return this.pool.transaction(async (sql) => {
+      const before = (await pausesIn(sql)).find((pause) => isOf(pause, scope)) ?? null;
+      await sql.run(
+        `DELETE FROM pauses WHERE channel=${text(scope.channel ?? '')} AND account=${text(scope.account ?? '')}`,
+      );
+      return before;
+    });
   }
 
-  async pauses(): Promise<Pause[]> {
-    const rows = await this.pool.rows<[string, string, number]>(
-      'SELECT channel, account, paused_at FROM pauses ORDER BY channel, account',
-    );
-    return rows.map(([channel, account, pausedAt]) => ({
-      channel,
-      account: account === '' ? null : account,
-      pausedAt,
-    }));
+  /** What is paused now. */
+  pauses(): Promise<Pause[]> {
+    return this.pool.use((sql) => pausesIn(sql));
   }
 
   /** The states are checked again, because somebody may have changed a row since it was read. */
@@ -142,4 +175,21 @@ export class Operations {
       return affectedRows;
     });
   }
+}
+
+async function pausesIn(sql: Sql): Promise<Pause[]> {
+  const rows = await sql.rows<[string, string, number, number | null]>(
+    'SELECT channel, account, paused_at, until_at FROM pauses ' +
+      `WHERE until_at IS NULL OR until_at > ${NOW_MS} ORDER BY channel, account`,
+  );
+  return rows.map(([channel, account, pausedAt, untilAt]) => ({
+    channel: channel === '' ? null : channel,
+    account: account === '' ? null : account,
+    pausedAt,
+    untilAt,
+  }));
+}
+
+function isOf(pause: Pause, { channel, account }: PauseScope): boolean {
+  return pause.channel === channel && pause.account === account;
 }

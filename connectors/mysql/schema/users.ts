@@ -73,7 +73,7 @@ const rights: Readonly<Record<DatabaseRole, readonly string[]>> = {
     'SELECT, INSERT, UPDATE, DELETE ON {db}.deploy_lock',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.supervisors',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.placements',
-    'SELECT, INSERT ON {db}.audit',
+    'SELECT, INSERT, DELETE ON {db}.audit',
     'SELECT ON {db}.__drizzle_migrations',
     'SELECT ON performance_schema.replication_connection_status',
     'EXECUTE ON downspout_pair.*',

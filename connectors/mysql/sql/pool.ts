@@ -21,6 +21,8 @@ export interface PoolOptions {
   readonly timeoutMs?: number;
   /** How long a statement waits for a row that another transaction holds. */
   readonly lockWaitSeconds?: number;
+  /** Every transaction and every statement that writes is rolled back: its answer is as it would be, and nothing changes. */
+  readonly rehearse?: boolean;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -85,12 +87,13 @@ export class Pool implements Sql {
   }
 
   run(statement: string): Promise<ResultSetHeader> {
+    if (this.options.rehearse === true) return this.transaction((sql) => sql.run(statement));
     return this.retry(() => this.use((sql) => sql.run(statement)));
   }
 
   /** Runs `work` between START TRANSACTION and COMMIT. After a deadlock it waits a short while and runs `work` again. */
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.retry(() => this.use((sql) => inTransaction(sql, work)));
+    return this.retry(() => this.use((sql) => inTransaction(sql, work, this.end)));
   }
 
   /** Runs `work` on one connection, once. */
@@ -113,6 +116,10 @@ export class Pool implements Sql {
   async close(): Promise<void> {
     await this.driver.end();
     await Promise.all(this.kills);
+  }
+
+  private get end(): 'COMMIT' | 'ROLLBACK' {
+    return this.options.rehearse === true ? 'ROLLBACK' : 'COMMIT';
   }
 
   private get timeoutMs(): number {

@@ -9,12 +9,12 @@ export interface Sql {
   readonly locksGaps?: boolean;
 }
 
-/** Runs `work` between START TRANSACTION and COMMIT. Whatever is thrown, the transaction has ended or the connection is lost. */
-export async function inTransaction<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
+/** Runs `work` between START TRANSACTION and COMMIT, or ROLLBACK to see only what it would do. Whatever is thrown, the transaction has ended or the connection is lost. */
+export async function inTransaction<T>(sql: Sql, work: (sql: Sql) => Promise<T>, end = 'COMMIT'): Promise<T> {
   try {
     await sql.run('START TRANSACTION');
     const answer = await work(sql);
-    await sql.run('COMMIT');
+    await sql.run(end);
     return answer;
   } catch (error) {
     // A ROLLBACK that fails makes the connection lost, and its owner destroys it.

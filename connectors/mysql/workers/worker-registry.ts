@@ -45,10 +45,15 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
       const [reading] = await sql.rows<[string, string]>('SELECT UNIX_TIMESTAMP(NOW(6)), @@server_uuid');
       const received = this.clock.monotonic();
       const [seconds, server] = reading as [string, string];
-      const pauses = await sql.rows<[string, string]>('SELECT channel, account FROM pauses');
+      const pauses = await sql.rows<[string, string]>(
+        `SELECT channel, account FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS}`,
+      );
       return {
         reading: { timestamp: Number(seconds) * 1000, sent, received, server },
-        pausedChannels: pauses.filter(([, account]) => account === '').map(([channel]) => channel),
+        deactivated: pauses.some(([channel]) => channel === ''),
+        pausedChannels: pauses
+          .filter(([channel, account]) => channel !== '' && account === '')
+          .map(([channel]) => channel),
         pausedAccounts: pauses
           .filter(([, account]) => account !== '')
           .map(([channel, account]) => ({ channel, account })),

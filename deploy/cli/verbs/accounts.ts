@@ -1,15 +1,17 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { checkSecret } from '../../../connectors/channels/channel-kinds';
 import { SecretKey } from '../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../connectors/mysql/secrets/secret-store';
 import { UserError } from '../../../topology/core/errors';
+import { confirm } from '../../console/confirm';
 import { type OutputOptions, printable } from '../../console/output';
 import { readSecret } from '../../console/secret-input';
 import { formatInstant } from '../../console/units';
+import { audited } from '../audited';
 import { withPool } from '../database';
-import { contextOf, dataVerb, type VerbContext } from '../verb';
+import { type ChangeOptions, changingVerb, contextOf, dataVerb, type VerbContext, verbGroup } from '../verb';
 
-interface ChannelOptions extends OutputOptions {
+interface ChannelOptions extends ChangeOptions {
   readonly channel: string;
 }
 
@@ -17,10 +19,13 @@ interface SetOptions extends ChannelOptions {
   readonly replace?: boolean;
 }
 
+interface RemoveOptions extends ChannelOptions {
+  readonly yes?: boolean;
+}
+
 /** `downspout accounts set|list|retire|remove|rekey`. */
 export function accountsCommand(): Command {
-  return new Command('accounts')
-    .description('secrets of accounts, kept encrypted')
+  return verbGroup('accounts', 'secrets of accounts, kept encrypted', { example: 'downspout accounts list' })
     .addCommand(setCommand())
     .addCommand(listCommand())
     .addCommand(retireCommand())
@@ -29,7 +34,7 @@ export function accountsCommand(): Command {
 }
 
 function setCommand(): Command {
-  return dataVerb(
+  return changingVerb(
     'set',
     "set the secret that signs an account's messages, read from standard input; the one before it stays valid too",
     { example: 'printf %s "$SECRET" | downspout accounts set acme' },
@@ -42,7 +47,12 @@ function setCommand(): Command {
       const { channel, replace = false } = options;
       const secret = await readSecret(`Secret of ${account} for ${channel} (not shown): `);
       checkSecret(channel, secret);
-      const secrets = await withAccounts(context, (accounts) => accounts.set(account, channel, secret, { replace }));
+      const subject = subjectOf(account, channel);
+      const secrets = await audited(context, { verb: 'accounts set', subject }, async (change) => {
+        const count = await withAccounts(context, (accounts) => accounts.set(account, channel, secret, { replace }));
+        change.after = { secrets: count, replace };
+        return count;
+      });
       context.output.data({ account, channel, result: 'set', secrets }, () =>
         secrets === 1
           ? 'The secret is set.'
@@ -52,15 +62,24 @@ function setCommand(): Command {
 }
 
 function retireCommand(): Command {
-  return dataVerb('retire', 'forget the older of the two secrets of an account, when its receivers have the new one', {
-    example: 'downspout accounts retire acme',
-  })
+  return changingVerb(
+    'retire',
+    'forget the older of the two secrets of an account, when its receivers have the new one',
+    {
+      example: 'downspout accounts retire acme',
+    },
+  )
     .argument('<account>')
     .option('--channel <name>', 'channel', 'webhook')
     .action(async (account: string, options: ChannelOptions) => {
       const context = contextOf(options);
       const { channel } = options;
-      const retired = await withAccounts(context, (accounts) => accounts.retire(account, channel));
+      const subject = subjectOf(account, channel);
+      const retired = await audited(context, { verb: 'accounts retire', subject }, async (change) => {
+        const count = await withAccounts(context, (accounts) => accounts.retire(account, channel));
+        change.after = { retired: count };
+        return count;
+      });
       context.output.data({ account, channel, result: 'retired', retired }, () =>
         retired === 0 ? 'There was one secret only.' : 'The older secret is forgotten.',
       );
@@ -68,12 +87,16 @@ function retireCommand(): Command {
 }
 
 function rekeyCommand(): Command {
-  return dataVerb('rekey', 'seal the secrets of DOWNSPOUT_SECRET_KEY_PREVIOUS with DOWNSPOUT_SECRET_KEY', {
+  return changingVerb('rekey', 'seal the secrets of DOWNSPOUT_SECRET_KEY_PREVIOUS with DOWNSPOUT_SECRET_KEY', {
     example: 'downspout accounts rekey',
     fails: 'a secret opens with neither key',
-  }).action(async (options: OutputOptions) => {
+  }).action(async (options: ChangeOptions) => {
     const context = contextOf(options);
-    const done = await withAccounts(context, (accounts) => accounts.rekey());
+    const done = await audited(context, { verb: 'accounts rekey', subject: 'every secret' }, async (change) => {
+      const { unreadable, ...counts } = await withAccounts(context, (accounts) => accounts.rekey());
+      change.after = { ...counts, unreadable: unreadable.length };
+      return { ...counts, unreadable };
+    });
     if (done.unreadable.length > 0) process.exitCode = 1;
     context.output.data(done, () => {
       const { rekeyed, current, unreadable } = done;
@@ -108,18 +131,34 @@ function listCommand(): Command {
 }
 
 function removeCommand(): Command {
-  return dataVerb('remove', "remove an account's secret: its messages go out unsigned from then on", {
-    example: 'downspout accounts remove acme',
+  return changingVerb('remove', "remove an account's secret: its messages go out unsigned from then on", {
+    example: 'downspout accounts remove acme --yes',
     fails: 'the account has no secret',
   })
     .argument('<account>')
     .option('--channel <name>', 'channel', 'webhook')
-    .action(async (account: string, options: ChannelOptions) => {
+    .option('--yes', 'do not ask')
+    .action(async (account: string, options: RemoveOptions) => {
       const context = contextOf(options);
-      const there = await withAccounts(context, (accounts) => accounts.remove(account, options.channel));
-      if (!there) throw new UserError(`Account ${JSON.stringify(account)} has no ${options.channel} secret.`);
+      await confirm(
+        `Remove the ${options.channel} secret of ${printable(account)} for good, so that its messages go out unsigned?`,
+        options.yes === true || context.dryRun,
+      );
+      const subject = subjectOf(account, options.channel);
+      await audited(context, { verb: 'accounts remove', subject }, async () => {
+        const there = await withAccounts(context, (accounts) => accounts.remove(account, options.channel));
+        if (there) return;
+        throw new UserError(
+          `Account ${JSON.stringify(account)} has no ${options.channel} secret. \`downspout accounts list\` shows which do.`,
+        );
+      });
       context.output.data({ account, channel: options.channel, result: 'removed' }, () => 'The secret is removed.');
     });
+}
+
+/** What a secret is called in the audit. */
+function subjectOf(account: string, channel: string): string {
+  return `secret of ${account} on ${channel}`;
 }
 
 function withAccounts<T>(context: VerbContext, work: (accounts: SecretStore) => Promise<T>): Promise<T> {

@@ -2,20 +2,21 @@ import { type Command, Option } from 'commander';
 import { Status } from '../../../connectors/mysql/operators/status';
 import { adoptDeployment, readDeployment } from '../../../connectors/mysql/workers/deployment';
 import { required } from '../../../topology/settings/environment';
-import type { OutputOptions } from '../../console/output';
+import { ask, canAsk } from '../../console/confirm';
 import { formatCount } from '../../console/units';
 import { withKafka } from '../../inspect/kafka';
+import { audited } from '../audited';
 import { withWorkersPool } from '../database';
-import { contextOf, dataVerb } from '../verb';
+import { type ChangeOptions, changingVerb, contextOf } from '../verb';
 
-interface AdoptOptions extends OutputOptions {
+interface AdoptOptions extends ChangeOptions {
   readonly as: 'copy' | 'restored';
   readonly yes?: boolean;
 }
 
 /** `downspout adopt`. */
 export function adoptCommand(): Command {
-  return dataVerb(
+  return changingVerb(
     'adopt',
     'let the workers of this Kafka and namespace send what a copied or restored database holds',
     {
@@ -28,7 +29,7 @@ export function adoptCommand(): Command {
         .choices(['copy', 'restored'])
         .makeOptionMandatory(),
     )
-    .option('--yes', 'do it')
+    .option('--yes', 'do it without asking')
     .addHelpText(
       'after',
       '\nA copy gets new idempotency keys. A restored database keeps its keys, so that receivers recognise what was sent after the backup;' +
@@ -43,18 +44,31 @@ export function adoptCommand(): Command {
         const before = await readDeployment(pool);
         const waiting = await new Status(pool).waiting();
         const overdue = waiting.map((one) => ({ channel: one.channel, overdue: one.overdue }));
-        const done = options.yes === true;
+        const question = `Let the workers here send all of it${overdue.map((one) => `, ${formatCount(one.overdue)} of ${one.channel} at once`).join('')}?`;
+        const wanted = options.yes === true || (!context.dryRun && canAsk() && (await ask(question)));
+        const done = wanted && !context.dryRun;
+        const adopt = () =>
+          adoptDeployment(
+            pool,
+            cluster,
+            namespace,
+            options.as === 'restored'
+              ? { restored: true, adminUrl: required(environment, 'ADMIN_DATABASE_URL') }
+              : { restored: false },
+          );
+        const record = { verb: 'adopt', subject: `as ${options.as}`, before };
         const after = done
-          ? await adoptDeployment(
-              pool,
-              cluster,
-              namespace,
-              options.as === 'restored'
-                ? { restored: true, adminUrl: required(environment, 'ADMIN_DATABASE_URL') }
-                : { restored: false },
+          ? await audited(
+              context,
+              record,
+              async (change) => {
+                change.after = await adopt();
+                return change.after as typeof before;
+              },
+              { as: 'OPERATOR_DATABASE_URL' },
             )
           : before;
-        if (!done) process.exitCode = 1;
+        if (!wanted && !context.dryRun) process.exitCode = 1;
         context.output.data({ adopted: done, before, after, overdue }, () =>
           [
             `The database belongs to Kafka cluster ${before.kafkaCluster ?? '(none yet)'} with namespace "${before.namespace ?? ''}".`,

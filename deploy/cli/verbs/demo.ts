@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Command } from 'commander';
 import { Status } from '../../../connectors/mysql/operators/status';
 import { Pool } from '../../../connectors/mysql/sql/pool';
@@ -46,7 +47,9 @@ const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 async function demo(options: DemoVerbOptions, output: Output, kept: KeptWorkers): Promise<void> {
   const interrupt = new AbortController();
-  const onSignal = () => {
+  let ended: NodeJS.Signals | undefined;
+  const onSignal = (signal: NodeJS.Signals) => {
+    ended = signal;
     output.note('\nEnding the demo; a second signal ends it at once and leaves things running.');
     interrupt.abort();
   };
@@ -76,7 +79,7 @@ async function demo(options: DemoVerbOptions, output: Output, kept: KeptWorkers)
     for (const signal of signals) process.off(signal, onSignal);
   }
   const verdict = result?.verdict ?? null;
-  if (verdict === null || !verdict.holds) process.exitCode = 1;
+  if (verdict === null || !verdict.holds) process.exitCode = ended === undefined ? 1 : 128 + constants.signals[ended];
   if (verdict === null || result === undefined) return;
   if (result.kept.pids.length > 0) kept.keep(result.kept.pids);
   const report = { ...verdict, afterDue: afterDueFigures(verdict.afterDue), metrics: result.kept.metrics };

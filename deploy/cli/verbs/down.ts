@@ -1,34 +1,52 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../../topology/core/clock';
-import { readStackVariables } from '../../../topology/settings/environment';
-import { Output, type OutputOptions } from '../../console/output';
+import { readEnvironment, readStackVariables } from '../../../topology/settings/environment';
+import { confirm } from '../../console/confirm';
 import { KeptWorkers } from '../../demo/kept';
 import { startedStack } from '../../stack/choice';
 import { stackFolder } from '../../stack/stack-folder';
+import { recordOfStack } from '../audited';
 import { showParts } from '../stack-view';
-import { dataVerb } from '../verb';
+import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
 
-interface DownOptions extends OutputOptions {
+interface DownOptions extends ChangeOptions {
   readonly wipe?: boolean;
+  readonly yes?: boolean;
 }
 
 /** `downspout down`. */
 export function downCommand(): Command {
-  return dataVerb('down', 'stop the local stack', { example: 'downspout down --wipe' })
+  return changingVerb('down', 'stop the local stack', { example: 'downspout down --wipe --yes' })
     .option('--wipe', 'remove its data too: every message, topic and password')
+    .option('--yes', 'with --wipe: do not ask')
     .action(async (options: DownOptions) => {
-      const output = new Output(options);
+      const context = contextOf(options);
       const folder = stackFolder();
-      const workers = await new KeptWorkers(folder).stop(systemClock);
-      if (workers > 0) output.line(`${workers} workers that a demo left running are stopped.`);
-      const stack = startedStack({ folder, variables: readStackVariables() }, systemClock);
       const wiped = options.wipe === true;
-      await stack?.down(wiped, showParts(output));
-      output.data({ folder, stopped: stack !== null, wiped: stack !== null && wiped, workers }, () => {
-        if (stack === null) return 'There is no local stack to stop.';
-        return wiped
-          ? `The stack is stopped and its data is removed from ${folder}.`
-          : `The stack is stopped. Its data stays in ${folder}; \`downspout up\` starts it again, \`downspout down --wipe\` removes it.`;
-      });
+      if (wiped && startedStack({ folder, variables: readStackVariables() }, systemClock) !== null) {
+        await confirm(
+          `Remove every message, topic and password of the local stack in ${folder} for good?`,
+          options.yes === true || context.dryRun,
+        );
+      }
+      await down(context, folder, wiped);
     });
+}
+
+async function down({ output, settings, dryRun }: VerbContext, folder: string, wipe: boolean): Promise<void> {
+  const stack = startedStack({ folder, variables: readStackVariables() }, systemClock);
+  const done = stack !== null && !dryRun;
+  let workers = 0;
+  if (!dryRun) {
+    workers = await new KeptWorkers(folder).stop(systemClock);
+    if (workers > 0) output.line(`${workers} workers that a demo left running are stopped.`);
+    if (done && !wipe) await recordOfStack(readEnvironment(settings.fallback, {}), 'down');
+    await stack?.down(wipe, showParts(output));
+  }
+  output.data({ folder, stopped: done, wiped: done && wipe, workers }, () => {
+    if (stack === null) return 'There is no local stack to stop.';
+    return wipe
+      ? `The stack is stopped and its data is removed from ${folder}.`
+      : `The stack is stopped. Its data stays in ${folder}; \`downspout up\` starts it again, \`downspout down --wipe\` removes it.`;
+  });
 }

@@ -25,7 +25,7 @@ export function drainCommand(): Command {
       if (timeoutMs === undefined) throw new UserError(`topology.yaml has no bolt "${channel}".`);
       await audited(context, { verb: 'drain', subject: channel, after: 'paused' }, () =>
         withPool(context, async (pool) => {
-          await new Operations(pool).pause(channel);
+          await new Operations(pool).pause({ channel, account: null });
           await systemClock.sleep(SEEN_AFTER_MS);
           const { signal } = new AbortController();
           await withKafka(environment, (admin) =>

@@ -1,4 +1,5 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
+import { verbGroup } from '../verb';
 import { cancelCommand } from './messages/cancel';
 import { editCommand } from './messages/edit';
 import { importCommand } from './messages/import';
@@ -12,8 +13,9 @@ import { showCommand } from './messages/show';
 
 /** `downspout messages …`. */
 export function messagesCommand(): Command {
-  return new Command('messages')
-    .description('schedule, look at and change messages')
+  return verbGroup('messages', 'schedule, look at and change messages', {
+    example: 'downspout messages list --state failed',
+  })
     .addCommand(scheduleCommand())
     .addCommand(importCommand())
     .addCommand(listCommand())

@@ -1,17 +1,15 @@
 import type { Command } from 'commander';
 import { UserError } from '../../../topology/core/errors';
-import type { OutputOptions } from '../../console/output';
-import { audited } from '../audited';
-import { withOperations } from '../database';
-import { contextOf, dataVerb } from '../verb';
+import { type ChangeOptions, changingVerb, contextOf } from '../verb';
+import { endPause, nameOf } from './pause';
 
-interface ResumeOptions extends OutputOptions {
+interface ResumeOptions extends ChangeOptions {
   readonly account?: string;
 }
 
 /** `downspout resume`. */
 export function resumeCommand(): Command {
-  return dataVerb('resume', 'end a pause: what has waited is sent at once', {
+  return changingVerb('resume', 'end a pause: what has waited is sent at once', {
     example: 'downspout resume webhook --account acme',
     fails: 'nothing was paused',
   })
@@ -19,13 +17,10 @@ export function resumeCommand(): Command {
     .option('--account <name>', 'the pause of this account')
     .action(async (channel: string, options: ResumeOptions) => {
       const context = contextOf(options);
-      const { account } = options;
-      const what = account === undefined ? `The channel ${channel}` : `${account} on ${channel}`;
-      const subject = account === undefined ? channel : `${account} on ${channel}`;
-      await audited(context, { verb: 'resume', subject, before: 'paused' }, async () => {
-        const was = await withOperations(context, (operations) => operations.resume(channel, account));
-        if (!was) throw new UserError(`${what} was not paused. \`downspout status\` shows what is.`);
-      });
-      context.output.data({ channel, account: account ?? null, result: 'resumed' }, () => `${what} is resumed.`);
+      const scope = { channel, account: options.account ?? null };
+      const what = scope.account === null ? `The channel ${channel}` : nameOf(scope);
+      const missing = () => new UserError(`${what} was not paused. \`downspout status\` shows what is.`);
+      await endPause(context, 'resume', scope, missing);
+      context.output.data({ ...scope, result: 'resumed' }, () => `${what} is resumed.`);
     });
 }

@@ -24,9 +24,11 @@ export function statusCommand(): Command {
 }
 
 function statusText(report: StatusReport, output: Output): string {
-  const { bold, yellow } = output.colors;
+  const { bold, red, yellow } = output.colors;
   const { database } = report;
+  const deactivated = report.warnings.filter((line) => line.startsWith('DEACTIVATED'));
   const sections = [
+    ...deactivated.map((line) => red(bold(line))),
     `${bold('Parts')}\n${output.table(partColumns, report.parts)}`,
     ...(database === null
       ? []

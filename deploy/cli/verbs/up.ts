@@ -2,11 +2,13 @@ import type { Command } from 'commander';
 import { systemClock } from '../../../topology/core/clock';
 import { type Environment, readEnvironment, readStackVariables } from '../../../topology/settings/environment';
 import { topologyOf } from '../../../topology/settings/topology-settings';
+import { masked, withoutPassword } from '../../console/masked';
 import { Output, type OutputOptions } from '../../console/output';
 import { formatDuration } from '../../console/units';
 import { provision } from '../../provision';
 import { chooseStack } from '../../stack/choice';
 import { stackFolder } from '../../stack/stack-folder';
+import { recordOfStack } from '../audited';
 import { showParts } from '../stack-view';
 import { dataVerb } from '../verb';
 
@@ -25,7 +27,8 @@ export function upCommand(): Command {
     .action(async (options: UpOptions) => {
       const output = new Output(options);
       const settings = await bringStackUp(output, options);
-      output.data(withoutPasswords(settings), () => whereEverythingIs(settings, output));
+      await recordOfStack(readEnvironment(settings, {}), 'up');
+      output.data(masked(settings), () => whereEverythingIs(settings, output));
     });
 }
 
@@ -74,13 +77,4 @@ function whereEverythingIs(settings: Readonly<Record<string, string>>, output: O
     rows,
   );
   return `\n${table}\n\n\`downspout env\` prints the settings, passwords included; every verb finds them by itself.`;
-}
-
-/** The settings as a log may hold them: what `up` prints ends there, and `downspout env` prints passwords on purpose. */
-export function withoutPasswords(settings: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, withoutPassword(value)]));
-}
-
-function withoutPassword(place: string): string {
-  return place.replace(/:\/\/([^:@/]*):[^@/]*@/, '://$1@');
 }

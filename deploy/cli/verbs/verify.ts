@@ -13,6 +13,7 @@ import { type Column, type Output, type OutputOptions, printable } from '../../c
 import { Progress } from '../../console/progress';
 import { formatCount, formatDuration, formatInstant } from '../../console/units';
 import { withPool } from '../database';
+import { interruptible } from '../interrupt';
 import { contextOf, dataVerb } from '../verb';
 
 interface VerifyOptions extends OutputOptions {
@@ -74,17 +75,20 @@ export function verifyCommand(): Command {
       const context = contextOf(options);
       const { output } = context;
       const progress = new Progress(output.err);
-      const report = await withPool(context, (pool) =>
-        verify(pool, {
-          classOf,
-          patienceMs: options.patience,
-          sinceMark: options.all !== true,
-          examples: options.examples,
-          report: (messages, share) =>
-            progress.show(`${formatCount(messages)} messages looked at, ${Math.floor(share * 100)} %`),
-        }),
-      );
-      progress.end();
+      const report = await interruptible(output, ({ check }) =>
+        withPool(context, (pool) =>
+          verify(pool, {
+            classOf,
+            patienceMs: options.patience,
+            sinceMark: options.all !== true,
+            examples: options.examples,
+            report: (messages, share) => {
+              progress.show(`${formatCount(messages)} messages looked at, ${Math.floor(share * 100)} %`);
+              check();
+            },
+          }),
+        ),
+      ).finally(() => progress.end());
       if (report.findings.some(({ violations }) => violations > 0)) process.exitCode = 1;
       const findings = report.findings.map((finding) => ({
         ...finding,

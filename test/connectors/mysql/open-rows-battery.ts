@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { ShardCursor } from '../../../spouts/open-rows';
+import { until } from '../../support/until';
 import type { PortsWorld } from './ports-world';
 import { newSession, Scene } from './scene';
 
@@ -129,6 +130,23 @@ export function openRowsBattery(open: () => Promise<PortsWorld>): void {
       expect(pausedAccounts).toEqual([{ channel: 'webhook', account }]);
       await scene.world.pause('webhook');
       expect((await scene.world.registry.pulse()).pausedChannels).toEqual(['webhook']);
+    });
+
+    test('a pause with an end is over when its time has come', async () => {
+      const account = `p-${newSession()}`;
+      const isPaused = async () =>
+        (await scene.world.registry.pulse()).pausedAccounts.some((one) => one.account === account);
+      await scene.world.pause('webhook', account, 60_000);
+      expect(await isPaused()).toBe(true);
+      await scene.world.pause('webhook', account, 300);
+      await until('the pause is over', async () => !(await isPaused()));
+    });
+
+    test('a deactivated topology is told apart from paused channels', async () => {
+      expect((await scene.world.registry.pulse()).deactivated).toBe(false);
+      await scene.world.pause(null);
+      const { deactivated, pausedChannels } = await scene.world.registry.pulse();
+      expect({ deactivated, all: pausedChannels.includes('') }).toEqual({ deactivated: true, all: false });
     });
   });
 }

@@ -49,7 +49,7 @@ export interface PortsWorld {
   overwrite(id: number, payload: unknown): Promise<void>;
   /** Writes the version, as an application's own SQL may. */
   setVersion(id: number, version: number): Promise<void>;
-  pause(channel: string, account?: string): Promise<void>;
+  pause(channel: string | null, account?: string, inMs?: number): Promise<void>;
   row(id: number): Promise<RowView>;
   ledger(id: number): Promise<EntryView[]>;
   /** Runs `work` while another transaction holds the row. */
@@ -78,9 +78,14 @@ export async function memoryWorld(): Promise<PortsWorld> {
     async setVersion(id, version) {
       rowOf(id).version = version;
     },
-    async pause(channel, account) {
-      if (account === undefined) database.pausedChannels.add(channel);
-      else database.pausedAccounts.push({ channel, account });
+    async pause(channel, account, inMs) {
+      if (channel === null) database.deactivated = true;
+      else if (account === undefined) database.pausedChannels.add(channel);
+      else {
+        const untilAt = inMs === undefined ? null : database.now() + inMs;
+        const others = database.pausedAccounts.filter((one) => one.channel !== channel || one.account !== account);
+        database.pausedAccounts = [...others, { channel, account, untilAt }];
+      }
     },
     async row(id) {
       const row = rowOf(id);
@@ -149,7 +154,9 @@ export async function mysqlWorld(): Promise<PortsWorld> {
     async setVersion(id, version) {
       await admin.run(`UPDATE scheduled_messages SET version=${version} WHERE id=${id}`);
     },
-    pause: (channel, account) => operations.pause(channel, account),
+    async pause(channel, account, inMs) {
+      await operations.pause({ channel, account: account ?? null }, inMs === undefined ? undefined : { inMs });
+    },
     async row(id) {
       const { message } = await show(id);
       const { state, version, attempts, inDoubt, wakeAt, session, deliveredAt, receipt, lastError } = message;

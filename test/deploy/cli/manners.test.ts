@@ -35,10 +35,11 @@ describe.each(verbs)('%s', (path, command) => {
     expect(faultsOf(example)).toEqual([]);
   });
 
-  test('takes --verbose, and --json unless its output is a log', () => {
+  test('takes --verbose, and --json unless its output is a log or a script', () => {
     const options = command.options.map(({ long }) => long);
     expect(options).toContain('--verbose');
-    expect(options.includes('--json') || path === 'downspout worker').toBe(true);
+    const others = ['downspout worker', 'downspout logs', 'downspout completion'];
+    expect(options.includes('--json') || others.includes(path)).toBe(true);
   });
 
   test('describes every option and argument', () => {

@@ -21,9 +21,13 @@ const verbs = [
   'rebalance',
   'drain',
   'kill',
+  'activate',
+  'deactivate',
   'audit',
   'plan',
   'diff',
+  'config',
+  'completion',
   'worker',
   'supervisor',
   'list',
@@ -48,8 +52,12 @@ test('--help names every verb, and every verb has its own', async () => {
 
 test.each([
   [['lga'], /unknown command 'lga'.*Did you mean lag/s],
+  [['mesages', 'list'], /unknown command 'mesages'.*Did you mean messages/s],
+  [['messages', 'lst'], /unknown command 'lst'.*Did you mean list/s],
+  [['accounts', 'remov', 'a'], /Did you mean remove/],
+  [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
   [['constructor'], /unknown command 'constructor'/],
-  [['status', '--jsn'], /unknown option '--jsn'/],
+  [['status', '--jsn'], /unknown option '--jsn'.*Did you mean --json/s],
   [['messages', 'schedule', '--in', '1h'], /required option '--account <name>'/],
   [['messages', 'schedule', '--account', 'a', '--in', 'soon'], /Expected a number with a unit/],
   [['messages', 'list', '--state', 'sent'], /Allowed choices are scheduled, sending/],
@@ -79,6 +87,12 @@ test.each([
   [['messages', 'resolve', '1', '--retry', '--receipt', 'r'], /--receipt and --at belong to --delivered/],
   [['messages', 'resolve', '1', '--delivered', '--at', '2030-01-01T09:00'], /deliveredAt: .* has no zone/],
   [['messages', 'redrive'], /Which message\?/],
+  [
+    ['messages', 'purge', '--older-than', '1d'],
+    /Delete messages .* Nothing was changed: give --yes, because there is no/,
+  ],
+  [['accounts', 'remove', 'acme'], /Remove the webhook secret of acme .* Nothing was changed: give --yes/],
+  [['pause', 'pigeon'], /ECONNREFUSED/],
   [['messages', 'schedule', '--account', 'a', '--in', '1h'], /What\? Give --url/],
   [['messages', 'schedule', '--account', 'a', '--due', '2030-01-01T09:00', '--url', 'http://x.test'], /has no zone/],
   [['messages', 'import', '/does/not/exist'], /cannot be read: ENOENT/],
@@ -173,3 +187,32 @@ describe('import --dry-run', () => {
     expect(code).toBe(0);
   }, 60_000);
 });
+
+test('config shows what counts and where it comes from, without secrets', async () => {
+  const secret = {
+    DOWNSPOUT_SECRET_KEY: Buffer.from('hush'.repeat(8)).toString('base64'),
+    KAFKA_SASL_PASSWORD: 'hush',
+  };
+  const { code, stdout, stderr } = await runCli(['config', '--json'], {
+    environment: { ...secret, LOG_LEVEL: 'warn' },
+  });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const rows = JSON.parse(stdout) as { name: string; value: string; from: string }[];
+  const of = (name: string) => rows.find((row) => row.name === name);
+  expect(of('LOG_LEVEL')).toEqual({ name: 'LOG_LEVEL', value: 'warn', from: 'environment' });
+  expect(of('KAFKA_SSL')).toMatchObject({ value: 'false', from: 'default' });
+  expect(of('DATABASE_URL')?.value).toBe('mysql://nobody:***@127.0.0.1:1/downspout');
+  expect(of('DOWNSPOUT_SECRET_KEY')?.value).toBe('***');
+  expect(stdout).not.toMatch(/hush|aHVz/);
+});
+
+test('--no-color is taken before and after a verb', async () => {
+  for (const args of [
+    ['--no-color', 'status', '--json'],
+    ['status', '--json', '--no-color'],
+  ]) {
+    const { stderr, stdout } = await runCli(args);
+    expect(stderr).not.toContain('unknown option');
+    expect(JSON.parse(stdout)).toHaveProperty('parts');
+  }
+}, 20_000);

@@ -79,17 +79,19 @@ test('uncertain messages, pauses and leases that ran out are named', () => {
     report({
       counts: [{ channel: 'webhook', state: 'uncertain', count: 2, exact: true }],
       pauses: [
-        { channel: 'webhook', account: null, pausedAt: NOW },
-        { channel: 'webhook', account: 'acme', pausedAt: NOW },
+        { channel: 'webhook', account: null, pausedAt: NOW, untilAt: null },
+        { channel: 'webhook', account: 'acme', pausedAt: NOW, untilAt: Date.UTC(2027, 5, 1) },
+        { channel: null, account: null, pausedAt: NOW, untilAt: null },
       ],
       workers: [worker(['due', 'webhook']), worker(['webhook'], { state: 'late' })],
     }),
     ['webhook'],
   );
   expect(warnings).toEqual([
+    expect.stringMatching(/^DEACTIVATED since .*: no message is sent on any channel\. `downspout activate`/),
     '2 messages of webhook are uncertain: a person decides (downspout messages resolve).',
     'Paused: webhook.',
-    'Paused: webhook, account acme.',
+    'Paused: webhook, account acme, until 2027-06-01T00:00:00.000Z.',
     'The lease of worker h/7 has run out; what it was sending is recovered soon.',
   ]);
 });

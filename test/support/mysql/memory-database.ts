@@ -37,8 +37,10 @@ export class MemoryDatabase extends MemoryTable {
   /** Runs after the effect; throws for an answer that is lost. */
   after: (operation: Operation) => Promise<void> | void = () => {};
   readonly workers = new Map<string, MemoryWorker>();
+  /** Everything is paused. */
+  deactivated = false;
   readonly pausedChannels = new Set<string>();
-  pausedAccounts: { readonly channel: string; readonly account: string }[] = [];
+  pausedAccounts: { readonly channel: string; readonly account: string; readonly untilAt?: number | null }[] = [];
   /** Rows that another transaction holds: claims leave them out, write-backs hand them back. */
   readonly locked = new Set<number>();
   /** Rows that cannot be written back or recovered. */
@@ -103,8 +105,11 @@ export class MemoryDatabase extends MemoryTable {
         const timestamp = await this.run('pulse', () => this.now());
         return {
           reading: { timestamp, sent, received: this.clock.monotonic(), server: 'memory' },
+          deactivated: this.deactivated,
           pausedChannels: [...this.pausedChannels],
-          pausedAccounts: [...this.pausedAccounts],
+          pausedAccounts: this.pausedAccounts
+            .filter(({ untilAt }) => (untilAt ?? Number.POSITIVE_INFINITY) > this.now())
+            .map(({ channel, account }) => ({ channel, account })),
         };
       },
     };

@@ -118,6 +118,9 @@ describe('Session', () => {
     database.before = () => {};
     await clock.advance(500);
     expect(session.channelPaused('x')).toBe(false);
+    database.deactivated = true;
+    await clock.advance(1_000);
+    expect([session.channelPaused('x'), session.paused('webhook', 'bob')]).toEqual([true, true]);
     expect(session.databaseClock.latest()).toBeGreaterThanOrEqual(database.now());
   });
 

@@ -170,7 +170,7 @@ function foundIn<K>(all: Map<K, Found>, key: K): Found {
   return found;
 }
 
-/** Whether a spout and a bolt of the row's channel have lived for so long, and neither channel nor account is paused. */
+/** Whether a spout and a bolt of the row's channel have lived for so long, and nothing that it belongs to is paused. */
 function tended(sessions: Iterable<SeenSession>, pauses: readonly Pause[], now: number): Surroundings['isTended'] {
   /** By component, the time when the oldest worker that still lives was started. */
   const since = new Map<string, number>();
@@ -178,9 +178,12 @@ function tended(sessions: Iterable<SeenSession>, pauses: readonly Pause[], now: 
     if (dead || leaseUntil < now) continue;
     for (const one of components) since.set(one, Math.min(since.get(one) ?? startedAt, startedAt));
   }
-  const paused = new Set(pauses.map(({ channel, account }) => accountOf({ channel, account: account ?? '' })));
+  const paused = new Set(
+    pauses.map(({ channel, account }) => accountOf({ channel: channel ?? '', account: account ?? '' })),
+  );
   return (row, milliseconds) =>
     [SPOUT, row.channel].every((component) => (since.get(component) ?? now) < now - milliseconds) &&
+    !paused.has(accountOf({ channel: '', account: '' })) &&
     !paused.has(accountOf({ channel: row.channel, account: '' })) &&
     !paused.has(accountOf(row));
 }

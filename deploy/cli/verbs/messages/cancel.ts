@@ -1,16 +1,16 @@
 import type { Command } from 'commander';
 import type { CancelAnswer, Target } from '../../../../connectors/mysql/client/client';
-import type { OutputOptions } from '../../../console/output';
 import { withClient } from '../../database';
-import { contextOf, dataVerb } from '../../verb';
+import { type ChangeOptions, changingVerb, contextOf } from '../../verb';
 import { answerText } from './answers';
+import { auditedMessages } from './audited-messages';
 import { nameOf, type TargetOptions, targetsOf } from './targets';
 
-interface CancelOptions extends OutputOptions, TargetOptions {}
+interface CancelOptions extends ChangeOptions, TargetOptions {}
 
 /** `downspout messages cancel`. */
 export function cancelCommand(): Command {
-  return dataVerb('cancel', 'take messages back; after the answer `canceled` nothing is sent', {
+  return changingVerb('cancel', 'take messages back; after the answer `canceled` nothing is sent', {
     example: 'downspout messages cancel 17 18',
     fails: 'one of the messages was not canceled',
   })
@@ -20,7 +20,9 @@ export function cancelCommand(): Command {
     .action(async (ids: string[], options: CancelOptions) => {
       const context = contextOf(options);
       const targets = targetsOf(ids, options);
-      const answers = await withClient(context, (client) => client.cancel(targets));
+      const answers = await auditedMessages(context, 'messages cancel', targets, () =>
+        withClient(context, (client) => client.cancel(targets)),
+      );
       const named = answers.map((answer, index) => ({ target: targets[index] as Target, answer }));
       if (!answers.every(isCanceled)) process.exitCode = 1;
       context.output.data(

@@ -1,21 +1,22 @@
 import type { Command } from 'commander';
-import type { Client, Edit, Target } from '../../../../connectors/mysql/client/client';
+import type { Client, Edit, EditAnswer, Target } from '../../../../connectors/mysql/client/client';
+import { checkTime } from '../../../../connectors/mysql/client/input';
 import { UserError } from '../../../../topology/core/errors';
 import { parseCount } from '../../../console/durations';
-import type { OutputOptions } from '../../../console/output';
 import { withClient } from '../../database';
-import { contextOf, dataVerb } from '../../verb';
+import { type ChangeOptions, changingVerb, contextOf } from '../../verb';
 import { answerText } from './answers';
+import { auditedMessages } from './audited-messages';
 import { type ContentOptions, dueOf, payloadGiven, payloadOf, withContentOptions } from './content-options';
 import { nameOf, type TargetOptions, targetsOf } from './targets';
 
-interface EditOptions extends OutputOptions, ContentOptions, TargetOptions {
+interface EditOptions extends ChangeOptions, ContentOptions, TargetOptions {
   readonly ifVersion?: number;
 }
 
 /** `downspout messages edit`. */
 export function editCommand(): Command {
-  const command = dataVerb('edit', 'change when or what a waiting message sends', {
+  const command = changingVerb('edit', 'change when or what a waiting message sends', {
     example: 'downspout messages edit 17 --due 2027-01-31T09:00:00+01:00',
     fails: 'it was too late',
   })
@@ -29,17 +30,20 @@ export function editCommand(): Command {
     if (options.due === undefined && options.in === undefined && payloadGiven(options) === 'not') {
       throw new UserError('What shall change? Give a new time (--due, --in) or a new payload.');
     }
-    const answer = await withClient(context, async (client) => {
-      const dueAt = await dueOf(options, client);
-      const payload = payloadOf(options, await channelOf(target, options, client));
-      const edit: Edit = {
-        ...target,
-        ...(dueAt === undefined ? {} : { dueAt }),
-        ...(payload === undefined ? {} : { payload }),
-        ...(options.ifVersion === undefined ? {} : { version: options.ifVersion }),
-      };
-      return client.edit(edit);
-    });
+    if (options.due !== undefined) checkTime('dueAt', options.due);
+    const edited = () =>
+      withClient(context, async (client) => {
+        const dueAt = await dueOf(options, client);
+        const payload = payloadOf(options, await channelOf(target, options, client));
+        const edit: Edit = {
+          ...target,
+          ...(dueAt === undefined ? {} : { dueAt }),
+          ...(payload === undefined ? {} : { payload }),
+          ...(options.ifVersion === undefined ? {} : { version: options.ifVersion }),
+        };
+        return client.edit([edit]);
+      });
+    const [answer] = (await auditedMessages(context, 'messages edit', [target], edited)) as [EditAnswer];
     if (answer.result !== 'edited') process.exitCode = 1;
     context.output.data(answer, () => `${nameOf(target)} ${answerText(answer, 'edit')}`);
   });

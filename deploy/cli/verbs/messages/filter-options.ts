@@ -49,8 +49,8 @@ export function isByFilter(ids: readonly string[], dedupeKey: string | undefined
   return filtered;
 }
 
-/** What a filter selects, for people who have not said --yes yet. */
-export function selectionText({ count, sample }: Selection, what: string, output: Output): string {
+/** What a filter selects. */
+export function selectionText({ count, sample }: Selection, output: Output): string {
   if (count === 0) return 'No message is selected.';
   const lines = sample.map(
     ({ id, channel, account, dueAt, lastError }) =>
@@ -61,7 +61,6 @@ export function selectionText({ count, sample }: Selection, what: string, output
     `${output.colors.bold(formatCount(count))} messages are selected, the newest of them:`,
     ...lines,
     ...more,
-    `Nothing was changed. --yes ${what}.`,
   ].join('\n');
 }
 

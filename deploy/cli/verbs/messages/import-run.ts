@@ -53,17 +53,22 @@ export async function runImport(records: AsyncIterable<SourceRecord>, options: I
     writing.catch(() => undefined);
   };
 
-  for await (const record of records) {
-    if (options.signal.aborted) break;
-    counts.read += 1;
-    lastLine = Math.max(lastLine, record.line);
-    if (!record.ok) bad(record.line, record.reason);
-    else {
-      const checked = check(record.fields);
-      if (typeof checked === 'string') bad(record.line, checked);
-      else batch.push({ line: record.line, message: checked });
+  try {
+    for await (const record of records) {
+      if (options.signal.aborted) break;
+      counts.read += 1;
+      lastLine = Math.max(lastLine, record.line);
+      if (!record.ok) bad(record.line, record.reason);
+      else {
+        const checked = check(record.fields);
+        if (typeof checked === 'string') bad(record.line, checked);
+        else batch.push({ line: record.line, message: checked });
+      }
+      if (batch.length === BATCH_ROWS) await flush();
     }
-    if (batch.length === BATCH_ROWS) await flush();
+  } catch (error) {
+    // An interrupt ends a source that waits for more.
+    if (!options.signal.aborted) throw error;
   }
   await flush();
   await writing;

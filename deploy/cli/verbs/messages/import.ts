@@ -1,28 +1,30 @@
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import type { Readable } from 'node:stream';
+import { basename } from 'node:path';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { OnExisting } from '../../../../connectors/mysql/client/client';
 import { systemClock } from '../../../../topology/core/clock';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
-import { type OutputOptions, printable } from '../../../console/output';
+import { printable } from '../../../console/output';
 import { Progress } from '../../../console/progress';
 import { formatCount, formatDuration } from '../../../console/units';
+import { audited } from '../../audited';
 import { withClient } from '../../database';
-import { contextOf, dataVerb, type VerbContext } from '../../verb';
+import { interruptible } from '../../interrupt';
+import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../../verb';
 import { type ImportCounts, type ImportOptions, runImport } from './import-run';
 import { readRecords, type SourceForm } from './import-source';
 import { onExistingOption } from './schedule-answers';
 
-interface ImportVerbOptions extends OutputOptions, SourceForm {
+interface ImportVerbOptions extends ChangeOptions, SourceForm {
   readonly errors?: string;
-  readonly dryRun?: boolean;
   readonly onExisting: OnExisting;
 }
 
 /** `downspout messages import`. */
 export function importCommand(): Command {
-  return dataVerb('import', 'schedule messages from a CSV or NDJSON file', {
+  return changingVerb('import', 'schedule messages from a CSV or NDJSON file', {
     example: 'downspout messages import march.csv --errors bad.ndjson',
     fails: 'a line is bad (the others are scheduled all the same)',
   })
@@ -33,7 +35,6 @@ export function importCommand(): Command {
     .option('--encoding <name>', 'such as windows-1252; UTF-8 and UTF-16 are recognised', parseEncoding)
     .addOption(onExistingOption())
     .option('--errors <path>', 'write the bad lines to this file too, as NDJSON')
-    .option('--dry-run', 'check every line and schedule nothing')
     .addHelpText(
       'after',
       '\nColumns or fields: account, channel, due_at (ISO 8601 with a zone, or epoch milliseconds), dedupe_key, and\n' +
@@ -44,30 +45,45 @@ export function importCommand(): Command {
     .action(async (file: string, options: ImportVerbOptions) => {
       const context = contextOf(options);
       const startedAt = systemClock.monotonic();
-      const counts = await importFile(file, options, context);
-      const milliseconds = Math.round(systemClock.monotonic() - startedAt);
-      if (counts.bad > 0) process.exitCode = 1;
-      const { read, scheduled, already, bad } = counts;
-      context.output.data({ read, scheduled, already, bad, milliseconds, dryRun: options.dryRun === true }, () =>
-        summary(counts, milliseconds, options.dryRun === true),
-      );
+      const say = (counts: ImportCounts) => {
+        const milliseconds = Math.round(systemClock.monotonic() - startedAt);
+        const { read, scheduled, already, bad } = counts;
+        if (bad > 0) process.exitCode = 1;
+        context.output.data({ read, scheduled, already, bad, milliseconds, dryRun: context.dryRun }, () =>
+          summary(counts, milliseconds, context.dryRun),
+        );
+      };
+      await interruptible(context.output, async ({ signal, check }) => {
+        const subject = file === '-' ? 'standard input' : basename(file);
+        const counts = await audited(context, { verb: 'messages import', subject }, async (change) => {
+          const done = await importFile(file, options, context, signal);
+          change.after = done;
+          if (signal.aborted) change.outcome = 'interrupted';
+          return done;
+        });
+        say(counts);
+        check();
+      });
     });
 }
 
-async function importFile(file: string, options: ImportVerbOptions, context: VerbContext): Promise<ImportCounts> {
+async function importFile(
+  file: string,
+  options: ImportVerbOptions,
+  context: VerbContext,
+  signal: AbortSignal,
+): Promise<ImportCounts> {
   const { err } = context.output;
   const input = await openInput(file);
   const errorFile = options.errors === undefined ? null : await openErrors(options.errors);
-  const interrupt = new AbortController();
-  const stop = () => interrupt.abort();
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  addAbortSignal(signal, input);
   const progress = new Progress(err);
   const startedAt = systemClock.monotonic();
   let doneUpTo = 0;
   const run = (write: ImportOptions['write']) =>
     runImport(readRecords(input, options), {
       write,
-      signal: interrupt.signal,
+      signal,
       onBad: (line, reason) => {
         progress.note(`line ${line}: ${printable(reason)}`);
         errorFile?.write(`${JSON.stringify({ line, reason })}\n`);
@@ -78,16 +94,12 @@ async function importFile(file: string, options: ImportVerbOptions, context: Ver
       },
     });
   try {
-    const counts =
-      options.dryRun === true
-        ? await run(null)
-        : await withClient(context, (client) =>
-            run((messages) => client.schedule(messages, { onExisting: options.onExisting })),
-          );
-    if (interrupt.signal.aborted) {
-      process.exitCode = 1;
-      progress.note(`Interrupted: every line up to ${counts.doneUpTo} is done, nothing after it.`);
-    }
+    const counts = context.dryRun
+      ? await run(null)
+      : await withClient(context, (client) =>
+          run((messages) => client.schedule(messages, { onExisting: options.onExisting })),
+        );
+    if (signal.aborted) progress.note(`Interrupted: every line up to ${counts.doneUpTo} is done, nothing after it.`);
     return counts;
   } catch (error) {
     progress.note(
@@ -96,7 +108,6 @@ async function importFile(file: string, options: ImportVerbOptions, context: Ver
     throw error;
   } finally {
     progress.end();
-    process.off('SIGINT', stop).off('SIGTERM', stop);
     input.destroy();
     errorFile?.end();
   }

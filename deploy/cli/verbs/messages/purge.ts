@@ -1,28 +1,79 @@
 import type { Command } from 'commander';
+import { purgeAudit } from '../../../../connectors/mysql/audit/audit';
+import { confirm } from '../../../console/confirm';
 import { parseDuration } from '../../../console/durations';
-import type { OutputOptions } from '../../../console/output';
 import { Progress } from '../../../console/progress';
-import { formatCount } from '../../../console/units';
-import { withOperations } from '../../database';
-import { contextOf, dataVerb } from '../../verb';
+import { formatCount, formatDuration } from '../../../console/units';
+import { audited } from '../../audited';
+import { withOperations, withWorkersPool } from '../../database';
+import { Interrupted, interruptible } from '../../interrupt';
+import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../../verb';
 
-interface PurgeOptions extends OutputOptions {
+interface PurgeOptions extends ChangeOptions {
   readonly olderThan: number;
+  readonly yes?: boolean;
 }
+
+/** The audit reaches back so far at least, and as far as the messages do. */
+const AUDIT_KEPT_MS = 90 * 86_400_000;
 
 /** `downspout messages purge`. */
 export function purgeCommand(): Command {
-  return dataVerb('purge', 'delete messages that ended long ago, with their attempts', {
-    example: 'downspout messages purge --older-than 30d',
+  return changingVerb('purge', 'delete messages that ended long ago, with their attempts', {
+    example: 'downspout messages purge --older-than 30d --yes',
+    fails: '--yes was not given where nobody can be asked',
   })
     .requiredOption('--older-than <duration>', 'ended longer ago than this, for example 30d', parseDuration)
+    .option('--yes', 'do not ask')
+    .addHelpText(
+      'after',
+      '\nAudit rows go too when they are older than that and than 90 days; this needs WORKER_DATABASE_URL, because an application\n' +
+        'may not erase what it did. A signal ends it between two steps; run it again to continue.',
+    )
     .action(async (options: PurgeOptions) => {
       const context = contextOf(options);
-      const progress = new Progress(context.output.err);
-      const deleted = await withOperations(context, (operations) =>
-        operations.purge(options.olderThan, (count) => progress.show(`${formatCount(count)} messages deleted`)),
+      const age = formatDuration(options.olderThan);
+      await confirm(
+        `Delete messages that ended more than ${age} ago for good?`,
+        options.yes === true || context.dryRun,
       );
-      progress.end();
-      context.output.data({ deleted }, () => `${formatCount(deleted)} messages are deleted.`);
+      await purge(context, options.olderThan, age);
     });
+}
+
+async function purge(context: VerbContext, olderThanMs: number, age: string): Promise<void> {
+  const { output, dryRun, settings } = context;
+  const progress = new Progress(output.err);
+  const counts = { deleted: 0, auditRows: 0 };
+  const say = () => {
+    progress.end();
+    output.data(counts, () =>
+      dryRun
+        ? `${formatCount(counts.deleted)} messages would be deleted.`
+        : `${formatCount(counts.deleted)} messages are deleted.`,
+    );
+  };
+  try {
+    await interruptible(output, ({ check }) =>
+      audited(context, { verb: 'messages purge', subject: `ended more than ${age} ago`, after: counts }, async () => {
+        const report = (deleted: number) => {
+          counts.deleted = deleted;
+          progress.show(`${formatCount(deleted)} messages ${dryRun ? 'found' : 'deleted'}`);
+          check();
+        };
+        await withOperations(context, (operations) => operations.purge(olderThanMs, { report, dryRun }));
+        if (dryRun || settings.environment.WORKER_DATABASE_URL === undefined) return;
+        await withWorkersPool(context, (pool) =>
+          purgeAudit(pool, Math.max(olderThanMs, AUDIT_KEPT_MS), (deleted) => {
+            counts.auditRows = deleted;
+            check();
+          }),
+        );
+      }),
+    );
+  } catch (error) {
+    if (error instanceof Interrupted) say();
+    throw error;
+  }
+  say();
 }

@@ -1,16 +1,17 @@
 import type { Command } from 'commander';
+import { thisAuthor } from '../../../../connectors/mysql/audit/author';
 import type { Resolution, ResolveAnswer, Target } from '../../../../connectors/mysql/client/client';
-import type { Decision } from '../../../../connectors/mysql/client/input';
+import { checkResolution, type Decision } from '../../../../connectors/mysql/client/input';
 import { Bulk } from '../../../../connectors/mysql/operators/bulk';
 import { UserError } from '../../../../topology/core/errors';
-import type { OutputOptions } from '../../../console/output';
-import { Progress } from '../../../console/progress';
 import { withWorkersClient, withWorkersPool } from '../../database';
-import { contextOf, dataVerb, type VerbContext } from '../../verb';
-import { bulkText, type FilterOptions, filterOf, isByFilter, selectionText, withFilterOptions } from './filter-options';
+import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../../verb';
+import { auditedMessages } from './audited-messages';
+import { changeMany } from './change-many';
+import { type FilterOptions, filterOf, isByFilter, withFilterOptions } from './filter-options';
 import { nameOf, type TargetOptions, targetsOf } from './targets';
 
-interface ResolveOptions extends OutputOptions, TargetOptions, FilterOptions {
+interface ResolveOptions extends ChangeOptions, TargetOptions, FilterOptions {
   readonly yes?: boolean;
   readonly delivered?: boolean;
   readonly retry?: boolean;
@@ -21,14 +22,14 @@ interface ResolveOptions extends OutputOptions, TargetOptions, FilterOptions {
 /** `downspout messages resolve`. */
 export function resolveCommand(): Command {
   return withFilterOptions(
-    dataVerb('resolve', 'decide about uncertain messages, which may or may not have been accepted', {
+    changingVerb('resolve', 'decide about uncertain messages, which may or may not have been accepted', {
       example: 'downspout messages resolve 17 --delivered',
       fails: 'one of the messages is not uncertain, or a filter is given without --yes',
     }),
   )
     .argument('[id...]', 'the messages; or --account and --dedupe-key; or a filter')
     .option('--dedupe-key <key>', 'with --account: the message')
-    .option('--yes', 'with a filter: do it; without it, only say how many and which')
+    .option('--yes', 'with a filter: do it without asking')
     .option('--delivered', 'the provider has it')
     .option('--receipt <text>', "with --delivered: the provider's receipt")
     .option('--at <time>', 'with --delivered: when, in ISO 8601 with a zone; now unless given')
@@ -44,7 +45,14 @@ export function resolveCommand(): Command {
       const decision = decisionOf(options);
       if (byFilter) return resolveMany(decision, options, context);
       const resolutions = targets.map((target): Resolution => ({ ...target, ...decision }));
-      const answers = await withWorkersClient(context, (client) => client.resolve(resolutions));
+      for (const resolution of resolutions) checkResolution(resolution);
+      const answers = await auditedMessages(
+        context,
+        'messages resolve',
+        targets,
+        () => withWorkersClient(context, (client) => client.resolve(resolutions)),
+        { as: 'OPERATOR_DATABASE_URL' },
+      );
       if (!answers.every(({ result }) => result === 'resolved')) process.exitCode = 1;
       const named = answers.map((answer, index) => ({ target: targets[index] as Target, answer }));
       context.output.data(
@@ -55,25 +63,19 @@ export function resolveCommand(): Command {
 }
 
 async function resolveMany(decision: Decision, options: ResolveOptions, context: VerbContext): Promise<void> {
-  const { output } = context;
   const filter = filterOf(options);
-  const what = options.retry === true ? 'are sent again' : 'are delivered';
-  await withWorkersPool(context, async (pool) => {
-    const bulk = new Bulk(pool);
-    const progress = new Progress(output.err);
-    if (options.yes !== true) {
-      const selection = await bulk.select({ ...filter, state: 'uncertain' }, (count) =>
-        progress.show(`${count} found`),
-      );
-      progress.end();
-      process.exitCode = 1;
-      const does = options.retry === true ? 'sends them again' : 'settles them as delivered';
-      output.data({ done: 0, ...selection }, () => selectionText(selection, does, output));
-      return;
-    }
-    const counts = await bulk.resolve(filter, decision, ({ done }) => progress.show(`${done} ${what}`));
-    progress.end();
-    output.data(counts, () => bulkText(counts, what));
+  const again = options.retry === true;
+  await withWorkersPool(context, (pool) => {
+    const bulk = new Bulk(pool, thisAuthor(context.settings.environment.DOWNSPOUT_WHO));
+    return changeMany(context, options.yes === true, {
+      verb: 'messages resolve',
+      filter: { ...filter, as: decision.as },
+      would: again ? 'sends them again' : 'settles them as delivered',
+      did: again ? 'are sent again' : 'are delivered',
+      select: (report) => bulk.select({ ...filter, state: 'uncertain' }, report),
+      change: (report) => bulk.resolve(filter, decision, report),
+      as: 'OPERATOR_DATABASE_URL',
+    });
   });
 }
 

@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
-import type { NewMessage, OnExisting } from '../../../../connectors/mysql/client/client';
+import type { Client, NewMessage, OnExisting } from '../../../../connectors/mysql/client/client';
+import { checkTime } from '../../../../connectors/mysql/client/input';
 import { UserError } from '../../../../topology/core/errors';
-import type { OutputOptions } from '../../../console/output';
+import { audited, type Change } from '../../audited';
 import { withClient } from '../../database';
-import { contextOf, dataVerb } from '../../verb';
+import { type ChangeOptions, changingVerb, contextOf } from '../../verb';
 import { type ContentOptions, dueOf, fieldNames, payloadOf, withContentOptions } from './content-options';
 import { onExistingOption, refusalOf, textOf } from './schedule-answers';
 
-interface ScheduleOptions extends OutputOptions, ContentOptions {
+interface ScheduleOptions extends ChangeOptions, ContentOptions {
   readonly account: string;
   readonly channel: string;
   readonly dedupeKey?: string;
@@ -16,7 +17,7 @@ interface ScheduleOptions extends OutputOptions, ContentOptions {
 
 /** `downspout messages schedule`. */
 export function scheduleCommand(): Command {
-  const command = dataVerb('schedule', 'schedule one message', {
+  const command = changingVerb('schedule', 'schedule one message', {
     example: `downspout messages schedule --account acme --in 10min --url https://example.com/hook --body '{"hello":1}'`,
     fails: 'another message has the dedupe key',
   })
@@ -29,15 +30,24 @@ export function scheduleCommand(): Command {
     const { account, channel, dedupeKey } = options;
     const payload = payloadOf(options, channel);
     if (payload === undefined) throw new UserError(`What? Give ${fieldNames()}; or --payload, or --payload-file.`);
-    const answer = await withClient(context, async (client) => {
+    if (options.due !== undefined) checkTime('dueAt', options.due);
+    const schedule = async (client: Client) => {
       const dueAt = await dueOf(options, client);
       if (dueAt === undefined) throw new UserError('When? Give --due or --in.');
       // The client checks every field; what was typed has no type yet.
       const message = { account, channel, dueAt, payload, ...(dedupeKey === undefined ? {} : { dedupeKey }) };
       return client.schedule(message as NewMessage, { onExisting: options.onExisting });
+    };
+    const record = { verb: 'messages schedule', subject: `a message of ${account} on ${channel}` };
+    const answer = await audited(context, record, async (change: Change) => {
+      const scheduled = await withClient(context, schedule);
+      const refusal = refusalOf(scheduled);
+      if (refusal !== undefined) throw new UserError(refusal);
+      change.subject = `message ${scheduled.id}`;
+      change.after = scheduled;
+      change.recorded = scheduled.result === 'replaced';
+      return scheduled;
     });
-    const refusal = refusalOf(answer);
-    if (refusal !== undefined) throw new UserError(refusal);
     context.output.data(answer, () => textOf(answer));
   });
 }

@@ -1,4 +1,5 @@
 import { type Connection, createConnection, createPool, type RowDataPacket } from 'mysql2/promise';
+import { readAudit } from '../../../../connectors/mysql/audit/audit';
 import { type Client, createClient, type NewMessage, UserError } from '../../../../connectors/mysql/client/client';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
@@ -494,6 +495,18 @@ test('a database that is away is Unavailable; a wrong URL is a UserError without
   const away = createClient('mysql://u:secret@127.0.0.1:1/x');
   await expect(away.schedule(message())).rejects.toMatchObject({ name: 'Unavailable' });
   await away.close();
+  for (const missing of [undefined, null, '', ' ', 7, {}, ['secret']]) {
+    expect(() => createClient(missing as never)).toThrow(UserError);
+    expect(() => createClient(missing as never)).toThrow(/DATABASE_URL is not set.*downspout env/);
+    expect(() => createClient(missing as never)).not.toThrow('secret');
+  }
+  const right = 'mysql://u:secret@h/x';
+  expect(() => createClient(right, { conections: 2 } as never)).toThrow(
+    'there is no option "conections"; the options are connections, who',
+  );
+  for (const options of [{ connections: 0 }, { connections: '8' }, { who: '' }, { who: 7 }, 8, null]) {
+    expect(() => createClient(right, options as never)).toThrow(/^(?:connections|who|createClient): expected/);
+  }
   for (const url of ['nonsense', 'http://u:secret@h/x', 'mysql://u:secret@h/']) {
     expect(() => createClient(url)).toThrow(UserError);
     expect(() => createClient(url)).not.toThrow('secret');
@@ -504,4 +517,104 @@ test('a database that is away is Unavailable; a wrong URL is a UserError without
   const error = await denied.get({ id: 1 }).catch((thrown: unknown) => thrown);
   expect(error).toMatchObject({ name: 'UserError', message: expect.not.stringContaining('secret') });
   await denied.close();
+});
+
+describe('names of messages', () => {
+  test('a plain id is as good as an object', async () => {
+    const [one, two] = (await client.schedule([message(), message()])).map(({ id }) => id) as [number, number];
+    expect((await client.get(one))?.id).toBe(one);
+    expect((await client.get([two, { id: one }])).map((found) => found?.id)).toEqual([two, one]);
+    expect(await client.edit(one, { dueAt: later + 1 })).toEqual({ result: 'edited', version: 2 });
+    expect(await client.cancel(one)).toEqual({ result: 'canceled' });
+    expect(await client.cancel([one, two])).toEqual([{ result: 'already', state: 'canceled' }, { result: 'canceled' }]);
+    expect(await client.redrive(one)).toEqual({ result: 'not_failed', state: 'canceled' });
+  });
+
+  test('what names no message is refused by its field', async () => {
+    await expect(client.get(0)).rejects.toThrow('id: expected a positive integer, got 0');
+    await expect(client.cancel([1.5])).rejects.toThrow('id: expected a positive integer, got 1.5');
+    for (const none of [undefined, null, '17', {}, true]) {
+      await expect(client.get(none as never)).rejects.toThrow(/^message: expected an id, \{id\}, or/);
+    }
+  });
+});
+
+const rowsOf = async (id: number) => {
+  const pool = Pool.open(required(world.environment, 'DATABASE_URL'), { clock: systemClock, size: 1 });
+  const rows = await readAudit(pool, { message: id }, 10);
+  await pool.close();
+  return rows.map(({ who, verb, subject, before, after, outcome }) => ({
+    who,
+    verb,
+    subject,
+    before,
+    after,
+    outcome,
+  }));
+};
+
+describe('audit', () => {
+  test('every change says who made it, what was before and what is after, and never a payload', async () => {
+    const shop = createClient(connection, { who: 'shop' });
+    const given = message({ dedupeKey: key() });
+    const { id } = await shop.schedule(given);
+    expect(await rowsOf(id)).toEqual([]);
+    await shop.edit(id, { dueAt: later + 5, payload: { url: 'http://secret.test/' } });
+    await shop.schedule({ ...given, dueAt: later + 9 }, { onExisting: 'replace' });
+    await shop.cancel(id);
+    await shop.cancel(id);
+    const scheduled = { state: 'scheduled', version: 1, dueAt: later };
+    const edited = { state: 'scheduled', version: 2, dueAt: later + 5 };
+    const common = { who: 'shop', subject: `message ${id}`, outcome: 'done' };
+    expect(await rowsOf(id)).toEqual([
+      {
+        ...common,
+        verb: 'messages cancel',
+        before: { state: 'scheduled', version: 3 },
+        after: { state: 'canceled', version: 4 },
+      },
+      {
+        ...common,
+        verb: 'messages replace',
+        before: edited,
+        after: { state: 'scheduled', version: 3, dueAt: later + 9 },
+      },
+      { ...common, verb: 'messages edit', before: scheduled, after: { ...edited, payload: 'changed' } },
+    ]);
+  });
+
+  test('many messages in one call leave a row for each thousand, with all of their ids', async () => {
+    const ids = (await client.schedule(Array.from({ length: 1_001 }, () => message()))).map(({ id }) => id);
+    await client.cancel(ids);
+    const after = { states: { canceled: 1_000 }, ids: ids.slice(0, 1_000) };
+    expect(await rowsOf(ids[999] as number)).toMatchObject([{ subject: '1000 messages', after }]);
+    expect(await rowsOf(ids[1_000] as number)).toMatchObject([{ subject: '1 message' }]);
+  });
+
+  test("it is a part of the caller's transaction", async () => {
+    const { id } = await client.schedule(message());
+    await connection.beginTransaction();
+    await createClient(connection).cancel(id);
+    await connection.rollback();
+    expect(await rowsOf(id)).toEqual([]);
+    expect((await client.get(id))?.state).toBe('scheduled');
+    await connection.beginTransaction();
+    await createClient(connection).cancel(id);
+    await connection.commit();
+    expect(await rowsOf(id)).toMatchObject([{ verb: 'messages cancel' }]);
+  });
+
+  test('a change that may not be recorded is not made, and the error says what to do', async () => {
+    const { id } = await client.schedule(message());
+    const admin = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
+    const user = `'${new URL(required(world.environment, 'DATABASE_URL')).username}'@'%'`;
+    await admin.run(`REVOKE INSERT ON audit FROM ${user}`);
+    try {
+      await expect(client.cancel(id)).rejects.toThrow(/recorded in the table audit.*`downspout migrate --users`/);
+      expect((await client.get(id))?.state).toBe('scheduled');
+    } finally {
+      await admin.run(`GRANT INSERT ON audit TO ${user}`);
+      await admin.close();
+    }
+  });
 });

@@ -8,6 +8,7 @@ import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
 
+const ann = { who: 'ann', host: 'desk' };
 const DUE = Date.UTC(2026, 0, 1);
 
 let world: World;
@@ -140,7 +141,7 @@ describe('many messages', () => {
     const rests: number[] = [];
     const clock = { ...systemClock, sleep: async (milliseconds: number) => void rests.push(milliseconds) };
     const pool = Pool.open(required(world.environment, 'DATABASE_URL'), { clock, size: 2 });
-    const bulk = new Bulk(pool);
+    const bulk = new Bulk(pool, ann);
     const filter = { error: '503', channel: 'webhook' };
     const selection = await bulk.select({ ...filter, state: 'failed' });
     expect(selection.count).toBe(410);
@@ -166,7 +167,7 @@ describe('many messages', () => {
   test('resolve by filter', async () => {
     await admin.run("UPDATE scheduled_messages SET state='uncertain', in_doubt=1 ORDER BY id LIMIT 3");
     const worker = Pool.open(required(world.environment, 'WORKER_DATABASE_URL'), { clock: systemClock, size: 2 });
-    const counts = await new Bulk(worker).resolve({ account: 'shop' }, { as: 'delivered', receipt: 'r' });
+    const counts = await new Bulk(worker, ann).resolve({ account: 'shop' }, { as: 'delivered', receipt: 'r' });
     await worker.close();
     expect(counts).toEqual({ done: 2, skipped: 0 });
     const states = await admin.rows('SELECT account, state, receipt FROM scheduled_messages ORDER BY id LIMIT 3');
@@ -191,7 +192,7 @@ describe('many messages', () => {
         if (rests++ === 0) await admin.run(`UPDATE scheduled_messages SET version=version+1 WHERE id=${id}`);
       };
       const pool = Pool.open(worker, { clock: { ...systemClock, sleep }, size: 2 });
-      const counts = await work(new Bulk(pool));
+      const counts = await work(new Bulk(pool, ann));
       await pool.close();
       const left = await admin.rows<[number]>(`SELECT id FROM scheduled_messages WHERE state='${state}' AND id=${id}`);
       return { ...counts, isLeft: left.length === 1 };
@@ -291,25 +292,53 @@ test('purge: what ended long enough ago, with its attempts, in small batches', a
     );
   }
   const reports: number[] = [];
-  expect(await operations.purge(3_600_000, (deleted) => reports.push(deleted), 10)).toBe(23);
+  expect(await operations.purge(3_600_000, { batch: 10, dryRun: true })).toBe(23);
+  const report = (deleted: number) => void reports.push(deleted);
+  expect(await operations.purge(3_600_000, { report, batch: 10 })).toBe(23);
   expect(reports).toEqual([8, 18, 23]);
   expect((await operations.list({}, { limit: 50 })).messages.map(({ id }) => id)).toEqual([recent, waiting]);
   expect(await admin.rows('SELECT message_id FROM delivery_attempts')).toEqual([[recent]]);
   await expect(operations.purge(-1)).rejects.toThrow('age: expected milliseconds, 0 or more, got -1');
 });
 
-test('pause and resume: a channel or one of its accounts, once', async () => {
-  await operations.pause('webhook');
-  await operations.pause('webhook', 'shop');
-  await operations.pause('webhook', 'shop');
-  expect(await operations.pauses()).toEqual([
-    { channel: 'webhook', account: null, pausedAt: expect.any(Number) },
-    { channel: 'webhook', account: 'shop', pausedAt: expect.any(Number) },
-  ]);
-  expect(await operations.resume('webhook', 'Shop')).toBe(false);
-  expect(await operations.resume('webhook')).toBe(true);
-  expect((await operations.pauses()).map(({ account }) => account)).toEqual(['shop']);
-  await expect(operations.pause('pigeon')).rejects.toThrow('channel: expected one of webhook');
+const paused = (scope: object) => ({ ...scope, pausedAt: expect.any(Number), untilAt: null });
+
+test('pause and resume: everything, a channel or one of its accounts, once', async () => {
+  const [all, channel, shop] = [
+    { channel: null, account: null },
+    { channel: 'webhook', account: null },
+    { channel: 'webhook', account: 'shop' },
+  ];
+  expect(await operations.pause(channel)).toEqual({ before: null, after: paused(channel) });
+  await operations.pause(shop);
+  await operations.pause(all);
+  expect(await operations.pauses()).toEqual([all, channel, shop].map(paused));
+  expect(await operations.resume({ channel: 'webhook', account: 'Shop' })).toBeNull();
+  expect(await operations.resume(channel)).toEqual(paused(channel));
+  expect(await operations.resume(all)).toEqual(paused(all));
+  expect(await operations.pauses()).toEqual([paused(shop)]);
+  await expect(operations.pause({ channel: 'pigeon', account: null })).rejects.toThrow(
+    'channel: expected one of webhook',
+  );
+});
+
+test('a pause ends by itself at its time, by the clock of the database, and pausing again changes only that time', async () => {
+  const scope = { channel: 'webhook', account: 'shop' };
+  const { after } = await operations.pause(scope, { inMs: 3_600_000 });
+  expect((after.untilAt ?? 0) - after.pausedAt).toBe(3_600_000);
+  const at = Date.UTC(2090, 0, 1);
+  const again = await operations.pause(scope, { at: '2090-01-01T00:00:00Z' });
+  expect(again).toEqual({ before: after, after: { ...after, untilAt: at } });
+  expect((await operations.pause(scope)).after).toEqual({ ...after, untilAt: null });
+  await expect(operations.pause(scope, { at: Date.UTC(2020, 0, 1) })).rejects.toThrow('this time has passed already');
+  await expect(operations.pause(scope, { at: '2090-01-01T00:00' })).rejects.toThrow(
+    'until: "2090-01-01T00:00" has no zone',
+  );
+  expect(await operations.pauses()).toEqual([{ ...after, untilAt: null }]);
+  await admin.run('UPDATE pauses SET until_at=paused_at-1');
+  expect(await operations.pauses()).toEqual([]);
+  expect(await operations.resume(scope)).toBeNull();
+  expect(await operations.pause(scope)).toMatchObject({ before: null, after: { untilAt: null } });
 });
 
 test('status: rows by channel and state, what waits, what is coming, and who works', async () => {

@@ -122,7 +122,7 @@ const dead = { session: `x'${DEAD}'` };
 const again = () => ({ version: 2, wake_at: now - HOUR, started_at: now - HOUR + 20 });
 const twice = { version: 2, attempts: 2 };
 const sending = { ...open, state: "'sending'" };
-const paused = () => new Operations(app).pause('webhook', 'a');
+const paused = () => new Operations(app).pause({ channel: 'webhook', account: 'a' });
 
 const healthy: readonly (readonly [what: string, plant: () => Promise<unknown>])[] = [
   ['nothing at all', async () => undefined],

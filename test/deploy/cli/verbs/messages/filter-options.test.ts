@@ -23,11 +23,11 @@ test('a filter has only what was given', () => {
   expect(filterOf({ account: 'a', error: 'x' })).toEqual({ account: 'a', error: 'x' });
 });
 
-test('without --yes people see how many are meant, which are the newest, and that nothing was changed', () => {
+test('people see how many messages a filter selects, and which are the newest', () => {
   const message = { id: 7, channel: 'webhook', account: 'acme', dueAt: Date.UTC(2027, 0, 1), lastError: 'HTTP 503' };
-  const text = selectionText({ count: 1_200, sample: [message as never] }, 'sends them again', new Output());
+  const text = selectionText({ count: 1_200, sample: [message as never] }, new Output());
   expect(text).toMatch(/^1,200 messages are selected/);
   expect(text).toContain('  7  webhook  acme  due 2027-01-01');
-  expect(text).toContain('and 1,199 more\nNothing was changed. --yes sends them again.');
-  expect(selectionText({ count: 0, sample: [] }, 'x', new Output())).toBe('No message is selected.');
+  expect(text).toContain('and 1,199 more');
+  expect(selectionText({ count: 0, sample: [] }, new Output())).toBe('No message is selected.');
 });

@@ -1,0 +1,158 @@
+import type { Command } from 'commander';
+import type { AuditRow } from '../../connectors/mysql/audit/audit';
+import { createClient } from '../../connectors/mysql/client/client';
+import { Pool } from '../../connectors/mysql/sql/pool';
+import { buildProgram } from '../../deploy/cli/program';
+import { systemClock } from '../../topology/core/clock';
+import { required } from '../../topology/settings/environment';
+import { runCli, variablesOf } from '../support/stack/cli';
+import { freshWorld, type World } from '../support/stack/stack';
+
+// Each line of a test starts a process.
+jest.setTimeout(120_000);
+
+/** Verbs that change nothing of the deployment, and why those of them that write something leave no row. */
+const readers: Readonly<Record<string, string>> = {
+  env: '',
+  config: '',
+  completion: '',
+  status: '',
+  lag: '',
+  audit: '',
+  history: '',
+  list: '',
+  ps: '',
+  logs: '',
+  plan: '',
+  diff: '',
+  render: '',
+  init: 'it writes a folder, not the deployment',
+  supervisor: 'it is in the table of supervisors while it lives',
+  'messages list': '',
+  'messages show': '',
+  'messages outcomes': '',
+  'accounts list': '',
+  verify: 'it writes down how far it has looked',
+  worker: 'it is in the table of workers while it lives',
+  demo: 'it is an application on a stack of its own; what its client changes is recorded as for any application',
+  up: 'test/stack/start.test.ts: it starts a stack of its own',
+  down: 'test/stack/start.test.ts: it stops that stack',
+};
+
+/** Verbs that deploy: what they change takes releases and supervisors. */
+const deploying: Readonly<Record<string, string>> = {
+  deploy: 'deploying.ts',
+  rollback: 'deploying.ts',
+  scale: 'deploying.ts',
+  restart: 'deploying.ts',
+  rebalance: 'rebalance.ts',
+  drain: 'drain.ts',
+  kill: 'deploying.ts',
+};
+
+const secret = `whsec_${Buffer.from('a'.repeat(24)).toString('base64')}`;
+const record = `{"account":"a","channel":"webhook","due_at":"2032-01-01T00:00:00Z","payload":{"url":"https://x.test"}}\n`;
+
+/** A command line for every verb that changes something, in an order in which each has something to change. */
+const changes: readonly (readonly [verb: string, args: string, input?: string])[] = [
+  ['provision', ''],
+  ['migrate', ''],
+  ['pause', 'webhook --account acme --until 2h'],
+  ['resume', 'webhook --account acme'],
+  ['deactivate', '--until 1h'],
+  ['activate', ''],
+  ['accounts set', 'acme', secret],
+  ['accounts set', 'acme', secret.replace('YWFh', 'YmJi')],
+  ['accounts retire', 'acme'],
+  ['accounts rekey', ''],
+  ['accounts remove', 'acme --yes'],
+  ['messages schedule', '--account a --in 2h --url https://x.test'],
+  ['messages import', '-', record],
+  ['messages edit', 'ID --in 3h'],
+  ['messages cancel', 'ID'],
+  ['messages redrive', 'ID'],
+  ['messages redrive', '--account a --yes'],
+  ['messages resolve', 'ID --delivered'],
+  ['messages resolve', '--account a --delivered --yes'],
+  ['messages purge', '--older-than 1h --yes'],
+  ['adopt', '--as copy --yes'],
+];
+
+let world: World;
+let id: number;
+
+beforeAll(async () => {
+  world = await freshWorld();
+  const client = createClient(required(world.environment, 'DATABASE_URL'));
+  const payload = { url: 'https://x.test' };
+  const answer = await client.schedule({ account: 'a', channel: 'webhook', dueAt: '2032-01-01T00:00:00Z', payload });
+  id = answer.id;
+  await client.close();
+});
+
+afterAll(async () => {
+  await world.close();
+});
+
+const cli = (args: readonly string[], input?: string) =>
+  runCli(args, {
+    environment: {
+      ...variablesOf(world.environment),
+      DOWNSPOUT_WHO: 'ann',
+      DOWNSPOUT_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
+    },
+    ...(input === undefined ? {} : { input }),
+  });
+
+async function newest(): Promise<AuditRow | undefined> {
+  const { stdout } = await cli(['audit', '--limit', '1', '--json']);
+  return (JSON.parse(stdout) as AuditRow[])[0];
+}
+
+function leaves(command: Command, path = ''): string[] {
+  return command.commands.flatMap((sub) => {
+    const name = path === '' ? sub.name() : `${path} ${sub.name()}`;
+    return sub.commands.length === 0 ? [name] : leaves(sub, name);
+  });
+}
+
+test('every verb is known to change nothing, or is in the list of those that are recorded', () => {
+  const known = [...Object.keys(readers), ...Object.keys(deploying), ...changes.map(([verb]) => verb)];
+  expect(leaves(buildProgram(['node', 'downspout'])).toSorted()).toEqual([...new Set(known)].toSorted());
+});
+
+test.each(changes)('`downspout %s %s` leaves an audit row', async (verb = '', args = '', input = '') => {
+  const before = await newest();
+  const done = await cli(wordsOf(verb, args), input);
+  expect(done.stderr).not.toMatch(/not in the audit/);
+  const row = await newest();
+  expect(row?.id).not.toBe(before?.id);
+  expect(row).toMatchObject({ who: 'ann', verb, subject: expect.stringMatching(/./) });
+  expect(JSON.stringify(row)).not.toContain(secret.slice(6));
+});
+
+const rehearsed = changes.filter(([verb]) => verb !== 'provision');
+
+test.each(rehearsed)(
+  '`downspout %s %s --dry-run` changes and records nothing',
+  async (verb = '', args = '', input = '') => {
+    const before = await tables();
+    const dry = await cli([...wordsOf(verb, args), '--dry-run'], input);
+    expect(dry.stderr).toContain('Dry run: nothing is changed.');
+    expect(await tables()).toEqual(before);
+  },
+);
+
+function wordsOf(verb: string, args: string): string[] {
+  const words = `${verb} ${args}`.split(' ').filter((word) => word !== '');
+  return words.map((word) => (word === 'ID' ? String(id) : word));
+}
+
+/** All that a verb could change. */
+async function tables(): Promise<unknown> {
+  const pool = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
+  const names = ['audit', 'scheduled_messages', 'delivery_attempts', 'accounts', 'pauses', 'deployment'];
+  const rows = await Promise.all(names.map((name) => pool.rows(`SELECT * FROM ${name} ORDER BY 1`)));
+  await pool.close();
+  return rows;
+}
