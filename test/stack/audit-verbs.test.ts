@@ -26,6 +26,7 @@ const readers: Readonly<Record<string, string>> = {
   plan: '',
   diff: '',
   render: '',
+  grants: '',
   init: 'it writes a folder, not the deployment',
   supervisor: 'it is in the table of supervisors while it lives',
   'messages list': '',
