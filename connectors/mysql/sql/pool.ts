@@ -114,7 +114,8 @@ export class Pool implements Sql {
   }
 
   async close(): Promise<void> {
-    await this.driver.end();
+    // A connection that could not be opened is closed, too; whoever asked for it has been given the error.
+    await this.driver.end().catch(() => undefined);
     await Promise.all(this.kills);
   }
 

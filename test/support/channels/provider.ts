@@ -38,7 +38,8 @@ export class Provider {
 
   static async start(): Promise<Provider> {
     const provider = new Provider(createServer({ keepAliveTimeout: 60_000 }));
-    provider.server.listen(0, '127.0.0.1');
+    // A burst opens hundreds of connections at once. Those that find no room wait for seconds, as if nobody answered.
+    provider.server.listen(0, '127.0.0.1', 4_096);
     await once(provider.server, 'listening');
     return provider;
   }

@@ -69,7 +69,8 @@ export class Receiver {
 
   static async start(host = '127.0.0.1'): Promise<Receiver> {
     const receiver = new Receiver(createServer({ keepAliveTimeout: 60_000, maxHeaderSize: MAX_HEAD_BYTES }));
-    receiver.server.listen(0, host);
+    // A burst opens hundreds of connections at once. Those that find no room wait for seconds, as if nobody answered.
+    receiver.server.listen(0, host, 4_096);
     await once(receiver.server, 'listening');
     return receiver;
   }

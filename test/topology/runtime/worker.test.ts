@@ -86,6 +86,7 @@ describe('Worker', () => {
     const worker = await run();
     expect(worker.status()).toEqual({
       session,
+      release: null,
       reasons: [],
       partitions: { due: [0, 1], webhook: [0, 1] },
     });

@@ -55,8 +55,9 @@ export function importCommand(): Command {
       };
       await interruptible(context.output, async ({ signal, check }) => {
         const subject = file === '-' ? 'standard input' : basename(file);
+        const input = await openInput(file);
         const counts = await audited(context, { verb: 'messages import', subject }, async (change) => {
-          const done = await importFile(file, options, context, signal);
+          const done = await importFile(input, options, context, signal);
           change.after = done;
           if (signal.aborted) change.outcome = 'interrupted';
           return done;
@@ -68,13 +69,12 @@ export function importCommand(): Command {
 }
 
 async function importFile(
-  file: string,
+  input: Readable,
   options: ImportVerbOptions,
   context: VerbContext,
   signal: AbortSignal,
 ): Promise<ImportCounts> {
   const { err } = context.output;
-  const input = await openInput(file);
   const errorFile = options.errors === undefined ? null : await openErrors(options.errors);
   addAbortSignal(signal, input);
   const progress = new Progress(err);

@@ -206,7 +206,6 @@ describe('users', () => {
         'DELETE FROM scheduled_messages',
         'DELETE FROM delivery_attempts',
         'DELETE FROM accounts',
-        "INSERT INTO pauses (channel, paused_at) VALUES ('x', 1)",
       ]) {
         await expect(worker.run(sql)).rejects.toMatchObject(denied);
       }
