@@ -9,16 +9,17 @@ const database = (user: string) => `mysql://${user}:password@db.internal:3306/do
 
 /** Every setting of a deployment, in groups, with a value for each that would be taken. */
 const groups: Readonly<Record<string, readonly Example[]>> = {
-  'MySQL, one user for each role. `downspout provision` makes the three that are not the administrator': [
+  'MySQL, one user for each role. `downspout provision` makes those that are not the administrator': [
     {
       name: 'DATABASE_URL',
       comment: 'Applications and the command line: schedule, edit, cancel, look.',
       value: database('downspout_app'),
     },
+    { name: 'WORKER_DATABASE_URL', comment: 'Workers.', value: database('downspout_worker') },
     {
-      name: 'WORKER_DATABASE_URL',
-      comment: 'Workers, and the verbs that deploy.',
-      value: database('downspout_worker'),
+      name: 'OPERATOR_DATABASE_URL',
+      comment: "People and supervisors, who deploy and decide; the workers' user unless given.",
+      value: database('downspout_operator'),
     },
     {
       name: 'ADMIN_DATABASE_URL',
@@ -80,6 +81,18 @@ const groups: Readonly<Record<string, readonly Example[]>> = {
       name: 'CONNECT_KAFKA_BROKERS',
       comment: 'The brokers as Connect sees them, when they differ.',
       value: 'kafka-1.internal:9093',
+    },
+    { name: 'CONNECT_KAFKA_USERNAME', comment: "Debezium's own user in Kafka, when it has one.", value: 'debezium' },
+    { name: 'CONNECT_KAFKA_PASSWORD', comment: 'Its password, or the next one instead.', value: 'password' },
+    {
+      name: 'CONNECT_KAFKA_PASSWORD_FILE',
+      comment: 'A file that holds the password.',
+      value: '/run/secrets/debezium-kafka-password',
+    },
+    {
+      name: 'CONNECT_KAFKA_KEY_REFERENCE',
+      comment: 'What Connect is given instead of the key of our certificate for Kafka.',
+      value: '${file:/run/secrets/kafka.properties:key}',
     },
     {
       name: 'CONNECT_KAFKA_PASSWORD_REFERENCE',

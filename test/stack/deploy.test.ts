@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { until } from '../support/until';
 import { Rolled } from './rolled';
 
 // Every command is a process, and each of them sees a change come through CDC.
@@ -79,8 +80,9 @@ test("no account's messages overtake each other while their stream gets more par
     code: 0,
     stderr: expect.stringMatching(/schedule-changes: 6 partitions; sends paused/),
   });
-  expect(await rolled.owned('webhook')).toBe(6);
-  expect(await rolled.owned('due')).toBe(6);
+  for (const component of ['webhook', 'due']) {
+    await until(`all partitions of ${component} are reported`, async () => (await rolled.owned(component)) === 6);
+  }
   // Fewer is refused, and going back keeps what is there.
   rolled.topology(small(''));
   expect(await rolled.deploy()).toMatchObject({ code: 1, stderr: expect.stringMatching(/cannot be taken away/) });
@@ -122,7 +124,8 @@ test('a release that fails leaves the old one running, and a deploy that was int
     `webhook-2 of release ${half?.number}`,
   ]);
 
-  // Two at once: one of them is told of the other.
+  // Two at once, with something to do: one of them is told of the other.
+  rolled.topology(small(', timeout: 8s'));
   const both = await Promise.all([rolled.deploy(), rolled.deploy()]);
   expect(both.filter(({ code }) => code === 0)).toHaveLength(1);
   expect(both.find(({ code }) => code === 1)?.stderr).toMatch(/has been at `deploy.*` since .*Nothing was changed/s);

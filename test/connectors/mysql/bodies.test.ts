@@ -46,12 +46,9 @@ test('JSON that SQL gives leaves with its numbers exactly', async () => {
     '{"id":1524831183200260097,"order":12345678901234567890,"least":-9223372036854775808,"price":10.0,"pi":3.141592653589793}';
   const { body: left, type } = await sent(await inserted(`'{"url":"${url}","body":${body}}'`));
   expect(type).toBe('application/json');
-  expect(
-    left
-      .replaceAll(/(?<=[,:]) /g, '')
-      .split(/[{},]/)
-      .toSorted((a, b) => (a < b ? -1 : 1)),
-  ).toEqual(body.split(/[{},]/).toSorted((a, b) => (a < b ? -1 : 1)));
+  expect(left.split(/[{},]/).toSorted((a, b) => (a < b ? -1 : 1))).toEqual(
+    body.split(/[{},]/).toSorted((a, b) => (a < b ? -1 : 1)),
+  );
 });
 
 test('a text that SQL gives leaves byte for byte', async () => {
@@ -92,5 +89,5 @@ test('messages that differ in a digit beyond 2^53 are two under one key', async 
 test('the largest payload that the client takes can be sent, as long as MySQL makes it', async () => {
   const body = Array.from({ length: 524_260 }, () => 1);
   const { id } = await client.schedule({ account: 'shop', channel: 'webhook', payload: { url, body }, dueAt: due });
-  expect((await sent(id)).body).toBe(`[${body.join(', ')}]`);
+  expect((await sent(id)).body).toBe(JSON.stringify(body));
 }, 30_000);
