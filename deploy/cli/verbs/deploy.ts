@@ -68,6 +68,7 @@ export function deployCommand(): Command {
       const live = await readLive(environment, file.settings, systemClock);
       const plan = planOf({ settings: file.settings, packageVersion: packageVersion(), image: null }, live);
       if (options.dryRun === true) {
+        if (plan.refusals.length > 0 || live.unknown.length > 0) process.exitCode = 1;
         const { number } = live.release ?? { number: null };
         context.output.data({ files: file.files, release: number, ...plan, unknown: live.unknown }, () =>
           planText(plan, live, file.files, context.output),

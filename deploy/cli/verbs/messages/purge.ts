@@ -27,8 +27,8 @@ export function purgeCommand(): Command {
     .option('--yes', 'do not ask')
     .addHelpText(
       'after',
-      '\nAudit rows go too when they are older than that and than 90 days; this needs WORKER_DATABASE_URL, because an application\n' +
-        'may not erase what it did. A signal ends it between two steps; run it again to continue.',
+      '\nAudit rows go too when they are older than that and than 90 days; this needs OPERATOR_DATABASE_URL or WORKER_DATABASE_URL, because\n' +
+        'an application may not erase what it did. A signal ends it between two steps; run it again to continue.',
     )
     .action(async (options: PurgeOptions) => {
       const context = contextOf(options);
@@ -42,7 +42,8 @@ export function purgeCommand(): Command {
 }
 
 async function purge(context: VerbContext, olderThanMs: number, age: string): Promise<void> {
-  const { output, dryRun, settings } = context;
+  const { output, dryRun } = context;
+  const { OPERATOR_DATABASE_URL, WORKER_DATABASE_URL } = context.settings.environment;
   const progress = new Progress(output.err);
   const counts = { deleted: 0, auditRows: 0 };
   const say = () => {
@@ -62,7 +63,7 @@ async function purge(context: VerbContext, olderThanMs: number, age: string): Pr
           check();
         };
         await withOperations(context, (operations) => operations.purge(olderThanMs, { report, dryRun }));
-        if (dryRun || settings.environment.WORKER_DATABASE_URL === undefined) return;
+        if (dryRun || (OPERATOR_DATABASE_URL ?? WORKER_DATABASE_URL) === undefined) return;
         await withWorkersPool(context, (pool) =>
           purgeAudit(pool, Math.max(olderThanMs, AUDIT_KEPT_MS), (deleted) => {
             counts.auditRows = deleted;
