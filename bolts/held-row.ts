@@ -6,7 +6,6 @@ import type { Channel } from './channel';
 import type { ClaimRow, SendRow } from './send-rows';
 import type { Lane } from './slots/line';
 import type { SlotRow } from './slots/slot-row';
-import { isSuspect } from './slots/suspects';
 
 /** What the objects around a payload take of memory, roughly. */
 export const OVERHEAD_BYTES = 1_000;
@@ -21,7 +20,7 @@ const NOT_READ = '0'.repeat(64);
  * |-----------|-------------------------------|----------------------------------------|-----------------------------------------------------|
  * | held      | HeldRows, the queue `toClaim` | `queue` 0; `inLine` while without room | its wake and room: claiming; 30 s too late: dropped |
  * | claiming  | HeldRows, a batch of Claimer  | `hasStart` if its start is reserved   | won: claimed; not won: held again, or dropped       |
- * | apart     | HeldRows, its ApartRows       | `waitsApart`; `misses`, or a suspect   | its time: claiming, apart; too often: dropped       |
+ * | missed    | HeldRows, its MissedRows      | `isMissed`; `misses`, or a suspect     | its time: claiming, apart; too often: dropped       |
  * | unsettled | HeldRows, its list            | `unsureUntil` above 0                  | `unsureUntil`: read again; won: claimed, or dropped |
  * | claimed   | ClaimedRows, `toStart`        | `queue` 1; `inLine` while without room | its wake and room: sending; given back: unwritten   |
  * | sending   | Attempts                      | `hasStart`                             | its outcome: unwritten; not started: claimed        |
@@ -32,7 +31,6 @@ const NOT_READ = '0'.repeat(64);
  */
 export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
   readonly account: string;
-  readonly dueAt: number;
   readonly wakeAt: number;
   /** Claims of this plan before this one. */
   readonly attempts: number;
@@ -57,7 +55,7 @@ export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
   /** Claims in a row that left it out though it still waits. */
   readonly misses: number;
   /** It waits apart from the others. */
-  waitsApart: boolean;
+  isMissed: boolean;
   /**
    * Until when, on the monotonic clock, a claim whose answer was lost may still take effect. Forgotten before that, the
    * row could become `sending` with nobody to send it.
@@ -104,7 +102,6 @@ export function heldRow(
     version: row.version,
     updatedAt: row.updatedAt,
     account: row.account,
-    dueAt: row.dueAt,
     wakeAt: row.wakeAt,
     attempts: row.attempts,
     planNumber: row.planNumber,
@@ -126,7 +123,7 @@ export function heldRow(
     hasStart: false,
     pool: undefined,
     misses: 0,
-    waitsApart: false,
+    isMissed: false,
     unsureUntil: 0,
   };
 }
@@ -137,15 +134,16 @@ export function heldAgain(row: HeldRow, at: number, misses: number, unsureUntil:
 }
 
 /**
- * Why a row is claimed apart from others. `suspect`: it may be what ends its workers, because several ended in a row while
- * they had it. `missed`: earlier claims left it out though it still waits.
+ * It may be what ends its workers: several ended in a row while they had it. It is claimed alone, and no other such row until
+ * its outcome is written, so that of those that its worker had it alone counts on.
  */
-export type ApartKind = 'missed' | 'suspect';
+export function isSuspect({ recoveries }: Pick<HeldRow, 'recoveries'>): boolean {
+  return recoveries > 1;
+}
 
-/** @returns undefined for a row that is claimed together with others */
-export function apartKindOf(row: Pick<HeldRow, 'misses' | 'recoveries'>): ApartKind | undefined {
-  if (isSuspect(row)) return 'suspect';
-  return row.misses > 0 ? 'missed' : undefined;
+/** It is claimed apart from others: earlier claims left it out, or it may end its worker. */
+export function isApart(row: Pick<HeldRow, 'misses' | 'recoveries'>): boolean {
+  return row.misses > 0 || isSuspect(row);
 }
 
 /**

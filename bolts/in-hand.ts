@@ -1,13 +1,14 @@
 import type { Delivery } from '../topology/core/bolt';
 import type { Due } from '../topology/streams';
-import { type Content, type HeldRow, heldRow, OVERHEAD_BYTES } from './held-row';
+import { type Content, type HeldRow, heldRow, isSuspect, OVERHEAD_BYTES } from './held-row';
 import type { SendRow } from './send-rows';
 import type { SendSlots } from './slots/send-slots';
-import type { Suspects } from './slots/suspects';
 
 /** All rows in the bolt's hands, from their prefetch until they are dropped or their outcome is written. */
 export class InHand {
   rows = 0;
+  /** Rows that may end their worker, claimed and not written yet. */
+  claimedSuspects = 0;
   /** Of memory, roughly. */
   bytes = 0;
   private readonly bytesOf = new Map<string, number>();
@@ -16,7 +17,6 @@ export class InHand {
 
   constructor(
     private readonly slots: SendSlots<HeldRow>,
-    private readonly suspects: Suspects,
     private readonly maxBytes: number,
   ) {}
 
@@ -64,6 +64,7 @@ export class InHand {
     // An earlier plan of the message. Its outcome took effect, or this plan could not have been claimed; only the answer is missing.
     if (earlier !== undefined) this.finish(earlier);
     this.claimed.set(row.id, row);
+    if (isSuspect(row)) this.claimedSuspects++;
   }
 
   /** What came of these rows is written; rows of plans that are not claimed any more are passed over. */
@@ -88,7 +89,7 @@ export class InHand {
 
   private finish(row: HeldRow): void {
     this.claimed.delete(row.id);
-    this.suspects.release(row);
+    if (isSuspect(row)) this.claimedSuspects--;
     this.letGo(row);
   }
 

@@ -17,7 +17,6 @@ import { RetryUntilDone } from './retry-until-done';
 import { ClaimedRows } from './send/claimed-rows';
 import type { SendRows } from './send-rows';
 import { SendSlots } from './slots/send-slots';
-import { Suspects } from './slots/suspects';
 
 /** Times are milliseconds. */
 export interface SendBoltSettings {
@@ -45,9 +44,9 @@ export interface SendBoltOptions {
   readonly pauses: Pauses;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
+  /** In [0, 1), for jitter. */
   /** Of the database whose messages are sent, 32 hex digits; known when the worker runs. */
   readonly deploymentId: () => string;
-  /** In [0, 1), for jitter. */
   readonly random: () => number;
   /** Takes what could not be done, and why. It is tried again where that helps. */
   readonly onError: (what: string, error: unknown) => void;
@@ -108,13 +107,12 @@ export class SendBolt implements Bolt<Due> {
     const isBlind = channel.class === 'blind';
     const maxUnwritten = Math.min(MAX_UNWRITTEN_BATCHES * settings.claimBatch, Math.ceil(settings.maxHeld / 2));
     this.slots = new SendSlots({ ...settings, exact: isBlind });
-    const suspects = new Suspects(settings.concurrency);
-    this.inHand = new InHand(this.slots, suspects, settings.maxHeldBytes);
+    this.inHand = new InHand(this.slots, settings.maxHeldBytes);
     this.ahead = new ClaimAhead(isBlind ? 0 : settings.claimAheadMaxMs);
     this.persistence = new RetryUntilDone(options);
     const advance = () => this.advance();
     const { slots, inHand, ahead, persistence } = this;
-    const shared = { ...options, slots, suspects, inHand, ahead, persistence, advance };
+    const shared = { ...options, slots, inHand, ahead, persistence, advance };
     const readAgain = (delivery: Delivery<Due>) => this.prefetch.add(delivery);
     this.held = new HeldRows({ ...shared, leadMs: settings.leadMs, readAgain });
     this.prefetch = new Prefetch({ ...shared, held: this.held, onHeld: (accounts) => this.onHeld(accounts) });
@@ -129,7 +127,9 @@ export class SendBolt implements Bolt<Due> {
 
   execute(deliveries: readonly Delivery<Due>[]): void {
     if (this.drained !== undefined || this.closed) return;
-    for (const delivery of deliveries) if (!this.held.again(delivery)) this.prefetch.add(delivery);
+    for (const delivery of deliveries) {
+      if (!this.held.again(delivery)) this.prefetch.add(delivery);
+    }
     this.prefetch.go();
   }
 
@@ -233,15 +233,15 @@ export class SendBolt implements Bolt<Due> {
     if (this.held.size === 0 && this.claimed.waiting === 0) return;
     let delayMs = LOOK_EVERY_MS;
     const { claimed, slots, held, ahead } = this;
-    const apartAt = [held.nextApartAt('missed'), held.nextApartAt('suspect')];
-    for (const at of [claimed.nextAt, slots.nextClaimAt, ...apartAt, ahead.beginsAt(now)]) {
+    for (const at of [claimed.nextAt, slots.nextClaimAt, held.nextMissedAt, ahead.beginsAt(now)]) {
       if (at !== undefined && at > now) delayMs = Math.min(delayMs, at - now);
     }
     if (this.slots.toClaim.hasMore() || this.slots.toStart.hasMore()) delayMs = 0;
-    const at = this.options.clock.monotonic() + delayMs;
+    const { clock } = this.options;
+    const at = clock.monotonic() + delayMs;
     if (this.timer !== undefined && this.timer.at <= at) return;
     this.timer?.timer.cancel();
-    const timer = this.options.clock.after(delayMs, () => {
+    const timer = clock.after(delayMs, () => {
       this.timer = undefined;
       this.advance();
     });

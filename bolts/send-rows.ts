@@ -9,8 +9,6 @@ export interface SendRow {
   readonly payload: string | null;
   /** Its size in the table. The text may be somewhat longer or shorter. */
   readonly payloadBytes: number;
-  /** What the user asked for. */
-  readonly dueAt: number;
   /** Null when canceled. */
   readonly wakeAt: number | null;
   readonly version: number;
@@ -22,10 +20,7 @@ export interface SendRow {
   /** Rises with an edit or redrive of a row that is not in doubt. The idempotency key is made of it. */
   readonly planNumber: number;
   readonly inDoubt: boolean;
-  /**
-   * How many claims in a row came to no outcome of a request that was written, because their workers ended, for example.
-   * Claims without a request change nothing about it.
-   */
+  /** How many claims in a row came to no outcome that was written, because their workers ended, for example. */
   readonly recoveries: number;
   /** A person decided that it is sent again although it is in doubt. It holds until an attempt was made. */
   readonly decided: boolean;
@@ -46,7 +41,6 @@ export interface ClaimRow {
 export interface AttemptResult {
   readonly id: number;
   readonly version: number;
-  readonly dueAt: number;
   readonly wakeAt: number;
   /** SHA-256 of the payload text, 64 hex digits. */
   readonly contentHash: string;

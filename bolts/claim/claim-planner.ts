@@ -1,10 +1,9 @@
 import type { DatabaseClock } from '../../topology/core/clock';
 import type { Lease } from '../../topology/core/lease';
 import type { Channel } from '../channel';
-import { type ApartKind, apartKindOf, type HeldRow } from '../held-row';
+import { type HeldRow, isApart } from '../held-row';
 import type { ClaimedRows } from '../send/claimed-rows';
 import type { SendSlots } from '../slots/send-slots';
-import type { Suspects } from '../slots/suspects';
 import type { ClaimAhead } from './claim-ahead';
 import type { Claimer } from './claimer';
 import type { HeldRows } from './held-rows';
@@ -15,7 +14,6 @@ export interface ClaimPlannerOptions {
   readonly lease: Lease;
   readonly databaseClock: DatabaseClock;
   readonly slots: SendSlots<HeldRow>;
-  readonly suspects: Suspects;
   readonly ahead: ClaimAhead;
   readonly held: HeldRows;
   readonly claimed: ClaimedRows;
@@ -52,8 +50,7 @@ export class ClaimPlanner {
   /** Claims what may be claimed now. @param now by the database's clock */
   claimAll(now: number): void {
     const { claimer, held, claimed, lease } = this.options;
-    this.claimApart('missed', now);
-    this.claimApart('suspect', now);
+    this.claimMissed(now);
     while (claimer.free && held.size > 0 && !claimed.backlogged && lease.holds()) {
       const batch = this.nextBatch(now);
       if (batch.length === 0) return;
@@ -61,24 +58,23 @@ export class ClaimPlanner {
     }
   }
 
-  private claimApart(kind: ApartKind, now: number): void {
+  private claimMissed(now: number): void {
     const { claimer, held, claimed, lease, slots, settings, channel } = this.options;
-    const next = held.nextApartAt(kind);
-    if (next === undefined || next > now || !claimer.isFreeFor(kind) || claimed.backlogged || !lease.holds()) return;
+    const next = held.nextMissedAt;
+    if (next === undefined || next > now || !claimer.isFreeForMissed || claimed.backlogged || !lease.holds()) return;
     const batch: HeldRow[] = [];
     const room = channel.class === 'blind' ? settings.concurrency - slots.used : settings.claimBatch;
     slots.nextBatch(now);
-    held.takeApartInto(batch, kind, now, Math.min(room, settings.claimBatch));
+    held.takeMissedInto(batch, now, Math.min(room, settings.claimBatch));
     if (batch.length > 0) void this.claim(batch, now);
   }
 
   /** Takes rows that are to be dropped, but whose earlier claim may have taken effect. Then they are sent all the same. */
   async recall(rows: readonly HeldRow[]): Promise<void> {
-    const { claimer, slots, suspects, held, claimed, databaseClock, advance } = this.options;
+    const { claimer, slots, held, claimed, databaseClock, advance } = this.options;
     const { won, others } = await claimer.recall(rows);
     for (const row of won) {
       slots.take(row);
-      suspects.take(row);
       held.won(row);
       claimed.add(row, databaseClock.earliest());
     }
@@ -114,7 +110,7 @@ export class ClaimPlanner {
   }
 
   private async claim(batch: readonly HeldRow[], now: number): Promise<void> {
-    const { claimer, slots, suspects, held, claimed, databaseClock, advance } = this.options;
+    const { claimer, slots, held, claimed, databaseClock, advance } = this.options;
     let woken = 0;
     let last = now;
     for (const row of batch) {
@@ -124,7 +120,7 @@ export class ClaimPlanner {
     this.aheadMs = Math.ceil(last - now);
     this.claimedAt = now;
     this.woken += woken;
-    const isApart = batch[0] !== undefined && apartKindOf(batch[0]) !== undefined;
+    const isMissed = batch[0] !== undefined && isApart(batch[0]);
     const { won, others, unsure } = await claimer.claim(batch, this.aheadMs);
     this.woken -= woken;
     const then = databaseClock.earliest();
@@ -134,10 +130,9 @@ export class ClaimPlanner {
     }
     for (const { row, now: current } of others) {
       slots.release(row);
-      suspects.release(row);
       held.lost(row, current, unsure);
     }
-    if (!isApart) slots.batchEnded(batch);
+    if (!isMissed) slots.batchEnded(batch);
     advance();
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../topology/core/clock';
 import { PartlyClaimed } from '../../topology/core/errors';
-import { type ApartKind, apartKindOf, type HeldRow } from '../held-row';
+import { type HeldRow, isApart } from '../held-row';
 import type { RetryUntilDone } from '../retry-until-done';
 import type { SendRow, SendRows } from '../send-rows';
 import type { ClaimAhead } from './claim-ahead';
@@ -38,8 +38,8 @@ const MIN_MEASURED_ROWS = 50;
  */
 export class Claimer {
   inFlight = 0;
-  /** Kinds of rows of which a claim is on the way apart from the others. */
-  private readonly apart = new Set<ApartKind>();
+  /** Those of missed rows. */
+  private missed = 0;
   /** When the last measurement was made, or the first claim after a rest began, monotonic milliseconds. */
   private since = 0;
   /** Rows claimed since then. */
@@ -48,32 +48,32 @@ export class Claimer {
   constructor(private readonly options: ClaimerOptions) {}
 
   get free(): boolean {
-    return this.inFlight - this.apart.size < MAX_CLAIMS_AT_A_TIME;
+    return this.inFlight - this.missed < MAX_CLAIMS_AT_A_TIME;
   }
 
-  /** One claim of each kind is made at a time, beside the others. */
-  isFreeFor(kind: ApartKind): boolean {
-    return !this.apart.has(kind);
+  /** One claim of missed rows is made at a time, beside the others. */
+  get isFreeForMissed(): boolean {
+    return this.missed === 0;
   }
 
   /** @param aheadMs from now to the last wake among the rows; 0 when all have woken */
   async claim(batch: readonly HeldRow[], aheadMs: number): Promise<Claimed> {
     const { rows, session, clock, onError } = this.options;
-    const kind = batch[0] && apartKindOf(batch[0]);
-    // A claim of other kinds that waits beside it is no part of the rate.
-    if (kind === undefined && this.inFlight === this.apart.size) {
+    const isMissed = batch[0] !== undefined && isApart(batch[0]);
+    // A claim of missed rows that waits beside it is no part of the rate.
+    if (!isMissed && this.inFlight === this.missed) {
       this.since = clock.monotonic();
       this.answered = 0;
     }
     this.inFlight++;
-    if (kind !== undefined) this.apart.add(kind);
+    if (isMissed) this.missed++;
     let won: number | undefined;
     try {
       const sent = clock.monotonic();
       const sorted = batch.toSorted((one, other) => one.id - other.id);
       won = await rows.claim(session, sorted, aheadMs);
       // A claim that waits for locks says nothing of the rate.
-      if (kind === undefined) this.measure(batch.length, sent);
+      if (!isMissed) this.measure(batch.length, sent);
     } catch (error) {
       onError('claim', error);
       // Rows that the database refuses are left out as locked ones are: claimed apart from then on, later and later.
@@ -81,7 +81,7 @@ export class Claimer {
     }
     const claimed = won === batch.length ? { won: batch, others: [], unsure: false } : await this.ask(batch, won);
     this.inFlight--;
-    if (kind !== undefined) this.apart.delete(kind);
+    if (isMissed) this.missed--;
     return claimed;
   }
 

@@ -1,24 +1,28 @@
 import type { Delivery } from '../../topology/core/bolt';
-import type { Clock } from '../../topology/core/clock';
+import type { Clock, DatabaseClock } from '../../topology/core/clock';
 import type { Pauses } from '../../topology/core/pauses';
 import type { Due } from '../../topology/streams';
-import { type ApartKind, apartKindOf, contentOf, type HeldRow, heldAgain, replaceDelivery } from '../held-row';
+import type { Channel } from '../channel';
+import { contentOf, type HeldRow, heldAgain, isApart, isSuspect, replaceDelivery } from '../held-row';
+import type { InHand } from '../in-hand';
 import type { SendRow } from '../send-rows';
+import { TO_CLAIM } from '../slots/line';
 import type { SendSlots } from '../slots/send-slots';
-import type { Suspects } from '../slots/suspects';
 import type { WakeQueue } from '../slots/wake-queue';
-import { ApartRows, MAX_BATCH_BYTES } from './apart-rows';
 import type { ClaimAhead } from './claim-ahead';
 import { MissedRows } from './missed-rows';
-import { Wanted, type WantedOptions } from './wanted';
 
-export interface HeldRowsOptions extends WantedOptions {
+export interface HeldRowsOptions {
+  readonly channel: Channel;
+  readonly inHand: InHand;
   readonly slots: SendSlots<HeldRow>;
-  readonly suspects: Suspects;
   readonly ahead: ClaimAhead;
   readonly pauses: Pauses;
   readonly clock: Clock;
+  readonly databaseClock: DatabaseClock;
   readonly random: () => number;
+  /** How long before its wake a message is emitted. */
+  readonly leadMs: number;
   /** Has the row of a tuple read again, because its plan has changed. */
   readonly readAgain: (delivery: Delivery<Due>) => void;
 }
@@ -29,8 +33,10 @@ const MAX_WAIT_MS = 30_000;
 const UNSURE_MS = 15_000;
 /** When a row is claimed again after a claim without an answer. */
 const UNSURE_RETRY_MS = 100;
-/** When a row that is claimed apart and has no room is looked at again. */
+/** When a missed row without room is looked at again. */
 const LOOK_AGAIN_MS = 100;
+/** Payloads of one batch: an update logs a row twice, and a replication group refuses transactions of more than 150 MB. */
+const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 
 /**
  * Prefetched rows, by id and in wake order, until they are claimed or dropped.
@@ -39,29 +45,25 @@ const LOOK_AGAIN_MS = 100;
  * 2. *A tuple is acked when its row is claimed or dropped*, and not before.
  */
 export class HeldRows {
-  readonly wanted: Wanted;
   private readonly toClaim: WakeQueue<HeldRow>;
   private readonly missed: MissedRows;
-  private readonly apart: ApartRows;
   /** Held or being claimed. */
   private readonly rows = new Map<number, HeldRow>();
   /** Rows that are not to be claimed any more, and whose earlier claim may still take effect. */
   private unsettled: HeldRow[] = [];
 
   constructor(private readonly options: HeldRowsOptions) {
-    this.wanted = new Wanted(options);
     this.toClaim = options.slots.toClaim;
     this.missed = new MissedRows(options.random);
-    this.apart = new ApartRows(options.slots, options.suspects);
   }
 
   get size(): number {
     return this.rows.size;
   }
 
-  /** When the next row of the kind may be claimed. */
-  nextApartAt(kind: ApartKind): number | undefined {
-    return this.apart.nextAt(kind);
+  /** When the next missed row may be claimed. */
+  get nextMissedAt(): number | undefined {
+    return this.missed.nextAt;
   }
 
   /** @returns true when the row is at hand and the tuple says nothing new */
@@ -77,6 +79,15 @@ export class HeldRows {
     return false;
   }
 
+  /** The row waits to be sent within the lead, and is not claimed. */
+  isWanted(row: SendRow, { tuple }: Delivery<Due>): row is SendRow & { readonly wakeAt: number } {
+    const { inHand, leadMs } = this.options;
+    const { version, wakeAt } = tuple.value;
+    // The spout's clock may be ahead. A row about which its tuple is right is kept even if the tuple is early.
+    const maxEarlyMs = row.version === version && row.wakeAt === wakeAt ? 2 * leadMs + 5_000 : leadMs;
+    return this.waits(row, maxEarlyMs) && !inHand.isClaimed(row.id, row.version);
+  }
+
   /**
    * Takes a row as read, or drops it when it is not wanted.
    * @param since from when its time to wait counts, if it waited for room in memory before
@@ -84,7 +95,7 @@ export class HeldRows {
    */
   take(row: SendRow, delivery: Delivery<Due>, since?: number): boolean {
     const { clock, databaseClock, channel, inHand } = this.options;
-    if (this.wanted.isWanted(row, delivery)) {
+    if (this.isWanted(row, delivery)) {
       const now = databaseClock.earliest();
       const held = inHand.take(row, contentOf(channel, row), delivery, since ?? now);
       const returning = this.missed.returning(row, clock.monotonic());
@@ -116,9 +127,33 @@ export class HeldRows {
     }
   }
 
-  /** The same of rows that are claimed apart from all others. */
-  takeApartInto(batch: HeldRow[], kind: ApartKind, now: number, maxRows: number): void {
-    for (const row of this.apart.takeInto(batch, kind, now, maxRows, (one) => this.mayClaim(one))) {
+  /**
+   * Takes out rows that earlier claims left out, to be claimed apart from all others; or one row that may end its worker,
+   * when no other such row is claimed. Such rows have lost their place in the order of their account, so they keep no other
+   * batch of it waiting.
+   */
+  takeMissedInto(batch: HeldRow[], now: number, maxRows: number): void {
+    const { slots, inHand } = this.options;
+    const withoutRoom: HeldRow[] = [];
+    let bytes = 0;
+    let suspects = inHand.claimedSuspects;
+    while (batch.length < maxRows && bytes < MAX_BATCH_BYTES) {
+      const row = this.missed.next(now);
+      if (row === undefined) break;
+      if (!this.mayClaim(row)) continue;
+      const mustWait = isSuspect(row) && (suspects > 0 || batch.length > 0);
+      if (mustWait || slots.blocker(row, TO_CLAIM) !== undefined) {
+        withoutRoom.push(row);
+        continue;
+      }
+      slots.take(row);
+      batch.push(row);
+      bytes += row.bytes;
+      if (!isSuspect(row)) continue;
+      suspects++;
+      break;
+    }
+    for (const row of withoutRoom) {
       if (now - row.since > MAX_WAIT_MS) this.giveUp(row);
       else this.put(heldAgain(row, now + LOOK_AGAIN_MS, row.misses, row.unsureUntil));
     }
@@ -133,10 +168,10 @@ export class HeldRows {
 
   /** The row was not won. @param current as it is now; @param unsure the claim may still take effect */
   lost(row: HeldRow, current: SendRow | undefined, unsure: boolean): void {
-    const { clock, readAgain } = this.options;
+    const { clock, leadMs, readAgain } = this.options;
     const unsureUntil = unsure ? clock.monotonic() + UNSURE_MS : row.unsureUntil;
     if (row.revoked && unsureUntil === 0) this.letGo(row);
-    else if (!this.wanted.waits(current)) this.drop(row);
+    else if (!this.waits(current, leadMs)) this.drop(row);
     else if (current.version === row.version && current.updatedAt === row.updatedAt) {
       this.claimAgain(row, unsure, unsureUntil);
     } else {
@@ -161,9 +196,8 @@ export class HeldRows {
       this.takeOut(row);
       this.giveUp(row);
     }
-    const at = this.options.clock.monotonic();
-    const settled = this.unsettled.filter(({ unsureUntil }) => unsureUntil <= at);
-    this.unsettled = this.unsettled.filter(({ unsureUntil }) => unsureUntil > at);
+    const settled = this.unsettled.filter((row) => !this.isUnsure(row));
+    this.unsettled = this.unsettled.filter((row) => this.isUnsure(row));
     return settled;
   }
 
@@ -212,11 +246,20 @@ export class HeldRows {
     this.unsettled.push(row);
   }
 
+  private waits(row: SendRow | undefined, maxEarlyMs: number): row is SendRow & { readonly wakeAt: number } {
+    if (row?.state !== 'scheduled' || row.wakeAt === null || row.channel !== this.options.channel.name) return false;
+    // While nothing is known of the database's clock this is -Infinity, and everything is kept.
+    return row.wakeAt - this.options.databaseClock.latest() <= maxEarlyMs;
+  }
+
+  private isUnsure(row: HeldRow): boolean {
+    return row.unsureUntil > this.options.clock.monotonic();
+  }
+
   private put(row: HeldRow): void {
     this.rows.set(row.id, row);
-    const kind = apartKindOf(row);
-    if (kind !== undefined) {
-      this.apart.add(row, kind);
+    if (isApart(row)) {
+      this.missed.add(row);
       return;
     }
     this.toClaim.add(row);
@@ -230,8 +273,8 @@ export class HeldRows {
   }
 
   private takeOut(row: HeldRow): void {
-    if (row.waitsApart) {
-      this.apart.remove(row);
+    if (row.isMissed) {
+      this.missed.remove(row);
       return;
     }
     this.toClaim.remove(row);
@@ -246,5 +289,5 @@ export class HeldRows {
 
 /** It waits to be claimed, and no claim of it is under way. */
 function isWaiting(row: HeldRow): boolean {
-  return row.queue !== undefined || row.waitsApart;
+  return row.queue !== undefined || row.isMissed;
 }

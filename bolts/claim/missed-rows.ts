@@ -1,5 +1,8 @@
+import { Heap } from '../../topology/core/heap';
 import { type BackOff, backOff } from '../../topology/core/retry-policy';
+import type { HeldRow } from '../held-row';
 import type { SendRow } from '../send-rows';
+import { isBefore } from '../slots/line';
 
 /** When a row that a claim left out is claimed again. */
 const MISSED_BACK_OFF: BackOff = { baseMs: 50, capMs: 1_000 };
@@ -24,15 +27,21 @@ interface Dropped {
 type Plan = Pick<SendRow, 'id' | 'version' | 'updatedAt'>;
 
 /**
- * What is remembered of rows that a claim left out though they wait: an application's transaction has them locked, or the
- * database refuses to write them. A claim with such a row waits for it up to a second, or is halved until it is found, so they
- * are claimed apart from all others, later and later.
+ * Rows that a claim left out though they wait: an application's transaction has them locked, or the database refuses to write
+ * them. A claim with such a row waits for it up to a second, or is halved until it is found, so they are claimed apart from all
+ * others, later and later.
  */
 export class MissedRows {
+  private readonly heap = new Heap<HeldRow>(isBefore);
   /** Rows that were dropped for it lately, by id. */
   private readonly dropped = new Map<number, Dropped>();
 
   constructor(private readonly random: () => number) {}
+
+  /** When the next row may be claimed; rows that were taken out may still count. */
+  get nextAt(): number | undefined {
+    return this.heap.peek()?.at;
+  }
 
   /** How long a row is to wait after a claim that left it out; undefined when its tuple is to be dropped. */
   delayAfter(misses: number): number | undefined {
@@ -50,6 +59,27 @@ export class MissedRows {
     const { id, version, updatedAt } = row;
     this.dropped.set(id, { version, updatedAt, times, seenAt: now });
     return { delayMs: backOff(DROPPED_BACK_OFF, times, this.random()), misses: MAX_MISSES };
+  }
+
+  add(row: HeldRow): void {
+    row.isMissed = true;
+    this.heap.push(row);
+  }
+
+  /** Takes the row out, wherever it is. */
+  remove(row: HeldRow): void {
+    row.isMissed = false;
+  }
+
+  /** Takes out the first row whose time has come. */
+  next(now: number): HeldRow | undefined {
+    for (let row = this.heap.peek(); row !== undefined && row.at <= now; row = this.heap.peek()) {
+      this.heap.pop();
+      if (!row.isMissed) continue;
+      row.isMissed = false;
+      return row;
+    }
+    return undefined;
   }
 
   /** The tuple of the row is dropped because the row was missed too often. @param now monotonic milliseconds */

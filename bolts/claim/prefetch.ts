@@ -163,7 +163,7 @@ export class Prefetch {
     const isReadable = row.payloadBytes <= MAX_READABLE_BYTES;
     const hasRoom = !this.large.has(row.account) && inHand.hasRoomFor(row.account, row.payloadBytes);
     const isHere = row.payload !== null && hasRoom;
-    if (isHere || !isReadable || !held.wanted.isWanted(row, delivery)) return held.take(row, delivery);
+    if (isHere || !isReadable || !held.isWanted(row, delivery)) return held.take(row, delivery);
     this.large.add(row, delivery, databaseClock.earliest());
     return false;
   }

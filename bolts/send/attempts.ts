@@ -53,8 +53,7 @@ export class Attempts {
       const reason = 'an earlier attempt may have been accepted';
       return this.resultOf(row, { kind: 'retry', reason }, inDoubt, null);
     }
-    // It may be what ends its workers. Outcomes that are written give a plan up at its age, and this one has none.
-    if (row.recoveries < MAX_RECOVERIES) return undefined;
+    if (!this.isDeadly(row)) return undefined;
     const reason = `the last ${row.recoveries} of them ended without an outcome that was written`;
     const error = `gave up after ${row.attempts + 1} attempts: ${reason}`;
     return this.written(row, { kind: 'retry', reason }, { state: 'uncertain', inDoubt, error }, null);
@@ -82,6 +81,16 @@ export class Attempts {
   make(row: HeldRow, done: (ended: Ended) => void): void {
     if (row.inDoubt && this.options.channel.class === 'lookup') void this.askThenSend(row, done);
     else this.send(row, row.inDoubt, done);
+  }
+
+  /**
+   * The row may be what ends its workers. No outcome is written then, at which a plan of its age would be given up, so that
+   * is looked at here too.
+   */
+  private isDeadly({ recoveries, firstAttemptAt }: HeldRow): boolean {
+    if (recoveries === 0 || recoveries >= MAX_RECOVERIES) return recoveries > 0;
+    const { databaseClock, retry } = this.options;
+    return firstAttemptAt !== null && databaseClock.earliest() - firstAttemptAt >= retry.giveUpAfterMs;
   }
 
   private isDoubtful(row: HeldRow): boolean {
@@ -188,8 +197,8 @@ export class Attempts {
   }
 
   private written(row: HeldRow, outcome: Outcome, settlement: Settlement, startedAt: number | null): AttemptResult {
-    const { id, version, dueAt, wakeAt, contentHash } = row;
-    return { id, version, dueAt, wakeAt, contentHash, startedAt, finishedAt: this.now(), outcome, settlement };
+    const { id, version, wakeAt, contentHash } = row;
+    return { id, version, wakeAt, contentHash, startedAt, finishedAt: this.now(), outcome, settlement };
   }
 
   /** The database's clock, or this machine's while the database's is unknown. For records only. */

@@ -79,7 +79,7 @@ export class ClaimedRows {
    * what was paused meanwhile.
    */
   start(now: number): void {
-    const { slots, lease, pauses, channel, clock } = this.options;
+    const { slots, lease, pauses, channel } = this.options;
     if (!lease.holds()) return;
     while (slots.free > 0) {
       const row = this.toStart.next(now);
@@ -92,7 +92,7 @@ export class ClaimedRows {
         this.finish(row, this.attempts.givenBack(row, 'its channel or account is paused'));
         continue;
       }
-      slots.begin(row, clock.monotonic());
+      slots.begin(row);
       this.attempts.make(row, (ended) => this.ended(row, ended));
     }
   }

@@ -1,5 +1,5 @@
 import { Lane, type Waiting } from './line';
-import { AccountSlots, Origin, type Resource } from './resources';
+import { AccountSlots, Origin } from './resources';
 
 export interface LanesSettings {
   readonly concurrency: number;
@@ -30,11 +30,7 @@ export class Lanes<Row extends Waiting> {
   /** Origins that are down. */
   private readonly down = new Set<Origin>();
 
-  /** @param starts of all accounts */
-  constructor(
-    private readonly settings: LanesSettings,
-    private readonly starts: Resource,
-  ) {}
+  constructor(private readonly settings: LanesSettings) {}
 
   /** Lanes that are slow or failing. */
   get slow(): number {
@@ -138,12 +134,7 @@ export class Lanes<Row extends Waiting> {
     let account = this.accounts.get(name);
     if (account === undefined) {
       const { perAccount, exact } = this.settings;
-      account = new AccountSlots(
-        name,
-        exact ? perAccount : MAX_CLAIMED_PER_START * perAccount,
-        perAccount,
-        this.starts,
-      );
+      account = new AccountSlots(name, exact ? perAccount : MAX_CLAIMED_PER_START * perAccount, perAccount);
       this.accounts.set(name, account);
     }
     return account;

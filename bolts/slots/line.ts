@@ -10,8 +10,6 @@ export type Verdict = 'answered' | 'failed' | 'unreachable' | 'nothing';
 
 /** A lane whose answers take longer than this on average is slow. */
 const SLOW_MS = 1_000;
-/** A request that has had no answer for so many times the average, and for as long as slow ones, is overdue. */
-const OVERDUE_TIMES = 4;
 /** Failures in a row from which on a lane is failing. */
 const MAX_FAILURES_IN_A_ROW = 3;
 /** Weight of the newest answer in the average, between 0 and 1. */
@@ -45,8 +43,6 @@ export class Lane<Row extends Waiting = Waiting> extends Resource {
   readonly lines: readonly [Line<Row>, Line<Row>] = [new Line<Row>(this), new Line<Row>(this)];
   /** When an attempt last ended, monotonic milliseconds. */
   lastEnded = 0;
-  /** Requests under way that are overdue. */
-  private overdue = 0;
   private quick = false;
   private failures = 0;
   private averageMs = 0;
@@ -67,22 +63,17 @@ export class Lane<Row extends Waiting = Waiting> extends Resource {
 
   /** A request was answered, or was made and not answered. */
   get isKnown(): boolean {
-    return this.failures > 0 || this.averageMs > 0 || this.overdue > 0;
+    return this.failures > 0 || this.averageMs > 0;
   }
 
-  /** It answers quickly, all requests. */
+  /** It answers quickly. */
   get isKnownQuick(): boolean {
-    return this.quick && this.overdue === 0 && !this.origin.isDown;
+    return this.quick && !this.origin.isDown;
   }
 
   /** It is new, and its origin answers others quickly. */
   get isPresumedQuick(): boolean {
     return !this.isKnown && this.origin.quickLanes > 0 && !this.origin.isDown;
-  }
-
-  /** It is trusted with more than its share of what slow or new lanes have. */
-  get isQuick(): boolean {
-    return this.isKnownQuick || this.isPresumedQuick;
   }
 
   /** As many rows are claimed as a lane is trusted with that is only presumed to be quick. */
@@ -100,20 +91,8 @@ export class Lane<Row extends Waiting = Waiting> extends Resource {
     if (verdict === 'unreachable' || verdict === 'nothing') return;
     this.origin.reached();
     this.count(-1);
-    if (verdict === 'failed') this.fail(elapsedMs);
+    if (verdict === 'failed') this.fail();
     else this.succeed(elapsedMs);
-    this.count(1);
-  }
-
-  /** A request that began so long ago has no answer yet, and others of the lane had theirs in much less time. */
-  isOverdueAfter(elapsedMs: number): boolean {
-    return elapsedMs >= Math.max(SLOW_MS, OVERDUE_TIMES * this.averageMs);
-  }
-
-  /** One request more, or less, is overdue. While there is any, the lane counts as slow. */
-  countOverdue(change: 1 | -1): void {
-    this.count(-1);
-    this.overdue += change;
     this.count(1);
   }
 
@@ -122,28 +101,22 @@ export class Lane<Row extends Waiting = Waiting> extends Resource {
     this.count(-1);
   }
 
-  private fail(elapsedMs: number): void {
-    // What times out among quick answers takes a slot for as long as a slow answer.
-    if (this.quick && elapsedMs >= SLOW_MS) this.average(elapsedMs);
+  private fail(): void {
     if (++this.failures < MAX_FAILURES_IN_A_ROW) return;
     this.quick = false;
     this.window = Math.max(1, this.window >> 1);
   }
 
   private succeed(elapsedMs: number): void {
-    this.average(elapsedMs);
+    const average = this.averageMs;
+    this.averageMs = average === 0 ? Math.max(1, elapsedMs) : average + (elapsedMs - average) * NEWEST_WEIGHT;
     this.failures = 0;
+    this.quick = this.averageMs < SLOW_MS;
     this.window = Math.min(this.maxWindow, this.window + 1);
   }
 
-  private average(elapsedMs: number): void {
-    const average = this.averageMs;
-    this.averageMs = average === 0 ? Math.max(1, elapsedMs) : average + (elapsedMs - average) * NEWEST_WEIGHT;
-    this.quick = this.averageMs < SLOW_MS;
-  }
-
   private count(change: 1 | -1): void {
-    if (this.quick && this.overdue === 0) this.origin.quickLanes += change;
+    if (this.quick) this.origin.quickLanes += change;
     else if (this.isKnown) this.origin.otherLanes += change;
   }
 }

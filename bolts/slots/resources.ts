@@ -9,85 +9,24 @@ export class Resource {
   }
 }
 
-/**
- * Starts of one account. It has no more of all than it leaves free, because what is under way may hang from one moment to the
- * next: of two busy accounts each has a third. Alone it has its limit, if that is more than a half.
- */
-class AccountStarts extends Resource {
-  private readonly factor: number;
-
-  constructor(
-    limit: number,
-    private readonly all: Resource,
-  ) {
-    super(limit);
-    this.factor = Math.max(1, limit / Math.max(1, all.limit - limit));
-  }
-
-  override get room(): number {
-    return Math.min(this.limit, Math.ceil(this.all.room * this.factor)) - this.taken;
-  }
-}
-
-/** Requests that an account is trusted with in quick lanes before one was answered. */
-const FIRST_TRUST = 4;
-/** After so long without an answer, and without a request under way, it is not known whether they still answer. */
-const TRUSTED_FOR_MS = 1_000;
-
-/**
- * Starts of one account in lanes that are quick. What was quick the last time may hang now, in many accounts at a time, so
- * each begins with a few requests; every answer is trusted with one more ("slow start", Jacobson, 1988).
- */
-class QuickStarts extends Resource {
-  private trust = FIRST_TRUST;
-  /** Monotonic milliseconds. */
-  private answeredAt = Number.NEGATIVE_INFINITY;
-
-  override get room(): number {
-    return Math.min(this.limit, this.trust) - this.taken;
-  }
-
-  /** @param now monotonic milliseconds */
-  take(now: number): void {
-    if (this.taken === 0 && now - this.answeredAt > TRUSTED_FOR_MS) this.trust = FIRST_TRUST;
-    this.taken++;
-  }
-
-  /** @param now monotonic milliseconds */
-  answered(now: number): void {
-    this.answeredAt = now;
-    if (this.trust < this.limit) this.trust++;
-  }
-
-  /** A request has had no answer for long. */
-  distrust(): void {
-    this.trust = FIRST_TRUST;
-  }
-}
-
 export class AccountSlots {
   /** Rows of it that are claimed or being claimed. */
   readonly claims: Resource;
   /** Its requests under way, and claimed rows for which a start is reserved. */
   readonly starts: Resource;
-  /** Those of them in lanes that were quick when they began. */
-  readonly quickStarts: QuickStarts;
   /** The batch that claims rows of the account; 0 when none does. Only one at a time, because two answers may come in any order. */
   batch = 0;
   /** Lanes of it in the bolt's memory, and those of them without a row. */
   lanes = 0;
   idleLanes = 0;
 
-  /** @param all starts of all accounts */
   constructor(
     readonly name: string,
     maxClaims: number,
     maxStarts: number,
-    all: Resource,
   ) {
     this.claims = new Resource(maxClaims);
-    this.starts = new AccountStarts(maxStarts, all);
-    this.quickStarts = new QuickStarts(maxStarts);
+    this.starts = new Resource(maxStarts);
   }
 }
 

@@ -1,8 +1,7 @@
 import { Lanes } from './lanes';
 import { type Lane, type Phase, TO_CLAIM, TO_START, type Verdict } from './line';
-import { Resource } from './resources';
+import { Resource, SharedSlots } from './resources';
 import type { SlotRow } from './slot-row';
-import { Starts } from './starts';
 import { WakeQueue } from './wake-queue';
 
 export interface SlotSettings {
@@ -19,11 +18,10 @@ export interface SlotSettings {
  *
  * 1. *At most `concurrency` in flight, `perAccount` of one account, `perOrigin` to one origin.*
  * 2. *No origin has all slots*: one eighth is kept from even the quickest, because it may hang from one moment to the next.
- *    For the same reason no account has more slots than it leaves free, and a quick one begins with few requests.
  * 3. *A row is claimed only if it can start*: its start is reserved with the claim. Only in lanes that are quick, or new at an
  *    origin that is quick for others, may more be claimed, ahead of the instant too.
  * 4. *Lanes that are slow or failing share a quarter of the slots, new ones another half*, and of each their accounts have
- *    equal parts and take turns. A lane is slow from the moment on when a request of it is overdue.
+ *    equal parts and take turns.
  * 5. *One account's answers narrow no other account*: they are judged by lane. Of an origin only failures to connect are.
  * 6. *An origin that cannot be reached is tried with one request at a time*, at growing distances. Accounts that can start at
  *    once take turns.
@@ -34,10 +32,14 @@ export class SendSlots<Row extends SlotRow<Row>> {
   /** Rows that wait to be claimed, and claimed rows that wait to be started. */
   readonly toClaim: WakeQueue<Row>;
   readonly toStart: WakeQueue<Row>;
+  inFlight = 0;
   /** In flight, claimed or being claimed. */
   used = 0;
   private readonly lanes: Lanes<Row>;
-  private readonly starts: Starts<Row>;
+  /** Of lanes that are slow or failing. */
+  private readonly sparing: SharedSlots;
+  /** Of lanes of which nothing is known. */
+  private readonly trial: SharedSlots;
   /** Of rows that are claimed to be given back, because their origin is down. */
   private readonly returns: Resource;
   private readonly returning = new Set<Row>();
@@ -49,17 +51,13 @@ export class SendSlots<Row extends SlotRow<Row>> {
 
   constructor(private readonly settings: SlotSettings) {
     const { concurrency } = settings;
-    const wake = (resource: Resource) => this.wake(resource);
-    this.starts = new Starts({ concurrency, wake, wakeLane: (lane) => this.wakeLane(lane) });
-    this.lanes = new Lanes(settings, this.starts.all);
+    this.lanes = new Lanes(settings);
+    this.sparing = new SharedSlots(Math.ceil(concurrency / 4));
+    this.trial = new SharedSlots(Math.ceil(concurrency / 2));
     this.returns = new Resource(Math.ceil(concurrency / 4));
     const gate = (row: Row, phase: Phase) => this.blocker(row, phase);
     this.toClaim = new WakeQueue<Row>(TO_CLAIM, gate);
     this.toStart = new WakeQueue<Row>(TO_START, gate);
-  }
-
-  get inFlight(): number {
-    return this.starts.inFlight;
   }
 
   get free(): number {
@@ -102,7 +100,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
   /** What keeps the row from proceeding: the first resource without room. */
   blocker(row: Row, phase: Phase): Resource | undefined {
     const { lane } = row;
-    if (phase === TO_START) return row.hasStart || this.isUnreachable(row) ? undefined : this.starts.blocker(lane);
+    if (phase === TO_START) return row.hasStart || this.isUnreachable(row) ? undefined : this.startBlocker(lane);
     const { account, origin } = lane;
     if (account.batch !== 0 && account.batch !== this.batch) return account.claims;
     if (row.defect !== undefined) return undefined;
@@ -114,7 +112,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
       if (lane.isKnownQuick) return undefined;
       if (lane.isPresumedQuick) return lane.isClaimedFull ? lane : undefined;
     }
-    return row.at > this.now ? this.time : this.starts.blocker(lane);
+    return row.at > this.now ? this.time : this.startBlocker(lane);
   }
 
   /** The row is being claimed, with the batch that is being put together. */
@@ -139,7 +137,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     if (lane.origin.isDown && !this.mayTry(lane)) {
       this.returning.add(row);
       this.returns.taken++;
-    } else if (this.settings.exact || !lane.isQuick) this.starts.take(row);
+    } else if (this.settings.exact || !isQuick(lane)) this.takeStart(row);
   }
 
   /** The row's origin is down, and it is not the one that tries it. */
@@ -156,7 +154,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
   /** The row is not claimed any more, and not in flight. */
   release(row: Row): void {
     const { lane } = row;
-    if (row.hasStart) this.starts.giveBack(row);
+    if (row.hasStart) this.freeStart(row);
     lane.account.claims.taken--;
     lane.claimed--;
     this.used--;
@@ -167,25 +165,26 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.toClaim.wake(this.returns);
   }
 
-  /** The row's request is under way. @param now monotonic milliseconds */
-  begin(row: Row, now: number): void {
-    this.starts.begin(row, now);
+  /** The row's request is under way. */
+  begin(row: Row): void {
+    this.inFlight++;
+    if (!row.hasStart) this.takeStart(row);
   }
 
   /** The row's request ended. @param now monotonic milliseconds */
   end(row: Row, verdict: Verdict, elapsedMs: number, now: number): void {
     const { lane } = row;
     const { origin } = lane;
-    const wasQuick = lane.isQuick;
-    this.starts.end(row, verdict, now);
+    this.inFlight--;
+    const wasQuick = isQuick(lane);
     const wasDown = origin.isDown;
     const wasQuickForOthers = origin.quickLanes > 0 && !wasDown;
     lane.judge(verdict, elapsedMs, now);
     if (verdict === 'unreachable' && origin.isDown) this.lanes.watch(origin);
-    this.starts.giveBack(row);
+    this.freeStart(row);
     // What waits for room there is to be given back now, or is not any more.
     if (wasDown !== origin.isDown) for (const other of this.lanes.of(origin)) this.wakeLane(other);
-    if (!wasQuick && lane.isQuick) this.wakeLane(lane);
+    if (!wasQuick && isQuick(lane)) this.wakeLane(lane);
     if (!wasQuickForOthers && origin.quickLanes > 0 && !origin.isDown) {
       for (const other of this.lanes.of(origin)) this.wakeLane(other);
     }
@@ -196,15 +195,53 @@ export class SendSlots<Row extends SlotRow<Row>> {
    * @param now monotonic milliseconds
    */
   sweep(now: number): void {
-    this.starts.sweep(now);
     for (const origin of this.lanes.toTryAgain(now)) this.wake(origin);
-    this.wake(this.returns);
+    // No line waits for a pool that has room; this costs nothing and bounds a mistake.
+    for (const pool of [this.sparing, this.trial, this.returns]) this.wake(pool);
     this.lanes.prune(now);
   }
 
   /** The account may try the origin, which is down. Only a lane that can start at once gets the turn, because others wait for it. */
   private mayTry(lane: Lane<Row>): boolean {
-    return this.starts.blocker(lane) === undefined && lane.origin.hasTurn(lane.account);
+    return this.startBlocker(lane) === undefined && lane.origin.hasTurn(lane.account);
+  }
+
+  private startBlocker(lane: Lane<Row>): Resource | undefined {
+    const { account, origin } = lane;
+    if (account.starts.room <= 0) return account.starts;
+    if (origin.room <= 0) return origin;
+    if (lane.room <= 0) return lane;
+    if (isQuick(lane)) return undefined;
+    const pool = this.poolOf(lane);
+    return pool.hasRoomFor(account, origin) ? undefined : pool;
+  }
+
+  private takeStart(row: Row): void {
+    const { lane } = row;
+    const { account, origin } = lane;
+    row.hasStart = true;
+    account.starts.taken++;
+    origin.taken++;
+    lane.taken++;
+    if (isQuick(lane)) return;
+    row.pool = this.poolOf(lane);
+    row.pool.take(account, origin);
+  }
+
+  private freeStart(row: Row): void {
+    const { lane, pool } = row;
+    const { account, origin } = lane;
+    row.hasStart = false;
+    row.pool = undefined;
+    account.starts.taken--;
+    origin.taken--;
+    lane.taken--;
+    pool?.giveBack(account, origin);
+    origin.endTurn(account);
+    this.wake(account.starts);
+    this.wake(origin);
+    this.wake(lane);
+    if (pool !== undefined) this.wake(pool);
   }
 
   /** Claimed rows first: a row that waits to be started is late already. */
@@ -218,4 +255,13 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.toStart.wakeLane(lane);
     this.toClaim.wakeLane(lane);
   }
+
+  /** What a lane that is not quick takes its starts from, besides its own. What one account finds slow says nothing of another. */
+  private poolOf({ isKnown, origin }: Lane<Row>): SharedSlots {
+    return isKnown || origin.isDown || origin.otherLanes > 1 ? this.sparing : this.trial;
+  }
+}
+
+function isQuick(lane: Lane): boolean {
+  return lane.isKnownQuick || lane.isPresumedQuick;
 }

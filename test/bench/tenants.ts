@@ -3,11 +3,10 @@ import { kafkaClient } from '../../connectors/kafka/kafka-client';
 import { groupName } from '../../connectors/kafka/names';
 import { systemClock } from '../../topology/core/clock';
 import {
-  type FickleHosts,
-  fickleTenants,
   HOSTILE_ACCOUNT,
   type HostileTenant,
   hostileTenants,
+  type TenantHosts,
 } from '../support/tenants/hostile-tenants';
 import { HangingHosts, Host } from '../support/tenants/hosts';
 import { SilentResolver } from '../support/tenants/silent-resolver';
@@ -54,25 +53,15 @@ const WARM_UP_SECONDS = 30;
 const START_MS = 60_000;
 const OVERDUE_ROWS = 1_000_000;
 const DRAIN_MS = 12_000;
-/** What teaches that hosts are quick is due so long before the instant. */
-const TAUGHT_AHEAD_MS = 1_500;
 
-/** What a tenant inserts. */
-interface BenchTenant extends Omit<HostileTenant, 'payloadOf'> {
-  readonly payloadOf: (n: number, hosts: FickleHosts) => object;
-  readonly accountOf?: (n: number) => string;
-  /** So many of its messages are due before the instant. */
-  readonly taught?: number;
-}
-
-const nobody: BenchTenant = { name: 'no hostile tenant', messages: 0, payloadOf: () => ({}) };
+const nobody: HostileTenant = { name: 'no hostile tenant', messages: 0, payloadOf: () => ({}) };
 /** Its messages are added by themselves, before the workers start. */
-const crowd: BenchTenant = {
+const crowd: HostileTenant = {
   name: 'overdue messages of one account, all of one instant, to a host that hangs',
   messages: 0,
   payloadOf: (_, { hanging }) => ({ url: hanging.urlOf(0), body: 1 }),
 };
-const holder: BenchTenant = {
+const holder: HostileTenant = {
   name: 'a transaction holds one due row',
   messages: 1,
   payloadOf: (n, { shared }) => ({ url: shared.urlOf('accepts'), body: n }),
@@ -85,17 +74,15 @@ export class Tenants {
     private readonly table: BenchTable,
     private readonly full: FullTable,
     private readonly admin: KafkaAdmin,
-    private readonly hosts: FickleHosts & { readonly fickle: readonly Host[] },
+    private readonly hosts: TenantHosts,
     private readonly others: Others,
     private readonly resolver: SilentResolver,
     private readonly say: Say,
   ) {}
 
   static async start(say: Say, onEnd: (end: () => Promise<void>) => void): Promise<Tenants> {
-    const fickle = await Promise.all(Array.from({ length: fickleTenants.accounts }, () => Host.start()));
-    const hosts = { hanging: await HangingHosts.start(1_000), shared: await Host.start(), fickle };
-    const all = [hosts.hanging, hosts.shared, ...fickle];
-    onEnd(async () => void (await Promise.all(all.map((one) => one.close()))));
+    const hosts = { hanging: await HangingHosts.start(1_000), shared: await Host.start() };
+    onEnd(async () => void (await Promise.all([hosts.hanging.close(), hosts.shared.close()])));
     const others = await Others.start(hosts.shared);
     onEnd(() => others.close());
     const resolver = await SilentResolver.start();
@@ -111,7 +98,7 @@ export class Tenants {
     await this.beside({ ...nobody, name: 'warm-up' }, WARM_UP_SECONDS);
     const done: TenantFigures[] = [];
     const rows = overdue === 0 ? OVERDUE_ROWS : overdue;
-    for (const tenant of [nobody, ...hostileTenants, fickleTenants, crowd, holder]) {
+    for (const tenant of [nobody, ...hostileTenants, crowd, holder]) {
       if (!new RegExp(only).test(tenant.name)) continue;
       this.say(tenant.name);
       const seconds = tenant === holder ? held : window;
@@ -135,7 +122,7 @@ export class Tenants {
 
   /** @param before what to do before the table is emptied */
   private async beside(
-    tenant: BenchTenant,
+    tenant: HostileTenant,
     seconds: number,
     before: () => Promise<void> = async () => undefined,
   ): Promise<TenantFigures> {
@@ -175,19 +162,18 @@ export class Tenants {
   }
 
   /** Inserts everything well before the instant. @returns the rows of the others, and what lets a held row go */
-  private async insert(tenant: BenchTenant, seconds: number) {
+  private async insert(tenant: HostileTenant, seconds: number) {
     const sample = JSON.stringify(tenant.payloadOf(0, this.hosts)).length;
     const insertMs = tenant.messages * Math.max(1_000 / INSERT_ROWS, (sample * 1_000) / INSERT_BYTES);
     for (let slower = 1; slower < 2 ** TRIES; slower *= 2) {
       const instant = systemClock.now() + KNOWN_AHEAD_MS + Math.ceil(insertMs * slower);
       const hostile = Array.from({ length: tenant.messages }, (_, n) => ({
         tag: '',
-        account: tenant.accountOf?.(n) ?? HOSTILE_ACCOUNT,
-        dueAt: n < (tenant.taught ?? 0) ? instant - TAUGHT_AHEAD_MS : instant,
+        account: HOSTILE_ACCOUNT,
+        dueAt: instant,
         payload: JSON.stringify(tenant.payloadOf(n, this.hosts)),
       }));
       const rows = this.others.rows(`${tenant.name} ${instant}`, instant, seconds, tenant.sharesHost === true);
-      for (const host of this.hosts.fickle) host.hangsFrom = instant - TAUGHT_AHEAD_MS / 5;
       await this.table.insert(hostile);
       await this.table.insert(rows);
       if (systemClock.now() < instant - KNOWN_AHEAD_MS / 2) {

@@ -85,7 +85,7 @@ test("no account's messages overtake each other while their stream gets more par
   }
   // Fewer is refused, and going back keeps what is there.
   rolled.topology(small(''));
-  expect(await rolled.deploy()).toMatchObject({ code: 1, stderr: expect.stringMatching(/cannot be taken away/) });
+  expect(await rolled.deploy()).toMatchObject({ code: 1, stderr: expect.stringMatching(/Kafka takes none away/) });
   expect(await rolled.cli(['rollback', String(first), '--yes', '--pause', '0s'])).toMatchObject({
     code: 0,
     stderr: expect.stringMatching(/keeps its 6 partitions/),

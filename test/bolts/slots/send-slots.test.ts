@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { HeldRow } from '../../../bolts/held-row';
 import { heldRow } from '../../../bolts/held-row';
-import { type Lane, TO_START, type Verdict } from '../../../bolts/slots/line';
+import { TO_START, type Verdict } from '../../../bolts/slots/line';
 import { SendSlots } from '../../../bolts/slots/send-slots';
 
 const settings = { concurrency: 16, perAccount: 4, perOrigin: 16, exact: false };
@@ -10,7 +10,6 @@ function rowFor(slots: SendSlots<HeldRow>, id: number, account: string, host: st
   const row = {
     id,
     account,
-    dueAt: wakeAt,
     wakeAt,
     channel: 'webhook',
     payload: '{}',
@@ -43,10 +42,10 @@ function rowFor(slots: SendSlots<HeldRow>, id: number, account: string, host: st
 }
 
 /** Starts rows until there is no room for the next. @returns those that started */
-function startAll(slots: SendSlots<HeldRow>, rows: readonly HeldRow[], now = 0): HeldRow[] {
+function startAll(slots: SendSlots<HeldRow>, rows: readonly HeldRow[]): HeldRow[] {
   return rows.filter((row) => {
     if (slots.free === 0 || slots.blocker(row, TO_START) !== undefined) return false;
-    slots.begin(row, now);
+    slots.begin(row);
     return true;
   });
 }
@@ -70,22 +69,11 @@ function rowsOf(slots: SendSlots<HeldRow>, count: number, account: string, host:
   return Array.from({ length: count }, (_, n) => rowFor(slots, from + n, account, host, at));
 }
 
-/** Rows of accounts whose lanes are known as quick, account by account. */
-function quickRows(slots: SendSlots<HeldRow>, accounts: number, each: number): HeldRow[] {
-  return Array.from({ length: accounts }, (_account, n) => {
-    const rows = Array.from({ length: each }, (_, k) => rowFor(slots, n * each + k, `quick${n}`, `host${n}`));
-    const [first] = rows as [HeldRow];
-    slots.begin(first, 0);
-    slots.end(first, 'answered', 20, 20);
-    return rows;
-  }).flat();
-}
-
 /** Makes a lane of a host known by answers. */
 function teach(slots: SendSlots<HeldRow>, host: string, verdict: Verdict, elapsed: number, times = 1): void {
   for (let n = 0; n < times; n++) {
     const row = rowFor(slots, -1, 'teacher', host);
-    slots.begin(row, 0);
+    slots.begin(row);
     slots.end(row, verdict, elapsed, 1);
     slots.leave(row.lane);
   }
@@ -99,7 +87,7 @@ function round(slots: SendSlots<HeldRow>, verdict: Verdict, now: number): string
   const claimed = claimAll(slots, 0, 0);
   const tried = claimed.filter((row) => !slots.isUnreachable(row));
   for (const row of tried) {
-    slots.begin(row, 0);
+    slots.begin(row);
     slots.end(row, verdict, 5, now);
   }
   for (const row of claimed) slots.release(row);
@@ -137,59 +125,6 @@ describe('SendSlots', () => {
         many(slots, 30, () => 'h'),
       ),
     ).toHaveLength(14);
-  });
-
-  describe('2. nobody has all slots, because what was quick may hang', () => {
-    const large = { concurrency: 256, perAccount: 32, perOrigin: 256, exact: false };
-
-    it.each([8, 50])('when the lanes of %i accounts hang at once that were idle', (accounts) => {
-      const slots = new SendSlots<HeldRow>(large);
-      const rows = quickRows(slots, accounts, 32);
-      slots.sweep(10_000);
-      expect(startAll(slots, rows, 10_000).length).toBeLessThanOrEqual(4 * accounts);
-      const other = rowFor(slots, 9_999, 'other', 'other');
-      expect(startAll(slots, [other])).toEqual([other]);
-    });
-
-    it('when the lanes of 8 busy accounts hang at once: each has a ninth, and so have others', () => {
-      const slots = new SendSlots<HeldRow>(large);
-      const rows = quickRows(slots, 8, 100);
-      const inTurn = rows.map((_, n) => rows[(n % 8) * 100 + Math.floor(n / 8)] as HeldRow);
-      let busy: HeldRow[] = [];
-      for (let now = 20; now <= 200; now += 20) {
-        for (const row of busy) slots.end(row, 'answered', 20, now);
-        busy = startAll(slots, inTurn, now);
-      }
-      expect(busy).toHaveLength(228);
-      // As many as a new lane is trusted with.
-      expect(startAll(slots, rowsOf(slots, 50, 'other', 'other', 0, 9_000)).length).toBe(8);
-    });
-
-    it('and an account that had to leave them to others goes on when they are free', () => {
-      const slots = new SendSlots<HeldRow>({ ...large, concurrency: 16, perAccount: 8 });
-      const [mine, theirs] = [quickRows(slots, 1, 3), rowsOf(slots, 8, 'a', 'x', 0, 100)];
-      const more = rowsOf(slots, 8, 'b', 'y', 0, 200);
-      for (const { lane } of [...theirs, ...more]) lane.judge('answered', 5, 1);
-      for (let n = 0; n < 8; n++)
-        for (const { account } of [theirs[0]?.lane, more[0]?.lane] as Lane[]) account.quickStarts.answered(20);
-      const [first, ...waiting] = mine as [HeldRow, ...HeldRow[]];
-      slots.begin(first, 20);
-      const others = [...startAll(slots, theirs, 20), ...startAll(slots, more, 20)];
-      slots.begin(rowFor(slots, 300, 'c', 'z'), 20);
-      for (const row of waiting) slots.toStart.add(row);
-      const begun: HeldRow[] = [];
-      const start = () => {
-        for (let row = slots.toStart.next(0); row !== undefined; row = slots.toStart.next(0)) {
-          slots.begin(row, 30);
-          begun.push(row);
-        }
-      };
-      start();
-      const before = begun.length;
-      for (const row of others) slots.end(row, 'answered', 5, 30);
-      start();
-      expect([before < 2, begun.length]).toEqual([true, 2]);
-    });
   });
 
   describe('3. a row is claimed only if it can start', () => {
@@ -261,33 +196,6 @@ describe('SendSlots', () => {
       expect(startAll(slots, [rowFor(slots, 300, 'late', 'later')])).toHaveLength(1);
     });
 
-    it('and a quick one counts as slow while a request is overdue: what it has waits for a slot of slow lanes', () => {
-      const slots = new SendSlots<HeldRow>(settings);
-      teach(slots, 'h', 'answered', 300);
-      const [first, ...rest] = rowsOf(slots, 30, 'teacher', 'h') as [HeldRow, ...HeldRow[]];
-      slots.begin(first, 1_000);
-      slots.sweep(2_100);
-      // Four times of what it used to take.
-      expect([slots.slowLanes, first.lane.isKnownQuick]).toEqual([0, true]);
-      slots.sweep(2_200);
-      expect([slots.slowLanes, first.lane.isKnownQuick]).toEqual([1, false]);
-      // Of the quarter it takes no more than it leaves; three more starts are the account's.
-      expect(startAll(slots, rest, 2_200)).toHaveLength(2);
-      for (const row of rest.slice(0, 2)) slots.end(row, 'answered', 300, 2_500);
-      expect(first.lane.isKnownQuick).toBe(false);
-      slots.end(first, 'answered', 1_600, 2_600);
-      expect([slots.slowLanes, first.lane.isKnownQuick]).toEqual([0, true]);
-    });
-
-    it('and one whose requests time out among quick answers is slow', () => {
-      const slots = new SendSlots<HeldRow>(settings);
-      teach(slots, 'h', 'answered', 20, 5);
-      teach(slots, 'h', 'failed', 10_000);
-      expect(slots.slowLanes).toBe(1);
-      teach(slots, 'h', 'answered', 20, 5);
-      expect(slots.slowLanes).toBe(0);
-    });
-
     it('and accounts take turns, however many rows one of them has and however old they are', () => {
       const slots = new SendSlots<HeldRow>({ ...settings, perAccount: 16, concurrency: 4 });
       for (let n = 0; n < 50; n++) slots.toStart.add(rowFor(slots, n, 'many', `m${n}`));
@@ -296,7 +204,7 @@ describe('SendSlots', () => {
       const waiting: HeldRow[] = [];
       const start = () => {
         for (let row = slots.toStart.next(1_000); row !== undefined; row = slots.toStart.next(1_000)) {
-          slots.begin(row, 0);
+          slots.begin(row);
           waiting.push(row);
           begun.push(row.lane.account.name);
         }
@@ -396,7 +304,7 @@ describe('SendSlots', () => {
       for (const row of rows) slots.toClaim.add(row);
       const begun = claimAll(slots, 0, 0);
       expect(begun).toHaveLength(4);
-      for (const row of begun) slots.begin(row, 0);
+      for (const row of begun) slots.begin(row);
       slots.batchEnded(begun);
       expect(slots.toClaim.ready).toBe(0);
       for (const row of begun) slots.end(row, 'unreachable', 5, 0);
@@ -456,7 +364,7 @@ describe('WakeQueue', () => {
     queue.add(rowFor(slots, 20, 'other', 'h'));
     const started: number[] = [];
     for (let row = queue.next(0); row !== undefined; row = queue.next(0)) {
-      slots.begin(row, 0);
+      slots.begin(row);
       started.push(row.id);
     }
     expect(started).toEqual([0, 1, 2, 3, 20]);
@@ -472,7 +380,7 @@ describe('WakeQueue', () => {
     const started: number[] = [];
     let late = true;
     for (let row = queue.next(200); row !== undefined; row = queue.next(200)) {
-      slots.begin(row, 0);
+      slots.begin(row);
       expect(queue.next(200)).toBeUndefined();
       started.push(row.id);
       if (late) queue.add(rowFor(slots, 6, 'a', 'h', 50));
@@ -500,7 +408,7 @@ describe('WakeQueue', () => {
     for (const host of ['h', 'i']) teach(slots, host, 'answered', 5);
     const queue = slots.toStart;
     const [first, second] = [rowFor(slots, 0, 'a', 'h'), rowFor(slots, 1, 'b', 'i')];
-    for (const row of [first, second]) slots.begin(row, 0);
+    for (const row of [first, second]) slots.begin(row);
     // `a` waits for its host's other lane first: when `h` has room, `a` does not need it, and `c` gets it.
     for (const row of [rowFor(slots, 2, 'b', 'h'), rowFor(slots, 3, 'c', 'h'), rowFor(slots, 4, 'a', 'i')])
       queue.add(row);
@@ -551,7 +459,7 @@ describe('WakeQueue', () => {
       HeldRow,
       HeldRow,
     ];
-    slots.begin(first, 0);
+    slots.begin(first);
     for (const row of [second, third]) queue.add(row);
     expect(queue.next(0)).toBeUndefined();
     slots.end(first, 'answered', 5, 1);

@@ -207,14 +207,14 @@ export class MemoryDatabase extends MemoryTable {
         const key = `${id} ${version} ${session}`;
         if (!this.attempts.has(key)) this.attempts.set(key, { ...result, session });
         const row = this.owned(session, id, version);
-        if (row !== undefined) this.write(row, { ...this.settled(row, result), ...began(row, result, this.now()) });
-        else if (settlement.state === 'delivered') this.settleDoubt(result);
+        if (row !== undefined) this.write(row, { ...this.settled(row, settlement), ...began(row, result, this.now()) });
+        else if (settlement.state === 'delivered') this.settleDoubt(id, settlement);
       }
     }
     return bad;
   }
 
-  private settled(row: MemoryRow, { settlement, startedAt }: AttemptResult): Partial<MemoryRow> {
+  private settled(row: MemoryRow, settlement: AttemptResult['settlement']): Partial<MemoryRow> {
     if (settlement.state === 'delivered') {
       const { deliveredAt, receipt } = settlement;
       return {
@@ -230,7 +230,7 @@ export class MemoryDatabase extends MemoryTable {
       state,
       inDoubt,
       decided: false,
-      recoveries: startedAt === null ? row.recoveries : 0,
+      recoveries: 0,
       lastError: cut(settlement.error, 1024),
       claim: null,
     };
@@ -239,15 +239,16 @@ export class MemoryDatabase extends MemoryTable {
     const doubt = without === undefined || !inDoubt ? {} : { inDoubt: row.inDoubt, decided: row.decided };
     const kept = {
       ...doubt,
+      ...(without === undefined ? {} : { recoveries: row.recoveries }),
       ...(without === 'given_back' ? { attempts: row.attempts - 1 } : {}),
     };
     return { ...ended, ...kept, retryAt: this.now() + settlement.delayMs, version: row.version + 1 };
   }
 
-  private settleDoubt(result: AttemptResult): void {
-    const row = this.rows.get(result.id);
+  private settleDoubt(id: number, settlement: Extract<AttemptResult['settlement'], { state: 'delivered' }>): void {
+    const row = this.rows.get(id);
     if (row === undefined || !row.inDoubt || row.state === 'delivered' || row.state === 'canceled') return;
-    this.write(row, this.settled(row, result));
+    this.write(row, this.settled(row, settlement));
   }
 }
 
@@ -270,7 +271,7 @@ function isWritable({ version, contentHash }: AttemptResult): boolean {
 }
 
 function asSendRow(row: MemoryRow, maxPayloadBytes: number): SendRow {
-  const { id, account, channel, payload, dueAt, version, state, attempts, firstAttemptAt, planNumber } = row;
+  const { id, account, channel, payload, version, state, attempts, firstAttemptAt, planNumber } = row;
   const { inDoubt, decided, recoveries, updatedAt, claim: session } = row;
   const wakeAt = wakeOf(row);
   const payloadBytes = Buffer.byteLength(payload);
@@ -280,7 +281,6 @@ function asSendRow(row: MemoryRow, maxPayloadBytes: number): SendRow {
     channel,
     payload: payloadBytes <= maxPayloadBytes ? payload : null,
     payloadBytes,
-    dueAt,
     wakeAt,
     version,
     state,

@@ -7,15 +7,10 @@ const HEADERS_BYTES = 500_000;
 const HEADER_BYTES = 8_000;
 
 /** Where messages go: hosts that hostile tenants have to themselves, and one that others use too. */
-interface TenantHosts {
+export interface TenantHosts {
   readonly hanging: { readonly urlOf: (n: number) => string };
   /** What it does depends on the URL. */
   readonly shared: { readonly urlOf: (manner: Manner) => string };
-}
-
-/** The same, and hosts that are quick until the instant of the harm. */
-export interface FickleHosts extends TenantHosts {
-  readonly fickle: readonly { readonly urlOf: (manner: Manner) => string }[];
 }
 
 /** One account that does what harms others in a system that is not fair. */
@@ -63,25 +58,6 @@ export const hostileTenants: readonly HostileTenant[] = [
     payloadOf: (n, { shared }) => ({ url: shared.urlOf('accepts'), body: n }),
   },
 ];
-
-const FICKLE_ACCOUNTS = 8;
-/** Each account's messages before the instant, and at it. */
-const TAUGHT_MESSAGES = 100;
-const HUNG_MESSAGES = 100;
-
-/** Several accounts of which it was known that their hosts are quick. */
-export const fickleTenants = {
-  name: `${FICKLE_ACCOUNTS} accounts whose quick hosts begin to hang`,
-  accounts: FICKLE_ACCOUNTS,
-  /** The first of the messages are due before the instant, while the hosts still answer. */
-  taught: FICKLE_ACCOUNTS * TAUGHT_MESSAGES,
-  messages: FICKLE_ACCOUNTS * (TAUGHT_MESSAGES + HUNG_MESSAGES),
-  accountOf: (n: number): string => `${HOSTILE_ACCOUNT}-${n % FICKLE_ACCOUNTS}`,
-  payloadOf: (n: number, { fickle }: FickleHosts): object => ({
-    url: fickle[n % FICKLE_ACCOUNTS]?.urlOf('accepts'),
-    body: n,
-  }),
-} as const;
 
 /** Every word of these is in the answer almost, over and over. */
 function manyHeaders(): Record<string, string> {

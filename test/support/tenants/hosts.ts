@@ -14,8 +14,6 @@ const MAX_HEAD_BYTES = 4 * 1024 ** 2;
 /** A receiver on a port of its own, which is an origin of its own. The path decides what it does with a request. */
 export class Host {
   readonly arrivals = new Arrivals();
-  /** From when on it answers nothing, epoch milliseconds. */
-  hangsFrom = Number.POSITIVE_INFINITY;
 
   private constructor(private readonly server: Server) {
     server.on('request', (request, response) => void this.take(request, response));
@@ -40,7 +38,7 @@ export class Host {
   private async take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.resume();
     await once(request, 'end').catch(() => undefined);
-    if (request.url === '/hangs' || systemClock.now() >= this.hangsFrom) return;
+    if (request.url === '/hangs') return;
     const { 'x-tag': tag = null, 'x-due-at': dueAt, 'idempotency-key': key } = request.headers;
     this.arrivals.record(
       key as string,
