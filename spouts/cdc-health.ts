@@ -12,6 +12,6 @@ export interface CdcState {
 export interface CdcHealth {
   /** @throws Unavailable */
   check(): Promise<CdcState>;
-  /** Restarts what has failed, and nothing else. @throws Unavailable */
+  /** Restarts what had failed at the last check, or all of it when nothing had. @throws Unavailable */
   restart(): Promise<void>;
 }

@@ -4,18 +4,22 @@ import type { CdcHealth, CdcState } from './cdc-health';
 import { Repeating } from './repeating';
 
 const CHECK_EVERY_MS = 5_000;
-/** A connector that says RUNNING and is silent for so long is reported. */
+/** A connector that says RUNNING and is silent for so long is restarted. */
 const SILENT_TOO_LONG_MS = 15_000;
+/** A restart takes seconds, more on a busy machine, and a connector that is silent for another reason must not be kept from working. */
+const RESTART_SILENT_EVERY_MS = 60_000;
 
 /** Checks CDC, restarts what failed in it, and reports that and what keeps it from working. Only the task that owns partition 0 does so. */
 export class CdcWatch {
   private readonly repeating: Repeating;
   private inCharge = false;
+  /** When one that was silent was last restarted, monotonic. */
+  private restartedAtMs = Number.NEGATIVE_INFINITY;
   private state: CdcState = { silentForMs: 0, failures: [], obstacles: [] };
 
   constructor(
     private readonly health: CdcHealth,
-    clock: Clock,
+    private readonly clock: Clock,
     private readonly onError: (error: unknown) => void,
   ) {
     this.repeating = new Repeating(clock, () => this.run(), onError);
@@ -51,13 +55,25 @@ export class CdcWatch {
     const { failures, obstacles, silentForMs } = this.state;
     if (obstacles.length > 0) this.report(`CDC stands still: ${obstacles.join('; ')}`);
     else if (failures.length === 0 && silentForMs >= SILENT_TOO_LONG_MS) {
-      this.report(`CDC has been silent for ${Math.round(silentForMs / 1_000)} s although its connector runs`);
+      await this.restartSilent(silentForMs);
     }
     if (failures.length > 0) {
       this.report(`CDC has failed and is restarted: ${failures.join('; ')}`);
       await this.health.restart();
     }
     return CHECK_EVERY_MS;
+  }
+
+  private async restartSilent(silentForMs: number): Promise<void> {
+    const text = `CDC has been silent for ${Math.round(silentForMs / 1_000)} s although its connector runs`;
+    const now = this.clock.monotonic();
+    if (now - this.restartedAtMs < RESTART_SILENT_EVERY_MS) {
+      this.report(text);
+      return;
+    }
+    this.restartedAtMs = now;
+    this.report(`${text}, and is restarted`);
+    await this.health.restart();
   }
 
   private report(text: string): void {

@@ -20,7 +20,9 @@ export interface ConnectorHealthOptions {
  *
  * 1. Its freshness is measured by heartbeats, because a connector that lost MySQL goes on saying RUNNING.
  * 2. What failed is restarted; a connector that can never read on from where it was begins again at the present.
- * 3. A connector that somebody paused or stopped stays so, and is reported as an obstacle.
+ * 3. One that says RUNNING and is asked to restart all the same does so as a whole. Debezium's client of the binlog can stand
+ *    still for ever when the server denies it the log as it connects again: its task neither fails nor tries again.
+ * 4. A connector that somebody paused or stopped stays so, and is reported as an obstacle.
  */
 export class ConnectorHealth implements CdcHealth {
   private count: number | null = null;
@@ -59,6 +61,7 @@ export class ConnectorHealth implements CdcHealth {
       return;
     }
     this.restarts++;
-    await connector.restartFailed();
+    const hasFailed = this.status === null || failuresOf(this.status).length > 0;
+    await (hasFailed ? connector.restartFailed() : connector.restartAll());
   }
 }

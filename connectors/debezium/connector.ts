@@ -111,10 +111,12 @@ export class Connector {
 
   /** Restarts the connector and its tasks where they have failed. While Connect rebalances nothing happens. */
   async restartFailed(): Promise<void> {
-    const response = await this.request('POST', '/restart?includeTasks=true&onlyFailed=true');
-    if (!response.ok && !PASSING.has(response.status) && response.status !== 404) {
-      throw new Unavailable(`Connect answered ${response.status} to the restart of ${this.name}`);
-    }
+    await this.restart('/restart?includeTasks=true&onlyFailed=true');
+  }
+
+  /** Restarts the connector and all its tasks, although Connect takes them for running. While Connect rebalances nothing happens. */
+  async restartAll(): Promise<void> {
+    await this.restart('/restart?includeTasks=true&onlyFailed=false');
   }
 
   /** Undoes a pause or a stop. */
@@ -155,6 +157,13 @@ export class Connector {
         throw new Unavailable(`Connect answered ${status} to the removal of ${this.name}`);
       }
       await this.clock.sleep(RETRY_MS);
+    }
+  }
+
+  private async restart(path: string): Promise<void> {
+    const response = await this.request('POST', path);
+    if (!response.ok && !PASSING.has(response.status) && response.status !== 404) {
+      throw new Unavailable(`Connect answered ${response.status} to the restart of ${this.name}`);
     }
   }
 

@@ -88,7 +88,24 @@ test('what keeps CDC from working is reported and counted, and so is silence', a
   await world.run(5_000);
   expect(world.errors).toEqual([
     new Unavailable('CDC stands still: the connector is PAUSED'),
-    new Unavailable('CDC has been silent for 25 s although its connector runs'),
+    new Unavailable('CDC has been silent for 25 s although its connector runs, and is restarted'),
   ]);
+  expect(restarts).toBe(1);
+});
+
+test('CDC that is silent although its connector runs is restarted once a minute', async () => {
+  world = new SpoutWorld();
+  let restarts = 0;
+  world.cdcHealth = {
+    check: async () => ({ silentForMs: 14_000 + restarts * 20_000, failures: [], obstacles: [] }),
+    restart: async () => void restarts++,
+  };
+  world.spout({ partitions: [0], of: 1 });
+  await world.run(10_000);
   expect(restarts).toBe(0);
+  restarts = 1;
+  await world.run(60_000);
+  expect(restarts).toBe(2);
+  await world.run(60_000);
+  expect(restarts).toBe(3);
 });

@@ -214,8 +214,19 @@ describe('ConnectorHealth', () => {
     expect(connect.requests.filter((request) => request.startsWith('PUT'))).toEqual([]);
   });
 
+  it('3. One that says RUNNING and is asked to restart all the same does so as a whole.', async () => {
+    connect.on('GET /status', state('RUNNING', 'RUNNING'));
+    connect.on('POST /restart?includeTasks=true&onlyFailed=false', [202]);
+    const health = await healthOf(new ManualClock(), () => 5);
+    await health.check();
+    await health.restart();
+    expect(connect.requests.filter((request) => request.startsWith('POST'))).toEqual([
+      'POST /restart?includeTasks=true&onlyFailed=false',
+    ]);
+  });
+
   it.each(['PAUSED', 'STOPPED'])(
-    '3. A connector that somebody paused or stopped stays so, and is reported as an obstacle: %s.',
+    '4. A connector that somebody paused or stopped stays so, and is reported as an obstacle: %s.',
     async (halted) => {
       connect.on('GET /status', [200, { connector: { state: halted }, tasks: [] }]);
       const health = await healthOf(new ManualClock(), () => 5, ['binlog_row_image is MINIMAL']);
@@ -226,7 +237,7 @@ describe('ConnectorHealth', () => {
     },
   );
 
-  it('3. A connector that does not exist is reported as an obstacle.', async () => {
+  it('4. A connector that does not exist is reported as an obstacle.', async () => {
     const health = await healthOf(new ManualClock(), () => 5);
     expect(await health.check()).toMatchObject({
       failures: [],

@@ -94,16 +94,22 @@ async function heal(arena: Arena): Promise<void> {
   await changesComeThrough(arena);
 }
 
-/** The task loses its rights and its connection, and gets the rights back when it has failed. The spout must restart it. */
+/**
+ * The task loses its rights and its connection, and gets the rights back when it has failed. The spout must restart it,
+ * also when Debezium stands still at the denial and goes on saying RUNNING.
+ */
 async function failTask(arena: Arena): Promise<void> {
   const { sql, connector } = arena;
   const isFailed = async () => (await connector.status())?.tasks.some(({ state }) => state === 'FAILED') === true;
   await sql.run("REVOKE REPLICATION SLAVE, REPLICATION CLIENT ON *.* FROM 'downspout_cdc'");
   const dumps = await sql.rows<[number]>("SELECT id FROM information_schema.processlist WHERE user = 'downspout_cdc'");
   for (const [id] of dumps) await sql.run(`KILL ${id}`).catch(() => undefined);
-  await until('the task has failed', isFailed);
-  await burst(arena, 500, 1_500);
-  await sql.run("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'downspout_cdc'");
+  try {
+    await until('the task has failed', isFailed);
+    await burst(arena, 500, 1_500);
+  } finally {
+    await sql.run("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'downspout_cdc'");
+  }
 }
 
 async function killed({ crew }: Arena, name: string): Promise<void> {
