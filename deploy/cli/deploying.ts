@@ -66,7 +66,7 @@ async function underLock<T>(
   change: Change,
   work: (deploying: Deploying) => Promise<T>,
 ): Promise<T> {
-  const { environment, fallback } = settings;
+  const { environment } = settings;
   const interrupt = new AbortController();
   const onSignal = (signal: string) => {
     // A second one does what it does to any process.
@@ -102,7 +102,7 @@ async function underLock<T>(
           // Whoever deploys from a host that runs no workers does not make it one that does.
           const { supervisors } = await readRollView(pool);
           if (supervisors.length > 0 && !existsSync(folder)) return;
-          const { pid, isNew } = await detachSupervisor({ folder, clock: systemClock, settings: fallback });
+          const { pid, isNew } = await detachSupervisor({ folder, clock: systemClock });
           if (isNew) output.note(`supervisor: runs on this host (process ${pid})`);
         },
       });

@@ -1,9 +1,8 @@
 import { type Client, createClient } from '../../connectors/mysql/client/client';
-import { Status } from '../../connectors/mysql/operators/status';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
+import { operatorUrl } from '../../topology/settings/connections';
 import { type Environment, readEnvironment, required } from '../../topology/settings/environment';
-import { topologyOf } from '../../topology/settings/topology-settings';
 import type { Output } from '../console/output';
 import { withKafka } from '../inspect/kafka';
 import { Application } from './application';
@@ -22,7 +21,6 @@ const SETTLE_LIMIT_MS = 30_000;
 const TICK_MS = 100;
 /** Requests that must not come would come within this time. */
 const QUIET_MS = 1_500;
-const DRAIN_LIMIT_MS = 15_000;
 
 export interface DemoOptions {
   readonly clock: Clock;
@@ -50,22 +48,20 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const environment = readEnvironment(settings, {});
   const url = required(environment, 'DATABASE_URL');
   const client = createClient(url);
-  const pool = Pool.open(url, { clock, size: 2 });
+  const pool = Pool.open(operatorUrl(environment), { clock, size: 2 });
   const view = new LiveView(output.json ? output.err : output.out, clock);
   const workers = new DemoWorkers({
     clock,
-    topology: topologyOf(environment),
     settings,
     stackFolder: options.stackFolder,
-    status: new Status(pool),
+    pool,
     onEvent: (text) => view.note(text),
   });
   const receiver = await ReceiverProcess.start();
   let stay = false;
   try {
-    workers.start();
-    output.line('Starting the workers …');
-    await workers.ready(signal);
+    output.line('Deploying the workers (`downspout deploy --target local`) …');
+    await workers.deploy(signal);
     if (signal.aborted) return { verdict: null, kept: { pids: [], metrics: [] } };
     output.line(`${workers.pids.length} workers run; the receiver listens on ${receiver.url}.`);
     output.line(`Nothing is lost when one dies: try \`kill -9\` with one of ${workers.pids.join(', ')}.`);
@@ -76,8 +72,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     const metrics = urls.map((base) => `${base}/metrics`);
     return { verdict, kept: { pids: workers.pids, metrics } };
   } finally {
-    if (stay) workers.release();
-    else await stopWorkers(workers, output);
+    if (!stay) {
+      output.line('Stopping the workers …');
+      await workers.stop();
+    }
     await Promise.all([receiver.stop(), client.close(), pool.close()]);
   }
 }
@@ -105,14 +103,15 @@ async function play(stage: Stage): Promise<DemoVerdict | null> {
       const watching = stages.watch(over.signal);
       const playing = application.play(AbortSignal.any([signal, over.signal]));
       const showing = show(stage, script, start, application, stages, over.signal);
+      const minding = workers.watch(over.signal);
       try {
-        await Promise.race([playing, watching, showing]);
+        await Promise.race([playing, watching, showing, minding]);
         await playing;
         await settled(stage, application, start + script.endsAt);
         view.show(snapshotOf(script, clock.now() - start, application, stages), true);
       } finally {
         over.abort();
-        await Promise.allSettled([playing, watching, showing]);
+        await Promise.allSettled([playing, watching, showing, minding]);
         view.end();
       }
     });
@@ -170,11 +169,4 @@ function snapshotOf(script: DemoScript, elapsed: number, application: Applicatio
 function arrivalOf({ tag, at, accepted }: Awaited<ReturnType<ReceiverProcess['list']>>[number]): Arrival {
   const [key = '', revision = ''] = (tag ?? '').split('#');
   return { key, revision: Number(revision), at, accepted };
-}
-
-async function stopWorkers(workers: DemoWorkers, output: Output): Promise<void> {
-  output.line('Stopping the workers …');
-  const killed = await workers.stop(DRAIN_LIMIT_MS);
-  if (killed.length > 0)
-    output.note(`${killed.join(', ')} did not drain within ${DRAIN_LIMIT_MS / 1_000} s and were killed.`);
 }

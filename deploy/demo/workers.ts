@@ -1,111 +1,181 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { Status, WorkerStatus } from '../../connectors/mysql/operators/status';
+import { createInterface } from 'node:readline';
+import { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
+import { listPlacements, listSupervisors, removePlacement } from '../../connectors/mysql/operators/placements';
+import { currentRelease, finishRelease, unfinishedReleases } from '../../connectors/mysql/operators/releases';
+import { Status, type WorkerStatus } from '../../connectors/mysql/operators/status';
+import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
-import { UserError } from '../../topology/core/errors';
-import { packageRoot } from '../../topology/settings/package';
-import { replicasOf, type TopologySettings } from '../../topology/settings/topology-settings';
-import { type RunningWorker, Supervisor } from '../supervisor';
+import { Unavailable, UserError } from '../../topology/core/errors';
+import { operatorUrl } from '../../topology/settings/connections';
+import { childEnvironment, readEnvironment } from '../../topology/settings/environment';
+import { stopSupervisor } from '../targets/local/detached';
+import { HostState, runningWorkers } from '../targets/local/host-state';
+import { ownProgram } from '../targets/local/program';
 
-const READY_LIMIT_MS = 60_000;
-const POLL_MS = 200;
-/** A worker that ended this often while starting will not start by being tried again. */
-const MAX_RESTARTS = 3;
-const LOG_LINES = 12;
+const LOOK_EVERY_MS = 200;
+/** Of what `deploy` says, shown when it fails. */
+const LAST_LINES = 15;
+const OVER = 'the demo is over';
 
 export interface DemoWorkersOptions {
   readonly clock: Clock;
-  readonly topology: TopologySettings;
+  /** Connection settings of a stack that runs. */
   readonly settings: Readonly<Record<string, string>>;
   readonly stackFolder: string;
-  readonly status: Status;
+  /** Of the operators' user. */
+  readonly pool: Pool;
+  /** A line for people: what `deploy` does, or that a worker died. */
   readonly onEvent: (text: string) => void;
 }
 
-/** The demo's workers: as many processes for each component as topology.yaml says. */
+/**
+ * The demo's workers: what topology.yaml says, as `downspout deploy --target local` runs it. Their supervisor has a state folder
+ * of its own, so that one demo finds and ends what an earlier one left.
+ */
 export class DemoWorkers {
-  private readonly supervisor: Supervisor;
-  private readonly scrapeFile: string;
+  private readonly folder: string;
 
   constructor(private readonly options: DemoWorkersOptions) {
-    const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
-    this.scrapeFile = join(options.stackFolder, 'prometheus', 'targets', 'demo.json');
-    this.supervisor = new Supervisor({
-      clock: options.clock,
-      workers: [...replicasOf(options.topology)].flatMap(([component, replicas]) =>
-        Array.from({ length: replicas }, (_, index) => ({
-          name: `${component}-${index + 1}`,
-          args: [program, 'worker', '--component', component],
-        })),
-      ),
-      settings: { ...options.settings, WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true' },
-      logFolder: join(options.stackFolder, 'logs'),
-      onEvent: options.onEvent,
-    });
-  }
-
-  start(): void {
-    this.supervisor.start();
+    this.folder = demoFolder(options.stackFolder);
   }
 
   get pids(): number[] {
-    return this.supervisor.workers().flatMap(({ pid }) => pid ?? []);
+    return runningWorkers(this.folder).map(({ pid }) => pid);
+  }
+
+  /**
+   * Deploys them and returns when all are ready, or in good order after the signal.
+   * @throws UserError when other workers run on this stack: they would take the demo's messages and not send to this machine
+   * @throws UserError with what `deploy` said last, when it fails
+   */
+  async deploy(signal: AbortSignal): Promise<void> {
+    await this.refuseOthers();
+    const { settings, onEvent } = this.options;
+    const args = [ownProgram(), 'deploy', '--target', 'local', '--yes', '--canary', '0', '--state', this.folder];
+    // In a process group of its own: the demo decides what an interrupt at the terminal ends, and in which order.
+    const child = spawn(process.execPath, args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: childEnvironment({ ...settings, WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true' }),
+      detached: true,
+    });
+    const said: string[] = [];
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      said.push(line);
+      onEvent(`  ${line}`);
+    });
+    const code = await endOf(child, signal);
+    if (code !== 0 && !signal.aborted) {
+      throw new UserError(
+        `The workers were not deployed. \`deploy\` said last:\n${said.slice(-LAST_LINES).join('\n')}`,
+      );
+    }
   }
 
   /** Where the workers' status is served. */
   async urls(): Promise<string[]> {
-    return (await this.alive()).flatMap(({ statusUrl }) => statusUrl ?? []);
-  }
-
-  /** Those of the demo's workers that live, as the database knows them. */
-  private async alive(): Promise<WorkerStatus[]> {
     const pids = new Set(this.pids);
-    const workers = await this.options.status.workers();
-    return workers.filter(({ state, pid }) => state === 'alive' && pids.has(pid));
+    const workers = await new Status(this.options.pool).workers();
+    const isOurs = ({ state, pid }: WorkerStatus) => state === 'alive' && pids.has(pid);
+    return workers.filter(isOurs).flatMap(({ statusUrl }) => statusUrl ?? []);
   }
 
-  /**
-   * Waits until every worker runs and owns partitions, or the signal aborts.
-   * @throws UserError with the end of a log, when one does not start
-   */
-  async ready(signal: AbortSignal): Promise<void> {
-    const { clock } = this.options;
-    const limit = clock.monotonic() + READY_LIMIT_MS;
+  /** Tells of each worker that dies and of the one that runs in its place, until the signal aborts. */
+  async watch(signal: AbortSignal): Promise<void> {
+    const { clock, onEvent } = this.options;
+    const known = new Map<string, number>();
     while (!signal.aborted) {
-      const alive = await this.alive();
-      const owning = alive.filter(({ partitions }) => Object.values(partitions).some((owned) => owned.length > 0));
-      const all = this.supervisor.workers();
-      if (owning.length === all.length) {
-        this.tellPrometheus(alive);
-        return;
+      for (const { component, replica, pid } of runningWorkers(this.folder)) {
+        const name = `${component}-${replica}`;
+        const before = known.get(name) ?? pid;
+        if (before !== pid) onEvent(`${name} died (process ${before}) and runs again (process ${pid})`);
+        known.set(name, pid);
       }
-      const late =
-        clock.monotonic() > limit ? all.find(({ pid }) => !owning.some((one) => one.pid === pid)) : undefined;
-      const broken = all.find(({ restarts }) => restarts >= MAX_RESTARTS) ?? late;
-      if (broken !== undefined) throw new UserError(notStarted(broken));
-      await clock.sleep(POLL_MS, signal);
+      await clock.sleep(LOOK_EVERY_MS, signal);
     }
   }
 
-  /** Drains all. @returns the names of those that did not end in time */
-  async stop(limit: number): Promise<string[]> {
-    rmSync(this.scrapeFile, { force: true });
-    return this.supervisor.stop(limit);
+  /** Drains them and ends their supervisor; nothing of the demo is left to run. */
+  async stop(): Promise<void> {
+    const { clock, pool, stackFolder } = this.options;
+    await stopSupervisor(demoFolder(stackFolder), clock);
+    await takeBack(pool, clock);
   }
 
-  /** Leaves them running. */
-  release(): void {
-    this.supervisor.release();
-  }
-
-  private tellPrometheus(workers: readonly WorkerStatus[]): void {
-    if (!existsSync(join(this.scrapeFile, '..'))) return;
-    const targets = workers.flatMap(({ statusUrl }) => (statusUrl === null ? [] : new URL(statusUrl).host));
-    writeFileSync(this.scrapeFile, `${JSON.stringify([{ targets }])}\n`);
+  private async refuseOthers(): Promise<void> {
+    const { pool } = this.options;
+    const { id: own } = new HostState(this.folder, hostname());
+    const now = await new Status(pool).now();
+    const others = (await listSupervisors(pool)).filter(
+      ({ id, leftAt, leaseUntil }) => id !== own && leftAt === null && leaseUntil >= now,
+    );
+    if (others.length === 0) return;
+    throw new UserError(
+      `Workers were deployed on this stack already, by a supervisor on ${others.map(({ host }) => host).join(', ')}. ` +
+        'The demo needs the stack for itself: end them first with `downspout supervisor --stop`.',
+    );
   }
 }
 
-function notStarted({ name, logFile }: RunningWorker): string {
-  const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_LINES);
-  return `The worker ${name} does not start. The last lines of ${logFile}:\n${lines.join('\n')}`;
+/**
+ * Drains the workers that an earlier demo has left, and takes back that they are to run.
+ * @param settings of the stack: connection settings, none when there is no stack
+ * @returns how many there were
+ */
+export async function stopDemoWorkers(
+  stackFolder: string,
+  settings: Readonly<Record<string, string>>,
+  clock: Clock,
+): Promise<number> {
+  const { supervisor, workers } = await stopSupervisor(demoFolder(stackFolder), clock);
+  if (supervisor === null && workers === 0) return 0;
+  const environment = readEnvironment(settings, {});
+  if (environment.WORKER_DATABASE_URL === undefined) return workers;
+  const pool = Pool.open(operatorUrl(environment), { clock, size: 2 });
+  try {
+    await takeBack(pool, clock);
+  } catch (error) {
+    // They were stopped; without its database nothing asks for them.
+    if (!(error instanceof Unavailable)) throw error;
+  } finally {
+    await pool.close();
+  }
+  return workers;
+}
+
+/** Nothing is to run any more, and the demo's release is not live: another verb finds the stack as it was. */
+async function takeBack(pool: Pool, clock: Clock): Promise<void> {
+  const lock = await DeployLock.take(pool, clock, { who: 'demo', host: hostname(), doing: 'end of the demo' });
+  try {
+    const placements = await listPlacements(pool);
+    const live = await currentRelease(pool);
+    const unfinished = await unfinishedReleases(pool);
+    await lock.transaction(async (sql) => {
+      for (const one of placements) await removePlacement(sql, one);
+      if (live !== null) await finishRelease(sql, live.number, 'superseded', OVER);
+      for (const { number } of unfinished) await finishRelease(sql, number, 'failed', OVER);
+    });
+  } finally {
+    await lock.free();
+  }
+}
+
+function demoFolder(stackFolder: string): string {
+  return join(stackFolder, 'demo');
+}
+
+/** @returns its exit code, after SIGTERM when the signal aborts */
+async function endOf(child: ChildProcess, signal: AbortSignal): Promise<number | null> {
+  const end = () => child.kill('SIGTERM');
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  try {
+    const [code] = (await once(child, 'close')) as [number | null];
+    return code;
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
 }

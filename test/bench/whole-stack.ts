@@ -2,11 +2,11 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { provision } from '../../deploy/provision';
 import { NativeStack } from '../../deploy/stack/native-stack';
-import { Supervisor } from '../../deploy/supervisor';
 import { systemClock } from '../../topology/core/clock';
 import { readEnvironment, readStackVariables } from '../../topology/settings/environment';
 import { packageRoot } from '../../topology/settings/package';
 import { parseTopologySettings } from '../../topology/settings/topology-settings';
+import { Supervisor } from '../support/stack/supervisor';
 import { topologyFile } from '../support/stack/topology-file';
 import type { Watched } from './process-usage';
 

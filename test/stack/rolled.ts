@@ -49,6 +49,7 @@ export class Rolled {
   /** Nothing is there yet, not even the database. */
   static async start(environment: Environment = freshEnvironment()): Promise<Rolled> {
     const folder = mkdtempSync(join(tmpdir(), 'downspout-rolled-'));
+    putOtherStack(folder);
     return new Rolled(
       environment,
       folder,
@@ -64,7 +65,7 @@ export class Rolled {
   }
 
   cli(args: readonly string[]): Promise<CliResult> {
-    return runCli(args, { environment: this.variables });
+    return runCli(args, { environment: this.variables, cwd: this.folder });
   }
 
   /** `downspout deploy`, without watching canaries. */
@@ -75,7 +76,7 @@ export class Rolled {
   /** A command whose process the test may end. */
   begin(args: readonly string[], onLine: (line: string, child: ChildProcess) => void): Promise<number | null> {
     const child = spawn(process.execPath, [program, ...args], {
-      cwd: tmpdir(),
+      cwd: this.folder,
       env: { PATH: process.env['PATH'], ...this.variables },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -200,4 +201,14 @@ export class Rolled {
     mkdirSync(folder, { recursive: true });
     return folder;
   }
+}
+
+/** A local stack that is not the one that the environment names: nothing may be taken from there instead. */
+function putOtherStack(folder: string): void {
+  const stack = join(folder, '.downspout');
+  mkdirSync(stack);
+  writeFileSync(join(stack, 'stack.json'), '{}');
+  const names = ['DATABASE_URL', 'WORKER_DATABASE_URL', 'ADMIN_DATABASE_URL', 'CDC_DATABASE_URL'];
+  const urls = names.map((name) => [name, 'mysql://nobody:hush@127.0.0.1:1/downspout']);
+  writeFileSync(join(stack, 'env.json'), JSON.stringify({ ...Object.fromEntries(urls), KAFKA_BROKERS: '127.0.0.1:1' }));
 }

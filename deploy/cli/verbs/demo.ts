@@ -7,9 +7,9 @@ import { readStackVariables } from '../../../topology/settings/environment';
 import { parseCount } from '../../console/durations';
 import type { Output, OutputOptions } from '../../console/output';
 import { type DemoResult, runDemo } from '../../demo/demo';
-import { KeptWorkers } from '../../demo/kept';
 import { afterDueFigures } from '../../demo/live-view';
 import { summaryText } from '../../demo/summary';
+import { stopDemoWorkers } from '../../demo/workers';
 import { startedStack } from '../../stack/choice';
 import { stackFolder } from '../../stack/stack-folder';
 import { readSettings } from '../settings';
@@ -33,19 +33,18 @@ export function demoCommand(): Command {
     .option('--stop', 'stop the workers that an earlier --keep left running, and do nothing else')
     .option('--seed <n>', 'another seed is another day', parseCount, 1)
     .action(async (options: DemoVerbOptions) => {
-      const { output } = contextOf(options);
-      const kept = new KeptWorkers(stackFolder());
-      const stopped = await kept.stop(systemClock);
+      const { output, settings } = contextOf(options);
+      const stopped = await stopDemoWorkers(stackFolder(), settings.fallback, systemClock);
       if (stopped > 0) output.line(`${stopped} workers of an earlier demo are stopped.`);
       else if (options.stop === true) output.line('No workers of an earlier demo run.');
-      if (options.stop !== true) await demo(options, output, kept);
+      if (options.stop !== true) await demo(options, output);
     });
 }
 
 /** An interrupt, a polite end, and a terminal that was closed. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-async function demo(options: DemoVerbOptions, output: Output, kept: KeptWorkers): Promise<void> {
+async function demo(options: DemoVerbOptions, output: Output): Promise<void> {
   const interrupt = new AbortController();
   let ended: NodeJS.Signals | undefined;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -81,7 +80,6 @@ async function demo(options: DemoVerbOptions, output: Output, kept: KeptWorkers)
   const verdict = result?.verdict ?? null;
   if (verdict === null || !verdict.holds) process.exitCode = ended === undefined ? 1 : 128 + constants.signals[ended];
   if (verdict === null || result === undefined) return;
-  if (result.kept.pids.length > 0) kept.keep(result.kept.pids);
   const report = { ...verdict, afterDue: afterDueFigures(verdict.afterDue), metrics: result.kept.metrics };
   output.data(report, () => ['', summaryText(verdict, output), '', ...whereNext(result, ranBefore)].join('\n'));
 }

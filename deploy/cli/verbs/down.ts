@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { systemClock } from '../../../topology/core/clock';
 import { readEnvironment, readStackVariables } from '../../../topology/settings/environment';
 import { confirm } from '../../console/confirm';
-import { KeptWorkers } from '../../demo/kept';
+import { stopDemoWorkers } from '../../demo/workers';
 import { startedStack } from '../../stack/choice';
 import { stackFolder } from '../../stack/stack-folder';
 import { recordOfStack } from '../audited';
@@ -38,7 +38,7 @@ async function down({ output, settings, dryRun }: VerbContext, folder: string, w
   const done = stack !== null && !dryRun;
   let workers = 0;
   if (!dryRun) {
-    workers = await new KeptWorkers(folder).stop(systemClock);
+    workers = await stopDemoWorkers(folder, settings.fallback, systemClock);
     if (workers > 0) output.line(`${workers} workers that a demo left running are stopped.`);
     if (done && !wipe) await recordOfStack(readEnvironment(settings.fallback, {}), 'down');
     await stack?.down(wipe, showParts(output));

@@ -18,8 +18,6 @@ const STOP_LIMIT_MS = 3_700_000;
 export interface DetachOptions {
   readonly folder: string;
   readonly clock: Clock;
-  /** What it and its workers find in their environment beside what this process has. */
-  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface DetachedSupervisor {
@@ -35,10 +33,11 @@ export function defaultStateFolder(): string {
 }
 
 /**
- * Makes sure that a supervisor runs in the folder, and returns when it does; it outlives this process.
+ * Makes sure that a supervisor runs in the folder, and returns when it does; it outlives this process. It and its workers read
+ * their settings as this process did: from the environment, and for what that does not set from the local stack.
  * @throws UserError with the end of its log when it does not start
  */
-export async function detachSupervisor({ folder, clock, settings = {} }: DetachOptions): Promise<DetachedSupervisor> {
+export async function detachSupervisor({ folder, clock }: DetachOptions): Promise<DetachedSupervisor> {
   const logFolder = logFolderOf(folder);
   const logFile = join(logFolder, 'supervisor.log');
   const running = runningSupervisor(folder);
@@ -46,7 +45,7 @@ export async function detachSupervisor({ folder, clock, settings = {} }: DetachO
   mkdirSync(logFolder, { recursive: true });
   const from = sizeOf(logFile);
   const args = [ownProgram(), 'supervisor', '--state', folder];
-  const started = WorkerProcess.start({ args, settings, logFile }, clock);
+  const started = WorkerProcess.start({ args, settings: {}, logFile }, clock);
   const over = started.ended.then((how) => how);
   let ended: string | null = null;
   void over.then((how) => {

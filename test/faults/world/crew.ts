@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { Supervisor } from '../../../deploy/supervisor';
 import { systemClock } from '../../../topology/core/clock';
 import { packageRoot } from '../../../topology/settings/package';
+import { Supervisor } from '../../support/stack/supervisor';
 
 /** How long a worker may take to drain. */
 const DRAIN_MS = 20_000;

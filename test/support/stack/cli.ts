@@ -16,10 +16,14 @@ export interface CliResult {
 /** Runs the built `downspout` as a child process, away from the checkout, with nothing of a local stack. */
 export async function runCli(
   args: readonly string[],
-  options: { readonly environment?: Readonly<Record<string, string>>; readonly input?: string } = {},
+  options: {
+    readonly environment?: Readonly<Record<string, string>>;
+    readonly input?: string;
+    readonly cwd?: string;
+  } = {},
 ): Promise<CliResult> {
   const child = spawn(process.execPath, [program, ...args], {
-    cwd: tmpdir(),
+    cwd: options.cwd ?? tmpdir(),
     env: { PATH: process.env['PATH'], ...nowhere, ...options.environment },
   });
   const out: Buffer[] = [];

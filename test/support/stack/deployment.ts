@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Client, createClient } from '../../../connectors/mysql/client/client';
 import { Pool } from '../../../connectors/mysql/sql/pool';
-import { type RunningWorker, Supervisor } from '../../../deploy/supervisor';
 import { systemClock } from '../../../topology/core/clock';
 import { idempotencyKey } from '../../../topology/message';
 import { type Environment, required } from '../../../topology/settings/environment';
@@ -12,6 +11,7 @@ import { until } from '../until';
 import { variablesOf } from './cli';
 import { testStackFolder } from './shared-stack';
 import { freshWorld, testSettings, type World } from './stack';
+import { type RunningWorker, Supervisor } from './supervisor';
 
 /** Time for a worker to drain, milliseconds. */
 const DRAIN = 20_000;

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import type { RunningWorker, Supervisor } from '../../../deploy/supervisor';
 import type { FailPoint } from '../../../deploy/worker/fail-points';
 import { systemClock } from '../../../topology/core/clock';
 import { type Deployment, localTarget, workerSettings } from './deployment';
+import type { RunningWorker, Supervisor } from './supervisor';
 
 /** How it left its first life. */
 interface End {

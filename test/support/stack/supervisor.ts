@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Clock, Timer } from '../topology/core/clock';
-import { BackOff } from './targets/local/back-off';
-import { WorkerProcess } from './targets/local/worker-process';
+import { BackOff } from '../../../deploy/targets/local/back-off';
+import { WorkerProcess } from '../../../deploy/targets/local/worker-process';
+import type { Clock, Timer } from '../../../topology/core/clock';
 
 /** What runs: one worker process, by name. */
 export interface WorkerSpec {
@@ -42,7 +42,7 @@ interface Slot {
 }
 
 /**
- * Runs worker processes on one machine, where there is neither Docker Compose nor Kubernetes.
+ * Runs worker processes of tests, which choose program and settings of each; `downspout supervisor` is what runs them elsewhere.
  *
  * 1. *A process that dies is started again*, at once at first and then with a delay that doubles.
  * 2. *Stopping drains*: every process gets SIGTERM and the time to finish; only what is left after that is killed.

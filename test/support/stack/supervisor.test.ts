@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Supervisor } from '../../deploy/supervisor';
-import { systemClock } from '../../topology/core/clock';
+import { systemClock } from '../../../topology/core/clock';
+import { Supervisor } from './supervisor';
 
 let folder: string;
 let supervisor: Supervisor | undefined;
@@ -78,7 +78,7 @@ test.each([
 ])('processes outlive this one only when released: a program that calls %s', async (call, ends) => {
   const folderText = JSON.stringify(folder);
   const program = `
-    const { Supervisor } = require('./dist/deploy/supervisor.js');
+    const { Supervisor } = require('./dist/test/support/stack/supervisor.js');
     const { systemClock } = require('./dist/topology/core/clock.js');
     const args = ['-e', ${JSON.stringify(DRAINS)}];
     const supervisor = new Supervisor({ clock: systemClock, workers: [{ name: 'due-1', args }], settings: {}, logFolder: ${folderText} });
@@ -87,7 +87,7 @@ test.each([
     if (${JSON.stringify(call)} === 'release') supervisor.release();
   `;
   const parent = spawn(process.execPath, ['-e', program], {
-    cwd: join(__dirname, '../..'),
+    cwd: join(__dirname, '../../..'),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let printed = '';
