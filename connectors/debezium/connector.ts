@@ -170,7 +170,16 @@ export class Connector {
   /** @returns false when we may not do it */
   private async untilAccepted(settings: Readonly<Record<string, string>>, end: number): Promise<boolean> {
     for (;;) {
-      const { ok, status, text } = await this.request('PUT', '/config', settings);
+      // The worker that was asked may die with the answer, and another one answers the next time.
+      const answer = await this.request('PUT', '/config', settings).catch((error: unknown) => {
+        if (!(error instanceof Unavailable) || this.clock.monotonic() >= end) throw error;
+        return null;
+      });
+      if (answer === null) {
+        await this.clock.sleep(RETRY_MS);
+        continue;
+      }
+      const { ok, status, text } = answer;
       if (ok) return true;
       if (NOT_ALLOWED.has(status)) return false;
       const reason = `Connect refused the connector ${this.name} (${status}): ${withoutSecrets(messageOf(text), settings)}`;

@@ -20,6 +20,15 @@ export interface UnknownLog {
   readonly high: undefined;
 }
 
+/** How many copies there are of what topics hold. */
+export interface KafkaCopies {
+  /** Brokers that answer. */
+  readonly brokers: number;
+  readonly partitions: number;
+  /** Partitions of which a broker lacks a copy that it should have. */
+  readonly short: number;
+}
+
 /** Which partitions of a topic a member of a group owns. */
 export interface GroupOwner {
   readonly member: string;
@@ -68,6 +77,17 @@ export class KafkaAdmin {
   /** How many brokers the cluster has now. */
   brokers(): Promise<number> {
     return this.run({}, async (admin) => (await admin.describeCluster()).brokers.length);
+  }
+
+  /** The copies of these topics' partitions. */
+  copies(topics: readonly string[]): Promise<KafkaCopies> {
+    return this.run({}, async (admin) => {
+      const { brokers } = await admin.describeCluster();
+      const known = await admin.fetchTopicMetadata({ topics: [...topics] });
+      const partitions = known.topics.flatMap((topic) => topic.partitions);
+      const short = partitions.filter(({ replicas, isr }) => isr.length < replicas.length);
+      return { brokers: brokers.length, partitions: partitions.length, short: short.length };
+    });
   }
 
   /** The log of each partition, in the order of partitions. */

@@ -1,11 +1,11 @@
 import { changeEventCodec } from '../../connectors/debezium/change-event';
-import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
+import { KafkaAdmin, type KafkaCopies } from '../../connectors/kafka/kafka-admin';
 import { kafkaClient } from '../../connectors/kafka/kafka-client';
 import { type PartitionLag, type Reading, readLag } from '../../connectors/kafka/lag';
 import { kafkaSecurityOf } from '../../topology/settings/connections';
 import { type Environment, required } from '../../topology/settings/environment';
 import { topologyOf } from '../../topology/settings/topology-settings';
-import { due, SPOUT, scheduleChanges } from '../../topology/streams';
+import { due, SPOUT, scheduleChanges, topicName } from '../../topology/streams';
 
 /** Runs `work` with Kafka's administration. */
 export async function withKafka<T>(environment: Environment, work: (admin: KafkaAdmin) => Promise<T>): Promise<T> {
@@ -32,6 +32,11 @@ function readings(environment: Environment): Reading[] {
 /** The lag of every partition of every stream of the topology. */
 export async function lagOf(environment: Environment, admin: KafkaAdmin): Promise<PartitionLag[]> {
   return fromTheBeginning(await readLag(admin, environment.DOWNSPOUT_NAMESPACE, readings(environment)));
+}
+
+/** How many copies there are of the streams' partitions. */
+export function copiesOf(environment: Environment, admin: KafkaAdmin): Promise<KafkaCopies> {
+  return admin.copies(readings(environment).map(({ stream }) => topicName(environment.DOWNSPOUT_NAMESPACE, stream)));
 }
 
 /** A bolt that has committed nothing begins with the first record, so all of them wait for it. A spout begins at the end. */

@@ -1,5 +1,7 @@
 import { Connector, failuresOf, haltOf } from '../../connectors/debezium/connector';
 import { captureNames } from '../../connectors/debezium/settings';
+import type { KafkaCopies } from '../../connectors/kafka/kafka-admin';
+import { type MemberStatus, readMembers } from '../../connectors/mysql/operators/members';
 import { Operations, type Pause } from '../../connectors/mysql/operators/operations';
 import {
   listPlacements,
@@ -25,7 +27,8 @@ import { SPOUT } from '../../topology/streams';
 import { formatCount, formatInstant } from '../console/units';
 import { cdcWarnings } from './cdc-warnings';
 import { type DeploymentReport, deploymentWarnings, readDeploymentReport } from './deployment-report';
-import { lagOf, queuedOf, withKafka } from './kafka';
+import { copiesOf, lagOf, queuedOf, withKafka } from './kafka';
+import { membersText, replicaWarnings } from './replica-warnings';
 import { placementWarnings } from './where-it-runs';
 
 /** Whether a part of the stack does its work. */
@@ -53,6 +56,8 @@ export interface DatabaseReport {
   readonly deployment: DeploymentReport;
   /** Settings of the binlog that CDC cannot work with, one line each. */
   readonly binlog: readonly string[];
+  /** The servers of the database's group; none when it runs in none. */
+  readonly members: readonly MemberStatus[];
 }
 
 export interface StatusReport {
@@ -78,8 +83,17 @@ export async function readStatus(environment: Environment, clock: Clock): Promis
   const database = mysql.value ?? null;
   const connector: PartStatus = connect.value?.status ?? connect.status;
   const named = { kafkaCluster: kafka.value?.cluster ?? null, namespace: environment.DOWNSPOUT_NAMESPACE };
+  const members = database === null ? null : membersText(database.members);
+  const copies = kafka.value?.copies ?? null;
   return {
-    parts: [mysql.status, kafka.status, connector, ...others],
+    parts: [
+      members === null ? mysql.status : { ...mysql.status, detail: members },
+      copies === null || copies.brokers < 2
+        ? kafka.status
+        : { ...kafka.status, detail: `${copies.brokers} brokers answer` },
+      connector,
+      ...others,
+    ],
     database,
     queued: kafka.value?.queued ?? null,
     warnings:
@@ -87,6 +101,7 @@ export async function readStatus(environment: Environment, clock: Clock): Promis
         ? ['Nothing can be said of messages and workers. `downspout up` starts the local stack.']
         : [
             ...deploymentWarnings(database.deployment, named),
+            ...replicaWarnings(database.members, copies),
             ...cdcWarnings({ ...database, connector: connect.value?.faults ?? null }),
             ...placementWarnings(database),
             ...warningsOf(database, sendersOf(environment)),
@@ -110,8 +125,8 @@ async function readDatabase(environment: Environment, clock: Clock): Promise<Dat
     const now = await status.now();
     const settings = topologyOf(environment);
     const reading = status.waiting();
-    const [counts, waiting, nextHour, workers, pauses, placements, supervisors, deployment, binlog] = await Promise.all(
-      [
+    const [counts, waiting, nextHour, workers, pauses, placements, supervisors, deployment, binlog, members] =
+      await Promise.all([
         status.counts(reading),
         reading,
         status.byMinute(60),
@@ -121,9 +136,9 @@ async function readDatabase(environment: Environment, clock: Clock): Promise<Dat
         listSupervisors(pool),
         readDeploymentReport(pool, settings),
         binlogFaults(pool),
-      ],
-    );
-    return { now, counts, waiting, nextHour, workers, pauses, placements, supervisors, deployment, binlog };
+        readMembers(pool),
+      ]);
+    return { now, counts, waiting, nextHour, workers, pauses, placements, supervisors, deployment, binlog, members };
   } finally {
     await pool.close();
   }
@@ -132,13 +147,14 @@ async function readDatabase(environment: Environment, clock: Clock): Promise<Dat
 interface KafkaReport {
   readonly cluster: string;
   readonly queued: Readonly<Record<string, number>>;
+  readonly copies: KafkaCopies;
 }
 
 function readKafka(environment: Environment): Promise<KafkaReport> {
   return withKafka(environment, async (admin) => {
     const cluster = await admin.clusterId();
     const queued = queuedOf(await lagOf(environment, admin));
-    return { cluster, queued };
+    return { cluster, queued, copies: await copiesOf(environment, admin) };
   });
 }
 

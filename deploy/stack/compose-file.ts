@@ -17,6 +17,16 @@ const fileSchema = z.object({
   ),
 });
 
+/** What the variables of docker-compose.yml are with `--ha`; their defaults are for one server, one broker, one worker. */
+export const HA_VARIABLES: Readonly<Record<string, string>> = {
+  MYSQL_BUFFER_POOL: '128M',
+  KAFKA_VOTERS: '1@kafka:9093,2@kafka-b:9093,3@kafka-c:9093',
+  KAFKA_BOOTSTRAP: 'kafka:9094,kafka-b:9094,kafka-c:9094',
+  KAFKA_REPLICATION: '3',
+  KAFKA_MIN_INSYNC: '2',
+  KAFKA_VOLUME: 'kafka-ha',
+};
+
 /** What the native stack takes from a service of docker-compose.yml. */
 export interface ComposeService {
   readonly name: string;
@@ -26,8 +36,8 @@ export interface ComposeService {
   readonly profiles: readonly string[];
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
-  /** Published on the host, and the name of the variable that moves it. */
-  readonly port: { readonly number: number; readonly variable: string | null } | null;
+  /** Published on the host, and the name of the variable that moves each. */
+  readonly ports: readonly { readonly number: number; readonly variable: string | null }[];
 }
 
 /** docker-compose.yml as the native stack reads it, so that the two cannot drift apart. */
@@ -72,7 +82,7 @@ export class ComposeFile {
         profiles: service.profiles,
         command: service.command.map(fill),
         environment: Object.fromEntries(Object.entries(service.environment).map(([key, raw]) => [key, fill(raw)])),
-        port: publishedPort(service.ports[0], fill, path),
+        ports: service.ports.map((port) => publishedPort(port, fill, path)),
       },
     ]);
     return new ComposeFile(path, new Map(services));
@@ -97,8 +107,7 @@ function substitute(text: string, variables: Readonly<Record<string, string>>): 
   );
 }
 
-function publishedPort(raw: string | undefined, fill: (raw: string) => string, path: string): ComposeService['port'] {
-  if (raw === undefined) return null;
+function publishedPort(raw: string, fill: (raw: string) => string, path: string): ComposeService['ports'][number] {
   const variable = /\$\{([A-Z_]+)/.exec(raw)?.[1] ?? null;
   const number = Number(fill(raw).split(':').at(-2));
   if (!Number.isInteger(number) || number < 1 || number > 65_535) {

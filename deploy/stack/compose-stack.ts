@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path';
 import { systemClock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
 import { packageRoot } from '../../topology/settings/package';
-import { ComposeFile } from './compose-file';
+import { ComposeFile, HA_VARIABLES } from './compose-file';
 import { run } from './host/commands';
-import { joinMasters } from './masters';
+import { joinMembers } from './members';
+import { brokersOf } from './parts/kafka-part';
 import type { Report, Stack, StackOptions } from './stack';
 import { CDC_PASSWORD_VARIABLE, type StackAddresses, stackSettings, writeSettings } from './stack-settings';
 import { newState, StackStateFile, writePrivate } from './stack-state';
@@ -23,12 +24,12 @@ export class ComposeStack implements Stack {
 
   /**
    * @param execute runs a program and returns what it prints
-   * @param joining makes two masters one pair
+   * @param joining makes the MySQL servers one group
    */
   constructor(
     private readonly options: StackOptions,
     private readonly execute: typeof run = run,
-    private readonly joining: typeof joinMasters = joinMasters,
+    private readonly joining: typeof joinMembers = joinMembers,
   ) {
     this.file = options.composeFile ?? join(packageRoot(), 'docker-compose.yml');
     this.compose = ComposeFile.read(this.file, options.variables);
@@ -41,27 +42,26 @@ export class ComposeStack implements Stack {
     if (state.mode !== 'compose') throw new UserError('The stack runs natively. Stop it first: downspout down');
     state.ha ||= this.options.ha === true;
     this.state.write(state);
-    const profile = profileOf(state.ha);
     mkdirSync(join(folder, 'prometheus', 'targets'), { recursive: true });
     report({
       part: 'docker',
       stage: 'starting',
       text: 'fetching images and starting containers; the first time takes minutes',
     });
-    await this.docker([...profile, 'up', '--detach', '--wait', '--wait-timeout', String(START_LIMIT_SECONDS)]);
+    await this.docker(state.ha, ['up', '--detach', '--wait', '--wait-timeout', String(START_LIMIT_SECONDS)]);
     for (const name of this.compose.names()) {
-      const { port, version, profiles } = this.compose.service(name);
+      const { ports, version, profiles } = this.compose.service(name);
       if (profiles.length > 0 && !state.ha) continue;
-      report({ part: name, stage: 'ready', text: `${version}${port === null ? '' : ` on port ${port.number}`}` });
+      const where = ports.length === 0 ? '' : ` on port ${ports.map(({ number }) => number).join(', ')}`;
+      report({ part: name, stage: 'ready', text: `${version}${where}` });
     }
     const settings = stackSettings(folder, this.addresses(state.ha), state.passwords);
     if (state.ha) {
       await this.joining({
-        settings,
-        places: ['mysql:3306', 'mysql-b:3306'],
-        door: this.compose.service('haproxy').port?.number as number,
+        passwords: state.passwords,
+        at: (name) => this.onHost(name),
         clock: systemClock,
-        restart: async (name) => void (await this.docker([...profile, 'restart', name])),
+        restart: async (name) => void (await this.docker(true, ['start', name])),
         report,
       });
     }
@@ -71,7 +71,7 @@ export class ComposeStack implements Stack {
 
   async down(wipe: boolean, report: Report): Promise<void> {
     report({ part: 'docker', stage: 'stopping', text: 'stopping containers' });
-    await this.docker([...profileOf(this.state.read()?.ha === true), 'down', ...(wipe ? ['--volumes'] : [])]);
+    await this.docker(this.state.read()?.ha === true, ['down', ...(wipe ? ['--volumes'] : [])]);
     report({ part: 'docker', stage: 'stopped', text: 'stopped' });
     if (!wipe) return;
     for (const entry of ['stack.json', 'env.json', 'secret.key', 'compose.env', 'prometheus']) {
@@ -79,12 +79,14 @@ export class ComposeStack implements Stack {
     }
   }
 
-  private docker(args: readonly string[]): Promise<string> {
+  /** @param ha services behind the profile are neither started nor stopped without it */
+  private docker(ha: boolean, args: readonly string[]): Promise<string> {
     const { folder } = this.options;
     const cdcPassword = this.state.read()?.passwords.cdc ?? '';
     const variables = {
       [CDC_PASSWORD_VARIABLE]: cdcPassword,
       DOWNSPOUT_TARGETS: join(folder, 'prometheus', 'targets'),
+      ...(ha ? HA_VARIABLES : {}),
       ...this.options.variables,
     };
     const environment = join(folder, 'compose.env');
@@ -96,29 +98,38 @@ export class ComposeStack implements Stack {
     );
     return this.execute(
       'docker',
-      ['compose', '--env-file', environment, '--file', this.file, '--project-directory', dirname(this.file), ...args],
+      [
+        'compose',
+        '--env-file',
+        environment,
+        '--file',
+        this.file,
+        '--project-directory',
+        dirname(this.file),
+        ...(ha ? ['--profile', 'ha'] : []),
+        ...args,
+      ],
       {},
     );
   }
 
   /** Containers see each other by name; this machine sees published ports. */
   private addresses(ha: boolean): StackAddresses {
-    const host = (name: string) => `127.0.0.1:${this.compose.service(name).port?.number}`;
+    const host = (name: string) => this.onHost(name);
     return {
       mysql: host(ha ? 'haproxy' : 'mysql'),
-      ...(ha ? { masters: [host('mysql'), host('mysql-b')] } : {}),
-      kafka: host('kafka'),
-      connectUrl: `http://${host('connect')}`,
+      kafka: brokersOf({ ha }).map(host).join(','),
+      connectUrl: `http://${ha ? this.onHost('haproxy', 1) : host('connect')}`,
       kafkaUiUrl: `http://${host('kafka-ui')}`,
       prometheusUrl: `http://${host('prometheus')}`,
       grafanaUrl: `http://${host('grafana')}`,
       mysqlOfConnect: ha ? 'haproxy:3306' : 'mysql:3306',
-      kafkaOfConnect: 'kafka:9094',
+      kafkaOfConnect: ha ? (HA_VARIABLES['KAFKA_BOOTSTRAP'] as string) : 'kafka:9094',
     };
   }
-}
 
-/** Services behind a profile are neither started nor stopped without it. */
-function profileOf(ha: boolean): string[] {
-  return ha ? ['--profile', 'ha'] : [];
+  /** @param index of the published port */
+  private onHost(name: string, index = 0): string {
+    return `127.0.0.1:${this.compose.service(name).ports[index]?.number}`;
+  }
 }

@@ -4,41 +4,39 @@ import { join } from 'node:path';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, UserError } from '../../topology/core/errors';
 import { packageRoot } from '../../topology/settings/package';
-import { ComposeFile } from './compose-file';
+import { ComposeFile, HA_VARIABLES } from './compose-file';
 import { Cache, cacheFolder } from './fetch/cache';
 import { withLock } from './host/lock';
 import { endOfLog, sizeOf, whatToDo } from './host/part-log';
 import { endProcess, type Program, startDetached, stillRuns } from './host/processes';
-import { joinMasters } from './masters';
-import { ConnectPart } from './parts/connect-part';
-import { HaproxyPart } from './parts/haproxy-part';
-import { KafkaPart, kafkaJars } from './parts/kafka-part';
-import { MySqlPart } from './parts/mysql-part';
+import { joinMembers } from './members';
+import { partsOf, wavesOf } from './native-parts';
+import { BROKERS, brokersOf } from './parts/kafka-part';
+import { MYSQL_SERVERS } from './parts/mysql-part';
 import type { Part, PartContext } from './parts/part';
-import { PrometheusPart } from './parts/prometheus-part';
 import { choosePorts } from './port-choice';
 import type { Report, Stack, StackOptions } from './stack';
 import { stackSettings, writeSettings } from './stack-settings';
 import { newState, type StackState, StackStateFile } from './stack-state';
 
 /** How long a part may take until it answers. */
-const START_LIMIT_MS = 90_000;
+const START_LIMIT_MS = 300_000;
 const POLL_MS = 50;
 /** What is data and what describes it; nothing else in the folder is removed by a wipe. */
 const OWN_ENTRIES = [
-  'mysql',
-  'mysql-b',
+  ...MYSQL_SERVERS,
+  ...BROKERS,
   'haproxy',
-  'kafka',
   'connect',
+  'connect-b',
   'prometheus',
   'logs',
   'stack.json',
   'env.json',
   'secret.key',
 ];
-/** Ended before the others: Connect would try to reach them until its own end, HAProxy would lead to the other master. */
-const ENDED_FIRST = ['connect', 'haproxy'];
+/** Ended before the others: Connect would try to reach them until its own end, HAProxy would lead to another server. */
+const ENDED_FIRST = ['connect', 'connect-b', 'haproxy'];
 
 export interface NativeStackOptions extends StackOptions {
   readonly clock: Clock;
@@ -56,14 +54,9 @@ export interface NativeStackOptions extends StackOptions {
 export class NativeStack implements Stack {
   readonly kind = 'native';
   private readonly state: StackStateFile;
-  private readonly compose: ComposeFile;
 
   constructor(private readonly options: NativeStackOptions) {
     this.state = new StackStateFile(options.folder);
-    this.compose = ComposeFile.read(
-      options.composeFile ?? join(packageRoot(), 'docker-compose.yml'),
-      options.variables,
-    );
   }
 
   async up(report: Report): Promise<Record<string, string>> {
@@ -75,43 +68,44 @@ export class NativeStack implements Stack {
         throw new UserError('The stack runs in Docker. Stop it first: downspout down');
       }
       state.ha ||= this.options.ha === true;
-      state.ports = await choosePorts(this.compose, state, this.options.variables);
+      const compose = this.composeOf(state.ha);
+      state.ports = await choosePorts(compose, state, this.options.variables);
       this.state.write(state);
       const context: PartContext = {
-        compose: this.compose,
+        compose,
         cache: new Cache(cacheFolder(this.options.variables), clock),
         clock,
         folder,
         ports: state.ports,
         adminPassword: state.passwords.admin,
         cdcPassword: state.passwords.cdc,
+        ha: state.ha,
+        groupRuns: MYSQL_SERVERS.some((name) => this.isAlive(name, state)),
       };
-      const parts = (this.options.parts ?? ((given) => partsOf(given, state.ha)))(context);
-      const results = await Promise.allSettled(parts.map((part) => this.bringUp(part, state, report)));
-      const failures = results.flatMap((result) => (result.status === 'rejected' ? [reasonOf(result.reason)] : []));
-      if (failures.length > 0) throw new UserError([...new Set(failures)].join('\n\n'));
+      const partsIn = this.options.parts ?? partsOf;
+      const parts = partsIn(context);
+      for (const wave of wavesOf(parts, state.ha)) {
+        const results = await Promise.allSettled(wave.map((part) => this.bringUp(part, state, report)));
+        const failures = results.flatMap((result) => (result.status === 'rejected' ? [reasonOf(result.reason)] : []));
+        if (failures.length > 0) throw new UserError([...new Set(failures)].join('\n\n'));
+      }
       const at = (purpose: string) => `127.0.0.1:${state.ports[purpose]}`;
       const prometheus = 'prometheus' in state.processes ? `http://${at('prometheus')}` : null;
       const settings = stackSettings(
         folder,
         {
           mysql: at(state.ha ? 'haproxy' : 'mysql'),
-          ...(state.ha ? { masters: [at('mysql'), at('mysql-b')] } : {}),
-          kafka: at('kafka'),
-          connectUrl: `http://${at('connect')}`,
+          kafka: brokersOf(state).map(at).join(','),
+          connectUrl: `http://${at(state.ha ? 'haproxyConnect' : 'connect')}`,
           ...(prometheus === null ? {} : { prometheusUrl: prometheus }),
         },
         state.passwords,
       );
-      if (state.ha) {
-        await joinMasters({
-          settings,
-          places: [at('mysql'), at('mysql-b')],
-          door: state.ports['haproxy'] as number,
-          clock,
-          restart: (name) => this.startAgain(parts, name, state, report),
-          report,
-        });
+      if (state.ha && MYSQL_SERVERS.every((name) => parts.some((part) => part.name === name))) {
+        const { passwords } = state;
+        const restart = (name: string) =>
+          this.startAgain(partsIn({ ...context, groupRuns: true }), name, state, report);
+        await joinMembers({ passwords, at, report, clock, restart });
       }
       writeSettings(folder, settings);
       return settings;
@@ -139,6 +133,19 @@ export class NativeStack implements Stack {
       port: state?.ports[part] ?? null,
       alive: stillRuns(record),
     }));
+  }
+
+  private composeOf(ha: boolean): ComposeFile {
+    const { composeFile, variables } = this.options;
+    return ComposeFile.read(
+      composeFile ?? join(packageRoot(), 'docker-compose.yml'),
+      ha ? { ...HA_VARIABLES, ...variables } : variables,
+    );
+  }
+
+  private isAlive(name: string, state: StackState): boolean {
+    const record = state.processes[name];
+    return record !== undefined && stillRuns(record);
   }
 
   private locked<T>(report: Report, work: () => Promise<T>): Promise<T> {
@@ -225,17 +232,6 @@ export class NativeStack implements Stack {
     };
     report({ part: name, stage: 'stopped', text: texts[how] });
   }
-}
-
-function partsOf(context: PartContext, ha: boolean): Part[] {
-  const jars = kafkaJars(context);
-  return [
-    new PrometheusPart(context),
-    new MySqlPart(context, 'mysql'),
-    ...(ha ? [new MySqlPart(context, 'mysql-b'), new HaproxyPart(context)] : []),
-    new KafkaPart(context, jars),
-    new ConnectPart(context, jars),
-  ];
 }
 
 function digestOf(program: Program): string {

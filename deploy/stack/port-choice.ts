@@ -13,8 +13,19 @@ const PURPOSES: Readonly<Record<string, string>> = {
   connect: 'connect',
   prometheus: 'prometheus',
   'mysql-b': 'mysql-b',
+  'mysql-c': 'mysql-c',
+  'kafka-b': 'kafka-b',
+  'kafka-bController': 'kafka-b',
+  'kafka-bStack': 'kafka-b',
+  'kafka-c': 'kafka-c',
+  'kafka-cController': 'kafka-c',
+  'kafka-cStack': 'kafka-c',
+  'connect-b': 'connect-b',
   haproxy: 'haproxy',
+  haproxyConnect: 'haproxy',
 };
+/** Purposes that docker-compose.yml publishes as a second port of their part. */
+const SECOND = new Set(['haproxyConnect']);
 
 /**
  * The ports of a native stack: the one that the variable of docker-compose.yml names where it is set, else the one that
@@ -33,7 +44,8 @@ export async function choosePorts(
     const record = state.processes[part];
     const known = state.ports[purpose];
     const isOurs = (port: number) => port === known && record !== undefined && stillRuns(record);
-    const published = purpose === part ? compose.service(part).port : null;
+    const { ports } = compose.service(part);
+    const published = (purpose === part ? ports[0] : SECOND.has(purpose) ? ports[1] : undefined) ?? null;
     const variable = published?.variable ?? null;
     if (published !== null && variable !== null && variables[variable] !== undefined) {
       if (!isOurs(published.number) && !(await isFree(published.number))) {

@@ -7,8 +7,7 @@ import { writePrivate } from './stack-state';
 export interface StackAddresses {
   /** host:port */
   readonly mysql: string;
-  /** host:port of each master, where `mysql` leads to one of two. */
-  readonly masters?: readonly [string, string];
+  /** host:port, separated by commas. */
   readonly kafka: string;
   readonly connectUrl: string;
   readonly kafkaUiUrl?: string;
@@ -29,15 +28,12 @@ export function stackSettings(
   addresses: StackAddresses,
   passwords: { readonly admin: string; readonly application: string; readonly worker: string; readonly cdc: string },
 ): Record<string, string> {
-  const database = (user: string, password: string, host = addresses.mysql) =>
-    `mysql://${user}:${encodeURIComponent(password)}@${host}/${DATABASE}`;
+  const database = (user: string, password: string, host = addresses.mysql) => databaseUrl(user, password, host);
   const optional: Readonly<Record<string, string | undefined>> = {
     CONNECT_KAFKA_BROKERS: addresses.kafkaOfConnect,
     KAFKA_UI_URL: addresses.kafkaUiUrl,
     PROMETHEUS_URL: addresses.prometheusUrl,
     GRAFANA_URL: addresses.grafanaUrl,
-    MYSQL_A_URL: addresses.masters && database('root', passwords.admin, addresses.masters[0]),
-    MYSQL_B_URL: addresses.masters && database('root', passwords.admin, addresses.masters[1]),
   };
   return {
     DATABASE_URL: database('downspout', passwords.application),
@@ -50,6 +46,15 @@ export function stackSettings(
     ...Object.fromEntries(Object.entries(optional).flatMap(([name, value]) => (value ? [[name, value]] : []))),
     DOWNSPOUT_SECRET_KEY_FILE: secretKeyFile(folder),
   };
+}
+
+/** The administrator's URL of one server. @param host host:port */
+export function administratorUrl(host: string, password: string): string {
+  return databaseUrl('root', password, host);
+}
+
+function databaseUrl(user: string, password: string, host: string): string {
+  return `mysql://${user}:${encodeURIComponent(password)}@${host}/${DATABASE}`;
 }
 
 /** Writes the settings where every verb finds them. */

@@ -6,13 +6,20 @@ import { reasonOf, UserError } from '../../topology/core/errors';
 
 const stateSchema = z.object({
   mode: z.enum(['native', 'compose']),
-  /** Two MySQL masters behind HAProxy. */
+  /** Three MySQL servers, three brokers and two Connect workers. */
   ha: z.boolean().default(false),
   /** Ports by purpose, chosen once so that they stay the same. */
   ports: z.record(z.string(), z.int()),
   /** What was started and not stopped. `program` is a digest of the command line and configuration. */
   processes: z.record(z.string(), z.object({ pid: z.int(), started: z.string(), program: z.string() })),
-  passwords: z.object({ admin: z.string(), application: z.string(), worker: z.string(), cdc: z.string() }),
+  passwords: z.object({
+    admin: z.string(),
+    application: z.string(),
+    worker: z.string(),
+    cdc: z.string(),
+    /** Of the MySQL servers among each other. */
+    replication: z.string().default(password),
+  }),
 });
 export type StackState = z.infer<typeof stateSchema>;
 
@@ -53,7 +60,13 @@ export function newState(mode: StackState['mode'], admin?: string): StackState {
     ha: false,
     ports: {},
     processes: {},
-    passwords: { admin: admin ?? password(), application: password(), worker: password(), cdc: password() },
+    passwords: {
+      admin: admin ?? password(),
+      application: password(),
+      worker: password(),
+      cdc: password(),
+      replication: password(),
+    },
   };
 }
 

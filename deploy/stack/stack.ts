@@ -26,6 +26,6 @@ export interface StackOptions {
   /** Variables of docker-compose.yml and XDG_CACHE_HOME. */
   readonly variables: Readonly<Record<string, string>>;
   readonly composeFile?: string;
-  /** Two MySQL masters behind HAProxy, from now on: a stack that has them keeps them. */
+  /** Three MySQL servers behind HAProxy, three brokers and two Connect workers, from now on: a stack that has them keeps them. */
   readonly ha?: boolean;
 }

@@ -1,12 +1,10 @@
 import { systemClock } from '../../topology/core/clock';
 import { idempotencyKey } from '../../topology/message';
 import { Random } from '../support/random';
-import { Deployment } from '../support/stack/deployment';
 import { until } from '../support/until';
 import { runOn, say } from './command';
 import { burst } from './kinds/moments';
 import { Arena } from './world/arena';
-import { HaWorld, whenThere } from './world/ha-world';
 
 /** How long something may take to continue, at most. Times are milliseconds. */
 interface Goal {
@@ -38,11 +36,6 @@ const recoveries: readonly Recovery[] = [
   { what: 'Connect down → added lateness', target: 3_000, measure: connectDown },
   { what: 'Kafka answers again → first message is sent', target: 10_000, measure: kafkaRestart },
 ];
-
-const failover: Goal = { what: 'the active one of two MySQL masters killed → first message is sent', target: 5_000 };
-/** Messages around a failover: one in so many milliseconds, for so long. */
-const EVERY = 50;
-const AROUND = 20_000;
 
 const measured = new Map<Goal, number[]>();
 
@@ -107,31 +100,12 @@ async function kafkaRestart(arena: Arena): Promise<number> {
   return systemClock.monotonic() - readyAt;
 }
 
-/** From the kill to the first request of a message that was due after it, so that its claim was. */
-async function killedMaster(world: HaWorld, { client, receiver }: Deployment): Promise<number> {
-  const from = systemClock.now() + 1_000;
-  const messages = Array.from({ length: AROUND / EVERY }, (_, n) => ({
-    account: `account-${n % SPREAD}`,
-    channel: 'webhook' as const,
-    dueAt: from + n * EVERY,
-    payload: { url: receiver.url, headers: { 'x-due-at': String(from + n * EVERY) }, body: n },
-  }));
-  await client.schedule(messages);
-  await receiver.until(() => receiver.accepted.some(({ at }) => at > from));
-  const { active } = await world.roles();
-  const killedAt = systemClock.now();
-  world.signal(active, 'SIGKILL');
-  const sent = () => receiver.journal.find(({ headers }) => Number(headers['x-due-at']) > killedAt + EVERY);
-  await receiver.until(() => sent() !== undefined);
-  return (sent()?.at ?? Number.POSITIVE_INFINITY) - killedAt;
-}
-
 function note(goal: Goal, took: number): void {
   measured.set(goal, [...(measured.get(goal) ?? []), took]);
   say(`${goal.what}: ${seconds(took)}`);
 }
 
-async function oneMaster(arena: Arena): Promise<void> {
+async function measureAll(arena: Arena): Promise<void> {
   // The JVMs are slow in their first minute.
   for (let round = 0; round < WARM_UP; round++) {
     await arena.begin(new Random(round));
@@ -147,32 +121,8 @@ async function oneMaster(arena: Arena): Promise<void> {
   }
 }
 
-interface Pair {
-  readonly world: HaWorld;
-  readonly deployment: Deployment;
-  readonly stop: () => Promise<void>;
-}
-
-async function startPair(): Promise<Pair> {
-  say('two masters start');
-  const world = await HaWorld.start();
-  const deployment = await Deployment.start(['due', 'due', 'webhook', 'webhook'], undefined, async () => world);
-  return { world, deployment, stop: () => deployment.close() };
-}
-
-async function twoMasters({ world, deployment }: Pair): Promise<void> {
-  for (let round = 0; round < ROUNDS; round++) {
-    deployment.receiver.journal.length = 0;
-    note(failover, await killedMaster(world, deployment));
-    await world.up();
-    // Connections that the dead master had are found broken one by one.
-    await until('all is sent', () => whenThere(async () => Object.keys(await deployment.states()).length === 1));
-  }
-}
-
 async function main(): Promise<void> {
-  await runOn(() => Arena.start(say), oneMaster);
-  if (process.exitCode === undefined) await runOn(startPair, twoMasters);
+  await runOn(() => Arena.start(say), measureAll);
   print();
 }
 

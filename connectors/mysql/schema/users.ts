@@ -46,8 +46,7 @@ const rights: Readonly<Record<DatabaseRole, readonly string[]>> = {
     'SELECT ON {db}.placements',
     'SELECT, INSERT ON {db}.audit',
     'SELECT ON {db}.__drizzle_migrations',
-    'SELECT ON performance_schema.replication_connection_status',
-    'EXECUTE ON downspout_pair.*',
+    'SELECT ON performance_schema.replication_group_members',
   ],
   worker: [
     'SELECT, UPDATE ON {db}.scheduled_messages',
@@ -59,9 +58,7 @@ const rights: Readonly<Record<DatabaseRole, readonly string[]>> = {
     'SELECT ON {db}.releases',
     'SELECT ON {db}.placements',
     'SELECT ON {db}.__drizzle_migrations',
-    'SELECT ON performance_schema.replication_connection_status',
     'SELECT ON performance_schema.replication_group_members',
-    'EXECUTE ON downspout_pair.*',
   ],
   operator: [
     'SELECT, UPDATE ON {db}.scheduled_messages',
@@ -75,16 +72,13 @@ const rights: Readonly<Record<DatabaseRole, readonly string[]>> = {
     'SELECT, INSERT, UPDATE, DELETE ON {db}.placements',
     'SELECT, INSERT, DELETE ON {db}.audit',
     'SELECT ON {db}.__drizzle_migrations',
-    'SELECT ON performance_schema.replication_connection_status',
-    'EXECUTE ON downspout_pair.*',
+    'SELECT ON performance_schema.replication_group_members',
   ],
   cdc: ['SELECT ON {db}.scheduled_messages', 'RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.*'],
   admin: [
     'CREATE, ALTER, DROP, INDEX, SELECT, INSERT, UPDATE, DELETE ON {db}.*',
     'CREATE USER, RELOAD, SHOW DATABASES, REPLICATION SLAVE, REPLICATION CLIENT ON *.*',
-    'SELECT ON performance_schema.replication_connection_status',
     'SELECT ON performance_schema.replication_group_members',
-    'EXECUTE ON downspout_pair.*',
   ],
 };
 
@@ -106,7 +100,7 @@ export function accountOf(user: string): string {
 
 /**
  * Makes the users. A user who exists gets the password of the URL, and the rights again. The statements go to the
- * binlog, because a passive master is read-only and gets its users from the active one.
+ * binlog, because the other servers of a group are read-only and get their users from the primary.
  *
  * @param adminUrl of a user who may create users and grant
  * @throws Unavailable, UserError

@@ -31,17 +31,13 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 const SERVER_SHARE = 0.9;
 /** Less than STATEMENT_TIMEOUT_MS: whoever waits for an ALTER gets an answer and keeps the connection. */
 const TABLE_WAIT_SECONDS = 5;
-/** A new connection waits this long until the server has applied what it had received of a master that died. */
-const APPLY_TIMEOUT_SECONDS = 5;
 const MAX_TRIES = 5;
 
 /**
  * A pool of connections that all have the same session settings: READ COMMITTED, UTC, strict, short lock waits.
  *
- * After a failover the survivor may have received transactions that it has not applied yet; a conditional UPDATE there
- * could claim a row that the dead master had given to somebody else. So a new connection waits until they are applied. The
- * survivor is read-only until its first connection makes it take over. A connection to a server that stays read-only is
- * destroyed; HAProxy may lead the next one to the active server.
+ * A connection to a server that is read-only, or becomes so, is destroyed: after a failover the next one leads to the
+ * primary. That a new primary has applied all that it had received is the server's own affair (see docs/operations.md).
  *
  * The server bounds statements too, because what is only given up here goes on there: waits for rows and tables, the time
  * of a SELECT; and a statement that was given up all the same is ended with KILL.
@@ -151,19 +147,8 @@ export class Pool implements Sql {
   /** @returns the server's UUID */
   private async prepare(sql: Sql): Promise<string> {
     await sql.run(this.settings);
-    let [readOnly, server] = await roleOf(sql);
-    if (readOnly) {
-      await takeOver(sql);
-      [readOnly, server] = await roleOf(sql);
-      if (readOnly) throw new Unavailable('MySQL is read-only here: another server is the active one');
-    }
-    const waits = await sql.rows<[number]>(
-      `SELECT WAIT_FOR_EXECUTED_GTID_SET(received_transaction_set, ${APPLY_TIMEOUT_SECONDS})
-       FROM performance_schema.replication_connection_status WHERE received_transaction_set <> ''`,
-    );
-    if (waits.some(([timedOut]) => timedOut !== 0)) {
-      throw new Unavailable('MySQL is still applying what it received of the other master');
-    }
+    const [readOnly, server] = await roleOf(sql);
+    if (readOnly) throw new Unavailable('MySQL is read-only here: another server is the primary');
     return server;
   }
 
@@ -208,16 +193,6 @@ export class Pool implements Sql {
 async function roleOf(sql: Sql): Promise<[readOnly: boolean, server: string]> {
   const [row] = await sql.rows<[number, string]>('SELECT @@GLOBAL.read_only, @@server_uuid');
   return [row?.[0] === 1, row?.[1] ?? ''];
-}
-
-/** Makes the server the active one of a pair if it may take over; see `pair/schema.ts`. */
-async function takeOver(sql: Sql): Promise<void> {
-  try {
-    await sql.run('CALL downspout_pair.take_over()');
-  } catch (error) {
-    // Without a pair there is no such procedure: somebody else has made the server read-only.
-    if (error instanceof Unavailable) throw error;
-  }
 }
 
 /** JSON and times stay text, because a Date has no microseconds; ids are numbers. */

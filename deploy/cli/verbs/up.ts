@@ -22,7 +22,7 @@ export function upCommand(): Command {
   return dataVerb('up', 'start the local stack (MySQL, Kafka, Connect, Prometheus) and wait until it is ready', {
     example: 'downspout up --ha',
   })
-    .option('--ha', 'with two MySQL masters behind HAProxy, from now on')
+    .option('--ha', 'with three MySQL servers, three brokers and two Connect workers, from now on')
     .option('--docker', 'run it in Docker, even where it could run natively')
     .action(async (options: UpOptions) => {
       const output = new Output(options);

@@ -13,6 +13,8 @@ export interface ProcessRecord {
 export interface Program {
   readonly command: string;
   readonly args: readonly string[];
+  /** Further arguments for this one start. They may differ at the next, and the program is kept all the same. */
+  readonly once?: readonly string[];
   readonly cwd: string;
   /** Standard output and error are appended here. */
   readonly logFile: string;
@@ -26,7 +28,7 @@ export interface Program {
 export async function startDetached(program: Program): Promise<ProcessRecord> {
   const log = openSync(program.logFile, 'a');
   try {
-    const child = spawn(program.command, program.args, {
+    const child = spawn(program.command, [...program.args, ...(program.once ?? [])], {
       cwd: program.cwd,
       env: childEnvironment(program.environment ?? {}),
       detached: true,

@@ -4,8 +4,11 @@ import { jvmFlags, requireMaven, writeLogging, writeProperties } from '../fetch/
 import { fetchDebezium } from '../fetch/maven';
 import type { Program } from '../host/processes';
 import { CDC_PASSWORD_VARIABLE } from '../stack-settings';
-import { type Jars, propertiesOf } from './kafka-part';
+import { brokersOf, type Jars, propertiesOf } from './kafka-part';
 import { answersOk, type Part, type PartContext } from './part';
+
+/** The services of docker-compose.yml that are Connect workers. */
+export type ConnectName = 'connect' | 'connect-b';
 
 /** Variables of the image that are properties under another name. */
 const IMAGE_VARIABLES = {
@@ -19,8 +22,12 @@ const IMAGE_VARIABLES = {
 const CONVERTER = 'org.apache.kafka.connect.json.JsonConverter';
 
 /** The Connect worker's properties: what docker-compose.yml says, with this machine's addresses and paths. */
-export function workerProperties(context: PartContext, plugins: string): Record<string, string> {
-  const { environment } = context.compose.service('connect');
+export function workerProperties(
+  context: PartContext,
+  plugins: string,
+  name: ConnectName = 'connect',
+): Record<string, string> {
+  const { environment } = context.compose.service(name);
   const named = Object.entries(IMAGE_VARIABLES).flatMap(([variable, property]) => {
     const value = environment[variable];
     return value === undefined ? [] : [[property, value] as const];
@@ -30,8 +37,10 @@ export function workerProperties(context: PartContext, plugins: string): Record<
     'value.converter': CONVERTER,
     ...propertiesOf(environment, 'CONNECT_'),
     ...Object.fromEntries(named),
-    'bootstrap.servers': `127.0.0.1:${context.ports['kafkaStack']}`,
-    listeners: `http://127.0.0.1:${context.ports['connect']}`,
+    'bootstrap.servers': brokersOf(context)
+      .map((broker) => `127.0.0.1:${context.ports[`${broker}Stack`]}`)
+      .join(','),
+    listeners: `http://127.0.0.1:${context.ports[name]}`,
     'rest.advertised.host.name': '127.0.0.1',
     'plugin.path': plugins,
   };
@@ -39,7 +48,6 @@ export function workerProperties(context: PartContext, plugins: string): Record<
 
 /** Kafka Connect with Debezium. It waits for the broker by itself, so both start at once. */
 export class ConnectPart implements Part {
-  readonly name = 'connect';
   readonly needed = true;
   readonly graceMs = 10_000;
   readonly port: number;
@@ -52,10 +60,11 @@ export class ConnectPart implements Part {
   constructor(
     private readonly context: PartContext,
     private readonly findJars: (onFetch: () => void) => Promise<Jars>,
+    readonly name: ConnectName = 'connect',
   ) {
-    this.port = context.ports['connect'] as number;
-    this.version = context.compose.service('connect').version;
-    this.folder = join(context.folder, 'connect');
+    this.port = context.ports[name] as number;
+    this.version = context.compose.service(name).version;
+    this.folder = join(context.folder, name);
   }
 
   readonly fetch = async (onFetch: () => void): Promise<void> => {
@@ -71,9 +80,9 @@ export class ConnectPart implements Part {
     mkdirSync(this.folder, { recursive: true });
     const properties = join(this.folder, 'worker.properties');
     const logging = join(this.folder, 'log4j2.properties');
-    const configuration = writeProperties(properties, workerProperties(this.context, this.plugins));
+    const configuration = writeProperties(properties, workerProperties(this.context, this.plugins, this.name));
     writeLogging(logging);
-    const { environment } = this.context.compose.service('connect');
+    const { environment } = this.context.compose.service(this.name);
     return {
       command: 'java',
       args: [
@@ -85,7 +94,7 @@ export class ConnectPart implements Part {
         properties,
       ],
       cwd: this.folder,
-      logFile: join(this.context.folder, 'logs', 'connect.log'),
+      logFile: join(this.context.folder, 'logs', `${this.name}.log`),
       configuration,
       environment: { [CDC_PASSWORD_VARIABLE]: this.context.cdcPassword },
     };

@@ -10,14 +10,17 @@ import { fits, type Part, type PartContext } from './part';
 
 /** HAProxy's configuration: deploy/stack/haproxy.cfg, with this machine's addresses. */
 export function haproxyConfiguration(context: PartContext): string {
-  const { mysql, 'mysql-b': mysqlB, haproxy } = context.ports;
+  const { ports } = context;
   return readFileSync(join(packageRoot(), 'deploy', 'stack', 'haproxy.cfg'), 'utf8')
-    .replace('bind :3306', `bind 127.0.0.1:${haproxy}`)
-    .replace('server a mysql:3306', `server a 127.0.0.1:${mysql}`)
-    .replace('server b mysql-b:3306', `server b 127.0.0.1:${mysqlB}`);
+    .replace('bind :3306', `bind 127.0.0.1:${ports['haproxy']}`)
+    .replace('bind :8083', `bind 127.0.0.1:${ports['haproxyConnect']}`)
+    .replace(
+      /^( +server \w+ )([\w-]+):\d+/gm,
+      (_, server: string, part: string) => `${server}127.0.0.1:${ports[part]}`,
+    );
 }
 
-/** HAProxy, which leads to the one of two masters that is used. */
+/** HAProxy, which leads to the primary of the MySQL servers and to a Connect worker that answers. */
 export class HaproxyPart implements Part {
   readonly name = 'haproxy';
   readonly needed = true;
@@ -65,7 +68,7 @@ export class HaproxyPart implements Part {
     };
   };
 
-  /** It listens; whether it leads anywhere depends on the masters, who are joined when all parts run. */
+  /** It listens; whether it leads anywhere depends on the servers, which are made one group when all parts run. */
   readonly ready = async (): Promise<boolean> => !(await isFree(this.port));
 }
 

@@ -60,17 +60,32 @@ async function installedKafka(wanted: string): Promise<Jars | null> {
   return version === undefined ? null : { folder, version };
 }
 
-/** The broker's properties: what docker-compose.yml says, with this machine's addresses and paths. */
-export function brokerProperties(context: PartContext): Record<string, string> {
-  const { environment } = context.compose.service('kafka');
-  const { kafka, kafkaController, kafkaStack } = context.ports;
+/** The services of docker-compose.yml that are brokers. */
+export const BROKERS = ['kafka', 'kafka-b', 'kafka-c'] as const;
+export type BrokerName = (typeof BROKERS)[number];
+
+/** The brokers that run. */
+export function brokersOf({ ha }: Pick<PartContext, 'ha'>): readonly BrokerName[] {
+  return ha ? BROKERS : ['kafka'];
+}
+
+/** A broker's properties: what docker-compose.yml says, with this machine's addresses and paths. */
+export function brokerProperties(context: PartContext, name: BrokerName): Record<string, string> {
+  const { environment } = context.compose.service(name);
+  const at = (purpose: string) => `127.0.0.1:${context.ports[`${name}${purpose}`]}`;
+  const voters = brokersOf(context).map((one, n) => `${n + 1}@127.0.0.1:${context.ports[`${one}Controller`]}`);
   return {
     ...propertiesOf(environment, 'KAFKA_'),
-    listeners: `HOST://127.0.0.1:${kafka},CONTROLLER://127.0.0.1:${kafkaController},STACK://127.0.0.1:${kafkaStack}`,
-    'advertised.listeners': `HOST://127.0.0.1:${kafka},STACK://127.0.0.1:${kafkaStack}`,
-    'controller.quorum.voters': `1@127.0.0.1:${kafkaController}`,
-    'log.dirs': join(context.folder, 'kafka', 'data'),
+    listeners: `HOST://${at('')},CONTROLLER://${at('Controller')},STACK://${at('Stack')}`,
+    'advertised.listeners': `HOST://${at('')},STACK://${at('Stack')}`,
+    'controller.quorum.voters': voters.join(','),
+    'log.dirs': dataOf(context, name),
   };
+}
+
+/** A broker alone cannot read the data of one of three, nor the other way round. */
+function dataOf({ folder, ha }: PartContext, name: BrokerName): string {
+  return join(folder, name, ha ? 'data-ha' : 'data');
 }
 
 /** How the images turn environment variables into properties. Those for the JVM are none. */
@@ -82,9 +97,8 @@ export function propertiesOf(environment: Readonly<Record<string, string>>, pref
   );
 }
 
-/** A Kafka broker that is its own controller. */
+/** A Kafka broker that is a controller too. */
 export class KafkaPart implements Part {
-  readonly name = 'kafka';
   readonly needed = true;
   readonly graceMs = 20_000;
   readonly port: number;
@@ -95,10 +109,11 @@ export class KafkaPart implements Part {
   constructor(
     private readonly context: PartContext,
     private readonly findJars: (onFetch: () => void) => Promise<Jars>,
+    readonly name: BrokerName = 'kafka',
   ) {
-    this.port = context.ports['kafka'] as number;
-    this.version = context.compose.service('kafka').version;
-    this.folder = join(context.folder, 'kafka');
+    this.port = context.ports[name] as number;
+    this.version = context.compose.service(name).version;
+    this.folder = join(context.folder, name);
   }
 
   readonly fetch = async (onFetch: () => void): Promise<void> => {
@@ -108,14 +123,14 @@ export class KafkaPart implements Part {
   };
 
   readonly prepare = async (): Promise<Program> => {
-    const { environment } = this.context.compose.service('kafka');
+    const { environment } = this.context.compose.service(this.name);
     mkdirSync(this.folder, { recursive: true });
     const properties = join(this.folder, 'server.properties');
     const logging = join(this.folder, 'log4j2.properties');
-    const configuration = writeProperties(properties, brokerProperties(this.context));
+    const configuration = writeProperties(properties, brokerProperties(this.context, this.name));
     writeLogging(logging);
     const java = [`-Dlog4j2.configurationFile=${logging}`, '-cp', join(this.jars, '*')];
-    if (!existsSync(join(this.folder, 'data', 'meta.properties'))) {
+    if (!existsSync(join(dataOf(this.context, this.name), 'meta.properties'))) {
       const cluster = environment['CLUSTER_ID'] as string;
       await run('java', [
         '-XX:+UseSerialGC',
@@ -134,7 +149,7 @@ export class KafkaPart implements Part {
       command: 'java',
       args: [...jvmFlags(environment), ...java, 'kafka.Kafka', properties],
       cwd: this.folder,
-      logFile: join(this.context.folder, 'logs', 'kafka.log'),
+      logFile: join(this.context.folder, 'logs', `${this.name}.log`),
       configuration,
     };
   };

@@ -42,8 +42,15 @@ interface Server {
   readonly flags: readonly string[];
 }
 
-/** The services of docker-compose.yml that are MySQL servers. */
-export type MySqlName = 'mysql' | 'mysql-b';
+/** The services of docker-compose.yml that are MySQL servers; with `--ha` they are the members of one group. */
+export const MYSQL_SERVERS = ['mysql', 'mysql-b', 'mysql-c'] as const;
+export type MySqlName = (typeof MYSQL_SERVERS)[number];
+
+/**
+ * For a start at which no other member runs. A server that tried to join would wait a minute for somebody to begin the group,
+ * and `up` for it.
+ */
+const ALONE = ['--persisted-globals-load=OFF', '--super-read-only=ON'];
 
 /** mysqld with the flags of docker-compose.yml. */
 export class MySqlPart implements Part {
@@ -102,7 +109,7 @@ export class MySqlPart implements Part {
     if (!existsSync(data)) await this.initialise(server.command, shared, data);
     const args = [
       ...shared,
-      ...this.context.compose.service(this.name).command,
+      ...this.flags(),
       `--datadir=${data}`,
       '--bind-address=127.0.0.1',
       `--port=${this.port}`,
@@ -113,6 +120,7 @@ export class MySqlPart implements Part {
     return {
       command: server.command,
       args,
+      once: this.context.ha && !this.context.groupRuns ? ALONE : [],
       cwd: this.folder,
       logFile: join(this.context.folder, 'logs', `${this.name}.log`),
       configuration: '',
@@ -128,6 +136,21 @@ export class MySqlPart implements Part {
     const greeting = await ask(this.port, null, 1_000);
     return greeting?.[4] === PROTOCOL_10;
   };
+
+  /** Those of docker-compose.yml, with this machine's addresses. */
+  private flags(): string[] {
+    const { compose, ports } = this.context;
+    const known = new Map<string, string>(MYSQL_SERVERS.map((name) => [`${name}:3306`, `127.0.0.1:${ports[name]}`]));
+    return compose.service(this.name).command.map((flag) => {
+      const [option = '', value = ''] = flag.split(/=(.*)/s);
+      if (option === '--report-host') return `${option}=127.0.0.1`;
+      if (!/-(local-address|group-seeds)$/.test(option)) return flag;
+      return `${option}=${value
+        .split(',')
+        .map((place) => known.get(place) ?? place)
+        .join(',')}`;
+    });
+  }
 
   /** Moved to its place when it is whole, so that an interrupted one is made again. */
   private async initialise(command: string, shared: readonly string[], data: string): Promise<void> {

@@ -16,6 +16,10 @@ export interface PartContext {
   readonly adminPassword: string;
   /** Debezium's in MySQL: Connect gets it in its environment, and the connector a reference to it. */
   readonly cdcPassword: string;
+  /** Three MySQL servers, three brokers, two Connect workers. */
+  readonly ha: boolean;
+  /** A MySQL server of the group runs, so that another one can join it. */
+  readonly groupRuns: boolean;
 }
 
 /** One program of the stack, as it runs on this machine. */

@@ -1,12 +1,16 @@
 import { readStackVariables } from '../../../topology/settings/environment';
 import { ComposeFile } from '../../stack/compose-file';
 
-/** On which port a service listens for the other services. Kafka names itself by another address there than on the host. */
-const INSIDE_PORTS = [
-  [/^(mysql|haproxy)/, 3_306],
-  [/^kafka(-\d+)?$/, 9_094],
-  [/^connect/, 8_083],
-] as const;
+/**
+ * On which ports a service listens for the other services, in the order in which it publishes them. Kafka names itself by
+ * another address there than on the host.
+ */
+const INSIDE_PORTS: readonly (readonly [RegExp, readonly number[]])[] = [
+  [/^mysql/, [3_306]],
+  [/^haproxy$/, [3_306, 8_083]],
+  [/^kafka(-[bc])?$/, [9_094]],
+  [/^connect/, [8_083]],
+];
 
 /**
  * Writes addresses at which this machine reaches the services of docker-compose.yml as the services reach each other:
@@ -16,9 +20,9 @@ export function insideNames(composeFile: string): (addresses: string) => string 
   const compose = ComposeFile.read(composeFile, readStackVariables());
   const names = new Map(
     compose.names().flatMap((name): [string, string][] => {
-      const published = compose.service(name).port?.number;
-      const inside = INSIDE_PORTS.find(([pattern]) => pattern.test(name))?.[1];
-      return published === undefined || inside === undefined ? [] : [[String(published), `${name}:${inside}`]];
+      const inside = INSIDE_PORTS.find(([pattern]) => pattern.test(name))?.[1] ?? [];
+      const published = compose.service(name).ports.slice(0, inside.length);
+      return published.map(({ number }, n) => [String(number), `${name}:${inside[n]}`]);
     }),
   );
   return (addresses) =>

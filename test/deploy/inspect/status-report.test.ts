@@ -42,6 +42,7 @@ const report = (over: Partial<DatabaseReport> = {}): DatabaseReport => ({
   supervisors: [],
   deployment: { id: 'ab'.repeat(16), kafkaCluster: 'k', namespace: '', connectionsOfWorkers: 40, maxConnections: 151 },
   binlog: [],
+  members: [],
   ...over,
 });
 

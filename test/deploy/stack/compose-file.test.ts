@@ -11,7 +11,7 @@ describe('ComposeFile', () => {
     expect(file.service('connect').version).toBe('3.6.1.Final');
     expect(file.service('mysql').command).toContain('--gtid-mode=ON');
     expect(file.service('kafka').environment['KAFKA_AUTO_CREATE_TOPICS_ENABLE']).toBe('false');
-    expect(file.service('mysql').port).toEqual({ number: 3306, variable: 'MYSQL_PORT' });
+    expect(file.service('mysql').ports).toEqual([{ number: 3306, variable: 'MYSQL_PORT' }]);
   });
 
   it('fills variables as Compose does', () => {
@@ -21,7 +21,7 @@ describe('ComposeFile', () => {
       { A: 'set', B: '', P: '4711' },
     );
     expect(file.service('a').command).toEqual(['set', 'two', '${C}']);
-    expect(file.service('a').port).toEqual({ number: 4711, variable: 'P' });
+    expect(file.service('a').ports).toEqual([{ number: 4711, variable: 'P' }]);
   });
 
   it.each([

@@ -2,13 +2,13 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ComposeStack } from '../../../deploy/stack/compose-stack';
-import type { MastersOptions } from '../../../deploy/stack/masters';
+import type { MembersOptions } from '../../../deploy/stack/members';
 import type { PartEvent } from '../../../deploy/stack/stack';
 
 let folder: string;
 let calls: string[];
 let environment: string;
-let joined: MastersOptions[];
+let joined: MembersOptions[];
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'compose-'));
@@ -52,30 +52,32 @@ describe('ComposeStack', () => {
     );
   });
 
-  it('runs two masters behind HAProxy when asked, and keeps them from then on', async () => {
+  it('runs three servers and brokers and two Connect workers when asked, and keeps them from then on', async () => {
     const first = await stack({}, true).up(() => undefined);
     expect(first).toMatchObject({
       DATABASE_URL: expect.stringContaining('@127.0.0.1:3326/'),
       CDC_DATABASE_URL: expect.stringContaining('@haproxy:3306/'),
-      MYSQL_A_URL: expect.stringContaining('@127.0.0.1:3306/'),
-      MYSQL_B_URL: expect.stringContaining('@127.0.0.1:3316/'),
+      KAFKA_BROKERS: '127.0.0.1:9092,127.0.0.1:9192,127.0.0.1:9292',
+      CONNECT_KAFKA_BROKERS: 'kafka:9094,kafka-b:9094,kafka-c:9094',
+      CONNECT_URL: 'http://127.0.0.1:8283',
     });
+    expect(environment).toContain("KAFKA_REPLICATION='3'");
     expect(await stack().up(() => undefined)).toEqual(first);
     await stack().down(false, () => undefined);
     expect(calls.map((call) => / --profile ha (up|down)/.exec(call)?.[1])).toEqual(['up', 'up', 'down']);
-    expect(joined.map(({ door, places }) => [door, ...places])).toEqual([
-      [3326, 'mysql:3306', 'mysql-b:3306'],
-      [3326, 'mysql:3306', 'mysql-b:3306'],
-    ]);
+    expect(joined.map(({ at }) => ['mysql', 'mysql-b', 'mysql-c', 'haproxy'].map(at).join())).toEqual(
+      Array(2).fill('127.0.0.1:3306,127.0.0.1:3316,127.0.0.1:3336,127.0.0.1:3326'),
+    );
     await joined[0]?.restart('mysql-b');
-    expect(calls.at(-1)).toMatch(/ restart mysql-b$/);
+    expect(calls.at(-1)).toMatch(/ start mysql-b$/);
   });
 
-  it('has one master when nothing is asked', async () => {
+  it('has one server when nothing is asked', async () => {
     const settings = await stack().up(() => undefined);
-    expect(settings).not.toHaveProperty('MYSQL_A_URL');
+    expect(settings).toMatchObject({ KAFKA_BROKERS: '127.0.0.1:9092', CONNECT_URL: 'http://127.0.0.1:8083' });
     expect(joined).toEqual([]);
     expect(calls[0]).not.toContain('--profile');
+    expect(environment).not.toContain('KAFKA_REPLICATION');
   });
 
   it('keeps the passwords from one start to the next', async () => {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { ComposeFile, HA_VARIABLES } from '../../../deploy/stack/compose-file';
 
 interface Service {
   readonly image: string;
@@ -14,7 +15,8 @@ interface Service {
 }
 
 const ROOT = join(__dirname, '../../..');
-const file = parse(readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true }) as {
+const COMPOSE = join(ROOT, 'docker-compose.yml');
+const file = parse(readFileSync(COMPOSE, 'utf8'), { merge: true }) as {
   services: Record<string, Service>;
   volumes: Record<string, unknown>;
 };
@@ -27,7 +29,7 @@ function namesInHa(inHa: boolean): string[] {
 describe('docker-compose.yml', () => {
   it('has every part of the stack; what makes it highly available is behind a profile', () => {
     expect(namesInHa(false)).toEqual(['mysql', 'kafka', 'connect', 'kafka-ui', 'prometheus', 'grafana']);
-    expect(namesInHa(true)).toEqual(['mysql-b', 'haproxy']);
+    expect(namesInHa(true)).toEqual(['mysql-b', 'mysql-c', 'kafka-b', 'kafka-c', 'connect-b', 'haproxy']);
   });
 
   it.each(services)('%s: the version is pinned to a minor at least', (_name, { image }) => {
@@ -61,9 +63,33 @@ describe('docker-compose.yml', () => {
     for (const name of Object.keys(depends_on)) expect(file.services).toHaveProperty([name]);
   });
 
-  it('gives both masters the same flags, but for their number', () => {
-    const own = /^--(server-id|auto-increment-offset)=/;
-    const flags = (name: string) => file.services[name]?.command?.filter((flag) => !own.test(flag));
+  it('gives every server of the group the same flags, but for their number and name', () => {
+    const own = /^--(server-id|report-host|loose-group-replication-local-address)=/;
+    const flags = (name: string) =>
+      ComposeFile.read(COMPOSE, HA_VARIABLES)
+        .service(name)
+        .command.filter((flag) => !own.test(flag));
     expect(flags('mysql-b')).toEqual(flags('mysql'));
+    expect(flags('mysql-c')).toEqual(flags('mysql'));
+  });
+
+  it('gives every broker the same settings, but for its number and address, and every record three replicas', () => {
+    const compose = ComposeFile.read(COMPOSE, HA_VARIABLES);
+    const own = new Set(['KAFKA_NODE_ID', 'KAFKA_ADVERTISED_LISTENERS']);
+    const settings = (name: string) =>
+      Object.fromEntries(Object.entries(compose.service(name).environment).filter(([setting]) => !own.has(setting)));
+    expect(settings('kafka-b')).toEqual(settings('kafka'));
+    expect(settings('kafka-c')).toEqual(settings('kafka'));
+    expect(compose.service('connect-b').environment).toEqual(compose.service('connect').environment);
+    const factors = ['kafka', 'connect'].flatMap((name) =>
+      Object.entries(compose.service(name).environment).filter(([setting]) => setting.endsWith('REPLICATION_FACTOR')),
+    );
+    expect(factors.map(([, value]) => value)).toEqual(Array(6).fill('3'));
+    expect(settings('kafka')).toMatchObject({ KAFKA_MIN_INSYNC_REPLICAS: '2' });
+  });
+
+  it('gives each variable of `up --ha` to something', () => {
+    const text = readFileSync(COMPOSE, 'utf8');
+    for (const name of Object.keys(HA_VARIABLES)) expect(text).toContain(`\${${name}:-`);
   });
 });

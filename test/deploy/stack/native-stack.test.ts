@@ -13,6 +13,7 @@ let folder: string;
 let events: string[];
 let script: string;
 let variables: Record<string, string>;
+let once: string[];
 
 const SERVES = "require('net').createServer((s) => s.end('hello')).listen(+process.argv[1], '127.0.0.1')";
 
@@ -21,6 +22,7 @@ beforeEach(() => {
   events = [];
   script = SERVES;
   variables = {};
+  once = [];
 });
 afterEach(async () => {
   await stack().down(true, () => undefined);
@@ -40,7 +42,14 @@ function part(name: string, needed: boolean, { ports, folder: at }: PartContext)
     prepare: async () => {
       mkdirSync(join(at, name), { recursive: true });
       const logFile = join(at, 'logs', `${name}.log`);
-      return { command: process.execPath, args: ['-e', script, String(port)], cwd: at, logFile, configuration: '' };
+      return {
+        command: process.execPath,
+        args: ['-e', script, String(port)],
+        once,
+        cwd: at,
+        logFile,
+        configuration: '',
+      };
     },
     ready: async () => (await ask(port, null, 500)) !== null,
   };
@@ -97,6 +106,16 @@ describe('NativeStack', () => {
     expect(await up()).toEqual(first);
     expect(events).toEqual(expect.arrayContaining(['mysql kept', 'prometheus ready']));
     expect(pidOf('mysql')).toBe(pid);
+  });
+
+  it('Starting is idempotent: what a program was told for one start alone does not count', async () => {
+    script = "require('fs').writeFileSync('told', process.argv.slice(2).join())\n" + SERVES;
+    once = ['--alone'];
+    await up();
+    expect(readFileSync(join(folder, 'told'), 'utf8')).toBe('--alone');
+    once = [];
+    await up();
+    expect(events).toEqual(expect.arrayContaining(['mysql kept', 'prometheus kept']));
   });
 
   it('Starting is idempotent: two at the same time', async () => {

@@ -67,8 +67,8 @@ export class Evidence {
   }
 }
 
-/** A key of another form belongs to no message. */
-function messageOf(key: string): number {
+/** The message of an idempotency key. A key of another form belongs to none. */
+export function messageOf(key: string): number {
   return Number(KEY.exec(key)?.[1]);
 }
 

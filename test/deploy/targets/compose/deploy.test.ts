@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { type ComposeDeployment, deployToCompose } from '../../../../deploy/targets/compose/deploy';
+import { insideNames } from '../../../../deploy/targets/compose/inside-names';
 import { renderCompose } from '../../../../deploy/targets/compose/render';
 import { drainLimitMs } from '../../../../deploy/worker/drain-limit';
 import { readEnvironment } from '../../../../topology/settings/environment';
@@ -110,6 +111,14 @@ test('settings go into a file that only its owner reads, with addresses as conta
   expect(statSync(join(folder, 'workers', 'workers.env')).mode & 0o777).toBe(0o600);
   expect(fileOf('workers.yml')).not.toContain('hush');
   expect(docker.state.calls.flat().join(' ')).not.toContain('hush');
+});
+
+test.each([
+  ['three brokers', '127.0.0.1:9092,127.0.0.1:9192,127.0.0.1:9292', 'kafka:9094,kafka-b:9094,kafka-c:9094'],
+  ['the primary of a group', 'mysql://app@127.0.0.1:3326/downspout', 'mysql://app@haproxy:3306/downspout'],
+  ['a living Connect worker', 'http://localhost:8283', 'http://haproxy:8083'],
+])('containers reach %s by the names of services', (_, outside, inside) => {
+  expect(insideNames(join(packageRoot(), 'docker-compose.yml'))(outside)).toBe(inside);
 });
 
 test('the services are bounded, checked, and have longer to end than their drain takes', () => {

@@ -14,7 +14,8 @@ const AHEAD_MS = 1_500;
 /** What a client knows of a message that it scheduled. */
 interface Acknowledged {
   readonly id: number;
-  /** When the answer came, epoch milliseconds. */
+  /** When the call began that was answered, and when the answer came, epoch milliseconds. */
+  readonly begunAt: number;
   readonly scheduledAt: number;
 }
 
@@ -59,9 +60,13 @@ export class Writers {
         dedupeKey,
         payload: { url: `${this.deployment.receiver.url}/${dedupeKey}`, body: { n } },
       };
-      const [answer] = await this.call(() => recorder.schedule([message]));
+      let begunAt = 0;
+      const [answer] = await this.call(() => {
+        begunAt = systemClock.now();
+        return recorder.schedule([message]);
+      });
       const { id } = answer as ScheduleAnswer;
-      this.acknowledged.push({ id, scheduledAt: systemClock.now() });
+      this.acknowledged.push({ id, begunAt, scheduledAt: systemClock.now() });
       if (n % CANCELED_EVERY === 0) await this.call(() => recorder.cancel([{ id }]));
       await systemClock.sleep(PAUSE_MS);
     }

@@ -1,0 +1,40 @@
+import { chooseFirst, joinsAsNew } from '../../../../connectors/mysql/group/group';
+import type { MemberState } from '../../../../connectors/mysql/group/member';
+
+/** Transactions are letters here. */
+function state(name: string, transactions: string, holdsData = true): MemberState {
+  return { name, state: 'OFFLINE', inGroup: false, transactions, holdsData };
+}
+
+const lacks = (set: string, other: string) =>
+  Promise.resolve(
+    set
+      .split('')
+      .filter((one) => !other.includes(one))
+      .join(''),
+  );
+
+const first = (...states: MemberState[]) => chooseFirst(states, lacks);
+
+describe('the member that has most begins', () => {
+  it.each([
+    ['the only one that holds data', [state('a', 'xyz', false), state('b', 'k'), state('c', 'z', false)], 1],
+    ['the one that holds what all others hold', [state('a', 'k'), state('b', 'kl'), state('c', 'klm')], 2],
+    ['the first of those that hold the same', [state('a', 'k'), state('b', 'kl'), state('c', 'kl')], 1],
+    ['the first, when none holds data', [state('a', '', false), state('b', 'x', false)], 0],
+  ])('%s', async (_why, states, expected) => {
+    expect(await first(...states)).toBe(expected);
+  });
+
+  it('none begins when each lacks something', async () => {
+    await expect(first(state('a', 'kl'), state('b', 'km'), state('c', 'k'))).rejects.toThrow(
+      /a lacks m; b lacks l; c lacks l.*Decide whose data counts/s,
+    );
+  });
+});
+
+test('Nothing that others lack comes in: a server joins with data only if the group had all of it', () => {
+  expect(joinsAsNew({ name: 'b', holdsData: false }, 'u:1-3')).toBe(true);
+  expect(joinsAsNew({ name: 'b', holdsData: true }, '')).toBe(false);
+  expect(() => joinsAsNew({ name: 'b', holdsData: true }, 'u:1-3')).toThrow(/^b holds transactions .*\(u:1-3\)/);
+});
