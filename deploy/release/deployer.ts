@@ -118,6 +118,8 @@ export class Deployer {
     },
   ): Promise<Deployed> {
     const { pool, appPool, lock, workers, ensureSupervisor } = this.options;
+    // Spouts are restarted while the stream of changes grows.
+    if (growths.length > 0) await ensureSupervisor();
     await this.prepare(settings, growths);
     await ensureSupervisor();
     const wasKilled = await isKilled(pool);

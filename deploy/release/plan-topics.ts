@@ -63,8 +63,8 @@ function topicsOfRelease({ release }: Live): ReadonlyMap<string, LiveTopic> | un
 function growth({ name, component, partitions }: Stream, from: number): PlanStep {
   const cost =
     component === SPOUT
-      ? 'no send waits; spouts read their shards again, and changes of the next 2 s may be seen late'
-      : `sends of ${component} pause for about 2 s: what is in its partitions is drained first, so that each account keeps its order`;
+      ? 'all sends pause until CDC writes by the new number and every spout has begun again: about 10 s'
+      : `sends of ${component} pause for about 6 s: what is in its partitions is drained first, so that each account keeps its order`;
   return { what: name, change: `partitions ${from} → ${partitions}`, cost };
 }
 

@@ -28,10 +28,13 @@ export function planWorkers(
       ...changes.flatMap((change) => stepOf(change, before, after, waiting)),
       ...summary(rolls, before, after),
     ],
-    warnings: gone.map(
-      (name) =>
-        `${name} is removed: its messages wait${open(name, waiting)} until a release has it again. Its topic stays.`,
-    ),
+    warnings: [
+      ...versionWarnings(wanted, release),
+      ...gone.map(
+        (name) =>
+          `${name} is removed: its messages wait${open(name, waiting)} until a release has it again. Its topic stays.`,
+      ),
+    ],
     rolls,
   };
 }
@@ -47,6 +50,15 @@ function versionSteps(wanted: Deployable, release: Deployable | null): PlanStep[
   if (from === to) return [];
   const cost = 'every worker is replaced; both versions run side by side meanwhile';
   return [{ what: 'downspout', change: `${from} → ${to}`, cost }];
+}
+
+/** An image stays in its registry; a package that is installed over another one is gone. */
+function versionWarnings(wanted: Deployable, release: Deployable | null): string[] {
+  if (release === null || release.packageVersion === wanted.packageVersion || wanted.image !== null) return [];
+  const { packageVersion: before } = release;
+  return [
+    `Going back to Downspout ${before} needs ${before} on each host, in a folder of its own: where ${wanted.packageVersion} was installed over it, nothing of it is left to run.`,
+  ];
 }
 
 function stepOf(

@@ -14,7 +14,6 @@ export function deploymentHealth(
   settings: TopologySettings,
 ): DeploymentHealth {
   const channels = Object.keys(settings.bolts);
-  const workersWanted = [...replicasOf(settings).values()].reduce((sum, replicas) => sum + replicas, 0);
   const readings = channels.map((channel) => ({ component: channel, stream: due(channel).name }));
   return {
     async check() {
@@ -31,7 +30,17 @@ export function deploymentHealth(
       const ofChannels = [...counts.channels].map(
         ([channel, figures]) => [channel, { ...figures, ownerless: ownerless(channel) }] as const,
       );
-      return { ...counts, workersWanted, brokers, channels: new Map(ofChannels) };
+      const wanted = workersWanted(counts.placed, settings);
+      return { ...counts, workersWanted: wanted, brokers, channels: new Map(ofChannels) };
     },
   };
+}
+
+/**
+ * How many workers are to run. A spout runs on when other components are scaled, so its own settings may be those of an earlier
+ * release; they count where nothing was placed.
+ */
+export function workersWanted(placed: number, settings: TopologySettings): number {
+  if (placed > 0) return placed;
+  return [...replicasOf(settings).values()].reduce((sum, replicas) => sum + replicas, 0);
 }

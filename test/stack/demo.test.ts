@@ -7,7 +7,8 @@ import { Pool } from '../../connectors/mysql/sql/pool';
 import { DemoWorkers, stopDemoWorkers } from '../../deploy/demo/workers';
 import { systemClock } from '../../topology/core/clock';
 import { operatorUrl } from '../../topology/settings/connections';
-import { variablesOf } from '../support/stack/cli';
+import { required } from '../../topology/settings/environment';
+import { runCli, variablesOf } from '../support/stack/cli';
 import { Host } from '../support/stack/hosts';
 import { freshWorld, testSettings, type World } from '../support/stack/stack';
 import { until } from '../support/until';
@@ -97,6 +98,16 @@ test('a demo that is ended while it deploys leaves nothing, and neither does the
   const left = killed.pids;
   expect(await stopDemoWorkers(folder, settings, systemClock)).toBe(2);
   await nothingIsLeft(left);
+});
+
+test('a supervisor that MySQL refuses is said to run by nobody', async () => {
+  const wrong = required(world.environment, 'WORKER_DATABASE_URL').replace(/:[^:@]*@/, ':wrong@');
+  const environment = { ...settings, WORKER_DATABASE_URL: wrong };
+  const { code, stderr } = await runCli(['supervisor', '--detach', '--state', join(folder, 'wrong')], { environment });
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringMatching(/ended with exit code 1.*Access denied/s),
+  });
 });
 
 test('the demo refuses a stack on which workers were deployed already', async () => {

@@ -11,6 +11,8 @@ export interface DeploymentCounts {
   readonly workersAlive: number;
   /** Sessions that ended without leaving, within the last ten minutes. */
   readonly workersLost: number;
+  /** Workers that are to run on the target local, by the placements; 0 when nothing was deployed there. */
+  readonly placed: number;
   /** Placements whose worker dies again and again. */
   readonly crashLooping: number;
   /** Servers of the replication group that are online; undefined where there is none, or we may not ask. */
@@ -36,19 +38,20 @@ const shards = Array.from({ length: 256 }, (_, shard) => shard);
 export async function deploymentCounts(pool: Pool, channels: readonly string[]): Promise<DeploymentCounts> {
   const databaseMembers = await members(pool);
   return pool.use(async (sql) => {
-    const [counts] = await sql.rows<[number, number, number]>(
+    const [counts] = await sql.rows<[number, number, number, number]>(
       'SELECT ' +
         `(SELECT COUNT(*) FROM workers WHERE dead=0 AND lease_until >= ${NOW_MS}), ` +
         '(SELECT COUNT(*) FROM workers WHERE left_at IS NULL ' +
         `AND lease_until < ${NOW_MS} AND lease_until > ${NOW_MS} - ${LOST_WITHIN_MS}), ` +
-        "(SELECT COUNT(*) FROM placements WHERE observed->>'$.state' = 'crash_looping')",
+        "(SELECT COUNT(*) FROM placements WHERE observed->>'$.state' = 'crash_looping'), " +
+        '(SELECT COUNT(*) FROM placements)',
     );
-    const [workersAlive, workersLost, crashLooping] = counts as [number, number, number];
+    const [workersAlive, workersLost, crashLooping, placed] = counts as [number, number, number, number];
     const ofChannels = new Map<string, { overdueMs: number | undefined; uncertain: number }>();
     for (const channel of channels) {
       ofChannels.set(channel, { overdueMs: await overdueMs(sql, channel), uncertain: await uncertain(sql, channel) });
     }
-    return { workersAlive, workersLost, crashLooping, databaseMembers, channels: ofChannels };
+    return { workersAlive, workersLost, crashLooping, placed, databaseMembers, channels: ofChannels };
   });
 }
 

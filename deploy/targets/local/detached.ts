@@ -5,7 +5,7 @@ import { UserError } from '../../../topology/core/errors';
 import { endOfLog, sizeOf } from '../../stack/host/part-log';
 import { endProcess } from '../../stack/host/processes';
 import { stackFolder } from '../../stack/stack-folder';
-import { runningSupervisor, runningWorkers } from './host-state';
+import { hasLooked, type RememberedProcess, runningSupervisor, runningWorkers } from './host-state';
 import { ownProgram } from './program';
 import { logFolderOf } from './run-supervisor';
 import { WorkerProcess } from './worker-process';
@@ -33,7 +33,8 @@ export function defaultStateFolder(): string {
 }
 
 /**
- * Makes sure that a supervisor runs in the folder, and returns when it does; it outlives this process. It and its workers read
+ * Makes sure that a supervisor runs in the folder, and returns when it has seen what is to run, or waits for the database; it
+ * outlives this process. It and its workers read
  * their settings as this process did: from the environment, and for what that does not set from the local stack.
  * @throws UserError with the end of its log when it does not start
  */
@@ -53,15 +54,12 @@ export async function detachSupervisor({ folder, clock }: DetachOptions): Promis
   });
   const limit = clock.monotonic() + START_LIMIT_MS;
   while (clock.monotonic() < limit) {
-    const now = runningSupervisor(folder);
-    if (now !== null) {
-      started.release();
-      return { pid: now.pid, isNew: now.pid === started.pid, logFile };
-    }
-    if (ended !== null) break;
+    if (hasLooked(folder) || ended !== null) break;
     await clock.sleep(LOOK_EVERY_MS);
   }
   started.release();
+  const now = runningSupervisor(folder);
+  if (now !== null) return { pid: now.pid, isNew: now.pid === started.pid, logFile };
   const how = ended === null ? `is not there after ${START_LIMIT_MS / 1_000} s` : `ended ${ended as string}`;
   throw new UserError(`The supervisor ${how}. The last lines of ${logFile}:\n${endOfLog(logFile, from)}`);
 }
@@ -74,7 +72,8 @@ export async function stopSupervisor(
   const supervisor = runningSupervisor(folder);
   const workers = runningWorkers(folder).length;
   if (supervisor !== null) await endProcess(supervisor, STOP_LIMIT_MS, clock);
-  const left = runningWorkers(folder);
-  await Promise.all(left.map((one) => endProcess(one, STOP_LIMIT_MS, clock)));
+  // A second SIGTERM would end one that drains at once.
+  const end = (one: RememberedProcess) => WorkerProcess.adopt(one, clock).end(STOP_LIMIT_MS, one.phase === 'draining');
+  await Promise.all(runningWorkers(folder).map(end));
   return { supervisor: supervisor?.pid ?? null, workers };
 }

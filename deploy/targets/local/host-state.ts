@@ -21,6 +21,8 @@ const stateSchema = z.object({
   id: z.string().regex(/^[0-9a-f]{32}$/),
   host: z.string(),
   supervisor: z.object({ pid: z.int(), started: z.string() }).nullable(),
+  /** The supervisor has reached the database and seen what is to run. */
+  looked: z.boolean().default(false),
   processes: z.array(processSchema),
 });
 type State = Readonly<z.infer<typeof stateSchema>>;
@@ -29,7 +31,7 @@ type State = Readonly<z.infer<typeof stateSchema>>;
  * What a supervisor remembers in its state folder, so that its next life finds the workers of the last one.
  *
  * 1. *The supervisor of a state folder keeps its id from life to life*, and with it its placements; on another host the folder
- *    is a copy and gets an id of its own.
+ *    is a copy and gets an id of its own. A host whose name has changed is the same one while workers of it run.
  * 2. *Workers that outlived their supervisor are found again*, by process id and start time.
  */
 export class HostState {
@@ -38,12 +40,13 @@ export class HostState {
 
   constructor(
     readonly folder: string,
-    private readonly host: string,
+    host: string,
   ) {
     this.path = statePath(folder);
     const before = read(this.path);
-    this.state =
-      before?.host === host ? before : { id: randomBytes(16).toString('hex'), host, supervisor: null, processes: [] };
+    const isOurs = before !== null && (before.host === host || before.processes.some(stillRuns));
+    const id = isOurs ? before.id : randomBytes(16).toString('hex');
+    this.state = { id, host, supervisor: null, looked: false, processes: isOurs ? before.processes : [] };
   }
 
   get id(): string {
@@ -57,12 +60,17 @@ export class HostState {
 
   /** Says that this process is the supervisor now, and what it runs. */
   write(processes: readonly RememberedProcess[]): void {
-    this.save({ id: this.id, host: this.host, supervisor: ownRecord(), processes: [...processes] });
+    this.save({ ...this.state, supervisor: ownRecord(), processes: [...processes] });
+  }
+
+  /** Says that this supervisor has seen what is to run. */
+  looked(): void {
+    this.save({ ...this.state, looked: true });
   }
 
   /** Says that no supervisor runs any more. @param left the workers that go on without one */
   close(left: readonly RememberedProcess[]): void {
-    this.save({ id: this.id, host: this.host, supervisor: null, processes: [...left] });
+    this.save({ ...this.state, supervisor: null, looked: false, processes: [...left] });
   }
 
   private save(state: State): void {
@@ -75,6 +83,11 @@ export class HostState {
 export function runningSupervisor(folder: string): ProcessRecord | null {
   const supervisor = read(statePath(folder))?.supervisor ?? null;
   return supervisor !== null && stillRuns(supervisor) ? supervisor : null;
+}
+
+/** Whether the supervisor that runs in a state folder has seen what is to run. */
+export function hasLooked(folder: string): boolean {
+  return runningSupervisor(folder) !== null && read(statePath(folder))?.looked === true;
 }
 
 /** Workers of a state folder that run, whether or not their supervisor does. */

@@ -1,15 +1,13 @@
 import { type PlacementKey, type PlacementRow, placementName } from '../../../connectors/mysql/operators/placements';
-import type { Supervision, SupervisorIdentity } from '../../../connectors/mysql/operators/supervision';
-import type { Clock, Timer } from '../../../topology/core/clock';
+import type { SupervisorIdentity } from '../../../connectors/mysql/operators/supervision';
+import type { Timer } from '../../../topology/core/clock';
 import { reasonOf, Unavailable, UserError } from '../../../topology/core/errors';
-import type { Log } from '../../../topology/runtime/log';
-import type { Readiness } from '../../../topology/runtime/status-server';
-import type { HostState } from './host-state';
-import { type HostWorker, HostWorkers, type ProcessMaker } from './host-workers';
+import { despiteFailures } from './despite-failures';
+import type { HostSupervisorOptions } from './host-supervisor-options';
+import { type HostWorker, HostWorkers } from './host-workers';
 import type { Generation } from './next-steps';
 import { PlacementSlot } from './placement-slot';
 import { askWorkers } from './readiness';
-import type { ReleaseBook } from './release-book';
 import { LEASE_MS, type Shared, Sharing, standingOf } from './sharing';
 
 const LOOK_EVERY_MS = 1_000;
@@ -19,25 +17,6 @@ const LOOK_WHILE_STARTING_MS = 200;
 const RETRY_PROGRAM_MS = 5_000;
 /** How long the database may take to hear that this supervisor ends. */
 const LEAVE_LIMIT_MS = 2_000;
-
-export interface HostSupervisorOptions {
-  readonly host: string;
-  readonly pid: number;
-  readonly version: string;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly state: HostState;
-  readonly supervision: Supervision;
-  readonly releases: ReleaseBook;
-  /** What a worker says of itself; null when it does not answer. */
-  readonly readiness: (statusUrl: string) => Promise<Readiness | null>;
-  readonly maker: ProcessMaker;
-  readonly logFolder: string;
-  /** What workers find in their environment beside what this process has. */
-  readonly settings: Readonly<Record<string, string>>;
-  /** Called after each look with where the workers serve their status. */
-  readonly onWorkers?: (urls: readonly string[]) => void;
-}
 
 /**
  * Makes what the table `placements` asks for so on one host.
@@ -60,11 +39,13 @@ export class HostSupervisor {
   private waking = new AbortController();
   private stopping = false;
   private complaint: string | null = null;
+  private readonly despite: ReturnType<typeof despiteFailures>;
   private hasLooked = false;
 
   constructor(private readonly options: HostSupervisorOptions) {
     const { state, host, pid, version, clock, maker, logFolder, settings, supervision, log } = options;
     this.identity = { id: state.id, host, pid, version };
+    this.despite = despiteFailures(log);
     this.sharing = new Sharing(state.id, supervision, log);
     const onEnd = (worker: HostWorker, how: string, restartMs: number | null) => this.onEnd(worker, how, restartMs);
     this.workers = new HostWorkers({ clock, maker, logFolder, settings, onEnd });
@@ -76,28 +57,37 @@ export class HostSupervisor {
    * @throws UserError when the database says at the first look that the settings are wrong
    */
   async run(signal: AbortSignal, leavesWorkers: boolean): Promise<void> {
-    const { clock, log, state, releases } = this.options;
-    for (const survivor of state.survivors) {
-      const graceMs = releases.drainLimitMs(survivor.releaseNumber, survivor.component);
-      this.workers.adopt(this.slotOf(survivor, survivor), survivor, graceMs);
-    }
+    const { log, state } = this.options;
+    for (const survivor of state.survivors) this.workers.adopt(this.slotOf(survivor, survivor), survivor);
     this.remember();
     log.info({ id: state.id, adopted: this.workers.all.length }, 'supervising');
+    try {
+      await this.lookUntil(signal);
+    } catch (error) {
+      // A supervisor that looks after nothing must not stay, because as long as it is there no other one begins.
+      this.abandon();
+      throw error;
+    }
+    await this.end(leavesWorkers);
+  }
+
+  private async lookUntil(signal: AbortSignal): Promise<void> {
+    const { clock } = this.options;
     while (!signal.aborted) {
       const begun = clock.monotonic();
       await this.tryToLook();
-      this.workers.rotateLogs();
+      this.despite('logs are not rotated', () => this.workers.rotateLogs());
       const every = this.workers.all.some(({ phase }) => phase === 'starting') ? LOOK_WHILE_STARTING_MS : LOOK_EVERY_MS;
       const wake = AbortSignal.any([signal, this.waking.signal]);
       await clock.sleep(Math.max(0, every - (clock.monotonic() - begun)), wake);
       if (this.waking.signal.aborted) this.waking = new AbortController();
     }
-    await this.end(leavesWorkers);
   }
 
   private async tryToLook(): Promise<void> {
     try {
       await this.look();
+      if (!this.hasLooked) this.despite('nothing is remembered', () => this.options.state.looked());
       this.hasLooked = true;
       if (this.complaint !== null) this.options.log.info('the database answers again');
       this.complaint = null;
@@ -117,6 +107,7 @@ export class HostSupervisor {
     const shared = await this.sharing.share(view, (one) => this.isToBeReplaced(one), clock.monotonic());
     const ours = shared.placements.filter(({ supervisor }) => supervisor === this.identity.id);
     await releases.learn(new Set([...ours, ...this.workers.all].map(({ releaseNumber }) => releaseNumber)));
+    this.workers.boundAdopted(({ releaseNumber, component }) => releases.drainLimitMs(releaseNumber, component));
     this.place(shared);
     const { ready, urls } = await askWorkers(this.workers.all, view, this.options.readiness);
     for (const worker of ready) this.ready(worker);
@@ -182,8 +173,15 @@ export class HostSupervisor {
     }
     const { releaseNumber } = generation;
     const place = ['--release', releaseNumber, '--replica', replica, '--supervisor', this.identity.id].map(String);
-    this.workers.start(slot, generation, [found.program, 'worker', '--component', component, ...place]);
-    return true;
+    try {
+      this.workers.start(slot, generation, [found.program, 'worker', '--component', component, ...place]);
+      return true;
+    } catch (error) {
+      // Its log cannot be opened, for example.
+      slot.cannotStart(generation, reasonOf(error), clock.monotonic() + RETRY_PROGRAM_MS);
+      log.error({ worker: placementName(slot.key) }, `cannot be started: ${reasonOf(error)}`);
+      return false;
+    }
   }
 
   private drain(worker: HostWorker): void {
@@ -209,8 +207,7 @@ export class HostSupervisor {
     this.options.onWorkers?.([]);
     log.info({ workers: this.workers.all.length }, leavesWorkers ? 'ending; workers go on' : 'ending; workers drain');
     if (leavesWorkers) {
-      state.close(this.workers.remembered);
-      this.workers.release();
+      this.abandon();
       return;
     }
     const limit = new AbortController();
@@ -218,9 +215,19 @@ export class HostSupervisor {
     await Promise.race([left, clock.sleep(LEAVE_LIMIT_MS, limit.signal)]);
     limit.abort();
     for (const worker of this.workers.all) if (worker.phase !== 'draining') this.drain(worker);
+    // Whoever finds them after this process was killed must not ask them again: that would end them at once.
+    this.remember();
     await this.workers.ended();
-    state.close([]);
+    this.despite('nothing is remembered', () => state.close([]));
     log.info('ended');
+  }
+
+  /** Ends without its workers, which go on until the next life takes them over. */
+  private abandon(): void {
+    this.stopping = true;
+    this.timer?.cancel();
+    this.despite('nothing is remembered', () => this.options.state.close(this.workers.remembered));
+    this.workers.release();
   }
 
   private slotOf({ component, replica }: PlacementKey, wanted: Generation): PlacementSlot<HostWorker> {
@@ -233,7 +240,7 @@ export class HostSupervisor {
   }
 
   private remember(): void {
-    this.options.state.write(this.workers.remembered);
+    this.despite('nothing is remembered', () => this.options.state.write(this.workers.remembered));
   }
 }
 

@@ -41,6 +41,8 @@ export interface HostWorkersOptions {
 /** The worker processes of this host: starts them with their logs, drains them, and tells their slots how they ended. */
 export class HostWorkers {
   private readonly running = new Map<HostWorker, Promise<void>>();
+  /** Workers of the last life that drain, and of which nobody has said yet how long they may. */
+  private readonly unbounded = new Set<HostWorker>();
 
   constructor(private readonly options: HostWorkersOptions) {
     mkdirSync(options.logFolder, { recursive: true });
@@ -81,8 +83,8 @@ export class HostWorkers {
     this.watch(slot, worker);
   }
 
-  /** Takes over a worker of the last life. @param graceMs how long it may go on if it was draining */
-  adopt(slot: PlacementSlot<HostWorker>, remembered: RememberedProcess, graceMs: number): void {
+  /** Takes over a worker of the last life. */
+  adopt(slot: PlacementSlot<HostWorker>, remembered: RememberedProcess): void {
     const { clock, maker } = this.options;
     const { component, replica, releaseNumber, restarts, phase, pid, started } = remembered;
     const process = maker.adopt({ pid, started });
@@ -102,7 +104,13 @@ export class HostWorkers {
     };
     slot.adopted(worker);
     this.watch(slot, worker);
-    if (phase === 'draining') void process.end(graceMs, true);
+    if (phase === 'draining') this.unbounded.add(worker);
+  }
+
+  /** @param graceMs after how long a worker that was draining in the last life is killed */
+  boundAdopted(graceMs: (worker: HostWorker) => number): void {
+    for (const worker of this.unbounded) void worker.process.end(graceMs(worker), true);
+    this.unbounded.clear();
   }
 
   /** Has a worker finish what it has begun. @param graceMs how long that may take before it is killed */
@@ -128,6 +136,7 @@ export class HostWorkers {
   private watch(slot: PlacementSlot<HostWorker>, worker: HostWorker): void {
     const over = worker.process.ended.then((how) => {
       this.running.delete(worker);
+      this.unbounded.delete(worker);
       const words = lastWords(this.logFile(worker), worker.logFrom);
       const said = `ended ${how}${words === null ? '' : `: ${words}`}`;
       const restartMs = slot.died(worker, said, this.options.clock.monotonic());

@@ -1,24 +1,51 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Release } from '../../../connectors/mysql/operators/releases';
 import { packageRoot, packageVersion } from '../../../topology/settings/package';
 
+const PATH_IN_PACKAGE = join('dist', 'deploy', 'cli', 'downspout.js');
+
 /** This package's own `downspout`. */
 export function ownProgram(): string {
-  return join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
+  return join(packageRoot(), PATH_IN_PACKAGE);
 }
 
-/** What the workers of a release run on this host: the path of a program, or why there is none. */
+/**
+ * What the workers of a release run on this host: the path of a program, or why there is none. Another version may have been
+ * installed over a path that a release names, or over the supervisor's own, so the version that lies there now counts.
+ */
 export function programOf(
   release: Pick<Release, 'program' | 'packageVersion'>,
-  own: { readonly program: string; readonly version: string } = { program: ownProgram(), version: packageVersion() },
+  own: string = ownProgram(),
 ): { readonly program: string } | { readonly missing: string } {
-  if (release.program !== null && existsSync(release.program)) return { program: release.program };
-  if (release.packageVersion === own.version) return { program: own.program };
-  const place = release.program === null ? '' : ` and nothing at ${release.program}`;
+  const there = [...new Set([release.program ?? own, own])].map((program) => ({
+    program,
+    version: versionAt(program),
+  }));
+  const fitting = there.find(({ version }) => version === release.packageVersion);
+  if (fitting !== undefined) return { program: fitting.program };
+  const found = there.map(
+    ({ program, version }) => `${version === null ? 'nothing' : `downspout ${version}`} at ${program}`,
+  );
   return {
     missing:
-      `this host has downspout ${own.version}${place}, and the release runs ${release.packageVersion}: ` +
-      'install that version here, or run a supervisor of it',
+      `the release runs downspout ${release.packageVersion}, and this host has ${found.join(' and ')}: ` +
+      'install that version in a folder of its own, and run a supervisor from there',
   };
+}
+
+/** The version of the package that a program belongs to; null when there is none. */
+function versionAt(program: string): string | null {
+  const root = join(
+    dirname(program),
+    ...PATH_IN_PACKAGE.split(/[\\/]/)
+      .slice(1)
+      .map(() => '..'),
+  );
+  if (!existsSync(program)) return null;
+  try {
+    return packageVersion(root);
+  } catch {
+    return null;
+  }
 }

@@ -40,7 +40,10 @@ export function renderSystemd(options: SystemdOptions): RenderedFile[] {
   ];
 }
 
-/** It drains its workers itself; what is left after its time is killed with it. */
+/**
+ * It drains its workers itself. When it dies alone, or one worker is killed for want of memory, the other workers go on, and its
+ * next life finds them.
+ */
 function supervisorUnit(options: SystemdOptions): RenderedFile {
   const components = [...replicasOf(options.settings).keys()];
   const seconds = graceSeconds(components, options.settings) + SUPERVISOR_MARGIN_SECONDS;
@@ -51,7 +54,8 @@ function supervisorUnit(options: SystemdOptions): RenderedFile {
       Service: [
         `ExecStart=${commandLine([...options.program, 'supervisor', '--state', '/var/lib/downspout'])}`,
         'StateDirectory=downspout',
-        'KillMode=mixed',
+        'KillMode=process',
+        'OOMPolicy=continue',
         ...service(options, seconds),
       ],
       Install: ['WantedBy=multi-user.target'],

@@ -55,8 +55,15 @@ test.each([
   const { Service: service, Unit: head } = unit(path);
   const seconds = Number.parseInt(service?.['TimeoutStopSec']?.[0] as string, 10);
   expect(seconds * 1_000).toBeGreaterThan(drainLimitMs(components, settings));
-  expect(service).toMatchObject({ Restart: ['always'], KillMode: ['mixed'], NoNewPrivileges: ['yes'] });
+  expect(service).toMatchObject({ Restart: ['always'], NoNewPrivileges: ['yes'] });
   expect(head?.['StartLimitIntervalSec']).toEqual(['0']);
+});
+
+test('workers outlive a supervisor that dies, and one that is killed for want of memory takes no other along', () => {
+  expect(unit('downspout-supervisor.service')['Service']).toMatchObject({
+    KillMode: ['process'],
+    OOMPolicy: ['continue'],
+  });
 });
 
 test('systemd has nothing to say against the units, where it is at hand', async () => {

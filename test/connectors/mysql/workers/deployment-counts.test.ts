@@ -31,6 +31,7 @@ test('an empty deployment has nothing of anything', async () => {
     workersAlive: 0,
     workersLost: 0,
     crashLooping: 0,
+    placed: 0,
     databaseMembers: undefined,
     channels: new Map([
       ['webhook', { overdueMs: 0, uncertain: 0 }],
@@ -56,7 +57,7 @@ test('workers that live, that were lost lately, and that left are told apart', a
     `INSERT INTO placements (component, replica, release_number, observed) VALUES
      ('due', 1, 1, '{"state": "crash_looping"}'), ('due', 2, 1, '{"state": "ready"}'), ('due', 3, 1, NULL)`,
   );
-  expect(await counts()).toMatchObject({ workersAlive: 1, workersLost: 2, crashLooping: 1 });
+  expect(await counts()).toMatchObject({ workersAlive: 1, workersLost: 2, crashLooping: 1, placed: 3 });
 });
 
 test('the oldest row that waits counts, also one that is being sent; paused ones do not', async () => {

@@ -1,3 +1,5 @@
+import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type FakeWorker, HostsWorld } from './hosts-world';
 
 let world: HostsWorld;
@@ -51,6 +53,27 @@ describe('HostSupervisor', () => {
     world.store.away = false;
     await settle();
     expect(names(host.workers())).toEqual(['due-1 of release 7', 'due-2 of release 7']);
+    host.die();
+  });
+
+  test('a disk that takes nothing more ends neither supervisor nor workers: logs grow, and what dies is started again', async () => {
+    world.store.want('due', 1, 7);
+    const host = world.host('a');
+    await settle();
+    const log = join(host.folder, 'logs', 'due-1.log');
+    writeFileSync(log, '');
+    truncateSync(log, 11 * 1024 * 1024);
+    // What should make room for the newest log cannot be removed.
+    mkdirSync(`${log}.5`);
+    await settle();
+    world.store.want('due', 2, 7);
+    await settle();
+    expect(names(host.workers())).toEqual(['due-1 of release 7', 'due-2 of release 7']);
+    // Nothing can be written into the folder any more.
+    rmSync(host.folder, { recursive: true });
+    host.workers()[0]?.die();
+    await world.clock.advance(250);
+    expect(host.workers()).toHaveLength(2);
     host.die();
   });
 

@@ -59,6 +59,8 @@ export class HostsWorld {
     end: () => Promise<void>;
     die: () => void;
     readonly id: string;
+    /** Where it keeps its state and logs. */
+    readonly folder: string;
     readonly workers: () => FakeWorker[];
   } {
     const folder = mkdtempSync(join(tmpdir(), 'downspout-host-'));
@@ -95,6 +97,7 @@ export class HostsWorld {
     const run = supervisor.run(stop.signal, false);
     return {
       id: state.id,
+      folder,
       workers: () => own.filter(({ over }) => !over),
       die: () => {
         isDead = true;

@@ -1,12 +1,16 @@
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { ownRecord } from '../../../../deploy/stack/host/processes';
+import { stopSupervisor } from '../../../../deploy/targets/local/detached';
 import { HostState, runningSupervisor, runningWorkers } from '../../../../deploy/targets/local/host-state';
 import { HostSupervisor } from '../../../../deploy/targets/local/host-supervisor';
 import { ReleaseBook } from '../../../../deploy/targets/local/release-book';
 import { WorkerProcess } from '../../../../deploy/targets/local/worker-process';
 import { systemClock } from '../../../../topology/core/clock';
+import { UserError } from '../../../../topology/core/errors';
 import { MemorySupervision } from '../../../support/mysql/memory-supervision';
 import { until } from '../../../support/until';
 
@@ -97,6 +101,71 @@ test('a worker that was draining when its supervisor died is not asked twice, be
   await over;
 });
 
+test('a supervisor that cannot begin leaves the workers of the last one running, and is gone itself', async () => {
+  const worker = await leftBehind('ready');
+  const store = new MemorySupervision(systemClock);
+  store.look = () => Promise.reject(new UserError('Access denied'));
+  await expect(nextLife(store, new AbortController().signal)).rejects.toThrow('Access denied');
+  expect(runningSupervisor(folder)).toBeNull();
+  expect(runningWorkers(folder).map(({ pid }) => pid)).toEqual([worker.pid]);
+});
+
+test('a worker that was draining may go on for as long as its release allows, not for what is allowed to an unknown one', async () => {
+  new HostState(folder, 'h').close([
+    { component: 'webhook', replica: 1, releaseNumber: 7, restarts: 0, phase: 'draining', ...ownRecord() },
+  ]);
+  const bounds: [number, boolean | undefined][] = [];
+  const stop = new AbortController();
+  const ending = new AbortController();
+  const supervisor = new HostSupervisor({
+    host: 'h',
+    pid: process.pid,
+    version: '1',
+    clock: systemClock,
+    log: pino({ level: 'silent' }),
+    state: new HostState(folder, 'h'),
+    supervision: new MemorySupervision(systemClock),
+    releases: new ReleaseBook(async () => ({
+      specification: { components: { webhook: { timeout: '30m' } } },
+      packageVersion: '1',
+      program: null,
+    })),
+    readiness: async () => null,
+    maker: {
+      start: () => start(DRAINS),
+      adopt: (record) => ({
+        record,
+        pid: record.pid,
+        ended: once(ending.signal, 'abort').then(() => 'with exit code 0'),
+        end: async (graceMs, isAsked) => {
+          bounds.push([graceMs, isAsked]);
+          return false;
+        },
+        release: () => undefined,
+      }),
+    },
+    logFolder: join(folder, 'logs'),
+    settings: {},
+  });
+  const over = supervisor.run(stop.signal, false);
+  await until('it is bounded', () => bounds.length === 1);
+  expect(bounds).toEqual([[expect.any(Number), true]]);
+  expect(bounds[0]?.[0]).toBeGreaterThan(1_800_000);
+  ending.abort();
+  stop.abort();
+  await over;
+});
+
+test('`supervisor --stop` does not ask a worker again that drains already', async () => {
+  // Signals that wait are handled in the order of their numbers: SIGTERM is 15, SIGCONT 18.
+  const script = `process.on('SIGTERM', () => console.log('asked')).on('SIGCONT', () => process.exit(0)); setInterval(() => {}, 1e6); console.log('up')`;
+  const worker = await leftBehind('draining', script);
+  const stopping = stopSupervisor(folder, systemClock);
+  process.kill(worker.pid as number, 'SIGCONT');
+  expect(await stopping).toEqual({ supervisor: null, workers: 1 });
+  expect(log()).not.toContain('asked');
+});
+
 test('workers go on without their supervisor when that was asked for', async () => {
   const worker = await leftBehind('ready');
   const stop = new AbortController();
@@ -115,6 +184,14 @@ test('1. The supervisor of a state folder keeps its id from life to life', () =>
   const again = new HostState(folder, 'h').id;
   expect([again === id, new HostState(folder, 'h').id]).toEqual([false, again]);
   expect(new HostState(folder, 'another host').id).not.toBe(again);
+});
+
+test('1. A host whose name has changed is the same one while workers of it run', async () => {
+  const worker = await leftBehind('ready');
+  const { id } = new HostState(folder, 'h');
+  const renamed = new HostState(folder, 'renamed');
+  expect(renamed.id).toBe(id);
+  expect(renamed.survivors.map(({ pid }) => pid)).toEqual([worker.pid]);
 });
 
 test('a process that hangs is killed after its grace, and an adopted one too', async () => {
