@@ -39,6 +39,7 @@ export interface BoltTaskOptions<In> {
  * 3. A bolt without room is given nothing more until it has some.
  * 4. What is acked is committed on a rebalance and before the group is left.
  * 5. Stopping hands the partitions over soon, however long claimed messages take.
+ * 6. After it has left, it holds nothing of its partitions, and begins with what is committed when it joins again.
  */
 export class BoltTask<In> implements Task {
   readonly component: string;
@@ -78,6 +79,17 @@ export class BoltTask<In> implements Task {
     });
     if (this.full) this.member.pause();
     this.scheduleCommit();
+  }
+
+  async leave(): Promise<void> {
+    const { member } = this;
+    if (member === undefined) return;
+    member.pause();
+    await this.commit();
+    this.member = undefined;
+    this.commitTimer?.cancel();
+    await member.leave();
+    this.assigned([]);
   }
 
   async stop(): Promise<void> {
@@ -151,7 +163,7 @@ export class BoltTask<In> implements Task {
   }
 
   private scheduleCommit(): void {
-    if (this.stopping) return;
+    if (this.stopping || this.member === undefined) return;
     this.commitTimer = this.options.clock.after(COMMIT_EVERY_MS, () => {
       void this.commit().then(() => this.scheduleCommit());
     });

@@ -38,6 +38,7 @@ interface Progress {
  * 4. A partition whose log ends before the position reached in it begins again at the end, as a new one: its topic was deleted and
  *    made again, or its last records were lost.
  * 5. The position reached in each partition is committed for people who look at the lag, and never read back.
+ * 6. After it has left, its spout has no partitions, and each of them begins at the end when it joins again.
  */
 export class SpoutTask<Feed> implements Task {
   readonly component: string;
@@ -75,6 +76,17 @@ export class SpoutTask<Feed> implements Task {
       crashed: onError,
     });
     this.scheduleCommit();
+  }
+
+  async leave(): Promise<void> {
+    const { member } = this;
+    if (member === undefined) return;
+    member.pause();
+    this.member = undefined;
+    this.commitTimer?.cancel();
+    await this.committing;
+    await member.leave();
+    this.assigned({ partitions: [], of: this.assignment.of }, []);
   }
 
   async stop(): Promise<void> {
@@ -134,7 +146,7 @@ export class SpoutTask<Feed> implements Task {
   }
 
   private scheduleCommit(): void {
-    if (this.stopping) return;
+    if (this.stopping || this.member === undefined) return;
     this.commitTimer = this.options.clock.after(COMMIT_EVERY_MS, () => {
       this.committing = this.commit();
       void this.committing.then(() => this.scheduleCommit());

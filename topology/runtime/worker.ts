@@ -7,6 +7,7 @@ import { emitterOf } from './emitter';
 import type { Log } from './log';
 import type { Metrics } from './metrics';
 import { type Observer, observedBolt, observedEmit, observedSpout, observedStreams } from './observe';
+import { Presence } from './presence';
 import { Seldom } from './seldom';
 import { Session } from './session';
 import { SpoutTask } from './spout-task';
@@ -44,6 +45,7 @@ export interface WorkerOptions {
  * 2. After `stop` it takes nothing new, finishes what is claimed, commits, leaves the groups and then the registry.
  * 3. Ending takes the limit at most; what is not finished then keeps its lease, so its rows are recovered when that is out.
  * 4. A part of the stack that is away is waited for, at the start too: the status says what the worker waits for.
+ * 5. When its lease has been out for long, its partitions move to workers that can do the work, and it joins again when it holds.
  */
 export class Worker {
   private readonly session: Session;
@@ -54,6 +56,7 @@ export class Worker {
   private readonly waitsFor = new Map<string, string>();
   private readonly ending = new AbortController();
   private state: 'starting' | 'running' | 'stopping' = 'starting';
+  private watching: Promise<void> = Promise.resolve();
   private code = 0;
 
   /** @throws UserError for a component that the topology does not have */
@@ -125,6 +128,9 @@ export class Worker {
     await Promise.all(this.tasks.map((task) => this.untilAnswered(task.component, () => task.open())));
     if (this.ending.signal.aborted) return;
     this.state = 'running';
+    const open = (task: Task) => this.untilAnswered(task.component, () => task.open());
+    const presence = new Presence({ tasks: this.tasks, lease: this.session, clock: this.options.clock, log, open });
+    this.watching = presence.watch(this.ending.signal).catch((error: unknown) => this.fail(error));
     // The next regular renewal does it too.
     await this.session.renew().catch((error: unknown) => this.onError('session', error));
     log.info({ session: identity.session, components: identity.components, status: identity.statusUrl }, 'running');
@@ -149,6 +155,7 @@ export class Worker {
 
   private async drain(opening: Promise<void>): Promise<void> {
     await opening;
+    await this.watching;
     let inOrder = true;
     await Promise.all(
       this.tasks.map((task) =>

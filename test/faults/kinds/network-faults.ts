@@ -1,8 +1,10 @@
 import { systemClock } from '../../../topology/core/clock';
-import type { FaultProxy } from '../../support/stack/fault-proxy';
+import { required } from '../../../topology/settings/environment';
+import { FaultProxy } from '../../support/stack/fault-proxy';
 import type { Arena } from '../world/arena';
+import type { Crew } from '../world/crew';
 import type { Fault } from './fault';
-import { amid, burst } from './moments';
+import { amid, burst, sent } from './moments';
 
 export const networkFaults: readonly Fault[] = [
   {
@@ -33,6 +35,12 @@ export const networkFaults: readonly Fault[] = [
     short: false,
     mostLateMs: 90_000,
     run: ({ stack }) => halfOpen(stack.network.kafka, 'all', 15_000),
+  },
+  {
+    name: 'a spout and a bolt lose MySQL and keep Kafka, and the others do their work',
+    short: false,
+    mostLateMs: 60_000,
+    run: loseMySqlAlone,
   },
   {
     name: 'connections to MySQL and Kafka are reset',
@@ -75,6 +83,35 @@ export const networkFaults: readonly Fault[] = [
     },
   },
 ];
+
+/** Everything that becomes due is delivered while the two are still cut off, and then they take part again. */
+async function loseMySqlAlone(arena: Arena): Promise<void> {
+  const { crew, environment } = arena;
+  const url = new URL(required(environment, 'WORKER_DATABASE_URL'));
+  const proxy = await FaultProxy.start();
+  proxy.target = Number(url.port);
+  url.port = String(proxy.port);
+  const cutOff = ['due-1', 'webhook-1'];
+  try {
+    await replace(crew, cutOff, { WORKER_DATABASE_URL: url.href });
+    await arena.recovered();
+    proxy.freeze('all');
+    await sent(arena, await burst(arena, 500, 1_000));
+    proxy.thaw();
+    await arena.recovered();
+  } finally {
+    proxy.thaw();
+    await replace(crew, cutOff, {});
+    await proxy.close();
+  }
+}
+
+async function replace(crew: Crew, names: readonly string[], own: Readonly<Record<string, string>>): Promise<void> {
+  for (const name of names) {
+    await crew.stop(name);
+    crew.start(name, own);
+  }
+}
 
 /** Connections to MySQL, all of them or those that there are, are half-open for so many milliseconds. */
 async function halfOpenAmidBurst(arena: Arena, which: 'all' | 'present', duration: number): Promise<void> {

@@ -152,6 +152,31 @@ describe('BoltTask', () => {
     tasks.shift();
   });
 
+  it('6. After it has left, it holds nothing of its partitions, and begins with what is committed when it joins again.', async () => {
+    const bolt = new ScriptedBolt();
+    const task = await run(bolt);
+    await append([1, 2]);
+    bolt.given[0]?.ack();
+    const other = new ScriptedBolt();
+    await task.leave();
+    expect(bolt.revocations).toEqual([[0, 1]]);
+    expect(task.partitions).toEqual([]);
+    const second = await run(other, streams.another());
+    expect(other.ids()).toEqual([2]);
+    await append([3]);
+    expect(bolt.ids()).toEqual([1, 2]);
+    other.given[0]?.ack();
+    await second.stop();
+    tasks.pop();
+    await task.open();
+    await settled();
+    expect(bolt.calls).toEqual(['open']);
+    expect(bolt.ids()).toEqual([1, 2, 3]);
+    bolt.given[2]?.ack();
+    await clock.advance(500);
+    expect(committed()).toBe(3);
+  });
+
   it('commits again when the log was away', async () => {
     const bolt = new ScriptedBolt();
     bolt.quick = true;

@@ -150,6 +150,24 @@ describe('SpoutTask', () => {
     expect(clock.timers).toBe(0);
   });
 
+  it('6. After it has left, its spout has no partitions, and each of them begins at the end when it joins again.', async () => {
+    const spout = new ScriptedSpout();
+    const task = await run(spout);
+    await append(1, 0);
+    await task.leave();
+    expect(task.partitions).toEqual([]);
+    await append(2, 0);
+    await task.open();
+    await append(3, 0);
+    expect(spout.calls).toEqual(['open']);
+    expect(ids(spout)).toEqual([1, 3]);
+    expect(spout.assignments.map(({ partitions }) => partitions)).toEqual([[0, 1], [], [0, 1]]);
+    await clock.advance(5_000);
+    expect(committed()).toEqual([3, 0]);
+    await task.stop();
+    expect(clock.timers).toBe(0);
+  });
+
   it('a commit that Kafka does not confirm is reported, and made up for by the next one', async () => {
     const follow = streams.follow.bind(streams);
     let isAway = true;

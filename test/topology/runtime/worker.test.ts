@@ -243,6 +243,44 @@ describe('Worker', () => {
     await clock.advance(0);
   });
 
+  it('5. When its lease has been out for long, its partitions move to workers that can do the work, and it joins again when it holds.', async () => {
+    const worker = await run();
+    database.before = () => {
+      throw new Unavailable('MySQL does not answer');
+    };
+    // An outage that passes quickly costs no rebalance.
+    await clock.advance(17_000);
+    expect(worker.status().partitions).toEqual({ due: [0, 1], webhook: [0, 1] });
+    await clock.advance(10_000);
+    expect(worker.status()).toMatchObject({
+      reasons: ['the lease is out: the database does not answer'],
+      partitions: { due: [], webhook: [] },
+    });
+    expect(code).toBeUndefined();
+    database.before = () => undefined;
+    await clock.advance(3_000);
+    expect(worker.status()).toMatchObject({ reasons: [], partitions: { due: [0, 1], webhook: [0, 1] } });
+    await contexts.spout?.emit(due('webhook'), [dueOf(7)]);
+    await settled();
+    expect(bolt.ids()).toEqual([7]);
+    await stop(worker);
+    expect(code).toBe(0);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('stops in good order while its lease is out and it has left', async () => {
+    const worker = await run();
+    database.before = () => {
+      throw new Unavailable('MySQL does not answer');
+    };
+    await clock.advance(40_000);
+    expect(worker.status().partitions).toEqual({ due: [], webhook: [] });
+    await stop(worker);
+    await clock.advance(LIMIT);
+    expect(bolt.calls).toEqual(['open', 'drain', 'drained', 'close']);
+    expect(clock.timers).toBe(0);
+  });
+
   it('stops in good order while it is still starting', async () => {
     database.before = (operation) => (operation === 'register' ? clock.sleep(2_000) : undefined);
     const worker = await run();
