@@ -21,6 +21,8 @@ export type ProvisionReport = (step: 'database' | 'topics' | 'connector' | 'chan
 export interface ProvisionOptions {
   /** Changes nothing: compares what is there with what is needed. */
   readonly dryRun?: boolean;
+  /** Asked before each change. @throws when it is not to be made any more */
+  readonly mayGoOn?: () => Promise<void>;
 }
 
 /** What was looked at, and what of it is not as it is needed: one line each, with what to do. */
@@ -43,8 +45,9 @@ export async function provision(
   settings: TopologySettings,
   clock: Clock,
   report: ProvisionReport,
-  { dryRun = false }: ProvisionOptions = {},
+  { dryRun = false, mayGoOn = () => Promise.resolve() }: ProvisionOptions = {},
 ): Promise<void> {
+  await mayGoOn();
   const mayChange = !dryRun;
   const capture = new Capture(environment, settings, clock);
   const [database, topics] = await Promise.all([
@@ -55,7 +58,9 @@ export async function provision(
   report('database', database.text);
   report('topics', topics.text);
   if (dryRun) return;
+  await mayGoOn();
   await join(environment, clock);
+  await mayGoOn();
   const connector = await capture.provision();
   refuse(connector.faults);
   report('connector', connector.text);

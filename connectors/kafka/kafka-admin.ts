@@ -1,6 +1,6 @@
 import type { Admin, Kafka } from 'kafkajs';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
-import { instructionOf, type Needs } from './failures';
+import { instructionOf, type Needs, refusalOf } from './failures';
 import { retry } from './kafka-client';
 import { UNKNOWN_OFFSET } from './kafkajs-fixes';
 
@@ -66,6 +66,20 @@ export class KafkaAdmin {
           return [name, { partitions: partitions.length, replicas }];
         }),
       );
+    });
+  }
+
+  /** @returns null when the topic has so many partitions now, or could have; otherwise why Kafka refuses that */
+  enlarge(topic: string, count: number, { validateOnly = false } = {}): Promise<string | null> {
+    return this.run({}, async (admin) => {
+      try {
+        await admin.createPartitions({ validateOnly, topicPartitions: [{ topic, count }] });
+        return null;
+      } catch (error) {
+        const refusal = refusalOf(error);
+        if (refusal === undefined) throw error;
+        return refusal;
+      }
     });
   }
 

@@ -6,10 +6,11 @@ import { readRollView } from '../../connectors/mysql/operators/roll-view';
 import { Pool, type PoolOptions } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
-import { required } from '../../topology/settings/environment';
 import { packageVersion } from '../../topology/settings/package';
+import { deployTables } from '../release/deploy-tables';
 import { type Deployed, Deployer } from '../release/deployer';
 import { LocalWorkers } from '../release/local-workers';
+import { Preparation } from '../release/preparation';
 import { defaultStateFolder, detachSupervisor } from '../targets/local/detached';
 import { ownProgram } from '../targets/local/program';
 import { audited, type Change } from './audited';
@@ -25,8 +26,6 @@ export interface Deploying {
   readonly lock: DeployLock;
   /** Of the user who deploys. */
   readonly pool: Pool;
-  /** Of the application's user, who may pause. */
-  readonly appPool: Pool;
   /** Who and where we are. */
   readonly by: Author;
   /** What the audit says of the change; `work` fills in what it learns. */
@@ -78,7 +77,6 @@ async function underLock<T>(
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   const pool = Pool.open(databaseUrl(environment, 'OPERATOR_DATABASE_URL'), connections);
-  const appPool = Pool.open(required(environment, 'DATABASE_URL'), connections);
   const by = thisAuthor(environment.DOWNSPOUT_WHO);
   const doing = `${verb} ${subject}`.trim();
   try {
@@ -87,15 +85,20 @@ async function underLock<T>(
       const report = (text: string) => output.note(text);
       const { signal } = interrupt;
       const workers = new LocalWorkers({ pool, lock, clock: systemClock, signal, report });
+      const common = { clock: systemClock, signal, report };
       const deployer = new Deployer({
-        environment,
-        clock: systemClock,
-        pool,
-        appPool,
+        ...common,
+        tables: deployTables(pool, lock),
+        preparation: new Preparation({
+          ...common,
+          environment,
+          pool,
+          lock,
+          signal: AbortSignal.any([signal, lock.lost]),
+          restartTogether: (component) => workers.restartTogether(component),
+        }),
         lock,
         workers,
-        signal,
-        report,
         ensureSupervisor: async () => {
           if (!supervises) return;
           const folder = state ?? defaultStateFolder();
@@ -106,14 +109,14 @@ async function underLock<T>(
           if (isNew) output.note(`supervisor: runs on this host (process ${pid})`);
         },
       });
-      return await work({ deployer, workers, signal, lock, pool, appPool, by, change });
+      return await work({ deployer, workers, signal, lock, pool, by, change });
     } finally {
       await lock.free();
     }
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
-    await Promise.all([pool.close(), appPool.close()]);
+    await pool.close();
   }
 }
 
@@ -145,10 +148,13 @@ export function sameRelease(release: Release, reason: string, by: Deploying['by'
   return { specification, packageVersion: version, image, program, target, reason, ...by };
 }
 
+const DEACTIVATED = 'Everything is deactivated, and nothing is sent until `downspout activate`.';
+
 /** Prints what came of it, and sets the exit code. */
 export function tellDeployed({ output }: VerbContext, deployed: Deployed, remarks: readonly string[] = []): void {
   if (deployed.outcome !== 'live' && deployed.outcome !== 'unchanged') process.exitCode = 1;
-  output.data({ ...deployed, remarks }, () => [textOf(deployed), ...remarks].join('\n'));
+  const all = deployed.isDeactivated ? [...remarks, DEACTIVATED] : remarks;
+  output.data({ ...deployed, remarks: all }, () => [textOf(deployed), ...all].join('\n'));
 }
 
 function textOf({ outcome, release, running, reason }: Deployed): string {

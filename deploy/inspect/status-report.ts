@@ -211,7 +211,7 @@ export function warningsOf(report: DatabaseReport, senders: readonly string[]): 
       .filter(({ channel }) => channel === null)
       .map(
         (pause) =>
-          `DEACTIVATED since ${formatInstant(pause.pausedAt)}${untilText(pause)}: no message is sent on any channel. \`downspout activate\` ends that.`,
+          `DEACTIVATED since ${formatInstant(pause.pausedAt)}${byText(pause)}${untilText(pause)}: no message is sent on any channel. \`downspout activate\` ends that.`,
       ),
     ...waiting
       .filter(({ channel }) => !senders.includes(channel))
@@ -237,7 +237,7 @@ export function warningsOf(report: DatabaseReport, senders: readonly string[]): 
       .filter((pause) => pause.channel !== null)
       .map(
         (pause) =>
-          `Paused: ${pause.channel}${pause.account === null ? '' : `, account ${pause.account}`}${untilText(pause)}.`,
+          `Paused: ${pause.channel}${pause.account === null ? '' : `, account ${pause.account}`}${byText(pause)}${untilText(pause)}.`,
       ),
     ...report.workers
       .filter((worker) => worker.state === 'late')
@@ -246,6 +246,10 @@ export function warningsOf(report: DatabaseReport, senders: readonly string[]): 
           `The lease of worker ${worker.host}/${worker.pid} has run out; what it was sending is recovered soon.`,
       ),
   ];
+}
+
+function byText({ command }: Pause): string {
+  return command === null ? '' : `, by \`downspout ${command}\``;
 }
 
 function untilText({ untilAt }: Pause): string {

@@ -1,37 +1,24 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
-import { listPlacements, type PlacementRow } from '../../connectors/mysql/operators/placements';
-import {
-  beginRelease,
-  currentRelease,
-  finishRelease,
-  type NewRelease,
-  type Release,
-  unfinishedReleases,
-} from '../../connectors/mysql/operators/releases';
-import type { Pool } from '../../connectors/mysql/sql/pool';
+import type { PlacementRow } from '../../connectors/mysql/operators/placements';
+import type { NewRelease, Release } from '../../connectors/mysql/operators/releases';
 import type { Clock } from '../../topology/core/clock';
-import { reasonOf } from '../../topology/core/errors';
-import type { Environment } from '../../topology/settings/environment';
+import { reasonOf, Unavailable } from '../../topology/core/errors';
 import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
-import { SPOUT } from '../../topology/streams';
-import { provision } from '../provision';
-import { endKill, isKilled } from './kill';
+import type { DeployTables } from './deploy-tables';
 import type { LocalWorkers } from './local-workers';
-import { type Growth, growthsOf, partitionsNow, Repartition } from './repartition';
+import { patiently } from './patiently';
+import type { Preparation } from './preparation';
 import { countOf } from './roll-steps';
 import { withCounts } from './scaled';
 import { stepsBack, stepsTo } from './worker-steps';
 
 export interface DeployerOptions {
-  readonly environment: Environment;
+  readonly tables: DeployTables;
+  readonly preparation: Pick<Preparation, 'partitions' | 'growths' | 'prepare'>;
+  readonly workers: Pick<LocalWorkers, 'roll' | 'goBack' | 'end' | 'untilHealthy'>;
+  readonly lock: Pick<DeployLock, 'describe' | 'lost'>;
   readonly clock: Clock;
-  /** Of the user who deploys. */
-  readonly pool: Pool;
-  /** Of the application's user, who may pause. */
-  readonly appPool: Pool;
-  readonly lock: DeployLock;
-  readonly workers: LocalWorkers;
   /** Aborts when the command is to end. */
   readonly signal: AbortSignal;
   /** One line for each step that is done, or begins and takes a while. */
@@ -54,6 +41,8 @@ export interface Deployed {
   /** The release that runs after a failure, or null when there is none. */
   readonly running: number | null;
   readonly reason: string | null;
+  /** Nothing is sent, because a person has deactivated everything, or `kill` has and this did not end it. */
+  readonly isDeactivated: boolean;
 }
 
 /**
@@ -62,37 +51,24 @@ export interface Deployed {
  * 1. *A release that fails leaves the old one running*: its placements are set back.
  * 2. *A deploy that was interrupted or killed is continued by the next one*, with the same release where it is the same.
  * 3. *A worker that would be the same in the new release is left alone.*
+ * 4. *What `kill` has deactivated is active again once a release is live*, wherever kill or a deploy after it was ended. What a
+ *    person has deactivated stays so.
+ * 5. *A database that stumbles changes no outcome*: a release whose workers were touched ends as live, or when everything is
+ *    as it was before; until then the next deploy or rollback goes on.
  */
 export class Deployer {
   constructor(private readonly options: DeployerOptions) {}
 
   /** @throws UserError, Unavailable when something before the workers fails; the release is marked failed then */
   async deploy(wanted: NewRelease, roll: RollOptions): Promise<Deployed> {
-    const { pool, lock, report, environment, signal } = this.options;
-    const settings = parseSpecification(wanted.specification, 'this release');
-    const live = await currentRelease(pool);
-    const growths = await growthsOf(environment, settings);
-    if (live !== null && growths.length === 0 && (await this.isLive(live, wanted, settings))) {
-      return this.keep(live, settings);
-    }
-    const placed = await listPlacements(pool);
-    const number = await this.begin(wanted);
-    report(`release ${number}: ${wanted.reason}`);
-    await lock.describe(`${wanted.reason} (release ${number})`);
-    try {
-      return await this.carryOut(number, wanted, settings, { live, growths, placed, roll });
-    } catch (error) {
-      if (!lock.lost.aborted && !signal.aborted) {
-        await lock.transaction((sql) => finishRelease(sql, number, 'failed', reasonOf(error)));
-      }
-      throw error;
-    }
+    const deployed = await this.carryOut(wanted, roll);
+    return { ...deployed, isDeactivated: await this.options.tables.isDeactivated() };
   }
 
   /** An earlier specification with the partitions that its streams have by now, because they cannot be taken away. */
   async keepingPartitions(specification: unknown): Promise<unknown> {
     const settings = parseSpecification(specification, 'the earlier release');
-    const streams = await partitionsNow(this.options.environment, settings);
+    const streams = await this.options.preparation.partitions(settings);
     const more = streams.filter(({ from, to }) => from > to);
     for (const { component, from } of more) this.options.report(`${component} keeps its ${from} partitions`);
     return withCounts(
@@ -101,33 +77,31 @@ export class Deployer {
     );
   }
 
-  private async carryOut(
-    number: number,
-    wanted: NewRelease,
-    settings: TopologySettings,
-    {
-      live,
-      growths,
-      placed,
-      roll: { canaries, pauseMs },
-    }: {
-      readonly live: Release | null;
-      readonly growths: readonly Growth[];
-      readonly placed: readonly PlacementRow[];
-      readonly roll: RollOptions;
-    },
-  ): Promise<Deployed> {
-    const { pool, appPool, lock, workers, ensureSupervisor } = this.options;
-    // Spouts are restarted while the stream of changes grows.
-    if (growths.length > 0) await ensureSupervisor();
-    await this.prepare(settings, growths);
-    await ensureSupervisor();
-    const wasKilled = await isKilled(pool);
-    const steps = await stepsTo(pool, number, { ...wanted, settings }, canaries);
-    const over = await workers.roll(steps, number, Object.keys(settings.bolts), pauseMs);
+  private async carryOut(wanted: NewRelease, roll: RollOptions): Promise<Omit<Deployed, 'isDeactivated'>> {
+    const { tables, preparation, lock, workers, report, ensureSupervisor } = this.options;
+    const settings = parseSpecification(wanted.specification, 'this release');
+    const live = await tables.live();
+    const growths = await preparation.growths(settings);
+    if (live !== null && growths.length === 0 && (await this.isLive(live, wanted, settings))) {
+      return this.keep(live, settings);
+    }
+    const placed = await tables.placements();
+    const number = await tables.begin(wanted, (last) => isSame(last, wanted) && last.reason === wanted.reason);
+    report(`release ${number}: ${wanted.reason}`);
+    await lock.describe(`${wanted.reason} (release ${number})`);
+    try {
+      // Spouts are restarted while the stream of changes grows.
+      if (growths.length > 0) await ensureSupervisor();
+      await preparation.prepare(settings, growths);
+      await ensureSupervisor();
+    } catch (error) {
+      if (placed.every(({ releaseNumber }) => releaseNumber !== number)) await this.fail(number, error);
+      throw error;
+    }
+    const steps = await this.patiently(() => stepsTo(tables, number, { ...wanted, settings }, roll.canaries));
+    const over = await workers.roll(steps, number, Object.keys(settings.bolts), roll.pauseMs);
     if (over.result === 'done') {
-      await lock.transaction((sql) => finishRelease(sql, number, 'live'));
-      if (wasKilled) await endKill(appPool);
+      await this.patiently(() => tables.finish(number, 'live', null));
       return { outcome: 'live', release: number, running: number, reason: null };
     }
     if (over.result === 'interrupted') {
@@ -138,48 +112,32 @@ export class Deployer {
   }
 
   /** Makes ready what somebody took away, and waits until every worker runs. */
-  private async keep({ number }: Release, settings: TopologySettings): Promise<Deployed> {
-    await this.prepare(settings, []);
-    await this.options.ensureSupervisor();
-    const over = await this.options.workers.untilHealthy();
+  private async keep({ number }: Release, settings: TopologySettings): Promise<Omit<Deployed, 'isDeactivated'>> {
+    const { tables, preparation, workers, ensureSupervisor } = this.options;
+    await preparation.prepare(settings, []);
+    await ensureSupervisor();
+    const over = await workers.untilHealthy();
     const common = { release: number, running: number };
-    if (over.result === 'done') return { ...common, outcome: 'unchanged', reason: null };
     if (over.result === 'interrupted') return { ...common, outcome: 'interrupted', reason: 'nothing was changed' };
-    return { ...common, outcome: 'failed', reason: over.reason };
+    if (over.result !== 'done') return { ...common, outcome: 'failed', reason: over.reason };
+    await this.patiently(() => tables.endKill());
+    return { ...common, outcome: 'unchanged', reason: null };
   }
 
   /** Nothing would change. */
   private async isLive(live: Release, wanted: NewRelease, settings: TopologySettings): Promise<boolean> {
-    const { pool } = this.options;
-    if (!isSame(live, wanted) || (await unfinishedReleases(pool)).length > 0) return false;
-    return countOf(await stepsTo(pool, live.number, { ...wanted, settings }, 0)) === 0;
+    const { tables } = this.options;
+    if (!isSame(live, wanted) || (await tables.unfinished()).length > 0) return false;
+    return countOf(await stepsTo(tables, live.number, { ...wanted, settings }, 0)) === 0;
   }
 
-  /** A release that was interrupted is continued when it is what is wanted now; otherwise a new one takes its place. */
-  private begin(wanted: NewRelease): Promise<number> {
-    return this.options.lock.transaction(async (sql) => {
-      const unfinished = await unfinishedReleases(sql);
-      const last = unfinished.at(-1);
-      const continued = last !== undefined && isSame(last, wanted) && last.reason === wanted.reason ? last : undefined;
-      const number = continued?.number ?? (await beginRelease(sql, wanted));
-      for (const one of unfinished) {
-        const detail = `interrupted; release ${number} followed`;
-        if (one !== continued) await finishRelease(sql, one.number, 'failed', detail);
-      }
-      return number;
+  /** No worker was touched. If the database does not answer, the next deploy goes on with the release. */
+  private async fail(number: number, error: unknown): Promise<void> {
+    const { tables, lock, signal } = this.options;
+    if (lock.lost.aborted || signal.aborted) return;
+    await tables.finish(number, 'failed', reasonOf(error)).catch((reason: unknown) => {
+      if (!(reason instanceof Unavailable)) throw reason;
     });
-  }
-
-  /** Everything that workers need, before any of them starts. */
-  private async prepare(settings: TopologySettings, growths: readonly Growth[]): Promise<void> {
-    const { environment, clock, appPool: pool, signal, report, workers } = this.options;
-    const register = () => provision(environment, settings, clock, (step, text) => report(`${step}: ${text}`));
-    const repartition = new Repartition({ environment, settings, clock, pool, signal, report });
-    for (const growth of growths.filter(({ component }) => component !== SPOUT)) await repartition.growDue(growth);
-    const ofChanges = growths.find(({ component }) => component === SPOUT);
-    if (ofChanges === undefined) await register();
-    // All spouts at once, because nothing is emitted meanwhile.
-    else await repartition.growChanges(ofChanges, register, () => workers.restartTogether(SPOUT));
   }
 
   private async takeBack(
@@ -187,15 +145,30 @@ export class Deployer {
     live: Release | null,
     placed: readonly PlacementRow[],
     { result, reason }: { readonly result: 'failed' | 'trouble'; readonly reason: string },
-  ): Promise<Deployed> {
-    const { pool, lock, workers, report } = this.options;
-    const outcome = result === 'failed' ? 'failed' : 'rolled_back';
+  ): Promise<Omit<Deployed, 'isDeactivated'>> {
+    const { tables, workers, report } = this.options;
+    const common = { release: number, running: live?.number ?? null };
     report(`halted: ${reason}; going back${live === null ? '' : ` to release ${live.number}`}`);
-    const over =
-      live === null ? await workers.end() : await workers.goBack(await stepsBack(pool, live, placed), live.number);
-    const left = over.result === 'done' ? '' : `; going back: ${'reason' in over ? over.reason : over.result}`;
-    await lock.transaction((sql) => finishRelease(sql, number, outcome, `${reason}${left}`));
-    return { outcome, release: number, running: live?.number ?? null, reason: `${reason}${left}` };
+    const isFirst = live === null && placed.every(({ releaseNumber }) => releaseNumber === number);
+    const over = isFirst
+      ? await workers.end()
+      : await workers.goBack(
+          await this.patiently(() => stepsBack(tables, number, live, placed)),
+          live?.number ?? number,
+        );
+    if (over.result !== 'done') {
+      const why = 'reason' in over ? over.reason : `${over.done} of ${over.of} steps were made`;
+      const text = `${reason}; going back stopped: ${why}. \`downspout rollback\` goes on`;
+      return { ...common, outcome: 'interrupted', reason: text };
+    }
+    const outcome = result === 'failed' ? 'failed' : 'rolled_back';
+    await this.patiently(() => tables.finish(number, outcome, reason));
+    return { ...common, outcome, reason };
+  }
+
+  private patiently<T>(work: () => Promise<T>): Promise<T> {
+    const { lock, signal } = this.options;
+    return patiently({ ...this.options, signal: AbortSignal.any([signal, lock.lost]) }, work);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { readLag } from '../../connectors/kafka/lag';
+import { groupName } from '../../connectors/kafka/names';
 import { Sending } from '../../connectors/mysql/operators/sending';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
@@ -13,6 +14,8 @@ export const SEEN_AFTER_MS = 2_000;
 const LOOK_EVERY_MS = 200;
 /** Beside the time-out of a request. */
 const DRAIN_LIMIT_MS = 20_000;
+/** A group that nobody has joined for so long has no worker: the only one is not just being started again. */
+const NOBODY_MS = 10_000;
 
 export interface DrainOptions {
   readonly environment: Environment;
@@ -35,10 +38,12 @@ export async function untilDrained({ channel, timeoutMs, ...options }: DrainOpti
   const reading = { component: channel, stream: due(channel).name };
   const sending = new Sending(pool);
   const limit = clock.monotonic() + timeoutMs + DRAIN_LIMIT_MS;
+  let someoneAt = clock.monotonic();
   while (!signal.aborted) {
     const lags = fromTheBeginning(await readLag(admin, environment.DOWNSPOUT_NAMESPACE, [reading]));
-    // Where no worker runs, nothing will be consumed, and nothing is sent.
-    const isConsumed = lags.every(({ lag }) => lag === 0) || lags.every(({ owner }) => owner === null);
+    // While a group rebalances its members own nothing, and what waits will be consumed.
+    if (await hasMembers(admin, environment, channel)) someoneAt = clock.monotonic();
+    const isConsumed = lags.every(({ lag }) => lag === 0) || clock.monotonic() - someoneAt >= NOBODY_MS;
     if (isConsumed && !(await sending.any(channel, timeoutMs))) return;
     if (clock.monotonic() > limit) {
       throw new UserError(
@@ -48,4 +53,9 @@ export async function untilDrained({ channel, timeoutMs, ...options }: DrainOpti
     }
     await clock.sleep(LOOK_EVERY_MS, signal);
   }
+}
+
+/** Whether workers of a bolt run, as Kafka sees it. */
+export async function hasMembers(admin: KafkaAdmin, environment: Environment, component: string): Promise<boolean> {
+  return (await admin.members(groupName(environment.DOWNSPOUT_NAMESPACE, component))).length > 0;
 }

@@ -2,17 +2,16 @@ import { changeEventCodec } from '../../connectors/debezium/change-event';
 import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { COUNT_MAX_AGE_MS } from '../../connectors/kafka/kafka-streams';
 import { readLag } from '../../connectors/kafka/lag';
-import { setUpTopics } from '../../connectors/kafka/topic-set-up';
+import type { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
 import { OwnPause } from '../../connectors/mysql/operators/own-pause';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
-import { kafkaSecurityOf } from '../../topology/settings/connections';
-import { type Environment, required } from '../../topology/settings/environment';
+import type { Environment } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { due, SPOUT, scheduleChanges, topicName } from '../../topology/streams';
 import { withKafka } from '../inspect/kafka';
-import { SEEN_AFTER_MS, untilDrained } from './drain';
+import { hasMembers, SEEN_AFTER_MS, untilDrained } from './drain';
 
 const LOOK_EVERY_MS = 200;
 /** How long until the group of the bolt has taken the new partitions. */
@@ -62,10 +61,11 @@ export async function growthsOf(environment: Environment, settings: TopologySett
 
 export interface RepartitionOptions {
   readonly environment: Environment;
+  readonly kafka: <T>(work: (admin: KafkaAdmin) => Promise<T>) => Promise<T>;
   readonly settings: TopologySettings;
   readonly clock: Clock;
-  /** Of the application's user, who may pause. */
   readonly pool: Pool;
+  readonly lock: Pick<DeployLock, 'transaction' | 'check'>;
   /** Aborts when the command is to end; what is paused is resumed. */
   readonly signal: AbortSignal;
   readonly report: (text: string) => void;
@@ -77,6 +77,7 @@ export interface RepartitionOptions {
  * 1. *No account's messages overtake each other* while their stream grows: an account may move to another partition, so all that was emitted is sent or
  *    given back before anything is emitted by the new number.
  * 2. *Nothing stays paused when the command dies*: the pause ends by itself, and the next deploy goes on.
+ * 3. *Nothing is paused in vain*: Kafka is asked first whether it takes the partitions, and what it refuses is thrown.
  */
 export class Repartition {
   constructor(private readonly options: RepartitionOptions) {}
@@ -85,11 +86,12 @@ export class Repartition {
   async growDue(growth: Growth): Promise<number> {
     const { report } = this.options;
     const { component, stream, from, to } = growth;
+    await this.options.kafka((admin) => this.add(admin, growth, { validateOnly: true }));
     report(`${stream}: ${from} → ${to} partitions; sends of ${component} pause`);
     const took = await this.paused([component], async (admin) => {
       await this.drained(admin, component);
       const addedMs = this.options.clock.monotonic();
-      await this.add(growth);
+      await this.add(admin, growth);
       await this.owned(admin, growth);
       await this.sleepUntil(addedMs + COUNT_MAX_AGE_MS);
     });
@@ -111,11 +113,12 @@ export class Repartition {
   ): Promise<number> {
     const { report, settings } = this.options;
     const { stream, from, to } = growth;
+    await this.options.kafka((admin) => this.add(admin, growth, { validateOnly: true }));
     report(`${stream}: ${from} → ${to} partitions; all sends pause`);
     const channels = Object.keys(settings.bolts);
     const took = await this.paused(channels, async (admin) => {
       for (const channel of channels) await this.drained(admin, channel);
-      await this.add(growth);
+      await this.add(admin, growth);
       await register();
       await restartSpouts();
     });
@@ -124,15 +127,15 @@ export class Repartition {
   }
 
   private async paused(channels: readonly string[], work: (admin: KafkaAdmin) => Promise<void>): Promise<number> {
-    const { environment, pool, clock } = this.options;
+    const { kafka, lock, clock } = this.options;
     const begunMs = clock.monotonic();
     const pauses: OwnPause[] = [];
     try {
-      for (const channel of channels) pauses.push(await OwnPause.begin(pool, clock, channel));
+      for (const channel of channels) pauses.push(await OwnPause.begin(lock, clock, channel));
       await this.sleepUntil(begunMs + SEEN_AFTER_MS);
-      await withKafka(environment, work);
+      await kafka(work);
     } finally {
-      for (const pause of pauses) await pause.end();
+      await Promise.all(pauses.map((pause) => pause.end()));
     }
     return clock.monotonic() - begunMs;
   }
@@ -143,25 +146,35 @@ export class Repartition {
     this.checkGoesOn();
   }
 
-  private async add({ stream, to }: Growth): Promise<void> {
-    const { environment } = this.options;
+  /** @throws UserError with what Kafka says against it */
+  private async add(
+    admin: KafkaAdmin,
+    { stream, to }: Growth,
+    options?: { readonly validateOnly: true },
+  ): Promise<void> {
+    const { environment, lock } = this.options;
     this.checkGoesOn();
-    await setUpTopics(
-      required(environment, 'KAFKA_BROKERS'),
-      [{ name: topicName(environment.DOWNSPOUT_NAMESPACE, stream), partitions: to }],
-      kafkaSecurityOf(environment),
+    await lock.check();
+    const refusal = await admin.enlarge(topicName(environment.DOWNSPOUT_NAMESPACE, stream), to, options);
+    if (refusal === null) return;
+    throw new UserError(
+      `Kafka does not give ${stream} ${to} partitions: ${refusal}. \`downspout grants\` prints the rights that are needed.`,
     );
   }
 
-  /** Waits until each partition has its worker, where there are workers at all. */
+  /** Waits until each partition has its worker, where there are workers at all. @throws UserError when that takes too long */
   private async owned(admin: KafkaAdmin, { component, stream, to }: Growth): Promise<void> {
     const { environment, clock } = this.options;
     const limit = clock.monotonic() + OWNED_LIMIT_MS;
-    while (clock.monotonic() < limit) {
+    while (await hasMembers(admin, environment, component)) {
       this.checkGoesOn();
       const lags = await readLag(admin, environment.DOWNSPOUT_NAMESPACE, [{ component, stream }]);
-      const owned = lags.filter(({ owner }) => owner !== null).length;
-      if (owned === 0 || owned === to) return;
+      if (lags.filter(({ owner }) => owner !== null).length === to) return;
+      if (clock.monotonic() > limit) {
+        throw new UserError(
+          `${stream} has ${to} partitions, and after ${OWNED_LIMIT_MS / 1_000} s not all of them have a worker. \`downspout lag\` shows which.`,
+        );
+      }
       await clock.sleep(LOOK_EVERY_MS, this.options.signal);
     }
   }

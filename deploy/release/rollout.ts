@@ -1,7 +1,7 @@
 import { type PlacementKey, type PlacementRow, placementName } from '../../connectors/mysql/operators/placements';
 import type { Clock } from '../../topology/core/clock';
-import { Unavailable } from '../../topology/core/errors';
 import { rollRules } from '../monitoring/halt-rules';
+import { patiently } from './patiently';
 import type { RollStep, RollSteps } from './roll-steps';
 
 /** What runs, as far as the rollout has to know. */
@@ -163,18 +163,8 @@ export class Rollout {
     return reason === null ? null : { result: 'trouble', reason };
   }
 
-  /** The workers go on while the database is away, and so does a roll when it is back. */
-  private async patiently<T>(work: () => Promise<T>): Promise<T> {
-    const { clock, signal, report } = this.options;
-    for (let isFirst = true; ; isFirst = false) {
-      try {
-        return await work();
-      } catch (error) {
-        if (!(error instanceof Unavailable) || signal.aborted) throw error;
-        if (isFirst) report(`waiting: ${error.message}`);
-      }
-      await clock.sleep(LOOK_EVERY_MS, signal);
-    }
+  private patiently<T>(work: () => Promise<T>): Promise<T> {
+    return patiently(this.options, work);
   }
 
   private interrupted(): RolloutResult {

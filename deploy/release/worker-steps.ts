@@ -1,46 +1,71 @@
-import { listPlacements, type PlacementRow, placementName } from '../../connectors/mysql/operators/placements';
-import { findRelease, type Release } from '../../connectors/mysql/operators/releases';
-import type { Pool } from '../../connectors/mysql/sql/pool';
+import { type PlacementKey, type PlacementRow, placementName } from '../../connectors/mysql/operators/placements';
+import type { Release } from '../../connectors/mysql/operators/releases';
 import { UserError } from '../../topology/core/errors';
-import { parseSpecification, replicasOf } from '../../topology/settings/topology-settings';
+import { parseSpecification, replicasOf, type TopologySettings } from '../../topology/settings/topology-settings';
+import type { DeployTables } from './deploy-tables';
 import { type RollSteps, rollSteps } from './roll-steps';
 import { type Running, workerKey } from './worker-key';
 
+type Tables = Pick<DeployTables, 'placements' | 'find'>;
+
 /** The way from the workers that are asked for now to those of a release. @param canaries of each component */
-export async function stepsTo(pool: Pool, number: number, wanted: Running, canaries: number): Promise<RollSteps> {
-  const placements = await listPlacements(pool);
-  const keys = await keysOf(pool, placements);
+export async function stepsTo(tables: Tables, number: number, wanted: Running, canaries: number): Promise<RollSteps> {
+  const placements = await tables.placements();
+  const keys = await keysOf(tables, placements);
   const isUpToDate = (placement: PlacementRow) =>
     placement.releaseNumber === number || keys.get(placement) === workerKey(wanted, placement.component);
   return rollSteps(placements, replicasOf(wanted.settings), isUpToDate, canaries);
 }
 
 /**
- * The way back to the release that is live.
+ * The way back to what ran before a release that is taken back.
+ * @param number of the release that is taken back
+ * @param live null when none was: then what was placed by others comes back
  * @param placed what was asked for before: a worker of it that is the same as the live release's is the one that still runs
  */
-export async function stepsBack(pool: Pool, live: Release, placed: readonly PlacementRow[]): Promise<RollSteps> {
-  const settings = parseSpecification(live.specification, `release ${live.number}`);
-  const { others } = await stepsTo(pool, live.number, { ...live, settings }, 0);
-  const keys = await keysOf(pool, placed);
-  const back = others.map((group) =>
-    group.map((step) => {
-      const before = placed.find((one) => placementName(one) === placementName(step));
-      const isSame = before !== undefined && keys.get(before) === workerKey({ ...live, settings }, step.component);
-      return isSame ? { ...step, releaseNumber: before.releaseNumber } : step;
-    }),
-  );
-  return { canaries: [], others: back };
+export async function stepsBack(
+  tables: Tables,
+  number: number,
+  live: Release | null,
+  placed: readonly PlacementRow[],
+): Promise<RollSteps> {
+  const settings = live === null ? null : settingsOf(live);
+  const before = live === null ? placed.filter(({ releaseNumber }) => releaseNumber !== number) : placed;
+  const keys = await keysOf(tables, before);
+  /** The release that a worker is to run. */
+  const target = (key: PlacementKey): number => {
+    const own = before.find((one) => placementName(one) === placementName(key));
+    if (live === null) return own?.releaseNumber ?? number;
+    if (own === undefined || own.releaseNumber === number) return live.number;
+    const isKept = settings === null || keys.get(own) === workerKey({ ...live, settings }, key.component);
+    return isKept ? own.releaseNumber : live.number;
+  };
+  const now = await tables.placements();
+  const isBack = (placement: PlacementRow) => placement.releaseNumber === target(placement);
+  const { others } = rollSteps(now, settings === null ? countsOf(before) : replicasOf(settings), isBack, 0);
+  return {
+    canaries: [],
+    others: others.map((group) => group.map((step) => ({ ...step, releaseNumber: target(step) }))),
+  };
+}
+
+/** How many workers each component has. */
+function countsOf(placements: readonly PlacementRow[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { component, replica } of placements) {
+    counts.set(component, Math.max(replica, counts.get(component) ?? 0));
+  }
+  return counts;
 }
 
 /** What each worker that is asked for runs. */
 async function keysOf(
-  pool: Pool,
+  tables: Tables,
   placements: readonly PlacementRow[],
 ): Promise<ReadonlyMap<PlacementRow, string | null>> {
   const keys = new Map<PlacementRow, string | null>();
   for (const number of new Set(placements.map(({ releaseNumber }) => releaseNumber))) {
-    const release = await findRelease(pool, number);
+    const release = await tables.find(number);
     for (const one of placements.filter(({ releaseNumber }) => releaseNumber === number)) {
       keys.set(one, release === null ? null : keyOf(release, one.component));
     }
@@ -48,11 +73,16 @@ async function keysOf(
   return keys;
 }
 
+function keyOf(release: Release, component: string): string | null {
+  const { packageVersion, image } = release;
+  const settings = settingsOf(release);
+  return settings === null ? null : workerKey({ settings, packageVersion, image }, component);
+}
+
 /** Null for a release that this version cannot read: its workers are taken for others. */
-function keyOf({ number, specification, packageVersion, image }: Release, component: string): string | null {
+function settingsOf({ number, specification }: Release): TopologySettings | null {
   try {
-    const settings = parseSpecification(specification, `release ${number}`);
-    return workerKey({ settings, packageVersion, image }, component);
+    return parseSpecification(specification, `release ${number}`);
   } catch (error) {
     if (error instanceof UserError) return null;
     throw error;

@@ -28,8 +28,8 @@ const MAX_CHARACTERS = 255;
  *
  * 1. *Of two who deploy at once one is told who is at it*, since when, doing what, and from which host.
  * 2. *A deployer that died holds up the next one for a lease at most*: the next one waits to see whether the lease is renewed.
- * 3. *A deployer that lost its lease changes nothing any more*: every change is one transaction with a look at the row. A lease
- *    that ran out while the database was away, and that nobody took meanwhile, holds again.
+ * 3. *A deployer that lost its lease changes nothing any more*: every change is one transaction with a look at the row, or, in
+ *    Kafka and Connect, begins with one. A lease that ran out while the database was away, and that nobody took meanwhile, holds again.
  */
 export class DeployLock {
   private readonly losing = new AbortController();
@@ -93,6 +93,11 @@ export class DeployLock {
       }
       return work(sql);
     });
+  }
+
+  /** Before a change that is no transaction here. @throws UserError when the lock is not ours any more */
+  async check(): Promise<void> {
+    await this.transaction(() => Promise.resolve());
   }
 
   /** Lets the next one in at once. A lock that was lost is left to whoever has it. */

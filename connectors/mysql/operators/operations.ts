@@ -27,6 +27,8 @@ export interface Pause extends PauseScope {
   readonly pausedAt: number;
   /** When it ends by itself; null: when somebody resumes it. */
   readonly untilAt: number | null;
+  /** `kill` and `deploy` end their own; null: a person's. */
+  readonly command: string | null;
 }
 
 /** When a pause ends by itself: at an instant, or so many milliseconds from now. */
@@ -134,24 +136,25 @@ export class Operations {
     return this.pool.transaction(async (sql) => {
       // Workers count a pause that has ended no more; nobody needs its row.
       await sql.run(`DELETE FROM pauses WHERE until_at <= ${NOW_MS}`);
-      const before = (await pausesIn(sql)).find((pause) => isOf(pause, scope)) ?? null;
+      const before = (await pausesIn(sql)).find((pause) => isOf(pause, scope) && pause.command === null) ?? null;
       await sql.run(
         `INSERT INTO pauses (channel, account, paused_at, until_at) VALUES (${text(channel)}, ${text(account)}, ${NOW_MS}, ${until}) ` +
           `ON DUPLICATE KEY UPDATE until_at=${until}`,
       );
-      const after = (await pausesIn(sql)).find((pause) => isOf(pause, scope));
+      const after = (await pausesIn(sql)).find((pause) => isOf(pause, scope) && pause.command === null);
       if (after === undefined)
         throw new UserError('until: this time has passed already, by the clock of the database.');
       return { before, after };
     });
   }
 
-  /** @returns the pause that was ended; null when there was none */
+  /** Ends what a person, or `kill`, has paused. @returns the pause that was ended; null when there was none */
   resume(scope: PauseScope): Promise<Pause | null> {
     return this.pool.transaction(async (sql) => {
-      const before = (await pausesIn(sql)).find((pause) => isOf(pause, scope)) ?? null;
+      const before = (await pausesIn(sql)).find((pause) => isOf(pause, scope) && pause.command !== 'deploy') ?? null;
       await sql.run(
-        `DELETE FROM pauses WHERE channel=${text(scope.channel ?? '')} AND account=${text(scope.account ?? '')}`,
+        `DELETE FROM pauses WHERE channel=${text(scope.channel ?? '')} AND account=${text(scope.account ?? '')} ` +
+          "AND command <> 'deploy'",
       );
       return before;
     });
@@ -178,15 +181,16 @@ export class Operations {
 }
 
 async function pausesIn(sql: Sql): Promise<Pause[]> {
-  const rows = await sql.rows<[string, string, number, number | null]>(
-    'SELECT channel, account, paused_at, until_at FROM pauses ' +
-      `WHERE until_at IS NULL OR until_at > ${NOW_MS} ORDER BY channel, account`,
+  const rows = await sql.rows<[string, string, number, number | null, string]>(
+    'SELECT channel, account, paused_at, until_at, command FROM pauses ' +
+      `WHERE until_at IS NULL OR until_at > ${NOW_MS} ORDER BY channel, account, command`,
   );
-  return rows.map(([channel, account, pausedAt, untilAt]) => ({
+  return rows.map(([channel, account, pausedAt, untilAt, command]) => ({
     channel: channel === '' ? null : channel,
     account: account === '' ? null : account,
     pausedAt,
     untilAt,
+    command: command === '' ? null : command,
   }));
 }
 

@@ -1,65 +1,63 @@
 import type { Clock } from '../../../topology/core/clock';
-import { integer, NOW_MS, text } from '../sql/literals';
-import type { Pool } from '../sql/pool';
+import { NOW_MS, text } from '../sql/literals';
+import type { DeployLock } from './deploy-lock';
 
 const LENGTH_MS = 30_000;
 const RENEW_EVERY_MS = 5_000;
 
 /**
- * A pause of a channel for as long as a command works.
+ * A pause of a channel for as long as a command with the right to deploy works. Its row is that of whoever has the right: a
+ * command takes over what a killed one has left, and one that has lost the right changes it no more.
  *
  * 1. *A pause of ours ends by itself when its command dies*, within half a minute.
- * 2. *What a person has paused stays paused*, also when they do so meanwhile.
+ * 2. *A pause of ours lasts as long as its command works*, whoever paused before it, pauses or resumes meanwhile.
+ * 3. *What a person has paused stays paused*, also when they do so meanwhile.
  */
 export class OwnPause {
   private readonly ending = new AbortController();
   private readonly renewing: Promise<void>;
 
   private constructor(
-    private readonly pool: Pool,
+    private readonly lock: Pick<DeployLock, 'transaction'>,
     private readonly clock: Clock,
     private readonly channel: string,
-    /** As we wrote it last, epoch milliseconds: a person who pauses what is paused changes it. Null: it is not ours. */
-    private untilAt: number | null,
   ) {
     this.renewing = this.renew();
   }
 
-  /** @param pool of the application's user, who may pause */
-  static async begin(pool: Pool, clock: Clock, channel: string): Promise<OwnPause> {
-    const where = `channel=${text(channel)} AND account=''`;
-    await pool.run(`DELETE FROM pauses WHERE ${where} AND until_at <= ${NOW_MS}`);
-    const { affectedRows } = await pool.run(
-      `INSERT IGNORE INTO pauses (channel, account, paused_at, until_at) VALUES (${text(channel)}, '', ${NOW_MS}, ${NOW_MS} + ${LENGTH_MS})`,
-    );
-    const [row] = await pool.rows<[number | null]>(`SELECT until_at FROM pauses WHERE ${where}`);
-    return new OwnPause(pool, clock, channel, affectedRows === 1 ? (row?.[0] ?? null) : null);
+  /** @throws UserError when the right to deploy is lost; Unavailable */
+  static async begin(lock: Pick<DeployLock, 'transaction'>, clock: Clock, channel: string): Promise<OwnPause> {
+    await write(lock, channel);
+    return new OwnPause(lock, clock, channel);
   }
 
+  /** @throws what `begin` throws */
   async end(): Promise<void> {
     this.ending.abort();
     await this.renewing;
-    if (this.untilAt !== null) await this.pool.run(`DELETE FROM pauses WHERE ${this.ours(this.untilAt)}`);
+    await this.lock.transaction((sql) =>
+      sql.run(`DELETE FROM pauses WHERE channel=${text(this.channel)} AND account='' AND command='deploy'`),
+    );
   }
 
   private async renew(): Promise<void> {
-    const { clock, pool, ending } = this;
-    while (this.untilAt !== null && !ending.signal.aborted) {
+    const { clock, ending } = this;
+    while (!ending.signal.aborted) {
       await clock.sleep(RENEW_EVERY_MS, ending.signal);
       if (ending.signal.aborted) return;
-      const next = this.untilAt + RENEW_EVERY_MS;
-      try {
-        const { affectedRows } = await pool.run(
-          `UPDATE pauses SET until_at=${integer(next)} WHERE ${this.ours(this.untilAt)}`,
-        );
-        this.untilAt = affectedRows === 1 ? next : null;
-      } catch {
+      await write(this.lock, this.channel).catch(() => {
         // The next time may do it. `end` meets what lasts, and reports it.
-      }
+      });
     }
   }
+}
 
-  private ours(untilAt: number): string {
-    return `channel=${text(this.channel)} AND account='' AND until_at=${integer(untilAt)}`;
-  }
+function write(lock: Pick<DeployLock, 'transaction'>, channel: string): Promise<unknown> {
+  const until = `${NOW_MS} + ${LENGTH_MS}`;
+  return lock.transaction((sql) =>
+    sql.run(
+      `INSERT INTO pauses (channel, account, command, paused_at, until_at) VALUES (${text(channel)}, '', 'deploy', ${NOW_MS}, ` +
+        `${until}) ON DUPLICATE KEY UPDATE until_at=${until}`,
+    ),
+  );
 }

@@ -66,8 +66,8 @@ export async function beginRelease(sql: Sql, release: NewRelease): Promise<numbe
 }
 
 /**
- * Writes what became of a release. A release that becomes live takes the place of every other one that was: call it in a
- * transaction, so that there is no moment with two or none.
+ * Writes what became of a release, as often as it likes: one that has become live does not fail any more. A release that becomes
+ * live takes the place of every other one that was: call it in a transaction, so that there is no moment with two or none.
  */
 export async function finishRelease(
   sql: Sql,
@@ -82,7 +82,8 @@ export async function finishRelease(
   }
   await sql.run(
     `UPDATE releases SET outcome=${text(outcome)}, ended_at=${NOW_MS}, ` +
-      `detail=${text(detail === null ? null : cut(detail, MAX_DETAIL_CHARACTERS))} WHERE number=${integer(number)}`,
+      `detail=${text(detail === null ? null : cut(detail, MAX_DETAIL_CHARACTERS))} WHERE number=${integer(number)} ` +
+      `AND outcome ${outcome === 'superseded' ? "= 'live'" : "= 'deploying'"}`,
   );
 }
 

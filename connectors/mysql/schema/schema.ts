@@ -172,8 +172,10 @@ export const pauses = mysqlTable(
     pausedAt: instant().notNull(),
     /** When it ends by itself; NULL: when somebody resumes it. */
     untilAt: instant(),
+    /** `kill` or `deploy`, which ends its own pause; empty: a person's. Each has a row, so that neither ends another's. */
+    command: key({ length: 16 }).notNull().default(''),
   },
-  (table) => [primaryKey({ columns: [table.channel, table.account] })],
+  (table) => [primaryKey({ columns: [table.channel, table.account, table.command] })],
 );
 
 /** The identity of this deployment: one row. The Kafka cluster and namespace are NULL until the first worker has come. */

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { currentRelease } from '../../../connectors/mysql/operators/releases';
+import { currentRelease, finishRelease } from '../../../connectors/mysql/operators/releases';
 import { readRollView } from '../../../connectors/mysql/operators/roll-view';
 import { systemClock } from '../../../topology/core/clock';
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
 import type { OutputOptions } from '../../console/output';
-import { deactivateForKill, markKilled } from '../../release/kill';
+import { deactivateForKill } from '../../release/kill';
 import { withDeployer } from '../deploying';
 import { contextOf, dataVerb } from '../verb';
 
@@ -32,14 +32,16 @@ export function killCommand(): Command {
       const result = await withDeployer(
         context,
         { verb: 'kill', subject: 'all', supervises: false },
-        async ({ workers, signal, lock, pool, appPool }) => {
+        async ({ workers, signal, lock, pool }) => {
           const live = await currentRelease(pool);
-          const wasActive = await deactivateForKill(appPool);
+          await lock.transaction(deactivateForKill);
           context.output.note(`deactivated; the workers end in ${options.wait} s`);
           await systemClock.sleep(options.wait * 1_000, signal);
           const { placements } = await readRollView(pool);
           const ended = await workers.end();
-          if (ended.result === 'done') await lock.transaction((sql) => markKilled(sql, live, wasActive));
+          if (ended.result === 'done' && live !== null) {
+            await lock.transaction((sql) => finishRelease(sql, live.number, 'superseded', 'killed'));
+          }
           return { ...ended, release: live?.number ?? null, workers: placements.length };
         },
       );

@@ -80,9 +80,9 @@ test('uncertain messages, pauses and leases that ran out are named', () => {
     report({
       counts: [{ channel: 'webhook', state: 'uncertain', count: 2, exact: true }],
       pauses: [
-        { channel: 'webhook', account: null, pausedAt: NOW, untilAt: null },
-        { channel: 'webhook', account: 'acme', pausedAt: NOW, untilAt: Date.UTC(2027, 5, 1) },
-        { channel: null, account: null, pausedAt: NOW, untilAt: null },
+        { channel: 'webhook', account: null, pausedAt: NOW, untilAt: null, command: null },
+        { channel: 'webhook', account: 'acme', pausedAt: NOW, untilAt: Date.UTC(2027, 5, 1), command: null },
+        { channel: null, account: null, pausedAt: NOW, untilAt: null, command: null },
       ],
       workers: [worker(['due', 'webhook']), worker(['webhook'], { state: 'late' })],
     }),

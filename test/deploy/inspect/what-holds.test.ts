@@ -71,11 +71,11 @@ test('a message between two attempts says when the next one begins', () => {
 
 test('everything that would keep a message from leaving is named beside its time', () => {
   const pauses = [
-    { channel: null, account: null, pausedAt: NOW, untilAt: null },
-    { channel: 'webhook', account: null, pausedAt: NOW, untilAt: null },
-    { channel: 'webhook', account: 'acme', pausedAt: NOW, untilAt: null },
-    { channel: 'webhook', account: 'other', pausedAt: NOW, untilAt: null },
-    { channel: 'x', account: null, pausedAt: NOW, untilAt: null },
+    { channel: null, account: null, pausedAt: NOW, untilAt: null, command: null },
+    { channel: 'webhook', account: null, pausedAt: NOW, untilAt: null, command: null },
+    { channel: 'webhook', account: 'acme', pausedAt: NOW, untilAt: null, command: null },
+    { channel: 'webhook', account: 'other', pausedAt: NOW, untilAt: null, command: null },
+    { channel: 'x', account: null, pausedAt: NOW, untilAt: null, command: null },
   ];
   const dead = worker({ state: 'dead' });
   expect(kinds(message(), around({ pauses, workers: [dead] }))).toEqual([
@@ -91,8 +91,8 @@ test('everything that would keep a message from leaving is named beside its time
 
 test('a pause of another account or channel holds nothing', () => {
   const pauses = [
-    { channel: 'webhook', account: 'other', pausedAt: NOW, untilAt: null },
-    { channel: 'x', account: null, pausedAt: NOW, untilAt: null },
+    { channel: 'webhook', account: 'other', pausedAt: NOW, untilAt: null, command: null },
+    { channel: 'x', account: null, pausedAt: NOW, untilAt: null, command: null },
   ];
   expect(kinds(message(), around({ pauses }))).toEqual(['not_due']);
 });

@@ -301,7 +301,7 @@ test('purge: what ended long enough ago, with its attempts, in small batches', a
   await expect(operations.purge(-1)).rejects.toThrow('age: expected milliseconds, 0 or more, got -1');
 });
 
-const paused = (scope: object) => ({ ...scope, pausedAt: expect.any(Number), untilAt: null });
+const paused = (scope: object) => ({ ...scope, pausedAt: expect.any(Number), untilAt: null, command: null });
 
 test('pause and resume: everything, a channel or one of its accounts, once', async () => {
   const [all, channel, shop] = [
@@ -320,6 +320,18 @@ test('pause and resume: everything, a channel or one of its accounts, once', asy
   await expect(operations.pause({ channel: 'pigeon', account: null })).rejects.toThrow(
     'channel: expected one of webhook',
   );
+});
+
+test("a person's pause and a command's of the same scope are two: a person ends their own and that of kill, not that of a deploy", async () => {
+  const scope = { channel: 'webhook', account: null };
+  await admin.run(
+    "INSERT INTO pauses (channel, account, paused_at, command) VALUES ('webhook', '', 1, 'deploy'), ('', '', 1, 'kill')",
+  );
+  expect(await operations.resume(scope)).toBeNull();
+  expect(await operations.pause(scope)).toEqual({ before: null, after: paused(scope) });
+  expect(await operations.resume(scope)).toEqual(paused(scope));
+  expect(await operations.resume({ channel: null, account: null })).toMatchObject({ command: 'kill' });
+  expect(await operations.pauses()).toEqual([{ ...paused(scope), command: 'deploy' }]);
 });
 
 test('a pause ends by itself at its time, by the clock of the database, and pausing again changes only that time', async () => {

@@ -1,0 +1,232 @@
+import { placementName } from '../../../connectors/mysql/operators/placements';
+import type { NewRelease } from '../../../connectors/mysql/operators/releases';
+import { Deployer } from '../../../deploy/release/deployer';
+import type { RollSteps } from '../../../deploy/release/roll-steps';
+import type { RolloutResult } from '../../../deploy/release/rollout';
+import { systemClock } from '../../../topology/core/clock';
+import { Unavailable } from '../../../topology/core/errors';
+import { MemoryDeployTables } from '../../support/mysql/memory-deploy-tables';
+import { placement } from './placements';
+
+const release = (timeout: string, replicas = 2): NewRelease => ({
+  specification: { components: { due: { replicas: 1 }, webhook: { replicas, timeout } } },
+  packageVersion: '1.0.0',
+  image: null,
+  program: null,
+  target: 'local',
+  reason: 'deploy',
+  who: 'ann',
+  host: 'host-1',
+});
+
+let tables: MemoryDeployTables;
+/** How the next rolls end, and after how many steps; all of them and well when nothing is said. */
+let rolls: { readonly over: RolloutResult; readonly made: number }[];
+let backs: { readonly over: RolloutResult; readonly made: number }[];
+let interrupt: AbortController;
+let lost: AbortController;
+let lines: string[];
+let preparing: () => Promise<void>;
+
+/** Release 1 runs. */
+beforeEach(() => {
+  tables = new MemoryDeployTables();
+  tables.add(release('9s'), 'live');
+  tables.placed = [placement('due', 1), placement('webhook', 1), placement('webhook', 2)];
+  rolls = [];
+  backs = [];
+  interrupt = new AbortController();
+  lost = new AbortController();
+  lines = [];
+  preparing = async () => undefined;
+});
+
+const done: RolloutResult = { result: 'done' };
+const trouble = (made: number) => ({ over: { result: 'trouble', reason: 'errors rise' } as const, made });
+const interrupted = (made: number) => ({ over: { result: 'interrupted', done: made, of: 2 } as const, made });
+
+function make({ canaries, others }: RollSteps, number: number, made: number): void {
+  for (const step of [...canaries, ...others].flat().slice(0, made)) {
+    const rest = tables.placed.filter((one) => placementName(one) !== placementName(step));
+    const { component, replica } = step;
+    const own = placement(component, replica, { releaseNumber: step.releaseNumber ?? number });
+    tables.placed = step.kind === 'end' ? rest : [...rest, own];
+  }
+}
+
+function answer({ over = done, made = Number.POSITIVE_INFINITY } = {}, steps: RollSteps, number: number) {
+  make(steps, number, made);
+  return Promise.resolve(over);
+}
+
+function deployer(): Deployer {
+  return new Deployer({
+    tables,
+    preparation: { partitions: async () => [], growths: async () => [], prepare: () => preparing() },
+    workers: {
+      roll: (steps, number) => answer(rolls.shift(), steps, number),
+      goBack: (steps, number) => answer(backs.shift(), steps, number),
+      end: async () => {
+        tables.placed = [];
+        return done;
+      },
+      untilHealthy: async () => done,
+    },
+    lock: { describe: async () => undefined, lost: lost.signal },
+    clock: { ...systemClock, sleep: async () => undefined },
+    signal: interrupt.signal,
+    report: (text) => lines.push(text),
+    ensureSupervisor: async () => undefined,
+  });
+}
+
+const deploy = (wanted: NewRelease) => deployer().deploy(wanted, { canaries: 0, pauseMs: 0 });
+const outcomes = () => tables.releases.map(({ outcome }) => outcome);
+const running = () =>
+  tables.placed.map((one) => `${placementName(one)} of ${one.releaseNumber}`).toSorted((a, b) => (a < b ? -1 : 1));
+const old = ['due-1 of 1', 'webhook-1 of 1', 'webhook-2 of 1'];
+
+/** The database does not answer this operation so many times. */
+function stumble(operation: string, times: number, at: 'before' | 'after' = 'before'): void {
+  let left = times;
+  tables[at] = (one) => {
+    if (one === operation && left-- > 0) throw new Unavailable('MySQL does not answer');
+  };
+}
+
+test('a release that fails leaves the old one running', async () => {
+  rolls.push(trouble(1));
+  expect(await deploy(release('8s'))).toMatchObject({ outcome: 'rolled_back', release: 2, running: 1 });
+  expect(outcomes()).toEqual(['live', 'rolled_back']);
+  expect(running()).toEqual(old);
+});
+
+test('a deploy that was interrupted or killed is continued by the next one', async () => {
+  rolls.push(interrupted(1));
+  expect(await deploy(release('8s'))).toMatchObject({ outcome: 'interrupted', running: 1 });
+  expect(outcomes()).toEqual(['live', 'deploying']);
+  expect(await deploy(release('8s'))).toMatchObject({ outcome: 'live', release: 2 });
+  expect(running()).toEqual(['due-1 of 1', 'webhook-1 of 2', 'webhook-2 of 2']);
+});
+
+test('a worker that would be the same in the new release is left alone', async () => {
+  await deploy(release('8s'));
+  expect(running()).toEqual(['due-1 of 1', 'webhook-1 of 2', 'webhook-2 of 2']);
+  expect(await deploy(release('8s'))).toMatchObject({ outcome: 'unchanged', release: 2 });
+});
+
+describe('what `kill` has deactivated is active again once a release is live', () => {
+  test.each([
+    ['kill was ended in its wait, and nothing has changed', () => undefined],
+    ['kill was ended after its workers', () => void (tables.placed = [])],
+    [
+      'kill came to its end',
+      () => {
+        tables.placed = [];
+        tables.set(1, 'superseded', 'killed');
+      },
+    ],
+  ])('%s', async (_, kill) => {
+    tables.deactivatedBy.add('kill');
+    kill();
+    expect(await deploy(release('9s'))).toMatchObject({
+      outcome: expect.stringMatching(/live|unchanged/),
+      isDeactivated: false,
+    });
+    expect(running().map((one) => one.split(' ')[0])).toEqual(['due-1', 'webhook-1', 'webhook-2']);
+  });
+
+  test('the deploy after kill was killed once the release was live', async () => {
+    tables.deactivatedBy.add('kill');
+    stumble('isDeactivated', 1);
+    await expect(deploy(release('8s'))).rejects.toThrow('does not answer');
+    expect(tables.deactivatedBy.size).toBe(0);
+    expect(await deploy(release('8s'))).toMatchObject({ outcome: 'unchanged', isDeactivated: false });
+  });
+
+  test('and what a person has deactivated stays so, and is said', async () => {
+    tables.deactivatedBy.add('kill').add('person');
+    expect(await deploy(release('8s'))).toMatchObject({ outcome: 'live', isDeactivated: true });
+    expect([...tables.deactivatedBy]).toEqual(['person']);
+  });
+});
+
+describe('a database that stumbles changes no outcome', () => {
+  test('when a halted release is taken back', async () => {
+    rolls.push(trouble(1));
+    tables.after = (operation) => {
+      // From the roll on, everything fails once.
+      if (operation === 'begin') stumble('placements', 2);
+    };
+    expect(await deploy(release('8s'))).toMatchObject({ outcome: 'rolled_back' });
+    expect(running()).toEqual(old);
+  });
+
+  test.each(['rolled_back', 'live'])(
+    'when it is written that it is %s, or when the answer to that is lost',
+    async (outcome) => {
+      for (const at of ['before', 'after'] as const) {
+        stumble(`finish ${outcome}`, 3, at);
+        if (outcome === 'rolled_back') rolls.push(trouble(1));
+        expect(await deploy(release(at === 'before' ? '8s' : '7s'))).toMatchObject({ outcome });
+        expect(outcomes().at(-1)).toBe(outcome);
+        expect(outcomes().filter((one) => one === 'live')).toHaveLength(1);
+      }
+    },
+  );
+
+  test('when a release that others began is prepared again: what was touched is not said to have failed', async () => {
+    rolls.push(interrupted(1));
+    await deploy(release('8s'));
+    preparing = async () => {
+      throw new Unavailable('Kafka does not answer');
+    };
+    await expect(deploy(release('8s'))).rejects.toThrow('Kafka');
+    expect(outcomes()).toEqual(['live', 'deploying']);
+  });
+
+  test('a release that cannot be prepared has failed, because no worker was touched', async () => {
+    preparing = async () => {
+      throw new Unavailable('Kafka does not answer');
+    };
+    await expect(deploy(release('8s'))).rejects.toThrow('Kafka');
+    expect(outcomes()).toEqual(['live', 'failed']);
+  });
+});
+
+test('a release whose taking back was interrupted has no outcome yet, and the next deploy of the old one goes on', async () => {
+  rolls.push(trouble(2));
+  backs.push(interrupted(1));
+  expect(await deploy(release('8s'))).toMatchObject({
+    outcome: 'interrupted',
+    reason: expect.stringContaining('going back stopped'),
+  });
+  expect(outcomes()).toEqual(['live', 'deploying']);
+  expect(await deploy(release('9s'))).toMatchObject({ outcome: 'live', release: 3 });
+  expect(outcomes()).toEqual(['superseded', 'failed', 'live']);
+});
+
+test('without a live release, what was placed comes back, and only what the failed release has started ends', async () => {
+  tables.set(1, 'failed');
+  rolls.push(trouble(3));
+  expect(await deploy(release('8s', 3))).toMatchObject({ outcome: 'rolled_back', running: null });
+  expect(running()).toEqual(old);
+});
+
+test('a live release that this version cannot read is gone back to as it was placed', async () => {
+  tables.releases = tables.releases.map((one) => ({
+    ...one,
+    specification: { components: { webhook: { timeout: 'soon' } } },
+  }));
+  rolls.push(trouble(3));
+  expect(await deploy(release('8s'))).toMatchObject({ outcome: 'rolled_back', running: 1 });
+  expect(running()).toEqual(old);
+});
+
+test('a first release that is halted ends its workers', async () => {
+  tables.releases = [];
+  tables.placed = [];
+  rolls.push(trouble(2));
+  expect(await deploy(release('8s'))).toMatchObject({ outcome: 'rolled_back', running: null });
+  expect(running()).toEqual([]);
+});

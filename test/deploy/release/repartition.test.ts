@@ -1,0 +1,155 @@
+import type { ResultSetHeader } from 'mysql2/promise';
+import type { KafkaAdmin } from '../../../connectors/kafka/kafka-admin';
+import { AssignerProtocol } from '../../../connectors/kafka/kafkajs';
+import type { DeployLock } from '../../../connectors/mysql/operators/deploy-lock';
+import type { Pool } from '../../../connectors/mysql/sql/pool';
+import type { Sql } from '../../../connectors/mysql/sql/sql';
+import { untilDrained } from '../../../deploy/release/drain';
+import { Repartition } from '../../../deploy/release/repartition';
+import { UserError } from '../../../topology/core/errors';
+import { readEnvironment } from '../../../topology/settings/environment';
+import { parseSpecification } from '../../../topology/settings/topology-settings';
+import { ManualClock } from '../../support/manual-clock';
+
+const TOPIC = 'due.webhook';
+const settings = parseSpecification({ components: { due: {}, webhook: { timeout: '5s' } } }, 'test');
+const growth = { component: 'webhook', stream: TOPIC, from: 4, to: 8 };
+
+/** The group of the bolt and its topic. A worker owns every partition, unless the group rebalances. */
+class Group {
+  partitions = 4;
+  workers = 1;
+  isRebalancing = false;
+  takesNew = true;
+  /** Tuples that wait in each partition. */
+  waiting = 0;
+  refusal: string | null = null;
+  readonly log: string[] = [];
+
+  get admin(): KafkaAdmin {
+    const numbers = () => Array.from({ length: this.partitions }, (_, partition) => partition);
+    const owned = () => (this.isRebalancing ? [] : numbers().filter((one) => this.takesNew || one < 4));
+    const assignment = () =>
+      AssignerProtocol.MemberAssignment.encode({
+        version: 0,
+        assignment: { [TOPIC]: owned() },
+        userData: Buffer.alloc(0),
+      });
+    const fake: Partial<KafkaAdmin> = {
+      members: async () =>
+        Array.from({ length: this.workers }, () => ({
+          member: 'm',
+          clientId: 'h/1',
+          host: 'h',
+          assignment: assignment(),
+        })),
+      committed: async () => new Map(numbers().map((partition) => [partition, 5])),
+      logs: async () => numbers().map((partition) => ({ partition, low: 0, high: 5 + this.waiting })),
+      enlarge: async (_, count, options) => {
+        this.log.push(options?.validateOnly === true ? 'asked' : 'added');
+        if (this.refusal === null && options?.validateOnly !== true) this.partitions = count;
+        return this.refusal;
+      },
+    };
+    return fake as KafkaAdmin;
+  }
+}
+
+let clock: ManualClock;
+let group: Group;
+let interrupt: AbortController;
+let isLost: boolean;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  group = new Group();
+  interrupt = new AbortController();
+  isLost = false;
+});
+
+const nothing: Sql = { rows: async () => [], run: async () => ({ affectedRows: 1 }) as ResultSetHeader };
+const pool = { use: async <T>(work: (sql: Sql) => Promise<T>) => work(nothing) } as unknown as Pool;
+const lock: Pick<DeployLock, 'transaction' | 'check'> = {
+  check: async () => {
+    if (isLost) throw new UserError('lost the right to deploy');
+  },
+  transaction: async (work) => {
+    await lock.check();
+    const run = async (statement: string) => {
+      group.log.push(statement.startsWith('DELETE') ? 'resumed' : 'paused');
+      return nothing.run(statement);
+    };
+    return work({ ...nothing, run });
+  },
+};
+const common = () => ({ environment: readEnvironment({}, {}), clock, pool, signal: interrupt.signal });
+
+/** Lets time pass until it is over, for three minutes at most. */
+async function over(work: Promise<unknown>): Promise<'done' | 'still at it' | Error> {
+  const results: ('done' | Error)[] = [];
+  void work.then(
+    () => results.push('done'),
+    (error: Error) => results.push(error),
+  );
+  for (let seconds = 0; results.length === 0 && seconds < 180; seconds++) await clock.advance(1_000);
+  return results[0] ?? 'still at it';
+}
+
+const kafka = <T>(work: (admin: KafkaAdmin) => Promise<T>) => work(group.admin);
+
+function grow(): Promise<'done' | 'still at it' | Error> {
+  return over(new Repartition({ ...common(), settings, kafka, lock, report: () => undefined }).growDue(growth));
+}
+const steps = () => group.log.filter((one, index) => one !== group.log[index - 1]);
+
+test('partitions are added while the channel is paused, and all of them have a worker before it resumes', async () => {
+  expect(await grow()).toBe('done');
+  expect(steps()).toEqual(['asked', 'paused', 'added', 'resumed']);
+});
+
+test('nothing is paused in vain: what Kafka refuses is thrown before', async () => {
+  group.refusal = 'this user may not do it';
+  expect(await grow()).toMatchObject({
+    message: expect.stringContaining('Kafka does not give due.webhook 8 partitions: this user may not do it'),
+  });
+  expect(steps()).toEqual(['asked']);
+});
+
+test("no account's messages overtake each other: while a group rebalances, what waits is not drained", async () => {
+  group.isRebalancing = true;
+  group.waiting = 100;
+  clock.after(8_000, () => {
+    group.isRebalancing = false;
+  });
+  clock.after(12_000, () => {
+    group.waiting = 0;
+  });
+  const drained = untilDrained({ ...common(), admin: group.admin, channel: 'webhook', timeoutMs: 5_000 });
+  expect(await over(drained)).toBe('done');
+  expect(clock.monotonic()).toBeGreaterThanOrEqual(12_000);
+});
+
+test('what waits where no worker runs is not waited for, once nobody has come for a while', async () => {
+  group.workers = 0;
+  group.waiting = 100;
+  expect(await over(untilDrained({ ...common(), admin: group.admin, channel: 'webhook', timeoutMs: 5_000 }))).toBe(
+    'done',
+  );
+  expect(clock.monotonic()).toBeGreaterThanOrEqual(10_000);
+});
+
+test('new partitions that no worker takes are said, and the channel resumes', async () => {
+  group.takesNew = false;
+  expect(await grow()).toMatchObject({ message: expect.stringContaining('not all of them have a worker') });
+  expect(group.log.at(-1)).toBe('resumed');
+});
+
+test('a command that has lost the right to deploy adds nothing', async () => {
+  group.waiting = 1;
+  clock.after(4_000, () => {
+    isLost = true;
+    group.waiting = 0;
+  });
+  expect(await grow()).toMatchObject({ message: 'lost the right to deploy' });
+  expect(group.log).not.toContain('added');
+});
