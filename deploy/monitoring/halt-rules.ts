@@ -23,6 +23,8 @@ export const haltRules = {
 export const rollRules = {
   /** Attempts of the new release that a judgement needs. */
   leastAttempts: 20,
+  /** Attempts that confirm a bad judgement, or take it back. */
+  confirmingAttempts: 5,
   /** Attempts that end otherwise than delivered, as a share of all. */
   errorShare: 0.05,
   /** An attempt that ends so long after its wake is late, milliseconds: a burst may take some seconds. */
@@ -37,6 +39,8 @@ export const rollRules = {
   overdueMessages: 20,
   /** A figure must be bad for so long, milliseconds, because a burst passes. */
   holdMs: 10_000,
+  /** Workers that replaced others are watched for so long before a release is live: what they do not send is overdue by then. */
+  watchedMs: 40_000,
   /** A new worker must be ready within this, milliseconds. */
   readyMs: 90_000,
   /** Deaths in a row of a worker that is in a crash loop. */

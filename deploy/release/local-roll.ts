@@ -7,7 +7,6 @@ import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Sql } from '../../connectors/mysql/sql/sql';
 import type { Clock } from '../../topology/core/clock';
 import { haltRules, rollRules } from '../monitoring/halt-rules';
-import { noAttempts } from './roll-rules';
 import type { RollStep } from './roll-steps';
 import { RollWatch } from './roll-watch';
 import type { RolloutPort } from './rollout';
@@ -33,7 +32,6 @@ async function make(sql: Sql, step: RollStep, releaseNumber: number): Promise<vo
 
 /**
  * Judges a roll by what the workers write.
- * @param channels that are not paused
  * @returns asks for the figures since the last call and says why the roll has to be halted, or null
  */
 export async function watchRoll(
@@ -48,6 +46,6 @@ export async function watchRoll(
     cdcSilentMs: await ledger.cdcSilentMs(),
   });
   const others = await ledger.begin();
-  const watch = new RollWatch(clock, { fresh: noAttempts, others, ...(await waiting()) });
+  const watch = new RollWatch(clock, { others, ...(await waiting()) });
   return async () => watch.judge({ ...(await ledger.since(releaseNumber)), ...(await waiting()) });
 }

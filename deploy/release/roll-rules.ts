@@ -9,10 +9,14 @@ export interface AttemptFigures {
   readonly late: number;
 }
 
-/** A stretch of time: what workers of the new release did, what the others did beside them, and what waits. */
-export interface RollFigures {
+/** A stretch of time: what workers of the new release did, what the others did beside them, and what waits now. */
+export interface RollFigures extends WaitingFigures {
   readonly fresh: AttemptFigures;
   readonly others: AttemptFigures;
+}
+
+/** What waits now. */
+export interface WaitingFigures {
   /** Messages that woke between `overdueSinceMs` and `overdueMs` ago and wait; null when they could not be counted in a moment. */
   readonly overdue: number | null;
   /** The longest silence of CDC that a spout reports, milliseconds; null when none does. */
@@ -22,18 +26,27 @@ export interface RollFigures {
 export const noAttempts: AttemptFigures = { attempts: 0, failed: 0, late: 0 };
 
 /**
- * What is wrong with a roll, in one sentence, or null.
- * @param before the same figures before the roll began
+ * What is wrong with the attempts of the new release, in one sentence, or null. They are compared with what the others do now
+ * or did before, whichever is worse, because each worker has accounts of its own.
+ * @param before what all workers did before the roll
  */
-export function troubleOf(now: RollFigures, before: RollFigures): string | null {
-  const { fresh, others } = now;
-  const reference = isEnough(others) ? others : before.others;
-  if (isEnough(fresh)) {
-    const errors = compare(fresh.failed / fresh.attempts, shareOf(reference, reference.failed), rollRules.errorShare);
-    if (errors !== null) return `${errors} of the new release's attempts fail`;
-    const late = compare(fresh.late / fresh.attempts, shareOf(reference, reference.late), rollRules.lateShare);
-    if (late !== null) return `${late} of the new release's attempts end ${rollRules.lateMs / 1_000} s late or more`;
-  }
+export function attemptsTrouble(
+  { fresh, others }: Pick<RollFigures, 'fresh' | 'others'>,
+  before: AttemptFigures,
+): string | null {
+  const now = others.attempts >= rollRules.leastAttempts ? others : noAttempts;
+  const worse = (count: 'failed' | 'late') => Math.max(shareOf(now, now[count]), shareOf(before, before[count]));
+  const errors = compare(shareOf(fresh, fresh.failed), worse('failed'), rollRules.errorShare);
+  if (errors !== null) return `${errors} of the new release's attempts fail`;
+  const late = compare(shareOf(fresh, fresh.late), worse('late'), rollRules.lateShare);
+  return late === null ? null : `${late} of the new release's attempts end ${rollRules.lateMs / 1_000} s late or more`;
+}
+
+/**
+ * What is wrong with what waits, in one sentence, or null.
+ * @param before the same figures before the roll began, or the first that could be counted
+ */
+export function waitingTrouble(now: WaitingFigures, before: WaitingFigures): string | null {
   const most = rollRules.timesWorse * (before.overdue ?? 0) + rollRules.overdueMessages;
   if (now.overdue !== null && now.overdue > most) {
     return `${now.overdue} messages are overdue for more than ${haltRules.overdueMs / 1_000} s (${before.overdue ?? 0} before the roll)`;
@@ -52,11 +65,7 @@ export function added(one: AttemptFigures, other: AttemptFigures): AttemptFigure
   };
 }
 
-export function isEnough({ attempts }: AttemptFigures): boolean {
-  return attempts >= rollRules.leastAttempts;
-}
-
-function isSilent({ cdcSilentMs }: RollFigures): boolean {
+function isSilent({ cdcSilentMs }: WaitingFigures): boolean {
   return cdcSilentMs !== null && cdcSilentMs > haltRules.cdcSilentMs;
 }
 

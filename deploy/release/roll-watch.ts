@@ -1,6 +1,14 @@
 import type { Clock } from '../../topology/core/clock';
 import { rollRules } from '../monitoring/halt-rules';
-import { added, isEnough, noAttempts, type RollFigures, troubleOf } from './roll-rules';
+import {
+  type AttemptFigures,
+  added,
+  attemptsTrouble,
+  noAttempts,
+  type RollFigures,
+  type WaitingFigures,
+  waitingTrouble,
+} from './roll-rules';
 
 /** How long an attempt may wait for others to be judged with, milliseconds. */
 const GATHER_MS = 30_000;
@@ -12,35 +20,48 @@ const GATHER_MS = 30_000;
  * 2. *Few attempts are judged when there are enough of them*, so a quiet system halts no roll by accident.
  */
 export class RollWatch {
-  private gathered: { fresh: RollFigures['fresh']; others: RollFigures['others']; sinceMs: number };
-  private badSinceMs: number | null = null;
+  private gathered: Pick<RollFigures, 'fresh' | 'others'> & { readonly sinceMs: number };
+  /** Since when the attempts, and what waits, have been bad; null while they are not. */
+  private failingSinceMs: number | null = null;
+  private waitingSinceMs: number | null = null;
 
-  /** @param before figures from before the roll: what `others` did, and what was overdue */
+  /** @param before from before the roll: what all workers did, and what waited */
   constructor(
     private readonly clock: Pick<Clock, 'monotonic'>,
-    private readonly before: RollFigures,
+    private before: WaitingFigures & { readonly others: AttemptFigures },
   ) {
     this.gathered = this.nothing();
   }
 
   /** @param latest since the last call. @returns why the roll has to be halted, or null */
   judge(latest: RollFigures): string | null {
+    return this.judgeAttempts(latest) ?? this.judgeWaiting(latest);
+  }
+
+  /** Attempts that are too few to be judged take nothing back. */
+  private judgeAttempts({ fresh, others }: RollFigures): string | null {
     const now = this.clock.monotonic();
-    this.gathered = {
-      ...this.gathered,
-      fresh: added(this.gathered.fresh, latest.fresh),
-      others: added(this.gathered.others, latest.others),
-    };
-    const trouble = troubleOf({ ...latest, ...this.gathered }, this.before);
-    const isJudged = isEnough(this.gathered.fresh);
-    if (isJudged || now - this.gathered.sinceMs > GATHER_MS) this.gathered = this.nothing();
-    if (trouble !== null) {
-      this.badSinceMs ??= now;
-      return now - this.badSinceMs >= rollRules.holdMs ? trouble : null;
-    }
-    // Attempts that are still too few to be judged take nothing back.
-    if (isJudged || latest.fresh.attempts === 0) this.badSinceMs = null;
-    return null;
+    const { sinceMs } = this.gathered;
+    this.gathered = { fresh: added(this.gathered.fresh, fresh), others: added(this.gathered.others, others), sinceMs };
+    const { leastAttempts, confirmingAttempts } = rollRules;
+    const isJudged =
+      this.gathered.fresh.attempts >= (this.failingSinceMs === null ? leastAttempts : confirmingAttempts);
+    const trouble = isJudged ? attemptsTrouble(this.gathered, this.before.others) : null;
+    if (isJudged) this.failingSinceMs = trouble === null ? null : (this.failingSinceMs ?? now);
+    if (isJudged || now - sinceMs > GATHER_MS) this.gathered = this.nothing();
+    return this.isLasting(this.failingSinceMs) ? trouble : null;
+  }
+
+  private judgeWaiting(latest: WaitingFigures): string | null {
+    // What could not be counted before the roll is not taken for nothing.
+    if (this.before.overdue === null) this.before = { ...this.before, overdue: latest.overdue };
+    const trouble = waitingTrouble(latest, this.before);
+    this.waitingSinceMs = trouble === null ? null : (this.waitingSinceMs ?? this.clock.monotonic());
+    return this.isLasting(this.waitingSinceMs) ? trouble : null;
+  }
+
+  private isLasting(sinceMs: number | null): boolean {
+    return sinceMs !== null && this.clock.monotonic() - sinceMs >= rollRules.holdMs;
   }
 
   private nothing() {

@@ -11,6 +11,7 @@ export interface AttemptCounts {
 
 /** Newest attempts that are looked at in one step. */
 const MOST_ATTEMPTS = 20_000;
+const MOST_FAILING = 1_000;
 const BASELINE_MS = 300_000;
 const COUNT_TIMEOUT_MS = 300;
 const SHARDS = list(
@@ -22,6 +23,8 @@ const NONE: AttemptCounts = { attempts: 0, failed: 0, late: 0 };
 /** What the ledger says about the workers of one release beside those of others. */
 export class RollLedger {
   private last = 0;
+  /** A condition on messages `m`, without accounts whose every attempt failed before the roll. Empty: there are none. */
+  private judged = '';
 
   /** @param lateMs an attempt that ended so long after its wake is late */
   constructor(
@@ -29,10 +32,20 @@ export class RollLedger {
     private readonly lateMs: number,
   ) {}
 
-  /** What the newest attempts of all workers came to, none older than five minutes. Later looks begin after them. */
+  /**
+   * What the newest attempts of all workers came to, none older than five minutes. Later looks begin after them. Accounts that
+   * failed only are left out then and later, because they say nothing of a release, wherever their partition comes to lie.
+   */
   async begin(): Promise<AttemptCounts> {
     this.last = await this.newest();
-    const { fresh, others } = await this.between(Math.max(0, this.last - MOST_ATTEMPTS), this.last, null, BASELINE_MS);
+    const from = Math.max(0, this.last - MOST_ATTEMPTS);
+    const failing = await this.pool.rows<[string, string]>(
+      `SELECT m.channel, m.account FROM delivery_attempts a JOIN scheduled_messages m ON m.id = a.message_id ` +
+        `WHERE ${rangeOf(from, this.last, BASELINE_MS)} GROUP BY m.channel, m.account ` +
+        `HAVING SUM(a.outcome = 'delivered') = 0 LIMIT ${MOST_FAILING}`,
+    );
+    this.judged = failing.length === 0 ? '' : notAmong('m', failing);
+    const { fresh, others } = await this.between(from, this.last, null, BASELINE_MS);
     return {
       attempts: fresh.attempts + others.attempts,
       failed: fresh.failed + others.failed,
@@ -49,18 +62,25 @@ export class RollLedger {
   }
 
   /**
-   * Messages of these channels that wait and woke between `fromMs` and `toMs` ago; null when they cannot be counted in a
-   * moment.
+   * Messages of these channels that wait, are not paused now and woke between `fromMs` and `toMs` ago; null when they cannot be
+   * counted in a moment.
    */
   async overdue(channels: readonly string[], fromMs: number, toMs: number): Promise<number | null> {
-    if (channels.length === 0) return 0;
     try {
       return await this.pool.use(async (sql) => {
+        const paused = await sql.rows<[string, string]>(
+          `SELECT channel, account FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS}`,
+        );
+        const isWhole = (name: string) => paused.some(([channel, account]) => channel === name && account === '');
+        const counted = isWhole('') ? [] : channels.filter((channel) => !isWhole(channel));
+        if (counted.length === 0) return 0;
+        const accounts = paused.filter(([, account]) => account !== '');
+        const notPaused = accounts.length === 0 ? '' : ` AND ${notAmong('scheduled_messages', accounts)}`;
         await sql.run('SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED');
         const [row] = await sql.rows<[number]>(
           `SELECT /*+ MAX_EXECUTION_TIME(${COUNT_TIMEOUT_MS}) */ COUNT(*) FROM scheduled_messages FORCE INDEX (open_by_wake) ` +
-            `WHERE open=1 AND channel IN ${list(channels, text)} AND shard IN ${SHARDS} ` +
-            `AND wake_at BETWEEN ${NOW_MS} - ${integer(fromMs)} AND ${NOW_MS} - ${integer(toMs)} AND state='scheduled'`,
+            `WHERE open=1 AND channel IN ${list(counted, text)} AND shard IN ${SHARDS} ` +
+            `AND wake_at BETWEEN ${NOW_MS} - ${integer(fromMs)} AND ${NOW_MS} - ${integer(toMs)} AND state='scheduled'${notPaused}`,
         );
         return row?.[0] ?? 0;
       });
@@ -85,11 +105,11 @@ export class RollLedger {
 
   private async between(from: number, to: number, releaseNumber: number | null, youngerMs?: number) {
     const isFresh = releaseNumber === null ? '0' : `COALESCE(w.release_number=${integer(releaseNumber)}, 0)`;
-    const young = youngerMs === undefined ? '' : ` AND a.finished_at > ${NOW_MS} - ${integer(youngerMs)}`;
+    const judged = this.judged === '' ? '' : `JOIN scheduled_messages m ON m.id = a.message_id AND ${this.judged} `;
     const rows = await this.pool.rows<[number, number, string, string]>(
       `SELECT ${isFresh} AS is_fresh, COUNT(*), SUM(a.outcome <> 'delivered'), SUM(a.finished_at - a.wake_at > ${integer(this.lateMs)}) ` +
-        `FROM delivery_attempts a LEFT JOIN workers w ON w.session = a.session ` +
-        `WHERE a.id > ${integer(from)} AND a.id <= ${integer(to)} AND a.outcome <> 'postponed'${young} GROUP BY is_fresh`,
+        `FROM delivery_attempts a LEFT JOIN workers w ON w.session = a.session ${judged}` +
+        `WHERE ${rangeOf(from, to, youngerMs)} GROUP BY is_fresh`,
     );
     const of = (fresh: number): AttemptCounts => {
       const row = rows.find(([isIt]) => isIt === fresh);
@@ -97,4 +117,16 @@ export class RollLedger {
     };
     return { fresh: of(1), others: of(0) };
   }
+}
+
+/** Attempts `a` of these ids that were made, none older than `youngerMs`. */
+function rangeOf(from: number, to: number, youngerMs?: number): string {
+  const young = youngerMs === undefined ? '' : ` AND a.finished_at > ${NOW_MS} - ${integer(youngerMs)}`;
+  return `a.id > ${integer(from)} AND a.id <= ${integer(to)} AND a.outcome <> 'postponed'${young}`;
+}
+
+/** The messages of a table that belong to none of these channels and accounts. */
+function notAmong(table: string, these: readonly (readonly [channel: string, account: string])[]): string {
+  const names = list(these, ([channel, account]) => `(${text(channel)},${text(account)})`);
+  return `(${table}.channel, ${table}.account) NOT IN ${names}`;
 }

@@ -56,6 +56,27 @@ test('a roll is halted when messages become overdue that were not before', () =>
   expect(says(times(HOLDS, { overdue: null })).at(-1)).toBeNull();
 });
 
+test('what could not be counted before the roll is compared with the first count', () => {
+  const looks = [{ overdue: null }, ...times(HOLDS, { overdue: 5_000 })];
+  expect(says(looks, { overdue: null }).at(-1)).toBeNull();
+  expect(says([...looks, ...times(HOLDS, { overdue: 15_000 })], { overdue: null }).at(-1)).toMatch(/^15000 messages/);
+});
+
+test('each worker has accounts of its own: attempts are compared with what all workers did before, too', () => {
+  const looks = times(20, { fresh: attempts(100, 10), others: attempts(300) });
+  expect(says(looks, { others: attempts(20_000, 1_500) }).at(-1)).toBeNull();
+  expect(says(looks, { others: attempts(20_000, 500) }).at(-1)).toMatch(/^10 %/);
+});
+
+test('a canary that fails one attempt per second halts the roll while it is watched', () => {
+  const looks = rollRules.watchedMs / LOOK_MS;
+  const steady = times(looks, { fresh: attempts(2, 2), others: attempts(20) });
+  expect(says(steady).some((said) => said !== null)).toBe(true);
+  // A look without attempts takes nothing back.
+  const uneven = steady.map((look, index) => ({ ...look, fresh: index % 2 === 0 ? attempts(4, 4) : noAttempts }));
+  expect(says(uneven).some((said) => said !== null)).toBe(true);
+});
+
 test('a roll is halted when CDC falls silent, and not when it was silent before', () => {
   expect(says(times(HOLDS, { cdcSilentMs: 45_000 })).at(-1)).toBe('CDC has been silent for 45 s');
   expect(says(times(HOLDS, { cdcSilentMs: 45_000 }), { cdcSilentMs: 40_000 }).at(-1)).toBeNull();

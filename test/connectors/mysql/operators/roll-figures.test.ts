@@ -1,0 +1,75 @@
+import { RollLedger } from '../../../../connectors/mysql/operators/roll-figures';
+import { Pool } from '../../../../connectors/mysql/sql/pool';
+import { systemClock } from '../../../../topology/core/clock';
+import { required } from '../../../../topology/settings/environment';
+import { freshDatabase, type World } from '../../../support/stack/stack';
+
+const LATE_MS = 5_000;
+const NOW = 'CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)';
+
+let world: World;
+let admin: Pool;
+let pool: Pool;
+let ledger: RollLedger;
+
+beforeEach(async () => {
+  world = await freshDatabase();
+  const open = (name: 'WORKER_DATABASE_URL' | 'ADMIN_DATABASE_URL') =>
+    Pool.open(required(world.environment, name), { clock: systemClock, size: 2 });
+  [admin, pool] = [open('ADMIN_DATABASE_URL'), open('WORKER_DATABASE_URL')];
+  ledger = new RollLedger(pool, LATE_MS);
+});
+afterEach(async () => {
+  await Promise.all([admin.close(), pool.close()]);
+  await world.close();
+});
+
+/** A message that woke a minute ago. @returns its id */
+async function message(account: string): Promise<number> {
+  const { insertId } = await admin.run(
+    `INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('${account}', 'webhook', '{}', ${NOW} - 60000)`,
+  );
+  return insertId;
+}
+let attempts = 0;
+const attempt = (id: number, outcome: string) =>
+  admin.run(
+    'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, settled) VALUES ' +
+      `(${id}, ${++attempts}, x'00000000000000000000000000000001', ${NOW}, x'00', ${NOW}, '${outcome}', 'scheduled')`,
+  );
+const overdue = () => ledger.overdue(['webhook'], 90_000, 30_000);
+const pause = (channel: string, account: string, until = 'NULL') =>
+  admin.run(
+    `INSERT INTO pauses (channel, account, paused_at, until_at) VALUES ('${channel}', '${account}', ${NOW}, ${until})`,
+  );
+
+test('what is paused now is not overdue: an account, a channel, everything', async () => {
+  for (const account of ['acme', 'acme', 'shop']) await message(account);
+  expect(await overdue()).toBe(3);
+  await pause('webhook', 'shop', `${NOW} - 1`);
+  expect(await overdue()).toBe(3);
+  await pause('webhook', 'acme');
+  expect(await overdue()).toBe(1);
+  await pause('webhook', '');
+  expect(await overdue()).toBe(0);
+  await admin.run('DELETE FROM pauses');
+  await pause('', '');
+  expect(await overdue()).toBe(0);
+});
+
+test('an account that failed only before the roll says nothing of a release, and one that also succeeded does', async () => {
+  const [dead, flaky, well] = [await message('dead'), await message('flaky'), await message('well')];
+  for (const id of [dead, dead, flaky]) await attempt(id, 'retry');
+  for (const id of [flaky, well]) await attempt(id, 'delivered');
+  expect(await ledger.begin()).toEqual({ attempts: 3, failed: 1, late: 0 });
+  for (const id of [dead, dead, flaky, well]) await attempt(id, 'retry');
+  expect((await ledger.since(1)).others).toEqual({ attempts: 2, failed: 2, late: 0 });
+});
+
+test('where no account failed only, all attempts are counted', async () => {
+  const well = await message('well');
+  await attempt(well, 'delivered');
+  expect(await ledger.begin()).toEqual({ attempts: 1, failed: 0, late: 0 });
+  await attempt(well, 'retry');
+  expect((await ledger.since(1)).others).toEqual({ attempts: 1, failed: 1, late: 0 });
+});
