@@ -1,7 +1,5 @@
 import { binlogFaults } from '../connectors/mysql/schema/binlog-settings';
 import { migrate } from '../connectors/mysql/schema/migrate';
-import { createUsers } from '../connectors/mysql/schema/users';
-import { isAccessDenied } from '../connectors/mysql/sql/failures';
 import { Pool } from '../connectors/mysql/sql/pool';
 import { joinDeployment } from '../connectors/mysql/workers/deployment';
 import type { Clock } from '../topology/core/clock';
@@ -13,7 +11,7 @@ import { withKafka } from './inspect/kafka';
 import { Capture } from './provisioning/capture';
 import { seeOneChange } from './provisioning/probe';
 import { provisionTopics } from './provisioning/topics';
-import { checkDatabase, userUrls } from './provisioning/users';
+import { checkDatabase, madeUsers } from './provisioning/users';
 
 /** One thing that was made ready. */
 export type ProvisionReport = (step: 'database' | 'topics' | 'connector' | 'changes', text: string) => void;
@@ -93,17 +91,6 @@ async function provisionDatabase(environment: Environment, mayChange: boolean): 
     faults,
     text: [`${schema}; users and rights were compared`, ...unknown.map((one) => `not ${one}`)].join('; '),
   };
-}
-
-/** @returns false when the administrator may not make users: somebody else does */
-async function madeUsers(admin: string, environment: Environment): Promise<boolean> {
-  try {
-    await createUsers(admin, userUrls(environment));
-    return true;
-  } catch (error) {
-    if (isAccessDenied(error)) return false;
-    throw error;
-  }
 }
 
 /** Nothing is made ready for a database that belongs to another deployment, or whose binlog CDC cannot read. */

@@ -1,5 +1,6 @@
 import { rightsFaults, schemaFaults } from '../../connectors/mysql/schema/rights-check';
-import type { UserUrls } from '../../connectors/mysql/schema/users';
+import { createUsers, type UserUrls } from '../../connectors/mysql/schema/users';
+import { isAccessDenied } from '../../connectors/mysql/sql/failures';
 import { Unavailable } from '../../topology/core/errors';
 import { operatorUrl } from '../../topology/settings/connections';
 import { type Environment, required } from '../../topology/settings/environment';
@@ -12,6 +13,17 @@ export function userUrls(environment: Environment): UserUrls {
     operator: environment.OPERATOR_DATABASE_URL,
     cdc: required(environment, 'CDC_DATABASE_URL'),
   };
+}
+
+/** @returns false when the administrator may not make users: somebody else does */
+export async function madeUsers(admin: string, environment: Environment): Promise<boolean> {
+  try {
+    await createUsers(admin, userUrls(environment));
+    return true;
+  } catch (error) {
+    if (isAccessDenied(error)) return false;
+    throw error;
+  }
 }
 
 export interface DatabaseCheck {

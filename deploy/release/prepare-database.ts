@@ -1,13 +1,14 @@
 import { migrate } from '../../connectors/mysql/schema/migrate';
-import { createUsers } from '../../connectors/mysql/schema/users';
 import type { Environment } from '../../topology/settings/environment';
-import { userUrls } from '../provisioning/users';
+import { madeUsers } from '../provisioning/users';
 
-/** Makes the schema and its users, because the right to deploy is a row. Without ADMIN_DATABASE_URL somebody else has. */
+/**
+ * Makes the schema and its users, because the right to deploy is a row; both each time, because a command before this one may have
+ * been ended between them. Without ADMIN_DATABASE_URL, or the right to make users, somebody else has.
+ */
 export async function prepareDatabase(environment: Environment): Promise<void> {
   const admin = environment.ADMIN_DATABASE_URL;
   if (admin === undefined) return;
-  const statements = await migrate(admin);
-  if (statements.length === 0) return;
-  await createUsers(admin, userUrls(environment));
+  await migrate(admin);
+  await madeUsers(admin, environment);
 }

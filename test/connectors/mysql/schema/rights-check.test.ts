@@ -3,6 +3,7 @@ import { accountOf, createUsers, rightsOf } from '../../../../connectors/mysql/s
 import { addressOf } from '../../../../connectors/mysql/sql/address';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { userUrls } from '../../../../deploy/provisioning/users';
+import { prepareDatabase } from '../../../../deploy/release/prepare-database';
 import { systemClock } from '../../../../topology/core/clock';
 import { Unavailable } from '../../../../topology/core/errors';
 import { required } from '../../../../topology/settings/environment';
@@ -56,6 +57,13 @@ test('when operators get a user of their own, the workers’ user may no longer 
   const pool = Pool.open(workerUrl, { clock: systemClock, size: 1 });
   await expect(pool.run('DELETE FROM releases')).rejects.toThrow(/DELETE command denied/);
   await pool.close();
+});
+
+test('users that a command before did not come to make are made although the schema is up to date', async () => {
+  const environment = { ...world.environment, WORKER_DATABASE_URL: workerUrl };
+  await admin.run(`DROP USER IF EXISTS ${worker()}`);
+  await prepareDatabase(environment);
+  expect(await rightsFaults(workerUrl, ['worker', 'operator'])).toEqual([]);
 });
 
 test('a right that is missing is named with the statement that gives it', async () => {
