@@ -5,16 +5,18 @@ import type { Release } from '../../connectors/mysql/operators/releases';
 import { readRollView } from '../../connectors/mysql/operators/roll-view';
 import { Pool, type PoolOptions } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
-import { UserError } from '../../topology/core/errors';
+import { reasonOf, UserError } from '../../topology/core/errors';
 import { packageVersion } from '../../topology/settings/package';
 import { deployTables } from '../release/deploy-tables';
 import { type Deployed, Deployer } from '../release/deployer';
 import { LocalWorkers } from '../release/local-workers';
 import { Preparation } from '../release/preparation';
+import type { RolloutResult } from '../release/rollout';
 import { defaultStateFolder, detachSupervisor } from '../targets/local/detached';
 import { ownProgram } from '../targets/local/program';
 import { audited, type Change } from './audited';
 import { databaseUrl } from './database';
+import { interruptible } from './interrupt';
 import type { VerbContext } from './verb';
 
 /** What a verb that deploys works with, under the lock. */
@@ -46,46 +48,39 @@ const connections: PoolOptions = { clock: systemClock, size: 4, timeoutMs: 30_00
 
 /**
  * Runs `work` with the right to deploy. SIGINT and SIGTERM let it stop in good order; a second one ends the process at once.
- * @throws UserError when somebody else deploys
+ * @throws UserError when somebody else deploys; Interrupted when a signal comes before the right was taken
  */
-export function withDeployer<T>(
+export function withDeployer(
   context: VerbContext,
   options: DeployingOptions,
-  work: (deploying: Deploying) => Promise<T>,
-): Promise<T> {
+  work: (deploying: Deploying) => Promise<void>,
+): Promise<void> {
   const { verb, subject } = options;
-  return audited(context, { verb, subject }, (change) => underLock(context, options, change, work), {
-    as: 'OPERATOR_DATABASE_URL',
-  });
+  return audited(
+    context,
+    { verb, subject },
+    (change) => interruptible(context.output, ({ signal }) => underLock(context, options, change, signal, work)),
+    { as: 'OPERATOR_DATABASE_URL' },
+  );
 }
 
-async function underLock<T>(
+async function underLock(
   { settings, output }: VerbContext,
   { verb, subject, state, supervises = true }: DeployingOptions,
   change: Change,
-  work: (deploying: Deploying) => Promise<T>,
-): Promise<T> {
+  signal: AbortSignal,
+  work: (deploying: Deploying) => Promise<void>,
+): Promise<void> {
   const { environment } = settings;
-  const interrupt = new AbortController();
-  const onSignal = (signal: string) => {
-    // A second one does what it does to any process.
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
-    output.note(`${signal}: stopping after the step that is under way; once more to end at once`);
-    interrupt.abort();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
   const pool = Pool.open(databaseUrl(environment, 'OPERATOR_DATABASE_URL'), connections);
   const by = thisAuthor(environment.DOWNSPOUT_WHO);
   const doing = `${verb} ${subject}`.trim();
+  const report = (text: string) => output.note(text);
   try {
-    const lock = await DeployLock.take(pool, systemClock, { ...by, doing }, (text) => output.note(text));
+    const lock = await DeployLock.take(pool, systemClock, { ...by, doing }, report, signal);
     try {
-      const report = (text: string) => output.note(text);
-      const { signal } = interrupt;
-      const workers = new LocalWorkers({ pool, lock, clock: systemClock, signal, report });
       const common = { clock: systemClock, signal, report };
+      const workers = new LocalWorkers({ ...common, pool, lock });
       const deployer = new Deployer({
         ...common,
         tables: deployTables(pool, lock),
@@ -109,24 +104,16 @@ async function underLock<T>(
           if (isNew) output.note(`supervisor: runs on this host (process ${pid})`);
         },
       });
-      return await work({ deployer, workers, signal, lock, pool, by, change });
+      await work({ deployer, workers, signal, lock, pool, by, change });
     } finally {
-      await lock.free();
+      // A lock that is not freed runs out by itself, and what was done is done.
+      await lock
+        .free()
+        .catch((error: unknown) => report(`The right to deploy ends in some seconds: ${reasonOf(error)}`));
     }
   } finally {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
     await pool.close();
   }
-}
-
-/** What the audit says of a deploy. */
-export function recordDeployed(change: Change, before: Release | null, deployed: Deployed): Deployed {
-  change.subject = `release ${deployed.release}`;
-  change.before = before === null ? null : { release: before.number };
-  change.after = { release: deployed.running };
-  if (deployed.reason !== null) change.outcome = `${deployed.outcome}: ${deployed.reason}`;
-  return deployed;
 }
 
 /** A release of this package on the target `local`. */
@@ -150,11 +137,46 @@ export function sameRelease(release: Release, reason: string, by: Deploying['by'
 
 const DEACTIVATED = 'Everything is deactivated, and nothing is sent until `downspout activate`.';
 
-/** Prints what came of it, and sets the exit code. */
-export function tellDeployed({ output }: VerbContext, deployed: Deployed, remarks: readonly string[] = []): void {
-  if (deployed.outcome !== 'live' && deployed.outcome !== 'unchanged') process.exitCode = 1;
-  const all = deployed.isDeactivated ? [...remarks, DEACTIVATED] : remarks;
+/**
+ * Prints what came of it, says it to the audit, and sets the exit code.
+ * @param before what was live
+ * @throws Interrupted when a signal ended it
+ */
+export function tellDeployed(
+  { output }: VerbContext,
+  { change, signal }: Deploying,
+  before: Release | null,
+  deployed: Deployed,
+  remarks: readonly string[] = [],
+): void {
+  const { outcome, release, running, reason, isDeactivated, leftOver } = deployed;
+  change.subject = `release ${release}`;
+  change.before = before === null ? null : { release: before.number };
+  change.after = { release: running };
+  if (reason !== null) change.outcome = `${outcome}: ${reason}`;
+  const all = [...remarks, ...(isDeactivated ? [DEACTIVATED] : []), ...leftOver];
   output.data({ ...deployed, remarks: all }, () => [textOf(deployed), ...all].join('\n'));
+  if (outcome === 'live' || outcome === 'unchanged') return;
+  process.exitCode = 1;
+  if (outcome === 'interrupted') signal.throwIfAborted();
+}
+
+/**
+ * Prints what came of a roll that deploys nothing, says it to the audit, and sets the exit code.
+ * @throws Interrupted when a signal ended it
+ */
+export function tellRolled(
+  { output }: VerbContext,
+  { change, signal }: Pick<Deploying, 'change' | 'signal'>,
+  result: RolloutResult,
+  data: object,
+  text: string,
+): void {
+  output.data({ ...result, ...data }, () => text);
+  if (result.result === 'done') return;
+  process.exitCode = 1;
+  change.outcome = 'reason' in result ? `failed: ${result.reason}` : 'interrupted';
+  if (result.result === 'interrupted') signal.throwIfAborted();
 }
 
 function textOf({ outcome, release, running, reason }: Deployed): string {

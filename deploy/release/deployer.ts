@@ -6,7 +6,7 @@ import type { Clock } from '../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
 import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
 import type { DeployTables } from './deploy-tables';
-import type { LocalWorkers } from './local-workers';
+import { endLimitMs, type LocalWorkers } from './local-workers';
 import { patiently } from './patiently';
 import type { Preparation } from './preparation';
 import { countOf } from './roll-steps';
@@ -16,7 +16,7 @@ import { stepsBack, stepsTo } from './worker-steps';
 export interface DeployerOptions {
   readonly tables: DeployTables;
   readonly preparation: Pick<Preparation, 'partitions' | 'growths' | 'prepare'>;
-  readonly workers: Pick<LocalWorkers, 'roll' | 'goBack' | 'end' | 'untilHealthy'>;
+  readonly workers: Pick<LocalWorkers, 'roll' | 'goBack' | 'end' | 'untilHealthy' | 'leftOver'>;
   readonly lock: Pick<DeployLock, 'describe' | 'lost'>;
   readonly clock: Clock;
   /** Aborts when the command is to end. */
@@ -43,7 +43,11 @@ export interface Deployed {
   readonly reason: string | null;
   /** Nothing is sent, because a person has deactivated everything, or `kill` has and this did not end it. */
   readonly isDeactivated: boolean;
+  /** Workers of earlier releases that nobody ends, one line each. */
+  readonly leftOver: readonly string[];
 }
+
+type Outcome = Omit<Deployed, 'isDeactivated' | 'leftOver'>;
 
 /**
  * Deploys releases on the target `local`, under the lock.
@@ -62,7 +66,8 @@ export class Deployer {
   /** @throws UserError, Unavailable when something before the workers fails; the release is marked failed then */
   async deploy(wanted: NewRelease, roll: RollOptions): Promise<Deployed> {
     const deployed = await this.carryOut(wanted, roll);
-    return { ...deployed, isDeactivated: await this.options.tables.isDeactivated() };
+    const { tables, workers } = this.options;
+    return { ...deployed, isDeactivated: await tables.isDeactivated(), leftOver: await workers.leftOver() };
   }
 
   /** An earlier specification with the partitions that its streams have by now, because they cannot be taken away. */
@@ -77,7 +82,7 @@ export class Deployer {
     );
   }
 
-  private async carryOut(wanted: NewRelease, roll: RollOptions): Promise<Omit<Deployed, 'isDeactivated'>> {
+  private async carryOut(wanted: NewRelease, roll: RollOptions): Promise<Outcome> {
     const { tables, preparation, lock, workers, report, ensureSupervisor } = this.options;
     const settings = parseSpecification(wanted.specification, 'this release');
     const live = await tables.live();
@@ -108,11 +113,11 @@ export class Deployer {
       const reason = `${over.done} of ${over.of} steps were made; \`downspout deploy\` goes on, \`downspout rollback\` goes back`;
       return { outcome: 'interrupted', release: number, running: live?.number ?? null, reason };
     }
-    return this.takeBack(number, live, placed, over);
+    return this.takeBack(number, settings, live, placed, over);
   }
 
   /** Makes ready what somebody took away, and waits until every worker runs. */
-  private async keep({ number }: Release, settings: TopologySettings): Promise<Omit<Deployed, 'isDeactivated'>> {
+  private async keep({ number }: Release, settings: TopologySettings): Promise<Outcome> {
     const { tables, preparation, workers, ensureSupervisor } = this.options;
     await preparation.prepare(settings, []);
     await ensureSupervisor();
@@ -142,16 +147,17 @@ export class Deployer {
 
   private async takeBack(
     number: number,
+    settings: TopologySettings,
     live: Release | null,
     placed: readonly PlacementRow[],
     { result, reason }: { readonly result: 'failed' | 'trouble'; readonly reason: string },
-  ): Promise<Omit<Deployed, 'isDeactivated'>> {
+  ): Promise<Outcome> {
     const { tables, workers, report } = this.options;
     const common = { release: number, running: live?.number ?? null };
     report(`halted: ${reason}; going back${live === null ? '' : ` to release ${live.number}`}`);
     const isFirst = live === null && placed.every(({ releaseNumber }) => releaseNumber === number);
     const over = isFirst
-      ? await workers.end()
+      ? await workers.end(endLimitMs(settings))
       : await workers.goBack(
           await this.patiently(() => stepsBack(tables, number, live, placed)),
           live?.number ?? number,

@@ -1,8 +1,17 @@
 import type { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
-import { listPlacements, type PlacementRow } from '../../connectors/mysql/operators/placements';
+import {
+  listPlacements,
+  type PlacementKey,
+  type PlacementRow,
+  placementName,
+} from '../../connectors/mysql/operators/placements';
+import { readRollView } from '../../connectors/mysql/operators/roll-view';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
+import type { TopologySettings } from '../../topology/settings/topology-settings';
+import { graceSeconds } from '../worker/drain-limit';
+import { leftOver } from './left-over';
 import { localPort, watchRoll } from './local-roll';
 import { type RollStep, type RollSteps, restartSteps, rollSteps } from './roll-steps';
 import { Rollout, type RolloutResult } from './rollout';
@@ -14,6 +23,16 @@ export interface LocalWorkersOptions {
   /** Aborts when the command is to end. */
   readonly signal: AbortSignal;
   readonly report: (text: string) => void;
+}
+
+/** Beside the end in good order that an engine waits for. */
+const END_MARGIN_MS = 10_000;
+const LEAST_END_MS = 60_000;
+
+/** How long workers of these settings, if we know them, take to end when all goes well, milliseconds. */
+export function endLimitMs(settings: TopologySettings | null): number {
+  const graceMs = settings === null ? 0 : graceSeconds(Object.keys(settings.bolts), settings) * 1_000;
+  return Math.max(LEAST_END_MS, graceMs + END_MARGIN_MS);
 }
 
 const unjudged = () => Promise.resolve(null);
@@ -57,19 +76,32 @@ export class LocalWorkers {
     if ('reason' in result) throw new UserError(`${component} was not restarted: ${result.reason}`);
   }
 
-  /** Drains all workers and ends them, all at once. */
-  async end(): Promise<RolloutResult> {
-    const placements = await listPlacements(this.options.pool);
-    return this.together(rollSteps(placements, new Map(), () => true, 0).others.flat());
+  /**
+   * Drains all workers and ends them, all at once; also those that nobody asks for any more.
+   * @param drainMs a worker that runs on for longer is a failure
+   */
+  async end(drainMs: number): Promise<RolloutResult> {
+    const { placements, workers } = await readRollView(this.options.pool);
+    const asked = rollSteps(placements, new Map(), () => true, 0).others.flat();
+    const isAsked = (worker: PlacementKey) => asked.some((step) => placementName(step) === placementName(worker));
+    const others = workers
+      .filter((worker) => !isAsked(worker))
+      .map(({ component, replica }) => ({ component, replica }));
+    return this.together([...asked, ...others.map((one) => ({ kind: 'end' as const, ...one }))], drainMs);
   }
 
-  private together(steps: readonly RollStep[]): Promise<RolloutResult> {
-    return this.rollout(unjudged).run({ canaries: [], others: steps.length === 0 ? [] : [steps] }, 0, 0);
+  /** Workers that nobody ends, one line each. */
+  async leftOver(): Promise<string[]> {
+    return leftOver((await readRollView(this.options.pool)).workers);
   }
 
-  private rollout(judge: () => Promise<string | null>): Rollout {
+  private together(steps: readonly RollStep[], drainMs?: number): Promise<RolloutResult> {
+    return this.rollout(unjudged, drainMs).run({ canaries: [], others: steps.length === 0 ? [] : [steps] }, 0, 0);
+  }
+
+  private rollout(judge: () => Promise<string | null>, drainMs?: number): Rollout {
     const { pool, lock, clock, signal, report } = this.options;
     const port = localPort(pool, lock);
-    return new Rollout({ port, clock, signal: AbortSignal.any([signal, lock.lost]), judge, report });
+    return new Rollout({ port, clock, signal: AbortSignal.any([signal, lock.lost]), judge, report, drainMs });
   }
 }

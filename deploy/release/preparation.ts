@@ -36,9 +36,13 @@ export class Preparation {
 
   /** Makes everything ready, before any worker starts. */
   async prepare(settings: TopologySettings, growths: readonly Growth[]): Promise<void> {
-    const { environment, clock, lock, report, restartTogether } = this.options;
+    const { environment, clock, lock, signal, report, restartTogether } = this.options;
+    const mayGoOn = async () => {
+      signal.throwIfAborted();
+      await lock.check();
+    };
     const told = (step: string, text: string) => report(`${step}: ${text}`);
-    const register = () => provision(environment, settings, clock, told, { mayGoOn: () => lock.check() });
+    const register = () => provision(environment, settings, clock, told, { mayGoOn });
     const repartition = new Repartition({
       ...this.options,
       settings,

@@ -186,6 +186,6 @@ export class Repartition {
   }
 
   private checkGoesOn(): void {
-    if (this.options.signal.aborted) throw new UserError('Interrupted while partitions were added; the pause is over.');
+    this.options.signal.throwIfAborted();
   }
 }

@@ -1,6 +1,8 @@
 import { type PlacementKey, type PlacementRow, placementName } from '../../connectors/mysql/operators/placements';
+import type { RunningWorker } from '../../connectors/mysql/operators/roll-view';
 import type { Clock } from '../../topology/core/clock';
 import { rollRules } from '../monitoring/halt-rules';
+import { workerText } from './left-over';
 import { patiently } from './patiently';
 import type { RollStep, RollSteps } from './roll-steps';
 
@@ -8,7 +10,7 @@ import type { RollStep, RollSteps } from './roll-steps';
 export interface RolloutView {
   readonly placements: readonly PlacementRow[];
   /** Workers that are alive, by what they were started for. */
-  readonly workers: readonly PlacementKey[];
+  readonly workers: readonly RunningWorker[];
   /** Hosts of the supervisors that hold their lease. */
   readonly supervisors: readonly string[];
 }
@@ -30,6 +32,8 @@ export interface RolloutOptions {
   /** Looks at how the workers do. @returns why the roll has to be halted, or null */
   readonly judge: () => Promise<string | null>;
   readonly report: (text: string) => void;
+  /** Workers that drain for longer than this, milliseconds, fail the roll; unless it is given the roll goes on without them. */
+  readonly drainMs?: number | undefined;
 }
 
 /**
@@ -53,7 +57,8 @@ const OBSERVED_AFTER_MS = 2_000;
  *
  * 1. *One worker at a time is replaced*, and the next one only after the one before it is ready.
  * 2. *A roll stops at the first worker that does not become ready*, or that crashes again and again.
- * 3. *A roll stops when errors or lateness rise*, also in the pause after the canaries.
+ * 3. *A roll stops when errors or lateness rise*, also in the pause after the canaries, and until what the first of them does not
+ *    send would be overdue.
  */
 export class Rollout {
   private done = 0;
@@ -61,10 +66,12 @@ export class Rollout {
   /** From when on a supervisor's word counts for a worker that was asked for, by its name. Epoch milliseconds. */
   private readonly asked = new Map<string, number>();
   private judgedMs = Number.NEGATIVE_INFINITY;
+  /** When the first worker that replaces another one was ready. */
+  private replacedMs: number | null = null;
 
   constructor(private readonly options: RolloutOptions) {}
 
-  /** @param pauseMs how long the canaries are watched before others follow */
+  /** @param pauseMs how long the canaries are watched before others follow; 0: nobody watches, in the end neither */
   async run(steps: RollSteps, releaseNumber: number, pauseMs: number): Promise<RolloutResult> {
     this.of = [...steps.canaries, ...steps.others].flat().length;
     for (const group of steps.canaries) {
@@ -72,15 +79,18 @@ export class Rollout {
       if (over !== null) return over;
     }
     if (steps.canaries.length > 0 && pauseMs > 0) {
-      this.options.report(`watching the first workers for ${pauseMs / 1_000} s`);
-      const over = await this.watch(pauseMs);
+      const over = await this.watch('the first workers', pauseMs);
       if (over !== null) return over;
     }
     for (const group of steps.others) {
       const over = await this.runGroup(group, releaseNumber);
       if (over !== null) return over;
     }
-    return (await this.untilHealthy()) ?? { result: 'done' };
+    const sick = await this.untilHealthy();
+    if (sick !== null) return sick;
+    const leftMs = (this.replacedMs ?? Number.NEGATIVE_INFINITY) + rollRules.watchedMs - this.options.clock.monotonic();
+    const over = pauseMs > 0 && leftMs > 0 ? await this.watch('all workers', leftMs) : null;
+    return over ?? { result: 'done' };
   }
 
   /** Also the workers that were left alone must run. */
@@ -90,7 +100,7 @@ export class Rollout {
     for (;;) {
       if (signal.aborted) return this.interrupted();
       const view = await this.patiently(() => port.look());
-      const trouble = this.loopingOf(view, true) ?? (await this.judge());
+      const trouble = this.loopingOf(view) ?? (await this.judge());
       if (trouble !== null) return trouble;
       const waitedMs = clock.monotonic() - begunMs;
       const late = view.placements.find((one) => !isReady(one, waitedMs));
@@ -110,41 +120,43 @@ export class Rollout {
     while (left.length > 0) {
       if (signal.aborted) return this.interrupted();
       const view = await this.patiently(() => port.look());
-      const trouble = this.loopingOf(view, false) ?? (await this.judge());
+      const trouble = this.loopingOf(view) ?? (await this.judge());
       if (trouble !== null) return trouble;
       const waitedMs = clock.monotonic() - begunMs;
-      const over = left.filter((step) => isDone(step, view, waitedMs));
+      const over = left.filter((step) => isDone(step, view, waitedMs, this.options.drainMs));
       for (const step of over) report(textOf(step, ++this.done, this.of));
+      if (over.some(({ kind }) => kind === 'replace')) this.replacedMs ??= clock.monotonic();
       left = left.filter((step) => !over.includes(step));
       const late = left.find(({ kind }) => kind !== 'end');
       if (late !== undefined && waitedMs > rollRules.readyMs) {
         return { result: 'failed', reason: notReady(late, view, waitedMs) };
+      }
+      if (waitedMs > (this.options.drainMs ?? Number.POSITIVE_INFINITY) && left.length > 0) {
+        return { result: 'failed', reason: notEnded(left, view, waitedMs) };
       }
       if (left.length > 0) await clock.sleep(LOOK_EVERY_MS, signal);
     }
     return null;
   }
 
-  private async watch(durationMs: number): Promise<RolloutResult | null> {
-    const { port, clock, signal } = this.options;
+  private async watch(whom: string, durationMs: number): Promise<RolloutResult | null> {
+    const { port, clock, signal, report } = this.options;
+    report(`watching ${whom} for ${Math.ceil(durationMs / 1_000)} s`);
     const end = clock.monotonic() + durationMs;
     while (clock.monotonic() < end) {
       if (signal.aborted) return this.interrupted();
       const view = await this.patiently(() => port.look());
-      const trouble = this.loopingOf(view, false) ?? (await this.judge());
+      const trouble = this.loopingOf(view) ?? (await this.judge());
       if (trouble !== null) return trouble;
       await clock.sleep(LOOK_EVERY_MS, signal);
     }
     return null;
   }
 
-  /**
-   * A worker that cannot run.
-   * @param all false: only of those that were asked for, because one that could not run before says nothing of the release
-   */
-  private loopingOf({ placements }: RolloutView, all: boolean): RolloutResult | null {
+  /** A worker that cannot run, of those that were asked for: one that could not run before says nothing of the release. */
+  private loopingOf({ placements }: RolloutView): RolloutResult | null {
     const looping = placements.find((one) => {
-      const from = this.asked.get(placementName(one)) ?? (all ? 0 : Number.POSITIVE_INFINITY);
+      const from = this.asked.get(placementName(one)) ?? Number.POSITIVE_INFINITY;
       return one.observed?.state === 'crash_looping' && (one.observedAt ?? 0) > from;
     });
     if (looping === undefined) return null;
@@ -172,9 +184,10 @@ export class Rollout {
   }
 }
 
-function isDone(step: RollStep, view: RolloutView, waitedMs: number): boolean {
+function isDone(step: RollStep, view: RolloutView, waitedMs: number, drainMs: number | undefined): boolean {
   if (step.kind === 'end') {
-    return !view.workers.some((worker) => isFor(worker, step)) || waitedMs > DRAIN_LIMIT_MS;
+    const hasEnded = !view.workers.some((worker) => isFor(worker, step));
+    return hasEnded || (drainMs === undefined && waitedMs > DRAIN_LIMIT_MS);
   }
   const placement = view.placements.find((one) => isFor(one, step));
   return placement !== undefined && isReady(placement, waitedMs);
@@ -197,6 +210,11 @@ function notReady(step: PlacementKey, view: RolloutView, waitedMs: number): stri
       ? 'no supervisor runs; `downspout supervisor` runs one on a host'
       : (placement?.observed?.lastError ?? `it is ${placement?.observed?.state ?? 'taken by no supervisor'}`);
   return `${placementName(step)} is not ready after ${Math.round(waitedMs / 1_000)} s: ${why}`;
+}
+
+function notEnded(steps: readonly RollStep[], { workers }: RolloutView, waitedMs: number): string {
+  const left = workers.filter((worker) => steps.some((step) => isFor(worker, step)));
+  return `after ${Math.round(waitedMs / 1_000)} s there still run: ${left.map(workerText).join('; ')}`;
 }
 
 const verbs = { start: 'runs', replace: 'is replaced', restart: 'is restarted', end: 'has ended' } as const;

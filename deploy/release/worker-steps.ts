@@ -80,7 +80,7 @@ function keyOf(release: Release, component: string): string | null {
 }
 
 /** Null for a release that this version cannot read: its workers are taken for others. */
-function settingsOf({ number, specification }: Release): TopologySettings | null {
+export function settingsOf({ number, specification }: Release): TopologySettings | null {
   try {
     return parseSpecification(specification, `release ${number}`);
   } catch (error) {

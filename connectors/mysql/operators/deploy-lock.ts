@@ -47,23 +47,26 @@ export class DeployLock {
   /**
    * Takes the lock. While somebody else has it, waits until it is clear whether they live.
    * @param onWait told once who has it, when the wait begins
-   * @throws UserError naming them when they do
+   * @param signal ends the wait
+   * @throws UserError naming them when they do; the signal's reason
    */
   static async take(
     pool: Pool,
     clock: Clock,
     by: { readonly who: string; readonly host: string; readonly doing: string },
     onWait: (text: string) => void = () => undefined,
+    signal?: AbortSignal,
   ): Promise<DeployLock> {
     const holder = randomBytes(16).toString('hex');
     let seen: LockHolder | undefined;
     for (;;) {
+      signal?.throwIfAborted();
       const other = await tryToTake(pool, holder, by);
       if (other === null) return new DeployLock(pool, clock, holder);
       if (seen === undefined) onWait(`${describeHolder(other)}; waiting to see whether it goes on.`);
       else if (seen.holder !== other.holder || seen.leaseUntil !== other.leaseUntil) throw busy(other);
       seen = other;
-      await clock.sleep(LOOK_EVERY_MS);
+      await clock.sleep(LOOK_EVERY_MS, signal);
     }
   }
 
@@ -85,12 +88,7 @@ export class DeployLock {
    */
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     return this.pool.transaction(async (sql) => {
-      if (!(await this.extend(sql))) {
-        throw new UserError(
-          'This command has lost the right to deploy to another one, because it could not renew it in time; it changed ' +
-            'nothing since. `downspout history` shows who deploys.',
-        );
-      }
+      if (!(await this.extend(sql))) throw lostToAnother();
       return work(sql);
     });
   }
@@ -127,7 +125,7 @@ export class DeployLock {
     const { affectedRows } = await sql.run(
       `UPDATE deploy_lock SET lease_until=${NOW_MS} + ${integer(LEASE_MS)} WHERE id=1 AND holder=${hex(this.holder)}`,
     );
-    if (affectedRows === 0) this.losing.abort();
+    if (affectedRows === 0) this.losing.abort(lostToAnother());
     return affectedRows === 1;
   }
 }
@@ -165,6 +163,13 @@ async function tryToTake(
     // It was freed, or ran out, in between.
     if (other !== null) return other;
   }
+}
+
+function lostToAnother(): UserError {
+  return new UserError(
+    'This command has lost the right to deploy to another one, because it could not renew it in time; it changed ' +
+      'nothing since. `downspout history` shows who deploys.',
+  );
 }
 
 function busy(other: LockHolder): UserError {

@@ -9,7 +9,7 @@ import type { OutputOptions } from '../../console/output';
 import { planOf } from '../../release/plan';
 import { prepareDatabase } from '../../release/prepare-database';
 import { readLive } from '../../release/read-live';
-import { ownRelease, recordDeployed, tellDeployed, withDeployer } from '../deploying';
+import { ownRelease, tellDeployed, withDeployer } from '../deploying';
 import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
 import { contextOf, dataVerb } from '../verb';
 import { planText } from './plan';
@@ -80,20 +80,13 @@ export function deployCommand(): Command {
       await confirm('Deploy this?', options.yes === true);
       await prepareDatabase(environment);
       const { state, supervisor } = options;
-      const deployed = await withDeployer(
-        context,
-        { verb: 'deploy', subject: '', state, supervises: supervisor },
-        async ({ deployer, pool, by, change }) => {
-          const before = await currentRelease(pool);
-          const roll = { canaries: options.canary, pauseMs: options.pause };
-          return recordDeployed(
-            change,
-            before,
-            await deployer.deploy(ownRelease(file.specification, 'deploy', by), roll),
-          );
-        },
-      );
-      tellDeployed(context, deployed);
+      await withDeployer(context, { verb: 'deploy', subject: '', state, supervises: supervisor }, async (deploying) => {
+        const { deployer, pool, by } = deploying;
+        const before = await currentRelease(pool);
+        const roll = { canaries: options.canary, pauseMs: options.pause };
+        const deployed = await deployer.deploy(ownRelease(file.specification, 'deploy', by), roll);
+        tellDeployed(context, deploying, before, deployed);
+      });
     });
 }
 

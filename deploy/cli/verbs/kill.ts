@@ -6,7 +6,10 @@ import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
 import type { OutputOptions } from '../../console/output';
 import { deactivateForKill } from '../../release/kill';
-import { withDeployer } from '../deploying';
+import { endLimitMs } from '../../release/local-workers';
+import type { RolloutResult } from '../../release/rollout';
+import { settingsOf } from '../../release/worker-steps';
+import { tellRolled, withDeployer } from '../deploying';
 import { contextOf, dataVerb } from '../verb';
 
 interface KillOptions extends OutputOptions {
@@ -29,27 +32,30 @@ export function killCommand(): Command {
     .action(async (options: KillOptions) => {
       const context = contextOf(options);
       await confirm('Stop all workers of this deployment?', options.yes === true);
-      const result = await withDeployer(
-        context,
-        { verb: 'kill', subject: 'all', supervises: false },
-        async ({ workers, signal, lock, pool }) => {
-          const live = await currentRelease(pool);
-          await lock.transaction(deactivateForKill);
-          context.output.note(`deactivated; the workers end in ${options.wait} s`);
-          await systemClock.sleep(options.wait * 1_000, signal);
-          const { placements } = await readRollView(pool);
-          const ended = await workers.end();
-          if (ended.result === 'done' && live !== null) {
-            await lock.transaction((sql) => finishRelease(sql, live.number, 'superseded', 'killed'));
-          }
-          return { ...ended, release: live?.number ?? null, workers: placements.length };
-        },
-      );
-      if (result.result !== 'done') process.exitCode = 1;
-      context.output.data(result, () =>
-        result.result === 'done'
-          ? `${result.workers} workers have ended. Rows, topics and the connector stay; \`downspout deploy\` starts again.`
-          : 'Interrupted; nothing is emitted. `downspout kill` goes on, `downspout activate` goes back.',
-      );
+      await withDeployer(context, { verb: 'kill', subject: 'all', supervises: false }, async (deploying) => {
+        const { workers, signal, lock, pool } = deploying;
+        const live = await currentRelease(pool);
+        await lock.transaction(deactivateForKill);
+        for (const line of await workers.leftOver()) context.output.note(line);
+        context.output.note(`deactivated; the workers end in ${options.wait} s`);
+        await systemClock.sleep(options.wait * 1_000, signal);
+        const { workers: running } = await readRollView(pool);
+        const result: RolloutResult = signal.aborted
+          ? { result: 'interrupted', done: 0, of: running.length }
+          : await workers.end(endLimitMs(live === null ? null : settingsOf(live)));
+        if (result.result === 'done' && live !== null) {
+          await lock.transaction((sql) => finishRelease(sql, live.number, 'superseded', 'killed'));
+        }
+        const data = { release: live?.number ?? null, workers: running.length };
+        tellRolled(context, deploying, result, data, textOf(result, running.length));
+      });
     });
+}
+
+function textOf(result: RolloutResult, workers: number): string {
+  if (result.result === 'done') {
+    return `${workers} workers have ended. Rows, topics and the connector stay; \`downspout deploy\` starts again.`;
+  }
+  const why = 'reason' in result ? `Not everything has ended: ${result.reason}` : 'Interrupted';
+  return `${why}. Nothing is emitted. \`downspout kill\` goes on, \`downspout activate\` or \`downspout deploy\` goes back.`;
 }

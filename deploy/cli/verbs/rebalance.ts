@@ -20,22 +20,18 @@ export function rebalanceCommand(): Command {
     )
     .action(async (options: OutputOptions) => {
       const context = contextOf(options);
-      const { moved, result } = await withDeployer(
-        context,
-        { verb: 'rebalance', subject: 'all' },
-        async ({ workers, pool }) => {
-          const view = await readRollView(pool);
-          if (view.supervisors.length === 0) {
-            throw new UserError('No supervisor runs. `downspout supervisor` runs one on a host.');
-          }
-          const over = surplus(view.placements, view.supervisors.length);
-          return { moved: over.length, result: await workers.restart(over) };
-        },
-      );
-      tellRestarted(
-        context,
-        result,
-        moved === 0 ? 'The workers are spread evenly already.' : `${moved} workers were offered to other hosts.`,
-      );
+      await withDeployer(context, { verb: 'rebalance', subject: 'all' }, async (deploying) => {
+        const { workers, pool } = deploying;
+        const view = await readRollView(pool);
+        if (view.supervisors.length === 0) {
+          throw new UserError('No supervisor runs. `downspout supervisor` runs one on a host.');
+        }
+        const over = surplus(view.placements, view.supervisors.length);
+        const done =
+          over.length === 0
+            ? 'The workers are spread evenly already.'
+            : `${over.length} workers were offered to other hosts.`;
+        tellRestarted(context, deploying, await workers.restart(over), done);
+      });
     });
 }

@@ -5,7 +5,7 @@ import { UserError } from '../../../topology/core/errors';
 import { nearestWord } from '../../../topology/core/nearest-word';
 import type { OutputOptions } from '../../console/output';
 import type { RolloutResult } from '../../release/rollout';
-import { withDeployer } from '../deploying';
+import { type Deploying, tellRolled, withDeployer } from '../deploying';
 import { contextOf, dataVerb, type VerbContext } from '../verb';
 
 /** `downspout restart`. */
@@ -17,12 +17,11 @@ export function restartCommand(): Command {
     .argument('[component]', 'all unless given')
     .action(async (component: string | undefined, options: OutputOptions) => {
       const context = contextOf(options);
-      const result = await withDeployer(
-        context,
-        { verb: 'restart', subject: component ?? 'all' },
-        async ({ workers, pool }) => workers.restart(await placementsOf(pool, component)),
-      );
-      tellRestarted(context, result, `${component ?? 'Every worker'} was restarted.`);
+      await withDeployer(context, { verb: 'restart', subject: component ?? 'all' }, async (deploying) => {
+        const { workers, pool } = deploying;
+        const result = await workers.restart(await placementsOf(pool, component));
+        tellRestarted(context, deploying, result, `${component ?? 'Every worker'} was restarted.`);
+      });
     });
 }
 
@@ -40,12 +39,18 @@ export async function placementsOf(pool: Pool, component: string | undefined): P
   );
 }
 
-export function tellRestarted({ output }: VerbContext, result: RolloutResult, done: string): void {
-  if (result.result !== 'done') process.exitCode = 1;
-  output.data(result, () => {
-    if (result.result === 'done') return done;
-    if (result.result === 'interrupted')
-      return `Interrupted after ${result.done} of ${result.of} workers; all of them run.`;
-    return `Stopped: ${result.reason}\nThe workers that were not restarted run on.`;
-  });
+export function tellRestarted(
+  context: VerbContext,
+  deploying: Pick<Deploying, 'change' | 'signal'>,
+  result: RolloutResult,
+  done: string,
+): void {
+  tellRolled(context, deploying, result, {}, textOf(result, done));
+}
+
+function textOf(result: RolloutResult, done: string): string {
+  if (result.result === 'done') return done;
+  if (result.result === 'interrupted')
+    return `Interrupted after ${result.done} of ${result.of} workers; all of them run.`;
+  return `Stopped: ${result.reason}\nThe workers that were not restarted run on.`;
 }

@@ -12,7 +12,7 @@ import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
 import type { OutputOptions } from '../../console/output';
 import { withWorkersPool } from '../database';
-import { recordDeployed, requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
+import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
 import { contextOf, dataVerb } from '../verb';
 import { type RollOptionValues, withRollOptions } from './deploy';
 
@@ -43,18 +43,14 @@ export function rollbackCommand(): Command {
       `Deploy release ${release.number} (${release.reason} by ${release.who}) again?`,
       options.yes === true,
     );
-    const deployed = await withDeployer(
-      context,
-      { verb: 'rollback', subject: `to ${release.number}` },
-      async ({ deployer, pool, by, change }) => {
-        const live = await currentRelease(pool);
-        const roll = { canaries: options.canary, pauseMs: options.pause };
-        const again = sameRelease(release, reason, by);
-        const specification = await deployer.keepingPartitions(again.specification);
-        return recordDeployed(change, live, await deployer.deploy({ ...again, specification }, roll));
-      },
-    );
-    tellDeployed(context, deployed);
+    await withDeployer(context, { verb: 'rollback', subject: `to ${release.number}` }, async (deploying) => {
+      const { deployer, pool, by } = deploying;
+      const live = await currentRelease(pool);
+      const roll = { canaries: options.canary, pauseMs: options.pause };
+      const again = sameRelease(release, reason, by);
+      const specification = await deployer.keepingPartitions(again.specification);
+      tellDeployed(context, deploying, live, await deployer.deploy({ ...again, specification }, roll));
+    });
   });
 }
 

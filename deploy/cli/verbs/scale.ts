@@ -12,7 +12,7 @@ import { formatCount, formatInstant } from '../../console/units';
 import { differing, parseScale, type Scale, scaled } from '../../release/scaled';
 import { type Suggestion, suggestions, wordsOf } from '../../release/suggestion';
 import { withWorkersPool } from '../database';
-import { recordDeployed, requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
+import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
 import { contextOf, dataVerb, type VerbContext } from '../verb';
 import { type RollOptionValues, withRollOptions } from './deploy';
 
@@ -52,17 +52,15 @@ export function scaleCommand(): Command {
       scaled(requiredLive(await currentRelease(pool)).specification, scales),
     );
     await confirm(`${reason}?`, options.yes === true);
-    const deployed = await withDeployer(
-      context,
-      { verb: 'scale', subject: texts.join(' ') },
-      async ({ deployer, pool, by, change }) => {
-        const live = requiredLive(await currentRelease(pool));
-        const release = { ...sameRelease(live, reason, by), specification: scaled(live.specification, scales) };
-        const roll = { canaries: options.canary, pauseMs: options.pause };
-        return recordDeployed(change, live, await deployer.deploy(release, roll));
-      },
-    );
-    tellDeployed(context, deployed, remarksOf(context.settings.environment, scales));
+    await withDeployer(context, { verb: 'scale', subject: texts.join(' ') }, async (deploying) => {
+      const { deployer, pool, by } = deploying;
+      const live = requiredLive(await currentRelease(pool));
+      // A release that was taken back may have added partitions, which stay.
+      const specification = scaled(await deployer.keepingPartitions(live.specification), scales);
+      const roll = { canaries: options.canary, pauseMs: options.pause };
+      const deployed = await deployer.deploy({ ...sameRelease(live, reason, by), specification }, roll);
+      tellDeployed(context, deploying, live, deployed, remarksOf(context.settings.environment, scales));
+    });
   });
 }
 

@@ -71,6 +71,7 @@ function deployer(): Deployer {
         return done;
       },
       untilHealthy: async () => done,
+      leftOver: async () => [],
     },
     lock: { describe: async () => undefined, lost: lost.signal },
     clock: { ...systemClock, sleep: async () => undefined },

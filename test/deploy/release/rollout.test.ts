@@ -1,5 +1,7 @@
 import { type PlacementRow, placementName } from '../../../connectors/mysql/operators/placements';
+import type { RunningWorker } from '../../../connectors/mysql/operators/roll-view';
 import type { ObservedWorker } from '../../../connectors/mysql/schema/schema';
+import { rollRules } from '../../../deploy/monitoring/halt-rules';
 import { type RollStep, type RollSteps, rollSteps } from '../../../deploy/release/roll-steps';
 import { Rollout, type RolloutPort, type RolloutResult } from '../../../deploy/release/rollout';
 import { Unavailable } from '../../../topology/core/errors';
@@ -10,6 +12,8 @@ import { placement } from './placements';
 class Supervisors implements RolloutPort {
   readonly placements = new Map<string, PlacementRow>();
   readonly log: string[] = [];
+  /** Workers that nobody asks for any more. */
+  draining: RunningWorker[] = [];
   crashing: string | null = null;
   hanging: string | null = null;
   away = 0;
@@ -25,7 +29,13 @@ class Supervisors implements RolloutPort {
     if (this.away-- > 0) throw new Unavailable('MySQL does not answer');
     for (const [name, at] of this.askedAt) if (this.clock.now() - at >= 1_000) this.observe(name);
     const placements = [...this.placements.values()];
-    return { placements, workers: placements, supervisors: ['host-1'] };
+    const running = { host: 'host-1', pid: 42, isSupervised: true };
+    const workers = placements.map(({ component, replica, releaseNumber }) => ({ component, replica, releaseNumber }));
+    return {
+      placements,
+      workers: [...workers.map((one) => ({ ...one, ...running })), ...this.draining],
+      supervisors: ['host-1'],
+    };
   }
 
   async make(steps: readonly RollStep[], releaseNumber: number) {
@@ -75,13 +85,14 @@ const replicas = new Map([
 ]);
 const steps = (canaries = 0) => rollSteps([...supervisors.placements.values()], replicas, () => false, canaries);
 
-async function run(these: RollSteps, pauseMs = 0): Promise<RolloutResult> {
+async function run(these: RollSteps, pauseMs = 0, drainMs?: number): Promise<RolloutResult> {
   const rollout = new Rollout({
     port: supervisors,
     clock,
     signal: interrupt.signal,
     judge: async () => trouble,
     report: (text) => lines.push(text),
+    drainMs,
   });
   const over: RolloutResult[] = [];
   const running = rollout.run(these, 2, pauseMs).then((result) => over.push(result));
@@ -135,6 +146,43 @@ test('a roll stops when errors or lateness rise, also in the pause after the can
   expect(supervisors.log).toEqual(['replace webhook-1', 'replace due-1']);
 });
 
+test('a roll stops when errors or lateness rise until what its first workers do not send would be overdue', async () => {
+  const running = run(steps(1), 5_000);
+  clock.after(rollRules.watchedMs - 5_000, () => {
+    trouble = '40 messages are overdue';
+  });
+  expect(await running).toEqual({ result: 'trouble', reason: '40 messages are overdue' });
+  expect(supervisors.log).toHaveLength(4);
+  expect(lines.filter((line) => line.startsWith('watching'))).toEqual([
+    'watching the first workers for 5 s',
+    expect.stringMatching(/^watching all workers for 3\d s$/),
+  ]);
+  // Nobody waits where nothing was replaced, or where nobody is to watch.
+  trouble = null;
+  const begunMs = clock.monotonic();
+  await run(
+    rollSteps([], replicas, () => true, 1),
+    5_000,
+  );
+  await run(steps(), 0);
+  expect(clock.monotonic() - begunMs).toBeLessThan(rollRules.watchedMs);
+});
+
+test('a worker that drains for longer than it may is no end: it is named, with what to do where its supervisor does not run', async () => {
+  const left = { component: 'webhook', replica: 1, releaseNumber: 3, host: 'host-2', pid: 7, isSupervised: false };
+  supervisors.draining = [left];
+  const all = rollSteps([...supervisors.placements.values()], new Map(), () => true, 0).others;
+  expect(await run({ canaries: [], others: [all.flat()] }, 0, 90_000)).toEqual({
+    result: 'failed',
+    reason: expect.stringMatching(
+      /^after 90 s there still run: webhook-1 of release 3 on host-2 \(process 7\), whose supervisor does not run; `downspout supervisor` there/,
+    ),
+  });
+  // In a roll the others do not wait for it.
+  supervisors.draining = [left];
+  expect(await run(rollSteps([placement('webhook', 1)], new Map(), () => true, 0))).toEqual({ result: 'done' });
+});
+
 test('a roll that is interrupted says how far it came', async () => {
   const running = run(steps());
   clock.after(1_500, () => interrupt.abort());
@@ -151,5 +199,8 @@ test('workers that were left alone must be ready too', async () => {
   const broken = { ...(placement('due', 2).observed as ObservedWorker), state: 'crash_looping' as const, deaths: 4 };
   supervisors.placements.set('due-2', { ...placement('due', 2), observed: broken, observedAt: 1 });
   const one = rollSteps([...supervisors.placements.values()], replicas, ({ component }) => component === 'due', 0);
-  expect(await run(one)).toMatchObject({ result: 'failed', reason: expect.stringMatching(/^due-2 died 4 times/) });
+  expect(await run(one)).toMatchObject({
+    result: 'failed',
+    reason: expect.stringMatching(/^due-2 is not ready after/),
+  });
 });
