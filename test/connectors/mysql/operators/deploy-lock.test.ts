@@ -109,3 +109,17 @@ test('a deployer that lost its lease hears of it while it waits', async () => {
   await lock.free();
   expect(await pool.rows('SELECT 1 FROM deploy_lock')).toHaveLength(1);
 });
+
+test('the wait for the lock ends with the signal', async () => {
+  const lock = await DeployLock.take(pool, systemClock, ann);
+  const interrupt = new AbortController();
+  const waiting = DeployLock.take(
+    pool,
+    stopped,
+    bob,
+    () => interrupt.abort(new Error('interrupted')),
+    interrupt.signal,
+  );
+  await expect(waiting).rejects.toThrow('interrupted');
+  await lock.free();
+});
