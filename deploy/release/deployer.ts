@@ -67,7 +67,11 @@ export class Deployer {
   async deploy(wanted: NewRelease, roll: RollOptions): Promise<Deployed> {
     const deployed = await this.carryOut(wanted, roll);
     const { tables, workers } = this.options;
-    return { ...deployed, isDeactivated: await tables.isDeactivated(), leftOver: await workers.leftOver() };
+    return {
+      ...deployed,
+      isDeactivated: await this.patiently(() => tables.isDeactivated()),
+      leftOver: await this.patiently(() => workers.leftOver()),
+    };
   }
 
   /** An earlier specification with the partitions that its streams have by now, because they cannot be taken away. */
