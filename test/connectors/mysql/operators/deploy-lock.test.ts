@@ -115,7 +115,7 @@ test('the wait for the lock ends with the signal', async () => {
   const interrupt = new AbortController();
   const waiting = DeployLock.take(
     pool,
-    stopped,
+    systemClock,
     bob,
     () => interrupt.abort(new Error('interrupted')),
     interrupt.signal,
