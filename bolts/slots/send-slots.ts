@@ -12,12 +12,18 @@ export interface SlotSettings {
   readonly exact: boolean;
 }
 
+/** Starts that an account may have, for each so many of all, when all but the reserve are taken. */
+const SLOTS_PER_FEW = 64;
+/** The reserve is this part of all slots. */
+const RESERVE = 1 / 8;
+
 /**
  * Decides who may send how much at once, and owns the two queues in which rows wait for that. Whenever something ends here,
  * the lines that waited for it are woken here.
  *
  * 1. *At most `concurrency` in flight, `perAccount` of one account, `perOrigin` to one origin.*
  * 2. *No origin has all slots*: one eighth is kept from even the quickest, because it may hang from one moment to the next.
+ *    *Nor have some accounts*: the last eighth is for those that have few starts.
  * 3. *A row is claimed only if it can start*: its start is reserved with the claim. Only in lanes that are quick, or new at an
  *    origin that is quick for others, may more be claimed, ahead of the instant too.
  * 4. *Lanes that are slow or failing share a quarter of the slots, new ones another half*, and of each their accounts have
@@ -43,6 +49,9 @@ export class SendSlots<Row extends SlotRow<Row>> {
   /** Of rows that are claimed to be given back, because their origin is down. */
   private readonly returns: Resource;
   private readonly returning = new Set<Row>();
+  /** What accounts with more than a few starts leave free: requests under way, and starts that are reserved. */
+  private readonly open: Resource;
+  private readonly few: number;
   /** Rows wait for it that are not claimed before their time. */
   private readonly time = new Resource(0);
   /** The batch that is being put together, and the time when that began. */
@@ -55,6 +64,8 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.sparing = new SharedSlots(Math.ceil(concurrency / 4));
     this.trial = new SharedSlots(Math.ceil(concurrency / 2));
     this.returns = new Resource(Math.ceil(concurrency / 4));
+    this.open = new Resource(Math.ceil(concurrency * (1 - RESERVE)));
+    this.few = Math.ceil(concurrency / SLOTS_PER_FEW);
     const gate = (row: Row, phase: Phase) => this.blocker(row, phase);
     this.toClaim = new WakeQueue<Row>(TO_CLAIM, gate);
     this.toStart = new WakeQueue<Row>(TO_START, gate);
@@ -209,6 +220,8 @@ export class SendSlots<Row extends SlotRow<Row>> {
   private startBlocker(lane: Lane<Row>): Resource | undefined {
     const { account, origin } = lane;
     if (account.starts.room <= 0) return account.starts;
+    // It has starts, and each that ends wakes it.
+    if (this.open.room <= 0 && account.starts.taken >= this.few) return account.starts;
     if (origin.room <= 0) return origin;
     if (lane.room <= 0) return lane;
     if (isQuick(lane)) return undefined;
@@ -220,6 +233,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     const { lane } = row;
     const { account, origin } = lane;
     row.hasStart = true;
+    this.open.taken++;
     account.starts.taken++;
     origin.taken++;
     lane.taken++;
@@ -233,6 +247,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     const { account, origin } = lane;
     row.hasStart = false;
     row.pool = undefined;
+    this.open.taken--;
     account.starts.taken--;
     origin.taken--;
     lane.taken--;

@@ -127,6 +127,20 @@ describe('SendSlots', () => {
     ).toHaveLength(14);
   });
 
+  it('2. no origin has all slots, nor have some accounts: the last eighth is for those that have few starts', () => {
+    const slots = new SendSlots<HeldRow>(settings);
+    const accounts = ['a', 'b', 'c', 'd'];
+    for (const host of [...accounts, 'e', 'f']) teach(slots, host, 'answered', 5, 20);
+    const busy = accounts.flatMap((account, n) => rowsOf(slots, 4, account, account, 0, n * 4));
+    const started = startAll(slots, busy);
+    expect(started).toHaveLength(14);
+    const others = ['e', 'f'].flatMap((account, n) => rowsOf(slots, 2, account, account, 0, 100 + n * 2));
+    const few = startAll(slots, others);
+    expect(few.map(({ lane }) => lane.account.name)).toEqual(['e', 'f']);
+    for (const row of started.slice(0, 3)) slots.end(row, 'answered', 5, 2);
+    expect(startAll(slots, busy.slice(14))).toHaveLength(1);
+  });
+
   describe('3. a row is claimed only if it can start', () => {
     it('in a lane that is not quick, and not before its time', () => {
       const slots = new SendSlots<HeldRow>(settings);

@@ -14,6 +14,7 @@ export interface CrewOptions {
 /** Worker processes as `downspout worker` starts them, each with an engine that starts it again when it ends. They are known by name: `due-0`. */
 export class Crew {
   private readonly members = new Map<string, Supervisor>();
+  private ended = false;
 
   constructor(private readonly options: CrewOptions) {}
 
@@ -23,6 +24,8 @@ export class Crew {
 
   /** @param own what this one has in its environment beside what all have; `nodeOptions` go to its Node */
   start(name: string, own: Readonly<Record<string, string>> = {}): void {
+    // Whoever was interrupted may be about to start another one.
+    if (this.ended) throw new Error(`${name} is not started: the crew has ended`);
     const { settings, logFolder } = this.options;
     const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
     const target = new Supervisor({
@@ -58,7 +61,9 @@ export class Crew {
     if (killed.length > 0) throw new Error(`${name} did not drain within ${DRAIN_MS} ms`);
   }
 
+  /** Ends all of them in good order, and starts no more. */
   async stopAll(): Promise<void> {
+    this.ended = true;
     await Promise.all(this.names.map((name) => this.stop(name)));
   }
 }
