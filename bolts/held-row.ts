@@ -31,6 +31,7 @@ const NOT_READ = '0'.repeat(64);
  */
 export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
   readonly account: string;
+  readonly dueAt: number;
   readonly wakeAt: number;
   /** Claims of this plan before this one. */
   readonly attempts: number;
@@ -102,6 +103,7 @@ export function heldRow(
     version: row.version,
     updatedAt: row.updatedAt,
     account: row.account,
+    dueAt: row.dueAt,
     wakeAt: row.wakeAt,
     attempts: row.attempts,
     planNumber: row.planNumber,

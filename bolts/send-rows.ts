@@ -9,6 +9,8 @@ export interface SendRow {
   readonly payload: string | null;
   /** Its size in the table. The text may be somewhat longer or shorter. */
   readonly payloadBytes: number;
+  /** What the user asked for. */
+  readonly dueAt: number;
   /** Null when canceled. */
   readonly wakeAt: number | null;
   readonly version: number;
@@ -41,6 +43,7 @@ export interface ClaimRow {
 export interface AttemptResult {
   readonly id: number;
   readonly version: number;
+  readonly dueAt: number;
   readonly wakeAt: number;
   /** SHA-256 of the payload text, 64 hex digits. */
   readonly contentHash: string;

@@ -53,6 +53,12 @@ export const histograms = {
     labels: ['channel'],
     buckets: LATENESS_BUCKETS,
   },
+  after_due_seconds: {
+    help: 'Accepted minus due, by the clock of the database: what retries took is a part of it.',
+    unit: 'seconds',
+    labels: ['channel'],
+    buckets: LATENESS_BUCKETS,
+  },
   database_seconds: {
     help: 'Answers of the database, by the call.',
     unit: 'seconds',

@@ -197,8 +197,8 @@ export class Attempts {
   }
 
   private written(row: HeldRow, outcome: Outcome, settlement: Settlement, startedAt: number | null): AttemptResult {
-    const { id, version, wakeAt, contentHash } = row;
-    return { id, version, wakeAt, contentHash, startedAt, finishedAt: this.now(), outcome, settlement };
+    const { id, version, dueAt, wakeAt, contentHash } = row;
+    return { id, version, dueAt, wakeAt, contentHash, startedAt, finishedAt: this.now(), outcome, settlement };
   }
 
   /** The database's clock, or this machine's while the database's is unknown. For records only. */

@@ -1,5 +1,6 @@
 import type { AttemptResult, SendRows } from '../../bolts/send-rows';
 import type { OpenRows } from '../../spouts/open-rows';
+import { PartlyClaimed } from '../../topology/core/errors';
 import type { Log } from '../../topology/runtime/log';
 import type { Observer } from '../../topology/runtime/observe';
 import { SPOUT } from '../../topology/streams';
@@ -10,10 +11,18 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
   return {
     read: (ids, maxPayloadBytes) => timed('read', observer, () => rows.read(ids, maxPayloadBytes)),
     async claim(session, claimed, ahead) {
-      const won = await timed('claim', observer, () => rows.claim(session, claimed, ahead));
-      metrics.claims.inc({ channel, result: 'won' }, won);
-      metrics.claims.inc({ channel, result: 'lost' }, claimed.length - won);
-      return won;
+      const count = (won: number) => {
+        metrics.claims.inc({ channel, result: 'won' }, won);
+        metrics.claims.inc({ channel, result: 'lost' }, claimed.length - won);
+      };
+      try {
+        const won = await timed('claim', observer, () => rows.claim(session, claimed, ahead));
+        count(won);
+        return won;
+      } catch (error) {
+        if (error instanceof PartlyClaimed) count(error.won);
+        throw error;
+      }
     },
     async writeBack(session, results) {
       const unwritten = await timed('write_back', observer, () => rows.writeBack(session, results));
@@ -21,11 +30,13 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
       for (const { again } of unwritten) metrics.unwritten.inc({ channel, result: again ? 'again' : 'refused' });
       for (const result of results) {
         if (refused.has(result.id)) continue;
-        const { outcome, settlement, wakeAt, finishedAt } = result;
+        const { outcome, settlement, wakeAt, dueAt, finishedAt } = result;
         metrics.attempts.inc({ channel, outcome: outcome.kind });
         metrics.settled.inc({ channel, state: settlement.state });
-        if (outcome.kind === 'delivered')
+        if (outcome.kind === 'delivered') {
           metrics.lateness.observe({ channel }, Math.max(0, finishedAt - wakeAt) / 1_000);
+          metrics.afterDue.observe({ channel }, Math.max(0, finishedAt - dueAt) / 1_000);
+        }
         tell(log, result);
       }
       return unwritten;

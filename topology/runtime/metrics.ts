@@ -30,6 +30,7 @@ export class Metrics {
   readonly attempts = this.counter('attempts_total');
   readonly settled = this.counter('settled_total');
   readonly lateness = this.histogram('lateness_seconds');
+  readonly afterDue = this.histogram('after_due_seconds');
   readonly claims = this.counter('claims_total');
   readonly unwritten = this.counter('unwritten_total');
   readonly recovered = this.counter('recovered_total');

@@ -36,6 +36,7 @@ type ReadColumns = readonly [
   updatedAt: string,
   claim: Buffer,
   recoveries: number,
+  dueAt: number,
 ];
 
 /**
@@ -59,7 +60,7 @@ export class MySqlSendRows implements SendRows {
       : 'payload';
     const rows = await this.pool.rows<ReadColumns>(
       `SELECT id, account, channel, ${payload}, ${size}, wake_at, version, state, attempts, first_attempt_at, ` +
-        'plan_number, in_doubt, updated_at, claim, recoveries ' +
+        'plan_number, in_doubt, updated_at, claim, recoveries, due_at ' +
         `FROM scheduled_messages WHERE id IN ${list(ids, integer)}`,
     );
     return rows.map((row) => ({
@@ -77,6 +78,7 @@ export class MySqlSendRows implements SendRows {
       inDoubt: row[11] !== 0,
       decided: row[11] === DECIDED,
       recoveries: row[14],
+      dueAt: row[15],
       updatedAt: row[12],
       session: row[7] === 'sending' ? row[13].toString('hex') : null,
     }));

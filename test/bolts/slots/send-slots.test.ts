@@ -10,6 +10,7 @@ function rowFor(slots: SendSlots<HeldRow>, id: number, account: string, host: st
   const row = {
     id,
     account,
+    dueAt: wakeAt,
     wakeAt,
     channel: 'webhook',
     payload: '{}',

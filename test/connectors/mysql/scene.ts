@@ -62,6 +62,7 @@ export function result(row: SendRow, outcome: Outcome, settlement: Settlement): 
   const contentHash = createHash('sha256')
     .update(row.payload as string)
     .digest('hex');
-  const { id, version, wakeAt } = row;
-  return { id, version, wakeAt: wakeAt as number, contentHash, startedAt: 1.25, finishedAt: 5.5, outcome, settlement };
+  const { id, version, dueAt, wakeAt } = row;
+  const when = { dueAt, wakeAt: wakeAt as number, startedAt: 1.25, finishedAt: 5.5 };
+  return { id, version, ...when, contentHash, outcome, settlement };
 }

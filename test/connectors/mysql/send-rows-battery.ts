@@ -22,6 +22,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
           channel: 'webhook',
           payload: expect.any(String),
           payloadBytes: expect.any(Number),
+          dueAt: scene.now + 5_000,
           wakeAt: scene.now + 5_000,
           version: 1,
           state: 'scheduled',

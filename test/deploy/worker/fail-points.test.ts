@@ -117,6 +117,7 @@ test('a bolt comes by its points in the order of the flow', async () => {
     {
       id,
       version: 1,
+      dueAt: 0,
       wakeAt: 0,
       contentHash: 'a'.repeat(64),
       startedAt: 0,

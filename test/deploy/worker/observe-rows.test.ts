@@ -1,5 +1,6 @@
 import type { AttemptResult } from '../../../bolts/send-rows';
 import { observedOpenRows, observedSendRows } from '../../../deploy/worker/observe-rows';
+import { PartlyClaimed } from '../../../topology/core/errors';
 import type { Outcome, Settlement } from '../../../topology/message';
 import { Metrics } from '../../../topology/runtime/metrics';
 import { ManualClock } from '../../support/manual-clock';
@@ -7,7 +8,7 @@ import { MemoryDatabase } from '../../support/mysql/memory-database';
 import { memorySink } from '../../topology/runtime/memory-sink';
 
 const session = 'ef'.repeat(16);
-const attempt = { version: 1, wakeAt: 1_000, contentHash: 'a'.repeat(64), startedAt: 1_000 };
+const attempt = { version: 1, dueAt: 400, wakeAt: 1_000, contentHash: 'a'.repeat(64), startedAt: 1_000 };
 
 function result(id: number, outcome: Outcome, settlement: Settlement, finishedAt: number): AttemptResult {
   return { ...attempt, id, finishedAt, outcome, settlement };
@@ -44,6 +45,8 @@ describe('observed rows', () => {
       'downspout_settled_total{channel="webhook",state="uncertain"} 1',
       'downspout_unwritten_total{channel="webhook",result="again"} 1',
       'downspout_lateness_seconds_sum{channel="webhook"} 0.25',
+      // What a retry took is a part of it.
+      'downspout_after_due_seconds_sum{channel="webhook"} 0.85',
       'downspout_database_seconds_count{operation="write_back"} 1',
     ]) {
       expect(text).toContain(line);
@@ -52,6 +55,20 @@ describe('observed rows', () => {
       expect.objectContaining({ level: 20, message: ids[0], msg: 'delivered', component: 'webhook' }),
       expect.objectContaining({ level: 40, message: ids[1], outcome: 'unknown', state: 'uncertain', reason: 'cut' }),
     ]);
+  });
+
+  it('counts a claim of which the database refused rows', async () => {
+    const own = new Metrics();
+    const partly = observedSendRows(
+      'webhook',
+      { ...database.sendRows(), claim: () => Promise.reject(new PartlyClaimed('message 2 cannot be claimed', 2)) },
+      { ...observer, metrics: own },
+    );
+    const claimed = [1, 2, 3].map((id) => ({ id, version: 1, updatedAt: '' }));
+    await expect(partly.claim(session, claimed, 0)).rejects.toThrow(PartlyClaimed);
+    const text = await own.text();
+    expect(text).toContain('downspout_claims_total{channel="webhook",result="won"} 2');
+    expect(text).toContain('downspout_claims_total{channel="webhook",result="lost"} 1');
   });
 
   it('counts what reconciling brings back', async () => {

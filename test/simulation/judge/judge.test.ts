@@ -46,6 +46,7 @@ const request: ReceivedRequest = {
 const attempt: AttemptResult & { readonly session: string } = {
   id: 1,
   version: 1,
+  dueAt: 1_000,
   wakeAt: 1_000,
   contentHash: hashOf('"one"'),
   startedAt: 1_004,

@@ -271,7 +271,7 @@ function isWritable({ version, contentHash }: AttemptResult): boolean {
 }
 
 function asSendRow(row: MemoryRow, maxPayloadBytes: number): SendRow {
-  const { id, account, channel, payload, version, state, attempts, firstAttemptAt, planNumber } = row;
+  const { id, account, channel, payload, dueAt, version, state, attempts, firstAttemptAt, planNumber } = row;
   const { inDoubt, decided, recoveries, updatedAt, claim: session } = row;
   const wakeAt = wakeOf(row);
   const payloadBytes = Buffer.byteLength(payload);
@@ -281,6 +281,7 @@ function asSendRow(row: MemoryRow, maxPayloadBytes: number): SendRow {
     channel,
     payload: payloadBytes <= maxPayloadBytes ? payload : null,
     payloadBytes,
+    dueAt,
     wakeAt,
     version,
     state,

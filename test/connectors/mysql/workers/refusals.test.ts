@@ -5,6 +5,7 @@ import { PartlyClaimed, Unavailable } from '../../../../topology/core/errors';
 const SESSION = 'ab'.repeat(16);
 const result = {
   version: 1,
+  dueAt: 1,
   wakeAt: 1,
   contentHash: 'ab'.repeat(32),
   startedAt: 1,
