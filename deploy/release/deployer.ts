@@ -43,7 +43,7 @@ export interface Deployed {
   readonly reason: string | null;
   /** Nothing is sent, because a person has deactivated everything, or `kill` has and this did not end it. */
   readonly isDeactivated: boolean;
-  /** Workers of earlier releases that nobody ends, one line each. */
+  /** Workers of earlier releases that nobody ends, in one line if there are any. */
   readonly leftOver: readonly string[];
 }
 

@@ -90,7 +90,7 @@ export class LocalWorkers {
     return this.together([...asked, ...others.map((one) => ({ kind: 'end' as const, ...one }))], drainMs);
   }
 
-  /** Workers that nobody ends, one line each. */
+  /** Workers that nobody ends, in one line if there are any. */
   async leftOver(): Promise<string[]> {
     return leftOver((await readRollView(this.options.pool)).workers);
   }

@@ -2,7 +2,7 @@ import { type PlacementKey, type PlacementRow, placementName } from '../../conne
 import type { RunningWorker } from '../../connectors/mysql/operators/roll-view';
 import type { Clock } from '../../topology/core/clock';
 import { rollRules } from '../monitoring/halt-rules';
-import { workerText } from './left-over';
+import { workersText } from './left-over';
 import { patiently } from './patiently';
 import type { RollStep, RollSteps } from './roll-steps';
 
@@ -214,7 +214,7 @@ function notReady(step: PlacementKey, view: RolloutView, waitedMs: number): stri
 
 function notEnded(steps: readonly RollStep[], { workers }: RolloutView, waitedMs: number): string {
   const left = workers.filter((worker) => steps.some((step) => isFor(worker, step)));
-  return `after ${Math.round(waitedMs / 1_000)} s there still run: ${left.map(workerText).join('; ')}`;
+  return `after ${Math.round(waitedMs / 1_000)} s there still run: ${workersText(left)}`;
 }
 
 const verbs = { start: 'runs', replace: 'is replaced', restart: 'is restarted', end: 'has ended' } as const;

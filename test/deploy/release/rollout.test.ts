@@ -175,7 +175,7 @@ test('a worker that drains for longer than it may is no end: it is named, with w
   expect(await run({ canaries: [], others: [all.flat()] }, 0, 90_000)).toEqual({
     result: 'failed',
     reason: expect.stringMatching(
-      /^after 90 s there still run: webhook-1 of release 3 on host-2 \(process 7\), whose supervisor does not run; `downspout supervisor` there/,
+      /^after 90 s there still run: webhook-1 of release 3 on host-2 \(process 7\)\. Their supervisor does not run on host-2: `downspout supervisor`/,
     ),
   });
   // In a roll the others do not wait for it.
