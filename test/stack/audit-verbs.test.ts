@@ -50,7 +50,6 @@ const deploying: Readonly<Record<string, string>> = {
   scale: 'deploying.ts',
   restart: 'deploying.ts',
   rebalance: 'rebalance.ts',
-  drain: 'drain.ts',
   kill: 'deploying.ts',
 };
 
@@ -63,6 +62,8 @@ const changes: readonly (readonly [verb: string, args: string, input?: string])[
   ['migrate', ''],
   ['pause', 'webhook --account acme --until 2h'],
   ['resume', 'webhook --account acme'],
+  ['drain', 'webhook'],
+  ['resume', 'webhook'],
   ['deactivate', '--until 1h'],
   ['activate', ''],
   ['accounts set', 'acme', secret],

@@ -3,22 +3,22 @@ import { Operations } from '../../../connectors/mysql/operators/operations';
 import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import { topologyOf } from '../../../topology/settings/topology-settings';
-import type { OutputOptions } from '../../console/output';
-import { withKafka } from '../../inspect/kafka';
+import { formatCount } from '../../console/units';
+import { lagOf, queuedOf, withKafka } from '../../inspect/kafka';
 import { SEEN_AFTER_MS, untilDrained } from '../../release/drain';
 import { audited } from '../audited';
 import { withPool } from '../database';
-import { contextOf, dataVerb } from '../verb';
+import { type ChangeOptions, changingVerb, contextOf } from '../verb';
 
 /** `downspout drain`. */
 export function drainCommand(): Command {
-  return dataVerb('drain', 'pause a channel and return when nothing of it is being sent any more', {
+  return changingVerb('drain', 'pause a channel and return when nothing of it is being sent any more', {
     example: 'downspout drain webhook',
     fails: 'what is being sent did not end',
   })
     .argument('<channel>')
     .addHelpText('after', '\nThe channel stays paused until `downspout resume`. Use it before work on a receiver.')
-    .action(async (channel: string, options: OutputOptions) => {
+    .action(async (channel: string, options: ChangeOptions) => {
       const context = contextOf(options);
       const { environment } = context.settings;
       const timeoutMs = topologyOf(environment).bolts[channel]?.timeoutMs;
@@ -26,6 +26,7 @@ export function drainCommand(): Command {
       await audited(context, { verb: 'drain', subject: channel, after: 'paused' }, () =>
         withPool(context, async (pool) => {
           await new Operations(pool).pause({ channel, account: null });
+          if (context.dryRun) return;
           await systemClock.sleep(SEEN_AFTER_MS);
           const { signal } = new AbortController();
           await withKafka(environment, (admin) =>
@@ -33,6 +34,15 @@ export function drainCommand(): Command {
           );
         }),
       );
+      if (context.dryRun) {
+        const queued = await withKafka(
+          environment,
+          async (admin) => queuedOf(await lagOf(environment, admin))[channel] ?? 0,
+        );
+        const text = `${channel} would be paused, and what waits for its workers would be sent: ${formatCount(queued)} messages now.`;
+        context.output.data({ channel, result: 'dry run', queued }, () => text);
+        return;
+      }
       context.output.data(
         { channel, result: 'drained' },
         () => `${channel} is paused, and nothing of it is being sent. \`downspout resume ${channel}\` ends the pause.`,

@@ -3,33 +3,52 @@ import { systemClock } from '../../../topology/core/clock';
 import { type Environment, readEnvironment, readStackVariables } from '../../../topology/settings/environment';
 import { topologyOf } from '../../../topology/settings/topology-settings';
 import { masked, withoutPassword } from '../../console/masked';
-import { Output, type OutputOptions } from '../../console/output';
+import { Output } from '../../console/output';
 import { formatDuration } from '../../console/units';
 import { provision } from '../../provision';
 import { chooseStack } from '../../stack/choice';
+import type { Stack } from '../../stack/stack';
 import { stackFolder } from '../../stack/stack-folder';
 import { recordOfStack } from '../audited';
 import { showParts } from '../stack-view';
-import { dataVerb } from '../verb';
+import { type ChangeOptions, changingVerb } from '../verb';
 
-interface UpOptions extends OutputOptions {
+interface UpOptions extends ChangeOptions {
   readonly docker?: boolean;
   readonly ha?: boolean;
 }
 
 /** `downspout up`. */
 export function upCommand(): Command {
-  return dataVerb('up', 'start the local stack (MySQL, Kafka, Connect, Prometheus) and wait until it is ready', {
+  return changingVerb('up', 'start the local stack (MySQL, Kafka, Connect, Prometheus) and wait until it is ready', {
     example: 'downspout up --ha',
   })
     .option('--ha', 'with three MySQL servers, three brokers and two Connect workers, from now on')
     .option('--docker', 'run it in Docker, even where it could run natively')
     .action(async (options: UpOptions) => {
       const output = new Output(options);
+      if (options.dryRun === true) {
+        const { folder, stack, why } = await chosenStack(options);
+        const text = `The stack would run ${howOf(stack)} in ${folder}: ${why}. Nothing was started or fetched.`;
+        output.data({ folder, kind: stack.kind, why, dryRun: true }, () => text);
+        return;
+      }
       const settings = await bringStackUp(output, options);
       await recordOfStack(readEnvironment(settings, {}), 'up');
       output.data(masked(settings), () => whereEverythingIs(settings, output));
     });
+}
+
+type StackChoice = Pick<UpOptions, 'docker' | 'ha'>;
+
+async function chosenStack({ docker = false, ha = false }: StackChoice) {
+  const folder = stackFolder();
+  const choice = await chooseStack({ folder, variables: readStackVariables(), ha }, systemClock, docker);
+  return { folder, ...choice };
+}
+
+function howOf({ kind }: Stack): string {
+  return kind === 'native' ? 'natively' : `in ${kind}`;
 }
 
 /**
@@ -38,12 +57,11 @@ export function upCommand(): Command {
  */
 export async function bringStackUp(
   output: Output,
-  { docker = false, ha = false }: Pick<UpOptions, 'docker' | 'ha'> = {},
+  options: StackChoice = {},
 ): Promise<Readonly<Record<string, string>>> {
   const begun = systemClock.monotonic();
-  const folder = stackFolder();
-  const { stack, why } = await chooseStack({ folder, variables: readStackVariables(), ha }, systemClock, docker);
-  output.line(`The stack runs ${stack.kind === 'native' ? 'natively' : `in ${stack.kind}`}: ${why}.`);
+  const { folder, stack, why } = await chosenStack(options);
+  output.line(`The stack runs ${howOf(stack)}: ${why}.`);
   const show = showParts(output);
   const settings = await stack.up(show);
   // This stack, whatever else the environment names; only what belongs to Downspout itself is taken from there.

@@ -1,3 +1,6 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { runCli } from '../../support/stack/cli';
 
 const verbs = [
@@ -166,6 +169,26 @@ function line(due: number): string {
   const payload = { url: 'https://x.test', body: 'x'.repeat(200) };
   return `${JSON.stringify({ account: 'a', channel: 'webhook', due_at: Date.UTC(2027, 0, 1) + due, payload })}\n`;
 }
+
+test('up --dry-run says how the stack would run, and starts nothing', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'downspout-up-'));
+  try {
+    mkdirSync(join(folder, '.downspout'));
+    const passwords = { admin: 'a', application: 'b', worker: 'c', cdc: 'd' };
+    const state = { mode: 'native', ports: {}, processes: {}, passwords };
+    writeFileSync(join(folder, '.downspout', 'stack.json'), JSON.stringify(state));
+    const { code, stdout } = await runCli(['up', '--dry-run', '--json'], { cwd: folder });
+    expect({ code, ...(JSON.parse(stdout) as object) }).toMatchObject({
+      code: 0,
+      kind: 'native',
+      why: 'as before',
+      dryRun: true,
+    });
+    expect(readdirSync(join(folder, '.downspout'))).toEqual(['stack.json']);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}, 60_000);
 
 describe('import --dry-run', () => {
   test('reports bad lines with number and reason, goes on, and exits with 1', async () => {
