@@ -9,8 +9,9 @@ import { reasonOf, UserError } from '../../topology/core/errors';
 import { packageVersion } from '../../topology/settings/package';
 import { deployTables } from '../release/deploy-tables';
 import { type Deployed, Deployer } from '../release/deployer';
+import { type Engine, EngineDeployer, requireLocal } from '../release/engine-deployer';
 import { LocalWorkers } from '../release/local-workers';
-import { Preparation } from '../release/preparation';
+import { Preparation, type PreparationOptions } from '../release/preparation';
 import type { RolloutResult } from '../release/rollout';
 import { defaultStateFolder, detachSupervisor } from '../targets/local/detached';
 import { ownProgram } from '../targets/local/program';
@@ -22,6 +23,8 @@ import type { VerbContext } from './verb';
 /** What a verb that deploys works with, under the lock. */
 export interface Deploying {
   readonly deployer: Deployer;
+  /** For the targets whose workers another engine runs. */
+  readonly engineDeployer: (engine: Engine) => EngineDeployer;
   readonly workers: LocalWorkers;
   /** Aborts when the command is to end. */
   readonly signal: AbortSignal;
@@ -81,17 +84,22 @@ async function underLock(
     try {
       const common = { clock: systemClock, signal, report };
       const workers = new LocalWorkers({ ...common, pool, lock });
-      const deployer = new Deployer({
-        ...common,
-        tables: deployTables(pool, lock),
-        preparation: new Preparation({
+      const tables = deployTables(pool, lock);
+      const preparation = (restartTogether: PreparationOptions['restartTogether']) =>
+        new Preparation({
           ...common,
           environment,
           pool,
           lock,
           signal: AbortSignal.any([signal, lock.lost]),
-          restartTogether: (component) => workers.restartTogether(component),
-        }),
+          restartTogether,
+        });
+      const engineDeployer = (engine: Engine) =>
+        new EngineDeployer({ signal, report, engine, tables, preparation, lock });
+      const deployer = new Deployer({
+        ...common,
+        tables,
+        preparation: preparation((component) => workers.restartTogether(component)),
         lock,
         workers,
         ensureSupervisor: async () => {
@@ -104,7 +112,7 @@ async function underLock(
           if (isNew) output.note(`supervisor: runs on this host (process ${pid})`);
         },
       });
-      await work({ deployer, workers, signal, lock, pool, by, change });
+      await work({ deployer, engineDeployer, workers, signal, lock, pool, by, change });
     } finally {
       // A lock that is not freed runs out by itself, and what was done is done.
       await lock
@@ -114,6 +122,16 @@ async function underLock(
   } finally {
     await pool.close();
   }
+}
+
+/** A release of this package on a target whose workers run an image. */
+export function imageRelease(
+  specification: unknown,
+  target: Exclude<Release['target'], 'local'>,
+  image: string,
+  by: Deploying['by'],
+) {
+  return { specification, packageVersion: packageVersion(), image, program: null, target, reason: 'deploy', ...by };
 }
 
 /** A release of this package on the target `local`. */
@@ -129,9 +147,9 @@ export function ownRelease(specification: unknown, reason: string, by: Deploying
   };
 }
 
-/** An earlier release again: its specification and its version. */
+/** An earlier release again: its specification and its version. @throws UserError for one whose workers another engine runs */
 export function sameRelease(release: Release, reason: string, by: Deploying['by']) {
-  const { specification, packageVersion: version, image, program, target } = release;
+  const { specification, packageVersion: version, image, program, target } = requireLocal(release);
   return { specification, packageVersion: version, image, program, target, reason, ...by };
 }
 

@@ -95,7 +95,7 @@ export class Deployer {
       return this.keep(live, settings);
     }
     const placed = await tables.placements();
-    const number = await tables.begin(wanted, (last) => isSame(last, wanted) && last.reason === wanted.reason);
+    const number = await tables.begin(wanted, (last) => isSameRelease(last, wanted) && last.reason === wanted.reason);
     report(`release ${number}: ${wanted.reason}`);
     await lock.describe(`${wanted.reason} (release ${number})`);
     try {
@@ -136,7 +136,7 @@ export class Deployer {
   /** Nothing would change. */
   private async isLive(live: Release, wanted: NewRelease, settings: TopologySettings): Promise<boolean> {
     const { tables } = this.options;
-    if (!isSame(live, wanted) || (await tables.unfinished()).length > 0) return false;
+    if (!isSameRelease(live, wanted) || (await tables.unfinished()).length > 0) return false;
     return countOf(await stepsTo(tables, live.number, { ...wanted, settings }, 0)) === 0;
   }
 
@@ -182,7 +182,8 @@ export class Deployer {
   }
 }
 
-function isSame(release: Release, wanted: NewRelease): boolean {
+/** What is deployed would be the same. */
+export function isSameRelease(release: Release, wanted: NewRelease): boolean {
   return (
     isDeepStrictEqual(release.specification, wanted.specification) &&
     release.packageVersion === wanted.packageVersion &&

@@ -9,12 +9,14 @@ import type { OutputOptions } from '../../console/output';
 import { planOf } from '../../release/plan';
 import { prepareDatabase } from '../../release/prepare-database';
 import { readLive } from '../../release/read-live';
-import { ownRelease, tellDeployed, withDeployer } from '../deploying';
+import { clusterOperators } from '../../targets/kubernetes/manifests';
+import { imageRelease, ownRelease, tellDeployed, withDeployer } from '../deploying';
+import { defaultImage, type EngineOptions, engineOf } from '../engines';
 import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
 import { contextOf, dataVerb } from '../verb';
 import { planText } from './plan';
 
-interface DeployOptions extends OutputOptions, RollOptionValues, TopologyFileOptions {
+interface DeployOptions extends OutputOptions, RollOptionValues, TopologyFileOptions, EngineOptions {
   readonly dryRun?: boolean;
   readonly target: Release['target'];
   readonly state?: string;
@@ -49,7 +51,20 @@ export function deployCommand(): Command {
     example: 'downspout deploy --environment production --canary 1 --pause 60s',
     fails: 'the release did not become healthy; the one before it runs on',
   })
-    .addOption(new Option('--target <engine>', 'what runs the workers').choices(['local']).default('local'))
+    .addOption(
+      new Option('--target <engine>', 'what runs the workers')
+        .choices(['local', 'kubernetes', 'compose'])
+        .default('local'),
+    )
+    .option('--image <image>', 'of the workers, on the targets kubernetes and compose', defaultImage())
+    .option('--out <folder>', 'where manifests or the compose file are written (default: kubernetes/ or compose/)')
+    .option('--namespace <name>', "of kubernetes (default: kubectl's own)")
+    .addOption(
+      new Option(
+        '--without <operators...>',
+        'what the cluster of kubernetes lacks: objects for it are left out',
+      ).choices(clusterOperators),
+    )
     .option('--state <folder>', 'of this host’s supervisor (default: workers/ in .downspout)')
     .option('--no-supervisor', 'start no supervisor on this host');
   return withRollOptions(withTopologyFile(command))
@@ -59,14 +74,18 @@ export function deployCommand(): Command {
       '\nIt starts a supervisor on this host if none runs anywhere, or if this host had one.' +
         '\nIt brings schema, users, topics and connector up to date, writes the release, and replaces one worker after another, each\n' +
         'new one ready before the old one drains. When one does not become ready, or errors or lateness rise, it goes back. A\n' +
-        'deploy that was interrupted is continued by the next one.',
+        'deploy that was interrupted is continued by the next one.\n' +
+        'Kubernetes (by kubectl) and Docker Compose (by docker) replace the workers themselves and go back themselves;\n' +
+        '--canary, --pause and --state are of the target local.',
     )
     .action(async (options: DeployOptions) => {
       const context = contextOf(options);
       const { environment } = context.settings;
       const file = topologyFileOf(options, environment);
+      const { target } = options;
+      const image = target === 'local' ? null : options.image;
       const live = await readLive(environment, file.settings, systemClock);
-      const plan = planOf({ settings: file.settings, packageVersion: packageVersion(), image: null }, live);
+      const plan = planOf({ settings: file.settings, packageVersion: packageVersion(), image }, live);
       if (options.dryRun === true) {
         if (plan.refusals.length > 0 || live.unknown.length > 0) process.exitCode = 1;
         const { number } = live.release ?? { number: null };
@@ -81,10 +100,17 @@ export function deployCommand(): Command {
       await prepareDatabase(environment);
       const { state, supervisor } = options;
       await withDeployer(context, { verb: 'deploy', subject: '', state, supervises: supervisor }, async (deploying) => {
-        const { deployer, pool, by } = deploying;
+        const { deployer, engineDeployer, pool, by } = deploying;
         const before = await currentRelease(pool);
-        const roll = { canaries: options.canary, pauseMs: options.pause };
-        const deployed = await deployer.deploy(ownRelease(file.specification, 'deploy', by), roll);
+        const deployed =
+          target === 'local'
+            ? await deployer.deploy(ownRelease(file.specification, 'deploy', by), {
+                canaries: options.canary,
+                pauseMs: options.pause,
+              })
+            : await engineDeployer(engineOf(target, options, file, context)).deploy(
+                imageRelease(file.specification, target, options.image, by),
+              );
         tellDeployed(context, deploying, before, deployed);
       });
     });

@@ -38,6 +38,11 @@ export class CommandDouble<State extends object> {
     return run(join(this.folder, command), args, { ...options, settings });
   };
 
+  /** What a process needs in its environment to find the double instead of the program. */
+  get variables(): Readonly<Record<string, string>> {
+    return { PATH: `${this.folder}:${process.env['PATH']}`, [this.variable]: this.file };
+  }
+
   private get file(): string {
     return join(this.folder, 'state.json');
   }

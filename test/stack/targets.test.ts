@@ -1,0 +1,110 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { wantPlacement } from '../../connectors/mysql/operators/placements';
+import { Pool } from '../../connectors/mysql/sql/pool';
+import { systemClock } from '../../topology/core/clock';
+import { operatorUrl } from '../../topology/settings/connections';
+import { runCli, variablesOf } from '../support/stack/cli';
+import { deprovision } from '../support/stack/removal';
+import { freshEnvironment } from '../support/stack/stack';
+import { CommandDouble } from '../support/targets/double';
+import type { HistoryRow } from './rolled';
+
+// Every command is a process that sees a change come through CDC, and starts one for each call of the double.
+jest.setTimeout(300_000);
+
+const environment = freshEnvironment();
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'downspout-targets-'));
+});
+afterAll(async () => {
+  await deprovision(environment);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function topology(components: string): void {
+  writeFileSync(join(folder, 'topology.yaml'), `components: ${components}\n`);
+}
+
+const cli = (args: readonly string[], variables: Readonly<Record<string, string>> = {}) =>
+  runCli(args, { environment: { ...variablesOf(environment), ...variables }, cwd: folder });
+
+async function newest(): Promise<HistoryRow & { readonly target: string; readonly image: string | null }> {
+  const { releases } = JSON.parse((await cli(['history', '--json'])).stdout) as { releases: never[] };
+  return releases[0] as never;
+}
+
+interface Cluster {
+  deployments: Record<string, string[]>;
+  broken: string[];
+  unreachable: boolean;
+  calls: string[][];
+}
+
+interface Engine {
+  containers: { id: string; service: string; command: string[] }[];
+  broken: string[];
+  calls: string[][];
+  fewest: Record<string, number>;
+}
+
+test('deploy --target kubernetes makes everything ready, writes a release, and follows the rollout; one that fails leaves the release before it', async () => {
+  const cluster: Cluster = { deployments: {}, broken: [], unreachable: false, calls: [] };
+  const kubectl = new CommandDouble<Cluster>('kubectl', 'CLUSTER', folder, cluster);
+  const args = ['deploy', '--target', 'kubernetes', '--yes', '--out', join(folder, 'kubernetes'), '--image'];
+  const deploy = (image: string) => cli([...args, image], kubectl.variables);
+  const running = (name: string) => kubectl.state.deployments[name]?.at(-1);
+
+  topology('{ due: { replicas: 1, partitions: 2 }, webhook: { replicas: 1, partitions: 2 } }');
+  const first = await deploy('downspout:1');
+  expect(first).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Release \d+ is live\.$/m) });
+  expect(first.stderr).toMatch(
+    /topics: .*\(2\)[^]*changes: a change came through[^]*rollout: downspout-webhook is rolled out/,
+  );
+  const one = await newest();
+  expect(one).toMatchObject({ outcome: 'live', target: 'kubernetes', image: 'downspout:1' });
+  expect(running('downspout-due')).toContain(`--release=${one.number}`);
+
+  kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
+  const failed = await deploy('downspout:2');
+  expect(failed.code).toBe(1);
+  expect(failed.stdout).toMatch(
+    /failed: The rollout failed\. The workers that ran before run again\.[^]*Release \d+ runs\./,
+  );
+  expect(await newest()).toMatchObject({ outcome: 'failed', image: 'downspout:2' });
+  expect(running('downspout-due')).toContain(`--release=${one.number}`);
+
+  const scale = await cli(['scale', 'webhook=2', '--yes'], kubectl.variables);
+  expect(scale).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/runs on kubernetes[^]*deploy --target kubernetes/),
+  });
+});
+
+test('deploy --target compose replaces containers one by one, and not while workers run on the target local', async () => {
+  const engine: Engine = { containers: [], broken: [], calls: [], fewest: {} };
+  const docker = new CommandDouble<Engine>('docker', 'ENGINE', folder, engine);
+  const args = ['deploy', '--target', 'compose', '--yes', '--image', 'downspout:1', '--out', join(folder, 'compose')];
+  topology('{ due: { replicas: 1, partitions: 2 }, webhook: { replicas: 2, partitions: 2 } }');
+  expect(await cli(args, docker.variables)).toMatchObject({ code: 0 });
+  const one = await newest();
+  expect(one).toMatchObject({ outcome: 'live', target: 'compose', image: 'downspout:1' });
+  const commands = docker.state.containers.map(({ service, command }) => `${service} ${command.at(-1)}`);
+  const release = `--release=${one.number}`;
+  expect(commands).toEqual([`worker-due ${release}`, `worker-webhook ${release}`, `worker-webhook ${release}`]);
+
+  const pool = Pool.open(operatorUrl(environment), { clock: systemClock, size: 1 });
+  try {
+    await wantPlacement(pool, { component: 'due', replica: 1 }, one.number);
+  } finally {
+    await pool.close();
+  }
+  const refused = await cli(args, docker.variables);
+  expect(refused).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/to run on the target local[^]*downspout kill/),
+  });
+});
