@@ -55,7 +55,7 @@ export class DemoWorkers {
   async deploy(signal: AbortSignal): Promise<void> {
     await this.refuseOthers();
     const { settings, onEvent } = this.options;
-    const args = [ownProgram(), 'deploy', '--target', 'local', '--yes', '--canary', '0', '--state', this.folder];
+    const args = [ownProgram(), 'deploy', '--target', 'local', '--yes', '--pause', '0s', '--state', this.folder];
     // In a process group of its own: the demo decides what an interrupt at the terminal ends, and in which order.
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'ignore', 'pipe'],

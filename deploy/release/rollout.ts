@@ -66,6 +66,7 @@ export class Rollout {
   /** From when on a supervisor's word counts for a worker that was asked for, by its name. Epoch milliseconds. */
   private readonly asked = new Map<string, number>();
   private judgedMs = Number.NEGATIVE_INFINITY;
+  private awayMs = 0;
   /** When the first worker that replaces another one was ready. */
   private replacedMs: number | null = null;
 
@@ -96,13 +97,13 @@ export class Rollout {
   /** Also the workers that were left alone must run. */
   private async untilHealthy(): Promise<RolloutResult | null> {
     const { port, clock, signal } = this.options;
-    const begunMs = clock.monotonic();
+    const begunMs = this.answeredMs();
     for (;;) {
       if (signal.aborted) return this.interrupted();
       const view = await this.patiently(() => port.look());
       const trouble = this.loopingOf(view) ?? (await this.judge());
       if (trouble !== null) return trouble;
-      const waitedMs = clock.monotonic() - begunMs;
+      const waitedMs = this.answeredMs() - begunMs;
       const late = view.placements.find((one) => !isReady(one, waitedMs));
       if (late === undefined) return null;
       if (waitedMs > rollRules.readyMs) return { result: 'failed', reason: notReady(late, view, waitedMs) };
@@ -115,14 +116,14 @@ export class Rollout {
     if (signal.aborted) return this.interrupted();
     const at = await this.patiently(() => port.make(group, releaseNumber));
     for (const step of group) this.asked.set(placementName(step), at + OBSERVED_AFTER_MS);
-    const begunMs = clock.monotonic();
+    const begunMs = this.answeredMs();
     let left = [...group];
     while (left.length > 0) {
       if (signal.aborted) return this.interrupted();
       const view = await this.patiently(() => port.look());
       const trouble = this.loopingOf(view) ?? (await this.judge());
       if (trouble !== null) return trouble;
-      const waitedMs = clock.monotonic() - begunMs;
+      const waitedMs = this.answeredMs() - begunMs;
       const over = left.filter((step) => isDone(step, view, waitedMs, this.options.drainMs));
       for (const step of over) report(textOf(step, ++this.done, this.of));
       if (over.some(({ kind }) => kind === 'replace')) this.replacedMs ??= clock.monotonic();
@@ -175,8 +176,24 @@ export class Rollout {
     return reason === null ? null : { result: 'trouble', reason };
   }
 
-  private patiently<T>(work: () => Promise<T>): Promise<T> {
-    return patiently(this.options, work);
+  private async patiently<T>(work: () => Promise<T>): Promise<T> {
+    const { clock, report } = this.options;
+    const begunMs = clock.monotonic();
+    let wasAway = false;
+    const note = (text: string) => {
+      wasAway = true;
+      report(text);
+    };
+    try {
+      return await patiently({ ...this.options, report: note }, work);
+    } finally {
+      if (wasAway) this.awayMs += clock.monotonic() - begunMs;
+    }
+  }
+
+  /** Time in which supervisors could say how their workers do, milliseconds: without that for which the database was away. */
+  private answeredMs(): number {
+    return this.options.clock.monotonic() - this.awayMs;
   }
 
   private interrupted(): RolloutResult {

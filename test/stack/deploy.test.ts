@@ -1,11 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
+import { systemClock } from '../../topology/core/clock';
 import { until } from '../support/until';
 import { Rolled } from './rolled';
 
 // Every command is a process, and each of them sees a change come through CDC.
 jest.setTimeout(600_000);
-// A roll is taken back when lateness rises, and other tests on the same processors can make it rise. The first error is shown.
-jest.retryTimes(1, { logErrorsBeforeRetry: true });
 
 let rolled: Rolled;
 
@@ -21,6 +20,22 @@ const RATE = 30;
 const small = (webhook: string) =>
   `{ due: { replicas: 1, partitions: 4 }, webhook: { replicas: 2, partitions: 4${webhook} } }`;
 const killed = (child: ChildProcess) => child.kill('SIGKILL');
+
+/** Kills a worker and prints how long it is until another process runs, and until that is ready. */
+async function killedAndBack(name: string): Promise<void> {
+  const before = rolled.pids().get(name) as number;
+  const begunMs = systemClock.monotonic();
+  const sinceMs = () => Math.round(systemClock.monotonic() - begunMs);
+  process.kill(before, 'SIGKILL');
+  await until('another process runs', () => (rolled.pids().get(name) ?? before) !== before);
+  const runs = sinceMs();
+  const [component] = name.split('-') as [string];
+  await until(
+    'it is ready',
+    async () => (await rolled.ready()).includes(name) && (await rolled.owned(component)) === 4,
+  );
+  process.stderr.write(`${name}: runs again ${runs} ms after SIGKILL, has partitions after ${sinceMs()} ms\n`);
+}
 
 test('a worker that would be the same in the new release is left alone, and nothing is lost, early or sent twice when the others are replaced, scaled and rolled back under load', async () => {
   rolled.topology(small(''));
@@ -52,6 +67,25 @@ test('a worker that would be the same in the new release is left alone, and noth
   });
 
   expect(await rolled.cli(['rollback', String(one), '--yes', '--pause', '0s'])).toMatchObject({ code: 0 });
+  // With neither the workers' nor the administrator's user: the supervisor and its workers have what they need.
+  expect(await rolled.asOperator(['restart', 'webhook'])).toMatchObject({
+    code: 0,
+    stdout: 'webhook was restarted.\n',
+  });
+  expect(await rolled.asOperator(['rebalance'])).toMatchObject({
+    code: 0,
+    stdout: 'The workers are spread evenly already.\n',
+  });
+  const { stdout: suggested } = await rolled.asOperator(['scale', '--suggest', '--json']);
+  expect(JSON.parse(suggested)).toEqual([
+    expect.objectContaining({
+      channel: 'webhook',
+      replicas: 2,
+      partitions: 4,
+      perWorker: expect.any(Number),
+      needed: 1,
+    }),
+  ]);
   const history = await rolled.history();
   const four = history[0]?.number as number;
   expect(await rolled.running()).toEqual([
@@ -65,6 +99,7 @@ test('a worker that would be the same in the new release is left alone, and noth
     ['superseded', 'deploy'],
     ['superseded', 'deploy'],
   ]);
+  await killedAndBack('webhook-1');
   expect(await rolled.verdict()).toEqual([]);
 });
 
@@ -105,19 +140,36 @@ test('a release that fails leaves the old one running, and a deploy that was int
   const failed = await rolled.cli(['rollback', String(broken), '--yes', '--pause', '0s']);
   expect(failed).toMatchObject({ code: 1, stdout: expect.stringMatching(/failed: due-1 .*\nRelease \d+ runs\./s) });
   expect((await rolled.history())[0]).toMatchObject({ outcome: 'failed' });
-  expect(await rolled.running()).toEqual([
-    `due-1 of release ${one}`,
-    `webhook-1 of release ${one}`,
-    `webhook-2 of release ${one}`,
-  ]);
+  const old = [`due-1 of release ${one}`, `webhook-1 of release ${one}`, `webhook-2 of release ${one}`];
+  expect(await rolled.running()).toEqual(old);
 
-  rolled.topology(small(', timeout: 9s'));
-  // The process dies when the first of two workers is replaced.
-  await rolled.begin(rolled.deployArguments(), (line, child) => {
-    if (line.includes('is replaced (1 of 2)')) killed(child);
+  const bad = await rolled.failing();
+  const halted = await rolled.cli(['rollback', String(bad), '--yes', '--pause', '60s']);
+  expect(halted).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(
+      /was rolled back: \d+ % \(.*\) of the new release's attempts fail\nRelease \d+ runs\./,
+    ),
   });
+  expect((await rolled.history())[0]).toMatchObject({ outcome: 'rolled_back' });
+  expect(await rolled.running()).toEqual(old);
+
+  // The command dies at each of its steps, and the next one goes on with the same release.
+  rolled.topology(small(', timeout: 9s'));
+  const steps = [/^release \d+:/, /^topics:/, /^changes:/, /is replaced \(1 of 2\)/];
+  for (const step of steps) {
+    let isReached = false;
+    await rolled.begin(rolled.deployArguments(), (line, child) => {
+      if (!step.test(line)) return;
+      isReached = true;
+      killed(child);
+    });
+    expect([step, isReached]).toEqual([step, true]);
+    expect((await rolled.history())[0]).toMatchObject({ outcome: 'deploying' });
+    const names = (await rolled.running()).map((one) => one.replace(/ .*/, ''));
+    expect(new Set(names)).toEqual(new Set(['due-1', 'webhook-1', 'webhook-2']));
+  }
   const [half] = await rolled.history();
-  expect(half).toMatchObject({ outcome: 'deploying' });
   const again = await rolled.deploy();
   expect(again).toMatchObject({ code: 0, stdout: `Release ${half?.number} is live.\n` });
   expect(await rolled.running()).toEqual([
@@ -131,5 +183,10 @@ test('a release that fails leaves the old one running, and a deploy that was int
   const both = await Promise.all([rolled.deploy(), rolled.deploy()]);
   expect(both.filter(({ code }) => code === 0)).toHaveLength(1);
   expect(both.find(({ code }) => code === 1)?.stderr).toMatch(/has been at `deploy.*` since .*Nothing was changed/s);
+
+  expect(await rolled.asOperator(['drain', 'webhook'])).toMatchObject({ code: 0 });
+  const drained = rolled.receiver.journal.length;
+  expect(await rolled.cli(['resume', 'webhook'])).toMatchObject({ code: 0 });
+  await until('messages are sent again', () => rolled.receiver.journal.length > drained);
   expect(await rolled.verdict()).toEqual([]);
 });

@@ -1,12 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Client, createClient } from '../../connectors/mysql/client/client';
+import { listPlacements, placementName } from '../../connectors/mysql/operators/placements';
 import { Pool } from '../../connectors/mysql/sql/pool';
+import { runningWorkers } from '../../deploy/targets/local/host-state';
+import { ownProgram } from '../../deploy/targets/local/program';
 import { systemClock } from '../../topology/core/clock';
 import { type Environment, required } from '../../topology/settings/environment';
-import { packageRoot } from '../../topology/settings/package';
+import { packageVersion } from '../../topology/settings/package';
 import { requestsOf } from '../faults/judge/content';
 import type { Histories } from '../faults/judge/history';
 import { judge } from '../faults/judge/judge';
@@ -19,7 +22,6 @@ import { deprovision } from '../support/stack/removal';
 import { freshEnvironment } from '../support/stack/stack';
 import { until } from '../support/until';
 
-const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
 const SETTLING_MS = 120_000;
 
 /** Every row of `history --json`. */
@@ -47,7 +49,7 @@ export class Rolled {
   }
 
   /** Nothing is there yet, not even the database. */
-  static async start(environment: Environment = freshEnvironment()): Promise<Rolled> {
+  static async start(environment: Environment = withOperator(freshEnvironment())): Promise<Rolled> {
     const folder = mkdtempSync(join(tmpdir(), 'downspout-rolled-'));
     putOtherStack(folder);
     return new Rolled(
@@ -68,6 +70,11 @@ export class Rolled {
     return runCli(args, { environment: this.variables, cwd: this.folder });
   }
 
+  /** The same where only the operators' and the application's users are given: neither the administrator's nor the workers'. */
+  asOperator(args: readonly string[]): Promise<CliResult> {
+    return runCli(args, { environment: { ...this.variables, ADMIN_DATABASE_URL: '', WORKER_DATABASE_URL: '' } });
+  }
+
   /** `downspout deploy`, without watching canaries. */
   deploy(...more: string[]): Promise<CliResult> {
     return this.cli(['deploy', '--yes', '--state', this.state, '--pause', '0s', ...more]);
@@ -75,7 +82,7 @@ export class Rolled {
 
   /** A command whose process the test may end. */
   begin(args: readonly string[], onLine: (line: string, child: ChildProcess) => void): Promise<number | null> {
-    const child = spawn(process.execPath, [program, ...args], {
+    const child = spawn(process.execPath, [ownProgram(), ...args], {
       cwd: this.folder,
       env: { PATH: process.env['PATH'], ...this.variables },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -101,12 +108,23 @@ export class Rolled {
     return (JSON.parse(stdout) as { releases: HistoryRow[] }).releases;
   }
 
+  /** Processes of the workers, by component and replica: `webhook-1`. */
+  pids(): ReadonlyMap<string, number> {
+    return new Map(runningWorkers(this.state).map((one) => [placementName(one), one.pid]));
+  }
+
   /** Workers that are alive, by component and replica: `webhook-1 of release 3`. */
   async running(): Promise<string[]> {
     const rows = await this.sql.rows<[string, number, number]>(
       "SELECT components->>'$[0]', replica, release_number FROM workers WHERE dead=0 AND lease_until > UNIX_TIMESTAMP() * 1000 ORDER BY 1, 2",
     );
     return rows.map(([component, replica, release]) => `${component}-${replica} of release ${release}`);
+  }
+
+  /** Workers that their supervisor says are ready: `webhook-1`. */
+  async ready(): Promise<string[]> {
+    const placements = await listPlacements(this.sql);
+    return placements.filter(({ observed }) => observed?.state === 'ready').map(placementName);
   }
 
   /** Partitions of a component that some living worker owns. */
@@ -123,6 +141,32 @@ export class Rolled {
     const { insertId } = await this.sql.run(
       "INSERT INTO releases (specification, package_version, program, target, reason, who, host, created_at, outcome) SELECT JSON_SET(specification, '$.components.nosuch', JSON_OBJECT('replicas', 1)), " +
         "package_version, program, target, 'unrunnable', who, host, created_at, 'superseded' FROM releases WHERE outcome='live'",
+    );
+    return insertId;
+  }
+
+  /** Writes a release like the one that runs, whose workers cannot reach any receiver. @returns its number */
+  async failing(): Promise<number> {
+    const program = join(this.folder, 'failing', 'dist', 'deploy', 'cli', 'downspout.js');
+    mkdirSync(dirname(program), { recursive: true });
+    // Whoever would connect to the receiver connects to a port at which nothing listens.
+    const port = Number(new URL(this.receiver.url).port);
+    writeFileSync(
+      program,
+      `const { Socket } = require('node:net');
+       const { connect } = Socket.prototype;
+       Socket.prototype.connect = function (...args) {
+         const options = [args[0]].flat()[0];
+         if (Number(options.port) === ${port}) options.port = 1;
+         return connect.apply(this, args);
+       };
+       require(${JSON.stringify(ownProgram())});`,
+    );
+    writeFileSync(join(this.folder, 'failing', 'package.json'), JSON.stringify({ version: packageVersion() }));
+    const { insertId } = await this.sql.run(
+      'INSERT INTO releases (specification, package_version, program, target, reason, who, host, created_at, outcome) ' +
+        `SELECT JSON_SET(specification, '$.components.webhook.timeout', '7s'), package_version, ${JSON.stringify(program)}, target, ` +
+        "'failing', who, host, created_at, 'superseded' FROM releases WHERE outcome='live'",
     );
     return insertId;
   }
@@ -201,6 +245,14 @@ export class Rolled {
     mkdirSync(folder, { recursive: true });
     return folder;
   }
+}
+
+/** With a user of the operators, who has no right to change messages as workers do. */
+function withOperator(environment: Environment): Environment {
+  const url = new URL(required(environment, 'WORKER_DATABASE_URL'));
+  url.username = 'downspout_deployer';
+  url.password = 'hush-deployer';
+  return { ...environment, OPERATOR_DATABASE_URL: url.href };
 }
 
 /** A local stack that is not the one that the environment names: nothing may be taken from there instead. */

@@ -195,6 +195,18 @@ test('a roll goes on after the database was away', async () => {
   expect(lines[0]).toBe('waiting: MySQL does not answer');
 });
 
+test('the time for which the database was away does not count against a worker that gets ready afterwards', async () => {
+  const awayMs = rollRules.readyMs + 30_000;
+  supervisors.hanging = 'webhook-1';
+  clock.after(500, () => {
+    supervisors.away = awayMs / 300;
+  });
+  clock.after(awayMs + 5_000, () => {
+    supervisors.hanging = null;
+  });
+  expect(await run(steps())).toEqual({ result: 'done' });
+});
+
 test('workers that were left alone must be ready too', async () => {
   const broken = { ...(placement('due', 2).observed as ObservedWorker), state: 'crash_looping' as const, deaths: 4 };
   supervisors.placements.set('due-2', { ...placement('due', 2), observed: broken, observedAt: 1 });
