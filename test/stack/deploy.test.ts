@@ -55,6 +55,22 @@ test('a worker that would be the same in the new release is left alone, and noth
     `webhook-2 of release ${two}`,
   ]);
 
+  const before = await rolled.history();
+  const rehearsals: readonly (readonly [verb: readonly string[], says: RegExp])[] = [
+    [['scale', 'webhook=3'], /^webhook +replicas 2 → 3 /m],
+    [['rollback', String(one)], /^workers +2 of 3 are replaced \(webhook\)/m],
+    [['restart', 'webhook'], /^webhook-1, webhook-2 would be restarted/m],
+    [['rebalance'], /^No worker would be offered to other hosts/m],
+    [['kill'], /^due-1, webhook-1, webhook-2 would end/m],
+  ];
+  for (const [verb, says] of rehearsals) {
+    expect(await rolled.asOperator([...verb, '--dry-run'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(says),
+    });
+  }
+  expect(await rolled.history()).toEqual(before);
+
   const up = await rolled.cli(['scale', 'webhook=3', '--yes', '--json']);
   const { release: three, remarks } = JSON.parse(up.stdout) as { release: number; remarks: string[] };
   expect(remarks).toEqual([

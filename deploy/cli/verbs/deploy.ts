@@ -5,19 +5,18 @@ import { UserError } from '../../../topology/core/errors';
 import { packageVersion } from '../../../topology/settings/package';
 import { confirm } from '../../console/confirm';
 import { parseCount, parseDuration } from '../../console/durations';
-import type { OutputOptions } from '../../console/output';
 import { planOf } from '../../release/plan';
 import { prepareDatabase } from '../../release/prepare-database';
 import { readLive } from '../../release/read-live';
 import { clusterOperators } from '../../targets/kubernetes/manifests';
 import { imageRelease, ownRelease, tellDeployed, withDeployer } from '../deploying';
 import { defaultImage, type EngineOptions, engineOf } from '../engines';
+import { planText } from '../plan-text';
+import { tellPlan } from '../rehearsal';
 import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
-import { contextOf, dataVerb } from '../verb';
-import { planText } from './plan';
+import { type ChangeOptions, changingVerb, contextOf } from '../verb';
 
-interface DeployOptions extends OutputOptions, RollOptionValues, TopologyFileOptions, EngineOptions {
-  readonly dryRun?: boolean;
+interface DeployOptions extends ChangeOptions, RollOptionValues, TopologyFileOptions, EngineOptions {
   readonly target: Release['target'];
   readonly state?: string;
   readonly supervisor: boolean;
@@ -47,7 +46,7 @@ export function withRollOptions(command: Command): Command {
 
 /** `downspout deploy`. */
 export function deployCommand(): Command {
-  const command = dataVerb('deploy', 'make what runs what topology.yaml says, without an interruption', {
+  const command = changingVerb('deploy', 'make what runs what topology.yaml says, without an interruption', {
     example: 'downspout deploy --environment production --canary 1 --pause 60s',
     fails: 'the release did not become healthy; the one before it runs on',
   })
@@ -68,7 +67,6 @@ export function deployCommand(): Command {
     .option('--state <folder>', 'of this host’s supervisor (default: workers/ in .downspout)')
     .option('--no-supervisor', 'start no supervisor on this host');
   return withRollOptions(withTopologyFile(command))
-    .option('--dry-run', 'print the plan and change nothing')
     .addHelpText(
       'after',
       '\nIt starts a supervisor on this host if none runs anywhere, or if this host had one.' +
@@ -84,16 +82,13 @@ export function deployCommand(): Command {
       const file = topologyFileOf(options, environment);
       const { target } = options;
       const image = target === 'local' ? null : options.image;
-      const live = await readLive(environment, file.settings, systemClock);
-      const plan = planOf({ settings: file.settings, packageVersion: packageVersion(), image }, live);
-      if (options.dryRun === true) {
-        if (plan.refusals.length > 0 || live.unknown.length > 0) process.exitCode = 1;
-        const { number } = live.release ?? { number: null };
-        context.output.data({ files: file.files, release: number, ...plan, unknown: live.unknown }, () =>
-          planText(plan, live, file.files, context.output),
-        );
+      const wanted = { settings: file.settings, packageVersion: packageVersion(), image };
+      if (context.dryRun) {
+        await tellPlan(context, wanted, file.files);
         return;
       }
+      const live = await readLive(environment, file.settings, systemClock);
+      const plan = planOf(wanted, live);
       context.output.note(planText(plan, live, file.files, context.output));
       if (plan.refusals.length > 0) throw new UserError(`Nothing was changed. ${plan.refusals.join('\n')}`);
       await confirm('Deploy this?', options.yes === true);

@@ -1,25 +1,27 @@
 import type { Command } from 'commander';
+import { listPlacements } from '../../../connectors/mysql/operators/placements';
 import { currentRelease, finishRelease } from '../../../connectors/mysql/operators/releases';
 import { readRollView } from '../../../connectors/mysql/operators/roll-view';
 import { systemClock } from '../../../topology/core/clock';
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
-import type { OutputOptions } from '../../console/output';
 import { deactivateForKill } from '../../release/kill';
 import { endLimitMs } from '../../release/local-workers';
 import type { RolloutResult } from '../../release/rollout';
 import { settingsOf } from '../../release/worker-steps';
+import { withWorkersPool } from '../database';
 import { tellRolled, withDeployer } from '../deploying';
-import { contextOf, dataVerb } from '../verb';
+import { tellWorkers } from '../rehearsal';
+import { type ChangeOptions, changingVerb, contextOf } from '../verb';
 
-interface KillOptions extends OutputOptions {
+interface KillOptions extends ChangeOptions {
   readonly wait: number;
   readonly yes?: boolean;
 }
 
 /** `downspout kill`. */
 export function killCommand(): Command {
-  return dataVerb('kill', 'stop everything: emit nothing more, wait, and end all workers', {
+  return changingVerb('kill', 'stop everything: emit nothing more, wait, and end all workers', {
     example: 'downspout kill -w 30 --yes',
   })
     .option('-w, --wait <seconds>', 'between the last tuple and the end of the workers', parseCount, 30)
@@ -31,6 +33,11 @@ export function killCommand(): Command {
     )
     .action(async (options: KillOptions) => {
       const context = contextOf(options);
+      if (context.dryRun) {
+        const what = `would end, after everything was deactivated for ${options.wait} s`;
+        tellWorkers(context, await withWorkersPool(context, listPlacements), what);
+        return;
+      }
       await confirm('Stop all workers of this deployment?', options.yes === true);
       await withDeployer(context, { verb: 'kill', subject: 'all', supervises: false }, async (deploying) => {
         const { workers, signal, lock, pool } = deploying;

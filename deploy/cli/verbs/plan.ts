@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../../topology/core/clock';
 import { packageVersion } from '../../../topology/settings/package';
-import type { Output, OutputOptions } from '../../console/output';
+import type { OutputOptions } from '../../console/output';
 import { planOf } from '../../release/plan';
-import type { Live, Plan } from '../../release/plan-types';
 import { readLive } from '../../release/read-live';
+import { planText } from '../plan-text';
 import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
 import { contextOf, dataVerb } from '../verb';
 
@@ -36,33 +36,4 @@ export function planCommand(): Command {
       if (plan.refusals.length > 0 || live.unknown.length > 0) process.exitCode = 1;
       else if (options.detailedExitcode === true && plan.steps.length > 0) process.exitCode = SOMETHING_CHANGES;
     });
-}
-
-/** For people: what runs, a table of what would change, and what to know before. */
-export function planText(plan: Plan, live: Live, files: readonly string[], output: Output): string {
-  const { colors } = output;
-  const columns = [
-    { title: 'what', value: ({ what }: Plan['steps'][number]) => what },
-    { title: 'change', value: ({ change }: Plan['steps'][number]) => change },
-    { title: 'cost', value: ({ cost }: Plan['steps'][number]) => cost },
-  ];
-  const nothing = live.unknown.length === 0 ? 'Nothing would change.' : 'Nothing that could be seen would change.';
-  const sections = [
-    `${runningText(live)} Compared with it: ${files.join(', ')}.`,
-    plan.steps.length === 0 ? nothing : output.table(columns, plan.steps),
-    list('Refused', plan.refusals, colors.red),
-    list('Not known', live.unknown, colors.yellow),
-    list('To know', plan.warnings, colors.yellow),
-  ];
-  return sections.filter((section) => section !== '').join('\n\n');
-}
-
-function runningText({ release }: Live): string {
-  if (release === undefined) return 'Which release runs is not known.';
-  if (release === null) return 'Nothing was deployed yet.';
-  return `Release ${release.number} runs, of Downspout ${release.image ?? release.packageVersion}.`;
-}
-
-function list(title: string, lines: readonly string[], color: (text: string) => string): string {
-  return lines.length === 0 ? '' : [color(`${title}:`), ...lines.map((line) => `  ${line}`)].join('\n');
 }

@@ -3,20 +3,26 @@ import { listPlacements, type PlacementRow } from '../../../connectors/mysql/ope
 import type { Pool } from '../../../connectors/mysql/sql/pool';
 import { UserError } from '../../../topology/core/errors';
 import { nearestWord } from '../../../topology/core/nearest-word';
-import type { OutputOptions } from '../../console/output';
 import type { RolloutResult } from '../../release/rollout';
+import { withWorkersPool } from '../database';
 import { type Deploying, tellRolled, withDeployer } from '../deploying';
-import { contextOf, dataVerb, type VerbContext } from '../verb';
+import { tellWorkers } from '../rehearsal';
+import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
 
 /** `downspout restart`. */
 export function restartCommand(): Command {
-  return dataVerb('restart', 'replace the workers by new ones of the same release, one after another', {
+  return changingVerb('restart', 'replace the workers by new ones of the same release, one after another', {
     example: 'downspout restart webhook',
     fails: 'a new worker did not become ready; the old one runs on',
   })
     .argument('[component]', 'all unless given')
-    .action(async (component: string | undefined, options: OutputOptions) => {
+    .action(async (component: string | undefined, options: ChangeOptions) => {
       const context = contextOf(options);
+      if (context.dryRun) {
+        const these = await withWorkersPool(context, (pool) => placementsOf(pool, component));
+        tellWorkers(context, these, 'would be restarted, one after another');
+        return;
+      }
       await withDeployer(context, { verb: 'restart', subject: component ?? 'all' }, async (deploying) => {
         const { workers, pool } = deploying;
         const result = await workers.restart(await placementsOf(pool, component));

@@ -8,15 +8,17 @@ import {
 } from '../../../connectors/mysql/operators/releases';
 import type { Pool } from '../../../connectors/mysql/sql/pool';
 import { UserError } from '../../../topology/core/errors';
+import { parseSpecification } from '../../../topology/settings/topology-settings';
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
-import type { OutputOptions } from '../../console/output';
+import { requireLocal } from '../../release/engine-deployer';
 import { withWorkersPool } from '../database';
 import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
-import { contextOf, dataVerb } from '../verb';
+import { tellPlan } from '../rehearsal';
+import { type ChangeOptions, changingVerb, contextOf } from '../verb';
 import { type RollOptionValues, withRollOptions } from './deploy';
 
-interface RollbackOptions extends OutputOptions, RollOptionValues {
+interface RollbackOptions extends ChangeOptions, RollOptionValues {
   readonly yes?: boolean;
 }
 
@@ -25,7 +27,7 @@ const LOOKED_AT = 1_000;
 
 /** `downspout rollback`. */
 export function rollbackCommand(): Command {
-  const command = dataVerb('rollback', 'deploy an earlier release again, as a new one', {
+  const command = changingVerb('rollback', 'deploy an earlier release again, as a new one', {
     example: 'downspout rollback 3 --yes',
     fails: 'the release did not become healthy; the one before it runs on',
   }).argument(
@@ -38,6 +40,12 @@ export function rollbackCommand(): Command {
     const release = await withWorkersPool(context, (pool) =>
       number === undefined ? before(pool) : readRelease(pool, number),
     );
+    const from = `release ${release.number}`;
+    if (context.dryRun) {
+      const wanted = { ...requireLocal(release), settings: parseSpecification(release.specification, from) };
+      await tellPlan(context, wanted, [from], { keepsPartitions: true });
+      return;
+    }
     const reason = `rollback to ${release.number}`;
     await confirm(
       `Deploy release ${release.number} (${release.reason} by ${release.who}) again?`,

@@ -7,16 +7,18 @@ import type { Environment } from '../../../topology/settings/environment';
 import { parseSpecification, readTopologyFile } from '../../../topology/settings/topology-settings';
 import { confirm } from '../../console/confirm';
 import { parseCount, parseDuration } from '../../console/durations';
-import type { Column, OutputOptions } from '../../console/output';
+import type { Column } from '../../console/output';
 import { formatCount, formatInstant } from '../../console/units';
+import { requireLocal } from '../../release/engine-deployer';
 import { differing, parseScale, type Scale, scaled } from '../../release/scaled';
 import { type Suggestion, suggestions, wordsOf } from '../../release/suggestion';
 import { withWorkersPool } from '../database';
 import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
-import { contextOf, dataVerb, type VerbContext } from '../verb';
+import { tellPlan } from '../rehearsal';
+import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
 import { type RollOptionValues, withRollOptions } from './deploy';
 
-interface ScaleOptions extends OutputOptions, RollOptionValues {
+interface ScaleOptions extends ChangeOptions, RollOptionValues {
   readonly yes?: boolean;
   readonly suggest?: boolean;
   readonly hours: number;
@@ -26,7 +28,7 @@ interface ScaleOptions extends OutputOptions, RollOptionValues {
 
 /** `downspout scale`. */
 export function scaleCommand(): Command {
-  const command = dataVerb('scale', 'change how many workers or partitions a component has, as a new release', {
+  const command = changingVerb('scale', 'change how many workers or partitions a component has, as a new release', {
     example: 'downspout scale webhook=6 due.partitions=16',
     fails: 'the release did not become healthy; the one before it runs on',
   })
@@ -48,9 +50,17 @@ export function scaleCommand(): Command {
     const scales = texts.map(parseScale);
     const reason = `scale ${texts.join(' ')}`;
     // What cannot be done is said before anybody is asked.
-    await withWorkersPool(context, async (pool) =>
-      scaled(requiredLive(await currentRelease(pool)).specification, scales),
-    );
+    const { live: runs, specification: asked } = await withWorkersPool(context, async (pool) => {
+      const live = requireLocal(requiredLive(await currentRelease(pool)));
+      return { live, specification: scaled(live.specification, scales) };
+    });
+    if (context.dryRun) {
+      const from = `release ${runs.number} with ${texts.join(' ')}`;
+      await tellPlan(context, { ...runs, settings: parseSpecification(asked, from) }, [from], {
+        keepsPartitions: true,
+      });
+      return;
+    }
     await confirm(`${reason}?`, options.yes === true);
     await withDeployer(context, { verb: 'scale', subject: texts.join(' ') }, async (deploying) => {
       const { deployer, pool, by } = deploying;

@@ -26,6 +26,26 @@ test('there are verbs', () => {
   expect(verbs.length).toBeGreaterThan(20);
 });
 
+test.each([
+  'up',
+  'down',
+  'deploy',
+  'rollback',
+  'scale',
+  'restart',
+  'rebalance',
+  'drain',
+  'kill',
+  'pause',
+  'resume',
+  'adopt',
+  'provision',
+  'migrate',
+])('%s takes --dry-run', (name) => {
+  const command = verbs.find(([path]) => path === `downspout ${name}`)?.[1];
+  expect(command?.options.map(({ long }) => long)).toContain('--dry-run');
+});
+
 describe.each(verbs)('%s', (path, command) => {
   test('documents its exit codes and an example of itself that is right', () => {
     const help = helpOf(command);
