@@ -64,7 +64,7 @@ function growth({ name, component, partitions }: Stream, from: number): PlanStep
   const cost =
     component === SPOUT
       ? 'all sends pause until CDC writes by the new number and every spout has begun again: about 10 s'
-      : `sends of ${component} pause for about 6 s: what is in its partitions is drained first, so that each account keeps its order`;
+      : `sends of ${component} pause for about 10 s: what is in its partitions is drained first, so that each account keeps its order`;
   return { what: name, change: `partitions ${from} → ${partitions}`, cost };
 }
 

@@ -4,6 +4,7 @@ import { COUNT_MAX_AGE_MS } from '../../connectors/kafka/kafka-streams';
 import { readLag } from '../../connectors/kafka/lag';
 import type { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
 import { OwnPause } from '../../connectors/mysql/operators/own-pause';
+import { databaseNow, unsweptSpouts } from '../../connectors/mysql/operators/sweeps';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
@@ -16,6 +17,10 @@ import { hasMembers, SEEN_AFTER_MS, untilDrained } from './drain';
 const LOOK_EVERY_MS = 200;
 /** How long until the group of the bolt has taken the new partitions. */
 const OWNED_LIMIT_MS = 30_000;
+/** A sweep that ended so long after a row was given back began after that, and sees rows that are half a second overdue. */
+const SWEPT_AFTER_MS = 2_000;
+/** How long the spouts may take for that; they report every three seconds. */
+const FOUND_LIMIT_MS = 30_000;
 
 /** A stream that gets more partitions. */
 export interface Growth {
@@ -90,10 +95,12 @@ export class Repartition {
     report(`${stream}: ${from} → ${to} partitions; sends of ${component} pause`);
     const took = await this.paused([component], async (admin) => {
       await this.drained(admin, component);
+      const drainedAt = await this.options.pool.use(databaseNow);
       const addedMs = this.options.clock.monotonic();
       await this.add(admin, growth);
       await this.owned(admin, growth);
       await this.sleepUntil(addedMs + COUNT_MAX_AGE_MS);
+      await this.foundAgain(component, drainedAt);
     });
     report(`${stream}: ${to} partitions; sends of ${component} paused for ${(took / 1_000).toFixed(1)} s`);
     return took;
@@ -176,6 +183,25 @@ export class Repartition {
         );
       }
       await clock.sleep(LOOK_EVERY_MS, this.options.signal);
+    }
+  }
+
+  /**
+   * Waits until the spouts have found what the bolts gave back, because it woke in the pause. Then it waits in memory beside all
+   * else and is emitted in its order; found after the pause, it would be sent after younger messages of its account.
+   */
+  private async foundAgain(channel: string, drainedAt: number): Promise<void> {
+    const { pool, clock, signal, report } = this.options;
+    const limit = clock.monotonic() + FOUND_LIMIT_MS;
+    while ((await pool.use((sql) => unsweptSpouts(sql, channel, drainedAt + SWEPT_AFTER_MS))) > 0) {
+      this.checkGoesOn();
+      if (clock.monotonic() > limit) {
+        report(
+          `${channel}: not every spout has gone over its rows again; some may be sent in another order than they woke in`,
+        );
+        return;
+      }
+      await clock.sleep(LOOK_EVERY_MS, signal);
     }
   }
 

@@ -182,7 +182,7 @@ test('a release that fails leaves the old one running, and a deploy that was int
     });
     expect([step, isReached]).toEqual([step, true]);
     expect((await rolled.history())[0]).toMatchObject({ outcome: 'deploying' });
-    const names = (await rolled.running()).map((one) => one.replace(/ .*/, ''));
+    const names = (await rolled.running()).map((text) => text.replace(/ .*/, ''));
     expect(new Set(names)).toEqual(new Set(['due-1', 'webhook-1', 'webhook-2']));
   }
   const [half] = await rolled.history();

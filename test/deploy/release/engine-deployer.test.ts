@@ -10,6 +10,8 @@ beforeEach(() => {
 });
 
 const works: Engine = async (release) => void ran.push(release);
+const fails: Engine = () => Promise.reject(new UserError('exceeded its progress deadline'));
+const hasNoRight = () => Promise.reject(new UserError('no right to make topics'));
 
 function deployer(engine: Engine, prepare: () => Promise<void> = async () => undefined): EngineDeployer {
   return new EngineDeployer({
@@ -37,7 +39,6 @@ const outcomes = () => tables.releases.map(({ image, outcome }) => `${image} ${o
 describe('EngineDeployer', () => {
   test('1. A release whose workers do not become ready has failed, and the one before it is still the one that runs', async () => {
     expect(await deployer(works).deploy(release('a'))).toMatchObject({ outcome: 'live', release: 1, running: 1 });
-    const fails: Engine = () => Promise.reject(new UserError('exceeded its progress deadline'));
     const failed = await deployer(fails).deploy(release('b'));
     expect(failed).toMatchObject({ outcome: 'failed', running: 1, reason: 'exceeded its progress deadline' });
     expect(outcomes()).toEqual(['a live', 'b failed']);
@@ -54,8 +55,7 @@ describe('EngineDeployer', () => {
   });
 
   test('a release for which not everything could be made ready has failed, and no worker was touched', async () => {
-    const prepare = () => Promise.reject(new UserError('no right to make topics'));
-    await expect(deployer(works, prepare).deploy(release('a'))).rejects.toThrow('no right to make topics');
+    await expect(deployer(works, hasNoRight).deploy(release('a'))).rejects.toThrow('no right to make topics');
     expect(outcomes()).toEqual(['a failed']);
     expect(ran).toEqual([]);
   });

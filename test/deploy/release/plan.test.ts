@@ -45,7 +45,7 @@ test('nothing to do is said with no step at all', () => {
 test('more partitions of a channel pause its sends, and cannot be taken back', () => {
   const grown = plan('components: { webhook: { partitions: 16 } }');
   expect(said(grown)).toEqual([
-    expect.stringMatching(/^due\.webhook: partitions 8 → 16: sends of webhook pause for about 6 s/),
+    expect.stringMatching(/^due\.webhook: partitions 8 → 16: sends of webhook pause for about 10 s/),
   ]);
   expect(grown.warnings).toEqual([
     'due.webhook then has 16 partitions for ever: Kafka takes none away, and a rollback keeps them.',

@@ -65,9 +65,15 @@ beforeEach(() => {
   group = new Group();
   interrupt = new AbortController();
   isLost = false;
+  unswept = 0;
 });
 
-const nothing: Sql = { rows: async () => [], run: async () => ({ affectedRows: 1 }) as ResultSetHeader };
+/** Spouts that have not gone over the channel's rows since they were given back. */
+let unswept: number;
+const nothing: Sql = {
+  rows: async <R>(statement: string) => (statement.includes('reconcile_age') ? ([[unswept]] as R[]) : []),
+  run: async () => ({ affectedRows: 1 }) as ResultSetHeader,
+};
 const pool = { use: async <T>(work: (sql: Sql) => Promise<T>) => work(nothing) } as unknown as Pool;
 const lock: Pick<DeployLock, 'transaction' | 'check'> = {
   check: async () => {
@@ -127,6 +133,17 @@ test("no account's messages overtake each other: while a group rebalances, what 
   const drained = untilDrained({ ...common(), admin: group.admin, channel: 'webhook', timeoutMs: 5_000 });
   expect(await over(drained)).toBe('done');
   expect(clock.monotonic()).toBeGreaterThanOrEqual(12_000);
+});
+
+test("no account's messages overtake each other: what was given back in the pause is found by the spouts before the channel resumes", async () => {
+  unswept = 1;
+  clock.after(15_000, () => {
+    group.log.push('found');
+    unswept = 0;
+  });
+  expect(await grow()).toBe('done');
+  expect(group.log).toContain('found');
+  expect(group.log.at(-1)).toBe('resumed');
 });
 
 test('what waits where no worker runs is not waited for, once nobody has come for a while', async () => {
