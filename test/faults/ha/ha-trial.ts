@@ -31,13 +31,16 @@ const EVERY_MS = 50;
 const TRICKLE_BEFORE = 40;
 const SETTLING_MS = 180_000;
 const LOOK_MS = 100;
+/** So long after the harm messages are still due all the time, in the long loads. */
+const HEARD_MS = 30_000;
 /** Writers have gone on when they have scheduled so many more. */
 const MORE = 100;
 
 /** How a fault was felt. Times are milliseconds from the harm. */
 export interface Felt {
-  /** Until the first request of a message that was due after the harm. */
-  readonly firstSendMs: number;
+  /** The longest time without a request since the harm, and until it was over. Claims made before go on being sent meanwhile. */
+  readonly silentMs: number;
+  readonly sendsAgainMs: number;
   /** Until a client's call succeeded that had begun after the harm. */
   readonly firstWriteMs: number;
   /** Until the change of a message that was scheduled after the harm had come through CDC. */
@@ -93,7 +96,10 @@ export class HaTrial {
     await writers.stop();
     await this.settled();
     return {
-      firstSendMs: (sent()?.at ?? 0) - harmedAt,
+      ...silence(
+        harmedAt,
+        deployment.receiver.journal.map(({ at }) => at),
+      ),
       firstWriteMs: Math.min(...later().map(({ scheduledAt }) => scheduledAt)) - harmedAt,
       firstChangeMs: (changed()?.at ?? 0) - harmedAt,
       refused: writers.refused,
@@ -168,6 +174,18 @@ export class HaTrial {
       }),
     );
   }
+}
+
+/** How long messages stood still. @param sent when requests came, epoch milliseconds */
+function silence(harmedAt: number, sent: readonly number[]): Pick<Felt, 'silentMs' | 'sendsAgainMs'> {
+  // Later there may be nothing to send.
+  const around = sent.filter((at) => at > harmedAt && at < harmedAt + HEARD_MS).toSorted((a, b) => a - b);
+  let [silentMs, sendsAgainMs] = [0, 0];
+  for (const [n, at] of around.entries()) {
+    const gapMs = at - (around[n - 1] ?? harmedAt);
+    if (gapMs > silentMs) [silentMs, sendsAgainMs] = [gapMs, at - harmedAt];
+  }
+  return { silentMs, sendsAgainMs };
 }
 
 /** What a message went through, to find out who is wrong. */

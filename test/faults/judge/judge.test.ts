@@ -36,6 +36,23 @@ const healthy: readonly (readonly [what: string, histories: Histories])[] = [
     }),
   ],
   [
+    'an answer that was not waited for, whose request arrives after an attempt without one',
+    histories({
+      requests: [
+        { ...request, at: 1_700 },
+        { ...again, accepted: false, at: 2_005 },
+      ],
+      table: {
+        rows: [{ ...doubted, version: 3 }],
+        attempts: [
+          unknown,
+          { ...busy, version: 2, wakeAt: 1_400, startedAt: null, finishedAt: 1_500 },
+          { ...second, version: 3 },
+        ],
+      },
+    }),
+  ],
+  [
     'a worker that died while it was sending',
     histories({ requests: [request, { ...again, accepted: false }], table: { rows: [doubted], attempts: [second] } }),
   ],
@@ -135,6 +152,21 @@ const planted: readonly (readonly [what: string, invariant: Invariant, histories
     histories({
       requests: [refused, { ...again, at: 1_999 }],
       table: { rows: [rowAfter], attempts: [busy, second] },
+    }),
+  ],
+  [
+    'a retry before its wake, after an attempt without a request',
+    'I2',
+    histories({
+      requests: [refused, { ...again, at: 1_700 }],
+      table: {
+        rows: [{ ...rowAfter, version: 3 }],
+        attempts: [
+          busy,
+          { ...busy, version: 2, wakeAt: 1_400, startedAt: null, finishedAt: 1_500 },
+          { ...second, version: 3 },
+        ],
+      },
     }),
   ],
   ['an attempt that began before its wake', 'I2', histories({ table: { attempts: [{ ...attempt, startedAt: 999 }] } })],

@@ -10,7 +10,7 @@ const BOUND_MS = 100;
 export function* early(of: Evidence): Iterable<Violation> {
   for (const [id, requests] of of.requests) {
     const attempts = of.attemptsOf(id);
-    for (const { at } of requests) {
+    for (const [before, { at }] of requests.entries()) {
       const dues = of.inForce(id, 'dueAt', at).map(({ dueAt }) => dueAt as number);
       const due = Math.min(...dues);
       if (dues.length > 0 && at < due)
@@ -20,6 +20,9 @@ export function* early(of: Evidence): Iterable<Violation> {
         // What was not answered may still be on its way.
         if (outcome !== 'retry' || next?.version !== version + 1) continue;
         if (at <= finishedAt + BOUND_MS || at >= next.wakeAt) continue;
+        // Nor need an earlier one that was not answered have arrived by then.
+        const made = attempts.slice(0, index + 1).filter(({ startedAt }) => startedAt !== null).length;
+        if (before < made) continue;
         yield {
           invariant: 'I2',
           id,
