@@ -2,6 +2,8 @@
 export interface CdcState {
   /** Time since the last heartbeat came through CDC; since the first check when none has come. */
   readonly silentForMs: number;
+  /** For how long the connector has been as it is now: its state, and where its tasks run. */
+  readonly unchangedForMs: number;
   /** Why tasks of the connector have failed, one line each; a failed task stays failed until it is restarted. */
   readonly failures: readonly string[];
   /** What somebody must change before CDC works, one line each: no restart helps. */

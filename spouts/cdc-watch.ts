@@ -4,9 +4,13 @@ import type { CdcHealth, CdcState } from './cdc-health';
 import { Repeating } from './repeating';
 
 const CHECK_EVERY_MS = 5_000;
-/** A connector that says RUNNING and is silent for so long is restarted. */
+/** A connector that says RUNNING and is silent for so long is reported. */
 const SILENT_TOO_LONG_MS = 15_000;
-/** A restart takes seconds, more on a busy machine, and a connector that is silent for another reason must not be kept from working. */
+/**
+ * And restarted after so long, since it was started too: a start takes seconds, more on a busy machine, and one that another
+ * worker of Connect has just taken over must not have to begin again.
+ */
+const RESTART_SILENT_AFTER_MS = 30_000;
 const RESTART_SILENT_EVERY_MS = 60_000;
 
 /** Checks CDC, restarts what failed in it, and reports that and what keeps it from working. Only the task that owns partition 0 does so. */
@@ -15,7 +19,7 @@ export class CdcWatch {
   private inCharge = false;
   /** When one that was silent was last restarted, monotonic. */
   private restartedAtMs = Number.NEGATIVE_INFINITY;
-  private state: CdcState = { silentForMs: 0, failures: [], obstacles: [] };
+  private state: CdcState = { silentForMs: 0, unchangedForMs: 0, failures: [], obstacles: [] };
 
   constructor(
     private readonly health: CdcHealth,
@@ -55,7 +59,7 @@ export class CdcWatch {
     const { failures, obstacles, silentForMs } = this.state;
     if (obstacles.length > 0) this.report(`CDC stands still: ${obstacles.join('; ')}`);
     else if (failures.length === 0 && silentForMs >= SILENT_TOO_LONG_MS) {
-      await this.restartSilent(silentForMs);
+      await this.onSilence(this.state);
     }
     if (failures.length > 0) {
       this.report(`CDC has failed and is restarted: ${failures.join('; ')}`);
@@ -64,10 +68,11 @@ export class CdcWatch {
     return CHECK_EVERY_MS;
   }
 
-  private async restartSilent(silentForMs: number): Promise<void> {
+  private async onSilence({ silentForMs, unchangedForMs }: CdcState): Promise<void> {
     const text = `CDC has been silent for ${Math.round(silentForMs / 1_000)} s although its connector runs`;
     const now = this.clock.monotonic();
-    if (now - this.restartedAtMs < RESTART_SILENT_EVERY_MS) {
+    const stoodStillMs = Math.min(silentForMs, unchangedForMs);
+    if (stoodStillMs < RESTART_SILENT_AFTER_MS || now - this.restartedAtMs < RESTART_SILENT_EVERY_MS) {
       this.report(text);
       return;
     }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { CdcHealth, CdcState } from '../../spouts/cdc-health';
 import type { Clock } from '../../topology/core/clock';
 import { type Connector, type ConnectorStatus, cannotReadOn, failuresOf, haltOf } from './connector';
@@ -29,6 +30,8 @@ export class ConnectorHealth implements CdcHealth {
   /** When the count last grew, monotonic. */
   private grewAtMs = 0;
   private status: ConnectorStatus | null = null;
+  /** Since when Connect says the same, monotonic. */
+  private sameSinceMs = 0;
   /** Since it was last seen to work. */
   private restarts = 0;
 
@@ -44,10 +47,12 @@ export class ConnectorHealth implements CdcHealth {
       // A connector that fails at once after each restart may write a heartbeat before.
       if (failures.length === 0) this.restarts = 0;
     }
+    if (!isDeepStrictEqual(status, this.status)) this.sameSinceMs = now;
     this.count = count;
     this.status = status;
     return {
       silentForMs: now - this.grewAtMs,
+      unchangedForMs: now - this.sameSinceMs,
       failures,
       obstacles: [...haltOf(status), ...faults],
     };

@@ -19,6 +19,8 @@ const UNREADABLE = /history topic|schema history|no longer available|purged|(col
 interface TaskStatus {
   readonly id: number;
   readonly state: string;
+  /** The worker of Connect that runs it, as Connect calls it. */
+  readonly worker: string;
   /** What failed, and the cause of it. */
   readonly failure: string | null;
 }
@@ -234,8 +236,13 @@ function statusOf(answer: unknown): ConnectorStatus | null {
   const { connector, tasks } = Object(answer) as Record<string, unknown>;
   if (!Array.isArray(tasks)) return null;
   const [own, ...others] = [connector, ...(tasks as unknown[])].map((part) => {
-    const { id, state, trace } = Object(part) as Record<string, unknown>;
-    return { id: Number(id), state, failure: typeof trace === 'string' ? reasonOfTrace(trace) : null };
+    const { id, state, trace, worker_id: worker } = Object(part) as Record<string, unknown>;
+    return {
+      id: Number(id),
+      state,
+      worker: String(worker),
+      failure: typeof trace === 'string' ? reasonOfTrace(trace) : null,
+    };
   });
   if (own === undefined || !isState(own) || !others.every(isState)) return null;
   return { state: own.state, failure: own.failure, tasks: others };

@@ -10,7 +10,7 @@ afterEach(async () => {
 
 test('only the owner of partition 0 watches CDC, restarts what failed and reports it', async () => {
   world = new SpoutWorld();
-  let state: CdcState = { silentForMs: 7, failures: [], obstacles: [] };
+  let state: CdcState = { silentForMs: 7, unchangedForMs: 60_000, failures: [], obstacles: [] };
   let checks = 0;
   let restarts = 0;
   let isAway = false;
@@ -22,7 +22,7 @@ test('only the owner of partition 0 watches CDC, restarts what failed and report
     },
     restart: async () => {
       restarts++;
-      state = { silentForMs: 0, failures: [], obstacles: [] };
+      state = { silentForMs: 0, unchangedForMs: 60_000, failures: [], obstacles: [] };
     },
   };
   world.spout({ partitions: [2, 3], of: 4 });
@@ -33,7 +33,7 @@ test('only the owner of partition 0 watches CDC, restarts what failed and report
   isAway = true;
   await world.run(6_000);
   isAway = false;
-  state = { silentForMs: 90_000, failures: ['task 0: broken'], obstacles: [] };
+  state = { silentForMs: 90_000, unchangedForMs: 60_000, failures: ['task 0: broken'], obstacles: [] };
   world.errors.length = 0;
   await world.run(5_000);
   expect(owner.gauges()['cdc_failed']).toBe(1);
@@ -54,7 +54,7 @@ test('a task that loses partition 0 waits without a timer, and checks again when
   world.cdcHealth = {
     check: async () => {
       checks++;
-      return { silentForMs: 0, failures: [], obstacles: [] };
+      return { silentForMs: 0, unchangedForMs: 60_000, failures: [], obstacles: [] };
     },
     restart: async () => {},
   };
@@ -72,7 +72,12 @@ test('a task that loses partition 0 waits without a timer, and checks again when
 
 test('what keeps CDC from working is reported and counted, and so is silence', async () => {
   world = new SpoutWorld();
-  let state: CdcState = { silentForMs: 20_000, failures: [], obstacles: ['the connector is PAUSED'] };
+  let state: CdcState = {
+    silentForMs: 20_000,
+    unchangedForMs: 60_000,
+    failures: [],
+    obstacles: ['the connector is PAUSED'],
+  };
   let restarts = 0;
   world.cdcHealth = {
     check: async () => state,
@@ -81,31 +86,36 @@ test('what keeps CDC from working is reported and counted, and so is silence', a
   const spout = world.spout({ partitions: [0], of: 1 });
   await world.run(1_000);
   expect(spout.gauges()).toMatchObject({ cdc_obstacles: 1, cdc_failed: 0 });
-  state = { silentForMs: 25_000, failures: [], obstacles: [] };
+  state = { silentForMs: 35_000, unchangedForMs: 60_000, failures: [], obstacles: [] };
   await world.run(5_000);
   expect(spout.gauges()).toMatchObject({ cdc_obstacles: 0, cdc_failed: 0 });
-  state = { silentForMs: 0, failures: [], obstacles: [] };
+  state = { silentForMs: 0, unchangedForMs: 60_000, failures: [], obstacles: [] };
   await world.run(5_000);
   expect(world.errors).toEqual([
     new Unavailable('CDC stands still: the connector is PAUSED'),
-    new Unavailable('CDC has been silent for 25 s although its connector runs, and is restarted'),
+    new Unavailable('CDC has been silent for 35 s although its connector runs, and is restarted'),
   ]);
   expect(restarts).toBe(1);
 });
 
-test('CDC that is silent although its connector runs is restarted once a minute', async () => {
+test('CDC that is silent although its connector runs is restarted once a minute, but not one that was just started', async () => {
   world = new SpoutWorld();
+  let silentForMs = 29_000;
+  let unchangedForMs = 60_000;
   let restarts = 0;
   world.cdcHealth = {
-    check: async () => ({ silentForMs: 14_000 + restarts * 20_000, failures: [], obstacles: [] }),
+    check: async () => ({ silentForMs, unchangedForMs, failures: [], obstacles: [] }),
     restart: async () => void restarts++,
   };
   world.spout({ partitions: [0], of: 1 });
   await world.run(10_000);
+  silentForMs = 90_000;
+  unchangedForMs = 29_000;
+  await world.run(10_000);
   expect(restarts).toBe(0);
-  restarts = 1;
+  unchangedForMs = 30_000;
+  await world.run(60_000);
+  expect(restarts).toBe(1);
   await world.run(60_000);
   expect(restarts).toBe(2);
-  await world.run(60_000);
-  expect(restarts).toBe(3);
 });

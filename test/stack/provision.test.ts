@@ -88,7 +88,7 @@ describe('provision', () => {
     });
     const first = await count();
     while ((await count()) === first) await systemClock.sleep(50);
-    expect(await health.check()).toEqual({ silentForMs: 0, failures: [], obstacles: [] });
+    expect(await health.check()).toEqual({ silentForMs: 0, unchangedForMs: 0, failures: [], obstacles: [] });
     await pool.close();
   }, 20_000);
 

@@ -166,12 +166,12 @@ describe('ConnectorHealth', () => {
     const clock = new ManualClock();
     let heartbeats = 5;
     const health = await healthOf(clock, () => heartbeats);
-    expect(await health.check()).toEqual({ silentForMs: 0, failures: [], obstacles: [] });
+    expect(await health.check()).toEqual({ silentForMs: 0, unchangedForMs: 0, failures: [], obstacles: [] });
     await clock.advance(4_000);
-    expect(await health.check()).toEqual({ silentForMs: 4_000, failures: [], obstacles: [] });
+    expect(await health.check()).toEqual({ silentForMs: 4_000, unchangedForMs: 4_000, failures: [], obstacles: [] });
     heartbeats = 6;
     await clock.advance(1_000);
-    expect(await health.check()).toEqual({ silentForMs: 0, failures: ['task 0: x'], obstacles: [] });
+    expect(await health.check()).toEqual({ silentForMs: 0, unchangedForMs: 0, failures: ['task 0: x'], obstacles: [] });
   });
 
   it.each([
@@ -212,6 +212,21 @@ describe('ConnectorHealth', () => {
       await health.restart();
     }
     expect(connect.requests.filter((request) => request.startsWith('PUT'))).toEqual([]);
+  });
+
+  it('1. Its freshness is measured by heartbeats, and a task that another worker of Connect has taken over is another one.', async () => {
+    const on = (worker: string): Answer => [
+      200,
+      { connector: { state: 'RUNNING' }, tasks: [{ id: 0, state: 'RUNNING', worker_id: worker }] },
+    ];
+    connect.on('GET /status', on('a:8083'), on('a:8083'), on('b:8083'));
+    const clock = new ManualClock();
+    const health = await healthOf(clock, () => 5);
+    await health.check();
+    await clock.advance(20_000);
+    expect(await health.check()).toMatchObject({ silentForMs: 20_000, unchangedForMs: 20_000 });
+    await clock.advance(5_000);
+    expect(await health.check()).toMatchObject({ silentForMs: 25_000, unchangedForMs: 0 });
   });
 
   it('3. One that says RUNNING and is asked to restart all the same does so as a whole.', async () => {
