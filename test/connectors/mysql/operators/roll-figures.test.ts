@@ -66,6 +66,14 @@ test('an account that failed only before the roll says nothing of a release, and
   expect((await ledger.since(1)).others).toEqual({ attempts: 2, failed: 2, late: 0 });
 });
 
+test('what a release postpones for a fault of its own counts as failed', async () => {
+  const well = await message('well');
+  await attempt(well, 'delivered');
+  await ledger.begin();
+  await attempt(well, 'postponed');
+  expect((await ledger.since(1)).others).toEqual({ attempts: 1, failed: 1, late: 0 });
+});
+
 test('where no account failed only, all attempts are counted', async () => {
   const well = await message('well');
   await attempt(well, 'delivered');
