@@ -4,8 +4,8 @@ import { type Owned, stickyAssigner } from './sticky-assigner';
 
 /** A killed member's partitions move after this. It is the broker's minimum. */
 const SESSION_TIMEOUT_MS = 6_000;
-/** A rebalance is noticed by a heartbeat. */
-const HEARTBEAT_EVERY_MS = 500;
+/** A rebalance is noticed by a heartbeat, and messages of partitions that move wait until the last member has. */
+const HEARTBEAT_EVERY_MS = 200;
 const REBALANCE_TIMEOUT_MS = 10_000;
 /** The longest that a fetch waits for records. They come at once; this bounds how soon a rebalance or a stop is noticed. */
 const MAX_FETCH_WAIT_MS = 250;

@@ -41,6 +41,13 @@ export const rollRules = {
   holdMs: 10_000,
   /** Workers that replaced others are watched for so long before a release is live: what they do not send is overdue by then. */
   watchedMs: 40_000,
+  /** So many messages in one second are a crowd, if they are also so many times what the seconds around it have. */
+  crowdMessages: 1_000,
+  crowdTimes: 4,
+  /** Seconds before and after now in which a crowd keeps the next worker from being replaced: starting one takes some of them. */
+  crowdSeconds: 10,
+  /** A worker does not wait longer for crowds, milliseconds. */
+  crowdWaitMs: 60_000,
   /** A new worker must be ready within this, milliseconds. */
   readyMs: 90_000,
   /** Deaths in a row of a worker that is in a crash loop. */

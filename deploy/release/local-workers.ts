@@ -5,16 +5,20 @@ import {
   type PlacementRow,
   placementName,
 } from '../../connectors/mysql/operators/placements';
+import { openPerSecond } from '../../connectors/mysql/operators/roll-figures';
 import { readRollView } from '../../connectors/mysql/operators/roll-view';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
+import { SPOUT } from '../../topology/streams';
+import { rollRules } from '../monitoring/halt-rules';
 import { graceSeconds } from '../worker/drain-limit';
 import { leftOver } from './left-over';
 import { localPort, watchRoll } from './local-roll';
+import { crowdOf } from './roll-rules';
 import { type RollStep, type RollSteps, restartSteps, rollSteps } from './roll-steps';
-import { Rollout, type RolloutResult } from './rollout';
+import { Rollout, type RolloutOptions, type RolloutResult } from './rollout';
 
 export interface LocalWorkersOptions {
   readonly pool: Pool;
@@ -50,12 +54,12 @@ export class LocalWorkers {
   ): Promise<RolloutResult> {
     const { pool, clock } = this.options;
     const judge = await watchRoll(pool, clock, releaseNumber, channels);
-    return this.rollout(judge).run(steps, releaseNumber, pauseMs);
+    return this.rollout({ judge, crowd: this.crowd }).run(steps, releaseNumber, pauseMs);
   }
 
   /** A roll that nothing but a worker that cannot run halts: to what ran before. */
   goBack(steps: RollSteps, releaseNumber: number): Promise<RolloutResult> {
-    return this.rollout(unjudged).run(steps, releaseNumber, 0);
+    return this.rollout({}).run(steps, releaseNumber, 0);
   }
 
   /** Waits until everything that is asked for runs. */
@@ -65,7 +69,7 @@ export class LocalWorkers {
 
   /** Replaces workers by new ones of the same release, one after another. */
   restart(placements: readonly PlacementRow[]): Promise<RolloutResult> {
-    return this.rollout(unjudged).run(restartSteps(placements), 0, 0);
+    return this.rollout({ crowd: this.crowd }).run(restartSteps(placements), 0, 0);
   }
 
   /** Replaces all workers of a component at once. @throws UserError when they do not become ready */
@@ -96,12 +100,20 @@ export class LocalWorkers {
   }
 
   private together(steps: readonly RollStep[], drainMs?: number): Promise<RolloutResult> {
-    return this.rollout(unjudged, drainMs).run({ canaries: [], others: steps.length === 0 ? [] : [steps] }, 0, 0);
+    return this.rollout({ drainMs }).run({ canaries: [], others: steps.length === 0 ? [] : [steps] }, 0, 0);
   }
 
-  private rollout(judge: () => Promise<string | null>, drainMs?: number): Rollout {
+  private readonly crowd = async (): Promise<number | null> => {
+    const { pool } = this.options;
+    const components = (await listPlacements(pool)).map(({ component }) => component);
+    const channels = [...new Set(components)].filter((component) => component !== SPOUT);
+    return crowdOf((await openPerSecond(pool, channels, rollRules.crowdSeconds * 1_000)) ?? []);
+  };
+
+  private rollout(own: Partial<Pick<RolloutOptions, 'judge' | 'crowd' | 'drainMs'>>): Rollout {
     const { pool, lock, clock, signal, report } = this.options;
     const port = localPort(pool, lock);
-    return new Rollout({ port, clock, signal: AbortSignal.any([signal, lock.lost]), judge, report, drainMs });
+    const common = { port, clock, signal: AbortSignal.any([signal, lock.lost]), report };
+    return new Rollout({ judge: unjudged, ...common, ...own });
   }
 }

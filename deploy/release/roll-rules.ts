@@ -57,6 +57,16 @@ export function waitingTrouble(now: WaitingFigures, before: WaitingFigures): str
   return null;
 }
 
+/**
+ * How many messages of one second are a crowd; null when there is none. A steady stream is none, however many it has.
+ * @param perSecond open messages of the seconds around now that have any
+ */
+export function crowdOf(perSecond: readonly number[]): number | null {
+  const most = Math.max(0, ...perSecond);
+  const mean = perSecond.reduce((sum, count) => sum + count, 0) / (2 * rollRules.crowdSeconds);
+  return most >= rollRules.crowdMessages && most >= rollRules.crowdTimes * mean ? most : null;
+}
+
 export function added(one: AttemptFigures, other: AttemptFigures): AttemptFigures {
   return {
     attempts: one.attempts + other.attempts,

@@ -32,6 +32,8 @@ export interface RolloutOptions {
   /** Looks at how the workers do. @returns why the roll has to be halted, or null */
   readonly judge: () => Promise<string | null>;
   readonly report: (text: string) => void;
+  /** How many messages are due together about now; null when that is no crowd. Unless it is given nothing waits for crowds. */
+  readonly crowd?: (() => Promise<number | null>) | undefined;
   /** Workers that drain for longer than this, milliseconds, fail the roll; unless it is given the roll goes on without them. */
   readonly drainMs?: number | undefined;
 }
@@ -47,6 +49,7 @@ export type RolloutResult =
 
 const LOOK_EVERY_MS = 300;
 const JUDGE_EVERY_MS = 2_000;
+const CROWD_EVERY_MS = 1_000;
 /** The next worker does not wait longer for the last request of one that drains. */
 const DRAIN_LIMIT_MS = 60_000;
 /** What a supervisor writes so soon after a change may be of what it saw before. */
@@ -59,6 +62,8 @@ const OBSERVED_AFTER_MS = 2_000;
  * 2. *A roll stops at the first worker that does not become ready*, or that crashes again and again.
  * 3. *A roll stops when errors or lateness rise*, also in the pause after the canaries, and until what the first of them does not
  *    send would be overdue.
+ * 4. *No worker is replaced while a crowd is due or about to be*, for as long as that may be waited for: a worker that has just
+ *    started is slow, and what moves to it is late.
  */
 export class Rollout {
   private done = 0;
@@ -113,6 +118,7 @@ export class Rollout {
 
   private async runGroup(group: readonly RollStep[], releaseNumber: number): Promise<RolloutResult | null> {
     const { port, clock, signal, report } = this.options;
+    if (group.some(({ kind }) => kind === 'replace' || kind === 'restart')) await this.untilNoCrowd();
     if (signal.aborted) return this.interrupted();
     const at = await this.patiently(() => port.make(group, releaseNumber));
     for (const step of group) this.asked.set(placementName(step), at + OBSERVED_AFTER_MS);
@@ -138,6 +144,20 @@ export class Rollout {
       if (left.length > 0) await clock.sleep(LOOK_EVERY_MS, signal);
     }
     return null;
+  }
+
+  private async untilNoCrowd(): Promise<void> {
+    const { clock, signal, report, crowd } = this.options;
+    if (crowd === undefined) return;
+    const end = clock.monotonic() + rollRules.crowdWaitMs;
+    let isTold = false;
+    while (!signal.aborted && clock.monotonic() < end) {
+      const messages = await this.patiently(crowd);
+      if (messages === null) return;
+      if (!isTold) report(`waiting until ${messages} messages that are due about now are sent`);
+      isTold = true;
+      await clock.sleep(CROWD_EVERY_MS, signal);
+    }
   }
 
   private async watch(whom: string, durationMs: number): Promise<RolloutResult | null> {

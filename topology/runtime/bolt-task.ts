@@ -18,8 +18,11 @@ const COMMIT_ALL_EVERY_MS = 10_000;
 const ASK_FOR_ROOM_EVERY_MS = 20;
 /** Records given to the bolt at once; between two slices the task asks whether there is room. */
 const SLICE_RECORDS = 500;
-/** The partitions are given away this long after draining began at the latest: held messages wait for their next owner. */
-const HAND_OVER_MS = 1_000;
+/**
+ * The partitions are given away this long after draining began at the latest: held messages wait for their next owner, and a claim
+ * that is on its way is answered meanwhile.
+ */
+const HAND_OVER_MS = 100;
 
 export interface BoltTaskOptions<In> {
   readonly part: Pick<BoltPart<In>, 'name' | 'reads'>;

@@ -14,6 +14,7 @@ const MOST_ATTEMPTS = 20_000;
 const MOST_FAILING = 1_000;
 const BASELINE_MS = 300_000;
 const COUNT_TIMEOUT_MS = 300;
+const CROWD_TIMEOUT_MS = 1_000;
 const SHARDS = list(
   Array.from({ length: 256 }, (_, shard) => shard),
   integer,
@@ -116,6 +117,29 @@ export class RollLedger {
       return row === undefined ? NONE : { attempts: row[1], failed: Number(row[2]), late: Number(row[3]) };
     };
     return { fresh: of(1), others: of(0) };
+  }
+}
+
+/**
+ * Open messages that woke, or wake, at most so long ago or ahead.
+ * @returns how many each second has, without empty ones; null when they cannot be counted in a moment
+ */
+export async function openPerSecond(
+  pool: Pool,
+  channels: readonly string[],
+  withinMs: number,
+): Promise<readonly number[] | null> {
+  if (channels.length === 0) return [];
+  try {
+    const rows = await pool.rows<[number, number]>(
+      `SELECT /*+ MAX_EXECUTION_TIME(${CROWD_TIMEOUT_MS}) */ wake_at DIV 1000 AS second, COUNT(*) FROM scheduled_messages ` +
+        `FORCE INDEX (open_by_wake) WHERE open=1 AND channel IN ${list(channels, text)} AND shard IN ${SHARDS} ` +
+        `AND wake_at BETWEEN ${NOW_MS} - ${integer(withinMs)} AND ${NOW_MS} + ${integer(withinMs)} GROUP BY second`,
+    );
+    return rows.map(([, count]) => count);
+  } catch (error) {
+    if (isOutOfTime(error)) return null;
+    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { rollRules } from '../../../deploy/monitoring/halt-rules';
-import { noAttempts, type RollFigures } from '../../../deploy/release/roll-rules';
+import { crowdOf, noAttempts, type RollFigures } from '../../../deploy/release/roll-rules';
 import { RollWatch } from '../../../deploy/release/roll-watch';
 
 const attempts = (count: number, failed = 0, late = 0) => ({ attempts: count, failed, late });
@@ -80,4 +80,13 @@ test('a canary that fails one attempt per second halts the roll while it is watc
 test('a roll is halted when CDC falls silent, and not when it was silent before', () => {
   expect(says(times(HOLDS, { cdcSilentMs: 45_000 })).at(-1)).toBe('CDC has been silent for 45 s');
   expect(says(times(HOLDS, { cdcSilentMs: 45_000 }), { cdcSilentMs: 40_000 }).at(-1)).toBeNull();
+});
+
+test('many messages of one second are a crowd, a steady stream is none, however many it has', () => {
+  expect(crowdOf([])).toBeNull();
+  expect(crowdOf([20_000])).toBe(20_000);
+  expect(crowdOf([12_000, 12_000])).toBe(12_000);
+  expect(crowdOf([500, 500, 500, 1_900, 500])).toBe(1_900);
+  expect(crowdOf([999])).toBeNull();
+  expect(crowdOf(Array.from({ length: 11 }, () => 5_000))).toBeNull();
 });

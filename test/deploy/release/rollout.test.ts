@@ -69,6 +69,7 @@ let clock: ManualClock;
 let supervisors: Supervisors;
 let interrupt: AbortController;
 let trouble: string | null;
+let crowd: number | null;
 const lines: string[] = [];
 
 beforeEach(() => {
@@ -76,6 +77,7 @@ beforeEach(() => {
   supervisors = new Supervisors(clock);
   interrupt = new AbortController();
   trouble = null;
+  crowd = null;
   lines.length = 0;
 });
 
@@ -92,6 +94,7 @@ async function run(these: RollSteps, pauseMs = 0, drainMs?: number): Promise<Rol
     signal: interrupt.signal,
     judge: async () => trouble,
     report: (text) => lines.push(text),
+    crowd: async () => crowd,
     drainMs,
   });
   const over: RolloutResult[] = [];
@@ -125,6 +128,32 @@ test('a roll stops at the first worker that does not become ready, or that crash
     result: 'failed',
     reason: expect.stringMatching(/^due-1 is not ready after \d+ s/),
   });
+});
+
+test('no worker is replaced while a crowd is due or about to be, for as long as that may be waited for', async () => {
+  crowd = 20_000;
+  clock.after(5_000, () => {
+    crowd = null;
+  });
+  expect(await run(steps())).toEqual({ result: 'done' });
+  expect(lines.slice(0, 2)).toEqual([
+    'waiting until 20000 messages that are due about now are sent',
+    'webhook-1 is replaced (1 of 4)',
+  ]);
+  const before = clock.monotonic();
+  lines.length = 0;
+  crowd = 20_000;
+  const one = new Map([['due', 1]]);
+  expect(await run(rollSteps([placement('due', 1)], one, () => false, 0))).toEqual({ result: 'done' });
+  expect(lines).toHaveLength(2);
+  expect(clock.monotonic() - before).toBeGreaterThanOrEqual(rollRules.crowdWaitMs);
+});
+
+test('new workers and those that are to end wait for no crowd', async () => {
+  crowd = 20_000;
+  supervisors.placements.clear();
+  expect(await run(steps())).toEqual({ result: 'done' });
+  expect(lines.filter((line) => line.startsWith('waiting'))).toEqual([]);
 });
 
 test('a worker that could not run before says nothing of the release that replaces it', async () => {

@@ -1,4 +1,4 @@
-import { RollLedger } from '../../../../connectors/mysql/operators/roll-figures';
+import { openPerSecond, RollLedger } from '../../../../connectors/mysql/operators/roll-figures';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
@@ -72,6 +72,18 @@ test('what a release postpones for a fault of its own counts as failed', async (
   await ledger.begin();
   await attempt(well, 'postponed');
   expect((await ledger.since(1)).others).toEqual({ attempts: 1, failed: 1, late: 0 });
+});
+
+test('open messages are counted by the second in which they wake', async () => {
+  for (const seconds of [-60, -5, -5, 3, 3, 3, 60]) {
+    await admin.run(
+      "INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('a', 'webhook', '{}', " +
+        `(${NOW} DIV 1000 + ${seconds}) * 1000)`,
+    );
+  }
+  expect((await openPerSecond(pool, ['webhook'], 30_000))?.toSorted()).toEqual([2, 3]);
+  expect(await openPerSecond(pool, ['other'], 30_000)).toEqual([]);
+  expect(await openPerSecond(pool, [], 30_000)).toEqual([]);
 });
 
 test('where no account failed only, all attempts are counted', async () => {
