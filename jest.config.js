@@ -12,6 +12,8 @@ const onStack = ['stack', 'connectors/mysql', 'connectors/kafka'].map((folder) =
 module.exports = {
   // Tests on the stack mostly wait; each has a database and topics of its own.
   maxWorkers: 2,
+  // A process that has run many files keeps hundreds of megabytes, and a receiver in it was seen to stand still for seconds.
+  workerIdleMemoryLimit: '400MB',
   // A machine that does other things beside is several times slower; a test that waits for ever ends here all the same.
   testTimeout: 30_000,
   projects: [

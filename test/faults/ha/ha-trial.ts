@@ -22,7 +22,7 @@ export interface Load {
 export const loads = {
   burst: { burst: 2_000, trickleMs: 40_000 },
   trickle: { burst: 0, trickleMs: 40_000 },
-  short: { burst: 500, trickleMs: 10_000 },
+  short: { burst: 500, trickleMs: 20_000 },
 } as const satisfies Record<string, Load>;
 
 const BURST_AHEAD_MS = 5_000;
