@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 
-const jest = createRequire(import.meta.url).resolve('jest/bin/jest.js');
+const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
 /** The faults take both processors for themselves: beside them a burst takes longer than a receiver is waited for. */
 const runs = [
   ['--selectProjects', 'alone', 'stack'],

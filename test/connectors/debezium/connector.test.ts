@@ -48,6 +48,10 @@ const state = (connector: string, task: string, trace?: string): Answer => [
   200,
   { connector: { state: connector }, tasks: [{ id: 0, state: task, trace }] },
 ];
+const runningOn = (worker: string): Answer => [
+  200,
+  { connector: { state: 'RUNNING' }, tasks: [{ id: 0, state: 'RUNNING', worker_id: worker }] },
+];
 const settings = { 'database.password': 'geheim' };
 let connect: FakeConnect;
 
@@ -215,11 +219,7 @@ describe('ConnectorHealth', () => {
   });
 
   it('1. Its freshness is measured by heartbeats, and a task that another worker of Connect has taken over is another one.', async () => {
-    const on = (worker: string): Answer => [
-      200,
-      { connector: { state: 'RUNNING' }, tasks: [{ id: 0, state: 'RUNNING', worker_id: worker }] },
-    ];
-    connect.on('GET /status', on('a:8083'), on('a:8083'), on('b:8083'));
+    connect.on('GET /status', runningOn('a:8083'), runningOn('a:8083'), runningOn('b:8083'));
     const clock = new ManualClock();
     const health = await healthOf(clock, () => 5);
     await health.check();
