@@ -25,26 +25,25 @@ export interface PresenceOptions {
  * although others could send it.
  */
 export class Presence {
-  private isAway = false;
-
   constructor(private readonly options: PresenceOptions) {}
 
   /** Watches until the signal; what it has begun is done when it resolves. */
   async watch(signal: AbortSignal): Promise<void> {
     const { tasks, lease, clock, log, open } = this.options;
     let heldAtMs = clock.monotonic();
+    let isAway = false;
     for (;;) {
       await clock.sleep(CHECK_EVERY_MS, signal);
       if (signal.aborted) return;
       const now = clock.monotonic();
       if (lease.holds()) {
         heldAtMs = now;
-        if (!this.isAway) continue;
-        this.isAway = false;
+        if (!isAway) continue;
+        isAway = false;
         log.info('the lease holds again: joining the groups');
         await Promise.all(tasks.map((task) => open(task)));
-      } else if (!this.isAway && now - heldAtMs >= LEAVE_AFTER_MS) {
-        this.isAway = true;
+      } else if (!isAway && now - heldAtMs >= LEAVE_AFTER_MS) {
+        isAway = true;
         log.warn({ outForMs: now - heldAtMs }, 'the lease is out: leaving the groups, so that others do the work');
         await Promise.all(tasks.map((task) => task.leave()));
       }

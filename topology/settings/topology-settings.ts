@@ -49,7 +49,6 @@ export function topologyOf(environment: Environment): TopologySettings {
 
 /**
  * A file without overrides.
- * @internal for tests
  * @throws UserError as readTopologyFile
  */
 export function readTopologySettings(path?: string): TopologySettings {
