@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { type ChannelKinds, channels } from '../../connectors/channels/channel-kinds';
+import type { ChannelKinds } from '../../connectors/channels/channel-kind';
+import { channels } from '../../connectors/channels/channel-kinds';
 import type { NetworkSettings } from '../../connectors/channels/http/network';
 import { changeEventCodec } from '../../connectors/debezium/change-event';
 import { Connector } from '../../connectors/debezium/connector';

@@ -1,6 +1,6 @@
 import { BadRecord } from '../../../topology/core/errors';
 import { memberOf } from '../../../topology/core/json-text';
-import { MAX_STORED_PAYLOAD_BYTES, parsePayload } from '../../../topology/payloads';
+import { MAX_STORED_PAYLOAD_BYTES, parsePayload } from '../../../topology/payloads/payloads';
 
 /** A webhook payload that was parsed and made ready before its instant. */
 export interface WebhookRequest {

@@ -4,6 +4,7 @@ import type { Clock } from '../../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../../topology/core/errors';
 import type { Outcome } from '../../../topology/message';
 import { AccountSecrets, type SecretsOf } from '../account-secrets';
+import { channelKind } from '../channel-kind';
 import { AttemptsUnderWay } from '../http/attempts-under-way';
 import { Exchange, type ExchangeResult } from '../http/exchange';
 import { Network, type NetworkSettings } from '../http/network';
@@ -13,7 +14,7 @@ import { Redaction } from '../http/redaction';
 import { connectionError, unreachable } from '../http/unreachable';
 import { answerOf, outcomeOf } from './webhook-outcome';
 import { parseRequest, type WebhookRequest } from './webhook-request';
-import { sign, signingKey } from './webhook-signature';
+import { secretProblem, sign, signingKey } from './webhook-signature';
 
 /** How one request leaves. */
 interface Way {
@@ -191,3 +192,17 @@ function signingKeys(secrets: readonly string[]): readonly KeyObject[] {
     throw new Unavailable('it is not a Standard Webhooks secret (whsec_ and base64); set another one');
   });
 }
+
+export const webhook = channelKind({
+  name: 'webhook',
+  class: 'idempotent',
+  secretProblem,
+  build: ({ timeoutMs, perOrigin }, { clock, network, secretsOf }) =>
+    new WebhookChannel({
+      timeoutMs,
+      perOrigin,
+      clock,
+      network,
+      secretsOf: (accounts) => secretsOf('webhook', accounts),
+    }),
+});

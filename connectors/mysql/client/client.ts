@@ -1,7 +1,7 @@
 import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import type { MessageId } from '../../../topology/message';
-import type { ChannelName } from '../../../topology/payloads';
+import type { ChannelName } from '../../../topology/payloads/payloads';
 import { type Author, thisAuthor } from '../audit/author';
 import { type CallerConnection, CallerExecutor, type Executor, PoolExecutor } from '../sql/executor';
 import { NOW_MS } from '../sql/literals';
@@ -29,7 +29,7 @@ import { type OnExisting, type ScheduleAnswer, scheduleAll } from './schedule';
 
 export { BadRecord, Unavailable, UserError } from '../../../topology/core/errors';
 export type { MessageId, MessageState } from '../../../topology/message';
-export type { ChannelName, Payload } from '../../../topology/payloads';
+export type { ChannelName, Payload } from '../../../topology/payloads/payloads';
 export type { CallerConnection } from '../sql/executor';
 export type { CancelAnswer, EditAnswer, RedriveAnswer, Refusal, ResolveAnswer } from './answers';
 export type { ClientOptions } from './client-options';

@@ -1,7 +1,13 @@
 import { UserError } from '../../../topology/core/errors';
 import { showJson, writeJson } from '../../../topology/core/json-text';
 import type { MessageId } from '../../../topology/message';
-import { type ChannelName, MAX_PAYLOAD_BYTES, type Payload, parsePayload, payloads } from '../../../topology/payloads';
+import {
+  type ChannelName,
+  MAX_PAYLOAD_BYTES,
+  type Payload,
+  parsePayload,
+  payloads,
+} from '../../../topology/payloads/payloads';
 import { looksLike } from './time-hints';
 
 /** A point in time: a Date, epoch milliseconds, or ISO 8601 with a zone, e.g. `2027-01-31T09:00:00+01:00`. */

@@ -1,10 +1,8 @@
 import type { AttemptContext, Channel } from '../../../bolts/channel';
 import { type ChannelWorld, channelBattery, channelChecks } from './channel-battery';
 import { ScriptedWorld } from './scripted-world';
-import { webhookWorld } from './webhook/webhook-world';
 
 channelBattery('ScriptedChannel', async () => new ScriptedWorld());
-channelBattery('WebhookChannel', webhookWorld);
 
 type Send = Channel['send'];
 

@@ -1,6 +1,6 @@
 import { channelKinds, channels, checkSecret, classOf } from '../../../connectors/channels/channel-kinds';
 import { UserError } from '../../../topology/core/errors';
-import { payloads } from '../../../topology/payloads';
+import { payloads } from '../../../topology/payloads/payloads';
 import { parseTopologySettings } from '../../../topology/settings/topology-settings';
 import { ManualClock } from '../../support/manual-clock';
 

@@ -1,5 +1,6 @@
 import type { AttemptContext, Channel } from '../../../bolts/channel';
-import { type ChannelKinds, type ChannelOptions, channelKinds } from '../../../connectors/channels/channel-kinds';
+import type { ChannelKinds, ChannelOptions } from '../../../connectors/channels/channel-kind';
+import { channelKinds } from '../../../connectors/channels/channel-kinds';
 import type { WebhookRequest } from '../../../connectors/channels/webhook/webhook-request';
 import type { BoltSettings } from '../../../topology/settings/topology-settings';
 
@@ -10,6 +11,7 @@ const anySecret = () => undefined;
 export const testChannels: ChannelKinds = {
   /** A webhook under another name. */
   second: {
+    name: 'second',
     class: 'idempotent',
     secretProblem: anySecret,
     build: (settings, options) => webhookAs('second', settings, options),
@@ -17,6 +19,7 @@ export const testChannels: ChannelKinds = {
 
   /** Asks `GET /messages/<key>` of the origin that messages go to; 404 is a certain no. */
   ask: {
+    name: 'ask',
     class: 'lookup',
     secretProblem: anySecret,
     build: (settings, options) => {
@@ -26,6 +29,7 @@ export const testChannels: ChannelKinds = {
   },
 
   blind: {
+    name: 'blind',
     class: 'blind',
     secretProblem: anySecret,
     build: (settings, options) => ({ ...webhookAs('blind', settings, options), class: 'blind' }),

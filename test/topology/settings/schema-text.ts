@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { payloads } from '../../../topology/payloads';
+import { payloads } from '../../../topology/payloads/payloads';
 import { packageRoot } from '../../../topology/settings/package';
 import { BOLT_SCHEMA, topologySchema } from '../../../topology/settings/topology-schema';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import { parseJson } from '../../../../topology/core/json-text';
-import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads';
+import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads/payloads';
 import { parseDuration } from '../../../console/durations';
 import { jsonOrText } from './typed-fields';
 

@@ -1,6 +1,6 @@
 import { UserError } from '../../../../topology/core/errors';
 import { parseJson } from '../../../../topology/core/json-text';
-import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads';
+import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads/payloads';
 
 /**
  * JSON where the text is JSON, the text itself otherwise.

@@ -5,7 +5,11 @@ import { WebhookChannel, type WebhookOptions } from '../../../../connectors/chan
 import { systemClock } from '../../../../topology/core/clock';
 import { Unavailable } from '../../../../topology/core/errors';
 import { Receiver } from '../../../support/channels/receiver';
+import { channelBattery } from '../channel-battery';
 import { NameServer } from '../http/name-server';
+import { webhookWorld } from './webhook-world';
+
+channelBattery('WebhookChannel', webhookWorld);
 
 const SECRET = `whsec_${Buffer.from('a secret of twenty-four!').toString('base64')}`;
 

@@ -5,7 +5,7 @@ import {
   payloadOf,
   withContentOptions,
 } from '../../../../../deploy/cli/verbs/messages/content-options';
-import { payloadFields, payloads } from '../../../../../topology/payloads';
+import { payloadFields, payloads } from '../../../../../topology/payloads/payloads';
 
 function typed(...args: string[]): ContentOptions {
   const command = withContentOptions(new Command('schedule'))

@@ -1,4 +1,4 @@
-import { type ChannelName, parsePayload, payloadFields, payloads } from '../../topology/payloads';
+import { type ChannelName, parsePayload, payloadFields, payloads } from '../../../topology/payloads/payloads';
 
 const reason = (value: unknown) => {
   const result = parsePayload('webhook', value);

@@ -1,0 +1,41 @@
+import type { Channel } from '../../bolts/channel';
+import type { Clock } from '../../topology/core/clock';
+import type { ChannelClass } from '../../topology/message';
+import type { BoltSettings } from '../../topology/settings/topology-settings';
+import type { SecretsOf } from './account-secrets';
+import type { NetworkSettings } from './http/network';
+
+/** What channels are built from. */
+export interface ChannelOptions {
+  readonly clock: Clock;
+  readonly network: NetworkSettings;
+  /** The secrets of accounts on a channel. Throws Unavailable when they cannot be read now. */
+  readonly secretsOf: (channel: string, accounts: readonly string[]) => ReturnType<SecretsOf>;
+}
+
+/** A channel before it is built: what is known of it without a worker. Each channel's folder exports one. */
+export interface ChannelKind<Name extends string = string, Class extends ChannelClass = ChannelClass> {
+  /** Of the channel, of its component and of its payload. */
+  readonly name: Name;
+  /** What it promises about repeated requests. */
+  readonly class: Class;
+  /** What keeps a text from being the secret of an account; undefined when nothing does. */
+  readonly secretProblem: (secret: string) => string | undefined;
+  /** Builds it for its component's settings. */
+  readonly build: (settings: BoltSettings, options: ChannelOptions) => Built<Name, Class>;
+}
+
+type Built<Name, Class, Prepared = unknown> = Channel<Prepared> & { readonly name: Name; readonly class: Class };
+
+/** By the channel's name. */
+export type ChannelKinds = Readonly<Record<string, ChannelKind>>;
+
+/** A class or a name that differs from the built channel's own does not compile. */
+export function channelKind<const Name extends string, const Class extends ChannelClass, Prepared>(
+  kind: Omit<ChannelKind<Name, Class>, 'build'> & {
+    readonly build: (settings: BoltSettings, options: ChannelOptions) => Built<Name, Class, Prepared>;
+  },
+): ChannelKind<Name, Class> {
+  // The bolt hands back to a channel only what that channel prepared.
+  return kind as ChannelKind<Name, Class>;
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { fields } from './payload-field';
+
+/** Names and values together: no usual server takes more. */
+const MAX_HEADER_BYTES = 16 * 1024;
+const MAX_HEADERS = 64;
+
+/** Headers that say who sends what, or how a connection is used: they are ours, as are those that begin with `webhook-`. */
+const RESERVED_HEADERS = new Set([
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'upgrade',
+  'expect',
+  'te',
+  'trailer',
+  'proxy-authorization',
+  'proxy-connection',
+  'idempotency-key',
+]);
+
+/** A request to the address that the message names. */
+export const webhook = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .max(2048)
+    .refine((url) => !hasCredentials(url), 'credentials in a URL are not allowed; use headers')
+    .register(fields, { option: 'url', placeholder: 'url', takes: 'text', description: 'where to' }),
+  method: z
+    .enum(['POST', 'PUT', 'PATCH', 'DELETE', 'GET'])
+    .optional()
+    .register(fields, { option: 'method', placeholder: 'method', takes: 'text', description: 'POST unless given' }),
+  headers: z
+    .custom<Readonly<Record<string, string>>>(isShort, {
+      error: `expected at most ${MAX_HEADERS} headers with ${MAX_HEADER_BYTES} bytes of names and values`,
+      abort: true,
+    })
+    .pipe(
+      z.record(
+        z
+          .string()
+          .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'not a header name')
+          .refine((name) => !isReserved(name), 'this header is set by Downspout and cannot be given'),
+        z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'not a header value'),
+      ),
+    )
+    .refine((headers) => !hasTwins(Object.keys(headers)), 'a header is given twice, in capital and small letters')
+    .optional()
+    .register(fields, { option: 'header', placeholder: 'name:value', takes: 'entry', description: 'a header' }),
+  /**
+   * A string is sent byte for byte, anything else (null too) as JSON with its numbers exactly; empty when it is not
+   * given.
+   */
+  body: z.unknown().optional().register(fields, {
+    option: 'body',
+    placeholder: 'text',
+    takes: 'json',
+    description: 'the body; sent as JSON when it is JSON, as text otherwise',
+  }),
+});
+
+/** Looked at before the names and values are, because there may be any number of them. */
+function isShort(headers: unknown): boolean {
+  if (typeof headers !== 'object' || headers === null) return true;
+  const entries = Object.entries(headers);
+  if (entries.length > MAX_HEADERS) return false;
+  // What is no text is refused by the next check, with its name.
+  const lengths = entries.map(([name, value]) => name.length + (typeof value === 'string' ? value.length : 0));
+  return lengths.reduce((sum, length) => sum + length, 0) <= MAX_HEADER_BYTES;
+}
+
+function isReserved(header: string): boolean {
+  const lower = header.toLowerCase();
+  return RESERVED_HEADERS.has(lower) || lower.startsWith('webhook-');
+}
+
+function hasTwins(names: readonly string[]): boolean {
+  return new Set(names.map((name) => name.toLowerCase())).size < names.length;
+}
+
+function hasCredentials(url: string): boolean {
+  try {
+    const parsed = new URL(url);
+    return parsed.username !== '' || parsed.password !== '';
+  } catch {
+    return false;
+  }
+}
