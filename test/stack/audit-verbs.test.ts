@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { AuditRow } from '../../connectors/mysql/audit/audit';
+import { type AuditRow, readAudit } from '../../connectors/mysql/audit/audit';
 import { createClient } from '../../connectors/mysql/client/client';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { buildProgram } from '../../deploy/cli/program';
@@ -84,10 +84,12 @@ const changes: readonly (readonly [verb: string, args: string, input?: string])[
 ];
 
 let world: World;
+let admin: Pool;
 let id: number;
 
 beforeAll(async () => {
   world = await freshWorld();
+  admin = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
   const client = createClient(required(world.environment, 'DATABASE_URL'));
   const payload = { url: 'https://x.test' };
   const answer = await client.schedule({ account: 'a', channel: 'webhook', dueAt: '2032-01-01T00:00:00Z', payload });
@@ -96,6 +98,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  await admin.close();
   await world.close();
 });
 
@@ -110,8 +113,7 @@ const cli = (args: readonly string[], input?: string) =>
   });
 
 async function newest(): Promise<AuditRow | undefined> {
-  const { stdout } = await cli(['audit', '--limit', '1', '--json']);
-  return (JSON.parse(stdout) as AuditRow[])[0];
+  return (await readAudit(admin, {}, 1))[0];
 }
 
 function leaves(command: Command, path = ''): string[] {
@@ -155,9 +157,6 @@ function wordsOf(verb: string, args: string): string[] {
 
 /** All that a verb could change. */
 async function tables(): Promise<unknown> {
-  const pool = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
   const names = ['audit', 'scheduled_messages', 'delivery_attempts', 'accounts', 'pauses', 'deployment'];
-  const rows = await Promise.all(names.map((name) => pool.rows(`SELECT * FROM ${name} ORDER BY 1`)));
-  await pool.close();
-  return rows;
+  return Promise.all(names.map((name) => admin.rows(`SELECT * FROM ${name} ORDER BY 1`)));
 }

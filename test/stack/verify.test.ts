@@ -62,6 +62,12 @@ async function change(ids: readonly number[], first: number, query: string): Pro
   }
 }
 
+/** Nobody else changes every seventh of ten, so it is delivered and both are refused, however fast the burst was. */
+async function changeWhatIsOver(id: number, query: string): Promise<void> {
+  await clients.edit([{ id, payload: payload(7, 0, query) }]);
+  await clients.cancel([{ id }]);
+}
+
 /** Looks at the table as often as it can. @returns what it found, and how often it looked */
 async function watch(done: () => boolean): Promise<{ looks: number; found: Violation[] }> {
   const found: Violation[] = [];
@@ -82,6 +88,7 @@ async function play(query: string, disturb: () => Promise<unknown>) {
   await disturb();
   await Promise.all(changers);
   await deployment.settled(90_000);
+  await changeWhatIsOver(ids[7] as number, query);
   over = true;
   return watching;
 }

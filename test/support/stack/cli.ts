@@ -45,7 +45,7 @@ export function variablesOf(environment: Environment): Record<string, string> {
 }
 
 /** Addresses at which nothing listens, so that a test that forgets its settings fails instead of finding some other stack. */
-const nowhere = {
+export const nowhere = {
   DATABASE_URL: 'mysql://nobody:hush@127.0.0.1:1/downspout',
   WORKER_DATABASE_URL: 'mysql://nobody:hush@127.0.0.1:1/downspout',
   ADMIN_DATABASE_URL: 'mysql://nobody:hush@127.0.0.1:1/downspout',

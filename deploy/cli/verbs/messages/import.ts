@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -130,9 +130,8 @@ function summary(counts: ImportCounts, milliseconds: number, dryRun: boolean): s
 async function openInput(file: string): Promise<Readable> {
   if (file === '-') return process.stdin;
   try {
-    const handle = await open(file);
-    if ((await handle.stat()).isDirectory()) throw new UserError('it is a folder');
-    return createReadStream('', { fd: handle, highWaterMark: 256 * 1024 });
+    if ((await stat(file)).isDirectory()) throw new UserError('it is a folder');
+    return createReadStream('', { fd: await open(file), highWaterMark: 256 * 1024 });
   } catch (error) {
     throw new UserError(`The file cannot be read: ${reasonOf(error)}`);
   }
