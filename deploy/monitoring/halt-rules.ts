@@ -19,6 +19,11 @@ export const haltRules = {
   ownerlessTuples: 0,
 } as const;
 
+/** A figure of a roll must be bad for so long, milliseconds, because a burst passes. */
+const HOLD_MS = 10_000;
+/** How often a roll is judged, milliseconds. */
+const JUDGE_EVERY_MS = 2_000;
+
 /** Beside them, for a roll only: what the new release does is compared with what the old one does at the same time. */
 export const rollRules = {
   /** Attempts of the new release that a judgement needs. */
@@ -37,10 +42,13 @@ export const rollRules = {
   overdueSinceMs: 90_000,
   /** Messages that may be overdue beyond those before the roll. */
   overdueMessages: 20,
-  /** A figure must be bad for so long, milliseconds, because a burst passes. */
-  holdMs: 10_000,
-  /** Workers that replaced others are watched for so long before a release is live: what they do not send is overdue by then. */
-  watchedMs: 40_000,
+  judgeEveryMs: JUDGE_EVERY_MS,
+  holdMs: HOLD_MS,
+  /**
+   * The first new worker of each component is watched for so long, and for the lead, before a release is live: until what it does
+   * not send is overdue, too much of that is (two looks at 10 messages a second), it was seen, has held, and was seen again.
+   */
+  watchedMs: haltRules.overdueMs + HOLD_MS + 5 * JUDGE_EVERY_MS,
   /** So many messages in one second are a crowd, if they are also so many times what the seconds around it have. */
   crowdMessages: 1_000,
   crowdTimes: 4,

@@ -45,16 +45,16 @@ const unjudged = () => Promise.resolve(null);
 export class LocalWorkers {
   constructor(private readonly options: LocalWorkersOptions) {}
 
-  /** @param channels whose messages are watched @param pauseMs how long the canaries are watched before others follow */
+  /** @param settings of the release @param pauseMs how long the canaries are watched before others follow */
   async roll(
     steps: RollSteps,
     releaseNumber: number,
-    channels: readonly string[],
+    { bolts, spout }: TopologySettings,
     pauseMs: number,
   ): Promise<RolloutResult> {
     const { pool, clock } = this.options;
-    const judge = await watchRoll(pool, clock, releaseNumber, channels);
-    return this.rollout({ judge, crowd: this.crowd }).run(steps, releaseNumber, pauseMs);
+    const judge = await watchRoll(pool, clock, releaseNumber, Object.keys(bolts));
+    return this.rollout({ judge, crowd: this.crowd, leadMs: spout.leadMs }).run(steps, releaseNumber, pauseMs);
   }
 
   /** A roll that nothing but a worker that cannot run halts: to what ran before. */
@@ -110,7 +110,7 @@ export class LocalWorkers {
     return crowdOf((await openPerSecond(pool, channels, rollRules.crowdSeconds * 1_000)) ?? []);
   };
 
-  private rollout(own: Partial<Pick<RolloutOptions, 'judge' | 'crowd' | 'drainMs'>>): Rollout {
+  private rollout(own: Partial<RolloutOptions>): Rollout {
     const { pool, lock, clock, signal, report } = this.options;
     const port = localPort(pool, lock);
     const common = { port, clock, signal: AbortSignal.any([signal, lock.lost]), report };

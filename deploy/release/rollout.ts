@@ -1,22 +1,13 @@
-import { type PlacementKey, type PlacementRow, placementName } from '../../connectors/mysql/operators/placements';
-import type { RunningWorker } from '../../connectors/mysql/operators/roll-view';
+import { placementName } from '../../connectors/mysql/operators/placements';
+import type { RollView } from '../../connectors/mysql/operators/roll-view';
 import type { Clock } from '../../topology/core/clock';
 import { rollRules } from '../monitoring/halt-rules';
-import { workersText } from './left-over';
 import { patiently } from './patiently';
 import type { RollStep, RollSteps } from './roll-steps';
-
-/** What runs, as far as the rollout has to know. */
-export interface RolloutView {
-  readonly placements: readonly PlacementRow[];
-  /** Workers that are alive, by what they were started for. */
-  readonly workers: readonly RunningWorker[];
-  /** Hosts of the supervisors that hold their lease. */
-  readonly supervisors: readonly string[];
-}
+import { isDone, isReady, notEnded, notReady, textOf } from './step-progress';
 
 export interface RolloutPort {
-  look(): Promise<RolloutView>;
+  look(): Promise<RollView>;
   /**
    * Asks for what the steps say: for workers of `releaseNumber`, or that they end. All of it or nothing.
    * @returns when, epoch milliseconds by the database's clock
@@ -36,6 +27,8 @@ export interface RolloutOptions {
   readonly crowd?: (() => Promise<number | null>) | undefined;
   /** Workers that drain for longer than this, milliseconds, fail the roll; unless it is given the roll goes on without them. */
   readonly drainMs?: number | undefined;
+  /** How long before its wake a message is emitted, milliseconds: what wakes within that was still emitted by the spouts before. */
+  readonly leadMs?: number | undefined;
 }
 
 /**
@@ -48,10 +41,7 @@ export type RolloutResult =
   | { readonly result: 'interrupted'; readonly done: number; readonly of: number };
 
 const LOOK_EVERY_MS = 300;
-const JUDGE_EVERY_MS = 2_000;
 const CROWD_EVERY_MS = 1_000;
-/** The next worker does not wait longer for the last request of one that drains. */
-const DRAIN_LIMIT_MS = 60_000;
 /** What a supervisor writes so soon after a change may be of what it saw before. */
 const OBSERVED_AFTER_MS = 2_000;
 
@@ -60,8 +50,8 @@ const OBSERVED_AFTER_MS = 2_000;
  *
  * 1. *One worker at a time is replaced*, and the next one only after the one before it is ready.
  * 2. *A roll stops at the first worker that does not become ready*, or that crashes again and again.
- * 3. *A roll stops when errors or lateness rise*, also in the pause after the canaries, and until what the first of them does not
- *    send would be overdue.
+ * 3. *A roll stops when errors or lateness rise*, also in the pause after the canaries and while it waits for a crowd, and until
+ *    what the first new worker of each component does not send would be overdue.
  * 4. *No worker is replaced while a crowd is due or about to be*, for as long as that may be waited for: a worker that has just
  *    started is slow, and what moves to it is late.
  */
@@ -72,8 +62,8 @@ export class Rollout {
   private readonly asked = new Map<string, number>();
   private judgedMs = Number.NEGATIVE_INFINITY;
   private awayMs = 0;
-  /** When the first worker that replaces another one was ready. */
-  private replacedMs: number | null = null;
+  /** When the first worker of a component that replaces another one was ready, by component. */
+  private readonly replacedMs = new Map<string, number>();
 
   constructor(private readonly options: RolloutOptions) {}
 
@@ -94,20 +84,19 @@ export class Rollout {
     }
     const sick = await this.untilHealthy();
     if (sick !== null) return sick;
-    const leftMs = (this.replacedMs ?? Number.NEGATIVE_INFINITY) + rollRules.watchedMs - this.options.clock.monotonic();
+    const { clock, leadMs = 0 } = this.options;
+    const leftMs = Math.max(...this.replacedMs.values()) + rollRules.watchedMs + leadMs - clock.monotonic();
     const over = pauseMs > 0 && leftMs > 0 ? await this.watch('all workers', leftMs) : null;
     return over ?? { result: 'done' };
   }
 
   /** Also the workers that were left alone must run. */
   private async untilHealthy(): Promise<RolloutResult | null> {
-    const { port, clock, signal } = this.options;
+    const { clock, signal } = this.options;
     const begunMs = this.answeredMs();
     for (;;) {
-      if (signal.aborted) return this.interrupted();
-      const view = await this.patiently(() => port.look());
-      const trouble = this.loopingOf(view) ?? (await this.judge());
-      if (trouble !== null) return trouble;
+      const view = await this.look();
+      if ('result' in view) return view;
       const waitedMs = this.answeredMs() - begunMs;
       const late = view.placements.find((one) => !isReady(one, waitedMs));
       if (late === undefined) return null;
@@ -118,21 +107,24 @@ export class Rollout {
 
   private async runGroup(group: readonly RollStep[], releaseNumber: number): Promise<RolloutResult | null> {
     const { port, clock, signal, report } = this.options;
-    if (group.some(({ kind }) => kind === 'replace' || kind === 'restart')) await this.untilNoCrowd();
+    const stopped = group.some(({ kind }) => kind === 'replace' || kind === 'restart')
+      ? await this.untilNoCrowd()
+      : null;
+    if (stopped !== null) return stopped;
     if (signal.aborted) return this.interrupted();
     const at = await this.patiently(() => port.make(group, releaseNumber));
     for (const step of group) this.asked.set(placementName(step), at + OBSERVED_AFTER_MS);
     const begunMs = this.answeredMs();
     let left = [...group];
     while (left.length > 0) {
-      if (signal.aborted) return this.interrupted();
-      const view = await this.patiently(() => port.look());
-      const trouble = this.loopingOf(view) ?? (await this.judge());
-      if (trouble !== null) return trouble;
+      const view = await this.look();
+      if ('result' in view) return view;
       const waitedMs = this.answeredMs() - begunMs;
       const over = left.filter((step) => isDone(step, view, waitedMs, this.options.drainMs));
       for (const step of over) report(textOf(step, ++this.done, this.of));
-      if (over.some(({ kind }) => kind === 'replace')) this.replacedMs ??= clock.monotonic();
+      for (const { kind, component } of over) {
+        if (kind === 'replace' && !this.replacedMs.has(component)) this.replacedMs.set(component, clock.monotonic());
+      }
       left = left.filter((step) => !over.includes(step));
       const late = left.find(({ kind }) => kind !== 'end');
       if (late !== undefined && waitedMs > rollRules.readyMs) {
@@ -146,36 +138,45 @@ export class Rollout {
     return null;
   }
 
-  private async untilNoCrowd(): Promise<void> {
+  /** The workers that were replaced before send the crowd too, so they are judged meanwhile. */
+  private async untilNoCrowd(): Promise<RolloutResult | null> {
     const { clock, signal, report, crowd } = this.options;
-    if (crowd === undefined) return;
+    if (crowd === undefined) return null;
     const end = clock.monotonic() + rollRules.crowdWaitMs;
     let isTold = false;
-    while (!signal.aborted && clock.monotonic() < end) {
+    while (clock.monotonic() < end) {
       const messages = await this.patiently(crowd);
-      if (messages === null) return;
+      if (messages === null) return null;
       if (!isTold) report(`waiting until ${messages} messages that are due about now are sent`);
       isTold = true;
+      const view = await this.look();
+      if ('result' in view) return view;
       await clock.sleep(CROWD_EVERY_MS, signal);
     }
+    return null;
   }
 
   private async watch(whom: string, durationMs: number): Promise<RolloutResult | null> {
-    const { port, clock, signal, report } = this.options;
+    const { clock, signal, report } = this.options;
     report(`watching ${whom} for ${Math.ceil(durationMs / 1_000)} s`);
     const end = clock.monotonic() + durationMs;
     while (clock.monotonic() < end) {
-      if (signal.aborted) return this.interrupted();
-      const view = await this.patiently(() => port.look());
-      const trouble = this.loopingOf(view) ?? (await this.judge());
-      if (trouble !== null) return trouble;
+      const view = await this.look();
+      if ('result' in view) return view;
       await clock.sleep(LOOK_EVERY_MS, signal);
     }
     return null;
   }
 
+  /** What runs now, or how the roll ends because of it. */
+  private async look(): Promise<RollView | RolloutResult> {
+    if (this.options.signal.aborted) return this.interrupted();
+    const view = await this.patiently(() => this.options.port.look());
+    return this.loopingOf(view) ?? (await this.judge()) ?? view;
+  }
+
   /** A worker that cannot run, of those that were asked for: one that could not run before says nothing of the release. */
-  private loopingOf({ placements }: RolloutView): RolloutResult | null {
+  private loopingOf({ placements }: RollView): RolloutResult | null {
     const looping = placements.find((one) => {
       const from = this.asked.get(placementName(one)) ?? Number.POSITIVE_INFINITY;
       return one.observed?.state === 'crash_looping' && (one.observedAt ?? 0) > from;
@@ -190,7 +191,7 @@ export class Rollout {
   private async judge(): Promise<RolloutResult | null> {
     const { clock, judge } = this.options;
     const now = clock.monotonic();
-    if (now - this.judgedMs < JUDGE_EVERY_MS) return null;
+    if (now - this.judgedMs < rollRules.judgeEveryMs) return null;
     this.judgedMs = now;
     const reason = await this.patiently(judge);
     return reason === null ? null : { result: 'trouble', reason };
@@ -219,43 +220,4 @@ export class Rollout {
   private interrupted(): RolloutResult {
     return { result: 'interrupted', done: this.done, of: this.of };
   }
-}
-
-function isDone(step: RollStep, view: RolloutView, waitedMs: number, drainMs: number | undefined): boolean {
-  if (step.kind === 'end') {
-    const hasEnded = !view.workers.some((worker) => isFor(worker, step));
-    return hasEnded || (drainMs === undefined && waitedMs > DRAIN_LIMIT_MS);
-  }
-  const placement = view.placements.find((one) => isFor(one, step));
-  return placement !== undefined && isReady(placement, waitedMs);
-}
-
-/** What is asked for runs, and what ran before has ended or takes long about it. */
-function isReady({ observed, releaseNumber, restarts }: PlacementRow, waitedMs: number): boolean {
-  if (observed === null || observed.releaseNumber !== releaseNumber || observed.restarts !== restarts) return false;
-  return observed.state === 'ready' || (observed.state === 'draining' && waitedMs > DRAIN_LIMIT_MS);
-}
-
-function isFor(one: PlacementKey, other: PlacementKey): boolean {
-  return one.component === other.component && one.replica === other.replica;
-}
-
-function notReady(step: PlacementKey, view: RolloutView, waitedMs: number): string {
-  const placement = view.placements.find((one) => isFor(one, step));
-  const why =
-    view.supervisors.length === 0
-      ? 'no supervisor runs; `downspout supervisor` runs one on a host'
-      : (placement?.observed?.lastError ?? `it is ${placement?.observed?.state ?? 'taken by no supervisor'}`);
-  return `${placementName(step)} is not ready after ${Math.round(waitedMs / 1_000)} s: ${why}`;
-}
-
-function notEnded(steps: readonly RollStep[], { workers }: RolloutView, waitedMs: number): string {
-  const left = workers.filter((worker) => steps.some((step) => isFor(worker, step)));
-  return `after ${Math.round(waitedMs / 1_000)} s there still run: ${workersText(left)}`;
-}
-
-const verbs = { start: 'runs', replace: 'is replaced', restart: 'is restarted', end: 'has ended' } as const;
-
-function textOf(step: RollStep, done: number, of: number): string {
-  return `${placementName(step)} ${verbs[step.kind]} (${done} of ${of})`;
 }

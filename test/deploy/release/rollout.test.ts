@@ -1,72 +1,13 @@
-import { type PlacementRow, placementName } from '../../../connectors/mysql/operators/placements';
-import type { RunningWorker } from '../../../connectors/mysql/operators/roll-view';
 import type { ObservedWorker } from '../../../connectors/mysql/schema/schema';
 import { rollRules } from '../../../deploy/monitoring/halt-rules';
-import { type RollStep, type RollSteps, rollSteps } from '../../../deploy/release/roll-steps';
-import { Rollout, type RolloutPort, type RolloutResult } from '../../../deploy/release/rollout';
-import { Unavailable } from '../../../topology/core/errors';
+import { type RollSteps, rollSteps } from '../../../deploy/release/roll-steps';
+import { Rollout, type RolloutResult } from '../../../deploy/release/rollout';
 import { ManualClock } from '../../support/manual-clock';
 import { placement } from './placements';
-
-/** Supervisors in memory: a worker that is asked for is ready after a second, unless it is said to crash. */
-class Supervisors implements RolloutPort {
-  readonly placements = new Map<string, PlacementRow>();
-  readonly log: string[] = [];
-  /** Workers that nobody asks for any more. */
-  draining: RunningWorker[] = [];
-  crashing: string | null = null;
-  hanging: string | null = null;
-  away = 0;
-  private readonly askedAt = new Map<string, number>();
-
-  constructor(private readonly clock: ManualClock) {
-    for (const one of ['webhook', 'due']) {
-      for (const replica of [1, 2]) this.placements.set(`${one}-${replica}`, placement(one, replica));
-    }
-  }
-
-  async look() {
-    if (this.away-- > 0) throw new Unavailable('MySQL does not answer');
-    for (const [name, at] of this.askedAt) if (this.clock.now() - at >= 1_000) this.observe(name);
-    const placements = [...this.placements.values()];
-    const running = { host: 'host-1', pid: 42, isSupervised: true };
-    const workers = placements.map(({ component, replica, releaseNumber }) => ({ component, replica, releaseNumber }));
-    return {
-      placements,
-      workers: [...workers.map((one) => ({ ...one, ...running })), ...this.draining],
-      supervisors: ['host-1'],
-    };
-  }
-
-  async make(steps: readonly RollStep[], releaseNumber: number) {
-    this.log.push(steps.map((one) => `${one.kind} ${placementName(one)}`).join(' + '));
-    for (const step of steps) {
-      const name = placementName(step);
-      const before = this.placements.get(name);
-      if (step.kind === 'end') this.placements.delete(name);
-      else {
-        const observed = before?.observed ?? null;
-        this.placements.set(name, { ...placement(step.component, step.replica, { releaseNumber }), observed });
-        this.askedAt.set(name, this.clock.now());
-      }
-    }
-    return this.clock.now();
-  }
-
-  private observe(name: string): void {
-    const one = this.placements.get(name);
-    if (one === undefined || name === this.hanging) return;
-    const own: Partial<ObservedWorker> =
-      name === this.crashing
-        ? { releaseNumber: 1, state: 'crash_looping', deaths: 3, lastError: 'exit code 1' }
-        : { releaseNumber: one.releaseNumber };
-    const ready = placement('any', 1).observed as ObservedWorker;
-    this.placements.set(name, { ...one, observedAt: this.clock.now(), observed: { ...ready, ...own } });
-  }
-}
+import { MemorySupervisors } from './supervisors';
 
 let clock: ManualClock;
-let supervisors: Supervisors;
+let supervisors: MemorySupervisors;
 let interrupt: AbortController;
 let trouble: string | null;
 let crowd: number | null;
@@ -74,7 +15,7 @@ const lines: string[] = [];
 
 beforeEach(() => {
   clock = new ManualClock();
-  supervisors = new Supervisors(clock);
+  supervisors = new MemorySupervisors(clock);
   interrupt = new AbortController();
   trouble = null;
   crowd = null;
@@ -149,6 +90,19 @@ test('no worker is replaced while a crowd is due or about to be, for as long as 
   expect(clock.monotonic() - before).toBeGreaterThanOrEqual(rollRules.crowdWaitMs);
 });
 
+test('while the roll waits for a crowd its first workers are judged, and the next ones stay when these fail', async () => {
+  const running = run(steps(1), 5_000);
+  clock.after(4_000, () => {
+    crowd = 20_000;
+  });
+  clock.after(12_000, () => {
+    trouble = 'all attempts fail';
+  });
+  expect(await running).toEqual({ result: 'trouble', reason: 'all attempts fail' });
+  expect(supervisors.log).toEqual(['replace webhook-1', 'replace due-1']);
+  expect(clock.monotonic()).toBeLessThan(12_000 + 2 * rollRules.judgeEveryMs);
+});
+
 test('new workers and those that are to end wait for no crowd', async () => {
   crowd = 20_000;
   supervisors.placements.clear();
@@ -176,15 +130,17 @@ test('a roll stops when errors or lateness rise, also in the pause after the can
 });
 
 test('a roll stops when errors or lateness rise until what its first workers do not send would be overdue', async () => {
+  // The first sender of the release is ready after 4 s, its first spout after 8.
+  supervisors = new MemorySupervisors(clock, 4_000);
   const running = run(steps(1), 5_000);
-  clock.after(rollRules.watchedMs - 5_000, () => {
+  clock.after(rollRules.watchedMs + 5_000, () => {
     trouble = '40 messages are overdue';
   });
   expect(await running).toEqual({ result: 'trouble', reason: '40 messages are overdue' });
   expect(supervisors.log).toHaveLength(4);
   expect(lines.filter((line) => line.startsWith('watching'))).toEqual([
     'watching the first workers for 5 s',
-    expect.stringMatching(/^watching all workers for 3\d s$/),
+    expect.stringMatching(/^watching all workers for \d+ s$/),
   ]);
   // Nobody waits where nothing was replaced, or where nobody is to watch.
   trouble = null;
