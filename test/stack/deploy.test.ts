@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
 import { systemClock } from '../../topology/core/clock';
 import { until } from '../support/until';
 import { Rolled } from './rolled';
@@ -19,7 +18,6 @@ afterEach(async () => {
 const RATE = 30;
 const small = (webhook: string) =>
   `{ due: { replicas: 1, partitions: 4 }, webhook: { replicas: 2, partitions: 4${webhook} } }`;
-const killed = (child: ChildProcess) => child.kill('SIGKILL');
 
 /** Kills a worker and prints how long it is until another process runs, and until that is ready. */
 async function killedAndBack(name: string): Promise<void> {
@@ -172,19 +170,26 @@ test('a release that fails leaves the old one running, and a deploy that was int
 
   // The command dies at each of its steps, and the next one goes on with the same release.
   rolled.topology(small(', timeout: 9s'));
-  const steps = [/^release \d+:/, /^topics:/, /^changes:/, /is replaced \(1 of 2\)/];
-  for (const step of steps) {
-    let isReached = false;
-    await rolled.begin(rolled.deployArguments(), (line, child) => {
-      if (!step.test(line)) return;
-      isReached = true;
-      killed(child);
-    });
-    expect([step, isReached]).toEqual([step, true]);
+  const steps: readonly RegExp[] = [
+    /^release \d+:/,
+    /^topics:/,
+    /^connector:/,
+    /^changes:/,
+    /^webhook-1 is replaced \(1 of 2\)/,
+    /^webhook-2 is replaced \(1 of 1\)/,
+  ];
+  const isHalfDone = async () => {
     expect((await rolled.history())[0]).toMatchObject({ outcome: 'deploying' });
     const names = (await rolled.running()).map((text) => text.replace(/ .*/, ''));
     expect(new Set(names)).toEqual(new Set(['due-1', 'webhook-1', 'webhook-2']));
+  };
+  for (const step of steps) {
+    expect([step, await rolled.killAt(step)]).toEqual([step, null]);
+    await isHalfDone();
+    await rolled.forgetDeployer();
   }
+  expect(await rolled.killAt('live')).toBeNull();
+  await isHalfDone();
   const [half] = await rolled.history();
   const again = await rolled.deploy();
   expect(again).toMatchObject({ code: 0, stdout: `Release ${half?.number} is live.\n` });

@@ -80,6 +80,36 @@ export class Rolled {
     return this.cli(['deploy', '--yes', '--state', this.state, '--pause', '0s', ...more]);
   }
 
+  /**
+   * Kills a deploy when it has reported a step, or has said in its transaction that the release is `live`. It cannot commit that,
+   * because the row is locked.
+   * @returns its exit code, null when it was killed
+   */
+  killAt(step: RegExp | 'live'): Promise<number | null> {
+    const isSaid = async () => {
+      const [row] = await this.sql.rows<[number]>(
+        "SELECT COUNT(*) FROM performance_schema.data_locks WHERE object_schema=DATABASE() AND object_name='releases' AND lock_status='WAITING'",
+      );
+      return row?.[0] !== 0;
+    };
+    return this.sql.transaction(async (sql) => {
+      await sql.rows("SELECT number FROM releases WHERE outcome='deploying' FOR UPDATE");
+      let saying: Promise<unknown> | undefined;
+      const code = await this.begin(this.deployArguments(), (line, child) => {
+        if (step === 'live')
+          saying ??= until('the release is said to be live', isSaid).then(() => child.kill('SIGKILL'));
+        else if (step.test(line)) child.kill('SIGKILL');
+      });
+      await saying;
+      return code;
+    });
+  }
+
+  /** So that nobody waits for the lease of a deploy that was killed. */
+  async forgetDeployer(): Promise<void> {
+    await this.sql.run('DELETE FROM deploy_lock');
+  }
+
   /** A command whose process the test may end. */
   begin(args: readonly string[], onLine: (line: string, child: ChildProcess) => void): Promise<number | null> {
     const child = spawn(process.execPath, [ownProgram(), ...args], {
