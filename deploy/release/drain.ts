@@ -5,12 +5,15 @@ import { Sending } from '../../connectors/mysql/operators/sending';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
+import { PAUSES_KNOWN_MS } from '../../topology/core/pauses';
 import type { Environment } from '../../topology/settings/environment';
 import { due } from '../../topology/streams';
 import { fromTheBeginning } from '../inspect/kafka';
 
-/** Workers read what is paused once a second; after this they have, and what they were emitting is in Kafka. */
-export const SEEN_AFTER_MS = 2_000;
+/** How long what a spout was emitting takes to be in Kafka. */
+const EMITTED_MS = 500;
+/** So long after a pause no worker emits because it does not know of it, and what they were emitting is in Kafka. */
+export const SEEN_AFTER_MS = PAUSES_KNOWN_MS + EMITTED_MS;
 const LOOK_EVERY_MS = 200;
 /** Beside the time-out of a request. */
 const DRAIN_LIMIT_MS = 20_000;

@@ -26,8 +26,8 @@ const URGENT_PART_OF_LEAD = 1 / 2;
 const failedProduce = { baseMs: 250, capMs: 10_000 };
 /** While entries wait, the emission looks again after this: a pause may be over, or the database's clock known better. */
 const LOOK_AGAIN_MS = 1_000;
-/** The same while the database's clock is not known at all. */
-const CLOCK_UNKNOWN_RETRY_MS = 50;
+/** The same while the database's clock, or what is paused, is not known. */
+const UNKNOWN_RETRY_MS = 50;
 
 export interface EmissionParts {
   readonly channel: string;
@@ -49,6 +49,7 @@ export interface EmissionParts {
  * Emits a channel's entries at their wake − lead, or up to a twentieth of a lead later together with others. It has one
  * timer and one produce at a time; meanwhile entries gather for the next one. A partition that does not confirm stops only
  * its own accounts: their entries wait as those of paused accounts do, and what failed is emitted again apart, with back-off.
+ * While it is not known what is paused, nothing is emitted.
  */
 export class Emission {
   private timer: Timer | undefined;
@@ -71,8 +72,8 @@ export class Emission {
     this.timer?.cancel();
     this.timer = undefined;
     const now = this.parts.databaseClock.earliest();
-    if (!Number.isFinite(now)) {
-      if (this.parts.entries.size > 0) this.arm(CLOCK_UNKNOWN_RETRY_MS);
+    if (!Number.isFinite(now) || !this.parts.pauses.known()) {
+      if (this.parts.entries.size > 0) this.arm(UNKNOWN_RETRY_MS);
       return;
     }
     const batch = this.gather(now);
@@ -130,9 +131,11 @@ export class Emission {
   private current(failed: readonly Entry[]): { taken: Entry[]; left: Entry[] } {
     const { entries, pauses, channel } = this.parts;
     const taken: Entry[] = [];
+    const mayEmit = pauses.known();
     const left = failed.filter((entry) => {
       if (!entries.isCurrent(entry)) entries.acked(entry);
-      else if (taken.length === MAX_TUPLES_PER_PRODUCE || pauses.paused(channel, entry.account.name)) return true;
+      else if (!mayEmit || taken.length === MAX_TUPLES_PER_PRODUCE || pauses.paused(channel, entry.account.name))
+        return true;
       else taken.push(entry);
       return false;
     });

@@ -74,6 +74,7 @@ export class World {
       lease: { session: this.session, holds: () => this.leaseHolds },
       pauses: {
         paused: (channel, account) => database.pausedChannels.has(channel) || this.pausedAccounts.has(account),
+        known: () => true,
         channelPaused: (channel) => database.pausedChannels.has(channel),
       },
       clock,

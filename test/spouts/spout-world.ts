@@ -32,6 +32,8 @@ export class SpoutWorld {
   cdc = true;
   /** Off: the database's clock was not measured. */
   clockKnown = true;
+  /** Off: what is paused was not read lately. */
+  pausesKnown = true;
   cdcHealth: CdcHealth | undefined;
   deploymentHealth: DeploymentHealth | undefined;
   private readonly running: { readonly spout: DueSpout; assignment: Assignment }[] = [];
@@ -63,6 +65,7 @@ export class SpoutWorld {
       emit: this.log.emit,
       partitionOf: this.log.partitionOf,
       pauses: {
+        known: () => this.pausesKnown,
         channelPaused: (channel) => this.db.pausedChannels.has(channel),
         paused: (channel, account) =>
           this.db.pausedChannels.has(channel) ||

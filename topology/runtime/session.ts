@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock';
 import { DatabaseClockBounds } from '../core/database-clock';
 import { Unavailable } from '../core/errors';
 import { LEASE_MS, type Lease } from '../core/lease';
-import type { Pauses } from '../core/pauses';
+import { PAUSES_KNOWN_MS, type Pauses } from '../core/pauses';
 import type { WorkerIdentity, WorkerRegistry, WorkerReport } from './worker-registry';
 
 const RENEW_EVERY_MS = 3_000;
@@ -11,12 +11,13 @@ const LEASE_MARGIN_MS = 1_000;
 const PULSE_EVERY_MS = 1_000;
 const RETRY_UNAVAILABLE_MS = 500;
 
-interface LeaseEnd {
+/** A moment by both clocks of this machine. */
+interface Moment {
   readonly monotonicMs: number;
   readonly wallMs: number;
 }
 
-const OUT: LeaseEnd = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
+const OUT: Moment = { monotonicMs: Number.NEGATIVE_INFINITY, wallMs: Number.NEGATIVE_INFINITY };
 
 export interface SessionOptions {
   readonly registry: WorkerRegistry;
@@ -40,12 +41,15 @@ export interface SessionOptions {
  *    meanwhile, so the wall clock counts too. (One that is set forward costs the lease until the next renewal.)
  * 6. When the database's clock turns out to have run ahead, the lease is out until the database has renewed it. The answer to
  *    a renewal that was sent before says nothing: it may be as old as the jump.
+ * 7. What is paused is known only for a moment after it was asked for, however long the lease holds.
  */
 export class Session implements Lease, Pauses {
   readonly session: string;
   readonly databaseClock: DatabaseClockBounds;
-  /** Until when the lease holds, by both clocks of this machine. */
+  /** Until when the lease holds. */
   private until = OUT;
+  /** Until when what was read of pauses counts. */
+  private knownUntil = OUT;
   /** How often the lease was dropped: a renewal that was sent before a drop does not give it back. */
   private drops = 0;
   private dead = false;
@@ -61,8 +65,11 @@ export class Session implements Lease, Pauses {
   }
 
   holds(): boolean {
-    const { clock } = this.options;
-    return !this.dead && clock.monotonic() < this.until.monotonicMs && clock.now() < this.until.wallMs;
+    return !this.dead && this.isBefore(this.until);
+  }
+
+  known(): boolean {
+    return this.isBefore(this.knownUntil);
   }
 
   paused(channel: string, account: string): boolean {
@@ -88,7 +95,7 @@ export class Session implements Lease, Pauses {
     const { registry, clock, report, onDead } = this.options;
     if (this.dead) return;
     const { drops } = this;
-    const until = leaseFrom(clock);
+    const until = inTime(clock, LEASE_MS - LEASE_MARGIN_MS);
     if (await registry.renew(this.session, LEASE_MS, report())) {
       if (drops === this.drops && until.monotonicMs > this.until.monotonicMs) this.until = until;
       return;
@@ -106,7 +113,9 @@ export class Session implements Lease, Pauses {
   }
 
   private async pulse(): Promise<void> {
-    const { reading, deactivated, pausedChannels, pausedAccounts } = await this.options.registry.pulse();
+    const { registry, clock } = this.options;
+    const knownUntil = inTime(clock, PAUSES_KNOWN_MS);
+    const { reading, deactivated, pausedChannels, pausedAccounts } = await registry.pulse();
     // More than the lease's margin: the database counts its lease as older than we do, whether its clock was set or both of
     // ours stood still.
     const isOut = this.databaseClock.observe(reading) > LEASE_MARGIN_MS;
@@ -114,12 +123,18 @@ export class Session implements Lease, Pauses {
     this.deactivated = deactivated;
     this.channels = new Set(pausedChannels);
     this.accounts = new Set(pausedAccounts.map(({ channel, account }) => key(channel, account)));
+    this.knownUntil = knownUntil;
     if (isOut) await this.renew();
   }
 
   private drop(): void {
     this.until = OUT;
     this.drops++;
+  }
+
+  private isBefore({ monotonicMs, wallMs }: Moment): boolean {
+    const { clock } = this.options;
+    return clock.monotonic() < monotonicMs && clock.now() < wallMs;
   }
 
   private async repeat(interval: number, work: () => Promise<void>): Promise<void> {
@@ -141,10 +156,8 @@ export class Session implements Lease, Pauses {
   }
 }
 
-/** When a lease ends that is renewed now. */
-function leaseFrom(clock: Clock): LeaseEnd {
-  const lengthMs = LEASE_MS - LEASE_MARGIN_MS;
-  return { monotonicMs: clock.monotonic() + lengthMs, wallMs: clock.now() + lengthMs };
+function inTime(clock: Clock, ms: number): Moment {
+  return { monotonicMs: clock.monotonic() + ms, wallMs: clock.now() + ms };
 }
 
 /** Channel names hold no NUL. */

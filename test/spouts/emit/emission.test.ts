@@ -219,6 +219,26 @@ test('a paused account’s failed tuples wait for the end of the pause; those of
   expect(world.ids()).toEqual([paused.id, other.id]);
 });
 
+test('nothing is emitted while it is not known what is paused, neither new tuples nor failed ones', async () => {
+  const { db, log, now } = world;
+  world.spout();
+  await world.run(100);
+  log.before = (operation) => {
+    if (operation === 'append') throw new Unavailable('the broker is away');
+  };
+  const failed = db.insert({ account: 'f', dueAt: now });
+  await world.run(200);
+  world.pausesKnown = false;
+  log.before = () => {};
+  await world.run(5_000);
+  const other = db.insert({ account: 'o', dueAt: world.now });
+  await world.run(5_000);
+  expect(world.ids()).toEqual([]);
+  world.pausesKnown = true;
+  await world.run(100);
+  expect(world.ids()).toEqual([failed.id, other.id]);
+});
+
 test('nothing overtakes an account’s rows when its pause is over', async () => {
   const { db, now } = world;
   world.spout();

@@ -1,4 +1,5 @@
 import { Unavailable } from '../../../topology/core/errors';
+import { PAUSES_KNOWN_MS } from '../../../topology/core/pauses';
 import { Session } from '../../../topology/runtime/session';
 import { ManualClock, settled } from '../../support/manual-clock';
 import { MemoryDatabase } from '../../support/mysql/memory-database';
@@ -185,6 +186,24 @@ describe('Session', () => {
     const closing = slow.close(false);
     await settled();
     await closing;
+  });
+
+  it('7. What is paused is known only for a moment after it was asked for, however long the lease holds.', async () => {
+    expect(session.known()).toBe(true);
+    away(['pulse']);
+    await clock.advance(PAUSES_KNOWN_MS - 1);
+    expect(session.known()).toBe(true);
+    await clock.advance(1);
+    expect([session.known(), session.holds()]).toEqual([false, true]);
+    // Also an answer that is underway for longer says nothing.
+    database.before = (operation) => (operation === 'pulse' ? clock.sleep(PAUSES_KNOWN_MS) : undefined);
+    await clock.advance(5_000);
+    expect(session.known()).toBe(false);
+    database.before = () => {};
+    await clock.advance(PAUSES_KNOWN_MS);
+    expect(session.known()).toBe(true);
+    clock.suspend(PAUSES_KNOWN_MS);
+    expect([session.known(), session.holds()]).toEqual([false, true]);
   });
 
   it('holds no lease when it is opened again after it was marked dead', async () => {
