@@ -1,13 +1,18 @@
 import { haltRules, rollRules } from '../monitoring/halt-rules';
 
-/** What came of attempts in a stretch of time. */
-export interface AttemptFigures {
+/** What came of an account's attempts in a stretch of time. */
+interface AccountFigures {
   readonly attempts: number;
   /** Ended otherwise than delivered. */
   readonly failed: number;
   /** Ended later after their wake than `lateMs`. */
   readonly late: number;
 }
+
+type Count = 'failed' | 'late';
+
+/** The same by account. */
+export type AttemptFigures = ReadonlyMap<string, AccountFigures>;
 
 /** A stretch of time: what workers of the new release did, what the others did beside them, and what waits now. */
 export interface RollFigures extends WaitingFigures {
@@ -17,39 +22,56 @@ export interface RollFigures extends WaitingFigures {
 
 /** What waits now. */
 export interface WaitingFigures {
-  /** Messages that woke between `overdueSinceMs` and `overdueMs` ago and wait; null when they could not be counted in a moment. */
-  readonly overdue: number | null;
+  /**
+   * Messages that woke between `overdueSinceMs` and `overdueMs` ago and wait, and how many of them are of the account that has
+   * most; null when they could not be counted in a moment.
+   */
+  readonly overdue: { readonly messages: number; readonly ofWorst: number } | null;
   /** The longest silence of CDC that a spout reports, milliseconds; null when none does. */
   readonly cdcSilentMs: number | null;
 }
 
-export const noAttempts: AttemptFigures = { attempts: 0, failed: 0, late: 0 };
+export const noAttempts: AttemptFigures = new Map();
+
+/**
+ * Whether there is something to judge by. One account's attempts are not enough where there are others, because they say more
+ * about its receiver than about a release.
+ */
+export function canBeJudged(figures: AttemptFigures, hasSeveral: boolean, least: number): boolean {
+  return attemptsOf(figures) >= least && (figures.size > 1 || !hasSeveral);
+}
 
 /**
  * What is wrong with the attempts of the new release, in one sentence, or null. They are compared with what the others do now
- * or did before, whichever is worse, because each worker has accounts of its own.
+ * or did before, whichever is worse, because each worker has accounts of its own. An account counts as one, however much it
+ * sends, and the worst one does not count: its receiver may have died during the roll.
  * @param before what all workers did before the roll
+ * @param hasSeveral there is more than one account
  */
 export function attemptsTrouble(
   { fresh, others }: Pick<RollFigures, 'fresh' | 'others'>,
   before: AttemptFigures,
+  hasSeveral: boolean,
 ): string | null {
-  const now = others.attempts >= rollRules.leastAttempts ? others : noAttempts;
-  const worse = (count: 'failed' | 'late') => Math.max(shareOf(now, now[count]), shareOf(before, before[count]));
-  const errors = compare(shareOf(fresh, fresh.failed), worse('failed'), rollRules.errorShare);
+  const now = canBeJudged(others, hasSeveral, rollRules.leastAttempts) ? others : noAttempts;
+  const worse = (count: Count) => Math.max(shareOf(now, count), shareOf(before, count));
+  const errors = compare(shareOf(fresh, 'failed'), worse('failed'), rollRules.errorShare);
   if (errors !== null) return `${errors} of the new release's attempts fail`;
-  const late = compare(shareOf(fresh, fresh.late), worse('late'), rollRules.lateShare);
+  const late = compare(shareOf(fresh, 'late'), worse('late'), rollRules.lateShare);
   return late === null ? null : `${late} of the new release's attempts end ${rollRules.lateMs / 1_000} s late or more`;
 }
 
 /**
  * What is wrong with what waits, in one sentence, or null.
  * @param before the same figures before the roll began, or the first that could be counted
+ * @param hasSeveral there is more than one account, so that the one that has most does not count
  */
-export function waitingTrouble(now: WaitingFigures, before: WaitingFigures): string | null {
-  const most = rollRules.timesWorse * (before.overdue ?? 0) + rollRules.overdueMessages;
-  if (now.overdue !== null && now.overdue > most) {
-    return `${now.overdue} messages are overdue for more than ${haltRules.overdueMs / 1_000} s (${before.overdue ?? 0} before the roll)`;
+export function waitingTrouble(now: WaitingFigures, before: WaitingFigures, hasSeveral: boolean): string | null {
+  const counted = ({ overdue }: WaitingFigures) =>
+    overdue === null ? 0 : overdue.messages - (hasSeveral ? overdue.ofWorst : 0);
+  const [messages, had] = [counted(now), counted(before)];
+  if (messages > rollRules.timesWorse * had + rollRules.overdueMessages) {
+    return `${messages} messages are overdue for more than ${haltRules.overdueMs / 1_000} s (${had} before the roll)`;
   }
   if (isSilent(now) && !isSilent(before)) {
     return `CDC has been silent for ${Math.round((now.cdcSilentMs as number) / 1_000)} s`;
@@ -68,19 +90,27 @@ export function crowdOf(perSecond: readonly number[]): number | null {
 }
 
 export function added(one: AttemptFigures, other: AttemptFigures): AttemptFigures {
-  return {
-    attempts: one.attempts + other.attempts,
-    failed: one.failed + other.failed,
-    late: one.late + other.late,
-  };
+  const sum = new Map(one);
+  for (const [account, { attempts, failed, late }] of other) {
+    const had = sum.get(account) ?? { attempts: 0, failed: 0, late: 0 };
+    sum.set(account, { attempts: had.attempts + attempts, failed: had.failed + failed, late: had.late + late });
+  }
+  return sum;
+}
+
+function attemptsOf(figures: AttemptFigures): number {
+  return [...figures.values()].reduce((sum, { attempts }) => sum + attempts, 0);
 }
 
 function isSilent({ cdcSilentMs }: WaitingFigures): boolean {
   return cdcSilentMs !== null && cdcSilentMs > haltRules.cdcSilentMs;
 }
 
-function shareOf({ attempts }: AttemptFigures, count: number): number {
-  return attempts === 0 ? 0 : count / attempts;
+/** The mean of the accounts' shares, without the worst of several accounts. */
+function shareOf(figures: AttemptFigures, count: Count): number {
+  const shares = [...figures.values()].map((one) => one[count] / one.attempts).toSorted((a, b) => b - a);
+  const counted = shares.slice(shares.length > 1 ? 1 : 0);
+  return counted.length === 0 ? 0 : counted.reduce((sum, share) => sum + share, 0) / counted.length;
 }
 
 /** `12 % (3 % of the others')` when the share is above the limit and much worse than the reference; null otherwise. */

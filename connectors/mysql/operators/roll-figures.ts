@@ -3,11 +3,20 @@ import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 
 /** What came of attempts. */
-export interface AttemptCounts {
+interface AttemptCounts {
   readonly attempts: number;
   readonly failed: number;
   readonly late: number;
 }
+
+/** Messages that are overdue, and how many of them are of the account that has most on one channel. */
+export interface OverdueCounts {
+  readonly messages: number;
+  readonly ofWorst: number;
+}
+
+/** By channel and account. */
+export type AttemptsByAccount = ReadonlyMap<string, AttemptCounts>;
 
 /** Newest attempts that are looked at in one step. */
 const MOST_ATTEMPTS = 20_000;
@@ -19,7 +28,6 @@ const SHARDS = list(
   Array.from({ length: 256 }, (_, shard) => shard),
   integer,
 );
-const NONE: AttemptCounts = { attempts: 0, failed: 0, late: 0 };
 
 /** What the ledger says about the workers of one release beside those of others. */
 export class RollLedger {
@@ -37,7 +45,7 @@ export class RollLedger {
    * What the newest attempts of all workers came to, none older than five minutes. Later looks begin after them. Accounts that
    * failed only are left out then and later, because they say nothing of a release, wherever their partition comes to lie.
    */
-  async begin(): Promise<AttemptCounts> {
+  async begin(): Promise<AttemptsByAccount> {
     this.last = await this.newest();
     const from = Math.max(0, this.last - MOST_ATTEMPTS);
     const failing = await this.pool.rows<[string, string]>(
@@ -46,16 +54,13 @@ export class RollLedger {
         `HAVING SUM(a.outcome = 'delivered') = 0 LIMIT ${MOST_FAILING}`,
     );
     this.judged = failing.length === 0 ? '' : notAmong('m', failing);
-    const { fresh, others } = await this.between(from, this.last, null, BASELINE_MS);
-    return {
-      attempts: fresh.attempts + others.attempts,
-      failed: fresh.failed + others.failed,
-      late: fresh.late + others.late,
-    };
+    return (await this.between(from, this.last, null, BASELINE_MS)).others;
   }
 
   /** Attempts since the last look, of the workers of this release and of all others. */
-  async since(releaseNumber: number): Promise<{ readonly fresh: AttemptCounts; readonly others: AttemptCounts }> {
+  async since(
+    releaseNumber: number,
+  ): Promise<{ readonly fresh: AttemptsByAccount; readonly others: AttemptsByAccount }> {
     const from = this.last;
     const to = await this.newest();
     this.last = to;
@@ -66,7 +71,7 @@ export class RollLedger {
    * Messages of these channels that wait, are not paused now and woke between `fromMs` and `toMs` ago; null when they cannot be
    * counted in a moment.
    */
-  async overdue(channels: readonly string[], fromMs: number, toMs: number): Promise<number | null> {
+  async overdue(channels: readonly string[], fromMs: number, toMs: number): Promise<OverdueCounts | null> {
     try {
       return await this.pool.use(async (sql) => {
         const paused = await sql.rows<[string, string]>(
@@ -74,16 +79,17 @@ export class RollLedger {
         );
         const isWhole = (name: string) => paused.some(([channel, account]) => channel === name && account === '');
         const counted = isWhole('') ? [] : channels.filter((channel) => !isWhole(channel));
-        if (counted.length === 0) return 0;
+        if (counted.length === 0) return { messages: 0, ofWorst: 0 };
         const accounts = paused.filter(([, account]) => account !== '');
         const notPaused = accounts.length === 0 ? '' : ` AND ${notAmong('scheduled_messages', accounts)}`;
         await sql.run('SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED');
-        const [row] = await sql.rows<[number]>(
-          `SELECT /*+ MAX_EXECUTION_TIME(${COUNT_TIMEOUT_MS}) */ COUNT(*) FROM scheduled_messages FORCE INDEX (open_by_wake) ` +
+        const [row] = await sql.rows<[string | null, number | null]>(
+          `SELECT /*+ MAX_EXECUTION_TIME(${COUNT_TIMEOUT_MS}) */ SUM(messages), MAX(messages) FROM ` +
+            '(SELECT COUNT(*) AS messages FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
             `WHERE open=1 AND channel IN ${list(counted, text)} AND shard IN ${SHARDS} ` +
-            `AND wake_at BETWEEN ${NOW_MS} - ${integer(fromMs)} AND ${NOW_MS} - ${integer(toMs)} AND state='scheduled'${notPaused}`,
+            `AND wake_at BETWEEN ${NOW_MS} - ${integer(fromMs)} AND ${NOW_MS} - ${integer(toMs)} AND state='scheduled'${notPaused} GROUP BY channel, account) AS accounts`,
         );
-        return row?.[0] ?? 0;
+        return { messages: Number(row?.[0] ?? 0), ofWorst: row?.[1] ?? 0 };
       });
     } catch (error) {
       if (isOutOfTime(error)) return null;
@@ -106,16 +112,22 @@ export class RollLedger {
 
   private async between(from: number, to: number, releaseNumber: number | null, youngerMs?: number) {
     const isFresh = releaseNumber === null ? '0' : `COALESCE(w.release_number=${integer(releaseNumber)}, 0)`;
-    const judged = this.judged === '' ? '' : `JOIN scheduled_messages m ON m.id = a.message_id AND ${this.judged} `;
-    const rows = await this.pool.rows<[number, number, string, string]>(
-      `SELECT ${isFresh} AS is_fresh, COUNT(*), SUM(a.outcome <> 'delivered'), SUM(a.finished_at - a.wake_at > ${integer(this.lateMs)}) ` +
-        `FROM delivery_attempts a LEFT JOIN workers w ON w.session = a.session ${judged}` +
-        `WHERE ${rangeOf(from, to, youngerMs)} GROUP BY is_fresh`,
+    const judged = this.judged === '' ? '' : `AND ${this.judged} `;
+    const rows = await this.pool.rows<[number, string, string, number, string, string]>(
+      `SELECT ${isFresh} AS is_fresh, m.channel, m.account, COUNT(*), SUM(a.outcome <> 'delivered'), ` +
+        `SUM(a.finished_at - a.wake_at > ${integer(this.lateMs)}) FROM delivery_attempts a ` +
+        `LEFT JOIN workers w ON w.session = a.session JOIN scheduled_messages m ON m.id = a.message_id ${judged}` +
+        `WHERE ${rangeOf(from, to, youngerMs)} GROUP BY is_fresh, m.channel, m.account`,
     );
-    const of = (fresh: number): AttemptCounts => {
-      const row = rows.find(([isIt]) => isIt === fresh);
-      return row === undefined ? NONE : { attempts: row[1], failed: Number(row[2]), late: Number(row[3]) };
-    };
+    const of = (fresh: number): AttemptsByAccount =>
+      new Map(
+        rows
+          .filter(([isIt]) => isIt === fresh)
+          .map(([, channel, account, attempts, failed, late]) => [
+            `${channel}/${account}`,
+            { attempts, failed: Number(failed), late: Number(late) },
+          ]),
+      );
     return { fresh: of(1), others: of(0) };
   }
 }

@@ -2,8 +2,18 @@ import { rollRules } from '../../../deploy/monitoring/halt-rules';
 import { crowdOf, noAttempts, type RollFigures } from '../../../deploy/release/roll-rules';
 import { RollWatch } from '../../../deploy/release/roll-watch';
 
-const attempts = (count: number, failed = 0, late = 0) => ({ attempts: count, failed, late });
-const quiet: RollFigures = { fresh: noAttempts, others: noAttempts, overdue: 0, cdcSilentMs: 900 };
+/** Of two accounts that do alike. */
+const attempts = (count: number, failed = 0, late = 0): RollFigures['fresh'] => {
+  const half = { attempts: count / 2, failed: failed / 2, late: late / 2 };
+  return new Map([
+    ['a', half],
+    ['b', half],
+  ]);
+};
+const dead = { attempts: 60, failed: 60, late: 0 };
+const flawless = { attempts: 40, failed: 0, late: 0 };
+const overdue = (messages: number, ofWorst = 0) => ({ messages, ofWorst });
+const quiet: RollFigures = { fresh: noAttempts, others: noAttempts, overdue: overdue(0), cdcSilentMs: 900 };
 const LOOK_MS = 2_000;
 
 /** What the watch says at each look, one every two seconds. */
@@ -50,16 +60,70 @@ test('few attempts are judged when there are enough of them, so a quiet system h
   expect(says(times(200, { fresh: attempts(4) })).some((one) => one !== null)).toBe(false);
 });
 
+test('an account whose receiver dies during a roll does not halt it, however much it sends', () => {
+  const fresh = new Map([
+    ['dead', dead],
+    ['well', flawless],
+  ]);
+  expect(says(times(40, { fresh, others: attempts(100) }), { others: attempts(100) }).at(-1)).toBeNull();
+  // Nor does it where it alone sends anything by the new release.
+  const alone = { fresh: new Map([['dead', dead]]), others: attempts(100) };
+  expect(says(times(40, alone)).at(-1)).toBeNull();
+  const quietly = { fresh: new Map([['dead', { attempts: 1, failed: 1, late: 1 }]]) };
+  expect(says(times(200, quietly), { others: attempts(100) }).at(-1)).toBeNull();
+});
+
+test('a release that fails is halted whatever an account beside it does, and where there is only one account', () => {
+  const well = ['a', 'b', 'c'].map((name) => [name, flawless] as const);
+  const failing = ['a', 'b', 'c'].map((name) => [name, { attempts: 20, failed: 2, late: 0 }] as const);
+  const others = new Map([...well, ['only here', flawless] as const]);
+  expect(says(times(HOLDS, { fresh: new Map([...failing, ['dead', dead]]), others })).at(-1)).toMatch(/^10 % \(0 %/);
+  // One sends nearly everything, and the others are enough to see it.
+  const few = { attempts: 1, failed: 1, late: 0 };
+  expect(
+    says(
+      times(HOLDS, {
+        fresh: new Map([
+          ['dead', dead],
+          ['few', few],
+        ]),
+        others,
+      }),
+    ).at(-1),
+  ).toMatch(/^100 %/);
+  expect(says(times(HOLDS, { fresh: new Map([['dead', dead]]) })).at(-1)).toMatch(/^100 %/);
+});
+
+test('many accounts that send little weigh as much as one that sends much', () => {
+  const accounts = Array.from(
+    { length: 40 },
+    (_, n) => [`a${n}`, { attempts: 1, failed: n % 4 === 0 ? 1 : 0, late: 0 }] as const,
+  );
+  const fresh = new Map([...accounts, ['much', { attempts: 1_000, failed: 0, late: 0 }]]);
+  expect(says(times(HOLDS, { fresh, others: attempts(100) })).at(-1)).toMatch(/^23 %/);
+});
+
 test('a roll is halted when messages become overdue that were not before', () => {
-  expect(says(times(HOLDS, { overdue: 50 })).at(-1)).toMatch(/^50 messages are overdue for more than 30 s \(0 before/);
-  expect(says(times(HOLDS, { overdue: 50 }), { overdue: 40 }).at(-1)).toBeNull();
+  expect(says(times(HOLDS, { overdue: overdue(50) })).at(-1)).toMatch(
+    /^50 messages are overdue for more than 30 s \(0 before/,
+  );
+  expect(says(times(HOLDS, { overdue: overdue(50) }), { overdue: overdue(40) }).at(-1)).toBeNull();
   expect(says(times(HOLDS, { overdue: null })).at(-1)).toBeNull();
 });
 
+test('what one account alone has overdue halts no roll, where there are other accounts', () => {
+  const look = { others: attempts(1), overdue: overdue(500, 490) };
+  expect(says(times(40, look)).at(-1)).toBeNull();
+  expect(says(times(40, { ...look, overdue: overdue(530, 490) })).at(-1)).toMatch(/^40 messages are overdue/);
+  expect(says(times(40, { overdue: overdue(500, 500) })).at(-1)).toMatch(/^500 messages are overdue/);
+});
+
 test('what could not be counted before the roll is compared with the first count', () => {
-  const looks = [{ overdue: null }, ...times(HOLDS, { overdue: 5_000 })];
+  const looks = [{ overdue: null }, ...times(HOLDS, { overdue: overdue(5_000) })];
   expect(says(looks, { overdue: null }).at(-1)).toBeNull();
-  expect(says([...looks, ...times(HOLDS, { overdue: 15_000 })], { overdue: null }).at(-1)).toMatch(/^15000 messages/);
+  expect(says([...looks, ...times(HOLDS, { overdue: overdue(15_000) })], { overdue: null }).at(-1)).toMatch(
+    /^15000 messages/,
+  );
 });
 
 test('each worker has accounts of its own: attempts are compared with what all workers did before, too', () => {
