@@ -99,6 +99,8 @@ export class SendBolt implements Bolt<Due> {
   private closed = false;
   /** Set while the bolt drains. Called when nothing is under way any more. */
   private drained: (() => void) | undefined;
+  /** While it drains: called when no claimed row waits to be started. */
+  private onBegun: (() => void) | undefined;
   /** Until when requests may start, on the monotonic clock. */
   private startsUntil = Number.POSITIVE_INFINITY;
 
@@ -145,8 +147,9 @@ export class SendBolt implements Bolt<Due> {
     this.held.revoke(set);
   }
 
-  drain(): Promise<void> {
+  drain(onBegun?: () => void): Promise<void> {
     return new Promise((resolve) => {
+      this.onBegun = onBegun;
       // What is only held is not acked, so it comes to whichever task has the partition next.
       this.drained = resolve;
       this.startsUntil = this.options.clock.monotonic() + DRAIN_STARTS_MS;
@@ -213,7 +216,9 @@ export class SendBolt implements Bolt<Due> {
   private finishDrain(): void {
     // A request that begins later could be cut off, and a message that was not begun has another worker soon.
     if (!this.mayStart() || !this.options.lease.holds()) this.claimed.giveUp();
-    if (this.planner.idle && this.claimed.idle) this.drained?.();
+    if (!this.planner.idle) return;
+    if (this.claimed.waiting === 0) this.onBegun?.();
+    if (this.claimed.idle) this.drained?.();
   }
 
   private sweep(): void {

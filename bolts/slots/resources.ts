@@ -160,3 +160,24 @@ export class SharedSlots extends Resource {
     return this.parts.get(owner) ?? 0;
   }
 }
+
+/** This part of all slots is the reserve. */
+const RESERVE = 1 / 8;
+
+/**
+ * All slots. In the reserve the rule of shared slots holds for every account, so that whoever has none yet finds one, and a
+ * single account that comes when others have taken the rest still gets half of it.
+ */
+export class AllSlots extends SharedSlots {
+  override hasRoomFor({ starts }: AccountSlots): boolean {
+    return this.room > this.limit * RESERVE || starts.taken < this.room;
+  }
+
+  override take(): void {
+    this.taken++;
+  }
+
+  override giveBack(): void {
+    this.taken--;
+  }
+}

@@ -1,6 +1,6 @@
 import { Lanes } from './lanes';
 import { type Lane, type Phase, TO_CLAIM, TO_START, type Verdict } from './line';
-import { Resource, SharedSlots } from './resources';
+import { AllSlots, Resource, SharedSlots } from './resources';
 import type { SlotRow } from './slot-row';
 import { WakeQueue } from './wake-queue';
 
@@ -12,18 +12,13 @@ export interface SlotSettings {
   readonly exact: boolean;
 }
 
-/** Starts that an account may have, for each so many of all, when all but the reserve are taken. */
-const SLOTS_PER_FEW = 64;
-/** The reserve is this part of all slots. */
-const RESERVE = 1 / 8;
-
 /**
  * Decides who may send how much at once, and owns the two queues in which rows wait for that. Whenever something ends here,
  * the lines that waited for it are woken here.
  *
  * 1. *At most `concurrency` in flight, `perAccount` of one account, `perOrigin` to one origin.*
  * 2. *No origin has all slots*: one eighth is kept from even the quickest, because it may hang from one moment to the next.
- *    *Nor have some accounts*: the last eighth is for those that have few starts.
+ *    *Nor have some accounts*: in the last eighth an account has no more starts than it leaves free.
  * 3. *A row is claimed only if it can start*: its start is reserved with the claim. Only in lanes that are quick, or new at an
  *    origin that is quick for others, may more be claimed, ahead of the instant too.
  * 4. *Lanes that are slow or failing share a quarter of the slots, new ones another half*, and of each their accounts have
@@ -49,9 +44,8 @@ export class SendSlots<Row extends SlotRow<Row>> {
   /** Of rows that are claimed to be given back, because their origin is down. */
   private readonly returns: Resource;
   private readonly returning = new Set<Row>();
-  /** What accounts with more than a few starts leave free: requests under way, and starts that are reserved. */
-  private readonly open: Resource;
-  private readonly few: number;
+  /** Requests under way, and starts that are reserved. */
+  private readonly all: AllSlots;
   /** Rows wait for it that are not claimed before their time. */
   private readonly time = new Resource(0);
   /** The batch that is being put together, and the time when that began. */
@@ -64,8 +58,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.sparing = new SharedSlots(Math.ceil(concurrency / 4));
     this.trial = new SharedSlots(Math.ceil(concurrency / 2));
     this.returns = new Resource(Math.ceil(concurrency / 4));
-    this.open = new Resource(Math.ceil(concurrency * (1 - RESERVE)));
-    this.few = Math.ceil(concurrency / SLOTS_PER_FEW);
+    this.all = new AllSlots(concurrency);
     const gate = (row: Row, phase: Phase) => this.blocker(row, phase);
     this.toClaim = new WakeQueue<Row>(TO_CLAIM, gate);
     this.toStart = new WakeQueue<Row>(TO_START, gate);
@@ -208,7 +201,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
   sweep(now: number): void {
     for (const origin of this.lanes.toTryAgain(now)) this.wake(origin);
     // No line waits for a pool that has room; this costs nothing and bounds a mistake.
-    for (const pool of [this.sparing, this.trial, this.returns]) this.wake(pool);
+    for (const pool of [this.all, this.sparing, this.trial, this.returns]) this.wake(pool);
     this.lanes.prune(now);
   }
 
@@ -220,8 +213,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
   private startBlocker(lane: Lane<Row>): Resource | undefined {
     const { account, origin } = lane;
     if (account.starts.room <= 0) return account.starts;
-    // It has starts, and each that ends wakes it.
-    if (this.open.room <= 0 && account.starts.taken >= this.few) return account.starts;
+    if (!this.all.hasRoomFor(account)) return this.all;
     if (origin.room <= 0) return origin;
     if (lane.room <= 0) return lane;
     if (isQuick(lane)) return undefined;
@@ -233,7 +225,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     const { lane } = row;
     const { account, origin } = lane;
     row.hasStart = true;
-    this.open.taken++;
+    this.all.take();
     account.starts.taken++;
     origin.taken++;
     lane.taken++;
@@ -247,7 +239,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     const { account, origin } = lane;
     row.hasStart = false;
     row.pool = undefined;
-    this.open.taken--;
+    this.all.giveBack();
     account.starts.taken--;
     origin.taken--;
     lane.taken--;
@@ -257,6 +249,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.wake(origin);
     this.wake(lane);
     if (pool !== undefined) this.wake(pool);
+    this.wake(this.all);
   }
 
   /** Claimed rows first: a row that waits to be started is late already. */

@@ -497,6 +497,43 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     expect(mixed).toEqual([]);
   });
 
+  it('an account that comes while seven others take all they may has half of what they leave', async () => {
+    await start({ settings: { concurrency: 64, perAccount: 8, perOrigin: 64, claimBatch: 500, maxHeld: 10_000 } });
+    world.channel.latency = 100;
+    const large = Array.from({ length: 7 }, (_, n) => ({ account: `large${n}`, host: `large${n}` }));
+    const late = { account: 'late', host: 'late' };
+    world.emit(...[...large, late].flatMap((who) => world.rows(32, 10, who)));
+    await world.advance(2_000);
+    const rows = world.rows(100, 1_500, late);
+    world.emit(...large.flatMap((who) => world.rows(800, 1_000, who)), ...rows);
+    await world.advance(8_000);
+    // Alone it would have eight at a time.
+    expect(Math.max(...rows.map(lateness))).toBeLessThan((100 / 4) * 100 + 200);
+    expect(world.states(rows)).toEqual(['delivered']);
+  });
+
+  it('an account that a crowd of others stopped goes on when they are done, whatever else it waits for', async () => {
+    await start();
+    const others = ['one', 'other'].map((name) => ({ account: name, host: name }));
+    const mine = { account: 'mine', host: 'quick' };
+    world.emit(...[...others, mine].map((who) => world.row(50, who)));
+    await world.advance(1_000);
+    world.channel.byHost = (host) => {
+      if (host === 'http://slow') return { outcome: { kind: 'delivered' }, after: 9_000 };
+      return host === 'http://quick' ? undefined : { outcome: { kind: 'delivered' }, after: 500 };
+    };
+    world.emit(world.row(0, { ...mine, host: 'slow' }));
+    await world.advance(100);
+    const crowd = others.flatMap((who) => world.rows(8, 0, who));
+    world.emit(...crowd);
+    await world.advance(100);
+    const rows = world.rows(3, 0, mine);
+    world.emit(...rows);
+    await world.advance(1_500);
+    expect(world.states([...crowd, ...rows])).toEqual(['delivered']);
+    expect(Math.max(...rows.map(lateness))).toBeLessThan(600);
+  });
+
   it.each([0, 2_000])(
     'first attempts of an account start in (wake, id) order (claimAheadMaxMs %i)',
     async (claimAheadMaxMs) => {

@@ -311,9 +311,31 @@ describe('SendBolt, come what may', () => {
     for (const row of rows) expect(row).toMatchObject({ inDoubt: false, attempts: 0 });
   });
 
+  it('drains: it says when nothing that it has claimed waits to begin, and not before', async () => {
+    await start({ settings: { claimAheadMaxMs: 2_000, perAccount: 4 } });
+    world.emit(world.row(10, { account: 'ann' }));
+    await world.advance(100);
+    world.channel.latency = 200;
+    const rows = world.rows(12, 1_000, { account: 'ann' });
+    world.emit(...rows);
+    await world.advance(1_000);
+    expect(world.states(rows)).toEqual(['sending']);
+    let begun = -1;
+    void world.bolt.drain(() => {
+      if (begun < 0) begun = rows.filter((row) => world.begun(row).length > 0).length;
+    });
+    await world.advance(300);
+    expect(begun).toBe(-1);
+    await world.advance(200);
+    expect(begun).toBe(12);
+    expect(world.states(rows)).toEqual(['delivered', 'sending']);
+  });
+
   it('drains at once when there is nothing to do', async () => {
     await start();
-    await world.bolt.drain();
+    const onBegun = jest.fn();
+    await world.bolt.drain(onBegun);
+    expect(onBegun).toHaveBeenCalled();
     expect(world.channel.journal).toEqual([]);
   });
 

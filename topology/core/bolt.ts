@@ -25,8 +25,12 @@ export interface Bolt<In> {
   readonly hasRoom: () => boolean;
   /** These partitions belong to another task now: the bolt forgets what it only holds and finishes what it has claimed. */
   readonly revoked: (partitions: readonly number[]) => void;
-  /** Takes nothing new, finishes what it has claimed, and resolves when nothing is in flight. */
-  readonly drain: () => Promise<void>;
+  /**
+   * Takes nothing new, finishes what it has claimed, and resolves when nothing is in flight.
+   * @param onBegun called once nothing that it has claimed waits to begin, so that the next owner of its partitions overtakes
+   *   nothing; it may be called again
+   */
+  readonly drain: (onBegun?: () => void) => Promise<void>;
   /** Stops timers. Called after `drain`, or without it when the time for it has run out. */
   readonly close: () => Promise<void>;
   /** Figures for status and metrics, e.g. `{ held: 12, in_flight: 3 }`. */

@@ -18,11 +18,8 @@ const COMMIT_ALL_EVERY_MS = 10_000;
 const ASK_FOR_ROOM_EVERY_MS = 20;
 /** Records given to the bolt at once; between two slices the task asks whether there is room. */
 const SLICE_RECORDS = 500;
-/**
- * The partitions are given away this long after draining began at the latest: held messages wait for their next owner, and a claim
- * that is on its way is answered meanwhile.
- */
-const HAND_OVER_MS = 100;
+/** The partitions are given away this long after draining began at the latest, because held messages wait for their next owner. */
+const HAND_OVER_MS = 1_000;
 
 export interface BoltTaskOptions<In> {
   readonly part: Pick<BoltPart<In>, 'name' | 'reads'>;
@@ -41,7 +38,8 @@ export interface BoltTaskOptions<In> {
  * 2. A bad record is skipped and reported; its neighbours are delivered.
  * 3. A bolt without room is given nothing more until it has some.
  * 4. What is acked is committed on a rebalance and before the group is left.
- * 5. Stopping hands the partitions over soon, however long claimed messages take.
+ * 5. *Stopping hands the partitions over once nothing that was claimed waits to begin*, so that no younger message of an account
+ *    overtakes it, and after a second at the latest.
  * 6. After it has left, it holds nothing of its partitions, and begins with what is committed when it joins again.
  */
 export class BoltTask<In> implements Task {
@@ -100,9 +98,10 @@ export class BoltTask<In> implements Task {
     this.stopping = true;
     this.roomTimer?.cancel();
     this.member?.pause();
-    const drained = bolt.drain().catch(onError);
-    const handOver = new AbortController();
-    await Promise.race([drained.finally(() => handOver.abort()), clock.sleep(HAND_OVER_MS, handOver.signal)]);
+    const begun = new AbortController();
+    const drained = bolt.drain(() => begun.abort()).catch(onError);
+    await Promise.race([drained, clock.sleep(HAND_OVER_MS, begun.signal)]);
+    begun.abort();
     this.commitTimer?.cancel();
     await this.commit();
     await this.member?.leave();

@@ -21,7 +21,7 @@ export function observedBolt<In>(component: string, bolt: Bolt<In>, { metrics }:
     },
     hasRoom: () => bolt.hasRoom(),
     revoked: (partitions) => bolt.revoked(partitions),
-    drain: () => bolt.drain(),
+    drain: (onBegun) => bolt.drain(onBegun),
   };
 }
 

@@ -128,7 +128,7 @@ describe('SendSlots', () => {
     ).toHaveLength(14);
   });
 
-  it('2. no origin has all slots, nor have some accounts: the last eighth is for those that have few starts', () => {
+  it('2. no origin has all slots, nor have some accounts: in the last eighth one has no more starts than it leaves', () => {
     const slots = new SendSlots<HeldRow>(settings);
     const accounts = ['a', 'b', 'c', 'd'];
     for (const host of [...accounts, 'e', 'f']) teach(slots, host, 'answered', 5, 20);

@@ -128,29 +128,40 @@ describe('BoltTask', () => {
     expect(second.partitions).toEqual([0, 1]);
   });
 
-  it('5. Stopping hands the partitions over soon, however long claimed messages take.', async () => {
-    const bolt = new ScriptedBolt();
-    bolt.slow = true;
-    const task = await run(bolt);
-    await append([1, 2]);
-    const other = new ScriptedBolt();
-    await run(other, streams.another());
-    let stopped = false;
-    const stopping = task.stop().then(() => {
-      stopped = true;
-    });
-    await settled();
-    await append([3]);
-    expect(bolt.ids()).not.toContain(3);
-    await clock.advance(100);
-    expect(other.ids()).toEqual([1, 2, 3]);
-    expect(stopped).toBe(false);
-    expect(bolt.calls).toEqual(['open', 'drain']);
-    bolt.finish();
-    await stopping;
-    expect(bolt.calls).toEqual(['open', 'drain', 'drained', 'close']);
-    tasks.shift();
-  });
+  it.each([
+    [400, 400],
+    [2_000, 1_000],
+  ])(
+    '5. Stopping hands the partitions over once nothing that was claimed waits to begin (%i ms: after %i ms)',
+    async (begunAfterMs, handedOverAfterMs) => {
+      const bolt = new ScriptedBolt();
+      bolt.slow = true;
+      const task = await run(bolt);
+      await append([1, 2]);
+      const other = new ScriptedBolt();
+      await run(other, streams.another());
+      let stopped = false;
+      const stopping = task.stop().then(() => {
+        stopped = true;
+      });
+      const begun = clock.after(begunAfterMs, () => bolt.begun());
+      await settled();
+      await append([3]);
+      expect(bolt.ids()).not.toContain(3);
+      await clock.advance(handedOverAfterMs - 1);
+      expect(other.ids()).toEqual([]);
+      await clock.advance(1);
+      await settled();
+      expect(other.ids()).toEqual([1, 2, 3]);
+      expect(stopped).toBe(false);
+      expect(bolt.calls).toEqual(['open', 'drain']);
+      bolt.finish();
+      await stopping;
+      expect(bolt.calls).toEqual(['open', 'drain', 'drained', 'close']);
+      begun.cancel();
+      tasks.shift();
+    },
+  );
 
   it('6. After it has left, it holds nothing of its partitions, and begins with what is committed when it joins again.', async () => {
     const bolt = new ScriptedBolt();

@@ -12,6 +12,8 @@ export class ScriptedBolt implements Bolt<Due> {
   /** Acks at once. */
   quick = false;
   finish: () => void = () => undefined;
+  /** Says that nothing waits to begin any more. */
+  begun: () => void = () => undefined;
   /** Drains when `finish` is called, not before. */
   slow = false;
 
@@ -23,8 +25,9 @@ export class ScriptedBolt implements Bolt<Due> {
   };
   readonly hasRoom = () => this.room > 0;
   readonly revoked = (partitions: readonly number[]) => void this.revocations.push([...partitions]);
-  readonly drain = async () => {
+  readonly drain = async (onBegun: () => void = () => undefined) => {
     this.calls.push('drain');
+    this.begun = onBegun;
     if (this.slow) {
       await new Promise<void>((resolve) => {
         this.finish = resolve;
