@@ -11,6 +11,7 @@ import {
 } from '../../connectors/mysql/operators/placements';
 import {
   type ChannelWaiting,
+  type Figure,
   type MinuteCount,
   type StateCount,
   Status,
@@ -46,6 +47,8 @@ export interface DatabaseReport {
   /** Exact, or marked as estimates. */
   readonly counts: readonly StateCount[];
   readonly waiting: readonly ChannelWaiting[];
+  /** Channels on which something waits and that are not in `waiting`, because there are very many. */
+  readonly otherChannels: Figure;
   /** What wakes in each minute of the next hour; null when that is too much to count in a moment. */
   readonly nextHour: readonly MinuteCount[] | null;
   readonly workers: readonly WorkerStatus[];
@@ -120,25 +123,50 @@ async function attempt<T>(part: string, read: () => Promise<T>): Promise<{ statu
 async function readDatabase(environment: Environment, clock: Clock): Promise<DatabaseReport> {
   const pool = Pool.open(required(environment, 'DATABASE_URL'), { clock, size: 4 });
   try {
-    const status = new Status(pool);
+    const status = new Status(pool, sendersOf(environment));
     // First alone: when the database is away, it is said once.
     const now = await status.now();
     const settings = topologyOf(environment);
     const reading = status.waiting();
-    const [counts, waiting, nextHour, workers, pauses, placements, supervisors, deployment, binlog, members] =
-      await Promise.all([
-        status.counts(reading),
-        reading,
-        status.byMinute(60),
-        status.workers(),
-        new Operations(pool).pauses(),
-        listPlacements(pool),
-        listSupervisors(pool),
-        readDeploymentReport(pool, settings),
-        binlogFaults(pool),
-        readMembers(pool),
-      ]);
-    return { now, counts, waiting, nextHour, workers, pauses, placements, supervisors, deployment, binlog, members };
+    const [
+      counts,
+      waiting,
+      otherChannels,
+      nextHour,
+      workers,
+      pauses,
+      placements,
+      supervisors,
+      deployment,
+      binlog,
+      members,
+    ] = await Promise.all([
+      status.counts(reading),
+      reading,
+      status.otherChannels(),
+      status.byMinute(60),
+      status.workers(),
+      new Operations(pool).pauses(),
+      listPlacements(pool),
+      listSupervisors(pool),
+      readDeploymentReport(pool, settings),
+      binlogFaults(pool),
+      readMembers(pool),
+    ]);
+    return {
+      now,
+      counts,
+      waiting,
+      otherChannels,
+      nextHour,
+      workers,
+      pauses,
+      placements,
+      supervisors,
+      deployment,
+      binlog,
+      members,
+    };
   } finally {
     await pool.close();
   }

@@ -70,11 +70,11 @@ async function readRelease(environment: Environment, clock: Clock): Promise<Rele
   const pool = Pool.open(required(environment, 'DATABASE_URL'), { clock, size: 2 });
   try {
     const current = await currentRelease(pool);
-    const waiting = await new Status(pool).waiting();
     const release =
       current === null
         ? null
         : { ...current, settings: parseSpecification(current.specification, `release ${current.number}`) };
+    const waiting = await new Status(pool, Object.keys(release?.settings.bolts ?? {})).waiting();
     return { release, waiting: new Map(waiting.map(({ channel, open }) => [channel, open])) };
   } finally {
     await pool.close();

@@ -40,6 +40,8 @@ interface Page {
 
 /** A step of this many rows takes some 10 ms, and holds no lock. */
 const ROWS_PER_STEP = 10_000;
+/** Channels that are looked into one by one; with more of them all messages are searched. */
+const MAX_CHANNELS = 100;
 /** An account with more messages than this is searched by id like everything else. */
 const MAX_ACCOUNT_IDS = 5_000;
 
@@ -93,9 +95,9 @@ interface Step {
 async function stepper(sql: Sql, filter: MessageFilter): Promise<(before: MessageId) => Promise<Step>> {
   const needsPerson = filter.state === undefined ? undefined : NEEDS_PERSON[filter.state];
   if (needsPerson !== undefined) {
-    const all = () => channelsIn(sql, 'needs_person', `needs_person=${needsPerson}`);
-    const channels = filter.channel === undefined ? await all() : [filter.channel];
-    return (before) => stepOfIds(before, (id) => idsOfPerson(sql, needsPerson, channels, id));
+    const all = () => channelsIn(sql, 'needs_person', `needs_person=${needsPerson}`, MAX_CHANNELS);
+    const { names, more } = filter.channel === undefined ? await all() : { names: [filter.channel], more: false };
+    if (!more) return (before) => stepOfIds(before, (id) => idsOfPerson(sql, needsPerson, names, id));
   }
   if (filter.account !== undefined) {
     const ids = await idsOfAccount(sql, filter.account);

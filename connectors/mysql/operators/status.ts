@@ -13,7 +13,7 @@ export interface Figure {
 
 export interface StateCount extends Figure {
   readonly channel: string;
-  /** `ended`: delivered or canceled, where the table is too large to tell them apart. */
+  /** `ended`: delivered or canceled, where the table is too large to tell them apart; of the channel `all` then. */
   readonly state: MessageState | 'ended';
 }
 
@@ -72,6 +72,11 @@ const COUNT_TIMEOUT_MS = 300;
 const SMALL_TABLE_ROWS = 100_000;
 /** A channel too; the optimizer never expects more than half of a table. */
 const SMALL_CHANNEL_ROWS = SMALL_TABLE_ROWS / 2;
+/** Channels that are shown besides those with a sender, and channels that are counted by their names. */
+const MAX_CHANNELS_SHOWN = 20;
+const MAX_CHANNELS_COUNTED = 200;
+/** In place of the names of all other channels. */
+export const OTHER_CHANNELS = 'others';
 const ENDED_WORKERS_SHOWN_MS = 3_600_000;
 /** A worker may claim a row so long before its wake, and a bit. */
 const CLAIMED_AHEAD_MS = 5_000;
@@ -84,7 +89,11 @@ const SHARDS = list(shards, integer);
  * table.
  */
 export class Status {
-  constructor(private readonly pool: Pool) {}
+  /** @param senders channels that are shown whatever number of others there is */
+  constructor(
+    private readonly pool: Pool,
+    private readonly senders: readonly string[] = [],
+  ) {}
 
   /** Epoch milliseconds by the database's clock. */
   async now(): Promise<number> {
@@ -93,7 +102,7 @@ export class Status {
   }
 
   /**
-   * Rows by channel and state.
+   * Rows by channel and state; of channels that are not shown together, as channel `others`.
    * @param waiting what waits, when that is read anyway
    */
   async counts(waiting?: Promise<readonly ChannelWaiting[]>): Promise<StateCount[]> {
@@ -102,16 +111,24 @@ export class Status {
       const counted = await this.within<[string, MessageState, number]>(
         'channel, state, COUNT(*) FROM scheduled_messages GROUP BY channel, state ORDER BY channel, state',
       );
-      if (counted !== null) return counted.map(([channel, state, count]) => ({ channel, state, count, exact: true }));
+      if (counted !== null)
+        return this.shown(counted.map(([channel, state, count]) => ({ channel, state, count, exact: true })));
     }
     return this.countsOfLargeTable(rows, await (waiting ?? this.waiting()));
   }
 
-  /** What waits, by channel. */
+  /** What waits, by channel: those with a sender, and the first others. */
   async waiting(): Promise<ChannelWaiting[]> {
     const waiting = await Promise.all((await this.openChannels()).map((channel) => this.waitingOn(channel)));
     // The last row of a channel may have ended meanwhile.
     return waiting.filter(({ oldest }) => Number.isFinite(oldest));
+  }
+
+  /** How many more channels have open rows than `waiting` shows. Not exact: there are more than that. */
+  async otherChannels(): Promise<Figure> {
+    const { names, more } = await channelsIn(this.pool, 'open_by_wake', 'open=1', MAX_CHANNELS_COUNTED);
+    const shown = new Set(await this.openChannels());
+    return { count: names.filter((name) => !shown.has(name)).length, exact: !more };
   }
 
   /**
@@ -188,7 +205,7 @@ export class Status {
       const needing: Rows = { index: 'needs_person', where: `needs_person=${number}` };
       const found = await this.within<[string, number]>(`channel, COUNT(*) ${fromOf(needing)} GROUP BY channel`);
       if (found === null) counts.push({ channel: 'all', state, count: await this.estimate(needing), exact: false });
-      else counts.push(...found.map(([channel, count]) => ({ channel, state, count, exact: true })));
+      else counts.push(...this.shown(found.map(([channel, count]) => ({ channel, state, count, exact: true }))));
     }
     const others = counts.reduce((sum, { count }) => sum + count, 0);
     return [...counts, { channel: 'all', state: 'ended', count: Math.max(0, rows - others), exact: false }];
@@ -230,8 +247,29 @@ export class Status {
     return Math.min(...rows.map(([wake]) => wake));
   }
 
-  private openChannels(): Promise<string[]> {
-    return channelsIn(this.pool, 'open_by_wake', 'open=1');
+  private async openChannels(): Promise<string[]> {
+    const most = MAX_CHANNELS_SHOWN + this.senders.length;
+    const { names } = await channelsIn(this.pool, 'open_by_wake', 'open=1', most);
+    return this.shownOf(names);
+  }
+
+  /** In the order of their names. */
+  private shownOf(names: readonly string[]): string[] {
+    const others = names.filter((name) => !this.senders.includes(name)).slice(0, MAX_CHANNELS_SHOWN);
+    return [...this.senders, ...others].toSorted();
+  }
+
+  /** Adds up what belongs to channels that are not shown. */
+  private shown(counts: readonly StateCount[]): StateCount[] {
+    const names = new Set(this.shownOf([...new Set(counts.map(({ channel }) => channel))]));
+    const others = new Map<StateCount['state'], number>();
+    for (const { channel, state, count } of counts) {
+      if (!names.has(channel)) others.set(state, (others.get(state) ?? 0) + count);
+    }
+    return [
+      ...counts.filter(({ channel }) => names.has(channel)),
+      ...[...others].map(([state, count]) => ({ channel: OTHER_CHANNELS, state, count, exact: true })),
+    ];
   }
 
   private async figure(rows: Rows): Promise<Figure> {

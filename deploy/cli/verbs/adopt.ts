@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { Status } from '../../../connectors/mysql/operators/status';
 import { adoptDeployment, readDeployment } from '../../../connectors/mysql/workers/deployment';
 import { required } from '../../../topology/settings/environment';
+import { topologyOf } from '../../../topology/settings/topology-settings';
 import { ask, canAsk } from '../../console/confirm';
 import { formatCount } from '../../console/units';
 import { withKafka } from '../../inspect/kafka';
@@ -42,7 +43,8 @@ export function adoptCommand(): Command {
       const cluster = await withKafka(environment, (admin) => admin.clusterId());
       await withWorkersPool(context, async (pool) => {
         const before = await readDeployment(pool);
-        const waiting = await new Status(pool).waiting();
+        const senders = Object.keys(topologyOf(environment).bolts);
+        const waiting = await new Status(pool, senders).waiting();
         const overdue = waiting.map((one) => ({ channel: one.channel, overdue: one.overdue }));
         const question = `Let the workers here send all of it${overdue.map((one) => `, ${formatCount(one.overdue)} of ${one.channel} at once`).join('')}?`;
         const wanted = options.yes === true || (!context.dryRun && canAsk() && (await ask(question)));

@@ -91,10 +91,11 @@ const columns: readonly Column<Suggestion>[] = [
 async function suggest(context: VerbContext, { hours, within }: ScaleOptions): Promise<void> {
   const rows = await withWorkersPool(context, async (pool) => {
     const { specification } = requiredLive(await currentRelease(pool));
-    const minutes = await new Status(pool).byMinute(hours * 60);
+    const settings = parseSpecification(specification, 'the release');
+    const minutes = await new Status(pool, Object.keys(settings.bolts)).byMinute(hours * 60);
     if (minutes === null)
       throw new UserError('Too many messages wake in this time to count them in a moment. Give fewer --hours.');
-    return suggestions(parseSpecification(specification, 'the release'), minutes, await readDrainRates(pool), within);
+    return suggestions(settings, minutes, await readDrainRates(pool), within);
   });
   context.output.data(rows, () =>
     [

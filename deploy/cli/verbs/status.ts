@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { ChannelWaiting, StateCount, WorkerStatus } from '../../../connectors/mysql/operators/status';
+import type { ChannelWaiting, Figure, StateCount, WorkerStatus } from '../../../connectors/mysql/operators/status';
 import { systemClock } from '../../../topology/core/clock';
 import { channelGauge, type Gauges } from '../../../topology/gauges';
 import { messageStates } from '../../../topology/message';
@@ -116,8 +116,13 @@ function figure(count: number, exact: boolean): string {
   return `${exact ? '' : '~'}${formatCount(count)}`;
 }
 
+function othersText({ count, exact }: Figure): string {
+  if (count === 0 && exact) return '';
+  return `and ${exact ? '' : 'more than '}${formatCount(count)} more channels that topology.yaml has no sender for.\n`;
+}
+
 function waitingText(
-  { waiting, workers, nextHour, now }: DatabaseReport,
+  { waiting, otherChannels, workers, nextHour, now }: DatabaseReport,
   queued: StatusReport['queued'],
   output: Output,
 ): string {
@@ -152,5 +157,5 @@ function waitingText(
       : peak === undefined
         ? 'Nothing wakes within the next hour.'
         : `The fullest minute of the next hour: ${formatCount(peak.count)} of ${peak.channel} at ${formatInstant(peak.minute)}, ${formatRelative(peak.minute, now)}.`;
-  return `${output.table(columns, waiting)}\n${coming}\nPending, held and in flight are as the workers last reported, at most 3 s ago.`;
+  return `${output.table(columns, waiting)}\n${othersText(otherChannels)}${coming}\nPending, held and in flight are as the workers last reported, at most 3 s ago.`;
 }

@@ -35,6 +35,7 @@ const report = (over: Partial<DatabaseReport> = {}): DatabaseReport => ({
   now: NOW,
   counts: [],
   waiting: [waitingOn('webhook', 1_200, 3, NOW - 5)],
+  otherChannels: { count: 0, exact: true },
   nextHour: [],
   workers: [worker(['due']), worker(['webhook'])],
   pauses: [],

@@ -19,6 +19,8 @@ export interface Part {
 }
 
 const ROWS_PER_PART = 2_000;
+/** Channels whose overdue messages are found by the index. */
+const MAX_CHANNELS = 100;
 
 export async function readMark(pool: Pool): Promise<Mark | null> {
   const [row] = await pool.rows<[number, number, number]>(
@@ -89,8 +91,22 @@ async function* attempted(pool: Pool, mark: Mark): AsyncGenerator<Part> {
 }
 
 async function* overdue(pool: Pool, mark: Mark): AsyncGenerator<Part> {
-  for (const channel of await channelsIn(pool, 'open_by_wake', 'open=1')) {
+  const { names, more } = await channelsIn(pool, 'open_by_wake', 'open=1', MAX_CHANNELS);
+  if (more) {
+    yield* overdueAmongAll(pool, mark);
+    return;
+  }
+  for (const channel of names) {
     for (let shard = 0; shard < 256; shard += 1) yield* overdueOf(pool, channel, shard, mark);
+  }
+}
+
+/** Without the index, which would be asked for each channel and shard. */
+async function* overdueAmongAll(pool: Pool, mark: Mark): AsyncGenerator<Part> {
+  for await (const { condition, share } of newMessages(pool, 0, mark.messageId)) {
+    // The others were read already.
+    const unread = `id NOT IN (SELECT message_id FROM delivery_attempts WHERE id > ${integer(mark.attemptId)})`;
+    yield { condition: `${condition} AND open=1 AND wake_at <= ${NOW_MS} AND ${unread}`, share };
   }
 }
 

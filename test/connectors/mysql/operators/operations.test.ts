@@ -278,6 +278,29 @@ test('status: of a large table what matters is exact, and the rest is marked as 
   expect(minutes?.map(({ count }) => count)).toEqual([400]);
 }, 60_000);
 
+test('status shows a bounded number of channels, those with a sender among them, and says how many more there are', async () => {
+  const now = await status.now();
+  const names = Array.from({ length: 300 }, (_, n) => `c-${String(n).padStart(3, '0')}`);
+  const rows = [...names, 'webhook'].map((channel) => `('a', '${channel}', '{}', ${now + 60_000})`);
+  const insert = (values: readonly string[]) =>
+    admin.run(`INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ${values.join(', ')}`);
+  await insert(rows.slice(0, 100));
+  const few = new Status(app, ['webhook']);
+  expect(await few.otherChannels()).toEqual({ count: 80, exact: true });
+  await insert(rows.slice(100));
+  expect((await few.waiting()).map(({ channel }) => channel)).toEqual([...names.slice(0, 20), 'webhook']);
+  expect(await few.otherChannels()).toEqual({ count: 180, exact: false });
+  expect(new Set((await few.byMinute(60))?.map(({ channel }) => channel)).size).toBe(21);
+  const counts = await few.counts();
+  expect(counts).toHaveLength(22);
+  expect(counts).toContainEqual({ channel: 'others', state: 'scheduled', count: 280, exact: true });
+  // What needs a person is found however many channels it is spread over.
+  await admin.run("UPDATE scheduled_messages SET state='failed' WHERE id % 2 = 0");
+  const failed = await admin.rows<[number]>("SELECT COUNT(*) FROM scheduled_messages WHERE state='failed'");
+  const { messages } = await operations.list({ state: 'failed' }, { limit: 500 });
+  expect([messages.length]).toEqual(failed[0]);
+});
+
 test('purge: what ended long enough ago, with its attempts, in small batches', async () => {
   const ids = await schedule(Array.from({ length: 25 }, () => DUE));
   const [waiting, recent, ...old] = ids as [number, number, ...number[]];

@@ -348,6 +348,17 @@ describe('since the last time that nothing was found', () => {
     expect(fresh).toBeGreaterThan(second as number);
   });
 
+  test('what is overdue is found in more channels than are looked into one by one, each once', async () => {
+    await message({}, [{ recorded_at: 'NOW(6) - INTERVAL 1 DAY' }]);
+    const rows = Array.from({ length: 110 }, (_, n) => `('a', 'channel-${n}', '{}', ${now - 5_000})`);
+    await admin.run(
+      `INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ${rows.slice(1).join(', ')}`,
+    );
+    await incremental();
+    await admin.run(`INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ${rows[0]}`);
+    expect((await incremental()).messages).toBe(110);
+  });
+
   test('what was found is found again until it is gone', async () => {
     const id = await message({}, []);
     expect([await found(), await found()]).toEqual([[`I6 ${id}`], [`I6 ${id}`]]);
