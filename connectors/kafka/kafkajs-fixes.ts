@@ -12,6 +12,8 @@ import { reasonOf } from '../../topology/core/errors';
  * 5. *A partition without a leader is no error of its topic.* In kafkajs one such partition keeps all metadata of the topic
  *    from being read, and with it every producer, consumer and admin that knows the topic.
  * 6. *The ends of partitions are read leader by leader.* In kafkajs one leader that does not answer hides the ends of all.
+ * 7. *A socket that was ended stays as it is.* In kafkajs each request to a broker that is gone ends the same socket again, and
+ *    adds a listener to it, until Node warns of a leak.
  *
  * Each has a test that the replaced function still exists in kafkajs and gives the same result.
  */
@@ -220,6 +222,23 @@ export function offsetsByLeader(fetchOffsets: FetchOffsets): FetchOffsets {
   };
 }
 
+/** As much of kafkajs's Connection as ending it uses. */
+interface Connection {
+  readonly socket?: { unref: () => unknown };
+}
+
+type Disconnect = (this: Connection) => Promise<boolean>;
+
+export function endingOnce(disconnect: Disconnect): Disconnect {
+  return async function endOnce() {
+    const done = await disconnect.call(this);
+    const { socket } = this;
+    // It keeps no process alive any more. Without a connection each further call would wait for one.
+    if (socket !== undefined) socket.unref = () => socket;
+    return done;
+  };
+}
+
 /** Of a number that is not negative, zigzag-encoded: 7 bits a byte. */
 function sizeOf(value: number): number {
   let size = 1;
@@ -252,4 +271,6 @@ export function fixKafkajs(): void {
   replaceExport<MetadataResponse<Metadata>>('kafkajs/src/protocol/requests/metadata/v0/response', leaderlessMetadata);
   const cluster = require('kafkajs/src/cluster') as { readonly prototype: { fetchTopicsOffset: FetchOffsets } };
   cluster.prototype.fetchTopicsOffset = offsetsByLeader(cluster.prototype.fetchTopicsOffset);
+  const connection = require('kafkajs/src/network/connection') as { readonly prototype: { disconnect: Disconnect } };
+  connection.prototype.disconnect = endingOnce(connection.prototype.disconnect);
 }

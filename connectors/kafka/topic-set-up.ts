@@ -1,4 +1,4 @@
-import type { Admin, Kafka } from 'kafkajs';
+import type { Admin, Consumer, EachMessagePayload, Kafka } from 'kafkajs';
 import { type Clock, systemClock } from '../../topology/core/clock';
 import { Unavailable } from '../../topology/core/errors';
 import type { KafkaSecurity } from '../../topology/settings/connections';
@@ -17,6 +17,8 @@ const TOPIC_SETTINGS = {
   // As they were written, which is without compression, whatever the broker's own setting is.
   'compression.type': 'producer',
 };
+/** How long until a new group reads, at most. */
+const FIRST_FETCH_LIMIT_MS = 30_000;
 /** How long until Kafka knows a topic that was made. */
 const KNOWN_LIMIT_MS = 30_000;
 const POLL_MS = 100;
@@ -194,6 +196,12 @@ function commandFor(spec: TopicSpec, durability: Durability): string {
   return `kafka-topics.sh --create --topic ${spec.name} --partitions ${spec.partitions}${replicas}${settings.join('')}`;
 }
 
+export interface TopicWatch {
+  /** Why it stood still the last time, if it did: a broker died, for example. */
+  readonly failure: () => unknown;
+  readonly close: () => Promise<void>;
+}
+
 /**
  * Shows every new record of a topic until it is closed. Throws Unavailable.
  * @param group of its own, removed in the end
@@ -205,22 +213,24 @@ export async function watchTopic(
   group: string,
   onValue: (value: Buffer | null) => void,
   security?: KafkaSecurity,
-): Promise<{ close: () => Promise<void> }> {
+): Promise<TopicWatch> {
   const client = clientOf(brokers, security);
   const consumer = client.consumer({ groupId: group, maxWaitTimeInMs: 100, retry });
+  let failure: unknown;
   try {
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: false });
-    const fetched = new Promise<void>((resolve) => {
-      consumer.on(consumer.events.FETCH, () => resolve());
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      failure = instructionOf(payload.error);
     });
-    await consumer.run({ autoCommit: false, eachMessage: async ({ message }) => onValue(message.value) });
-    await fetched;
+    const eachMessage = async ({ message }: EachMessagePayload) => onValue(message.value);
+    await Promise.all([firstFetch(consumer, systemClock), consumer.run({ autoCommit: false, eachMessage })]);
   } catch (error) {
     await consumer.disconnect();
     throw instructionOf(error);
   }
   return {
+    failure: () => failure,
     close: async () => {
       await consumer.disconnect();
       // Kafka itself removes a group that nobody uses; that it cannot be done now is no reason to fail.
@@ -229,6 +239,23 @@ export async function watchTopic(
       });
     },
   };
+}
+
+/** Resolves with the first fetch. Throws what ends the consumer before that, and Unavailable when none comes in time. */
+export function firstFetch(consumer: Pick<Consumer, 'on' | 'events'>, clock: Clock): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const text = `Kafka: the new group reads nothing after ${FIRST_FETCH_LIMIT_MS / 1_000} s`;
+    const timer = clock.after(FIRST_FETCH_LIMIT_MS, () => reject(new Unavailable(text)));
+    consumer.on(consumer.events.FETCH, () => {
+      timer.cancel();
+      resolve();
+    });
+    consumer.on(consumer.events.CRASH, ({ payload }) => {
+      timer.cancel();
+      reject(payload.error);
+    });
+    consumer.on(consumer.events.DISCONNECT, () => timer.cancel());
+  });
 }
 
 function clientOf(brokers: readonly string[], security: KafkaSecurity = {}): Kafka {

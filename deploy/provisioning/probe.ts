@@ -26,7 +26,6 @@ export async function seeOneChange(
   why: () => Promise<string>,
 ): Promise<number> {
   const namespace = environment.DOWNSPOUT_NAMESPACE;
-  const pool = Pool.open(required(environment, 'DATABASE_URL'), { clock, size: 1 });
   const committed = new Map<number, number>();
   const seen = new AbortController();
   let id = 0;
@@ -44,6 +43,7 @@ export async function seeOneChange(
     },
     kafkaSecurityOf(environment),
   );
+  const pool = Pool.open(required(environment, 'DATABASE_URL'), { clock, size: 1 });
   try {
     const { insertId } = await pool.run(
       `INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('_probe', '${PROBE_CHANNEL}', '{}', ${PROBE_DUE})`,
@@ -52,8 +52,10 @@ export async function seeOneChange(
     const limit = clock.monotonic() + CHANGE_LIMIT_MS;
     for (let version = 2; !seen.signal.aborted; version++) {
       if (clock.monotonic() > limit) {
-        throw new UserError(
-          `No change came through CDC within ${CHANGE_LIMIT_MS / 1_000} s (${await why()}). The log of Kafka Connect says more.`,
+        const limitText = `${CHANGE_LIMIT_MS / 1_000} s (${await why()})`;
+        throw (
+          watch.failure() ??
+          new UserError(`No change came through CDC within ${limitText}. The log of Kafka Connect says more.`)
         );
       }
       committed.set(version, clock.monotonic());

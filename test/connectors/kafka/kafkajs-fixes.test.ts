@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import {
+  endingOnce,
   groupByPartition,
   leaderlessMetadata,
   offsetsByLeader,
@@ -198,5 +201,33 @@ describe('what is fixed in kafkajs', () => {
       for (const partition of [0, 1, 2, 3]) away.add(partition);
       await expect(offsetsByLeader(general).call(cluster, query(0, 1, 2, 3))).rejects.toThrow('no leader for 0');
     });
+  });
+
+  it('7. A socket that was ended stays as it is: requests to a broker that is gone add no listeners to it.', async () => {
+    const Connection = original('network/connection') as new (
+      options: object,
+    ) => {
+      socket?: Socket;
+      connect(): Promise<unknown>;
+      disconnect(): Promise<boolean>;
+    };
+    const server = createServer((socket) => socket.destroy());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const none = () => undefined;
+    const logger = { namespace: () => logger, debug: none, info: none, warn: none, error: none };
+    const socketFactory = (original('network/socketFactory') as () => unknown)();
+    const limits = { connectionTimeout: 1_000, requestTimeout: 1_000 };
+    const connection = new Connection({ host: '127.0.0.1', port, logger, socketFactory, ...limits });
+    const end = endingOnce(connection.disconnect);
+    await connection.connect();
+    const socket = connection.socket as Socket;
+    await once(socket.resume(), 'close');
+    for (let n = 0; n < 12; n++) await end.call(connection);
+    expect(socket.listenerCount('connect')).toBeLessThan(3);
+    // It can be used again.
+    await connection.connect();
+    await end.call(connection);
+    await new Promise((resolve) => server.close(resolve));
   });
 });

@@ -1,11 +1,13 @@
-import type { Admin } from 'kafkajs';
+import { EventEmitter } from 'node:events';
+import type { Admin, Consumer } from 'kafkajs';
 import { kafkaClient } from '../../../connectors/kafka/kafka-client';
 import { ConfigResourceTypes, ConfigSource } from '../../../connectors/kafka/kafkajs';
 import type { Durability } from '../../../connectors/kafka/topic-durability';
-import { setUpTopics } from '../../../connectors/kafka/topic-set-up';
+import { firstFetch, setUpTopics } from '../../../connectors/kafka/topic-set-up';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
 import { topicName } from '../../../topology/streams';
+import { ManualClock } from '../../support/manual-clock';
 import { freshNamespace, type World } from '../../support/stack/stack';
 
 it('takes records of writers whose clock is hours wrong', async () => {
@@ -86,4 +88,35 @@ describe('how safely topics are kept', () => {
     );
     expect(await admin.listTopics()).not.toContain(topicName(world.environment.DOWNSPOUT_NAMESPACE, 'd'));
   }, 30_000);
+});
+
+describe('a topic is watched from the first fetch on', () => {
+  const events = { FETCH: 'fetch', CRASH: 'crash', DISCONNECT: 'disconnect' };
+  let emitter: EventEmitter;
+  let clock: ManualClock;
+  let fetched: Promise<void>;
+
+  beforeEach(() => {
+    emitter = new EventEmitter();
+    clock = new ManualClock();
+    fetched = firstFetch(Object.assign(emitter, { events }) as unknown as Consumer, clock);
+  });
+
+  it('which is waited for', async () => {
+    emitter.emit(events.FETCH);
+    await fetched;
+    expect(clock.timers).toBe(0);
+  });
+
+  it('but not beyond what ends the consumer', async () => {
+    emitter.emit(events.CRASH, { payload: { error: new Error('the broker is gone') } });
+    await expect(fetched).rejects.toThrow('the broker is gone');
+    expect(clock.timers).toBe(0);
+  });
+
+  it('and not for ever: a broker that died may never be missed', async () => {
+    const refused = expect(fetched).rejects.toThrow('Kafka: the new group reads nothing after 30 s');
+    await clock.advance(30_000);
+    await refused;
+  });
 });
