@@ -18,6 +18,9 @@ const MAX_PART_OF_TIME = 0.05;
 const MAX_INTERVAL_STRETCH = 5;
 /** Rows that woke no longer ago than this are read in every round: a dead session's lease, and what a bolt drops, ends in it. */
 const RECENT_MS = 60_000;
+/** Reading from the very beginning of the index is made this much rarer than it takes, and in a minute once at least. */
+const WHOLE_PART_OF_TIME = 1 / 20;
+const MAX_BETWEEN_WHOLE_MS = 60_000;
 /** Until the next try while the database's clock is not known. */
 const CLOCK_UNKNOWN_RETRY_MS = 50;
 
@@ -34,8 +37,14 @@ export interface ReconcileParts {
 interface Sweep {
   readonly channel: ChannelMemory;
   readonly cursors: Map<number, ShardCursor>;
+  /** Shards of which nothing was read yet in this sweep. */
+  readonly fresh: Set<number>;
   /** The same for the recent rows of shards that are half way. */
   readonly recent: Map<number, ShardCursor>;
+  /** By shard: no open row woke before, as far as is known. */
+  readonly marks: Map<number, number>;
+  /** When it may begin at the very beginning again, monotonic milliseconds. */
+  wholeAt: number;
   /** Monotonic milliseconds. */
   finishedAt: number;
 }
@@ -45,6 +54,9 @@ interface Sweep {
  * A sweep that takes more than one round continues in the next from where it was; the shards that it has swept start over.
  * Of a shard that is half way, because one account has very many overdue rows, each round also reads the first rows and the
  * recent ones, so that the rows of other accounts do not wait for the end of the sweep.
+ *
+ * While a transaction of somebody else reads the table as it was hours ago, the entries of all rows that ended since stay at the
+ * beginning of the index. Where it takes long to get over them, a sweep begins at the first open row that the last one found.
  */
 export class Reconcile {
   private readonly repeating: Repeating;
@@ -60,7 +72,10 @@ export class Reconcile {
     this.sweeps = parts.channels.map((channel) => ({
       channel,
       cursors: new Map(),
+      fresh: new Set(),
       recent: new Map(),
+      marks: new Map(),
+      wholeAt: 0,
       finishedAt,
     }));
   }
@@ -86,7 +101,7 @@ export class Reconcile {
     const spentMs = () => clock.monotonic() - began;
     await this.leases.look();
     for (const sweep of this.sweeps) {
-      startOver(sweep);
+      startOver(sweep, began);
       // First the acks, then the rows: in the other order the spout would emit a row again that was acked in between.
       await this.readAcks(sweep.channel);
     }
@@ -96,8 +111,9 @@ export class Reconcile {
       for (const sweep of unfinished) {
         // Two reads: the rows of a page are divided among its cursors, so many shards that start over would leave only a
         // few rows for a shard that is half way through.
-        const [halfway, fresh] = parted([...sweep.cursors.values()], isHalfway);
-        await this.advance(sweep, fresh);
+        const fresh = [...sweep.cursors.values()].filter(({ shard }) => sweep.fresh.has(shard));
+        const halfway = halfwayOf(sweep);
+        await this.begin(sweep, fresh);
         await this.advance(sweep, halfway);
       }
       unfinished = unfinished.filter(({ cursors }) => cursors.size > 0);
@@ -120,7 +136,7 @@ export class Reconcile {
 
   /** Reads the first and the recent rows of the shards that are half way. */
   private async detour(sweep: Sweep): Promise<void> {
-    const halfway = [...sweep.cursors.values()].filter(isHalfway);
+    const halfway = halfwayOf(sweep);
     const recentFrom = this.parts.databaseClock.earliest() - RECENT_MS;
     const shardsBehind = new Set<number>();
     for (const { shard, afterWake } of halfway) if (afterWake < recentFrom) shardsBehind.add(shard);
@@ -133,15 +149,41 @@ export class Reconcile {
     }
     await this.read(
       sweep.channel,
-      halfway.map(({ shard }) => fromBeginning(shard)),
+      halfway.map(({ shard }) => firstOf(sweep, shard, this.parts.clock.monotonic())),
     );
-    this.move(sweep, sweep.recent, await this.read(sweep.channel, [...sweep.recent.values()]));
+    this.move(sweep, sweep.recent, (await this.read(sweep.channel, [...sweep.recent.values()])).reached);
   }
 
-  private async advance(sweep: Sweep, from: readonly ShardCursor[]): Promise<void> {
+  /** Reads the first rows of shards that start over, and learns where the next sweep may begin. */
+  private async begin(sweep: Sweep, from: readonly ShardCursor[]): Promise<void> {
+    const { clock, databaseClock } = this.parts;
     if (from.length === 0) return;
-    this.move(sweep, sweep.cursors, await this.read(sweep.channel, from));
+    const began = clock.monotonic();
+    sweep.fresh.clear();
+    try {
+      const recentFrom = databaseClock.earliest() - RECENT_MS;
+      const firsts = await this.advance(sweep, from);
+      for (const { shard } of from) sweep.marks.set(shard, Math.min(recentFrom, firsts.get(shard) ?? recentFrom));
+    } catch (error) {
+      // The next round begins at the marks.
+      for (const { shard } of from) sweep.cursors.delete(shard);
+      throw error;
+    } finally {
+      const elapsedMs = clock.monotonic() - began;
+      if (from.some(({ afterWake }) => afterWake === beginning.wakeAt)) {
+        sweep.wholeAt = began + Math.min(MAX_BETWEEN_WHOLE_MS, elapsedMs / WHOLE_PART_OF_TIME);
+      }
+    }
+  }
+
+  /** @returns the first wake that was found, by shard */
+  private async advance(sweep: Sweep, from: readonly ShardCursor[]): Promise<ReadonlyMap<number, number>> {
+    if (from.length === 0) return new Map();
+    const { rows, reached } = await this.read(sweep.channel, from);
+    this.move(sweep, sweep.cursors, reached);
     if (sweep.cursors.size === 0) sweep.finishedAt = this.parts.clock.monotonic();
+    // In the order of their wakes, so that the first comes last here.
+    return new Map(rows.toReversed().map(({ shard, wakeAt }) => [shard, wakeAt]));
   }
 
   private move({ channel }: Sweep, cursors: Map<number, ShardCursor>, reached: Page['reached']): void {
@@ -155,9 +197,9 @@ export class Reconcile {
   }
 
   /** Reads one page of overdue rows, emits those that are missing in memory, and recovers those of dead sessions. */
-  private async read(channel: ChannelMemory, from: readonly ShardCursor[]): Promise<Page['reached']> {
+  private async read(channel: ChannelMemory, from: readonly ShardCursor[]): Promise<Page> {
     const below = this.parts.databaseClock.earliest() - MIN_OVERDUE_MS;
-    if (from.length === 0 || !Number.isFinite(below)) return [];
+    if (from.length === 0 || !Number.isFinite(below)) return { rows: [], reached: [] };
     const page = await readPage(this.parts.rows, channel, from, below);
     for (const row of page.rows) if (row.state === 'scheduled') channel.entries.load(row);
     channel.emission.kick();
@@ -165,7 +207,7 @@ export class Reconcile {
       channel,
       page.rows.filter((row) => row.state === 'sending'),
     );
-    return page.reached;
+    return page;
   }
 
   private async recover(channel: ChannelMemory, rows: readonly OpenRow[]): Promise<void> {
@@ -184,22 +226,28 @@ export class Reconcile {
   }
 }
 
-/** Shards that have been swept start over; the others continue where they were. */
-function startOver({ channel, cursors }: Sweep): void {
+/** Shards that have been swept start over; the others continue where they were. @param now monotonic milliseconds */
+function startOver(sweep: Sweep, now: number): void {
+  const { channel, cursors, fresh, marks } = sweep;
   for (let shard = 0; shard < shards; shard++) {
-    if (!channel.entries.frontier.owns(shard)) cursors.delete(shard);
-    else if (!cursors.has(shard)) cursors.set(shard, fromBeginning(shard));
+    if (!channel.entries.frontier.owns(shard)) {
+      cursors.delete(shard);
+      marks.delete(shard);
+    } else if (!cursors.has(shard)) {
+      cursors.set(shard, firstOf(sweep, shard, now));
+      fresh.add(shard);
+    }
   }
 }
 
-function fromBeginning(shard: number): ShardCursor {
-  return { shard, afterWake: beginning.wakeAt, afterId: beginning.id };
+/** Before the first open row of a shard. */
+function firstOf({ marks, wholeAt }: Sweep, shard: number, now: number): ShardCursor {
+  const mark = now < wholeAt ? marks.get(shard) : undefined;
+  return mark === undefined
+    ? { shard, afterWake: beginning.wakeAt, afterId: beginning.id }
+    : { shard, afterWake: Math.floor(mark) - 1, afterId: 0 };
 }
 
-function isHalfway({ afterWake }: ShardCursor): boolean {
-  return afterWake > beginning.wakeAt;
-}
-
-function parted<T>(all: readonly T[], test: (one: T) => boolean): [T[], T[]] {
-  return [all.filter(test), all.filter((one) => !test(one))];
+function halfwayOf({ cursors, fresh }: Sweep): ShardCursor[] {
+  return [...cursors.values()].filter(({ shard }) => !fresh.has(shard));
 }

@@ -258,6 +258,42 @@ describe('an account with very many overdue rows does not lengthen the sweep of 
   });
 });
 
+test('where the beginning of the index takes long to read, most sweeps begin at the first open row', async () => {
+  world = new SpoutWorld();
+  world.cdc = false;
+  const { db, clock } = world;
+  let fromBeginning = 0;
+  let others = 0;
+  const lost: string[] = [];
+  const rows = db.openRows();
+  // The entries of very many rows that have ended are still there.
+  db.openRows = () => ({
+    ...rows,
+    page: async (channel, cursors, below, limit) => {
+      if (cursors.some(({ afterWake }) => afterWake < world.now - 3_600_000)) {
+        fromBeginning++;
+        await clock.sleep(8_000);
+      } else others++;
+      return rows.page(channel, cursors, below, limit);
+    },
+  });
+  world.spout();
+  await world.run(20_000);
+  [fromBeginning, others] = [0, 0];
+  for (let n = 0; n < 10; n++) {
+    const row = db.insert({ account: `a${n}`, dueAt: world.now });
+    await world.run(30_000);
+    if (!world.ids().includes(row.id)) lost.push(`${n}`);
+  }
+  expect(lost).toEqual([]);
+  expect(fromBeginning).toBeLessThanOrEqual(6);
+  expect(others).toBeGreaterThan(50);
+  // What somebody plans for the past is found within a minute, too.
+  const past = db.insert({ account: 'past', dueAt: world.now - 7_200_000 });
+  await world.run(75_000);
+  expect(world.ids()).toContain(past.id);
+});
+
 test('acks that cannot be read do not keep rows from being recovered', async () => {
   world = new SpoutWorld();
   const { db, log, now } = world;
