@@ -4,7 +4,7 @@ import type { OpenRow, OpenRows, ShardCursor } from '../open-rows';
 
 /** Rows of one page, divided among its shards. */
 const ROWS_PER_PAGE = 5_000;
-const MIN_ROWS_PER_SHARD = 40;
+const MIN_ROWS_PER_SHARD = 20;
 const MAX_ROWS_PER_SHARD = 2_000;
 
 export interface Page {

@@ -76,7 +76,7 @@ const SMALL_CHANNEL_ROWS = SMALL_TABLE_ROWS / 2;
 const MAX_CHANNELS_SHOWN = 20;
 const MAX_CHANNELS_COUNTED = 200;
 /** In place of the names of all other channels. */
-export const OTHER_CHANNELS = 'others';
+const OTHER_CHANNELS = 'others';
 const ENDED_WORKERS_SHOWN_MS = 3_600_000;
 /** A worker may claim a row so long before its wake, and a bit. */
 const CLAIMED_AHEAD_MS = 5_000;

@@ -11,6 +11,14 @@ import {
   whenPending,
 } from '../../../connectors/kafka/kafkajs-fixes';
 
+/** As much of kafkajs's class as is used here. */
+interface KafkajsConnection {
+  new (options: object): { readonly socket?: Socket; readonly connect: () => Promise<unknown> };
+  readonly prototype: { readonly disconnect: () => Promise<boolean> };
+}
+
+const none = () => undefined;
+
 type Options = Parameters<typeof groupByPartition<{ readonly value: number }>>[0];
 
 /** What kafkajs has, without the fixes. */
@@ -204,22 +212,15 @@ describe('what is fixed in kafkajs', () => {
   });
 
   it('7. A socket that was ended stays as it is: requests to a broker that is gone add no listeners to it.', async () => {
-    const Connection = original('network/connection') as new (
-      options: object,
-    ) => {
-      socket?: Socket;
-      connect(): Promise<unknown>;
-      disconnect(): Promise<boolean>;
-    };
+    const Connection = original('network/connection') as KafkajsConnection;
     const server = createServer((socket) => socket.destroy());
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const { port } = server.address() as AddressInfo;
-    const none = () => undefined;
     const logger = { namespace: () => logger, debug: none, info: none, warn: none, error: none };
     const socketFactory = (original('network/socketFactory') as () => unknown)();
     const limits = { connectionTimeout: 1_000, requestTimeout: 1_000 };
     const connection = new Connection({ host: '127.0.0.1', port, logger, socketFactory, ...limits });
-    const end = endingOnce(connection.disconnect);
+    const end = endingOnce(Connection.prototype.disconnect);
     await connection.connect();
     const socket = connection.socket as Socket;
     await once(socket.resume(), 'close');
