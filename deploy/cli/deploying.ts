@@ -9,10 +9,13 @@ import { reasonOf, UserError } from '../../topology/core/errors';
 import { packageVersion } from '../../topology/settings/package';
 import { deployTables } from '../release/deploy-tables';
 import { type Deployed, Deployer } from '../release/deployer';
-import { type Engine, EngineDeployer, requireLocal } from '../release/engine-deployer';
+import { EngineDeployer } from '../release/engine-deployer';
+import { guardOf } from '../release/guard';
 import { LocalWorkers } from '../release/local-workers';
 import { Preparation, type PreparationOptions } from '../release/preparation';
 import type { RolloutResult } from '../release/rollout';
+import { requireLocal } from '../release/same-target';
+import type { Engine, Guard } from '../targets/engine';
 import { defaultStateFolder, detachSupervisor } from '../targets/local/detached';
 import { ownProgram } from '../targets/local/program';
 import { audited, type Change } from './audited';
@@ -28,6 +31,8 @@ export interface Deploying {
   readonly workers: LocalWorkers;
   /** Aborts when the command is to end. */
   readonly signal: AbortSignal;
+  /** For what is changed outside of the database. */
+  readonly guard: Guard;
   readonly lock: DeployLock;
   /** Of the user who deploys. */
   readonly pool: Pool;
@@ -94,8 +99,7 @@ async function underLock(
           signal: AbortSignal.any([signal, lock.lost]),
           restartTogether,
         });
-      const engineDeployer = (engine: Engine) =>
-        new EngineDeployer({ signal, report, engine, tables, preparation, lock });
+      const engineDeployer = (engine: Engine) => new EngineDeployer({ ...common, engine, tables, preparation, lock });
       const deployer = new Deployer({
         ...common,
         tables,
@@ -112,7 +116,7 @@ async function underLock(
           if (isNew) output.note(`supervisor: runs on this host (process ${pid})`);
         },
       });
-      await work({ deployer, engineDeployer, workers, signal, lock, pool, by, change });
+      await work({ deployer, engineDeployer, workers, signal, guard: guardOf(lock, common), lock, pool, by, change });
     } finally {
       // A lock that is not freed runs out by itself, and what was done is done.
       await lock

@@ -1,19 +1,26 @@
 import { join } from 'node:path';
+import type { Release } from '../../connectors/mysql/operators/releases';
 import { packageRoot, packageVersion } from '../../topology/settings/package';
 import type { ReadTopology } from '../../topology/settings/topology-settings';
-import type { Engine } from '../release/engine-deployer';
-import { deployToCompose } from '../targets/compose/deploy';
-import { deployToKubernetes } from '../targets/kubernetes/deploy';
+import { deployToCompose, endOnCompose, restartOnCompose } from '../targets/compose/deploy';
+import type { Engine, Guard } from '../targets/engine';
+import { deployToKubernetes, endOnKubernetes, restartOnKubernetes } from '../targets/kubernetes/deploy';
 import type { ClusterOperator } from '../targets/kubernetes/manifests';
 import { readTopologies } from '../targets/topologies';
 import type { TopologyFileOptions } from './topology-options';
 import type { VerbContext } from './verb';
 
-/** What the targets other than `local` are told on the command line. */
-export interface EngineOptions extends TopologyFileOptions {
-  readonly image: string;
+export type EngineTarget = Exclude<Release['target'], 'local'>;
+
+/** Where the targets other than `local` are found. */
+export interface EnginePlace {
   readonly out?: string;
   readonly namespace?: string;
+}
+
+/** What they are told on the command line. */
+export interface EngineOptions extends TopologyFileOptions, EnginePlace {
+  readonly image: string;
   readonly without?: readonly ClusterOperator[];
 }
 
@@ -24,19 +31,56 @@ export function defaultImage(): string {
 
 /** What runs the workers on a target. @param file the topology that is deployed */
 export function engineOf(
-  target: 'kubernetes' | 'compose',
-  { image, out: folder = target, namespace, without, environment: named }: EngineOptions,
+  target: EngineTarget,
+  options: EngineOptions,
   file: ReadTopology,
-  { output, settings }: VerbContext,
+  context: VerbContext,
 ): Engine {
-  const { environment } = settings;
-  const report = (step: string, text: string) => output.note(`${step}: ${text}`);
+  const { image, without, environment: named } = options;
+  const { environment } = context.settings;
+  const { specification } = file;
   if (target === 'compose') {
-    const composeFile = join(packageRoot(), 'docker-compose.yml');
-    return (release) => deployToCompose({ ...file, image, environment, release, folder, composeFile, report });
+    const common = composeOf(options, context);
+    return {
+      deploy: (number, live, guard) =>
+        deployToCompose({ ...common, guard, live, release: { number, specification, image } }),
+      restart: (component, live, guard) => restartOnCompose(component, live, { ...common, guard }),
+    };
   }
+  const { report, namespace, folder } = kubernetesOf(options, context);
   const overlay = named ?? environment.DOWNSPOUT_ENVIRONMENT;
   const topologies = readTopologies(file.files[0]);
   const common = { ...topologies, overlay, image, namespace, without, environment, folder, report };
-  return (release) => deployToKubernetes({ ...common, release });
+  return {
+    deploy: (release, live, guard) => deployToKubernetes({ ...common, release, live: live?.number ?? null, guard }),
+    restart: (component, _, guard) => restartOnKubernetes(component, { namespace, report, guard }),
+  };
+}
+
+/** Ends all workers of a release that an engine runs. */
+export function endOn(
+  { target, number, specification, image }: Release,
+  options: EnginePlace,
+  context: VerbContext,
+  guard: Guard,
+): Promise<void> {
+  if (target === 'compose') {
+    const release = { number, specification, image: image ?? '' };
+    return endOnCompose(release, { ...composeOf(options, context), guard });
+  }
+  const { namespace, report } = kubernetesOf(options, context);
+  return endOnKubernetes({ namespace, report, guard });
+}
+
+function composeOf({ out: folder = 'compose' }: EnginePlace, context: VerbContext) {
+  const composeFile = join(packageRoot(), 'docker-compose.yml');
+  return { environment: context.settings.environment, folder, composeFile, report: reporter(context) };
+}
+
+function kubernetesOf({ namespace, out: folder = 'kubernetes' }: EnginePlace, context: VerbContext) {
+  return { namespace, folder, report: reporter(context) };
+}
+
+function reporter({ output }: VerbContext) {
+  return (step: string, text: string) => output.note(`${step}: ${text}`);
 }

@@ -1,4 +1,4 @@
-import { type PlacementKey, placementName } from '../../connectors/mysql/operators/placements';
+import { placementName } from '../../connectors/mysql/operators/placements';
 import { systemClock } from '../../topology/core/clock';
 import { type PlanOptions, planOf } from '../release/plan';
 import type { Deployable } from '../release/plan-types';
@@ -26,8 +26,14 @@ export async function tellPlan(
 }
 
 /** Of `--dry-run`: names the workers that would be replaced or ended. @param what `would be restarted` */
-export function tellWorkers({ output }: VerbContext, workers: readonly PlacementKey[], what: string): void {
-  const names = workers.map(placementName);
+export function tellWorkers(
+  { output }: VerbContext,
+  workers: readonly { readonly component: string; readonly replica: number | null }[],
+  what: string,
+): void {
+  const names = workers.map(({ component, replica }) =>
+    replica === null ? component : placementName({ component, replica }),
+  );
   output.data({ workers: names, dryRun: true }, () =>
     names.length === 0 ? `No worker ${what}.` : `${names.join(', ')} ${what}.`,
   );

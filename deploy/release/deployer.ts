@@ -10,6 +10,7 @@ import { endLimitMs, type LocalWorkers } from './local-workers';
 import { patiently } from './patiently';
 import type { Preparation } from './preparation';
 import { countOf } from './roll-steps';
+import { requireSameTarget } from './same-target';
 import { withCounts } from './scaled';
 import { stepsBack, stepsTo } from './worker-steps';
 
@@ -90,6 +91,7 @@ export class Deployer {
     const { tables, preparation, lock, workers, report, ensureSupervisor } = this.options;
     const settings = parseSpecification(wanted.specification, 'this release');
     const live = await tables.live();
+    requireSameTarget(wanted.target, [...(live === null ? [] : [live]), ...(await tables.unfinished())]);
     const growths = await preparation.growths(settings);
     if (live !== null && growths.length === 0 && (await this.isLive(live, wanted, settings))) {
       return this.keep(live, settings);

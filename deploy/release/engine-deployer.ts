@@ -1,13 +1,15 @@
 import type { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
 import type { NewRelease, Release } from '../../connectors/mysql/operators/releases';
+import type { Clock } from '../../topology/core/clock';
 import { reasonOf, UserError } from '../../topology/core/errors';
-import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
+import { parseSpecification } from '../../topology/settings/topology-settings';
+import { type Engine, type EngineRelease, GoingBackFailed, type Guard } from '../targets/engine';
 import type { DeployTables } from './deploy-tables';
 import { type Deployed, isSameRelease } from './deployer';
+import { guardOf } from './guard';
+import { patiently } from './patiently';
 import type { Preparation } from './preparation';
-
-/** Makes the workers of a release run elsewhere. @throws UserError after it went back to what ran before */
-export type Engine = (release: number, settings: TopologySettings) => Promise<void>;
+import { requireSameTarget } from './same-target';
 
 export interface EngineDeployerOptions {
   readonly engine: Engine;
@@ -16,8 +18,11 @@ export interface EngineDeployerOptions {
     'live' | 'unfinished' | 'placements' | 'begin' | 'finish' | 'endKill' | 'isDeactivated'
   >;
   /** @param restartTogether replaces the workers of a component at once */
-  readonly preparation: (restartTogether: () => Promise<void>) => Pick<Preparation, 'growths' | 'prepare'>;
-  readonly lock: Pick<DeployLock, 'describe' | 'lost'>;
+  readonly preparation: (
+    restartTogether: (component: string) => Promise<void>,
+  ) => Pick<Preparation, 'growths' | 'prepare'>;
+  readonly lock: Pick<DeployLock, 'describe' | 'lost' | 'check'>;
+  readonly clock: Pick<Clock, 'sleep'>;
   /** Aborts when the command is to end. */
   readonly signal: AbortSignal;
   readonly report: (text: string) => void;
@@ -27,59 +32,77 @@ export interface EngineDeployerOptions {
  * Deploys releases on the targets `kubernetes` and `compose`, under the lock: everything that workers need, then the release's
  * row, then the engine.
  *
- * 1. *A release whose workers do not become ready has failed*, and the one before it is still the one that runs.
+ * 1. *A release whose workers do not become ready has failed*, and the one before it is still the one that runs. Where going back
+ *    failed too, the release has no outcome yet.
  * 2. *A deploy that was killed is continued by the next one*, with the same release where it is the same.
+ * 3. *A command that is ended, or has lost the right to deploy, changes nothing any more*: it does not go back either.
+ * 4. *A database that stumbles changes no outcome* once the workers run.
  */
 export class EngineDeployer {
-  constructor(private readonly options: EngineDeployerOptions) {}
+  private readonly guard: Guard;
+
+  constructor(private readonly options: EngineDeployerOptions) {
+    this.guard = guardOf(options.lock, options);
+  }
 
   /** @throws UserError, Unavailable when something before the workers fails; the release is marked failed then */
   async deploy(wanted: NewRelease): Promise<Deployed> {
     const { tables, lock, report, engine, signal } = this.options;
     const settings = parseSpecification(wanted.specification, 'this release');
-    await this.refuseLocal(wanted.target);
     const live = await tables.live();
-    let number = 0;
-    // Where spouts have to begin again, the roll itself is what replaces them.
-    const preparation = this.options.preparation(() => engine(number, settings));
+    const unfinished = await tables.unfinished();
+    requireSameTarget(wanted.target, [...(live === null ? [] : [live]), ...unfinished]);
+    await this.refusePlaced(wanted.target);
+    const before = live === null ? null : engineRelease(live);
+    const running = live ?? unfinished.at(-1);
+    // The workers that run begin again; those of the new release come after the pause.
+    const preparation = this.options.preparation(async (component) => {
+      if (running !== undefined) await engine.restart(component, engineRelease(running), this.guard);
+    });
     const growths = await preparation.growths(settings);
-    const isLive =
-      live !== null && growths.length === 0 && isSameRelease(live, wanted) && (await tables.unfinished()).length === 0;
-    number = isLive ? live.number : await tables.begin(wanted, (last) => isSameRelease(last, wanted));
+    const isLive = live !== null && growths.length === 0 && isSameRelease(live, wanted) && unfinished.length === 0;
+    const number = isLive ? live.number : await tables.begin(wanted, (last) => isSameRelease(last, wanted));
     if (!isLive) report(`release ${number}: ${wanted.reason}`);
     await lock.describe(`${wanted.reason} (release ${number})`);
     try {
       await preparation.prepare(settings, growths);
       signal.throwIfAborted();
     } catch (error) {
-      if (!isLive && !lock.lost.aborted && !signal.aborted) await tables.finish(number, 'failed', reasonOf(error));
+      const wasBegun = isLive || unfinished.some((one) => one.number === number);
+      if (!wasBegun && !this.guard.signal.aborted) await tables.finish(number, 'failed', reasonOf(error));
       throw error;
     }
-    const reason = await this.run(number, settings);
-    if (reason === null) await (isLive ? tables.endKill() : tables.finish(number, 'live', null));
-    else if (!isLive) await tables.finish(number, 'failed', reason);
+    const failure = await this.run(number, before);
+    const isMixed = failure instanceof GoingBackFailed;
+    if (failure === null) await this.patiently(() => (isLive ? tables.endKill() : tables.finish(number, 'live', null)));
+    else if (!isLive && !isMixed) await this.patiently(() => tables.finish(number, 'failed', failure.message));
     return {
-      outcome: reason !== null ? 'failed' : isLive ? 'unchanged' : 'live',
+      outcome: failure === null ? (isLive ? 'unchanged' : 'live') : isMixed ? 'interrupted' : 'failed',
       release: number,
-      running: reason === null ? number : (live?.number ?? null),
-      reason,
-      isDeactivated: await tables.isDeactivated(),
+      running: failure === null ? number : (live?.number ?? null),
+      reason: failure === null ? null : failure.message,
+      isDeactivated: await this.patiently(() => tables.isDeactivated()),
       leftOver: [],
     };
   }
 
-  /** @returns why the workers do not run, or null */
-  private async run(number: number, settings: TopologySettings): Promise<string | null> {
+  /** @returns why the workers do not run, or null @throws the guard's reason, and the release has no outcome yet */
+  private async run(number: number, before: EngineRelease | null): Promise<UserError | null> {
     try {
-      await this.options.engine(number, settings);
+      await this.options.engine.deploy(number, before, this.guard);
       return null;
     } catch (error) {
-      if (error instanceof UserError) return error.message;
+      this.guard.signal.throwIfAborted();
+      if (error instanceof UserError) return error;
       throw error;
     }
   }
 
-  private async refuseLocal(target: NewRelease['target']): Promise<void> {
+  private patiently<T>(work: () => Promise<T>): Promise<T> {
+    return patiently({ ...this.options, signal: this.guard.signal }, work);
+  }
+
+  private async refusePlaced(target: NewRelease['target']): Promise<void> {
     const placed = await this.options.tables.placements();
     if (placed.length === 0) return;
     throw new UserError(
@@ -89,11 +112,6 @@ export class EngineDeployer {
   }
 }
 
-/** @throws UserError for a release whose workers another engine runs */
-export function requireLocal(release: Release): Release {
-  if (release.target === 'local') return release;
-  throw new UserError(
-    `Release ${release.number} runs on ${release.target}. Change topology.yaml, or give another --image, and run ` +
-      `\`downspout deploy --target ${release.target}\`: it replaces the workers there.`,
-  );
+function engineRelease({ number, specification, image }: Release): EngineRelease {
+  return { number, specification, image: image ?? '' };
 }

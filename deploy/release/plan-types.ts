@@ -1,3 +1,4 @@
+import type { Release } from '../../connectors/mysql/operators/releases';
 import type { SchemaState } from '../../connectors/mysql/schema/schema-state';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import type { SpecificationChange } from './specification-diff';
@@ -7,6 +8,8 @@ export interface Deployable {
   readonly settings: TopologySettings;
   readonly packageVersion: string;
   readonly image: string | null;
+  /** What runs its workers; it is not compared unless it is given. */
+  readonly target?: Release['target'] | undefined;
 }
 
 export interface LiveTopic {

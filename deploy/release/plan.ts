@@ -1,6 +1,7 @@
 import { planTopics } from './plan-topics';
 import type { Deployable, Live, Plan, PlanStep } from './plan-types';
 import { planWorkers } from './plan-workers';
+import { otherTarget } from './same-target';
 import { specificationDiff } from './specification-diff';
 
 /** How many settings of the connector a plan names. */
@@ -19,7 +20,7 @@ export function planOf(wanted: Deployable, live: Live, { keepsPartitions = false
   const workers = planWorkers(wanted, live, changes);
   return {
     steps: [...schemaSteps(live), ...topics.steps, ...connectorSteps(live), ...workers.steps],
-    refusals: [...schemaRefusals(wanted, live), ...topics.refusals],
+    refusals: [...targetRefusals(wanted, live), ...schemaRefusals(wanted, live), ...topics.refusals],
     warnings: [...topics.warnings, ...workers.warnings, ...live.notes],
     changes,
     rolls: workers.rolls,
@@ -35,6 +36,12 @@ function schemaSteps({ schema }: Live): PlanStep[] {
   const means = rewrites ? 'some rewrite a table, to which nothing is written meanwhile' : 'they only add';
   const cost = `${means}; workers of both releases go on; \`downspout migrate --dry-run\` prints them`;
   return [{ what: 'schema', change: `${count} (${tables.join(', ')})`, cost }];
+}
+
+function targetRefusals({ target }: Deployable, { release }: Live): string[] {
+  if (target === undefined || release?.target === undefined) return [];
+  const refusal = otherTarget(target, { number: release.number, target: release.target });
+  return refusal === null ? [] : [refusal];
 }
 
 function schemaRefusals({ packageVersion }: Deployable, { schema }: Live): string[] {

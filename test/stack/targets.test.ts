@@ -84,6 +84,21 @@ test('deploy --target kubernetes makes everything ready, writes a release, and f
   });
 });
 
+test('workers of another target are not left behind: deploy is refused, and kill ends them first', async () => {
+  const cluster: Cluster = { deployments: { 'downspout-due': ['{}'] }, broken: [], unreachable: false, calls: [] };
+  const kubectl = new CommandDouble<Cluster>('kubectl', 'CLUSTER', folder, cluster);
+  expect(await cli(['deploy', '--yes'], kubectl.variables)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/runs on the target kubernetes[^]*downspout kill/),
+  });
+  kubectl.change((state) => ({ ...state, unreachable: true }));
+  const unreachable = await cli(['kill', '-w', '1', '--yes'], kubectl.variables);
+  expect(unreachable).toMatchObject({ code: 1, stdout: expect.stringMatching(/Not everything has ended/) });
+  kubectl.change((state) => ({ ...state, unreachable: false }));
+  expect(await cli(['kill', '-w', '1', '--yes'], kubectl.variables)).toMatchObject({ code: 0 });
+  expect(kubectl.state.deployments).toEqual({});
+});
+
 test('deploy --target compose replaces containers one by one, and not while workers run on the target local', async () => {
   const engine: Engine = { containers: [], broken: [], calls: [], fewest: {} };
   const docker = new CommandDouble<Engine>('docker', 'ENGINE', folder, engine);

@@ -45,3 +45,24 @@ export function readRollView(pool: Pool): Promise<RollView> {
     };
   });
 }
+
+/** A worker that is alive, whoever has started it. */
+export interface LivingWorker extends Omit<RunningWorker, 'replica' | 'isSupervised'> {
+  /** Null for one that no supervisor has started. */
+  readonly replica: number | null;
+}
+
+/** Every worker that is alive: under a supervisor, a pod, a container, or started by hand. */
+export async function livingWorkers(pool: Pick<Pool, 'rows'>): Promise<LivingWorker[]> {
+  const rows = await pool.rows<[string, number | null, string, number, number | null]>(
+    `SELECT components->>'$[0]', replica, host, pid, release_number FROM workers ` +
+      `WHERE dead=0 AND lease_until >= ${NOW_MS} ORDER BY 1, 2, 3, 4`,
+  );
+  return rows.map(([component, replica, host, pid, releaseNumber]) => ({
+    component,
+    replica,
+    host,
+    pid,
+    releaseNumber,
+  }));
+}

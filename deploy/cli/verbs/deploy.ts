@@ -82,7 +82,7 @@ export function deployCommand(): Command {
       const file = topologyFileOf(options, environment);
       const { target } = options;
       const image = target === 'local' ? null : options.image;
-      const wanted = { settings: file.settings, packageVersion: packageVersion(), image };
+      const wanted = { settings: file.settings, packageVersion: packageVersion(), image, target };
       if (context.dryRun) {
         await tellPlan(context, wanted, file.files);
         return;

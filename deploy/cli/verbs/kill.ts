@@ -1,20 +1,28 @@
 import type { Command } from 'commander';
 import { listPlacements } from '../../../connectors/mysql/operators/placements';
-import { currentRelease, finishRelease } from '../../../connectors/mysql/operators/releases';
-import { readRollView } from '../../../connectors/mysql/operators/roll-view';
+import {
+  currentRelease,
+  finishRelease,
+  listReleases,
+  unfinishedReleases,
+} from '../../../connectors/mysql/operators/releases';
+import { livingWorkers } from '../../../connectors/mysql/operators/roll-view';
+import type { Pool } from '../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../topology/core/clock';
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
+import { elsewhereOf, endEverything } from '../../release/ending';
 import { deactivateForKill } from '../../release/kill';
 import { endLimitMs } from '../../release/local-workers';
 import type { RolloutResult } from '../../release/rollout';
 import { settingsOf } from '../../release/worker-steps';
 import { withWorkersPool } from '../database';
 import { tellRolled, withDeployer } from '../deploying';
+import { type EnginePlace, endOn } from '../engines';
 import { tellWorkers } from '../rehearsal';
 import { type ChangeOptions, changingVerb, contextOf } from '../verb';
 
-interface KillOptions extends ChangeOptions {
+interface KillOptions extends ChangeOptions, EnginePlace {
   readonly wait: number;
   readonly yes?: boolean;
 }
@@ -26,37 +34,59 @@ export function killCommand(): Command {
   })
     .option('-w, --wait <seconds>', 'between the last tuple and the end of the workers', parseCount, 30)
     .option('--yes', 'do not ask')
+    .option('--namespace <name>', "of the target kubernetes (default: kubectl's own)")
+    .option('--out <folder>', 'where the compose file of the target compose is (default: compose/)')
     .addHelpText(
       'after',
       '\nRows, topics and the connector stay, and applications may go on scheduling. `downspout deploy` starts again, and sends\n' +
-        'what has become due meanwhile. `downspout down` is what stops the local stack.',
+        'what has become due meanwhile. `downspout down` is what stops the local stack. Pods and containers of a release end by\n' +
+        'kubectl or docker; what was started by hand or by systemd has to be ended there, and is named.',
     )
     .action(async (options: KillOptions) => {
       const context = contextOf(options);
       if (context.dryRun) {
         const what = `would end, after everything was deactivated for ${options.wait} s`;
-        tellWorkers(context, await withWorkersPool(context, listPlacements), what);
+        tellWorkers(context, await withWorkersPool(context, whoRuns), what);
         return;
       }
       await confirm('Stop all workers of this deployment?', options.yes === true);
       await withDeployer(context, { verb: 'kill', subject: 'all', supervises: false }, async (deploying) => {
-        const { workers, signal, lock, pool } = deploying;
+        const { workers, signal, guard, lock, pool } = deploying;
         const live = await currentRelease(pool);
+        const unfinished = await unfinishedReleases(pool);
+        const lastFailed = (await listReleases(pool, 1)).filter(({ outcome }) => outcome === 'failed');
         await lock.transaction(deactivateForKill);
         for (const line of await workers.leftOver()) context.output.note(line);
         context.output.note(`deactivated; the workers end in ${options.wait} s`);
         await systemClock.sleep(options.wait * 1_000, signal);
-        const { workers: running } = await readRollView(pool);
+        const running = await livingWorkers(pool);
         const result: RolloutResult = signal.aborted
           ? { result: 'interrupted', done: 0, of: running.length }
-          : await workers.end(endLimitMs(live === null ? null : settingsOf(live)));
-        if (result.result === 'done' && live !== null) {
-          await lock.transaction((sql) => finishRelease(sql, live.number, 'superseded', 'killed'));
+          : await endEverything({
+              elsewhere: elsewhereOf([...lastFailed, ...unfinished, ...(live === null ? [] : [live])]),
+              endElsewhere: (release) => endOn(release, options, context, guard),
+              endPlaced: (limitMs) => workers.end(limitMs),
+              living: () => livingWorkers(pool),
+              limitMs: endLimitMs(live === null ? null : settingsOf(live)),
+              clock: systemClock,
+              signal,
+              report: (text) => context.output.note(text),
+            });
+        if (result.result === 'done') {
+          await lock.transaction(async (sql) => {
+            if (live !== null) await finishRelease(sql, live.number, 'superseded', 'killed');
+            for (const { number } of unfinished) await finishRelease(sql, number, 'failed', 'killed');
+          });
         }
         const data = { release: live?.number ?? null, workers: running.length };
         tellRolled(context, deploying, result, data, textOf(result, running.length));
       });
     });
+}
+
+/** Workers that are to run, and those that no supervisor has started. */
+async function whoRuns(pool: Pool): Promise<{ component: string; replica: number | null }[]> {
+  return [...(await listPlacements(pool)), ...(await livingWorkers(pool)).filter(({ replica }) => replica === null)];
 }
 
 function textOf(result: RolloutResult, workers: number): string {

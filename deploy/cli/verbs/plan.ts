@@ -1,4 +1,5 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { Release } from '../../../connectors/mysql/operators/releases';
 import { systemClock } from '../../../topology/core/clock';
 import { packageVersion } from '../../../topology/settings/package';
 import type { OutputOptions } from '../../console/output';
@@ -11,6 +12,7 @@ import { contextOf, dataVerb } from '../verb';
 const SOMETHING_CHANGES = 3;
 
 interface PlanVerbOptions extends OutputOptions, TopologyFileOptions {
+  readonly target?: Release['target'];
   readonly detailedExitcode?: boolean;
 }
 
@@ -21,6 +23,13 @@ export function planCommand(): Command {
     fails: 'a part did not answer, or the change would be refused',
   });
   return withTopologyFile(command)
+    .addOption(
+      new Option('--target <engine>', 'what is to run the workers (default: what runs them now)').choices([
+        'local',
+        'kubernetes',
+        'compose',
+      ]),
+    )
     .option('--detailed-exitcode', 'exit with 3 when something would change')
     .addHelpText('after', '\nWith --detailed-exitcode: 3 when something would change, so that a pipeline can ask.')
     .action(async (options: PlanVerbOptions) => {
@@ -29,7 +38,8 @@ export function planCommand(): Command {
       const file = topologyFileOf(options, environment);
       const live = await readLive(environment, file.settings, systemClock);
       const image = live.release?.image ?? null;
-      const plan = planOf({ settings: file.settings, packageVersion: packageVersion(), image }, live);
+      const { target } = options;
+      const plan = planOf({ settings: file.settings, packageVersion: packageVersion(), image, target }, live);
       output.data({ files: file.files, release: live.release?.number ?? null, ...plan, unknown: live.unknown }, () =>
         planText(plan, live, file.files, output),
       );

@@ -11,7 +11,7 @@ import { UserError } from '../../../topology/core/errors';
 import { parseSpecification } from '../../../topology/settings/topology-settings';
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
-import { requireLocal } from '../../release/engine-deployer';
+import { requireLocal } from '../../release/same-target';
 import { withWorkersPool } from '../database';
 import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
 import { tellPlan } from '../rehearsal';

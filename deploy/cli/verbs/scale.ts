@@ -9,7 +9,7 @@ import { confirm } from '../../console/confirm';
 import { parseCount, parseDuration } from '../../console/durations';
 import type { Column } from '../../console/output';
 import { formatCount, formatInstant } from '../../console/units';
-import { requireLocal } from '../../release/engine-deployer';
+import { requireLocal } from '../../release/same-target';
 import { differing, parseScale, type Scale, scaled } from '../../release/scaled';
 import { type Suggestion, suggestions, wordsOf } from '../../release/suggestion';
 import { withWorkersPool } from '../database';

@@ -7,12 +7,17 @@ const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 /**
  * Runs a program to its end and returns what it printed on both outputs.
  * @param options.settings what it finds in its environment beside what this process has
- * @throws UserError with the command and the last lines of what it printed
+ * @param options.signal ends it by SIGTERM
+ * @throws UserError with the command and the last lines of what it printed; the signal's reason
  */
 export function run(
   command: string,
   args: readonly string[],
-  options: { readonly cwd?: string; readonly settings?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly cwd?: string;
+    readonly settings?: Readonly<Record<string, string>>;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = execFile(
@@ -22,11 +27,16 @@ export function run(
         cwd: options.cwd,
         encoding: 'utf8',
         maxBuffer: MAX_OUTPUT_BYTES,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
         ...(options.settings === undefined ? {} : { env: childEnvironment(options.settings) }),
       },
       (error, stdout, stderr) => {
         if (error === null) {
           resolve(stdout + stderr);
+          return;
+        }
+        if (options.signal?.aborted === true) {
+          reject(options.signal.reason as Error);
           return;
         }
         const last = (stdout + stderr).trimEnd().split('\n').slice(-12).join('\n');

@@ -1,98 +1,177 @@
 import { dirname, join } from 'node:path';
 import { reasonOf, UserError } from '../../../topology/core/errors';
-import { replicasOf } from '../../../topology/settings/topology-settings';
+import type { Environment } from '../../../topology/settings/environment';
+import { parseSpecification, replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
 import { run } from '../../stack/host/commands';
+import { type EngineRelease, GoingBackFailed, type Guard } from '../engine';
 import { writeRendering } from '../rendering';
 import { insideNames } from './inside-names';
-import { type ComposeOptions, renderCompose, serviceName } from './render';
+import { renderCompose, serviceName } from './render';
+import { type Services, servicesOf } from './services';
 
-/** Until a new worker is ready. */
-const READY_LIMIT_SECONDS = 120;
-/** Docker warns on the same line-wise output. */
-const CONTAINER = /^[0-9a-f]{12,64}$/;
-
-export interface ComposeDeployment extends Omit<ComposeOptions, 'inside'> {
+export interface ComposeTarget {
+  readonly environment: Environment;
   /** Where the workers' compose file is written to. */
   readonly folder: string;
   /** docker-compose.yml, whose network and project the workers join. */
   readonly composeFile: string;
+  readonly guard: Guard;
   /** A step that was done, for people. */
   readonly report: (step: 'services' | 'worker' | 'undo', text: string) => void;
   /** Runs a program and returns what it prints. Throws UserError. */
   readonly execute?: typeof run;
 }
 
+export interface ComposeDeployment extends ComposeTarget {
+  readonly release: EngineRelease;
+  /** The release that ran before; null when none did. */
+  readonly live: EngineRelease | null;
+}
+
 /**
  * Deploys a topology as services of Docker Compose.
  *
  * 1. A new container is ready before an old one is told to end, one at a time.
- * 2. When a new container does not become ready it is removed, and the old ones that are left run on.
- * 3. In the end there are as many containers of each service as the topology says.
- * @throws UserError with what `docker` says
+ * 2. When a new container does not become ready, every container of the release is replaced by one of the release that ran before.
+ * 3. In the end there are as many containers of each service as the topology says, and all of them run the release.
+ * 4. It changes nothing once the command may not go on.
+ * @throws UserError with what `docker` says; GoingBackFailed
  */
 export async function deployToCompose(options: ComposeDeployment): Promise<void> {
-  const { folder, composeFile, settings, report, execute = run } = options;
-  writeRendering(folder, renderCompose({ ...options, inside: insideNames(composeFile) }));
-  const files = [
-    '--file',
-    composeFile,
-    '--file',
-    join(folder, 'workers.yml'),
-    '--project-directory',
-    dirname(composeFile),
-  ];
-  const docker = async (args: readonly string[]) =>
-    (await execute('docker', args, { settings: { DOWNSPOUT_WORKERS: folder } })).trim();
-  const compose = (args: readonly string[]) => docker(['compose', ...files, ...args]);
-  for (const [component, replicas] of replicasOf(settings)) {
-    await replace({ docker, compose, service: serviceName(component), replicas, report });
-    report('services', `${serviceName(component)}: ${replicas} containers run`);
+  const { release, live, guard, report } = options;
+  try {
+    await roll(release, options, { renews: live?.number === release.number });
+  } catch (error) {
+    guard.signal.throwIfAborted();
+    if (!(error instanceof UserError) || live?.number === release.number) throw error;
+    await guard.mayGoOn();
+    report('undo', live === null ? 'nothing ran before, so all workers end' : `back to release ${live.number}`);
+    try {
+      if (live === null) await endOnCompose(release, options);
+      else await roll(live, options, { failed: release });
+    } catch (failure) {
+      guard.signal.throwIfAborted();
+      throw new GoingBackFailed(
+        `${error.message}\nGoing back failed too, so look at the containers (docker compose ps): ${reasonOf(failure)}`,
+      );
+    }
+    throw error;
   }
 }
 
-interface Replacement {
-  readonly docker: (args: readonly string[]) => Promise<string>;
-  readonly compose: (args: readonly string[]) => Promise<string>;
-  readonly service: string;
-  readonly replicas: number;
-  readonly report: ComposeDeployment['report'];
+/** Restarts all containers of a component at once. */
+export async function restartOnCompose(component: string, live: EngineRelease, target: ComposeTarget): Promise<void> {
+  const services = prepared(live, target);
+  const service = serviceName(component);
+  const containers = await services.running(service);
+  if (containers.length === 0) return;
+  await target.guard.mayGoOn();
+  await services.restart(service, containers.length);
+  target.report('services', `${service}: ${containers.length} containers are restarted`);
+}
+
+/** Ends all containers of a release's services. */
+export async function endOnCompose(release: EngineRelease, target: ComposeTarget): Promise<void> {
+  const services = prepared(release, target);
+  await target.guard.mayGoOn();
+  await services.end([...replicasIn(release).keys()].map(serviceName));
+}
+
+function settingsIn({ number, specification }: EngineRelease): TopologySettings {
+  return parseSpecification(specification, `release ${number}`);
+}
+
+function replicasIn(release: EngineRelease): ReadonlyMap<string, number> {
+  return replicasOf(settingsIn(release));
+}
+
+/** Writes the compose file of a release. */
+function prepared(release: EngineRelease, target: ComposeTarget): Services {
+  const { environment, folder, composeFile, guard, execute = run } = target;
+  const { number, specification, image } = release;
+  const options = { specification, settings: settingsIn(release), image, environment, release: number };
+  writeRendering(folder, renderCompose({ ...options, inside: insideNames(composeFile) }));
+  const files = [composeFile, join(folder, 'workers.yml')].flatMap((file) => ['--file', file]);
+  return servicesOf([...files, '--project-directory', dirname(composeFile)], (args) =>
+    execute('docker', args, { settings: { DOWNSPOUT_WORKERS: folder }, signal: guard.signal }),
+  );
+}
+
+/**
+ * @param how.failed whose services that the release does not have are ended
+ * @param how.renews also replaces containers of the release: their settings may have changed
+ */
+async function roll(
+  release: EngineRelease,
+  target: ComposeTarget,
+  { failed, renews = false }: { readonly failed?: EngineRelease; readonly renews?: boolean },
+): Promise<void> {
+  const { guard, report } = target;
+  const replicas = replicasIn(release);
+  if (failed !== undefined) {
+    const added = [...replicasIn(failed).keys()].filter((component) => !replicas.has(component));
+    const services = prepared(failed, target);
+    await guard.mayGoOn();
+    if (added.length > 0) await services.end(added.map(serviceName));
+  }
+  const services = prepared(release, target);
+  for (const [component, count] of replicas) {
+    const service = serviceName(component);
+    await replace(service, count, { number: release.number, renews }, services, target);
+    report('services', `${service}: ${count} containers run`);
+  }
 }
 
 /** Compose itself ends all containers of a service before it makes new ones, so they are replaced one by one here. */
-async function replace({ docker, compose, service, replicas, report }: Replacement): Promise<void> {
-  const running = async () =>
-    (await compose(['ps', '--quiet', service])).split('\n').filter((id) => CONTAINER.test(id));
-  const old = await running();
-  const end = async (id: string) => {
-    await docker(['stop', id]);
-    await docker(['rm', id]);
-  };
-  for (let made = 0; made < replicas; made++) {
-    const before = await running();
-    try {
-      await compose([
-        'up',
-        '--detach',
-        '--no-deps',
-        '--no-recreate',
-        '--wait',
-        '--wait-timeout',
-        String(READY_LIMIT_SECONDS),
-        '--scale',
-        `${service}=${before.length + 1}`,
-        service,
-      ]);
-    } catch (error) {
-      const failed = (await running()).filter((id) => !before.includes(id));
-      for (const id of failed) await docker(['rm', '--force', id]);
-      report('undo', `${service}: removed the container that did not become ready`);
-      throw new UserError(
-        `${service}: a new container did not become ready. ${before.length} run on. Its log: docker compose logs ${service}\n${reasonOf(error)}`,
-      );
-    }
+async function replace(
+  service: string,
+  replicas: number,
+  { number: release, renews }: { readonly number: number; readonly renews: boolean },
+  services: Services,
+  { guard, report }: ComposeTarget,
+): Promise<void> {
+  await guard.mayGoOn();
+  await services.removeStopped(service);
+  const there = await services.running(service);
+  // What an earlier deploy has begun, or what did not go back, is not begun again.
+  const own = renews ? [] : there.filter((one) => one.release === release);
+  const old = there.filter((one) => !own.includes(one));
+  for (let made = own.length; made < replicas; made++) {
+    await guard.mayGoOn();
+    await addOne(service, release, services, report);
     const replaced = old.shift();
-    if (replaced !== undefined) await end(replaced);
+    if (replaced !== undefined) await services.stop(replaced.id);
     report('worker', `${service}: ${made + 1} of ${replicas} are new`);
   }
-  for (const id of old) await end(id);
+  for (const { id } of [...old, ...own.slice(replicas)]) {
+    await guard.mayGoOn();
+    await services.stop(id);
+  }
+  // Those that were there are healthy too.
+  await services.scaled(service, replicas);
+}
+
+async function addOne(
+  service: string,
+  release: number,
+  services: Services,
+  report: ComposeTarget['report'],
+): Promise<void> {
+  const before = await services.running(service);
+  const added = async () => {
+    const ids = new Set(before.map(({ id }) => id));
+    return (await services.running(service)).filter(({ id }) => !ids.has(id));
+  };
+  try {
+    await services.scaled(service, before.length + 1);
+    const wrong = (await added()).find((one) => one.release !== release);
+    if (wrong !== undefined) throw new UserError(`container ${wrong.id} runs release ${wrong.release ?? 'unknown'}`);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    for (const { id } of await added()) await services.remove(id);
+    report('undo', `${service}: removed the container that did not become ready`);
+    throw new UserError(
+      `${service}: a new container did not become ready. ${before.length} run on. Its log: docker compose logs ${service}\n${reasonOf(error)}`,
+    );
+  }
 }

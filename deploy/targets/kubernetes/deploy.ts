@@ -2,80 +2,155 @@ import { join } from 'node:path';
 import { reasonOf, UserError } from '../../../topology/core/errors';
 import { replicasOf } from '../../../topology/settings/topology-settings';
 import { run } from '../../stack/host/commands';
+import { GoingBackFailed, type Guard } from '../engine';
 import { writeRendering } from '../rendering';
-import { objectName } from './names';
+import { goBackOf, revisionsOf } from './going-back';
+import { labelsOf, objectName, WORKER_LABELS } from './names';
 import { type KubernetesOptions, renderKubernetes } from './render';
 
 /** Until the workers of one component are replaced. */
 const ROLLOUT_LIMIT_SECONDS = 600;
 const REQUEST_LIMIT_SECONDS = 30;
 
-export interface KubernetesDeployment extends KubernetesOptions {
-  /** Where the manifests are written to. */
-  readonly folder: string;
-  /** The overlay that is applied; the base when it is not given. */
-  readonly overlay: string | undefined;
+/** How a cluster is talked to. */
+export interface Cluster {
+  readonly namespace?: string | undefined;
+  readonly guard: Guard;
   /** A step that was done, for people. */
   readonly report: (step: 'cluster' | 'manifests' | 'rollout' | 'undo', text: string) => void;
   /** Runs a program and returns what it prints. Throws UserError. */
   readonly execute?: typeof run;
 }
 
+export interface KubernetesDeployment extends Cluster, Omit<KubernetesOptions, 'release' | 'namespace'> {
+  readonly release: number;
+  /** The release that ran before; null when none did. */
+  readonly live: number | null;
+  /** Where the manifests are written to. */
+  readonly folder: string;
+  /** The overlay that is applied; the base when it is not given. */
+  readonly overlay: string | undefined;
+}
+
+type Kubectl = (...args: readonly string[]) => Promise<string>;
+
 /**
  * Deploys a topology to the cluster that `kubectl` talks to.
  *
  * 1. It returns when every worker of the new release is ready and the old ones are gone.
- * 2. When a rollout does not come to its end, every Deployment that was changed goes back to what ran before.
+ * 2. When a rollout does not come to its end, every Deployment that has the release goes back to the one that ran before.
  * 3. It can be run again after it was interrupted: the cluster is asked for the same again.
+ * 4. It changes nothing once the command may not go on.
  *
  * What one release has in a ScaledObject, a NetworkPolicy or a budget stays until the next one is applied.
- * @throws UserError with what `kubectl` says
+ * @throws UserError with what `kubectl` says; GoingBackFailed
  */
 export async function deployToKubernetes(options: KubernetesDeployment): Promise<void> {
-  const { folder, overlay, overlays, base, report, execute = run } = options;
-  const kubectl = (args: readonly string[]) =>
-    execute('kubectl', [...(options.namespace === undefined ? [] : [`--namespace=${options.namespace}`]), ...args]);
+  const { folder, overlay, overlays, base, report, guard } = options;
+  const kubectl = kubectlOf(options);
   const topology = overlay === undefined ? base : overlays.get(overlay);
   if (topology === undefined)
     throw new UserError(`There is no topology.${overlay}.yaml. Write it, or leave --environment out.`);
-  report('cluster', `kubectl talks to ${(await kubectl(['config', 'current-context'])).trim()}`);
+  await tellCluster(kubectl, report);
   const written = writeRendering(folder, renderKubernetes(options));
   const path = join(folder, overlay === undefined ? 'base' : join('overlays', overlay));
   report('manifests', `${written.filter(({ state }) => state === 'written').length} files written below ${folder}`);
-  const applied = await kubectl(['apply', `--request-timeout=${REQUEST_LIMIT_SECONDS}s`, '-k', path]);
+  await guard.mayGoOn();
+  const applied = await kubectl('apply', `--request-timeout=${REQUEST_LIMIT_SECONDS}s`, '-k', path);
   const names = [...replicasOf(topology.settings).keys()].map(objectName);
   try {
     for (const name of names) {
-      await kubectl(['rollout', 'status', `deployment/${name}`, `--timeout=${ROLLOUT_LIMIT_SECONDS}s`]);
+      await rolledOut(kubectl, name);
       report('rollout', `${name} is rolled out`);
     }
   } catch (error) {
-    const undone = await undo(kubectl, changedOf(applied, names), report);
-    throw new UserError(`The rollout failed. ${undone}\n${reasonOf(error)}`);
+    const isSame = options.live === options.release;
+    const mayHaveChanged = names.filter((name) => !isSame || applied.includes(`deployment.apps/${name} configured`));
+    const undone = await undo(kubectl, mayHaveChanged, options);
+    const text = `The rollout failed. ${undone.text}\n${reasonOf(error)}`;
+    throw undone.isBack ? new UserError(text) : new GoingBackFailed(text);
   }
 }
 
-/** The Deployments that existed before and were changed, by what `kubectl apply` printed. */
-function changedOf(applied: string, names: readonly string[]): string[] {
-  return names.filter((name) => applied.includes(`deployment.apps/${name} configured`));
+/** Replaces all pods of a component at once. */
+export async function restartOnKubernetes(component: string, cluster: Cluster): Promise<void> {
+  const kubectl = kubectlOf(cluster);
+  const name = objectName(component);
+  if ((await kubectl('get', 'deployment', name, '--ignore-not-found', '-o', 'name')).trim() === '') return;
+  await cluster.guard.mayGoOn();
+  await kubectl('delete', 'pod', `--selector=${selectorOf(labelsOf(component))}`);
+  await rolledOut(kubectl, name);
+  cluster.report('rollout', `${name} is restarted`);
 }
 
+/** Ends all workers; the Deployments and what scales them are gone until the next deploy. */
+export async function endOnKubernetes(cluster: Cluster): Promise<void> {
+  const kubectl = kubectlOf(cluster);
+  const all = `--selector=${selectorOf(WORKER_LABELS)}`;
+  await tellCluster(kubectl, cluster.report);
+  await cluster.guard.mayGoOn();
+  try {
+    await kubectl('delete', 'scaledobject', all);
+  } catch (error) {
+    if (!reasonOf(error).includes('have a resource type')) throw error;
+  }
+  await cluster.guard.mayGoOn();
+  await kubectl('delete', 'deployment', all, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
+}
+
+function kubectlOf({ namespace, guard, execute = run }: Cluster): Kubectl {
+  const inNamespace = namespace === undefined ? [] : [`--namespace=${namespace}`];
+  return (...args) => execute('kubectl', [...inNamespace, ...args], { signal: guard.signal });
+}
+
+async function tellCluster(kubectl: Kubectl, report: Cluster['report']): Promise<void> {
+  report('cluster', `kubectl talks to ${(await kubectl('config', 'current-context')).trim()}`);
+}
+
+async function rolledOut(kubectl: Kubectl, name: string): Promise<void> {
+  await kubectl('rollout', 'status', `deployment/${name}`, `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
+}
+
+/** Takes the release back wherever it runs, whoever has applied it. @throws the guard's reason */
 async function undo(
-  kubectl: (args: readonly string[]) => Promise<string>,
+  kubectl: Kubectl,
   names: readonly string[],
-  report: KubernetesDeployment['report'],
-): Promise<string> {
-  if (names.length === 0) return 'Nothing ran before, so there is nothing to go back to.';
+  { release, live, guard, report }: KubernetesDeployment,
+): Promise<{ readonly isBack: boolean; readonly text: string }> {
   const failures: string[] = [];
+  let ranBefore = false;
+  let revisions: Awaited<ReturnType<typeof revisionsOf>> | undefined;
   for (const name of names) {
+    await guard.mayGoOn();
     try {
-      await kubectl(['rollout', 'undo', `deployment/${name}`]);
-      await kubectl(['rollout', 'status', `deployment/${name}`, `--timeout=${ROLLOUT_LIMIT_SECONDS}s`]);
-      report('undo', `${name} is what it was before`);
+      revisions ??= await revisionsOf(kubectl, `--selector=${selectorOf(WORKER_LABELS)}`);
+      const step = goBackOf(revisions.get(name) ?? [], { release, live });
+      if (step === null) continue;
+      ranBefore ||= step !== 'delete';
+      if (step === 'delete') {
+        await kubectl('delete', 'deployment', name, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
+        report('undo', `${name} is ended, as nothing ran before`);
+      } else {
+        await kubectl('rollout', 'undo', `deployment/${name}`, `--to-revision=${step.toRevision}`);
+        await rolledOut(kubectl, name);
+        report('undo', `${name} is what it was before`);
+      }
     } catch (error) {
+      guard.signal.throwIfAborted();
       failures.push(`${name}: ${reasonOf(error)}`);
     }
   }
-  if (failures.length === 0) return 'The workers that ran before run again.';
-  return `Going back failed too, so look at the cluster (kubectl rollout undo):\n${failures.join('\n')}`;
+  if (failures.length > 0) {
+    const text = `Going back failed too, so look at the cluster (kubectl rollout undo):\n${failures.join('\n')}`;
+    return { isBack: false, text };
+  }
+  if (ranBefore) return { isBack: true, text: 'The workers that ran before run again.' };
+  const text = live === release ? 'There is nothing to go back to.' : 'Nothing ran before, so its workers were ended.';
+  return { isBack: true, text };
+}
+
+function selectorOf(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',');
 }

@@ -233,3 +233,15 @@ test('a first release that is halted ends its workers', async () => {
   expect(await deploy(release('8s'))).toMatchObject({ outcome: 'rolled_back', running: null });
   expect(running()).toEqual([]);
 });
+
+test('a release is refused while one of another target runs, or may run: nobody would end its workers', async () => {
+  const elsewhere = { ...release('9s'), target: 'kubernetes' as const };
+  tables.placed = [];
+  for (const outcome of ['live', 'deploying'] as const) {
+    tables.releases = [];
+    tables.add(elsewhere, outcome);
+    await expect(deploy(release('8s'))).rejects.toThrow(/Release 1 runs on the target kubernetes.*`downspout kill`/);
+    expect(outcomes()).toEqual([outcome]);
+    expect(running()).toEqual([]);
+  }
+});

@@ -172,3 +172,13 @@ test('without MySQL there are no workers in the plan, without Kafka the release 
   );
   expect(neither.steps).toEqual([]);
 });
+
+test('a release of another target is refused while one runs elsewhere', () => {
+  const elsewhere = live();
+  const there = { ...elsewhere, release: { ...runs(BEFORE), number: 7, target: 'kubernetes' as const } };
+  expect(planOf({ ...runs(BEFORE), target: 'local' }, there).refusals).toEqual([
+    expect.stringMatching(/^Release 7 runs on the target kubernetes\./),
+  ]);
+  expect(planOf({ ...runs(BEFORE), target: 'kubernetes' }, there).refusals).toEqual([]);
+  expect(planOf(runs(BEFORE), there).refusals).toEqual([]);
+});

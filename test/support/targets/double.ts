@@ -1,6 +1,8 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { run } from '../../../deploy/stack/host/commands';
+import type { run } from '../../../deploy/stack/host/commands';
+import { UserError } from '../../../topology/core/errors';
 import { packageRoot } from '../../../topology/settings/package';
 
 /** A double of another engine's command line, which keeps what it knows in a file. */
@@ -16,7 +18,7 @@ export class CommandDouble<State extends object> {
   ) {
     this.folder = join(folder, 'bin');
     mkdirSync(this.folder, { recursive: true });
-    const script = join(packageRoot(), 'test', 'support', 'targets', `${program}.mjs`);
+    const script = fileOf(program);
     const command = join(this.folder, program);
     writeFileSync(command, `#!/bin/sh\nexec "${process.execPath}" "${script}" "$@"\n`);
     chmodSync(command, 0o755);
@@ -31,11 +33,17 @@ export class CommandDouble<State extends object> {
     writeFileSync(this.file, JSON.stringify(to(this.exists ? this.state : ({} as State))));
   }
 
-  /** Runs the double in place of the program of its name. */
-  readonly execute: typeof run = (command, args, options) => {
+  /** Runs the double in place of the program of its name, in this process. */
+  readonly execute: typeof run = async (command, args, options) => {
     if (command !== this.program) throw new Error(`${command} was to be run`);
-    const settings = { ...options?.settings, [this.variable]: this.file };
-    return run(join(this.folder, command), args, { ...options, settings });
+    options?.signal?.throwIfAborted();
+    const load = createRequire(__filename);
+    const { answer } = load(fileOf('answering')) as {
+      readonly answer: (double: unknown, args: readonly string[], file: string) => { code: number; text: string };
+    };
+    const { code, text } = answer(load(fileOf(this.program)), args, this.file);
+    if (code === 0) return text;
+    throw new UserError(`\`${command} ${args.join(' ')}\` failed:\n${text}`);
   };
 
   /** What a process needs in its environment to find the double instead of the program. */
@@ -54,4 +62,8 @@ export class CommandDouble<State extends object> {
       return false;
     }
   }
+}
+
+function fileOf(name: string): string {
+  return join(packageRoot(), 'test', 'support', 'targets', `${name}.cjs`);
 }

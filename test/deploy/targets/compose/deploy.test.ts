@@ -2,31 +2,37 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { type ComposeDeployment, deployToCompose } from '../../../../deploy/targets/compose/deploy';
+import {
+  type ComposeDeployment,
+  deployToCompose,
+  endOnCompose,
+  restartOnCompose,
+} from '../../../../deploy/targets/compose/deploy';
 import { insideNames } from '../../../../deploy/targets/compose/inside-names';
 import { renderCompose } from '../../../../deploy/targets/compose/render';
+import { GoingBackFailed } from '../../../../deploy/targets/engine';
 import { drainLimitMs } from '../../../../deploy/worker/drain-limit';
+import { UserError } from '../../../../topology/core/errors';
 import { readEnvironment } from '../../../../topology/settings/environment';
 import { packageRoot } from '../../../../topology/settings/package';
 import { CommandDouble } from '../../../support/targets/double';
 import { topologyOf } from '../../../support/targets/topologies';
 
 interface Engine {
-  containers: { id: string; service: string; command: string[] }[];
+  containers: { id: string; service: string; command: string[]; exited?: boolean }[];
   broken: string[];
   calls: string[][];
   /** How few containers of a service ran when one was taken away. */
   fewest: Record<string, number>;
 }
 
-// A process for each call of the double.
-jest.setTimeout(120_000);
-
 let folder: string;
 let docker: CommandDouble<Engine>;
 let steps: string[];
+let interrupt: AbortController;
 
 beforeEach(() => {
+  interrupt = new AbortController();
   folder = mkdtempSync(join(tmpdir(), 'compose-'));
   docker = new CommandDouble('docker', 'ENGINE', folder, { containers: [], broken: [], calls: [], fewest: {} });
   steps = [];
@@ -42,18 +48,23 @@ const environment = readEnvironment(
   },
   {},
 );
-const deploy = (release: number, components = '{ webhook: {} }', changed: Partial<ComposeDeployment> = {}) =>
-  deployToCompose({
-    ...topologyOf(components),
-    image: 'downspout:1',
-    environment,
-    release,
-    folder: join(folder, 'workers'),
-    composeFile: join(packageRoot(), 'docker-compose.yml'),
-    report: (step, text) => steps.push(`${step}: ${text}`),
-    execute: docker.execute,
-    ...changed,
-  });
+const target = () => ({
+  environment,
+  folder: join(folder, 'workers'),
+  composeFile: join(packageRoot(), 'docker-compose.yml'),
+  guard: { signal: interrupt.signal, mayGoOn: async () => interrupt.signal.throwIfAborted() },
+  report: (step: string, text: string) => steps.push(`${step}: ${text}`),
+  execute: docker.execute,
+});
+const releaseOf = (number: number, components: string) => ({
+  number,
+  specification: topologyOf(components).specification,
+  image: 'downspout:1',
+});
+const BOTH = '{ due: { replicas: 1 }, webhook: { replicas: 2 } }';
+/** Release 7 ran before. */
+const deploy = (number: number, components = BOTH, changed: Partial<ComposeDeployment> = {}) =>
+  deployToCompose({ ...target(), release: releaseOf(number, components), live: releaseOf(7, BOTH), ...changed });
 const commandsOf = (service: string) =>
   docker.state.containers.filter((one) => one.service === service).map(({ command }) => command.at(-1));
 const fileOf = (name: string) => readFileSync(join(folder, 'workers', name), 'utf8');
@@ -72,7 +83,7 @@ function started(counts: Readonly<Record<string, number>>): void {
 
 test('1. A new container is ready before an old one is told to end, one at a time', async () => {
   started({ due: 1, webhook: 2 });
-  await deploy(8, '{ due: { replicas: 1 }, webhook: { replicas: 2 } }');
+  await deploy(8);
   expect(commandsOf('worker-webhook')).toEqual(['--release=8', '--release=8']);
   expect(commandsOf('worker-due')).toEqual(['--release=8']);
   expect(docker.state.fewest).toEqual({ 'worker-due': 1, 'worker-webhook': 2 });
@@ -80,21 +91,100 @@ test('1. A new container is ready before an old one is told to end, one at a tim
   expect(ended.every((call) => !call.includes('--force'))).toBe(true);
 });
 
-test('2. When a new container does not become ready it is removed, and the old ones that are left run on', async () => {
-  started({ due: 1, webhook: 2 });
-  docker.change((engine) => ({ ...engine, broken: ['worker-webhook'] }));
-  await expect(deploy(8, '{ due: { replicas: 1 }, webhook: { replicas: 2 } }')).rejects.toMatchObject({
-    name: 'UserError',
-    message: expect.stringMatching(/worker-webhook: a new container did not become ready. 2 run on\.[^]*unhealthy/),
+describe('2. When a new container does not become ready, every container of the release is replaced by one of the release that ran before', () => {
+  beforeEach(() => {
+    started({ due: 1, webhook: 2 });
+    docker.change((engine) => ({ ...engine, broken: ['worker-webhook'] }));
   });
-  expect(commandsOf('worker-webhook')).toEqual(['--release=7', '--release=7']);
+
+  test('of every service', async () => {
+    await expect(deploy(8)).rejects.toMatchObject({
+      name: 'UserError',
+      message: expect.stringMatching(/worker-webhook: a new container did not become ready. 2 run on\.[^]*unhealthy/),
+    });
+    expect(commandsOf('worker-webhook')).toEqual(['--release=7', '--release=7']);
+    expect(commandsOf('worker-due')).toEqual(['--release=7']);
+    expect(steps).toContain('undo: back to release 7');
+  });
+
+  test('and a service that is new in it ends', async () => {
+    await expect(deploy(8, '{ due: { replicas: 1 }, aaa: {}, webhook: { replicas: 2 } }')).rejects.toThrow('unhealthy');
+    expect(commandsOf('worker-aaa')).toEqual([]);
+  });
+
+  test('and what a first release has started ends', async () => {
+    docker.change((engine) => ({ ...engine, containers: [] }));
+    await expect(deploy(1, BOTH, { live: null })).rejects.toThrow('unhealthy');
+    expect(docker.state.containers).toEqual([]);
+  });
+
+  test('and it says so when that fails, too', async () => {
+    await expect(deploy(8, BOTH, { live: { ...releaseOf(7, BOTH), specification: 7 } })).rejects.toThrow(
+      GoingBackFailed,
+    );
+  });
+});
+
+test('4. It changes nothing once the command may not go on', async () => {
+  started({ due: 1, webhook: 2 });
+  const dies: typeof docker.execute = async (command, args, options) => {
+    if (!args.includes('up')) return docker.execute(command, args, options);
+    interrupt.abort(new Error('no right any more'));
+    throw new UserError('`docker compose up` failed');
+  };
+  await expect(deploy(8, BOTH, { execute: dies })).rejects.toThrow('no right any more');
+  expect(docker.state.containers.map(({ command }) => command.at(-1))).toEqual(Array(3).fill('--release=7'));
+});
+
+test('a container of an earlier release that has exited is not started again in place of a new one', async () => {
+  started({ due: 1, webhook: 2 });
+  docker.change(({ containers, ...engine }) => ({
+    ...engine,
+    containers: containers.map((one, index) => (index === 1 ? { ...one, exited: true } : one)),
+  }));
+  await deploy(8);
+  expect(commandsOf('worker-webhook')).toEqual(['--release=8', '--release=8']);
+});
+
+test('a deploy that was interrupted is continued: what is new already stays', async () => {
+  started({ due: 1, webhook: 2 });
+  docker.change(({ containers, ...engine }) => ({
+    ...engine,
+    containers: containers.map((one, index) => (index === 1 ? { ...one, command: ['--release=8'] } : one)),
+  }));
+  const kept = docker.state.containers[1]?.id;
+  await deploy(8);
+  expect(commandsOf('worker-webhook')).toEqual(['--release=8', '--release=8']);
+  expect(docker.state.containers.map(({ id }) => id)).toContain(kept);
+});
+
+test('a release that runs already is made anew, because settings may have changed', async () => {
+  started({ due: 1, webhook: 2 });
+  const before = docker.state.containers.map(({ id }) => id);
+  await deploy(7);
+  expect(docker.state.containers).toHaveLength(3);
+  expect(docker.state.containers.filter(({ id }) => before.includes(id))).toEqual([]);
+});
+
+test('a component is restarted by all of its containers at once, and not where it does not run', async () => {
+  await restartOnCompose('due', releaseOf(7, BOTH), target());
+  started({ due: 1, webhook: 2 });
+  await restartOnCompose('due', releaseOf(7, BOTH), target());
+  const restarted = docker.state.calls.filter((call) => call.includes('restart'));
+  expect(restarted.map((call) => call.at(-1))).toEqual(['worker-due']);
+});
+
+test('all workers end', async () => {
+  started({ due: 1, webhook: 2 });
+  await endOnCompose(releaseOf(7, BOTH), target());
+  expect(docker.state.containers).toEqual([]);
 });
 
 test.each([
   [1, 3],
   [3, 1],
 ])(
-  '3. In the end there are as many containers of each service as the topology says (%s, then %s)',
+  '3. In the end there are as many containers of each service as the topology says, and all of them run the release (%s, then %s)',
   async (before, then) => {
     started({ due: 1, webhook: before });
     await deploy(8, `{ due: { replicas: 1 }, webhook: { replicas: ${then} } }`);

@@ -1,7 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deployToKubernetes, type KubernetesDeployment } from '../../../../deploy/targets/kubernetes/deploy';
+import { GoingBackFailed } from '../../../../deploy/targets/engine';
+import {
+  deployToKubernetes,
+  endOnKubernetes,
+  type KubernetesDeployment,
+  restartOnKubernetes,
+} from '../../../../deploy/targets/kubernetes/deploy';
+import { UserError } from '../../../../topology/core/errors';
 import { readEnvironment } from '../../../../topology/settings/environment';
 import { CommandDouble } from '../../../support/targets/double';
 import { topologyOf } from '../../../support/targets/topologies';
@@ -14,14 +21,13 @@ interface Cluster {
   calls: string[][];
 }
 
-// A process for each call of the double.
-jest.setTimeout(120_000);
-
 let folder: string;
 let kubectl: CommandDouble<Cluster>;
 let steps: string[];
+let interrupt: AbortController;
 
 beforeEach(() => {
+  interrupt = new AbortController();
   folder = mkdtempSync(join(tmpdir(), 'kubectl-'));
   kubectl = new CommandDouble('kubectl', 'CLUSTER', folder, {
     deployments: {},
@@ -33,6 +39,20 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
+const guardOf = ({ signal }: AbortController) => ({ signal, mayGoOn: async () => signal.throwIfAborted() });
+const cluster = () => ({
+  guard: guardOf(interrupt),
+  report: (step: string, text: string) => steps.push(`${step}: ${text}`),
+  execute: kubectl.execute,
+});
+/** A command that may change one thing and is killed then. */
+const onlyOnce = () => {
+  let times = 0;
+  return async () => {
+    if (times++ > 0) throw new Error('SIGKILL');
+  };
+};
+/** Release 7 ran before, if anything. */
 const deploy = (release: number, changed: Partial<KubernetesDeployment> = {}) =>
   deployToKubernetes({
     base: topologyOf(),
@@ -41,12 +61,22 @@ const deploy = (release: number, changed: Partial<KubernetesDeployment> = {}) =>
     image: 'downspout:1',
     environment: readEnvironment({}, {}),
     release,
+    live: kubectl.state.deployments['downspout-due'] === undefined ? null : 7,
     folder: join(folder, 'manifests'),
-    report: (step, text) => steps.push(`${step}: ${text}`),
-    execute: kubectl.execute,
+    ...cluster(),
     ...changed,
   });
 const running = (name: string) => kubectl.state.deployments[name]?.at(-1);
+
+/** A deploy that is killed while it waits for the rollout. */
+async function killed(release: number): Promise<void> {
+  const dies: typeof kubectl.execute = (command, args, options) =>
+    args.includes('status') ? Promise.reject(new Error('SIGKILL')) : kubectl.execute(command, args, options);
+  await deploy(release, { execute: dies, guard: { ...guardOf(interrupt), mayGoOn: onlyOnce() } }).catch(
+    () => undefined,
+  );
+  expect(running('downspout-webhook')).toContain(`--release=${release}`);
+}
 
 test('1. It returns when every worker of the new release is ready and the old ones are gone', async () => {
   await deploy(7);
@@ -63,16 +93,74 @@ test('1. It returns when every worker of the new release is ready and the old on
   expect(kubectl.state.calls[1]).toContain(join(folder, 'manifests', 'overlays', 'production'));
 });
 
-test('2. When a rollout does not come to its end, every Deployment that was changed goes back to what ran before', async () => {
-  await deploy(7);
-  kubectl.change((cluster) => ({ ...cluster, broken: ['downspout-webhook'] }));
-  await expect(deploy(8)).rejects.toMatchObject({
-    name: 'UserError',
-    message: expect.stringMatching(/The workers that ran before run again\.[^]*exceeded its progress deadline/),
+const LIVE_AGAIN = /The workers that ran before run again\.[^]*exceeded its progress deadline/;
+
+describe('2. When a rollout does not come to its end, every Deployment that has the release goes back to the one that ran before', () => {
+  test('of those that it has changed', async () => {
+    await deploy(7);
+    kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
+    await expect(deploy(8)).rejects.toMatchObject({
+      name: 'UserError',
+      message: expect.stringMatching(LIVE_AGAIN),
+    });
+    for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=7');
+    expect(steps).toContain('undo: downspout-due is what it was before');
+    expect(steps).toContain('undo: downspout-webhook is what it was before');
   });
-  for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=7');
-  expect(steps).toContain('undo: downspout-due is what it was before');
-  expect(steps).toContain('undo: downspout-webhook is what it was before');
+
+  test('where an earlier deploy of it was killed after it was applied', async () => {
+    await deploy(7);
+    await killed(8);
+    kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
+    await expect(deploy(8)).rejects.toMatchObject({ message: expect.stringMatching(LIVE_AGAIN) });
+    for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=7');
+  });
+
+  test('and not to another one that was killed in between', async () => {
+    await deploy(7);
+    await killed(8);
+    kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
+    await expect(deploy(9)).rejects.toThrow(LIVE_AGAIN);
+    for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=7');
+  });
+
+  test('and says so when that fails, too', async () => {
+    await deploy(7);
+    kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
+    const refuses: typeof kubectl.execute = (command, args, options) =>
+      args.includes('undo') ? Promise.reject(new UserError('forbidden')) : kubectl.execute(command, args, options);
+    await expect(deploy(8, { execute: refuses })).rejects.toThrow(GoingBackFailed);
+  });
+});
+
+test('4. It changes nothing once the command may not go on', async () => {
+  await deploy(7);
+  const sleeps: typeof kubectl.execute = async (command, args, options) => {
+    if (!args.includes('status')) return kubectl.execute(command, args, options);
+    // The next one has taken the right to deploy, and deploys.
+    await deploy(9);
+    interrupt.abort(new Error('no right any more'));
+    throw new UserError('error: watch closed before UntilWithoutRetry timeout');
+  };
+  await expect(deploy(8, { execute: sleeps })).rejects.toThrow('no right any more');
+  for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=9');
+  expect(kubectl.state.calls.filter(([, what]) => what === 'undo')).toEqual([]);
+});
+
+test('a component is restarted by all of its pods at once, and not where it does not run', async () => {
+  await restartOnKubernetes('due', cluster());
+  expect(kubectl.state.calls.filter(([verb]) => verb === 'delete')).toEqual([]);
+  await deploy(7);
+  await restartOnKubernetes('due', cluster());
+  const deleted = kubectl.state.calls.filter(([verb]) => verb === 'delete');
+  expect(deleted).toEqual([['delete', 'pod', expect.stringMatching(/name=downspout.*component=due$/)]]);
+  expect(steps.at(-1)).toBe('rollout: downspout-due is restarted');
+});
+
+test('all workers end, also where the cluster has no KEDA', async () => {
+  await deploy(7);
+  await endOnKubernetes(cluster());
+  expect(kubectl.state.deployments).toEqual({});
 });
 
 test('3. It can be run again after it was interrupted: the cluster is asked for the same again', async () => {
@@ -82,14 +170,23 @@ test('3. It can be run again after it was interrupted: the cluster is asked for 
   expect(kubectl.state.calls.filter(([, what]) => what === 'undo')).toEqual([]);
 });
 
-test('a first rollout that fails has nothing to go back to, and says so', async () => {
-  kubectl.change((cluster) => ({ ...cluster, broken: ['downspout-due'] }));
+test('a first rollout that fails has nothing to go back to, so its workers end', async () => {
+  kubectl.change((state) => ({ ...state, broken: ['downspout-due'] }));
   await expect(deploy(1)).rejects.toThrow(/Nothing ran before/);
   expect(kubectl.state.calls.filter(([, what]) => what === 'undo')).toEqual([]);
+  expect(kubectl.state.deployments).toEqual({});
+});
+
+test('a component that is new in a release that fails ends', async () => {
+  await deploy(7);
+  const more = topologyOf('{ webhook: {}, sms: {} }');
+  kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
+  await expect(deploy(8, { overlay: undefined, base: more })).rejects.toThrow(LIVE_AGAIN);
+  expect(Object.keys(kubectl.state.deployments)).toEqual(['downspout-due', 'downspout-webhook']);
 });
 
 test('a cluster that cannot be reached is told in the words of kubectl, and nothing is rolled', async () => {
-  kubectl.change((cluster) => ({ ...cluster, unreachable: true }));
+  kubectl.change((state) => ({ ...state, unreachable: true }));
   await expect(deploy(1)).rejects.toThrow(/The connection to the server .* was refused/);
   expect(kubectl.state.calls.map(([verb]) => verb)).toEqual(['config', 'apply']);
 });

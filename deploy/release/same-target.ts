@@ -1,0 +1,28 @@
+import type { NewRelease, Release } from '../../connectors/mysql/operators/releases';
+import { UserError } from '../../topology/core/errors';
+
+/** Why a release cannot be deployed while one of another target runs, or null: nobody would end the workers there. */
+export function otherTarget(target: NewRelease['target'], running: Pick<Release, 'number' | 'target'>): string | null {
+  if (running.target === target) return null;
+  return (
+    `Release ${running.number} runs on the target ${running.target}. Deploy with \`--target ${running.target}\`, or end its workers ` +
+    `with \`downspout kill\` and then deploy to ${target}: messages wait in between.`
+  );
+}
+
+/** @param running releases that are live, or whose deployment was begun. @throws UserError when one has another target */
+export function requireSameTarget(target: NewRelease['target'], running: readonly Release[]): void {
+  for (const release of running) {
+    const refusal = otherTarget(target, release);
+    if (refusal !== null) throw new UserError(refusal);
+  }
+}
+
+/** @throws UserError for a release whose workers another engine runs */
+export function requireLocal(release: Release): Release {
+  if (release.target === 'local') return release;
+  throw new UserError(
+    `Release ${release.number} runs on ${release.target}. Change topology.yaml, or give another --image, and run ` +
+      `\`downspout deploy --target ${release.target}\`: it replaces the workers there.`,
+  );
+}

@@ -1,0 +1,64 @@
+// A double of docker: it speaks as much of its command line and output as a deployment needs. Its engine is
+// {"containers": [{"id": "…", "service": "…", "command": […]}], "broken": ["service"], "calls": [[…]], "fewest": {}}.
+// New containers of a broken service are not healthy; one that has exited stays until it is removed.
+const { createHash } = require('node:crypto');
+const { readFileSync } = require('node:fs');
+const { parse } = require('yaml');
+const { end, main } = require('./answering.cjs');
+
+/** Ends by throwing. @param args of the command line @param engine is changed */
+function docker(args, engine) {
+  engine.calls.push(args);
+  const of = (service) => engine.containers.filter((one) => one.service === service);
+
+  if (args[0] === 'stop' || args[0] === 'rm') {
+    const id = args.at(-1);
+    const found = engine.containers.find((one) => one.id === id);
+    if (found === undefined) end(1, `Error response from daemon: No such container: ${id}`);
+    found.stopped = true;
+    if (args[0] === 'rm') engine.containers = engine.containers.filter((one) => one !== found);
+    engine.fewest[found.service] = Math.min(
+      engine.fewest[found.service] ?? 99,
+      of(found.service).filter((one) => !one.stopped).length,
+    );
+    end(0, id);
+  }
+  if (args[0] === 'inspect') {
+    const ids = args.slice(3);
+    const found = engine.containers.filter(({ id }) => ids.includes(id));
+    end(0, found.map(({ id, command }) => `${id} ${JSON.stringify(command)}`).join('\n'));
+  }
+  const service = args.at(-1);
+  if (args.includes('rm')) {
+    const services = args.slice(args.indexOf('--force') + 1);
+    const ends = (one) => services.includes(one.service) && (args.includes('--stop') || one.exited === true);
+    engine.containers = engine.containers.filter((one) => !ends(one));
+    end(0, '');
+  }
+  if (args.includes('restart')) end(0, ` Container downspout-${service}-1  Started`);
+  if (args.includes('ps'))
+    end(
+      0,
+      of(service)
+        .filter((one) => one.exited !== true)
+        .map(({ id }) => id)
+        .join('\n'),
+    );
+  const files = args.flatMap((arg, index) => (arg === '--file' ? [args[index + 1]] : []));
+  const { services } = parse(readFileSync(files[1], 'utf8'));
+  if (services[service] === undefined) end(1, `no such service: ${service}`);
+  const wanted = Number(args[args.indexOf('--scale') + 1].split('=')[1]);
+  for (const one of of(service).filter(({ exited }) => exited === true)) {
+    if (of(service).filter(({ exited }) => exited !== true).length < wanted) delete one.exited;
+  }
+  while (of(service).length < wanted) {
+    const id = createHash('sha256').update(`${engine.calls.length} ${engine.containers.length}`).digest('hex');
+    engine.containers.push({ id, service, command: services[service].command });
+    if (engine.broken.includes(service)) engine.containers.at(-1).isUnhealthy = true;
+  }
+  if (of(service).some(({ isUnhealthy }) => isUnhealthy)) end(1, `container downspout-${service}-3 is unhealthy`);
+  end(0, ` Container downspout-${service}-1  Healthy`);
+}
+
+module.exports = docker;
+if (require.main === module) main(docker, process.env.ENGINE);
