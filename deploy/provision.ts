@@ -7,9 +7,10 @@ import { UserError } from '../topology/core/errors';
 import { operatorUrl } from '../topology/settings/connections';
 import type { Environment } from '../topology/settings/environment';
 import type { TopologySettings } from '../topology/settings/topology-settings';
+import { counted } from './console/units';
 import { withKafka } from './inspect/kafka';
 import { Capture } from './provisioning/capture';
-import { seeOneChange } from './provisioning/probe';
+import { seeCapture } from './provisioning/probe';
 import { provisionTopics } from './provisioning/topics';
 import { checkDatabase, madeUsers } from './provisioning/users';
 
@@ -62,8 +63,7 @@ export async function provision(
   const connector = await capture.provision();
   refuse(connector.faults);
   report('connector', connector.text);
-  const took = await seeOneChange(environment, clock, () => capture.standing());
-  report('changes', `a change came through in ${Math.round(took)} ms`);
+  report('changes', await seeCapture(environment, clock, () => capture.standing()));
 }
 
 function refuse(faults: readonly string[]): void {
@@ -79,7 +79,8 @@ async function provisionDatabase(environment: Environment, mayChange: boolean): 
   let schema = 'the schema is up to date';
   if (admin !== undefined) {
     const statements = await migrate(admin, { dryRun: !mayChange });
-    if (statements.length > 0) schema = mayChange ? 'the schema is there' : `${statements.length} statements would run`;
+    if (statements.length > 0)
+      schema = mayChange ? 'the schema is there' : `${counted(statements.length, 'statement')} would run`;
     if (mayChange && (await madeUsers(admin, environment))) {
       return { text: `${schema}${statements.length > 0 ? ', and its users are' : ''}`, faults: [] };
     }

@@ -4,16 +4,23 @@ import { Operations } from '../../connectors/mysql/operators/operations';
 import { PoolExecutor } from '../../connectors/mysql/sql/executor';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
-import { operatorUrl } from '../../topology/settings/connections';
+import { operatorUrl, readerUrl } from '../../topology/settings/connections';
 import { type Environment, required } from '../../topology/settings/environment';
 import type { VerbContext } from './verb';
 
-/** Whose connection. The operators' is the workers' unless it is set. */
+/** Whose connection. The operators' is the workers' unless it is set, and the application's theirs. */
 export type DatabaseUrl = 'DATABASE_URL' | 'OPERATOR_DATABASE_URL' | 'ADMIN_DATABASE_URL';
 
 /** @throws UserError saying how to get it */
 export function databaseUrl(environment: Environment, name: DatabaseUrl): string {
-  return name === 'OPERATOR_DATABASE_URL' ? operatorUrl(environment) : required(environment, name);
+  switch (name) {
+    case 'OPERATOR_DATABASE_URL':
+      return operatorUrl(environment);
+    case 'DATABASE_URL':
+      return readerUrl(environment);
+    default:
+      return required(environment, name);
+  }
 }
 
 /** Runs `work` with the client that applications use, as their user. */

@@ -5,6 +5,11 @@ export function formatCount(value: number): string {
     .replace(/\B(?=(\d{3})+(?!\d))/g, ',');
 }
 
+/** `1 worker`, `2 workers`. @param many `workers are`, where it is not `one` and an s: `worker is` */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${formatCount(count)} ${count === 1 ? one : many}`;
+}
+
 /** Milliseconds with the unit that reads best: `7 ms`, `1.25 s`, `3 min 20 s`, `5 h 2 min`, `12 d 3 h`. */
 export function formatDuration(milliseconds: number): string {
   if (!Number.isFinite(milliseconds)) return '–';

@@ -21,11 +21,11 @@ import { binlogFaults } from '../../connectors/mysql/schema/binlog-settings';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
-import { requiredConnect } from '../../topology/settings/connections';
-import { type Environment, required } from '../../topology/settings/environment';
+import { readerUrl, requiredConnect } from '../../topology/settings/connections';
+import type { Environment } from '../../topology/settings/environment';
 import { topologyOf } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
-import { formatCount, formatInstant } from '../console/units';
+import { counted, formatInstant } from '../console/units';
 import { cdcWarnings } from './cdc-warnings';
 import { type DeploymentReport, deploymentWarnings, readDeploymentReport } from './deployment-report';
 import { copiesOf, lagOf, queuedOf, withKafka } from './kafka';
@@ -121,7 +121,7 @@ async function attempt<T>(part: string, read: () => Promise<T>): Promise<{ statu
 }
 
 async function readDatabase(environment: Environment, clock: Clock): Promise<DatabaseReport> {
-  const pool = Pool.open(required(environment, 'DATABASE_URL'), { clock, size: 4 });
+  const pool = Pool.open(readerUrl(environment), { clock, size: 4 });
   try {
     const status = new Status(pool, sendersOf(environment));
     // First alone: when the database is away, it is said once.
@@ -245,21 +245,22 @@ export function warningsOf(report: DatabaseReport, senders: readonly string[]): 
       .filter(({ channel }) => !senders.includes(channel))
       .map(
         ({ channel, open }) =>
-          `${formatCount(open)} messages wait on channel ${channel}, which has no sender in topology.yaml.`,
+          `${counted(open, 'message waits', 'messages wait')} on channel ${channel}, which has no sender in topology.yaml.`,
       ),
     ...(somethingWaits && !running.has(SPOUT) ? [`Messages wait and no worker runs the spout \`${SPOUT}\`.`] : []),
     ...waiting
       .filter(({ channel }) => senders.includes(channel) && !running.has(channel))
       .map(
-        ({ channel, open }) => `${formatCount(open)} messages wait on channel ${channel} and no worker runs its bolt.`,
+        ({ channel, open }) =>
+          `${counted(open, 'message waits', 'messages wait')} on channel ${channel} and no worker runs its bolt.`,
       ),
     ...of('uncertain').map(
       ({ channel, count }) =>
-        `${formatCount(count)} messages of ${channel} are uncertain: a person decides (downspout messages resolve).`,
+        `${counted(count, 'message')} of ${channel} ${count === 1 ? 'is' : 'are'} uncertain: a person decides (downspout messages resolve).`,
     ),
     ...of('failed').map(
       ({ channel, count }) =>
-        `${formatCount(count)} messages of ${channel} have failed (downspout messages list --state failed, messages redrive).`,
+        `${counted(count, 'message')} of ${channel} ${count === 1 ? 'has' : 'have'} failed (downspout messages list --state failed, messages redrive).`,
     ),
     ...report.pauses
       .filter((pause) => pause.channel !== null)

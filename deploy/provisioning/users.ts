@@ -35,10 +35,10 @@ export interface DatabaseCheck {
 
 /** Compares a schema and users that others have made with what is needed. @throws Unavailable */
 export async function checkDatabase(environment: Environment): Promise<DatabaseCheck> {
-  const { OPERATOR_DATABASE_URL: operator, WORKER_DATABASE_URL: worker } = environment;
+  const { DATABASE_URL: app, OPERATOR_DATABASE_URL: operator, WORKER_DATABASE_URL: worker } = environment;
   const checks = await Promise.all([
     schemaFaults(operatorUrl(environment)),
-    rightsFaults(required(environment, 'DATABASE_URL'), ['app']),
+    ...(app === undefined ? [] : [rightsFaults(app, ['app'])]),
     ...(worker === undefined
       ? []
       : [rightsFaults(worker, operator === undefined ? ['worker', 'operator'] : ['worker'])]),
@@ -48,6 +48,7 @@ export async function checkDatabase(environment: Environment): Promise<DatabaseC
   return {
     faults: [...checks.flat(), ...cdc.faults],
     unknown: [
+      ...(app === undefined ? ['the rights of the application’s user: DATABASE_URL is not set'] : []),
       ...(worker === undefined ? ['the rights of the workers’ user: WORKER_DATABASE_URL is not set'] : []),
       ...cdc.unknown,
     ],

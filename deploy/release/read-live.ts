@@ -2,12 +2,12 @@ import { Connector } from '../../connectors/debezium/connector';
 import { captureNames } from '../../connectors/debezium/settings';
 import { currentRelease } from '../../connectors/mysql/operators/releases';
 import { Status } from '../../connectors/mysql/operators/status';
-import { readSchemaState } from '../../connectors/mysql/schema/schema-state';
+import { readSchemaState, type SchemaState } from '../../connectors/mysql/schema/schema-state';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
-import { requiredConnect } from '../../topology/settings/connections';
-import { type Environment, required } from '../../topology/settings/environment';
+import { readerUrl, requiredConnect } from '../../topology/settings/connections';
+import type { Environment } from '../../topology/settings/environment';
 import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
 import { topicName } from '../../topology/streams';
 import { withKafka } from '../inspect/kafka';
@@ -33,7 +33,10 @@ export async function readLive(environment: Environment, wanted: TopologySetting
     connector: connector.value,
     waiting: release.value?.waiting ?? new Map(),
     unknown: [schema, release, topics, connector].flatMap((one) => one?.unknown ?? []),
-    notes: schema === null ? ['ADMIN_DATABASE_URL is not set, so nobody looked whether migrations are pending.'] : [],
+    notes:
+      schema === null
+        ? ['ADMIN_DATABASE_URL is not set, and nobody else could see whether migrations are pending.']
+        : [],
   };
 }
 
@@ -57,17 +60,25 @@ interface ReleaseReading extends Pick<Live, 'waiting'> {
 async function readDatabase(
   environment: Environment,
   clock: Clock,
-): Promise<{ schema: Attempt<NonNullable<Live['schema']>> | null; release: Attempt<ReleaseReading> }> {
-  const admin = environment.ADMIN_DATABASE_URL;
-  const schema = admin === undefined ? null : await attempt('MySQL', () => readSchemaState(admin));
+): Promise<{ schema: Attempt<SchemaState> | null; release: Attempt<ReleaseReading> }> {
+  const schema = await readSchema(environment);
   // Its users come with the schema, so there is nobody to ask, and nothing was deployed.
   if (schema?.value?.isEmpty === true) return { schema, release: { value: { release: null, waiting: new Map() } } };
   const release = await attempt<ReleaseReading>('the release that runs', () => readRelease(environment, clock));
   return { schema, release };
 }
 
+/** Null when nobody could see how it stands. */
+async function readSchema(environment: Environment): Promise<Attempt<SchemaState> | null> {
+  const admin = environment.ADMIN_DATABASE_URL;
+  if (admin !== undefined) return attempt('MySQL', () => readSchemaState(admin));
+  const { value } = await attempt('MySQL', () => readSchemaState(readerUrl(environment)));
+  // To somebody without rights there are no tables.
+  return value === undefined || value.isEmpty ? null : { value };
+}
+
 async function readRelease(environment: Environment, clock: Clock): Promise<ReleaseReading> {
-  const pool = Pool.open(required(environment, 'DATABASE_URL'), { clock, size: 2 });
+  const pool = Pool.open(readerUrl(environment), { clock, size: 2 });
   try {
     const current = await currentRelease(pool);
     const release =

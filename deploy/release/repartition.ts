@@ -7,10 +7,11 @@ import { OwnPause } from '../../connectors/mysql/operators/own-pause';
 import { databaseNow, unsweptSpouts } from '../../connectors/mysql/operators/sweeps';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
-import { UserError } from '../../topology/core/errors';
+import { Unavailable, UserError } from '../../topology/core/errors';
 import type { Environment } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { due, SPOUT, scheduleChanges, topicName } from '../../topology/streams';
+import { counted } from '../console/units';
 import { withKafka } from '../inspect/kafka';
 import { hasMembers, SEEN_AFTER_MS, untilDrained } from './drain';
 
@@ -58,7 +59,7 @@ export async function growthsOf(environment: Environment, settings: TopologySett
   for (const { component, stream, from, to } of counts) {
     if (from <= to) continue;
     throw new UserError(
-      `${stream} has ${from} partitions, and ${component}.partitions says ${to}: partitions cannot be taken away. Write ${from} or more.`,
+      `${stream} has ${counted(from, 'partition')}, and ${component}.partitions says ${to}: partitions cannot be taken away. Write ${from} or more.`,
     );
   }
   return counts.filter(({ from, to }) => from > 0 && from < to);
@@ -169,17 +170,30 @@ export class Repartition {
     );
   }
 
-  /** Waits until each partition has its worker, where there are workers at all. @throws UserError when that takes too long */
+  /**
+   * Waits until each partition has its worker, where there are workers at all. Partitions that were just added have no leader for
+   * a moment, so Kafka's answers may be errors.
+   * @throws UserError, Unavailable when that takes too long
+   */
   private async owned(admin: KafkaAdmin, { component, stream, to }: Growth): Promise<void> {
     const { environment, clock } = this.options;
-    const limit = clock.monotonic() + OWNED_LIMIT_MS;
-    while (await hasMembers(admin, environment, component)) {
-      this.checkGoesOn();
+    const isOwned = async () => {
+      if (!(await hasMembers(admin, environment, component))) return true;
       const lags = await readLag(admin, environment.DOWNSPOUT_NAMESPACE, [{ component, stream }]);
-      if (lags.filter(({ owner }) => owner !== null).length === to) return;
-      if (clock.monotonic() > limit) {
+      return lags.filter(({ owner }) => owner !== null).length === to;
+    };
+    const limit = clock.monotonic() + OWNED_LIMIT_MS;
+    for (;;) {
+      this.checkGoesOn();
+      const isLate = clock.monotonic() > limit;
+      try {
+        if (await isOwned()) return;
+      } catch (error) {
+        if (isLate || !(error instanceof Unavailable)) throw error;
+      }
+      if (isLate) {
         throw new UserError(
-          `${stream} has ${to} partitions, and after ${OWNED_LIMIT_MS / 1_000} s not all of them have a worker. \`downspout lag\` shows which.`,
+          `${stream} has ${counted(to, 'partition')}, and after ${OWNED_LIMIT_MS / 1_000} s not all of them have a worker. \`downspout lag\` shows which.`,
         );
       }
       await clock.sleep(LOOK_EVERY_MS, this.options.signal);

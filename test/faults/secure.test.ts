@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ConnectRest } from '../../connectors/debezium/connect-rest';
 import { captureNames } from '../../connectors/debezium/settings';
 import { Pool } from '../../connectors/mysql/sql/pool';
@@ -10,6 +12,7 @@ import { requiredConnect } from '../../topology/settings/connections';
 import { type Environment, readEnvironment, required } from '../../topology/settings/environment';
 import { type CliResult, runCli } from '../support/stack/cli';
 import { Deployment, localTarget, workerSettings } from '../support/stack/deployment';
+import { Host } from '../support/stack/hosts';
 import { testSettings, type World } from '../support/stack/stack';
 import { until } from '../support/until';
 import { CONNECT_PRINCIPAL, connectUser, kafkaUsers } from './world/secure-parts';
@@ -116,6 +119,40 @@ test('status and lag work with exactly the operator’s rights', async () => {
   expect(lag).toMatchObject({ code: 0, stderr: '' });
 }, 60_000);
 
+test('somebody with exactly the operator’s rights and no other user deploys, and adds partitions, where supervisors run the workers', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'downspout-operator-'));
+  const file = join(folder, 'topology.yaml');
+  const topology = (partitions: number) =>
+    writeFileSync(file, `components: { due: { replicas: 1 }, webhook: { replicas: 1, partitions: ${partitions} } }\n`);
+  const deploy = () =>
+    cli(['deploy', '--yes', '--no-supervisor', '--pause', '0s'], {
+      ...stack.operator,
+      DATABASE_URL: '',
+      WORKER_DATABASE_URL: '',
+      DOWNSPOUT_TOPOLOGY: file,
+    });
+  const OPERATOR_DATABASE_URL = required(operator, 'OPERATOR_DATABASE_URL');
+  const host = Host.start(readEnvironment({ ...stack.worker, OPERATOR_DATABASE_URL }, {}));
+  try {
+    topology(8);
+    expect(await deploy()).toMatchObject({
+      code: 0,
+      stdout: 'Release 1 is live.\n',
+      stderr: expect.stringMatching(/^changes: a heartbeat came through; no change was tried/m),
+    });
+    topology(10);
+    expect(await deploy()).toMatchObject({
+      code: 0,
+      stdout: 'Release 2 is live.\n',
+      stderr: expect.stringMatching(/^due\.webhook: 10 partitions; sends of webhook paused/m),
+    });
+  } finally {
+    expect(await host.end()).toBe(0);
+    host.remove();
+    rmSync(folder, { recursive: true });
+  }
+}, 240_000);
+
 test('of all this nothing was refused', () => {
   expect(stack.denied()).toEqual([]);
 });
@@ -171,6 +208,18 @@ test('every right that is missing is named at once, with what gives it', async (
       `topic beside.${topic} does not exist, and could not be made: this user may not do it: kafka-topics.sh --create --topic beside.${topic} --partitions`,
     );
   }
+  const deployed = await cli(['deploy', '--yes', '--no-supervisor'], {
+    ...stack.operator,
+    DOWNSPOUT_NAMESPACE: 'beside',
+  });
+  expect(deployed).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(
+      'topic beside.due.webhook does not exist, and could not be made: this user may not',
+    ),
+  });
+  const { releases } = JSON.parse((await cli(['history', '--json'])).stdout) as { releases: { outcome: string }[] };
+  expect(releases.map(({ outcome }) => outcome)).toEqual(['failed', 'live', 'superseded']);
 }, 60_000);
 
 test('a worker that lacks a right on a topic says which, and goes on when it has it', async () => {

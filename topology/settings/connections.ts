@@ -74,6 +74,12 @@ export function operatorUrl(environment: Environment): string {
   return environment.OPERATOR_DATABASE_URL ?? required(environment, 'WORKER_DATABASE_URL');
 }
 
+/** Of whoever looks: the application's, or the operators' where only that is set. @throws UserError when neither is */
+export function readerUrl(environment: Environment): string {
+  const { DATABASE_URL: app, OPERATOR_DATABASE_URL: operator, WORKER_DATABASE_URL: worker } = environment;
+  return app ?? operator ?? worker ?? required(environment, 'DATABASE_URL');
+}
+
 /** @returns undefined when CONNECT_URL is not set. @throws UserError naming the variable and what to do */
 export function connectConnectionOf(environment: Environment): ConnectConnection | undefined {
   if (environment.CONNECT_URL === undefined) return undefined;

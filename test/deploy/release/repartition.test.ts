@@ -6,7 +6,7 @@ import type { Pool } from '../../../connectors/mysql/sql/pool';
 import type { Sql } from '../../../connectors/mysql/sql/sql';
 import { untilDrained } from '../../../deploy/release/drain';
 import { Repartition } from '../../../deploy/release/repartition';
-import { UserError } from '../../../topology/core/errors';
+import { Unavailable, UserError } from '../../../topology/core/errors';
 import { readEnvironment } from '../../../topology/settings/environment';
 import { parseSpecification } from '../../../topology/settings/topology-settings';
 import { ManualClock } from '../../support/manual-clock';
@@ -24,6 +24,8 @@ class Group {
   /** Tuples that wait in each partition. */
   waiting = 0;
   refusal: string | null = null;
+  /** How often Kafka says of new partitions that they have no leader. */
+  leaderless = 0;
   readonly log: string[] = [];
 
   get admin(): KafkaAdmin {
@@ -44,7 +46,10 @@ class Group {
           assignment: assignment(),
         })),
       committed: async () => new Map(numbers().map((partition) => [partition, 5])),
-      logs: async () => numbers().map((partition) => ({ partition, low: 0, high: 5 + this.waiting })),
+      logs: async () => {
+        if (this.partitions > 4 && this.leaderless-- > 0) throw new Unavailable('not the leader');
+        return numbers().map((partition) => ({ partition, low: 0, high: 5 + this.waiting }));
+      },
       enlarge: async (_, count, options) => {
         this.log.push(options?.validateOnly === true ? 'asked' : 'added');
         if (this.refusal === null && options?.validateOnly !== true) this.partitions = count;
@@ -158,6 +163,15 @@ test('what waits where no worker runs is not waited for, once nobody has come fo
 test('new partitions that no worker takes are said, and the channel resumes', async () => {
   group.takesNew = false;
   expect(await grow()).toMatchObject({ message: expect.stringContaining('not all of them have a worker') });
+  expect(group.log.at(-1)).toBe('resumed');
+});
+
+test('new partitions have no leader for a moment, which is waited for, and not for ever', async () => {
+  group.leaderless = 5;
+  expect(await grow()).toBe('done');
+  expect(steps()).toEqual(['asked', 'paused', 'added', 'resumed']);
+  Object.assign(group, { partitions: 4, leaderless: 1_000 });
+  expect(await grow()).toMatchObject({ name: 'Unavailable', message: 'not the leader' });
   expect(group.log.at(-1)).toBe('resumed');
 });
 
