@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import type { Clock } from '../../../topology/core/clock';
 import { childEnvironment } from '../../../topology/settings/environment';
 
@@ -62,6 +62,13 @@ export function stillRuns(record: ProcessRecord): boolean {
   return startOf(record.pid) === record.started;
 }
 
+/** The arguments of each process that runs, by its id. Elsewhere than on Linux an argument that holds blanks is several. */
+export function commandLines(): ReadonlyMap<number, readonly string[]> {
+  if (process.platform !== 'linux') return commandLinesByPs();
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
+  return new Map(pids.map((pid) => [pid, commandLineOf(pid)]));
+}
+
 /**
  * Ends a process: SIGTERM, and SIGKILL when it has not ended within `graceMs`.
  * @returns how it went: it was `gone` already, it `ended`, or it was `killed`
@@ -105,6 +112,24 @@ function startOf(pid: number): string | null {
   // One thread may have ended while others still end, and hold files and ports until they have.
   const isOver = fields[0] === 'X' || (fields[0] === 'Z' && Number(fields[17]) <= 1);
   return isOver ? null : (fields[19] ?? null);
+}
+
+function commandLineOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
+}
+
+function commandLinesByPs(): Map<number, string[]> {
+  const lines = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,args='], { encoding: 'utf8' }).trim().split('\n');
+  return new Map(
+    lines.map((line) => {
+      const [pid, ...args] = line.trim().split(/\s+/);
+      return [Number(pid), args];
+    }),
+  );
 }
 
 function startByPs(pid: number): string | null {

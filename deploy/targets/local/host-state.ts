@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ownRecord, type ProcessRecord, stillRuns } from '../../stack/host/processes';
 import { writePrivate } from '../../stack/stack-state';
+import { workersBySight } from './stray-workers';
 
 const processSchema = z.object({
   component: z.string(),
@@ -16,6 +17,9 @@ const processSchema = z.object({
 });
 /** A worker process as it is remembered. */
 export type RememberedProcess = Readonly<z.infer<typeof processSchema>>;
+
+/** Of a worker that nobody remembers: none is wanted with it, so that it is replaced. */
+const UNKNOWN_RESTARTS = -1;
 
 const stateSchema = z.object({
   id: z.string().regex(/^[0-9a-f]{32}$/),
@@ -32,7 +36,8 @@ type State = Readonly<z.infer<typeof stateSchema>>;
  *
  * 1. *The supervisor of a state folder keeps its id from life to life*, and with it its placements; on another host the folder
  *    is a copy and gets an id of its own. A host whose name has changed is the same one while workers of it run.
- * 2. *Workers that outlived their supervisor are found again*, by process id and start time.
+ * 2. *Workers that outlived their supervisor are found again*, by process id and start time; one that it had not remembered yet
+ *    when it died, or could not, by the command line.
  */
 export class HostState {
   private readonly path: string;
@@ -55,7 +60,7 @@ export class HostState {
 
   /** Workers of the last life that still run. */
   get survivors(): readonly RememberedProcess[] {
-    return this.state.processes.filter(stillRuns);
+    return runningOf(this.state);
   }
 
   /** Says that this process is the supervisor now, and what it runs. */
@@ -92,7 +97,15 @@ export function hasLooked(folder: string): boolean {
 
 /** Workers of a state folder that run, whether or not their supervisor does. */
 export function runningWorkers(folder: string): readonly RememberedProcess[] {
-  return read(statePath(folder))?.processes.filter(stillRuns) ?? [];
+  const state = read(statePath(folder));
+  return state === null ? [] : runningOf(state);
+}
+
+function runningOf({ id, processes }: State): RememberedProcess[] {
+  const remembered = processes.filter(stillRuns);
+  const isRemembered = (pid: number) => remembered.some((one) => one.pid === pid);
+  const strays = workersBySight(id).filter(({ pid }) => !isRemembered(pid));
+  return [...remembered, ...strays.map((one) => ({ ...one, restarts: UNKNOWN_RESTARTS, phase: 'starting' as const }))];
 }
 
 function statePath(folder: string): string {

@@ -9,6 +9,7 @@ import type { Generation } from './next-steps';
 import { PlacementSlot } from './placement-slot';
 import { askWorkers } from './readiness';
 import { LEASE_MS, type Shared, Sharing, standingOf } from './sharing';
+import { workerArguments } from './stray-workers';
 
 const LOOK_EVERY_MS = 1_000;
 /** While a worker starts, it is asked this often whether it is ready. */
@@ -164,7 +165,6 @@ export class HostSupervisor {
   /** @returns whether a process was started */
   private launch(slot: PlacementSlot<HostWorker>, generation: Generation): boolean {
     const { clock, log, releases } = this.options;
-    const { component, replica } = slot.key;
     const found = releases.programOf(generation.releaseNumber);
     if ('missing' in found) {
       slot.cannotStart(generation, found.missing, clock.monotonic() + RETRY_PROGRAM_MS);
@@ -172,9 +172,11 @@ export class HostSupervisor {
       return false;
     }
     const { releaseNumber } = generation;
-    const place = ['--release', releaseNumber, '--replica', replica, '--supervisor', this.identity.id].map(String);
     try {
-      this.workers.start(slot, generation, [found.program, 'worker', '--component', component, ...place]);
+      this.workers.start(slot, generation, [
+        found.program,
+        ...workerArguments(slot.key, releaseNumber, this.identity.id),
+      ]);
       return true;
     } catch (error) {
       // Its log cannot be opened, for example.

@@ -8,6 +8,7 @@ import { stopSupervisor } from '../../../../deploy/targets/local/detached';
 import { HostState, runningSupervisor, runningWorkers } from '../../../../deploy/targets/local/host-state';
 import { HostSupervisor } from '../../../../deploy/targets/local/host-supervisor';
 import { ReleaseBook } from '../../../../deploy/targets/local/release-book';
+import { workerArguments } from '../../../../deploy/targets/local/stray-workers';
 import { WorkerProcess } from '../../../../deploy/targets/local/worker-process';
 import { systemClock } from '../../../../topology/core/clock';
 import { UserError } from '../../../../topology/core/errors';
@@ -31,8 +32,8 @@ afterEach(async () => {
 
 const log = () => readFileSync(join(folder, 'logs', 'due-1.log'), 'utf8');
 
-function start(script: string): WorkerProcess {
-  const launch = { args: ['-e', script], settings: {}, logFile: join(folder, 'logs', 'due-1.log') };
+function start(script: string, args: readonly string[] = []): WorkerProcess {
+  const launch = { args: ['-e', script, '--', ...args], settings: {}, logFile: join(folder, 'logs', 'due-1.log') };
   const process = WorkerProcess.start(launch, systemClock);
   started.push(process);
   return process;
@@ -87,6 +88,33 @@ test('2. Workers that outlived their supervisor are found again, go on, and are 
   expect(log()).toContain('drained');
   expect(runningWorkers(folder)).toEqual([]);
   expect(runningSupervisor(folder)).toBeNull();
+});
+
+test('2. A worker that its supervisor could not remember before it died is found by its command line, and replaced', async () => {
+  const state = new HostState(folder, 'h');
+  state.close([]);
+  const stray = start(DRAINS, workerArguments({ component: 'due', replica: 1 }, 7, state.id));
+  start(DRAINS, workerArguments({ component: 'due', replica: 2 }, 7, 'f'.repeat(32)));
+  await until('both run', () => log().split('up').length === 3);
+  expect(runningWorkers(folder)).toEqual([expect.objectContaining({ component: 'due', replica: 1, pid: stray.pid })]);
+  const store = new MemorySupervision(systemClock);
+  store.want('due', 1, 7);
+  const stop = new AbortController();
+  const over = nextLife(store, stop.signal);
+  await until('it is drained', () => log().includes('drained'));
+  await until('another one runs', () => started.length === 3);
+  stop.abort();
+  await over;
+  expect(runningWorkers(folder)).toEqual([]);
+});
+
+test('2. `supervisor --stop` ends a worker that nobody remembers, too', async () => {
+  const state = new HostState(folder, 'h');
+  state.close([]);
+  start(DRAINS, workerArguments({ component: 'due', replica: 1 }, 7, state.id));
+  await until('it runs', () => log().includes('up'));
+  expect(await stopSupervisor(folder, systemClock)).toEqual({ supervisor: null, workers: 1 });
+  expect(log()).toContain('drained');
 });
 
 test('a worker that was draining when its supervisor died is not asked twice, because that would end it at once', async () => {
