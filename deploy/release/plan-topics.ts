@@ -1,6 +1,7 @@
 import { captureNames } from '../../connectors/debezium/settings';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { due, SPOUT } from '../../topology/streams';
+import { counted } from '../console/units';
 import type { Live, LiveTopic, Plan, PlanStep } from './plan-types';
 
 interface Stream {
@@ -34,11 +35,15 @@ export function planTopics(
   for (const stream of topics === undefined ? [] : streamsOf(wanted)) {
     const there = topics?.get(stream.name);
     if (there === undefined) {
-      steps.push({ what: stream.name, change: `a new topic, ${stream.partitions} partitions`, cost: 'nothing waits' });
+      steps.push({
+        what: stream.name,
+        change: `a new topic, ${counted(stream.partitions, 'partition')}`,
+        cost: 'nothing waits',
+      });
     } else if (there.partitions < stream.partitions) {
       steps.push(growth(stream, there.partitions));
       warnings.push(
-        `${stream.name} then has ${stream.partitions} partitions for ever: Kafka takes none away, and a rollback keeps them.`,
+        `${stream.name} then has ${counted(stream.partitions, 'partition')} for ever: Kafka takes none away, and a rollback keeps them.`,
       );
     } else if (there.partitions > stream.partitions) {
       (keepsPartitions ? warnings : refusals).push(shrinking(stream, there.partitions, keepsPartitions));
@@ -69,7 +74,7 @@ function growth({ name, component, partitions }: Stream, from: number): PlanStep
 }
 
 function shrinking({ name, component, partitions }: Stream, there: number, keeps: boolean): string {
-  const fact = `${name} has ${there} partitions, and components.${component}.partitions is ${partitions}`;
+  const fact = `${name} has ${counted(there, 'partition')}, and components.${component}.partitions is ${partitions}`;
   return keeps
     ? `${fact}: it keeps them, because Kafka takes none away.`
     : `${fact}: Kafka takes none away. Write ${there} or more; more partitions than workers cost nothing.`;

@@ -1,6 +1,6 @@
 import { replicasOf } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
-import { formatCount } from '../console/units';
+import { counted, formatCount } from '../console/units';
 import type { Deployable, Live, Plan, PlanStep } from './plan-types';
 import type { SpecificationChange } from './specification-diff';
 import { workerKey } from './worker-key';
@@ -73,11 +73,10 @@ function stepOf(
   }
   if (field === null) {
     if (to === null) {
-      const cost = `its ${before.get(component)} workers drain; its messages wait${open(component, waiting)}`;
+      const cost = `its ${counted(before.get(component) ?? 0, 'worker drains', 'workers drain')}; its messages wait${open(component, waiting)}`;
       return [{ what: component, change: 'is removed', cost }];
     }
-    const cost =
-      component === SPOUT || before.size === 0 ? 'they are started' : 'they are started once the spouts feed it';
+    const cost = component === SPOUT || before.size === 0 ? 'it is started' : 'it is started once the spouts feed it';
     return [{ what: component, change: `new: ${to}`, cost }];
   }
   const change = `${field} ${from ?? '–'} → ${to ?? '–'}`;
@@ -90,12 +89,8 @@ function stepOf(
 
 function costOfReplicas(from: number, to: number): string {
   return to > from
-    ? `${count(to - from)} started and take partitions over within about 2 s`
-    : `${count(from - to)} drained: what they send ends first, and the others take their partitions over`;
-}
-
-function count(workers: number): string {
-  return workers === 1 ? '1 worker is' : `${workers} workers are`;
+    ? `${counted(to - from, 'worker is', 'workers are')} started and take partitions over within about 2 s`
+    : `${counted(from - to, 'worker is', 'workers are')} drained: what they send ends first, and the others take their partitions over`;
 }
 
 function summary(
@@ -107,5 +102,11 @@ function summary(
   const replaced = rolls.reduce((sum, name) => sum + Math.min(before.get(name) ?? 0, after.get(name) ?? 0), 0);
   if (replaced === 0) return [];
   const cost = 'one at a time, the new one ready before the old one drains: no send waits';
-  return [{ what: 'workers', change: `${replaced} of ${all} are replaced (${rolls.join(', ')})`, cost }];
+  return [
+    {
+      what: 'workers',
+      change: `${replaced} of ${all} ${replaced === 1 ? 'is' : 'are'} replaced (${rolls.join(', ')})`,
+      cost,
+    },
+  ];
 }

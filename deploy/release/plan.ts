@@ -1,3 +1,4 @@
+import { counted } from '../console/units';
 import { planTopics } from './plan-topics';
 import type { Deployable, Live, Plan, PlanStep } from './plan-types';
 import { planWorkers } from './plan-workers';
@@ -31,7 +32,7 @@ function schemaSteps({ schema }: Live): PlanStep[] {
   if (schema === undefined || schema.pending.length === 0) return [];
   if (schema.isEmpty) return [{ what: 'schema', change: 'is made, with its users', cost: 'nothing is there yet' }];
   const tables = [...new Set(schema.pending.flatMap((sql) => /TABLE `(\w+)`/.exec(sql)?.[1] ?? []))];
-  const count = schema.pending.length === 1 ? '1 migration' : `${schema.pending.length} migrations`;
+  const count = counted(schema.pending.length, 'migration');
   const rewrites = schema.pending.some((sql) => /\b(MODIFY|CHANGE|DROP)\b/.test(sql));
   const means = rewrites ? 'some rewrite a table, to which nothing is written meanwhile' : 'they only add';
   const cost = `${means}; workers of both releases go on; \`downspout migrate --dry-run\` prints them`;
@@ -47,7 +48,7 @@ function targetRefusals({ target }: Deployable, { release }: Live): string[] {
 function schemaRefusals({ packageVersion }: Deployable, { schema }: Live): string[] {
   if (schema === undefined || schema.newer === 0) return [];
   return [
-    `The database has ${schema.newer} migrations that Downspout ${packageVersion} does not know, so a newer version was deployed on it, ` +
+    `The database has ${counted(schema.newer, 'migration')} that Downspout ${packageVersion} does not know, so a newer version was deployed on it, ` +
       'and a schema is never taken back. Deploy with that version or a newer one.',
   ];
 }

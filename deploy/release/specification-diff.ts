@@ -1,6 +1,7 @@
 import { durationText, sizeText } from '../../topology/core/quantities';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
+import { counted } from '../console/units';
 
 /** One field that differs between two specifications. Values are as a file has them, units included. */
 export interface SpecificationChange {
@@ -55,5 +56,7 @@ function differing(component: string | null, was: Fields, is: Fields): Specifica
 }
 
 function sizeOf(fields: Fields | undefined): string | null {
-  return fields === undefined ? null : `${fields.get('replicas')} workers, ${fields.get('partitions')} partitions`;
+  if (fields === undefined) return null;
+  const of = (name: string) => Number(fields.get(name));
+  return `${counted(of('replicas'), 'worker')}, ${counted(of('partitions'), 'partition')}`;
 }

@@ -150,6 +150,10 @@ test('a release that fails leaves the old one running, and a deploy that was int
   const one = (await rolled.history())[0]?.number as number;
   rolled.beginLoad(RATE);
 
+  expect(await rolled.cli(['rollback', String(one + 5), '--yes'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(`There is no release ${one + 5}. There are ${one} to ${one}`),
+  });
   const broken = await rolled.unrunnable();
   const failed = await rolled.cli(['rollback', String(broken), '--yes', '--pause', '0s']);
   expect(failed).toMatchObject({ code: 1, stdout: expect.stringMatching(/failed: due-1 .*\nRelease \d+ runs\./s) });

@@ -121,6 +121,24 @@ test('how the schema stands: up to date, before the first migration, made by a n
   expect(await readSchemaState(url)).toMatchObject({ pending: [], newer: 1 });
   expect(await plan(SAME)).toMatchObject({
     code: 1,
-    refusals: [expect.stringMatching(/^The database has 1 migrations that Downspout .* does not know/)],
+    refusals: [expect.stringMatching(/^The database has 1 migration that Downspout .* does not know/)],
+  });
+  // Whoever deploys need not be the administrator to be told.
+  const environment = variablesOf(world.environment);
+  const refused = (args: readonly string[], more = {}) =>
+    runCli([...args, '--yes', '--no-supervisor', '--topology', join(folder, 'topology.yaml')], {
+      environment: { ...environment, ...more },
+    });
+  for (const more of [{}, { ADMIN_DATABASE_URL: '' }]) {
+    expect(await refused(['deploy'], more)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /Nothing was changed\. The database has 1 migration that Downspout \S+ does not know/,
+      ),
+    });
+  }
+  expect(await runCli(['migrate'], { environment })).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/has migrations that this version of Downspout does not know.*Nothing was changed/s),
   });
 });

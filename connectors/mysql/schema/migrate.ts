@@ -37,7 +37,7 @@ const NAMED_ROWS = 10;
  *
  * @param url of a user who may create databases and tables
  * @returns the statements that ran, or would run; none when the schema is up to date
- * @throws UserError naming rows that the new schema does not allow; then nothing was changed
+ * @throws UserError naming rows that the new schema does not allow, or because a newer version made it; then nothing was changed
  * @throws Unavailable
  */
 export async function migrate(url: string, options: MigrateOptions = {}): Promise<string[]> {
@@ -165,7 +165,7 @@ async function refuseRowsOutOfRange(
   );
 }
 
-/** The migrations that have not been applied yet. */
+/** The migrations that have not been applied yet. @throws UserError when a newer version has applied others */
 async function pending(connection: Connection, database: string): Promise<Migration[]> {
   const all = knownMigrations();
   const journal = await valueOf(
@@ -174,8 +174,14 @@ async function pending(connection: Connection, database: string): Promise<Migrat
     [database],
   );
   if (journal === undefined) return all;
-  const last = await valueOf(connection, `SELECT MAX(created_at) FROM \`${database}\`.${JOURNAL}`);
-  return all.filter(({ folderMillis }) => folderMillis > Number(last ?? 0));
+  const last = Number((await valueOf(connection, `SELECT MAX(created_at) FROM \`${database}\`.${JOURNAL}`)) ?? 0);
+  if (last > (all.at(-1)?.folderMillis ?? 0)) {
+    throw new UserError(
+      `${database} has migrations that this version of Downspout does not know, so a newer one was deployed on it, and a schema is ` +
+        'never taken back. Nothing was changed: use that version, or a newer one.',
+    );
+  }
+  return all.filter(({ folderMillis }) => folderMillis > last);
 }
 
 /** Those of this version, in their order. */

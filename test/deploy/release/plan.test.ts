@@ -109,8 +109,13 @@ test('a component that is new gets its topic and its workers, and spouts roll so
   const added = plan('components: { webhook: {}, second: { partitions: 4 } }');
   expect(said(added)).toEqual([
     'due.second: a new topic, 4 partitions: nothing waits',
-    'second: new: 2 workers, 4 partitions: they are started once the spouts feed it',
+    'second: new: 2 workers, 4 partitions: it is started once the spouts feed it',
     expect.stringMatching(/^workers: 2 of 4 are replaced \(due\)/),
+  ]);
+  expect(said(plan('components: { webhook: {}, second: { replicas: 1, partitions: 1 } }'))).toEqual([
+    'due.second: a new topic, 1 partition: nothing waits',
+    'second: new: 1 worker, 1 partition: it is started once the spouts feed it',
+    expect.anything(),
   ]);
 });
 
@@ -144,8 +149,8 @@ test('the first release makes and starts everything', () => {
     'schedule-changes: a new topic, 8 partitions: nothing waits',
     'due.webhook: a new topic, 8 partitions: nothing waits',
     'connector: is registered: it reads no table, only changes from then on',
-    'due: new: 2 workers, 8 partitions: they are started',
-    'webhook: new: 2 workers, 8 partitions: they are started',
+    'due: new: 2 workers, 8 partitions: it is started',
+    'webhook: new: 2 workers, 8 partitions: it is started',
   ]);
 });
 
