@@ -106,7 +106,7 @@ function wholeNumber(text: string): number {
 
 const options = new Command('npm run test:ha --')
   .description(
-    'Kills and reboots each server, broker and Connect worker of a highly available stack under load, and judges.',
+    'Kills, reboots and pauses each server, broker and Connect worker of a highly available stack under load, and judges.',
   )
   .option('--rounds <number>', 'of what has a goal', wholeNumber, 3)
   .option('--only <pattern>', 'names of trials, as a regular expression', '')

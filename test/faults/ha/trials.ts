@@ -47,6 +47,17 @@ async function rebooted(under: Under, name: PartName): Promise<Outcome> {
   });
 }
 
+/** It stands still while the load goes on by the others, and then wakes. */
+async function paused(under: Under, name: PartName): Promise<Outcome> {
+  const { world } = under.trial;
+  const wake = async () => world.resume(name);
+  try {
+    return await tried(under, async () => world.pause(name), wake);
+  } finally {
+    await wake();
+  }
+}
+
 async function primaryOf({ trial }: Under): Promise<PartName> {
   return (await trial.world.whole()).primary;
 }
@@ -62,11 +73,15 @@ export const trials = {
   primaryRebooted: async (under: Under) => rebooted(under, await primaryOf(under)),
   secondaryKilled: async (under: Under) => killed(under, await secondaryOf(under)),
   secondaryRebooted: async (under: Under) => rebooted(under, await secondaryOf(under)),
+  secondaryPaused: async (under: Under) => paused(under, await secondaryOf(under)),
   brokerKilled: (under: Under) => killed(under, 'kafka'),
   brokerBKilled: (under: Under) => killed(under, 'kafka-b'),
   brokerCRebooted: (under: Under) => rebooted(under, 'kafka-c'),
+  brokerPaused: (under: Under) => paused(under, 'kafka'),
   connectKilled: (under: Under) => killed(under, 'connect'),
   connectBKilled: (under: Under) => killed(under, 'connect-b'),
+  connectPaused: (under: Under) => paused(under, 'connect'),
+  connectBPaused: (under: Under) => paused(under, 'connect-b'),
   haproxyKilled: (under: Under) =>
     tried(under, async () => {
       const { world } = under.trial;
