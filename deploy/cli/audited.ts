@@ -27,18 +27,29 @@ export interface AuditedOptions {
   readonly makesTable?: boolean;
 }
 
-/**
- * Records what was done with the local stack itself. Its database comes and goes with it, so a row that cannot be written is
- * no failure.
- */
+/** Records what was done with the local stack itself. Its database comes and goes with it, so a row that cannot be written is no failure. */
 export async function recordOfStack(environment: Environment, verb: string): Promise<void> {
-  const { DATABASE_URL: url, DOWNSPOUT_WHO: who } = environment;
-  if (url === undefined) return;
+  await tryToRecord(environment, { verb, subject: 'local stack' });
+}
+
+/** Records what was done with processes of this host, which must be possible without the database too: then it is told. */
+export async function recordOfHost({ settings, output }: VerbContext, entry: AuditEntry): Promise<void> {
+  const why = await tryToRecord(settings.environment, entry);
+  if (why !== null) output.note(`This is not in the audit: ${why}`);
+}
+
+/** @returns why there is no row; null when there is one, or no database to write it to */
+async function tryToRecord(environment: Environment, entry: AuditEntry): Promise<string | null> {
+  const { DATABASE_URL, OPERATOR_DATABASE_URL, WORKER_DATABASE_URL, DOWNSPOUT_WHO } = environment;
+  const url = DATABASE_URL ?? OPERATOR_DATABASE_URL ?? WORKER_DATABASE_URL;
+  if (url === undefined) return null;
   const pool = Pool.open(url, { clock: systemClock, size: 1 });
   try {
-    await recordAudit(pool, thisAuthor(who), { verb, subject: 'local stack' });
+    await recordAudit(pool, thisAuthor(DOWNSPOUT_WHO), entry);
+    return null;
   } catch (error) {
-    if (!(error instanceof Unavailable) && !(error instanceof UserError)) throw error;
+    if (error instanceof Unavailable || error instanceof UserError) return reasonOf(error);
+    throw error;
   } finally {
     await pool.close();
   }

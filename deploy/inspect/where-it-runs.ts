@@ -1,7 +1,7 @@
 import type { Pause } from '../../connectors/mysql/operators/operations';
 import { type PlacementRow, placementName, type SupervisorStatus } from '../../connectors/mysql/operators/placements';
 import type { WorkerStatus } from '../../connectors/mysql/operators/status';
-import { formatDuration } from '../console/units';
+import { counted, formatDuration } from '../console/units';
 
 /** What the database says of who runs what. Times are epoch milliseconds by its clock. */
 export interface Whereabouts {
@@ -116,7 +116,7 @@ export function placementWarnings({ now, placements, supervisors }: Omit<Whereab
       ),
     ...(present.length === 0 && unowned.length > 0
       ? [
-          `${unowned.length} workers are to run and no supervisor is there: run \`downspout supervisor --detach\` on a host.`,
+          `${counted(unowned.length, 'worker is', 'workers are')} to run and no supervisor is there: run \`downspout supervisor --detach\` on a host.`,
         ]
       : []),
   ];

@@ -5,6 +5,7 @@ import type { NewRelease, Release } from '../../connectors/mysql/operators/relea
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
 import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
+import { counted } from '../console/units';
 import type { DeployTables } from './deploy-tables';
 import { endLimitMs, type LocalWorkers } from './local-workers';
 import { patiently } from './patiently';
@@ -80,7 +81,7 @@ export class Deployer {
     const settings = parseSpecification(specification, 'the earlier release');
     const streams = await this.options.preparation.partitions(settings);
     const more = streams.filter(({ from, to }) => from > to);
-    for (const { component, from } of more) this.options.report(`${component} keeps its ${from} partitions`);
+    for (const { component, from } of more) this.options.report(`${component} keeps its ${counted(from, 'partition')}`);
     return withCounts(
       specification,
       more.map(({ component, from }) => ({ component, field: 'partitions' as const, count: from })),

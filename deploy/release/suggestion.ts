@@ -1,6 +1,7 @@
 import type { DrainRate } from '../../connectors/mysql/operators/drain-rate';
 import type { MinuteCount } from '../../connectors/mysql/operators/status';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
+import { counted } from '../console/units';
 
 /** What a channel needs in the coming hours. */
 export interface Suggestion {
@@ -41,11 +42,12 @@ export function suggestions(
 
 /** One suggestion in words. */
 export function wordsOf({ channel, busiest, perWorker, replicas, partitions, needed }: Suggestion): string {
-  if (busiest === null) return `${channel}: nothing wakes in this time; ${replicas} workers are enough.`;
+  if (busiest === null)
+    return `${channel}: nothing wakes in this time; ${counted(replicas, 'worker is', 'workers are')} enough.`;
   if (perWorker === null || needed === null) {
     return `${channel}: nothing was sent yet, so nobody knows how quickly a worker sends. Ask again after the first burst.`;
   }
-  if (needed <= replicas) return `${channel}: ${replicas} workers are enough.`;
+  if (needed <= replicas) return `${channel}: ${counted(replicas, 'worker is', 'workers are')} enough.`;
   const grow = needed > partitions ? ` ${channel}.partitions=${needed}` : '';
   return `${channel}: \`downspout scale ${channel}=${needed}${grow}\``;
 }

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import type { Command } from 'commander';
 import { type AuditRow, readAudit } from '../../connectors/mysql/audit/audit';
 import { createClient } from '../../connectors/mysql/client/client';
@@ -7,6 +8,7 @@ import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
 import { runCli, variablesOf } from '../support/stack/cli';
 import { freshWorld, type World } from '../support/stack/stack';
+import { until } from '../support/until';
 
 // Each line of a test starts a process.
 jest.setTimeout(120_000);
@@ -31,7 +33,7 @@ const readers: Readonly<Record<string, string>> = {
   'render systemd': '',
   grants: '',
   init: 'it writes a folder, not the deployment',
-  supervisor: 'it is in the table of supervisors while it lives',
+  supervisor: 'it is in the table of supervisors while it lives; --stop is recorded: test/stack/kill.test.ts',
   'messages list': '',
   'messages show': '',
   'messages outcomes': '',
@@ -102,7 +104,7 @@ afterAll(async () => {
   await world.close();
 });
 
-const cli = (args: readonly string[], input?: string) =>
+const cli = (args: readonly string[], input?: string, started?: (child: ChildProcess) => void) =>
   runCli(args, {
     environment: {
       ...variablesOf(world.environment),
@@ -110,6 +112,7 @@ const cli = (args: readonly string[], input?: string) =>
       DOWNSPOUT_SECRET_KEY: Buffer.alloc(32, 7).toString('base64'),
     },
     ...(input === undefined ? {} : { input }),
+    ...(started === undefined ? {} : { started }),
   });
 
 async function newest(): Promise<AuditRow | undefined> {
@@ -160,3 +163,19 @@ async function tables(): Promise<unknown> {
   const names = ['audit', 'scheduled_messages', 'delivery_attempts', 'accounts', 'pauses', 'deployment'];
   return Promise.all(names.map((name) => admin.rows(`SELECT * FROM ${name} ORDER BY 1`)));
 }
+
+test('Ctrl-C ends a drain that waits in good order: the channel stays paused, and the audit says so', async () => {
+  const isPaused = async () => (await admin.rows("SELECT 1 FROM pauses WHERE channel='webhook'")).length > 0;
+  await admin.run(`UPDATE scheduled_messages SET due_at=946684800000, state='sending' WHERE id=${id}`);
+  let interrupting: Promise<unknown> | undefined;
+  const { code, stderr } = await cli(['drain', 'webhook'], undefined, (child) => {
+    interrupting = until('webhook is paused', isPaused).then(() => child.kill('SIGINT'));
+  });
+  await interrupting;
+  expect({ code, stderr }).toEqual({
+    code: 130,
+    stderr: expect.stringMatching(/webhook stays paused until `downspout resume webhook`/),
+  });
+  expect(await newest()).toMatchObject({ verb: 'drain', subject: 'webhook', outcome: 'interrupted by SIGINT' });
+  expect(await isPaused()).toBe(true);
+});

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { until } from '../support/until';
 import { Rolled } from './rolled';
 
@@ -63,4 +64,13 @@ test('what kill has stopped is sent again after a deploy, wherever kill or the d
   });
   expect(await rolled.cli(['activate'])).toMatchObject({ code: 0 });
   expect(await rolled.verdict()).toEqual([]);
+
+  expect(await rolled.stopSupervisor()).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/and 2 workers with it/),
+  });
+  const { stdout } = await rolled.cli(['audit', '--verb', 'supervisor --stop', '--json']);
+  expect(JSON.parse(stdout)).toEqual([
+    expect.objectContaining({ subject: hostname(), after: { supervisor: expect.any(Number), workers: 2 } }),
+  ]);
 });

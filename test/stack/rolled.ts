@@ -128,6 +128,10 @@ export class Rolled {
     });
   }
 
+  stopSupervisor(): Promise<CliResult> {
+    return this.cli(['supervisor', '--stop', '--state', this.state]);
+  }
+
   deployArguments(...more: string[]): string[] {
     return ['deploy', '--yes', '--state', this.state, '--pause', '0s', ...more];
   }
@@ -239,7 +243,7 @@ export class Rolled {
   async close(): Promise<void> {
     this.ending.abort();
     await this.load;
-    await this.cli(['supervisor', '--stop', '--state', this.state]);
+    await this.stopSupervisor();
     await Promise.all([this.client.close(), this.sql.close(), this.receiver.close()]);
     await deprovision(this.environment);
     rmSync(this.folder, { recursive: true, force: true });

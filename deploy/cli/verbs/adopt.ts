@@ -4,7 +4,7 @@ import { adoptDeployment, readDeployment } from '../../../connectors/mysql/worke
 import { required } from '../../../topology/settings/environment';
 import { topologyOf } from '../../../topology/settings/topology-settings';
 import { ask, canAsk } from '../../console/confirm';
-import { formatCount } from '../../console/units';
+import { counted, formatCount } from '../../console/units';
 import { withKafka } from '../../inspect/kafka';
 import { audited } from '../audited';
 import { withWorkersPool } from '../database';
@@ -75,7 +75,8 @@ export function adoptCommand(): Command {
           [
             `The database belongs to Kafka cluster ${before.kafkaCluster ?? '(none yet)'} with namespace "${before.namespace ?? ''}".`,
             ...overdue.map(
-              (one) => `${one.channel}: ${formatCount(one.overdue)} messages are overdue and go out at once.`,
+              (one) =>
+                `${one.channel}: ${counted(one.overdue, 'message is', 'messages are')} overdue and sent at once.`,
             ),
             done
               ? `Now it belongs to Kafka cluster ${cluster} with namespace "${namespace}". Workers that refused to start may be started.`

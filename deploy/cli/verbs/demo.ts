@@ -6,6 +6,7 @@ import { systemClock } from '../../../topology/core/clock';
 import { readStackVariables } from '../../../topology/settings/environment';
 import { parseCount } from '../../console/durations';
 import type { Output, OutputOptions } from '../../console/output';
+import { counted } from '../../console/units';
 import { type DemoResult, runDemo } from '../../demo/demo';
 import { afterDueFigures } from '../../demo/live-view';
 import { summaryText } from '../../demo/summary';
@@ -35,7 +36,7 @@ export function demoCommand(): Command {
     .action(async (options: DemoVerbOptions) => {
       const { output, settings } = contextOf(options);
       const stopped = await stopDemoWorkers(stackFolder(), settings.fallback, systemClock);
-      if (stopped > 0) output.line(`${stopped} workers of an earlier demo are stopped.`);
+      if (stopped > 0) output.line(`Stopped ${counted(stopped, 'worker')} of an earlier demo.`);
       else if (options.stop === true) output.line('No workers of an earlier demo run.');
       if (options.stop !== true) await demo(options, output);
     });

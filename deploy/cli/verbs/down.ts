@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { systemClock } from '../../../topology/core/clock';
 import { readEnvironment, readStackVariables } from '../../../topology/settings/environment';
 import { confirm } from '../../console/confirm';
+import { counted } from '../../console/units';
 import { stopDemoWorkers } from '../../demo/workers';
 import { startedStack } from '../../stack/choice';
 import { stackFolder } from '../../stack/stack-folder';
@@ -39,7 +40,7 @@ async function down({ output, settings, dryRun }: VerbContext, folder: string, w
   let workers = 0;
   if (!dryRun) {
     workers = await stopDemoWorkers(folder, settings.fallback, systemClock);
-    if (workers > 0) output.line(`${workers} workers that a demo left running are stopped.`);
+    if (workers > 0) output.line(`Stopped ${counted(workers, 'worker')} that a demo left running.`);
     if (done && !wipe) await recordOfStack(readEnvironment(settings.fallback, {}), 'down');
     await stack?.down(wipe, showParts(output));
   }

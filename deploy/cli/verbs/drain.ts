@@ -3,11 +3,12 @@ import { Operations } from '../../../connectors/mysql/operators/operations';
 import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import { topologyOf } from '../../../topology/settings/topology-settings';
-import { formatCount } from '../../console/units';
+import { counted } from '../../console/units';
 import { lagOf, queuedOf, withKafka } from '../../inspect/kafka';
 import { SEEN_AFTER_MS, untilDrained } from '../../release/drain';
 import { audited } from '../audited';
 import { withPool } from '../database';
+import { type Interrupt, interruptible } from '../interrupt';
 import { type ChangeOptions, changingVerb, contextOf } from '../verb';
 
 /** `downspout drain`. */
@@ -23,23 +24,26 @@ export function drainCommand(): Command {
       const { environment } = context.settings;
       const timeoutMs = topologyOf(environment).bolts[channel]?.timeoutMs;
       if (timeoutMs === undefined) throw new UserError(`topology.yaml has no bolt "${channel}".`);
-      await audited(context, { verb: 'drain', subject: channel, after: 'paused' }, () =>
+      const drain = ({ signal, check }: Interrupt) =>
         withPool(context, async (pool) => {
           await new Operations(pool).pause({ channel, account: null });
           if (context.dryRun) return;
-          await systemClock.sleep(SEEN_AFTER_MS);
-          const { signal } = new AbortController();
+          await systemClock.sleep(SEEN_AFTER_MS, signal);
           await withKafka(environment, (admin) =>
             untilDrained({ environment, admin, pool, clock: systemClock, signal, channel, timeoutMs }),
           );
-        }),
+          if (signal.aborted) context.output.note(`${channel} stays paused until \`downspout resume ${channel}\`.`);
+          check();
+        });
+      await audited(context, { verb: 'drain', subject: channel, after: 'paused' }, () =>
+        interruptible(context.output, drain),
       );
       if (context.dryRun) {
         const queued = await withKafka(
           environment,
           async (admin) => queuedOf(await lagOf(environment, admin))[channel] ?? 0,
         );
-        const text = `${channel} would be paused, and what waits for its workers would be sent: ${formatCount(queued)} messages now.`;
+        const text = `${channel} would be paused, and what waits for its workers would be sent: ${counted(queued, 'message')} now.`;
         context.output.data({ channel, result: 'dry run', queued }, () => text);
         return;
       }

@@ -11,6 +11,7 @@ import type { Pool } from '../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../topology/core/clock';
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
+import { counted } from '../../console/units';
 import { elsewhereOf, endEverything } from '../../release/ending';
 import { deactivateForKill } from '../../release/kill';
 import { endLimitMs } from '../../release/local-workers';
@@ -91,7 +92,7 @@ async function whoRuns(pool: Pool): Promise<{ component: string; replica: number
 
 function textOf(result: RolloutResult, workers: number): string {
   if (result.result === 'done') {
-    return `${workers} workers have ended. Rows, topics and the connector stay; \`downspout deploy\` starts again.`;
+    return `${counted(workers, 'worker has', 'workers have')} ended. Rows, topics and the connector stay; \`downspout deploy\` starts again.`;
   }
   const why = 'reason' in result ? `Not everything has ended: ${result.reason}` : 'Interrupted';
   return `${why}. Nothing is emitted. \`downspout kill\` goes on, \`downspout activate\` or \`downspout deploy\` goes back.`;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { PartitionLag } from '../../../connectors/kafka/lag';
 import type { Column, OutputOptions } from '../../console/output';
-import { formatCount } from '../../console/units';
+import { counted, formatCount } from '../../console/units';
 import { lagOf, withKafka } from '../../inspect/kafka';
 import { contextOf, dataVerb } from '../verb';
 
@@ -30,7 +30,13 @@ export function lagCommand(): Command {
         ...(rows.some((row) => row.lag === null)
           ? ['– : the spout has committed nothing there; it begins at the end of a partition and reads the table.']
           : []),
-        ...(unowned > 0 ? [output.colors.yellow(`${unowned} partitions have no owner: no worker runs for them.`)] : []),
+        ...(unowned > 0
+          ? [
+              output.colors.yellow(
+                `${counted(unowned, 'partition has', 'partitions have')} no owner: no worker runs for them.`,
+              ),
+            ]
+          : []),
       ];
       return `${output.table(columns, rows)}\n\n${notes.join('\n')}`;
     });

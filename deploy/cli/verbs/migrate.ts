@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { migrate } from '../../../connectors/mysql/schema/migrate';
 import { createUsers } from '../../../connectors/mysql/schema/users';
 import { required } from '../../../topology/settings/environment';
+import { counted } from '../../console/units';
 import { userUrls } from '../../provisioning/users';
 import { audited } from '../audited';
 import { type ChangeOptions, changingVerb, contextOf } from '../verb';
@@ -47,7 +48,9 @@ export function migrateCommand(): Command {
       output.data({ dryRun, statements }, () => {
         if (dryRun)
           return statements.length === 0 ? '-- nothing to do' : statements.map((sql) => `${sql};`).join('\n\n');
-        return statements.length === 0 ? 'The schema is up to date.' : `Done: ${statements.length} statements.`;
+        return statements.length === 0
+          ? 'The schema is up to date.'
+          : `Done: ${counted(statements.length, 'statement')}.`;
       });
     });
 }

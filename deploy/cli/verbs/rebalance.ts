@@ -3,6 +3,7 @@ import type { PlacementRow } from '../../../connectors/mysql/operators/placement
 import { readRollView } from '../../../connectors/mysql/operators/roll-view';
 import type { Pool } from '../../../connectors/mysql/sql/pool';
 import { UserError } from '../../../topology/core/errors';
+import { counted } from '../../console/units';
 import { surplus } from '../../release/surplus';
 import { withWorkersPool } from '../database';
 import { withDeployer } from '../deploying';
@@ -33,7 +34,7 @@ export function rebalanceCommand(): Command {
         const done =
           over.length === 0
             ? 'The workers are spread evenly already.'
-            : `${over.length} workers were offered to other hosts.`;
+            : `${counted(over.length, 'worker was', 'workers were')} offered to other hosts.`;
         tellRestarted(context, deploying, await workers.restart(over), done);
       });
     });

@@ -1,9 +1,12 @@
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { systemClock } from '../../../topology/core/clock';
 import type { OutputOptions } from '../../console/output';
+import { counted } from '../../console/units';
 import { defaultStateFolder, detachSupervisor, stopSupervisor } from '../../targets/local/detached';
 import { runSupervisor } from '../../targets/local/run-supervisor';
+import { recordOfHost } from '../audited';
 import { contextOf, dataVerb } from '../verb';
 
 interface SupervisorOptions extends OutputOptions {
@@ -28,14 +31,18 @@ export function supervisorCommand(): Command {
         'workers finish by themselves. Hosts share the workers: what a dead host ran is started on the others.',
     )
     .action(async (options: SupervisorOptions) => {
-      const { output, settings } = contextOf(options);
+      const context = contextOf(options);
+      const { output, settings } = context;
       const folder = resolve(options.state ?? defaultStateFolder());
       if (options.stop === true) {
         const stopped = await stopSupervisor(folder, systemClock);
+        if (stopped.supervisor !== null || stopped.workers > 0) {
+          await recordOfHost(context, { verb: 'supervisor --stop', subject: hostname(), after: stopped });
+        }
         output.data({ folder, stopped }, () =>
           stopped.supervisor === null && stopped.workers === 0
             ? 'No supervisor runs here.'
-            : `The supervisor is ended, and ${stopped.workers} workers with it.`,
+            : `The supervisor is ended, and ${counted(stopped.workers, 'worker')} with it.`,
         );
         return;
       }

@@ -142,7 +142,7 @@ describe('warnings', () => {
     const alone = placementWarnings({ now: NOW, placements: [placement(1)], supervisors: [dead] });
     expect(alone).toEqual([
       expect.stringContaining('No other host is there'),
-      '1 workers are to run and no supervisor is there: run `downspout supervisor --detach` on a host.',
+      '1 worker is to run and no supervisor is there: run `downspout supervisor --detach` on a host.',
     ]);
   });
 

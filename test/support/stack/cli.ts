@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,12 +20,15 @@ export async function runCli(
     readonly environment?: Readonly<Record<string, string>>;
     readonly input?: string;
     readonly cwd?: string;
+    /** Is given the process, for example to send it a signal. */
+    readonly started?: (child: ChildProcess) => void;
   } = {},
 ): Promise<CliResult> {
   const child = spawn(process.execPath, [program, ...args], {
     cwd: options.cwd ?? tmpdir(),
     env: { PATH: process.env['PATH'], ...nowhere, ...options.environment },
   });
+  options.started?.(child);
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));

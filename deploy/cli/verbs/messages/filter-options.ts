@@ -4,7 +4,7 @@ import type { MessageFilter } from '../../../../connectors/mysql/operators/searc
 import { UserError } from '../../../../topology/core/errors';
 import { type MessageState, messageStates } from '../../../../topology/message';
 import type { Output } from '../../../console/output';
-import { formatCount, formatInstant } from '../../../console/units';
+import { counted, formatCount, formatInstant } from '../../../console/units';
 
 /** The conditions of `messages list`, which `redrive` and `resolve` have too. */
 export interface FilterOptions {
@@ -66,5 +66,5 @@ export function selectionText({ count, sample }: Selection, output: Output): str
 
 export function bulkText({ done, skipped }: BulkCounts, what: string): string {
   const others = skipped === 0 ? '' : ` ${formatCount(skipped)} had changed meanwhile and were left.`;
-  return `${formatCount(done)} messages ${what}.${others}`;
+  return `${counted(done, 'message')} ${what}.${others}`;
 }

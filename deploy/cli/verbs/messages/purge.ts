@@ -3,7 +3,7 @@ import { purgeAudit } from '../../../../connectors/mysql/audit/audit';
 import { confirm } from '../../../console/confirm';
 import { parseDuration } from '../../../console/durations';
 import { Progress } from '../../../console/progress';
-import { formatCount, formatDuration } from '../../../console/units';
+import { counted, formatDuration } from '../../../console/units';
 import { audited } from '../../audited';
 import { withOperations, withWorkersPool } from '../../database';
 import { Interrupted, interruptible } from '../../interrupt';
@@ -50,8 +50,8 @@ async function purge(context: VerbContext, olderThanMs: number, age: string): Pr
     progress.end();
     output.data(counts, () =>
       dryRun
-        ? `${formatCount(counts.deleted)} messages would be deleted.`
-        : `${formatCount(counts.deleted)} messages are deleted.`,
+        ? `${counted(counts.deleted, 'message')} would be deleted.`
+        : `${counted(counts.deleted, 'message is', 'messages are')} deleted.`,
     );
   };
   try {
@@ -59,7 +59,7 @@ async function purge(context: VerbContext, olderThanMs: number, age: string): Pr
       audited(context, { verb: 'messages purge', subject: `ended more than ${age} ago`, after: counts }, async () => {
         const report = (deleted: number) => {
           counts.deleted = deleted;
-          progress.show(`${formatCount(deleted)} messages ${dryRun ? 'found' : 'deleted'}`);
+          progress.show(`${counted(deleted, 'message')} ${dryRun ? 'found' : 'deleted'}`);
           check();
         };
         await withOperations(context, (operations) => operations.purge(olderThanMs, { report, dryRun }));
