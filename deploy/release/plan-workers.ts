@@ -1,9 +1,9 @@
 import { replicasOf } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
 import { counted, formatCount } from '../console/units';
+import { workerKey } from '../targets/worker-key';
 import type { Deployable, Live, Plan, PlanStep } from './plan-types';
 import type { SpecificationChange } from './specification-diff';
-import { workerKey } from './worker-key';
 
 /** Fields that no worker reads: the deployer and Kafka do. */
 const NOT_READ = new Set(['replicas', 'partitions']);

@@ -2,9 +2,9 @@ import { type PlacementKey, type PlacementRow, placementName } from '../../conne
 import type { Release } from '../../connectors/mysql/operators/releases';
 import { UserError } from '../../topology/core/errors';
 import { parseSpecification, replicasOf, type TopologySettings } from '../../topology/settings/topology-settings';
+import { type Running, workerKey } from '../targets/worker-key';
 import type { DeployTables } from './deploy-tables';
 import { type RollSteps, rollSteps } from './roll-steps';
-import { type Running, workerKey } from './worker-key';
 
 type Tables = Pick<DeployTables, 'placements' | 'find'>;
 

@@ -1,13 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { reasonOf, UserError } from '../../../topology/core/errors';
 import type { Environment } from '../../../topology/settings/environment';
 import { parseSpecification, replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
+import { counted } from '../../console/units';
 import { run } from '../../stack/host/commands';
 import { type EngineRelease, GoingBackFailed, type Guard } from '../engine';
 import { writeRendering } from '../rendering';
 import { insideNames } from './inside-names';
-import { renderCompose, serviceName } from './render';
-import { type Services, servicesOf } from './services';
+import { fingerprintOf, renderCompose, serviceName, type WorkerMark } from './render';
+import { type Container, type Services, servicesOf } from './services';
 
 export interface ComposeTarget {
   readonly environment: Environment;
@@ -35,6 +37,8 @@ export interface ComposeDeployment extends ComposeTarget {
  * 2. When a new container does not become ready, every container of the release is replaced by one of the release that ran before.
  * 3. In the end there are as many containers of each service as the topology says, and all of them run the release.
  * 4. It changes nothing once the command may not go on.
+ * 5. A container that would be the same, of the same image and with the same settings, is left alone.
+ *    It goes on with the release that it was started with.
  * @throws UserError with what `docker` says; GoingBackFailed
  */
 export async function deployToCompose(options: ComposeDeployment): Promise<void> {
@@ -85,11 +89,11 @@ function replicasIn(release: EngineRelease): ReadonlyMap<string, number> {
   return replicasOf(settingsIn(release));
 }
 
-/** Writes the compose file of a release. */
-function prepared(release: EngineRelease, target: ComposeTarget): Services {
+/** Writes the compose file of a release. @param marks by component */
+function prepared(release: EngineRelease, target: ComposeTarget, marks?: ReadonlyMap<string, WorkerMark>): Services {
   const { environment, folder, composeFile, guard, execute = run } = target;
   const { number, specification, image } = release;
-  const options = { specification, settings: settingsIn(release), image, environment, release: number };
+  const options = { specification, settings: settingsIn(release), image, environment, release: number, marks };
   writeRendering(folder, renderCompose({ ...options, inside: insideNames(composeFile) }));
   const files = [composeFile, join(folder, 'workers.yml')].flatMap((file) => ['--file', file]);
   return servicesOf([...files, '--project-directory', dirname(composeFile)], (args) =>
@@ -98,8 +102,32 @@ function prepared(release: EngineRelease, target: ComposeTarget): Services {
 }
 
 /**
+ * Which worker each component's containers are to be. Where there are containers of the very same worker, they and those beside
+ * them go on with the release that they read.
+ */
+async function marksOf(
+  release: EngineRelease,
+  services: Services,
+  folder: string,
+  failed: EngineRelease | undefined,
+): Promise<ReadonlyMap<string, WorkerMark>> {
+  const { number, image } = release;
+  const settings = settingsIn(release);
+  const beside = [readFileSync(join(folder, 'workers.env'), 'utf8'), await services.imageId(image)];
+  const marks = new Map<string, WorkerMark>();
+  for (const component of replicasIn(release).keys()) {
+    const fingerprint = fingerprintOf({ settings, image }, component, beside);
+    const there = await services.running(serviceName(component));
+    const same = there.filter((one) => one.fingerprint === fingerprint && one.release !== failed?.number);
+    const read = same.flatMap((one) => one.release ?? []);
+    marks.set(component, { fingerprint, release: read.length === 0 ? number : Math.max(...read) });
+  }
+  return marks;
+}
+
+/**
  * @param how.failed whose services that the release does not have are ended
- * @param how.renews also replaces containers of the release: their settings may have changed
+ * @param how.renews also replaces containers of the release, unless they would be the same
  */
 async function roll(
   release: EngineRelease,
@@ -114,11 +142,16 @@ async function roll(
     await guard.mayGoOn();
     if (added.length > 0) await services.end(added.map(serviceName));
   }
-  const services = prepared(release, target);
+  const marks = await marksOf(release, prepared(release, target), target.folder, failed);
+  const services = prepared(release, target, marks);
   for (const [component, count] of replicas) {
     const service = serviceName(component);
-    await replace(service, count, { number: release.number, renews }, services, target);
-    report('services', `${service}: ${count} containers run`);
+    const mark = marks.get(component) ?? { release: release.number, fingerprint: '' };
+    const isRight = (one: Container) =>
+      (one.fingerprint === mark.fingerprint && one.release !== failed?.number) ||
+      (!renews && one.release === release.number);
+    await replace(service, count, { number: mark.release, isRight }, services, target);
+    report('services', `${service}: ${counted(count, 'container runs', 'containers run')}`);
   }
 }
 
@@ -126,7 +159,7 @@ async function roll(
 async function replace(
   service: string,
   replicas: number,
-  { number: release, renews }: { readonly number: number; readonly renews: boolean },
+  { number: release, isRight }: { readonly number: number; readonly isRight: (one: Container) => boolean },
   services: Services,
   { guard, report }: ComposeTarget,
 ): Promise<void> {
@@ -134,7 +167,7 @@ async function replace(
   await services.removeStopped(service);
   const there = await services.running(service);
   // What an earlier deploy has begun, or what did not go back, is not begun again.
-  const own = renews ? [] : there.filter((one) => one.release === release);
+  const own = there.filter(isRight);
   const old = there.filter((one) => !own.includes(one));
   for (let made = own.length; made < replicas; made++) {
     await guard.mayGoOn();

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { stringify } from 'yaml';
 import type { Environment } from '../../../topology/settings/environment';
 import { replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
 import { graceSeconds } from '../../worker/drain-limit';
 import type { RenderedFile } from '../rendering';
+import { workerKey } from '../worker-key';
 import { openSettingsOf, secretSettings } from '../worker-settings';
 
 const STATUS_PORT = 8080;
@@ -17,8 +19,19 @@ export interface ComposeOptions {
   readonly environment: Environment;
   /** The release that workers read from the database; without it they read topology.yaml. */
   readonly release?: number | undefined;
+  /** By component; it counts before `release`. */
+  readonly marks?: ReadonlyMap<string, WorkerMark> | undefined;
   /** What an address of this machine is called in the network of the containers; the same unless given. */
   readonly inside?: (addresses: string) => string;
+}
+
+/** The label that says which worker a container is. */
+export const FINGERPRINT = 'downspout.worker';
+
+/** Which worker the containers of a component are, and the release that they read. */
+export interface WorkerMark {
+  readonly release: number;
+  readonly fingerprint: string;
 }
 
 /** The service of a component. */
@@ -26,40 +39,60 @@ export function serviceName(component: string): string {
   return `worker-${component.toLowerCase()}`;
 }
 
+/**
+ * A text that is the same for two releases whose workers of a component are the same: its service and what they read, without
+ * their number and without the release's.
+ * @param beside what they depend on beside that
+ */
+export function fingerprintOf(options: WorkerOptions, component: string, beside: readonly (string | null)[]): string {
+  const { settings, image } = options;
+  const key = workerKey({ settings, image, packageVersion: '' }, component);
+  const parts = [serviceOf({ settings, image }, component), key, ...beside];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+type WorkerOptions = Pick<ComposeOptions, 'settings' | 'image' | 'release' | 'marks'>;
+
+function serviceOf({ settings, image, release, marks }: WorkerOptions, component: string) {
+  const mark = marks?.get(component);
+  const number = mark?.release ?? release;
+  return {
+    image,
+    ...(mark === undefined ? {} : { labels: { [FINGERPRINT]: mark.fingerprint } }),
+    command: [
+      'worker',
+      `--component=${component}`,
+      '--status-host=0.0.0.0',
+      `--status-port=${STATUS_PORT}`,
+      ...(number === undefined ? [] : [`--release=${number}`]),
+    ],
+    // Secrets come from a file that only its owner reads, and open settings from it too: an address differs by place.
+    env_file: ['${DOWNSPOUT_WORKERS:-./compose}/workers.env'],
+    environment: { DOWNSPOUT_TOPOLOGY: `${FOLDER}/topology.yaml` },
+    volumes: [`\${DOWNSPOUT_WORKERS:-./compose}/topology.yaml:${FOLDER}/topology.yaml:ro`],
+    networks: { default: { aliases: [ALIAS] } },
+    healthcheck: {
+      test: ['CMD', 'node', '-e', healthScript()],
+      interval: '5s',
+      timeout: '5s',
+      retries: 3,
+      start_period: '60s',
+      start_interval: '1s',
+    },
+    stop_grace_period: `${graceSeconds([component], settings)}s`,
+    read_only: true,
+    cap_drop: ['ALL'],
+    security_opt: ['no-new-privileges:true'],
+    restart: 'unless-stopped',
+  };
+}
+
 /** Workers as services beside those of docker-compose.yml: as many of each as topology.yaml says. */
 export function renderCompose(options: ComposeOptions): RenderedFile[] {
-  const { specification, settings, image, environment, release, inside = (addresses) => addresses } = options;
+  const { specification, settings, environment, inside = (addresses) => addresses } = options;
   const services = [...replicasOf(settings)].map(([component, replicas]) => [
     serviceName(component),
-    {
-      image,
-      command: [
-        'worker',
-        `--component=${component}`,
-        '--status-host=0.0.0.0',
-        `--status-port=${STATUS_PORT}`,
-        ...(release === undefined ? [] : [`--release=${release}`]),
-      ],
-      deploy: { replicas },
-      // Secrets come from a file that only its owner reads, and open settings from it too: an address differs by place.
-      env_file: ['${DOWNSPOUT_WORKERS:-./compose}/workers.env'],
-      environment: { DOWNSPOUT_TOPOLOGY: `${FOLDER}/topology.yaml` },
-      volumes: [`\${DOWNSPOUT_WORKERS:-./compose}/topology.yaml:${FOLDER}/topology.yaml:ro`],
-      networks: { default: { aliases: [ALIAS] } },
-      healthcheck: {
-        test: ['CMD', 'node', '-e', healthScript()],
-        interval: '5s',
-        timeout: '5s',
-        retries: 3,
-        start_period: '60s',
-        start_interval: '1s',
-      },
-      stop_grace_period: `${graceSeconds([component], settings)}s`,
-      read_only: true,
-      cap_drop: ['ALL'],
-      security_opt: ['no-new-privileges:true'],
-      restart: 'unless-stopped',
-    },
+    { ...serviceOf(options, component), deploy: { replicas } },
   ]);
   const values: Record<string, string> = openSettingsOf(environment, `${FOLDER}/files`);
   for (const name of secretSettings) if (environment[name] !== undefined) values[name] = environment[name];

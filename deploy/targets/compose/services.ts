@@ -1,12 +1,19 @@
+import { UserError } from '../../../topology/core/errors';
+import { FINGERPRINT } from './render';
+
 /** A container that runs. */
-interface Container {
+export interface Container {
   readonly id: string;
   /** Null when its workers read topology.yaml. */
   readonly release: number | null;
+  /** Which worker it is; null when an earlier version made it. */
+  readonly fingerprint: string | null;
 }
 
 /** The services of Docker Compose. Each call throws UserError with what `docker` says. */
 export interface Services {
+  /** What an image is now, because a name may stand for another one later; null when it cannot be had. */
+  imageId(image: string): Promise<string | null>;
   running(service: string): Promise<readonly Container[]>;
   /** Makes as many containers as are missing, ends none, and returns when all of them are healthy. */
   scaled(service: string, count: number): Promise<void>;
@@ -25,7 +32,9 @@ const READY_LIMIT_SECONDS = 120;
 /** Docker warns on the same line-wise output. */
 const CONTAINER = /^[0-9a-f]{12,64}$/;
 const COMMAND = /^([0-9a-f]{12,64}) (.*)$/;
-const FORMAT = '{{.Id}} {{json .Config.Cmd}}';
+const FORMAT = '{{.Id}} {{json .Config.Cmd}} {{json .Config.Labels}}';
+const LABEL = new RegExp(`"${FINGERPRINT}":"([0-9a-f]+)"`);
+const IMAGE = /sha256:[0-9a-f]{64}/;
 
 /** @param files the options that name the compose files @param docker runs it with these arguments and returns what it prints */
 export function servicesOf(files: readonly string[], docker: (args: readonly string[]) => Promise<string>): Services {
@@ -36,13 +45,26 @@ export function servicesOf(files: readonly string[], docker: (args: readonly str
       const containers = ids.filter((id) => CONTAINER.test(id));
       if (containers.length === 0) return [];
       const commands = (await docker(['inspect', '--format', FORMAT, ...containers])).split('\n');
-      const releases = new Map(
+      const known = new Map(
         commands.map((line) => {
-          const [, id = '', command = ''] = COMMAND.exec(line.trim()) ?? [];
-          return [id, /--release=(\d+)/.exec(command)?.[1]] as const;
+          const [, id = '', text = ''] = COMMAND.exec(line.trim()) ?? [];
+          return [id, text] as const;
         }),
       );
-      return containers.map((id) => ({ id, release: Number(releases.get(id) ?? Number.NaN) || null }));
+      return containers.map((id) => {
+        const text = known.get(id) ?? '';
+        const release = Number(/--release=(\d+)/.exec(text)?.[1] ?? Number.NaN) || null;
+        return { id, release, fingerprint: LABEL.exec(text)?.[1] ?? null };
+      });
+    },
+    imageId: async (image) => {
+      const inspect = () => attempt(docker(['image', 'inspect', '--format', '{{.Id}}', image]));
+      let said = await inspect();
+      if (said === null) {
+        await attempt(docker(['pull', image]));
+        said = await inspect();
+      }
+      return IMAGE.exec(said ?? '')?.[0] ?? null;
     },
     scaled: async (service, count) => {
       const ready = ['--wait', '--wait-timeout', String(READY_LIMIT_SECONDS), '--scale', `${service}=${count}`];
@@ -67,4 +89,14 @@ export function servicesOf(files: readonly string[], docker: (args: readonly str
     },
   };
   return services;
+}
+
+/** What it prints, or null when it fails. */
+async function attempt(work: Promise<string>): Promise<string | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
 }

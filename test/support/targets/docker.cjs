@@ -1,10 +1,14 @@
 // A double of docker: it speaks as much of its command line and output as a deployment needs. Its engine is
-// {"containers": [{"id": "…", "service": "…", "command": […]}], "broken": ["service"], "calls": [[…]], "fewest": {}}.
+// {"containers": [{"id": "…", "service": "…", "command": […], "labels": {…}}], "images": {"name": "id"}, "broken": ["service"],
+// "calls": [[…]], "fewest": {}}.
 // New containers of a broken service are not healthy; one that has exited stays until it is removed.
 const { createHash } = require('node:crypto');
 const { readFileSync } = require('node:fs');
 const { parse } = require('yaml');
 const { end, main } = require('./answering.cjs');
+
+const said = ({ id, command, labels }) => `${id} ${JSON.stringify(command)} ${JSON.stringify(labels ?? {})}`;
+const idOf = (text) => createHash('sha256').update(text).digest('hex');
 
 /** Ends by throwing. @param args of the command line @param engine is changed */
 function docker(args, engine) {
@@ -26,7 +30,16 @@ function docker(args, engine) {
   if (args[0] === 'inspect') {
     const ids = args.slice(3);
     const found = engine.containers.filter(({ id }) => ids.includes(id));
-    end(0, found.map(({ id, command }) => `${id} ${JSON.stringify(command)}`).join('\n'));
+    end(0, found.map(said).join('\n'));
+  }
+  if (args[0] === 'pull') {
+    engine.images = { ...engine.images, [args[1]]: `sha256:${idOf(args[1])}` };
+    end(0, args[1]);
+  }
+  if (args[0] === 'image') {
+    const found = engine.images?.[args.at(-1)];
+    if (found === undefined) end(1, `Error: No such image: ${args.at(-1)}`);
+    end(0, found);
   }
   const service = args.at(-1);
   if (args.includes('rm')) {
@@ -52,8 +65,9 @@ function docker(args, engine) {
     if (of(service).filter(({ exited }) => exited !== true).length < wanted) delete one.exited;
   }
   while (of(service).length < wanted) {
-    const id = createHash('sha256').update(`${engine.calls.length} ${engine.containers.length}`).digest('hex');
-    engine.containers.push({ id, service, command: services[service].command });
+    const id = idOf(`${engine.calls.length} ${engine.containers.length}`);
+    const { command, labels } = services[service];
+    engine.containers.push({ id, service, command, labels });
     if (engine.broken.includes(service)) engine.containers.at(-1).isUnhealthy = true;
   }
   if (of(service).some(({ isUnhealthy }) => isUnhealthy)) end(1, `container downspout-${service}-3 is unhealthy`);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -20,6 +20,8 @@ import { topologyOf } from '../../../support/targets/topologies';
 
 interface Engine {
   containers: { id: string; service: string; command: string[]; exited?: boolean }[];
+  /** What a name stands for now. */
+  images?: Record<string, string>;
   broken: string[];
   calls: string[][];
   /** How few containers of a service ran when one was taken away. */
@@ -122,6 +124,49 @@ describe('2. When a new container does not become ready, every container of the 
     await expect(deploy(8, BOTH, { live: { ...releaseOf(7, BOTH), specification: 7 } })).rejects.toThrow(
       GoingBackFailed,
     );
+  });
+});
+
+const changed = '{ due: { replicas: 1 }, webhook: { replicas: 2, timeout: 9s } }';
+const idsOf = (service: string) => docker.state.containers.filter((one) => one.service === service).map(({ id }) => id);
+const all = () => [...commandsOf('worker-due'), ...commandsOf('worker-webhook')];
+
+describe('5. A container that would be the same, of the same image and with the same settings, is left alone. It goes on with the release that it was started with', () => {
+  beforeEach(() => deploy(7, BOTH, { live: null }));
+
+  test('and one that would not is replaced', async () => {
+    const due = idsOf('worker-due');
+    await deploy(8, changed);
+    expect(all()).toEqual(['--release=7', '--release=8', '--release=8']);
+    expect(idsOf('worker-due')).toEqual(due);
+    expect(docker.state.fewest).toEqual({ 'worker-webhook': 2 });
+    // Whoever uses the file by hand replaces nothing either.
+    expect(parse(fileOf('workers.yml')).services['worker-due'].command).toContain('--release=7');
+  });
+
+  test('what is added is like what is there', async () => {
+    const before = idsOf('worker-webhook');
+    await deploy(8, '{ due: { replicas: 1 }, webhook: { replicas: 3 } }');
+    expect(idsOf('worker-webhook').slice(0, 2)).toEqual(before);
+    expect(all()).toEqual(Array(4).fill('--release=7'));
+    await deploy(9, '{ due: { replicas: 1 }, webhook: { replicas: 1 } }');
+    expect(idsOf('worker-webhook')).toEqual(before.slice(0, 1));
+  });
+
+  test('another image under the same name, and other settings of the environment, replace all', async () => {
+    docker.change((engine) => ({ ...engine, images: { 'downspout:1': `sha256:${'f'.repeat(64)}` } }));
+    await deploy(8);
+    expect(all()).toEqual(Array(3).fill('--release=8'));
+    writeFileSync(join(folder, 'workers', 'workers.env'), 'KAFKA_BROKERS=elsewhere:9092\n');
+    await deploy(9);
+    expect(all()).toEqual(Array(3).fill('--release=9'));
+  });
+
+  test('also when a release is taken back', async () => {
+    const before = docker.state.containers.map(({ id }) => id);
+    docker.change((engine) => ({ ...engine, broken: ['worker-webhook'] }));
+    await expect(deploy(8, changed)).rejects.toThrow('unhealthy');
+    expect(docker.state.containers.map(({ id }) => id)).toEqual(before);
   });
 });
 

@@ -1,4 +1,4 @@
-import { workerKey } from '../../../deploy/release/worker-key';
+import { workerKey } from '../../../deploy/targets/worker-key';
 import { testSettings } from '../../support/stack/stack';
 
 const keyOf = (components: string, component: string, packageVersion = '1.0.0') =>
