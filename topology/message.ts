@@ -85,6 +85,14 @@ export type Settlement =
       readonly without?: 'given_back' | 'postponed' | 'unreachable';
     };
 
+/** Why a bolt gives a claimed row back as it was. The ledger says it in these words. */
+export const givenBackReasons = [
+  'its channel or account is paused',
+  'its account or origin had no room',
+  'its worker stopped',
+] as const;
+export type GivenBackReason = (typeof givenBackReasons)[number] | 'the channel did not start it';
+
 /** The longest delay of a row that is postponed for a reason of our own, during the first minutes. */
 const MAX_POSTPONED_MS = 60_000;
 /** Afterwards each delay may be this many times as long as the one before. Milliseconds at the first attempt. */

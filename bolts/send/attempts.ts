@@ -2,7 +2,14 @@ import type { Clock, DatabaseClock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
 import type { Lease } from '../../topology/core/lease';
 import { type BackOff, backOff, type RetryPolicy } from '../../topology/core/retry-policy';
-import { type Attempted, idempotencyKey, type Outcome, type Settlement, settle } from '../../topology/message';
+import {
+  type Attempted,
+  type GivenBackReason,
+  idempotencyKey,
+  type Outcome,
+  type Settlement,
+  settle,
+} from '../../topology/message';
 import type { Channel } from '../channel';
 import type { HeldRow } from '../held-row';
 import type { AttemptResult } from '../send-rows';
@@ -60,7 +67,7 @@ export class Attempts {
   }
 
   /** The row goes back as it was, for another worker or a later time. */
-  givenBack(row: HeldRow, reason: string): AttemptResult {
+  givenBack(row: HeldRow, reason: GivenBackReason): AttemptResult {
     const delayMs = backOff(GIVEN_BACK_OFF, 1, this.options.random());
     const { inDoubt } = row;
     const settlement: Settlement = { state: 'scheduled', inDoubt, error: reason, delayMs, without: 'given_back' };

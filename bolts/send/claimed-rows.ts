@@ -1,4 +1,5 @@
 import type { Pauses } from '../../topology/core/pauses';
+import type { GivenBackReason } from '../../topology/message';
 import type { HeldRow } from '../held-row';
 import type { InHand } from '../in-hand';
 import type { RetryUntilDone } from '../retry-until-done';
@@ -132,7 +133,7 @@ export class ClaimedRows {
     return (this.toStart.size > 0 && slots.isCrowded) || slots.toClaim.readyAt(databaseClock.earliest()) > 0;
   }
 
-  private giveBack(row: HeldRow, reason: string): void {
+  private giveBack(row: HeldRow, reason: GivenBackReason): void {
     this.toStart.remove(row);
     this.finish(row, this.attempts.givenBack(row, reason));
   }

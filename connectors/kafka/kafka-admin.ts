@@ -78,7 +78,9 @@ export class KafkaAdmin {
       } catch (error) {
         const refusal = refusalOf(error);
         if (refusal === undefined) throw error;
-        return refusal;
+        // Where the answer was lost, the client has asked again, and Kafka refuses what it has done.
+        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+        return topics[0]?.partitions.length === count ? null : refusal;
       }
     });
   }

@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
 import { listPlacements, listSupervisors, removePlacement } from '../../connectors/mysql/operators/placements';
-import { currentRelease, finishRelease, unfinishedReleases } from '../../connectors/mysql/operators/releases';
+import {
+  currentRelease,
+  findRelease,
+  finishRelease,
+  type Release,
+  unfinishedReleases,
+} from '../../connectors/mysql/operators/releases';
 import { Status, type WorkerStatus } from '../../connectors/mysql/operators/status';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
@@ -20,6 +26,8 @@ const LOOK_EVERY_MS = 200;
 /** Of what `deploy` says, shown when it fails. */
 const LAST_LINES = 15;
 const OVER = 'the demo is over';
+/** Who has deployed, as the demo's releases say it: what others have deployed is never taken back. */
+const WHO = 'demo';
 
 export interface DemoWorkersOptions {
   readonly clock: Clock;
@@ -59,7 +67,7 @@ export class DemoWorkers {
     // In a process group of its own: the demo decides what an interrupt at the terminal ends, and in which order.
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: childEnvironment({ ...settings, WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true' }),
+      env: childEnvironment({ ...settings, WEBHOOK_ALLOW_PRIVATE_ADDRESSES: 'true', DOWNSPOUT_WHO: WHO }),
       detached: true,
     });
     const said: string[] = [];
@@ -112,11 +120,13 @@ export class DemoWorkers {
     const others = (await listSupervisors(pool)).filter(
       ({ id, leftAt, leaseUntil }) => id !== own && leftAt === null && leaseUntil >= now,
     );
-    if (others.length === 0) return;
-    throw new UserError(
-      `Workers were deployed on this stack already, by a supervisor on ${others.map(({ host }) => host).join(', ')}. ` +
-        'The demo needs the stack for itself: end them first with `downspout supervisor --stop`.',
-    );
+    if (others.length > 0) {
+      const hosts = others.map(({ host }) => host).join(', ');
+      throw taken(`by a supervisor on ${hosts}`, 'end them first with `downspout supervisor --stop`');
+    }
+    const [release] = (await deployedOn(pool)).others;
+    if (release !== undefined)
+      throw taken(`by ${release.who} (release ${release.number})`, 'end them first with `downspout kill`');
   }
 }
 
@@ -146,21 +156,44 @@ export async function stopDemoWorkers(
   return workers;
 }
 
-/** Nothing is to run any more, and the demo's release is not live: another verb finds the stack as it was. */
+/** Nothing of the demo is to run any more, and its release is not live: another verb finds the stack as it was. */
 async function takeBack(pool: Pool, clock: Clock): Promise<void> {
-  const lock = await DeployLock.take(pool, clock, { who: 'demo', host: hostname(), doing: 'end of the demo' });
+  const lock = await DeployLock.take(pool, clock, { who: WHO, host: hostname(), doing: 'end of the demo' });
   try {
-    const placements = await listPlacements(pool);
-    const live = await currentRelease(pool);
-    const unfinished = await unfinishedReleases(pool);
+    const { own } = await deployedOn(pool);
+    const numbers = new Set(own.map(({ number }) => number));
+    const placements = (await listPlacements(pool)).filter(({ releaseNumber }) => numbers.has(releaseNumber));
     await lock.transaction(async (sql) => {
       for (const one of placements) await removePlacement(sql, one);
-      if (live !== null) await finishRelease(sql, live.number, 'superseded', OVER);
-      for (const { number } of unfinished) await finishRelease(sql, number, 'failed', OVER);
+      for (const { number, outcome } of own) {
+        if (outcome === 'live') await finishRelease(sql, number, 'superseded', OVER);
+        else if (outcome === 'deploying') await finishRelease(sql, number, 'failed', OVER);
+      }
     });
   } finally {
     await lock.free();
   }
+}
+
+/** Releases that are live, or being deployed, or of which workers are to run: those of demos, and those of others. */
+async function deployedOn(
+  pool: Pool,
+): Promise<{ readonly own: readonly Release[]; readonly others: readonly Release[] }> {
+  const live = await currentRelease(pool);
+  const releases = new Map((await unfinishedReleases(pool)).map((one) => [one.number, one]));
+  if (live !== null) releases.set(live.number, live);
+  for (const { releaseNumber } of await listPlacements(pool)) {
+    const release = releases.get(releaseNumber) ?? (await findRelease(pool, releaseNumber));
+    if (release !== null) releases.set(releaseNumber, release);
+  }
+  const all = [...releases.values()];
+  return { own: all.filter(({ who }) => who === WHO), others: all.filter(({ who }) => who !== WHO) };
+}
+
+function taken(by: string, remedy: string): UserError {
+  return new UserError(
+    `Workers were deployed on this stack already, ${by}. The demo needs the stack for itself: ${remedy}.`,
+  );
 }
 
 function demoFolder(stackFolder: string): string {

@@ -1,7 +1,7 @@
 import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { readLag } from '../../connectors/kafka/lag';
 import { groupName } from '../../connectors/kafka/names';
-import { Sending } from '../../connectors/mysql/operators/sending';
+import { mayComeBack, Sending } from '../../connectors/mysql/operators/sending';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
@@ -19,6 +19,8 @@ const LOOK_EVERY_MS = 200;
 const DRAIN_LIMIT_MS = 20_000;
 /** A group that nobody has joined for so long has no worker: the only one is not just being started again. */
 const NOBODY_MS = 10_000;
+/** A worker whose lease ran out so lately may only be cut off from the database: what waits for it must not be overtaken. */
+const CUT_OFF_MS = 60_000;
 
 export interface DrainOptions {
   readonly environment: Environment;
@@ -45,7 +47,10 @@ export async function untilDrained({ channel, timeoutMs, ...options }: DrainOpti
   while (!signal.aborted) {
     const lags = fromTheBeginning(await readLag(admin, environment.DOWNSPOUT_NAMESPACE, [reading]));
     // While a group rebalances its members own nothing, and what waits will be consumed.
-    if (await hasMembers(admin, environment, channel)) someoneAt = clock.monotonic();
+    const isSomeone =
+      (await hasMembers(admin, environment, channel)) ||
+      (await pool.use((sql) => mayComeBack(sql, channel, CUT_OFF_MS)));
+    if (isSomeone) someoneAt = clock.monotonic();
     const isConsumed = lags.every(({ lag }) => lag === 0) || clock.monotonic() - someoneAt >= NOBODY_MS;
     if (isConsumed && !(await sending.any(channel, timeoutMs))) return;
     if (clock.monotonic() > limit) {

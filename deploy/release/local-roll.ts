@@ -7,6 +7,7 @@ import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Sql } from '../../connectors/mysql/sql/sql';
 import type { Clock } from '../../topology/core/clock';
 import { haltRules, rollRules } from '../monitoring/halt-rules';
+import { nothingWaits } from './roll-rules';
 import type { RollStep } from './roll-steps';
 import { RollWatch } from './roll-watch';
 import type { RolloutPort } from './rollout';
@@ -32,12 +33,13 @@ async function make(sql: Sql, step: RollStep, releaseNumber: number): Promise<vo
 
 /**
  * Judges a roll by what the workers write.
+ * @param isContinued workers of the release run already: what waits may be their doing, so nothing waited before
  * @returns asks for the figures since the last call and says why the roll has to be halted, or null
  */
 export async function watchRoll(
   pool: Pool,
   clock: Clock,
-  releaseNumber: number,
+  { releaseNumber, isContinued }: { readonly releaseNumber: number; readonly isContinued: boolean },
   channels: readonly string[],
 ): Promise<() => Promise<string | null>> {
   const ledger = new RollLedger(pool, rollRules.lateMs);
@@ -45,7 +47,8 @@ export async function watchRoll(
     overdue: await ledger.overdue(channels, rollRules.overdueSinceMs, haltRules.overdueMs),
     cdcSilentMs: await ledger.cdcSilentMs(),
   });
-  const others = await ledger.begin();
-  const watch = new RollWatch(clock, { others, ...(await waiting()) });
+  const others = await ledger.begin(releaseNumber);
+  const before = isContinued ? nothingWaits : await waiting();
+  const watch = new RollWatch(clock, { others, ...before });
   return async () => watch.judge({ ...(await ledger.since(releaseNumber)), ...(await waiting()) });
 }

@@ -16,7 +16,7 @@ import { rollRules } from '../monitoring/halt-rules';
 import { graceSeconds } from '../worker/drain-limit';
 import { leftOver } from './left-over';
 import { localPort, watchRoll } from './local-roll';
-import { crowdOf } from './roll-rules';
+import { crowdText } from './roll-rules';
 import { type RollStep, type RollSteps, restartSteps, rollSteps } from './roll-steps';
 import { Rollout, type RolloutOptions, type RolloutResult } from './rollout';
 
@@ -53,7 +53,8 @@ export class LocalWorkers {
     pauseMs: number,
   ): Promise<RolloutResult> {
     const { pool, clock } = this.options;
-    const judge = await watchRoll(pool, clock, releaseNumber, Object.keys(bolts));
+    const isContinued = (await listPlacements(pool)).some((one) => one.releaseNumber === releaseNumber);
+    const judge = await watchRoll(pool, clock, { releaseNumber, isContinued }, Object.keys(bolts));
     return this.rollout({ judge, crowd: this.crowd, leadMs: spout.leadMs }).run(steps, releaseNumber, pauseMs);
   }
 
@@ -103,11 +104,11 @@ export class LocalWorkers {
     return this.rollout({ drainMs }).run({ canaries: [], others: steps.length === 0 ? [] : [steps] }, 0, 0);
   }
 
-  private readonly crowd = async (): Promise<number | null> => {
+  private readonly crowd = async (): Promise<string | null> => {
     const { pool } = this.options;
     const components = (await listPlacements(pool)).map(({ component }) => component);
     const channels = [...new Set(components)].filter((component) => component !== SPOUT);
-    return crowdOf((await openPerSecond(pool, channels, rollRules.crowdSeconds * 1_000)) ?? []);
+    return crowdText(await openPerSecond(pool, channels, rollRules.crowdSeconds * 1_000));
   };
 
   private rollout(own: Partial<RolloutOptions>): Rollout {

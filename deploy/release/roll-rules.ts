@@ -32,6 +32,7 @@ export interface WaitingFigures {
 }
 
 export const noAttempts: AttemptFigures = new Map();
+export const nothingWaits: WaitingFigures = { overdue: { messages: 0, ofWorst: 0 }, cdcSilentMs: 0 };
 
 /**
  * Whether there is something to judge by. One account's attempts are not enough where there are others, because they say more
@@ -87,6 +88,13 @@ export function crowdOf(perSecond: readonly number[]): number | null {
   const most = Math.max(0, ...perSecond);
   const mean = perSecond.reduce((sum, count) => sum + count, 0) / (2 * rollRules.crowdSeconds);
   return most >= rollRules.crowdMessages && most >= rollRules.crowdTimes * mean ? most : null;
+}
+
+/** A crowd in words, or null when there is none. @param perSecond null when there were too many to be counted in a moment */
+export function crowdText(perSecond: readonly number[] | null): string | null {
+  if (perSecond === null) return 'more messages than can be counted in a moment';
+  const messages = crowdOf(perSecond);
+  return messages === null ? null : `${messages} messages`;
 }
 
 export function added(one: AttemptFigures, other: AttemptFigures): AttemptFigures {

@@ -23,8 +23,8 @@ export interface RolloutOptions {
   /** Looks at how the workers do. @returns why the roll has to be halted, or null */
   readonly judge: () => Promise<string | null>;
   readonly report: (text: string) => void;
-  /** How many messages are due together about now; null when that is no crowd. Unless it is given nothing waits for crowds. */
-  readonly crowd?: (() => Promise<number | null>) | undefined;
+  /** The messages that are due together about now, `20000 messages`; null when they are no crowd. Unless it is given nothing waits. */
+  readonly crowd?: (() => Promise<string | null>) | undefined;
   /** Workers that drain for longer than this, milliseconds, fail the roll; unless it is given the roll goes on without them. */
   readonly drainMs?: number | undefined;
   /** How long before its wake a message is emitted, milliseconds: what wakes within that was still emitted by the spouts before. */
@@ -147,7 +147,7 @@ export class Rollout {
     while (clock.monotonic() < end) {
       const messages = await this.patiently(crowd);
       if (messages === null) return null;
-      if (!isTold) report(`waiting until ${messages} messages that are due about now are sent`);
+      if (!isTold) report(`waiting until ${messages} that are due about now are sent`);
       isTold = true;
       const view = await this.look();
       if ('result' in view) return view;

@@ -1,8 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listPlacements, listSupervisors } from '../../connectors/mysql/operators/placements';
-import { listReleases } from '../../connectors/mysql/operators/releases';
+import {
+  listPlacements,
+  listSupervisors,
+  removePlacement,
+  wantPlacement,
+} from '../../connectors/mysql/operators/placements';
+import { beginRelease, currentRelease, finishRelease, listReleases } from '../../connectors/mysql/operators/releases';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { DemoWorkers, stopDemoWorkers } from '../../deploy/demo/workers';
 import { systemClock } from '../../topology/core/clock';
@@ -120,4 +125,24 @@ test('the demo refuses a stack on which workers were deployed already', async ()
     await host.end();
     host.remove();
   }
+});
+
+test('what others have deployed is not taken back, and the demo refuses to begin, also while no supervisor runs', async () => {
+  const by = {
+    packageVersion: '1',
+    image: null,
+    program: null,
+    target: 'local' as const,
+    reason: 'deploy',
+    host: 'here',
+  };
+  const number = await beginRelease(pool, { specification: {}, who: 'ann', ...by });
+  await finishRelease(pool, number, 'live');
+  await wantPlacement(pool, { component: 'due', replica: 1 }, number);
+  await expect(demoWorkers().deploy(going)).rejects.toThrow(/deployed on this stack already, by ann \(release \d+\)/);
+  await demoWorkers().stop();
+  expect((await listPlacements(pool)).map(({ releaseNumber }) => releaseNumber)).toEqual([number]);
+  expect((await currentRelease(pool))?.number).toBe(number);
+  await removePlacement(pool, { component: 'due', replica: 1 });
+  await finishRelease(pool, number, 'superseded');
 });

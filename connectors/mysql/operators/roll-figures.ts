@@ -1,3 +1,4 @@
+import { givenBackReasons } from '../../../topology/message';
 import { isOutOfTime } from '../sql/failures';
 import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
@@ -34,6 +35,8 @@ export class RollLedger {
   private last = 0;
   /** A condition on messages `m`, without accounts whose every attempt failed before the roll. Empty: there are none. */
   private judged = '';
+  /** Every pause that was seen during the roll, by channel and account. */
+  private readonly paused = new Map<string, readonly [channel: string, account: string]>();
 
   /** @param lateMs an attempt that ended so long after its wake is late */
   constructor(
@@ -44,17 +47,19 @@ export class RollLedger {
   /**
    * What the newest attempts of all workers came to, none older than five minutes. Later looks begin after them. Accounts that
    * failed only are left out then and later, because they say nothing of a release, wherever their partition comes to lie.
+   * @param releaseNumber what its workers did already is not from before the roll, where that was interrupted
    */
-  async begin(): Promise<AttemptsByAccount> {
+  async begin(releaseNumber: number): Promise<AttemptsByAccount> {
     this.last = await this.newest();
     const from = Math.max(0, this.last - MOST_ATTEMPTS);
+    const isFresh = `EXISTS (SELECT 1 FROM workers w WHERE w.session = a.session AND w.release_number = ${integer(releaseNumber)})`;
     const failing = await this.pool.rows<[string, string]>(
       `SELECT m.channel, m.account FROM delivery_attempts a JOIN scheduled_messages m ON m.id = a.message_id ` +
-        `WHERE ${rangeOf(from, this.last, BASELINE_MS)} GROUP BY m.channel, m.account ` +
+        `WHERE ${rangeOf(from, this.last, BASELINE_MS)} AND NOT ${isFresh} GROUP BY m.channel, m.account ` +
         `HAVING SUM(a.outcome = 'delivered') = 0 LIMIT ${MOST_FAILING}`,
     );
     this.judged = failing.length === 0 ? '' : notAmong('m', failing);
-    return (await this.between(from, this.last, null, BASELINE_MS)).others;
+    return (await this.between(from, this.last, releaseNumber, BASELINE_MS)).others;
   }
 
   /** Attempts since the last look, of the workers of this release and of all others. */
@@ -68,15 +73,17 @@ export class RollLedger {
   }
 
   /**
-   * Messages of these channels that wait, are not paused now and woke between `fromMs` and `toMs` ago; null when they cannot be
-   * counted in a moment.
+   * Messages of these channels that wait, were not paused at any call and woke between `fromMs` and `toMs` ago; null when they
+   * cannot be counted in a moment. What is resumed during a roll is overdue without being the release's fault.
    */
   async overdue(channels: readonly string[], fromMs: number, toMs: number): Promise<OverdueCounts | null> {
     try {
       return await this.pool.use(async (sql) => {
-        const paused = await sql.rows<[string, string]>(
+        const pauses = await sql.rows<[string, string]>(
           `SELECT channel, account FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS}`,
         );
+        for (const one of pauses) this.paused.set(one.join('/'), one);
+        const paused = [...this.paused.values()];
         const isWhole = (name: string) => paused.some(([channel, account]) => channel === name && account === '');
         const counted = isWhole('') ? [] : channels.filter((channel) => !isWhole(channel));
         if (counted.length === 0) return { messages: 0, ofWorst: 0 };
@@ -110,8 +117,8 @@ export class RollLedger {
     return row?.[0] ?? 0;
   }
 
-  private async between(from: number, to: number, releaseNumber: number | null, youngerMs?: number) {
-    const isFresh = releaseNumber === null ? '0' : `COALESCE(w.release_number=${integer(releaseNumber)}, 0)`;
+  private async between(from: number, to: number, releaseNumber: number, youngerMs?: number) {
+    const isFresh = `COALESCE(w.release_number=${integer(releaseNumber)}, 0)`;
     const judged = this.judged === '' ? '' : `AND ${this.judged} `;
     const rows = await this.pool.rows<[number, string, string, number, string, string]>(
       `SELECT ${isFresh} AS is_fresh, m.channel, m.account, COUNT(*), SUM(a.outcome <> 'delivered'), ` +
@@ -157,11 +164,12 @@ export async function openPerSecond(
 
 /**
  * Attempts `a` of these ids, none older than `youngerMs`. What was postponed is one of them: it is a fault of our own, such as a
- * proxy that a release names wrongly.
+ * proxy that a release names wrongly. What was given back is none: nobody has tried it.
  */
 function rangeOf(from: number, to: number, youngerMs?: number): string {
   const young = youngerMs === undefined ? '' : ` AND a.finished_at > ${NOW_MS} - ${integer(youngerMs)}`;
-  return `a.id > ${integer(from)} AND a.id <= ${integer(to)}${young}`;
+  const tried = `(a.started_at IS NOT NULL OR a.error IS NULL OR a.error NOT IN ${list(givenBackReasons, text)})`;
+  return `a.id > ${integer(from)} AND a.id <= ${integer(to)}${young} AND ${tried}`;
 }
 
 /** The messages of a table that belong to none of these channels and accounts. */

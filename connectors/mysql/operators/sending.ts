@@ -1,6 +1,7 @@
 import { isOutOfTime } from '../sql/failures';
 import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 
 const COUNT_TIMEOUT_MS = 300;
 /** A worker may claim a row so long before its wake, and a bit. */
@@ -38,4 +39,16 @@ export class Sending {
       return clock.monotonic() - this.unknownSince < endedAfterMs;
     }
   }
+}
+
+/**
+ * Whether a worker of the component lives, or was cut off from the database lately: it is in no group then, and comes back.
+ * @param withinMs after its lease has run out
+ */
+export async function mayComeBack(sql: Sql, component: string, withinMs: number): Promise<boolean> {
+  const rows = await sql.rows(
+    `SELECT 1 FROM workers WHERE left_at IS NULL AND lease_until > ${NOW_MS} - ${integer(withinMs)} ` +
+      `AND JSON_CONTAINS(components, ${text(JSON.stringify(component))}) LIMIT 1`,
+  );
+  return rows.length > 0;
 }

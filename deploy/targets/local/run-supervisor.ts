@@ -13,6 +13,7 @@ import { packageVersion } from '../../../topology/settings/package';
 import { withLock } from '../../stack/host/lock';
 import { HostState, runningSupervisor } from './host-state';
 import { HostSupervisor } from './host-supervisor';
+import { watchVersion } from './program';
 import { askReadiness } from './readiness';
 import { ReleaseBook } from './release-book';
 import { WorkerProcess } from './worker-process';
@@ -52,6 +53,7 @@ export async function runSupervisor(options: SupervisorProcessOptions): Promise<
     size: CONNECTIONS,
     timeoutMs: STATEMENT_TIMEOUT_MS,
   });
+  const watching = watchVersion(clock, ending.signal, (text) => log.warn(text));
   try {
     const supervisor = new HostSupervisor({
       host: hostname(),
@@ -75,6 +77,8 @@ export async function runSupervisor(options: SupervisorProcessOptions): Promise<
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, onSignal);
     await supervisor.run(ending.signal, releaseWorkers);
   } finally {
+    ending.abort();
+    await watching;
     await pool.close();
   }
 }

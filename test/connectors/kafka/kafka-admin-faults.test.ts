@@ -15,4 +15,20 @@ describe('KafkaAdmin', () => {
     const kafka = { admin: () => admin } as unknown as Kafka;
     await expect(new KafkaAdmin(kafka).logs('due.webhook')).rejects.toBeInstanceOf(Unavailable);
   });
+
+  it('takes partitions that are there for given, although Kafka refuses what it did when its answer was lost', async () => {
+    let partitions = 4;
+    const enlarging = {
+      connect: async () => undefined,
+      disconnect: async () => undefined,
+      fetchTopicMetadata: async () => ({ topics: [{ partitions: Array.from({ length: partitions }, () => ({})) }] }),
+      createPartitions: async () => {
+        throw Object.assign(new Error('Topic already has 16 partitions.'), { type: 'INVALID_PARTITIONS' });
+      },
+    };
+    const admin = new KafkaAdmin({ admin: () => enlarging } as unknown as Kafka);
+    expect(await admin.enlarge('due.webhook', 16)).toMatch(/already has/);
+    partitions = 16;
+    expect(await admin.enlarge('due.webhook', 16)).toBeNull();
+  });
 });

@@ -71,12 +71,19 @@ beforeEach(() => {
   interrupt = new AbortController();
   isLost = false;
   unswept = 0;
+  living = 0;
 });
 
 /** Spouts that have not gone over the channel's rows since they were given back. */
 let unswept: number;
+/** Workers of the channel that live, or were cut off from the database lately. */
+let living: number;
+const answers = (statement: string) => {
+  if (statement.includes('reconcile_age')) return [[unswept]];
+  return statement.includes('FROM workers') && living > 0 ? [[1]] : [];
+};
 const nothing: Sql = {
-  rows: async <R>(statement: string) => (statement.includes('reconcile_age') ? ([[unswept]] as R[]) : []),
+  rows: async <R>(statement: string) => answers(statement) as R[],
   run: async () => ({ affectedRows: 1 }) as ResultSetHeader,
 };
 const pool = { use: async <T>(work: (sql: Sql) => Promise<T>) => work(nothing) } as unknown as Pool;
@@ -158,6 +165,14 @@ test('what waits where no worker runs is not waited for, once nobody has come fo
     'done',
   );
   expect(clock.monotonic()).toBeGreaterThanOrEqual(10_000);
+});
+
+test("no account's messages overtake each other: workers that are cut off from the database come back to what waits", async () => {
+  group.workers = 0;
+  living = 1;
+  group.waiting = 100;
+  expect(await grow()).toMatchObject({ message: expect.stringMatching(/^webhook was not drained within 25 s/) });
+  expect(group.log).not.toContain('added');
 });
 
 test('new partitions that no worker takes are said, and the channel resumes', async () => {

@@ -1,5 +1,5 @@
 import { rollRules } from '../../../deploy/monitoring/halt-rules';
-import { crowdOf, noAttempts, type RollFigures } from '../../../deploy/release/roll-rules';
+import { crowdOf, crowdText, noAttempts, type RollFigures } from '../../../deploy/release/roll-rules';
 import { RollWatch } from '../../../deploy/release/roll-watch';
 
 /** Of two accounts that do alike. */
@@ -153,4 +153,10 @@ test('many messages of one second are a crowd, a steady stream is none, however 
   expect(crowdOf([500, 500, 500, 1_900, 500])).toBe(1_900);
   expect(crowdOf([999])).toBeNull();
   expect(crowdOf(Array.from({ length: 11 }, () => 5_000))).toBeNull();
+});
+
+test('more messages than can be counted in a moment are a crowd', () => {
+  expect(crowdText(null)).toBe('more messages than can be counted in a moment');
+  expect(crowdText([20_000])).toBe('20000 messages');
+  expect(crowdText([])).toBeNull();
 });

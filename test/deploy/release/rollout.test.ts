@@ -10,7 +10,7 @@ let clock: ManualClock;
 let supervisors: MemorySupervisors;
 let interrupt: AbortController;
 let trouble: string | null;
-let crowd: number | null;
+let crowd: string | null;
 const lines: string[] = [];
 
 beforeEach(() => {
@@ -72,7 +72,7 @@ test('a roll stops at the first worker that does not become ready, or that crash
 });
 
 test('no worker is replaced while a crowd is due or about to be, for as long as that may be waited for', async () => {
-  crowd = 20_000;
+  crowd = '20000 messages';
   clock.after(5_000, () => {
     crowd = null;
   });
@@ -83,7 +83,7 @@ test('no worker is replaced while a crowd is due or about to be, for as long as 
   ]);
   const before = clock.monotonic();
   lines.length = 0;
-  crowd = 20_000;
+  crowd = '20000 messages';
   const one = new Map([['due', 1]]);
   expect(await run(rollSteps([placement('due', 1)], one, () => false, 0))).toEqual({ result: 'done' });
   expect(lines).toHaveLength(2);
@@ -93,7 +93,7 @@ test('no worker is replaced while a crowd is due or about to be, for as long as 
 test('while the roll waits for a crowd its first workers are judged, and the next ones stay when these fail', async () => {
   const running = run(steps(1), 5_000);
   clock.after(4_000, () => {
-    crowd = 20_000;
+    crowd = '20000 messages';
   });
   clock.after(12_000, () => {
     trouble = 'all attempts fail';
@@ -104,7 +104,7 @@ test('while the roll waits for a crowd its first workers are judged, and the nex
 });
 
 test('new workers and those that are to end wait for no crowd', async () => {
-  crowd = 20_000;
+  crowd = '20000 messages';
   supervisors.placements.clear();
   expect(await run(steps())).toEqual({ result: 'done' });
   expect(lines.filter((line) => line.startsWith('waiting'))).toEqual([]);

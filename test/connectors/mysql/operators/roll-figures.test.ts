@@ -1,6 +1,7 @@
 import { openPerSecond, RollLedger } from '../../../../connectors/mysql/operators/roll-figures';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
+import { givenBackReasons } from '../../../../topology/message';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
 
@@ -31,11 +32,13 @@ async function message(account: string): Promise<number> {
   );
   return insertId;
 }
+const OLD = '00000000000000000000000000000001';
+const FRESH = '00000000000000000000000000000002';
 let attempts = 0;
-const attempt = (id: number, outcome: string) =>
+const attempt = (id: number, outcome: string, { session = OLD, error = 'NULL' } = {}) =>
   admin.run(
-    'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, settled) VALUES ' +
-      `(${id}, ${++attempts}, x'00000000000000000000000000000001', ${NOW}, x'00', ${NOW}, '${outcome}', 'scheduled')`,
+    'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, error, settled) VALUES ' +
+      `(${id}, ${++attempts}, x'${session}', ${NOW}, x'00', ${NOW}, '${outcome}', ${error}, 'scheduled')`,
   );
 const overdue = () => ledger.overdue(['webhook'], 90_000, 30_000);
 const pause = (channel: string, account: string, until = 'NULL') =>
@@ -70,7 +73,7 @@ test('an account that failed only before the roll says nothing of a release, and
   const [dead, flaky, well] = [await message('dead'), await message('flaky'), await message('well')];
   for (const id of [dead, dead, flaky]) await attempt(id, 'retry');
   for (const id of [flaky, well]) await attempt(id, 'delivered');
-  expect(await ledger.begin()).toEqual(figures({ flaky: [2, 1, 0], well: [1, 0, 0] }));
+  expect(await ledger.begin(1)).toEqual(figures({ flaky: [2, 1, 0], well: [1, 0, 0] }));
   for (const id of [dead, dead, flaky, well]) await attempt(id, 'retry');
   expect((await ledger.since(1)).others).toEqual(figures({ flaky: [1, 1, 0], well: [1, 1, 0] }));
 });
@@ -78,7 +81,7 @@ test('an account that failed only before the roll says nothing of a release, and
 test('what a release postpones for a fault of its own counts as failed', async () => {
   const well = await message('well');
   await attempt(well, 'delivered');
-  await ledger.begin();
+  await ledger.begin(1);
   await attempt(well, 'postponed');
   expect((await ledger.since(1)).others).toEqual(figures({ well: [1, 1, 0] }));
 });
@@ -98,7 +101,40 @@ test('open messages are counted by the second in which they wake', async () => {
 test('where no account failed only, all attempts are counted', async () => {
   const well = await message('well');
   await attempt(well, 'delivered');
-  expect(await ledger.begin()).toEqual(figures({ well: [1, 0, 0] }));
+  expect(await ledger.begin(1)).toEqual(figures({ well: [1, 0, 0] }));
   await attempt(well, 'retry');
   expect((await ledger.since(1)).others).toEqual(figures({ well: [1, 1, 0] }));
+});
+
+test('where a roll is continued, what its own workers did meanwhile is not what was before it', async () => {
+  await admin.run(
+    'INSERT INTO workers (session, components, host, pid, version, release_number, started_at, lease_until) VALUES ' +
+      `(x'${FRESH}', '["webhook"]', 'host-1', 1, '1', 2, ${NOW}, ${NOW})`,
+  );
+  const [ofFresh, ofOld] = [await message('fresh'), await message('old')];
+  for (const _ of [1, 2, 3]) await attempt(ofFresh, 'retry', { session: FRESH });
+  await attempt(ofOld, 'delivered');
+  expect(await ledger.begin(2)).toEqual(figures({ old: [1, 0, 0] }));
+  // Neither is its account left out because it failed only.
+  await attempt(ofFresh, 'retry', { session: FRESH });
+  expect((await ledger.since(2)).fresh).toEqual(figures({ fresh: [1, 1, 0] }));
+});
+
+test('what was given back is no attempt, and what failed before its request is one', async () => {
+  const id = await message('acme');
+  await ledger.begin(1);
+  for (const reason of givenBackReasons) await attempt(id, 'retry', { error: `'${reason}'` });
+  expect((await ledger.since(1)).others).toEqual(new Map());
+  await attempt(id, 'retry', { error: "'a bug'" });
+  expect((await ledger.since(1)).others).toEqual(figures({ acme: [1, 1, 0] }));
+});
+
+test('what is resumed during a roll is not overdue because of it', async () => {
+  await message('acme');
+  await pause('webhook', 'acme');
+  expect(await overdue()).toEqual({ messages: 0, ofWorst: 0 });
+  await admin.run('DELETE FROM pauses');
+  expect(await overdue()).toEqual({ messages: 0, ofWorst: 0 });
+  await message('shop');
+  expect(await overdue()).toEqual({ messages: 1, ofWorst: 1 });
 });

@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { programOf } from '../../../../deploy/targets/local/program';
+import { programOf, watchVersion } from '../../../../deploy/targets/local/program';
+import { ManualClock } from '../../../support/manual-clock';
 
 let folder: string;
 beforeEach(() => {
@@ -32,4 +33,27 @@ test('a program over which another version was installed is not that of the earl
       missing: expect.stringMatching(/the release runs downspout 1\.0\.0, and this host has .*downspout 2\.0\.0 at /),
     });
   }
+});
+
+test('a version that is installed over the one that runs is told once', async () => {
+  const clock = new ManualClock();
+  const ending = new AbortController();
+  const said: string[] = [];
+  let version: string | null = '1.0.0';
+  const watching = watchVersion(
+    clock,
+    ending.signal,
+    (text) => said.push(text),
+    () => version,
+  );
+  // While it is installed there is none for a moment.
+  for (const next of ['1.0.0', null, '2.0.0', '2.0.0', '1.0.0']) {
+    version = next;
+    await clock.advance(20_000);
+  }
+  ending.abort();
+  await watching;
+  expect(said).toEqual([
+    expect.stringMatching(/^downspout 2\.0\.0 was installed over 1\.0\.0: .*Deploy that version now/),
+  ]);
 });
