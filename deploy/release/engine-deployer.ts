@@ -92,7 +92,10 @@ export class EngineDeployer {
       await this.options.engine.deploy(number, before, this.guard);
       return null;
     } catch (error) {
-      this.guard.signal.throwIfAborted();
+      if (this.guard.signal.aborted) {
+        this.options.report(`release ${number} has begun and is not done: \`downspout deploy\` goes on`);
+        throw this.guard.signal.reason;
+      }
       if (error instanceof UserError) return error;
       throw error;
     }

@@ -83,8 +83,11 @@ describe('EngineDeployer', () => {
         await expect(guard.mayGoOn()).rejects.toThrow(how);
         throw new UserError('kubectl was ended');
       };
-      const ended = deployer(ends, { signal: interrupt.signal }, lost).deploy(release('b'));
+      const lines: string[] = [];
+      const report = (line: string) => void lines.push(line);
+      const ended = deployer(ends, { signal: interrupt.signal, report }, lost).deploy(release('b'));
       await expect(ended).rejects.toThrow(how);
+      expect(lines.at(-1)).toBe('release 2 has begun and is not done: `downspout deploy` goes on');
     }
     expect(outcomes()).toEqual(['a live', 'b deploying']);
   });
