@@ -6,6 +6,13 @@ export interface AttemptContext {
   readonly account: string;
   /** The same for every attempt of a message, whoever makes it. */
   readonly idempotencyKey: string;
+  /** Epoch milliseconds, what the user asked for. A time in a request's body comes from here, so that each attempt has the same. */
+  readonly dueAt: number;
+  /**
+   * An earlier attempt may have been accepted. When the provider says that it has such a message already, this tells whether
+   * that is ours, or the user scheduled the same twice.
+   */
+  readonly inDoubt: boolean;
   /**
    * Says whether the request may begin: the wake has come and the lease holds. The channel asks once, in the tick in which
    * it writes the request to the socket, so the caller can note when the request began. When the answer is false, the
@@ -16,6 +23,12 @@ export interface AttemptContext {
   readonly now: () => number;
 }
 
+/** What a provider is asked about. */
+export type LookupContext = Omit<AttemptContext, 'mayStart'> & {
+  /** Epoch milliseconds by the database's clock: no request of this message began earlier. */
+  readonly notBefore: number;
+};
+
 /**
  * How messages leave, one channel per kind of provider. `Prepared` is a payload that was parsed and made ready before its
  * instant. A channel throws for nothing that a provider does, because outcomes are values.
@@ -23,8 +36,17 @@ export interface AttemptContext {
 export interface Channel<Prepared = unknown> {
   readonly name: string;
   readonly class: ChannelClass;
-  /** Milliseconds after which a request that was started can no longer be accepted. */
+  /**
+   * Milliseconds after which a request that was started can no longer be accepted; where a key lives for a time, also until the
+   * provider knows the key of what it accepted.
+   */
   readonly acceptedWithin: number;
+  /**
+   * Idempotent channels whose provider forgets a key: how long it knows the key at least, milliseconds from when the first
+   * request began. A row in doubt for longer is looked up where the channel has a lookup, and ends `uncertain` else. Never when
+   * it is not given.
+   */
+  readonly keyLifetimeMs?: number;
   /** Loads what sending for these accounts needs (secrets, tokens). Throws Unavailable when it cannot be had now. */
   readonly warm: (accounts: readonly string[]) => Promise<void>;
   /** Parses the payload text. @throws BadRecord naming the field, when it can never be sent. */
@@ -37,10 +59,10 @@ export interface Channel<Prepared = unknown> {
    * connected: after some of them the origin is down for everybody. What is our own fault is `postponed`.
    */
   readonly send: (prepared: Prepared, attempt: AttemptContext) => Promise<Outcome | 'not_started'>;
-  /** Lookup channels: whether an earlier attempt was accepted. `absent` must be certain. */
+  /** Lookup channels, and those whose keys end: whether an earlier attempt was accepted. `absent` must be certain. */
   readonly lookup?: (
     prepared: Prepared,
-    attempt: Omit<AttemptContext, 'mayStart'>,
+    attempt: LookupContext,
   ) => Promise<
     | { readonly kind: 'accepted'; readonly receipt?: string }
     | { readonly kind: 'absent' }

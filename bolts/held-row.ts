@@ -39,6 +39,8 @@ export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
   readonly planNumber: number;
   readonly firstAttemptAt: number | null;
   readonly inDoubt: boolean;
+  /** Null also when it is not known. */
+  readonly doubtSince: number | null;
   readonly recoveries: number;
   readonly decided: boolean;
   /** Made by the channel; undefined when there is a defect. */
@@ -109,6 +111,7 @@ export function heldRow(
     planNumber: row.planNumber,
     firstAttemptAt: row.firstAttemptAt,
     inDoubt: row.inDoubt,
+    doubtSince: row.doubtSince,
     recoveries: row.recoveries,
     decided: row.decided,
     prepared: content.prepared,

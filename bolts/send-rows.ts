@@ -22,6 +22,8 @@ export interface SendRow {
   /** Rises with an edit or redrive of a row that is not in doubt. The idempotency key is made of it. */
   readonly planNumber: number;
   readonly inDoubt: boolean;
+  /** When the first attempt began that may have been accepted, or was claimed if it did not say; null when there is none. */
+  readonly doubtSince: number | null;
   /** How many claims in a row came to no outcome that was written, because their workers ended, for example. */
   readonly recoveries: number;
   /** A person decided that it is sent again although it is in doubt. It holds until an attempt was made. */

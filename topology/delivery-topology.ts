@@ -1,4 +1,5 @@
 import type { Channel } from '../bolts/channel';
+import { sendsAgainAtOnce } from '../bolts/send/doubt';
 import { SendBolt } from '../bolts/send-bolt';
 import type { SendRows } from '../bolts/send-rows';
 import type { Acks } from '../spouts/acks';
@@ -94,7 +95,8 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
   return topology.build();
 }
 
-function dueChannel({ name, class: kind, acceptedWithin }: Channel) {
+function dueChannel(channel: Channel) {
+  const { name, acceptedWithin } = channel;
   // Where sending again is not harmless, it waits until what a dead worker may have started can no longer be accepted.
-  return { name, stream: due(name), recoverDelayMs: kind === 'idempotent' ? 0 : acceptedWithin };
+  return { name, stream: due(name), recoverDelayMs: sendsAgainAtOnce(channel) ? 0 : acceptedWithin };
 }

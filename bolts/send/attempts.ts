@@ -4,6 +4,7 @@ import type { Lease } from '../../topology/core/lease';
 import { type BackOff, backOff, type RetryPolicy } from '../../topology/core/retry-policy';
 import {
   type Attempted,
+  type ChannelClass,
   type GivenBackReason,
   idempotencyKey,
   type Outcome,
@@ -14,6 +15,7 @@ import type { Channel } from '../channel';
 import type { HeldRow } from '../held-row';
 import type { AttemptResult } from '../send-rows';
 import type { Verdict } from '../slots/line';
+import { classFor, sendsAgainAtOnce } from './doubt';
 
 export interface AttemptsOptions {
   readonly channel: Channel;
@@ -47,11 +49,15 @@ export class Attempts {
     if (channel.class === 'lookup' && channel.lookup === undefined) {
       throw new TypeError(`channel ${channel.name} is of class lookup and has no lookup`);
     }
+    if (channel.class !== 'idempotent' && channel.keyLifetimeMs !== undefined) {
+      throw new TypeError(`channel ${channel.name} is of class ${channel.class} and has a lifetime of keys`);
+    }
   }
 
   /**
-   * The result of a claimed row for which no request may be made: its payload can never be sent, it is in doubt on a blind
-   * channel and no person wants it sent again, or too many workers ended while they had it claimed.
+   * The result of a claimed row for which no request may be made: its payload can never be sent, it is in doubt where the
+   * provider neither de-duplicates nor can be asked and no person wants it sent again, or too many workers ended while they
+   * had it claimed.
    */
   withoutRequest(row: HeldRow): AttemptResult | undefined {
     const { defect, inDoubt } = row;
@@ -86,7 +92,8 @@ export class Attempts {
 
   /** Makes the attempt; `done` is called once, never within this call. */
   make(row: HeldRow, done: (ended: Ended) => void): void {
-    if (row.inDoubt && this.options.channel.class === 'lookup') void this.askThenSend(row, done);
+    if (row.inDoubt && this.classOf(row) === 'lookup') void this.askThenSend(row, done);
+    else if (this.isDoubtful(row)) void this.end(row, done);
     else this.send(row, row.inDoubt, done);
   }
 
@@ -101,18 +108,33 @@ export class Attempts {
   }
 
   private isDoubtful(row: HeldRow): boolean {
-    return row.inDoubt && !row.decided && this.options.channel.class === 'blind';
+    return row.inDoubt && !row.decided && this.classOf(row) === 'blind';
+  }
+
+  private classOf(row: HeldRow): ChannelClass {
+    const { channel, databaseClock } = this.options;
+    const latest = databaseClock.latest();
+    // While the clock is unknown nothing starts, so nothing needs to be decided.
+    return classFor(channel, row, Number.isFinite(latest) ? latest : Number.NEGATIVE_INFINITY);
+  }
+
+  /** Its key has ended since it was claimed. */
+  private async end(row: HeldRow, done: (ended: Ended) => void): Promise<void> {
+    const result = this.withoutRequest(row);
+    await Promise.resolve();
+    done(result === undefined ? { kind: 'later' } : { kind: 'result', result, verdict: 'nothing', elapsedMs: 0 });
   }
 
   private async askThenSend(row: HeldRow, done: (ended: Ended) => void): Promise<void> {
     const { channel, clock } = this.options;
     const asked = clock.monotonic();
-    const { id, account, prepared } = row;
+    const { id, account, doubtSince, dueAt, prepared } = row;
     let outcome: Outcome;
     try {
       const { now } = this;
       const key = this.keyOf(row);
-      const answer = await channel.lookup?.(prepared, { id, account, idempotencyKey: key, now });
+      const context = { id, account, idempotencyKey: key, dueAt, inDoubt: true, now, notBefore: doubtSince ?? dueAt };
+      const answer = await channel.lookup?.(prepared, context);
       if (answer?.kind === 'absent' && !row.decided) {
         this.send(row, false, done);
         return;
@@ -137,7 +159,7 @@ export class Attempts {
     // The channel asks in the tick of the write, so nothing can change between this answer and the request.
     const mayStart = () => {
       const now = databaseClock.earliest();
-      refused = now < row.wakeAt || !lease.holds();
+      refused = now < row.wakeAt || !lease.holds() || (inDoubt && this.isOutlived(row));
       if (refused) return false;
       startedAt = Math.floor(now);
       begun = clock.monotonic();
@@ -147,7 +169,7 @@ export class Attempts {
       const result = this.resultOf(row, outcome, inDoubt, startedAt);
       done({ kind: 'result', result, verdict, elapsedMs: clock.monotonic() - begun });
     };
-    this.sent(row, mayStart).then(
+    this.sent(row, inDoubt, mayStart).then(
       (outcome) => {
         if (outcome === 'not_started') done({ kind: refused ? 'later' : 'not_started' });
         else end(outcome, verdictOf(outcome, startedAt));
@@ -162,14 +184,20 @@ export class Attempts {
   }
 
   /** A channel that throws is treated like one whose promise rejects. */
-  private sent(row: HeldRow, mayStart: () => boolean): Promise<Outcome | 'not_started'> {
+  private sent(row: HeldRow, inDoubt: boolean, mayStart: () => boolean): Promise<Outcome | 'not_started'> {
     try {
-      const { id, account, prepared } = row;
+      const { id, account, dueAt } = row;
       const key = this.keyOf(row);
-      return this.options.channel.send(prepared, { id, account, idempotencyKey: key, mayStart, now: this.now });
+      const attempt = { id, account, idempotencyKey: key, dueAt, inDoubt, mayStart, now: this.now };
+      return this.options.channel.send(row.prepared, attempt);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** A request in doubt would be one of its own by now. */
+  private isOutlived(row: HeldRow): boolean {
+    return !row.decided && this.classOf(row) !== 'idempotent';
   }
 
   private keyOf({ id, planNumber }: HeldRow): string {
@@ -189,16 +217,16 @@ export class Attempts {
     // A plan's age is one by the database's clock. While that is unknown nothing is given up for its age.
     const isKnown = Number.isFinite(databaseClock.earliest());
     const attempted: Attempted = {
-      channelClass: channel.class,
+      channelClass: this.classOf(row),
       attempts: row.attempts + 1,
       inDoubt,
       firstAttemptAt: (isKnown ? (row.firstAttemptAt ?? startedAt) : undefined) ?? now,
     };
     const settlement = settle(attempted, outcome, retry, now, random());
     if (settlement.state !== 'scheduled') return this.written(row, outcome, settlement, startedAt);
-    // A lookup that is made earlier could find nothing although the message is accepted afterwards. A person's decision may
-    // come that early too.
-    const isEarly = channel.class === 'lookup' && (outcome.kind === 'unknown' || row.decided);
+    // A lookup that is made earlier could find nothing although the message is accepted afterwards, and a key may not be known
+    // yet. A person's decision may come that early too.
+    const isEarly = !sendsAgainAtOnce(channel) && (outcome.kind === 'unknown' || row.decided);
     const delayMs = Math.max(settlement.delayMs, leastMs, isEarly ? channel.acceptedWithin : 0);
     return this.written(row, outcome, { ...settlement, delayMs }, startedAt);
   }

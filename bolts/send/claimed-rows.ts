@@ -7,6 +7,7 @@ import type { AttemptResult, SendRows } from '../send-rows';
 import type { SendSlots } from '../slots/send-slots';
 import type { WakeQueue } from '../slots/wake-queue';
 import { Attempts, type AttemptsOptions, type Ended } from './attempts';
+import { sendsAgainAtOnce } from './doubt';
 import { WriteBack } from './write-back';
 
 export interface ClaimedRowsOptions extends AttemptsOptions {
@@ -129,7 +130,7 @@ export class ClaimedRows {
    */
   private get isCrowded(): boolean {
     const { slots, channel, databaseClock } = this.options;
-    if (channel.class !== 'idempotent') return false;
+    if (!sendsAgainAtOnce(channel)) return false;
     return (this.toStart.size > 0 && slots.isCrowded) || slots.toClaim.readyAt(databaseClock.earliest()) > 0;
   }
 

@@ -19,6 +19,8 @@ export interface ChannelKind<Name extends string = string, Class extends Channel
   readonly name: Name;
   /** What it promises about repeated requests. */
   readonly class: Class;
+  /** Of idempotent ones whose provider forgets keys: the built channel's `keyLifetimeMs`. */
+  readonly keyLifetimeMs?: number;
   /** What keeps a text from being the secret of an account; undefined when nothing does. */
   readonly secretProblem: (secret: string) => string | undefined;
   /** Builds it for its component's settings. */

@@ -12,7 +12,16 @@ export const channelKinds = { webhook } satisfies { readonly [Name in ChannelNam
 
 /** What the channel of this name promises about repeated requests; undefined when there is no such channel. */
 export function classOf(name: string): ChannelClass | undefined {
-  return Object.hasOwn(channelKinds, name) ? channelKinds[name as ChannelName].class : undefined;
+  return kindOf(name)?.class;
+}
+
+/** For how long its provider de-duplicates by a key, milliseconds; undefined when for ever, or when there is no such channel. */
+export function keyLifetimeOf(name: string): number | undefined {
+  return kindOf(name)?.keyLifetimeMs;
+}
+
+function kindOf(name: string): ChannelKind | undefined {
+  return Object.hasOwn(channelKinds, name) ? channelKinds[name as ChannelName] : undefined;
 }
 
 /**
@@ -20,9 +29,7 @@ export function classOf(name: string): ChannelClass | undefined {
  * @throws UserError that says nothing of the secret
  */
 export function checkSecret(name: string, secret: string): void {
-  const problem = Object.hasOwn(channelKinds, name)
-    ? channelKinds[name as ChannelName].secretProblem(secret)
-    : undefined;
+  const problem = kindOf(name)?.secretProblem(secret);
   if (problem !== undefined) {
     throw new UserError(`secret: ${problem}. Expected whsec_ and 24 to 64 bytes in base64 for ${name}.`);
   }

@@ -189,11 +189,12 @@ function sendRowsThatFail(rows: SendRows, reach: Reach): SendRows {
 }
 
 function channelThatFails(channel: Channel, reach: Reach): Channel {
-  const { lookup } = channel;
+  const { lookup, keyLifetimeMs } = channel;
   return {
     name: channel.name,
     class: channel.class,
     acceptedWithin: channel.acceptedWithin,
+    ...(keyLifetimeMs === undefined ? {} : { keyLifetimeMs }),
     warm: (accounts) => channel.warm(accounts),
     prepare: (account, payload) => channel.prepare(account, payload),
     originOf: (prepared) => channel.originOf(prepared),

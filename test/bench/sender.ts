@@ -24,7 +24,15 @@ async function send({ work, from, to, dueAt, inFlight, timeout }: SenderJob): Pr
   });
   const rows = rowsOf(work, from, to, () => dueAt).map(({ account, payload, tag }) => ({
     prepared: channel.prepare(account, payload),
-    attempt: { id: 0, account, idempotencyKey: tag, mayStart: () => true, now: () => systemClock.now() },
+    attempt: {
+      id: 0,
+      account,
+      dueAt: 0,
+      inDoubt: false,
+      idempotencyKey: tag,
+      mayStart: () => true,
+      now: () => systemClock.now(),
+    },
   }));
   await channel.warm(rows.map(({ attempt }) => attempt.account));
   while (systemClock.now() < dueAt) await systemClock.sleep(dueAt - systemClock.now());

@@ -71,6 +71,93 @@ describe('4. doubt is never hidden', () => {
     }
   });
 
+  describe('while a key lives only for a time', () => {
+    const LIFETIME = 60_000;
+
+    async function brief(options: WorldOptions = {}): Promise<void> {
+      await start(options);
+      Object.assign(world.channel, { acceptedWithin: 8_000, keyLifetimeMs: LIFETIME });
+    }
+
+    /** A row whose first request began so long ago, and may have been accepted. */
+    function doubtful(ago: number | null): MemoryRow {
+      const row = world.row(100);
+      return Object.assign(row, { inDoubt: true, doubtSince: ago === null ? null : world.database.now() - ago });
+    }
+
+    it('the row is sent again with the same key, and not before a request can be accepted no more', async () => {
+      await brief();
+      const row = world.row(100);
+      world.channel.script(row.id, { outcome: unknown });
+      await run(row, 15_000);
+      expect(row).toMatchObject({ state: 'delivered', attempts: 2 });
+      const [first, second] = world.channel.journal;
+      expect([first?.inDoubt, second?.inDoubt, second?.key]).toEqual([false, true, first?.key]);
+      expect((second?.at as number) - (first?.at as number)).toBeGreaterThanOrEqual(8_000);
+      expect(world.channel.looked).toEqual([]);
+    });
+
+    it('a row in doubt for longer is looked up, and sent anew when it is not there', async () => {
+      await brief();
+      const [accepted, absent, unclear] = [doubtful(LIFETIME), doubtful(LIFETIME - 8_000), doubtful(null)];
+      world.channel.lookups.set(accepted.id, { kind: 'accepted', receipt: 'earlier' });
+      world.emit(accepted, absent, unclear);
+      await world.advance(1_000);
+      expect(accepted).toMatchObject({ state: 'delivered', receipt: 'earlier' });
+      expect(world.states([absent, unclear])).toEqual(['delivered']);
+      expect(world.begun(accepted)).toEqual([]);
+      expect(world.channel.journal.map(({ id, inDoubt }) => [id, inDoubt])).toEqual([
+        [absent.id, false],
+        [unclear.id, false],
+      ]);
+      expect(world.channel.looked.map(({ id, notBefore }) => [id, notBefore])).toEqual([
+        [accepted.id, accepted.doubtSince],
+        [absent.id, absent.doubtSince],
+        // No request began before it was due.
+        [unclear.id, unclear.dueAt],
+      ]);
+    });
+
+    it('a row in doubt for longer ends uncertain where the provider cannot be asked', async () => {
+      await brief();
+      Object.assign(world.channel, { lookup: undefined });
+      const [old, young] = [doubtful(LIFETIME), doubtful(LIFETIME - 10_000)];
+      world.emit(old, young);
+      await world.advance(1_000);
+      expect(old).toMatchObject({ state: 'uncertain', lastError: 'an earlier attempt may have been accepted' });
+      expect(young).toMatchObject({ state: 'delivered' });
+      expect(world.begun(old)).toEqual([]);
+    });
+
+    it('a key that ends while a connection is made is not sent', async () => {
+      await brief();
+      const [asked, left] = [doubtful(LIFETIME - 10_000), doubtful(LIFETIME - 10_000)];
+      world.channel.lookups.set(asked.id, { kind: 'accepted', receipt: 'earlier' });
+      world.channel.script(asked.id, { outcome: unknown, connecting: 5_000 });
+      world.emit(asked);
+      await world.advance(6_000);
+      expect(asked).toMatchObject({ state: 'delivered', receipt: 'earlier' });
+      Object.assign(world.channel, { lookup: undefined });
+      left.doubtSince = world.database.now() - LIFETIME + 10_000;
+      world.channel.script(left.id, { outcome: unknown, connecting: 5_000 });
+      world.emit(left);
+      await world.advance(6_000);
+      expect(left).toMatchObject({ state: 'uncertain' });
+      expect(world.channel.journal).toEqual([]);
+    });
+
+    it('a decided message is asked for first, because an earlier request may be under way', async () => {
+      await brief();
+      const row = Object.assign(doubtful(5_000), { decided: true });
+      await run(row, 500);
+      expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, decided: false });
+      expect(world.channel.looked).toHaveLength(1);
+      await run(row, 10_000);
+      expect(row).toMatchObject({ state: 'delivered' });
+      expect(world.channel.journal.map(({ inDoubt }) => inDoubt)).toEqual([true]);
+    });
+  });
+
   it('a lookup that finds nothing clears the doubt, and one that cannot tell keeps it', async () => {
     await start({ class: 'lookup' });
     const row = world.row(100);

@@ -98,6 +98,16 @@ const caught: Record<string, Case> = {
     aim: { ...quiet, manners: { hangs: 0.15 } },
     breaks: ['I4'],
   },
+  'a key that the provider has forgotten is sent again': {
+    sabotage: mutations.keyForEver,
+    aim: { ...quiet, channels: ['brief'], manners: { errs: 0.6 } },
+    breaks: ['I4'],
+  },
+  'a request with a brief key overlaps the one before it': {
+    sabotage: mutations.hastyLookup,
+    aim: { ...quiet, channels: ['brief'], manners: { hangs: 0.3 } },
+    breaks: ['I4'],
+  },
   'a midpoint clock with claim-ahead': {
     sabotage: mutations.midpointClock,
     // Some messages come before the crowd: ahead is only claimed where it is known how quickly the receiver answers.

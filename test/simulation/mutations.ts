@@ -175,10 +175,15 @@ export const midpointClock: Sabotage = {
   },
 };
 
-/** A row that came back from a dead session is looked up at once, while its request may still be accepted. */
+/** A row in doubt is looked up or sent again at once, while its request may still be accepted. */
 export const hastyLookup: Sabotage = {
   recoverDelay: 0,
   channel: (channel) => ({ ...channel, acceptedWithin: 0 }),
+};
+
+/** A key is taken for one that the provider never forgets. */
+export const keyForEver: Sabotage = {
+  channel: (channel) => ({ ...channel, keyLifetimeMs: Number.POSITIVE_INFINITY }),
 };
 
 /** A claim that was not answered is taken for won. */

@@ -7,6 +7,7 @@ import { type MemoryRow, wakeOf } from '../support/mysql/memory-table';
 import type { Histories } from './judge/history';
 import { hashOf } from './judge/judge';
 import { Simulation } from './simulation';
+import { KEY_LIFETIME } from './world/provider';
 
 const RUNS = Number(process.env['SIMULATION_RUNS'] ?? 100);
 
@@ -24,6 +25,7 @@ beforeAll(async () => {
       now: table.now,
       sessions: new Map(table.sessions.map((one) => [one.session, one])),
       classOf: (channel: string) => histories.classes[channel],
+      keyLifetimeOf: (channel: string) => (channel === 'brief' ? KEY_LIFETIME : undefined),
       isTended: () => true,
       patienceMs: 0,
     };

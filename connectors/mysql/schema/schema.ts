@@ -72,6 +72,8 @@ export const scheduledMessages = mysqlTable(
     firstAttemptAt: instant(),
     /** 0, 1, or DECIDED of doubt.ts. */
     inDoubt: tinyint().notNull().default(0),
+    /** When the first attempt began that may have been accepted, or was claimed if it did not say; NULL when there is none. */
+    doubtSince: instant(),
     /** Claims in a row that came to no outcome, because their workers ended, for example. */
     recoveries: tinyint({ unsigned: true }).notNull().default(0),
     /** Never NULL: a claim must not make the row longer, or it moves within its page, which costs half as much again. */

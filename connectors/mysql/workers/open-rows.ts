@@ -1,5 +1,6 @@
 import type { LostRow, OpenRow, OpenRows, Recovery, SessionLease, ShardCursor } from '../../../spouts/open-rows';
 import { reasonOf } from '../../../topology/core/errors';
+import { DOUBT_SINCE_CLAIM } from '../schema/doubt';
 import { batchesOf } from '../sql/batches';
 import { isDataError, isTooLarge } from '../sql/failures';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
@@ -106,7 +107,8 @@ export class MySqlOpenRows implements OpenRows {
       if (owned.length === 0) return 0;
       const these = list(owned, ({ id, version, session }) => `(${integer(id)},${integer(version)},${hex(session)})`);
       const { affectedRows } = await sql.run(
-        "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', in_doubt=1, version=version+1, recoveries=LEAST(recoveries, 254) + 1, " +
+        "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', " +
+          `${DOUBT_SINCE_CLAIM}, in_doubt=1, version=version+1, recoveries=LEAST(recoveries, 254) + 1, ` +
           `retry_at=${NOW_MS} + ${integer(Math.round(delayMs))}, last_error='its worker died while sending' ` +
           `WHERE (id, version, claim) IN ${these} AND state='sending'`,
       );

@@ -1,7 +1,7 @@
 import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
 import { PartlyClaimed, reasonOf } from '../../../topology/core/errors';
 import type { MessageState } from '../../../topology/message';
-import { DECIDED } from '../schema/doubt';
+import { DECIDED, DOUBT_SINCE_CLAIM } from '../schema/doubt';
 import { isDataError, isDeadlock, isLockWaitTimeout, isTooLarge } from '../sql/failures';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
@@ -37,6 +37,7 @@ type ReadColumns = readonly [
   claim: Buffer,
   recoveries: number,
   dueAt: number,
+  doubtSince: number | null,
 ];
 
 /**
@@ -60,7 +61,7 @@ export class MySqlSendRows implements SendRows {
       : 'payload';
     const rows = await this.pool.rows<ReadColumns>(
       `SELECT id, account, channel, ${payload}, ${size}, wake_at, version, state, attempts, first_attempt_at, ` +
-        'plan_number, in_doubt, updated_at, claim, recoveries, due_at ' +
+        'plan_number, in_doubt, updated_at, claim, recoveries, due_at, doubt_since ' +
         `FROM scheduled_messages WHERE id IN ${list(ids, integer)}`,
     );
     return rows.map((row) => ({
@@ -79,6 +80,7 @@ export class MySqlSendRows implements SendRows {
       decided: row[11] === DECIDED,
       recoveries: row[14],
       dueAt: row[15],
+      doubtSince: row[16],
       updatedAt: row[12],
       session: row[7] === 'sending' ? row[13].toString('hex') : null,
     }));
@@ -139,7 +141,8 @@ export class MySqlSendRows implements SendRows {
   async release(session: string, { id, version }: Pick<ClaimRow, 'id' | 'version'>, reason: string): Promise<void> {
     // A version that cannot rise must not keep the row from being released.
     await this.pool.run(
-      "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', in_doubt=1, " +
+      "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', " +
+        `${DOUBT_SINCE_CLAIM}, in_doubt=1, ` +
         'recoveries=LEAST(recoveries, 254) + 1, ' +
         `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${RELEASED_FOR_MS}, last_error=${text(reason)} ` +
         `WHERE id=${integer(id)} AND version=${integer(version)} AND claim=${hex(session)} AND state='sending'`,

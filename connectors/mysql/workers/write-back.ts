@@ -112,6 +112,7 @@ async function write(sql: Sql, session: string, batch: readonly Prepared[]): Pro
       `UPDATE (VALUES ${others.map(({ values }) => values).join(',')}) ` +
         'v(id, version, state, in_doubt, error, delay, given_back, without_request, is_attempt, began, asked) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
         'SET m.state=v.state, m.in_doubt=IF(v.without_request AND v.in_doubt, m.in_doubt, v.in_doubt), m.last_error=v.error, ' +
+        `m.doubt_since=IF(v.in_doubt, COALESCE(m.doubt_since, v.began, ${NOW_MS}), NULL), ` +
         'm.attempts=m.attempts - v.given_back, m.recoveries=IF(v.without_request, m.recoveries, 0), ' +
         `m.first_attempt_at=IF(v.is_attempt, COALESCE(m.first_attempt_at, v.began, ${NOW_MS}) + v.asked, m.first_attempt_at), ` +
         `m.retry_at=IF(v.delay IS NULL, m.retry_at, ${NOW_MS} + v.delay), m.version=m.version + (v.delay IS NOT NULL) ` +

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { classOf } from '../../../connectors/channels/channel-kinds';
+import { classOf, keyLifetimeOf } from '../../../connectors/channels/channel-kinds';
 import type { Invariant } from '../../../connectors/mysql/operators/verify/seen';
 import {
   type Balance,
@@ -79,6 +79,7 @@ export function verifyCommand(): Command {
         withPool(context, (pool) =>
           verify(pool, {
             classOf,
+            keyLifetimeOf,
             patienceMs: options.patience,
             sinceMark: options.all !== true,
             examples: options.examples,

@@ -21,6 +21,7 @@ function rowFor(slots: SendSlots<HeldRow>, id: number, account: string, host: st
     firstAttemptAt: null,
     planNumber: 1,
     inDoubt: false,
+    doubtSince: null,
     recoveries: 0,
     decided: false,
     updatedAt: '',

@@ -49,6 +49,8 @@ function send(world: ChannelWorld, behaviour: Behaviour, attempt: Partial<Attemp
   return channel.send(channel.prepare(account, world.payload(behaviour)), {
     id: 1,
     account,
+    dueAt: 0,
+    inDoubt: false,
     idempotencyKey: 'key-1',
     mayStart: () => true,
     now: () => Date.UTC(2026, 0, 1),

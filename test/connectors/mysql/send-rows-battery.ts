@@ -30,6 +30,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
           firstAttemptAt: null,
           planNumber: 1,
           inDoubt: false,
+          doubtSince: null,
           recoveries: 0,
           decided: false,
           updatedAt: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$/),
@@ -180,6 +181,30 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       row = await scene.read(row.id);
       expect(await scene.world.sendRows.claim(scene.first, [row], 1_000)).toBe(1);
       expect(await write(1_000)).toBe(1_000);
+    });
+
+    test('since when a row is in doubt is remembered until it is not', async () => {
+      let row = await scene.claimed();
+      const claimedAt = await scene.world.now();
+      row = await scene.recovered(row);
+      // The request began after the claim, and the claim is the last that is known.
+      expect(row.doubtSince).toBeGreaterThanOrEqual(scene.now - 1_000);
+      expect(row.doubtSince).toBeLessThanOrEqual(claimedAt);
+      const first = row.doubtSince;
+      const settled: Retried = { state: 'scheduled', inDoubt: false, error: '?', delayMs: 0 };
+      const write = async (more: Partial<Retried>, startedAt: number | null) => {
+        expect(await scene.world.sendRows.claim(scene.second, [await scene.read(row.id)], 1_000)).toBe(1);
+        const again = result(await scene.read(row.id), { kind: 'unknown', reason: '?' }, { ...settled, ...more });
+        await scene.world.sendRows.writeBack(scene.second, [{ ...again, startedAt }]);
+        return (await scene.read(row.id)).doubtSince;
+      };
+      expect(await write({ inDoubt: true }, first as number)).toBe(first);
+      expect(await write({ inDoubt: true, without: 'postponed' }, null)).toBe(first);
+      expect(await write({}, null)).toBeNull();
+      expect(await write({ inDoubt: true }, 1_234)).toBe(1_234);
+      expect(await scene.world.sendRows.claim(scene.second, [await scene.read(row.id)], 1_000)).toBe(1);
+      await scene.world.sendRows.release(scene.second, await scene.read(row.id), 'not written');
+      expect((await scene.read(row.id)).doubtSince).toBe(1_234);
     });
 
     test('what could not reach its origin keeps its doubt, unless a lookup has cleared it', async () => {

@@ -29,7 +29,15 @@ test('a message is accepted once by its key, and judged by its due time', async 
       headers: { 'x-due-at': String(dueAt), 'x-tag': `t${key}` },
       body: 1,
     };
-    const attempt = { id: 1, account: 'a', idempotencyKey: key, mayStart: () => true, now: () => now };
+    const attempt = {
+      id: 1,
+      account: 'a',
+      dueAt: 0,
+      inDoubt: false,
+      idempotencyKey: key,
+      mayStart: () => true,
+      now: () => now,
+    };
     return channel.send(channel.prepare('a', JSON.stringify(payload)), attempt);
   };
   expect(await send('1', 990)).toMatchObject({ kind: 'delivered', status: 200 });

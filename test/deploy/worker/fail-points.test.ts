@@ -100,7 +100,7 @@ test('a bolt comes by its points in the order of the flow', async () => {
   await until('it was prefetched', () => happened.includes('prefetched'));
   expect(await rows.claim(session, read, 0)).toBe(1);
   expect(await rows.claim(session, read, 0)).toBe(0);
-  const attempt = { id, account: 'a', idempotencyKey: `downspout-${id}`, now: () => 0 };
+  const attempt = { id, account: 'a', dueAt: 0, inDoubt: false, idempotencyKey: `downspout-${id}`, now: () => 0 };
   const prepared = channel.prepare('a', '{"url":"http://a.example/"}');
   const refused = await channel.send(prepared, { ...attempt, mayStart: () => false });
   expect(refused).toBe('not_started');

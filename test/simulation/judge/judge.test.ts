@@ -17,6 +17,7 @@ const row: MemoryRow = {
   firstAttemptAt: null,
   planNumber: 1,
   inDoubt: false,
+  doubtSince: null,
   recoveries: 0,
   decided: false,
   claim: null,

@@ -1,4 +1,4 @@
-import type { AttemptContext, Channel } from '../../../bolts/channel';
+import type { AttemptContext, Channel, LookupContext } from '../../../bolts/channel';
 import type { ChannelClass, Outcome } from '../../../topology/message';
 import type { Random } from '../../support/random';
 import type { ReceivedRequest } from '../judge/history';
@@ -39,9 +39,16 @@ export interface SimulatedPayload {
   readonly content: string;
 }
 
+/** `brief`: idempotent, and its key lives for a time. The provider looks a key up first and writes it after the fact. */
+export const simulatedKinds = ['idempotent', 'brief', 'lookup', 'blind'] as const;
+export type SimulatedKind = (typeof simulatedKinds)[number];
+
 /** How long a worker waits for an answer, and after which a request cannot be accepted any more. Milliseconds. */
 const TIMEOUT = 2_000;
 const ACCEPTED_WITHIN = 3_000;
+/** Of brief keys, milliseconds: how long they are known, and how long after the fact they are written. */
+export const KEY_LIFETIME = 7_000;
+const KEY_WRITTEN_AFTER = 400;
 
 type Fate = 'accept' | 'drop' | 'vanish' | 'busy' | 'reject' | 'err' | 'hang';
 
@@ -49,25 +56,30 @@ type Fate = 'accept' | 'drop' | 'vanish' | 'busy' | 'reject' | 'err' | 'hang';
 export class SimulatedProvider {
   readonly requests: ReceivedRequest[] = [];
   readonly manners = polite();
+  readonly channelClass: ChannelClass;
   private readonly taken = new Set<string>();
+  /** What it de-duplicates by. */
+  private readonly keys = new Set<string>();
 
   constructor(
-    readonly name: string,
-    readonly channelClass: ChannelClass,
+    readonly name: SimulatedKind,
     private readonly time: SimulatedTime,
     private readonly random: Random,
-  ) {}
+  ) {
+    this.channelClass = name === 'brief' ? 'idempotent' : name;
+  }
 
   channel(machine: Machine, worker: string): Channel<SimulatedPayload> {
     return {
       name: this.name,
       class: this.channelClass,
       acceptedWithin: ACCEPTED_WITHIN,
+      ...(this.name === 'brief' ? { keyLifetimeMs: KEY_LIFETIME } : {}),
       warm: async () => {},
       prepare: (account, content) => ({ account, content }),
       originOf: ({ account, content }) => originOf(account, content),
       send: (prepared, attempt) => this.send(machine, worker, prepared, attempt),
-      lookup: (_prepared, { idempotencyKey }) => this.lookup(machine, idempotencyKey),
+      lookup: (_prepared, asked) => this.lookup(machine, asked),
       close: async () => {},
     };
   }
@@ -102,7 +114,8 @@ export class SimulatedProvider {
     const isTaken = fate === 'accept' || fate === 'drop' || fate === 'err' || (fate === 'hang' && random.chance(0.7));
     return new Promise((resolve) => {
       machine.after(TIMEOUT, () => resolve({ kind: 'unknown', reason: 'no answer in time' }));
-      time.after(Math.min(there, ACCEPTED_WITHIN), () => {
+      const latest = this.name === 'brief' ? ACCEPTED_WITHIN - KEY_WRITTEN_AFTER : ACCEPTED_WITHIN;
+      time.after(Math.min(there, latest), () => {
         if (isTaken) this.take(request);
         const outcome = this.answer(fate);
         if (outcome !== undefined) time.after(back, () => machine.deliver(() => resolve(outcome)));
@@ -129,8 +142,13 @@ export class SimulatedProvider {
   }
 
   private take(request: ReceivedRequest): void {
-    request.accepted = this.channelClass !== 'idempotent' || !this.taken.has(request.key);
-    this.taken.add(request.key);
+    const { key } = request;
+    request.accepted = !this.keys.has(key);
+    this.taken.add(key);
+    if (this.name === 'idempotent') this.keys.add(key);
+    if (this.name !== 'brief' || !request.accepted) return;
+    this.time.after(KEY_WRITTEN_AFTER, () => this.keys.add(key));
+    this.time.after(KEY_LIFETIME, () => this.keys.delete(key));
   }
 
   private answer(fate: Fate): Outcome | undefined {
@@ -146,7 +164,10 @@ export class SimulatedProvider {
     return answers[fate];
   }
 
-  private async lookup(machine: Machine, key: string): Promise<Awaited<ReturnType<NonNullable<Channel['lookup']>>>> {
+  private async lookup(
+    machine: Machine,
+    { idempotencyKey: key }: LookupContext,
+  ): Promise<Awaited<ReturnType<NonNullable<Channel['lookup']>>>> {
     const { time, random, manners } = this;
     return new Promise((resolve) => {
       time.after(random.skewed(1, manners.slowest), () => {

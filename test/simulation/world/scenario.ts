@@ -1,7 +1,6 @@
-import type { ChannelClass } from '../../../topology/message';
 import type { Random } from '../../support/random';
 import { type HostileKind, hostileKinds } from './hostile-tenant';
-import type { Manners } from './provider';
+import { type Manners, type SimulatedKind, simulatedKinds } from './provider';
 
 /** Everything that may go wrong in a run; `faults.ts` says how. What is named twice happens twice as often. */
 const everyFault = [
@@ -40,7 +39,7 @@ interface Strike {
 
 /** What a run is made of. All times are milliseconds. */
 export interface Scenario {
-  readonly channels: readonly ChannelClass[];
+  readonly channels: readonly SimulatedKind[];
   readonly spouts: number;
   readonly bolts: number;
   readonly partitions: number;
@@ -92,7 +91,7 @@ export function scenarioOf(random: Random): Scenario {
   const kinds = random.shuffled([...new Set(everyFault)]).slice(0, random.integer(2, 10));
   const storm = random.between(8_000, 20_000);
   return {
-    channels: random.shuffled(['idempotent', 'lookup', 'blind'] as const).slice(0, isCrowd ? 1 : random.integer(1, 2)),
+    channels: random.shuffled(simulatedKinds).slice(0, isCrowd ? 1 : random.integer(1, 2)),
     spouts: random.integer(1, 2),
     bolts: isCrowd ? 1 : random.integer(1, 3),
     partitions: random.integer(1, 4),

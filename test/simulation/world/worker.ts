@@ -1,3 +1,4 @@
+import { sendsAgainAtOnce } from '../../../bolts/send/doubt';
 import { SendBolt, type SendBoltSettings } from '../../../bolts/send-bolt';
 import { DueSpout, type DueSpoutSettings } from '../../../spouts/due-spout';
 import type { Bolt } from '../../../topology/core/bolt';
@@ -202,9 +203,10 @@ export class SimulatedWorker {
     });
   }
 
-  /** A lookup says nothing before what was started can no longer be accepted. */
+  /** A lookup says nothing before what was started can no longer be accepted, and a brief key may not be written. */
   private recoverDelay(provider: SimulatedProvider): number {
-    return provider.channelClass === 'lookup' ? provider.channel(this.options.machine, '').acceptedWithin : 0;
+    const channel = provider.channel(this.options.machine, '');
+    return sendsAgainAtOnce(channel) ? 0 : channel.acceptedWithin;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { AttemptContext, Channel } from '../../../bolts/channel';
+import type { AttemptContext, Channel, LookupContext } from '../../../bolts/channel';
 import type { Clock } from '../../../topology/core/clock';
 import { BadRecord } from '../../../topology/core/errors';
 import type { ChannelClass, Outcome } from '../../../topology/message';
@@ -17,6 +17,8 @@ export interface Begun {
   readonly key: string;
   /** The payload's text. */
   readonly content: string;
+  /** What the bolt said of it. */
+  readonly inDoubt: boolean;
   /** Epoch milliseconds by the machine's clock. */
   readonly at: number;
 }
@@ -41,7 +43,7 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
   readonly journal: Begun[] = [];
   /** Ids of delivered outcomes, in order. */
   readonly accepted: number[] = [];
-  readonly looked: { readonly id: number; readonly at: number }[] = [];
+  readonly looked: { readonly id: number; readonly at: number; readonly notBefore: number }[] = [];
   readonly warmed: string[][] = [];
   /** Requests under way now and at most, by host and by account; `all` for both together. */
   readonly now = new Map<string, number>();
@@ -49,6 +51,7 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
   /** Milliseconds. */
   latency = 10;
   acceptedWithin = 1_000;
+  keyLifetimeMs?: number;
   /** What `lookup` answers, by id; absent when there is none. */
   readonly lookups = new Map<number, Lookup>();
   /** Called in the tick in which a request begins. */
@@ -92,8 +95,8 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
     if (step?.outcome === 'not_started') return 'not_started';
     if (step?.isUnwritten === true) return step.outcome as Outcome;
     if (!attempt.mayStart()) return 'not_started';
-    const { id, account, idempotencyKey: key } = attempt;
-    this.journal.push({ id, account, key, content: prepared.text, at: this.clock.now() });
+    const { id, account, idempotencyKey: key, inDoubt } = attempt;
+    this.journal.push({ id, account, key, content: prepared.text, inDoubt, at: this.clock.now() });
     this.onBegun();
     const counted = ['all', host, account];
     for (const name of counted) this.count(name, 1);
@@ -106,8 +109,8 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
     return outcome;
   }
 
-  async lookup(_prepared: ScriptedPayload, attempt: { readonly id: number }): Promise<Lookup> {
-    this.looked.push({ id: attempt.id, at: this.clock.now() });
+  async lookup(_prepared: ScriptedPayload, attempt: LookupContext): Promise<Lookup> {
+    this.looked.push({ id: attempt.id, at: this.clock.now(), notBefore: attempt.notBefore });
     await this.clock.sleep(this.latency);
     return this.lookups.get(attempt.id) ?? { kind: 'absent' };
   }

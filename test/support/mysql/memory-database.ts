@@ -75,7 +75,8 @@ export class MemoryDatabase extends MemoryTable {
           const retryAt = this.now() + 60_000;
           if (row === undefined) return;
           const recoveries = row.recoveries + 1;
-          const change = { inDoubt: true, decided: false, recoveries, lastError, retryAt, version: version + 1 };
+          const doubt = { inDoubt: true, doubtSince: row.doubtSince ?? claimedAt(row), decided: false };
+          const change = { ...doubt, recoveries, lastError, retryAt, version: version + 1 };
           this.write(row, { ...released, ...change });
         }),
     };
@@ -168,6 +169,7 @@ export class MemoryDatabase extends MemoryTable {
       this.write(row, {
         ...released,
         inDoubt: true,
+        doubtSince: row.doubtSince ?? claimedAt(row),
         decided: false,
         recoveries: row.recoveries + 1,
         lastError,
@@ -207,8 +209,14 @@ export class MemoryDatabase extends MemoryTable {
         const key = `${id} ${version} ${session}`;
         if (!this.attempts.has(key)) this.attempts.set(key, { ...result, session });
         const row = this.owned(session, id, version);
-        if (row !== undefined) this.write(row, { ...this.settled(row, settlement), ...began(row, result, this.now()) });
-        else if (settlement.state === 'delivered') this.settleDoubt(id, settlement);
+        if (row !== undefined) {
+          const now = this.now();
+          this.write(row, {
+            ...this.settled(row, settlement),
+            ...began(row, result, now),
+            ...doubted(row, result, now),
+          });
+        } else if (settlement.state === 'delivered') this.settleDoubt(id, settlement);
       }
     }
     return bad;
@@ -263,6 +271,17 @@ function began(
   return isAttempt ? { firstAttemptAt: (firstAttemptAt ?? startedAt ?? now) + askedMs } : {};
 }
 
+/** Since when the row is in doubt, after this result. */
+function doubted({ doubtSince }: MemoryRow, { startedAt, settlement }: AttemptResult, now: number): Partial<MemoryRow> {
+  if (settlement.state === 'delivered') return {};
+  return { doubtSince: settlement.inDoubt ? (doubtSince ?? startedAt ?? now) : null };
+}
+
+/** A row that is being sent was written last when it was claimed. */
+function claimedAt({ updatedAt }: MemoryRow): number {
+  return Date.parse(`${updatedAt.replace(' ', 'T')}Z`);
+}
+
 const released = { state: 'scheduled', claim: null } as const;
 
 /** Whether the ledger's columns take it. */
@@ -272,7 +291,7 @@ function isWritable({ version, contentHash }: AttemptResult): boolean {
 
 function asSendRow(row: MemoryRow, maxPayloadBytes: number): SendRow {
   const { id, account, channel, payload, dueAt, version, state, attempts, firstAttemptAt, planNumber } = row;
-  const { inDoubt, decided, recoveries, updatedAt, claim: session } = row;
+  const { inDoubt, doubtSince, decided, recoveries, updatedAt, claim: session } = row;
   const wakeAt = wakeOf(row);
   const payloadBytes = Buffer.byteLength(payload);
   return {
@@ -289,6 +308,7 @@ function asSendRow(row: MemoryRow, maxPayloadBytes: number): SendRow {
     firstAttemptAt,
     planNumber,
     inDoubt,
+    doubtSince,
     decided,
     recoveries,
     updatedAt,

@@ -19,6 +19,7 @@ export interface MemoryRow {
   firstAttemptAt: number | null;
   planNumber: number;
   inDoubt: boolean;
+  doubtSince: number | null;
   recoveries: number;
   decided: boolean;
   claim: string | null;
@@ -74,6 +75,7 @@ export class MemoryTable {
       firstAttemptAt: null,
       planNumber: 1,
       inDoubt: false,
+      doubtSince: null,
       recoveries: 0,
       decided: false,
       claim: null,

@@ -17,6 +17,8 @@ export interface Surroundings {
   readonly sessions: ReadonlyMap<string, SeenSession>;
   /** Undefined when the class is not known; then repeated requests are not judged. */
   readonly classOf: (channel: string) => ChannelClass | undefined;
+  /** For how long the provider de-duplicates by a key, milliseconds; for ever unless given. */
+  readonly keyLifetimeOf?: (channel: string) => number | undefined;
   /** A spout and a bolt of the channel have lived for so many milliseconds, and nothing is paused. */
   readonly isTended: (row: SeenRow, since: number) => boolean;
   /** How long after its wake a row of a tended channel may wait. */
@@ -90,7 +92,11 @@ function* repeated({ row, attempts }: Seen, around: Surroundings): Iterable<Viol
       .filter((one) => one.startedAt !== null && one.version > attempt.version && isOnePlan(row, attempt, one));
     if (later.length === 0) continue;
     const alive = isAlive(sessions.get(attempt.session));
-    const reason = unexplained(attempt, later, channelClass, isByPerson(attempts, attempt, later[0]), alive);
+    const keyLifetimeMs = around.keyLifetimeOf?.(row.channel) ?? Number.POSITIVE_INFINITY;
+    const since = attempt.startedAt;
+    const isNew = (one: SeenAttempt) => channelClass === 'lookup' || (one.startedAt ?? since) - since > keyLifetimeMs;
+    const isTwice = later.some((one) => one.outcome === 'delivered' && isNew(one));
+    const reason = unexplained(attempt, isTwice, channelClass, isByPerson(attempts, attempt, later[0]), alive);
     if (reason !== undefined) yield breach('I4', row, `version ${attempt.version} ${reason}`);
   }
 }
@@ -106,10 +112,13 @@ function isByPerson(attempts: readonly SeenAttempt[], one: SeenAttempt, other: S
   return attempts.some(({ session, version }) => session === BY_PERSON && version >= one.version && version < until);
 }
 
-/** Why an attempt should not have been followed by others; undefined when it may be. */
+/**
+ * Why an attempt should not have been followed by others; undefined when it may be.
+ * @param isTwice a later one was delivered, and the provider could not know that it is the same
+ */
 function unexplained(
   attempt: SeenAttempt,
-  later: readonly SeenAttempt[],
+  isTwice: boolean,
   channelClass: ChannelClass,
   byPerson: boolean,
   alive: boolean,
@@ -118,8 +127,7 @@ function unexplained(
   if (channelClass === 'blind') return `was ${attempt.outcome}, and was sent again without a person`;
   if (attempt.outcome === 'unknown') return undefined;
   if (alive) return 'was delivered, and was sent again though its worker lives';
-  const twice = channelClass === 'lookup' && later.some(({ outcome }) => outcome === 'delivered');
-  return twice ? 'was delivered, and delivered again' : undefined;
+  return isTwice ? 'was delivered, and delivered again' : undefined;
 }
 
 /** I6: the row tells the truth. */

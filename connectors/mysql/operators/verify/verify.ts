@@ -47,6 +47,7 @@ export interface VerifyReport {
 
 export interface VerifyOptions {
   readonly classOf: Surroundings['classOf'];
+  readonly keyLifetimeOf?: Surroundings['keyLifetimeOf'];
   /** How long a message may be overdue on a channel whose workers live. */
   readonly patienceMs: number;
   /** Check only what may have changed since the last time that nothing was found. */
@@ -97,9 +98,10 @@ class Tally {
   constructor(private readonly options: VerifyOptions) {}
 
   add({ now, messages, sessions }: Snapshot, pauses: readonly Pause[]): void {
-    const { classOf, patienceMs } = this.options;
+    const { classOf, keyLifetimeOf, patienceMs } = this.options;
     const isTended = tended(sessions.values(), pauses, now);
-    const around: Surroundings = { now, sessions, classOf, patienceMs, isTended };
+    const lifetimes = keyLifetimeOf === undefined ? {} : { keyLifetimeOf };
+    const around: Surroundings = { now, sessions, classOf, ...lifetimes, patienceMs, isTended };
     for (const seen of messages) {
       this.count(seen, now);
       for (const violation of violationsOf(seen, around)) {

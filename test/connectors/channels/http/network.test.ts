@@ -39,6 +39,8 @@ function send(through: WebhookChannel, url: string, mayStart = () => true) {
   return through.send(prepared, {
     id: 1,
     account: 'shop',
+    dueAt: 0,
+    inDoubt: false,
     idempotencyKey: 'k1',
     mayStart,
     now: () => systemClock.now(),

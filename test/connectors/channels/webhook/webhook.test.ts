@@ -55,6 +55,8 @@ function send(through: WebhookChannel, path: string, sending: Sending = {}) {
   return through.send(prepared, {
     id: 1,
     account,
+    dueAt: 0,
+    inDoubt: false,
     idempotencyKey: sending.key ?? 'msg_1',
     mayStart: sending.mayStart ?? (() => true),
     now: () => systemClock.now(),
