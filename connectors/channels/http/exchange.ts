@@ -1,20 +1,36 @@
 import type { Dispatcher } from 'undici';
 import type { Bounded } from './attempts-under-way';
 
+/** A status came back, and as much of the rest as was waited for. Headers are names and values in turn. */
+export interface Answered {
+  readonly kind: 'answered';
+  readonly status: number;
+  readonly headers: readonly Buffer[];
+  readonly body: Buffer;
+}
+
 /** How one exchange ended. */
 export type ExchangeResult =
-  | { readonly kind: 'answered'; readonly status: number; readonly headers: readonly Buffer[]; readonly body: Buffer }
+  | Answered
   /** Nothing was written. `error` is undefined when `mayStart` said no or the exchange expired. */
   | { readonly kind: 'not_written'; readonly why: 'refused' | 'expired' | 'error'; readonly error?: unknown }
   /** The request was written and no status came back. */
   | { readonly kind: 'no_answer'; readonly why: 'expired' | 'error'; readonly error?: unknown };
 
-/** What is read of an answer before the connection is closed. */
-const MAX_BODY_BYTES = 64 * 1024;
-/** What is kept of a body that comes in chunks. */
-const MAX_KEPT_BYTES = 16 * 1024;
-/** How long a body may take after its status. */
-const BODY_GRACE_MS = 1_000;
+/** How much of an answer is wanted. */
+export interface AnswerLimits {
+  /** What is read of a body before the connection is closed. */
+  readonly maxBytes: number;
+  /** What is kept of a body that comes in chunks. */
+  readonly keptBytes: number;
+  /** How long a body may take after its status. */
+  readonly graceMs: number;
+}
+
+/** Of an answer whose status is what matters. */
+export const SHORT_ANSWER: AnswerLimits = { maxBytes: 64 * 1024, keptBytes: 16 * 1024, graceMs: 1_000 };
+/** The first room for a body that comes in chunks; it doubles as far as the limit. */
+const FIRST_BYTES = 16 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 class NotWanted extends Error {
@@ -51,6 +67,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
     private readonly mayStart: () => boolean,
     private readonly monotonic: () => number,
     private readonly end: (ended: ExchangeResult) => void,
+    private readonly limits: AnswerLimits = SHORT_ANSWER,
   ) {}
 
   onConnect(abort: (error?: Error) => void): void {
@@ -67,7 +84,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
     if (status < 200) return true;
     this.status = status;
     this.headers = headers;
-    this.deadline = Math.min(this.deadline, this.monotonic() + BODY_GRACE_MS);
+    this.deadline = Math.min(this.deadline, this.monotonic() + this.limits.graceMs);
     return true;
   }
 
@@ -75,7 +92,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
     this.received += chunk.length;
     if (this.received === chunk.length) this.body = chunk;
     else this.append(chunk);
-    if (this.received > MAX_BODY_BYTES) this.stop();
+    if (this.received > this.limits.maxBytes) this.stop();
     return true;
   }
 
@@ -99,13 +116,22 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
     this.abort?.(new NotWanted('given up'));
   }
 
-  /** Copies each byte once at most, however small the chunks are. A body of one chunk, which is the rule, is not copied. */
+  /** Copies little, however small the chunks are. A body of one chunk, which is the rule, is not copied. */
   private append(chunk: Buffer): void {
+    const { keptBytes: most } = this.limits;
     if (this.kept === undefined) {
-      this.kept = Buffer.allocUnsafe(MAX_KEPT_BYTES);
+      this.kept = Buffer.allocUnsafe(Math.min(most, FIRST_BYTES));
       this.keptBytes = this.body.copy(this.kept);
     }
+    while (this.keptBytes + chunk.length > this.kept.length && this.kept.length < most)
+      this.kept = this.grown(this.kept);
     this.keptBytes += chunk.copy(this.kept, this.keptBytes);
+  }
+
+  private grown(kept: Buffer): Buffer {
+    const larger = Buffer.allocUnsafe(Math.min(this.limits.keptBytes, 2 * kept.length));
+    kept.copy(larger, 0, 0, this.keptBytes);
+    return larger;
   }
 
   private answered(): void {

@@ -20,11 +20,13 @@ const OUR_OWN = new Set([
   'EPERM',
 ]);
 
+export type Undelivered = Exclude<Outcome, { kind: 'delivered' }>;
+
 /**
  * What it means for a message that its request was not written.
  * @param error what a socket, the resolver, the proxy or undici said
  */
-export function unreachable(error: unknown, origin: string): Outcome {
+export function unreachable(error: unknown, origin: string): Undelivered {
   const reason = `${origin}: ${connectionError(error)}`;
   if (error instanceof AddressRefused) return { kind: 'retry', reason: error.message };
   if (IMPOSSIBLE.has(codeOf(error))) return { kind: 'rejected', reason };

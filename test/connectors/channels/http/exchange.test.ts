@@ -1,10 +1,10 @@
-import { Exchange, type ExchangeResult } from '../../../../connectors/channels/http/exchange';
+import { Exchange, type ExchangeResult, SHORT_ANSWER } from '../../../../connectors/channels/http/exchange';
 import { ManualClock } from '../../../support/manual-clock';
 
-function exchange(mayStart = () => true) {
+function exchange(mayStart = () => true, limits = SHORT_ANSWER) {
   const clock = new ManualClock();
   const end = jest.fn<void, [ExchangeResult]>();
-  const made = new Exchange(10_000, mayStart, () => clock.monotonic(), end);
+  const made = new Exchange(10_000, mayStart, () => clock.monotonic(), end, limits);
   return { clock, end, made, abort: jest.fn() };
 }
 
@@ -64,5 +64,18 @@ test('a body that drips is put together in one place, and its beginning is kept'
   expect(concat).not.toHaveBeenCalled();
   concat.mockRestore();
   const body = Buffer.from(letters.join('').slice(0, 16 * 1024));
+  expect(end.mock.calls).toEqual([[expect.objectContaining({ kind: 'answered', body })]]);
+});
+
+test('a long body is kept whole where it is wanted, and its room grows with it', () => {
+  const { made, end, abort } = exchange(undefined, { maxBytes: 200_000, keptBytes: 100_000, graceMs: 5_000 });
+  made.onConnect(abort);
+  made.onHeaders(200, []);
+  expect(made.deadline).toBe(5_000);
+  const chunks = Array.from({ length: 12 }, (_, n) => Buffer.alloc(10_000, n + 1));
+  for (const chunk of chunks) made.onData(chunk);
+  expect(abort).not.toHaveBeenCalled();
+  made.onComplete();
+  const body = Buffer.concat(chunks).subarray(0, 100_000);
   expect(end.mock.calls).toEqual([[expect.objectContaining({ kind: 'answered', body })]]);
 });

@@ -1,0 +1,140 @@
+import type { Clock } from '../../../topology/core/clock';
+import { AttemptsUnderWay } from './attempts-under-way';
+import { type Answered, type AnswerLimits, Exchange, type ExchangeResult, SHORT_ANSWER } from './exchange';
+import { Network, type NetworkSettings } from './network';
+import { OriginPools } from './origin-pools';
+import { authorizationFor } from './proxy-tunnels';
+import { connectionError, type Undelivered, unreachable } from './unreachable';
+
+/** A request before it is written. */
+export interface HttpRequest {
+  readonly account: string;
+  /** Scheme, host and port, e.g. `https://example.com`. */
+  readonly origin: string;
+  /** As in a URL: an IPv6 address has brackets. */
+  readonly hostname: string;
+  readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'GET';
+  /** Path and query. */
+  readonly path: string;
+  readonly body: Buffer | string | null;
+}
+
+/**
+ * How a call ended: with an answer, which the channel has to read; with what it means that there is none; or without a request,
+ * because `mayStart` said no or the caller is closed.
+ */
+export type CallEnd = Answered | Undelivered | 'not_started';
+
+export interface HttpCallerOptions {
+  /** Of one request from the call to the status, connecting included. Milliseconds. */
+  readonly timeoutMs: number;
+  /** Connections to one origin. */
+  readonly perOrigin: number;
+  readonly clock: Clock;
+  readonly network: NetworkSettings;
+}
+
+const PROXY_AUTHENTICATION_REQUIRED = 407;
+
+/**
+ * Makes the requests of a channel: names and addresses, proxies, connections, time-outs, and whether a request was written.
+ *
+ * 1. *A request that was not written is tried again; one that was written and not answered is unknown.*
+ * 2. *Private addresses are refused, unless they are allowed*: see Network. Redirects are not followed.
+ */
+export class HttpCaller {
+  private readonly network: Network;
+  private readonly pools: OriginPools;
+  private readonly underWay: AttemptsUnderWay;
+  private readonly monotonic: () => number;
+  private closed = false;
+
+  constructor(private readonly options: HttpCallerOptions) {
+    const { clock, timeoutMs, network, perOrigin } = options;
+    this.monotonic = () => clock.monotonic();
+    this.network = new Network({ settings: network, clock, connectMs: timeoutMs });
+    this.pools = new OriginPools({ connections: perOrigin, connect: this.network.connect, monotonic: this.monotonic });
+    this.underWay = new AttemptsUnderWay(clock, timeoutMs);
+  }
+
+  /**
+   * @param headersOf names and values in turn; called when the host can be reached, because a signature has a time
+   * @param mayStart asked once, in the tick of the write
+   */
+  async call(
+    request: HttpRequest,
+    headersOf: () => string[],
+    mayStart: () => boolean,
+    limits: AnswerLimits = SHORT_ANSWER,
+  ): Promise<CallEnd> {
+    if (this.closed) return 'not_started';
+    const deadline = this.monotonic() + this.options.timeoutMs;
+    const proxy = this.network.proxyFor(request.origin);
+    if (!this.pools.isConnected(request.origin)) {
+      const obstacle = await this.obstacleTo(request, proxy !== undefined);
+      if (obstacle !== undefined) return obstacle;
+    }
+    const { method, body } = request;
+    const headers = headersOf();
+    let { path } = request;
+    if (proxy !== undefined && request.origin.startsWith('http:')) {
+      // A proxy is told the whole URL.
+      path = request.origin + path;
+      const authorization = authorizationFor(proxy);
+      if (authorization !== undefined) headers.push('proxy-authorization', authorization);
+    }
+    const ended = await new Promise<ExchangeResult>((resolve) => {
+      const end = (result: ExchangeResult) => {
+        this.underWay.remove(exchange);
+        resolve(result);
+      };
+      const exchange = new Exchange(deadline, mayStart, this.monotonic, end, limits);
+      this.underWay.add(exchange);
+      this.pools
+        .get(request.origin, request.account)
+        .dispatch({ path, method, headers, body, idempotent: false }, exchange);
+    });
+    if (ended.kind !== 'answered') return this.meaningOf(ended, request.origin);
+    if (proxy !== undefined && ended.status === PROXY_AUTHENTICATION_REQUIRED) {
+      return { kind: 'postponed', reason: `${request.origin}: the proxy asks for credentials (HTTP 407)` };
+    }
+    return ended;
+  }
+
+  /** Ends what is under way. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.underWay.close();
+    this.network.close();
+    await this.pools.destroy();
+  }
+
+  /** What keeps a request from its host; undefined when a connection can be tried. */
+  private async obstacleTo(
+    { hostname, origin, account }: HttpRequest,
+    isProxied: boolean,
+  ): Promise<Exclude<CallEnd, Answered> | undefined> {
+    try {
+      const reach = await this.network.prepare(hostname, account, isProxied);
+      if (this.closed) return 'not_started';
+      if (reach === 'reachable') return undefined;
+      const { message: reason } = this.network.refusal(hostname);
+      return { kind: reach === 'refused' ? 'rejected' : 'retry', reason };
+    } catch (error) {
+      return this.closed ? 'not_started' : unreachable(error, origin);
+    }
+  }
+
+  private meaningOf(ended: Exclude<ExchangeResult, Answered>, origin: string): Exclude<CallEnd, Answered> {
+    const late = `within ${this.options.timeoutMs} ms`;
+    if (ended.kind === 'no_answer') {
+      const why = ended.why === 'expired' ? `no answer ${late}` : `no usable answer: ${connectionError(ended.error)}`;
+      return { kind: 'unknown', reason: `${origin}: ${why}` };
+    }
+    if (ended.why === 'refused' || this.closed) return 'not_started';
+    if (ended.why === 'error') return unreachable(ended.error, origin);
+    const reason = `${origin}: no connection ${late}`;
+    // With a connection there, it was only that none was free.
+    return this.pools.isConnected(origin) ? { kind: 'retry', reason } : { kind: 'retry', reason, unreachable: true };
+  }
+}
