@@ -53,7 +53,12 @@ export type Outcome =
   /** The request went out, and what came back does not rule out that it was accepted. */
   | { readonly kind: 'unknown'; readonly reason: string; readonly afterMs?: number; readonly status?: number }
   /** No request was made, for a reason of our own that says nothing about the message or its receiver. */
-  | { readonly kind: 'postponed'; readonly reason: string; readonly status?: never };
+  | { readonly kind: 'postponed'; readonly reason: string; readonly status?: never }
+  /**
+   * The provider does not take the account's credentials any more, or there are none: nothing was accepted, and nothing of the
+   * account's will be before a person sets others. The reason says which, for that person.
+   */
+  | { readonly kind: 'unusable'; readonly reason: string; readonly status?: number };
 
 /** The part of a claimed row that decides what an outcome does to it. */
 export interface Attempted {
@@ -127,7 +132,7 @@ export function settle(
   if (outcome.kind === 'delivered') {
     return { state: 'delivered', deliveredAt: finishedAt, receipt: outcome.receipt ?? null };
   }
-  if (outcome.kind === 'postponed') {
+  if (outcome.kind === 'postponed' || outcome.kind === 'unusable') {
     const grownMs = POSTPONED_START_MS * POSTPONED_GROWTH ** row.attempts;
     const capMs = Math.min(policy.capMs, Math.max(MAX_POSTPONED_MS, grownMs));
     const delayMs = backOff({ ...policy, capMs }, row.attempts, random);

@@ -252,5 +252,5 @@ export class Attempts {
 function verdictOf(outcome: Outcome, startedAt: number | null): Verdict {
   if (outcome.kind === 'delivered' || outcome.status !== undefined) return 'answered';
   if (outcome.kind === 'retry' && outcome.unreachable === true) return 'unreachable';
-  return startedAt === null || outcome.kind === 'rejected' || outcome.kind === 'postponed' ? 'nothing' : 'failed';
+  return startedAt === null || (outcome.kind !== 'unknown' && outcome.kind !== 'retry') ? 'nothing' : 'failed';
 }

@@ -1,8 +1,10 @@
+import type { z } from 'zod';
 import type { Channel } from '../../bolts/channel';
 import type { Clock } from '../../topology/core/clock';
 import type { ChannelClass } from '../../topology/message';
 import type { BoltSettings } from '../../topology/settings/topology-settings';
 import type { SecretsOf } from './account-secrets';
+import type { HttpCallerOptions } from './http/http-caller';
 import type { NetworkSettings } from './http/network';
 
 /** What channels are built from. */
@@ -21,11 +23,21 @@ export interface ChannelKind<Name extends string = string, Class extends Channel
   readonly class: Class;
   /** Of idempotent ones whose provider forgets keys: the built channel's `keyLifetimeMs`. */
   readonly keyLifetimeMs?: number;
-  /** What keeps a text from being the secret of an account; undefined when nothing does. */
-  readonly secretProblem: (secret: string) => string | undefined;
+  /** What an account needs. Each field is a text and says how it is asked for. */
+  readonly credentials: z.ZodObject;
+  /** New credentials leave those before them valid, until `downspout accounts retire`. */
+  readonly keepsEarlier: boolean;
+  /**
+   * Asks the provider whose the credentials are; nothing else happens. Undefined where there is nobody to ask.
+   * @param text of the credentials, as they are kept
+   */
+  readonly whoAmI?: (text: string, options: HttpCallerOptions) => Promise<WhoAmI>;
   /** Builds it for its component's settings. */
   readonly build: (settings: BoltSettings, options: ChannelOptions) => Built<Name, Class>;
 }
+
+/** Whose credentials are, as the provider says; or why they do not serve, or could not be tried. */
+export type WhoAmI = { readonly kind: 'ok'; readonly name: string } | { readonly kind: 'no'; readonly reason: string };
 
 type Built<Name, Class, Prepared = unknown> = Channel<Prepared> & { readonly name: Name; readonly class: Class };
 

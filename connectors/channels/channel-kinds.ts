@@ -5,10 +5,11 @@ import type { ChannelName } from '../../topology/payloads/payloads';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
 import type { ChannelKind, ChannelKinds, ChannelOptions } from './channel-kind';
+import { mastodon } from './mastodon/mastodon';
 import { webhook } from './webhook/webhook';
 
 /** Every channel that there is. What its messages contain is in topology/payloads, under the same name. */
-export const channelKinds = { webhook } satisfies { readonly [Name in ChannelName]: ChannelKind<Name> };
+export const channelKinds = { webhook, mastodon } satisfies { readonly [Name in ChannelName]: ChannelKind<Name> };
 
 /** What the channel of this name promises about repeated requests; undefined when there is no such channel. */
 export function classOf(name: string): ChannelClass | undefined {
@@ -20,19 +21,9 @@ export function keyLifetimeOf(name: string): number | undefined {
   return kindOf(name)?.keyLifetimeMs;
 }
 
-function kindOf(name: string): ChannelKind | undefined {
+/** The channel of this name; undefined when there is none. */
+export function kindOf(name: string): ChannelKind | undefined {
   return Object.hasOwn(channelKinds, name) ? channelKinds[name as ChannelName] : undefined;
-}
-
-/**
- * Refuses a secret that the channel could not use, which would keep every message of the account from being sent.
- * @throws UserError that says nothing of the secret
- */
-export function checkSecret(name: string, secret: string): void {
-  const problem = kindOf(name)?.secretProblem(secret);
-  if (problem !== undefined) {
-    throw new UserError(`secret: ${problem}. Expected whsec_ and 24 to 64 bytes in base64 for ${name}.`);
-  }
 }
 
 /**

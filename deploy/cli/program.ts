@@ -26,6 +26,7 @@ import type * as messages from './verbs/messages';
 import type * as migrate from './verbs/migrate';
 import type * as pause from './verbs/pause';
 import type * as plan from './verbs/plan';
+import type * as providers from './verbs/providers';
 import type * as provision from './verbs/provision';
 import type * as ps from './verbs/ps';
 import type * as rebalance from './verbs/rebalance';
@@ -93,6 +94,7 @@ const verbs: Readonly<Record<string, () => Command>> = {
   drain: () => (require('./verbs/drain') as typeof drain).drainCommand(),
   adopt: () => (require('./verbs/adopt') as typeof adopt).adoptCommand(),
   grants: () => (require('./verbs/grants') as typeof grants).grantsCommand(),
+  providers: () => (require('./verbs/providers') as typeof providers).providersCommand(),
   provision: () => (require('./verbs/provision') as typeof provision).provisionCommand(),
   render: () => (require('./verbs/render') as typeof render).renderCommand(),
   migrate: () => (require('./verbs/migrate') as typeof migrate).migrateCommand(),

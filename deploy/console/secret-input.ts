@@ -9,18 +9,52 @@ const MAX_SECRET_BYTES = 4_096;
  * because other users of the machine can see those and shells remember them.
  * @throws UserError when there is none or it is too long
  */
-export async function readSecret(prompt: string, input: NodeJS.ReadStream = process.stdin): Promise<string> {
+async function readSecret(prompt: string, input: NodeJS.ReadStream = process.stdin): Promise<string> {
   const secret = input.isTTY ? await ask(prompt, input) : await readAll(input);
   if (secret === '')
     throw new UserError('The secret is empty. Type it, or pipe it in: `printf %s "$SECRET" | downspout …`.');
   return secret;
 }
 
-/** One line, shown nowhere. */
-function ask(prompt: string, input: NodeJS.ReadStream): Promise<string> {
+/** A field that is asked for on a terminal. */
+interface AskedField {
+  readonly name: string;
+  readonly prompt: string;
+  /** It is typed unseen. */
+  readonly isSecret: boolean;
+}
+
+/**
+ * Fields from standard input: JSON, read to the end; on a terminal they are asked for one by one.
+ * @returns JSON of the fields, or whatever was piped in
+ * @throws UserError when there is nothing or it is too long
+ */
+export async function readFields(
+  fields: readonly AskedField[],
+  whose: string,
+  input: NodeJS.ReadStream = process.stdin,
+): Promise<string> {
+  const [first] = fields;
+  if (first !== undefined && fields.length === 1) return readSecret(`${first.prompt} of ${whose} (not shown): `, input);
+  if (!input.isTTY) {
+    const text = await readAll(input);
+    const names = fields.map(({ name }) => `"${name}":"…"`).join(',');
+    if (text === '') throw new UserError(`There are no credentials on standard input. Pipe in {${names}}.`);
+    return text;
+  }
+  const answers: Record<string, string> = {};
+  for (const { name, prompt, isSecret } of fields) {
+    const answer = await ask(`${prompt} of ${whose}${isSecret ? ' (not shown)' : ''}: `, input, !isSecret);
+    if (answer !== '') answers[name] = answer;
+  }
+  return JSON.stringify(answers);
+}
+
+/** One line. */
+function ask(prompt: string, input: NodeJS.ReadStream, isShown = false): Promise<string> {
   process.stderr.write(prompt);
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input, output: nowhere, terminal: true });
+  const lines = createInterface({ input, output: isShown ? process.stderr : nowhere, terminal: true });
   return new Promise((resolve, reject) => {
     let answer: string | undefined;
     lines.once('line', (line) => {

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { ChannelKinds } from '../../connectors/channels/channel-kind';
 import { channels } from '../../connectors/channels/channel-kinds';
-import type { NetworkSettings } from '../../connectors/channels/http/network';
 import { changeEventCodec } from '../../connectors/debezium/change-event';
 import { Connector } from '../../connectors/debezium/connector';
 import { ConnectorHealth } from '../../connectors/debezium/connector-health';
@@ -35,6 +34,7 @@ import type { TopologySettings } from '../../topology/settings/topology-settings
 import { deploymentHealth } from './deployment-health';
 import { CLOSE_LIMIT_MS, drainLimitMs } from './drain-limit';
 import { parseFailPoints, withFailPoints } from './fail-points';
+import { networkOf } from './network-settings';
 import { observedOpenRows, observedSendRows } from './observe-rows';
 import { settingsOf } from './release-settings';
 
@@ -207,16 +207,6 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
     await close();
     throw error;
   }
-}
-
-function networkOf(environment: Environment): NetworkSettings {
-  return {
-    allowPrivateAddresses: environment.WEBHOOK_ALLOW_PRIVATE_ADDRESSES,
-    allowNetworks: environment.WEBHOOK_ALLOW_NETWORKS,
-    denyNetworks: environment.WEBHOOK_DENY_NETWORKS,
-    resolver: environment.DOWNSPOUT_RESOLVER,
-    proxy: { https: environment.HTTPS_PROXY, http: environment.HTTP_PROXY, no: environment.NO_PROXY },
-  };
 }
 
 function cdcHealthOf(

@@ -71,18 +71,18 @@ describe('4. doubt is never hidden', () => {
     }
   });
 
+  /** A row whose first request began so long ago, and may have been accepted. */
+  function doubtedFor(ago: number | null): MemoryRow {
+    const row = world.row(100);
+    return Object.assign(row, { inDoubt: true, doubtSince: ago === null ? null : world.database.now() - ago });
+  }
+
   describe('while a key lives only for a time', () => {
     const LIFETIME = 60_000;
 
     async function brief(options: WorldOptions = {}): Promise<void> {
       await start(options);
       Object.assign(world.channel, { acceptedWithin: 8_000, keyLifetimeMs: LIFETIME });
-    }
-
-    /** A row whose first request began so long ago, and may have been accepted. */
-    function doubtful(ago: number | null): MemoryRow {
-      const row = world.row(100);
-      return Object.assign(row, { inDoubt: true, doubtSince: ago === null ? null : world.database.now() - ago });
     }
 
     it('the row is sent again with the same key, and not before a request can be accepted no more', async () => {
@@ -99,7 +99,7 @@ describe('4. doubt is never hidden', () => {
 
     it('a row in doubt for longer is looked up, and sent anew when it is not there', async () => {
       await brief();
-      const [accepted, absent, unclear] = [doubtful(LIFETIME), doubtful(LIFETIME - 8_000), doubtful(null)];
+      const [accepted, absent, unclear] = [doubtedFor(LIFETIME), doubtedFor(LIFETIME - 8_000), doubtedFor(null)];
       world.channel.lookups.set(accepted.id, { kind: 'accepted', receipt: 'earlier' });
       world.emit(accepted, absent, unclear);
       await world.advance(1_000);
@@ -121,7 +121,7 @@ describe('4. doubt is never hidden', () => {
     it('a row in doubt for longer ends uncertain where the provider cannot be asked', async () => {
       await brief();
       Object.assign(world.channel, { lookup: undefined });
-      const [old, young] = [doubtful(LIFETIME), doubtful(LIFETIME - 10_000)];
+      const [old, young] = [doubtedFor(LIFETIME), doubtedFor(LIFETIME - 10_000)];
       world.emit(old, young);
       await world.advance(1_000);
       expect(old).toMatchObject({ state: 'uncertain', lastError: 'an earlier attempt may have been accepted' });
@@ -131,7 +131,7 @@ describe('4. doubt is never hidden', () => {
 
     it('a key that ends while a connection is made is not sent', async () => {
       await brief();
-      const [asked, left] = [doubtful(LIFETIME - 10_000), doubtful(LIFETIME - 10_000)];
+      const [asked, left] = [doubtedFor(LIFETIME - 10_000), doubtedFor(LIFETIME - 10_000)];
       world.channel.lookups.set(asked.id, { kind: 'accepted', receipt: 'earlier' });
       world.channel.script(asked.id, { outcome: unknown, connecting: 5_000 });
       world.emit(asked);
@@ -148,7 +148,7 @@ describe('4. doubt is never hidden', () => {
 
     it('a decided message is asked for first, because an earlier request may be under way', async () => {
       await brief();
-      const row = Object.assign(doubtful(5_000), { decided: true });
+      const row = Object.assign(doubtedFor(5_000), { decided: true });
       await run(row, 500);
       expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, decided: false });
       expect(world.channel.looked).toHaveLength(1);

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { mastodon } from './mastodon';
 import { fields, type PayloadField } from './payload-field';
 import { webhook } from './webhook';
 
@@ -17,6 +18,7 @@ const MAX_REASON_CHARACTERS = 500;
  */
 export const payloads = {
   webhook,
+  mastodon,
 } satisfies Record<string, z.ZodObject>;
 
 export type ChannelName = keyof typeof payloads;
@@ -37,7 +39,7 @@ export function parsePayload<C extends ChannelName>(
   value: unknown,
 ): { readonly ok: true; readonly payload: Payload<C> } | { readonly ok: false; readonly reason: string } {
   const result = payloads[channel].safeParse(withoutNulls(channel, value));
-  if (result.success) return { ok: true, payload: result.data };
+  if (result.success) return { ok: true, payload: result.data as Payload<C> };
   const issues = result.error.issues.map(
     (issue) => `payload${issue.path.map((part) => `.${String(part)}`).join('')}: ${messageOf(issue)}`,
   );

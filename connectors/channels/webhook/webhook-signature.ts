@@ -1,9 +1,24 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { z } from 'zod';
+import { credentialFields } from '../credentials';
 
 const PREFIX = 'whsec_';
 /** Standard Webhooks, specification 1.0, "Signature scheme": the secret has between 24 and 64 bytes. */
 const MIN_KEY_BYTES = 24;
 const MAX_KEY_BYTES = 64;
+
+/** The account's secret, which signs its messages. An account without one sends unsigned. */
+export const webhookCredentials = z.strictObject({
+  secret: z
+    .string()
+    .check(({ value, issues }) => {
+      const problem = secretProblem(value);
+      if (problem === undefined) return;
+      const message = `${problem}. Expected whsec_ and 24 to 64 bytes in base64 for webhook.`;
+      issues.push({ code: 'custom', message, input: value });
+    })
+    .register(credentialFields, { prompt: 'Secret', isSecret: true }),
+});
 
 /**
  * What keeps a text from being a Standard Webhooks secret, for the person who sets it; undefined when nothing does.

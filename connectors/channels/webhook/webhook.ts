@@ -8,7 +8,7 @@ import { HttpCaller, type HttpCallerOptions } from '../http/http-caller';
 import { Redaction } from '../http/redaction';
 import { answerOf, outcomeOf } from './webhook-outcome';
 import { parseRequest, type WebhookRequest } from './webhook-request';
-import { secretProblem, sign, signingKey } from './webhook-signature';
+import { sign, signingKey, webhookCredentials } from './webhook-signature';
 
 export interface WebhookOptions extends HttpCallerOptions {
   readonly secretsOf: SecretsOf;
@@ -97,7 +97,8 @@ function signingKeys(secrets: readonly string[]): readonly KeyObject[] {
 export const webhook = channelKind({
   name: 'webhook',
   class: 'idempotent',
-  secretProblem,
+  credentials: webhookCredentials,
+  keepsEarlier: true,
   build: ({ timeoutMs, perOrigin }, { clock, network, secretsOf }) =>
     new WebhookChannel({
       timeoutMs,

@@ -142,7 +142,7 @@ export const deliveryAttempts = mysqlTable(
     /** Null when no request was made. */
     startedAt: instant(),
     finishedAt: instant().notNull(),
-    outcome: mysqlEnum(['delivered', 'retry', 'rejected', 'unknown', 'postponed']).notNull(),
+    outcome: mysqlEnum(['delivered', 'retry', 'rejected', 'unknown', 'postponed', 'unusable']).notNull(),
     status: smallint({ unsigned: true }),
     error: varchar({ length: 1024 }),
     receipt: varchar({ length: 512 }),
@@ -153,13 +153,13 @@ export const deliveryAttempts = mysqlTable(
   (table) => [uniqueIndex('attempt').on(table.messageId, table.version, table.session)],
 );
 
-/** Secrets of accounts, encrypted; see secret-key.ts. */
+/** Credentials of accounts, encrypted; see secret-key.ts. */
 export const accounts = mysqlTable(
   'accounts',
   {
     account: key({ length: 64 }).notNull(),
     channel: key({ length: 32 }).notNull(),
-    secret: bytes({ length: 1024 }).notNull(),
+    secret: bytes({ length: 8448 }).notNull(),
     updatedAt: touched().notNull(),
   },
   (table) => [primaryKey({ columns: [table.account, table.channel] })],

@@ -25,7 +25,7 @@ export interface Rekeyed {
 export type SecretsByAccount = ReadonlyMap<string, readonly string[] | Unavailable>;
 
 /** Two of them fit the column, with what encryption adds. */
-const MAX_SECRET_BYTES = 450;
+const MAX_SECRET_BYTES = 4_096;
 const MAX_SECRETS = 2;
 const MAX_REKEYED_AT_ONCE = 500;
 

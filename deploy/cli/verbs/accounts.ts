@@ -1,64 +1,29 @@
 import type { Command } from 'commander';
-import { checkSecret } from '../../../connectors/channels/channel-kinds';
-import { SecretKey } from '../../../connectors/mysql/secrets/secret-key';
-import { SecretStore } from '../../../connectors/mysql/secrets/secret-store';
 import { UserError } from '../../../topology/core/errors';
 import { confirm } from '../../console/confirm';
 import { type OutputOptions, printable } from '../../console/output';
-import { readSecret } from '../../console/secret-input';
 import { formatInstant } from '../../console/units';
 import { audited } from '../audited';
-import { withPool } from '../database';
-import { type ChangeOptions, changingVerb, contextOf, dataVerb, type VerbContext, verbGroup } from '../verb';
-
-interface ChannelOptions extends ChangeOptions {
-  readonly channel: string;
-}
-
-interface SetOptions extends ChannelOptions {
-  readonly replace?: boolean;
-}
+import { type ChangeOptions, changingVerb, contextOf, dataVerb, verbGroup } from '../verb';
+import { type ChannelOptions, subjectOf, withAccounts } from './accounts/common';
+import { rotateCommand, setCommand } from './accounts/set';
+import { showCommand, testCommand } from './accounts/show';
 
 interface RemoveOptions extends ChannelOptions {
   readonly yes?: boolean;
 }
 
-/** `downspout accounts set|list|retire|remove|rekey`. */
+/** `downspout accounts set|rotate|list|show|test|retire|remove|rekey`. */
 export function accountsCommand(): Command {
-  return verbGroup('accounts', 'secrets of accounts, kept encrypted', { example: 'downspout accounts list' })
+  return verbGroup('accounts', 'credentials of accounts, kept encrypted', { example: 'downspout accounts list' })
     .addCommand(setCommand())
+    .addCommand(rotateCommand())
     .addCommand(listCommand())
+    .addCommand(showCommand())
+    .addCommand(testCommand())
     .addCommand(retireCommand())
     .addCommand(removeCommand())
     .addCommand(rekeyCommand());
-}
-
-function setCommand(): Command {
-  return changingVerb(
-    'set',
-    "set the secret that signs an account's messages, read from standard input; the one before it stays valid too",
-    { example: 'printf %s "$SECRET" | downspout accounts set acme' },
-  )
-    .argument('<account>')
-    .option('--channel <name>', 'channel', 'webhook')
-    .option('--replace', 'forget the secret before it, because somebody else knows it')
-    .action(async (account: string, options: SetOptions) => {
-      const context = contextOf(options);
-      const { channel, replace = false } = options;
-      const secret = await readSecret(`Secret of ${account} for ${channel} (not shown): `);
-      checkSecret(channel, secret);
-      const subject = subjectOf(account, channel);
-      const secrets = await audited(context, { verb: 'accounts set', subject }, async (change) => {
-        const count = await withAccounts(context, (accounts) => accounts.set(account, channel, secret, { replace }));
-        change.after = { secrets: count, replace };
-        return count;
-      });
-      context.output.data({ account, channel, result: 'set', secrets }, () =>
-        secrets === 1
-          ? 'The secret is set.'
-          : 'The secret is set. Messages carry the signatures of both secrets until `downspout accounts retire`.',
-      );
-    });
 }
 
 function retireCommand(): Command {
@@ -154,14 +119,4 @@ function removeCommand(): Command {
       });
       context.output.data({ account, channel: options.channel, result: 'removed' }, () => 'The secret is removed.');
     });
-}
-
-/** What a secret is called in the audit. */
-function subjectOf(account: string, channel: string): string {
-  return `secret of ${account} on ${channel}`;
-}
-
-function withAccounts<T>(context: VerbContext, work: (accounts: SecretStore) => Promise<T>): Promise<T> {
-  const key = SecretKey.from(context.settings.environment);
-  return withPool(context, (pool) => work(new SecretStore(pool, key)));
 }

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { UserError } from '../../../topology/core/errors';
 import type { WorkerPlace } from '../../../topology/runtime/worker-registry';
 import { topologyOf } from '../../../topology/settings/topology-settings';
-import { parseCount } from '../../console/durations';
+import { parseCount, parsePort } from '../../console/durations';
 import type { OutputOptions } from '../../console/output';
 import { runWorker } from '../../worker/main';
 import { contextOf, verb } from '../verb';
@@ -67,10 +67,4 @@ function parseNames(text: string): string[] {
   const names = [...new Set(text.split(',').map((name) => name.trim()))];
   if (names.includes('')) throw new InvalidArgumentError('Expected names, separated by commas.');
   return names;
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new InvalidArgumentError('Expected a port, 0 to 65535.');
-  return port;
 }

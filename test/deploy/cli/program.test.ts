@@ -38,6 +38,7 @@ const verbs = [
   'ps',
   'logs',
   'grants',
+  'providers',
   'provision',
   'render',
   'migrate',
@@ -59,6 +60,7 @@ test.each([
   [['mesages', 'list'], /unknown command 'mesages'.*Did you mean messages/s],
   [['messages', 'lst'], /unknown command 'lst'.*Did you mean list/s],
   [['accounts', 'remov', 'a'], /Did you mean remove/],
+  [['providers', 'fake', 'pigeon'], /Allowed choices are mastodon/],
   [['completion', 'tcsh'], /Allowed choices are bash, zsh, fish/],
   [['constructor'], /unknown command 'constructor'/],
   [['status', '--jsn'], /unknown option '--jsn'.*Did you mean --json/s],
@@ -206,7 +208,7 @@ describe('import --dry-run', () => {
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ read: 4, scheduled: 0, bad: 2, dryRun: true });
     expect(stderr).toMatch(/^line 2: not JSON/m);
-    expect(stderr).toMatch(/^line 3: channel: expected one of webhook, got "fax"/m);
+    expect(stderr).toMatch(/^line 3: channel: expected one of webhook, mastodon, got "fax"/m);
   });
 
   test('needs no more memory for a large file', async () => {

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { AttemptContext, Channel } from '../../../bolts/channel';
 import type { ChannelKinds, ChannelOptions } from '../../../connectors/channels/channel-kind';
 import { channelKinds } from '../../../connectors/channels/channel-kinds';
@@ -5,7 +6,7 @@ import type { WebhookRequest } from '../../../connectors/channels/webhook/webhoo
 import type { BoltSettings } from '../../../topology/settings/topology-settings';
 
 /** Nobody sets secrets for them. */
-const anySecret = () => undefined;
+const noCredentials = z.strictObject({});
 
 /** Channels that only tests have. Their payloads are those of webhooks; only plain SQL schedules for them. */
 export const testChannels: ChannelKinds = {
@@ -13,7 +14,8 @@ export const testChannels: ChannelKinds = {
   second: {
     name: 'second',
     class: 'idempotent',
-    secretProblem: anySecret,
+    credentials: noCredentials,
+    keepsEarlier: true,
     build: (settings, options) => webhookAs('second', settings, options),
   },
 
@@ -21,7 +23,8 @@ export const testChannels: ChannelKinds = {
   ask: {
     name: 'ask',
     class: 'lookup',
-    secretProblem: anySecret,
+    credentials: noCredentials,
+    keepsEarlier: true,
     build: (settings, options) => {
       const webhook = webhookAs('ask', settings, options);
       return { ...webhook, class: 'lookup', lookup: lookupOf(webhook) };
@@ -31,7 +34,8 @@ export const testChannels: ChannelKinds = {
   blind: {
     name: 'blind',
     class: 'blind',
-    secretProblem: anySecret,
+    credentials: noCredentials,
+    keepsEarlier: true,
     build: (settings, options) => ({ ...webhookAs('blind', settings, options), class: 'blind' }),
   },
 };

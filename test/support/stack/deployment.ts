@@ -30,6 +30,8 @@ export class Deployment {
     readonly sql: Pool,
     private readonly workers: Supervisor,
     private readonly id: string,
+    /** What its workers find in their environment. */
+    readonly settings: Readonly<Record<string, string>>,
   ) {}
 
   /**
@@ -45,22 +47,19 @@ export class Deployment {
     const [world, receiver] = await Promise.all([makeWorld(), Receiver.start()]);
     const { environment } = world;
     const names = components.map((component, index) => ({ name: `${component}-${index}`, component }));
-    const settings = workerSettings(world.workers ?? environment);
+    const common = workerSettings(world.workers ?? environment);
+    const settings =
+      topology === undefined ? common : { ...common, DOWNSPOUT_TOPOLOGY: writeTopology(environment, topology) };
     const workers =
       topology === undefined
         ? localTarget(environment, names, settings)
-        : localTarget(
-            environment,
-            names,
-            { ...settings, DOWNSPOUT_TOPOLOGY: writeTopology(environment, topology) },
-            undefined,
-            withTestChannels,
-          );
+        : localTarget(environment, names, settings, undefined, withTestChannels);
     workers.start();
     const client = createClient(required(environment, 'DATABASE_URL'));
     const sql = Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2 });
     const [identity] = await sql.rows<[string]>('SELECT LOWER(HEX(id)) FROM deployment');
-    const deployment = new Deployment(world, receiver, client, sql, workers, identity?.[0] as string);
+    const id = identity?.[0] as string;
+    const deployment = new Deployment(world, receiver, client, sql, workers, id, settings);
     await until('every worker is registered and owns partitions', () => deployment.owns(components.length));
     return deployment;
   }

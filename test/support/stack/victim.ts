@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { FailPoint } from '../../../deploy/worker/fail-points';
 import { systemClock } from '../../../topology/core/clock';
-import { type Deployment, localTarget, workerSettings } from './deployment';
+import { type Deployment, localTarget } from './deployment';
 import type { RunningWorker, Supervisor } from './supervisor';
 
 /** How it left its first life. */
@@ -25,7 +25,7 @@ export class Victim {
   static start(deployment: Deployment, component: string, point: FailPoint): Victim {
     const { environment } = deployment.world;
     const text = `${point.name}:${point.action}:${point.nth}`;
-    const settings = { ...workerSettings(environment), DOWNSPOUT_FAIL_POINTS: text };
+    const settings = { ...deployment.settings, DOWNSPOUT_FAIL_POINTS: text };
     const name = `${component}-until-${point.name}-${point.action}`;
     const target: Supervisor = localTarget(environment, [{ name, component }], settings, (how) => {
       victim.ends.push({ how, at: systemClock.now() });

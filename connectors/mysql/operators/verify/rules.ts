@@ -25,6 +25,9 @@ export interface Surroundings {
   readonly patienceMs: number;
 }
 
+/** Outcomes of requests that the provider did not accept. */
+const NOT_TAKEN: ReadonlySet<SeenAttempt['outcome']> = new Set(['retry', 'rejected', 'unusable']);
+
 type Rule = (seen: Seen, around: Surroundings) => Iterable<Violation>;
 
 /** More than the lease, the reconcile interval and the time for which an application may hold a row. */
@@ -123,7 +126,7 @@ function unexplained(
   byPerson: boolean,
   alive: boolean,
 ): string | undefined {
-  if (byPerson || attempt.outcome === 'retry' || attempt.outcome === 'rejected') return undefined;
+  if (byPerson || NOT_TAKEN.has(attempt.outcome)) return undefined;
   if (channelClass === 'blind') return `was ${attempt.outcome}, and was sent again without a person`;
   if (attempt.outcome === 'unknown') return undefined;
   if (alive) return 'was delivered, and was sent again though its worker lives';

@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import type { Reply } from '../http/reply';
+import { type ApiEnd, isUnanswered, unclear } from '../provider/api';
+import type { Looking } from '../provider/provider-channel';
+import { type MastodonCredentials, type MastodonStatus, urlOf } from './mastodon-status';
+
+type Found =
+  | { readonly kind: 'accepted'; readonly receipt?: string }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+const PAGE = 40;
+/** Beyond so many newer posts nothing is certain. */
+const MAX_PAGES = 10;
+/** Posts that look alike and whose text is asked for. */
+const MAX_ALIKE = 40;
+/** A server that does not say what time it has may be wrong by so much. */
+const MAX_SKEW_MS = 300_000;
+/** `Date` has whole seconds. */
+const DATE_STEP_MS = 1_000;
+/** Characters by which posts are told apart before their text is asked for. */
+const BEGINNING = 100;
+
+const ownAccount = z.object({ id: z.string() });
+const post = z.object({
+  id: z.string(),
+  url: z.string().nullish(),
+  created_at: z.iso.datetime({ offset: true }),
+  visibility: z.string(),
+  spoiler_text: z.string(),
+  in_reply_to_id: z.string().nullish(),
+  /** HTML. */
+  content: z.string(),
+});
+const posts = z.array(post);
+const source = z.object({ text: z.string(), spoiler_text: z.string() });
+
+type Post = z.infer<typeof post>;
+
+/**
+ * Whether the account has posted this since the first attempt began. The text is compared as it was written, which the server
+ * gives for one post at a time; what was edited or deleted meanwhile is not found.
+ */
+export async function findStatus(
+  wanted: MastodonStatus,
+  { credentials, ask, notBefore, now }: Looking<MastodonCredentials>,
+): Promise<Found> {
+  const get = (path: string) => {
+    const headers = { authorization: `Bearer ${credentials.token}` };
+    return ask({ method: 'GET', url: urlOf(credentials, path), headers });
+  };
+  const own = read(await get('/api/v1/accounts/verify_credentials'), ownAccount);
+  if ('kind' in own) return own;
+  const since = notBefore - skewOf(own.reply, now());
+  const alike: Post[] = [];
+  let older = '';
+  for (let page = 0; ; page++) {
+    if (page === MAX_PAGES || alike.length > MAX_ALIKE) {
+      return { kind: 'unknown', reason: 'the account has posted too much since to find this post among it' };
+    }
+    const path = `/api/v1/accounts/${encodeURIComponent(own.value.id)}/statuses?limit=${PAGE}&exclude_reblogs=true${older}`;
+    const listed = read(await get(path), posts);
+    if ('kind' in listed) return listed;
+    const recent = listed.value.filter(({ created_at }) => Date.parse(created_at) >= since);
+    alike.push(...recent.filter((one) => looksLike(one, wanted)));
+    const last = listed.value.at(-1);
+    if (last === undefined || recent.length < listed.value.length) break;
+    older = `&max_id=${encodeURIComponent(last.id)}`;
+  }
+  // The oldest first: it is the one of the first attempt.
+  for (const { id, url } of alike.toReversed()) {
+    const written = read(await get(`/api/v1/statuses/${encodeURIComponent(id)}/source`), source);
+    if ('kind' in written) return written;
+    if (written.value.text.trim() === wanted.status.trim()) {
+      return { kind: 'accepted', receipt: url ?? id };
+    }
+  }
+  return { kind: 'absent' };
+}
+
+function looksLike(one: Post, { status, visibility, spoiler_text = '', in_reply_to_id }: MastodonStatus): boolean {
+  return (
+    (visibility === undefined || one.visibility === visibility) &&
+    one.spoiler_text.trim() === spoiler_text.trim() &&
+    (one.in_reply_to_id ?? undefined) === in_reply_to_id &&
+    lettersOf(textIn(one.content)).startsWith(lettersOf(beginningOf(status)))
+  );
+}
+
+/** As far as the server shows a text as it was written: it shortens mentions and URLs. */
+function beginningOf(text: string): string {
+  return text.slice(0, Math.min(BEGINNING, text.search(/@|https?:|$/)));
+}
+
+function lettersOf(text: string): string {
+  return text.replace(/[^\p{L}\p{N}]/gu, '');
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', '#39': "'" };
+
+function textIn(html: string): string {
+  return html.replace(/<[^>]*>/g, ' ').replace(/&(lt|gt|amp|quot|#39);/g, (_, name: string) => ENTITIES[name] ?? '');
+}
+
+/** How far ahead of the server's clock ours may be at most, milliseconds. */
+function skewOf(reply: Reply, now: number): number {
+  const theirs = Date.parse(reply.header('date') ?? '');
+  return Number.isNaN(theirs) ? MAX_SKEW_MS : now - theirs + DATE_STEP_MS;
+}
+
+function read<T>(
+  ended: ApiEnd,
+  schema: z.ZodType<T>,
+): { readonly value: T; readonly reply: Reply } | { readonly kind: 'unknown'; readonly reason: string } {
+  if (isUnanswered(ended)) return unclear(ended);
+  const result = schema.safeParse(ended.json());
+  if (ended.isOk && result.success) return { value: result.data, reply: ended };
+  return { kind: 'unknown', reason: `HTTP ${ended.status}: ${ended.shown()}` };
+}

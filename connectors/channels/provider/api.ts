@@ -1,0 +1,58 @@
+import type { AnswerLimits } from '../http/exchange';
+import type { CallEnd, HttpCaller, HttpRequest } from '../http/http-caller';
+import { Redaction } from '../http/redaction';
+import { Reply } from '../http/reply';
+
+/** A request to a provider. At most one of `json` and `form` is given. */
+export interface ApiRequest {
+  readonly method: HttpRequest['method'];
+  readonly url: URL;
+  /** Besides what says who asks and of which type the body is. Names in small letters. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly json?: unknown;
+  readonly form?: URLSearchParams;
+}
+
+/** An answer; or what it means that there is none. */
+export type ApiEnd = Reply | Exclude<CallEnd, { kind: 'answered' }>;
+
+/** Makes one request. Throws for nothing that a provider does. */
+export type Api = (request: ApiRequest) => Promise<ApiEnd>;
+
+/** Providers answer with pages of messages where they are asked what they have. */
+const LONG_ANSWER: AnswerLimits = { maxBytes: 4 * 1024 * 1024, keptBytes: 4 * 1024 * 1024, graceMs: 5_000 };
+
+/**
+ * The requests of one account.
+ * @param secrets of its credentials: no text of an answer quotes them
+ * @param mayStart asked once, in the tick of the write
+ */
+export function apiOf(
+  caller: HttpCaller,
+  account: string,
+  secrets: readonly string[],
+  mayStart: () => boolean = () => true,
+): Api {
+  return async ({ method, url, headers = {}, json, form }) => {
+    const body = json === undefined ? (form?.toString() ?? null) : JSON.stringify(json);
+    const type = json === undefined ? 'application/x-www-form-urlencoded' : 'application/json';
+    const given = Object.entries(headers).flat();
+    const typed = body === null ? given : [...given, 'content-type', type];
+    const { origin, hostname, pathname, search } = url;
+    const request: HttpRequest = { account, origin, hostname, method, path: pathname + search, body };
+    const all = [...typed, 'accept', 'application/json', 'user-agent', 'downspout'];
+    const ended = await caller.call(request, () => all, mayStart, LONG_ANSWER);
+    if (ended === 'not_started' || ended.kind !== 'answered') return ended;
+    return new Reply(ended, new Redaction([...given, ...secrets.flatMap((secret) => ['authorization', secret])]));
+  };
+}
+
+/** Whether a call ended without an answer: then what it means is said. */
+export function isUnanswered(ended: ApiEnd): ended is Exclude<ApiEnd, Reply> {
+  return ended === 'not_started' || ended.kind !== 'answered';
+}
+
+/** A lookup that did not come to an answer, in its own words. */
+export function unclear(ended: Exclude<ApiEnd, Reply>): { readonly kind: 'unknown'; readonly reason: string } {
+  return { kind: 'unknown', reason: ended === 'not_started' ? 'the worker stops' : ended.reason };
+}

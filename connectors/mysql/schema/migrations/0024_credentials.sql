@@ -1,0 +1,1 @@
+ALTER TABLE `accounts` MODIFY COLUMN `secret` varbinary(8448) NOT NULL COMMENT 'AES-256-GCM';

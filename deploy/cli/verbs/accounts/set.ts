@@ -1,0 +1,77 @@
+import type { Command } from 'commander';
+import { fieldsOf, parseCredentials, textOf } from '../../../../connectors/channels/credentials';
+import { printable } from '../../../console/output';
+import { readFields } from '../../../console/secret-input';
+import { audited } from '../../audited';
+import { changingVerb, contextOf, type VerbContext } from '../../verb';
+import { type ChannelOptions, channelOf, ownerOf, storedOf, subjectOf, withAccounts } from './common';
+
+interface SetOptions extends ChannelOptions {
+  readonly replace?: boolean;
+}
+
+/** `downspout accounts set` */
+export function setCommand(): Command {
+  return changingVerb(
+    'set',
+    "set an account's credentials, read from standard input: JSON, or one secret as it is; on a terminal they are asked for",
+    { example: 'printf %s "$SECRET" | downspout accounts set acme' },
+  )
+    .argument('<account>')
+    .option('--channel <name>', 'channel', 'webhook')
+    .option('--replace', 'forget the secret before it, because somebody else knows it')
+    .action(async (account: string, options: SetOptions) => {
+      const context = contextOf(options);
+      const text = await readCredentials(account, options.channel);
+      await put(context, 'set', { account, text, ...options });
+    });
+}
+
+/** `downspout accounts rotate` */
+export function rotateCommand(): Command {
+  return changingVerb(
+    'rotate',
+    'put new credentials in the place of those that an account has, once its provider has said whose they are',
+    {
+      example: 'downspout accounts rotate acme --channel mastodon < credentials.json',
+      fails: 'the account has none, or the provider does not take the new ones',
+    },
+  )
+    .argument('<account>')
+    .option('--channel <name>', 'channel', 'webhook')
+    .option('--replace', 'forget the secret before it, because somebody else knows it')
+    .action(async (account: string, options: SetOptions) => {
+      const context = contextOf(options);
+      const kind = channelOf(options.channel);
+      await storedOf(context, account, kind.name);
+      const text = await readCredentials(account, kind.name);
+      await ownerOf(context, kind, text);
+      await put(context, 'rotated', { account, text, ...options });
+    });
+}
+
+/** @returns the text that is kept */
+async function readCredentials(account: string, channel: string): Promise<string> {
+  const { credentials: schema } = channelOf(channel);
+  const given = await readFields(fieldsOf(schema), `${printable(account)} for ${channel}`);
+  return textOf(schema, parseCredentials(channel, schema, given));
+}
+
+async function put(
+  context: VerbContext,
+  result: 'set' | 'rotated',
+  { account, channel, text, replace: forget = false }: SetOptions & { readonly account: string; readonly text: string },
+): Promise<void> {
+  const replace = forget || !channelOf(channel).keepsEarlier;
+  const verb = result === 'set' ? 'accounts set' : 'accounts rotate';
+  const secrets = await audited(context, { verb, subject: subjectOf(account, channel) }, async (change) => {
+    const count = await withAccounts(context, (accounts) => accounts.set(account, channel, text, { replace }));
+    change.after = { secrets: count, replace };
+    return count;
+  });
+  context.output.data({ account, channel, result, secrets }, () =>
+    secrets === 1
+      ? 'The secret is set.'
+      : 'The secret is set. Messages carry the signatures of both secrets until `downspout accounts retire`.',
+  );
+}

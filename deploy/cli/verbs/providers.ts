@@ -1,0 +1,53 @@
+import { Argument, type Command } from 'commander';
+import { systemClock } from '../../../topology/core/clock';
+import { parsePort } from '../../console/durations';
+import { Output, type OutputOptions } from '../../console/output';
+import { FakeProvider } from '../../fakes/fake-provider';
+import { FakeMastodon } from '../../fakes/mastodon';
+import { interruptible } from '../interrupt';
+import { dataVerb, verbGroup } from '../verb';
+
+interface FakeOptions extends OutputOptions {
+  readonly port: number;
+}
+
+/** What the fakes take, and whose it is. It is no secret, because they keep nothing. */
+const REHEARSAL_TOKEN = 'rehearsal-token';
+
+/** The protocols that there are fakes of. */
+const fakes = {
+  mastodon: () => new FakeMastodon({ clock: systemClock, tokens: { [REHEARSAL_TOKEN]: 'rehearsal' } }),
+};
+
+/** `downspout providers` */
+export function providersCommand(): Command {
+  return verbGroup('providers', 'stand-ins for the providers of messages, for rehearsals', {
+    example: 'downspout providers fake mastodon',
+  }).addCommand(fakeCommand());
+}
+
+function fakeCommand(): Command {
+  return dataVerb('fake', "run a server on this machine that speaks a provider's protocol, until a signal ends it", {
+    example: 'downspout providers fake mastodon --port 4000',
+  })
+    .addArgument(new Argument('<provider>').choices(Object.keys(fakes)))
+    .option('--port <n>', '0 for any free one', parsePort, 0)
+    .addHelpText(
+      'after',
+      '\nIt validates requests strictly and keeps what it takes: GET /fake/posts shows it. POST /fake/orders makes it misbehave:' +
+        '\n{"do":"drop","times":3} takes the next three messages and cuts the connection; also vanish, fail, error, hang, slow,' +
+        '\nlate and throttle, with "afterMs" and "match" (a text in the message). docs/channels.md says more.',
+    )
+    .action(async (provider: keyof typeof fakes, options: FakeOptions) => {
+      const output = new Output(options);
+      await interruptible(output, async ({ signal }) => {
+        const fake = await FakeProvider.start(fakes[provider](), systemClock, options.port);
+        output.data(
+          { provider, url: fake.url, token: REHEARSAL_TOKEN },
+          () => `${provider} is played at ${fake.url}, for the token ${REHEARSAL_TOKEN}.`,
+        );
+        if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        await fake.close();
+      });
+    });
+}

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import {
+  credentialFields,
+  fieldsOf,
+  parseCredentials,
+  readCredentials,
+  secretsIn,
+  textOf,
+} from '../../../connectors/channels/credentials';
+import { webhookCredentials } from '../../../connectors/channels/webhook/webhook-signature';
+import { Unavailable, UserError } from '../../../topology/core/errors';
+
+const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+const two = z.strictObject({
+  server: z.string().register(credentialFields, { prompt: 'Server', isSecret: false }),
+  token: z.string().min(8, 'too short').register(credentialFields, { prompt: 'Token', isSecret: true }),
+});
+
+test('where there is one field its text will do, and it is kept as it is', () => {
+  expect(parseCredentials('webhook', webhookCredentials, SECRET)).toEqual({ secret: SECRET });
+  expect(parseCredentials('webhook', webhookCredentials, JSON.stringify({ secret: SECRET }))).toEqual({
+    secret: SECRET,
+  });
+  expect(textOf(webhookCredentials, { secret: SECRET })).toBe(SECRET);
+});
+
+test('a secret that the channel cannot use is refused when it is set, and not shown', () => {
+  const message = 'secret: it is not whsec_ and base64. Expected whsec_ and 24 to 64 bytes in base64 for webhook.';
+  expect(() => parseCredentials('webhook', webhookCredentials, 'correct horse battery staple')).toThrow(
+    new UserError(message),
+  );
+});
+
+test('several fields are JSON, kept as JSON', () => {
+  const given = { server: 'https://a.test', token: 'hush-hush' };
+  expect(parseCredentials('two', two, JSON.stringify(given))).toEqual(given);
+  expect(readCredentials('two', two, textOf(two, given))).toEqual(given);
+  expect(secretsIn(two, given)).toEqual(['hush-hush']);
+  expect(fieldsOf(two).map(({ name, isSecret }) => [name, isSecret])).toEqual([
+    ['server', false],
+    ['token', true],
+  ]);
+});
+
+test.each([
+  ['hush-hush', 'credentials: expected JSON with server, token for two.'],
+  ['{"server":"s","token":"hush"}', 'token: too short'],
+  ['{"server":"s","token":"hush-hush","hush-key":"hush"}', 'expected no fields but server, token'],
+])('what is wrong with %s is said without quoting it', (text, message) => {
+  expect(() => parseCredentials('two', two, text)).toThrow(new UserError(message));
+});
+
+test('what was kept and serves no more is a reason to set it again', () => {
+  expect(() => readCredentials('two', two, 'old')).toThrow(Unavailable);
+});

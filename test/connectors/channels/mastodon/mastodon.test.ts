@@ -1,0 +1,224 @@
+import type { AttemptContext, LookupContext } from '../../../../bolts/channel';
+import { mastodon } from '../../../../connectors/channels/mastodon/mastodon';
+import type { FakeMastodonOptions } from '../../../../deploy/fakes/mastodon';
+import { systemClock } from '../../../../topology/core/clock';
+import { channelBattery } from '../channel-battery';
+import { MastodonWorld, mastodonWorld, TOKEN } from './mastodon-world';
+
+channelBattery('mastodon', mastodonWorld);
+
+const urlOf = (id = '') => `https://mastodon.test/@shop/${id}`;
+
+let world: MastodonWorld;
+let opened: MastodonWorld[] = [];
+
+async function start(options: Partial<FakeMastodonOptions> = {}, more: Record<string, string> = {}): Promise<void> {
+  world = await MastodonWorld.open(options, more);
+  opened.push(world);
+}
+
+afterEach(async () => {
+  await Promise.all(opened.map((one) => one.close()));
+  opened = [];
+});
+
+const now = () => systemClock.now();
+
+function send(payload: object, attempt: Partial<AttemptContext> = {}, account = 'shop') {
+  const { channel } = world;
+  return channel.send(channel.prepare(account, JSON.stringify(payload)), {
+    id: 1,
+    account,
+    dueAt: now(),
+    inDoubt: false,
+    idempotencyKey: 'key-1',
+    mayStart: () => true,
+    now,
+    ...attempt,
+  });
+}
+
+function lookUp(payload: object, notBefore: number, account = 'shop') {
+  const { channel } = world;
+  const asked: LookupContext = {
+    id: 1,
+    account,
+    dueAt: notBefore,
+    inDoubt: true,
+    idempotencyKey: 'key-1',
+    now,
+    notBefore,
+  };
+  return channel.lookup?.(channel.prepare(account, JSON.stringify(payload)), asked);
+}
+
+test('a post goes out as it was written, and the receipt is its address', async () => {
+  await start();
+  const first = await send({ text: 'Hello' });
+  expect(first).toMatchObject({
+    kind: 'delivered',
+    status: 200,
+    receipt: 'https://mastodon.test/@shop/109000000000000000',
+  });
+  const replyTo = world.protocol.posts()[0]?.id;
+  const reply = { text: 'yes', replyTo, visibility: 'unlisted', spoiler: 'careful', language: 'pt-BR' };
+  expect(await send(reply, { idempotencyKey: 'key-2' })).toMatchObject({ kind: 'delivered' });
+  const plain = { account: 'shop', key: 'key-1', text: 'Hello', spoiler: '', visibility: 'public', language: null };
+  expect(world.protocol.posts()).toEqual([
+    expect.objectContaining({ ...plain, replyTo: null }),
+    expect.objectContaining({ ...reply, account: 'shop', key: 'key-2', text: 'yes' }),
+  ]);
+});
+
+test('the body is a function of the row, so each attempt has the same', async () => {
+  await start();
+  for (const dueAt of [1, 2]) await send({ text: 'a', spoiler: 'b' }, { dueAt });
+  const [first, second] = world.server.calls.map(({ body }) => body.toString());
+  expect(first).toBe(second);
+});
+
+describe('what the answers mean:', () => {
+  test('a token that is revoked makes the account unusable, and the reason says what to do', async () => {
+    await start();
+    world.protocol.revoked.add(TOKEN);
+    expect(await send({ text: 'a' })).toEqual({
+      kind: 'unusable',
+      status: 401,
+      reason:
+        "The server does not take the account's access token any more (HTTP 401: The access token is invalid). Connect the account again",
+    });
+  });
+
+  test('An account without credentials sends nothing, and the reason says what to do', async () => {
+    await start();
+    const mayStart = jest.fn(() => true);
+    const outcome = await send({ text: 'a' }, { mayStart }, 'nobody');
+    expect(outcome).toMatchObject({ kind: 'unusable', reason: expect.stringContaining('downspout accounts set') });
+    expect(mayStart).not.toHaveBeenCalled();
+    expect(world.server.calls).toEqual([]);
+  });
+
+  test('too many posts wait for the time that the server names', async () => {
+    await start({ limit: 1 });
+    expect(await send({ text: 'a' })).toMatchObject({ kind: 'delivered' });
+    const outcome = await send({ text: 'b' }, { idempotencyKey: 'key-2' });
+    expect(outcome).toMatchObject({ kind: 'retry', status: 429 });
+    const { afterMs } = outcome as { afterMs: number };
+    expect(afterMs).toBeGreaterThan(200_000);
+    expect(afterMs).toBeLessThanOrEqual(300_000);
+  });
+
+  test.each([
+    ['a reply to a post that is not there', { text: 'a', replyTo: '1' }, 404, /not there, .*does not appear to exist/],
+    ['a text that is too long for this server', { text: 'a'.repeat(300), limit: 400 }, 422, /limit of 250 exceeded/],
+  ])('%s is rejected', async (_, payload, status, reason) => {
+    await start({ maxCharacters: 250 });
+    expect(await send(payload)).toEqual({ kind: 'rejected', status, reason: expect.stringMatching(reason) });
+  });
+
+  test.each(['fail', 'error', 'drop', 'vanish', 'hang'] as const)(
+    'a server that does "%s" may have the post',
+    async (order) => {
+      await start();
+      world.server.order({ do: order });
+      expect(await send({ text: 'a' })).toMatchObject({ kind: 'unknown' });
+    },
+  );
+
+  test('an answer that is no post is no delivery', async () => {
+    await start();
+    jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status: 200, json: {} });
+    expect(await send({ text: 'a' })).toMatchObject({ kind: 'unknown', status: 200 });
+  });
+});
+
+describe('a post in doubt', () => {
+  test('is sent again under the same key, and taken once', async () => {
+    await start();
+    world.server.order({ do: 'drop' });
+    expect(await send({ text: 'a' })).toMatchObject({ kind: 'unknown' });
+    expect(await send({ text: 'a' }, { inDoubt: true })).toMatchObject({ kind: 'delivered' });
+    expect(world.protocol.posts()).toHaveLength(1);
+  });
+
+  test('whose requests overlap is taken twice, because the server writes its key afterwards', async () => {
+    await start({ keyGapMs: 100 });
+    const both = await Promise.all([send({ text: 'a' }), send({ text: 'a' })]);
+    expect(both).toMatchObject([{ kind: 'delivered' }, { kind: 'delivered' }]);
+    expect(world.protocol.posts()).toHaveLength(2);
+    // So the channel asks for the time in which a request may still be worked on.
+    expect(world.channel.acceptedWithin).toBeGreaterThanOrEqual(45_000);
+    expect(world.channel.keyLifetimeMs).toBeLessThan(3_600_000);
+  });
+
+  test('is found by its text, its spoiler, its visibility and what it answers', async () => {
+    await start();
+    const since = now();
+    await send({ text: 'same', visibility: 'private' }, { idempotencyKey: '1' });
+    await send({ text: 'same', spoiler: 'x' }, { idempotencyKey: '2' });
+    await send({ text: ' <same> & more\n', visibility: 'public' }, { idempotencyKey: '3' });
+    const [first, , third] = world.protocol.posts();
+    expect(await lookUp({ text: 'same' }, since)).toEqual({ kind: 'accepted', receipt: urlOf(first?.id) });
+    expect(await lookUp({ text: '<same> & more' }, since)).toEqual({ kind: 'accepted', receipt: urlOf(third?.id) });
+    expect(await lookUp({ text: 'same', visibility: 'unlisted' }, since)).toEqual({ kind: 'absent' });
+    expect(await lookUp({ text: 'same', replyTo: '7' }, since)).toEqual({ kind: 'absent' });
+    expect(await lookUp({ text: 'other' }, since)).toEqual({ kind: 'absent' });
+  });
+
+  test('is not taken for the same text of last week', async () => {
+    await start();
+    await send({ text: 'Good morning' });
+    expect(await lookUp({ text: 'Good morning' }, now() + 10_000)).toEqual({ kind: 'absent' });
+    expect(await lookUp({ text: 'Good morning' }, now() - 10_000)).toMatchObject({ kind: 'accepted' });
+  });
+
+  test('is looked for behind newer posts, and beyond too many of them nothing is certain', async () => {
+    await start({ limit: 10_000, keyGapMs: 0 });
+    const since = now();
+    for (let n = 0; n < 90; n++) await send({ text: `n${n}` }, { idempotencyKey: `n${n}` });
+    expect(await lookUp({ text: 'n0' }, since)).toMatchObject({ kind: 'accepted' });
+    for (let n = 90; n < 410; n++) await send({ text: `n${n}` }, { idempotencyKey: `n${n}` });
+    expect(await lookUp({ text: 'n0' }, since)).toMatchObject({
+      kind: 'unknown',
+      reason: expect.stringContaining('too much'),
+    });
+  });
+
+  test('is not known of while the server does not answer, or does not take the token', async () => {
+    await start();
+    expect(await lookUp({ text: 'a' }, now(), 'lost')).toMatchObject({ kind: 'unknown' });
+    expect(await lookUp({ text: 'a' }, now(), 'nobody')).toMatchObject({ kind: 'unknown' });
+    world.protocol.revoked.add(TOKEN);
+    expect(await lookUp({ text: 'a' }, now())).toMatchObject({
+      kind: 'unknown',
+      reason: expect.stringContaining('401'),
+    });
+  });
+});
+
+describe('credentials', () => {
+  const options = { timeoutMs: 1_000, perOrigin: 1, clock: systemClock, network: { allowPrivateAddresses: true } };
+
+  test('can be tried without a post', async () => {
+    await start();
+    const ask = (token: string) => mastodon.whoAmI?.(JSON.stringify({ instance: world.server.url, token }), options);
+    const { host } = new URL(world.server.url);
+    expect(await ask(TOKEN)).toEqual({ kind: 'ok', name: `@shop@${host}` });
+    expect(await ask('another-token')).toEqual({ kind: 'no', reason: 'HTTP 401: The access token is invalid' });
+    expect(world.protocol.posts()).toEqual([]);
+  });
+
+  test.each([
+    'http://mastodon.social',
+    'https://mastodon.social/path',
+    'https://user:password@mastodon.social',
+    'ftp://mastodon.social',
+    'mastodon.social',
+  ])('of the server %s are refused', async (instance) => {
+    await start();
+    expect(mastodon.credentials.safeParse({ instance, token: 'a-long-token' }).success).toBe(false);
+    expect(mastodon.credentials.safeParse({ instance: 'https://mastodon.social', token: 'a-long-token' }).success).toBe(
+      true,
+    );
+  });
+});

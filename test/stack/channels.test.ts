@@ -1,0 +1,155 @@
+import type { ChannelName, NewMessage } from '../../connectors/mysql/client/client';
+import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
+import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
+import { FakeProvider } from '../../deploy/fakes/fake-provider';
+import { FakeMastodon, type FakePost } from '../../deploy/fakes/mastodon';
+import type { FailPointName } from '../../deploy/worker/fail-points';
+import { systemClock } from '../../topology/core/clock';
+import { runCli, variablesOf } from '../support/stack/cli';
+import { Deployment } from '../support/stack/deployment';
+import { Victim } from '../support/stack/victim';
+import { until } from '../support/until';
+
+const ACCOUNTS = 24;
+/** Messages of each account at the instant at which workers are killed. */
+const EACH = 5;
+const AHEAD = 3_500;
+const DRAIN = 20_000;
+/** For workers to come and go, milliseconds. */
+const LIMIT = 60_000;
+/** A row of a dead worker waits for its lease, and until its request can be accepted no more. */
+const RECOVERED = 120_000;
+
+/** One channel with its provider's fake: what a test needs to know of both. */
+interface Played {
+  readonly channel: ChannelName;
+  readonly fake: FakeProvider;
+  readonly credentialsOf: (account: string) => object;
+  readonly messageOf: (text: string) => NewMessage['payload'];
+  /** Texts of what the provider has taken, each as often as it was. */
+  readonly taken: () => readonly string[];
+}
+
+const accounts = Array.from({ length: ACCOUNTS }, (_, n) => `account-${n}`);
+
+async function playMastodon(): Promise<Played> {
+  const tokens = Object.fromEntries(accounts.map((account) => [`token-of-${account}`, account]));
+  const protocol = new FakeMastodon({ clock: systemClock, tokens, limit: 10_000 });
+  const fake = await FakeProvider.start(protocol, systemClock);
+  return {
+    channel: 'mastodon',
+    fake,
+    credentialsOf: (account) => ({ instance: fake.url, token: `token-of-${account}` }),
+    messageOf: (text) => ({ text }),
+    taken: () => protocol.posts().map((post: FakePost) => post.text),
+  };
+}
+
+/** Every provider's channel has its line here. */
+const channels: readonly (readonly [name: ChannelName, play: () => Promise<Played>])[] = [['mastodon', playMastodon]];
+
+const FAIL_POINTS: readonly FailPointName[] = ['claim-committed', 'request-sent', 'answer-received', 'written-back'];
+
+describe.each(channels)('%s, through the whole stack', (channel, play) => {
+  let deployment: Deployment;
+  let played: Played;
+  let victims: Victim[] = [];
+
+  beforeAll(async () => {
+    played = await play();
+    const settings = '{ timeout: 3s, backOff: 200ms, backOffMax: 1s }';
+    deployment = await Deployment.start(['due', channel], `{ ${channel}: ${settings} }`);
+    const store = new SecretStore(deployment.sql, SecretKey.from(deployment.world.environment));
+    for (const account of accounts.slice(1)) {
+      await store.set(account, channel, JSON.stringify(played.credentialsOf(account)), { replace: true });
+    }
+  }, 120_000);
+
+  afterAll(async () => {
+    await deployment.close();
+    await played.fake.close();
+  }, 60_000);
+
+  afterEach(async () => {
+    await Promise.all(victims.splice(0).map((victim) => victim.stop(DRAIN)));
+  }, 60_000);
+
+  const cli = (args: readonly string[], input?: string) =>
+    runCli(args, { environment: variablesOf(deployment.world.environment), ...(input === undefined ? {} : { input }) });
+
+  async function schedule(texts: readonly string[], dueAt = systemClock.now()): Promise<number[]> {
+    const messages = texts.map((text, n) => ({
+      account: accounts[n % ACCOUNTS] as string,
+      channel,
+      dueAt,
+      payload: played.messageOf(text),
+    }));
+    const answers = await deployment.client.schedule(messages);
+    return answers.map(({ id }) => id);
+  }
+
+  /** How often the provider took each of these texts. */
+  const timesOf = (texts: readonly string[]) =>
+    texts.map((text) => played.taken().filter((one) => one === text).length);
+
+  it('an account is set up from the command line, and its message reaches the provider', async () => {
+    const [account] = accounts as [string];
+    const credentials = JSON.stringify(played.credentialsOf(account));
+    const set = await cli(['accounts', 'set', account, '--channel', channel], credentials);
+    expect(set).toMatchObject({ code: 0, stdout: 'The secret is set.\n' });
+    const tried = await runCli(['accounts', 'test', account, '--channel', channel], {
+      environment: deployment.settings,
+    });
+    expect(tried).toMatchObject({ code: 0, stdout: expect.stringContaining('The credentials are those of ') });
+    const [id] = await schedule(['through the whole stack']);
+    await deployment.settled();
+    const [message] = await deployment.client.get([{ id: id as number }]);
+    expect(message).toMatchObject({ state: 'delivered', receipt: expect.stringMatching(/./), attempts: 1 });
+    expect(timesOf(['through the whole stack'])).toEqual([1]);
+    for (const verb of [['list'], ['show', account, '--channel', channel]]) {
+      const { stdout } = await cli(['accounts', ...verb, '--json']);
+      expect(stdout).toContain(account);
+      expect(stdout).not.toContain(`token-of-${account}`);
+    }
+  }, 120_000);
+
+  it('a message in doubt whose key has ended is looked up, and sent anew only when it is not there', async () => {
+    const texts = ['taken, and the connection cut', 'not taken, and the connection cut'] as const;
+    played.fake.order({ do: 'drop', match: `"${texts[0]}"` });
+    played.fake.order({ do: 'vanish', match: `"${texts[1]}"` });
+    const ids = await schedule(texts);
+    const inDoubt = `in_doubt=1 AND state='scheduled' AND id IN (${ids.join(',')})`;
+    await until('both are in doubt', async () => {
+      const rows = await deployment.sql.rows(`SELECT id FROM scheduled_messages WHERE ${inDoubt}`);
+      return rows.length === ids.length;
+    });
+    // As if they had been in doubt for two hours. They would wait before the same key is sent again.
+    await deployment.sql.run(
+      `UPDATE scheduled_messages SET doubt_since=doubt_since-7200000, retry_at=NULL, version=version+1 WHERE ${inDoubt}`,
+    );
+    await deployment.settled();
+    expect((await deployment.client.get(ids.map((id) => ({ id })))).map((message) => message?.state)).toEqual([
+      'delivered',
+      'delivered',
+    ]);
+    expect(timesOf(texts)).toEqual([1, 1]);
+  }, 120_000);
+
+  it('every message is taken once, wherever a worker is killed', async () => {
+    victims = FAIL_POINTS.map((name) => Victim.start(deployment, channel, { name, action: 'kill', nth: 1 }));
+    await until(
+      'they are at work',
+      async () => (await Promise.all(victims.map((victim) => victim.isAtWork()))).every(Boolean),
+      LIMIT,
+    );
+    const texts = Array.from({ length: ACCOUNTS * EACH }, (_, n) => `number ${n} of a crowd`);
+    const ids = await schedule(texts, systemClock.now() + AHEAD);
+    await until('they are dead', () => victims.every(({ end }) => end !== undefined), LIMIT);
+    await deployment.settled(RECOVERED);
+    const messages = await deployment.client.get(ids.map((id) => ({ id })));
+    expect(new Set(messages.map((message) => message?.state))).toEqual(new Set(['delivered']));
+    expect(timesOf(texts).filter((times) => times !== 1)).toEqual([]);
+    const [doubted] = await deployment.sql.rows<[number]>('SELECT COUNT(*) FROM scheduled_messages WHERE in_doubt=1');
+    expect(doubted?.[0]).toBeGreaterThan(0);
+  }, 300_000);
+});
