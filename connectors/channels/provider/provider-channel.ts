@@ -13,6 +13,7 @@ import { type ChannelKind, type ChannelOptions, channelKind, type WhoAmI } from 
 import { readCredentials, secretsIn } from '../credentials';
 import { HttpCaller } from '../http/http-caller';
 import { type Api, apiOf } from './api';
+import { RefusedCredentials } from './refused-credentials';
 
 type LookupAnswer = Awaited<ReturnType<NonNullable<Channel['lookup']>>>;
 
@@ -61,12 +62,16 @@ type Unready = Extract<Outcome, { kind: 'postponed' | 'unusable' }>;
 interface Ready<Credentials> {
   readonly credentials: Credentials;
   readonly secrets: readonly string[];
+  /** The text of the credentials. */
+  readonly kept: string;
 }
 
 /**
  * The part that all providers' channels share: credentials, payloads, requests.
  *
  * 1. *An account without credentials sends nothing*, and the reason says what to do.
+ * 2. *Credentials that the provider refused are not tried again for a minute*, unless others are set: some providers lock out who
+ *    goes on asking.
  */
 class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Schema extends z.ZodObject, Prepared>
   implements Channel<Message<Prepared>>
@@ -77,6 +82,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   readonly keyLifetimeMs?: number;
   readonly lookup?: NonNullable<Channel<Message<Prepared>>['lookup']>;
   private readonly secrets: AccountSecrets<Ready<z.infer<Schema>>>;
+  private readonly refused: RefusedCredentials;
 
   constructor(
     private readonly provider: Provider<Name, Class, Schema, Prepared>,
@@ -91,6 +97,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     if (keyLifetimeMs !== undefined) this.keyLifetimeMs = keyLifetimeMs;
     if (lookup !== undefined) this.lookup = (message, context) => this.look(message, context, lookup);
     const ready = ([newest = '']: readonly string[]) => readyOf(name, schema, newest);
+    this.refused = new RefusedCredentials(clock);
     this.secrets = new AccountSecrets((accounts) => secretsOf(name, accounts), ready, clock);
   }
 
@@ -122,11 +129,15 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   async send({ account, prepared }: Message<Prepared>, attempt: AttemptContext): Promise<Outcome | 'not_started'> {
     const ready = await this.readyOf(account);
     if ('kind' in ready) return ready;
-    const { credentials, secrets } = ready;
+    const { credentials, secrets, kept } = ready;
+    const refusal = this.refused.reasonOf(account, kept);
+    if (refusal !== undefined) return { kind: 'unusable', reason: refusal };
     const { mayStart, ...context } = attempt;
     const ask = apiOf(this.caller, account, secrets);
     const publish = apiOf(this.caller, account, secrets, mayStart);
-    return this.provider.send(prepared, { ...context, credentials, ask, publish });
+    const outcome = await this.provider.send(prepared, { ...context, credentials, ask, publish });
+    if (outcome !== 'not_started' && outcome.kind === 'unusable') this.refused.add(account, kept, outcome.reason);
+    return outcome;
   }
 
   close(): Promise<void> {
@@ -190,5 +201,5 @@ export function providerKind<
 
 function readyOf<Schema extends z.ZodObject>(channel: string, schema: Schema, text: string): Ready<z.infer<Schema>> {
   const credentials = readCredentials(channel, schema, text);
-  return { credentials, secrets: secretsIn(schema, credentials) };
+  return { credentials, secrets: secretsIn(schema, credentials), kept: text };
 }

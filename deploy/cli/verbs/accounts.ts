@@ -96,17 +96,23 @@ function listCommand(): Command {
 }
 
 function removeCommand(): Command {
-  return changingVerb('remove', "remove an account's secret: its messages go out unsigned from then on", {
-    example: 'downspout accounts remove acme --yes',
-    fails: 'the account has no secret',
-  })
+  return changingVerb(
+    'remove',
+    "remove an account's credentials: webhooks go out unsigned then, others wait for new ones",
+    {
+      example: 'downspout accounts remove acme --yes',
+      fails: 'the account has no secret',
+    },
+  )
     .argument('<account>')
     .option('--channel <name>', 'channel', 'webhook')
     .option('--yes', 'do not ask')
     .action(async (account: string, options: RemoveOptions) => {
       const context = contextOf(options);
       await confirm(
-        `Remove the ${options.channel} secret of ${printable(account)} for good, so that its messages go out unsigned?`,
+        `Remove the ${options.channel} secret of ${printable(account)} for good, so that its messages ${
+          options.channel === 'webhook' ? 'go out unsigned' : 'wait for another'
+        }?`,
         options.yes === true || context.dryRun,
       );
       const subject = subjectOf(account, options.channel);

@@ -4,42 +4,45 @@ import type { Channel } from '../../../../bolts/channel';
 import { mastodon } from '../../../../connectors/channels/mastodon/mastodon';
 import { FakeProvider } from '../../../../deploy/fakes/fake-provider';
 import { FakeMastodon, type FakeMastodonOptions } from '../../../../deploy/fakes/mastodon';
-import { systemClock } from '../../../../topology/core/clock';
+import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
 import type { Behaviour, ChannelWorld } from '../channel-battery';
 
 export const TOKEN = 'token-of-the-shop';
+export const OTHER_TOKEN = 'newer-token-of-the-shop';
 type Write = (this: Socket, ...given: unknown[]) => boolean;
 
 /** The channel and a fake server. Accounts are `shop`, which has a token, `lost`, whose server is away, and others, which have none. */
 export class MastodonWorld {
   readonly channel: Channel;
+  private readonly accounts = new Map<string, string[]>();
 
   private constructor(
     readonly protocol: FakeMastodon,
     readonly server: FakeProvider,
-    more: Readonly<Record<string, string>> = {},
+    clock: Clock,
   ) {
-    const accounts = new Map([
-      ['shop', stored(server.url, TOKEN)],
-      ['lost', stored('http://127.0.0.1:1', TOKEN)],
-      ...Object.entries(more).map(([account, token]) => [account, stored(server.url, token)] as const),
-    ]);
+    const { accounts } = this;
+    this.set('shop', TOKEN);
+    accounts.set('lost', stored('http://127.0.0.1:1', TOKEN));
     const settings = topologySchema.parse({ components: { mastodon: { timeout: '300ms', perOrigin: 2 } } });
     this.channel = mastodon.build(settings.bolts['mastodon'] as never, {
-      clock: systemClock,
+      clock,
       network: { allowPrivateAddresses: true },
       secretsOf: async (_, names) =>
         new Map(names.flatMap((name) => (accounts.has(name) ? [[name, accounts.get(name) as string[]]] : []))),
     });
   }
 
-  static async open(
-    options: Partial<FakeMastodonOptions> = {},
-    more: Record<string, string> = {},
-  ): Promise<MastodonWorld> {
-    const protocol = new FakeMastodon({ clock: systemClock, tokens: { [TOKEN]: 'shop' }, ...options });
-    return new MastodonWorld(protocol, await FakeProvider.start(protocol, systemClock), more);
+  static async open(options: Partial<FakeMastodonOptions> = {}, clock: Clock = systemClock): Promise<MastodonWorld> {
+    const tokens = { [TOKEN]: 'shop', [OTHER_TOKEN]: 'shop' };
+    const protocol = new FakeMastodon({ clock: systemClock, tokens, ...options });
+    return new MastodonWorld(protocol, await FakeProvider.start(protocol, systemClock), clock);
+  }
+
+  /** As `downspout accounts set`. */
+  set(account: string, token: string): void {
+    this.accounts.set(account, stored(this.server.url, token));
   }
 
   async close(): Promise<void> {

@@ -3,7 +3,7 @@ import { mastodon } from '../../../../connectors/channels/mastodon/mastodon';
 import type { FakeMastodonOptions } from '../../../../deploy/fakes/mastodon';
 import { systemClock } from '../../../../topology/core/clock';
 import { channelBattery } from '../channel-battery';
-import { MastodonWorld, mastodonWorld, TOKEN } from './mastodon-world';
+import { MastodonWorld, mastodonWorld, OTHER_TOKEN, TOKEN } from './mastodon-world';
 
 channelBattery('mastodon', mastodonWorld);
 
@@ -12,8 +12,8 @@ const urlOf = (id = '') => `https://mastodon.test/@shop/${id}`;
 let world: MastodonWorld;
 let opened: MastodonWorld[] = [];
 
-async function start(options: Partial<FakeMastodonOptions> = {}, more: Record<string, string> = {}): Promise<void> {
-  world = await MastodonWorld.open(options, more);
+async function start(options: Partial<FakeMastodonOptions> = {}, clock = systemClock): Promise<void> {
+  world = await MastodonWorld.open(options, clock);
   opened.push(world);
 }
 
@@ -87,6 +87,33 @@ describe('what the answers mean:', () => {
       reason:
         "The server does not take the account's access token any more (HTTP 401: The access token is invalid). Connect the account again",
     });
+  });
+
+  test('Credentials that the provider refused are not tried again for a minute, unless others are set', async () => {
+    let passed = 0;
+    await start({}, { ...systemClock, monotonic: () => systemClock.monotonic() + passed });
+    world.protocol.revoked.add(TOKEN);
+    const first = await send({ text: 'a' });
+    const mayStart = jest.fn(() => true);
+    expect(await send({ text: 'b' }, { mayStart })).toEqual({
+      kind: 'unusable',
+      reason: (first as { reason: string }).reason,
+    });
+    expect(mayStart).not.toHaveBeenCalled();
+    expect(world.server.calls).toHaveLength(1);
+    passed = 31_000;
+    world.set('shop', OTHER_TOKEN);
+    await world.channel.warm(['shop']);
+    expect(await send({ text: 'c' })).toMatchObject({ kind: 'delivered' });
+    world.set('shop', TOKEN);
+    passed = 62_000;
+    await world.channel.warm(['shop']);
+    expect(await send({ text: 'd' }, { idempotencyKey: 'key-2' })).toMatchObject({ kind: 'unusable' });
+    world.protocol.revoked.clear();
+    passed = 120_000;
+    expect(await send({ text: 'd' }, { idempotencyKey: 'key-2' })).toMatchObject({ kind: 'unusable' });
+    passed = 123_000;
+    expect(await send({ text: 'd' }, { idempotencyKey: 'key-2' })).toMatchObject({ kind: 'delivered' });
   });
 
   test('An account without credentials sends nothing, and the reason says what to do', async () => {
