@@ -16,6 +16,7 @@ import type { HeldRow } from '../held-row';
 import type { AttemptResult } from '../send-rows';
 import type { Verdict } from '../slots/line';
 import { classFor, sendsAgainAtOnce } from './doubt';
+import { verdictOf } from './verdict';
 
 export interface AttemptsOptions {
   readonly channel: Channel;
@@ -246,11 +247,4 @@ export class Attempts {
     this.options.onError(`${what} message ${row.id}`, error);
     return reasonOf(error);
   }
-}
-
-/** What an outcome of the channel says about the receiver. Only the channel knows whether it failed to connect. */
-function verdictOf(outcome: Outcome, startedAt: number | null): Verdict {
-  if (outcome.kind === 'delivered' || outcome.status !== undefined) return 'answered';
-  if (outcome.kind === 'retry' && outcome.unreachable === true) return 'unreachable';
-  return startedAt === null || (outcome.kind !== 'unknown' && outcome.kind !== 'retry') ? 'nothing' : 'failed';
 }
