@@ -15,7 +15,8 @@ export interface AttemptContext {
   readonly inDoubt: boolean;
   /**
    * Says whether the request may begin: the wake has come and the lease holds. The channel asks once, in the tick in which
-   * it writes the request to the socket, so the caller can note when the request began. When the answer is false, the
+   * it writes the request to the socket, so the caller can note when the request began. It asks again for a second request,
+   * which it may make only after the provider said that it did not take the first one. When the answer is false, the
    * channel writes nothing and the send resolves to `not_started`.
    */
   readonly mayStart: () => boolean;

@@ -6,10 +6,13 @@ import type { TopologySettings } from '../../topology/settings/topology-settings
 import { SPOUT } from '../../topology/streams';
 import type { ChannelKind, ChannelKinds, ChannelOptions } from './channel-kind';
 import { mastodon } from './mastodon/mastodon';
+import { telegram } from './telegram/telegram';
 import { webhook } from './webhook/webhook';
 
 /** Every channel that there is. What its messages contain is in topology/payloads, under the same name. */
-export const channelKinds = { webhook, mastodon } satisfies { readonly [Name in ChannelName]: ChannelKind<Name> };
+export const channelKinds = { webhook, mastodon, telegram } satisfies {
+  readonly [Name in ChannelName]: ChannelKind<Name>;
+};
 
 /** What the channel of this name promises about repeated requests; undefined when there is no such channel. */
 export function classOf(name: string): ChannelClass | undefined {

@@ -152,7 +152,7 @@ export class FakeProvider {
       quote: () =>
         answer(response, {
           status: 400,
-          json: { error: JSON.stringify({ ...request.headers, body: String(request.body) }) },
+          json: { error: JSON.stringify({ path: request.path, ...request.headers, body: String(request.body) }) },
         }),
       throttle: () => answer(response, protocol.throttled(order.afterMs)),
       drop: () => protocol.handle(request).then(cut),

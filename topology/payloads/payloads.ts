@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { mastodon } from './mastodon';
 import { fields, type PayloadField } from './payload-field';
+import { telegram } from './telegram';
 import { webhook } from './webhook';
 
 export type { PayloadField } from './payload-field';
@@ -19,6 +20,7 @@ const MAX_REASON_CHARACTERS = 500;
 export const payloads = {
   webhook,
   mastodon,
+  telegram,
 } satisfies Record<string, z.ZodObject>;
 
 export type ChannelName = keyof typeof payloads;

@@ -43,7 +43,9 @@ export function apiOf(
     const all = [...typed, 'accept', 'application/json', 'user-agent', 'downspout'];
     const ended = await caller.call(request, () => all, mayStart, LONG_ANSWER);
     if (ended === 'not_started' || ended.kind !== 'answered') return ended;
-    return new Reply(ended, new Redaction([...given, ...secrets.flatMap((secret) => ['authorization', secret])]));
+    // Where a secret stands in the path a server may quote it with its colon escaped.
+    const words = secrets.flatMap((secret) => [secret, ...secret.split(':')]);
+    return new Reply(ended, new Redaction([...given, ...words.flatMap((word) => ['authorization', word])]));
   };
 }
 

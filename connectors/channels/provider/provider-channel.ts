@@ -27,7 +27,10 @@ interface Asking<Credentials> {
 
 /** What making a message visible is given. */
 interface Sending<Credentials> extends Asking<Credentials>, Omit<AttemptContext, 'mayStart'> {
-  /** Makes the one request that can make the message visible: it asks the bolt in the tick of its write. Called once. */
+  /**
+   * Makes the one request that can make the message visible: it asks the bolt in the tick of its write. Called again only
+   * after an answer that says that nothing was taken.
+   */
   readonly publish: Api;
 }
 

@@ -4,6 +4,7 @@ import { parsePort } from '../../console/durations';
 import { Output, type OutputOptions } from '../../console/output';
 import { FakeProvider } from '../../fakes/fake-provider';
 import { FakeMastodon } from '../../fakes/mastodon';
+import { FakeTelegram } from '../../fakes/telegram';
 import { interruptible } from '../interrupt';
 import { dataVerb, verbGroup } from '../verb';
 
@@ -11,12 +12,19 @@ interface FakeOptions extends OutputOptions {
   readonly port: number;
 }
 
-/** What the fakes take, and whose it is. It is no secret, because they keep nothing. */
-const REHEARSAL_TOKEN = 'rehearsal-token';
-
-/** The protocols that there are fakes of. */
+/** The protocols that there are fakes of, and the token that each takes. It is no secret, because they keep nothing. */
 const fakes = {
-  mastodon: () => new FakeMastodon({ clock: systemClock, tokens: { [REHEARSAL_TOKEN]: 'rehearsal' } }),
+  mastodon: {
+    token: 'rehearsal-token',
+    play: (token: string) => new FakeMastodon({ clock: systemClock, tokens: { [token]: 'rehearsal' } }),
+  },
+  telegram: {
+    token: '1000:rehearsal-token-of-a-bot',
+    play: (token: string) => {
+      const chats = [{ id: -1_001_000_000_000, type: 'channel', username: 'rehearsal' } as const];
+      return new FakeTelegram({ clock: systemClock, bots: { [token]: 'rehearsal_bot' }, chats });
+    },
+  },
 };
 
 /** `downspout providers` */
@@ -40,11 +48,12 @@ function fakeCommand(): Command {
     )
     .action(async (provider: keyof typeof fakes, options: FakeOptions) => {
       const output = new Output(options);
+      const { token } = fakes[provider];
       await interruptible(output, async ({ signal }) => {
-        const fake = await FakeProvider.start(fakes[provider](), systemClock, options.port);
+        const fake = await FakeProvider.start(fakes[provider].play(token), systemClock, options.port);
         output.data(
-          { provider, url: fake.url, token: REHEARSAL_TOKEN },
-          () => `${provider} is played at ${fake.url}, for the token ${REHEARSAL_TOKEN}.`,
+          { provider, url: fake.url, token },
+          () => `${provider} is played at ${fake.url}, for the token ${token}.`,
         );
         if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
         await fake.close();

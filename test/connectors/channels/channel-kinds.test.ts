@@ -16,6 +16,7 @@ test('every channel that can be scheduled for has a kind, and its class can be a
   expect(classOf('webhook')).toBe('idempotent');
   expect(keyLifetimeOf('webhook')).toBeUndefined();
   expect(keyLifetimeOf('mastodon')).toBe(55 * 60_000);
+  expect(classOf('telegram')).toBe('blind');
   expect(classOf('pigeon')).toBeUndefined();
   expect(classOf('constructor')).toBeUndefined();
 });
@@ -29,6 +30,6 @@ test('only the channels that the topology names are built', async () => {
 });
 
 test('a component that is no channel is named, with the channels that there are', () => {
-  const message = 'topology.yaml: components.webhok: expected due or one of the channels webhook, mastodon';
+  const message = 'topology.yaml: components.webhok: expected due or one of the channels webhook, mastodon, telegram';
   expect(() => build('components: {webhok: {}, webhook: {}}')).toThrow(new UserError(message));
 });

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import type { Payload } from '../../../topology/payloads/payloads';
+import type { WhoAmI } from '../channel-kind';
+import { credentialFields } from '../credentials';
+import { type ApiRequest, isUnanswered } from '../provider/api';
+import { apiServer } from '../provider/api-server';
+import { providerKind } from '../provider/provider-channel';
+import { answerOf, meaningOf } from './telegram-answers';
+
+const USUAL_SERVER = 'https://api.telegram.org';
+/** A request that nobody waits for any more may run on in the server for so long. */
+const ACCEPTED_LATE_MS = 30_000;
+
+const credentials = z.strictObject({
+  token: z
+    .string()
+    .regex(/^\d{3,20}:[A-Za-z0-9_-]{20,128}$/, 'expected the token of a bot, as @BotFather gives it')
+    .register(credentialFields, { prompt: 'Bot token', isSecret: true }),
+  server: apiServer(USUAL_SERVER),
+});
+type Credentials = z.infer<typeof credentials>;
+
+/** The body of `sendMessage`. */
+interface Message {
+  readonly chat_id: number | string;
+  readonly text: string;
+  readonly parse_mode?: 'HTML' | 'MarkdownV2';
+  readonly message_thread_id?: number;
+  readonly reply_parameters?: { readonly message_id: number };
+  readonly link_preview_options?: { readonly is_disabled: boolean };
+  readonly disable_notification?: boolean;
+}
+
+/** Messages of bots on Telegram. What the answers mean is in docs/channels.md. */
+export const telegram = providerKind({
+  name: 'telegram',
+  class: 'blind',
+  acceptedLateMs: ACCEPTED_LATE_MS,
+  credentials,
+  originOf: ({ server = USUAL_SERVER }) => new URL(server).origin,
+  prepare: messageOf,
+  async send(message, { credentials: account, publish, now }) {
+    const first = await publish(requestTo(account, 'sendMessage', message));
+    if (isUnanswered(first)) return first;
+    const moved = answerOf(first).movedTo;
+    if (moved === undefined) return meaningOf(first, now());
+    // The group has become a supergroup. Telegram did not take the message, and says where the chat is now.
+    const second = await publish(requestTo(account, 'sendMessage', { ...message, chat_id: moved }));
+    return isUnanswered(second) ? second : meaningOf(second, now());
+  },
+  async whoAmI({ credentials: account, ask }): Promise<WhoAmI> {
+    const ended = await ask(requestTo(account, 'getMe'));
+    if (isUnanswered(ended)) return { kind: 'no', reason: ended === 'not_started' ? 'interrupted' : ended.reason };
+    const { username, said } = answerOf(ended);
+    if (username !== undefined) return { kind: 'ok', name: `@${ended.shown(username)}` };
+    return { kind: 'no', reason: `HTTP ${ended.status}: ${said}` };
+  },
+});
+
+/** The body of the request: a function of the row alone. */
+function messageOf(payload: Payload<'telegram'>): Message {
+  const { chat, text, parseMode, replyTo, topic, linkPreview, silent } = payload;
+  return {
+    chat_id: chat.startsWith('@') ? chat : Number(chat),
+    text,
+    ...(parseMode === undefined ? {} : { parse_mode: parseMode }),
+    ...(topic === undefined ? {} : { message_thread_id: Number(topic) }),
+    ...(replyTo === undefined ? {} : { reply_parameters: { message_id: Number(replyTo) } }),
+    ...(linkPreview === undefined ? {} : { link_preview_options: { is_disabled: !linkPreview } }),
+    ...(silent === undefined ? {} : { disable_notification: silent }),
+  };
+}
+
+/** The token is in the path, so nobody may be shown a URL. */
+function requestTo({ token, server = USUAL_SERVER }: Credentials, method: string, json?: Message): ApiRequest {
+  const url = new URL(`/bot${token}/${method}`, server);
+  return json === undefined ? { method: 'GET', url } : { method: 'POST', url, json };
+}
