@@ -5,12 +5,13 @@ import type { ChannelName } from '../../topology/payloads/payloads';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
 import type { ChannelKind, ChannelKinds, ChannelOptions } from './channel-kind';
+import { discord } from './discord/discord';
 import { mastodon } from './mastodon/mastodon';
 import { telegram } from './telegram/telegram';
 import { webhook } from './webhook/webhook';
 
 /** Every channel that there is. What its messages contain is in topology/payloads, under the same name. */
-export const channelKinds = { webhook, mastodon, telegram } satisfies {
+export const channelKinds = { webhook, mastodon, telegram, discord } satisfies {
   readonly [Name in ChannelName]: ChannelKind<Name>;
 };
 

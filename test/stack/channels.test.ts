@@ -2,6 +2,7 @@ import { classOf } from '../../connectors/channels/channel-kinds';
 import type { ChannelName, NewMessage } from '../../connectors/mysql/client/client';
 import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
+import { FakeDiscord } from '../../deploy/fakes/discord';
 import { FakeProvider } from '../../deploy/fakes/fake-provider';
 import { FakeMastodon, type FakePost } from '../../deploy/fakes/mastodon';
 import { FakeTelegram } from '../../deploy/fakes/telegram';
@@ -63,10 +64,30 @@ async function playTelegram(): Promise<Played> {
   };
 }
 
+async function playDiscord(): Promise<Played> {
+  const bots = Object.fromEntries(
+    accounts.map((account, n) => [
+      `token-of-${account}-of-the-shop`,
+      { id: `15514910818369536${n}`, username: account },
+    ]),
+  );
+  const channelId = '155101607195836416';
+  const protocol = new FakeDiscord({ clock: systemClock, bots, channels: [channelId], limit: 10_000 });
+  const fake = await FakeProvider.start(protocol, systemClock);
+  return {
+    channel: 'discord',
+    fake,
+    credentialsOf: (account) => ({ token: `token-of-${account}-of-the-shop`, server: fake.url }),
+    messageOf: (text) => ({ channelId, text }),
+    taken: () => protocol.posts().map(({ content }) => content),
+  };
+}
+
 /** Every provider's channel has its line here. */
 const channels: readonly (readonly [name: ChannelName, play: () => Promise<Played>])[] = [
   ['mastodon', playMastodon],
   ['telegram', playTelegram],
+  ['discord', playDiscord],
 ];
 
 const FAIL_POINTS: readonly FailPointName[] = ['claim-committed', 'request-sent', 'answer-received', 'written-back'];

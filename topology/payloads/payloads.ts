@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { discord } from './discord';
 import { mastodon } from './mastodon';
 import { fields, type PayloadField } from './payload-field';
 import { telegram } from './telegram';
@@ -21,6 +22,7 @@ export const payloads = {
   webhook,
   mastodon,
   telegram,
+  discord,
 } satisfies Record<string, z.ZodObject>;
 
 export type ChannelName = keyof typeof payloads;

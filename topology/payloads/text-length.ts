@@ -15,3 +15,8 @@ export function graphemes(text: string): number {
 export function whatIsTooLong(count: number, most: number, counts: string): string | undefined {
   return count <= most ? undefined : `expected at most ${most} characters as ${counts} counts them, got ${count}`;
 }
+
+/** How many code points of Unicode a text has. An emoji that is made of several counts as many. */
+export function codePoints(text: string): number {
+  return text.replace(/[\ud800-\udbff][\udc00-\udfff]/g, 'x').length;
+}

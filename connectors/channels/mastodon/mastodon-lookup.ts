@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Reply } from '../http/reply';
 import { type ApiEnd, isUnanswered, unclear } from '../provider/api';
+import { skewOf } from '../provider/clock-skew';
 import type { Looking } from '../provider/provider-channel';
 import { type MastodonCredentials, type MastodonStatus, urlOf } from './mastodon-status';
 
@@ -14,10 +15,6 @@ const PAGE = 40;
 const MAX_PAGES = 10;
 /** Posts that look alike and whose text is asked for. */
 const MAX_ALIKE = 40;
-/** A server that does not say what time it has may be wrong by so much. */
-const MAX_SKEW_MS = 300_000;
-/** `Date` has whole seconds. */
-const DATE_STEP_MS = 1_000;
 /** Characters by which posts are told apart before their text is asked for. */
 const BEGINNING = 100;
 
@@ -100,12 +97,6 @@ const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&',
 
 function textIn(html: string): string {
   return html.replace(/<[^>]*>/g, ' ').replace(/&(lt|gt|amp|quot|#39);/g, (_, name: string) => ENTITIES[name] ?? '');
-}
-
-/** How far ahead of the server's clock ours may be at most, milliseconds. */
-function skewOf(reply: Reply, now: number): number {
-  const theirs = Date.parse(reply.header('date') ?? '');
-  return Number.isNaN(theirs) ? MAX_SKEW_MS : now - theirs + DATE_STEP_MS;
 }
 
 function read<T>(

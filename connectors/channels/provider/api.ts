@@ -7,7 +7,7 @@ import { Reply } from '../http/reply';
 export interface ApiRequest {
   readonly method: HttpRequest['method'];
   readonly url: URL;
-  /** Besides what says who asks and of which type the body is. Names in small letters. */
+  /** Besides what says of which type the body is; who asks is said unless it is here. Names in small letters. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly json?: unknown;
   readonly form?: URLSearchParams;
@@ -40,7 +40,8 @@ export function apiOf(
     const typed = body === null ? given : [...given, 'content-type', type];
     const { origin, hostname, pathname, search } = url;
     const request: HttpRequest = { account, origin, hostname, method, path: pathname + search, body };
-    const all = [...typed, 'accept', 'application/json', 'user-agent', 'downspout'];
+    const agent = headers['user-agent'] === undefined ? ['user-agent', 'downspout'] : [];
+    const all = [...typed, 'accept', 'application/json', ...agent];
     const ended = await caller.call(request, () => all, mayStart, LONG_ANSWER);
     if (ended === 'not_started' || ended.kind !== 'answered') return ended;
     // Where a secret stands in the path a server may quote it with its colon escaped.

@@ -2,6 +2,7 @@ import { Argument, type Command } from 'commander';
 import { systemClock } from '../../../topology/core/clock';
 import { parsePort } from '../../console/durations';
 import { Output, type OutputOptions } from '../../console/output';
+import { FakeDiscord } from '../../fakes/discord';
 import { FakeProvider } from '../../fakes/fake-provider';
 import { FakeMastodon } from '../../fakes/mastodon';
 import { FakeTelegram } from '../../fakes/telegram';
@@ -23,6 +24,13 @@ const fakes = {
     play: (token: string) => {
       const chats = [{ id: -1_001_000_000_000, type: 'channel', username: 'rehearsal' } as const];
       return new FakeTelegram({ clock: systemClock, bots: { [token]: 'rehearsal_bot' }, chats });
+    },
+  },
+  discord: {
+    token: 'rehearsal-token-of-a-bot',
+    play: (token: string) => {
+      const bots = { [token]: { id: '155149108183695360', username: 'rehearsal' } };
+      return new FakeDiscord({ clock: systemClock, bots, channels: ['155101607195836416'] });
     },
   },
 };

@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import type { Reply } from '../http/reply';
+import { type ApiEnd, isUnanswered, unclear } from '../provider/api';
+import { skewOf } from '../provider/clock-skew';
+import type { Looking } from '../provider/provider-channel';
+import { errorOf } from './discord-answers';
+import { type DiscordCredentials, type DiscordMessage, nonceOf, requestTo } from './discord-message';
+
+type Found =
+  | { readonly kind: 'accepted'; readonly receipt?: string }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+const PAGE = 100;
+/** Beyond so many newer messages in the channel nothing is certain. */
+const MAX_PAGES = 10;
+/** Epoch milliseconds at which Discord's ids begin. */
+const FIRST_MS = 1_420_070_400_000;
+const TIME_SHIFT = 22n;
+
+const id = z.string().regex(/^\d{1,20}$/);
+const self = z.object({ id });
+const channel = z.object({ last_message_id: id.nullish() });
+const message = z.object({
+  id,
+  content: z.string(),
+  author: self,
+  nonce: z.union([z.string(), z.number()]).optional().catch(undefined),
+  message_reference: z.object({ message_id: id.optional() }).optional().catch(undefined),
+});
+const messages = z.array(message);
+
+/**
+ * Whether the bot has written this in the channel since the first attempt began. A list without messages says nothing, because a
+ * bot that may not read the history gets one too: then the channel is asked when it had its last message.
+ */
+export async function findMessage(wanted: DiscordMessage, looking: Looking<DiscordCredentials>): Promise<Found> {
+  const { credentials, ask, notBefore, now, idempotencyKey } = looking;
+  const { channelId } = wanted;
+  const get = (path: string) => ask(requestTo(credentials, path));
+  const own = read(await get('/users/@me'), self);
+  if ('kind' in own) return own;
+  const nonce = nonceOf(idempotencyKey);
+  const since = idAt(notBefore - skewOf(own.reply, now()));
+  let after = since;
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const listed = read(await get(`/channels/${channelId}/messages?after=${after}&limit=${PAGE}`), messages);
+    if ('kind' in listed) return listed;
+    const found = listed.value.find((one) => one.author.id === own.value.id && isIt(one, wanted, nonce));
+    if (found !== undefined) return { kind: 'accepted', receipt: `${channelId}/${found.id}` };
+    if (listed.value.length === 0 && page === 0) {
+      const last = read(await get(`/channels/${channelId}`), channel);
+      if ('kind' in last) return last;
+      if (BigInt(last.value.last_message_id ?? 0) <= since) return { kind: 'absent' };
+      return { kind: 'unknown', reason: "the bot is shown none of the channel's messages; let it read their history" };
+    }
+    if (listed.value.length < PAGE) return { kind: 'absent' };
+    after = listed.value.reduce((newest, one) => (BigInt(one.id) > newest ? BigInt(one.id) : newest), after);
+  }
+  return { kind: 'unknown', reason: 'too much was written in the channel since to find this message among it' };
+}
+
+/** Discord keeps a text without the blanks around it. Where it shows a nonce, that decides. */
+function isIt(one: z.infer<typeof message>, { body }: DiscordMessage, nonce: string): boolean {
+  if (one.nonce !== undefined) return one.nonce === nonce;
+  return (
+    one.content.trim() === body.content.trim() &&
+    one.message_reference?.message_id === body.message_reference?.message_id
+  );
+}
+
+/** The lowest id of that time. */
+function idAt(ms: number): bigint {
+  return BigInt(Math.max(0, Math.floor(ms - FIRST_MS))) << TIME_SHIFT;
+}
+
+function read<T>(
+  ended: ApiEnd,
+  schema: z.ZodType<T>,
+): { readonly value: T; readonly reply: Reply } | { readonly kind: 'unknown'; readonly reason: string } {
+  if (isUnanswered(ended)) return unclear(ended);
+  const result = schema.safeParse(ended.json());
+  if (ended.isOk && result.success) return { value: result.data, reply: ended };
+  return { kind: 'unknown', reason: `HTTP ${ended.status}: ${errorOf(ended).said}` };
+}

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+import type { Payload } from '../../../topology/payloads/payloads';
+import type { ApiRequest } from '../provider/api';
+
+export const USUAL_SERVER = 'https://discord.com';
+/** Discord refuses requests whose user agent is not of this form. */
+const USER_AGENT = 'DiscordBot (https://www.npmjs.com/package/downspout, 1)';
+const NONCE_CHARACTERS = 24;
+const SUPPRESS_EMBEDS = 1 << 2;
+const SUPPRESS_NOTIFICATIONS = 1 << 12;
+
+/** What an account needs. */
+export interface DiscordCredentials {
+  readonly token: string;
+  readonly server?: string | undefined;
+}
+
+/** A message before its key is known. */
+export interface DiscordMessage {
+  readonly channelId: string;
+  /** The body of the request. */
+  readonly body: {
+    readonly content: string;
+    readonly allowed_mentions: { readonly parse: readonly string[] };
+    readonly message_reference?: { readonly message_id: string; readonly fail_if_not_exists: true };
+    readonly flags?: number;
+  };
+}
+
+/** A function of the row alone. Whom a message notifies is always said, because Discord would notify everybody. */
+export function messageOf(payload: Payload<'discord'>): DiscordMessage {
+  const { channelId, text, replyTo, mentions = [], linkPreview, silent } = payload;
+  const flags = (linkPreview === false ? SUPPRESS_EMBEDS : 0) | (silent === true ? SUPPRESS_NOTIFICATIONS : 0);
+  return {
+    channelId,
+    body: {
+      content: text,
+      allowed_mentions: { parse: mentions },
+      ...(replyTo === undefined ? {} : { message_reference: { message_id: replyTo, fail_if_not_exists: true } }),
+      ...(flags === 0 ? {} : { flags }),
+    },
+  };
+}
+
+/** The key as Discord takes it: at most 25 characters. */
+export function nonceOf(idempotencyKey: string): string {
+  return createHash('sha256').update(idempotencyKey).digest('base64url').slice(0, NONCE_CHARACTERS);
+}
+
+export function requestTo(account: DiscordCredentials, path: string, json?: object): ApiRequest {
+  const { token, server = USUAL_SERVER } = account;
+  const url = new URL(`/api/v10${path}`, server);
+  const headers = { authorization: `Bot ${token}`, 'user-agent': USER_AGENT };
+  return json === undefined ? { method: 'GET', url, headers } : { method: 'POST', url, headers, json };
+}
