@@ -4,9 +4,9 @@ import { Unavailable } from '../../topology/core/errors';
 import type { KafkaSecurity } from '../../topology/settings/connections';
 import { instructionOf, isDenied, refusalOf } from './failures';
 import { kafkaClient, retry } from './kafka-client';
-import { ConfigResourceTypes } from './kafkajs';
 import { type Durability, durabilitySettings, keepDurability, refuseTooFewBrokers } from './topic-durability';
 import { type TopicAsItIs, type TopicFault, type TopicSpec, topicFaults } from './topic-faults';
+import { partitionsOf, readTopic } from './topic-reader';
 
 export type { TopicSpec };
 
@@ -63,7 +63,7 @@ export function setUpTopics(
     const unread: string[] = [];
     const enlarged: string[] = [];
     for (const spec of specs.filter((one) => known.has(one.name) || made.includes(one))) {
-      const live = await look(admin, spec.name);
+      const live = await readTopic(admin, spec.name, clock);
       if (live.settings === null) unread.push(spec.name);
       faults.push(...topicFaults(spec, live));
       if (live.partitions >= spec.partitions) continue;
@@ -138,36 +138,6 @@ async function untilKnown(admin: Admin, specs: readonly TopicSpec[], clock: Cloc
       if (clock.monotonic() > limit) throw new Unavailable(`Kafka: the topic ${name} was made and has no leader yet`);
       await clock.sleep(POLL_MS);
     }
-  }
-}
-
-async function look(admin: Admin, name: string): Promise<TopicAsItIs> {
-  const partitions = await partitionsOf(admin, name);
-  return {
-    partitions: partitions.length,
-    replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)),
-    settings: await settingsIn(admin, name),
-  };
-}
-
-/** None while Kafka does not know it yet. */
-async function partitionsOf(admin: Admin, name: string) {
-  if (!(await admin.listTopics()).includes(name)) return [];
-  const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
-  return topics[0]?.partitions ?? [];
-}
-
-async function settingsIn(admin: Admin, name: string): Promise<Record<string, string> | null> {
-  try {
-    const { resources } = await admin.describeConfigs({
-      resources: [{ type: ConfigResourceTypes.TOPIC, name }],
-      includeSynonyms: false,
-    });
-    const entries = resources.flatMap(({ configEntries }) => configEntries);
-    return Object.fromEntries(entries.map(({ configName, configValue }) => [configName, configValue]));
-  } catch (error) {
-    if (isDenied(error)) return null;
-    throw error;
   }
 }
 
