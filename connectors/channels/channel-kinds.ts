@@ -6,12 +6,14 @@ import type { TopologySettings } from '../../topology/settings/topology-settings
 import { SPOUT } from '../../topology/streams';
 import type { ChannelKind, ChannelKinds, ChannelOptions } from './channel-kind';
 import { discord } from './discord/discord';
+import { linkedin } from './linkedin/linkedin';
 import { mastodon } from './mastodon/mastodon';
+import { slack } from './slack/slack';
 import { telegram } from './telegram/telegram';
 import { webhook } from './webhook/webhook';
 
 /** Every channel that there is. What its messages contain is in topology/payloads, under the same name. */
-export const channelKinds = { webhook, mastodon, telegram, discord } satisfies {
+export const channelKinds = { webhook, mastodon, telegram, discord, slack, linkedin } satisfies {
   readonly [Name in ChannelName]: ChannelKind<Name>;
 };
 

@@ -4,7 +4,9 @@ import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
 import { FakeDiscord } from '../../deploy/fakes/discord';
 import { FakeProvider } from '../../deploy/fakes/fake-provider';
+import { FakeLinkedin } from '../../deploy/fakes/linkedin';
 import { FakeMastodon, type FakePost } from '../../deploy/fakes/mastodon';
+import { FakeSlack } from '../../deploy/fakes/slack';
 import { FakeTelegram } from '../../deploy/fakes/telegram';
 import type { FailPointName } from '../../deploy/worker/fail-points';
 import { systemClock } from '../../topology/core/clock';
@@ -83,11 +85,42 @@ async function playDiscord(): Promise<Played> {
   };
 }
 
+async function playSlack(): Promise<Played> {
+  const tokens = Object.fromEntries(accounts.map((account) => [`xoxb-token-of-${account}`, account]));
+  const protocol = new FakeSlack({ clock: systemClock, tokens, burst: 10_000, questions: 10_000 });
+  const fake = await FakeProvider.start(protocol, systemClock);
+  return {
+    channel: 'slack',
+    fake,
+    credentialsOf: (account) => ({ server: fake.url, token: `xoxb-token-of-${account}` }),
+    messageOf: (text) => ({ conversation: 'C0123456789', text }),
+    taken: () => protocol.posts().map(({ text }) => text),
+  };
+}
+
+const organizationOf = (account: string) => `urn:li:organization:${account}`;
+
+/** Of organizations: what a person has posted cannot be looked for. */
+async function playLinkedin(): Promise<Played> {
+  const tokens = Object.fromEntries(accounts.map((account) => [`token-of-${account}`, organizationOf(account)]));
+  const protocol = new FakeLinkedin({ clock: systemClock, tokens, perDay: 10_000 });
+  const fake = await FakeProvider.start(protocol, systemClock);
+  return {
+    channel: 'linkedin',
+    fake,
+    credentialsOf: (account) => ({ author: organizationOf(account), server: fake.url, token: `token-of-${account}` }),
+    messageOf: (text) => ({ text }),
+    taken: () => protocol.posts().map(({ shown }) => shown),
+  };
+}
+
 /** Every provider's channel has its line here. */
 const channels: readonly (readonly [name: ChannelName, play: () => Promise<Played>])[] = [
   ['mastodon', playMastodon],
   ['telegram', playTelegram],
   ['discord', playDiscord],
+  ['slack', playSlack],
+  ['linkedin', playLinkedin],
 ];
 
 const FAIL_POINTS: readonly FailPointName[] = ['claim-committed', 'request-sent', 'answer-received', 'written-back'];

@@ -1,7 +1,9 @@
 import type { z } from 'zod';
 import { discord } from './discord';
+import { linkedin } from './linkedin';
 import { mastodon } from './mastodon';
 import { fields, type PayloadField } from './payload-field';
+import { slack } from './slack';
 import { telegram } from './telegram';
 import { webhook } from './webhook';
 
@@ -23,6 +25,8 @@ export const payloads = {
   mastodon,
   telegram,
   discord,
+  slack,
+  linkedin,
 } satisfies Record<string, z.ZodObject>;
 
 export type ChannelName = keyof typeof payloads;

@@ -35,6 +35,17 @@ function size(description: string, fallback: string, least: number, most: number
   return quantity(description, fallback, { ...form, noun: 'a size', least, most });
 }
 
+/** As providers name them. YAML reads 202605 as a number. */
+function version(description: string) {
+  const error = 'expected a version, such as 202605';
+  return z
+    .union([z.int({ error }).min(1, { error }), z.string({ error }).regex(/^[0-9A-Za-z.]{1,20}$/, { error })], {
+      error,
+    })
+    .transform(String)
+    .meta({ description: `${description}: letters, digits and dots, such as 202605.` });
+}
+
 interface QuantityForm {
   readonly noun: string;
   readonly units: string;
@@ -86,6 +97,9 @@ export const boltFields = {
   giveUpAfter: duration('How long after its first attempt a plan is tried', '24h', 0, 90 * DAY_MS),
   backOff: duration('The longest delay before the second attempt; it doubles', '1s', 1, DAY_MS),
   backOffMax: duration('The longest delay before any attempt', '1h', 1, DAY_MS),
+  apiVersion: version(
+    "Of the provider's API, where its channel asks for one (linkedin: year and month); without it the channel's own",
+  ).optional(),
 };
 
 export const topicFields = {

@@ -8,6 +8,7 @@ import {
   type Payload,
   parsePayload,
 } from '../../../topology/payloads/payloads';
+import type { BoltSettings } from '../../../topology/settings/topology-settings';
 import { AccountSecrets } from '../account-secrets';
 import { type ChannelKind, type ChannelOptions, channelKind, type WhoAmI } from '../channel-kind';
 import { readCredentials, secretsIn } from '../credentials';
@@ -21,6 +22,8 @@ type LookupAnswer = Awaited<ReturnType<NonNullable<Channel['lookup']>>>;
 interface Asking<Credentials> {
   readonly account: string;
   readonly credentials: Credentials;
+  /** Of the provider's API, where the topology names one. */
+  readonly apiVersion?: string | undefined;
   /** Makes a request of which nobody sees an effect. */
   readonly ask: Api;
 }
@@ -90,13 +93,13 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   constructor(
     private readonly provider: Provider<Name, Class, Schema, Prepared>,
     private readonly caller: HttpCaller,
-    timeoutMs: number,
+    private readonly settings: Pick<BoltSettings, 'timeoutMs' | 'apiVersion'>,
     { secretsOf, clock }: ChannelOptions,
   ) {
     const { name, credentials: schema, keyLifetimeMs, lookup } = provider;
     this.name = name;
     this.class = provider.class;
-    this.acceptedWithin = timeoutMs + provider.acceptedLateMs;
+    this.acceptedWithin = settings.timeoutMs + provider.acceptedLateMs;
     if (keyLifetimeMs !== undefined) this.keyLifetimeMs = keyLifetimeMs;
     if (lookup !== undefined) this.lookup = (message, context) => this.look(message, context, lookup);
     const ready = ([newest = '']: readonly string[]) => readyOf(name, schema, newest);
@@ -138,7 +141,8 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const { mayStart, ...context } = attempt;
     const ask = apiOf(this.caller, account, secrets);
     const publish = apiOf(this.caller, account, secrets, mayStart);
-    const outcome = await this.provider.send(prepared, { ...context, credentials, ask, publish });
+    const { apiVersion } = this.settings;
+    const outcome = await this.provider.send(prepared, { ...context, credentials, apiVersion, ask, publish });
     if (outcome !== 'not_started' && outcome.kind === 'unusable') this.refused.add(account, kept, outcome.reason);
     return outcome;
   }
@@ -155,7 +159,8 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const ready = await this.readyOf(account);
     if ('kind' in ready) return { kind: 'unknown', reason: ready.reason };
     const { credentials, secrets } = ready;
-    return lookup(prepared, { ...context, credentials, ask: apiOf(this.caller, account, secrets) });
+    const { apiVersion } = this.settings;
+    return lookup(prepared, { ...context, credentials, apiVersion, ask: apiOf(this.caller, account, secrets) });
   }
 
   /** @returns what it means when the account has none, or they cannot be read now */
@@ -194,10 +199,10 @@ export function providerKind<
         await caller.close();
       }
     },
-    build: ({ timeoutMs, perOrigin }, options) => {
+    build: ({ timeoutMs, perOrigin, apiVersion }, options) => {
       const { clock, network } = options;
       const caller = new HttpCaller({ timeoutMs, perOrigin, clock, network });
-      return new ProviderChannel(provider, caller, timeoutMs, options);
+      return new ProviderChannel(provider, caller, { timeoutMs, apiVersion }, options);
     },
   });
 }

@@ -4,7 +4,9 @@ import { parsePort } from '../../console/durations';
 import { Output, type OutputOptions } from '../../console/output';
 import { FakeDiscord } from '../../fakes/discord';
 import { FakeProvider } from '../../fakes/fake-provider';
+import { FakeLinkedin } from '../../fakes/linkedin';
 import { FakeMastodon } from '../../fakes/mastodon';
+import { FakeSlack } from '../../fakes/slack';
 import { FakeTelegram } from '../../fakes/telegram';
 import { interruptible } from '../interrupt';
 import { dataVerb, verbGroup } from '../verb';
@@ -32,6 +34,14 @@ const fakes = {
       const bots = { [token]: { id: '155149108183695360', username: 'rehearsal' } };
       return new FakeDiscord({ clock: systemClock, bots, channels: ['155101607195836416'] });
     },
+  },
+  slack: {
+    token: 'rehearsal-token',
+    play: (token: string) => new FakeSlack({ clock: systemClock, tokens: { [token]: 'rehearsal' } }),
+  },
+  linkedin: {
+    token: 'rehearsal-token',
+    play: (token: string) => new FakeLinkedin({ clock: systemClock, tokens: { [token]: 'urn:li:organization:1' } }),
   },
 };
 

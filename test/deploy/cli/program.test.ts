@@ -208,7 +208,9 @@ describe('import --dry-run', () => {
     expect(code).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ read: 4, scheduled: 0, bad: 2, dryRun: true });
     expect(stderr).toMatch(/^line 2: not JSON/m);
-    expect(stderr).toMatch(/^line 3: channel: expected one of webhook, mastodon, telegram, discord, got "fax"/m);
+    expect(stderr).toMatch(
+      /^line 3: channel: expected one of webhook, mastodon, telegram, discord, slack, linkedin, got "fax"/m,
+    );
   });
 
   test('needs no more memory for a large file', async () => {

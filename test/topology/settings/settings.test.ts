@@ -84,6 +84,14 @@ describe('topology settings', () => {
     expect(spout).not.toHaveProperty('concurrency');
   });
 
+  it("takes the version of a provider's API, which YAML may read as a number", () => {
+    for (const version of ['202611', '"202611"']) {
+      expect(webhookOf(`{ apiVersion: ${version} }`)).toMatchObject({ apiVersion: '202611' });
+    }
+    expect(webhookOf('{}')?.apiVersion).toBeUndefined();
+    expect(() => webhookOf('{ apiVersion: "1 or 2" }')).toThrow('expected a version, such as 202605');
+  });
+
   it('takes how topics are kept, which are left to the brokers unless it is given', () => {
     const { topics } = parseTopologySettings(
       'components: {}\ntopics: { replicationFactor: 3, minInsyncReplicas: 2 }',

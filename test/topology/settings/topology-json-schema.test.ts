@@ -28,6 +28,7 @@ test.each([
   [true, 'components: { due: { lead: 0, maxPending: 1000000 } }'],
   [true, 'components: { webhook: { timeout: 1.5s, giveUpAfter: 2 d, maxHeldBytes: 1GiB } }'],
   [true, 'components: { webhook: { timeout: 1500, replicas: 256, partitions: 256 } }'],
+  [true, 'components: { linkedin: { apiVersion: 202611 }, other: { apiVersion: v27.0 } }'],
   [true, 'components: {}\ntopics: {}'],
   [true, 'components: {}\ntopics: { replicationFactor: 3, minInsyncReplicas: 2 }'],
   [false, ''],
@@ -49,6 +50,7 @@ test.each([
   [false, 'components: { webhook: { timeout: 10MiB } }'],
   [false, 'components: { webhook: { maxHeldBytes: 64MB } }'],
   [false, 'components: { webhook: { maxHeldBytes: 0 } }'],
+  [false, 'components: { linkedin: { apiVersion: 0 } }'],
   [false, 'components: { "1st": {} }'],
   [false, `components: { ${'x'.repeat(33)}: {} }`],
   [false, 'components: {}\ntopics: { replicationFactor: 0 }'],
@@ -74,9 +76,9 @@ const fields = [definitions?.['bolt'], properties?.['components']?.properties?.[
   (node) => Object.entries(node?.properties ?? {}),
 );
 
-test('every field has a description with its range, and editors find the schema', () => {
+test('every field has a description with its range or its form, and editors find the schema', () => {
   expect(fields.length).toBeGreaterThan(20);
-  for (const [, { description }] of fields) expect(description).toMatch(/: \d+\w* to \d+\w*\.$/);
+  for (const [, { description }] of fields) expect(description).toMatch(/: (?:\d+\w* to \d+\w*|.*, such as \w+)\.$/);
   const [first] = readFileSync(join(packageRoot(), 'topology.yaml'), 'utf8').split('\n');
   expect(first).toBe('# yaml-language-server: $schema=docs/topology.schema.json');
 });

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { littleText } from '../../../topology/payloads/little-text';
+import type { Payload } from '../../../topology/payloads/payloads';
+import type { WhoAmI } from '../channel-kind';
+import { credentialFields } from '../credentials';
+import { isUnanswered } from '../provider/api';
+import { apiServer } from '../provider/api-server';
+import { providerKind } from '../provider/provider-channel';
+import { meaningOf, wordsOf } from './linkedin-answers';
+import { isOrganization, type LinkedinPost, newestPosts, originOf, requestTo } from './linkedin-api';
+import { findPost } from './linkedin-lookup';
+
+/** A request that nobody waits for any more may run on in LinkedIn for so long. */
+const ACCEPTED_LATE_MS = 45_000;
+
+const credentials = z.strictObject({
+  author: z
+    .string()
+    .regex(
+      /^urn:li:(?:person|organization):[A-Za-z0-9_-]{1,64}$/,
+      'expected who posts: urn:li:person:… or urn:li:organization:…',
+    )
+    .register(credentialFields, { prompt: 'Author, urn:li:person:… or urn:li:organization:…', isSecret: false }),
+  token: z
+    .string()
+    .regex(/^[\x21-\x7e]{8,2048}$/, 'expected an access token with w_member_social or w_organization_social')
+    .register(credentialFields, { prompt: 'Access token', isSecret: true }),
+  server: apiServer('https://api.linkedin.com'),
+});
+
+const owner = z.object({ sub: z.string(), name: z.string().optional() });
+
+/** Posts of persons and organizations on LinkedIn. What the answers mean is in docs/channels.md. */
+export const linkedin = providerKind({
+  name: 'linkedin',
+  class: 'lookup',
+  acceptedLateMs: ACCEPTED_LATE_MS,
+  credentials,
+  originOf,
+  prepare: postOf,
+  async send(post, { credentials: account, apiVersion, publish, inDoubt, now, id }) {
+    const json = { author: account.author, ...post };
+    const ended = await publish(requestTo(account, apiVersion, { method: 'POST', path: '/rest/posts', json }));
+    return isUnanswered(ended) ? ended : meaningOf(ended, { inDoubt, now: now(), id });
+  },
+  lookup: findPost,
+  async whoAmI({ credentials: account, apiVersion, ask }): Promise<WhoAmI> {
+    const { author } = account;
+    const ended = await ask(
+      isOrganization(account)
+        ? newestPosts(account, apiVersion, 1)
+        : requestTo(account, apiVersion, { method: 'GET', path: '/v2/userinfo' }),
+    );
+    if (isUnanswered(ended)) return { kind: 'no', reason: ended === 'not_started' ? 'interrupted' : ended.reason };
+    if (ended.isOk && isOrganization(account)) return { kind: 'ok', name: author };
+    const { success, data } = owner.safeParse(ended.json());
+    if (!ended.isOk || !success) return { kind: 'no', reason: `HTTP ${ended.status}: ${wordsOf(ended)}` };
+    const own = `urn:li:person:${data.sub}`;
+    if (own !== author) return { kind: 'no', reason: ended.shown(`the token is of ${own}, not of ${author}`) };
+    return { kind: 'ok', name: ended.shown(data.name ?? author) };
+  },
+});
+
+/** The body of the request: a function of the row alone, so that each attempt has the same. */
+function postOf({ text, link, title = '', description, visibility = 'public' }: Payload<'linkedin'>): LinkedinPost {
+  const article = link === undefined ? undefined : { source: link, title, ...(description && { description }) };
+  return {
+    commentary: littleText(text),
+    visibility: visibility === 'public' ? 'PUBLIC' : 'CONNECTIONS',
+    distribution: { feedDistribution: 'MAIN_FEED', targetEntities: [], thirdPartyDistributionChannels: [] },
+    ...(article && { content: { article } }),
+    lifecycleState: 'PUBLISHED',
+    isReshareDisabledByAuthor: false,
+  };
+}

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import type { Reply } from '../http/reply';
+import { isUnanswered, unclear } from '../provider/api';
+import type { Looking } from '../provider/provider-channel';
+import { wordsOf } from './slack-answers';
+import { metadataOf, requestTo, type SlackCredentials, type SlackMessage } from './slack-api';
+
+type Found =
+  | { readonly kind: 'accepted'; readonly receipt?: string }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+const PAGE = 200;
+/** Beyond so many messages nothing is certain. */
+const MAX_PAGES = 10;
+/** So much earlier than the first attempt is asked for, because Slack's clock may differ from ours. */
+const MAX_SKEW_MS = 300_000;
+
+const page = z.object({
+  ok: z.literal(true),
+  messages: z.array(
+    z.object({
+      ts: z.string(),
+      metadata: z
+        .object({ event_type: z.string(), event_payload: z.record(z.string(), z.unknown()) })
+        .optional()
+        .catch(undefined),
+    }),
+  ),
+  has_more: z.boolean().optional(),
+  response_metadata: z.object({ next_cursor: z.string().optional() }).optional(),
+});
+
+/**
+ * Whether the conversation has a message with this key since the first attempt began. A thread's messages are in no history but
+ * its own. What was deleted meanwhile is not found.
+ */
+export async function findMessage(
+  { channel, thread_ts }: SlackMessage,
+  { credentials, ask, notBefore, now, idempotencyKey }: Looking<SlackCredentials>,
+): Promise<Found> {
+  const { event_type, event_payload } = metadataOf(idempotencyKey);
+  const method = thread_ts === undefined ? 'conversations.history' : 'conversations.replies';
+  const query = {
+    channel,
+    ...(thread_ts === undefined ? {} : { ts: thread_ts }),
+    oldest: ((notBefore - MAX_SKEW_MS) / 1_000).toFixed(6),
+    inclusive: 'true',
+    limit: String(PAGE),
+    include_all_metadata: 'true',
+  };
+  let cursor = '';
+  for (let pages = 0; pages < MAX_PAGES; pages++) {
+    const at = cursor === '' ? query : { ...query, cursor };
+    const ended = await ask(requestTo(credentials, method, { query: at }));
+    if (isUnanswered(ended)) return unclear(ended);
+    const read = page.safeParse(ended.json());
+    if (!ended.isOk || !read.success) return { kind: 'unknown', reason: `HTTP ${ended.status}: ${wordsOf(ended)}` };
+    const { messages, has_more = false, response_metadata: { next_cursor = '' } = {} } = read.data;
+    const found = messages.find(
+      ({ metadata }) => metadata?.event_type === event_type && metadata.event_payload['key'] === event_payload.key,
+    );
+    if (found !== undefined) return { kind: 'accepted', receipt: `${channel}:${found.ts}` };
+    if (isTooFarApart(ended, now())) {
+      return { kind: 'unknown', reason: "Slack's clock and ours differ by more than five minutes" };
+    }
+    if (next_cursor === '') {
+      return has_more
+        ? { kind: 'unknown', reason: 'Slack has more messages of this time and does not show them' }
+        : { kind: 'absent' };
+    }
+    cursor = next_cursor;
+  }
+  return { kind: 'unknown', reason: 'the conversation has had too many messages since to find this one among them' };
+}
+
+/** An answer that does not say what time its server has is trusted. */
+function isTooFarApart(reply: Reply, now: number): boolean {
+  return Math.abs(now - Date.parse(reply.header('date') ?? '')) > MAX_SKEW_MS;
+}

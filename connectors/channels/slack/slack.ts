@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import type { Payload } from '../../../topology/payloads/payloads';
+import type { WhoAmI } from '../channel-kind';
+import { credentialFields } from '../credentials';
+import { isUnanswered } from '../provider/api';
+import { apiServer } from '../provider/api-server';
+import { providerKind } from '../provider/provider-channel';
+import { meaningOf, wordsOf } from './slack-answers';
+import { metadataOf, originOf, requestTo, type SlackMessage } from './slack-api';
+import { findMessage } from './slack-lookup';
+
+/** A request that nobody waits for any more may run on in Slack for so long. */
+const ACCEPTED_LATE_MS = 45_000;
+
+const credentials = z.strictObject({
+  token: z
+    .string()
+    .regex(/^[\x21-\x7e]{8,1024}$/, "expected the app's bot token (xoxb-…) with chat:write and channels:history")
+    .register(credentialFields, { prompt: 'Bot token, xoxb-…', isSecret: true }),
+  server: apiServer('https://slack.com'),
+});
+
+const owner = z.object({ ok: z.literal(true), user: z.string(), team: z.string() });
+
+/** Posts in workspaces of Slack's. What the answers mean is in docs/channels.md. */
+export const slack = providerKind({
+  name: 'slack',
+  class: 'lookup',
+  acceptedLateMs: ACCEPTED_LATE_MS,
+  credentials,
+  originOf,
+  prepare: messageOf,
+  async send(message, { credentials: account, publish, idempotencyKey, now }) {
+    const json = { ...message, metadata: metadataOf(idempotencyKey) };
+    const ended = await publish(requestTo(account, 'chat.postMessage', { json }));
+    return isUnanswered(ended) ? ended : meaningOf(ended, now());
+  },
+  lookup: findMessage,
+  async whoAmI({ credentials: account, ask }): Promise<WhoAmI> {
+    const ended = await ask(requestTo(account, 'auth.test', { json: {} }));
+    if (isUnanswered(ended)) return { kind: 'no', reason: ended === 'not_started' ? 'interrupted' : ended.reason };
+    const { success, data } = owner.safeParse(ended.json());
+    if (ended.isOk && success) return { kind: 'ok', name: ended.shown(`@${data.user} at ${data.team}`) };
+    return { kind: 'no', reason: `HTTP ${ended.status}: ${wordsOf(ended)}` };
+  },
+});
+
+/** The body of the request, but for the key: a function of the row alone, so that each attempt has the same. */
+function messageOf({ conversation, text, replyTo, unfurl }: Payload<'slack'>): SlackMessage {
+  return {
+    channel: conversation,
+    text,
+    ...(replyTo === undefined ? {} : { thread_ts: replyTo }),
+    ...(unfurl === undefined ? {} : { unfurl_links: unfurl, unfurl_media: unfurl }),
+  };
+}

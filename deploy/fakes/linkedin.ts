@@ -1,0 +1,185 @@
+import { z } from 'zod';
+import type { Clock } from '../../topology/core/clock';
+import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
+
+/** What a fake of LinkedIn may be told. Times are milliseconds. */
+export interface FakeLinkedinOptions {
+  readonly clock: Clock;
+  /** Tokens, and the author that each may post for. Those of organizations may read too. */
+  readonly tokens: Readonly<Record<string, string>>;
+  /** Versions of the API that are not given up. */
+  readonly versions?: readonly string[];
+  /** Posts of an author in a day, which ends at midnight UTC. */
+  readonly perDay?: number;
+  /** For how long the same post is refused. */
+  readonly duplicateMs?: number;
+}
+
+/** A post, as the fake keeps it. */
+export interface FakeLinkedinPost {
+  readonly id: string;
+  readonly author: string;
+  /** As it was given. */
+  readonly commentary: string;
+  /** What readers see: it ends before the first reserved character that had no backslash. */
+  readonly shown: string;
+  readonly visibility: string;
+  readonly link: string | undefined;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+const DAY_MS = 86_400_000;
+const FIRST_ID = 7_141_000_000_000_000_000n;
+const MAX_CHARACTERS = 3_000;
+const MAX_PAGE = 100;
+
+const postSchema = z.strictObject({
+  author: z.string().regex(/^urn:li:(person|organization):[\w-]+$/),
+  commentary: z.string(),
+  visibility: z.enum(['PUBLIC', 'CONNECTIONS', 'LOGGED_IN']),
+  distribution: z.strictObject({
+    feedDistribution: z.enum(['MAIN_FEED', 'NONE']),
+    targetEntities: z.array(z.never()),
+    thirdPartyDistributionChannels: z.array(z.never()),
+  }),
+  content: z
+    .strictObject({
+      article: z.strictObject({ source: z.url(), title: z.string().min(1), description: z.string().optional() }),
+    })
+    .optional(),
+  lifecycleState: z.literal('PUBLISHED'),
+  isReshareDisabledByAuthor: z.boolean(),
+});
+
+const querySchema = z.strictObject({
+  q: z.literal('author'),
+  author: z.string(),
+  count: z.coerce.number().int().min(1).max(MAX_PAGE).default(10),
+  start: z.coerce.number().int().min(0).default(0),
+  sortBy: z.enum(['LAST_MODIFIED', 'CREATED']).default('LAST_MODIFIED'),
+});
+
+/**
+ * LinkedIn, as far as posting and finding an organization's posts goes. As LinkedIn does, it cuts a post before a reserved character
+ * and answers 201 all the same, says nothing of when a limit ends, and refuses the same post for some time with the URN of the first.
+ */
+export class FakeLinkedin implements FakeProtocol {
+  readonly name = 'linkedin';
+  readonly revoked = new Set<string>();
+  private readonly kept: FakeLinkedinPost[] = [];
+
+  constructor(private readonly options: FakeLinkedinOptions) {}
+
+  posts(): readonly FakeLinkedinPost[] {
+    return this.kept;
+  }
+
+  publishes({ method, path }: FakeRequest): boolean {
+    return method === 'POST' && path === '/rest/posts';
+  }
+
+  throttled(): FakeAnswer {
+    const message = 'Resource level throttle APPLICATION_AND_MEMBER DAY limit for calls to this resource is reached.';
+    return problem(429, message, { code: 'TOO_MANY_REQUESTS' });
+  }
+
+  async handle(request: FakeRequest): Promise<FakeAnswer> {
+    const { method, path, headers } = request;
+    const token = /^Bearer (\S+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
+    const author = Object.hasOwn(this.options.tokens, token) ? this.options.tokens[token] : undefined;
+    if (author === undefined) return problem(401, 'Invalid access token', { serviceErrorCode: 65_600 });
+    if (this.revoked.has(token)) {
+      return problem(401, 'The token used in the request has been revoked by the user', { serviceErrorCode: 65_601 });
+    }
+    if (method === 'GET' && path === '/v2/userinfo') return userinfo(author);
+    if (path !== '/rest/posts') return problem(404, `No virtual resource found for ${path}`);
+    const { versions = ['202605', '202606'] } = this.options;
+    const version = String(headers['linkedin-version'] ?? '');
+    if (!/^\d{6}$/.test(version)) return problem(400, 'strict: expected LinkedIn-Version: YYYYMM');
+    if (!versions.includes(version)) {
+      return problem(426, `Requested version ${version}01 is not active`, { code: 'NONEXISTENT_VERSION' });
+    }
+    if (headers['x-restli-protocol-version'] !== '2.0.0') {
+      return problem(400, 'strict: expected X-Restli-Protocol-Version: 2.0.0');
+    }
+    if (method === 'POST') return this.post(request, author);
+    return method === 'GET' ? this.list(request, author) : problem(405, 'Method Not Allowed');
+  }
+
+  private post({ headers, body }: FakeRequest, author: string): FakeAnswer {
+    if (headers['content-type'] !== 'application/json') return problem(415, 'strict: expected application/json');
+    const parsed = postSchema.safeParse(jsonOf(body));
+    if (!parsed.success) return problem(422, `strict: ${z.prettifyError(parsed.error)}`);
+    const { commentary, visibility, content } = parsed.data;
+    if (parsed.data.author !== author)
+      return problem(403, 'Not enough permissions to access: posts.CREATE', { code: 'ACCESS_DENIED' });
+    const { clock, perDay = 150, duplicateMs = DAY_MS } = this.options;
+    const now = clock.now();
+    const own = this.kept.filter((post) => post.author === author);
+    if (own.filter(({ at }) => at >= now - (now % DAY_MS)).length >= perDay) return this.throttled();
+    if (commentary.length > MAX_CHARACTERS) {
+      return problem(422, `ERROR :: /commentary :: length of "${commentary.length}" is more than ${MAX_CHARACTERS}`);
+    }
+    const link = content?.article.source;
+    const earlier = own.find(
+      (post) => post.commentary === commentary && post.link === link && now - post.at < duplicateMs,
+    );
+    if (earlier !== undefined) {
+      return problem(422, `Content is a duplicate of ${earlier.id}`, {
+        errorDetails: { inputErrors: [{ description: 'Duplicate post is detected', code: 'DUPLICATE_POST' }] },
+      });
+    }
+    const id = `urn:li:share:${FIRST_ID + BigInt(this.kept.length)}`;
+    this.kept.push({ id, author, commentary, shown: shownOf(commentary), visibility, link, at: now });
+    return { status: 201, headers: { 'x-restli-id': id }, json: undefined };
+  }
+
+  private list({ headers, query }: FakeRequest, author: string): FakeAnswer {
+    if (headers['x-restli-method'] !== 'FINDER') return problem(400, 'strict: expected X-RestLi-Method: FINDER');
+    const parsed = querySchema.safeParse(Object.fromEntries(query));
+    if (!parsed.success) return problem(400, `strict: ${z.prettifyError(parsed.error)}`);
+    const { author: asked, count, start } = parsed.data;
+    if (asked !== author || !author.startsWith('urn:li:organization:')) {
+      return problem(403, 'Not enough permissions to access: posts.FINDER-author', { code: 'ACCESS_DENIED' });
+    }
+    const newest = this.kept.filter((post) => post.author === author).toReversed();
+    const elements = newest.slice(start, start + count).map(({ id, commentary, visibility, link, at }) => ({
+      id,
+      author,
+      commentary,
+      visibility,
+      lifecycleState: 'PUBLISHED',
+      createdAt: at,
+      publishedAt: at,
+      lastModifiedAt: at,
+      ...(link === undefined ? {} : { content: { article: { source: link } } }),
+    }));
+    const links = start + count < newest.length ? [{ rel: 'next', type: 'application/json' }] : [];
+    return { status: 200, json: { elements, paging: { start, count, links } } };
+  }
+}
+
+/** A reserved character ends the text unless a backslash stands before it, or it begins a hashtag, a mention or a template. */
+function shownOf(commentary: string): string {
+  let shown = '';
+  for (let rest = commentary; rest !== ''; ) {
+    const part =
+      /^\\[\\|{}@[\]()<>#*_~]/.exec(rest)?.[0] ??
+      /^(?:#[\p{L}\p{N}]+|@\[[^\]]+\]\(urn:li:\w+:[\w-]+\)|\{hashtag\|\\?#\|[^}]+\}|[^\\|{}@[\]()<>#*_~]+)/u.exec(
+        rest,
+      )?.[0];
+    if (part === undefined) break;
+    shown += part.startsWith('\\') ? part.slice(1) : part;
+    rest = rest.slice(part.length);
+  }
+  return shown;
+}
+
+function userinfo(author: string): FakeAnswer {
+  return { status: 200, json: { sub: author.split(':').at(-1), name: `Name of ${author}` } };
+}
+
+function problem(status: number, message: string, more: object = {}): FakeAnswer {
+  return { status, json: { message, status, ...more } };
+}
