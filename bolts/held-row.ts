@@ -127,6 +127,8 @@ export function heldRow(
     inLine: false,
     hasStart: false,
     pool: undefined,
+    begunAt: 0,
+    isSilent: false,
     misses: 0,
     isMissed: false,
     unsureUntil: 0,

@@ -202,6 +202,7 @@ export class SendBolt implements Bolt<Due> {
   private advance(): void {
     if (this.closed) return;
     const now = this.options.databaseClock.earliest();
+    this.slots.letSilentGo(this.options.clock.monotonic());
     if (this.mayStart()) this.claimed.start(now);
     if (this.drained === undefined) this.planner.claimAll(now);
     else this.finishDrain();

@@ -81,8 +81,9 @@ export class ClaimedRows {
    * what was paused meanwhile.
    */
   start(now: number): void {
-    const { slots, lease, pauses, channel } = this.options;
+    const { slots, lease, pauses, channel, clock } = this.options;
     if (!lease.holds()) return;
+    const begunAt = clock.monotonic();
     while (slots.free > 0) {
       const row = this.toStart.next(now);
       if (row === undefined) return;
@@ -94,7 +95,7 @@ export class ClaimedRows {
         this.finish(row, this.attempts.givenBack(row, 'its channel or account is paused'));
         continue;
       }
-      slots.begin(row);
+      slots.begin(row, begunAt);
       this.attempts.make(row, (ended) => this.ended(row, ended));
     }
   }

@@ -9,7 +9,7 @@ export const TO_START = 1;
 export type Verdict = 'answered' | 'failed' | 'unreachable' | 'nothing';
 
 /** A lane whose answers take longer than this on average is slow. */
-const SLOW_MS = 1_000;
+export const SLOW_MS = 1_000;
 /** Failures in a row from which on a lane is failing. */
 const MAX_FAILURES_IN_A_ROW = 3;
 /** Weight of the newest answer in the average, between 0 and 1. */
@@ -43,6 +43,8 @@ export class Lane<Row extends Waiting = Waiting> extends Resource {
   readonly lines: readonly [Line<Row>, Line<Row>] = [new Line<Row>(this), new Line<Row>(this)];
   /** When an attempt last ended, monotonic milliseconds. */
   lastEnded = 0;
+  /** When its last request began that had no answer for long, monotonic milliseconds. */
+  private hangsFrom = Number.NEGATIVE_INFINITY;
   private quick = false;
   private failures = 0;
   private averageMs = 0;
@@ -68,12 +70,12 @@ export class Lane<Row extends Waiting = Waiting> extends Resource {
 
   /** It answers quickly. */
   get isKnownQuick(): boolean {
-    return this.quick && !this.origin.isDown;
+    return this.quick && !this.hangs && !this.origin.isDown;
   }
 
   /** It is new, and its origin answers others quickly. */
   get isPresumedQuick(): boolean {
-    return !this.isKnown && this.origin.quickLanes > 0 && !this.origin.isDown;
+    return !this.isKnown && this.origin.quickLanes > 0 && !this.hangs && !this.origin.isDown;
   }
 
   /** As many rows are claimed as a lane is trusted with that is only presumed to be quick. */
@@ -92,13 +94,26 @@ export class Lane<Row extends Waiting = Waiting> extends Resource {
     this.origin.reached();
     this.count(-1);
     if (verdict === 'failed') this.fail();
-    else this.succeed(elapsedMs);
+    else this.succeed(elapsedMs, now);
     this.count(1);
+  }
+
+  /** A request that began then has had no answer for long. @param begunAt monotonic milliseconds */
+  unanswered(begunAt: number): void {
+    // Where the origin has answered others since, it is the request and not the receiver.
+    if (this.origin.answeredAt >= begunAt) return;
+    this.hangsFrom = begunAt;
+    this.origin.hangsFrom = Math.max(this.origin.hangsFrom, begunAt);
   }
 
   /** It leaves the bolt's memory. */
   forget(): void {
     this.count(-1);
+  }
+
+  /** Nobody has heard of its origin since a request began that has waited for long. */
+  private get hangs(): boolean {
+    return this.hangsFrom > this.origin.answeredAt;
   }
 
   private fail(): void {
@@ -107,7 +122,8 @@ export class Lane<Row extends Waiting = Waiting> extends Resource {
     this.window = Math.max(1, this.window >> 1);
   }
 
-  private succeed(elapsedMs: number): void {
+  private succeed(elapsedMs: number, now: number): void {
+    this.origin.answeredAt = now;
     const average = this.averageMs;
     this.averageMs = average === 0 ? Math.max(1, elapsedMs) : average + (elapsedMs - average) * NEWEST_WEIGHT;
     this.failures = 0;

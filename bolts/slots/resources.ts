@@ -45,6 +45,9 @@ export class Origin extends Resource {
   lanes = 0;
   quickLanes = 0;
   otherLanes = 0;
+  /** When it last answered, and when the last request began that had no answer for long; monotonic milliseconds. */
+  answeredAt = Number.NEGATIVE_INFINITY;
+  hangsFrom = Number.NEGATIVE_INFINITY;
   /** What the last failure to connect said. */
   lastError = '';
   private failures = 0;
@@ -67,6 +70,11 @@ export class Origin extends Resource {
 
   get isDown(): boolean {
     return this.failures >= MAX_FAILURES_IN_A_ROW;
+  }
+
+  /** It has not answered since such a request began. */
+  get hangs(): boolean {
+    return this.hangsFrom > this.answeredAt;
   }
 
   override get room(): number {

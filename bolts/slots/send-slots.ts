@@ -1,6 +1,7 @@
 import { Lanes } from './lanes';
 import { type Lane, type Phase, TO_CLAIM, TO_START, type Verdict } from './line';
 import { AllSlots, Resource, SharedSlots } from './resources';
+import { SilentRequests } from './silent-requests';
 import type { SlotRow } from './slot-row';
 import { WakeQueue } from './wake-queue';
 
@@ -16,7 +17,7 @@ export interface SlotSettings {
  * Decides who may send how much at once, and owns the two queues in which rows wait for that. Whenever something ends here,
  * the lines that waited for it are woken here.
  *
- * 1. *At most `concurrency` in flight, `perAccount` of one account, `perOrigin` to one origin.*
+ * 1. *At most `concurrency` in flight, `perAccount` of one account, `perOrigin` to one origin*; silent ones are counted apart.
  * 2. *No origin has all slots*: one eighth is kept from even the quickest, because it may hang from one moment to the next.
  *    *Nor have some accounts*: in the last eighth an account has no more starts than it leaves free.
  * 3. *A row is claimed only if it can start*: its start is reserved with the claim. Only in lanes that are quick, or new at an
@@ -28,13 +29,17 @@ export interface SlotSettings {
  *    once take turns.
  * 7. *Rows whose origin is down do not wait here*: they are claimed at their time without a start, to be given back, a
  *    quarter of `concurrency` at a time, so that claims are left for others.
+ * 8. *Quick hosts that begin to hang keep no slots, whatever number of accounts they belong to*: after a second a request without
+ *    an answer is silent and takes no slot. The more silent ones there are, the fewer starts may an account have, down to one, so
+ *    room is left until as many accounts as `concurrency` have silent ones.
  */
 export class SendSlots<Row extends SlotRow<Row>> {
   /** Rows that wait to be claimed, and claimed rows that wait to be started. */
   readonly toClaim: WakeQueue<Row>;
   readonly toStart: WakeQueue<Row>;
+  /** Silent ones too. */
   inFlight = 0;
-  /** In flight, claimed or being claimed. */
+  /** In flight and not silent, claimed or being claimed. */
   used = 0;
   private readonly lanes: Lanes<Row>;
   /** Of lanes that are slow or failing. */
@@ -44,8 +49,9 @@ export class SendSlots<Row extends SlotRow<Row>> {
   /** Of rows that are claimed to be given back, because their origin is down. */
   private readonly returns: Resource;
   private readonly returning = new Set<Row>();
-  /** Requests under way, and starts that are reserved. */
+  /** Requests under way that are not silent, and starts that are reserved. */
   private readonly all: AllSlots;
+  private readonly silent: SilentRequests<Row>;
   /** Rows wait for it that are not claimed before their time. */
   private readonly time = new Resource(0);
   /** The batch that is being put together, and the time when that began. */
@@ -59,13 +65,14 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.trial = new SharedSlots(Math.ceil(concurrency / 2));
     this.returns = new Resource(Math.ceil(concurrency / 4));
     this.all = new AllSlots(concurrency);
+    this.silent = new SilentRequests<Row>(concurrency, settings.perAccount);
     const gate = (row: Row, phase: Phase) => this.blocker(row, phase);
     this.toClaim = new WakeQueue<Row>(TO_CLAIM, gate);
     this.toStart = new WakeQueue<Row>(TO_START, gate);
   }
 
   get free(): number {
-    return this.settings.concurrency - this.inFlight;
+    return this.settings.concurrency + this.silent.taken - this.inFlight;
   }
 
   /** Nearly all slots are taken: what a single quick origin can take counts as that. */
@@ -169,10 +176,20 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.toClaim.wake(this.returns);
   }
 
-  /** The row's request is under way. */
-  begin(row: Row): void {
+  /** The row's request is under way. @param now monotonic milliseconds */
+  begin(row: Row, now: number): void {
     this.inFlight++;
     if (!row.hasStart) this.takeStart(row);
+    if (row.pool === undefined) this.silent.begin(row, now);
+  }
+
+  /** Requests that have had no answer for long give their slots back. @param now monotonic milliseconds */
+  letSilentGo(now: number): void {
+    for (const _ of this.silent.next(now)) {
+      this.used--;
+      this.all.giveBack();
+      this.wake(this.all);
+    }
   }
 
   /** The row's request ended. @param now monotonic milliseconds */
@@ -181,13 +198,14 @@ export class SendSlots<Row extends SlotRow<Row>> {
     const { origin } = lane;
     this.inFlight--;
     const wasQuick = isQuick(lane);
-    const wasDown = origin.isDown;
+    const [wasDown, hung] = [origin.isDown, origin.hangs];
     const wasQuickForOthers = origin.quickLanes > 0 && !wasDown;
     lane.judge(verdict, elapsedMs, now);
     if (verdict === 'unreachable' && origin.isDown) this.lanes.watch(origin);
     this.freeStart(row);
     // What waits for room there is to be given back now, or is not any more.
-    if (wasDown !== origin.isDown) for (const other of this.lanes.of(origin)) this.wakeLane(other);
+    if (wasDown !== origin.isDown || hung !== origin.hangs)
+      for (const other of this.lanes.of(origin)) this.wakeLane(other);
     if (!wasQuick && isQuick(lane)) this.wakeLane(lane);
     if (!wasQuickForOthers && origin.quickLanes > 0 && !origin.isDown) {
       for (const other of this.lanes.of(origin)) this.wakeLane(other);
@@ -201,7 +219,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
   sweep(now: number): void {
     for (const origin of this.lanes.toTryAgain(now)) this.wake(origin);
     // No line waits for a pool that has room; this costs nothing and bounds a mistake.
-    for (const pool of [this.all, this.sparing, this.trial, this.returns]) this.wake(pool);
+    for (const pool of [this.all, this.silent, this.sparing, this.trial, this.returns]) this.wake(pool);
     this.lanes.prune(now);
   }
 
@@ -213,6 +231,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
   private startBlocker(lane: Lane<Row>): Resource | undefined {
     const { account, origin } = lane;
     if (account.starts.room <= 0) return account.starts;
+    if (!this.silent.hasRoomFor(account)) return this.silent;
     if (!this.all.hasRoomFor(account)) return this.all;
     if (origin.room <= 0) return origin;
     if (lane.room <= 0) return lane;
@@ -239,7 +258,8 @@ export class SendSlots<Row extends SlotRow<Row>> {
     const { account, origin } = lane;
     row.hasStart = false;
     row.pool = undefined;
-    this.all.giveBack();
+    if (this.silent.end(row)) this.used++;
+    else this.all.giveBack();
     account.starts.taken--;
     origin.taken--;
     lane.taken--;
@@ -250,6 +270,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.wake(lane);
     if (pool !== undefined) this.wake(pool);
     this.wake(this.all);
+    this.wake(this.silent);
   }
 
   /** Claimed rows first: a row that waits to be started is late already. */

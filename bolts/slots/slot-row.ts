@@ -12,4 +12,8 @@ export interface SlotRow<Row extends Waiting> extends Waiting {
   hasStart: boolean;
   /** The pool that the start was taken from. */
   pool: SharedSlots | undefined;
+  /** When its request began, monotonic milliseconds; 0 before that. */
+  begunAt: number;
+  /** Its request has had no answer for long, and takes no slot. */
+  isSilent: boolean;
 }

@@ -49,6 +49,7 @@ const harms: Record<HostileKind, string> = {
   sharedOrigin: 'that hang on the origin that others use too',
   unresolvable: 'to names that no resolver answers',
   large: 'that together are larger than what a bolt may hold',
+  fickle: 'of many accounts to hosts of their own that were quick and hang',
 };
 
 describe('messages of other accounts are on time while one account has messages', () => {

@@ -86,7 +86,11 @@ export const spoutFields = {
 export const boltFields = {
   replicas: count('How many workers run it', 2, 256),
   partitions: count("How many partitions the channel's stream has; accounts are spread over them", 8, 256),
-  concurrency: count('How many requests of a worker may be in flight', 256, 10_000),
+  concurrency: count(
+    'How many requests of a worker may be in flight; besides, as many that a quick host has not answered for a second',
+    256,
+    10_000,
+  ),
   perAccount: count('How many of them for one account', 32, 10_000),
   perOrigin: count('How many of them to one origin: scheme, host and port', 256, 10_000),
   claimBatch: count('How many messages are claimed at once', 500, 5_000),

@@ -47,7 +47,7 @@ function rowFor(slots: SendSlots<HeldRow>, id: number, account: string, host: st
 function startAll(slots: SendSlots<HeldRow>, rows: readonly HeldRow[]): HeldRow[] {
   return rows.filter((row) => {
     if (slots.free === 0 || slots.blocker(row, TO_START) !== undefined) return false;
-    slots.begin(row);
+    slots.begin(row, 0);
     return true;
   });
 }
@@ -75,7 +75,7 @@ function rowsOf(slots: SendSlots<HeldRow>, count: number, account: string, host:
 function teach(slots: SendSlots<HeldRow>, host: string, verdict: Verdict, elapsed: number, times = 1): void {
   for (let n = 0; n < times; n++) {
     const row = rowFor(slots, -1, 'teacher', host);
-    slots.begin(row);
+    slots.begin(row, 0);
     slots.end(row, verdict, elapsed, 1);
     slots.leave(row.lane);
   }
@@ -89,7 +89,7 @@ function round(slots: SendSlots<HeldRow>, verdict: Verdict, now: number): string
   const claimed = claimAll(slots, 0, 0);
   const tried = claimed.filter((row) => !slots.isUnreachable(row));
   for (const row of tried) {
-    slots.begin(row);
+    slots.begin(row, 0);
     slots.end(row, verdict, 5, now);
   }
   for (const row of claimed) slots.release(row);
@@ -220,7 +220,7 @@ describe('SendSlots', () => {
       const waiting: HeldRow[] = [];
       const start = () => {
         for (let row = slots.toStart.next(1_000); row !== undefined; row = slots.toStart.next(1_000)) {
-          slots.begin(row);
+          slots.begin(row, 0);
           waiting.push(row);
           begun.push(row.lane.account.name);
         }
@@ -320,7 +320,7 @@ describe('SendSlots', () => {
       for (const row of rows) slots.toClaim.add(row);
       const begun = claimAll(slots, 0, 0);
       expect(begun).toHaveLength(4);
-      for (const row of begun) slots.begin(row);
+      for (const row of begun) slots.begin(row, 0);
       slots.batchEnded(begun);
       expect(slots.toClaim.ready).toBe(0);
       for (const row of begun) slots.end(row, 'unreachable', 5, 0);
@@ -354,6 +354,112 @@ describe('SendSlots', () => {
     });
   });
 
+  describe('8. quick hosts that begin to hang keep no slots, whatever number of accounts they belong to', () => {
+    const wide = { ...settings, concurrency: 64, perAccount: 16, perOrigin: 64 };
+    let slots: SendSlots<HeldRow>;
+    let id: number;
+
+    beforeEach(() => {
+      slots = new SendSlots<HeldRow>(wide);
+      id = 0;
+    });
+
+    /** Accounts with a quick host each. */
+    function quickAccounts(count: number): string[] {
+      const names = Array.from({ length: count }, (_, n) => `q${n}`);
+      for (const name of names) {
+        for (let n = 0; n < 20; n++) {
+          const row = rowFor(slots, -1, name, name);
+          slots.begin(row, 0);
+          slots.end(row, 'answered', 5, 0);
+        }
+      }
+      return names;
+    }
+
+    /** Starts what can be started of so many rows of each account. */
+    function startOf(names: readonly string[], each: number, now: number): HeldRow[] {
+      const rows = names.flatMap((name) => rowsOf(slots, each, name, name, 0, (id += each)));
+      return rows.filter((row) => {
+        if (slots.free === 0 || slots.blocker(row, TO_START) !== undefined) return false;
+        slots.take(row);
+        slots.begin(row, now);
+        return true;
+      });
+    }
+
+    it('and after a second their requests take none', () => {
+      const hanging = startOf(quickAccounts(8), 16, 10);
+      const count = hanging.length;
+      expect(count).toBeGreaterThan(64 - 8);
+      slots.letSilentGo(1_009);
+      expect(slots.free).toBe(64 - count);
+      slots.letSilentGo(1_010);
+      expect([slots.free, slots.inFlight, slots.used]).toEqual([64, count, 0]);
+      for (const row of hanging) slots.end(row, 'failed', 10_000, 10_010);
+      expect([slots.free, slots.inFlight, slots.used]).toEqual([64, 0, count]);
+      for (const row of hanging) slots.release(row);
+      expect(slots.used).toBe(0);
+    });
+
+    it('and an account may have fewer starts the more of them there are', () => {
+      const names = quickAccounts(70);
+      const started: number[] = [];
+      for (let now = 10; now < 5_000; now += 1_000) {
+        started.push(startOf(names, 16, now).length);
+        slots.letSilentGo(now + 1_000);
+      }
+      expect(slots.inFlight).toBeLessThanOrEqual(2 * 64);
+      // Room is left for somebody else, at once and whatever has happened.
+      expect(started.at(-1)).toBe(0);
+      expect(startOf(['somebody'], 1, 6_000)).toHaveLength(1);
+    });
+
+    it('and a lane is as any slow one until its origin answers somebody', () => {
+      const [name] = quickAccounts(1) as [string];
+      startOf([name], 1, 10);
+      slots.letSilentGo(1_010);
+      const pooled = () => startOf([name], 1, 1_010).map(({ pool }) => pool !== undefined);
+      expect(pooled()).toEqual([true]);
+      const [other] = rowsOf(slots, 1, 'somebody', name) as [HeldRow];
+      slots.begin(other, 1_500);
+      slots.end(other, 'failed', 100, 1_600);
+      expect(pooled()).toEqual([true]);
+      slots.begin(other, 1_700);
+      slots.end(other, 'answered', 1_500, 3_200);
+      expect(pooled()).toEqual([false]);
+    });
+
+    it('but one that waits while its origin answers others says nothing of it', () => {
+      const [name] = quickAccounts(1) as [string];
+      const [hanging, answered] = startOf([name], 2, 10) as [HeldRow, HeldRow];
+      slots.end(answered, 'answered', 20, 30);
+      slots.letSilentGo(1_010);
+      expect(hanging.isSilent).toBe(true);
+      expect(startOf([name], 1, 1_010).map(({ pool }) => pool)).toEqual([undefined]);
+    });
+
+    it('and lines that wait behind a host that hung proceed with its first answer', () => {
+      const names = quickAccounts(20);
+      const hanging = startOf(names, 2, 10);
+      slots.letSilentGo(1_010);
+      const rows = names.flatMap((name) => rowsOf(slots, 4, name, name, 0, (id += 4)));
+      for (const row of rows) slots.toStart.add(row);
+      const begin = () => {
+        let begun = 0;
+        for (let row = slots.toStart.next(0); row !== undefined && slots.free > 0; row = slots.toStart.next(0)) {
+          slots.begin(row, 1_010);
+          begun++;
+        }
+        return begun;
+      };
+      expect(begin()).toBeLessThanOrEqual(16);
+      const ended = hanging.at(-1) as HeldRow;
+      slots.end(ended, 'answered', 1_200, 1_210);
+      expect(begin()).toBeGreaterThanOrEqual(2);
+    });
+  });
+
   it('forgets lanes that nothing is for, after a while or when there are too many', () => {
     const slots = new SendSlots<HeldRow>(settings);
     const rows = many(slots, 10, (n) => `h${n}`);
@@ -380,7 +486,7 @@ describe('WakeQueue', () => {
     queue.add(rowFor(slots, 20, 'other', 'h'));
     const started: number[] = [];
     for (let row = queue.next(0); row !== undefined; row = queue.next(0)) {
-      slots.begin(row);
+      slots.begin(row, 0);
       started.push(row.id);
     }
     expect(started).toEqual([0, 1, 2, 3, 20]);
@@ -396,7 +502,7 @@ describe('WakeQueue', () => {
     const started: number[] = [];
     let late = true;
     for (let row = queue.next(200); row !== undefined; row = queue.next(200)) {
-      slots.begin(row);
+      slots.begin(row, 0);
       expect(queue.next(200)).toBeUndefined();
       started.push(row.id);
       if (late) queue.add(rowFor(slots, 6, 'a', 'h', 50));
@@ -424,7 +530,7 @@ describe('WakeQueue', () => {
     for (const host of ['h', 'i']) teach(slots, host, 'answered', 5);
     const queue = slots.toStart;
     const [first, second] = [rowFor(slots, 0, 'a', 'h'), rowFor(slots, 1, 'b', 'i')];
-    for (const row of [first, second]) slots.begin(row);
+    for (const row of [first, second]) slots.begin(row, 0);
     // `a` waits for its host's other lane first: when `h` has room, `a` does not need it, and `c` gets it.
     for (const row of [rowFor(slots, 2, 'b', 'h'), rowFor(slots, 3, 'c', 'h'), rowFor(slots, 4, 'a', 'i')])
       queue.add(row);
@@ -475,7 +581,7 @@ describe('WakeQueue', () => {
       HeldRow,
       HeldRow,
     ];
-    slots.begin(first);
+    slots.begin(first, 0);
     for (const row of [second, third]) queue.add(row);
     expect(queue.next(0)).toBeUndefined();
     slots.end(first, 'answered', 5, 1);

@@ -1,7 +1,7 @@
 import type { MemoryLog } from '../../support/kafka/memory-log';
 import type { Fairness } from '../judge/history';
 import type { Fleet } from './fleet';
-import { HELD_ACCOUNT, HOSTILE_ACCOUNT } from './hostile-tenant';
+import { HELD_ACCOUNT, hostileAccounts } from './hostile-tenant';
 import type { SimulatedTime } from './time';
 
 /** How often it is looked at what bolts hold. */
@@ -49,7 +49,7 @@ export class FairnessWatch {
   get seen(): Fairness {
     const { within, maxHeldBytes } = this.options;
     const { stuck, heldBytes } = this;
-    return { within, harmful: [HOSTILE_ACCOUNT, HELD_ACCOUNT], stuck, heldBytes, maxHeldBytes };
+    return { within, harmful: [...hostileAccounts, HELD_ACCOUNT], stuck, heldBytes, maxHeldBytes };
   }
 
   private look(): void {

@@ -1,7 +1,7 @@
 import type { MemoryDatabase } from '../../support/mysql/memory-database';
 import type { Random } from '../../support/random';
 import type { Clients } from './clients';
-import { HELD_ACCOUNT, HOSTILE_ACCOUNT, hostileContent } from './hostile-tenant';
+import { HELD_ACCOUNT, hostileAccount, hostileContent, isHarmless } from './hostile-tenant';
 import type { Scenario } from './scenario';
 import { BEGINNING, type SimulatedTime } from './time';
 
@@ -30,13 +30,17 @@ export function scheduleOrdinary({ time, scenario, clients, database }: Load, ra
   }
 }
 
+/** When messages of hostile tenants are due that go out before the harm. */
+const BEFORE_MS = 2_500;
+
 /** The messages of a hostile tenant, and the message that a transaction locks as soon as it is there. */
 export function scheduleHarm({ time, scenario, clients, database }: Load): void {
   const dueAt = BEGINNING + scenario.crowdAt;
   if (scenario.held) clients.insertAs(HELD_ACCOUNT, JSON.stringify('held'), dueAt, (id) => database.locked.add(id));
-  if (scenario.hostile === undefined) return;
+  const { hostile } = scenario;
+  if (hostile === undefined) return;
   for (let n = 0; n < scenario.hostileMessages; n++) {
-    const content = hostileContent(scenario.hostile, n);
-    time.after(n, () => clients.insertAs(HOSTILE_ACCOUNT, content, dueAt));
+    const at = isHarmless(hostile, n) ? Math.min(dueAt, BEGINNING + BEFORE_MS) : dueAt;
+    time.after(n, () => clients.insertAs(hostileAccount(hostile, n), hostileContent(hostile, n), at));
   }
 }

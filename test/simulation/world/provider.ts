@@ -2,7 +2,7 @@ import type { AttemptContext, Channel, LookupContext } from '../../../bolts/chan
 import type { ChannelClass, Outcome } from '../../../topology/message';
 import type { Random } from '../../support/random';
 import type { ReceivedRequest } from '../judge/history';
-import { hostileOf, originOf } from './hostile-tenant';
+import { hostileOf, isHarmless, originOf } from './hostile-tenant';
 import type { Machine } from './machine';
 import type { SimulatedTime } from './time';
 
@@ -102,7 +102,7 @@ export class SimulatedProvider {
     const { id, account, idempotencyKey: key } = attempt;
     const request = { id, account, key, content, worker, at: this.time.now, accepted: false };
     this.requests.push(request);
-    if (hostile !== undefined) return unanswered(machine);
+    if (hostile !== undefined && !isHarmless(hostile.kind, hostile.n)) return unanswered(machine);
     return this.exchange(machine, request);
   }
 

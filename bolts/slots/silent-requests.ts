@@ -1,0 +1,62 @@
+import { SLOW_MS, type Waiting } from './line';
+import { type AccountSlots, SharedSlots } from './resources';
+import type { SlotRow } from './slot-row';
+
+/**
+ * Requests of quick lanes that have had no answer for as long as a slow lane takes to answer. They take no slot, because a host
+ * that hangs would keep it until its time-out. The more there are, the fewer starts may an account have, down to one, so that
+ * there is room until as many accounts have some.
+ */
+export class SilentRequests<Row extends SlotRow<Row> & Waiting> extends SharedSlots {
+  /** Requests under way that may become silent, in the order in which they began. */
+  private readonly awaited = new Set<Row>();
+
+  /** @param perAccount starts that an account may have while there are none */
+  constructor(
+    limit: number,
+    private readonly perAccount: number,
+  ) {
+    super(limit);
+  }
+
+  /** There is always some, for an account that has no start. */
+  override get room(): number {
+    return Math.max(1, this.limit - this.taken);
+  }
+
+  override hasRoomFor({ starts }: AccountSlots): boolean {
+    return starts.taken < Math.ceil((this.perAccount * this.room) / this.limit);
+  }
+
+  /** The row's request is under way. @param now monotonic milliseconds */
+  begin(row: Row, now: number): void {
+    row.begunAt = now;
+    this.awaited.add(row);
+  }
+
+  /** The row's request ended. @returns true when it was silent */
+  end(row: Row): boolean {
+    this.awaited.delete(row);
+    if (!row.isSilent) return false;
+    row.isSilent = false;
+    this.taken--;
+    return true;
+  }
+
+  /**
+   * Judges the lanes of requests that have had no answer for long.
+   * @param now monotonic milliseconds
+   * @returns those that are silent from now on; the others keep their slots, because too many are silent already
+   */
+  *next(now: number): Iterable<Row> {
+    for (const row of this.awaited) {
+      if (now - row.begunAt < SLOW_MS) return;
+      this.awaited.delete(row);
+      row.lane.unanswered(row.begunAt);
+      if (this.taken >= this.limit) continue;
+      row.isSilent = true;
+      this.taken++;
+      yield row;
+    }
+  }
+}
