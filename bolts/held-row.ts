@@ -141,8 +141,8 @@ export function heldAgain(row: HeldRow, at: number, misses: number, unsureUntil:
 }
 
 /**
- * It may be what ends its workers: several ended in a row while they had it. It is claimed alone, and no other such row until
- * its outcome is written, so that of those that its worker had it alone counts on.
+ * It may be what ends its workers: several ended in a row while they had it. Few such rows are claimed at a time until their
+ * outcomes are written, and after five workers one, so that of those that its worker had it alone counts on.
  */
 export function isSuspect({ recoveries }: Pick<HeldRow, 'recoveries'>): boolean {
   return recoveries > 1;

@@ -3,7 +3,7 @@ import type { Clock, DatabaseClock } from '../../topology/core/clock';
 import type { Pauses } from '../../topology/core/pauses';
 import type { Due } from '../../topology/streams';
 import type { Channel } from '../channel';
-import { contentOf, type HeldRow, heldAgain, isApart, isSuspect, replaceDelivery } from '../held-row';
+import { contentOf, type HeldRow, heldAgain, isApart, replaceDelivery } from '../held-row';
 import type { InHand } from '../in-hand';
 import type { SendRow } from '../send-rows';
 import { TO_CLAIM } from '../slots/line';
@@ -33,8 +33,9 @@ const MAX_WAIT_MS = 30_000;
 const UNSURE_MS = 15_000;
 /** When a row is claimed again after a claim without an answer. */
 const UNSURE_RETRY_MS = 100;
-/** When a missed row without room is looked at again. */
+/** When a missed row without room is looked at again, and how many are looked at before others have their turn. */
 const LOOK_AGAIN_MS = 100;
+const MAX_LOOKS_PER_CALL = 500;
 /** Payloads of one batch: an update logs a row twice, and a replication group refuses transactions of more than 150 MB. */
 const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 
@@ -128,30 +129,26 @@ export class HeldRows {
   }
 
   /**
-   * Takes out rows that earlier claims left out, to be claimed apart from all others; or one row that may end its worker,
-   * when no other such row is claimed. Such rows have lost their place in the order of their account, so they keep no other
-   * batch of it waiting.
+   * Takes out rows to be claimed apart from all others: suspects, or rows that earlier claims left out. Such rows have lost
+   * their place in the order of their account, so they keep no other batch of it waiting.
    */
   takeMissedInto(batch: HeldRow[], now: number, maxRows: number): void {
     const { slots, inHand } = this.options;
+    const { missed } = this;
     const withoutRoom: HeldRow[] = [];
     let bytes = 0;
-    let suspects = inHand.claimedSuspects;
-    while (batch.length < maxRows && bytes < MAX_BATCH_BYTES) {
-      const row = this.missed.next(now);
+    const suspects = missed.areSuspectsNext(inHand.claimedSuspects);
+    for (let looked = 0; looked < MAX_LOOKS_PER_CALL && batch.length < maxRows && bytes < MAX_BATCH_BYTES; looked++) {
+      const row = suspects ? missed.nextSuspect(now, inHand.claimedSuspects + batch.length) : missed.nextLeftOut(now);
       if (row === undefined) break;
       if (!this.mayClaim(row)) continue;
-      const mustWait = isSuspect(row) && (suspects > 0 || batch.length > 0);
-      if (mustWait || slots.blocker(row, TO_CLAIM) !== undefined) {
+      if (slots.blocker(row, TO_CLAIM) !== undefined) {
         withoutRoom.push(row);
         continue;
       }
       slots.take(row);
       batch.push(row);
       bytes += row.bytes;
-      if (!isSuspect(row)) continue;
-      suspects++;
-      break;
     }
     for (const row of withoutRoom) {
       if (now - row.since > MAX_WAIT_MS) this.giveUp(row);
@@ -194,6 +191,10 @@ export class HeldRows {
     for (const row of this.toClaim.parked()) {
       if (now - row.since <= MAX_WAIT_MS) continue;
       this.takeOut(row);
+      this.giveUp(row);
+    }
+    const since = now - MAX_WAIT_MS;
+    for (let row = this.missed.nextSuspectSince(since); row !== undefined; row = this.missed.nextSuspectSince(since)) {
       this.giveUp(row);
     }
     const settled = this.unsettled.filter((row) => !this.isUnsure(row));

@@ -1,6 +1,6 @@
 import { Heap } from '../../topology/core/heap';
 import { type BackOff, backOff } from '../../topology/core/retry-policy';
-import type { HeldRow } from '../held-row';
+import { type HeldRow, isSuspect } from '../held-row';
 import type { SendRow } from '../send-rows';
 import { isBefore } from '../slots/line';
 
@@ -10,6 +10,8 @@ const MISSED_BACK_OFF: BackOff = { baseMs: 50, capMs: 1_000 };
 const DROPPED_BACK_OFF: BackOff = { baseMs: 2_000, capMs: 25_000 };
 /** Claims that may leave a row out before its tuple is dropped. */
 const MAX_MISSES = 8;
+/** Suspects that may be claimed at a time after two workers ended with them; of each further one a quarter is left. */
+const MAX_SUSPECTS = 64;
 /** Rows of which it is remembered that they were dropped. */
 const MAX_REMEMBERED = 1_000;
 /** For how long after its tuple was dropped, or came again: longer than such a row waits, and than reconcile takes. */
@@ -29,18 +31,21 @@ type Plan = Pick<SendRow, 'id' | 'version' | 'updatedAt'>;
 /**
  * Rows that a claim left out though they wait: an application's transaction has them locked, or the database refuses to write
  * them. A claim with such a row waits for it up to a second, or is halved until it is found, so they are claimed apart from all
- * others, later and later.
+ * others, later and later. Suspects are here too, rows that may end their worker: few of them are claimed at a time, the fewer
+ * the more workers ended with them.
  */
 export class MissedRows {
-  private readonly heap = new Heap<HeldRow>(isBefore);
+  private readonly leftOut = new Heap<HeldRow>(isBefore);
+  private readonly suspects = new Heap<HeldRow>(isBefore);
   /** Rows that were dropped for it lately, by id. */
   private readonly dropped = new Map<number, Dropped>();
 
   constructor(private readonly random: () => number) {}
 
-  /** When the next row may be claimed; rows that were taken out may still count. */
+  /** When the next row may be claimed, if it has room; rows that were taken out may still count. */
   get nextAt(): number | undefined {
-    return this.heap.peek()?.at;
+    const [leftOut, suspect] = [this.leftOut.peek()?.at, this.suspects.peek()?.at];
+    return leftOut === undefined || suspect === undefined ? (leftOut ?? suspect) : Math.min(leftOut, suspect);
   }
 
   /** How long a row is to wait after a claim that left it out; undefined when its tuple is to be dropped. */
@@ -63,7 +68,7 @@ export class MissedRows {
 
   add(row: HeldRow): void {
     row.isMissed = true;
-    this.heap.push(row);
+    (isSuspect(row) ? this.suspects : this.leftOut).push(row);
   }
 
   /** Takes the row out, wherever it is. */
@@ -71,15 +76,27 @@ export class MissedRows {
     row.isMissed = false;
   }
 
-  /** Takes out the first row whose time has come. */
-  next(now: number): HeldRow | undefined {
-    for (let row = this.heap.peek(); row !== undefined && row.at <= now; row = this.heap.peek()) {
-      this.heap.pop();
-      if (!row.isMissed) continue;
-      row.isMissed = false;
-      return row;
-    }
-    return undefined;
+  /** Suspects are to be claimed next. @param claimed suspects that are claimed already */
+  areSuspectsNext(claimed: number): boolean {
+    const suspect = first(this.suspects);
+    if (suspect === undefined || !mayJoin(suspect, claimed)) return false;
+    const leftOut = first(this.leftOut);
+    return leftOut === undefined || isBefore(suspect, leftOut);
+  }
+
+  /** Takes out the first row that was left out and whose time has come. */
+  nextLeftOut(now: number): HeldRow | undefined {
+    return takeFirst(this.leftOut, (row) => row.at <= now);
+  }
+
+  /** The same of suspects, unless as many are claimed as may be. */
+  nextSuspect(now: number, claimed: number): HeldRow | undefined {
+    return takeFirst(this.suspects, (row) => row.at <= now && mayJoin(row, claimed));
+  }
+
+  /** Takes out the first suspect, if it has waited since then. */
+  nextSuspectSince(since: number): HeldRow | undefined {
+    return takeFirst(this.suspects, (row) => row.since < since);
   }
 
   /** The tuple of the row is dropped because the row was missed too often. @param now monotonic milliseconds */
@@ -89,8 +106,8 @@ export class MissedRows {
     this.dropped.delete(id);
     this.dropped.set(id, { version, updatedAt, times, seenAt: now });
     if (this.dropped.size <= MAX_REMEMBERED) return;
-    for (const first of this.dropped.keys()) {
-      this.dropped.delete(first);
+    for (const oldest of this.dropped.keys()) {
+      this.dropped.delete(oldest);
       return;
     }
   }
@@ -107,4 +124,25 @@ export class MissedRows {
     this.dropped.delete(id);
     return 0;
   }
+}
+
+function mayJoin({ recoveries }: HeldRow, claimed: number): boolean {
+  return claimed < Math.max(1, MAX_SUSPECTS >> (2 * (recoveries - 2)));
+}
+
+/** The first row that was not taken out meanwhile. */
+function first(heap: Heap<HeldRow>): HeldRow | undefined {
+  for (let row = heap.peek(); row !== undefined; row = heap.peek()) {
+    if (row.isMissed) return row;
+    heap.pop();
+  }
+  return undefined;
+}
+
+function takeFirst(heap: Heap<HeldRow>, test: (row: HeldRow) => boolean): HeldRow | undefined {
+  const row = first(heap);
+  if (row === undefined || !test(row)) return undefined;
+  heap.pop();
+  row.isMissed = false;
+  return row;
 }
