@@ -11,7 +11,7 @@ interface AccountFigures {
 
 type Count = 'failed' | 'late';
 
-/** The same by account. */
+/** The same by `channel/account`. */
 export type AttemptFigures = ReadonlyMap<string, AccountFigures>;
 
 /** A stretch of time: what workers of the new release did, what the others did beside them, and what waits now. */
@@ -20,19 +20,23 @@ export interface RollFigures extends WaitingFigures {
   readonly others: AttemptFigures;
 }
 
+/** Messages that woke between `overdueSinceMs` and `overdueMs` ago and wait. */
+interface OverdueFigures {
+  readonly messages: number;
+  /** Those of the account that has most. */
+  readonly ofWorst: number;
+}
+
 /** What waits now. */
 export interface WaitingFigures {
-  /**
-   * Messages that woke between `overdueSinceMs` and `overdueMs` ago and wait, and how many of them are of the account that has
-   * most; null when they could not be counted in a moment.
-   */
-  readonly overdue: { readonly messages: number; readonly ofWorst: number } | null;
+  /** By channel, without channels that have none; null when they could not be counted in a moment. */
+  readonly overdue: ReadonlyMap<string, OverdueFigures> | null;
   /** The longest silence of CDC that a spout reports, milliseconds; null when none does. */
   readonly cdcSilentMs: number | null;
 }
 
 export const noAttempts: AttemptFigures = new Map();
-export const nothingWaits: WaitingFigures = { overdue: { messages: 0, ofWorst: 0 }, cdcSilentMs: 0 };
+export const nothingWaits: WaitingFigures = { overdue: new Map(), cdcSilentMs: 0 };
 
 /**
  * Whether there is something to judge by. One account's attempts are not enough where there are others, because they say more
@@ -65,14 +69,26 @@ export function attemptsTrouble(
 /**
  * What is wrong with what waits, in one sentence, or null.
  * @param before the same figures before the roll began, or the first that could be counted
- * @param hasSeveral there is more than one account, so that the one that has most does not count
+ * @param hasSeveral whether a channel has more than one account, so that the one that has most does not count
  */
-export function waitingTrouble(now: WaitingFigures, before: WaitingFigures, hasSeveral: boolean): string | null {
-  const counted = ({ overdue }: WaitingFigures) =>
-    overdue === null ? 0 : overdue.messages - (hasSeveral ? overdue.ofWorst : 0);
-  const [messages, had] = [counted(now), counted(before)];
-  if (messages > rollRules.timesWorse * had + rollRules.overdueMessages) {
-    return `${messages} messages are overdue for more than ${haltRules.overdueMs / 1_000} s (${had} before the roll)`;
+export function waitingTrouble(
+  now: WaitingFigures,
+  before: WaitingFigures,
+  hasSeveral: (channel: string) => boolean,
+): string | null {
+  const countOf = ({ overdue }: WaitingFigures, channel: string) => {
+    const { messages, ofWorst } = overdue?.get(channel) ?? { messages: 0, ofWorst: 0 };
+    return messages - (hasSeveral(channel) ? ofWorst : 0);
+  };
+  const channels = [...(now.overdue?.keys() ?? [])];
+  // Each channel alone, because much that waited before on another one says nothing of it; then all that wait together.
+  for (const these of [...channels.map((channel) => [channel]), channels]) {
+    const [messages, had] = [now, before].map((figures) =>
+      these.reduce((sum, channel) => sum + countOf(figures, channel), 0),
+    ) as [number, number];
+    if (messages > rollRules.timesWorse * had + rollRules.overdueMessages) {
+      return `${messages} messages are overdue for more than ${haltRules.overdueMs / 1_000} s (${had} before the roll)`;
+    }
   }
   if (isSilent(now) && !isSilent(before)) {
     return `CDC has been silent for ${Math.round((now.cdcSilentMs as number) / 1_000)} s`;
@@ -95,6 +111,15 @@ export function crowdText(perSecond: readonly number[] | null): string | null {
   if (perSecond === null) return 'more messages than can be counted in a moment';
   const messages = crowdOf(perSecond);
   return messages === null ? null : `${messages} messages`;
+}
+
+export function byChannel(figures: AttemptFigures): ReadonlyMap<string, AttemptFigures> {
+  const channels = new Map<string, Map<string, AccountFigures>>();
+  for (const [name, one] of figures) {
+    const channel = name.slice(0, name.indexOf('/'));
+    channels.set(channel, (channels.get(channel) ?? new Map()).set(name, one));
+  }
+  return channels;
 }
 
 export function added(one: AttemptFigures, other: AttemptFigures): AttemptFigures {

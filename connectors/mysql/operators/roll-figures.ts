@@ -10,13 +10,13 @@ interface AttemptCounts {
   readonly late: number;
 }
 
-/** Messages that are overdue, and how many of them are of the account that has most on one channel. */
+/** Messages of a channel that are overdue, and how many of them are of the account that has most. */
 export interface OverdueCounts {
   readonly messages: number;
   readonly ofWorst: number;
 }
 
-/** By channel and account. */
+/** By `channel/account`. */
 export type AttemptsByAccount = ReadonlyMap<string, AttemptCounts>;
 
 /** Newest attempts that are looked at in one step. */
@@ -74,9 +74,13 @@ export class RollLedger {
 
   /**
    * Messages of these channels that wait, were not paused at any call and woke between `fromMs` and `toMs` ago; null when they
-   * cannot be counted in a moment. What is resumed during a roll is overdue without being the release's fault.
+   * cannot be counted in a moment. Channels without any are left out. What is resumed during a roll is overdue without being the release's fault.
    */
-  async overdue(channels: readonly string[], fromMs: number, toMs: number): Promise<OverdueCounts | null> {
+  async overdue(
+    channels: readonly string[],
+    fromMs: number,
+    toMs: number,
+  ): Promise<ReadonlyMap<string, OverdueCounts> | null> {
     try {
       return await this.pool.use(async (sql) => {
         const pauses = await sql.rows<[string, string]>(
@@ -86,17 +90,17 @@ export class RollLedger {
         const paused = [...this.paused.values()];
         const isWhole = (name: string) => paused.some(([channel, account]) => channel === name && account === '');
         const counted = isWhole('') ? [] : channels.filter((channel) => !isWhole(channel));
-        if (counted.length === 0) return { messages: 0, ofWorst: 0 };
+        if (counted.length === 0) return new Map();
         const accounts = paused.filter(([, account]) => account !== '');
         const notPaused = accounts.length === 0 ? '' : ` AND ${notAmong('scheduled_messages', accounts)}`;
         await sql.run('SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED');
-        const [row] = await sql.rows<[string | null, number | null]>(
-          `SELECT /*+ MAX_EXECUTION_TIME(${COUNT_TIMEOUT_MS}) */ SUM(messages), MAX(messages) FROM ` +
-            '(SELECT COUNT(*) AS messages FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
+        const rows = await sql.rows<[string, string, number]>(
+          `SELECT /*+ MAX_EXECUTION_TIME(${COUNT_TIMEOUT_MS}) */ channel, SUM(messages), MAX(messages) FROM ` +
+            '(SELECT channel, COUNT(*) AS messages FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
             `WHERE open=1 AND channel IN ${list(counted, text)} AND shard IN ${SHARDS} ` +
-            `AND wake_at BETWEEN ${NOW_MS} - ${integer(fromMs)} AND ${NOW_MS} - ${integer(toMs)} AND state='scheduled'${notPaused} GROUP BY channel, account) AS accounts`,
+            `AND wake_at BETWEEN ${NOW_MS} - ${integer(fromMs)} AND ${NOW_MS} - ${integer(toMs)} AND state='scheduled'${notPaused} GROUP BY channel, account) AS accounts GROUP BY channel`,
         );
-        return { messages: Number(row?.[0] ?? 0), ofWorst: row?.[1] ?? 0 };
+        return new Map(rows.map(([channel, messages, ofWorst]) => [channel, { messages: Number(messages), ofWorst }]));
       });
     } catch (error) {
       if (isOutOfTime(error)) return null;

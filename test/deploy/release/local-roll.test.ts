@@ -4,7 +4,7 @@ import { watchRoll } from '../../../deploy/release/local-roll';
 import { ManualClock } from '../../support/manual-clock';
 
 /** A database in which 60 messages are overdue, of twelve accounts. */
-const rows = async (statement: string) => (statement.includes('MAX(messages)') ? [['60', 5]] : []);
+const rows = async (statement: string) => (statement.includes('MAX(messages)') ? [['webhook', '60', 5]] : []);
 const pool = { rows, use: (work: (sql: unknown) => unknown) => work({ rows, run: async () => undefined }) };
 
 async function says(isContinued: boolean): Promise<string | null> {

@@ -31,7 +31,8 @@ async function roll(mute: string, perSecond: number, readyMs: number): Promise<R
       const from = Math.max(since, now - rollRules.overdueSinceMs);
       return (Math.max(0, now - haltRules.overdueMs - from) / 1_000) * (perSecond / 2);
     });
-    const overdue = { messages: Math.floor(waiting.reduce((sum, count) => sum + count, 0)), ofWorst: 0 };
+    const messages = Math.floor(waiting.reduce((sum, count) => sum + count, 0));
+    const overdue = new Map([['webhook', { messages, ofWorst: 0 }]]);
     return { fresh: noAttempts, others: noAttempts, overdue, cdcSilentMs: 500 };
   };
   const watch = new RollWatch(clock, figures());

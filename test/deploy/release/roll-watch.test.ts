@@ -6,13 +6,13 @@ import { RollWatch } from '../../../deploy/release/roll-watch';
 const attempts = (count: number, failed = 0, late = 0): RollFigures['fresh'] => {
   const half = { attempts: count / 2, failed: failed / 2, late: late / 2 };
   return new Map([
-    ['a', half],
-    ['b', half],
+    ['webhook/a', half],
+    ['webhook/b', half],
   ]);
 };
 const dead = { attempts: 60, failed: 60, late: 0 };
 const flawless = { attempts: 40, failed: 0, late: 0 };
-const overdue = (messages: number, ofWorst = 0) => ({ messages, ofWorst });
+const overdue = (messages: number, ofWorst = 0) => new Map([['webhook', { messages, ofWorst }]]);
 const quiet: RollFigures = { fresh: noAttempts, others: noAttempts, overdue: overdue(0), cdcSilentMs: 900 };
 const LOOK_MS = 2_000;
 
@@ -62,44 +62,46 @@ test('few attempts are judged when there are enough of them, so a quiet system h
 
 test('an account whose receiver dies during a roll does not halt it, however much it sends', () => {
   const fresh = new Map([
-    ['dead', dead],
-    ['well', flawless],
+    ['webhook/dead', dead],
+    ['webhook/well', flawless],
   ]);
   expect(says(times(40, { fresh, others: attempts(100) }), { others: attempts(100) }).at(-1)).toBeNull();
   // Nor does it where it alone sends anything by the new release.
-  const alone = { fresh: new Map([['dead', dead]]), others: attempts(100) };
+  const alone = { fresh: new Map([['webhook/dead', dead]]), others: attempts(100) };
   expect(says(times(40, alone)).at(-1)).toBeNull();
-  const quietly = { fresh: new Map([['dead', { attempts: 1, failed: 1, late: 1 }]]) };
+  const quietly = { fresh: new Map([['webhook/dead', { attempts: 1, failed: 1, late: 1 }]]) };
   expect(says(times(200, quietly), { others: attempts(100) }).at(-1)).toBeNull();
 });
 
 test('a release that fails is halted whatever an account beside it does, and where there is only one account', () => {
-  const well = ['a', 'b', 'c'].map((name) => [name, flawless] as const);
-  const failing = ['a', 'b', 'c'].map((name) => [name, { attempts: 20, failed: 2, late: 0 }] as const);
-  const others = new Map([...well, ['only here', flawless] as const]);
-  expect(says(times(HOLDS, { fresh: new Map([...failing, ['dead', dead]]), others })).at(-1)).toMatch(/^10 % \(0 %/);
+  const well = ['a', 'b', 'c'].map((name) => [`webhook/${name}`, flawless] as const);
+  const failing = ['a', 'b', 'c'].map((name) => [`webhook/${name}`, { attempts: 20, failed: 2, late: 0 }] as const);
+  const others = new Map([...well, ['webhook/only here', flawless] as const]);
+  expect(says(times(HOLDS, { fresh: new Map([...failing, ['webhook/dead', dead]]), others })).at(-1)).toMatch(
+    /^10 % \(0 %/,
+  );
   // One sends nearly everything, and the others are enough to see it.
   const few = { attempts: 1, failed: 1, late: 0 };
   expect(
     says(
       times(HOLDS, {
         fresh: new Map([
-          ['dead', dead],
-          ['few', few],
+          ['webhook/dead', dead],
+          ['webhook/few', few],
         ]),
         others,
       }),
     ).at(-1),
   ).toMatch(/^100 %/);
-  expect(says(times(HOLDS, { fresh: new Map([['dead', dead]]) })).at(-1)).toMatch(/^100 %/);
+  expect(says(times(HOLDS, { fresh: new Map([['webhook/dead', dead]]) })).at(-1)).toMatch(/^100 %/);
 });
 
 test('many accounts that send little weigh as much as one that sends much', () => {
   const accounts = Array.from(
     { length: 40 },
-    (_, n) => [`a${n}`, { attempts: 1, failed: n % 4 === 0 ? 1 : 0, late: 0 }] as const,
+    (_, n) => [`webhook/a${n}`, { attempts: 1, failed: n % 4 === 0 ? 1 : 0, late: 0 }] as const,
   );
-  const fresh = new Map([...accounts, ['much', { attempts: 1_000, failed: 0, late: 0 }]]);
+  const fresh = new Map([...accounts, ['webhook/much', { attempts: 1_000, failed: 0, late: 0 }]]);
   expect(says(times(HOLDS, { fresh, others: attempts(100) })).at(-1)).toMatch(/^23 %/);
 });
 
@@ -116,6 +118,37 @@ test('what one account alone has overdue halts no roll, where there are other ac
   expect(says(times(40, look)).at(-1)).toBeNull();
   expect(says(times(40, { ...look, overdue: overdue(530, 490) })).at(-1)).toMatch(/^40 messages are overdue/);
   expect(says(times(40, { overdue: overdue(500, 500) })).at(-1)).toMatch(/^500 messages are overdue/);
+});
+
+test('a release that breaks one channel is halted, also where that channel has only one account', () => {
+  const of = (slack: object, webhook: object = flawless): RollFigures['fresh'] =>
+    new Map(Object.entries({ 'webhook/acme': webhook, 'slack/acme': slack }) as [string, typeof flawless][]);
+  const before = { others: of(flawless) };
+  expect(says(times(HOLDS, { fresh: of(dead), others: of(flawless) }), before).at(-1)).toMatch(/^100 %/);
+  // Its canary runs alone.
+  const alone = { fresh: new Map([['slack/acme', dead]]), others: new Map([['webhook/acme', flawless]]) };
+  expect(says(times(HOLDS, alone), before).at(-1)).toMatch(/^100 %/);
+  // Many accounts of another channel do not hide it either, and attempts that are few gather while the others' are many.
+  const few = { attempts: 4, failed: 4, late: 0 };
+  const beside = { fresh: new Map([...attempts(1_000), ['slack/acme', few]]), others: attempts(1_000) };
+  expect(says(times(20, beside), before)).toContainEqual(expect.stringMatching(/^100 %/));
+  // It is mute.
+  const waiting = { overdue: new Map([['slack', { messages: 50, ofWorst: 50 }]]) };
+  expect(says(times(HOLDS, waiting), before).at(-1)).toMatch(/^50 messages/);
+  // What waited on another channel before does not hide it.
+  const much = ['webhook', { messages: 5_000, ofWorst: 10 }] as const;
+  const hidden = { overdue: new Map([...waiting.overdue, much]) };
+  expect(says(times(HOLDS, hidden), { ...before, overdue: new Map([much]) }).at(-1)).toMatch(/^50 messages/);
+});
+
+test('channels that send little are judged together', () => {
+  const little = ['webhook/a', 'slack/a', 'discord/a', 'telegram/a'].map(
+    (name) => [name, { attempts: 6, failed: 6, late: 0 }] as const,
+  );
+  // Within the half minute for which an attempt waits for others.
+  expect(says([{ fresh: new Map(little) }, ...times(HOLDS, { fresh: new Map(little) })]).at(-1)).toMatch(/^100 %/);
+  const waiting = new Map(little.map(([name]) => [name.split('/')[0] ?? '', { messages: 15, ofWorst: 15 }]));
+  expect(says(times(HOLDS, { overdue: waiting })).at(-1)).toMatch(/^60 messages/);
 });
 
 test('what could not be counted before the roll is compared with the first count', () => {

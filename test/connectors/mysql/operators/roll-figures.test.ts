@@ -26,9 +26,9 @@ afterEach(async () => {
 });
 
 /** A message that woke a minute ago. @returns its id */
-async function message(account: string): Promise<number> {
+async function message(account: string, channel = 'webhook'): Promise<number> {
   const { insertId } = await admin.run(
-    `INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('${account}', 'webhook', '{}', ${NOW} - 60000)`,
+    `INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('${account}', '${channel}', '{}', ${NOW} - 60000)`,
   );
   return insertId;
 }
@@ -57,16 +57,27 @@ const figures = (these: Record<string, [attempts: number, failed: number, late: 
 
 test('what is paused now is not overdue: an account, a channel, everything', async () => {
   for (const account of ['acme', 'acme', 'shop']) await message(account);
-  expect(await overdue()).toEqual({ messages: 3, ofWorst: 2 });
+  expect(await overdue()).toEqual(new Map([['webhook', { messages: 3, ofWorst: 2 }]]));
   await pause('webhook', 'shop', `${NOW} - 1`);
-  expect(await overdue()).toEqual({ messages: 3, ofWorst: 2 });
+  expect(await overdue()).toEqual(new Map([['webhook', { messages: 3, ofWorst: 2 }]]));
   await pause('webhook', 'acme');
-  expect(await overdue()).toEqual({ messages: 1, ofWorst: 1 });
+  expect(await overdue()).toEqual(new Map([['webhook', { messages: 1, ofWorst: 1 }]]));
   await pause('webhook', '');
-  expect(await overdue()).toEqual({ messages: 0, ofWorst: 0 });
+  expect(await overdue()).toEqual(new Map());
   await admin.run('DELETE FROM pauses');
   await pause('', '');
-  expect(await overdue()).toEqual({ messages: 0, ofWorst: 0 });
+  expect(await overdue()).toEqual(new Map());
+});
+
+test('what is overdue is counted by channel, also where two of them have the same account', async () => {
+  for (const account of ['acme', 'acme', 'shop']) await message(account);
+  await message('acme', 'slack');
+  expect(await ledger.overdue(['webhook', 'slack', 'discord'], 90_000, 30_000)).toEqual(
+    new Map([
+      ['webhook', { messages: 3, ofWorst: 2 }],
+      ['slack', { messages: 1, ofWorst: 1 }],
+    ]),
+  );
 });
 
 test('an account that failed only before the roll says nothing of a release, and one that also succeeded does', async () => {
@@ -132,9 +143,9 @@ test('what was given back is no attempt, and what failed before its request is o
 test('what is resumed during a roll is not overdue because of it', async () => {
   await message('acme');
   await pause('webhook', 'acme');
-  expect(await overdue()).toEqual({ messages: 0, ofWorst: 0 });
+  expect(await overdue()).toEqual(new Map());
   await admin.run('DELETE FROM pauses');
-  expect(await overdue()).toEqual({ messages: 0, ofWorst: 0 });
+  expect(await overdue()).toEqual(new Map());
   await message('shop');
-  expect(await overdue()).toEqual({ messages: 1, ofWorst: 1 });
+  expect(await overdue()).toEqual(new Map([['webhook', { messages: 1, ofWorst: 1 }]]));
 });
