@@ -55,7 +55,8 @@ export class LocalWorkers {
     const { pool, clock } = this.options;
     const isContinued = (await listPlacements(pool)).some((one) => one.releaseNumber === releaseNumber);
     const judge = await watchRoll(pool, clock, { releaseNumber, isContinued }, Object.keys(bolts));
-    return this.rollout({ judge, crowd: this.crowd, leadMs: spout.leadMs }).run(steps, releaseNumber, pauseMs);
+    const options = { judge, crowd: this.crowd, leadMs: spout.leadMs, isContinued };
+    return this.rollout(options).run(steps, releaseNumber, pauseMs);
   }
 
   /** A roll that nothing but a worker that cannot run halts: to what ran before. */

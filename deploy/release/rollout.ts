@@ -29,6 +29,8 @@ export interface RolloutOptions {
   readonly drainMs?: number | undefined;
   /** How long before its wake a message is emitted, milliseconds: what wakes within that was still emitted by the spouts before. */
   readonly leadMs?: number | undefined;
+  /** Workers of the release run already, and nobody may have watched them for long enough. */
+  readonly isContinued?: boolean | undefined;
 }
 
 /**
@@ -51,7 +53,7 @@ const OBSERVED_AFTER_MS = 2_000;
  * 1. *One worker at a time is replaced*, and the next one only after the one before it is ready.
  * 2. *A roll stops at the first worker that does not become ready*, or that crashes again and again.
  * 3. *A roll stops when errors or lateness rise*, also in the pause after the canaries and while it waits for a crowd, and until
- *    what the first new worker of each component does not send would be overdue.
+ *    what the first new worker of each component does not send would be overdue; also where the roll is continued.
  * 4. *No worker is replaced while a crowd is due or about to be*, for as long as that may be waited for: a worker that has just
  *    started is slow, and what moves to it is late.
  */
@@ -69,6 +71,8 @@ export class Rollout {
 
   /** @param pauseMs how long the canaries are watched before others follow; 0: nobody watches, in the end neither */
   async run(steps: RollSteps, releaseNumber: number, pauseMs: number): Promise<RolloutResult> {
+    const { clock, leadMs = 0, isContinued = false } = this.options;
+    const begunMs = isContinued ? clock.monotonic() : Number.NEGATIVE_INFINITY;
     this.of = [...steps.canaries, ...steps.others].flat().length;
     for (const group of steps.canaries) {
       const over = await this.runGroup(group, releaseNumber);
@@ -84,8 +88,7 @@ export class Rollout {
     }
     const sick = await this.untilHealthy();
     if (sick !== null) return sick;
-    const { clock, leadMs = 0 } = this.options;
-    const leftMs = Math.max(...this.replacedMs.values()) + rollRules.watchedMs + leadMs - clock.monotonic();
+    const leftMs = Math.max(begunMs, ...this.replacedMs.values()) + rollRules.watchedMs + leadMs - clock.monotonic();
     const over = pauseMs > 0 && leftMs > 0 ? await this.watch('all workers', leftMs) : null;
     return over ?? { result: 'done' };
   }

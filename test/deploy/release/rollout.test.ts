@@ -28,7 +28,7 @@ const replicas = new Map([
 ]);
 const steps = (canaries = 0) => rollSteps([...supervisors.placements.values()], replicas, () => false, canaries);
 
-async function run(these: RollSteps, pauseMs = 0, drainMs?: number): Promise<RolloutResult> {
+async function run(these: RollSteps, pauseMs = 0, drainMs?: number, isContinued?: boolean): Promise<RolloutResult> {
   const rollout = new Rollout({
     port: supervisors,
     clock,
@@ -37,6 +37,7 @@ async function run(these: RollSteps, pauseMs = 0, drainMs?: number): Promise<Rol
     report: (text) => lines.push(text),
     crowd: async () => crowd,
     drainMs,
+    isContinued,
   });
   const over: RolloutResult[] = [];
   const running = rollout.run(these, 2, pauseMs).then((result) => over.push(result));
@@ -151,6 +152,23 @@ test('a roll stops when errors or lateness rise until what its first workers do 
   );
   await run(steps(), 0);
   expect(clock.monotonic() - begunMs).toBeLessThan(rollRules.watchedMs);
+});
+
+test('a roll that is continued watches its workers, also where all of them were replaced before', async () => {
+  const nothing = rollSteps([], replicas, () => true, 1);
+  const begunMs = clock.monotonic();
+  expect(await run(nothing, 5_000, undefined, true)).toEqual({ result: 'done' });
+  expect(clock.monotonic() - begunMs).toBeGreaterThanOrEqual(rollRules.watchedMs);
+  const running = run(nothing, 5_000, undefined, true);
+  clock.after(rollRules.watchedMs - 5_000, () => {
+    trouble = '40 messages are overdue';
+  });
+  expect(await running).toEqual({ result: 'trouble', reason: '40 messages are overdue' });
+  // Nobody is to watch.
+  trouble = null;
+  const laterMs = clock.monotonic();
+  expect(await run(nothing, 0, undefined, true)).toEqual({ result: 'done' });
+  expect(clock.monotonic() - laterMs).toBeLessThan(rollRules.watchedMs);
 });
 
 test('a worker that drains for longer than it may is no end: it is named, with what to do where its supervisor does not run', async () => {
