@@ -3,7 +3,7 @@ import type { NewRelease, Release } from '../../connectors/mysql/operators/relea
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, UserError } from '../../topology/core/errors';
 import { parseSpecification } from '../../topology/settings/topology-settings';
-import { type Engine, type EngineRelease, GoingBackFailed, type Guard } from '../targets/engine';
+import { type Engine, type EngineRelease, GoingBackFailed, type Guard, NothingChanged } from '../targets/engine';
 import type { DeployTables } from './deploy-tables';
 import { type Deployed, isSameRelease } from './deployer';
 import { guardOf } from './guard';
@@ -73,7 +73,8 @@ export class EngineDeployer {
       throw error;
     }
     const failure = await this.run(number, before);
-    const isMixed = failure instanceof GoingBackFailed;
+    // What an earlier deploy has begun runs on where this one did not come as far as the engine.
+    const isMixed = failure instanceof GoingBackFailed || (failure instanceof NothingChanged && unfinished.length > 0);
     if (failure === null) await this.patiently(() => (isLive ? tables.endKill() : tables.finish(number, 'live', null)));
     else if (!isLive && !isMixed) await this.patiently(() => tables.finish(number, 'failed', failure.message));
     return {

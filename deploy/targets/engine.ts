@@ -20,7 +20,7 @@ export interface Engine {
   /**
    * Makes the workers of a release run.
    * @param live the release that ran before; null when none did
-   * @throws UserError after it went back to that; GoingBackFailed; the guard's reason, with everything left as it is
+   * @throws UserError after it went back to that; GoingBackFailed; NothingChanged; the guard's reason, with everything left as it is
    */
   deploy(release: number, live: EngineRelease | null, guard: Guard): Promise<void>;
   /** Replaces all workers of a component at once, by ones of the same release, and returns when they are ready. */
@@ -29,3 +29,6 @@ export interface Engine {
 
 /** Some workers run the release that failed, and the others the one before it. */
 export class GoingBackFailed extends UserError {}
+
+/** Nothing was asked of the engine yet: what an earlier deploy has begun may still run. */
+export class NothingChanged extends UserError {}

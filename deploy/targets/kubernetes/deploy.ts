@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { reasonOf, UserError } from '../../../topology/core/errors';
 import { replicasOf } from '../../../topology/settings/topology-settings';
 import { run } from '../../stack/host/commands';
-import { GoingBackFailed, type Guard } from '../engine';
+import { GoingBackFailed, type Guard, NothingChanged } from '../engine';
 import { writeRendering } from '../rendering';
-import { goBackOf, revisionsOf } from './going-back';
+import { goBackOf, type Revision, revisionsOf } from './going-back';
 import { labelsOf, objectName, WORKER_LABELS } from './names';
 import { type KubernetesOptions, renderKubernetes } from './render';
 
@@ -33,6 +33,9 @@ export interface KubernetesDeployment extends Cluster, Omit<KubernetesOptions, '
 }
 
 type Kubectl = (...args: readonly string[]) => Promise<string>;
+type Revisions = ReadonlyMap<string, readonly Revision[]>;
+
+const ALL_WORKERS = `--selector=${selectorOf(WORKER_LABELS)}`;
 
 /**
  * Deploys a topology to the cluster that `kubectl` talks to.
@@ -43,30 +46,29 @@ type Kubectl = (...args: readonly string[]) => Promise<string>;
  * 4. It changes nothing once the command may not go on.
  *
  * What one release has in a ScaledObject, a NetworkPolicy or a budget stays until the next one is applied.
- * @throws UserError with what `kubectl` says; GoingBackFailed
+ * @throws UserError with what `kubectl` says; GoingBackFailed; NothingChanged when it says that before anything is applied
  */
 export async function deployToKubernetes(options: KubernetesDeployment): Promise<void> {
   const { folder, overlay, overlays, base, report, guard } = options;
   const kubectl = kubectlOf(options);
   const topology = overlay === undefined ? base : overlays.get(overlay);
   if (topology === undefined)
-    throw new UserError(`There is no topology.${overlay}.yaml. Write it, or leave --environment out.`);
-  await tellCluster(kubectl, report);
+    throw new NothingChanged(`There is no topology.${overlay}.yaml. Write it, or leave --environment out.`);
+  const revisions = await revisionsBefore(kubectl, options);
   const written = writeRendering(folder, renderKubernetes(options));
   const path = join(folder, overlay === undefined ? 'base' : join('overlays', overlay));
   report('manifests', `${written.filter(({ state }) => state === 'written').length} files written below ${folder}`);
   await guard.mayGoOn();
-  const applied = await kubectl('apply', `--request-timeout=${REQUEST_LIMIT_SECONDS}s`, '-k', path);
   const names = [...replicasOf(topology.settings).keys()].map(objectName);
   try {
+    // When one object is refused, the others are applied nevertheless.
+    await kubectl('apply', `--request-timeout=${REQUEST_LIMIT_SECONDS}s`, '-k', path);
     for (const name of names) {
       await rolledOut(kubectl, name);
       report('rollout', `${name} is rolled out`);
     }
   } catch (error) {
-    const isSame = options.live === options.release;
-    const mayHaveChanged = names.filter((name) => !isSame || applied.includes(`deployment.apps/${name} configured`));
-    const undone = await undo(kubectl, mayHaveChanged, options);
+    const undone = await undo(kubectl, names, revisions, options);
     const text = `The rollout failed. ${undone.text}\n${reasonOf(error)}`;
     throw undone.isBack ? new UserError(text) : new GoingBackFailed(text);
   }
@@ -86,16 +88,15 @@ export async function restartOnKubernetes(component: string, cluster: Cluster): 
 /** Ends all workers; the Deployments and what scales them are gone until the next deploy. */
 export async function endOnKubernetes(cluster: Cluster): Promise<void> {
   const kubectl = kubectlOf(cluster);
-  const all = `--selector=${selectorOf(WORKER_LABELS)}`;
   await tellCluster(kubectl, cluster.report);
   await cluster.guard.mayGoOn();
   try {
-    await kubectl('delete', 'scaledobject', all);
+    await kubectl('delete', 'scaledobject', ALL_WORKERS);
   } catch (error) {
     if (!reasonOf(error).includes('have a resource type')) throw error;
   }
   await cluster.guard.mayGoOn();
-  await kubectl('delete', 'deployment', all, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
+  await kubectl('delete', 'deployment', ALL_WORKERS, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
 }
 
 function kubectlOf({ namespace, guard, execute = run }: Cluster): Kubectl {
@@ -107,27 +108,47 @@ async function tellCluster(kubectl: Kubectl, report: Cluster['report']): Promise
   report('cluster', `kubectl talks to ${(await kubectl('config', 'current-context')).trim()}`);
 }
 
+/** What the Deployments have run so far. @throws NothingChanged when the cluster does not say so */
+async function revisionsBefore(kubectl: Kubectl, { report, guard }: Cluster): Promise<Revisions> {
+  try {
+    await tellCluster(kubectl, report);
+    return await revisionsOf(kubectl, ALL_WORKERS);
+  } catch (error) {
+    guard.signal.throwIfAborted();
+    throw error instanceof UserError ? new NothingChanged(error.message) : error;
+  }
+}
+
 async function rolledOut(kubectl: Kubectl, name: string): Promise<void> {
   await kubectl('rollout', 'status', `deployment/${name}`, `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
 }
 
-/** Takes the release back wherever it runs, whoever has applied it. @throws the guard's reason */
+/**
+ * Takes the release back wherever it runs, whoever has applied it.
+ * @param before what there was: where only settings have changed, a Deployment of the same revision is left alone
+ * @throws the guard's reason
+ */
 async function undo(
   kubectl: Kubectl,
   names: readonly string[],
+  before: Revisions,
   { release, live, guard, report }: KubernetesDeployment,
 ): Promise<{ readonly isBack: boolean; readonly text: string }> {
   const failures: string[] = [];
   let ranBefore = false;
-  let revisions: Awaited<ReturnType<typeof revisionsOf>> | undefined;
+  let isEnded = false;
+  let revisions: Revisions | undefined;
   for (const name of names) {
     await guard.mayGoOn();
     try {
-      revisions ??= await revisionsOf(kubectl, `--selector=${selectorOf(WORKER_LABELS)}`);
+      revisions ??= await revisionsOf(kubectl, ALL_WORKERS);
+      const isSame = revisions.get(name)?.at(-1)?.number === before.get(name)?.at(-1)?.number;
+      if (live === release && isSame) continue;
       const step = goBackOf(revisions.get(name) ?? [], { release, live });
       if (step === null) continue;
       ranBefore ||= step !== 'delete';
       if (step === 'delete') {
+        isEnded = true;
         await kubectl('delete', 'deployment', name, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
         report('undo', `${name} is ended, as nothing ran before`);
       } else {
@@ -145,7 +166,7 @@ async function undo(
     return { isBack: false, text };
   }
   if (ranBefore) return { isBack: true, text: 'The workers that ran before run again.' };
-  const text = live === release ? 'There is nothing to go back to.' : 'Nothing ran before, so its workers were ended.';
+  const text = isEnded ? 'Nothing ran before, so its workers were ended.' : 'There is nothing to go back to.';
   return { isBack: true, text };
 }
 

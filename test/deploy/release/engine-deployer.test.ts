@@ -1,6 +1,6 @@
 import type { NewRelease } from '../../../connectors/mysql/operators/releases';
 import { EngineDeployer, type EngineDeployerOptions } from '../../../deploy/release/engine-deployer';
-import { type Engine, GoingBackFailed } from '../../../deploy/targets/engine';
+import { type Engine, GoingBackFailed, NothingChanged } from '../../../deploy/targets/engine';
 import { Unavailable, UserError } from '../../../topology/core/errors';
 import { MemoryDeployTables } from '../../support/mysql/memory-deploy-tables';
 
@@ -13,6 +13,7 @@ beforeEach(() => {
 
 const works: Engine['deploy'] = async (number) => void ran.push(`deploy ${number}`);
 const fails: Engine['deploy'] = () => Promise.reject(new UserError('exceeded its progress deadline'));
+const isAway: Engine['deploy'] = () => Promise.reject(new NothingChanged('the token has expired'));
 const hasNoRight = () => Promise.reject(new UserError('no right to make topics'));
 const isRefused = () => ({ growths: async () => [], prepare: hasNoRight });
 
@@ -69,6 +70,14 @@ describe('EngineDeployer', () => {
     tables.add(release('b'), 'deploying');
     expect(await deployer(works).deploy(release('c'))).toMatchObject({ outcome: 'live', release: 3 });
     expect(outcomes()).toEqual(['a superseded', 'b failed', 'c live']);
+  });
+
+  test('an engine that cannot be asked says nothing about what an earlier deploy has begun there', async () => {
+    expect(await deployer(isAway).deploy(release('a'))).toMatchObject({ outcome: 'failed' });
+    tables.add(release('b'), 'deploying');
+    expect(await deployer(isAway).deploy(release('b'))).toMatchObject({ outcome: 'interrupted', release: 2 });
+    expect(await deployer(isAway).deploy(release('c'))).toMatchObject({ outcome: 'interrupted', release: 3 });
+    expect(outcomes()).toEqual(['a failed', 'b failed', 'c deploying']);
   });
 
   test('3. A command that is ended, or has lost the right to deploy, changes nothing any more', async () => {

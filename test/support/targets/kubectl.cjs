@@ -1,5 +1,6 @@
 // A double of kubectl: it speaks as much of its command line and output as a deployment needs. Its cluster is
-// {"deployments": {"name": ["template", …]}, "broken": ["name"], "unreachable": false, "calls": [[…]]}.
+// {"deployments": {"name": ["template", …]}, "broken": ["name"], "refused": "kind", "unreachable": false,
+// "calls": [[…]]}. What is refused hinders nothing else that is applied.
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
 const path = require('node:path');
 const { parse, parseAllDocuments } = require('yaml');
@@ -42,6 +43,7 @@ function kubectl(all, cluster) {
       if (line !== 'unchanged') history.push(template);
       return `deployment.apps/${deployment.metadata.name} ${line}`;
     });
+    if (cluster.refused !== undefined) end(1, `error: no matches for kind "${cluster.refused}"`);
     end(0, lines.join('\n'));
   }
   if (verb === 'get' && what === 'replicaset') {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GoingBackFailed } from '../../../../deploy/targets/engine';
+import { GoingBackFailed, NothingChanged } from '../../../../deploy/targets/engine';
 import {
   deployToKubernetes,
   endOnKubernetes,
@@ -17,6 +17,7 @@ interface Cluster {
   /** The templates that a Deployment has had. */
   deployments: Record<string, string[]>;
   broken: string[];
+  refused?: string;
   unreachable: boolean;
   calls: string[][];
 }
@@ -89,8 +90,8 @@ test('1. It returns when every worker of the new release is ready and the old on
     'rollout: downspout-webhook is rolled out',
   ]);
   const verbs = kubectl.state.calls.map(([verb, what]) => (verb === 'rollout' ? `rollout ${what}` : verb));
-  expect(verbs).toEqual(['config', 'apply', 'rollout status', 'rollout status']);
-  expect(kubectl.state.calls[1]).toContain(join(folder, 'manifests', 'overlays', 'production'));
+  expect(verbs).toEqual(['config', 'get', 'apply', 'rollout status', 'rollout status']);
+  expect(kubectl.state.calls[2]).toContain(join(folder, 'manifests', 'overlays', 'production'));
 });
 
 const LIVE_AGAIN = /The workers that ran before run again\.[^]*exceeded its progress deadline/;
@@ -122,6 +123,23 @@ describe('2. When a rollout does not come to its end, every Deployment that has 
     kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
     await expect(deploy(9)).rejects.toThrow(LIVE_AGAIN);
     for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=7');
+  });
+
+  test('where one object of it was refused and the others were applied', async () => {
+    await deploy(7);
+    kubectl.change((state) => ({ ...state, refused: 'PodMonitor' }));
+    await expect(deploy(8)).rejects.toThrow(/run again\.[^]*no matches for kind "PodMonitor"/);
+    for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=7');
+  });
+
+  test('also when only settings are new, and not what they did not change', async () => {
+    await deploy(7);
+    kubectl.change((state) => ({ ...state, refused: 'PodMonitor' }));
+    await expect(deploy(7)).rejects.toThrow(/There is nothing to go back to\.[^]*no matches for kind/);
+    expect(kubectl.state.deployments['downspout-due']).toHaveLength(1);
+    const before = running('downspout-due');
+    await expect(deploy(7, { image: 'downspout:2' })).rejects.toThrow(/run again\.[^]*no matches for kind/);
+    expect(running('downspout-due')).toBe(before);
   });
 
   test('and says so when that fails, too', async () => {
@@ -188,7 +206,8 @@ test('a component that is new in a release that fails ends', async () => {
 test('a cluster that cannot be reached is told in the words of kubectl, and nothing is rolled', async () => {
   kubectl.change((state) => ({ ...state, unreachable: true }));
   await expect(deploy(1)).rejects.toThrow(/The connection to the server .* was refused/);
-  expect(kubectl.state.calls.map(([verb]) => verb)).toEqual(['config', 'apply']);
+  await expect(deploy(1)).rejects.toThrow(NothingChanged);
+  expect(kubectl.state.calls.filter(([verb]) => verb === 'apply')).toEqual([]);
 });
 
 test('an environment without a file is refused before anything is done', async () => {
