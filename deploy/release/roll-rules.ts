@@ -67,7 +67,8 @@ export function attemptsTrouble(
 }
 
 /**
- * What is wrong with what waits, in one sentence, or null.
+ * What is wrong with what waits, in one sentence, or null. The more is overdue, the longer counting takes, so a count that could
+ * be made before and cannot any more is trouble.
  * @param before the same figures before the roll began, or the first that could be counted
  * @param hasSeveral whether a channel has more than one account, so that the one that has most does not count
  */
@@ -76,6 +77,8 @@ export function waitingTrouble(
   before: WaitingFigures,
   hasSeveral: (channel: string) => boolean,
 ): string | null {
+  if (now.overdue === null && before.overdue !== null)
+    return 'more messages are overdue than can be counted in a moment';
   const countOf = ({ overdue }: WaitingFigures, channel: string) => {
     const { messages, ofWorst } = overdue?.get(channel) ?? { messages: 0, ofWorst: 0 };
     return messages - (hasSeveral(channel) ? ofWorst : 0);

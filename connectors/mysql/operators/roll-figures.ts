@@ -23,8 +23,7 @@ export type AttemptsByAccount = ReadonlyMap<string, AttemptCounts>;
 const MOST_ATTEMPTS = 20_000;
 const MOST_FAILING = 1_000;
 const BASELINE_MS = 300_000;
-const COUNT_TIMEOUT_MS = 300;
-const CROWD_TIMEOUT_MS = 1_000;
+const COUNT_TIMEOUT_MS = 1_000;
 const SHARDS = list(
   Array.from({ length: 256 }, (_, shard) => shard),
   integer,
@@ -155,7 +154,7 @@ export async function openPerSecond(
   if (channels.length === 0) return [];
   try {
     const rows = await pool.rows<[number, number]>(
-      `SELECT /*+ MAX_EXECUTION_TIME(${CROWD_TIMEOUT_MS}) */ wake_at DIV 1000 AS second, COUNT(*) FROM scheduled_messages ` +
+      `SELECT /*+ MAX_EXECUTION_TIME(${COUNT_TIMEOUT_MS}) */ wake_at DIV 1000 AS second, COUNT(*) FROM scheduled_messages ` +
         `FORCE INDEX (open_by_wake) WHERE open=1 AND channel IN ${list(channels, text)} AND shard IN ${SHARDS} ` +
         `AND wake_at BETWEEN ${NOW_MS} - ${integer(withinMs)} AND ${NOW_MS} + ${integer(withinMs)} GROUP BY second`,
     );
