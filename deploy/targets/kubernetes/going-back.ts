@@ -29,19 +29,21 @@ export async function revisionsOf(
 }
 
 /**
- * What takes a release back. The revision before may be that of a release that was interrupted, so the live one is looked for.
+ * What takes a release back, and one before it that was interrupted. A revision of neither the live release nor topology.yaml
+ * was never live: nobody goes back to it.
  * @param live the release that ran before; the same one when only settings have changed
- * @returns null when the Deployment does not run the release; `delete` when it never ran anything else
+ * @returns null when the Deployment runs neither; `delete` when nothing that may run again is known
  */
 export function goBackOf(
   revisions: readonly Revision[],
   { release, live }: { readonly release: number; readonly live: number | null },
 ): { readonly toRevision: number } | 'delete' | null {
-  if (revisions.at(-1)?.release !== release) return null;
+  const running = revisions.at(-1)?.release ?? null;
+  const isBegun = running !== null && (running === release || (running < release && running > (live ?? 0)));
+  if (!isBegun) return null;
   const before = revisions.slice(0, -1);
   const to =
-    before.findLast((one) => live !== null && one.release === live) ??
-    before.findLast((one) => one.release !== release);
+    before.findLast((one) => live !== null && one.release === live) ?? before.findLast((one) => one.release === null);
   if (to !== undefined) return { toRevision: to.number };
   return live === release ? null : 'delete';
 }

@@ -70,10 +70,10 @@ const deploy = (release: number, changed: Partial<KubernetesDeployment> = {}) =>
 const running = (name: string) => kubectl.state.deployments[name]?.at(-1);
 
 /** A deploy that is killed while it waits for the rollout. */
-async function killed(release: number): Promise<void> {
+async function killed(release: number, live: number | null = 7): Promise<void> {
   const dies: typeof kubectl.execute = (command, args, options) =>
     args.includes('status') ? Promise.reject(new Error('SIGKILL')) : kubectl.execute(command, args, options);
-  await deploy(release, { execute: dies, guard: { ...guardOf(interrupt), mayGoOn: onlyOnce() } }).catch(
+  await deploy(release, { live, execute: dies, guard: { ...guardOf(interrupt), mayGoOn: onlyOnce() } }).catch(
     () => undefined,
   );
   expect(running('downspout-webhook')).toContain(`--release=${release}`);
@@ -122,6 +122,22 @@ describe('2. When a rollout does not come to its end, every Deployment that has 
     await killed(8);
     kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
     await expect(deploy(9)).rejects.toThrow(LIVE_AGAIN);
+    for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=7');
+  });
+
+  test('and ends what only one that was never live has run', async () => {
+    await killed(1, null);
+    kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
+    await expect(deploy(2, { live: null })).rejects.toThrow(/Nothing ran before, so its workers were ended\./);
+    expect(kubectl.state.deployments).toEqual({});
+  });
+
+  test('also where one before it that was killed runs, because it did not come as far', async () => {
+    await deploy(7);
+    await killed(8);
+    const isRefused: typeof kubectl.execute = (command, args, options) =>
+      args.includes('apply') ? Promise.reject(new UserError('forbidden')) : kubectl.execute(command, args, options);
+    await expect(deploy(9, { execute: isRefused })).rejects.toThrow(/run again\.[^]*forbidden/);
     for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=7');
   });
 
