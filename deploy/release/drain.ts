@@ -15,7 +15,7 @@ const EMITTED_MS = 500;
 /** So long after a pause no worker emits because it does not know of it, and what they were emitting is in Kafka. */
 export const SEEN_AFTER_MS = PAUSES_KNOWN_MS + EMITTED_MS;
 const LOOK_EVERY_MS = 200;
-/** Beside the time-out of a request. */
+/** Beside the time-out of a request, or the time after which workers that were killed are not waited for any more. */
 const DRAIN_LIMIT_MS = 20_000;
 /** A group that nobody has joined for so long has no worker: the only one is not just being started again. */
 const NOBODY_MS = 10_000;
@@ -36,13 +36,14 @@ export interface DrainOptions {
 /**
  * Waits until the bolts of a paused channel have consumed all that was emitted, and every request is answered; or until the
  * signal aborts.
- * @throws UserError when that takes longer than any request may
+ * @throws UserError when that takes longer than any request may, and than workers may be cut off from the database
  */
 export async function untilDrained({ channel, timeoutMs, ...options }: DrainOptions): Promise<void> {
   const { environment, admin, pool, clock, signal } = options;
   const reading = { component: channel, stream: due(channel).name };
   const sending = new Sending(pool);
-  const limit = clock.monotonic() + timeoutMs + DRAIN_LIMIT_MS;
+  const limitMs = Math.max(timeoutMs, CUT_OFF_MS + NOBODY_MS) + DRAIN_LIMIT_MS;
+  const limit = clock.monotonic() + limitMs;
   let someoneAt = clock.monotonic();
   while (!signal.aborted) {
     const lags = fromTheBeginning(await readLag(admin, environment.DOWNSPOUT_NAMESPACE, [reading]));
@@ -55,7 +56,7 @@ export async function untilDrained({ channel, timeoutMs, ...options }: DrainOpti
     if (isConsumed && !(await sending.any(channel, timeoutMs))) return;
     if (clock.monotonic() > limit) {
       throw new UserError(
-        `${channel} was not drained within ${Math.round((timeoutMs + DRAIN_LIMIT_MS) / 1_000)} s. ` +
+        `${channel} was not drained within ${Math.round(limitMs / 1_000)} s. ` +
           '`downspout lag` and `downspout status` show what is left.',
       );
     }

@@ -171,8 +171,20 @@ test("no account's messages overtake each other: workers that are cut off from t
   group.workers = 0;
   living = 1;
   group.waiting = 100;
-  expect(await grow()).toMatchObject({ message: expect.stringMatching(/^webhook was not drained within 25 s/) });
+  expect(await grow()).toMatchObject({ message: expect.stringMatching(/^webhook was not drained within 90 s/) });
   expect(group.log).not.toContain('added');
+});
+
+test('what waits where the only worker was killed is not waited for, once it cannot come back any more', async () => {
+  group.workers = 0;
+  living = 1;
+  group.waiting = 100;
+  // A lease lasts 10 s, and a worker may come back for a minute after it.
+  clock.after(70_000, () => {
+    living = 0;
+  });
+  expect(await grow()).toBe('done');
+  expect(group.log).toContain('added');
 });
 
 test('new partitions that no worker takes are said, and the channel resumes', async () => {
