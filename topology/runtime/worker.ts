@@ -115,10 +115,17 @@ export class Worker {
     const reasons = [
       ...(this.state === 'running' ? [] : [this.state]),
       ...[...this.waitsFor].map(([who, reason]) => `${who} waits: ${reason}`),
-      ...(this.session.holds() || this.state === 'starting' ? [] : ['the lease is out: the database does not answer']),
+      ...(this.state === 'starting' ? [] : this.standstill()),
     ];
     const { session, place } = this.options.identity;
     return { session, release: place?.releaseNumber ?? null, reasons, partitions: this.report().partitions };
+  }
+
+  /** Why bolts send nothing, or spouts emit nothing. */
+  private standstill(): string[] {
+    if (!this.session.holds()) return ['the lease is out: the database does not answer'];
+    if (this.session.known() || !this.tasks.some((task) => task instanceof SpoutTask)) return [];
+    return ['what is paused is not known: the database does not answer in time'];
   }
 
   private async open(): Promise<void> {

@@ -1,6 +1,7 @@
 import { changeEventCodec } from '../../../connectors/debezium/change-event';
 import { Unavailable, UserError } from '../../../topology/core/errors';
 import { fieldsGrouping } from '../../../topology/core/grouping';
+import { PAUSES_KNOWN_MS } from '../../../topology/core/pauses';
 import { type BoltContext, type SpoutContext, TopologyBuilder } from '../../../topology/core/topology';
 import { Metrics } from '../../../topology/runtime/metrics';
 import { Worker } from '../../../topology/runtime/worker';
@@ -266,6 +267,24 @@ describe('Worker', () => {
     await stop(worker);
     expect(code).toBe(0);
     expect(clock.timers).toBe(0);
+  });
+
+  it.each([
+    [
+      'says that its spout emits nothing',
+      ['due', 'webhook'],
+      ['what is paused is not known: the database does not answer in time'],
+    ],
+    ['is ready where it has no spout, because bolts send what was emitted,', ['webhook'], []],
+  ])('%s while it does not know what is paused and its lease holds', async (_, components, reasons) => {
+    const worker = await run(create(components));
+    database.before = (operation) => (operation === 'pulse' ? clock.sleep(PAUSES_KNOWN_MS) : undefined);
+    await clock.advance(10_000);
+    expect(contexts.bolt?.lease.holds()).toBe(true);
+    expect(worker.status().reasons).toEqual(reasons);
+    await stop(worker);
+    await clock.advance(PAUSES_KNOWN_MS);
+    expect(code).toBe(0);
   });
 
   it('stops in good order while its lease is out and it has left', async () => {
