@@ -21,7 +21,7 @@ export const discord = z
       }),
     text: z
       .string()
-      .max(MAX_UNITS)
+      .max(MAX_UNITS, { abort: true })
       .refine((text) => text.trim() !== '', 'expected a text, got blanks')
       .register(fields, { option: 'text', placeholder: 'text', takes: 'text', description: 'the message' }),
     replyTo: z

@@ -16,7 +16,7 @@ export const linkedin = z
   .strictObject({
     text: z
       .string()
-      .max(MAX_UNITS)
+      .max(MAX_UNITS, { abort: true })
       .refine((text) => text.trim() !== '', 'expected a text, got blanks')
       .register(fields, {
         option: 'text',

@@ -19,7 +19,7 @@ export const mastodon = z
   .strictObject({
     text: z
       .string()
-      .max(MAX_UNITS)
+      .max(MAX_UNITS, { abort: true })
       .refine((text) => text.trim() !== '', 'expected a text, got blanks')
       .register(fields, { option: 'text', placeholder: 'text', takes: 'text', description: 'the post' }),
     replyTo: z
@@ -38,7 +38,7 @@ export const mastodon = z
       takes: 'text',
       description: "public, unlisted, private or direct; the account's own choice unless given",
     }),
-    spoiler: z.string().min(1).max(MAX_UNITS).optional().register(fields, {
+    spoiler: z.string().min(1).max(MAX_UNITS, { abort: true }).optional().register(fields, {
       option: 'spoiler',
       placeholder: 'text',
       takes: 'text',

@@ -24,7 +24,7 @@ export const slack = z
       }),
     text: z
       .string()
-      .max(MAX_UNITS)
+      .max(MAX_UNITS, { abort: true })
       .refine((text) => text.trim() !== '', 'expected a text, got blanks')
       .register(fields, {
         option: 'text',

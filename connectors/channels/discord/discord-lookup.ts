@@ -51,7 +51,10 @@ export async function findMessage(wanted: DiscordMessage, looking: Looking<Disco
     if (listed.value.length === 0 && page === 0) {
       const last = read(await get(`/channels/${channelId}`), channel);
       if ('kind' in last) return last;
-      if (BigInt(last.value.last_message_id ?? 0) <= since) return { kind: 'absent' };
+      const { last_message_id: newest } = last.value;
+      if (newest === undefined) return { kind: 'unknown', reason: 'Discord does not say what was last in the channel' };
+      // A channel without a message has null.
+      if (newest === null || BigInt(newest) <= since) return { kind: 'absent' };
       return { kind: 'unknown', reason: "the bot is shown none of the channel's messages; let it read their history" };
     }
     if (listed.value.length < PAGE) return { kind: 'absent' };

@@ -17,6 +17,8 @@ const MAX_PAGES = 10;
 const MAX_ALIKE = 40;
 /** Characters by which posts are told apart before their text is asked for. */
 const BEGINNING = 100;
+/** Of one post, UTF-16 units: many times what servers take. */
+const MAX_CONTENT = 200_000;
 
 const ownAccount = z.object({ id: z.string() });
 const post = z.object({
@@ -26,8 +28,8 @@ const post = z.object({
   visibility: z.string(),
   spoiler_text: z.string(),
   in_reply_to_id: z.string().nullish(),
-  /** HTML. */
-  content: z.string(),
+  /** HTML. The server may be anybody's. */
+  content: z.string().max(MAX_CONTENT),
 });
 const posts = z.array(post);
 const source = z.object({ text: z.string(), spoiler_text: z.string() });
@@ -69,7 +71,7 @@ export async function findStatus(
     const written = read(await get(`/api/v1/statuses/${encodeURIComponent(id)}/source`), source);
     if ('kind' in written) return written;
     if (written.value.text.trim() === wanted.status.trim()) {
-      return { kind: 'accepted', receipt: url ?? id };
+      return { kind: 'accepted', receipt: written.reply.shown(url ?? id) };
     }
   }
   return { kind: 'absent' };
@@ -96,7 +98,7 @@ function lettersOf(text: string): string {
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', '#39': "'" };
 
 function textIn(html: string): string {
-  return html.replace(/<[^>]*>/g, ' ').replace(/&(lt|gt|amp|quot|#39);/g, (_, name: string) => ENTITIES[name] ?? '');
+  return html.replace(/<[^<>]*>/g, ' ').replace(/&(lt|gt|amp|quot|#39);/g, (_, name: string) => ENTITIES[name] ?? '');
 }
 
 function read<T>(

@@ -73,7 +73,7 @@ function meaningOf(reply: Reply, now: number): Outcome {
   if (reply.isOk) {
     const { url, uri, id } = (reply.json() ?? {}) as { url?: unknown; uri?: unknown; id?: unknown };
     const receipt = [url, uri, id].find((one) => typeof one === 'string');
-    if (receipt !== undefined) return { kind: 'delivered', status, receipt };
+    if (receipt !== undefined) return { kind: 'delivered', status, receipt: reply.shown(receipt) };
     return { kind: 'unknown', status, reason: `The server answered HTTP ${status} without a post: ${said}` };
   }
   if (status === 401) {

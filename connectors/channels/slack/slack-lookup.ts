@@ -20,11 +20,8 @@ const page = z.object({
   ok: z.literal(true),
   messages: z.array(
     z.object({
-      ts: z.string(),
-      metadata: z
-        .object({ event_type: z.string(), event_payload: z.record(z.string(), z.unknown()) })
-        .optional()
-        .catch(undefined),
+      ts: z.string().regex(/^\d{1,20}\.\d{1,20}$/),
+      metadata: z.object({ event_type: z.string(), event_payload: z.unknown().optional() }).optional().catch(undefined),
     }),
   ),
   has_more: z.boolean().optional(),
@@ -50,6 +47,7 @@ export async function findMessage(
     include_all_metadata: 'true',
   };
   let cursor = '';
+  let isAnyHidden = false;
   for (let pages = 0; pages < MAX_PAGES; pages++) {
     const at = cursor === '' ? query : { ...query, cursor };
     const ended = await ask(requestTo(credentials, method, { query: at }));
@@ -57,21 +55,26 @@ export async function findMessage(
     const read = page.safeParse(ended.json());
     if (!ended.isOk || !read.success) return { kind: 'unknown', reason: `HTTP ${ended.status}: ${wordsOf(ended)}` };
     const { messages, has_more = false, response_metadata: { next_cursor = '' } = {} } = read.data;
-    const found = messages.find(
-      ({ metadata }) => metadata?.event_type === event_type && metadata.event_payload['key'] === event_payload.key,
-    );
+    const ours = messages.filter(({ metadata }) => metadata?.event_type === event_type);
+    const found = ours.find(({ metadata }) => keyIn(metadata?.event_payload) === event_payload.key);
     if (found !== undefined) return { kind: 'accepted', receipt: `${channel}:${found.ts}` };
+    isAnyHidden ||= ours.some(({ metadata }) => keyIn(metadata?.event_payload) === undefined);
     if (isTooFarApart(ended, now())) {
       return { kind: 'unknown', reason: "Slack's clock and ours differ by more than five minutes" };
     }
     if (next_cursor === '') {
-      return has_more
-        ? { kind: 'unknown', reason: 'Slack has more messages of this time and does not show them' }
-        : { kind: 'absent' };
+      if (has_more) return { kind: 'unknown', reason: 'Slack has more messages of this time and does not show them' };
+      if (isAnyHidden) return { kind: 'unknown', reason: 'Slack does not show the keys of messages of this time' };
+      return { kind: 'absent' };
     }
     cursor = next_cursor;
   }
   return { kind: 'unknown', reason: 'the conversation has had too many messages since to find this one among them' };
+}
+
+/** The key of a message; undefined where it is not shown. */
+function keyIn(payload: unknown): string | undefined {
+  return z.object({ key: z.string() }).safeParse(payload).data?.key;
 }
 
 /** An answer that does not say what time its server has is trusted. */

@@ -82,3 +82,16 @@ describe('the fields of a payload', () => {
     }
   });
 });
+
+test.each([
+  ['telegram', 'text', { chat: '@shop', text: '](', parseMode: 'MarkdownV2' }],
+  ['mastodon', 'text', { text: '@a' }],
+  ['mastodon', 'spoiler', { text: 'a', spoiler: '👍' }],
+  ['discord', 'text', { channelId: '155101607195836416', text: '👍' }],
+  ['linkedin', 'text', { text: '#a' }],
+  ['slack', 'text', { conversation: 'C0123456789', text: 'a' }],
+] as const)('a payload of %s whose %s is longer than any is not counted', (channel, field, payload) => {
+  const { [field]: short = '' }: { [Field in typeof field]?: string } = payload;
+  const { issues = [] } = payloads[channel].safeParse({ ...payload, [field]: short.repeat(500_000) }).error ?? {};
+  expect(issues).toEqual([expect.objectContaining({ code: 'too_big', path: [field] })]);
+});

@@ -26,6 +26,11 @@ test.each([
   expect(reason({ text: text + 'a'.repeat(4_097 - length), parseMode })).toContain('got 4097');
 });
 
+test.each(['', '\\'])('of links that nothing closes no character is looked at twice, with "%s" at their end', (end) => {
+  const text = `${'a'.repeat(4_097)}${'](\\)'.repeat(7_000)}${end}`;
+  expect(reason({ text, parseMode: 'MarkdownV2' })).toContain('got 4097');
+});
+
 test.each(['@shop_news', '42', '-100123', '-1001234567890', '9007199254740991'])('the chat %s is one', (chat) => {
   expect(reason({ chat, text: 'a' })).toBe('ok');
 });

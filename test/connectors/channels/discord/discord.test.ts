@@ -196,6 +196,19 @@ describe('a message in doubt', () => {
     expect(await world.lookUp(a, { notBefore: since() + 10_000 })).toEqual({ kind: 'absent' });
   });
 
+  test('is not known of in a channel that does not say what was last in it', async () => {
+    await start();
+    const handle = world.protocol.handle.bind(world.protocol);
+    jest.spyOn(world.protocol, 'handle').mockImplementation(async (request) => {
+      const answer = await handle(request);
+      return request.path.endsWith(CHANNEL) ? { ...answer, json: { id: CHANNEL, type: 0 } } : answer;
+    });
+    expect(await world.lookUp(a, { notBefore: since() })).toMatchObject({
+      kind: 'unknown',
+      reason: expect.stringContaining('does not say'),
+    });
+  });
+
   test('is looked for among newer messages, and beyond too many of them nothing is certain', async () => {
     await start();
     const notBefore = since();

@@ -152,6 +152,24 @@ describe('what the answers mean:', () => {
     },
   );
 
+  test('a receipt quotes no token, also where it is looked up', async () => {
+    await start();
+    const since = now();
+    const handle = world.protocol.handle.bind(world.protocol);
+    jest.spyOn(world.protocol, 'handle').mockImplementation(async (request) => {
+      const answer = await handle(request);
+      return JSON.parse(JSON.stringify(answer).replaceAll('mastodon.test', `mastodon.test/${TOKEN}`));
+    });
+    const outcome = await send({ text: 'a' });
+    expect(outcome).toMatchObject({
+      kind: 'delivered',
+      receipt: expect.stringMatching(/^https:.*109000000000000000$/),
+    });
+    const found = await lookUp({ text: 'a' }, since);
+    expect(found).toMatchObject({ kind: 'accepted', receipt: expect.stringMatching(/^https:/) });
+    expect(JSON.stringify([outcome, found])).not.toContain(TOKEN);
+  });
+
   test('an answer that is no post is no delivery', async () => {
     await start();
     jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status: 200, json: {} });
@@ -209,6 +227,22 @@ describe('a post in doubt', () => {
       kind: 'unknown',
       reason: expect.stringContaining('too much'),
     });
+  });
+
+  test.each([
+    ['of open brackets is looked through once', 199_999, { kind: 'absent' }],
+    ['that is longer than any is not read', 200_001, { kind: 'unknown' }],
+  ])('a post %s', async (_, length, found) => {
+    await start();
+    const since = now();
+    expect(await send({ text: 'a' })).toMatchObject({ kind: 'delivered' });
+    const handle = world.protocol.handle.bind(world.protocol);
+    jest.spyOn(world.protocol, 'handle').mockImplementation(async (request) => {
+      const answer = await handle(request);
+      if (!request.path.endsWith('/statuses')) return answer;
+      return { ...answer, json: (answer.json as object[]).map((one) => ({ ...one, content: '<'.repeat(length) })) };
+    });
+    expect(await lookUp({ text: 'a' }, since)).toMatchObject(found);
   });
 
   test('is not known of while the server does not answer, or does not take the token', async () => {

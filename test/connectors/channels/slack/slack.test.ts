@@ -223,6 +223,33 @@ describe('a message in doubt', () => {
     });
   });
 
+  test.each([{ event_type: 'downspout' }, { event_type: 'downspout', event_payload: {} }])(
+    'is not known of where Slack shows %j and no key',
+    async (shown) => {
+      await start();
+      await send({ text: 'a' });
+      const handle = world.protocol.handle.bind(world.protocol);
+      jest.spyOn(world.protocol, 'handle').mockImplementation(async (request) => {
+        const { json, ...answer } = await handle(request);
+        const { messages = [], ...more } = json as { messages?: object[] };
+        return { ...answer, json: { ...more, messages: messages.map((one) => ({ ...one, metadata: shown })) } };
+      });
+      expect(await lookUp({ text: 'a' })).toMatchObject({
+        kind: 'unknown',
+        reason: expect.stringContaining('does not show the keys'),
+      });
+    },
+  );
+
+  test('is not known of when a ts is none', async () => {
+    await start();
+    const json = { ok: true, messages: [{ ts: TOKEN, metadata: metadata('key-1') }] };
+    jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status: 200, json });
+    const looked = await lookUp({ text: 'a' });
+    expect(looked).toMatchObject({ kind: 'unknown' });
+    expect(JSON.stringify(looked)).not.toContain(TOKEN);
+  });
+
   test('is not known of while Slack does not answer, is asked too often, or does not show the conversation', async () => {
     await start({ questions: 1 });
     expect(await lookUp({ text: 'a' }, {}, 'lost')).toMatchObject({ kind: 'unknown' });
