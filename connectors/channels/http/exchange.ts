@@ -29,7 +29,7 @@ export interface AnswerLimits {
 
 /** Of an answer whose status is what matters. */
 export const SHORT_ANSWER: AnswerLimits = { maxBytes: 64 * 1024, keptBytes: 16 * 1024, graceMs: 1_000 };
-/** The first room for a body that comes in chunks; it doubles as far as the limit. */
+/** The first room for a body that comes in small chunks; it doubles as far as the limit. */
 const FIRST_BYTES = 16 * 1024;
 const EMPTY = Buffer.alloc(0);
 
@@ -120,7 +120,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
   private append(chunk: Buffer): void {
     const { keptBytes: most } = this.limits;
     if (this.kept === undefined) {
-      this.kept = Buffer.allocUnsafe(Math.min(most, FIRST_BYTES));
+      this.kept = Buffer.allocUnsafe(Math.min(most, Math.max(FIRST_BYTES, this.body.length)));
       this.keptBytes = this.body.copy(this.kept);
     }
     while (this.keptBytes + chunk.length > this.kept.length && this.kept.length < most)

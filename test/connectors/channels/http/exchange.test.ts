@@ -79,3 +79,13 @@ test('a long body is kept whole where it is wanted, and its room grows with it',
   const body = Buffer.concat(chunks).subarray(0, 100_000);
   expect(end.mock.calls).toEqual([[expect.objectContaining({ kind: 'answered', body })]]);
 });
+
+test('of a long first chunk nothing is lost when more chunks come', () => {
+  const { made, end, abort } = exchange(undefined, { maxBytes: 200_000, keptBytes: 100_000, graceMs: 5_000 });
+  made.onConnect(abort);
+  made.onHeaders(200, []);
+  const chunks = [Buffer.alloc(65_000, 1), Buffer.alloc(10_000, 2)];
+  for (const chunk of chunks) made.onData(chunk);
+  made.onComplete();
+  expect(end.mock.calls).toEqual([[expect.objectContaining({ kind: 'answered', body: Buffer.concat(chunks) })]]);
+});
