@@ -27,7 +27,7 @@ export interface Engine {
   restart(component: string, live: EngineRelease, guard: Guard): Promise<void>;
 }
 
-/** Some workers run the release that failed, and the others the one before it. */
+/** Some workers run the release that failed, and others one before it. */
 export class GoingBackFailed extends UserError {}
 
 /** Nothing was asked of the engine yet: what an earlier deploy has begun may still run. */

@@ -39,6 +39,7 @@ export interface ComposeDeployment extends ComposeTarget {
  * 4. It changes nothing once the command may not go on.
  * 5. A container that would be the same, of the same image and with the same settings, is left alone.
  *    It goes on with the release that it was started with.
+ * 6. Containers of components that the release does not have end, whichever release has left them.
  * @throws UserError with what `docker` says; GoingBackFailed
  */
 export async function deployToCompose(options: ComposeDeployment): Promise<void> {
@@ -74,11 +75,21 @@ export async function restartOnCompose(component: string, live: EngineRelease, t
   target.report('services', `${service}: ${containers.length} containers are restarted`);
 }
 
-/** Ends all containers of a release's services. */
+/** Ends all containers of workers: at once those of the release, and then what others have left. */
 export async function endOnCompose(release: EngineRelease, target: ComposeTarget): Promise<void> {
   const services = prepared(release, target);
   await target.guard.mayGoOn();
-  await services.end([...replicasIn(release).keys()].map(serviceName));
+  const own = [...replicasIn(release).keys()].map(serviceName);
+  await services.end(own);
+  await endOthers(own, services, target);
+}
+
+async function endOthers(own: readonly string[], services: Services, { guard, report }: ComposeTarget): Promise<void> {
+  for (const { id, service } of await services.others(own)) {
+    await guard.mayGoOn();
+    await services.stop(id);
+    report('services', `${service}: a container that another release has left is ended`);
+  }
 }
 
 function settingsIn({ number, specification }: EngineRelease): TopologySettings {
@@ -126,7 +137,7 @@ async function marksOf(
 }
 
 /**
- * @param how.failed whose services that the release does not have are ended
+ * @param how.failed which is taken back
  * @param how.renews also replaces containers of the release, unless they would be the same
  */
 async function roll(
@@ -134,14 +145,8 @@ async function roll(
   target: ComposeTarget,
   { failed, renews = false }: { readonly failed?: EngineRelease; readonly renews?: boolean },
 ): Promise<void> {
-  const { guard, report } = target;
+  const { report } = target;
   const replicas = replicasIn(release);
-  if (failed !== undefined) {
-    const added = [...replicasIn(failed).keys()].filter((component) => !replicas.has(component));
-    const services = prepared(failed, target);
-    await guard.mayGoOn();
-    if (added.length > 0) await services.end(added.map(serviceName));
-  }
   const marks = await marksOf(release, prepared(release, target), target.folder, failed);
   const services = prepared(release, target, marks);
   for (const [component, count] of replicas) {
@@ -153,6 +158,7 @@ async function roll(
     await replace(service, count, { number: mark.release, isRight }, services, target);
     report('services', `${service}: ${counted(count, 'container runs', 'containers run')}`);
   }
+  await endOthers([...replicas.keys()].map(serviceName), services, target);
 }
 
 /** Compose itself ends all containers of a service before it makes new ones, so they are replaced one by one here. */

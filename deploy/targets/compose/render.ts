@@ -34,9 +34,12 @@ export interface WorkerMark {
   readonly fingerprint: string;
 }
 
+/** What the names of the workers' services begin with, and no others of docker-compose.yml. */
+export const SERVICE_PREFIX = 'worker-';
+
 /** The service of a component. */
 export function serviceName(component: string): string {
-  return `worker-${component.toLowerCase()}`;
+  return `${SERVICE_PREFIX}${component.toLowerCase()}`;
 }
 
 /**

@@ -1,9 +1,10 @@
 import { UserError } from '../../../topology/core/errors';
-import { FINGERPRINT } from './render';
+import { FINGERPRINT, SERVICE_PREFIX } from './render';
 
 /** A container that runs. */
 export interface Container {
   readonly id: string;
+  readonly service: string;
   /** Null when its workers read topology.yaml. */
   readonly release: number | null;
   /** Which worker it is; null when an earlier version made it. */
@@ -15,6 +16,8 @@ export interface Services {
   /** What an image is now, because a name may stand for another one later; null when it cannot be had. */
   imageId(image: string): Promise<string | null>;
   running(service: string): Promise<readonly Container[]>;
+  /** Containers of workers that belong to none of these services, also those that have exited. */
+  others(services: readonly string[]): Promise<readonly Container[]>;
   /** Makes as many containers as are missing, ends none, and returns when all of them are healthy. */
   scaled(service: string, count: number): Promise<void>;
   restart(service: string, count: number): Promise<void>;
@@ -34,28 +37,34 @@ const CONTAINER = /^[0-9a-f]{12,64}$/;
 const COMMAND = /^([0-9a-f]{12,64}) (.*)$/;
 const FORMAT = '{{.Id}} {{json .Config.Cmd}} {{json .Config.Labels}}';
 const LABEL = new RegExp(`"${FINGERPRINT}":"([0-9a-f]+)"`);
+const SERVICE = /"com\.docker\.compose\.service":"([^"]+)"/;
 const IMAGE = /sha256:[0-9a-f]{64}/;
 
 /** @param files the options that name the compose files @param docker runs it with these arguments and returns what it prints */
 export function servicesOf(files: readonly string[], docker: (args: readonly string[]) => Promise<string>): Services {
   const compose = (...args: readonly string[]) => docker(['compose', ...files, ...args]);
+  const found = async (...args: readonly string[]): Promise<readonly Container[]> => {
+    const ids = (await compose(...args)).split('\n').map((id) => id.trim());
+    const containers = ids.filter((id) => CONTAINER.test(id));
+    if (containers.length === 0) return [];
+    const commands = (await docker(['inspect', '--format', FORMAT, ...containers])).split('\n');
+    const known = new Map(
+      commands.map((line) => {
+        const [, id = '', text = ''] = COMMAND.exec(line.trim()) ?? [];
+        return [id, text] as const;
+      }),
+    );
+    return containers.map((id) => {
+      const text = known.get(id) ?? '';
+      const release = Number(/--release=(\d+)/.exec(text)?.[1] ?? Number.NaN) || null;
+      return { id, service: SERVICE.exec(text)?.[1] ?? '', release, fingerprint: LABEL.exec(text)?.[1] ?? null };
+    });
+  };
   const services: Services = {
-    running: async (service) => {
-      const ids = (await compose('ps', '--quiet', service)).split('\n').map((id) => id.trim());
-      const containers = ids.filter((id) => CONTAINER.test(id));
-      if (containers.length === 0) return [];
-      const commands = (await docker(['inspect', '--format', FORMAT, ...containers])).split('\n');
-      const known = new Map(
-        commands.map((line) => {
-          const [, id = '', text = ''] = COMMAND.exec(line.trim()) ?? [];
-          return [id, text] as const;
-        }),
-      );
-      return containers.map((id) => {
-        const text = known.get(id) ?? '';
-        const release = Number(/--release=(\d+)/.exec(text)?.[1] ?? Number.NaN) || null;
-        return { id, release, fingerprint: LABEL.exec(text)?.[1] ?? null };
-      });
+    running: async (service) => (await found('ps', '--quiet', service)).map((one) => ({ ...one, service })),
+    others: async (these) => {
+      const all = await found('ps', '--all', '--quiet');
+      return all.filter(({ service }) => service.startsWith(SERVICE_PREFIX) && !these.includes(service));
     },
     imageId: async (image) => {
       const inspect = () => attempt(docker(['image', 'inspect', '--format', '{{.Id}}', image]));

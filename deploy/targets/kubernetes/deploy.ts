@@ -44,6 +44,7 @@ const ALL_WORKERS = `--selector=${selectorOf(WORKER_LABELS)}`;
  * 2. When a rollout does not come to its end, every Deployment that has the release goes back to the one that ran before.
  * 3. It can be run again after it was interrupted: the cluster is asked for the same again.
  * 4. It changes nothing once the command may not go on.
+ * 5. Workers of components that the release does not have end, whichever release has left them.
  *
  * What one release has in a ScaledObject, a NetworkPolicy or a budget stays until the next one is applied.
  * @throws UserError with what `kubectl` says; GoingBackFailed; NothingChanged when it says that before anything is applied
@@ -72,6 +73,7 @@ export async function deployToKubernetes(options: KubernetesDeployment): Promise
     const text = `The rollout failed. ${undone.text}\n${reasonOf(error)}`;
     throw undone.isBack ? new UserError(text) : new GoingBackFailed(text);
   }
+  await endOthers(kubectl, names, options);
 }
 
 /** Replaces all pods of a component at once. */
@@ -89,14 +91,36 @@ export async function restartOnKubernetes(component: string, cluster: Cluster): 
 export async function endOnKubernetes(cluster: Cluster): Promise<void> {
   const kubectl = kubectlOf(cluster);
   await tellCluster(kubectl, cluster.report);
-  await cluster.guard.mayGoOn();
+  await end(kubectl, ALL_WORKERS, cluster.guard);
+}
+
+/** @param which a name or a selector */
+async function end(kubectl: Kubectl, which: string, guard: Guard): Promise<void> {
+  await guard.mayGoOn();
   try {
-    await kubectl('delete', 'scaledobject', ALL_WORKERS);
+    await kubectl('delete', 'scaledobject', which, '--ignore-not-found');
   } catch (error) {
     if (!reasonOf(error).includes('have a resource type')) throw error;
   }
-  await cluster.guard.mayGoOn();
-  await kubectl('delete', 'deployment', ALL_WORKERS, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
+  await guard.mayGoOn();
+  await kubectl('delete', 'deployment', which, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
+}
+
+/** Ends what other releases have left. What reads topology.yaml is somebody's own. @throws GoingBackFailed; the guard's reason */
+async function endOthers(kubectl: Kubectl, names: readonly string[], options: KubernetesDeployment): Promise<void> {
+  const { release, guard, report } = options;
+  try {
+    for (const [name, revisions] of await revisionsOf(kubectl, ALL_WORKERS)) {
+      if (names.includes(name) || (revisions.at(-1)?.release ?? null) === null) continue;
+      await end(kubectl, name, guard);
+      report('rollout', `${name} is ended, as the release does not have it`);
+    }
+  } catch (error) {
+    guard.signal.throwIfAborted();
+    if (!(error instanceof UserError)) throw error;
+    const text = `Release ${release} is rolled out, but workers that it does not have may run on: ${reasonOf(error)}`;
+    throw new GoingBackFailed(text);
+  }
 }
 
 function kubectlOf({ namespace, guard, execute = run }: Cluster): Kubectl {
@@ -149,7 +173,7 @@ async function undo(
       ranBefore ||= step !== 'delete';
       if (step === 'delete') {
         isEnded = true;
-        await kubectl('delete', 'deployment', name, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
+        await end(kubectl, name, guard);
         report('undo', `${name} is ended, as nothing ran before`);
       } else {
         await kubectl('rollout', 'undo', `deployment/${name}`, `--to-revision=${step.toRevision}`);

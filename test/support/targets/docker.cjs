@@ -7,7 +7,8 @@ const { readFileSync } = require('node:fs');
 const { parse } = require('yaml');
 const { end, main } = require('./answering.cjs');
 
-const said = ({ id, command, labels }) => `${id} ${JSON.stringify(command)} ${JSON.stringify(labels ?? {})}`;
+const said = ({ id, service, command, labels }) =>
+  `${id} ${JSON.stringify(command)} ${JSON.stringify({ ...labels, 'com.docker.compose.service': service })}`;
 const idOf = (text) => createHash('sha256').update(text).digest('hex');
 
 /** Ends by throwing. @param args of the command line @param engine is changed */
@@ -49,6 +50,7 @@ function docker(args, engine) {
     end(0, '');
   }
   if (args.includes('restart')) end(0, ` Container downspout-${service}-1  Started`);
+  if (args.includes('ps') && args.includes('--all')) end(0, engine.containers.map(({ id }) => id).join('\n'));
   if (args.includes('ps'))
     end(
       0,

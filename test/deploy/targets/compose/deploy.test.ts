@@ -219,10 +219,22 @@ test('a component is restarted by all of its containers at once, and not where i
   expect(restarted.map((call) => call.at(-1))).toEqual(['worker-due']);
 });
 
-test('all workers end', async () => {
-  started({ due: 1, webhook: 2 });
+const kafka = { id: 'a'.repeat(64), service: 'kafka', command: ['kafka'] };
+const besideKafka = () => docker.change((engine) => ({ ...engine, containers: [...engine.containers, kafka] }));
+
+test('all workers end, also those of a component that only a release that was interrupted had', async () => {
+  started({ due: 1, webhook: 2, slack: 1 });
+  besideKafka();
   await endOnCompose(releaseOf(7, BOTH), target());
-  expect(docker.state.containers).toEqual([]);
+  expect(docker.state.containers).toEqual([kafka]);
+});
+
+test('6. Containers of components that the release does not have end, whichever release has left them', async () => {
+  started({ due: 1, webhook: 2, slack: 2 });
+  besideKafka();
+  await deploy(8, '{ due: { replicas: 1 } }');
+  expect(docker.state.containers.map(({ service }) => service).toSorted()).toEqual(['kafka', 'worker-due']);
+  expect(docker.state.fewest).toMatchObject({ 'worker-slack': 0, 'worker-webhook': 0 });
 });
 
 test.each([

@@ -90,7 +90,7 @@ test('1. It returns when every worker of the new release is ready and the old on
     'rollout: downspout-webhook is rolled out',
   ]);
   const verbs = kubectl.state.calls.map(([verb, what]) => (verb === 'rollout' ? `rollout ${what}` : verb));
-  expect(verbs).toEqual(['config', 'get', 'apply', 'rollout status', 'rollout status']);
+  expect(verbs).toEqual(['config', 'get', 'apply', 'rollout status', 'rollout status', 'get']);
   expect(kubectl.state.calls[2]).toContain(join(folder, 'manifests', 'overlays', 'production'));
 });
 
@@ -217,6 +217,31 @@ test('a component that is new in a release that fails ends', async () => {
   kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
   await expect(deploy(8, { overlay: undefined, base: more })).rejects.toThrow(LIVE_AGAIN);
   expect(Object.keys(kubectl.state.deployments)).toEqual(['downspout-due', 'downspout-webhook']);
+});
+
+describe('5. Workers of components that the release does not have end, whichever release has left them', () => {
+  const less = { overlay: undefined, base: topologyOf('{ due: { replicas: 1 } }') };
+
+  test('and what reads topology.yaml stays', async () => {
+    await deploy(7);
+    const own = { 'downspout-sms': ['{"args":["worker","--component=sms"]}'] };
+    kubectl.change((state) => ({ ...state, deployments: { ...state.deployments, ...own } }));
+    await deploy(8, less);
+    expect(Object.keys(kubectl.state.deployments)).toEqual(['downspout-due', 'downspout-sms']);
+    const deleted = kubectl.state.calls.filter(([verb]) => verb === 'delete').map(([, what, name]) => [what, name]);
+    expect(deleted).toEqual([
+      ['scaledobject', 'downspout-webhook'],
+      ['deployment', 'downspout-webhook'],
+    ]);
+  });
+
+  test('and where that is refused, the release has no outcome yet', async () => {
+    await deploy(7);
+    const isRefused: typeof kubectl.execute = (command, args, options) =>
+      args.includes('delete') ? Promise.reject(new UserError('forbidden')) : kubectl.execute(command, args, options);
+    await expect(deploy(8, { ...less, execute: isRefused })).rejects.toThrow(GoingBackFailed);
+    expect(running('downspout-due')).toContain('--release=8');
+  });
 });
 
 test('a cluster that cannot be reached is told in the words of kubectl, and nothing is rolled', async () => {
