@@ -26,8 +26,8 @@ const LOOK_EVERY_MS = 200;
 /** Of what `deploy` says, shown when it fails. */
 const LAST_LINES = 15;
 const OVER = 'the demo is over';
-/** Who has deployed, as the demo's releases say it: what others have deployed is never taken back. */
-const WHO = 'demo';
+/** Who has deployed, as the demo's releases say it, and no user is called: what others have deployed is never taken back. */
+const WHO = 'downspout demo';
 
 export interface DemoWorkersOptions {
   readonly clock: Clock;

@@ -127,22 +127,27 @@ test('the demo refuses a stack on which workers were deployed already', async ()
   }
 });
 
-test('what others have deployed is not taken back, and the demo refuses to begin, also while no supervisor runs', async () => {
-  const by = {
-    packageVersion: '1',
-    image: null,
-    program: null,
-    target: 'local' as const,
-    reason: 'deploy',
-    host: 'here',
-  };
-  const number = await beginRelease(pool, { specification: {}, who: 'ann', ...by });
-  await finishRelease(pool, number, 'live');
-  await wantPlacement(pool, { component: 'due', replica: 1 }, number);
-  await expect(demoWorkers().deploy(going)).rejects.toThrow(/deployed on this stack already, by ann \(release \d+\)/);
-  await demoWorkers().stop();
-  expect((await listPlacements(pool)).map(({ releaseNumber }) => releaseNumber)).toEqual([number]);
-  expect((await currentRelease(pool))?.number).toBe(number);
-  await removePlacement(pool, { component: 'due', replica: 1 });
-  await finishRelease(pool, number, 'superseded');
-});
+test.each(['ann', 'demo'])(
+  'what others have deployed is not taken back, and the demo refuses to begin, also while no supervisor runs: %s',
+  async (who) => {
+    const by = {
+      packageVersion: '1',
+      image: null,
+      program: null,
+      target: 'local' as const,
+      reason: 'deploy',
+      host: 'here',
+    };
+    const number = await beginRelease(pool, { specification: {}, who, ...by });
+    await finishRelease(pool, number, 'live');
+    await wantPlacement(pool, { component: 'due', replica: 1 }, number);
+    await expect(demoWorkers().deploy(going)).rejects.toThrow(
+      `deployed on this stack already, by ${who} (release ${number})`,
+    );
+    await demoWorkers().stop();
+    expect((await listPlacements(pool)).map(({ releaseNumber }) => releaseNumber)).toEqual([number]);
+    expect((await currentRelease(pool))?.number).toBe(number);
+    await removePlacement(pool, { component: 'due', replica: 1 });
+    await finishRelease(pool, number, 'superseded');
+  },
+);
