@@ -154,7 +154,9 @@ async function roll(
     const mark = marks.get(component) ?? { release: release.number, fingerprint: '' };
     const isRight = (one: Container) =>
       (one.fingerprint === mark.fingerprint && one.release !== failed?.number) ||
-      (!renews && one.release === release.number);
+      (!renews && one.release === release.number) ||
+      // It ran before too, whatever its settings are called by now.
+      (failed !== undefined && one.release !== null && one.release < release.number);
     await replace(service, count, { number: mark.release, isRight }, services, target);
     report('services', `${service}: ${counted(count, 'container runs', 'containers run')}`);
   }

@@ -168,6 +168,17 @@ describe('5. A container that would be the same, of the same image and with the 
     await expect(deploy(8, changed)).rejects.toThrow('unhealthy');
     expect(docker.state.containers.map(({ id }) => id)).toEqual(before);
   });
+
+  test('also by going back after the settings of the environment were spoilt', async () => {
+    await deploy(8, changed);
+    const before = docker.state.containers.map(({ id }) => id);
+    writeFileSync(join(folder, 'workers', 'workers.env'), 'KAFKA_BROKERS=nowhere:9092\n');
+    docker.change((engine) => ({ ...engine, broken: ['worker-due', 'worker-webhook'] }));
+    const failed = await deploy(9, BOTH, { live: releaseOf(8, changed) }).catch((error: unknown) => error);
+    expect(failed).toMatchObject({ message: expect.stringMatching(/did not become ready\. 1 run on\./) });
+    expect(failed).not.toBeInstanceOf(GoingBackFailed);
+    expect(docker.state.containers.map(({ id }) => id)).toEqual(before);
+  });
 });
 
 test('4. It changes nothing once the command may not go on', async () => {
