@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { type Clock, systemClock } from '../../../topology/core/clock';
 import { reasonOf, UserError } from '../../../topology/core/errors';
 import type { Environment } from '../../../topology/settings/environment';
 import { parseSpecification, replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
@@ -22,6 +23,7 @@ export interface ComposeTarget {
   readonly report: (step: 'services' | 'worker' | 'undo', text: string) => void;
   /** Runs a program and returns what it prints. Throws UserError. */
   readonly execute?: typeof run;
+  readonly clock?: Pick<Clock, 'monotonic' | 'sleep'>;
 }
 
 export interface ComposeDeployment extends ComposeTarget {
@@ -71,7 +73,7 @@ export async function restartOnCompose(component: string, live: EngineRelease, t
   const containers = await services.running(service);
   if (containers.length === 0) return;
   await target.guard.mayGoOn();
-  await services.restart(service, containers.length);
+  await services.restart(service);
   target.report('services', `${service}: ${containers.length} containers are restarted`);
 }
 
@@ -102,14 +104,19 @@ function replicasIn(release: EngineRelease): ReadonlyMap<string, number> {
 
 /** Writes the compose file of a release. @param marks by component */
 function prepared(release: EngineRelease, target: ComposeTarget, marks?: ReadonlyMap<string, WorkerMark>): Services {
-  const { environment, folder, composeFile, guard, execute = run } = target;
+  const { environment, folder, composeFile, guard, execute = run, clock = systemClock } = target;
   const { number, specification, image } = release;
   const options = { specification, settings: settingsIn(release), image, environment, release: number, marks };
   writeRendering(folder, renderCompose({ ...options, inside: insideNames(composeFile) }));
   const files = [composeFile, join(folder, 'workers.yml')].flatMap((file) => ['--file', file]);
-  return servicesOf([...files, '--project-directory', dirname(composeFile)], (args) =>
-    execute('docker', args, { settings: { DOWNSPOUT_WORKERS: folder }, signal: guard.signal }),
-  );
+  const docker = (args: readonly string[]) =>
+    execute('docker', args, { settings: { DOWNSPOUT_WORKERS: folder }, signal: guard.signal });
+  return servicesOf({
+    files: [...files, '--project-directory', dirname(composeFile)],
+    docker,
+    clock,
+    signal: guard.signal,
+  });
 }
 
 /**
@@ -158,6 +165,8 @@ async function roll(
       // It ran before too, whatever its settings are called by now.
       (failed !== undefined && one.release !== null && one.release < release.number);
     await replace(service, count, { number: mark.release, isRight }, services, target);
+    // Going back, those that were left alone are as they were.
+    if (failed === undefined) await services.ready((await services.running(service)).map(({ id }) => id));
     report('services', `${service}: ${counted(count, 'container runs', 'containers run')}`);
   }
   await endOthers([...replicas.keys()].map(serviceName), services, target);
@@ -188,7 +197,6 @@ async function replace(
     await guard.mayGoOn();
     await services.stop(id);
   }
-  // Those that were there are healthy too.
   await services.scaled(service, replicas);
 }
 
@@ -205,7 +213,10 @@ async function addOne(
   };
   try {
     await services.scaled(service, before.length + 1);
-    const wrong = (await added()).find((one) => one.release !== release);
+    const made = await added();
+    // Those beside it may be unready: that is what a deploy may be to mend.
+    await services.ready(made.map(({ id }) => id));
+    const wrong = made.find((one) => one.release !== release);
     if (wrong !== undefined) throw new UserError(`container ${wrong.id} runs release ${wrong.release ?? 'unknown'}`);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

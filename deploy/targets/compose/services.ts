@@ -1,3 +1,4 @@
+import type { Clock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import { FINGERPRINT, SERVICE_PREFIX } from './render';
 
@@ -18,9 +19,11 @@ export interface Services {
   running(service: string): Promise<readonly Container[]>;
   /** Containers of workers that belong to none of these services, also those that have exited. */
   others(services: readonly string[]): Promise<readonly Container[]>;
-  /** Makes as many containers as are missing, ends none, and returns when all of them are healthy. */
+  /** Makes as many containers as are missing, and ends none. */
   scaled(service: string, count: number): Promise<void>;
-  restart(service: string, count: number): Promise<void>;
+  /** Returns when all of these are healthy: `docker compose up --wait` would ask that of all containers of their service. */
+  ready(ids: readonly string[]): Promise<void>;
+  restart(service: string): Promise<void>;
   /** Ends a container in good order. */
   stop(id: string): Promise<void>;
   /** Ends one that is not ready. */
@@ -31,17 +34,29 @@ export interface Services {
 }
 
 /** Until a new worker is ready. */
-const READY_LIMIT_SECONDS = 120;
+const READY_LIMIT_MS = 120_000;
+const LOOK_EVERY_MS = 500;
 /** Docker warns on the same line-wise output. */
 const CONTAINER = /^[0-9a-f]{12,64}$/;
 const COMMAND = /^([0-9a-f]{12,64}) (.*)$/;
 const FORMAT = '{{.Id}} {{json .Config.Cmd}} {{json .Config.Labels}}';
+const HEALTH = '{{.Id}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}';
+const HOPELESS = / (exited|dead|\S+ unhealthy)\b/;
 const LABEL = new RegExp(`"${FINGERPRINT}":"([0-9a-f]+)"`);
 const SERVICE = /"com\.docker\.compose\.service":"([^"]+)"/;
 const IMAGE = /sha256:[0-9a-f]{64}/;
 
-/** @param files the options that name the compose files @param docker runs it with these arguments and returns what it prints */
-export function servicesOf(files: readonly string[], docker: (args: readonly string[]) => Promise<string>): Services {
+export interface ServicesOptions {
+  /** The options that name the compose files. */
+  readonly files: readonly string[];
+  /** Runs it with these arguments and returns what it prints. */
+  readonly docker: (args: readonly string[]) => Promise<string>;
+  readonly clock: Pick<Clock, 'monotonic' | 'sleep'>;
+  /** Ends the waiting. */
+  readonly signal: AbortSignal;
+}
+
+export function servicesOf({ files, docker, clock, signal }: ServicesOptions): Services {
   const compose = (...args: readonly string[]) => docker(['compose', ...files, ...args]);
   const found = async (...args: readonly string[]): Promise<readonly Container[]> => {
     const ids = (await compose(...args)).split('\n').map((id) => id.trim());
@@ -76,12 +91,27 @@ export function servicesOf(files: readonly string[], docker: (args: readonly str
       return IMAGE.exec(said ?? '')?.[0] ?? null;
     },
     scaled: async (service, count) => {
-      const ready = ['--wait', '--wait-timeout', String(READY_LIMIT_SECONDS), '--scale', `${service}=${count}`];
-      await compose('up', '--detach', '--no-deps', '--no-recreate', ...ready, service);
+      await compose('up', '--detach', '--no-deps', '--no-recreate', '--scale', `${service}=${count}`, service);
     },
-    restart: async (service, count) => {
+    ready: async (ids) => {
+      if (ids.length === 0) return;
+      const untilMs = clock.monotonic() + READY_LIMIT_MS;
+      for (;;) {
+        const said = (await docker(['inspect', '--format', HEALTH, ...ids])).split('\n');
+        const waiting = said
+          .map((line) => line.trim())
+          .filter((line) => COMMAND.test(line) && !line.endsWith(' running healthy'));
+        if (waiting.length === 0) return;
+        const hopeless = waiting.find((line) => HOPELESS.test(line));
+        if (hopeless !== undefined) throw new UserError(`container ${hopeless}`);
+        if (clock.monotonic() >= untilMs)
+          throw new UserError(`after ${READY_LIMIT_MS / 1_000} s: container ${waiting[0]}`);
+        await clock.sleep(LOOK_EVERY_MS, signal);
+      }
+    },
+    restart: async (service) => {
       await compose('restart', service);
-      await services.scaled(service, count);
+      await services.ready((await services.running(service)).map(({ id }) => id));
     },
     stop: async (id) => {
       await docker(['stop', id]);

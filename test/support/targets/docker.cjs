@@ -9,6 +9,7 @@ const { end, main } = require('./answering.cjs');
 
 const said = ({ id, service, command, labels }) =>
   `${id} ${JSON.stringify(command)} ${JSON.stringify({ ...labels, 'com.docker.compose.service': service })}`;
+const health = ({ id, isUnhealthy }) => `${id} running ${isUnhealthy ? 'unhealthy' : 'healthy'}`;
 const idOf = (text) => createHash('sha256').update(text).digest('hex');
 
 /** Ends by throwing. @param args of the command line @param engine is changed */
@@ -31,7 +32,7 @@ function docker(args, engine) {
   if (args[0] === 'inspect') {
     const ids = args.slice(3);
     const found = engine.containers.filter(({ id }) => ids.includes(id));
-    end(0, found.map(said).join('\n'));
+    end(0, found.map(args[2].includes('.State') ? health : said).join('\n'));
   }
   if (args[0] === 'pull') {
     engine.images = { ...engine.images, [args[1]]: `sha256:${idOf(args[1])}` };
@@ -72,8 +73,9 @@ function docker(args, engine) {
     engine.containers.push({ id, service, command, labels });
     if (engine.broken.includes(service)) engine.containers.at(-1).isUnhealthy = true;
   }
-  if (of(service).some(({ isUnhealthy }) => isUnhealthy)) end(1, `container downspout-${service}-3 is unhealthy`);
-  end(0, ` Container downspout-${service}-1  Healthy`);
+  if (args.includes('--wait') && of(service).some(({ isUnhealthy }) => isUnhealthy))
+    end(1, `container downspout-${service}-3 is unhealthy`);
+  end(0, ` Container downspout-${service}-1  Started`);
 }
 
 module.exports = docker;

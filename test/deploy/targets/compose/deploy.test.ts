@@ -15,11 +15,12 @@ import { drainLimitMs } from '../../../../deploy/worker/drain-limit';
 import { UserError } from '../../../../topology/core/errors';
 import { readEnvironment } from '../../../../topology/settings/environment';
 import { packageRoot } from '../../../../topology/settings/package';
+import { ManualClock } from '../../../support/manual-clock';
 import { CommandDouble } from '../../../support/targets/double';
 import { topologyOf } from '../../../support/targets/topologies';
 
 interface Engine {
-  containers: { id: string; service: string; command: string[]; exited?: boolean }[];
+  containers: { id: string; service: string; command: string[]; exited?: boolean; isUnhealthy?: boolean }[];
   /** What a name stands for now. */
   images?: Record<string, string>;
   broken: string[];
@@ -200,6 +201,46 @@ test('a container of an earlier release that has exited is not started again in 
   }));
   await deploy(8);
   expect(commandsOf('worker-webhook')).toEqual(['--release=8', '--release=8']);
+});
+
+describe('containers that are unhealthy', () => {
+  beforeEach(() => {
+    started({ due: 1, webhook: 2 });
+    docker.change(({ containers, ...engine }) => ({
+      ...engine,
+      containers: containers.map((one) => ({ ...one, isUnhealthy: true })),
+    }));
+  });
+
+  test('are replaced by those of a release that mends them', async () => {
+    await deploy(8);
+    expect(all()).toEqual(Array(3).fill('--release=8'));
+  });
+
+  test('are what they were after a release that does not', async () => {
+    docker.change((engine) => ({ ...engine, broken: ['worker-webhook', 'worker-due'] }));
+    const before = docker.state.containers.map(({ id }) => id);
+    const failed = await deploy(8).catch((error: unknown) => error);
+    expect(failed).toMatchObject({ message: expect.stringMatching(/did not become ready\. 1 run on\./) });
+    expect(failed).not.toBeInstanceOf(GoingBackFailed);
+    expect(docker.state.containers.map(({ id }) => id)).toEqual(before);
+  });
+});
+
+test('a new container has two minutes to become healthy', async () => {
+  const clock = new ManualClock();
+  const starts: typeof docker.execute = async (command, args, options) => {
+    const said = await docker.execute(command, args, options);
+    return args[0] === 'inspect' ? said.replaceAll('running healthy', 'running starting') : said;
+  };
+  const over: unknown[] = [];
+  void deploy(1, BOTH, { live: null, execute: starts, clock }).catch((error: unknown) => over.push(error));
+  while (over.length === 0) await clock.advance(1_000);
+  expect(over).toEqual([
+    expect.objectContaining({ message: expect.stringMatching(/after 120 s: container .* starting/) }),
+  ]);
+  expect(clock.monotonic()).toBeGreaterThanOrEqual(120_000);
+  expect(docker.state.containers).toEqual([]);
 });
 
 test('a deploy that was interrupted is continued: what is new already stays', async () => {
