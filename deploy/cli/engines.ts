@@ -29,12 +29,13 @@ export function defaultImage(): string {
   return `downspout:${packageVersion()}`;
 }
 
-/** What runs the workers on a target. @param file the topology that is deployed */
+/** What runs the workers on a target. @param file the topology that is deployed @param deploymentId of the database */
 export function engineOf(
   target: EngineTarget,
   options: EngineOptions,
   file: ReadTopology,
   context: VerbContext,
+  deploymentId: string,
 ): Engine {
   const { image, without, environment: named } = options;
   const { environment } = context.settings;
@@ -50,26 +51,27 @@ export function engineOf(
   const { report, namespace, folder } = kubernetesOf(options, context);
   const overlay = named ?? environment.DOWNSPOUT_ENVIRONMENT;
   const topologies = readTopologies(file.files[0]);
-  const common = { ...topologies, overlay, image, namespace, without, environment, folder, report };
+  const common = { ...topologies, overlay, image, namespace, without, environment, folder, report, deploymentId };
   return {
     deploy: (release, live, guard) => deployToKubernetes({ ...common, release, live: live?.number ?? null, guard }),
     restart: (component, _, guard) => restartOnKubernetes(component, { namespace, report, guard }),
   };
 }
 
-/** Ends all workers of a release that an engine runs. */
+/** Ends all workers of a release that an engine runs. @param deploymentId of the database */
 export function endOn(
   { target, number, specification, image }: Release,
   options: EnginePlace,
   context: VerbContext,
   guard: Guard,
+  deploymentId: string,
 ): Promise<void> {
   if (target === 'compose') {
     const release = { number, specification, image: image ?? '' };
     return endOnCompose(release, { ...composeOf(options, context), guard });
   }
   const { namespace, report } = kubernetesOf(options, context);
-  return endOnKubernetes({ namespace, report, guard });
+  return endOnKubernetes(deploymentId, { namespace, report, guard });
 }
 
 function composeOf({ out: folder = 'compose' }: EnginePlace, context: VerbContext) {

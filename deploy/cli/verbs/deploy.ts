@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { currentRelease, type Release } from '../../../connectors/mysql/operators/releases';
+import { readDeployment } from '../../../connectors/mysql/workers/deployment';
 import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import { packageVersion } from '../../../topology/settings/package';
@@ -103,7 +104,7 @@ export function deployCommand(): Command {
                 canaries: options.canary,
                 pauseMs: options.pause,
               })
-            : await engineDeployer(engineOf(target, options, file, context)).deploy(
+            : await engineDeployer(engineOf(target, options, file, context, (await readDeployment(pool)).id)).deploy(
                 imageRelease(file.specification, target, options.image, by),
               );
         tellDeployed(context, deploying, before, deployed);

@@ -8,6 +8,7 @@ import {
 } from '../../../connectors/mysql/operators/releases';
 import { livingWorkers } from '../../../connectors/mysql/operators/roll-view';
 import type { Pool } from '../../../connectors/mysql/sql/pool';
+import { readDeployment } from '../../../connectors/mysql/workers/deployment';
 import { systemClock } from '../../../topology/core/clock';
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
@@ -53,6 +54,7 @@ export function killCommand(): Command {
       await confirm('Stop all workers of this deployment?', options.yes === true);
       await withDeployer(context, { verb: 'kill', subject: 'all', supervises: false }, async (deploying) => {
         const { workers, signal, guard, lock, pool } = deploying;
+        const { id: deploymentId } = await readDeployment(pool);
         const live = await currentRelease(pool);
         const unfinished = await unfinishedReleases(pool);
         const lastFailed = (await listReleases(pool, 1)).filter(({ outcome }) => outcome === 'failed');
@@ -65,7 +67,7 @@ export function killCommand(): Command {
           ? { result: 'interrupted', done: 0, of: running.length }
           : await endEverything({
               elsewhere: elsewhereOf([...lastFailed, ...unfinished, ...(live === null ? [] : [live])]),
-              endElsewhere: (release) => endOn(release, options, context, guard),
+              endElsewhere: (release) => endOn(release, options, context, guard, deploymentId),
               endPlaced: (limitMs) => workers.end(limitMs),
               living: () => livingWorkers(pool),
               limitMs: endLimitMs(live === null ? null : settingsOf(live)),

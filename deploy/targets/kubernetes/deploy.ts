@@ -5,7 +5,7 @@ import { run } from '../../stack/host/commands';
 import { GoingBackFailed, type Guard, NothingChanged } from '../engine';
 import { writeRendering } from '../rendering';
 import { goBackOf, type Revision, revisionsOf } from './going-back';
-import { labelsOf, objectName, WORKER_LABELS } from './names';
+import { DEPLOYMENT_LABEL, labelsOf, objectName, WORKER_LABELS } from './names';
 import { type KubernetesOptions, renderKubernetes } from './render';
 
 /** Until the workers of one component are replaced. */
@@ -87,11 +87,15 @@ export async function restartOnKubernetes(component: string, cluster: Cluster): 
   cluster.report('rollout', `${name} is restarted`);
 }
 
-/** Ends all workers; the Deployments and what scales them are gone until the next deploy. */
-export async function endOnKubernetes(cluster: Cluster): Promise<void> {
+/**
+ * Ends all workers of a deployment, and none of another one that `kubectl` may talk to by mistake. The Deployments and what scales them
+ * are gone until the next deploy.
+ */
+export async function endOnKubernetes(deploymentId: string, cluster: Cluster): Promise<void> {
   const kubectl = kubectlOf(cluster);
   await tellCluster(kubectl, cluster.report);
-  await end(kubectl, ALL_WORKERS, cluster.guard);
+  const own = { ...WORKER_LABELS, [DEPLOYMENT_LABEL]: deploymentId };
+  await end(kubectl, `--selector=${selectorOf(own)}`, cluster.guard);
 }
 
 /** @param which a name or a selector */

@@ -16,6 +16,9 @@ export const FILES_FOLDER = '/etc/downspout/files';
 /** What every worker has in common, and nothing else in the namespace. */
 export const WORKER_LABELS = { 'app.kubernetes.io/name': 'downspout', 'app.kubernetes.io/part-of': 'downspout' };
 
+/** Says to which deployment an object belongs: the id in its database. It is in no selector and no template. */
+export const DEPLOYMENT_LABEL = 'downspout/deployment';
+
 /** The labels of one component's workers. */
 export function labelsOf(component: string): Record<string, string> {
   return { ...WORKER_LABELS, 'app.kubernetes.io/component': component };

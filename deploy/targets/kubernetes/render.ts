@@ -5,7 +5,7 @@ import type { TopologySettings } from '../../../topology/settings/topology-setti
 import type { RenderedFile } from '../rendering';
 import { openSettingNames, openSettingsOf } from '../worker-settings';
 import { type ClusterOperator, manifestsOf } from './manifests';
-import { FILES, FILES_FOLDER, IMAGE, SECRETS, SETTINGS, TOPOLOGY } from './names';
+import { DEPLOYMENT_LABEL, FILES, FILES_FOLDER, IMAGE, SECRETS, SETTINGS, TOPOLOGY } from './names';
 import { type Manifest, patchOf } from './patch';
 
 /** A topology as it is written down, and as it was understood. */
@@ -24,6 +24,8 @@ export interface KubernetesOptions {
   readonly environment: Environment;
   /** The release that workers read from the database; without it they read topology.yaml from a ConfigMap. */
   readonly release?: number | undefined;
+  /** The id in the database of the deployment; every object says it then. */
+  readonly deploymentId?: string | undefined;
   /** The namespace of all objects; that of `kubectl` unless given. */
   readonly namespace?: string | undefined;
   readonly without?: readonly ClusterOperator[] | undefined;
@@ -69,6 +71,7 @@ function renderOverlay(
     });
   });
   const overlay = {
+    ...labelsFor(options),
     resources: ['../../base', ...added.map(([file]) => file)],
     patches: patches.map(([path]) => ({ path })),
     configMapGenerator: [
@@ -88,9 +91,11 @@ function renderOverlay(
   ];
 }
 
-function kustomization(resources: readonly string[], { namespace, image }: KubernetesOptions): object {
+function kustomization(resources: readonly string[], options: KubernetesOptions): object {
+  const { namespace, image } = options;
   return kustomizationHead({
     ...(namespace === undefined ? {} : { namespace }),
+    ...labelsFor(options),
     resources,
     images: [imageOf(image)],
     // Their names end in a hash of what they hold: a change of the topology rolls the workers.
@@ -99,6 +104,10 @@ function kustomization(resources: readonly string[], { namespace, image }: Kuber
       { name: SETTINGS, envs: ['settings.env'] },
     ],
   });
+}
+
+function labelsFor({ deploymentId }: KubernetesOptions): object {
+  return deploymentId === undefined ? {} : { labels: [{ pairs: { [DEPLOYMENT_LABEL]: deploymentId } }] };
 }
 
 function kustomizationHead(fields: object): object {

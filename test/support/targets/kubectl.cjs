@@ -56,8 +56,11 @@ function kubectl(all, cluster) {
   if (verb === 'delete' && what === 'scaledobject') end(1, `error: the server doesn't have a resource type "${what}"`);
   if (verb === 'delete' && what === 'pod') end(0, 'pod deleted');
   if (verb === 'delete') {
-    if (name.startsWith('--selector=')) cluster.deployments = {};
-    else delete cluster.deployments[name];
+    const id = /^--selector=.*downspout\/deployment=(\w+)$/.exec(name)?.[1];
+    if (name.startsWith('--selector=')) {
+      const stays = ([, history]) => id !== undefined && !history.at(-1).includes(`downspout/deployment: ${id}`);
+      cluster.deployments = Object.fromEntries(Object.entries(cluster.deployments).filter(stays));
+    } else delete cluster.deployments[name];
     end(0, 'deployment.apps deleted');
   }
   const deployment = name.replace(/^deployment\//, '');

@@ -60,6 +60,7 @@ const deploy = (release: number, changed: Partial<KubernetesDeployment> = {}) =>
     overlays: new Map([['production', topologyOf('{ webhook: { replicas: 4 } }')]]),
     overlay: 'production',
     image: 'downspout:1',
+    deploymentId: 'c0ffee',
     environment: readEnvironment({}, {}),
     release,
     live: kubectl.state.deployments['downspout-due'] === undefined ? null : 7,
@@ -193,8 +194,14 @@ test('a component is restarted by all of its pods at once, and not where it does
 
 test('all workers end, also where the cluster has no KEDA', async () => {
   await deploy(7);
-  await endOnKubernetes(cluster());
+  await endOnKubernetes('c0ffee', cluster());
   expect(kubectl.state.deployments).toEqual({});
+});
+
+test.each(['production', undefined])('no worker of another deployment ends (overlay %s)', async (overlay) => {
+  await deploy(7, { overlay });
+  await endOnKubernetes('beef', cluster());
+  expect(Object.keys(kubectl.state.deployments)).toEqual(['downspout-due', 'downspout-webhook']);
 });
 
 test('3. It can be run again after it was interrupted: the cluster is asked for the same again', async () => {
