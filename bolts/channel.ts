@@ -30,6 +30,14 @@ export type LookupContext = Omit<AttemptContext, 'mayStart'> & {
   readonly notBefore: number;
 };
 
+/** What a provider says of an earlier attempt; or why it could not be asked, which is no answer. */
+export type LookupAnswer =
+  | { readonly kind: 'accepted'; readonly receipt?: string }
+  | { readonly kind: 'absent' }
+  /** `afterMs`: how long the provider asked us to wait. */
+  | { readonly kind: 'unknown'; readonly reason: string; readonly afterMs?: number }
+  | Extract<Outcome, { kind: 'retry' | 'postponed' | 'unusable' }>;
+
 /**
  * How messages leave, one channel per kind of provider. `Prepared` is a payload that was parsed and made ready before its
  * instant. A channel throws for nothing that a provider does, because outcomes are values.
@@ -61,13 +69,6 @@ export interface Channel<Prepared = unknown> {
    */
   readonly send: (prepared: Prepared, attempt: AttemptContext) => Promise<Outcome | 'not_started'>;
   /** Lookup channels, and those whose keys end: whether an earlier attempt was accepted. `absent` must be certain. */
-  readonly lookup?: (
-    prepared: Prepared,
-    attempt: LookupContext,
-  ) => Promise<
-    | { readonly kind: 'accepted'; readonly receipt?: string }
-    | { readonly kind: 'absent' }
-    | { readonly kind: 'unknown'; readonly reason: string }
-  >;
+  readonly lookup?: (prepared: Prepared, attempt: LookupContext) => Promise<LookupAnswer>;
   readonly close: () => Promise<void>;
 }

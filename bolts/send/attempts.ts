@@ -16,7 +16,7 @@ import type { HeldRow } from '../held-row';
 import type { AttemptResult } from '../send-rows';
 import type { Verdict } from '../slots/line';
 import { classFor, sendsAgainAtOnce } from './doubt';
-import { verdictOf } from './verdict';
+import { lookedUp, verdictOf } from './verdict';
 
 export interface AttemptsOptions {
   readonly channel: Channel;
@@ -140,16 +140,13 @@ export class Attempts {
         this.send(row, false, done);
         return;
       }
-      if (answer?.kind === 'accepted') {
-        outcome = { kind: 'delivered', ...(answer.receipt === undefined ? {} : { receipt: answer.receipt }) };
-      } else
-        outcome = { kind: 'retry', reason: `looked up: ${answer?.kind === 'unknown' ? answer.reason : 'nothing yet'}` };
+      outcome = lookedUp(answer);
     } catch (error) {
       outcome = { kind: 'retry', reason: `looked up: ${this.bug('look up', row, error)}` };
     }
     const result = this.resultOf(row, outcome, true, null);
-    const verdict = outcome.kind === 'delivered' ? 'answered' : 'failed';
-    done({ kind: 'result', result, verdict, elapsedMs: clock.monotonic() - asked });
+    // A question without an answer does not say that anybody was reached.
+    done({ kind: 'result', result, verdict: verdictOf(outcome, null), elapsedMs: clock.monotonic() - asked });
   }
 
   private send(row: HeldRow, inDoubt: boolean, done: (ended: Ended) => void): void {
@@ -170,7 +167,7 @@ export class Attempts {
       const result = this.resultOf(row, outcome, inDoubt, startedAt);
       done({ kind: 'result', result, verdict, elapsedMs: clock.monotonic() - begun });
     };
-    this.sent(row, inDoubt, mayStart).then(
+    this.sent(row, mayStart).then(
       (outcome) => {
         if (outcome === 'not_started') done({ kind: refused ? 'later' : 'not_started' });
         else end(outcome, verdictOf(outcome, startedAt));
@@ -185,11 +182,12 @@ export class Attempts {
   }
 
   /** A channel that throws is treated like one whose promise rejects. */
-  private sent(row: HeldRow, inDoubt: boolean, mayStart: () => boolean): Promise<Outcome | 'not_started'> {
+  private sent(row: HeldRow, mayStart: () => boolean): Promise<Outcome | 'not_started'> {
     try {
       const { id, account, dueAt } = row;
       const key = this.keyOf(row);
-      const attempt = { id, account, idempotencyKey: key, dueAt, inDoubt, mayStart, now: this.now };
+      // After a lookup that found nothing too: what the provider then calls a duplicate is what it did not list yet.
+      const attempt = { id, account, idempotencyKey: key, dueAt, inDoubt: row.inDoubt, mayStart, now: this.now };
       return this.options.channel.send(row.prepared, attempt);
     } catch (error) {
       return Promise.reject(error);

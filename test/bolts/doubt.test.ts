@@ -107,8 +107,8 @@ describe('4. doubt is never hidden', () => {
       expect(world.states([absent, unclear])).toEqual(['delivered']);
       expect(world.begun(accepted)).toEqual([]);
       expect(world.channel.journal.map(({ id, inDoubt }) => [id, inDoubt])).toEqual([
-        [absent.id, false],
-        [unclear.id, false],
+        [absent.id, true],
+        [unclear.id, true],
       ]);
       expect(world.channel.looked.map(({ id, notBefore }) => [id, notBefore])).toEqual([
         [accepted.id, accepted.doubtSince],
@@ -170,6 +170,63 @@ describe('4. doubt is never hidden', () => {
     world.channel.lookups.set(row.id, { kind: 'absent' });
     world.channel.script(row.id, { outcome: { kind: 'rejected', reason: 'no', status: 400 } });
     await run(row, 3_000);
+    expect(row).toMatchObject({ state: 'failed', inDoubt: false });
+  });
+
+  it.each(['unusable', 'postponed'] as const)(
+    'a lookup that is %s is no attempt, however old the row is',
+    async (kind) => {
+      await start({ class: 'lookup', giveUpAfterMs: 60_000 });
+      const row = Object.assign(world.row(100), { inDoubt: true, firstAttemptAt: world.database.now() - 120_000 });
+      world.channel.lookups.set(row.id, { kind, reason: 'no token' });
+      await run(row, 500);
+      expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, lastError: 'no token' });
+      expect(world.begun(row)).toEqual([]);
+    },
+  );
+
+  it('a lookup that the provider wants later is made later', async () => {
+    await start({ class: 'lookup' });
+    const row = Object.assign(world.row(100), { inDoubt: true });
+    world.channel.lookups.set(row.id, { kind: 'unknown', reason: 'HTTP 429', afterMs: 90_000 });
+    await run(row, 89_000);
+    expect(world.channel.looked).toHaveLength(1);
+    await run(row, 5_000);
+    expect(world.channel.looked).toHaveLength(2);
+  });
+
+  it.each([
+    { kind: 'unknown', reason: 'no answer' },
+    { kind: 'retry', reason: 'connection refused', unreachable: true },
+  ] as const)('a lookup that ends %j does not say that its origin is back', async (answer) => {
+    await start({ class: 'lookup' });
+    const outcome = { kind: 'retry', reason: 'connection refused', unreachable: true } as const;
+    for (const row of world.rows(3, 100)) {
+      world.channel.script(row.id, { outcome, isUnwritten: true });
+      world.emit(row);
+    }
+    await world.advance(1_000);
+    const doubtful = Object.assign(world.row(0), { inDoubt: true });
+    world.channel.lookups.set(doubtful.id, answer);
+    world.emit(doubtful);
+    for (let n = 0; n < 80 && world.channel.looked.length === 0; n++) {
+      await world.advance(500);
+      if (doubtful.state === 'scheduled') world.emit(doubtful);
+    }
+    expect(world.channel.looked).not.toEqual([]);
+    world.emit(...world.rows(8, 0));
+    await world.advance(50);
+    // One at most tries whether it is.
+    expect(world.channel.journal.length).toBeLessThan(2);
+  });
+
+  it('after a lookup that found nothing the channel is told of the doubt, and the row is not in it', async () => {
+    await start({ class: 'lookup' });
+    const row = Object.assign(world.row(100), { inDoubt: true });
+    world.channel.script(row.id, { outcome: { kind: 'rejected', reason: 'no', status: 400 } });
+    world.emit(row);
+    await world.advance(1_000);
+    expect(world.channel.journal.map(({ inDoubt }) => inDoubt)).toEqual([true]);
     expect(row).toMatchObject({ state: 'failed', inDoubt: false });
   });
 

@@ -1,15 +1,11 @@
 import { z } from 'zod';
+import type { LookupAnswer } from '../../../bolts/channel';
 import type { Reply } from '../http/reply';
-import { type ApiEnd, isUnanswered, unclear } from '../provider/api';
+import { type ApiEnd, isUnanswered, type Unclear, unclear, unread } from '../provider/api';
 import { skewOf } from '../provider/clock-skew';
 import type { Looking } from '../provider/provider-channel';
-import { errorOf } from './discord-answers';
+import { errorOf, meaningOf } from './discord-answers';
 import { type DiscordCredentials, type DiscordMessage, nonceOf, requestTo } from './discord-message';
-
-type Found =
-  | { readonly kind: 'accepted'; readonly receipt?: string }
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'unknown'; readonly reason: string };
 
 const PAGE = 100;
 /** Beyond so many newer messages in the channel nothing is certain. */
@@ -34,22 +30,22 @@ const messages = z.array(message);
  * Whether the bot has written this in the channel since the first attempt began. A list without messages says nothing, because a
  * bot that may not read the history gets one too: then the channel is asked when it had its last message.
  */
-export async function findMessage(wanted: DiscordMessage, looking: Looking<DiscordCredentials>): Promise<Found> {
+export async function findMessage(wanted: DiscordMessage, looking: Looking<DiscordCredentials>): Promise<LookupAnswer> {
   const { credentials, ask, notBefore, now, idempotencyKey } = looking;
   const { channelId } = wanted;
   const get = (path: string) => ask(requestTo(credentials, path));
-  const own = read(await get('/users/@me'), self);
+  const own = read(await get('/users/@me'), self, now());
   if ('kind' in own) return own;
   const nonce = nonceOf(idempotencyKey);
   const since = idAt(notBefore - skewOf(own.reply, now()));
   let after = since;
   for (let page = 0; page < MAX_PAGES; page++) {
-    const listed = read(await get(`/channels/${channelId}/messages?after=${after}&limit=${PAGE}`), messages);
+    const listed = read(await get(`/channels/${channelId}/messages?after=${after}&limit=${PAGE}`), messages, now());
     if ('kind' in listed) return listed;
     const found = listed.value.find((one) => one.author.id === own.value.id && isIt(one, wanted, nonce));
     if (found !== undefined) return { kind: 'accepted', receipt: `${channelId}/${found.id}` };
     if (listed.value.length === 0 && page === 0) {
-      const last = read(await get(`/channels/${channelId}`), channel);
+      const last = read(await get(`/channels/${channelId}`), channel, now());
       if ('kind' in last) return last;
       const { last_message_id: newest } = last.value;
       if (newest === undefined) return { kind: 'unknown', reason: 'Discord does not say what was last in the channel' };
@@ -80,9 +76,10 @@ function idAt(ms: number): bigint {
 function read<T>(
   ended: ApiEnd,
   schema: z.ZodType<T>,
-): { readonly value: T; readonly reply: Reply } | { readonly kind: 'unknown'; readonly reason: string } {
+  now: number,
+): { readonly value: T; readonly reply: Reply } | Unclear {
   if (isUnanswered(ended)) return unclear(ended);
   const result = schema.safeParse(ended.json());
   if (ended.isOk && result.success) return { value: result.data, reply: ended };
-  return { kind: 'unknown', reason: `HTTP ${ended.status}: ${errorOf(ended).said}` };
+  return unread(meaningOf(ended, { inDoubt: false, now }), `HTTP ${ended.status}: ${errorOf(ended).said}`);
 }

@@ -36,7 +36,9 @@ export function meaningOf(reply: Reply, { inDoubt, now, id }: Attempted): Outcom
   const { data: { message = '', code = '', errorDetails } = {} } = problem.safeParse(reply.json());
   if (status === 422 && errorDetails?.inputErrors?.some((error) => error.code === 'DUPLICATE_POST') === true) {
     const urn = URN.exec(message)?.[0];
-    if (inDoubt) return { kind: 'delivered', status, ...(urn === undefined ? {} : { receipt: urn }) };
+    if (inDoubt && urn !== undefined) return { kind: 'delivered', status, receipt: urn };
+    if (inDoubt)
+      return { kind: 'unknown', status, reason: `LinkedIn has such a post and does not say which (${said})` };
     return { kind: 'rejected', status, reason: `The account has posted the same a short time ago (${said})` };
   }
   if (status === 401) {

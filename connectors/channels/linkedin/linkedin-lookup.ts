@@ -1,15 +1,11 @@
 import { z } from 'zod';
+import type { LookupAnswer } from '../../../bolts/channel';
 import { plainText } from '../../../topology/payloads/little-text';
-import { isUnanswered, unclear } from '../provider/api';
+import { isUnanswered, unclear, unread } from '../provider/api';
 import { skewOf } from '../provider/clock-skew';
 import type { Looking } from '../provider/provider-channel';
-import { wordsOf } from './linkedin-answers';
+import { meaningOf, wordsOf } from './linkedin-answers';
 import { isOrganization, type LinkedinCredentials, type LinkedinPost, newestPosts } from './linkedin-api';
-
-type Found =
-  | { readonly kind: 'accepted'; readonly receipt?: string }
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'unknown'; readonly reason: string };
 
 /** One page: a second one could miss a post that is edited meanwhile, because pages are counted from the newest change. */
 const PAGE = 100;
@@ -33,8 +29,8 @@ const page = z.object({
  */
 export async function findPost(
   wanted: LinkedinPost,
-  { credentials, apiVersion, ask, notBefore, now }: Looking<LinkedinCredentials>,
-): Promise<Found> {
+  { credentials, apiVersion, ask, notBefore, now, id }: Looking<LinkedinCredentials>,
+): Promise<LookupAnswer> {
   if (!isOrganization(credentials)) {
     return { kind: 'unknown', reason: 'LinkedIn does not let apps read what a person has posted' };
   }
@@ -42,7 +38,8 @@ export async function findPost(
   if (isUnanswered(ended)) return unclear(ended);
   const read = page.safeParse(ended.json());
   if (!ended.isOk || !read.success) {
-    return { kind: 'unknown', reason: `LinkedIn does not show the posts (HTTP ${ended.status}: ${wordsOf(ended)})` };
+    const meant = meaningOf(ended, { inDoubt: false, now: now(), id });
+    return unread(meant, `LinkedIn does not show the posts (HTTP ${ended.status}: ${wordsOf(ended)})`);
   }
   const { elements, paging } = read.data;
   const since = notBefore - skewOf(ended, now());

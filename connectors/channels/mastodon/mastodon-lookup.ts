@@ -1,14 +1,11 @@
 import { z } from 'zod';
+import type { LookupAnswer } from '../../../bolts/channel';
 import type { Reply } from '../http/reply';
-import { type ApiEnd, isUnanswered, unclear } from '../provider/api';
+import { type ApiEnd, isUnanswered, type Unclear, unclear, unread } from '../provider/api';
 import { skewOf } from '../provider/clock-skew';
 import type { Looking } from '../provider/provider-channel';
+import { meaningOf } from './mastodon-answers';
 import { type MastodonCredentials, type MastodonStatus, urlOf } from './mastodon-status';
-
-type Found =
-  | { readonly kind: 'accepted'; readonly receipt?: string }
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'unknown'; readonly reason: string };
 
 const PAGE = 40;
 /** Beyond so many newer posts nothing is certain. */
@@ -43,12 +40,12 @@ type Post = z.infer<typeof post>;
 export async function findStatus(
   wanted: MastodonStatus,
   { credentials, ask, notBefore, now }: Looking<MastodonCredentials>,
-): Promise<Found> {
+): Promise<LookupAnswer> {
   const get = (path: string) => {
     const headers = { authorization: `Bearer ${credentials.token}` };
     return ask({ method: 'GET', url: urlOf(credentials, path), headers });
   };
-  const own = read(await get('/api/v1/accounts/verify_credentials'), ownAccount);
+  const own = read(await get('/api/v1/accounts/verify_credentials'), ownAccount, now());
   if ('kind' in own) return own;
   const since = notBefore - skewOf(own.reply, now());
   const alike: Post[] = [];
@@ -58,7 +55,7 @@ export async function findStatus(
       return { kind: 'unknown', reason: 'the account has posted too much since to find this post among it' };
     }
     const path = `/api/v1/accounts/${encodeURIComponent(own.value.id)}/statuses?limit=${PAGE}&exclude_reblogs=true${older}`;
-    const listed = read(await get(path), posts);
+    const listed = read(await get(path), posts, now());
     if ('kind' in listed) return listed;
     const recent = listed.value.filter(({ created_at }) => Date.parse(created_at) >= since);
     alike.push(...recent.filter((one) => looksLike(one, wanted)));
@@ -68,7 +65,7 @@ export async function findStatus(
   }
   // The oldest first: it is the one of the first attempt.
   for (const { id, url } of alike.toReversed()) {
-    const written = read(await get(`/api/v1/statuses/${encodeURIComponent(id)}/source`), source);
+    const written = read(await get(`/api/v1/statuses/${encodeURIComponent(id)}/source`), source, now());
     if ('kind' in written) return written;
     if (written.value.text.trim() === wanted.status.trim()) {
       return { kind: 'accepted', receipt: written.reply.shown(url ?? id) };
@@ -104,9 +101,10 @@ function textIn(html: string): string {
 function read<T>(
   ended: ApiEnd,
   schema: z.ZodType<T>,
-): { readonly value: T; readonly reply: Reply } | { readonly kind: 'unknown'; readonly reason: string } {
+  now: number,
+): { readonly value: T; readonly reply: Reply } | Unclear {
   if (isUnanswered(ended)) return unclear(ended);
   const result = schema.safeParse(ended.json());
   if (ended.isOk && result.success) return { value: result.data, reply: ended };
-  return { kind: 'unknown', reason: `HTTP ${ended.status}: ${ended.shown()}` };
+  return unread(meaningOf(ended, now), `HTTP ${ended.status}: ${ended.shown()}`);
 }

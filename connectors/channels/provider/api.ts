@@ -1,3 +1,5 @@
+import type { LookupAnswer } from '../../../bolts/channel';
+import type { Outcome } from '../../../topology/message';
 import type { AnswerLimits } from '../http/exchange';
 import type { CallEnd, HttpCaller, HttpRequest } from '../http/http-caller';
 import { Redaction } from '../http/redaction';
@@ -55,7 +57,21 @@ export function isUnanswered(ended: ApiEnd): ended is Exclude<ApiEnd, Reply> {
   return ended === 'not_started' || ended.kind !== 'answered';
 }
 
+/** A lookup that says nothing of the message. */
+export type Unclear = Exclude<LookupAnswer, { kind: 'accepted' | 'absent' }>;
+
 /** A lookup that did not come to an answer, in its own words. */
-export function unclear(ended: Exclude<ApiEnd, Reply>): { readonly kind: 'unknown'; readonly reason: string } {
-  return { kind: 'unknown', reason: ended === 'not_started' ? 'the worker stops' : ended.reason };
+export function unclear(ended: Exclude<ApiEnd, Reply>): Unclear {
+  if (ended === 'not_started') return { kind: 'unknown', reason: 'the worker stops' };
+  return ended.kind === 'rejected' ? { kind: 'unknown', reason: ended.reason } : ended;
+}
+
+/**
+ * A lookup that was answered with something else.
+ * @param meant what such an answer to a message would mean
+ */
+export function unread(meant: Outcome, reason: string): Unclear {
+  if (meant.kind === 'unusable' || meant.kind === 'postponed') return meant;
+  const afterMs = meant.kind === 'retry' || meant.kind === 'unknown' ? meant.afterMs : undefined;
+  return { kind: 'unknown', reason, ...(afterMs === undefined ? {} : { afterMs }) };
 }

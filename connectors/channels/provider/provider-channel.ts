@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { AttemptContext, Channel, LookupContext } from '../../../bolts/channel';
+import type { AttemptContext, Channel, LookupAnswer, LookupContext } from '../../../bolts/channel';
 import { BadRecord, reasonOf } from '../../../topology/core/errors';
 import type { ChannelClass, Outcome } from '../../../topology/message';
 import {
@@ -15,8 +15,6 @@ import { readCredentials, secretsIn } from '../credentials';
 import { HttpCaller } from '../http/http-caller';
 import { type Api, apiOf } from './api';
 import { RefusedCredentials } from './refused-credentials';
-
-type LookupAnswer = Awaited<ReturnType<NonNullable<Channel['lookup']>>>;
 
 /** What every call of a provider's channel is given. */
 interface Asking<Credentials> {
@@ -157,10 +155,15 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     lookup: NonNullable<typeof this.provider.lookup>,
   ): Promise<LookupAnswer> {
     const ready = await this.readyOf(account);
-    if ('kind' in ready) return { kind: 'unknown', reason: ready.reason };
-    const { credentials, secrets } = ready;
+    if ('kind' in ready) return ready;
+    const { credentials, secrets, kept } = ready;
+    const refusal = this.refused.reasonOf(account, kept);
+    if (refusal !== undefined) return { kind: 'unusable', reason: refusal };
     const { apiVersion } = this.settings;
-    return lookup(prepared, { ...context, credentials, apiVersion, ask: apiOf(this.caller, account, secrets) });
+    const ask = apiOf(this.caller, account, secrets);
+    const answer = await lookup(prepared, { ...context, credentials, apiVersion, ask });
+    if (answer.kind === 'unusable') this.refused.add(account, kept, answer.reason);
+    return answer;
   }
 
   /** @returns what it means when the account has none, or they cannot be read now */

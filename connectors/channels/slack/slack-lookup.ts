@@ -1,14 +1,10 @@
 import { z } from 'zod';
+import type { LookupAnswer } from '../../../bolts/channel';
 import type { Reply } from '../http/reply';
-import { isUnanswered, unclear } from '../provider/api';
+import { isUnanswered, unclear, unread } from '../provider/api';
 import type { Looking } from '../provider/provider-channel';
-import { wordsOf } from './slack-answers';
+import { meaningOf, wordsOf } from './slack-answers';
 import { metadataOf, requestTo, type SlackCredentials, type SlackMessage } from './slack-api';
-
-type Found =
-  | { readonly kind: 'accepted'; readonly receipt?: string }
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'unknown'; readonly reason: string };
 
 const PAGE = 200;
 /** Beyond so many messages nothing is certain. */
@@ -35,7 +31,7 @@ const page = z.object({
 export async function findMessage(
   { channel, thread_ts }: SlackMessage,
   { credentials, ask, notBefore, now, idempotencyKey }: Looking<SlackCredentials>,
-): Promise<Found> {
+): Promise<LookupAnswer> {
   const { event_type, event_payload } = metadataOf(idempotencyKey);
   const method = thread_ts === undefined ? 'conversations.history' : 'conversations.replies';
   const query = {
@@ -53,7 +49,7 @@ export async function findMessage(
     const ended = await ask(requestTo(credentials, method, { query: at }));
     if (isUnanswered(ended)) return unclear(ended);
     const read = page.safeParse(ended.json());
-    if (!ended.isOk || !read.success) return { kind: 'unknown', reason: `HTTP ${ended.status}: ${wordsOf(ended)}` };
+    if (!ended.isOk || !read.success) return unread(meaningOf(ended, now()), `HTTP ${ended.status}: ${wordsOf(ended)}`);
     const { messages, has_more = false, response_metadata: { next_cursor = '' } = {} } = read.data;
     const ours = messages.filter(({ metadata }) => metadata?.event_type === event_type);
     const found = ours.find(({ metadata }) => keyIn(metadata?.event_payload) === event_payload.key);

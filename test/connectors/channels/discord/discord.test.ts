@@ -227,10 +227,10 @@ describe('a message in doubt', () => {
 
   test('is not known of while Discord does not answer, or does not take the token', async () => {
     await start();
-    expect(await world.lookUp(a, {}, 'lost')).toMatchObject({ kind: 'unknown' });
-    expect(await world.lookUp(a, {}, 'nobody')).toMatchObject({ kind: 'unknown' });
+    expect(await world.lookUp(a, {}, 'lost')).toMatchObject({ kind: 'retry', unreachable: true });
+    expect(await world.lookUp(a, {}, 'nobody')).toMatchObject({ kind: 'unusable' });
     world.protocol.revoked.add(TOKEN);
-    expect(await world.lookUp(a)).toMatchObject({ kind: 'unknown', reason: expect.stringContaining('401') });
+    expect(await world.lookUp(a)).toMatchObject({ kind: 'unusable', reason: expect.stringContaining('401') });
   });
 });
 

@@ -139,6 +139,9 @@ describe('what the answers mean:', () => {
     });
     expect(await send({ text: 'a' }, { inDoubt: true })).toEqual({ kind: 'delivered', status: 422, receipt: FIRST });
     expect(world.protocol.posts()).toHaveLength(1);
+    const json = { message: 'duplicate', errorDetails: { inputErrors: [{ code: 'DUPLICATE_POST' }] } };
+    jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status: 422, json });
+    expect(await send({ text: 'a' }, { inDoubt: true })).toMatchObject({ kind: 'unknown', status: 422 });
   });
 
   test("a version that LinkedIn has given up costs no message, because the topology's setting is to blame", async () => {
@@ -151,6 +154,8 @@ describe('what the answers mean:', () => {
     await start({ versions: ['202611'] }, '202611');
     expect(await send({ text: 'a' })).toMatchObject({ kind: 'delivered' });
     expect(await lookUp({ text: 'a' })).toMatchObject({ kind: 'accepted' });
+    await start({}, '202401');
+    expect(await lookUp({ text: 'a' })).toMatchObject({ kind: 'postponed' });
   });
 
   test.each(['fail', 'error', 'drop', 'vanish', 'hang'] as const)(
@@ -225,8 +230,8 @@ describe('a post in doubt', () => {
 
   test('is not known of while LinkedIn does not answer, or does not show the posts', async () => {
     await start();
-    expect(await lookUp({ text: 'a' }, now(), 'lost')).toMatchObject({ kind: 'unknown' });
-    expect(await lookUp({ text: 'a' }, now(), 'nobody')).toMatchObject({ kind: 'unknown' });
+    expect(await lookUp({ text: 'a' }, now(), 'lost')).toMatchObject({ kind: 'retry', unreachable: true });
+    expect(await lookUp({ text: 'a' }, now(), 'nobody')).toMatchObject({ kind: 'unusable' });
     expect(await lookUp({ text: 'a' }, now(), 'other')).toMatchObject({
       kind: 'unknown',
       reason: expect.stringContaining('403'),

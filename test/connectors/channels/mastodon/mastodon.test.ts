@@ -247,13 +247,17 @@ describe('a post in doubt', () => {
 
   test('is not known of while the server does not answer, or does not take the token', async () => {
     await start();
-    expect(await lookUp({ text: 'a' }, now(), 'lost')).toMatchObject({ kind: 'unknown' });
-    expect(await lookUp({ text: 'a' }, now(), 'nobody')).toMatchObject({ kind: 'unknown' });
+    expect(await lookUp({ text: 'a' }, now(), 'lost')).toMatchObject({ kind: 'retry', unreachable: true });
+    expect(await lookUp({ text: 'a' }, now(), 'nobody')).toMatchObject({ kind: 'unusable' });
     world.protocol.revoked.add(TOKEN);
-    expect(await lookUp({ text: 'a' }, now())).toMatchObject({
-      kind: 'unknown',
-      reason: expect.stringContaining('401'),
+    const looked = await lookUp({ text: 'a' }, now());
+    expect(looked).toMatchObject({ kind: 'unusable', status: 401, reason: expect.stringContaining('401') });
+    const calls = world.server.calls.length;
+    expect(await lookUp({ text: 'a' }, now())).toEqual({
+      kind: 'unusable',
+      reason: (looked as { reason: string }).reason,
     });
+    expect(world.server.calls).toHaveLength(calls);
   });
 });
 

@@ -252,10 +252,14 @@ describe('a message in doubt', () => {
 
   test('is not known of while Slack does not answer, is asked too often, or does not show the conversation', async () => {
     await start({ questions: 1 });
-    expect(await lookUp({ text: 'a' }, {}, 'lost')).toMatchObject({ kind: 'unknown' });
-    expect(await lookUp({ text: 'a' }, {}, 'nobody')).toMatchObject({ kind: 'unknown' });
+    expect(await lookUp({ text: 'a' }, {}, 'lost')).toMatchObject({ kind: 'retry', unreachable: true });
+    expect(await lookUp({ text: 'a' }, {}, 'nobody')).toMatchObject({ kind: 'unusable' });
     expect(await lookUp({ text: 'a' })).toEqual({ kind: 'absent' });
-    expect(await lookUp({ text: 'a' })).toMatchObject({ kind: 'unknown', reason: 'HTTP 429: ratelimited' });
+    expect(await lookUp({ text: 'a' })).toMatchObject({
+      kind: 'unknown',
+      reason: 'HTTP 429: ratelimited',
+      afterMs: expect.any(Number),
+    });
     await start();
     world.protocol.closed.set(CONVERSATION, 'not_in_channel');
     expect(await lookUp({ text: 'a' })).toMatchObject({ kind: 'unknown', reason: 'HTTP 200: not_in_channel' });
