@@ -1,6 +1,8 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { reasonOf, UserError } from '../../topology/core/errors';
+
+const SECRET_MODE = 0o600;
 
 /** A file of a rendering. */
 export interface RenderedFile {
@@ -29,7 +31,9 @@ export function writeRendering(folder: string, files: readonly RenderedFile[]): 
     if (isYours === true && existsSync(file)) return { path, state: 'kept' };
     try {
       mkdirSync(dirname(file), { recursive: true });
-      writeFileSync(file, text, isSecret === true ? { mode: 0o600 } : {});
+      writeFileSync(file, text, isSecret === true ? { mode: SECRET_MODE } : {});
+      // The mode of a file that is there already stays when it is written.
+      if (isSecret === true) chmodSync(file, SECRET_MODE);
     } catch (error) {
       throw new UserError(`${file}: ${reasonOf(error)}. Choose another folder with --out.`);
     }

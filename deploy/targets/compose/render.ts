@@ -106,6 +106,8 @@ export function renderCompose(options: ComposeOptions): RenderedFile[] {
         { services: Object.fromEntries(services) },
         { lineWidth: 0 },
       )}`,
+      // A fingerprint is a hash of secrets too: a weak one could be guessed by it.
+      isSecret: options.marks !== undefined,
     },
     { path: 'topology.yaml', text: stringify(specification, { lineWidth: 0 }) },
     {

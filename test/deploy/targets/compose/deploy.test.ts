@@ -307,7 +307,8 @@ test('settings go into a file that only its owner reads, with addresses as conta
   expect(settings).toContain('WORKER_DATABASE_URL=mysql://worker:hush@mysql:3306/downspout\n');
   expect(settings).toContain('KAFKA_BROKERS=kafka:9094,broker.example:9092\n');
   expect(settings).toContain('CONNECT_URL=http://connect:8083/\n');
-  expect(statSync(join(folder, 'workers', 'workers.env')).mode & 0o777).toBe(0o600);
+  for (const name of ['workers.env', 'workers.yml'])
+    expect(statSync(join(folder, 'workers', name)).mode & 0o777).toBe(0o600);
   expect(fileOf('workers.yml')).not.toContain('hush');
   expect(docker.state.calls.flat().join(' ')).not.toContain('hush');
 });
