@@ -161,9 +161,9 @@ async function roll(
     const mark = marks.get(component) ?? { release: release.number, fingerprint: '' };
     const isRight = (one: Container) =>
       (one.fingerprint === mark.fingerprint && one.release !== failed?.number) ||
-      (!renews && one.release === release.number) ||
+      (!renews && one.fingerprint === null && one.release === release.number) ||
       // It ran before too, whatever its settings are called by now.
-      (failed !== undefined && one.release !== null && one.release < release.number);
+      (failed !== undefined && one.release !== null && one.release <= release.number);
     await replace(service, count, { number: mark.release, isRight }, services, target);
     // Going back, those that were left alone are as they were.
     if (failed === undefined) await services.ready((await services.running(service)).map(({ id }) => id));

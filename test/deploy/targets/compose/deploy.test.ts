@@ -255,6 +255,16 @@ test('a deploy that was interrupted is continued: what is new already stays', as
   expect(docker.state.containers.map(({ id }) => id)).toContain(kept);
 });
 
+test('a deploy that is continued keeps nothing that was started with other settings', async () => {
+  started({ due: 1, webhook: 2 });
+  await deploy(8);
+  const before = docker.state.containers.map(({ id }) => id);
+  writeFileSync(join(folder, 'workers', 'workers.env'), 'KAFKA_BROKERS=elsewhere:9092\n');
+  await deploy(8);
+  expect(all()).toEqual(Array(3).fill('--release=8'));
+  expect(docker.state.containers.filter(({ id }) => before.includes(id))).toEqual([]);
+});
+
 test('a release that runs already is made anew, because settings may have changed', async () => {
   started({ due: 1, webhook: 2 });
   const before = docker.state.containers.map(({ id }) => id);
