@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { gatewayAnswer } from '../provider/gateway-answer';
 
 const error = z.object({
   code: z.int().optional().catch(undefined),
@@ -77,7 +78,13 @@ export function meaningOf(
   if (status >= 500) {
     return { kind: 'unknown', status, reason: `Discord failed ${quoted}; it may have the message` };
   }
-  return { kind: 'rejected', status, reason: `${refusalOf(status, code)} ${quoted}` };
+  return (
+    gatewayAnswer(reply, `HTTP ${status}: ${said}`) ?? {
+      kind: 'rejected',
+      status,
+      reason: `${refusalOf(status, code)} ${quoted}`,
+    }
+  );
 }
 
 function refusalOf(status: number, code: number | undefined): string {

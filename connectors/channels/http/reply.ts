@@ -9,6 +9,7 @@ const SEARCHED_BYTES = 16 * 1024;
 /** A provider's answer, for its channel to read. What it shows quotes no credential of the request. */
 export class Reply {
   readonly kind = 'answered';
+  private parsed: { readonly value: unknown } | undefined;
 
   constructor(
     private readonly answered: Answered,
@@ -35,11 +36,8 @@ export class Reply {
 
   /** The body; undefined when it is no JSON, or was longer than what is kept of an answer. */
   json(): unknown {
-    try {
-      return JSON.parse(this.answered.body.toString('utf8'));
-    } catch {
-      return undefined;
-    }
+    this.parsed ??= { value: valueOf(this.answered.body) };
+    return this.parsed.value;
   }
 
   /** A text of the answer, else the beginning of its body, on one line. */
@@ -55,5 +53,13 @@ export class Reply {
   waitMs(header: string, now: number): number | undefined {
     const value = this.header(header);
     return value === undefined ? undefined : retryAfterMs(value, now);
+  }
+}
+
+function valueOf(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { gatewayAnswer } from '../provider/gateway-answer';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -56,7 +57,7 @@ export function meaningOf(reply: Reply, { inDoubt, now, id }: Attempted): Outcom
     const reason = `LinkedIn has given up this version of its API (${said}). Set a newer apiVersion in topology.yaml`;
     return { kind: 'postponed', reason };
   }
-  return { kind: 'rejected', status, reason: `${refusalOf(status)} (${said})` };
+  return gatewayAnswer(reply, said) ?? { kind: 'rejected', status, reason: `${refusalOf(status)} (${said})` };
 }
 
 /** LinkedIn counts days, which end at midnight UTC, and does not say which limit was met. Not all come at once then. */

@@ -1,5 +1,6 @@
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { gatewayAnswer } from '../provider/gateway-answer';
 
 /** What the server's answer means, with a sentence for those who ask why. */
 export function meaningOf(reply: Reply, now: number): Outcome {
@@ -26,7 +27,13 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   if (status === 422 && /not finished processing/i.test(said)) {
     return { kind: 'retry', status, reason: `The server still works on the media (HTTP 422: ${said})` };
   }
-  return { kind: 'rejected', status, reason: `${refusalOf(status)} (HTTP ${status}: ${said})` };
+  return (
+    gatewayAnswer(reply, `HTTP ${status}: ${said}`) ?? {
+      kind: 'rejected',
+      status,
+      reason: `${refusalOf(status)} (HTTP ${status}: ${said})`,
+    }
+  );
 }
 
 function refusalOf(status: number): string {

@@ -21,20 +21,17 @@ export type ApiEnd = Reply | Exclude<CallEnd, { kind: 'answered' }>;
 /** Makes one request. Throws for nothing that a provider does. */
 export type Api = (request: ApiRequest) => Promise<ApiEnd>;
 
+/** What is read of the answer to a message; the longest that are known repeat its text twice. */
+const PUBLISHED: AnswerLimits = { maxBytes: 1024 * 1024, keptBytes: 1024 * 1024, graceMs: 5_000 };
 /** Providers answer with pages of messages where they are asked what they have. */
 const LONG_ANSWER: AnswerLimits = { maxBytes: 4 * 1024 * 1024, keptBytes: 4 * 1024 * 1024, graceMs: 5_000 };
 
 /**
  * The requests of one account.
  * @param secrets of its credentials: no text of an answer quotes them
- * @param mayStart asked once, in the tick of the write
+ * @param mayStart of a request that makes a message visible: asked once, in the tick of the write
  */
-export function apiOf(
-  caller: HttpCaller,
-  account: string,
-  secrets: readonly string[],
-  mayStart: () => boolean = () => true,
-): Api {
+export function apiOf(caller: HttpCaller, account: string, secrets: readonly string[], mayStart?: () => boolean): Api {
   return async ({ method, url, headers = {}, json, form }) => {
     const body = json === undefined ? (form?.toString() ?? null) : JSON.stringify(json);
     const type = json === undefined ? 'application/x-www-form-urlencoded' : 'application/json';
@@ -44,7 +41,12 @@ export function apiOf(
     const request: HttpRequest = { account, origin, hostname, method, path: pathname + search, body };
     const agent = headers['user-agent'] === undefined ? ['user-agent', 'downspout'] : [];
     const all = [...typed, 'accept', 'application/json', ...agent];
-    const ended = await caller.call(request, () => all, mayStart, LONG_ANSWER);
+    const ended = await caller.call(
+      request,
+      () => all,
+      mayStart ?? always,
+      mayStart === undefined ? LONG_ANSWER : PUBLISHED,
+    );
     if (ended === 'not_started' || ended.kind !== 'answered') return ended;
     // Where a secret stands in the path a server may quote it with its colon escaped.
     const words = secrets.flatMap((secret) => [secret, ...secret.split(':')]);
@@ -74,4 +76,8 @@ export function unread(meant: Outcome, reason: string): Unclear {
   if (meant.kind === 'unusable' || meant.kind === 'postponed') return meant;
   const afterMs = meant.kind === 'retry' || meant.kind === 'unknown' ? meant.afterMs : undefined;
   return { kind: 'unknown', reason, ...(afterMs === undefined ? {} : { afterMs }) };
+}
+
+function always(): boolean {
+  return true;
 }

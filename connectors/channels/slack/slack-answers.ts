@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { gatewayAnswer } from '../provider/gateway-answer';
 
 const HOUR_MS = 3_600_000;
 
@@ -74,7 +75,7 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   }
   const sentence =
     REFUSALS.find(([beginning]) => error.startsWith(beginning))?.[1] ?? 'Slack does not take the message';
-  return { kind: 'rejected', status, reason: `${sentence} (${said})` };
+  return gatewayAnswer(reply, said) ?? { kind: 'rejected', status, reason: `${sentence} (${said})` };
 }
 
 /** Slack's word for an error, else the beginning of what it said. */

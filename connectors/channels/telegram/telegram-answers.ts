@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { gatewayAnswer } from '../provider/gateway-answer';
 
 /** A person's user name is the name of no chat. */
 const PUBLIC = /^(?:channel|supergroup)$/;
@@ -73,7 +74,13 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   if (status >= 500) {
     return { kind: 'unknown', status, reason: `Telegram failed (HTTP ${status}: ${said}); it may have the message` };
   }
-  return { kind: 'rejected', status, reason: `${refusalOf(status, said)} (HTTP ${status}: ${said})` };
+  return (
+    gatewayAnswer(reply, `HTTP ${status}: ${said}`) ?? {
+      kind: 'rejected',
+      status,
+      reason: `${refusalOf(status, said)} (HTTP ${status}: ${said})`,
+    }
+  );
 }
 
 /** What Telegram says, and what it means to the person who scheduled the message. */

@@ -102,6 +102,16 @@ describe('what the answers mean:', () => {
     expect(await world.send(a)).toMatchObject({ kind: 'retry', status: 403, afterMs: 600_000 });
   });
 
+  test.each([
+    [408, 'retry'],
+    [425, 'retry'],
+    [409, 'unknown'],
+  ])('an answer %i of any server is no rejection', async (status, kind) => {
+    await start();
+    jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status, json: {} });
+    expect(await world.send(a)).toMatchObject({ kind, status });
+  });
+
   test.each(['fail', 'error', 'drop', 'vanish', 'hang'] as const)(
     'a server that does "%s" may have the message',
     async (order) => {

@@ -158,6 +158,16 @@ describe('what the answers mean:', () => {
     expect(await lookUp({ text: 'a' })).toMatchObject({ kind: 'postponed' });
   });
 
+  test.each([
+    [408, 'retry'],
+    [425, 'retry'],
+    [409, 'unknown'],
+  ])('an answer %i of any server is no rejection', async (status, kind) => {
+    await start();
+    jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status, json: {} });
+    expect(await send({ text: 'a' })).toMatchObject({ kind, status });
+  });
+
   test.each(['fail', 'error', 'drop', 'vanish', 'hang'] as const)(
     'a server that does "%s" may have the post',
     async (order) => {

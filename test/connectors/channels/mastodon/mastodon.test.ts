@@ -143,6 +143,16 @@ describe('what the answers mean:', () => {
     expect(await send(payload)).toEqual({ kind: 'rejected', status, reason: expect.stringMatching(reason) });
   });
 
+  test.each([
+    [408, 'retry'],
+    [425, 'retry'],
+    [409, 'unknown'],
+  ])('an answer %i of any server is no rejection', async (status, kind) => {
+    await start();
+    jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status, json: {} });
+    expect(await send({ text: 'a' })).toMatchObject({ kind, status });
+  });
+
   test.each(['fail', 'error', 'drop', 'vanish', 'hang'] as const)(
     'a server that does "%s" may have the post',
     async (order) => {
@@ -168,6 +178,13 @@ describe('what the answers mean:', () => {
     const found = await lookUp({ text: 'a' }, since);
     expect(found).toMatchObject({ kind: 'accepted', receipt: expect.stringMatching(/^https:/) });
     expect(JSON.stringify([outcome, found])).not.toContain(TOKEN);
+  });
+
+  test('of an answer to a post no more than a megabyte is read', async () => {
+    await start();
+    const json = { url: 'https://mastodon.test/1', content: 'a'.repeat(1_100_000) };
+    jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status: 200, json });
+    expect(await send({ text: 'a' })).toMatchObject({ kind: 'unknown', status: 200 });
   });
 
   test('an answer that is no post is no delivery', async () => {

@@ -113,6 +113,16 @@ describe('what the answers mean:', () => {
     expect(world.protocol.posts()).toEqual([]);
   });
 
+  test.each([
+    [408, 'retry'],
+    [425, 'retry'],
+    [409, 'unknown'],
+  ])('an answer %i of any server is no rejection', async (status, kind) => {
+    await start();
+    jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status, json: {} });
+    expect(await world.send({ chat: '4242', text: 'a' })).toMatchObject({ kind, status });
+  });
+
   test.each(['fail', 'error', 'drop', 'vanish', 'hang'] as const)(
     'a server that does "%s" may have the message',
     async (order) => {
