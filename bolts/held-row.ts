@@ -127,7 +127,7 @@ export function heldRow(
     inLine: false,
     hasStart: false,
     pool: undefined,
-    begunAt: 0,
+    heardAt: 0,
     isSilent: false,
     misses: 0,
     isMissed: false,

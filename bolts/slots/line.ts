@@ -98,12 +98,10 @@ export class Lane<Row extends Waiting = Waiting> extends Resource {
     this.count(1);
   }
 
-  /** A request that began then has had no answer for long. @param begunAt monotonic milliseconds */
-  unanswered(begunAt: number): void {
-    // Where the origin has answered others since, it is the request and not the receiver.
-    if (this.origin.answeredAt >= begunAt) return;
-    this.hangsFrom = begunAt;
-    this.origin.hangsFrom = Math.max(this.origin.hangsFrom, begunAt);
+  /** It has a request without an answer, and its origin has answered nobody for long. @param now monotonic milliseconds */
+  unanswered(now: number): void {
+    this.hangsFrom = now;
+    this.origin.hangsFrom = now;
   }
 
   /** It leaves the bolt's memory. */

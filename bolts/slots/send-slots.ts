@@ -29,8 +29,8 @@ export interface SlotSettings {
  *    once take turns.
  * 7. *Rows whose origin is down do not wait here*: they are claimed at their time without a start, to be given back, a
  *    quarter of `concurrency` at a time, so that claims are left for others.
- * 8. *Quick hosts that begin to hang keep no slots, whatever number of accounts they belong to*: after a second a request without
- *    an answer is silent and takes no slot. The more silent ones there are, the fewer starts may an account have, down to one, so
+ * 8. *Quick hosts that begin to hang keep no slots, whatever number of accounts they belong to*: a request whose origin has
+ *    answered nobody for a second is silent and takes no slot. The more silent ones there are, the fewer starts may an account have, down to one, so
  *    room is left until as many accounts as `concurrency` have silent ones.
  */
 export class SendSlots<Row extends SlotRow<Row>> {

@@ -3,12 +3,12 @@ import { type AccountSlots, SharedSlots } from './resources';
 import type { SlotRow } from './slot-row';
 
 /**
- * Requests of quick lanes that have had no answer for as long as a slow lane takes to answer. They take no slot, because a host
+ * Requests of quick lanes without an answer whose origin has answered nobody for as long as a slow lane takes. They take no slot, because a host
  * that hangs would keep it until its time-out. The more there are, the fewer starts may an account have, down to one, so that
  * there is room until as many accounts have some.
  */
 export class SilentRequests<Row extends SlotRow<Row> & Waiting> extends SharedSlots {
-  /** Requests under way that may become silent, in the order in which they began. */
+  /** Requests under way that may become silent, nearly in the order in which they, or others of their origin, were heard of. */
   private readonly awaited = new Set<Row>();
 
   /** @param perAccount starts that an account may have while there are none */
@@ -30,7 +30,7 @@ export class SilentRequests<Row extends SlotRow<Row> & Waiting> extends SharedSl
 
   /** The row's request is under way. @param now monotonic milliseconds */
   begin(row: Row, now: number): void {
-    row.begunAt = now;
+    row.heardAt = now;
     this.awaited.add(row);
   }
 
@@ -50,9 +50,16 @@ export class SilentRequests<Row extends SlotRow<Row> & Waiting> extends SharedSl
    */
   *next(now: number): Iterable<Row> {
     for (const row of this.awaited) {
-      if (now - row.begunAt < SLOW_MS) return;
+      if (now - row.heardAt < SLOW_MS) return;
       this.awaited.delete(row);
-      row.lane.unanswered(row.begunAt);
+      const { answeredAt } = row.lane.origin;
+      if (answeredAt > row.heardAt) {
+        // Its origin answers, only slowly: more requests would make it slower.
+        row.heardAt = answeredAt;
+        this.awaited.add(row);
+        continue;
+      }
+      row.lane.unanswered(now);
       if (this.taken >= this.limit) continue;
       row.isSilent = true;
       this.taken++;

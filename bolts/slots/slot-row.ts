@@ -12,8 +12,8 @@ export interface SlotRow<Row extends Waiting> extends Waiting {
   hasStart: boolean;
   /** The pool that the start was taken from. */
   pool: SharedSlots | undefined;
-  /** When its request began, monotonic milliseconds; 0 before that. */
-  begunAt: number;
+  /** When its request began or, as far as that was looked at, its origin answered another one; monotonic milliseconds, 0 before that. */
+  heardAt: number;
   /** Its request has had no answer for long, and takes no slot. */
   isSilent: boolean;
 }

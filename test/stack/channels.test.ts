@@ -114,129 +114,169 @@ async function playLinkedin(): Promise<Played> {
   };
 }
 
-/** Every provider's channel has its line here. */
-const channels: readonly (readonly [name: ChannelName, play: () => Promise<Played>])[] = [
-  ['mastodon', playMastodon],
-  ['telegram', playTelegram],
-  ['discord', playDiscord],
-  ['slack', playSlack],
-  ['linkedin', playLinkedin],
-];
+/** Every provider's channel stands here. */
+const plays = [playMastodon, playTelegram, playDiscord, playSlack, playLinkedin];
 
-const FAIL_POINTS: readonly FailPointName[] = ['claim-committed', 'request-sent', 'answer-received', 'written-back'];
+/** Those at which the channel has something on the way; the others are the bolt's alone. */
+const FAIL_POINTS: readonly FailPointName[] = ['request-sent', 'answer-received'];
+
+const SETTINGS = '{ timeout: 3s, backOff: 200ms, backOffMax: 1s }';
 
 /** Of those of them that are in doubt, and will be tried again. */
 const inDoubt = (ids: readonly number[]) => `in_doubt=1 AND state='scheduled' AND id IN (${ids.join(',')})`;
 
-describe.each(channels)('%s, through the whole stack', (channel, play) => {
+const isBlind = ({ channel }: Played) => classOf(channel) === 'blind';
+
+/** All channels at once, because their rows wait for a long time until a request can be accepted no more. */
+describe('every channel, through the whole stack', () => {
   let deployment: Deployment;
-  let played: Played;
+  let all: readonly Played[];
   let victims: Victim[] = [];
-  const isBlind = classOf(channel) === 'blind';
 
   beforeAll(async () => {
-    played = await play();
-    const settings = '{ timeout: 3s, backOff: 200ms, backOffMax: 1s }';
-    deployment = await Deployment.start(['due', channel], `{ ${channel}: ${settings} }`);
+    all = await Promise.all(plays.map((play) => play()));
+    const names = all.map(({ channel }) => channel);
+    const components = names.map((name) => `${name}: ${SETTINGS}`).join(', ');
+    deployment = await Deployment.start(['due', ...names], `{ ${components} }`);
     const store = new SecretStore(deployment.sql, SecretKey.from(deployment.world.environment));
-    for (const account of accounts.slice(1)) {
-      await store.set(account, channel, JSON.stringify(played.credentialsOf(account)), { replace: true });
+    for (const { channel, credentialsOf } of all) {
+      for (const account of accounts.slice(1)) {
+        await store.set(account, channel, JSON.stringify(credentialsOf(account)), { replace: true });
+      }
     }
   }, 120_000);
 
   afterAll(async () => {
     await deployment.close();
-    await played.fake.close();
+    await Promise.all(all.map(({ fake }) => fake.close()));
   }, 60_000);
 
   afterEach(async () => {
     await Promise.all(victims.splice(0).map((victim) => victim.stop(DRAIN)));
   }, 60_000);
 
+  /** What comes of something for each channel, by its name. */
+  async function each<T>(of: (played: Played) => Promise<T>): Promise<Record<string, T>> {
+    return Object.fromEntries(
+      await Promise.all(all.map(async (played) => [played.channel, await of(played)] as const)),
+    );
+  }
+
   const cli = (args: readonly string[], input?: string) =>
     runCli(args, { environment: variablesOf(deployment.world.environment), ...(input === undefined ? {} : { input }) });
 
-  async function schedule(texts: readonly string[], dueAt = systemClock.now()): Promise<number[]> {
+  async function schedule(
+    { channel, messageOf }: Played,
+    texts: readonly string[],
+    dueAt = systemClock.now(),
+  ): Promise<number[]> {
     const messages = texts.map((text, n) => ({
       account: accounts[n % ACCOUNTS] as string,
       channel,
       dueAt,
-      payload: played.messageOf(text),
+      payload: messageOf(text),
     }));
     const answers = await deployment.client.schedule(messages);
     return answers.map(({ id }) => id);
   }
 
   /** How often the provider took each of these texts. */
-  const timesOf = (texts: readonly string[]) =>
-    texts.map((text) => played.taken().filter((one) => one === text).length);
+  const timesOf = ({ taken }: Played, texts: readonly string[]) =>
+    texts.map((text) => taken().filter((one) => one === text).length);
+
+  const messagesOf = (ids: readonly number[]) => deployment.client.get(ids.map((id) => ({ id })));
 
   it('an account is set up from the command line, and its message reaches the provider', async () => {
     const [account] = accounts as [string];
-    const credentials = JSON.stringify(played.credentialsOf(account));
-    const set = await cli(['accounts', 'set', account, '--channel', channel], credentials);
-    expect(set).toMatchObject({ code: 0, stdout: 'The secret is set.\n' });
-    const tried = await runCli(['accounts', 'test', account, '--channel', channel], {
-      environment: deployment.settings,
-    });
-    expect(tried).toMatchObject({ code: 0, stdout: expect.stringContaining('The credentials are those of ') });
-    const [id] = await schedule(['through the whole stack']);
-    await deployment.settled();
-    const [message] = await deployment.client.get([{ id: id as number }]);
-    expect(message).toMatchObject({ state: 'delivered', receipt: expect.stringMatching(/./), attempts: 1 });
-    expect(timesOf(['through the whole stack'])).toEqual([1]);
-    for (const verb of [['list'], ['show', account, '--channel', channel]]) {
-      const { stdout } = await cli(['accounts', ...verb, '--json']);
+    const text = 'through the whole stack';
+    const ids = await each(async (played) => {
+      const { channel, credentialsOf } = played;
+      const set = await cli(['accounts', 'set', account, '--channel', channel], JSON.stringify(credentialsOf(account)));
+      expect(set).toMatchObject({ code: 0, stdout: 'The secret is set.\n' });
+      const tried = await runCli(['accounts', 'test', account, '--channel', channel], {
+        environment: deployment.settings,
+      });
+      expect(tried).toMatchObject({ code: 0, stdout: expect.stringContaining('The credentials are those of ') });
+      const { stdout } = await cli(['accounts', 'show', account, '--channel', channel, '--json']);
       expect(stdout).toContain(account);
       expect(stdout).not.toContain(`token-of-${account}`);
-    }
+      return schedule(played, [text]);
+    });
+    const { stdout } = await cli(['accounts', 'list', '--json']);
+    expect(stdout).toContain(account);
+    expect(stdout).not.toContain(`token-of-${account}`);
+    await deployment.settled();
+    const ended = await each(async (played) => ({
+      messages: await messagesOf(ids[played.channel] as number[]),
+      times: timesOf(played, [text]),
+    }));
+    const delivered = { state: 'delivered', receipt: expect.stringMatching(/./), attempts: 1 };
+    const right = { messages: [expect.objectContaining(delivered)], times: [1] };
+    expect(ended).toEqual(await each(async () => right));
   }, 120_000);
 
-  const statesOf = async (ids: readonly number[]) =>
-    (await deployment.client.get(ids.map((id) => ({ id })))).map((message) => message?.state);
-
-  async function scheduleInDoubt(texts: readonly [string, string]): Promise<number[]> {
+  async function scheduleInDoubt(played: Played, texts: readonly [string, string]): Promise<number[]> {
     played.fake.order({ do: 'drop', match: `"${texts[0]}"` });
     played.fake.order({ do: 'vanish', match: `"${texts[1]}"` });
-    return schedule(texts);
+    return schedule(played, texts);
   }
 
   it('a message in doubt is uncertain, or looked up once its key has ended and sent anew when it is not there', async () => {
     const texts = ['taken, and the connection cut', 'not taken, and the connection cut'] as const;
-    const ids = await scheduleInDoubt(texts);
-    if (!isBlind) {
-      await until('both are in doubt', async () => {
-        const rows = await deployment.sql.rows(`SELECT id FROM scheduled_messages WHERE ${inDoubt(ids)}`);
-        return rows.length === ids.length;
+    const ids = await each((played) => scheduleInDoubt(played, texts));
+    await each(async (played) => {
+      if (isBlind(played)) return;
+      const those = inDoubt(ids[played.channel] as number[]);
+      await until(`both of ${played.channel} are in doubt`, async () => {
+        const rows = await deployment.sql.rows(`SELECT id FROM scheduled_messages WHERE ${those}`);
+        return rows.length === texts.length;
       });
       // As if they had been in doubt for two hours. They would wait before the same key is sent again.
       await deployment.sql.run(
-        `UPDATE scheduled_messages SET doubt_since=doubt_since-7200000, retry_at=NULL, version=version+1 WHERE ${inDoubt(ids)}`,
+        `UPDATE scheduled_messages SET doubt_since=doubt_since-7200000, retry_at=NULL, version=version+1 WHERE ${those}`,
       );
-    }
+    });
     await deployment.settled();
-    const ended = isBlind ? 'uncertain' : 'delivered';
-    expect(await statesOf(ids)).toEqual([ended, ended]);
-    expect(timesOf(texts)).toEqual([1, isBlind ? 0 : 1]);
+    const ended = await each(async (played) => ({
+      states: (await messagesOf(ids[played.channel] as number[])).map((message) => message?.state),
+      times: timesOf(played, texts),
+    }));
+    expect(ended).toEqual(
+      await each(async (played) =>
+        isBlind(played)
+          ? { states: ['uncertain', 'uncertain'], times: [1, 0] }
+          : { states: ['delivered', 'delivered'], times: [1, 1] },
+      ),
+    );
   }, 120_000);
 
   it('every message is taken once, or is uncertain where nobody can know, wherever a worker is killed', async () => {
-    victims = FAIL_POINTS.map((name) => Victim.start(deployment, channel, { name, action: 'kill', nth: 1 }));
+    victims = all.flatMap(({ channel }) =>
+      FAIL_POINTS.map((name) => Victim.start(deployment, channel, { name, action: 'kill', nth: 1 })),
+    );
     await until(
       'they are at work',
       async () => (await Promise.all(victims.map((victim) => victim.isAtWork()))).every(Boolean),
       LIMIT,
     );
     const texts = Array.from({ length: ACCOUNTS * EACH }, (_, n) => `number ${n} of a crowd`);
-    const ids = await schedule(texts, systemClock.now() + AHEAD);
+    const dueAt = systemClock.now() + AHEAD;
+    const ids = await each((played) => schedule(played, texts, dueAt));
     await until('they are dead', () => victims.every(({ end }) => end !== undefined), LIMIT);
     await deployment.settled(RECOVERED);
-    const states = await statesOf(ids);
-    const times = timesOf(texts);
-    const isRight = (state: string | undefined, n: number) =>
-      state === 'delivered' ? times[n] === 1 : isBlind && state === 'uncertain' && (times[n] as number) <= 1;
-    expect(texts.filter((_, n) => !isRight(states[n], n))).toEqual([]);
-    const [doubted] = await deployment.sql.rows<[number]>('SELECT COUNT(*) FROM scheduled_messages WHERE in_doubt=1');
-    expect(doubted?.[0]).toBeGreaterThan(0);
+    const wrong = await each(async (played) => {
+      const messages = await messagesOf(ids[played.channel] as number[]);
+      const times = timesOf(played, texts);
+      return texts.filter((_, n) => {
+        const state = messages[n]?.state;
+        if (state === 'delivered') return times[n] !== 1;
+        return !isBlind(played) || state !== 'uncertain' || (times[n] as number) > 1;
+      });
+    });
+    expect(wrong).toEqual(await each(async () => []));
+    const doubted = await deployment.sql.rows<[string]>(
+      'SELECT DISTINCT channel FROM scheduled_messages WHERE in_doubt=1 ORDER BY channel',
+    );
+    expect(doubted.flat()).toEqual(all.map(({ channel }) => channel).toSorted());
   }, 300_000);
 });

@@ -8,12 +8,15 @@ import { until } from '../support/until';
 
 const SPOUT = 0;
 
+/** The receiver is in the process of the test: on a machine that does other things beside, it may not answer for seconds. */
+const PATIENT = '{ webhook: { timeout: 60s } }';
+
 let deployment: Deployment;
 
 const text = (value: string) => `X'${Buffer.from(value).toString('hex')}'`;
 
 beforeAll(async () => {
-  deployment = await Deployment.start(['due', 'due', 'webhook', 'webhook']);
+  deployment = await Deployment.start(['due', 'due', 'webhook', 'webhook'], PATIENT);
 }, 60_000);
 
 afterAll(async () => {

@@ -35,10 +35,13 @@ interface Story {
   readonly attempts: readonly { readonly worker: string; readonly version: number }[];
 }
 
+/** The receiver is in the process of the test: on a machine that does other things beside, it may not answer for seconds. */
+const PATIENT = '{ webhook: { timeout: 60s } }';
+
 let deployment: Deployment;
 
 beforeAll(async () => {
-  deployment = await Deployment.start(['due', 'webhook', 'webhook']);
+  deployment = await Deployment.start(['due', 'webhook', 'webhook'], PATIENT);
 }, 60_000);
 
 afterAll(async () => {
