@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wantPlacement } from '../../connectors/mysql/operators/placements';
 import { Pool } from '../../connectors/mysql/sql/pool';
+import { readDeployment } from '../../connectors/mysql/workers/deployment';
 import { systemClock } from '../../topology/core/clock';
 import { operatorUrl } from '../../topology/settings/connections';
 import { runCli, variablesOf } from '../support/stack/cli';
@@ -36,6 +37,17 @@ async function newest(): Promise<HistoryRow & { readonly target: string; readonl
   const { releases } = JSON.parse((await cli(['history', '--json'])).stdout) as { releases: never[] };
   return releases[0] as never;
 }
+
+async function withPool<T>(work: (pool: Pool) => Promise<T>): Promise<T> {
+  const pool = Pool.open(operatorUrl(environment), { clock: systemClock, size: 1 });
+  try {
+    return await work(pool);
+  } finally {
+    await pool.close();
+  }
+}
+
+const deploymentId = async () => (await withPool(readDeployment)).id;
 
 interface Cluster {
   deployments: Record<string, string[]>;
@@ -85,7 +97,11 @@ test('deploy --target kubernetes makes everything ready, writes a release, and f
 });
 
 test('workers of another target are not left behind: deploy is refused, and kill ends them first', async () => {
-  const cluster: Cluster = { deployments: { 'downspout-due': ['{}'] }, broken: [], unreachable: false, calls: [] };
+  const deployments = {
+    'downspout-due': [`downspout/deployment: ${await deploymentId()}`],
+    'downspout-of-others': ['downspout/deployment: c0ffee'],
+  };
+  const cluster: Cluster = { deployments, broken: [], unreachable: false, calls: [] };
   const kubectl = new CommandDouble<Cluster>('kubectl', 'CLUSTER', folder, cluster);
   expect(await cli(['deploy', '--yes'], kubectl.variables)).toMatchObject({
     code: 1,
@@ -96,7 +112,7 @@ test('workers of another target are not left behind: deploy is refused, and kill
   expect(unreachable).toMatchObject({ code: 1, stdout: expect.stringMatching(/Not everything has ended/) });
   kubectl.change((state) => ({ ...state, unreachable: false }));
   expect(await cli(['kill', '-w', '1', '--yes'], kubectl.variables)).toMatchObject({ code: 0 });
-  expect(kubectl.state.deployments).toEqual({});
+  expect(Object.keys(kubectl.state.deployments)).toEqual(['downspout-of-others']);
 });
 
 test('deploy --target compose replaces containers one by one, and not while workers run on the target local', async () => {
@@ -111,12 +127,7 @@ test('deploy --target compose replaces containers one by one, and not while work
   const release = `--release=${one.number}`;
   expect(commands).toEqual([`worker-due ${release}`, `worker-webhook ${release}`, `worker-webhook ${release}`]);
 
-  const pool = Pool.open(operatorUrl(environment), { clock: systemClock, size: 1 });
-  try {
-    await wantPlacement(pool, { component: 'due', replica: 1 }, one.number);
-  } finally {
-    await pool.close();
-  }
+  await withPool((pool) => wantPlacement(pool, { component: 'due', replica: 1 }, one.number));
   const refused = await cli(args, docker.variables);
   expect(refused).toMatchObject({
     code: 1,
