@@ -1,4 +1,4 @@
-import type { ChannelKind } from '../../../../connectors/channels/channel-kind';
+import type { ChannelKind, WhoAmI } from '../../../../connectors/channels/channel-kind';
 import { channelKinds, kindOf } from '../../../../connectors/channels/channel-kinds';
 import { SecretKey } from '../../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../../connectors/mysql/secrets/secret-store';
@@ -54,9 +54,30 @@ export async function storedOf(context: VerbContext, account: string, channel: s
  * @throws UserError saying why the provider does not take them
  */
 export async function ownerOf(context: VerbContext, kind: ChannelKind, text: string): Promise<string | undefined> {
-  const network = networkOf(context.settings.environment);
-  const options = { timeoutMs: ASK_TIMEOUT_MS, perOrigin: 1, clock: systemClock, network };
-  const answer = await kind.whoAmI?.(text, options);
+  const answer = await answerOf(context, kind, text);
   if (answer?.kind === 'no') throw new UserError(`${kind.name} does not take these credentials: ${answer.reason}`);
   return answer?.name;
+}
+
+/**
+ * New credentials must be of the owner of those before, where the provider still takes these: messages in doubt are looked for among
+ * the owner's.
+ * @throws UserError naming both owners, or saying why the provider does not take the new ones
+ */
+export async function demandSameOwner(
+  context: VerbContext,
+  kind: ChannelKind,
+  { stored, text }: { readonly stored: string; readonly text: string },
+): Promise<void> {
+  const owner = await ownerOf(context, kind, text);
+  const before = await answerOf(context, kind, stored);
+  if (before?.kind !== 'ok' || before.name === owner) return;
+  throw new UserError(
+    `These credentials are of ${owner}, those of the account of ${before.name}: its messages in doubt would be looked for in the wrong place. \`downspout accounts set\` sets them all the same.`,
+  );
+}
+
+function answerOf(context: VerbContext, kind: ChannelKind, text: string): Promise<WhoAmI> | undefined {
+  const network = networkOf(context.settings.environment);
+  return kind.whoAmI?.(text, { timeoutMs: ASK_TIMEOUT_MS, perOrigin: 1, clock: systemClock, network });
 }

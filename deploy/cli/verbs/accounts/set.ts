@@ -4,7 +4,7 @@ import { printable } from '../../../console/output';
 import { readFields } from '../../../console/secret-input';
 import { audited } from '../../audited';
 import { changingVerb, contextOf, type VerbContext } from '../../verb';
-import { type ChannelOptions, channelOf, ownerOf, storedOf, subjectOf, withAccounts } from './common';
+import { type ChannelOptions, channelOf, demandSameOwner, storedOf, subjectOf, withAccounts } from './common';
 
 interface SetOptions extends ChannelOptions {
   readonly replace?: boolean;
@@ -34,7 +34,7 @@ export function rotateCommand(): Command {
     'put new credentials in the place of those that an account has, once its provider has said whose they are',
     {
       example: 'downspout accounts rotate acme --channel mastodon < credentials.json',
-      fails: 'the account has none, or the provider does not take the new ones',
+      fails: "the account has none, or the provider does not take the new ones or says that they are somebody else's",
     },
   )
     .argument('<account>')
@@ -43,9 +43,9 @@ export function rotateCommand(): Command {
     .action(async (account: string, options: SetOptions) => {
       const context = contextOf(options);
       const kind = channelOf(options.channel);
-      await storedOf(context, account, kind.name);
+      const stored = await storedOf(context, account, kind.name);
       const text = await readCredentials(account, kind.name);
-      await ownerOf(context, kind, text);
+      await demandSameOwner(context, kind, { stored, text });
       await put(context, 'rotated', { account, text, ...options });
     });
 }
