@@ -147,10 +147,14 @@ export class Reconcile {
         sweep.recent.set(shard, { shard, afterWake: recentFrom, afterId: 0 });
       }
     }
-    await this.read(
-      sweep.channel,
-      halfway.map(({ shard }) => firstOf(sweep, shard, this.parts.clock.monotonic())),
-    );
+    const began = this.parts.clock.monotonic();
+    const firsts = halfway.map(({ shard }) => firstOf(sweep, shard, began));
+    try {
+      const { rows } = await this.read(sweep.channel, firsts);
+      for (const { shard, wakeAt } of rows) sweep.marks.set(shard, Math.min(wakeAt, sweep.marks.get(shard) ?? wakeAt));
+    } finally {
+      this.readFrom(sweep, firsts, began);
+    }
     this.move(sweep, sweep.recent, (await this.read(sweep.channel, [...sweep.recent.values()])).reached);
   }
 
@@ -169,11 +173,16 @@ export class Reconcile {
       for (const { shard } of from) sweep.cursors.delete(shard);
       throw error;
     } finally {
-      const elapsedMs = clock.monotonic() - began;
-      if (from.some(({ afterWake }) => afterWake === beginning.wakeAt)) {
-        sweep.wholeAt = began + Math.min(MAX_BETWEEN_WHOLE_MS, elapsedMs / WHOLE_PART_OF_TIME);
-      }
+      this.readFrom(sweep, from, began);
     }
+  }
+
+  /** After a read from the very beginning the next one has to wait. @param began monotonic milliseconds */
+  private readFrom(sweep: Sweep, from: readonly ShardCursor[], began: number): void {
+    if (!from.some(({ afterWake }) => afterWake === beginning.wakeAt)) return;
+    const elapsedMs = this.parts.clock.monotonic() - began;
+    const wholeAt = began + Math.min(MAX_BETWEEN_WHOLE_MS, elapsedMs / WHOLE_PART_OF_TIME);
+    sweep.wholeAt = Math.max(sweep.wholeAt, wholeAt);
   }
 
   /** @returns the first wake that was found, by shard */

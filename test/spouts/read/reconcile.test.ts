@@ -1,5 +1,8 @@
+import { crc32 } from 'node:zlib';
+import type { ShardCursor } from '../../../spouts/open-rows';
 import { Unavailable } from '../../../topology/core/errors';
 import { LEASE_MS } from '../../../topology/core/lease';
+import type { Assignment } from '../../../topology/core/spout';
 import { SpoutWorld, sameShard } from '../spout-world';
 
 let world: SpoutWorld;
@@ -223,8 +226,12 @@ test('a long sweep takes a twentieth of the time and continues where it was', as
 describe('an account with very many overdue rows does not lengthen the sweep of the others in its shard', () => {
   const rowsOfMany = 20_000;
 
-  /** A paused account with rows from `sinceMs` ago on, in a shard with another account; each page takes 60 ms. */
-  async function crowd(sinceMs: number): Promise<string> {
+  /** A paused account with rows from `sinceMs` ago on, in a shard with another account; each page takes 60 ms, or what is given. */
+  async function crowd(
+    sinceMs: number,
+    pageMs: (cursors: readonly ShardCursor[]) => number = () => 60,
+    assignment?: Assignment,
+  ): Promise<string> {
     world = new SpoutWorld();
     world.cdc = false;
     const { db, clock } = world;
@@ -232,9 +239,18 @@ describe('an account with very many overdue rows does not lengthen the sweep of 
     db.pausedAccounts = [{ channel: 'webhook', account: many }];
     const since = world.now - sinceMs;
     for (let index = 0; index < rowsOfMany; index++) db.insert({ account: many, dueAt: since + index });
-    world.spout();
+    const rows = db.openRows();
+    let isSlow = false;
+    db.openRows = () => ({
+      ...rows,
+      page: async (channel, cursors, below, limit) => {
+        if (isSlow) await clock.sleep(pageMs(cursors));
+        return rows.page(channel, cursors, below, limit);
+      },
+    });
+    world.spout(assignment);
     await world.run(5_000);
-    db.after = (operation) => (operation === 'page' ? clock.sleep(60) : undefined);
+    isSlow = true;
     await world.run(5_000);
     return few;
   }
@@ -248,6 +264,24 @@ describe('an account with very many overdue rows does not lengthen the sweep of 
     while (row.state === 'sending' && world.now < begun + 60_000) await world.run(1_000);
     expect(world.now - begun).toBeLessThan(LEASE_MS + 15_000);
     expect(world.spouts[0]?.gauges()['reconcile_age_ms.webhook']).toBeGreaterThan(world.now - begun);
+  });
+
+  test('the very beginning is read rarely too where that takes long, also when each shard is half way', async () => {
+    let fromBeginning = 0;
+    await crowd(
+      600_000,
+      (cursors) => {
+        if (cursors.every(({ afterWake }) => afterWake >= world.now - 3_600_000)) return 60;
+        fromBeginning++;
+        return 4_000;
+      },
+      { partitions: [crc32(sameShard()[1]) % 256], of: 256 },
+    );
+    fromBeginning = 0;
+    await world.run(180_000);
+    // The only shard is half way. One in a minute, and another where it starts over.
+    expect(fromBeginning).toBeGreaterThan(0);
+    expect(fromBeginning).toBeLessThanOrEqual(4);
   });
 
   test('a row that woke before theirs is emitted in the next round', async () => {
