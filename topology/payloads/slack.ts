@@ -39,13 +39,13 @@ export const slack = z
       .optional()
       .register(fields, {
         option: 'reply-to',
-        placeholder: 'ts',
+        placeholder: 'id',
         takes: 'text',
         description: 'the ts of the message whose thread it goes to',
       }),
     unfurl: z.boolean().optional().register(fields, {
       option: 'unfurl',
-      placeholder: 'bool',
+      placeholder: 'true|false',
       takes: 'json',
       description: "true or false: whether links are shown with a preview; Slack's own choice unless given",
     }),
