@@ -124,8 +124,14 @@ test.each([
   [{ account: 7 }, 'account: expected 1 to 64 characters, got 7'],
   [{ account: 'a\ud800' }, 'account: not valid Unicode: "a\\ud800"'],
   [{ dedupeKey: 'x'.repeat(129) }, 'dedupeKey: expected 1 to 128 characters, got 129'],
-  [{ channel: 'pigeon' }, 'channel: expected one of webhook, mastodon, telegram, discord, slack, linkedin, got "pigeon"'],
-  [{ channel: 'constructor' }, 'channel: expected one of webhook, mastodon, telegram, discord, slack, linkedin, got "constructor"'],
+  [
+    { channel: 'pigeon' },
+    'channel: expected one of webhook, mastodon, telegram, discord, slack, linkedin, got "pigeon"',
+  ],
+  [
+    { channel: 'constructor' },
+    'channel: expected one of webhook, mastodon, telegram, discord, slack, linkedin, got "constructor"',
+  ],
   [{ payload: { url: 'x', body: 1 } }, 'payload.url: expected an http or https URL'],
   [
     { payload: { url: 'http://x.test/', body: { id: 2 ** 60 } } },
