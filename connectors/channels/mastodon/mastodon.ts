@@ -3,6 +3,7 @@ import type { Payload } from '../../../topology/payloads/payloads';
 import type { WhoAmI } from '../channel-kind';
 import { credentialFields } from '../credentials';
 import { type ApiRequest, isUnanswered } from '../provider/api';
+import { isServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
 import { errorOf, meaningOf } from './mastodon-answers';
 import { findStatus } from './mastodon-lookup';
@@ -72,12 +73,4 @@ function requestTo(
   headers: Readonly<Record<string, string>> = {},
 ): ApiRequest {
   return { method, url: urlOf(account, path), headers: { authorization: `Bearer ${account.token}`, ...headers } };
-}
-
-/** A token must not travel in clear; on this machine it may. */
-function isServer(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const url = new URL(text);
-  const isBare = url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
-  return isBare && (url.protocol === 'https:' || url.hostname === 'localhost' || url.hostname === '127.0.0.1');
 }

@@ -14,8 +14,8 @@ export function apiServer(usual: string) {
     .register(credentialFields, { prompt: `Server, or nothing for ${usual}`, isSecret: false });
 }
 
-/** A token must not travel in clear; on this machine it may. */
-function isServer(text: string): boolean {
+/** The address of a server alone. A token must not travel in clear; on this machine it may. */
+export function isServer(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
   const isBare = url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';

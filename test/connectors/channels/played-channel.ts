@@ -85,7 +85,10 @@ interface Battery {
 }
 
 /** The world of the battery. Keys are those of the attempts whose requests were written: not every provider is told of them. */
-export function batteryWorld(world: PlayedChannel<FakeProtocol>, battery: Battery): ChannelWorld {
+export function batteryWorld(
+  world: Pick<PlayedChannel<FakeProtocol>, 'channel' | 'server' | 'close'>,
+  battery: Battery,
+): ChannelWorld {
   const { channel, server } = world;
   const write = Object.getOwnPropertyDescriptor(Duplex.prototype, 'write')?.value as Write;
   const written: string[] = [];
