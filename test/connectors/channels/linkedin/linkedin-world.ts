@@ -1,18 +1,16 @@
-import { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 import type { Channel } from '../../../../bolts/channel';
 import { linkedin } from '../../../../connectors/channels/linkedin/linkedin';
 import { FakeProvider } from '../../../../deploy/fakes/fake-provider';
 import { FakeLinkedin, type FakeLinkedinOptions } from '../../../../deploy/fakes/linkedin';
 import { systemClock } from '../../../../topology/core/clock';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
-import type { Behaviour, ChannelWorld } from '../channel-battery';
+import type { ChannelWorld } from '../channel-battery';
+import { batteryWorld } from '../played-channel';
 
 export const TOKEN = 'token-of-the-shop';
 export const SHOP = 'urn:li:organization:2414183';
 export const PERSON_TOKEN = 'token-of-a-person';
 export const PERSON = 'urn:li:person:abc_1';
-type Write = (this: Socket, ...given: unknown[]) => boolean;
 
 /**
  * The channel and a fake of LinkedIn. Accounts are `shop` of an organization, `person`, `other`, whose token is the shop's and whose
@@ -56,63 +54,24 @@ export class LinkedinWorld {
   }
 }
 
-/** The world of the battery. No request of the protocol has a key, so the key of the send under way is noted when one is written. */
+/** The world of the battery. What LinkedIn refuses is a post of an author whose token it is not. */
 export async function linkedinWorld(): Promise<ChannelWorld> {
   const world = await LinkedinWorld.open();
-  const { channel, server } = world;
-  const write = Object.getOwnPropertyDescriptor(Duplex.prototype, 'write')?.value as Write;
-  const written: string[] = [];
-  let key = '';
-  let onWrite: (() => void) | undefined;
-  const spy = jest.spyOn(Socket.prototype, 'write').mockImplementation(function (this: Socket, ...given: unknown[]) {
-    if (String(given[0]).startsWith('POST ')) {
-      written.push(key);
-      onWrite?.();
-    }
-    return write.apply(this, given);
-  });
-  for (const [match, order] of [
-    ['is busy', 'throttle'],
-    ['drops', 'drop'],
-    ['hangs', 'hang'],
-    ['babbles', 'babble'],
-    ['quotes', 'quote'],
-  ] as const) {
-    server.order({ do: order, match: `message that ${match}`, times: 1_000 });
-  }
-  return {
-    channel: {
-      name: channel.name,
-      class: channel.class,
-      acceptedWithin: channel.acceptedWithin,
-      warm: (accounts) => channel.warm(accounts),
-      prepare(_, payload) {
-        const account = /message that (?:away|refuses)/.exec(payload)?.[0];
-        return channel.prepare(account === undefined ? 'shop' : account.endsWith('away') ? 'lost' : 'other', payload);
-      },
-      originOf: (prepared) => channel.originOf(prepared),
-      send(prepared, attempt) {
-        key = attempt.idempotencyKey;
-        return channel.send(prepared, attempt);
-      },
-      close: () => channel.close(),
-    },
-    account: 'shop',
-    payload: (behaviour: Behaviour) => JSON.stringify({ text: `message that ${behaviour}` }),
+  const battery = batteryWorld(world, {
+    payload: (text) => ({ text }),
+    refused: { text: 'message that refuses' },
     bad: [
       ['{', 'payload: not JSON'],
       ['{"text":" "}', 'payload.text'],
       [JSON.stringify({ text: 'a'.repeat(3_001) }), 'payload.text: expected at most 3000'],
       ['{"text":"a","visibility":"all"}', 'payload.visibility'],
     ],
-    written: () => written,
-    onWrite(listener) {
-      onWrite = listener;
-    },
     secrets: [TOKEN],
-    async close() {
-      spy.mockRestore();
-      await world.close();
-    },
-  };
+  });
+  const { channel } = battery;
+  const prepare: typeof channel.prepare = (account, payload) =>
+    payload.includes('message that refuses')
+      ? world.channel.prepare('other', payload)
+      : channel.prepare(account, payload);
+  return { ...battery, channel: { ...channel, prepare } };
 }

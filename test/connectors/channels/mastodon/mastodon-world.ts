@@ -1,16 +1,14 @@
-import { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
 import type { Channel } from '../../../../bolts/channel';
 import { mastodon } from '../../../../connectors/channels/mastodon/mastodon';
 import { FakeProvider } from '../../../../deploy/fakes/fake-provider';
 import { FakeMastodon, type FakeMastodonOptions } from '../../../../deploy/fakes/mastodon';
 import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
-import type { Behaviour, ChannelWorld } from '../channel-battery';
+import type { ChannelWorld } from '../channel-battery';
+import { batteryWorld } from '../played-channel';
 
 export const TOKEN = 'token-of-the-shop';
 export const OTHER_TOKEN = 'newer-token-of-the-shop';
-type Write = (this: Socket, ...given: unknown[]) => boolean;
 
 /** The channel and a fake server. Accounts are `shop`, which has a token, `lost`, whose server is away, and others, which have none. */
 export class MastodonWorld {
@@ -56,54 +54,25 @@ function stored(instance: string, token: string): string[] {
   return [JSON.stringify({ instance, token })];
 }
 
-/** The world of the battery. */
+/** The world of the battery. Keys are those that Mastodon was told. */
 export async function mastodonWorld(): Promise<ChannelWorld> {
   const world = await MastodonWorld.open({ keyGapMs: 0 });
-  const { channel, server } = world;
-  const write = Object.getOwnPropertyDescriptor(Duplex.prototype, 'write')?.value as Write;
-  let onWrite: (() => void) | undefined;
-  const spy = jest.spyOn(Socket.prototype, 'write').mockImplementation(function (this: Socket, ...given: unknown[]) {
-    if (String(given[0]).startsWith('POST ')) onWrite?.();
-    return write.apply(this, given);
-  });
-  for (const [match, order] of [
-    ['is busy', 'throttle'],
-    ['drops', 'drop'],
-    ['hangs', 'hang'],
-    ['babbles', 'babble'],
-    ['quotes', 'quote'],
-  ] as const) {
-    server.order({ do: order, match: `message that ${match}`, times: 1_000 });
-  }
-  return {
-    channel: {
-      name: channel.name,
-      class: channel.class,
-      acceptedWithin: channel.acceptedWithin,
-      warm: (accounts) => channel.warm(accounts),
-      prepare: (_, payload) => channel.prepare(payload.includes('message that away') ? 'lost' : 'shop', payload),
-      originOf: (prepared) => channel.originOf(prepared),
-      send: (prepared, attempt) => channel.send(prepared, attempt),
-      close: () => channel.close(),
-    },
-    account: 'shop',
-    payload: (behaviour: Behaviour) =>
-      JSON.stringify(behaviour === 'refuses' ? { text: 'a', replyTo: '1' } : { text: `message that ${behaviour}` }),
+  const battery = batteryWorld(world, {
+    payload: (text) => ({ text }),
+    refused: { text: 'a', replyTo: '1' },
     bad: [
       ['{', 'payload: not JSON'],
       ['{"text":" "}', 'payload.text'],
       [JSON.stringify({ text: 'a'.repeat(501) }), 'payload.text: expected at most 500'],
       ['{"text":"a","visibility":"all"}', 'payload.visibility'],
     ],
-    written: () =>
-      server.calls.filter(({ method }) => method === 'POST').map(({ headers }) => String(headers['idempotency-key'])),
-    onWrite(listener) {
-      onWrite = listener;
-    },
     secrets: [TOKEN],
-    async close() {
-      spy.mockRestore();
-      await world.close();
-    },
+  });
+  return {
+    ...battery,
+    written: () =>
+      world.server.calls
+        .filter(({ method }) => method === 'POST')
+        .map(({ headers }) => String(headers['idempotency-key'])),
   };
 }
