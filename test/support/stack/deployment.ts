@@ -124,16 +124,27 @@ export class Deployment {
     return Object.fromEntries(rows);
   }
 
-  /** Resolves when no row is open any more. */
+  /**
+   * Resolves when no row is open any more.
+   * @throws after `limit` milliseconds, saying which are
+   */
   async settled(limit = 60_000): Promise<void> {
-    await until(
-      'no row is open',
-      async () => {
-        const { scheduled = 0, sending = 0 } = await this.states();
-        return scheduled + sending === 0;
-      },
-      limit,
+    const end = systemClock.monotonic() + limit;
+    for (;;) {
+      const { scheduled = 0, sending = 0 } = await this.states();
+      if (scheduled + sending === 0) return;
+      if (systemClock.monotonic() > end) throw new Error(`after ${limit} ms there are open rows: ${await this.open()}`);
+      await systemClock.sleep(10);
+    }
+  }
+
+  /** Some of the rows that are open: channel, id, state, attempts, recoveries, doubt, milliseconds until it wakes, last error. */
+  private async open(): Promise<string> {
+    const rows = await this.sql.rows(
+      `SELECT channel, id, state, attempts, recoveries, in_doubt, ROUND(wake_at - UNIX_TIMESTAMP(NOW(3))*1000), last_error
+       FROM scheduled_messages WHERE open = 1 ORDER BY id LIMIT 20`,
     );
+    return rows.map((row) => row.join(' ')).join(', ');
   }
 
   async close(): Promise<void> {

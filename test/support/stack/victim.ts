@@ -17,6 +17,7 @@ export class Victim {
   private readonly ends: End[] = [];
 
   private constructor(
+    readonly component: string,
     readonly point: FailPoint,
     private readonly deployment: Deployment,
     private readonly target: Supervisor,
@@ -31,7 +32,7 @@ export class Victim {
       victim.ends.push({ how, at: systemClock.now() });
       settings.DOWNSPOUT_FAIL_POINTS = '';
     });
-    const victim = new Victim(point, deployment, target);
+    const victim = new Victim(component, point, deployment, target);
     target.start();
     return victim;
   }
