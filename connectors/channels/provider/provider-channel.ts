@@ -1,20 +1,13 @@
 import type { z } from 'zod';
 import type { AttemptContext, Channel, LookupAnswer, LookupContext } from '../../../bolts/channel';
-import { BadRecord, reasonOf } from '../../../topology/core/errors';
 import type { ChannelClass, Outcome } from '../../../topology/message';
-import {
-  type ChannelName,
-  MAX_STORED_PAYLOAD_BYTES,
-  type Payload,
-  parsePayload,
-} from '../../../topology/payloads/payloads';
+import type { ChannelName, Payload } from '../../../topology/payloads/payloads';
 import type { BoltSettings } from '../../../topology/settings/topology-settings';
-import { AccountSecrets } from '../account-secrets';
 import { type ChannelKind, type ChannelOptions, channelKind, type WhoAmI } from '../channel-kind';
-import { readCredentials, secretsIn } from '../credentials';
 import { HttpCaller } from '../http/http-caller';
 import { type Api, apiOf } from './api';
-import { RefusedCredentials } from './refused-credentials';
+import { ProviderAccounts, readyOf } from './provider-accounts';
+import { readPayload } from './read-payload';
 
 /** What every call of a provider's channel is given. */
 interface Asking<Credentials> {
@@ -61,22 +54,7 @@ interface Message<Prepared> {
   readonly prepared: Prepared;
 }
 
-type Unready = Extract<Outcome, { kind: 'postponed' | 'unusable' }>;
-
-interface Ready<Credentials> {
-  readonly credentials: Credentials;
-  readonly secrets: readonly string[];
-  /** The text of the credentials. */
-  readonly kept: string;
-}
-
-/**
- * The part that all providers' channels share: credentials, payloads, requests.
- *
- * 1. *An account without credentials sends nothing*, and the reason says what to do.
- * 2. *Credentials that the provider refused are not tried again for a minute*, unless others are set: some providers lock out who
- *    goes on asking.
- */
+/** The part that all providers' channels over HTTP share. */
 class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Schema extends z.ZodObject, Prepared>
   implements Channel<Message<Prepared>>
 {
@@ -85,14 +63,13 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   readonly acceptedWithin: number;
   readonly keyLifetimeMs?: number;
   readonly lookup?: NonNullable<Channel<Message<Prepared>>['lookup']>;
-  private readonly secrets: AccountSecrets<Ready<z.infer<Schema>>>;
-  private readonly refused: RefusedCredentials;
+  private readonly accounts: ProviderAccounts<Schema>;
 
   constructor(
     private readonly provider: Provider<Name, Class, Schema, Prepared>,
     private readonly caller: HttpCaller,
     private readonly settings: Pick<BoltSettings, 'timeoutMs' | 'apiVersion'>,
-    { secretsOf, clock }: ChannelOptions,
+    options: ChannelOptions,
   ) {
     const { name, credentials: schema, keyLifetimeMs, lookup } = provider;
     this.name = name;
@@ -100,48 +77,33 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     this.acceptedWithin = settings.timeoutMs + provider.acceptedLateMs;
     if (keyLifetimeMs !== undefined) this.keyLifetimeMs = keyLifetimeMs;
     if (lookup !== undefined) this.lookup = (message, context) => this.look(message, context, lookup);
-    const ready = ([newest = '']: readonly string[]) => readyOf(name, schema, newest);
-    this.refused = new RefusedCredentials(clock);
-    this.secrets = new AccountSecrets((accounts) => secretsOf(name, accounts), ready, clock);
+    this.accounts = new ProviderAccounts(name, schema, options);
   }
 
   warm(accounts: readonly string[]): Promise<void> {
-    return this.secrets.load(accounts);
+    return this.accounts.load(accounts);
   }
 
   prepare(account: string, text: string): Message<Prepared> {
-    if (Buffer.byteLength(text) > MAX_STORED_PAYLOAD_BYTES) {
-      throw new BadRecord(`payload: expected at most ${MAX_STORED_PAYLOAD_BYTES} bytes`);
-    }
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch {
-      throw new BadRecord('payload: not JSON');
-    }
-    const parsed = parsePayload(this.name, value);
-    if (!parsed.ok) throw new BadRecord(parsed.reason);
-    return { account, prepared: this.provider.prepare(parsed.payload) };
+    return { account, prepared: this.provider.prepare(readPayload(this.name, text)) };
   }
 
   /** Until the account's credentials are known, a place of its own. */
   originOf({ account }: Message<Prepared>): string {
-    const ready = this.secrets.get(account)?.value;
-    return ready === undefined ? `${this.name}:${account}` : this.provider.originOf(ready.credentials);
+    const credentials = this.accounts.known(account);
+    return credentials === undefined ? `${this.name}:${account}` : this.provider.originOf(credentials);
   }
 
   async send({ account, prepared }: Message<Prepared>, attempt: AttemptContext): Promise<Outcome | 'not_started'> {
-    const ready = await this.readyOf(account);
+    const ready = await this.accounts.readyOf(account);
     if ('kind' in ready) return ready;
-    const { credentials, secrets, kept } = ready;
-    const refusal = this.refused.reasonOf(account, kept);
-    if (refusal !== undefined) return { kind: 'unusable', reason: refusal };
+    const { credentials, secrets } = ready;
     const { mayStart, ...context } = attempt;
     const ask = apiOf(this.caller, account, secrets);
     const publish = apiOf(this.caller, account, secrets, mayStart);
     const { apiVersion } = this.settings;
     const outcome = await this.provider.send(prepared, { ...context, credentials, apiVersion, ask, publish });
-    if (outcome !== 'not_started' && outcome.kind === 'unusable') this.refused.add(account, kept, outcome.reason);
+    if (outcome !== 'not_started' && outcome.kind === 'unusable') this.accounts.refuse(account, ready, outcome.reason);
     return outcome;
   }
 
@@ -154,28 +116,14 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     context: LookupContext,
     lookup: NonNullable<typeof this.provider.lookup>,
   ): Promise<LookupAnswer> {
-    const ready = await this.readyOf(account);
+    const ready = await this.accounts.readyOf(account);
     if ('kind' in ready) return ready;
-    const { credentials, secrets, kept } = ready;
-    const refusal = this.refused.reasonOf(account, kept);
-    if (refusal !== undefined) return { kind: 'unusable', reason: refusal };
+    const { credentials, secrets } = ready;
     const { apiVersion } = this.settings;
     const ask = apiOf(this.caller, account, secrets);
     const answer = await lookup(prepared, { ...context, credentials, apiVersion, ask });
-    if (answer.kind === 'unusable') this.refused.add(account, kept, answer.reason);
+    if (answer.kind === 'unusable') this.accounts.refuse(account, ready, answer.reason);
     return answer;
-  }
-
-  /** @returns what it means when the account has none, or they cannot be read now */
-  private async readyOf(account: string): Promise<Ready<z.infer<Schema>> | Unready> {
-    let known = this.secrets.get(account);
-    try {
-      known ??= await this.secrets.ask(account);
-    } catch (error) {
-      return { kind: 'postponed', reason: `the account's credentials could not be read: ${reasonOf(error)}` };
-    }
-    const how = `\`downspout accounts set --channel ${this.name}\` sets them`;
-    return known.value ?? { kind: 'unusable', reason: `the account has no credentials for ${this.name}; ${how}` };
   }
 }
 
@@ -208,9 +156,4 @@ export function providerKind<
       return new ProviderChannel(provider, caller, { timeoutMs, apiVersion }, options);
     },
   });
-}
-
-function readyOf<Schema extends z.ZodObject>(channel: string, schema: Schema, text: string): Ready<z.infer<Schema>> {
-  const credentials = readCredentials(channel, schema, text);
-  return { credentials, secrets: secretsIn(schema, credentials), kept: text };
 }
