@@ -11,6 +11,8 @@ import type { NetworkSettings } from './http/network';
 export interface ChannelOptions {
   readonly clock: Clock;
   readonly network: NetworkSettings;
+  /** Below which messages may name files of this machine; undefined when they may name none. */
+  readonly mediaFolder?: string | undefined;
   /** The secrets of accounts on a channel. Throws Unavailable when they cannot be read now. */
   readonly secretsOf: (channel: string, accounts: readonly string[]) => ReturnType<SecretsOf>;
 }

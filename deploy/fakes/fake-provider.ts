@@ -37,6 +37,8 @@ type Mishap = (typeof mishaps)[number];
 
 const orderSchema = z.strictObject({
   do: z.enum(mishaps),
+  /** What it happens to: requests that would make something visible, or uploads of media for them. */
+  to: z.enum(['message', 'upload']).default('message'),
   /** How many requests it happens to. */
   times: z.int().min(1).max(1_000_000).default(1),
   /** Only to requests whose body has this text. */
@@ -44,7 +46,7 @@ const orderSchema = z.strictObject({
   /** Of `slow`, `late` and `throttle`, milliseconds. */
   afterMs: z.int().min(0).max(3_600_000).default(1_000),
 });
-/** An order to misbehave. It is for requests that would make something visible, not for questions. */
+/** An order to misbehave. Questions are always answered. */
 export type FakeOrder = z.input<typeof orderSchema>;
 type Order = z.output<typeof orderSchema>;
 
@@ -53,6 +55,8 @@ export interface FakeProtocol {
   readonly name: string;
   /** Whether a request would make something visible. */
   readonly publishes: (request: FakeRequest) => boolean;
+  /** Whether a request uploads media, of which nobody sees anything yet. */
+  readonly uploads?: (request: FakeRequest) => boolean;
   /** Validates the request strictly, and does what it asks for. */
   readonly handle: (request: FakeRequest) => Promise<FakeAnswer>;
   /** The provider's own "not now". */
@@ -128,13 +132,18 @@ export class FakeProvider {
     }
     this.calls.push(request);
     if (this.calls.length > MAX_CALLS) this.calls.shift();
-    const order = this.protocol.publishes(request) ? this.nextOrder(body) : undefined;
+    const order = this.nextOrder(request);
     if (order === undefined) answer(response, await this.protocol.handle(request));
     else await this.misbehave(order, request, response);
   }
 
-  private nextOrder(body: Buffer): Order | undefined {
-    const index = this.orders.findIndex(({ match }) => match === '' || body.includes(match));
+  private nextOrder(request: FakeRequest): Order | undefined {
+    const { protocol } = this;
+    const isMessage = protocol.publishes(request);
+    if (!isMessage && protocol.uploads?.(request) !== true) return undefined;
+    const index = this.orders.findIndex(
+      ({ to, match }) => (to === 'message') === isMessage && (match === '' || request.body.includes(match)),
+    );
     const order = this.orders[index];
     if (order === undefined) return undefined;
     if (order.times > 1) this.orders[index] = { ...order, times: order.times - 1 };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
 import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
+import { type FakeImage, FakeMastodonMedia } from './mastodon-media';
 
 /** What a fake server of Mastodon's may be told. Times are milliseconds. */
 export interface FakeMastodonOptions {
@@ -26,6 +27,7 @@ export interface FakePost {
   readonly visibility: string;
   readonly language: string | null;
   readonly replyTo: string | null;
+  readonly images: readonly FakeImage[];
   /** Epoch milliseconds. */
   readonly at: number;
 }
@@ -43,12 +45,14 @@ const statusSchema = z.strictObject({
   spoiler_text: z.string().optional(),
   visibility: z.enum(['public', 'unlisted', 'private', 'direct']).optional(),
   language: z.string().optional(),
+  media_ids: z.array(z.string()).min(1).max(4).optional(),
 });
 
 /** A server of Mastodon's, as far as posting and finding one's posts goes. */
 export class FakeMastodon implements FakeProtocol {
   readonly name = 'mastodon';
   readonly revoked = new Set<string>();
+  readonly media = new FakeMastodonMedia();
   private readonly kept: FakePost[] = [];
   /** Posts by account and key. */
   private readonly keys = new Map<string, FakePost>();
@@ -62,6 +66,10 @@ export class FakeMastodon implements FakeProtocol {
 
   publishes({ method, path }: FakeRequest): boolean {
     return method === 'POST' && path === '/api/v1/statuses';
+  }
+
+  uploads({ method, path }: FakeRequest): boolean {
+    return method === 'POST' && path === '/api/v2/media';
   }
 
   throttled(afterMs: number): FakeAnswer {
@@ -87,7 +95,10 @@ export class FakeMastodon implements FakeProtocol {
   private answerTo(request: FakeRequest, account: string): Promise<FakeAnswer> | FakeAnswer {
     const { method, path } = request;
     if (this.publishes(request)) return this.post(request, account);
+    if (this.uploads(request)) return this.media.upload(request, account);
     if (method !== 'GET') return problem(404, 'Record not found');
+    const image = /^\/api\/v1\/media\/([^/]+)$/.exec(path)?.[1];
+    if (image !== undefined) return this.media.show(image, account);
     if (path === '/api/v1/accounts/verify_credentials')
       return ok({ id: idOf(account), username: account, acct: account });
     const listed = /^\/api\/v1\/accounts\/([^/]+)\/statuses$/.exec(path)?.[1];
@@ -110,7 +121,9 @@ export class FakeMastodon implements FakeProtocol {
     if (earlier !== undefined && clock.now() - earlier.at < keyLifetimeMs) return ok(statusOf(earlier));
     const wrong = this.problemOf(parsed.data);
     if (wrong !== undefined) return wrong;
-    const { status, spoiler_text, visibility, language, in_reply_to_id } = parsed.data;
+    const { status, spoiler_text, visibility, language, in_reply_to_id, media_ids = [] } = parsed.data;
+    const images = this.media.attach(media_ids, account);
+    if ('status' in images) return images;
     const post: FakePost = {
       id: String(FIRST_ID + BigInt(this.kept.length)),
       account,
@@ -120,6 +133,7 @@ export class FakeMastodon implements FakeProtocol {
       visibility: visibility ?? 'public',
       language: language ?? null,
       replyTo: in_reply_to_id ?? null,
+      images,
       at: clock.now(),
     };
     this.kept.push(post);

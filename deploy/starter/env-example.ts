@@ -164,6 +164,7 @@ const groups: Readonly<Record<string, readonly Example[]>> = {
       value: '10.20.0.0/16',
     },
     { name: 'WEBHOOK_DENY_NETWORKS', comment: 'Networks that they may not reach.', value: '203.0.113.0/24' },
+    { name: 'MEDIA_FOLDER', comment: 'Below it messages may name image files.', value: '/srv/media' },
     { name: 'HTTPS_PROXY', comment: 'The proxy for https receivers.', value: 'http://proxy.internal:3128' },
     { name: 'HTTP_PROXY', comment: 'The proxy for http receivers.', value: 'http://proxy.internal:3128' },
     { name: 'NO_PROXY', comment: 'Who is reached without it.', value: 'internal' },

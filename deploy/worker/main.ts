@@ -147,6 +147,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
     {
       clock,
       network: networkOf(environment),
+      mediaFolder: environment.MEDIA_FOLDER,
       secretsOf: (channel, names) => accounts.secretsOf(channel, names),
     },
     options.channels,

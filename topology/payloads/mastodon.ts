@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { media } from './media';
 import { fields } from './payload-field';
 import { graphemes, whatIsTooLong } from './text-length';
 
@@ -9,6 +10,9 @@ const MAX_LIMIT = 10_000;
 const URL_CHARACTERS = 23;
 /** Nothing longer is counted. UTF-16 units. */
 const MAX_UNITS = 40_000;
+/** What a server takes unless its administrator has changed it. */
+const MAX_IMAGES = 4;
+const MAX_ALT = 1_500;
 
 const URL_IN_TEXT = /(?<![\p{L}\p{N}_@/])https?:\/\/[^\s<>"]*[^\s<>".,;:!?'()[\]{}]/giu;
 /** `@user@domain`: the user counts, the domain does not. */
@@ -54,6 +58,7 @@ export const mastodon = z
         takes: 'text',
         description: 'its language: en, pt-BR',
       }),
+    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
     limit: z
       .int()
       .min(1)

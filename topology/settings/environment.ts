@@ -82,6 +82,8 @@ const environmentSchema = z.object({
   /** Networks that webhooks may reach although they are private, and networks that they may not reach; by commas. */
   WEBHOOK_ALLOW_NETWORKS: words.optional(),
   WEBHOOK_DENY_NETWORKS: words.optional(),
+  /** A folder of the senders' machines, below which messages may name files as their media. No files unless given. */
+  MEDIA_FOLDER: z.string().startsWith('/', 'expected the whole path of a folder').optional(),
   /** Proxies of the senders, as other programs take them; the names in small letters count too. */
   HTTPS_PROXY: z.string().optional(),
   HTTP_PROXY: z.string().optional(),

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Clock } from '../../../topology/core/clock';
 import { AttemptsUnderWay } from './attempts-under-way';
 import { type Answered, type AnswerLimits, Exchange, type ExchangeResult, SHORT_ANSWER } from './exchange';
@@ -16,7 +17,10 @@ export interface HttpRequest {
   readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'GET';
   /** Path and query. */
   readonly path: string;
-  readonly body: Buffer | string | null;
+  /** The length of a stream is among the headers. */
+  readonly body: Buffer | string | Readable | null;
+  /** How much longer than the time-out it may take, because much is sent. Milliseconds. */
+  readonly allowMs?: number;
 }
 
 /**
@@ -24,6 +28,15 @@ export interface HttpRequest {
  * because `mayStart` said no or the caller is closed.
  */
 export type CallEnd = Answered | Undelivered | 'not_started';
+
+/** An answer whose body the caller reads, or destroys. */
+export interface OpenAnswer {
+  readonly kind: 'open';
+  readonly status: number;
+  /** Names in small letters. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Readable;
+}
 
 export interface HttpCallerOptions {
   /** Of one request from the call to the status, connecting included. Milliseconds. */
@@ -33,6 +46,8 @@ export interface HttpCallerOptions {
   readonly clock: Clock;
   readonly network: NetworkSettings;
 }
+
+type Opened = OpenAnswer | Exclude<CallEnd, Answered>;
 
 const PROXY_AUTHENTICATION_REQUIRED = 407;
 
@@ -68,37 +83,52 @@ export class HttpCaller {
     limits: AnswerLimits = SHORT_ANSWER,
   ): Promise<CallEnd> {
     if (this.closed) return 'not_started';
-    const deadline = this.monotonic() + this.options.timeoutMs;
-    const proxy = this.network.proxyFor(request.origin);
-    if (!this.pools.isConnected(request.origin)) {
+    const { method, body, origin, account } = request;
+    const deadline = this.monotonic() + this.options.timeoutMs + (request.allowMs ?? 0);
+    const proxy = this.network.proxyFor(origin);
+    if (!this.pools.isConnected(origin)) {
       const obstacle = await this.obstacleTo(request, proxy !== undefined);
       if (obstacle !== undefined) return obstacle;
     }
-    const { method, body } = request;
     const headers = headersOf();
-    let { path } = request;
-    if (proxy !== undefined && request.origin.startsWith('http:')) {
-      // A proxy is told the whole URL.
-      path = request.origin + path;
-      const authorization = authorizationFor(proxy);
-      if (authorization !== undefined) headers.push('proxy-authorization', authorization);
-    }
+    const path = pathFor(request, proxy, headers);
     const ended = await new Promise<ExchangeResult>((resolve) => {
       const end = (result: ExchangeResult) => {
         this.underWay.remove(exchange);
+        if (body instanceof Readable) body.destroy();
         resolve(result);
       };
       const exchange = new Exchange(deadline, mayStart, this.monotonic, end, limits);
       this.underWay.add(exchange);
-      this.pools
-        .get(request.origin, request.account)
-        .dispatch({ path, method, headers, body, idempotent: false }, exchange);
+      this.pools.get(origin, account).dispatch({ path, method, headers, body, idempotent: false }, exchange);
     });
-    if (ended.kind !== 'answered') return this.meaningOf(ended, request.origin);
-    if (proxy !== undefined && ended.status === PROXY_AUTHENTICATION_REQUIRED) {
-      return { kind: 'postponed', reason: `${request.origin}: the proxy asks for credentials (HTTP 407)` };
+    if (ended.kind !== 'answered') return this.meaningOf(ended, origin);
+    return proxy !== undefined && ended.status === PROXY_AUTHENTICATION_REQUIRED ? unauthorized(origin) : ended;
+  }
+
+  /**
+   * Asks for something that may be long.
+   * @param signal ends it, the reading of the body too
+   */
+  async open(request: HttpRequest, headers: readonly string[], signal: AbortSignal): Promise<Opened> {
+    if (this.closed) return 'not_started';
+    const { origin, account, method } = request;
+    const proxy = this.network.proxyFor(origin);
+    const obstacle = await this.obstacleTo(request, proxy !== undefined);
+    if (obstacle !== undefined) return obstacle;
+    const sent = [...headers];
+    const path = pathFor(request, proxy, sent);
+    try {
+      const pool = this.pools.get(origin, account);
+      const { statusCode: status, headers: given, body } = await pool.request({ method, path, headers: sent, signal });
+      if (proxy === undefined || status !== PROXY_AUTHENTICATION_REQUIRED)
+        return { kind: 'open', status, headers: given, body };
+      body.destroy();
+      return unauthorized(origin);
+    } catch (error) {
+      if (this.closed) return 'not_started';
+      return signal.aborted ? { kind: 'retry', reason: `${origin}: no answer in time` } : unreachable(error, origin);
     }
-    return ended;
   }
 
   /** Ends what is under way. */
@@ -137,4 +167,16 @@ export class HttpCaller {
     // With a connection there, it was only that none was free.
     return this.pools.isConnected(origin) ? { kind: 'retry', reason } : { kind: 'retry', reason, unreachable: true };
   }
+}
+
+/** A proxy is told the whole URL of what is not encrypted, and who asks. */
+function pathFor({ origin, path }: HttpRequest, proxy: URL | undefined, headers: string[]): string {
+  if (proxy === undefined || !origin.startsWith('http:')) return path;
+  const authorization = authorizationFor(proxy);
+  if (authorization !== undefined) headers.push('proxy-authorization', authorization);
+  return origin + path;
+}
+
+function unauthorized(origin: string): Undelivered {
+  return { kind: 'postponed', reason: `${origin}: the proxy asks for credentials (HTTP 407)` };
 }

@@ -1,3 +1,5 @@
+import type { ApiRequest } from '../provider/api';
+
 /** What an account needs. */
 export interface MastodonCredentials {
   /** Its server, such as https://mastodon.social. */
@@ -16,4 +18,13 @@ export interface MastodonStatus {
 
 export function urlOf({ instance }: MastodonCredentials, path: string): URL {
   return new URL(path, instance);
+}
+
+export function requestTo(
+  account: MastodonCredentials,
+  method: ApiRequest['method'],
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): ApiRequest {
+  return { method, url: urlOf(account, path), headers: { authorization: `Bearer ${account.token}`, ...headers } };
 }

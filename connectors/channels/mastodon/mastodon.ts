@@ -2,18 +2,21 @@ import { z } from 'zod';
 import type { Payload } from '../../../topology/payloads/payloads';
 import type { WhoAmI } from '../channel-kind';
 import { credentialFields } from '../credentials';
-import { type ApiRequest, isUnanswered } from '../provider/api';
+import { isUnanswered } from '../provider/api';
 import { isServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
 import { errorOf, meaningOf } from './mastodon-answers';
 import { findStatus } from './mastodon-lookup';
-import { type MastodonCredentials, type MastodonStatus, urlOf } from './mastodon-status';
+import { uploadImages } from './mastodon-media';
+import { type MastodonStatus, requestTo } from './mastodon-status';
 
 const MINUTE_MS = 60_000;
 /** The server keeps a key for an hour after the first request ended; some of that is left to clocks that differ. */
 const KEY_LIFETIME_MS = 55 * MINUTE_MS;
 /** A request that nobody waits for any more may run on in the server for so long. */
 const ACCEPTED_LATE_MS = 45_000;
+/** What a server takes unless its administrator has changed it. */
+const MAX_IMAGE_BYTES = 16 * 1024 * 1024;
 
 const credentials = z.strictObject({
   instance: z
@@ -36,10 +39,14 @@ export const mastodon = providerKind({
   credentials,
   originOf: ({ instance }) => new URL(instance).origin,
   prepare: statusOf,
-  async send(status, { credentials: account, publish, idempotencyKey, now }) {
+  media: { types: ['image/jpeg', 'image/png', 'image/gif', 'image/webp'], maxBytes: MAX_IMAGE_BYTES },
+  async send(status, sending) {
+    const { credentials: account, publish, idempotencyKey, now, files } = sending;
+    const uploaded = await uploadImages(files, sending);
+    if (!Array.isArray(uploaded)) return uploaded;
     const ended = await publish({
       ...requestTo(account, 'POST', '/api/v1/statuses', { 'idempotency-key': idempotencyKey }),
-      json: status,
+      json: uploaded.length === 0 ? status : { ...status, media_ids: uploaded },
     });
     return isUnanswered(ended) ? ended : meaningOf(ended, now());
   },
@@ -64,13 +71,4 @@ function statusOf({ text, replyTo, visibility, spoiler, language }: Payload<'mas
     ...(spoiler === undefined ? {} : { spoiler_text: spoiler }),
     ...(language === undefined ? {} : { language }),
   };
-}
-
-function requestTo(
-  account: MastodonCredentials,
-  method: ApiRequest['method'],
-  path: string,
-  headers: Readonly<Record<string, string>> = {},
-): ApiRequest {
-  return { method, url: urlOf(account, path), headers: { authorization: `Bearer ${account.token}`, ...headers } };
 }

@@ -1,11 +1,15 @@
+import { Readable } from 'node:stream';
 import type { LookupAnswer } from '../../../bolts/channel';
 import type { Outcome } from '../../../topology/message';
 import type { AnswerLimits } from '../http/exchange';
 import type { CallEnd, HttpCaller, HttpRequest } from '../http/http-caller';
 import { Redaction } from '../http/redaction';
 import { Reply } from '../http/reply';
+import type { Undelivered } from '../http/unreachable';
+import type { MediaFile } from '../media/media-file';
+import { type FormPart, multipart } from './multipart';
 
-/** A request to a provider. At most one of `json` and `form` is given. */
+/** A request to a provider. At most one of `json`, `form`, `parts` and `file` is given. */
 export interface ApiRequest {
   readonly method: HttpRequest['method'];
   readonly url: URL;
@@ -13,6 +17,10 @@ export interface ApiRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly json?: unknown;
   readonly form?: URLSearchParams;
+  /** Of a `multipart/form-data`. */
+  readonly parts?: readonly FormPart[];
+  /** The whole body. */
+  readonly file?: MediaFile;
 }
 
 /** An answer; or what it means that there is none. */
@@ -25,6 +33,8 @@ export type Api = (request: ApiRequest) => Promise<ApiEnd>;
 const PUBLISHED: AnswerLimits = { maxBytes: 1024 * 1024, keptBytes: 1024 * 1024, graceMs: 5_000 };
 /** Providers answer with pages of messages where they are asked what they have. */
 const LONG_ANSWER: AnswerLimits = { maxBytes: 4 * 1024 * 1024, keptBytes: 4 * 1024 * 1024, graceMs: 5_000 };
+/** An upload of which nobody sees an effect may take longer: as long as it takes at 1 MiB in 8 s. */
+const SLOWEST_BYTES_PER_MS = 128;
 
 /**
  * The requests of one account.
@@ -32,13 +42,15 @@ const LONG_ANSWER: AnswerLimits = { maxBytes: 4 * 1024 * 1024, keptBytes: 4 * 10
  * @param mayStart of a request that makes a message visible: asked once, in the tick of the write
  */
 export function apiOf(caller: HttpCaller, account: string, secrets: readonly string[], mayStart?: () => boolean): Api {
-  return async ({ method, url, headers = {}, json, form }) => {
-    const body = json === undefined ? (form?.toString() ?? null) : JSON.stringify(json);
-    const type = json === undefined ? 'application/x-www-form-urlencoded' : 'application/json';
+  return async (asked) => {
+    const { method, url, headers = {} } = asked;
+    const { type, bytes, body } = bodyOf(asked);
     const given = Object.entries(headers).flat();
-    const typed = body === null ? given : [...given, 'content-type', type];
+    const typed = type === undefined ? given : [...given, 'content-type', type];
+    if (bytes !== undefined) typed.push('content-length', String(bytes));
     const { origin, hostname, pathname, search } = url;
-    const request: HttpRequest = { account, origin, hostname, method, path: pathname + search, body };
+    const allowMs = mayStart === undefined && bytes !== undefined ? bytes / SLOWEST_BYTES_PER_MS : 0;
+    const request: HttpRequest = { account, origin, hostname, method, path: pathname + search, body, allowMs };
     const agent = headers['user-agent'] === undefined ? ['user-agent', 'downspout'] : [];
     const all = [...typed, 'accept', 'application/json', ...agent];
     const ended = await caller.call(
@@ -54,9 +66,37 @@ export function apiOf(caller: HttpCaller, account: string, secrets: readonly str
   };
 }
 
+interface Body {
+  /** Undefined when there is no body. */
+  readonly type?: string;
+  /** Of a stream. */
+  readonly bytes?: number;
+  readonly body: HttpRequest['body'];
+}
+
+function bodyOf({ json, form, parts, file }: ApiRequest): Body {
+  if (json !== undefined) return { type: 'application/json', body: JSON.stringify(json) };
+  if (form !== undefined) return { type: 'application/x-www-form-urlencoded', body: form.toString() };
+  if (parts !== undefined) return multipart(parts);
+  if (file === undefined) return { body: null };
+  return { type: file.type, bytes: file.bytes, body: Readable.from(file.read(), { objectMode: false }) };
+}
+
 /** Whether a call ended without an answer: then what it means is said. */
 export function isUnanswered(ended: ApiEnd): ended is Exclude<ApiEnd, Reply> {
   return ended === 'not_started' || ended.kind !== 'answered';
+}
+
+/** What ended an attempt before its message could be seen: nothing is in doubt. */
+export type Unpublished = Exclude<Undelivered, { kind: 'unknown' }> | 'not_started';
+
+/**
+ * What a step before the message means for it that failed.
+ * @param meant what the same would mean of the message itself
+ */
+export function beforehand(meant: Undelivered | 'not_started'): Unpublished {
+  if (meant === 'not_started' || meant.kind !== 'unknown') return meant;
+  return { ...meant, kind: 'retry' };
 }
 
 /** A lookup that says nothing of the message. */

@@ -1,10 +1,15 @@
 import type { z } from 'zod';
 import type { AttemptContext, Channel, LookupAnswer, LookupContext } from '../../../bolts/channel';
+import type { Clock } from '../../../topology/core/clock';
 import type { ChannelClass, Outcome } from '../../../topology/message';
+import type { MediaItem } from '../../../topology/payloads/media';
 import type { ChannelName, Payload } from '../../../topology/payloads/payloads';
 import type { BoltSettings } from '../../../topology/settings/topology-settings';
 import { type ChannelKind, type ChannelOptions, channelKind, type WhoAmI } from '../channel-kind';
 import { HttpCaller } from '../http/http-caller';
+import { Media } from '../media/media';
+import type { MediaLimits } from '../media/media-fetch';
+import type { MediaFile } from '../media/media-file';
 import { type Api, apiOf } from './api';
 import { ProviderAccounts, readyOf } from './provider-accounts';
 import { readPayload } from './read-payload';
@@ -20,12 +25,16 @@ interface Asking<Credentials> {
 }
 
 /** What making a message visible is given. */
-interface Sending<Credentials> extends Asking<Credentials>, Omit<AttemptContext, 'mayStart'> {
+export interface Publishing<Credentials> extends Asking<Credentials>, Omit<AttemptContext, 'mayStart'> {
   /**
    * Makes the one request that can make the message visible: it asks the bolt in the tick of its write. Called again only
    * after an answer that says that nothing was taken.
    */
   readonly publish: Api;
+  /** Of the payload's media, in their order; none where it has none. */
+  readonly files: readonly MediaFile[];
+  /** Waits, for as long as the provider works on what it was given. Milliseconds. */
+  readonly wait: (ms: number) => Promise<void>;
 }
 
 export type Looking<Credentials> = Asking<Credentials> & LookupContext;
@@ -37,13 +46,15 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   readonly keyLifetimeMs?: number;
   /** How long after its time-out a request may still be accepted, and its key be written, milliseconds. */
   readonly acceptedLateMs: number;
+  /** What it takes of the media of a message, where it takes any. */
+  readonly media?: MediaLimits;
   /** What an account needs. Each field says how it is asked for. */
   readonly credentials: Schema;
   /** Scheme, host and port of the account's API. */
   readonly originOf: (credentials: z.infer<Schema>) => string;
   /** Makes a payload ready before its instant. @throws BadRecord for what the schema does not see */
   readonly prepare: (payload: Payload<Name>) => Prepared;
-  readonly send: (prepared: Prepared, sending: Sending<z.infer<Schema>>) => Promise<Outcome | 'not_started'>;
+  readonly send: (prepared: Prepared, sending: Publishing<z.infer<Schema>>) => Promise<Outcome | 'not_started'>;
   readonly lookup?: (prepared: Prepared, looking: Looking<z.infer<Schema>>) => Promise<LookupAnswer>;
   /** Asks whose the credentials are; nothing else happens. */
   readonly whoAmI: (asking: Asking<z.infer<Schema>>) => Promise<WhoAmI>;
@@ -52,6 +63,7 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
 interface Message<Prepared> {
   readonly account: string;
   readonly prepared: Prepared;
+  readonly media: readonly MediaItem[];
 }
 
 /** The part that all providers' channels over HTTP share. */
@@ -64,17 +76,23 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   readonly keyLifetimeMs?: number;
   readonly lookup?: NonNullable<Channel<Message<Prepared>>['lookup']>;
   private readonly accounts: ProviderAccounts<Schema>;
+  private readonly media: Media | undefined;
+  private readonly clock: Clock;
 
   constructor(
     private readonly provider: Provider<Name, Class, Schema, Prepared>,
     private readonly caller: HttpCaller,
-    private readonly settings: Pick<BoltSettings, 'timeoutMs' | 'apiVersion'>,
+    private readonly settings: BoltSettings,
     options: ChannelOptions,
   ) {
-    const { name, credentials: schema, keyLifetimeMs, lookup } = provider;
+    const { name, credentials: schema, keyLifetimeMs, lookup, media: limits } = provider;
+    const { timeoutMs, concurrency } = settings;
+    const { clock, network, mediaFolder: folder } = options;
+    this.clock = clock;
+    if (limits !== undefined) this.media = new Media({ clock, network, folder, limits, timeoutMs, concurrency });
     this.name = name;
     this.class = provider.class;
-    this.acceptedWithin = settings.timeoutMs + provider.acceptedLateMs;
+    this.acceptedWithin = timeoutMs + provider.acceptedLateMs;
     if (keyLifetimeMs !== undefined) this.keyLifetimeMs = keyLifetimeMs;
     if (lookup !== undefined) this.lookup = (message, context) => this.look(message, context, lookup);
     this.accounts = new ProviderAccounts(name, schema, options);
@@ -85,7 +103,9 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   }
 
   prepare(account: string, text: string): Message<Prepared> {
-    return { account, prepared: this.provider.prepare(readPayload(this.name, text)) };
+    const payload = readPayload(this.name, text);
+    const { media = [] } = payload as { readonly media?: readonly MediaItem[] };
+    return { account, prepared: this.provider.prepare(payload), media };
   }
 
   /** Until the account's credentials are known, a place of its own. */
@@ -94,7 +114,8 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     return credentials === undefined ? `${this.name}:${account}` : this.provider.originOf(credentials);
   }
 
-  async send({ account, prepared }: Message<Prepared>, attempt: AttemptContext): Promise<Outcome | 'not_started'> {
+  async send(message: Message<Prepared>, attempt: AttemptContext): Promise<Outcome | 'not_started'> {
+    const { account, prepared, media } = message;
     const ready = await this.accounts.readyOf(account);
     if ('kind' in ready) return ready;
     const { credentials, secrets } = ready;
@@ -102,13 +123,17 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const ask = apiOf(this.caller, account, secrets);
     const publish = apiOf(this.caller, account, secrets, mayStart);
     const { apiVersion } = this.settings;
-    const outcome = await this.provider.send(prepared, { ...context, credentials, apiVersion, ask, publish });
+    const wait = (ms: number) => this.clock.sleep(ms);
+    const sending = { ...context, credentials, apiVersion, ask, publish, wait };
+    const send = (files: readonly MediaFile[]) => this.provider.send(prepared, { ...sending, files });
+    const hasMedia = media.length > 0 && this.media !== undefined;
+    const outcome = await (hasMedia ? this.media.with(account, media, attempt.now, send) : send([]));
     if (outcome !== 'not_started' && outcome.kind === 'unusable') this.accounts.refuse(account, ready, outcome.reason);
     return outcome;
   }
 
-  close(): Promise<void> {
-    return this.caller.close();
+  async close(): Promise<void> {
+    await Promise.all([this.caller.close(), this.media?.close()]);
   }
 
   private async look(
@@ -150,10 +175,11 @@ export function providerKind<
         await caller.close();
       }
     },
-    build: ({ timeoutMs, perOrigin, apiVersion }, options) => {
+    build: (settings, options) => {
+      const { timeoutMs, perOrigin } = settings;
       const { clock, network } = options;
       const caller = new HttpCaller({ timeoutMs, perOrigin, clock, network });
-      return new ProviderChannel(provider, caller, { timeoutMs, apiVersion }, options);
+      return new ProviderChannel(provider, caller, settings, options);
     },
   });
 }

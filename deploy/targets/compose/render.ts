@@ -72,7 +72,8 @@ function serviceOf({ settings, image, release, marks }: WorkerOptions, component
     // Secrets come from a file that only its owner reads, and open settings from it too: an address differs by place.
     env_file: ['${DOWNSPOUT_WORKERS:-./compose}/workers.env'],
     environment: { DOWNSPOUT_TOPOLOGY: `${FOLDER}/topology.yaml` },
-    volumes: [`\${DOWNSPOUT_WORKERS:-./compose}/topology.yaml:${FOLDER}/topology.yaml:ro`],
+    // The second one holds media while they are sent.
+    volumes: [`\${DOWNSPOUT_WORKERS:-./compose}/topology.yaml:${FOLDER}/topology.yaml:ro`, '/tmp'],
     networks: { default: { aliases: [ALIAS] } },
     healthcheck: {
       test: ['CMD', 'node', '-e', healthScript()],

@@ -112,12 +112,15 @@ export function deploymentOf(component: string, settings: TopologySettings, { re
               volumeMounts: [
                 { name: 'topology', mountPath: TOPOLOGY_FOLDER, readOnly: true },
                 { name: 'files', mountPath: FILES_FOLDER, readOnly: true },
+                { name: 'media', mountPath: '/tmp' },
               ],
             },
           ],
           volumes: [
             { name: 'topology', configMap: { name: TOPOLOGY } },
             { name: 'files', secret: { secretName: FILES, optional: true } },
+            // While they are sent.
+            { name: 'media', emptyDir: { sizeLimit: '2Gi' } },
           ],
         },
       },

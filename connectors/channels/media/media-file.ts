@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, open, realpath, stat, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, sep } from 'node:path';
+import { endingOf, HEAD_BYTES, type ImageType, imageTypeOf } from './image-type';
+
+const CHUNK_BYTES = 64 * 1024;
+
+/** An image that is ready to be uploaded. */
+export interface MediaFile {
+  /** Such as `image-1.png`: the name at its source may say what nobody shall know. */
+  readonly name: string;
+  readonly type: ImageType;
+  readonly bytes: number;
+  readonly alt: string | undefined;
+  /** From its beginning, each time. */
+  readonly read: () => AsyncGenerator<Buffer>;
+}
+
+/** The image in an open file. @param number counted from 1 in its message */
+export function mediaFile(
+  handle: FileHandle,
+  { type, bytes, number, alt }: Pick<MediaFile, 'type' | 'bytes' | 'alt'> & { readonly number: number },
+): MediaFile {
+  const name = `image-${number}.${endingOf(type)}`;
+  return { name, type, bytes, alt, read: () => chunksOf(handle, bytes) };
+}
+
+/** A new file on this machine's disk that has no name any more, so that it goes with its process, however that ends. */
+export async function nameless(): Promise<FileHandle> {
+  const path = join(tmpdir(), `downspout-media-${randomUUID()}`);
+  const handle = await open(path, 'wx+', 0o600);
+  try {
+    await unlink(path);
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  return handle;
+}
+
+/** What a file is by how it begins. */
+export async function typeIn(handle: FileHandle): Promise<ImageType | undefined> {
+  const head = Buffer.alloc(HEAD_BYTES);
+  const { bytesRead } = await handle.read(head, 0, HEAD_BYTES, 0);
+  return imageTypeOf(head.subarray(0, bytesRead));
+}
+
+/**
+ * Opens a file below a folder. What is not below it once links are followed, or is no ordinary file, is not there.
+ * @param root the folder, without links
+ * @throws an error with a code of the file system's
+ */
+export async function openBelow(root: string, path: string): Promise<FileHandle | undefined> {
+  // A pipe is opened without waiting for who writes into it.
+  const handle = await open(join(root, path), constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const opened = await handle.stat();
+    const real = await realpath(join(root, path));
+    const { dev, ino } = await stat(real);
+    // The file that was opened is the one that lies below the folder, whatever a link is changed to meanwhile.
+    if (opened.isFile() && real.startsWith(root + sep) && opened.dev === dev && opened.ino === ino) return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+  await handle.close();
+  return undefined;
+}
+
+async function* chunksOf(handle: FileHandle, bytes: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes; ) {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, bytes - at));
+    const { bytesRead } = await handle.read(chunk, 0, chunk.length, at);
+    if (bytesRead === 0) throw new Error('the file has become shorter');
+    at += bytesRead;
+    yield chunk.subarray(0, bytesRead);
+  }
+}

@@ -1,0 +1,123 @@
+import type { Clock } from '../../../topology/core/clock';
+
+interface RoomSettings {
+  /** Messages whose media are in work at once. */
+  readonly places: number;
+  /** Of them of one account. */
+  readonly perAccount: number;
+  /** That their files may have on this machine's disk. */
+  readonly bytes: number;
+  /** How long a message waits for a place, milliseconds: it keeps a slot of the bolt's meanwhile. */
+  readonly waitMs: number;
+}
+
+interface AccountRoom {
+  /** Messages that have a place or wait for one. */
+  messages: number;
+  taken: number;
+  bytes: number;
+  readonly waiting: (() => void)[];
+}
+
+/** Accounts that are known to be slow; those of which that is longest ago are forgotten. */
+const MAX_SLOW = 10_000;
+
+/** What one message has of the room. */
+export interface MediaPlace {
+  /** @returns false when there is no room for so many bytes more. Negative gives back. */
+  readonly reserve: (bytes: number) => boolean;
+  /** Called once. @param isSlow whether its media did not come in time */
+  readonly leave: (isSlow: boolean) => void;
+}
+
+/**
+ * Places and disk space for the media of messages.
+ *
+ * 1. *An account takes no more places, and no more bytes, than are free*, so there is always some left for the others.
+ * 2. *Accounts whose media did not come in time share a quarter of the places*, one each, until some come in time.
+ */
+export class MediaRoom {
+  private readonly accounts = new Map<string, AccountRoom>();
+  private readonly slow = new Set<string>();
+  private taken = 0;
+  /** By accounts that are slow. */
+  private takenBySlow = 0;
+  private bytes = 0;
+
+  constructor(
+    private readonly settings: RoomSettings,
+    private readonly clock: Pick<Clock, 'after'>,
+  ) {}
+
+  /** Bytes that are reserved now. */
+  get reserved(): number {
+    return this.bytes;
+  }
+
+  /** @returns undefined when there is none for the account in time */
+  async enter(account: string): Promise<MediaPlace | undefined> {
+    const own = this.accounts.get(account) ?? { messages: 0, taken: 0, bytes: 0, waiting: [] };
+    this.accounts.set(account, own);
+    own.messages++;
+    if (!this.hasPlace(account, own)) await this.turn(own);
+    if (this.hasPlace(account, own)) return this.place(account, own);
+    this.forget(account, own);
+    return undefined;
+  }
+
+  private hasPlace(account: string, { taken }: AccountRoom): boolean {
+    const { places, perAccount } = this.settings;
+    const free = places - this.taken;
+    if (this.slow.has(account)) return taken === 0 && free > 0 && this.takenBySlow < Math.ceil(places / 4);
+    return taken < Math.min(perAccount, free);
+  }
+
+  private place(account: string, own: AccountRoom): MediaPlace {
+    const isOfSlow = this.slow.has(account);
+    let reserved = 0;
+    this.taken++;
+    own.taken++;
+    if (isOfSlow) this.takenBySlow++;
+    const add = (bytes: number) => {
+      reserved += bytes;
+      own.bytes += bytes;
+      this.bytes += bytes;
+    };
+    return {
+      reserve: (bytes) => {
+        if (bytes > 0 && own.bytes + bytes > this.settings.bytes - this.bytes) return false;
+        add(bytes);
+        return true;
+      },
+      leave: (isSlow) => {
+        add(-reserved);
+        this.taken--;
+        own.taken--;
+        if (isOfSlow) this.takenBySlow--;
+        this.slow.delete(account);
+        if (isSlow) this.slow.add(account);
+        if (this.slow.size > MAX_SLOW) this.slow.delete(this.slow.keys().next().value as string);
+        own.waiting.shift()?.();
+        this.forget(account, own);
+      },
+    };
+  }
+
+  private turn({ waiting }: AccountRoom): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        timer.cancel();
+        resolve();
+      };
+      const timer = this.clock.after(this.settings.waitMs, () => {
+        waiting.splice(waiting.indexOf(end), 1);
+        resolve();
+      });
+      waiting.push(end);
+    });
+  }
+
+  private forget(account: string, own: AccountRoom): void {
+    if (--own.messages === 0) this.accounts.delete(account);
+  }
+}

@@ -1,0 +1,87 @@
+import { isImage, partsOf } from './fake-form';
+import type { FakeAnswer, FakeRequest } from './fake-provider';
+
+/** An image as the fake keeps it, and what readers see of it. */
+export interface FakeImage {
+  readonly id: string;
+  readonly account: string;
+  readonly type: string;
+  readonly bytes: number;
+  readonly description: string | null;
+  /** How often it answers "in work" before it has done with it. */
+  inWork: number;
+  isAttached: boolean;
+}
+
+const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_DESCRIPTION = 1_500;
+
+/** Images that were uploaded for posts to come. */
+export class FakeMastodonMedia {
+  /** How often the next images are in work before they are done. */
+  inWork = 0;
+  /** Whether the server gives up the next images while it works on them. */
+  fails = false;
+  private readonly kept: FakeImage[] = [];
+
+  get images(): readonly FakeImage[] {
+    return this.kept;
+  }
+
+  upload({ headers, body }: FakeRequest, account: string): FakeAnswer {
+    const parts = partsOf(headers['content-type'], body);
+    if (parts === undefined) return problem(400, 'strict: expected multipart/form-data');
+    const [file, description, ...others] = parts;
+    if (file?.name !== 'file' || file.filename === undefined) return problem(400, 'strict: expected a file');
+    if (others.length > 0 || (description !== undefined && description.name !== 'description')) {
+      return problem(400, 'strict: expected a description');
+    }
+    if (!isImage(file.type, file.body)) return problem(422, 'Validation failed: File content type is invalid');
+    if (file.body.length > MAX_BYTES) return problem(422, 'Validation failed: File size must be less than 16 MB');
+    const alt = description?.body.toString() ?? null;
+    if ((alt ?? '').length > MAX_DESCRIPTION) return problem(422, 'Validation failed: Description is too long');
+    const image: FakeImage = {
+      id: String(7_000 + this.kept.length),
+      account,
+      type: file.type as string,
+      bytes: file.body.length,
+      description: alt,
+      inWork: this.inWork,
+      isAttached: false,
+    };
+    this.kept.push(image);
+    return { status: image.inWork > 0 ? 202 : 200, json: shown(image) };
+  }
+
+  show(id: string | undefined, account: string): FakeAnswer {
+    const image = this.of(account, id);
+    if (image === undefined) return problem(404, 'Record not found');
+    if (this.fails) return problem(422, 'Error processing thumbnail for uploaded media');
+    if (image.inWork > 0) image.inWork--;
+    return { status: image.inWork > 0 ? 206 : 200, json: shown(image) };
+  }
+
+  /** Makes images part of a post. */
+  attach(ids: readonly string[], account: string): readonly FakeImage[] | FakeAnswer {
+    const images = ids.map((id) => this.of(account, id));
+    const known = images.filter((image) => image !== undefined && !image.isAttached) as FakeImage[];
+    if (known.length < ids.length) return problem(422, 'Validation failed: Media not found');
+    if (known.some(({ inWork }) => inWork > 0)) {
+      return problem(422, 'Cannot attach files that have not finished processing. Try again in a moment!');
+    }
+    for (const image of known) image.isAttached = true;
+    return known;
+  }
+
+  private of(account: string, id: string | undefined): FakeImage | undefined {
+    return this.kept.find((image) => image.id === id && image.account === account);
+  }
+}
+
+function shown({ id, inWork, description }: FakeImage) {
+  return { id, type: 'image', url: inWork > 0 ? null : `https://mastodon.test/media/${id}`, description };
+}
+
+function problem(status: number, error: string): FakeAnswer {
+  return { status, json: { error } };
+}

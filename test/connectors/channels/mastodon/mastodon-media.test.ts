@@ -1,0 +1,112 @@
+import type { AttemptContext } from '../../../../bolts/channel';
+import { type Clock, systemClock } from '../../../../topology/core/clock';
+import { GIF, image, MediaHost, PNG } from '../../../support/channels/media-host';
+import { MastodonWorld, TOKEN } from './mastodon-world';
+
+let world: MastodonWorld;
+let host: MediaHost;
+let waited: number[];
+
+beforeEach(async () => {
+  waited = [];
+  const clock: Clock = {
+    ...systemClock,
+    sleep: async (ms) => {
+      waited.push(ms);
+    },
+  };
+  [world, host] = await Promise.all([MastodonWorld.open({}, clock), MediaHost.start()]);
+});
+afterEach(() => Promise.all([world.close(), host.close()]));
+
+const now = () => systemClock.now();
+
+function send(payload: object, attempt: Partial<AttemptContext> = {}) {
+  const { channel } = world;
+  const base = { id: 1, account: 'shop', dueAt: now(), inDoubt: false, idempotencyKey: 'key-1', now };
+  const prepared = channel.prepare('shop', JSON.stringify({ text: 'look', ...payload }));
+  return channel.send(prepared, { ...base, mayStart: () => true, ...attempt });
+}
+
+const seen = () =>
+  world.protocol.posts().map(({ images }) => images.map(({ type, bytes, description }) => [type, bytes, description]));
+
+test('images go out with the post, each with what it shows', async () => {
+  host.on('/moving.gif', image(GIF, 'image/gif'));
+  const media = [{ url: host.url(), alt: 'Eine Tasse – "blau"' }, { url: host.url('/moving.gif') }];
+  expect(await send({ media })).toMatchObject({ kind: 'delivered' });
+  expect(seen()).toEqual([
+    [
+      ['image/png', PNG.length, 'Eine Tasse – "blau"'],
+      ['image/gif', GIF.length, null],
+    ],
+  ]);
+});
+
+test('the post alone asks whether it may start, and nothing of a post that may not is seen', async () => {
+  const mayStart = jest.fn(() => false);
+  expect(await send({ media: [{ url: host.url() }] }, { mayStart })).toBe('not_started');
+  expect(mayStart).toHaveBeenCalledTimes(1);
+  expect(world.protocol.posts()).toEqual([]);
+  expect(world.protocol.media.images).toHaveLength(1);
+});
+
+test('an image that the server works on is waited for, and the message tried again when that takes long', async () => {
+  world.protocol.media.inWork = 3;
+  expect(await send({ media: [{ url: host.url() }] })).toMatchObject({ kind: 'delivered' });
+  expect(waited).toEqual([500, 1_000, 2_000]);
+  world.protocol.media.inWork = 100;
+  expect(await send({ media: [{ url: host.url() }] }, { idempotencyKey: 'key-2' })).toEqual({
+    kind: 'retry',
+    status: 206,
+    reason: 'The server has worked on image-1.png for long and has not done with it',
+    afterMs: 60_000,
+  });
+  expect(world.protocol.posts()).toHaveLength(1);
+});
+
+test('an image that the server gives up is rejected', async () => {
+  world.protocol.media.inWork = 2;
+  world.protocol.media.fails = true;
+  expect(await send({ media: [{ url: host.url() }] })).toEqual({
+    kind: 'rejected',
+    status: 422,
+    reason: 'The server does not take image-1.png (HTTP 422: Error processing thumbnail for uploaded media)',
+  });
+});
+
+test.each([
+  ['an image that is not there is rejected before anything is uploaded', 404, { kind: 'rejected' }],
+  ['one whose server is down is tried again', 503, { kind: 'retry' }],
+])('%s', async (_, status, outcome) => {
+  host.on('/it', (response) => response.writeHead(status).end());
+  const mayStart = jest.fn(() => true);
+  const ended = await send({ media: [{ url: host.url() }, { url: host.url('/it') }] }, { mayStart });
+  expect(ended).toMatchObject({ ...outcome, reason: expect.stringContaining(`its server answered HTTP ${status}`) });
+  expect(world.server.calls).toEqual([]);
+  expect(mayStart).not.toHaveBeenCalled();
+});
+
+test('a failed upload leaves no doubt about the post', async () => {
+  for (const [mishap, outcome] of [
+    ['drop', { kind: 'retry' }],
+    ['error', { kind: 'retry', status: 500, reason: 'The server does not take image-1.png (HTTP 500: went wrong)' }],
+    ['throttle', { kind: 'retry', status: 429 }],
+  ] as const) {
+    world.server.order({ do: mishap, to: 'upload' });
+    expect(await send({ media: [{ url: host.url() }] })).toMatchObject(outcome);
+  }
+  world.protocol.revoked.add(TOKEN);
+  expect(await send({ media: [{ url: host.url() }] })).toMatchObject({ kind: 'unusable', status: 401 });
+  expect(world.protocol.posts()).toEqual([]);
+});
+
+test('a post in doubt is taken once, whatever is at its URL by then', async () => {
+  world.server.order({ do: 'drop' });
+  const media = [{ url: host.url('/changes') }];
+  host.on('/changes', image(PNG, 'image/png'));
+  expect(await send({ media })).toMatchObject({ kind: 'unknown' });
+  host.on('/changes', image(GIF, 'image/gif'));
+  expect(await send({ media }, { inDoubt: true })).toMatchObject({ kind: 'delivered' });
+  expect(seen()).toEqual([[['image/png', PNG.length, null]]]);
+});

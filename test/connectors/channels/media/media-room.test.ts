@@ -1,0 +1,61 @@
+import { type MediaPlace, MediaRoom } from '../../../../connectors/channels/media/media-room';
+import { ManualClock } from '../../../support/manual-clock';
+
+const SETTINGS = { places: 16, perAccount: 4, bytes: 1_000, waitMs: 1_000 };
+
+function roomOf(clock = new ManualClock()) {
+  return { room: new MediaRoom(SETTINGS, clock), clock };
+}
+
+/** Those of so many that get a place at once; the others wait until their time is over. */
+async function enter(room: MediaRoom, clock: ManualClock, account: string, messages: number): Promise<MediaPlace[]> {
+  const entered = Array.from({ length: messages }, () => room.enter(account));
+  await clock.advance(SETTINGS.waitMs);
+  return (await Promise.all(entered)).filter((place) => place !== undefined);
+}
+
+test('An account takes no more places, and no more bytes, than are free', async () => {
+  const { room, clock } = roomOf();
+  const counts: number[] = [];
+  for (const account of 'abcdefg') counts.push((await enter(room, clock, account, 9)).length);
+  expect(counts).toEqual([4, 4, 4, 2, 1, 1, 0]);
+  const other = roomOf();
+  const [first] = await enter(other.room, other.clock, 'a', 1);
+  const [second] = await enter(other.room, other.clock, 'b', 1);
+  expect(first?.reserve(501)).toBe(true);
+  expect(first?.reserve(1)).toBe(false);
+  expect(second?.reserve(500)).toBe(false);
+  expect(second?.reserve(499)).toBe(true);
+  first?.reserve(-501);
+  expect(second?.reserve(2)).toBe(true);
+  second?.leave(false);
+  expect(other.room.reserved).toBe(0);
+});
+
+test("a message that waits for its account's others gets their place", async () => {
+  const { room, clock } = roomOf();
+  const places = await enter(room, clock, 'a', 4);
+  const waiting = room.enter('a');
+  places[0]?.leave(false);
+  expect(await waiting).toBeDefined();
+});
+
+test('Accounts whose media did not come in time share a quarter of the places', async () => {
+  const { room, clock } = roomOf();
+  for (const account of 'abcdef') {
+    for (const place of await enter(room, clock, account, 1)) place.leave(true);
+  }
+  const counts: number[] = [];
+  for (const account of 'abcdef') counts.push((await enter(room, clock, account, 3)).length);
+  expect(counts).toEqual([1, 1, 1, 1, 0, 0]);
+  expect(await enter(room, clock, 'quick', 3)).toHaveLength(3);
+});
+
+test('an account whose media come in time again is slow no more', async () => {
+  const { room, clock } = roomOf();
+  const [slow] = await enter(room, clock, 'a', 1);
+  slow?.leave(true);
+  const [quick] = await enter(room, clock, 'a', 1);
+  quick?.leave(false);
+  expect(await enter(room, clock, 'a', 5)).toHaveLength(4);
+});

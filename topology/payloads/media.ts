@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { fields } from './payload-field';
+
+const MAX_URL = 2_048;
+const MAX_FILE = 512;
+/** No empty part, none that begins with a dot, and so nothing above or hidden. */
+const RELATIVE_PATH = /^(?:[^./\\\p{C}][^/\\\p{C}]*\/)*[^./\\\p{C}][^/\\\p{C}]*$/u;
+
+interface MediaRules {
+  /** How many a message may have. */
+  readonly most: number;
+  /** UTF-16 units of a description. */
+  readonly maxAlt: number;
+}
+
+/** The images of a message, as a field of its payload: each from a URL, or from a file that the workers have. */
+export function media({ most, maxAlt }: MediaRules) {
+  const image = z
+    .strictObject({
+      url: z
+        .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+        .max(MAX_URL)
+        .refine((url) => !hasCredentials(url), 'credentials in a URL are not allowed')
+        .optional(),
+      file: z
+        .string()
+        .max(MAX_FILE)
+        .regex(RELATIVE_PATH, 'expected a path below the folder that MEDIA_FOLDER names, such as shop/cup.png')
+        .optional(),
+      alt: z.string().min(1).max(maxAlt).optional(),
+    })
+    .refine(({ url, file }) => (url === undefined) !== (file === undefined), 'expected either url or file');
+  return z
+    .array(image)
+    .min(1)
+    .max(most)
+    .optional()
+    .register(fields, {
+      option: 'media',
+      placeholder: 'json',
+      takes: 'json',
+      description: `up to ${most} ${most === 1 ? 'image' : 'images'}: [{"url":"https://…","alt":"what it shows"}], or "file" for one below the workers' MEDIA_FOLDER`,
+    });
+}
+
+/** One image of a message: exactly one of `url` and `file` is given. */
+export interface MediaItem {
+  readonly url?: string | undefined;
+  readonly file?: string | undefined;
+  /** What it shows, for those who do not see it. */
+  readonly alt?: string | undefined;
+}
+
+function hasCredentials(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { username, password } = new URL(url);
+  return username !== '' || password !== '';
+}
