@@ -6,6 +6,7 @@ import type { TopologySettings } from '../../topology/settings/topology-settings
 import { SPOUT } from '../../topology/streams';
 import type { ChannelKind, ChannelKinds, ChannelOptions } from './channel-kind';
 import { discord } from './discord/discord';
+import { email } from './email/email';
 import { linkedin } from './linkedin/linkedin';
 import { mastodon } from './mastodon/mastodon';
 import { slack } from './slack/slack';
@@ -13,7 +14,7 @@ import { telegram } from './telegram/telegram';
 import { webhook } from './webhook/webhook';
 
 /** Every channel that there is. What its messages contain is in topology/payloads, under the same name. */
-export const channelKinds = { webhook, mastodon, telegram, discord, slack, linkedin } satisfies {
+export const channelKinds = { webhook, mastodon, telegram, discord, slack, linkedin, email } satisfies {
   readonly [Name in ChannelName]: ChannelKind<Name>;
 };
 

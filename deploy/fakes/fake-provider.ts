@@ -49,6 +49,8 @@ const orderSchema = z.strictObject({
 /** An order to misbehave. Questions are always answered. */
 export type FakeOrder = z.input<typeof orderSchema>;
 type Order = z.output<typeof orderSchema>;
+/** What happens to one message. */
+export type FakeMishap = Pick<Order, 'do' | 'afterMs'>;
 
 /** What a provider's own fake adds. */
 export interface FakeProtocol {
@@ -132,18 +134,20 @@ export class FakeProvider {
     }
     this.calls.push(request);
     if (this.calls.length > MAX_CALLS) this.calls.shift();
-    const order = this.nextOrder(request);
+    const order = this.orderFor(request);
     if (order === undefined) answer(response, await this.protocol.handle(request));
     else await this.misbehave(order, request, response);
   }
 
-  private nextOrder(request: FakeRequest): Order | undefined {
+  private orderFor(request: FakeRequest): FakeMishap | undefined {
     const { protocol } = this;
-    const isMessage = protocol.publishes(request);
-    if (!isMessage && protocol.uploads?.(request) !== true) return undefined;
-    const index = this.orders.findIndex(
-      ({ to, match }) => (to === 'message') === isMessage && (match === '' || request.body.includes(match)),
-    );
+    if (protocol.publishes(request)) return this.nextOrder(request.body);
+    return protocol.uploads?.(request) === true ? this.nextOrder(request.body, 'upload') : undefined;
+  }
+
+  /** The order for a message, or an upload, with this body, if there is one: it is used up once. */
+  nextOrder(body: Buffer, to: Order['to'] = 'message'): FakeMishap | undefined {
+    const index = this.orders.findIndex((one) => one.to === to && (one.match === '' || body.includes(one.match)));
     const order = this.orders[index];
     if (order === undefined) return undefined;
     if (order.times > 1) this.orders[index] = { ...order, times: order.times - 1 };
@@ -151,7 +155,7 @@ export class FakeProvider {
     return order;
   }
 
-  private async misbehave(order: Order, request: FakeRequest, response: ServerResponse): Promise<void> {
+  private async misbehave(order: FakeMishap, request: FakeRequest, response: ServerResponse): Promise<void> {
     const { protocol, clock } = this;
     const cut = () => response.socket?.destroy();
     const happens: Readonly<Record<Mishap, () => unknown>> = {

@@ -165,6 +165,11 @@ const groups: Readonly<Record<string, readonly Example[]>> = {
     },
     { name: 'WEBHOOK_DENY_NETWORKS', comment: 'Networks that they may not reach.', value: '203.0.113.0/24' },
     { name: 'MEDIA_FOLDER', comment: 'Below it messages may name image files.', value: '/srv/media' },
+    {
+      name: 'EMAIL_ALLOW_PLAIN',
+      comment: 'true lets mails travel without encryption to servers elsewhere.',
+      value: 'false',
+    },
     { name: 'HTTPS_PROXY', comment: 'The proxy for https receivers.', value: 'http://proxy.internal:3128' },
     { name: 'HTTP_PROXY', comment: 'The proxy for http receivers.', value: 'http://proxy.internal:3128' },
     { name: 'NO_PROXY', comment: 'Who is reached without it.', value: 'internal' },

@@ -15,6 +15,7 @@ const openSettings = [
   'WEBHOOK_ALLOW_NETWORKS',
   'WEBHOOK_DENY_NETWORKS',
   'MEDIA_FOLDER',
+  'EMAIL_ALLOW_PLAIN',
   'NO_PROXY',
   'DOWNSPOUT_RESOLVER',
   'LOG_LEVEL',
@@ -48,6 +49,7 @@ export function openSettingsOf(environment: Environment, filesFolder: string): R
   const defaults: Partial<Record<Name, unknown>> = {
     KAFKA_SSL: false,
     WEBHOOK_ALLOW_PRIVATE_ADDRESSES: false,
+    EMAIL_ALLOW_PLAIN: false,
     DOWNSPOUT_NAMESPACE: '',
     LOG_LEVEL: 'info',
   };

@@ -7,6 +7,7 @@ export function networkOf(environment: Environment): NetworkSettings {
     allowPrivateAddresses: environment.WEBHOOK_ALLOW_PRIVATE_ADDRESSES,
     allowNetworks: environment.WEBHOOK_ALLOW_NETWORKS,
     denyNetworks: environment.WEBHOOK_DENY_NETWORKS,
+    allowPlainMail: environment.EMAIL_ALLOW_PLAIN,
     resolver: environment.DOWNSPOUT_RESOLVER,
     proxy: { https: environment.HTTPS_PROXY, http: environment.HTTP_PROXY, no: environment.NO_PROXY },
   };

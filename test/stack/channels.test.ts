@@ -3,6 +3,7 @@ import type { ChannelName, NewMessage } from '../../connectors/mysql/client/clie
 import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
 import { FakeDiscord } from '../../deploy/fakes/discord';
+import { FakeEmail } from '../../deploy/fakes/email';
 import { FakeProvider } from '../../deploy/fakes/fake-provider';
 import { FakeLinkedin } from '../../deploy/fakes/linkedin';
 import { FakeMastodon, type FakePost } from '../../deploy/fakes/mastodon';
@@ -31,7 +32,7 @@ const RECOVERED = 200_000;
 /** One channel with its provider's fake: what a test needs to know of both. */
 interface Played {
   readonly channel: ChannelName;
-  readonly fake: FakeProvider;
+  readonly fake: Pick<FakeProvider, 'order' | 'close'>;
   readonly credentialsOf: (account: string) => object;
   readonly messageOf: (text: string) => NewMessage['payload'];
   /** Texts of what the provider has taken, each as often as it was. */
@@ -117,8 +118,28 @@ async function playLinkedin(): Promise<Played> {
   };
 }
 
+/** The texts have quotes, by which orders match. */
+async function playEmail(): Promise<Played> {
+  const users = Object.fromEntries(accounts.map((account) => [account, `token-of-${account}`]));
+  const fake = await FakeEmail.start({ clock: systemClock, users });
+  return {
+    channel: 'email',
+    fake,
+    credentialsOf: (account) => ({
+      host: '127.0.0.1',
+      port: String(fake.port),
+      security: 'plain',
+      user: account,
+      password: `token-of-${account}`,
+      from: `${account}@example.com`,
+    }),
+    messageOf: (text) => ({ to: 'ann@example.org', subject: text, text: `"${text}"` }),
+    taken: () => fake.posts().map(({ headers }) => String(headers['subject'])),
+  };
+}
+
 /** Every provider's channel stands here. */
-const plays = [playMastodon, playTelegram, playDiscord, playSlack, playLinkedin];
+const plays = [playMastodon, playTelegram, playDiscord, playSlack, playLinkedin, playEmail];
 
 /** Those at which the channel has something on the way; the others are the bolt's alone. */
 const FAIL_POINTS: readonly FailPointName[] = ['request-sent', 'answer-received'];

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { discord } from './discord';
+import { email } from './email';
 import { linkedin } from './linkedin';
 import { mastodon } from './mastodon';
 import { fields, type PayloadField } from './payload-field';
@@ -27,6 +28,7 @@ export const payloads = {
   discord,
   slack,
   linkedin,
+  email,
 } satisfies Record<string, z.ZodObject>;
 
 export type ChannelName = keyof typeof payloads;

@@ -79,6 +79,8 @@ const environmentSchema = z.object({
     .optional(),
   /** Lets webhooks reach loopback, private and link-local addresses. */
   WEBHOOK_ALLOW_PRIVATE_ADDRESSES: z.stringbool().default(false),
+  /** Lets mails travel without encryption to servers that are not on this machine. */
+  EMAIL_ALLOW_PLAIN: z.stringbool().default(false),
   /** Networks that webhooks may reach although they are private, and networks that they may not reach; by commas. */
   WEBHOOK_ALLOW_NETWORKS: words.optional(),
   WEBHOOK_DENY_NETWORKS: words.optional(),

@@ -1,5 +1,5 @@
 import type { LookupAddress } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import type { Clock } from '../../../topology/core/clock';
 import { AddressPolicy, type AddressRules } from './address-policy';
@@ -11,6 +11,8 @@ import { within } from './within';
 
 /** How requests leave this machine. Everything but the rule about private addresses has a default. */
 export interface NetworkSettings extends AddressRules {
+  /** Lets mails and logins travel without encryption to servers that are not on this machine. */
+  readonly allowPlainMail?: boolean | undefined;
   /** `address:port` of the resolver; those of the machine unless given. */
   readonly resolver?: string | undefined;
   readonly proxy?: ProxySettings | undefined;
@@ -41,6 +43,7 @@ type Reach = 'reachable' | 'refused' | 'refused_for_now';
  */
 export class Network {
   readonly connect: buildConnector.connector;
+  private readonly direct: buildConnector.connector;
   private readonly names: NameResolver;
   private readonly policy: AddressPolicy;
   private readonly proxies: ProxyRules;
@@ -52,6 +55,7 @@ export class Network {
     this.policy = new AddressPolicy(settings);
     this.proxies = new ProxyRules(settings.proxy ?? {});
     const direct = buildConnector({ timeout: connectMs, lookup: this.lookup });
+    this.direct = direct;
     const tunnels = new ProxyTunnels(connectMs);
     this.connect = (target, callback) => {
       const { protocol, hostname, port } = target;
@@ -68,6 +72,22 @@ export class Network {
       if (proxy === undefined) direct(target, connected);
       else tunnels.connect(proxy, target, connected);
     };
+  }
+
+  /**
+   * A connection for a protocol other than HTTP, to an address that may be reached; proxies are left out.
+   * @param host as in a URL: an IPv6 address has brackets
+   * @throws AddressRefused, or what the resolver or the socket said
+   */
+  dial(host: string, port: number): Promise<Socket> {
+    const hostname = host.replace(/^\[|\]$/g, '');
+    if (isIP(hostname) !== 0 && !this.policy.allows(hostname)) return Promise.reject(this.policy.refusal(hostname));
+    return new Promise((resolve, reject) => {
+      this.direct({ protocol: 'http:', hostname, host: hostname, port: String(port) }, (...[error, socket]) => {
+        if (error === null) resolve(socket);
+        else reject(error);
+      });
+    });
   }
 
   /** The proxy that requests to an origin go through. */

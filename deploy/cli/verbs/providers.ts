@@ -3,6 +3,7 @@ import { systemClock } from '../../../topology/core/clock';
 import { parsePort } from '../../console/durations';
 import { Output, type OutputOptions } from '../../console/output';
 import { FakeDiscord } from '../../fakes/discord';
+import { FakeEmail } from '../../fakes/email';
 import { FakeProvider } from '../../fakes/fake-provider';
 import { FakeLinkedin } from '../../fakes/linkedin';
 import { FakeMastodon } from '../../fakes/mastodon';
@@ -45,6 +46,32 @@ const fakes = {
   },
 };
 
+/** Of the mail server, whose protocol is not HTTP. It is no secret either. */
+const MAIL_LOGIN = { user: 'rehearsal', password: 'rehearsal-password' };
+
+interface Fake {
+  readonly data: object;
+  readonly line: string;
+  readonly close: () => Promise<void>;
+}
+
+async function startFake(provider: keyof typeof fakes, port: number): Promise<Fake> {
+  const { token, play } = fakes[provider];
+  const fake = await FakeProvider.start(play(token), systemClock, port);
+  const line = `${provider} is played at ${fake.url}, for the token ${token}.`;
+  return { data: { provider, url: fake.url, token }, line, close: () => fake.close() };
+}
+
+async function startMail(port: number): Promise<Fake> {
+  const { user, password } = MAIL_LOGIN;
+  const fake = await FakeEmail.start({ clock: systemClock, users: { [user]: password } }, port);
+  const data = { provider: 'email', host: '127.0.0.1', port: fake.port, ...MAIL_LOGIN, url: fake.url };
+  const line =
+    `email is played at 127.0.0.1, port ${fake.port}, security plain, for ${user} with ${password}; ` +
+    `orders and mails are at ${fake.url}.`;
+  return { data, line, close: () => fake.close() };
+}
+
 /** `downspout providers` */
 export function providersCommand(): Command {
   return verbGroup('providers', 'stand-ins for the providers of messages, for rehearsals', {
@@ -56,7 +83,7 @@ function fakeCommand(): Command {
   return dataVerb('fake', "run a server on this machine that speaks a provider's protocol, until a signal ends it", {
     example: 'downspout providers fake mastodon --port 4000',
   })
-    .addArgument(new Argument('<provider>').choices(Object.keys(fakes)))
+    .addArgument(new Argument('<provider>').choices([...Object.keys(fakes), 'email']))
     .option('--port <n>', '0 for any free one', parsePort, 0)
     .addHelpText(
       'after',
@@ -64,15 +91,11 @@ function fakeCommand(): Command {
         '\n{"do":"drop","times":3} takes the next three messages and cuts the connection; also vanish, fail, error, hang, slow,' +
         '\nlate and throttle, with "afterMs" and "match" (a text in the message). docs/channels.md says more.',
     )
-    .action(async (provider: keyof typeof fakes, options: FakeOptions) => {
+    .action(async (provider: keyof typeof fakes | 'email', options: FakeOptions) => {
       const output = new Output(options);
-      const { token } = fakes[provider];
       await interruptible(output, async ({ signal }) => {
-        const fake = await FakeProvider.start(fakes[provider].play(token), systemClock, options.port);
-        output.data(
-          { provider, url: fake.url, token },
-          () => `${provider} is played at ${fake.url}, for the token ${token}.`,
-        );
+        const fake = provider === 'email' ? await startMail(options.port) : await startFake(provider, options.port);
+        output.data(fake.data, () => fake.line);
         if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
         await fake.close();
       });

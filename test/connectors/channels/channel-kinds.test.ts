@@ -18,6 +18,7 @@ test('every channel that can be scheduled for has a kind, and its class can be a
   expect(keyLifetimeOf('mastodon')).toBe(55 * 60_000);
   expect(keyLifetimeOf('discord')).toBe(110_000);
   expect(classOf('telegram')).toBe('blind');
+  expect(classOf('email')).toBe('blind');
   expect(classOf('pigeon')).toBeUndefined();
   expect(classOf('constructor')).toBeUndefined();
 });
@@ -32,6 +33,6 @@ test('only the channels that the topology names are built', async () => {
 
 test('a component that is no channel is named, with the channels that there are', () => {
   const message =
-    'topology.yaml: components.webhok: expected due or one of the channels webhook, mastodon, telegram, discord, slack, linkedin';
+    'topology.yaml: components.webhok: expected due or one of the channels webhook, mastodon, telegram, discord, slack, linkedin, email';
   expect(() => build('components: {webhok: {}, webhook: {}}')).toThrow(new UserError(message));
 });

@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { isOneLine, parseMailbox } from './mailbox';
+import { fields } from './payload-field';
+
+/** Of all fields together: servers take about a hundred of one message. */
+const MAX_RECIPIENTS = 50;
+const MAX_SUBJECT = 500;
+/** Of each body, UTF-16 units. */
+const MAX_BODY = 400_000;
+const MAX_HEADERS = 20;
+/** Of one header with its name: a line of a mail has 998 bytes at most. */
+const MAX_HEADER = 900;
+
+/** Headers that say something to receivers and decide nothing of where the mail goes or who it is from. */
+const ALLOWED = new Set([
+  'auto-submitted',
+  'feedback-id',
+  'importance',
+  'in-reply-to',
+  'list-help',
+  'list-id',
+  'list-unsubscribe',
+  'list-unsubscribe-post',
+  'precedence',
+  'references',
+]);
+const OWN_HEADER = /^x-[a-z0-9-]{1,60}$/i;
+const PRINTABLE = /^[\x20-\x7e]+$/;
+
+const mailbox = z.string().check(({ value, issues }) => {
+  const parsed = parseMailbox(value);
+  if (typeof parsed === 'string') issues.push({ code: 'custom', message: parsed, input: value });
+});
+const mailboxes = z.union([mailbox, z.array(mailbox).min(1).max(MAX_RECIPIENTS)], {
+  error: ({ input }) => wrongIn(input) ?? `expected an address, or 1 to ${MAX_RECIPIENTS} of them`,
+});
+
+const body = z
+  .string()
+  .max(MAX_BODY, { abort: true })
+  .refine((text) => !/[\0\p{Cs}]/u.test(text), 'expected text without NUL and without halves of characters');
+
+const header = z
+  .record(
+    z
+      .string()
+      .refine(
+        (name) => ALLOWED.has(name.toLowerCase()) || OWN_HEADER.test(name),
+        `expected X-… or one of ${[...ALLOWED].join(', ')}`,
+      ),
+    z.string().max(MAX_HEADER).regex(PRINTABLE, 'expected printable ASCII on one line'),
+  )
+  .refine((given) => Object.keys(given).length <= MAX_HEADERS, `expected at most ${MAX_HEADERS} headers`)
+  .refine(
+    (given) => new Set(Object.keys(given).map((name) => name.toLowerCase())).size === Object.keys(given).length,
+    'expected each header once',
+  );
+
+const to = (option: string, description: string) =>
+  ({ option, placeholder: 'address', takes: 'json', description }) as const;
+
+/** A mail. Who it is from is the account's. */
+export const email = z
+  .strictObject({
+    to: mailboxes.register(fields, to('to', 'an address such as "Ann <ann@example.com>", or a JSON array of them')),
+    cc: mailboxes.optional().register(fields, to('cc', 'further receivers, whom all see')),
+    bcc: mailboxes.optional().register(fields, to('bcc', 'further receivers, whom nobody sees')),
+    replyTo: mailbox.optional().register(fields, {
+      option: 'reply-to',
+      placeholder: 'address',
+      takes: 'text',
+      description: 'where answers go; to the sender unless given',
+    }),
+    subject: z
+      .string()
+      .min(1)
+      .max(MAX_SUBJECT, { abort: true })
+      .refine(isOneLine, 'expected one line without control characters')
+      .register(fields, { option: 'subject', placeholder: 'text', takes: 'text', description: 'the subject' }),
+    text: body.optional().register(fields, {
+      option: 'text',
+      placeholder: 'text',
+      takes: 'text',
+      description: 'the mail as plain text',
+    }),
+    html: body.optional().register(fields, {
+      option: 'html',
+      placeholder: 'html',
+      takes: 'text',
+      description: 'the mail as HTML; give the text too',
+    }),
+    headers: header.optional().register(fields, {
+      option: 'header',
+      placeholder: 'name:value',
+      takes: 'entry',
+      description: 'a further header, such as List-Unsubscribe; may be repeated',
+    }),
+  })
+  .check(({ value, issues }) => {
+    const { text, html } = value;
+    if (text === undefined && html === undefined) {
+      issues.push({ code: 'custom', path: ['text'], message: 'expected a text, an HTML body, or both', input: text });
+    }
+    if (receiversOf(value).length > MAX_RECIPIENTS) {
+      const message = `expected at most ${MAX_RECIPIENTS} receivers, cc and bcc included`;
+      issues.push({ code: 'custom', path: ['to'], message, input: value.to });
+    }
+  });
+
+/** Everybody whom a mail goes to, as written. */
+export function receiversOf({
+  to: first,
+  cc = [],
+  bcc = [],
+}: Pick<z.infer<typeof email>, 'to' | 'cc' | 'bcc'>): string[] {
+  return [first, cc, bcc].flat();
+}
+
+/** What is wrong with the first address that is none. */
+function wrongIn(input: unknown): string | undefined {
+  const texts = (Array.isArray(input) ? input : [input]).slice(0, MAX_RECIPIENTS);
+  return texts.map((text) => (typeof text === 'string' ? parseMailbox(text) : undefined)).find(isText);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
