@@ -4,7 +4,7 @@ import type { Figures } from './figures';
 import { machine } from './report';
 import type { RollReport } from './roll';
 
-/** How much later the 99th percentile of a steady stream may be beside a roll, milliseconds. */
+/** How much later the 99th percentile of a steady stream may be beside a roll, by the medians, milliseconds. */
 const STEADY_MS = 250;
 /** How many times later that of a burst may be, by the medians. */
 const BURST_FACTOR = 1.3;
@@ -16,14 +16,14 @@ interface Row {
 
 /** @returns what does not hold, one line each */
 export function missedOf({ steady, bursts }: RollReport): string[] {
-  const all = [steady.without, steady.with, ...bursts.without, ...bursts.with];
+  const all = [...steady.without, ...steady.with, ...bursts.without, ...bursts.with];
   const sum = (value: (figures: Figures) => number) => all.reduce((total, one) => total + value(one), 0);
   const counts = {
     lost: sum(({ lost }) => lost),
     twice: sum((one) => one.duplicates),
     early: sum(({ early }) => early),
   };
-  const later = p99(steady.with) - p99(steady.without);
+  const later = middle(steady.with) - middle(steady.without);
   const factor = middle(bursts.with) / middle(bursts.without);
   return [
     ...Object.entries(counts).flatMap(([what, count]) => (count === 0 ? [] : [`${count} messages ${what}`])),
@@ -40,8 +40,8 @@ export function printRoll(report: RollReport, json: boolean): boolean {
   const rows: Row[] = [
     { name: 'burst', rounds: bursts.without },
     { name: 'burst during a roll', rounds: bursts.with },
-    { name: `${rate}/s`, rounds: [steady.without] },
-    { name: `${rate}/s during a roll`, rounds: [steady.with] },
+    { name: `${rate}/s`, rounds: steady.without },
+    { name: `${rate}/s during a roll`, rounds: steady.with },
   ];
   const number = (title: string, value: (row: Row) => string) => ({ title, align: 'right' as const, value });
   const total = (row: Row, value: (figures: Figures) => number) =>

@@ -14,7 +14,7 @@ const figures = (p99: number, own: Partial<Figures> = {}): Figures => ({
 });
 const report = (steady: [Figures, Figures], bursts: [number[], number[]]) => ({
   rate: 500,
-  steady: { without: steady[0], with: steady[1] },
+  steady: { without: [steady[0]], with: [steady[1]] },
   bursts: { without: bursts[0].map((one) => figures(one)), with: bursts[1].map((one) => figures(one)) },
   rollsMs: [],
 });

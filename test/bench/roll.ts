@@ -14,14 +14,22 @@ import type { Workload } from './workload';
 
 /** Bursts as large as the measured ones: code that was never under load is compiled while it is measured. */
 const WARM_UP_BURSTS = 4;
+/** The 99th percentile of one stream is that of its worst moment, which varies. */
+const STEADY_ROUNDS = 3;
 /** How long into the steady stream the roll begins, milliseconds. */
 const ROLL_AFTER_MS = 6_000;
+
+/** The same load without a roll and with one, again and again. */
+export interface Rounds {
+  readonly without: readonly Figures[];
+  readonly with: readonly Figures[];
+}
 
 /** The same load with and without a roll of every worker beside it. */
 export interface RollReport {
   readonly rate: number;
-  readonly steady: { readonly without: Figures; readonly with: Figures };
-  readonly bursts: { readonly without: readonly Figures[]; readonly with: readonly Figures[] };
+  readonly steady: Rounds;
+  readonly bursts: Rounds;
   /** How long each roll took, milliseconds. */
   readonly rollsMs: readonly number[];
 }
@@ -71,26 +79,37 @@ export class RollRun {
   }
 
   async measure(): Promise<RollReport> {
-    const { options, say } = this;
-    say('warming up');
+    const { options } = this;
+    this.say('warming up');
     for (let n = 0; n < WARM_UP_BURSTS; n++) await burst(this.subject, this.work(`warm-up${n}`, options.count));
-    const bursts = { without: [] as Figures[], with: [] as Figures[] };
-    for (let round = 1; round <= Math.max(1, options.rounds); round++) {
-      bursts.without.push(await burst(this.subject, this.work(`without${round}`, options.count)));
-      const roll = this.roll(0);
-      bursts.with.push(await burst(this.subject, this.work(`with${round}`, options.count)));
-      await roll;
-      say(
-        `round ${round}: p99 ${p99(bursts.without.at(-1))} ms without a roll, ${p99(bursts.with.at(-1))} ms with one`,
-      );
-    }
+    const rounds = Math.max(1, options.rounds);
+    const bursts = await this.inTurn('bursts', rounds, 0, (name) =>
+      burst(this.subject, this.work(`burst-${name}`, options.count)),
+    );
     const messages = options.rate * options.seconds;
-    const without = await steady(this.subject, this.work('steady-without', messages), options.rate);
-    const roll = this.roll(ROLL_AFTER_MS);
-    const during = await steady(this.subject, this.work('steady-with', messages), options.rate);
-    await roll;
-    say(`${options.rate}/s: p99 ${p99(without)} ms without a roll, ${p99(during)} ms with one`);
-    return { rate: options.rate, steady: { without, with: during }, bursts, rollsMs: this.rollsMs };
+    const streams = await this.inTurn(`${options.rate}/s`, Math.min(rounds, STEADY_ROUNDS), ROLL_AFTER_MS, (name) =>
+      steady(this.subject, this.work(`steady-${name}`, messages), options.rate),
+    );
+    return { rate: options.rate, steady: streams, bursts, rollsMs: this.rollsMs };
+  }
+
+  /** @param rollAfterMs how long into the load a roll begins, milliseconds */
+  private async inTurn(
+    title: string,
+    rounds: number,
+    rollAfterMs: number,
+    load: (name: string) => Promise<Figures>,
+  ): Promise<Rounds> {
+    const all = { without: [] as Figures[], with: [] as Figures[] };
+    for (let round = 1; round <= rounds; round++) {
+      all.without.push(await load(`without${round}`));
+      const roll = this.roll(rollAfterMs);
+      all.with.push(await load(`with${round}`));
+      await roll;
+      const [without, during] = [p99(all.without.at(-1)), p99(all.with.at(-1))];
+      this.say(`${title}, round ${round}: p99 ${without} ms without a roll, ${during} ms with one`);
+    }
+    return all;
   }
 
   /** Replaces every worker, one after another. */
