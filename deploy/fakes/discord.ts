@@ -1,6 +1,6 @@
-import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
-import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
+import { type FakeAttachment, type MessageBody, messageIn } from './discord-attachments';
+import type { FakeAnswer, FakeProtocol, FakeRequest } from './fake-provider';
 
 /** What a fake Discord may be told. Times are milliseconds. */
 export interface FakeDiscordOptions {
@@ -25,6 +25,7 @@ export interface FakeDiscordMessage {
   readonly replyTo: string | null;
   readonly notifies: readonly string[] | null;
   readonly flags: number;
+  readonly attachments: readonly FakeAttachment[];
   /** Epoch milliseconds. */
   readonly at: number;
 }
@@ -36,18 +37,6 @@ const NONCE_MS = 180_000;
 const MAX_CHARACTERS = 2_000;
 const PAGE = 50;
 const MAX_PAGE = 100;
-
-const messageSchema = z.strictObject({
-  content: z.string(),
-  nonce: z.string().max(25).optional(),
-  enforce_nonce: z.boolean().optional(),
-  allowed_mentions: z
-    .strictObject({ parse: z.array(z.enum(['users', 'roles', 'everyone'])), replied_user: z.boolean().optional() })
-    .optional(),
-  message_reference: z.strictObject({ message_id: z.string(), fail_if_not_exists: z.boolean().optional() }).optional(),
-  flags: z.int().optional(),
-});
-type NewMessage = z.infer<typeof messageSchema>;
 
 /** Discord's API, as far as a bot's text and finding it goes. */
 export class FakeDiscord implements FakeProtocol {
@@ -98,14 +87,13 @@ export class FakeDiscord implements FakeProtocol {
     if (!this.options.channels.includes(channel)) return problem(404, 10_003, 'Unknown Channel');
     if (method === 'GET') return messages === undefined ? this.show(channel) : this.list(channel, query);
     if (method !== 'POST' || messages === undefined) return problem(405, 0, '405: Method Not Allowed');
-    if (headers['content-type'] !== 'application/json')
-      return problem(400, 50_109, 'strict: expected application/json');
-    const parsed = messageSchema.safeParse(jsonOf(body));
-    if (!parsed.success) return invalid('strict', z.prettifyError(parsed.error));
-    return this.take(bot.id, channel, parsed.data);
+    const read = messageIn(headers['content-type'], body);
+    if ('wrong' in read) return invalid('strict', read.wrong);
+    if (read.isTooLarge) return problem(413, 40_005, 'Request entity too large');
+    return this.take(bot.id, channel, read);
   }
 
-  private take(bot: string, channel: string, given: NewMessage): FakeAnswer {
+  private take(bot: string, channel: string, { message: given, attachments }: MessageBody): FakeAnswer {
     const { clock, limit = USUAL_LIMIT, nonceLifetimeMs = NONCE_MS } = this.options;
     const forbids = this.forbids.get(channel);
     if (forbids !== undefined) return problem(403, forbids.code, forbids.message);
@@ -139,6 +127,7 @@ export class FakeDiscord implements FakeProtocol {
       replyTo,
       notifies: given.allowed_mentions?.parse ?? null,
       flags: given.flags ?? 0,
+      attachments,
       at,
     };
     this.kept.push(message);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
 import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
+import { type FakePhoto, photosIn } from './telegram-photos';
 
 /** A chat that bots may know. */
 interface FakeChat {
@@ -35,12 +36,15 @@ export interface FakeMessage {
   readonly topic: number | null;
   readonly preview: boolean;
   readonly silent: boolean;
+  readonly photos: readonly FakePhoto[];
 }
 
 const WINDOW_MS = 60_000;
 /** In a group; it is one a second elsewhere. */
 const USUAL_LIMIT = 20;
 const MAX_UNITS = 4_096;
+const MAX_CAPTION_UNITS = 1_024;
+const SENDS = /\/(?:sendMessage|sendPhoto|sendMediaGroup)$/;
 const TAGS = 'b|strong|i|em|u|ins|s|strike|del|code|pre|blockquote|tg-spoiler|a|span';
 const TAG = new RegExp(`<(/?)(${TAGS})(?: [a-z]+="[^"<>]*")*>`, 'g');
 
@@ -69,7 +73,7 @@ export class FakeTelegram implements FakeProtocol {
   }
 
   publishes({ method, path }: FakeRequest): boolean {
-    return method === 'POST' && path.endsWith('/sendMessage');
+    return method === 'POST' && SENDS.test(path);
   }
 
   throttled(afterMs: number): FakeAnswer {
@@ -84,15 +88,19 @@ export class FakeTelegram implements FakeProtocol {
     const bot = Object.hasOwn(this.options.bots, token) ? this.options.bots[token] : undefined;
     if (bot === undefined || this.revoked.has(token)) return problem(401, 'Unauthorized');
     if (called === 'getMe') return ok({ id: Number.parseInt(token, 10), is_bot: true, first_name: bot, username: bot });
-    if (called !== 'sendMessage' || request.method !== 'POST') return problem(404, 'Not Found: method not found');
-    return this.take(request, bot);
+    if (!this.publishes(request)) return problem(404, 'Not Found: method not found');
+    if (called !== 'sendMessage') {
+      const read = photosIn(called, request);
+      return typeof read === 'string' ? refusal(read) : this.take(read.message, bot, read.photos);
+    }
+    if (request.headers['content-type'] !== 'application/json') return refusal('strict: expected application/json');
+    return this.take(jsonOf(request.body), bot, []);
   }
 
-  private take({ headers, body }: FakeRequest, bot: string): FakeAnswer {
-    if (headers['content-type'] !== 'application/json') return refusal('strict: expected application/json');
-    const parsed = messageSchema.safeParse(jsonOf(body));
+  private take(given: unknown, bot: string, photos: readonly FakePhoto[]): FakeAnswer {
+    const parsed = messageSchema.safeParse(given);
     if (!parsed.success) return refusal(`strict: ${z.prettifyError(parsed.error)}`);
-    const { chat_id: wanted, message_thread_id: topic, parse_mode: parseMode, ...message } = parsed.data;
+    const { chat_id: wanted, message_thread_id: topic, parse_mode: parseMode, ...rest } = parsed.data;
     const chat = this.options.chats.find(({ id, username }) => id === wanted || `@${username}` === wanted);
     if (chat === undefined) return refusal('chat not found');
     if (chat.forbids !== undefined) return problem(403, `Forbidden: ${chat.forbids}`);
@@ -101,11 +109,14 @@ export class FakeTelegram implements FakeProtocol {
     }
     const waitMs = this.waitMs(`${bot} ${chat.id}`);
     if (waitMs > 0) return this.throttled(waitMs);
-    const seen = parseMode === 'HTML' ? textIn(message.text) : message.text;
+    const seen = parseMode === 'HTML' ? textIn(rest.text) : rest.text;
     if (seen === undefined) return refusal("can't parse entities: unsupported or unclosed tag");
     if (seen.trim() === '') return refusal('message text is empty');
-    if (parseMode !== 'MarkdownV2' && seen.trim().length > MAX_UNITS) return refusal('message is too long');
-    const replyTo = message.reply_parameters?.message_id ?? null;
+    const most = photos.length === 0 ? MAX_UNITS : MAX_CAPTION_UNITS;
+    if (parseMode !== 'MarkdownV2' && seen.trim().length > most) {
+      return refusal(photos.length === 0 ? 'message is too long' : 'message caption is too long');
+    }
+    const replyTo = rest.reply_parameters?.message_id ?? null;
     if (replyTo !== null && !this.kept.some(({ id, chat: other }) => id === replyTo && other === chat.id)) {
       return refusal('message to be replied not found');
     }
@@ -114,16 +125,22 @@ export class FakeTelegram implements FakeProtocol {
       id,
       bot,
       chat: chat.id,
-      text: message.text,
+      text: rest.text,
       parseMode: parseMode ?? null,
       replyTo,
       topic: topic ?? null,
-      preview: message.link_preview_options?.is_disabled !== true,
-      silent: message.disable_notification === true,
+      preview: rest.link_preview_options?.is_disabled !== true,
+      silent: rest.disable_notification === true,
+      photos,
     });
     const { type, username } = chat;
     const date = Math.floor(this.options.clock.now() / 1_000);
-    return ok({ message_id: id, date, chat: { id: chat.id, type, ...(username === undefined ? {} : { username }) } });
+    const message = {
+      message_id: id,
+      date,
+      chat: { id: chat.id, type, ...(username === undefined ? {} : { username }) },
+    };
+    return ok(photos.length > 1 ? photos.map((_, n) => ({ ...message, message_id: id + n })) : message);
   }
 
   /** How long the bot has to wait for the chat; 0 when it need not. */

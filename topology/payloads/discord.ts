@@ -1,10 +1,13 @@
 import { z } from 'zod';
+import { media } from './media';
 import { fields } from './payload-field';
 import { codePoints, whatIsTooLong } from './text-length';
 
 const LIMIT = 2_000;
 /** Nothing longer is counted. UTF-16 units. */
 const MAX_UNITS = 40_000;
+const MAX_IMAGES = 10;
+const MAX_ALT = 1_024;
 const SNOWFLAKE = /^[1-9]\d{14,19}$/;
 
 /** A message of a bot in a channel or a thread of Discord's. */
@@ -57,6 +60,7 @@ export const discord = z
       takes: 'json',
       description: 'true makes no sound',
     }),
+    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
   })
   .check(({ value: { text }, issues }) => {
     const message = whatIsTooLong(codePoints(text), LIMIT, 'Discord');

@@ -1,11 +1,17 @@
 import { z } from 'zod';
+import { media } from './media';
 import { fields } from './payload-field';
 import { whatIsTooLong } from './text-length';
 
 /** UTF-16 units of the text as readers see it. */
 const LIMIT = 4_096;
+/** The same of a text below images. */
+const CAPTION_LIMIT = 1_024;
 /** With its markup. Nothing longer is counted. UTF-16 units. */
 const MAX_UNITS = 40_000;
+const MAX_IMAGES = 10;
+/** Telegram shows none; other channels' messages have some. */
+const MAX_ALT = 1_500;
 
 const TAG = /<[^<>]*>/g;
 const CHARACTER_REFERENCE = /&(?:lt|gt|amp|quot|#\d{1,7}|#x[0-9a-f]{1,6});/gi;
@@ -67,9 +73,11 @@ export const telegram = z
       takes: 'json',
       description: 'true makes no sound',
     }),
+    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
   })
-  .check(({ value: { text, parseMode }, issues }) => {
-    const message = whatIsTooLong(seen(text, parseMode).length, LIMIT, 'Telegram');
+  .check(({ value: { text, parseMode, media: images }, issues }) => {
+    const [limit, who] = images === undefined ? [LIMIT, 'Telegram'] : [CAPTION_LIMIT, 'Telegram, below images,'];
+    const message = whatIsTooLong(seen(text, parseMode).length, limit, who);
     if (message !== undefined) issues.push({ code: 'custom', path: ['text'], message, input: text });
   });
 

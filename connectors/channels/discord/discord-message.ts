@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Payload } from '../../../topology/payloads/payloads';
+import type { MediaFile } from '../media/media-file';
 import type { ApiRequest } from '../provider/api';
+import type { FormPart } from '../provider/multipart';
 
 export const USUAL_SERVER = 'https://discord.com';
 /** Discord refuses requests whose user agent is not of this form. */
@@ -42,14 +44,26 @@ export function messageOf(payload: Payload<'discord'>): DiscordMessage {
   };
 }
 
+/** What a request with images has in place of its JSON. */
+export function partsOf(json: object, files: readonly MediaFile[]): FormPart[] {
+  const attachments = files.map(({ name, alt }, id) => ({
+    id,
+    filename: name,
+    ...(alt === undefined ? {} : { description: alt }),
+  }));
+  const text = JSON.stringify({ ...json, attachments });
+  const parts = files.map((file, id): FormPart => ({ name: `files[${id}]`, file }));
+  return [{ name: 'payload_json', text, type: 'application/json' }, ...parts];
+}
+
 /** The key as Discord takes it: at most 25 characters. */
 export function nonceOf(idempotencyKey: string): string {
   return createHash('sha256').update(idempotencyKey).digest('base64url').slice(0, NONCE_CHARACTERS);
 }
 
-export function requestTo(account: DiscordCredentials, path: string, json?: object): ApiRequest {
+export function requestTo(account: DiscordCredentials, path: string): ApiRequest {
   const { token, server = USUAL_SERVER } = account;
   const url = new URL(`/api/v10${path}`, server);
   const headers = { authorization: `Bot ${token}`, 'user-agent': USER_AGENT };
-  return json === undefined ? { method: 'GET', url, headers } : { method: 'POST', url, headers, json };
+  return { method: 'GET', url, headers };
 }

@@ -6,12 +6,19 @@ import { apiServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
 import { errorOf, meaningOf } from './discord-answers';
 import { findMessage } from './discord-lookup';
-import { messageOf, nonceOf, requestTo, USUAL_SERVER } from './discord-message';
+import { messageOf, nonceOf, partsOf, requestTo, USUAL_SERVER } from './discord-message';
 
 /** Discord knows a nonce for "the past few minutes" and says no more: this is less than two of them. */
 const KEY_LIFETIME_MS = 110_000;
 /** A request that nobody waits for any more may run on in the server for so long. */
 const ACCEPTED_LATE_MS = 20_000;
+const MIB = 1024 ** 2;
+/** Discord takes 10 MiB a file and 25 MiB a request, the text with it. */
+const MEDIA = {
+  types: ['image/jpeg', 'image/png', 'image/gif', 'image/webp'],
+  maxBytes: 10 * MIB,
+  maxTotalBytes: 24 * MIB,
+} as const;
 
 const credentials = z.strictObject({
   token: z
@@ -30,9 +37,12 @@ export const discord = providerKind({
   credentials,
   originOf: ({ server = USUAL_SERVER }) => new URL(server).origin,
   prepare: messageOf,
-  async send({ channelId, body }, { credentials: account, publish, idempotencyKey, inDoubt, now }) {
+  media: MEDIA,
+  async send({ channelId, body }, { credentials: account, publish, idempotencyKey, inDoubt, now, files }) {
     const json = { ...body, nonce: nonceOf(idempotencyKey), enforce_nonce: true };
-    const ended = await publish(requestTo(account, `/channels/${channelId}/messages`, json));
+    const request = requestTo(account, `/channels/${channelId}/messages`);
+    const sent = files.length === 0 ? { json } : { parts: partsOf(json, files) };
+    const ended = await publish({ ...request, method: 'POST', ...sent });
     return isUnanswered(ended) ? ended : meaningOf(ended, { inDoubt, now: now() });
   },
   lookup: findMessage,

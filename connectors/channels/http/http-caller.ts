@@ -17,7 +17,7 @@ export interface HttpRequest {
   readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'GET';
   /** Path and query. */
   readonly path: string;
-  /** The length of a stream is among the headers. */
+  /** The length of a stream is among the headers, which are written with its first chunk: a moment after `mayStart` was asked. */
   readonly body: Buffer | string | Readable | null;
   /** How much longer than the time-out it may take, because much is sent. Milliseconds. */
   readonly allowMs?: number;

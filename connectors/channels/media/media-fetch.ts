@@ -12,6 +12,8 @@ export interface MediaLimits {
   readonly types: readonly ImageType[];
   /** Of one file. */
   readonly maxBytes: number;
+  /** Of all files of a message, where the provider has a limit for that. */
+  readonly maxTotalBytes?: number;
 }
 
 /** A file that was got, or what it means for its message that it was not. */

@@ -29,7 +29,7 @@ const PER_ACCOUNT = 8;
 const WAIT_MS = 1_000;
 /** On this machine's disk, for one channel. */
 const MAX_DISK_BYTES = 1024 ** 3;
-/** The files of one message together. */
+/** The files of one message together, unless its provider takes less. */
 const MAX_MESSAGE_BYTES = 100 * 1024 ** 2;
 /** What the file system says of a file that is not there. */
 const MISSING = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO', 'ENAMETOOLONG', 'EACCES']);
@@ -101,6 +101,7 @@ export class Media {
     const timer = clock.after(TIMES_TIMEOUT * timeoutMs, () => controller.abort());
     const files: MediaFile[] = [];
     let total = 0;
+    const most = limits.maxTotalBytes ?? MAX_MESSAGE_BYTES;
     try {
       for (const { url, file = '', alt } of items) {
         const fetching = { account, limits, place, signal, now };
@@ -109,8 +110,8 @@ export class Media {
         if (got === 'not_started' || got.kind !== 'file') return { failed: got, isSlow: signal.aborted };
         handles.push(got.handle);
         total += got.bytes;
-        if (total > MAX_MESSAGE_BYTES) {
-          const reason = `The images of the message are larger than ${MAX_MESSAGE_BYTES} bytes together`;
+        if (total > most) {
+          const reason = `The images of the message are larger than ${most} bytes together`;
           return { failed: { kind: 'rejected', reason }, isSlow: false };
         }
         files.push(mediaFile(got.handle, { ...got, alt, number: files.length + 1 }));

@@ -18,12 +18,16 @@ const answer = z.object({
     })
     .optional()
     .catch(undefined),
+  // Of several images it is a list of messages; the first one has the text.
   result: z
-    .object({
-      username: z.string().optional().catch(undefined),
-      message_id: z.int().optional().catch(undefined),
-      chat: chat.optional().catch(undefined),
-    })
+    .preprocess(
+      (result) => (Array.isArray(result) ? (result[0] as unknown) : result),
+      z.object({
+        username: z.string().optional().catch(undefined),
+        message_id: z.int().optional().catch(undefined),
+        chat: chat.optional().catch(undefined),
+      }),
+    )
     .optional()
     .catch(undefined),
 });
@@ -92,9 +96,10 @@ const REFUSALS: readonly (readonly [said: RegExp, means: string])[] = [
   [/group chat was (?:deleted|deactivated)|group chat was upgraded/i, 'The group does not exist any more'],
   [/chat not found|peer_id_invalid/i, 'There is no such chat, or the bot has never been in it'],
   [/not enough rights|no rights|write_forbidden|admin/i, 'The bot may not write in the chat'],
-  [/message (?:is|text is) too long|message_too_long/i, 'The text is too long for Telegram'],
+  [/(?:message|caption|text) is too long|message_too_long|caption_too_long/i, 'The text is too long for Telegram'],
   [/can't parse/i, 'The markup of the text is not as the parse mode wants it'],
   [/repl(?:y|ied).*not found/i, 'The message that it answers is not in the chat'],
+  [/photo|image|file|media/i, 'Telegram does not take an image of the message'],
   [/topic|thread/i, 'The topic is closed, or not in the chat'],
 ];
 

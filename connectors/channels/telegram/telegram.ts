@@ -2,14 +2,18 @@ import { z } from 'zod';
 import type { Payload } from '../../../topology/payloads/payloads';
 import type { WhoAmI } from '../channel-kind';
 import { credentialFields } from '../credentials';
+import type { MediaFile } from '../media/media-file';
 import { type ApiRequest, isUnanswered } from '../provider/api';
 import { apiServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
 import { answerOf, meaningOf } from './telegram-answers';
+import { photosOf, type TelegramMessage } from './telegram-photos';
 
 const USUAL_SERVER = 'https://api.telegram.org';
 /** A request that nobody waits for any more may run on in the server for so long. */
 const ACCEPTED_LATE_MS = 30_000;
+/** Of a photo. */
+const MAX_PHOTO_BYTES = 10_000_000;
 
 const credentials = z.strictObject({
   token: z
@@ -20,17 +24,6 @@ const credentials = z.strictObject({
 });
 type Credentials = z.infer<typeof credentials>;
 
-/** The body of `sendMessage`. */
-interface Message {
-  readonly chat_id: number | string;
-  readonly text: string;
-  readonly parse_mode?: 'HTML' | 'MarkdownV2';
-  readonly message_thread_id?: number;
-  readonly reply_parameters?: { readonly message_id: number };
-  readonly link_preview_options?: { readonly is_disabled: boolean };
-  readonly disable_notification?: boolean;
-}
-
 /** Messages of bots on Telegram. What the answers mean is in docs/channels.md. */
 export const telegram = providerKind({
   name: 'telegram',
@@ -39,17 +32,18 @@ export const telegram = providerKind({
   credentials,
   originOf: ({ server = USUAL_SERVER }) => new URL(server).origin,
   prepare: messageOf,
-  async send(message, { credentials: account, publish, now }) {
-    const first = await publish(requestTo(account, 'sendMessage', message));
+  media: { types: ['image/jpeg', 'image/png', 'image/webp'], maxBytes: MAX_PHOTO_BYTES },
+  async send(message, { credentials: account, publish, now, files }) {
+    const first = await publish(requestOf(account, message, files));
     if (isUnanswered(first)) return first;
     const moved = answerOf(first).movedTo;
     if (moved === undefined) return meaningOf(first, now());
     // The group has become a supergroup. Telegram did not take the message, and says where the chat is now.
-    const second = await publish(requestTo(account, 'sendMessage', { ...message, chat_id: moved }));
+    const second = await publish(requestOf(account, { ...message, chat_id: moved }, files));
     return isUnanswered(second) ? second : meaningOf(second, now());
   },
   async whoAmI({ credentials: account, ask }): Promise<WhoAmI> {
-    const ended = await ask(requestTo(account, 'getMe'));
+    const ended = await ask({ method: 'GET', url: urlOf(account, 'getMe') });
     if (isUnanswered(ended)) return { kind: 'no', reason: ended === 'not_started' ? 'interrupted' : ended.reason };
     const { username, said } = answerOf(ended);
     if (username !== undefined) return { kind: 'ok', name: `@${ended.shown(username)}` };
@@ -58,7 +52,7 @@ export const telegram = providerKind({
 });
 
 /** The body of the request: a function of the row alone. */
-function messageOf(payload: Payload<'telegram'>): Message {
+function messageOf(payload: Payload<'telegram'>): TelegramMessage {
   const { chat, text, parseMode, replyTo, topic, linkPreview, silent } = payload;
   return {
     chat_id: chat.startsWith('@') ? chat : Number(chat),
@@ -71,8 +65,14 @@ function messageOf(payload: Payload<'telegram'>): Message {
   };
 }
 
+/** One request for the text and all images, so they are taken together. */
+function requestOf(account: Credentials, message: TelegramMessage, files: readonly MediaFile[]): ApiRequest {
+  if (files.length === 0) return { method: 'POST', url: urlOf(account, 'sendMessage'), json: message };
+  const { method, parts } = photosOf(message, files);
+  return { method: 'POST', url: urlOf(account, method), parts };
+}
+
 /** The token is in the path, so nobody may be shown a URL. */
-function requestTo({ token, server = USUAL_SERVER }: Credentials, method: string, json?: Message): ApiRequest {
-  const url = new URL(`/bot${token}/${method}`, server);
-  return json === undefined ? { method: 'GET', url } : { method: 'POST', url, json };
+function urlOf({ token, server = USUAL_SERVER }: Credentials, method: string): URL {
+  return new URL(`/bot${token}/${method}`, server);
 }

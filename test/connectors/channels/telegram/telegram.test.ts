@@ -24,7 +24,7 @@ test('a message goes out as it was written, and the receipt is its address', asy
   });
   const reply = { chat: '@shop_news', text: '<b>yes</b>', replyTo: '1', topic: '7', parseMode: 'HTML' };
   expect(await world.send({ ...reply, linkPreview: false, silent: true })).toMatchObject({ kind: 'delivered' });
-  const plain = { bot: 'shop_bot', chat: -1_001_000_000_001 };
+  const plain = { bot: 'shop_bot', chat: -1_001_000_000_001, photos: [] };
   expect(world.protocol.posts()).toEqual([
     { id: 1, ...plain, text, parseMode: null, replyTo: null, topic: null, preview: true, silent: false },
     { id: 2, ...plain, text: '<b>yes</b>', parseMode: 'HTML', replyTo: 1, topic: 7, preview: false, silent: true },
