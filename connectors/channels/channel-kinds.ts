@@ -4,6 +4,7 @@ import type { ChannelClass } from '../../topology/message';
 import type { ChannelName } from '../../topology/payloads/payloads';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
+import { bluesky } from './bluesky/bluesky';
 import type { ChannelKind, ChannelKinds, ChannelOptions } from './channel-kind';
 import { discord } from './discord/discord';
 import { email } from './email/email';
@@ -14,7 +15,7 @@ import { telegram } from './telegram/telegram';
 import { webhook } from './webhook/webhook';
 
 /** Every channel that there is. What its messages contain is in topology/payloads, under the same name. */
-export const channelKinds = { webhook, mastodon, telegram, discord, slack, linkedin, email } satisfies {
+export const channelKinds = { webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky } satisfies {
   readonly [Name in ChannelName]: ChannelKind<Name>;
 };
 

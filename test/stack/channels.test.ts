@@ -2,6 +2,7 @@ import { classOf } from '../../connectors/channels/channel-kinds';
 import type { ChannelName, NewMessage } from '../../connectors/mysql/client/client';
 import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
+import { FakeBluesky } from '../../deploy/fakes/bluesky';
 import { FakeDiscord } from '../../deploy/fakes/discord';
 import { FakeEmail } from '../../deploy/fakes/email';
 import { FakeProvider } from '../../deploy/fakes/fake-provider';
@@ -138,8 +139,21 @@ async function playEmail(): Promise<Played> {
   };
 }
 
+async function playBluesky(): Promise<Played> {
+  const passwords = Object.fromEntries(accounts.map((account) => [`${account}.test`, `token-of-${account}`]));
+  const protocol = new FakeBluesky({ clock: systemClock, passwords });
+  const fake = await FakeProvider.start(protocol, systemClock);
+  return {
+    channel: 'bluesky',
+    fake,
+    credentialsOf: (account) => ({ identifier: `${account}.test`, password: `token-of-${account}`, server: fake.url }),
+    messageOf: (text) => ({ text }),
+    taken: () => protocol.posts().map(({ value }) => value.text),
+  };
+}
+
 /** Every provider's channel stands here. */
-const plays = [playMastodon, playTelegram, playDiscord, playSlack, playLinkedin, playEmail];
+const plays = [playMastodon, playTelegram, playDiscord, playSlack, playLinkedin, playEmail, playBluesky];
 
 /** Those at which the channel has something on the way; the others are the bolt's alone. */
 const FAIL_POINTS: readonly FailPointName[] = ['request-sent', 'answer-received'];

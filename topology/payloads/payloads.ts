@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { bluesky } from './bluesky';
 import { discord } from './discord';
 import { email } from './email';
 import { linkedin } from './linkedin';
@@ -29,6 +30,7 @@ export const payloads = {
   slack,
   linkedin,
   email,
+  bluesky,
 } satisfies Record<string, z.ZodObject>;
 
 export type ChannelName = keyof typeof payloads;

@@ -12,6 +12,7 @@ import type { MediaLimits } from '../media/media-fetch';
 import type { MediaFile } from '../media/media-file';
 import { type Api, apiOf } from './api';
 import { ProviderAccounts, readyOf } from './provider-accounts';
+import { ProviderSessions } from './provider-sessions';
 import { readPayload } from './read-payload';
 
 /** What every call of a provider's channel is given. */
@@ -22,6 +23,8 @@ interface Asking<Credentials> {
   readonly apiVersion?: string | undefined;
   /** Makes a request of which nobody sees an effect. */
   readonly ask: Api;
+  /** Of the channel's accounts, where its provider has such. */
+  readonly sessions: ProviderSessions;
 }
 
 /** What making a message visible is given. */
@@ -78,6 +81,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   private readonly accounts: ProviderAccounts<Schema>;
   private readonly media: Media | undefined;
   private readonly clock: Clock;
+  private readonly sessions = new ProviderSessions();
 
   constructor(
     private readonly provider: Provider<Name, Class, Schema, Prepared>,
@@ -124,7 +128,8 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const publish = apiOf(this.caller, account, secrets, mayStart);
     const { apiVersion } = this.settings;
     const wait = (ms: number) => this.clock.sleep(ms);
-    const sending = { ...context, credentials, apiVersion, ask, publish, wait };
+    const { sessions } = this;
+    const sending = { ...context, credentials, apiVersion, ask, publish, wait, sessions };
     const send = (files: readonly MediaFile[]) => this.provider.send(prepared, { ...sending, files });
     const hasMedia = media.length > 0 && this.media !== undefined;
     const outcome = await (hasMedia ? this.media.with(account, media, attempt.now, send) : send([]));
@@ -146,7 +151,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const { credentials, secrets } = ready;
     const { apiVersion } = this.settings;
     const ask = apiOf(this.caller, account, secrets);
-    const answer = await lookup(prepared, { ...context, credentials, apiVersion, ask });
+    const answer = await lookup(prepared, { ...context, credentials, apiVersion, ask, sessions: this.sessions });
     if (answer.kind === 'unusable') this.accounts.refuse(account, ready, answer.reason);
     return answer;
   }
@@ -170,7 +175,12 @@ export function providerKind<
       const caller = new HttpCaller(callerOptions);
       try {
         const { credentials, secrets } = readyOf(name, schema, text);
-        return await whoAmI({ account: '', credentials, ask: apiOf(caller, '', secrets) });
+        return await whoAmI({
+          account: '',
+          credentials,
+          ask: apiOf(caller, '', secrets),
+          sessions: new ProviderSessions(),
+        });
       } finally {
         await caller.close();
       }

@@ -2,6 +2,7 @@ import { Argument, type Command } from 'commander';
 import { systemClock } from '../../../topology/core/clock';
 import { parsePort } from '../../console/durations';
 import { Output, type OutputOptions } from '../../console/output';
+import { FakeBluesky } from '../../fakes/bluesky';
 import { FakeDiscord } from '../../fakes/discord';
 import { FakeEmail } from '../../fakes/email';
 import { FakeProvider } from '../../fakes/fake-provider';
@@ -43,6 +44,11 @@ const fakes = {
   linkedin: {
     token: 'rehearsal-token',
     play: (token: string) => new FakeLinkedin({ clock: systemClock, tokens: { [token]: 'urn:li:organization:1' } }),
+  },
+  /** The token is the app password of the handle `rehearsal.test`. */
+  bluesky: {
+    token: 'rehearsal-password',
+    play: (token: string) => new FakeBluesky({ clock: systemClock, passwords: { 'rehearsal.test': token } }),
   },
 };
 

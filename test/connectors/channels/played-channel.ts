@@ -9,6 +9,11 @@ import type { Behaviour, ChannelWorld } from './channel-battery';
 
 type Write = (this: Socket, ...given: unknown[]) => boolean;
 
+interface PlayedOptions {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+}
+
 /**
  * A provider's channel and its fake. Accounts are `shop`, which has credentials, `lost`, whose server is away, and others, which
  * have none.
@@ -22,11 +27,11 @@ export class PlayedChannel<Protocol extends FakeProtocol> {
     readonly protocol: Protocol,
     readonly server: FakeProvider,
     credentials: object,
-    clock: Clock,
+    { clock, timeoutMs }: PlayedOptions,
   ) {
     this.set('shop', credentials);
     this.accounts.set('lost', { ...credentials, server: 'http://127.0.0.1:1' });
-    const settings = topologySchema.parse({ components: { [kind.name]: { timeout: '300ms', perOrigin: 2 } } });
+    const settings = topologySchema.parse({ components: { [kind.name]: { timeout: timeoutMs, perOrigin: 2 } } });
     this.channel = kind.build(settings.bolts[kind.name] as never, {
       clock,
       network: { allowPrivateAddresses: true },
@@ -37,9 +42,19 @@ export class PlayedChannel<Protocol extends FakeProtocol> {
     });
   }
 
-  /** @param credentials of `shop`, without the server */
-  static async open<P extends FakeProtocol>(kind: ChannelKind, protocol: P, credentials: object, clock = systemClock) {
-    return new PlayedChannel<P>(kind, protocol, await FakeProvider.start(protocol, systemClock), credentials, clock);
+  /**
+   * @param credentials of `shop`, without the server
+   * @param timeoutMs of a request
+   */
+  static async open<P extends FakeProtocol>(
+    kind: ChannelKind,
+    protocol: P,
+    credentials: object,
+    clock = systemClock,
+    timeoutMs = 300,
+  ) {
+    const server = await FakeProvider.start(protocol, systemClock);
+    return new PlayedChannel<P>(kind, protocol, server, credentials, { clock, timeoutMs });
   }
 
   /** As `downspout accounts set`. */
