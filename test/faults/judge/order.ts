@@ -34,7 +34,9 @@ function* outOfOrder(line: readonly First[]): Iterable<Violation> {
   let latest: First | undefined;
   for (const one of line.toSorted((a, b) => a.wakeAt - b.wakeAt || a.id - b.id)) {
     if (latest !== undefined && one.startedAt < latest.startedAt) {
-      yield { invariant: 'I5', id: latest.id, reason: `began after ${one.id}, which wakes later` };
+      const [after, late] = [latest.startedAt - one.startedAt, latest.startedAt - latest.wakeAt];
+      const reason = `began ${after} ms after ${one.id}, which wakes later, and ${late} ms after its wake`;
+      yield { invariant: 'I5', id: latest.id, reason };
     }
     if (latest === undefined || one.startedAt > latest.startedAt) latest = one;
   }
