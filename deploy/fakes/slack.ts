@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
 import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
+import { completionSchema, type FakeSlackFile, FakeSlackFiles } from './slack-files';
 
 /** What a fake of Slack may be told. */
 export interface FakeSlackOptions {
@@ -22,6 +23,7 @@ export interface FakeSlackMessage {
   readonly thread: string | undefined;
   readonly unfurl: boolean | undefined;
   readonly metadata: unknown;
+  readonly files: readonly FakeSlackFile[];
 }
 
 const SECOND_MS = 1_000;
@@ -41,6 +43,8 @@ const messageSchema = z.strictObject({
     .strictObject({ event_type: z.string().regex(/^\w+$/), event_payload: z.record(z.string(), z.unknown()) })
     .optional(),
 });
+
+type NewMessage = z.infer<typeof messageSchema>;
 
 const querySchema = z.strictObject({
   channel: z.string(),
@@ -68,6 +72,9 @@ export class FakeSlack implements FakeProtocol {
   readonly closed = new Map<string, string>();
   /** What the next messages are answered, after they were taken or not. */
   readonly errors: { readonly error: string; readonly isTaken: boolean }[] = [];
+  /** Whether lists say nothing of files but that they are there. */
+  hidesFiles = false;
+  private readonly files = new FakeSlackFiles();
   private readonly kept: FakeSlackMessage[] = [];
   private readonly fullAt = new Map<string, number>();
   private lastTs = 0n;
@@ -80,7 +87,11 @@ export class FakeSlack implements FakeProtocol {
   }
 
   publishes({ method, path }: FakeRequest): boolean {
-    return method === 'POST' && path === '/api/chat.postMessage';
+    return method === 'POST' && /^\/api\/(?:chat\.postMessage|files\.completeUploadExternal)$/.test(path);
+  }
+
+  uploads(request: FakeRequest): boolean {
+    return this.files.uploads(request);
   }
 
   throttled(afterMs: number): FakeAnswer {
@@ -89,7 +100,8 @@ export class FakeSlack implements FakeProtocol {
   }
 
   async handle(request: FakeRequest): Promise<FakeAnswer> {
-    const { method, path, headers } = request;
+    const { method, path, headers, body } = request;
+    if (this.uploads(request)) return this.files.take(request);
     const name = /^\/api\/([\w.]+)$/.exec(path)?.[1];
     if (name === undefined) return { status: 404, json: { error: 'strict: expected /api/<method>' } };
     if (headers.authorization === undefined) return refusal('not_authed');
@@ -98,10 +110,12 @@ export class FakeSlack implements FakeProtocol {
     if (app === undefined) return refusal('invalid_auth');
     const revoked = this.revoked.get(token);
     if (revoked !== undefined) return refusal(revoked);
+    if (method === 'POST' && name === 'files.getUploadURLExternal') return this.files.place(request, app);
     if (method === 'POST' && !/^application\/json(; charset=utf-8)?$/.test(headers['content-type'] ?? '')) {
       return refusal('invalid_post_type', 'strict: expected application/json');
     }
-    if (this.publishes(request)) return this.post(request, app);
+    if (name === 'files.completeUploadExternal' && method === 'POST') return this.complete(jsonOf(body), app);
+    if (this.publishes(request)) return this.postText(jsonOf(body), app);
     if (method === 'POST' && name === 'auth.test') return ok({ url: 'https://slack.test/', team: 'Test', user: app });
     if (method === 'GET' && (name === 'conversations.history' || name === 'conversations.replies')) {
       return this.list(request, name === 'conversations.replies');
@@ -109,10 +123,22 @@ export class FakeSlack implements FakeProtocol {
     return refusal('unknown_method');
   }
 
-  private post({ body }: FakeRequest, app: string): FakeAnswer {
-    const parsed = messageSchema.safeParse(jsonOf(body));
+  private postText(given: unknown, app: string): FakeAnswer {
+    const parsed = messageSchema.safeParse(given);
     if (!parsed.success) return refusal('invalid_arguments', z.prettifyError(parsed.error));
-    const { channel, text, thread_ts, unfurl_links, metadata } = parsed.data;
+    return this.post(parsed.data, app, () => []);
+  }
+
+  private complete(given: unknown, app: string): FakeAnswer {
+    const parsed = completionSchema.safeParse(given);
+    if (!parsed.success) return refusal('invalid_arguments', z.prettifyError(parsed.error));
+    const { files, channel_id: channel, initial_comment: text, thread_ts } = parsed.data;
+    return this.post({ channel, text, thread_ts }, app, () => this.files.share(files, app));
+  }
+
+  /** @param attach makes the message's files part of it, or says why not */
+  private post(message: NewMessage, app: string, attach: () => readonly FakeSlackFile[] | string): FakeAnswer {
+    const { channel, text, thread_ts, unfurl_links, metadata } = message;
     const closed = CONVERSATION.test(channel) ? this.closed.get(channel) : 'channel_not_found';
     if (closed !== undefined) return refusal(closed);
     if (text.trim() === '') return refusal('no_text');
@@ -126,7 +152,9 @@ export class FakeSlack implements FakeProtocol {
     if (waitMs > 0) return this.throttled(waitMs);
     const ordered = this.errors.shift();
     if (ordered?.isTaken === false) return refusal(ordered.error);
-    const message: FakeSlackMessage = {
+    const files = attach();
+    if (typeof files === 'string') return refusal(files);
+    const posted: FakeSlackMessage = {
       ts: this.nextTs(),
       app,
       conversation: channel,
@@ -134,11 +162,12 @@ export class FakeSlack implements FakeProtocol {
       thread: thread_ts,
       unfurl: unfurl_links,
       metadata,
+      files,
     };
-    this.kept.push(message);
-    return ordered === undefined
-      ? ok({ channel, ts: message.ts, message: shownOf(message, true) })
-      : refusal(ordered.error);
+    this.kept.push(posted);
+    if (ordered !== undefined) return refusal(ordered.error);
+    if (files.length > 0) return ok({ files: files.map(({ id, title }) => ({ id, title })) });
+    return ok({ channel, ts: posted.ts, message: shownOf(posted, true) });
   }
 
   private list({ query }: FakeRequest, isThread: boolean): FakeAnswer {
@@ -152,10 +181,10 @@ export class FakeSlack implements FakeProtocol {
     const closed = this.closed.get(asked.channel);
     if (closed === 'not_in_channel' || closed === 'channel_not_found') return refusal(closed);
     const all = this.kept.filter(({ conversation }) => conversation === asked.channel);
-    if (!isThread) return pageOf(all.filter(({ thread }) => thread === undefined).toReversed(), asked);
+    if (!isThread) return pageOf(all.filter(({ thread }) => thread === undefined).toReversed(), asked, this.hidesFiles);
     const parent = all.find(({ ts }) => ts === asked.ts);
     if (parent === undefined) return refusal('thread_not_found');
-    return pageOf([parent, ...all.filter(({ thread }) => thread === parent.ts)], asked);
+    return pageOf([parent, ...all.filter(({ thread }) => thread === parent.ts)], asked, this.hidesFiles);
   }
 
   /** How long the conversation takes no more messages. */
@@ -177,26 +206,36 @@ export class FakeSlack implements FakeProtocol {
   }
 }
 
-function pageOf(messages: readonly FakeSlackMessage[], asked: Query): FakeAnswer {
+function pageOf(messages: readonly FakeSlackMessage[], asked: Query, hidesFiles: boolean): FakeAnswer {
   const { oldest = '0', inclusive, limit, include_all_metadata, cursor } = asked;
   const from = Number(oldest);
   const wanted = messages.filter(({ ts }) => Number(ts) > from || (inclusive === 'true' && Number(ts) === from));
   const start = cursor === undefined ? 0 : Number(Buffer.from(cursor, 'base64').toString());
   const isMore = start + limit < wanted.length;
   return ok({
-    messages: wanted.slice(start, start + limit).map((one) => shownOf(one, include_all_metadata === 'true')),
+    messages: wanted
+      .slice(start, start + limit)
+      .map((one) => shownOf(one, include_all_metadata === 'true', hidesFiles)),
     has_more: isMore,
     ...(isMore ? { response_metadata: { next_cursor: Buffer.from(String(start + limit)).toString('base64') } } : {}),
   });
 }
 
-function shownOf({ ts, app, text, thread, metadata }: FakeSlackMessage, hasMetadata: boolean) {
+function shownOf(
+  { ts, app, text, thread, metadata, files }: FakeSlackMessage,
+  hasMetadata: boolean,
+  hidesFiles = false,
+) {
+  const shown = files.map(({ id, name, title }) =>
+    hidesFiles ? { id, mode: 'hidden_by_limit' } : { id, name, title },
+  );
   return {
     type: 'message',
     ts,
     bot_id: `B${app}`,
     text,
     ...(thread === undefined ? {} : { thread_ts: thread }),
+    ...(files.length === 0 ? {} : { subtype: 'file_share', files: shown }),
     ...(hasMetadata && metadata !== undefined ? { metadata } : {}),
   };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { media } from './media';
 import { fields } from './payload-field';
 import { whatIsTooLong } from './text-length';
 
@@ -6,6 +7,8 @@ import { whatIsTooLong } from './text-length';
 const LIMIT = 40_000;
 /** Nothing longer is counted. UTF-16 units. */
 const MAX_UNITS = 400_000;
+const MAX_IMAGES = 10;
+const MAX_ALT = 1_000;
 
 /** A message in a conversation of Slack's. */
 export const slack = z
@@ -49,6 +52,7 @@ export const slack = z
       takes: 'json',
       description: "true or false: whether links are shown with a preview; Slack's own choice unless given",
     }),
+    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
   })
   .check(({ value: { text }, issues }) => {
     const message = whatIsTooLong(text.length, LIMIT, 'Slack');

@@ -6,6 +6,7 @@ import { gatewayAnswer } from '../provider/gateway-answer';
 const HOUR_MS = 3_600_000;
 
 const posted = z.object({ ok: z.literal(true), channel: z.string(), ts: z.string() });
+const shared = z.object({ ok: z.literal(true), files: z.array(z.object({ id: z.string() })).min(1) });
 const refused = z.object({ ok: z.literal(false), error: z.string(), needed: z.string().optional() });
 
 /** The account has to be connected again. */
@@ -40,6 +41,14 @@ const REFUSALS: readonly (readonly [beginning: string, sentence: string])[] = [
   ['thread_not_found', 'The message whose thread it goes to is not there'],
   ['msg_too_long', 'The text is too long'],
 ];
+
+/** What the answer to a message with files means. It does not say the message's `ts`. */
+export function meaningOfFiles(reply: Reply, conversation: string, now: number): Outcome {
+  const { success, data } = shared.safeParse(reply.json());
+  if (!reply.isOk || !success) return meaningOf(reply, now);
+  const receipt = reply.shown(`${conversation}:${data.files.map(({ id }) => id).join()}`);
+  return { kind: 'delivered', status: reply.status, receipt };
+}
 
 /** What Slack's answer means. It answers 200 to nearly everything, so its own words count. */
 export function meaningOf(reply: Reply, now: number): Outcome {

@@ -39,11 +39,14 @@ export function originOf({ server = API }: SlackCredentials): string {
 export function requestTo(
   { token, server = API }: SlackCredentials,
   method: string,
-  what: { readonly json: unknown } | { readonly query: Readonly<Record<string, string>> },
+  what:
+    | Required<Pick<ApiRequest, 'json'>>
+    | Required<Pick<ApiRequest, 'form'>>
+    | { readonly query: Readonly<Record<string, string>> },
 ): ApiRequest {
   const url = new URL(`/api/${method}`, server);
   const headers = { authorization: `Bearer ${token}` };
-  if ('json' in what) return { method: 'POST', url, headers, json: what.json };
+  if (!('query' in what)) return { method: 'POST', url, headers, ...what };
   url.search = new URLSearchParams(what.query).toString();
   return { method: 'GET', url, headers };
 }

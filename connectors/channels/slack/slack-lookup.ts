@@ -5,6 +5,7 @@ import { isUnanswered, unclear, unread } from '../provider/api';
 import type { Looking } from '../provider/provider-channel';
 import { meaningOf, wordsOf } from './slack-answers';
 import { metadataOf, requestTo, type SlackCredentials, type SlackMessage } from './slack-api';
+import { namePrefixOf } from './slack-files';
 
 const PAGE = 200;
 /** Beyond so many messages nothing is certain. */
@@ -17,6 +18,7 @@ const page = z.object({
   messages: z.array(
     z.object({
       ts: z.string().regex(/^\d{1,20}\.\d{1,20}$/),
+      files: z.array(z.object({ name: z.string().optional().catch(undefined) })).default([]),
       metadata: z.object({ event_type: z.string(), event_payload: z.unknown().optional() }).optional().catch(undefined),
     }),
   ),
@@ -25,7 +27,7 @@ const page = z.object({
 });
 
 /**
- * Whether the conversation has a message with this key since the first attempt began. A thread's messages are in no history but
+ * Whether the conversation has a message with this key since the first attempt began, in its metadata or the names of its files. A thread's messages are in no history but
  * its own. What was deleted meanwhile is not found.
  */
 export async function findMessage(
@@ -51,6 +53,10 @@ export async function findMessage(
     const read = page.safeParse(ended.json());
     if (!ended.isOk || !read.success) return unread(meaningOf(ended, now()), `HTTP ${ended.status}: ${wordsOf(ended)}`);
     const { messages, has_more = false, response_metadata: { next_cursor = '' } = {} } = read.data;
+    const prefix = namePrefixOf(idempotencyKey);
+    const withFiles = messages.find(({ files }) => files.some(({ name = '' }) => name.startsWith(prefix)));
+    if (withFiles !== undefined) return { kind: 'accepted', receipt: `${channel}:${withFiles.ts}` };
+    isAnyHidden ||= messages.some(({ files }) => files.some(({ name }) => name === undefined));
     const ours = messages.filter(({ metadata }) => metadata?.event_type === event_type);
     const found = ours.find(({ metadata }) => keyIn(metadata?.event_payload) === event_payload.key);
     if (found !== undefined) return { kind: 'accepted', receipt: `${channel}:${found.ts}` };

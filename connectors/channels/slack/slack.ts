@@ -5,12 +5,15 @@ import { credentialFields } from '../credentials';
 import { isUnanswered } from '../provider/api';
 import { apiServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
-import { meaningOf, wordsOf } from './slack-answers';
+import { meaningOf, meaningOfFiles, wordsOf } from './slack-answers';
 import { metadataOf, originOf, requestTo, type SlackMessage } from './slack-api';
+import { completionOf, uploadFiles } from './slack-files';
 import { findMessage } from './slack-lookup';
 
 /** A request that nobody waits for any more may run on in Slack for so long. */
 const ACCEPTED_LATE_MS = 45_000;
+/** Slack takes files of a gigabyte; images are not that large. */
+const MAX_IMAGE_BYTES = 32 * 1024 ** 2;
 
 const credentials = z.strictObject({
   token: z
@@ -30,7 +33,16 @@ export const slack = providerKind({
   credentials,
   originOf,
   prepare: messageOf,
-  async send(message, { credentials: account, publish, idempotencyKey, now }) {
+  media: { types: ['image/jpeg', 'image/png', 'image/gif', 'image/webp'], maxBytes: MAX_IMAGE_BYTES },
+  async send(message, sending) {
+    const { credentials: account, publish, idempotencyKey, now, files } = sending;
+    if (files.length > 0) {
+      const uploaded = await uploadFiles(files, sending);
+      if (!Array.isArray(uploaded)) return uploaded;
+      const json = completionOf(message, uploaded);
+      const ended = await publish(requestTo(account, 'files.completeUploadExternal', { json }));
+      return isUnanswered(ended) ? ended : meaningOfFiles(ended, message.channel, now());
+    }
     const json = { ...message, metadata: metadataOf(idempotencyKey) };
     const ended = await publish(requestTo(account, 'chat.postMessage', { json }));
     return isUnanswered(ended) ? ended : meaningOf(ended, now());
