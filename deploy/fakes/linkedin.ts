@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
 import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
+import { contentSchema, FakeLinkedinImages } from './linkedin-images';
 
 /** What a fake of LinkedIn may be told. Times are milliseconds. */
 export interface FakeLinkedinOptions {
@@ -25,6 +26,7 @@ export interface FakeLinkedinPost {
   readonly shown: string;
   readonly visibility: string;
   readonly link: string | undefined;
+  readonly images: readonly { readonly bytes: number; readonly alt: string | null }[];
   /** Epoch milliseconds. */
   readonly at: number;
 }
@@ -44,9 +46,12 @@ const postSchema = z.strictObject({
     thirdPartyDistributionChannels: z.array(z.never()),
   }),
   content: z
-    .strictObject({
-      article: z.strictObject({ source: z.url(), title: z.string().min(1), description: z.string().optional() }),
-    })
+    .union([
+      z.strictObject({
+        article: z.strictObject({ source: z.url(), title: z.string().min(1), description: z.string().optional() }),
+      }),
+      contentSchema,
+    ])
     .optional(),
   lifecycleState: z.literal('PUBLISHED'),
   isReshareDisabledByAuthor: z.boolean(),
@@ -67,6 +72,7 @@ const querySchema = z.strictObject({
 export class FakeLinkedin implements FakeProtocol {
   readonly name = 'linkedin';
   readonly revoked = new Set<string>();
+  readonly images = new FakeLinkedinImages();
   private readonly kept: FakeLinkedinPost[] = [];
 
   constructor(private readonly options: FakeLinkedinOptions) {}
@@ -77,6 +83,10 @@ export class FakeLinkedin implements FakeProtocol {
 
   publishes({ method, path }: FakeRequest): boolean {
     return method === 'POST' && path === '/rest/posts';
+  }
+
+  uploads(request: FakeRequest): boolean {
+    return this.images.uploads(request);
   }
 
   throttled(): FakeAnswer {
@@ -93,7 +103,8 @@ export class FakeLinkedin implements FakeProtocol {
       return problem(401, 'The token used in the request has been revoked by the user', { serviceErrorCode: 65_601 });
     }
     if (method === 'GET' && path === '/v2/userinfo') return userinfo(author);
-    if (path !== '/rest/posts') return problem(404, `No virtual resource found for ${path}`);
+    if (this.uploads(request)) return this.images.take(request, author);
+    if (!/^\/rest\/(?:posts$|images)/.test(path)) return problem(404, `No virtual resource found for ${path}`);
     const { versions = ['202605', '202606'] } = this.options;
     const version = String(headers['linkedin-version'] ?? '');
     if (!/^\d{6}$/.test(version)) return problem(400, 'strict: expected LinkedIn-Version: YYYYMM');
@@ -103,6 +114,7 @@ export class FakeLinkedin implements FakeProtocol {
     if (headers['x-restli-protocol-version'] !== '2.0.0') {
       return problem(400, 'strict: expected X-Restli-Protocol-Version: 2.0.0');
     }
+    if (path !== '/rest/posts') return this.images.handle(request, author);
     if (method === 'POST') return this.post(request, author);
     return method === 'GET' ? this.list(request, author) : problem(405, 'Method Not Allowed');
   }
@@ -121,7 +133,9 @@ export class FakeLinkedin implements FakeProtocol {
     if (commentary.length > MAX_CHARACTERS) {
       return problem(422, `ERROR :: /commentary :: length of "${commentary.length}" is more than ${MAX_CHARACTERS}`);
     }
-    const link = content?.article.source;
+    const link = content !== undefined && 'article' in content ? content.article.source : undefined;
+    const images = content === undefined || 'article' in content ? [] : this.images.of(content, author);
+    if (images === undefined) return problem(400, 'An image of the post is not there, or is still in work');
     const earlier = own.find(
       (post) => post.commentary === commentary && post.link === link && now - post.at < duplicateMs,
     );
@@ -131,7 +145,7 @@ export class FakeLinkedin implements FakeProtocol {
       });
     }
     const id = `urn:li:share:${FIRST_ID + BigInt(this.kept.length)}`;
-    this.kept.push({ id, author, commentary, shown: shownOf(commentary), visibility, link, at: now });
+    this.kept.push({ id, author, commentary, shown: shownOf(commentary), visibility, link, images, at: now });
     return { status: 201, headers: { 'x-restli-id': id }, json: undefined };
   }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { littleText } from './little-text';
+import { media } from './media';
 import { fields } from './payload-field';
 import { whatIsTooLong } from './text-length';
 
@@ -10,6 +11,8 @@ const MAX_LIMIT = 2 * USUAL_LIMIT;
 const MAX_UNITS = 40_000;
 const MAX_TITLE = 400;
 const MAX_DESCRIPTION = 4_000;
+const MAX_IMAGES = 20;
+const MAX_ALT = 4_000;
 
 /** A post of a person or an organization on LinkedIn. */
 export const linkedin = z
@@ -63,11 +66,16 @@ export const linkedin = z
         takes: 'json',
         description: `how many characters are allowed, each backslash before a reserved one counted; ${USUAL_LIMIT} unless given`,
       }),
+    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
   })
-  .check(({ value: { text, link, title, description, limit = USUAL_LIMIT }, issues }) => {
+  .check(({ value: { text, link, title, description, media: images, limit = USUAL_LIMIT }, issues }) => {
     const count = littleText(text).length;
     const message = whatIsTooLong(count, limit, 'LinkedIn, with a backslash before each of \\|{}@[]()<>#*_~,');
     if (message !== undefined) issues.push({ code: 'custom', path: ['text'], message, input: text });
+    if (link !== undefined && images !== undefined) {
+      const either = 'expected either media or a link below the post; a link may stand in the text';
+      issues.push({ code: 'custom', path: ['media'], message: either, input: images });
+    }
     if (link !== undefined && title === undefined) {
       issues.push({ code: 'custom', path: ['title'], message: 'expected the title of the link', input: title });
     }

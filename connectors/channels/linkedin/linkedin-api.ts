@@ -28,6 +28,13 @@ export interface LinkedinPost {
   readonly isReshareDisabledByAuthor: boolean;
 }
 
+/** An image that LinkedIn has. */
+export interface LinkedinImage {
+  /** Its URN. */
+  readonly id: string;
+  readonly altText?: string;
+}
+
 interface LinkedinArticle {
   readonly source: string;
   readonly title: string;

@@ -8,10 +8,13 @@ import { apiServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
 import { meaningOf, wordsOf } from './linkedin-answers';
 import { isOrganization, type LinkedinPost, newestPosts, originOf, requestTo } from './linkedin-api';
+import { uploadImages } from './linkedin-images';
 import { findPost } from './linkedin-lookup';
 
 /** A request that nobody waits for any more may run on in LinkedIn for so long. */
 const ACCEPTED_LATE_MS = 45_000;
+/** LinkedIn names a limit of pixels only. */
+const MAX_IMAGE_BYTES = 20 * 1024 ** 2;
 
 const credentials = z.strictObject({
   author: z
@@ -38,8 +41,14 @@ export const linkedin = providerKind({
   credentials,
   originOf,
   prepare: postOf,
-  async send(post, { credentials: account, apiVersion, publish, inDoubt, now, id }) {
-    const json = { author: account.author, ...post };
+  media: { types: ['image/jpeg', 'image/png', 'image/gif'], maxBytes: MAX_IMAGE_BYTES },
+  async send(post, sending) {
+    const { credentials: account, apiVersion, publish, inDoubt, now, id, files } = sending;
+    const images = await uploadImages(files, sending);
+    if (!Array.isArray(images)) return images;
+    const [only] = images;
+    const content = images.length > 1 ? { multiImage: { images } } : { media: only };
+    const json = { author: account.author, ...post, ...(only === undefined ? {} : { content }) };
     const ended = await publish(requestTo(account, apiVersion, { method: 'POST', path: '/rest/posts', json }));
     return isUnanswered(ended) ? ended : meaningOf(ended, { inDoubt, now: now(), id });
   },

@@ -2,14 +2,11 @@ import { z } from 'zod';
 import type { Reply } from '../http/reply';
 import type { MediaFile } from '../media/media-file';
 import { type ApiEnd, beforehand, isUnanswered, type Unpublished } from '../provider/api';
+import { LATER_MS, PATIENCE_MS } from '../provider/patience';
 import type { Publishing } from '../provider/provider-channel';
 import { errorOf, meaningOf } from './mastodon-answers';
 import { type MastodonCredentials, requestTo } from './mastodon-status';
 
-/** How long the server is given to work on an image before each question, milliseconds. */
-const PATIENCE_MS: readonly number[] = [500, 1_000, 2_000, 4_000, 5_000, 5_000, 5_000, 5_000];
-/** Afterwards the message waits for so long. */
-const LATER_MS = 60_000;
 const IN_WORK = new Set([202, 206]);
 
 const attachment = z.object({ id: z.string().regex(/^[0-9A-Za-z]{1,64}$/) });

@@ -2,7 +2,7 @@ import type { Channel } from '../../../../bolts/channel';
 import { linkedin } from '../../../../connectors/channels/linkedin/linkedin';
 import { FakeProvider } from '../../../../deploy/fakes/fake-provider';
 import { FakeLinkedin, type FakeLinkedinOptions } from '../../../../deploy/fakes/linkedin';
-import { systemClock } from '../../../../topology/core/clock';
+import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
 import type { ChannelWorld } from '../channel-battery';
 import { batteryWorld } from '../played-channel';
@@ -23,6 +23,7 @@ export class LinkedinWorld {
     readonly protocol: FakeLinkedin,
     readonly server: FakeProvider,
     apiVersion: string | undefined,
+    clock: Clock,
   ) {
     const stored = (author: string, token = TOKEN, at = server.url) => [JSON.stringify({ author, token, server: at })];
     const accounts = new Map([
@@ -35,17 +36,17 @@ export class LinkedinWorld {
       components: { linkedin: { timeout: '300ms', perOrigin: 2, ...(apiVersion && { apiVersion }) } },
     });
     this.channel = linkedin.build(settings.bolts['linkedin'] as never, {
-      clock: systemClock,
+      clock,
       network: { allowPrivateAddresses: true },
       secretsOf: async (_, names) =>
         new Map(names.flatMap((name) => (accounts.has(name) ? [[name, accounts.get(name) as string[]]] : []))),
     });
   }
 
-  static async open(options: Partial<FakeLinkedinOptions> = {}, apiVersion?: string): Promise<LinkedinWorld> {
+  static async open(options: Partial<FakeLinkedinOptions> = {}, apiVersion?: string, clock: Clock = systemClock) {
     const tokens = { [TOKEN]: SHOP, [PERSON_TOKEN]: PERSON };
     const protocol = new FakeLinkedin({ clock: systemClock, tokens, ...options });
-    return new LinkedinWorld(protocol, await FakeProvider.start(protocol, systemClock), apiVersion);
+    return new LinkedinWorld(protocol, await FakeProvider.start(protocol, systemClock), apiVersion, clock);
   }
 
   async close(): Promise<void> {
