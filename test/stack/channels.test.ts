@@ -12,6 +12,7 @@ import { FakeSlack } from '../../deploy/fakes/slack';
 import { FakeTelegram } from '../../deploy/fakes/telegram';
 import type { FailPointName } from '../../deploy/worker/fail-points';
 import { systemClock } from '../../topology/core/clock';
+import { MediaHost } from '../support/channels/media-host';
 import { runCli, variablesOf } from '../support/stack/cli';
 import { Deployment } from '../support/stack/deployment';
 import { Victim } from '../support/stack/victim';
@@ -38,6 +39,8 @@ interface Played {
   readonly messageOf: (text: string) => NewMessage['payload'];
   /** Texts of what the provider has taken, each as often as it was. */
   readonly taken: () => readonly string[];
+  /** How many images each of them has, where the channel takes images. */
+  readonly images?: () => readonly number[];
 }
 
 const accounts = Array.from({ length: ACCOUNTS }, (_, n) => `account-${n}`);
@@ -52,6 +55,7 @@ async function playMastodon(): Promise<Played> {
     credentialsOf: (account) => ({ instance: fake.url, token: `token-of-${account}` }),
     messageOf: (text) => ({ text }),
     taken: () => protocol.posts().map((post: FakePost) => post.text),
+    images: () => protocol.posts().map(({ images }) => images.length),
   };
 }
 
@@ -68,6 +72,7 @@ async function playTelegram(): Promise<Played> {
     credentialsOf: (account) => ({ token: tokenOf(account), server: fake.url }),
     messageOf: (text) => ({ chat: '@shop_news', text }),
     taken: () => protocol.posts().map(({ text }) => text),
+    images: () => protocol.posts().map(({ photos }) => photos.length),
   };
 }
 
@@ -87,6 +92,7 @@ async function playDiscord(): Promise<Played> {
     credentialsOf: (account) => ({ token: `token-of-${account}-of-the-shop`, server: fake.url }),
     messageOf: (text) => ({ channelId, text }),
     taken: () => protocol.posts().map(({ content }) => content),
+    images: () => protocol.posts().map(({ attachments }) => attachments.length),
   };
 }
 
@@ -100,6 +106,7 @@ async function playSlack(): Promise<Played> {
     credentialsOf: (account) => ({ server: fake.url, token: `xoxb-token-of-${account}` }),
     messageOf: (text) => ({ conversation: 'C0123456789', text }),
     taken: () => protocol.posts().map(({ text }) => text),
+    images: () => protocol.posts().map(({ files }) => files.length),
   };
 }
 
@@ -116,6 +123,7 @@ async function playLinkedin(): Promise<Played> {
     credentialsOf: (account) => ({ author: organizationOf(account), server: fake.url, token: `token-of-${account}` }),
     messageOf: (text) => ({ text }),
     taken: () => protocol.posts().map(({ shown }) => shown),
+    images: () => protocol.posts().map(({ images }) => images.length),
   };
 }
 
@@ -169,9 +177,11 @@ const isBlind = ({ channel }: Played) => classOf(channel) === 'blind';
 describe('every channel, through the whole stack', () => {
   let deployment: Deployment;
   let all: readonly Played[];
+  let host: MediaHost;
   let victims: Victim[] = [];
 
   beforeAll(async () => {
+    host = await MediaHost.start();
     all = await Promise.all(plays.map((play) => play()));
     const names = all.map(({ channel }) => channel);
     const components = names.map((name) => `${name}: ${SETTINGS}`).join(', ');
@@ -186,7 +196,7 @@ describe('every channel, through the whole stack', () => {
 
   afterAll(async () => {
     await deployment.close();
-    await Promise.all(all.map(({ fake }) => fake.close()));
+    await Promise.all([host.close(), ...all.map(({ fake }) => fake.close())]);
   }, 60_000);
 
   afterEach(async () => {
@@ -224,9 +234,18 @@ describe('every channel, through the whole stack', () => {
 
   const messagesOf = (ids: readonly number[]) => deployment.client.get(ids.map((id) => ({ id })));
 
-  it('an account is set up from the command line, and its message reaches the provider', async () => {
+  /** With an image, where the channel takes some. */
+  function scheduleWithImage(played: Played, text: string): Promise<number[]> {
+    if (played.images === undefined) return Promise.resolve([]);
+    const media = [{ url: host.url(), alt: 'a cup' }];
+    const messageOf = (one: string) => ({ ...(played.messageOf(one) as object), media }) as NewMessage['payload'];
+    return schedule({ ...played, messageOf }, [text]);
+  }
+
+  it('an account is set up from the command line, and its messages reach the provider, with an image too', async () => {
     const [account] = accounts as [string];
     const text = 'through the whole stack';
+    const pictured = 'with an image';
     const ids = await each(async (played) => {
       const { channel, credentialsOf } = played;
       const set = await cli(['accounts', 'set', account, '--channel', channel], JSON.stringify(credentialsOf(account)));
@@ -238,7 +257,7 @@ describe('every channel, through the whole stack', () => {
       const { stdout } = await cli(['accounts', 'show', account, '--channel', channel, '--json']);
       expect(stdout).toContain(account);
       expect(stdout).not.toContain(`token-of-${account}`);
-      return schedule(played, [text]);
+      return [...(await schedule(played, [text])), ...(await scheduleWithImage(played, pictured))];
     });
     const { stdout } = await cli(['accounts', 'list', '--json']);
     expect(stdout).toContain(account);
@@ -246,11 +265,15 @@ describe('every channel, through the whole stack', () => {
     await deployment.settled();
     const ended = await each(async (played) => ({
       messages: await messagesOf(ids[played.channel] as number[]),
-      times: timesOf(played, [text]),
+      times: timesOf(played, [text, pictured]),
+      images: played.images?.().toSorted(),
     }));
-    const delivered = { state: 'delivered', receipt: expect.stringMatching(/./), attempts: 1 };
-    const right = { messages: [expect.objectContaining(delivered)], times: [1] };
-    expect(ended).toEqual(await each(async () => right));
+    const delivered = expect.objectContaining({ state: 'delivered', receipt: expect.stringMatching(/./), attempts: 1 });
+    const right = ({ images }: Played) =>
+      images === undefined
+        ? { messages: [delivered], times: [1, 0], images }
+        : { messages: [delivered, delivered], times: [1, 1], images: [0, 1] };
+    expect(ended).toEqual(await each(async (played) => right(played)));
   }, 120_000);
 
   async function scheduleInDoubt(played: Played, texts: readonly [string, string]): Promise<number[]> {
