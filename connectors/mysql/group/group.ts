@@ -15,6 +15,8 @@ export interface GroupOptions {
 
 /** A copy of all data and the transactions since then must be there within this time. */
 const JOIN_LIMIT_MS = 180_000;
+/** The first member must have applied what it had received within this time. */
+const BEGIN_LIMIT_MS = 180_000;
 const POLL_MS = 200;
 
 /**
@@ -79,6 +81,8 @@ async function begin(open: readonly Member[], states: readonly MemberState[], op
   const first = open[index] as Member;
   await first.prepare(options.password, states[index]?.holdsData === false);
   await first.bootstrap();
+  await untilWritable(first, options.clock);
+  await first.furnish();
   options.report(first.name, 'begins the group');
   return index;
 }
@@ -107,6 +111,25 @@ export function joinsAsNew({ name, holdsData }: Pick<MemberState, 'name' | 'hold
     );
   }
   return !holdsData;
+}
+
+/**
+ * Waits for a member that begins a group: it is read-only until it has applied all that it had received before it was killed.
+ * @throws UserError when it takes too long
+ */
+export async function untilWritable(
+  member: Pick<Member, 'name' | 'isWritable'>,
+  clock: Pick<Clock, 'monotonic' | 'sleep'>,
+): Promise<void> {
+  const limit = clock.monotonic() + BEGIN_LIMIT_MS;
+  while (!(await member.isWritable())) {
+    if (clock.monotonic() > limit) {
+      throw new UserError(
+        `${member.name} began the group and takes no writes after ${BEGIN_LIMIT_MS / 1_000} s. Its log says why; run \`downspout up\` again.`,
+      );
+    }
+    await clock.sleep(POLL_MS);
+  }
 }
 
 /** A member that copied all data has stopped and needs a start; it then joins by itself. */

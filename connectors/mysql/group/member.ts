@@ -116,7 +116,7 @@ export class Member {
     await this.run('SET GLOBAL offline_mode = OFF');
   }
 
-  /** Begins the group with this server's data, and lets HAProxy ask the members for their role. */
+  /** Begins the group with this server's data. It takes writes only after it has applied what it had received before. */
   async bootstrap(): Promise<void> {
     await this.run('SET GLOBAL group_replication_bootstrap_group = ON');
     try {
@@ -124,6 +124,14 @@ export class Member {
     } finally {
       await this.run('SET GLOBAL group_replication_bootstrap_group = OFF');
     }
+  }
+
+  async isWritable(): Promise<boolean> {
+    return (await this.value('SELECT @@GLOBAL.super_read_only')) === 0;
+  }
+
+  /** Of the primary: lets HAProxy ask the members for their role, and removes what a pair of masters has left. */
+  async furnish(): Promise<void> {
     await this.run(`DROP SCHEMA IF EXISTS ${RETIRED_SCHEMA}`);
     await this.run(`CREATE USER IF NOT EXISTS '${CHECK_USER}'@'%' IDENTIFIED BY ''`);
     await this.run(`GRANT SELECT ON performance_schema.replication_group_members TO '${CHECK_USER}'@'%'`);

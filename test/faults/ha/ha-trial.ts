@@ -75,8 +75,18 @@ export class HaTrial {
   /** Runs writers beside a load, does `harm`, waits until everything is delivered, and judges. */
   async underLoad(harm: () => Promise<void>, load: Load): Promise<Felt> {
     await this.cleared();
+    const writers = new Writers(this.deployment);
+    try {
+      return await this.beside(writers, harm, load);
+    } catch (error) {
+      // They may wait for a database that only comes back after this trial.
+      void writers.stop();
+      throw error;
+    }
+  }
+
+  private async beside(writers: Writers, harm: () => Promise<void>, load: Load): Promise<Felt> {
     const { deployment } = this;
-    const writers = new Writers(deployment);
     const planned = new RecordingClient(deployment.client, systemClock);
     const sentFirst = load.burst > 0 ? load.burst / 10 : TRICKLE_BEFORE;
     const path = load.burst > 0 ? '/burst' : '/trickle';

@@ -1,5 +1,6 @@
-import { chooseFirst, joinsAsNew } from '../../../../connectors/mysql/group/group';
+import { chooseFirst, joinsAsNew, untilWritable } from '../../../../connectors/mysql/group/group';
 import type { MemberState } from '../../../../connectors/mysql/group/member';
+import { ManualClock } from '../../../support/manual-clock';
 
 /** Transactions are letters here. */
 function state(name: string, transactions: string, holdsData = true): MemberState {
@@ -37,4 +38,30 @@ test('Nothing that others lack comes in: a server joins with data only if the gr
   expect(joinsAsNew({ name: 'b', holdsData: false }, 'u:1-3')).toBe(true);
   expect(joinsAsNew({ name: 'b', holdsData: true }, '')).toBe(false);
   expect(() => joinsAsNew({ name: 'b', holdsData: true }, 'u:1-3')).toThrow(/^b holds transactions .*\(u:1-3\)/);
+});
+
+describe('a member that begins a group', () => {
+  /** Writable at its nth look. */
+  const member = (nth: number) => {
+    let looks = 0;
+    return { name: 'mysql', isWritable: async () => ++looks >= nth, looks: () => looks };
+  };
+
+  it('is waited for until it takes writes, because it first applies what it had received', async () => {
+    const one = member(4);
+    const clock = new ManualClock();
+    const waiting = untilWritable(one, clock);
+    await clock.advance(1_000);
+    await waiting;
+    expect(one.looks()).toBe(4);
+  });
+
+  it('is waited for no longer than three minutes', async () => {
+    const clock = new ManualClock();
+    const waiting = untilWritable(member(Number.POSITIVE_INFINITY), clock);
+    await Promise.all([
+      expect(waiting).rejects.toThrow(/^mysql began the group and takes no writes after 180 s/),
+      clock.advance(181_000),
+    ]);
+  });
 });
