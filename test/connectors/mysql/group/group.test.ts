@@ -40,13 +40,13 @@ test('Nothing that others lack comes in: a server joins with data only if the gr
   expect(() => joinsAsNew({ name: 'b', holdsData: true }, 'u:1-3')).toThrow(/^b holds transactions .*\(u:1-3\)/);
 });
 
-describe('a member that begins a group', () => {
-  /** Writable at its nth look. */
-  const member = (nth: number) => {
-    let looks = 0;
-    return { name: 'mysql', isWritable: async () => ++looks >= nth, looks: () => looks };
-  };
+/** Writable at its nth look. */
+function member(nth: number) {
+  let looks = 0;
+  return { name: 'mysql', isWritable: async () => ++looks >= nth, looks: () => looks };
+}
 
+describe('a member that begins a group', () => {
   it('is waited for until it takes writes, because it first applies what it had received', async () => {
     const one = member(4);
     const clock = new ManualClock();
