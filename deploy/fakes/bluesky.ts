@@ -95,6 +95,11 @@ export class FakeBluesky implements FakeProtocol {
     if (post !== undefined) this.kept.set(uri, { ...post, cid: `${post.cid}x`, value: { ...post.value, text } });
   }
 
+  /** As its owner does. */
+  remove(uri: string): void {
+    this.kept.delete(uri);
+  }
+
   publishes({ method, path }: FakeRequest): boolean {
     return method === 'POST' && path === '/xrpc/com.atproto.repo.putRecord';
   }

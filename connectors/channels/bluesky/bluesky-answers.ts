@@ -8,7 +8,9 @@ const BLOCKED = new Set(['AccountTakedown', 'AccountSuspended', 'AccountDeactiva
 
 /** Whether the server wants another session: nothing was taken. */
 export function isSessionOver(reply: Reply): boolean {
-  return (reply.status === 400 || reply.status === 401) && ENDED.has(wordOf(reply) ?? 'AuthMissing');
+  // A 400 without a word is a gateway's.
+  const word = wordOf(reply) ?? (reply.status === 401 ? 'AuthMissing' : '');
+  return (reply.status === 400 || reply.status === 401) && ENDED.has(word);
 }
 
 /** What the answer to a post means, or to one of the questions before it, with a sentence for those who ask why. */
@@ -44,13 +46,11 @@ export function wordOf(reply: Reply): string | undefined {
   return typeof error === 'string' ? error : undefined;
 }
 
-/** What the server says of an error, else the beginning of what it said. */
+/** What the server says of an error. Nothing else of an answer is quoted, because answers give sessions. */
 export function errorOf(reply: Reply): string {
   const { message } = (reply.json() ?? {}) as { message?: unknown };
-  return (
-    reply.shown(typeof message === 'string' ? `${wordOf(reply) ?? ''} ${message}`.trim() : wordOf(reply)) ||
-    'no reason given'
-  );
+  const words = [wordOf(reply), message].filter((word) => typeof word === 'string');
+  return (!reply.isOk && words.length > 0 && reply.shown(words.join(' '))) || 'no reason given';
 }
 
 /** What was asked before the post was not answered as it should be: the post was not sent. */

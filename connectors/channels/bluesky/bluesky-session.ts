@@ -4,7 +4,7 @@ import type { Reply } from '../http/reply';
 import { type Api, type ApiRequest, isUnanswered } from '../provider/api';
 import { isServer } from '../provider/api-server';
 import type { ProviderSessions } from '../provider/provider-sessions';
-import { isSessionOver, meaningOf, unsent } from './bluesky-answers';
+import { isSessionOver, meaningOf, unsent, wordOf } from './bluesky-answers';
 
 export interface BlueskyCredentials {
   /** Handle, address or DID. */
@@ -39,8 +39,14 @@ const document = z.object({
   service: z.array(z.object({ id: z.string(), serviceEndpoint: z.string() })),
 });
 
-export function serverOf({ server = USUAL_SERVER }: BlueskyCredentials): string {
+function serverOf({ server = USUAL_SERVER }: BlueskyCredentials): string {
   return server;
+}
+
+/** Scheme, host and port that the account's posts go to; until its session is opened, those of the login. */
+export function originOf(credentials: BlueskyCredentials, sessions: ProviderSessions): string {
+  const known = sessions.known(keyOf(credentials)) as BlueskySession | undefined;
+  return new URL(known?.pds ?? serverOf(credentials)).origin;
 }
 
 /** The account's session, opened now unless there is one. */
@@ -92,11 +98,20 @@ async function open(credentials: BlueskyCredentials, ask: Api, now: number): Pro
 
 function read(reply: Reply, credentials: BlueskyCredentials, now: number, asked: string): BlueskySession | Unopened {
   const { success, data } = opened.safeParse(reply.json());
+  const { status } = reply;
+  if (reply.isOk && !success) {
+    return {
+      kind: 'retry',
+      status,
+      reason: `Before the post was sent: the server's session cannot be read (HTTP ${status})`,
+    };
+  }
   if (!reply.isOk || !success) {
     const meant = unsent(meaningOf(reply, now));
     if (meant.kind !== 'rejected') return meant;
-    // A login that is refused says nothing of the post.
-    return { kind: 'unusable', status: reply.status, reason: `${meant.reason}. Connect the account again` };
+    // A login that is refused says nothing of the post, and what a gateway says nothing of the login.
+    if (status === 400 && wordOf(reply) === undefined) return { ...meant, kind: 'retry' };
+    return { kind: 'unusable', status, reason: `${meant.reason}. Connect the account again` };
   }
   const { did, handle, accessJwt: access, refreshJwt: refresh } = data;
   // A stand-in, or a server of one's own, is asked itself.

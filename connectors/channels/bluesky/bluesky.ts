@@ -11,8 +11,8 @@ import { type BlueskyDraft, COLLECTION, draftOf, type ReplyTo, recordKey, record
 import {
   type BlueskyCredentials,
   type BlueskySession,
+  originOf,
   renewed,
-  serverOf,
   sessionOf,
   unanswered,
   xrpc,
@@ -47,7 +47,7 @@ export const bluesky = providerKind({
   // The same record under the same key is one post, also when two requests overlap.
   acceptedLateMs: 0,
   credentials,
-  originOf: (account) => new URL(serverOf(account)).origin,
+  originOf,
   prepare: draftOf,
   async send(draft, sending): Promise<Outcome | 'not_started'> {
     const session = await sessionOf(sending.credentials, sending);
@@ -70,49 +70,66 @@ export const bluesky = providerKind({
 async function sendIn(
   session: BlueskySession,
   draft: BlueskyDraft,
-  { ask, publish, idempotencyKey, dueAt, now }: Sending,
+  { ask, publish, idempotencyKey, dueAt, inDoubt, now }: Sending,
 ): Promise<Outcome | 'not_started' | 'over'> {
   const { replyTo } = draft.payload;
-  const reply = replyTo === undefined ? undefined : await parentOf(replyTo, session, ask, now());
-  if (reply === 'over' || (reply !== undefined && 'kind' in reply)) return reply;
-  const dids = await didsOf(draft, session, ask, now());
-  if (dids === 'over' || 'kind' in dids) return dids;
-  const record = recordOf(draft, { dids, dueAt, ...(reply === undefined ? {} : { reply }) });
   const rkey = recordKey(idempotencyKey, dueAt);
+  // At once, so that a slow server holds the message for one time-out and not for one of each.
+  const [reply, dids] = await Promise.all([
+    replyTo === undefined ? undefined : parentOf(replyTo, session, ask, now()),
+    didsOf(draft, session, ask, now()),
+  ]);
+  if (reply === 'over' || dids === 'over') return 'over';
+  const there = () => whatIsThere(rkey, session, ask, dueAt);
+  if (reply !== undefined && 'kind' in reply) return inDoubt ? unlessThere(reply, there) : reply;
+  if ('kind' in dids) return inDoubt ? unlessThere(dids, there) : dids;
+  const record = recordOf(draft, { dids, dueAt, ...(reply === undefined ? {} : { reply }) });
   // `swapRecord` null: only where there is no record yet. The same one again is taken, and changes nothing.
   const json = { repo: session.did, collection: COLLECTION, rkey, record, swapRecord: null };
   const ended = await publish(xrpc(session.pds, 'POST', 'com.atproto.repo.putRecord', { ...as(session), json }));
   if (isUnanswered(ended)) return ended;
   if (isSessionOver(ended)) return 'over';
-  if (wordOf(ended) === 'InvalidSwap') return whatIsThere(rkey, session, ask, dueAt, now());
+  if (wordOf(ended) === 'InvalidSwap') {
+    const found = await there();
+    return found === 'nothing'
+      ? { kind: 'unknown', reason: 'The record under the key of this post has gone meanwhile' }
+      : found;
+  }
   const { success, data } = posted.safeParse(ended.json());
   if (ended.isOk && success) return { kind: 'delivered', status: ended.status, receipt: ended.shown(data.uri) };
   return meaningOf(ended, now());
 }
 
-/** Another record is under the message's key: the same post, edited since or with names that changed, unless its time is another. */
-async function whatIsThere(
-  rkey: string,
-  session: BlueskySession,
-  ask: Api,
-  dueAt: number,
-  now: number,
-): Promise<Outcome | 'not_started'> {
+type There = Extract<Outcome, { kind: 'delivered' | 'rejected' | 'unknown' }> | 'nothing';
+
+/**
+ * What is under the message's key: the same post, edited since or with names that changed, unless its time is another. Everybody may
+ * ask, so a session that has ended meanwhile says nothing.
+ */
+async function whatIsThere(rkey: string, session: BlueskySession, ask: Api, dueAt: number): Promise<There> {
   const query = { repo: session.did, collection: COLLECTION, rkey };
-  const ended = await ask(xrpc(session.pds, 'GET', 'com.atproto.repo.getRecord', { ...as(session), query }));
-  if (isUnanswered(ended)) return ended;
-  const { success, data } = kept.safeParse(ended.json());
-  if (!ended.isOk || !success) return unsent(meaningOf(ended, now));
+  const ended = await ask(xrpc(session.pds, 'GET', 'com.atproto.repo.getRecord', { query }));
+  if (ended === 'not_started') return { kind: 'unknown', reason: 'the worker stops' };
+  if (isUnanswered(ended)) return { kind: 'unknown', reason: ended.reason };
   const { status } = ended;
-  const { data: own } = stored.safeParse(data.value);
-  if (own !== undefined && Date.parse(own.createdAt) === dueAt) {
-    return { kind: 'delivered', status, receipt: ended.shown(data.uri) };
+  if (wordOf(ended) === 'RecordNotFound') return 'nothing';
+  const { success, data } = kept.safeParse(ended.json());
+  const { data: own } = stored.safeParse(data?.value);
+  if (!ended.isOk || !success || own === undefined) {
+    const reason = `The server does not say whether it has the post (HTTP ${status}: ${errorOf(ended)})`;
+    return { kind: 'unknown', status, reason };
   }
-  return {
-    kind: 'rejected',
-    status,
-    reason: 'The account has another record under the key of this post; schedule it again',
-  };
+  if (Date.parse(own.createdAt) === dueAt) return { kind: 'delivered', status, receipt: ended.shown(data.uri) };
+  const reason = 'The account has another record under the key of this post; schedule it again';
+  return { kind: 'rejected', status, reason };
+}
+
+/** What a post in doubt needs is gone since: the post may be there all the same. */
+async function unlessThere(obstacle: Unsent, there: () => Promise<There>): Promise<Outcome> {
+  if (obstacle.kind !== 'rejected') return obstacle;
+  const found = await there();
+  if (found === 'nothing') return obstacle;
+  return found.kind === 'unknown' ? { kind: 'retry', reason: found.reason } : found;
 }
 
 /** What a reply has to name: the post that it answers, and the one with which the thread began. */
@@ -147,17 +164,29 @@ async function didsOf(
   ask: Api,
   now: number,
 ): Promise<ReadonlyMap<string, string> | Unsent | 'over'> {
+  const handles = new Set(mentions.map((mention) => mention.handle));
+  const found = await Promise.all([...handles].map((handle) => didOf(handle, session, ask, now)));
   const dids = new Map<string, string>();
-  for (const handle of new Set(mentions.map((mention) => mention.handle))) {
-    const query = { handle };
-    const ended = await ask(xrpc(session.pds, 'GET', 'com.atproto.identity.resolveHandle', { ...as(session), query }));
-    if (isUnanswered(ended)) return unanswered(ended);
-    if (isSessionOver(ended)) return 'over';
-    const did = didIn(ended);
-    if (did !== undefined) dids.set(handle, did);
-    else if (ended.status !== 400 && ended.status !== 404) return unsent(meaningOf(ended, now));
+  for (const one of found) {
+    if (one === 'over' || 'kind' in one) return one;
+    if (one.did !== undefined) dids.set(one.handle, one.did);
   }
   return dids;
+}
+
+async function didOf(
+  handle: string,
+  session: BlueskySession,
+  ask: Api,
+  now: number,
+): Promise<{ readonly handle: string; readonly did: string | undefined } | Unsent | 'over'> {
+  const query = { handle };
+  const ended = await ask(xrpc(session.pds, 'GET', 'com.atproto.identity.resolveHandle', { ...as(session), query }));
+  if (isUnanswered(ended)) return unanswered(ended);
+  if (isSessionOver(ended)) return 'over';
+  const did = didIn(ended);
+  if (did === undefined && ended.status !== 400 && ended.status !== 404) return unsent(meaningOf(ended, now));
+  return { handle, did };
 }
 
 function didIn(reply: Reply): string | undefined {

@@ -53,8 +53,8 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   readonly media?: MediaLimits;
   /** What an account needs. Each field says how it is asked for. */
   readonly credentials: Schema;
-  /** Scheme, host and port of the account's API. */
-  readonly originOf: (credentials: z.infer<Schema>) => string;
+  /** Scheme, host and port that the account's messages go to, as far as it is known. */
+  readonly originOf: (credentials: z.infer<Schema>, sessions: ProviderSessions) => string;
   /** Makes a payload ready before its instant. @throws BadRecord for what the schema does not see */
   readonly prepare: (payload: Payload<Name>) => Prepared;
   readonly send: (prepared: Prepared, sending: Publishing<z.infer<Schema>>) => Promise<Outcome | 'not_started'>;
@@ -65,6 +65,8 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
 
 interface Message<Prepared> {
   readonly account: string;
+  /** Undefined where the account's credentials were not known when it was prepared. */
+  readonly origin: string | undefined;
   readonly prepared: Prepared;
   readonly media: readonly MediaItem[];
 }
@@ -109,23 +111,24 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   prepare(account: string, text: string): Message<Prepared> {
     const payload = readPayload(this.name, text);
     const { media = [] } = payload as { readonly media?: readonly MediaItem[] };
-    return { account, prepared: this.provider.prepare(payload), media };
+    const credentials = this.accounts.known(account);
+    const origin = credentials === undefined ? undefined : this.provider.originOf(credentials, this.sessions);
+    return { account, origin, prepared: this.provider.prepare(payload), media };
   }
 
   /** Until the account's credentials are known, a place of its own. */
-  originOf({ account }: Message<Prepared>): string {
-    const credentials = this.accounts.known(account);
-    return credentials === undefined ? `${this.name}:${account}` : this.provider.originOf(credentials);
+  originOf({ account, origin }: Message<Prepared>): string {
+    return origin ?? `${this.name}:${account}`;
   }
 
   async send(message: Message<Prepared>, attempt: AttemptContext): Promise<Outcome | 'not_started'> {
-    const { account, prepared, media } = message;
+    const { account, origin, prepared, media } = message;
     const ready = await this.accounts.readyOf(account);
     if ('kind' in ready) return ready;
     const { credentials, secrets } = ready;
     const { mayStart, ...context } = attempt;
-    const ask = apiOf(this.caller, account, secrets);
-    const publish = apiOf(this.caller, account, secrets, mayStart);
+    const ask = judged(apiOf(this.caller, account, secrets), origin);
+    const publish = judged(apiOf(this.caller, account, secrets, mayStart), origin);
     const { apiVersion } = this.settings;
     const wait = (ms: number) => this.clock.sleep(ms);
     const { sessions } = this;
@@ -155,6 +158,15 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     if (answer.kind === 'unusable') this.accounts.refuse(account, ready, answer.reason);
     return answer;
   }
+}
+
+/** That a server cannot be reached says nothing of another one, whose slots the message took. */
+function judged(api: Api, slotsOf: string | undefined): Api {
+  return async (request) => {
+    const ended = await api(request);
+    if (slotsOf === undefined || request.url.origin === slotsOf) return ended;
+    return ended !== 'not_started' && ended.kind === 'retry' ? { kind: 'retry', reason: ended.reason } : ended;
+  };
 }
 
 /** The kind of a provider's channel. */

@@ -29,6 +29,12 @@ export class ProviderSessions {
     return opening as Promise<S | Unopened>;
   }
 
+  /** The session that is open now. */
+  known(key: string): object | undefined {
+    const opened = this.entries.get(key)?.opened;
+    return opened === undefined || 'kind' in opened ? undefined : opened;
+  }
+
   /** The session that takes the place of this one, which the provider does not take any more. */
   renew<S extends object>(key: string, old: S, open: () => Promise<S | Unopened>): Promise<S | Unopened> {
     const known = this.entries.get(key);

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import type { FakeBlueskyOptions } from '../../../../deploy/fakes/bluesky';
 import { systemClock } from '../../../../topology/core/clock';
 import { channelBattery } from '../channel-battery';
@@ -14,6 +15,7 @@ async function start(options: Partial<FakeBlueskyOptions> = {}, clock = systemCl
 }
 
 afterEach(async () => {
+  jest.restoreAllMocks();
   await Promise.all(opened.map((one) => one.close()));
   opened = [];
 });
@@ -163,6 +165,32 @@ describe('what the answers mean:', () => {
     expect(puts()).toHaveLength(0);
   });
 
+  test('a 400 of a gateway ends no session', async () => {
+    await start();
+    await world.send({ text: 'a' });
+    jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status: 400, json: '<html>Bad Request</html>' });
+    expect(await world.send({ text: 'b' })).toMatchObject({ kind: 'rejected', status: 400 });
+    jest.restoreAllMocks();
+    expect(await world.send({ text: 'b' }, { idempotencyKey: 'key-2' })).toMatchObject({ kind: 'delivered' });
+    expect(world.protocol.counts).toEqual({ opened: 1, refreshed: 0 });
+  });
+
+  test('what a post needs is asked for at once, so that a slow server holds it for one time-out', async () => {
+    await start();
+    await world.send({ text: 'first' }, { idempotencyKey: 'first' });
+    const handle = world.protocol.handle.bind(world.protocol);
+    const both = new Set<string>();
+    const asked = new EventEmitter();
+    jest.spyOn(world.protocol, 'handle').mockImplementation(async (request) => {
+      if (world.protocol.publishes(request)) return handle(request);
+      if (both.add(request.path).size < 2) await once(asked, 'both');
+      else asked.emit('both');
+      return handle(request);
+    });
+    const payload = { text: '@ann.test', replyTo: world.protocol.posts()[0]?.uri };
+    expect(await world.send(payload, { idempotencyKey: 'second' })).toMatchObject({ kind: 'delivered' });
+  });
+
   test('an answer that is no post is no delivery', async () => {
     await start();
     await world.send({ text: 'a' });
@@ -190,6 +218,38 @@ describe('a post in doubt', () => {
     world.protocol.edit(world.protocol.posts()[0]?.uri as string, 'edited');
     expect(await world.send({ text: 'a' }, { dueAt: DUE, inDoubt: true })).toMatchObject({ kind: 'delivered' });
     expect(world.protocol.posts()[0]?.value.text).toBe('edited');
+  });
+
+  test('is found although the post that it answers has gone', async () => {
+    await start();
+    await world.send({ text: 'first' }, { idempotencyKey: 'first' });
+    const replyTo = world.protocol.posts()[0]?.uri as string;
+    world.server.order({ do: 'drop' });
+    expect(await world.send({ text: 'a', replyTo }, { dueAt: DUE })).toMatchObject({ kind: 'unknown' });
+    world.protocol.remove(replyTo);
+    const again = () => world.send({ text: 'a', replyTo }, { dueAt: DUE, inDoubt: true });
+    const receipt = world.protocol.posts()[0]?.uri as string;
+    expect(await again()).toMatchObject({ kind: 'delivered', receipt });
+    world.protocol.remove(receipt);
+    expect(await again()).toMatchObject({ kind: 'rejected', reason: expect.stringContaining('is not there') });
+  });
+
+  test.each([
+    ['refuses', 401, { error: 'ExpiredToken' }],
+    ['does not know', 400, { error: 'RecordNotFound' }],
+    ['babbles', 200, {}],
+  ])('stays in doubt when the server says that it is there and then %s', async (_, status, json) => {
+    await start();
+    await world.send({ text: 'a' }, { dueAt: DUE });
+    world.protocol.edit(world.protocol.posts()[0]?.uri as string, 'edited');
+    const handle = world.protocol.handle.bind(world.protocol);
+    jest
+      .spyOn(world.protocol, 'handle')
+      .mockImplementation((request) =>
+        request.path.endsWith('getRecord') ? Promise.resolve({ status, json }) : handle(request),
+      );
+    expect(await world.send({ text: 'a' }, { dueAt: DUE, inDoubt: true })).toMatchObject({ kind: 'unknown' });
+    expect(world.server.calls.at(-1)?.headers).not.toHaveProperty('authorization');
   });
 
   test('whose key another record has is rejected', async () => {
