@@ -33,7 +33,7 @@ export const bluesky = z
       .optional()
       .register(fields, {
         option: 'reply-to',
-        placeholder: 'uri',
+        placeholder: 'id',
         takes: 'text',
         description: 'the at:// address of the post that it answers',
       }),

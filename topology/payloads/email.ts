@@ -66,7 +66,7 @@ export const email = z
     cc: mailboxes.optional().register(fields, to('cc', 'further receivers, whom all see')),
     bcc: mailboxes.optional().register(fields, to('bcc', 'further receivers, whom nobody sees')),
     replyTo: mailbox.optional().register(fields, {
-      option: 'reply-to',
+      option: 'answers-to',
       placeholder: 'address',
       takes: 'text',
       description: 'where answers go; to the sender unless given',
@@ -93,7 +93,7 @@ export const email = z
       option: 'header',
       placeholder: 'name:value',
       takes: 'entry',
-      description: 'a further header, such as List-Unsubscribe; may be repeated',
+      description: 'a further header, such as List-Unsubscribe',
     }),
   })
   .check(({ value, issues }) => {

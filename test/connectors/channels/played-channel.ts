@@ -51,7 +51,7 @@ export class PlayedChannel<Protocol extends FakeProtocol> {
     protocol: P,
     credentials: object,
     clock = systemClock,
-    timeoutMs = 300,
+    timeoutMs = 800,
   ) {
     const server = await FakeProvider.start(protocol, systemClock);
     return new PlayedChannel<P>(kind, protocol, server, credentials, { clock, timeoutMs });

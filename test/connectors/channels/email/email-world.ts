@@ -11,7 +11,7 @@ import type { Behaviour, ChannelWorld } from '../channel-battery';
 export const PASSWORD = 'correct horse; battery=staple';
 const FROM = 'The Shop <shop@example.com>';
 const TO = 'ann@example.org';
-const TIMEOUT_MS = 600;
+const TIMEOUT_MS = 2_000;
 
 /** The channel and a fake mail server. Accounts are `shop`, which has credentials, `lost`, whose server is away, and others, which have none. */
 export class EmailWorld {

@@ -123,7 +123,7 @@ describe('what a server says', () => {
     ['throttle', { kind: 'retry', status: 450 }],
     ['vanish', { kind: 'unknown' }],
     ['drop', { kind: 'unknown' }],
-    ['hang', { kind: 'unknown', reason: expect.stringContaining('within 600 ms') }],
+    ['hang', { kind: 'unknown', reason: expect.stringContaining('within 2000 ms') }],
     ['error', { kind: 'unknown' }],
     ['babble', { kind: 'unknown' }],
     ['quote', { kind: 'rejected', status: 554 }],

@@ -33,7 +33,7 @@ export class LinkedinWorld {
       ['lost', stored(SHOP, TOKEN, 'http://127.0.0.1:1')],
     ]);
     const settings = topologySchema.parse({
-      components: { linkedin: { timeout: '300ms', perOrigin: 2, ...(apiVersion && { apiVersion }) } },
+      components: { linkedin: { timeout: '800ms', perOrigin: 2, ...(apiVersion && { apiVersion }) } },
     });
     this.channel = linkedin.build(settings.bolts['linkedin'] as never, {
       clock,

@@ -23,7 +23,7 @@ export class MastodonWorld {
     const { accounts } = this;
     this.set('shop', TOKEN);
     accounts.set('lost', stored('http://127.0.0.1:1', TOKEN));
-    const settings = topologySchema.parse({ components: { mastodon: { timeout: '300ms', perOrigin: 2 } } });
+    const settings = topologySchema.parse({ components: { mastodon: { timeout: '800ms', perOrigin: 2 } } });
     this.channel = mastodon.build(settings.bolts['mastodon'] as never, {
       clock,
       network: { allowPrivateAddresses: true },

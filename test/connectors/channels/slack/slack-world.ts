@@ -22,7 +22,7 @@ export class SlackWorld {
       ['shop', [JSON.stringify({ token: TOKEN, server: server.url })]],
       ['lost', [JSON.stringify({ token: TOKEN, server: 'http://127.0.0.1:1' })]],
     ]);
-    const settings = topologySchema.parse({ components: { slack: { timeout: '300ms', perOrigin: 2 } } });
+    const settings = topologySchema.parse({ components: { slack: { timeout: '800ms', perOrigin: 2 } } });
     this.channel = slack.build(settings.bolts['slack'] as never, {
       clock: systemClock,
       network: { allowPrivateAddresses: true },
