@@ -71,20 +71,25 @@ async function schedule(): Promise<Plan> {
   const content = new Map(answers.map(({ id }) => [deployment.keyOf(id), 'as scheduled']));
   const canceled = new Set<string>();
   const nth = (rest: number) => answers.flatMap(({ id }, n) => (n % 25 === rest ? [{ n, id }] : []));
-  const cancels = await deployment.client.cancel(nth(3).map(({ id }) => ({ id })));
-  expect(new Set(cancels.map(({ result }) => result))).toEqual(new Set(['canceled']));
-  for (const { id } of nth(3)) {
+  // A busy machine answers some of them only when the message is being sent: then it goes out as it was scheduled.
+  const toCancel = nth(3);
+  const cancels = await deployment.client.cancel(toCancel.map(({ id }) => ({ id })));
+  for (const [index, { id }] of toCancel.entries()) {
+    if (cancels[index]?.result !== 'canceled') continue;
     canceled.add(deployment.keyOf(id));
     content.delete(deployment.keyOf(id));
   }
+  const toEdit = nth(7);
   const edits = await deployment.client.edit(
-    nth(7).map(({ n, id }) => ({ id, payload: message(n, dueAt, 'as edited').payload })),
+    toEdit.map(({ n, id }) => ({ id, payload: message(n, dueAt, 'as edited').payload })),
   );
-  expect(new Set(edits.map(({ result }) => result))).toEqual(new Set(['edited']));
-  for (const { id } of nth(7)) {
+  for (const [index, { id }] of toEdit.entries()) {
+    if (edits[index]?.result !== 'edited') continue;
     content.delete(deployment.keyOf(id));
     content.set(deployment.keyOf(id, 2), 'as edited');
   }
+  expect([...content.values()]).toContain('as edited');
+  expect(canceled.size).toBeGreaterThan(0);
   return { content, canceled };
 }
 
