@@ -6,7 +6,7 @@ import { Deployment } from '../support/stack/deployment';
 import { until } from '../support/until';
 
 /** A provider may take a request this long after it was begun. Milliseconds. */
-const TIMEOUT = 1_500;
+const TIMEOUT = 3_000;
 const COUNT = 25;
 const BOLTS = [1, 2];
 
