@@ -163,11 +163,13 @@ export class FakeDiscord implements FakeProtocol {
   }
 }
 
-function shown({ id, channel, content, bot, replyTo, flags, at }: FakeDiscordMessage) {
+function shown({ id, channel, content, bot, replyTo, flags, attachments: kept, at }: FakeDiscordMessage) {
   const reference =
     replyTo === null ? {} : { message_reference: { type: 0, message_id: replyTo, channel_id: channel } };
   const author = { id: bot, bot: true };
-  return { id, channel_id: channel, content, author, flags, timestamp: new Date(at).toISOString(), ...reference };
+  const attachments = kept.map(({ filename, bytes, description }) => ({ filename, size: bytes, description }));
+  const timestamp = new Date(at).toISOString();
+  return { id, channel_id: channel, content, author, flags, timestamp, attachments, ...reference };
 }
 
 function limitHeaders(remaining: number, afterMs: number): Record<string, string> {

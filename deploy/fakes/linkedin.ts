@@ -158,7 +158,7 @@ export class FakeLinkedin implements FakeProtocol {
       return problem(403, 'Not enough permissions to access: posts.FINDER-author', { code: 'ACCESS_DENIED' });
     }
     const newest = this.kept.filter((post) => post.author === author).toReversed();
-    const elements = newest.slice(start, start + count).map(({ id, commentary, visibility, link, at }) => ({
+    const elements = newest.slice(start, start + count).map(({ id, commentary, visibility, link, images, at }) => ({
       id,
       author,
       commentary,
@@ -167,7 +167,7 @@ export class FakeLinkedin implements FakeProtocol {
       createdAt: at,
       publishedAt: at,
       lastModifiedAt: at,
-      ...(link === undefined ? {} : { content: { article: { source: link } } }),
+      ...contentOf(link, images),
     }));
     const links = start + count < newest.length ? [{ rel: 'next', type: 'application/json' }] : [];
     return { status: 200, json: { elements, paging: { start, count, links } } };
@@ -188,6 +188,14 @@ function shownOf(commentary: string): string {
     rest = rest.slice(part.length);
   }
   return shown;
+}
+
+/** What stands below a post's text. */
+function contentOf(link: string | undefined, images: FakeLinkedinPost['images']): object {
+  if (link !== undefined) return { content: { article: { source: link } } };
+  const shown = images.map(({ alt }) => (alt === null ? {} : { altText: alt }));
+  if (shown.length > 1) return { content: { multiImage: { images: shown } } };
+  return shown.length === 1 ? { content: { media: shown[0] } } : {};
 }
 
 function userinfo(author: string): FakeAnswer {

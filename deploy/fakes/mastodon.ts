@@ -183,7 +183,7 @@ export class FakeMastodon implements FakeProtocol {
   }
 }
 
-function statusOf({ id, account, spoiler, visibility, language, replyTo, text, at }: FakePost) {
+function statusOf({ id, account, spoiler, visibility, language, replyTo, text, images, at }: FakePost) {
   return {
     id,
     created_at: new Date(at).toISOString(),
@@ -195,6 +195,7 @@ function statusOf({ id, account, spoiler, visibility, language, replyTo, text, a
     url: `https://mastodon.test/@${account}/${id}`,
     content: `<p>${text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</p>`,
     account: { id: idOf(account), acct: account },
+    media_attachments: images.map((image) => ({ id: image.id, type: 'image', description: image.description })),
   };
 }
 

@@ -3,11 +3,13 @@ import type { LookupAnswer } from '../../../bolts/channel';
 import type { Reply } from '../http/reply';
 import { type ApiEnd, isUnanswered, type Unclear, unclear, unread } from '../provider/api';
 import { skewOf } from '../provider/clock-skew';
+import { hasNamePrefix, namePrefixOf } from '../provider/file-names';
 import type { Looking } from '../provider/provider-channel';
 import { errorOf, meaningOf } from './discord-answers';
 import { type DiscordCredentials, type DiscordMessage, nonceOf, requestTo } from './discord-message';
 
 const PAGE = 100;
+const UNCLEAR = 'a message with the same text has images of which Discord does not say to which message they belong';
 /** Beyond so many newer messages in the channel nothing is certain. */
 const MAX_PAGES = 10;
 /** Epoch milliseconds at which Discord's ids begin. */
@@ -23,27 +25,32 @@ const message = z.object({
   author: self,
   nonce: z.union([z.string(), z.number()]).optional().catch(undefined),
   message_reference: z.object({ message_id: id.optional() }).optional().catch(undefined),
+  attachments: z.array(z.object({ filename: z.string() })).optional(),
 });
 const messages = z.array(message);
+
+type Message = z.infer<typeof message>;
 
 /**
  * Whether the bot has written this in the channel since the first attempt began. A list without messages says nothing, because a
  * bot that may not read the history gets one too: then the channel is asked when it had its last message.
  */
 export async function findMessage(wanted: DiscordMessage, looking: Looking<DiscordCredentials>): Promise<LookupAnswer> {
-  const { credentials, ask, notBefore, now, idempotencyKey } = looking;
+  const { credentials, ask, notBefore, now } = looking;
   const { channelId } = wanted;
   const get = (path: string) => ask(requestTo(credentials, path));
   const own = read(await get('/users/@me'), self, now());
   if ('kind' in own) return own;
-  const nonce = nonceOf(idempotencyKey);
   const since = idAt(notBefore - skewOf(own.reply, now()));
   let after = since;
+  let isAnyUnclear = false;
   for (let page = 0; page < MAX_PAGES; page++) {
     const listed = read(await get(`/channels/${channelId}/messages?after=${after}&limit=${PAGE}`), messages, now());
     if ('kind' in listed) return listed;
-    const found = listed.value.find((one) => one.author.id === own.value.id && isIt(one, wanted, nonce));
+    const ours = listed.value.filter((one) => one.author.id === own.value.id);
+    const found = ours.find((one) => likeness(one, wanted, looking) === 'same');
     if (found !== undefined) return { kind: 'accepted', receipt: `${channelId}/${found.id}` };
+    isAnyUnclear ||= ours.some((one) => likeness(one, wanted, looking) === 'unclear');
     if (listed.value.length === 0 && page === 0) {
       const last = read(await get(`/channels/${channelId}`), channel, now());
       if ('kind' in last) return last;
@@ -53,19 +60,30 @@ export async function findMessage(wanted: DiscordMessage, looking: Looking<Disco
       if (newest === null || BigInt(newest) <= since) return { kind: 'absent' };
       return { kind: 'unknown', reason: "the bot is shown none of the channel's messages; let it read their history" };
     }
-    if (listed.value.length < PAGE) return { kind: 'absent' };
+    if (listed.value.length < PAGE) return isAnyUnclear ? { kind: 'unknown', reason: UNCLEAR } : { kind: 'absent' };
     after = listed.value.reduce((newest, one) => (BigInt(one.id) > newest ? BigInt(one.id) : newest), after);
   }
   return { kind: 'unknown', reason: 'too much was written in the channel since to find this message among it' };
 }
 
-/** Discord keeps a text without the blanks around it. Where it shows a nonce, that decides. */
-function isIt(one: z.infer<typeof message>, { body }: DiscordMessage, nonce: string): boolean {
-  if (one.nonce !== undefined) return one.nonce === nonce;
-  return (
-    one.content.trim() === body.content.trim() &&
-    one.message_reference?.message_id === body.message_reference?.message_id
-  );
+/**
+ * Discord keeps a text without the blanks around it. Where it shows a nonce, that decides, else the names of images: an earlier
+ * version gave them names that say nothing.
+ */
+function likeness(
+  { nonce, content, message_reference, attachments }: Message,
+  { body }: DiscordMessage,
+  { idempotencyKey, media }: Pick<Looking<DiscordCredentials>, 'idempotencyKey' | 'media'>,
+): 'same' | 'other' | 'unclear' {
+  if (nonce !== undefined) return nonce === nonceOf(idempotencyKey) ? 'same' : 'other';
+  if (content.trim() !== body.content.trim()) return 'other';
+  if (message_reference?.message_id !== body.message_reference?.message_id) return 'other';
+  const names = attachments?.map(({ filename }) => filename) ?? [];
+  if (media.length === 0) return names.length === 0 ? 'same' : 'other';
+  const prefix = namePrefixOf(idempotencyKey);
+  if (names.some((name) => name.startsWith(prefix))) return 'same';
+  const isOther = attachments !== undefined && (names.length !== media.length || names.every(hasNamePrefix));
+  return isOther ? 'other' : 'unclear';
 }
 
 /** The lowest id of that time. */

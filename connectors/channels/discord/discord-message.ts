@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Payload } from '../../../topology/payloads/payloads';
 import type { MediaFile } from '../media/media-file';
 import type { ApiRequest } from '../provider/api';
+import { namePrefixOf } from '../provider/file-names';
 import type { FormPart } from '../provider/multipart';
 
 export const USUAL_SERVER = 'https://discord.com';
@@ -44,8 +45,10 @@ export function messageOf(payload: Payload<'discord'>): DiscordMessage {
   };
 }
 
-/** What a request with images has in place of its JSON. */
-export function partsOf(json: object, files: readonly MediaFile[]): FormPart[] {
+/** What a request with images has in place of its JSON. Their names say of which message they are, for a lookup. */
+export function partsOf(json: object, images: readonly MediaFile[], idempotencyKey: string): FormPart[] {
+  const prefix = namePrefixOf(idempotencyKey);
+  const files = images.map((file) => ({ ...file, name: prefix + file.name }));
   const attachments = files.map(({ name, alt }, id) => ({
     id,
     filename: name,

@@ -41,7 +41,7 @@ export const discord = providerKind({
   async send({ channelId, body }, { credentials: account, publish, idempotencyKey, inDoubt, now, files }) {
     const json = { ...body, nonce: nonceOf(idempotencyKey), enforce_nonce: true };
     const request = requestTo(account, `/channels/${channelId}/messages`);
-    const sent = files.length === 0 ? { json } : { parts: partsOf(json, files) };
+    const sent = files.length === 0 ? { json } : { parts: partsOf(json, files, idempotencyKey) };
     const ended = await publish({ ...request, method: 'POST', ...sent });
     return isUnanswered(ended) ? ended : meaningOf(ended, { inDoubt, now: now() });
   },

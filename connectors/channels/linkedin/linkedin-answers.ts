@@ -21,12 +21,14 @@ const URN = /urn:li:(?:share|ugcPost|activity):\d+/;
 /** What is known of the attempt. */
 interface Attempted {
   readonly inDoubt: boolean;
+  /** Which LinkedIn may not compare when it looks for duplicates. */
+  readonly hasImages?: boolean;
   readonly now: number;
   readonly id: number;
 }
 
 /** What LinkedIn's answer means, with a sentence for those who ask why. */
-export function meaningOf(reply: Reply, { inDoubt, now, id }: Attempted): Outcome {
+export function meaningOf(reply: Reply, { inDoubt, hasImages = false, now, id }: Attempted): Outcome {
   const { status } = reply;
   const said = `HTTP ${status}: ${wordsOf(reply)}`;
   if (reply.isOk) {
@@ -37,9 +39,9 @@ export function meaningOf(reply: Reply, { inDoubt, now, id }: Attempted): Outcom
   const { data: { message = '', code = '', errorDetails } = {} } = problem.safeParse(reply.json());
   if (status === 422 && errorDetails?.inputErrors?.some((error) => error.code === 'DUPLICATE_POST') === true) {
     const urn = URN.exec(message)?.[0];
-    if (inDoubt && urn !== undefined) return { kind: 'delivered', status, receipt: urn };
+    if (inDoubt && urn !== undefined && !hasImages) return { kind: 'delivered', status, receipt: urn };
     if (inDoubt)
-      return { kind: 'unknown', status, reason: `LinkedIn has such a post and does not say which (${said})` };
+      return { kind: 'unknown', status, reason: `LinkedIn has such a post and does not say whether it is this one (${said})` };
     return { kind: 'rejected', status, reason: `The account has posted the same a short time ago (${said})` };
   }
   if (status === 401) {

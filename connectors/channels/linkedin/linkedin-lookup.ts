@@ -3,6 +3,7 @@ import type { LookupAnswer } from '../../../bolts/channel';
 import { plainText } from '../../../topology/payloads/little-text';
 import { isUnanswered, unclear, unread } from '../provider/api';
 import { skewOf } from '../provider/clock-skew';
+import { IMAGES_UNCLEAR, imagesAlike } from '../provider/images-alike';
 import type { Looking } from '../provider/provider-channel';
 import { meaningOf, wordsOf } from './linkedin-answers';
 import { isOrganization, type LinkedinCredentials, type LinkedinPost, newestPosts } from './linkedin-api';
@@ -10,6 +11,7 @@ import { isOrganization, type LinkedinCredentials, type LinkedinPost, newestPost
 /** One page: a second one could miss a post that is edited meanwhile, because pages are counted from the newest change. */
 const PAGE = 100;
 
+const image = z.object({ altText: z.string().nullish() });
 const page = z.object({
   elements: z.array(
     z.object({
@@ -17,7 +19,13 @@ const page = z.object({
       commentary: z.string().default(''),
       createdAt: z.number(),
       lastModifiedAt: z.number(),
-      content: z.object({ article: z.object({ source: z.string() }).optional() }).optional(),
+      content: z
+        .object({
+          article: z.object({ source: z.string() }).optional(),
+          media: image.optional(),
+          multiImage: z.object({ images: z.array(image) }).optional(),
+        })
+        .optional(),
     }),
   ),
   paging: z.object({ links: z.array(z.object({ rel: z.string() })).default([]) }).optional(),
@@ -29,7 +37,7 @@ const page = z.object({
  */
 export async function findPost(
   wanted: LinkedinPost,
-  { credentials, apiVersion, ask, notBefore, now, id }: Looking<LinkedinCredentials>,
+  { credentials, apiVersion, ask, notBefore, now, id, media }: Looking<LinkedinCredentials>,
 ): Promise<LookupAnswer> {
   if (!isOrganization(credentials)) {
     return { kind: 'unknown', reason: 'LinkedIn does not let apps read what a person has posted' };
@@ -50,9 +58,19 @@ export async function findPost(
       plainText(commentary).trim() === text &&
       content?.article?.source === wanted.content?.article.source,
   );
+  const imagesOf = ({ content }: (typeof alike)[number]) => {
+    const single = content?.media === undefined ? [] : [content.media];
+    return imagesAlike(
+      media,
+      (content?.multiImage?.images ?? single).map(({ altText }) => altText),
+    );
+  };
   // The oldest: it is the one of the first attempt.
-  const [first] = alike.toSorted((one, other) => one.createdAt - other.createdAt);
+  const [first] = alike
+    .filter((one) => imagesOf(one) === 'same')
+    .toSorted((one, other) => one.createdAt - other.createdAt);
   if (first !== undefined) return { kind: 'accepted', receipt: ended.shown(first.id) };
+  if (alike.some((one) => imagesOf(one) === 'unclear')) return { kind: 'unknown', reason: IMAGES_UNCLEAR };
   const isLast = elements.length < PAGE && paging?.links.some(({ rel }) => rel === 'next') !== true;
   return isLast || elements.some(({ lastModifiedAt }) => lastModifiedAt < since)
     ? { kind: 'absent' }

@@ -50,7 +50,7 @@ export const linkedin = providerKind({
     const content = images.length > 1 ? { multiImage: { images } } : { media: only };
     const json = { author: account.author, ...post, ...(only === undefined ? {} : { content }) };
     const ended = await publish(requestTo(account, apiVersion, { method: 'POST', path: '/rest/posts', json }));
-    return isUnanswered(ended) ? ended : meaningOf(ended, { inDoubt, now: now(), id });
+    return isUnanswered(ended) ? ended : meaningOf(ended, { inDoubt, hasImages: images.length > 0, now: now(), id });
   },
   lookup: findPost,
   async whoAmI({ credentials: account, apiVersion, ask }): Promise<WhoAmI> {

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import type { LookupAnswer } from '../../../bolts/channel';
+import type { MediaItem } from '../../../topology/payloads/media';
 import type { Reply } from '../http/reply';
 import { type ApiEnd, isUnanswered, type Unclear, unclear, unread } from '../provider/api';
 import { skewOf } from '../provider/clock-skew';
+import { IMAGES_UNCLEAR, imagesAlike } from '../provider/images-alike';
 import type { Looking } from '../provider/provider-channel';
 import { meaningOf } from './mastodon-answers';
 import { type MastodonCredentials, type MastodonStatus, urlOf } from './mastodon-status';
@@ -27,6 +29,7 @@ const post = z.object({
   in_reply_to_id: z.string().nullish(),
   /** HTML. The server may be anybody's. */
   content: z.string().max(MAX_CONTENT),
+  media_attachments: z.array(z.object({ description: z.string().nullish() })).optional(),
 });
 const posts = z.array(post);
 const source = z.object({ text: z.string(), spoiler_text: z.string() });
@@ -35,11 +38,11 @@ type Post = z.infer<typeof post>;
 
 /**
  * Whether the account has posted this since the first attempt began. The text is compared as it was written, which the server
- * gives for one post at a time; what was edited or deleted meanwhile is not found.
+ * gives for one post at a time, and the images by their descriptions; what was edited or deleted meanwhile is not found.
  */
 export async function findStatus(
   wanted: MastodonStatus,
-  { credentials, ask, notBefore, now }: Looking<MastodonCredentials>,
+  { credentials, ask, notBefore, now, media }: Looking<MastodonCredentials>,
 ): Promise<LookupAnswer> {
   const get = (path: string) => {
     const headers = { authorization: `Bearer ${credentials.token}` };
@@ -58,20 +61,29 @@ export async function findStatus(
     const listed = read(await get(path), posts, now());
     if ('kind' in listed) return listed;
     const recent = listed.value.filter(({ created_at }) => Date.parse(created_at) >= since);
-    alike.push(...recent.filter((one) => looksLike(one, wanted)));
+    alike.push(...recent.filter((one) => looksLike(one, wanted) && imagesOf(one, media) !== 'other'));
     const last = listed.value.at(-1);
     if (last === undefined || recent.length < listed.value.length) break;
     older = `&max_id=${encodeURIComponent(last.id)}`;
   }
   // The oldest first: it is the one of the first attempt.
-  for (const { id, url } of alike.toReversed()) {
+  let isAnyUnclear = false;
+  for (const one of alike.toReversed()) {
+    const { id, url } = one;
     const written = read(await get(`/api/v1/statuses/${encodeURIComponent(id)}/source`), source, now());
     if ('kind' in written) return written;
-    if (written.value.text.trim() === wanted.status.trim()) {
-      return { kind: 'accepted', receipt: written.reply.shown(url ?? id) };
-    }
+    if (written.value.text.trim() !== wanted.status.trim()) continue;
+    if (imagesOf(one, media) === 'same') return { kind: 'accepted', receipt: written.reply.shown(url ?? id) };
+    isAnyUnclear = true;
   }
-  return { kind: 'absent' };
+  return isAnyUnclear ? { kind: 'unknown', reason: IMAGES_UNCLEAR } : { kind: 'absent' };
+}
+
+function imagesOf({ media_attachments: images }: Post, media: readonly MediaItem[]) {
+  return imagesAlike(
+    media,
+    images?.map(({ description }) => description),
+  );
 }
 
 function looksLike(one: Post, { status, visibility, spoiler_text = '', in_reply_to_id }: MastodonStatus): boolean {

@@ -40,7 +40,10 @@ export interface Publishing<Credentials> extends Asking<Credentials>, Omit<Attem
   readonly wait: (ms: number) => Promise<void>;
 }
 
-export type Looking<Credentials> = Asking<Credentials> & LookupContext;
+export interface Looking<Credentials> extends Asking<Credentials>, LookupContext {
+  /** Of the payload: another message may have the same text. */
+  readonly media: readonly MediaItem[];
+}
 
 /** A channel over HTTP to one provider: what differs from provider to provider. All of it is a function of what it is given. */
 export interface Provider<Name extends ChannelName, Class extends ChannelClass, Schema extends z.ZodObject, Prepared> {
@@ -145,7 +148,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   }
 
   private async look(
-    { account, prepared }: Message<Prepared>,
+    { account, prepared, media }: Message<Prepared>,
     context: LookupContext,
     lookup: NonNullable<typeof this.provider.lookup>,
   ): Promise<LookupAnswer> {
@@ -154,7 +157,8 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const { credentials, secrets } = ready;
     const { apiVersion } = this.settings;
     const ask = apiOf(this.caller, account, secrets);
-    const answer = await lookup(prepared, { ...context, credentials, apiVersion, ask, sessions: this.sessions });
+    const { sessions } = this;
+    const answer = await lookup(prepared, { ...context, credentials, apiVersion, ask, sessions, media });
     if (answer.kind === 'unusable') this.accounts.refuse(account, ready, answer.reason);
     return answer;
   }

@@ -1,13 +1,11 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { MediaFile } from '../media/media-file';
 import { beforehand, isUnanswered, type Unpublished } from '../provider/api';
 import { isServer } from '../provider/api-server';
+import { namePrefixOf } from '../provider/file-names';
 import type { Publishing } from '../provider/provider-channel';
 import { meaningOf, wordsOf } from './slack-answers';
 import { requestTo, type SlackCredentials, type SlackMessage } from './slack-api';
-
-const DIGITS = 32;
 
 const place = z.object({ ok: z.literal(true), upload_url: z.url(), file_id: z.string().regex(/^F[A-Z0-9]{2,30}$/) });
 
@@ -18,11 +16,6 @@ export interface SlackFile {
 }
 
 type Upload = Pick<Publishing<SlackCredentials>, 'credentials' | 'ask' | 'now' | 'idempotencyKey'>;
-
-/** How the names of a message's files begin: by it they are found again, because files have no metadata. */
-export function namePrefixOf(idempotencyKey: string): string {
-  return `downspout-${createHash('sha256').update(idempotencyKey).digest('hex').slice(0, DIGITS)}-`;
-}
 
 /** Uploads the images of a message. */
 export async function uploadFiles(files: readonly MediaFile[], upload: Upload): Promise<SlackFile[] | Unpublished> {

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import type { LookupAnswer } from '../../../bolts/channel';
 import type { Reply } from '../http/reply';
 import { isUnanswered, unclear, unread } from '../provider/api';
+import { namePrefixOf } from '../provider/file-names';
 import type { Looking } from '../provider/provider-channel';
 import { meaningOf, wordsOf } from './slack-answers';
 import { metadataOf, requestTo, type SlackCredentials, type SlackMessage } from './slack-api';
-import { namePrefixOf } from './slack-files';
 
 const PAGE = 200;
 /** Beyond so many messages nothing is certain. */

@@ -12,13 +12,14 @@ beforeEach(async () => {
 afterEach(() => Promise.all([world.close(), host.close()]));
 
 const message = (text: string, media: object[]) => ({ channelId: CHANNEL, text, media });
-const cup = { filename: 'image-1.png', type: 'image/png', bytes: PNG.length, description: 'Tasse "blau"' };
+const nameOf = (name: string) => expect.stringMatching(new RegExp(`^downspout-[0-9a-f]{32}-${name}$`));
+const cup = { filename: nameOf('image-1.png'), type: 'image/png', bytes: PNG.length, description: 'Tasse "blau"' };
 
 test('images go out in the request of the message, each with what it shows', async () => {
   host.on('/moving.gif', image(GIF, 'image/gif'));
   const media = [{ url: host.url(), alt: 'Tasse "blau"' }, { url: host.url('/moving.gif') }];
   expect(await world.send({ ...message('look', media), silent: true })).toMatchObject({ kind: 'delivered' });
-  const gif = { filename: 'image-2.gif', type: 'image/gif', bytes: GIF.length, description: null };
+  const gif = { filename: nameOf('image-2.gif'), type: 'image/gif', bytes: GIF.length, description: null };
   expect(world.protocol.posts()).toMatchObject([
     { content: 'look', flags: 4_096, notifies: [], nonce: expect.stringMatching(/^.{24}$/), attachments: [cup, gif] },
   ]);
@@ -59,4 +60,17 @@ test('images that are too large together are rejected before they are uploaded',
     reason: `The images of the message are larger than ${24 * 1024 ** 2} bytes together`,
   });
   expect(world.server.calls).toEqual([]);
+});
+
+test('a lookup tells messages of the same text apart by the names of their images', async () => {
+  const red = message('new', [{ url: host.url(), alt: 'a red shoe' }]);
+  expect(await world.send(red, { idempotencyKey: 'key-red' })).toMatchObject({ kind: 'delivered' });
+  expect(await world.lookUp(red, { idempotencyKey: 'key-red' })).toMatchObject({ kind: 'accepted' });
+  expect(await world.lookUp(red, { idempotencyKey: 'key-blue' })).toEqual({ kind: 'absent' });
+  expect(await world.lookUp({ channelId: CHANNEL, text: 'new' }, { idempotencyKey: 'key-red' })).toEqual({
+    kind: 'absent',
+  });
+  const kept = world.protocol.posts()[0]?.attachments[0] as { filename: string };
+  kept.filename = 'image-1.png';
+  expect(await world.lookUp(red, { idempotencyKey: 'key-red' })).toMatchObject({ kind: 'unknown' });
 });

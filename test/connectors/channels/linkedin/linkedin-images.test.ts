@@ -119,6 +119,25 @@ test('a post with images in doubt is found by its text', async () => {
   expect(await lookUp(cup())).toEqual({ kind: 'accepted', receipt: world.protocol.posts()[0]?.id });
 });
 
+test('a lookup tells posts of the same text apart by their images, and says so where it cannot', async () => {
+  await send(cup());
+  expect(await lookUp({ media: [{ url: host.url(), alt: 'a red cup' }] })).toEqual({ kind: 'absent' });
+  expect(await lookUp({ media: [{ url: host.url() }] })).toMatchObject({ kind: 'unknown' });
+  expect(await lookUp({})).toEqual({ kind: 'absent' });
+  const [one] = cup().media;
+  await send({ text: 'two', media: [one, { url: host.url(), alt: 'a saucer' }] });
+  const two = (alt: string) => lookUp({ text: 'two', media: [one, { url: host.url(), alt }] });
+  expect(await two('a saucer')).toEqual({ kind: 'accepted', receipt: world.protocol.posts()[1]?.id });
+  expect(await two('a spoon')).toEqual({ kind: 'absent' });
+});
+
+test('a duplicate does not say that a post in doubt with other images was taken', async () => {
+  await send(cup());
+  const other = { media: [{ url: host.url(), alt: 'a red cup' }] };
+  expect(await send(other, { inDoubt: true })).toMatchObject({ kind: 'unknown', status: 422 });
+  expect(await send(other)).toMatchObject({ kind: 'rejected', status: 422 });
+});
+
 test('a post has images or a link', () => {
   const media = [{ url: 'https://a.test/' }];
   const parsed = parsePayload('linkedin', { text: 'a', link: 'https://a.test/', title: 'a', media });

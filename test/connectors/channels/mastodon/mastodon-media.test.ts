@@ -1,4 +1,4 @@
-import type { AttemptContext } from '../../../../bolts/channel';
+import type { AttemptContext, LookupContext } from '../../../../bolts/channel';
 import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { GIF, image, MediaHost, PNG } from '../../../support/channels/media-host';
 import { MastodonWorld, TOKEN } from './mastodon-world';
@@ -21,11 +21,16 @@ afterEach(() => Promise.all([world.close(), host.close()]));
 
 const now = () => systemClock.now();
 
+const contextOf = (key: string) => ({ id: 1, account: 'shop', dueAt: now(), inDoubt: false, idempotencyKey: key, now });
+const prepared = (payload: object) => world.channel.prepare('shop', JSON.stringify({ text: 'look', ...payload }));
+
 function send(payload: object, attempt: Partial<AttemptContext> = {}) {
-  const { channel } = world;
-  const base = { id: 1, account: 'shop', dueAt: now(), inDoubt: false, idempotencyKey: 'key-1', now };
-  const prepared = channel.prepare('shop', JSON.stringify({ text: 'look', ...payload }));
-  return channel.send(prepared, { ...base, mayStart: () => true, ...attempt });
+  return world.channel.send(prepared(payload), { ...contextOf('key-1'), mayStart: () => true, ...attempt });
+}
+
+function lookUp(payload: object) {
+  const context: LookupContext = { ...contextOf('key-1'), notBefore: now() - 60_000 };
+  return world.channel.lookup?.(prepared(payload), context);
 }
 
 const seen = () =>
@@ -109,4 +114,18 @@ test('a post in doubt is taken once, whatever is at its URL by then', async () =
   host.on('/changes', image(GIF, 'image/gif'));
   expect(await send({ media }, { inDoubt: true })).toMatchObject({ kind: 'delivered' });
   expect(seen()).toEqual([[['image/png', PNG.length, null]]]);
+});
+
+test('a lookup tells posts of the same text apart by their images, and says so where it cannot', async () => {
+  const red = { media: [{ url: host.url(), alt: 'a red  shoe' }] };
+  const two = { media: [{ url: host.url(), alt: 'a red shoe' }, { url: host.url() }] };
+  expect(await send(red)).toMatchObject({ kind: 'delivered' });
+  const receipt = expect.stringMatching(/^https:/);
+  expect(await lookUp(red)).toEqual({ kind: 'accepted', receipt });
+  expect(await lookUp({ media: [{ url: host.url(), alt: 'a blue shoe' }] })).toEqual({ kind: 'absent' });
+  expect(await lookUp(two)).toEqual({ kind: 'absent' });
+  expect(await lookUp({})).toEqual({ kind: 'absent' });
+  expect(await lookUp({ media: [{ url: host.url() }] })).toMatchObject({ kind: 'unknown' });
+  expect(await send(two, { idempotencyKey: 'key-2' })).toMatchObject({ kind: 'delivered' });
+  expect(await lookUp(two)).toMatchObject({ kind: 'unknown', reason: expect.stringContaining('alt') });
 });
