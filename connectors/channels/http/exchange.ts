@@ -14,8 +14,16 @@ export type ExchangeResult =
   | Answered
   /** Nothing was written. `error` is undefined when `mayStart` said no or the exchange expired. */
   | { readonly kind: 'not_written'; readonly why: 'refused' | 'expired' | 'error'; readonly error?: unknown }
-  /** The request was written and no status came back. */
-  | { readonly kind: 'no_answer'; readonly why: 'expired' | 'error'; readonly error?: unknown };
+  /**
+   * The request was begun and no status came back. `isWhole`: all of it was handed to the socket. What ends before cannot have been
+   * taken, because its length was said.
+   */
+  | {
+      readonly kind: 'no_answer';
+      readonly why: 'expired' | 'error';
+      readonly isWhole: boolean;
+      readonly error?: unknown;
+    };
 
 /** How much of an answer is wanted. */
 export interface AnswerLimits {
@@ -48,6 +56,7 @@ class NotWanted extends Error {
  */
 export class Exchange implements Dispatcher.DispatchHandler, Bounded {
   private written = false;
+  private sent = 0;
   private status = 0;
   private headers: readonly Buffer[] = [];
   /** The first chunk, and where the body is put together once there are more. */
@@ -60,6 +69,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
 
   /**
    * @param deadline of the whole exchange, monotonic milliseconds
+   * @param streamed how long the body is when it is a stream, bytes; everything else is written whole, in one tick
    * @param end called once
    */
   constructor(
@@ -68,6 +78,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
     private readonly monotonic: () => number,
     private readonly end: (ended: ExchangeResult) => void,
     private readonly limits: AnswerLimits = SHORT_ANSWER,
+    private readonly streamed = 0,
   ) {}
 
   onConnect(abort: (error?: Error) => void): void {
@@ -78,6 +89,11 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
     }
     this.written = true;
     this.abort = abort;
+  }
+
+  /** Called in the tick in which a part of the body is handed to the socket: with its length, as undici's types say, or with itself. */
+  onBodySent(chunk: number | Buffer): void {
+    this.sent += typeof chunk === 'number' ? chunk : chunk.length;
   }
 
   onHeaders(status: number, headers: readonly Buffer[]): boolean {
@@ -102,7 +118,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
 
   onError(error: Error): void {
     if (this.status !== 0) this.answered();
-    else this.finish({ kind: this.written ? 'no_answer' : 'not_written', why: 'error', error });
+    else this.finish(this.unanswered('error', error));
   }
 
   expire(): void {
@@ -112,8 +128,13 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
   /** Ends now, with what is known. */
   private stop(): void {
     if (this.status !== 0) this.answered();
-    else this.finish({ kind: this.written ? 'no_answer' : 'not_written', why: 'expired' });
+    else this.finish(this.unanswered('expired'));
     this.abort?.(new NotWanted('given up'));
+  }
+
+  private unanswered(why: 'expired' | 'error', error?: unknown): ExchangeResult {
+    if (!this.written) return { kind: 'not_written', why, error };
+    return { kind: 'no_answer', why, isWhole: this.sent >= this.streamed, error };
   }
 
   /** Copies little, however small the chunks are. A body of one chunk, which is the rule, is not copied. */

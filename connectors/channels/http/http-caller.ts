@@ -19,6 +19,8 @@ export interface HttpRequest {
   readonly path: string;
   /** The length of a stream is among the headers, which are written with its first chunk: a moment after `mayStart` was asked. */
   readonly body: Buffer | string | Readable | null;
+  /** Of a stream. */
+  readonly bodyBytes?: number;
   /** How much longer than the time-out it may take, because much is sent. Milliseconds. */
   readonly allowMs?: number;
 }
@@ -54,7 +56,7 @@ const PROXY_AUTHENTICATION_REQUIRED = 407;
 /**
  * Makes the requests of a channel: names and addresses, proxies, connections, time-outs, and whether a request was written.
  *
- * 1. *A request that was not written is tried again; one that was written and not answered is unknown.*
+ * 1. *A request that was not written whole is tried again; one that was and is not answered is unknown.*
  * 2. *Private addresses are refused, unless they are allowed*: see Network. Redirects are not followed.
  */
 export class HttpCaller {
@@ -98,7 +100,7 @@ export class HttpCaller {
         if (body instanceof Readable) body.destroy();
         resolve(result);
       };
-      const exchange = new Exchange(deadline, mayStart, this.monotonic, end, limits);
+      const exchange = new Exchange(deadline, mayStart, this.monotonic, end, limits, request.bodyBytes);
       this.underWay.add(exchange);
       this.pools.get(origin, account).dispatch({ path, method, headers, body, idempotent: false }, exchange);
     });
@@ -159,7 +161,8 @@ export class HttpCaller {
     const late = `within ${this.options.timeoutMs} ms`;
     if (ended.kind === 'no_answer') {
       const why = ended.why === 'expired' ? `no answer ${late}` : `no usable answer: ${connectionError(ended.error)}`;
-      return { kind: 'unknown', reason: `${origin}: ${why}` };
+      if (ended.isWhole) return { kind: 'unknown', reason: `${origin}: ${why}` };
+      return { kind: 'retry', reason: `${origin}: the request was cut before all of it was written (${why})` };
     }
     if (ended.why === 'refused' || this.closed) return 'not_started';
     if (ended.why === 'error') return unreachable(ended.error, origin);

@@ -4,7 +4,7 @@ import type { Outcome } from '../../../topology/message';
 import type { HttpCaller, OpenAnswer } from '../http/http-caller';
 import { retryAfterMs } from '../http/retry-after';
 import { type ImageType, isSaidOf } from './image-type';
-import { nameless, typeIn } from './media-file';
+import { nameless, typeIn, writeAll } from './media-file';
 import type { MediaPlace } from './media-room';
 
 /** What a provider takes of media. */
@@ -123,7 +123,7 @@ async function received(
   for await (const chunk of body) {
     if (bytes + chunk.length > most) return { kind: 'large' };
     try {
-      await handle.write(chunk, 0, chunk.length, bytes);
+      await writeAll(handle, chunk, bytes);
     } catch (error) {
       return { kind: 'disk', reason: reasonOf(error) };
     }

@@ -40,6 +40,15 @@ export async function nameless(): Promise<FileHandle> {
   return handle;
 }
 
+/** Writes all of a chunk: a disk that is full may take the beginning of it, and says so without an error. */
+export async function writeAll(handle: Pick<FileHandle, 'write'>, chunk: Buffer, at: number): Promise<void> {
+  for (let done = 0; done < chunk.length; ) {
+    const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, at + done);
+    if (bytesWritten === 0) throw new Error('the disk takes no more');
+    done += bytesWritten;
+  }
+}
+
 /** What a file is by how it begins. */
 export async function typeIn(handle: FileHandle): Promise<ImageType | undefined> {
   const head = Buffer.alloc(HEAD_BYTES);

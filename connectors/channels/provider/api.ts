@@ -51,10 +51,11 @@ export function apiOf(caller: HttpCaller, account: string, secrets: readonly str
     const { origin, hostname, pathname, search } = url;
     const allowMs = mayStart === undefined && bytes !== undefined ? bytes / SLOWEST_BYTES_PER_MS : 0;
     const request: HttpRequest = { account, origin, hostname, method, path: pathname + search, body, allowMs };
+    const sized = bytes === undefined ? request : { ...request, bodyBytes: bytes };
     const agent = headers['user-agent'] === undefined ? ['user-agent', 'downspout'] : [];
     const all = [...typed, 'accept', 'application/json', ...agent];
     const ended = await caller.call(
-      request,
+      sized,
       () => all,
       mayStart ?? always,
       mayStart === undefined ? LONG_ANSWER : PUBLISHED,

@@ -3,9 +3,14 @@ import type { MediaFile } from '../media/media-file';
 import { beforehand, isUnanswered, type Unpublished } from '../provider/api';
 import { isServer } from '../provider/api-server';
 import { namePrefixOf } from '../provider/file-names';
+import { gatewayAnswer } from '../provider/gateway-answer';
 import type { Publishing } from '../provider/provider-channel';
 import { meaningOf, wordsOf } from './slack-answers';
 import { requestTo, type SlackCredentials, type SlackMessage } from './slack-api';
+
+const TOO_MANY = 429;
+/** The address for a file holds for a short time; the next attempt gets another one. */
+const ADDRESS_IS_OVER = new Set([403, 404, 410]);
 
 const place = z.object({ ok: z.literal(true), upload_url: z.url(), file_id: z.string().regex(/^F[A-Z0-9]{2,30}$/) });
 
@@ -54,8 +59,13 @@ async function uploadFile(file: MediaFile, upload: Upload): Promise<SlackFile | 
   const sent = await ask({ method: 'POST', url, file });
   if (isUnanswered(sent)) return elsewhere(beforehand(sent));
   if (sent.isOk) return { id: data.file_id, title: alt ?? name };
-  const reason = `Slack does not take ${name} (HTTP ${sent.status}: ${sent.shown()})`;
-  return { kind: sent.status >= 500 || sent.status === 429 ? 'retry' : 'rejected', status: sent.status, reason };
+  const { status } = sent;
+  const reason = `Slack does not take ${name} (HTTP ${status}: ${sent.shown()})`;
+  if (status < 500 && status !== TOO_MANY && !ADDRESS_IS_OVER.has(status) && gatewayAnswer(sent, '') === undefined) {
+    return { kind: 'rejected', status, reason };
+  }
+  const afterMs = sent.waitMs('retry-after', now());
+  return { kind: 'retry', status, reason, ...(afterMs === undefined ? {} : { afterMs }) };
 }
 
 /** That the place for files cannot be reached does not say so of the API. */

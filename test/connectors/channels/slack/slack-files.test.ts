@@ -87,6 +87,25 @@ test('half an upload is never seen, and leaves no doubt', async () => {
   expect(world.protocol.posts()).toEqual([]);
 });
 
+test.each([
+  [403, 'retry'],
+  [404, 'retry'],
+  [408, 'retry'],
+  [409, 'retry'],
+  [410, 'retry'],
+  [425, 'retry'],
+  [429, 'retry'],
+  [413, 'rejected'],
+])('HTTP %s to an image: %s', async (status, kind) => {
+  const handle = world.protocol.handle.bind(world.protocol);
+  jest
+    .spyOn(world.protocol, 'handle')
+    .mockImplementation((request) =>
+      world.protocol.uploads(request) ? Promise.resolve({ status, json: 'no' }) : handle(request),
+    );
+  expect(await send(cup())).toMatchObject({ kind, status });
+});
+
 test('what Slack answers to a message with images means what it means to others', async () => {
   world.protocol.closed.set(CONVERSATION, 'not_in_channel');
   expect(await send(cup())).toMatchObject({ kind: 'rejected', reason: expect.stringContaining('invite it') });

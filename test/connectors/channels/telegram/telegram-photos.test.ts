@@ -1,8 +1,10 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import type { FakeTelegram } from '../../../../deploy/fakes/telegram';
 import { parsePayload } from '../../../../topology/payloads/payloads';
 import { GIF, image, MediaHost, PNG } from '../../../support/channels/media-host';
 import type { PlayedChannel } from '../played-channel';
-import { GROUP, openTelegram, SUPERGROUP } from './telegram-world';
+import { GROUP, openTelegram, SUPERGROUP, TOKEN } from './telegram-world';
 
 let world: PlayedChannel<FakeTelegram>;
 let host: MediaHost;
@@ -58,6 +60,21 @@ test('an answer that was lost leaves a message with images in doubt, too', async
   world.server.order({ do: 'drop', match: 'lost' });
   expect(await world.send({ chat, text: 'lost', media: [{ url: host.url() }] })).toMatchObject({ kind: 'unknown' });
   expect(world.protocol.posts()).toHaveLength(1);
+});
+
+test('a request that was cut before all of it was written leaves no doubt', async () => {
+  // More than the buffers of the two sockets take, so the server can end it in the middle.
+  host.on('/large', image(Buffer.concat([PNG, Buffer.alloc(9_900_000)]), 'image/png'));
+  const cutting = createServer((socket) => socket.once('data', () => socket.resetAndDestroy()));
+  cutting.listen(0, '127.0.0.1');
+  await once(cutting, 'listening');
+  const { port } = cutting.address() as AddressInfo;
+  const moved = jest.spyOn(world.server, 'url', 'get').mockReturnValue(`http://127.0.0.1:${port}`);
+  world.set('cut', { token: TOKEN });
+  moved.mockRestore();
+  const ended = await world.send({ chat, text: 'a', media: [{ url: host.url('/large') }] }, {}, 'cut');
+  expect(ended).toMatchObject({ kind: 'retry', reason: expect.stringContaining('before all of it was written') });
+  cutting.close();
 });
 
 test('what Telegram does not take is rejected', async () => {

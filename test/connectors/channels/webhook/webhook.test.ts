@@ -212,7 +212,7 @@ describe('the status decides the outcome:', () => {
   });
 });
 
-describe('a request that was not written is tried again; one that was written and not answered is unknown', () => {
+describe('a request that was not written whole is tried again; one that was and is not answered is unknown', () => {
   test('a name that does not exist', async () => {
     const outcome = await send(channel({ timeoutMs: 3_000 }), 'http://does-not-exist.invalid/');
     const reason = expect.stringContaining('does-not-exist.invalid');
