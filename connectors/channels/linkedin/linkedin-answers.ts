@@ -41,7 +41,11 @@ export function meaningOf(reply: Reply, { inDoubt, hasImages = false, now, id }:
     const urn = URN.exec(message)?.[0];
     if (inDoubt && urn !== undefined && !hasImages) return { kind: 'delivered', status, receipt: urn };
     if (inDoubt)
-      return { kind: 'unknown', status, reason: `LinkedIn has such a post and does not say whether it is this one (${said})` };
+      return {
+        kind: 'unknown',
+        status,
+        reason: `LinkedIn has such a post and does not say whether it is this one (${said})`,
+      };
     return { kind: 'rejected', status, reason: `The account has posted the same a short time ago (${said})` };
   }
   if (status === 401) {

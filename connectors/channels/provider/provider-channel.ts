@@ -87,6 +87,8 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   private readonly media: Media | undefined;
   private readonly clock: Clock;
   private readonly sessions = new ProviderSessions();
+  /** Messages in doubt that a lookup has just not found. */
+  private readonly absent = new WeakSet<Message<Prepared>>();
 
   constructor(
     private readonly provider: Provider<Name, Class, Schema, Prepared>,
@@ -131,16 +133,22 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const { credentials, secrets } = ready;
     const { mayStart, ...context } = attempt;
     const ask = judged(apiOf(this.caller, account, secrets), origin);
-    const publish = judged(apiOf(this.caller, account, secrets, mayStart), origin);
+    let isPublishing = false;
+    const mayPublish = () => {
+      isPublishing = true;
+      return mayStart();
+    };
+    const publish = judged(apiOf(this.caller, account, secrets, mayPublish), origin);
     const { apiVersion } = this.settings;
     const wait = (ms: number) => this.clock.sleep(ms);
     const { sessions } = this;
     const sending = { ...context, credentials, apiVersion, ask, publish, wait, sessions };
     const send = (files: readonly MediaFile[]) => this.provider.send(prepared, { ...sending, files });
     const hasMedia = media.length > 0 && this.media !== undefined;
+    const isInDoubt = attempt.inDoubt && !this.absent.delete(message);
     const outcome = await (hasMedia ? this.media.with(account, media, attempt.now, send) : send([]));
     if (outcome !== 'not_started' && outcome.kind === 'unusable') this.accounts.refuse(account, ready, outcome.reason);
-    return outcome;
+    return hasMedia && isInDoubt && !isPublishing ? stillInDoubt(outcome) : outcome;
   }
 
   async close(): Promise<void> {
@@ -148,10 +156,11 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   }
 
   private async look(
-    { account, prepared, media }: Message<Prepared>,
+    message: Message<Prepared>,
     context: LookupContext,
     lookup: NonNullable<typeof this.provider.lookup>,
   ): Promise<LookupAnswer> {
+    const { account, prepared, media } = message;
     const ready = await this.accounts.readyOf(account);
     if ('kind' in ready) return ready;
     const { credentials, secrets } = ready;
@@ -160,8 +169,18 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const { sessions } = this;
     const answer = await lookup(prepared, { ...context, credentials, apiVersion, ask, sessions, media });
     if (answer.kind === 'unusable') this.accounts.refuse(account, ready, answer.reason);
+    if (answer.kind === 'absent') this.absent.add(message);
     return answer;
   }
+}
+
+/**
+ * An image that is gone does not say whether an earlier attempt was accepted: while the key lives the image may come back, and then
+ * the provider is asked.
+ */
+function stillInDoubt(outcome: Outcome | 'not_started'): Outcome | 'not_started' {
+  if (outcome === 'not_started' || outcome.kind !== 'rejected') return outcome;
+  return { ...outcome, kind: 'retry' };
 }
 
 /** That a server cannot be reached says nothing of another one, whose slots the message took. */

@@ -129,3 +129,17 @@ test('a lookup tells posts of the same text apart by their images, and says so w
   expect(await send(two, { idempotencyKey: 'key-2' })).toMatchObject({ kind: 'delivered' });
   expect(await lookUp(two)).toMatchObject({ kind: 'unknown', reason: expect.stringContaining('alt') });
 });
+
+test('an image that is gone decides nothing about a post in doubt, until a lookup has not found it', async () => {
+  const media = [{ url: host.url('/goes'), alt: 'a cup' }];
+  host.on('/goes', image(PNG, 'image/png'));
+  world.server.order({ do: 'vanish' });
+  const message = prepared({ media });
+  const attempt = { ...contextOf('key-1'), mayStart: () => true };
+  expect(await world.channel.send(message, attempt)).toMatchObject({ kind: 'unknown' });
+  host.on('/goes', (response) => response.writeHead(404).end());
+  const again = () => world.channel.send(message, { ...attempt, inDoubt: true });
+  expect(await again()).toEqual({ kind: 'retry', reason: expect.stringContaining('HTTP 404') });
+  expect(await world.channel.lookup?.(message, { ...attempt, notBefore: now() })).toEqual({ kind: 'absent' });
+  expect(await again()).toMatchObject({ kind: 'rejected' });
+});
