@@ -47,8 +47,9 @@ function headersIn(head: string): Record<string, string> | string {
 function bodiesOf(headers: Readonly<Record<string, string>>, body: string): Record<string, string> | string {
   const type = /^[a-z]+\/[a-z-]+/.exec(headers['content-type'] ?? '')?.[0] ?? '';
   if (type !== 'multipart/alternative') {
-    if (headers['content-transfer-encoding'] !== 'quoted-printable') return 'an encoding that is not expected';
-    return { [type]: decoded(body) };
+    const encoding = headers['content-transfer-encoding'];
+    if (encoding === 'base64') return { [type]: Buffer.from(body, 'base64').toString() };
+    return encoding === 'quoted-printable' ? { [type]: decoded(body) } : 'an encoding that is not expected';
   }
   const boundary = /boundary="([^"]+)"/.exec(headers['content-type'] ?? '')?.[1];
   if (boundary === undefined) return 'no boundary';

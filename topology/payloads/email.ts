@@ -1,12 +1,14 @@
 import { z } from 'zod';
-import { isOneLine, parseMailbox } from './mailbox';
+import { isOneLine, parseMailbox, READABLE } from './mailbox';
 import { fields } from './payload-field';
 
 /** Of all fields together: servers take about a hundred of one message. */
 const MAX_RECIPIENTS = 50;
 const MAX_SUBJECT = 500;
-/** Of each body, UTF-16 units. */
-const MAX_BODY = 400_000;
+/** Of the bodies together, bytes of UTF-8: a mail is made in one go, and others' wait meanwhile. */
+const MAX_BODIES = 256 * 1024;
+/** Of the bodies together, for the same reason. */
+const MAX_LINES = 20_000;
 const MAX_HEADERS = 20;
 /** Of one header with its name: a line of a mail has 998 bytes at most. */
 const MAX_HEADER = 900;
@@ -25,7 +27,8 @@ const ALLOWED = new Set([
   'references',
 ]);
 const OWN_HEADER = /^x-[a-z0-9-]{1,60}$/i;
-const PRINTABLE = /^[\x20-\x7e]+$/;
+/** With single spaces only: longer ones would be folded into lines of nothing but blanks, which end the headers for some readers. */
+const PRINTABLE = /^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/;
 
 const mailbox = z.string().check(({ value, issues }) => {
   const parsed = parseMailbox(value);
@@ -37,7 +40,7 @@ const mailboxes = z.union([mailbox, z.array(mailbox).min(1).max(MAX_RECIPIENTS)]
 
 const body = z
   .string()
-  .max(MAX_BODY, { abort: true })
+  .max(MAX_BODIES, { abort: true })
   .refine((text) => !/[\0\p{Cs}]/u.test(text), 'expected text without NUL and without halves of characters');
 
 const header = z
@@ -48,7 +51,7 @@ const header = z
         (name) => ALLOWED.has(name.toLowerCase()) || OWN_HEADER.test(name),
         `expected X-… or one of ${[...ALLOWED].join(', ')}`,
       ),
-    z.string().max(MAX_HEADER).regex(PRINTABLE, 'expected printable ASCII on one line'),
+    z.string().max(MAX_HEADER).regex(PRINTABLE, 'expected printable ASCII on one line, with single spaces'),
   )
   .refine((given) => Object.keys(given).length <= MAX_HEADERS, `expected at most ${MAX_HEADERS} headers`)
   .refine(
@@ -75,7 +78,7 @@ export const email = z
       .string()
       .min(1)
       .max(MAX_SUBJECT, { abort: true })
-      .refine(isOneLine, 'expected one line without control characters')
+      .refine(isOneLine, `expected one line ${READABLE}`)
       .register(fields, { option: 'subject', placeholder: 'text', takes: 'text', description: 'the subject' }),
     text: body.optional().register(fields, {
       option: 'text',
@@ -101,6 +104,15 @@ export const email = z
     if (text === undefined && html === undefined) {
       issues.push({ code: 'custom', path: ['text'], message: 'expected a text, an HTML body, or both', input: text });
     }
+    const bytes = Buffer.byteLength(text ?? '') + Buffer.byteLength(html ?? '');
+    if (bytes > MAX_BODIES) {
+      const message = `expected at most ${MAX_BODIES} bytes of text and HTML together, got ${bytes}`;
+      issues.push({ code: 'custom', path: [text === undefined ? 'html' : 'text'], message, input: text });
+    }
+    if (linesOf(text) + linesOf(html) > MAX_LINES) {
+      const message = `expected at most ${MAX_LINES} lines of text and HTML together`;
+      issues.push({ code: 'custom', path: [text === undefined ? 'html' : 'text'], message, input: text });
+    }
     if (receiversOf(value).length > MAX_RECIPIENTS) {
       const message = `expected at most ${MAX_RECIPIENTS} receivers, cc and bcc included`;
       issues.push({ code: 'custom', path: ['to'], message, input: value.to });
@@ -114,6 +126,11 @@ export function receiversOf({
   bcc = [],
 }: Pick<z.infer<typeof email>, 'to' | 'cc' | 'bcc'>): string[] {
   return [first, cc, bcc].flat();
+}
+
+/** No more are counted than decide. */
+function linesOf(text = ''): number {
+  return text.split(/\r\n?|\n/, MAX_LINES + 1).length;
 }
 
 /** What is wrong with the first address that is none. */

@@ -20,9 +20,17 @@ const ASCII_DOMAIN = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-
 /** What breaks or reverses a line: controls, line separators, overrides of the direction, halves of characters. */
 const UNFIT = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u;
 
+/** What readers decode in a header (RFC 2047), whatever comes of it. */
+const ENCODED = /=\?[^?]*\?[bq]\?/i;
+/** So many that a folded line could be nothing but blanks, which end the headers for some readers. */
+const BLANKS = / {16}/;
+
+/** What a text of a header has to be. */
+export const READABLE = 'without control characters, long runs of spaces and encoded words (=?…?=)';
+
 /** Whether a text stays on its line of a header, and reads as it is written. */
 export function isOneLine(text: string): boolean {
-  return !UNFIT.test(text);
+  return !UNFIT.test(text) && !ENCODED.test(text) && !BLANKS.test(text);
 }
 
 /**
@@ -32,7 +40,7 @@ export function isOneLine(text: string): boolean {
  */
 export function parseMailbox(text: string): Mailbox | string {
   if (text.length > MAX_ADDRESS + MAX_NAME + 4) return 'expected an address, got a text that is longer than any';
-  if (!isOneLine(text)) return 'expected an address on one line, without control characters';
+  if (!isOneLine(text)) return `expected an address on one line, ${READABLE}`;
   const trimmed = text.trim();
   const named = NAMED.exec(trimmed);
   const name = (named?.[1] ?? named?.[2] ?? '').trim();

@@ -5,6 +5,9 @@ import { receiversOf } from '../../../topology/payloads/email';
 import { type Mailbox, parseMailbox } from '../../../topology/payloads/mailbox';
 import type { Payload } from '../../../topology/payloads/payloads';
 
+/** A body of which one byte in so many has to be escaped is not readable as quoted-printable. */
+const READABLE_PART = 6;
+
 /** A mail before it is known which attempt of which row it is. */
 export interface EmailDraft {
   readonly payload: Payload<'email'>;
@@ -24,7 +27,8 @@ export function mailboxOf(text: string): Mailbox {
 
 /**
  * The mail as it is written to a server: a function of the row and of the account's sender alone, so that each attempt has the
- * same. Its boundary cannot be in a body, because a body is quoted-printable, which has `=` before two hexadecimal digits only.
+ * same. Its boundary begins with `=_`, which is in no body: quoted-printable has `=` before two hexadecimal digits only, base64
+ * no `_`.
  * @param key the row's: it becomes the Message-ID
  * @param dueAt epoch milliseconds: it becomes the date
  */
@@ -45,17 +49,23 @@ export function composed({ payload }: EmailDraft, from: Mailbox, key: string, du
   });
   for (const [type, body] of given) {
     const part = given.length > 1 ? both.createChild(type) : both;
-    part.setHeader('Content-Transfer-Encoding', 'quoted-printable').setContent(body);
+    part.setHeader('Content-Transfer-Encoding', encodingOf(body)).setContent(body.replace(/\r\n?|\n/g, '\r\n'));
   }
-  both.setHeader(Object.entries(headers).map(([name, value]) => ({ key: name, value })));
   both.setHeader('From', [{ ...from }]);
   both.setHeader('To', mailboxesOf(to));
   if (cc.length > 0) both.setHeader('Cc', mailboxesOf(cc));
   if (replyTo !== undefined) both.setHeader('Reply-To', mailboxesOf(replyTo));
-  both.setHeader('Subject', subject);
+  both.setHeader('Subject', subject.trim());
   both.setHeader('Message-ID', `<${key}@${domain}>`);
   both.setHeader('Date', new Date(dueAt));
+  both.setHeader(Object.entries(headers).map(([name, value]) => ({ key: name, value })));
   return both.build();
+}
+
+/** Quoted-printable for what people can read in it; of the rest it would be thrice as long, and slow to make. */
+function encodingOf(body: string): 'quoted-printable' | 'base64' {
+  const escaped = Buffer.byteLength(body.replace(/[\x20-\x3c\x3e-\x7e]+/g, ''));
+  return escaped * READABLE_PART > Buffer.byteLength(body) ? 'base64' : 'quoted-printable';
 }
 
 function mailboxesOf(texts: string | readonly string[]): Mailbox[] {

@@ -50,8 +50,8 @@ class EmailChannel implements Channel<Message> {
     const ready = await this.accounts.readyOf(account);
     if ('kind' in ready) return ready;
     const from = mailboxOf(ready.credentials.from);
-    const bytes = await composed(draft, from, attempt.idempotencyKey, attempt.dueAt);
-    const mail = { from: from.address, to: draft.receivers, bytes };
+    const compose = () => composed(draft, from, attempt.idempotencyKey, attempt.dueAt);
+    const mail = { from: from.address, to: draft.receivers, compose };
     const outcome = await this.caller.call(account, ready, mail, attempt.mayStart);
     if (outcome !== 'not_started' && outcome.kind === 'unusable') this.accounts.refuse(account, ready, outcome.reason);
     return outcome;
@@ -73,7 +73,10 @@ export const email = channelKind({
       const ready = readyOf('email', emailCredentials, text);
       const ended = await caller.call('', ready, undefined, () => true);
       if (ended === 'not_started') return { kind: 'no', reason: 'interrupted' };
-      const name = mailboxOf(ready.credentials.from).address;
+      const { from, user, host } = ready.credentials;
+      const { address } = mailboxOf(from);
+      // Who the user is, and where, is a part of whose the account is.
+      const name = user === undefined ? `${address} at ${host}` : `${address} as ${user} at ${host}`;
       return ended.kind === 'delivered' ? { kind: 'ok', name } : { kind: 'no', reason: ended.reason };
     } finally {
       caller.close();

@@ -26,7 +26,8 @@ const refusals: Readonly<Record<Exclude<Stage, 'connection' | 'login'>, string>>
  */
 export function refusalOf(stage: Stage, code: number | undefined, said: string): Outcome {
   if (code === undefined || code < 400 || code > 599) {
-    const reason = `The mail server answered with what is no answer (${said})`;
+    // What does not speak SMTP is perhaps no mail server, and what it says is not the account's to read.
+    const reason = `The mail server answered with what is no answer${code === undefined ? '' : ` (${said})`}`;
     return stage === 'sent'
       ? { kind: 'unknown', reason: `${reason}; it may have the mail` }
       : { kind: 'retry', reason };

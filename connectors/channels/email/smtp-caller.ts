@@ -1,9 +1,11 @@
+import type { Socket } from 'node:net';
 import type { Clock } from '../../../topology/core/clock';
 import type { Outcome } from '../../../topology/message';
 import { AttemptsUnderWay } from '../http/attempts-under-way';
 import { isLocal } from '../http/name-resolver';
 import { Network, type NetworkSettings } from '../http/network';
 import { unreachable } from '../http/unreachable';
+import { within } from '../http/within';
 import type { Ready } from '../provider/provider-accounts';
 import { type EmailCredentials, hostOf, originOf, portOf } from './email-credentials';
 import { shownOf } from './smtp-answers';
@@ -18,11 +20,15 @@ interface SmtpCallerOptions {
 
 type Ended = Outcome | 'not_started';
 
+/** Where mail servers take mail of clients; at others there are perhaps other servers of the operator's. */
+const PORTS = new Set([25, 465, 587, 2465, 2525, 2587]);
+
 /**
  * Speaks to mail servers: addresses, time-outs, one connection for each mail. Proxies are for HTTP and are not used.
  *
  * 1. *Private addresses are refused, unless they are allowed*: the address that is connected to is the one that was checked.
  * 2. *A mail and a password travel in clear only where the operator allows it*, or on this machine.
+ * 3. *Only ports of mail servers are connected to*, unless all private addresses are allowed.
  */
 export class SmtpCaller {
   private readonly network: Network;
@@ -53,6 +59,10 @@ export class SmtpCaller {
         'The account asks for no encryption; set `security` to tls or starttls, or EMAIL_ALLOW_PLAIN to true';
       return { kind: 'unusable', reason };
     }
+    if (!PORTS.has(portOf(credentials)) && !network.allowPrivateAddresses) {
+      const reason = `The account's \`port\` is none of mail servers'; expected ${[...PORTS].join(', ')}`;
+      return { kind: 'unusable', reason };
+    }
     const startedAt = clock.monotonic();
     try {
       const reach = await this.network.prepare(host, account, false);
@@ -61,7 +71,13 @@ export class SmtpCaller {
         const { message: reason } = this.network.refusal(host);
         return { kind: reach === 'refused' ? 'rejected' : 'retry', reason };
       }
-      const socket = await this.network.dial(host, portOf(credentials));
+      const leftMs = startedAt + timeoutMs / 2 - clock.monotonic();
+      const socket = await this.dial(host, portOf(credentials), leftMs);
+      if (socket === undefined) {
+        const reason = `${originOf(credentials)}: no connection within ${timeoutMs / 2} ms`;
+        // A server that was given little of the time may take connections of others.
+        return leftMs < timeoutMs / 4 ? { kind: 'retry', reason } : { kind: 'retry', reason, unreachable: true };
+      }
       if (this.isClosed) {
         socket.destroy();
         return 'not_started';
@@ -90,6 +106,22 @@ export class SmtpCaller {
     }
   }
 
+  /** @returns undefined when there is no connection in time */
+  private async dial(host: string, port: number, leftMs: number): Promise<Socket | undefined> {
+    if (leftMs <= 0) return undefined;
+    const dialing = this.network.dial(host, port);
+    try {
+      return await within(this.options.clock, leftMs, dialing, () => new Late());
+    } catch (error) {
+      if (!(error instanceof Late)) throw error;
+      dialing.then(
+        (socket) => socket.destroy(),
+        () => undefined,
+      );
+      return undefined;
+    }
+  }
+
   /** Ends what is under way. */
   close(): void {
     this.isClosed = true;
@@ -98,6 +130,8 @@ export class SmtpCaller {
     this.network.close();
   }
 }
+
+class Late extends Error {}
 
 function isThisMachine(host: string): boolean {
   return isLocal(host) || host === '127.0.0.1' || host === '[::1]';

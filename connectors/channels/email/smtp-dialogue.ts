@@ -23,7 +23,8 @@ interface SmtpServer {
 export interface SmtpMail {
   readonly from: string;
   readonly to: readonly string[];
-  readonly bytes: Buffer;
+  /** Called when the server has taken the receivers: nothing is made, or held, for those that are away or refuse. */
+  readonly compose: () => Promise<Buffer>;
 }
 
 export interface DialogueOptions {
@@ -42,7 +43,7 @@ type Ended = Outcome | 'not_started';
  * One connection to a mail server, for one mail or for a login alone.
  *
  * 1. *The final dot is the one write that makes a mail visible*: `mayStart` is asked in its tick, and everything before it may be
- *    broken off.
+ *    broken off. It is sent in the first half of the time or not at all.
  * 2. *A mail goes to all of its receivers or to none*: one that the server refuses ends the dialogue before the mail is written.
  * 3. *Without encryption nothing is said to a server that is to be spoken to with it.*
  */
@@ -124,25 +125,29 @@ export class SmtpDialogue implements Bounded {
     else this.end('not_started');
   }
 
-  private send({ from, to, bytes }: SmtpMail, mayStart: () => boolean): void {
+  private send({ from, to, compose }: SmtpMail, mayStart: () => boolean): void {
     this.stage = 'sender';
     this.guardDot(mayStart);
     // nodemailer notes here which receivers the server refused, before it reads the body.
-    const envelope: { from: string; to: string[]; size: number; rejectedErrors?: SMTPError[] } = {
-      from,
-      to: [...to],
-      size: bytes.length,
+    const envelope: { from: string; to: string[]; rejectedErrors?: SMTPError[] } = { from, to: [...to] };
+    const begin = async () => {
+      const refusal = this.receiverRefused(envelope.rejectedErrors);
+      if (refusal !== undefined) {
+        this.end(refusal);
+        return;
+      }
+      const bytes = await compose();
+      if (this.isOver) return;
+      this.stage = 'data';
+      body.push(bytes);
+      body.push(null);
     };
+    let isBegun = false;
     const body = new Readable({
       read: () => {
-        const refusal = this.receiverRefused(envelope.rejectedErrors);
-        if (refusal !== undefined) {
-          this.end(refusal);
-          return;
-        }
-        this.stage = 'data';
-        body.push(bytes);
-        body.push(null);
+        if (isBegun) return;
+        isBegun = true;
+        begin().catch((error: Error) => this.failed(error));
       },
     });
     this.connection.send(envelope, body, (error, info) => {
@@ -160,6 +165,7 @@ export class SmtpDialogue implements Bounded {
       if (this.stage !== 'data' || chunk.length > LONGEST_DOT || !DOTS.has(chunk.toString())) {
         return write(chunk, ...others);
       }
+      if (!this.isOver && this.options.monotonic() >= this.deadline) this.expire();
       if (this.isOver || !mayStart()) {
         this.end('not_started');
         return false;
@@ -200,8 +206,6 @@ export class SmtpDialogue implements Bounded {
     if (this.stage === 'sent') {
       return { kind: 'unknown', reason: `The mail server did not answer to the mail (${said}); it may have it` };
     }
-    // The server says how much it takes, and nodemailer compares.
-    if (code === 'EMESSAGE') return { kind: 'rejected', reason: `The mail is longer than its server takes (${said})` };
     return { kind: 'retry', reason: `The connection to the mail server failed before the mail was sent (${said})` };
   }
 

@@ -11,7 +11,7 @@ import type { Behaviour, ChannelWorld } from '../channel-battery';
 export const PASSWORD = 'correct horse; battery=staple';
 const FROM = 'The Shop <shop@example.com>';
 const TO = 'ann@example.org';
-const TIMEOUT_MS = 2_000;
+export const TIMEOUT_MS = 2_000;
 
 /** The channel and a fake mail server. Accounts are `shop`, which has credentials, `lost`, whose server is away, and others, which have none. */
 export class EmailWorld {
@@ -22,10 +22,11 @@ export class EmailWorld {
     readonly server: FakeEmail,
     clock: Clock,
     network: NetworkSettings,
+    timeoutMs: number,
   ) {
     this.set('shop', {});
     this.set('lost', { port: '1' });
-    const settings = topologySchema.parse({ components: { email: { timeout: TIMEOUT_MS } } });
+    const settings = topologySchema.parse({ components: { email: { timeout: timeoutMs } } });
     this.channel = email.build(settings.bolts['email'] as never, {
       clock,
       network,
@@ -36,9 +37,13 @@ export class EmailWorld {
     });
   }
 
-  static async open(network: Partial<NetworkSettings> = {}, clock = systemClock): Promise<EmailWorld> {
+  static async open(
+    network: Partial<NetworkSettings> = {},
+    clock = systemClock,
+    timeoutMs = 20_000,
+  ): Promise<EmailWorld> {
     const server = await FakeEmail.start({ clock: systemClock, users: { shop: PASSWORD } });
-    return new EmailWorld(server, clock, { allowPrivateAddresses: true, ...network });
+    return new EmailWorld(server, clock, { allowPrivateAddresses: true, ...network }, timeoutMs);
   }
 
   /** As `downspout accounts set`. @param others than those of the fake server */
@@ -82,7 +87,7 @@ type Write = (this: Socket, ...given: unknown[]) => boolean;
 
 /** The world of the battery. What counts as the request is the final dot of a mail. */
 export async function emailWorld(): Promise<ChannelWorld> {
-  const world = await EmailWorld.open();
+  const world = await EmailWorld.open({}, systemClock, TIMEOUT_MS);
   const { channel, server } = world;
   const write = Object.getOwnPropertyDescriptor(Duplex.prototype, 'write')?.value as Write;
   const written: string[] = [];

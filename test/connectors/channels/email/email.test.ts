@@ -1,20 +1,24 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import MimeNode from 'nodemailer/lib/mime-node';
 import { email } from '../../../../connectors/channels/email/email';
-import type { NetworkSettings } from '../../../../connectors/channels/http/network';
+import { Network, type NetworkSettings } from '../../../../connectors/channels/http/network';
 import { systemClock } from '../../../../topology/core/clock';
 import { channelBattery } from '../channel-battery';
-import { EmailWorld, emailWorld } from './email-world';
+import { EmailWorld, emailWorld, TIMEOUT_MS } from './email-world';
 
 channelBattery('email', emailWorld);
 
 let world: EmailWorld;
 let opened: EmailWorld[] = [];
 
-async function start(network: Partial<NetworkSettings> = {}, clock = systemClock): Promise<void> {
-  world = await EmailWorld.open(network, clock);
+async function start(network: Partial<NetworkSettings> = {}, clock = systemClock, timeoutMs?: number): Promise<void> {
+  world = await EmailWorld.open(network, clock, timeoutMs);
   opened.push(world);
 }
 
 afterEach(async () => {
+  jest.restoreAllMocks();
   await Promise.all(opened.map((one) => one.close()));
   opened = [];
 });
@@ -79,11 +83,56 @@ describe('a mail', () => {
     expect(world.server.posts()[1]?.bodies).toEqual({ 'text/plain': text, 'text/html': 'b' });
   });
 
-  test('of a megabyte goes out whole', async () => {
+  test.each([
+    ['lines of letters', 'a line of sixty characters, which is what people write in mails\r\n', 'quoted-printable'],
+    [
+      'German',
+      'Vielen Dank für Ihre Bestellung; wir schicken sie morgen, und sie kommt übermorgen an.\r\n',
+      'quoted-printable',
+    ],
+    ['Greek', 'Καλημέρα κόσμε\r\n', 'base64'],
+    ['empty lines', '\r\n', 'base64'],
+    ['lines of dots', '.\r\n', 'base64'],
+    ['signs that are escaped', '=', 'base64'],
+  ])('as long as it may be, of %s, goes out whole, in what is cheap for it', async (_, line, encoding) => {
     await start();
-    const text = 'a line of sixty characters, which is what people write in mails\r\n'.repeat(6_000);
-    expect(await world.send({ text })).toMatchObject({ kind: 'delivered' });
-    expect(world.server.posts()[0]?.bodies['text/plain']).toHaveLength(text.length - 2);
+    const times = Math.floor((256 * 1024 - 3) / Buffer.byteLength(line));
+    const text = line.repeat(line.endsWith('\n') ? Math.min(times, 19_998) : times);
+    expect(await world.send({ text: `${text}end` })).toMatchObject({ kind: 'delivered' });
+    const [mail] = world.server.posts();
+    expect(mail?.headers['content-transfer-encoding']).toBe(encoding);
+    expect(mail?.bodies['text/plain'] === `${text}end`).toBe(true);
+  });
+
+  test('has the same line ends in each encoding, and further headers come last', async () => {
+    await start();
+    await world.send({ text: 'ü\nü\rü\r\nü', html: 'a\nb\rc\r\nd', headers: { 'X-A': 'a' }, subject: 'a ' });
+    const [mail] = world.server.posts();
+    expect(mail?.bodies).toEqual({ 'text/plain': 'ü\r\nü\r\nü\r\nü', 'text/html': 'a\r\nb\r\nc\r\nd' });
+    const names = Object.keys(mail?.headers ?? {});
+    for (const name of ['from', 'to', 'subject', 'message-id', 'date']) {
+      expect(names.indexOf('x-a')).toBeGreaterThan(names.indexOf(name));
+    }
+  });
+
+  test('is made when the server has taken its receivers, and not before', async () => {
+    await start();
+    const build = jest.spyOn(MimeNode.prototype, 'build');
+    world.server.refusals.set('bob@example.org', '450 4.2.0 Mailbox busy');
+    expect(await world.send({ to: ['ann@example.org', 'bob@example.org'], text: 'a' })).toMatchObject({
+      kind: 'retry',
+    });
+    expect(await world.send({ text: 'a' }, {}, 'lost')).toMatchObject({ kind: 'retry' });
+    expect(build).not.toHaveBeenCalled();
+    expect(await world.send({ text: 'a' })).toMatchObject({ kind: 'delivered' });
+    expect(build).toHaveBeenCalledTimes(1);
+  });
+
+  test('that cannot be made is not sent', async () => {
+    await start();
+    jest.spyOn(MimeNode.prototype, 'build').mockRejectedValue(new Error('no memory') as never);
+    expect(await world.send({ text: 'a' })).toMatchObject({ kind: 'retry' });
+    expect(world.server.posts()).toEqual([]);
   });
 });
 
@@ -123,12 +172,12 @@ describe('what a server says', () => {
     ['throttle', { kind: 'retry', status: 450 }],
     ['vanish', { kind: 'unknown' }],
     ['drop', { kind: 'unknown' }],
-    ['hang', { kind: 'unknown', reason: expect.stringContaining('within 2000 ms') }],
+    ['hang', { kind: 'unknown', reason: expect.stringContaining(`within ${TIMEOUT_MS} ms`) }],
     ['error', { kind: 'unknown' }],
     ['babble', { kind: 'unknown' }],
     ['quote', { kind: 'rejected', status: 554 }],
   ] as const)('with "%s" at the final dot is %o', async (order, outcome) => {
-    await start();
+    await start({}, systemClock, order === 'hang' ? TIMEOUT_MS : undefined);
     world.server.order({ do: order });
     expect(await world.send({ text: 'a' })).toMatchObject(outcome);
   });
@@ -150,6 +199,63 @@ describe('what a server says', () => {
     world.set('shop', { user: undefined, password: undefined });
     expect(await world.send({ text: 'a' })).toMatchObject({ kind: 'unusable', status: 530 });
   });
+});
+
+describe('the time of a mail', () => {
+  let ahead = 0;
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + ahead };
+  beforeEach(() => {
+    ahead = 0;
+  });
+
+  test('is over for the dot when half of it has passed, although nobody has looked yet', async () => {
+    await start({}, { ...clock, after: () => ({ cancel: () => undefined }) }, TIMEOUT_MS);
+    jest.spyOn(MimeNode.prototype, 'setContent').mockImplementation(function (this: MimeNode) {
+      ahead = TIMEOUT_MS / 2;
+      return this;
+    });
+    const mayStart = jest.fn(() => true);
+    expect(await world.send({ text: 'a' }, { mayStart })).toMatchObject({
+      kind: 'retry',
+      reason: expect.stringContaining(`within ${TIMEOUT_MS / 2} ms`),
+    });
+    expect(mayStart).not.toHaveBeenCalled();
+    expect(world.server.posts()).toEqual([]);
+  });
+
+  test('is one for the name, the connection and the rest', async () => {
+    await start({}, clock, TIMEOUT_MS);
+    const dial = jest.spyOn(Network.prototype, 'dial').mockReturnValue(new Promise(() => undefined));
+    const late = { kind: 'retry', reason: expect.stringContaining(`no connection within ${TIMEOUT_MS / 2} ms`) };
+    expect(await world.send({ text: 'a' })).toEqual({ ...late, unreachable: true });
+    jest.spyOn(Network.prototype, 'prepare').mockImplementation(async () => {
+      ahead = TIMEOUT_MS / 2;
+      return 'reachable';
+    });
+    expect(await world.send({ text: 'a' })).toEqual(late);
+    expect(dial).toHaveBeenCalledTimes(1);
+  });
+});
+
+test('Only ports of mail servers are connected to', async () => {
+  await start({ allowPrivateAddresses: false, allowNetworks: ['127.0.0.0/8'] });
+  world.set('shop', { host: '127.0.0.1', port: '6379' });
+  expect(await world.send({ text: 'a' })).toMatchObject({
+    kind: 'unusable',
+    reason: expect.stringContaining('expected 25, 465, 587'),
+  });
+});
+
+test('what another server than one of mail says is not quoted', async () => {
+  await start();
+  const other = createServer((socket) => socket.end('-ERR the-banner of something else\r\n'));
+  other.listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  world.set('shop', { port: String((other.address() as AddressInfo).port) });
+  const outcome = await world.send({ text: 'a' });
+  other.close();
+  expect(outcome).toMatchObject({ kind: 'retry' });
+  expect(JSON.stringify(outcome)).not.toContain('the-banner');
 });
 
 test('The final dot is the one write that makes a mail visible', async () => {
@@ -182,7 +288,7 @@ test('Without encryption nothing is said to a server that is to be spoken to wit
 test('Private addresses are refused, unless they are allowed', async () => {
   await start({ allowPrivateAddresses: false });
   for (const host of ['127.0.0.1', '2130706433', '0x7f.1', '[::1]', '[::ffff:127.0.0.1]', 'localhost']) {
-    world.set(host, { host, security: 'tls' });
+    world.set(host, { host, security: 'tls', port: '465' });
     const mayStart = jest.fn(() => true);
     expect(await world.send({ text: 'a' }, { mayStart }, host)).toMatchObject({
       kind: 'rejected',
@@ -204,7 +310,12 @@ test('A mail and a password travel in clear only where the operator allows it', 
 describe('credentials', () => {
   test('can be tried without a mail', async () => {
     await start();
-    expect(await world.whoAmI()).toEqual({ kind: 'ok', name: 'shop@example.com' });
+    expect(await world.whoAmI()).toEqual({ kind: 'ok', name: 'shop@example.com as shop at 127.0.0.1' });
+    // So `accounts rotate` takes another host, or another user, for somebody else.
+    expect(await world.whoAmI({ host: 'localhost' })).toEqual({
+      kind: 'ok',
+      name: 'shop@example.com as shop at localhost',
+    });
     expect(await world.whoAmI({ password: 'another-password' })).toMatchObject({
       kind: 'no',
       reason: expect.stringContaining('535'),
