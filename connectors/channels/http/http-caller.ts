@@ -23,6 +23,8 @@ export interface HttpRequest {
   readonly bodyBytes?: number;
   /** How much longer than the time-out it may take, because much is sent. Milliseconds. */
   readonly allowMs?: number;
+  /** When it ends at the latest, monotonic milliseconds. */
+  readonly notAfter?: number;
 }
 
 /**
@@ -85,8 +87,8 @@ export class HttpCaller {
     limits: AnswerLimits = SHORT_ANSWER,
   ): Promise<CallEnd> {
     if (this.closed) return 'not_started';
-    const { method, body, origin, account } = request;
-    const deadline = this.monotonic() + this.options.timeoutMs + (request.allowMs ?? 0);
+    const { method, body, origin, account, allowMs = 0, notAfter = Number.POSITIVE_INFINITY } = request;
+    const deadline = Math.min(this.monotonic() + this.options.timeoutMs + allowMs, notAfter);
     const proxy = this.network.proxyFor(origin);
     if (!this.pools.isConnected(origin)) {
       const obstacle = await this.obstacleTo(request, proxy !== undefined);

@@ -6,6 +6,8 @@ import { join, sep } from 'node:path';
 import { endingOf, HEAD_BYTES, type ImageType, imageTypeOf } from './image-type';
 
 const CHUNK_BYTES = 64 * 1024;
+/** An upload of which nobody sees an effect may take as long as it takes at 1 MiB in 8 s. */
+export const SLOWEST_BYTES_PER_MS = 128;
 
 /** An image that is ready to be uploaded. */
 export interface MediaFile {

@@ -16,18 +16,21 @@ interface AccountRoom {
   messages: number;
   taken: number;
   bytes: number;
-  readonly waiting: (() => void)[];
+  readonly waiting: ((place: MediaPlace) => void)[];
 }
 
 /** Accounts that are known to be slow; those of which that is longest ago are forgotten. */
 const MAX_SLOW = 10_000;
 
+/** How a message left: `failed` says nothing of how fast its media come. */
+export type Left = 'in_time' | 'slow' | 'failed';
+
 /** What one message has of the room. */
 export interface MediaPlace {
   /** @returns false when there is no room for so many bytes more. Negative gives back. */
   readonly reserve: (bytes: number) => boolean;
-  /** Called once. @param isSlow whether its media did not come in time */
-  readonly leave: (isSlow: boolean) => void;
+  /** Called once. */
+  readonly leave: (how: Left) => void;
 }
 
 /**
@@ -35,6 +38,7 @@ export interface MediaPlace {
  *
  * 1. *An account takes no more places, and no more bytes, than are free*, so there is always some left for the others.
  * 2. *Accounts whose media did not come in time share a quarter of the places*, one each, until some come in time.
+ * 3. *A place that becomes free goes to the waiting account that has the fewest*, in turn where several have as few.
  */
 export class MediaRoom {
   private readonly accounts = new Map<string, AccountRoom>();
@@ -59,10 +63,9 @@ export class MediaRoom {
     const own = this.accounts.get(account) ?? { messages: 0, taken: 0, bytes: 0, waiting: [] };
     this.accounts.set(account, own);
     own.messages++;
-    if (!this.hasPlace(account, own)) await this.turn(own);
-    if (this.hasPlace(account, own)) return this.place(account, own);
-    this.forget(account, own);
-    return undefined;
+    const place = this.hasPlace(account, own) ? this.place(account, own) : await this.turn(own);
+    if (place === undefined) this.forget(account, own);
+    return place;
   }
 
   private hasPlace(account: string, { taken }: AccountRoom): boolean {
@@ -89,29 +92,45 @@ export class MediaRoom {
         add(bytes);
         return true;
       },
-      leave: (isSlow) => {
+      leave: (how) => {
         add(-reserved);
         this.taken--;
         own.taken--;
         if (isOfSlow) this.takenBySlow--;
-        this.slow.delete(account);
-        if (isSlow) this.slow.add(account);
+        if (how !== 'failed') this.slow.delete(account);
+        if (how === 'slow') this.slow.add(account);
         if (this.slow.size > MAX_SLOW) this.slow.delete(this.slow.keys().next().value as string);
-        own.waiting.shift()?.();
         this.forget(account, own);
+        this.handOut();
       },
     };
   }
 
-  private turn({ waiting }: AccountRoom): Promise<void> {
+  private handOut(): void {
+    for (;;) {
+      let next: readonly [string, AccountRoom] | undefined;
+      for (const [account, own] of this.accounts) {
+        if (own.waiting.length === 0 || !this.hasPlace(account, own)) continue;
+        if (next === undefined || own.taken < next[1].taken) next = [account, own];
+      }
+      if (next === undefined) return;
+      const [account, own] = next;
+      // Behind those that have as few.
+      this.accounts.delete(account);
+      this.accounts.set(account, own);
+      own.waiting.shift()?.(this.place(account, own));
+    }
+  }
+
+  private turn({ waiting }: AccountRoom): Promise<MediaPlace | undefined> {
     return new Promise((resolve) => {
-      const end = () => {
+      const end = (place: MediaPlace) => {
         timer.cancel();
-        resolve();
+        resolve(place);
       };
       const timer = this.clock.after(this.settings.waitMs, () => {
         waiting.splice(waiting.indexOf(end), 1);
-        resolve();
+        resolve(undefined);
       });
       waiting.push(end);
     });

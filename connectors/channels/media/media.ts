@@ -4,8 +4,8 @@ import type { MediaItem } from '../../../topology/payloads/media';
 import { HttpCaller } from '../http/http-caller';
 import type { NetworkSettings } from '../http/network';
 import { fetchImage, type Got, type MediaLimits, noRoom, wrongType } from './media-fetch';
-import { type MediaFile, mediaFile, openBelow, typeIn } from './media-file';
-import { type MediaPlace, MediaRoom } from './media-room';
+import { type MediaFile, mediaFile, openBelow, SLOWEST_BYTES_PER_MS, typeIn } from './media-file';
+import { type Left, type MediaPlace, MediaRoom } from './media-room';
 
 export interface MediaOptions {
   readonly clock: Clock;
@@ -21,6 +21,8 @@ export interface MediaOptions {
 
 /** All files of a message must have come within so many times the time-out. */
 const TIMES_TIMEOUT = 3;
+/** And all work for the message must have ended within so many, besides the time for its bytes; then nothing new is begun. */
+const TIMES_TIMEOUT_IN_ALL = 6;
 /** Of the requests in flight, so many may be of messages whose media are in work: 1 in so many. */
 const PART_OF_SLOTS = 4;
 /** Messages of one account whose media are in work. */
@@ -56,27 +58,40 @@ export class Media {
   }
 
   /**
-   * Does the work with a message's files, in their order, or says what it means that one could not be had.
+   * Does the work with a message's files, in their order, or says what it means that one could not be had. The work is given the
+   * monotonic milliseconds after which it begins nothing more. An account is slow whose message took more than half of the time.
    * @param now epoch milliseconds
    */
   async with<T>(
     account: string,
     items: readonly MediaItem[],
     now: () => number,
-    work: (files: readonly MediaFile[]) => Promise<T>,
+    work: (files: readonly MediaFile[], until: number) => Promise<T>,
   ): Promise<T | Failed> {
     const place = await this.room.enter(account);
-    if (place === undefined) return noRoom("the account's other messages still wait for theirs");
+    if (place === undefined) return noRoom('other messages have all places');
     const handles: FileHandle[] = [];
-    let isSlow = false;
+    const { clock, timeoutMs } = this.options;
+    const began = clock.monotonic();
+    let left: Left = 'failed';
+    const slowAfter = (ms: number) => {
+      if (clock.monotonic() - began > ms / 2) left = 'slow';
+    };
     try {
       const got = await this.all(account, items, place, handles, now);
-      if (Array.isArray(got)) return await work(got);
-      ({ isSlow } = got);
-      return got.failed;
+      slowAfter(TIMES_TIMEOUT * timeoutMs);
+      if (!Array.isArray(got)) return got.failed;
+      const bytes = got.reduce((sum, file) => sum + file.bytes, 0);
+      const allowedMs = TIMES_TIMEOUT_IN_ALL * timeoutMs + bytes / SLOWEST_BYTES_PER_MS;
+      try {
+        return await work(got, began + allowedMs);
+      } finally {
+        if (left === 'failed') left = 'in_time';
+        slowAfter(allowedMs);
+      }
     } finally {
       await Promise.all(handles.map((handle) => handle.close()));
-      place.leave(isSlow);
+      place.leave(left);
     }
   }
 
@@ -93,7 +108,7 @@ export class Media {
     place: MediaPlace,
     handles: FileHandle[],
     now: () => number,
-  ): Promise<MediaFile[] | { readonly failed: Failed; readonly isSlow: boolean }> {
+  ): Promise<MediaFile[] | { readonly failed: Failed }> {
     const { clock, timeoutMs, limits } = this.options;
     const controller = new AbortController();
     const { signal } = controller;
@@ -106,13 +121,13 @@ export class Media {
       for (const { url, file = '', alt } of items) {
         const fetching = { account, limits, place, signal, now };
         const got = url === undefined ? await this.fromFolder(file) : await fetchImage(this.caller, url, fetching);
-        if (this.isClosed) return { failed: 'not_started', isSlow: false };
-        if (got === 'not_started' || got.kind !== 'file') return { failed: got, isSlow: signal.aborted };
+        if (this.isClosed) return { failed: 'not_started' };
+        if (got === 'not_started' || got.kind !== 'file') return { failed: got };
         handles.push(got.handle);
         total += got.bytes;
         if (total > most) {
           const reason = `The images of the message are larger than ${most} bytes together`;
-          return { failed: { kind: 'rejected', reason }, isSlow: false };
+          return { failed: { kind: 'rejected', reason } };
         }
         files.push(mediaFile(got.handle, { ...got, alt, number: files.length + 1 }));
       }

@@ -6,7 +6,7 @@ import type { CallEnd, HttpCaller, HttpRequest } from '../http/http-caller';
 import { Redaction } from '../http/redaction';
 import { Reply } from '../http/reply';
 import type { Undelivered } from '../http/unreachable';
-import type { MediaFile } from '../media/media-file';
+import { type MediaFile, SLOWEST_BYTES_PER_MS } from '../media/media-file';
 import { type FormPart, multipart } from './multipart';
 
 /** A request to a provider. At most one of `json`, `form`, `parts` and `file` is given. */
@@ -21,6 +21,8 @@ export interface ApiRequest {
   readonly parts?: readonly FormPart[];
   /** The whole body. */
   readonly file?: MediaFile;
+  /** When it ends at the latest, monotonic milliseconds. */
+  readonly notAfter?: number;
 }
 
 /** An answer; or what it means that there is none. */
@@ -33,8 +35,6 @@ export type Api = (request: ApiRequest) => Promise<ApiEnd>;
 const PUBLISHED: AnswerLimits = { maxBytes: 1024 * 1024, keptBytes: 1024 * 1024, graceMs: 5_000 };
 /** Providers answer with pages of messages where they are asked what they have. */
 const LONG_ANSWER: AnswerLimits = { maxBytes: 4 * 1024 * 1024, keptBytes: 4 * 1024 * 1024, graceMs: 5_000 };
-/** An upload of which nobody sees an effect may take longer: as long as it takes at 1 MiB in 8 s. */
-const SLOWEST_BYTES_PER_MS = 128;
 
 /**
  * The requests of one account.
@@ -43,14 +43,23 @@ const SLOWEST_BYTES_PER_MS = 128;
  */
 export function apiOf(caller: HttpCaller, account: string, secrets: readonly string[], mayStart?: () => boolean): Api {
   return async (asked) => {
-    const { method, url, headers = {} } = asked;
+    const { method, url, headers = {}, notAfter = Number.POSITIVE_INFINITY } = asked;
     const { type, bytes, body } = bodyOf(asked);
     const given = Object.entries(headers).flat();
     const typed = type === undefined ? given : [...given, 'content-type', type];
     if (bytes !== undefined) typed.push('content-length', String(bytes));
     const { origin, hostname, pathname, search } = url;
     const allowMs = mayStart === undefined && bytes !== undefined ? bytes / SLOWEST_BYTES_PER_MS : 0;
-    const request: HttpRequest = { account, origin, hostname, method, path: pathname + search, body, allowMs };
+    const request: HttpRequest = {
+      account,
+      origin,
+      hostname,
+      method,
+      path: pathname + search,
+      body,
+      allowMs,
+      notAfter,
+    };
     const sized = bytes === undefined ? request : { ...request, bodyBytes: bytes };
     const agent = headers['user-agent'] === undefined ? ['user-agent', 'downspout'] : [];
     const all = [...typed, 'accept', 'application/json', ...agent];

@@ -11,6 +11,7 @@ import { Media } from '../media/media';
 import type { MediaLimits } from '../media/media-fetch';
 import type { MediaFile } from '../media/media-file';
 import { type Api, apiOf } from './api';
+import { inTime } from './in-time';
 import { ProviderAccounts, readyOf } from './provider-accounts';
 import { ProviderSessions } from './provider-sessions';
 import { readPayload } from './read-payload';
@@ -142,11 +143,17 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const { apiVersion } = this.settings;
     const wait = (ms: number) => this.clock.sleep(ms);
     const { sessions } = this;
-    const sending = { ...context, credentials, apiVersion, ask, publish, wait, sessions };
-    const send = (files: readonly MediaFile[]) => this.provider.send(prepared, { ...sending, files });
+    const sending = { ...context, credentials, apiVersion, wait, sessions };
+    const monotonic = () => this.clock.monotonic();
+    const send = (files: readonly MediaFile[], until: number) => {
+      const within = { ask: inTime(ask, until, monotonic, true), publish: inTime(publish, until, monotonic, false) };
+      return this.provider.send(prepared, { ...sending, ...within, files });
+    };
     const hasMedia = media.length > 0 && this.media !== undefined;
     const isInDoubt = attempt.inDoubt && !this.absent.delete(message);
-    const outcome = await (hasMedia ? this.media.with(account, media, attempt.now, send) : send([]));
+    const outcome = await (hasMedia
+      ? this.media.with(account, media, attempt.now, send)
+      : send([], Number.POSITIVE_INFINITY));
     if (outcome !== 'not_started' && outcome.kind === 'unusable') this.accounts.refuse(account, ready, outcome.reason);
     return hasMedia && isInDoubt && !isPublishing ? stillInDoubt(outcome) : outcome;
   }

@@ -143,3 +143,19 @@ test('an image that is gone decides nothing about a post in doubt, until a looku
   expect(await world.channel.lookup?.(message, { ...attempt, notBefore: now() })).toEqual({ kind: 'absent' });
   expect(await again()).toMatchObject({ kind: 'rejected' });
 });
+
+test('a server that works on images for ever keeps a message for a bounded time, and sees no post', async () => {
+  let later = 0;
+  const clock: Clock = {
+    ...systemClock,
+    monotonic: () => systemClock.monotonic() + later,
+    sleep: async () => void (later += 3_000),
+  };
+  const slow = await MastodonWorld.open({}, clock);
+  slow.protocol.media.inWork = 100;
+  const message = slow.channel.prepare('shop', JSON.stringify({ text: 'a', media: [{ url: host.url() }] }));
+  const ended = await slow.channel.send(message, { ...contextOf('key-1'), mayStart: () => true });
+  expect(ended).toEqual({ kind: 'retry', reason: 'The provider took too long with the images of the message' });
+  expect(slow.protocol.posts()).toEqual([]);
+  await slow.close();
+});

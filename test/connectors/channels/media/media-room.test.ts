@@ -28,7 +28,7 @@ test('An account takes no more places, and no more bytes, than are free', async 
   expect(second?.reserve(499)).toBe(true);
   first?.reserve(-501);
   expect(second?.reserve(2)).toBe(true);
-  second?.leave(false);
+  second?.leave('in_time');
   expect(other.room.reserved).toBe(0);
 });
 
@@ -36,14 +36,14 @@ test("a message that waits for its account's others gets their place", async () 
   const { room, clock } = roomOf();
   const places = await enter(room, clock, 'a', 4);
   const waiting = room.enter('a');
-  places[0]?.leave(false);
+  places[0]?.leave('in_time');
   expect(await waiting).toBeDefined();
 });
 
 test('Accounts whose media did not come in time share a quarter of the places', async () => {
   const { room, clock } = roomOf();
   for (const account of 'abcdef') {
-    for (const place of await enter(room, clock, account, 1)) place.leave(true);
+    for (const place of await enter(room, clock, account, 1)) place.leave('slow');
   }
   const counts: number[] = [];
   for (const account of 'abcdef') counts.push((await enter(room, clock, account, 3)).length);
@@ -54,8 +54,30 @@ test('Accounts whose media did not come in time share a quarter of the places', 
 test('an account whose media come in time again is slow no more', async () => {
   const { room, clock } = roomOf();
   const [slow] = await enter(room, clock, 'a', 1);
-  slow?.leave(true);
+  slow?.leave('slow');
   const [quick] = await enter(room, clock, 'a', 1);
-  quick?.leave(false);
+  quick?.leave('in_time');
   expect(await enter(room, clock, 'a', 5)).toHaveLength(4);
+});
+
+test('what fails at once does not make a slow account quick', async () => {
+  const { room, clock } = roomOf();
+  for (const how of ['slow', 'failed'] as const) (await enter(room, clock, 'a', 1))[0]?.leave(how);
+  expect(await enter(room, clock, 'a', 5)).toHaveLength(1);
+});
+
+test('A place that becomes free goes to the waiting account that has the fewest', async () => {
+  const { room, clock } = roomOf();
+  const held: MediaPlace[] = [];
+  for (const account of 'abcdefg') held.push(...(await enter(room, clock, account, 9)));
+  expect(held).toHaveLength(16);
+  const entered: string[] = [];
+  const waiting = ['a', 'b', 'victim', 'other'].map(async (account) => {
+    if ((await room.enter(account)) !== undefined) entered.push(account);
+  });
+  held[0]?.leave('in_time');
+  held[1]?.leave('in_time');
+  await clock.advance(SETTINGS.waitMs);
+  await Promise.all(waiting);
+  expect(entered).toEqual(['victim', 'other']);
 });

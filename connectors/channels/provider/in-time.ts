@@ -1,0 +1,15 @@
+import type { Api, ApiEnd } from './api';
+
+const LATE: ApiEnd = { kind: 'retry', reason: 'The provider took too long with the images of the message' };
+
+/**
+ * Begins no request when the time for a message's images is over.
+ * @param until monotonic milliseconds
+ * @param isCut whether a request that is under way then ends too: never the one that makes a message visible
+ */
+export function inTime(api: Api, until: number, monotonic: () => number, isCut: boolean): Api {
+  return (request) => {
+    if (monotonic() >= until) return Promise.resolve(LATE);
+    return api(isCut ? { ...request, notAfter: until } : request);
+  };
+}
