@@ -64,9 +64,15 @@ export class Prefetch {
   }
 
   add(delivery: Delivery<Due>): void {
-    const { id } = delivery.tuple.value;
-    const earlier = this.waiting.get(id) ?? this.reading.get(id) ?? this.large.remove(id);
-    // A row whose read is on the way is read again, because the tuple may be about a newer plan than the answer.
+    const { id, version } = delivery.tuple.value;
+    const beingRead = this.reading.get(id);
+    // It keeps its place: read again, it would come after later rows of its account.
+    if (beingRead !== undefined && version <= beingRead.tuple.value.version) {
+      this.reading.set(id, replaceDelivery(beingRead, delivery));
+      return;
+    }
+    const earlier = this.waiting.get(id) ?? beingRead ?? this.large.remove(id);
+    // A row whose read is on the way is read again, because the tuple is about a newer plan than the answer may be.
     this.reading.delete(id);
     this.waiting.set(id, earlier === undefined ? delivery : replaceDelivery(earlier, delivery));
   }
@@ -174,7 +180,8 @@ export class Prefetch {
     let begun = clock.monotonic();
     let bytes = 0;
     let accounts = new Set<string>();
-    for (const row of rows) {
+    // The database answers in the order of ids. What is taken in an earlier slice starts earlier when all of it is due.
+    for (const row of rows.toSorted(byWake)) {
       if (take(row)) accounts.add(row.account);
       bytes += row.payload?.length ?? 0;
       if (bytes < MAX_SLICE_BYTES && clock.monotonic() - begun < MAX_SLICE_MS) continue;
@@ -186,4 +193,8 @@ export class Prefetch {
     }
     onHeld(accounts);
   }
+}
+
+function byWake(a: SendRow, b: SendRow): number {
+  return (a.wakeAt ?? 0) - (b.wakeAt ?? 0) || a.id - b.id;
 }

@@ -579,4 +579,39 @@ describe('5. one slow account, host or provider holds nobody else', () => {
       }
     },
   );
+
+  describe('an account whose messages are overdue starts them in their order', () => {
+    /** The requests of this account, as numbers of rows. */
+    const started = (account: string) =>
+      world.channel.journal.filter((request) => request.account === account).map(({ id }) => id);
+
+    it('although the database answers in the order of ids, and what it answers is taken in slices', async () => {
+      world = await new World({}, undefined, (rows) => ({
+        ...rows,
+        read: async (...query) => (await rows.read(...query)).toSorted((a, b) => a.id - b.id),
+      })).open();
+      const later = world.row(-1_000, { account: 'a' });
+      const others = Array.from({ length: 80 }, (_, n) =>
+        world.row(-500, { account: `b${n}`, payload: { url: 'http://one/', body: 'x'.repeat(7_000) } }),
+      );
+      const earlier = world.row(-2_000, { account: 'a' });
+      world.emit(earlier, later, ...others);
+      await world.advance(5_000);
+      expect(world.states([earlier, ...others, later])).toEqual(['delivered']);
+      expect(started('a')).toEqual([earlier.id, later.id]);
+    });
+
+    it('although a message is emitted once more while its row is being read', async () => {
+      await start();
+      world.database.before = (operation) => (operation === 'read' ? world.clock.sleep(50) : undefined);
+      const [first, second] = [world.row(-2_000, { account: 'a' }), world.row(-1_000, { account: 'a' })];
+      world.emit(first, second);
+      await world.advance(10);
+      world.emit(first);
+      await world.advance(5_000);
+      expect(world.states([first, second])).toEqual(['delivered']);
+      expect(started('a')).toEqual([first.id, second.id]);
+      expect(new Set(world.acked)).toEqual(new Set([0, 1, 2]));
+    });
+  });
 });
