@@ -580,11 +580,11 @@ describe('5. one slow account, host or provider holds nobody else', () => {
     },
   );
 
-  describe('an account whose messages are overdue starts them in their order', () => {
-    /** The requests of this account, as numbers of rows. */
-    const started = (account: string) =>
-      world.channel.journal.filter((request) => request.account === account).map(({ id }) => id);
+  /** The requests of this account, as numbers of rows. */
+  const startedOf = (account: string) =>
+    world.channel.journal.filter((request) => request.account === account).map(({ id }) => id);
 
+  describe('an account whose messages are overdue starts them in their order', () => {
     it('although the database answers in the order of ids, and what it answers is taken in slices', async () => {
       world = await new World({}, undefined, (rows) => ({
         ...rows,
@@ -598,7 +598,7 @@ describe('5. one slow account, host or provider holds nobody else', () => {
       world.emit(earlier, later, ...others);
       await world.advance(5_000);
       expect(world.states([earlier, ...others, later])).toEqual(['delivered']);
-      expect(started('a')).toEqual([earlier.id, later.id]);
+      expect(startedOf('a')).toEqual([earlier.id, later.id]);
     });
 
     it('although a message is emitted once more while its row is being read', async () => {
@@ -610,7 +610,7 @@ describe('5. one slow account, host or provider holds nobody else', () => {
       world.emit(first);
       await world.advance(5_000);
       expect(world.states([first, second])).toEqual(['delivered']);
-      expect(started('a')).toEqual([first.id, second.id]);
+      expect(startedOf('a')).toEqual([first.id, second.id]);
       expect(new Set(world.acked)).toEqual(new Set([0, 1, 2]));
     });
   });
