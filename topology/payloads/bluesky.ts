@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { language } from './language';
 import { fields } from './payload-field';
 import { graphemes, whatIsTooLong } from './text-length';
 
@@ -59,16 +60,7 @@ export const bluesky = z
       takes: 'text',
       description: 'of the link',
     }),
-    language: z
-      .string()
-      .regex(/^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?$/, 'expected a language such as en or pt-BR')
-      .optional()
-      .register(fields, {
-        option: 'language',
-        placeholder: 'code',
-        takes: 'text',
-        description: 'its language: en, pt-BR',
-      }),
+    language,
   })
   .check(({ value: { text, link, title, description }, issues }) => {
     const bytes = Buffer.byteLength(text);

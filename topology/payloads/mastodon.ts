@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { language } from './language';
 import { media } from './media';
 import { fields } from './payload-field';
 import { graphemes, whatIsTooLong } from './text-length';
@@ -48,16 +49,7 @@ export const mastodon = z
       takes: 'text',
       description: 'stands before the post',
     }),
-    language: z
-      .string()
-      .regex(/^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?$/, 'expected a language such as en or pt-BR')
-      .optional()
-      .register(fields, {
-        option: 'language',
-        placeholder: 'code',
-        takes: 'text',
-        description: 'its language: en, pt-BR',
-      }),
+    language,
     media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
     limit: z
       .int()
