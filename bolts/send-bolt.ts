@@ -56,8 +56,9 @@ export interface SendBoltOptions {
 const LOOK_EVERY_MS = 100;
 const SWEEP_EVERY_MS = 1_000;
 /**
- * While it drains a bolt starts requests for so long. Together with the longest time-out of a request, and as much again for
- * writing outcomes, this is the limit for draining.
+ * While it drains a bolt starts requests for so long, counted from the last wake of what it had claimed ahead: given back, that
+ * would be late. Together with claimAheadMax, the longest time-out of a request, and as much again for writing outcomes, this is
+ * the limit for draining.
  */
 const DRAIN_STARTS_MS = 1_000;
 /**
@@ -101,8 +102,8 @@ export class SendBolt implements Bolt<Due> {
   private drained: (() => void) | undefined;
   /** While it drains: called when no claimed row waits to be started. */
   private onBegun: (() => void) | undefined;
-  /** Until when requests may start, on the monotonic clock. */
-  private startsUntil = Number.POSITIVE_INFINITY;
+  /** When draining began, on the monotonic clock. */
+  private drainingSince = Number.POSITIVE_INFINITY;
 
   constructor(private readonly options: SendBoltOptions) {
     const { channel, settings, lease } = options;
@@ -152,7 +153,7 @@ export class SendBolt implements Bolt<Due> {
       this.onBegun = onBegun;
       // What is only held is not acked, so it comes to whichever task has the partition next.
       this.drained = resolve;
-      this.startsUntil = this.options.clock.monotonic() + DRAIN_STARTS_MS;
+      this.drainingSince = this.options.clock.monotonic();
       this.prefetch.forget();
       this.held.revoke();
       this.claimed.hurry();
@@ -203,20 +204,23 @@ export class SendBolt implements Bolt<Due> {
     if (this.closed) return;
     const now = this.options.databaseClock.earliest();
     this.slots.letSilentGo(this.options.clock.monotonic());
-    if (this.mayStart()) this.claimed.start(now);
+    if (this.mayStart(now)) this.claimed.start(now);
     if (this.drained === undefined) this.planner.claimAll(now);
-    else this.finishDrain();
+    else this.finishDrain(now);
     this.prefetch.go();
     this.setTimer(now);
   }
 
-  private mayStart(): boolean {
-    return this.drained === undefined || this.options.clock.monotonic() < this.startsUntil;
+  private mayStart(now: number): boolean {
+    const { clock, settings } = this.options;
+    const drainingMs = clock.monotonic() - this.drainingSince;
+    if (this.drained === undefined || drainingMs < DRAIN_STARTS_MS) return true;
+    return now - this.claimed.lastWake < DRAIN_STARTS_MS && drainingMs < DRAIN_STARTS_MS + settings.claimAheadMaxMs;
   }
 
-  private finishDrain(): void {
+  private finishDrain(now: number): void {
     // A request that begins later could be cut off, and a message that was not begun has another worker soon.
-    if (!this.mayStart() || !this.options.lease.holds()) this.claimed.giveUp();
+    if (!this.mayStart(now) || !this.options.lease.holds()) this.claimed.giveUp();
     if (!this.planner.idle) return;
     if (this.claimed.waiting === 0) this.onBegun?.();
     if (this.claimed.idle) this.drained?.();

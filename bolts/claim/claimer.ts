@@ -6,6 +6,7 @@ import type { SendRow, SendRows } from '../send-rows';
 import type { ClaimAhead } from './claim-ahead';
 
 export interface ClaimerOptions {
+  readonly settings: { readonly claimBatch: number };
   readonly rows: SendRows;
   readonly session: string;
   readonly persistence: RetryUntilDone;
@@ -26,7 +27,7 @@ export interface Claimed {
 
 /** The second claim proceeds while the first waits for a row that an application has locked. */
 const MAX_CLAIMS_AT_A_TIME = 2;
-/** Fewer rows are not measured, because they say more of the round trip than of the rate. */
+/** A claim of fewer rows is not measured: it says how much there was to claim, not how much can be claimed. */
 const MIN_MEASURED_ROWS = 50;
 
 /**
@@ -111,9 +112,14 @@ export class Claimer {
 
   private measure(rows: number, sent: number): void {
     const now = this.options.clock.monotonic();
+    if (rows < Math.min(MIN_MEASURED_ROWS, this.options.settings.claimBatch)) {
+      this.since = now;
+      this.answered = 0;
+      return;
+    }
     this.answered += rows;
     // Two answers in one moment are one measurement.
-    if (this.answered < MIN_MEASURED_ROWS || now - this.since < 1) return;
+    if (now - this.since < 1) return;
     this.options.ahead.measured(this.answered, now - this.since, now - sent);
     this.since = now;
     this.answered = 0;

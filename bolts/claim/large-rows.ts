@@ -1,6 +1,7 @@
 import type { Delivery } from '../../topology/core/bolt';
 import { Heap } from '../../topology/core/heap';
 import type { Due } from '../../topology/streams';
+import { replaceDelivery } from '../held-row';
 import type { SendRow } from '../send-rows';
 
 export interface LargeRow {
@@ -8,7 +9,7 @@ export interface LargeRow {
   readonly account: string;
   readonly wakeAt: number;
   readonly payloadBytes: number;
-  readonly delivery: Delivery<Due>;
+  delivery: Delivery<Due>;
   /** Its wake, or when it was read. */
   readonly since: number;
   isBeingRead: boolean;
@@ -51,6 +52,18 @@ export class LargeRows {
       this.accounts.set(account, heap);
     }
     heap.push(row);
+  }
+
+  /**
+   * A tuple of a row came again. Unless it is about a newer plan the row keeps its place: read again, it would come after
+   * later rows of its account. @returns whether it does
+   */
+  replace(delivery: Delivery<Due>): boolean {
+    const { id, version } = delivery.tuple.value;
+    const row = this.rows.get(id);
+    if (row === undefined || version > row.delivery.tuple.value.version) return false;
+    row.delivery = replaceDelivery(row.delivery, delivery);
+    return true;
   }
 
   /** @returns the tuple of the row, if it was here */

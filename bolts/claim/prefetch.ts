@@ -71,6 +71,7 @@ export class Prefetch {
       this.reading.set(id, replaceDelivery(beingRead, delivery));
       return;
     }
+    if (this.large.replace(delivery)) return;
     const earlier = this.waiting.get(id) ?? beingRead ?? this.large.remove(id);
     // A row whose read is on the way is read again, because the tuple is about a newer plan than the answer may be.
     this.reading.delete(id);
@@ -146,7 +147,7 @@ export class Prefetch {
         if (expected === undefined) return false;
         batch.delete(row.id);
         inHand.unreserve(expected.account, expected.payloadBytes);
-        // Otherwise the tuple came again, or its partition belongs to another task.
+        // Otherwise a tuple about a newer plan came, or its partition belongs to another task.
         return this.large.finish(row.id) && held.take(row, expected.delivery, expected.since);
       });
       // What is left is not there any more.

@@ -27,6 +27,8 @@ const MAX_WAIT_MS = 10_000;
 
 /** Claimed rows, from the claim to the written outcome. */
 export class ClaimedRows {
+  /** The latest wake of all rows that were claimed, by the database's clock. */
+  lastWake = Number.NEGATIVE_INFINITY;
   private readonly toStart: WakeQueue<HeldRow>;
   private readonly attempts: Attempts;
   private readonly writeBack: WriteBack;
@@ -70,6 +72,7 @@ export class ClaimedRows {
   /** Takes a row that was just claimed. */
   add(row: HeldRow, now: number): void {
     this.options.inHand.addClaimed(row);
+    this.lastWake = Math.max(this.lastWake, row.wakeAt);
     row.since = Math.max(row.wakeAt, now);
     const result = this.attempts.withoutRequest(row);
     if (result === undefined) this.toStart.add(row);

@@ -15,8 +15,14 @@ export function graceSeconds(components: readonly string[], settings: TopologySe
   return Math.ceil((drainLimitMs(components, settings) + CLOSE_LIMIT_MS) / 1_000) + GRACE_MARGIN_SECONDS;
 }
 
-/** The limit follows the longest time-out of the bolts that run here, because a request that was begun is waited for. */
+/**
+ * The limit follows the longest time-out of the bolts that run here, because a request that was begun is waited for, and how far
+ * ahead of its instant they claim, because what was claimed is begun.
+ */
 export function drainLimitMs(components: readonly string[], { bolts }: TopologySettings): number {
-  const timeouts = components.map((component) => bolts[component]?.timeoutMs ?? 0);
-  return Math.max(SPOUT_DRAIN_LIMIT_MS, ...timeouts.map((timeout) => timeout + AFTER_REQUESTS_MS));
+  const own = components.flatMap((component) => bolts[component] ?? []);
+  return Math.max(
+    SPOUT_DRAIN_LIMIT_MS,
+    ...own.map(({ claimAheadMaxMs, timeoutMs }) => claimAheadMaxMs + timeoutMs + AFTER_REQUESTS_MS),
+  );
 }

@@ -601,12 +601,18 @@ describe('5. one slow account, host or provider holds nobody else', () => {
       expect(startedOf('a')).toEqual([earlier.id, later.id]);
     });
 
-    it('although a message is emitted once more while its row is being read', async () => {
+    it.each([
+      ['', 10],
+      [', or its payload, which is large', 50_000],
+    ])('although a message is emitted once more while its row is being read%s', async (_what, bytes) => {
       await start();
+      const payload = { url: 'http://one/', body: 'x'.repeat(bytes) };
       world.database.before = (operation) => (operation === 'read' ? world.clock.sleep(50) : undefined);
-      const [first, second] = [world.row(-2_000, { account: 'a' }), world.row(-1_000, { account: 'a' })];
+      const first = world.row(-2_000, { account: 'a', payload });
+      const second = world.row(-1_000, { account: 'a', payload });
       world.emit(first, second);
-      await world.advance(10);
+      // Its row is read for 50 ms, then its payload.
+      await world.advance(bytes > 10 ? 60 : 10);
       world.emit(first);
       await world.advance(5_000);
       expect(world.states([first, second])).toEqual(['delivered']);

@@ -311,6 +311,29 @@ describe('SendBolt, come what may', () => {
     for (const row of rows) expect(row).toMatchObject({ inDoubt: false, attempts: 0 });
   });
 
+  it('drains: what was claimed ahead is begun at its wake and not given back', async () => {
+    await start({ settings: { claimAheadMaxMs: 2_000, claimBatch: 500 } });
+    // Claims that take a second are the reason to claim the next crowd early.
+    world.database.before = (operation) => (operation === 'claim' ? world.clock.sleep(1_000) : undefined);
+    for (let n = 0; n < 3; n++) {
+      world.emit(...world.rows(60, 10));
+      await world.advance(3_000);
+    }
+    world.database.before = () => undefined;
+    const before = world.channel.journal.length;
+    const instant = world.clock.now() + 3_000;
+    const rows = Array.from({ length: 1_200 }, (_, n) => world.row(3_000, { account: `a${n % 40}` }));
+    world.emit(...rows);
+    await world.advance(1_850);
+    const claimed = rows.filter(({ state }) => state === 'sending');
+    expect(claimed.length).toBeGreaterThan(20);
+    void world.bolt.drain();
+    await world.advance(3_000);
+    expect(world.states(claimed)).toEqual(['delivered']);
+    expect(world.channel.journal).toHaveLength(before + claimed.length);
+    expect(world.channel.journal[before]?.at).toBeGreaterThanOrEqual(instant);
+  });
+
   it('drains: it says when nothing that it has claimed waits to begin, and not before', async () => {
     await start({ settings: { claimAheadMaxMs: 2_000, perAccount: 4 } });
     world.emit(world.row(10, { account: 'ann' }));

@@ -45,6 +45,8 @@ export interface ScheduleOptions {
 
 /** A worker holds a row for milliseconds, while it claims or writes back; another application may hold it for longer. */
 const LOCK_WAIT_SECONDS = 10;
+/** An application may be frozen between two requests, as functions are: its idle connections should survive that. */
+const SILENCE_SECONDS = 600;
 const MAX_OUTCOMES_PER_PAGE = 10_000;
 
 /**
@@ -181,6 +183,7 @@ export function createClient(target: string | CallerConnection | undefined, opti
     size: options.connections ?? 8,
     lockWaitSeconds: LOCK_WAIT_SECONDS,
     timeoutMs: 30_000,
+    silenceSeconds: SILENCE_SECONDS,
   });
   return new Client(new PoolExecutor(pool), pool, thisAuthor(options.who));
 }

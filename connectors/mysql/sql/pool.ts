@@ -7,9 +7,11 @@ import {
 } from 'mysql2/promise';
 import type { Clock } from '../../../topology/core/clock';
 import { Unavailable } from '../../../topology/core/errors';
+import { LEASE_MS } from '../../../topology/core/lease';
 import { type Address, addressOf } from './address';
 import { ConnectionInUse } from './connection-in-use';
 import { instructionOf, isDeadlock } from './failures';
+import { KeepAlive } from './keep-alive';
 import { SchemaGap } from './schema-gap';
 import { inTransaction, type Sql } from './sql';
 
@@ -21,6 +23,8 @@ export interface PoolOptions {
   readonly timeoutMs?: number;
   /** How long a statement waits for a row that another transaction holds. */
   readonly lockWaitSeconds?: number;
+  /** Whoever says nothing for so long is taken for lost: the server closes the connection and rolls back its transaction. */
+  readonly silenceSeconds?: number;
   /** Every transaction and every statement that writes is rolled back: its answer is as it would be, and nothing changes. */
   readonly rehearse?: boolean;
 }
@@ -31,6 +35,8 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 const SERVER_SHARE = 0.9;
 /** Less than STATEMENT_TIMEOUT_MS: whoever waits for an ALTER gets an answer and keeps the connection. */
 const TABLE_WAIT_SECONDS = 5;
+/** Two leases: a session is dead by then, and what it had locked must be free for whoever takes its rows over. */
+const SILENCE_SECONDS = (2 * LEASE_MS) / 1_000;
 const MAX_TRIES = 5;
 
 /**
@@ -40,7 +46,8 @@ const MAX_TRIES = 5;
  * primary. That a new primary has applied all that it had received is the server's own affair (see docs/operations.md).
  *
  * The server bounds statements too, because what is only given up here goes on there: waits for rows and tables, the time
- * of a SELECT; and a statement that was given up all the same is ended with KILL.
+ * of a SELECT; and a statement that was given up all the same is ended with KILL. A process that is frozen, or whose machine
+ * is gone without a word, would hold the rows of its open transaction for eight hours: the server bounds its silence.
  *
  * Throws what `failures.ts` says: UserError when the URL or the schema is wrong, otherwise Unavailable, or a bug.
  */
@@ -49,6 +56,7 @@ export class Pool implements Sql {
   private readonly servers = new WeakMap<object, string>();
   private readonly settings: string;
   private readonly gap: SchemaGap;
+  private readonly keepAlive: KeepAlive;
   private readonly kills = new Set<Promise<void>>();
 
   private constructor(
@@ -57,14 +65,15 @@ export class Pool implements Sql {
     private readonly options: PoolOptions,
   ) {
     this.gap = new SchemaGap(options.clock);
-    const lockWaitSeconds = options.lockWaitSeconds ?? 1;
+    const { lockWaitSeconds = 1, silenceSeconds = SILENCE_SECONDS } = options;
+    this.keepAlive = new KeepAlive(driver, options.clock, silenceSeconds, (idle) => this.inUse(idle).run('DO 0'));
     this.settings =
       "SET SESSION transaction_isolation='READ-COMMITTED', time_zone='+00:00', " +
       "sql_mode='ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO', " +
       // Never give up a range for a scan because a list of ids is long.
       `range_optimizer_max_mem_size=0, innodb_lock_wait_timeout=${lockWaitSeconds}, ` +
       `lock_wait_timeout=${Math.max(lockWaitSeconds, TABLE_WAIT_SECONDS)}, ` +
-      `max_execution_time=${Math.ceil(this.timeoutMs * SERVER_SHARE)}`;
+      `max_execution_time=${Math.ceil(this.timeoutMs * SERVER_SHARE)}, wait_timeout=${silenceSeconds}`;
   }
 
   /** Makes no connection yet. @param url see {@link addressOf} */
@@ -110,6 +119,7 @@ export class Pool implements Sql {
   }
 
   async close(): Promise<void> {
+    this.keepAlive.stop();
     // A connection that could not be opened is closed, too; whoever asked for it has been given the error.
     await this.driver.end().catch(() => undefined);
     await Promise.all(this.kills);

@@ -44,7 +44,7 @@ const ALL_WORKERS = `--selector=${selectorOf(WORKER_LABELS)}`;
  * 2. When a rollout does not come to its end, every Deployment that has the release goes back to the one that ran before.
  * 3. It can be run again after it was interrupted: the cluster is asked for the same again.
  * 4. It changes nothing once the command may not go on.
- * 5. Workers of components that the release does not have end, whichever release has left them.
+ * 5. Workers of components that the release does not have end with all that belongs to them, whichever release has left them.
  *
  * What one release has in a ScaledObject, a NetworkPolicy or a budget stays until the next one is applied.
  * @throws UserError with what `kubectl` says; GoingBackFailed; NothingChanged when it says that before anything is applied
@@ -89,7 +89,7 @@ export async function restartOnKubernetes(component: string, cluster: Cluster): 
 
 /**
  * Ends all workers of a deployment, and none of another one that `kubectl` may talk to by mistake. The Deployments and what scales them
- * are gone until the next deploy.
+ * are gone until the next deploy, and so are their budgets and NetworkPolicies.
  */
 export async function endOnKubernetes(deploymentId: string, cluster: Cluster): Promise<void> {
   const kubectl = kubectlOf(cluster);
@@ -108,6 +108,7 @@ async function end(kubectl: Kubectl, which: string, guard: Guard): Promise<void>
   }
   await guard.mayGoOn();
   await kubectl('delete', 'deployment', which, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
+  await kubectl('delete', 'poddisruptionbudget,networkpolicy', which, '--ignore-not-found');
 }
 
 /** Ends what other releases have left. What reads topology.yaml is somebody's own. @throws GoingBackFailed; the guard's reason */

@@ -11,12 +11,14 @@ function batchOf(count: number, misses: number): HeldRow[] {
   return Array.from({ length: count }, (_, id) => ({ id, misses, recoveries: 0 })) as unknown as HeldRow[];
 }
 
-it('measures the rate of claims without the time in which only a claim of missed rows waited', async () => {
+/** A claim of one row takes a second, others 10 ms. */
+function world() {
   const clock = new ManualClock();
   const rows = new MemoryDatabase(clock).sendRows();
   const ahead = new ClaimAhead(2_000);
   const measured = jest.spyOn(ahead, 'measured');
   const claimer = new Claimer({
+    settings: { claimBatch: 100 },
     rows: {
       ...rows,
       claim: async (_, claimed) => {
@@ -30,10 +32,33 @@ it('measures the rate of claims without the time in which only a claim of missed
     ahead,
     onError,
   });
+  return { clock, claimer, measured };
+}
+
+it('measures the rate of claims without the time in which only a claim of missed rows waited', async () => {
+  const { clock, claimer, measured } = world();
   const missed = claimer.claim(batchOf(1, 1), 0);
   await clock.advance(700);
   const others = claimer.claim(batchOf(100, 0), 0);
   await clock.advance(400);
   await Promise.all([missed, others]);
   expect(measured.mock.calls).toEqual([[100, 10, 10]]);
+});
+
+it('does not take a stream of single messages for the rate at which a crowd can be claimed', async () => {
+  const { clock, claimer, measured } = world();
+  // Two claims on the way at every moment, of five rows each.
+  for (let n = 0; n < 100; n++) {
+    void claimer.claim(batchOf(5, 0), 0);
+    await clock.advance(5);
+  }
+  await clock.advance(10);
+  expect(measured.mock.calls).toEqual([]);
+  void claimer.claim(batchOf(5, 0), 0);
+  await clock.advance(5);
+  const crowd = claimer.claim(batchOf(100, 0), 0);
+  await clock.advance(10);
+  await crowd;
+  // The crowd alone, since the answer to what was claimed beside it.
+  expect(measured.mock.calls).toEqual([[100, 5, 10]]);
 });

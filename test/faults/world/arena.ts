@@ -88,7 +88,7 @@ export class Arena {
       new Crew({ settings, logFolder }),
       await Receiver.start(),
       createClient(required(environment, 'DATABASE_URL')),
-      Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2 }),
+      Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2, silenceSeconds: 600 }),
       new Connector({ url: required(environment, 'CONNECT_URL') }, captureNames('').connector, systemClock),
       resolver,
     );

@@ -55,6 +55,7 @@ function kubectl(all, cluster) {
   if (verb === 'get') end(0, cluster.deployments[name] === undefined ? '' : `deployment.apps/${name}`);
   if (verb === 'delete' && what === 'scaledobject') end(1, `error: the server doesn't have a resource type "${what}"`);
   if (verb === 'delete' && what === 'pod') end(0, 'pod deleted');
+  if (verb === 'delete' && what !== 'deployment') end(0, '');
   if (verb === 'delete') {
     const id = /^--selector=.*downspout\/deployment=(\w+)$/.exec(name)?.[1];
     if (name.startsWith('--selector=')) {

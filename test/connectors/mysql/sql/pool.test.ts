@@ -19,7 +19,7 @@ afterAll(async () => {
   await world.close();
 });
 
-const open = (options: { size?: number; timeoutMs?: number; clock?: Clock }) =>
+const open = (options: { size?: number; timeoutMs?: number; silenceSeconds?: number; clock?: Clock }) =>
   Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 4, ...options });
 const set = (sql: Sql, channel: string, at: number) =>
   sql.run(`UPDATE pauses SET paused_at=${at} WHERE channel='${channel}'`);
@@ -30,10 +30,10 @@ const unavailable = { name: 'Unavailable', message: expect.stringMatching(/^MySQ
 
 test('every connection has the settings that the statements count on', async () => {
   const [row] = await pool.rows(
-    'SELECT @@transaction_isolation, @@time_zone, @@innodb_lock_wait_timeout, @@range_optimizer_max_mem_size, @@lock_wait_timeout, @@max_execution_time, @@sql_mode',
+    'SELECT @@transaction_isolation, @@time_zone, @@innodb_lock_wait_timeout, @@range_optimizer_max_mem_size, @@lock_wait_timeout, @@max_execution_time, @@wait_timeout, @@sql_mode',
   );
   const strict = expect.stringContaining('STRICT_TRANS_TABLES');
-  expect(row).toEqual(['READ-COMMITTED', '+00:00', 1, 0, 5, 9_000, strict]);
+  expect(row).toEqual(['READ-COMMITTED', '+00:00', 1, 0, 5, 9_000, 20, strict]);
 });
 
 test('no answer is awaited for ever: the connection is given up, its statement ended, and the next one works', async () => {
@@ -78,6 +78,34 @@ test('a lost connection is Unavailable, and the next one works', async () => {
   await expect(lost).rejects.toMatchObject(unavailable);
   expect(await single.rows('SELECT 1')).toEqual([[1]]);
   await single.close();
+});
+
+test('whoever falls silent within a transaction loses it, and others get its rows', async () => {
+  const frozen = open({ size: 1, silenceSeconds: 1 });
+  const other = open({ size: 1 });
+  const silent = frozen.transaction(async (sql) => {
+    await set(sql, 'a', 3);
+    const free = async () =>
+      (await other.rows("SELECT 1 FROM pauses WHERE channel='a' FOR UPDATE SKIP LOCKED")).length === 1;
+    expect(await free()).toBe(false);
+    await until('the row is free', free);
+  });
+  await expect(silent).rejects.toMatchObject(unavailable);
+  expect(await frozen.rows("SELECT 1 FROM pauses WHERE channel='a' AND paused_at=3")).toEqual([]);
+  await Promise.all([frozen.close(), other.close()]);
+});
+
+test('connections that nobody uses stay open', async () => {
+  const quiet = open({ size: 2, silenceSeconds: 1 });
+  const ids = async () => {
+    const rows = await Promise.all([1, 2].map(() => quiet.rows<[number]>('SELECT CONNECTION_ID(), SLEEP(0.1)')));
+    return rows.map(([row]) => row?.[0]).toSorted();
+  };
+  const before = await ids();
+  // The server's own time is what closes connections.
+  await pool.run('DO SLEEP(3)');
+  expect(await ids()).toEqual(before);
+  await quiet.close();
 });
 
 test("a transaction that was a deadlock's victim runs again", async () => {

@@ -226,7 +226,7 @@ test('a component that is new in a release that fails ends', async () => {
   expect(Object.keys(kubectl.state.deployments)).toEqual(['downspout-due', 'downspout-webhook']);
 });
 
-describe('5. Workers of components that the release does not have end, whichever release has left them', () => {
+describe('5. Workers of components that the release does not have end with all that belongs to them, whichever release has left them', () => {
   const less = { overlay: undefined, base: topologyOf('{ due: { replicas: 1 } }') };
 
   test('and what reads topology.yaml stays', async () => {
@@ -239,6 +239,7 @@ describe('5. Workers of components that the release does not have end, whichever
     expect(deleted).toEqual([
       ['scaledobject', 'downspout-webhook'],
       ['deployment', 'downspout-webhook'],
+      ['poddisruptionbudget,networkpolicy', 'downspout-webhook'],
     ]);
   });
 
