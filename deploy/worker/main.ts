@@ -20,6 +20,7 @@ import { MySqlOpenRows } from '../../connectors/mysql/workers/open-rows';
 import { MySqlSendRows } from '../../connectors/mysql/workers/send-rows';
 import { MySqlWorkerRegistry } from '../../connectors/mysql/workers/worker-registry';
 import { type Clock, systemClock } from '../../topology/core/clock';
+import { reasonOf } from '../../topology/core/errors';
 import { deliveryTopology } from '../../topology/delivery-topology';
 import { createLog, type Log } from '../../topology/runtime/log';
 import { Metrics } from '../../topology/runtime/metrics';
@@ -36,6 +37,7 @@ import { CLOSE_LIMIT_MS, drainLimitMs } from './drain-limit';
 import { parseFailPoints, withFailPoints } from './fail-points';
 import { networkOf } from './network-settings';
 import { observedOpenRows, observedSendRows } from './observe-rows';
+import { rehearse } from './rehearsal';
 import { settingsOf } from './release-settings';
 
 export interface WorkerProcessOptions {
@@ -200,6 +202,12 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
       metrics,
       mayRun: async () => {
         joined.deployment = await joinDeployment(pool, await admin.clusterId(), namespace);
+        const bolt = components.map((component) => settings.bolts[component]).find((one) => one !== undefined);
+        if (bolt === undefined) return;
+        await rehearse({ settings: bolt, rows: new MySqlSendRows(pool), clock, random: Math.random }).then(
+          (messages) => log.debug({ messages }, 'rehearsed'),
+          (error: unknown) => log.warn(`the rehearsal failed: ${reasonOf(error)}`),
+        );
       },
       drainLimitMs: drainLimitMs(components, settings),
     });

@@ -62,6 +62,20 @@ async function schedule(first: number): Promise<number[]> {
   return answers.map(({ id }) => id);
 }
 
+/** A machine that does other things beside may need longer than that. */
+const AHEAD_MS = [5_000, 15_000, 45_000];
+
+async function scheduledInTime(): Promise<{ readonly first: number; readonly ids: readonly number[] }> {
+  for (const aheadMs of AHEAD_MS) {
+    const first = systemClock.now() + aheadMs;
+    const ids = await schedule(first);
+    if (systemClock.now() < first - AROUND) return { first, ids };
+    await deployment.settled();
+    deployment.receiver.journal.length = 0;
+  }
+  throw new Error(`${MESSAGES} messages cannot be scheduled ahead of their time`);
+}
+
 /** One client: cancels and edits messages at random, without a pause, around the instants. */
 async function race(name: number, ids: readonly number[], first: number): Promise<Asked[]> {
   const client = createClient(required(deployment.world.environment, 'DATABASE_URL'), { connections: 1 });
@@ -149,8 +163,7 @@ function* violations(story: Story, dueAt: number): Iterable<string> {
 
 it('16 clients that cancel and edit around the due instant get answers that are true', async () => {
   await deployment.warmUp();
-  const first = systemClock.now() + 5_000;
-  const ids = await schedule(first);
+  const { first, ids } = await scheduledInTime();
   const dueAts = new Map(ids.map((id, n) => [id, first + APART * (n % 3)]));
   const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, name) => race(name, ids, first)));
   await deployment.settled();
@@ -182,4 +195,4 @@ it('16 clients that cancel and edit around the due instant get answers that are 
     ).length,
   };
   expect(Object.entries(counts).filter(([, times]) => times < 10)).toEqual([]);
-}, 120_000);
+}, 240_000);

@@ -52,6 +52,8 @@ export function deploymentOf(component: string, settings: TopologySettings, { re
     spec: {
       ...(replicas === undefined ? {} : { replicas }),
       selector: { matchLabels: labels },
+      // A new pod is warm by its first partitions before the old one goes.
+      minReadySeconds: 2,
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
       progressDeadlineSeconds: 180,
       revisionHistoryLimit: 5,

@@ -24,7 +24,7 @@ const LEAVE_LIMIT_MS = 2_000;
  *
  * 1. *A worker that dies is started again*, with a delay that doubles, also while the database is away.
  * 2. *Workers go on while the database is away*, and what was asked for meanwhile is caught up with.
- * 3. *A worker is replaced by one that is ready*: the old one drains only then.
+ * 3. *A worker is replaced by one that is ready*: the old one drains only then, two seconds later.
  * 4. *What a dead host ran is run here*, up to this host's fair share, without anybody's command.
  * 5. *Nothing is orphaned*: ending drains every worker, and the next life of a supervisor that was killed finds its workers.
  *
@@ -139,7 +139,8 @@ export class HostSupervisor {
   }
 
   private ready(worker: HostWorker): void {
-    this.slots.get(placementName(worker))?.becameReady(worker);
+    const slot = this.slots.get(placementName(worker));
+    if (slot?.becameReady(worker, this.options.clock.monotonic()) === false) return;
     this.options.log.info(aboutOf(worker), 'ready');
     this.remember();
   }

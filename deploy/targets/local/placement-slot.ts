@@ -6,6 +6,12 @@ import { type Generation, isSame, nextSteps, type PlacedProcess, type Standing, 
 /** A worker that is not ready by then is reported; it goes on trying, and so does the one that it is to replace. */
 const READY_LIMIT_MS = 60_000;
 
+/**
+ * A new worker sends for so long beside the one that it replaces, milliseconds: its first partitions warm it before it has all
+ * of them.
+ */
+const SIDE_BY_SIDE_MS = 2_000;
+
 /** A worker process of a placement on this host. */
 export interface SlotProcess extends PlacedProcess {
   readonly pid: number | null;
@@ -36,6 +42,8 @@ export class PlacementSlot<P extends SlotProcess> {
   /** The generation that was ready last. */
   private proven: Generation | null = null;
   private tries: Tries[] = [];
+  /** When a process said first that it is ready. */
+  private readonly readySinceMs = new Map<P, number>();
 
   private wanted: Generation;
 
@@ -75,10 +83,16 @@ export class PlacementSlot<P extends SlotProcess> {
     return later.length === 0 || this.standing !== 'ours' ? null : Math.min(...later);
   }
 
-  becameReady(process: P): void {
-    if (process.phase !== 'starting') return;
+  /** A process says that it is ready. @returns whether it counts as ready from now on */
+  becameReady(process: P, nowMs: number): boolean {
+    if (process.phase !== 'starting') return false;
+    const sinceMs = this.readySinceMs.get(process) ?? nowMs;
+    this.readySinceMs.set(process, sinceMs);
+    const replaces = this.processes.some((one) => one !== process && one.phase === 'ready');
+    if (replaces && nowMs - sinceMs < SIDE_BY_SIDE_MS) return false;
     process.phase = 'ready';
     if (this.proven === null || isSame(process, this.wanted)) this.proven = generationOf(process);
+    return true;
   }
 
   /** Takes a process that was ready before this supervisor began. */
@@ -90,6 +104,7 @@ export class PlacementSlot<P extends SlotProcess> {
   /** @param how `by SIGKILL`, and what it said last @returns after how long it is started again; null when it was to end */
   died(process: P, how: string, nowMs: number): number | null {
     this.processes.splice(this.processes.indexOf(process), 1);
+    this.readySinceMs.delete(process);
     if (process.phase === 'draining') return null;
     const tries = this.beginTries(generationOf(process));
     const delayMs = tries.backOff.died(nowMs - process.startedAtMs);

@@ -285,7 +285,7 @@ describe('the Kustomize files', () => {
       spec: {
         template: {
           spec: {
-            terminationGracePeriodSeconds: 54,
+            terminationGracePeriodSeconds: 56,
             containers: [
               {
                 image: 'registry.example:5000/downspout:1.2.3',

@@ -94,7 +94,7 @@ describe('HostSupervisor', () => {
     for (const host of [a, b]) host.die();
   });
 
-  test('3. A worker is replaced by one that is ready: the old one drains only then', async () => {
+  test('3. A worker is replaced by one that is ready: the old one drains only then, two seconds later', async () => {
     world.store.want('webhook', 1, 7);
     const host = world.host('a');
     await settle();
@@ -105,6 +105,8 @@ describe('HostSupervisor', () => {
     expect(world.store.observed('webhook', 1)).toMatchObject({ state: 'starting', releaseNumber: 7 });
     world.makeReady(next as FakeWorker);
     await world.clock.advance(1_000);
+    expect(old?.asked).toBe(false);
+    await world.clock.advance(2_000);
     expect(old?.asked).toBe(true);
     expect(world.store.observed('webhook', 1)).toMatchObject({ state: 'draining', releaseNumber: 8 });
     old?.die('with exit code 0');

@@ -17,7 +17,7 @@ function started(generation: Generation, atMs: number, pid = 1): SlotProcess {
 
 function ready(generation: Generation, atMs: number, pid = 1): SlotProcess {
   const process = started(generation, atMs, pid);
-  slot.becameReady(process);
+  slot.becameReady(process, atMs);
   return process;
 }
 
@@ -46,16 +46,20 @@ test('what is observed of a worker that dies: waiting, and crash looping from th
   expect(slot.died(last, 'ended by SIGKILL', 32_100)).toBe(250);
 });
 
-test('while a worker is replaced, the old one is shown until the new one is ready, and draining until it has ended', () => {
+test('while a worker is replaced, the old one is shown until the new one has been ready beside it, and draining until it has ended', () => {
   const old = ready(OLD, 0, 1);
   slot.want(NEW);
   const next = started(NEW, 100, 2);
   expect(slot.observed(200)).toMatchObject({ state: 'starting', releaseNumber: 7, pid: 1 });
-  slot.becameReady(next);
+  expect(slot.becameReady(next, 200)).toBe(false);
+  expect(slot.steps(2_199).drain).toEqual([]);
+  expect(slot.observed(2_199)).toMatchObject({ state: 'starting', releaseNumber: 7, pid: 1 });
+  expect(slot.becameReady(next, 2_200)).toBe(true);
+  expect(slot.steps(2_200).drain).toEqual([old]);
   old.phase = 'draining';
-  expect(slot.observed(300)).toMatchObject({ state: 'draining', releaseNumber: 8, pid: 2 });
-  expect(slot.died(old, 'ended with exit code 0', 400)).toBeNull();
-  expect(slot.observed(400)).toMatchObject({ state: 'ready', releaseNumber: 8, pid: 2, deaths: 0 });
+  expect(slot.observed(2_300)).toMatchObject({ state: 'draining', releaseNumber: 8, pid: 2 });
+  expect(slot.died(old, 'ended with exit code 0', 2_400)).toBeNull();
+  expect(slot.observed(2_400)).toMatchObject({ state: 'ready', releaseNumber: 8, pid: 2, deaths: 0 });
 });
 
 test('a new worker that dies three times leaves the old one running, and is tried afresh when it is asked for again', () => {
