@@ -56,9 +56,9 @@ export interface SendBoltOptions {
 const LOOK_EVERY_MS = 100;
 const SWEEP_EVERY_MS = 1_000;
 /**
- * While it drains a bolt starts requests for so long, counted from the last wake of what it had claimed ahead: given back, that
- * would be late. Together with claimAheadMax, the longest time-out of a request, and as much again for writing outcomes, this is
- * the limit for draining.
+ * While it drains a bolt tries for so long to start what has woken. What it had claimed ahead has so much time from its wake on: given
+ * back, it would be late. Together with claimAheadMax, the longest time-out of a request, and as much again for writing outcomes,
+ * this is the limit for draining.
  */
 const DRAIN_STARTS_MS = 1_000;
 /**
@@ -204,23 +204,25 @@ export class SendBolt implements Bolt<Due> {
     if (this.closed) return;
     const now = this.options.databaseClock.earliest();
     this.slots.letSilentGo(this.options.clock.monotonic());
-    if (this.mayStart(now)) this.claimed.start(now);
+    if (this.mayStart()) this.claimed.start(now);
     if (this.drained === undefined) this.planner.claimAll(now);
     else this.finishDrain(now);
     this.prefetch.go();
     this.setTimer(now);
   }
 
-  private mayStart(now: number): boolean {
-    const { clock, settings } = this.options;
-    const drainingMs = clock.monotonic() - this.drainingSince;
-    if (this.drained === undefined || drainingMs < DRAIN_STARTS_MS) return true;
-    return now - this.claimed.lastWake < DRAIN_STARTS_MS && drainingMs < DRAIN_STARTS_MS + settings.claimAheadMaxMs;
+  private mayStart(): boolean {
+    return this.drained === undefined || this.drainingMs < DRAIN_STARTS_MS + this.options.settings.claimAheadMaxMs;
+  }
+
+  private get drainingMs(): number {
+    return this.options.clock.monotonic() - this.drainingSince;
   }
 
   private finishDrain(now: number): void {
     // A request that begins later could be cut off, and a message that was not begun has another worker soon.
-    if (!this.mayStart(now) || !this.options.lease.holds()) this.claimed.giveUp();
+    if (!this.mayStart() || !this.options.lease.holds()) this.claimed.giveUp();
+    else if (this.drainingMs >= DRAIN_STARTS_MS) this.claimed.giveBackWaiting(now - DRAIN_STARTS_MS);
     if (!this.planner.idle) return;
     if (this.claimed.waiting === 0) this.onBegun?.();
     if (this.claimed.idle) this.drained?.();

@@ -41,8 +41,11 @@ export class Claimer {
   inFlight = 0;
   /** Those of missed rows. */
   private missed = 0;
-  /** When the last measurement was made, or the first claim after a rest began, monotonic milliseconds. */
-  private since = 0;
+  /**
+   * When the last measurement was made, or the first claim after a rest began, monotonic milliseconds; undefined after a claim that
+   * is not measured.
+   */
+  private since: number | undefined;
   /** Rows claimed since then. */
   private answered = 0;
 
@@ -113,14 +116,16 @@ export class Claimer {
   private measure(rows: number, sent: number): void {
     const now = this.options.clock.monotonic();
     if (rows < Math.min(MIN_MEASURED_ROWS, this.options.settings.claimBatch)) {
-      this.since = now;
+      // The next one may be on the way already.
+      this.since = undefined;
       this.answered = 0;
       return;
     }
+    const since = this.since ?? sent;
     this.answered += rows;
     // Two answers in one moment are one measurement.
-    if (now - this.since < 1) return;
-    this.options.ahead.measured(this.answered, now - this.since, now - sent);
+    if (now - since < 1) return;
+    this.options.ahead.measured(this.answered, now - since, now - sent);
     this.since = now;
     this.answered = 0;
   }

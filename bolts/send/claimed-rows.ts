@@ -27,8 +27,6 @@ const MAX_WAIT_MS = 10_000;
 
 /** Claimed rows, from the claim to the written outcome. */
 export class ClaimedRows {
-  /** The latest wake of all rows that were claimed, by the database's clock. */
-  lastWake = Number.NEGATIVE_INFINITY;
   private readonly toStart: WakeQueue<HeldRow>;
   private readonly attempts: Attempts;
   private readonly writeBack: WriteBack;
@@ -72,7 +70,6 @@ export class ClaimedRows {
   /** Takes a row that was just claimed. */
   add(row: HeldRow, now: number): void {
     this.options.inHand.addClaimed(row);
-    this.lastWake = Math.max(this.lastWake, row.wakeAt);
     row.since = Math.max(row.wakeAt, now);
     const result = this.attempts.withoutRequest(row);
     if (result === undefined) this.toStart.add(row);
@@ -107,6 +104,14 @@ export class ClaimedRows {
   sweep(now: number): void {
     for (const row of this.toStart.parked()) {
       if (now - row.since > MAX_WAIT_MS) this.giveBack(row, 'its account or origin had no room');
+    }
+  }
+
+  /** Gives back rows that could have started since this time and had no room. */
+  giveBackWaiting(since: number): void {
+    for (const row of this.toStart.parked()) if (row.since <= since) this.giveBack(row, 'its worker stopped');
+    for (let row = this.toStart.next(since); row !== undefined; row = this.toStart.next(since)) {
+      this.finish(row, this.attempts.givenBack(row, 'its worker stopped'));
     }
   }
 

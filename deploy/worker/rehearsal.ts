@@ -38,6 +38,14 @@ const NOBODY = '0'.repeat(32);
  */
 export async function rehearse({ settings, rows, clock, random }: RehearsalOptions): Promise<number> {
   const receiver = new Receiver();
+  try {
+    return await rehearseTo(receiver, { settings, rows, clock, random });
+  } finally {
+    receiver.close();
+  }
+}
+
+async function rehearseTo(receiver: Receiver, { settings, rows, clock, random }: RehearsalOptions): Promise<number> {
   const url = await receiver.open();
   const network = { allowPrivateAddresses: true };
   const channel: Channel = webhook.build(settings, { clock, network, secretsOf: async () => new Map() });
@@ -67,7 +75,6 @@ export async function rehearse({ settings, rows, clock, random }: RehearsalOptio
   } finally {
     await bolt.close();
     await channel.close();
-    receiver.close();
   }
 }
 

@@ -57,7 +57,7 @@ export class Rolled {
       folder,
       await Receiver.start(),
       createClient(required(environment, 'DATABASE_URL')),
-      Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2 }),
+      Pool.open(required(environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2, silenceSeconds: 600 }),
     );
   }
 

@@ -45,8 +45,8 @@ export interface ScheduleOptions {
 
 /** A worker holds a row for milliseconds, while it claims or writes back; another application may hold it for longer. */
 const LOCK_WAIT_SECONDS = 10;
-/** An application may be frozen between two requests, as functions are: its idle connections should survive that. */
-const SILENCE_SECONDS = 600;
+/** MySQL's own: an application may be frozen between two requests, as functions are, and its connections should survive that. */
+const SILENCE_SECONDS = 28_800;
 const MAX_OUTCOMES_PER_PAGE = 10_000;
 
 /**

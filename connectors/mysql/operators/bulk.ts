@@ -79,27 +79,25 @@ export class Bulk {
     });
   }
 
-  private each(
+  private async each(
     filter: MessageFilter,
     report: (counts: BulkCounts) => void = () => {},
     change: (sql: Sql, ids: readonly MessageId[]) => Promise<number>,
   ): Promise<BulkCounts> {
     const { clock } = this.pool;
-    return this.pool.use(async (reader) => {
-      const counts = { done: 0, skipped: 0 };
-      for await (const { seen } of search(reader, filter)) {
-        for (let from = 0; from < seen.length; from += ROWS_PER_TRANSACTION) {
-          const some = seen.slice(from, from + ROWS_PER_TRANSACTION);
-          const beganAt = clock.monotonic();
-          const done = await this.pool.transaction(async (sql) => change(sql, await unchanged(sql, some)));
-          counts.done += done;
-          counts.skipped += some.length - done;
-          report(counts);
-          await clock.sleep(clock.monotonic() - beganAt);
-        }
+    const counts = { done: 0, skipped: 0 };
+    for await (const { seen } of search(this.pool, filter)) {
+      for (let from = 0; from < seen.length; from += ROWS_PER_TRANSACTION) {
+        const some = seen.slice(from, from + ROWS_PER_TRANSACTION);
+        const beganAt = clock.monotonic();
+        const done = await this.pool.transaction(async (sql) => change(sql, await unchanged(sql, some)));
+        counts.done += done;
+        counts.skipped += some.length - done;
+        report(counts);
+        await clock.sleep(clock.monotonic() - beganAt);
       }
-      return counts;
-    });
+    }
+    return counts;
   }
 }
 

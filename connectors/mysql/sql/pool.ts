@@ -37,6 +37,8 @@ const SERVER_SHARE = 0.9;
 const TABLE_WAIT_SECONDS = 5;
 /** Two leases: a session is dead by then, and what it had locked must be free for whoever takes its rows over. */
 const SILENCE_SECONDS = (2 * LEASE_MS) / 1_000;
+/** MySQL's own: how long the rest of a statement may be on the way. */
+const NET_READ_TIMEOUT_SECONDS = 30;
 const MAX_TRIES = 5;
 
 /**
@@ -73,7 +75,8 @@ export class Pool implements Sql {
       // Never give up a range for a scan because a list of ids is long.
       `range_optimizer_max_mem_size=0, innodb_lock_wait_timeout=${lockWaitSeconds}, ` +
       `lock_wait_timeout=${Math.max(lockWaitSeconds, TABLE_WAIT_SECONDS)}, ` +
-      `max_execution_time=${Math.ceil(this.timeoutMs * SERVER_SHARE)}, wait_timeout=${silenceSeconds}`;
+      `max_execution_time=${Math.ceil(this.timeoutMs * SERVER_SHARE)}, wait_timeout=${silenceSeconds}, ` +
+      `net_read_timeout=${Math.min(silenceSeconds, NET_READ_TIMEOUT_SECONDS)}`;
   }
 
   /** Makes no connection yet. @param url see {@link addressOf} */

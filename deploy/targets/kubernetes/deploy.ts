@@ -108,6 +108,7 @@ async function end(kubectl: Kubectl, which: string, guard: Guard): Promise<void>
   }
   await guard.mayGoOn();
   await kubectl('delete', 'deployment', which, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);
+  await guard.mayGoOn();
   await kubectl('delete', 'poddisruptionbudget,networkpolicy', which, '--ignore-not-found');
 }
 

@@ -130,7 +130,8 @@ export class PlacementSlot<P extends SlotProcess> {
     }
     const shown = wanted?.phase === 'ready' ? wanted : (active.find((one) => one.phase === 'ready') ?? wanted);
     const generation = shown?.phase === 'ready' ? generationOf(shown) : this.proven;
-    const isLate = wanted?.phase === 'starting' && nowMs - wanted.startedAtMs >= READY_LIMIT_MS;
+    const isLate =
+      wanted?.phase === 'starting' && !this.readySinceMs.has(wanted) && nowMs - wanted.startedAtMs >= READY_LIMIT_MS;
     return {
       releaseNumber: generation?.releaseNumber ?? null,
       restarts: generation?.restarts ?? null,
