@@ -13,6 +13,8 @@ const patient: Clock = {
   sleep: (delay, signal) => systemClock.sleep(signal === undefined ? delay : 60_000, signal),
 };
 
+const refused = () => Promise.reject(new Error('refused'));
+
 test('made-up messages go all the way, and the table is asked for rows only that cannot be there', async () => {
   const ids = new Set<number>();
   const rows: Pick<SendRows, 'read' | 'claim'> = {
@@ -32,7 +34,6 @@ test('made-up messages go all the way, and the table is asked for rows only that
 
 test('a database that does not answer, or refuses, ends it after a second', async () => {
   const never = new Promise<never>(() => undefined);
-  const refused = () => Promise.reject(new Error('refused'));
   expect(await rehearse({ ...options, rows: { read: () => never, claim: () => never } })).toBe(0);
   expect(await rehearse({ ...options, rows: { read: refused, claim: refused } })).toBe(0);
 });
