@@ -295,6 +295,20 @@ describe('SendBolt, come what may', () => {
     expect(rows.length - given.length).toBe(first - 1);
   });
 
+  it('a crowd that takes longer than ten seconds, at a host that answers quickly, does not go round again', async () => {
+    await start({ settings: { claimAheadMaxMs: 2_000, claimBatch: 500, perOrigin: 16 } });
+    world.channel.latency = 500;
+    const accounts = Array.from({ length: 40 }, (_, n) => ({ account: `a${n}` }));
+    world.emit(...accounts.map((who) => world.row(10, who)));
+    await world.advance(3_000);
+    const rows = accounts.flatMap((who) => world.rows(12, 1_000, who));
+    const versions = rows.map(({ version }) => version);
+    world.emit(...rows);
+    await world.advance(25_000);
+    expect(world.states(rows)).toEqual(['delivered']);
+    expect(rows.map(({ version }) => version)).toEqual(versions);
+  });
+
   it('what was claimed is given back when its channel or account is paused before it starts', async () => {
     await start({ settings: { claimAheadMaxMs: 2_000, claimBatch: 500 } });
     world.emit(world.row(10));

@@ -1,6 +1,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
+import { freePort } from '../../../deploy/stack/host/ports';
 
 /** A name server that takes questions, by UDP and TCP, and answers none. */
 export class SilentResolver {
@@ -22,11 +23,13 @@ export class SilentResolver {
   }
 
   static async start(): Promise<SilentResolver> {
+    // Below the range from which systems take ports for outgoing connections: one that is free by UDP may be taken by TCP.
+    const port = await freePort(new Set());
     const udp = createSocket('udp4');
-    udp.bind(0, '127.0.0.1');
+    udp.bind(port, '127.0.0.1');
     await once(udp, 'listening');
     const tcp = createServer();
-    tcp.listen(udp.address().port, '127.0.0.1');
+    tcp.listen(port, '127.0.0.1');
     await once(tcp, 'listening');
     return new SilentResolver(udp, tcp);
   }
