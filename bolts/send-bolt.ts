@@ -44,9 +44,9 @@ export interface SendBoltOptions {
   readonly pauses: Pauses;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
-  /** In [0, 1), for jitter. */
   /** Of the database whose messages are sent, 32 hex digits; known when the worker runs. */
   readonly deploymentId: () => string;
+  /** In [0, 1), for jitter. */
   readonly random: () => number;
   /** Takes what could not be done, and why. It is tried again where that helps. */
   readonly onError: (what: string, error: unknown) => void;
@@ -221,7 +221,7 @@ export class SendBolt implements Bolt<Due> {
 
   private finishDrain(now: number): void {
     // A request that begins later could be cut off, and a message that was not begun has another worker soon.
-    if (!this.mayStart() || !this.options.lease.holds()) this.claimed.giveUp();
+    if (!this.mayStart() || !this.options.lease.holds()) this.claimed.giveBackWaiting(Number.POSITIVE_INFINITY);
     else if (this.drainingMs >= DRAIN_STARTS_MS) this.claimed.giveBackWaiting(now - DRAIN_STARTS_MS);
     if (!this.planner.idle) return;
     if (this.claimed.waiting === 0) this.onBegun?.();

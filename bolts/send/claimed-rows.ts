@@ -112,20 +112,14 @@ export class ClaimedRows {
     }
   }
 
-  /** Gives back rows that could have started since this time and had no room. */
+  /**
+   * The bolt drains: gives back rows that could have started since this time and had no room.
+   * @param since +Infinity for every row that is not started
+   */
   giveBackWaiting(since: number): void {
     for (const row of this.toStart.parked()) if (row.since <= since) this.giveBack(row, 'its worker stopped');
     for (let row = this.toStart.next(since); row !== undefined; row = this.toStart.next(since)) {
       this.finish(row, this.attempts.givenBack(row, 'its worker stopped'));
-    }
-  }
-
-  /** Gives back every row that is not started, because the bolt drains and starts nothing any more. */
-  giveUp(): void {
-    for (const row of this.toStart.parked()) this.giveBack(row, 'its worker stopped');
-    for (let row = this.toStart.next(Number.POSITIVE_INFINITY); row !== undefined; ) {
-      this.finish(row, this.attempts.givenBack(row, 'its worker stopped'));
-      row = this.toStart.next(Number.POSITIVE_INFINITY);
     }
   }
 
