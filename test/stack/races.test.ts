@@ -14,6 +14,7 @@ const AROUND = 1_200;
 /** The default of topology.yaml: a message is claimed so long before its wake at most. */
 const CLAIM_AHEAD = 2_000;
 const SEED = 4;
+const MAX_ROUNDS = 4;
 
 /** One question of a client and its answer. Times are epoch milliseconds. */
 interface Asked {
@@ -163,36 +164,41 @@ function* violations(story: Story, dueAt: number): Iterable<string> {
 
 it('16 clients that cancel and edit around the due instant get answers that are true', async () => {
   await deployment.warmUp();
-  const { first, ids } = await scheduledInTime();
-  const dueAts = new Map(ids.map((id, n) => [id, first + APART * (n % 3)]));
-  const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, name) => race(name, ids, first)));
-  await deployment.settled();
+  const counts = { canceled: 0, edited: 0, cancelsTooLate: 0, editsTooLate: 0, claimedAhead: 0 };
+  const rare = () => Object.entries(counts).filter(([, times]) => times < 10);
+  // On a machine that does other things beside, clients may be too slow, or so much quicker than the workers that nothing is too late.
+  for (let round = 0; round < MAX_ROUNDS && rare().length > 0; round++) {
+    deployment.receiver.journal.length = 0;
+    const { first, ids } = await scheduledInTime();
+    const dueAts = new Map(ids.map((id, n) => [id, first + APART * (n % 3)]));
+    const clients = await Promise.all(Array.from({ length: CLIENTS }, (_, name) => race(name, ids, first)));
+    await deployment.settled();
 
-  const asked = clients.flat();
-  const stories = await storiesOf(ids, asked);
-  const found = stories.flatMap((story) =>
-    [...violations(story, dueAts.get(story.message.id) as number)].map((what) => `${story.message.id}: ${what}`),
-  );
-  expect(found).toEqual([]);
-  expect(deployment.receiver.journal).toHaveLength(
-    stories.filter(({ message }) => message.state === 'delivered').length,
-  );
+    const asked = clients.flat();
+    const stories = await storiesOf(ids, asked);
+    const found = stories.flatMap((story) =>
+      [...violations(story, dueAts.get(story.message.id) as number)].map((what) => `${story.message.id}: ${what}`),
+    );
+    expect(found).toEqual([]);
+    expect(deployment.receiver.journal).toHaveLength(
+      stories.filter(({ message }) => message.state === 'delivered').length,
+    );
 
-  // There were races: every answer was given often, and messages were claimed before they were due.
-  const count = (result: string, verb: 'cancel' | 'edit') =>
-    asked.filter((one) => one.answer.result === result && one.verb === verb).length;
-  const moved = new Set(
-    asked.filter((one) => one.answer.result === 'edited' && !Number.isNaN(one.dueAt)).map(({ id }) => id),
-  );
-  const counts = {
-    canceled: count('canceled', 'cancel'),
-    edited: count('edited', 'edit'),
-    cancelsTooLate: count('too_late', 'cancel'),
-    editsTooLate: count('too_late', 'edit'),
-    claimedAhead: asked.filter(
+    const count = (result: string, verb: 'cancel' | 'edit') =>
+      asked.filter((one) => one.answer.result === result && one.verb === verb).length;
+    const moved = new Set(
+      asked.filter((one) => one.answer.result === 'edited' && !Number.isNaN(one.dueAt)).map(({ id }) => id),
+    );
+    counts.canceled += count('canceled', 'cancel');
+    counts.edited += count('edited', 'edit');
+    counts.cancelsTooLate += count('too_late', 'cancel');
+    counts.editsTooLate += count('too_late', 'edit');
+    counts.claimedAhead += asked.filter(
       ({ id, answer }) =>
         answer.result === 'too_late' && !moved.has(id) && answer.claimedAt < (dueAts.get(id) as number),
-    ).length,
-  };
-  expect(Object.entries(counts).filter(([, times]) => times < 10)).toEqual([]);
+    ).length;
+  }
+
+  // There were races: every answer was given often, and messages were claimed before they were due.
+  expect(rare()).toEqual([]);
 }, 240_000);
