@@ -12,7 +12,8 @@ import {
   type Release,
   unfinishedReleases,
 } from '../../connectors/mysql/operators/releases';
-import { Status, type WorkerStatus } from '../../connectors/mysql/operators/status';
+import { Status } from '../../connectors/mysql/operators/status';
+import { listWorkers, type WorkerStatus } from '../../connectors/mysql/operators/worker-status';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { Unavailable, UserError } from '../../topology/core/errors';
@@ -86,7 +87,7 @@ export class DemoWorkers {
   /** Where the workers' status is served. */
   async urls(): Promise<string[]> {
     const pids = new Set(this.pids);
-    const workers = await new Status(this.options.pool).workers();
+    const workers = await listWorkers(this.options.pool);
     const isOurs = ({ state, pid }: WorkerStatus) => state === 'alive' && pids.has(pid);
     return workers.filter(isOurs).flatMap(({ statusUrl }) => statusUrl ?? []);
   }

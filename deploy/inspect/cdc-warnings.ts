@@ -1,4 +1,4 @@
-import type { WorkerStatus } from '../../connectors/mysql/operators/status';
+import type { WorkerStatus } from '../../connectors/mysql/operators/worker-status';
 import { SPOUT } from '../../topology/streams';
 import { formatDuration } from '../console/units';
 

@@ -9,14 +9,14 @@ import {
   type PlacementRow,
   type SupervisorStatus,
 } from '../../connectors/mysql/operators/placements';
+import type { Figure } from '../../connectors/mysql/operators/quick-count';
 import {
   type ChannelWaiting,
-  type Figure,
   type MinuteCount,
   type StateCount,
   Status,
-  type WorkerStatus,
 } from '../../connectors/mysql/operators/status';
+import { listWorkers, type WorkerStatus } from '../../connectors/mysql/operators/worker-status';
 import { binlogFaults } from '../../connectors/mysql/schema/binlog-settings';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
@@ -74,6 +74,8 @@ export interface StatusReport {
 }
 
 const HTTP_LIMIT_MS = 3_000;
+/** A count that is given up after its time holds one; the others are not to stand behind it. */
+const STATUS_CONNECTIONS = 8;
 
 /** Asks every part, at the same time. Does not throw for a part that is away. */
 export async function readStatus(environment: Environment, clock: Clock): Promise<StatusReport> {
@@ -121,7 +123,7 @@ async function attempt<T>(part: string, read: () => Promise<T>): Promise<{ statu
 }
 
 async function readDatabase(environment: Environment, clock: Clock): Promise<DatabaseReport> {
-  const pool = Pool.open(readerUrl(environment), { clock, size: 4 });
+  const pool = Pool.open(readerUrl(environment), { clock, size: STATUS_CONNECTIONS });
   try {
     const status = new Status(pool, sendersOf(environment));
     // First alone: when the database is away, it is said once.
@@ -145,7 +147,7 @@ async function readDatabase(environment: Environment, clock: Clock): Promise<Dat
       reading,
       status.otherChannels(),
       status.byMinute(60),
-      status.workers(),
+      listWorkers(pool),
       new Operations(pool).pauses(),
       listPlacements(pool),
       listSupervisors(pool),

@@ -1,6 +1,6 @@
 import type { Message } from '../../connectors/mysql/client/client';
 import type { Pause } from '../../connectors/mysql/operators/operations';
-import type { WorkerStatus } from '../../connectors/mysql/operators/status';
+import type { WorkerStatus } from '../../connectors/mysql/operators/worker-status';
 import { formatDuration, formatInstant, formatRelative } from '../console/units';
 
 /** One reason why a message is not sent at this moment, or one sentence about who is sending it. */

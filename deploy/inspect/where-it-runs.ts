@@ -1,6 +1,6 @@
 import type { Pause } from '../../connectors/mysql/operators/operations';
 import { type PlacementRow, placementName, type SupervisorStatus } from '../../connectors/mysql/operators/placements';
-import type { WorkerStatus } from '../../connectors/mysql/operators/status';
+import type { WorkerStatus } from '../../connectors/mysql/operators/worker-status';
 import { counted, formatDuration } from '../console/units';
 
 /** What the database says of who runs what. Times are epoch milliseconds by its clock. */

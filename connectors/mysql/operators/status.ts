@@ -1,15 +1,9 @@
 import type { MessageState } from '../../../topology/message';
 import { NEEDS_PERSON } from '../schema/doubt';
-import { isOutOfTime } from '../sql/failures';
 import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import { channelsIn } from './channel-names';
-
-/** A number of messages. An estimate is the optimizer's, from samples of the index. */
-export interface Figure {
-  readonly count: number;
-  readonly exact: boolean;
-}
+import { type Figure, fromOf, type IndexedRows, QuickCount } from './quick-count';
 
 export interface StateCount extends Figure {
   readonly channel: string;
@@ -41,33 +35,6 @@ export interface MinuteCount {
   readonly count: number;
 }
 
-export interface WorkerStatus {
-  readonly session: string;
-  readonly components: readonly string[];
-  readonly host: string;
-  readonly pid: number;
-  readonly version: string;
-  /** The release it runs, the placement it fills and the supervisor that started it; null when a person started it. */
-  readonly release: number | null;
-  readonly replica: number | null;
-  readonly supervisor: string | null;
-  readonly statusUrl: string | null;
-  readonly startedAt: number;
-  readonly leaseUntil: number;
-  /** `late`: its lease has run out, and no spout has marked it dead yet. */
-  readonly state: 'alive' | 'late' | 'dead' | 'left';
-  readonly partitions: Readonly<Record<string, readonly number[]>>;
-  readonly gauges: Readonly<Record<string, Readonly<Record<string, number>>>>;
-}
-
-/** Messages that an index has together. */
-interface Rows {
-  readonly index: 'open_by_wake' | 'needs_person';
-  readonly where: string;
-}
-
-/** Every figure is read within this time or is an estimate. */
-const COUNT_TIMEOUT_MS = 300;
 /** A table that the optimizer takes for smaller is counted as a whole. */
 const SMALL_TABLE_ROWS = 100_000;
 /** A channel too; the optimizer never expects more than half of a table. */
@@ -77,7 +44,6 @@ const MAX_CHANNELS_SHOWN = 20;
 const MAX_CHANNELS_COUNTED = 200;
 /** In place of the names of all other channels. */
 const OTHER_CHANNELS = 'others';
-const ENDED_WORKERS_SHOWN_MS = 3_600_000;
 /** A worker may claim a row so long before its wake, and a bit. */
 const CLAIMED_AHEAD_MS = 5_000;
 const shards = Array.from({ length: 256 }, (_, shard) => shard);
@@ -89,11 +55,15 @@ const SHARDS = list(shards, integer);
  * table.
  */
 export class Status {
+  private readonly counting: QuickCount;
+
   /** @param senders channels that are shown whatever number of others there is */
   constructor(
     private readonly pool: Pool,
     private readonly senders: readonly string[] = [],
-  ) {}
+  ) {
+    this.counting = new QuickCount(pool);
+  }
 
   /** Epoch milliseconds by the database's clock. */
   async now(): Promise<number> {
@@ -106,15 +76,15 @@ export class Status {
    * @param waiting what waits, when that is read anyway
    */
   async counts(waiting?: Promise<readonly ChannelWaiting[]>): Promise<StateCount[]> {
-    const rows = await this.estimate();
+    const rows = await this.counting.estimate();
     if (rows < SMALL_TABLE_ROWS) {
-      const counted = await this.within<[string, MessageState, number]>(
+      const counted = await this.counting.within<[string, MessageState, number]>(
         'channel, state, COUNT(*) FROM scheduled_messages GROUP BY channel, state ORDER BY channel, state',
       );
       if (counted !== null)
         return this.shown(counted.map(([channel, state, count]) => ({ channel, state, count, exact: true })));
     }
-    return this.countsOfLargeTable(rows, await (waiting ?? this.waiting()));
+    return this.countsOfLargeTable(rows, waiting ?? this.waiting());
   }
 
   /** What waits, by channel: those with a sender, and the first others. */
@@ -136,87 +106,46 @@ export class Status {
    * are too many to count in a moment.
    */
   async byMinute(minutes: number): Promise<MinuteCount[] | null> {
-    const counts: MinuteCount[] = [];
-    for (const channel of await this.openChannels()) {
-      const rows = await this.within<[number, number]>(
-        'wake_at DIV 60000 * 60000 AS minute, COUNT(*) FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
-          `WHERE ${openOn(channel)} AND wake_at >= ${NOW_MS} DIV 60000 * 60000 ` +
-          `AND wake_at < (${NOW_MS} DIV 60000 + ${integer(minutes)}) * 60000 GROUP BY minute`,
-      );
-      if (rows === null) return null;
-      counts.push(...rows.map(([minute, count]) => ({ channel, minute, count })));
-    }
+    const channels = await this.openChannels();
+    const byChannel = await Promise.all(channels.map((channel) => this.byMinuteOn(channel, minutes)));
+    const counts = byChannel.filter((rows) => rows !== null).flat();
+    if (byChannel.includes(null)) return null;
     return counts.toSorted((a, b) => a.minute - b.minute || (a.channel < b.channel ? -1 : 1));
   }
 
-  /** Workers that live, and those that ended within the last hour. */
-  async workers(): Promise<WorkerStatus[]> {
-    type Columns = [
-      Buffer,
-      string,
-      string,
-      number,
-      string,
-      number | null,
-      number | null,
-      Buffer | null,
-      string | null,
-      number,
-      number,
-      number,
-      number | null,
-      string | null,
-      number,
-    ];
-    const rows = await this.pool.rows<Columns>(
-      'SELECT session, components, host, pid, version, release_number, replica, supervisor, status_url, started_at, lease_until, dead, left_at, report, ' +
-        `${NOW_MS} FROM workers WHERE lease_until > ${NOW_MS} - ${ENDED_WORKERS_SHOWN_MS} ORDER BY started_at, session`,
-    );
-    return rows.map((row) => {
-      const [session, components, host, pid, version, release, replica, supervisor, ...others] = row;
-      const [statusUrl, startedAt, leaseUntil, dead, leftAt, report, now] = others;
-      const ended = leftAt === null ? 'dead' : 'left';
-      return {
-        session: session.toString('hex'),
-        components: JSON.parse(components) as string[],
-        host,
-        pid,
-        version,
-        release,
-        replica,
-        supervisor: supervisor?.toString('hex') ?? null,
-        statusUrl,
-        startedAt,
-        leaseUntil,
-        state: dead === 1 ? ended : leaseUntil < now ? 'late' : 'alive',
-        partitions: {},
-        gauges: {},
-        ...(report === null ? {} : (JSON.parse(report) as Pick<WorkerStatus, 'partitions' | 'gauges'>)),
-      };
-    });
-  }
-
-  private async countsOfLargeTable(rows: number, waiting: readonly ChannelWaiting[]): Promise<StateCount[]> {
+  /** All at once: a count that ends after its time is waited for once, not one after the other. */
+  private async countsOfLargeTable(rows: number, reading: Promise<readonly ChannelWaiting[]>): Promise<StateCount[]> {
+    const states = Object.entries(NEEDS_PERSON) as [MessageState, number][];
+    const [waiting, ...needing] = await Promise.all([
+      reading,
+      ...states.map(([state, number]) => this.needingPerson(state, number)),
+    ]);
     const counts: StateCount[] = waiting.flatMap(({ channel, open, openIsExact, sending }) => [
       { channel, state: 'scheduled' as const, count: open - (sending ?? 0), exact: openIsExact && sending !== null },
       ...(sending === null ? [] : [{ channel, state: 'sending' as const, count: sending, exact: true }]),
     ]);
-    for (const [state, number] of Object.entries(NEEDS_PERSON) as [MessageState, number][]) {
-      const needing: Rows = { index: 'needs_person', where: `needs_person=${number}` };
-      const found = await this.within<[string, number]>(`channel, COUNT(*) ${fromOf(needing)} GROUP BY channel`);
-      if (found === null) counts.push({ channel: 'all', state, count: await this.estimate(needing), exact: false });
-      else counts.push(...this.shown(found.map(([channel, count]) => ({ channel, state, count, exact: true }))));
-    }
+    counts.push(...needing.flat());
     const others = counts.reduce((sum, { count }) => sum + count, 0);
     return [...counts, { channel: 'all', state: 'ended', count: Math.max(0, rows - others), exact: false }];
   }
 
+  private async needingPerson(state: MessageState, number: number): Promise<StateCount[]> {
+    const needing: IndexedRows = { index: 'needs_person', where: `needs_person=${number}` };
+    const found = await this.counting.within<[string, number]>(`channel, COUNT(*) ${fromOf(needing)} GROUP BY channel`);
+    if (found === null) {
+      return [{ channel: 'all', state, count: await this.counting.estimate(needing), exact: false }];
+    }
+    return this.shown(found.map(([channel, count]) => ({ channel, state, count, exact: true })));
+  }
+
   private async waitingOn(channel: string): Promise<ChannelWaiting> {
     const index = 'open_by_wake';
-    const until = (wake: string): Rows => ({ index, where: `${openOn(channel)} AND wake_at <= ${wake}` });
+    const until = (wake: string): IndexedRows => ({ index, where: `${openOn(channel)} AND wake_at <= ${wake}` });
     const [overdue, sending, open, oldest] = await Promise.all([
-      this.figure(until(NOW_MS)),
-      this.within<[number]>(`COUNT(*) ${fromOf(until(`${NOW_MS} + ${CLAIMED_AHEAD_MS}`))} AND state='sending'`),
+      this.counting.figure(until(NOW_MS)),
+      this.counting.within<[number]>(
+        `COUNT(*) ${fromOf(until(`${NOW_MS} + ${CLAIMED_AHEAD_MS}`))} AND state='sending'`,
+      ),
       this.openOf({ index, where: `open=1 AND channel=${text(channel)}` }),
       this.oldestWake(channel),
     ]);
@@ -231,9 +160,18 @@ export class Status {
     };
   }
 
-  private async openOf(all: Rows): Promise<Figure> {
-    const count = await this.estimate(all);
-    return count < SMALL_CHANNEL_ROWS ? this.figure(all) : { count, exact: false };
+  private async byMinuteOn(channel: string, minutes: number): Promise<MinuteCount[] | null> {
+    const rows = await this.counting.within<[number, number]>(
+      'wake_at DIV 60000 * 60000 AS minute, COUNT(*) FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
+        `WHERE ${openOn(channel)} AND wake_at >= ${NOW_MS} DIV 60000 * 60000 ` +
+        `AND wake_at < (${NOW_MS} DIV 60000 + ${integer(minutes)}) * 60000 GROUP BY minute`,
+    );
+    return rows?.map(([minute, count]) => ({ channel, minute, count })) ?? null;
+  }
+
+  private async openOf(all: IndexedRows): Promise<Figure> {
+    const count = await this.counting.estimate(all);
+    return count < SMALL_CHANNEL_ROWS ? this.counting.figure(all) : { count, exact: false };
   }
 
   /** The earliest wake of a channel: one look-up in the index for each shard. */
@@ -271,44 +209,6 @@ export class Status {
       ...[...others].map(([state, count]) => ({ channel: OTHER_CHANNELS, state, count, exact: true })),
     ];
   }
-
-  private async figure(rows: Rows): Promise<Figure> {
-    const counted = await this.within<[number]>(`COUNT(*) ${fromOf(rows)}`);
-    const [count] = counted?.[0] ?? [];
-    return count === undefined ? { count: await this.estimate(rows), exact: false } : { count, exact: true };
-  }
-
-  /**
-   * How many rows the optimizer expects, of the table unless others are named. It looks into the index for each range, which
-   * it does not do for an index that is forced, or for so many shards without being told.
-   */
-  private async estimate(rows?: Rows): Promise<number> {
-    const of = rows === undefined ? '' : `USE INDEX (${rows.index}) WHERE ${rows.where}`;
-    const plan = await this.pool.rows<(string | number | null)[]>(
-      `EXPLAIN FORMAT=TRADITIONAL SELECT /*+ SET_VAR(eq_range_index_dive_limit=0) */ 1 FROM scheduled_messages ${of}`,
-    );
-    return Number(plan[0]?.[9] ?? 0);
-  }
-
-  /**
-   * Null when it takes too long. Counted is what is there, committed or not: to find out what each row was like at one
-   * moment costs minutes while rows are being inserted.
-   */
-  private async within<T extends readonly unknown[]>(select: string): Promise<T[] | null> {
-    try {
-      return await this.pool.use(async (sql) => {
-        await sql.run('SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED');
-        return sql.rows<T>(`SELECT /*+ MAX_EXECUTION_TIME(${COUNT_TIMEOUT_MS}) */ ${select}`);
-      });
-    } catch (error) {
-      if (isOutOfTime(error)) return null;
-      throw error;
-    }
-  }
-}
-
-function fromOf({ index, where }: Rows): string {
-  return `FROM scheduled_messages FORCE INDEX (${index}) WHERE ${where}`;
 }
 
 /** The shards are listed because without them the wake would be no range of the index. */

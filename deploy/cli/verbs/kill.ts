@@ -18,7 +18,7 @@ import { deactivateForKill } from '../../release/kill';
 import { endLimitMs } from '../../release/local-workers';
 import type { RolloutResult } from '../../release/rollout';
 import { settingsOf } from '../../release/worker-steps';
-import { withWorkersPool } from '../database';
+import { databaseUrl, withWorkersPool } from '../database';
 import { tellRolled, withDeployer } from '../deploying';
 import { type EnginePlace, endOn } from '../engines';
 import { tellWorkers } from '../rehearsal';
@@ -51,7 +51,8 @@ export function killCommand(): Command {
         tellWorkers(context, await withWorkersPool(context, whoRuns), what);
         return;
       }
-      await confirm('Stop all workers of this deployment?', options.yes === true);
+      const { host, pathname } = new URL(databaseUrl(context.settings.environment, 'OPERATOR_DATABASE_URL'));
+      await confirm(`Stop all workers of the deployment in ${host}${pathname}?`, options.yes === true);
       await withDeployer(context, { verb: 'kill', subject: 'all', supervises: false }, async (deploying) => {
         const { workers, signal, guard, lock, pool } = deploying;
         const { id: deploymentId } = await readDeployment(pool);

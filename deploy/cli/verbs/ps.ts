@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { listPlacements, listSupervisors } from '../../../connectors/mysql/operators/placements';
 import { Status } from '../../../connectors/mysql/operators/status';
+import { listWorkers } from '../../../connectors/mysql/operators/worker-status';
 import type { Pool } from '../../../connectors/mysql/sql/pool';
 import type { Column, OutputOptions } from '../../console/output';
 import { formatDuration, formatPartitions } from '../../console/units';
@@ -34,10 +35,9 @@ export function psCommand(): Command {
 }
 
 export async function readWhereabouts(pool: Pool): Promise<Whereabouts> {
-  const status = new Status(pool);
   const [now, workers, placements, supervisors] = await Promise.all([
-    status.now(),
-    status.workers(),
+    new Status(pool).now(),
+    listWorkers(pool),
     listPlacements(pool),
     listSupervisors(pool),
   ]);

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
-import type { ChannelWaiting, Figure, StateCount, WorkerStatus } from '../../../connectors/mysql/operators/status';
+import type { Figure } from '../../../connectors/mysql/operators/quick-count';
+import type { ChannelWaiting, StateCount } from '../../../connectors/mysql/operators/status';
+import type { WorkerStatus } from '../../../connectors/mysql/operators/worker-status';
 import { systemClock } from '../../../topology/core/clock';
 import { channelGauge, type Gauges } from '../../../topology/gauges';
 import { messageStates } from '../../../topology/message';

@@ -1,4 +1,4 @@
-import type { WorkerStatus } from '../../../connectors/mysql/operators/status';
+import type { WorkerStatus } from '../../../connectors/mysql/operators/worker-status';
 import { type CdcSides, cdcWarnings } from '../../../deploy/inspect/cdc-warnings';
 
 const worker = (silentMs: number, state: WorkerStatus['state'] = 'alive') =>

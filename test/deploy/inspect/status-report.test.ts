@@ -1,4 +1,4 @@
-import type { WorkerStatus } from '../../../connectors/mysql/operators/status';
+import type { WorkerStatus } from '../../../connectors/mysql/operators/worker-status';
 import { type DatabaseReport, warningsOf } from '../../../deploy/inspect/status-report';
 
 const NOW = 1_800_000_000_000;

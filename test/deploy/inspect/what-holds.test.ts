@@ -1,5 +1,5 @@
 import type { Message } from '../../../connectors/mysql/client/client';
-import type { WorkerStatus } from '../../../connectors/mysql/operators/status';
+import type { WorkerStatus } from '../../../connectors/mysql/operators/worker-status';
 import { type MessageSurroundings, whatHolds } from '../../../deploy/inspect/what-holds';
 
 const NOW = Date.UTC(2027, 0, 15, 9);

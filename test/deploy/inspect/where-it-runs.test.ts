@@ -1,5 +1,5 @@
 import type { PlacementRow, SupervisorStatus } from '../../../connectors/mysql/operators/placements';
-import type { WorkerStatus } from '../../../connectors/mysql/operators/status';
+import type { WorkerStatus } from '../../../connectors/mysql/operators/worker-status';
 import { componentsOf, placementWarnings, processesOf } from '../../../deploy/inspect/where-it-runs';
 
 const NOW = 1_800_000_000_000;

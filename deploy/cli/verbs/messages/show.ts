@@ -4,6 +4,7 @@ import type { Message, Target } from '../../../../connectors/mysql/client/client
 import type { Attempt } from '../../../../connectors/mysql/client/messages';
 import { Operations } from '../../../../connectors/mysql/operators/operations';
 import { Status } from '../../../../connectors/mysql/operators/status';
+import { listWorkers } from '../../../../connectors/mysql/operators/worker-status';
 import { UserError } from '../../../../topology/core/errors';
 import { showJson } from '../../../../topology/core/json-text';
 import { type Column, type Output, type OutputOptions, printable } from '../../../console/output';
@@ -52,11 +53,11 @@ export function showCommand(): Command {
       const target = targetsOf(id === undefined ? [] : [id], options)[0] as Target;
       const senders = sendersOf(context.settings.environment);
       const found = await withPool(context, async (pool) => {
-        const [operations, status] = [new Operations(pool), new Status(pool)];
+        const operations = new Operations(pool);
         const shown = await operations.show(target);
         if (shown === null) throw new UserError(`${nameOf(target)} does not exist.`);
-        const now = await status.now();
-        const [pauses, workers] = await Promise.all([operations.pauses(), status.workers()]);
+        const now = await new Status(pool).now();
+        const [pauses, workers] = await Promise.all([operations.pauses(), listWorkers(pool)]);
         return { ...shown, holds: whatHolds(shown.message, { now, pauses, workers, senders }) };
       });
       context.output.data(found, () => messageText(found, context.output));

@@ -2,6 +2,7 @@ import { type Client, createClient } from '../../../../connectors/mysql/client/c
 import { Bulk, type BulkCounts } from '../../../../connectors/mysql/operators/bulk';
 import { Operations } from '../../../../connectors/mysql/operators/operations';
 import { Status } from '../../../../connectors/mysql/operators/status';
+import { listWorkers } from '../../../../connectors/mysql/operators/worker-status';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { MySqlWorkerRegistry } from '../../../../connectors/mysql/workers/worker-registry';
 import { systemClock } from '../../../../topology/core/clock';
@@ -409,7 +410,7 @@ test('status: rows by channel and state, what waits, what is coming, and who wor
   await registry.renew(sessions[0], 10_000, report);
   await admin.run(`UPDATE workers SET dead=1 WHERE session=x'${sessions[2]}'`);
   await registry.leave(sessions[3]);
-  const workers = new Map((await status.workers()).map((worker) => [worker.session, worker]));
+  const workers = new Map((await listWorkers(app)).map((worker) => [worker.session, worker]));
   expect(sessions.map((session) => workers.get(session)?.state)).toEqual(['alive', 'late', 'dead', 'left']);
   expect(workers.get(sessions[0])).toMatchObject({ host: 'here', components: ['due'], ...report });
   expect(workers.get(sessions[1])).toMatchObject({ partitions: {}, gauges: {} });
