@@ -15,25 +15,9 @@ import type { HeldRow } from './held-row';
 import { InHand } from './in-hand';
 import { RetryUntilDone } from './retry-until-done';
 import { ClaimedRows } from './send/claimed-rows';
+import type { SendBoltSettings } from './send-bolt-settings';
 import type { SendRows } from './send-rows';
 import { SendSlots } from './slots/send-slots';
-
-/** Times are milliseconds. */
-export interface SendBoltSettings {
-  /** Requests in flight: in all, of one account, to one origin. */
-  readonly concurrency: number;
-  readonly perAccount: number;
-  readonly perOrigin: number;
-  /** Rows of one claim, at most. */
-  readonly claimBatch: number;
-  /** How long before its wake a row may be claimed when many wake at one instant; 0 switches it off. */
-  readonly claimAheadMaxMs: number;
-  /** Rows that are held, and the memory they take in bytes. */
-  readonly maxHeld: number;
-  readonly maxHeldBytes: number;
-  /** How long before its wake a message is emitted. */
-  readonly leadMs: number;
-}
 
 export interface SendBoltOptions {
   readonly channel: Channel;
@@ -100,8 +84,10 @@ export class SendBolt implements Bolt<Due> {
   private closed = false;
   /** Set while the bolt drains. Called when nothing is under way any more. */
   private drained: (() => void) | undefined;
-  /** While it drains: called when no claimed row waits to be started. */
+  /** While it drains: called when no claimed row waits for room. */
   private onBegun: (() => void) | undefined;
+  /** Claims of what wakes while others take partitions over. */
+  private handingOver = 0;
   /** When draining began, on the monotonic clock. */
   private drainingSince = Number.POSITIVE_INFINITY;
 
@@ -146,18 +132,18 @@ export class SendBolt implements Bolt<Due> {
     const set = new Set(partitions);
     this.prefetch.forget(set);
     this.held.revoke(set);
+    void this.handOver();
   }
 
   drain(onBegun?: () => void): Promise<void> {
     return new Promise((resolve) => {
       this.onBegun = onBegun;
-      // What is only held is not acked, so it comes to whichever task has the partition next.
       this.drained = resolve;
       this.drainingSince = this.options.clock.monotonic();
       this.prefetch.forget();
       this.held.revoke();
       this.claimed.hurry();
-      this.advance();
+      void this.handOver();
     });
   }
 
@@ -211,6 +197,15 @@ export class SendBolt implements Bolt<Due> {
     this.setTimer(now);
   }
 
+  /** What is only held is not acked, so it comes to whichever task has the partition next. */
+  private async handOver(): Promise<void> {
+    this.handingOver++;
+    await this.planner.claimForHandOver(this.options.databaseClock.earliest());
+    this.handingOver--;
+    this.held.letGoRevoked();
+    this.advance();
+  }
+
   private mayStart(): boolean {
     return this.drained === undefined || this.drainingMs < DRAIN_STARTS_MS + this.options.settings.claimAheadMaxMs;
   }
@@ -223,8 +218,8 @@ export class SendBolt implements Bolt<Due> {
     // A request that begins later could be cut off, and a message that was not begun has another worker soon.
     if (!this.mayStart() || !this.options.lease.holds()) this.claimed.giveBackWaiting(Number.POSITIVE_INFINITY);
     else if (this.drainingMs >= DRAIN_STARTS_MS) this.claimed.giveBackWaiting(now - DRAIN_STARTS_MS);
-    if (!this.planner.idle) return;
-    if (this.claimed.waiting === 0) this.onBegun?.();
+    if (!this.planner.idle || this.handingOver > 0) return;
+    if (this.claimed.allBeginAtTheirWake(now)) this.onBegun?.();
     if (this.claimed.idle) this.drained?.();
   }
 

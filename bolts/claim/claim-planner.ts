@@ -3,13 +3,14 @@ import type { Lease } from '../../topology/core/lease';
 import type { Channel } from '../channel';
 import { type HeldRow, isApart } from '../held-row';
 import type { ClaimedRows } from '../send/claimed-rows';
+import type { SendBoltSettings } from '../send-bolt-settings';
 import type { SendSlots } from '../slots/send-slots';
 import type { ClaimAhead } from './claim-ahead';
 import type { Claimer } from './claimer';
 import type { HeldRows } from './held-rows';
 
 export interface ClaimPlannerOptions {
-  readonly settings: { readonly claimBatch: number; readonly concurrency: number };
+  readonly settings: Pick<SendBoltSettings, 'claimBatch' | 'concurrency' | 'perAccount' | 'claimAheadMaxMs'>;
   readonly channel: Channel;
   readonly lease: Lease;
   readonly databaseClock: DatabaseClock;
@@ -24,13 +25,16 @@ export interface ClaimPlannerOptions {
 
 /** While enough requests are ready, rows that get room are gathered this long to be one claim. */
 const GATHER_MS = 25;
+/** How long it takes until another task has the partitions of this one and has read what wakes. */
+const HAND_OVER_MS = 1_500;
 
 /**
  * Decides what is claimed when.
  *
  * 1. *At the instant, as many as can start soon*: the free slots and one batch on the way, so that neither claims nor
  *    requests wait for round trips; on a blind channel exactly the free slots.
- * 2. *Ahead of it only for a crowd* that could not be claimed in its instant, never before what has woken, never blind.
+ * 2. *Ahead of it only for a crowd* that could not be claimed in its instant, never before what has woken, never blind; *and
+ *    when partitions go to another task*, what wakes before that one can have read it, if there is room for all of it.
  */
 export class ClaimPlanner {
   /** How far ahead of its wake the last claim was. */
@@ -80,6 +84,22 @@ export class ClaimPlanner {
     }
     for (const { row } of others) held.drop(row);
     advance();
+  }
+
+  /**
+   * Claims what wakes while another task takes partitions over. A crowd is left to it, because the two would start the
+   * messages of one account side by side; so is what cannot start at once. Ends when the claim was answered.
+   */
+  async claimForHandOver(now: number): Promise<void> {
+    const { settings, channel, slots, held, claimed, lease } = this.options;
+    const until = now + Math.min(HAND_OVER_MS, settings.claimAheadMaxMs);
+    if (until <= now || channel.class === 'blind' || claimed.backlogged || !lease.holds()) return;
+    const room = Math.min(settings.claimBatch, slots.free - claimed.waiting);
+    if (!held.areFew(until, room, settings.perAccount)) return;
+    const batch: HeldRow[] = [];
+    slots.nextBatch(now);
+    held.takeInto(batch, until, room);
+    if (batch.length > 0) await this.claim(batch, now);
   }
 
   private nextBatch(now: number): readonly HeldRow[] {

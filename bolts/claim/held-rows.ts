@@ -202,13 +202,31 @@ export class HeldRows {
     return settled;
   }
 
-  /** Forgets tuples of these partitions, without ack; all when undefined. Rows that are being claimed are finished. */
+  /** Tuples of these partitions belong to another task; all when undefined. Until `letGoRevoked` their rows can be claimed. */
   revoke(partitions?: ReadonlySet<number>): void {
     for (const row of this.rows.values()) {
-      if (partitions !== undefined && !partitions.has(row.delivery.tuple.partition)) continue;
-      row.revoked = true;
-      if (isWaiting(row) && row.unsureUntil === 0) this.forget(row);
+      if (partitions === undefined || partitions.has(row.delivery.tuple.partition)) row.revoked = true;
     }
+  }
+
+  /** Forgets revoked tuples, without ack. Rows that are being claimed are finished. */
+  letGoRevoked(): void {
+    for (const row of this.rows.values()) {
+      if (row.revoked && isWaiting(row) && row.unsureUntil === 0) this.forget(row);
+    }
+  }
+
+  /** Whether no more rows than these numbers, in all and of one account, wake up to this time. */
+  areFew(until: number, most: number, mostPerAccount: number): boolean {
+    const byAccount = new Map<string, number>();
+    let all = 0;
+    for (const { account, at } of this.rows.values()) {
+      if (at > until) continue;
+      const ofAccount = (byAccount.get(account) ?? 0) + 1;
+      if (++all > most || ofAccount > mostPerAccount) return false;
+      byAccount.set(account, ofAccount);
+    }
+    return true;
   }
 
   /** Holds a row again that still waits as it was read. */

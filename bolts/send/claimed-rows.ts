@@ -64,6 +64,12 @@ export class ClaimedRows {
     return this.toStart.nextAt();
   }
 
+  /** Nothing waits for room, and there is room for all that is claimed. */
+  allBeginAtTheirWake(now: number): boolean {
+    const { size, ready } = this.toStart;
+    return ready === size && size <= this.options.slots.free && this.toStart.readyAt(now) === 0;
+  }
+
   /** Nothing is claimed, and every outcome is written. */
   get idle(): boolean {
     return this.options.inHand.claimedRows === 0 && this.writeBack.size === 0;

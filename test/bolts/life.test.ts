@@ -249,6 +249,74 @@ describe('SendBolt, come what may', () => {
     expect(world.bolt.gauges()).toMatchObject({ held: 0, held_bytes: 0 });
   });
 
+  describe('while other tasks take its partitions over', () => {
+    const bySender = async (more?: WorldOptions['settings'], options: WorldOptions = {}) => {
+      await start({ ...options, settings: { claimAheadMaxMs: 2_000, ...more } });
+      world.emit(world.row(10));
+      await world.advance(1_000);
+    };
+
+    it('claims what wakes within a moment and begins it at its wake, and lets the rest go', async () => {
+      await bySender();
+      const [soon, later] = [world.rows(5, 600), world.row(1_900)];
+      world.bolt.execute([...soon, later].map((row, n) => world.delivery(row, n, 1)));
+      await world.advance(10);
+      world.bolt.revoked([1]);
+      await world.advance(10);
+      expect([world.states(soon), world.state(later)]).toEqual([['sending'], 'scheduled']);
+      expect(world.bolt.gauges()['held']).toBe(0);
+      await world.advance(2_000);
+      expect(soon.map((row) => world.begun(row))).toEqual(soon.map(({ dueAt }) => [dueAt]));
+      expect(world.begun(later)).toEqual([]);
+    });
+
+    it('says at once that they may be taken over when it drains, and begins at their wake what it has claimed', async () => {
+      await bySender();
+      const [soon, later] = [world.rows(5, 600), world.row(1_900)];
+      world.emit(...soon, later);
+      await world.advance(10);
+      const onBegun = jest.fn();
+      let isDrained = false;
+      void world.bolt.drain(onBegun).then(() => {
+        isDrained = true;
+      });
+      await world.advance(10);
+      expect(onBegun).toHaveBeenCalled();
+      expect([world.states(soon), isDrained]).toEqual([['sending'], false]);
+      await world.advance(700);
+      expect(soon.map((row) => world.begun(row))).toEqual(soon.map(({ dueAt }) => [dueAt]));
+      expect([world.state(later), isDrained]).toEqual(['scheduled', true]);
+    });
+
+    it.each([
+      ['more than can begin at once', {}, (n: number) => ({ account: `a${n}` }), 17],
+      ['more of one account than can begin at once', {}, () => ({ account: 'ann' }), 9],
+      ['anything of a blind channel', { class: 'blind' as const }, (n: number) => ({ account: `a${n}` }), 5],
+    ])('does not claim %s', async (_, options, who, count) => {
+      await bySender({}, options);
+      const rows = Array.from({ length: count }, (__, n) => world.row(600, who(n)));
+      world.emit(...rows);
+      await world.advance(10);
+      world.bolt.revoked([0]);
+      await world.advance(2_000);
+      expect(world.states(rows)).toEqual(['scheduled']);
+      expect(world.bolt.gauges()['held']).toBe(0);
+    });
+
+    it('keeps what comes again while it claims, under its new ack', async () => {
+      await bySender();
+      const row = world.row(1_900);
+      world.emit(world.row(600), row);
+      await world.advance(10);
+      world.database.before = (operation) => (operation === 'claim' ? world.clock.sleep(50) : undefined);
+      world.bolt.revoked([0]);
+      const [again] = world.emit(row);
+      await world.advance(2_500);
+      expect(world.state(row)).toBe('delivered');
+      expect(world.acked).toContain(again);
+    });
+  });
+
   it('drains: what is under way is finished and written, what is held is neither sent nor acked', async () => {
     await start();
     world.channel.latency = 300;

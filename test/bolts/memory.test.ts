@@ -98,6 +98,7 @@ describe('what a bolt holds in memory', () => {
       await world.advance(10);
       expect(world.acked).toEqual([2]);
       world.bolt.revoked([1]);
+      await world.advance(1);
       expect(world.bolt.gauges()).toMatchObject({ held: 3 });
       await world.advance(5_000);
       expect(world.state(first)).toBe('delivered');

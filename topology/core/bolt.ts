@@ -23,11 +23,14 @@ export interface Bolt<In> {
   readonly execute: (deliveries: readonly Delivery<In>[]) => void;
   /** False while the bolt holds as much as it may; the task then stops fetching until it is true again. */
   readonly hasRoom: () => boolean;
-  /** These partitions belong to another task now: the bolt forgets what it only holds and finishes what it has claimed. */
+  /**
+   * These partitions belong to another task now: the bolt forgets what it only holds and finishes what it has claimed. It may
+   * claim first what is due before that task has read it.
+   */
   readonly revoked: (partitions: readonly number[]) => void;
   /**
    * Takes nothing new, finishes what it has claimed, and resolves when nothing is in flight.
-   * @param onBegun called once nothing that it has claimed waits to begin, so that the next owner of its partitions overtakes
+   * @param onBegun called once nothing that it has claimed waits for room, so that the next owner of its partitions overtakes
    *   nothing; it may be called again
    */
   readonly drain: (onBegun?: () => void) => Promise<void>;

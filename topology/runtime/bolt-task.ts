@@ -38,7 +38,7 @@ export interface BoltTaskOptions<In> {
  * 2. A bad record is skipped and reported; its neighbours are delivered.
  * 3. A bolt without room is given nothing more until it has some.
  * 4. What is acked is committed on a rebalance and before the group is left.
- * 5. *Stopping hands the partitions over once nothing that was claimed waits to begin*, so that no younger message of an account
+ * 5. *Stopping hands the partitions over once nothing that was claimed waits for room*, so that no younger message of an account
  *    overtakes it, and after a second at the latest.
  * 6. After it has left, it holds nothing of its partitions, and begins with what is committed when it joins again.
  */

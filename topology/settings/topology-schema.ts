@@ -94,7 +94,12 @@ export const boltFields = {
   perAccount: count('How many of them for one account', 32, 10_000),
   perOrigin: count('How many of them to one origin: scheme, host and port', 256, 10_000),
   claimBatch: count('How many messages are claimed at once', 500, 5_000),
-  claimAheadMax: duration('How long before its instant a crowd may be claimed; 0 switches it off', '2s', 0, 5_000),
+  claimAheadMax: duration(
+    'How long before its instant a crowd, or what another worker takes over, may be claimed; 0 switches it off',
+    '2s',
+    0,
+    5_000,
+  ),
   maxHeld: count('How many rows a worker prefetches', 50_000, 1_000_000),
   maxHeldBytes: size('How much memory they may take', '128MiB', 1, 64 * 1_024 * MIB),
   timeout: duration('How long one request may take', '10s', 100, HOUR_MS),

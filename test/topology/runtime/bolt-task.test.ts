@@ -132,7 +132,7 @@ describe('BoltTask', () => {
     [400, 400],
     [2_000, 1_000],
   ])(
-    '5. Stopping hands the partitions over once nothing that was claimed waits to begin (%i ms: after %i ms)',
+    '5. Stopping hands the partitions over once nothing that was claimed waits for room (%i ms: after %i ms)',
     async (begunAfterMs, handedOverAfterMs) => {
       const bolt = new ScriptedBolt();
       bolt.slow = true;
