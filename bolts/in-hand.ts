@@ -25,6 +25,11 @@ export class InHand {
     return this.claimed.size;
   }
 
+  /** They are in no order. */
+  claimedInHand(): Iterable<HeldRow> {
+    return this.claimed.values();
+  }
+
   /** @param since when it was read first, by the database's clock; -Infinity while that is unknown */
   take(row: SendRow & { readonly wakeAt: number }, content: Content, delivery: Delivery<Due>, since: number): HeldRow {
     const held = heldRow(row, content, this.slots.enter(row.account, content.origin), delivery, since);

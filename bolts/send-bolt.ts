@@ -200,9 +200,11 @@ export class SendBolt implements Bolt<Due> {
   /** What is only held is not acked, so it comes to whichever task has the partition next. */
   private async handOver(): Promise<void> {
     this.handingOver++;
-    await this.planner.claimForHandOver(this.options.databaseClock.earliest());
-    this.handingOver--;
+    const claiming = this.planner.claimForHandOver(this.options.databaseClock.earliest());
+    // What is being claimed stays; everything else is the next owner's at once.
     this.held.letGoRevoked();
+    await claiming;
+    this.handingOver--;
     this.advance();
   }
 

@@ -10,7 +10,7 @@ import type { Claimer } from './claimer';
 import type { HeldRows } from './held-rows';
 
 export interface ClaimPlannerOptions {
-  readonly settings: Pick<SendBoltSettings, 'claimBatch' | 'concurrency' | 'perAccount' | 'claimAheadMaxMs'>;
+  readonly settings: Pick<SendBoltSettings, 'claimBatch' | 'concurrency' | 'claimAheadMaxMs'>;
   readonly channel: Channel;
   readonly lease: Lease;
   readonly databaseClock: DatabaseClock;
@@ -34,7 +34,7 @@ const HAND_OVER_MS = 1_500;
  * 1. *At the instant, as many as can start soon*: the free slots and one batch on the way, so that neither claims nor
  *    requests wait for round trips; on a blind channel exactly the free slots.
  * 2. *Ahead of it only for a crowd* that could not be claimed in its instant, never before what has woken, never blind; *and
- *    when partitions go to another task*, what wakes before that one can have read it, if there is room for all of it.
+ *    when partitions go to another task*, what wakes before that one can have read it, of accounts with room for all of it.
  */
 export class ClaimPlanner {
   /** How far ahead of its wake the last claim was. */
@@ -87,18 +87,17 @@ export class ClaimPlanner {
   }
 
   /**
-   * Claims what wakes while another task takes partitions over. A crowd is left to it, because the two would start the
-   * messages of one account side by side; so is what cannot start at once. Ends when the claim was answered.
+   * Claims what wakes while another task takes partitions over. A crowd is left to it, and so are accounts that could not begin
+   * all they have, because the two would start their messages side by side. Ends when the claim was answered.
    */
   async claimForHandOver(now: number): Promise<void> {
     const { settings, channel, slots, held, claimed, lease } = this.options;
     const until = now + Math.min(HAND_OVER_MS, settings.claimAheadMaxMs);
-    if (until <= now || channel.class === 'blind' || claimed.backlogged || !lease.holds()) return;
-    const room = Math.min(settings.claimBatch, slots.free - claimed.waiting);
-    if (!held.areFew(until, room, settings.perAccount)) return;
-    const batch: HeldRow[] = [];
+    if (until <= now || claimed.backlogged || !lease.holds()) return;
+    // Elsewhere a worker that dies meanwhile leaves messages in doubt that it had not begun, and doubt takes long there.
+    if (channel.class !== 'idempotent') return;
     slots.nextBatch(now);
-    held.takeInto(batch, until, room);
+    const batch = held.takeRevoked(until, settings.claimBatch, slots.free - claimed.waiting);
     if (batch.length > 0) await this.claim(batch, now);
   }
 

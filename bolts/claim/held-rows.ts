@@ -10,6 +10,7 @@ import { TO_CLAIM } from '../slots/line';
 import type { SendSlots } from '../slots/send-slots';
 import type { WakeQueue } from '../slots/wake-queue';
 import type { ClaimAhead } from './claim-ahead';
+import { accountsToHandOver } from './hand-over';
 import { MissedRows } from './missed-rows';
 
 export interface HeldRowsOptions {
@@ -216,17 +217,19 @@ export class HeldRows {
     }
   }
 
-  /** Whether no more rows than these numbers, in all and of one account, wake up to this time. */
-  areFew(until: number, most: number, mostPerAccount: number): boolean {
-    const byAccount = new Map<string, number>();
-    let all = 0;
-    for (const { account, at } of this.rows.values()) {
-      if (at > until) continue;
-      const ofAccount = (byAccount.get(account) ?? 0) + 1;
-      if (++all > most || ofAccount > mostPerAccount) return false;
-      byAccount.set(account, ofAccount);
+  /** Takes out what wakes up to this time in revoked partitions and is to be claimed before another task has it. */
+  takeRevoked(until: number, maxRows: number, room: number): readonly HeldRow[] {
+    const { slots, ahead, pauses, channel } = this.options;
+    const waking = [...this.rows.values()].filter(({ revoked, at }) => revoked && at <= until);
+    const mayBegin = (account: string, rows: readonly HeldRow[]) =>
+      !pauses.paused(channel.name, account) && slots.canAllBegin(rows);
+    const taken = accountsToHandOver(waking, { mayBegin, maxRows, maxBytes: MAX_BATCH_BYTES, room });
+    for (const row of taken) {
+      this.toClaim.remove(row);
+      ahead.remove(row.at);
+      slots.reserve(row);
     }
-    return true;
+    return taken;
   }
 
   /** Holds a row again that still waits as it was read. */

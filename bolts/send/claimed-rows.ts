@@ -67,7 +67,10 @@ export class ClaimedRows {
   /** Nothing waits for room, and there is room for all that is claimed. */
   allBeginAtTheirWake(now: number): boolean {
     const { size, ready } = this.toStart;
-    return ready === size && size <= this.options.slots.free && this.toStart.readyAt(now) === 0;
+    if (size === 0) return true;
+    const { slots, inHand } = this.options;
+    const isEarly = ready === size && this.toStart.readyAt(now) === 0;
+    return isEarly && size <= slots.free && slots.allFit(inHand.claimedInHand());
   }
 
   /** Nothing is claimed, and every outcome is written. */

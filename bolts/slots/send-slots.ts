@@ -126,6 +126,25 @@ export class SendSlots<Row extends SlotRow<Row>> {
     return row.at > this.now ? this.time : this.startBlocker(lane);
   }
 
+  /** These rows of one account may all be claimed before their time, and can begin at it whatever else of the account is claimed. */
+  canAllBegin(rows: readonly Row[]): boolean {
+    const byLane = new Map<Lane<Row>, number>();
+    for (const { queue, defect, lane } of rows) {
+      const { account } = lane;
+      if (queue !== TO_CLAIM || defect !== undefined || account.batch !== 0 || !isQuick(lane)) return false;
+      const ofLane = (byLane.get(lane) ?? 0) + 1;
+      if (ofLane > lane.room || account.claims.taken + rows.length > account.starts.limit) return false;
+      byLane.set(lane, ofLane);
+    }
+    return true;
+  }
+
+  /** No account has claimed more of these rows than it may begin at one time. */
+  allFit(rows: Iterable<Row>): boolean {
+    for (const { lane } of rows) if (lane.account.claims.taken > lane.account.starts.limit) return false;
+    return true;
+  }
+
   /** The row is being claimed, with the batch that is being put together. */
   reserve(row: Row): void {
     row.lane.account.batch = this.batch;

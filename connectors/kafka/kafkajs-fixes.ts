@@ -108,6 +108,7 @@ interface FetchDecoder {
 type DecodeBatch = (fetched: FetchDecoder) => Promise<{ readonly records: readonly unknown[] }>;
 
 /** Places in a batch of message format 2: https://kafka.apache.org/documentation/#recordbatch */
+const LENGTH_END = 12;
 const ATTRIBUTES_AT = 21;
 const LAST_OFFSET_DELTA_AT = 23;
 const MAX_TIMESTAMP_AT = 35;
@@ -117,7 +118,8 @@ const LAST_CODEC = 4;
 
 export function readableBatches(decodeBatch: DecodeBatch): DecodeBatch {
   return async (fetched) => {
-    const batch = fetched.buffer.subarray(fetched.offset);
+    const { offset } = fetched;
+    const batch = fetched.buffer.subarray(offset);
     try {
       const decoded = await decodeBatch(fetched);
       const codec = batch.readInt16BE(ATTRIBUTES_AT) & CODEC_MASK;
@@ -126,6 +128,8 @@ export function readableBatches(decodeBatch: DecodeBatch): DecodeBatch {
     } catch (error) {
       // The fetch ended within the batch: it comes again, whole.
       if (error instanceof Error && error.name === 'KafkaJSPartialMessageError') throw error;
+      // Its length is nonsense. The caller would meet it again at once, and nothing else would happen in the process.
+      if (fetched.offset <= offset + LENGTH_END) throw error;
       const unreadable: UnreadableBatch = {
         offset: String(batch.readBigInt64BE(0) + BigInt(batch.readInt32BE(LAST_OFFSET_DELTA_AT))),
         timestamp: String(batch.readBigInt64BE(MAX_TIMESTAMP_AT)),

@@ -75,7 +75,7 @@ export interface StatusReport {
 
 const HTTP_LIMIT_MS = 3_000;
 /** A count that is given up after its time holds one; the others are not to stand behind it. */
-const STATUS_CONNECTIONS = 8;
+const STATUS_CONNECTIONS = 5;
 
 /** Asks every part, at the same time. Does not throw for a part that is away. */
 export async function readStatus(environment: Environment, clock: Clock): Promise<StatusReport> {
