@@ -122,6 +122,7 @@ export function readableBatches(decodeBatch: DecodeBatch): DecodeBatch {
     const batch = fetched.buffer.subarray(offset);
     try {
       const decoded = await decodeBatch(fetched);
+      if (fetched.offset <= offset + LENGTH_END) throw new Error('the length of a batch is nonsense');
       const codec = batch.readInt16BE(ATTRIBUTES_AT) & CODEC_MASK;
       if (codec > LAST_CODEC) throw new Error(`its compression (${codec}) is not known`);
       return decoded;
