@@ -15,9 +15,25 @@ import type { HeldRow } from './held-row';
 import { InHand } from './in-hand';
 import { RetryUntilDone } from './retry-until-done';
 import { ClaimedRows } from './send/claimed-rows';
-import type { SendBoltSettings } from './send-bolt-settings';
 import type { SendRows } from './send-rows';
 import { SendSlots } from './slots/send-slots';
+
+/** Times are milliseconds. */
+export interface SendBoltSettings {
+  /** Requests in flight: in all, of one account, to one origin. */
+  readonly concurrency: number;
+  readonly perAccount: number;
+  readonly perOrigin: number;
+  /** Rows of one claim, at most. */
+  readonly claimBatch: number;
+  /** How long before its wake a row may be claimed when many wake at one instant; 0 switches it off. */
+  readonly claimAheadMaxMs: number;
+  /** Rows that are held, and the memory they take in bytes. */
+  readonly maxHeld: number;
+  readonly maxHeldBytes: number;
+  /** How long before its wake a message is emitted. */
+  readonly leadMs: number;
+}
 
 export interface SendBoltOptions {
   readonly channel: Channel;

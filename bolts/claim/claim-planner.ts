@@ -3,14 +3,13 @@ import type { Lease } from '../../topology/core/lease';
 import type { Channel } from '../channel';
 import { type HeldRow, isApart } from '../held-row';
 import type { ClaimedRows } from '../send/claimed-rows';
-import type { SendBoltSettings } from '../send-bolt-settings';
 import type { SendSlots } from '../slots/send-slots';
 import type { ClaimAhead } from './claim-ahead';
 import type { Claimer } from './claimer';
 import type { HeldRows } from './held-rows';
 
 export interface ClaimPlannerOptions {
-  readonly settings: Pick<SendBoltSettings, 'claimBatch' | 'concurrency' | 'claimAheadMaxMs'>;
+  readonly settings: { readonly claimBatch: number; readonly concurrency: number; readonly claimAheadMaxMs: number };
   readonly channel: Channel;
   readonly lease: Lease;
   readonly databaseClock: DatabaseClock;

@@ -1,6 +1,5 @@
 import type { Channel } from '../../bolts/channel';
-import { SendBolt } from '../../bolts/send-bolt';
-import type { SendBoltSettings } from '../../bolts/send-bolt-settings';
+import { SendBolt, type SendBoltSettings } from '../../bolts/send-bolt';
 import type { SendRows } from '../../bolts/send-rows';
 import type { Delivery } from '../../topology/core/bolt';
 import type { ChannelClass } from '../../topology/message';

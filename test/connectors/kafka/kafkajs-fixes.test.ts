@@ -129,15 +129,18 @@ describe('what is fixed in kafkajs', () => {
     });
   });
 
-  it.each([-12, 0, -40])('4. A batch whose length is nonsense (%i) ends its fetch, and is not met again at once.', async (length) => {
-    const Decoder = original('protocol/decoder') as new (buffer: Buffer) => { buffer: Buffer; offset: number };
-    const decode = readableBatches(
-      original('protocol/recordBatch/v0/decoder') as Parameters<typeof readableBatches>[0],
-    );
-    const bytes = Buffer.alloc(100);
-    bytes.writeInt32BE(length, 8);
-    await expect(decode(new Decoder(bytes))).rejects.toThrow();
-  });
+  it.each([-12, 0, -40])(
+    '4. A batch whose length is nonsense (%i) ends its fetch, and is not met again at once.',
+    async (length) => {
+      const Decoder = original('protocol/decoder') as new (buffer: Buffer) => { buffer: Buffer; offset: number };
+      const decode = readableBatches(
+        original('protocol/recordBatch/v0/decoder') as Parameters<typeof readableBatches>[0],
+      );
+      const bytes = Buffer.alloc(100);
+      bytes.writeInt32BE(length, 8);
+      await expect(decode(new Decoder(bytes))).rejects.toThrow(/out of range|outside buffer|is nonsense/);
+    },
+  );
 
   describe('5. A partition without a leader is no error of its topic:', () => {
     type Response = Parameters<typeof leaderlessMetadata>[0];

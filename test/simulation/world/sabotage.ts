@@ -1,5 +1,5 @@
 import type { Channel } from '../../../bolts/channel';
-import type { SendBoltSettings } from '../../../bolts/send-bolt-settings';
+import type { SendBoltSettings } from '../../../bolts/send-bolt';
 import type { SendRows } from '../../../bolts/send-rows';
 import type { Acks } from '../../../spouts/acks';
 import type { OpenRows } from '../../../spouts/open-rows';

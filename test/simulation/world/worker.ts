@@ -1,6 +1,5 @@
 import { sendsAgainAtOnce } from '../../../bolts/send/doubt';
-import { SendBolt } from '../../../bolts/send-bolt';
-import type { SendBoltSettings } from '../../../bolts/send-bolt-settings';
+import { SendBolt, type SendBoltSettings } from '../../../bolts/send-bolt';
 import { DueSpout, type DueSpoutSettings } from '../../../spouts/due-spout';
 import type { Bolt } from '../../../topology/core/bolt';
 import { Unavailable } from '../../../topology/core/errors';
