@@ -20,40 +20,51 @@ export const channelKinds = { webhook, mastodon, telegram, discord, slack, linke
 };
 
 /** What the channel of this name promises about repeated requests; undefined when there is no such channel. */
-export function classOf(name: string): ChannelClass | undefined {
-  return kindOf(name)?.class;
+export function classOf(name: string, kinds: ChannelKinds = channelKinds): ChannelClass | undefined {
+  return kindOf(name, kinds)?.class;
 }
 
 /** For how long its provider de-duplicates by a key, milliseconds; undefined when for ever, or when there is no such channel. */
-export function keyLifetimeOf(name: string): number | undefined {
-  return kindOf(name)?.keyLifetimeMs;
+export function keyLifetimeOf(name: string, kinds: ChannelKinds = channelKinds): number | undefined {
+  return kindOf(name, kinds)?.keyLifetimeMs;
 }
 
 /** The channel of this name; undefined when there is none. */
-export function kindOf(name: string): ChannelKind | undefined {
-  return Object.hasOwn(channelKinds, name) ? channelKinds[name as ChannelName] : undefined;
+export function kindOf(name: string, kinds: ChannelKinds = channelKinds): ChannelKind | undefined {
+  return Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+}
+
+/** What a process knows of channels. */
+interface Known {
+  readonly kinds: ChannelKinds;
+  /** Why channels of packages are not among them. */
+  readonly faults: readonly string[];
 }
 
 /**
- * The channels that the topology names, by name. A channel that it does not name has no sender: its messages wait.
- * @throws UserError naming the component that is no channel
+ * The channels that the topology names, by name. A channel that it does not name has no sender: its messages wait. So do those of
+ * one that could not be loaded, unless it is for this process to send them.
+ * @param components of this process
+ * @throws UserError naming the component that is no channel, and what could not be loaded
  */
 export function channels(
-  settings: TopologySettings,
+  { bolts }: TopologySettings,
   options: ChannelOptions,
-  kinds: ChannelKinds = channelKinds,
+  { kinds, faults }: Known = { kinds: channelKinds, faults: [] },
+  components: readonly string[] = Object.keys(bolts),
 ): ReadonlyMap<string, Channel> {
-  const { bolts } = settings;
-  const unknown = Object.keys(bolts).filter((name) => !Object.hasOwn(kinds, name));
-  if (unknown.length > 0) {
+  const isKnown = (name: string) => Object.hasOwn(kinds, name);
+  const unknown = Object.keys(bolts).filter((name) => !isKnown(name));
+  // Which name a package would have had is not known.
+  const missing = faults.length === 0 ? unknown : unknown.filter((name) => components.includes(name));
+  if (missing.length > 0) {
     const known = Object.keys(kinds).join(', ');
-    throw new UserError(
-      unknown
-        .map((name) => `topology.yaml: components.${name}: expected ${SPOUT} or one of the channels ${known}`)
-        .join('\n'),
+    const lines = missing.map(
+      (name) => `topology.yaml: components.${name}: expected ${SPOUT} or one of the channels ${known}`,
     );
+    const how = 'A channel of a package is named under `channels` in the topology.yaml of this machine.';
+    throw new UserError([...lines, ...(faults.length === 0 ? [how] : faults)].join('\n'));
   }
-  return new Map(
-    Object.entries(bolts).map(([name, bolt]) => [name, (kinds[name] as ChannelKind).build(bolt, options)]),
-  );
+  const named = Object.entries(bolts).filter(([name]) => isKnown(name));
+  return new Map(named.map(([name, bolt]) => [name, (kinds[name] as ChannelKind).build(bolt, options)]));
 }

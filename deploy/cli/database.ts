@@ -4,6 +4,7 @@ import { Operations } from '../../connectors/mysql/operators/operations';
 import { PoolExecutor } from '../../connectors/mysql/sql/executor';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
+import type { Schemas } from '../../topology/payloads/given-channel';
 import { operatorUrl, readerUrl } from '../../topology/settings/connections';
 import { type Environment, required } from '../../topology/settings/environment';
 import type { VerbContext } from './verb';
@@ -23,9 +24,16 @@ export function databaseUrl(environment: Environment, name: DatabaseUrl): string
   }
 }
 
-/** Runs `work` with the client that applications use, as their user. */
-export function withClient<T>(context: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {
-  return withClientOf('DATABASE_URL', context, work);
+/**
+ * Runs `work` with the client that applications use, as their user.
+ * @param schemas of the channels that there are; our own unless given
+ */
+export function withClient<T>(
+  context: VerbContext,
+  work: (client: Client) => Promise<T>,
+  schemas?: Schemas,
+): Promise<T> {
+  return withClientOf('DATABASE_URL', context, work, schemas);
 }
 
 /** Runs `work` with a client that may also write what came of messages: as the operators' user. */
@@ -33,9 +41,14 @@ export function withWorkersClient<T>(context: VerbContext, work: (client: Client
   return withClientOf('OPERATOR_DATABASE_URL', context, work);
 }
 
-function withClientOf<T>(name: DatabaseUrl, context: VerbContext, work: (client: Client) => Promise<T>): Promise<T> {
+function withClientOf<T>(
+  name: DatabaseUrl,
+  context: VerbContext,
+  work: (client: Client) => Promise<T>,
+  schemas?: Schemas,
+): Promise<T> {
   const author = thisAuthor(context.settings.environment.DOWNSPOUT_WHO);
-  return withPoolOf(name, context, (pool) => work(new Client(new PoolExecutor(pool), pool, author)));
+  return withPoolOf(name, context, (pool) => work(new Client(new PoolExecutor(pool), pool, author, schemas)));
 }
 
 /** Runs `work` with a few connections of the application's user. */

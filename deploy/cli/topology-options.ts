@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { channelKinds } from '../../connectors/channels/channel-kinds';
+import { UserError } from '../../topology/core/errors';
 import type { Environment } from '../../topology/settings/environment';
 import { type ReadTopology, readTopologyFile } from '../../topology/settings/topology-settings';
+import { channelsOf } from '../worker/known-channels';
 
 /** The options of a verb that reads a topology file. */
 export interface TopologyFileOptions {
@@ -16,13 +17,16 @@ export function withTopologyFile(command: Command): Command {
     .option('--environment <name>', 'production merges topology.production.yaml into it', parseName);
 }
 
-/** Reads what the options name, and what the environment names where they do not. @throws UserError with a line for each fault */
+/**
+ * Reads what the options name, and what the environment names where they do not.
+ * @throws UserError with a line for each fault, and for each channel of a package that cannot be loaded here
+ */
 export function topologyFileOf(options: TopologyFileOptions, environment: Environment): ReadTopology {
-  return readTopologyFile({
-    path: options.topology ?? environment.DOWNSPOUT_TOPOLOGY,
-    environment: options.environment ?? environment.DOWNSPOUT_ENVIRONMENT,
-    channels: Object.keys(channelKinds),
-  });
+  const path = options.topology ?? environment.DOWNSPOUT_TOPOLOGY;
+  const named = options.environment ?? environment.DOWNSPOUT_ENVIRONMENT;
+  const { kinds, faults } = channelsOf(readTopologyFile({ path, environment: named }));
+  if (faults.length > 0) throw new UserError(faults.join('\n'));
+  return readTopologyFile({ path, environment: named, channels: Object.keys(kinds) });
 }
 
 function parseName(text: string): string {

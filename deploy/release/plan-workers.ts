@@ -67,6 +67,10 @@ function stepOf(
   after: ReadonlyMap<string, number>,
   waiting: ReadonlyMap<string, number>,
 ): PlanStep[] {
+  if (component === null && field === 'channels') {
+    const cost = 'every worker is replaced, and must find these packages where it runs';
+    return [{ what: 'channels', change: `${from ?? 'none'} → ${to ?? 'none'}`, cost }];
+  }
   if (component === null) {
     const cost = field === 'minInsyncReplicas' ? 'it is changed in place; nothing waits' : 'it counts for new topics';
     return [{ what: 'topics', change: `${field} ${from ?? "the brokers' own"} → ${to ?? "the brokers' own"}`, cost }];

@@ -5,7 +5,7 @@ import { counted } from '../console/units';
 
 /** One field that differs between two specifications. Values are as a file has them, units included. */
 export interface SpecificationChange {
-  /** Null for what all topics have in common. */
+  /** Null for what all topics have in common, and for the packages of channels. */
   readonly component: string | null;
   /** Null when the component is new or gone as a whole. */
   readonly field: string | null;
@@ -28,13 +28,19 @@ export function specificationDiff(before: TopologySettings | null, after: Topolo
     if (was !== undefined && is !== undefined) return differing(component, was, is);
     return [{ component, field: null, from: sizeOf(was), to: sizeOf(is) }];
   });
-  return [...topics, ...components];
+  const packages = differing(null, packagesOf(before), packagesOf(after));
+  return [...packages, ...topics, ...components];
 }
 
 function componentsOf(settings: TopologySettings | null): ReadonlyMap<string, Fields> {
   if (settings === null) return new Map();
   const { spout, bolts } = settings;
   return new Map(Object.entries({ [SPOUT]: spout, ...bolts }).map(([name, fields]) => [name, fieldsOf(fields)]));
+}
+
+function packagesOf(settings: TopologySettings | null): Fields {
+  const { channels = [] } = settings ?? {};
+  return new Map(channels.length === 0 ? [] : [['channels', channels.join(', ')]]);
 }
 
 /** A unit stands last in a setting's name; the file has it behind the value. */

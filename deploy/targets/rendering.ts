@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { reasonOf, UserError } from '../../topology/core/errors';
+import type { TopologySettings } from '../../topology/settings/topology-settings';
 
 const SECRET_MODE = 0o600;
 
@@ -19,6 +20,18 @@ export interface RenderedFile {
 export interface WrittenFile {
   readonly path: string;
   readonly state: 'written' | 'kept';
+}
+
+/**
+ * Refuses channels that are named by a path, because an image has no files beside its topology.yaml.
+ * @throws UserError naming the path
+ */
+export function demandPackages({ channels }: Pick<TopologySettings, 'channels'>): void {
+  const path = channels.find((source) => /^[./]/.test(source));
+  if (path === undefined) return;
+  throw new UserError(
+    `topology.yaml names the channel ${path} by its path, which an image does not have. Make it a package, install that in the image, and name it.`,
+  );
 }
 
 /**

@@ -13,9 +13,9 @@ export interface Running {
  * the other: replicas and partitions are nothing that a worker reads.
  */
 export function workerKey({ settings, packageVersion, image }: Running, component: string): string {
-  const { spout, bolts } = settings;
+  const { spout, bolts, channels } = settings;
   const own = component === SPOUT ? spout : bolts[component];
   const read = own === undefined ? null : { ...own, replicas: 0, partitions: 0 };
   const others = component === SPOUT ? Object.keys(bolts).toSorted() : { leadMs: spout.leadMs };
-  return JSON.stringify([packageVersion, image, read, others]);
+  return JSON.stringify([packageVersion, image, read, others, ...(channels.length === 0 ? [] : [channels])]);
 }

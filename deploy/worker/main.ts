@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { ChannelKinds } from '../../connectors/channels/channel-kind';
 import { channels } from '../../connectors/channels/channel-kinds';
+import type { KnownChannels } from '../../connectors/channels/loaded/load-channels';
 import { changeEventCodec } from '../../connectors/debezium/change-event';
 import { Connector } from '../../connectors/debezium/connector';
 import { ConnectorHealth } from '../../connectors/debezium/connector-health';
@@ -50,8 +50,8 @@ export interface WorkerProcessOptions {
   readonly status: { readonly host: string; readonly port: number };
   /** Log lines for a person instead of JSON. */
   readonly pretty: boolean;
-  /** The kinds of channels that the topology may name; all that there are unless given. */
-  readonly channels?: ChannelKinds;
+  /** The channels that the topology may name. */
+  readonly channels: Pick<KnownChannels, 'kinds' | 'faults'>;
 }
 
 /**
@@ -153,7 +153,9 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
       secretsOf: (channel, names) => accounts.secretsOf(channel, names),
     },
     options.channels,
+    components,
   );
+  for (const fault of options.channels.faults) log.error(fault);
   const cdcHealth = cdcHealthOf(environment, admin, pool, clock);
 
   const sendRows = (channel: string) => {

@@ -1,9 +1,11 @@
 import type { z } from 'zod';
+import { reasonOf } from '../core/errors';
 import { bluesky } from './bluesky';
 import { discord } from './discord';
 import { email } from './email';
 import { linkedin } from './linkedin';
 import { mastodon } from './mastodon';
+import type { ObjectSchema, SchemaIssue } from './object-schema';
 import { fields, type PayloadField } from './payload-field';
 import { slack } from './slack';
 import { telegram } from './telegram';
@@ -36,22 +38,30 @@ export const payloads = {
 export type ChannelName = keyof typeof payloads;
 export type Payload<C extends ChannelName = ChannelName> = z.infer<(typeof payloads)[C]>;
 
-/** The fields of a channel's payload, in the order of its schema. */
-export function payloadFields(channel: ChannelName): readonly PayloadField[] {
-  return Object.entries<z.ZodType>(payloads[channel].shape).map(([name, type]) => {
-    const field = fields.get(type);
-    if (field === undefined) throw new TypeError(`payload field ${channel}.${name} does not say how it is typed`);
-    return { name, required: !type.safeParse(undefined).success, ...field };
+/** The fields of a payload that say how they are typed, in the order of the schema: all of our own do. */
+export function payloadFields({ shape }: ObjectSchema): readonly PayloadField[] {
+  return Object.entries(shape).flatMap(([name, type]) => {
+    const field = fields.get(type as z.ZodType);
+    return field === undefined ? [] : [{ name, required: !type.safeParse(undefined).success, ...field }];
   });
 }
 
-/** The payload, or one line that names each wrong field. */
-export function parsePayload<C extends ChannelName>(
-  channel: C,
-  value: unknown,
-): { readonly ok: true; readonly payload: Payload<C> } | { readonly ok: false; readonly reason: string } {
-  const result = payloads[channel].safeParse(withoutNulls(channel, value));
-  if (result.success) return { ok: true, payload: result.data as Payload<C> };
+/** A payload, or one line that names each wrong field. */
+type ParsedPayload<T> = { readonly ok: true; readonly payload: T } | { readonly ok: false; readonly reason: string };
+
+export function parsePayload<C extends ChannelName>(channel: C, value: unknown): ParsedPayload<Payload<C>> {
+  return parseBy<Payload<C>>(payloads[channel], value);
+}
+
+/** The same for any schema, which may be somebody else's. */
+export function parseBy<T>(schema: ObjectSchema, value: unknown): ParsedPayload<T> {
+  let result: ReturnType<ObjectSchema['safeParse']>;
+  try {
+    result = schema.safeParse(withoutNulls(schema, value));
+  } catch (error) {
+    return { ok: false, reason: `payload: the schema of its channel fails: ${reasonOf(error)}` };
+  }
+  if (result.success) return { ok: true, payload: result.data as T };
   const issues = result.error.issues.map(
     (issue) => `payload${issue.path.map((part) => `.${String(part)}`).join('')}: ${messageOf(issue)}`,
   );
@@ -61,16 +71,15 @@ export function parsePayload<C extends ChannelName>(
 }
 
 /** What is wrong with a name of a record stands one level below that it is wrong. */
-function messageOf(issue: z.core.$ZodIssue): string {
-  return issue.code === 'invalid_key' ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+function messageOf(issue: SchemaIssue): string {
+  return issue.code === 'invalid_key' ? (issue.issues?.[0]?.message ?? issue.message) : issue.message;
 }
 
 /** Without the fields that are null and may be left out: JSON written by many languages has null for what is not given. */
-function withoutNulls(channel: ChannelName, value: unknown): unknown {
+function withoutNulls({ shape }: ObjectSchema, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  const { shape } = payloads[channel] as z.ZodObject;
   const isLeftOut = ([name, field]: [string, unknown]) => {
-    const type = field === null && Object.hasOwn(shape, name) ? (shape[name] as z.ZodType) : undefined;
+    const type = field === null && Object.hasOwn(shape, name) ? shape[name] : undefined;
     return type !== undefined && type.safeParse(undefined).success && !type.safeParse(null).success;
   };
   const entries = Object.entries(value);

@@ -66,7 +66,8 @@ export function isMap(value: unknown): value is Readonly<Record<string, unknown>
 }
 
 function faultsOf(issue: z.core.$ZodIssue): Fault[] {
-  const path = issue.path.map(String);
+  // What is wrong with one of a list is said of the list.
+  const path = issue.path.filter((part) => typeof part === 'string');
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((name) => ({ path: [...path, name], text: unknownField(path, name) }));
   }

@@ -163,12 +163,28 @@ const componentsSchema = z
     bolts: bolts as Readonly<Record<string, BoltSettings>>,
   }));
 
+/** The channels that a file may name. */
+const MAX_CHANNELS = 100;
+/** A package of npm, with or without its scope, or a path. */
+const CHANNEL_SOURCE = /^(?:\.{0,2}\/.{1,500}|(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]{0,213})$/;
+const CHANNEL_ERROR = 'expected the name of a package, such as @acme/downspout-sms, or a path that begins with ./';
+
 export const topologySchema = z
   .strictObject({
+    channels: z
+      .array(z.string({ error: CHANNEL_ERROR }).regex(CHANNEL_SOURCE, { error: CHANNEL_ERROR }), {
+        error: 'expected a list of packages',
+      })
+      .max(MAX_CHANNELS)
+      .meta({
+        description:
+          'Channels that do not come with Downspout: the package of each, or a path from this file. Whoever writes this file decides what code workers run.',
+      })
+      .optional(),
     components: componentsSchema,
     topics: z.strictObject(topicFields).meta({ description: 'Of every topic.' }).prefault({}),
   })
   .meta({ title: 'topology.yaml of Downspout' })
-  .transform(({ components, topics }) => ({ ...components, topics }));
+  .transform(({ channels, components, topics }) => ({ ...components, topics, channels: channels ?? [] }));
 /** topology.yaml, with defaults filled in. */
 export type TopologySettings = Readonly<z.infer<typeof topologySchema>>;

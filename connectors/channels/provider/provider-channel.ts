@@ -3,6 +3,7 @@ import type { AttemptContext, Channel, LookupAnswer, LookupContext } from '../..
 import type { Clock } from '../../../topology/core/clock';
 import type { ChannelClass, Outcome } from '../../../topology/message';
 import type { MediaItem } from '../../../topology/payloads/media';
+import type { ObjectSchema } from '../../../topology/payloads/object-schema';
 import type { ChannelName, Payload } from '../../../topology/payloads/payloads';
 import type { BoltSettings } from '../../../topology/settings/topology-settings';
 import { type ChannelKind, type ChannelOptions, channelKind, type WhoAmI } from '../channel-kind';
@@ -51,6 +52,8 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   readonly name: Name;
   readonly class: Class;
   readonly keyLifetimeMs?: number;
+  /** Of its payload, where that is none of topology/payloads. */
+  readonly payload?: ObjectSchema;
   /** How long after its time-out a request may still be accepted, and its key be written, milliseconds. */
   readonly acceptedLateMs: number;
   /** What it takes of the media of a message, where it takes any. */
@@ -115,7 +118,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   }
 
   prepare(account: string, text: string): Message<Prepared> {
-    const payload = readPayload(this.name, text);
+    const payload = readPayload(this.name, text, this.provider.payload);
     const { media = [] } = payload as { readonly media?: readonly MediaItem[] };
     const credentials = this.accounts.known(account);
     const origin = credentials === undefined ? undefined : this.provider.originOf(credentials, this.sessions);

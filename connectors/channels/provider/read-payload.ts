@@ -1,13 +1,23 @@
 import { BadRecord } from '../../../topology/core/errors';
+import type { ObjectSchema } from '../../../topology/payloads/object-schema';
 import {
   type ChannelName,
   MAX_STORED_PAYLOAD_BYTES,
   type Payload,
-  parsePayload,
+  parseBy,
+  payloads,
 } from '../../../topology/payloads/payloads';
 
-/** A payload as the row has it. @throws BadRecord naming the field that is wrong */
-export function readPayload<Name extends ChannelName>(channel: Name, text: string): Payload<Name> {
+/**
+ * A payload as the row has it.
+ * @param schema of a channel that is none of ours
+ * @throws BadRecord naming the field that is wrong
+ */
+export function readPayload<Name extends ChannelName>(
+  channel: Name,
+  text: string,
+  schema: ObjectSchema = payloads[channel],
+): Payload<Name> {
   if (Buffer.byteLength(text) > MAX_STORED_PAYLOAD_BYTES) {
     throw new BadRecord(`payload: expected at most ${MAX_STORED_PAYLOAD_BYTES} bytes`);
   }
@@ -17,7 +27,7 @@ export function readPayload<Name extends ChannelName>(channel: Name, text: strin
   } catch {
     throw new BadRecord('payload: not JSON');
   }
-  const parsed = parsePayload(channel, value);
+  const parsed = parseBy<Payload<Name>>(schema, value);
   if (!parsed.ok) throw new BadRecord(parsed.reason);
   return parsed.payload;
 }

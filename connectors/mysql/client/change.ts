@@ -1,4 +1,5 @@
 import type { MessageState } from '../../../topology/message';
+import type { Schemas } from '../../../topology/payloads/given-channel';
 import type { Author } from '../audit/author';
 import { nextPlanNumber } from '../schema/restored';
 import { integer, list, text } from '../sql/literals';
@@ -45,7 +46,12 @@ async function cancelThose(sql: Sql, state: MessageState, rows: readonly Standin
  * Changes plans. A new due time clears the time of a retry, and attempts are counted from 0 again. The caller must have
  * begun a transaction.
  */
-export async function editAll(sql: Sql, author: Author, edits: readonly Edit[]): Promise<EditAnswer[]> {
+export async function editAll(
+  sql: Sql,
+  author: Author,
+  edits: readonly Edit[],
+  schemas: Schemas,
+): Promise<EditAnswer[]> {
   for (const edit of edits) checkTimes(edit);
   const standing = await lockOnce(sql, edits.map(checkTarget), 'edit');
   const answers = standing.map((row, index) => answerOf(row, edits[index] as Edit));
@@ -54,7 +60,7 @@ export async function editAll(sql: Sql, author: Author, edits: readonly Edit[]):
     if (row === null || answers[index]?.result !== 'edited') return [];
     const edit = edits[index] as Edit;
     const due = edit.dueAt === undefined ? 'NULL' : integer(checkTime('dueAt', edit.dueAt));
-    const payload = edit.payload === undefined ? 'NULL' : text(checkPayload(row.channel, edit.payload));
+    const payload = edit.payload === undefined ? 'NULL' : text(checkPayload(row.channel, edit.payload, schemas));
     changed.push(editedOf(row, edit));
     return [
       `ROW(${integer(row.id)},${integer(row.version + 1)},${due},${payload},${text(edit.localTime ?? null)},${text(edit.zone ?? null)})`,

@@ -1,23 +1,29 @@
 import { UserError } from '../../../topology/core/errors';
+import { type GivenChannel, type Schemas, schemasWith } from '../../../topology/payloads/given-channel';
 import type { CallerConnection } from '../sql/executor';
 import { checkText } from './input';
 
-export interface ClientOptions {
+export interface ClientOptions<Given extends readonly GivenChannel[] = readonly GivenChannel[]> {
   /** Connections at most, when the client makes its own. */
   readonly connections?: number;
   /** In whose name changes are recorded; the operating system's user of this process unless given. At most 255 characters. */
   readonly who?: string;
+  /** Channels of packages: what their packages export by default. Those that come with Downspout are known already. */
+  readonly channels?: Given;
 }
 
-const NAMES: readonly string[] = ['connections', 'who'];
+const NAMES: readonly string[] = ['connections', 'who', 'channels'];
 const MAX_CONNECTIONS = 1_000;
 
-/** @throws UserError naming the option that is wrong, or that there is none of its name */
-export function checkClientOptions(options: unknown): void {
+/**
+ * @returns what messages of each channel contain
+ * @throws UserError naming the option that is wrong, or that there is none of its name
+ */
+export function checkClientOptions(options: unknown): Schemas {
   if (typeof options !== 'object' || options === null) {
     throw new UserError(`createClient: expected options such as {connections: 8}, got ${kindOf(options)}`);
   }
-  const { connections, who } = options as ClientOptions;
+  const { connections, who, channels = [] } = options as ClientOptions;
   const unknown = Object.keys(options).find((name) => !NAMES.includes(name));
   if (unknown !== undefined) {
     throw new UserError(
@@ -29,6 +35,8 @@ export function checkClientOptions(options: unknown): void {
     throw new UserError(`connections: expected 1 to ${MAX_CONNECTIONS}, got ${String(connections)}`);
   }
   if (who !== undefined) checkText('who', who, 255);
+  if (!Array.isArray(channels)) throw new UserError(`channels: expected an array of channels, got ${kindOf(channels)}`);
+  return schemasWith(channels);
 }
 
 /** Whether it is a connection or a pool of mysql2. */

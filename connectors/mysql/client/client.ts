@@ -1,7 +1,9 @@
 import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import type { MessageId } from '../../../topology/message';
-import type { ChannelName } from '../../../topology/payloads/payloads';
+import type { GivenChannel, Schemas } from '../../../topology/payloads/given-channel';
+import type { OutputOf } from '../../../topology/payloads/object-schema';
+import { type ChannelName, type Payload, payloads } from '../../../topology/payloads/payloads';
 import { type Author, thisAuthor } from '../audit/author';
 import { type CallerConnection, CallerExecutor, type Executor, PoolExecutor } from '../sql/executor';
 import { NOW_MS } from '../sql/literals';
@@ -29,6 +31,7 @@ import { type OnExisting, type ScheduleAnswer, scheduleAll } from './schedule';
 
 export { BadRecord, Unavailable, UserError } from '../../../topology/core/errors';
 export type { MessageId, MessageState } from '../../../topology/message';
+export type { GivenChannel } from '../../../topology/payloads/given-channel';
 export type { ChannelName, Payload } from '../../../topology/payloads/payloads';
 export type { CallerConnection } from '../sql/executor';
 export type { CancelAnswer, EditAnswer, RedriveAnswer, Refusal, ResolveAnswer } from './answers';
@@ -42,6 +45,11 @@ export interface ScheduleOptions {
   /** `keep` unless given. */
   readonly onExisting?: OnExisting;
 }
+
+/** What messages contain, by their channel: ours, and those that `createClient` was given. */
+export type PayloadsOf<Given extends readonly GivenChannel[]> = { readonly [C in ChannelName]: Payload<C> } & {
+  readonly [One in Given[number] as string extends One['name'] ? never : One['name']]: OutputOf<One['payload']>;
+};
 
 /** A worker holds a row for milliseconds, while it claims or writes back; another application may hold it for longer. */
 const LOCK_WAIT_SECONDS = 10;
@@ -59,25 +67,33 @@ const MAX_OUTCOMES_PER_PAGE = 10_000;
  * Expected results are answers. What is thrown says what to do: a UserError names the field that is wrong; after
  * Unavailable nothing was promised, so try again: with a dedupe key, scheduling twice is scheduling once.
  */
-export class Client {
+export class Client<Known extends object = PayloadsOf<readonly []>> {
   /** @see createClient */
   constructor(
     private readonly executor: Executor,
     private readonly pool: Pool | null,
     private readonly author: Author = thisAuthor(),
+    private readonly schemas: Schemas = payloads,
   ) {}
 
   /** With a dedupe key scheduling twice is scheduling once; see {@link OnExisting} for a message that has ended. */
-  schedule<C extends ChannelName>(message: NewMessage<C>, options?: ScheduleOptions): Promise<ScheduleAnswer>;
-  schedule(messages: readonly NewMessage[], options?: ScheduleOptions): Promise<ScheduleAnswer[]>;
+  schedule<C extends keyof Known & string>(
+    message: NewMessage<C, Known[C]>,
+    options?: ScheduleOptions,
+  ): Promise<ScheduleAnswer>;
+  schedule(
+    messages: readonly NewMessage<keyof Known & string, Known[keyof Known]>[],
+    options?: ScheduleOptions,
+  ): Promise<ScheduleAnswer[]>;
   async schedule(
-    given: NewMessage | readonly NewMessage[],
+    given: NewMessage<string> | readonly NewMessage<string>[],
     { onExisting = 'keep' }: ScheduleOptions = {},
   ): Promise<ScheduleAnswer | ScheduleAnswer[]> {
     if ((onExisting as string) !== 'keep' && onExisting !== 'replace') {
       throw new UserError(`onExisting: expected keep or replace, got ${JSON.stringify(onExisting)}`);
     }
-    return this.oneOrMany(given, checkMessage, (sql, messages) => scheduleAll(sql, this.author, messages, onExisting));
+    const check = (message: NewMessage<string>) => checkMessage(message, this.schemas);
+    return this.oneOrMany(given, check, (sql, messages) => scheduleAll(sql, this.author, messages, onExisting));
   }
 
   /** Only a message that still waits can be edited. A new due time clears a pending retry; attempts start again. */
@@ -86,7 +102,7 @@ export class Client {
   edit(edits: readonly Edit[]): Promise<EditAnswer[]>;
   async edit(one: MessageId | Edit | readonly Edit[], change?: EditChange): Promise<EditAnswer | EditAnswer[]> {
     const given = change === undefined ? (one as Edit | readonly Edit[]) : { ...targetOf(one), ...change };
-    return this.oneOrMany(given, checkEdit, (sql, edits) => editAll(sql, this.author, edits));
+    return this.oneOrMany(given, checkEdit, (sql, edits) => editAll(sql, this.author, edits, this.schemas));
   }
 
   /** After `canceled` no request for the message starts. */
@@ -174,9 +190,13 @@ export class Client {
  * The URL is usually `process.env.DATABASE_URL`, and may be undefined so that this call is the one that says so.
  * @throws UserError naming the setting that is missing or wrong
  */
-export function createClient(target: string | CallerConnection | undefined, options: ClientOptions = {}): Client {
-  checkClientOptions(options);
-  if (isConnection(target)) return new Client(new CallerExecutor(target), null, thisAuthor(options.who));
+export function createClient<const Given extends readonly GivenChannel[] = readonly []>(
+  target: string | CallerConnection | undefined,
+  options: ClientOptions<Given> = {},
+): Client<PayloadsOf<Given>> {
+  const schemas = checkClientOptions(options);
+  const author = thisAuthor(options.who);
+  if (isConnection(target)) return new Client(new CallerExecutor(target), null, author, schemas);
   if (typeof target !== 'string' || target.trim() === '') throw noTarget(target);
   const pool = Pool.open(target, {
     clock: systemClock,
@@ -185,7 +205,7 @@ export function createClient(target: string | CallerConnection | undefined, opti
     timeoutMs: 30_000,
     silenceSeconds: SILENCE_SECONDS,
   });
-  return new Client(new PoolExecutor(pool), pool, thisAuthor(options.who));
+  return new Client(new PoolExecutor(pool), pool, author, schemas);
 }
 
 function isMany<T>(given: T | readonly T[]): given is readonly T[] {

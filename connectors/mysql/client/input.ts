@@ -1,11 +1,12 @@
 import { UserError } from '../../../topology/core/errors';
 import { showJson, writeJson } from '../../../topology/core/json-text';
 import type { MessageId } from '../../../topology/message';
+import type { Schemas } from '../../../topology/payloads/given-channel';
 import {
   type ChannelName,
   MAX_PAYLOAD_BYTES,
   type Payload,
-  parsePayload,
+  parseBy,
   payloads,
 } from '../../../topology/payloads/payloads';
 import { looksLike } from './time-hints';
@@ -13,12 +14,15 @@ import { looksLike } from './time-hints';
 /** A point in time: a Date, epoch milliseconds, or ISO 8601 with a zone, e.g. `2027-01-31T09:00:00+01:00`. */
 export type Time = Date | number | string;
 
-/** A message as an application describes it. */
-export interface NewMessage<C extends ChannelName = ChannelName> {
+/**
+ * A message as an application describes it.
+ * @typeParam P its payload, where the channel is none of ours
+ */
+export interface NewMessage<C extends string = ChannelName, P = C extends ChannelName ? Payload<C> : unknown> {
   /** On whose behalf: 1 to 64 characters. */
   readonly account: string;
   readonly channel: C;
-  readonly payload: Payload<C>;
+  readonly payload: P;
   /** A time in the past is allowed: the message is sent at once. */
   readonly dueAt: Time;
   /** Scheduling twice under the same key of an account is scheduling once. At most 128 characters. */
@@ -90,11 +94,11 @@ const ISO =
   /^(?<year>[+-]\d{6}|\d{4})-(?<month>\d\d)-(?<day>\d\d)(?:[Tt ](?<clock>\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)(?<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?)?$/;
 
 /** @throws UserError naming the first field that is wrong, and its value */
-export function checkMessage(message: NewMessage): CheckedMessage {
+export function checkMessage(message: NewMessage<string>, schemas: Schemas = payloads): CheckedMessage {
   return {
     account: checkAccount(message.account),
-    channel: checkChannel(message.channel),
-    payload: checkPayload(message.channel, message.payload),
+    channel: checkChannel(message.channel, schemas),
+    payload: checkPayload(message.channel, message.payload, schemas),
     dueAt: checkTime('dueAt', message.dueAt),
     dedupeKey: optional(message.dedupeKey, (key) => checkText('dedupeKey', key, 128)),
     localTime: optional(message.localTime, (local) => checkText('localTime', local, 32)),
@@ -117,14 +121,17 @@ export function checkAccount(account: unknown): string {
 }
 
 /** A channel that has a type of payload; whether the topology has a sender for it is another question. */
-export function checkChannel(channel: unknown): ChannelName {
-  if (typeof channel === 'string' && Object.hasOwn(payloads, channel)) return channel as ChannelName;
-  throw new UserError(`channel: expected one of ${Object.keys(payloads).join(', ')}, got ${shown(channel)}`);
+export function checkChannel(channel: unknown, schemas: Schemas = payloads): string {
+  if (typeof channel === 'string' && Object.hasOwn(schemas, channel)) return channel;
+  throw new UserError(
+    `channel: expected one of ${Object.keys(schemas).join(', ')}, got ${shown(channel)}. ` +
+      'A channel of a package is given to createClient({channels: […]}), and named under `channels` in topology.yaml.',
+  );
 }
 
 /** @returns the payload as JSON text */
-export function checkPayload(channel: string, payload: unknown): string {
-  const parsed = parsePayload(checkChannel(channel), payload);
+export function checkPayload(channel: string, payload: unknown, schemas: Schemas = payloads): string {
+  const parsed = parseBy(schemas[checkChannel(channel, schemas)] as Schemas[string], payload);
   if (!parsed.ok) throw new UserError(parsed.reason);
   const json = writeJson(parsed.payload, 'payload');
   const bytes = Buffer.byteLength(json);

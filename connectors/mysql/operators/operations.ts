@@ -1,5 +1,6 @@
 import { UserError } from '../../../topology/core/errors';
 import type { MessageId } from '../../../topology/message';
+import type { Schemas } from '../../../topology/payloads/given-channel';
 import { checkAccount, checkChannel, checkTime, type Target, type Time } from '../client/input';
 import { type Attempt, attemptsOf, getAll, type Message } from '../client/messages';
 import { integer, list, NOW_MS, text } from '../sql/literals';
@@ -122,10 +123,15 @@ export class Operations {
   /**
    * Stops what the scope names until it is resumed, or until `end`. Pausing what is paused changes its end only.
    * @returns the pause as it was before, null when there was none, and as it is now
-   * @throws UserError for an end that has passed already
+   * @param schemas of the channels that there are; our own unless given
+   * @throws UserError for an end that has passed already, or a channel that there is not
    */
-  async pause(scope: PauseScope, end?: PauseEnd): Promise<{ readonly before: Pause | null; readonly after: Pause }> {
-    const channel = scope.channel === null ? '' : checkChannel(scope.channel);
+  async pause(
+    scope: PauseScope,
+    end?: PauseEnd,
+    schemas?: Schemas,
+  ): Promise<{ readonly before: Pause | null; readonly after: Pause }> {
+    const channel = scope.channel === null ? '' : checkChannel(scope.channel, schemas);
     const account = scope.account === null ? '' : checkAccount(scope.account);
     const until =
       end === undefined

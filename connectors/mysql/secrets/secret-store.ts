@@ -1,5 +1,5 @@
 import { Unavailable, UserError } from '../../../topology/core/errors';
-import { checkAccount, checkChannel } from '../client/input';
+import { checkAccount, checkText } from '../client/input';
 import { hex, list, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
@@ -47,7 +47,7 @@ export class SecretStore {
    * @throws UserError for a bad name, a secret that is empty or too long, or without a key
    */
   async set(account: string, channel: string, secret: string, { replace = false } = {}): Promise<number> {
-    const owner = { account: checkAccount(account), channel: checkChannel(channel) };
+    const owner = { account: checkAccount(account), channel: checkText('channel', channel, 32) };
     const length = Buffer.byteLength(secret);
     if (length === 0 || length > MAX_SECRET_BYTES) {
       throw new UserError(`secret: expected 1 to ${MAX_SECRET_BYTES} bytes, got ${length}`);
@@ -71,7 +71,7 @@ export class SecretStore {
    * @throws UserError when the account has none, or they cannot be opened
    */
   async retire(account: string, channel: string): Promise<number> {
-    const owner = { account: checkAccount(account), channel: checkChannel(channel) };
+    const owner = { account: checkAccount(account), channel: checkText('channel', channel, 32) };
     const key = this.sealingKey();
     return this.pool.transaction(async (sql) => {
       const secrets = await this.lock(sql, owner);

@@ -44,10 +44,16 @@ export function diffCommand(): Command {
     });
 }
 
+/** What stands for a component where a setting belongs to none. */
+const ofAll: ReadonlyMap<string | null, string> = new Map([
+  ['version', 'downspout'],
+  ['channels', 'packages'],
+]);
+
 const columns = [
   {
     title: 'component',
-    value: ({ component, field }: SpecificationChange) => component ?? (field === 'version' ? 'downspout' : 'topics'),
+    value: ({ component, field }: SpecificationChange) => component ?? ofAll.get(field) ?? 'topics',
   },
   { title: 'setting', value: ({ field }: SpecificationChange) => field ?? 'all' },
   { title: 'from', value: ({ from }: SpecificationChange) => from ?? '–' },

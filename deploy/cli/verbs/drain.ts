@@ -7,6 +7,7 @@ import { counted } from '../../console/units';
 import { lagOf, queuedOf, withKafka } from '../../inspect/kafka';
 import { SEEN_AFTER_MS, untilDrained } from '../../release/drain';
 import { audited } from '../audited';
+import { channelsFor } from '../channels';
 import { withPool } from '../database';
 import { type Interrupt, interruptible } from '../interrupt';
 import { type ChangeOptions, changingVerb, contextOf } from '../verb';
@@ -24,9 +25,10 @@ export function drainCommand(): Command {
       const { environment } = context.settings;
       const timeoutMs = topologyOf(environment).bolts[channel]?.timeoutMs;
       if (timeoutMs === undefined) throw new UserError(`topology.yaml has no bolt "${channel}".`);
+      const { schemas } = channelsFor(context);
       const drain = ({ signal, check }: Interrupt) =>
         withPool(context, async (pool) => {
-          await new Operations(pool).pause({ channel, account: null });
+          await new Operations(pool).pause({ channel, account: null }, undefined, schemas);
           if (context.dryRun) return;
           await systemClock.sleep(SEEN_AFTER_MS, signal);
           await withKafka(environment, (admin) =>

@@ -1,6 +1,10 @@
 import type { Command } from 'commander';
+import { UserError } from '../../../topology/core/errors';
+import { knownChannels } from '../../worker/known-channels';
+import { readSettings } from '../settings';
 import { verbGroup } from '../verb';
 import { cancelCommand } from './messages/cancel';
+import { withFieldOptions } from './messages/content-options';
 import { editCommand } from './messages/edit';
 import { importCommand } from './messages/import';
 import { listCommand } from './messages/list';
@@ -25,5 +29,17 @@ export function messagesCommand(): Command {
     .addCommand(resolveCommand())
     .addCommand(redriveCommand())
     .addCommand(outcomesCommand())
-    .addCommand(purgeCommand());
+    .addCommand(purgeCommand())
+    .hook('preSubcommand', (_, command) => {
+      if (['schedule', 'edit'].includes(command.name())) withFieldsOfPackages(command);
+    });
+}
+
+/** Adds the options of the channels that topology.yaml names. What is wrong there, the verb says when it runs. */
+function withFieldsOfPackages(command: Command): void {
+  try {
+    withFieldOptions(command, knownChannels(readSettings().environment).schemas);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+  }
 }

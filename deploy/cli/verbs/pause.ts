@@ -3,6 +3,7 @@ import type { Pause, PauseEnd, PauseScope } from '../../../connectors/mysql/oper
 import { parseDurationMs } from '../../../topology/core/quantities';
 import { formatInstant } from '../../console/units';
 import { audited } from '../audited';
+import { channelsFor } from '../channels';
 import { withOperations } from '../database';
 import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
 
@@ -45,7 +46,8 @@ export function beginPause(
 ): Promise<Pause> {
   return audited(context, { verb, subject: nameOf(scope) }, async (change) => {
     const end = until === undefined ? undefined : endOf(until);
-    const { before, after } = await withOperations(context, (operations) => operations.pause(scope, end));
+    const { schemas } = channelsFor(context);
+    const { before, after } = await withOperations(context, (operations) => operations.pause(scope, end, schemas));
     change.before = before;
     change.after = after;
     return after;

@@ -12,6 +12,7 @@ import { parseCount, parseDuration } from '../../console/durations';
 import { type Column, type Output, type OutputOptions, printable } from '../../console/output';
 import { Progress } from '../../console/progress';
 import { formatCount, formatDuration, formatInstant } from '../../console/units';
+import { channelsFor } from '../channels';
 import { withPool } from '../database';
 import { interruptible } from '../interrupt';
 import { contextOf, dataVerb } from '../verb';
@@ -74,12 +75,13 @@ export function verifyCommand(): Command {
     .action(async (options: VerifyOptions) => {
       const context = contextOf(options);
       const { output } = context;
+      const { kinds } = channelsFor(context);
       const progress = new Progress(output.err);
       const report = await interruptible(output, ({ check }) =>
         withPool(context, (pool) =>
           verify(pool, {
-            classOf,
-            keyLifetimeOf,
+            classOf: (channel) => classOf(channel, kinds),
+            keyLifetimeOf: (channel) => keyLifetimeOf(channel, kinds),
             patienceMs: options.patience,
             sinceMark: options.all !== true,
             examples: options.examples,

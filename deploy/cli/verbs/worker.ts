@@ -4,6 +4,7 @@ import type { WorkerPlace } from '../../../topology/runtime/worker-registry';
 import { topologyOf } from '../../../topology/settings/topology-settings';
 import { parseCount, parsePort } from '../../console/durations';
 import type { OutputOptions } from '../../console/output';
+import { knownChannels } from '../../worker/known-channels';
 import { runWorker } from '../../worker/main';
 import { contextOf, verb } from '../verb';
 
@@ -41,6 +42,7 @@ export function workerCommand(): Command {
         settings: placeOf(options) ?? topologyOf(environment),
         status: { host: options.statusHost, port: options.statusPort },
         pretty: process.stdout.isTTY,
+        channels: knownChannels(environment),
       });
     });
 }

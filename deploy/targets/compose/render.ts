@@ -3,7 +3,7 @@ import { stringify } from 'yaml';
 import type { Environment } from '../../../topology/settings/environment';
 import { replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
 import { graceSeconds } from '../../worker/drain-limit';
-import type { RenderedFile } from '../rendering';
+import { demandPackages, type RenderedFile } from '../rendering';
 import { workerKey } from '../worker-key';
 import { openSettingsOf, secretSettings } from '../worker-settings';
 
@@ -94,6 +94,7 @@ function serviceOf({ settings, image, release, marks }: WorkerOptions, component
 /** Workers as services beside those of docker-compose.yml: as many of each as topology.yaml says. */
 export function renderCompose(options: ComposeOptions): RenderedFile[] {
   const { specification, settings, environment, inside = (addresses) => addresses } = options;
+  demandPackages(settings);
   const services = [...replicasOf(settings)].map(([component, replicas]) => [
     serviceName(component),
     { ...serviceOf(options, component), deploy: { replicas } },

@@ -2,7 +2,7 @@ import { stringify } from 'yaml';
 import { UserError } from '../../../topology/core/errors';
 import type { Environment } from '../../../topology/settings/environment';
 import type { TopologySettings } from '../../../topology/settings/topology-settings';
-import type { RenderedFile } from '../rendering';
+import { demandPackages, type RenderedFile } from '../rendering';
 import { openSettingNames, openSettingsOf } from '../worker-settings';
 import { type ClusterOperator, manifestsOf } from './manifests';
 import { DEPLOYMENT_LABEL, FILES, FILES_FOLDER, IMAGE, SECRETS, SETTINGS, TOPOLOGY } from './names';
@@ -36,10 +36,11 @@ const NOTE =
 
 /**
  * A Kustomize base of topology.yaml, and an overlay for each environment that says what differs.
- * @throws UserError for an image without name
+ * @throws UserError for an image without name, and for a channel that is named by a path
  */
 export function renderKubernetes(options: KubernetesOptions): RenderedFile[] {
   const { base, overlays } = options;
+  for (const { settings } of [base, ...overlays.values()]) demandPackages(settings);
   const ofBase = manifestsOf(base.settings, options);
   return [
     {

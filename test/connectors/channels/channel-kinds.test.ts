@@ -1,15 +1,15 @@
 import { channelKinds, channels, classOf, keyLifetimeOf } from '../../../connectors/channels/channel-kinds';
-import { UserError } from '../../../topology/core/errors';
 import { payloads } from '../../../topology/payloads/payloads';
 import { parseTopologySettings } from '../../../topology/settings/topology-settings';
 import { ManualClock } from '../../support/manual-clock';
 
-const build = (yaml: string) =>
-  channels(parseTopologySettings(yaml, 'topology.yaml'), {
-    clock: new ManualClock(),
-    network: { allowPrivateAddresses: false },
-    secretsOf: async () => new Map(),
-  });
+const build = (yaml: string, faults: readonly string[] = [], components?: readonly string[]) =>
+  channels(
+    parseTopologySettings(yaml, 'topology.yaml'),
+    { clock: new ManualClock(), network: { allowPrivateAddresses: false }, secretsOf: async () => new Map() },
+    { kinds: channelKinds, faults },
+    components,
+  );
 
 test('every channel that can be scheduled for has a kind, and its class can be asked for', () => {
   expect(Object.keys(channelKinds)).toEqual(Object.keys(payloads));
@@ -34,5 +34,19 @@ test('only the channels that the topology names are built', async () => {
 test('a component that is no channel is named, with the channels that there are', () => {
   const message =
     'topology.yaml: components.webhok: expected due or one of the channels webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky';
-  expect(() => build('components: {webhok: {}, webhook: {}}')).toThrow(new UserError(message));
+  expect(() => build('components: {webhok: {}, webhook: {}}')).toThrow(message);
+});
+
+test('a channel that could not be loaded is left out, except by the process that is to send its messages', async () => {
+  const yaml = 'components: {webhook: {}, sms: {}}';
+  const fault = '@acme/downspout-sms: this package is not installed here';
+  for (const component of ['due', 'webhook']) {
+    const built = build(yaml, [fault], [component]);
+    expect([...built.keys()]).toEqual(['webhook']);
+    await built.get('webhook')?.close();
+  }
+  expect(() => build(yaml, [fault], ['sms'])).toThrow(
+    /components\.sms: expected due or one of .*\n@acme\/downspout-sms: /,
+  );
+  expect(() => build(yaml, [], ['webhook'])).toThrow('is named under `channels` in the topology.yaml of this machine');
 });

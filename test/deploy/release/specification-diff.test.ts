@@ -34,6 +34,16 @@ test('a component that is new or gone is one change', () => {
   expect(diff(having, without)).toEqual([{ ...change, from: '3 workers, 8 partitions', to: null }]);
 });
 
+test('the packages of channels are one field, whose order counts', () => {
+  const webhook = 'components: { webhook: {} }';
+  const change = { component: null, field: 'channels' };
+  expect(diff(webhook, `channels: ["@acme/a"]\n${webhook}`)).toEqual([{ ...change, from: null, to: '@acme/a' }]);
+  expect(diff(`channels: [a, b]\n${webhook}`, `channels: [b]\n${webhook}`)).toEqual([
+    { ...change, from: 'a, b', to: 'b' },
+  ]);
+  expect(diff(`channels: []\n${webhook}`, webhook)).toEqual([]);
+});
+
 test('before the first release everything is new', () => {
   expect(diff(null, 'components: { webhook: {} }').map(({ component }) => component)).toEqual(['due', 'webhook']);
 });

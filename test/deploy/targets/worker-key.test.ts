@@ -21,6 +21,15 @@ test('only the workers that read a setting are replaced for it', () => {
   for (const component of ['due', 'webhook']) expect(keyOf(lead, component)).not.toBe(keyOf(before, component));
 });
 
+test('another list of packages replaces every worker', () => {
+  const settings = testSettings('{ webhook: {} }');
+  const running = { packageVersion: '1.0.0', image: null };
+  for (const component of ['due', 'webhook']) {
+    const before = workerKey({ ...running, settings }, component);
+    expect(workerKey({ ...running, settings: { ...settings, channels: ['@acme/sms'] } }, component)).not.toBe(before);
+  }
+});
+
 test('a new channel replaces the spouts, and another version everything', () => {
   expect(keyOf('{ webhook: {}, mail: {} }', 'due')).not.toBe(keyOf('{ webhook: {} }', 'due'));
   expect(keyOf('{ webhook: {}, mail: {} }', 'webhook')).toBe(keyOf('{ webhook: {} }', 'webhook'));

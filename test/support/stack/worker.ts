@@ -1,4 +1,4 @@
-import { channelKinds } from '../../../connectors/channels/channel-kinds';
+import { knownChannels } from '../../../deploy/worker/known-channels';
 import { runWorker } from '../../../deploy/worker/main';
 import { readEnvironment } from '../../../topology/settings/environment';
 import { topologyOf } from '../../../topology/settings/topology-settings';
@@ -9,11 +9,12 @@ import { testChannels } from '../channels/channels';
  * from the environment alone.
  */
 const environment = readEnvironment();
+const known = knownChannels(environment);
 void runWorker({
   components: (process.argv[2] ?? '').split(','),
   environment,
   settings: topologyOf(environment),
   status: { host: '127.0.0.1', port: 0 },
   pretty: false,
-  channels: { ...channelKinds, ...testChannels },
+  channels: { ...known, kinds: { ...known.kinds, ...testChannels } },
 });

@@ -67,7 +67,7 @@ describe('headers', () => {
 
 describe('the fields of a payload', () => {
   it('are those of the schema, and say how a command line takes them', () => {
-    const webhook = payloadFields('webhook');
+    const webhook = payloadFields(payloads.webhook);
     expect(webhook.map(({ name, option, takes, required }) => [name, option, takes, required])).toEqual([
       ['url', 'url', 'text', true],
       ['method', 'method', 'text', false],
@@ -77,9 +77,9 @@ describe('the fields of a payload', () => {
   });
 
   it.each(Object.keys(payloads) as ChannelName[])('of %s are all described', (channel) => {
-    for (const { description, placeholder } of payloadFields(channel)) {
-      expect([description, placeholder]).not.toContain('');
-    }
+    const described = payloadFields(payloads[channel]);
+    expect(described.map(({ name }) => name)).toEqual(Object.keys(payloads[channel].shape));
+    for (const { description, placeholder } of described) expect([description, placeholder]).not.toContain('');
   });
 });
 

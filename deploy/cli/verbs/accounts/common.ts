@@ -1,10 +1,11 @@
 import type { ChannelKind, WhoAmI } from '../../../../connectors/channels/channel-kind';
-import { channelKinds, kindOf } from '../../../../connectors/channels/channel-kinds';
+import { kindOf } from '../../../../connectors/channels/channel-kinds';
 import { SecretKey } from '../../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../../connectors/mysql/secrets/secret-store';
 import { systemClock } from '../../../../topology/core/clock';
 import { UserError } from '../../../../topology/core/errors';
 import { networkOf } from '../../../worker/network-settings';
+import { channelsFor } from '../../channels';
 import { withPool } from '../../database';
 import type { ChangeOptions, VerbContext } from '../../verb';
 
@@ -16,11 +17,14 @@ export interface ChannelOptions extends ChangeOptions {
 const ASK_TIMEOUT_MS = 15_000;
 
 /** @throws UserError naming the channels that there are */
-export function channelOf(name: string): ChannelKind {
-  const kind = kindOf(name);
+export function channelOf(name: string, context: VerbContext): ChannelKind {
+  const { kinds } = channelsFor(context);
+  const kind = kindOf(name, kinds);
   if (kind !== undefined) return kind;
-  const known = Object.keys(channelKinds).join(', ');
-  throw new UserError(`There is no channel ${JSON.stringify(name)}; there are ${known}.`);
+  const known = Object.keys(kinds).join(', ');
+  throw new UserError(
+    `There is no channel ${JSON.stringify(name)}; there are ${known}. A channel of a package is named under \`channels\` in topology.yaml.`,
+  );
 }
 
 /** What an account's credentials are called in the audit. */

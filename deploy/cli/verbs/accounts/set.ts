@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { ChannelKind } from '../../../../connectors/channels/channel-kind';
 import { fieldsOf, parseCredentials, textOf } from '../../../../connectors/channels/credentials';
 import { printable } from '../../../console/output';
 import { readFields } from '../../../console/secret-input';
@@ -22,8 +23,9 @@ export function setCommand(): Command {
     .option('--replace', 'forget the secret before it, because somebody else knows it')
     .action(async (account: string, options: SetOptions) => {
       const context = contextOf(options);
-      const text = await readCredentials(account, options.channel);
-      await put(context, 'set', { account, text, ...options });
+      const kind = channelOf(options.channel, context);
+      const text = await readCredentials(account, kind);
+      await put(context, 'set', kind, { account, text, ...options });
     });
 }
 
@@ -42,17 +44,17 @@ export function rotateCommand(): Command {
     .option('--replace', 'forget the secret before it, because somebody else knows it')
     .action(async (account: string, options: SetOptions) => {
       const context = contextOf(options);
-      const kind = channelOf(options.channel);
+      const kind = channelOf(options.channel, context);
       const stored = await storedOf(context, account, kind.name);
-      const text = await readCredentials(account, kind.name);
+      const text = await readCredentials(account, kind);
       await demandSameOwner(context, kind, { stored, text });
-      await put(context, 'rotated', { account, text, ...options });
+      await put(context, 'rotated', kind, { account, text, ...options });
     });
 }
 
 /** @returns the text that is kept */
-async function readCredentials(account: string, channel: string): Promise<string> {
-  const { credentials: schema } = channelOf(channel);
+async function readCredentials(account: string, kind: ChannelKind): Promise<string> {
+  const { name: channel, credentials: schema } = kind;
   const given = await readFields(fieldsOf(schema), `${printable(account)} for ${channel}`);
   return textOf(schema, parseCredentials(channel, schema, given));
 }
@@ -60,9 +62,10 @@ async function readCredentials(account: string, channel: string): Promise<string
 async function put(
   context: VerbContext,
   result: 'set' | 'rotated',
+  { keepsEarlier }: ChannelKind,
   { account, channel, text, replace: forget = false }: SetOptions & { readonly account: string; readonly text: string },
 ): Promise<void> {
-  const replace = forget || !channelOf(channel).keepsEarlier;
+  const replace = forget || !keepsEarlier;
   const verb = result === 'set' ? 'accounts set' : 'accounts rotate';
   const secrets = await audited(context, { verb, subject: subjectOf(account, channel) }, async (change) => {
     const count = await withAccounts(context, (accounts) => accounts.set(account, channel, text, { replace }));

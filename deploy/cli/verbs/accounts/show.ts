@@ -18,7 +18,7 @@ export function showCommand(): Command {
     .option('--channel <name>', 'channel', 'webhook')
     .action(async (account: string, options: ShowOptions) => {
       const context = contextOf(options);
-      const { name: channel, credentials: schema } = channelOf(options.channel);
+      const { name: channel, credentials: schema } = channelOf(options.channel, context);
       const values = parseCredentials(channel, schema, await storedOf(context, account, channel));
       const shown = fieldsOf(schema).map(({ name, isSecret }): [string, string | null] => {
         const value = values[name];
@@ -40,7 +40,7 @@ export function testCommand(): Command {
     .option('--channel <name>', 'channel', 'webhook')
     .action(async (account: string, options: ShowOptions) => {
       const context = contextOf(options);
-      const kind = channelOf(options.channel);
+      const kind = channelOf(options.channel, context);
       const owner = await ownerOf(context, kind, await storedOf(context, account, kind.name));
       context.output.data({ account, channel: kind.name, owner: owner ?? null }, () =>
         owner === undefined

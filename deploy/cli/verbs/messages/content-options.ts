@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import { parseJson } from '../../../../topology/core/json-text';
+import type { Schemas } from '../../../../topology/payloads/given-channel';
 import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads/payloads';
 import { parseDuration } from '../../../console/durations';
 import { jsonOrText } from './typed-fields';
@@ -28,7 +29,13 @@ export function withContentOptions(command: Command): Command {
     .option('--in <duration>', 'this long from now, for example 90s, 10min, 2h', parseDuration)
     .option('--payload <json>', 'the payload, whole, of any channel')
     .option('--payload-file <path>', 'the payload from a file, - for standard input');
-  for (const { option } of fieldOptions()) command.addOption(option);
+  return withFieldOptions(command, payloads);
+}
+
+/** Adds the options of these channels' payloads that the command does not have yet. */
+export function withFieldOptions(command: Command, schemas: Schemas): Command {
+  const there = new Set(command.options.map(({ long }) => long));
+  for (const { option } of fieldOptions(schemas)) if (!there.has(option.long)) command.addOption(option);
   return command;
 }
 
@@ -42,11 +49,13 @@ export async function dueOf(
 }
 
 /** How the payload was given: not at all, as a whole, or by options that depend on the channel. @throws UserError */
-export function payloadGiven(options: ContentOptions): 'not' | 'whole' | 'fields' {
-  const fields = fieldOptions().some(({ option }) => options[option.attributeName()] !== undefined);
+export function payloadGiven(options: ContentOptions, schemas: Schemas = payloads): 'not' | 'whole' | 'fields' {
+  const fields = fieldOptions(schemas).some(({ option }) => options[option.attributeName()] !== undefined);
   const ways = [options.payload !== undefined, options.payloadFile !== undefined, fields].filter(Boolean).length;
   if (ways > 1) {
-    throw new UserError(`Give the payload in one way: --payload, --payload-file, or its fields (${fieldNames()}).`);
+    throw new UserError(
+      `Give the payload in one way: --payload, --payload-file, or its fields (${fieldNames(schemas)}).`,
+    );
   }
   if (ways === 0) return 'not';
   return fields ? 'fields' : 'whole';
@@ -55,12 +64,13 @@ export function payloadGiven(options: ContentOptions): 'not' | 'whole' | 'fields
 /**
  * The payload; undefined when no option gives one.
  * @param channel decides what the options of a payload's fields mean
+ * @param schemas of the channels that there are; our own unless given
  * @throws UserError
  */
-export function payloadOf(options: ContentOptions, channel: string): unknown {
-  const given = payloadGiven(options);
+export function payloadOf(options: ContentOptions, channel: string, schemas: Schemas = payloads): unknown {
+  const given = payloadGiven(options, schemas);
   if (given === 'not') return undefined;
-  if (given === 'fields') return payloadOfFields(options, channel);
+  if (given === 'fields') return payloadOfFields(options, channel, schemas);
   const { payload, payloadFile } = options;
   return payload === undefined
     ? json(String(payloadFile), readPayloadFile(String(payloadFile)))
@@ -68,15 +78,15 @@ export function payloadOf(options: ContentOptions, channel: string): unknown {
 }
 
 /** The options of payload fields, for people. */
-export function fieldNames(): string {
-  return fieldOptions()
+export function fieldNames(schemas: Schemas): string {
+  return fieldOptions(schemas)
     .map(({ option }) => option.long)
     .join(', ');
 }
 
-function payloadOfFields(options: ContentOptions, channel: string): Record<string, unknown> {
+function payloadOfFields(options: ContentOptions, channel: string, schemas: Schemas): Record<string, unknown> {
   const payload: Record<string, unknown> = {};
-  for (const { option, byChannel } of fieldOptions()) {
+  for (const { option, byChannel } of fieldOptions(schemas)) {
     const typed = options[option.attributeName()];
     const field = byChannel.get(channel);
     if (field !== undefined) {
@@ -89,10 +99,10 @@ function payloadOfFields(options: ContentOptions, channel: string): Record<strin
   return payload;
 }
 
-function fieldOptions(): FieldOption[] {
+function fieldOptions(schemas: Schemas): FieldOption[] {
   const found = new Map<string, Map<string, PayloadField>>();
-  for (const channel of Object.keys(payloads) as (keyof typeof payloads)[]) {
-    for (const field of payloadFields(channel)) {
+  for (const [channel, schema] of Object.entries(schemas)) {
+    for (const field of payloadFields(schema)) {
       const byChannel = found.get(field.option) ?? new Map<string, PayloadField>();
       found.set(field.option, byChannel.set(channel, field));
     }

@@ -1,5 +1,6 @@
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import { parseJson } from '../../../../topology/core/json-text';
+import type { Schemas } from '../../../../topology/payloads/given-channel';
 import { FIELDS, type SourceRecord } from './source-record';
 import { undecodable } from './text-encoding';
 import { jsonOrText, payloadField } from './typed-fields';
@@ -35,7 +36,12 @@ export function isBlank(cells: readonly string[]): boolean {
 }
 
 /** A record of the fields that a row gives; an empty cell gives none. */
-export function recordOf(line: number, header: readonly string[], cells: readonly string[]): SourceRecord {
+export function recordOf(
+  line: number,
+  header: readonly string[],
+  cells: readonly string[],
+  schemas?: Schemas,
+): SourceRecord {
   if (cells.length < header.length || !isBlank(cells.slice(header.length))) {
     return { line, ok: false, reason: `${cells.length} columns, and the first line names ${header.length}` };
   }
@@ -53,7 +59,7 @@ export function recordOf(line: number, header: readonly string[], cells: readonl
       else if (name.startsWith('payload.')) {
         payload ??= {};
         const path = name.split('.').slice(1);
-        setPath(payload, path, valueOf(channel, path, cell));
+        setPath(payload, path, valueOf(channel, path, cell, schemas));
       } else fields[name] = cell.trim();
     } catch (error) {
       const reason = error instanceof SyntaxError ? `not JSON: ${reasonOf(error)}` : reasonOf(error);
@@ -79,8 +85,8 @@ function checkCell(name: string | number, cell: string): void {
 }
 
 /** A cell as the option of the same field is read; below a field (`payload.body.text`) everything is text. */
-function valueOf(channel: unknown, path: readonly string[], cell: string): unknown {
-  const field = path.length === 1 ? payloadField(channel, path[0] as string) : undefined;
+function valueOf(channel: unknown, path: readonly string[], cell: string, schemas: Schemas | undefined): unknown {
+  const field = path.length === 1 ? payloadField(channel, path[0] as string, schemas) : undefined;
   if (field?.takes === 'json') return jsonOrText(cell);
   return field?.takes === 'entry' ? parseJson(cell) : cell;
 }

@@ -1,4 +1,5 @@
 import { parse } from 'csv-parse';
+import type { Schemas } from '../../../../topology/payloads/given-channel';
 import { checkHeader, isBlank, recordOf } from './csv-cells';
 import { dialectOf } from './csv-dialect';
 import { MAX_RECORD_BYTES, type SourceRecord } from './source-record';
@@ -10,9 +11,10 @@ interface CsvItem {
 
 /**
  * The rows of a CSV file in UTF-8, as the spreadsheets of any country write it. Rows and columns that are empty are left out.
+ * @param schemas of the channels that there are; our own unless given
  * @throws UserError when the header is wrong
  */
-export async function* csvRecords(file: AsyncIterable<Buffer>): AsyncGenerator<SourceRecord> {
+export async function* csvRecords(file: AsyncIterable<Buffer>, schemas?: Schemas): AsyncGenerator<SourceRecord> {
   let unreadable: string | undefined;
   const { delimiter, skippedLines, chunks } = await dialectOf(file);
   const parser = parse({
@@ -41,7 +43,7 @@ export async function* csvRecords(file: AsyncIterable<Buffer>): AsyncGenerator<S
       line = info.lines + skippedLines;
       if (isBlank(record)) continue;
       if (header === undefined) header = checkHeader(line, record);
-      else yield recordOf(line, header, record);
+      else yield recordOf(line, header, record, schemas);
     }
     if (unreadable !== undefined) yield { line: line + 1, ok: false, reason: unreadable };
   } finally {

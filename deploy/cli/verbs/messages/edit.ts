@@ -2,7 +2,9 @@ import type { Command } from 'commander';
 import type { Client, Edit, EditAnswer, Target } from '../../../../connectors/mysql/client/client';
 import { checkTime } from '../../../../connectors/mysql/client/input';
 import { UserError } from '../../../../topology/core/errors';
+import type { Schemas } from '../../../../topology/payloads/given-channel';
 import { parseCount } from '../../../console/durations';
+import { channelsFor } from '../../channels';
 import { withClient } from '../../database';
 import { type ChangeOptions, changingVerb, contextOf } from '../../verb';
 import { answerText } from './answers';
@@ -27,22 +29,27 @@ export function editCommand(): Command {
   return withContentOptions(command).action(async (id: string | undefined, options: EditOptions) => {
     const context = contextOf(options);
     const target = targetsOf(id === undefined ? [] : [id], options)[0] as Target;
-    if (options.due === undefined && options.in === undefined && payloadGiven(options) === 'not') {
+    const { schemas } = channelsFor(context);
+    if (options.due === undefined && options.in === undefined && payloadGiven(options, schemas) === 'not') {
       throw new UserError('What shall change? Give a new time (--due, --in) or a new payload.');
     }
     if (options.due !== undefined) checkTime('dueAt', options.due);
     const edited = () =>
-      withClient(context, async (client) => {
-        const dueAt = await dueOf(options, client);
-        const payload = payloadOf(options, await channelOf(target, options, client));
-        const edit: Edit = {
-          ...target,
-          ...(dueAt === undefined ? {} : { dueAt }),
-          ...(payload === undefined ? {} : { payload }),
-          ...(options.ifVersion === undefined ? {} : { version: options.ifVersion }),
-        };
-        return client.edit([edit]);
-      });
+      withClient(
+        context,
+        async (client) => {
+          const dueAt = await dueOf(options, client);
+          const payload = payloadOf(options, await channelOf(target, options, client, schemas), schemas);
+          const edit: Edit = {
+            ...target,
+            ...(dueAt === undefined ? {} : { dueAt }),
+            ...(payload === undefined ? {} : { payload }),
+            ...(options.ifVersion === undefined ? {} : { version: options.ifVersion }),
+          };
+          return client.edit([edit]);
+        },
+        schemas,
+      );
     const [answer] = (await auditedMessages(context, 'messages edit', [target], edited)) as [EditAnswer];
     if (answer.result !== 'edited') process.exitCode = 1;
     context.output.data(answer, () => `${nameOf(target)} ${answerText(answer, 'edit')}`);
@@ -50,8 +57,8 @@ export function editCommand(): Command {
 }
 
 /** A message keeps its channel for ever, so it may be read before the edit. '' where nothing depends on it. */
-async function channelOf(target: Target, options: EditOptions, client: Client): Promise<string> {
-  if (payloadGiven(options) !== 'fields') return '';
+async function channelOf(target: Target, options: EditOptions, client: Client, schemas: Schemas): Promise<string> {
+  if (payloadGiven(options, schemas) !== 'fields') return '';
   const message = await client.get(target);
   if (message === null) throw new UserError(`${nameOf(target)} does not exist.`);
   return message.channel;

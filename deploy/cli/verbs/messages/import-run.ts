@@ -1,6 +1,7 @@
 import { checkMessage, type NewMessage } from '../../../../connectors/mysql/client/input';
 import type { ScheduleAnswer } from '../../../../connectors/mysql/client/schedule';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
+import type { Schemas } from '../../../../topology/payloads/given-channel';
 import { refusalOf } from './schedule-answers';
 import type { SourceRecord } from './source-record';
 
@@ -19,6 +20,8 @@ export interface ImportCounts {
 }
 
 export interface ImportOptions {
+  /** Of the channels that there are; our own unless given. */
+  readonly schemas?: Schemas;
   /** Answers in the order of the messages. Null: only check. */
   readonly write: ((messages: readonly NewMessage[]) => Promise<readonly ScheduleAnswer[]>) | null;
   readonly onBad: (line: number, reason: string) => void;
@@ -60,7 +63,7 @@ export async function runImport(records: AsyncIterable<SourceRecord>, options: I
       lastLine = Math.max(lastLine, record.line);
       if (!record.ok) bad(record.line, record.reason);
       else {
-        const checked = check(record.fields);
+        const checked = check(record.fields, options.schemas);
         if (typeof checked === 'string') bad(record.line, checked);
         else batch.push({ line: record.line, message: checked });
       }
@@ -94,11 +97,11 @@ async function writeBatch(
 }
 
 /** @returns the message, or what is wrong with it */
-function check(fields: Readonly<Record<string, unknown>>): NewMessage | string {
+function check(fields: Readonly<Record<string, unknown>>, schemas: Schemas | undefined): NewMessage | string {
   const { due_at: dueAt, dedupe_key: dedupeKey, local_time: localTime, ...rest } = fields;
   const message = { ...rest, dueAt, dedupeKey, localTime } as unknown as NewMessage;
   try {
-    checkMessage(message);
+    checkMessage(message, schemas);
     return message;
   } catch (error) {
     if (error instanceof UserError) return reasonOf(error);

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { UserError } from '../../../../topology/core/errors';
+import type { Schemas } from '../../../../topology/payloads/given-channel';
 import { csvRecords } from './csv-records';
 import { ndjsonRecords } from './ndjson-records';
 import type { SourceRecord } from './source-record';
@@ -12,6 +13,8 @@ export interface SourceForm {
   readonly format?: SourceFormat;
   /** A name that TextDecoder knows. */
   readonly encoding?: string;
+  /** Of the channels that there are; our own unless given. */
+  readonly schemas?: Schemas;
 }
 
 /**
@@ -24,7 +27,7 @@ export async function* readRecords(input: Readable, form: SourceForm = {}): Asyn
   const first = await chunks.next();
   if (first.done === true) return;
   const all = rejoin(first.value, chunks);
-  yield* (form.format ?? sniff(first.value)) === 'ndjson' ? ndjsonRecords(all) : csvRecords(all);
+  yield* (form.format ?? sniff(first.value)) === 'ndjson' ? ndjsonRecords(all) : csvRecords(all, form.schemas);
 }
 
 /** NDJSON begins with `{`; nothing else is looked at. @throws UserError for an array of JSON, which would be read whole */

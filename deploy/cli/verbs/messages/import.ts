@@ -10,6 +10,7 @@ import { printable } from '../../../console/output';
 import { Progress } from '../../../console/progress';
 import { formatCount, formatDuration } from '../../../console/units';
 import { audited } from '../../audited';
+import { channelsFor } from '../../channels';
 import { withClient } from '../../database';
 import { interruptible } from '../../interrupt';
 import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../../verb';
@@ -79,9 +80,11 @@ async function importFile(
   addAbortSignal(signal, input);
   const progress = new Progress(err);
   const startedAt = systemClock.monotonic();
+  const { schemas } = channelsFor(context);
   let doneUpTo = 0;
   const run = (write: ImportOptions['write']) =>
-    runImport(readRecords(input, options), {
+    runImport(readRecords(input, { ...options, schemas }), {
+      schemas,
       write,
       signal,
       onBad: (line, reason) => {
@@ -96,8 +99,10 @@ async function importFile(
   try {
     const counts = context.dryRun
       ? await run(null)
-      : await withClient(context, (client) =>
-          run((messages) => client.schedule(messages, { onExisting: options.onExisting })),
+      : await withClient(
+          context,
+          (client) => run((messages) => client.schedule(messages, { onExisting: options.onExisting })),
+          schemas,
         );
     if (signal.aborted) progress.note(`Interrupted: every line up to ${counts.doneUpTo} is done, nothing after it.`);
     return counts;

@@ -3,6 +3,7 @@ import type { Client, NewMessage, OnExisting } from '../../../../connectors/mysq
 import { checkTime } from '../../../../connectors/mysql/client/input';
 import { UserError } from '../../../../topology/core/errors';
 import { audited, type Change } from '../../audited';
+import { channelsFor } from '../../channels';
 import { withClient } from '../../database';
 import { type ChangeOptions, changingVerb, contextOf } from '../../verb';
 import { type ContentOptions, dueOf, fieldNames, payloadOf, withContentOptions } from './content-options';
@@ -28,8 +29,10 @@ export function scheduleCommand(): Command {
   return withContentOptions(command).action(async (options: ScheduleOptions) => {
     const context = contextOf(options);
     const { account, channel, dedupeKey } = options;
-    const payload = payloadOf(options, channel);
-    if (payload === undefined) throw new UserError(`What? Give ${fieldNames()}; or --payload, or --payload-file.`);
+    const { schemas } = channelsFor(context);
+    const payload = payloadOf(options, channel, schemas);
+    if (payload === undefined)
+      throw new UserError(`What? Give ${fieldNames(schemas)}; or --payload, or --payload-file.`);
     if (options.due !== undefined) checkTime('dueAt', options.due);
     const schedule = async (client: Client) => {
       const dueAt = await dueOf(options, client);
@@ -40,7 +43,7 @@ export function scheduleCommand(): Command {
     };
     const record = { verb: 'messages schedule', subject: `a message of ${account} on ${channel}` };
     const answer = await audited(context, record, async (change: Change) => {
-      const scheduled = await withClient(context, schedule);
+      const scheduled = await withClient(context, schedule, schemas);
       const refusal = refusalOf(scheduled);
       if (refusal !== undefined) throw new UserError(refusal);
       change.subject = `message ${scheduled.id}`;

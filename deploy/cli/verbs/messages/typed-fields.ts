@@ -1,5 +1,6 @@
 import { UserError } from '../../../../topology/core/errors';
 import { parseJson } from '../../../../topology/core/json-text';
+import type { Schemas } from '../../../../topology/payloads/given-channel';
 import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads/payloads';
 
 /**
@@ -21,9 +22,9 @@ export function jsonOrText(text: string): unknown {
 }
 
 /** The field of a channel's payload; undefined when the channel or the field does not exist. */
-export function payloadField(channel: unknown, name: string): PayloadField | undefined {
-  if (typeof channel !== 'string' || !Object.hasOwn(payloads, channel)) return undefined;
-  return payloadFields(channel as keyof typeof payloads).find((field) => field.name === name);
+export function payloadField(channel: unknown, name: string, schemas: Schemas = payloads): PayloadField | undefined {
+  if (typeof channel !== 'string' || !Object.hasOwn(schemas, channel)) return undefined;
+  return payloadFields(schemas[channel] as Schemas[string]).find((field) => field.name === name);
 }
 
 function isJsonWithCurlyQuotes(text: string): boolean {

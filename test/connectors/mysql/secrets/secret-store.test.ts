@@ -218,7 +218,9 @@ describe('accounts', () => {
     const accounts = new SecretStore(app, newKey());
     await expect(accounts.set('a', 'webhook', '')).rejects.toThrow('secret: expected 1 to 4096 bytes, got 0');
     await expect(accounts.set('a', 'webhook', 'ä'.repeat(2_049))).rejects.toThrow('got 4098');
-    await expect(accounts.set('a', 'pigeon', 'x')).rejects.toThrow('channel: expected one of webhook');
+    await expect(accounts.set('a', 'x'.repeat(33), 'x')).rejects.toThrow(
+      'channel: expected 1 to 32 characters, got 33',
+    );
     await expect(new SecretStore(app, null).set('a', 'webhook', 'x')).rejects.toThrow('set DOWNSPOUT_SECRET_KEY');
     await expect(accounts.set('a', 'webhook', 'a\0b')).rejects.toThrow('a byte of it is zero');
     // Two of the longest fit the column, whatever they consist of.

@@ -16,8 +16,8 @@ function typed(...args: string[]): ContentOptions {
 
 test('every field of every channel has an option, which names the channel', () => {
   const help = withContentOptions(new Command('schedule')).configureHelp({ helpWidth: 5_000 }).helpInformation();
-  for (const channel of Object.keys(payloads) as (keyof typeof payloads)[]) {
-    for (const { option, placeholder } of payloadFields(channel)) {
+  for (const [channel, schema] of Object.entries(payloads)) {
+    for (const { option, placeholder } of payloadFields(schema)) {
       expect(help).toMatch(new RegExp(`--${option} <${placeholder.replace('|', String.raw`\|`)}> .*${channel}: `));
     }
   }

@@ -1,0 +1,61 @@
+import { UserError } from '../core/errors';
+import { isObjectSchema, type ObjectSchema } from './object-schema';
+import { payloads } from './payloads';
+
+/** Of what a package offers as its channel. Another version is refused by its number. */
+const CHANNEL_INTERFACE = 1;
+
+const NAME = /^[a-z][a-z0-9-]{0,31}$/;
+const PAGE = 'docs/writing-a-channel.md of Downspout shows one';
+
+/** A channel of a package, as far as checking its messages needs it. */
+export interface GivenChannel<Name extends string = string, Schema extends ObjectSchema = ObjectSchema> {
+  readonly interface: typeof CHANNEL_INTERFACE;
+  readonly name: Name;
+  /** What a message contains. It checks and changes nothing: no defaults, no transforms. */
+  readonly payload: Schema;
+}
+
+/** What a message of each channel contains, by the channel's name. */
+export type Schemas = Readonly<Record<string, ObjectSchema>>;
+
+/**
+ * Our own schemas, and those of the channels that an application gives.
+ * @throws UserError naming the place of the one that is no channel, and what to do
+ */
+export function schemasWith(given: readonly unknown[]): Schemas {
+  return given.reduce<Schemas>((schemas, value, index) => {
+    const { name, payload } = checkGiven(value, `channels[${index}]`, Object.keys(schemas));
+    return { ...schemas, [name]: payload };
+  }, payloads);
+}
+
+/**
+ * @param source where it comes from, such as the name of its package
+ * @param taken names that it may not have
+ * @throws UserError naming the source, what is wrong and what to do
+ */
+export function checkGiven(value: unknown, source: string, taken: readonly string[]): GivenChannel {
+  if (typeof value !== 'object' || value === null || !('interface' in value && 'name' in value)) {
+    throw new UserError(
+      `${source} is no channel: expected an object with interface, name and payload (of a package: its default export). ${PAGE}.`,
+    );
+  }
+  const { interface: version, name, payload } = value as Partial<Record<keyof GivenChannel, unknown>>;
+  if (version !== CHANNEL_INTERFACE) {
+    throw new UserError(
+      `${source} was written for interface ${JSON.stringify(version)} of channels, and this Downspout has ${CHANNEL_INTERFACE}: ` +
+        'install the version of the package that fits, or another Downspout.',
+    );
+  }
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    throw new UserError(
+      `${source}: its channel is called ${JSON.stringify(name)}, and a name is a small letter and then up to 31 small letters, digits or "-".`,
+    );
+  }
+  if (taken.includes(name)) {
+    throw new UserError(`${source}: the name ${name} is taken already. Leave one of the two out, or rename it.`);
+  }
+  if (isObjectSchema(payload)) return { interface: version, name, payload };
+  throw new UserError(`${source}: payload: expected z.strictObject({…}) of zod 4. ${PAGE}.`);
+}
