@@ -7,6 +7,17 @@ import type { SecretsOf } from './account-secrets';
 import type { HttpCallerOptions } from './http/http-caller';
 import type { NetworkSettings } from './http/network';
 
+/** Which of these receipts other messages of the account have. Throws Unavailable when that cannot be read now. */
+export type ReceiptsOfOthers = (asked: {
+  readonly channel: string;
+  readonly account: string;
+  /** Of the message that is no other. */
+  readonly id: number;
+  readonly receipts: readonly string[];
+  /** Epoch milliseconds: none of what they stand for was accepted before. */
+  readonly notBefore: number;
+}) => Promise<ReadonlySet<string>>;
+
 /** What channels are built from. */
 export interface ChannelOptions {
   readonly clock: Clock;
@@ -15,6 +26,8 @@ export interface ChannelOptions {
   readonly mediaFolder?: string | undefined;
   /** The secrets of accounts on a channel. Throws Unavailable when they cannot be read now. */
   readonly secretsOf: (channel: string, accounts: readonly string[]) => ReturnType<SecretsOf>;
+  /** Undefined where no table is at hand: then only this worker's own messages are known. */
+  readonly receiptsOfOthers?: ReceiptsOfOthers;
 }
 
 /** A channel before it is built: what is known of it without a worker. Each channel's folder exports one. */

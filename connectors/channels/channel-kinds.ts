@@ -13,9 +13,10 @@ import { mastodon } from './mastodon/mastodon';
 import { slack } from './slack/slack';
 import { telegram } from './telegram/telegram';
 import { webhook } from './webhook/webhook';
+import { x } from './x/x';
 
 /** Every channel that there is. What its messages contain is in topology/payloads, under the same name. */
-export const channelKinds = { webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky } satisfies {
+export const channelKinds = { webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky, x } satisfies {
   readonly [Name in ChannelName]: ChannelKind<Name>;
 };
 

@@ -17,6 +17,7 @@ import { Pool } from '../../connectors/mysql/sql/pool';
 import { SESSION_CONNECTIONS, WORK_CONNECTIONS } from '../../connectors/mysql/workers/connections';
 import { type DeploymentIdentity, joinDeployment } from '../../connectors/mysql/workers/deployment';
 import { MySqlOpenRows } from '../../connectors/mysql/workers/open-rows';
+import { receiptsOfOthers } from '../../connectors/mysql/workers/receipts';
 import { MySqlSendRows } from '../../connectors/mysql/workers/send-rows';
 import { MySqlWorkerRegistry } from '../../connectors/mysql/workers/worker-registry';
 import { type Clock, systemClock } from '../../topology/core/clock';
@@ -151,6 +152,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
       network: networkOf(environment),
       mediaFolder: environment.MEDIA_FOLDER,
       secretsOf: (channel, names) => accounts.secretsOf(channel, names),
+      receiptsOfOthers: (asked) => receiptsOfOthers(pool, asked),
     },
     options.channels,
     components,

@@ -10,6 +10,7 @@ import { FakeLinkedin } from '../../deploy/fakes/linkedin';
 import { FakeMastodon, type FakePost } from '../../deploy/fakes/mastodon';
 import { FakeSlack } from '../../deploy/fakes/slack';
 import { FakeTelegram } from '../../deploy/fakes/telegram';
+import { FakeX } from '../../deploy/fakes/x';
 import type { FailPointName } from '../../deploy/worker/fail-points';
 import { systemClock } from '../../topology/core/clock';
 import { MediaHost } from '../support/channels/media-host';
@@ -160,8 +161,24 @@ async function playBluesky(): Promise<Played> {
   };
 }
 
+async function playX(): Promise<Played> {
+  const users = accounts.map(
+    (account, n) => [`token-of-${account}`, { id: String(n + 1), username: account }] as const,
+  );
+  const protocol = new FakeX({ clock: systemClock, tokens: Object.fromEntries(users), limit: 10_000 });
+  const fake = await FakeProvider.start(protocol, systemClock);
+  return {
+    channel: 'x',
+    fake,
+    credentialsOf: (account) => ({ server: fake.url, token: `token-of-${account}` }),
+    messageOf: (text) => ({ text }),
+    taken: () => protocol.posts().map(({ text }) => text),
+    images: () => protocol.posts().map(({ images }) => images.length),
+  };
+}
+
 /** Every provider's channel stands here. */
-const plays = [playMastodon, playTelegram, playDiscord, playSlack, playLinkedin, playEmail, playBluesky];
+const plays = [playMastodon, playTelegram, playDiscord, playSlack, playLinkedin, playEmail, playBluesky, playX];
 
 /** Those at which the channel has something on the way; the others are the bolt's alone. */
 const FAIL_POINTS: readonly FailPointName[] = ['request-sent', 'answer-received'];

@@ -10,6 +10,7 @@ import { fields, type PayloadField } from './payload-field';
 import { slack } from './slack';
 import { telegram } from './telegram';
 import { webhook } from './webhook';
+import { x } from './x';
 
 export type { PayloadField } from './payload-field';
 
@@ -33,6 +34,7 @@ export const payloads = {
   linkedin,
   email,
   bluesky,
+  x,
 } satisfies Record<string, z.ZodObject>;
 
 export type ChannelName = keyof typeof payloads;

@@ -13,6 +13,8 @@ import type { MediaLimits } from '../media/media-fetch';
 import type { MediaFile } from '../media/media-file';
 import { type Api, apiOf } from './api';
 import { inTime } from './in-time';
+import { judged } from './judged';
+import { PostOwners } from './post-owners';
 import { ProviderAccounts, readyOf } from './provider-accounts';
 import { ProviderSessions } from './provider-sessions';
 import { readPayload } from './read-payload';
@@ -29,8 +31,14 @@ interface Asking<Credentials> {
   readonly sessions: ProviderSessions;
 }
 
+/** What looking for a message among posts without keys is given besides. */
+interface Comparing {
+  /** The first of these receipts that no other message has, if there is one: from then on it is this one's. */
+  readonly claimFirst: (receipts: readonly string[]) => ReturnType<PostOwners['claimFirst']>;
+}
+
 /** What making a message visible is given. */
-export interface Publishing<Credentials> extends Asking<Credentials>, Omit<AttemptContext, 'mayStart'> {
+export interface Publishing<Credentials> extends Asking<Credentials>, Comparing, Omit<AttemptContext, 'mayStart'> {
   /**
    * Makes the one request that can make the message visible: it asks the bolt in the tick of its write. Called again only
    * after an answer that says that nothing was taken.
@@ -40,9 +48,11 @@ export interface Publishing<Credentials> extends Asking<Credentials>, Omit<Attem
   readonly files: readonly MediaFile[];
   /** Waits, for as long as the provider works on what it was given. Milliseconds. */
   readonly wait: (ms: number) => Promise<void>;
+  /** Epoch milliseconds: no request of the message began earlier. */
+  readonly notBefore: number;
 }
 
-export interface Looking<Credentials> extends Asking<Credentials>, LookupContext {
+export interface Looking<Credentials> extends Asking<Credentials>, Comparing, LookupContext {
   /** Of the payload: another message may have the same text. */
   readonly media: readonly MediaItem[];
 }
@@ -68,6 +78,8 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   readonly lookup?: (prepared: Prepared, looking: Looking<z.infer<Schema>>) => Promise<LookupAnswer>;
   /** Asks whose the credentials are; nothing else happens. */
   readonly whoAmI: (asking: Asking<z.infer<Schema>>) => Promise<WhoAmI>;
+  /** Loads what takes long to be loaded, when the channel is built. */
+  readonly load?: () => void;
 }
 
 interface Message<Prepared> {
@@ -91,8 +103,9 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   private readonly media: Media | undefined;
   private readonly clock: Clock;
   private readonly sessions = new ProviderSessions();
-  /** Messages in doubt that a lookup has just not found. */
-  private readonly absent = new WeakSet<Message<Prepared>>();
+  private readonly owners: PostOwners;
+  /** Messages in doubt that a lookup has just not found, and since when it looked. */
+  private readonly absent = new WeakMap<Message<Prepared>, number>();
 
   constructor(
     private readonly provider: Provider<Name, Class, Schema, Prepared>,
@@ -111,6 +124,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     if (keyLifetimeMs !== undefined) this.keyLifetimeMs = keyLifetimeMs;
     if (lookup !== undefined) this.lookup = (message, context) => this.look(message, context, lookup);
     this.accounts = new ProviderAccounts(name, schema, options);
+    this.owners = new PostOwners(name, options.receiptsOfOthers);
   }
 
   warm(accounts: readonly string[]): Promise<void> {
@@ -140,23 +154,26 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     let isPublishing = false;
     const mayPublish = () => {
       isPublishing = true;
-      return mayStart();
+      const may = mayStart();
+      if (may) this.owners.begin(account, attempt.id);
+      return may;
     };
     const publish = judged(apiOf(this.caller, account, secrets, mayPublish), origin);
     const { apiVersion } = this.settings;
     const wait = (ms: number) => this.clock.sleep(ms);
-    const { sessions } = this;
-    const sending = { ...context, credentials, apiVersion, wait, sessions };
+    const lookedSince = this.absent.get(message);
+    const isInDoubt = attempt.inDoubt && !this.absent.delete(message);
+    const notBefore = lookedSince ?? attempt.dueAt;
+    const comparing = this.comparing({ account, id: attempt.id, notBefore });
+    const sending = { ...context, ...comparing, notBefore, credentials, apiVersion, wait, sessions: this.sessions };
     const monotonic = () => this.clock.monotonic();
     const send = (files: readonly MediaFile[], until: number) => {
       const within = { ask: inTime(ask, until, monotonic, true), publish: inTime(publish, until, monotonic, false) };
       return this.provider.send(prepared, { ...sending, ...within, files });
     };
     const hasMedia = media.length > 0 && this.media !== undefined;
-    const isInDoubt = attempt.inDoubt && !this.absent.delete(message);
-    const outcome = await (hasMedia
-      ? this.media.with(account, media, attempt.now, send)
-      : send([], Number.POSITIVE_INFINITY));
+    const sent = hasMedia ? this.media.with(account, media, attempt.now, send) : send([], Number.POSITIVE_INFINITY);
+    const outcome = await this.owners.sent(account, attempt.id, sent);
     if (outcome !== 'not_started' && outcome.kind === 'unusable') this.accounts.refuse(account, ready, outcome.reason);
     return hasMedia && isInDoubt && !isPublishing ? stillInDoubt(outcome) : outcome;
   }
@@ -176,11 +193,15 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const { credentials, secrets } = ready;
     const { apiVersion } = this.settings;
     const ask = apiOf(this.caller, account, secrets);
-    const { sessions } = this;
-    const answer = await lookup(prepared, { ...context, credentials, apiVersion, ask, sessions, media });
+    const asking = { ...context, credentials, apiVersion, ask, sessions: this.sessions };
+    const answer = await lookup(prepared, { ...asking, ...this.comparing({ ...context, account }), media });
     if (answer.kind === 'unusable') this.accounts.refuse(account, ready, answer.reason);
-    if (answer.kind === 'absent') this.absent.add(message);
+    if (answer.kind === 'absent') this.absent.set(message, context.notBefore);
     return answer;
+  }
+
+  private comparing(of: Parameters<PostOwners['claimFirst']>[1]): Comparing {
+    return { claimFirst: (receipts) => this.owners.claimFirst(receipts, of) };
   }
 }
 
@@ -191,15 +212,6 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
 function stillInDoubt(outcome: Outcome | 'not_started'): Outcome | 'not_started' {
   if (outcome === 'not_started' || outcome.kind !== 'rejected') return outcome;
   return { ...outcome, kind: 'retry' };
-}
-
-/** That a server cannot be reached says nothing of another one, whose slots the message took. */
-function judged(api: Api, slotsOf: string | undefined): Api {
-  return async (request) => {
-    const ended = await api(request);
-    if (slotsOf === undefined || request.url.origin === slotsOf) return ended;
-    return ended !== 'not_started' && ended.kind === 'retry' ? { kind: 'retry', reason: ended.reason } : ended;
-  };
 }
 
 /** The kind of a provider's channel. */
@@ -233,6 +245,7 @@ export function providerKind<
     build: (settings, options) => {
       const { timeoutMs, perOrigin } = settings;
       const { clock, network } = options;
+      provider.load?.();
       const caller = new HttpCaller({ timeoutMs, perOrigin, clock, network });
       return new ProviderChannel(provider, caller, settings, options);
     },

@@ -10,6 +10,7 @@ import { FakeLinkedin } from '../../fakes/linkedin';
 import { FakeMastodon } from '../../fakes/mastodon';
 import { FakeSlack } from '../../fakes/slack';
 import { FakeTelegram } from '../../fakes/telegram';
+import { FakeX } from '../../fakes/x';
 import { interruptible } from '../interrupt';
 import { dataVerb, verbGroup } from '../verb';
 
@@ -49,6 +50,13 @@ const fakes = {
   bluesky: {
     token: 'rehearsal-password',
     play: (token: string) => new FakeBluesky({ clock: systemClock, passwords: { 'rehearsal.test': token } }),
+  },
+  x: {
+    token: 'rehearsal-token',
+    play: (token: string) => {
+      const user = { id: '2244994945', username: 'rehearsal' };
+      return new FakeX({ clock: systemClock, tokens: { [token]: user } });
+    },
   },
 };
 

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { AttemptContext, Channel, LookupContext } from '../../../bolts/channel';
-import type { ChannelKind } from '../../../connectors/channels/channel-kind';
+import type { ChannelKind, ReceiptsOfOthers } from '../../../connectors/channels/channel-kind';
 import { type FakeProtocol, FakeProvider } from '../../../deploy/fakes/fake-provider';
 import { type Clock, systemClock } from '../../../topology/core/clock';
 import { topologySchema } from '../../../topology/settings/topology-schema';
@@ -12,6 +12,7 @@ type Write = (this: Socket, ...given: unknown[]) => boolean;
 interface PlayedOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
+  readonly receiptsOfOthers?: ReceiptsOfOthers;
 }
 
 /**
@@ -27,7 +28,7 @@ export class PlayedChannel<Protocol extends FakeProtocol> {
     readonly protocol: Protocol,
     readonly server: FakeProvider,
     credentials: object,
-    { clock, timeoutMs }: PlayedOptions,
+    { clock, timeoutMs, receiptsOfOthers }: PlayedOptions,
   ) {
     this.set('shop', credentials);
     this.accounts.set('lost', { ...credentials, server: 'http://127.0.0.1:1' });
@@ -39,12 +40,14 @@ export class PlayedChannel<Protocol extends FakeProtocol> {
         new Map(
           names.flatMap((name) => (this.accounts.has(name) ? [[name, [JSON.stringify(this.accounts.get(name))]]] : [])),
         ),
+      ...(receiptsOfOthers && { receiptsOfOthers }),
     });
   }
 
   /**
    * @param credentials of `shop`, without the server
    * @param timeoutMs of a request
+   * @param receiptsOfOthers what the table says
    */
   static async open<P extends FakeProtocol>(
     kind: ChannelKind,
@@ -52,9 +55,11 @@ export class PlayedChannel<Protocol extends FakeProtocol> {
     credentials: object,
     clock = systemClock,
     timeoutMs = 800,
+    receiptsOfOthers?: ReceiptsOfOthers,
   ) {
     const server = await FakeProvider.start(protocol, systemClock);
-    return new PlayedChannel<P>(kind, protocol, server, credentials, { clock, timeoutMs });
+    const options = { clock, timeoutMs, ...(receiptsOfOthers && { receiptsOfOthers }) };
+    return new PlayedChannel<P>(kind, protocol, server, credentials, options);
   }
 
   /** As `downspout accounts set`. */

@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import type { Outcome } from '../../../topology/message';
+import type { Reply } from '../http/reply';
+import { gatewayAnswer } from '../provider/gateway-answer';
+
+const HOUR_MS = 3_600_000;
+/** The length of X's shorter windows. */
+const WINDOW_MS = 900_000;
+/** Of the code with which the version of the API before this one called a duplicate. */
+const DUPLICATE = 187;
+/** Limits of X's, each with headers of its own. */
+const LIMITS = ['x-rate-limit', 'x-user-limit-24hour', 'x-app-limit-24hour'] as const;
+
+const problem = z.object({
+  title: z.string().optional().catch(undefined),
+  detail: z.string().optional().catch(undefined),
+  type: z.string().optional().catch(undefined),
+  errors: z
+    .array(z.object({ message: z.string().optional().catch(undefined), code: z.number().optional().catch(undefined) }))
+    .optional()
+    .catch(undefined),
+});
+const posted = z.object({ data: z.object({ id: z.string().regex(/^\d{1,19}$/) }) });
+
+/** What X's answer means, with a sentence for those who ask why. A duplicate counts as one of another post here. */
+export function meaningOf(reply: Reply, now: number): Outcome {
+  const { status } = reply;
+  const said = `HTTP ${status}: ${wordsOf(reply)}`;
+  if (reply.isOk) {
+    const { success, data } = posted.safeParse(reply.json());
+    if (success) return { kind: 'delivered', status, receipt: data.data.id };
+    return { kind: 'unknown', status, reason: `X answered HTTP ${status} without the id of a post: ${reply.shown()}` };
+  }
+  if (status === 401 || isWrongToken(reply)) {
+    const reason = `X does not take the account's access token any more (${said}). Connect the account again`;
+    return { kind: 'unusable', status, reason };
+  }
+  if (status === 402) {
+    const reason = `The developer account has no credits left at X (${said}). Buy credits in X's developer console`;
+    return { kind: 'retry', status, reason, afterMs: HOUR_MS };
+  }
+  if (status === 429) {
+    const reason = `The account or the app has posted as often as X allows for now (${said})`;
+    return { kind: 'retry', status, reason, afterMs: untilAllowedMs(reply, now) };
+  }
+  if (status >= 500) return { kind: 'unknown', status, reason: `X failed (${said}); it may have the post` };
+  return gatewayAnswer(reply, said) ?? { kind: 'rejected', status, reason: `${refusalOf(reply)} (${said})` };
+}
+
+/** Whether X has such a post of the account already. It does not say which. */
+export function isDuplicate(reply: Reply): boolean {
+  if (reply.status !== 403) return false;
+  const { detail = '', errors = [] } = problemIn(reply);
+  return (
+    /duplicate content/i.test(detail) ||
+    errors.some(({ code, message = '' }) => code === DUPLICATE || /duplicate/i.test(message))
+  );
+}
+
+/** What X says of an error, else the beginning of what it said. */
+export function wordsOf(reply: Reply): string {
+  const { detail, title, errors = [] } = problemIn(reply);
+  const [first] = errors.flatMap(({ message }) => message ?? []);
+  const parts = [detail ?? title, first].filter((part) => part !== undefined && part !== '');
+  return reply.shown(parts.length === 0 ? undefined : parts.join(': ')) || 'no reason given';
+}
+
+function problemIn(reply: Reply): z.infer<typeof problem> {
+  return problem.safeParse(reply.json()).data ?? {};
+}
+
+/** A token of an app alone, or of another version of OAuth. */
+function isWrongToken(reply: Reply): boolean {
+  return reply.status === 403 && problemIn(reply).type?.endsWith('/unsupported-authentication') === true;
+}
+
+/**
+ * X sends what is left of each limit with every answer: those that are used up count. A cap on an app's use has no header, and a
+ * window that ends sooner says nothing of it.
+ */
+function untilAllowedMs(reply: Reply, now: number): number {
+  const usedUp = LIMITS.filter((limit) => reply.header(`${limit}-remaining`) === '0').flatMap(
+    (limit) => reply.waitMs(`${limit}-reset`, now) ?? [],
+  );
+  if (usedUp.length > 0) return Math.max(...usedUp);
+  if (problemIn(reply).type?.endsWith('/usage-capped') === true) return HOUR_MS;
+  return reply.waitMs('x-rate-limit-reset', now) ?? reply.waitMs('retry-after', now) ?? WINDOW_MS;
+}
+
+function refusalOf(reply: Reply): string {
+  const { status } = reply;
+  if (status >= 300 && status < 400) return "The server is at another address; correct the account's server";
+  if (isDuplicate(reply)) return 'The account has posted the same a short time ago';
+  if (status === 403) return 'X does not let the account do this';
+  return 'X does not take the post';
+}

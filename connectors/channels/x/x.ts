@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import type { Outcome } from '../../../topology/message';
+import type { Payload } from '../../../topology/payloads/payloads';
+import { loadTweetText } from '../../../topology/payloads/tweet-text';
+import type { WhoAmI } from '../channel-kind';
+import { credentialFields } from '../credentials';
+import { isUnanswered } from '../provider/api';
+import { apiServer } from '../provider/api-server';
+import { type Publishing, providerKind } from '../provider/provider-channel';
+import { isDuplicate, meaningOf } from './x-answers';
+import { originOf, requestTo, type XCredentials, type XPost } from './x-api';
+import { findPost, ownerOf, search } from './x-lookup';
+import { MAX_IMAGE_BYTES, uploadImages } from './x-media';
+
+/** A request that nobody waits for any more may run on in X for so long. */
+const RUNS_ON_MS = 45_000;
+/** X may list a new post so late. */
+const LISTED_LATE_MS = 30_000;
+
+const credentials = z.strictObject({
+  token: z
+    .string()
+    .regex(
+      /^[\x21-\x7e]{8,2048}$/,
+      "expected a user's access token of OAuth 2 with tweet.read, tweet.write, users.read",
+    )
+    .register(credentialFields, { prompt: "The user's access token (OAuth 2)", isSecret: true }),
+  userId: z
+    .string()
+    .regex(/^[1-9]\d{0,18}$/, "expected the user's id, a number")
+    .optional()
+    .register(credentialFields, { prompt: "The user's id, or nothing to take the token's", isSecret: false }),
+  server: apiServer('https://api.x.com'),
+});
+
+/** Posts on X. What the answers mean is in docs/channels.md. */
+export const x = providerKind({
+  name: 'x',
+  class: 'lookup',
+  acceptedLateMs: RUNS_ON_MS + LISTED_LATE_MS,
+  credentials,
+  originOf,
+  prepare: postOf,
+  media: { types: ['image/jpeg', 'image/png', 'image/gif', 'image/webp'], maxBytes: MAX_IMAGE_BYTES },
+  async send(post, sending) {
+    const { credentials: account, publish, inDoubt, now, files } = sending;
+    const images = await uploadImages(files, sending);
+    if (!Array.isArray(images)) return images;
+    const json = images.length === 0 ? post : { ...post, media: { media_ids: images } };
+    const ended = await publish(requestTo(account, { method: 'POST', path: '/2/tweets', json }));
+    if (isUnanswered(ended)) return ended;
+    const meant = meaningOf(ended, now());
+    return inDoubt && isDuplicate(ended) ? foundAfterAll(post, sending, meant) : meant;
+  },
+  lookup: findPost,
+  load: loadTweetText,
+  async whoAmI(asking): Promise<WhoAmI> {
+    const found = await ownerOf({ ...asking, now: () => 0 });
+    if ('kind' in found) return { kind: 'no', reason: found.reason };
+    return { kind: 'ok', name: `@${found.username} (${found.id})` };
+  },
+});
+
+/**
+ * What it means that X has the post of a message in doubt, which a lookup has just not found: an earlier attempt was accepted and is
+ * listed by now, another message has the post, or neither is known yet.
+ */
+async function foundAfterAll(post: XPost, sending: Publishing<XCredentials>, refused: Outcome): Promise<Outcome> {
+  const found = await search(post, { ...sending, media: sending.files });
+  if (found.kind === 'accepted') return { ...found, kind: 'delivered' };
+  if (found.kind === 'others') return refused;
+  const { status } = refused;
+  const why = found.kind === 'absent' ? 'and does not list it' : `and it cannot be looked for: ${found.reason}`;
+  const reason = `X says that the account has this post already, ${why}`;
+  const afterMs = 'afterMs' in found ? found.afterMs : undefined;
+  return {
+    kind: 'unknown',
+    reason,
+    ...(status === undefined ? {} : { status }),
+    ...(afterMs === undefined ? {} : { afterMs }),
+  };
+}
+
+/** The body of the request: a function of the row alone, so that each attempt has the same. */
+function postOf({ text, replyTo, replySettings }: Payload<'x'>): XPost {
+  return {
+    text,
+    ...(replyTo === undefined ? {} : { reply: { in_reply_to_tweet_id: replyTo } }),
+    ...(replySettings === undefined ? {} : { reply_settings: replySettings }),
+  };
+}
