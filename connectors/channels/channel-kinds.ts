@@ -8,6 +8,7 @@ import { bluesky } from './bluesky/bluesky';
 import type { ChannelKind, ChannelKinds, ChannelOptions } from './channel-kind';
 import { discord } from './discord/discord';
 import { email } from './email/email';
+import { facebook } from './facebook/facebook';
 import { linkedin } from './linkedin/linkedin';
 import { mastodon } from './mastodon/mastodon';
 import { slack } from './slack/slack';
@@ -16,7 +17,7 @@ import { webhook } from './webhook/webhook';
 import { x } from './x/x';
 
 /** Every channel that there is. What its messages contain is in topology/payloads, under the same name. */
-export const channelKinds = { webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky, x } satisfies {
+export const channelKinds = { webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky, x, facebook } satisfies {
   readonly [Name in ChannelName]: ChannelKind<Name>;
 };
 

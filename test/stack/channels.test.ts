@@ -5,6 +5,7 @@ import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
 import { FakeBluesky } from '../../deploy/fakes/bluesky';
 import { FakeDiscord } from '../../deploy/fakes/discord';
 import { FakeEmail } from '../../deploy/fakes/email';
+import { FakeFacebook } from '../../deploy/fakes/facebook';
 import { FakeProvider } from '../../deploy/fakes/fake-provider';
 import { FakeLinkedin } from '../../deploy/fakes/linkedin';
 import { FakeMastodon, type FakePost } from '../../deploy/fakes/mastodon';
@@ -177,8 +178,34 @@ async function playX(): Promise<Played> {
   };
 }
 
+const pageOf = (account: string) => String(100_063_511_021_000 + accounts.indexOf(account));
+
+async function playFacebook(): Promise<Played> {
+  const pages = Object.fromEntries(accounts.map((account) => [`token-of-${account}`, pageOf(account)]));
+  const protocol = new FakeFacebook({ clock: systemClock, pages });
+  const fake = await FakeProvider.start(protocol, systemClock);
+  return {
+    channel: 'facebook',
+    fake,
+    credentialsOf: (account) => ({ page: pageOf(account), token: `token-of-${account}`, server: fake.url }),
+    messageOf: (text) => ({ text }),
+    taken: () => protocol.posts().map(({ message }) => message),
+    images: () => protocol.posts().map(({ photos }) => photos.length),
+  };
+}
+
 /** Every provider's channel stands here. */
-const plays = [playMastodon, playTelegram, playDiscord, playSlack, playLinkedin, playEmail, playBluesky, playX];
+const plays = [
+  playMastodon,
+  playTelegram,
+  playDiscord,
+  playSlack,
+  playLinkedin,
+  playEmail,
+  playBluesky,
+  playX,
+  playFacebook,
+];
 
 /** Those at which the channel has something on the way; the others are the bolt's alone. */
 const FAIL_POINTS: readonly FailPointName[] = ['request-sent', 'answer-received'];

@@ -3,6 +3,7 @@ import { reasonOf } from '../core/errors';
 import { bluesky } from './bluesky';
 import { discord } from './discord';
 import { email } from './email';
+import { facebook } from './facebook';
 import { linkedin } from './linkedin';
 import { mastodon } from './mastodon';
 import type { ObjectSchema, SchemaIssue } from './object-schema';
@@ -35,6 +36,7 @@ export const payloads = {
   email,
   bluesky,
   x,
+  facebook,
 } satisfies Record<string, z.ZodObject>;
 
 export type ChannelName = keyof typeof payloads;

@@ -107,7 +107,7 @@ export const boltFields = {
   backOff: duration('The longest delay before the second attempt; it doubles', '1s', 1, DAY_MS),
   backOffMax: duration('The longest delay before any attempt', '1h', 1, DAY_MS),
   apiVersion: version(
-    "Of the provider's API, where its channel asks for one (linkedin: year and month); without it the channel's own",
+    "Of the provider's API, where its channel asks for one (linkedin: year and month; facebook: such as v25.0); without it the channel's own",
   ).optional(),
 };
 

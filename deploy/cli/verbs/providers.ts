@@ -5,6 +5,7 @@ import { Output, type OutputOptions } from '../../console/output';
 import { FakeBluesky } from '../../fakes/bluesky';
 import { FakeDiscord } from '../../fakes/discord';
 import { FakeEmail } from '../../fakes/email';
+import { FakeFacebook } from '../../fakes/facebook';
 import { FakeProvider } from '../../fakes/fake-provider';
 import { FakeLinkedin } from '../../fakes/linkedin';
 import { FakeMastodon } from '../../fakes/mastodon';
@@ -45,6 +46,10 @@ const fakes = {
   linkedin: {
     token: 'rehearsal-token',
     play: (token: string) => new FakeLinkedin({ clock: systemClock, tokens: { [token]: 'urn:li:organization:1' } }),
+  },
+  facebook: {
+    token: 'rehearsal-token',
+    play: (token: string) => new FakeFacebook({ clock: systemClock, pages: { [token]: '100000000000001' } }),
   },
   /** The token is the app password of the handle `rehearsal.test`. */
   bluesky: {

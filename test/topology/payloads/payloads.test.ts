@@ -91,6 +91,7 @@ test.each([
   ['linkedin', 'text', { text: '#a' }],
   ['bluesky', 'text', { text: '#a' }],
   ['x', 'text', { text: '#a' }],
+  ['facebook', 'text', { text: 'a' }],
   ['email', 'subject', { to: 'ann@example.com', subject: 'a', text: 'a' }],
   ['slack', 'text', { conversation: 'C0123456789', text: 'a' }],
 ] as const)('a payload of %s whose %s is longer than any is not counted', (channel, field, payload) => {
