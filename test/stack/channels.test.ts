@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { classOf, keyLifetimeOf } from '../../connectors/channels/channel-kinds';
 import type { ChannelName, NewMessage } from '../../connectors/mysql/client/client';
 import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
@@ -17,6 +18,8 @@ import { systemClock } from '../../topology/core/clock';
 import { MediaHost } from '../support/channels/media-host';
 import { runCli, variablesOf } from '../support/stack/cli';
 import { Deployment } from '../support/stack/deployment';
+import { keepOutput, plantedIn, plantedSecret } from '../support/stack/planted-secrets';
+import { testStackFolder } from '../support/stack/shared-stack';
 import { Victim } from '../support/stack/victim';
 import { until } from '../support/until';
 
@@ -48,20 +51,20 @@ interface Played {
 const accounts = Array.from({ length: ACCOUNTS }, (_, n) => `account-${n}`);
 
 async function playMastodon(): Promise<Played> {
-  const tokens = Object.fromEntries(accounts.map((account) => [`token-of-${account}`, account]));
+  const tokens = Object.fromEntries(accounts.map((account) => [plantedSecret('mastodon', account), account]));
   const protocol = new FakeMastodon({ clock: systemClock, tokens, limit: 10_000 });
   const fake = await FakeProvider.start(protocol, systemClock);
   return {
     channel: 'mastodon',
     fake,
-    credentialsOf: (account) => ({ instance: fake.url, token: `token-of-${account}` }),
+    credentialsOf: (account) => ({ instance: fake.url, token: plantedSecret('mastodon', account) }),
     messageOf: (text) => ({ text }),
     taken: () => protocol.posts().map((post: FakePost) => post.text),
     images: () => protocol.posts().map(({ images }) => images.length),
   };
 }
 
-const tokenOf = (account: string) => `1000:token-of-${account}-of-the-shop`;
+const tokenOf = (account: string) => `1000:${plantedSecret('telegram', account)}`;
 
 async function playTelegram(): Promise<Played> {
   const bots = Object.fromEntries(accounts.map((account) => [tokenOf(account), account]));
@@ -81,7 +84,7 @@ async function playTelegram(): Promise<Played> {
 async function playDiscord(): Promise<Played> {
   const bots = Object.fromEntries(
     accounts.map((account, n) => [
-      `token-of-${account}-of-the-shop`,
+      plantedSecret('discord', account),
       { id: `15514910818369536${n}`, username: account },
     ]),
   );
@@ -91,7 +94,7 @@ async function playDiscord(): Promise<Played> {
   return {
     channel: 'discord',
     fake,
-    credentialsOf: (account) => ({ token: `token-of-${account}-of-the-shop`, server: fake.url }),
+    credentialsOf: (account) => ({ token: plantedSecret('discord', account), server: fake.url }),
     messageOf: (text) => ({ channelId, text }),
     taken: () => protocol.posts().map(({ content }) => content),
     images: () => protocol.posts().map(({ attachments }) => attachments.length),
@@ -99,13 +102,13 @@ async function playDiscord(): Promise<Played> {
 }
 
 async function playSlack(): Promise<Played> {
-  const tokens = Object.fromEntries(accounts.map((account) => [`xoxb-token-of-${account}`, account]));
+  const tokens = Object.fromEntries(accounts.map((account) => [`xoxb-${plantedSecret('slack', account)}`, account]));
   const protocol = new FakeSlack({ clock: systemClock, tokens, burst: 10_000, questions: 10_000 });
   const fake = await FakeProvider.start(protocol, systemClock);
   return {
     channel: 'slack',
     fake,
-    credentialsOf: (account) => ({ server: fake.url, token: `xoxb-token-of-${account}` }),
+    credentialsOf: (account) => ({ server: fake.url, token: `xoxb-${plantedSecret('slack', account)}` }),
     messageOf: (text) => ({ conversation: 'C0123456789', text }),
     taken: () => protocol.posts().map(({ text }) => text),
     images: () => protocol.posts().map(({ files }) => files.length),
@@ -116,13 +119,19 @@ const organizationOf = (account: string) => `urn:li:organization:${account}`;
 
 /** Of organizations: what a person has posted cannot be looked for. */
 async function playLinkedin(): Promise<Played> {
-  const tokens = Object.fromEntries(accounts.map((account) => [`token-of-${account}`, organizationOf(account)]));
+  const tokens = Object.fromEntries(
+    accounts.map((account) => [plantedSecret('linkedin', account), organizationOf(account)]),
+  );
   const protocol = new FakeLinkedin({ clock: systemClock, tokens, perDay: 10_000 });
   const fake = await FakeProvider.start(protocol, systemClock);
   return {
     channel: 'linkedin',
     fake,
-    credentialsOf: (account) => ({ author: organizationOf(account), server: fake.url, token: `token-of-${account}` }),
+    credentialsOf: (account) => ({
+      author: organizationOf(account),
+      server: fake.url,
+      token: plantedSecret('linkedin', account),
+    }),
     messageOf: (text) => ({ text }),
     taken: () => protocol.posts().map(({ shown }) => shown),
     images: () => protocol.posts().map(({ images }) => images.length),
@@ -131,7 +140,7 @@ async function playLinkedin(): Promise<Played> {
 
 /** The texts have quotes, by which orders match. */
 async function playEmail(): Promise<Played> {
-  const users = Object.fromEntries(accounts.map((account) => [account, `token-of-${account}`]));
+  const users = Object.fromEntries(accounts.map((account) => [account, plantedSecret('email', account)]));
   const fake = await FakeEmail.start({ clock: systemClock, users });
   return {
     channel: 'email',
@@ -141,7 +150,7 @@ async function playEmail(): Promise<Played> {
       port: String(fake.port),
       security: 'plain',
       user: account,
-      password: `token-of-${account}`,
+      password: plantedSecret('email', account),
       from: `${account}@example.com`,
     }),
     messageOf: (text) => ({ to: 'ann@example.org', subject: text, text: `"${text}"` }),
@@ -150,13 +159,19 @@ async function playEmail(): Promise<Played> {
 }
 
 async function playBluesky(): Promise<Played> {
-  const passwords = Object.fromEntries(accounts.map((account) => [`${account}.test`, `token-of-${account}`]));
+  const passwords = Object.fromEntries(
+    accounts.map((account) => [`${account}.test`, plantedSecret('bluesky', account)]),
+  );
   const protocol = new FakeBluesky({ clock: systemClock, passwords });
   const fake = await FakeProvider.start(protocol, systemClock);
   return {
     channel: 'bluesky',
     fake,
-    credentialsOf: (account) => ({ identifier: `${account}.test`, password: `token-of-${account}`, server: fake.url }),
+    credentialsOf: (account) => ({
+      identifier: `${account}.test`,
+      password: plantedSecret('bluesky', account),
+      server: fake.url,
+    }),
     messageOf: (text) => ({ text }),
     taken: () => protocol.posts().map(({ value }) => value.text),
   };
@@ -231,8 +246,8 @@ describe('every channel, through the whole stack', () => {
     host = await MediaHost.start();
     all = await Promise.all(plays.map((play) => play()));
     const names = all.map(({ channel }) => channel);
-    const components = names.map((name) => `${name}: ${SETTINGS}`).join(', ');
-    deployment = await Deployment.start(['due', ...names], `{ ${components} }`);
+    const components = [...names, 'webhook'].map((name) => `${name}: ${SETTINGS}`).join(', ');
+    deployment = await Deployment.start(['due', ...names, 'webhook'], `{ ${components} }`);
     const store = new SecretStore(deployment.sql, SecretKey.from(deployment.world.environment));
     for (const { channel, credentialsOf } of all) {
       for (const account of accounts.slice(1)) {
@@ -303,12 +318,12 @@ describe('every channel, through the whole stack', () => {
       expect(tried).toMatchObject({ code: 0, stdout: expect.stringContaining('The credentials are those of ') });
       const { stdout } = await cli(['accounts', 'show', account, '--channel', channel, '--json']);
       expect(stdout).toContain(account);
-      expect(stdout).not.toContain(`token-of-${account}`);
+      expect(stdout).not.toContain(plantedSecret(channel, account));
       return [...(await schedule(played, [text])), ...(await scheduleWithImage(played, pictured))];
     });
     const { stdout } = await cli(['accounts', 'list', '--json']);
     expect(stdout).toContain(account);
-    expect(stdout).not.toContain(`token-of-${account}`);
+    for (const { channel } of all) expect(stdout).not.toContain(plantedSecret(channel, account));
     await deployment.settled();
     const ended = await each(async (played) => ({
       messages: await messagesOf(ids[played.channel] as number[]),
@@ -321,6 +336,37 @@ describe('every channel, through the whole stack', () => {
         ? { messages: [delivered], times: [1, 0], images }
         : { messages: [delivered, delivered], times: [1, 1], images: [0, 1] };
     expect(ended).toEqual(await each(async (played) => right(played)));
+  }, 120_000);
+
+  it('no secret of an account comes out, also where a provider quotes what it was sent', async () => {
+    const [account] = accounts as [string];
+    const signing = `whsec_${Buffer.from(plantedSecret('webhook', account)).toString('base64')}`;
+    expect(await cli(['accounts', 'set', account, '--channel', 'webhook'], signing)).toMatchObject({ code: 0 });
+    const text = 'quoted back';
+    const ids = await each(async (played) => {
+      played.fake.order({ do: 'quote', match: `"${text}"` });
+      return schedule(played, [text]);
+    });
+    const payload = { url: `${deployment.receiver.url}/?status=500`, body: { n: 1 } };
+    await deployment.client.schedule([{ account, channel: 'webhook', dueAt: systemClock.now(), payload }]);
+    await until('a webhook is signed', () =>
+      deployment.receiver.journal.some(({ headers }) => headers['webhook-signature'] !== undefined),
+    );
+    await each(async ({ channel }) => {
+      const [id] = ids[channel] as [number];
+      await until(`${channel} has answered`, async () => (await messagesOf([id]))[0]?.state === 'failed');
+      expect(await cli(['messages', 'show', String(id), '--json', '--verbose'])).toMatchObject({ code: 0 });
+    });
+    for (const verb of [['status'], ['accounts', 'list'], ['messages', 'list', '--limit', '1000'], ['lag']]) {
+      await cli([...verb, '--json']);
+    }
+    const urls = await deployment.sql.rows<[string]>('SELECT status_url FROM workers WHERE dead = 0');
+    for (const [url] of urls) keepOutput(testStackFolder, url, await (await fetch(new URL('/metrics', url))).text());
+    for (const { pid } of deployment.processes) {
+      const file = `/proc/${pid}/cmdline`;
+      if (existsSync(file)) keepOutput(testStackFolder, file, readFileSync(file, 'utf8'));
+    }
+    expect(plantedIn(testStackFolder)).toEqual([]);
   }, 120_000);
 
   async function scheduleInDoubt(played: Played, texts: readonly [string, string]): Promise<number[]> {

@@ -51,7 +51,11 @@ const header = z
         (name) => ALLOWED.has(name.toLowerCase()) || OWN_HEADER.test(name),
         `expected X-… or one of ${[...ALLOWED].join(', ')}`,
       ),
-    z.string().max(MAX_HEADER).regex(PRINTABLE, 'expected printable ASCII on one line, with single spaces'),
+    z
+      .string()
+      .max(MAX_HEADER)
+      .regex(PRINTABLE, 'expected printable ASCII on one line, with single spaces')
+      .refine(isOneLine, `expected a text ${READABLE}`),
   )
   .refine((given) => Object.keys(given).length <= MAX_HEADERS, `expected at most ${MAX_HEADERS} headers`)
   .refine(

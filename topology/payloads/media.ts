@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fields } from './payload-field';
+import { webUrl } from './web-url';
 
 const MAX_URL = 2_048;
 const MAX_FILE = 512;
@@ -17,11 +18,7 @@ interface MediaRules {
 export function media({ most, maxAlt }: MediaRules) {
   const image = z
     .strictObject({
-      url: z
-        .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
-        .max(MAX_URL)
-        .refine((url) => !hasCredentials(url), 'credentials in a URL are not allowed')
-        .optional(),
+      url: webUrl(MAX_URL).optional(),
       file: z
         .string()
         .max(MAX_FILE)
@@ -49,10 +46,4 @@ export interface MediaItem {
   readonly file?: string | undefined;
   /** What it shows, for those who do not see it. */
   readonly alt?: string | undefined;
-}
-
-function hasCredentials(url: string): boolean {
-  if (!URL.canParse(url)) return false;
-  const { username, password } = new URL(url);
-  return username !== '' || password !== '';
 }

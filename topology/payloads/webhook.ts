@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fields } from './payload-field';
+import { webUrl } from './web-url';
 
 /** Names and values together: no usual server takes more. */
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -23,11 +24,12 @@ const RESERVED_HEADERS = new Set([
 
 /** A request to the address that the message names. */
 export const webhook = z.strictObject({
-  url: z
-    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
-    .max(2048)
-    .refine((url) => !hasCredentials(url), 'credentials in a URL are not allowed; use headers')
-    .register(fields, { option: 'url', placeholder: 'url', takes: 'text', description: 'where to' }),
+  url: webUrl(2048, 'credentials in a URL are not allowed; use headers').register(fields, {
+    option: 'url',
+    placeholder: 'url',
+    takes: 'text',
+    description: 'where to',
+  }),
   method: z
     .enum(['POST', 'PUT', 'PATCH', 'DELETE', 'GET'])
     .optional()
@@ -78,13 +80,4 @@ function isReserved(header: string): boolean {
 
 function hasTwins(names: readonly string[]): boolean {
   return new Set(names.map((name) => name.toLowerCase())).size < names.length;
-}
-
-function hasCredentials(url: string): boolean {
-  try {
-    const parsed = new URL(url);
-    return parsed.username !== '' || parsed.password !== '';
-  } catch {
-    return false;
-  }
 }

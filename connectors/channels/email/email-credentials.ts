@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseMailbox } from '../../../topology/payloads/mailbox';
+import { hostProblem } from '../../../topology/payloads/web-url';
 import { credentialFields } from '../credentials';
 
 /** What SMTP takes as a name or a password: a NUL would begin another field. */
@@ -60,6 +61,6 @@ export function originOf(credentials: EmailCredentials): string {
 function isHost(text: string): boolean {
   const url = `http://${text}`;
   if (!/^[\p{L}\p{M}\p{N}.-]+$|^\[[0-9a-f:.]+\]$/iu.test(text) || !URL.canParse(url)) return false;
-  const { hostname, pathname } = new URL(url);
-  return hostname !== '' && pathname === '/';
+  const parsed = new URL(url);
+  return parsed.pathname === '/' && hostProblem(parsed) === undefined;
 }

@@ -72,6 +72,6 @@ export function shownOf(reply: string, user: string | undefined, secrets: readon
   ]);
   let text = reply.slice(0, MAX_READ_CHARACTERS);
   for (const word of words.toSorted((a, b) => b.length - a.length)) text = text.replaceAll(word, '…');
-  const redaction = new Redaction(words.flatMap((word) => ['authorization', word]));
+  const redaction = new Redaction([], words);
   return redaction.shown(text.replace(/[\s\p{C}]+/gu, ' ').trim(), MAX_SHOWN_CHARACTERS);
 }

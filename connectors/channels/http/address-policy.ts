@@ -35,7 +35,15 @@ export function isPublic(address: string): boolean {
   return parsed instanceof ipaddr.IPv6 ? parsed.match(GLOBAL_UNICAST) : parsed.toString() !== AZURE_HOST;
 }
 
-/** Which addresses an operator lets requests reach: public ones, unless the rules say otherwise. */
+/** Where in the bytes of an IPv6 address the IPv4 one stands that it carries, by ipaddr.js's name of its range. */
+const CARRIERS: Readonly<Record<string, number>> = { rfc6052: 12, rfc6145: 12, '6to4': 2, teredo: 12 };
+
+/**
+ * Which addresses an operator lets requests reach: public ones, unless the rules say otherwise.
+ *
+ * 1. *An address that carries another one is judged by both*, because a gateway on the way may hand the request on to that: NAT64,
+ *    6to4, Teredo and the old notations of IPv4.
+ */
 export class AddressPolicy {
   private readonly allowed: readonly Range[];
   private readonly denied: readonly Range[];
@@ -49,16 +57,35 @@ export class AddressPolicy {
   allows(address: string): boolean {
     if (this.rules.allowPrivateAddresses && this.denied.length === 0) return true;
     const parsed = ipaddr.process(address);
-    if (isIn(parsed, this.denied)) return false;
-    return this.rules.allowPrivateAddresses || isPublic(address) || isIn(parsed, this.allowed);
+    const carried = carriedBy(parsed);
+    if (isIn(parsed, this.denied) || (carried !== undefined && isIn(carried, this.denied))) return false;
+    if (this.rules.allowPrivateAddresses || isPublic(address)) return true;
+    return isIn(parsed, this.allowed) && (carried === undefined || this.allows(carried.toString()));
   }
 
   refusal(host: string): AddressRefused {
     return new AddressRefused(
-      `${host} is a private address, or one that the operator excluded: webhooks may not reach it ` +
+      `${host} is a private address, or one that the operator excluded: messages may not reach it ` +
         '(WEBHOOK_ALLOW_NETWORKS, WEBHOOK_DENY_NETWORKS)',
     );
   }
+}
+
+/**
+ * The IPv4 address in an IPv6 one; undefined when there is none. Of 64:ff9b:1::/48 it is taken for the last 32 bits, as nearly all
+ * gateways have it.
+ */
+function carriedBy(address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | undefined {
+  if (address instanceof ipaddr.IPv4) return undefined;
+  const bytes = address.toByteArray();
+  const range = address.range();
+  // `::127.0.0.1`, which is neither `::` nor `::1`.
+  const isCompatible = range === 'unicast' && bytes.slice(0, 12).every((byte) => byte === 0);
+  const at = isCompatible ? 12 : CARRIERS[range];
+  if (at === undefined) return undefined;
+  const carried = bytes.slice(at, at + 4);
+  // RFC 4380, section 4: with every bit turned.
+  return new ipaddr.IPv4(range === 'teredo' ? carried.map((byte) => byte ^ 0xff) : carried);
 }
 
 /** @throws UserError naming the variable and the network */

@@ -5,6 +5,8 @@ import type { Clock } from '../../../topology/core/clock';
 
 /** After the first address of one family, how long the other family is waited for (RFC 8305, section 3). */
 const OTHER_FAMILY_MS = 50;
+/** Of one family: whoever owns a name says how many it has, and all are kept. */
+const MAX_ADDRESSES = 32;
 const MAX_NAME = 253;
 const MAX_LABEL = 63;
 
@@ -49,7 +51,7 @@ export class AddressQuery {
     const first = await four;
     // What the second family says matters only when it comes soon, or when the first one has nothing.
     const second = first.length === 0 ? await six : await Promise.race([six.catch(() => []), this.moment()]);
-    const found = [...first, ...second];
+    const found = [first, second].flatMap((family) => family.slice(0, MAX_ADDRESSES));
     if (found.length === 0) return undefined;
     const ttlMs = Math.min(...found.map(({ ttl }) => ttl)) * 1_000;
     return { addresses: found.map(({ address }) => addressOf(address)), ttlMs };

@@ -39,7 +39,8 @@ type Reach = 'reachable' | 'refused' | 'refused_for_now';
  *
  * 1. *An address is checked when it is connected to*, not when its name is first seen, so that a name whose addresses
  *    change in between gains nothing. A name with addresses of both kinds is reached at those that are allowed.
- * 2. *Through a proxy, literal private addresses stay refused*; a name that does not resolve here is left to the proxy.
+ * 2. *Through a proxy, literal private addresses stay refused*; a name that does not resolve here is left to the proxy. The proxy
+ *    chooses among a name's addresses, so all that are known here must be allowed.
  */
 export class Network {
   readonly connect: buildConnector.connector;
@@ -104,7 +105,8 @@ export class Network {
     const address = host.replace(/^\[|\]$/g, '');
     if (isIP(address) !== 0) return this.policy.allows(address) ? 'reachable' : 'refused';
     const found = await this.addressesOf(host, account, isProxied);
-    if (found === undefined || found.some((one) => this.policy.allows(one.address))) {
+    const isAllowed = ({ address: one }: LookupAddress) => this.policy.allows(one);
+    if (found === undefined || (isProxied ? found.every(isAllowed) : found.some(isAllowed))) {
       this.refusedSince.delete(host);
       return 'reachable';
     }

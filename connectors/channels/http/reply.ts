@@ -1,4 +1,5 @@
 import type { Answered } from './exchange';
+import { jsonIn } from './json-answer';
 import type { Redaction } from './redaction';
 import { retryAfterMs } from './retry-after';
 
@@ -34,9 +35,9 @@ export class Reply {
     return undefined;
   }
 
-  /** The body; undefined when it is no JSON, or was longer than what is kept of an answer. */
+  /** The body; undefined when it is no JSON, was longer than what is kept of an answer, or has more in it than any provider's. */
   json(): unknown {
-    this.parsed ??= { value: valueOf(this.answered.body) };
+    this.parsed ??= { value: jsonIn(this.answered.body) };
     return this.parsed.value;
   }
 
@@ -53,13 +54,5 @@ export class Reply {
   waitMs(header: string, now: number): number | undefined {
     const value = this.header(header);
     return value === undefined ? undefined : retryAfterMs(value, now);
-  }
-}
-
-function valueOf(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { reasonOf } from '../../../topology/core/errors';
 import type { Outcome } from '../../../topology/message';
+import { hasCredentials, hostProblem } from '../../../topology/payloads/web-url';
 import type { HttpCaller, OpenAnswer } from '../http/http-caller';
 import { retryAfterMs } from '../http/retry-after';
 import { type ImageType, isSaidOf } from './image-type';
@@ -50,7 +51,7 @@ export async function fetchImage(caller: HttpCaller, from: string, fetching: Fet
   let url = new URL(from);
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const what = shown(url);
-    if (!/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+    if (!/^https?:$/.test(url.protocol) || hasCredentials(url) || hostProblem(url) !== undefined) {
       return rejected(what, 'the server sends us to an address that is no plain http or https URL');
     }
     const { origin, hostname, pathname, search } = url;

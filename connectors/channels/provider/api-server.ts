@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { controlProblem, hasCredentials, hostProblem } from '../../../topology/payloads/web-url';
 import { credentialFields } from '../credentials';
 
 /**
@@ -18,6 +19,9 @@ export function apiServer(usual: string) {
 export function isServer(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
-  const isBare = url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
-  return isBare && (url.protocol === 'https:' || url.hostname === 'localhost' || url.hostname === '127.0.0.1');
+  const isBare = url.pathname === '/' && url.search === '' && url.hash === '' && !hasCredentials(url);
+  const isSound = controlProblem(text) === undefined && hostProblem(url) === undefined;
+  return (
+    isBare && isSound && (url.protocol === 'https:' || url.hostname === 'localhost' || url.hostname === '127.0.0.1')
+  );
 }

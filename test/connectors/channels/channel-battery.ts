@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { AttemptContext, Channel } from '../../../bolts/channel';
 import { BadRecord } from '../../../topology/core/errors';
 import type { Outcome } from '../../../topology/message';
@@ -136,7 +137,8 @@ export const channelChecks: readonly ChannelCheck[] = [
     async run(world) {
       expect(world.secrets).not.toEqual([]);
       for (const behaviour of behaviours) {
-        const outcome = JSON.stringify(await send(world, behaviour));
+        const ended = await send(world, behaviour);
+        const outcome = JSON.stringify(ended) + inspect(ended, { depth: null, showHidden: true });
         for (const secret of world.secrets) expect(outcome).not.toContain(secret);
       }
     },

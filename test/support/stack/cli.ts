@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Environment } from '../../../topology/settings/environment';
 import { packageRoot } from '../../../topology/settings/package';
+import { keepOutput } from './planted-secrets';
+import { testStackFolder } from './shared-stack';
 
 const program = join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js');
 
@@ -36,7 +38,9 @@ export async function runCli(
   child.stdin.on('error', () => undefined);
   child.stdin.end(options.input ?? '');
   const [code] = (await once(child, 'close')) as [number | null];
-  return { code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() };
+  const [stdout, stderr] = [Buffer.concat(out).toString(), Buffer.concat(err).toString()];
+  keepOutput(testStackFolder, child.spawnargs.join(' '), stdout + stderr);
+  return { code, stdout, stderr };
 }
 
 /** A deployment's settings as the environment of a process; without the fail-points, which belong to one process only. */

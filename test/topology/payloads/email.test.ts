@@ -80,6 +80,7 @@ test.each([
   ['subject', { subject: `a${' '.repeat(300)}From: ceo@example.com` }],
   ['headers.X-A', { headers: { 'X-A': `a${' '.repeat(300)}From: ceo@example.com` } }],
   ['headers.X-A', { headers: { 'X-A': 'a ' } }],
+  ['headers.X-A', { headers: { 'X-A': '=?utf-8?Q?a=0D=0ABcc:_x?=' } }],
   ['text', { text: undefined }],
   ['headers.Bcc', { headers: { Bcc: 'a@example.com' } }],
   ['headers.From', { headers: { From: 'a@example.com' } }],

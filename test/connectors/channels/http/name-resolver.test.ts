@@ -210,3 +210,10 @@ test('a connection gets the answer that is kept, and what it finds is kept only 
   expect(await names.resolveForConnection('a.test')).toEqual(at('203.0.113.9'));
   expect(names.known('a.test')).toEqual(at('203.0.113.9'));
 });
+
+test('of a name that has very many addresses only some are kept', async () => {
+  const names = resolver();
+  const many = Array.from({ length: 60 }, (_, n) => `203.0.113.${n}`);
+  server.names.set('many.test', many);
+  expect(await names.resolve('many.test', 'shop')).toEqual(at(...many.slice(0, 32)));
+});

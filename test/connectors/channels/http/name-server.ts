@@ -3,13 +3,20 @@ import { once } from 'node:events';
 import { isIP } from 'node:net';
 
 const TYPE_A = 1;
+const TYPE_CNAME = 5;
 const NAME_ERROR = 3;
 const SERVER_FAILURE = 2;
 
+/**
+ * What is known of a name: IPv4 addresses, or that it is another name for one that has some. An empty list says that the name does
+ * not exist, `failure` that the server has a problem.
+ */
+type Known = readonly string[] | 'failure' | { readonly cname: string };
+
 /** A DNS server on 127.0.0.1. It answers for the names it is given, and for no others. */
 export class NameServer {
-  /** IPv4 addresses by name; an empty list says that the name does not exist, `failure` that the server has a problem. */
-  readonly names = new Map<string, readonly string[] | 'failure'>();
+  /** By name; a function is given how often the name was asked for before. */
+  readonly names = new Map<string, Known | ((times: number) => Known)>();
   /** Names that were asked for (A only), in order. */
   readonly asked: string[] = [];
   private readonly waiting = new Set<() => void>();
@@ -17,10 +24,10 @@ export class NameServer {
   private constructor(private readonly socket: Socket) {
     socket.on('message', (query, { port, address }) => {
       const { name, type, end } = questionOf(query);
+      const known = this.knownOf(name);
       if (type === TYPE_A) this.asked.push(name);
       for (const look of this.waiting) look();
-      const known = this.names.get(name);
-      if (known !== undefined) socket.send(answerTo(query, end, type, known), port, address);
+      if (known !== undefined) socket.send(this.answerTo(query, end, type, known), port, address);
     });
   }
 
@@ -53,6 +60,33 @@ export class NameServer {
       this.socket.close(resolve);
     });
   }
+
+  private knownOf(name: string): Known | undefined {
+    const known = this.names.get(name);
+    return typeof known === 'function' ? known(this.asked.filter((one) => one === name).length) : known;
+  }
+
+  private answerTo(query: Buffer, end: number, type: number, known: Known): Buffer {
+    const records = type === TYPE_A ? this.recordsOf(known) : [];
+    const head = Buffer.from(query.subarray(0, 12));
+    const isUnknown = Array.isArray(known) && known.length === 0;
+    head.writeUInt16BE(0x8180 | (known === 'failure' ? SERVER_FAILURE : isUnknown ? NAME_ERROR : 0), 2);
+    head.writeUInt16BE(1, 4);
+    head.writeUInt16BE(records.length, 6);
+    head.writeUInt32BE(0, 8);
+    return Buffer.concat([head, query.subarray(12, end), ...records]);
+  }
+
+  /** @param owner whose records they are: the name of the question by reference, unless another is given */
+  private recordsOf(known: Known, owner: Buffer = Buffer.from([0xc0, 12])): Buffer[] {
+    if (known === 'failure') return [];
+    if (!('cname' in known)) {
+      const addresses = known.filter((address) => isIP(address) === 4);
+      return addresses.map((address) => recordOf(owner, TYPE_A, Buffer.from(address.split('.').map(Number))));
+    }
+    const target = nameAsBytes(known.cname);
+    return [recordOf(owner, TYPE_CNAME, target), ...this.recordsOf(this.knownOf(known.cname) ?? [], target)];
+  }
 }
 
 function questionOf(query: Buffer): { name: string; type: number; end: number } {
@@ -65,18 +99,11 @@ function questionOf(query: Buffer): { name: string; type: number; end: number } 
   return { name: labels.join('.').toLowerCase(), type: query.readUInt16BE(at + 1), end: at + 5 };
 }
 
-function answerTo(query: Buffer, end: number, type: number, known: readonly string[] | 'failure'): Buffer {
-  const addresses = known === 'failure' || type !== TYPE_A ? [] : known.filter((address) => isIP(address) === 4);
-  const head = Buffer.from(query.subarray(0, 12));
-  const code = known === 'failure' ? SERVER_FAILURE : known.length === 0 ? NAME_ERROR : 0;
-  head.writeUInt16BE(0x8180 | code, 2);
-  head.writeUInt16BE(1, 4);
-  head.writeUInt16BE(addresses.length, 6);
-  head.writeUInt32BE(0, 8);
-  const records = addresses.map((address) => {
-    // The name by reference, A, IN, 60 seconds, 4 bytes.
-    const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, ...address.split('.').map(Number)]);
-    return record;
-  });
-  return Buffer.concat([head, query.subarray(12, end), ...records]);
+/** Of class IN, for 60 seconds. */
+function recordOf(owner: Buffer, type: number, data: Buffer): Buffer {
+  return Buffer.concat([owner, Buffer.from([0, type, 0, 1, 0, 0, 0, 60, 0, data.length]), data]);
+}
+
+function nameAsBytes(name: string): Buffer {
+  return Buffer.concat([...name.split('.'), ''].map((label) => Buffer.from([label.length, ...Buffer.from(label)])));
 }

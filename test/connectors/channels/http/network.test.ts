@@ -145,10 +145,14 @@ describe('through a proxy', () => {
     const proxy = await proxyTo(receiver.port);
     const through = channel({ proxy: { http: proxy.url, https: proxy.url } });
     names.names.set('inside.test', ['10.1.2.3']);
+    // The proxy would choose.
+    names.names.set('both.test', ['8.8.8.8', '10.1.2.3']);
     for (const url of ['http://169.254.169.254/', 'https://10.1.2.3/', 'http://[fd00::1]/', 'http://localhost:1/']) {
       expect(await send(through, url)).toMatchObject({ kind: 'rejected' });
     }
-    expect(await send(through, 'https://inside.test/')).toMatchObject({ kind: 'retry' });
+    for (const url of ['https://inside.test/', 'http://both.test/']) {
+      expect(await send(through, url)).toMatchObject({ kind: 'retry' });
+    }
     expect(proxy.seen).toEqual([]);
   });
 

@@ -28,6 +28,23 @@ test('the longest of words that begin alike is left out, and everything that beg
   expect(shown('prefix-7 prefix-anything else', { cookie: many })).toBe('… … else');
 });
 
+test.each([
+  ['JSON', (word: string) => JSON.stringify(word).slice(1, -1)],
+  ['JSON of PHP', (word: string) => JSON.stringify(word).slice(1, -1).replaceAll('/', '\\/')],
+  ['URLs', (word: string) => encodeURIComponent(word)],
+  ['URLs in small letters', (word: string) => encodeURIComponent(word).toLowerCase()],
+])('a credential is left out as %s has it, and as it is', (_, spell) => {
+  for (const secret of ['/+a/b"c"d&e-f', 'abcdef/g+h"i\\j&klm', 'aaaaaaaa=;,bbbb', 'hush hush, hush']) {
+    const quoted = `no ${spell(secret)} ${secret} else`;
+    expect(new Redaction([], [secret]).shown(quoted, 1_000)).toBe('no … … else');
+  }
+});
+
+test('a credential that is spelled in a way of its own is left out to its end', () => {
+  const html = 'abcdef&#43;ghi&amp;jkl';
+  expect(shown(`"${html}" ${html}`, { authorization: 'abcdef+ghi&jkl' })).toBe('"…" …');
+});
+
 test('the result is cut by characters, not within one', () => {
   expect(shown('🎈'.repeat(200), { cookie: 'something' }, 3)).toBe('🎈🎈🎈');
 });

@@ -147,7 +147,7 @@ describe('what the answers mean:', () => {
     jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status: 400, json: { ok: false, description } });
     expect(await world.send({ chat: '4242', text: 'a' })).toMatchObject({
       kind: 'rejected',
-      reason: expect.stringContaining('/bot…%3A…/sendMessage'),
+      reason: expect.stringContaining('/bot…/sendMessage'),
     });
   });
 });
