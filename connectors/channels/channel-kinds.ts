@@ -17,7 +17,18 @@ import { webhook } from './webhook/webhook';
 import { x } from './x/x';
 
 /** Every channel that there is. What its messages contain is in topology/payloads, under the same name. */
-export const channelKinds = { webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky, x, facebook } satisfies {
+export const channelKinds = {
+  webhook,
+  mastodon,
+  telegram,
+  discord,
+  slack,
+  linkedin,
+  email,
+  bluesky,
+  x,
+  facebook,
+} satisfies {
   readonly [Name in ChannelName]: ChannelKind<Name>;
 };
 

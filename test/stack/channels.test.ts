@@ -179,14 +179,14 @@ async function playBluesky(): Promise<Played> {
 
 async function playX(): Promise<Played> {
   const users = accounts.map(
-    (account, n) => [`token-of-${account}`, { id: String(n + 1), username: account }] as const,
+    (account, n) => [plantedSecret('x', account), { id: String(n + 1), username: account }] as const,
   );
   const protocol = new FakeX({ clock: systemClock, tokens: Object.fromEntries(users), limit: 10_000 });
   const fake = await FakeProvider.start(protocol, systemClock);
   return {
     channel: 'x',
     fake,
-    credentialsOf: (account) => ({ server: fake.url, token: `token-of-${account}` }),
+    credentialsOf: (account) => ({ server: fake.url, token: plantedSecret('x', account) }),
     messageOf: (text) => ({ text }),
     taken: () => protocol.posts().map(({ text }) => text),
     images: () => protocol.posts().map(({ images }) => images.length),
@@ -196,13 +196,17 @@ async function playX(): Promise<Played> {
 const pageOf = (account: string) => String(100_063_511_021_000 + accounts.indexOf(account));
 
 async function playFacebook(): Promise<Played> {
-  const pages = Object.fromEntries(accounts.map((account) => [`token-of-${account}`, pageOf(account)]));
+  const pages = Object.fromEntries(accounts.map((account) => [plantedSecret('facebook', account), pageOf(account)]));
   const protocol = new FakeFacebook({ clock: systemClock, pages });
   const fake = await FakeProvider.start(protocol, systemClock);
   return {
     channel: 'facebook',
     fake,
-    credentialsOf: (account) => ({ page: pageOf(account), token: `token-of-${account}`, server: fake.url }),
+    credentialsOf: (account) => ({
+      page: pageOf(account),
+      token: plantedSecret('facebook', account),
+      server: fake.url,
+    }),
     messageOf: (text) => ({ text }),
     taken: () => protocol.posts().map(({ message }) => message),
     images: () => protocol.posts().map(({ photos }) => photos.length),
