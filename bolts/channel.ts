@@ -1,4 +1,5 @@
 import type { ChannelClass, Outcome } from '../topology/message';
+import type { IdKeeper, IdKeeping } from './kept-ids';
 
 /** What the provider is told about an attempt. */
 export interface AttemptContext {
@@ -22,10 +23,13 @@ export interface AttemptContext {
   readonly mayStart: () => boolean;
   /** Epoch milliseconds by the database's clock, because this machine's own may be wrong and a provider checks timestamps. */
   readonly now: () => number;
+  /** Ids that the provider gave for the message, kept between attempts. Every bolt gives it. */
+  readonly kept?: IdKeeping;
 }
 
 /** What a provider is asked about. */
-export type LookupContext = Omit<AttemptContext, 'mayStart'> & {
+export type LookupContext = Omit<AttemptContext, 'mayStart' | 'kept'> & {
+  readonly kept?: IdKeeper;
   /** Epoch milliseconds by the database's clock: no request of this message began earlier. */
   readonly notBefore: number;
 };

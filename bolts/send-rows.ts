@@ -1,4 +1,5 @@
 import type { MessageState, Outcome, Settlement } from '../topology/message';
+import type { Kept } from './kept-ids';
 
 /** A row as read for sending. Times are epoch milliseconds. */
 export interface SendRow {
@@ -54,6 +55,8 @@ export interface AttemptResult {
   readonly finishedAt: number;
   readonly outcome: Outcome;
   readonly settlement: Settlement;
+  /** The table may have ids of it that are not needed once it has ended. */
+  readonly hasKept?: true;
 }
 
 /** A result that could not be written. */
@@ -87,7 +90,8 @@ export interface SendRows {
    * a first attempt takes it from the first result that is one: when its request began, or else now. Repeating it
    * is harmless. A delivered attempt whose claim was lost settles the row if it is in doubt. A result that cannot be
    * written does not hold the others: it is found by bisection and returned. `again` says that another transaction has the
-   * row locked, so the result must be written again later; otherwise it can never be written as it is.
+   * row locked, so the result must be written again later; otherwise it can never be written as it is. Ids that were kept of a
+   * row go when it is delivered or has failed.
    */
   writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]>;
 
@@ -96,4 +100,14 @@ export interface SendRows {
    * doubt for a minute later, version + 1. Repeating it is harmless.
    */
   release(session: string, row: Pick<ClaimRow, 'id' | 'version'>, reason: string): Promise<void>;
+
+  /** What was kept of the message under this plan number; undefined when nothing was. */
+  kept(id: number, planNumber: number): Promise<Kept | undefined>;
+
+  /**
+   * Keeps ids of the message under its plan number, in place of all earlier ones, if the session still owns the row in that
+   * version. The row itself stays as it is. A row that another transaction has locked is waited for up to a second.
+   * @returns false when the session does not own it any more: nothing is kept
+   */
+  keep(session: string, row: Pick<ClaimRow, 'id' | 'version'>, kept: Kept): Promise<boolean>;
 }

@@ -1,5 +1,5 @@
 import type { Clock, DatabaseClock } from '../../topology/core/clock';
-import { reasonOf } from '../../topology/core/errors';
+import { reasonOf, Unavailable } from '../../topology/core/errors';
 import type { Lease } from '../../topology/core/lease';
 import { type BackOff, backOff, type RetryPolicy } from '../../topology/core/retry-policy';
 import {
@@ -13,13 +13,15 @@ import {
 } from '../../topology/message';
 import type { Channel } from '../channel';
 import type { HeldRow } from '../held-row';
-import type { AttemptResult } from '../send-rows';
+import type { AttemptResult, SendRows } from '../send-rows';
 import type { Verdict } from '../slots/line';
 import { classFor, sendsAgainAtOnce } from './doubt';
+import { IdKeepings } from './id-keeping';
 import { lookedUp, verdictOf } from './verdict';
 
 export interface AttemptsOptions {
   readonly channel: Channel;
+  readonly rows: Pick<SendRows, 'kept' | 'keep'>;
   readonly retry: RetryPolicy;
   readonly lease: Lease;
   readonly clock: Clock;
@@ -45,8 +47,11 @@ const MAX_RECOVERIES = 12;
 
 /** Makes attempts: from a claimed row to the result that is written. */
 export class Attempts {
+  private readonly keepings: IdKeepings;
+
   constructor(private readonly options: AttemptsOptions) {
-    const { channel } = options;
+    const { channel, rows, lease } = options;
+    this.keepings = new IdKeepings(rows, lease.session);
     if (channel.class === 'lookup' && channel.lookup === undefined) {
       throw new TypeError(`channel ${channel.name} is of class lookup and has no lookup`);
     }
@@ -134,7 +139,9 @@ export class Attempts {
     try {
       const { now } = this;
       const key = this.keyOf(row);
-      const context = { id, account, idempotencyKey: key, dueAt, inDoubt: true, now, notBefore: doubtSince ?? dueAt };
+      const kept = this.keepings.ofDoubt(row);
+      const notBefore = doubtSince ?? dueAt;
+      const context = { id, account, idempotencyKey: key, dueAt, inDoubt: true, now, notBefore, kept };
       const answer = await channel.lookup?.(prepared, context);
       if (answer?.kind === 'absent' && !row.decided) {
         this.send(row, false, done);
@@ -142,7 +149,8 @@ export class Attempts {
       }
       outcome = lookedUp(answer);
     } catch (error) {
-      outcome = { kind: 'retry', reason: `looked up: ${this.bug('look up', row, error)}` };
+      const said = this.unable('look up', row, error);
+      outcome = { ...said, reason: `looked up: ${said.reason}` };
     }
     const result = this.resultOf(row, outcome, true, null);
     // A question without an answer does not say that anybody was reached.
@@ -152,7 +160,8 @@ export class Attempts {
   private send(row: HeldRow, inDoubt: boolean, done: (ended: Ended) => void): void {
     const { clock, databaseClock, lease } = this.options;
     let startedAt: number | null = null;
-    let begun = clock.monotonic();
+    const taken = clock.monotonic();
+    let begun = taken;
     let refused = false;
     // The channel asks in the tick of the write, so nothing can change between this answer and the request.
     const mayStart = () => {
@@ -165,7 +174,9 @@ export class Attempts {
     };
     const end = (outcome: Outcome, verdict: Verdict) => {
       const result = this.resultOf(row, outcome, inDoubt, startedAt);
-      done({ kind: 'result', result, verdict, elapsedMs: clock.monotonic() - begun });
+      // Of what a provider makes ready first, that is the longer part of the time for which it holds a slot.
+      const since = this.keepings.has(row) ? taken : begun;
+      done({ kind: 'result', result, verdict, elapsedMs: clock.monotonic() - since });
     };
     this.sent(row, mayStart).then(
       (outcome) => {
@@ -173,8 +184,8 @@ export class Attempts {
         else end(outcome, verdictOf(outcome, startedAt));
       },
       (error: unknown) => {
-        const reason = this.bug('send', row, error);
-        const outcome: Outcome = startedAt === null ? { kind: 'retry', reason } : { kind: 'unknown', reason };
+        const said = this.unable('send', row, error);
+        const outcome: Outcome = startedAt === null ? said : { kind: 'unknown', reason: said.reason };
         // Without a request it was a bug of ours, which says nothing about a receiver.
         end(outcome, startedAt === null ? 'nothing' : 'failed');
       },
@@ -187,7 +198,8 @@ export class Attempts {
       const { id, account, dueAt } = row;
       const key = this.keyOf(row);
       // After a lookup that found nothing too: what the provider then calls a duplicate is what it did not list yet.
-      const attempt = { id, account, idempotencyKey: key, dueAt, inDoubt: row.inDoubt, mayStart, now: this.now };
+      const kept = this.keepings.ofAttempt(row);
+      const attempt = { id, account, idempotencyKey: key, dueAt, inDoubt: row.inDoubt, mayStart, now: this.now, kept };
       return this.options.channel.send(row.prepared, attempt);
     } catch (error) {
       return Promise.reject(error);
@@ -232,7 +244,8 @@ export class Attempts {
 
   private written(row: HeldRow, outcome: Outcome, settlement: Settlement, startedAt: number | null): AttemptResult {
     const { id, version, dueAt, wakeAt, contentHash } = row;
-    return { id, version, dueAt, wakeAt, contentHash, startedAt, finishedAt: this.now(), outcome, settlement };
+    const result = { id, version, dueAt, wakeAt, contentHash, startedAt, finishedAt: this.now(), outcome, settlement };
+    return this.keepings.has(row) ? { ...result, hasKept: true } : result;
   }
 
   /** The database's clock, or this machine's while the database's is unknown. For records only. */
@@ -241,8 +254,9 @@ export class Attempts {
     return Number.isFinite(now) ? Math.floor(now) : this.options.clock.now();
   };
 
-  private bug(what: string, row: HeldRow, error: unknown): string {
+  /** What an error means of which no request came: that kept ids cannot be had now says nothing of the message. */
+  private unable(what: string, row: HeldRow, error: unknown): Extract<Outcome, { kind: 'retry' | 'postponed' }> {
     this.options.onError(`${what} message ${row.id}`, error);
-    return reasonOf(error);
+    return { kind: error instanceof Unavailable ? 'postponed' : 'retry', reason: reasonOf(error) };
   }
 }

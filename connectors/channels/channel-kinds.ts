@@ -9,10 +9,12 @@ import type { ChannelKind, ChannelKinds, ChannelOptions } from './channel-kind';
 import { discord } from './discord/discord';
 import { email } from './email/email';
 import { facebook } from './facebook/facebook';
+import { instagram } from './instagram/instagram';
 import { linkedin } from './linkedin/linkedin';
 import { mastodon } from './mastodon/mastodon';
 import { slack } from './slack/slack';
 import { telegram } from './telegram/telegram';
+import { threads } from './threads/threads';
 import { webhook } from './webhook/webhook';
 import { x } from './x/x';
 
@@ -28,6 +30,8 @@ export const channelKinds = {
   bluesky,
   x,
   facebook,
+  instagram,
+  threads,
 } satisfies {
   readonly [Name in ChannelName]: ChannelKind<Name>;
 };

@@ -59,6 +59,8 @@ export interface FakeProtocol {
   readonly publishes: (request: FakeRequest) => boolean;
   /** Whether a request uploads media, of which nobody sees anything yet. */
   readonly uploads?: (request: FakeRequest) => boolean;
+  /** What an order matches of a message, where the request that makes it visible does not have it. */
+  readonly contentOf?: (request: FakeRequest) => Buffer;
   /** Validates the request strictly, and does what it asks for. */
   readonly handle: (request: FakeRequest) => Promise<FakeAnswer>;
   /** The provider's own "not now". */
@@ -141,7 +143,7 @@ export class FakeProvider {
 
   private orderFor(request: FakeRequest): FakeMishap | undefined {
     const { protocol } = this;
-    if (protocol.publishes(request)) return this.nextOrder(request.body);
+    if (protocol.publishes(request)) return this.nextOrder(protocol.contentOf?.(request) ?? request.body);
     return protocol.uploads?.(request) === true ? this.nextOrder(request.body, 'upload') : undefined;
   }
 

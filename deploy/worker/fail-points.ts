@@ -26,6 +26,8 @@ export const failPointNames = [
   'claim-committed',
   /** The group's offset moved past tuples that are acked. */
   'offset-committed',
+  /** Ids of the provider are kept, and nothing is published; the channel has no answer. */
+  'ids-kept',
   /** A request was written to its socket, as were all that start in the same tick. */
   'request-sent',
   /** The provider answered; the bolt does not have the answer. */
@@ -185,6 +187,12 @@ function sendRowsThatFail(rows: SendRows, reach: Reach): SendRows {
       return unwritten;
     },
     release: (session, row, reason) => rows.release(session, row, reason),
+    kept: (id, planNumber) => rows.kept(id, planNumber),
+    async keep(session, row, kept) {
+      const isKept = await rows.keep(session, row, kept);
+      if (isKept) reach('ids-kept');
+      return isKept;
+    },
   };
 }
 

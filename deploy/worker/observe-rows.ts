@@ -46,6 +46,8 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
       metrics.unwritten.inc({ channel, result: 'released' });
       log.warn({ message: row.id, version: row.version, reason }, 'released in doubt');
     },
+    kept: (id, planNumber) => timed('kept', observer, () => rows.kept(id, planNumber)),
+    keep: (session, row, kept) => timed('keep', observer, () => rows.keep(session, row, kept)),
   };
 }
 

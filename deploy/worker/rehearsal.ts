@@ -123,6 +123,8 @@ function madeUp(table: RehearsalOptions['rows'], url: string, clock: Clock): Sen
     },
     writeBack: async () => [],
     release: async () => undefined,
+    kept: async () => undefined,
+    keep: async () => true,
   };
 }
 

@@ -108,6 +108,21 @@ const caught: Record<string, Case> = {
     aim: { ...quiet, channels: ['brief'], manners: { hangs: 0.3 } },
     breaks: ['I4'],
   },
+  'ids that are not kept before their container is published': {
+    sabotage: mutations.publishedUnkept,
+    aim: { ...quiet, channels: ['container'], manners: { drops: 0.3 } },
+    breaks: ['I4'],
+  },
+  'a zombie that puts its ids in place of those of its successor': {
+    sabotage: mutations.keptByAnyone,
+    aim: { ...zombies, channels: ['container'], manners: { slowest: 1_500, drops: 0.7 } },
+    breaks: ['I4'],
+  },
+  'a container that is published though its message was edited': {
+    sabotage: mutations.keptForAnyContent,
+    aim: { ...quiet, channels: ['container'], overwrites: 0.8, manners: { busy: 0.6 } },
+    breaks: ['I3'],
+  },
   'a midpoint clock with claim-ahead': {
     sabotage: mutations.midpointClock,
     // Some messages come before the crowd: ahead is only claimed where it is known how quickly the receiver answers.

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { Frontier } from '../../spouts/memory/frontier';
 import type { OpenRow } from '../../spouts/open-rows';
 import type { DatabaseClock } from '../../topology/core/clock';
@@ -184,6 +185,34 @@ export const hastyLookup: Sabotage = {
 /** A key is taken for one that the provider never forgets. */
 export const keyForEver: Sabotage = {
   channel: (channel) => ({ ...channel, keyLifetimeMs: Number.POSITIVE_INFINITY }),
+};
+
+/** A channel publishes before its ids are kept: whoever finds the message in doubt does not know them. */
+export const publishedUnkept: Sabotage = {
+  sendRows: (rows) => ({ ...rows, keep: async () => true }),
+};
+
+/** Ids are kept whoever has the message by now: a zombie puts its own in place of its successor's. */
+export const keptByAnyone: Sabotage = {
+  sendRows: (rows, database) => ({
+    ...rows,
+    keep: (session, { id, version }, kept) => {
+      const { claim = null, version: now = version } = database.rows.get(id) ?? {};
+      return rows.keep(claim ?? session, { id, version: now }, kept);
+    },
+  }),
+};
+
+/** Ids are given to whatever content the message has by now. */
+export const keptForAnyContent: Sabotage = {
+  sendRows: (rows, database) => ({
+    ...rows,
+    kept: async (id, planNumber) => {
+      const kept = await rows.kept(id, planNumber);
+      const contentHash = hash('sha256', database.rows.get(id)?.payload ?? '');
+      return kept === undefined ? undefined : { ...kept, contentHash };
+    },
+  }),
 };
 
 /** A claim that was not answered is taken for won. */

@@ -209,8 +209,14 @@ export class Simulation {
     return left;
   }
 
+  /** What is made ready first takes its own time between its attempt's start and its request. */
+  private isOrdered(): boolean {
+    const { faults, strikes, crashes, channels } = this.scenario;
+    return faults.length + strikes.length === 0 && crashes === 0 && !channels.includes('container');
+  }
+
   private histories(): Histories {
-    const { database, providers, scenario, fleet } = this;
+    const { database, providers, fleet } = this;
     return {
       clients: this.clients.history,
       requests: providers.flatMap(({ requests }) => requests),
@@ -222,8 +228,7 @@ export class Simulation {
         died: fleet.died,
       },
       classes: Object.fromEntries(providers.map(({ name, channelClass }) => [name, channelClass])),
-      orderedBeyond:
-        scenario.faults.length + scenario.strikes.length === 0 && scenario.crashes === 0 ? LEAD_MS : undefined,
+      orderedBeyond: this.isOrdered() ? LEAD_MS : undefined,
       left: this.left(),
       fairness: this.fairness?.seen,
     };

@@ -8,10 +8,12 @@ import { FakeDiscord } from '../../deploy/fakes/discord';
 import { FakeEmail } from '../../deploy/fakes/email';
 import { FakeFacebook } from '../../deploy/fakes/facebook';
 import { FakeProvider } from '../../deploy/fakes/fake-provider';
+import { FakeInstagram } from '../../deploy/fakes/instagram';
 import { FakeLinkedin } from '../../deploy/fakes/linkedin';
 import { FakeMastodon, type FakePost } from '../../deploy/fakes/mastodon';
 import { FakeSlack } from '../../deploy/fakes/slack';
 import { FakeTelegram } from '../../deploy/fakes/telegram';
+import { FakeThreads } from '../../deploy/fakes/threads';
 import { FakeX } from '../../deploy/fakes/x';
 import type { FailPointName } from '../../deploy/worker/fail-points';
 import { systemClock } from '../../topology/core/clock';
@@ -215,6 +217,42 @@ async function playFacebook(): Promise<Played> {
   };
 }
 
+/** A user by its account's token. */
+const users = Object.fromEntries(
+  accounts.map((account, n) => [plantedSecret('threads', account), `178414000000000${n}`]),
+);
+const userOf = (account: string) => {
+  const token = plantedSecret('threads', account);
+  return { user: users[token], token };
+};
+
+/** Every message has an image: Instagram has no others. */
+async function playInstagram(): Promise<Played> {
+  const protocol = new FakeInstagram({ clock: systemClock, tokens: users, limit: 10_000 });
+  const fake = await FakeProvider.start(protocol, systemClock);
+  const media = [{ url: 'https://images.example/cup.jpg', alt: 'a cup' }];
+  return {
+    channel: 'instagram',
+    fake,
+    credentialsOf: (account) => ({ ...userOf(account), server: fake.url }),
+    messageOf: (text) => ({ text, media }),
+    taken: () => protocol.posts().map(({ text }) => text),
+  };
+}
+
+async function playThreads(): Promise<Played> {
+  const protocol = new FakeThreads({ clock: systemClock, tokens: users, limit: 10_000 });
+  const fake = await FakeProvider.start(protocol, systemClock);
+  return {
+    channel: 'threads',
+    fake,
+    credentialsOf: (account) => ({ ...userOf(account), server: fake.url }),
+    messageOf: (text) => ({ text }),
+    taken: () => protocol.posts().map(({ text }) => text),
+    images: () => protocol.posts().map(({ images }) => images.length),
+  };
+}
+
 /** Every provider's channel stands here. */
 const plays = [
   playMastodon,
@@ -226,10 +264,16 @@ const plays = [
   playBluesky,
   playX,
   playFacebook,
+  playInstagram,
+  playThreads,
 ];
 
 /** Those at which the channel has something on the way; the others are the bolt's alone. */
 const FAIL_POINTS: readonly FailPointName[] = ['request-sent', 'answer-received'];
+/** Of channels that keep ids between attempts, besides. */
+const KEEPING: ReadonlySet<ChannelName> = new Set(['instagram', 'threads']);
+const failPointsOf = (channel: ChannelName): readonly FailPointName[] =>
+  KEEPING.has(channel) ? ['ids-kept', ...FAIL_POINTS] : FAIL_POINTS;
 
 const SETTINGS = '{ timeout: 3s, backOff: 200ms, backOffMax: 1s }';
 
@@ -306,7 +350,7 @@ describe('every channel, through the whole stack', () => {
   function scheduleWithImage(played: Played, text: string): Promise<number[]> {
     if (played.images === undefined) return Promise.resolve([]);
     const media = [{ url: host.url(), alt: 'a cup' }];
-    const messageOf = (one: string) => ({ ...(played.messageOf(one) as object), media }) as NewMessage['payload'];
+    const messageOf = (one: string) => ({ ...played.messageOf(one), media }) as NewMessage['payload'];
     return schedule({ ...played, messageOf }, [text]);
   }
 
@@ -416,7 +460,7 @@ describe('every channel, through the whole stack', () => {
   /** Starts workers that end at their fail-points, and sends crowds until each has. @param sent gets what was scheduled */
   async function killEach(some: readonly Played[], sent: Record<string, Map<number, string>>): Promise<void> {
     const those = some.flatMap(({ channel }) =>
-      FAIL_POINTS.map((name) => Victim.start(deployment, channel, { name, action: 'kill', nth: 1 })),
+      failPointsOf(channel).map((name) => Victim.start(deployment, channel, { name, action: 'kill', nth: 1 })),
     );
     victims.push(...those);
     await until(

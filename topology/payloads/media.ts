@@ -15,8 +15,21 @@ interface MediaRules {
 }
 
 /** The images of a message, as a field of its payload: each from a URL, or from a file that the workers have. */
-export function media({ most, maxAlt }: MediaRules) {
-  const image = z
+export function media(rules: MediaRules) {
+  return optional(image(rules.maxAlt), rules, ', or "file" for one below the workers\' MEDIA_FOLDER');
+}
+
+/** The same where the provider fetches the images itself: each is at a URL. */
+export function mediaByUrl(rules: MediaRules) {
+  const byUrl = image(rules.maxAlt).refine(({ url }) => url !== undefined, {
+    error: 'expected a url that everybody may read, because the provider fetches it',
+    path: ['url'],
+  });
+  return optional(byUrl, rules, ', each where everybody may read it');
+}
+
+function image(maxAlt: number) {
+  return z
     .strictObject({
       url: webUrl(MAX_URL).optional(),
       file: z
@@ -27,8 +40,11 @@ export function media({ most, maxAlt }: MediaRules) {
       alt: z.string().min(1).max(maxAlt).optional(),
     })
     .refine(({ url, file }) => (url === undefined) !== (file === undefined), 'expected either url or file');
+}
+
+function optional<T extends z.ZodType>(one: T, { most }: MediaRules, more: string) {
   return z
-    .array(image)
+    .array(one)
     .min(1)
     .max(most)
     .optional()
@@ -36,7 +52,7 @@ export function media({ most, maxAlt }: MediaRules) {
       option: 'media',
       placeholder: 'json',
       takes: 'json',
-      description: `up to ${most} ${most === 1 ? 'image' : 'images'}: [{"url":"https://…","alt":"what it shows"}], or "file" for one below the workers' MEDIA_FOLDER`,
+      description: `up to ${most} ${most === 1 ? 'image' : 'images'}: [{"url":"https://…","alt":"what it shows"}]${more}`,
     });
 }
 

@@ -4,12 +4,14 @@ import { bluesky } from './bluesky';
 import { discord } from './discord';
 import { email } from './email';
 import { facebook } from './facebook';
+import { instagram } from './instagram';
 import { linkedin } from './linkedin';
 import { mastodon } from './mastodon';
 import type { ObjectSchema, SchemaIssue } from './object-schema';
 import { fields, type PayloadField } from './payload-field';
 import { slack } from './slack';
 import { telegram } from './telegram';
+import { threads } from './threads';
 import { webhook } from './webhook';
 import { x } from './x';
 
@@ -37,6 +39,8 @@ export const payloads = {
   bluesky,
   x,
   facebook,
+  instagram,
+  threads,
 } satisfies Record<string, z.ZodObject>;
 
 export type ChannelName = keyof typeof payloads;

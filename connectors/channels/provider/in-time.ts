@@ -4,12 +4,13 @@ const LATE: ApiEnd = { kind: 'retry', reason: 'The provider took too long with t
 
 /**
  * Begins no request when the time for a message's images is over.
- * @param until monotonic milliseconds
+ * @param until monotonic milliseconds; asked at each request
  * @param isCut whether a request that is under way then ends too: never the one that makes a message visible
  */
-export function inTime(api: Api, until: number, monotonic: () => number, isCut: boolean): Api {
+export function inTime(api: Api, until: () => number, monotonic: () => number, isCut: boolean): Api {
   return (request) => {
-    if (monotonic() >= until) return Promise.resolve(LATE);
-    return api(isCut ? { ...request, notAfter: until } : request);
+    const notAfter = until();
+    if (monotonic() >= notAfter) return Promise.resolve(LATE);
+    return api(isCut ? { ...request, notAfter } : request);
   };
 }

@@ -7,10 +7,12 @@ import type { ObjectSchema } from '../../../topology/payloads/object-schema';
 import type { ChannelName, Payload } from '../../../topology/payloads/payloads';
 import type { BoltSettings } from '../../../topology/settings/topology-settings';
 import { type ChannelKind, type ChannelOptions, channelKind, type WhoAmI } from '../channel-kind';
+import { AddressPolicy } from '../http/address-policy';
 import { HttpCaller } from '../http/http-caller';
 import { Media } from '../media/media';
 import type { MediaLimits } from '../media/media-fetch';
 import type { MediaFile } from '../media/media-file';
+import { checkPublic } from '../media/public-media';
 import { type Api, apiOf } from './api';
 import { inTime } from './in-time';
 import { judged } from './judged';
@@ -18,6 +20,9 @@ import { PostOwners } from './post-owners';
 import { ProviderAccounts, readyOf } from './provider-accounts';
 import { ProviderSessions } from './provider-sessions';
 import { readPayload } from './read-payload';
+
+/** Where a provider fetches media itself, all that is asked for before a message is begun within so many times the time-out. */
+const FETCHING_TIMES_TIMEOUT = 6;
 
 /** What every call of a provider's channel is given. */
 interface Asking<Credentials> {
@@ -68,6 +73,8 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   readonly acceptedLateMs: number;
   /** What it takes of the media of a message, where it takes any. */
   readonly media?: MediaLimits;
+  /** It fetches media itself, so their URLs go to it as they are. */
+  readonly fetchesMedia?: true;
   /** What an account needs. Each field says how it is asked for. */
   readonly credentials: Schema;
   /** Scheme, host and port that the account's messages go to, as far as it is known. */
@@ -102,6 +109,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   private readonly accounts: ProviderAccounts<Schema>;
   private readonly media: Media | undefined;
   private readonly clock: Clock;
+  private readonly policy: AddressPolicy;
   private readonly sessions = new ProviderSessions();
   private readonly owners: PostOwners;
   /** Messages in doubt that a lookup has just not found, and since when it looked. */
@@ -117,6 +125,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const { timeoutMs, concurrency } = settings;
     const { clock, network, mediaFolder: folder } = options;
     this.clock = clock;
+    this.policy = new AddressPolicy(network);
     if (limits !== undefined) this.media = new Media({ clock, network, folder, limits, timeoutMs, concurrency });
     this.name = name;
     this.class = provider.class;
@@ -134,6 +143,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   prepare(account: string, text: string): Message<Prepared> {
     const payload = readPayload(this.name, text, this.provider.payload);
     const { media = [] } = payload as { readonly media?: readonly MediaItem[] };
+    if (this.provider.fetchesMedia === true) checkPublic(media, this.policy);
     const credentials = this.accounts.known(account);
     const origin = credentials === undefined ? undefined : this.provider.originOf(credentials, this.sessions);
     return { account, origin, prepared: this.provider.prepare(payload), media };
@@ -142,6 +152,10 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   /** Until the account's credentials are known, a place of its own. */
   originOf({ account, origin }: Message<Prepared>): string {
     return origin ?? `${this.name}:${account}`;
+  }
+
+  private get fetchingMs(): number {
+    return FETCHING_TIMES_TIMEOUT * this.settings.timeoutMs;
   }
 
   async send(message: Message<Prepared>, attempt: AttemptContext): Promise<Outcome | 'not_started'> {
@@ -168,11 +182,18 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const sending = { ...context, ...comparing, notBefore, credentials, apiVersion, wait, sessions: this.sessions };
     const monotonic = () => this.clock.monotonic();
     const send = (files: readonly MediaFile[], until: number) => {
-      const within = { ask: inTime(ask, until, monotonic, true), publish: inTime(publish, until, monotonic, false) };
+      // What became of a publication is asked for also when the time for what comes before it is over.
+      const untilPublished = () => (isPublishing ? Number.POSITIVE_INFINITY : until);
+      const within = {
+        ask: inTime(ask, untilPublished, monotonic, true),
+        publish: inTime(publish, () => until, monotonic, false),
+      };
       return this.provider.send(prepared, { ...sending, ...within, files });
     };
     const hasMedia = media.length > 0 && this.media !== undefined;
-    const sent = hasMedia ? this.media.with(account, media, attempt.now, send) : send([], Number.POSITIVE_INFINITY);
+    const sent = hasMedia
+      ? this.media.with(account, media, attempt.now, send)
+      : send([], this.provider.fetchesMedia === true ? monotonic() + this.fetchingMs : Number.POSITIVE_INFINITY);
     const outcome = await this.owners.sent(account, attempt.id, sent);
     if (outcome !== 'not_started' && outcome.kind === 'unusable') this.accounts.refuse(account, ready, outcome.reason);
     return hasMedia && isInDoubt && !isPublishing ? stillInDoubt(outcome) : outcome;

@@ -87,7 +87,7 @@ export class Operations {
   }
 
   /**
-   * Deletes messages that ended more than `ageMs` ago, and their attempts, in small transactions in the order of their
+   * Deletes messages that ended more than `ageMs` ago, their attempts and kept ids, in small transactions in the order of their
    * ids, no more than PURGED_PER_SECOND. Nothing waits for long, and the purge may be interrupted at any time.
    * @returns how many were deleted
    */
@@ -105,7 +105,10 @@ export class Operations {
           `WHERE id > ${integer(after)} ORDER BY id LIMIT ${integer(batch)}`,
       );
       const last = rows.at(-1);
-      if (last === undefined) return deleted;
+      if (last === undefined) {
+        if (!dryRun) await this.dropForlorn(batch);
+        return deleted;
+      }
       [after] = last;
       const old = rows.flatMap(([id, isOld]) => (isOld === 1 ? [id] : []));
       if (dryRun) deleted += old.length;
@@ -171,6 +174,23 @@ export class Operations {
     return this.pool.use((sql) => pausesIn(sql));
   }
 
+  /** Deletes ids that were kept of messages which somebody has deleted with plain SQL. */
+  private async dropForlorn(batch: number): Promise<void> {
+    for (let after = 0; ; ) {
+      const rows = await this.pool.rows<[id: number, isForlorn: number]>(
+        'SELECT k.message_id, m.id IS NULL FROM kept_ids k LEFT JOIN scheduled_messages m ON m.id=k.message_id ' +
+          `WHERE k.message_id > ${integer(after)} ORDER BY k.message_id LIMIT ${integer(batch)}`,
+      );
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      [after] = last;
+      const forlorn = rows.filter(([, isForlorn]) => isForlorn === 1);
+      if (forlorn.length > 0) {
+        await this.pool.run(`DELETE FROM kept_ids WHERE message_id IN ${list(forlorn, ([id]) => integer(id))}`);
+      }
+    }
+  }
+
   /** The states are checked again, because somebody may have changed a row since it was read. */
   private remove(ids: readonly MessageId[]): Promise<number> {
     return this.pool.transaction(async (sql) => {
@@ -180,6 +200,7 @@ export class Operations {
       if (locked.length === 0) return 0;
       const these = list(locked, ([id]) => integer(id));
       await sql.run(`DELETE FROM delivery_attempts WHERE message_id IN ${these}`);
+      await sql.run(`DELETE FROM kept_ids WHERE message_id IN ${these}`);
       const { affectedRows } = await sql.run(`DELETE FROM scheduled_messages WHERE id IN ${these}`);
       return affectedRows;
     });

@@ -153,6 +153,20 @@ export const deliveryAttempts = mysqlTable(
   (table) => [uniqueIndex('attempt').on(table.messageId, table.version, table.session)],
 );
 
+/**
+ * Ids that providers gave for messages which nobody can see yet: one row per message, of the plan number that made them. Workers
+ * write it under their claim. It is apart from the messages so that keeping ids changes no row of theirs, and CDC sees nothing.
+ */
+export const keptIds = mysqlTable('kept_ids', {
+  messageId: bigint({ mode: 'number', unsigned: true }).primaryKey(),
+  planNumber: int({ unsigned: true }).notNull(),
+  /** Of the payload for which they were made. */
+  contentHash: bytes({ length: 32, fixed: true }).notNull(),
+  /** JSON: texts by the channel's names for them. */
+  ids: varchar({ length: 2048 }).notNull(),
+  keptAt: instant().notNull(),
+});
+
 /** Credentials of accounts, encrypted; see secret-key.ts. */
 export const accounts = mysqlTable(
   'accounts',

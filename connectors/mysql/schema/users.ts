@@ -35,6 +35,7 @@ const rights: Readonly<Record<DatabaseRole, readonly string[]>> = {
     'INSERT (account, channel, payload, due_at, local_time, zone, dedupe_key, scheduled_hash) ON {db}.scheduled_messages',
     'UPDATE (payload, due_at, local_time, zone, retry_at, state, version, attempts, plan_number, plan_version, first_attempt_at, scheduled_hash) ON {db}.scheduled_messages',
     'SELECT, DELETE ON {db}.delivery_attempts',
+    'SELECT, DELETE ON {db}.kept_ids',
     'SELECT ON {db}.workers',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.accounts',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.pauses',
@@ -51,6 +52,7 @@ const rights: Readonly<Record<DatabaseRole, readonly string[]>> = {
   worker: [
     'SELECT, UPDATE ON {db}.scheduled_messages',
     'SELECT, INSERT, UPDATE (id) ON {db}.delivery_attempts',
+    'SELECT, INSERT, UPDATE, DELETE ON {db}.kept_ids',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.workers',
     'SELECT ON {db}.accounts',
     'SELECT ON {db}.pauses',
@@ -63,6 +65,7 @@ const rights: Readonly<Record<DatabaseRole, readonly string[]>> = {
   operator: [
     'SELECT, UPDATE ON {db}.scheduled_messages',
     'SELECT, INSERT, UPDATE (id) ON {db}.delivery_attempts',
+    'DELETE ON {db}.kept_ids',
     'SELECT ON {db}.workers',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.pauses',
     'SELECT, UPDATE ON {db}.deployment',

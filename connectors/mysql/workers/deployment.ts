@@ -63,6 +63,8 @@ export async function adoptDeployment(
       `UPDATE deployment SET kafka_cluster=${text(kafkaCluster)}, namespace=${text(namespace)}, adopted_at=${NOW_MS}` +
         (options.restored ? '' : ', id=RANDOM_BYTES(16)'),
     );
+    // What a copy's messages have made ready belongs to the messages of which they are copies.
+    if (!options.restored) await sql.run('DELETE FROM kept_ids');
     return read(sql);
   });
 }

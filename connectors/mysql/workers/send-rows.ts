@@ -1,3 +1,4 @@
+import type { Kept } from '../../../bolts/kept-ids';
 import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
 import { PartlyClaimed, reasonOf } from '../../../topology/core/errors';
 import type { MessageState } from '../../../topology/message';
@@ -7,6 +8,7 @@ import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
+import { keep, readKept } from './kept-ids';
 import { writeBack } from './write-back';
 
 /** Of an unsigned SMALLINT. */
@@ -147,6 +149,14 @@ export class MySqlSendRows implements SendRows {
         `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${RELEASED_FOR_MS}, last_error=${text(reason)} ` +
         `WHERE id=${integer(id)} AND version=${integer(version)} AND claim=${hex(session)} AND state='sending'`,
     );
+  }
+
+  kept(id: number, planNumber: number): Promise<Kept | undefined> {
+    return readKept(this.pool, id, planNumber);
+  }
+
+  keep(session: string, row: Pick<ClaimRow, 'id' | 'version'>, kept: Kept): Promise<boolean> {
+    return keep(this.pool, session, row, kept);
   }
 }
 

@@ -7,6 +7,7 @@ import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
+import { dropKeptStatement } from './kept-ids';
 
 /** Large enough to share the cost of a transaction, small enough to hold locks for a short time. */
 const MAX_ROWS_PER_TRANSACTION = 1_000;
@@ -23,6 +24,8 @@ interface Prepared {
   /** The row of the VALUES that the UPDATE joins. */
   readonly values: string;
   readonly delivered: boolean;
+  /** Ids of it may be in the table, and are not needed any more if it has ended with this. */
+  readonly dropsKept: boolean;
 }
 
 /**
@@ -119,6 +122,8 @@ async function write(sql: Sql, session: string, batch: readonly Prepared[]): Pro
         `WHERE ${owned}`,
     );
   }
+  const ended = batch.filter((row) => row.dropsKept);
+  if (ended.length > 0) await sql.run(dropKeptStatement(ended.map(({ id }) => id)));
 }
 
 /**
@@ -150,6 +155,7 @@ function prepare(owner: string, result: AttemptResult): Prepared {
     entry,
     values: `ROW(${plan},${valuesOf(settlement, result.startedAt)})`,
     delivered: settlement.state === 'delivered',
+    dropsKept: result.hasKept === true && (settlement.state === 'delivered' || settlement.state === 'failed'),
   };
 }
 

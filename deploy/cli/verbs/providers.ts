@@ -7,10 +7,12 @@ import { FakeDiscord } from '../../fakes/discord';
 import { FakeEmail } from '../../fakes/email';
 import { FakeFacebook } from '../../fakes/facebook';
 import { FakeProvider } from '../../fakes/fake-provider';
+import { FakeInstagram } from '../../fakes/instagram';
 import { FakeLinkedin } from '../../fakes/linkedin';
 import { FakeMastodon } from '../../fakes/mastodon';
 import { FakeSlack } from '../../fakes/slack';
 import { FakeTelegram } from '../../fakes/telegram';
+import { FakeThreads } from '../../fakes/threads';
 import { FakeX } from '../../fakes/x';
 import { interruptible } from '../interrupt';
 import { dataVerb, verbGroup } from '../verb';
@@ -62,6 +64,15 @@ const fakes = {
       const user = { id: '2244994945', username: 'rehearsal' };
       return new FakeX({ clock: systemClock, tokens: { [token]: user } });
     },
+  },
+  /** Of both the token is of the user 1. */
+  instagram: {
+    token: 'rehearsal-token',
+    play: (token: string) => new FakeInstagram({ clock: systemClock, tokens: { [token]: '1' } }),
+  },
+  threads: {
+    token: 'rehearsal-token',
+    play: (token: string) => new FakeThreads({ clock: systemClock, tokens: { [token]: '1' } }),
   },
 };
 

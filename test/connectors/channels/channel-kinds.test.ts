@@ -33,7 +33,7 @@ test('only the channels that the topology names are built', async () => {
 
 test('a component that is no channel is named, with the channels that there are', () => {
   const message =
-    'topology.yaml: components.webhok: expected due or one of the channels webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky, x, facebook';
+    'topology.yaml: components.webhok: expected due or one of the channels webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky, x, facebook, instagram, threads';
   expect(() => build('components: {webhok: {}, webhook: {}}')).toThrow(message);
 });
 

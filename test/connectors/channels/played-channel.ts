@@ -5,6 +5,7 @@ import type { ChannelKind, ReceiptsOfOthers } from '../../../connectors/channels
 import { type FakeProtocol, FakeProvider } from '../../../deploy/fakes/fake-provider';
 import { type Clock, systemClock } from '../../../topology/core/clock';
 import { topologySchema } from '../../../topology/settings/topology-schema';
+import { MemoryKeeping } from '../../support/channels/memory-keeping';
 import type { Behaviour, ChannelWorld } from './channel-battery';
 
 type Write = (this: Socket, ...given: unknown[]) => boolean;
@@ -102,6 +103,8 @@ interface Battery {
   readonly refused: object;
   readonly bad: ChannelWorld['bad'];
   readonly secrets: readonly string[];
+  /** The beginning of the request that makes a message visible, where others are written too. */
+  readonly message?: RegExp;
 }
 
 /** The world of the battery. Keys are those of the attempts whose requests were written: not every provider is told of them. */
@@ -115,7 +118,7 @@ export function batteryWorld(
   let sending = '';
   let onWrite: (() => void) | undefined;
   const spy = jest.spyOn(Socket.prototype, 'write').mockImplementation(function (this: Socket, ...given: unknown[]) {
-    if (String(given[0]).startsWith('POST ')) {
+    if ((battery.message ?? /^POST /).test(String(given[0]))) {
       written.push(sending);
       onWrite?.();
     }
@@ -140,7 +143,7 @@ export function batteryWorld(
       originOf: (prepared) => channel.originOf(prepared),
       send: (prepared, attempt) => {
         sending = attempt.idempotencyKey;
-        return channel.send(prepared, attempt);
+        return channel.send(prepared, { kept: new MemoryKeeping(), ...attempt });
       },
       close: () => channel.close(),
     },

@@ -1,4 +1,5 @@
 import { changesBattery } from './changes-battery';
+import { keptIdsBattery } from './kept-ids-battery';
 import { openRowsBattery } from './open-rows-battery';
 import { memoryWorld, mysqlWorld } from './ports-world';
 import { sendRowsBattery } from './send-rows-battery';
@@ -10,6 +11,9 @@ describe.each([
 ])('the ports $where', ({ open }) => {
   describe('for bolts', () => {
     sendRowsBattery(open);
+  });
+  describe('for bolts whose channel keeps ids', () => {
+    keptIdsBattery(open);
   });
   describe('for spouts and workers', () => {
     openRowsBattery(open);

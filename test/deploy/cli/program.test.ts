@@ -209,7 +209,7 @@ describe('import --dry-run', () => {
     expect(JSON.parse(stdout)).toMatchObject({ read: 4, scheduled: 0, bad: 2, dryRun: true });
     expect(stderr).toMatch(/^line 2: not JSON/m);
     expect(stderr).toMatch(
-      /^line 3: channel: expected one of webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky, x, got, facebook "fax"/m,
+      /^line 3: channel: expected one of webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky, x, facebook, instagram, threads, got "fax"/m,
     );
   });
 

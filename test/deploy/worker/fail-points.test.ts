@@ -139,6 +139,19 @@ test('a bolt comes by its points in the order of the flow', async () => {
   ]);
 });
 
+test('ids that are kept are a place before the request, and those that are not are none', async () => {
+  const { ports, database, happened } = world();
+  const rows = ports.sendRows('webhook');
+  const { id } = database.insert({ dueAt: 0 });
+  const read = await rows.read([id], Number.POSITIVE_INFINITY);
+  const kept = { ids: { container: '17' }, contentHash: 'a'.repeat(64) };
+  expect(await rows.keep(session, { id, version: 1 }, kept)).toBe(false);
+  expect(await rows.claim(session, read, 0)).toBe(1);
+  expect(await rows.keep(session, { id, version: 1 }, kept)).toBe(true);
+  expect(await rows.kept(id, 1)).toEqual(kept);
+  expect(happened.filter((what) => what !== 'prefetched')).toEqual(['claim-committed', 'ids-kept']);
+});
+
 test('a claim before the instant is a place of its own', async () => {
   const { ports, database, clock, happened } = world();
   const rows = ports.sendRows('webhook');

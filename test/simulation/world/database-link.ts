@@ -35,6 +35,8 @@ export class DatabaseLink {
         }),
       writeBack: (session, results) => this.call(() => rows.writeBack(session, results)),
       release: (...query) => this.call(() => rows.release(...query)),
+      kept: (...query) => this.call(() => rows.kept(...query)),
+      keep: (...query) => this.call(() => rows.keep(...query)),
     };
   }
 

@@ -39,8 +39,11 @@ export interface SimulatedPayload {
   readonly content: string;
 }
 
-/** `brief`: idempotent, and its key lives for a time. The provider looks a key up first and writes it after the fact. */
-export const simulatedKinds = ['idempotent', 'brief', 'lookup', 'blind'] as const;
+/**
+ * `brief`: idempotent, and its key lives for a time. The provider looks a key up first and writes it after the fact. `container`: a
+ * lookup by the id of what is made ready first, which becomes one message at most. The id is kept between attempts.
+ */
+export const simulatedKinds = ['idempotent', 'brief', 'lookup', 'blind', 'container'] as const;
 export type SimulatedKind = (typeof simulatedKinds)[number];
 
 /** How long a worker waits for an answer, and after which a request cannot be accepted any more. Milliseconds. */
@@ -60,13 +63,15 @@ export class SimulatedProvider {
   private readonly taken = new Set<string>();
   /** What it de-duplicates by. */
   private readonly keys = new Set<string>();
+  /** What containers hold, by their ids. */
+  private readonly containers = new Map<string, string>();
 
   constructor(
     readonly name: SimulatedKind,
     private readonly time: SimulatedTime,
     private readonly random: Random,
   ) {
-    this.channelClass = name === 'brief' ? 'idempotent' : name;
+    this.channelClass = name === 'brief' ? 'idempotent' : name === 'container' ? 'lookup' : name;
   }
 
   channel(machine: Machine, worker: string): Channel<SimulatedPayload> {
@@ -98,15 +103,28 @@ export class SimulatedProvider {
     }
     if (manners.connecting > 0) await machine.sleep(random.skewed(0, manners.connecting));
     if (random.chance(manners.refuses)) return { kind: 'retry', reason: 'no connection', unreachable: true };
-    if (!attempt.mayStart()) return 'not_started';
     const { id, account, idempotencyKey: key } = attempt;
-    const request = { id, account, key, content, worker, at: this.time.now, accepted: false };
+    const by = this.name === 'container' ? await this.containerOf(machine, content, attempt) : key;
+    if (by === undefined || !attempt.mayStart()) return 'not_started';
+    const shown = this.containers.get(by) ?? content;
+    const request = { id, account, key, content: shown, worker, at: this.time.now, accepted: false };
     this.requests.push(request);
     if (hostile !== undefined && !isHarmless(hostile.kind, hostile.n)) return unanswered(machine);
-    return this.exchange(machine, request);
+    return this.exchange(machine, request, by);
   }
 
-  private exchange(machine: Machine, request: ReceivedRequest): Promise<Outcome> {
+  /** @returns undefined when it is not kept, because another worker has the message */
+  private async containerOf(machine: Machine, content: string, { kept }: AttemptContext): Promise<string | undefined> {
+    const known = (await kept?.read())?.['container'];
+    if (known !== undefined) return known;
+    const container = `container ${this.containers.size}`;
+    this.containers.set(container, content);
+    await machine.sleep(this.random.skewed(1, this.manners.slowest));
+    return (await kept?.keep({ container })) === true ? container : undefined;
+  }
+
+  /** @param by what the provider knows the message by */
+  private exchange(machine: Machine, request: ReceivedRequest, by: string): Promise<Outcome> {
     const { time, random, manners } = this;
     const fate = this.fate();
     const there = fate === 'hang' ? random.between(0, ACCEPTED_WITHIN) : random.skewed(1, manners.slowest);
@@ -116,7 +134,7 @@ export class SimulatedProvider {
       machine.after(TIMEOUT, () => resolve({ kind: 'unknown', reason: 'no answer in time' }));
       const latest = this.name === 'brief' ? ACCEPTED_WITHIN - KEY_WRITTEN_AFTER : ACCEPTED_WITHIN;
       time.after(Math.min(there, latest), () => {
-        if (isTaken) this.take(request);
+        if (isTaken) this.take(request, by);
         const outcome = this.answer(fate);
         if (outcome !== undefined) time.after(back, () => machine.deliver(() => resolve(outcome)));
       });
@@ -141,11 +159,10 @@ export class SimulatedProvider {
     return 'accept';
   }
 
-  private take(request: ReceivedRequest): void {
-    const { key } = request;
+  private take(request: ReceivedRequest, key: string): void {
     request.accepted = !this.keys.has(key);
     this.taken.add(key);
-    if (this.name === 'idempotent') this.keys.add(key);
+    if (this.name === 'idempotent' || this.name === 'container') this.keys.add(key);
     if (this.name !== 'brief' || !request.accepted) return;
     this.time.after(KEY_WRITTEN_AFTER, () => this.keys.add(key));
     this.time.after(KEY_LIFETIME, () => this.keys.delete(key));
@@ -166,9 +183,11 @@ export class SimulatedProvider {
 
   private async lookup(
     machine: Machine,
-    { idempotencyKey: key }: LookupContext,
+    { idempotencyKey, kept }: LookupContext,
   ): Promise<Awaited<ReturnType<NonNullable<Channel['lookup']>>>> {
     const { time, random, manners } = this;
+    const key = this.name === 'container' ? (await kept?.read())?.['container'] : idempotencyKey;
+    if (key === undefined) return { kind: 'absent' };
     return new Promise((resolve) => {
       time.after(random.skewed(1, manners.slowest), () => {
         const isKnown = this.taken.has(key);

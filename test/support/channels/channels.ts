@@ -58,10 +58,10 @@ function webhookAs(name: string, settings: BoltSettings, options: ChannelOptions
 }
 
 function lookupOf(webhook: Channel): NonNullable<Channel['lookup']> {
-  return async (prepared, attempt) => {
-    const path = `/messages/${attempt.idempotencyKey}`;
+  return async (prepared, { id, account, idempotencyKey, dueAt, inDoubt, now }) => {
+    const path = `/messages/${idempotencyKey}`;
     const question: WebhookRequest = { ...(prepared as WebhookRequest), method: 'GET', path, body: Buffer.alloc(0) };
-    const asked: AttemptContext = { ...attempt, mayStart: () => true };
+    const asked: AttemptContext = { id, account, idempotencyKey, dueAt, inDoubt, now, mayStart: () => true };
     const outcome = await webhook.send(question, asked);
     if (outcome === 'not_started') return { kind: 'unknown', reason: 'the question was not asked' };
     if (outcome.kind === 'delivered') {

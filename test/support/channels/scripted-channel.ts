@@ -54,6 +54,10 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
   keyLifetimeMs?: number;
   /** What `lookup` answers, by id; absent when there is none. */
   readonly lookups = new Map<number, Lookup>();
+  /** What the channel makes ready first. It makes no request when this resolves to false. */
+  beforehand?: (attempt: AttemptContext) => Promise<boolean>;
+  /** Called at each lookup. */
+  onLookup?: (asked: LookupContext) => Promise<void>;
   /** Called in the tick in which a request begins. */
   onBegun: () => void = () => undefined;
   byHost: (host: string, account: string) => Step | undefined = () => undefined;
@@ -94,6 +98,7 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
     if (step?.connecting !== undefined) await this.clock.sleep(step.connecting);
     if (step?.outcome === 'not_started') return 'not_started';
     if (step?.isUnwritten === true) return step.outcome as Outcome;
+    if (this.beforehand !== undefined && !(await this.beforehand(attempt))) return 'not_started';
     if (!attempt.mayStart()) return 'not_started';
     const { id, account, idempotencyKey: key, inDoubt } = attempt;
     this.journal.push({ id, account, key, content: prepared.text, inDoubt, at: this.clock.now() });
@@ -111,6 +116,7 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
 
   async lookup(_prepared: ScriptedPayload, attempt: LookupContext): Promise<Lookup> {
     this.looked.push({ id: attempt.id, at: this.clock.now(), notBefore: attempt.notBefore });
+    await this.onLookup?.(attempt);
     await this.clock.sleep(this.latency);
     return this.lookups.get(attempt.id) ?? { kind: 'absent' };
   }

@@ -1,3 +1,4 @@
+import type { Kept } from '../../../bolts/kept-ids';
 import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
 import { cut } from '../../../connectors/mysql/sql/cut';
 import type { LostRow, OpenRow, OpenRows, Recovery, SessionLease, ShardCursor } from '../../../spouts/open-rows';
@@ -22,6 +23,8 @@ export type Operation =
   | 'claim'
   | 'writeBack'
   | 'release'
+  | 'kept'
+  | 'keep'
   | 'register'
   | 'renew'
   | 'leave'
@@ -45,6 +48,7 @@ export class MemoryDatabase extends MemoryTable {
   readonly locked = new Set<number>();
   /** Rows that cannot be written back or recovered. */
   readonly poisoned = new Set<number>();
+  private readonly keptIds = new Map<number, Kept & { readonly planNumber: number }>();
   private readonly attempts = new Map<string, AttemptResult & { readonly session: string }>();
 
   /** One entry per attempt: what the bolts wrote back. */
@@ -78,6 +82,13 @@ export class MemoryDatabase extends MemoryTable {
           const doubt = { inDoubt: true, doubtSince: row.doubtSince ?? claimedAt(row), decided: false };
           const change = { ...doubt, recoveries, lastError, retryAt, version: version + 1 };
           this.write(row, { ...released, ...change });
+        }),
+      kept: (id, planNumber) => this.run('kept', () => this.keptOf(id, planNumber)),
+      keep: (session, { id, version }, kept) =>
+        this.run('keep', () => {
+          const row = this.owned(session, id, version);
+          if (row !== undefined) this.keptIds.set(id, { ...kept, planNumber: row.planNumber });
+          return row !== undefined;
         }),
     };
   }
@@ -114,6 +125,11 @@ export class MemoryDatabase extends MemoryTable {
         };
       },
     };
+  }
+
+  private keptOf(id: number, planNumber: number): Kept | undefined {
+    const kept = this.keptIds.get(id);
+    return kept?.planNumber === planNumber ? { ids: kept.ids, contentHash: kept.contentHash } : undefined;
   }
 
   private async run<T>(operation: Operation, effect: () => T): Promise<T> {
@@ -217,6 +233,8 @@ export class MemoryDatabase extends MemoryTable {
             ...doubted(row, result, now),
           });
         } else if (settlement.state === 'delivered') this.settleDoubt(id, settlement);
+        const isOver = result.hasKept === true && ['delivered', 'failed'].includes(this.rows.get(id)?.state ?? '');
+        if (isOver) this.keptIds.delete(id);
       }
     }
     return bad;

@@ -93,6 +93,7 @@ test.each([
   ['x', 'text', { text: '#a' }],
   ['facebook', 'text', { text: 'a' }],
   ['email', 'subject', { to: 'ann@example.com', subject: 'a', text: 'a' }],
+  ['threads', 'text', { text: '👍' }],
   ['slack', 'text', { conversation: 'C0123456789', text: 'a' }],
 ] as const)('a payload of %s whose %s is longer than any is not counted', (channel, field, payload) => {
   const { [field]: short = '' }: { [Field in typeof field]?: string } = payload;

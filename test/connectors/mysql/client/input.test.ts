@@ -126,11 +126,11 @@ test.each([
   [{ dedupeKey: 'x'.repeat(129) }, 'dedupeKey: expected 1 to 128 characters, got 129'],
   [
     { channel: 'pigeon' },
-    'channel: expected one of webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky, x, got, facebook "pigeon"',
+    'channel: expected one of webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky, x, facebook, instagram, threads, got "pigeon"',
   ],
   [
     { channel: 'constructor' },
-    'channel: expected one of webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky, x, got, facebook "constructor"',
+    'channel: expected one of webhook, mastodon, telegram, discord, slack, linkedin, email, bluesky, x, facebook, instagram, threads, got "constructor"',
   ],
   [{ payload: { url: 'x', body: 1 } }, 'payload.url: expected an http or https URL'],
   [

@@ -303,7 +303,7 @@ test('status shows a bounded number of channels, those with a sender among them,
   expect([messages.length]).toEqual(failed[0]);
 });
 
-test('purge: what ended long enough ago, with its attempts, in small batches', async () => {
+test('purge: what ended long enough ago, with its attempts and kept ids, in small batches', async () => {
   const ids = await schedule(Array.from({ length: 25 }, () => DUE));
   const [waiting, recent, ...old] = ids as [number, number, ...number[]];
   await admin.run(`UPDATE scheduled_messages SET state='delivered' WHERE id <> ${waiting}`);
@@ -316,13 +316,23 @@ test('purge: what ended long enough ago, with its attempts, in small batches', a
         `VALUES (${id}, 1, x'${'ab'.repeat(16)}', 0, x'${'00'.repeat(32)}', 0, 'delivered', 'delivered')`,
     );
   }
+  const forlorn = Math.max(...ids) + 1_000;
+  for (const id of [waiting, recent, old[0], forlorn]) {
+    await admin.run(
+      `INSERT INTO kept_ids (message_id, plan_number, content_hash, ids, kept_at) VALUES (${id}, 1, x'${'00'.repeat(32)}', '{}', 0)`,
+    );
+  }
+  const keptOf = () => admin.rows('SELECT message_id FROM kept_ids ORDER BY message_id');
   const reports: number[] = [];
   expect(await operations.purge(3_600_000, { batch: 10, dryRun: true })).toBe(23);
+  expect(await keptOf()).toHaveLength(4);
   const report = (deleted: number) => void reports.push(deleted);
   expect(await operations.purge(3_600_000, { report, batch: 10 })).toBe(23);
   expect(reports).toEqual([8, 18, 23]);
   expect((await operations.list({}, { limit: 50 })).messages.map(({ id }) => id)).toEqual([recent, waiting]);
   expect(await admin.rows('SELECT message_id FROM delivery_attempts')).toEqual([[recent]]);
+  // What was kept of a message that plain SQL has deleted goes too.
+  expect(await keptOf()).toEqual([[waiting], [recent]]);
   await expect(operations.purge(-1)).rejects.toThrow('age: expected milliseconds, 0 or more, got -1');
 });
 

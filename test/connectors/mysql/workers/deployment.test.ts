@@ -70,6 +70,18 @@ test('one that was restored keeps its id, so that providers recognise what was s
   expect(adopted).toEqual({ id, kafkaCluster: 'kafka-2', namespace: '' });
 });
 
+test.each([
+  ['goes with a copy, because it belongs to the messages of the original', { restored: false }, 0],
+  ['stays in a restored database, because it says what was published since', { restored: true }, 1],
+] as const)('what was kept of a message %s', async (_, how, left) => {
+  await joinDeployment(worker, 'kafka-1', '');
+  await worker.run(
+    `REPLACE INTO kept_ids (message_id, plan_number, content_hash, ids, kept_at) VALUES (1, 1, x'${'00'.repeat(32)}', '{}', 0)`,
+  );
+  await adoptDeployment(worker, 'kafka-2', '', how.restored ? { restored: true, adminUrl: admin() } : how);
+  expect(await worker.rows('SELECT message_id FROM kept_ids')).toHaveLength(left);
+});
+
 test('what is planned after a restore carries no key that was used between the backup and the loss', async () => {
   const client = createClient(required(world.environment, 'DATABASE_URL'));
   try {

@@ -1,0 +1,48 @@
+import type { z } from 'zod';
+import type { MediaItem } from '../../../topology/payloads/media';
+import type { Payload } from '../../../topology/payloads/payloads';
+import { namesHopelessMedia } from '../meta/container-answers';
+import { containerCredentials, publishedFromContainers } from '../meta/container-provider';
+import type { ContainerHost, GraphFields } from '../meta/container-state';
+import type { ContainerPost } from '../meta/containers';
+import { graphRequest } from '../meta/graph-request';
+import { providerKind } from '../provider/provider-channel';
+
+const API = 'https://graph.instagram.com';
+/** Meta takes a version of its API for two years at least; the topology may name another. */
+const API_VERSION = 'v25.0';
+
+const credentials = containerCredentials(API, 'professional account', 'instagram_business_content_publish');
+
+type Credentials = z.infer<typeof credentials>;
+
+/** Posts of professional accounts on Instagram. What the answers mean is in docs/channels.md. */
+export const instagram = providerKind({
+  name: 'instagram',
+  ...publishedFromContainers(hostOf),
+  credentials,
+  originOf: ({ server = API }) => new URL(server).origin,
+  prepare: postOf,
+});
+
+function hostOf({ user, token, server = API }: Credentials, version = API_VERSION): ContainerHost {
+  return {
+    provider: 'Instagram',
+    user,
+    edges: { create: 'media', publish: 'media_publish', limit: 'content_publishing_limit' },
+    status: { state: 'status_code', error: 'status' },
+    isHopeless: namesHopelessMedia,
+    request: (...asked) => graphRequest({ token, server, version }, ...asked),
+  };
+}
+
+/** What is made ready: a function of the row alone. */
+function postOf({ text: caption, media = [] }: Payload<'instagram'>): ContainerPost {
+  const [first] = media;
+  if (media.length === 1 && first !== undefined) return { items: [], fields: { ...imageOf(first), caption } };
+  return { items: media.map(imageOf), fields: { media_type: 'CAROUSEL', caption } };
+}
+
+function imageOf({ url: image_url, alt: alt_text }: MediaItem): GraphFields {
+  return { image_url, alt_text };
+}
