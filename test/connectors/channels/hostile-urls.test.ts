@@ -12,6 +12,7 @@ import { MediaHost, redirect } from '../../support/channels/media-host';
 import { hostileNames, hostileUrls } from './hostile-urls';
 import { NameServer } from './http/name-server';
 import { Proxy } from './http/proxy';
+import { soundAccounts } from './sound-accounts';
 
 let names: NameServer;
 let closing: (() => unknown)[];
@@ -152,36 +153,25 @@ test('no redirect leads to a private address, nor through a proxy that would rea
   expect(asked).toEqual(new Set(['good.test', 'nowhere.test']));
 });
 
-/** Credentials of each channel whose server is the account's to name. */
-const servers: Readonly<Record<string, (server: string) => object>> = {
-  mastodon: (instance) => ({ instance, token: 'token-of-the-shop' }),
-  telegram: (server) => ({ server, token: '7000000001:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw' }),
-  discord: (server) => ({ server, token: 'MTE1NTE0OTEwODE4MzY5NTM2.token' }),
-  slack: (server) => ({ server, token: 'xoxb-token-of-the-shop' }),
-  linkedin: (server) => ({ server, token: 'token-of-the-shop', author: 'urn:li:person:abc' }),
-  bluesky: (server) => ({ server, identifier: 'shop.test', password: 'abcd-efgh-ijkl-mnop' }),
-  email: (server) => ({
-    host: /^https?:[/\\]*([^/\\]*)/i.exec(server)?.[1] ?? server,
-    security: 'tls',
-    from: 'shop@example.com',
-  }),
-};
+const kinds = Object.values(channelKinds);
+/** Channels whose server is the account's to name. */
+const withServers = kinds
+  .filter(({ credentials }) => Object.keys(credentials.shape).some((field) => /^(server|instance|host)$/.test(field)))
+  .map(({ name }) => name);
+const overHttp = withServers.filter((name) => name !== 'email');
 
-test('every channel whose credentials name a server is in the next tests', () => {
-  const named = Object.values(channelKinds).filter(({ credentials }) =>
-    Object.keys(credentials.shape).some((field) => /^(server|instance|host)$/.test(field)),
-  );
-  expect(named.map(({ name }) => name).toSorted()).toEqual(Object.keys(servers).toSorted());
+test('every channel is in the next tests but webhook, whose messages name their servers', () => {
+  expect(['webhook', ...withServers].toSorted()).toEqual(Object.keys(channelKinds).toSorted());
 });
 
-test.each(Object.keys(servers))(
+test.each(withServers)(
   'an account of %s has no server at a private address, in whatever form it is given',
   async (name) => {
-    const { credentials, whoAmI } = channelKinds[name as keyof typeof channelKinds];
+    const { credentials, whoAmI } = channelKinds[name];
     const options = { timeoutMs: 1_000, perOrigin: 1, clock: systemClock, network: network() };
     let asked = 0;
     for (const [url] of hostileUrls) {
-      const given = servers[name]?.(url.replace(/^http:/i, 'https:')) as object;
+      const given = soundAccounts[name].credentials(url.replace(/^http:/i, 'https:'));
       if (!credentials.safeParse(given).success) continue;
       asked += 1;
       const who = await whoAmI?.(JSON.stringify(given), options);
@@ -193,54 +183,48 @@ test.each(Object.keys(servers))(
   },
 );
 
-test.each(Object.keys(servers).filter((name) => name !== 'email'))(
-  'a server of %s is https and nothing behind it',
-  (name) => {
-    const { credentials } = channelKinds[name as keyof typeof channelKinds];
-    const isTaken = (server: string) => credentials.safeParse(servers[name]?.(server)).success;
-    expect(isTaken('https://good.test')).toBe(true);
-    for (const more of ['/x', '?x', '#x', ':0', ':65536', '\0', '/\u0085', '..'])
-      expect(isTaken(`https://good.test${more}`)).toBe(false);
-    for (const server of [
-      'http://good.test',
-      'https://a@good.test',
-      'https://:b@good.test',
-      'https://a:b@good.test',
-      'ftp://good.test',
-    ]) {
-      expect(isTaken(server)).toBe(false);
-    }
-  },
-);
+test.each(overHttp)('a server of %s is https and nothing behind it', (name) => {
+  const { credentials } = channelKinds[name];
+  const isTaken = (server: string) => credentials.safeParse(soundAccounts[name].credentials(server)).success;
+  expect(isTaken('https://good.test')).toBe(true);
+  for (const more of ['/x', '?x', '#x', ':0', ':65536', '\0', '/\u0085', '..'])
+    expect(isTaken(`https://good.test${more}`)).toBe(false);
+  for (const server of [
+    'http://good.test',
+    'https://a@good.test',
+    'https://:b@good.test',
+    'https://a:b@good.test',
+    'ftp://good.test',
+  ]) {
+    expect(isTaken(server)).toBe(false);
+  }
+});
 
-test.each(Object.keys(servers).filter((name) => name !== 'email'))(
-  'no answer of a server of %s sends its account elsewhere',
-  async (name) => {
-    const paths: string[] = [];
-    const server = createServer((request, response) => {
-      paths.push(request.url ?? '');
-      response.writeHead(307, { location: 'http://169.254.169.254/latest/meta-data/' }).end();
-    });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    closing.push(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    const { port } = server.address() as AddressInfo;
-    const options = {
-      timeoutMs: 1_000,
-      perOrigin: 1,
-      clock: systemClock,
-      network: network({ allowNetworks: ['127.0.0.1'] }),
-    };
-    const given = JSON.stringify(servers[name]?.(`http://127.0.0.1:${port}`));
-    const who = await channelKinds[name as keyof typeof channelKinds].whoAmI?.(given, options);
-    expect(who).toMatchObject({ kind: 'no', reason: expect.stringContaining('307') });
-    expect(paths).toHaveLength(1);
-    expect(new Set(dialled)).toEqual(new Set([port]));
-  },
-);
+test.each(overHttp)('no answer of a server of %s sends its account elsewhere', async (name) => {
+  const paths: string[] = [];
+  const server = createServer((request, response) => {
+    paths.push(request.url ?? '');
+    response.writeHead(307, { location: 'http://169.254.169.254/latest/meta-data/' }).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closing.push(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const options = {
+    timeoutMs: 1_000,
+    perOrigin: 1,
+    clock: systemClock,
+    network: network({ allowNetworks: ['127.0.0.1'] }),
+  };
+  const given = JSON.stringify(soundAccounts[name].credentials(`http://127.0.0.1:${port}`));
+  const who = await channelKinds[name].whoAmI?.(given, options);
+  expect(who).toMatchObject({ kind: 'no', reason: expect.stringContaining('307') });
+  expect(paths).toHaveLength(1);
+  expect(new Set(dialled)).toEqual(new Set([port]));
+});
 
 test('a name that changes its address between two questions is reached at the one that was checked', async () => {
   const host = await MediaHost.start();
