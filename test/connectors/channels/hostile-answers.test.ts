@@ -7,6 +7,7 @@ import { systemClock } from '../../../topology/core/clock';
 import type { Outcome } from '../../../topology/message';
 import type { ChannelName } from '../../../topology/payloads/payloads';
 import { topologySchema } from '../../../topology/settings/topology-schema';
+import { MemoryKeeping } from '../../support/channels/memory-keeping';
 import { until } from '../../support/until';
 import { asked, drips, floods, type Manner, RawServer, says } from './raw-server';
 import { soundAccounts } from './sound-accounts';
@@ -55,6 +56,7 @@ const contextOf = () => ({
   dueAt: systemClock.now(),
   inDoubt: false,
   idempotencyKey: 'downspout-0123456789abcdef-1-1',
+  kept: new MemoryKeeping(),
   now: () => systemClock.now(),
 });
 
@@ -167,13 +169,15 @@ describe.each(Object.entries(bombs))('an answer of %s', (_, bomb) => {
   });
 
   test.each(withLookup)('leaves a lookup of %s without an answer', async (name) => {
-      const server = await serverOf(asked(says(bomb(200))));
-      const { credentials, payload } = soundAccounts[name];
-      const channel = channelOf(name, credentials(`http://127.0.0.1:${server.port}`));
-      const prepared = channel.prepare('shop', JSON.stringify(payload('')));
-      const context = { ...contextOf(), inDoubt: true, notBefore: systemClock.now() };
-      const found = await inTime(Promise.resolve(channel.lookup?.(prepared, context)));
-      expect(found).toMatchObject({ kind: 'unknown' });
+    const server = await serverOf(asked(says(bomb(200))));
+    const { credentials, payload } = soundAccounts[name];
+    const channel = channelOf(name, credentials(`http://127.0.0.1:${server.port}`));
+    const prepared = channel.prepare('shop', JSON.stringify(payload('')));
+    const context = { ...contextOf(), inDoubt: true, notBefore: systemClock.now() };
+    // Where ids are kept nothing would be asked without.
+    context.kept.ids = { container: '17900000000000000' };
+    const found = await inTime(Promise.resolve(channel.lookup?.(prepared, context)));
+    expect(found).toMatchObject({ kind: 'unknown' });
   });
 });
 

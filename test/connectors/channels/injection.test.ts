@@ -7,16 +7,19 @@ import { systemClock } from '../../../topology/core/clock';
 import { BadRecord } from '../../../topology/core/errors';
 import type { ChannelName } from '../../../topology/payloads/payloads';
 import { MediaHost } from '../../support/channels/media-host';
+import { MemoryKeeping } from '../../support/channels/memory-keeping';
 import { Receiver } from '../../support/channels/receiver';
 import { openBluesky } from './bluesky/bluesky-world';
 import { CHANNEL, openDiscord } from './discord/discord-world';
 import { EmailWorld } from './email/email-world';
 import { openFacebook } from './facebook/facebook-world';
+import { cup, openInstagram } from './instagram/instagram-world';
 import { LinkedinWorld } from './linkedin/linkedin-world';
 import { MastodonWorld } from './mastodon/mastodon-world';
 import { CONVERSATION, SlackWorld } from './slack/slack-world';
 import { soundAccounts } from './sound-accounts';
 import { openTelegram } from './telegram/telegram-world';
+import { openThreads } from './threads/threads-world';
 import { openX } from './x/x-world';
 
 /** What would begin a header, a part of a form, a member of JSON or another request, if a text could. */
@@ -123,6 +126,18 @@ const plays: { readonly [Name in PlayedName]: () => Promise<Played> } = {
       taken: () => protocol.posts().map(({ message }) => message),
       shown: () => protocol.posts().flatMap(({ photos }) => photos.map(({ alt }) => alt)),
     })),
+  instagram: () =>
+    opened(openInstagram(), ({ protocol }) => ({
+      payload: (text) => ({ text, media: [cup] }),
+      taken: () => protocol.posts().map(({ text }) => text),
+      shown: () => protocol.posts().flatMap(({ images }) => images.map(({ alt_text }) => alt_text)),
+    })),
+  threads: () =>
+    opened(openThreads(), ({ protocol }) => ({
+      payload: (text) => ({ text }),
+      taken: () => protocol.posts().map(({ text }) => text),
+      shown: () => protocol.posts().flatMap(({ images }) => images.map(({ alt_text }) => alt_text)),
+    })),
 };
 
 function send(channel: Channel, payload: object, key: string) {
@@ -132,6 +147,7 @@ function send(channel: Channel, payload: object, key: string) {
     dueAt: systemClock.now(),
     inDoubt: false,
     idempotencyKey: key,
+    kept: new MemoryKeeping(),
     mayStart: () => true,
     now: () => systemClock.now(),
   });
@@ -175,6 +191,7 @@ describe.each(Object.values(channelKinds))('credentials of $name', (kind) => {
 
   test.each(Object.keys(kind.credentials.shape))('take no line more in %s', (field) => {
     expect(kind.credentials.safeParse(sound)).toMatchObject({ success: true });
+    expect(sound).toHaveProperty(field);
     for (const more of ['\r\nX-Injected: yes', '\nb', '\rb', '\0b', '\0', '\r\n', '\n', '\u0085b']) {
       for (const value of [`${sound[field]}${more}`, `${more}${sound[field]}`]) {
         const result = kind.credentials.safeParse({ ...sound, [field]: value });

@@ -46,6 +46,14 @@ export const soundAccounts: { readonly [Name in ChannelName]: SoundAccount } = {
     credentials: (server) => ({ server, page: '100063511021888', token: 'EAAB-token-of-the-shop', version: 'v25.0' }),
     payload: () => ({ text: 'a' }),
   },
+  instagram: {
+    credentials: (server) => ({ server, user: '17841400000000001', token: 'token-of-the-shop' }),
+    payload: () => ({ media: [{ url: 'https://images.example/cup.jpg' }] }),
+  },
+  threads: {
+    credentials: (server) => ({ server, user: '24000000000000001', token: 'token-of-the-shop' }),
+    payload: () => ({ text: 'a' }),
+  },
   email: {
     credentials: (server) => ({
       host: /^https?:[/\\]*([^/\\]*)/i.exec(server)?.[1] ?? server,
