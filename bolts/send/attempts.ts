@@ -173,7 +173,9 @@ export class Attempts {
       return true;
     };
     const end = (outcome: Outcome, verdict: Verdict) => {
-      const result = this.resultOf(row, outcome, inDoubt, startedAt);
+      // What a lookup did not find may be listed late: without a request that was taken or refused, the next attempt asks again.
+      const isOpen = startedAt === null || outcome.kind === 'retry' || outcome.kind === 'unusable';
+      const result = this.resultOf(row, outcome, isOpen ? row.inDoubt : inDoubt, startedAt);
       // Of what a provider makes ready first, that is the longer part of the time for which it holds a slot.
       const since = this.keepings.has(row) ? taken : begun;
       done({ kind: 'result', result, verdict, elapsedMs: clock.monotonic() - since });

@@ -7,7 +7,10 @@ import type { SecretsOf } from './account-secrets';
 import type { HttpCallerOptions } from './http/http-caller';
 import type { NetworkSettings } from './http/network';
 
-/** Which of these receipts other messages of the account have. Throws Unavailable when that cannot be read now. */
+/**
+ * Which of these receipts other messages of the account have: undefined while another worker sends one of them, which may have one that
+ * is not written. Throws Unavailable when that cannot be read now.
+ */
 export type ReceiptsOfOthers = (asked: {
   readonly channel: string;
   readonly account: string;
@@ -16,7 +19,7 @@ export type ReceiptsOfOthers = (asked: {
   readonly receipts: readonly string[];
   /** Epoch milliseconds: none of what they stand for was accepted before. */
   readonly notBefore: number;
-}) => Promise<ReadonlySet<string>>;
+}) => Promise<ReadonlySet<string> | undefined>;
 
 /** What channels are built from. */
 export interface ChannelOptions {

@@ -17,7 +17,7 @@ import { Pool } from '../../connectors/mysql/sql/pool';
 import { SESSION_CONNECTIONS, WORK_CONNECTIONS } from '../../connectors/mysql/workers/connections';
 import { type DeploymentIdentity, joinDeployment } from '../../connectors/mysql/workers/deployment';
 import { MySqlOpenRows } from '../../connectors/mysql/workers/open-rows';
-import { receiptsOfOthers } from '../../connectors/mysql/workers/receipts';
+import { Receipts } from '../../connectors/mysql/workers/receipts';
 import { MySqlSendRows } from '../../connectors/mysql/workers/send-rows';
 import { MySqlWorkerRegistry } from '../../connectors/mysql/workers/worker-registry';
 import { type Clock, systemClock } from '../../topology/core/clock';
@@ -145,6 +145,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
   const sessionPool = Pool.open(url, { clock, size: SESSION_CONNECTIONS });
   const pool = Pool.open(url, { clock, size: WORK_CONNECTIONS });
   const accounts = new SecretStore(pool, secretKey);
+  const receipts = new Receipts(pool, session);
   const senders = channels(
     settings,
     {
@@ -152,7 +153,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
       network: networkOf(environment),
       mediaFolder: environment.MEDIA_FOLDER,
       secretsOf: (channel, names) => accounts.secretsOf(channel, names),
-      receiptsOfOthers: (asked) => receiptsOfOthers(pool, asked),
+      receiptsOfOthers: (asked) => receipts.ofOthers(asked),
     },
     options.channels,
     components,

@@ -173,6 +173,26 @@ describe('4. doubt is never hidden', () => {
     expect(row).toMatchObject({ state: 'failed', inDoubt: false });
   });
 
+  it.each([
+    { kind: 'retry', reason: 'too many', status: 429 },
+    { kind: 'unusable', reason: 'too many' },
+  ] as const)(
+    'what a lookup did not find is asked for again when the request that follows is not taken: $kind',
+    async (outcome) => {
+      await start({ class: 'lookup' });
+      const row = Object.assign(world.row(100), { inDoubt: true });
+      world.channel.lookups.set(row.id, { kind: 'absent' });
+      world.channel.script(row.id, { outcome });
+      world.emit(row);
+      await world.advance(500);
+      expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, lastError: 'too many' });
+      world.channel.lookups.set(row.id, { kind: 'accepted', receipt: 'listed late' });
+      await run(row, 10_000);
+      expect(row).toMatchObject({ state: 'delivered', receipt: 'listed late' });
+      expect(world.begun(row)).toHaveLength(1);
+    },
+  );
+
   it.each(['unusable', 'postponed'] as const)(
     'a lookup that is %s is no attempt, however old the row is',
     async (kind) => {

@@ -15,6 +15,11 @@ interface Searching {
 
 type Sent = Outcome | 'not_started';
 
+const BEING_SENT = {
+  kind: 'postponed',
+  reason: 'another message of the account is being sent, and the post may be its own',
+} as const;
+
 /**
  * Which message each post of a channel is of: a provider that tells posts apart by their text alone shows the same ones to all
  * messages with that text.
@@ -63,11 +68,9 @@ export class PostOwners {
     { account, id, notBefore }: Searching,
   ): Promise<string | undefined | Extract<Outcome, { kind: 'postponed' }>> {
     const others = [...(this.underWay.get(account) ?? [])].filter((other) => other !== id);
-    if (others.length > 0 && receipts.length > 0) {
-      return { kind: 'postponed', reason: 'another message of the account is being sent, and the post may be its own' };
-    }
+    if (others.length > 0 && receipts.length > 0) return BEING_SENT;
     const unknown = receipts.filter((receipt) => !this.owners.has(receipt));
-    let written: ReadonlySet<string> = new Set();
+    let written: ReadonlySet<string> | undefined = new Set();
     try {
       if (unknown.length > 0 && this.table !== undefined) {
         written = await this.table({ channel: this.channel, account, id, receipts: unknown, notBefore });
@@ -75,6 +78,7 @@ export class PostOwners {
     } catch (error) {
       return { kind: 'postponed', reason: `the receipts of other messages could not be read: ${reasonOf(error)}` };
     }
+    if (written === undefined) return BEING_SENT;
     // Nobody can come between this and the claim.
     const own = receipts.find((receipt) => !written.has(receipt) && (this.owners.get(receipt) ?? id) === id);
     if (own !== undefined) this.note(own, id);

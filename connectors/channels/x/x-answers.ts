@@ -44,7 +44,13 @@ export function meaningOf(reply: Reply, now: number): Outcome {
     return { kind: 'retry', status, reason, afterMs: untilAllowedMs(reply, now) };
   }
   if (status >= 500) return { kind: 'unknown', status, reason: `X failed (${said}); it may have the post` };
-  return gatewayAnswer(reply, said) ?? { kind: 'rejected', status, reason: `${refusalOf(reply)} (${said})` };
+  const ofGateway = gatewayAnswer(reply, said);
+  if (ofGateway !== undefined) return ofGateway;
+  // X says of each refusal what it is: this one is of somebody between us, and says nothing of the post.
+  if (status >= 400 && Object.values(problemIn(reply)).every((part) => part === undefined)) {
+    return { kind: 'retry', status, reason: `A server before X's refused the request (${said})` };
+  }
+  return { kind: 'rejected', status, reason: `${refusalOf(reply)} (${said})` };
 }
 
 /** Whether X has such a post of the account already. It does not say which. */

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { z } from 'zod';
 import type { LookupAnswer } from '../../../bolts/channel';
 import type { Outcome } from '../../../topology/message';
@@ -7,9 +8,11 @@ import { IMAGES_UNCLEAR, imagesAlike } from '../provider/images-alike';
 import type { Looking } from '../provider/provider-channel';
 import { meaningOf, wordsOf } from './x-answers';
 import { requestTo, type XCredentials, type XPost } from './x-api';
-import { textsAlike, type XLink } from './x-text';
+import { comparisonWith, type XLink } from './x-text';
 
 const PAGE = 100;
+/** So many posts, each of 25,000 characters at most, are compared before others have their turn. */
+const COMPARED_AT_ONCE = 10;
 /** Each post that X shows costs money. Beyond so many pages nothing is certain. */
 const MAX_PAGES = 5;
 /** So much earlier than the first attempt is asked for, because X's clock may differ from ours. */
@@ -89,6 +92,7 @@ export async function search(wanted: XPost, looking: Asked): Promise<Found> {
   // Without a fraction, as X's guides write times.
   const start = new Date(Math.max(0, notBefore - MAX_SKEW_MS)).toISOString().replace(/\.\d+Z$/, 'Z');
   const query = { max_results: String(PAGE), start_time: start, exclude: 'retweets', ...FIELDS };
+  const textsAlike = comparisonWith(wanted.text, wanted.reply !== undefined);
   let next: string | undefined;
   let doubt: string | undefined;
   let hasOthers = false;
@@ -103,9 +107,11 @@ export async function search(wanted: XPost, looking: Asked): Promise<Found> {
     }
     const { data, meta, errors } = read.data;
     const since = notBefore - skewOf(ended, now()) - CREATED_STEP_MS;
-    const judged = data
-      .filter(({ created_at }) => Date.parse(created_at) >= since)
-      .map((one) => ({ id: one.id, ...likeness(one, wanted, read.data, looking) }));
+    const judged: (Likeness & { readonly id: string })[] = [];
+    for (const [index, one] of data.filter(({ created_at }) => Date.parse(created_at) >= since).entries()) {
+      if (index % COMPARED_AT_ONCE === 0) await turn();
+      judged.push({ id: one.id, ...likeness(one, { ...wanted, textsAlike }, read.data, looking) });
+    }
     const same = judged.filter(({ kind }) => kind === 'same').map(({ id }) => id);
     // The oldest first: it is the one of the first attempt.
     const own = await claimFirst(same.toReversed());
@@ -155,19 +161,28 @@ export function ownerOf({
   });
 }
 
+interface Likeness {
+  readonly kind: 'same' | 'other' | 'unclear';
+  readonly why?: string;
+}
+
 function likeness(
   one: Post,
-  { text, reply }: XPost,
+  { reply, textsAlike }: Pick<XPost, 'reply'> & { readonly textsAlike: ReturnType<typeof comparisonWith> },
   { includes }: Page,
   { media }: Pick<Asked, 'media'>,
-): { readonly kind: 'same' | 'other' | 'unclear'; readonly why?: string } {
+): Likeness {
   const answered = (one.referenced_tweets ?? one.referenced_posts ?? []).find(({ type }) => type === 'replied_to');
   if (answered?.id !== reply?.in_reply_to_tweet_id) return { kind: 'other' };
   const whole = one.note_tweet ?? one.note_post ?? one;
   const links: readonly XLink[] = [...(whole.entities?.urls ?? []), ...(one.entities?.urls ?? [])];
-  const texts = textsAlike(text, whole.text, links);
+  const texts = textsAlike(whole.text, links);
   if (texts === 'other') return { kind: 'other' };
   const keys = one.attachments?.media_keys ?? [];
+  // They may be in work still, or withheld.
+  if (media.length > 0 && keys.length === 0) {
+    return { kind: 'unclear', why: 'X shows no images of a post that reads like this one' };
+  }
   const images = imagesAlike(
     media,
     keys.map((key) => includes?.media?.find(({ media_key }) => media_key === key)?.alt_text),

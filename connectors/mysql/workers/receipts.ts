@@ -1,8 +1,14 @@
-import { integer, list, text } from '../sql/literals';
+import { Unavailable } from '../../../topology/core/errors';
+import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 
 /** A message that was accepted at some time woke so long before it at most, unless its account had to wait. */
 const WOKE_BEFORE_MS = 86_400_000;
+/** More rows than can be read meanwhile are not read: whoever asks does so again. */
+const TIMEOUT_MS = 2_000;
+/** Questions that wait, that of whoever is asked for now included. */
+const MAX_WAITING = 32;
+const MAX_WAITING_OF_ACCOUNT = 4;
 
 interface Asked {
   readonly channel: string;
@@ -13,16 +19,57 @@ interface Asked {
   readonly notBefore: number;
 }
 
-/** Which of these receipts other messages of the account have. No index has receipts, so the newest rows of the shard are read. */
-export async function receiptsOfOthers(
-  pool: Pick<Pool, 'rows'>,
-  { channel, account, id, receipts, notBefore }: Asked,
-): Promise<ReadonlySet<string>> {
-  const rows = await pool.rows<readonly [string]>(
-    'SELECT DISTINCT receipt FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
-      `WHERE open IS NULL AND channel=${text(channel)} AND shard=CRC32(${text(account)}) % 256 ` +
-      `AND wake_at >= ${integer(Math.floor(notBefore) - WOKE_BEFORE_MS)} AND account=${text(account)} ` +
-      `AND id <> ${integer(id)} AND receipt IN ${list(receipts, text)}`,
-  );
-  return new Set(rows.map(([receipt]) => receipt));
+/**
+ * Which receipts other messages have. No index has receipts, so the newest rows of the shard are read.
+ *
+ * 1. *One question at a time*: claims and write-backs use the same connections, and a shard may have many rows.
+ */
+export class Receipts {
+  private last: Promise<unknown> = Promise.resolve();
+  /** Accounts of questions that are not answered. */
+  private readonly waiting: string[] = [];
+
+  /** @param session of this worker, 32 hex digits */
+  constructor(
+    private readonly pool: Pick<Pool, 'rows'>,
+    private readonly session: string,
+  ) {}
+
+  /**
+   * Those of the account's other messages.
+   * @returns undefined while another worker has one of them claimed: it may have a receipt that is not written
+   * @throws Unavailable
+   */
+  async ofOthers(asked: Asked): Promise<ReadonlySet<string> | undefined> {
+    const key = `${asked.channel}:${asked.account}`;
+    const own = this.waiting.filter((other) => other === key).length;
+    if (this.waiting.length >= MAX_WAITING || own >= MAX_WAITING_OF_ACCOUNT) {
+      throw new Unavailable('too many messages in doubt wait for it');
+    }
+    this.waiting.push(key);
+    const answer = this.last.then(() => this.read(asked));
+    this.last = answer.catch(() => undefined);
+    try {
+      return await answer;
+    } finally {
+      this.waiting.splice(this.waiting.indexOf(key), 1);
+    }
+  }
+
+  /** One statement, so that a row is seen as being sent or with its receipt, and never as neither. */
+  private async read({ channel, account, id, receipts, notBefore }: Asked): Promise<ReadonlySet<string> | undefined> {
+    const others =
+      `channel=${text(channel)} AND shard=CRC32(${text(account)}) % 256 ` +
+      `AND account=${text(account)} AND id <> ${integer(id)} `;
+    const rows = await this.pool.rows<readonly [string | null]>(
+      `(SELECT /*+ MAX_EXECUTION_TIME(${TIMEOUT_MS}) */ receipt FROM scheduled_messages FORCE INDEX (open_by_wake) ` +
+        `WHERE open IS NULL AND ${others}` +
+        `AND wake_at >= ${integer(Math.floor(notBefore) - WOKE_BEFORE_MS)} AND receipt IN ${list(receipts, text)}) ` +
+        'UNION ALL (SELECT NULL FROM scheduled_messages FORCE INDEX (open_by_wake) ' +
+        `WHERE open=1 AND ${others}` +
+        `AND wake_at <= ${NOW_MS} AND state='sending' AND claim <> ${hex(this.session)} LIMIT 1)`,
+    );
+    const found = rows.flatMap(([receipt]) => receipt ?? []);
+    return found.length < rows.length ? undefined : new Set(found);
+  }
 }

@@ -39,6 +39,15 @@ test('a post belongs to nobody while another message of the account is being sen
   expect(await owners.claimFirst(['next'], search(2))).toBe('next');
 });
 
+test('a post belongs to nobody while another worker sends a message of the account', async () => {
+  let written: ReadonlySet<string> | undefined;
+  const owners = new PostOwners('x', async () => written);
+  const postponed = { kind: 'postponed', reason: expect.stringContaining('is being sent') };
+  expect(await owners.claimFirst(['new'], search(1))).toEqual(postponed);
+  written = new Set(['new']);
+  expect(await owners.claimFirst(['new'], search(1))).toBeUndefined();
+});
+
 test('the table is asked only for what this worker does not know', async () => {
   const table = jest.fn(async () => new Set<string>());
   const owners = new PostOwners('x', table);

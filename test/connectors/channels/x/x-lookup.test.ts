@@ -1,3 +1,4 @@
+import twitterText from 'twitter-text';
 import type { FakeXOptions } from '../../../../deploy/fakes/x';
 import { systemClock } from '../../../../topology/core/clock';
 import { OTHER_TOKEN, openX, SHOP, THEIRS, TOKEN } from './x-world';
@@ -33,6 +34,7 @@ test.each([
   ['with characters that X escapes', 'Tea & <cake> &amp; more'],
   ['that was not composed', 'cafe\u0301  \n au lait '],
   ['of links alone', 'https://example.com/a https://example.com/b'],
+  ['with a link out of HTML', 'See https://shop.example/?q=1&amp;y=2'],
 ])('a post in doubt is found: %s', async (_, text) => {
   await start();
   world.server.order({ do: 'drop' });
@@ -55,6 +57,14 @@ test('a reply is found, although X puts a name before it', async () => {
   await world.send({ text: '@bob yes', replyTo: THEIRS });
   expect(await world.lookUp({ text: '@bob yes', replyTo: THEIRS })).toEqual({ kind: 'accepted', receipt: FIRST });
   expect(await world.lookUp({ text: '@bob yes' })).toEqual({ kind: 'absent' });
+});
+
+test('a reply to others is not taken for it, nor a post that answers nothing', async () => {
+  await start();
+  await world.send({ text: '@alice happy birthday', replyTo: THEIRS }, { id: 9 });
+  await world.send({ text: '@alice happy birthday' }, { id: 9 });
+  expect(await world.lookUp({ text: '@bob happy birthday' })).toEqual({ kind: 'absent' });
+  expect(await world.lookUp({ text: '@bob happy birthday', replyTo: THEIRS })).toMatchObject({ kind: 'unknown' });
 });
 
 test('the same text of last week is not taken for it', async () => {
@@ -136,6 +146,41 @@ async function lookUpAmong(posts: readonly object[], payload: object, more: obje
   return world.lookUp(payload);
 }
 
+describe('a post is found', () => {
+  test("with a link of X's own that the user wrote", async () => {
+    const entities = { urls: [{ url: 'https://t.co/abc', expanded_url: 'https://example.com/target' }] };
+    expect(await lookUpAmong([{ ...post, entities }], { text: 'a https://t.co/abc' })).toMatchObject({
+      kind: 'accepted',
+    });
+    expect(await lookUpAmong([post], { text: 'a https://t.co/abc' })).toMatchObject({ kind: 'accepted' });
+  });
+
+  test('without the characters that nobody sees', async () => {
+    const text = 'a\u200bb \u2060 c\u00ad\u0007';
+    expect(await lookUpAmong([{ ...post, text: 'ab c' }], { text })).toMatchObject({ kind: 'accepted' });
+  });
+});
+
+test('links of the message are looked for once, and others have their turn meanwhile', async () => {
+  const linksIn = jest.spyOn(twitterText, 'extractUrlsWithIndices');
+  let turns = 0;
+  const posts = Array.from({ length: 100 }, (_, n) => ({ ...post, id: String(n), text: `n${n}` }));
+  const looking = lookUpAmong(posts, { text: 'a' });
+  let isLooking = true;
+  const judged = jest.spyOn(JSON, 'parse');
+  const turn = () => {
+    if (judged.mock.calls.some(([text]) => text.includes('n99'))) turns += 1;
+    if (isLooking) setImmediate(turn);
+  };
+  turn();
+  expect(await looking).toEqual({ kind: 'absent' });
+  isLooking = false;
+  judged.mockRestore();
+  expect(linksIn).toHaveBeenCalledTimes(1);
+  linksIn.mockRestore();
+  expect(turns).toBeGreaterThanOrEqual(9);
+});
+
 describe('what X does not show', () => {
   test('is looked for on further pages, and beyond five nothing is certain', async () => {
     await start();
@@ -171,6 +216,21 @@ describe('what X does not show', () => {
         kind: 'accepted',
       });
     }
+  });
+
+  test('leaves a message in doubt: the end of a long text, with a link to it', async () => {
+    const text = 'word '.repeat(100).trim();
+    const cut = { ...post, text: `${text.slice(0, 250)}… https://t.co/z` };
+    const urls = [{ url: 'https://t.co/z', expanded_url: 'https://x.com/i/web/status/12' }];
+    for (const one of [cut, { ...cut, entities: { urls } }]) {
+      expect(await lookUpAmong([one], { text, limit: 1_000 })).toMatchObject({ kind: 'unknown' });
+    }
+  });
+
+  test('leaves a message in doubt: what X may have taken for a link', async () => {
+    const urls = [{ url: 'https://t.co/z', expanded_url: 'http://shop.newtld/' }];
+    const shown = { ...post, text: 'at https://t.co/z now', entities: { urls } };
+    expect(await lookUpAmong([shown], { text: 'at Shop.newtld now' })).toMatchObject({ kind: 'unknown' });
   });
 
   test('leaves a message in doubt: posts that X leaves out', async () => {

@@ -95,7 +95,7 @@ test('half an upload is never seen, and leaves no doubt', async () => {
     ['drop', { kind: 'retry' }],
     ['error', { kind: 'retry', status: 500 }],
     ['throttle', { kind: 'retry', status: 429 }],
-    ['quote', { kind: 'rejected', status: 400 }],
+    ['quote', { kind: 'retry', status: 400 }],
   ] as const) {
     for (const payload of [cup(), moving()]) {
       world.server.order({ do: mishap, to: 'upload' });
@@ -127,4 +127,13 @@ test('posts of the same text are told apart by their images, as far as they can 
     reason: expect.stringContaining('alt'),
   });
   expect(await world.lookUp(cup())).toEqual({ kind: 'accepted', receipt: world.protocol.posts()[0]?.id });
+});
+
+test('a post whose images X does not show may be the one', async () => {
+  expect(await world.send({ text: 'look' }, { id: 2 })).toMatchObject({ kind: 'delivered' });
+  expect(await world.lookUp(cup())).toEqual({
+    kind: 'unknown',
+    reason: 'X shows no images of a post that reads like this one',
+  });
+  expect(await world.lookUp({ ...cup(), text: 'listen' })).toEqual({ kind: 'absent' });
 });

@@ -147,6 +147,20 @@ describe('what the answers mean:', () => {
     });
   });
 
+  test.each([
+    [403, 'blocked'],
+    [404, {}],
+    [400, { message: 'no route' }],
+  ])('a refusal %i that is not of X says nothing of the post', async (status, json) => {
+    await start();
+    answers(status, json);
+    expect(await world.send({ text: 'a' })).toMatchObject({
+      kind: 'retry',
+      status,
+      reason: expect.stringContaining("A server before X's"),
+    });
+  });
+
   test('a redirect is not followed, and the reason says what is wrong', async () => {
     await start();
     answers(308, {}, { location: 'https://example.com/2/tweets' });

@@ -1,9 +1,12 @@
 import { createClient } from '../../../../connectors/mysql/client/client';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
-import { receiptsOfOthers } from '../../../../connectors/mysql/workers/receipts';
+import { Receipts } from '../../../../connectors/mysql/workers/receipts';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
+
+const OWN = 'a'.repeat(32);
+const ANOTHER = 'b'.repeat(32);
 
 let world: World;
 let admin: Pool;
@@ -39,6 +42,45 @@ test('the receipts of other messages of an account are found, and nobody else ha
   await admin.run(`UPDATE scheduled_messages SET state='scheduled' WHERE id=${ids[2]}`);
   const asked = { channel: 'x', account: 'shop', id: ids[0] as number, notBefore: now };
   const receipts = ['1', '2', '3', '4', '5', "6'"];
-  expect(await receiptsOfOthers(worker, { ...asked, receipts })).toEqual(new Set(['2']));
-  expect(await receiptsOfOthers(worker, { ...asked, channel: 'mastodon', receipts })).toEqual(new Set());
+  const table = new Receipts(worker, OWN);
+  expect(await table.ofOthers({ ...asked, receipts })).toEqual(new Set(['2']));
+  expect(await table.ofOthers({ ...asked, channel: 'mastodon', receipts })).toEqual(new Set());
+  // What another worker sends may have a receipt that is not written; what this one sends it knows itself.
+  const claim = (n: number, session: string) =>
+    admin.run(`UPDATE scheduled_messages SET state='sending', claim=x'${session}' WHERE id=${ids[n]}`);
+  await claim(2, OWN);
+  await claim(0, ANOTHER);
+  await claim(3, ANOTHER);
+  expect(await table.ofOthers({ ...asked, receipts })).toEqual(new Set(['2']));
+  await claim(2, ANOTHER);
+  expect(await table.ofOthers({ ...asked, receipts })).toBeUndefined();
+});
+
+test('One question at a time: no account takes the connections of all others, and none waits without end', async () => {
+  let atOnce = 0;
+  let most = 0;
+  const statements: string[] = [];
+  const pool = {
+    async rows<T extends readonly unknown[]>(statement: string): Promise<T[]> {
+      statements.push(statement);
+      most = Math.max(most, ++atOnce);
+      const rows = await worker.rows<T>(statement);
+      atOnce -= 1;
+      return rows;
+    },
+  };
+  const table = new Receipts(pool, OWN);
+  const ask = (account: string) =>
+    table.ofOthers({ channel: 'x', account, id: 1, receipts: ['1'], notBefore: 0 }).then(
+      () => 'read',
+      (error: unknown) => String(error),
+    );
+  const refused = expect.stringContaining('too many messages in doubt');
+  const ofOne = await Promise.all(Array.from({ length: 5 }, () => ask('shop')));
+  expect(ofOne).toEqual([...Array.from({ length: 4 }, () => 'read'), refused]);
+  const ofMany = await Promise.all(Array.from({ length: 33 }, (_, n) => ask(`shop-${n}`)));
+  expect(ofMany).toEqual([...Array.from({ length: 32 }, () => 'read'), refused]);
+  expect(most).toBe(1);
+  expect(await ask('shop')).toBe('read');
+  expect(statements.every((statement) => statement.includes('MAX_EXECUTION_TIME(2000)'))).toBe(true);
 });
