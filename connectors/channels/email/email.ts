@@ -53,7 +53,8 @@ class EmailChannel implements Channel<Message> {
     const compose = () => composed(draft, from, attempt.idempotencyKey, attempt.dueAt);
     const mail = { from: from.address, to: draft.receivers, compose };
     const outcome = await this.caller.call(account, ready, mail, attempt.mayStart);
-    return this.accounts.judged(account, ready, outcome);
+    if (outcome !== 'not_started' && outcome.kind === 'unusable') this.accounts.refuse(account, ready, outcome.reason);
+    return outcome;
   }
 
   async close(): Promise<void> {

@@ -118,10 +118,7 @@ export class Status {
     const states = Object.entries(NEEDS_PERSON) as [MessageState, number][];
     const [waiting, ...needing] = await Promise.all([
       reading,
-      ...states.map(([state, number]) =>
-        this.countsOf(state, { index: 'needs_person', where: `needs_person=${number}` }),
-      ),
-      this.countsOf('suspended', { index: 'suspended_by_due', where: 'suspended=1' }),
+      ...states.map(([state, number]) => this.needingPerson(state, number)),
     ]);
     const counts: StateCount[] = waiting.flatMap(({ channel, open, openIsExact, sending }) => [
       { channel, state: 'scheduled' as const, count: open - (sending ?? 0), exact: openIsExact && sending !== null },
@@ -132,10 +129,12 @@ export class Status {
     return [...counts, { channel: 'all', state: 'ended', count: Math.max(0, rows - others), exact: false }];
   }
 
-  /** Rows of a state that an index has together. */
-  private async countsOf(state: MessageState, of: IndexedRows): Promise<StateCount[]> {
-    const found = await this.counting.within<[string, number]>(`channel, COUNT(*) ${fromOf(of)} GROUP BY channel`);
-    if (found === null) return [{ channel: 'all', state, count: await this.counting.estimate(of), exact: false }];
+  private async needingPerson(state: MessageState, number: number): Promise<StateCount[]> {
+    const needing: IndexedRows = { index: 'needs_person', where: `needs_person=${number}` };
+    const found = await this.counting.within<[string, number]>(`channel, COUNT(*) ${fromOf(needing)} GROUP BY channel`);
+    if (found === null) {
+      return [{ channel: 'all', state, count: await this.counting.estimate(needing), exact: false }];
+    }
     return this.shown(found.map(([channel, count]) => ({ channel, state, count, exact: true })));
   }
 

@@ -6,7 +6,6 @@ import { type FakeProtocol, FakeProvider } from '../../../deploy/fakes/fake-prov
 import { type Clock, systemClock } from '../../../topology/core/clock';
 import { topologySchema } from '../../../topology/settings/topology-schema';
 import { MemoryKeeping } from '../../support/channels/memory-keeping';
-import { StoredAccounts } from '../../support/channels/stored-accounts';
 import type { Behaviour, ChannelWorld } from './channel-battery';
 
 type Write = (this: Socket, ...given: unknown[]) => boolean;
@@ -23,7 +22,7 @@ interface PlayedOptions {
  */
 export class PlayedChannel<Protocol extends FakeProtocol> {
   readonly channel: Channel;
-  readonly accounts = new StoredAccounts();
+  private readonly accounts = new Map<string, object>();
 
   private constructor(
     readonly kind: ChannelKind,
@@ -38,7 +37,10 @@ export class PlayedChannel<Protocol extends FakeProtocol> {
     this.channel = kind.build(settings.bolts[kind.name] as never, {
       clock,
       network: { allowPrivateAddresses: true },
-      secretsOf: this.accounts.of,
+      secretsOf: async (_, names) =>
+        new Map(
+          names.flatMap((name) => (this.accounts.has(name) ? [[name, [JSON.stringify(this.accounts.get(name))]]] : [])),
+        ),
       ...(receiptsOfOthers && { receiptsOfOthers }),
     });
   }

@@ -1,1 +1,0 @@
-ALTER TABLE `scheduled_messages` MODIFY COLUMN `state` enum('scheduled','sending','delivered','failed','canceled','uncertain','suspended') NOT NULL DEFAULT 'scheduled', ALGORITHM=INSTANT;
