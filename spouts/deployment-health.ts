@@ -20,6 +20,8 @@ interface ChannelState {
   readonly overdueMs: number | undefined;
   /** Messages in the state `uncertain`. */
   readonly uncertain: number;
+  /** Messages in the state `suspended` whose account is unusable. */
+  readonly suspended: number;
   /** Tuples that wait in partitions which belong to no worker. */
   readonly ownerless: number;
 }

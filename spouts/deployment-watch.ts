@@ -41,9 +41,10 @@ export class DeploymentWatch {
       brokers,
       ...(databaseMembers === undefined ? {} : { database_members: databaseMembers }),
     };
-    for (const [name, { overdueMs, uncertain, ownerless }] of channels) {
+    for (const [name, { overdueMs, uncertain, suspended, ownerless }] of channels) {
       if (overdueMs !== undefined) gauges[channelGauge('overdue_ms', name)] = overdueMs;
       gauges[channelGauge('uncertain', name)] = uncertain;
+      gauges[channelGauge('suspended', name)] = suspended;
       gauges[channelGauge('ownerless', name)] = ownerless;
     }
     return gauges;

@@ -20,6 +20,8 @@ import type { OpenRows } from './open-rows';
 import { BucketReader } from './read/bucket-reader';
 import { DatabaseContact } from './read/database-contact';
 import { Reconcile } from './read/reconcile';
+import { ResumeWatch } from './resume-watch';
+import type { SuspendedRows } from './suspended-rows';
 
 /** An event that was committed longer ago is a replay, or the spout has read its row since then. */
 const STALE_AFTER_MS = 60_000;
@@ -49,6 +51,7 @@ export interface DueSpoutOptions {
   readonly databaseClock: DatabaseClock;
   readonly cdcHealth?: CdcHealth;
   readonly deploymentHealth?: DeploymentHealth;
+  readonly suspendedRows?: SuspendedRows;
   /** Takes everything that was thrown. The spout retries after Unavailable; after anything else, a bug, the worker must end. */
   readonly onError: (error: unknown) => void;
 }
@@ -69,10 +72,11 @@ export class DueSpout implements Spout<ScheduleChange> {
   private readonly reconcile: Reconcile;
   private readonly cdcWatch: CdcWatch | undefined;
   private readonly deploymentWatch: DeploymentWatch | undefined;
+  private readonly resumeWatch: ResumeWatch | undefined;
   private partitionCount = 0;
 
   constructor(private readonly options: DueSpoutOptions) {
-    const { clock, databaseClock, settings, cdcHealth, deploymentHealth, onError } = options;
+    const { clock, databaseClock, settings, cdcHealth, deploymentHealth, suspendedRows, onError } = options;
     const rows = new DatabaseContact(options.rows, clock);
     this.channels = options.channels.map((channel) => this.memoryOf(channel));
     this.byName = new Map(this.channels.map((channel) => [channel.name, channel]));
@@ -81,6 +85,7 @@ export class DueSpout implements Spout<ScheduleChange> {
     this.reconcile = new Reconcile({ ...common, intervalMs: settings.reconcileIntervalMs });
     this.cdcWatch = cdcHealth && new CdcWatch(cdcHealth, clock, onError);
     this.deploymentWatch = deploymentHealth && new DeploymentWatch(deploymentHealth, clock, onError);
+    this.resumeWatch = suspendedRows && new ResumeWatch(suspendedRows, clock, onError);
   }
 
   readonly open = async (): Promise<void> => {
@@ -97,6 +102,7 @@ export class DueSpout implements Spout<ScheduleChange> {
     this.bucketReader.kick();
     this.cdcWatch?.assigned(partitions);
     this.deploymentWatch?.assigned(partitions);
+    this.resumeWatch?.assigned(partitions);
   };
 
   readonly feed = (changes: readonly Tuple<ScheduleChange>[]): void => {
@@ -120,6 +126,7 @@ export class DueSpout implements Spout<ScheduleChange> {
       this.reconcile.close(),
       this.cdcWatch?.close(),
       this.deploymentWatch?.close(),
+      this.resumeWatch?.close(),
       ...this.channels.flatMap(({ emission, ackReader }) => [emission.close(), ackReader.close()]),
     ]);
   };

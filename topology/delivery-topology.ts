@@ -7,6 +7,7 @@ import type { CdcHealth } from '../spouts/cdc-health';
 import type { DeploymentHealth } from '../spouts/deployment-health';
 import { DueSpout } from '../spouts/due-spout';
 import type { OpenRows } from '../spouts/open-rows';
+import type { SuspendedRows } from '../spouts/suspended-rows';
 import { reasonOf, Unavailable } from './core/errors';
 import { fieldsGrouping } from './core/grouping';
 import type { Codec } from './core/stream';
@@ -24,6 +25,7 @@ export interface DeliveryOptions {
   readonly acks: Acks;
   readonly cdcHealth?: CdcHealth;
   readonly deploymentHealth?: DeploymentHealth;
+  readonly suspendedRows?: SuspendedRows;
   /** Of the database whose messages are sent, 32 hex digits; known when the worker runs. */
   readonly deploymentId: () => string;
   readonly random: () => number;

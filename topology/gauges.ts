@@ -111,6 +111,10 @@ export const channelGauges = {
     help: 'Messages about which a person has to decide; more than 10,000 are not counted.',
     unit: 'messages',
   },
+  suspended: {
+    help: 'Messages that wait because their account is unusable; more than 10,000 are not counted.',
+    unit: 'messages',
+  },
   ownerless: { help: 'Tuples that wait in partitions which belong to no worker.', unit: 'tuples' },
   frontier_ms: { help: 'How far ahead of now the shard that is read least far has been read.', unit: 'ms' },
 } as const satisfies Record<string, Figure>;

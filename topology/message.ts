@@ -14,7 +14,8 @@ export function idempotencyKey(deploymentId: string, id: MessageId, planNumber: 
 /** Hexadecimal digits of a deployment's id in its keys: some providers take keys of 64 characters only. */
 const DEPLOYMENT_DIGITS = 16;
 
-export type MessageState = 'scheduled' | 'sending' | 'delivered' | 'failed' | 'canceled' | 'uncertain';
+/** `suspended`: its account cannot be used. It waits for a person, costs no attempt, and is scheduled again by a spout. */
+export type MessageState = 'scheduled' | 'sending' | 'delivered' | 'failed' | 'canceled' | 'uncertain' | 'suspended';
 
 export const messageStates: readonly MessageState[] = [
   'scheduled',
@@ -23,6 +24,7 @@ export const messageStates: readonly MessageState[] = [
   'failed',
   'canceled',
   'uncertain',
+  'suspended',
 ];
 
 /**
@@ -56,9 +58,10 @@ export type Outcome =
   | { readonly kind: 'postponed'; readonly reason: string; readonly status?: never }
   /**
    * The provider does not take the account's credentials any more, or there are none: nothing was accepted, and nothing of the
-   * account's will be before a person sets others. The reason says which, for that person.
+   * account's will be before a person sets others. The reason says which, for that person. `generation`: which of the account's
+   * credentials. While that is not known, the message is postponed.
    */
-  | { readonly kind: 'unusable'; readonly reason: string; readonly status?: number };
+  | { readonly kind: 'unusable'; readonly reason: string; readonly status?: number; readonly generation?: number };
 
 /** The part of a claimed row that decides what an outcome does to it. */
 export interface Attempted {
@@ -75,6 +78,11 @@ export interface Attempted {
 export type Settlement =
   | { readonly state: 'delivered'; readonly deliveredAt: number; readonly receipt: string | null }
   | { readonly state: 'failed' | 'uncertain'; readonly inDoubt: boolean; readonly error: string }
+  /**
+   * The claim counts as no attempt, and a person's decision stays. It is written only while credentials of this generation are
+   * the account's newest; when a person has set others meanwhile, the row is given back.
+   */
+  | { readonly state: 'suspended'; readonly inDoubt: boolean; readonly error: string; readonly generation: number }
   /** A retry: a new plan, version + 1. `delayMs` is relative so that the database's clock decides. */
   | {
       readonly state: 'scheduled';
@@ -97,6 +105,9 @@ export const givenBackReasons = [
   'its worker stopped',
 ] as const;
 export type GivenBackReason = (typeof givenBackReasons)[number] | 'the channel did not start it';
+
+/** When a row wakes again whose account got other credentials while these were refused: its worker has to read them first. */
+export const OTHER_CREDENTIALS_DELAY_MS = 500;
 
 /** The longest delay of a row that is postponed for a reason of our own, during the first minutes. */
 const MAX_POSTPONED_MS = 60_000;
@@ -131,6 +142,10 @@ export function settle(
 ): Settlement {
   if (outcome.kind === 'delivered') {
     return { state: 'delivered', deliveredAt: finishedAt, receipt: outcome.receipt ?? null };
+  }
+  if (outcome.kind === 'unusable' && outcome.generation !== undefined) {
+    const { reason: error, generation } = outcome;
+    return { state: 'suspended', inDoubt: row.inDoubt, error, generation };
   }
   if (outcome.kind === 'postponed' || outcome.kind === 'unusable') {
     const grownMs = POSTPONED_START_MS * POSTPONED_GROWTH ** row.attempts;

@@ -1,14 +1,29 @@
 import type { Clock } from '../../topology/core/clock';
 import { Unavailable } from '../../topology/core/errors';
 
-/**
- * The secrets of those of the accounts that have some, the newest first; an error for an account whose secrets cannot be
- * opened. Throws Unavailable when none can be read now.
- */
-export type SecretsOf = (accounts: readonly string[]) => Promise<ReadonlyMap<string, readonly string[] | Unavailable>>;
+/** What the database says of an account. */
+export interface StoredAccount {
+  /** The newest first; an error when they cannot be opened, undefined when there are none. */
+  readonly secrets: readonly string[] | Unavailable | undefined;
+  /** Which of its credentials these are: the number rises whenever a person says anew what is to be used. */
+  readonly generation: number;
+  /** Why the account may not be used: its provider has refused these credentials, or a person has disabled it. */
+  readonly blocked: string | undefined;
+}
+
+/** Those of the accounts of which anything is known. Throws Unavailable when that cannot be read now. */
+export type SecretsOf = (accounts: readonly string[]) => Promise<ReadonlyMap<string, StoredAccount>>;
+
+/** An account's secrets, ready for use. */
+export interface KnownAccount<T> extends Omit<StoredAccount, 'secrets'> {
+  /** Undefined when it has none. */
+  readonly value: T | undefined;
+}
 
 /** How long an answer, with or without secrets, is believed without a question. */
 const BELIEVED_MS = 30_000;
+/** How long it is believed that an account may not be used, or has nothing to use: what a person says next is to be known soon. */
+const BLOCKED_BELIEVED_MS = 1_000;
 /** How long an account whose secrets cannot be opened waits for the next question: somebody is mending that. */
 const FAILURE_BELIEVED_MS = 5_000;
 /** An answer that is older is used only while the database is away. */
@@ -18,6 +33,10 @@ const MAX_ACCOUNTS = 100_000;
 
 interface Known<T> {
   readonly value: T | undefined | Unavailable;
+  readonly generation: number;
+  readonly blocked: string | undefined;
+  /** Its secrets were refused: whether that is so still, only the next answer says. */
+  readonly isSuspect: boolean;
   readonly readAt: number;
 }
 
@@ -33,11 +52,15 @@ export class AccountSecrets<T> {
   private readonly known = new Map<string, Known<T>>();
   private readonly loading = new Map<string, Promise<void>>();
 
-  /** @param ready makes an account's secrets ready for use; throws Unavailable when it cannot */
+  /**
+   * @param ready makes an account's secrets ready for use; throws Unavailable when it cannot
+   * @param needsSecrets nothing can be sent for an account that has none
+   */
   constructor(
     private readonly secretsOf: SecretsOf,
     private readonly ready: (secrets: readonly string[]) => T,
     private readonly clock: Pick<Clock, 'monotonic'>,
+    private readonly needsSecrets = false,
   ) {}
 
   /** Reads the accounts that are missing or old, in one query. Throws Unavailable when the database does not answer. */
@@ -61,17 +84,19 @@ export class AccountSecrets<T> {
   }
 
   /**
-   * What the account's secrets are ready as, without a question: undefined when it has none.
+   * What is known of the account, without a question.
    * @returns undefined in place of that when it must be asked for with `ask`
    */
-  get(account: string): { readonly value: T | undefined } | undefined {
+  get(account: string): KnownAccount<T> | undefined {
     const known = this.known.get(account);
     if (known === undefined || known.value instanceof Unavailable) return undefined;
-    return this.clock.monotonic() - known.readAt <= MAX_AGE_MS ? { value: known.value } : undefined;
+    const { value, generation, blocked, readAt } = known;
+    const maxAgeMs = this.isBlocked(known) ? BLOCKED_BELIEVED_MS : MAX_AGE_MS;
+    return this.clock.monotonic() - readAt <= maxAgeMs ? { value, generation, blocked } : undefined;
   }
 
   /** The same, read now unless the last answer is believed. Throws Unavailable when it can neither be read nor is known. */
-  async ask(account: string): Promise<{ readonly value: T | undefined }> {
+  async ask(account: string): Promise<KnownAccount<T>> {
     let failure: unknown;
     try {
       await this.load([account]);
@@ -80,23 +105,42 @@ export class AccountSecrets<T> {
     }
     const known = this.known.get(account);
     if (known === undefined) throw failure;
-    if (known.value instanceof Unavailable) throw known.value;
-    return { value: known.value };
+    const { value, generation, blocked } = known;
+    if (!(value instanceof Unavailable)) return { value, generation, blocked };
+    if (blocked === undefined) throw value;
+    return { value: undefined, generation, blocked };
+  }
+
+  /** What is known of the account is believed for a moment only, because its provider does not take the secrets. */
+  distrust(account: string): void {
+    const known = this.known.get(account);
+    if (known !== undefined) this.known.set(account, { ...known, isSuspect: true });
+  }
+
+  /** The next question goes to the database: what was known has turned out to be wrong. */
+  forget(account: string): void {
+    this.known.delete(account);
   }
 
   private isBelieved(account: string): boolean {
     const known = this.known.get(account);
     if (known === undefined) return false;
-    const age = this.clock.monotonic() - known.readAt;
-    return age <= (known.value instanceof Unavailable ? FAILURE_BELIEVED_MS : BELIEVED_MS);
+    const ageMs = this.clock.monotonic() - known.readAt;
+    if (this.isBlocked(known)) return ageMs <= BLOCKED_BELIEVED_MS;
+    return ageMs <= (known.value instanceof Unavailable ? FAILURE_BELIEVED_MS : BELIEVED_MS);
+  }
+
+  private isBlocked({ value, blocked, isSuspect }: Known<T>): boolean {
+    return blocked !== undefined || isSuspect || (this.needsSecrets && value === undefined);
   }
 
   private async read(accounts: readonly string[]): Promise<void> {
     const readAt = this.clock.monotonic();
-    const secrets = await this.secretsOf(accounts);
+    const stored = await this.secretsOf(accounts);
     for (const account of accounts) {
+      const { secrets, generation = 0, blocked } = stored.get(account) ?? {};
       this.known.delete(account);
-      this.known.set(account, { value: this.made(secrets.get(account)), readAt });
+      this.known.set(account, { value: this.made(secrets), generation, blocked, isSuspect: false, readAt });
     }
     for (const account of this.known.keys()) {
       if (this.known.size <= MAX_ACCOUNTS) break;

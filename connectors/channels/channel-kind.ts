@@ -27,7 +27,7 @@ export interface ChannelOptions {
   readonly network: NetworkSettings;
   /** Below which messages may name files of this machine; undefined when they may name none. */
   readonly mediaFolder?: string | undefined;
-  /** The secrets of accounts on a channel. Throws Unavailable when they cannot be read now. */
+  /** What is known of accounts on a channel. Throws Unavailable when it cannot be read now. */
   readonly secretsOf: (channel: string, accounts: readonly string[]) => ReturnType<SecretsOf>;
   /** Undefined where no table is at hand: then only this worker's own messages are known. */
   readonly receiptsOfOthers?: ReceiptsOfOthers;

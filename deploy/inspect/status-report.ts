@@ -264,6 +264,10 @@ export function warningsOf(report: DatabaseReport, senders: readonly string[]): 
       ({ channel, count }) =>
         `${counted(count, 'message')} of ${channel} ${count === 1 ? 'has' : 'have'} failed (downspout messages list --state failed, messages redrive).`,
     ),
+    ...of('suspended').map(
+      ({ channel, count }) =>
+        `${counted(count, 'message')} of ${channel} ${count === 1 ? 'is' : 'are'} suspended, because their accounts cannot be used (downspout accounts list; messages resume sends what was kept).`,
+    ),
     ...report.pauses
       .filter((pause) => pause.channel !== null)
       .map(

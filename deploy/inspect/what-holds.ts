@@ -17,7 +17,8 @@ export interface Hold {
     | 'overdue'
     | 'being_sent'
     | 'sender_gone'
-    | 'needs_person';
+    | 'needs_person'
+    | 'account_unusable';
   readonly text: string;
 }
 
@@ -42,6 +43,13 @@ export function whatHolds(message: Message, around: MessageSurroundings): Hold[]
         {
           kind: 'needs_person',
           text: `it failed and is not sent again by itself; \`downspout messages redrive ${message.id}\` sends it again.`,
+        },
+      ];
+    case 'suspended':
+      return [
+        {
+          kind: 'account_unusable',
+          text: `account ${message.account} cannot be used on ${message.channel}: ${message.lastError ?? 'nobody says why'}. It goes out after \`downspout accounts set ${message.account} --channel ${message.channel}\`, or \`downspout messages resume ${message.id}\` when that has kept it back.`,
         },
       ];
     case 'uncertain':

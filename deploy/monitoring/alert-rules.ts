@@ -23,7 +23,8 @@ const DEPLOYMENT = 'namespace';
 
 /** The alerts of a deployment, by the rules that halt a roll. docs/runbook.md has a paragraph for each. */
 export function alertGroups(): { name: string; rules: AlertRule[] }[] {
-  const { latenessP99Ms, overdueMs, uncertain, failedMessages, cdcSilentMs, lostWorkers, ownerlessTuples } = haltRules;
+  const { latenessP99Ms, overdueMs, uncertain, suspended, failedMessages, cdcSilentMs, lostWorkers, ownerlessTuples } =
+    haltRules;
   return [
     {
       name: 'downspout',
@@ -48,6 +49,13 @@ export function alertGroups(): { name: string; rules: AlertRule[] }[] {
           '0s',
           'warning',
           '{{ $value }} messages of {{ $labels.channel }} may have been sent: a person decides',
+        ),
+        rule(
+          'DownspoutSuspended',
+          `max by (${DEPLOYMENT}, channel) (${of('suspended')}) > ${suspended}`,
+          '5m',
+          'warning',
+          '{{ $value }} messages of {{ $labels.channel }} wait for an account that can be used',
         ),
         rule(
           'DownspoutDeadLetters',

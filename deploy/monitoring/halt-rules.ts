@@ -9,6 +9,8 @@ export const haltRules = {
   overdueMs: 30_000,
   /** Messages about which a person has to decide, more than before. */
   uncertain: 0,
+  /** Messages whose account cannot be used. No roll is judged by them, because accounts end by themselves. */
+  suspended: 0,
   /** Messages given up within a quarter of an hour. */
   failedMessages: 10,
   /** Since CDC last wrote a heartbeat, milliseconds. */

@@ -11,6 +11,7 @@ import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { type KafkaOptions, kafkaClient } from '../../connectors/kafka/kafka-client';
 import { KafkaStreams } from '../../connectors/kafka/kafka-streams';
 import { binlogFaults } from '../../connectors/mysql/schema/binlog-settings';
+import { schemaFaults } from '../../connectors/mysql/schema/rights-check';
 import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../connectors/mysql/sql/pool';
@@ -19,9 +20,10 @@ import { type DeploymentIdentity, joinDeployment } from '../../connectors/mysql/
 import { MySqlOpenRows } from '../../connectors/mysql/workers/open-rows';
 import { Receipts } from '../../connectors/mysql/workers/receipts';
 import { MySqlSendRows } from '../../connectors/mysql/workers/send-rows';
+import { MySqlSuspendedRows } from '../../connectors/mysql/workers/suspended-rows';
 import { MySqlWorkerRegistry } from '../../connectors/mysql/workers/worker-registry';
 import { type Clock, systemClock } from '../../topology/core/clock';
-import { reasonOf } from '../../topology/core/errors';
+import { reasonOf, Unavailable } from '../../topology/core/errors';
 import { deliveryTopology } from '../../topology/delivery-topology';
 import { createLog, type Log } from '../../topology/runtime/log';
 import { Metrics } from '../../topology/runtime/metrics';
@@ -152,7 +154,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
       clock,
       network: networkOf(environment),
       mediaFolder: environment.MEDIA_FOLDER,
-      secretsOf: (channel, names) => accounts.secretsOf(channel, names),
+      secretsOf: (channel, names) => accounts.accountsOf(channel, names),
       receiptsOfOthers: (asked) => receipts.ofOthers(asked),
     },
     options.channels,
@@ -177,6 +179,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
     acks: new KafkaAcks(admin, namespace),
     ...(cdcHealth === undefined ? {} : { cdcHealth }),
     deploymentHealth: deploymentHealth(admin, pool, namespace, settings),
+    suspendedRows: new MySqlSuspendedRows(pool),
     deploymentId: () => {
       if (joined.deployment === undefined) throw new Error('a message is to be sent before the deployment is known');
       return joined.deployment.id;
@@ -207,6 +210,9 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
       metrics,
       mayRun: async () => {
         joined.deployment = await joinDeployment(pool, await admin.clusterId(), namespace);
+        // A newer worker on an older schema would postpone what older ones still send, so it waits, and says for what.
+        const [lacks] = await schemaFaults(url);
+        if (lacks !== undefined) throw new Unavailable(lacks);
         const bolt = components.map((component) => settings.bolts[component]).find((one) => one !== undefined);
         if (bolt === undefined) return;
         await rehearse({ settings: bolt, rows: new MySqlSendRows(pool), clock, random: Math.random }).then(

@@ -74,7 +74,8 @@ function tell(log: Log, { id, version, outcome, settlement }: AttemptResult): vo
     return;
   }
   const details = { message: id, version, outcome: outcome.kind, state: settlement.state, status: outcome.status };
-  const level = settlement.state === 'scheduled' ? 'info' : 'warn';
+  // Of a suspended account a person is warned once, and not for each of its messages.
+  const level = settlement.state === 'scheduled' || settlement.state === 'suspended' ? 'info' : 'warn';
   log[level]({ ...details, reason: outcome.reason }, 'not delivered');
 }
 

@@ -27,6 +27,7 @@ const ordinary: Partial<Scenario> = {
   hostile: undefined,
   hostileMessages: 100,
   held: false,
+  revocations: false,
   // A statement waits for a locked row for a second, and with it the rows that it was to claim as well.
   fairWithin: 1_500,
 };

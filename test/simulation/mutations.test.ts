@@ -26,6 +26,7 @@ const quiet: Partial<Scenario> = {
   crashes: 0,
   hostile: undefined,
   held: false,
+  revocations: false,
 };
 
 /** Workers freeze for longer than their lease while they have claimed more than they could start, and then continue. */
@@ -128,6 +129,29 @@ const caught: Record<string, Case> = {
     // Some messages come before the crowd: ahead is only claimed where it is known how quickly the receiver answers.
     aim: { ...quiet, spouts: 1, bolts: 1, partitions: 1, messages: 300, crowded: 0.8, slow: { there: 60, back: 1 } },
     breaks: ['I2'],
+  },
+  'a refusal marks whatever credentials its account has by now': {
+    sabotage: mutations.markOfAnyGeneration,
+    aim: {
+      ...quiet,
+      accounts: 2,
+      messages: 60,
+      crowded: 0.6,
+      manners: { slowest: 1_500 },
+      revocations: true,
+      calm: 30_000,
+    },
+    breaks: ['I1', 'I7'],
+  },
+  'a suspended row loses its doubt': {
+    sabotage: mutations.suspendedWithoutDoubt,
+    aim: { ...quiet, accounts: 2, messages: 80, crowded: 0.6, manners: { drops: 0.4 }, revocations: true },
+    breaks: ['I4'],
+  },
+  'nobody resumes what was suspended': {
+    sabotage: mutations.noResume,
+    aim: { ...quiet, revocations: true, calm: 30_000 },
+    breaks: ['I1', 'I7'],
   },
   'no reconcile': {
     sabotage: mutations.noReconcile,

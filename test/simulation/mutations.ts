@@ -263,6 +263,44 @@ export function reconcileBeforeAcks(): Sabotage {
   };
 }
 
+/** A refusal marks the account whatever credentials it has by now, and its row is suspended. */
+export const markOfAnyGeneration: Sabotage = {
+  sendRows: (rows, database) => ({
+    ...rows,
+    writeBack: (session, results) =>
+      rows.writeBack(
+        session,
+        results.map((result) => {
+          const row = database.rows.get(result.id);
+          const { settlement } = result;
+          if (settlement.state !== 'suspended' || row === undefined) return result;
+          return { ...result, settlement: { ...settlement, generation: database.accounts.generationOf(row) } };
+        }),
+      ),
+  }),
+};
+
+/** A row is suspended as if no earlier attempt could have been accepted. */
+export const suspendedWithoutDoubt: Sabotage = {
+  sendRows: (rows) => ({
+    ...rows,
+    writeBack: (session, results) =>
+      rows.writeBack(
+        session,
+        results.map((result) =>
+          result.settlement.state === 'suspended'
+            ? { ...result, settlement: { ...result.settlement, inDoubt: false } }
+            : result,
+        ),
+      ),
+  }),
+};
+
+/** Suspended rows stay so when their account can be used again. */
+export const noResume: Sabotage = {
+  suspendedRows: () => ({ resume: async () => ({ rows: 0, at: undefined }) }),
+};
+
 /** The spouts do not look for overdue rows. */
 export const noReconcile: Sabotage = {
   pages: (rows, now) => ({

@@ -1,3 +1,4 @@
+import type { MessageState } from '../../topology/message';
 import { MemoryLog } from '../support/kafka/memory-log';
 import { MemoryDatabase } from '../support/mysql/memory-database';
 import { Random } from '../support/random';
@@ -11,6 +12,7 @@ import { type Condition, healthy, Link } from './world/link';
 import { scheduleHarm, scheduleOrdinary } from './world/load';
 import { Machine } from './world/machine';
 import { SimulatedProvider } from './world/provider';
+import { Revocations } from './world/revocations';
 import type { Sabotage } from './world/sabotage';
 import { type Scenario, scenarioOf } from './world/scenario';
 import { feedTopic, SimulatedStreams } from './world/streams';
@@ -37,6 +39,7 @@ const LEAD_MS = 2_000;
 /** Everything is at rest when nothing has happened for so long. */
 const QUIET_MS = 500;
 const MAX_HELD_BYTES = 1_000_000;
+const WAITING: ReadonlySet<MessageState> = new Set(['scheduled', 'sending', 'suspended']);
 
 /** One run from one seed: applications, workers, the stack and the providers. */
 export class Simulation {
@@ -123,6 +126,7 @@ export class Simulation {
     scheduleOrdinary(load, random.fork(9));
     scheduleHarm(load);
     if (scenario.fairWithin !== undefined) this.fairness = this.fairnessWatch(scenario.fairWithin);
+    if (scenario.revocations) this.revocations().start();
     this.faults.start();
     await time.run(scenario.storm);
     this.fairness?.end();
@@ -172,12 +176,19 @@ export class Simulation {
         leadMs: LEAD_MS,
       },
       retry: { giveUpAfterMs: 8_000, baseMs: 300, capMs: 2_000 },
+      hasAccounts: scenario.revocations,
       slow: time.elapsed < scenario.storm ? scenario.slow : { there: 1, back: 1 },
       sabotage,
       onEnd: () => this.fleet.end(place, worker),
       onBug: (error) => this.bugs.push(error),
     });
     return worker;
+  }
+
+  private revocations(): Revocations {
+    const { time, random, database, providers, scenario } = this;
+    const accounts = Array.from({ length: scenario.accounts }, (_, index) => `account-${index + 1}`);
+    return new Revocations({ time, random: random.fork(20), database, providers, accounts, storm: scenario.storm });
   }
 
   private fairnessWatch(within: number): FairnessWatch {
@@ -196,7 +207,7 @@ export class Simulation {
 
   private isAtRest(): boolean {
     return (
-      [...this.database.rows.values()].every(({ state }) => state !== 'scheduled' && state !== 'sending') &&
+      [...this.database.rows.values()].every(({ state }) => !WAITING.has(state)) &&
       Object.values(this.left()).every((count) => count === 0)
     );
   }

@@ -11,7 +11,7 @@ const state: DeploymentState = {
   crashLooping: 0,
   databaseMembers: undefined,
   brokers: 3,
-  channels: new Map([['webhook', { overdueMs: 70, uncertain: 2, ownerless: 5 }]]),
+  channels: new Map([['webhook', { overdueMs: 70, uncertain: 2, suspended: 3, ownerless: 5 }]]),
 };
 
 afterEach(async () => {
@@ -41,6 +41,7 @@ test('only the owner of partition 0 looks at the deployment, every 15 s, and tel
     database_members: 3,
     'overdue_ms.webhook': 70,
     'uncertain.webhook': 2,
+    'suspended.webhook': 3,
     'ownerless.webhook': 5,
   });
   world.assign(owner, { partitions: [1], of: 4 });
@@ -55,7 +56,10 @@ test('a figure that is not known is not shown, and none is while the parts do no
   world.deploymentHealth = {
     check: async () => {
       if (isAway) throw new Unavailable('MySQL is away');
-      return { ...state, channels: new Map([['webhook', { overdueMs: undefined, uncertain: 0, ownerless: 0 }]]) };
+      return {
+        ...state,
+        channels: new Map([['webhook', { overdueMs: undefined, uncertain: 0, suspended: 0, ownerless: 0 }]]),
+      };
     },
   };
   const spout = world.spout();

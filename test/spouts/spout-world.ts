@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { CdcHealth } from '../../spouts/cdc-health';
 import type { DeploymentHealth } from '../../spouts/deployment-health';
 import { DueSpout, type DueSpoutSettings } from '../../spouts/due-spout';
+import type { SuspendedRows } from '../../spouts/suspended-rows';
 import { Unavailable } from '../../topology/core/errors';
 import type { Assignment } from '../../topology/core/spout';
 import { type Due, due, type ScheduleChange } from '../../topology/streams';
@@ -36,6 +37,10 @@ export class SpoutWorld {
   pausesKnown = true;
   cdcHealth: CdcHealth | undefined;
   deploymentHealth: DeploymentHealth | undefined;
+  /** On: spouts schedule suspended rows again. */
+  resumes = false;
+  /** Runs before each call of that. */
+  onResume: () => void = () => {};
   private readonly running: { readonly spout: DueSpout; assignment: Assignment }[] = [];
 
   constructor(
@@ -79,10 +84,21 @@ export class SpoutWorld {
       onError: (error) => this.errors.push(error),
       ...(this.cdcHealth && { cdcHealth: this.cdcHealth }),
       ...(this.deploymentHealth && { deploymentHealth: this.deploymentHealth }),
+      ...(this.resumes && { suspendedRows: this.suspendedRows() }),
     });
     void spout.open();
     if (assignment !== null) this.assign(spout, assignment);
     return spout;
+  }
+
+  private suspendedRows(): SuspendedRows {
+    const rows = this.db.suspendedRows();
+    return {
+      resume: async (after) => {
+        this.onResume();
+        return rows.resume(after);
+      },
+    };
   }
 
   assign(spout: DueSpout, assignment: Assignment): void {

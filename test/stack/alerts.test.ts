@@ -50,6 +50,12 @@ const cases: Readonly<Record<string, Case>> = {
     labels: channel,
     at: '1m',
   },
+  DownspoutSuspended: {
+    bad: { [`downspout_suspended${webhook}`]: '1+0x40' },
+    good: { [`downspout_suspended${webhook}`]: '0+0x40' },
+    labels: channel,
+    at: '6m',
+  },
   DownspoutDeadLetters: {
     bad: { 'downspout_settled_total{channel="webhook", state="failed"}': '0+1x60' },
     good: {

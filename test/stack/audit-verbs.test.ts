@@ -39,7 +39,7 @@ const readers: Readonly<Record<string, string>> = {
   'messages outcomes': '',
   'accounts list': '',
   'accounts show': '',
-  'accounts test': '',
+  'accounts test': 'an account that it mends is recorded',
   'providers fake': '',
   verify: 'it writes down how far it has looked',
   worker: 'it is in the table of workers while it lives',
@@ -75,6 +75,8 @@ const changes: readonly (readonly [verb: string, args: string, input?: string])[
   ['accounts set', 'acme', secret.replace('YWFh', 'YmJi')],
   ['accounts rotate', 'acme', secret.replace('YWFh', 'Y2Nj')],
   ['accounts retire', 'acme'],
+  ['accounts disable', 'acme'],
+  ['accounts enable', 'acme'],
   ['accounts rekey', ''],
   ['accounts remove', 'acme --yes'],
   ['messages schedule', '--account a --in 2h --url https://x.test'],
@@ -83,6 +85,8 @@ const changes: readonly (readonly [verb: string, args: string, input?: string])[
   ['messages cancel', 'ID'],
   ['messages redrive', 'ID'],
   ['messages redrive', '--account a --yes'],
+  ['messages resume', 'ID'],
+  ['messages resume', '--account a --yes'],
   ['messages resolve', 'ID --delivered'],
   ['messages resolve', '--account a --delivered --yes'],
   ['messages purge', '--older-than 1h --yes'],
@@ -164,7 +168,15 @@ function wordsOf(verb: string, args: string): string[] {
 
 /** All that a verb could change. */
 async function tables(): Promise<unknown> {
-  const names = ['audit', 'scheduled_messages', 'delivery_attempts', 'accounts', 'pauses', 'deployment'];
+  const names = [
+    'audit',
+    'scheduled_messages',
+    'delivery_attempts',
+    'accounts',
+    'account_states',
+    'pauses',
+    'deployment',
+  ];
   return Promise.all(names.map((name) => admin.rows(`SELECT * FROM ${name} ORDER BY 1`)));
 }
 

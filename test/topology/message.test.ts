@@ -80,6 +80,28 @@ describe('settle', () => {
     },
   );
 
+  it.each(['idempotent', 'lookup', 'blind'] as const)(
+    'a row of a channel that is %s whose account cannot be used is suspended as it is, and never given up for that',
+    (channelClass) => {
+      for (const inDoubt of [false, true]) {
+        const row = { channelClass, attempts: 500, inDoubt, firstAttemptAt: 0 };
+        expect(settled(row, { kind: 'unusable', reason: 'revoked', generation: 7 })).toEqual({
+          state: 'suspended',
+          inDoubt,
+          error: 'revoked',
+          generation: 7,
+        });
+      }
+    },
+  );
+
+  it('whose credentials they were must be known: otherwise the row is postponed', () => {
+    expect(settled({}, { kind: 'unusable', reason: 'revoked' })).toMatchObject({
+      state: 'scheduled',
+      without: 'postponed',
+    });
+  });
+
   it('postpones by a minute at most for a quarter of an hour, and ever more rarely after that', () => {
     const delays = Array.from({ length: 60 }, (_, n) => {
       const row = { ...first, attempts: n + 1 };

@@ -53,8 +53,7 @@ class EmailChannel implements Channel<Message> {
     const compose = () => composed(draft, from, attempt.idempotencyKey, attempt.dueAt);
     const mail = { from: from.address, to: draft.receivers, compose };
     const outcome = await this.caller.call(account, ready, mail, attempt.mayStart);
-    if (outcome !== 'not_started' && outcome.kind === 'unusable') this.accounts.refuse(account, ready, outcome.reason);
-    return outcome;
+    return this.accounts.judged(account, ready, outcome);
   }
 
   async close(): Promise<void> {

@@ -54,14 +54,15 @@ export class SmtpCaller {
   ): Promise<Ended> {
     const { clock, timeoutMs, network } = this.options;
     const host = hostOf(credentials);
+    // What a worker's own settings do not allow says nothing of the account: another worker may send it, or this one tomorrow.
     if (credentials.security === 'plain' && network.allowPlainMail !== true && !isThisMachine(host)) {
       const reason =
         'The account asks for no encryption; set `security` to tls or starttls, or EMAIL_ALLOW_PLAIN to true';
-      return { kind: 'unusable', reason };
+      return { kind: 'postponed', reason };
     }
     if (!PORTS.has(portOf(credentials)) && !network.allowPrivateAddresses) {
       const reason = `The account's \`port\` is none of mail servers'; expected ${[...PORTS].join(', ')}`;
-      return { kind: 'unusable', reason };
+      return { kind: 'postponed', reason };
     }
     const startedAt = clock.monotonic();
     try {

@@ -51,7 +51,7 @@ export function tryChannel(definition: unknown, { credentials, timeoutMs = 10_00
   const channel = kind.build(bolts[kind.name] as NonNullable<(typeof bolts)[string]>, {
     clock: systemClock,
     network,
-    secretsOf: async () => new Map([[ACCOUNT, [kept]]]),
+    secretsOf: async () => new Map([[ACCOUNT, { secrets: [kept], generation: 1, blocked: undefined }]]),
   });
   const prepared = (payload: unknown) => channel.prepare(ACCOUNT, JSON.stringify(payload));
   return {

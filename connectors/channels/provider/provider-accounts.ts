@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { LookupAnswer } from '../../../bolts/channel';
 import { reasonOf } from '../../../topology/core/errors';
 import type { Outcome } from '../../../topology/message';
 import { AccountSecrets } from '../account-secrets';
@@ -12,16 +13,20 @@ type Unready = Extract<Outcome, { kind: 'postponed' | 'unusable' }>;
 export interface Ready<Credentials> {
   readonly credentials: Credentials;
   readonly secrets: readonly string[];
-  /** The text of the credentials. */
-  readonly kept: string;
+}
+
+/** Credentials of an account, and which of its credentials they are. */
+export interface ReadyAccount<Credentials> extends Ready<Credentials> {
+  readonly generation: number;
 }
 
 /**
  * The credentials of a channel's accounts.
  *
  * 1. *An account without credentials sends nothing*, and the reason says what to do.
- * 2. *Credentials that the provider refused are not tried again for a minute*, unless others are set: some providers lock out who
- *    goes on asking.
+ * 2. *Credentials that the provider refused are not tried again* before a person says something new of the account: some providers
+ *    lock out who goes on asking. Until that is written in the database, this worker remembers it for a minute.
+ * 3. *What was refused is said with its generation*, so that nothing of what a person has set meanwhile is taken for refused.
  */
 export class ProviderAccounts<Schema extends z.ZodObject> {
   private readonly secrets: AccountSecrets<Ready<z.infer<Schema>>>;
@@ -34,7 +39,7 @@ export class ProviderAccounts<Schema extends z.ZodObject> {
   ) {
     const ready = ([newest = '']: readonly string[]) => readyOf(channel, schema, newest);
     this.refused = new RefusedCredentials(clock);
-    this.secrets = new AccountSecrets((accounts) => secretsOf(channel, accounts), ready, clock);
+    this.secrets = new AccountSecrets((accounts) => secretsOf(channel, accounts), ready, clock, true);
   }
 
   /** Throws Unavailable when they cannot be read now. */
@@ -48,25 +53,36 @@ export class ProviderAccounts<Schema extends z.ZodObject> {
   }
 
   /** @returns what it means when the account has none, they cannot be read now, or the provider refused them */
-  async readyOf(account: string): Promise<Ready<z.infer<Schema>> | Unready> {
+  async readyOf(account: string): Promise<ReadyAccount<z.infer<Schema>> | Unready> {
     let known = this.secrets.get(account);
     try {
       known ??= await this.secrets.ask(account);
     } catch (error) {
       return { kind: 'postponed', reason: `the account's credentials could not be read: ${reasonOf(error)}` };
     }
-    const ready = known.value;
+    const { value: ready, generation, blocked } = known;
+    if (blocked !== undefined) return { kind: 'unusable', reason: blocked, generation };
     if (ready === undefined) {
       const how = `\`downspout accounts set --channel ${this.channel}\` sets them`;
-      return { kind: 'unusable', reason: `the account has no credentials for ${this.channel}; ${how}` };
+      return { kind: 'unusable', reason: `the account has no credentials for ${this.channel}; ${how}`, generation };
     }
-    const refusal = this.refused.reasonOf(account, ready.kept);
-    return refusal === undefined ? ready : { kind: 'unusable', reason: refusal };
+    const refusal = this.refused.reasonOf(account, generation);
+    if (refusal === undefined) return { credentials: ready.credentials, secrets: ready.secrets, generation };
+    // A person may have set others since they were read: otherwise messages would be given back for as long as this is believed.
+    this.secrets.distrust(account);
+    return { kind: 'unusable', reason: refusal, generation };
   }
 
-  /** The provider refused these. */
-  refuse(account: string, { kept }: Ready<z.infer<Schema>>, reason: string): void {
-    this.refused.add(account, kept, reason);
+  /** What came of using these; remembered when the provider refused them. */
+  judged<T extends Outcome | LookupAnswer | 'not_started'>(
+    account: string,
+    { generation }: ReadyAccount<z.infer<Schema>>,
+    outcome: T,
+  ): T {
+    if (outcome === 'not_started' || outcome.kind !== 'unusable') return outcome;
+    this.refused.add(account, generation, outcome.reason);
+    this.secrets.forget(account);
+    return Object.assign({}, outcome, { generation });
   }
 }
 
@@ -77,5 +93,5 @@ export function readyOf<Schema extends z.ZodObject>(
   text: string,
 ): Ready<z.infer<Schema>> {
   const credentials = readCredentials(channel, schema, text);
-  return { credentials, secrets: secretsIn(schema, credentials), kept: text };
+  return { credentials, secrets: secretsIn(schema, credentials) };
 }

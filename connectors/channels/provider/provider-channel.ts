@@ -195,8 +195,8 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
       ? this.media.with(account, media, attempt.now, send)
       : send([], this.provider.fetchesMedia === true ? monotonic() + this.fetchingMs : Number.POSITIVE_INFINITY);
     const outcome = await this.owners.sent(account, attempt.id, sent);
-    if (outcome !== 'not_started' && outcome.kind === 'unusable') this.accounts.refuse(account, ready, outcome.reason);
-    return hasMedia && isInDoubt && !isPublishing ? stillInDoubt(outcome) : outcome;
+    const ended = this.accounts.judged(account, ready, outcome);
+    return hasMedia && isInDoubt && !isPublishing ? stillInDoubt(ended) : ended;
   }
 
   async close(): Promise<void> {
@@ -216,9 +216,8 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const ask = apiOf(this.caller, account, secrets);
     const asking = { ...context, credentials, apiVersion, ask, sessions: this.sessions };
     const answer = await lookup(prepared, { ...asking, ...this.comparing({ ...context, account }), media });
-    if (answer.kind === 'unusable') this.accounts.refuse(account, ready, answer.reason);
     if (answer.kind === 'absent') this.absent.set(message, context.notBefore);
-    return answer;
+    return this.accounts.judged(account, ready, answer);
   }
 
   private comparing(of: Parameters<PostOwners['claimFirst']>[1]): Comparing {

@@ -1,12 +1,12 @@
 import type { Clock } from '../../../topology/core/clock';
 
-/** How long credentials are not tried again that the provider refused: it may have been its own mistake. */
+/** How long a worker does not try credentials again by itself. By then the database has the mark, where it answers. */
 const REFUSED_MS = 60_000;
 /** Beyond it the accounts that were refused longest ago are forgotten. */
 const MAX_ACCOUNTS = 10_000;
 
 interface Refusal {
-  readonly kept: string;
+  readonly generation: number;
   readonly reason: string;
   /** Monotonic milliseconds. */
   readonly until: number;
@@ -18,18 +18,18 @@ export class RefusedCredentials {
 
   constructor(private readonly clock: Pick<Clock, 'monotonic'>) {}
 
-  /** @param kept the text of the credentials: others are not refused yet */
-  add(account: string, kept: string, reason: string): void {
+  /** @param generation of the credentials: others are not refused yet */
+  add(account: string, generation: number, reason: string): void {
     this.refusals.delete(account);
-    this.refusals.set(account, { kept, reason, until: this.clock.monotonic() + REFUSED_MS });
+    this.refusals.set(account, { generation, reason, until: this.clock.monotonic() + REFUSED_MS });
     if (this.refusals.size > MAX_ACCOUNTS) this.refusals.delete(this.refusals.keys().next().value as string);
   }
 
   /** @returns undefined when they may be tried */
-  reasonOf(account: string, kept: string): string | undefined {
+  reasonOf(account: string, generation: number): string | undefined {
     const refusal = this.refusals.get(account);
     if (refusal === undefined) return undefined;
-    if (refusal.kept === kept && this.clock.monotonic() < refusal.until) return refusal.reason;
+    if (refusal.generation === generation && this.clock.monotonic() < refusal.until) return refusal.reason;
     this.refusals.delete(account);
     return undefined;
   }

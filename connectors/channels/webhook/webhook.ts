@@ -19,7 +19,7 @@ export interface WebhookOptions extends HttpCallerOptions {
  * `Idempotency-Key`, by which the receiver de-duplicates.
  *
  * 1. *The status decides the outcome*: the channel waits for 64 kB of the body and for one second, and no longer.
- * 2. *An account that has a secret never sends unsigned.*
+ * 2. *An account that has a secret never sends unsigned, and one that a person has disabled never sends.*
  */
 export class WebhookChannel implements Channel<WebhookRequest> {
   readonly name = 'webhook';
@@ -55,7 +55,8 @@ export class WebhookChannel implements Channel<WebhookRequest> {
         return { kind: 'postponed', reason: `the account's secret could not be read: ${reasonOf(error)}` };
       }
     }
-    const keys = known.value;
+    const { value: keys, blocked, generation } = known;
+    if (blocked !== undefined) return { kind: 'unusable', reason: blocked, generation };
     const ended = await this.caller.call(request, () => headersOf(request, attempt, keys), attempt.mayStart);
     if (ended === 'not_started' || ended.kind !== 'answered') return ended;
     const redaction = () => new Redaction(request.headers);

@@ -9,8 +9,10 @@ import { checkPayload, checkTarget, checkText, checkTime, type Edit, type Target
 import { type ChangedMessage, recordMessages } from './record';
 import { lock, lockOnce, type Standing, unique } from './standing';
 
+/** A row that waits: for its time, or for its account. */
+const WAITS = "m.state IN ('scheduled','suspended')";
 /** Only a row that waits, and of which no earlier attempt may have been accepted, can be changed. */
-const CHANGEABLE = "m.state='scheduled' AND m.in_doubt=0";
+const CHANGEABLE = `${WAITS} AND m.in_doubt=0`;
 
 /**
  * Cancels messages. A row in doubt becomes `uncertain`, because the provider may have accepted an earlier attempt.
@@ -22,7 +24,7 @@ export async function cancelAll(sql: Sql, author: Author, targets: readonly Targ
   const canceled = there.filter((row) => refusalOf(row) === null);
   await cancelThose(sql, 'canceled', canceled, CHANGEABLE);
   const doubtful = there.filter((row) => refusalOf(row)?.result === 'in_doubt');
-  await cancelThose(sql, 'uncertain', doubtful, "m.state='scheduled' AND m.in_doubt<>0");
+  await cancelThose(sql, 'uncertain', doubtful, `${WAITS} AND m.in_doubt<>0`);
   await recordMessages(sql, author, 'messages cancel', [
     ...canceled.map((row) => nowIn('canceled', row)),
     ...doubtful.map((row) => nowIn('uncertain', row)),
@@ -43,8 +45,8 @@ async function cancelThose(sql: Sql, state: MessageState, rows: readonly Standin
 }
 
 /**
- * Changes plans. A new due time clears the time of a retry, and attempts are counted from 0 again. The caller must have
- * begun a transaction.
+ * Changes plans. A new due time clears the time of a retry, and attempts are counted from 0 again. A suspended row stays suspended:
+ * whether its account can be used is not the author's to say. The caller must have begun a transaction.
  */
 export async function editAll(
   sql: Sql,
@@ -103,6 +105,6 @@ function answerOf(row: Standing | null, edit: Edit): EditAnswer {
 
 function refusalOf(row: Standing): Refusal | null {
   if (row.state === 'sending') return { result: 'too_late', claimedAt: row.updatedAt, worker: row.worker };
-  if (row.state !== 'scheduled') return { result: 'already', state: row.state };
+  if (row.state !== 'scheduled' && row.state !== 'suspended') return { result: 'already', state: row.state };
   return row.inDoubt ? { result: 'in_doubt' } : null;
 }

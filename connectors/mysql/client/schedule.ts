@@ -118,7 +118,7 @@ function answerOf(
   if (existing !== undefined) {
     const { id: earlier, state } = existing.row;
     if (!isSame(message, existing)) return { result: 'conflict', id: earlier, state };
-    const waits = state === 'scheduled' || state === 'sending';
+    const waits = state === 'scheduled' || state === 'sending' || state === 'suspended';
     return waits ? { result: 'scheduled', id: earlier, created: false } : { result: 'already', id: earlier, state };
   }
   // The same key twice in this call.
@@ -233,7 +233,7 @@ function replacementOf(message: CheckedMessage, row: Standing, existing: Existin
   // A row stays on its channel: spouts and bolts know it by that.
   if (row.channel !== message.channel) return { result: 'conflict', id, state };
   if (existing.hash === hashOf(message)) {
-    if (state === 'scheduled') return { result: 'scheduled', id, created: false };
+    if (state === 'scheduled' || state === 'suspended') return { result: 'scheduled', id, created: false };
     // The answer of an earlier call may have been lost: planned again, it would be accepted twice, under two keys.
     if (state === 'delivered') return { result: 'already', id, state };
   }

@@ -11,8 +11,9 @@ import { type MessageFilter, type SeenVersion, search } from './search';
 /** Messages that a filter selects. */
 export interface Selection {
   readonly count: number;
-  /** The newest of them. */
+  /** The newest of them; with `isFirst` those that are due first. */
   readonly sample: readonly Message[];
+  readonly isFirst?: boolean;
 }
 
 export interface BulkCounts {

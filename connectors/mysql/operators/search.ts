@@ -158,7 +158,8 @@ async function matching(sql: Sql, condition: string): Promise<SeenVersion[]> {
   return rows.map(([id, version]) => ({ id, version }));
 }
 
-function conditionOf({ account, channel, state, dueFrom, dueUntil, error }: MessageFilter): string {
+/** As SQL. @throws UserError naming the field of the filter that is wrong */
+export function conditionOf({ account, channel, state, dueFrom, dueUntil, error }: MessageFilter): string {
   if (state !== undefined && !messageStates.includes(state)) {
     throw new UserError(`state: expected one of ${messageStates.join(', ')}, got ${JSON.stringify(state)}`);
   }

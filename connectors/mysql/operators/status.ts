@@ -118,7 +118,10 @@ export class Status {
     const states = Object.entries(NEEDS_PERSON) as [MessageState, number][];
     const [waiting, ...needing] = await Promise.all([
       reading,
-      ...states.map(([state, number]) => this.needingPerson(state, number)),
+      ...states.map(([state, number]) =>
+        this.countsOf(state, { index: 'needs_person', where: `needs_person=${number}` }),
+      ),
+      this.countsOf('suspended', { index: 'suspended_by_due', where: 'suspended=1' }),
     ]);
     const counts: StateCount[] = waiting.flatMap(({ channel, open, openIsExact, sending }) => [
       { channel, state: 'scheduled' as const, count: open - (sending ?? 0), exact: openIsExact && sending !== null },
@@ -129,12 +132,10 @@ export class Status {
     return [...counts, { channel: 'all', state: 'ended', count: Math.max(0, rows - others), exact: false }];
   }
 
-  private async needingPerson(state: MessageState, number: number): Promise<StateCount[]> {
-    const needing: IndexedRows = { index: 'needs_person', where: `needs_person=${number}` };
-    const found = await this.counting.within<[string, number]>(`channel, COUNT(*) ${fromOf(needing)} GROUP BY channel`);
-    if (found === null) {
-      return [{ channel: 'all', state, count: await this.counting.estimate(needing), exact: false }];
-    }
+  /** Rows of a state that an index has together. */
+  private async countsOf(state: MessageState, of: IndexedRows): Promise<StateCount[]> {
+    const found = await this.counting.within<[string, number]>(`channel, COUNT(*) ${fromOf(of)} GROUP BY channel`);
+    if (found === null) return [{ channel: 'all', state, count: await this.counting.estimate(of), exact: false }];
     return this.shown(found.map(([channel, count]) => ({ channel, state, count, exact: true })));
   }
 

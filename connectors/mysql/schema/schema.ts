@@ -96,11 +96,14 @@ export const scheduledMessages = mysqlTable(
     needsPerson: tinyint().generatedAlwaysAs(sql`CASE state WHEN 'failed' THEN 1 WHEN 'uncertain' THEN 2 END`, {
       mode: 'virtual',
     }),
+    /** 1: suspended. So that those of one account are found in the order in which they are due. */
+    suspended: tinyint().generatedAlwaysAs(sql`IF(state = 'suspended', 1, NULL)`, { mode: 'virtual' }),
     payload: json().notNull(),
   },
   (table) => [
     index('open_by_wake').on(table.open, table.channel, table.shard, table.wakeAt),
     index('needs_person').on(table.needsPerson, table.channel),
+    index('suspended_by_due').on(table.suspended, table.channel, table.account, table.dueAt),
     uniqueIndex('dedupe').on(table.account, table.dedupeKey),
     check('due_at_between_2000_and_2100', sql`due_at BETWEEN 946684800000 AND 4102444800000`),
   ],
@@ -147,7 +150,7 @@ export const deliveryAttempts = mysqlTable(
     error: varchar({ length: 1024 }),
     receipt: varchar({ length: 512 }),
     /** What the attempt meant for the message. */
-    settled: mysqlEnum(['delivered', 'failed', 'uncertain', 'scheduled']).notNull(),
+    settled: mysqlEnum(['delivered', 'failed', 'uncertain', 'scheduled', 'suspended']).notNull(),
     recordedAt: stamp(),
   },
   (table) => [uniqueIndex('attempt').on(table.messageId, table.version, table.session)],
@@ -177,6 +180,22 @@ export const accounts = mysqlTable(
     updatedAt: touched().notNull(),
   },
   (table) => [primaryKey({ columns: [table.account, table.channel] })],
+);
+
+/** Whether an account may be used, as far as that is known: one without a row may. See account-states.ts. */
+export const accountStates = mysqlTable(
+  'account_states',
+  {
+    account: key({ length: 64 }).notNull(),
+    channel: key({ length: 32 }).notNull(),
+    /** Which of its credentials: +1 whenever a person says anew what is to be used. */
+    generation: int({ unsigned: true }).notNull().default(0),
+    /** `resuming`: usable, and its suspended messages are being scheduled again. `disabled`: by a person. */
+    state: mysqlEnum(['usable', 'resuming', 'unusable', 'disabled']).notNull().default('usable'),
+    since: instant(),
+    reason: varchar({ length: 1024 }),
+  },
+  (table) => [primaryKey({ columns: [table.account, table.channel] }), index('by_state').on(table.state)],
 );
 
 /** What is paused: everything (both empty), a channel (account is empty) or one account of it. */

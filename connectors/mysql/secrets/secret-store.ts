@@ -3,6 +3,7 @@ import { checkAccount, checkText } from '../client/input';
 import { hex, list, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
+import { advanceSet, type ResumePolicy } from './account-states';
 import { SEPARATOR, type SecretKey, type SecretOwner } from './secret-key';
 
 export interface AccountEntry extends SecretOwner {
@@ -24,6 +25,16 @@ export interface Rekeyed {
 /** The secrets of accounts that have some, the newest first; an error for those whose secrets cannot be opened. */
 export type SecretsByAccount = ReadonlyMap<string, readonly string[] | Unavailable>;
 
+/** What workers ask of an account. */
+interface FoundAccount {
+  /** The newest first; an error when they cannot be opened, undefined when there are none. */
+  readonly secrets: readonly string[] | Unavailable | undefined;
+  /** Which of its credentials these are. */
+  readonly generation: number;
+  /** Why it may not be used, if so. */
+  readonly blocked: string | undefined;
+}
+
 /** Two of them fit the column, with what encryption adds. */
 const MAX_SECRET_BYTES = 4_096;
 const MAX_SECRETS = 2;
@@ -42,11 +53,18 @@ export class SecretStore {
   ) {}
 
   /**
-   * Makes a secret the newest of the account. The one before it stays valid unless `replace` is given.
+   * Makes a secret the newest of the account. The one before it stays valid unless `replace` is given. The account may be used from
+   * then on, unless a person has disabled it; `resume` says what becomes of its suspended messages. Without it those go out that
+   * waited for credentials, and those that a person has kept back stay.
    * @returns how many are valid now
    * @throws UserError for a bad name, a secret that is empty or too long, or without a key
    */
-  async set(account: string, channel: string, secret: string, { replace = false } = {}): Promise<number> {
+  async set(
+    account: string,
+    channel: string,
+    secret: string,
+    { replace = false, resume }: { readonly replace?: boolean; readonly resume?: ResumePolicy } = {},
+  ): Promise<number> {
     const owner = { account: checkAccount(account), channel: checkText('channel', channel, 32) };
     const length = Buffer.byteLength(secret);
     if (length === 0 || length > MAX_SECRET_BYTES) {
@@ -61,6 +79,7 @@ export class SecretStore {
         `INSERT INTO accounts (account, channel, secret) VALUES (${text(account)}, ${text(channel)}, ${sealed(key, owner, secrets)}) AS new ` +
           'ON DUPLICATE KEY UPDATE secret=new.secret',
       );
+      await advanceSet(sql, owner, resume);
       return secrets.length;
     });
   }
@@ -109,16 +128,35 @@ export class SecretStore {
 
   /** @throws Unavailable when the database does not answer */
   async secretsOf(channel: string, accounts: readonly string[]): Promise<SecretsByAccount> {
-    if (accounts.length === 0) return new Map();
-    const rows = await this.pool.rows<[string, Buffer]>(
-      `SELECT account, secret FROM accounts WHERE channel=${text(channel)} AND account IN ${list(accounts, text)}`,
-    );
+    const stored = await this.accountsOf(channel, accounts);
     return new Map(
-      rows.map(([account, stored]) => {
-        const secrets = this.key?.open({ account, channel }, stored) ?? null;
-        return [account, secrets ?? this.unreadable({ account, channel })];
-      }),
+      [...stored].flatMap(([account, { secrets }]) => (secrets === undefined ? [] : [[account, secrets]])),
     );
+  }
+
+  /**
+   * Accounts that have secrets, or of which something was ever said. One statement, so that secrets and their generation belong
+   * together.
+   * @throws Unavailable when the database does not answer
+   */
+  async accountsOf(channel: string, accounts: readonly string[]): Promise<ReadonlyMap<string, FoundAccount>> {
+    if (accounts.length === 0) return new Map();
+    const these = `WHERE channel=${text(channel)} AND account IN ${list(accounts, text)}`;
+    const rows = await this.pool.rows<[string, Buffer | null, number | null, string | null]>(
+      `SELECT account, secret, NULL, NULL FROM accounts ${these} UNION ALL ` +
+        "SELECT account, NULL, generation, IF(state IN ('unusable','disabled'), COALESCE(reason, state), NULL) " +
+        `FROM account_states ${these}`,
+    );
+    const found = new Map<string, FoundAccount>();
+    for (const [account, stored, generation, blocked] of rows) {
+      const known = found.get(account) ?? { secrets: undefined, generation: 0, blocked: undefined };
+      if (stored === null) found.set(account, { ...known, generation: generation ?? 0, blocked: blocked ?? undefined });
+      else {
+        const secrets = this.key?.open({ account, channel }, stored) ?? this.unreadable({ account, channel });
+        found.set(account, { ...known, secrets });
+      }
+    }
+    return found;
   }
 
   /**

@@ -19,9 +19,15 @@ export interface DeploymentCounts {
   readonly databaseMembers: number | undefined;
   /**
    * By channel: how long ago the oldest row woke that waits and is not paused, milliseconds, or undefined when too many paused
-   * rows stand before it; and rows that are uncertain.
+   * rows stand before it; and rows that are uncertain, or suspended while their account is unusable.
    */
-  readonly channels: ReadonlyMap<string, { readonly overdueMs: number | undefined; readonly uncertain: number }>;
+  readonly channels: ReadonlyMap<string, ChannelCounts>;
+}
+
+interface ChannelCounts {
+  readonly overdueMs: number | undefined;
+  readonly uncertain: number;
+  readonly suspended: number;
 }
 
 const LOST_WITHIN_MS = 600_000;
@@ -32,7 +38,7 @@ const shards = Array.from({ length: 256 }, (_, shard) => shard);
 
 /**
  * Reads a deployment's figures by indexes alone: a look-up for each shard and channel, and at most ten thousand rows of the
- * index of rows that need a person.
+ * index of rows that need a person, and of that of suspended ones.
  * @throws Unavailable
  */
 export async function deploymentCounts(pool: Pool, channels: readonly string[]): Promise<DeploymentCounts> {
@@ -47,9 +53,13 @@ export async function deploymentCounts(pool: Pool, channels: readonly string[]):
         '(SELECT COUNT(*) FROM placements)',
     );
     const [workersAlive, workersLost, crashLooping, placed] = counts as [number, number, number, number];
-    const ofChannels = new Map<string, { overdueMs: number | undefined; uncertain: number }>();
+    const ofChannels = new Map<string, ChannelCounts>();
     for (const channel of channels) {
-      ofChannels.set(channel, { overdueMs: await overdueMs(sql, channel), uncertain: await uncertain(sql, channel) });
+      ofChannels.set(channel, {
+        overdueMs: await overdueMs(sql, channel),
+        uncertain: await uncertain(sql, channel),
+        suspended: await suspended(sql, channel),
+      });
     }
     return { workersAlive, workersLost, crashLooping, placed, databaseMembers, channels: ofChannels };
   });
@@ -84,6 +94,18 @@ async function uncertain(sql: Sql, channel: string): Promise<number> {
   const [row] = await sql.rows<[number]>(
     'SELECT COUNT(*) FROM (SELECT 1 FROM scheduled_messages FORCE INDEX (needs_person) ' +
       `WHERE needs_person=${NEEDS_PERSON.uncertain} AND channel=${text(channel)} LIMIT ${MAX_COUNTED}) counted`,
+  );
+  return row?.[0] ?? 0;
+}
+
+/** What a person has kept back, or suspended by hand, needs nobody: only what waits for an account that is unusable is counted. */
+async function suspended(sql: Sql, channel: string): Promise<number> {
+  const unusable =
+    'SELECT account, channel FROM account_states FORCE INDEX (by_state) ' +
+    `WHERE state='unusable' AND channel=${text(channel)} LIMIT ${MAX_COUNTED}`;
+  const [row] = await sql.rows<[number]>(
+    `SELECT COUNT(*) FROM (SELECT 1 FROM (${unusable}) a STRAIGHT_JOIN scheduled_messages m FORCE INDEX (suspended_by_due) ` +
+      `ON m.suspended=1 AND m.channel=a.channel AND m.account=a.account LIMIT ${MAX_COUNTED}) counted`,
   );
   return row?.[0] ?? 0;
 }

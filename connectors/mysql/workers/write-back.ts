@@ -1,6 +1,6 @@
 import type { AttemptResult, Unwritten } from '../../../bolts/send-rows';
 import { reasonOf } from '../../../topology/core/errors';
-import type { Settlement } from '../../../topology/message';
+import { OTHER_CREDENTIALS_DELAY_MS, type Settlement } from '../../../topology/message';
 import { cut } from '../sql/cut';
 import { isDataError, isLockWaitTimeout, isTooLarge } from '../sql/failures';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
@@ -8,11 +8,19 @@ import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { dropKeptStatement } from './kept-ids';
+import { accountsOf, markRefused, type RefusedRow } from './refused-accounts';
 
 /** Large enough to share the cost of a transaction, small enough to hold locks for a short time. */
 const MAX_ROWS_PER_TRANSACTION = 1_000;
 const MAX_RECEIPT_CHARACTERS = 512;
 const MAX_ERROR_CHARACTERS = 1024;
+
+/** How often refused rows are halved whose accounts somebody holds: each half may wait for a lock once more. */
+const MAX_HALVINGS = 4;
+const LOCKED = 'locked by another transaction';
+
+/** A suspended row has had no attempt. */
+const SUSPENDED = { without: 'given_back', askedMs: 0 } as const;
 
 type Delivered = Extract<Settlement, { state: 'delivered' }>;
 
@@ -26,6 +34,8 @@ interface Prepared {
   readonly delivered: boolean;
   /** Ids of it may be in the table, and are not needed any more if it has ended with this. */
   readonly dropsKept: boolean;
+  /** The row is suspended, unless its account has other credentials by now. */
+  readonly refused?: RefusedRow & { readonly otherwise: Prepared };
 }
 
 /**
@@ -38,6 +48,10 @@ interface Prepared {
  *    needs `state='sending'`, so neither can change the row any more. No change event is made.
  * 4. A row that cannot be written is found; the others are written. Bisection finds it.
  * 5. A row that another transaction holds is handed back; the others are written.
+ * 6. A row is suspended in the transaction that marks its account unusable. When a person has set other credentials than those that
+ *    were refused, neither happens: the row is given back.
+ * 7. An account that somebody holds keeps no result of others waiting: refused rows have transactions of their own, after all others,
+ *    and those of such an account are handed back.
  */
 export async function writeBack(
   pool: Pool,
@@ -55,31 +69,39 @@ export async function writeBack(
     }
   }
   prepared.sort((a, b) => a.id - b.id);
-  for (let from = 0; from < prepared.length; from += MAX_ROWS_PER_TRANSACTION) {
-    bad.push(...(await writeBatch(pool, session, prepared.slice(from, from + MAX_ROWS_PER_TRANSACTION))));
+  const others = prepared.filter(({ refused }) => refused === undefined);
+  const refused = prepared.filter((row) => row.refused !== undefined);
+  for (const rows of [others, refused]) {
+    for (let from = 0; from < rows.length; from += MAX_ROWS_PER_TRANSACTION) {
+      bad.push(...(await writeBatch(pool, session, rows.slice(from, from + MAX_ROWS_PER_TRANSACTION))));
+    }
   }
   return bad;
 }
 
-async function writeBatch(pool: Pool, session: string, batch: readonly Prepared[]): Promise<Unwritten[]> {
+async function writeBatch(pool: Pool, session: string, batch: readonly Prepared[], halvings = 0): Promise<Unwritten[]> {
   try {
-    await pool.transaction((sql) => write(sql, session, batch));
-    return [];
+    return await pool.transaction((sql) => write(sql, session, batch));
   } catch (error) {
-    if (isLockWaitTimeout(error)) return writeFree(pool, session, batch);
+    if (isLockWaitTimeout(error)) return writeFree(pool, session, batch, halvings);
     if (!isDataError(error) && !(isTooLarge(error) && batch.length > 1)) throw error;
     const [first] = batch;
     if (first !== undefined && batch.length === 1) return [{ id: first.id, reason: reasonOf(error), again: false }];
     const middle = batch.length >> 1;
     return [
-      ...(await writeBatch(pool, session, batch.slice(0, middle))),
-      ...(await writeBatch(pool, session, batch.slice(middle))),
+      ...(await writeBatch(pool, session, batch.slice(0, middle), halvings)),
+      ...(await writeBatch(pool, session, batch.slice(middle), halvings)),
     ];
   }
 }
 
 /** Writes the rows that are free and hands back those that another transaction holds. Deleted rows count as free. */
-async function writeFree(pool: Pool, session: string, batch: readonly Prepared[]): Promise<Unwritten[]> {
+async function writeFree(
+  pool: Pool,
+  session: string,
+  batch: readonly Prepared[],
+  halvings: number,
+): Promise<Unwritten[]> {
   const ids = batch.map(({ id }) => id);
   const locked = await pool.transaction(async (sql) => {
     const free = new Set(await freeAmong(sql, ids));
@@ -87,15 +109,58 @@ async function writeFree(pool: Pool, session: string, batch: readonly Prepared[]
     return new Set(there.map(([id]) => id).filter((id) => !free.has(id)));
   });
   const rest = batch.filter(({ id }) => !locked.has(id));
-  const held = [...locked].map((id) => ({ id, reason: 'locked by another transaction', again: true }));
   // Without progress the same would be tried for ever, so everything is handed back for later.
-  if (rest.length === batch.length) {
-    return ids.map((id) => ({ id, reason: 'locked by another transaction', again: true }));
-  }
-  return rest.length === 0 ? held : [...held, ...(await writeBatch(pool, session, rest))];
+  if (rest.length === batch.length) return writeApart(pool, session, batch, halvings);
+  const held = handedBack(batch.filter(({ id }) => locked.has(id)));
+  return rest.length === 0 ? held : [...held, ...(await writeBatch(pool, session, rest, halvings))];
 }
 
-async function write(sql: Sql, session: string, batch: readonly Prepared[]): Promise<void> {
+/**
+ * No row is held, so that the wait was for an account of which nothing is written yet: somebody is writing it, and only waiting shows
+ * that. Its rows are handed back; those of others are written, except for what the last half has with it.
+ */
+async function writeApart(
+  pool: Pool,
+  session: string,
+  batch: readonly Prepared[],
+  halvings: number,
+): Promise<Unwritten[]> {
+  const refused = batch.flatMap((row) => row.refused ?? []);
+  if (refused.length === 0 || halvings === MAX_HALVINGS) return handedBack(batch);
+  const owners = await pool.use((sql) => accountsOf(sql, refused));
+  const names = [...new Set([...owners.values()].map(({ name }) => name))];
+  if (names.length < 2) return handedBack(batch);
+  const first = new Set(names.slice(0, names.length >> 1));
+  const isFirst = ({ id }: Prepared) => first.has(owners.get(id)?.name ?? '');
+  return [
+    ...(await writeBatch(pool, session, batch.filter(isFirst), halvings + 1)),
+    ...(await writeBatch(
+      pool,
+      session,
+      batch.filter((row) => !isFirst(row)),
+      halvings + 1,
+    )),
+  ];
+}
+
+function handedBack(rows: readonly Prepared[]): Unwritten[] {
+  return rows.map(({ id }) => ({ id, reason: LOCKED, again: true }));
+}
+
+/** @returns the rows that were left, because somebody holds their account */
+async function write(sql: Sql, session: string, prepared: readonly Prepared[]): Promise<Unwritten[]> {
+  const { stale, held } = await markRefused(
+    sql,
+    prepared.flatMap(({ refused }) => refused ?? []),
+  );
+  const batch = prepared
+    .filter(({ id }) => !held.has(id))
+    .map((row) => (row.refused !== undefined && stale.has(row.id) ? row.refused.otherwise : row));
+  if (batch.length > 0) await settle(sql, session, batch);
+  return handedBack(prepared.filter(({ id }) => held.has(id)));
+}
+
+async function settle(sql: Sql, session: string, batch: readonly Prepared[]): Promise<void> {
   await sql.run(
     'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, started_at, finished_at, ' +
       `outcome, status, error, receipt, settled) VALUES ${batch.map(({ entry }) => entry).join(',')} ` +
@@ -150,20 +215,21 @@ function prepare(owner: string, result: AttemptResult): Prepared {
     `${began},${instant(result.finishedAt)},'${outcome.kind}',` +
     `${outcome.status === undefined ? 'NULL' : integer(Math.min(outcome.status, 65_535))},${text(error)},${text(receiptOf(receipt))},` +
     `'${settlement.state}')`;
-  return {
-    id,
-    entry,
-    values: `ROW(${plan},${valuesOf(settlement, result.startedAt)})`,
-    delivered: settlement.state === 'delivered',
-    dropsKept: result.hasKept === true && (settlement.state === 'delivered' || settlement.state === 'failed'),
-  };
+  const values = `ROW(${plan},${valuesOf(settlement, result.startedAt)})`;
+  const dropsKept = result.hasKept === true && (settlement.state === 'delivered' || settlement.state === 'failed');
+  const row = { id, entry, values, delivered: settlement.state === 'delivered', dropsKept };
+  if (settlement.state !== 'suspended') return row;
+  const { generation, inDoubt, error: reason } = settlement;
+  const again = { state: 'scheduled', inDoubt, error: reason, delayMs: OTHER_CREDENTIALS_DELAY_MS } as const;
+  const otherwise = prepare(owner, { ...result, settlement: { ...again, without: 'given_back' } });
+  return { ...row, refused: { id, generation, reason, otherwise } };
 }
 
 function valuesOf(settlement: Settlement, startedAt: number | null): string {
   if (settlement.state === 'delivered') return deliveredValues(settlement);
   const retry = settlement.state === 'scheduled' ? settlement : undefined;
   const delay = retry === undefined ? 'NULL' : integer(Math.max(0, Math.round(retry.delayMs)));
-  const { without, askedMs = 0 } = retry ?? {};
+  const { without, askedMs = 0 } = retry ?? (settlement.state === 'suspended' ? SUSPENDED : {});
   const isAttempt = without === undefined || without === 'unreachable';
   const flags = [without === 'given_back', without !== undefined, isAttempt].map(Number).join(',');
   const began = startedAt === null ? 'NULL' : instant(startedAt);

@@ -1,11 +1,15 @@
 import type { Command } from 'commander';
+import type { AccountState, StateEntry } from '../../../connectors/mysql/secrets/account-states';
+import type { SecretOwner } from '../../../connectors/mysql/secrets/secret-key';
+import type { AccountEntry } from '../../../connectors/mysql/secrets/secret-store';
 import { UserError } from '../../../topology/core/errors';
 import { confirm } from '../../console/confirm';
-import { type OutputOptions, printable } from '../../console/output';
+import { type Column, type OutputOptions, printable } from '../../console/output';
 import { formatInstant } from '../../console/units';
 import { audited } from '../audited';
 import { type ChangeOptions, changingVerb, contextOf, dataVerb, verbGroup } from '../verb';
-import { type ChannelOptions, subjectOf, withAccounts } from './accounts/common';
+import { type ChannelOptions, subjectOf, withAccounts, withStates } from './accounts/common';
+import { disableCommand, enableCommand } from './accounts/disable';
 import { rotateCommand, setCommand } from './accounts/set';
 import { showCommand, testCommand } from './accounts/show';
 
@@ -13,7 +17,7 @@ interface RemoveOptions extends ChannelOptions {
   readonly yes?: boolean;
 }
 
-/** `downspout accounts set|rotate|list|show|test|retire|remove|rekey`. */
+/** `downspout accounts set|rotate|list|show|test|disable|enable|retire|remove|rekey`. */
 export function accountsCommand(): Command {
   return verbGroup('accounts', 'credentials of accounts, kept encrypted', { example: 'downspout accounts list' })
     .addCommand(setCommand())
@@ -21,6 +25,8 @@ export function accountsCommand(): Command {
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(testCommand())
+    .addCommand(disableCommand())
+    .addCommand(enableCommand())
     .addCommand(retireCommand())
     .addCommand(removeCommand())
     .addCommand(rekeyCommand());
@@ -73,26 +79,57 @@ function rekeyCommand(): Command {
   });
 }
 
+interface ListedAccount extends SecretOwner {
+  /** Null when they cannot be opened; 0 for an account that has none. */
+  readonly secrets: number | null;
+  /** Null where there are none. */
+  readonly updatedAt: number | null;
+  readonly state: AccountState;
+  readonly since: number | null;
+  readonly reason: string | null;
+}
+
 function listCommand(): Command {
-  return dataVerb('list', 'accounts that have a secret; never the secret', {
+  return dataVerb('list', 'accounts that have a secret, or cannot be used; never the secret', {
     example: 'downspout accounts list --json',
   }).action(async (options: OutputOptions) => {
     const context = contextOf(options);
     const entries = await withAccounts(context, (accounts) => accounts.list());
-    context.output.data(entries, () =>
-      entries.length === 0
-        ? 'No account has a secret. `downspout accounts set <account>` sets one.'
-        : context.output.table(
-            [
-              { title: 'account', value: (entry: (typeof entries)[number]) => entry.account },
-              { title: 'channel', value: (entry) => entry.channel },
-              { title: 'secrets', align: 'right', value: ({ secrets }) => String(secrets ?? 'not readable') },
-              { title: 'set at', value: (entry) => formatInstant(entry.updatedAt) },
-            ],
-            entries,
-          ),
-    );
+    const states = await withStates(context, (of) => of.list());
+    const listed = listedOf(entries, states);
+    const columns: readonly Column<ListedAccount>[] = [
+      { title: 'account', value: ({ account }) => account },
+      { title: 'channel', value: ({ channel }) => channel },
+      { title: 'secrets', align: 'right', value: ({ secrets }) => String(secrets ?? 'not readable') },
+      { title: 'set at', value: ({ updatedAt }) => (updatedAt === null ? '–' : formatInstant(updatedAt)) },
+      { title: 'state', value: ({ state }) => state },
+    ];
+    context.output.data(listed, () => {
+      if (listed.length === 0) return 'No account has a secret. `downspout accounts set <account>` sets one.';
+      const warnings = listed.flatMap(({ account, channel, state, since, reason }) =>
+        state === 'unusable' || state === 'disabled'
+          ? [
+              `${printable(account)} on ${channel} is ${state}${since === null ? '' : ` since ${formatInstant(since)}`}: ${reason ?? 'nobody says why'}. Its messages are suspended as they become due.`,
+            ]
+          : [],
+      );
+      return [context.output.table(columns, listed), ...warnings].join('\n');
+    });
   });
+}
+
+function nameOf({ channel, account }: SecretOwner): string {
+  return JSON.stringify([channel, account]);
+}
+
+function listedOf(entries: readonly AccountEntry[], states: readonly StateEntry[]): ListedAccount[] {
+  const usable = { state: 'usable', since: null, reason: null } as const;
+  const listed = new Map<string, ListedAccount>(entries.map((entry) => [nameOf(entry), { ...entry, ...usable }]));
+  for (const entry of states) {
+    const { secrets = 0, updatedAt = null } = listed.get(nameOf(entry)) ?? {};
+    listed.set(nameOf(entry), { ...entry, secrets, updatedAt });
+  }
+  return [...listed].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, entry]) => entry);
 }
 
 function removeCommand(): Command {

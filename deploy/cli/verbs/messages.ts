@@ -12,6 +12,7 @@ import { outcomesCommand } from './messages/outcomes';
 import { purgeCommand } from './messages/purge';
 import { redriveCommand } from './messages/redrive';
 import { resolveCommand } from './messages/resolve';
+import { resumeCommand } from './messages/resume';
 import { scheduleCommand } from './messages/schedule';
 import { showCommand } from './messages/show';
 
@@ -28,6 +29,7 @@ export function messagesCommand(): Command {
     .addCommand(cancelCommand())
     .addCommand(resolveCommand())
     .addCommand(redriveCommand())
+    .addCommand(resumeCommand())
     .addCommand(outcomesCommand())
     .addCommand(purgeCommand())
     .hook('preSubcommand', (_, command) => {

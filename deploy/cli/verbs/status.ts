@@ -95,7 +95,9 @@ function countsText({ counts }: DatabaseReport, output: Output): string {
   if (counts.length === 0) return 'None.';
   const channels = [...new Set(counts.map(({ channel }) => channel))];
   const isWhole = counts.every(({ exact }) => exact);
-  const states = isWhole ? messageStates : (['scheduled', 'sending', 'failed', 'uncertain', 'ended'] as const);
+  const states = isWhole
+    ? messageStates
+    : (['scheduled', 'sending', 'failed', 'uncertain', 'suspended', 'ended'] as const);
   const columns: readonly Column<string>[] = [
     { title: 'channel', value: (channel) => channel },
     ...states.map((state) => ({

@@ -133,6 +133,7 @@ function balanceText({ balance, oldestWaiting, oldestSending, now }: VerifyRepor
     count('+ uncertain', ({ uncertain }) => uncertain),
     count('+ waiting', ({ scheduled, sending }) => scheduled + sending),
     count('(being sent)', ({ sending }) => sending),
+    count('+ suspended', ({ suspended }) => suspended),
   ];
   const table = balance.length === 0 ? 'No messages.' : output.table(columns, balance);
   const oldest = [

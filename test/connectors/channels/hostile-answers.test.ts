@@ -8,6 +8,7 @@ import type { Outcome } from '../../../topology/message';
 import type { ChannelName } from '../../../topology/payloads/payloads';
 import { topologySchema } from '../../../topology/settings/topology-schema';
 import { MemoryKeeping } from '../../support/channels/memory-keeping';
+import { storedAs } from '../../support/channels/stored-accounts';
 import { until } from '../../support/until';
 import { asked, drips, floods, type Manner, RawServer, says } from './raw-server';
 import { soundAccounts } from './sound-accounts';
@@ -40,7 +41,7 @@ const withLookup = names.filter((name) => classOf(name) === 'lookup' || keyLifet
 
 function channelOf(name: ChannelName, credentials: object): Channel {
   const settings = topologySchema.parse({ components: { [name]: { timeout: TIMEOUT, perOrigin: 1 } } });
-  const stored = name === 'webhook' ? [] : [['shop', [JSON.stringify(credentials)]] as const];
+  const stored = name === 'webhook' ? [] : [['shop', storedAs([JSON.stringify(credentials)])] as const];
   const channel = channelKinds[name].build(settings.bolts[name] as never, {
     clock: systemClock,
     network,

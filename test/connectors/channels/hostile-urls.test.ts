@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, Socket } from 'node:net';
+import type { StoredAccount } from '../../../connectors/channels/account-secrets';
 import { channelKinds } from '../../../connectors/channels/channel-kinds';
 import type { NetworkSettings } from '../../../connectors/channels/http/network';
 import { Media } from '../../../connectors/channels/media/media';
@@ -49,7 +50,7 @@ const WHY = /is a private address, or one that the operator excluded|has no addr
 const sent = hostileUrls.filter(([, fate]) => fate !== 'scheduled');
 const refused = hostileUrls.filter(([, fate]) => fate === 'scheduled');
 
-const secretsOf = async () => new Map<string, readonly string[]>();
+const secretsOf = async () => new Map<string, StoredAccount>();
 const now = () => systemClock.now();
 
 function webhooks(settings: Partial<NetworkSettings> = {}, clock: Clock = systemClock): WebhookChannel {

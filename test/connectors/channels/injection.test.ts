@@ -1,5 +1,6 @@
 import addressparser from 'nodemailer/lib/addressparser';
 import type { Channel } from '../../../bolts/channel';
+import type { StoredAccount } from '../../../connectors/channels/account-secrets';
 import { channelKinds } from '../../../connectors/channels/channel-kinds';
 import { WebhookChannel } from '../../../connectors/channels/webhook/webhook';
 import type { FakeProvider } from '../../../deploy/fakes/fake-provider';
@@ -37,7 +38,7 @@ const TEXTS = [
   '0\r\n\r\nPOST /evil HTTP/1.1\r\nhost: evil\r\n\r\nb',
 ] as const;
 
-const secretsOf = async () => new Map<string, readonly string[]>();
+const secretsOf = async () => new Map<string, StoredAccount>();
 
 let closing: (() => unknown)[];
 let host: MediaHost;

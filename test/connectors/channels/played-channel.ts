@@ -6,6 +6,7 @@ import { type FakeProtocol, FakeProvider } from '../../../deploy/fakes/fake-prov
 import { type Clock, systemClock } from '../../../topology/core/clock';
 import { topologySchema } from '../../../topology/settings/topology-schema';
 import { MemoryKeeping } from '../../support/channels/memory-keeping';
+import { StoredAccounts } from '../../support/channels/stored-accounts';
 import type { Behaviour, ChannelWorld } from './channel-battery';
 
 type Write = (this: Socket, ...given: unknown[]) => boolean;
@@ -22,7 +23,7 @@ interface PlayedOptions {
  */
 export class PlayedChannel<Protocol extends FakeProtocol> {
   readonly channel: Channel;
-  private readonly accounts = new Map<string, object>();
+  readonly accounts = new StoredAccounts();
 
   private constructor(
     readonly kind: ChannelKind,
@@ -37,10 +38,7 @@ export class PlayedChannel<Protocol extends FakeProtocol> {
     this.channel = kind.build(settings.bolts[kind.name] as never, {
       clock,
       network: { allowPrivateAddresses: true },
-      secretsOf: async (_, names) =>
-        new Map(
-          names.flatMap((name) => (this.accounts.has(name) ? [[name, [JSON.stringify(this.accounts.get(name))]]] : [])),
-        ),
+      secretsOf: this.accounts.of,
       ...(receiptsOfOthers && { receiptsOfOthers }),
     });
   }

@@ -2,11 +2,14 @@ import type { SendRows } from '../../../bolts/send-rows';
 import type { CancelAnswer, EditAnswer } from '../../../connectors/mysql/client/answers';
 import { createClient } from '../../../connectors/mysql/client/client';
 import { Operations } from '../../../connectors/mysql/operators/operations';
+import { type AccountState, AccountStates, advance } from '../../../connectors/mysql/secrets/account-states';
 import { Pool } from '../../../connectors/mysql/sql/pool';
 import { MySqlOpenRows } from '../../../connectors/mysql/workers/open-rows';
 import { MySqlSendRows } from '../../../connectors/mysql/workers/send-rows';
+import { MySqlSuspendedRows } from '../../../connectors/mysql/workers/suspended-rows';
 import { MySqlWorkerRegistry } from '../../../connectors/mysql/workers/worker-registry';
 import type { OpenRows } from '../../../spouts/open-rows';
+import type { SuspendedRows } from '../../../spouts/suspended-rows';
 import { systemClock } from '../../../topology/core/clock';
 import type { MessageState } from '../../../topology/message';
 import type { WorkerRegistry } from '../../../topology/runtime/worker-registry';
@@ -40,6 +43,10 @@ export interface PortsWorld {
   readonly openRows: OpenRows;
   readonly sendRows: SendRows;
   readonly registry: WorkerRegistry;
+  readonly suspendedRows: SuspendedRows;
+  /** What a person says of an account of `webhook`: a new generation begins. */
+  say(account: string, state: AccountState): Promise<void>;
+  stateOf(account: string): Promise<AccountState>;
   /** By the database's clock. */
   now(): Promise<number>;
   insert(rows: readonly NewRow[]): Promise<number[]>;
@@ -54,6 +61,8 @@ export interface PortsWorld {
   ledger(id: number): Promise<EntryView[]>;
   /** Runs `work` while another transaction holds the row. */
   whileLocked<T>(id: number, work: () => Promise<T>): Promise<T>;
+  /** The same with an account of `webhook`, whether anything was written of it or not. */
+  whileAccountLocked<T>(account: string, work: () => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }
 
@@ -70,6 +79,9 @@ export async function memoryWorld(): Promise<PortsWorld> {
     openRows: database.openRows(),
     sendRows: database.sendRows(),
     registry: database.registry(),
+    suspendedRows: database.suspendedRows(),
+    say: async (account, state) => database.accounts.say({ account, channel: 'webhook' }, state),
+    stateOf: async (account) => database.accounts.stateOf({ account, channel: 'webhook' }),
     now: async () => database.now(),
     insert: async (rows) => rows.map((row) => database.insert(row).id),
     edit: async (id, change) => database.edit(id, change),
@@ -109,6 +121,7 @@ export async function memoryWorld(): Promise<PortsWorld> {
         database.locked.delete(id);
       }
     },
+    whileAccountLocked: (account, work) => database.accounts.whileHeld({ account, channel: 'webhook' }, work),
     close: async () => {},
   };
 }
@@ -130,6 +143,13 @@ export async function mysqlWorld(): Promise<PortsWorld> {
     openRows: new MySqlOpenRows(worker),
     sendRows: new MySqlSendRows(worker),
     registry: new MySqlWorkerRegistry(worker, systemClock),
+    suspendedRows: new MySqlSuspendedRows(worker),
+    async say(account, state) {
+      await app.use((sql) => advance(sql, { account, channel: 'webhook' }, state));
+      // Long enough ago that every worker knows it.
+      await admin.run(`UPDATE account_states SET since=since - 10000 WHERE account='${account}'`);
+    },
+    stateOf: (account) => new AccountStates(app).of(account, 'webhook'),
     async now() {
       const [row] = await app.rows<[string]>('SELECT UNIX_TIMESTAMP(NOW(3))');
       return Math.round(Number(row?.[0]) * 1000);
@@ -167,6 +187,14 @@ export async function mysqlWorld(): Promise<PortsWorld> {
     whileLocked: (id, work) =>
       admin.transaction(async (sql) => {
         await sql.rows(`SELECT id FROM scheduled_messages WHERE id=${id} FOR UPDATE`);
+        return work();
+      }),
+    whileAccountLocked: (account, work) =>
+      admin.transaction(async (sql) => {
+        const name = `('${account}', 'webhook')`;
+        await sql.run(
+          `INSERT INTO account_states (account, channel) VALUES ${name} ON DUPLICATE KEY UPDATE since=since`,
+        );
         return work();
       }),
     async close() {

@@ -3,6 +3,7 @@ import { keptIdsBattery } from './kept-ids-battery';
 import { openRowsBattery } from './open-rows-battery';
 import { memoryWorld, mysqlWorld } from './ports-world';
 import { sendRowsBattery } from './send-rows-battery';
+import { suspendedBattery } from './suspended-battery';
 
 /** The ports' promises: everything that stands behind them must keep these. */
 describe.each([
@@ -11,6 +12,7 @@ describe.each([
 ])('the ports $where', ({ open }) => {
   describe('for bolts', () => {
     sendRowsBattery(open);
+    suspendedBattery(open);
   });
   describe('for bolts whose channel keeps ids', () => {
     keptIdsBattery(open);

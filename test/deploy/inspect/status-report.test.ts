@@ -79,7 +79,10 @@ test('failed messages are named', () => {
 test('uncertain messages, pauses and leases that ran out are named', () => {
   const warnings = warningsOf(
     report({
-      counts: [{ channel: 'webhook', state: 'uncertain', count: 2, exact: true }],
+      counts: [
+        { channel: 'webhook', state: 'uncertain', count: 2, exact: true },
+        { channel: 'mastodon', state: 'suspended', count: 3, exact: true },
+      ],
       pauses: [
         { channel: 'webhook', account: null, pausedAt: NOW, untilAt: null, command: null },
         { channel: 'webhook', account: 'acme', pausedAt: NOW, untilAt: Date.UTC(2027, 5, 1), command: null },
@@ -92,6 +95,7 @@ test('uncertain messages, pauses and leases that ran out are named', () => {
   expect(warnings).toEqual([
     expect.stringMatching(/^DEACTIVATED since .*: no message is sent on any channel\. `downspout activate`/),
     '2 messages of webhook are uncertain: a person decides (downspout messages resolve).',
+    '3 messages of mastodon are suspended, because their accounts cannot be used (downspout accounts list; messages resume sends what was kept).',
     'Paused: webhook.',
     'Paused: webhook, account acme, until 2027-06-01T00:00:00.000Z.',
     'The lease of worker h/7 has run out; what it was sending is recovered soon.',

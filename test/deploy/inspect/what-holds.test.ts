@@ -116,6 +116,9 @@ test('a message that is being sent names the worker, or that its lease is over',
 test('what needs a person names the command, and what ended is held by nothing', () => {
   expect(text(message({ state: 'failed' }))).toContain('downspout messages redrive 7');
   expect(text(message({ state: 'uncertain' }))).toContain('downspout messages resolve 7 --delivered');
+  const suspended = message({ state: 'suspended', lastError: 'the token was revoked' });
+  expect(kinds(suspended)).toEqual(['account_unusable']);
+  expect(text(suspended)).toMatch(/cannot be used on webhook: the token was revoked.*downspout messages resume 7/);
   expect(kinds(message({ state: 'delivered' }))).toEqual([]);
   expect(kinds(message({ state: 'canceled' }))).toEqual([]);
 });

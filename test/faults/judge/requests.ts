@@ -65,6 +65,10 @@ export function* repeated(of: Evidence): Iterable<Violation> {
   }
 }
 
+function isRefused(outcome: string): boolean {
+  return outcome === 'retry' || outcome === 'unusable';
+}
+
 function allowedRequests(of: Evidence, id: number, requests: readonly ReceivedRequest[]): number {
   const row = of.rows.get(id);
   if (row === undefined) return requests.length;
@@ -74,7 +78,7 @@ function allowedRequests(of: Evidence, id: number, requests: readonly ReceivedRe
   // A claim whose worker died has a version and no entry.
   const unwritten = deaths ? Math.max(0, row.version - new Set(attempts.map(({ version }) => version)).size) : 0;
   if (of.histories.classes[row.channel] !== 'blind') return made + unwritten;
-  const again = attempts.filter(({ startedAt, outcome }) => startedAt !== null && outcome === 'retry').length;
+  const again = attempts.filter(({ startedAt, outcome }) => startedAt !== null && isRefused(outcome)).length;
   const byPerson = attempts.filter(({ session }) => session === BY_PERSON).length;
   return Math.min(made + unwritten, 1 + again + byPerson);
 }

@@ -144,7 +144,7 @@ function* repeated(of: Evidence): Iterable<Violation> {
     }
     for (const request of requests.slice(0, -1)) {
       const outcome = of.attemptOf(request)?.outcome.kind;
-      if (outcome === 'retry') continue;
+      if (outcome === 'retry' || outcome === 'unusable') continue;
       if (channelClass === 'blind') {
         yield { invariant: 'I4', id, what: `sent again, blind, after ${outcome ?? 'an attempt without end'}` };
       } else if (outcome !== 'unknown' && !table.markedDead.has(request.worker) && !table.died.has(request.worker)) {
@@ -199,7 +199,8 @@ function* unfinished(of: Evidence): Iterable<Violation> {
     if (count !== 0) yield { invariant: 'I7', id: 0, what: `${name}: ${count}` };
   }
   for (const [id, { state }] of of.rows) {
-    if (state === 'scheduled' || state === 'sending') yield { invariant: 'I7', id, what: `still ${state}` };
+    if (state === 'scheduled' || state === 'sending' || state === 'suspended')
+      yield { invariant: 'I7', id, what: `still ${state}` };
   }
   const acknowledged = of.histories.clients.filter(({ kind, result }) => kind === 'insert' && result === 'ok').length;
   const doubtful = of.histories.clients.filter(({ kind, result }) => kind === 'insert' && result === 'unknown').length;

@@ -1,5 +1,7 @@
 import type { SendRows } from '../../../bolts/send-rows';
+import type { SecretsOf } from '../../../connectors/channels/account-secrets';
 import type { OpenRows } from '../../../spouts/open-rows';
+import type { SuspendedRows } from '../../../spouts/suspended-rows';
 import type { WorkerRegistry } from '../../../topology/runtime/worker-registry';
 import type { MemoryDatabase } from '../../support/mysql/memory-database';
 import type { Link } from './link';
@@ -49,6 +51,16 @@ export class DatabaseLink {
       markDead: (...query) => this.call(() => rows.markDead(...query)),
       recover: (...query) => this.call(() => rows.recover(...query)),
     };
+  }
+
+  suspendedRows(): SuspendedRows {
+    const { database, sabotage } = this;
+    const rows = sabotage.suspendedRows?.(database.suspendedRows(), database) ?? database.suspendedRows();
+    return { resume: (after) => this.call(() => rows.resume(after)) };
+  }
+
+  secretsOf(channel: string): SecretsOf {
+    return (accounts) => this.call(async () => this.database.accounts.stored(channel, accounts));
   }
 
   registry(): WorkerRegistry {

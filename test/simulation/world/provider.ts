@@ -2,6 +2,7 @@ import type { AttemptContext, Channel, LookupContext } from '../../../bolts/chan
 import type { ChannelClass, Outcome } from '../../../topology/message';
 import type { Random } from '../../support/random';
 import type { ReceivedRequest } from '../judge/history';
+import type { SimulatedAccounts } from './accounts';
 import { hostileOf, isHarmless, originOf } from './hostile-tenant';
 import type { Machine } from './machine';
 import type { SimulatedTime } from './time';
@@ -61,6 +62,8 @@ export class SimulatedProvider {
   readonly manners = polite();
   readonly channelClass: ChannelClass;
   private readonly taken = new Set<string>();
+  /** The one token that it takes, by account. */
+  private readonly tokens = new Map<string, string>();
   /** What it de-duplicates by. */
   private readonly keys = new Set<string>();
   /** What containers hold, by their ids. */
@@ -74,7 +77,21 @@ export class SimulatedProvider {
     this.channelClass = name === 'brief' ? 'idempotent' : name === 'container' ? 'lookup' : name;
   }
 
-  channel(machine: Machine, worker: string): Channel<SimulatedPayload> {
+  tokenOf(account: string): string {
+    return this.tokens.get(account) ?? 'token 0';
+  }
+
+  /** From now on it takes no token of the account. */
+  revoke(account: string): void {
+    this.tokens.set(account, 'none');
+  }
+
+  accept(account: string, token: string): void {
+    this.tokens.set(account, token);
+  }
+
+  /** @param accounts where accounts need credentials */
+  channel(machine: Machine, worker: string, accounts?: SimulatedAccounts): Channel<SimulatedPayload> {
     return {
       name: this.name,
       class: this.channelClass,
@@ -83,8 +100,19 @@ export class SimulatedProvider {
       warm: async () => {},
       prepare: (account, content) => ({ account, content }),
       originOf: ({ account, content }) => originOf(account, content),
-      send: (prepared, attempt) => this.send(machine, worker, prepared, attempt),
-      lookup: (_prepared, asked) => this.lookup(machine, asked),
+      send: async (prepared, attempt) => {
+        if (accounts === undefined) return this.send(machine, worker, prepared, attempt, undefined);
+        const ready = await accounts.readyOf(attempt.account);
+        if ('kind' in ready) return ready;
+        const { token } = ready.credentials;
+        return accounts.judged(attempt.account, ready, await this.send(machine, worker, prepared, attempt, token));
+      },
+      lookup: async (_prepared, asked) => {
+        if (accounts === undefined) return this.lookup(machine, asked, undefined);
+        const ready = await accounts.readyOf(asked.account);
+        if ('kind' in ready) return ready;
+        return accounts.judged(asked.account, ready, await this.lookup(machine, asked, ready.credentials.token));
+      },
       close: async () => {},
     };
   }
@@ -94,6 +122,7 @@ export class SimulatedProvider {
     worker: string,
     { content }: SimulatedPayload,
     attempt: AttemptContext,
+    token: string | undefined,
   ): Promise<Outcome | 'not_started'> {
     const { random, manners } = this;
     const hostile = manners.hostility ? hostileOf(content) : undefined;
@@ -110,7 +139,7 @@ export class SimulatedProvider {
     const request = { id, account, key, content: shown, worker, at: this.time.now, accepted: false };
     this.requests.push(request);
     if (hostile !== undefined && !isHarmless(hostile.kind, hostile.n)) return unanswered(machine);
-    return this.exchange(machine, request, by);
+    return this.exchange(machine, request, by, token);
   }
 
   /** @returns undefined when it is not kept, because another worker has the message */
@@ -124,7 +153,12 @@ export class SimulatedProvider {
   }
 
   /** @param by what the provider knows the message by */
-  private exchange(machine: Machine, request: ReceivedRequest, by: string): Promise<Outcome> {
+  private exchange(
+    machine: Machine,
+    request: ReceivedRequest,
+    by: string,
+    token: string | undefined,
+  ): Promise<Outcome> {
     const { time, random, manners } = this;
     const fate = this.fate();
     const there = fate === 'hang' ? random.between(0, ACCEPTED_WITHIN) : random.skewed(1, manners.slowest);
@@ -134,8 +168,11 @@ export class SimulatedProvider {
       machine.after(TIMEOUT, () => resolve({ kind: 'unknown', reason: 'no answer in time' }));
       const latest = this.name === 'brief' ? ACCEPTED_WITHIN - KEY_WRITTEN_AFTER : ACCEPTED_WITHIN;
       time.after(Math.min(there, latest), () => {
-        if (isTaken) this.take(request, by);
-        const outcome = this.answer(fate);
+        const isKnown = token === undefined || token === this.tokenOf(request.account);
+        if (isTaken && isKnown) this.take(request, by);
+        const answer = this.answer(fate);
+        const isAnswered = answer?.kind === 'delivered' || answer?.kind === 'retry' || answer?.kind === 'rejected';
+        const outcome: Outcome | undefined = isKnown || !isAnswered ? answer : { kind: 'unusable', reason: 'revoked' };
         if (outcome !== undefined) time.after(back, () => machine.deliver(() => resolve(outcome)));
       });
     });
@@ -183,7 +220,8 @@ export class SimulatedProvider {
 
   private async lookup(
     machine: Machine,
-    { idempotencyKey, kept }: LookupContext,
+    { idempotencyKey, account, kept }: LookupContext,
+    token: string | undefined,
   ): Promise<Awaited<ReturnType<NonNullable<Channel['lookup']>>>> {
     const { time, random, manners } = this;
     const key = this.name === 'container' ? (await kept?.read())?.['container'] : idempotencyKey;
@@ -191,10 +229,12 @@ export class SimulatedProvider {
     return new Promise((resolve) => {
       time.after(random.skewed(1, manners.slowest), () => {
         const isKnown = this.taken.has(key);
+        const isRevoked = token !== undefined && token !== this.tokenOf(account);
         const isSilent = random.chance(manners.refuses + manners.drops);
         time.after(random.skewed(1, manners.slowest), () =>
           machine.deliver(() => {
             if (isSilent) resolve({ kind: 'unknown', reason: 'no answer' });
+            else if (isRevoked) resolve({ kind: 'unusable', reason: 'revoked' });
             else resolve(isKnown ? { kind: 'accepted', receipt: 'taken' } : { kind: 'absent' });
           }),
         );

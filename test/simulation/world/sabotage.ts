@@ -3,6 +3,7 @@ import type { SendBoltSettings } from '../../../bolts/send-bolt';
 import type { SendRows } from '../../../bolts/send-rows';
 import type { Acks } from '../../../spouts/acks';
 import type { OpenRows } from '../../../spouts/open-rows';
+import type { SuspendedRows } from '../../../spouts/suspended-rows';
 import type { Bolt } from '../../../topology/core/bolt';
 import type { DatabaseClock } from '../../../topology/core/clock';
 import type { Lease } from '../../../topology/core/lease';
@@ -15,6 +16,7 @@ export interface Sabotage {
   /** Wraps the statements as the database runs them. */
   readonly sendRows?: (rows: SendRows, database: MemoryDatabase) => SendRows;
   readonly openRows?: (rows: OpenRows, database: MemoryDatabase) => OpenRows;
+  readonly suspendedRows?: (rows: SuspendedRows, database: MemoryDatabase) => SuspendedRows;
   readonly registry?: (registry: WorkerRegistry, database: MemoryDatabase) => WorkerRegistry;
   /** Wraps what the worker is given; `now` is by the database's clock. */
   readonly acks?: (acks: Acks, rows: OpenRows, now: () => number) => Acks;

@@ -79,6 +79,8 @@ export interface Scenario {
   readonly hostileMessages: number;
   /** A transaction locks one message that wakes with the crowd, all through the storm. */
   readonly held: boolean;
+  /** Providers revoke credentials of accounts all through the storm, and persons set others. */
+  readonly revocations: boolean;
   /** Nothing else is wrong, so that no message of another account may be later than this. */
   readonly fairWithin: number | undefined;
 }
@@ -117,6 +119,7 @@ export function scenarioOf(random: Random): Scenario {
     hostile: random.chance(0.1) ? random.pick(hostileKinds) : undefined,
     hostileMessages: random.integer(20, 60),
     held: random.chance(0.1),
+    revocations: random.chance(0.3),
     fairWithin: undefined,
   };
 }

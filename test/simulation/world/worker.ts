@@ -17,6 +17,7 @@ import type { Task } from '../../../topology/runtime/task';
 import { type Due, due, type ScheduleChange, scheduleChanges } from '../../../topology/streams';
 import type { MemoryDatabase } from '../../support/mysql/memory-database';
 import type { Random } from '../../support/random';
+import { accountsOf } from './accounts';
 import { DatabaseLink } from './database-link';
 import type { Link } from './link';
 import type { Machine } from './machine';
@@ -47,6 +48,8 @@ export interface WorkerOptions {
   readonly spout: DueSpoutSettings;
   readonly bolt: SendBoltSettings;
   readonly retry: RetryPolicy;
+  /** Accounts need credentials, which may be revoked. */
+  readonly hasAccounts: boolean;
   /** Ways to the database and back, as factors. */
   readonly slow: { readonly there: number; readonly back: number };
   readonly sabotage: Sabotage;
@@ -164,6 +167,7 @@ export class SimulatedWorker {
       })),
       settings,
       rows,
+      ...(this.options.hasAccounts ? { suspendedRows: this.database.suspendedRows() } : {}),
       acks,
       ...emitterOf(builder.build(), 'due', client),
       onError,
@@ -181,7 +185,8 @@ export class SimulatedWorker {
 
   private boltTask(provider: SimulatedProvider): Task {
     const { streams, machine, bolt: settings, sabotage, retry, random, onBug } = this.options;
-    const own = provider.channel(machine, this.session.session);
+    const accounts = accountsOf(provider.name, machine, this.database.secretsOf(provider.name));
+    const own = provider.channel(machine, this.session.session, this.options.hasAccounts ? accounts : undefined);
     const real: Bolt<Due> = new SendBolt({
       ...this.context(),
       channel: sabotage.channel?.(own as never) ?? (own as never),

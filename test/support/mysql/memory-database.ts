@@ -2,7 +2,11 @@ import type { Kept } from '../../../bolts/kept-ids';
 import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
 import { cut } from '../../../connectors/mysql/sql/cut';
 import type { LostRow, OpenRow, OpenRows, Recovery, SessionLease, ShardCursor } from '../../../spouts/open-rows';
+import type { Resumed, SuspendedRows } from '../../../spouts/suspended-rows';
+import { Unavailable } from '../../../topology/core/errors';
+import { OTHER_CREDENTIALS_DELAY_MS } from '../../../topology/message';
 import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../../topology/runtime/worker-registry';
+import { MemoryAccounts } from './memory-accounts';
 import { type MemoryRow, MemoryTable, wakeOf } from './memory-table';
 
 interface MemoryWorker extends WorkerIdentity {
@@ -13,6 +17,8 @@ interface MemoryWorker extends WorkerIdentity {
 
 /** The greatest number that a version's column takes. */
 const MAX_VERSION = 2 ** 32 - 1;
+/** Suspended rows that are scheduled again at once. */
+const RESUMED_ROWS = 10;
 
 export type Operation =
   | 'page'
@@ -28,7 +34,8 @@ export type Operation =
   | 'register'
   | 'renew'
   | 'leave'
-  | 'pulse';
+  | 'pulse'
+  | 'resume';
 
 /**
  * The table in memory, behind the same ports and with the same answers as MySQL's; the battery of test/connectors/mysql
@@ -40,6 +47,7 @@ export class MemoryDatabase extends MemoryTable {
   /** Runs after the effect; throws for an answer that is lost. */
   after: (operation: Operation) => Promise<void> | void = () => {};
   readonly workers = new Map<string, MemoryWorker>();
+  readonly accounts = new MemoryAccounts();
   /** Everything is paused. */
   deactivated = false;
   readonly pausedChannels = new Set<string>();
@@ -49,6 +57,8 @@ export class MemoryDatabase extends MemoryTable {
   /** Rows that cannot be written back or recovered. */
   readonly poisoned = new Set<number>();
   private readonly keptIds = new Map<number, Kept & { readonly planNumber: number }>();
+  /** Accounts whose rows cannot be resumed. */
+  readonly unresumable = new Set<string>();
   private readonly attempts = new Map<string, AttemptResult & { readonly session: string }>();
 
   /** One entry per attempt: what the bolts wrote back. */
@@ -91,6 +101,10 @@ export class MemoryDatabase extends MemoryTable {
           return row !== undefined;
         }),
     };
+  }
+
+  suspendedRows(): SuspendedRows {
+    return { resume: (after) => this.run('resume', () => this.resumeAfter(after)) };
   }
 
   registry(): WorkerRegistry {
@@ -216,9 +230,11 @@ export class MemoryDatabase extends MemoryTable {
 
   private settleRows(session: string, results: readonly AttemptResult[]): Unwritten[] {
     const bad: Unwritten[] = [];
-    for (const result of results) {
+    for (const given of results) {
+      const result = this.isAccountHeld(given) ? given : this.unlessStale(given);
       const { id, version, settlement } = result;
-      if (this.locked.has(id)) bad.push({ id, reason: 'locked by another transaction', again: true });
+      const isHeld = this.locked.has(id) || this.isAccountHeld(result);
+      if (isHeld) bad.push({ id, reason: 'locked by another transaction', again: true });
       else if (this.poisoned.has(id) || !isWritable(result))
         bad.push({ id, reason: 'cannot be written', again: false });
       else {
@@ -260,6 +276,10 @@ export class MemoryDatabase extends MemoryTable {
       lastError: cut(settlement.error, 1024),
       claim: null,
     };
+    if (settlement.state === 'suspended') {
+      const doubt = inDoubt ? { inDoubt: row.inDoubt, decided: row.decided } : {};
+      return { ...ended, ...doubt, recoveries: row.recoveries, attempts: row.attempts - 1 };
+    }
     if (settlement.state !== 'scheduled') return ended;
     const { without } = settlement;
     const doubt = without === undefined || !inDoubt ? {} : { inDoubt: row.inDoubt, decided: row.decided };
@@ -269,6 +289,48 @@ export class MemoryDatabase extends MemoryTable {
       ...(without === 'given_back' ? { attempts: row.attempts - 1 } : {}),
     };
     return { ...ended, ...kept, retryAt: this.now() + settlement.delayMs, version: row.version + 1 };
+  }
+
+  /** A refusal of credentials marks their account. When the account has others by now, the row is given back. */
+  private unlessStale(result: AttemptResult): AttemptResult {
+    const { settlement } = result;
+    const row = this.rows.get(result.id);
+    if (settlement.state !== 'suspended' || row === undefined) return result;
+    const { inDoubt, error, generation } = settlement;
+    if (this.accounts.refused(row, generation, error)) return result;
+    const again = { state: 'scheduled', inDoubt, error, delayMs: OTHER_CREDENTIALS_DELAY_MS } as const;
+    return { ...result, settlement: { ...again, without: 'given_back' } };
+  }
+
+  private isAccountHeld({ id, settlement }: AttemptResult): boolean {
+    const row = this.rows.get(id);
+    return settlement.state === 'suspended' && row !== undefined && this.accounts.isHeld(row);
+  }
+
+  private resumeAfter(after: Parameters<SuspendedRows['resume']>[0]): Resumed {
+    const at = this.accounts.resumingAfter(after);
+    if (at === undefined) return { rows: 0, at };
+    const { account, channel } = at;
+    if (this.unresumable.has(account)) {
+      return { rows: 0, at: { account, channel }, failure: new Unavailable('a trigger refuses its rows') };
+    }
+    if (this.accounts.isHeld(at)) return { rows: 0, at: { account, channel } };
+    const suspended = [...this.rows.values()]
+      .filter((row) => row.state === 'suspended' && row.account === account && row.channel === channel)
+      .toSorted((a, b) => a.dueAt - b.dueAt || a.id - b.id);
+    const batch = suspended.filter(({ id }) => !this.locked.has(id)).slice(0, RESUMED_ROWS);
+    const now = this.now();
+    for (const row of batch) {
+      const { firstAttemptAt, retryAt, version } = row;
+      this.write(row, {
+        state: 'scheduled',
+        version: version + 1,
+        retryAt: retryAt !== null && retryAt > now ? retryAt : null,
+        firstAttemptAt: firstAttemptAt === null ? null : firstAttemptAt + now - claimedAt(row),
+      });
+    }
+    if (suspended.length === 0) this.accounts.resumed(at);
+    return { rows: batch.length, at: { account, channel } };
   }
 
   private settleDoubt(id: number, settlement: Extract<AttemptResult['settlement'], { state: 'delivered' }>): void {
@@ -285,7 +347,8 @@ function began(
   now: number,
 ): Partial<MemoryRow> {
   const { without, askedMs = 0 } = settlement.state === 'scheduled' ? settlement : {};
-  const isAttempt = settlement.state !== 'delivered' && (without === undefined || without === 'unreachable');
+  const isNone = settlement.state === 'delivered' || settlement.state === 'suspended';
+  const isAttempt = !isNone && (without === undefined || without === 'unreachable');
   return isAttempt ? { firstAttemptAt: (firstAttemptAt ?? startedAt ?? now) + askedMs } : {};
 }
 

@@ -167,6 +167,6 @@ function refusalOf(row: MemoryRow | undefined): Refusal | null {
       worker: row.claim ?? '',
     };
   }
-  if (row.state !== 'scheduled') return { result: 'already', state: row.state };
+  if (row.state !== 'scheduled' && row.state !== 'suspended') return { result: 'already', state: row.state };
   return row.inDoubt ? { result: 'in_doubt' } : null;
 }

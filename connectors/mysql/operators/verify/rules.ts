@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly keyLifetimeOf?: (channel: string) => number | undefined;
   /** A spout and a bolt of the channel have lived for so many milliseconds, and nothing is paused. */
   readonly isTended: (row: SeenRow, since: number) => boolean;
+  /** The row's account has been usable again for so many milliseconds, and its suspended messages are to be sent. */
+  readonly isResuming?: (row: SeenRow, since: number) => boolean;
   /** How long after its wake a row of a tended channel may wait. */
   readonly patienceMs: number;
 }
@@ -40,7 +42,7 @@ export function violationsOf(seen: Seen, around: Surroundings): Violation[] {
   return rules.flatMap((rule) => [...rule(seen, around)]);
 }
 
-/** I1: an open row is sent or recovered within the patience. */
+/** I1: an open row is sent or recovered within the patience, and a suspended one resumed. */
 function* standing({ row }: Seen, around: Surroundings): Iterable<Violation> {
   const { now, patienceMs, isTended, sessions } = around;
   if (row.wakeAt === null || !isTended(row, patienceMs)) return;
@@ -49,6 +51,9 @@ function* standing({ row }: Seen, around: Surroundings): Iterable<Violation> {
   if (row.state === 'scheduled') yield breach('I1', row, `has waited for ${now - since} ms since its wake`);
   if (row.state === 'sending' && isAlive(sessions.get(row.session))) {
     yield breach('I1', row, `has been sending for ${now - since} ms, and its worker lives`);
+  }
+  if (row.state === 'suspended' && around.isResuming?.(row, patienceMs) === true) {
+    yield breach('I1', row, 'is suspended, and its account can be used again');
   }
 }
 

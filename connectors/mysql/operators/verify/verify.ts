@@ -1,5 +1,6 @@
 import { type MessageId, type MessageState, messageStates } from '../../../../topology/message';
 import { SPOUT } from '../../../../topology/streams';
+import { AccountStates, type StateEntry } from '../../secrets/account-states';
 import type { Pool } from '../../sql/pool';
 import { Operations, type Pause } from '../operations';
 import { Status } from '../status';
@@ -74,7 +75,8 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verify
   const sessions = new Sessions();
   for await (const { condition, share } of partsOf(pool, mark, next)) {
     const pauses = await new Operations(pool).pauses();
-    tally.add(await readSnapshot(pool, condition, sessions), pauses);
+    const states = await new AccountStates(pool).list();
+    tally.add(await readSnapshot(pool, condition, sessions), pauses, states);
     options.report?.(tally.messages, share);
   }
   const report = tally.reportAt(await new Status(pool).now(), mark?.verifiedAt ?? null);
@@ -97,15 +99,19 @@ class Tally {
 
   constructor(private readonly options: VerifyOptions) {}
 
-  add({ now, messages, sessions }: Snapshot, pauses: readonly Pause[]): void {
+  add({ now, messages, sessions }: Snapshot, pauses: readonly Pause[], states: readonly StateEntry[]): void {
     const { classOf, keyLifetimeOf, patienceMs } = this.options;
     const isTended = tended(sessions.values(), pauses, now);
     const lifetimes = keyLifetimeOf === undefined ? {} : { keyLifetimeOf };
-    const around: Surroundings = { now, sessions, classOf, ...lifetimes, patienceMs, isTended };
+    const resuming = new Map(
+      states.flatMap((entry) => (entry.state === 'resuming' ? [[accountOf(entry), entry.since ?? now] as const] : [])),
+    );
+    const isResuming: Surroundings['isResuming'] = (row, since) => (resuming.get(accountOf(row)) ?? now) < now - since;
+    const around: Surroundings = { now, sessions, classOf, ...lifetimes, patienceMs, isTended, isResuming };
     for (const seen of messages) {
       this.count(seen, now);
       for (const violation of violationsOf(seen, around)) {
-        const isStanding = violation.invariant === 'I1' && seen.row.state === 'scheduled';
+        const isStanding = violation.invariant === 'I1' && seen.row.state !== 'sending';
         if (isStanding) foundIn(this.standing, accountOf(seen.row)).add(violation, this.options.examples);
         else foundIn(this.findings, violation.invariant).add(violation, this.options.examples);
       }

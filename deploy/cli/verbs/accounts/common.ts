@@ -1,9 +1,12 @@
+import { Option } from 'commander';
 import type { ChannelKind, WhoAmI } from '../../../../connectors/channels/channel-kind';
 import { kindOf } from '../../../../connectors/channels/channel-kinds';
+import { AccountStates, type ResumePolicy, resumePolicies } from '../../../../connectors/mysql/secrets/account-states';
 import { SecretKey } from '../../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../../connectors/mysql/secrets/secret-store';
 import { systemClock } from '../../../../topology/core/clock';
 import { UserError } from '../../../../topology/core/errors';
+import { formatCount } from '../../../console/units';
 import { networkOf } from '../../../worker/network-settings';
 import { channelsFor } from '../../channels';
 import { withPool } from '../../database';
@@ -12,6 +15,17 @@ import type { ChangeOptions, VerbContext } from '../../verb';
 export interface ChannelOptions extends ChangeOptions {
   readonly channel: string;
 }
+
+/** An option of verbs after which an account can be used again. */
+export interface ResumeOptions extends ChannelOptions {
+  readonly resume: ResumePolicy;
+}
+
+export const resumeOption = (): Option =>
+  new Option(
+    '--resume <policy>',
+    'what becomes of its suspended messages: send them, the earliest due first, or keep them suspended',
+  ).choices(resumePolicies);
 
 /** How long a provider may take to say whose credentials are. */
 const ASK_TIMEOUT_MS = 15_000;
@@ -35,6 +49,23 @@ export function subjectOf(account: string, channel: string): string {
 export function withAccounts<T>(context: VerbContext, work: (accounts: SecretStore) => Promise<T>): Promise<T> {
   const key = SecretKey.from(context.settings.environment);
   return withPool(context, (pool) => work(new SecretStore(pool, key)));
+}
+
+export function withStates<T>(context: VerbContext, work: (states: AccountStates) => Promise<T>): Promise<T> {
+  return withPool(context, (pool) => work(new AccountStates(pool)));
+}
+
+/** What becomes of an account's suspended messages, as a sentence; empty when it has none. */
+export function resumeText(
+  suspended: { readonly count: number; readonly exact: boolean },
+  policy: ResumePolicy,
+): string {
+  const { count, exact } = suspended;
+  if (count === 0) return '';
+  const messages = `${exact ? '' : 'More than '}${formatCount(count)} suspended ${count === 1 ? 'message' : 'messages'}`;
+  return policy === 'send'
+    ? ` ${messages} of the account will go out, the earliest due first.`
+    : ` ${messages} of the account stay suspended; \`downspout messages resume\` sends them.`;
 }
 
 /**

@@ -1,13 +1,26 @@
 import type { Command } from 'commander';
 import type { ChannelKind } from '../../../../connectors/channels/channel-kind';
 import { fieldsOf, parseCredentials, textOf } from '../../../../connectors/channels/credentials';
+import type { ResumePolicy } from '../../../../connectors/mysql/secrets/account-states';
 import { printable } from '../../../console/output';
 import { readFields } from '../../../console/secret-input';
 import { audited } from '../../audited';
 import { changingVerb, contextOf, type VerbContext } from '../../verb';
-import { type ChannelOptions, channelOf, demandSameOwner, storedOf, subjectOf, withAccounts } from './common';
+import {
+  type ChannelOptions,
+  channelOf,
+  demandSameOwner,
+  resumeOption,
+  resumeText,
+  storedOf,
+  subjectOf,
+  withAccounts,
+  withStates,
+} from './common';
 
 interface SetOptions extends ChannelOptions {
+  /** What waited for credentials goes out unless it is given, and what a person has kept back stays. */
+  readonly resume?: ResumePolicy;
   readonly replace?: boolean;
 }
 
@@ -21,6 +34,7 @@ export function setCommand(): Command {
     .argument('<account>')
     .option('--channel <name>', 'channel', 'webhook')
     .option('--replace', 'forget the secret before it, because somebody else knows it')
+    .addOption(resumeOption())
     .action(async (account: string, options: SetOptions) => {
       const context = contextOf(options);
       const kind = channelOf(options.channel, context);
@@ -42,6 +56,7 @@ export function rotateCommand(): Command {
     .argument('<account>')
     .option('--channel <name>', 'channel', 'webhook')
     .option('--replace', 'forget the secret before it, because somebody else knows it')
+    .addOption(resumeOption())
     .action(async (account: string, options: SetOptions) => {
       const context = contextOf(options);
       const kind = channelOf(options.channel, context);
@@ -63,18 +78,30 @@ async function put(
   context: VerbContext,
   result: 'set' | 'rotated',
   { keepsEarlier }: ChannelKind,
-  { account, channel, text, replace: forget = false }: SetOptions & { readonly account: string; readonly text: string },
+  {
+    account,
+    channel,
+    text,
+    resume,
+    replace: forget = false,
+  }: SetOptions & { readonly account: string; readonly text: string },
 ): Promise<void> {
   const replace = forget || !keepsEarlier;
   const verb = result === 'set' ? 'accounts set' : 'accounts rotate';
   const secrets = await audited(context, { verb, subject: subjectOf(account, channel) }, async (change) => {
-    const count = await withAccounts(context, (accounts) => accounts.set(account, channel, text, { replace }));
-    change.after = { secrets: count, replace };
+    const given = { replace, ...(resume === undefined ? {} : { resume }) };
+    const count = await withAccounts(context, (accounts) => accounts.set(account, channel, text, given));
+    change.after = { secrets: count, ...given };
     return count;
   });
-  context.output.data({ account, channel, result, secrets }, () =>
-    secrets === 1
-      ? 'The secret is set.'
-      : 'The secret is set. Messages carry the signatures of both secrets until `downspout accounts retire`.',
-  );
+  const state = await withStates(context, (states) => states.of(account, channel));
+  const suspended = await withStates(context, (states) => states.suspended(account, channel));
+  const both = ' Messages carry the signatures of both secrets until `downspout accounts retire`.';
+  context.output.data({ account, channel, result, secrets, suspended: suspended.count, state }, () => {
+    const next =
+      state === 'disabled'
+        ? ' The account stays disabled: a person has disabled it, and `downspout accounts enable` ends that.'
+        : resumeText(suspended, state === 'resuming' ? 'send' : 'keep');
+    return `The secret is set.${secrets === 1 ? '' : both}${next}`;
+  });
 }

@@ -4,7 +4,15 @@ import type { VerbContext } from '../../verb';
 import { nameOf } from './targets';
 
 /** Answers of the client that mean that it changed something, and recorded that with the change. */
-const CHANGED: ReadonlySet<string> = new Set(['canceled', 'edited', 'redriven', 'resolved', 'replaced', 'in_doubt']);
+const CHANGED: ReadonlySet<string> = new Set([
+  'canceled',
+  'edited',
+  'redriven',
+  'resolved',
+  'replaced',
+  'resumed',
+  'in_doubt',
+]);
 
 /** A verb about messages that are named. What the client changes it records itself; here a row is left when it changed nothing. */
 export function auditedMessages<T extends { readonly result: string }>(

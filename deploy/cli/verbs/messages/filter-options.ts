@@ -6,7 +6,7 @@ import { type MessageState, messageStates } from '../../../../topology/message';
 import type { Output } from '../../../console/output';
 import { counted, formatCount, formatInstant } from '../../../console/units';
 
-/** The conditions of `messages list`, which `redrive` and `resolve` have too. */
+/** The conditions of `messages list`, which `redrive`, `resolve` and `resume` have too. */
 export interface FilterOptions {
   readonly state?: MessageState;
   readonly channel?: string;
@@ -50,7 +50,7 @@ export function isByFilter(ids: readonly string[], dedupeKey: string | undefined
 }
 
 /** What a filter selects. */
-export function selectionText({ count, sample }: Selection, output: Output): string {
+export function selectionText({ count, sample, isFirst = false }: Selection, output: Output): string {
   if (count === 0) return 'No message is selected.';
   const lines = sample.map(
     ({ id, channel, account, dueAt, lastError }) =>
@@ -58,7 +58,7 @@ export function selectionText({ count, sample }: Selection, output: Output): str
   );
   const more = count > sample.length ? [`  and ${formatCount(count - sample.length)} more`] : [];
   return [
-    `${output.colors.bold(formatCount(count))} messages are selected, the newest of them:`,
+    `${output.colors.bold(formatCount(count))} messages are selected, ${isFirst ? 'the first' : 'the newest'} of them:`,
     ...lines,
     ...more,
   ].join('\n');

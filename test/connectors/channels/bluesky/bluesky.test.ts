@@ -100,6 +100,7 @@ describe('a session', () => {
     const mayStart = jest.fn(() => true);
     expect(await world.send({ text: 'a' }, { mayStart })).toEqual({
       kind: 'unusable',
+      generation: 1,
       status: 401,
       reason: expect.stringMatching(/app password .*Invalid identifier or password.*Connect the account again/),
     });

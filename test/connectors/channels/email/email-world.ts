@@ -6,6 +6,7 @@ import type { NetworkSettings } from '../../../../connectors/channels/http/netwo
 import { FakeEmail } from '../../../../deploy/fakes/email';
 import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
+import { StoredAccounts } from '../../../support/channels/stored-accounts';
 import type { Behaviour, ChannelWorld } from '../channel-battery';
 
 export const PASSWORD = 'correct horse; battery=staple';
@@ -16,7 +17,7 @@ export const TIMEOUT_MS = 2_000;
 /** The channel and a fake mail server. Accounts are `shop`, which has credentials, `lost`, whose server is away, and others, which have none. */
 export class EmailWorld {
   readonly channel: Channel;
-  private readonly accounts = new Map<string, object>();
+  private readonly accounts = new StoredAccounts();
 
   private constructor(
     readonly server: FakeEmail,
@@ -30,10 +31,7 @@ export class EmailWorld {
     this.channel = email.build(settings.bolts['email'] as never, {
       clock,
       network,
-      secretsOf: async (_, names) =>
-        new Map(
-          names.flatMap((name) => (this.accounts.has(name) ? [[name, [JSON.stringify(this.accounts.get(name))]]] : [])),
-        ),
+      secretsOf: this.accounts.of,
     });
   }
 

@@ -188,6 +188,7 @@ describe('what a server says', () => {
     const outcome = await world.send({ text: 'a' });
     expect(outcome).toEqual({
       kind: 'unusable',
+      generation: 2,
       status: 535,
       reason: "The mail server does not take the account's user and password (535). Connect the account again",
     });
@@ -241,7 +242,7 @@ test('Only ports of mail servers are connected to', async () => {
   await start({ allowPrivateAddresses: false, allowNetworks: ['127.0.0.0/8'] });
   world.set('shop', { host: '127.0.0.1', port: '6379' });
   expect(await world.send({ text: 'a' })).toMatchObject({
-    kind: 'unusable',
+    kind: 'postponed',
     reason: expect.stringContaining('expected 25, 465, 587'),
   });
 });
@@ -302,7 +303,7 @@ test('A mail and a password travel in clear only where the operator allows it', 
   await start();
   world.set('far', { host: 'mail.example.com' });
   expect(await world.send({ text: 'a' }, {}, 'far')).toMatchObject({
-    kind: 'unusable',
+    kind: 'postponed',
     reason: expect.stringContaining('EMAIL_ALLOW_PLAIN'),
   });
 });

@@ -2,6 +2,7 @@ import { facebook } from '../../../../connectors/channels/facebook/facebook';
 import type { FakeFacebookOptions } from '../../../../deploy/fakes/facebook';
 import { systemClock } from '../../../../topology/core/clock';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
+import { storedAs } from '../../../support/channels/stored-accounts';
 import { channelBattery } from '../channel-battery';
 import { type FacebookWorld, facebookWorld, openFacebook, PAGE, TOKEN } from './facebook-world';
 
@@ -45,7 +46,7 @@ describe('a post', () => {
     const channel = facebook.build(settings.bolts['facebook'] as never, {
       clock: systemClock,
       network: { allowPrivateAddresses: true },
-      secretsOf: async () => new Map([['shop', [credentials]]]),
+      secretsOf: async () => new Map([['shop', storedAs([credentials])]]),
     });
     const context = { id: 1, account: 'shop', dueAt: now(), inDoubt: false, idempotencyKey: 'key', now };
     await channel.send(channel.prepare('shop', '{"text":"c"}'), { ...context, mayStart: () => true });

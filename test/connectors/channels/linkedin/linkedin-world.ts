@@ -4,6 +4,7 @@ import { FakeProvider } from '../../../../deploy/fakes/fake-provider';
 import { FakeLinkedin, type FakeLinkedinOptions } from '../../../../deploy/fakes/linkedin';
 import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
+import { StoredAccounts } from '../../../support/channels/stored-accounts';
 import type { ChannelWorld } from '../channel-battery';
 import { batteryWorld } from '../played-channel';
 
@@ -25,21 +26,19 @@ export class LinkedinWorld {
     apiVersion: string | undefined,
     clock: Clock,
   ) {
-    const stored = (author: string, token = TOKEN, at = server.url) => [JSON.stringify({ author, token, server: at })];
-    const accounts = new Map([
-      ['shop', stored(SHOP)],
-      ['person', stored(PERSON, PERSON_TOKEN)],
-      ['other', stored('urn:li:organization:7')],
-      ['lost', stored(SHOP, TOKEN, 'http://127.0.0.1:1')],
-    ]);
+    const accounts = new StoredAccounts();
+    const { url } = server;
+    accounts.set('shop', { author: SHOP, token: TOKEN, server: url });
+    accounts.set('person', { author: PERSON, token: PERSON_TOKEN, server: url });
+    accounts.set('other', { author: 'urn:li:organization:7', token: TOKEN, server: url });
+    accounts.set('lost', { author: SHOP, token: TOKEN, server: 'http://127.0.0.1:1' });
     const settings = topologySchema.parse({
       components: { linkedin: { timeout: '800ms', perOrigin: 2, ...(apiVersion && { apiVersion }) } },
     });
     this.channel = linkedin.build(settings.bolts['linkedin'] as never, {
       clock,
       network: { allowPrivateAddresses: true },
-      secretsOf: async (_, names) =>
-        new Map(names.flatMap((name) => (accounts.has(name) ? [[name, accounts.get(name) as string[]]] : []))),
+      secretsOf: accounts.of,
     });
   }
 

@@ -91,6 +91,7 @@ describe('what the answers mean:', () => {
     world.protocol.revoked.add(TOKEN);
     expect(await send({ text: 'a' })).toEqual({
       kind: 'unusable',
+      generation: 1,
       status: 401,
       reason:
         "LinkedIn does not take the account's access token any more (HTTP 401: The token used in the request has been revoked by the user). Connect the account again",

@@ -4,6 +4,7 @@ import { FakeProvider } from '../../../../deploy/fakes/fake-provider';
 import { FakeMastodon, type FakeMastodonOptions } from '../../../../deploy/fakes/mastodon';
 import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
+import { StoredAccounts } from '../../../support/channels/stored-accounts';
 import type { ChannelWorld } from '../channel-battery';
 import { batteryWorld } from '../played-channel';
 
@@ -13,22 +14,20 @@ export const OTHER_TOKEN = 'newer-token-of-the-shop';
 /** The channel and a fake server. Accounts are `shop`, which has a token, `lost`, whose server is away, and others, which have none. */
 export class MastodonWorld {
   readonly channel: Channel;
-  private readonly accounts = new Map<string, string[]>();
+  readonly accounts = new StoredAccounts();
 
   private constructor(
     readonly protocol: FakeMastodon,
     readonly server: FakeProvider,
     clock: Clock,
   ) {
-    const { accounts } = this;
     this.set('shop', TOKEN);
-    accounts.set('lost', stored('http://127.0.0.1:1', TOKEN));
+    this.accounts.set('lost', { instance: 'http://127.0.0.1:1', token: TOKEN });
     const settings = topologySchema.parse({ components: { mastodon: { timeout: '800ms', perOrigin: 2 } } });
     this.channel = mastodon.build(settings.bolts['mastodon'] as never, {
       clock,
       network: { allowPrivateAddresses: true },
-      secretsOf: async (_, names) =>
-        new Map(names.flatMap((name) => (accounts.has(name) ? [[name, accounts.get(name) as string[]]] : []))),
+      secretsOf: this.accounts.of,
     });
   }
 
@@ -40,18 +39,13 @@ export class MastodonWorld {
 
   /** As `downspout accounts set`. */
   set(account: string, token: string): void {
-    this.accounts.set(account, stored(this.server.url, token));
+    this.accounts.set(account, { instance: this.server.url, token });
   }
 
   async close(): Promise<void> {
     await this.channel.close();
     await this.server.close();
   }
-}
-
-/** Credentials as the database has them. */
-function stored(instance: string, token: string): string[] {
-  return [JSON.stringify({ instance, token })];
 }
 
 /** The world of the battery. Keys are those that Mastodon was told. */

@@ -83,13 +83,14 @@ describe('what the answers mean:', () => {
     world.protocol.revoked.add(TOKEN);
     expect(await send({ text: 'a' })).toEqual({
       kind: 'unusable',
+      generation: 1,
       status: 401,
       reason:
         "The server does not take the account's access token any more (HTTP 401: The access token is invalid). Connect the account again",
     });
   });
 
-  test('Credentials that the provider refused are not tried again for a minute, unless others are set', async () => {
+  test('Credentials that the provider refused are not tried again: for a minute, unless others are set', async () => {
     let passed = 0;
     await start({}, { ...systemClock, monotonic: () => systemClock.monotonic() + passed });
     world.protocol.revoked.add(TOKEN);
@@ -97,6 +98,7 @@ describe('what the answers mean:', () => {
     const mayStart = jest.fn(() => true);
     expect(await send({ text: 'b' }, { mayStart })).toEqual({
       kind: 'unusable',
+      generation: 1,
       reason: (first as { reason: string }).reason,
     });
     expect(mayStart).not.toHaveBeenCalled();
@@ -114,6 +116,45 @@ describe('what the answers mean:', () => {
     expect(await send({ text: 'd' }, { idempotencyKey: 'key-2' })).toMatchObject({ kind: 'unusable' });
     passed = 123_000;
     expect(await send({ text: 'd' }, { idempotencyKey: 'key-2' })).toMatchObject({ kind: 'delivered' });
+  });
+
+  test('Credentials that the provider refused are not tried again, by no worker, once the database says so', async () => {
+    let passed = 0;
+    await start({}, { ...systemClock, monotonic: () => systemClock.monotonic() + passed });
+    await world.channel.warm(['shop']);
+    world.accounts.block('shop', 'refused by another worker');
+    passed = 31_000;
+    await world.channel.warm(['shop']);
+    const blocked = { kind: 'unusable', reason: 'refused by another worker', generation: 1 };
+    expect(await send({ text: 'a' })).toEqual(blocked);
+    passed = 3_600_000;
+    expect(await send({ text: 'a' })).toEqual(blocked);
+    expect(world.server.calls).toEqual([]);
+    // The same credentials, which a person has set again, are tried within a second or two.
+    world.set('shop', TOKEN);
+    passed += 1_001;
+    expect(await send({ text: 'a' })).toMatchObject({ kind: 'delivered' });
+  });
+
+  test('others are used within a second or two, also where the refused ones were read once more before they were set', async () => {
+    let passed = 0;
+    await start({}, { ...systemClock, monotonic: () => systemClock.monotonic() + passed });
+    world.protocol.revoked.add(TOKEN);
+    expect(await send({ text: 'a' })).toMatchObject({ kind: 'unusable', generation: 1 });
+    // The database does not have the mark yet, so the same credentials are read again.
+    expect(await send({ text: 'a' })).toMatchObject({ kind: 'unusable', generation: 1 });
+    world.set('shop', OTHER_TOKEN);
+    passed = 1_001;
+    expect(await send({ text: 'a' })).toMatchObject({ kind: 'delivered' });
+  });
+
+  test('What was refused is said with its generation, and others that were set meanwhile are used at once', async () => {
+    await start();
+    await world.channel.warm(['shop']);
+    world.set('shop', OTHER_TOKEN);
+    world.protocol.revoked.add(TOKEN);
+    expect(await send({ text: 'a' })).toMatchObject({ kind: 'unusable', generation: 1 });
+    expect(await send({ text: 'a' })).toMatchObject({ kind: 'delivered' });
   });
 
   test('An account without credentials sends nothing, and the reason says what to do', async () => {
@@ -272,6 +313,7 @@ describe('a post in doubt', () => {
     const calls = world.server.calls.length;
     expect(await lookUp({ text: 'a' }, now())).toEqual({
       kind: 'unusable',
+      generation: 1,
       reason: (looked as { reason: string }).reason,
     });
     expect(world.server.calls).toHaveLength(calls);

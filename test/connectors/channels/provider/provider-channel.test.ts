@@ -4,6 +4,7 @@ import { isUnanswered } from '../../../../connectors/channels/provider/api';
 import { providerKind } from '../../../../connectors/channels/provider/provider-channel';
 import { systemClock } from '../../../../topology/core/clock';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
+import { storedAs } from '../../../support/channels/stored-accounts';
 
 const AWAY = 'http://127.0.0.1:1';
 
@@ -27,7 +28,7 @@ function channelOf(origin: string) {
   return kind.build(topologySchema.parse({ components: { bluesky: { timeout: 300 } } }).bolts['bluesky'] as never, {
     clock: systemClock,
     network: { allowPrivateAddresses: true },
-    secretsOf: async () => new Map([['shop', ['{"password":"a"}']]]),
+    secretsOf: async () => new Map([['shop', storedAs(['{"password":"a"}'])]]),
   });
 }
 

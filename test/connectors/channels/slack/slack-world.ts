@@ -4,6 +4,7 @@ import { FakeProvider } from '../../../../deploy/fakes/fake-provider';
 import { FakeSlack, type FakeSlackOptions } from '../../../../deploy/fakes/slack';
 import { systemClock } from '../../../../topology/core/clock';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
+import { StoredAccounts } from '../../../support/channels/stored-accounts';
 import type { ChannelWorld } from '../channel-battery';
 import { batteryWorld } from '../played-channel';
 
@@ -18,16 +19,14 @@ export class SlackWorld {
     readonly protocol: FakeSlack,
     readonly server: FakeProvider,
   ) {
-    const accounts = new Map([
-      ['shop', [JSON.stringify({ token: TOKEN, server: server.url })]],
-      ['lost', [JSON.stringify({ token: TOKEN, server: 'http://127.0.0.1:1' })]],
-    ]);
+    const accounts = new StoredAccounts();
+    accounts.set('shop', { token: TOKEN, server: server.url });
+    accounts.set('lost', { token: TOKEN, server: 'http://127.0.0.1:1' });
     const settings = topologySchema.parse({ components: { slack: { timeout: '800ms', perOrigin: 2 } } });
     this.channel = slack.build(settings.bolts['slack'] as never, {
       clock: systemClock,
       network: { allowPrivateAddresses: true },
-      secretsOf: async (_, names) =>
-        new Map(names.flatMap((name) => (accounts.has(name) ? [[name, accounts.get(name) as string[]]] : []))),
+      secretsOf: accounts.of,
     });
   }
 

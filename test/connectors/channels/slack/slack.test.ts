@@ -91,6 +91,7 @@ describe('what the answers mean:', () => {
       world.protocol.revoked.set(TOKEN, error);
       expect(await send({ text: 'a' })).toEqual({
         kind: 'unusable',
+        generation: 1,
         status: 200,
         reason: `Slack does not take the account's token any more (HTTP 200: ${error}). Connect the account again`,
       });

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import type { Channel } from '../../../../bolts/channel';
 import { WebhookChannel } from '../../../../connectors/channels/webhook/webhook';
 import { systemClock } from '../../../../topology/core/clock';
+import { storedAs } from '../../../support/channels/stored-accounts';
 import type { Behaviour, ChannelWorld } from '../channel-battery';
 
 const SECRET = `whsec_${Buffer.from('a secret of twenty-four!').toString('base64')}`;
@@ -36,7 +37,7 @@ export async function webhookWorld(): Promise<ChannelWorld> {
     perOrigin: 1,
     clock: systemClock,
     network: { allowPrivateAddresses: true },
-    secretsOf: async (accounts) => new Map(accounts.map((account) => [account, [SECRET]])),
+    secretsOf: async (accounts) => new Map(accounts.map((account) => [account, storedAs([SECRET])])),
   }) as Channel;
   return {
     channel,

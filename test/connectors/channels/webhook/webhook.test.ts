@@ -5,6 +5,7 @@ import { WebhookChannel, type WebhookOptions } from '../../../../connectors/chan
 import { systemClock } from '../../../../topology/core/clock';
 import { Unavailable } from '../../../../topology/core/errors';
 import { Receiver } from '../../../support/channels/receiver';
+import { storedAs } from '../../../support/channels/stored-accounts';
 import { channelBattery } from '../channel-battery';
 import { NameServer } from '../http/name-server';
 import { webhookWorld } from './webhook-world';
@@ -423,9 +424,19 @@ describe('names', () => {
   });
 });
 
-describe('an account that has a secret never sends unsigned', () => {
+describe('an account that has a secret never sends unsigned, and one that a person has disabled never sends', () => {
+  test('the message of one that is disabled is suspended without a request', async () => {
+    const disabled = { ...storedAs([SECRET], 3), blocked: 'a person has disabled the account' };
+    const through = channel({ secretsOf: async () => new Map([['shop', disabled]]) });
+    const reason = 'a person has disabled the account';
+    expect(await send(through, '/')).toEqual({ kind: 'unusable', reason, generation: 3 });
+    expect(receiver.journal).toHaveLength(0);
+  });
+
   test('the signature verifies with the library of the specification', async () => {
-    const through = channel({ secretsOf: async (accounts) => new Map(accounts.map((account) => [account, [SECRET]])) });
+    const through = channel({
+      secretsOf: async (accounts) => new Map(accounts.map((account) => [account, storedAs([SECRET])])),
+    });
     await through.warm(['shop']);
     await send(through, '/', { key: 'msg_7', payload: { body: 'Grüße 🎈' } });
     const [received] = receiver.journal;
@@ -441,7 +452,7 @@ describe('an account that has a secret never sends unsigned', () => {
 
   test("the time is the attempt's, though this machine's clock is an hour wrong", async () => {
     const clock = { ...systemClock, now: () => systemClock.now() - 3_600_000 };
-    const through = channel({ clock, secretsOf: async () => new Map([['shop', [SECRET]]]) });
+    const through = channel({ clock, secretsOf: async () => new Map([['shop', storedAs([SECRET])]]) });
     const date = encodeURIComponent(new Date(systemClock.now() + 60_000).toUTCString());
     const { afterMs: after } = (await send(through, `/?status=503&retry-after=${date}`)) as { afterMs: number };
     expect(after).toBeLessThanOrEqual(60_000);
@@ -454,8 +465,8 @@ describe('an account that has a secret never sends unsigned', () => {
 
   test('a secret of another account that cannot be opened changes nothing', async () => {
     const broken = new Unavailable('sealed with another key');
-    const found = new Map<string, readonly string[] | Unavailable>([['other', broken]]);
-    const through = channel({ secretsOf: async () => found.set('shop', [SECRET]) });
+    const found = new Map([['other', storedAs(broken)]]);
+    const through = channel({ secretsOf: async () => found.set('shop', storedAs([SECRET])) });
     await through.warm(['shop', 'other']);
     expect(await send(through, '/', { key: 'msg_7' })).toMatchObject({ kind: 'delivered' });
     expect(receiver.journal[0]?.headers['webhook-signature']).toMatch(/^v1,/);
@@ -475,7 +486,7 @@ describe('an account that has a secret never sends unsigned', () => {
   });
 
   test('a secret that is none is a reason to wait for another one, and is not told', async () => {
-    const through = channel({ secretsOf: async () => new Map([['shop', ['not a secret!']]]) });
+    const through = channel({ secretsOf: async () => new Map([['shop', storedAs(['not a secret!'])]]) });
     const outcome = await send(through, '/');
     expect(outcome).toMatchObject({ kind: 'postponed', reason: expect.stringContaining('Standard Webhooks secret') });
     expect(JSON.stringify(outcome)).not.toContain('not a secret!');

@@ -148,6 +148,19 @@ describe('scheduling again under a key', () => {
     expect(await client.get({ id })).toMatchObject({ state, version: 1 });
   });
 
+  test('a suspended message waits, so it is scheduled as before, and replaced by another plan', async () => {
+    const { known, id } = await inState('suspended');
+    expect(await client.schedule(known)).toEqual({ result: 'scheduled', id, created: false });
+    expect(await client.schedule(known, { onExisting: 'replace' })).toEqual({
+      result: 'scheduled',
+      id,
+      created: false,
+    });
+    const other = { ...known, dueAt: later + 1 };
+    expect(await client.schedule(other, { onExisting: 'replace' })).toEqual({ result: 'replaced', id, version: 2 });
+    expect(await client.get({ id })).toMatchObject({ state: 'scheduled', version: 2 });
+  });
+
   test('is no conflict after an edit, neither with what was scheduled nor with what is there now', async () => {
     const known = message({ dedupeKey: key() });
     const { id } = await client.schedule(known);

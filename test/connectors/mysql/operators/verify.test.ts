@@ -31,7 +31,14 @@ afterAll(async () => {
   await world.close();
 });
 beforeEach(async () => {
-  for (const table of ['scheduled_messages', 'delivery_attempts', 'workers', 'pauses', 'verify_mark']) {
+  for (const table of [
+    'scheduled_messages',
+    'delivery_attempts',
+    'workers',
+    'pauses',
+    'account_states',
+    'verify_mark',
+  ]) {
     await admin.run(`TRUNCATE TABLE ${table}`);
   }
   const [[seconds] = ['0']] = await admin.rows<[string]>('SELECT UNIX_TIMESTAMP(NOW(3))');
@@ -124,6 +131,13 @@ const twice = { version: 2, attempts: 2 };
 const sending = { ...open, state: "'sending'" };
 const paused = () => new Operations(app).pause({ channel: 'webhook', account: 'a' });
 
+/** A message that was suspended an hour ago, and what its account has been since. */
+async function suspended(state: string): Promise<number> {
+  await insert('account_states', { account: "'a'", channel: "'webhook'", state: `'${state}'`, since: now - HOUR });
+  const attempt = { ...retry, outcome: "'unusable'", settled: "'suspended'", started_at: null };
+  return message({ ...open, state: "'suspended'", attempts: 0 }, [attempt]);
+}
+
 const healthy: readonly (readonly [what: string, plant: () => Promise<unknown>])[] = [
   ['nothing at all', async () => undefined],
   ['a delivered message', () => message()],
@@ -151,6 +165,8 @@ const healthy: readonly (readonly [what: string, plant: () => Promise<unknown>])
       await message({}, [{ recorded_at: 'NOW(6)' }]);
     },
   ],
+  ['one whose account cannot be used', () => suspended('unusable')],
+  ['one that a person keeps back', () => suspended('usable')],
   ['one that is being sent', () => message({ ...sending, updated_at: 'NOW(6)' }, [])],
   ['one whose worker has just died', () => message({ ...sending, claim: `x'${DEAD}'`, updated_at: 'NOW(6)' }, [])],
   [
@@ -261,6 +277,7 @@ const planted: readonly (readonly [what: string, invariant: Invariant, plant: ()
   ],
   ['being sent by the dead', 'I6', () => message({ ...sending, claim: `x'${DEAD}'` }, [])],
   ['being sent by nobody', 'I6', () => message({ ...sending, claim: `x'${UNKNOWN}'` }, [])],
+  ['suspended, though its account can be used again', 'I1', () => suspended('resuming')],
   ['more attempts than versions', 'I7', () => message({ attempts: 2 })],
 ];
 
@@ -283,7 +300,17 @@ test('the balance adds up, and the oldest rows are named', async () => {
   await message();
   const report = await run();
   expect(report.balance).toEqual([
-    { channel: 'webhook', total: 5, scheduled: 2, sending: 1, delivered: 1, failed: 0, canceled: 1, uncertain: 0 },
+    {
+      channel: 'webhook',
+      total: 5,
+      scheduled: 2,
+      sending: 1,
+      delivered: 1,
+      failed: 0,
+      canceled: 1,
+      uncertain: 0,
+      suspended: 0,
+    },
   ]);
   expect(report).toMatchObject({
     messages: 5,
@@ -396,7 +423,7 @@ describe('downspout verify', () => {
     await message();
     const { code, stdout, stderr } = await cli();
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/webhook +1 +1 +0 +0 +0 +0 +0\n/);
+    expect(stdout).toMatch(/webhook +1 +1 +0 +0 +0 +0 +0 +0\n/);
     expect(stdout).toMatch(/I6 +holds +the row tells the truth\n/);
     expect(stdout).toMatch(/I5 +not seen /);
     expect(stdout).toMatch(/What other witnesses are needed for\nI1 {2}the clients' log/);

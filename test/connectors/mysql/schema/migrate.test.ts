@@ -39,14 +39,14 @@ const as = async <T>(
   }
 };
 
-/** As the migrations before the range of due times left it. */
-const asBefore = async (work: (sql: Sql) => Promise<unknown>) => {
+/** As the first migrations left it: those before the range of due times unless others are named. */
+const asBefore = async (work: (sql: Sql) => Promise<unknown>, count = 5) => {
   const { database } = addressOf(other());
   const made = await migrate(other(), { dryRun: true });
   await admin.use(async (sql) => {
     await sql.run(made[0] as string);
     await sql.run(`USE \`${database}\``);
-    for (const statement of files.slice(0, 5).flatMap((file) => file.sql)) await sql.run(statement);
+    for (const statement of files.slice(0, count).flatMap((file) => file.sql)) await sql.run(statement);
     await work(sql);
     await sql.run(`USE \`${addressOf(url).database}\``);
   });
@@ -115,6 +115,26 @@ describe('migrate', () => {
         [1, 1, null],
         [3, 1, null],
       ]);
+    });
+
+    test('brings suspension without copying the table, and its messages stay as they are', async () => {
+      const ways: Readonly<Record<number, string>> = {
+        26: 'ALGORITHM=INSTANT',
+        27: 'ALGORITHM=INSTANT',
+        28: 'ALGORITHM=INPLACE, LOCK=NONE',
+        29: 'ALGORITHM=INSTANT',
+      };
+      await asBefore(async (sql) => {
+        await sql.run(message(1, 1_800_000_000_000, 'waits'));
+        for (const [index, way] of Object.entries(ways)) {
+          const statement = files[Number(index)]?.sql.join('').trim() ?? '';
+          expect(statement).toMatch(new RegExp(`, ${way};$`));
+          await sql.run(statement);
+        }
+        await sql.run("UPDATE scheduled_messages SET state='suspended' WHERE id=1");
+        const rows = await sql.rows('SELECT state, open, suspended, wake_at FROM scheduled_messages');
+        expect(rows).toEqual([['suspended', null, 1, 1_800_000_000_000]]);
+      }, 26);
     });
 
     test('waits for a transaction that holds the table in small steps, so that nobody waits long behind it', async () => {
@@ -206,6 +226,8 @@ describe('users', () => {
         'DELETE FROM scheduled_messages',
         'DELETE FROM delivery_attempts',
         'DELETE FROM accounts',
+        'UPDATE account_states SET generation=7',
+        'DELETE FROM account_states',
       ]) {
         await expect(worker.run(sql)).rejects.toMatchObject(denied);
       }

@@ -24,6 +24,7 @@ afterEach(async () => {
 });
 
 const counts = () => deploymentCounts(worker, ['webhook', 'other']);
+const suspended = async () => (await deploymentCounts(worker, ['mastodon'])).channels.get('mastodon')?.suspended;
 const overdue = async () => (await counts()).channels.get('webhook')?.overdueMs;
 
 test('an empty deployment has nothing of anything', async () => {
@@ -34,8 +35,8 @@ test('an empty deployment has nothing of anything', async () => {
     placed: 0,
     databaseMembers: undefined,
     channels: new Map([
-      ['webhook', { overdueMs: 0, uncertain: 0 }],
-      ['other', { overdueMs: 0, uncertain: 0 }],
+      ['webhook', { overdueMs: 0, uncertain: 0, suspended: 0 }],
+      ['other', { overdueMs: 0, uncertain: 0, suspended: 0 }],
     ]),
   });
 });
@@ -92,6 +93,19 @@ test('uncertain rows are counted by channel, and no more than matters', async ()
   );
   expect((await counts()).channels.get('webhook')?.uncertain).toBe(10_000);
 }, 60_000);
+
+test('suspended rows are counted by channel while their account is unusable, and not when a person keeps them', async () => {
+  const insert = 'INSERT INTO scheduled_messages (account, channel, payload, due_at, state) VALUES ';
+  await admin.run(
+    `${insert}('b', 'mastodon', '{}', 1800000000000, 'suspended'), ('b', 'mastodon', '{}', 1800000000000, 'failed')`,
+  );
+  await admin.run("INSERT INTO account_states (account, channel, state) VALUES ('b', 'mastodon', 'unusable')");
+  expect(await suspended()).toBe(1);
+  for (const state of ['usable', 'disabled']) {
+    await admin.run(`UPDATE account_states SET state='${state}'`);
+    expect(await suspended()).toBe(0);
+  }
+});
 
 test('a worker without the right to see the group says nothing of it', async () => {
   const { username } = new URL(required(world.environment, 'WORKER_DATABASE_URL'));

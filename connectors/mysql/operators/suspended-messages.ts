@@ -1,0 +1,201 @@
+import type { MessageId, MessageState } from '../../../topology/message';
+import type { Author } from '../audit/author';
+import { checkTarget, checkTime, type Target } from '../client/input';
+import { getAll } from '../client/messages';
+import { recordMessages } from '../client/record';
+import { lock, unique } from '../client/standing';
+import { reschedule } from '../schema/reschedule';
+import { integer, list, text } from '../sql/literals';
+import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
+import type { BulkCounts, Selection } from './bulk';
+import { channelsIn } from './channel-names';
+import { conditionOf, type MessageFilter } from './search';
+
+/** The answer to a request to resume a message. */
+export type ResumeAnswer =
+  | { readonly result: 'resumed'; readonly version: number }
+  | { readonly result: 'not_suspended'; readonly state: MessageState }
+  /** It would only be suspended again. */
+  | { readonly result: 'account_blocked'; readonly account: string; readonly channel: string }
+  | { readonly result: 'not_found' };
+
+interface SuspendedRow {
+  readonly id: MessageId;
+  readonly version: number;
+  readonly dueAt: number;
+}
+
+interface AccountOf {
+  readonly account: string;
+  readonly channel: string;
+}
+
+const SAMPLE = 5;
+/** Rows that one statement reads, whether they match the filter or not. */
+const ROWS_PER_STEP = 1_000;
+/** In one transaction: small enough that neither workers nor a replication group wait for it. */
+const ROWS_PER_TRANSACTION = 200;
+const MAX_CHANNELS = 1_000;
+
+/**
+ * Resumes messages that stay suspended although their account can be used: those that a person has kept back. Of each account it goes
+ * in the order in which they are due, in small transactions, and rests after each for as long as it took. An interrupted run has
+ * resumed the earlier ones; the next one continues.
+ */
+export class SuspendedMessages {
+  constructor(
+    private readonly pool: Pool,
+    private readonly author: Author,
+  ) {}
+
+  async select(filter: MessageFilter, report: (count: number) => void = () => {}): Promise<Selection> {
+    let count = 0;
+    const first: MessageId[] = [];
+    for await (const rows of this.steps(filter)) {
+      count += rows.length;
+      first.push(...rows.slice(0, SAMPLE - first.length).map(({ id }) => id));
+      report(count);
+    }
+    const sample = await this.pool.use((sql) =>
+      getAll(
+        sql,
+        first.map((id) => ({ id })),
+      ),
+    );
+    return { count, sample: sample.filter((message) => message !== null), isFirst: true };
+  }
+
+  async resume(filter: MessageFilter, report: (counts: BulkCounts) => void = () => {}): Promise<BulkCounts> {
+    const { clock } = this.pool;
+    const counts = { done: 0, skipped: 0 };
+    for await (const rows of this.steps(filter)) {
+      for (let from = 0; from < rows.length; from += ROWS_PER_TRANSACTION) {
+        const some = rows.slice(from, from + ROWS_PER_TRANSACTION);
+        const beganAt = clock.monotonic();
+        const done = await this.pool.transaction((sql) => this.resumeUnchanged(sql, some));
+        counts.done += done;
+        counts.skipped += some.length - done;
+        report(counts);
+        await clock.sleep(clock.monotonic() - beganAt);
+      }
+    }
+    return counts;
+  }
+
+  /** The same for messages by name. */
+  resumeThese(targets: readonly Target[]): Promise<ResumeAnswer[]> {
+    const checked = targets.map(checkTarget);
+    return this.pool.transaction(async (sql) => {
+      const standing = await lock(sql, checked);
+      const suspended = unique(standing).filter(({ state }) => state === 'suspended');
+      const blocked = await blockedAmong(sql, suspended);
+      const ready = suspended.filter((row) => !blocked.has(nameOf(row)));
+      await this.reschedule(sql, ready);
+      return standing.map((row): ResumeAnswer => {
+        if (row === null) return { result: 'not_found' };
+        const { account, channel, state } = row;
+        if (state !== 'suspended') return { result: 'not_suspended', state };
+        if (blocked.has(nameOf(row))) return { result: 'account_blocked', account, channel };
+        return { result: 'resumed', version: row.version + 1 };
+      });
+    });
+  }
+
+  /** Accounts whose messages the filter selects and that cannot be used, up to a number. */
+  async blocked(filter: MessageFilter, most: number): Promise<AccountOf[]> {
+    const found: AccountOf[] = [];
+    for await (const { isBlocked, ...of } of this.accounts(filter)) {
+      if (isBlocked) found.push(of);
+      if (found.length === most) break;
+    }
+    return found;
+  }
+
+  /** A row that somebody has changed since, or has locked, is left. */
+  private async resumeUnchanged(sql: Sql, rows: readonly SuspendedRow[]): Promise<number> {
+    const these = list(rows, ({ id, version }) => `(${integer(id)},${integer(version)})`);
+    const free = await sql.rows<[number]>(
+      'SELECT id FROM scheduled_messages FORCE INDEX (PRIMARY) ' +
+        `WHERE id IN ${list(rows, ({ id }) => integer(id))} AND (id, version) IN ${these} AND state='suspended' ORDER BY id FOR UPDATE SKIP LOCKED`,
+    );
+    const ids = new Set(free.map(([id]) => id));
+    return this.reschedule(
+      sql,
+      rows.filter(({ id }) => ids.has(id)),
+    );
+  }
+
+  private async reschedule(sql: Sql, rows: readonly SuspendedRow[]): Promise<number> {
+    const inOrder = rows.toSorted((a, b) => a.dueAt - b.dueAt || a.id - b.id);
+    const done = await reschedule(
+      sql,
+      inOrder.map(({ id }) => id),
+    );
+    await recordMessages(
+      sql,
+      this.author,
+      'messages resume',
+      inOrder.map(({ id, version }) => ({
+        id,
+        before: { state: 'suspended', version },
+        after: { state: 'scheduled', version: version + 1 },
+      })),
+    );
+    return done;
+  }
+
+  /** Rows that the filter selects, step by step, account by account, in the order in which they are due. */
+  private async *steps(filter: MessageFilter): AsyncGenerator<readonly SuspendedRow[]> {
+    const condition = conditionOf({ ...filter, state: 'suspended' });
+    const from = filter.dueFrom === undefined ? '' : `AND due_at >= ${integer(checkTime('dueFrom', filter.dueFrom))} `;
+    for await (const { account, channel, isBlocked } of this.accounts(filter)) {
+      if (isBlocked) continue;
+      for (let after = from; ; ) {
+        const rows = await this.pool.rows<[id: number, version: number, dueAt: number, isSelected: number]>(
+          `SELECT id, version, due_at, ${condition} FROM scheduled_messages FORCE INDEX (suspended_by_due) ` +
+            `WHERE suspended=1 AND channel=${text(channel)} AND account=${text(account)} ${after}ORDER BY due_at, id LIMIT ${ROWS_PER_STEP}`,
+        );
+        yield rows.flatMap(([id, version, dueAt, isSelected]) => (isSelected === 1 ? [{ id, version, dueAt }] : []));
+        const last = rows.at(-1);
+        if (last === undefined || rows.length < ROWS_PER_STEP) break;
+        after = `AND (due_at > ${integer(last[2])} OR (due_at=${integer(last[2])} AND id > ${integer(last[0])})) `;
+      }
+    }
+  }
+
+  /** Accounts that have suspended messages: one look-up in the index for each. */
+  private async *accounts(filter: MessageFilter): AsyncGenerator<AccountOf & { readonly isBlocked: boolean }> {
+    const channels =
+      filter.channel === undefined
+        ? (await channelsIn(this.pool, 'suspended_by_due', 'suspended=1', MAX_CHANNELS)).names
+        : [filter.channel];
+    for (const channel of channels) {
+      for (let after = filter.account === undefined ? '' : `AND account=${text(filter.account)} `; ; ) {
+        const [row] = await this.pool.rows<[string]>(
+          'SELECT account FROM scheduled_messages FORCE INDEX (suspended_by_due) ' +
+            `WHERE suspended=1 AND channel=${text(channel)} ${after}ORDER BY account LIMIT 1`,
+        );
+        if (row === undefined) break;
+        const of = { account: row[0], channel };
+        yield { ...of, isBlocked: (await blockedAmong(this.pool, [of])).size > 0 };
+        if (filter.account !== undefined) break;
+        after = `AND account > ${text(of.account)} `;
+      }
+    }
+  }
+}
+
+/** Those of the accounts that cannot be used, by name. */
+async function blockedAmong(sql: Pick<Sql, 'rows'>, accounts: readonly AccountOf[]): Promise<ReadonlySet<string>> {
+  if (accounts.length === 0) return new Set();
+  const rows = await sql.rows<[string, string]>(
+    "SELECT account, channel FROM account_states WHERE state IN ('unusable','disabled') AND (account, channel) IN " +
+      list(accounts, ({ account, channel }) => `(${text(account)},${text(channel)})`),
+  );
+  return new Set(rows.map(([account, channel]) => nameOf({ account, channel })));
+}
+
+function nameOf({ account, channel }: AccountOf): string {
+  return JSON.stringify([channel, account]);
+}

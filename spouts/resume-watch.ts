@@ -1,0 +1,55 @@
+import type { Clock } from '../topology/core/clock';
+import { Repeating } from './repeating';
+import type { AccountName, SuspendedRows } from './suspended-rows';
+
+const LOOK_EVERY_MS = 1_000;
+/** Resuming may take this part of the time, so that a million messages of one account leave the database to others. */
+const MAX_PART_OF_TIME = 0.2;
+
+/**
+ * Schedules suspended messages again whose account can be used again. Only the task that owns partition 0 does so; the table says
+ * what is left to do, so the next owner continues where another one died.
+ *
+ * 1. *Accounts take turns*: each has one batch before another has its second, also where one of them fails.
+ * 2. *A round in which no row moved is followed by a rest*: what holds the rows is not asked for again and again.
+ */
+export class ResumeWatch {
+  private readonly repeating: Repeating;
+  private inCharge = false;
+  private after: AccountName | undefined;
+  /** Rows of this round. */
+  private moved = 0;
+
+  constructor(
+    private readonly rows: SuspendedRows,
+    private readonly clock: Clock,
+    onError: (error: unknown) => void,
+  ) {
+    this.repeating = new Repeating(clock, () => this.run(), onError);
+  }
+
+  assigned(partitions: readonly number[]): void {
+    this.inCharge = partitions.includes(0);
+    if (this.inCharge) this.repeating.kick();
+  }
+
+  close(): Promise<void> {
+    return this.repeating.close();
+  }
+
+  private async run(): Promise<number | undefined> {
+    if (!this.inCharge) return undefined;
+    const begun = this.clock.monotonic();
+    const { rows, at, failure } = await this.rows.resume(this.after);
+    this.after = at;
+    this.moved += rows;
+    if (failure !== undefined) throw failure;
+    if (at === undefined) {
+      // The end of a round: the accounts that have more begin the next one.
+      const restMs = this.moved > 0 ? 0 : LOOK_EVERY_MS;
+      this.moved = 0;
+      return restMs;
+    }
+    return ((this.clock.monotonic() - begun) * (1 - MAX_PART_OF_TIME)) / MAX_PART_OF_TIME;
+  }
+}

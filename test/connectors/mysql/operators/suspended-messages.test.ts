@@ -1,0 +1,242 @@
+import { SuspendedMessages } from '../../../../connectors/mysql/operators/suspended-messages';
+import { AccountStates } from '../../../../connectors/mysql/secrets/account-states';
+import { SecretKey } from '../../../../connectors/mysql/secrets/secret-key';
+import { SecretStore } from '../../../../connectors/mysql/secrets/secret-store';
+import { Pool } from '../../../../connectors/mysql/sql/pool';
+import { MySqlSuspendedRows } from '../../../../connectors/mysql/workers/suspended-rows';
+import { systemClock } from '../../../../topology/core/clock';
+import { Unavailable } from '../../../../topology/core/errors';
+import { required } from '../../../../topology/settings/environment';
+import { freshDatabase, type World } from '../../../support/stack/stack';
+
+const ann = { who: 'ann', host: 'desk' };
+const key = SecretKey.from({ DOWNSPOUT_SECRET_KEY: Buffer.alloc(32, 7).toString('base64') });
+const DUE = Date.UTC(2026, 0, 1);
+
+let world: World;
+let app: Pool;
+let worker: Pool;
+let admin: Pool;
+let states: AccountStates;
+let messages: SuspendedMessages;
+
+beforeEach(async () => {
+  world = await freshDatabase();
+  const open = (name: 'DATABASE_URL' | 'WORKER_DATABASE_URL' | 'ADMIN_DATABASE_URL') =>
+    Pool.open(required(world.environment, name), { clock: systemClock, size: 2 });
+  [app, worker, admin] = [open('DATABASE_URL'), open('WORKER_DATABASE_URL'), open('ADMIN_DATABASE_URL')];
+  states = new AccountStates(app);
+  messages = new SuspendedMessages(app, ann);
+});
+afterEach(async () => {
+  await Promise.all([app.close(), worker.close(), admin.close()]);
+  await world.close();
+});
+
+/** Suspended rows of an account; the last of them is due first. */
+async function suspend(account: string, count: number, more: { channel?: string; error?: string } = {}): Promise<void> {
+  const { channel = 'mastodon', error = 'revoked' } = more;
+  const rows = Array.from(
+    { length: count },
+    (_, n) => `('${account}', '${channel}', '{}', ${DUE - n}, 'suspended', '${error}')`,
+  );
+  await admin.run(
+    `INSERT INTO scheduled_messages (account, channel, payload, due_at, state, last_error) VALUES ${rows.join(', ')}`,
+  );
+}
+
+async function counts(): Promise<Record<string, number>> {
+  const rows = await admin.rows<[string, string, number]>(
+    'SELECT account, state, COUNT(*) FROM scheduled_messages GROUP BY account, state',
+  );
+  return Object.fromEntries(rows.map(([account, state, count]) => [`${account} ${state}`, count]));
+}
+
+test('a filter resumes what was kept, in the order in which it is due, and leaves accounts that cannot be used', async () => {
+  await suspend('kept', 450);
+  await suspend('kept', 3, { error: 'another reason' });
+  await suspend('bad', 5);
+  await states.disable('bad', 'mastodon');
+  const selected = await messages.select({ error: 'revoked' });
+  expect(selected).toMatchObject({ count: 450, isFirst: true });
+  expect(selected.sample.map(({ dueAt }) => dueAt)).toEqual([449, 448, 447, 446, 445].map((n) => DUE - n));
+  expect(await messages.blocked({}, 5)).toEqual([{ account: 'bad', channel: 'mastodon' }]);
+  const seen: number[] = [];
+  const done = await messages.resume({ error: 'revoked' }, (soFar) => seen.push(soFar.done));
+  expect(done).toEqual({ done: 450, skipped: 0 });
+  expect(seen).toEqual([200, 400, 450]);
+  expect(await counts()).toEqual({ 'kept scheduled': 450, 'kept suspended': 3, 'bad suspended': 5 });
+  const [row] = await admin.rows<[number, number]>(
+    "SELECT MIN(version), MAX(version) FROM scheduled_messages WHERE state='scheduled'",
+  );
+  expect(row).toEqual([2, 2]);
+  expect(await messages.resume({ channel: 'webhook' })).toEqual({ done: 0, skipped: 0 });
+});
+
+test('a row that changed since it was found is left', async () => {
+  await suspend('kept', 3);
+  const [[first] = [0]] = await admin.rows<[number]>('SELECT MIN(id) FROM scheduled_messages');
+  const once = jest.spyOn(app, 'transaction').mockImplementationOnce(async (work) => {
+    await admin.run(`UPDATE scheduled_messages SET state='canceled', version=version+1 WHERE id=${first}`);
+    return app.transaction(work);
+  });
+  expect(await messages.resume({ account: 'kept' })).toEqual({ done: 2, skipped: 1 });
+  once.mockRestore();
+});
+
+test('messages are resumed by their names too, and each answer says why one is not', async () => {
+  await suspend('kept', 1);
+  await suspend('bad', 1);
+  await states.disable('bad', 'mastodon');
+  const rows = await admin.rows<[number]>('SELECT id FROM scheduled_messages ORDER BY id');
+  const [kept, bad] = rows.map(([id]) => id) as [number, number];
+  const answers = await messages.resumeThese([{ id: kept }, { id: bad }, { id: 999_999 }]);
+  expect(answers).toEqual([
+    { result: 'resumed', version: 2 },
+    { result: 'account_blocked', account: 'bad', channel: 'mastodon' },
+    { result: 'not_found' },
+  ]);
+  expect(await messages.resumeThese([{ id: kept }])).toEqual([{ result: 'not_suspended', state: 'scheduled' }]);
+  const audit = await admin.rows<[string]>("SELECT subject FROM audit WHERE verb='messages resume'");
+  expect(audit).toEqual([[`message ${kept}`]]);
+});
+
+test('setting credentials begins a new generation, in which the account is resumed or its messages are kept', async () => {
+  const store = new SecretStore(app, key);
+  const known = async () => (await new SecretStore(worker, key).accountsOf('mastodon', ['shop'])).get('shop');
+  expect(await known()).toBeUndefined();
+  await store.set('shop', 'mastodon', 'one', { replace: true });
+  expect(await known()).toEqual({ secrets: ['one'], generation: 1, blocked: undefined });
+  expect(await states.of('shop', 'mastodon')).toBe('usable');
+  await states.disable('shop', 'mastodon');
+  expect(await known()).toMatchObject({ generation: 2, blocked: 'a person has disabled the account' });
+  expect(await states.list()).toMatchObject([{ account: 'shop', channel: 'mastodon', state: 'disabled' }]);
+  expect(await states.enable('shop', 'mastodon', 'send', { evenDisabled: false })).toBe(false);
+  await store.set('shop', 'mastodon', 'two', { replace: true });
+  expect(await known()).toMatchObject({ secrets: ['two'], generation: 3 });
+  // On another channel nothing was said.
+  expect(await states.of('shop', 'webhook')).toBe('usable');
+});
+
+test('An account that a person has disabled stays so, whoever sets credentials, by hand or in a job', async () => {
+  const store = new SecretStore(app, key);
+  await states.disable('shop', 'mastodon');
+  for (const resume of ['send', 'keep', undefined] as const) {
+    await store.set('shop', 'mastodon', 'two', { replace: true, ...(resume && { resume }) });
+    expect(await states.list()).toMatchObject([{ state: 'disabled', reason: 'a person has disabled the account' }]);
+  }
+  const known = async () => (await new SecretStore(worker, key).accountsOf('mastodon', ['shop'])).get('shop');
+  expect(await known()).toEqual({ secrets: ['two'], generation: 4, blocked: 'a person has disabled the account' });
+  expect(await states.enable('shop', 'mastodon', 'keep')).toBe(true);
+  expect(await known()).toEqual({ secrets: ['two'], generation: 5, blocked: undefined });
+  expect(await states.of('shop', 'mastodon')).toBe('usable');
+  expect(await states.enable('shop', 'mastodon', 'send')).toBe(false);
+  expect(await known()).toMatchObject({ generation: 5 });
+});
+
+test('Without a policy what was suspended goes out, and what a person has kept back stays', async () => {
+  const store = new SecretStore(app, key);
+  await store.set('shop', 'mastodon', 'three', { replace: true });
+  expect(await states.of('shop', 'mastodon')).toBe('usable');
+  await store.set('shop', 'mastodon', 'three', { replace: true, resume: 'send' });
+  expect(await states.of('shop', 'mastodon')).toBe('resuming');
+  await store.set('shop', 'mastodon', 'four', { replace: true, resume: 'keep' });
+  expect(await states.of('shop', 'mastodon')).toBe('usable');
+  await admin.run("UPDATE account_states SET state='unusable'");
+  await store.set('shop', 'mastodon', 'five', { replace: true });
+  expect(await states.of('shop', 'mastodon')).toBe('resuming');
+});
+
+test('many messages of one account are resumed in bounded batches, each read by the index alone', async () => {
+  await suspend('shop', 500);
+  for (let rows = 500; rows < 32_000; rows *= 2) {
+    await admin.run(
+      'INSERT INTO scheduled_messages (account, channel, payload, due_at, state) ' +
+        'SELECT account, channel, payload, due_at, state FROM scheduled_messages',
+    );
+  }
+  await suspend('shop', 3, { channel: 'webhook' });
+  await admin.run('ANALYZE TABLE scheduled_messages');
+  await admin.run("INSERT INTO account_states (account, channel, state) VALUES ('shop', 'mastodon', 'resuming')");
+  const rows = new MySqlSuspendedRows(worker);
+  const begun = systemClock.monotonic();
+  const sizes: number[] = [];
+  for (;;) {
+    const { rows: size } = await rows.resume(undefined);
+    if (size === 0) break;
+    sizes.push(size);
+  }
+  expect(Math.max(...sizes)).toBe(1_000);
+  expect(sizes).toHaveLength(32);
+  expect(systemClock.monotonic() - begun).toBeLessThan(20_000);
+  expect(await counts()).toEqual({ 'shop scheduled': 32_000, 'shop suspended': 3 });
+  expect(await states.of('shop', 'mastodon')).toBe('usable');
+  const plan = await worker.rows<(string | number | null)[]>(
+    'EXPLAIN FORMAT=TRADITIONAL SELECT id, JSON_STORAGE_SIZE(payload) FROM scheduled_messages FORCE INDEX (suspended_by_due) ' +
+      "WHERE suspended=1 AND channel='webhook' AND account='shop' ORDER BY due_at, id LIMIT 1000",
+  );
+  expect(String(plan[0]?.[11])).not.toContain('filesort');
+}, 120_000);
+
+test('an account is not resumed before every worker knows that it can be used', async () => {
+  await suspend('shop', 1);
+  await states.disable('shop', 'mastodon');
+  expect(await states.enable('shop', 'mastodon', 'send')).toBe(true);
+  const rows = new MySqlSuspendedRows(worker);
+  expect(await rows.resume(undefined)).toEqual({ rows: 0, at: undefined });
+  await admin.run('UPDATE account_states SET since=since - 2000');
+  expect(await rows.resume(undefined)).toEqual({ rows: 1, at: { account: 'shop', channel: 'mastodon' } });
+});
+
+test('nothing of an account goes out after a person has said that it is kept or disabled, however late the spout is', async () => {
+  await suspend('shop', 3);
+  const resuming = "INSERT INTO account_states (account, channel, state) VALUES ('shop', 'mastodon', 'resuming')";
+  for (const say of [
+    () => states.disable('shop', 'mastodon'),
+    () => admin.run("UPDATE account_states SET state='usable', generation=generation + 1"),
+    // Said anew: what the spout has read is an older word.
+    () => admin.run('UPDATE account_states SET generation=generation + 1'),
+  ]) {
+    await admin.run(`${resuming} ON DUPLICATE KEY UPDATE state='resuming', since=NULL`);
+    // The spout has read that the account is being resumed, and is slow.
+    const late = jest.spyOn(worker, 'transaction').mockImplementationOnce(async (work) => {
+      await say();
+      return worker.transaction(work);
+    });
+    const { rows } = await new MySqlSuspendedRows(worker).resume(undefined);
+    late.mockRestore();
+    expect(rows).toBe(0);
+    expect(await counts()).toEqual({ 'shop suspended': 3 });
+  }
+});
+
+test('one account whose rows cannot be written does not hold up those after it', async () => {
+  await suspend('bad', 2);
+  await suspend('good', 2);
+  await admin.run(
+    "INSERT INTO account_states (account, channel, state) VALUES ('bad', 'mastodon', 'resuming'), ('good', 'mastodon', 'resuming')",
+  );
+  await admin.run(
+    "CREATE TRIGGER refuse BEFORE UPDATE ON scheduled_messages FOR EACH ROW BEGIN IF NEW.account='bad' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT='no'; END IF; END",
+  );
+  const rows = new MySqlSuspendedRows(worker);
+  const first = await rows.resume(undefined);
+  expect(first).toMatchObject({ rows: 0, at: { account: 'bad', channel: 'mastodon' } });
+  expect(first.failure).toBeInstanceOf(Unavailable);
+  expect(await rows.resume(first.at)).toEqual({ rows: 2, at: { account: 'good', channel: 'mastodon' } });
+  expect(await counts()).toEqual({ 'bad suspended': 2, 'good scheduled': 2 });
+});
+
+test('a batch is bounded in bytes too, and a row that is larger is one by itself', async () => {
+  const payload = `JSON_OBJECT('text', REPEAT('x', 900000))`;
+  await admin.run(
+    `INSERT INTO scheduled_messages (account, channel, payload, due_at, state) VALUES ${Array.from(
+      { length: 12 },
+      (_, n) => `('shop', 'mastodon', ${payload}, ${DUE + n}, 'suspended')`,
+    ).join(', ')}`,
+  );
+  await admin.run("INSERT INTO account_states (account, channel, state) VALUES ('shop', 'mastodon', 'resuming')");
+  const rows = new MySqlSuspendedRows(worker);
+  const sizes = [(await rows.resume(undefined)).rows, (await rows.resume(undefined)).rows];
+  expect(sizes).toEqual([9, 3]);
+});
