@@ -17,7 +17,7 @@ test.each([
   [['pau'], ['pause']],
   [
     ['messages', 're'],
-    ['resolve', 'redrive'],
+    ['resolve', 'redrive', 'resume'],
   ],
   [['messages', 'list', '--sta'], ['--state']],
   [['messages', 'list', '--state', 'sc'], ['scheduled']],

@@ -69,6 +69,7 @@ describe('what the answers mean:', () => {
     world.protocol.revoked.set(TOKEN, 463);
     expect(await world.send({ text: 'a' })).toEqual({
       kind: 'unusable',
+      generation: 1,
       status: 400,
       reason:
         "Facebook does not take the account's token any more: it has expired. Connect the account again (HTTP 400, code 190/463: Error validating access token)",

@@ -67,6 +67,7 @@ describe('what the answers mean:', () => {
     world.protocol.revoked.add(TOKEN);
     expect(await world.send({ text: 'a' })).toEqual({
       kind: 'unusable',
+      generation: 1,
       status: 401,
       reason: "X does not take the account's access token any more (HTTP 401: Unauthorized). Connect the account again",
     });
