@@ -119,7 +119,15 @@ test('the secret of an account is never printed', async () => {
   expect(set).toMatchObject({ code: 0 });
   const list = await cli(['accounts', 'list', '--json']);
   expect(JSON.parse(list.stdout)).toEqual([
-    { account: 'acme', channel: 'webhook', updatedAt: expect.any(Number), secrets: 1 },
+    {
+      account: 'acme',
+      channel: 'webhook',
+      updatedAt: expect.any(Number),
+      secrets: 1,
+      state: 'usable',
+      reason: null,
+      since: null,
+    },
   ]);
   expect(set.stdout + set.stderr + list.stdout).not.toContain(secret.slice('whsec_'.length));
   expect(await cli(['accounts', 'remove', 'acme', '--yes'])).toMatchObject({ code: 0 });
