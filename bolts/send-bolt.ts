@@ -50,6 +50,8 @@ export interface SendBoltOptions {
   readonly random: () => number;
   /** Takes what could not be done, and why. It is tried again where that helps. */
   readonly onError: (what: string, error: unknown) => void;
+  /** Takes what shows a mistake in the bolt: its worker has to end, and the bolt drains all the same. */
+  readonly onBug: (error: unknown) => void;
 }
 
 /** While anything waits, the clock and the lease are looked at this often, because both move by messages from elsewhere. */
@@ -148,7 +150,7 @@ export class SendBolt implements Bolt<Due> {
     const set = new Set(partitions);
     this.prefetch.forget(set);
     this.held.revoke(set);
-    void this.handOver();
+    void this.handOver().catch(this.options.onBug);
   }
 
   drain(onBegun?: () => void): Promise<void> {
@@ -156,10 +158,15 @@ export class SendBolt implements Bolt<Due> {
       this.onBegun = onBegun;
       this.drained = resolve;
       this.drainingSince = this.options.clock.monotonic();
-      this.prefetch.forget();
-      this.held.revoke();
-      this.claimed.hurry();
-      void this.handOver();
+      // Whatever one of these throws, what is claimed is finished.
+      for (const step of [() => this.prefetch.forget(), () => this.held.revoke(), () => this.claimed.hurry()]) {
+        try {
+          step();
+        } catch (error) {
+          this.options.onBug(error);
+        }
+      }
+      void this.handOver().catch(this.options.onBug);
     });
   }
 
@@ -205,21 +212,32 @@ export class SendBolt implements Bolt<Due> {
   private advance(): void {
     if (this.closed) return;
     const now = this.options.databaseClock.earliest();
-    this.slots.letSilentGo(this.options.clock.monotonic());
-    if (this.mayStart()) this.claimed.start(now);
-    if (this.drained === undefined) this.planner.claimAll(now);
-    else this.finishDrain(now);
-    this.prefetch.go();
-    this.setTimer(now);
+    try {
+      this.slots.letSilentGo(this.options.clock.monotonic());
+      if (this.mayStart()) this.claimed.start(now);
+      if (this.drained === undefined) this.planner.claimAll(now);
+      this.prefetch.go();
+    } finally {
+      // Whatever was thrown, the other rows go on, and a drain ends.
+      if (this.drained !== undefined) this.finishDrain(now);
+      this.setTimer(now);
+    }
   }
 
   /** What is only held is not acked, so it comes to whichever task has the partition next. */
   private async handOver(): Promise<void> {
     this.handingOver++;
-    const claiming = this.planner.claimForHandOver(this.options.databaseClock.earliest());
-    // What is being claimed stays; everything else is the next owner's at once.
-    this.held.letGoRevoked();
-    await claiming;
+    try {
+      const claiming = this.planner.claimForHandOver(this.options.databaseClock.earliest());
+      try {
+        // What is being claimed stays; everything else is the next owner's at once.
+        this.held.letGoRevoked();
+      } finally {
+        await claiming;
+      }
+    } catch (error) {
+      this.options.onBug(error);
+    }
     this.handingOver--;
     this.advance();
   }
@@ -233,24 +251,28 @@ export class SendBolt implements Bolt<Due> {
   }
 
   private finishDrain(now: number): void {
-    // A request that begins later could be cut off, and a message that was not begun has another worker soon.
-    if (!this.mayStart() || !this.options.lease.holds()) this.claimed.giveBackWaiting(Number.POSITIVE_INFINITY);
-    else if (this.drainingMs >= DRAIN_STARTS_MS) this.claimed.giveBackWaiting(now - DRAIN_STARTS_MS);
-    if (!this.planner.idle || this.handingOver > 0) return;
-    if (this.claimed.allBeginAtTheirWake(now)) this.onBegun?.();
-    if (this.claimed.idle) this.drained?.();
+    try {
+      // A request that begins later could be cut off, and a message that was not begun has another worker soon.
+      if (!this.mayStart() || !this.options.lease.holds()) this.claimed.giveBackWaiting(Number.POSITIVE_INFINITY);
+      else if (this.drainingMs >= DRAIN_STARTS_MS) this.claimed.giveBackWaiting(now - DRAIN_STARTS_MS);
+    } finally {
+      if (this.planner.idle && this.handingOver === 0) {
+        if (this.claimed.allBeginAtTheirWake(now)) this.onBegun?.();
+        if (this.claimed.idle) this.drained?.();
+      }
+    }
   }
 
   private sweep(): void {
-    const { clock, databaseClock } = this.options;
+    const { clock, databaseClock, onBug } = this.options;
+    this.sweeper = clock.after(SWEEP_EVERY_MS, () => this.sweep());
     const now = databaseClock.earliest();
     const unsettled = this.held.sweep(now);
-    if (unsettled.length > 0) void this.planner.recall(unsettled);
+    if (unsettled.length > 0) void this.planner.recall(unsettled).catch(onBug);
     this.prefetch.sweep(now);
     this.claimed.sweep(now);
     this.slots.sweep(clock.monotonic());
     this.advance();
-    this.sweeper = clock.after(SWEEP_EVERY_MS, () => this.sweep());
   }
 
   /** @param now by the database's clock */

@@ -49,13 +49,15 @@ export class CdcWatch {
     return this.inCharge ? this.state.obstacles.length : undefined;
   }
 
-  close(): Promise<void> {
-    return this.repeating.close();
+  /** Does not wait for what Kafka Connect is being asked, which may take half a minute: it only looks, and begins nothing more. */
+  close(): void {
+    void this.repeating.close();
   }
 
   private async run(): Promise<number | undefined> {
     if (!this.inCharge) return undefined;
     this.state = await this.health.check();
+    if (this.repeating.isClosed) return undefined;
     const { failures, obstacles, silentForMs } = this.state;
     if (obstacles.length > 0) this.report(`CDC stands still: ${obstacles.join('; ')}`);
     else if (failures.length === 0 && silentForMs >= SILENT_TOO_LONG_MS) {

@@ -50,8 +50,9 @@ export class DeploymentWatch {
     return gauges;
   }
 
-  close(): Promise<void> {
-    return this.repeating.close();
+  /** Does not wait for an answer that it only shows. */
+  close(): void {
+    void this.repeating.close();
   }
 
   private async run(): Promise<number | undefined> {

@@ -121,11 +121,11 @@ export class DueSpout implements Spout<ScheduleChange> {
   };
 
   readonly close = async (): Promise<void> => {
+    this.cdcWatch?.close();
+    this.deploymentWatch?.close();
     await Promise.all([
       this.bucketReader.close(),
       this.reconcile.close(),
-      this.cdcWatch?.close(),
-      this.deploymentWatch?.close(),
       this.resumeWatch?.close(),
       ...this.channels.flatMap(({ emission, ackReader }) => [emission.close(), ackReader.close()]),
     ]);

@@ -91,6 +91,7 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
           random: options.random,
           // A failure of one message, or one that the bolt retries, must not end the worker.
           onError: (what, error) => context.onError(new Unavailable(`${what}: ${reasonOf(error)}`, { cause: error })),
+          onBug: context.onError,
         }),
     });
   }

@@ -20,6 +20,8 @@ export interface ClaimPlannerOptions {
   readonly claimer: Claimer;
   /** Called when an answer came, so that other rows may proceed. */
   readonly advance: () => void;
+  /** Takes what shows a mistake in the bolt. */
+  readonly onBug: (error: unknown) => void;
 }
 
 /** While enough requests are ready, rows that get room are gathered this long to be one claim. */
@@ -57,7 +59,7 @@ export class ClaimPlanner {
     while (claimer.free && held.size > 0 && !claimed.backlogged && lease.holds()) {
       const batch = this.nextBatch(now);
       if (batch.length === 0) return;
-      void this.claim(batch, now);
+      void this.claim(batch, now).catch(this.options.onBug);
     }
   }
 
@@ -69,7 +71,7 @@ export class ClaimPlanner {
     const room = channel.class === 'blind' ? settings.concurrency - slots.used : settings.claimBatch;
     slots.nextBatch(now);
     held.takeMissedInto(batch, now, Math.min(room, settings.claimBatch));
-    if (batch.length > 0) void this.claim(batch, now);
+    if (batch.length > 0) void this.claim(batch, now).catch(this.options.onBug);
   }
 
   /** Takes rows that are to be dropped, but whose earlier claim may have taken effect. Then they are sent all the same. */
@@ -139,18 +141,22 @@ export class ClaimPlanner {
     this.claimedAt = now;
     this.woken += woken;
     const isMissed = batch[0] !== undefined && isApart(batch[0]);
-    const { won, others, unsure } = await claimer.claim(batch, this.aheadMs);
-    this.woken -= woken;
-    const then = databaseClock.earliest();
-    for (const row of won) {
-      held.won(row);
-      claimed.add(row, then);
+    try {
+      const { won, others, unsure } = await claimer.claim(batch, this.aheadMs).finally(() => {
+        this.woken -= woken;
+      });
+      const then = databaseClock.earliest();
+      for (const row of won) {
+        held.won(row);
+        claimed.add(row, then);
+      }
+      for (const { row, now: current } of others) {
+        slots.release(row);
+        held.lost(row, current, unsure);
+      }
+      if (!isMissed) slots.batchEnded(batch);
+    } finally {
+      advance();
     }
-    for (const { row, now: current } of others) {
-      slots.release(row);
-      held.lost(row, current, unsure);
-    }
-    if (!isMissed) slots.batchEnded(batch);
-    advance();
   }
 }

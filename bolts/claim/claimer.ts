@@ -73,28 +73,33 @@ export class Claimer {
     if (isMissed) this.missed++;
     let won: number | undefined;
     try {
-      const sent = clock.monotonic();
-      const sorted = batch.toSorted((one, other) => one.id - other.id);
-      won = await rows.claim(session, sorted, aheadMs);
-      // A claim that waits for locks says nothing of the rate.
-      if (!isMissed) this.measure(batch.length, sent);
-    } catch (error) {
-      onError('claim', error);
-      // Rows that the database refuses are left out as locked ones are: claimed apart from then on, later and later.
-      if (error instanceof PartlyClaimed) won = error.won;
+      try {
+        const sent = clock.monotonic();
+        const sorted = batch.toSorted((one, other) => one.id - other.id);
+        won = await rows.claim(session, sorted, aheadMs);
+        // A claim that waits for locks says nothing of the rate.
+        if (!isMissed) this.measure(batch.length, sent);
+      } catch (error) {
+        onError('claim', error);
+        // Rows that the database refuses are left out as locked ones are: claimed apart from then on, later and later.
+        if (error instanceof PartlyClaimed) won = error.won;
+      }
+      return won === batch.length ? { won: batch, others: [], unsure: false } : await this.ask(batch, won);
+    } finally {
+      // A bolt that drains waits until no claim is on the way.
+      this.inFlight--;
+      if (isMissed) this.missed--;
     }
-    const claimed = won === batch.length ? { won: batch, others: [], unsure: false } : await this.ask(batch, won);
-    this.inFlight--;
-    if (isMissed) this.missed--;
-    return claimed;
   }
 
   /** Reads what became of rows whose claim was not answered and can take effect no more. */
   async recall(batch: readonly HeldRow[]): Promise<Claimed> {
     this.inFlight++;
-    const claimed = await this.ask(batch, 0);
-    this.inFlight--;
-    return claimed;
+    try {
+      return await this.ask(batch, 0);
+    } finally {
+      this.inFlight--;
+    }
   }
 
   private async ask(batch: readonly HeldRow[], count: number | undefined): Promise<Claimed> {

@@ -131,8 +131,11 @@ export class WriteBack {
 
   private async write(batch: AttemptResult[]): Promise<void> {
     const { rows, session, persistence, onError } = this.options;
-    const bad = await persistence.until('write back', () => rows.writeBack(session, batch));
-    this.batchesOnTheWay--;
+    const bad = await persistence
+      .until('write back', () => rows.writeBack(session, batch))
+      .finally(() => {
+        this.batchesOnTheWay--;
+      });
     if (bad === undefined) return;
     const unwritten = new Map(bad.map((one) => [one.id, one]));
     const locked: AttemptResult[] = [];

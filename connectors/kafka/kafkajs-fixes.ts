@@ -14,6 +14,8 @@ import { reasonOf } from '../../topology/core/errors';
  * 6. *The ends of partitions are read leader by leader.* In kafkajs one leader that does not answer hides the ends of all.
  * 7. *A socket that was ended stays as it is.* In kafkajs each request to a broker that is gone ends the same socket again, and
  *    adds a listener to it, until Node warns of a leak.
+ * 8. *A consumer that was stopped stops.* kafkajs replaces its fetchers when the brokers change. Stopped in that moment, the new ones
+ *    go on without end, and never wait: no timer and no signal comes through any more, and the process stands still.
  *
  * Each has a test that the replaced function still exists in kafkajs and gives the same result.
  */
@@ -244,6 +246,22 @@ export function endingOnce(disconnect: Disconnect): Disconnect {
   };
 }
 
+/** As much of kafkajs's Runner as its fetchers use. */
+interface Runner {
+  readonly running: boolean;
+  readonly fetchManager: { stop: () => Promise<void> };
+}
+
+type FetchFrom = (this: Runner, nodeId: number) => Promise<unknown>;
+
+export function fetchingWhileRunning(fetchFrom: FetchFrom): FetchFrom {
+  return function fetchOrStop(nodeId) {
+    // These fetchers began after the runner had stopped the ones before. Not awaited, because it waits for this very call.
+    if (!this.running) void this.fetchManager.stop();
+    return fetchFrom.call(this, nodeId);
+  };
+}
+
 /** Of a number that is not negative, zigzag-encoded: 7 bits a byte. */
 function sizeOf(value: number): number {
   let size = 1;
@@ -278,4 +296,6 @@ export function fixKafkajs(): void {
   cluster.prototype.fetchTopicsOffset = offsetsByLeader(cluster.prototype.fetchTopicsOffset);
   const connection = require('kafkajs/src/network/connection') as { readonly prototype: { disconnect: Disconnect } };
   connection.prototype.disconnect = endingOnce(connection.prototype.disconnect);
+  const runner = require('kafkajs/src/consumer/runner') as { readonly prototype: { fetch: FetchFrom } };
+  runner.prototype.fetch = fetchingWhileRunning(runner.prototype.fetch);
 }

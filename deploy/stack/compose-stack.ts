@@ -8,6 +8,7 @@ import { run } from './host/commands';
 import { joinMembers } from './members';
 import { brokersOf } from './parts/kafka-part';
 import type { Report, Stack, StackOptions } from './stack';
+import { withStackLock } from './stack-lock';
 import { CDC_PASSWORD_VARIABLE, type StackAddresses, stackSettings, writeSettings } from './stack-settings';
 import { newState, StackStateFile, writePrivate } from './stack-state';
 
@@ -36,7 +37,15 @@ export class ComposeStack implements Stack {
     this.state = new StackStateFile(options.folder);
   }
 
-  async up(report: Report): Promise<Record<string, string>> {
+  up(report: Report): Promise<Record<string, string>> {
+    return withStackLock(this.options.folder, systemClock, report, () => this.start(report));
+  }
+
+  down(wipe: boolean, report: Report): Promise<void> {
+    return withStackLock(this.options.folder, systemClock, report, () => this.stop(wipe, report));
+  }
+
+  private async start(report: Report): Promise<Record<string, string>> {
     const { folder, variables } = this.options;
     const state = this.state.read() ?? newState('compose', variables['MYSQL_ROOT_PASSWORD'] ?? DEFAULT_ROOT_PASSWORD);
     if (state.mode !== 'compose') throw new UserError('The stack runs natively. Stop it first: downspout down');
@@ -69,7 +78,7 @@ export class ComposeStack implements Stack {
     return settings;
   }
 
-  async down(wipe: boolean, report: Report): Promise<void> {
+  private async stop(wipe: boolean, report: Report): Promise<void> {
     report({ part: 'docker', stage: 'stopping', text: 'stopping containers' });
     await this.docker(this.state.read()?.ha === true, ['down', ...(wipe ? ['--volumes'] : [])]);
     report({ part: 'docker', stage: 'stopped', text: 'stopped' });

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../topology/core/clock';
@@ -6,22 +5,22 @@ import { reasonOf, UserError } from '../../topology/core/errors';
 import { packageRoot } from '../../topology/settings/package';
 import { ComposeFile, HA_VARIABLES } from './compose-file';
 import { Cache, cacheFolder } from './fetch/cache';
-import { withLock } from './host/lock';
-import { endOfLog, sizeOf, whatToDo } from './host/part-log';
-import { endProcess, type Program, startDetached, stillRuns } from './host/processes';
+import { PortReservations } from './host/port-reservations';
+import { endProcess, type ProcessRecord, stillRuns } from './host/processes';
 import { joinMembers } from './members';
 import { partsOf, wavesOf } from './native-parts';
+import { digestOf, isUp, PortLost, startPart } from './part-start';
 import { BROKERS, brokersOf } from './parts/kafka-part';
 import { MYSQL_SERVERS } from './parts/mysql-part';
 import type { Part, PartContext } from './parts/part';
-import { choosePorts } from './port-choice';
+import { choosePorts, portsOf } from './port-choice';
 import type { Report, Stack, StackOptions } from './stack';
+import { withStackLock } from './stack-lock';
 import { stackSettings, writeSettings } from './stack-settings';
 import { newState, type StackState, StackStateFile } from './stack-state';
 
-/** How long a part may take until it answers. */
-const START_LIMIT_MS = 300_000;
-const POLL_MS = 50;
+/** How often ports are chosen again when another program has taken one before the part that was to have it. */
+const MAX_PORT_CHOICES = 3;
 /** What is data and what describes it; nothing else in the folder is removed by a wipe. */
 const OWN_ENTRIES = [
   ...MYSQL_SERVERS,
@@ -48,7 +47,8 @@ export interface NativeStackOptions extends StackOptions {
  * The stack as processes of this machine.
  *
  * 1. *Starting is idempotent*: what runs as it should is kept, what died or was configured otherwise is started.
- * 2. *Two checkouts run side by side*: each has its folder and ports, and only processes that it started are ended.
+ * 2. *Two checkouts run side by side*, also when they start at one moment: each has its folder and ports, only processes that it
+ *    started are ended, and only they are taken for its parts, whatever else answers on a port.
  * 3. *A failure explains itself*: the last lines of the part's log, and what to do.
  */
 export class NativeStack implements Stack {
@@ -62,34 +62,19 @@ export class NativeStack implements Stack {
   async up(report: Report): Promise<Record<string, string>> {
     const { folder, clock } = this.options;
     mkdirSync(join(folder, 'logs'), { recursive: true });
-    return this.locked(report, async () => {
+    return withStackLock(folder, clock, report, async () => {
       const state = this.state.read() ?? newState('native', this.options.variables['MYSQL_ROOT_PASSWORD']);
       if (state.mode !== 'native') {
         throw new UserError('The stack runs in Docker. Stop it first: downspout down');
       }
       state.ha ||= this.options.ha === true;
-      const compose = this.composeOf(state.ha);
-      state.ports = await choosePorts(compose, state, this.options.variables);
-      this.state.write(state);
-      const context: PartContext = {
-        compose,
-        cache: new Cache(cacheFolder(this.options.variables), clock),
-        clock,
-        folder,
-        ports: state.ports,
-        adminPassword: state.passwords.admin,
-        cdcPassword: state.passwords.cdc,
-        ha: state.ha,
-        groupRuns: MYSQL_SERVERS.some((name) => this.isAlive(name, state)),
-      };
-      const partsIn = this.options.parts ?? partsOf;
-      const parts = partsIn(context);
-      for (const wave of wavesOf(parts, state.ha)) {
-        const results = await Promise.allSettled(wave.map((part) => this.bringUp(part, state, report)));
-        const failures = results.flatMap((result) => (result.status === 'rejected' ? [reasonOf(result.reason)] : []));
-        if (failures.length > 0) throw new UserError([...new Set(failures)].join('\n\n'));
+      const reservations = new PortReservations();
+      try {
+        await this.startAll(state, reservations, report);
+      } finally {
+        reservations.end();
       }
-      const at = (purpose: string) => `127.0.0.1:${state.ports[purpose]}`;
+      const at = (purpose: string) => addressIn(state, purpose);
       const prometheus = 'prometheus' in state.processes ? `http://${at('prometheus')}` : null;
       const settings = stackSettings(
         folder,
@@ -101,26 +86,21 @@ export class NativeStack implements Stack {
         },
         state.passwords,
       );
-      if (state.ha && MYSQL_SERVERS.every((name) => parts.some((part) => part.name === name))) {
-        const { passwords } = state;
-        const restart = (name: string) =>
-          this.startAgain(partsIn({ ...context, groupRuns: true }), name, state, report);
-        await joinMembers({ passwords, at, report, clock, restart });
-      }
       writeSettings(folder, settings);
       return settings;
     });
   }
 
   async down(wipe: boolean, report: Report): Promise<void> {
-    await this.locked(report, async () => {
+    const { folder, clock } = this.options;
+    await withStackLock(folder, clock, report, async () => {
       const state = this.state.read();
       const others = Object.keys(state?.processes ?? {}).filter((name) => !ENDED_FIRST.includes(name));
       for (const names of [ENDED_FIRST, others]) {
         await Promise.all(names.map((name) => this.end(name, state, wipe, report)));
       }
       if (!wipe) return;
-      for (const entry of OWN_ENTRIES) rmSync(join(this.options.folder, entry), { recursive: true, force: true });
+      for (const entry of OWN_ENTRIES) rmSync(join(folder, entry), { recursive: true, force: true });
     });
   }
 
@@ -133,6 +113,55 @@ export class NativeStack implements Stack {
       port: state?.ports[part] ?? null,
       alive: stillRuns(record),
     }));
+  }
+
+  /** Starts all parts. Where another program has taken a port meanwhile, with other ports: what runs by then is kept if it can be. */
+  private async startAll(state: StackState, reservations: PortReservations, report: Report): Promise<void> {
+    for (let choices = 1; ; choices++) {
+      try {
+        await this.startOn(await this.portsFor(state, reservations), state, report);
+        return;
+      } catch (error) {
+        if (!(error instanceof PortLost) || choices === MAX_PORT_CHOICES) throw error;
+        report({ part: 'stack', stage: 'starting', text: `${error.message}; it gets another one` });
+      }
+    }
+  }
+
+  private async portsFor(state: StackState, reservations: PortReservations): Promise<PartContext> {
+    const { folder, clock, variables } = this.options;
+    const compose = this.composeOf(state.ha);
+    state.ports = await choosePorts(compose, state, variables, reservations);
+    this.state.write(state);
+    return {
+      compose,
+      cache: new Cache(cacheFolder(variables), clock),
+      clock,
+      folder,
+      ports: state.ports,
+      adminPassword: state.passwords.admin,
+      cdcPassword: state.passwords.cdc,
+      ha: state.ha,
+      groupRuns: MYSQL_SERVERS.some((name) => this.isAlive(name, state)),
+    };
+  }
+
+  private async startOn(context: PartContext, state: StackState, report: Report): Promise<void> {
+    const { clock } = this.options;
+    const partsIn = this.options.parts ?? partsOf;
+    const parts = partsIn(context);
+    for (const wave of wavesOf(parts, state.ha)) {
+      const results = await Promise.allSettled(wave.map((part) => this.bringUp(part, state, report)));
+      const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+      // Others may have failed for want of the part that lost its port.
+      const lost = errors.find((error) => error instanceof PortLost);
+      if (lost !== undefined) throw lost;
+      if (errors.length > 0) throw new UserError([...new Set(errors.map(reasonOf))].join('\n\n'));
+    }
+    if (!state.ha || !MYSQL_SERVERS.every((name) => parts.some((part) => part.name === name))) return;
+    const { passwords } = state;
+    const restart = (name: string) => this.startAgain(partsIn({ ...context, groupRuns: true }), name, state, report);
+    await joinMembers({ passwords, at: (purpose) => addressIn(state, purpose), report, clock, restart });
   }
 
   private composeOf(ha: boolean): ComposeFile {
@@ -148,12 +177,6 @@ export class NativeStack implements Stack {
     return record !== undefined && stillRuns(record);
   }
 
-  private locked<T>(report: Report, work: () => Promise<T>): Promise<T> {
-    const waiting = (pid: number) =>
-      report({ part: 'stack', stage: 'starting', text: `waiting for process ${pid}, which is at work on this stack` });
-    return withLock(join(this.options.folder, 'stack.lock'), this.options.clock, waiting, work);
-  }
-
   private async bringUp(part: Part, state: StackState, report: Report): Promise<void> {
     const { clock } = this.options;
     try {
@@ -162,8 +185,9 @@ export class NativeStack implements Stack {
       const digest = digestOf(program);
       const known = state.processes[part.name];
       const where = `${part.version} on port ${part.port}`;
+      const ports = portsOf(part.name, state.ports);
       if (known !== undefined && stillRuns(known)) {
-        if (known.program === digest && (await part.ready())) {
+        if (known.program === digest && (await isUp(part, ports, known))) {
           report({ part: part.name, stage: 'kept', text: `running already, ${where}` });
           return;
         }
@@ -171,11 +195,16 @@ export class NativeStack implements Stack {
       }
       report({ part: part.name, stage: 'starting', text: `starting ${where}` });
       const begun = clock.monotonic();
-      await this.startAndWait(part, program, digest, state);
+      const remember = (record: ProcessRecord | null) => {
+        if (record === null) delete state.processes[part.name];
+        else state.processes[part.name] = { ...record, program: digest };
+        this.state.write(state);
+      };
+      await startPart(part, program, ports, remember, clock);
       const seconds = ((clock.monotonic() - begun) / 1_000).toFixed(1);
       report({ part: part.name, stage: 'ready', text: `ready after ${seconds} s, ${where}` });
     } catch (error) {
-      if (part.needed) {
+      if (part.needed || error instanceof PortLost) {
         report({ part: part.name, stage: 'failed', text: 'failed' });
         throw error;
       }
@@ -189,32 +218,6 @@ export class NativeStack implements Stack {
     const record = state.processes[name];
     if (record !== undefined) await endProcess(record, part.graceMs, this.options.clock);
     await this.bringUp(part, state, report);
-  }
-
-  private async startAndWait(part: Part, program: Program, digest: string, state: StackState): Promise<void> {
-    const { clock } = this.options;
-    part.tidy?.();
-    const logBegins = sizeOf(program.logFile);
-    const record = await startDetached(program);
-    state.processes[part.name] = { ...record, program: digest };
-    this.state.write(state);
-    const limit = clock.monotonic() + START_LIMIT_MS;
-    // Asked in this order: somebody else may answer on the port while our own failed to take it.
-    while (!(await part.ready()) || !stillRuns(record)) {
-      const alive = stillRuns(record);
-      if (alive && clock.monotonic() < limit) {
-        await clock.sleep(POLL_MS);
-        continue;
-      }
-      await endProcess(record, part.graceMs, clock);
-      delete state.processes[part.name];
-      this.state.write(state);
-      const log = endOfLog(program.logFile, logBegins);
-      const what = alive ? `did not answer within ${START_LIMIT_MS / 1_000} s` : 'ended while starting';
-      throw new UserError(
-        `${part.name} ${what}. The last lines of ${program.logFile}:\n${log}\n${whatToDo(log, part.name, part.port)}`,
-      );
-    }
   }
 
   private async end(name: string, state: StackState | null, wipe: boolean, report: Report): Promise<void> {
@@ -234,10 +237,6 @@ export class NativeStack implements Stack {
   }
 }
 
-function digestOf(program: Program): string {
-  const { command, args, configuration, environment = {} } = program;
-  return createHash('sha256')
-    .update(JSON.stringify([command, args, configuration, environment]))
-    .digest('hex')
-    .slice(0, 16);
+function addressIn({ ports }: StackState, purpose: string): string {
+  return `127.0.0.1:${ports[purpose]}`;
 }

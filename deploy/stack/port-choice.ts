@@ -1,5 +1,6 @@
 import { UserError } from '../../topology/core/errors';
 import type { ComposeFile } from './compose-file';
+import type { PortReservations } from './host/port-reservations';
 import { freePort, isFree } from './host/ports';
 import { stillRuns } from './host/processes';
 import type { StackState } from './stack-state';
@@ -27,15 +28,22 @@ const PURPOSES: Readonly<Record<string, string>> = {
 /** Purposes that docker-compose.yml publishes as a second port of their part. */
 const SECOND = new Set(['haproxyConnect']);
 
+/** The ports that a part listens on. */
+export function portsOf(part: string, chosen: Readonly<Record<string, number>>): number[] {
+  return Object.entries(PURPOSES).flatMap(([purpose, owner]) => (owner === part ? (chosen[purpose] ?? []) : []));
+}
+
 /**
  * The ports of a native stack: the one that the variable of docker-compose.yml names where it is set, else the one that
  * was used before where it is free or ours, else any free one. So two checkouts run side by side.
+ * @param reservations keep other starts from choosing the same
  * @throws UserError when a port that a variable names is taken
  */
 export async function choosePorts(
   compose: ComposeFile,
   state: StackState,
   variables: Readonly<Record<string, string>>,
+  reservations: PortReservations,
 ): Promise<Record<string, number>> {
   const chosen: Record<string, number> = {};
   const taken = new Set(Object.values(state.ports));
@@ -52,11 +60,13 @@ export async function choosePorts(
         throw new UserError(`${variable}: port ${published.number} is taken by another program. Name a free one.`);
       }
       chosen[purpose] = published.number;
-    } else if (known !== undefined && (isOurs(known) || (await isFree(known)))) {
+    } else if (known !== undefined && (isOurs(known) || (await reservations.take(known)))) {
       chosen[purpose] = known;
     } else {
-      chosen[purpose] = await freePort(taken);
+      chosen[purpose] = await freePort(taken, (port) => reservations.take(port));
     }
+    // Where another start was told the same port, one of the two fails and says so.
+    await reservations.reserve(chosen[purpose]);
     taken.add(chosen[purpose]);
   }
   return chosen;

@@ -44,9 +44,9 @@ export function writeRendering(folder: string, files: readonly RenderedFile[]): 
     if (isYours === true && existsSync(file)) return { path, state: 'kept' };
     try {
       mkdirSync(dirname(file), { recursive: true });
+      // The mode of a file that is there already stays when it is written. Before that, or others could read it in between.
+      if (isSecret === true && existsSync(file)) chmodSync(file, SECRET_MODE);
       writeFileSync(file, text, isSecret === true ? { mode: SECRET_MODE } : {});
-      // The mode of a file that is there already stays when it is written.
-      if (isSecret === true) chmodSync(file, SECRET_MODE);
     } catch (error) {
       throw new UserError(`${file}: ${reasonOf(error)}. Choose another folder with --out.`);
     }

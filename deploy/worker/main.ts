@@ -25,6 +25,7 @@ import { MySqlWorkerRegistry } from '../../connectors/mysql/workers/worker-regis
 import { type Clock, systemClock } from '../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
 import { deliveryTopology } from '../../topology/delivery-topology';
+import { untilAborted, within } from '../../topology/runtime/ending';
 import { createLog, type Log } from '../../topology/runtime/log';
 import { Metrics } from '../../topology/runtime/metrics';
 import { Seldom } from '../../topology/runtime/seldom';
@@ -91,10 +92,12 @@ export async function runWorker(options: WorkerProcessOptions): Promise<never> {
     };
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
-    const settings = await settingsOf(options, { clock, signal: ending.signal }, (reason) => {
+    const asked = settingsOf(options, { clock, signal: ending.signal }, (reason) => {
       if (waitsFor !== reason) log.warn(reason);
       waitsFor = reason;
     });
+    // A database that does not answer keeps nobody from ending.
+    const settings = await Promise.race([asked, untilAborted(ending.signal).then(() => null)]);
     // Ended while it waited: nothing runs yet.
     if (settings === null) process.exit(0);
     const parts = await assemble({ ...options, settings, statusUrl: server.url, ...(place && { place }) }, own);
@@ -104,7 +107,9 @@ export async function runWorker(options: WorkerProcessOptions): Promise<never> {
     process.on('unhandledRejection', (error) => running.fail(error));
     if (ending.signal.aborted) running.stop();
     const code = await running.run();
-    await Promise.race([Promise.all([parts.close(), server.close()]), clock.sleep(CLOSE_LIMIT_MS)]);
+    const closing = Promise.allSettled([parts.close(), server.close()]);
+    if (!(await within(clock, CLOSE_LIMIT_MS, closing)))
+      log.warn({ limitMs: CLOSE_LIMIT_MS }, 'connections were left open');
     process.exit(code);
   } catch (error) {
     await server.close();
@@ -188,8 +193,9 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
   });
 
   const close = async () => {
-    await Promise.all([...senders.values()].map((channel) => channel.close()));
-    await Promise.all([streams.close(), admin.close(), pool.close(), sessionPool.close()]);
+    // One that cannot be closed keeps no other open.
+    await Promise.allSettled([...senders.values()].map((channel) => channel.close()));
+    await Promise.allSettled([streams.close(), admin.close(), pool.close(), sessionPool.close()]);
   };
   try {
     const worker = new Worker({

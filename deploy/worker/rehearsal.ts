@@ -61,6 +61,7 @@ async function rehearseTo(receiver: Receiver, { settings, rows, clock, random }:
     deploymentId: () => NOBODY,
     random,
     onError: () => undefined,
+    onBug: () => undefined,
   });
   try {
     await bolt.open();

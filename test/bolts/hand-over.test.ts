@@ -1,3 +1,5 @@
+import { HeldRows } from '../../bolts/claim/held-rows';
+import { Unavailable } from '../../topology/core/errors';
 import type { MemoryRow } from '../support/mysql/memory-table';
 import { World, type WorldOptions } from './world';
 
@@ -19,6 +21,16 @@ describe('SendBolt, while another task takes its partitions over', () => {
       world,
     ).open();
     return next;
+  }
+
+  /** @returns whether it has drained within ten seconds, which nothing waits for */
+  async function drains(): Promise<boolean> {
+    let isDrained = false;
+    void world.bolt.drain().then(() => {
+      isDrained = true;
+    });
+    await world.advance(10_000);
+    return isDrained;
   }
 
   const on = (partition: number, ...rows: readonly MemoryRow[]) =>
@@ -60,6 +72,71 @@ describe('SendBolt, while another task takes its partitions over', () => {
     await world.advance(700);
     expect(soon.map((row) => world.begun(row))).toEqual(soon.map(({ dueAt }) => [dueAt]));
     expect([world.state(later), isDrained]).toEqual(['scheduled', true]);
+  });
+
+  describe('whatever is thrown, it drains', () => {
+    afterEach(() => jest.restoreAllMocks());
+
+    it('while it looks for what to claim', async () => {
+      const broken = jest.spyOn(HeldRows.prototype, 'takeRevoked').mockImplementationOnce(() => {
+        throw new TypeError('a mistake');
+      });
+      await start();
+      const begun = world.row(0);
+      world.channel.script(begun.id, { outcome: { kind: 'delivered' }, after: 3_000 });
+      world.emit(begun);
+      await world.advance(100);
+      world.emit(...world.rows(5, 600));
+      await world.advance(10);
+      expect(await drains()).toBe(true);
+      expect(broken).toHaveBeenCalled();
+      expect(world.bugs).toEqual([new TypeError('a mistake')]);
+      // What it had begun before is finished and written.
+      expect(world.state(begun)).toBe('delivered');
+    });
+
+    it('while it lets go what it does not claim', async () => {
+      jest.spyOn(HeldRows.prototype, 'letGoRevoked').mockImplementationOnce(() => {
+        throw new TypeError('a mistake');
+      });
+      await start();
+      const soon = world.rows(5, 600);
+      world.emit(...soon);
+      await world.advance(10);
+      expect(await drains()).toBe(true);
+      expect(world.bugs).toEqual([new TypeError('a mistake')]);
+      expect(world.states(soon)).toEqual(['delivered']);
+    });
+
+    it('when it begins to', async () => {
+      jest.spyOn(HeldRows.prototype, 'revoke').mockImplementationOnce(() => {
+        throw new TypeError('a mistake');
+      });
+      await start();
+      const begun = world.row(0);
+      world.channel.script(begun.id, { outcome: { kind: 'delivered' }, after: 3_000 });
+      world.emit(begun);
+      await world.advance(100);
+      expect(await drains()).toBe(true);
+      expect(world.bugs).toEqual([new TypeError('a mistake')]);
+      expect(world.state(begun)).toBe('delivered');
+    });
+
+    it('in a claim', async () => {
+      let isBroken = false;
+      world = await new World({ settings: { claimAheadMaxMs: 2_000 } }, undefined, (rows) => ({
+        ...rows,
+        claim: (...claimed) => (isBroken ? Promise.reject(new Unavailable('no answer')) : rows.claim(...claimed)),
+        read: (...read) => (isBroken ? Promise.resolve([undefined as never]) : rows.read(...read)),
+      })).open();
+      world.emit(world.row(10));
+      await world.advance(1_000);
+      world.emit(...world.rows(5, 600));
+      await world.advance(10);
+      isBroken = true;
+      expect(await drains()).toBe(true);
+      expect(world.bugs).toEqual([expect.any(TypeError)]);
+    });
   });
 
   it.each([

@@ -38,6 +38,7 @@ export class World {
   readonly bolt: SendBolt;
   readonly session: string;
   readonly errors: string[] = [];
+  readonly bugs: unknown[] = [];
   /** The claims that were put, in order. */
   readonly claims: { readonly ids: readonly number[]; readonly ahead: number; readonly at: number }[] = [];
   /** Offsets that were acked, in order. */
@@ -85,6 +86,7 @@ export class World {
       deploymentId: () => DEPLOYMENT_ID,
       random: () => 0.5,
       onError: (what, error) => this.errors.push(`${what}: ${String(error)}`),
+      onBug: (error) => this.bugs.push(error),
     });
   }
 

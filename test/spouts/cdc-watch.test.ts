@@ -1,5 +1,6 @@
 import type { CdcState } from '../../spouts/cdc-health';
 import { Unavailable } from '../../topology/core/errors';
+import { settled } from '../support/manual-clock';
 import { SpoutWorld } from './spout-world';
 
 let world: SpoutWorld;
@@ -118,4 +119,21 @@ test('CDC that is silent although its connector runs is restarted once a minute,
   expect(restarts).toBe(1);
   await world.run(60_000);
   expect(restarts).toBe(2);
+});
+
+test('a spout ends while Kafka Connect does not answer, and restarts nothing afterwards', async () => {
+  world = new SpoutWorld();
+  const restart = jest.fn(async () => undefined);
+  const answers: ((state: CdcState) => void)[] = [];
+  world.cdcHealth = { check: () => new Promise((resolve) => answers.push(resolve)), restart };
+  world.spout({ partitions: [0], of: 1 });
+  await world.run(1_000);
+  await world.close();
+  for (const answer of answers) {
+    answer({ silentForMs: 90_000, unchangedForMs: 60_000, failures: ['task 0: broken'], obstacles: [] });
+  }
+  expect(answers).toHaveLength(1);
+  await settled();
+  expect(restart).not.toHaveBeenCalled();
+  expect(world.errors).toEqual([]);
 });

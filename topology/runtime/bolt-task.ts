@@ -4,6 +4,7 @@ import { Unavailable } from '../core/errors';
 import type { BoltPart } from '../core/topology';
 import type { Gauges } from '../gauges';
 import { decode, type SkippedRecord } from './decode';
+import { COMMIT_LIMIT_MS, type Ending, LEAVE_LIMIT_MS, within } from './ending';
 import { OffsetTracker } from './offset-tracker';
 import type { GroupMember, LogRecord, StreamsClient } from './streams-client';
 import type { Task } from './task';
@@ -41,6 +42,8 @@ export interface BoltTaskOptions<In> {
  * 5. *Stopping hands the partitions over once nothing that was claimed waits for room*, so that no younger message of an account
  *    overtakes it, and after a second at the latest.
  * 6. After it has left, it holds nothing of its partitions, and begins with what is committed when it joins again.
+ * 7. *A part that hangs, or a step that throws, keeps nothing else from its end*: what is claimed is finished while Kafka does not
+ *    answer.
  */
 export class BoltTask<In> implements Task {
   readonly component: string;
@@ -78,6 +81,8 @@ export class BoltTask<In> implements Task {
       records: (partition, records) => this.records(partition, records),
       crashed: onError,
     });
+    // It was stopped meanwhile.
+    if (this.stopping) await this.member.leave();
     if (this.full) this.member.pause();
     this.scheduleCommit();
   }
@@ -85,28 +90,29 @@ export class BoltTask<In> implements Task {
   async leave(): Promise<void> {
     const { member } = this;
     if (member === undefined) return;
-    member.pause();
-    await this.commit();
+    this.guard(() => member.pause());
+    await within(this.options.clock, COMMIT_LIMIT_MS, this.commit());
     this.member = undefined;
     this.commitTimer?.cancel();
-    await member.leave();
+    await within(this.options.clock, LEAVE_LIMIT_MS, member.leave());
     this.assigned([]);
   }
 
-  async stop(): Promise<void> {
-    const { bolt, clock, onError } = this.options;
+  async stop(ending: Ending): Promise<boolean> {
+    const { part, bolt, clock } = this.options;
     this.stopping = true;
     this.roomTimer?.cancel();
-    this.member?.pause();
+    this.guard(() => this.member?.pause());
     const begun = new AbortController();
-    const drained = bolt.drain(() => begun.abort()).catch(onError);
+    const drained = ending.step(`${part.name}: finishing what it has claimed`, () => bolt.drain(() => begun.abort()));
     await Promise.race([drained, clock.sleep(HAND_OVER_MS, begun.signal)]);
     begun.abort();
     this.commitTimer?.cancel();
-    await this.commit();
-    await this.member?.leave();
-    await drained;
-    await bolt.close();
+    await ending.step(`${part.name}: committing`, () => this.commit(), COMMIT_LIMIT_MS);
+    await ending.step(`${part.name}: leaving its group`, async () => this.member?.leave(), LEAVE_LIMIT_MS);
+    const isFinished = await drained;
+    await ending.step(`${part.name}: closing`, () => bolt.close());
+    return isFinished;
   }
 
   private assigned(partitions: readonly number[]): void {

@@ -5,10 +5,15 @@ import type { SpoutPart } from '../core/topology';
 import type { Tuple } from '../core/tuple';
 import type { Gauges } from '../gauges';
 import { decode, type SkippedRecord } from './decode';
+import { COMMIT_LIMIT_MS, type Ending, LEAVE_LIMIT_MS, within } from './ending';
 import type { GroupMember, LogRecord, PartitionOffset, StreamsClient } from './streams-client';
 import type { Task } from './task';
 
 const COMMIT_EVERY_MS = 5_000;
+/** The partitions are given away this long after stopping began at the latest, because nothing is emitted of them meanwhile. */
+const HAND_OVER_MS = 2_000;
+/** What the spout has begun with a part that does not answer is given up after this. Others do it again. */
+const CLOSE_LIMIT_MS = 6_000;
 
 export interface SpoutTaskOptions<Feed> {
   readonly part: Pick<SpoutPart<Feed>, 'name' | 'feed'>;
@@ -34,11 +39,13 @@ interface Progress {
  *
  * 1. A partition that stays continues where it was: no change is missed and none is fed twice.
  * 2. A bad record is skipped and reported; its neighbours are fed.
- * 3. The spout stops emitting before its partitions move to another task.
+ * 3. The spout stops emitting before its partitions move to another task. (An append that Kafka does not answer is waited for two
+ *    seconds: what comes of it after that is emitted once more, as may be at any change of owner.)
  * 4. A partition whose log ends before the position reached in it begins again at the end, as a new one: its topic was deleted and
  *    made again, or its last records were lost.
  * 5. The position reached in each partition is committed for people who look at the lag, and never read back.
  * 6. After it has left, its spout has no partitions, and each of them begins at the end when it joins again.
+ * 7. A part that hangs, or a step that throws, keeps nothing else from its end.
  */
 export class SpoutTask<Feed> implements Task {
   readonly component: string;
@@ -75,27 +82,34 @@ export class SpoutTask<Feed> implements Task {
       records: (partition, records, end) => this.records(partition, records, end),
       crashed: onError,
     });
+    // It was stopped meanwhile.
+    if (this.stopping) await this.member.leave();
     this.scheduleCommit();
   }
 
   async leave(): Promise<void> {
     const { member } = this;
     if (member === undefined) return;
-    member.pause();
+    this.guard(() => member.pause());
     this.member = undefined;
     this.commitTimer?.cancel();
-    await this.committing;
-    await member.leave();
+    await within(this.options.clock, COMMIT_LIMIT_MS, this.committing);
+    await within(this.options.clock, LEAVE_LIMIT_MS, member.leave());
     this.assigned({ partitions: [], of: this.assignment.of }, []);
   }
 
-  async stop(): Promise<void> {
+  async stop(ending: Ending): Promise<boolean> {
+    const { part, spout, clock } = this.options;
     this.stopping = true;
     this.commitTimer?.cancel();
-    this.member?.pause();
-    await this.options.spout.close();
-    await this.committing;
-    await this.member?.leave();
+    this.guard(() => this.member?.pause());
+    const closed = ending.step(`${part.name}: finishing what it reads and emits`, () => spout.close(), CLOSE_LIMIT_MS);
+    await within(clock, HAND_OVER_MS, closed);
+    await ending.step(`${part.name}: committing`, () => this.committing, COMMIT_LIMIT_MS);
+    await ending.step(`${part.name}: leaving its group`, async () => this.member?.leave(), LEAVE_LIMIT_MS);
+    await closed;
+    // It claims nothing.
+    return true;
   }
 
   private assigned(assignment: Assignment, starts: readonly PartitionOffset[]): void {

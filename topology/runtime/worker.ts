@@ -4,6 +4,7 @@ import type { BoltContext, Topology } from '../core/topology';
 import { BoltTask } from './bolt-task';
 import type { SkippedRecord } from './decode';
 import { emitterOf } from './emitter';
+import { Ending, untilAborted, within } from './ending';
 import type { Log } from './log';
 import type { Metrics } from './metrics';
 import { type Observer, observedBolt, observedEmit, observedSpout, observedStreams } from './observe';
@@ -19,6 +20,13 @@ import type { WorkerIdentity, WorkerRegistry, WorkerReport } from './worker-regi
 /** Between two tries to reach a part that is away at the start. */
 const FIRST_RETRY_MS = 250;
 const MAX_RETRY_MS = 2_000;
+/**
+ * How long an end waits for starting, joining and leaving groups that had begun, and for the registry. Where one part of the
+ * stack does not answer, that and what tasks wait for it take less than any limit for draining, so that the worker gives up
+ * what hangs and does the rest.
+ */
+const START_LIMIT_MS = 3_000;
+const REGISTRY_LIMIT_MS = 2_000;
 
 export interface WorkerOptions {
   readonly topology: Topology;
@@ -43,7 +51,8 @@ export interface WorkerOptions {
  * 1. It ends with a code that is not 0 when it cannot go on: its session was marked dead, a consumer is out of its group for
  *    good, or a bug showed. Its engine starts it again.
  * 2. After `stop` it takes nothing new, finishes what is claimed, commits, leaves the groups and then the registry.
- * 3. Ending takes the limit at most; what is not finished then keeps its lease, so its rows are recovered when that is out.
+ * 3. Ending takes the limit at most; what is not finished then keeps its lease, so its rows are recovered when that is out. The
+ *    log says what was left, and the code is 1.
  * 4. A part of the stack that is away is waited for, at the start too: the status says what the worker waits for.
  * 5. When its lease has been out for long, its partitions move to workers that can do the work, and it joins again when it holds.
  */
@@ -83,17 +92,15 @@ export class Worker {
   async run(): Promise<number> {
     const { log, identity, clock, drainLimitMs } = this.options;
     const opening = this.open().catch((error: unknown) => this.fail(error));
-    await Promise.race([opening.then(() => this.ended()), this.ended()]);
+    await untilAborted(this.ending.signal);
     this.state = 'stopping';
     log.info({ session: identity.session, limitMs: drainLimitMs }, 'draining');
-    const limit = new AbortController();
-    const drained = this.drain(opening).then(() => true);
-    const inTime = await Promise.race([drained, clock.sleep(drainLimitMs, limit.signal).then(() => false)]);
-    limit.abort();
-    if (!inTime) {
-      log.error({ limitMs: drainLimitMs }, 'not drained within the limit');
-      this.code = 1;
-    }
+    const ending = new Ending(clock, (error) => this.onError('ending', error));
+    const inTime = await within(clock, drainLimitMs, this.drain(opening, ending));
+    const { left } = ending;
+    if (!inTime) log.error({ limitMs: drainLimitMs, left }, 'not drained within the limit');
+    else if (left.length > 0) log.error({ left }, 'drained; what did not answer was left');
+    if (!inTime || left.length > 0) this.code = 1;
     log.info({ session: identity.session, code: this.code }, 'ended');
     return this.code;
   }
@@ -160,27 +167,13 @@ export class Worker {
     }
   }
 
-  private async drain(opening: Promise<void>): Promise<void> {
-    await opening;
-    await this.watching;
-    let inOrder = true;
-    await Promise.all(
-      this.tasks.map((task) =>
-        task.stop().catch((error: unknown) => {
-          inOrder = false;
-          this.fail(error);
-        }),
-      ),
-    );
-    await this.session.close(inOrder).catch((error: unknown) => this.onError('session', error));
-  }
-
-  private ended(): Promise<void> {
-    const { signal } = this.ending;
-    if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+  /** Does not throw. */
+  private async drain(opening: Promise<void>, ending: Ending): Promise<void> {
+    await ending.step('worker: starting', () => opening, START_LIMIT_MS);
+    await ending.step('worker: joining and leaving groups', () => this.watching, START_LIMIT_MS);
+    const finished = await Promise.all(this.tasks.map((task) => task.stop(ending)));
+    const ownsNothing = !finished.includes(false);
+    await ending.step('worker: leaving the registry', () => this.session.close(ownsNothing), REGISTRY_LIMIT_MS);
   }
 
   private createTask(component: string): Task {

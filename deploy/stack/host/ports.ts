@@ -14,11 +14,17 @@ export function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** A port that nobody listens on and that is not in `taken`. */
-export async function freePort(taken: ReadonlySet<number>): Promise<number> {
+/**
+ * A port that nobody listens on and that is not in `taken`.
+ * @param isUsable whether it may be that one
+ */
+export async function freePort(
+  taken: ReadonlySet<number>,
+  isUsable: (port: number) => Promise<boolean> = isFree,
+): Promise<number> {
   for (;;) {
     const port = randomInt(FIRST_PORT, LAST_PORT + 1);
-    if (!taken.has(port) && (await isFree(port))) return port;
+    if (!taken.has(port) && (await isUsable(port))) return port;
   }
 }
 

@@ -101,17 +101,29 @@ export function signalProcess(record: ProcessRecord, name: 'SIGTERM' | 'SIGKILL'
 
 /** When a process began; null when there is none, or only what is left of one that ended. */
 function startOf(pid: number): string | null {
+  const fields = statOf(pid);
+  if (fields === null) return process.platform === 'linux' ? null : startByPs(pid);
+  // One thread may have ended while others still end, and hold files and ports until they have.
+  const isOver = fields[0] === 'X' || (fields[0] === 'Z' && Number(fields[17]) <= 1);
+  return isOver ? null : (fields[19] ?? null);
+}
+
+/** The session of a process: the id of the detached process that it descends from. Null when there is none, or no /proc. */
+export function sessionOf(pid: number): number | null {
+  const fields = statOf(pid);
+  return fields === null ? null : Number(fields[3]);
+}
+
+/** What /proc says of a process, from its state on. */
+function statOf(pid: number): string[] | null {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   } catch {
-    return process.platform === 'linux' ? null : startByPs(pid);
+    return null;
   }
   // The name, second, is in parentheses and may hold anything; what follows is separated by blanks.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // One thread may have ended while others still end, and hold files and ports until they have.
-  const isOver = fields[0] === 'X' || (fields[0] === 'Z' && Number(fields[17]) <= 1);
-  return isOver ? null : (fields[19] ?? null);
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 function commandLineOf(pid: number): string[] {

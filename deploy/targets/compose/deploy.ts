@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Clock, systemClock } from '../../../topology/core/clock';
@@ -119,6 +120,14 @@ function prepared(release: EngineRelease, target: ComposeTarget, marks?: Readonl
   });
 }
 
+/** The key of fingerprints, made once. Where it is lost, all containers are replaced at the next deploy, as after any change. */
+function fingerprintKey(folder: string): string {
+  const path = 'fingerprint.key';
+  const text = `${randomBytes(32).toString('base64')}\n`;
+  writeRendering(folder, [{ path, text, isYours: true, isSecret: true }]);
+  return readFileSync(join(folder, path), 'utf8');
+}
+
 /**
  * Which worker each component's containers are to be. Where there are containers of the very same worker, they and those beside
  * them go on with the release that they read.
@@ -132,9 +141,10 @@ async function marksOf(
   const { number, image } = release;
   const settings = settingsIn(release);
   const beside = [readFileSync(join(folder, 'workers.env'), 'utf8'), await services.imageId(image)];
+  const key = fingerprintKey(folder);
   const marks = new Map<string, WorkerMark>();
   for (const component of replicasIn(release).keys()) {
-    const fingerprint = fingerprintOf({ settings, image }, component, beside);
+    const fingerprint = fingerprintOf({ settings, image }, component, beside, key);
     const there = await services.running(serviceName(component));
     const same = there.filter((one) => one.fingerprint === fingerprint && one.release !== failed?.number);
     const read = same.flatMap((one) => one.release ?? []);

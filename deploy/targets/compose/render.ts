@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { stringify } from 'yaml';
 import type { Environment } from '../../../topology/settings/environment';
 import { replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
@@ -44,14 +44,20 @@ export function serviceName(component: string): string {
 
 /**
  * A text that is the same for two releases whose workers of a component are the same: its service and what they read, without
- * their number and without the release's.
+ * their number and without the release's. It goes into a label, which more people and programs read than the secrets that it
+ * depends on, so without the key nobody can try which secrets give it.
  * @param beside what they depend on beside that
  */
-export function fingerprintOf(options: WorkerOptions, component: string, beside: readonly (string | null)[]): string {
+export function fingerprintOf(
+  options: WorkerOptions,
+  component: string,
+  beside: readonly (string | null)[],
+  secretKey: string,
+): string {
   const { settings, image } = options;
   const key = workerKey({ settings, image, packageVersion: '' }, component);
   const parts = [serviceOf({ settings, image }, component), key, ...beside];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+  return createHmac('sha256', secretKey).update(JSON.stringify(parts)).digest('hex');
 }
 
 type WorkerOptions = Pick<ComposeOptions, 'settings' | 'image' | 'release' | 'marks'>;
@@ -108,8 +114,6 @@ export function renderCompose(options: ComposeOptions): RenderedFile[] {
         { services: Object.fromEntries(services) },
         { lineWidth: 0 },
       )}`,
-      // A fingerprint is a hash of secrets too: a weak one could be guessed by it.
-      isSecret: options.marks !== undefined,
     },
     { path: 'topology.yaml', text: stringify(specification, { lineWidth: 0 }) },
     {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import {
   endingOnce,
+  fetchingWhileRunning,
   groupByPartition,
   leaderlessMetadata,
   offsetsByLeader,
@@ -10,11 +11,26 @@ import {
   readableBatches,
   whenPending,
 } from '../../../connectors/kafka/kafkajs-fixes';
+import { settled } from '../../support/manual-clock';
 
 /** As much of kafkajs's class as is used here. */
 interface KafkajsConnection {
   new (options: object): { readonly socket?: Socket; readonly connect: () => Promise<unknown> };
   readonly prototype: { readonly disconnect: () => Promise<boolean> };
+}
+
+/** The same of what fetches for a consumer. */
+interface KafkajsRunner {
+  new (
+    options: object,
+  ): {
+    readonly running: boolean;
+    readonly fetchManager: { readonly stop: () => Promise<void> };
+    readonly start: () => Promise<void>;
+    readonly stop: () => Promise<void>;
+    fetch: (broker: number) => Promise<unknown>;
+  };
+  readonly prototype: { readonly fetch: (broker: number) => Promise<unknown> };
 }
 
 const none = () => undefined;
@@ -243,5 +259,60 @@ describe('what is fixed in kafkajs', () => {
     await connection.connect();
     await end.call(connection);
     await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('8. A consumer that was stopped stops: also while its fetchers are replaced because the brokers have changed.', async () => {
+    const Runner = original('consumer/runner') as KafkajsRunner;
+    const logger = { namespace: () => logger, debug: none, info: none, warn: none, error: none };
+    let brokers = [1, 2];
+    let end: (batches: unknown[]) => void = none;
+    const slow = new Promise<unknown[]>((resolve) => {
+      end = resolve;
+    });
+    let isAsked: () => void = none;
+    const asked = new Promise<void>((resolve) => {
+      isAsked = resolve;
+    });
+    const left = jest.fn(async () => undefined);
+    const consumerGroup = {
+      connect: async () => undefined,
+      joinAndSync: async () => undefined,
+      heartbeat: async () => undefined,
+      getNodeIds: () => brokers,
+      fetch: async (broker: number) => {
+        if (broker === 2) return slow;
+        isAsked();
+        await settled();
+        return [];
+      },
+      leave: left,
+    };
+    const onCrash = jest.fn();
+    const runner = new Runner({
+      logger,
+      consumerGroup,
+      instrumentationEmitter: { emit: none },
+      concurrency: 1,
+      onCrash,
+    });
+    const fetchFrom = fetchingWhileRunning(Runner.prototype.fetch);
+    let calls = 0;
+    runner.fetch = (broker) => {
+      // Without the fix it asks for ever, and the test would stand still with it.
+      if (!runner.running && ++calls > 100) throw new Error('it goes on');
+      return fetchFrom.call(runner, broker);
+    };
+    await runner.start();
+    await asked;
+    brokers = [1, 2, 3];
+    // The first fetcher has noticed that, and waits for the second one.
+    await settled();
+    await settled();
+    const stopping = runner.stop();
+    end([]);
+    await stopping;
+    expect(left).toHaveBeenCalled();
+    expect(onCrash).not.toHaveBeenCalled();
+    expect(calls).toBeLessThan(10);
   });
 });

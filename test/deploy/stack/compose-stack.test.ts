@@ -1,9 +1,10 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ComposeStack } from '../../../deploy/stack/compose-stack';
 import type { MembersOptions } from '../../../deploy/stack/members';
 import type { PartEvent } from '../../../deploy/stack/stack';
+import { settled } from '../../support/manual-clock';
 
 let folder: string;
 let calls: string[];
@@ -83,6 +84,29 @@ describe('ComposeStack', () => {
   it('keeps the passwords from one start to the next', async () => {
     const first = await stack().up(() => undefined);
     expect(await stack().up(() => undefined)).toEqual(first);
+  });
+
+  it('is started and stopped once at a time', async () => {
+    let underWay = 0;
+    let most = 0;
+    const docker = async () => {
+      most = Math.max(most, ++underWay);
+      await settled();
+      underWay--;
+      return '';
+    };
+    const one = () => new ComposeStack({ folder, variables: {} }, docker);
+    const [first, second] = await Promise.all([one().up(() => undefined), one().up(() => undefined)]);
+    expect(first).toEqual(second);
+    await Promise.all([one().down(false, () => undefined), one().up(() => undefined)]);
+    expect(most).toBe(1);
+  });
+
+  it('keeps what holds passwords for its owner alone', async () => {
+    await stack().up(() => undefined);
+    for (const name of ['stack.json', 'env.json', 'secret.key', 'compose.env']) {
+      expect([name, statSync(join(folder, name)).mode & 0o777]).toEqual([name, 0o600]);
+    }
   });
 
   it('stops the containers, and removes their volumes only when told to', async () => {

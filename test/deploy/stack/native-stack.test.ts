@@ -1,19 +1,23 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Listener, listenerOn } from '../../../deploy/stack/host/listener';
 import { ask, freePort } from '../../../deploy/stack/host/ports';
-import { recordOf } from '../../../deploy/stack/host/processes';
+import { type ProcessRecord, recordOf } from '../../../deploy/stack/host/processes';
 import { NativeStack } from '../../../deploy/stack/native-stack';
 import type { Part, PartContext } from '../../../deploy/stack/parts/part';
 import type { PartEvent } from '../../../deploy/stack/stack';
 import { systemClock } from '../../../topology/core/clock';
+import { until } from '../../support/until';
 
 let folder: string;
 let events: string[];
 let script: string;
 let variables: Record<string, string>;
 let once: string[];
+/** Is called before a part is started. */
+let beforeStart: (name: string, port: number) => Promise<void>;
 
 const SERVES = "require('net').createServer((s) => s.end('hello')).listen(+process.argv[1], '127.0.0.1')";
 
@@ -23,6 +27,7 @@ beforeEach(() => {
   script = SERVES;
   variables = {};
   once = [];
+  beforeStart = async () => undefined;
 });
 afterEach(async () => {
   await stack().down(true, () => undefined);
@@ -41,6 +46,7 @@ function part(name: string, needed: boolean, { ports, folder: at }: PartContext)
     fetch: async () => undefined,
     prepare: async () => {
       mkdirSync(join(at, name), { recursive: true });
+      await beforeStart(name, port);
       const logFile = join(at, 'logs', `${name}.log`);
       return {
         command: process.execPath,
@@ -55,9 +61,9 @@ function part(name: string, needed: boolean, { ports, folder: at }: PartContext)
   };
 }
 
-function stack(): NativeStack {
+function stack(at = folder): NativeStack {
   return new NativeStack({
-    folder,
+    folder: at,
     clock: systemClock,
     variables,
     parts: (context) => [part('mysql', true, context), part('prometheus', false, context)],
@@ -69,18 +75,46 @@ function up(): Promise<Record<string, string>> {
   return stack().up(({ part: name, stage }: PartEvent) => events.push(`${name} ${stage}`));
 }
 
-function pidOf(name: string): number {
-  return stack()
+function pidOf(name: string, at = folder): number {
+  return stack(at)
     .running()
     .find((one) => one.part === name)?.pid as number;
 }
 
-function occupy(port: number): Promise<Server> {
+/** Each part is on its port itself. */
+function listeners(at = folder): Listener[] {
+  return stack(at)
+    .running()
+    .map(({ pid, port }) => listenerOn(port as number, recordOf(pid) as ProcessRecord));
+}
+
+function closed(server: Server): Promise<void> {
   return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}
+
+/** Resolves when it was called so often. */
+function counted(times: number): [done: Promise<void>, call: () => void] {
+  let left = times;
+  let resolveAll: () => void;
+  const done = new Promise<void>((resolve) => {
+    resolveAll = resolve;
+  });
+  return [done, () => --left === 0 && resolveAll()];
+}
+
+/** Another program: it answers as the part does. */
+function occupy(port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
     const server = createServer();
+    server.once('error', reject);
+    server.on('connection', (socket) => socket.end('hello'));
     server.listen(port, '127.0.0.1', () => resolve(server));
   });
 }
+
+const portOf = (settings: Record<string, string>) => Number(new URL(settings['DATABASE_URL'] as string).port);
 
 describe('NativeStack', () => {
   it('writes the settings where only their owner can read them', async () => {
@@ -139,9 +173,80 @@ describe('NativeStack', () => {
     const server = await occupy(Number(before));
     const after = new URL((await up())['DATABASE_URL'] as string).port;
     expect(after).not.toBe(before);
-    await new Promise((resolve) => {
-      server.close(resolve);
+    await closed(server);
+  });
+
+  it('Two checkouts run side by side: two that start at one moment and had the same ports', async () => {
+    const second = join(folder, 'second');
+    const first = await up();
+    await stack().down(false, () => undefined);
+    mkdirSync(second);
+    copyFileSync(join(folder, 'stack.json'), join(second, 'stack.json'));
+    // Both have chosen when the first part starts.
+    const [bothChose, chose] = counted(2);
+    beforeStart = async (name) => {
+      if (name === 'mysql') chose();
+      await bothChose;
+    };
+    try {
+      const both = await Promise.all([up(), stack(second).up(() => undefined)]);
+      const ports = both.map(portOf);
+      expect(ports).toContain(portOf(first));
+      expect(new Set(ports).size).toBe(2);
+      expect([...listeners(), ...listeners(second)]).toEqual(Array(4).fill('itself'));
+    } finally {
+      await stack(second).down(true, () => undefined);
+    }
+  });
+
+  it.each([
+    ['ends', SERVES],
+    ['waits for ever', `process.on('uncaughtException', () => setInterval(() => {}, 1e6)); ${SERVES}`],
+  ])(
+    'takes no other program for its part that answers on the port: it has another one when its part %s',
+    async (_, program) => {
+      script = program;
+      const before = portOf(await up());
+      await stack().down(false, () => undefined);
+      const others: Server[] = [];
+      beforeStart = async (name, port) => {
+        if (name === 'mysql' && others.length === 0) others.push(await occupy(port));
+      };
+      const after = portOf(await up());
+      expect(after).not.toBe(before);
+      expect(listeners()).toEqual(['itself', 'itself']);
+      expect(events).toEqual(expect.arrayContaining(['stack starting', 'mysql ready', 'prometheus ready']));
+      await Promise.all(others.map(closed));
+    },
+  );
+
+  it('takes no other program for its part that runs without its port', async () => {
+    // Ends listening when it is told to, and lives on.
+    script = `${SERVES}.on('connection', function (s) { s.once('data', () => { this.close(); setInterval(() => {}, 1e6); }); })`;
+    const port = portOf(await up());
+    const pid = pidOf('mysql');
+    await ask(port, Buffer.from('close'), 5_000);
+    let other: Server | undefined;
+    await until('the port is free', async () => {
+      other = await occupy(port).catch(() => undefined);
+      return other !== undefined;
     });
+    expect(portOf(await up())).not.toBe(port);
+    expect(pidOf('mysql')).not.toBe(pid);
+    expect(listeners()).toEqual(['itself', 'itself']);
+    await closed(other as Server);
+  });
+
+  it('says so when another program takes a port that it was told', async () => {
+    const port = await freePort(new Set());
+    variables = { MYSQL_PORT: String(port) };
+    const others: Server[] = [];
+    beforeStart = async (name) => {
+      if (name === 'mysql') others.push(await occupy(port));
+    };
+    await expect(up()).rejects.toThrow(`MYSQL_PORT: port ${port} is taken`);
+    expect(others).toHaveLength(1);
+    await Promise.all(others.map(closed));
   });
 
   it('takes the ports that it is told, and says when one is taken', async () => {
@@ -149,9 +254,7 @@ describe('NativeStack', () => {
     variables = { MYSQL_PORT: String(port) };
     const server = await occupy(port);
     await expect(up()).rejects.toThrow(`MYSQL_PORT: port ${port} is taken`);
-    await new Promise((resolve) => {
-      server.close(resolve);
-    });
+    await closed(server);
     expect(new URL((await up())['DATABASE_URL'] as string).port).toBe(String(port));
   });
 

@@ -11,6 +11,7 @@ import { TopologyBuilder } from '../../../topology/core/topology';
 import { type ChannelGaugeName, type GaugeName, gaugeParts } from '../../../topology/gauges';
 import { BoltTask } from '../../../topology/runtime/bolt-task';
 import { emitterOf } from '../../../topology/runtime/emitter';
+import { Ending } from '../../../topology/runtime/ending';
 import { Session } from '../../../topology/runtime/session';
 import { SpoutTask } from '../../../topology/runtime/spout-task';
 import type { Task } from '../../../topology/runtime/task';
@@ -104,8 +105,9 @@ export class SimulatedWorker {
     if (!this.opened || this.stopping) return;
     this.stopping = true;
     try {
-      await Promise.all(this.tasks.map((task) => task.stop()));
-      await this.session.close(true);
+      const ending = new Ending(this.options.machine, (error) => this.failed(error));
+      const finished = await Promise.all(this.tasks.map((task) => task.stop(ending)));
+      await this.session.close(!finished.includes(false));
     } catch (error) {
       this.failed(error);
     }
@@ -196,6 +198,7 @@ export class SimulatedWorker {
       deploymentId: () => 'ab'.repeat(16),
       random: random.next,
       onError: (_, error) => this.failed(error),
+      onBug,
     });
     const bolt = sabotage.bolt?.(real, this.options.database) ?? real;
     return new BoltTask({

@@ -1,6 +1,7 @@
 import { Unavailable } from '../../../topology/core/errors';
 import { BoltTask } from '../../../topology/runtime/bolt-task';
 import { decode, type SkippedRecord } from '../../../topology/runtime/decode';
+import { Ending } from '../../../topology/runtime/ending';
 import { type Due, due } from '../../../topology/streams';
 import { MemoryLog } from '../../support/kafka/memory-log';
 import { MemoryStreams } from '../../support/kafka/memory-streams';
@@ -27,12 +28,13 @@ describe('BoltTask', () => {
   });
 
   afterEach(async () => {
-    for (const task of tasks.splice(0)) await task.stop();
+    for (const task of tasks.splice(0)) await task.stop(ending());
     if (clock.timers > 0) throw new Error('a timer was left');
   });
 
   const onSkip = (one: SkippedRecord) => void skipped.push(one);
   const onError = (error: unknown) => void errors.push(error);
+  const ending = () => new Ending(clock, onError);
 
   async function run(bolt: ScriptedBolt, on = streams): Promise<BoltTask<Due>> {
     const part = { name: 'webhook', reads: stream };
@@ -121,7 +123,7 @@ describe('BoltTask', () => {
     expect(committed()).toBe(2);
     expect(bolt.revocations).toEqual([[1]]);
     await append([3]);
-    await task.stop();
+    await task.stop(ending());
     expect(committed()).toBe(3);
     await append([4]);
     expect(other.ids()).toEqual([4]);
@@ -141,7 +143,7 @@ describe('BoltTask', () => {
       const other = new ScriptedBolt();
       await run(other, streams.another());
       let stopped = false;
-      const stopping = task.stop().then(() => {
+      const stopping = task.stop(ending()).then(() => {
         stopped = true;
       });
       const begun = clock.after(begunAfterMs, () => bolt.begun());
@@ -177,7 +179,7 @@ describe('BoltTask', () => {
     await append([3]);
     expect(bolt.ids()).toEqual([1, 2]);
     other.given[0]?.ack();
-    await second.stop();
+    await second.stop(ending());
     tasks.pop();
     await task.open();
     await settled();
@@ -233,5 +235,43 @@ describe('BoltTask', () => {
     await append([1]);
     expect(errors).toEqual([new Error('thrown where nothing may be thrown')]);
     expect(errors[0]).not.toBeInstanceOf(Unavailable);
+  });
+
+  describe('7. A part that hangs, or a step that throws, keeps nothing else from its end', () => {
+    const forever = new Promise<never>(() => undefined);
+
+    it('what is claimed is finished while Kafka does not answer.', async () => {
+      const consume = streams.consume.bind(streams);
+      streams.consume = async (...of) =>
+        Object.assign(await consume(...of), { commit: () => forever, leave: () => forever });
+      const bolt = new ScriptedBolt();
+      bolt.quick = true;
+      const task = await run(bolt);
+      tasks.pop();
+      await append([1]);
+      const end = ending();
+      let finished: boolean | undefined;
+      void task.stop(end).then((is) => {
+        finished = is;
+      });
+      await clock.advance(5_000);
+      expect(finished).toBe(true);
+      expect(bolt.calls).toEqual(['open', 'drain', 'drained', 'close']);
+      expect(end.left).toEqual(['webhook: committing', 'webhook: leaving its group']);
+    });
+
+    it('a bolt that fails to drain leaves its group, and is not taken for finished.', async () => {
+      const bolt = Object.assign(new ScriptedBolt(), {
+        drain: () => Promise.reject(new TypeError('a mistake')),
+      });
+      const task = await run(bolt);
+      tasks.pop();
+      const other = new ScriptedBolt();
+      const second = await run(other, streams.another());
+      expect(await task.stop(ending())).toBe(false);
+      expect(errors).toEqual([new TypeError('a mistake')]);
+      expect(bolt.calls).toEqual(['open', 'close']);
+      expect(second.partitions).toEqual([0, 1]);
+    });
   });
 });

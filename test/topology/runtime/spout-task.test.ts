@@ -1,6 +1,7 @@
 import { changeEventCodec } from '../../../connectors/debezium/change-event';
 import { Unavailable } from '../../../topology/core/errors';
 import type { SkippedRecord } from '../../../topology/runtime/decode';
+import { Ending } from '../../../topology/runtime/ending';
 import { SpoutTask } from '../../../topology/runtime/spout-task';
 import { type ScheduleChange, scheduleChanges } from '../../../topology/streams';
 import { MemoryLog } from '../../support/kafka/memory-log';
@@ -9,6 +10,9 @@ import { ManualClock, settled } from '../../support/manual-clock';
 import { changeOf, ScriptedSpout } from './scripted-parts';
 
 const feed = scheduleChanges(changeEventCodec);
+
+/** What a part that does not answer promises. */
+const forever = new Promise<never>(() => undefined);
 
 const ids = (spout: ScriptedSpout) => spout.changes.map(({ value }) => value.id);
 
@@ -30,6 +34,7 @@ describe('SpoutTask', () => {
 
   const onSkip = (one: SkippedRecord) => void skipped.push(one);
   const onError = (error: unknown) => void errors.push(error);
+  const ending = () => new Ending(clock, onError);
   const committed = () => [0, 1].map((partition) => log.committedOf('due', feed.name, partition));
 
   async function run(spout: ScriptedSpout, on = streams): Promise<SpoutTask<ScheduleChange>> {
@@ -54,7 +59,7 @@ describe('SpoutTask', () => {
     const second = await run(other, streams.another());
     await append(3, 0);
     await append(4, 1);
-    await second.stop();
+    await second.stop(ending());
     await append(5, 0);
     await append(6, 1);
     expect(ids(spout)).toEqual([2, 3, 5, 6]);
@@ -94,7 +99,7 @@ describe('SpoutTask', () => {
     const other = new ScriptedSpout();
     await run(Object.assign(other, { assigned: () => void order.push('moved') }), streams.another());
     order.length = 0;
-    await task.stop();
+    await task.stop(ending());
     expect(order).toEqual(['closed', 'moved']);
   });
 
@@ -124,7 +129,7 @@ describe('SpoutTask', () => {
       log.create(feed.name, 2, false);
       spout.assignments.length = 0;
       const second = await run(new ScriptedSpout(), streams.another());
-      await second.stop();
+      await second.stop(ending());
       await append(6, 0);
       expect(ids(spout)).toEqual([1, 2, 3, 4, 5, 6]);
       // Two rebalances, and the partition is given up in the first of them.
@@ -141,12 +146,12 @@ describe('SpoutTask', () => {
     await append(5, 1);
     await clock.advance(5_000);
     expect(committed()).toEqual([4, 1]);
-    await first.stop();
+    await first.stop(ending());
     await append(6, 0);
     const spout = new ScriptedSpout();
     const second = await run(spout);
     expect(ids(spout)).toEqual([]);
-    await second.stop();
+    await second.stop(ending());
     expect(clock.timers).toBe(0);
   });
 
@@ -164,7 +169,7 @@ describe('SpoutTask', () => {
     expect(spout.assignments.map(({ partitions }) => partitions)).toEqual([[0, 1], [], [0, 1]]);
     await clock.advance(5_000);
     expect(committed()).toEqual([3, 0]);
-    await task.stop();
+    await task.stop(ending());
     expect(clock.timers).toBe(0);
   });
 
@@ -187,6 +192,60 @@ describe('SpoutTask', () => {
     isAway = false;
     await clock.advance(5_000);
     expect(log.committedOf('due', feed.name, 0)).toBe(1);
-    await task.stop();
+    await task.stop(ending());
+  });
+
+  it('7. A part that hangs, or a step that throws, keeps nothing else from its end.', async () => {
+    const order: string[] = [];
+    const follow = streams.follow.bind(streams);
+    streams.follow = async (...listening) => {
+      const member = await follow(...listening);
+      member.commit = () => forever;
+      member.leave = () => {
+        order.push('leaves');
+        return forever;
+      };
+      return member;
+    };
+    const spout = Object.assign(new ScriptedSpout(), {
+      close: () => {
+        order.push('closes');
+        return forever;
+      },
+    });
+    const task = await run(spout);
+    await append(1, 0);
+    await clock.advance(5_000);
+    const end = ending();
+    let isOver = false;
+    void task.stop(end).then(() => {
+      isOver = true;
+    });
+    await clock.advance(4_000);
+    expect(order).toEqual(['closes', 'leaves']);
+    const finishing = 'due: finishing what it reads and emits';
+    expect(end.left).toEqual(['due: committing', finishing, 'due: leaving its group']);
+    await clock.advance(3_000);
+    expect(end.left).toEqual(['due: committing', finishing, 'due: leaving its group']);
+    expect(isOver).toBe(true);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('leaves a group that it joins after it was stopped', async () => {
+    const follow = streams.follow.bind(streams);
+    streams.follow = async (...listening) => {
+      await clock.sleep(1_000);
+      return follow(...listening);
+    };
+    const spout = new ScriptedSpout();
+    const task = new SpoutTask({ part: { name: 'due', feed }, spout, streams, clock, onSkip, onError });
+    const opening = task.open();
+    await settled();
+    await task.stop(ending());
+    await clock.advance(1_000);
+    await opening;
+    const other = new ScriptedSpout();
+    await run(other, streams.another());
+    expect(other.assignments.at(-1)).toEqual({ partitions: [0, 1], of: 2 });
   });
 });

@@ -1,4 +1,7 @@
 import { changeEventCodec } from '../../../connectors/debezium/change-event';
+import { KafkaAdmin } from '../../../connectors/kafka/kafka-admin';
+import { kafkaClient } from '../../../connectors/kafka/kafka-client';
+import { Pool } from '../../../connectors/mysql/sql/pool';
 import { Unavailable, UserError } from '../../../topology/core/errors';
 import { fieldsGrouping } from '../../../topology/core/grouping';
 import { PAUSES_KNOWN_MS } from '../../../topology/core/pauses';
@@ -10,10 +13,14 @@ import { MemoryLog } from '../../support/kafka/memory-log';
 import { MemoryStreams } from '../../support/kafka/memory-streams';
 import { ManualClock, settled } from '../../support/manual-clock';
 import { MemoryDatabase } from '../../support/mysql/memory-database';
+import { SilentPort } from '../../support/silent-port';
+import { until } from '../../support/until';
 import { memorySink } from './memory-sink';
 import { changeOf, dueOf, ScriptedBolt, ScriptedSpout } from './scripted-parts';
 
 const LIMIT = 12_000;
+/** What a part that does not answer promises. */
+const forever = new Promise<never>(() => undefined);
 const session = 'cd'.repeat(16);
 
 describe('Worker', () => {
@@ -242,6 +249,73 @@ describe('Worker', () => {
     expect(database.workers.get(session)?.dead).toBe(false);
     bolt.finish();
     await clock.advance(0);
+  });
+
+  it('3. Ending takes the limit at most; what is not finished then keeps its lease. The log says what was left, and the code is 1.', async () => {
+    bolt.slow = true;
+    const worker = await run();
+    worker.stop();
+    await clock.advance(LIMIT);
+    expect(code).toBe(1);
+    const left = ['webhook: finishing what it has claimed'];
+    expect(sink.entries().at(-2)).toMatchObject({ level: 50, msg: 'not drained within the limit', left });
+  });
+
+  it('3. What hangs is given up before the limit, so that the rest is done: a group that cannot be left keeps nobody registered.', async () => {
+    const real = streams.another();
+    streams.consume = async (...of) => Object.assign(await real.consume(...of), { leave: () => forever });
+    const worker = await run();
+    worker.stop();
+    await clock.advance(4_000);
+    expect(code).toBe(1);
+    expect(database.workers.get(session)?.dead).toBe(true);
+    expect(sink.entries().at(-2)).toMatchObject({ level: 50, left: ['webhook: leaving its group'] });
+    expect(clock.timers).toBe(0);
+  });
+
+  it('3. What hangs is given up before the limit: a port that takes connections and never answers, of Kafka.', async () => {
+    const port = await SilentPort.open();
+    const brokers = [port.address];
+    const admin = new KafkaAdmin(kafkaClient({ brokers, clientId: 'test', log: () => undefined }));
+    const asked: Promise<unknown>[] = [];
+    spout = Object.assign(new ScriptedSpout(), {
+      close: async () => {
+        asked.push(admin.clusterId().catch(() => undefined));
+        await Promise.all(asked);
+      },
+    });
+    const worker = await run();
+    worker.stop();
+    await until('it is asked', async () => {
+      await clock.advance(0);
+      return port.connections > 0;
+    });
+    await clock.advance(LIMIT / 2);
+    expect(code).toBe(1);
+    expect(sink.entries().at(-2)).toMatchObject({ left: ['due: finishing what it reads and emits'] });
+    expect(database.workers.get(session)?.dead).toBe(true);
+    await port.close();
+    await Promise.all(asked);
+    await admin.close().catch(() => undefined);
+  });
+
+  it('3. What hangs is given up before the limit: a port that takes connections and never answers, of MySQL, also at the start.', async () => {
+    const port = await SilentPort.open();
+    const pool = Pool.open(`mysql://worker:secret@${port.address}/downspout`, { clock, size: 1 });
+    const asked: Promise<unknown>[] = [];
+    mayRun = async () => {
+      asked.push(pool.rows('SELECT 1').catch(() => undefined));
+      await Promise.all(asked);
+    };
+    const worker = await run();
+    await until('it is asked', () => port.connections > 0);
+    worker.stop();
+    await clock.advance(3_000);
+    expect(code).toBe(1);
+    expect(sink.entries().at(-2)).toMatchObject({ left: ['worker: starting'] });
+    await port.close();
+    await Promise.all(asked);
+    await pool.close();
   });
 
   it('5. When its lease has been out for long, its partitions move to workers that can do the work, and it joins again when it holds.', async () => {

@@ -9,7 +9,7 @@ import {
   restartOnCompose,
 } from '../../../../deploy/targets/compose/deploy';
 import { insideNames } from '../../../../deploy/targets/compose/inside-names';
-import { renderCompose } from '../../../../deploy/targets/compose/render';
+import { FINGERPRINT, renderCompose } from '../../../../deploy/targets/compose/render';
 import { GoingBackFailed } from '../../../../deploy/targets/engine';
 import { drainLimitMs } from '../../../../deploy/worker/drain-limit';
 import { UserError } from '../../../../topology/core/errors';
@@ -317,10 +317,27 @@ test('settings go into a file that only its owner reads, with addresses as conta
   expect(settings).toContain('WORKER_DATABASE_URL=mysql://worker:hush@mysql:3306/downspout\n');
   expect(settings).toContain('KAFKA_BROKERS=kafka:9094,broker.example:9092\n');
   expect(settings).toContain('CONNECT_URL=http://connect:8083/\n');
-  for (const name of ['workers.env', 'workers.yml'])
+  for (const name of ['workers.env', 'fingerprint.key'])
     expect(statSync(join(folder, 'workers', name)).mode & 0o777).toBe(0o600);
   expect(fileOf('workers.yml')).not.toContain('hush');
   expect(docker.state.calls.flat().join(' ')).not.toContain('hush');
+});
+
+/** Of the services that are rendered. */
+function labels(): (string | undefined)[] {
+  const services = Object.values<{ labels: Record<string, string> }>(parse(fileOf('workers.yml')).services);
+  return services.map((service) => service.labels[FINGERPRINT]);
+}
+
+test('a label says nothing of the settings without a key that only its owner reads', async () => {
+  await deploy(1);
+  const first = labels();
+  await deploy(2);
+  expect(labels()).toEqual(first);
+  // Whoever knows all that a label depends on but the key finds another one.
+  rmSync(join(folder, 'workers', 'fingerprint.key'));
+  await deploy(3);
+  expect(labels().filter((label) => first.includes(label))).toEqual([]);
 });
 
 test.each([
