@@ -58,10 +58,18 @@ export type Outcome =
   | { readonly kind: 'postponed'; readonly reason: string; readonly status?: never }
   /**
    * The provider does not take the account's credentials any more, or there are none: nothing was accepted, and nothing of the
-   * account's will be before a person sets others. The reason says which, for that person. `generation`: which of the account's
-   * credentials. While that is not known, the message is postponed.
+   * account's will be before a person sets others. The reason says which, for that person. `isFinal`: the provider's own words rule out
+   * a mistake of its own, such as those of a token that was revoked. `generation`: which of the account's credentials. While that is not
+   * known the message is postponed; where the refusal is yet to be confirmed, by `afterMs`.
    */
-  | { readonly kind: 'unusable'; readonly reason: string; readonly status?: number; readonly generation?: number };
+  | {
+      readonly kind: 'unusable';
+      readonly reason: string;
+      readonly status?: number;
+      readonly isFinal?: true;
+      readonly generation?: number;
+      readonly afterMs?: number;
+    };
 
 /** The part of a claimed row that decides what an outcome does to it. */
 export interface Attempted {
@@ -146,6 +154,10 @@ export function settle(
   if (outcome.kind === 'unusable' && outcome.generation !== undefined) {
     const { reason: error, generation } = outcome;
     return { state: 'suspended', inDoubt: row.inDoubt, error, generation };
+  }
+  if (outcome.kind === 'unusable' && outcome.afterMs !== undefined) {
+    const { reason: error, afterMs: delayMs } = outcome;
+    return { state: 'scheduled', inDoubt: row.inDoubt, error, delayMs, without: 'given_back' };
   }
   if (outcome.kind === 'postponed' || outcome.kind === 'unusable') {
     const grownMs = POSTPONED_START_MS * POSTPONED_GROWTH ** row.attempts;

@@ -30,6 +30,8 @@ const FAILURE_BELIEVED_MS = 5_000;
 const MAX_AGE_MS = 180_000;
 /** Beyond it the accounts that were read longest ago are forgotten. */
 const MAX_ACCOUNTS = 100_000;
+/** Accounts that one statement asks for. */
+const MAX_ASKED_AT_ONCE = 1_000;
 
 interface Known<T> {
   readonly value: T | undefined | Unavailable;
@@ -40,6 +42,13 @@ interface Known<T> {
   readonly readAt: number;
 }
 
+/** Accounts that are asked for together. */
+interface Question {
+  readonly accounts: Set<string>;
+  /** Rejects with Unavailable. */
+  readonly answered: Promise<void>;
+}
+
 /**
  * What the database says about accounts, kept for a short time and made ready for use, so that a burst does not read a
  * secret once per message.
@@ -47,10 +56,15 @@ interface Known<T> {
  * 1. *A secret that cannot be opened touches its account only.*
  * 2. *An answer older than some minutes is used only while the database is away*, because a database that is away must not
  *    stop what was claimed already, and a secret that was revoked must not sign for ever.
+ * 3. *One statement is on the way at a time*: accounts that are asked for meanwhile are asked for together after it, so that thousands
+ *    whose messages come due at one instant, and of which nothing is believed for long, cost a few statements.
  */
 export class AccountSecrets<T> {
   private readonly known = new Map<string, Known<T>>();
-  private readonly loading = new Map<string, Promise<void>>();
+  /** On the way. */
+  private asked: Question | undefined;
+  /** What is asked next. */
+  private waiting: Question | undefined;
 
   /**
    * @param ready makes an account's secrets ready for use; throws Unavailable when it cannot
@@ -63,24 +77,13 @@ export class AccountSecrets<T> {
     private readonly needsSecrets = false,
   ) {}
 
-  /** Reads the accounts that are missing or old, in one query. Throws Unavailable when the database does not answer. */
+  /** Reads the accounts that are missing or old. Throws Unavailable when the database does not answer. */
   async load(accounts: readonly string[]): Promise<void> {
-    const wanted = new Set<string>();
-    const awaited = new Set<Promise<void>>();
+    const answers = new Set<Promise<void>>();
     for (const account of accounts) {
-      if (this.isBelieved(account)) continue;
-      const loading = this.loading.get(account);
-      if (loading === undefined) wanted.add(account);
-      else awaited.add(loading);
+      if (!this.isBelieved(account)) answers.add(this.questionOf(account).answered);
     }
-    if (wanted.size > 0) {
-      const loading = this.read([...wanted]).finally(() => {
-        for (const account of wanted) this.loading.delete(account);
-      });
-      for (const account of wanted) this.loading.set(account, loading);
-      awaited.add(loading);
-    }
-    await Promise.all(awaited);
+    await Promise.all(answers);
   }
 
   /**
@@ -132,6 +135,31 @@ export class AccountSecrets<T> {
 
   private isBlocked({ value, blocked, isSuspect }: Known<T>): boolean {
     return blocked !== undefined || isSuspect || (this.needsSecrets && value === undefined);
+  }
+
+  private questionOf(account: string): Question {
+    if (this.asked?.accounts.has(account) === true) return this.asked;
+    if (this.waiting === undefined) {
+      const accounts = new Set<string>();
+      this.waiting = { accounts, answered: this.put(accounts, this.asked) };
+    }
+    this.waiting.accounts.add(account);
+    return this.waiting;
+  }
+
+  /** Asks for what has come together when the question before it is answered. */
+  private async put(accounts: ReadonlySet<string>, before: Question | undefined): Promise<void> {
+    await before?.answered.catch(() => {});
+    this.asked = this.waiting;
+    this.waiting = undefined;
+    try {
+      const all = [...accounts];
+      for (let from = 0; from < all.length; from += MAX_ASKED_AT_ONCE) {
+        await this.read(all.slice(from, from + MAX_ASKED_AT_ONCE));
+      }
+    } finally {
+      this.asked = undefined;
+    }
   }
 
   private async read(accounts: readonly string[]): Promise<void> {

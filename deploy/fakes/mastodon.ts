@@ -83,7 +83,8 @@ export class FakeMastodon implements FakeProtocol {
   async handle(request: FakeRequest): Promise<FakeAnswer> {
     const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '';
     const account = Object.hasOwn(this.options.tokens, token) ? this.options.tokens[token] : undefined;
-    if (account === undefined || this.revoked.has(token)) return problem(401, 'The access token is invalid');
+    if (account === undefined) return problem(401, 'The access token is invalid');
+    if (this.revoked.has(token)) return problem(401, 'The access token was revoked');
     const { clock, limit = 300 } = this.options;
     const window = this.windowOf(token);
     window.count++;

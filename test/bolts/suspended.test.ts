@@ -74,6 +74,18 @@ it('a refusal of credentials that nobody can name postpones the message, as a fa
   expect(row).toMatchObject({ state: 'scheduled', version: 2, lastError: 'an older channel says so' });
 });
 
+it('a message whose refusal is yet to be confirmed looks again when that is due, and has spent no attempt', async () => {
+  await start();
+  const row = world.row(100);
+  world.channel.script(row.id, { outcome: { kind: 'unusable', reason: 'HTTP 401', afterMs: 2_000 } });
+  await run([row], 1_000);
+  expect(row).toMatchObject({ state: 'scheduled', version: 2, attempts: 0, inDoubt: false, lastError: 'HTTP 401' });
+  expect(row.firstAttemptAt).toBeNull();
+  expect(world.database.accounts.stateOf(account)).toBe('usable');
+  await run([row], 3_000);
+  expect(row).toMatchObject({ state: 'delivered', version: 2, attempts: 1 });
+});
+
 it('the time for which a message was suspended does not count towards giving up', async () => {
   await start({ giveUpAfterMs: 60_000 });
   const row = world.row(100);

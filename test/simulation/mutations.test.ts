@@ -143,6 +143,11 @@ const caught: Record<string, Case> = {
     },
     breaks: ['I1', 'I7'],
   },
+  'the first refusal of credentials is believed': {
+    sabotage: mutations.firstRefusalBelieved,
+    aim: { ...quiet, accounts: 2, messages: 60, crowded: 0.6, revocations: true, calm: 30_000 },
+    breaks: ['I1', 'I7'],
+  },
   'a suspended row loses its doubt': {
     sabotage: mutations.suspendedWithoutDoubt,
     aim: { ...quiet, accounts: 2, messages: 80, crowded: 0.6, manners: { drops: 0.4 }, revocations: true },

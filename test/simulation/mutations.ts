@@ -296,6 +296,9 @@ export const suspendedWithoutDoubt: Sabotage = {
   }),
 };
 
+/** A provider's first refusal of credentials is believed. */
+export const firstRefusalBelieved: Sabotage = { triedAfter: [] };
+
 /** Suspended rows stay so when their account can be used again. */
 export const noResume: Sabotage = {
   suspendedRows: () => ({ resume: async () => ({ rows: 0, at: undefined }) }),

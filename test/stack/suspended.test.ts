@@ -114,6 +114,23 @@ test('messages of an account whose token is revoked are suspended, and go out in
   expect(await done(['verify', '--all'])).toMatch(/I6 +holds/);
 }, 180_000);
 
+test('one command asks for every account of a channel that is unusable, and those whose credentials are taken go on', async () => {
+  await deployment.sql.run(
+    "UPDATE account_states SET state='unusable', reason='HTTP 401' WHERE account IN ('shop', 'good') AND channel='mastodon'",
+  );
+  protocol.revoked.add(SECOND);
+  const { code, stdout } = await cli(['accounts', 'test', '--unusable', ...onMastodon]);
+  protocol.revoked.delete(SECOND);
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/^good: goes on\.\nshop: mastodon does not take these credentials/);
+  const states = await deployment.sql.rows<[string, string]>(
+    "SELECT account, state FROM account_states WHERE account IN ('shop', 'good') AND channel='mastodon' ORDER BY account",
+  );
+  expect(states[0]?.[1]).toMatch(/^(?:resuming|usable)$/);
+  expect(states[1]).toEqual(['shop', 'unusable']);
+  expect(await done(['accounts', 'test', '--unusable', ...onMastodon])).toBe('shop: goes on.\n');
+}, 120_000);
+
 test('what a person keeps back goes out when a person says so, and what is new goes out at once', async () => {
   await done(['accounts', 'disable', 'shop', ...onMastodon]);
   const kept = ['kept 0', 'kept 1', 'kept 2'];

@@ -95,6 +95,19 @@ describe('settle', () => {
     },
   );
 
+  it('a refusal that is yet to be confirmed costs no attempt and is never given up', () => {
+    for (const inDoubt of [false, true]) {
+      const row = { channelClass: 'blind', attempts: 500, inDoubt, firstAttemptAt: 0 } as const;
+      expect(settled(row, { kind: 'unusable', reason: 'revoked', afterMs: 60_000 })).toEqual({
+        state: 'scheduled',
+        inDoubt,
+        error: 'revoked',
+        delayMs: 60_000,
+        without: 'given_back',
+      });
+    }
+  });
+
   it('whose credentials they were must be known: otherwise the row is postponed', () => {
     expect(settled({}, { kind: 'unusable', reason: 'revoked' })).toMatchObject({
       state: 'scheduled',

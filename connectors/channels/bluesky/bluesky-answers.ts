@@ -19,7 +19,12 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   const said = `HTTP ${status}: ${errorOf(reply)}`;
   if (reply.isOk) return { kind: 'unknown', status, reason: `The server answered without a post (${said})` };
   if (BLOCKED.has(wordOf(reply) ?? '')) {
-    return { kind: 'unusable', status, reason: `The account is deactivated, taken down or gone (${said})` };
+    return {
+      kind: 'unusable',
+      status,
+      isFinal: true,
+      reason: `The account is deactivated, taken down or gone (${said})`,
+    };
   }
   if (status === 401 || isSessionOver(reply)) {
     const reason = `The server does not take the account's app password any more (${said}). Connect the account again`;

@@ -16,7 +16,8 @@ const UNKNOWN_MESSAGE = 10_008;
 /** Slow mode, too many writes in the channel, a service that is limited for now, an error inside Discord's network. */
 const NOT_NOW = new Set([20_016, 20_028, 40_062, 40_333]);
 /** The token is invalid, is none at all, or its bot has to be verified first. */
-const NOT_CONNECTED = new Set([50_014, 40_001, 40_002]);
+const NOT_VERIFIED = 40_002;
+const NOT_CONNECTED = new Set([50_014, 40_001, NOT_VERIFIED]);
 /** What stands before Discord refuses an address for a while that asked in vain too often. */
 const BANNED_MS = 600_000;
 
@@ -64,7 +65,7 @@ export function meaningOf(
   if (code === UNKNOWN_MESSAGE && inDoubt) return { kind: 'delivered', status };
   if (status === 401 || (code !== undefined && NOT_CONNECTED.has(code))) {
     const reason = `Discord does not take the bot's token any more ${quoted}. Connect the account again`;
-    return { kind: 'unusable', status, reason };
+    return { kind: 'unusable', status, reason, ...(code === NOT_VERIFIED ? { isFinal: true } : {}) };
   }
   if (status === 429 || (code !== undefined && NOT_NOW.has(code))) {
     const waitMs = afterMs ?? reply.waitMs('retry-after', now) ?? reply.waitMs('x-ratelimit-reset-after', now);

@@ -11,7 +11,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** What an error means. `later` has the time for which to wait where Facebook does not say it, milliseconds. */
 type Meaning =
   | { readonly kind: 'later'; readonly afterMs: number; readonly sentence: string }
-  | { readonly kind: 'refused' | 'unusable'; readonly sentence: string }
+  | { readonly kind: 'refused'; readonly sentence: string }
+  | { readonly kind: 'unusable'; readonly sentence: string; readonly isFinal?: true }
   | { readonly kind: 'duplicate' | 'in_doubt' };
 
 const refused = (sentence: string): Meaning => ({ kind: 'refused', sentence });
@@ -53,7 +54,11 @@ const BY_CODE: Readonly<Record<number, Meaning>> = {
   368: later(6 * HOUR_MS, "Facebook has blocked the page's posts for a time, because of its policies"),
   506: DUPLICATE,
   613: later(10 * MINUTE_MS, TOO_MANY),
-  2500: { kind: 'unusable', sentence: "Facebook does not know the address; correct the account's version" },
+  2500: {
+    kind: 'unusable',
+    isFinal: true,
+    sentence: "Facebook does not know the address; correct the account's version",
+  },
 };
 
 /** What the subcode of a refused token says, for whoever connects the account again. */
@@ -65,7 +70,9 @@ const ENDS_OF_TOKENS: Readonly<Record<number, string>> = {
   464: 'its user has not confirmed the Facebook account',
   467: 'it was made invalid',
 };
-const TOKEN_CODES = new Set<number | undefined>([102, 104, 190]);
+/** The token has ended: Facebook does not say so by mistake. */
+const ENDED = 190;
+const TOKEN_CODES = new Set<number | undefined>([102, 104, ENDED]);
 
 const posted = z.object({ id: z.string().regex(/^\d{1,40}(?:_\d{1,40})?$/) });
 
@@ -87,7 +94,10 @@ export function meaningOf(
       afterMs: (meaning.sentence === TOO_MANY ? regainMs(reply) : undefined) ?? meaning.afterMs,
     };
   }
-  if (meaning.kind === 'unusable') return { kind: 'unusable', status, reason: `${meaning.sentence} (${said})` };
+  if (meaning.kind === 'unusable') {
+    const { sentence, isFinal } = meaning;
+    return { kind: 'unusable', status, reason: `${sentence} (${said})`, ...(isFinal === true ? { isFinal } : {}) };
+  }
   if (meaning.kind === 'refused') return { kind: 'rejected', status, reason: `${meaning.sentence} (${said})` };
   if (meaning.kind === 'in_doubt') {
     return { kind: 'unknown', status, reason: `Facebook failed (${said}); it may have the post` };
@@ -116,7 +126,7 @@ function meaningIn(error: GraphError, status: number): Meaning {
   if (TOKEN_CODES.has(code) || (code === undefined && type === 'OAuthException')) {
     const why = ENDS_OF_TOKENS[subcode ?? 0];
     const sentence = `Facebook does not take the account's token any more${why === undefined ? '' : `: ${why}`}. Connect the account again`;
-    return { kind: 'unusable', sentence };
+    return { kind: 'unusable', sentence, ...(code === ENDED ? { isFinal: true } : {}) };
   }
   const known = BY_SUBCODE[subcode ?? 0] ?? BY_CODE[code ?? 0] ?? inRange(code ?? 0);
   if (isTransient && (known === undefined || known.kind === 'refused')) return IN_DOUBT;

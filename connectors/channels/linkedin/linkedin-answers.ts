@@ -10,12 +10,15 @@ const DAY_MS = 24 * HOUR_MS;
 const problem = z.object({
   message: z.string().optional(),
   code: z.string().optional(),
+  serviceErrorCode: z.int().optional().catch(undefined),
   errorDetails: z
     .object({ inputErrors: z.array(z.object({ code: z.string().optional() })).optional() })
     .optional()
     .catch(undefined),
 });
 
+/** Why a token has ended, in words that LinkedIn does not say by mistake. */
+const ENDED: ReadonlySet<unknown> = new Set(['REVOKED_ACCESS_TOKEN', 'EXPIRED_ACCESS_TOKEN', 65_601, 65_602]);
 const URN = /urn:li:(?:share|ugcPost|activity):\d+/;
 
 /** What is known of the attempt. */
@@ -36,7 +39,7 @@ export function meaningOf(reply: Reply, { inDoubt, hasImages = false, now, id }:
     if (urn !== undefined && urn !== '') return { kind: 'delivered', status, receipt: reply.shown(urn) };
     return { kind: 'unknown', status, reason: `LinkedIn answered HTTP ${status} without the URN of a post` };
   }
-  const { data: { message = '', code = '', errorDetails } = {} } = problem.safeParse(reply.json());
+  const { data: { message = '', code = '', serviceErrorCode, errorDetails } = {} } = problem.safeParse(reply.json());
   if (status === 422 && errorDetails?.inputErrors?.some((error) => error.code === 'DUPLICATE_POST') === true) {
     const urn = URN.exec(message)?.[0];
     if (inDoubt && urn !== undefined && !hasImages) return { kind: 'delivered', status, receipt: urn };
@@ -50,7 +53,12 @@ export function meaningOf(reply: Reply, { inDoubt, hasImages = false, now, id }:
   }
   if (status === 401) {
     const reason = `LinkedIn does not take the account's access token any more (${said}). Connect the account again`;
-    return { kind: 'unusable', status, reason };
+    return {
+      kind: 'unusable',
+      status,
+      reason,
+      ...(ENDED.has(code) || ENDED.has(serviceErrorCode) ? { isFinal: true } : {}),
+    };
   }
   if (status === 429) {
     const reason = `The account or the app has posted as often as LinkedIn allows for now (${said})`;

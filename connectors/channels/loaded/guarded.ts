@@ -30,7 +30,7 @@ const retry = z.object({
   unreachable: z.literal(true).optional(),
 });
 const postponed = z.object({ kind: z.literal('postponed'), reason });
-const unusable = z.object({ kind: z.literal('unusable'), reason, status });
+const unusable = z.object({ kind: z.literal('unusable'), reason, status, isFinal: z.literal(true).optional() });
 const unknown = z.object({ kind: z.literal('unknown'), reason, afterMs, status });
 
 const outcomes = z.union([

@@ -2,6 +2,9 @@ import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
 import { gatewayAnswer } from '../provider/gateway-answer';
 
+/** Why a token has ended. The server says also that one is invalid, which it may do by mistake. */
+const ENDED = /\btoken (?:was revoked|expired)\b/i;
+
 /** What the server's answer means, with a sentence for those who ask why. */
 export function meaningOf(reply: Reply, now: number): Outcome {
   const { status } = reply;
@@ -14,7 +17,7 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   }
   if (status === 401) {
     const reason = `The server does not take the account's access token any more (HTTP 401: ${said}). Connect the account again`;
-    return { kind: 'unusable', status, reason };
+    return { kind: 'unusable', status, reason, ...(ENDED.test(said) ? { isFinal: true } : {}) };
   }
   if (status === 429) {
     const afterMs = reply.waitMs('x-ratelimit-reset', now) ?? reply.waitMs('retry-after', now);

@@ -11,7 +11,8 @@ const BLOCKED_MS = 6 * HOUR_MS;
 export const NOT_READY_MS = 30_000;
 
 /** The session, or the access token, is not taken; their subcodes tell why. */
-const CREDENTIALS = new Set([102, 190]);
+const ENDED = 190;
+const CREDENTIALS = new Set([102, ENDED]);
 /** A parameter; with this subcode: something that is not there, or that this token may not see. Meta's words name it. */
 const PARAMETER = 100;
 const MISSING = 33;
@@ -75,7 +76,7 @@ export function meaningOf(
   });
   if (isOfCredentials(error, user) || status === 401) {
     const reason = `${provider} does not take the account's access token, or not for this user (${said}). Connect the account again`;
-    return { kind: 'unusable', status, reason };
+    return { kind: 'unusable', status, reason, ...(error?.code === ENDED ? { isFinal: true } : {}) };
   }
   const { code = 0, subcode = 0 } = error ?? {};
   if (subcode === SPAM)

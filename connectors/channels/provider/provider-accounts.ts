@@ -5,7 +5,7 @@ import type { Outcome } from '../../../topology/message';
 import { AccountSecrets } from '../account-secrets';
 import type { ChannelOptions } from '../channel-kind';
 import { readCredentials, secretsIn } from '../credentials';
-import { RefusedCredentials } from './refused-credentials';
+import { type Refused, RefusedCredentials } from './refused-credentials';
 
 type Unready = Extract<Outcome, { kind: 'postponed' | 'unusable' }>;
 
@@ -18,27 +18,32 @@ export interface Ready<Credentials> {
 /** Credentials of an account, and which of its credentials they are. */
 export interface ReadyAccount<Credentials> extends Ready<Credentials> {
   readonly generation: number;
+  /** The provider has refused them a short time ago: this one request shows whether it does so still. */
+  readonly isTrial: boolean;
 }
 
 /**
  * The credentials of a channel's accounts.
  *
  * 1. *An account without credentials sends nothing*, and the reason says what to do.
- * 2. *Credentials that the provider refused are not tried again* before a person says something new of the account: some providers
+ * 2. *One refusal is not believed unless it is final*: it may be a mistake of the provider's. `RefusedCredentials` says when it is.
+ * 3. *Credentials whose refusal is believed are not tried again* before a person says something new of the account: some providers
  *    lock out who goes on asking. Until that is written in the database, this worker remembers it for a minute.
- * 3. *What was refused is said with its generation*, so that nothing of what a person has set meanwhile is taken for refused.
+ * 4. *What was refused is said with its generation*, so that nothing of what a person has set meanwhile is taken for refused.
  */
 export class ProviderAccounts<Schema extends z.ZodObject> {
   private readonly secrets: AccountSecrets<Ready<z.infer<Schema>>>;
   private readonly refused: RefusedCredentials;
 
+  /** @param triedAfterMs see {@link RefusedCredentials} */
   constructor(
     private readonly channel: string,
     schema: Schema,
     { secretsOf, clock }: Pick<ChannelOptions, 'secretsOf' | 'clock'>,
+    triedAfterMs?: readonly number[],
   ) {
     const ready = ([newest = '']: readonly string[]) => readyOf(channel, schema, newest);
-    this.refused = new RefusedCredentials(clock);
+    this.refused = new RefusedCredentials(clock, triedAfterMs);
     this.secrets = new AccountSecrets((accounts) => secretsOf(channel, accounts), ready, clock, true);
   }
 
@@ -66,24 +71,42 @@ export class ProviderAccounts<Schema extends z.ZodObject> {
       const how = `\`downspout accounts set --channel ${this.channel}\` sets them`;
       return { kind: 'unusable', reason: `the account has no credentials for ${this.channel}; ${how}`, generation };
     }
-    const refusal = this.refused.reasonOf(account, generation);
-    if (refusal === undefined) return { credentials: ready.credentials, secrets: ready.secrets, generation };
+    const refusal = this.refused.look(account, generation);
+    const isTrial = refusal === 'trial';
+    if (refusal === undefined || isTrial) {
+      return { credentials: ready.credentials, secrets: ready.secrets, generation, isTrial };
+    }
     // A person may have set others since they were read: otherwise messages would be given back for as long as this is believed.
     this.secrets.distrust(account);
-    return { kind: 'unusable', reason: refusal, generation };
+    return unusable(refusal, generation);
   }
 
   /** What came of using these; remembered when the provider refused them. */
   judged<T extends Outcome | LookupAnswer | 'not_started'>(
     account: string,
-    { generation }: ReadyAccount<z.infer<Schema>>,
+    { generation, isTrial }: ReadyAccount<z.infer<Schema>>,
     outcome: T,
   ): T {
-    if (outcome === 'not_started' || outcome.kind !== 'unusable') return outcome;
-    this.refused.add(account, generation, outcome.reason);
+    if (outcome === 'not_started' || outcome.kind !== 'unusable') {
+      const isTaken = outcome !== 'not_started' && (outcome.kind === 'delivered' || outcome.kind === 'accepted');
+      if (isTaken) this.refused.forget(account, generation);
+      else if (isTrial) this.refused.tryNext(account, generation);
+      return outcome;
+    }
+    const { reason, isFinal = false } = outcome;
+    const refusal = this.refused.add({ account, generation, reason, isFinal, isTrial });
     this.secrets.forget(account);
-    return Object.assign({}, outcome, { generation });
+    return Object.assign({}, outcome, unusable(refusal, generation));
   }
+}
+
+function unusable({ reason, afterMs }: Refused, generation: number): Extract<Outcome, { kind: 'unusable' }> {
+  if (afterMs === undefined) return { kind: 'unusable', reason, generation };
+  return {
+    kind: 'unusable',
+    reason: `${reason}. It may be a mistake of the provider's, so it is asked again`,
+    afterMs,
+  };
 }
 
 /** @throws Unavailable when the channel has other fields by now */

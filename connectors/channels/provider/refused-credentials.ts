@@ -1,36 +1,120 @@
 import type { Clock } from '../../../topology/core/clock';
 
-/** How long a worker does not try credentials again by itself. By then the database has the mark, where it answers. */
+/**
+ * How long after a refusal credentials are tried once more, by how often they were refused: providers refuse good ones when something
+ * of theirs is broken for a moment. After the last of these trials the refusal is believed.
+ */
+const TRIED_AFTER_MS: readonly number[] = [60_000, 240_000];
+/** How long no other request is made while a trial is on the way. It may end without an answer. */
+const TRIAL_MS = 30_000;
+/** When a message looks again while a trial is on the way. */
+const TRIAL_LOOK_MS = 2_000;
+/** When a message looks again at the latest: a person may set other credentials meanwhile. */
+const LOOK_MS = 60_000;
+/** How long a worker does not try credentials again by itself whose refusal it believes. By then the database has the mark, where it answers. */
 const REFUSED_MS = 60_000;
 /** Beyond it the accounts that were refused longest ago are forgotten. */
-const MAX_ACCOUNTS = 10_000;
+const MAX_ACCOUNTS = 100_000;
 
 interface Refusal {
   readonly generation: number;
   readonly reason: string;
-  /** Monotonic milliseconds. */
+  /** Requests that were refused, as far as they were apart. */
+  readonly count: number;
+  readonly isBelieved: boolean;
+  readonly isOnTrial: boolean;
+  /** No request is made before, monotonic milliseconds. */
   readonly until: number;
 }
 
-/** Credentials of accounts that their provider refused a short time ago. */
+/** What a refusal means for a message of the account. */
+export interface Refused {
+  readonly reason: string;
+  /** When the message is to look again; undefined when the refusal is believed. */
+  readonly afterMs: number | undefined;
+}
+
+/** A request that the provider refused. */
+export interface RefusedRequest {
+  readonly account: string;
+  readonly generation: number;
+  readonly reason: string;
+  /** The provider's words rule out a mistake. */
+  readonly isFinal: boolean;
+  /** It was made to see whether the provider refuses the credentials still. */
+  readonly isTrial: boolean;
+}
+
+/**
+ * Credentials of accounts that their provider refused a short time ago.
+ *
+ * 1. *One refusal is not believed unless it is final*: the credentials are tried again, twice, within five minutes.
+ * 2. *One request at a time tries them*: the messages of the account wait meanwhile.
+ */
 export class RefusedCredentials {
   private readonly refusals = new Map<string, Refusal>();
 
-  constructor(private readonly clock: Pick<Clock, 'monotonic'>) {}
+  /** @param triedAfterMs instead of those of this file */
+  constructor(
+    private readonly clock: Pick<Clock, 'monotonic'>,
+    private readonly triedAfterMs = TRIED_AFTER_MS,
+  ) {}
 
-  /** @param generation of the credentials: others are not refused yet */
-  add(account: string, generation: number, reason: string): void {
+  add({ account, generation, reason, isFinal, isTrial }: RefusedRequest): Refused {
+    const now = this.clock.monotonic();
+    const before = this.of(account, generation);
+    // What was on the way when the first of them was refused confirms nothing.
+    const count = before === undefined ? 1 : before.count + (isTrial ? 1 : 0);
+    const waitMs = this.triedAfterMs[count - 1];
+    const isBelieved = isFinal || before?.isBelieved === true || waitMs === undefined;
+    const isCounted = before === undefined || isTrial;
+    const until = isBelieved ? now + REFUSED_MS : isCounted ? now + waitMs : before.until;
+    const isOnTrial = !isBelieved && !isCounted && before.isOnTrial;
+    const refusal = { generation, reason, count, isBelieved, isOnTrial, until };
+    this.put(account, refusal);
+    return this.meaningOf(refusal, now);
+  }
+
+  /** What messages of the account are to do; a trial when this one is to be sent, and undefined when all of them are. */
+  look(account: string, generation: number): Refused | 'trial' | undefined {
+    const refusal = this.of(account, generation);
+    if (refusal === undefined) return undefined;
+    const now = this.clock.monotonic();
+    if (now < refusal.until) return this.meaningOf(refusal, now);
+    if (refusal.isBelieved) {
+      this.refusals.delete(account);
+      return undefined;
+    }
+    this.put(account, { ...refusal, isOnTrial: true, until: now + TRIAL_MS });
+    return 'trial';
+  }
+
+  /** The provider has taken them. */
+  forget(account: string, generation: number): void {
+    if (this.of(account, generation) !== undefined) this.refusals.delete(account);
+  }
+
+  /** A trial has ended, and says nothing of them: the next message is one. */
+  tryNext(account: string, generation: number): void {
+    const refusal = this.of(account, generation);
+    if (refusal?.isOnTrial === true) {
+      this.put(account, { ...refusal, isOnTrial: false, until: this.clock.monotonic() });
+    }
+  }
+
+  private of(account: string, generation: number): Refusal | undefined {
+    const refusal = this.refusals.get(account);
+    return refusal?.generation === generation ? refusal : undefined;
+  }
+
+  private put(account: string, refusal: Refusal): void {
     this.refusals.delete(account);
-    this.refusals.set(account, { generation, reason, until: this.clock.monotonic() + REFUSED_MS });
+    this.refusals.set(account, refusal);
     if (this.refusals.size > MAX_ACCOUNTS) this.refusals.delete(this.refusals.keys().next().value as string);
   }
 
-  /** @returns undefined when they may be tried */
-  reasonOf(account: string, generation: number): string | undefined {
-    const refusal = this.refusals.get(account);
-    if (refusal === undefined) return undefined;
-    if (refusal.generation === generation && this.clock.monotonic() < refusal.until) return refusal.reason;
-    this.refusals.delete(account);
-    return undefined;
+  private meaningOf({ reason, isBelieved, isOnTrial, until }: Refusal, now: number): Refused {
+    if (isBelieved) return { reason, afterMs: undefined };
+    return { reason, afterMs: isOnTrial ? TRIAL_LOOK_MS : Math.min(LOOK_MS, Math.ceil(until - now)) };
   }
 }

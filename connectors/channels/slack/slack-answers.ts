@@ -10,9 +10,9 @@ const shared = z.object({ ok: z.literal(true), files: z.array(z.object({ id: z.s
 const refused = z.object({ ok: z.literal(false), error: z.string(), needed: z.string().optional() });
 
 /** The account has to be connected again. */
-const UNUSABLE: ReadonlySet<string> = new Set([
-  'not_authed',
-  'invalid_auth',
+const UNUSABLE: ReadonlySet<string> = new Set(['not_authed', 'invalid_auth']);
+/** The same, and Slack does not say it by mistake. */
+const ENDED: ReadonlySet<string> = new Set([
   'account_inactive',
   'token_revoked',
   'token_expired',
@@ -68,9 +68,9 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   if (status >= 500 || IN_DOUBT.has(error)) {
     return { kind: 'unknown', status, reason: `Slack failed (${said}); it may have the message` };
   }
-  if (UNUSABLE.has(error) || status === 401) {
+  if (UNUSABLE.has(error) || ENDED.has(error) || status === 401) {
     const reason = `Slack does not take the account's token any more (${said}). Connect the account again`;
-    return { kind: 'unusable', status, reason };
+    return { kind: 'unusable', status, reason, ...(ENDED.has(error) ? { isFinal: true } : {}) };
   }
   if (error === 'message_limit_exceeded') {
     const reason = `The workspace has posted as many messages as its plan allows (${said})`;

@@ -33,7 +33,7 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   }
   if (status === 401 || isWrongToken(reply)) {
     const reason = `X does not take the account's access token any more (${said}). Connect the account again`;
-    return { kind: 'unusable', status, reason };
+    return { kind: 'unusable', status, reason, ...(status === 401 ? {} : { isFinal: true }) };
   }
   if (status === 402) {
     const reason = `The developer account has no credits left at X (${said}). Buy credits in X's developer console`;

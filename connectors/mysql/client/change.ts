@@ -5,6 +5,7 @@ import { nextPlanNumber } from '../schema/restored';
 import { integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import type { CancelAnswer, EditAnswer, Refusal } from './answers';
+import { newStates } from './backlog';
 import { checkPayload, checkTarget, checkText, checkTime, type Edit, type Target } from './input';
 import { type ChangedMessage, recordMessages } from './record';
 import { lock, lockOnce, type Standing, unique } from './standing';
@@ -45,8 +46,8 @@ async function cancelThose(sql: Sql, state: MessageState, rows: readonly Standin
 }
 
 /**
- * Changes plans. A new due time clears the time of a retry, and attempts are counted from 0 again. A suspended row stays suspended:
- * whether its account can be used is not the author's to say. The caller must have begun a transaction.
+ * Changes plans. A new due time clears the time of a retry, and attempts are counted from 0 again. A suspended row is scheduled, as far
+ * as `newStates` says. The caller must have begun a transaction.
  */
 export async function editAll(
   sql: Sql,
@@ -57,22 +58,26 @@ export async function editAll(
   for (const edit of edits) checkTimes(edit);
   const standing = await lockOnce(sql, edits.map(checkTarget), 'edit');
   const answers = standing.map((row, index) => answerOf(row, edits[index] as Edit));
+  const edited = standing.flatMap((row, index) =>
+    row === null || answers[index]?.result !== 'edited' ? [] : [{ row, edit: edits[index] as Edit }],
+  );
+  const states = await newStates(
+    sql,
+    edited.map(({ row, edit }) => ({ row, dueAt: dueOf(row, edit) })),
+  );
   const changed: ChangedMessage[] = [];
-  const values = standing.flatMap((row, index) => {
-    if (row === null || answers[index]?.result !== 'edited') return [];
-    const edit = edits[index] as Edit;
+  const values = edited.map(({ row, edit }) => {
+    const state = states.get(row.id) ?? 'scheduled';
     const due = edit.dueAt === undefined ? 'NULL' : integer(checkTime('dueAt', edit.dueAt));
     const payload = edit.payload === undefined ? 'NULL' : text(checkPayload(row.channel, edit.payload, schemas));
-    changed.push(editedOf(row, edit));
-    return [
-      `ROW(${integer(row.id)},${integer(row.version + 1)},${due},${payload},${text(edit.localTime ?? null)},${text(edit.zone ?? null)})`,
-    ];
+    changed.push(editedOf(row, edit, state));
+    return `ROW(${integer(row.id)},${integer(row.version + 1)},'${state}',${due},${payload},${text(edit.localTime ?? null)},${text(edit.zone ?? null)})`;
   });
   if (values.length > 0) {
     // `local_time` and `zone` describe the due time, so a new due time replaces or clears them.
     await sql.run(
-      `UPDATE (VALUES ${values.join(',')}) v(id, version, due_at, payload, local_time, zone) ` +
-        'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id SET m.due_at=COALESCE(v.due_at, m.due_at), ' +
+      `UPDATE (VALUES ${values.join(',')}) v(id, version, state, due_at, payload, local_time, zone) ` +
+        'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id SET m.state=v.state, m.due_at=COALESCE(v.due_at, m.due_at), ' +
         'm.retry_at=IF(v.due_at IS NULL, m.retry_at, NULL), m.payload=IF(v.payload IS NULL, m.payload, v.payload), ' +
         'm.local_time=IF(v.due_at IS NULL, m.local_time, v.local_time), m.zone=IF(v.due_at IS NULL, m.zone, v.zone), ' +
         `m.version=v.version, m.plan_version=v.version, m.plan_number=${nextPlanNumber('m.plan_number')}, m.attempts=0, m.first_attempt_at=NULL WHERE ${CHANGEABLE}`,
@@ -82,10 +87,15 @@ export async function editAll(
   return answers;
 }
 
-function editedOf({ id, state, version, dueAt }: Standing, edit: Edit): ChangedMessage {
-  const due = edit.dueAt === undefined ? dueAt : checkTime('dueAt', edit.dueAt);
+function editedOf(row: Standing, edit: Edit, next: MessageState): ChangedMessage {
+  const { id, state, version, dueAt } = row;
   const payload = edit.payload === undefined ? {} : { payload: 'changed' };
-  return { id, before: { state, version, dueAt }, after: { state, version: version + 1, dueAt: due, ...payload } };
+  const after = { state: next, version: version + 1, dueAt: dueOf(row, edit), ...payload };
+  return { id, before: { state, version, dueAt }, after };
+}
+
+function dueOf({ dueAt }: Standing, edit: Edit): number {
+  return edit.dueAt === undefined ? dueAt : checkTime('dueAt', edit.dueAt);
 }
 
 /** Checks what does not depend on the row. @throws UserError */

@@ -96,7 +96,7 @@ export class Client<Known extends object = PayloadsOf<readonly []>> {
     return this.oneOrMany(given, check, (sql, messages) => scheduleAll(sql, this.author, messages, onExisting));
   }
 
-  /** Only a message that still waits can be edited. A new due time clears a pending retry; attempts start again. */
+  /** Only a message that still waits can be edited. A new due time clears a pending retry; attempts start again; a suspended one is scheduled. */
   edit(message: MessageId, change: EditChange): Promise<EditAnswer>;
   edit(edit: Edit): Promise<EditAnswer>;
   edit(edits: readonly Edit[]): Promise<EditAnswer[]>;

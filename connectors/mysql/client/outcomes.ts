@@ -97,7 +97,7 @@ async function read(sql: Sql, after: number, last: number): Promise<Map<number, 
   );
   return new Map(
     rows.map(([attempt, settled, id, account, channel, dedupeKey, state, dueAt, deliveredAt, receipt, lastError]) => {
-      const ended = id !== null && settled !== 'scheduled' && isEnd(state);
+      const ended = id !== null && settled !== 'scheduled' && settled !== 'suspended' && isEnd(state);
       return [
         attempt,
         ended ? { id, account, channel, dedupeKey, state, dueAt, deliveredAt, receipt, lastError } : null,

@@ -5,6 +5,7 @@ import { nextPlanNumber } from '../schema/restored';
 import { DUPLICATE_KEY, errnoOf } from '../sql/failures';
 import { hex, integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
+import { newStates } from './backlog';
 import { hashOf } from './content-hash';
 import type { CheckedMessage } from './input';
 import { type ChangedMessage, recordMessages } from './record';
@@ -188,30 +189,38 @@ async function replaceAll(
     messages.map(({ account, dedupeKey }) => ({ account, dedupeKey: dedupeKey as string })),
   );
   const answers = new Map<string, ScheduleAnswer>();
-  const values: string[] = [];
-  const changed: ChangedMessage[] = [];
+  const replaced: { readonly row: Standing; readonly message: CheckedMessage; readonly version: number }[] = [];
   for (const [index, row] of standing.entries()) {
     const message = messages[index] as CheckedMessage;
     const key = keyOf(message) as string;
     if (row === null) throw new Unavailable('a message with this dedupe key was deleted just now; try again');
     const answer = replacementOf(message, row, known.get(key) as Existing);
     answers.set(key, answer);
-    if (answer.result !== 'replaced') continue;
-    changed.push({
-      id: row.id,
-      before: { state: row.state, version: row.version, dueAt: row.dueAt },
-      after: { state: 'scheduled', version: answer.version, dueAt: message.dueAt },
-    });
-    values.push(
-      `ROW(${integer(row.id)},${integer(answer.version)},${text(message.payload)},${integer(message.dueAt)},` +
-        `${hex(hashOf(message))},${text(message.localTime)},${text(message.zone)})`,
-    );
+    if (answer.result === 'replaced') replaced.push({ row, message, version: answer.version });
   }
+  const states = await newStates(
+    sql,
+    replaced.map(({ row, message }) => ({ row, dueAt: message.dueAt })),
+  );
+  const changed: ChangedMessage[] = [];
+  const values = replaced.map(({ row, message, version }) => {
+    const { id, dueAt } = row;
+    const state = states.get(id) ?? 'scheduled';
+    changed.push({
+      id,
+      before: { state: row.state, version: row.version, dueAt },
+      after: { state, version, dueAt: message.dueAt },
+    });
+    return (
+      `ROW(${integer(id)},${integer(version)},'${state}',${text(message.payload)},${integer(message.dueAt)},` +
+      `${hex(hashOf(message))},${text(message.localTime)},${text(message.zone)})`
+    );
+  });
   if (values.length > 0) {
     await sql.run(
-      `UPDATE (VALUES ${values.join(',')}) v(id, version, payload, due_at, hash, local_time, zone) ` +
+      `UPDATE (VALUES ${values.join(',')}) v(id, version, state, payload, due_at, hash, local_time, zone) ` +
         'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
-        `SET m.state='scheduled', m.version=v.version, m.plan_version=v.version, m.plan_number=${nextPlanNumber('m.plan_number')}, ` +
+        `SET m.state=v.state, m.version=v.version, m.plan_version=v.version, m.plan_number=${nextPlanNumber('m.plan_number')}, ` +
         'm.payload=v.payload, m.due_at=v.due_at, m.retry_at=NULL, m.scheduled_hash=v.hash, m.attempts=0, ' +
         'm.first_attempt_at=NULL, m.local_time=v.local_time, m.zone=v.zone',
     );

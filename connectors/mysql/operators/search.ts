@@ -42,14 +42,14 @@ interface Page {
 const ROWS_PER_STEP = 10_000;
 /** Channels that are looked into one by one; with more of them all messages are searched. */
 const MAX_CHANNELS = 100;
-/** An account with more messages than this is searched by id like everything else. */
-const MAX_ACCOUNT_IDS = 5_000;
+/** An account with more messages than this, or more suspended ones, are searched by id like everything else. */
+const MAX_IDS = 5_000;
 
 /**
  * Looks through the messages from the newest to the oldest, step by step, so that its caller decides after each step whether
  * to continue: no statement reads more than some thousand rows, however large the table is.
  *
- * Three indexes narrow the search: messages that need a person, those of an account with few messages, and the ids.
+ * Four indexes narrow the search: messages that need a person, few that are suspended, those of an account with few messages, and the ids.
  *
  * @param before only messages older than this one
  * @throws UserError naming the field of the filter that is wrong
@@ -99,9 +99,9 @@ async function stepper(sql: Sql, filter: MessageFilter): Promise<(before: Messag
     const { names, more } = filter.channel === undefined ? await all() : { names: [filter.channel], more: false };
     if (!more) return (before) => stepOfIds(before, (id) => idsOfPerson(sql, needsPerson, names, id));
   }
-  if (filter.account !== undefined) {
-    const ids = await idsOfAccount(sql, filter.account);
-    if (ids.length <= MAX_ACCOUNT_IDS) {
+  for (const rows of fewRows(filter)) {
+    const ids = await idsOf(sql, rows);
+    if (ids.length <= MAX_IDS) {
       return (before) => stepOfIds(before, async (id) => ids.filter((one) => one < id).slice(0, ROWS_PER_STEP));
     }
   }
@@ -143,10 +143,27 @@ async function idsOfPerson(
     .slice(0, ROWS_PER_STEP);
 }
 
-/** In descending order; one more than MAX_ACCOUNT_IDS when there are too many. */
-async function idsOfAccount(sql: Sql, account: string): Promise<MessageId[]> {
+/** Rows that an index has together, though not in the order of their ids. */
+interface Together {
+  readonly index: 'dedupe' | 'suspended_by_due';
+  readonly where: string;
+}
+
+/** What of the filter may select few rows. */
+function fewRows({ state, channel, account }: MessageFilter): Together[] {
+  const ofAccount = account === undefined ? '' : `account=${text(checkAccount(account))}`;
+  const ofChannel = channel === undefined ? '' : ` AND channel=${text(checkText('channel', channel, 32))}`;
+  const waiting = `suspended=1${ofChannel}${ofAccount === '' ? '' : ` AND ${ofAccount}`}`;
+  return [
+    ...(state === 'suspended' ? [{ index: 'suspended_by_due' as const, where: waiting }] : []),
+    ...(ofAccount === '' ? [] : [{ index: 'dedupe' as const, where: ofAccount }]),
+  ];
+}
+
+/** In descending order; one more than MAX_IDS when there are too many. */
+async function idsOf(sql: Sql, { index, where }: Together): Promise<MessageId[]> {
   const rows = await sql.rows<[number]>(
-    `SELECT id FROM scheduled_messages FORCE INDEX (dedupe) WHERE account=${text(checkAccount(account))} LIMIT ${MAX_ACCOUNT_IDS + 1}`,
+    `SELECT id FROM scheduled_messages FORCE INDEX (${index}) WHERE ${where} LIMIT ${MAX_IDS + 1}`,
   );
   return rows.map(([id]) => id).toSorted((a, b) => b - a);
 }

@@ -1,5 +1,5 @@
 import { checkAccount, checkChannel } from '../client/input';
-import { NOW_MS, text } from '../sql/literals';
+import { list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import type { SecretOwner } from './secret-key';
@@ -50,10 +50,13 @@ export class AccountStates {
     });
   }
 
-  /** Accounts that are not usable, or are only becoming so. */
-  async list(): Promise<StateEntry[]> {
+  /** Accounts that are not usable, or are only becoming so; of those the ones in these states. */
+  async list(
+    states: readonly Exclude<AccountState, 'usable'>[] = ['resuming', 'unusable', 'disabled'],
+  ): Promise<StateEntry[]> {
     const rows = await this.pool.rows<[string, string, AccountState, number | null, string | null]>(
-      "SELECT account, channel, state, since, reason FROM account_states FORCE INDEX (by_state) WHERE state <> 'usable' ORDER BY channel, account",
+      'SELECT account, channel, state, since, reason FROM account_states FORCE INDEX (by_state) ' +
+        `WHERE state IN ${list(states, text)} ORDER BY channel, account`,
     );
     return rows.map(([account, channel, state, since, reason]) => ({ account, channel, state, since, reason }));
   }

@@ -3,6 +3,7 @@ import { reschedule } from '../schema/reschedule';
 import { batchesOf } from '../sql/batches';
 import { integer, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
 
 /**
  * Workers believe for a second that an account may not be used. What came to them earlier would be given back, and so be late and out
@@ -11,14 +12,41 @@ import type { Pool } from '../sql/pool';
 const RESUMED_AFTER_MS = 2_000;
 /** Of one transaction. The binary log has each row twice. */
 const bound = { maxItems: 1_000, maxBytes: 8 * 1024 * 1024 };
+/** Rows of an account's first batch: how large a row is shows only when it is read, and a thousand of them may be a gigabyte. */
+const FIRST_ROWS = 64;
+/** Accounts whose position is known. Beyond it the one that had its turn longest ago is read from its beginning. */
+const MAX_POSITIONS = 10_000;
 
 interface ResumingAccount extends AccountName {
   readonly generation: number;
 }
 
-/** The spout's view of suspended rows. Every read goes by an index, whatever the table holds. */
+/** The last row of a batch, and how many rows the next one reads. */
+interface Position {
+  readonly dueAt: number;
+  readonly id: number;
+  readonly limit: number;
+}
+
+/** What one batch has done. */
+interface Batch {
+  readonly rows: number;
+  /** Where the next batch begins; undefined when this one has read the last row that is free, or none could be read. */
+  readonly last: Position | undefined;
+}
+
+/**
+ * The spout's view of suspended rows. Every read goes by an index, whatever the table holds.
+ *
+ * 1. *A batch begins where the last one ended*: the entries of rows that were resumed stay in the index for as long as a transaction
+ *    may read them, and walked again by each batch they would make resuming quadratic.
+ * 2. *At the end the account is read from its beginning*: rows that somebody held, or that an edit has moved, stand before the position.
+ */
 export class MySqlSuspendedRows implements SuspendedRows {
-  constructor(private readonly pool: Pool) {}
+  /** By `nameOf`, which names the generation too: said anew, an account is read from its beginning. */
+  private readonly positions = new Map<string, Position>();
+
+  constructor(private readonly pool: Pick<Pool, 'rows' | 'transaction'>) {}
 
   async resume(after: AccountName | undefined): Promise<Resumed> {
     const next = await this.next(after);
@@ -36,21 +64,16 @@ export class MySqlSuspendedRows implements SuspendedRows {
     const isResuming =
       `SELECT 1 FROM account_states FORCE INDEX (PRIMARY) WHERE ${of} AND generation=${integer(next.generation)} ` +
       "AND state='resuming'";
-    const rows = await this.pool.transaction(async (sql) => {
-      // What a person says next waits until the batch is written, and what was said before counts. Nobody is waited for.
-      if ((await sql.rows(`${isResuming} FOR SHARE SKIP LOCKED`)).length === 0) return 0;
-      // A row that somebody has locked is left for the next batch: nothing else waits for it.
-      const found = await sql.rows<[id: number, bytes: number]>(
-        'SELECT id, JSON_STORAGE_SIZE(payload) FROM scheduled_messages FORCE INDEX (suspended_by_due) ' +
-          `WHERE suspended=1 AND ${of} ORDER BY due_at, id LIMIT ${bound.maxItems} FOR UPDATE SKIP LOCKED`,
-      );
-      const [batch = []] = batchesOf(found, ([, bytes]) => bytes, bound);
-      return reschedule(
-        sql,
-        batch.map(([id]) => id),
-      );
-    });
-    if (rows === 0 && !(await this.isAnyLeft(of))) {
+    const name = nameOf(next);
+    const from = this.positions.get(name);
+    const { rows, last } = await this.pool.transaction((sql) => resumeBatch(sql, isResuming, of, from));
+    this.positions.delete(name);
+    if (last !== undefined) {
+      this.positions.set(name, last);
+      if (this.positions.size > MAX_POSITIONS) this.positions.delete(this.positions.keys().next().value as string);
+      return rows;
+    }
+    if (!(await this.isAnyLeft(of))) {
       // What was suspended since has marked the account, in the same transaction, and then it is not being resumed.
       await this.pool.transaction(async (sql) => {
         if ((await sql.rows(`${isResuming} FOR UPDATE SKIP LOCKED`)).length === 0) return;
@@ -78,4 +101,32 @@ export class MySqlSuspendedRows implements SuspendedRows {
     );
     return row !== undefined;
   }
+}
+
+async function resumeBatch(sql: Sql, isResuming: string, of: string, from: Position | undefined): Promise<Batch> {
+  // What a person says next waits until the batch is written, and what was said before counts. Nobody is waited for.
+  if ((await sql.rows(`${isResuming} FOR SHARE SKIP LOCKED`)).length === 0) return { rows: 0, last: undefined };
+  // Two ranges of the index: one with a condition on the id would walk again over all rows that are due at the position's instant.
+  const beyond =
+    from === undefined
+      ? ''
+      : `AND ((due_at = ${integer(from.dueAt)} AND id > ${integer(from.id)}) OR due_at > ${integer(from.dueAt)}) `;
+  const { limit = FIRST_ROWS } = from ?? {};
+  // A row that somebody has locked is left for the end: nothing else waits for it.
+  const found = await sql.rows<[id: number, dueAt: number, bytes: number]>(
+    'SELECT id, due_at, JSON_STORAGE_SIZE(payload) FROM scheduled_messages FORCE INDEX (suspended_by_due) ' +
+      `WHERE suspended=1 AND ${of} ${beyond}ORDER BY due_at, id LIMIT ${limit} FOR UPDATE SKIP LOCKED`,
+  );
+  const [batch = []] = batchesOf(found, ([, , bytes]) => bytes, bound);
+  const rows = await reschedule(
+    sql,
+    batch.map(([id]) => id),
+  );
+  const isEnd = batch.length === found.length && found.length < limit;
+  const end = isEnd ? undefined : batch.at(-1);
+  return { rows, last: end && { id: end[0], dueAt: end[1], limit: Math.min(bound.maxItems, 2 * batch.length) } };
+}
+
+function nameOf({ account, channel, generation }: ResumingAccount): string {
+  return JSON.stringify([channel, account, generation]);
 }

@@ -8,10 +8,11 @@ import { type Column, type OutputOptions, printable } from '../../console/output
 import { formatInstant } from '../../console/units';
 import { audited } from '../audited';
 import { type ChangeOptions, changingVerb, contextOf, dataVerb, verbGroup } from '../verb';
+import { testCommand } from './accounts/ask';
 import { type ChannelOptions, subjectOf, withAccounts, withStates } from './accounts/common';
 import { disableCommand, enableCommand } from './accounts/disable';
 import { rotateCommand, setCommand } from './accounts/set';
-import { showCommand, testCommand } from './accounts/show';
+import { showCommand } from './accounts/show';
 
 interface RemoveOptions extends ChannelOptions {
   readonly yes?: boolean;
@@ -109,7 +110,7 @@ function listCommand(): Command {
       const warnings = listed.flatMap(({ account, channel, state, since, reason }) =>
         state === 'unusable' || state === 'disabled'
           ? [
-              `${printable(account)} on ${channel} is ${state}${since === null ? '' : ` since ${formatInstant(since)}`}: ${reason ?? 'nobody says why'}. Its messages are suspended as they become due.`,
+              `${printable(account)} on ${channel} is ${state}${since === null ? '' : ` since ${formatInstant(since)}`}: ${printable(reason ?? 'nobody says why')}. Its messages are suspended as they become due.`,
             ]
           : [],
       );

@@ -50,6 +50,41 @@ test('both answers are believed for a short time, and asked for together', async
   expect(secrets.get('a')).toEqual({ ...usable, value: 'two+one' });
 });
 
+test('One statement is on the way at a time: thousands of accounts that are blocked, and due at one instant, cost a few', async () => {
+  const accounts = Array.from({ length: 10_000 }, (_, n) => `account ${n}`);
+  for (const account of accounts) table.set(account, { ...storedAs(['one']), blocked: 'revoked' });
+  await secrets.load(accounts);
+  expect(asked.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 1_000));
+  await clock.advance(1_001);
+  asked.length = 0;
+  // Each slot asks for its own, when it is free.
+  let [next, most, now] = [0, 0, 0];
+  const slot = async () => {
+    for (let account = accounts[next++]; account !== undefined; account = accounts[next++]) {
+      most = Math.max(most, ++now);
+      expect((await secrets.ask(account)).blocked).toBe('revoked');
+      now--;
+    }
+  };
+  await Promise.all(Array.from({ length: 250 }, slot));
+  expect(most).toBe(250);
+  expect(asked.flat().toSorted()).toEqual(accounts.toSorted());
+  expect(asked.length).toBeLessThanOrEqual(60);
+});
+
+test('who is asked for while a question is on the way that has no answer is asked for after it', async () => {
+  isAway = true;
+  const first = secrets.load(['a']);
+  const second = Promise.resolve().then(() => {
+    isAway = false;
+    return secrets.load(['b']);
+  });
+  await expect(first).rejects.toThrow(Unavailable);
+  await second;
+  expect(asked).toEqual([['a'], ['b']]);
+  expect(secrets.get('b')).toEqual({ ...usable, value: undefined });
+});
+
 describe('a secret that cannot be opened touches its account only:', () => {
   test('the others of the same query are read', async () => {
     table.set('bad', storedAs(new Unavailable('bad cannot be read'))).set('odd', storedAs(['unusable']));

@@ -149,16 +149,54 @@ export function suspendedBattery(open: () => Promise<PortsWorld>): void {
   });
 
   describe('an edit and a cancel', () => {
-    test('of a suspended message work, and the edited one stays suspended', async () => {
+    test('of a suspended message work: an edit is a new plan and is scheduled, a cancel ends it', async () => {
       const [edited, canceled] = (await claimedOf([scene.now - 1, scene.now - 1])) as [SendRow, SendRow];
       await refuse([edited, canceled], 0);
       expect(await scene.world.edit(edited.id, { dueAt: scene.now + 60_000 })).toEqual({
         result: 'edited',
         version: 2,
       });
-      expect(await scene.world.row(edited.id)).toMatchObject({ state: 'suspended', wakeAt: scene.now + 60_000 });
+      expect(await scene.world.row(edited.id)).toMatchObject({ state: 'scheduled', wakeAt: scene.now + 60_000 });
       expect(await scene.world.cancel(canceled.id)).toEqual({ result: 'canceled' });
       expect(await scene.world.row(canceled.id)).toMatchObject({ state: 'canceled', version: 2, wakeAt: null });
+    });
+
+    test('An edit of what a person has kept back is scheduled, whether it changes the text or the time', async () => {
+      const rows = await claimedOf([scene.now - 1, scene.now - 1, scene.now - 1]);
+      const [text, time, kept] = rows as [SendRow, SendRow, SendRow];
+      await refuse(rows, 0);
+      await scene.world.say(text.account, 'usable');
+      await scene.world.edit(text.id, { payload: { url: 'http://127.0.0.1/', body: 'new' } });
+      await scene.world.edit(time.id, { dueAt: scene.now + 60_000 });
+      expect(await scene.world.row(text.id)).toMatchObject({ state: 'scheduled', version: 2, wakeAt: text.dueAt });
+      expect(await scene.world.row(time.id)).toMatchObject({ state: 'scheduled', wakeAt: scene.now + 60_000 });
+      expect(await scene.world.row(kept.id)).toMatchObject({ state: 'suspended', version: 1 });
+      expect(await scene.world.sendRows.claim(scene.second, [await scene.read(text.id)], 0)).toBe(1);
+    });
+
+    test('An edit of an account that cannot be used is suspended again when it comes due', async () => {
+      const [row] = (await claimedOf([scene.now - 1])) as [SendRow];
+      await refuse([row], 0);
+      await scene.world.edit(row.id, { dueAt: scene.now - 1 });
+      await scene.world.sendRows.claim(scene.second, [await scene.read(row.id)], 0);
+      await refuse([await scene.read(row.id)], 0, scene.second);
+      expect(await scene.world.row(row.id)).toMatchObject({ state: 'suspended', version: 2 });
+      await scene.world.say(row.account, 'resuming');
+      expect(await resumeAll()).toEqual([1]);
+    });
+
+    test('An edit in the middle of a resumption overtakes nothing that is due earlier', async () => {
+      const rows = await claimedOf([scene.now - 3, scene.now - 2, scene.now - 1]);
+      const [first, middle, last] = rows as [SendRow, SendRow, SendRow];
+      await refuse(rows, 0);
+      await scene.world.say(first.account, 'resuming');
+      await scene.world.edit(middle.id, { payload: { url: 'http://127.0.0.1/', body: 'new' } });
+      await scene.world.edit(last.id, { dueAt: scene.now + 60_000 });
+      expect(await scene.world.row(middle.id)).toMatchObject({ state: 'suspended', version: 2 });
+      expect(await scene.world.row(last.id)).toMatchObject({ state: 'scheduled', version: 2 });
+      expect(await resumeAll()).toEqual([2]);
+      expect(await scene.world.row(middle.id)).toMatchObject({ state: 'scheduled', version: 3 });
+      expect(await scene.world.stateOf(first.account)).toBe('usable');
     });
 
     test('of a suspended message in doubt: an edit is refused, a cancel makes it uncertain', async () => {

@@ -98,6 +98,8 @@ test.each([
     ['messages', 'purge', '--older-than', '1d'],
     /Delete messages .* Nothing was changed: give --yes, because there is no/,
   ],
+  [['accounts', 'test'], /Which account\? Give its name, or --unusable/],
+  [['accounts', 'test', 'acme', '--unusable'], /Which account\?/],
   [['accounts', 'remove', 'acme'], /Remove the webhook secret of acme .* Nothing was changed: give --yes/],
   [['pause', 'pigeon'], /ECONNREFUSED/],
   [['messages', 'schedule', '--account', 'a', '--in', '1h'], /What\? Give --url/],

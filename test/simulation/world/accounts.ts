@@ -9,7 +9,16 @@ const schema = z.object({ token });
 
 export type SimulatedAccounts = ProviderAccounts<typeof schema>;
 
+/** When refused credentials are tried once more, milliseconds: runs are short. */
+const TRIED_AFTER = [1_000, 2_000];
+
 /** The credentials of a channel's accounts as one worker knows them: the real part, over its link to the database. */
-export function accountsOf(channel: string, machine: Machine, secretsOf: SecretsOf): SimulatedAccounts {
-  return new ProviderAccounts(channel, schema, { clock: machine, secretsOf: (_, accounts) => secretsOf(accounts) });
+export function accountsOf(
+  channel: string,
+  machine: Machine,
+  secretsOf: SecretsOf,
+  triedAfter: readonly number[] = TRIED_AFTER,
+): SimulatedAccounts {
+  const options = { clock: machine, secretsOf: (_: string, accounts: readonly string[]) => secretsOf(accounts) };
+  return new ProviderAccounts(channel, schema, options, triedAfter);
 }

@@ -64,6 +64,8 @@ export class SimulatedProvider {
   private readonly taken = new Set<string>();
   /** The one token that it takes, by account. */
   private readonly tokens = new Map<string, string>();
+  /** Accounts whose tokens it refuses by mistake. */
+  readonly mistaken = new Set<string>();
   /** What it de-duplicates by. */
   private readonly keys = new Set<string>();
   /** What containers hold, by their ids. */
@@ -168,14 +170,24 @@ export class SimulatedProvider {
       machine.after(TIMEOUT, () => resolve({ kind: 'unknown', reason: 'no answer in time' }));
       const latest = this.name === 'brief' ? ACCEPTED_WITHIN - KEY_WRITTEN_AFTER : ACCEPTED_WITHIN;
       time.after(Math.min(there, latest), () => {
-        const isKnown = token === undefined || token === this.tokenOf(request.account);
+        const isKnown = this.takes(request.account, token);
         if (isTaken && isKnown) this.take(request, by);
         const answer = this.answer(fate);
         const isAnswered = answer?.kind === 'delivered' || answer?.kind === 'retry' || answer?.kind === 'rejected';
-        const outcome: Outcome | undefined = isKnown || !isAnswered ? answer : { kind: 'unusable', reason: 'revoked' };
+        const outcome: Outcome | undefined = isKnown || !isAnswered ? answer : this.refusal(request);
         if (outcome !== undefined) time.after(back, () => machine.deliver(() => resolve(outcome)));
       });
     });
+  }
+
+  private takes(account: string, token: string | undefined): boolean {
+    return token === undefined || (token === this.tokenOf(account) && !this.mistaken.has(account));
+  }
+
+  /** Some refusals say that they are no mistake. */
+  private refusal({ id, account }: Pick<ReceivedRequest, 'id' | 'account'>): Extract<Outcome, { kind: 'unusable' }> {
+    const refusal = { kind: 'unusable', reason: 'revoked' } as const;
+    return this.mistaken.has(account) || id % 2 === 0 ? refusal : { ...refusal, isFinal: true };
   }
 
   private fate(): Fate {
@@ -220,7 +232,7 @@ export class SimulatedProvider {
 
   private async lookup(
     machine: Machine,
-    { idempotencyKey, account, kept }: LookupContext,
+    { id, idempotencyKey, account, kept }: LookupContext,
     token: string | undefined,
   ): Promise<Awaited<ReturnType<NonNullable<Channel['lookup']>>>> {
     const { time, random, manners } = this;
@@ -229,12 +241,12 @@ export class SimulatedProvider {
     return new Promise((resolve) => {
       time.after(random.skewed(1, manners.slowest), () => {
         const isKnown = this.taken.has(key);
-        const isRevoked = token !== undefined && token !== this.tokenOf(account);
+        const isRevoked = !this.takes(account, token);
         const isSilent = random.chance(manners.refuses + manners.drops);
         time.after(random.skewed(1, manners.slowest), () =>
           machine.deliver(() => {
             if (isSilent) resolve({ kind: 'unknown', reason: 'no answer' });
-            else if (isRevoked) resolve({ kind: 'unusable', reason: 'revoked' });
+            else if (isRevoked) resolve(this.refusal({ id, account }));
             else resolve(isKnown ? { kind: 'accepted', receipt: 'taken' } : { kind: 'absent' });
           }),
         );

@@ -27,6 +27,8 @@ export interface Sabotage {
   readonly channel?: (channel: Channel) => Channel;
   readonly boltSettings?: (settings: SendBoltSettings) => SendBoltSettings;
   readonly bolt?: (bolt: Bolt<Due>, database: MemoryDatabase) => Bolt<Due>;
+  /** When refused credentials are tried once more, milliseconds. */
+  readonly triedAfter?: readonly number[];
   /** Milliseconds, instead of the channel's. */
   readonly recoverDelay?: number;
 }

@@ -187,7 +187,8 @@ export class SimulatedWorker {
 
   private boltTask(provider: SimulatedProvider): Task {
     const { streams, machine, bolt: settings, sabotage, retry, random, onBug } = this.options;
-    const accounts = accountsOf(provider.name, machine, this.database.secretsOf(provider.name));
+    const { name } = provider;
+    const accounts = accountsOf(name, machine, this.database.secretsOf(name), sabotage.triedAfter);
     const own = provider.channel(machine, this.session.session, this.options.hasAccounts ? accounts : undefined);
     const real: Bolt<Due> = new SendBolt({
       ...this.context(),

@@ -141,6 +141,10 @@ export class MemoryDatabase extends MemoryTable {
     };
   }
 
+  protected override staysSuspended(row: MemoryRow): boolean {
+    return row.state === 'suspended' && this.accounts.stateOf(row) === 'resuming';
+  }
+
   private keptOf(id: number, planNumber: number): Kept | undefined {
     const kept = this.keptIds.get(id);
     return kept?.planNumber === planNumber ? { ids: kept.ids, contentHash: kept.contentHash } : undefined;
@@ -329,7 +333,7 @@ export class MemoryDatabase extends MemoryTable {
         firstAttemptAt: firstAttemptAt === null ? null : firstAttemptAt + now - claimedAt(row),
       });
     }
-    if (suspended.length === 0) this.accounts.resumed(at);
+    if (suspended.length === batch.length) this.accounts.resumed(at);
     return { rows: batch.length, at: { account, channel } };
   }
 

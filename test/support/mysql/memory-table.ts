@@ -97,7 +97,9 @@ export class MemoryTable {
     if (change.version !== undefined && change.version !== row.version) {
       return { result: 'changed', version: row.version };
     }
+    const { dueAt = row.dueAt } = change;
     this.write(row, {
+      state: dueAt <= this.now() && this.staysSuspended(row) ? 'suspended' : 'scheduled',
       ...(change.payload === undefined ? {} : { payload: JSON.stringify(change.payload) }),
       ...(change.dueAt === undefined ? {} : { dueAt: change.dueAt, retryAt: null }),
       version: row.version + 1,
@@ -130,6 +132,11 @@ export class MemoryTable {
   delete(id: number): void {
     const row = this.rows.get(id);
     if (row !== undefined && this.rows.delete(id)) this.tell(row, true);
+  }
+
+  /** The row is among those that a spout is scheduling again. */
+  protected staysSuspended(_row: MemoryRow): boolean {
+    return false;
   }
 
   protected write(row: MemoryRow, change: Partial<MemoryRow>): void {

@@ -75,7 +75,7 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verify
   const sessions = new Sessions();
   for await (const { condition, share } of partsOf(pool, mark, next)) {
     const pauses = await new Operations(pool).pauses();
-    const states = await new AccountStates(pool).list();
+    const states = await new AccountStates(pool).list(['resuming']);
     tally.add(await readSnapshot(pool, condition, sessions), pauses, states);
     options.report?.(tally.messages, share);
   }
@@ -99,13 +99,11 @@ class Tally {
 
   constructor(private readonly options: VerifyOptions) {}
 
-  add({ now, messages, sessions }: Snapshot, pauses: readonly Pause[], states: readonly StateEntry[]): void {
+  add({ now, messages, sessions }: Snapshot, pauses: readonly Pause[], resumed: readonly StateEntry[]): void {
     const { classOf, keyLifetimeOf, patienceMs } = this.options;
     const isTended = tended(sessions.values(), pauses, now);
     const lifetimes = keyLifetimeOf === undefined ? {} : { keyLifetimeOf };
-    const resuming = new Map(
-      states.flatMap((entry) => (entry.state === 'resuming' ? [[accountOf(entry), entry.since ?? now] as const] : [])),
-    );
+    const resuming = new Map(resumed.map((entry) => [accountOf(entry), entry.since ?? now] as const));
     const isResuming: Surroundings['isResuming'] = (row, since) => (resuming.get(accountOf(row)) ?? now) < now - since;
     const around: Surroundings = { now, sessions, classOf, ...lifetimes, patienceMs, isTended, isResuming };
     for (const seen of messages) {

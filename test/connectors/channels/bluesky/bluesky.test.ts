@@ -100,8 +100,8 @@ describe('a session', () => {
     const mayStart = jest.fn(() => true);
     expect(await world.send({ text: 'a' }, { mayStart })).toEqual({
       kind: 'unusable',
-      generation: 1,
       status: 401,
+      afterMs: 60_000,
       reason: expect.stringMatching(/app password .*Invalid identifier or password.*Connect the account again/),
     });
     expect(mayStart).not.toHaveBeenCalled();
@@ -137,7 +137,7 @@ describe('what the answers mean:', () => {
     await start();
     await world.send({ text: 'a' });
     jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status: 401, json: { error, message: 'no' } });
-    expect(await world.send({ text: 'b' })).toMatchObject({ kind: 'unusable', status: 401 });
+    expect(await world.send({ text: 'b' })).toMatchObject({ kind: 'unusable', status: 401, isFinal: true });
   });
 
   test.each(['fail', 'error', 'drop', 'vanish', 'hang'] as const)(

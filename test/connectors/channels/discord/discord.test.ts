@@ -49,10 +49,11 @@ describe('what the answers mean:', () => {
     world.protocol.revoked.add(TOKEN);
     expect(await world.send(a)).toEqual({
       kind: 'unusable',
-      generation: 1,
       status: 401,
-      reason:
+      afterMs: 60_000,
+      reason: expect.stringContaining(
         "Discord does not take the bot's token any more (HTTP 401, code 0: 401: Unauthorized). Connect the account again",
+      ),
     });
   });
 

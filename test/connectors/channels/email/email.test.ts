@@ -188,9 +188,10 @@ describe('what a server says', () => {
     const outcome = await world.send({ text: 'a' });
     expect(outcome).toEqual({
       kind: 'unusable',
-      generation: 2,
       status: 535,
-      reason: "The mail server does not take the account's user and password (535). Connect the account again",
+      afterMs: 60_000,
+      reason:
+        "The mail server does not take the account's user and password (535). Connect the account again. It may be a mistake of the provider's, so it is asked again",
     });
     expect(await world.send({ text: 'b' })).toMatchObject({ kind: 'unusable' });
   });

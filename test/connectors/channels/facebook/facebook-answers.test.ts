@@ -54,6 +54,7 @@ describe('what the answers mean:', () => {
         kind: 'unusable',
         status,
         reason: expect.stringContaining(why),
+        ...(code === 190 || code === 2_500 ? { isFinal: true } : { afterMs: 60_000 }),
       });
     }
   });
@@ -61,7 +62,7 @@ describe('what the answers mean:', () => {
   test('an OAuthException without a code makes the account unusable', async () => {
     await start();
     answers(400, { error: { message: 'no', type: 'OAuthException' } });
-    expect(await world.send({ text: 'a' })).toMatchObject({ kind: 'unusable' });
+    expect(await world.send({ text: 'a' })).toMatchObject({ kind: 'unusable', afterMs: 60_000 });
   });
 
   test('a token that is revoked makes the account unusable, and the reason says what to do', async () => {
@@ -71,6 +72,7 @@ describe('what the answers mean:', () => {
       kind: 'unusable',
       generation: 1,
       status: 400,
+      isFinal: true,
       reason:
         "Facebook does not take the account's token any more: it has expired. Connect the account again (HTTP 400, code 190/463: Error validating access token)",
     });

@@ -93,6 +93,7 @@ describe('what the answers mean:', () => {
       kind: 'unusable',
       generation: 1,
       status: 401,
+      isFinal: true,
       reason:
         "LinkedIn does not take the account's access token any more (HTTP 401: The token used in the request has been revoked by the user). Connect the account again",
     });

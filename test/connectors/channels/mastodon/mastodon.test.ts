@@ -85,9 +85,29 @@ describe('what the answers mean:', () => {
       kind: 'unusable',
       generation: 1,
       status: 401,
+      isFinal: true,
       reason:
-        "The server does not take the account's access token any more (HTTP 401: The access token is invalid). Connect the account again",
+        "The server does not take the account's access token any more (HTTP 401: The access token was revoked). Connect the account again",
     });
+  });
+
+  test('a token that is only called invalid may be so by mistake: messages wait, and it is tried again', async () => {
+    let passed = 0;
+    await start({}, { ...systemClock, monotonic: () => systemClock.monotonic() + passed });
+    world.set('shop', 'another-token');
+    expect(await send({ text: 'a' })).toEqual({
+      kind: 'unusable',
+      status: 401,
+      afterMs: 60_000,
+      reason: expect.stringContaining('The access token is invalid'),
+    });
+    expect(await send({ text: 'b' })).toMatchObject({ kind: 'unusable', afterMs: expect.any(Number) });
+    expect(world.server.calls).toHaveLength(1);
+    passed = 60_000;
+    expect(await send({ text: 'a' })).toMatchObject({ afterMs: 60_000 });
+    passed = 300_000;
+    expect(await send({ text: 'a' })).toMatchObject({ kind: 'unusable', status: 401, generation: 2 });
+    expect(world.server.calls).toHaveLength(3);
   });
 
   test('Credentials that the provider refused are not tried again: for a minute, unless others are set', async () => {

@@ -249,6 +249,7 @@ describe.each(hosts)('a post on %s', (_name, open, create, publish) => {
     world.protocol.revoked.add(TOKEN);
     expect(await send()).toMatchObject({
       kind: 'unusable',
+      isFinal: true,
       reason: expect.stringContaining('Connect the account again'),
     });
     expect(await lookUp()).toMatchObject({ kind: 'unusable' });

@@ -69,14 +69,17 @@ describe('what the answers mean:', () => {
       kind: 'unusable',
       generation: 1,
       status: 401,
-      reason: "X does not take the account's access token any more (HTTP 401: Unauthorized). Connect the account again",
+      afterMs: 60_000,
+      reason: expect.stringContaining(
+        "X does not take the account's access token any more (HTTP 401: Unauthorized). Connect the account again",
+      ),
     });
   });
 
   test('a token of an app alone makes the account unusable too', async () => {
     await start();
     answers(403, { type: 'https://api.x.com/2/problems/unsupported-authentication', detail: 'Application-Only' });
-    expect(await world.send({ text: 'a' })).toMatchObject({ kind: 'unusable', status: 403 });
+    expect(await world.send({ text: 'a' })).toMatchObject({ kind: 'unusable', status: 403, isFinal: true });
   });
 
   test('an account without credentials sends nothing, and the reason says what to do', async () => {

@@ -161,6 +161,30 @@ describe('scheduling again under a key', () => {
     expect(await client.get({ id })).toMatchObject({ state: 'scheduled', version: 2 });
   });
 
+  test('a suspended message whose account is being resumed keeps its place when it is due already, and waits for its time otherwise', async () => {
+    for (const [dueAt, state] of [
+      [Date.UTC(2020, 0, 1), 'suspended'],
+      [later + 1, 'scheduled'],
+    ] as const) {
+      const { known, id } = await inState('suspended');
+      await admin.run(
+        `INSERT INTO account_states (account, channel, state) VALUES ('${known.account}', 'webhook', 'resuming') ON DUPLICATE KEY UPDATE state='resuming'`,
+      );
+      const other = { ...known, dueAt };
+      expect(await client.schedule(other, { onExisting: 'replace' })).toEqual({ result: 'replaced', id, version: 2 });
+      expect(await client.get({ id })).toMatchObject({ state, version: 2, dueAt });
+      await admin.run('DELETE FROM account_states');
+    }
+  });
+
+  test('plain SQL plans a suspended message anew, as docs/how-it-works.md has it', async () => {
+    const { id } = await inState('suspended');
+    const statement =
+      "version=version+1, state='scheduled' WHERE id=? AND state IN ('scheduled','suspended') AND in_doubt=0";
+    await connection.query(`UPDATE scheduled_messages SET due_at=?, ${statement}`, [later + 1, id]);
+    expect(await client.get({ id })).toMatchObject({ state: 'scheduled', version: 2, dueAt: later + 1 });
+  });
+
   test('is no conflict after an edit, neither with what was scheduled nor with what is there now', async () => {
     const known = message({ dedupeKey: key() });
     const { id } = await client.schedule(known);

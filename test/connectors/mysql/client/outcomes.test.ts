@@ -82,6 +82,13 @@ test('a retry is no outcome', async () => {
   expect((await everything()).ids).toEqual([done]);
 });
 
+test('an attempt that only suspended its message is no outcome, whatever became of the message later', async () => {
+  const [id] = (await scheduled(1)) as [number];
+  await end(admin, id, 'suspended');
+  await end(admin, id, 'delivered', 60, 2);
+  expect((await everything(undefined, 1)).ids).toEqual([id]);
+});
+
 test('a plan that failed has neither time nor receipt of an earlier one that was delivered', async () => {
   const [id] = (await scheduled(1)) as [number];
   await end(admin, id);

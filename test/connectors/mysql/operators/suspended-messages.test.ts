@@ -1,8 +1,10 @@
+import { search } from '../../../../connectors/mysql/operators/search';
 import { SuspendedMessages } from '../../../../connectors/mysql/operators/suspended-messages';
 import { AccountStates } from '../../../../connectors/mysql/secrets/account-states';
 import { SecretKey } from '../../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
+import type { Sql } from '../../../../connectors/mysql/sql/sql';
 import { MySqlSuspendedRows } from '../../../../connectors/mysql/workers/suspended-rows';
 import { systemClock } from '../../../../topology/core/clock';
 import { Unavailable } from '../../../../topology/core/errors';
@@ -101,6 +103,38 @@ test('messages are resumed by their names too, and each answer says why one is n
   expect(audit).toEqual([[`message ${kept}`]]);
 });
 
+test('a search for a few suspended messages reads their index, and not the table from its newest message on', async () => {
+  await suspend('shop', 3);
+  await suspend('other', 2);
+  await suspend('shop', 1, { channel: 'webhook' });
+  await admin.run("UPDATE scheduled_messages SET state='canceled' WHERE account='other' LIMIT 1");
+  for (const [filter, count] of [
+    [{}, 5],
+    [{ channel: 'mastodon' }, 4],
+    [{ account: 'shop' }, 4],
+    [{ account: 'shop', channel: 'mastodon', error: 'revoked' }, 3],
+  ] as const) {
+    const read: string[] = [];
+    const found = await worker.use(async (sql) => {
+      const seen: Sql = {
+        run: (statement) => sql.run(statement),
+        rows: (statement) => {
+          read.push(statement);
+          return sql.rows(statement);
+        },
+      };
+      const ids: number[] = [];
+      for await (const step of search(seen, { ...filter, state: 'suspended' }))
+        ids.push(...step.seen.map(({ id }) => id));
+      return ids;
+    });
+    expect(found).toHaveLength(count);
+    expect(found).toEqual(found.toSorted((a, b) => b - a));
+    expect(read[0]).toContain('FORCE INDEX (suspended_by_due)');
+    expect(read[1]).toContain('id IN (');
+  }
+});
+
 test('setting credentials begins a new generation, in which the account is resumed or its messages are kept', async () => {
   const store = new SecretStore(app, key);
   const known = async () => (await new SecretStore(worker, key).accountsOf('mastodon', ['shop'])).get('shop');
@@ -166,17 +200,97 @@ test('many messages of one account are resumed in bounded batches, each read by 
     if (size === 0) break;
     sizes.push(size);
   }
-  expect(Math.max(...sizes)).toBe(1_000);
-  expect(sizes).toHaveLength(32);
+  // The first ones are small, because nothing is known of the size of a row.
+  expect(sizes.slice(0, 6)).toEqual([64, 128, 256, 512, 1_000, 1_000]);
+  expect(sizes).toHaveLength(36);
   expect(systemClock.monotonic() - begun).toBeLessThan(20_000);
   expect(await counts()).toEqual({ 'shop scheduled': 32_000, 'shop suspended': 3 });
   expect(await states.of('shop', 'mastodon')).toBe('usable');
-  const plan = await worker.rows<(string | number | null)[]>(
-    'EXPLAIN FORMAT=TRADITIONAL SELECT id, JSON_STORAGE_SIZE(payload) FROM scheduled_messages FORCE INDEX (suspended_by_due) ' +
-      "WHERE suspended=1 AND channel='webhook' AND account='shop' ORDER BY due_at, id LIMIT 1000",
-  );
-  expect(String(plan[0]?.[11])).not.toContain('filesort');
 }, 120_000);
+
+/** A spout's transactions, and the SELECTs of suspended rows in them. */
+function watched(): { readonly pool: Pick<Pool, 'rows' | 'transaction'>; readonly reads: string[] } {
+  const reads: string[] = [];
+  const transaction: Pool['transaction'] = (work) =>
+    worker.transaction((sql) =>
+      work({
+        run: (statement) => sql.run(statement),
+        rows: (statement) => {
+          if (statement.includes('suspended_by_due')) reads.push(statement);
+          return sql.rows(statement);
+        },
+      }),
+    );
+  return { pool: { rows: (statement) => worker.rows(statement), transaction }, reads };
+}
+
+/** Rows that the server has read from indexes for this statement, from the first to the last. */
+async function readBy(statement: string): Promise<number> {
+  return worker.use(async (sql) => {
+    const sum = async () =>
+      (await sql.rows<[string, string]>("SHOW SESSION STATUS LIKE 'Handler_read_%'"))
+        .filter(([name]) => name !== 'Handler_read_rnd_next')
+        .reduce((all, [, count]) => all + Number(count), 0);
+    const before = await sum();
+    await sql.rows(statement);
+    return (await sum()) - before;
+  });
+}
+
+test('A batch begins where the last one ended, by two ranges of the index, also where many rows are due at one instant', async () => {
+  await suspend('shop', 1);
+  for (let rows = 1; rows < 8_192; rows *= 2) {
+    await admin.run(
+      'INSERT INTO scheduled_messages (account, channel, payload, due_at, state) ' +
+        'SELECT account, channel, payload, due_at, state FROM scheduled_messages',
+    );
+  }
+  await admin.run('ANALYZE TABLE scheduled_messages');
+  await admin.run("INSERT INTO account_states (account, channel, state) VALUES ('shop', 'mastodon', 'resuming')");
+  const { pool, reads } = watched();
+  const rows = new MySqlSuspendedRows(pool);
+  let resumed = 0;
+  // A transaction may read what is resumed, so its entries stay in the index.
+  const view = await admin.use(async (sql) => {
+    await sql.run('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+    await sql.run('START TRANSACTION WITH CONSISTENT SNAPSHOT');
+    while (reads.length < 6) resumed += (await rows.resume(undefined)).rows;
+    const [row] = await sql.rows<[number]>("SELECT COUNT(*) FROM scheduled_messages WHERE state='suspended'");
+    await sql.run('COMMIT');
+    return row?.[0];
+  });
+  expect(view).toBe(8_192);
+  expect(resumed).toBe(64 + 128 + 256 + 512 + 1_000 + 1_000);
+  const last = (reads.at(-1) as string).replace(' FOR UPDATE SKIP LOCKED', '');
+  const ids = await admin.rows<[number]>('SELECT id FROM scheduled_messages ORDER BY id LIMIT 1959, 1');
+  expect(last).toContain(`AND id > ${ids[0]?.[0]})`);
+  // All rows up to there are suspended once more: a read from the beginning, or of the whole instant, would walk over them.
+  await admin.run("UPDATE scheduled_messages SET state='suspended'");
+  expect(await readBy(last)).toBeLessThanOrEqual(1_100);
+  const [plan] = await worker.rows<(string | number | null)[]>(`EXPLAIN FORMAT=TRADITIONAL ${last}`);
+  expect({ type: plan?.[4], index: plan?.[6] }).toEqual({ type: 'range', index: 'suspended_by_due' });
+  expect(String(plan?.[11])).not.toContain('filesort');
+}, 120_000);
+
+test('At the end the account is read from its beginning: what was held or moved stands before the position', async () => {
+  await suspend('shop', 150);
+  await admin.run("INSERT INTO account_states (account, channel, state) VALUES ('shop', 'mastodon', 'resuming')");
+  const { pool, reads } = watched();
+  const rows = new MySqlSuspendedRows(pool);
+  const [[first] = [0]] = await admin.rows<[number]>('SELECT id FROM scheduled_messages ORDER BY due_at LIMIT 1');
+  const [[moved] = [0]] = await admin.rows<[number]>('SELECT id FROM scheduled_messages ORDER BY due_at DESC LIMIT 1');
+  await admin.transaction(async (sql) => {
+    await sql.rows(`SELECT 1 FROM scheduled_messages WHERE id=${first} FOR UPDATE`);
+    expect((await rows.resume(undefined)).rows).toBe(64);
+  });
+  await admin.run(`UPDATE scheduled_messages SET due_at=due_at - 100000 WHERE id=${moved}`);
+  expect((await rows.resume(undefined)).rows).toBe(84);
+  expect(await states.of('shop', 'mastodon')).toBe('resuming');
+  expect((await rows.resume(undefined)).rows).toBe(2);
+  expect(reads.map((read) => read.includes('AND id >'))).toEqual([false, true, false]);
+  expect(await states.of('shop', 'mastodon')).toBe('usable');
+  expect(await counts()).toEqual({ 'shop scheduled': 150 });
+});
 
 test('an account is not resumed before every worker knows that it can be used', async () => {
   await suspend('shop', 1);
