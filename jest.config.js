@@ -7,6 +7,10 @@ const shared = {
 };
 /** Tests on real parts: the stack is started once for all of them, and only when one of them is to run. */
 const onStack = ['stack', 'connectors/mysql', 'connectors/kafka'].map((folder) => `<rootDir>/test/${folder}/`);
+const withStack = {
+  globalSetup: '<rootDir>/test/support/stack/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/stack/global-teardown.ts',
+};
 
 /** @type {import('jest').Config} */
 module.exports = {
@@ -21,20 +25,31 @@ module.exports = {
       ...shared,
       displayName: 'alone',
       testMatch: ['<rootDir>/test/**/*.test.ts'],
-      testPathIgnorePatterns: [...onStack, '<rootDir>/test/faults/'],
+      testPathIgnorePatterns: [...onStack, '<rootDir>/test/faults/', '<rootDir>/test/providers/'],
     },
     {
       ...shared,
+      ...withStack,
       displayName: 'stack',
       testMatch: onStack.map((folder) => `${folder}**/*.test.ts`),
-      globalSetup: '<rootDir>/test/support/stack/global-setup.ts',
-      globalTeardown: '<rootDir>/test/support/stack/global-teardown.ts',
     },
     {
       ...shared,
       displayName: 'faults',
       // They break their stack, so it is their own.
       testMatch: ['<rootDir>/test/faults/**/*.test.ts'],
+    },
+    {
+      ...shared,
+      displayName: 'providers',
+      // Their servers take minutes to be fetched and built: `npm run test:providers`.
+      testMatch: ['<rootDir>/test/providers/*.test.ts'],
+    },
+    {
+      ...shared,
+      ...withStack,
+      displayName: 'providers-stack',
+      testMatch: ['<rootDir>/test/providers/stack/*.test.ts'],
     },
   ],
 };

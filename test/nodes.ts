@@ -58,7 +58,7 @@ async function runTests(node: string, whole: boolean): Promise<JestReport | null
   const folder = mkdtempSync(join(tmpdir(), 'downspout-nodes-'));
   const file = join(folder, 'report.json');
   const jest = join(packageRoot(), 'node_modules', 'jest', 'bin', 'jest.js');
-  const projects = whole ? [] : ['--selectProjects', 'alone'];
+  const projects = ['--selectProjects', 'alone', ...(whole ? ['stack', 'faults'] : [])];
   try {
     const child = spawn(
       node,

@@ -74,6 +74,8 @@ export class FakeBluesky implements FakeProtocol {
   /** Handles by access token, and by refresh token. */
   private readonly access = new Map<string, string>();
   private readonly refresh = new Map<string, string>();
+  /** Tokens of each kind that were ever given: another one is none. */
+  private readonly given = { access: new Set<string>(), refresh: new Set<string>() };
   private readonly windows = new Map<string, { endsAt: number; left: number }>();
   private tokens = 0;
 
@@ -117,7 +119,11 @@ export class FakeBluesky implements FakeProtocol {
     if (name === 'POST com.atproto.server.createSession') return this.login(request);
     if (name === 'POST com.atproto.server.refreshSession') return this.refreshed(bearer ?? '');
     const handle = bearer === undefined ? undefined : this.access.get(bearer);
-    if (bearer !== undefined && handle === undefined) return problem(400, 'ExpiredToken', 'Token has expired');
+    if (bearer !== undefined && handle === undefined) {
+      return this.given.access.has(bearer)
+        ? problem(400, 'ExpiredToken', 'Token has expired')
+        : problem(400, 'InvalidToken', 'Token could not be verified');
+    }
     if (name === 'GET com.atproto.identity.resolveHandle') return this.resolve(query.get('handle') ?? '');
     if (name === 'GET com.atproto.repo.getRecord') return this.read(query);
     if (!this.publishes(request)) return problem(501, 'MethodNotImplemented', 'Method Not Implemented');
@@ -144,7 +150,11 @@ export class FakeBluesky implements FakeProtocol {
 
   private refreshed(token: string): FakeAnswer {
     const handle = this.refresh.get(token);
-    if (handle === undefined) return problem(400, 'ExpiredToken', 'Token has been revoked');
+    if (handle === undefined) {
+      return this.given.refresh.has(token)
+        ? problem(400, 'ExpiredToken', 'Token has been revoked')
+        : problem(400, 'InvalidToken', 'Token could not be verified');
+    }
     this.refresh.delete(token);
     this.counts.refreshed++;
     return this.session(handle);
@@ -156,6 +166,8 @@ export class FakeBluesky implements FakeProtocol {
     const refreshJwt = `refresh-token-${number}-of-${handle}`;
     this.access.set(accessJwt, handle);
     this.refresh.set(refreshJwt, handle);
+    this.given.access.add(accessJwt);
+    this.given.refresh.add(refreshJwt);
     return { status: 200, json: { did: didOf(handle), handle, accessJwt, refreshJwt, active: true } };
   }
 
@@ -178,7 +190,7 @@ export class FakeBluesky implements FakeProtocol {
     const parsed = putSchema.safeParse(jsonOf(body));
     if (!parsed.success) return problem(400, 'InvalidRequest', `strict: ${z.prettifyError(parsed.error)}`);
     const { repo, rkey, record } = parsed.data;
-    if (repo !== didOf(handle)) return problem(400, 'InvalidRequest', 'strict: the repository of somebody else');
+    if (repo !== didOf(handle)) return problem(401, 'AuthenticationRequired', 'Authentication Required');
     const wrong = this.problemOf(record);
     if (wrong !== undefined) return problem(400, 'InvalidRequest', `Invalid ${COLLECTION} record: ${wrong}`);
     const wait = this.spend(`write ${handle}`, HOUR_MS, this.options.points ?? 5_000, COST);

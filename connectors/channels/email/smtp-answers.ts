@@ -8,6 +8,8 @@ const GREY_LISTED_MS = 300_000;
 
 /** Replies that are about the login, wherever they come (RFC 4954). */
 const WANTS_LOGIN = new Set([530, 534, 535, 538]);
+/** Those of them that come before a login, or instead of one; 530 is also what a server says that wants encryption first (RFC 3207). */
+const WANTS_MORE = new Set([530, 538]);
 
 /** How far a dialogue came. */
 export type Stage = 'connection' | 'login' | 'sender' | 'receivers' | 'data' | 'sent';
@@ -51,8 +53,10 @@ function isOfMail(stage: Stage): boolean {
 /** What the server says of a login is not quoted: it may repeat it. */
 function loginRefusal(status: number): Outcome {
   if (status < 500) return { kind: 'retry', status, reason: `The mail server cannot check the login now (${status})` };
-  const reason = `The mail server does not take the account's user and password (${status}). Connect the account again`;
-  return { kind: 'unusable', status, reason };
+  const what = WANTS_MORE.has(status)
+    ? "wants a login, or encryption, beyond the account's `user`, `password` and `security`"
+    : "does not take the account's user and password";
+  return { kind: 'unusable', status, reason: `The mail server ${what} (${status}). Connect the account again` };
 }
 
 /** The code of a reply, when it begins as one. */

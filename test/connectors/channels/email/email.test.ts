@@ -199,7 +199,11 @@ describe('what a server says', () => {
   test('of a login that is missing makes the account unusable', async () => {
     await start();
     world.set('shop', { user: undefined, password: undefined });
-    expect(await world.send({ text: 'a' })).toMatchObject({ kind: 'unusable', status: 530 });
+    expect(await world.send({ text: 'a' })).toMatchObject({
+      kind: 'unusable',
+      status: 530,
+      reason: expect.stringContaining('wants a login, or encryption'),
+    });
   });
 });
 
