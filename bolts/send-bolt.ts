@@ -59,8 +59,9 @@ const LOOK_EVERY_MS = 100;
 const SWEEP_EVERY_MS = 1_000;
 /**
  * While it drains a bolt tries for so long to start what has woken. What it had claimed ahead has so much time from its wake on: given
- * back, it would be late. Together with claimAheadMax, the longest time-out of a request, and as much again for writing outcomes,
- * this is the limit for draining.
+ * back, it would be late. What was started and has begun no request by then, because it has images to upload, is given back too.
+ * Together with claimAheadMax, the longest time-out of a request, and as much again for writing outcomes, this is the limit for
+ * draining.
  */
 const DRAIN_STARTS_MS = 1_000;
 /**
@@ -253,6 +254,7 @@ export class SendBolt implements Bolt<Due> {
   private finishDrain(now: number): void {
     try {
       // A request that begins later could be cut off, and a message that was not begun has another worker soon.
+      if (!this.mayStart()) this.claimed.stop();
       if (!this.mayStart() || !this.options.lease.holds()) this.claimed.giveBackWaiting(Number.POSITIVE_INFINITY);
       else if (this.drainingMs >= DRAIN_STARTS_MS) this.claimed.giveBackWaiting(now - DRAIN_STARTS_MS);
     } finally {
@@ -277,7 +279,9 @@ export class SendBolt implements Bolt<Due> {
 
   /** @param now by the database's clock */
   private setTimer(now: number): void {
-    if (this.held.size === 0 && this.claimed.waiting === 0) return;
+    // While it drains, attempts that begin no request are ended at their time.
+    const isDraining = this.drained !== undefined && this.mayStart() && !this.claimed.idle;
+    if (this.held.size === 0 && this.claimed.waiting === 0 && !isDraining) return;
     let delayMs = LOOK_EVERY_MS;
     const { claimed, slots, held, ahead } = this;
     for (const at of [claimed.nextAt, slots.nextClaimAt, held.nextMissedAt, ahead.beginsAt(now)]) {

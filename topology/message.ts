@@ -54,7 +54,7 @@ export type Outcome =
   | { readonly kind: 'rejected'; readonly reason: string; readonly status?: number }
   /** The request went out, and what came back does not rule out that it was accepted. */
   | { readonly kind: 'unknown'; readonly reason: string; readonly afterMs?: number; readonly status?: number }
-  /** No request was made, for a reason of our own that says nothing about the message or its receiver. */
+  /** No request was made, or what was made was refused, for a reason of our own that says nothing about the message or its receiver. */
   | { readonly kind: 'postponed'; readonly reason: string; readonly status?: never }
   /**
    * The provider does not take the account's credentials any more, or there are none: nothing was accepted, and nothing of the
@@ -80,6 +80,8 @@ export interface Attempted {
   readonly firstAttemptAt: number;
   /** An earlier attempt may have been accepted. */
   readonly inDoubt: boolean;
+  /** The provider was asked about an earlier attempt, and nothing was sent. */
+  readonly isLookup?: boolean;
 }
 
 /** What is written back to the row. Times are epoch milliseconds. */
@@ -101,7 +103,8 @@ export type Settlement =
       readonly askedMs?: number;
       /**
        * No request was made, so a person's decision stays. `given_back`: the claim does not count as an attempt either.
-       * `postponed`: it counts, because the back-off grows with it. `unreachable`: it counts for giving up too.
+       * `postponed`: it counts, because the back-off grows with it. `unreachable`, also of a lookup that was postponed: it counts for
+       * giving up too.
        */
       readonly without?: 'given_back' | 'postponed' | 'unreachable';
     };
@@ -135,6 +138,8 @@ const MAX_PART_OF_OUTAGE = 1 / 4;
  *
  * A row that cannot reach its origin waits a quarter of the time since its first attempt at most, so that after an outage of
  * an hour everything is back within 15 minutes. Its claims become rare all the same: each wait is a quarter longer than the last.
+ * A lookup that is postponed for as long as a plan may take ends `uncertain`: whatever keeps the provider from being asked, the message
+ * may have been sent long ago, and somebody should see that.
  * What is postponed for a quarter of an hour becomes rare in the same way, because some of it never ends: a receiver whose
  * name server is silent for ever looks like a resolver of ours that is away.
  *
@@ -155,23 +160,31 @@ export function settle(
     const { reason: error, generation } = outcome;
     return { state: 'suspended', inDoubt: row.inDoubt, error, generation };
   }
-  if (outcome.kind === 'unusable' && outcome.afterMs !== undefined) {
-    const { reason: error, afterMs: delayMs } = outcome;
-    return { state: 'scheduled', inDoubt: row.inDoubt, error, delayMs, without: 'given_back' };
-  }
+  const sinceFirstMs = finishedAt - row.firstAttemptAt;
+  const isOver = sinceFirstMs >= policy.giveUpAfterMs;
+  const givenUp = `gave up after ${row.attempts} attempts: ${outcome.reason}`;
   if (outcome.kind === 'postponed' || outcome.kind === 'unusable') {
+    const { isLookup = false } = row;
+    if (isLookup && isOver) return { state: 'uncertain', inDoubt: true, error: givenUp };
+    if (outcome.kind === 'unusable' && outcome.afterMs !== undefined) {
+      const { reason: error, afterMs: delayMs } = outcome;
+      return { state: 'scheduled', inDoubt: row.inDoubt, error, delayMs, without: 'given_back' };
+    }
     const grownMs = POSTPONED_START_MS * POSTPONED_GROWTH ** row.attempts;
     const capMs = Math.min(policy.capMs, Math.max(MAX_POSTPONED_MS, grownMs));
     const delayMs = backOff({ ...policy, capMs }, row.attempts, random);
-    return { state: 'scheduled', inDoubt: row.inDoubt, error: outcome.reason, delayMs, without: 'postponed' };
+    return {
+      state: 'scheduled',
+      inDoubt: row.inDoubt,
+      error: outcome.reason,
+      delayMs,
+      without: isLookup ? 'unreachable' : 'postponed',
+    };
   }
   const inDoubt = row.inDoubt || outcome.kind === 'unknown';
   const ended = { state: inDoubt ? ('uncertain' as const) : ('failed' as const), inDoubt };
   if (outcome.kind === 'rejected') return { ...ended, error: outcome.reason };
-  const sinceFirstMs = finishedAt - row.firstAttemptAt;
-  if (sinceFirstMs >= policy.giveUpAfterMs) {
-    return { ...ended, error: `gave up after ${row.attempts} attempts: ${outcome.reason}` };
-  }
+  if (isOver) return { ...ended, error: givenUp };
   if (outcome.kind === 'retry' && outcome.unreachable === true) {
     const capMs = Math.min(policy.capMs, Math.max(policy.baseMs, sinceFirstMs * MAX_PART_OF_OUTAGE));
     const delayMs = backOff({ baseMs: policy.baseMs, capMs }, row.attempts, random);

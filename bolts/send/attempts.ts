@@ -17,6 +17,7 @@ import type { AttemptResult, SendRows } from '../send-rows';
 import type { Verdict } from '../slots/line';
 import { classFor, sendsAgainAtOnce } from './doubt';
 import { IdKeepings } from './id-keeping';
+import { type UnbegunAttempt, UnbegunAttempts } from './unbegun-attempts';
 import { lookedUp, verdictOf } from './verdict';
 
 export interface AttemptsOptions {
@@ -48,6 +49,7 @@ const MAX_RECOVERIES = 12;
 /** Makes attempts: from a claimed row to the result that is written. */
 export class Attempts {
   private readonly keepings: IdKeepings;
+  private readonly unbegun = new UnbegunAttempts<Ended>();
 
   constructor(private readonly options: AttemptsOptions) {
     const { channel, rows, lease } = options;
@@ -93,14 +95,20 @@ export class Attempts {
     const error = lastError.startsWith(`${name}: `) ? lastError.slice(name.length + 2) : lastError;
     const reason = `${name} takes no connections: ${error}`;
     const leastMs = row.lane.origin.comeBackMs(clock.monotonic(), random());
-    return this.resultOf(row, { kind: 'retry', reason, unreachable: true }, row.inDoubt, null, leastMs);
+    return this.resultOf(row, { kind: 'retry', reason, unreachable: true }, row.inDoubt, null, { leastMs });
   }
 
   /** Makes the attempt; `done` is called once, never within this call. */
   make(row: HeldRow, done: (ended: Ended) => void): void {
-    if (row.inDoubt && this.classOf(row) === 'lookup') void this.askThenSend(row, done);
-    else if (this.isDoubtful(row)) void this.end(row, done);
-    else this.send(row, row.inDoubt, done);
+    const attempt = this.unbegun.add(done);
+    if (row.inDoubt && this.classOf(row) === 'lookup') void this.askThenSend(row, attempt);
+    else if (this.isDoubtful(row)) void this.end(row, attempt);
+    else this.send(row, false, attempt);
+  }
+
+  /** The bolt stops: attempts that have begun no request end as `later`, and none begins one any more. */
+  stop(): void {
+    this.unbegun.stop({ kind: 'later' });
   }
 
   /**
@@ -125,13 +133,15 @@ export class Attempts {
   }
 
   /** Its key has ended since it was claimed. */
-  private async end(row: HeldRow, done: (ended: Ended) => void): Promise<void> {
+  private async end(row: HeldRow, attempt: UnbegunAttempt<Ended>): Promise<void> {
     const result = this.withoutRequest(row);
     await Promise.resolve();
-    done(result === undefined ? { kind: 'later' } : { kind: 'result', result, verdict: 'nothing', elapsedMs: 0 });
+    attempt.end(
+      result === undefined ? { kind: 'later' } : { kind: 'result', result, verdict: 'nothing', elapsedMs: 0 },
+    );
   }
 
-  private async askThenSend(row: HeldRow, done: (ended: Ended) => void): Promise<void> {
+  private async askThenSend(row: HeldRow, attempt: UnbegunAttempt<Ended>): Promise<void> {
     const { channel, clock } = this.options;
     const asked = clock.monotonic();
     const { id, account, doubtSince, dueAt, prepared } = row;
@@ -144,7 +154,7 @@ export class Attempts {
       const context = { id, account, idempotencyKey: key, dueAt, inDoubt: true, now, notBefore, kept };
       const answer = await channel.lookup?.(prepared, context);
       if (answer?.kind === 'absent' && !row.decided) {
-        this.send(row, false, done);
+        if (!attempt.isOver) this.send(row, true, attempt);
         return;
       }
       outcome = lookedUp(answer);
@@ -152,12 +162,13 @@ export class Attempts {
       const said = this.unable('look up', row, error);
       outcome = { ...said, reason: `looked up: ${said.reason}` };
     }
-    const result = this.resultOf(row, outcome, true, null);
+    const result = this.resultOf(row, outcome, true, null, { isLookup: true });
     // A question without an answer does not say that anybody was reached.
-    done({ kind: 'result', result, verdict: verdictOf(outcome, null), elapsedMs: clock.monotonic() - asked });
+    attempt.end({ kind: 'result', result, verdict: verdictOf(outcome, null), elapsedMs: clock.monotonic() - asked });
   }
 
-  private send(row: HeldRow, inDoubt: boolean, done: (ended: Ended) => void): void {
+  /** @param wasAsked the provider has just been asked, and found nothing */
+  private send(row: HeldRow, wasAsked: boolean, attempt: UnbegunAttempt<Ended>): void {
     const { clock, databaseClock, lease } = this.options;
     let startedAt: number | null = null;
     const taken = clock.monotonic();
@@ -165,24 +176,31 @@ export class Attempts {
     let refused = false;
     // The channel asks in the tick of the write, so nothing can change between this answer and the request.
     const mayStart = () => {
+      // Some channel's code may go on although it has said what came of the attempt, and the row may be another session's by now.
+      if (attempt.isOver) return false;
       const now = databaseClock.earliest();
-      refused = now < row.wakeAt || !lease.holds() || (inDoubt && this.isOutlived(row));
+      refused =
+        this.unbegun.isStopped ||
+        now < row.wakeAt ||
+        !lease.holds() ||
+        (row.inDoubt && !wasAsked && this.isOutlived(row));
       if (refused) return false;
+      attempt.begin();
       startedAt = Math.floor(now);
       begun = clock.monotonic();
       return true;
     };
     const end = (outcome: Outcome, verdict: Verdict) => {
-      // What a lookup did not find may be listed late: without a request that was taken or refused, the next attempt asks again.
-      const isOpen = startedAt === null || outcome.kind === 'retry' || outcome.kind === 'unusable';
-      const result = this.resultOf(row, outcome, isOpen ? row.inDoubt : inDoubt, startedAt);
+      // What a lookup did not find may be listed late. So only a request that was taken ends doubt: after any other outcome the next
+      // attempt asks again, and a refusal, which may be of the second post because the first one is there, is for a person to see.
+      const result = this.resultOf(row, outcome, row.inDoubt, startedAt);
       // Of what a provider makes ready first, that is the longer part of the time for which it holds a slot.
       const since = this.keepings.has(row) ? taken : begun;
-      done({ kind: 'result', result, verdict, elapsedMs: clock.monotonic() - since });
+      attempt.end({ kind: 'result', result, verdict, elapsedMs: clock.monotonic() - since });
     };
     this.sent(row, mayStart).then(
       (outcome) => {
-        if (outcome === 'not_started') done({ kind: refused ? 'later' : 'not_started' });
+        if (outcome === 'not_started') attempt.end({ kind: refused ? 'later' : 'not_started' });
         else end(outcome, verdictOf(outcome, startedAt));
       },
       (error: unknown) => {
@@ -217,13 +235,13 @@ export class Attempts {
     return idempotencyKey(this.options.deploymentId(), id, planNumber);
   }
 
-  /** @param leastMs before the row wakes again, if it does */
+  /** @param more `leastMs`: before the row wakes again, if it does */
   private resultOf(
     row: HeldRow,
     outcome: Outcome,
     inDoubt: boolean,
     startedAt: number | null,
-    leastMs = 0,
+    { leastMs = 0, isLookup = false }: { readonly leastMs?: number; readonly isLookup?: boolean } = {},
   ): AttemptResult {
     const { channel, retry, random, databaseClock } = this.options;
     const now = this.now();
@@ -233,6 +251,7 @@ export class Attempts {
       channelClass: this.classOf(row),
       attempts: row.attempts + 1,
       inDoubt,
+      isLookup,
       firstAttemptAt: (isKnown ? (row.firstAttemptAt ?? startedAt) : undefined) ?? now,
     };
     const settlement = settle(attempted, outcome, retry, now, random());

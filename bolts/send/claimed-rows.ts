@@ -121,6 +121,11 @@ export class ClaimedRows {
     }
   }
 
+  /** The bolt drains: no request begins any more, so what has begun none waits again, to be given back. */
+  stop(): void {
+    this.attempts.stop();
+  }
+
   /**
    * The bolt drains: gives back rows that could have started since this time and had no room.
    * @param since +Infinity for every row that is not started

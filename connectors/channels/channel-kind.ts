@@ -43,6 +43,11 @@ export interface ChannelKind<Name extends string = string, Class extends Channel
   readonly keyLifetimeMs?: number;
   /** What an account needs. Each field is a text and says how it is asked for. */
   readonly credentials: z.ZodObject;
+  /**
+   * Where a lookup tells posts apart by what they contain: what of a post is its receipt, for people. Such a post is claimed by its
+   * receipt, so one without is nobody's.
+   */
+  readonly receiptIs?: string;
   /** New credentials leave those before them valid, until `downspout accounts retire`. */
   readonly keepsEarlier: boolean;
   /**

@@ -104,7 +104,7 @@ export class FakeLinkedin implements FakeProtocol {
     }
     if (method === 'GET' && path === '/v2/userinfo') return userinfo(author);
     if (this.uploads(request)) return this.images.take(request, author);
-    if (!/^\/rest\/(?:posts$|images)/.test(path)) return problem(404, `No virtual resource found for ${path}`);
+    if (!/^\/rest\/(?:posts(?:$|\/)|images)/.test(path)) return problem(404, `No virtual resource found for ${path}`);
     const { versions = ['202605', '202606'] } = this.options;
     const version = String(headers['linkedin-version'] ?? '');
     if (!/^\d{6}$/.test(version)) return problem(400, 'strict: expected LinkedIn-Version: YYYYMM');
@@ -114,6 +114,7 @@ export class FakeLinkedin implements FakeProtocol {
     if (headers['x-restli-protocol-version'] !== '2.0.0') {
       return problem(400, 'strict: expected X-Restli-Protocol-Version: 2.0.0');
     }
+    if (path.startsWith('/rest/posts/')) return this.show(request, author);
     if (path !== '/rest/posts') return this.images.handle(request, author);
     if (method === 'POST') return this.post(request, author);
     return method === 'GET' ? this.list(request, author) : problem(405, 'Method Not Allowed');
@@ -149,6 +150,17 @@ export class FakeLinkedin implements FakeProtocol {
     return { status: 201, headers: { 'x-restli-id': id }, json: undefined };
   }
 
+  private show({ method, path }: FakeRequest, author: string): FakeAnswer {
+    if (method !== 'GET') return problem(405, 'Method Not Allowed');
+    const urn = decodeURIComponent(path.slice('/rest/posts/'.length));
+    if (!path.includes('%3A')) return problem(400, 'strict: expected an encoded URN');
+    if (!author.startsWith('urn:li:organization:')) {
+      return problem(403, 'Not enough permissions to access: posts.GET', { code: 'ACCESS_DENIED' });
+    }
+    const post = this.kept.find(({ id }) => id === urn);
+    return post === undefined ? problem(404, 'Post not found') : { status: 200, json: shownPost(post) };
+  }
+
   private list({ headers, query }: FakeRequest, author: string): FakeAnswer {
     if (headers['x-restli-method'] !== 'FINDER') return problem(400, 'strict: expected X-RestLi-Method: FINDER');
     const parsed = querySchema.safeParse(Object.fromEntries(query));
@@ -158,17 +170,7 @@ export class FakeLinkedin implements FakeProtocol {
       return problem(403, 'Not enough permissions to access: posts.FINDER-author', { code: 'ACCESS_DENIED' });
     }
     const newest = this.kept.filter((post) => post.author === author).toReversed();
-    const elements = newest.slice(start, start + count).map(({ id, commentary, visibility, link, images, at }) => ({
-      id,
-      author,
-      commentary,
-      visibility,
-      lifecycleState: 'PUBLISHED',
-      createdAt: at,
-      publishedAt: at,
-      lastModifiedAt: at,
-      ...contentOf(link, images),
-    }));
+    const elements = newest.slice(start, start + count).map(shownPost);
     const links = start + count < newest.length ? [{ rel: 'next', type: 'application/json' }] : [];
     return { status: 200, json: { elements, paging: { start, count, links } } };
   }
@@ -188,6 +190,11 @@ function shownOf(commentary: string): string {
     rest = rest.slice(part.length);
   }
   return shown;
+}
+
+function shownPost({ id, author, commentary, visibility, link, images, at }: FakeLinkedinPost): object {
+  const times = { createdAt: at, publishedAt: at, lastModifiedAt: at };
+  return { id, author, commentary, visibility, lifecycleState: 'PUBLISHED', ...times, ...contentOf(link, images) };
 }
 
 /** What stands below a post's text. */

@@ -17,7 +17,8 @@ export function graceSeconds(components: readonly string[], settings: TopologySe
 
 /**
  * The limit follows the longest time-out of the bolts that run here, because a request that was begun is waited for, and how far
- * ahead of its instant they claim, because what was claimed is begun.
+ * ahead of its instant they claim, because what was claimed is begun. What comes before a request, such as images, may take many times
+ * as long: the bolt gives such a message back when it may begin nothing more.
  */
 export function drainLimitMs(components: readonly string[], { bolts }: TopologySettings): number {
   const own = components.flatMap((component) => bolts[component] ?? []);

@@ -152,7 +152,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
   const sessionPool = Pool.open(url, { clock, size: SESSION_CONNECTIONS });
   const pool = Pool.open(url, { clock, size: WORK_CONNECTIONS });
   const accounts = new SecretStore(pool, secretKey);
-  const receipts = new Receipts(pool, session);
+  const receipts = new Receipts(pool, session, clock);
   const senders = channels(
     settings,
     {

@@ -295,6 +295,64 @@ describe('SendBolt, come what may', () => {
     expect(rows.length - given.length).toBe(first - 1);
   });
 
+  it('drains: a worker that stops waits for requests only, so what fetches or uploads for longer is given back without doubt', async () => {
+    await start({ class: 'blind' });
+    const [slow, moved, quick] = [world.row(100), world.row(100), world.row(100)];
+    const outcome = { kind: 'delivered' } as const;
+    world.channel.script(slow.id, { outcome, connecting: 30_000 });
+    world.channel.script(quick.id, { outcome, after: 5_000 });
+    world.channel.script(moved.id, { outcome, after: 1_500, again: true });
+    world.emit(slow, moved, quick);
+    await world.advance(200);
+    expect(world.states([slow, moved, quick])).toEqual(['sending']);
+    const began = world.clock.now();
+    let drainedAt = Number.NaN;
+    void world.bolt.drain().then(() => {
+      drainedAt = world.clock.now();
+    });
+    await world.advance(1_200);
+    expect(slow).toMatchObject({ state: 'scheduled', inDoubt: false, attempts: 0, lastError: 'its worker stopped' });
+    await world.advance(30_000);
+    expect(drainedAt - began).toBeLessThanOrEqual(5_000 + 200);
+    expect(quick).toMatchObject({ state: 'delivered' });
+    // What was refused and may be sent again is not, either.
+    expect(moved).toMatchObject({ state: 'scheduled', inDoubt: false, attempts: 0 });
+    expect([slow, moved, quick].map((row) => world.begun(row).length)).toEqual([0, 1, 1]);
+  });
+
+  it('drains: a lookup that takes longer than that is given up, and nothing is sent after it', async () => {
+    await start({ class: 'lookup' });
+    const row = Object.assign(world.row(100), { inDoubt: true });
+    world.channel.onLookup = () => world.clock.sleep(30_000);
+    world.emit(row);
+    await world.advance(200);
+    void world.bolt.drain();
+    await world.advance(1_200);
+    expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, attempts: 0, lastError: 'its worker stopped' });
+    await world.advance(60_000);
+    expect(world.channel.journal).toEqual([]);
+    expect(row).toMatchObject({ state: 'scheduled' });
+  });
+
+  it('a request begins before its attempt has ended, or never', async () => {
+    await start();
+    const row = world.row(100);
+    const asked: (() => boolean)[] = [];
+    let isReady = false;
+    world.channel.beforehand = async ({ mayStart }) => {
+      asked.push(mayStart);
+      return isReady;
+    };
+    world.emit(row);
+    await world.advance(200);
+    isReady = true;
+    world.emit(row);
+    await world.advance(2_000);
+    expect(row.state).toBe('delivered');
+    // One attempt did not start, the other was delivered.
+    expect(asked.map((mayStart) => mayStart())).toEqual([false, false]);
+  });
+
   it('a crowd that takes longer than ten seconds, at a host that answers quickly, does not go round again', async () => {
     await start({ settings: { claimAheadMaxMs: 2_000, claimBatch: 500, perOrigin: 16 } });
     world.channel.latency = 500;

@@ -153,6 +153,16 @@ const caught: Record<string, Case> = {
     aim: { ...quiet, accounts: 2, messages: 80, crowded: 0.6, manners: { drops: 0.4 }, revocations: true },
     breaks: ['I4'],
   },
+  'what was postponed after a request loses the doubt about the request before': {
+    sabotage: mutations.postponedWithoutDoubt,
+    aim: { ...quiet, manners: { drops: 0.4, listsLate: 1 } },
+    breaks: ['I4'],
+  },
+  'what is refused counts as never sent, though a request before is listed late': {
+    sabotage: mutations.refusalBelieved,
+    aim: { ...quiet, manners: { drops: 0.4, listsLate: 1 } },
+    breaks: ['I6'],
+  },
   'nobody resumes what was suspended': {
     sabotage: mutations.noResume,
     aim: { ...quiet, revocations: true, calm: 30_000 },

@@ -299,6 +299,38 @@ export const suspendedWithoutDoubt: Sabotage = {
 /** A provider's first refusal of credentials is believed. */
 export const firstRefusalBelieved: Sabotage = { triedAfter: [] };
 
+/** A request that the provider did not take for a reason of ours ends the doubt about the one before. */
+export const postponedWithoutDoubt: Sabotage = {
+  sendRows: (rows) => ({
+    ...rows,
+    writeBack: (session, results) =>
+      rows.writeBack(
+        session,
+        results.map((result) => {
+          const { settlement, outcome, startedAt } = result;
+          if (settlement.state !== 'scheduled' || outcome.kind !== 'postponed' || startedAt === null) return result;
+          return { ...result, settlement: { ...settlement, inDoubt: false } };
+        }),
+      ),
+  }),
+};
+
+/** What is refused counts as never sent, whatever became of the request before. */
+export const refusalBelieved: Sabotage = {
+  sendRows: (rows) => ({
+    ...rows,
+    writeBack: (session, results) =>
+      rows.writeBack(
+        session,
+        results.map((result) => {
+          const { settlement, outcome, startedAt } = result;
+          if (settlement.state !== 'uncertain' || outcome.kind !== 'rejected' || startedAt === null) return result;
+          return { ...result, settlement: { ...settlement, state: 'failed', inDoubt: false } };
+        }),
+      ),
+  }),
+};
+
 /** Suspended rows stay so when their account can be used again. */
 export const noResume: Sabotage = {
   suspendedRows: () => ({ resume: async () => ({ rows: 0, at: undefined }) }),

@@ -49,6 +49,56 @@ test(`the judge of the fault tests finds no violation in ${RUNS} runs that kept 
   expect(said.judge.slice(0, 4)).toEqual([]);
 });
 
+test('what was begun and postponed was not taken, so that it is sent again needs no other reason', () => {
+  const session = 'a'.repeat(32);
+  const attempt = (version: number, outcome: SeenAttempt['outcome'], settled: SeenAttempt['settled']): SeenAttempt => ({
+    id: 1,
+    version,
+    session,
+    contentHash: '',
+    outcome,
+    settled,
+    receipt: null,
+    wakeAt: version,
+    startedAt: version,
+    finishedAt: version,
+    recordedAt: version,
+  });
+  const row: SeenRow = {
+    id: 1,
+    account: 'shop',
+    channel: 'linkedin',
+    dueAt: 1,
+    wakeAt: 2,
+    state: 'delivered',
+    version: 2,
+    attempts: 2,
+    planNumber: 1,
+    planVersion: 1,
+    inDoubt: false,
+    session,
+    deliveredAt: 2,
+    receipt: null,
+    createdAt: 0,
+    updatedAt: 2,
+    payloadHash: '',
+  };
+  const alive = { session, components: [], startedAt: 0, leaseUntil: 9, dead: false, left: false };
+  for (const channelClass of ['lookup', 'blind'] as const) {
+    const around = {
+      now: 3,
+      sessions: new Map([[session, alive]]),
+      classOf: () => channelClass,
+      isTended: () => true,
+      patienceMs: 0,
+    };
+    const after = (outcome: SeenAttempt['outcome']) =>
+      violationsOf({ row, attempts: [attempt(1, outcome, 'scheduled'), attempt(2, 'delivered', 'delivered')] }, around);
+    expect(after('postponed')).toEqual([]);
+    expect(after('delivered')).toHaveLength(1);
+  }
+});
+
 function tableOf(simulation: Simulation, { table }: Histories): TableHistory {
   return {
     now: simulation.database.now(),

@@ -37,9 +37,10 @@ const onMastodon = ['--channel', 'mastodon'] as const;
 beforeAll(async () => {
   protocol = new FakeMastodon({ clock: systemClock, tokens, limit: 10_000 });
   fake = await FakeProvider.start(protocol, systemClock);
+  // One at a time, because of several requests of an account the one that has a connection first begins first.
   deployment = await Deployment.start(
     ['due', 'mastodon', 'mastodon'],
-    '{ mastodon: { timeout: 3s, backOff: 200ms, backOffMax: 1s } }',
+    '{ mastodon: { timeout: 3s, backOff: 200ms, backOffMax: 1s, perAccount: 1 } }',
   );
   const store = new SecretStore(deployment.sql, SecretKey.from(deployment.world.environment));
   await store.set('shop', 'mastodon', credentials(FIRST), { replace: true });

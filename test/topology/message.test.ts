@@ -80,6 +80,28 @@ describe('settle', () => {
     },
   );
 
+  it.each(['postponed', 'unusable'] as const)(
+    'a lookup that is %s is no attempt, and ends uncertain when that lasts for as long as a plan may take',
+    (kind) => {
+      const row = { channelClass: 'lookup', attempts: 500, inDoubt: true, isLookup: true } as const;
+      const since = (ms: number) => ({ ...row, firstAttemptAt: finishedAt - ms });
+      const outcome = { kind, reason: 'another message is being sent' } as const;
+      // It begins the time to give up, where no attempt has.
+      expect(settled(since(599_999), outcome)).toEqual({
+        state: 'scheduled',
+        inDoubt: true,
+        error: 'another message is being sent',
+        delayMs: 45_000,
+        without: 'unreachable',
+      });
+      expect(settled(since(600_000), outcome)).toEqual({
+        state: 'uncertain',
+        inDoubt: true,
+        error: 'gave up after 500 attempts: another message is being sent',
+      });
+    },
+  );
+
   it.each(['idempotent', 'lookup', 'blind'] as const)(
     'a row of a channel that is %s whose account cannot be used is suspended as it is, and never given up for that',
     (channelClass) => {

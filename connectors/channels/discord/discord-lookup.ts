@@ -32,11 +32,12 @@ const messages = z.array(message);
 type Message = z.infer<typeof message>;
 
 /**
- * Whether the bot has written this in the channel since the first attempt began. A list without messages says nothing, because a
- * bot that may not read the history gets one too: then the channel is asked when it had its last message.
+ * Whether the bot has written this in the channel since the first attempt began; where only its text says which it is, one that is
+ * of no other message of ours. A list without messages says nothing, because a bot that may not read the history gets one too: then
+ * the channel is asked when it had its last message.
  */
 export async function findMessage(wanted: DiscordMessage, looking: Looking<DiscordCredentials>): Promise<LookupAnswer> {
-  const { credentials, ask, notBefore, now } = looking;
+  const { credentials, ask, notBefore, now, claimFirst } = looking;
   const { channelId } = wanted;
   const get = (path: string) => ask(requestTo(credentials, path));
   const own = read(await get('/users/@me'), self, now());
@@ -47,10 +48,19 @@ export async function findMessage(wanted: DiscordMessage, looking: Looking<Disco
   for (let page = 0; page < MAX_PAGES; page++) {
     const listed = read(await get(`/channels/${channelId}/messages?after=${after}&limit=${PAGE}`), messages, now());
     if ('kind' in listed) return listed;
-    const ours = listed.value.filter((one) => one.author.id === own.value.id);
-    const found = ours.find((one) => likeness(one, wanted, looking) === 'same');
+    const ours = listed.value
+      .filter((one) => one.author.id === own.value.id)
+      .map((one) => ({ id: one.id, likeness: likeness(one, wanted, looking) }));
+    const found = ours.find((one) => one.likeness === 'this');
     if (found !== undefined) return { kind: 'accepted', receipt: `${channelId}/${found.id}` };
-    isAnyUnclear ||= ours.some((one) => likeness(one, wanted, looking) === 'unclear');
+    // The oldest first: it is the one of the first attempt.
+    const alike = ours
+      .filter((one) => one.likeness === 'alike')
+      .toSorted((one, other) => (BigInt(one.id) < BigInt(other.id) ? -1 : 1));
+    const claimed = await claimFirst(alike.map((one) => `${channelId}/${one.id}`));
+    if (typeof claimed === 'string') return { kind: 'accepted', receipt: claimed };
+    if (claimed !== undefined) return claimed;
+    isAnyUnclear ||= ours.some((one) => one.likeness === 'unclear');
     if (listed.value.length === 0 && page === 0) {
       const last = read(await get(`/channels/${channelId}`), channel, now());
       if ('kind' in last) return last;
@@ -68,20 +78,20 @@ export async function findMessage(wanted: DiscordMessage, looking: Looking<Disco
 
 /**
  * Discord keeps a text without the blanks around it. Where it shows a nonce, that decides, else the names of images: an earlier
- * version gave them names that say nothing.
+ * version gave them names that say nothing. A text alone may be another message's too.
  */
 function likeness(
   { nonce, content, message_reference, attachments }: Message,
   { body }: DiscordMessage,
   { idempotencyKey, media }: Pick<Looking<DiscordCredentials>, 'idempotencyKey' | 'media'>,
-): 'same' | 'other' | 'unclear' {
-  if (nonce !== undefined) return nonce === nonceOf(idempotencyKey) ? 'same' : 'other';
+): 'this' | 'alike' | 'other' | 'unclear' {
+  if (nonce !== undefined) return nonce === nonceOf(idempotencyKey) ? 'this' : 'other';
   if (content.trim() !== body.content.trim()) return 'other';
   if (message_reference?.message_id !== body.message_reference?.message_id) return 'other';
   const names = attachments?.map(({ filename }) => filename) ?? [];
-  if (media.length === 0) return names.length === 0 ? 'same' : 'other';
+  if (media.length === 0) return names.length === 0 ? 'alike' : 'other';
   const prefix = namePrefixOf(idempotencyKey);
-  if (names.some((name) => name.startsWith(prefix))) return 'same';
+  if (names.some((name) => name.startsWith(prefix))) return 'this';
   const isOther = attachments !== undefined && (names.length !== media.length || names.every(hasNamePrefix));
   return isOther ? 'other' : 'unclear';
 }

@@ -34,6 +34,7 @@ export const discord = providerKind({
   class: 'idempotent',
   keyLifetimeMs: KEY_LIFETIME_MS,
   acceptedLateMs: ACCEPTED_LATE_MS,
+  receiptIs: 'the ids of the channel and the message, as <channel>/<message>',
   credentials,
   originOf: ({ server = USUAL_SERVER }) => new URL(server).origin,
   prepare: messageOf,

@@ -42,6 +42,7 @@ export const facebook = providerKind({
   name: 'facebook',
   class: 'lookup',
   acceptedLateMs: ACCEPTED_LATE_MS,
+  receiptIs: "the post's id, as <page>_<number>",
   credentials,
   originOf,
   prepare: postOf,

@@ -1,8 +1,6 @@
-import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { UserError } from '../../../topology/core/errors';
-
-type Range = [ipaddr.IPv4 | ipaddr.IPv6, number];
+import { type AddressRange, isWithin, parseNetwork } from './parse-network';
 
 /** Networks as `10.1.0.0/16` or a single address; which addresses may be reached. */
 export interface AddressRules {
@@ -45,8 +43,8 @@ const CARRIERS: Readonly<Record<string, number>> = { rfc6052: 12, rfc6145: 12, '
  *    6to4, Teredo and the old notations of IPv4.
  */
 export class AddressPolicy {
-  private readonly allowed: readonly Range[];
-  private readonly denied: readonly Range[];
+  private readonly allowed: readonly AddressRange[];
+  private readonly denied: readonly AddressRange[];
 
   /** @throws UserError naming a network that is none */
   constructor(private readonly rules: AddressRules) {
@@ -89,12 +87,10 @@ function carriedBy(address: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | undefined 
 }
 
 /** @throws UserError naming the variable and the network */
-function rangesOf(variable: string, networks: readonly string[]): readonly Range[] {
+function rangesOf(variable: string, networks: readonly string[]): readonly AddressRange[] {
   return networks.map((network) => {
-    const version = isIP(network.split('/', 1)[0] as string);
     try {
-      if (version === 0) throw new Error('no address');
-      return ipaddr.parseCIDR(network.includes('/') ? network : `${network}/${version === 4 ? 32 : 128}`);
+      return parseNetwork(network);
     } catch {
       throw new UserError(
         `${variable}: expected networks such as 10.1.0.0/16, or addresses, by commas; got ${JSON.stringify(network)}. ` +
@@ -104,6 +100,6 @@ function rangesOf(variable: string, networks: readonly string[]): readonly Range
   });
 }
 
-function isIn(address: ipaddr.IPv4 | ipaddr.IPv6, ranges: readonly Range[]): boolean {
-  return ranges.some(([network, bits]) => network.kind() === address.kind() && address.match(network, bits));
+function isIn(address: ipaddr.IPv4 | ipaddr.IPv6, ranges: readonly AddressRange[]): boolean {
+  return ranges.some((range) => isWithin(address, range));
 }

@@ -1,4 +1,4 @@
-import { type LookupAddress, NODATA, NOTFOUND } from 'node:dns';
+import { type LookupAddress, NODATA, NOTFOUND, type RecordWithTtl } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Clock } from '../../../topology/core/clock';
@@ -16,7 +16,10 @@ export interface FoundAddresses {
   readonly ttlMs: number;
 }
 
-/** Asks a resolver for the addresses of both families. */
+/** Of IPv4 or of IPv6. */
+export type AddressFamily = 4 | 6;
+
+/** Asks a resolver for the addresses of both families, or of one. */
 export class AddressQuery {
   private resolver: Resolver;
 
@@ -25,6 +28,7 @@ export class AddressQuery {
     private readonly clock: Pick<Clock, 'after'>,
     private readonly limitMs: number,
     private readonly server: string | undefined,
+    private readonly family?: AddressFamily,
   ) {
     this.resolver = this.newResolver();
   }
@@ -44,17 +48,25 @@ export class AddressQuery {
     if (name.length > MAX_NAME || name.split('.').some((label) => label === '' || label.length > MAX_LABEL)) {
       return undefined;
     }
-    const four = orNothing(this.resolver.resolve4(name, { ttl: true }));
-    const six = orNothing(this.resolver.resolve6(name, { ttl: true }));
+    const families = this.family === undefined ? await this.bothOf(name) : [await this.familyOf(name, this.family)];
+    const found = families.flatMap((family) => family.slice(0, MAX_ADDRESSES));
+    if (found.length === 0) return undefined;
+    const ttlMs = Math.min(...found.map(({ ttl }) => ttl)) * 1_000;
+    return { addresses: found.map(({ address }) => addressOf(address)), ttlMs };
+  }
+
+  private familyOf(name: string, family: AddressFamily): Promise<readonly RecordWithTtl[]> {
+    const { resolver } = this;
+    return orNothing(family === 4 ? resolver.resolve4(name, { ttl: true }) : resolver.resolve6(name, { ttl: true }));
+  }
+
+  private async bothOf(name: string): Promise<readonly (readonly RecordWithTtl[])[]> {
+    const [four, six] = [this.familyOf(name, 4), this.familyOf(name, 6)];
     // Nobody may be there any more when it fails.
     six.catch(() => undefined);
     const first = await four;
     // What the second family says matters only when it comes soon, or when the first one has nothing.
-    const second = first.length === 0 ? await six : await Promise.race([six.catch(() => []), this.moment()]);
-    const found = [first, second].flatMap((family) => family.slice(0, MAX_ADDRESSES));
-    if (found.length === 0) return undefined;
-    const ttlMs = Math.min(...found.map(({ ttl }) => ttl)) * 1_000;
-    return { addresses: found.map(({ address }) => addressOf(address)), ttlMs };
+    return [first, first.length === 0 ? await six : await Promise.race([six.catch(() => []), this.moment()])];
   }
 
   private newResolver(): Resolver {

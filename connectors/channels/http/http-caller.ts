@@ -33,7 +33,7 @@ export interface HttpRequest {
  */
 export type CallEnd = Answered | Undelivered | 'not_started';
 
-/** An answer whose body the caller reads, or destroys. */
+/** An answer whose body the caller reads, or destroys; errors of it are the caller's to take. */
 export interface OpenAnswer {
   readonly kind: 'open';
   readonly status: number;
@@ -59,7 +59,8 @@ const PROXY_AUTHENTICATION_REQUIRED = 407;
  * Makes the requests of a channel: names and addresses, proxies, connections, time-outs, and whether a request was written.
  *
  * 1. *A request that was not written whole is tried again; one that was and is not answered is unknown.*
- * 2. *Private addresses are refused, unless they are allowed*: see Network. Redirects are not followed.
+ * 2. *Private addresses are refused, unless they are allowed*: see Network. Redirects are not followed. A direct connection leads
+ *    to an address that was judged; a proxy resolves names itself, so through one they are judged at each request.
  */
 export class HttpCaller {
   private readonly network: Network;
@@ -90,7 +91,7 @@ export class HttpCaller {
     const { method, body, origin, account, allowMs = 0, notAfter = Number.POSITIVE_INFINITY } = request;
     const deadline = Math.min(this.monotonic() + this.options.timeoutMs + allowMs, notAfter);
     const proxy = this.network.proxyFor(origin);
-    if (!this.pools.isConnected(origin)) {
+    if (proxy !== undefined || !this.pools.isConnected(origin)) {
       const obstacle = await this.obstacleTo(request, proxy !== undefined);
       if (obstacle !== undefined) return obstacle;
     }
@@ -107,7 +108,7 @@ export class HttpCaller {
       this.pools.get(origin, account).dispatch({ path, method, headers, body, idempotent: false }, exchange);
     });
     if (ended.kind !== 'answered') return this.meaningOf(ended, origin);
-    return proxy !== undefined && ended.status === PROXY_AUTHENTICATION_REQUIRED ? unauthorized(origin) : ended;
+    return isProxys(ended.status, origin, proxy) ? unauthorized(origin) : ended;
   }
 
   /**
@@ -125,9 +126,9 @@ export class HttpCaller {
     try {
       const pool = this.pools.get(origin, account);
       const { statusCode: status, headers: given, body } = await pool.request({ method, path, headers: sent, signal });
-      if (proxy === undefined || status !== PROXY_AUTHENTICATION_REQUIRED)
-        return { kind: 'open', status, headers: given, body };
-      body.destroy();
+      if (!isProxys(status, origin, proxy)) return { kind: 'open', status, headers: given, body };
+      // One that is destroyed before its end says so as an error, which would end the worker if nobody listened.
+      body.on('error', () => undefined).destroy();
       return unauthorized(origin);
     } catch (error) {
       if (this.closed) return 'not_started';
@@ -180,6 +181,11 @@ function pathFor({ origin, path }: HttpRequest, proxy: URL | undefined, headers:
   const authorization = authorizationFor(proxy);
   if (authorization !== undefined) headers.push('proxy-authorization', authorization);
   return origin + path;
+}
+
+/** Whether an answer is the proxy's and not the receiver's. Inside a tunnel only the receiver answers. */
+function isProxys(status: number, origin: string, proxy: URL | undefined): boolean {
+  return status === PROXY_AUTHENTICATION_REQUIRED && proxy !== undefined && origin.startsWith('http:');
 }
 
 function unauthorized(origin: string): Undelivered {

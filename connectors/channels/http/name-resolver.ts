@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import type { Clock } from '../../../topology/core/clock';
 import { reasonOf } from '../../../topology/core/errors';
 import { AccountQueue } from './account-queue';
-import { AddressQuery, addressOf } from './address-query';
+import { type AddressFamily, AddressQuery, addressOf } from './address-query';
 import { candidates, ParsedFile, parseHosts, parseSearchRules, type SearchRules } from './host-files';
 import { SharedCache } from './shared-cache';
 import { within } from './within';
@@ -21,6 +21,8 @@ export interface ResolverOptions {
   readonly clock: Pick<Clock, 'after' | 'monotonic'>;
   /** `address:port` of the resolver; those of the machine unless given. */
   readonly server?: string | undefined;
+  /** Only its addresses are asked for; both families are unless it is given, and then the second one only for a moment. */
+  readonly family?: AddressFamily;
   /** How long an answer is waited for, in all. */
   readonly limitMs?: number;
   readonly hostsFile?: string;
@@ -84,7 +86,7 @@ export class NameResolver {
 
   constructor(private readonly options: ResolverOptions) {
     this.limitMs = options.limitMs ?? LIMIT_MS;
-    this.query = new AddressQuery(options.clock, this.limitMs, options.server);
+    this.query = new AddressQuery(options.clock, this.limitMs, options.server, options.family);
     this.hosts = new ParsedFile(options.hostsFile ?? '/etc/hosts', parseHosts);
     this.rules = new ParsedFile(options.resolvConf ?? '/etc/resolv.conf', parseSearchRules);
   }

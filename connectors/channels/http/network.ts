@@ -5,6 +5,7 @@ import type { Clock } from '../../../topology/core/clock';
 import { AddressPolicy, type AddressRules } from './address-policy';
 import { withoutContinue } from './continue-filter';
 import { isLocal, NameResolver, ResolverSilent } from './name-resolver';
+import { ProxiedNames } from './proxied-names';
 import { ProxyRules, type ProxySettings } from './proxy-rules';
 import { ProxyTunnels } from './proxy-tunnels';
 import { within } from './within';
@@ -25,8 +26,6 @@ interface NetworkOptions {
   readonly connectMs: number;
 }
 
-/** Through a proxy a name need not resolve here, so its addresses are not waited for for long. */
-const PROXIED_RESOLVE_MS = 250;
 /** For how long a name resolves to addresses that may not be reached before that is more than a mishap of the resolver. */
 const REFUSED_FOR_MS = 60_000;
 const MAX_REFUSED_NAMES = 10_000;
@@ -40,12 +39,14 @@ type Reach = 'reachable' | 'refused' | 'refused_for_now';
  * 1. *An address is checked when it is connected to*, not when its name is first seen, so that a name whose addresses
  *    change in between gains nothing. A name with addresses of both kinds is reached at those that are allowed.
  * 2. *Through a proxy, literal private addresses stay refused*; a name that does not resolve here is left to the proxy. The proxy
- *    chooses among a name's addresses, so all that are known here must be allowed.
+ *    chooses among a name's addresses, so all that are known here must be allowed, of both families.
  */
 export class Network {
   readonly connect: buildConnector.connector;
   private readonly direct: buildConnector.connector;
   private readonly names: NameResolver;
+  /** Made with the first name that a proxy is asked for. */
+  private proxiedNames: ProxiedNames | undefined;
   private readonly policy: AddressPolicy;
   private readonly proxies: ProxyRules;
   private readonly refusedSince = new Map<string, number>();
@@ -104,9 +105,9 @@ export class Network {
   async prepare(host: string, account: string, isProxied: boolean): Promise<Reach> {
     const address = host.replace(/^\[|\]$/g, '');
     if (isIP(address) !== 0) return this.policy.allows(address) ? 'reachable' : 'refused';
-    const found = await this.addressesOf(host, account, isProxied);
+    const found = await (isProxied ? this.proxied.addressesOf(host, account) : this.addressesOf(host, account));
     const isAllowed = ({ address: one }: LookupAddress) => this.policy.allows(one);
-    if (found === undefined || (isProxied ? found.every(isAllowed) : found.some(isAllowed))) {
+    if (isProxied ? found.every(isAllowed) : found.some(isAllowed)) {
       this.refusedSince.delete(host);
       return 'reachable';
     }
@@ -119,19 +120,19 @@ export class Network {
 
   close(): void {
     this.names.close();
+    this.proxiedNames?.close();
   }
 
-  /** Undefined when a name is left to the proxy. */
-  private async addressesOf(host: string, account: string, isProxied: boolean) {
-    const { clock, connectMs } = this.options;
-    const limitMs = isProxied ? Math.min(PROXIED_RESOLVE_MS, connectMs) : connectMs;
+  private addressesOf(host: string, account: string): Promise<readonly LookupAddress[]> {
+    const { clock, connectMs: limitMs } = this.options;
     const late = () => new ResolverSilent(`${host}: not resolved within ${limitMs} ms`);
-    try {
-      return await within(clock, limitMs, this.names.resolve(host, account), late);
-    } catch (error) {
-      if (isProxied) return undefined;
-      throw error;
-    }
+    return within(clock, limitMs, this.names.resolve(host, account), late);
+  }
+
+  private get proxied(): ProxiedNames {
+    const { clock, settings } = this.options;
+    this.proxiedNames ??= new ProxiedNames({ clock, server: settings.resolver });
+    return this.proxiedNames;
   }
 
   /** A name may resolve to a private address once: behind a captive portal, in a split DNS. */

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { UserError } from '../../../topology/core/errors';
+import { isWithin, parseNetwork } from './parse-network';
 
 /** What HTTPS_PROXY, HTTP_PROXY and NO_PROXY say. */
 export interface ProxySettings {
@@ -66,8 +67,7 @@ function matches(entry: string, host: string, port: string): boolean {
 function matchesAddress(entry: string, host: string): boolean {
   const address = ipaddr.process(host);
   try {
-    const [network, bits] = ipaddr.parseCIDR(entry.includes('/') ? entry : `${entry}/${isIP(entry) === 6 ? 128 : 32}`);
-    return network.kind() === address.kind() && address.match(network, bits);
+    return isWithin(address, parseNetwork(entry));
   } catch {
     return false;
   }

@@ -23,15 +23,12 @@ const URN = /urn:li:(?:share|ugcPost|activity):\d+/;
 
 /** What is known of the attempt. */
 interface Attempted {
-  readonly inDoubt: boolean;
-  /** Which LinkedIn may not compare when it looks for duplicates. */
-  readonly hasImages?: boolean;
   readonly now: number;
   readonly id: number;
 }
 
 /** What LinkedIn's answer means, with a sentence for those who ask why. */
-export function meaningOf(reply: Reply, { inDoubt, hasImages = false, now, id }: Attempted): Outcome {
+export function meaningOf(reply: Reply, { now, id }: Attempted): Outcome {
   const { status } = reply;
   const said = `HTTP ${status}: ${wordsOf(reply)}`;
   if (reply.isOk) {
@@ -39,18 +36,10 @@ export function meaningOf(reply: Reply, { inDoubt, hasImages = false, now, id }:
     if (urn !== undefined && urn !== '') return { kind: 'delivered', status, receipt: reply.shown(urn) };
     return { kind: 'unknown', status, reason: `LinkedIn answered HTTP ${status} without the URN of a post` };
   }
-  const { data: { message = '', code = '', serviceErrorCode, errorDetails } = {} } = problem.safeParse(reply.json());
-  if (status === 422 && errorDetails?.inputErrors?.some((error) => error.code === 'DUPLICATE_POST') === true) {
-    const urn = URN.exec(message)?.[0];
-    if (inDoubt && urn !== undefined && !hasImages) return { kind: 'delivered', status, receipt: urn };
-    if (inDoubt)
-      return {
-        kind: 'unknown',
-        status,
-        reason: `LinkedIn has such a post and does not say whether it is this one (${said})`,
-      };
+  if (duplicateIn(reply) !== undefined) {
     return { kind: 'rejected', status, reason: `The account has posted the same a short time ago (${said})` };
   }
+  const { code = '', serviceErrorCode } = problem.safeParse(reply.json()).data ?? {};
   if (status === 401) {
     const reason = `LinkedIn does not take the account's access token any more (${said}). Connect the account again`;
     return {
@@ -72,6 +61,13 @@ export function meaningOf(reply: Reply, { inDoubt, hasImages = false, now, id }:
     return { kind: 'postponed', reason };
   }
   return gatewayAnswer(reply, said) ?? { kind: 'rejected', status, reason: `${refusalOf(status)} (${said})` };
+}
+
+/** Whether LinkedIn refuses a post because it has the same, and which that is, where it says so. */
+export function duplicateIn(reply: Reply): { readonly urn: string | undefined } | undefined {
+  const { message = '', errorDetails } = problem.safeParse(reply.json()).data ?? {};
+  const isDuplicate = errorDetails?.inputErrors?.some((error) => error.code === 'DUPLICATE_POST') === true;
+  return reply.status === 422 && isDuplicate ? { urn: URN.exec(message)?.[0] } : undefined;
 }
 
 /** LinkedIn counts days, which end at midnight UTC, and does not say which limit was met. Not all come at once then. */

@@ -79,7 +79,7 @@ function refusalOf(reply: Reply, { name }: MediaFile, { now, id }: Upload): Unpu
   const { status } = reply;
   const reason = `LinkedIn does not take ${name} (HTTP ${status}: ${wordsOf(reply)})`;
   if (reply.isOk || status >= 500) return { kind: 'retry', status, reason };
-  const meant = meaningOf(reply, { inDoubt: false, now: now(), id });
+  const meant = meaningOf(reply, { now: now(), id });
   return meant.kind === 'rejected' || meant.kind === 'delivered'
     ? { kind: 'rejected', status, reason }
     : beforehand(meant);

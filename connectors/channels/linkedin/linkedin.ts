@@ -6,10 +6,10 @@ import { credentialFields } from '../credentials';
 import { isUnanswered } from '../provider/api';
 import { apiServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
-import { meaningOf, wordsOf } from './linkedin-answers';
+import { duplicateIn, meaningOf, wordsOf } from './linkedin-answers';
 import { isOrganization, type LinkedinPost, newestPosts, originOf, requestTo } from './linkedin-api';
 import { uploadImages } from './linkedin-images';
-import { findPost } from './linkedin-lookup';
+import { findPost, foundAsDuplicate } from './linkedin-lookup';
 
 /** A request that nobody waits for any more may run on in LinkedIn for so long. */
 const ACCEPTED_LATE_MS = 45_000;
@@ -38,6 +38,7 @@ export const linkedin = providerKind({
   name: 'linkedin',
   class: 'lookup',
   acceptedLateMs: ACCEPTED_LATE_MS,
+  receiptIs: "the post's URN, such as urn:li:share:7141000000000000000",
   credentials,
   originOf,
   prepare: postOf,
@@ -50,7 +51,11 @@ export const linkedin = providerKind({
     const content = images.length > 1 ? { multiImage: { images } } : { media: only };
     const json = { author: account.author, ...post, ...(only === undefined ? {} : { content }) };
     const ended = await publish(requestTo(account, apiVersion, { method: 'POST', path: '/rest/posts', json }));
-    return isUnanswered(ended) ? ended : meaningOf(ended, { inDoubt, hasImages: images.length > 0, now: now(), id });
+    if (isUnanswered(ended)) return ended;
+    const meant = meaningOf(ended, { now: now(), id });
+    const duplicate = duplicateIn(ended);
+    if (!inDoubt || duplicate === undefined || meant.kind !== 'rejected') return meant;
+    return foundAsDuplicate(duplicate.urn, sending, meant, images.length > 0);
   },
   lookup: findPost,
   async whoAmI({ credentials: account, apiVersion, ask }): Promise<WhoAmI> {

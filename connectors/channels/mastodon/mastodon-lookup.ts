@@ -23,6 +23,7 @@ const ownAccount = z.object({ id: z.string() });
 const post = z.object({
   id: z.string(),
   url: z.string().nullish(),
+  uri: z.string().nullish(),
   created_at: z.iso.datetime({ offset: true }),
   visibility: z.string(),
   spoiler_text: z.string(),
@@ -37,12 +38,13 @@ const source = z.object({ text: z.string(), spoiler_text: z.string() });
 type Post = z.infer<typeof post>;
 
 /**
- * Whether the account has posted this since the first attempt began. The text is compared as it was written, which the server
- * gives for one post at a time, and the images by their descriptions; what was edited or deleted meanwhile is not found.
+ * Whether the account has posted this since the first attempt began: a post that is no other message's. The text is compared as it
+ * was written, which the server gives for one post at a time, and the images by their descriptions; what was edited or deleted
+ * meanwhile is not found.
  */
 export async function findStatus(
   wanted: MastodonStatus,
-  { credentials, ask, notBefore, now, media }: Looking<MastodonCredentials>,
+  { credentials, ask, notBefore, now, media, claimFirst }: Looking<MastodonCredentials>,
 ): Promise<LookupAnswer> {
   const get = (path: string) => {
     const headers = { authorization: `Bearer ${credentials.token}` };
@@ -69,12 +71,18 @@ export async function findStatus(
   // The oldest first: it is the one of the first attempt.
   let isAnyUnclear = false;
   for (const one of alike.toReversed()) {
-    const { id, url } = one;
+    const { id, url, uri } = one;
     const written = read(await get(`/api/v1/statuses/${encodeURIComponent(id)}/source`), source, now());
     if ('kind' in written) return written;
     if (written.value.text.trim() !== wanted.status.trim()) continue;
-    if (imagesOf(one, media) === 'same') return { kind: 'accepted', receipt: written.reply.shown(url ?? id) };
-    isAnyUnclear = true;
+    if (imagesOf(one, media) === 'unclear') {
+      isAnyUnclear = true;
+      continue;
+    }
+    // As `meaningOf` has it, so that it is the receipt of whichever message the post is of.
+    const claimed = await claimFirst([written.reply.shown(url ?? uri ?? id)]);
+    if (typeof claimed === 'string') return { kind: 'accepted', receipt: claimed };
+    if (claimed !== undefined) return claimed;
   }
   return isAnyUnclear ? { kind: 'unknown', reason: IMAGES_UNCLEAR } : { kind: 'absent' };
 }

@@ -36,6 +36,7 @@ export const mastodon = providerKind({
   class: 'idempotent',
   keyLifetimeMs: KEY_LIFETIME_MS,
   acceptedLateMs: ACCEPTED_LATE_MS,
+  receiptIs: "the post's address",
   credentials,
   originOf: ({ instance }) => new URL(instance).origin,
   prepare: statusOf,

@@ -69,6 +69,8 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   readonly keyLifetimeMs?: number;
   /** Of its payload, where that is none of topology/payloads. */
   readonly payload?: ObjectSchema;
+  /** Where the lookup claims posts: what the receipt of one is, for people who settle a message. */
+  readonly receiptIs?: string;
   /** How long after its time-out a request may still be accepted, and its key be written, milliseconds. */
   readonly acceptedLateMs: number;
   /** What it takes of the media of a message, where it takes any. */
@@ -241,11 +243,12 @@ export function providerKind<
   Schema extends z.ZodObject,
   Prepared,
 >(provider: Provider<Name, Class, Schema, Prepared>): ChannelKind<Name, Class> {
-  const { name, class: own, credentials: schema, keyLifetimeMs, whoAmI } = provider;
+  const { name, class: own, credentials: schema, keyLifetimeMs, receiptIs, whoAmI } = provider;
   return channelKind<Name, Class, Message<Prepared>>({
     name,
     class: own,
     ...(keyLifetimeMs === undefined ? {} : { keyLifetimeMs }),
+    ...(receiptIs === undefined ? {} : { receiptIs }),
     credentials: schema,
     keepsEarlier: false,
     whoAmI: async (text, callerOptions) => {

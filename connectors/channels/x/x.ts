@@ -38,6 +38,7 @@ export const x = providerKind({
   name: 'x',
   class: 'lookup',
   acceptedLateMs: RUNS_ON_MS + LISTED_LATE_MS,
+  receiptIs: "the post's id, the number at the end of its address",
   credentials,
   originOf,
   prepare: postOf,

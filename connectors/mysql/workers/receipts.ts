@@ -1,3 +1,5 @@
+import { AccountTurns } from '../../../topology/core/account-turns';
+import type { Clock } from '../../../topology/core/clock';
 import { Unavailable } from '../../../topology/core/errors';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
@@ -6,9 +8,10 @@ import type { Pool } from '../sql/pool';
 const WOKE_BEFORE_MS = 86_400_000;
 /** More rows than can be read meanwhile are not read: whoever asks does so again. */
 const TIMEOUT_MS = 2_000;
-/** Questions that wait, that of whoever is asked for now included. */
-const MAX_WAITING = 32;
+/** Questions that wait, the one under way included. In all there are no more than requests that the bolts may have in flight. */
 const MAX_WAITING_OF_ACCOUNT = 4;
+/** Of a question that reads many rows: its account's messages are many, or others of its shard are. */
+const SLOW_MS = 200;
 
 interface Asked {
   readonly channel: string;
@@ -23,37 +26,27 @@ interface Asked {
  * Which receipts other messages have. No index has receipts, so the newest rows of the shard are read.
  *
  * 1. *One question at a time*: claims and write-backs use the same connections, and a shard may have many rows.
+ * 2. *Accounts take turns*: questions of some refuse nobody else's, and those that take long delay the others little.
  */
 export class Receipts {
-  private last: Promise<unknown> = Promise.resolve();
-  /** Accounts of questions that are not answered. */
-  private readonly waiting: string[] = [];
+  private readonly turns: AccountTurns;
 
   /** @param session of this worker, 32 hex digits */
   constructor(
     private readonly pool: Pick<Pool, 'rows'>,
     private readonly session: string,
-  ) {}
+    clock: Pick<Clock, 'monotonic'>,
+  ) {
+    this.turns = new AccountTurns({ clock, mostOfAccount: MAX_WAITING_OF_ACCOUNT, slowMs: SLOW_MS, full });
+  }
 
   /**
    * Those of the account's other messages.
    * @returns undefined while another worker has one of them claimed: it may have a receipt that is not written
    * @throws Unavailable
    */
-  async ofOthers(asked: Asked): Promise<ReadonlySet<string> | undefined> {
-    const key = `${asked.channel}:${asked.account}`;
-    const own = this.waiting.filter((other) => other === key).length;
-    if (this.waiting.length >= MAX_WAITING || own >= MAX_WAITING_OF_ACCOUNT) {
-      throw new Unavailable('too many messages in doubt wait for it');
-    }
-    this.waiting.push(key);
-    const answer = this.last.then(() => this.read(asked));
-    this.last = answer.catch(() => undefined);
-    try {
-      return await answer;
-    } finally {
-      this.waiting.splice(this.waiting.indexOf(key), 1);
-    }
+  ofOthers(asked: Asked): Promise<ReadonlySet<string> | undefined> {
+    return this.turns.run(`${asked.channel}:${asked.account}`, () => this.read(asked));
   }
 
   /** One statement, so that a row is seen as being sent or with its receipt, and never as neither. */
@@ -72,4 +65,8 @@ export class Receipts {
     const found = rows.flatMap(([receipt]) => receipt ?? []);
     return found.length < rows.length ? undefined : new Set(found);
   }
+}
+
+function full(): Error {
+  return new Unavailable('too many messages of the account in doubt wait for it');
 }

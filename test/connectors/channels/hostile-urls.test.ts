@@ -99,10 +99,10 @@ test('no webhook is sent to a private address, in whatever form it is given', as
   expect(dialled).toEqual([]);
 });
 
-function media(settings: Partial<NetworkSettings> = {}): Media {
+function media(settings: Partial<NetworkSettings> = {}, clock: Clock = systemClock): Media {
   const limits = { types: ['image/png'], maxBytes: 1_000 } as const;
   const made = new Media({
-    clock: systemClock,
+    clock,
     network: network(settings),
     folder: undefined,
     limits,
@@ -122,6 +122,45 @@ test('no image is fetched from a private address, in whatever form it is given',
     expect([url, got]).toEqual([url, expect.objectContaining({ kind: fate, reason: expect.stringMatching(WHY) })]);
   }
   expect(dialled).toEqual([]);
+});
+
+/** What resolves to an address outside at first, and to one inside from the second question on. */
+async function movesInside() {
+  let ahead = 0;
+  const [clock, host] = [{ ...systemClock, monotonic: () => systemClock.monotonic() + ahead }, await MediaHost.start()];
+  const proxy = await Proxy.start(host.port);
+  closing.push(
+    () => host.close(),
+    () => proxy.close(),
+  );
+  names.names.set('moves.test', (times) => (times === 0 ? ['8.8.8.8'] : ['169.254.169.254']));
+  const settings = { proxy: { http: proxy.url, https: proxy.url } };
+  const later = () => {
+    ahead = 400_000;
+  };
+  return { clock, settings, host, proxy, later };
+}
+
+test('a proxy is not asked for a name that has moved inside since the connection was opened', async () => {
+  const { clock, settings, host, proxy, later } = await movesInside();
+  const through = webhooks(settings, clock);
+  expect(await send(through, 'http://moves.test/cup.png')).toMatchObject({ kind: 'delivered' });
+  later();
+  const mayStart = jest.fn(() => true);
+  const outcome = await send(through, 'http://moves.test/cup.png', mayStart);
+  expect(outcome).toMatchObject({ kind: 'retry', reason: expect.stringMatching(WHY) });
+  expect(mayStart).not.toHaveBeenCalled();
+  expect([host.asked.length, proxy.seen.length]).toEqual([1, 1]);
+});
+
+test('a proxy is not asked for an image of a name that has moved inside since', async () => {
+  const { clock, settings, host, later } = await movesInside();
+  const from = media(settings, clock);
+  expect(await fetched(from, 'http://moves.test/cup.png')).toMatchObject({ kind: 'got' });
+  later();
+  const got = await fetched(from, 'http://moves.test/cup.png');
+  expect(got).toMatchObject({ kind: 'retry', reason: expect.stringMatching(WHY) });
+  expect(host.asked).toHaveLength(1);
 });
 
 test('no redirect leads to a private address, nor through a proxy that would reach it', async () => {

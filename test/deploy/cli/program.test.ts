@@ -91,7 +91,14 @@ test.each([
   [['messages', 'edit', '1'], /What shall change\?/],
   [['messages', 'resolve', '1'], /What did you find out\? Give --delivered, or --retry/],
   [['messages', 'resolve', '1', '--delivered', '--retry'], /What did you find out\?/],
-  [['messages', 'resolve', '1', '--retry', '--receipt', 'r'], /--receipt and --at belong to --delivered/],
+  [
+    ['messages', 'resolve', '1', '--retry', '--receipt', 'r'],
+    /--receipt, --without-receipt and --at belong to --delivered/,
+  ],
+  [
+    ['messages', 'resolve', '1', '--delivered', '--receipt', 'r', '--without-receipt'],
+    /--receipt or --without-receipt/,
+  ],
   [['messages', 'resolve', '1', '--delivered', '--at', '2030-01-01T09:00'], /deliveredAt: .* has no zone/],
   [['messages', 'redrive'], /Which message\?/],
   [

@@ -66,7 +66,7 @@ export function* repeated(of: Evidence): Iterable<Violation> {
 }
 
 function isRefused(outcome: string): boolean {
-  return outcome === 'retry' || outcome === 'unusable';
+  return outcome === 'retry' || outcome === 'unusable' || outcome === 'postponed';
 }
 
 function allowedRequests(of: Evidence, id: number, requests: readonly ReceivedRequest[]): number {

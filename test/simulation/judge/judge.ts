@@ -144,7 +144,7 @@ function* repeated(of: Evidence): Iterable<Violation> {
     }
     for (const request of requests.slice(0, -1)) {
       const outcome = of.attemptOf(request)?.outcome.kind;
-      if (outcome === 'retry' || outcome === 'unusable') continue;
+      if (outcome === 'retry' || outcome === 'unusable' || outcome === 'postponed') continue;
       if (channelClass === 'blind') {
         yield { invariant: 'I4', id, what: `sent again, blind, after ${outcome ?? 'an attempt without end'}` };
       } else if (outcome !== 'unknown' && !table.markedDead.has(request.worker) && !table.died.has(request.worker)) {

@@ -23,6 +23,11 @@ export interface Manners {
   errs: number;
   /** No answer comes; it is taken late, or never. */
   hangs: number;
+  /**
+   * Of lookups: what was taken is not listed before the same comes again, and that is then refused: because it is a duplicate, or
+   * with what says nothing of it.
+   */
+  listsLate: number;
   /** Messages of a hostile tenant get no answer, and their names none of the resolver. */
   hostility: boolean;
   /** One way, at most, and until a connection is there at most. Milliseconds. */
@@ -31,7 +36,7 @@ export interface Manners {
 }
 
 export function polite(): Manners {
-  const none = { refuses: 0, drops: 0, vanishes: 0, busy: 0, rejects: 0, errs: 0, hangs: 0 };
+  const none = { refuses: 0, drops: 0, vanishes: 0, busy: 0, rejects: 0, errs: 0, hangs: 0, listsLate: 0 };
   return { ...none, hostility: false, slowest: 40, connecting: 0 };
 }
 
@@ -62,6 +67,8 @@ export class SimulatedProvider {
   readonly manners = polite();
   readonly channelClass: ChannelClass;
   private readonly taken = new Set<string>();
+  /** What was taken and is not listed yet. */
+  private readonly unlisted = new Set<string>();
   /** The one token that it takes, by account. */
   private readonly tokens = new Map<string, string>();
   /** Accounts whose tokens it refuses by mistake. */
@@ -171,8 +178,9 @@ export class SimulatedProvider {
       const latest = this.name === 'brief' ? ACCEPTED_WITHIN - KEY_WRITTEN_AFTER : ACCEPTED_WITHIN;
       time.after(Math.min(there, latest), () => {
         const isKnown = this.takes(request.account, token);
-        if (isTaken && isKnown) this.take(request, by);
-        const answer = this.answer(fate);
+        const refusal = isKnown ? this.refusalOf(by) : undefined;
+        if (isTaken && isKnown && refusal === undefined) this.take(request, by);
+        const answer = refusal ?? this.answer(fate);
         const isAnswered = answer?.kind === 'delivered' || answer?.kind === 'retry' || answer?.kind === 'rejected';
         const outcome: Outcome | undefined = isKnown || !isAnswered ? answer : this.refusal(request);
         if (outcome !== undefined) time.after(back, () => machine.deliver(() => resolve(outcome)));
@@ -208,9 +216,23 @@ export class SimulatedProvider {
     return 'accept';
   }
 
+  /** How it refuses what it has taken and not listed. From then on it lists it. */
+  private refusalOf(key: string): Outcome | undefined {
+    if (!this.unlisted.delete(key)) return undefined;
+    this.taken.add(key);
+    return this.random.pick<Outcome>([
+      { kind: 'rejected', reason: 'a duplicate', status: 403 },
+      { kind: 'postponed', reason: 'a version that is given up' },
+      { kind: 'retry', reason: 'not now', status: 429 },
+    ]);
+  }
+
   private take(request: ReceivedRequest, key: string): void {
     request.accepted = !this.keys.has(key);
-    this.taken.add(key);
+    const { listsLate } = this.manners;
+    const isLate = this.name === 'lookup' && listsLate > 0 && this.random.chance(listsLate);
+    if (isLate && request.accepted) this.unlisted.add(key);
+    else this.taken.add(key);
     if (this.name === 'idempotent' || this.name === 'container') this.keys.add(key);
     if (this.name !== 'brief' || !request.accepted) return;
     this.time.after(KEY_WRITTEN_AFTER, () => this.keys.add(key));

@@ -92,7 +92,7 @@ export function scenarioOf(random: Random): Scenario {
   const isCrowd = random.chance(0.07);
   const kinds = random.shuffled([...new Set(everyFault)]).slice(0, random.integer(2, 10));
   const storm = random.between(8_000, 20_000);
-  return {
+  const scenario: Scenario = {
     channels: random.shuffled(simulatedKinds).slice(0, isCrowd ? 1 : random.integer(1, 2)),
     spouts: random.integer(1, 2),
     bolts: isCrowd ? 1 : random.integer(1, 3),
@@ -122,4 +122,5 @@ export function scenarioOf(random: Random): Scenario {
     revocations: random.chance(0.3),
     fairWithin: undefined,
   };
+  return { ...scenario, manners: random.chance(0.3) ? { listsLate: random.between(0, 1) } : {} };
 }

@@ -30,6 +30,8 @@ export interface Step {
   readonly isUnwritten?: boolean;
   readonly after?: number;
   readonly connecting?: number;
+  /** The provider refuses the first request after that time, and is asked a second time, as where a chat has moved. */
+  readonly again?: boolean;
 }
 
 type Lookup = Awaited<ReturnType<NonNullable<Channel['lookup']>>>;
@@ -108,6 +110,7 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
     if (step?.outcome === 'hangs') return new Promise(() => {});
     await this.clock.sleep(step?.after ?? this.latency);
     for (const name of counted) this.count(name, -1);
+    if (step?.again === true && !attempt.mayStart()) return 'not_started';
     const outcome = step?.outcome ?? { kind: 'delivered', receipt: `receipt-${id}`, status: 200 };
     if (outcome instanceof Error) throw outcome;
     if (outcome.kind === 'delivered') this.accepted.push(id);

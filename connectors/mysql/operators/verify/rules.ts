@@ -28,7 +28,7 @@ export interface Surroundings {
 }
 
 /** Outcomes of requests that the provider did not accept. */
-const NOT_TAKEN: ReadonlySet<SeenAttempt['outcome']> = new Set(['retry', 'rejected', 'unusable']);
+const NOT_TAKEN: ReadonlySet<SeenAttempt['outcome']> = new Set(['retry', 'rejected', 'unusable', 'postponed']);
 
 type Rule = (seen: Seen, around: Surroundings) => Iterable<Violation>;
 

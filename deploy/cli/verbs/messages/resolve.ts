@@ -9,6 +9,7 @@ import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '.
 import { auditedMessages } from './audited-messages';
 import { changeMany } from './change-many';
 import { type FilterOptions, filterOf, isByFilter, withFilterOptions } from './filter-options';
+import { channelsByContent, checkReceiptGiven } from './receipts-wanted';
 import { nameOf, type TargetOptions, targetsOf } from './targets';
 
 interface ResolveOptions extends ChangeOptions, TargetOptions, FilterOptions {
@@ -16,6 +17,7 @@ interface ResolveOptions extends ChangeOptions, TargetOptions, FilterOptions {
   readonly delivered?: boolean;
   readonly retry?: boolean;
   readonly receipt?: string;
+  readonly withoutReceipt?: boolean;
   readonly at?: string;
 }
 
@@ -32,6 +34,10 @@ export function resolveCommand(): Command {
     .option('--yes', 'with a filter: do it without asking')
     .option('--delivered', 'the provider has it')
     .option('--receipt <text>', "with --delivered: the provider's receipt")
+    .option(
+      '--without-receipt',
+      'with --delivered, where posts are told apart by what they contain: leave the post to nobody',
+    )
     .option('--at <time>', 'with --delivered: when, in ISO 8601 with a zone; now unless given')
     .option('--retry', 'send it again now, although the provider may have it')
     .addHelpText(
@@ -46,6 +52,9 @@ export function resolveCommand(): Command {
       if (byFilter) return resolveMany(decision, options, context);
       const resolutions = targets.map((target): Resolution => ({ ...target, ...decision }));
       for (const resolution of resolutions) checkResolution(resolution);
+      if (isOwnerless(options)) {
+        checkReceiptGiven(await withWorkersClient(context, (client) => client.get(targets)));
+      }
       const answers = await auditedMessages(
         context,
         'messages resolve',
@@ -65,8 +74,9 @@ export function resolveCommand(): Command {
 async function resolveMany(decision: Decision, options: ResolveOptions, context: VerbContext): Promise<void> {
   const filter = filterOf(options);
   const again = options.retry === true;
-  await withWorkersPool(context, (pool) => {
+  await withWorkersPool(context, async (pool) => {
     const bulk = new Bulk(pool, thisAuthor(context.settings.environment.DOWNSPOUT_WHO));
+    if (isOwnerless(options)) await checkSelection(bulk, filter);
     return changeMany(context, options.yes === true, {
       verb: 'messages resolve',
       filter: { ...filter, as: decision.as },
@@ -79,14 +89,28 @@ async function resolveMany(decision: Decision, options: ResolveOptions, context:
   });
 }
 
-function decisionOf({ delivered, retry, receipt, at }: ResolveOptions): Decision {
+/** A post whose receipt is not known could be counted for another message. */
+function isOwnerless({ delivered, receipt, withoutReceipt }: ResolveOptions): boolean {
+  return delivered === true && receipt === undefined && withoutReceipt !== true;
+}
+
+async function checkSelection(bulk: Bulk, filter: ReturnType<typeof filterOf>): Promise<void> {
+  for (const channel of channelsByContent) {
+    if (filter.channel !== undefined && filter.channel !== channel) continue;
+    const { sample } = await bulk.select({ ...filter, channel, state: 'uncertain' });
+    checkReceiptGiven(sample);
+  }
+}
+
+function decisionOf({ delivered, retry, receipt, withoutReceipt, at }: ResolveOptions): Decision {
   if ((delivered === true) === (retry === true)) {
     throw new UserError('What did you find out? Give --delivered, or --retry to send it again.');
   }
   if (retry === true) {
-    if (receipt === undefined && at === undefined) return { as: 'retry' };
-    throw new UserError('--receipt and --at belong to --delivered.');
+    if (receipt === undefined && withoutReceipt === undefined && at === undefined) return { as: 'retry' };
+    throw new UserError('--receipt, --without-receipt and --at belong to --delivered.');
   }
+  if (receipt !== undefined && withoutReceipt === true) throw new UserError('Give --receipt or --without-receipt.');
   return {
     as: 'delivered',
     ...(receipt === undefined ? {} : { receipt }),

@@ -173,6 +173,17 @@ describe('a message in doubt', () => {
     expect(await world.lookUp({ ...a, text: 'same' }, { notBefore }, 'rival')).toEqual({ kind: 'absent' });
   });
 
+  test('is no other message of the same text, where no nonce is shown', async () => {
+    await start();
+    const notBefore = since();
+    await world.send(a);
+    await world.send(a, { id: 2, idempotencyKey: 'key-2' });
+    const [first, second] = world.protocol.posts();
+    expect(await world.lookUp(a, { notBefore, id: 3 })).toEqual({ kind: 'absent' });
+    expect(await world.lookUp(a, { notBefore, id: 2 })).toEqual(foundAs(second?.id));
+    expect(await world.lookUp(a, { notBefore })).toEqual(foundAs(first?.id));
+  });
+
   test('is known by its nonce where Discord shows one', async () => {
     await start();
     const notBefore = since();

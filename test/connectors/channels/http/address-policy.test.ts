@@ -39,6 +39,18 @@ describe('an operator', () => {
     expect(allows({ denyNetworks }, '8.8.8.8')).toBe(true);
   });
 
+  test('may write networks and addresses of IPv4 as IPv6 has them', () => {
+    const denyNetworks = ['::ffff:8.8.8.0/120', '::ffff:9.9.9.9', '::ffff:a01:0/112'];
+    for (const address of ['8.8.8.8', '::ffff:8.8.8.8', '9.9.9.9', '10.1.2.3']) {
+      expect(allows({ allowPrivateAddresses: true, denyNetworks }, address)).toBe(false);
+    }
+    for (const address of ['8.8.9.8', '9.9.9.8', '10.2.0.1']) {
+      expect(allows({ allowPrivateAddresses: true, denyNetworks }, address)).toBe(true);
+    }
+    expect(allows({ allowNetworks: ['::ffff:10.1.0.0/112'] }, '10.1.2.3')).toBe(true);
+    expect(allows({ denyNetworks: ['::ffff:0:0/96'] }, '8.8.8.8')).toBe(false);
+  });
+
   test('An address that carries another one is judged by both', () => {
     const gateways = ['64:ff9b::/96', '64:ff9b:1::/48', '::ffff:0:0:0/96', '::/96', '2002::/16', '2001::/32'];
     for (const address of carriers('8.8.8.8', '808:808')) {
@@ -55,9 +67,12 @@ describe('an operator', () => {
     expect(allows({ allowNetworks: ['::1'] }, '::1')).toBe(true);
   });
 
-  test.each(['10.0.0.0/33', 'example.com', '', '10.0.0', 'fd00::/129'])('is told that %p is no network', (network) => {
-    expect(() => allows({ allowNetworks: ['10.0.0.0/8', network] }, '::1')).toThrow(UserError);
-    expect(() => allows({ allowNetworks: [network] }, '::1')).toThrow('WEBHOOK_ALLOW_NETWORKS: expected networks');
-    expect(() => allows({ denyNetworks: [network] }, '::1')).toThrow(JSON.stringify(network));
-  });
+  test.each(['10.0.0.0/33', 'example.com', '', '10.0.0', 'fd00::/129', '::ffff:0:0/95'])(
+    'is told that %p is no network',
+    (network) => {
+      expect(() => allows({ allowNetworks: ['10.0.0.0/8', network] }, '::1')).toThrow(UserError);
+      expect(() => allows({ allowNetworks: [network] }, '::1')).toThrow('WEBHOOK_ALLOW_NETWORKS: expected networks');
+      expect(() => allows({ denyNetworks: [network] }, '::1')).toThrow(JSON.stringify(network));
+    },
+  );
 });

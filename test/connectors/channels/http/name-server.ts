@@ -1,14 +1,17 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 
 const TYPE_A = 1;
 const TYPE_CNAME = 5;
+const TYPE_AAAA = 28;
+const TYPES = { 4: TYPE_A, 6: TYPE_AAAA } as const;
 const NAME_ERROR = 3;
 const SERVER_FAILURE = 2;
 
 /**
- * What is known of a name: IPv4 addresses, or that it is another name for one that has some. An empty list says that the name does
+ * What is known of a name: addresses, or that it is another name for one that has some. An empty list says that the name does
  * not exist, `failure` that the server has a problem.
  */
 type Known = readonly string[] | 'failure' | { readonly cname: string };
@@ -19,6 +22,9 @@ export class NameServer {
   readonly names = new Map<string, Known | ((times: number) => Known)>();
   /** Names that were asked for (A only), in order. */
   readonly asked: string[] = [];
+  /** Families for which questions of a name are not answered before `release`. */
+  readonly held = new Map<string, 4 | 6>();
+  private readonly unanswered: (readonly [name: string, answer: () => void])[] = [];
   private readonly waiting = new Set<() => void>();
 
   private constructor(private readonly socket: Socket) {
@@ -26,8 +32,13 @@ export class NameServer {
       const { name, type, end } = questionOf(query);
       const known = this.knownOf(name);
       if (type === TYPE_A) this.asked.push(name);
+      const family = this.held.get(name);
+      const answer = () => {
+        if (known !== undefined) socket.send(this.answerTo(query, end, type, known), port, address);
+      };
+      if (family === undefined || TYPES[family] !== type) answer();
+      else this.unanswered.push([name, answer]);
       for (const look of this.waiting) look();
-      if (known !== undefined) socket.send(this.answerTo(query, end, type, known), port, address);
     });
   }
 
@@ -55,6 +66,17 @@ export class NameServer {
     });
   }
 
+  /** Questions of the name that were held and not answered. */
+  heldOf(name: string): number {
+    return this.unanswered.filter(([of]) => of === name).length;
+  }
+
+  /** Answers what was held of the name, and holds no more of it. */
+  release(name: string): void {
+    this.held.delete(name);
+    for (const [of, answer] of this.unanswered) if (of === name) answer();
+  }
+
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.socket.close(resolve);
@@ -67,7 +89,7 @@ export class NameServer {
   }
 
   private answerTo(query: Buffer, end: number, type: number, known: Known): Buffer {
-    const records = type === TYPE_A ? this.recordsOf(known) : [];
+    const records = type === TYPE_A || type === TYPE_AAAA ? this.recordsOf(known, type) : [];
     const head = Buffer.from(query.subarray(0, 12));
     const isUnknown = Array.isArray(known) && known.length === 0;
     head.writeUInt16BE(0x8180 | (known === 'failure' ? SERVER_FAILURE : isUnknown ? NAME_ERROR : 0), 2);
@@ -78,14 +100,14 @@ export class NameServer {
   }
 
   /** @param owner whose records they are: the name of the question by reference, unless another is given */
-  private recordsOf(known: Known, owner: Buffer = Buffer.from([0xc0, 12])): Buffer[] {
+  private recordsOf(known: Known, type: number, owner: Buffer = Buffer.from([0xc0, 12])): Buffer[] {
     if (known === 'failure') return [];
     if (!('cname' in known)) {
-      const addresses = known.filter((address) => isIP(address) === 4);
-      return addresses.map((address) => recordOf(owner, TYPE_A, Buffer.from(address.split('.').map(Number))));
+      const addresses = known.filter((address) => TYPES[isIP(address) as 4 | 6] === type);
+      return addresses.map((address) => recordOf(owner, type, Buffer.from(ipaddr.parse(address).toByteArray())));
     }
     const target = nameAsBytes(known.cname);
-    return [recordOf(owner, TYPE_CNAME, target), ...this.recordsOf(this.knownOf(known.cname) ?? [], target)];
+    return [recordOf(owner, TYPE_CNAME, target), ...this.recordsOf(this.knownOf(known.cname) ?? [], type, target)];
   }
 }
 

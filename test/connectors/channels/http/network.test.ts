@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import tls from 'node:tls';
+import { HttpCaller } from '../../../../connectors/channels/http/http-caller';
 import { Network, type NetworkSettings } from '../../../../connectors/channels/http/network';
 import { WebhookChannel } from '../../../../connectors/channels/webhook/webhook';
-import { systemClock } from '../../../../topology/core/clock';
+import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { Receiver } from '../../../support/channels/receiver';
 import { certificate } from './certificate';
 import { NameServer } from './name-server';
@@ -22,11 +24,11 @@ afterEach(async () => {
   for (const close of closing.toReversed()) await close();
 });
 
-function channel(settings: Partial<NetworkSettings>): WebhookChannel {
+function channel(settings: Partial<NetworkSettings>, clock: Clock = systemClock): WebhookChannel {
   const made = new WebhookChannel({
     timeoutMs: 1_500,
     perOrigin: 1,
-    clock: systemClock,
+    clock,
     network: { allowPrivateAddresses: false, resolver: names.address, ...settings },
     secretsOf: async () => new Map(),
   });
@@ -47,10 +49,45 @@ function send(through: WebhookChannel, url: string, mayStart = () => true) {
   });
 }
 
+/** As images are asked for. */
+function open(settings: Partial<NetworkSettings>, origin: string) {
+  const network = { allowPrivateAddresses: false, resolver: names.address, ...settings };
+  const caller = new HttpCaller({ timeoutMs: 1_500, perOrigin: 1, clock: systemClock, network });
+  closing.push(() => caller.close());
+  const { hostname } = new URL(origin);
+  const request = { account: 'shop', origin, hostname, method: 'GET', path: '/', body: null } as const;
+  return caller.open(request, [], AbortSignal.timeout(1_500));
+}
+
+function proxied(): Network {
+  const settings = { allowPrivateAddresses: false, resolver: names.address, proxy: { http: 'http://127.0.0.1:1' } };
+  const made = new Network({ settings, clock: systemClock, connectMs: 1_500 });
+  closing.push(() => made.close());
+  return made;
+}
+
 async function proxyTo(port: number): Promise<Proxy> {
   const proxy = await Proxy.start(port);
   closing.push(() => proxy.close());
   return proxy;
+}
+
+/** @returns the port of a server that is believed to be `secure.test`, or below it */
+async function secureServer(status = 200): Promise<number> {
+  const secure = createSecureServer(certificate, (_, response) => response.writeHead(status).end('taken'));
+  secure.listen(0, '127.0.0.1');
+  await once(secure, 'listening');
+  closing.push(() => {
+    secure.closeAllConnections();
+    secure.close();
+  });
+  const { connect } = tls;
+  const trusting = jest
+    .spyOn(tls, 'connect')
+    .mockImplementation(((options: tls.ConnectionOptions) =>
+      connect({ ...options, ca: certificate.cert })) as typeof connect);
+  closing.push(() => trusting.mockRestore());
+  return (secure.address() as AddressInfo).port;
 }
 
 test('an address is checked when it is connected to: a name that changes its mind gains nothing', async () => {
@@ -108,20 +145,7 @@ describe('through a proxy', () => {
   });
 
   test('requests to https:// go through a tunnel, and mayStart is asked when it stands', async () => {
-    const secure = createSecureServer(certificate, (_, response) => response.end('taken'));
-    secure.listen(0, '127.0.0.1');
-    await once(secure, 'listening');
-    closing.push(() => {
-      secure.closeAllConnections();
-      secure.close();
-    });
-    const proxy = await proxyTo((secure.address() as AddressInfo).port);
-    const { connect } = tls;
-    const trusting = jest
-      .spyOn(tls, 'connect')
-      .mockImplementation(((options: tls.ConnectionOptions) =>
-        connect({ ...options, ca: certificate.cert })) as typeof connect);
-    closing.push(() => trusting.mockRestore());
+    const proxy = await proxyTo(await secureServer());
     const through = channel({ proxy: { https: proxy.url } });
     const seen: string[][] = [];
     const mayStart = () => {
@@ -141,6 +165,30 @@ describe('through a proxy', () => {
     expect(seen).toHaveLength(2);
   });
 
+  test('inside a tunnel only the receiver asks for credentials, so that is no reason to send later', async () => {
+    const proxy = await proxyTo(await secureServer(407));
+    const settings = { proxy: { https: proxy.url } };
+    expect(await send(channel(settings), 'https://secure.test/')).toMatchObject({ kind: 'rejected', status: 407 });
+    const opened = await open(settings, 'https://secure.test');
+    expect(opened).toMatchObject({ kind: 'open', status: 407 });
+    if (opened !== 'not_started' && opened.kind === 'open') opened.body.on('error', () => undefined).destroy();
+  });
+
+  test('a name is judged at each request, over a tunnel that is open too', async () => {
+    let ahead = 0;
+    const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + ahead };
+    const proxy = await proxyTo(await secureServer());
+    const through = channel({ proxy: { https: proxy.url } }, clock);
+    names.names.set('secure.test', (times) => (times === 0 ? ['8.8.8.8'] : ['10.1.2.3']));
+    expect(await send(through, 'https://secure.test/')).toMatchObject({ kind: 'delivered' });
+    ahead = 400_000;
+    expect(await send(through, 'https://secure.test/')).toMatchObject({
+      kind: 'retry',
+      reason: expect.stringContaining('private'),
+    });
+    expect(proxy.seen).toHaveLength(1);
+  });
+
   test('through a proxy, literal private addresses stay refused, and so does a name that resolves to one here', async () => {
     const proxy = await proxyTo(receiver.port);
     const through = channel({ proxy: { http: proxy.url, https: proxy.url } });
@@ -154,6 +202,48 @@ describe('through a proxy', () => {
       expect(await send(through, url)).toMatchObject({ kind: 'retry' });
     }
     expect(proxy.seen).toEqual([]);
+  });
+
+  describe('both families of a name are judged', () => {
+    test('a private address of IPv6 that is answered later than a public one of IPv4', async () => {
+      names.names.set('both.test', ['8.8.8.8', 'fd00:ec2::254']);
+      names.names.set('other.test', ['8.8.8.8']);
+      names.held.set('both.test', 6);
+      // No timer ends earlier than the answers come, but for one that waits for the second family for a moment only.
+      const clock = {
+        ...systemClock,
+        after: (ms: number, action: () => void) => systemClock.after(ms < 100 ? 0 : 60_000, action),
+      };
+      const settings = { allowPrivateAddresses: false, resolver: names.address };
+      const through = new Network({ settings, clock, connectMs: 1_500 });
+      closing.push(() => through.close());
+      const reach = through.prepare('both.test', 'shop', true);
+      await names.until(() => names.heldOf('both.test') > 0);
+      // By now the answer of the first family has come.
+      expect(await through.prepare('other.test', 'shop', true)).toBe('reachable');
+      names.release('both.test');
+      expect(await reach).toBe('refused_for_now');
+    });
+
+    test('all that is known of a name is told: a family for which nobody answers hides nothing of the other one', async () => {
+      names.names.set('four.test', ['10.1.2.3', 'fd00::1']);
+      names.names.set('six.test', ['10.1.2.3', 'fd00::1']);
+      names.names.set('public.test', ['8.8.8.8', '2a00:1450::1']);
+      names.held.set('four.test', 6).set('six.test', 4).set('public.test', 6);
+      const through = proxied();
+      const reached = ['four.test', 'six.test', 'public.test'].map((name) => through.prepare(name, 'shop', true));
+      // What is not known is left to the proxy.
+      expect(await Promise.all(reached)).toEqual(['refused_for_now', 'refused_for_now', 'reachable']);
+    });
+
+    test('what was answered too late for one request is judged at the next', async () => {
+      names.names.set('slow.test', ['10.1.2.3']);
+      names.held.set('slow.test', 4);
+      const through = proxied();
+      expect(await through.prepare('slow.test', 'shop', true)).toBe('reachable');
+      names.release('slow.test');
+      expect(await through.prepare('slow.test', 'shop', true)).toBe('refused_for_now');
+    });
   });
 
   test('hosts of NO_PROXY are reached directly', async () => {
@@ -208,9 +298,10 @@ describe('through a proxy', () => {
   test('a proxy that asks for credentials for a request to http:// has sent nothing', async () => {
     const proxy = await proxyTo(receiver.port);
     proxy.refusal = 407;
-    expect(await send(channel({ proxy: { http: proxy.url } }), 'http://plain.test/')).toMatchObject({
-      kind: 'postponed',
-      reason: 'http://plain.test: the proxy asks for credentials (HTTP 407)',
-    });
+    const postponed = { kind: 'postponed', reason: 'http://plain.test: the proxy asks for credentials (HTTP 407)' };
+    expect(await send(channel({ proxy: { http: proxy.url } }), 'http://plain.test/')).toMatchObject(postponed);
+    // What is left of such an answer ends no worker.
+    expect(await open({ proxy: { http: proxy.url } }, 'http://plain.test')).toEqual(postponed);
+    await turn();
   });
 });

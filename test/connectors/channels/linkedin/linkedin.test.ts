@@ -41,10 +41,10 @@ function send(payload: object, attempt: Partial<AttemptContext> = {}, account = 
   });
 }
 
-function lookUp(payload: object, notBefore = now(), account = 'shop') {
+function lookUp(payload: object, notBefore = now(), account = 'shop', id = 1) {
   const { channel } = world;
   const asked: LookupContext = {
-    id: 1,
+    id,
     account,
     dueAt: notBefore,
     inDoubt: true,
@@ -139,11 +139,47 @@ describe('what the answers mean:', () => {
       status: 422,
       reason: `The account has posted the same a short time ago (HTTP 422: Content is a duplicate of ${FIRST})`,
     });
-    expect(await send({ text: 'a' }, { inDoubt: true })).toEqual({ kind: 'delivered', status: 422, receipt: FIRST });
+    const doubted = { inDoubt: true, dueAt: now() - 60_000 };
+    expect(await send({ text: 'a' }, doubted)).toEqual({ kind: 'delivered', status: 422, receipt: FIRST });
     expect(world.protocol.posts()).toHaveLength(1);
     const json = { message: 'duplicate', errorDetails: { inputErrors: [{ code: 'DUPLICATE_POST' }] } };
     jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status: 422, json });
-    expect(await send({ text: 'a' }, { inDoubt: true })).toMatchObject({ kind: 'unknown', status: 422 });
+    expect(await send({ text: 'a' }, doubted)).toMatchObject({ kind: 'unknown', status: 422 });
+  });
+
+  test("a duplicate is not the post in doubt where it is another message's, or older, or is not shown", async () => {
+    await start();
+    await send({ text: 'a' });
+    expect(await send({ text: 'a' }, { id: 2, inDoubt: true, dueAt: now() - 60_000 })).toMatchObject({
+      kind: 'unknown',
+      status: 422,
+      reason: expect.stringContaining('of another message'),
+    });
+    expect(await send({ text: 'a' }, { inDoubt: true, dueAt: now() + 60_000 })).toMatchObject({
+      kind: 'unknown',
+      reason: expect.stringContaining('older'),
+    });
+    await send({ text: 'a' }, {}, 'person');
+    expect(await send({ text: 'a' }, { inDoubt: true, dueAt: now() - 60_000 }, 'person')).toMatchObject({
+      kind: 'unknown',
+      reason: expect.stringContaining('HTTP 403'),
+    });
+    expect(world.protocol.posts()).toHaveLength(2);
+  });
+
+  test('a duplicate is known by the receipt of its post, by whatever URN the refusal names it', async () => {
+    await start();
+    await send({ text: 'a' });
+    const handle = world.protocol.handle.bind(world.protocol);
+    jest.spyOn(world.protocol, 'handle').mockImplementation(async (request) => {
+      const activity = encodeURIComponent('urn:li:activity:9');
+      const answer = await handle({ ...request, path: request.path.replace(activity, encodeURIComponent(FIRST)) });
+      const json = JSON.parse(JSON.stringify(answer.json).replace(`of ${FIRST}`, 'of urn:li:activity:9'));
+      return { ...answer, json };
+    });
+    const doubted = { inDoubt: true, dueAt: now() - 60_000 };
+    expect(await send({ text: 'a' }, { ...doubted, id: 2 })).toMatchObject({ kind: 'unknown', status: 422 });
+    expect(await send({ text: 'a' }, doubted)).toEqual({ kind: 'delivered', status: 422, receipt: FIRST });
   });
 
   test("a version that LinkedIn has given up costs no message, because the topology's setting is to blame", async () => {
@@ -207,6 +243,14 @@ describe('a post in doubt', () => {
     };
     jest.spyOn(world.protocol, 'handle').mockResolvedValue({ status: 200, json: { elements: [shown] } });
     expect(await lookUp({ text }, since)).toEqual({ kind: 'accepted', receipt: FIRST });
+  });
+
+  test('is no other message of the same text', async () => {
+    await start();
+    const since = now() - 60_000;
+    await send({ text: 'a' });
+    expect(await lookUp({ text: 'a' }, since, 'shop', 2)).toEqual({ kind: 'absent' });
+    expect(await lookUp({ text: 'a' }, since)).toEqual({ kind: 'accepted', receipt: FIRST });
   });
 
   test('of a person cannot be looked for, and nobody is asked', async () => {

@@ -38,10 +38,10 @@ function send(payload: object, attempt: Partial<AttemptContext> = {}, account = 
   });
 }
 
-function lookUp(payload: object, notBefore: number, account = 'shop') {
+function lookUp(payload: object, notBefore: number, account = 'shop', id = 1) {
   const { channel } = world;
   const asked: LookupContext = {
-    id: 1,
+    id,
     account,
     dueAt: notBefore,
     inDoubt: true,
@@ -50,6 +50,12 @@ function lookUp(payload: object, notBefore: number, account = 'shop') {
     notBefore,
   };
   return channel.lookup?.(channel.prepare(account, JSON.stringify(payload)), asked);
+}
+
+/** As servers show a post that has no page of its own. */
+function withoutUrl(shown: unknown): unknown {
+  const post = shown as object;
+  return 'uri' in post ? { ...post, url: null } : post;
 }
 
 test('a post goes out as it was written, and the receipt is its address', async () => {
@@ -293,6 +299,25 @@ describe('a post in doubt', () => {
     await send({ text: 'Good morning' });
     expect(await lookUp({ text: 'Good morning' }, now() + 10_000)).toEqual({ kind: 'absent' });
     expect(await lookUp({ text: 'Good morning' }, now() - 10_000)).toMatchObject({ kind: 'accepted' });
+  });
+
+  test('is no other message of the same text, whatever receipt its post has', async () => {
+    await start();
+    const since = now() - 10_000;
+    const handle = world.protocol.handle.bind(world.protocol);
+    for (const url of [undefined, null]) {
+      const text = `Good morning ${url}`;
+      jest.spyOn(world.protocol, 'handle').mockImplementation(async (request) => {
+        const answer = await handle(request);
+        if (url === undefined) return answer;
+        return { ...answer, json: Array.isArray(answer.json) ? answer.json.map(withoutUrl) : withoutUrl(answer.json) };
+      });
+      const sent = await send({ text }, { idempotencyKey: text });
+      const { receipt } = sent as { receipt?: string };
+      expect(receipt).toMatch(url === null ? /\/statuses\// : /\/@shop\//);
+      expect(await lookUp({ text }, since, 'shop', 2)).toEqual({ kind: 'absent' });
+      expect(await lookUp({ text }, since)).toEqual({ kind: 'accepted', receipt });
+    }
   });
 
   test('is looked for behind newer posts, and beyond too many of them nothing is certain', async () => {
