@@ -1,4 +1,5 @@
 import type { ChannelClass, Outcome } from '../topology/message';
+import type { RefreshedCredentials } from './account-refreshes';
 import type { IdKeeper, IdKeeping } from './kept-ids';
 
 /** What the provider is told about an attempt. */
@@ -42,6 +43,33 @@ export type LookupAnswer =
   | { readonly kind: 'unknown'; readonly reason: string; readonly afterMs?: number }
   | Extract<Outcome, { kind: 'retry' | 'postponed' | 'unusable' }>;
 
+/** What a provider says when it is asked for new credentials. */
+export type RefreshAnswer =
+  | RefreshedCredentials
+  /** Never: these do not serve any more. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** Not now. `isLost`: the provider may have made new ones, and nobody has them. `afterMs`: how long it asked us to wait. */
+  | { readonly kind: 'later'; readonly reason: string; readonly afterMs?: number; readonly isLost?: true };
+
+/** How credentials of a channel's accounts are refreshed. */
+export interface CredentialRefresh {
+  /** Whether the old ones end with the answer. When that is lost, they are of no more use. */
+  readonly isRotating: boolean;
+  /**
+   * Asks the provider, within MAX_REFRESH_MS of topology/message. It throws for nothing that the provider does, and Unavailable when the credentials
+   * cannot be read.
+   * @param credentials as they are kept
+   * @param mayStart asked in the tick in which the request is written
+   * @param now epoch milliseconds by the database's clock
+   */
+  readonly ask: (
+    account: string,
+    credentials: string,
+    mayStart: () => boolean,
+    now: () => number,
+  ) => Promise<RefreshAnswer>;
+}
+
 /**
  * How messages leave, one channel per kind of provider. `Prepared` is a payload that was parsed and made ready before its
  * instant. A channel throws for nothing that a provider does, because outcomes are values.
@@ -74,5 +102,7 @@ export interface Channel<Prepared = unknown> {
   readonly send: (prepared: Prepared, attempt: AttemptContext) => Promise<Outcome | 'not_started'>;
   /** Lookup channels, and those whose keys end: whether an earlier attempt was accepted. `absent` must be certain. */
   readonly lookup?: (prepared: Prepared, attempt: LookupContext) => Promise<LookupAnswer>;
+  /** Where credentials end and the provider gives others for them. */
+  readonly refresh?: CredentialRefresh;
   readonly close: () => Promise<void>;
 }

@@ -5,6 +5,7 @@ import type { Pauses } from '../topology/core/pauses';
 import type { RetryPolicy } from '../topology/core/retry-policy';
 import type { Gauges } from '../topology/gauges';
 import type { Due } from '../topology/streams';
+import type { AccountRefreshes } from './account-refreshes';
 import type { Channel } from './channel';
 import { ClaimAhead } from './claim/claim-ahead';
 import { ClaimPlanner } from './claim/claim-planner';
@@ -13,6 +14,7 @@ import { HeldRows } from './claim/held-rows';
 import { Prefetch } from './claim/prefetch';
 import type { HeldRow } from './held-row';
 import { InHand } from './in-hand';
+import { RefreshWatch } from './refresh-watch';
 import { RetryUntilDone } from './retry-until-done';
 import { ClaimedRows } from './send/claimed-rows';
 import type { SendRows } from './send-rows';
@@ -40,6 +42,8 @@ export interface SendBoltOptions {
   readonly settings: SendBoltSettings;
   readonly retry: RetryPolicy;
   readonly rows: SendRows;
+  /** Undefined where nobody refreshes credentials. */
+  readonly refreshes?: AccountRefreshes | undefined;
   readonly lease: Lease;
   readonly pauses: Pauses;
   readonly clock: Clock;
@@ -98,6 +102,7 @@ export class SendBolt implements Bolt<Due> {
   private readonly held: HeldRows;
   private readonly claimed: ClaimedRows;
   private readonly planner: ClaimPlanner;
+  private readonly refreshWatch: RefreshWatch | undefined;
   private timer: { readonly at: number; readonly timer: Timer } | undefined;
   private sweeper: Timer | undefined;
   private closed = false;
@@ -111,7 +116,11 @@ export class SendBolt implements Bolt<Due> {
   private drainingSince = Number.POSITIVE_INFINITY;
 
   constructor(private readonly options: SendBoltOptions) {
-    const { channel, settings, lease } = options;
+    const { channel, settings, lease, refreshes } = options;
+    const { refresh } = channel;
+    if (refresh !== undefined && refreshes !== undefined) {
+      this.refreshWatch = new RefreshWatch({ ...options, refresh, refreshes, session: lease.session });
+    }
     const isBlind = channel.class === 'blind';
     const maxUnwritten = Math.min(MAX_UNWRITTEN_BATCHES * settings.claimBatch, Math.ceil(settings.maxHeld / 2));
     this.slots = new SendSlots({ ...settings, exact: isBlind });
@@ -131,6 +140,7 @@ export class SendBolt implements Bolt<Due> {
 
   async open(): Promise<void> {
     this.sweeper = this.options.clock.after(SWEEP_EVERY_MS, () => this.sweep());
+    this.refreshWatch?.open();
   }
 
   execute(deliveries: readonly Delivery<Due>[]): void {
@@ -154,7 +164,12 @@ export class SendBolt implements Bolt<Due> {
     void this.handOver().catch(this.options.onBug);
   }
 
-  drain(onBegun?: () => void): Promise<void> {
+  async drain(onBegun?: () => void): Promise<void> {
+    // New credentials that are not written would be lost.
+    await Promise.all([this.drainMessages(onBegun), this.refreshWatch?.drain()]);
+  }
+
+  private drainMessages(onBegun: (() => void) | undefined): Promise<void> {
     return new Promise((resolve) => {
       this.onBegun = onBegun;
       this.drained = resolve;
@@ -174,6 +189,7 @@ export class SendBolt implements Bolt<Due> {
   async close(): Promise<void> {
     this.closed = true;
     this.persistence.end();
+    this.refreshWatch?.close();
     this.claimed.close();
     this.sweeper?.cancel();
     this.timer?.timer.cancel();

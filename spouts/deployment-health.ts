@@ -22,6 +22,10 @@ interface ChannelState {
   readonly uncertain: number;
   /** Messages in the state `suspended` whose account is unusable. */
   readonly suspended: number;
+  /** Accounts whose last refresh of their credentials came to nothing. */
+  readonly refreshesFailing: number;
+  /** Until the first credentials end that are not refreshed as they should be; negative when they have, undefined where none do. */
+  readonly credentialsEndMs: number | undefined;
   /** Tuples that wait in partitions which belong to no worker. */
   readonly ownerless: number;
 }

@@ -1,3 +1,4 @@
+import type { AccountRefreshes } from '../bolts/account-refreshes';
 import type { Channel } from '../bolts/channel';
 import { sendsAgainAtOnce } from '../bolts/send/doubt';
 import { SendBolt } from '../bolts/send-bolt';
@@ -22,6 +23,7 @@ export interface DeliveryOptions {
   readonly changes: Codec<ScheduleChange>;
   readonly openRows: OpenRows;
   readonly sendRows: (channel: string) => SendRows;
+  readonly refreshes?: AccountRefreshes;
   readonly acks: Acks;
   readonly cdcHealth?: CdcHealth;
   readonly deploymentHealth?: DeploymentHealth;
@@ -87,6 +89,7 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
           settings: { ...bolt, leadMs: spout.leadMs },
           retry: { giveUpAfterMs: bolt.giveUpAfterMs, baseMs: bolt.backOffMs, capMs: bolt.backOffMaxMs },
           rows: options.sendRows(channel.name),
+          refreshes: options.refreshes,
           deploymentId: options.deploymentId,
           random: options.random,
           // A failure of one message, or one that the bolt retries, must not end the worker.

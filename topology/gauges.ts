@@ -115,6 +115,14 @@ export const channelGauges = {
     help: 'Messages that wait because their account is unusable; more than 10,000 are not counted.',
     unit: 'messages',
   },
+  refreshes_failing: {
+    help: 'Accounts whose credentials could not be refreshed the last time; more than 10,000 are not counted.',
+    unit: 'accounts',
+  },
+  credentials_end_ms: {
+    help: 'Time until the first credentials end that are not refreshed by themselves, or whose refresh fails; below 0 when they have.',
+    unit: 'ms',
+  },
   ownerless: { help: 'Tuples that wait in partitions which belong to no worker.', unit: 'tuples' },
   frontier_ms: { help: 'How far ahead of now the shard that is read least far has been read.', unit: 'ms' },
 } as const satisfies Record<string, Figure>;

@@ -119,6 +119,8 @@ export type GivenBackReason = (typeof givenBackReasons)[number] | 'the channel d
 
 /** When a row wakes again whose account got other credentials while these were refused: its worker has to read them first. */
 export const OTHER_CREDENTIALS_DELAY_MS = 500;
+/** The longest that a refresh of an account's credentials takes. */
+export const MAX_REFRESH_MS = 30_000;
 
 /** The longest delay of a row that is postponed for a reason of our own, during the first minutes. */
 const MAX_POSTPONED_MS = 60_000;

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { AskedRefresh, Lifetime } from '../../bolts/account-refreshes';
 import type { Channel } from '../../bolts/channel';
 import type { Clock } from '../../topology/core/clock';
 import type { ChannelClass } from '../../topology/message';
@@ -21,6 +22,12 @@ export type ReceiptsOfOthers = (asked: {
   readonly notBefore: number;
 }) => Promise<ReadonlySet<string> | undefined>;
 
+/**
+ * Asks for a refresh of an account's credentials, which the provider has refused. Throws Unavailable when that cannot be asked now.
+ * @param generation of what was refused
+ */
+export type AskRefresh = (channel: string, account: string, generation: number) => Promise<AskedRefresh>;
+
 /** What channels are built from. */
 export interface ChannelOptions {
   readonly clock: Clock;
@@ -29,6 +36,8 @@ export interface ChannelOptions {
   readonly mediaFolder?: string | undefined;
   /** What is known of accounts on a channel. Throws Unavailable when it cannot be read now. */
   readonly secretsOf: (channel: string, accounts: readonly string[]) => ReturnType<SecretsOf>;
+  /** Undefined where nobody refreshes credentials: then those that are refused make their account unusable. */
+  readonly askRefresh?: AskRefresh;
   /** Undefined where no table is at hand: then only this worker's own messages are known. */
   readonly receiptsOfOthers?: ReceiptsOfOthers;
 }
@@ -55,6 +64,11 @@ export interface ChannelKind<Name extends string = string, Class extends Channel
    * @param text of the credentials, as they are kept
    */
   readonly whoAmI?: (text: string, options: HttpCallerOptions) => Promise<WhoAmI>;
+  /**
+   * When credentials end, as they say themselves.
+   * @param text of the credentials, as they are kept
+   */
+  readonly lifetimeOf?: (text: string) => Lifetime;
   /** Builds it for its component's settings. */
   readonly build: (settings: BoltSettings, options: ChannelOptions) => Built<Name, Class>;
 }

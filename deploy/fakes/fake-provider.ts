@@ -37,8 +37,8 @@ type Mishap = (typeof mishaps)[number];
 
 const orderSchema = z.strictObject({
   do: z.enum(mishaps),
-  /** What it happens to: requests that would make something visible, or uploads of media for them. */
-  to: z.enum(['message', 'upload']).default('message'),
+  /** What it happens to: requests that would make something visible, uploads of media for them, or refreshes of tokens. */
+  to: z.enum(['message', 'upload', 'refresh']).default('message'),
   /** How many requests it happens to. */
   times: z.int().min(1).max(1_000_000).default(1),
   /** Only to requests whose body has this text. */
@@ -59,6 +59,8 @@ export interface FakeProtocol {
   readonly publishes: (request: FakeRequest) => boolean;
   /** Whether a request uploads media, of which nobody sees anything yet. */
   readonly uploads?: (request: FakeRequest) => boolean;
+  /** Whether a request asks for a new token. */
+  readonly refreshes?: (request: FakeRequest) => boolean;
   /** What an order matches of a message, where the request that makes it visible does not have it. */
   readonly contentOf?: (request: FakeRequest) => Buffer;
   /** Validates the request strictly, and does what it asks for. */
@@ -144,6 +146,7 @@ export class FakeProvider {
   private orderFor(request: FakeRequest): FakeMishap | undefined {
     const { protocol } = this;
     if (protocol.publishes(request)) return this.nextOrder(protocol.contentOf?.(request) ?? request.body);
+    if (protocol.refreshes?.(request) === true) return this.nextOrder(request.body, 'refresh');
     return protocol.uploads?.(request) === true ? this.nextOrder(request.body, 'upload') : undefined;
   }
 

@@ -20,6 +20,7 @@ const form = z
 const dialect: ContainerDialect = {
   name: 'instagram',
   version: 'v25.0',
+  grant: 'ig_refresh_token',
   edges: { create: 'media', publish: 'media_publish', limit: 'content_publishing_limit' },
   status: { state: 'status_code', error: 'status' },
   form,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
+import { FakeOAuth, type FakeOAuthOptions } from './fake-oauth';
 import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
 import { contentSchema, FakeLinkedinImages } from './linkedin-images';
 
@@ -8,6 +9,7 @@ export interface FakeLinkedinOptions {
   readonly clock: Clock;
   /** Tokens, and the author that each may post for. Those of organizations may read too. */
   readonly tokens: Readonly<Record<string, string>>;
+  readonly oauth?: FakeOAuthOptions;
   /** Versions of the API that are not given up. */
   readonly versions?: readonly string[];
   /** Posts of an author in a day, which ends at midnight UTC. */
@@ -33,6 +35,16 @@ export interface FakeLinkedinPost {
 
 const DAY_MS = 86_400_000;
 const FIRST_ID = 7_141_000_000_000_000_000n;
+const OAUTH = {
+  path: '/oauth/v2/accessToken',
+  isRotating: false,
+  hasBasic: false,
+  lifetimeMs: 60 * DAY_MS,
+  wrongToken: {
+    error: 'invalid_grant',
+    error_description: 'The provided authorization grant is invalid or has expired',
+  },
+} as const;
 const MAX_CHARACTERS = 3_000;
 const MAX_PAGE = 100;
 
@@ -75,7 +87,12 @@ export class FakeLinkedin implements FakeProtocol {
   readonly images = new FakeLinkedinImages();
   private readonly kept: FakeLinkedinPost[] = [];
 
-  constructor(private readonly options: FakeLinkedinOptions) {}
+  readonly oauth: FakeOAuth;
+
+  constructor(private readonly options: FakeLinkedinOptions) {
+    const { oauth = { clients: {}, refreshTokens: {} }, clock } = options;
+    this.oauth = new FakeOAuth(OAUTH, oauth, clock);
+  }
 
   posts(): readonly FakeLinkedinPost[] {
     return this.kept;
@@ -89,6 +106,10 @@ export class FakeLinkedin implements FakeProtocol {
     return this.images.uploads(request);
   }
 
+  refreshes(request: FakeRequest): boolean {
+    return this.oauth.asks(request);
+  }
+
   throttled(): FakeAnswer {
     const message = 'Resource level throttle APPLICATION_AND_MEMBER DAY limit for calls to this resource is reached.';
     return problem(429, message, { code: 'TOO_MANY_REQUESTS' });
@@ -96,8 +117,10 @@ export class FakeLinkedin implements FakeProtocol {
 
   async handle(request: FakeRequest): Promise<FakeAnswer> {
     const { method, path, headers } = request;
+    if (this.refreshes(request)) return this.oauth.handle(request);
     const token = /^Bearer (\S+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
-    const author = Object.hasOwn(this.options.tokens, token) ? this.options.tokens[token] : undefined;
+    const owner = this.oauth.ownerOf(token) ?? '';
+    const author = Object.hasOwn(this.options.tokens, owner) ? this.options.tokens[owner] : undefined;
     if (author === undefined) return problem(401, 'Invalid access token', { serviceErrorCode: 65_600 });
     if (this.revoked.has(token)) {
       return problem(401, 'The token used in the request has been revoked by the user', { serviceErrorCode: 65_601 });

@@ -46,6 +46,8 @@ export interface FakeContainerPost {
 export interface ContainerDialect {
   readonly name: string;
   readonly version: string;
+  /** Of a refresh of a token. */
+  readonly grant: string;
   readonly edges: { readonly create: string; readonly publish: string; readonly limit: string };
   readonly status: { readonly state: string; readonly error: string };
   /** Of a form that makes a container. */
@@ -68,6 +70,10 @@ const FIRST_ID = 17_900_000_000_000_000n;
 export class FakeContainers implements FakeProtocol {
   readonly name: string;
   readonly revoked = new Set<string>();
+  /** Tokens whose sixty days are over. */
+  readonly expired = new Set<string>();
+  /** Tokens that were given for others: the first of each, and when. */
+  private readonly issued = new Map<string, { readonly first: string; readonly at: number }>();
   /** How often the next containers are in work before they are done. */
   inWork = 0;
   /** What becomes of the next containers when they are done: they are finished, or end with this error. */
@@ -96,6 +102,10 @@ export class FakeContainers implements FakeProtocol {
     return method === 'POST' && path.endsWith(`/${this.dialect.edges.create}`);
   }
 
+  refreshes({ method, path }: FakeRequest): boolean {
+    return method === 'GET' && path === '/refresh_access_token';
+  }
+
   /** A publication names its container only. */
   contentOf({ body }: FakeRequest): Buffer {
     const id = new URLSearchParams(String(body)).get('creation_id');
@@ -110,12 +120,16 @@ export class FakeContainers implements FakeProtocol {
     return { ...refused(4, 0, 'Application request limit reached'), headers };
   }
 
-  async handle({ method, path, query, headers, body }: FakeRequest): Promise<FakeAnswer> {
+  async handle(request: FakeRequest): Promise<FakeAnswer> {
+    const { method, path, query, headers, body } = request;
     const { tokens } = this.options;
     const token = /^Bearer (\S+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
-    const user = Object.hasOwn(tokens, token) ? tokens[token] : undefined;
+    const first = this.issued.get(token)?.first ?? token;
+    const user = Object.hasOwn(tokens, first) ? tokens[first] : undefined;
     if (user === undefined) return refused(190, 0, 'Invalid OAuth access token - Cannot parse access token');
     if (this.revoked.has(token)) return refused(190, 460, 'Error validating access token: the session was invalidated');
+    if (this.expired.has(token)) return refused(190, 463, 'Error validating access token: Session has expired');
+    if (this.refreshes(request)) return this.refresh(query, token, first);
     const [, version, node = '', edge = ''] = path.split('/');
     if (version !== this.dialect.version) return refused(2_635, 0, `strict: expected ${this.dialect.version}`);
     if (method === 'GET') return this.read(node, edge, query, user);
@@ -126,6 +140,20 @@ export class FakeContainers implements FakeProtocol {
     const form = Object.fromEntries(new URLSearchParams(String(body)));
     if (edge === this.dialect.edges.create) return this.create(form, user);
     return edge === this.dialect.edges.publish ? this.publish(form, user) : missing(edge);
+  }
+
+  /** The token of before lives on. */
+  private refresh(query: URLSearchParams, token: string, first: string): FakeAnswer {
+    const given = Object.fromEntries(query);
+    if (JSON.stringify(given) !== JSON.stringify({ grant_type: this.dialect.grant })) {
+      return refused(100, 0, `strict: expected grant_type=${this.dialect.grant} alone`);
+    }
+    const now = this.options.clock.now();
+    const { at = now - DAY_MS } = this.issued.get(token) ?? {};
+    if (now - at < DAY_MS) return refused(100, 0, 'The token is not 24 hours old');
+    const next = `${first}-token-${this.issued.size + 1}`;
+    this.issued.set(next, { first, at: now });
+    return { status: 200, json: { access_token: next, token_type: 'bearer', expires_in: (60 * DAY_MS) / 1_000 } };
   }
 
   private read(node: string, edge: string, query: URLSearchParams, user: string): FakeAnswer {

@@ -23,6 +23,7 @@ const form = z
 const dialect: ContainerDialect = {
   name: 'threads',
   version: 'v1.0',
+  grant: 'th_refresh_token',
   edges: { create: 'threads', publish: 'threads_publish', limit: 'threads_publishing_limit' },
   status: { state: 'status', error: 'error_message' },
   form,

@@ -1,6 +1,7 @@
 import { parseTweet } from 'twitter-text';
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
+import { FakeOAuth, type FakeOAuthOptions } from './fake-oauth';
 import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
 import { type FakeXImage, FakeXMedia, keyOf } from './x-media';
 import { type FakeXPost, FakeXView } from './x-view';
@@ -10,6 +11,7 @@ export interface FakeXOptions {
   readonly clock: Clock;
   /** Tokens, and whose they are. */
   readonly tokens: Readonly<Record<string, FakeXUser>>;
+  readonly oauth?: FakeOAuthOptions;
   /** Posts of others that can be answered: their ids, and the names of who wrote them. */
   readonly others?: Readonly<Record<string, string>>;
   /** Posts of a user in 15 minutes. */
@@ -32,6 +34,13 @@ interface FakeXUser {
 const WINDOW_MS = 900_000;
 const DAY_MS = 86_400_000;
 const FIRST_ID = 1_990_000_000_000_000_000n;
+const OAUTH = {
+  path: '/2/oauth2/token',
+  isRotating: true,
+  hasBasic: true,
+  lifetimeMs: 7_200_000,
+  wrongToken: { error: 'invalid_request', error_description: 'Value passed for the token was invalid.' },
+} as const;
 const id = z.string().regex(/^\d{1,19}$/);
 
 const postSchema = z.strictObject({
@@ -67,9 +76,12 @@ export class FakeX implements FakeProtocol {
   /** Whether the developer account has used up what it paid for. */
   isOutOfCredits = false;
   private readonly kept: FakeXPost[] = [];
+  readonly oauth: FakeOAuth;
   private readonly view: FakeXView;
 
   constructor(private readonly options: FakeXOptions) {
+    const { oauth = { clients: {}, refreshTokens: {} }, clock } = options;
+    this.oauth = new FakeOAuth(OAUTH, oauth, clock);
     this.view = new FakeXView(options.others ?? {});
   }
 
@@ -85,6 +97,10 @@ export class FakeX implements FakeProtocol {
     return this.media.uploads(request);
   }
 
+  refreshes(request: FakeRequest): boolean {
+    return this.oauth.asks(request);
+  }
+
   throttled(afterMs: number): FakeAnswer {
     const headers = this.limitHeaders(0, this.options.clock.now() + afterMs);
     return { ...problem(429, 'Too Many Requests'), headers };
@@ -92,8 +108,10 @@ export class FakeX implements FakeProtocol {
 
   async handle(request: FakeRequest): Promise<FakeAnswer> {
     const { method, path, headers } = request;
+    if (this.refreshes(request)) return this.oauth.handle(request);
     const token = /^Bearer (\S+)$/.exec(headers.authorization ?? '')?.[1] ?? '';
-    const user = Object.hasOwn(this.options.tokens, token) ? this.options.tokens[token] : undefined;
+    const owner = this.oauth.ownerOf(token) ?? '';
+    const user = Object.hasOwn(this.options.tokens, owner) ? this.options.tokens[owner] : undefined;
     if (user === undefined || this.revoked.has(token)) return problem(401, 'Unauthorized');
     if (this.isOutOfCredits)
       return problem(402, 'Your enrolled account does not have any credits to fulfill this request.');

@@ -25,6 +25,7 @@ const DEPLOYMENT = 'namespace';
 export function alertGroups(): { name: string; rules: AlertRule[] }[] {
   const { latenessP99Ms, overdueMs, uncertain, suspended, failedMessages, cdcSilentMs, lostWorkers, ownerlessTuples } =
     haltRules;
+  const { refreshesFailing, credentialsEndMs } = haltRules;
   return [
     {
       name: 'downspout',
@@ -56,6 +57,20 @@ export function alertGroups(): { name: string; rules: AlertRule[] }[] {
           '5m',
           'warning',
           '{{ $value }} messages of {{ $labels.channel }} wait for an account that can be used',
+        ),
+        rule(
+          'DownspoutRefreshesFailing',
+          `max by (${DEPLOYMENT}, channel) (${of('refreshes_failing')}) > ${refreshesFailing}`,
+          '15m',
+          'warning',
+          'The credentials of {{ $value }} accounts of {{ $labels.channel }} cannot be refreshed',
+        ),
+        rule(
+          'DownspoutCredentialsEnd',
+          `min by (${DEPLOYMENT}, channel) (${of('credentials_end_ms')}) < ${credentialsEndMs}`,
+          '1m',
+          'warning',
+          'Credentials of an account of {{ $labels.channel }} end in {{ $value }} ms, and nobody refreshes them',
         ),
         rule(
           'DownspoutDeadLetters',

@@ -11,6 +11,10 @@ export const haltRules = {
   uncertain: 0,
   /** Messages whose account cannot be used. No roll is judged by them, because accounts end by themselves. */
   suspended: 0,
+  /** Accounts whose credentials could not be refreshed. No roll is judged by them either. */
+  refreshesFailing: 0,
+  /** Until credentials end that nobody refreshes, milliseconds: a person must connect their account again. */
+  credentialsEndMs: 3 * 86_400_000,
   /** Messages given up within a quarter of an hour. */
   failedMessages: 10,
   /** Since CDC last wrote a heartbeat, milliseconds. */

@@ -197,7 +197,7 @@ function sendRowsThatFail(rows: SendRows, reach: Reach): SendRows {
 }
 
 function channelThatFails(channel: Channel, reach: Reach): Channel {
-  const { lookup, keyLifetimeMs } = channel;
+  const { lookup, keyLifetimeMs, refresh } = channel;
   return {
     name: channel.name,
     class: channel.class,
@@ -207,6 +207,7 @@ function channelThatFails(channel: Channel, reach: Reach): Channel {
     prepare: (account, payload) => channel.prepare(account, payload),
     originOf: (prepared) => channel.originOf(prepared),
     ...(lookup === undefined ? {} : { lookup: (prepared, attempt) => lookup.call(channel, prepared, attempt) }),
+    ...(refresh === undefined ? {} : { refresh }),
     close: () => channel.close(),
     async send(prepared, attempt) {
       const mayStart = () => {

@@ -12,6 +12,7 @@ import { type KafkaOptions, kafkaClient } from '../../connectors/kafka/kafka-cli
 import { KafkaStreams } from '../../connectors/kafka/kafka-streams';
 import { binlogFaults } from '../../connectors/mysql/schema/binlog-settings';
 import { schemaFaults } from '../../connectors/mysql/schema/rights-check';
+import { MySqlAccountRefreshes } from '../../connectors/mysql/secrets/account-refreshes';
 import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../connectors/mysql/sql/pool';
@@ -152,6 +153,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
   const sessionPool = Pool.open(url, { clock, size: SESSION_CONNECTIONS });
   const pool = Pool.open(url, { clock, size: WORK_CONNECTIONS });
   const accounts = new SecretStore(pool, secretKey);
+  const refreshes = new MySqlAccountRefreshes(pool, secretKey);
   const receipts = new Receipts(pool, session, clock);
   const senders = channels(
     settings,
@@ -160,6 +162,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
       network: networkOf(environment),
       mediaFolder: environment.MEDIA_FOLDER,
       secretsOf: (channel, names) => accounts.accountsOf(channel, names),
+      askRefresh: (channel, account, generation) => refreshes.ask(channel, account, generation),
       receiptsOfOthers: (asked) => receipts.ofOthers(asked),
     },
     options.channels,
@@ -181,6 +184,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
     changes: changeEventCodec,
     openRows: ports.openRows,
     sendRows: ports.sendRows,
+    refreshes,
     acks: new KafkaAcks(admin, namespace),
     ...(cdcHealth === undefined ? {} : { cdcHealth }),
     deploymentHealth: deploymentHealth(admin, pool, namespace, settings),

@@ -1,4 +1,4 @@
-import type { Channel } from '../../bolts/channel';
+import type { Channel, CredentialRefresh } from '../../bolts/channel';
 import { SendBolt, type SendBoltSettings } from '../../bolts/send-bolt';
 import type { SendRows } from '../../bolts/send-rows';
 import type { Delivery } from '../../topology/core/bolt';
@@ -28,6 +28,8 @@ export interface WorldOptions {
   readonly settings?: Partial<SendBoltSettings>;
   readonly giveUpAfterMs?: number;
   readonly session?: string;
+  /** How credentials of accounts are refreshed. */
+  readonly refresh?: CredentialRefresh;
 }
 
 /** A table, a provider and one bolt, on a clock that is moved by hand; the test is the spout. */
@@ -62,7 +64,8 @@ export class World {
     const { clock, database } = this;
     const rows = around(database.sendRows());
     this.bolt = new SendBolt({
-      channel: this.channel as Channel,
+      channel: Object.assign(this.channel, options.refresh && { refresh: options.refresh }) as Channel,
+      refreshes: database.refreshes,
       settings: { ...defaults, ...options.settings },
       retry: { giveUpAfterMs: options.giveUpAfterMs ?? 600_000, baseMs: 1_000, capMs: 60_000 },
       rows: {

@@ -4,6 +4,7 @@ import { SpoutWorld } from './spout-world';
 
 let world: SpoutWorld;
 
+const known = { uncertain: 2, suspended: 3, refreshesFailing: 4, ownerless: 5 };
 const state: DeploymentState = {
   workersWanted: 4,
   workersAlive: 3,
@@ -11,7 +12,7 @@ const state: DeploymentState = {
   crashLooping: 0,
   databaseMembers: undefined,
   brokers: 3,
-  channels: new Map([['webhook', { overdueMs: 70, uncertain: 2, suspended: 3, ownerless: 5 }]]),
+  channels: new Map([['webhook', { ...known, overdueMs: 70, credentialsEndMs: -90 }]]),
 };
 
 afterEach(async () => {
@@ -42,6 +43,8 @@ test('only the owner of partition 0 looks at the deployment, every 15 s, and tel
     'overdue_ms.webhook': 70,
     'uncertain.webhook': 2,
     'suspended.webhook': 3,
+    'refreshes_failing.webhook': 4,
+    'credentials_end_ms.webhook': -90,
     'ownerless.webhook': 5,
   });
   world.assign(owner, { partitions: [1], of: 4 });
@@ -58,7 +61,7 @@ test('a figure that is not known is not shown, and none is while the parts do no
       if (isAway) throw new Unavailable('MySQL is away');
       return {
         ...state,
-        channels: new Map([['webhook', { overdueMs: undefined, uncertain: 0, suspended: 0, ownerless: 0 }]]),
+        channels: new Map([['webhook', { ...known, overdueMs: undefined, credentialsEndMs: undefined }]]),
       };
     },
   };
@@ -67,6 +70,7 @@ test('a figure that is not known is not shown, and none is while the parts do no
   expect(spout.gauges()).toHaveProperty('workers_alive', 3);
   expect(spout.gauges()).not.toHaveProperty('database_members');
   expect(spout.gauges()).not.toHaveProperty(['overdue_ms.webhook']);
+  expect(spout.gauges()).not.toHaveProperty(['credentials_end_ms.webhook']);
   isAway = true;
   await world.run(15_000);
   expect(spout.gauges()).not.toHaveProperty('workers_alive');

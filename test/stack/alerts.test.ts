@@ -56,6 +56,19 @@ const cases: Readonly<Record<string, Case>> = {
     labels: channel,
     at: '6m',
   },
+  DownspoutRefreshesFailing: {
+    bad: { [`downspout_refreshes_failing${webhook}`]: '1+0x80' },
+    // Put off for a while, and made then.
+    good: { [`downspout_refreshes_failing${webhook}`]: '1+0x40 0+0x40' },
+    labels: channel,
+    at: '17m',
+  },
+  DownspoutCredentialsEnd: {
+    bad: { [`downspout_credentials_end_ms${webhook}`]: '259200000-15000x40' },
+    good: { [`downspout_credentials_end_ms${webhook}`]: '864000000-15000x40' },
+    labels: channel,
+    at: '3m',
+  },
   DownspoutDeadLetters: {
     bad: { 'downspout_settled_total{channel="webhook", state="failed"}': '0+1x60' },
     good: {

@@ -38,6 +38,7 @@ const readers: Readonly<Record<string, string>> = {
   'messages show': '',
   'messages outcomes': '',
   'accounts list': '',
+  'accounts expiring': '',
   'accounts show': '',
   'accounts test': 'an account that it mends is recorded',
   'providers fake': '',

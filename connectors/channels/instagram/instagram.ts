@@ -19,7 +19,7 @@ type Credentials = z.infer<typeof credentials>;
 /** Posts of professional accounts on Instagram. What the answers mean is in docs/channels.md. */
 export const instagram = providerKind({
   name: 'instagram',
-  ...publishedFromContainers(hostOf),
+  ...publishedFromContainers(hostOf, { provider: 'Instagram', api: API, grant: 'ig_refresh_token' }),
   credentials,
   originOf: ({ server = API }) => new URL(server).origin,
   prepare: postOf,

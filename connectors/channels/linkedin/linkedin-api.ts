@@ -9,6 +9,12 @@ export interface LinkedinCredentials {
   readonly token: string;
   /** Who posts: `urn:li:person:…` or `urn:li:organization:…`. */
   readonly author: string;
+  /** What new access tokens are given for, and the app whose it is. LinkedIn gives it to some apps only. */
+  readonly refreshToken?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly clientSecret?: string | undefined;
+  /** When the access token ends. */
+  readonly expiresAt?: string | undefined;
   /** Where its requests go when not to LinkedIn's own server. */
   readonly server?: string | undefined;
 }

@@ -6,10 +6,12 @@ import { credentialFields } from '../credentials';
 import { isUnanswered } from '../provider/api';
 import { apiServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
+import { expiresAtField } from '../provider/refresh';
 import { duplicateIn, meaningOf, wordsOf } from './linkedin-answers';
 import { isOrganization, type LinkedinPost, newestPosts, originOf, requestTo } from './linkedin-api';
 import { uploadImages } from './linkedin-images';
 import { findPost, foundAsDuplicate } from './linkedin-lookup';
+import { linkedinRefresh } from './linkedin-refresh';
 
 /** A request that nobody waits for any more may run on in LinkedIn for so long. */
 const ACCEPTED_LATE_MS = 45_000;
@@ -28,6 +30,22 @@ const credentials = z.strictObject({
     .string()
     .regex(/^[\x21-\x7e]{8,2048}$/, 'expected an access token with w_member_social or w_organization_social')
     .register(credentialFields, { prompt: 'Access token', isSecret: true }),
+  refreshToken: z
+    .string()
+    .regex(/^[\x21-\x7e]{8,2048}$/, 'expected a refresh token, which LinkedIn gives to some apps')
+    .optional()
+    .register(credentialFields, { prompt: 'Refresh token, or nothing', isSecret: true }),
+  clientId: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, 'expected the client ID of the app')
+    .optional()
+    .register(credentialFields, { prompt: 'Client ID of the app, for refreshing, or nothing', isSecret: false }),
+  clientSecret: z
+    .string()
+    .regex(/^[\x21-\x7e]{8,512}$/, 'expected the client secret of the app')
+    .optional()
+    .register(credentialFields, { prompt: 'Client secret of the app, for refreshing, or nothing', isSecret: true }),
+  expiresAt: expiresAtField(),
   server: apiServer('https://api.linkedin.com'),
 });
 
@@ -58,6 +76,7 @@ export const linkedin = providerKind({
     return foundAsDuplicate(duplicate.urn, sending, meant, images.length > 0);
   },
   lookup: findPost,
+  refresh: linkedinRefresh,
   async whoAmI({ credentials: account, apiVersion, ask }): Promise<WhoAmI> {
     const { author } = account;
     const ended = await ask(

@@ -12,5 +12,14 @@ export type { MediaLimits } from '../media/media-fetch';
 export type { MediaFile } from '../media/media-file';
 export type { Api, ApiEnd, ApiRequest } from '../provider/api';
 export type { FormPart } from '../provider/multipart';
-export type { ChannelDefinition, FieldOption, LookupTools, ProviderTools, SendTools } from './definition';
+export type { Refreshed } from '../provider/refresh';
+export type {
+  ChannelDefinition,
+  FieldOption,
+  LookupTools,
+  ProviderTools,
+  RefreshDefinition,
+  RefreshTools,
+  SendTools,
+} from './definition';
 export { type Trial, type TrialOptions, type TriedMessage, tryChannel } from './trial';

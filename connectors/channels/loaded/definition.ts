@@ -10,6 +10,7 @@ import type { CredentialField } from '../credentials';
 import type { MediaLimits } from '../media/media-fetch';
 import type { MediaFile } from '../media/media-file';
 import type { Api } from '../provider/api';
+import type { Refreshed } from '../provider/refresh';
 
 /** What every function of a channel is given. */
 export interface ProviderTools<Credentials> {
@@ -50,6 +51,24 @@ export interface LookupTools<Credentials> extends MessageTools<Credentials> {
   readonly notBefore: number;
   /** Of the payload: another message may have the same text. */
   readonly media: readonly MediaItem[];
+}
+
+/** What `refresh.ask` is given: its `ask` makes the one request. */
+export interface RefreshTools<Credentials> extends ProviderTools<Credentials> {
+  /** Epoch milliseconds by the database's clock. */
+  readonly now: () => number;
+}
+
+/** How credentials are refreshed that end. A field `expiresAt` of theirs, an instant in ISO 8601, says when that is. */
+export interface RefreshDefinition<Credentials> {
+  /** Whether these have what it needs. */
+  isPossible(credentials: Credentials): boolean;
+  /** The old ones end with the answer, so that a lost answer is the loss of the account. */
+  readonly isRotating: boolean;
+  /** How long before their end they are refreshed, milliseconds. */
+  readonly aheadMs: number;
+  /** Asks the provider. No reason may quote what it gave. */
+  ask(tools: RefreshTools<Credentials>): Promise<Refreshed<Credentials>>;
 }
 
 /** How a field of the payload is typed on the command line. */
@@ -95,6 +114,8 @@ export interface ChannelDefinition<
   send(payload: OutputOf<Payload>, tools: SendTools<OutputOf<Credentials>>): Promise<Outcome | 'not_started'>;
   /** Of lookup channels, and those whose keys end: whether an earlier attempt was accepted. `absent` must be certain. */
   lookup?(payload: OutputOf<Payload>, tools: LookupTools<OutputOf<Credentials>>): Promise<LookupAnswer>;
+  /** Where the provider gives new credentials for those that end. */
+  readonly refresh?: RefreshDefinition<OutputOf<Credentials>>;
   /** Asks the provider whose the credentials are; nothing else happens. */
   whoAmI?(tools: ProviderTools<OutputOf<Credentials>>): Promise<WhoAmI>;
 }
@@ -141,6 +162,9 @@ const parts = z
     originOf: code,
     send: code,
     lookup: code.optional(),
+    refresh: z
+      .looseObject({ isPossible: code, isRotating: z.boolean(), aheadMs: z.number().min(0), ask: code })
+      .optional(),
     whoAmI: code.optional(),
   })
   .check(({ value: given, issues }) => {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { LookupAnswer } from '../../../bolts/channel';
 import type { Clock } from '../../../topology/core/clock';
 import { reasonOf } from '../../../topology/core/errors';
-import type { ChannelClass, Outcome } from '../../../topology/message';
+import { type ChannelClass, MAX_REFRESH_MS, type Outcome } from '../../../topology/message';
 import type { ChannelName } from '../../../topology/payloads/payloads';
 import type { WhoAmI } from '../channel-kind';
 import { secretsIn } from '../credentials';
@@ -55,6 +55,12 @@ const answers = z.discriminatedUnion('kind', [
 const owners = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ok'), name: z.string() }),
   z.object({ kind: z.literal('no'), reason }),
+]);
+
+const refreshes = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('refreshed'), credentials: z.record(z.string(), z.unknown()) }),
+  z.object({ kind: z.literal('refused'), reason }),
+  z.object({ kind: z.literal('later'), reason, afterMs, isLost: z.literal(true).optional() }),
 ]);
 
 type Credentials = Readonly<Record<string, unknown>>;
@@ -137,6 +143,30 @@ export class GuardedPackage implements Pick<AnyProvider, 'originOf' | 'send' | '
     return this.shown(ended.value, given.credentials);
   };
 
+  /** Undefined where the package has no refresh. */
+  get refresh(): AnyProvider['refresh'] | undefined {
+    const how = this.definition.refresh;
+    if (how === undefined) return undefined;
+    return {
+      isRotating: how.isRotating,
+      aheadMs: how.aheadMs,
+      isPossible: (credentials) => {
+        try {
+          return how.isPossible(credentials);
+        } catch {
+          return false;
+        }
+      },
+      ask: async (given) => {
+        const { now } = given;
+        const ended = await this.run('refresh', refreshes, 0, given, (tools) => how.ask({ ...tools, now }));
+        if ('failure' in ended) return { kind: 'later', reason: ended.failure, isLost: true };
+        const { value } = ended;
+        return value.kind === 'refreshed' ? value : this.shown(value, given.credentials);
+      },
+    } as AnyProvider['refresh'];
+  }
+
   /** @param work is given its tools, and what opens another one for as long as there is time */
   private async run<T>(
     what: string,
@@ -145,7 +175,8 @@ export class GuardedPackage implements Pick<AnyProvider, 'originOf' | 'send' | '
     { account, credentials, ask }: ProviderTools<Credentials>,
     work: (tools: ProviderTools<never>, open: (api: Api) => Api) => Promise<unknown>,
   ): Promise<{ readonly value: T } | { readonly failure: string }> {
-    const limitMs = Math.ceil(TIMES_TIMEOUT * this.timeoutMs + bytes / SLOWEST_BYTES_PER_MS);
+    const mostMs = what === 'refresh' ? MAX_REFRESH_MS : Number.POSITIVE_INFINITY;
+    const limitMs = Math.ceil(Math.min(mostMs, TIMES_TIMEOUT * this.timeoutMs + bytes / SLOWEST_BYTES_PER_MS));
     const who = `${what} of the channel ${this.definition.name}`;
     let isOver = false;
     const open =

@@ -27,7 +27,7 @@ export function loadedKind(definition: ChannelDefinition): ChannelKind {
 /** @param timeoutMs of one request */
 function kindFor(definition: ChannelDefinition, clock: Clock, timeoutMs: number): ChannelKind {
   const { class: own, keyLifetimeMs, acceptedLateMs, media, payload, credentials } = definition;
-  const { originOf, send, lookup, whoAmI } = new GuardedPackage(definition, clock, timeoutMs);
+  const { originOf, send, lookup, refresh, whoAmI } = new GuardedPackage(definition, clock, timeoutMs);
   return providerKind({
     // Its payload has a schema of its own.
     name: definition.name as ChannelName,
@@ -41,6 +41,7 @@ function kindFor(definition: ChannelDefinition, clock: Clock, timeoutMs: number)
     prepare: (checked) => checked,
     send,
     ...(definition.lookup === undefined ? {} : { lookup }),
+    ...(refresh === undefined ? {} : { refresh }),
     whoAmI,
   });
 }

@@ -2,8 +2,10 @@ import { z } from 'zod';
 import { credentialFields } from '../credentials';
 import { apiServer } from '../provider/api-server';
 import type { Provider } from '../provider/provider-channel';
+import { expiresAtField } from '../provider/refresh';
 import { type ContainerHost, keeping, lookUp } from './container-state';
 import { ContainerAttempt, type ContainerPost } from './containers';
+import { graphRefresh } from './graph-refresh';
 import { ownerOf } from './graph-request';
 
 /** A request that nobody waits for any more may run on in Meta's servers for so long. */
@@ -24,6 +26,7 @@ export function containerCredentials(api: string, of: string, scopes: string) {
       .string()
       .regex(/^[\x21-\x7e]{8,2048}$/, `expected an access token with ${scopes}`)
       .register(credentialFields, { prompt: 'Access token', isSecret: true }),
+    expiresAt: expiresAtField(),
     server: apiServer(api),
   });
 }
@@ -34,10 +37,12 @@ type Shared = Provider<never, 'lookup', ReturnType<typeof containerCredentials>,
 /**
  * What Instagram and Threads have in common as channels.
  * @param hostOf the account's host, asked for that version of the API unless it has none
+ * @param refreshing where tokens are refreshed, and by which grant
  */
 export function publishedFromContainers(
   hostOf: (account: Credentials, version: string | undefined) => ContainerHost,
-): Pick<Shared, 'class' | 'acceptedLateMs' | 'fetchesMedia' | 'send' | 'lookup' | 'whoAmI'> {
+  refreshing: Parameters<typeof graphRefresh>[0],
+): Pick<Shared, 'class' | 'acceptedLateMs' | 'fetchesMedia' | 'send' | 'lookup' | 'refresh' | 'whoAmI'> {
   return {
     class: 'lookup',
     acceptedLateMs: ACCEPTED_LATE_MS,
@@ -46,6 +51,7 @@ export function publishedFromContainers(
       new ContainerAttempt(hostOf(credentials, apiVersion), { ...given, kept: keeping(kept) }).send(post),
     lookup: (_, { credentials, apiVersion, kept, ...given }) =>
       lookUp(hostOf(credentials, apiVersion), { ...given, kept: keeping(kept) }),
+    refresh: graphRefresh(refreshing),
     whoAmI: ({ credentials, apiVersion, ask }) => ownerOf(hostOf(credentials, apiVersion), ask),
   };
 }

@@ -5,6 +5,7 @@ import type { Outcome } from '../../../topology/message';
 import { AccountSecrets } from '../account-secrets';
 import type { ChannelOptions } from '../channel-kind';
 import { readCredentials, secretsIn } from '../credentials';
+import { AskedRefreshes } from './asked-refreshes';
 import { type Refused, RefusedCredentials } from './refused-credentials';
 
 type Unready = Extract<Outcome, { kind: 'postponed' | 'unusable' }>;
@@ -30,18 +31,26 @@ export interface ReadyAccount<Credentials> extends Ready<Credentials> {
  * 3. *Credentials whose refusal is believed are not tried again* before a person says something new of the account: some providers
  *    lock out who goes on asking. Until that is written in the database, this worker remembers it for a minute.
  * 4. *What was refused is said with its generation*, so that nothing of what a person has set meanwhile is taken for refused.
+ * 5. *Credentials that can be refreshed are refreshed before their refusal counts*: the account's messages are postponed meanwhile.
  */
 export class ProviderAccounts<Schema extends z.ZodObject> {
   private readonly secrets: AccountSecrets<Ready<z.infer<Schema>>>;
   private readonly refused: RefusedCredentials;
+  /** Undefined where nobody refreshes credentials. */
+  private readonly refreshes: AskedRefreshes | undefined;
 
-  /** @param triedAfterMs see {@link RefusedCredentials} */
+  /**
+   * @param isRefreshable whether these can be refreshed
+   * @param triedAfterMs see {@link RefusedCredentials}
+   */
   constructor(
     private readonly channel: string,
     schema: Schema,
-    { secretsOf, clock }: Pick<ChannelOptions, 'secretsOf' | 'clock'>,
+    { secretsOf, clock, askRefresh }: Pick<ChannelOptions, 'secretsOf' | 'clock' | 'askRefresh'>,
+    private readonly isRefreshable: (credentials: z.infer<Schema>) => boolean = () => false,
     triedAfterMs?: readonly number[],
   ) {
+    if (askRefresh !== undefined) this.refreshes = new AskedRefreshes(channel, clock, askRefresh);
     const ready = ([newest = '']: readonly string[]) => readyOf(channel, schema, newest);
     this.refused = new RefusedCredentials(clock, triedAfterMs);
     this.secrets = new AccountSecrets((accounts) => secretsOf(channel, accounts), ready, clock, true);
@@ -71,6 +80,11 @@ export class ProviderAccounts<Schema extends z.ZodObject> {
       const how = `\`downspout accounts set --channel ${this.channel}\` sets them`;
       return { kind: 'unusable', reason: `the account has no credentials for ${this.channel}; ${how}`, generation };
     }
+    const refreshed = this.refreshes?.reasonOf(account, generation);
+    if (refreshed !== undefined) {
+      this.secrets.distrust(account);
+      return { kind: 'postponed', reason: refreshed };
+    }
     const refusal = this.refused.look(account, generation);
     const isTrial = refusal === 'trial';
     if (refusal === undefined || isTrial) {
@@ -82,20 +96,29 @@ export class ProviderAccounts<Schema extends z.ZodObject> {
   }
 
   /** What came of using these; remembered when the provider refused them. */
-  judged<T extends Outcome | LookupAnswer | 'not_started'>(
+  async judged<T extends Outcome | LookupAnswer | 'not_started'>(
     account: string,
-    { generation, isTrial }: ReadyAccount<z.infer<Schema>>,
+    { credentials, generation, isTrial }: ReadyAccount<z.infer<Schema>>,
     outcome: T,
-  ): T {
+  ): Promise<T> {
     if (outcome === 'not_started' || outcome.kind !== 'unusable') {
       const isTaken = outcome !== 'not_started' && (outcome.kind === 'delivered' || outcome.kind === 'accepted');
       if (isTaken) this.refused.forget(account, generation);
       else if (isTrial) this.refused.tryNext(account, generation);
       return outcome;
     }
-    const { reason, isFinal = false } = outcome;
-    const refusal = this.refused.add({ account, generation, reason, isFinal, isTrial });
+    const asked = this.isRefreshable(credentials)
+      ? await this.refreshes?.ask(account, generation, outcome.reason)
+      : undefined;
     this.secrets.forget(account);
+    const reason = asked?.reason ?? outcome.reason;
+    if (asked?.isRefreshed === true) {
+      if (isTrial) this.refused.tryNext(account, generation);
+      // Without a generation the message is postponed.
+      return Object.assign({}, outcome, { reason });
+    }
+    const { isFinal = false } = outcome;
+    const refusal = this.refused.add({ account, generation, reason, isFinal, isTrial });
     return Object.assign({}, outcome, unusable(refusal, generation));
   }
 }

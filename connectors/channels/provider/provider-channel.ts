@@ -20,6 +20,7 @@ import { PostOwners } from './post-owners';
 import { ProviderAccounts, readyOf } from './provider-accounts';
 import { ProviderSessions } from './provider-sessions';
 import { readPayload } from './read-payload';
+import { lifetimeIn, ProviderRefresh, type Refresh } from './refresh';
 
 /** Where a provider fetches media itself, all that is asked for before a message is begun within so many times the time-out. */
 const FETCHING_TIMES_TIMEOUT = 6;
@@ -85,6 +86,8 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   readonly prepare: (payload: Payload<Name>) => Prepared;
   readonly send: (prepared: Prepared, sending: Publishing<z.infer<Schema>>) => Promise<Outcome | 'not_started'>;
   readonly lookup?: (prepared: Prepared, looking: Looking<z.infer<Schema>>) => Promise<LookupAnswer>;
+  /** How credentials that end are refreshed. Without it they end. */
+  readonly refresh?: Refresh<z.infer<Schema>>;
   /** Asks whose the credentials are; nothing else happens. */
   readonly whoAmI: (asking: Asking<z.infer<Schema>>) => Promise<WhoAmI>;
   /** Loads what takes long to be loaded, when the channel is built. */
@@ -108,6 +111,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   readonly acceptedWithin: number;
   readonly keyLifetimeMs?: number;
   readonly lookup?: NonNullable<Channel<Message<Prepared>>['lookup']>;
+  readonly refresh?: ProviderRefresh<Schema>;
   private readonly accounts: ProviderAccounts<Schema>;
   private readonly media: Media | undefined;
   private readonly clock: Clock;
@@ -134,7 +138,9 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     this.acceptedWithin = timeoutMs + provider.acceptedLateMs;
     if (keyLifetimeMs !== undefined) this.keyLifetimeMs = keyLifetimeMs;
     if (lookup !== undefined) this.lookup = (message, context) => this.look(message, context, lookup);
-    this.accounts = new ProviderAccounts(name, schema, options);
+    const { refresh } = provider;
+    if (refresh !== undefined) this.refresh = new ProviderRefresh(provider, refresh, options);
+    this.accounts = new ProviderAccounts(name, schema, options, (own) => refresh?.isPossible(own) === true);
     this.owners = new PostOwners(name, options.receiptsOfOthers);
   }
 
@@ -197,12 +203,12 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
       ? this.media.with(account, media, attempt.now, send)
       : send([], this.provider.fetchesMedia === true ? monotonic() + this.fetchingMs : Number.POSITIVE_INFINITY);
     const outcome = await this.owners.sent(account, attempt.id, sent);
-    const ended = this.accounts.judged(account, ready, outcome);
+    const ended = await this.accounts.judged(account, ready, outcome);
     return hasMedia && isInDoubt && !isPublishing ? stillInDoubt(ended) : ended;
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.caller.close(), this.media?.close()]);
+    await Promise.all([this.caller.close(), this.media?.close(), this.refresh?.close()]);
   }
 
   private async look(
@@ -251,6 +257,7 @@ export function providerKind<
     ...(receiptIs === undefined ? {} : { receiptIs }),
     credentials: schema,
     keepsEarlier: false,
+    lifetimeOf: (text) => lifetimeIn(provider, text),
     whoAmI: async (text, callerOptions) => {
       const caller = new HttpCaller(callerOptions);
       try {

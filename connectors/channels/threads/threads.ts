@@ -21,7 +21,7 @@ type Credentials = z.infer<typeof credentials>;
 /** Posts on Threads. What the answers mean is in docs/channels.md. */
 export const threads = providerKind({
   name: 'threads',
-  ...publishedFromContainers(hostOf),
+  ...publishedFromContainers(hostOf, { provider: 'Threads', api: API, grant: 'th_refresh_token' }),
   credentials,
   originOf: ({ server = API }) => new URL(server).origin,
   prepare: postOf,

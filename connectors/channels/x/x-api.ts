@@ -8,6 +8,12 @@ export interface XCredentials {
   readonly token: string;
   /** The user whose token it must be. */
   readonly userId?: string | undefined;
+  /** What a new access token is given for, once, and the app whose it is; the secret where the app has one. */
+  readonly refreshToken?: string | undefined;
+  readonly clientId?: string | undefined;
+  readonly clientSecret?: string | undefined;
+  /** When the access token ends. */
+  readonly expiresAt?: string | undefined;
   /** Where its requests go when not to X's own server. */
   readonly server?: string | undefined;
 }

@@ -7,10 +7,12 @@ import { credentialFields } from '../credentials';
 import { isUnanswered } from '../provider/api';
 import { apiServer } from '../provider/api-server';
 import { type Publishing, providerKind } from '../provider/provider-channel';
+import { expiresAtField } from '../provider/refresh';
 import { isDuplicate, meaningOf } from './x-answers';
 import { originOf, requestTo, type XCredentials, type XPost } from './x-api';
 import { findPost, ownerOf, search } from './x-lookup';
 import { MAX_IMAGE_BYTES, uploadImages } from './x-media';
+import { xRefresh } from './x-refresh';
 
 /** A request that nobody waits for any more may run on in X for so long. */
 const RUNS_ON_MS = 45_000;
@@ -30,6 +32,22 @@ const credentials = z.strictObject({
     .regex(/^[1-9]\d{0,18}$/, "expected the user's id, a number")
     .optional()
     .register(credentialFields, { prompt: "The user's id, or nothing to take the token's", isSecret: false }),
+  refreshToken: z
+    .string()
+    .regex(/^[\x21-\x7e]{8,2048}$/, 'expected a refresh token of OAuth 2, which offline.access gives')
+    .optional()
+    .register(credentialFields, { prompt: 'Refresh token, or nothing', isSecret: true }),
+  clientId: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,255}$/, "expected the client ID of the app's OAuth 2")
+    .optional()
+    .register(credentialFields, { prompt: 'Client ID of the app, for refreshing, or nothing', isSecret: false }),
+  clientSecret: z
+    .string()
+    .regex(/^[\x21-\x7e]{8,512}$/, "expected the client secret of the app's OAuth 2")
+    .optional()
+    .register(credentialFields, { prompt: 'Client secret of a confidential app, or nothing', isSecret: true }),
+  expiresAt: expiresAtField(),
   server: apiServer('https://api.x.com'),
 });
 
@@ -54,6 +72,7 @@ export const x = providerKind({
     return inDoubt && isDuplicate(ended) ? foundAfterAll(post, sending, meant) : meant;
   },
   lookup: findPost,
+  refresh: xRefresh,
   load: loadTweetText,
   async whoAmI(asking): Promise<WhoAmI> {
     const found = await ownerOf({ ...asking, now: () => 0 });

@@ -198,6 +198,44 @@ export const accountStates = mysqlTable(
   (table) => [primaryKey({ columns: [table.account, table.channel] }), index('by_state').on(table.state)],
 );
 
+/** Accounts whose credentials end, as far as that is known, and those that somebody wants refreshed. See secrets/account-refreshes.ts. */
+export const accountRefreshes = mysqlTable(
+  'account_refreshes',
+  {
+    account: key({ length: 64 }).notNull(),
+    channel: key({ length: 32 }).notNull(),
+    /** When its credentials end, where that is known. */
+    expiresAt: instant(),
+    /** When others are asked for; NULL: not before somebody asks for a refresh, or never. */
+    refreshAt: instant(),
+    /** Since when somebody waits, because the provider takes the credentials no more. */
+    askedAt: instant(),
+    /** When a refresh began of which no answer is written. */
+    begunAt: instant(),
+    refreshedAt: instant(),
+    /** The session that refreshes it. */
+    claim: session(),
+    leaseUntil: instant(),
+    /** Refreshes in a row that came to nothing, and why the last one did. */
+    failures: smallint({ unsigned: true }).notNull().default(0),
+    error: varchar({ length: 1024 }),
+    /** 1: by the provider, for good. */
+    refused: tinyint().notNull().default(0),
+    /** The end of what is not refreshed as it should be. */
+    endsAt: instant().generatedAlwaysAs(
+      sql`IF(failures > 0 OR (refresh_at IS NULL AND refused = 0), expires_at, NULL)`,
+      { mode: 'virtual' },
+    ),
+  },
+  (table) => [
+    primaryKey({ columns: [table.account, table.channel] }),
+    index('by_refresh').on(table.channel, table.refreshAt),
+    index('by_failures').on(table.channel, table.failures),
+    index('by_end').on(table.channel, table.endsAt),
+    index('by_expiry').on(table.expiresAt),
+  ],
+);
+
 /** What is paused: everything (both empty), a channel (account is empty) or one account of it. */
 export const pauses = mysqlTable(
   'pauses',

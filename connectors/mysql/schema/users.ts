@@ -23,8 +23,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
  *
  * - app: the client and the CLI. Schedules, edits, cancels and purges; reads everything that status shows; sets accounts
  *   and pauses. It writes no claim, outcome or ledger: those columns belong to the workers.
- * - worker: spouts and bolts. Changes rows and never adds or deletes one; writes ledger and register. It may not write
- *   releases: they name programs that supervisors start.
+ * - worker: spouts and bolts. Changes rows and never adds or deletes one; writes ledger and register. It replaces a secret by the
+ *   one that the provider gave for it. It may not write releases: they name programs that supervisors start.
  * - operator: people and supervisors. Deploys, scales, adopts a database, and decides what came of a message.
  * - cdc: Debezium. Reads the one table, and the binlog; the global rights are those its documentation asks for.
  * - admin: `migrate`, which changes the schema, makes the other users and can only give what it has itself.
@@ -39,6 +39,7 @@ const rights: Readonly<Record<DatabaseRole, readonly string[]>> = {
     'SELECT ON {db}.workers',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.accounts',
     'SELECT, INSERT, UPDATE ON {db}.account_states',
+    'SELECT, INSERT, UPDATE, DELETE ON {db}.account_refreshes',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.pauses',
     'SELECT ON {db}.deployment',
     'SELECT, INSERT, UPDATE ON {db}.verify_mark',
@@ -55,8 +56,9 @@ const rights: Readonly<Record<DatabaseRole, readonly string[]>> = {
     'SELECT, INSERT, UPDATE (id) ON {db}.delivery_attempts',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.kept_ids',
     'SELECT, INSERT, UPDATE, DELETE ON {db}.workers',
-    'SELECT ON {db}.accounts',
-    'SELECT, INSERT, UPDATE (state, since, reason) ON {db}.account_states',
+    'SELECT, UPDATE (secret) ON {db}.accounts',
+    'SELECT, INSERT, UPDATE (generation, state, since, reason) ON {db}.account_states',
+    'SELECT, INSERT, UPDATE ON {db}.account_refreshes',
     'SELECT ON {db}.pauses',
     'SELECT, UPDATE (kafka_cluster, namespace) ON {db}.deployment',
     'SELECT ON {db}.releases',

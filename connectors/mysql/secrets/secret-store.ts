@@ -1,9 +1,11 @@
+import type { Lifetime } from '../../../bolts/account-refreshes';
 import { Unavailable, UserError } from '../../../topology/core/errors';
 import { checkAccount, checkText } from '../client/input';
 import { hex, list, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { advanceSet, type ResumePolicy } from './account-states';
+import { writeLifetime } from './lifetimes';
 import { SEPARATOR, type SecretKey, type SecretOwner } from './secret-key';
 
 export interface AccountEntry extends SecretOwner {
@@ -55,7 +57,7 @@ export class SecretStore {
   /**
    * Makes a secret the newest of the account. The one before it stays valid unless `replace` is given. The account may be used from
    * then on, unless a person has disabled it; `resume` says what becomes of its suspended messages. Without it those go out that
-   * waited for credentials, and those that a person has kept back stay.
+   * waited for credentials, and those that a person has kept back stay. `lifetime`: when they end, where they say so.
    * @returns how many are valid now
    * @throws UserError for a bad name, a secret that is empty or too long, or without a key
    */
@@ -63,7 +65,11 @@ export class SecretStore {
     account: string,
     channel: string,
     secret: string,
-    { replace = false, resume }: { readonly replace?: boolean; readonly resume?: ResumePolicy } = {},
+    {
+      replace = false,
+      resume,
+      lifetime,
+    }: { readonly replace?: boolean; readonly resume?: ResumePolicy; readonly lifetime?: Lifetime } = {},
   ): Promise<number> {
     const owner = { account: checkAccount(account), channel: checkText('channel', channel, 32) };
     const length = Buffer.byteLength(secret);
@@ -80,6 +86,8 @@ export class SecretStore {
           'ON DUPLICATE KEY UPDATE secret=new.secret',
       );
       await advanceSet(sql, owner, resume);
+      // A refresh that is under way finds other credentials, and is dropped.
+      await writeLifetime(sql, owner, lifetime);
       return secrets.length;
     });
   }
@@ -121,9 +129,12 @@ export class SecretStore {
   }
 
   /** @returns false when there was none */
-  async remove(account: string, channel: string): Promise<boolean> {
-    const { affectedRows } = await this.pool.run(`DELETE FROM accounts WHERE ${isOwned({ account, channel })}`);
-    return affectedRows === 1;
+  remove(account: string, channel: string): Promise<boolean> {
+    return this.pool.transaction(async (sql) => {
+      const { affectedRows } = await sql.run(`DELETE FROM accounts WHERE ${isOwned({ account, channel })}`);
+      await writeLifetime(sql, { account, channel }, undefined);
+      return affectedRows === 1;
+    });
   }
 
   /** @throws Unavailable when the database does not answer */

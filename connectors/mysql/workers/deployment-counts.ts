@@ -19,7 +19,8 @@ export interface DeploymentCounts {
   readonly databaseMembers: number | undefined;
   /**
    * By channel: how long ago the oldest row woke that waits and is not paused, milliseconds, or undefined when too many paused
-   * rows stand before it; and rows that are uncertain, or suspended while their account is unusable.
+   * rows stand before it; rows that are uncertain, or suspended while their account is unusable; and accounts whose credentials
+   * are not refreshed as they should be, with how long until the first of these end, undefined where none do.
    */
   readonly channels: ReadonlyMap<string, ChannelCounts>;
 }
@@ -28,6 +29,8 @@ interface ChannelCounts {
   readonly overdueMs: number | undefined;
   readonly uncertain: number;
   readonly suspended: number;
+  readonly refreshesFailing: number;
+  readonly credentialsEndMs: number | undefined;
 }
 
 const LOST_WITHIN_MS = 600_000;
@@ -59,6 +62,7 @@ export async function deploymentCounts(pool: Pool, channels: readonly string[]):
         overdueMs: await overdueMs(sql, channel),
         uncertain: await uncertain(sql, channel),
         suspended: await suspended(sql, channel),
+        ...(await lifetimes(sql, channel)),
       });
     }
     return { workersAlive, workersLost, crashLooping, placed, databaseMembers, channels: ofChannels };
@@ -108,6 +112,20 @@ async function suspended(sql: Sql, channel: string): Promise<number> {
       `ON m.suspended=1 AND m.channel=a.channel AND m.account=a.account LIMIT ${MAX_COUNTED}) counted`,
   );
   return row?.[0] ?? 0;
+}
+
+/** Of those that nothing refreshes, or whose refresh fails: a token of two hours that is refreshed in time ends all the time. */
+async function lifetimes(
+  sql: Sql,
+  channel: string,
+): Promise<Pick<ChannelCounts, 'refreshesFailing' | 'credentialsEndMs'>> {
+  const of = `channel=${text(channel)}`;
+  const [row] = await sql.rows<[number, number | null]>(
+    'SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM account_refreshes FORCE INDEX (by_failures) ' +
+      `WHERE ${of} AND failures > 0 LIMIT ${MAX_COUNTED}) counted), ` +
+      `(SELECT MIN(ends_at) FROM account_refreshes FORCE INDEX (by_end) WHERE ${of} AND ends_at IS NOT NULL) - ${NOW_MS}`,
+  );
+  return { refreshesFailing: row?.[0] ?? 0, credentialsEndMs: row?.[1] ?? undefined };
 }
 
 /** A user that got its rights before this was asked may not ask it. */

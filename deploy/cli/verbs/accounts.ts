@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { AccountState, StateEntry } from '../../../connectors/mysql/secrets/account-states';
+import type { LifetimeEntry } from '../../../connectors/mysql/secrets/lifetimes';
 import type { SecretOwner } from '../../../connectors/mysql/secrets/secret-key';
 import type { AccountEntry } from '../../../connectors/mysql/secrets/secret-store';
 import { UserError } from '../../../topology/core/errors';
@@ -9,8 +10,9 @@ import { formatInstant } from '../../console/units';
 import { audited } from '../audited';
 import { type ChangeOptions, changingVerb, contextOf, dataVerb, verbGroup } from '../verb';
 import { testCommand } from './accounts/ask';
-import { type ChannelOptions, subjectOf, withAccounts, withStates } from './accounts/common';
+import { type ChannelOptions, subjectOf, withAccounts, withLifetimes, withStates } from './accounts/common';
 import { disableCommand, enableCommand } from './accounts/disable';
+import { expiringCommand } from './accounts/expiring';
 import { rotateCommand, setCommand } from './accounts/set';
 import { showCommand } from './accounts/show';
 
@@ -18,12 +20,13 @@ interface RemoveOptions extends ChannelOptions {
   readonly yes?: boolean;
 }
 
-/** `downspout accounts set|rotate|list|show|test|disable|enable|retire|remove|rekey`. */
+/** `downspout accounts set|rotate|list|expiring|show|test|disable|enable|retire|remove|rekey`. */
 export function accountsCommand(): Command {
   return verbGroup('accounts', 'credentials of accounts, kept encrypted', { example: 'downspout accounts list' })
     .addCommand(setCommand())
     .addCommand(rotateCommand())
     .addCommand(listCommand())
+    .addCommand(expiringCommand())
     .addCommand(showCommand())
     .addCommand(testCommand())
     .addCommand(disableCommand())
@@ -88,6 +91,8 @@ interface ListedAccount extends SecretOwner {
   readonly state: AccountState;
   readonly since: number | null;
   readonly reason: string | null;
+  /** When its credentials end; null where they do not say. */
+  readonly expiresAt: number | null;
 }
 
 function listCommand(): Command {
@@ -97,12 +102,14 @@ function listCommand(): Command {
     const context = contextOf(options);
     const entries = await withAccounts(context, (accounts) => accounts.list());
     const states = await withStates(context, (of) => of.list());
-    const listed = listedOf(entries, states);
+    const ends = await withLifetimes(context, (of) => of.list());
+    const listed = listedOf(entries, states, ends);
     const columns: readonly Column<ListedAccount>[] = [
       { title: 'account', value: ({ account }) => account },
       { title: 'channel', value: ({ channel }) => channel },
       { title: 'secrets', align: 'right', value: ({ secrets }) => String(secrets ?? 'not readable') },
       { title: 'set at', value: ({ updatedAt }) => (updatedAt === null ? '–' : formatInstant(updatedAt)) },
+      { title: 'ends', value: ({ expiresAt }) => formatInstant(expiresAt) },
       { title: 'state', value: ({ state }) => state },
     ];
     context.output.data(listed, () => {
@@ -123,14 +130,21 @@ function nameOf({ channel, account }: SecretOwner): string {
   return JSON.stringify([channel, account]);
 }
 
-function listedOf(entries: readonly AccountEntry[], states: readonly StateEntry[]): ListedAccount[] {
-  const usable = { state: 'usable', since: null, reason: null } as const;
+function listedOf(
+  entries: readonly AccountEntry[],
+  states: readonly StateEntry[],
+  lifetimes: readonly LifetimeEntry[],
+): ListedAccount[] {
+  const ends = new Map(lifetimes.map((entry) => [nameOf(entry), entry.expiresAt]));
+  const usable = { state: 'usable', since: null, reason: null, expiresAt: null } as const;
   const listed = new Map<string, ListedAccount>(entries.map((entry) => [nameOf(entry), { ...entry, ...usable }]));
   for (const entry of states) {
     const { secrets = 0, updatedAt = null } = listed.get(nameOf(entry)) ?? {};
-    listed.set(nameOf(entry), { ...entry, secrets, updatedAt });
+    listed.set(nameOf(entry), { ...entry, secrets, updatedAt, expiresAt: null });
   }
-  return [...listed].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, entry]) => entry);
+  return [...listed]
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .map(([name, entry]) => ({ ...entry, expiresAt: ends.get(name) ?? null }));
 }
 
 function removeCommand(): Command {

@@ -21,6 +21,12 @@ interface FakeOptions extends OutputOptions {
   readonly port: number;
 }
 
+/** What refreshes a token, where its protocol has that. */
+const refreshedBy = (token: string) => ({
+  clients: { rehearsal: 'rehearsal-secret' },
+  refreshTokens: { 'rehearsal-refresh-token': token },
+});
+
 /** The protocols that there are fakes of, and the token that each takes. It is no secret, because they keep nothing. */
 const fakes = {
   mastodon: {
@@ -47,7 +53,10 @@ const fakes = {
   },
   linkedin: {
     token: 'rehearsal-token',
-    play: (token: string) => new FakeLinkedin({ clock: systemClock, tokens: { [token]: 'urn:li:organization:1' } }),
+    play: (token: string) => {
+      const tokens = { [token]: 'urn:li:organization:1' };
+      return new FakeLinkedin({ clock: systemClock, tokens, oauth: refreshedBy(token) });
+    },
   },
   facebook: {
     token: 'rehearsal-token',
@@ -62,7 +71,7 @@ const fakes = {
     token: 'rehearsal-token',
     play: (token: string) => {
       const user = { id: '2244994945', username: 'rehearsal' };
-      return new FakeX({ clock: systemClock, tokens: { [token]: user } });
+      return new FakeX({ clock: systemClock, tokens: { [token]: user }, oauth: refreshedBy(token) });
     },
   },
   /** Of both the token is of the user 1. */

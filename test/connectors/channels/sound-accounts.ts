@@ -8,6 +8,14 @@ interface SoundAccount {
   readonly payload: (server: string) => object;
 }
 
+const expiresAt = '2099-12-31T12:00:00Z';
+const refreshed = {
+  refreshToken: 'refresh-token-of-the-shop',
+  clientId: 'client-of-the-app',
+  clientSecret: 'secret-of-the-app',
+  expiresAt,
+};
+
 /** What tests of all channels begin with. */
 export const soundAccounts: { readonly [Name in ChannelName]: SoundAccount } = {
   webhook: {
@@ -31,7 +39,7 @@ export const soundAccounts: { readonly [Name in ChannelName]: SoundAccount } = {
     payload: () => ({ conversation: 'C0123456789', text: 'a' }),
   },
   linkedin: {
-    credentials: (server) => ({ server, token: 'token-of-the-shop', author: 'urn:li:organization:7' }),
+    credentials: (server) => ({ server, token: 'token-of-the-shop', author: 'urn:li:organization:7', ...refreshed }),
     payload: () => ({ text: 'a' }),
   },
   bluesky: {
@@ -39,7 +47,7 @@ export const soundAccounts: { readonly [Name in ChannelName]: SoundAccount } = {
     payload: () => ({ text: 'a' }),
   },
   x: {
-    credentials: (server) => ({ server, token: 'token-of-the-shop', userId: '2244994945' }),
+    credentials: (server) => ({ server, token: 'token-of-the-shop', userId: '2244994945', ...refreshed }),
     payload: () => ({ text: 'a' }),
   },
   facebook: {
@@ -47,11 +55,11 @@ export const soundAccounts: { readonly [Name in ChannelName]: SoundAccount } = {
     payload: () => ({ text: 'a' }),
   },
   instagram: {
-    credentials: (server) => ({ server, user: '17841400000000001', token: 'token-of-the-shop' }),
+    credentials: (server) => ({ server, user: '17841400000000001', token: 'token-of-the-shop', expiresAt }),
     payload: () => ({ media: [{ url: 'https://images.example/cup.jpg' }] }),
   },
   threads: {
-    credentials: (server) => ({ server, user: '24000000000000001', token: 'token-of-the-shop' }),
+    credentials: (server) => ({ server, user: '24000000000000001', token: 'token-of-the-shop', expiresAt }),
     payload: () => ({ text: 'a' }),
   },
   email: {

@@ -1,8 +1,13 @@
+import { randomBytes } from 'node:crypto';
+import type { AccountRefreshes, Lifetime } from '../../../bolts/account-refreshes';
 import type { SendRows } from '../../../bolts/send-rows';
 import type { CancelAnswer, EditAnswer } from '../../../connectors/mysql/client/answers';
 import { createClient } from '../../../connectors/mysql/client/client';
 import { Operations } from '../../../connectors/mysql/operators/operations';
+import { MySqlAccountRefreshes } from '../../../connectors/mysql/secrets/account-refreshes';
 import { type AccountState, AccountStates, advance } from '../../../connectors/mysql/secrets/account-states';
+import { SecretKey } from '../../../connectors/mysql/secrets/secret-key';
+import { SecretStore } from '../../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../../connectors/mysql/sql/pool';
 import { MySqlOpenRows } from '../../../connectors/mysql/workers/open-rows';
 import { MySqlSendRows } from '../../../connectors/mysql/workers/send-rows';
@@ -44,6 +49,15 @@ export interface PortsWorld {
   readonly sendRows: SendRows;
   readonly registry: WorkerRegistry;
   readonly suspendedRows: SuspendedRows;
+  readonly refreshes: AccountRefreshes;
+  /** As `accounts set` does it, with when they end relative to now, milliseconds. */
+  setCredentials(account: string, credentials: string, lifetime: Lifetime): Promise<void>;
+  /** The newest of an account of `webhook`, which generation they are of, and why they may not be used, if so. */
+  credentialsOf(account: string): Promise<{
+    readonly credentials: string | undefined;
+    readonly generation: number;
+    readonly blocked: string | undefined;
+  }>;
   /** What a person says of an account of `webhook`: a new generation begins. */
   say(account: string, state: AccountState): Promise<void>;
   stateOf(account: string): Promise<AccountState>;
@@ -80,6 +94,19 @@ export async function memoryWorld(): Promise<PortsWorld> {
     sendRows: database.sendRows(),
     registry: database.registry(),
     suspendedRows: database.suspendedRows(),
+    refreshes: database.refreshes,
+    async setCredentials(account, credentials, lifetime) {
+      const name = { account, channel: 'webhook' };
+      const was = database.accounts.stateOf(name);
+      const stays = was === 'disabled' || was === 'usable';
+      database.accounts.say(name, stays ? was : 'resuming', [credentials]);
+      database.refreshes.set(account, 'webhook', fromNow(lifetime, database.now()));
+    },
+    async credentialsOf(account) {
+      const known = database.accounts.stored('webhook', [account]).get(account);
+      const secrets = known?.secrets instanceof Error ? undefined : known?.secrets;
+      return { credentials: secrets?.[0], generation: known?.generation ?? 0, blocked: known?.blocked };
+    },
     say: async (account, state) => database.accounts.say({ account, channel: 'webhook' }, state),
     stateOf: async (account) => database.accounts.stateOf({ account, channel: 'webhook' }),
     now: async () => database.now(),
@@ -134,6 +161,11 @@ export async function mysqlWorld(): Promise<PortsWorld> {
   const [worker, app, admin] = [open('WORKER_DATABASE_URL'), open('DATABASE_URL'), open('ADMIN_DATABASE_URL')];
   const client = createClient(required(database.environment, 'DATABASE_URL'));
   const operations = new Operations(app);
+  const key = SecretKey.from({ DOWNSPOUT_SECRET_KEY: randomBytes(32).toString('base64') });
+  const now = async () => {
+    const [row] = await app.rows<[string]>('SELECT UNIX_TIMESTAMP(NOW(3))');
+    return Math.round(Number(row?.[0]) * 1000);
+  };
   const show = async (id: number) => {
     const shown = await operations.show({ id });
     if (shown === null) throw new Error(`no row ${id}`);
@@ -144,16 +176,23 @@ export async function mysqlWorld(): Promise<PortsWorld> {
     sendRows: new MySqlSendRows(worker),
     registry: new MySqlWorkerRegistry(worker, systemClock),
     suspendedRows: new MySqlSuspendedRows(worker),
+    refreshes: new MySqlAccountRefreshes(worker, key),
+    async setCredentials(account, credentials, lifetime) {
+      const own = fromNow(lifetime, await now());
+      await new SecretStore(app, key).set(account, 'webhook', credentials, { replace: true, lifetime: own });
+    },
+    async credentialsOf(account) {
+      const known = (await new SecretStore(worker, key).accountsOf('webhook', [account])).get(account);
+      const secrets = known?.secrets instanceof Error ? undefined : known?.secrets;
+      return { credentials: secrets?.[0], generation: known?.generation ?? 0, blocked: known?.blocked };
+    },
     async say(account, state) {
       await app.use((sql) => advance(sql, { account, channel: 'webhook' }, state));
       // Long enough ago that every worker knows it.
       await admin.run(`UPDATE account_states SET since=since - 10000 WHERE account='${account}'`);
     },
     stateOf: (account) => new AccountStates(app).of(account, 'webhook'),
-    async now() {
-      const [row] = await app.rows<[string]>('SELECT UNIX_TIMESTAMP(NOW(3))');
-      return Math.round(Number(row?.[0]) * 1000);
-    },
+    now,
     async insert(rows) {
       const answers = await client.schedule(
         rows.map(({ account, payload, dueAt }) => ({
@@ -201,5 +240,12 @@ export async function mysqlWorld(): Promise<PortsWorld> {
       await Promise.all([client.close(), worker.close(), app.close(), admin.close()]);
       await database.close();
     },
+  };
+}
+
+function fromNow({ expiresAt, refreshAt }: Lifetime, now: number): Lifetime {
+  return {
+    expiresAt: expiresAt === null ? null : now + expiresAt,
+    refreshAt: refreshAt === null ? null : now + refreshAt,
   };
 }

@@ -2,6 +2,7 @@ import { changesBattery } from './changes-battery';
 import { keptIdsBattery } from './kept-ids-battery';
 import { openRowsBattery } from './open-rows-battery';
 import { memoryWorld, mysqlWorld } from './ports-world';
+import { refreshBattery } from './refresh-battery';
 import { sendRowsBattery } from './send-rows-battery';
 import { suspendedBattery } from './suspended-battery';
 
@@ -13,6 +14,9 @@ describe.each([
   describe('for bolts', () => {
     sendRowsBattery(open);
     suspendedBattery(open);
+  });
+  describe('for bolts whose credentials end', () => {
+    refreshBattery(open);
   });
   describe('for bolts whose channel keeps ids', () => {
     keptIdsBattery(open);

@@ -181,3 +181,12 @@ describe('fail-points', () => {
     expect(() => parseFailPoints(text)).toThrow(message);
   });
 });
+
+test('a channel refreshes credentials with fail-points too', () => {
+  const { channel, bare } = world();
+  const refresh = { isRotating: true, ask: () => Promise.reject(new Error('of a test')) };
+  const channels = new Map([['webhook', Object.assign(channel, { refresh }) as Channel]]);
+  const point = { name: 'request-sent', action: 'kill', nth: 1 } as const;
+  const ports = withFailPoints({ ...bare, channels }, [point], () => undefined);
+  expect(ports.channels.get('webhook')?.refresh).toBe(refresh);
+});

@@ -20,5 +20,5 @@ export function accountsOf(
   triedAfter: readonly number[] = TRIED_AFTER,
 ): SimulatedAccounts {
   const options = { clock: machine, secretsOf: (_: string, accounts: readonly string[]) => secretsOf(accounts) };
-  return new ProviderAccounts(channel, schema, options, triedAfter);
+  return new ProviderAccounts(channel, schema, options, () => false, triedAfter);
 }

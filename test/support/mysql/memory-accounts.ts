@@ -54,6 +54,24 @@ export class MemoryAccounts {
     return this.rowOf(name).generation;
   }
 
+  /** The newest credentials; undefined when there are none. */
+  newest(name: AccountName): string | undefined {
+    return this.rowOf(name).secrets?.[0];
+  }
+
+  /** Its provider gave these in the place of others: the account goes on, unless a person has disabled it. */
+  replace(name: AccountName, secret: string): void {
+    const row = this.rowOf(name);
+    row.secrets = [secret];
+    row.generation += 1;
+    if (row.state === 'unusable') Object.assign(row, { state: 'resuming', reason: null });
+  }
+
+  /** Unless a person has said something else. */
+  markUnusable(name: AccountName, reason: string): void {
+    this.refused(name, this.rowOf(name).generation, reason);
+  }
+
   /** What workers read of accounts. */
   stored(channel: string, accounts: readonly string[]): Map<string, StoredAccount> {
     return new Map(

@@ -7,6 +7,7 @@ import { Unavailable } from '../../../topology/core/errors';
 import { OTHER_CREDENTIALS_DELAY_MS } from '../../../topology/message';
 import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../../topology/runtime/worker-registry';
 import { MemoryAccounts } from './memory-accounts';
+import { MemoryRefreshes } from './memory-refreshes';
 import { type MemoryRow, MemoryTable, wakeOf } from './memory-table';
 
 interface MemoryWorker extends WorkerIdentity {
@@ -48,6 +49,7 @@ export class MemoryDatabase extends MemoryTable {
   after: (operation: Operation) => Promise<void> | void = () => {};
   readonly workers = new Map<string, MemoryWorker>();
   readonly accounts = new MemoryAccounts();
+  readonly refreshes = new MemoryRefreshes(this.accounts, () => this.now());
   /** Everything is paused. */
   deactivated = false;
   readonly pausedChannels = new Set<string>();

@@ -2,6 +2,7 @@ import { Option } from 'commander';
 import type { ChannelKind, WhoAmI } from '../../../../connectors/channels/channel-kind';
 import { kindOf } from '../../../../connectors/channels/channel-kinds';
 import { AccountStates, type ResumePolicy, resumePolicies } from '../../../../connectors/mysql/secrets/account-states';
+import { Lifetimes } from '../../../../connectors/mysql/secrets/lifetimes';
 import { SecretKey } from '../../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../../connectors/mysql/secrets/secret-store';
 import { systemClock } from '../../../../topology/core/clock';
@@ -53,6 +54,10 @@ export function withAccounts<T>(context: VerbContext, work: (accounts: SecretSto
 
 export function withStates<T>(context: VerbContext, work: (states: AccountStates) => Promise<T>): Promise<T> {
   return withPool(context, (pool) => work(new AccountStates(pool)));
+}
+
+export function withLifetimes<T>(context: VerbContext, work: (lifetimes: Lifetimes) => Promise<T>): Promise<T> {
+  return withPool(context, (pool) => work(new Lifetimes(pool)));
 }
 
 /** What becomes of an account's suspended messages, as a sentence; empty when it has none. */

@@ -77,7 +77,7 @@ async function readCredentials(account: string, kind: ChannelKind): Promise<stri
 async function put(
   context: VerbContext,
   result: 'set' | 'rotated',
-  { keepsEarlier }: ChannelKind,
+  { keepsEarlier, lifetimeOf }: ChannelKind,
   {
     account,
     channel,
@@ -90,7 +90,9 @@ async function put(
   const verb = result === 'set' ? 'accounts set' : 'accounts rotate';
   const secrets = await audited(context, { verb, subject: subjectOf(account, channel) }, async (change) => {
     const given = { replace, ...(resume === undefined ? {} : { resume }) };
-    const count = await withAccounts(context, (accounts) => accounts.set(account, channel, text, given));
+    const lifetime = lifetimeOf?.(text);
+    const whole = { ...given, ...(lifetime === undefined ? {} : { lifetime }) };
+    const count = await withAccounts(context, (accounts) => accounts.set(account, channel, text, whole));
     change.after = { secrets: count, ...given };
     return count;
   });

@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import { fieldsOf, parseCredentials } from '../../../../connectors/channels/credentials';
 import type { OutputOptions } from '../../../console/output';
 import { contextOf, dataVerb } from '../../verb';
-import { channelOf, storedOf } from './common';
+import { channelOf, storedOf, withLifetimes } from './common';
+import { endOf, refreshOf } from './expiring';
 
 interface ShowOptions extends OutputOptions {
   readonly channel: string;
@@ -25,7 +26,14 @@ export function showCommand(): Command {
         if (typeof value !== 'string') return [name, null];
         return [name, isSecret ? '***' : value];
       });
+      const lifetime = await withLifetimes(context, (of) => of.of({ account, channel }));
       const lines = shown.map(([name, value]) => `${name}: ${value ?? 'not given'}`);
-      context.output.data({ account, channel, credentials: Object.fromEntries(shown) }, () => lines.join('\n'));
+      const { expiresAt = null, refreshAt = null } = lifetime ?? {};
+      const data = { account, channel, credentials: Object.fromEntries(shown), expiresAt, refreshAt };
+      context.output.data(data, () =>
+        lifetime === undefined
+          ? lines.join('\n')
+          : [...lines, `ends: ${endOf(lifetime)}`, `refreshed: ${refreshOf(lifetime)}`].join('\n'),
+      );
     });
 }

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
-import type { SendTools } from '../../../../connectors/channels/loaded/definition';
+import { checkDefinition, type SendTools } from '../../../../connectors/channels/loaded/definition';
+import { loadedKind } from '../../../../connectors/channels/loaded/loaded-kind';
 import { type Trial, tryChannel } from '../../../../connectors/channels/loaded/trial';
 import { FakeProvider } from '../../../../deploy/fakes/fake-provider';
 import { systemClock } from '../../../../topology/core/clock';
 import { BadRecord } from '../../../../topology/core/errors';
+import { topologySchema } from '../../../../topology/settings/topology-schema';
 import { FakeSms } from '../../../support/channels/fake-sms';
 import sms from './example/downspout-sms';
 
@@ -215,4 +217,65 @@ test('what a channel is given is what is documented, and nothing else', async ()
     wait: true,
   };
   expect(Object.keys(given).toSorted()).toEqual(Object.keys(documented).toSorted());
+});
+
+describe('a package that refreshes credentials:', () => {
+  const ended = { server: 'https://sms.example', token: TOKEN };
+  const refresh = { isPossible: () => true, isRotating: true, aheadMs: 0, ask: async () => ({}) };
+
+  function channelOf(own: object) {
+    const kind = loadedKind(checkDefinition({ ...sms, refresh: { ...refresh, ...own } }, 'the channel', []));
+    const { bolts } = topologySchema.parse({ components: { sms: { timeout: TIMEOUT_MS } } });
+    return kind.build(bolts['sms'] as never, {
+      clock: systemClock,
+      network: { allowPrivateAddresses: true },
+      secretsOf: async () => new Map(),
+    });
+  }
+
+  async function answerOf(own: object) {
+    const channel = channelOf(own);
+    try {
+      return await channel.refresh?.ask(
+        'shop',
+        JSON.stringify(ended),
+        () => true,
+        () => 0,
+      );
+    } finally {
+      await channel.close();
+    }
+  }
+
+  test('what it gives takes the place of the old ones', async () => {
+    const next = { ...ended, token: 'next-token-of-the-shop' };
+    const ask = async () => ({ kind: 'refreshed', credentials: next });
+    const none = { expiresAt: null, refreshAt: null };
+    expect(await answerOf({ ask })).toEqual({ kind: 'refreshed', credentials: JSON.stringify(next), ...none });
+  });
+
+  test.each<[string, object]>([
+    ['throws', { ask: throwing }],
+    ['answers garbage', { ask: async () => ({ kind: 'new' }) }],
+    ['never ends', { ask: forever }],
+    ['gives credentials of which it can make no use', { ask: async () => ({ kind: 'refreshed', credentials: {} }) }],
+  ])('one that %s is put off, and may have been made', async (_, own) => {
+    expect(await answerOf(own)).toMatchObject({ kind: 'later', isLost: true });
+  });
+
+  test('no reason quotes a secret', async () => {
+    const refused = { kind: 'refused', reason: `the gateway does not take ${TOKEN}` };
+    const shown = await answerOf({ ask: async () => refused });
+    expect(shown).toEqual({ kind: 'refused', reason: 'the gateway does not take …' });
+  });
+
+  test('where it cannot tell whether they can be refreshed, they are not', async () => {
+    expect(await answerOf({ isPossible: throwing })).toMatchObject({ kind: 'refused' });
+  });
+
+  test('one that lacks a part is refused', () => {
+    expect(() => checkDefinition({ ...sms, refresh: { isRotating: true } }, 'the channel', [])).toThrow(
+      /refresh\.isPossible/,
+    );
+  });
 });

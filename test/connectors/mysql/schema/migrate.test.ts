@@ -219,18 +219,21 @@ describe('users', () => {
     });
   });
 
-  test('workers neither add nor delete messages, and cannot set secrets', async () => {
+  test('workers neither add nor delete messages or accounts: only a secret that is there may they replace', async () => {
     await as('WORKER_DATABASE_URL', async (worker) => {
       for (const sql of [
         "INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('a', 'x', '{}', 946684800005)",
         'DELETE FROM scheduled_messages',
         'DELETE FROM delivery_attempts',
         'DELETE FROM accounts',
-        'UPDATE account_states SET generation=7',
+        "INSERT INTO accounts (account, channel, secret) VALUES ('a', 'x', '1')",
+        "UPDATE accounts SET account='b'",
         'DELETE FROM account_states',
+        'DELETE FROM account_refreshes',
       ]) {
         await expect(worker.run(sql)).rejects.toMatchObject(denied);
       }
+      await worker.run("UPDATE accounts SET secret='1' WHERE account='nobody'");
     });
   });
 

@@ -35,8 +35,8 @@ test('an empty deployment has nothing of anything', async () => {
     placed: 0,
     databaseMembers: undefined,
     channels: new Map([
-      ['webhook', { overdueMs: 0, uncertain: 0, suspended: 0 }],
-      ['other', { overdueMs: 0, uncertain: 0, suspended: 0 }],
+      ['webhook', { overdueMs: 0, uncertain: 0, suspended: 0, refreshesFailing: 0, credentialsEndMs: undefined }],
+      ['other', { overdueMs: 0, uncertain: 0, suspended: 0, refreshesFailing: 0, credentialsEndMs: undefined }],
     ]),
   });
 });
@@ -105,6 +105,31 @@ test('suspended rows are counted by channel while their account is unusable, and
     await admin.run(`UPDATE account_states SET state='${state}'`);
     expect(await suspended()).toBe(0);
   }
+});
+
+/** To the minute. */
+async function figures(): Promise<(number | undefined)[]> {
+  const { refreshesFailing, credentialsEndMs } = (await counts()).channels.get('webhook') ?? {};
+  return [refreshesFailing, credentialsEndMs === undefined ? undefined : Math.round(credentialsEndMs / 60_000)];
+}
+
+test('credentials that are refreshed in time do not count, those that fail or that nothing refreshes do', async () => {
+  const add = (account: string, endsInMinutes: number, refreshAt: string, more: string) =>
+    admin.run(
+      'INSERT INTO account_refreshes (account, channel, expires_at, refresh_at, failures, refused) VALUES ' +
+        `('${account}', 'webhook', ${NOW} + ${endsInMinutes * 60_000}, ${refreshAt}, ${more})`,
+    );
+  await add('fine', 5, NOW, '0, 0');
+  expect(await figures()).toEqual([0, undefined]);
+  await add('nothing refreshes it', 90, 'NULL', '0, 0');
+  expect(await figures()).toEqual([0, 90]);
+  await add('fails', 30, NOW, '3, 0');
+  expect(await figures()).toEqual([1, 30]);
+  // Its account is unusable by now, which is said elsewhere.
+  await add('over', -10, 'NULL', '0, 1');
+  expect(await figures()).toEqual([1, 30]);
+  await add('ended', -10, 'NULL', '0, 0');
+  expect(await figures()).toEqual([1, -10]);
 });
 
 test('a worker without the right to see the group says nothing of it', async () => {

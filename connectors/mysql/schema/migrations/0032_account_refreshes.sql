@@ -1,0 +1,20 @@
+CREATE TABLE IF NOT EXISTS `account_refreshes` (
+	`account` varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+	`channel` varchar(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin NOT NULL,
+	`expires_at` bigint COMMENT 'epoch ms: when its credentials end, where that is known',
+	`refresh_at` bigint COMMENT 'epoch ms: when others are asked for; NULL: not before somebody asks for a refresh, or never',
+	`asked_at` bigint COMMENT 'epoch ms: since when somebody waits, because the provider takes the credentials no more',
+	`begun_at` bigint COMMENT 'epoch ms: when a refresh began of which no answer is written',
+	`refreshed_at` bigint COMMENT 'epoch ms',
+	`claim` binary(16) COMMENT 'session of the worker that refreshes it',
+	`lease_until` bigint COMMENT 'epoch ms',
+	`failures` smallint unsigned NOT NULL DEFAULT 0 COMMENT 'refreshes in a row that came to nothing',
+	`error` varchar(1024) COMMENT 'of the last one',
+	`refused` tinyint NOT NULL DEFAULT 0 COMMENT '1: by the provider, for good',
+	`ends_at` bigint GENERATED ALWAYS AS (IF(failures > 0 OR (refresh_at IS NULL AND refused = 0), expires_at, NULL)) VIRTUAL COMMENT 'expires_at of what is not refreshed as it should be',
+	PRIMARY KEY (`account`, `channel`),
+	KEY `by_refresh` (`channel`, `refresh_at`),
+	KEY `by_failures` (`channel`, `failures`),
+	KEY `by_end` (`channel`, `ends_at`),
+	KEY `by_expiry` (`expires_at`)
+) DEFAULT CHARSET=utf8mb4;

@@ -1,0 +1,182 @@
+import type { AccountRefreshes, AskedRefresh, ClaimedRefresh, RefreshResult } from '../../../bolts/account-refreshes';
+import { cut } from '../sql/cut';
+import { hex, integer, list, NOW_MS, text } from '../sql/literals';
+import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
+import { advanceSet } from './account-states';
+import type { SecretKey, SecretOwner } from './secret-key';
+
+const MAX_ERROR_CHARACTERS = 1_024;
+/** As the column has them. */
+const MAX_FAILURES = 65_535;
+/** A refresh that was asked for and did not help is not asked for again so soon. */
+const HELPED_WITHIN_MS = 3_600_000;
+
+type ClaimedColumns = readonly [
+  account: string,
+  refused: number,
+  error: string | null,
+  expiresAt: number | null,
+  isAsked: number,
+  begunAt: number | null,
+  failures: number,
+];
+
+/** Accounts whose credentials end. Locks are taken as `accounts set` takes them: accounts, their states, their refreshes. */
+export class MySqlAccountRefreshes implements AccountRefreshes {
+  constructor(
+    private readonly pool: Pool,
+    private readonly key: SecretKey | null,
+  ) {}
+
+  async claim(channel: string, session: string, limit: number, leaseMs: number): Promise<readonly ClaimedRefresh[]> {
+    // Without its key nothing can be opened; another worker may have it.
+    if (this.key === null) return [];
+    const isFree = `r.refresh_at <= ${NOW_MS} AND (r.lease_until IS NULL OR r.lease_until <= ${NOW_MS})`;
+    const due = await this.pool.rows<[account: string]>(
+      'SELECT r.account FROM account_refreshes r FORCE INDEX (by_refresh) ' +
+        'LEFT JOIN account_states s ON s.account=r.account AND s.channel=r.channel ' +
+        `WHERE r.channel=${text(channel)} AND ${isFree} AND COALESCE(s.state, 'usable') IN ('usable','resuming') ` +
+        `ORDER BY r.refresh_at LIMIT ${integer(limit)}`,
+    );
+    if (due.length === 0) return [];
+    return this.pool.transaction(async (sql) => {
+      const free = await sql.rows<ClaimedColumns>(
+        'SELECT r.account, r.refused, r.error, r.expires_at, COALESCE(r.asked_at > COALESCE(r.refreshed_at, 0), 0), r.begun_at, r.failures ' +
+          `FROM account_refreshes r FORCE INDEX (PRIMARY) WHERE ${among(channel, due, 'r.')} AND ${isFree} ` +
+          'ORDER BY r.account, r.channel FOR UPDATE SKIP LOCKED',
+      );
+      if (free.length === 0) return [];
+      await sql.run(
+        `UPDATE account_refreshes FORCE INDEX (PRIMARY) SET claim=${hex(session)}, lease_until=${NOW_MS} + ${integer(leaseMs)}, ` +
+          `begun_at=COALESCE(begun_at, ${NOW_MS}) WHERE ${among(channel, free)}`,
+      );
+      // While the rows are held: what a person sets next has a row of its own, and is not taken for what was due.
+      return this.withCredentials(sql, channel, free);
+    });
+  }
+
+  settle(channel: string, session: string, claimed: ClaimedRefresh, result: RefreshResult): Promise<boolean> {
+    const owner = { account: claimed.account, channel };
+    return this.pool.transaction(async (sql) => {
+      const credentials = await this.lock(sql, owner);
+      if (result.kind === 'refreshed' && credentials === result.credentials) return true;
+      if (credentials !== claimed.credentials) return false;
+      if (result.kind === 'refreshed') return this.replace(sql, owner, result);
+      const free = 'claim=NULL, lease_until=NULL';
+      const isOurs = `${isOwned(owner)} AND claim=${hex(session)}`;
+      if (result.kind === 'unbegun') {
+        return isWritten(sql, `${free}, begun_at=${instant(claimed.lostAt)} WHERE ${isOurs}`);
+      }
+      const error = `${free}, error=${text(cut(result.reason, MAX_ERROR_CHARACTERS))}`;
+      const failed = `${error}, failures=LEAST(failures + 1, ${MAX_FAILURES})`;
+      if (result.kind === 'later') {
+        const begun = result.isLost ? '' : `, begun_at=${instant(claimed.lostAt)}`;
+        const at = `${NOW_MS} + ${integer(result.delayMs)}`;
+        return isWritten(sql, `${failed}${begun}, refresh_at=${at} WHERE ${isOurs}`);
+      }
+      const refused = 'refused=1, begun_at=NULL';
+      if (!result.isOver) return isWritten(sql, `${failed}, ${refused}, refresh_at=expires_at WHERE ${isOurs}`);
+      // It is said by the account's state from now on.
+      const isSaid = await isWritten(sql, `${error}, ${refused}, failures=0, refresh_at=NULL WHERE ${isOurs}`);
+      if (isSaid) await markUnusable(sql, owner, result.reason);
+      return isSaid;
+    });
+  }
+
+  ask(channel: string, account: string, generation: number): Promise<AskedRefresh> {
+    const owner = { account, channel };
+    return this.pool.transaction(async (sql) => {
+      // Locked first: what is refreshed meanwhile has a generation of its own when this has the lock.
+      const [row] = await sql.rows<[refused: number, error: string | null, isUseless: number]>(
+        `SELECT refused, error, COALESCE(asked_at > ${NOW_MS} - ${HELPED_WITHIN_MS} AND refreshed_at >= asked_at, 0) ` +
+          `FROM account_refreshes WHERE ${isOwned(owner)} FOR UPDATE`,
+      );
+      const [state] = await sql.rows<[number]>(`SELECT generation FROM account_states WHERE ${isOwned(owner)}`);
+      if ((state?.[0] ?? 0) !== generation) return { kind: 'other' };
+      const [refused, error, isUseless] = row ?? [0, null, 0];
+      if (refused === 1) return { kind: 'useless', reason: error };
+      if (isUseless === 1) return { kind: 'useless', reason: null };
+      await sql.run(
+        'INSERT INTO account_refreshes (account, channel, refresh_at, asked_at) ' +
+          `VALUES (${text(account)},${text(channel)},${NOW_MS},${NOW_MS}) AS new ON DUPLICATE KEY UPDATE ` +
+          // One that was put off is made when it was put off to.
+          'refresh_at=IF(account_refreshes.failures > 0, COALESCE(account_refreshes.refresh_at, new.refresh_at), new.refresh_at), ' +
+          'asked_at=IF(account_refreshes.asked_at > COALESCE(account_refreshes.refreshed_at, 0), account_refreshes.asked_at, new.asked_at)',
+      );
+      return { kind: 'asked' };
+    });
+  }
+
+  private async withCredentials(
+    sql: Sql,
+    channel: string,
+    claimed: readonly ClaimedColumns[],
+  ): Promise<readonly ClaimedRefresh[]> {
+    const stored = new Map(
+      await sql.rows<[account: string, secret: Buffer]>(
+        `SELECT account, secret FROM accounts WHERE ${among(channel, claimed)}`,
+      ),
+    );
+    return claimed.flatMap(([account, refused, error, expiresAt, isAsked, begunAt, failures]) => {
+      const secret = stored.get(account);
+      const [credentials] = secret === undefined ? [] : (this.key?.open({ account, channel }, secret) ?? []);
+      // The lease ends by itself. What cannot be opened is said where it is used.
+      if (credentials === undefined) return [];
+      const why = refused === 1 ? (error ?? 'its credentials are not refreshed any more') : null;
+      return [{ account, credentials, lostAt: begunAt, refused: why, expiresAt, isAsked: isAsked === 1, failures }];
+    });
+  }
+
+  /** The newest credentials, until the end of the transaction; undefined when there are none that can be opened. */
+  private async lock(sql: Sql, owner: SecretOwner): Promise<string | undefined> {
+    const [row] = await sql.rows<[Buffer]>(`SELECT secret FROM accounts WHERE ${isOwned(owner)} FOR UPDATE`);
+    return row === undefined ? undefined : this.key?.open(owner, row[0])?.[0];
+  }
+
+  private async replace(
+    sql: Sql,
+    owner: SecretOwner,
+    { credentials, expiresAt, refreshAt }: Extract<RefreshResult, { kind: 'refreshed' }>,
+  ): Promise<boolean> {
+    if (this.key === null) return false;
+    const sealed = hex(this.key.seal(owner, [credentials]).toString('hex'));
+    await sql.run(`UPDATE accounts SET secret=${sealed} WHERE ${isOwned(owner)}`);
+    // As a person's: the account goes on, unless a person has disabled it.
+    await advanceSet(sql, owner, undefined);
+    await sql.run(
+      `UPDATE account_refreshes SET expires_at=${instant(expiresAt)}, refresh_at=${instant(refreshAt)}, refreshed_at=${NOW_MS}, ` +
+        `begun_at=NULL, claim=NULL, lease_until=NULL, failures=0, error=NULL, refused=0 WHERE ${isOwned(owner)}`,
+    );
+    return true;
+  }
+}
+
+/** What a person has said of the account stays. */
+async function markUnusable(sql: Sql, { account, channel }: SecretOwner, reason: string): Promise<void> {
+  const isUsable = "account_states.state IN ('usable','resuming')";
+  // MySQL assigns in order, so the state that the conditions read comes last.
+  await sql.run(
+    'INSERT INTO account_states (account, channel, state, since, reason) ' +
+      `VALUES (${text(account)},${text(channel)},'unusable',${NOW_MS},${text(cut(reason, MAX_ERROR_CHARACTERS))}) AS new ` +
+      `ON DUPLICATE KEY UPDATE since=IF(${isUsable}, new.since, account_states.since), ` +
+      `reason=IF(${isUsable}, new.reason, account_states.reason), state=IF(${isUsable}, 'unusable', account_states.state)`,
+  );
+}
+
+async function isWritten(sql: Sql, change: string): Promise<boolean> {
+  const { affectedRows } = await sql.run(`UPDATE account_refreshes SET ${change}`);
+  return affectedRows > 0;
+}
+
+function among(channel: string, rows: readonly (readonly [account: string, ...unknown[]])[], of = ''): string {
+  return `${of}channel=${text(channel)} AND ${of}account IN ${list(rows, ([account]) => text(account))}`;
+}
+
+function isOwned({ account, channel }: SecretOwner): string {
+  return `account=${text(account)} AND channel=${text(channel)}`;
+}
+
+function instant(at: number | null): string {
+  return at === null ? 'NULL' : integer(Math.round(at));
+}

@@ -1,0 +1,310 @@
+import type { RefreshAnswer } from '../../bolts/channel';
+import { RefreshWatch } from '../../bolts/refresh-watch';
+import { Unavailable } from '../../topology/core/errors';
+import { ManualClock, settled } from '../support/manual-clock';
+import { MemoryAccounts } from '../support/mysql/memory-accounts';
+import { MemoryRefreshes } from '../support/mysql/memory-refreshes';
+
+const HOUR_MS = 3_600_000;
+
+let clock: ManualClock;
+let accounts: MemoryAccounts;
+let refreshes: MemoryRefreshes;
+/** Accounts that were asked for, in order; and what is answered, by the credentials. */
+let asked: string[];
+let answers: Map<string, () => RefreshAnswer | Promise<RefreshAnswer>>;
+let errors: string[];
+let watches: RefreshWatch[];
+let isAway: boolean;
+
+beforeEach(() => {
+  clock = new ManualClock();
+  accounts = new MemoryAccounts();
+  refreshes = new MemoryRefreshes(accounts, () => clock.now());
+  asked = [];
+  answers = new Map();
+  errors = [];
+  watches = [];
+  isAway = false;
+});
+
+afterEach(() => {
+  for (const watch of watches) watch.close();
+});
+
+async function reach<T>(work: () => Promise<T>): Promise<T> {
+  if (isAway) throw new Unavailable('the database is away');
+  return work();
+}
+
+function start(session: string, { isRotating = true } = {}): RefreshWatch {
+  const watch = new RefreshWatch({
+    channel: { name: 'x' },
+    refresh: {
+      isRotating,
+      async ask(name, credentials, mayStart) {
+        if (!mayStart()) return { kind: 'later', reason: 'not started' };
+        asked.push(name);
+        return answers.get(credentials)?.() ?? renewed(`${credentials}+`);
+      },
+    },
+    refreshes: {
+      claim: (...given) => reach(() => refreshes.claim(...given)),
+      settle: (...given) => reach(() => refreshes.settle(...given)),
+      ask: (...given) => reach(() => refreshes.ask(...given)),
+    },
+    session,
+    clock,
+    databaseClock: { earliest: () => clock.now(), latest: () => clock.now() },
+    random: () => 0.5,
+    onError: (what, error) => errors.push(`${what}: ${String(error)}`),
+  });
+  watches.push(watch);
+  watch.open();
+  return watch;
+}
+
+function renewed(credentials: string): RefreshAnswer {
+  return { kind: 'refreshed', credentials, expiresAt: clock.now() + 2 * HOUR_MS, refreshAt: clock.now() + HOUR_MS };
+}
+
+/** An account whose credentials end in an hour, and are to be refreshed in so many milliseconds. */
+function account(name: string, refreshInMs = 0, endInMs = HOUR_MS): void {
+  accounts.say({ account: name, channel: 'x' }, 'usable', ['one']);
+  const now = clock.now();
+  refreshes.set(name, 'x', { expiresAt: now + endInMs, refreshAt: now + refreshInMs });
+}
+
+const credentialsOf = (name: string) => accounts.newest({ account: name, channel: 'x' });
+const stateOf = (name: string) => accounts.stateOf({ account: name, channel: 'x' });
+const reasonOf = (name: string) => accounts.stored('x', [name]).get(name)?.blocked;
+
+/** Its answer never comes, until it is let go. */
+function hanging(): { readonly answer: () => Promise<RefreshAnswer>; readonly end: (answer: RefreshAnswer) => void } {
+  let end: ((answer: RefreshAnswer) => void) | undefined;
+  const promise = new Promise<RefreshAnswer>((resolve) => {
+    end = resolve;
+  });
+  return { answer: () => promise, end: (answer) => end?.(answer) };
+}
+
+it('credentials are refreshed when it is time, by one of many workers, and again before the next ones end', async () => {
+  account('shop', 60_000);
+  for (const session of ['a', 'b', 'c']) start(session);
+  await clock.advance(59_000);
+  expect(asked).toEqual([]);
+  await clock.advance(5_000);
+  expect(asked).toEqual(['shop']);
+  expect(credentialsOf('shop')).toBe('one+');
+  await clock.advance(HOUR_MS + 5_000);
+  expect(asked).toEqual(['shop', 'shop']);
+  expect(credentialsOf('shop')).toBe('one++');
+});
+
+it('An account that hangs delays no other, whose refresh is made meanwhile', async () => {
+  const { answer, end } = hanging();
+  answers.set('one', answer);
+  account('slow');
+  start('a');
+  await clock.advance(1_000);
+  answers.delete('one');
+  account('quick');
+  await clock.advance(5_000);
+  expect(asked).toEqual(['slow', 'quick']);
+  expect(credentialsOf('quick')).toBe('one+');
+  end({ kind: 'later', reason: 'no answer in time', isLost: true });
+  await settled();
+  expect(refreshes.of('slow', 'x')).toMatchObject({ failures: 1, error: 'no answer in time' });
+});
+
+it('no more than sixteen are under way at once', async () => {
+  const { answer, end } = hanging();
+  answers.set('one', answer);
+  for (let n = 0; n < 20; n++) account(`account-${n}`);
+  start('a');
+  await clock.advance(10_000);
+  expect(asked).toHaveLength(16);
+  answers.delete('one');
+  end({ kind: 'later', reason: 'busy' });
+  await clock.advance(5_000);
+  expect(new Set(asked).size).toBe(20);
+});
+
+it('a refresh that is put off is tried again ever later, and its account goes on', async () => {
+  answers.set('one', () => ({ kind: 'later', reason: 'busy' }));
+  account('shop', 0, 100 * HOUR_MS);
+  start('a');
+  await clock.advance(HOUR_MS);
+  // After some doublings every seven and a half minutes.
+  expect(asked.length).toBeGreaterThan(8);
+  expect(asked.length).toBeLessThan(16);
+  expect(stateOf('shop')).toBe('usable');
+  answers.delete('one');
+  await clock.advance(600_000);
+  expect(refreshes.of('shop', 'x')).toMatchObject({ failures: 0, error: null });
+});
+
+it('a provider that says when to come back is not asked sooner', async () => {
+  answers.set('one', () => ({ kind: 'later', reason: 'too many', afterMs: 2 * HOUR_MS }));
+  account('shop', 0, 100 * HOUR_MS);
+  start('a');
+  await clock.advance(2 * HOUR_MS - 5_000);
+  expect(asked).toHaveLength(1);
+  await clock.advance(10_000);
+  expect(asked).toHaveLength(2);
+});
+
+it('What cannot be refreshed ends with a reason that says what to do, when the credentials end, and is asked for once', async () => {
+  answers.set('one', () => ({ kind: 'refused', reason: 'X does not take it. Connect the account again' }));
+  account('shop', 0, HOUR_MS);
+  start('a');
+  await clock.advance(HOUR_MS - 5_000);
+  expect(stateOf('shop')).toBe('usable');
+  await clock.advance(10_000);
+  expect(reasonOf('shop')).toBe('X does not take it. Connect the account again');
+  await clock.advance(100 * HOUR_MS);
+  expect(asked).toEqual(['shop']);
+});
+
+it('what is refused for good while messages wait for it makes its account unusable at once', async () => {
+  answers.set('one', () => ({ kind: 'refused', reason: 'revoked' }));
+  account('shop', HOUR_MS, 2 * HOUR_MS);
+  start('a');
+  await refreshes.ask('x', 'shop', 1);
+  await clock.advance(5_000);
+  expect(stateOf('shop')).toBe('unusable');
+  expect(asked).toEqual(['shop']);
+});
+
+/** A worker whose answer never comes to the table. */
+async function dies(): Promise<void> {
+  account('shop', 0, 60_000);
+  answers.set('one', () => new Promise(() => {}));
+  const dead = start('a');
+  await clock.advance(1_000);
+  dead.close();
+  answers.set('one', () => ({ kind: 'refused', reason: 'X does not take the refresh token' }));
+}
+
+describe('a worker that dies between the answer and the table:', () => {
+  test('the next one asks with the old token when the lease has ended, and the reason tells what was lost', async () => {
+    await dies();
+    start('b');
+    await clock.advance(100_000);
+    expect(asked).toEqual(['shop']);
+    await clock.advance(60_000);
+    expect(asked).toEqual(['shop', 'shop']);
+    expect(stateOf('shop')).toBe('unusable');
+    expect(reasonOf('shop')).toContain(
+      'X does not take the refresh token. A refresh that began at 2027-01-15T08:00:00.000Z was perhaps answered',
+    );
+    expect(reasonOf('shop')).toContain('Connect the account again: `downspout accounts set`');
+    await clock.advance(100 * HOUR_MS);
+    expect(asked).toEqual(['shop', 'shop']);
+  });
+
+  test('where the old tokens live on, the reason speaks of no loss', async () => {
+    await dies();
+    start('b', { isRotating: false });
+    await clock.advance(200_000);
+    expect(reasonOf('shop')).toBe('X does not take the refresh token');
+  });
+
+  test('where the old token still serves, nothing was lost', async () => {
+    await dies();
+    answers.delete('one');
+    start('b');
+    await clock.advance(200_000);
+    expect(credentialsOf('shop')).toBe('one+');
+    expect(stateOf('shop')).toBe('usable');
+  });
+});
+
+it('new credentials are written as soon as the database is back, and nobody asks meanwhile', async () => {
+  const { answer, end } = hanging();
+  answers.set('one', answer);
+  account('shop');
+  start('a');
+  await clock.advance(1_000);
+  isAway = true;
+  end(renewed('two'));
+  await clock.advance(300_000);
+  expect(credentialsOf('shop')).toBe('one');
+  isAway = false;
+  await clock.advance(5_000);
+  expect(credentialsOf('shop')).toBe('two');
+  expect(asked).toEqual(['shop']);
+});
+
+it('credentials that a person sets meanwhile stay', async () => {
+  const { answer, end } = hanging();
+  answers.set('one', answer);
+  account('shop');
+  start('a');
+  await clock.advance(1_000);
+  accounts.say({ account: 'shop', channel: 'x' }, 'usable', ['of a person']);
+  refreshes.set('shop', 'x', { expiresAt: null, refreshAt: null });
+  end(renewed('two'));
+  await clock.advance(10_000);
+  expect(credentialsOf('shop')).toBe('of a person');
+});
+
+it('No refresh without a claim that is young: a worker that stood still since its claim asks nothing, and gives it back', async () => {
+  account('shop');
+  const claim = refreshes.claim.bind(refreshes);
+  let isStill = true;
+  jest.spyOn(refreshes, 'claim').mockImplementation(async (...given) => {
+    const claimed = await claim(...given);
+    if (isStill && claimed.length > 0) clock.jump(31_000);
+    isStill = false;
+    return claimed;
+  });
+  start('a');
+  await settled();
+  expect(asked).toEqual([]);
+  expect(refreshes.of('shop', 'x')).toMatchObject({ claim: null, begunAt: null, failures: 0 });
+  await clock.advance(5_000);
+  expect(asked).toEqual(['shop']);
+});
+
+it('a worker that drains begins nothing, and ends when what it has begun is written', async () => {
+  const { answer, end } = hanging();
+  answers.set('one', answer);
+  account('shop');
+  const watch = start('a');
+  await clock.advance(1_000);
+  let isDrained = false;
+  const draining = watch.drain().then(() => {
+    isDrained = true;
+  });
+  account('later');
+  await clock.advance(10_000);
+  expect(isDrained).toBe(false);
+  end(renewed('two'));
+  await draining;
+  expect(credentialsOf('shop')).toBe('two');
+  expect(asked).toEqual(['shop']);
+  watch.close();
+  expect(clock.timers).toBe(0);
+});
+
+it('a claim that fails is tried again', async () => {
+  account('shop');
+  isAway = true;
+  start('a');
+  await clock.advance(5_000);
+  expect(errors[0]).toContain('claim refreshes of credentials: Unavailable');
+  isAway = false;
+  await clock.advance(5_000);
+  expect(credentialsOf('shop')).toBe('one+');
+});
+
+it('a channel that throws puts the refresh off', async () => {
+  answers.set('one', () => {
+    throw new Error('a bug');
+  });
+  account('shop');
+  start('a');
+  await clock.advance(1_000);
+  expect(refreshes.of('shop', 'x')).toMatchObject({ failures: 1, error: 'a bug', begunAt: expect.any(Number) });
+});

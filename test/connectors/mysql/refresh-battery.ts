@@ -1,0 +1,216 @@
+import type { ClaimedRefresh, RefreshedCredentials, RefreshResult } from '../../../bolts/account-refreshes';
+import type { PortsWorld } from './ports-world';
+import { Scene } from './scene';
+
+const LEASE_MS = 60_000;
+const DUE = { expiresAt: 600_000, refreshAt: -1 };
+const MANY = 1_000;
+let accounts = 0;
+
+/** What bolts may count on when they refresh credentials. */
+export function refreshBattery(open: () => Promise<PortsWorld>): void {
+  const scene = new Scene(open);
+
+  /** A new account whose credentials `old` are to be refreshed. */
+  async function account(lifetime = DUE): Promise<string> {
+    const name = `refreshed-${++accounts}`;
+    await scene.world.setCredentials(name, 'old', lifetime);
+    return name;
+  }
+
+  const claimAll = (session: string, leaseMs = LEASE_MS) =>
+    scene.world.refreshes.claim('webhook', session, MANY, leaseMs);
+  const claimOf = async (name: string, session = scene.first, leaseMs = LEASE_MS) =>
+    (await claimAll(session, leaseMs)).find((one) => one.account === name);
+  async function claimed(name: string, session = scene.first, leaseMs = LEASE_MS): Promise<ClaimedRefresh> {
+    const found = await claimOf(name, session, leaseMs);
+    if (found === undefined) throw new Error(`${name} is not claimed`);
+    return found;
+  }
+  const settle = (claim: ClaimedRefresh, result: RefreshResult, session = scene.first) =>
+    scene.world.refreshes.settle('webhook', session, claim, result);
+  const ask = async (name: string) =>
+    scene.world.refreshes.ask('webhook', name, (await scene.world.credentialsOf(name)).generation);
+  const refreshed: RefreshedCredentials = {
+    kind: 'refreshed',
+    credentials: 'new',
+    expiresAt: 4_000_000_000_000,
+    refreshAt: 3_999_999_000_000,
+  };
+  const later = { kind: 'later', reason: 'busy', delayMs: 0, isLost: false } as const;
+  const refused = { kind: 'refused', reason: 'revoked', isOver: true } as const;
+
+  test('One refresher at a time: what one worker has claimed no other claims while the lease holds', async () => {
+    const name = await account();
+    const both = await Promise.all([claimAll(scene.first), claimAll(scene.second)]);
+    expect(both.flat().filter((one) => one.account === name)).toEqual([
+      {
+        account: name,
+        credentials: 'old',
+        lostAt: null,
+        refused: null,
+        expiresAt: expect.any(Number),
+        isAsked: false,
+        failures: 0,
+      },
+    ]);
+    expect(await claimOf(name, scene.second)).toBeUndefined();
+  });
+
+  test('what is not due, of another channel, or of an account that may not be used is not claimed', async () => {
+    const early = await account({ expiresAt: 600_000, refreshAt: 60_000 });
+    const disabled = await account();
+    await scene.world.say(disabled, 'disabled');
+    expect((await claimAll(scene.first)).map((one) => one.account)).not.toContain(early);
+    expect(await claimOf(disabled)).toBeUndefined();
+    const name = await account();
+    expect(await scene.world.refreshes.claim('mastodon', scene.first, MANY, LEASE_MS)).toEqual([]);
+    expect(await claimOf(name)).toBeDefined();
+    await scene.world.say(disabled, 'usable');
+    expect(await claimOf(disabled)).toBeDefined();
+  });
+
+  test('no more than are wanted are claimed, the earliest first', async () => {
+    const [second, first] = [
+      await account({ ...DUE, refreshAt: -50_000 }),
+      await account({ ...DUE, refreshAt: -90_000 }),
+    ];
+    const names = (await scene.world.refreshes.claim('webhook', scene.first, 1, LEASE_MS)).map((one) => one.account);
+    expect(names).toEqual([first]);
+    expect(await claimOf(second)).toBeDefined();
+  });
+
+  test('new credentials take the place of the old ones in a new generation, and are not refreshed again at once', async () => {
+    const name = await account();
+    const before = await scene.world.credentialsOf(name);
+    const claim = await claimed(name);
+    expect(await settle(claim, refreshed)).toBe(true);
+    // Its answer was lost, so it is written once more.
+    expect(await settle(claim, refreshed)).toBe(true);
+    expect(await scene.world.credentialsOf(name)).toEqual({
+      credentials: 'new',
+      generation: before.generation + 1,
+      blocked: undefined,
+    });
+    expect(await scene.world.stateOf(name)).toBe('usable');
+    expect(await claimOf(name)).toBeUndefined();
+  });
+
+  test('Only the credentials that were refreshed are replaced: those that a person has set meanwhile stay', async () => {
+    const name = await account();
+    const claim = await claimed(name);
+    await scene.world.setCredentials(name, 'of a person', { expiresAt: 600_000, refreshAt: 500_000 });
+    const { generation } = await scene.world.credentialsOf(name);
+    for (const result of [refreshed, later, refused]) expect(await settle(claim, result)).toBe(false);
+    expect(await scene.world.credentialsOf(name)).toEqual({
+      credentials: 'of a person',
+      generation,
+      blocked: undefined,
+    });
+    expect(await claimOf(name)).toBeUndefined();
+  });
+
+  test('what a person says of the account meanwhile does not lose new credentials', async () => {
+    const name = await account();
+    const claim = await claimed(name);
+    await scene.world.say(name, 'disabled');
+    expect(await settle(claim, refreshed)).toBe(true);
+    expect((await scene.world.credentialsOf(name)).credentials).toBe('new');
+    expect(await scene.world.stateOf(name)).toBe('disabled');
+  });
+
+  test('A refresh that began is not forgotten: whoever claims next is told, until its answer is written', async () => {
+    const name = await account();
+    await claimed(name, scene.first, 0);
+    const next = await claimed(name, scene.second, 0);
+    expect(next.lostAt).toEqual(expect.any(Number));
+    await settle(next, { ...later, isLost: true }, scene.second);
+    expect((await claimed(name, scene.first, 0)).lostAt).toBe(next.lostAt);
+    await settle(next, refreshed, scene.second);
+    await ask(name);
+    expect(await claimed(name)).toMatchObject({ credentials: 'new', lostAt: null, failures: 0 });
+  });
+
+  test('a refresh that never began, or was surely not taken, leaves nothing to fear', async () => {
+    const name = await account();
+    await settle(await claimed(name), { kind: 'unbegun' });
+    const again = await claimed(name);
+    expect(again).toMatchObject({ lostAt: null, failures: 0 });
+    await settle(again, later);
+    expect(await claimed(name)).toMatchObject({ lostAt: null, failures: 1 });
+  });
+
+  test('a worker whose lease has ended puts nothing off, and its late answer is written all the same', async () => {
+    const name = await account();
+    const claim = await claimed(name, scene.first, 0);
+    await claimed(name, scene.second);
+    expect(await settle(claim, { ...later, delayMs: 60_000 })).toBe(false);
+    expect(await settle(claim, refused)).toBe(false);
+    expect(await settle(claim, refreshed)).toBe(true);
+    expect((await scene.world.credentialsOf(name)).credentials).toBe('new');
+  });
+
+  test('what is put off is not asked for sooner, whoever waits', async () => {
+    const name = await account();
+    await settle(await claimed(name), { ...later, delayMs: 600_000 });
+    expect(await ask(name)).toEqual({ kind: 'asked' });
+    expect(await claimOf(name)).toBeUndefined();
+  });
+
+  test('a refusal for good makes the account unusable with its reason, and nothing is asked any more', async () => {
+    const name = await account();
+    await settle(await claimed(name), refused);
+    expect(await scene.world.credentialsOf(name)).toMatchObject({ credentials: 'old', blocked: 'revoked' });
+    await scene.world.say(name, 'usable');
+    expect(await claimOf(name)).toBeUndefined();
+    expect(await ask(name)).toEqual({ kind: 'useless', reason: 'revoked' });
+    await scene.world.setCredentials(name, 'of a person', DUE);
+    expect(await claimOf(name)).toMatchObject({ credentials: 'of a person', refused: null });
+  });
+
+  test('credentials that serve still when their refresh is refused serve until they end', async () => {
+    const name = await account({ expiresAt: 600_000, refreshAt: -1 });
+    await settle(await claimed(name), { ...refused, isOver: false });
+    expect((await scene.world.credentialsOf(name)).blocked).toBeUndefined();
+    expect(await claimOf(name)).toBeUndefined();
+    expect(await ask(name)).toEqual({ kind: 'useless', reason: 'revoked' });
+    const ended = await account({ expiresAt: -1, refreshAt: -2 });
+    await settle(await claimed(ended), { ...refused, isOver: false });
+    expect(await claimed(ended)).toMatchObject({ refused: 'revoked' });
+  });
+
+  test('a refresh that is asked for is made at once, also for an account of which no end is known', async () => {
+    const name = await account({ expiresAt: 600_000, refreshAt: 500_000 });
+    expect(await ask(name)).toEqual({ kind: 'asked' });
+    expect(await ask(name)).toEqual({ kind: 'asked' });
+    expect(await claimed(name)).toMatchObject({ isAsked: true });
+    const unknown = `refreshed-${++accounts}`;
+    await scene.world.setCredentials(unknown, 'old', { expiresAt: null, refreshAt: null });
+    expect(await ask(unknown)).toEqual({ kind: 'asked' });
+    expect(await claimed(unknown)).toMatchObject({ isAsked: true, expiresAt: null });
+  });
+
+  test('credentials that were replaced meanwhile are not refreshed because the old ones were refused', async () => {
+    const name = await account();
+    const { generation } = await scene.world.credentialsOf(name);
+    await settle(await claimed(name), refreshed);
+    expect(await scene.world.refreshes.ask('webhook', name, generation)).toEqual({ kind: 'other' });
+    expect(await claimOf(name)).toBeUndefined();
+  });
+
+  test('a refresh that was asked for and did not help is not asked for again', async () => {
+    const name = await account({ expiresAt: 600_000, refreshAt: 500_000 });
+    await ask(name);
+    await settle(await claimed(name), refreshed);
+    expect(await ask(name)).toEqual({ kind: 'useless', reason: null });
+    expect(await claimOf(name)).toBeUndefined();
+  });
+
+  test('an account that was unusable goes on with new credentials', async () => {
+    const name = await account();
+    const claim = await claimed(name);
+    await scene.world.say(name, 'unusable');
+    expect(await settle(claim, refreshed)).toBe(true);
+    expect(await scene.world.stateOf(name)).toBe('resuming');
+  });
+}

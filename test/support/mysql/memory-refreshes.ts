@@ -1,0 +1,122 @@
+import type {
+  AccountRefreshes,
+  AskedRefresh,
+  ClaimedRefresh,
+  Lifetime,
+  RefreshResult,
+} from '../../../bolts/account-refreshes';
+import type { MemoryAccounts } from './memory-accounts';
+
+interface MemoryRefresh {
+  readonly account: string;
+  readonly channel: string;
+  expiresAt: number | null;
+  refreshAt: number | null;
+  askedAt: number | null;
+  begunAt: number | null;
+  refreshedAt: number | null;
+  claim: string | null;
+  leaseUntil: number;
+  failures: number;
+  error: string | null;
+  refused: boolean;
+}
+
+const HELPED_WITHIN_MS = 3_600_000;
+const unknown = { expiresAt: null, refreshAt: null, askedAt: null, begunAt: null, refreshedAt: null } as const;
+const free = { claim: null, leaseUntil: 0 } as const;
+
+/** The rows of `account_refreshes`. Every call is a transaction. */
+export class MemoryRefreshes implements AccountRefreshes {
+  private readonly rows = new Map<string, MemoryRefresh>();
+
+  /** @param now by the database's clock */
+  constructor(
+    private readonly accounts: MemoryAccounts,
+    private readonly now: () => number,
+  ) {}
+
+  /** As `accounts set`. */
+  set(account: string, channel: string, { expiresAt, refreshAt }: Lifetime): void {
+    this.rows.delete(`${account}\0${channel}`);
+    if (expiresAt !== null || refreshAt !== null) Object.assign(this.rowOf(account, channel), { expiresAt, refreshAt });
+  }
+
+  of(account: string, channel: string): MemoryRefresh | undefined {
+    return this.rows.get(`${account}\0${channel}`);
+  }
+
+  async claim(channel: string, session: string, limit: number, leaseMs: number): Promise<readonly ClaimedRefresh[]> {
+    const now = this.now();
+    const due = [...this.rows.values()]
+      .filter(
+        (row) => row.channel === channel && row.refreshAt !== null && row.refreshAt <= now && row.leaseUntil <= now,
+      )
+      .filter(({ account }) => ['usable', 'resuming'].includes(this.accounts.stateOf({ account, channel })))
+      .toSorted((one, other) => (one.refreshAt ?? 0) - (other.refreshAt ?? 0))
+      .slice(0, limit);
+    return due.flatMap((row) => {
+      const { account, begunAt: lostAt, expiresAt, failures, askedAt, refreshedAt, error } = row;
+      const credentials = this.accounts.newest({ account, channel });
+      Object.assign(row, { claim: session, leaseUntil: now + leaseMs, begunAt: lostAt ?? now });
+      if (credentials === undefined) return [];
+      const refused = row.refused ? (error ?? '') : null;
+      const isAsked = askedAt !== null && askedAt > (refreshedAt ?? 0);
+      return [{ account, credentials, lostAt, refused, expiresAt, isAsked, failures }];
+    });
+  }
+
+  async settle(channel: string, session: string, claimed: ClaimedRefresh, result: RefreshResult): Promise<boolean> {
+    const { account, lostAt } = claimed;
+    const row = this.rowOf(account, channel);
+    const credentials = this.accounts.newest({ account, channel });
+    if (result.kind === 'refreshed' && credentials === result.credentials) return true;
+    if (credentials !== claimed.credentials) return false;
+    if (result.kind === 'refreshed') {
+      this.accounts.replace({ account, channel }, result.credentials);
+      const { expiresAt, refreshAt } = result;
+      const fine = { begunAt: null, failures: 0, error: null, refused: false };
+      Object.assign(row, { ...free, ...fine, expiresAt, refreshAt, refreshedAt: this.now() });
+      return true;
+    }
+    if (row.claim !== session) return false;
+    Object.assign(row, free);
+    if (result.kind === 'unbegun') {
+      row.begunAt = lostAt;
+      return true;
+    }
+    Object.assign(row, { failures: row.failures + 1, error: result.reason });
+    if (result.kind === 'later') {
+      row.refreshAt = this.now() + result.delayMs;
+      if (!result.isLost) row.begunAt = lostAt;
+      return true;
+    }
+    Object.assign(row, { refused: true, begunAt: null, refreshAt: result.isOver ? null : row.expiresAt });
+    if (!result.isOver) return true;
+    row.failures = 0;
+    this.accounts.markUnusable({ account, channel }, result.reason);
+    return true;
+  }
+
+  async ask(channel: string, account: string, generation: number): Promise<AskedRefresh> {
+    if (this.accounts.generationOf({ account, channel }) !== generation) return { kind: 'other' };
+    const now = this.now();
+    const row = this.rowOf(account, channel);
+    const { askedAt, refreshedAt } = row;
+    if (row.refused) return { kind: 'useless', reason: row.error };
+    const isAnswered = askedAt !== null && (refreshedAt ?? 0) >= askedAt;
+    if (isAnswered && askedAt > now - HELPED_WITHIN_MS) return { kind: 'useless', reason: null };
+    if (row.failures === 0 || row.refreshAt === null) row.refreshAt = now;
+    if (askedAt === null || isAnswered) row.askedAt = now;
+    return { kind: 'asked' };
+  }
+
+  private rowOf(account: string, channel: string): MemoryRefresh {
+    const name = `${account}\0${channel}`;
+    const known = this.rows.get(name);
+    if (known !== undefined) return known;
+    const row: MemoryRefresh = { account, channel, ...unknown, ...free, failures: 0, error: null, refused: false };
+    this.rows.set(name, row);
+    return row;
+  }
+}
