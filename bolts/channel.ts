@@ -90,7 +90,10 @@ export interface Channel<Prepared = unknown> {
   readonly keyLifetimeMs?: number;
   /** Loads what sending for these accounts needs (secrets, tokens). Throws Unavailable when it cannot be had now. */
   readonly warm: (accounts: readonly string[]) => Promise<void>;
-  /** Parses the payload text. @throws BadRecord naming the field, when it can never be sent. */
+  /**
+   * Parses the payload text. @throws BadRecord naming the field, when it can never be sent; a channel of a package says so when it
+   * sends, because code that is not ours runs only for messages that are claimed.
+   */
   readonly prepare: (account: string, payload: string) => Prepared;
   /** Scheme, host and port that the request goes to, e.g. `https://example.com`: its slots are taken. */
   readonly originOf: (prepared: Prepared) => string;

@@ -9,6 +9,9 @@ export interface CredentialField {
   readonly isSecret: boolean;
 }
 
+/** Characters. */
+const MIN_QUOTED = 6;
+
 /** What the fields of each schema register. */
 export const credentialFields = z.registry<CredentialField>();
 
@@ -31,13 +34,36 @@ export function parseCredentials<T extends z.ZodObject>(channel: string, schema:
   if (value === undefined) {
     throw new UserError(`credentials: expected JSON with ${names.join(', ')} for ${channel}.`);
   }
-  const result = schema.safeParse(value);
+  const result = checked(channel, schema, value);
   if (result.success) return result.data;
   const problems = result.error.issues.map(({ code, path, message }) =>
     // Its own message quotes the names that were given, which may be secrets in the wrong place.
     code === 'unrecognized_keys' ? `expected no fields but ${names.join(', ')}` : `${path.join('.')}: ${message}`,
   );
-  throw new UserError(problems.join('\n'));
+  throw new UserError(without(schema, value, problems.join('\n')));
+}
+
+/** The schema of a package may throw, and what it says then may quote what it was given. */
+function checked<T extends z.ZodObject>(channel: string, schema: T, value: object): z.ZodSafeParseResult<z.infer<T>> {
+  try {
+    return schema.safeParse(value);
+  } catch {
+    throw new UserError(
+      `credentials: the schema of ${channel} fails for them: correct them, or install another version.`,
+    );
+  }
+}
+
+/** The text without the secrets, which the messages of a package's schema may quote. Short ones are found everywhere. */
+function without(schema: z.ZodObject, values: object, text: string): string {
+  const secrets = Object.entries<unknown>({ ...values }).flatMap(([name, value]) => {
+    const type = Object.hasOwn(schema.shape, name) ? (schema.shape[name] as z.ZodType) : undefined;
+    const isPlain = type !== undefined && credentialFields.get(type)?.isSecret === false;
+    return isPlain || typeof value !== 'string' ? [] : [value, value.trim(), JSON.stringify(value).slice(1, -1)];
+  });
+  // One may be the beginning of another.
+  const longestFirst = secrets.filter(({ length }) => length >= MIN_QUOTED).toSorted((a, b) => b.length - a.length);
+  return longestFirst.reduce((shown, value) => shown.replaceAll(value, '…'), text);
 }
 
 /** Credentials as they are kept. */

@@ -44,5 +44,9 @@ export class UserError extends Error {
 
 /** The text of anything that was thrown. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error);
+  try {
+    return String(error instanceof Error ? error.message || error.name : error);
+  } catch {
+    return 'an error without a text';
+  }
 }

@@ -1,4 +1,4 @@
-import { UserError } from '../core/errors';
+import { reasonOf, UserError } from '../core/errors';
 import { isObjectSchema, type ObjectSchema } from './object-schema';
 import { payloads } from './payloads';
 
@@ -56,6 +56,33 @@ export function checkGiven(value: unknown, source: string, taken: readonly strin
   if (taken.includes(name)) {
     throw new UserError(`${source}: the name ${name} is taken already. Leave one of the two out, or rename it.`);
   }
-  if (isObjectSchema(payload)) return { interface: version, name, payload };
-  throw new UserError(`${source}: payload: expected z.strictObject({…}) of zod 4. ${PAGE}.`);
+  if (!isObjectSchema(payload)) {
+    throw new UserError(`${source}: payload: expected z.strictObject({…}) of zod 4. ${PAGE}.`);
+  }
+  const failure = failureOf(payload);
+  if (failure === undefined) return { interface: version, name, payload };
+  throw new UserError(
+    `${source}: payload: its schema ${failure}. A schema has to refuse what is wrong: correct it, or install another version of the package.`,
+  );
+}
+
+/**
+ * Tries a schema, and each of its fields, with what they are asked at any time: whether a field may be left out.
+ * @returns what it throws then, which is no fault of a payload
+ */
+export function failureOf(schema: ObjectSchema): string | undefined {
+  let what = '';
+  try {
+    for (const [name, field] of Object.entries(schema.shape)) {
+      for (const value of [undefined, null]) {
+        what = `${name}: ${value}`;
+        field.safeParse(value);
+      }
+    }
+    what = 'an object without fields';
+    schema.safeParse({});
+    return undefined;
+  } catch (error) {
+    return `throws for ${what} (${reasonOf(error)})`;
+  }
 }

@@ -4,6 +4,8 @@ import { webUrl } from './web-url';
 
 const MAX_URL = 2_048;
 const MAX_FILE = 512;
+const MAX_ALT_OF_ANY = 10_000;
+const MAX_IMAGES_OF_ANY = 100;
 /** No empty part, none that begins with a dot, and so nothing above or hidden. */
 const RELATIVE_PATH = /^(?:[^./\\\p{C}][^/\\\p{C}]*\/)*[^./\\\p{C}][^/\\\p{C}]*$/u;
 
@@ -55,6 +57,11 @@ function optional<T extends z.ZodType>(one: T, { most }: MediaRules, more: strin
       description: `up to ${most} ${most === 1 ? 'image' : 'images'}: [{"url":"https://…","alt":"what it shows"}]${more}`,
     });
 }
+
+/** Of a payload of a package: what images are, whatever its own schema takes for one. */
+export const withMedia = z.looseObject({
+  media: z.array(image(MAX_ALT_OF_ANY)).max(MAX_IMAGES_OF_ANY).optional(),
+});
 
 /** One image of a message: exactly one of `url` and `file` is given. */
 export interface MediaItem {

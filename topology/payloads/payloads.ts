@@ -54,8 +54,10 @@ export function payloadFields({ shape }: ObjectSchema): readonly PayloadField[] 
   });
 }
 
-/** A payload, or one line that names each wrong field. */
-type ParsedPayload<T> = { readonly ok: true; readonly payload: T } | { readonly ok: false; readonly reason: string };
+/** A payload, or one line that names each wrong field. `isFault`: its schema failed, which says nothing of the payload. */
+type ParsedPayload<T> =
+  | { readonly ok: true; readonly payload: T }
+  | { readonly ok: false; readonly reason: string; readonly isFault?: true };
 
 export function parsePayload<C extends ChannelName>(channel: C, value: unknown): ParsedPayload<Payload<C>> {
   return parseBy<Payload<C>>(payloads[channel], value);
@@ -67,15 +69,21 @@ export function parseBy<T>(schema: ObjectSchema, value: unknown): ParsedPayload<
   try {
     result = schema.safeParse(withoutNulls(schema, value));
   } catch (error) {
-    return { ok: false, reason: `payload: the schema of its channel fails: ${reasonOf(error)}` };
+    return {
+      ok: false,
+      reason: shortened(`payload: the schema of its channel fails: ${reasonOf(error)}`),
+      isFault: true,
+    };
   }
   if (result.success) return { ok: true, payload: result.data as T };
   const issues = result.error.issues.map(
     (issue) => `payload${issue.path.map((part) => `.${String(part)}`).join('')}: ${messageOf(issue)}`,
   );
-  const reason = issues.join('; ');
-  const isLong = reason.length > MAX_REASON_CHARACTERS;
-  return { ok: false, reason: isLong ? `${reason.slice(0, MAX_REASON_CHARACTERS)}…` : reason };
+  return { ok: false, reason: shortened(issues.join('; ')) };
+}
+
+function shortened(reason: string): string {
+  return reason.length > MAX_REASON_CHARACTERS ? `${reason.slice(0, MAX_REASON_CHARACTERS)}…` : reason;
 }
 
 /** What is wrong with a name of a record stands one level below that it is wrong. */

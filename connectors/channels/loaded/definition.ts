@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { LookupAnswer } from '../../../bolts/channel';
 import { UserError } from '../../../topology/core/errors';
 import type { ChannelClass, Outcome } from '../../../topology/message';
-import { checkGiven, type GivenChannel } from '../../../topology/payloads/given-channel';
+import { checkGiven, failureOf, type GivenChannel } from '../../../topology/payloads/given-channel';
 import type { MediaItem } from '../../../topology/payloads/media';
 import { isObjectSchema, type ObjectSchema, type OutputOf } from '../../../topology/payloads/object-schema';
 import type { WhoAmI } from '../channel-kind';
@@ -36,7 +36,7 @@ export interface SendTools<Credentials> extends MessageTools<Credentials> {
   readonly inDoubt: boolean;
   /**
    * Makes the one request that can make the message visible. It is called again only after an answer that says that nothing was
-   * taken.
+   * taken: while one was lost or is under way it answers `not_started`, unless the channel is idempotent.
    */
   readonly publish: Api;
   /** Of the payload's `media`, in their order; none where it has none. */
@@ -149,9 +149,19 @@ const parts = z
         z.strictObject({
           option: z
             .string()
-            .regex(/^[a-z][a-z0-9-]{0,31}$/, 'expected small letters, digits or "-"')
+            .max(32)
+            .regex(
+              /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/,
+              'expected words of small letters and digits, with "-" between them',
+            )
+            .refine(
+              (option) => !option.startsWith('no-'),
+              'expected none that begins with "no-": it would turn another one off',
+            )
+            .refine((option) => !(attributeOf(option) in {}), 'every object has something of this name')
             .refine((option) => !TAKEN_OPTIONS.includes(option), 'the command line has this option already'),
-          placeholder: text,
+          // Brackets and dots say something to the command line.
+          placeholder: text.max(32).regex(/^[^\s<>[\].,]+$/, 'expected a word without brackets, dots and commas'),
           description: text,
           takes: z.enum(['text', 'json']),
         }),
@@ -175,10 +185,15 @@ const parts = z
     if (own !== 'idempotent' && keyLifetimeMs !== undefined) wrong('keyLifetimeMs', 'only idempotent channels have it');
     const unknown = Object.keys(options).find((field) => !Object.hasOwn(payload.shape, field));
     if (unknown !== undefined) wrong('options', `the payload has no field ${unknown}`);
+    const names = Object.values(options).map(({ option }) => option);
+    const twice = names.find((option, index) => names.indexOf(option) < index);
+    if (twice !== undefined) wrong('options', `two fields have the option ${twice}`);
     const fields = Object.keys(credentials.shape);
     if (fields.toSorted().join() !== Object.keys(prompts).toSorted().join()) {
       wrong('prompts', `expected one for each field of the credentials: ${fields.join(', ')}`);
     }
+    const failure = failureOf(credentials);
+    if (failure !== undefined) wrong('credentials', `its schema ${failure}`);
     for (const [name, { shape }] of Object.entries({ payload, credentials })) {
       // What is known of a field is kept by its schema.
       if (new Set(Object.values(shape)).size < Object.keys(shape).length) {
@@ -186,6 +201,11 @@ const parts = z
       }
     }
   });
+
+/** What the command line makes of an option's name. */
+function attributeOf(option: string): string {
+  return option.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
 
 /**
  * @param source where it comes from: the name of a package, or a path

@@ -6,15 +6,18 @@ import { type ChannelClass, MAX_REFRESH_MS, type Outcome } from '../../../topolo
 import type { ChannelName } from '../../../topology/payloads/payloads';
 import type { WhoAmI } from '../channel-kind';
 import { secretsIn } from '../credentials';
-import { Redaction } from '../http/redaction';
 import { within } from '../http/within';
 import { SLOWEST_BYTES_PER_MS } from '../media/media-file';
-import type { Api } from '../provider/api';
+import type { Api, GatedApi } from '../provider/api';
 import type { Looking, Provider, Publishing } from '../provider/provider-channel';
 import type { ChannelDefinition, ProviderTools } from './definition';
+import { Publications } from './publications';
+import { Quotes } from './quotes';
 
 /** Each function of a channel must end within so many times the channel's time-out, besides the time for the bytes of its images. */
 const TIMES_TIMEOUT = 7;
+/** Before it is said that a request may not be made: a loop around it must leave time for others. */
+const REFUSED_MS = 50;
 const MAX_REASON_CHARACTERS = 1_000;
 /** As the column has them. */
 const MAX_RECEIPT_CHARACTERS = 512;
@@ -64,33 +67,17 @@ const refreshes = z.discriminatedUnion('kind', [
 ]);
 
 type Credentials = Readonly<Record<string, unknown>>;
+type Given = Omit<ProviderTools<Credentials>, 'ask'> & { readonly ask: GatedApi };
 type AnyProvider = Provider<ChannelName, ChannelClass, z.ZodObject, unknown>;
-
-/** A request of the message that may have been taken. */
-class Doubt {
-  /** It was written and not answered. */
-  isLost = false;
-  /** It is under way, or its answer is not read yet. */
-  isOpen = false;
-
-  around(publish: Api): Api {
-    return async (request) => {
-      this.isOpen = true;
-      const ended = await publish(request);
-      this.isLost ||= ended !== 'not_started' && ended.kind === 'unknown';
-      this.isOpen = ended !== 'not_started' && ended.kind === 'answered';
-      return ended;
-    };
-  }
-}
 
 /**
  * The code of a package, as the bolt may rely on it.
  *
  * 1. *Whatever the code does ends as an outcome*: it throws, it never ends, or it answers something else.
  * 2. *A request that may have been taken is not hidden by that*: its message is in doubt.
- * 3. *Code whose time is over begins no request any more.*
- * 4. *No text of the code quotes a secret of the account.*
+ * 3. *Code whose time is over begins no request any more*, and none that waits for a name or a connection is written.
+ * 4. *No text of the code quotes a secret of the account*, in whatever form a request has it, nor what its requests were authorized by.
+ * 5. *The code is given copies of credentials and payloads*: what it changes of them is as it was at the next call.
  */
 export class GuardedPackage implements Pick<AnyProvider, 'originOf' | 'send' | 'lookup' | 'whoAmI'> {
   /** @param timeoutMs of one request */
@@ -100,47 +87,53 @@ export class GuardedPackage implements Pick<AnyProvider, 'originOf' | 'send' | '
     private readonly timeoutMs: number,
   ) {}
 
-  /** The channel's name where the code says none: then all accounts share its slots. */
+  /**
+   * The channel's name where the code says none: then all accounts share its slots. Of a URL nothing else is taken, because it is in
+   * reasons, and is compared with where requests go.
+   */
   readonly originOf = (credentials: Credentials): string => {
     const { definition } = this;
     try {
-      const origin: unknown = definition.originOf(credentials);
-      return typeof origin === 'string' && origin !== '' ? origin : definition.name;
+      const { origin } = new URL(definition.originOf(structuredClone(credentials)));
+      return origin === 'null' ? definition.name : origin;
     } catch {
       return definition.name;
     }
   };
 
   readonly send = async (payload: unknown, given: Publishing<Credentials>): Promise<Outcome | 'not_started'> => {
-    const { credentials, id, idempotencyKey, dueAt, now, inDoubt, files, wait } = given;
-    const doubt = new Doubt();
+    const { id, idempotencyKey, dueAt, now, inDoubt, files, wait } = given;
+    const quotes = this.quotesOf(given.credentials);
+    const publications = new Publications(this.definition.class);
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-    const ended = await this.run('send', outcomes, bytes, given, (tools, open) => {
-      const publish = open(doubt.around(given.publish));
+    const ended = await this.run('send', outcomes, bytes, given, quotes, (tools, open) => {
+      const publish = open(publications.around(given.publish, this.refuse));
       const message = { id, idempotencyKey, dueAt, now, inDoubt };
       return this.definition.send(payload, { ...tools, ...message, publish, files, wait });
     });
     if ('failure' in ended) {
-      return { kind: doubt.isLost || doubt.isOpen ? 'unknown' : 'retry', reason: ended.failure };
+      return { kind: publications.mayBeTaken ? 'unknown' : 'retry', reason: ended.failure };
     }
-    const told = toldOf(ended.value as Outcome | 'not_started', doubt);
-    return told === 'not_started' ? told : this.shown(told, credentials);
+    const told = publications.allow(ended.value as Outcome | 'not_started');
+    return told === 'not_started' ? told : shown(told, quotes);
   };
 
   readonly lookup = async (payload: unknown, given: Looking<Credentials>): Promise<LookupAnswer> => {
-    const { credentials, id, idempotencyKey, dueAt, now, notBefore, media } = given;
-    const ended = await this.run('lookup', answers, 0, given, async (tools) => {
+    const { id, idempotencyKey, dueAt, now, notBefore, media } = given;
+    const quotes = this.quotesOf(given.credentials);
+    const ended = await this.run('lookup', answers, 0, given, quotes, async (tools) => {
       const message = { id, idempotencyKey, dueAt, now, notBefore, media };
       return this.definition.lookup?.(payload, { ...tools, ...message });
     });
     if ('failure' in ended) return { kind: 'unknown', reason: ended.failure };
-    return this.shown(ended.value as LookupAnswer, credentials);
+    return shown(ended.value as LookupAnswer, quotes);
   };
 
-  readonly whoAmI = async (given: ProviderTools<Credentials>): Promise<WhoAmI> => {
-    const ended = await this.run('whoAmI', owners, 0, given, async (tools) => this.definition.whoAmI?.(tools));
+  readonly whoAmI = async (given: Given): Promise<WhoAmI> => {
+    const quotes = this.quotesOf(given.credentials);
+    const ended = await this.run('whoAmI', owners, 0, given, quotes, async (tools) => this.definition.whoAmI?.(tools));
     if ('failure' in ended) return { kind: 'no', reason: ended.failure };
-    return this.shown(ended.value, given.credentials);
+    return shown(ended.value, quotes);
   };
 
   /** Undefined where the package has no refresh. */
@@ -159,68 +152,69 @@ export class GuardedPackage implements Pick<AnyProvider, 'originOf' | 'send' | '
       },
       ask: async (given) => {
         const { now } = given;
-        const ended = await this.run('refresh', refreshes, 0, given, (tools) => how.ask({ ...tools, now }));
+        const quotes = this.quotesOf(given.credentials);
+        const ended = await this.run('refresh', refreshes, 0, given, quotes, async (tools) =>
+          how.ask({ ...tools, now }),
+        );
         if ('failure' in ended) return { kind: 'later', reason: ended.failure, isLost: true };
         const { value } = ended;
-        return value.kind === 'refreshed' ? value : this.shown(value, given.credentials);
+        return value.kind === 'refreshed' ? value : shown(value, quotes);
       },
     } as AnyProvider['refresh'];
   }
 
-  /** @param work is given its tools, and what opens another one for as long as there is time */
+  private readonly refuse = async (): Promise<'not_started'> => {
+    await this.clock.sleep(REFUSED_MS);
+    return 'not_started';
+  };
+
+  /**
+   * @param quotes of the credentials before the code has seen them
+   * @param work is given its tools, and what opens another one for as long as there is time
+   */
   private async run<T>(
     what: string,
     shape: z.ZodType<T>,
     bytes: number,
-    { account, credentials, ask }: ProviderTools<Credentials>,
-    work: (tools: ProviderTools<never>, open: (api: Api) => Api) => Promise<unknown>,
+    { account, credentials, ask }: Given,
+    quotes: Quotes,
+    work: (tools: ProviderTools<never>, open: (api: GatedApi) => Api) => Promise<unknown>,
   ): Promise<{ readonly value: T } | { readonly failure: string }> {
     const mostMs = what === 'refresh' ? MAX_REFRESH_MS : Number.POSITIVE_INFINITY;
     const limitMs = Math.ceil(Math.min(mostMs, TIMES_TIMEOUT * this.timeoutMs + bytes / SLOWEST_BYTES_PER_MS));
     const who = `${what} of the channel ${this.definition.name}`;
     let isOver = false;
     const open =
-      (api: Api): Api =>
-      async (request) =>
-        isOver ? 'not_started' : api(request);
+      (api: GatedApi): Api =>
+      async (request) => {
+        if (isOver) return this.refuse();
+        quotes.add(request);
+        return api(request, () => !isOver);
+      };
     try {
-      const tools = { account, credentials: credentials as never, ask: open(ask) };
+      const tools = { account, credentials: structuredClone(credentials) as never, ask: open(ask) };
       const begun = (async () => work(tools, open))();
       const value = await within(this.clock, limitMs, begun, () => new Error(`it did not end within ${limitMs} ms`));
       const { success, data } = shape.safeParse(value);
       return success ? { value: data } : { failure: `${who} answered with what is no answer` };
     } catch (error) {
-      return {
-        failure: this.redactionOf(credentials).shown(`${who} failed: ${reasonOf(error)}`, MAX_REASON_CHARACTERS),
-      };
+      return { failure: quotes.shown(`${who} failed: ${reasonOf(error)}`, MAX_REASON_CHARACTERS) };
     } finally {
       isOver = true;
     }
   }
 
-  /** Without what is secret. */
-  private shown<T extends object>(told: T, credentials: Credentials): T {
-    const redaction = this.redactionOf(credentials);
-    const most = { reason: MAX_REASON_CHARACTERS, receipt: MAX_RECEIPT_CHARACTERS, name: MAX_RECEIPT_CHARACTERS };
-    const texts = Object.entries(most).flatMap(([field, characters]) => {
-      const value = (told as Record<string, unknown>)[field];
-      return typeof value === 'string' ? [[field, redaction.shown(value, characters)]] : [];
-    });
-    return { ...told, ...Object.fromEntries(texts) };
-  }
-
-  private redactionOf(credentials: Credentials): Redaction {
-    const secrets = secretsIn(this.definition.credentials as unknown as z.ZodObject, credentials);
-    return new Redaction(secrets.flatMap((secret) => ['authorization', secret]));
+  private quotesOf(credentials: Credentials): Quotes {
+    return new Quotes(secretsIn(this.definition.credentials as unknown as z.ZodObject, credentials));
   }
 }
 
-/** What the code says of a message, unless a request of it was lost: then only that it was delivered counts. */
-function toldOf(told: Outcome | 'not_started', { isLost, isOpen }: Doubt): Outcome | 'not_started' {
-  if (told === 'not_started') {
-    return isLost || isOpen ? { kind: 'unknown', reason: 'the channel says that it did not begin, and it had' } : told;
-  }
-  if (!isLost || told.kind === 'delivered' || told.kind === 'unknown') return told;
-  const { reason: why } = told;
-  return { kind: 'unknown', reason: why, ...('afterMs' in told ? { afterMs: told.afterMs } : {}) };
+/** Without what is secret. */
+function shown<T extends object>(told: T, quotes: Quotes): T {
+  const most = { reason: MAX_REASON_CHARACTERS, receipt: MAX_RECEIPT_CHARACTERS, name: MAX_RECEIPT_CHARACTERS };
+  const texts = Object.entries(most).flatMap(([field, characters]) => {
+    const value = (told as Record<string, unknown>)[field];
+    return typeof value === 'string' ? [[field, quotes.shown(value, characters)]] : [];
+  });
+  return { ...told, ...Object.fromEntries(texts) };
 }

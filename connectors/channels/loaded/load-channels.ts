@@ -35,11 +35,16 @@ export function loadChannels(sources: readonly string[], folder: string): KnownC
       const definition = checkDefinition(load(source, folder), source, taken);
       known = withChannel(known, definition);
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      known = { ...known, faults: [...known.faults, error.message] };
+      known = { ...known, faults: [...known.faults, faultOf(error, source)] };
     }
   }
   return known;
+}
+
+/** What is no UserError comes from the code of the package: a getter, a schema. */
+function faultOf(error: unknown, source: string): string {
+  if (error instanceof UserError) return error.message;
+  return `${source}: its channel cannot be used: ${reasonOf(error)}. Correct it, or install another version of the package.`;
 }
 
 function withChannel({ kinds, schemas, faults }: KnownChannels, definition: ChannelDefinition): KnownChannels {

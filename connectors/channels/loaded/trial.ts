@@ -19,7 +19,7 @@ export interface TriedMessage {
 
 /** A channel with one account, as a worker runs it. */
 export interface Trial {
-  /** @throws BadRecord naming the field of a payload that can never be sent */
+  /** A payload that the channel's schema refuses is `rejected`, with the field's name. */
   send(payload: unknown, message?: TriedMessage): Promise<Outcome | 'not_started'>;
   /** Undefined where the channel has no lookup. */
   lookup(payload: unknown, message?: TriedMessage): Promise<LookupAnswer | undefined>;

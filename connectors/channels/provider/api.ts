@@ -31,6 +31,9 @@ export type ApiEnd = Reply | Exclude<CallEnd, { kind: 'answered' }>;
 /** Makes one request. Throws for nothing that a provider does. */
 export type Api = (request: ApiRequest) => Promise<ApiEnd>;
 
+/** The same, which asks `may` in the tick of the write: when that says no, nothing is written and the answer is `not_started`. */
+export type GatedApi = (request: ApiRequest, may?: () => boolean) => Promise<ApiEnd>;
+
 /** What is read of the answer to a message; the longest that are known repeat its text twice. */
 const PUBLISHED: AnswerLimits = { maxBytes: 1024 * 1024, keptBytes: 1024 * 1024, graceMs: 5_000 };
 /** Providers answer with pages of messages where they are asked what they have. */
@@ -41,8 +44,13 @@ const LONG_ANSWER: AnswerLimits = { maxBytes: 4 * 1024 * 1024, keptBytes: 4 * 10
  * @param secrets of its credentials: no text of an answer quotes them
  * @param mayStart of a request that makes a message visible: asked once, in the tick of the write
  */
-export function apiOf(caller: HttpCaller, account: string, secrets: readonly string[], mayStart?: () => boolean): Api {
-  return async (asked) => {
+export function apiOf(
+  caller: HttpCaller,
+  account: string,
+  secrets: readonly string[],
+  mayStart?: () => boolean,
+): GatedApi {
+  return async (asked, may = always) => {
     const { method, url, headers = {}, notAfter = Number.POSITIVE_INFINITY } = asked;
     const { type, bytes, body } = bodyOf(asked);
     const given = Object.entries(headers).flat();
@@ -66,7 +74,7 @@ export function apiOf(caller: HttpCaller, account: string, secrets: readonly str
     const ended = await caller.call(
       sized,
       () => all,
-      mayStart ?? always,
+      () => may() && (mayStart === undefined || mayStart()),
       mayStart === undefined ? LONG_ANSWER : PUBLISHED,
     );
     if (ended === 'not_started' || ended.kind !== 'answered') return ended;

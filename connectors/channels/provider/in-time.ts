@@ -1,4 +1,4 @@
-import type { Api, ApiEnd } from './api';
+import type { ApiEnd, GatedApi } from './api';
 
 const LATE: ApiEnd = { kind: 'retry', reason: 'The provider took too long with the images of the message' };
 
@@ -7,10 +7,10 @@ const LATE: ApiEnd = { kind: 'retry', reason: 'The provider took too long with t
  * @param until monotonic milliseconds; asked at each request
  * @param isCut whether a request that is under way then ends too: never the one that makes a message visible
  */
-export function inTime(api: Api, until: () => number, monotonic: () => number, isCut: boolean): Api {
-  return (request) => {
+export function inTime(api: GatedApi, until: () => number, monotonic: () => number, isCut: boolean): GatedApi {
+  return (request, may) => {
     const notAfter = until();
     if (monotonic() >= notAfter) return Promise.resolve(LATE);
-    return api(isCut ? { ...request, notAfter } : request);
+    return api(isCut ? { ...request, notAfter } : request, may);
   };
 }

@@ -13,13 +13,14 @@ import { Media } from '../media/media';
 import type { MediaLimits } from '../media/media-fetch';
 import type { MediaFile } from '../media/media-file';
 import { checkPublic } from '../media/public-media';
-import { type Api, apiOf } from './api';
+import { apiOf, type GatedApi } from './api';
 import { inTime } from './in-time';
 import { judged } from './judged';
+import { type ContentOf, type MessageContent, mediaOfPackage, readNow, readWhenCalled } from './message-content';
 import { PostOwners } from './post-owners';
 import { ProviderAccounts, readyOf } from './provider-accounts';
 import { ProviderSessions } from './provider-sessions';
-import { readPayload } from './read-payload';
+import { readJson, readPayload } from './read-payload';
 import { lifetimeIn, ProviderRefresh, type Refresh } from './refresh';
 
 /** Where a provider fetches media itself, all that is asked for before a message is begun within so many times the time-out. */
@@ -32,7 +33,7 @@ interface Asking<Credentials> {
   /** Of the provider's API, where the topology names one. */
   readonly apiVersion?: string | undefined;
   /** Makes a request of which nobody sees an effect. */
-  readonly ask: Api;
+  readonly ask: GatedApi;
   /** Of the channel's accounts, where its provider has such. */
   readonly sessions: ProviderSessions;
 }
@@ -49,7 +50,7 @@ export interface Publishing<Credentials> extends Asking<Credentials>, Comparing,
    * Makes the one request that can make the message visible: it asks the bolt in the tick of its write. Called again only
    * after an answer that says that nothing was taken.
    */
-  readonly publish: Api;
+  readonly publish: GatedApi;
   /** Of the payload's media, in their order; none where it has none. */
   readonly files: readonly MediaFile[];
   /** Waits, for as long as the provider works on what it was given. Milliseconds. */
@@ -68,7 +69,7 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   readonly name: Name;
   readonly class: Class;
   readonly keyLifetimeMs?: number;
-  /** Of its payload, where that is none of topology/payloads. */
+  /** Of its payload, where that is none of topology/payloads. It is the code of a package, so a message is claimed before it is used. */
   readonly payload?: ObjectSchema;
   /** Where the lookup claims posts: what the receipt of one is, for people who settle a message. */
   readonly receiptIs?: string;
@@ -98,8 +99,7 @@ interface Message<Prepared> {
   readonly account: string;
   /** Undefined where the account's credentials were not known when it was prepared. */
   readonly origin: string | undefined;
-  readonly prepared: Prepared;
-  readonly media: readonly MediaItem[];
+  readonly content: ContentOf<Prepared>;
 }
 
 /** The part that all providers' channels over HTTP share. */
@@ -149,12 +149,12 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   }
 
   prepare(account: string, text: string): Message<Prepared> {
-    const payload = readPayload(this.name, text, this.provider.payload);
-    const { media = [] } = payload as { readonly media?: readonly MediaItem[] };
-    if (this.provider.fetchesMedia === true) checkPublic(media, this.policy);
+    const isOfPackage = this.provider.payload !== undefined;
+    if (isOfPackage) readJson(text);
+    const content = (isOfPackage ? readWhenCalled : readNow)(() => this.read(text));
     const credentials = this.accounts.known(account);
     const origin = credentials === undefined ? undefined : this.provider.originOf(credentials, this.sessions);
-    return { account, origin, prepared: this.provider.prepare(payload), media };
+    return { account, origin, content };
   }
 
   /** Until the account's credentials are known, a place of its own. */
@@ -162,12 +162,24 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     return origin ?? `${this.name}:${account}`;
   }
 
+  private read(text: string): MessageContent<Prepared> {
+    const { payload: schema, fetchesMedia, prepare } = this.provider;
+    const payload = readPayload(this.name, text, schema);
+    const { media: own = [] } = payload as { readonly media?: readonly MediaItem[] };
+    const media = schema === undefined ? own : mediaOfPackage(payload, this.media !== undefined);
+    if (fetchesMedia === true) checkPublic(media, this.policy);
+    return { prepared: prepare(payload), media };
+  }
+
   private get fetchingMs(): number {
     return FETCHING_TIMES_TIMEOUT * this.settings.timeoutMs;
   }
 
   async send(message: Message<Prepared>, attempt: AttemptContext): Promise<Outcome | 'not_started'> {
-    const { account, origin, prepared, media } = message;
+    const { account, origin, content } = message;
+    const read = content();
+    if ('kind' in read) return read;
+    const { prepared, media } = read;
     const ready = await this.accounts.readyOf(account);
     if ('kind' in ready) return ready;
     const { credentials, secrets } = ready;
@@ -216,7 +228,10 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     context: LookupContext,
     lookup: NonNullable<typeof this.provider.lookup>,
   ): Promise<LookupAnswer> {
-    const { account, prepared, media } = message;
+    const { account, content } = message;
+    const read = content();
+    if ('kind' in read) return { kind: 'unknown', reason: read.reason };
+    const { prepared, media } = read;
     const ready = await this.accounts.readyOf(account);
     if ('kind' in ready) return ready;
     const { credentials, secrets } = ready;

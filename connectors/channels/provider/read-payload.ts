@@ -11,23 +11,26 @@ import {
 /**
  * A payload as the row has it.
  * @param schema of a channel that is none of ours
- * @throws BadRecord naming the field that is wrong
+ * @throws BadRecord naming the field that is wrong; another error when the schema fails
  */
 export function readPayload<Name extends ChannelName>(
   channel: Name,
   text: string,
   schema: ObjectSchema = payloads[channel],
 ): Payload<Name> {
+  const parsed = parseBy<Payload<Name>>(schema, readJson(text));
+  if (parsed.ok) return parsed.payload;
+  throw parsed.isFault === true ? new Error(parsed.reason) : new BadRecord(parsed.reason);
+}
+
+/** The same before its schema is asked. @throws BadRecord */
+export function readJson(text: string): unknown {
   if (Buffer.byteLength(text) > MAX_STORED_PAYLOAD_BYTES) {
     throw new BadRecord(`payload: expected at most ${MAX_STORED_PAYLOAD_BYTES} bytes`);
   }
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     throw new BadRecord('payload: not JSON');
   }
-  const parsed = parseBy<Payload<Name>>(schema, value);
-  if (!parsed.ok) throw new BadRecord(parsed.reason);
-  return parsed.payload;
 }

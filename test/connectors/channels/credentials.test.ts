@@ -50,6 +50,26 @@ test.each([
   expect(() => parseCredentials('two', two, text)).toThrow(new UserError(message));
 });
 
+test('a schema of a package that throws, or quotes what it was given, is an error of that account alone', () => {
+  const given = JSON.stringify({ server: 'https://a.test', token: 'hush-hush' });
+  const quoting = two.refine(() => false, { error: ({ input }) => `bad: ${JSON.stringify(input)}` });
+  expect(() => parseCredentials('two', quoting, given)).toThrow(
+    new UserError(': bad: {"server":"https://a.test","token":"…"}'),
+  );
+  const key = JSON.stringify({ server: 'https://a.test', token: '-- KEY --\nsecret\n' });
+  expect(() => parseCredentials('two', quoting, key)).toThrow(': bad: {"server":"https://a.test","token":"…"}');
+  const throwing = two.refine(({ token }) => {
+    throw new TypeError(`what is ${token}`);
+  });
+  const late = two.refine(async () => true);
+  for (const schema of [throwing, late]) {
+    expect(() => parseCredentials('two', schema, given)).toThrow(
+      new UserError('credentials: the schema of two fails for them: correct them, or install another version.'),
+    );
+    expect(() => readCredentials('two', schema, given)).toThrow(Unavailable);
+  }
+});
+
 test('what was kept and serves no more is a reason to set it again', () => {
   expect(() => readCredentials('two', two, 'old')).toThrow(Unavailable);
 });

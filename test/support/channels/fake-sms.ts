@@ -11,6 +11,8 @@ interface FakeSmsMessage {
 
 /** A number that the gateway does not know. */
 export const NOBODY = '+19990000000';
+/** Messages to +19990000408 are answered by 408, and so on. */
+const ANSWERS = /^\+19990000([345]\d\d)$/;
 
 const messageSchema = z.strictObject({ to: z.string(), text: z.string().min(1).max(1_600) });
 const UNKNOWN: FakeAnswer = { status: 404, json: { error: 'unknown' } };
@@ -57,6 +59,8 @@ export class FakeSms implements FakeProtocol {
       return { status: 400, json: { error: 'not as documented' } };
     }
     if (parsed.data.to === NOBODY) return { status: 422, json: { error: 'nobody has this number' } };
+    const status = ANSWERS.exec(parsed.data.to)?.[1];
+    if (status !== undefined) return { status: Number(status), json: { error: 'as you like' } };
     const message = this.messages.get(key) ?? { id: `m-${this.messages.size + 1}`, key, ...parsed.data };
     this.messages.set(key, message);
     return { status: 201, json: { id: message.id } };

@@ -17,12 +17,8 @@ async function smsWorld(): Promise<ChannelWorld> {
   return batteryWorld(world, {
     payload: (text) => ({ to, text }),
     refused: { to: NOBODY, text: 'a' },
-    bad: [
-      ['{', 'payload: not JSON'],
-      [JSON.stringify({ to: '0151', text: 'a' }), 'payload.to: expected a number such as +4915112345678'],
-      [JSON.stringify({ to, text: '' }), 'payload.text'],
-      [JSON.stringify({ to, text: 'a', from: 'b' }), 'payload: Unrecognized key'],
-    ],
+    // What its schema refuses is rejected when it is sent.
+    bad: [['{', 'payload: not JSON']],
     secrets: [TOKEN],
   });
 }
@@ -67,6 +63,35 @@ test('what the gateway answers becomes an outcome', async () => {
   expect(without).toMatchObject({ kind: 'unusable', reason: expect.stringContaining('accounts set --channel sms') });
   world.set('wrong', { token: 'of-yesterday' });
   expect(await world.send({ to, text: 'a' }, {}, 'wrong')).toMatchObject({ kind: 'unusable', status: 401 });
+});
+
+test.each([
+  [302, 'rejected'],
+  [400, 'rejected'],
+  [404, 'rejected'],
+  [408, 'retry'],
+  [409, 'unknown'],
+  [425, 'retry'],
+  [429, 'retry'],
+  [500, 'unknown'],
+  [502, 'unknown'],
+])('an answer of status %i means what it means for every channel: %s', async (status, kind) => {
+  expect(await world.send({ to: `+19990000${status}`, text: 'a' })).toMatchObject({ kind, status });
+});
+
+test.each<[object, string]>([
+  [{ to: '0151', text: 'a' }, 'payload.to: expected a number such as +4915112345678'],
+  [{ to, text: '' }, 'payload.text'],
+  [{ to, text: 'a', from: 'b' }, 'payload: Unrecognized key'],
+])('what its schema refuses is rejected without a request (%#)', async (payload, reason) => {
+  const calls = world.server.calls.length;
+  // Of an account without credentials too: its message does not wait for them.
+  for (const account of ['shop', 'other']) {
+    const outcome = await world.send(payload, {}, account);
+    expect(outcome).toEqual({ kind: 'rejected', reason: expect.stringContaining(reason) });
+  }
+  expect(await world.lookUp(payload)).toEqual({ kind: 'unknown', reason: expect.stringContaining(reason) });
+  expect(world.server.calls).toHaveLength(calls);
 });
 
 test('the gateway is asked whose credentials are', async () => {

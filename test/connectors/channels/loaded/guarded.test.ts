@@ -1,61 +1,22 @@
 import { once } from 'node:events';
-import { checkDefinition, type SendTools } from '../../../../connectors/channels/loaded/definition';
+import { z } from 'zod';
+import { checkDefinition } from '../../../../connectors/channels/loaded/definition';
 import { loadedKind } from '../../../../connectors/channels/loaded/loaded-kind';
-import { type Trial, tryChannel } from '../../../../connectors/channels/loaded/trial';
-import { FakeProvider } from '../../../../deploy/fakes/fake-provider';
 import { systemClock } from '../../../../topology/core/clock';
-import { BadRecord } from '../../../../topology/core/errors';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
-import { FakeSms } from '../../../support/channels/fake-sms';
 import sms from './example/downspout-sms';
+import { attempt, forever, message, PackageWorld, requestOf, TOKEN, type Tools, throwing } from './package-world';
 
-const TOKEN = 'token-of-the-shop';
-const message = { to: '+4915112345678', text: 'a' };
 /** Code whose time is over has run for seven times as long, milliseconds. */
 const TIMEOUT_MS = 100;
 
-type Tools = SendTools<{ server: string; token: string }>;
+let world: PackageWorld;
 
-let server: FakeProvider;
-let trials: Trial[] = [];
-
-beforeAll(async () => {
-  server = await FakeProvider.start(new FakeSms({ [TOKEN]: 'shop' }), systemClock);
+beforeEach(async () => {
+  world = await PackageWorld.open();
 });
 
-afterEach(() => Promise.all(trials.splice(0).map((one) => one.close())));
-
-afterAll(() => server.close());
-
-/** The example with some of it replaced by what no compiler has seen. */
-function trial(changes: Readonly<Record<string, unknown>>): Trial {
-  const opened = tryChannel(
-    { ...sms, ...changes },
-    {
-      credentials: { server: server.url, token: TOKEN },
-      timeoutMs: TIMEOUT_MS,
-    },
-  );
-  trials.push(opened);
-  return opened;
-}
-
-const sending = (send: (tools: Tools) => unknown) => trial({ send: (_: unknown, tools: Tools) => send(tools) });
-
-const request = ({ credentials: { server: url, token }, idempotencyKey }: Tools) => ({
-  method: 'POST' as const,
-  url: new URL('/v1/messages', url),
-  headers: { authorization: `Bearer ${token}`, 'idempotency-key': idempotencyKey },
-  json: message,
-});
-
-function forever(): Promise<never> {
-  return new Promise<never>(() => undefined);
-}
-
-const throwing = (): never => {
-  throw new TypeError('this is not what it seems');
-};
+afterEach(() => world.close());
 
 describe('1. Whatever the code does ends as an outcome', () => {
   const garbage = { kind: 'retry', reason: 'send of the channel sms answered with what is no answer' };
@@ -66,7 +27,7 @@ describe('1. Whatever the code does ends as an outcome', () => {
     ['rejects with nothing', () => Promise.reject(), 'send of the channel sms failed: undefined'],
     ['never ends', forever, `send of the channel sms failed: it did not end within ${7 * TIMEOUT_MS} ms`],
   ])('it %s', async (_, send, reason) => {
-    expect(await sending(send).send(message)).toEqual({ kind: 'retry', reason });
+    expect(await world.sending(send, TIMEOUT_MS).send(message)).toEqual({ kind: 'retry', reason });
   });
 
   test.each<[unknown]>([
@@ -82,11 +43,13 @@ describe('1. Whatever the code does ends as an outcome', () => {
     [{ kind: 'delivered', receipt: { id: 1 } }],
     [{ kind: 'delivered', status: '200' }],
   ])('it answers %j', async (answer) => {
-    expect(await sending(() => answer).send(message)).toEqual(garbage);
+    expect(await world.sending(() => answer).send(message)).toEqual(garbage);
   });
 
   test('what is more than an outcome is left out of it', async () => {
-    const outcome = await sending(() => ({ kind: 'delivered', receipt: 'm-1', more: 'x'.repeat(10) })).send(message);
+    const outcome = await world
+      .sending(() => ({ kind: 'delivered', receipt: 'm-1', more: 'x'.repeat(10) }))
+      .send(message);
     expect(outcome).toEqual({ kind: 'delivered', receipt: 'm-1' });
   });
 
@@ -101,65 +64,14 @@ describe('1. Whatever the code does ends as an outcome', () => {
     ['whoAmI', throwing, { kind: 'no', reason: 'whoAmI of the channel sms failed: this is not what it seems' }],
     ['whoAmI', async () => ({ kind: 'ok' }), { kind: 'no', reason: expect.stringContaining('what is no answer') }],
   ])('%s too', async (part, code, answer) => {
-    const broken = trial({ [part]: code });
+    const broken = world.trial({ [part]: code }, { timeoutMs: TIMEOUT_MS });
     expect(await (part === 'lookup' ? broken.lookup(message) : broken.whoAmI())).toEqual(answer);
   });
 
   test('originOf that fails leaves all accounts in one place', async () => {
     for (const originOf of [throwing, () => undefined, () => 7, () => '']) {
-      expect(await trial({ originOf }).send(message)).toMatchObject({ kind: 'delivered' });
+      expect(await world.trial({ originOf }).send(message)).toMatchObject({ kind: 'delivered' });
     }
-  });
-
-  test('a schema that throws refuses the payload', async () => {
-    const payload = sms.payload.refine(throwing);
-    await expect(trial({ payload }).send(message)).rejects.toThrow(BadRecord);
-    await expect(trial({ payload }).send(message)).rejects.toThrow(
-      'payload: the schema of its channel fails: this is not what it seems',
-    );
-  });
-});
-
-describe('2. A request that may have been taken is not hidden by that', () => {
-  test.each<[string, () => unknown]>([
-    ['throws after the answer', throwing],
-    ['never ends after it', forever],
-    ['answers with nothing', () => undefined],
-    ['says that it did not begin', () => 'not_started'],
-  ])('it %s', async (_, after) => {
-    const broken = sending(async (tools) => {
-      await tools.publish(request(tools));
-      return after();
-    });
-    expect(await broken.send(message)).toMatchObject({ kind: 'unknown' });
-  });
-
-  test.each([
-    [
-      { kind: 'retry', reason: 'try again', afterMs: 5 },
-      { kind: 'unknown', reason: 'try again', afterMs: 5 },
-    ],
-    [
-      { kind: 'rejected', reason: 'never' },
-      { kind: 'unknown', reason: 'never' },
-    ],
-    ['not_started', { kind: 'unknown', reason: 'the channel says that it did not begin, and it had' }],
-    [{ kind: 'delivered' }, { kind: 'delivered' }],
-  ])('a request without an answer, and then it says %j', async (said, outcome) => {
-    server.order({ do: 'drop' });
-    const broken = sending(async (tools) => {
-      await tools.publish(request(tools));
-      return said;
-    });
-    expect(await broken.send(message)).toEqual(outcome);
-  });
-
-  test('what it says of an answer counts', async () => {
-    const careful = sending(async (tools) => {
-      await tools.publish(request(tools));
-      return { kind: 'rejected', reason: 'the answer says so' };
-    });
-    expect(await careful.send(message)).toEqual({ kind: 'rejected', reason: 'the answer says so' });
   });
 });
 
@@ -167,42 +79,116 @@ test('3. Code whose time is over begins no request any more', async () => {
   const over = new AbortController();
   const isOver = once(over.signal, 'abort');
   const later: Promise<unknown>[] = [];
-  const slow = sending((tools) => {
+  const slow = world.sending((tools) => {
     const requests = async () => {
       await isOver;
-      return [await tools.publish(request(tools)), await tools.ask(request(tools))];
+      return [await tools.publish(requestOf(tools)), await tools.ask(requestOf(tools))];
     };
     later.push(requests());
     return later[0];
-  });
-  const before = server.calls.length;
+  }, TIMEOUT_MS);
   expect(await slow.send(message)).toMatchObject({ kind: 'retry', reason: expect.stringContaining('did not end') });
   over.abort();
   expect(await Promise.all(later)).toEqual([['not_started', 'not_started']]);
-  expect(server.calls).toHaveLength(before);
+  expect(world.server.calls).toEqual([]);
+});
+
+test('a request that waits for a connection when its code ends is not written afterwards', async () => {
+  const answers = new AbortController();
+  world.gateway.hold(once(answers.signal, 'abort'));
+  const isAsked = world.gateway.nextCall();
+  let waiting: Promise<unknown> = Promise.resolve();
+  const send = async (_: unknown, tools: Tools) => {
+    void tools.ask({ method: 'GET', url: new URL('/v1/account', world.server.url) });
+    await isAsked;
+    waiting = tools.publish(requestOf(tools));
+    return { kind: 'retry', reason: 'not now' };
+  };
+  // One connection, on which the question waits for its answer.
+  const channel = world.built({ send }, 1);
+  const mayStart = jest.fn(() => true);
+  const outcome = await channel.send(channel.prepare('shop', JSON.stringify(message)), attempt(mayStart));
+  answers.abort();
+  expect(await waiting).toBe('not_started');
+  expect(outcome).toEqual({ kind: 'retry', reason: 'not now' });
+  expect(mayStart).not.toHaveBeenCalled();
+  expect(world.server.calls.map(({ path }) => path)).toEqual(['/v1/account']);
 });
 
 test('4. No text of the code quotes a secret of the account', async () => {
   const reason = `the gateway said ${TOKEN}`;
   const texts = [
-    await sending(() => ({ kind: 'rejected', reason })).send(message),
-    await sending(() => ({ kind: 'delivered', receipt: `of ${TOKEN}` })).send(message),
-    await sending(() => Promise.reject(new Error(reason))).send(message),
-    await trial({ lookup: async () => ({ kind: 'unknown', reason }) }).lookup(message),
-    await trial({ whoAmI: async () => ({ kind: 'ok', name: TOKEN }) }).whoAmI(),
+    await world.sending(() => ({ kind: 'rejected', reason })).send(message),
+    await world.sending(() => ({ kind: 'delivered', receipt: `of ${TOKEN}` })).send(message),
+    await world.sending(() => Promise.reject(new Error(reason))).send(message),
+    await world.trial({ lookup: async () => ({ kind: 'unknown', reason }) }).lookup(message),
+    await world.trial({ whoAmI: async () => ({ kind: 'ok', name: TOKEN }) }).whoAmI(),
   ];
   expect(JSON.stringify(texts)).not.toContain(TOKEN);
   expect(texts[0]).toEqual({ kind: 'rejected', reason: 'the gateway said …' });
 });
 
+test.each([
+  [`https://user:${TOKEN}@sms.test:8443/v1?token=${TOKEN}`, 'https://sms.test:8443'],
+  ['HTTPS://SMS.test:443', 'https://sms.test'],
+  [`sms.test/${TOKEN}`, 'sms'],
+  [`sms:${TOKEN}`, 'sms'],
+  [TOKEN, 'sms'],
+])('an origin is scheme, host and port, and nothing else of %s', async (origin, taken) => {
+  const channel = world.built({ originOf: () => origin });
+  await channel.warm(['shop']);
+  expect(channel.originOf(channel.prepare('shop', JSON.stringify(message)))).toBe(taken);
+});
+
+test('5. The code is given copies of credentials and payloads', async () => {
+  const given: unknown[] = [];
+  const change = (credentials: { server: string; token: string }) => {
+    given.push({ ...credentials });
+    credentials.server = 'http://127.0.0.1:1';
+    credentials.token = 'another one';
+  };
+  const answer = { kind: 'unknown', reason: `of ${TOKEN}` };
+  const channel = world.built({
+    payload: sms.payload.extend({ more: z.any() }),
+    originOf: (credentials: Tools['credentials']) => {
+      change(credentials);
+      return 'https://sms.test';
+    },
+    send: async (payload: { text: string; more: { text: string } }, { credentials }: Tools) => {
+      change(credentials);
+      given.push(structuredClone(payload));
+      payload.text = 'b';
+      payload.more.text = 'b';
+      return answer;
+    },
+    lookup: async (_: unknown, { credentials }: Tools) => {
+      change(credentials);
+      return answer;
+    },
+  });
+  await channel.warm(['shop']);
+  const payload = { ...message, more: { text: 'a' } };
+  const prepared = channel.prepare('shop', JSON.stringify(payload));
+  const outcomes = [
+    await channel.send(prepared, attempt()),
+    await channel.send(prepared, attempt()),
+    await channel.lookup?.(prepared, { ...attempt(), inDoubt: true, notBefore: 0 }),
+  ];
+  expect(outcomes).toEqual(Array.from({ length: 3 }, () => ({ kind: 'unknown', reason: 'of …' })));
+  const credentials = { server: world.server.url, token: TOKEN };
+  expect(given).toEqual([credentials, credentials, payload, credentials, payload, credentials]);
+});
+
 test('what a channel is given is what is documented, and nothing else', async () => {
   let given: object = {};
-  await trial({
-    send: async (_: unknown, tools: object) => {
-      given = tools;
-      return { kind: 'delivered' };
-    },
-  }).send(message);
+  await world
+    .trial({
+      send: async (_: unknown, tools: object) => {
+        given = tools;
+        return { kind: 'delivered' };
+      },
+    })
+    .send(message);
   const documented: Record<keyof Tools, true> = {
     account: true,
     credentials: true,

@@ -81,6 +81,35 @@ test('what cannot be loaded is named with what to do, and harms no other', () =>
   ]);
 });
 
+test('whatever a package throws is its own fault, and ends nothing else', () => {
+  const field = (type: string) => published('pager').replace('text: z.string()', `text: ${type}`);
+  write(
+    'getter.js',
+    'module.exports = { interface: 1, name: "pager", get payload() { throw new Error("no region"); } };',
+  );
+  write('late.js', published('pager').replace("class: 'blind'", 'get class() { throw new Error("no region"); }'));
+  write('nothing.js', 'throw Object.create(null);');
+  write('default.js', 'module.exports = { get default() { throw new Error("no region"); } };');
+  write('custom.js', field('z.custom((value) => value.length > 0)'));
+  write('slow.js', field('z.string().optional().refine(async () => true)'));
+  write('good.js', published('good'));
+  const names = ['getter', 'late', 'nothing', 'default', 'custom', 'slow', 'good'];
+  const { kinds, schemas, faults } = loadChannels(
+    names.map((name) => `./${name}.js`),
+    folder,
+  );
+  expect(Object.keys(kinds)).toEqual([...Object.keys(channelKinds), 'good']);
+  expect(Object.values(schemas).flatMap((schema) => payloadFields(schema)).length).toBeGreaterThan(10);
+  expect(faults).toEqual([
+    expect.stringMatching(/^\.\/getter\.js: its channel cannot be used: no region\. Correct it/),
+    expect.stringMatching(/^\.\/late\.js: its channel cannot be used: no region\./),
+    expect.stringMatching(/^\.\/nothing\.js: the channel cannot be loaded from .*: an error without a text\. Install/),
+    expect.stringMatching(/^\.\/default\.js: the channel cannot be loaded from .*: no region\. Install/),
+    expect.stringMatching(/^\.\/custom\.js: payload: its schema throws for text: undefined \(Cannot read/),
+    expect.stringMatching(/^\.\/slow\.js: payload: its schema throws for /),
+  ]);
+});
+
 test('a name that another channel has is refused to the second one', () => {
   write('webhook.js', published('webhook'));
   write('due.js', published('due'));
@@ -94,6 +123,9 @@ test('a name that another channel has is refused to the second one', () => {
 });
 
 const shared = z.string();
+const failing = z.strictObject({ to: z.string().optional() }).refine(() => {
+  throw new Error('no region');
+});
 const option = { option: 'tone', placeholder: 'tone', takes: 'text', description: 'a tone' } as const;
 
 test.each<[unknown, RegExp]>([
@@ -114,8 +146,23 @@ test.each<[unknown, RegExp]>([
   [{ ...sms, prompts: {} }, /prompts: expected one for each field of the credentials: server, token/],
   [{ ...sms, options: { tone: option } }, /options: the payload has no field tone/],
   [{ ...sms, options: { text: { ...option, option: 'due' } } }, /options\.text\.option: the command line has this/],
+  [
+    { ...sms, options: { text: { ...option, option: 'tone-' } } },
+    /options\.text\.option: expected words of small letters/,
+  ],
+  [
+    { ...sms, options: { text: { ...option, option: 'no-reply' } } },
+    /options\.text\.option: expected none that begins/,
+  ],
+  [{ ...sms, options: { text: { ...option, placeholder: 'a...' } } }, /options\.text\.placeholder: expected a word/],
+  [{ ...sms, options: { text: { ...option, placeholder: 'a[b]' } } }, /options\.text\.placeholder: expected a word/],
+  [{ ...sms, options: { text: { ...option, option: 'constructor' } } }, /options\.text\.option: every object has/],
+  [{ ...sms, options: { text: { ...option, option: 'to-string' } } }, /options\.text\.option: every object has/],
+  [{ ...sms, options: { to: option, text: option } }, /options: two fields have the option tone/],
   [{ ...sms, options: { text: { ...option, takes: 'entry' } } }, /options\.text\.takes: /],
   [{ ...sms, payload: z.strictObject({ to: shared, text: shared }) }, /payload: two fields share one schema object/],
+  [{ ...sms, payload: failing }, /^x: payload: its schema throws for an object without fields \(no region\)/],
+  [{ ...sms, credentials: failing }, /credentials: its schema throws for an object without fields \(no region\)/],
   [{ ...sms, media: { types: ['image/tiff'], maxBytes: 1 } }, /media\.types\.0: /],
 ])('what is no whole channel is refused (%#)', (value, message) => {
   expect(() => checkDefinition(value, 'x', ['webhook'])).toThrow(message);

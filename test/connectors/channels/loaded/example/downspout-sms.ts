@@ -26,14 +26,19 @@ function meaningOf(reply: Reply, now: number): Outcome {
     const afterMs = reply.waitMs('retry-after', now) ?? 60_000;
     return { kind: 'retry', status, reason: 'The account has sent as much as it may for now', afterMs };
   }
-  if (status >= 300 && status < 500) {
+  // The gateway read no whole request, or did not want it so early.
+  if (status === 408 || status === 425) {
+    return { kind: 'retry', status, reason: `The gateway did not take the request (HTTP ${status})` };
+  }
+  // 409: a request with this key is being worked on. What is above 499 says nothing of the message.
+  if (status >= 300 && status < 500 && status !== 409) {
     return {
       kind: 'rejected',
       status,
       reason: `The gateway does not take the message (HTTP ${status}: ${reply.shown()})`,
     };
   }
-  return { kind: 'unknown', status, reason: `The gateway failed (HTTP ${status}); it may have the message` };
+  return { kind: 'unknown', status, reason: `The gateway did not say (HTTP ${status}); it may have the message` };
 }
 
 const sms: ChannelDefinition<'sms', typeof payload, typeof credentials> = {
