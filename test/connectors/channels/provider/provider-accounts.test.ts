@@ -65,7 +65,7 @@ test('what is taken again was a mistake, and the next refusal is the first one',
 
 test('requests that were on the way together are one refusal', async () => {
   const [first, second] = (await Promise.all([request(), request()])) as [Ready, Ready];
-  accounts.judged('a', first, revoked);
+  await accounts.judged('a', first, revoked);
   await clock.advance(5_000);
   expect(accounts.judged('a', second, revoked)).toMatchObject({ afterMs: 55_000 });
   await clock.advance(55_000);
@@ -81,7 +81,7 @@ test('One request at a time tries them: the messages of the account wait meanwhi
   expect(trial.isTrial).toBe(true);
   expect(await accounts.readyOf('a')).toEqual({ kind: 'unusable', reason: MISTAKE, afterMs: 2_000 });
   // It says nothing of the credentials, so the next one is a trial.
-  accounts.judged('a', trial, { kind: 'retry', reason: 'busy' });
+  await accounts.judged('a', trial, { kind: 'retry', reason: 'busy' });
   expect(await request()).toMatchObject({ isTrial: true });
   expect(await request()).toBeUndefined();
   // This one never ends.
@@ -92,10 +92,10 @@ test('One request at a time tries them: the messages of the account wait meanwhi
 test('a lookup that found nothing leaves the trial to the message itself', async () => {
   await refused();
   await clock.advance(60_000);
-  accounts.judged('a', (await request()) as Ready, { kind: 'absent' });
+  await accounts.judged('a', (await request()) as Ready, { kind: 'absent' });
   expect(await refused()).toMatchObject({ afterMs: 60_000 });
   await clock.advance(240_000);
-  accounts.judged('a', (await request()) as Ready, { kind: 'absent' });
+  await accounts.judged('a', (await request()) as Ready, { kind: 'absent' });
   expect(await refused()).toEqual({ ...revoked, generation: 4 });
 });
 
