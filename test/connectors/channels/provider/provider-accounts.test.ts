@@ -67,7 +67,7 @@ test('requests that were on the way together are one refusal', async () => {
   const [first, second] = (await Promise.all([request(), request()])) as [Ready, Ready];
   await accounts.judged('a', first, revoked);
   await clock.advance(5_000);
-  expect(accounts.judged('a', second, revoked)).toMatchObject({ afterMs: 55_000 });
+  expect(await accounts.judged('a', second, revoked)).toMatchObject({ afterMs: 55_000 });
   await clock.advance(55_000);
   expect(await refused()).toMatchObject({ afterMs: 60_000 });
   await clock.advance(60_000);
