@@ -31,7 +31,7 @@ export interface ReadyAccount<Credentials> extends Ready<Credentials> {
  * 3. *Credentials whose refusal is believed are not tried again* before a person says something new of the account: some providers
  *    lock out who goes on asking. Until that is written in the database, this worker remembers it for a minute.
  * 4. *What was refused is said with its generation*, so that nothing of what a person has set meanwhile is taken for refused.
- * 5. *Credentials that can be refreshed are refreshed before their refusal counts*: the account's messages are postponed meanwhile.
+ * 5. *Credentials that can be refreshed are refreshed before their account is unusable*: the account's messages are postponed meanwhile.
  */
 export class ProviderAccounts<Schema extends z.ZodObject> {
   private readonly secrets: AccountSecrets<Ready<z.infer<Schema>>>;

@@ -67,7 +67,6 @@ describe('what the answers mean:', () => {
     world.protocol.revoked.add(TOKEN);
     expect(await world.send({ text: 'a' })).toEqual({
       kind: 'unusable',
-      generation: 1,
       status: 401,
       afterMs: 60_000,
       reason: expect.stringContaining(
