@@ -127,6 +127,7 @@ test('the secret of an account is never printed', async () => {
       state: 'usable',
       reason: null,
       since: null,
+      expiresAt: null,
     },
   ]);
   expect(set.stdout + set.stderr + list.stdout).not.toContain(secret.slice('whsec_'.length));
