@@ -56,7 +56,8 @@ export type AskedRefresh =
  */
 export interface AccountRefreshes {
   /**
-   * Claims accounts whose refresh is due, the earliest first. Those that a person has disabled are left.
+   * Claims accounts whose refresh is due: those that somebody waits for, then the earliest. Those that a person has disabled are left,
+   * and for some minutes those whose credentials this worker cannot open.
    * @throws Unavailable
    */
   claim(channel: string, session: string, limit: number, leaseMs: number): Promise<readonly ClaimedRefresh[]>;

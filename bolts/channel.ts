@@ -68,6 +68,8 @@ export interface CredentialRefresh {
     mayStart: () => boolean,
     now: () => number,
   ) => Promise<RefreshAnswer>;
+  /** The account has new credentials in the database: what this worker knows of it is old. */
+  readonly replaced?: (account: string) => void;
 }
 
 /**

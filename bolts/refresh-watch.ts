@@ -9,13 +9,31 @@ import { RetryUntilDone } from './retry-until-done';
 const LOOK_EVERY_MS = 2_000;
 /** Refreshes of a channel that one worker makes at once. */
 const MAX_AT_ONCE = 16;
-/** A request may begin so long after its claim was sent. A worker that stood still for longer makes none. */
+/**
+ * A request may begin so long after its claim was sent. A worker that stood still for longer makes none, nor one whose machine was
+ * suspended for longer.
+ */
 const STARTS_WITHIN_MS = 30_000;
 /** So that a request has ended, and its answer is most likely written, before another worker may ask. */
 const LEASE_MS = 2 * (STARTS_WITHIN_MS + MAX_REFRESH_MS);
 /** Delays of a refresh that was put off. */
 const PUT_OFF: BackOff = { baseMs: 15_000, capMs: 600_000 };
 const MAX_DELAY_MS = 86_400_000;
+/** How much earlier credentials may be refreshed than they have to be, of the time until then. */
+const SPREAD = 0.1;
+/** Of two refreshes of an account, whatever its provider says of the end of its credentials. */
+const MIN_APART_MS = 60_000;
+
+const DROPPED =
+  'the account has other credentials by now, and those stay. Where each refresh token serves once, and theirs is the one that was used, ' +
+  'connect the account again';
+
+/** When a claim was sent. */
+interface Sent {
+  readonly monotonic: number;
+  /** By this machine's wall clock, which counts the time of a suspension. */
+  readonly wall: number;
+}
 
 interface RefreshWatchOptions {
   readonly channel: Pick<Channel, 'name'>;
@@ -42,6 +60,8 @@ export class RefreshWatch {
   private readonly persistence: RetryUntilDone;
   private readonly running = new Map<string, Promise<void>>();
   private looking: Promise<void> | undefined;
+  /** There was as much to claim as there was room for: there is most likely more. */
+  private isMore = false;
   private timer: Timer | undefined;
   private isClosing = false;
 
@@ -69,50 +89,75 @@ export class RefreshWatch {
   }
 
   private look(): void {
+    this.timer = undefined;
     this.looking = this.claim().finally(() => {
-      if (!this.isClosing) this.timer = this.options.clock.after(LOOK_EVERY_MS, () => this.look());
+      if (this.isClosing) return;
+      const afterMs = this.isMore && this.running.size < MAX_AT_ONCE ? 0 : LOOK_EVERY_MS;
+      this.timer = this.options.clock.after(afterMs, () => this.look());
     });
+  }
+
+  /** When one has ended. */
+  private lookOn(): void {
+    if (!this.isMore || this.isClosing || this.timer === undefined) return;
+    this.timer.cancel();
+    this.look();
   }
 
   private async claim(): Promise<void> {
     const { refreshes, channel, session, clock, onError } = this.options;
     const room = MAX_AT_ONCE - this.running.size;
     if (room === 0) return;
-    const since = clock.monotonic();
+    const since = { monotonic: clock.monotonic(), wall: clock.now() };
     try {
-      for (const claimed of await refreshes.claim(channel.name, session, room, LEASE_MS)) this.begin(claimed, since);
+      const claims = await refreshes.claim(channel.name, session, room, LEASE_MS);
+      this.isMore = claims.length === room;
+      for (const claimed of claims) this.begin(claimed, since);
     } catch (error) {
+      this.isMore = false;
       onError('claim refreshes of credentials', error);
     }
   }
 
-  private begin(claimed: ClaimedRefresh, since: number): void {
+  private begin(claimed: ClaimedRefresh, since: Sent): void {
     const { account } = claimed;
     // Its lease has ended while its answer waits to be written.
     if (this.running.has(account)) return;
-    const work = this.refresh(claimed, since).finally(() => this.running.delete(account));
+    const work = this.refresh(claimed, since).finally(() => {
+      this.running.delete(account);
+      this.lookOn();
+    });
     this.running.set(account, work);
   }
 
-  private async refresh(claimed: ClaimedRefresh, since: number): Promise<void> {
-    const { refreshes, channel, session, onError } = this.options;
+  private async refresh(claimed: ClaimedRefresh, since: Sent): Promise<void> {
+    const { refreshes, channel, session, refresh, onError } = this.options;
     const result = await this.resultOf(claimed, since);
     const what = `write the refreshed credentials of ${JSON.stringify(claimed.account)}`;
     try {
-      await this.persistence.until(what, () => refreshes.settle(channel.name, session, claimed, result));
+      const isWritten = await this.persistence.until(what, () =>
+        refreshes.settle(channel.name, session, claimed, result),
+      );
+      if (result.kind !== 'refreshed') return;
+      if (isWritten === true) refresh.replaced?.(claimed.account);
+      if (isWritten === false) onError(what, new Error(DROPPED));
     } catch (error) {
       onError(what, error);
     }
   }
 
-  private async resultOf(claimed: ClaimedRefresh, since: number): Promise<RefreshResult> {
+  private async resultOf(claimed: ClaimedRefresh, since: Sent): Promise<RefreshResult> {
     const { clock, databaseClock, refresh } = this.options;
     const { account, credentials, refused } = claimed;
     if (refused !== null) return { kind: 'refused', reason: refused, isOver: true };
-    let begun: boolean | undefined;
+    let [hasBegun, isCut] = [false, false];
     const mayStart = () => {
-      begun = !this.isClosing && clock.monotonic() - since < STARTS_WITHIN_MS;
-      return begun;
+      const age = Math.max(clock.monotonic() - since.monotonic, clock.now() - since.wall);
+      // The first request may have used up the old credentials: what follows it is finished also while the worker drains.
+      const may = (hasBegun || !this.isClosing) && age < STARTS_WITHIN_MS;
+      if (may) hasBegun = true;
+      else isCut = true;
+      return may;
     };
     const now = () => {
       const earliest = databaseClock.earliest();
@@ -122,12 +167,20 @@ export class RefreshWatch {
     try {
       answer = await refresh.ask(account, credentials, mayStart, now);
     } catch (error) {
-      answer = { kind: 'later', reason: reasonOf(error), ...(begun === true && { isLost: true }) };
+      answer = { kind: 'later', reason: reasonOf(error), isLost: true };
     }
-    if (begun === false) return { kind: 'unbegun' };
-    if (answer.kind === 'refreshed') return answer;
+    if (answer.kind === 'refreshed') return { ...answer, refreshAt: this.spread(answer.refreshAt, now()) };
+    if (isCut && !hasBegun) return { kind: 'unbegun' };
     if (answer.kind === 'refused') return this.refusedBy(answer.reason, claimed, now());
-    return this.putOff(claimed, answer);
+    // What was never written is not lost, and a first request that nothing followed may be.
+    return this.putOff(claimed, answer, hasBegun && (answer.isLost === true || isCut));
+  }
+
+  /** Somewhat before, so that accounts that were refreshed together part with time; and never at once again. */
+  private spread(refreshAt: number | null, now: number): number | null {
+    if (refreshAt === null) return null;
+    const earlier = SPREAD * this.options.random() * Math.max(0, refreshAt - now);
+    return Math.floor(Math.max(refreshAt - earlier, now + MIN_APART_MS));
   }
 
   /** While credentials that end soon still serve, what is due until then goes out. */
@@ -140,8 +193,11 @@ export class RefreshWatch {
     return { kind: 'refused', reason, isOver: isAsked || expiresAt === null || expiresAt <= now };
   }
 
-  private putOff({ failures }: ClaimedRefresh, answer: Extract<RefreshAnswer, { kind: 'later' }>): RefreshResult {
-    const { reason, afterMs = 0, isLost = false } = answer;
+  private putOff(
+    { failures }: ClaimedRefresh,
+    { reason, afterMs = 0 }: Extract<RefreshAnswer, { kind: 'later' }>,
+    isLost: boolean,
+  ): RefreshResult {
     const delayMs = Math.max(backOff(PUT_OFF, failures + 1, this.options.random()), Math.min(afterMs, MAX_DELAY_MS));
     return { kind: 'later', reason, delayMs: Math.round(delayMs), isLost };
   }

@@ -69,6 +69,8 @@ export interface ChannelKind<Name extends string = string, Class extends Channel
    * @param text of the credentials, as they are kept
    */
   readonly lifetimeOf?: (text: string) => Lifetime;
+  /** How long a refresh of credentials takes at most, milliseconds; undefined where they are not refreshed. */
+  readonly refreshMs?: number;
   /** Builds it for its component's settings. */
   readonly build: (settings: BoltSettings, options: ChannelOptions) => Built<Name, Class>;
 }

@@ -15,6 +15,14 @@ const MIN_QUOTED = 6;
 /** What the fields of each schema register. */
 export const credentialFields = z.registry<CredentialField>();
 
+/** Schemas of packages. What such a one says of credentials may quote them, in any form. */
+const ofPackages = new WeakSet<object>();
+
+/** Nothing that this schema says of kept credentials is repeated. */
+export function distrustTexts(schema: object): void {
+  ofPackages.add(schema);
+}
+
 /** The fields of a channel's credentials, in the order of their schema: each is a text. */
 export function fieldsOf(schema: z.ZodObject): readonly (CredentialField & { readonly name: string })[] {
   return Object.entries<z.ZodType>(schema.shape).map(([name, type]) => {
@@ -29,29 +37,57 @@ export function fieldsOf(schema: z.ZodObject): readonly (CredentialField & { rea
  * @throws UserError naming what is wrong, and nothing of what was given
  */
 export function parseCredentials<T extends z.ZodObject>(channel: string, schema: T, text: string): z.infer<T> {
-  const names = Object.keys(schema.shape);
-  const value = objectIn(text) ?? (names.length === 1 ? { [names[0] as string]: text } : undefined);
-  if (value === undefined) {
-    throw new UserError(`credentials: expected JSON with ${names.join(', ')} for ${channel}.`);
-  }
-  const result = checked(channel, schema, value);
+  const values = valuesIn(channel, schema, text);
+  const result = checkCredentials(channel, schema, values);
   if (result.success) return result.data;
-  const problems = result.error.issues.map(({ code, path, message }) =>
-    // Its own message quotes the names that were given, which may be secrets in the wrong place.
-    code === 'unrecognized_keys' ? `expected no fields but ${names.join(', ')}` : `${path.join('.')}: ${message}`,
-  );
-  throw new UserError(without(schema, value, problems.join('\n')));
+  throw new UserError(without(schema, values, problemsOf(schema, result.error.issues, messageOf)));
 }
 
-/** The schema of a package may throw, and what it says then may quote what it was given. */
-function checked<T extends z.ZodObject>(channel: string, schema: T, value: object): z.ZodSafeParseResult<z.infer<T>> {
+/** @throws UserError for a text that is no JSON, unless there is one field */
+function valuesIn(channel: string, { shape }: z.ZodObject, text: string): object {
+  const names = Object.keys(shape);
+  const values = objectIn(text) ?? (names.length === 1 ? { [names[0] as string]: text } : undefined);
+  if (values !== undefined) return values;
+  throw new UserError(`credentials: expected JSON with ${names.join(', ')} for ${channel}.`);
+}
+
+/** The schema of a package may throw, and what it says then may quote what it was given. @throws UserError, without that */
+export function checkCredentials<T extends z.ZodObject>(
+  channel: string,
+  schema: T,
+  values: object,
+): z.ZodSafeParseResult<z.infer<T>> {
   try {
-    return schema.safeParse(value);
+    return schema.safeParse(values);
   } catch {
     throw new UserError(
       `credentials: the schema of ${channel} fails for them: correct them, or install another version.`,
     );
   }
+}
+
+/** A line each. */
+function problemsOf(
+  { shape }: z.ZodObject,
+  issues: readonly z.core.$ZodIssue[],
+  lineOf: (issue: z.core.$ZodIssue, shape: z.ZodObject['shape']) => string,
+): string {
+  const lines = issues.map((issue) =>
+    // Its own message quotes the names that were given, which may be secrets in the wrong place.
+    issue.code === 'unrecognized_keys'
+      ? `expected no fields but ${Object.keys(shape).join(', ')}`
+      : lineOf(issue, shape),
+  );
+  return [...new Set(lines)].join('\n');
+}
+
+function messageOf({ path, message }: z.core.$ZodIssue): string {
+  return `${path.join('.')}: ${message}`;
+}
+
+/** The field alone: a schema of a package may have written the rest of the path too. */
+function fieldOf({ path: [name = ''] }: z.core.$ZodIssue, shape: z.ZodObject['shape']): string {
+  return `${Object.hasOwn(shape, name) ? String(name) : 'credentials'}: not what the channel expects`;
 }
 
 /** The text without the secrets, which the messages of a package's schema may quote. Short ones are found everywhere. */
@@ -72,10 +108,21 @@ export function textOf(schema: z.ZodObject, credentials: Readonly<Record<string,
   return names.length === 1 ? String(credentials[names[0] as string]) : JSON.stringify(credentials);
 }
 
-/** Credentials that were kept. @throws Unavailable when the channel has other fields by now */
+/**
+ * Credentials that were kept.
+ * @throws UserError naming what is wrong: of a package's schema the fields alone, because the text may be kept with messages
+ */
+export function parseKept<T extends z.ZodObject>(channel: string, schema: T, text: string): z.infer<T> {
+  if (!ofPackages.has(schema)) return parseCredentials(channel, schema, text);
+  const result = checkCredentials(channel, schema, valuesIn(channel, schema, text));
+  if (result.success) return result.data;
+  throw new UserError(problemsOf(schema, result.error.issues, fieldOf));
+}
+
+/** The same for the account's messages. @throws Unavailable when the channel has other fields by now */
 export function readCredentials<T extends z.ZodObject>(channel: string, schema: T, text: string): z.infer<T> {
   try {
-    return parseCredentials(channel, schema, text);
+    return parseKept(channel, schema, text);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new Unavailable(`its credentials cannot be used; set them again (${error.message})`);

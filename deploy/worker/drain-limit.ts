@@ -1,3 +1,5 @@
+import { channelKinds, kindOf } from '../../connectors/channels/channel-kinds';
+import { MAX_REFRESH_MS } from '../../topology/message';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 
 /** Ending in good order takes as long as the longest request, and this for the write-back, the groups and the registry. */
@@ -18,12 +20,19 @@ export function graceSeconds(components: readonly string[], settings: TopologySe
 /**
  * The limit follows the longest time-out of the bolts that run here, because a request that was begun is waited for, and how far
  * ahead of its instant they claim, because what was claimed is begun. What comes before a request, such as images, may take many times
- * as long: the bolt gives such a message back when it may begin nothing more.
+ * as long: the bolt gives such a message back when it may begin nothing more. A refresh of credentials that was begun is waited for too,
+ * because its answer may be the only tokens that the account has.
  */
 export function drainLimitMs(components: readonly string[], { bolts }: TopologySettings): number {
-  const own = components.flatMap((component) => bolts[component] ?? []);
-  return Math.max(
-    SPOUT_DRAIN_LIMIT_MS,
-    ...own.map(({ claimAheadMaxMs, timeoutMs }) => claimAheadMaxMs + timeoutMs + AFTER_REQUESTS_MS),
-  );
+  const own = components.flatMap((component) => {
+    const bolt = bolts[component];
+    return bolt === undefined ? [] : [Math.max(bolt.claimAheadMaxMs + bolt.timeoutMs, refreshMs(component))];
+  });
+  return Math.max(SPOUT_DRAIN_LIMIT_MS, ...own.map((requestsMs) => requestsMs + AFTER_REQUESTS_MS));
+}
+
+/** Of a package it is not known here whether it refreshes. */
+function refreshMs(channel: string): number {
+  const kind = kindOf(channel, channelKinds);
+  return kind === undefined ? MAX_REFRESH_MS : (kind.refreshMs ?? 0);
 }

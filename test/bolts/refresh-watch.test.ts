@@ -12,8 +12,11 @@ let accounts: MemoryAccounts;
 let refreshes: MemoryRefreshes;
 /** Accounts that were asked for, in order; and what is answered, by the credentials. */
 let asked: string[];
-let answers: Map<string, () => RefreshAnswer | Promise<RefreshAnswer>>;
+let answers: Map<string, (mayStart: () => boolean) => RefreshAnswer | Promise<RefreshAnswer>>;
+/** Before a request: a name is looked up, a connection is made. */
+let beforeStart: () => Promise<void>;
 let errors: string[];
+let random: () => number;
 let watches: RefreshWatch[];
 let isAway: boolean;
 
@@ -23,7 +26,9 @@ beforeEach(() => {
   refreshes = new MemoryRefreshes(accounts, () => clock.now());
   asked = [];
   answers = new Map();
+  beforeStart = async () => {};
   errors = [];
+  random = () => 0.5;
   watches = [];
   isAway = false;
 });
@@ -43,9 +48,10 @@ function start(session: string, { isRotating = true } = {}): RefreshWatch {
     refresh: {
       isRotating,
       async ask(name, credentials, mayStart) {
+        await beforeStart();
         if (!mayStart()) return { kind: 'later', reason: 'not started' };
         asked.push(name);
-        return answers.get(credentials)?.() ?? renewed(`${credentials}+`);
+        return answers.get(credentials)?.(mayStart) ?? renewed(`${credentials}+`);
       },
     },
     refreshes: {
@@ -56,7 +62,7 @@ function start(session: string, { isRotating = true } = {}): RefreshWatch {
     session,
     clock,
     databaseClock: { earliest: () => clock.now(), latest: () => clock.now() },
-    random: () => 0.5,
+    random: () => random(),
     onError: (what, error) => errors.push(`${what}: ${String(error)}`),
   });
   watches.push(watch);
@@ -128,6 +134,44 @@ it('no more than sixteen are under way at once', async () => {
   end({ kind: 'later', reason: 'busy' });
   await clock.advance(5_000);
   expect(new Set(asked).size).toBe(20);
+});
+
+it('many that are due at once are refreshed as fast as their provider answers', async () => {
+  answers.set('one', async () => {
+    await clock.sleep(50);
+    return renewed('two');
+  });
+  for (let n = 0; n < 320; n++) account(`account-${n}`);
+  start('a');
+  await clock.advance(3_000);
+  expect(new Set(asked).size).toBe(320);
+  expect(asked).toHaveLength(320);
+});
+
+it('accounts that were refreshed together part with time', async () => {
+  let draws = 0;
+  random = () => (draws++ % 10) / 10;
+  for (let n = 0; n < 10; n++) account(`account-${n}`);
+  start('a');
+  await clock.advance(1_000);
+  const at = Array.from({ length: 10 }, (_, n) => refreshes.of(`account-${n}`, 'x')?.refreshAt ?? 0);
+  expect(new Set(at).size).toBe(10);
+  expect(Math.max(...at) - Math.min(...at)).toBeGreaterThan(300_000);
+  expect(Math.max(...at)).toBeLessThanOrEqual(clock.now() + HOUR_MS);
+});
+
+it('credentials that end at once are refreshed once a minute at most', async () => {
+  answers.set('one', () => ({
+    kind: 'refreshed',
+    credentials: 'one',
+    expiresAt: clock.now() + 1,
+    refreshAt: clock.now(),
+  }));
+  account('shop');
+  start('a');
+  await clock.advance(HOUR_MS - 1);
+  expect(asked.length).toBeGreaterThan(50);
+  expect(asked.length).toBeLessThanOrEqual(60);
 });
 
 it('a refresh that is put off is tried again ever later, and its account goes on', async () => {
@@ -247,6 +291,9 @@ it('credentials that a person sets meanwhile stay', async () => {
   end(renewed('two'));
   await clock.advance(10_000);
   expect(credentialsOf('shop')).toBe('of a person');
+  expect(errors).toEqual([
+    expect.stringMatching(/^write the refreshed credentials of "shop": .*other credentials by now, and those stay/),
+  ]);
 });
 
 it('No refresh without a claim that is young: a worker that stood still since its claim asks nothing, and gives it back', async () => {
@@ -265,6 +312,23 @@ it('No refresh without a claim that is young: a worker that stood still since it
   expect(refreshes.of('shop', 'x')).toMatchObject({ claim: null, begunAt: null, failures: 0 });
   await clock.advance(5_000);
   expect(asked).toEqual(['shop']);
+});
+
+it('a worker whose machine was suspended since its claim uses no refresh token that another one has used meanwhile', async () => {
+  const frozen = hanging();
+  beforeStart = () => frozen.answer().then(() => undefined);
+  account('shop');
+  start('a');
+  await clock.advance(100);
+  clock.suspend(130_000);
+  beforeStart = async () => {};
+  start('b');
+  await clock.advance(100);
+  expect(asked).toEqual(['shop']);
+  frozen.end({ kind: 'later', reason: 'it goes on' });
+  await clock.advance(100);
+  expect(asked).toEqual(['shop']);
+  expect(credentialsOf('shop')).toBe('one+');
 });
 
 it('a worker that drains begins nothing, and ends when what it has begun is written', async () => {
@@ -286,6 +350,48 @@ it('a worker that drains begins nothing, and ends when what it has begun is writ
   expect(asked).toEqual(['shop']);
   watch.close();
   expect(clock.timers).toBe(0);
+});
+
+describe('a refresh of two requests, the first of which was answered:', () => {
+  const { answer: waits, end: goOn } = hanging();
+  const second = async (mayStart: () => boolean) => {
+    await waits();
+    return mayStart() ? renewed('two') : ({ kind: 'later', reason: 'not started' } as const);
+  };
+
+  test('the second one is made while the worker drains', async () => {
+    answers.set('one', second);
+    account('shop');
+    const watch = start('a');
+    await clock.advance(100);
+    const draining = watch.drain();
+    goOn(renewed('unused'));
+    await draining;
+    expect(credentialsOf('shop')).toBe('two');
+  });
+
+  test('one that comes too late leaves an answer that may be lost', async () => {
+    answers.set('one', async (mayStart) => {
+      await clock.sleep(31_000);
+      return second(mayStart);
+    });
+    account('shop');
+    start('a');
+    await clock.advance(32_000);
+    expect(refreshes.of('shop', 'x')).toMatchObject({ failures: 1, begunAt: expect.any(Number) });
+  });
+
+  test('new credentials are kept although the second one may not be made any more', async () => {
+    answers.set('one', async (mayStart) => {
+      await clock.sleep(31_000);
+      mayStart();
+      return renewed('two');
+    });
+    account('shop');
+    start('a');
+    await clock.advance(32_000);
+    expect(credentialsOf('shop')).toBe('two');
+  });
 });
 
 it('a claim that fails is tried again', async () => {

@@ -1,4 +1,5 @@
 import { reasonOf, UserError } from '../core/errors';
+import { withMedia } from './media';
 import { isObjectSchema, type ObjectSchema } from './object-schema';
 import { payloads } from './payloads';
 
@@ -14,6 +15,8 @@ export interface GivenChannel<Name extends string = string, Schema extends Objec
   readonly name: Name;
   /** What a message contains. It checks and changes nothing: no defaults, no transforms. */
   readonly payload: Schema;
+  /** What the channel takes of the payload's `media`, where it takes any. */
+  readonly media?: unknown;
 }
 
 /** What a message of each channel contains, by the channel's name. */
@@ -25,9 +28,23 @@ export type Schemas = Readonly<Record<string, ObjectSchema>>;
  */
 export function schemasWith(given: readonly unknown[]): Schemas {
   return given.reduce<Schemas>((schemas, value, index) => {
-    const { name, payload } = checkGiven(value, `channels[${index}]`, Object.keys(schemas));
-    return { ...schemas, [name]: payload };
+    const channel = checkGiven(value, `channels[${index}]`, Object.keys(schemas));
+    return { ...schemas, [channel.name]: schemaOf(channel) };
   }, payloads);
+}
+
+/** What a message of the channel contains. Where Downspout fetches its images, they are what they are on every channel, as when it is sent. */
+export function schemaOf({ payload, media }: GivenChannel): ObjectSchema {
+  if (media === undefined) return payload;
+  return {
+    shape: payload.shape,
+    safeParse: (value) => {
+      const checked = payload.safeParse(value);
+      if (!checked.success) return checked;
+      const images = withMedia.safeParse(checked.data);
+      return images.success ? checked : images;
+    },
+  };
 }
 
 /**
@@ -41,7 +58,7 @@ export function checkGiven(value: unknown, source: string, taken: readonly strin
       `${source} is no channel: expected an object with interface, name and payload (of a package: its default export). ${PAGE}.`,
     );
   }
-  const { interface: version, name, payload } = value as Partial<Record<keyof GivenChannel, unknown>>;
+  const { interface: version, name, payload, media } = value as Partial<Record<keyof GivenChannel, unknown>>;
   if (version !== CHANNEL_INTERFACE) {
     throw new UserError(
       `${source} was written for interface ${JSON.stringify(version)} of channels, and this Downspout has ${CHANNEL_INTERFACE}: ` +
@@ -60,7 +77,7 @@ export function checkGiven(value: unknown, source: string, taken: readonly strin
     throw new UserError(`${source}: payload: expected z.strictObject({…}) of zod 4. ${PAGE}.`);
   }
   const failure = failureOf(payload);
-  if (failure === undefined) return { interface: version, name, payload };
+  if (failure === undefined) return { interface: version, name, payload, media };
   throw new UserError(
     `${source}: payload: its schema ${failure}. A schema has to refuse what is wrong: correct it, or install another version of the package.`,
   );

@@ -58,9 +58,9 @@ function optional<T extends z.ZodType>(one: T, { most }: MediaRules, more: strin
     });
 }
 
-/** Of a payload of a package: what images are, whatever its own schema takes for one. */
+/** Of a payload of a package: what images are, whatever its own schema takes for one. Null is none. */
 export const withMedia = z.looseObject({
-  media: z.array(image(MAX_ALT_OF_ANY)).max(MAX_IMAGES_OF_ANY).optional(),
+  media: z.array(image(MAX_ALT_OF_ANY)).max(MAX_IMAGES_OF_ANY).nullish(),
 });
 
 /** One image of a message: exactly one of `url` and `file` is given. */

@@ -9,7 +9,7 @@ const QUOTED_END = /[\s"']|$/;
 /** Words that begin alike are compared one by one; beyond so many, whatever begins like them is left out. */
 const MAX_ALIKE = 8;
 
-/** Whether a header carries a credential, by its name or by what its value says of itself. */
+/** Whether a header, or a parameter, carries a credential, by its name or by what its value says of itself. */
 export function isCredential(name: string, value: string): boolean {
   return CREDENTIAL_NAME.test(name) || CREDENTIAL_VALUE.test(value);
 }
@@ -30,7 +30,7 @@ export class Redaction {
     for (let at = 0; at + 1 < headers.length; at += 2) {
       const value = headers[at + 1] as string;
       if (!isCredential(headers[at] as string, value)) continue;
-      for (const word of value.split(/[\s;,="]+/)) this.add(word);
+      for (const word of wordsOf(value)) this.add(word);
     }
     for (const secret of secrets) this.add(secret);
   }
@@ -75,6 +75,11 @@ export class Redaction {
     if (alike === undefined) this.words.set(beginning, [word]);
     else if (alike.length <= MAX_ALIKE && !alike.includes(word)) alike.push(word);
   }
+}
+
+/** Of the value of a credential. */
+export function wordsOf(value: string): readonly string[] {
+  return value.split(/[\s;,="]+/);
 }
 
 /** How servers write a word that they quote. */

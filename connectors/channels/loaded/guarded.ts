@@ -180,9 +180,11 @@ export class GuardedPackage implements Pick<AnyProvider, 'originOf' | 'send' | '
     quotes: Quotes,
     work: (tools: ProviderTools<never>, open: (api: GatedApi) => Api) => Promise<unknown>,
   ): Promise<{ readonly value: T } | { readonly failure: string }> {
-    const mostMs = what === 'refresh' ? MAX_REFRESH_MS : Number.POSITIVE_INFINITY;
-    const limitMs = Math.ceil(Math.min(mostMs, TIMES_TIMEOUT * this.timeoutMs + bytes / SLOWEST_BYTES_PER_MS));
+    const ofMessagesMs = Math.ceil(TIMES_TIMEOUT * this.timeoutMs + bytes / SLOWEST_BYTES_PER_MS);
+    // The time-out of messages is none of it: an answer that is given up may be the only tokens that the account has.
+    const limitMs = what === 'refresh' ? MAX_REFRESH_MS : ofMessagesMs;
     const who = `${what} of the channel ${this.definition.name}`;
+    const late = new Error(`it did not end within ${limitMs} ms`);
     let isOver = false;
     const open =
       (api: GatedApi): Api =>
@@ -194,10 +196,12 @@ export class GuardedPackage implements Pick<AnyProvider, 'originOf' | 'send' | '
     try {
       const tools = { account, credentials: structuredClone(credentials) as never, ask: open(ask) };
       const begun = (async () => work(tools, open))();
-      const value = await within(this.clock, limitMs, begun, () => new Error(`it did not end within ${limitMs} ms`));
+      const value = await within(this.clock, limitMs, begun, () => late);
       const { success, data } = shape.safeParse(value);
       return success ? { value: data } : { failure: `${who} answered with what is no answer` };
     } catch (error) {
+      // What the provider gave may stand in it, in whatever form: the quotes know nothing of new tokens.
+      if (what === 'refresh' && error !== late) return { failure: `${who} failed: it threw` };
       return { failure: quotes.shown(`${who} failed: ${reasonOf(error)}`, MAX_REASON_CHARACTERS) };
     } finally {
       isOver = true;
@@ -211,10 +215,11 @@ export class GuardedPackage implements Pick<AnyProvider, 'originOf' | 'send' | '
 
 /** Without what is secret. */
 function shown<T extends object>(told: T, quotes: Quotes): T {
-  const most = { reason: MAX_REASON_CHARACTERS, receipt: MAX_RECEIPT_CHARACTERS, name: MAX_RECEIPT_CHARACTERS };
-  const texts = Object.entries(most).flatMap(([field, characters]) => {
-    const value = (told as Record<string, unknown>)[field];
-    return typeof value === 'string' ? [[field, quotes.shown(value, characters)]] : [];
+  const texts = Object.entries(told).flatMap(([field, value]) => {
+    if (typeof value !== 'string') return [];
+    if (field === 'receipt') return [[field, quotes.shownReceipt(value, MAX_RECEIPT_CHARACTERS)]];
+    if (field === 'reason') return [[field, quotes.shown(value, MAX_REASON_CHARACTERS)]];
+    return field === 'name' ? [[field, quotes.shown(value, MAX_RECEIPT_CHARACTERS)]] : [];
   });
   return { ...told, ...Object.fromEntries(texts) };
 }

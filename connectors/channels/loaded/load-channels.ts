@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { reasonOf, UserError } from '../../../topology/core/errors';
-import type { Schemas } from '../../../topology/payloads/given-channel';
+import { type Schemas, schemaOf } from '../../../topology/payloads/given-channel';
 import { payloads } from '../../../topology/payloads/payloads';
 import { packageRoot } from '../../../topology/settings/package';
 import { SPOUT } from '../../../topology/streams';
@@ -48,8 +48,12 @@ function faultOf(error: unknown, source: string): string {
 }
 
 function withChannel({ kinds, schemas, faults }: KnownChannels, definition: ChannelDefinition): KnownChannels {
-  const { name, payload } = definition;
-  return { kinds: { ...kinds, [name]: loadedKind(definition) }, schemas: { ...schemas, [name]: payload }, faults };
+  const { name } = definition;
+  return {
+    kinds: { ...kinds, [name]: loadedKind(definition) },
+    schemas: { ...schemas, [name]: schemaOf(definition) },
+    faults,
+  };
 }
 
 /** What a package exports by default. @throws UserError naming it, and what to do */

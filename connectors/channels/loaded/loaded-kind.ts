@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 import { type Clock, systemClock } from '../../../topology/core/clock';
+import { MAX_REFRESH_MS } from '../../../topology/message';
 import type { ObjectSchema } from '../../../topology/payloads/object-schema';
 import { fields } from '../../../topology/payloads/payload-field';
 import type { ChannelName } from '../../../topology/payloads/payloads';
 import type { ChannelKind } from '../channel-kind';
-import { credentialFields } from '../credentials';
+import { credentialFields, distrustTexts } from '../credentials';
 import { providerKind } from '../provider/provider-channel';
 import type { ChannelDefinition } from './definition';
 import { GuardedPackage } from './guarded';
@@ -16,10 +17,12 @@ const ASK_TIMEOUT_MS = 15_000;
 export function loadedKind(definition: ChannelDefinition): ChannelKind {
   describeAll(fields, definition.payload, definition.options ?? {});
   describeAll(credentialFields, definition.credentials, definition.prompts);
+  distrustTexts(definition.credentials);
   const { whoAmI, ...kind } = kindFor(definition, systemClock, ASK_TIMEOUT_MS);
   return {
     ...kind,
     ...(definition.whoAmI === undefined || whoAmI === undefined ? {} : { whoAmI }),
+    ...(definition.refresh === undefined ? {} : { refreshMs: MAX_REFRESH_MS }),
     build: (settings, options) => kindFor(definition, options.clock, settings.timeoutMs).build(settings, options),
   };
 }

@@ -12,6 +12,8 @@ export class Publications {
   private isLost = false;
   /** One was answered; what that means, only the code knows, and a later one does not change it. */
   private isAnswered = false;
+  /** An answer did not say by its status that nothing was taken. */
+  private isOpen = false;
   /** The last one was not begun, because the bolt or the guard said no. */
   private isRefused = false;
 
@@ -30,8 +32,11 @@ export class Publications {
       try {
         const ended = await publish(request, begin);
         this.isRefused = ended === 'not_started';
-        this.isLost ||= ended !== 'not_started' && ended.kind === 'unknown';
-        this.isAnswered ||= ended !== 'not_started' && ended.kind === 'answered';
+        if (ended === 'not_started') return ended;
+        this.isLost ||= ended.kind === 'unknown';
+        if (ended.kind !== 'answered') return ended;
+        this.isAnswered = true;
+        this.isOpen ||= ended.status < 400 || ended.status >= 500 || ended.status === 409;
         return ended;
       } catch (error) {
         this.isLost ||= one.isWritten;
@@ -50,8 +55,9 @@ export class Publications {
   /** What the code says of the message. With a request that has no answer, only that it was delivered counts. */
   allow(told: Outcome | 'not_started'): Outcome | 'not_started' {
     if (told === 'not_started') {
-      // Who publishes again after an answer has read that nothing was taken.
-      return this.isWithoutAnswer || (this.isAnswered && !this.isRefused)
+      // Who publishes again after an answer has read that nothing was taken. Only a status that refuses is believed, because the row
+      // goes back without doubt.
+      return this.isWithoutAnswer || this.isOpen || (this.isAnswered && !this.isRefused)
         ? { kind: 'unknown', reason: 'the channel says that it did not begin, and it had' }
         : told;
     }

@@ -2,12 +2,14 @@ import { z } from 'zod';
 import type { Reply } from '../http/reply';
 import { isUnanswered } from '../provider/api';
 import { unanswered } from '../provider/oauth-refresh';
-import { expiresAt, type Refresh, type Refreshed } from '../provider/refresh';
+import { expiresAt, lifetimeSeconds, type Refresh, type Refreshed } from '../provider/refresh';
 import { wordsOf } from './container-answers';
 import { graphErrorIn } from './graph-error';
 import { regainMs } from './graph-usage';
 
 const DAY_MS = 86_400_000;
+/** Where Meta does not say so. */
+const LIFETIME_SECONDS = (60 * DAY_MS) / 1_000;
 /** Tokens live for sixty days. Meta refreshes those only that are a day old at least, and live still. */
 const AHEAD_MS = 14 * DAY_MS;
 /** The session, or the access token, is not taken. */
@@ -22,7 +24,7 @@ interface RefreshableAccount {
   readonly server?: string | undefined;
 }
 
-const granted = z.object({ access_token: z.string().min(1), expires_in: z.number().positive() });
+const granted = z.object({ access_token: z.string().min(1), expires_in: lifetimeSeconds });
 
 /** How Instagram and Threads give a token for one that ends: by itself, and both live on. */
 export function graphRefresh({
@@ -48,7 +50,7 @@ export function graphRefresh({
       if (isUnanswered(ended)) return unanswered(ended);
       const { data } = granted.safeParse(ended.json());
       if (!ended.isOk || data === undefined) return refusal(ended, provider);
-      const { access_token: token, expires_in: seconds } = data;
+      const { access_token: token, expires_in: seconds = LIFETIME_SECONDS } = data;
       return {
         kind: 'refreshed',
         credentials: { ...credentials, token, expiresAt: expiresAt(began, seconds) },

@@ -1,3 +1,4 @@
+import type { AskedRefresh } from '../../../bolts/account-refreshes';
 import type { Clock } from '../../../topology/core/clock';
 import { reasonOf } from '../../../topology/core/errors';
 import type { AskRefresh } from '../channel-kind';
@@ -23,6 +24,8 @@ interface Refusal {
 /** Refreshes that were asked for because a provider refused credentials. */
 export class AskedRefreshes {
   private readonly asked = new Map<string, Asked>();
+  /** Questions that are under way, by account and generation: the messages of an account are refused together. */
+  private readonly asking = new Map<string, Promise<AskedRefresh>>();
 
   constructor(
     private readonly channel: string,
@@ -43,7 +46,7 @@ export class AskedRefreshes {
     const known = this.reasonOf(account, generation);
     if (known !== undefined) return { reason: known, isRefreshed: true };
     try {
-      const answer = await this.askRefresh(this.channel, account, generation);
+      const answer = await this.answerOf(account, generation);
       if (answer.kind === 'useless') return { reason: answer.reason ?? said, isRefreshed: false };
       const then = answer.kind === 'asked' ? 'are being refreshed' : 'have been replaced meanwhile';
       const reason = `the account's credentials ${then}, because: ${said}`;
@@ -52,6 +55,15 @@ export class AskedRefreshes {
     } catch (error) {
       return { reason: `${said}; a refresh could not be asked for: ${reasonOf(error)}`, isRefreshed: true };
     }
+  }
+
+  private answerOf(account: string, generation: number): Promise<AskedRefresh> {
+    const name = `${generation} ${account}`;
+    const known = this.asking.get(name);
+    if (known !== undefined) return known;
+    const answer = this.askRefresh(this.channel, account, generation).finally(() => this.asking.delete(name));
+    this.asking.set(name, answer);
+    return answer;
   }
 
   private remember(account: string, generation: number, reason: string): void {

@@ -27,7 +27,7 @@ export function readNow<Prepared>(read: () => MessageContent<Prepared>): Content
  * @throws BadRecord for what is none
  */
 export function mediaOfPackage(payload: unknown, takes: boolean): readonly MediaItem[] {
-  const parsed = parseBy<{ readonly media?: readonly MediaItem[] }>(withMedia, payload);
+  const parsed = parseBy<{ readonly media?: readonly MediaItem[] | null }>(withMedia, payload);
   if (parsed.ok) return parsed.payload.media ?? [];
   if (takes) throw new BadRecord(parsed.reason);
   return [];

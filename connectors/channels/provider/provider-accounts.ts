@@ -66,6 +66,11 @@ export class ProviderAccounts<Schema extends z.ZodObject> {
     return this.secrets.get(account)?.value?.credentials;
   }
 
+  /** The account has others by now. */
+  forget(account: string): void {
+    this.secrets.forget(account);
+  }
+
   /** @returns what it means when the account has none, they cannot be read now, or the provider refused them */
   async readyOf(account: string): Promise<ReadyAccount<z.infer<Schema>> | Unready> {
     let known = this.secrets.get(account);

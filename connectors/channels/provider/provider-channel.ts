@@ -21,7 +21,7 @@ import { PostOwners } from './post-owners';
 import { ProviderAccounts, readyOf } from './provider-accounts';
 import { ProviderSessions } from './provider-sessions';
 import { readJson, readPayload } from './read-payload';
-import { lifetimeIn, ProviderRefresh, type Refresh } from './refresh';
+import { lifetimeIn, ProviderRefresh, REQUEST_MS, type Refresh } from './refresh';
 
 /** Where a provider fetches media itself, all that is asked for before a message is begun within so many times the time-out. */
 const FETCHING_TIMES_TIMEOUT = 6;
@@ -139,7 +139,9 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     if (keyLifetimeMs !== undefined) this.keyLifetimeMs = keyLifetimeMs;
     if (lookup !== undefined) this.lookup = (message, context) => this.look(message, context, lookup);
     const { refresh } = provider;
-    if (refresh !== undefined) this.refresh = new ProviderRefresh(provider, refresh, options);
+    if (refresh !== undefined) {
+      this.refresh = new ProviderRefresh(provider, refresh, options, (account) => this.accounts.forget(account));
+    }
     this.accounts = new ProviderAccounts(name, schema, options, (own) => refresh?.isPossible(own) === true);
     this.owners = new PostOwners(name, options.receiptsOfOthers);
   }
@@ -264,7 +266,7 @@ export function providerKind<
   Schema extends z.ZodObject,
   Prepared,
 >(provider: Provider<Name, Class, Schema, Prepared>): ChannelKind<Name, Class> {
-  const { name, class: own, credentials: schema, keyLifetimeMs, receiptIs, whoAmI } = provider;
+  const { name, class: own, credentials: schema, keyLifetimeMs, receiptIs, refresh, whoAmI } = provider;
   return channelKind<Name, Class, Message<Prepared>>({
     name,
     class: own,
@@ -273,6 +275,7 @@ export function providerKind<
     credentials: schema,
     keepsEarlier: false,
     lifetimeOf: (text) => lifetimeIn(provider, text),
+    ...(refresh === undefined ? {} : { refreshMs: REQUEST_MS }),
     whoAmI: async (text, callerOptions) => {
       const caller = new HttpCaller(callerOptions);
       try {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Lifetime } from '../../../bolts/account-refreshes';
 import type { CredentialRefresh, RefreshAnswer } from '../../../bolts/channel';
 import { MAX_REFRESH_MS } from '../../../topology/message';
-import { credentialFields, textOf } from '../credentials';
+import { checkCredentials, credentialFields, textOf } from '../credentials';
 import { HttpCaller, type HttpCallerOptions } from '../http/http-caller';
 import { type Api, apiOf } from './api';
 import { readyOf } from './provider-accounts';
@@ -36,7 +36,7 @@ export interface Refresh<Credentials> {
 /** As the column has them, with what encryption adds. */
 const MAX_BYTES = 8_192;
 /** Of one request. Its connections are its own, so that no message waits for one. */
-const REQUEST_MS = MAX_REFRESH_MS / 2;
+export const REQUEST_MS = MAX_REFRESH_MS / 2;
 const CONNECTIONS = 16;
 
 /** A field of credentials: when they end. */
@@ -50,9 +50,19 @@ export function expiresAtField() {
     });
 }
 
+/** No token is believed to live longer: what providers say may be no instant that there is. */
+const MAX_LIFETIME_MS = 10 * 365 * 86_400_000;
+
+/** For how many seconds a token lives, as providers say it; undefined where that cannot be read, which costs no token. */
+export const lifetimeSeconds = z
+  .union([z.number(), z.string().trim().min(1).transform(Number)])
+  .pipe(z.number().positive())
+  .optional()
+  .catch(undefined);
+
 /** The end of credentials, as they say it. @param seconds from `now`, as providers give it */
 export function expiresAt(now: number, seconds: number): string {
-  return new Date(now + seconds * 1_000).toISOString();
+  return new Date(now + Math.min(seconds * 1_000, MAX_LIFETIME_MS)).toISOString();
 }
 
 /** The provider's channel of which a refresh is. */
@@ -92,6 +102,7 @@ export class ProviderRefresh<Schema extends z.ZodObject> implements CredentialRe
     private readonly provider: Refreshable<Schema>,
     private readonly how: Refresh<z.infer<Schema>>,
     { clock, network }: Pick<HttpCallerOptions, 'clock' | 'network'>,
+    readonly replaced: (account: string) => void,
   ) {
     this.caller = new HttpCaller({ timeoutMs: REQUEST_MS, perOrigin: CONNECTIONS, clock, network });
   }
@@ -110,16 +121,28 @@ export class ProviderRefresh<Schema extends z.ZodObject> implements CredentialRe
     const ask = apiOf(this.caller, account, secrets, mayStart);
     const refreshed = await this.how.ask({ account, credentials, ask, now });
     if (refreshed.kind !== 'refreshed') return refreshed;
-    const checked = schema.safeParse(refreshed.credentials);
-    if (!checked.success) return lost(`${name} gave new tokens of which a channel can make no use`);
-    const kept = textOf(schema, checked.data);
+    const checked = readable(name, schema, refreshed.credentials);
+    if (checked === undefined) return lost(`${name} gave new tokens of which a channel can make no use`);
+    const kept = textOf(schema, checked);
     if (Buffer.byteLength(kept) > MAX_BYTES) return lost(`${name} gave new tokens of more than ${MAX_BYTES} bytes`);
-    return { kind: 'refreshed', credentials: kept, ...lifetimeOf(this.provider, checked.data, began) };
+    return { kind: 'refreshed', credentials: kept, ...lifetimeOf(this.provider, checked, began) };
   };
 
   close(): Promise<void> {
     return this.caller.close();
   }
+}
+
+/** What can be used of new credentials: an end that cannot be read costs no token. */
+function readable<Schema extends z.ZodObject>(
+  channel: string,
+  schema: Schema,
+  credentials: object,
+): z.infer<Schema> | undefined {
+  const whole = checkCredentials(channel, schema, credentials);
+  if (whole.success) return whole.data;
+  const others = Object.entries(credentials).filter(([field]) => field !== 'expiresAt');
+  return checkCredentials(channel, schema, Object.fromEntries(others)).data;
 }
 
 function lost(reason: string): RefreshAnswer {

@@ -5,13 +5,15 @@ import { originOf, type XCredentials } from './x-api';
 
 /** Access tokens of X live for two hours. */
 const AHEAD_MS = 600_000;
+/** What X says of a refresh token that was used, instead of `invalid_grant`. */
+const ENDED = ['invalid_request'];
 
 /** Each refresh token gives one access token, and the next refresh token. */
 export const xRefresh: Refresh<XCredentials> = {
   isPossible: ({ refreshToken, clientId }) => refreshToken !== undefined && clientId !== undefined,
   isRotating: true,
   aheadMs: AHEAD_MS,
-  ask: (refreshing) => oauthRefreshed(refreshing, 'X', requestOf(refreshing.credentials)),
+  ask: (refreshing) => oauthRefreshed(refreshing, 'X', requestOf(refreshing.credentials), ENDED),
 };
 
 /** An app with a secret says who it is by a header, one without by the body. */

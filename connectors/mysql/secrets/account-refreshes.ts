@@ -9,8 +9,19 @@ import type { SecretKey, SecretOwner } from './secret-key';
 const MAX_ERROR_CHARACTERS = 1_024;
 /** As the column has them. */
 const MAX_FAILURES = 65_535;
-/** A refresh that was asked for and did not help is not asked for again so soon. */
-const HELPED_WITHIN_MS = 3_600_000;
+/**
+ * A refresh that was asked for and did not help is not asked for again so soon: longer than refused credentials are on trial, and
+ * shorter than any access token lives.
+ */
+const HELPED_WITHIN_MS = 600_000;
+
+/** How long a worker leaves credentials out that it could not open: they would be in the way of all others. */
+const CLOSED_MS = 300_000;
+/** Beyond it those that were found first are looked at again. */
+const MAX_CLOSED = 3_000;
+
+/** Somebody waits. */
+const IS_ASKED = 'COALESCE(r.asked_at > COALESCE(r.refreshed_at, 0), 0)';
 
 type ClaimedColumns = readonly [
   account: string,
@@ -24,6 +35,9 @@ type ClaimedColumns = readonly [
 
 /** Accounts whose credentials end. Locks are taken as `accounts set` takes them: accounts, their states, their refreshes. */
 export class MySqlAccountRefreshes implements AccountRefreshes {
+  /** Accounts of each channel whose credentials could not be opened, and until when they are left out, monotonic milliseconds. */
+  private readonly closed = new Map<string, Map<string, number>>();
+
   constructor(
     private readonly pool: Pool,
     private readonly key: SecretKey | null,
@@ -36,23 +50,27 @@ export class MySqlAccountRefreshes implements AccountRefreshes {
     const due = await this.pool.rows<[account: string]>(
       'SELECT r.account FROM account_refreshes r FORCE INDEX (by_refresh) ' +
         'LEFT JOIN account_states s ON s.account=r.account AND s.channel=r.channel ' +
-        `WHERE r.channel=${text(channel)} AND ${isFree} AND COALESCE(s.state, 'usable') IN ('usable','resuming') ` +
-        `ORDER BY r.refresh_at LIMIT ${integer(limit)}`,
+        `WHERE r.channel=${text(channel)} AND ${isFree}${this.exceptClosed(channel)} AND COALESCE(s.state, 'usable') IN ('usable','resuming') ` +
+        `ORDER BY ${IS_ASKED} DESC, r.refresh_at LIMIT ${integer(limit)}`,
     );
     if (due.length === 0) return [];
     return this.pool.transaction(async (sql) => {
       const free = await sql.rows<ClaimedColumns>(
-        'SELECT r.account, r.refused, r.error, r.expires_at, COALESCE(r.asked_at > COALESCE(r.refreshed_at, 0), 0), r.begun_at, r.failures ' +
+        `SELECT r.account, r.refused, r.error, r.expires_at, ${IS_ASKED}, r.begun_at, r.failures ` +
           `FROM account_refreshes r FORCE INDEX (PRIMARY) WHERE ${among(channel, due, 'r.')} AND ${isFree} ` +
           'ORDER BY r.account, r.channel FOR UPDATE SKIP LOCKED',
       );
       if (free.length === 0) return [];
+      // While the rows are held: what a person sets next has a row of its own, and is not taken for what was due.
+      const opened = await this.withCredentials(sql, channel, free);
+      if (opened.length === 0) return [];
+      // What this worker cannot open is left to those that can.
+      const names = opened.map(({ account }): readonly [string] => [account]);
       await sql.run(
         `UPDATE account_refreshes FORCE INDEX (PRIMARY) SET claim=${hex(session)}, lease_until=${NOW_MS} + ${integer(leaseMs)}, ` +
-          `begun_at=COALESCE(begun_at, ${NOW_MS}) WHERE ${among(channel, free)}`,
+          `begun_at=COALESCE(begun_at, ${NOW_MS}) WHERE ${among(channel, names)}`,
       );
-      // While the rows are held: what a person sets next has a row of its own, and is not taken for what was due.
-      return this.withCredentials(sql, channel, free);
+      return opened;
     });
   }
 
@@ -60,8 +78,10 @@ export class MySqlAccountRefreshes implements AccountRefreshes {
     const owner = { account: claimed.account, channel };
     return this.pool.transaction(async (sql) => {
       const credentials = await this.lock(sql, owner);
-      if (result.kind === 'refreshed' && credentials === result.credentials) return true;
-      if (credentials !== claimed.credentials) return false;
+      if (credentials !== claimed.credentials) {
+        // Its answer was lost, and it is written once more.
+        return result.kind === 'refreshed' && credentials === result.credentials;
+      }
       if (result.kind === 'refreshed') return this.replace(sql, owner, result);
       const free = 'claim=NULL, lease_until=NULL';
       const isOurs = `${isOwned(owner)} AND claim=${hex(session)}`;
@@ -89,7 +109,7 @@ export class MySqlAccountRefreshes implements AccountRefreshes {
     return this.pool.transaction(async (sql) => {
       // Locked first: what is refreshed meanwhile has a generation of its own when this has the lock.
       const [row] = await sql.rows<[refused: number, error: string | null, isUseless: number]>(
-        `SELECT refused, error, COALESCE(asked_at > ${NOW_MS} - ${HELPED_WITHIN_MS} AND refreshed_at >= asked_at, 0) ` +
+        `SELECT refused, error, COALESCE(refreshed_at > ${NOW_MS} - ${HELPED_WITHIN_MS} AND refreshed_at >= asked_at, 0) ` +
           `FROM account_refreshes WHERE ${isOwned(owner)} FOR UPDATE`,
       );
       const [state] = await sql.rows<[number]>(`SELECT generation FROM account_states WHERE ${isOwned(owner)}`);
@@ -100,8 +120,9 @@ export class MySqlAccountRefreshes implements AccountRefreshes {
       await sql.run(
         'INSERT INTO account_refreshes (account, channel, refresh_at, asked_at) ' +
           `VALUES (${text(account)},${text(channel)},${NOW_MS},${NOW_MS}) AS new ON DUPLICATE KEY UPDATE ` +
-          // One that was put off is made when it was put off to.
-          'refresh_at=IF(account_refreshes.failures > 0, COALESCE(account_refreshes.refresh_at, new.refresh_at), new.refresh_at), ' +
+          // One that was put off is made when it was put off to, and one that is due keeps its place.
+          'refresh_at=IF(account_refreshes.failures > 0, COALESCE(account_refreshes.refresh_at, new.refresh_at), ' +
+          'LEAST(COALESCE(account_refreshes.refresh_at, new.refresh_at), new.refresh_at)), ' +
           'asked_at=IF(account_refreshes.asked_at > COALESCE(account_refreshes.refreshed_at, 0), account_refreshes.asked_at, new.asked_at)',
       );
       return { kind: 'asked' };
@@ -121,11 +142,30 @@ export class MySqlAccountRefreshes implements AccountRefreshes {
     return claimed.flatMap(([account, refused, error, expiresAt, isAsked, begunAt, failures]) => {
       const secret = stored.get(account);
       const [credentials] = secret === undefined ? [] : (this.key?.open({ account, channel }, secret) ?? []);
-      // The lease ends by itself. What cannot be opened is said where it is used.
-      if (credentials === undefined) return [];
+      // It is said where they are used.
+      if (credentials === undefined) {
+        this.leaveOut(channel, account);
+        return [];
+      }
       const why = refused === 1 ? (error ?? 'its credentials are not refreshed any more') : null;
       return [{ account, credentials, lostAt: begunAt, refused: why, expiresAt, isAsked: isAsked === 1, failures }];
     });
+  }
+
+  private leaveOut(channel: string, account: string): void {
+    const closed = this.closed.get(channel) ?? new Map<string, number>();
+    this.closed.set(channel, closed);
+    closed.delete(account);
+    closed.set(account, this.pool.clock.monotonic() + CLOSED_MS);
+    if (closed.size > MAX_CLOSED) closed.delete(closed.keys().next().value as string);
+  }
+
+  /** A condition, with what goes before it. */
+  private exceptClosed(channel: string): string {
+    const closed = this.closed.get(channel) ?? new Map<string, number>();
+    const now = this.pool.clock.monotonic();
+    for (const [account, until] of closed) if (until <= now) closed.delete(account);
+    return closed.size === 0 ? '' : ` AND r.account NOT IN ${list([...closed.keys()], text)}`;
   }
 
   /** The newest credentials, until the end of the transaction; undefined when there are none that can be opened. */

@@ -35,18 +35,22 @@ export class AccountStates {
   }
 
   /**
-   * The account may be used again, whoever said otherwise. With `evenDisabled: false` one that a person has disabled stays so.
+   * The account may be used again, whoever said otherwise. With `evenDisabled: false` one that a person has disabled stays so. A
+   * refresh of its credentials that was refused or put off is made now.
    * @returns false when nothing was changed
    */
   enable(account: string, channel: string, policy: ResumePolicy, { evenDisabled = true } = {}): Promise<boolean> {
     const owner = ownerOf(account, channel);
     return this.pool.transaction(async (sql) => {
+      // Locks are taken as `accounts set` takes them: accounts, their states, their refreshes.
+      await sql.rows(`SELECT 1 FROM accounts WHERE ${isOwned(owner)} FOR UPDATE`);
       const [row] = await sql.rows<[AccountState]>(
         `SELECT state FROM account_states WHERE ${isOwned(owner)} FOR UPDATE`,
       );
       const blocked = row?.[0] === 'unusable' || (evenDisabled && row?.[0] === 'disabled');
       if (blocked) await advance(sql, owner, afterwards(policy));
-      return blocked;
+      const isRefreshed = await refreshAgain(sql, owner);
+      return blocked || isRefreshed;
     });
   }
 
@@ -114,6 +118,18 @@ export async function advance(
       'ON DUPLICATE KEY UPDATE generation=account_states.generation+1, ' +
       `${left('since', 'new.since')}, ${left('reason', 'new.reason')}, ${left('state', text(state))}`,
   );
+}
+
+/**
+ * A refresh of the account's credentials that was refused for good, or put off, is made now: a person says that what was wrong is mended.
+ * @returns false when neither was so
+ */
+async function refreshAgain(sql: Pick<Sql, 'run'>, owner: SecretOwner): Promise<boolean> {
+  const { affectedRows } = await sql.run(
+    `UPDATE account_refreshes SET refresh_at=${NOW_MS}, refused=0, failures=0, error=NULL ` +
+      `WHERE ${isOwned(owner)} AND (refused=1 OR failures > 0)`,
+  );
+  return affectedRows > 0;
 }
 
 function ownerOf(account: string, channel: string): SecretOwner {

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import {
   credentialFields,
+  distrustTexts,
   fieldsOf,
   parseCredentials,
+  parseKept,
   readCredentials,
   secretsIn,
   textOf,
@@ -68,6 +70,31 @@ test('a schema of a package that throws, or quotes what it was given, is an erro
     );
     expect(() => readCredentials('two', schema, given)).toThrow(Unavailable);
   }
+});
+
+describe('of kept credentials a schema of a package says which field is wrong, and nothing else', () => {
+  const key = '-----BEGIN KEY-----\nMIIEsecretsecret\n-----END KEY-----\n';
+  const kept = JSON.stringify({ server: 'https://a.test', token: key });
+
+  test.each<[string, (token: string) => string]>([
+    ['as it is', (token) => token],
+    ['as JSON of what is left after trimming', (token) => JSON.stringify(token.trim())],
+    ['a line of it', (token) => token.split('\n')[1] as string],
+    ['as a URL has it', encodeURIComponent],
+  ])('it quotes the secret %s', (_, quoted) => {
+    const schema = two.extend({ token: two.shape.token.clone() }).superRefine(({ token }, context) => {
+      context.addIssue({ code: 'custom', path: ['token'], message: `no key: ${quoted(token)}` });
+      context.addIssue({ code: 'custom', path: ['token', quoted(token)], message: 'no' });
+      context.addIssue({ code: 'custom', path: [quoted(token)], message: 'no' });
+      context.addIssue({ code: 'custom', message: `no key: ${quoted(token)}` });
+    });
+    distrustTexts(schema);
+    const problems = 'token: not what the channel expects\ncredentials: not what the channel expects';
+    expect(() => parseKept('two', schema, kept)).toThrow(new UserError(problems));
+    expect(() => readCredentials('two', schema, kept)).toThrow(
+      new Unavailable(`its credentials cannot be used; set them again (${problems})`),
+    );
+  });
 });
 
 test('what was kept and serves no more is a reason to set it again', () => {

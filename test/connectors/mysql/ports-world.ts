@@ -60,6 +60,14 @@ export interface PortsWorld {
   }>;
   /** What a person says of an account of `webhook`: a new generation begins. */
   say(account: string, state: AccountState): Promise<void>;
+  /** As `accounts enable` does it. */
+  enable(account: string): Promise<void>;
+  /** Its credentials were asked for and refreshed so long ago. */
+  refreshedAgo(account: string, agoMs: number): Promise<void>;
+  /** Its credentials cannot be opened any more. */
+  spoil(account: string): Promise<void>;
+  /** Whether somebody has a lease on the refresh of its credentials. */
+  isLeased(account: string): Promise<boolean>;
   stateOf(account: string): Promise<AccountState>;
   /** By the database's clock. */
   now(): Promise<number>;
@@ -108,6 +116,17 @@ export async function memoryWorld(): Promise<PortsWorld> {
       return { credentials: secrets?.[0], generation: known?.generation ?? 0, blocked: known?.blocked };
     },
     say: async (account, state) => database.accounts.say({ account, channel: 'webhook' }, state),
+    async enable(account) {
+      const name = { account, channel: 'webhook' };
+      if (['unusable', 'disabled'].includes(database.accounts.stateOf(name))) database.accounts.say(name, 'usable');
+      database.refreshes.again(account, 'webhook');
+    },
+    async refreshedAgo(account, agoMs) {
+      const at = database.now() - agoMs;
+      Object.assign(database.refreshes.of(account, 'webhook') ?? {}, { askedAt: at, refreshedAt: at });
+    },
+    spoil: async (account) => database.accounts.say({ account, channel: 'webhook' }, 'usable', []),
+    isLeased: async (account) => (database.refreshes.of(account, 'webhook')?.leaseUntil ?? 0) > database.now(),
     stateOf: async (account) => database.accounts.stateOf({ account, channel: 'webhook' }),
     now: async () => database.now(),
     insert: async (rows) => rows.map((row) => database.insert(row).id),
@@ -190,6 +209,22 @@ export async function mysqlWorld(): Promise<PortsWorld> {
       await app.use((sql) => advance(sql, { account, channel: 'webhook' }, state));
       // Long enough ago that every worker knows it.
       await admin.run(`UPDATE account_states SET since=since - 10000 WHERE account='${account}'`);
+    },
+    async enable(account) {
+      await new AccountStates(app).enable(account, 'webhook', 'keep');
+    },
+    async refreshedAgo(account, agoMs) {
+      const at = (await now()) - agoMs;
+      await admin.run(`UPDATE account_refreshes SET asked_at=${at}, refreshed_at=${at} WHERE account='${account}'`);
+    },
+    async spoil(account) {
+      await admin.run(`UPDATE accounts SET secret=0x00 WHERE account='${account}'`);
+    },
+    async isLeased(account) {
+      const rows = await admin.rows(
+        `SELECT 1 FROM account_refreshes WHERE account='${account}' AND lease_until IS NOT NULL`,
+      );
+      return rows.length > 0;
     },
     stateOf: (account) => new AccountStates(app).of(account, 'webhook'),
     now,

@@ -96,6 +96,13 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
     expect(await claimOf(name)).toBeUndefined();
   });
 
+  test('a refresh that gives the same credentials is written too, and they are not refreshed again at once', async () => {
+    const name = await account();
+    expect(await settle(await claimed(name, scene.first, 0), { ...refreshed, credentials: 'old' })).toBe(true);
+    expect((await scene.world.credentialsOf(name)).credentials).toBe('old');
+    expect(await claimOf(name)).toBeUndefined();
+  });
+
   test('Only the credentials that were refreshed are replaced: those that a person has set meanwhile stay', async () => {
     const name = await account();
     const claim = await claimed(name);
@@ -168,6 +175,20 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
     expect(await claimOf(name)).toMatchObject({ credentials: 'of a person', refused: null });
   });
 
+  test('an account that a person enables after a refusal for good, or while its refresh is put off, is refreshed at once', async () => {
+    const name = await account();
+    await settle(await claimed(name), refused);
+    await scene.world.enable(name);
+    expect(await scene.world.stateOf(name)).toBe('usable');
+    expect(await ask(name)).toEqual({ kind: 'asked' });
+    const again = await claimed(name);
+    expect(again).toMatchObject({ credentials: 'old', refused: null, failures: 0 });
+    await settle(again, { ...later, delayMs: 600_000 });
+    expect(await claimOf(name)).toBeUndefined();
+    await scene.world.enable(name);
+    expect(await claimed(name)).toMatchObject({ refused: null, failures: 0 });
+  });
+
   test('credentials that serve still when their refresh is refused serve until they end', async () => {
     const name = await account({ expiresAt: 600_000, refreshAt: -1 });
     await settle(await claimed(name), { ...refused, isOver: false });
@@ -190,6 +211,30 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
     expect(await claimed(unknown)).toMatchObject({ isAsked: true, expiresAt: null });
   });
 
+  test("credentials that cannot be opened are in nobody's way, and nobody has a lease on them", async () => {
+    await claimAll(scene.second);
+    const closed = await account({ ...DUE, refreshAt: -90_000 });
+    await scene.world.spoil(closed);
+    const good = await account({ ...DUE, refreshAt: -50_000 });
+    const one = () => scene.world.refreshes.claim('webhook', scene.first, 1, LEASE_MS);
+    expect(await one()).toEqual([]);
+    expect((await one()).map((claim) => claim.account)).toEqual([good]);
+    expect(await scene.world.isLeased(closed)).toBe(false);
+  });
+
+  test('who asks goes before what is only due, and asking again gives up no place', async () => {
+    await claimAll(scene.second);
+    const due = await account({ ...DUE, refreshAt: -90_000 });
+    const [second, first] = [
+      await account({ ...DUE, refreshAt: -50_000 }),
+      await account({ ...DUE, refreshAt: -70_000 }),
+    ];
+    for (const name of [second, first, first]) await ask(name);
+    const one = () => scene.world.refreshes.claim('webhook', scene.first, 1, LEASE_MS);
+    expect([...(await one()), ...(await one())].map((claim) => claim.account)).toEqual([first, second]);
+    expect(await claimOf(due)).toMatchObject({ isAsked: false });
+  });
+
   test('credentials that were replaced meanwhile are not refreshed because the old ones were refused', async () => {
     const name = await account();
     const { generation } = await scene.world.credentialsOf(name);
@@ -204,6 +249,9 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
     await settle(await claimed(name), refreshed);
     expect(await ask(name)).toEqual({ kind: 'useless', reason: null });
     expect(await claimOf(name)).toBeUndefined();
+    await scene.world.refreshedAgo(name, 1_200_000);
+    expect(await ask(name)).toEqual({ kind: 'asked' });
+    expect(await claimed(name)).toMatchObject({ credentials: 'new', isAsked: true });
   });
 
   test('an account that was unusable goes on with new credentials', async () => {

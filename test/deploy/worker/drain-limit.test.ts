@@ -1,4 +1,5 @@
 import { drainLimitMs } from '../../../deploy/worker/drain-limit';
+import { MAX_REFRESH_MS } from '../../../topology/message';
 import { parseTopologySettings } from '../../../topology/settings/topology-settings';
 
 test('draining may take as long as the longest request of the bolts that run, what they claim ahead, and two seconds', () => {
@@ -9,4 +10,14 @@ test('draining may take as long as the longest request of the bolts that run, wh
   expect(drainLimitMs(['webhook'], settings)).toBe(2_000 + 30_000 + 2_000);
   expect(drainLimitMs(['due', 'webhook', 'x'], settings)).toBe(60_000 + 2_000);
   expect(drainLimitMs(['due'], settings)).toBe(10_000);
+});
+
+test('a refresh that has begun ends in time, whatever the time-out of messages is', () => {
+  const settings = parseTopologySettings(
+    'components: { webhook: { timeout: 1s }, x: { timeout: 1s }, threads: { timeout: 10s }, pager: { timeout: 1s } }',
+    't.yaml',
+  );
+  expect(drainLimitMs(['webhook'], settings)).toBe(10_000);
+  for (const channel of ['x', 'threads']) expect(drainLimitMs([channel], settings)).toBe(15_000 + 2_000);
+  expect(drainLimitMs(['pager'], settings)).toBe(MAX_REFRESH_MS + 2_000);
 });

@@ -22,13 +22,16 @@ interface MemoryRefresh {
   refused: boolean;
 }
 
-const HELPED_WITHIN_MS = 3_600_000;
+const CLOSED_MS = 300_000;
+const HELPED_WITHIN_MS = 600_000;
 const unknown = { expiresAt: null, refreshAt: null, askedAt: null, begunAt: null, refreshedAt: null } as const;
 const free = { claim: null, leaseUntil: 0 } as const;
 
 /** The rows of `account_refreshes`. Every call is a transaction. */
 export class MemoryRefreshes implements AccountRefreshes {
   private readonly rows = new Map<string, MemoryRefresh>();
+  /** Rows whose credentials could not be opened, and until when they are left out. */
+  private readonly closed = new WeakMap<MemoryRefresh, number>();
 
   /** @param now by the database's clock */
   constructor(
@@ -42,6 +45,13 @@ export class MemoryRefreshes implements AccountRefreshes {
     if (expiresAt !== null || refreshAt !== null) Object.assign(this.rowOf(account, channel), { expiresAt, refreshAt });
   }
 
+  /** As `accounts enable`. */
+  again(account: string, channel: string): void {
+    const row = this.of(account, channel);
+    if (row === undefined || !(row.refused || row.failures > 0)) return;
+    Object.assign(row, { refreshAt: this.now(), refused: false, failures: 0, error: null });
+  }
+
   of(account: string, channel: string): MemoryRefresh | undefined {
     return this.rows.get(`${account}\0${channel}`);
   }
@@ -52,17 +62,22 @@ export class MemoryRefreshes implements AccountRefreshes {
       .filter(
         (row) => row.channel === channel && row.refreshAt !== null && row.refreshAt <= now && row.leaseUntil <= now,
       )
+      .filter((row) => (this.closed.get(row) ?? 0) <= now)
       .filter(({ account }) => ['usable', 'resuming'].includes(this.accounts.stateOf({ account, channel })))
-      .toSorted((one, other) => (one.refreshAt ?? 0) - (other.refreshAt ?? 0))
+      .toSorted(
+        (one, other) => Number(isAsked(other)) - Number(isAsked(one)) || (one.refreshAt ?? 0) - (other.refreshAt ?? 0),
+      )
       .slice(0, limit);
     return due.flatMap((row) => {
-      const { account, begunAt: lostAt, expiresAt, failures, askedAt, refreshedAt, error } = row;
+      const { account, begunAt: lostAt, expiresAt, failures, error } = row;
       const credentials = this.accounts.newest({ account, channel });
+      if (credentials === undefined) {
+        this.closed.set(row, now + CLOSED_MS);
+        return [];
+      }
       Object.assign(row, { claim: session, leaseUntil: now + leaseMs, begunAt: lostAt ?? now });
-      if (credentials === undefined) return [];
       const refused = row.refused ? (error ?? '') : null;
-      const isAsked = askedAt !== null && askedAt > (refreshedAt ?? 0);
-      return [{ account, credentials, lostAt, refused, expiresAt, isAsked, failures }];
+      return [{ account, credentials, lostAt, refused, expiresAt, isAsked: isAsked(row), failures }];
     });
   }
 
@@ -70,8 +85,10 @@ export class MemoryRefreshes implements AccountRefreshes {
     const { account, lostAt } = claimed;
     const row = this.rowOf(account, channel);
     const credentials = this.accounts.newest({ account, channel });
-    if (result.kind === 'refreshed' && credentials === result.credentials) return true;
-    if (credentials !== claimed.credentials) return false;
+    if (credentials !== claimed.credentials) {
+      // Its answer was lost, and it is written once more.
+      return result.kind === 'refreshed' && credentials === result.credentials;
+    }
     if (result.kind === 'refreshed') {
       this.accounts.replace({ account, channel }, result.credentials);
       const { expiresAt, refreshAt } = result;
@@ -105,8 +122,8 @@ export class MemoryRefreshes implements AccountRefreshes {
     const { askedAt, refreshedAt } = row;
     if (row.refused) return { kind: 'useless', reason: row.error };
     const isAnswered = askedAt !== null && (refreshedAt ?? 0) >= askedAt;
-    if (isAnswered && askedAt > now - HELPED_WITHIN_MS) return { kind: 'useless', reason: null };
-    if (row.failures === 0 || row.refreshAt === null) row.refreshAt = now;
+    if (isAnswered && (refreshedAt ?? 0) > now - HELPED_WITHIN_MS) return { kind: 'useless', reason: null };
+    if (row.failures === 0 || row.refreshAt === null) row.refreshAt = Math.min(row.refreshAt ?? now, now);
     if (askedAt === null || isAnswered) row.askedAt = now;
     return { kind: 'asked' };
   }
@@ -119,4 +136,8 @@ export class MemoryRefreshes implements AccountRefreshes {
     this.rows.set(name, row);
     return row;
   }
+}
+
+function isAsked({ askedAt, refreshedAt }: Pick<MemoryRefresh, 'askedAt' | 'refreshedAt'>): boolean {
+  return askedAt !== null && askedAt > (refreshedAt ?? 0);
 }

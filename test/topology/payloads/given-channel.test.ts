@@ -29,6 +29,27 @@ test('a client checks payloads of the channels that it was given', () => {
   expect(checkMessage(message({ url: 'https://x.test' }, 'webhook'), schemas).channel).toBe('webhook');
 });
 
+const withMedia = (media: unknown) => message({ to: '+4915112345678', text: 'a', media });
+
+test('a client refuses what no channel takes for an image, where the channel has images, whatever its schema says', () => {
+  const anything = { ...sms, payload: sms.payload.extend({ media: z.any() }) };
+  const schemas = checkClientOptions({
+    channels: [{ ...anything, media: { types: ['image/png' as const], maxBytes: 1_000 } }],
+  });
+  for (const [media, text] of [
+    [[{ file: '../secret.png' }], /^payload\.media\.0\.file: expected a path below/],
+    [[{ url: 'no url' }], /^payload\.media\.0\.url: /],
+    [[{}], /^payload\.media\.0: expected either url or file/],
+    ['https://sms.test/a.png', /^payload\.media: /],
+  ] as const) {
+    expect(() => checkMessage(withMedia(media), schemas)).toThrow(text);
+    expect(checkMessage(withMedia(media), checkClientOptions({ channels: [anything] })).channel).toBe('sms');
+  }
+  for (const media of [null, [], [{ file: 'shop/cup.png' }]]) {
+    expect(checkMessage(withMedia(media), schemas).channel).toBe('sms');
+  }
+});
+
 test('a client without it says that there is no such channel, and how to give it', () => {
   expect(() => checkMessage(message({}))).toThrow(
     /^channel: expected one of webhook.*, got "sms"\. A channel of a package is given to createClient\({channels: \[…\]}\)/,

@@ -39,7 +39,7 @@ export function disableCommand(): Command {
 export function enableCommand(): Command {
   return changingVerb('enable', 'use an account again that was disabled, or that its provider has refused', {
     example: 'downspout accounts enable acme --channel mastodon --resume keep',
-    fails: 'the account is usable',
+    fails: 'the account is usable, and no refresh of its credentials has failed',
   })
     .argument('<account>')
     .option('--channel <name>', 'channel', 'webhook')

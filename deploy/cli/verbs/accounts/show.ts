@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { fieldsOf, parseCredentials } from '../../../../connectors/channels/credentials';
+import { fieldsOf, parseKept } from '../../../../connectors/channels/credentials';
 import type { OutputOptions } from '../../../console/output';
 import { contextOf, dataVerb } from '../../verb';
 import { channelOf, storedOf, withLifetimes } from './common';
@@ -20,7 +20,7 @@ export function showCommand(): Command {
     .action(async (account: string, options: ShowOptions) => {
       const context = contextOf(options);
       const { name: channel, credentials: schema } = channelOf(options.channel, context);
-      const values = parseCredentials(channel, schema, await storedOf(context, account, channel));
+      const values = parseKept(channel, schema, await storedOf(context, account, channel));
       const shown = fieldsOf(schema).map(({ name, isSecret }): [string, string | null] => {
         const value = values[name];
         if (typeof value !== 'string') return [name, null];

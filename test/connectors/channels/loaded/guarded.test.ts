@@ -2,8 +2,11 @@ import { once } from 'node:events';
 import { z } from 'zod';
 import { checkDefinition } from '../../../../connectors/channels/loaded/definition';
 import { loadedKind } from '../../../../connectors/channels/loaded/loaded-kind';
-import { systemClock } from '../../../../topology/core/clock';
+import { type Clock, systemClock } from '../../../../topology/core/clock';
+import { UserError } from '../../../../topology/core/errors';
+import { MAX_REFRESH_MS } from '../../../../topology/message';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
+import { ManualClock } from '../../../support/manual-clock';
 import sms from './example/downspout-sms';
 import { attempt, forever, message, PackageWorld, requestOf, TOKEN, type Tools, throwing } from './package-world';
 
@@ -209,18 +212,18 @@ describe('a package that refreshes credentials:', () => {
   const ended = { server: 'https://sms.example', token: TOKEN };
   const refresh = { isPossible: () => true, isRotating: true, aheadMs: 0, ask: async () => ({}) };
 
-  function channelOf(own: object) {
-    const kind = loadedKind(checkDefinition({ ...sms, refresh: { ...refresh, ...own } }, 'the channel', []));
+  function channelOf(own: object, clock: Clock = systemClock, more: object = {}) {
+    const kind = loadedKind(checkDefinition({ ...sms, ...more, refresh: { ...refresh, ...own } }, 'the channel', []));
     const { bolts } = topologySchema.parse({ components: { sms: { timeout: TIMEOUT_MS } } });
     return kind.build(bolts['sms'] as never, {
-      clock: systemClock,
+      clock,
       network: { allowPrivateAddresses: true },
       secretsOf: async () => new Map(),
     });
   }
 
-  async function answerOf(own: object) {
-    const channel = channelOf(own);
+  async function answerOf(own: object, more: object = {}) {
+    const channel = channelOf(own, systemClock, more);
     try {
       return await channel.refresh?.ask(
         'shop',
@@ -243,7 +246,6 @@ describe('a package that refreshes credentials:', () => {
   test.each<[string, object]>([
     ['throws', { ask: throwing }],
     ['answers garbage', { ask: async () => ({ kind: 'new' }) }],
-    ['never ends', { ask: forever }],
     ['gives credentials of which it can make no use', { ask: async () => ({ kind: 'refreshed', credentials: {} }) }],
   ])('one that %s is put off, and may have been made', async (_, own) => {
     expect(await answerOf(own)).toMatchObject({ kind: 'later', isLost: true });
@@ -253,6 +255,63 @@ describe('a package that refreshes credentials:', () => {
     const refused = { kind: 'refused', reason: `the gateway does not take ${TOKEN}` };
     const shown = await answerOf({ ask: async () => refused });
     expect(shown).toEqual({ kind: 'refused', reason: 'the gateway does not take …' });
+  });
+
+  test('nor what their schema throws for the new ones', async () => {
+    const next = { ...ended, token: 'next-token-of-the-shop' };
+    const credentials = sms.credentials.extend({
+      token: sms.credentials.shape.token.refine((token) => {
+        if (token === next.token) throw new TypeError(`what is ${token}`);
+        return true;
+      }),
+    });
+    const ask = async () => ({ kind: 'refreshed', credentials: next });
+    await expect(answerOf({ ask }, { credentials })).rejects.toThrow(
+      new UserError('credentials: the schema of sms fails for them: correct them, or install another version.'),
+    );
+  });
+
+  test.each([1_900_000_000_000, 'soon', null])('an end that cannot be read (%j) costs no token', async (expiresAt) => {
+    const [server, token] = [z.string(), z.string()];
+    const credentials = z.strictObject({ server, token, expiresAt: z.iso.datetime().optional() });
+    const prompts = { ...sms.prompts, expiresAt: { prompt: 'When it ends', isSecret: false } };
+    const next = { ...ended, token: 'next-token-of-the-shop' };
+    const ask = async () => ({ kind: 'refreshed', credentials: { ...next, expiresAt } });
+    const none = { expiresAt: null, refreshAt: null };
+    const kept = { kind: 'refreshed', credentials: JSON.stringify(next), ...none };
+    expect(await answerOf({ ask }, { credentials, prompts })).toEqual(kept);
+  });
+
+  test('one that never ends is put off after the longest time of a refresh, whatever the time-out of messages is', async () => {
+    const clock = new ManualClock();
+    const channel = channelOf({ ask: forever }, clock);
+    const onEnd = jest.fn();
+    const asked = channel.refresh
+      ?.ask(
+        'shop',
+        JSON.stringify(ended),
+        () => true,
+        () => 0,
+      )
+      .then(onEnd);
+    await clock.advance(MAX_REFRESH_MS - 1);
+    expect(onEnd).not.toHaveBeenCalled();
+    await clock.advance(1);
+    await asked;
+    expect(onEnd).toHaveBeenCalledWith({
+      kind: 'later',
+      reason: `refresh of the channel sms failed: it did not end within ${MAX_REFRESH_MS} ms`,
+      isLost: true,
+    });
+    await channel.close();
+  });
+
+  test('what it throws is not shown, because new tokens may stand in it', async () => {
+    expect(await answerOf({ ask: throwing })).toEqual({
+      kind: 'later',
+      reason: 'refresh of the channel sms failed: it threw',
+      isLost: true,
+    });
   });
 
   test('where it cannot tell whether they can be refreshed, they are not', async () => {

@@ -7,6 +7,7 @@ import { channelKinds } from '../../../../connectors/channels/channel-kinds';
 import { fieldsOf } from '../../../../connectors/channels/credentials';
 import { checkDefinition, TAKEN_OPTIONS } from '../../../../connectors/channels/loaded/definition';
 import { loadChannels } from '../../../../connectors/channels/loaded/load-channels';
+import { checkPayload } from '../../../../connectors/mysql/client/input';
 import { buildProgram } from '../../../../deploy/cli/program';
 import { payloadFields, payloads } from '../../../../topology/payloads/payloads';
 import { packageRoot } from '../../../../topology/settings/package';
@@ -56,6 +57,16 @@ test('packages beside the file, and paths from it, are loaded with what is known
     { name: 'token', prompt: 'Token', isSecret: true },
   ]);
   expect(kinds['pager']).not.toHaveProperty('whoAmI');
+});
+
+test('the command line refuses what no channel takes for an image, whatever the schema of a package says', () => {
+  const images = "media: { types: ['image/png'], maxBytes: 1_000 }, send:";
+  const schema = 'z.strictObject({ text: z.string(), media: z.any() })';
+  write('fax.js', published('fax').replace('z.strictObject({ text: z.string() })', schema).replace('send:', images));
+  const { schemas, faults } = loadChannels(['./fax.js'], folder);
+  expect(faults).toEqual([]);
+  const payload = { text: 'a', media: [{ file: '../secret.png' }] };
+  expect(() => checkPayload('fax', payload, schemas)).toThrow('payload.media.0.file: expected a path below');
 });
 
 test('a package beside Downspout is found too', () => {

@@ -67,3 +67,17 @@ describe('images of a payload are what they are on every channel, whatever the s
     expect(files).toEqual([]);
   });
 });
+
+test('what the schema of its credentials quotes of them is not kept with the message', async () => {
+  const credentials = sms.credentials.extend({
+    token: z
+      .string()
+      .refine(() => false, { error: ({ input }) => `no token: ${encodeURIComponent(`${String(input)} /`)}` }),
+  });
+  const channel = world.built({ credentials });
+  expect(await channel.send(channel.prepare('shop', JSON.stringify(message)), attempt())).toEqual({
+    kind: 'postponed',
+    reason:
+      "the account's credentials could not be read: its credentials cannot be used; set them again (token: not what the channel expects)",
+  });
+});

@@ -80,17 +80,34 @@ describe('2. A request that may have been taken is not hidden by that', () => {
     expect(await broken.send(message)).toMatchObject({ kind: 'unknown' });
   });
 
-  test('one was refused after an answer that nothing was taken, and the refusal is handed on', async () => {
+  test.each<[readonly number[], unknown]>([
+    [[401], 'not_started'],
+    [[429, 401], 'not_started'],
+    [[500], { kind: 'unknown' }],
+    [[401, 503, 401], { kind: 'unknown' }],
+    [[409], { kind: 'unknown' }],
+    [[302], { kind: 'unknown' }],
+    [[201], { kind: 'unknown' }],
+  ])('after the answers %j the bolt says no, and that is handed on', async (answers, outcome) => {
     let asked = 0;
-    const mayStart = () => ++asked === 1;
+    const mayStart = () => ++asked <= answers.length;
     const channel = world.built({
+      class: 'blind',
+      keyLifetimeMs: undefined,
       send: async (_: unknown, tools: Tools) => {
-        await tools.publish(requestOf(tools));
+        for (const answer of answers) {
+          const to = answer === 201 ? message.to : `+19990000${answer}`;
+          expect(await tools.publish({ ...requestOf(tools), json: { ...message, to } })).toMatchObject({
+            kind: 'answered',
+            status: answer,
+          });
+        }
         return tools.publish(requestOf(tools));
       },
     });
-    const prepared = channel.prepare('shop', JSON.stringify(message));
-    expect(await channel.send(prepared, attempt(mayStart))).toBe('not_started');
+    const ended = await channel.send(channel.prepare('shop', JSON.stringify(message)), attempt(mayStart));
+    expect(typeof ended === 'string' ? ended : { kind: ended.kind }).toEqual(outcome);
+    expect(world.server.calls).toHaveLength(answers.length);
   });
 
   test('what it says of an answer counts', async () => {

@@ -24,6 +24,7 @@ let accounts: MemoryAccounts;
 let refreshes: MemoryRefreshes;
 let opened: Channel[];
 let watches: RefreshWatch[];
+let errors: string[];
 
 beforeEach(async () => {
   const tokens = { [TOKEN]: { id: '2244994945', username: 'shop' } };
@@ -34,7 +35,7 @@ beforeEach(async () => {
   accounts = new MemoryAccounts();
   refreshes = new MemoryRefreshes(accounts, now);
   accounts.say(SHOP, 'usable', [credentials()]);
-  [opened, watches] = [[], []];
+  [opened, watches, errors] = [[], [], []];
 });
 
 afterEach(async () => {
@@ -90,7 +91,8 @@ function watch(channel: Channel): RefreshWatch {
     databaseClock: { earliest: now, latest: now },
     random: () => 0,
     onError: (what, error) => {
-      throw new Error(what, { cause: error });
+      if (!String(error).includes('other credentials by now')) throw new Error(what, { cause: error });
+      errors.push(`${what}: ${String(error)}`);
     },
   });
   watches.push(started);
@@ -119,6 +121,34 @@ describe('a refresh', () => {
     expect(server.calls.at(-1)?.headers.authorization).toMatch(/^Basic /);
   });
 
+  test.each([
+    ['a number in a text', { expires_in: '7200' }, 2 * HOUR_MS],
+    ['nothing', {}, undefined],
+    ['null', { expires_in: null }, undefined],
+    ['nought', { expires_in: 0 }, undefined],
+    ['words', { expires_in: 'soon' }, undefined],
+    ['more than there are instants', { expires_in: 1e12 }, 3_650 * 24 * HOUR_MS],
+    ['the greatest number', { expires_in: Number.MAX_VALUE }, 3_650 * 24 * HOUR_MS],
+  ])('whose token is said to live for %s costs no token', async (_, more, livesMs) => {
+    const json = { access_token: 'next-token', refresh_token: 'next-refresh-token', ...more };
+    jest.spyOn(protocol, 'handle').mockResolvedValueOnce({ status: 200, json });
+    const before = now();
+    const answer = await ask();
+    if (answer.kind !== 'refreshed') throw new Error(answer.reason);
+    const kept = JSON.parse(answer.credentials) as Record<string, string>;
+    expect(kept).toMatchObject({ token: 'next-token', refreshToken: 'next-refresh-token' });
+    expect(Math.round(((answer.expiresAt ?? before) - before) / HOUR_MS)).toBe((livesMs ?? 0) / HOUR_MS);
+    expect(answer.expiresAt === null).toBe(livesMs === undefined);
+  });
+
+  test.each([null, ''])('that gives %j as the next refresh token keeps the one before', async (next) => {
+    const json = { access_token: 'next-token', refresh_token: next, expires_in: 7_200 };
+    jest.spyOn(protocol, 'handle').mockResolvedValueOnce({ status: 200, json });
+    const answer = await ask();
+    if (answer.kind !== 'refreshed') throw new Error(answer.reason);
+    expect(JSON.parse(answer.credentials)).toMatchObject({ token: 'next-token', refreshToken: REFRESH });
+  });
+
   test('of an app without a secret names it in the body', async () => {
     expect(await ask(credentials({ clientId: 'open', clientSecret: undefined }))).toMatchObject({ kind: 'refreshed' });
     expect(String(server.calls.at(-1)?.body)).toContain('client_id=open');
@@ -133,13 +163,22 @@ describe('a refresh', () => {
       'X does not take the refresh token of the account (HTTP 400',
     ],
     ['another refresh token', async () => undefined, { refreshToken: 'of-somebody-else' }, 'the refresh token'],
-    ['an app that is gone', async () => undefined, { clientId: 'gone' }, 'the client of the refresh token'],
   ])('by %s is refused for good, and the reason says what to do', async (_, before, more, reason) => {
     await before();
     const answer = await ask(credentials(more));
     expect(answer).toMatchObject({ kind: 'refused', reason: expect.stringContaining(reason) });
     expect(JSON.stringify(answer)).toContain('Connect the account again');
   });
+
+  test.each(['invalid_client', 'unauthorized_client', 'invalid_scope', 'access_denied'])(
+    'that the app has lost the right to (%s) is put off for long: a person mends the app, and the account was right',
+    async (error) => {
+      jest.spyOn(protocol, 'handle').mockResolvedValueOnce({ status: 401, json: { error } });
+      const answer = await ask();
+      expect(answer).toEqual({ kind: 'later', reason: expect.stringContaining('Mend the app'), afterMs: 1_800_000 });
+      expect(await ask()).toMatchObject({ kind: 'refreshed' });
+    },
+  );
 
   test('whose answer is lost may have been made, and one that was not taken was not', async () => {
     server.order({ do: 'vanish', to: 'refresh' });
@@ -166,9 +205,14 @@ describe('a refresh', () => {
       answers.push(await ask());
     }
     const basic = Buffer.from(`confidential:${APP_SECRET}`).toString('base64');
+    for (const status of [400, 500]) {
+      const json = { access_token: 'fresh-and-unknown', refresh_token: 'next-refresh-token' };
+      jest.spyOn(protocol, 'handle').mockResolvedValueOnce({ status, json });
+      answers.push(await ask());
+    }
     for (const answer of answers) {
       expect(answer.kind).toBe('later');
-      for (const secret of [TOKEN, REFRESH, APP_SECRET, basic, 'next-refresh-token']) {
+      for (const secret of [TOKEN, REFRESH, APP_SECRET, basic, 'next-refresh-token', 'fresh-and-unknown']) {
         expect(JSON.stringify(answer)).not.toContain(secret);
       }
     }
@@ -188,6 +232,18 @@ test('when credentials end is theirs to say: they are refreshed ten minutes befo
   const bare = JSON.stringify({ token: TOKEN, expiresAt: ends });
   expect(x.lifetimeOf?.(bare)).toEqual({ expiresAt: at, refreshAt: null });
   expect(x.lifetimeOf?.(credentials())).toEqual({ expiresAt: null, refreshAt: null });
+});
+
+test('the worker that has refreshed a token sends with the next one at once', async () => {
+  const channel = worker();
+  await channel.warm(['shop']);
+  expect(await send(channel, 'a')).toMatchObject({ kind: 'delivered' });
+  const settle = jest.spyOn(refreshes, 'settle');
+  refreshes.set('shop', 'x', { expiresAt: now() + 600_000, refreshAt: now() - 1 });
+  const watching = watch(channel);
+  await until('the token is refreshed', async () => (await settle.mock.results[0]?.value) === true);
+  await watching.drain();
+  expect(await send(channel, 'b')).toMatchObject({ kind: 'delivered' });
 });
 
 describe('a token that X refuses', () => {
@@ -288,4 +344,6 @@ test('a person who sets other credentials while X answers wins', async () => {
   expect(accounts.newest(SHOP)).toBe(own);
   const claimed: ClaimedRefresh | undefined = settle.mock.calls[0]?.[2];
   expect(claimed?.credentials).toBe(credentials());
+  await until('it is told', async () => errors.length === 1);
+  expect(errors[0]).not.toContain(TOKEN);
 });
