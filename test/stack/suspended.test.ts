@@ -79,7 +79,7 @@ test('messages of an account whose token is revoked are suspended, and go out in
   const start = systemClock.now() + AHEAD;
   // In another order than that of their ids.
   const ids = await schedule('shop', texts, (n) => start + ((n * 37) % MESSAGES) * 10);
-  const good = await schedule('good', others, (n) => start + n * 20);
+  const good = await schedule('good', others, (n) => start + n * 100);
   await become(ids, 'suspended');
   await become(good, 'delivered');
   for (const message of await deployment.client.get(good.map((id) => ({ id })))) {

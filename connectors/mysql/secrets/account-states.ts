@@ -1,4 +1,4 @@
-import { checkAccount, checkChannel } from '../client/input';
+import { checkAccount, checkText } from '../client/input';
 import { list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
@@ -133,7 +133,7 @@ async function refreshAgain(sql: Pick<Sql, 'run'>, owner: SecretOwner): Promise<
 }
 
 function ownerOf(account: string, channel: string): SecretOwner {
-  return { account: checkAccount(account), channel: checkChannel(channel) };
+  return { account: checkAccount(account), channel: checkText('channel', channel, 32) };
 }
 
 function isOwned({ account, channel }: SecretOwner): string {
