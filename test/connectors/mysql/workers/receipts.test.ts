@@ -75,7 +75,7 @@ test('One question at a time, and accounts take turns: one that asks for much is
       () => 'read',
       (error: unknown) => String(error),
     );
-  const refused = expect.stringContaining('too many messages in doubt');
+  const refused = expect.stringContaining('too many messages of the account in doubt');
   const ofOne = await Promise.all(Array.from({ length: 5 }, () => ask('shop')));
   expect(ofOne).toEqual([...Array.from({ length: 4 }, () => 'read'), refused]);
   const ofMany = Array.from({ length: 8 }, (_, n) => Array.from({ length: 4 }, () => ask(`shop-${n}`))).flat();
