@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto';
+import type { AttemptResult } from '../../bolts/send-rows';
 import { Frontier } from '../../spouts/memory/frontier';
 import type { OpenRow } from '../../spouts/open-rows';
 import type { DatabaseClock } from '../../topology/core/clock';
+import type { MemoryDatabase } from '../support/mysql/memory-database';
 import type { Sabotage } from './world/sabotage';
 
 /** Deliberately broken variants of the design, one mechanism each. */
@@ -263,73 +265,48 @@ export function reconcileBeforeAcks(): Sabotage {
   };
 }
 
-/** A refusal marks the account whatever credentials it has by now, and its row is suspended. */
-export const markOfAnyGeneration: Sabotage = {
+/** Every result is written back as `change` makes it. */
+const writingBack = (change: (result: AttemptResult, database: MemoryDatabase) => AttemptResult): Sabotage => ({
   sendRows: (rows, database) => ({
     ...rows,
     writeBack: (session, results) =>
       rows.writeBack(
         session,
-        results.map((result) => {
-          const row = database.rows.get(result.id);
-          const { settlement } = result;
-          if (settlement.state !== 'suspended' || row === undefined) return result;
-          return { ...result, settlement: { ...settlement, generation: database.accounts.generationOf(row) } };
-        }),
+        results.map((result) => change(result, database)),
       ),
   }),
-};
+});
+
+/** A refusal marks the account whatever credentials it has by now, and its row is suspended. */
+export const markOfAnyGeneration: Sabotage = writingBack((result, database) => {
+  const row = database.rows.get(result.id);
+  const { settlement } = result;
+  if (settlement.state !== 'suspended' || row === undefined) return result;
+  return { ...result, settlement: { ...settlement, generation: database.accounts.generationOf(row) } };
+});
 
 /** A row is suspended as if no earlier attempt could have been accepted. */
-export const suspendedWithoutDoubt: Sabotage = {
-  sendRows: (rows) => ({
-    ...rows,
-    writeBack: (session, results) =>
-      rows.writeBack(
-        session,
-        results.map((result) =>
-          result.settlement.state === 'suspended'
-            ? { ...result, settlement: { ...result.settlement, inDoubt: false } }
-            : result,
-        ),
-      ),
-  }),
-};
+export const suspendedWithoutDoubt: Sabotage = writingBack((result) => {
+  const { settlement } = result;
+  return settlement.state === 'suspended' ? { ...result, settlement: { ...settlement, inDoubt: false } } : result;
+});
 
 /** A provider's first refusal of credentials is believed. */
 export const firstRefusalBelieved: Sabotage = { triedAfter: [] };
 
 /** A request that the provider did not take for a reason of ours ends the doubt about the one before. */
-export const postponedWithoutDoubt: Sabotage = {
-  sendRows: (rows) => ({
-    ...rows,
-    writeBack: (session, results) =>
-      rows.writeBack(
-        session,
-        results.map((result) => {
-          const { settlement, outcome, startedAt } = result;
-          if (settlement.state !== 'scheduled' || outcome.kind !== 'postponed' || startedAt === null) return result;
-          return { ...result, settlement: { ...settlement, inDoubt: false } };
-        }),
-      ),
-  }),
-};
+export const postponedWithoutDoubt: Sabotage = writingBack((result) => {
+  const { settlement, outcome, startedAt } = result;
+  if (settlement.state !== 'scheduled' || outcome.kind !== 'postponed' || startedAt === null) return result;
+  return { ...result, settlement: { ...settlement, inDoubt: false } };
+});
 
 /** What is refused counts as never sent, whatever became of the request before. */
-export const refusalBelieved: Sabotage = {
-  sendRows: (rows) => ({
-    ...rows,
-    writeBack: (session, results) =>
-      rows.writeBack(
-        session,
-        results.map((result) => {
-          const { settlement, outcome, startedAt } = result;
-          if (settlement.state !== 'uncertain' || outcome.kind !== 'rejected' || startedAt === null) return result;
-          return { ...result, settlement: { ...settlement, state: 'failed', inDoubt: false } };
-        }),
-      ),
-  }),
-};
+export const refusalBelieved: Sabotage = writingBack((result) => {
+  const { settlement, outcome, startedAt } = result;
+  if (settlement.state !== 'uncertain' || outcome.kind !== 'rejected' || startedAt === null) return result;
+  return { ...result, settlement: { ...settlement, state: 'failed', inDoubt: false } };
+});
 
 /** Suspended rows stay so when their account can be used again. */
 export const noResume: Sabotage = {
