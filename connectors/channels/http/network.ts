@@ -2,6 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import type { Clock } from '../../../topology/core/clock';
+import { putNewest } from '../../../topology/core/newest';
 import { AddressPolicy, type AddressRules } from './address-policy';
 import { withoutContinue } from './continue-filter';
 import { isLocal, NameResolver, ResolverSilent } from './name-resolver';
@@ -139,11 +140,7 @@ export class Network {
   private refused(host: string): Reach {
     const now = this.options.clock.monotonic();
     const since = this.refusedSince.get(host) ?? now;
-    this.refusedSince.delete(host);
-    this.refusedSince.set(host, since);
-    if (this.refusedSince.size > MAX_REFUSED_NAMES) {
-      this.refusedSince.delete(this.refusedSince.keys().next().value as string);
-    }
+    putNewest(this.refusedSince, host, since, MAX_REFUSED_NAMES);
     return now - since >= REFUSED_FOR_MS ? 'refused' : 'refused_for_now';
   }
 

@@ -1,6 +1,7 @@
 import type { AskedRefresh } from '../../../bolts/account-refreshes';
 import type { Clock } from '../../../topology/core/clock';
 import { reasonOf } from '../../../topology/core/errors';
+import { putNewest } from '../../../topology/core/newest';
 import type { AskRefresh } from '../channel-kind';
 
 /** How long a worker does not try credentials that are being refreshed. */
@@ -67,8 +68,6 @@ export class AskedRefreshes {
   }
 
   private remember(account: string, generation: number, reason: string): void {
-    this.asked.delete(account);
-    this.asked.set(account, { generation, reason, until: this.clock.monotonic() + WAITED_MS });
-    if (this.asked.size > MAX_ACCOUNTS) this.asked.delete(this.asked.keys().next().value as string);
+    putNewest(this.asked, account, { generation, reason, until: this.clock.monotonic() + WAITED_MS }, MAX_ACCOUNTS);
   }
 }

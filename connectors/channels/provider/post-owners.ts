@@ -1,4 +1,5 @@
 import { reasonOf } from '../../../topology/core/errors';
+import { putNewest } from '../../../topology/core/newest';
 import type { Outcome } from '../../../topology/message';
 import type { ReceiptsOfOthers } from '../channel-kind';
 
@@ -86,8 +87,6 @@ export class PostOwners {
   }
 
   private note(receipt: string, id: number): void {
-    this.owners.delete(receipt);
-    this.owners.set(receipt, id);
-    if (this.owners.size > MAX_POSTS) this.owners.delete(this.owners.keys().next().value as string);
+    putNewest(this.owners, receipt, id, MAX_POSTS);
   }
 }

@@ -1,3 +1,4 @@
+import { putNewest } from '../../../topology/core/newest';
 import type { Outcome } from '../../../topology/message';
 
 /** Beyond it those that were opened longest ago are forgotten. */
@@ -44,9 +45,7 @@ export class ProviderSessions {
 
   private begin(key: string, open: () => Promise<object>): Entry {
     const entry: Entry = { opening: open(), opened: undefined };
-    this.entries.delete(key);
-    this.entries.set(key, entry);
-    if (this.entries.size > MAX_SESSIONS) this.entries.delete(this.entries.keys().next().value as string);
+    putNewest(this.entries, key, entry, MAX_SESSIONS);
     void entry.opening.then(
       (opened) => {
         entry.opened = opened;

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../topology/core/clock';
+import { putNewest } from '../../../topology/core/newest';
 
 /**
  * How long after a refusal credentials are tried once more, by how often they were refused: providers refuse good ones when something
@@ -108,9 +109,7 @@ export class RefusedCredentials {
   }
 
   private put(account: string, refusal: Refusal): void {
-    this.refusals.delete(account);
-    this.refusals.set(account, refusal);
-    if (this.refusals.size > MAX_ACCOUNTS) this.refusals.delete(this.refusals.keys().next().value as string);
+    putNewest(this.refusals, account, refusal, MAX_ACCOUNTS);
   }
 
   private meaningOf({ reason, isBelieved, isOnTrial, until }: Refusal, now: number): Refused {

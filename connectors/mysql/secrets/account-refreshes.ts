@@ -1,4 +1,5 @@
 import type { AccountRefreshes, AskedRefresh, ClaimedRefresh, RefreshResult } from '../../../bolts/account-refreshes';
+import { putNewest } from '../../../topology/core/newest';
 import { cut } from '../sql/cut';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
@@ -155,9 +156,7 @@ export class MySqlAccountRefreshes implements AccountRefreshes {
   private leaveOut(channel: string, account: string): void {
     const closed = this.closed.get(channel) ?? new Map<string, number>();
     this.closed.set(channel, closed);
-    closed.delete(account);
-    closed.set(account, this.pool.clock.monotonic() + CLOSED_MS);
-    if (closed.size > MAX_CLOSED) closed.delete(closed.keys().next().value as string);
+    putNewest(closed, account, this.pool.clock.monotonic() + CLOSED_MS, MAX_CLOSED);
   }
 
   /** A condition, with what goes before it. */
