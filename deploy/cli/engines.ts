@@ -1,7 +1,10 @@
 import { join } from 'node:path';
 import type { Release } from '../../connectors/mysql/operators/releases';
+import { readStackVariables } from '../../topology/settings/environment';
 import { packageRoot, packageVersion } from '../../topology/settings/package';
 import type { ReadTopology } from '../../topology/settings/topology-settings';
+import { stackInDocker } from '../stack/compose-project';
+import { stackFolder } from '../stack/stack-folder';
 import { deployToCompose, endOnCompose, restartOnCompose } from '../targets/compose/deploy';
 import type { Engine, Guard } from '../targets/engine';
 import { deployToKubernetes, endOnKubernetes, restartOnKubernetes } from '../targets/kubernetes/deploy';
@@ -76,7 +79,8 @@ export function endOn(
 
 function composeOf({ out: folder = 'compose' }: EnginePlace, context: VerbContext) {
   const composeFile = join(packageRoot(), 'docker-compose.yml');
-  return { environment: context.settings.environment, folder, composeFile, report: reporter(context) };
+  const stack = stackInDocker(stackFolder(), readStackVariables());
+  return { environment: context.settings.environment, folder, composeFile, stack, report: reporter(context) };
 }
 
 function kubernetesOf({ namespace, out: folder = 'kubernetes' }: EnginePlace, context: VerbContext) {

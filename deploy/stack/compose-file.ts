@@ -36,8 +36,13 @@ export interface ComposeService {
   readonly profiles: readonly string[];
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
-  /** Published on the host, and the name of the variable that moves each. */
-  readonly ports: readonly { readonly number: number; readonly variable: string | null }[];
+  readonly ports: readonly PublishedPort[];
+}
+
+/** A port of the host, and the name of the variable that moves it. */
+export interface PublishedPort {
+  readonly number: number;
+  readonly variable: string | null;
 }
 
 /** docker-compose.yml as the native stack reads it, so that the two cannot drift apart. */
@@ -107,7 +112,7 @@ function substitute(text: string, variables: Readonly<Record<string, string>>): 
   );
 }
 
-function publishedPort(raw: string, fill: (raw: string) => string, path: string): ComposeService['ports'][number] {
+function publishedPort(raw: string, fill: (raw: string) => string, path: string): PublishedPort {
   const variable = /\$\{([A-Z_]+)/.exec(raw)?.[1] ?? null;
   const number = Number(fill(raw).split(':').at(-2));
   if (!Number.isInteger(number) || number < 1 || number > 65_535) {

@@ -8,7 +8,9 @@ const stateSchema = z.object({
   mode: z.enum(['native', 'compose']),
   /** Three MySQL servers, three brokers and two Connect workers. */
   ha: z.boolean().default(false),
-  /** Ports by purpose, chosen once so that they stay the same. */
+  /** Of Docker Compose; none of a native stack, and of one that was started before each had its own. */
+  project: z.string().optional(),
+  /** Ports by purpose, or by the variable of docker-compose.yml, chosen once so that they stay the same. */
   ports: z.record(z.string(), z.int()),
   /** What was started and not stopped. `program` is a digest of the command line and configuration. */
   processes: z.record(z.string(), z.object({ pid: z.int(), started: z.string(), program: z.string() })),

@@ -2,6 +2,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node
 import { dirname, join, resolve } from 'node:path';
 import { reasonOf, UserError } from '../../topology/core/errors';
 import { packageRoot } from '../../topology/settings/package';
+import { ownProject } from '../stack/compose-project';
 import { envExample } from './env-example';
 
 const PRODUCTION = `# What differs from topology.yaml in production: DOWNSPOUT_ENVIRONMENT=production, or --environment production.
@@ -34,7 +35,7 @@ export interface StarterOptions {
 export function writeStarter({ folder, force, dryRun }: StarterOptions): string[] {
   const target = resolve(folder);
   const compose = ofPackage('docker-compose.yml');
-  const texts: Readonly<Record<string, string>> = {
+  const texts: Record<string, string> = {
     'topology.yaml': ofPackage('topology.yaml').replace('$schema=docs/', '$schema=node_modules/downspout/docs/'),
     'topology.production.yaml': PRODUCTION,
     '.env.example': envExample(),
@@ -50,8 +51,9 @@ export function writeStarter({ folder, force, dryRun }: StarterOptions): string[
   }
   if (dryRun) return files;
   try {
+    mkdirSync(target, { recursive: true });
+    texts['docker-compose.yml'] = withProject(compose, target);
     for (const [file, text] of Object.entries(texts)) {
-      mkdirSync(target, { recursive: true });
       writeFileSync(join(target, file), text);
     }
     for (const path of mounted) {
@@ -62,6 +64,18 @@ export function writeStarter({ folder, force, dryRun }: StarterOptions): string[
     throw new UserError(`${target} cannot be written: ${reasonOf(error)}. Name a folder that you may write to.`);
   }
   return files;
+}
+
+const PROJECT = /^name: .*$/m;
+
+/**
+ * docker-compose.yml for a folder that is not the package's: its containers and volumes are not those of another folder. One that
+ * is replaced keeps its name, because its volumes are found by it.
+ */
+function withProject(compose: string, folder: string): string {
+  const path = join(folder, 'docker-compose.yml');
+  const before = existsSync(path) ? PROJECT.exec(readFileSync(path, 'utf8'))?.[0] : undefined;
+  return compose.replace(PROJECT, () => before ?? `name: ${ownProject(folder)}`);
 }
 
 function ofPackage(file: string): string {

@@ -140,6 +140,7 @@ export function givenSettings(source: NodeJS.ProcessEnv = process.env): Readonly
 
 const stackVariables = [
   'XDG_CACHE_HOME',
+  'COMPOSE_PROJECT_NAME',
   'MYSQL_PORT',
   'MYSQL_B_PORT',
   'MYSQL_C_PORT',
@@ -156,7 +157,7 @@ const stackVariables = [
   'GRAFANA_PORT',
 ] as const;
 
-/** What the environment says about the local stack: the variables of docker-compose.yml, and where downloads are kept. */
+/** What the environment says about the local stack: the variables of docker-compose.yml, its project, and where downloads are kept. */
 export function readStackVariables(source: NodeJS.ProcessEnv = process.env): Readonly<Record<string, string>> {
   return Object.fromEntries(stackVariables.flatMap((name) => (source[name] ? [[name, source[name]]] : [])));
 }

@@ -2,10 +2,12 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { stringify } from 'yaml';
 import { UserError } from '../../../topology/core/errors';
-import { readEnvironment } from '../../../topology/settings/environment';
+import { readEnvironment, readStackVariables } from '../../../topology/settings/environment';
 import { packageRoot, packageVersion } from '../../../topology/settings/package';
 import { Output, type OutputOptions } from '../../console/output';
 import { alertGroups } from '../../monitoring/alert-rules';
+import { stackInDocker } from '../../stack/compose-project';
+import { stackFolder } from '../../stack/stack-folder';
 import { insideNames } from '../../targets/compose/inside-names';
 import { renderCompose } from '../../targets/compose/render';
 import { type ClusterOperator, clusterOperators } from '../../targets/kubernetes/manifests';
@@ -82,8 +84,13 @@ function compose(): Command {
   })
     .option('--image <image>', 'the image of the workers', `downspout:${packageVersion()}`)
     .option('--out <folder>', 'where the files are written', 'compose')
-    .addHelpText('after', '\nRun it with: docker compose -f docker-compose.yml -f compose/workers.yml up --detach')
+    .addHelpText(
+      'after',
+      '\nRun it with: docker compose -f docker-compose.yml -f compose/workers.yml up --detach\n' +
+        'Beside a stack that `downspout up` has started in Docker, add: --env-file .downspout/compose.env',
+    )
     .action((options: RenderOptions) => {
+      const { variables } = stackInDocker(stackFolder(), readStackVariables());
       write(
         options,
         options.out,
@@ -91,7 +98,7 @@ function compose(): Command {
           ...topologyFor(options),
           image: options.image,
           environment: readEnvironment(),
-          inside: insideNames(join(packageRoot(), 'docker-compose.yml')),
+          inside: insideNames(join(packageRoot(), 'docker-compose.yml'), variables),
         }),
       );
     });

@@ -11,11 +11,16 @@ import { isFree } from './ports';
 export class PortReservations {
   private readonly held = new Map<number, Socket>();
 
+  /** Whether this machine's port can be listened on now, whoever has reserved it. */
+  isFree(port: number): Promise<boolean> {
+    return isFree(port);
+  }
+
   /** @returns whether it is free and no other start has reserved it; then it is reserved */
   async take(port: number): Promise<boolean> {
     if (!(await this.reserve(port))) return false;
     // In this order: whoever reserves a port frees it only when something listens there.
-    if (await isFree(port)) return true;
+    if (await this.isFree(port)) return true;
     this.free(port);
     return false;
   }

@@ -6,6 +6,7 @@ import { reasonOf, UserError } from '../../../topology/core/errors';
 import type { Environment } from '../../../topology/settings/environment';
 import { parseSpecification, replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
 import { counted } from '../../console/units';
+import type { StackInDocker } from '../../stack/compose-project';
 import { run } from '../../stack/host/commands';
 import { type EngineRelease, GoingBackFailed, type Guard } from '../engine';
 import { writeRendering } from '../rendering';
@@ -19,6 +20,7 @@ export interface ComposeTarget {
   readonly folder: string;
   /** docker-compose.yml, whose network and project the workers join. */
   readonly composeFile: string;
+  readonly stack: StackInDocker;
   readonly guard: Guard;
   /** A step that was done, for people. */
   readonly report: (step: 'services' | 'worker' | 'undo', text: string) => void;
@@ -60,7 +62,7 @@ export async function deployToCompose(options: ComposeDeployment): Promise<void>
     } catch (failure) {
       guard.signal.throwIfAborted();
       throw new GoingBackFailed(
-        `${error.message}\nGoing back failed too, so look at the containers (docker compose ps): ${reasonOf(failure)}`,
+        `${error.message}\nGoing back failed too, so look at the containers (${inProject(options)} ps): ${reasonOf(failure)}`,
       );
     }
     throw error;
@@ -105,19 +107,28 @@ function replicasIn(release: EngineRelease): ReadonlyMap<string, number> {
 
 /** Writes the compose file of a release. @param marks by component */
 function prepared(release: EngineRelease, target: ComposeTarget, marks?: ReadonlyMap<string, WorkerMark>): Services {
-  const { environment, folder, composeFile, guard, execute = run, clock = systemClock } = target;
+  const { environment, folder, composeFile, stack, guard, execute = run, clock = systemClock } = target;
   const { number, specification, image } = release;
   const options = { specification, settings: settingsIn(release), image, environment, release: number, marks };
-  writeRendering(folder, renderCompose({ ...options, inside: insideNames(composeFile) }));
+  writeRendering(folder, renderCompose({ ...options, inside: insideNames(composeFile, stack.variables) }));
   const files = [composeFile, join(folder, 'workers.yml')].flatMap((file) => ['--file', file]);
   const docker = (args: readonly string[]) =>
     execute('docker', args, { settings: { DOWNSPOUT_WORKERS: folder }, signal: guard.signal });
   return servicesOf({
-    files: [...files, '--project-directory', dirname(composeFile)],
+    files: [...files, '--project-directory', dirname(composeFile), ...projectOption(target)],
     docker,
     clock,
     signal: guard.signal,
   });
+}
+
+function projectOption({ stack: { project } }: ComposeTarget): readonly string[] {
+  return project === undefined ? [] : ['--project-name', project];
+}
+
+/** How people begin a command about the same containers. */
+function inProject(target: ComposeTarget): string {
+  return ['docker compose', ...projectOption(target)].join(' ');
 }
 
 /** The key of fingerprints, made once. Where it is lost, all containers are replaced at the next deploy, as after any change. */
@@ -188,8 +199,9 @@ async function replace(
   replicas: number,
   { number: release, isRight }: { readonly number: number; readonly isRight: (one: Container) => boolean },
   services: Services,
-  { guard, report }: ComposeTarget,
+  target: ComposeTarget,
 ): Promise<void> {
+  const { guard, report } = target;
   await guard.mayGoOn();
   await services.removeStopped(service);
   const there = await services.running(service);
@@ -198,7 +210,7 @@ async function replace(
   const old = there.filter((one) => !own.includes(one));
   for (let made = own.length; made < replicas; made++) {
     await guard.mayGoOn();
-    await addOne(service, release, services, report);
+    await addOne(service, release, services, target);
     const replaced = old.shift();
     if (replaced !== undefined) await services.stop(replaced.id);
     report('worker', `${service}: ${made + 1} of ${replicas} are new`);
@@ -210,12 +222,7 @@ async function replace(
   await services.scaled(service, replicas);
 }
 
-async function addOne(
-  service: string,
-  release: number,
-  services: Services,
-  report: ComposeTarget['report'],
-): Promise<void> {
+async function addOne(service: string, release: number, services: Services, target: ComposeTarget): Promise<void> {
   const before = await services.running(service);
   const added = async () => {
     const ids = new Set(before.map(({ id }) => id));
@@ -231,9 +238,9 @@ async function addOne(
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     for (const { id } of await added()) await services.remove(id);
-    report('undo', `${service}: removed the container that did not become ready`);
+    target.report('undo', `${service}: removed the container that did not become ready`);
     throw new UserError(
-      `${service}: a new container did not become ready. ${before.length} run on. Its log: docker compose logs ${service}\n${reasonOf(error)}`,
+      `${service}: a new container did not become ready. ${before.length} run on. Its log: ${inProject(target)} logs ${service}\n${reasonOf(error)}`,
     );
   }
 }

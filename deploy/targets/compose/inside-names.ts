@@ -1,4 +1,3 @@
-import { readStackVariables } from '../../../topology/settings/environment';
 import { ComposeFile } from '../../stack/compose-file';
 
 /**
@@ -15,9 +14,13 @@ const INSIDE_PORTS: readonly (readonly [RegExp, readonly number[]])[] = [
 /**
  * Writes addresses at which this machine reaches the services of docker-compose.yml as the services reach each other:
  * `127.0.0.1:9092` becomes `kafka:9094`. Other addresses stay.
+ * @param variables of docker-compose.yml, which move the ports
  */
-export function insideNames(composeFile: string): (addresses: string) => string {
-  const compose = ComposeFile.read(composeFile, readStackVariables());
+export function insideNames(
+  composeFile: string,
+  variables: Readonly<Record<string, string>>,
+): (addresses: string) => string {
+  const compose = ComposeFile.read(composeFile, variables);
   const names = new Map(
     compose.names().flatMap((name): [string, string][] => {
       const inside = INSIDE_PORTS.find(([pattern]) => pattern.test(name))?.[1] ?? [];

@@ -47,7 +47,7 @@ const SERVICE = /"com\.docker\.compose\.service":"([^"]+)"/;
 const IMAGE = /sha256:[0-9a-f]{64}/;
 
 export interface ServicesOptions {
-  /** The options that name the compose files. */
+  /** The options that name the compose files and the project. */
   readonly files: readonly string[];
   /** Runs it with these arguments and returns what it prints. */
   readonly docker: (args: readonly string[]) => Promise<string>;

@@ -1,32 +1,83 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stackInDocker } from '../../../deploy/stack/compose-project';
 import { ComposeStack } from '../../../deploy/stack/compose-stack';
 import type { MembersOptions } from '../../../deploy/stack/members';
+import type { Reservations } from '../../../deploy/stack/port-choice';
 import type { PartEvent } from '../../../deploy/stack/stack';
 import { settled } from '../../support/manual-clock';
 
+let root: string;
 let folder: string;
 let calls: string[];
 let environment: string;
 let joined: MembersOptions[];
+/** Ports of this machine that something listens on, by the project whose container it is. */
+let listening: Map<number, string>;
+let reserved: Set<number>;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'compose-'));
+  root = mkdtempSync(join(tmpdir(), 'compose-'));
+  folder = folderOf('one');
   calls = [];
   joined = [];
+  listening = new Map();
+  reserved = new Set();
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-function stack(variables: Readonly<Record<string, string>> = {}, ha = false): ComposeStack {
+const projectIn = (call = '') => / --project-name (\S+) /.exec(call)?.[1] ?? 'none';
+const portsIn = (text: string) => [...text.matchAll(/^\w+_PORT='(\d+)'$/gm)].map(([, port]) => Number(port));
+const silent = () => undefined;
+const state = () => JSON.parse(readFileSync(join(folder, 'stack.json'), 'utf8')) as Record<string, unknown>;
+const isFree = async (port: number) => !listening.has(port);
+
+/** The folder of a stack in a checkout of its own. */
+function folderOf(checkout: string): string {
+  mkdirSync(join(root, checkout));
+  return join(root, checkout, '.downspout');
+}
+
+/** The ports of a machine on which nothing listens but what a test says, reserved by one start after the other. */
+function reservations(): Reservations & { end(): void } {
+  const own = new Set<number>();
+  const reserve = async (port: number) => {
+    if (own.has(port)) return true;
+    if (reserved.has(port)) return false;
+    own.add(port);
+    reserved.add(port);
+    return true;
+  };
+  const end = () => own.forEach((port) => reserved.delete(port));
+  return { isFree, reserve, take: async (port) => (await reserve(port)) && (await isFree(port)), end };
+}
+
+function stack(variables: Readonly<Record<string, string>> = {}, ha = false, of = folder): ComposeStack {
   return new ComposeStack(
-    { folder, variables, ha },
+    { folder: of, variables, ha },
     async (command, args) => {
+      if (args[0] === 'ps') {
+        const project = args[2]?.replace('label=com.docker.compose.project=', '');
+        const own = [...listening].filter(([, owner]) => owner === project);
+        return own.map(([port]) => `9094/tcp, 127.0.0.1:${port}->9092/tcp\n`).join('');
+      }
       calls.push([command, ...args].join(' '));
-      environment = readFileSync(join(folder, 'compose.env'), 'utf8');
+      environment = readFileSync(join(of, 'compose.env'), 'utf8');
+      if (args.includes('up')) for (const port of portsIn(environment)) listening.set(port, projectIn(calls.at(-1)));
       return '';
     },
     async (options) => void joined.push(options),
+    reservations,
   );
 }
 
@@ -95,7 +146,7 @@ describe('ComposeStack', () => {
       underWay--;
       return '';
     };
-    const one = () => new ComposeStack({ folder, variables: {} }, docker);
+    const one = () => new ComposeStack({ folder, variables: {} }, docker, undefined, reservations);
     const [first, second] = await Promise.all([one().up(() => undefined), one().up(() => undefined)]);
     expect(first).toEqual(second);
     await Promise.all([one().down(false, () => undefined), one().up(() => undefined)]);
@@ -117,5 +168,99 @@ describe('ComposeStack', () => {
     await stack().down(true, () => undefined);
     expect(calls.at(-1)).toMatch(/ down --volumes$/);
     expect(existsSync(join(folder, 'env.json'))).toBe(false);
+  });
+
+  describe('1. Two folders run side by side', () => {
+    it('with projects and ports of their own, each of which the stack keeps', async () => {
+      const other = folderOf('other');
+      const first = await stack().up(silent);
+      const second = await stack({}, false, other).up(silent);
+      const [one, two] = calls.map(projectIn);
+      expect([one, two]).toEqual(Array(2).fill(expect.stringMatching(/^downspout-[0-9a-f]{8}$/)));
+      expect(one).not.toBe(two);
+      expect(first['KAFKA_BROKERS']).toBe('127.0.0.1:9092');
+      expect(second['KAFKA_BROKERS']).toMatch(/^127\.0\.0\.1:[23]\d{4}$/);
+      expect(new Set(listening.keys()).size).toBe(2 * portsIn(environment).length);
+      expect(await stack().up(silent)).toEqual(first);
+      expect(await stack({}, false, other).up(silent)).toEqual(second);
+      await stack({}, false, other).down(false, silent);
+      expect(calls.map(projectIn)).toEqual([one, two, one, two, two]);
+    });
+
+    it('also when both start at one moment', async () => {
+      const other = folderOf('other');
+      await Promise.all([stack().up(silent), stack({}, false, other).up(silent)]);
+      const ports = [folder, other].flatMap((of) => portsIn(readFileSync(join(of, 'compose.env'), 'utf8')));
+      expect(ports).toHaveLength(12);
+      expect(new Set(ports).size).toBe(12);
+    });
+
+    it('and a port that a variable names is not changed for another one', async () => {
+      listening.set(4406, 'mysqld');
+      await expect(stack({ MYSQL_PORT: '4406' }).up(silent)).rejects.toThrow('MYSQL_PORT: port 4406 is taken');
+      expect(reserved.size).toBe(0);
+    });
+
+    it('the project depends on where the folder really is', async () => {
+      await stack().up(silent);
+      const { project } = stackInDocker(folder, {});
+      rmSync(folder, { recursive: true });
+      symlinkSync(join(root, 'one'), join(root, 'link'));
+      await stack({}, false, join(root, 'link', '.downspout')).up(silent);
+      expect(stackInDocker(folder, {}).project).toBe(project);
+    });
+  });
+
+  describe('2. A stack keeps its project for as long as it has data', () => {
+    it('also one that was started before each had its own, with its ports', async () => {
+      await stack().up(silent);
+      const { project: _own, ...before } = state();
+      writeFileSync(join(folder, 'stack.json'), JSON.stringify({ ...before, ports: {} }));
+      listening = new Map([...listening.keys()].map((port) => [port, 'downspout']));
+      expect(stackInDocker(folder, {}).project).toBe('downspout');
+      expect(await stack().up(silent)).toMatchObject({ KAFKA_BROKERS: '127.0.0.1:9092' });
+      await stack().down(false, silent);
+      expect(calls.slice(1).map(projectIn)).toEqual(['downspout', 'downspout']);
+      expect(state()).toMatchObject({ project: 'downspout' });
+    });
+
+    it('and has the one that COMPOSE_PROJECT_NAME names when it begins, but no other one later', async () => {
+      await stack({ COMPOSE_PROJECT_NAME: 'mine' }).up(silent);
+      await stack().down(false, silent);
+      expect(calls.map(projectIn)).toEqual(['mine', 'mine']);
+      const other = { COMPOSE_PROJECT_NAME: 'other' };
+      for (const refused of [() => stack(other).up(silent), () => stack(other).down(true, silent)]) {
+        await expect(refused()).rejects.toThrow(
+          /COMPOSE_PROJECT_NAME is other, .* started as the project mine\. Unset it/,
+        );
+      }
+      expect(calls).toHaveLength(2);
+    });
+
+    it('and does not begin with a name that Compose does not take', async () => {
+      await expect(stack({ COMPOSE_PROJECT_NAME: 'Mine' }).up(silent)).rejects.toThrow(
+        /is Mine, which .* does not take/,
+      );
+      await stack().up(silent);
+      expect(projectIn(calls[0])).toMatch(/^downspout-/);
+    });
+
+    it('and begins with one of its own after its data is removed', async () => {
+      await stack({ COMPOSE_PROJECT_NAME: 'mine' }).up(silent);
+      await stack().down(true, silent);
+      await stack().up(silent);
+      expect(projectIn(calls.at(-1))).toMatch(/^downspout-/);
+    });
+  });
+
+  it('tells others its project and ports, and people by compose.env', async () => {
+    expect(stackInDocker(folder, { KAFKA_PORT: '4711' })).toEqual({
+      project: undefined,
+      variables: { KAFKA_PORT: '4711' },
+    });
+    await stack({ KAFKA_PORT: '4711' }).up(silent);
+    const { project, variables } = stackInDocker(folder, {});
+    expect(variables).toMatchObject({ KAFKA_PORT: '4711', MYSQL_PORT: '3306' });
+    expect(environment).toContain(`COMPOSE_PROJECT_NAME='${project}'\n`);
   });
 });

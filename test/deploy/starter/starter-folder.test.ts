@@ -13,6 +13,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(join(folder, '..'), { recursive: true }));
 
+/** The project of a folder's docker-compose.yml. */
+const nameIn = (of: string) => (parse(readFileSync(join(of, 'docker-compose.yml'), 'utf8')) as { name: string }).name;
 const write = (changed = {}) => writeStarter({ folder, force: false, dryRun: false, ...changed });
 const named = () =>
   [...envExample().matchAll(/^#([A-Z_]+)='(.*)'$/gm)].map(([, name = '', value = '']) => [name, value]);
@@ -37,6 +39,18 @@ describe('the starter folder', () => {
     expect(mounted.length).toBeGreaterThan(3);
     for (const path of mounted) expect(existsSync(join(folder, path))).toBe(true);
     for (const file of files) expect(existsSync(join(folder, file))).toBe(true);
+  });
+
+  it('has a project of Docker Compose that no other folder has, and keeps the one that its volumes are found by', () => {
+    const other = join(folder, '..', 'other');
+    write();
+    write({ folder: other });
+    expect(nameIn(folder)).toMatch(/^downspout-[0-9a-f]{8}$/);
+    expect(nameIn(other)).not.toBe(nameIn(folder));
+    writeFileSync(join(folder, 'docker-compose.yml'), 'name: downspout\nservices: {}\n');
+    write({ force: true });
+    expect(nameIn(folder)).toBe('downspout');
+    expect(readFileSync(join(folder, 'docker-compose.yml'), 'utf8')).toContain('  kafka:\n');
   });
 
   it('refuses to replace a file, and then writes nothing; --force replaces it', () => {

@@ -1,12 +1,13 @@
 // A double of docker: it speaks as much of its command line and output as a deployment needs. Its engine is
-// {"containers": [{"id": "…", "service": "…", "command": […], "labels": {…}}], "images": {"name": "id"}, "broken": ["service"],
+// {"containers": [{"id": "…", "project": "…", "service": "…", "command": […], "labels": {…}}], "images": {"name": "id"}, "broken": ["service"],
 // "calls": [[…]], "fewest": {}}.
-// New containers of a broken service are not healthy; one that has exited stays until it is removed.
+// A container without a project is of the one that the file names. New containers of a broken service are not healthy; one that has exited stays until it is removed.
 const { createHash } = require('node:crypto');
 const { readFileSync } = require('node:fs');
 const { parse } = require('yaml');
 const { end, main } = require('./answering.cjs');
 
+const FILE_PROJECT = 'downspout';
 const said = ({ id, service, command, labels }) =>
   `${id} ${JSON.stringify(command)} ${JSON.stringify({ ...labels, 'com.docker.compose.service': service })}`;
 const health = ({ id, isUnhealthy }) => `${id} running ${isUnhealthy ? 'unhealthy' : 'healthy'}`;
@@ -15,7 +16,9 @@ const idOf = (text) => createHash('sha256').update(text).digest('hex');
 /** Ends by throwing. @param args of the command line @param engine is changed */
 function docker(args, engine) {
   engine.calls.push(args);
-  const of = (service) => engine.containers.filter((one) => one.service === service);
+  const project = args.includes('--project-name') ? args[args.indexOf('--project-name') + 1] : FILE_PROJECT;
+  const isOf = (one) => (one.project ?? FILE_PROJECT) === project;
+  const of = (service) => engine.containers.filter((one) => isOf(one) && one.service === service);
 
   if (args[0] === 'stop' || args[0] === 'rm') {
     const id = args.at(-1);
@@ -46,12 +49,20 @@ function docker(args, engine) {
   const service = args.at(-1);
   if (args.includes('rm')) {
     const services = args.slice(args.indexOf('--force') + 1);
-    const ends = (one) => services.includes(one.service) && (args.includes('--stop') || one.exited === true);
+    const ends = (one) =>
+      isOf(one) && services.includes(one.service) && (args.includes('--stop') || one.exited === true);
     engine.containers = engine.containers.filter((one) => !ends(one));
     end(0, '');
   }
   if (args.includes('restart')) end(0, ` Container downspout-${service}-1  Started`);
-  if (args.includes('ps') && args.includes('--all')) end(0, engine.containers.map(({ id }) => id).join('\n'));
+  if (args.includes('ps') && args.includes('--all'))
+    end(
+      0,
+      engine.containers
+        .filter(isOf)
+        .map(({ id }) => id)
+        .join('\n'),
+    );
   if (args.includes('ps'))
     end(
       0,
@@ -70,7 +81,7 @@ function docker(args, engine) {
   while (of(service).length < wanted) {
     const id = idOf(`${engine.calls.length} ${engine.containers.length}`);
     const { command, labels } = services[service];
-    engine.containers.push({ id, service, command, labels });
+    engine.containers.push({ id, service, command, labels, ...(project === FILE_PROJECT ? {} : { project }) });
     if (engine.broken.includes(service)) engine.containers.at(-1).isUnhealthy = true;
   }
   if (args.includes('--wait') && of(service).some(({ isUnhealthy }) => isUnhealthy))

@@ -20,7 +20,14 @@ import { CommandDouble } from '../../../support/targets/double';
 import { topologyOf } from '../../../support/targets/topologies';
 
 interface Engine {
-  containers: { id: string; service: string; command: string[]; exited?: boolean; isUnhealthy?: boolean }[];
+  containers: {
+    id: string;
+    project?: string;
+    service: string;
+    command: string[];
+    exited?: boolean;
+    isUnhealthy?: boolean;
+  }[];
   /** What a name stands for now. */
   images?: Record<string, string>;
   broken: string[];
@@ -55,6 +62,7 @@ const target = () => ({
   environment,
   folder: join(folder, 'workers'),
   composeFile: join(packageRoot(), 'docker-compose.yml'),
+  stack: { project: undefined, variables: {} },
   guard: { signal: interrupt.signal, mayGoOn: async () => interrupt.signal.throwIfAborted() },
   report: (step: string, text: string) => steps.push(`${step}: ${text}`),
   execute: docker.execute,
@@ -345,7 +353,41 @@ test.each([
   ['the primary of a group', 'mysql://app@127.0.0.1:3326/downspout', 'mysql://app@haproxy:3306/downspout'],
   ['a living Connect worker', 'http://localhost:8283', 'http://haproxy:8083'],
 ])('containers reach %s by the names of services', (_, outside, inside) => {
-  expect(insideNames(join(packageRoot(), 'docker-compose.yml'))(outside)).toBe(inside);
+  expect(insideNames(join(packageRoot(), 'docker-compose.yml'), {})(outside)).toBe(inside);
+});
+
+const projects = () => docker.state.containers.map(({ project, service }) => `${project ?? '-'} ${service}`);
+
+describe('a stack with a project of its own', () => {
+  const stack = { project: 'downspout-0a1b2c3d', variables: { KAFKA_PORT: '24000' } };
+
+  test('has workers of its own, and touches those of no other stack', async () => {
+    started({ due: 1, slack: 1 });
+    const others = ['- worker-due', '- worker-slack'];
+    await deploy(8, '{ due: { replicas: 1 }, webhook: { replicas: 1 } }', { stack, live: null });
+    const own = ['downspout-0a1b2c3d worker-due', 'downspout-0a1b2c3d worker-webhook'];
+    expect(projects()).toEqual([...others, ...own]);
+    const alone = '{ due: { replicas: 1 } }';
+    await restartOnCompose('due', releaseOf(8, alone), { ...target(), stack });
+    await deploy(9, alone, { stack });
+    expect(projects()).toEqual([...others, own[0]]);
+    await endOnCompose(releaseOf(9, alone), { ...target(), stack });
+    expect(projects()).toEqual(others);
+    const calls = docker.state.calls.filter(([verb]) => verb === 'compose');
+    expect(calls.filter((call) => call[call.indexOf('--project-name') + 1] !== stack.project)).toEqual([]);
+  });
+
+  test('is reached by its names behind the ports that it was given', () => {
+    const inside = insideNames(join(packageRoot(), 'docker-compose.yml'), stack.variables);
+    expect(inside('127.0.0.1:24000,127.0.0.1:9092')).toBe('kafka:9094,127.0.0.1:9092');
+  });
+
+  test('is named where people are told to look at its log', async () => {
+    docker.change((engine) => ({ ...engine, broken: ['worker-due'] }));
+    await expect(deploy(8, '{ due: { replicas: 1 } }', { stack, live: null })).rejects.toThrow(
+      'docker compose --project-name downspout-0a1b2c3d logs worker-due',
+    );
+  });
 });
 
 test('the services are bounded, checked, and have longer to end than their drain takes', () => {

@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { realpathSync } from 'node:fs';
+import { UserError } from '../../topology/core/errors';
+import { type StackState, StackStateFile } from './stack-state';
+
+type Variables = Readonly<Record<string, string>>;
+
+/** The project of stacks that were started before each had one of its own, and of the file when it is used by hand. */
+const SHARED_PROJECT = 'downspout';
+const HASH_DIGITS = 8;
+/** What Compose takes. */
+const NAME = /^[a-z0-9][a-z0-9_-]*$/;
+
+/** What others need to know of a stack in Docker so that their `docker compose` is about the same containers. */
+export interface StackInDocker {
+  /** Undefined where no stack of this folder is in Docker: `docker compose` finds a name by itself. */
+  readonly project: string | undefined;
+  /** Variables of docker-compose.yml. */
+  readonly variables: Variables;
+}
+
+/**
+ * The Compose project of a folder: containers, networks and volumes bear its name, so two folders share none of them.
+ * @param folder in which `.downspout` is; it must exist
+ */
+export function ownProject(folder: string): string {
+  const hash = createHash('sha256').update(realpathSync(folder)).digest('hex');
+  return `${SHARED_PROJECT}-${hash.slice(0, HASH_DIGITS)}`;
+}
+
+/**
+ * The project of a stack that begins in a folder.
+ * @throws UserError when COMPOSE_PROJECT_NAME is no name: it would be kept, and then neither start nor stop
+ */
+export function newProject(folder: string, { COMPOSE_PROJECT_NAME: named }: Variables): string {
+  if (named === undefined) return ownProject(folder);
+  if (NAME.test(named)) return named;
+  throw new UserError(
+    `COMPOSE_PROJECT_NAME is ${named}, which Docker Compose does not take. Use lower-case letters, digits, - and _ only, and begin with a letter or digit.`,
+  );
+}
+
+/**
+ * The project under which a stack was started.
+ * @throws UserError when COMPOSE_PROJECT_NAME is another one: the stack's containers and data would be left behind unseen
+ */
+export function projectOf({ project }: StackState, { COMPOSE_PROJECT_NAME: named }: Variables): string {
+  if (project === undefined) return named ?? SHARED_PROJECT;
+  if (named === undefined || named === project) return project;
+  throw new UserError(
+    `COMPOSE_PROJECT_NAME is ${named}, but this stack was started as the project ${project}. Unset it; a stack can have another name after \`downspout down --wipe\`.`,
+  );
+}
+
+/** The variables of docker-compose.yml for a stack that was started, with the ports that it was given. */
+export function variablesOf({ ports }: StackState, variables: Variables): Variables {
+  return { ...variables, ...Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)])) };
+}
+
+/** @param folder `.downspout` @param variables of the environment */
+export function stackInDocker(folder: string, variables: Variables): StackInDocker {
+  const state = new StackStateFile(folder).read();
+  if (state?.mode !== 'compose') return { project: undefined, variables };
+  return { project: projectOf(state, variables), variables: variablesOf(state, variables) };
+}
