@@ -8,8 +8,9 @@ import { messageStates } from '../../../topology/message';
 import { SPOUT } from '../../../topology/streams';
 import type { Column, Output, OutputOptions } from '../../console/output';
 import { formatCount, formatDuration, formatInstant, formatPartitions, formatRelative } from '../../console/units';
+import type { DatabaseReport } from '../../inspect/database-report';
 import type { DeploymentReport } from '../../inspect/deployment-report';
-import { type DatabaseReport, type PartStatus, readStatus, type StatusReport } from '../../inspect/status-report';
+import { type PartStatus, readStatus, type StatusReport } from '../../inspect/status-report';
 import { contextOf, dataVerb } from '../verb';
 
 /** `downspout status`. */

@@ -9,7 +9,7 @@ import { UserError } from '../../../../topology/core/errors';
 import { showJson } from '../../../../topology/core/json-text';
 import { type Column, type Output, type OutputOptions, printable } from '../../../console/output';
 import { formatDuration, formatInstant } from '../../../console/units';
-import { sendersOf } from '../../../inspect/status-report';
+import { sendersOf } from '../../../inspect/database-report';
 import { type Hold, whatHolds } from '../../../inspect/what-holds';
 import { withPool } from '../../database';
 import { contextOf, dataVerb } from '../../verb';

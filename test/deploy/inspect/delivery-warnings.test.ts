@@ -1,5 +1,6 @@
 import type { WorkerStatus } from '../../../connectors/mysql/operators/worker-status';
-import { type DatabaseReport, warningsOf } from '../../../deploy/inspect/status-report';
+import type { DatabaseReport } from '../../../deploy/inspect/database-report';
+import { deliveryWarnings } from '../../../deploy/inspect/delivery-warnings';
 
 const NOW = 1_800_000_000_000;
 
@@ -48,22 +49,22 @@ const report = (over: Partial<DatabaseReport> = {}): DatabaseReport => ({
 });
 
 test('where everything runs there is nothing to look at', () => {
-  expect(warningsOf(report(), ['webhook'])).toEqual([]);
+  expect(deliveryWarnings(report(), ['webhook'])).toEqual([]);
 });
 
 test('messages on a channel without a sender are named', () => {
   const waiting = [waitingOn('x', 2_000, 0, NOW)];
-  expect(warningsOf(report({ waiting }), ['webhook'])).toEqual([
+  expect(deliveryWarnings(report({ waiting }), ['webhook'])).toEqual([
     '2,000 messages wait on channel x, which has no sender in topology.yaml.',
   ]);
 });
 
 test('components that messages wait for and nobody runs are named; dead workers do not count', () => {
-  expect(warningsOf(report({ workers: [worker(['due', 'webhook'], { state: 'dead' })] }), ['webhook'])).toEqual([
+  expect(deliveryWarnings(report({ workers: [worker(['due', 'webhook'], { state: 'dead' })] }), ['webhook'])).toEqual([
     'Messages wait and no worker runs the spout `due`.',
     '1,200 messages wait on channel webhook and no worker runs its bolt.',
   ]);
-  expect(warningsOf(report({ workers: [], waiting: [] }), ['webhook'])).toEqual([]);
+  expect(deliveryWarnings(report({ workers: [], waiting: [] }), ['webhook'])).toEqual([]);
 });
 
 test('failed messages are named', () => {
@@ -71,13 +72,13 @@ test('failed messages are named', () => {
     { channel: 'webhook', state: 'failed' as const, count: 1_500, exact: true },
     { channel: 'all', state: 'ended' as const, count: 9, exact: false },
   ];
-  expect(warningsOf(report({ counts }), ['webhook'])).toEqual([
+  expect(deliveryWarnings(report({ counts }), ['webhook'])).toEqual([
     '1,500 messages of webhook have failed (downspout messages list --state failed, messages redrive).',
   ]);
 });
 
 test('uncertain messages, pauses and leases that ran out are named', () => {
-  const warnings = warningsOf(
+  const warnings = deliveryWarnings(
     report({
       counts: [
         { channel: 'webhook', state: 'uncertain', count: 2, exact: true },

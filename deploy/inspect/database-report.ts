@@ -1,0 +1,106 @@
+import { type MemberStatus, readMembers } from '../../connectors/mysql/operators/members';
+import { Operations, type Pause } from '../../connectors/mysql/operators/operations';
+import {
+  listPlacements,
+  listSupervisors,
+  type PlacementRow,
+  type SupervisorStatus,
+} from '../../connectors/mysql/operators/placements';
+import type { Figure } from '../../connectors/mysql/operators/quick-count';
+import {
+  type ChannelWaiting,
+  type MinuteCount,
+  type StateCount,
+  Status,
+} from '../../connectors/mysql/operators/status';
+import { listWorkers, type WorkerStatus } from '../../connectors/mysql/operators/worker-status';
+import { binlogFaults } from '../../connectors/mysql/schema/binlog-settings';
+import { Pool } from '../../connectors/mysql/sql/pool';
+import type { Clock } from '../../topology/core/clock';
+import { readerUrl } from '../../topology/settings/connections';
+import type { Environment } from '../../topology/settings/environment';
+import { topologyOf } from '../../topology/settings/topology-settings';
+import { type DeploymentReport, readDeploymentReport } from './deployment-report';
+
+/** What the database says; times are epoch milliseconds by its clock. */
+export interface DatabaseReport {
+  readonly now: number;
+  /** Exact, or marked as estimates. */
+  readonly counts: readonly StateCount[];
+  readonly waiting: readonly ChannelWaiting[];
+  /** Channels on which something waits and that are not in `waiting`, because there are very many. */
+  readonly otherChannels: Figure;
+  /** What wakes in each minute of the next hour; null when that is too much to count in a moment. */
+  readonly nextHour: readonly MinuteCount[] | null;
+  readonly workers: readonly WorkerStatus[];
+  readonly pauses: readonly Pause[];
+  /** Workers that are to run on the target local, and the hosts that run them. */
+  readonly placements: readonly PlacementRow[];
+  readonly supervisors: readonly SupervisorStatus[];
+  readonly deployment: DeploymentReport;
+  /** Settings of the binlog that CDC cannot work with, one line each. */
+  readonly binlog: readonly string[];
+  /** The servers of the database's group; none when it runs in none. */
+  readonly members: readonly MemberStatus[];
+}
+
+/** A count that is given up after its time holds one; the others are not to stand behind it. */
+const STATUS_CONNECTIONS = 5;
+
+/** @throws Unavailable when the database is away; UserError when the environment names none */
+export async function readDatabase(environment: Environment, clock: Clock): Promise<DatabaseReport> {
+  const pool = Pool.open(readerUrl(environment), { clock, size: STATUS_CONNECTIONS });
+  try {
+    const status = new Status(pool, sendersOf(environment));
+    // First alone: when the database is away, it is said once.
+    const now = await status.now();
+    const settings = topologyOf(environment);
+    const reading = status.waiting();
+    const [
+      counts,
+      waiting,
+      otherChannels,
+      nextHour,
+      workers,
+      pauses,
+      placements,
+      supervisors,
+      deployment,
+      binlog,
+      members,
+    ] = await Promise.all([
+      status.counts(reading),
+      reading,
+      status.otherChannels(),
+      status.byMinute(60),
+      listWorkers(pool),
+      new Operations(pool).pauses(),
+      listPlacements(pool),
+      listSupervisors(pool),
+      readDeploymentReport(pool, settings),
+      binlogFaults(pool),
+      readMembers(pool),
+    ]);
+    return {
+      now,
+      counts,
+      waiting,
+      otherChannels,
+      nextHour,
+      workers,
+      pauses,
+      placements,
+      supervisors,
+      deployment,
+      binlog,
+      members,
+    };
+  } finally {
+    await pool.close();
+  }
+}
+
+/** The channels that topology.yaml has a bolt for. */
+export function sendersOf(environment: Environment): readonly string[] {
+  return Object.keys(topologyOf(environment).bolts);
+}

@@ -1,0 +1,69 @@
+import type { Pause } from '../../connectors/mysql/operators/operations';
+import { SPOUT } from '../../topology/streams';
+import { counted, formatInstant } from '../console/units';
+import type { DatabaseReport } from './database-report';
+
+/**
+ * What stands in the way of messages, or waits for a person, as the rows of the database say it.
+ * @param senders the channels that the topology has a bolt for
+ */
+export function deliveryWarnings(report: DatabaseReport, senders: readonly string[]): string[] {
+  const alive = report.workers.filter((worker) => worker.state === 'alive');
+  const running = new Set(alive.flatMap((worker) => worker.components));
+  const of = (state: string) => report.counts.filter((one) => one.state === state && one.count > 0);
+  const waiting = report.waiting.filter(({ open }) => open > 0);
+  const somethingWaits = waiting.some(({ channel }) => senders.includes(channel));
+  return [
+    ...report.pauses
+      .filter(({ channel }) => channel === null)
+      .map(
+        (pause) =>
+          `DEACTIVATED since ${formatInstant(pause.pausedAt)}${byText(pause)}${untilText(pause)}: no message is sent on any channel. \`downspout activate\` ends that.`,
+      ),
+    ...waiting
+      .filter(({ channel }) => !senders.includes(channel))
+      .map(
+        ({ channel, open }) =>
+          `${counted(open, 'message waits', 'messages wait')} on channel ${channel}, which has no sender in topology.yaml.`,
+      ),
+    ...(somethingWaits && !running.has(SPOUT) ? [`Messages wait and no worker runs the spout \`${SPOUT}\`.`] : []),
+    ...waiting
+      .filter(({ channel }) => senders.includes(channel) && !running.has(channel))
+      .map(
+        ({ channel, open }) =>
+          `${counted(open, 'message waits', 'messages wait')} on channel ${channel} and no worker runs its bolt.`,
+      ),
+    ...of('uncertain').map(
+      ({ channel, count }) =>
+        `${counted(count, 'message')} of ${channel} ${count === 1 ? 'is' : 'are'} uncertain: a person decides (downspout messages resolve).`,
+    ),
+    ...of('failed').map(
+      ({ channel, count }) =>
+        `${counted(count, 'message')} of ${channel} ${count === 1 ? 'has' : 'have'} failed (downspout messages list --state failed, messages redrive).`,
+    ),
+    ...of('suspended').map(
+      ({ channel, count }) =>
+        `${counted(count, 'message')} of ${channel} ${count === 1 ? 'is' : 'are'} suspended, because their accounts cannot be used (downspout accounts list; messages resume sends what was kept).`,
+    ),
+    ...report.pauses
+      .filter((pause) => pause.channel !== null)
+      .map(
+        (pause) =>
+          `Paused: ${pause.channel}${pause.account === null ? '' : `, account ${pause.account}`}${byText(pause)}${untilText(pause)}.`,
+      ),
+    ...report.workers
+      .filter((worker) => worker.state === 'late')
+      .map(
+        (worker) =>
+          `The lease of worker ${worker.host}/${worker.pid} has run out; what it was sending is recovered soon.`,
+      ),
+  ];
+}
+
+function byText({ command }: Pause): string {
+  return command === null ? '' : `, by \`downspout ${command}\``;
+}
+
+function untilText({ untilAt }: Pause): string {
+  return untilAt === null ? '' : `, until ${formatInstant(untilAt)}`;
+}
