@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
+import { hasLostBytes } from '../../topology/core/text-encoding';
 import { packageVersion } from '../../topology/settings/package';
 import { colorsFor } from '../console/output';
 import { Interrupted } from './interrupt';
@@ -49,12 +50,30 @@ const USAGE_ERROR = 2;
  */
 export async function main(argv: readonly string[]): Promise<void> {
   endQuietlyWhenTheReaderLeaves();
+  const lost = lostArgument(argv);
+  if (lost !== undefined) {
+    write(`${colorsFor(process.stderr).red('error:')} ${lost}`);
+    process.exitCode = USAGE_ERROR;
+    return;
+  }
   const program = buildProgram(argv);
   try {
     await program.parseAsync([...argv]);
   } catch (error) {
     process.exitCode = reportError(error, argv.includes('--verbose'));
   }
+}
+
+/**
+ * What is wrong with an argument of which bytes were lost, because the terminal or the script is not in UTF-8: what was meant
+ * cannot be known. It is not shown, because it may be a secret. The text that `--error` looks for may be an answer in which they were lost long ago.
+ */
+function lostArgument(argv: readonly string[]): string | undefined {
+  const at = argv.findIndex(
+    (argument, index) => hasLostBytes(argument) && !argument.startsWith('--error=') && argv[index - 1] !== '--error',
+  );
+  if (at === -1) return undefined;
+  return `argument ${at - 1} has bytes that are not UTF-8: set the terminal or the script to UTF-8.`;
 }
 
 /** Only the verb that is run is loaded, because loading all of them, with their libraries, takes half a second. */

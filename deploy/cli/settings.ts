@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { reasonOf, UserError } from '../../topology/core/errors';
+import { decodeText } from '../../topology/core/text-encoding';
 import { type Environment, givenSettings, readEnvironment } from '../../topology/settings/environment';
 import type { Output } from '../console/output';
 import { stackFolder } from '../stack/stack-folder';
@@ -38,7 +39,7 @@ export function readSettings(output?: Output, from: string = process.cwd()): Set
 function readFallback(file: string): Record<string, string> {
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file, 'utf8'));
+    value = JSON.parse(decodeText(readFileSync(file)));
   } catch (error) {
     throw new UserError(`${file}: ${reasonOf(error)}. Run \`downspout up\` to write it again.`);
   }

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { UserError } from '../../topology/core/errors';
+import { reasonOf, UserError } from '../../topology/core/errors';
+import { decodeText, hasLostBytes } from '../../topology/core/text-encoding';
 
 const MAX_SECRET_BYTES = 4_096;
 
@@ -65,6 +66,7 @@ function ask(prompt: string, input: NodeJS.ReadStream, isShown = false): Promise
     lines.once('close', () => {
       process.stderr.write('\n');
       if (answer === undefined) reject(new UserError('No secret was typed; nothing was changed.'));
+      else if (hasLostBytes(answer)) reject(new UserError('What was typed is not UTF-8: set the terminal to UTF-8.'));
       else resolve(answer);
     });
   });
@@ -78,5 +80,9 @@ async function readAll(input: NodeJS.ReadStream): Promise<string> {
     length += chunk.length;
     if (length > MAX_SECRET_BYTES) throw new UserError(`The secret is longer than ${MAX_SECRET_BYTES} bytes.`);
   }
-  return Buffer.concat(chunks).toString().trim();
+  try {
+    return decodeText(Buffer.concat(chunks)).trim();
+  } catch (error) {
+    throw new UserError(`standard input: ${reasonOf(error)}`);
+  }
 }

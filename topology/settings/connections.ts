@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { reasonOf, UserError } from '../core/errors';
+import { decodePem, decodeText } from '../core/text-encoding';
 import { type Environment, required } from './environment';
 
 /** How a connection to Kafka is secured. Certificates and keys are PEM texts. */
@@ -101,14 +102,14 @@ export function requiredConnect(environment: Environment): ConnectConnection {
 
 function secretOf(environment: Environment, name: Names, file: Names): string | undefined {
   const value = environment[name];
-  return typeof value === 'string' ? value : fileOf(environment, file)?.trim();
+  return typeof value === 'string' ? value : fileOf(environment, file, decodeText)?.trim();
 }
 
-function fileOf(environment: Environment, name: Names): string | undefined {
+function fileOf(environment: Environment, name: Names, decode = decodePem): string | undefined {
   const path = environment[name];
   if (typeof path !== 'string') return undefined;
   try {
-    return readFileSync(path, 'utf8');
+    return decode(readFileSync(path));
   } catch (error) {
     throw new UserError(`${name}: ${reasonOf(error)}. It names a file that this process must be able to read.`);
   }

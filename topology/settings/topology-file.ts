@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { type Document, isAlias, isScalar, isMap as isYamlMap, LineCounter, type Node, parseDocument } from 'yaml';
 import { reasonOf, UserError } from '../core/errors';
+import { decodeText } from '../core/text-encoding';
 import { packageRoot } from './package';
 import { isMap, valueAt } from './topology-faults';
 
@@ -115,8 +116,10 @@ function fileOf(base: string, environment: string): string {
 
 function textOf(file: string, advice: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return decodeText(readFileSync(file));
   } catch (error) {
+    // The advice is for a file that is not there.
+    if (error instanceof UserError) throw new UserError(`${file}: ${error.message}.`);
     throw new UserError(`${file}: ${reasonOf(error)}. ${advice}`);
   }
 }

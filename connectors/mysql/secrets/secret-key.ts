@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { reasonOf, UserError } from '../../../topology/core/errors';
+import { decodeText } from '../../../topology/core/text-encoding';
 
 const ALGORITHM = 'aes-256-gcm';
 const KEY_BYTES = 32;
@@ -96,12 +97,13 @@ function keyOf(environment: KeyVariables, name: 'DOWNSPOUT_SECRET_KEY' | 'DOWNSP
   const file = environment[`${name}_FILE`];
   if (text !== undefined) return parse(text, name);
   if (file === undefined) return undefined;
+  let content: string;
   try {
-    return parse(readFileSync(file, 'utf8').trim(), `${name}_FILE (${file})`);
+    content = decodeText(readFileSync(file));
   } catch (error) {
-    if (error instanceof UserError) throw error;
     throw new UserError(`${name}_FILE: ${reasonOf(error)}`);
   }
+  return parse(content.trim(), `${name}_FILE (${file})`);
 }
 
 function parse(text: string, source: string): Buffer {

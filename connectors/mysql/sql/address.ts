@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { SslOptions } from 'mysql2';
 import { reasonOf, UserError } from '../../../topology/core/errors';
+import { decodePem } from '../../../topology/core/text-encoding';
 
 /** Where a server is and who connects to it, as mysql2 takes it. */
 export interface Address {
@@ -85,7 +86,7 @@ function sslOf(parameters: URLSearchParams, host: string): SslOptions | undefine
 function fileOf(name: string, path: string | null): string | undefined {
   if (path === null) return undefined;
   try {
-    return readFileSync(path, 'utf8');
+    return decodePem(readFileSync(path));
   } catch (error) {
     throw new UserError(`${name}: ${reasonOf(error)}`);
   }

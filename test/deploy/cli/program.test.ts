@@ -74,6 +74,8 @@ test.each([
   [['plan', '--environment', '../x'], /Expected at most 40 of a-z/],
   [['diff', 'seven'], /Expected a positive whole number/],
   [['worker'], /required option '--component <names>'/],
+  [['messages', 'schedule', '--account', 'caf\ufffd'], /argument 4 has bytes that are not UTF-8/],
+  [['accounts', 'set', 'caf\ufffd'], /argument 3 has bytes that are not UTF-8: set the terminal/],
   [['deploy', '--pause', 'soon'], /Expected a number with a unit/],
   [['rollback', 'x'], /Expected a positive whole number/],
   [['kill', '-w', 'x'], /Expected a positive whole number/],
@@ -146,6 +148,8 @@ test.each([
 
 test.each([
   [['messages', 'import', '/does/not/exist'], /cannot be read: ENOENT/],
+  [['messages', 'list', '--error', 'caf\ufffd'], /MySQL does not answer: connect ECONNREFUSED/],
+  [['messages', 'list', '--error=caf\ufffd'], /MySQL does not answer: connect ECONNREFUSED/],
   [['messages', 'list'], /MySQL does not answer: connect ECONNREFUSED/],
 ])('so is what the system refuses, in the words of the system: %j', async (args, message) => {
   const { code, stderr } = await runCli(args);

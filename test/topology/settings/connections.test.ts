@@ -17,12 +17,30 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const of = (variables: Readonly<Record<string, string>>) => readEnvironment({}, variables);
-function file(name: string, text: string): string {
+function file(name: string, text: string | Buffer): string {
   writeFileSync(join(folder, name), text);
   return join(folder, name);
 }
 
+const passwordIn = (bytes: Buffer) =>
+  kafkaSecurityOf(
+    of({
+      KAFKA_SSL: 'true',
+      KAFKA_SASL_MECHANISM: 'scram-sha-256',
+      KAFKA_SASL_USERNAME: 'u',
+      KAFKA_SASL_PASSWORD_FILE: file('encoded', bytes),
+    }),
+  ).sasl?.password;
+
 describe('the connection to Kafka', () => {
+  it('takes a password from a file as other programs write it, and none of which bytes are lost', () => {
+    expect(passwordIn(Buffer.from('\ufeffgrün\r\n', 'utf16le'))).toBe('grün');
+    expect(passwordIn(Buffer.from('\ufeffgrün\n'))).toBe('grün');
+    expect(() => passwordIn(Buffer.from('gr\xfcn', 'latin1'))).toThrow(
+      /^KAFKA_SASL_PASSWORD_FILE: line 1 has bytes that are not UTF-8/,
+    );
+  });
+
   it('is neither encrypted nor authenticated unless the environment says so', () => {
     expect(kafkaSecurityOf(of({}))).toEqual({});
     expect(kafkaSecurityOf(of({ KAFKA_SSL: 'true' }))).toEqual({ tls: {} });

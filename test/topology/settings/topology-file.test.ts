@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function file(name: string, text: string): string {
+function file(name: string, text: string | Buffer): string {
   writeFileSync(join(folder, name), text);
   return join(folder, name);
 }
@@ -184,6 +184,17 @@ describe('an environment', () => {
     expect(topologyOf(environment).bolts['webhook']?.replicas).toBe(7);
     expect(() => readEnvironment({}, { DOWNSPOUT_ENVIRONMENT: '../x' })).toThrow(/DOWNSPOUT_ENVIRONMENT: expected/);
   });
+});
+
+test('a file may be in UTF-16, as PowerShell writes it; one in another encoding is refused by line', () => {
+  const path = file('topology.yaml', Buffer.from(`\ufeff${BASE}`, 'utf16le'));
+  expect(readTopologyFile({ path }).specification).toEqual(
+    readTopologyFile({ path: file('utf8.yaml', BASE) }).specification,
+  );
+  file('topology.yaml', Buffer.from(`${BASE}\n# gr\xfcn`, 'latin1'));
+  expect(faultsOf(() => readTopologyFile({ path }))).toEqual([
+    expect.stringMatching(/^topology\.yaml: line \d+ has bytes that are not UTF-8; save the file in UTF-8\.$/),
+  ]);
 });
 
 test('a file that is not there is said with what to do', () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import { parseJson } from '../../../../topology/core/json-text';
+import { decodeText } from '../../../../topology/core/text-encoding';
 import type { Schemas } from '../../../../topology/payloads/given-channel';
 import { type PayloadField, payloadFields, payloads } from '../../../../topology/payloads/payloads';
 import { parseDuration } from '../../../console/durations';
@@ -72,9 +73,9 @@ export function payloadOf(options: ContentOptions, channel: string, schemas: Sch
   if (given === 'not') return undefined;
   if (given === 'fields') return payloadOfFields(options, channel, schemas);
   const { payload, payloadFile } = options;
-  return payload === undefined
-    ? json(String(payloadFile), readPayloadFile(String(payloadFile)))
-    : json('--payload', payload);
+  if (payload !== undefined) return json('--payload', payload);
+  const source = payloadFile === '-' ? 'standard input' : String(payloadFile);
+  return json(source, readPayloadFile(String(payloadFile), source));
 }
 
 /** The options of payload fields, for people. */
@@ -121,11 +122,11 @@ function valueOf({ takes }: PayloadField, typed: unknown): unknown {
   return takes === 'json' ? jsonOrText(String(typed)) : typed;
 }
 
-function readPayloadFile(path: string): string {
+function readPayloadFile(path: string, source: string): string {
   try {
-    return readFileSync(path === '-' ? 0 : path, 'utf8');
+    return decodeText(readFileSync(path === '-' ? 0 : path));
   } catch (error) {
-    throw new UserError(`${path}: ${reasonOf(error)}`);
+    throw new UserError(`${source}: ${reasonOf(error)}`);
   }
 }
 
@@ -143,5 +144,7 @@ function collectEntry(
 ): readonly (readonly [string, string])[] {
   const colon = text.indexOf(':');
   if (colon < 1) throw new InvalidArgumentError('Expected name:value.');
-  return [...before, [text.slice(0, colon).trim(), text.slice(colon + 1).trim()]];
+  const name = text.slice(0, colon).trim();
+  if (before.some(([other]) => other === name)) throw new InvalidArgumentError(`${name} is given twice.`);
+  return [...before, [name, text.slice(colon + 1).trim()]];
 }

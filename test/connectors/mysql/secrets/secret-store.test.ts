@@ -48,6 +48,11 @@ describe('the key', () => {
     ];
     expect(fromFile?.open(owner, (fromText as SecretKey).seal(owner, ['x']))).toEqual(['x']);
     expect(SecretKey.from({})).toBeNull();
+    writeFileSync(file, Buffer.from(`\ufeff${text}\r\n`, 'utf16le'));
+    const fromUtf16 = SecretKey.from({ DOWNSPOUT_SECRET_KEY_FILE: file });
+    expect(fromUtf16?.open(owner, (fromText as SecretKey).seal(owner, ['x']))).toEqual(['x']);
+    writeFileSync(file, Buffer.from(`${text}\n\xa0`, 'latin1'));
+    expect(() => SecretKey.from({ DOWNSPOUT_SECRET_KEY_FILE: file })).toThrow(/^DOWNSPOUT_SECRET_KEY_FILE: line 2 has/);
     writeFileSync(file, 'short');
     expect(() => SecretKey.from({ DOWNSPOUT_SECRET_KEY_FILE: file })).toThrow(/DOWNSPOUT_SECRET_KEY_FILE .*32 bytes/);
     rmSync(folder, { recursive: true });

@@ -16,6 +16,7 @@ describe('the URL', () => {
     folder = mkdtempSync(join(tmpdir(), 'downspout-tls-'));
     file = join(folder, 'ca file.pem');
     writeFileSync(file, 'PEM');
+    writeFileSync(join(folder, 'certificate.der'), Buffer.from('30820000', 'hex'));
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -53,10 +54,14 @@ describe('the URL', () => {
     ['charset=latin1', 'The database URL has the parameter "charset"'],
     ['ssl-mode=required', 'ssl-mode: expected DISABLED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY, got "required".'],
     ['ssl-ca=/nowhere/ca.pem', /^ssl-ca: .*ENOENT/],
+    ['ssl-ca=DER', /^ssl-ca: it is no text/],
     ['ssl-cert=FILE', 'ssl-cert and ssl-key belong together'],
     ['ssl-mode=DISABLED&ssl-ca=FILE', 'ssl-mode=DISABLED and files for TLS exclude each other'],
   ])('%s is refused', (parameters, message) => {
-    const given = `${url}?${parameters.replaceAll('FILE', encodeURIComponent(file))}`;
+    const files = parameters
+      .replaceAll('FILE', encodeURIComponent(file))
+      .replaceAll('DER', encodeURIComponent(join(folder, 'certificate.der')));
+    const given = `${url}?${files}`;
     expect(() => addressOf(given)).toThrow(message);
     expect(() => addressOf(given)).not.toThrow('s/ecret');
   });
