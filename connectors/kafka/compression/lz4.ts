@@ -11,10 +11,16 @@ const DICTIONARY = 0x01;
 const PLAIN = 0x80000000;
 const MIN_COPY_BYTES = 4;
 
-/** An LZ4 frame: https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md. Checksums are the broker's business. */
+/** LZ4 frames, one after the other: https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md. Checksums are the broker's business. */
 export function decompressLz4(bytes: Buffer, maxBytes?: number): Buffer {
   const output = new BoundedOutput(maxBytes);
   const reader = new ByteReader(bytes);
+  do readFrame(reader, output);
+  while (reader.left > 0);
+  return output.toBuffer();
+}
+
+function readFrame(reader: ByteReader, output: BoundedOutput): void {
   if (reader.little(4) !== MAGIC) throw new Error('it is no LZ4 frame');
   const flags = reader.byte();
   // The largest block, the sizes that the flags announce, and the header's checksum.
@@ -26,7 +32,6 @@ export function decompressLz4(bytes: Buffer, maxBytes?: number): Buffer {
     if (flags & BLOCK_CHECKSUM) reader.take(4);
   }
   if (flags & CONTENT_CHECKSUM) reader.take(4);
-  return output.toBuffer();
 }
 
 /** Copies may reach back into earlier blocks of the frame: whether they do is a flag that does not matter here. */

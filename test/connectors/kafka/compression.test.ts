@@ -53,6 +53,12 @@ describe('LZ4', () => {
     expect(String(decompressLz4(frame(0x60, ...blocks)))).toBe('abcdabcdabcdabcd!ok');
   });
 
+  it('reads frames that follow one another', () => {
+    const both = Buffer.concat(['ab', 'cde'].map((text) => frame(0x60, text.length, 0, 0, 0x80, text, 0, 0, 0, 0)));
+    expect(String(decompressLz4(both))).toBe('abcde');
+    expect(() => decompressLz4(both, 4)).toThrow('more than 4 bytes');
+  });
+
   it.each([
     ['it is no LZ4 frame', bytes('abcdefgh')],
     ['it ends too soon', frame(0x60, 9, 0, 0, 0, 'abc')],
