@@ -150,8 +150,10 @@ export function checkPayload(channel: string, payload: unknown, schemas: Schemas
 export function checkTime(field: string, time: unknown): number {
   const instant = typeof time === 'string' ? parseTime(field, time) : time instanceof Date ? time.getTime() : time;
   if (typeof instant !== 'number' || !Number.isInteger(instant)) {
+    const hint =
+      typeof time === 'bigint' ? hintAt(Number(time)) : looksLike(typeof time === 'number' ? String(time) : time);
     const wanted = 'a Date, epoch milliseconds, or ISO 8601 with a zone';
-    throw new UserError(`${field}: expected ${wanted}, got ${shown(time)}${looksLike(time)}`);
+    throw new UserError(`${field}: expected ${wanted}, got ${shown(time)}${hint}`);
   }
   if (instant >= MIN_TIME_MS && instant <= MAX_TIME_MS) return instant;
   throw new UserError(`${field}: expected a time between 2000 and 2100, got ${shown(time)}${hintAt(instant)}`);

@@ -7,8 +7,12 @@ import { jsonOrText, payloadField } from './typed-fields';
 
 /** What a spreadsheet shows in place of a value: an error of a formula, or a column that is too narrow. */
 const SHEET_ERROR = /^#(?:REF!|N\/A|NAME\?|VALUE!|DIV\/0!|NULL!|NUM!|SPILL!|CALC!|ERROR!|#+)$/;
-/** A long number that a spreadsheet has rounded: its digits are lost. */
-const ROUNDED = /^[+-]?\d(?:[.,]\d+)?E[+-]?\d+$/i;
+/** A number as spreadsheets write one that is too long for them. What programs write has a small e or no sign after it. */
+const ROUNDED = /^[+-]?(?<whole>\d{1,3})(?:[.,]\d+)?E(?<exponent>[+-]\d+)$/;
+/** From here on they write a number so by themselves, whether digits are lost or not. */
+const ROUNDED_FROM_DIGITS = 12;
+/** Blanks at their ends would make two accounts or keys of what looks like one. They are kept by NDJSON. */
+const NAMES: readonly (string | number)[] = ['account', 'dedupe_key'];
 const CURLY_QUOTED = /^[“”„«»‘’].*[“”„«»‘’]$/s;
 
 /** @throws UserError naming what is wrong with the names of the columns */
@@ -35,27 +39,32 @@ export function isBlank(cells: readonly string[]): boolean {
   return cells.every((cell) => cell.trim() === '');
 }
 
-/** A record of the fields that a row gives; an empty cell gives none. */
+/**
+ * A record of the fields that a row gives; an empty cell gives none. Cells of the payload are taken byte for byte; the others
+ * must have no blanks at their ends, or these do not count.
+ */
 export function recordOf(
   line: number,
   header: readonly string[],
   cells: readonly string[],
   schemas?: Schemas,
 ): SourceRecord {
-  if (cells.length < header.length || !isBlank(cells.slice(header.length))) {
-    return { line, ok: false, reason: `${cells.length} columns, and the first line names ${header.length}` };
-  }
-  const row = new Map(header.map((name, index) => [name === '' ? index : name, cells[index] as string]));
+  const columns = `${cells.length} columns, and the first line names ${header.length}`;
+  if (!isBlank(cells.slice(header.length))) return { line, ok: false, reason: columns };
+  const row = new Map(header.map((name, index) => [name === '' ? index : name, cells[index] ?? '']));
   const channel = row.get('channel')?.trim();
+  const missing = header.slice(cells.length).find((name) => isRequired(channel, name, schemas));
+  if (missing !== undefined) return { line, ok: false, reason: `${missing}: missing; the row has ${columns}` };
   const fields: Record<string, unknown> = {};
   let payload: Record<string, unknown> | undefined;
   for (const [name, cell] of row) {
-    if (cell.trim() === '') continue;
+    if (cell === '' || (cell.trim() === '' && !isKept(name))) continue;
     const title = typeof name === 'number' ? `column ${name + 1}` : name;
     try {
       checkCell(name, cell.trim());
       if (typeof name === 'number') continue;
-      if (name === 'payload') fields['payload'] = parseJson(cell);
+      if (NAMES.includes(name)) fields[name] = withoutBlanks(cell);
+      else if (name === 'payload') fields['payload'] = parseJson(cell);
       else if (name.startsWith('payload.')) {
         payload ??= {};
         const path = name.split('.').slice(1);
@@ -69,19 +78,47 @@ export function recordOf(
   return { line, ok: true, fields: payload === undefined ? fields : { ...fields, payload } };
 }
 
+/** Whether blanks are part of what a cell says. */
+function isKept(name: string | number): boolean {
+  return typeof name === 'string' && (NAMES.includes(name) || name.startsWith('payload.'));
+}
+
+/** Whether a row cannot do without the column. */
+function isRequired(channel: string | undefined, name: string, schemas: Schemas | undefined): boolean {
+  if (['account', 'channel', 'due_at', 'payload'].includes(name)) return true;
+  const [first, field = '', ...rest] = name.split('.');
+  return first === 'payload' && rest.length === 0 && payloadField(channel, field, schemas)?.required === true;
+}
+
+/** @throws UserError when there are blanks at its ends */
+function withoutBlanks(cell: string): string {
+  if (cell === cell.trim()) return cell;
+  throw new UserError(
+    `${shown(cell)} begins or ends with blanks, and would be another one than without them; take them away, or write NDJSON, which keeps them`,
+  );
+}
+
 /** @throws UserError for what a spreadsheet has put in place of the value that somebody typed */
 function checkCell(name: string | number, cell: string): void {
   const unreadable = undecodable(cell);
   if (unreadable !== undefined) throw new UserError(unreadable);
   if (typeof name === 'number') throw new UserError(`holds ${shown(cell)}, and the first line gives it no name`);
   if (SHEET_ERROR.test(cell)) throw new UserError(`the spreadsheet shows ${shown(cell)} in place of a value`);
-  if (name.startsWith('payload')) return;
-  if (ROUNDED.test(cell)) {
+  const isPayload = name.startsWith('payload');
+  if (isRounded(cell, isPayload ? ROUNDED_FROM_DIGITS : Number.NEGATIVE_INFINITY)) {
+    const otherwise = isPayload ? ', or write a small e if it is meant as it stands' : '';
     throw new UserError(
-      `${shown(cell)} is a number that the spreadsheet has rounded; format the column as text and enter it again`,
+      `${shown(cell)} is a number that the spreadsheet has rounded; format the column as text and enter it again${otherwise}`,
     );
   }
-  if (CURLY_QUOTED.test(cell)) throw new UserError(`${shown(cell)} stands in typographic quotes; leave them out`);
+  if (!isPayload && CURLY_QUOTED.test(cell))
+    throw new UserError(`${shown(cell)} stands in typographic quotes; leave them out`);
+}
+
+/** @param fromDigits before the decimal point: shorter numbers are what somebody wrote */
+function isRounded(cell: string, fromDigits: number): boolean {
+  const { whole = '', exponent = '' } = ROUNDED.exec(cell)?.groups ?? {};
+  return exponent !== '' && whole.length + Number(exponent) >= fromDigits;
 }
 
 /** A cell as the option of the same field is read; below a field (`payload.body.text`) everything is text. */
@@ -91,15 +128,19 @@ function valueOf(channel: unknown, path: readonly string[], cell: string, schema
   return field?.takes === 'entry' ? parseJson(cell) : cell;
 }
 
-/** `headers.X-Tag` sets `{headers: {'X-Tag': value}}`. */
+/** `headers.X-Tag` sets `{headers: {'X-Tag': value}}`. @throws UserError when another column has given a value there */
 function setPath(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
   const [name, ...rest] = path as [string, ...string[]];
+  const inner = Object.hasOwn(target, name) ? target[name] : undefined;
+  const isNested = typeof inner === 'object' && inner !== null && !Array.isArray(inner);
+  if (inner !== undefined && (rest.length === 0 || !isNested)) {
+    throw new UserError('two columns give a value for it; leave one of them empty');
+  }
   if (rest.length === 0) {
     setOwn(target, name, value);
     return;
   }
-  const inner = Object.hasOwn(target, name) ? target[name] : undefined;
-  const nested = typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>) : {};
+  const nested = isNested ? (inner as Record<string, unknown>) : {};
   setOwn(target, name, nested);
   setPath(nested, rest, value);
 }

@@ -14,8 +14,8 @@ export interface CsvDialect {
 
 /**
  * Finds out what separates the columns, because Excel writes the list separator of its country. A line `sep=;`, which Excel
- * reads and writes at the beginning, is believed and taken away; otherwise the separator is the one that makes names of
- * known columns out of the first line.
+ * reads and writes at the beginning, is taken away, and believed unless it is wrong because another program has saved the file
+ * since (`sep=;,,,`): the separator is the one that makes most names of known columns out of the first line.
  */
 export async function dialectOf(chunks: AsyncIterable<Buffer>): Promise<CsvDialect> {
   const source = chunks[Symbol.asyncIterator]();
@@ -28,9 +28,10 @@ export async function dialectOf(chunks: AsyncIterable<Buffer>): Promise<CsvDiale
     if (next.done !== true) head = Buffer.concat([head, next.value]);
     header = headerIn(head.toString('latin1'), over);
   }
-  const said = /^[\t ]*"?sep=([^\r\n])"?[\t ]*(?:\r\n|\n|\r|$)/i.exec(head.toString('latin1'));
+  const said = /^[\t ]*"?sep=([^\r\n])"?[,;|\t ]*(?:\r\n|\n|\r|$)/i.exec(head.toString('latin1'));
+  const delimiters = said?.[1] === undefined ? DELIMITERS : [said[1], ...DELIMITERS];
   return {
-    delimiter: said?.[1] ?? mostNames(header ?? ''),
+    delimiter: mostNames(header ?? '', delimiters),
     skippedLines: said === null ? 0 : 1,
     chunks: joined(head.subarray(said?.[0].length ?? 0), source),
   };
@@ -43,13 +44,14 @@ function headerIn(text: string, over: boolean): string | undefined {
   return ended.find((line) => /[a-z]/i.test(line) && !/^[\t ]*"?sep=/i.test(line));
 }
 
-function mostNames(header: string): string {
+/** The first of those that make as many names. */
+function mostNames(header: string, delimiters: readonly string[]): string {
   const names = (delimiter: string) =>
     header
       .split(delimiter)
       .map((cell) => cell.replaceAll('"', '').trim())
       .filter((name) => FIELDS.includes(name) || name.startsWith('payload.')).length;
-  return DELIMITERS.toSorted((a, b) => names(b) - names(a))[0] as string;
+  return delimiters.toSorted((a, b) => names(b) - names(a))[0] as string;
 }
 
 async function* joined(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

@@ -31,6 +31,8 @@ function jsonRecord(line: number, text: string): SourceRecord {
     return { line, ok: false, reason: 'not a JSON object' };
   }
   const fields = Object.fromEntries(Object.entries(value).map(([name, field]) => [snake(name), field]));
+  const twice = Object.keys(value).find((name) => snake(name) !== name && Object.hasOwn(value, snake(name)));
+  if (twice !== undefined) return { line, ok: false, reason: `${snake(twice)}: given twice, as ${twice} too` };
   const unknown = Object.keys(fields).find((name) => !FIELDS.includes(name));
   if (unknown !== undefined)
     return { line, ok: false, reason: `${unknown}: unknown field (known: ${FIELDS.join(', ')})` };

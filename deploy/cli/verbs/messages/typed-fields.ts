@@ -17,6 +17,9 @@ export function jsonOrText(text: string): unknown {
         'JSON in typographic quotes (“ ”), which a word processor puts in place of straight ones (")',
       );
     }
+    if (isJsonWithBackslashes(text)) {
+      throw new UserError('JSON with its quotes written as \\"; write them without backslashes');
+    }
     return text;
   }
 }
@@ -28,9 +31,19 @@ export function payloadField(channel: unknown, name: string, schemas: Schemas = 
 }
 
 function isJsonWithCurlyQuotes(text: string): boolean {
-  if (!/^\s*[[{]/.test(text) || !/[“”„«»‟]/.test(text)) return false;
+  return isJsonOnce(text, /[“”„«»‟]/g);
+}
+
+/** As it is after a shell or a program has escaped the quotes for something that did not take it back. */
+function isJsonWithBackslashes(text: string): boolean {
+  return isJsonOnce(text, /\\"/g);
+}
+
+/** Whether it is JSON when these are straight quotes. */
+function isJsonOnce(text: string, quotes: RegExp): boolean {
+  if (!/^\s*[[{]/.test(text) || text.search(quotes) === -1) return false;
   try {
-    JSON.parse(text.replaceAll(/[“”„«»‟]/g, '"'));
+    JSON.parse(text.replaceAll(quotes, '"'));
     return true;
   } catch {
     return false;

@@ -94,11 +94,19 @@ test.each([
   ['46402,375', 'a date of a spreadsheet'],
   ['1800000000.25', 'seconds with a fraction'],
   ['09:00', 'a time without a date'],
+  [1_800_000_000.25, 'seconds with a fraction'],
+  [46_402.375, 'a date of a spreadsheet'],
 ])('%p is refused with what it looks like', (given, what) => {
   expect(() => checkTime('dueAt', given)).toThrow(
     new RegExp(
       `^dueAt: expected .*, got ${JSON.stringify(given).replaceAll(/[.+]/g, '\\$&')}, which looks like ${what}: `,
     ),
+  );
+});
+
+test('nanoseconds that a number cannot hold, as JSON is read, are refused with what they look like', () => {
+  expect(() => checkTime('dueAt', 1_800_000_000_000_000_001n)).toThrow(
+    /^dueAt: expected .*, got 1800000000000000001, which looks like nanoseconds: divide them by 1000000$/,
   );
 });
 

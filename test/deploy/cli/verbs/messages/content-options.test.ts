@@ -1,6 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import {
   type ContentOptions,
+  dueOf,
   payloadGiven,
   payloadOf,
   withContentOptions,
@@ -50,6 +54,61 @@ test('a payload in two ways is refused, and none is none', () => {
   expect(payloadGiven(typed('--in', '1h'))).toBe('not');
   expect(payloadOf(typed('--in', '1h'), 'webhook')).toBeUndefined();
   expect(() => payloadOf(typed('--payload', '{'), 'webhook')).toThrow(/--payload: not JSON/);
+});
+
+test('--in counts from the now of the database', async () => {
+  const database = { now: async () => 1_900_000_000_000 };
+  expect(await dueOf(typed('--in', '90s'), database)).toBe(1_900_000_090_000);
+  expect(await dueOf(typed('--due', '2027-01-31T09:00:00Z'), database)).toBe('2027-01-31T09:00:00Z');
+  expect(await dueOf(typed('--url', 'https://x.test'), database)).toBeUndefined();
+  await expect(dueOf(typed('--in', '1h', '--due', '1'), database)).rejects.toThrow('Give --due or --in, not both.');
+});
+
+test('a header that is given twice is refused, because only one could count', () => {
+  expect(() => typed('--header', 'X-A: 1', '--header', 'X-B: 1', '--header', 'X-A : 2')).toThrow(/X-A is given twice/);
+});
+
+test('a body of JSON whose quotes a shell has escaped is refused', () => {
+  const body = String.raw`{\"text\":\"hi\"}`;
+  expect(() => payloadOf(typed('--body', body), 'webhook')).toThrow(/JSON with its quotes written as \\"/);
+  const text = String.raw`[see C:\"x\"]`;
+  expect(payloadOf(typed('--body', text), 'webhook')).toEqual({ body: text });
+});
+
+describe('--payload-file', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'downspout-payload-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const ofFile = (bytes: Buffer) => {
+    const path = join(folder, 'payload.json');
+    writeFileSync(path, bytes);
+    return () => payloadOf(typed('--payload-file', path), 'webhook');
+  };
+  const text = '{\n"text":"café 😀"}';
+
+  test.each([
+    ['UTF-8', Buffer.from(text)],
+    ['UTF-8 with a mark', Buffer.from(`\ufeff${text}`)],
+    ['UTF-16, as PowerShell writes it', Buffer.from(`\ufeff${text}`, 'utf16le')],
+    ['UTF-16, big end first', Buffer.from(`\ufeff${text}`, 'utf16le').swap16()],
+  ])('is read in %s', (_, bytes) => {
+    expect(ofFile(bytes)()).toEqual({ text: 'café 😀' });
+  });
+
+  test.each([
+    [
+      'another encoding',
+      Buffer.from('{\n"text":"caf\xe9"}', 'latin1'),
+      /payload\.json: line 2 has bytes that are not UTF-8/,
+    ],
+    ['a cut character', Buffer.from(text).subarray(0, -3), /payload\.json: line 2 has bytes that are not UTF-8/],
+    ['no text', Buffer.from('PK\x03\x04\0\0\0'), /payload\.json: it is no text/],
+    ['no JSON', Buffer.from('\ufeff{'), /payload\.json: not JSON/],
+  ])('is refused with its name for %s', (_, bytes, reason) => {
+    expect(ofFile(bytes)).toThrow(reason);
+  });
 });
 
 test('numbers are read exactly, and one that cannot be kept is refused', () => {

@@ -49,13 +49,14 @@ describe('csv', () => {
 
   test('a bad line is a record with its number and reason; its neighbours are read', async () => {
     const records = await read(
-      'account,channel,due_at,payload\na,webhook,1,\nb,webhook\nc,"web"hook,2,\nd,webhook,3,"{""a"":1}"\n',
+      'account,channel,due_at,payload\na,webhook,1,\nb,webhook,1,,oops\nb,webhook\nc,"web"hook,2,\nd,webhook,3,"{""a"":1}"\n',
     );
     expect(records).toEqual([
       { line: 2, ok: true, fields: { account: 'a', channel: 'webhook', due_at: '1' } },
-      { line: 3, ok: false, reason: '2 columns, and the first line names 4' },
-      { line: 4, ok: true, fields: { account: 'c', channel: '"web"hook', due_at: '2' } },
-      { line: 5, ok: true, fields: { account: 'd', channel: 'webhook', due_at: '3', payload: { a: 1 } } },
+      { line: 3, ok: false, reason: '5 columns, and the first line names 4' },
+      { line: 4, ok: false, reason: 'due_at: missing; the row has 2 columns, and the first line names 4' },
+      { line: 5, ok: true, fields: { account: 'c', channel: '"web"hook', due_at: '2' } },
+      { line: 6, ok: true, fields: { account: 'd', channel: 'webhook', due_at: '3', payload: { a: 1 } } },
     ]);
   });
 
@@ -106,6 +107,14 @@ describe('ndjson', () => {
   test('dueAt and dedupeKey are read as due_at and dedupe_key', async () => {
     expect(await read('{"dueAt":1,"dedupeKey":"k"}')).toEqual([
       { line: 1, ok: true, fields: { due_at: 1, dedupe_key: 'k' } },
+    ]);
+  });
+
+  test('two names of one field are refused, because only one could count', async () => {
+    expect(await read('{"due_at":1,"dueAt":2}\n{"localTime":"9","local_time":"9"}\n{"due_at":1}')).toEqual([
+      { line: 1, ok: false, reason: 'due_at: given twice, as dueAt too' },
+      { line: 2, ok: false, reason: 'local_time: given twice, as localTime too' },
+      { line: 3, ok: true, fields: { due_at: 1 } },
     ]);
   });
 

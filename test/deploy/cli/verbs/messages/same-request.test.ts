@@ -20,6 +20,11 @@ const url = 'https://x.test/hook?a=1';
 const contents: Content[] = [
   { url, body: 'hello' },
   { url, body: '  a text with blanks, "quotes"\nand lines ' },
+  { url, body: ' \t blanks before and after\u00a0 ' },
+  { url, body: '   ' },
+  { url, body: 'lines\r\nof Windows\r\n' },
+  { url, body: ' {"text": "hello"} ' },
+  { url, body: '1.5e18 is a number' },
   { url, body: '{"text":"hello","n":1.5,"list":[1,null,true]}' },
   { url, body: '[1,2,3]' },
   { url, body: '42' },
@@ -88,6 +93,18 @@ const ways: Readonly<Record<string, (content: Content) => unknown>> = {
         ['a', 'webhook', '1800000000000', url, ...Object.values(headers), body].map(quoted).join(';'),
       ].join('\r\n'),
     ),
+  'columns without quotes': ({ headers = {}, body = '' }) => {
+    // Quotes are needed where there is something to quote.
+    const cell = /[";\r\n]|^\s*$/.test(body) ? quoted(body) : body;
+    const names = ['account', 'channel', 'due_at', 'payload.url', 'payload.body'];
+    return imported(
+      [
+        [...names, ...Object.keys(headers).map((name) => `payload.headers.${name}`)].join(';'),
+        ['a', 'webhook', '1800000000000', url, cell, ...Object.values(headers).map(quoted)].join(';'),
+        '',
+      ].join('\n'),
+    );
+  },
   'a column of JSON': (content) =>
     imported(`account,channel,due_at,payload\na,webhook,1800000000000,${quoted(sqlText(content))}\n`),
   NDJSON: (content) => imported(`{"account":"a","payload":${sqlText(content)}}\n`),

@@ -20,6 +20,8 @@ const fields = {
   due_at: '2027-01-31T09:00:00Z',
   payload: { url: 'https://x.test/h', body: 'Grüße 😀' },
 };
+const tableOf = (column: string, cell: string) =>
+  `account;channel;due_at;payload.url;${column}\na;webhook;1;https://x.test;${cell}\n`;
 const swapped = (text: string) => Buffer.from(text, 'utf16le').swap16();
 
 test.each<[string, string | Buffer, number]>([
@@ -29,6 +31,13 @@ test.each<[string, string | Buffer, number]>([
   ['tabs', `${head}\r\n${row}\r\n`.replaceAll(',', '\t'), 2],
   ['a line that names the separator', `sep=;\r\n${`${head}\r\n${row}\r\n`.replaceAll(',', ';')}`, 3],
   ['a quoted line that names the separator, after a mark', `\ufeff"sep=,"\r\n${head}\r\n${row}\r\n`, 3],
+  [
+    'a line that named the separator, saved again with it',
+    `sep=;;;;;\r\n${`${head}\r\n${row}\r\n`.replaceAll(',', ';')}`,
+    3,
+  ],
+  ['a line that names another separator, saved again with commas', `sep=;,,,,\r\n${head}\r\n${row}\r\n`, 3],
+  ['a separator that only its line names', `sep=^\n${`${head}\n${row}\n`.replaceAll(',', '^')}`, 3],
   ['quoted names', `"account";"channel";"due_at";"payload.url";"payload.body"\r\n${row.replaceAll(',', ';')}\r\n`, 2],
   ['rows of separators at the end', `${head}\r\n${row}\r\n,,,,\r\n , ,,,\r\n`, 2],
   ['empty rows above the names', `\r\n,,,,\r\n${head}\r\n${row}\r\n`, 4],
@@ -92,11 +101,22 @@ test('half a character of UTF-16 is refused by line', async () => {
   ]);
 });
 
+test('ISO-2022-JP, which would pass as ASCII, is refused by line and column, and read when it is named', async () => {
+  const file = Buffer.from(`${head}\nacme,webhook,1,https://x.test/h,\u001b$B%F\u001b(B\n`);
+  expect(await read(file)).toEqual([
+    { line: 2, ok: false, reason: expect.stringMatching(/^payload\.body: .*ISO-2022.*--encoding iso-2022-jp/) },
+  ]);
+  expect(await read(file, { encoding: 'iso-2022-jp' })).toMatchObject([
+    { ok: true, fields: { payload: { body: 'テ' } } },
+  ]);
+});
+
 test.each([
   ['PK\x03\x04…', /a spreadsheet or an archive \(\.xlsx.*export it as CSV/],
   ['\xd0\xcf\x11\xe0', /old Excel/],
   ['\x1f\x8b\x08', /gunzip/],
   ['account,channel\0\0due_at', /is no text/],
+  ['\xff\xfe\0\0a\0\0\0', /UTF-32/],
 ])('a file that begins with %j is no text, and the answer says what to do', async (start, message) => {
   await expect(read(Buffer.from(start, 'latin1'))).rejects.toThrow(message);
 });
@@ -108,6 +128,47 @@ test.each([
 ])('a cell %s is refused', async (cell, reason) => {
   const [record] = await read(`${head}\nacme,webhook,2027-01-31T09:00:00Z,https://x.test/h,${cell}\n`);
   expect(record).toEqual({ line: 2, ok: false, reason: expect.stringContaining(reason) });
+});
+
+describe('a number that the spreadsheet has rounded', () => {
+  test.each(['payload.body', 'payload.body.id', 'payload.body.user.id', 'payload.headers.X-Id', 'payload.text'])(
+    'is refused in %s, by line and column, with what to do',
+    async (column) => {
+      for (const cell of ['1.52483E+18', '1,52483E+18', '-4.91701E+11', '4E+12', '152.483E+15', ' 1.5E+15 ']) {
+        const what = `${column}: ${JSON.stringify(cell.trim())} is a number that the spreadsheet has rounded`;
+        const advice = 'format the column as text and enter it again, or write a small e if it is meant as it stands';
+        expect(await read(tableOf(column, cell))).toEqual([{ line: 2, ok: false, reason: `${what}; ${advice}` }]);
+      }
+    },
+  );
+
+  test.each([
+    '1.5E+06',
+    '6.02e23',
+    '1e+18',
+    '1.5E18',
+    '2.5E-15',
+    '1E5',
+    'E+18',
+    '1.5E+18 units',
+    '1234E+18',
+    '1524831183200260097',
+  ])('is told from %s, which people or programs write', async (cell) => {
+    const [record] = await read(tableOf('payload.body.id', cell));
+    expect(record).toMatchObject({ ok: true, fields: { payload: { body: { id: cell } } } });
+  });
+
+  test('is told from keys of hexadecimal digits', async () => {
+    const keys = ['8e123456', '3E8', '1.00E+05', '1.00E-05'];
+    const rows = keys.map((key) => `a,webhook,1,${key}\n`);
+    const records = await read(`account,channel,due_at,dedupe_key\n${rows.join('')}`);
+    expect(records).toMatchObject([
+      { fields: { dedupe_key: '8e123456' } },
+      { fields: { dedupe_key: '3E8' } },
+      { reason: expect.stringContaining('dedupe_key: "1.00E+05" is a number that the spreadsheet has rounded') },
+      { reason: expect.stringContaining('dedupe_key: "1.00E-05" is a number that the spreadsheet has rounded') },
+    ]);
+  });
 });
 
 test.each([
@@ -141,9 +202,4 @@ test('a body is what --body makes of the same text: JSON where it is JSON', asyn
     '[Reminder] hi',
     42,
   ]);
-});
-
-test('blanks at the ends of a text are part of it', async () => {
-  const [record] = await read(`${head}\nacme ,webhook,2027-01-31T09:00:00Z,https://x.test/h,"  two lines\n "\n`);
-  expect(record).toMatchObject({ fields: { account: 'acme', payload: { body: '  two lines\n ' } } });
 });
