@@ -4,7 +4,7 @@ import { buildConnector } from 'undici';
 import type { Clock } from '../../../topology/core/clock';
 import { putNewest } from '../../../topology/core/newest';
 import { AddressPolicy, type AddressRules } from './address-policy';
-import { withoutContinue } from './continue-filter';
+import { withoutInterimAnswers } from './interim-answers';
 import { isLocal, NameResolver, ResolverSilent } from './name-resolver';
 import { ProxiedNames } from './proxied-names';
 import { ProxyRules, type ProxySettings } from './proxy-rules';
@@ -69,7 +69,7 @@ export class Network {
       }
       const proxy = this.proxies.proxyFor(`${protocol}//${isIP(hostname) === 6 ? `[${hostname}]` : hostname}:${port}`);
       const connected: buildConnector.Callback = (...[error, socket]) => {
-        if (error === null) callback(null, withoutContinue(socket));
+        if (error === null) callback(null, withoutInterimAnswers(socket));
         else callback(error, null);
       };
       if (proxy === undefined) direct(target, connected);

@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { buildConnector } from 'undici';
+import { InterimAnswers } from './interim-answers';
 
 /** The proxy itself could not be reached, or wants other credentials: that says nothing about the host behind it. */
 export class ProxyFailed extends Error {
@@ -75,10 +76,12 @@ function openTunnel(
 ): void {
   const authority = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port === '' ? 443 : port}`;
   let head: Buffer = Buffer.alloc(0);
+  const interim = new InterimAnswers();
   const onData = (chunk: Buffer) => {
-    head = Buffer.concat([head, chunk]);
+    const rest = interim.take(chunk);
+    head = rest === undefined ? Buffer.alloc(0) : Buffer.concat([head, rest]);
     const at = head.indexOf(END);
-    if (at === -1 && head.length <= MAX_HEAD_BYTES) return;
+    if (rest !== undefined && at === -1 && head.length <= MAX_HEAD_BYTES) return;
     socket.off('data', onData).pause();
     const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(head.toString('latin1', 0, 16))?.[1] ?? 0);
     // In TLS the client speaks first: what comes at once is not the origin's.

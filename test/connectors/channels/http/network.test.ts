@@ -271,6 +271,14 @@ describe('through a proxy', () => {
     expect(mayStart).not.toHaveBeenCalled();
   });
 
+  test('interim answers of a proxy before a tunnel change nothing', async () => {
+    const proxy = await proxyTo(await secureServer());
+    proxy.interim = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 x\r\na: b\r\n\r\n';
+    expect(await send(channel({ proxy: { https: proxy.url } }), 'https://secure.test/')).toMatchObject({
+      kind: 'delivered',
+    });
+  });
+
   test('a proxy that does not reach the host, or may not, is a reason to try again', async () => {
     const proxy = await proxyTo(receiver.port);
     const through = channel({ proxy: { https: proxy.url } });

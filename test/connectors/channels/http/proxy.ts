@@ -11,6 +11,8 @@ export class Proxy {
   refusal: number | undefined;
   /** Tunnels are neither opened nor refused. */
   isSilent = false;
+  /** What is said before a tunnel is opened. */
+  interim = '';
   private readonly sockets = new Set<Socket>();
 
   private constructor(
@@ -40,7 +42,7 @@ export class Proxy {
         return;
       }
       const onwards = connect(this.target, '127.0.0.1', () => {
-        socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        socket.write(`${this.interim}HTTP/1.1 200 Connection established\r\n\r\n`);
         socket.pipe(onwards).pipe(socket);
       });
       this.keep(onwards);

@@ -86,6 +86,13 @@ async function rawServer(onConnection: (socket: Socket) => void) {
   return made;
 }
 
+/** A head of nearly 16 KiB, which a final answer may have too. */
+const longContinue = [
+  'HTTP/1.1 100 Continue\r\n',
+  ...Array.from({ length: 15 }, (_, n) => `x-a${n}: ${'b'.repeat(1_000)}\r\n`),
+  '\r\n',
+];
+
 describe('the status decides the outcome:', () => {
   test.each([200, 201, 204, 299])('%i is delivered', async (status) => {
     expect(await send(channel(), `/?status=${status}`)).toMatchObject({ kind: 'delivered', status });
@@ -163,6 +170,15 @@ describe('the status decides the outcome:', () => {
       '103 Early Hints and 102 Processing',
       ['HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n', 'HTTP/1.1 102 x\r\n\r\n'],
     ],
+    ['103 Early Hints and then 100 Continue', ['HTTP/1.1 103 x\r\nlink: </a>\r\n\r\nHTTP/1.1 100 x\r\n\r\n']],
+    [
+      '102, 100, 103 and 100 again, in pieces',
+      ['HTTP/1.1 102 x\r\n\r\nHTTP/1.1 1', '00 x\r\n\r\nHTTP/1.1 103 x\r\n', '\r\nHTTP/1.1 100\r\n\r', '\n'],
+    ],
+    ['100 Continue with a head as long as may be, in pieces', longContinue],
+    ['103 Early Hints that closes the connection', ['HTTP/1.1 103 x\r\nconnection: close\r\n\r\n']],
+    ['104 with a length', ['HTTP/1.1 104 x\r\ncontent-length: 50\r\n\r\n']],
+    ['100 Continue of HTTP/1.0 between empty lines', ['\r\nHTTP/1.0 100 x\r\n\r\n', '\r\n\r\n']],
   ])('%s before it, which nobody asked for, changes nothing', async (_, pieces) => {
     const early = await rawServer((socket) => {
       socket.on('data', () => {
@@ -184,6 +200,17 @@ describe('the status decides the outcome:', () => {
     }
     expect(early.connections()).toBe(1);
     await early.close();
+  });
+
+  test('an interim answer with a head without end is no answer, and ends its connection', async () => {
+    const endless = await rawServer((socket) => {
+      socket.on('data', () => socket.write(`HTTP/1.1 103 x\r\n${'x-a: b\r\n'.repeat(10_000)}`));
+    });
+    expect(await send(channel({ timeoutMs: 4_000 }), endless.url)).toMatchObject({
+      kind: 'unknown',
+      reason: expect.stringContaining('an interim answer has a head of more than'),
+    });
+    await endless.close();
   });
 
   test('100 Continue and then nothing is no answer', async () => {

@@ -1,0 +1,46 @@
+import { InterimAnswers } from '../../../../connectors/channels/http/interim-answers';
+
+const FINAL = 'HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 100 is the text\r\n\r\n';
+const left = (interim: InterimAnswers, pieces: readonly string[]) =>
+  pieces.map((piece) => interim.take(Buffer.from(piece))?.toString()).join('');
+
+test.each([
+  ['nothing', ''],
+  ['100', 'HTTP/1.1 100 Continue\r\n\r\n'],
+  ['one without a reason', 'HTTP/1.1 199\r\n\r\n'],
+  ['four', 'HTTP/1.1 102 x\r\n\r\nHTTP/1.1 100 x\r\na: b\r\n\r\nHTTP/1.1 103 x\r\n\r\nHTTP/1.0 100 x\r\n\r\n'],
+  ['one between empty lines', '\r\n\r\nHTTP/1.1 103 x\r\na: b\r\n\r\n\r\n'],
+])('%s before an answer is left out, wherever the pieces end', (_, before) => {
+  const all = `${before}${FINAL}`;
+  for (let at = 0; at <= all.length; at++) {
+    expect(left(new InterimAnswers(), [all.slice(0, at), all.slice(at)])).toBe(FINAL);
+  }
+  expect(left(new InterimAnswers(), all.split(''))).toBe(FINAL);
+});
+
+test.each(['HTTP/1.1 101 Switching\r\n\r\n', 'HTTP/1.1 1000 x\r\n\r\n', 'SMTP 100 x\r\n\r\n', 'HTTP/1.1 10'])(
+  '%j is no interim answer',
+  (text) => {
+    const interim = new InterimAnswers();
+    expect(`${left(interim, text.split(''))}${interim.rest.toString()}`).toBe(text);
+  },
+);
+
+test('The next answer is looked for when a request was written, and not within an answer', () => {
+  const interim = new InterimAnswers();
+  const early = 'HTTP/1.1 100 Continue\r\n\r\n';
+  expect(left(interim, [FINAL, early])).toBe(`${FINAL}${early}`);
+  interim.expect();
+  expect(left(interim, [early.slice(0, 20)])).toBe('');
+  // More of the request's body was written meanwhile.
+  interim.expect();
+  expect(left(interim, [early.slice(20), FINAL])).toBe(FINAL);
+});
+
+test('A head without end is given up, in one piece or in many', () => {
+  const line = `x-a: ${'b'.repeat(1_000)}\r\n`;
+  expect(new InterimAnswers().take(Buffer.from(`HTTP/1.1 103 x\r\n${line.repeat(100)}\r\n${FINAL}`))).toBeUndefined();
+  const interim = new InterimAnswers();
+  const taken = Array.from({ length: 100 }, (_, n) => interim.take(Buffer.from(n === 0 ? 'HTTP/1.1 103 x\r\n' : line)));
+  expect(taken).toContain(undefined);
+});
