@@ -25,14 +25,9 @@ export class Reply {
     return this.status >= 200 && this.status < 300;
   }
 
-  /** @param name in small letters */
+  /** The first of them. @param name in small letters */
   header(name: string): string | undefined {
-    const { headers } = this.answered;
-    for (let at = 0; at + 1 < headers.length; at += 2) {
-      const found = (headers[at] as Buffer).toString('latin1').toLowerCase();
-      if (found === name) return (headers[at + 1] as Buffer).toString('latin1');
-    }
-    return undefined;
+    return this.headersOf(name)[0];
   }
 
   /** The body; undefined when it is no JSON, was longer than what is kept of an answer, or has more in it than any provider's. */
@@ -48,11 +43,20 @@ export class Reply {
   }
 
   /**
-   * How long the provider wants us to wait, from the header of this name, in each form that servers send.
+   * How long the provider wants us to wait, from the headers of this name, in each form that servers send.
    * @param now epoch milliseconds, against which a time is read
    */
   waitMs(header: string, now: number): number | undefined {
-    const value = this.header(header);
-    return value === undefined ? undefined : retryAfterMs(value, now);
+    return retryAfterMs(this.headersOf(header).join(), now);
+  }
+
+  private headersOf(name: string): string[] {
+    const { headers } = this.answered;
+    const values: string[] = [];
+    for (let at = 0; at + 1 < headers.length; at += 2) {
+      const found = (headers[at] as Buffer).toString('latin1').toLowerCase();
+      if (found === name) values.push((headers[at + 1] as Buffer).toString('latin1'));
+    }
+    return values;
   }
 }

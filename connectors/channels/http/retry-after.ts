@@ -1,47 +1,94 @@
-const DAY = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*';
-const TIME = '\\d{1,2}:\\d{2}:\\d{2}';
-/** `Sun, 06 Nov 1994 08:49:37 GMT`, also with an offset instead of GMT, which servers send. */
-const IMF = new RegExp(`^${DAY}, \\d{1,2} [A-Z][a-z]{2} \\d{4} ${TIME} (?:GMT|UTC|[+-]\\d{4})$`);
-/** `Sunday, 06-Nov-94 08:49:37 GMT`. */
-const RFC_850 = new RegExp(`^${DAY}, (\\d{1,2})-([A-Z][a-z]{2})-(\\d{2}) (${TIME}) GMT$`);
-/** `Sun Nov  6 08:49:37 1994`, which is in UTC. */
-const ASCTIME = new RegExp(`^${DAY} ([A-Z][a-z]{2}) +(\\d{1,2}) (${TIME}) (\\d{4})$`);
-const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)$/;
-/** A number of this many seconds is no delay but a time since 1970; with three digits more, in milliseconds. */
-const EPOCH_SECONDS = 1_000_000_000;
+import { dateIn } from './server-date';
+
+/** A number of this many seconds is no delay but a time since 1970, and so it is in a finer unit. */
+const EPOCH_SECONDS = 1e9;
+const EPOCH_MS = 1e12;
+const EPOCH_MICROSECONDS = 1e15;
+const EPOCH_NANOSECONDS = 1e18;
+/** Of a number that is absurd. Whoever waits has a bound of his own. */
+const MAX_WAIT_MS = Number.MAX_SAFE_INTEGER;
+/** Beyond it a header is not read. */
+const MAX_CHARACTERS = 1_000;
+
+const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const MS_OF_UNIT: readonly (readonly [RegExp, number])[] = [
+  [/^(?:ms|msecs?|millis(?:econds?)?)$/, 1],
+  [/^(?:s|secs?|seconds?)$/, 1_000],
+  [/^(?:m|mins?|minutes?)$/, 60_000],
+  [/^(?:h|hrs?|hours?)$/, 3_600_000],
+  [/^(?:d|days?)$/, 86_400_000],
+];
+/** `90 s`, `1m30.5s`, `2 minutes`. */
+const WITH_UNITS = /^([+-]?)((?:\d+(?:\.\d+)? ?[a-z]+ ?)+)$/i;
+/** `PT2M`, `P1DT12H` (ISO 8601). */
+const ISO_DURATION =
+  /^([+-]?)P(?=\d|T\d)(?:(\d+)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?$/i;
+const WEEKDAY = /^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*$/i;
 
 /**
- * `Retry-After` in each form that servers send: seconds, also with a fraction, an HTTP date in its three forms (RFC 9110,
- * sections 10.2.3 and 5.6.7), and, against the rules, ISO 8601 and epoch times.
+ * How long to wait, by `Retry-After` and its like, in each form that servers send: seconds, an HTTP date in its three forms (RFC
+ * 9110, sections 10.2.3 and 5.6.7), and, against the rules, a time with a unit, ISO 8601 and epoch times. Of several values the
+ * one that is furthest counts. What is past or negative is now.
  *
+ * @param value of the header; of several, joined by commas
  * @param now epoch milliseconds, against which a date is read
- * @returns milliseconds, or undefined when it is none of them
+ * @returns milliseconds, at most `Number.MAX_SAFE_INTEGER`; undefined when nothing in it is understood
  */
 export function retryAfterMs(value: string, now: number): number | undefined {
-  const text = value.trim();
-  const seconds = /^(\d{1,13}(?:\.\d{1,9})?)(?: ?s(?:ec(?:ond)?s?)?)?$/i.exec(text)?.[1];
-  if (seconds !== undefined) {
-    const number = Number(seconds);
-    if (number < EPOCH_SECONDS) return Math.ceil(number * 1_000);
-    return Math.max(0, Math.ceil(number < EPOCH_SECONDS * 1_000 ? number * 1_000 : number) - now);
-  }
-  const at = dateOf(text, now);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+  const waits = valuesIn(value).flatMap((one) => waitMs(one, now) ?? []);
+  if (waits.length === 0) return undefined;
+  return Math.min(MAX_WAIT_MS, Math.max(0, Math.ceil(Math.max(...waits))));
 }
 
-/** @returns epoch milliseconds, or NaN */
-function dateOf(text: string, now: number): number {
-  if (IMF.test(text) || ISO.test(text)) return Date.parse(text);
-  const asctime = ASCTIME.exec(text);
-  if (asctime !== null) {
-    const [, month, day, time, year] = asctime;
-    return Date.parse(`${day} ${month} ${year} ${time} GMT`);
+/** A comma stands between values and, in a date, behind the day of the week. */
+function valuesIn(text: string): string[] {
+  const values: string[] = [];
+  let weekday = '';
+  for (const part of text.slice(0, MAX_CHARACTERS).split(',')) {
+    const plain = unquoted(part);
+    if (WEEKDAY.test(plain)) weekday = plain;
+    else {
+      values.push(unquoted(weekday === '' ? part : `${weekday}, ${plain}`));
+      weekday = '';
+    }
   }
-  const [, day, month, year, time] = RFC_850.exec(text) ?? [];
-  if (day === undefined) return Number.NaN;
-  // Two digits of a year stand for the one that is not more than 50 years ahead.
-  const century = Math.floor(new Date(now).getUTCFullYear() / 100) * 100;
-  const near = [century + 100, century, century - 100].map((base) => base + Number(year));
-  const meant = near.find((candidate) => candidate <= new Date(now).getUTCFullYear() + 50);
-  return Date.parse(`${day} ${month} ${meant} ${time} GMT`);
+  return values;
+}
+
+function unquoted(text: string): string {
+  return text.replace(/^[\s"']+|[\s"']+$/g, '').replace(/\s+/g, ' ');
+}
+
+function waitMs(text: string, now: number): number | undefined {
+  if (NUMBER.test(text)) return ofNumber(Number(text), now);
+  const duration = unitsIn(text) ?? isoDurationIn(text);
+  if (duration !== undefined) return duration;
+  const at = dateIn(text, now);
+  return at === undefined ? undefined : at - now;
+}
+
+function ofNumber(number: number, now: number): number {
+  if (number < EPOCH_SECONDS) return number * 1_000;
+  if (number < EPOCH_MS) return number * 1_000 - now;
+  if (number < EPOCH_MICROSECONDS) return number - now;
+  return number / (number < EPOCH_NANOSECONDS ? 1e3 : 1e6) - now;
+}
+
+function unitsIn(text: string): number | undefined {
+  const [, sign, all] = WITH_UNITS.exec(text) ?? [];
+  if (all === undefined) return undefined;
+  let ms = 0;
+  for (const [, amount, unit] of all.matchAll(/(\d+(?:\.\d+)?) ?([a-z]+)/gi)) {
+    const known = MS_OF_UNIT.find(([name]) => name.test(unit?.toLowerCase() ?? ''));
+    if (known === undefined) return undefined;
+    ms += Number(amount) * known[1];
+  }
+  return sign === '-' ? -ms : ms;
+}
+
+function isoDurationIn(text: string): number | undefined {
+  const [whole, sign, days = 0, hours = 0, minutes = 0, seconds = 0] = ISO_DURATION.exec(text) ?? [];
+  if (whole === undefined) return undefined;
+  const ms = (((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1_000;
+  return sign === '-' ? -ms : ms;
 }

@@ -141,8 +141,7 @@ export function wrongType(type: ImageType | undefined, { types }: MediaLimits): 
 function refusal(what: string, { status, headers }: OpenAnswer, now: number): Got {
   const why = `its server answered HTTP ${status}`;
   if (status < 500 && !NOT_NOW.has(status)) return rejected(what, why);
-  const asked = headers['retry-after'];
-  const afterMs = typeof asked === 'string' ? retryAfterMs(asked, now) : undefined;
+  const afterMs = retryAfterMs([headers['retry-after'] ?? []].flat().join(), now);
   return { kind: 'retry', reason: notFetched(what, why), ...(afterMs === undefined ? {} : { afterMs }) };
 }
 

@@ -5,7 +5,7 @@ import { retryAfterMs } from '../http/retry-after';
 /** What came back, as far as it came. No text in it quotes the request's credentials. */
 export interface Answer {
   readonly status: number;
-  /** `Retry-After`, as it was sent. */
+  /** `Retry-After` as it was sent, however often; undefined when it was not. */
   readonly retryAfter: string | undefined;
   readonly location: string | undefined;
   /** `webhook-receipt` or `x-request-id`. */
@@ -18,7 +18,10 @@ export interface Answer {
 const NOT_NOW = new Set([408, 425, 429]);
 /** Another request with the same key may be in work. */
 const CONFLICT = 409;
-/** With `Retry-After` it is the server that turns requests away; without, it may be a proxy that lost the server's answer. */
+/**
+ * With `Retry-After`, whatever it says, it is the server that turns requests away; without, it may be a proxy that lost the server's
+ * answer.
+ */
 const UNAVAILABLE = 503;
 
 const MAX_RECEIPT_CHARACTERS = 512;
@@ -43,7 +46,7 @@ export function answerOf(status: number, headers: readonly Buffer[], body: Buffe
     if (name.length !== 8 && name.length !== 11 && name.length !== 12 && name.length !== 15) continue;
     const value = () => (headers[at + 1] as Buffer).toString('latin1');
     const lower = name.toString('latin1').toLowerCase();
-    if (lower === 'retry-after') retry = value();
+    if (lower === 'retry-after') retry = retry === undefined ? value() : `${retry},${value()}`;
     else if (lower === 'location') location = shown(value(), MAX_LOCATION_CHARACTERS, redaction);
     else if (lower === 'webhook-receipt') receipt = shown(value(), MAX_RECEIPT_CHARACTERS, redaction);
     else if (lower === 'x-request-id') requestId = shown(value(), MAX_RECEIPT_CHARACTERS, redaction);
@@ -78,7 +81,7 @@ export function outcomeOf(answer: Answer, now: number): Outcome {
   const reason = excerpt === '' ? `HTTP ${status}` : `HTTP ${status}: ${excerpt}`;
   const afterMs = answer.retryAfter === undefined ? undefined : retryAfterMs(answer.retryAfter, now);
   const asked = afterMs === undefined ? {} : { afterMs };
-  if (NOT_NOW.has(status) || (status === UNAVAILABLE && afterMs !== undefined)) {
+  if (NOT_NOW.has(status) || (status === UNAVAILABLE && answer.retryAfter !== undefined)) {
     return { kind: 'retry', status, reason, ...asked };
   }
   // A status that is none is one of the server's errors (RFC 9110, section 15).

@@ -28,16 +28,106 @@ test.each([
   ['Mon, 05 Jan 2026 00:00:00 GMT', 4 * DAY],
   ['Sunday, 06-Nov-94 08:49:37 GMT', 0],
   ['Wed, 31 Dec 2025 23:00:00 GMT', 0],
+  ['-1', 0],
+  ['-5 s', 0],
+  [String(now / 1_000 - 60), 0],
+  // Nearly dates of HTTP.
+  ['Thu, 01-Jan-2026 00:01:00 GMT', MINUTE],
+  ['Thu, 01 Jan 26 00:01:00 GMT', MINUTE],
+  ['Thu,01 Jan 2026 00:01:00 GMT', MINUTE],
+  ['Thu 1 January 2026 00:01:00 GMT', MINUTE],
+  ['01 Jan 2026 00:01:00 GMT', MINUTE],
+  ['thu, 01 jan 2026 00:01:00 gmt', MINUTE],
+  ['Thu, 01 Jan 2026 00:01 GMT', MINUTE],
+  ['Thu, 01 Jan 2026 00:01:00 Z', MINUTE],
+  ['Thu, 01 Jan 2026 01:01:00 +01:00', MINUTE],
+  ['Thu, 01 Jan 2026 01:01:00 GMT+0100', MINUTE],
+  ['Wed, 31 Dec 2025 19:01:00 -0500', MINUTE],
+  ['Thu, 01 Jan 2026 00:01:00', MINUTE],
+  ['  Thu,  01  Jan  2026  00:01:00  GMT ', MINUTE],
+  ['Thu Jan  1 00:01:00 UTC 2026', MINUTE],
+  // A second that was inserted, and a day of the week that is another one.
+  ['Thu, 01 Jan 2026 00:00:60 GMT', MINUTE],
+  ['Mon, 01 Jan 2026 00:01:00 GMT', MINUTE],
+  // Nearly ISO 8601.
+  ['2026-01-01T00:01Z', MINUTE],
+  ['2026-01-01 00:01:00 UTC', MINUTE],
+  ['2026-01-01 00:01:00', MINUTE],
+  ['2026-01-01t01:01:00+01', MINUTE],
+  ['2026-01-01 01:01:00 +0100', MINUTE],
+  ['20260101T000100Z', MINUTE],
+  ['2026-01-01T00:00:00.5Z', 500],
+  // Finer epochs, and fractions.
+  [`${now / 1_000 + 60}.5`, MINUTE + 500],
+  [`${now + MINUTE}000`, MINUTE],
+  [`${now + MINUTE}000000`, MINUTE],
+  // Quotes and units.
+  ['"120"', 120_000],
+  ["'120'", 120_000],
+  ['"Thu, 01 Jan 2026 00:01:00 GMT"', MINUTE],
+  ['+120', 120_000],
+  ['.5', 500],
+  ['1e3', 1_000_000],
+  ['120ms', 120],
+  ['2 minutes', 2 * MINUTE],
+  ['2m', 2 * MINUTE],
+  ['1.5h', 90 * MINUTE],
+  ['1m30.5s', 90_500],
+  ['1 hour 5 min', 65 * MINUTE],
+  ['2d', 2 * DAY],
+  ['PT2M', 2 * MINUTE],
+  ['P1DT1M0.5S', DAY + MINUTE + 500],
+  // Of several the furthest.
+  ['120, 120', 120_000],
+  ['7,30', 30_000],
+  ['30,7', 30_000],
+  ['soon, 30', 30_000],
+  ['10, Thu, 01 Jan 2026 00:01:00 GMT', MINUTE],
+  ['Thu, 01 Jan 2026 00:01:00 GMT, Thursday, 01-Jan-26 00:02:00 GMT, 5', 2 * MINUTE],
+  // Absurd, and finite all the same.
+  ['1'.repeat(100), Number.MAX_SAFE_INTEGER],
+  ['1e999', Number.MAX_SAFE_INTEGER],
+  [`${'9'.repeat(30)}d`, Number.MAX_SAFE_INTEGER],
 ])('Retry-After: %s', (value, expected) => {
   expect(retryAfterMs(value, now)).toBe(expected);
 });
 
-test.each(['', 'soon', '-1', '1e3', '2026-01-01', 'Thu, nonsense', 'Thu, 99 Foo 2026 00:00:00 GMT', '1'.repeat(100)])(
-  'Retry-After: %s is ignored',
-  (value) => {
-    expect(retryAfterMs(value, now)).toBeUndefined();
-  },
-);
+test.each([
+  '',
+  ',',
+  'soon',
+  '-',
+  '1.2.3',
+  '5 weeks',
+  '5 parsecs',
+  'P',
+  'PT',
+  // Neither says which moment of the day.
+  '2026-01-01',
+  'Thu, 01 Jan 2026',
+  'Thu',
+  'Thu, nonsense',
+  'Thu, 99 Foo 2026 00:00:00 GMT',
+  'Thu, 01 Foo 2026 00:00:00 GMT',
+  'Sun, 31 Feb 2027 00:00:00 GMT',
+  '2026-02-30T00:00:00Z',
+  'Thu, 01 Jan 2026 25:00:00 GMT',
+  'Thu, 01 Jan 2026 00:01:00 somewhere',
+])('Retry-After: %s is not understood', (value) => {
+  expect(retryAfterMs(value, now)).toBeUndefined();
+});
+
+test('a year of two digits is the one that is not more than 50 years ahead', () => {
+  const yearOf = (text: string) => new Date(now + (retryAfterMs(text, now) ?? 0)).getUTCFullYear();
+  expect(yearOf('Wednesday, 01-Jan-76 00:00:00 GMT')).toBe(2076);
+  // 1977.
+  expect(retryAfterMs('Saturday, 01-Jan-77 00:00:00 GMT', now)).toBe(0);
+});
+
+test('a header is read as far as a sensible one is long', () => {
+  expect(retryAfterMs(`${' '.repeat(900)}120`, now)).toBe(120_000);
+  expect(retryAfterMs(`${' '.repeat(1_100)}120`, now)).toBeUndefined();
+});
 
 test('a date without a zone is in UTC wherever the worker runs', () => {
   const zone = process.env['TZ'];

@@ -33,6 +33,16 @@ test.each([
   expect(outcome(status, { retryAfter: '172800' })).toMatchObject({ kind, afterMs: 172_800_000 });
 });
 
+test.each(['soon', '', '2026-01-01', 'Sun, 31 Feb 2027 00:00:00 GMT'])(
+  'A 503 with Retry-After turned the request away, although nobody understands %j',
+  (retryAfter) => {
+    expect(outcome(503, { retryAfter })).toEqual({ kind: 'retry', status: 503, reason: 'HTTP 503' });
+    expect(outcome(429, { retryAfter })).toEqual({ kind: 'retry', status: 429, reason: 'HTTP 429' });
+    // It does not say so of other errors.
+    expect(outcome(502, { retryAfter })).toEqual({ kind: 'unknown', status: 502, reason: 'HTTP 502' });
+  },
+);
+
 test('Retry-After of what will never be accepted changes nothing', () => {
   expect(outcome(400, { retryAfter: '5' })).toEqual({ kind: 'rejected', status: 400, reason: 'HTTP 400' });
 });

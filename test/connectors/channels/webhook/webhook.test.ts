@@ -140,12 +140,29 @@ describe('the status decides the outcome:', () => {
     expect(outcome).toMatchObject({ kind: 'unknown', afterMs: 7_000 });
   });
 
-  test('Retry-After that nobody understands is ignored', async () => {
-    expect(await send(channel(), '/?status=503&retry-after=soon')).toEqual({
-      kind: 'unknown',
-      status: 503,
-      reason: 'HTTP 503',
-    });
+  test.each([503, 429])(
+    'Retry-After of a %i that nobody understands does not say how long, and leaves no doubt',
+    async (status) => {
+      expect(await send(channel(), `/?status=${status}&retry-after=soon`)).toEqual({
+        kind: 'retry',
+        status,
+        reason: `HTTP ${status}`,
+      });
+    },
+  );
+
+  test('of two Retry-After the longer one is honoured, in whichever order', async () => {
+    for (const waits of [
+      ['7', '30'],
+      ['30', '7'],
+    ]) {
+      const lines = waits.map((wait) => `retry-after: ${wait}\r\n`).join('');
+      const busy = await rawServer((socket) => {
+        socket.on('data', () => socket.write(`HTTP/1.1 503 busy\r\n${lines}content-length: 0\r\n\r\n`));
+      });
+      expect(await send(channel(), busy.url)).toMatchObject({ kind: 'retry', afterMs: 30_000 });
+      await busy.close();
+    }
   });
 
   test('the receipt is the header, or else the body', async () => {
