@@ -35,8 +35,9 @@ export function secretProblem(secret: string): string | undefined {
   if (bytes.toString('base64').replace(/=+$/, '') !== encoded.replace(/=+$/, '')) {
     return `it is not ${PREFIX} and base64`;
   }
-  if (bytes.length >= MIN_KEY_BYTES && bytes.length <= MAX_KEY_BYTES) return undefined;
-  return `it holds ${bytes.length} bytes`;
+  if (bytes.length < MIN_KEY_BYTES || bytes.length > MAX_KEY_BYTES) return `it holds ${bytes.length} bytes`;
+  // What signs has the last word, because a secret that is set and cannot sign holds up every message of its account.
+  return signingKey(secret) === undefined ? `it is not ${PREFIX} and base64` : undefined;
 }
 
 /**

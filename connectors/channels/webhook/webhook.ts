@@ -86,13 +86,18 @@ function headersOf(
   return headers;
 }
 
-/** @throws Unavailable when one of them is none: whoever set it has to set another */
+/**
+ * An earlier one that cannot sign never did, so receivers do not miss it.
+ * @throws Unavailable when the newest cannot sign: whoever set it has to set another
+ */
 function signingKeys(secrets: readonly string[]): readonly KeyObject[] {
-  return secrets.map((secret) => {
-    const key = signingKey(secret);
-    if (key !== undefined) return key;
-    throw new Unavailable('it is not a Standard Webhooks secret (whsec_ and base64); set another one');
-  });
+  const keys = secrets.map(signingKey);
+  if (keys[0] === undefined) {
+    throw new Unavailable(
+      'it cannot sign, because it is not a Standard Webhooks secret (whsec_ and base64); set another one with `downspout accounts set`',
+    );
+  }
+  return keys.filter((key) => key !== undefined);
 }
 
 export const webhook = channelKind({

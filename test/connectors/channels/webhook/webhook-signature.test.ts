@@ -32,9 +32,22 @@ test.each([
   [`${GOOD}\n`, /white space/],
   ['whsec_ä', /not whsec_ and base64/],
   ['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwx', /not whsec_ and base64/],
+  [`${GOOD}===`, /not whsec_ and base64/],
+  [`${GOOD}${'='.repeat(40)}`, /not whsec_ and base64/],
 ])('%j is refused, with what is wrong with it and without itself', (secret, problem) => {
   expect(secretProblem(secret)).toMatch(problem);
   expect(secretProblem(secret)).not.toContain(secret.slice(6, 30) || '-');
+});
+
+test('whatever can be set can sign', () => {
+  const encoded = [24, 25, 26, 63, 64].map((bytes) => Buffer.alloc(bytes, bytes).toString('base64').replace(/=+$/, ''));
+  const ends = ['', '=', '==', '===', '====', '= ', '\n', '\0', '=a'];
+  const all = ['whsec_', '', 'whsec_whsec_', 'WHSEC_', ' '].flatMap((prefix) =>
+    encoded.flatMap((text) => ends.map((end) => `${prefix}${text}${end}`)),
+  );
+  const settable = all.filter((secret) => secretProblem(secret) === undefined);
+  expect(settable.length).toBeGreaterThan(10);
+  expect(settable.filter((secret) => signingKey(secret) === undefined)).toEqual([]);
 });
 
 test('while one secret replaces another, receivers with either of them find their signature', () => {

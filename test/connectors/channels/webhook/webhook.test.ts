@@ -537,6 +537,34 @@ describe('an account that has a secret never sends unsigned, and one that a pers
     expect(receiver.journal).toHaveLength(0);
   });
 
+  test('a secret that was set and cannot sign holds up its account only, says so, and costs no attempt', async () => {
+    const stored = new Map([
+      ['shop', storedAs([`${SECRET.replace(/=+$/, '')}===`])],
+      ['other', storedAs([SECRET])],
+    ]);
+    const through = channel({ secretsOf: async () => stored });
+    await through.warm(['shop', 'other']);
+    const mayStart = jest.fn(() => true);
+    expect(await send(through, '/', { mayStart })).toEqual({
+      kind: 'postponed',
+      reason: expect.stringContaining('it cannot sign, because it is not a Standard Webhooks secret'),
+    });
+    expect(mayStart).not.toHaveBeenCalled();
+    expect(receiver.journal).toHaveLength(0);
+    expect(await send(through, '/', { account: 'other' })).toMatchObject({ kind: 'delivered' });
+    expect(receiver.journal[0]?.headers['webhook-signature']).toMatch(/^v1,/);
+  });
+
+  test('an earlier secret that cannot sign does not keep the newest from it', async () => {
+    const through = channel({ secretsOf: async () => new Map([['shop', storedAs([SECRET, 'not a secret!'])]]) });
+    expect(await send(through, '/')).toMatchObject({ kind: 'delivered' });
+    const [received] = receiver.journal;
+    expect(received?.headers['webhook-signature']).toMatch(/^v1,[^ ]+$/);
+    expect(new Webhook(SECRET).verify(received?.body ?? '', received?.headers as Record<string, string>)).toEqual({
+      n: 1,
+    });
+  });
+
   test('secrets that cannot be read: warm says so, and send postpones, because the receiver has no part in it', async () => {
     const through = channel({ secretsOf: () => Promise.reject(new Unavailable('database away')) });
     await expect(through.warm(['shop'])).rejects.toThrow(Unavailable);
