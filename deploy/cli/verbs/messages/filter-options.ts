@@ -16,12 +16,18 @@ export interface FilterOptions {
   readonly error?: string;
 }
 
-export function stateOption(): Option {
-  return new Option('--state <state>', 'only these').choices(messageStates);
-}
+/** What can be done about many messages of a state at once. */
+const verbs: Readonly<Partial<Record<MessageState, string>>> = {
+  failed: 'redrive',
+  uncertain: 'resolve',
+  suspended: 'resume',
+};
 
-export function withFilterOptions(command: Command): Command {
+/** @param actsOn the state that the verb is about; any unless given */
+export function withFilterOptions(command: Command, actsOn?: MessageState): Command {
+  const stateText = actsOn === undefined ? 'only in this state' : `all that are in this state: ${actsOn} for this verb`;
   return command
+    .addOption(new Option('--state <state>', stateText).choices(messageStates))
     .option('--channel <name>', 'only of this channel')
     .option('--account <name>', 'only of this account')
     .option('--due-from <time>', 'due then or later (ISO 8601 with a zone, or epoch milliseconds)')
@@ -40,13 +46,32 @@ export function filterOf({ state, channel, account, dueFrom, dueUntil, error }: 
   };
 }
 
-/** Whether messages are meant by a filter, not by their names. @throws UserError when by both */
-export function isByFilter(ids: readonly string[], dedupeKey: string | undefined, options: FilterOptions): boolean {
+/**
+ * Whether messages are meant by a filter, not by their names.
+ * @param actsOn the state that the verb is about
+ * @throws UserError when by both, or when messages of another state are meant
+ */
+export function isByFilter(
+  ids: readonly string[],
+  dedupeKey: string | undefined,
+  options: FilterOptions,
+  actsOn: MessageState,
+): boolean {
   const { account, ...others } = filterOf(options);
+  checkState(others.state, actsOn);
   const named = ids.length > 0 || dedupeKey !== undefined;
   const filtered = Object.keys(others).length > 0 || (account !== undefined && dedupeKey === undefined);
   if (named && filtered) throw new UserError('Name the messages, or give a filter; not both.');
   return filtered;
+}
+
+function checkState(state: MessageState | undefined, actsOn: MessageState): void {
+  if (state === undefined || state === actsOn) return;
+  const verb = verbs[state];
+  const advice = verb === undefined ? '' : ` For ${state} ones there is \`downspout messages ${verb}\`.`;
+  throw new UserError(
+    `--state: \`downspout messages ${verbs[actsOn]}\` is about ${actsOn} messages, not about those that are ${state}.${advice}`,
+  );
 }
 
 /** What a filter selects. */

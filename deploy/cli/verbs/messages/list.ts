@@ -5,7 +5,7 @@ import type { Column, OutputOptions } from '../../../console/output';
 import { formatInstant } from '../../../console/units';
 import { withOperations } from '../../database';
 import { contextOf, dataVerb } from '../../verb';
-import { type FilterOptions, filterOf, stateOption, withFilterOptions } from './filter-options';
+import { type FilterOptions, filterOf, withFilterOptions } from './filter-options';
 
 interface ListOptions extends OutputOptions, FilterOptions {
   readonly before?: number;
@@ -30,7 +30,6 @@ export function listCommand(): Command {
       example: 'downspout messages list --state failed --account acme',
     }),
   )
-    .addOption(stateOption())
     .option('--limit <n>', 'messages on a page', parseCount, 50)
     .option('--before <id>', 'the next page: messages older than this one', parseCount)
     .action(async (options: ListOptions) => {

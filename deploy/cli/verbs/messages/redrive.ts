@@ -20,13 +20,14 @@ export function redriveCommand(): Command {
       example: 'downspout messages redrive --channel webhook --error 503 --yes',
       fails: 'one of the messages has not failed, or a filter is given without --yes',
     }),
+    'failed',
   )
     .argument('[id...]', 'the messages; or --account and --dedupe-key; or a filter')
     .option('--dedupe-key <key>', 'with --account: the message')
     .option('--yes', 'with a filter: do it without asking')
     .action(async (ids: string[], options: RedriveOptions) => {
       const context = contextOf(options);
-      if (isByFilter(ids, options.dedupeKey, options)) return redriveMany(options, context);
+      if (isByFilter(ids, options.dedupeKey, options, 'failed')) return redriveMany(options, context);
       const targets = targetsOf(ids, options);
       const answers = await auditedMessages(context, 'messages redrive', targets, () =>
         withClient(context, (client) => client.redrive(targets)),

@@ -28,6 +28,7 @@ export function resolveCommand(): Command {
       example: 'downspout messages resolve 17 --delivered',
       fails: 'one of the messages is not uncertain, or a filter is given without --yes',
     }),
+    'uncertain',
   )
     .argument('[id...]', 'the messages; or --account and --dedupe-key; or a filter')
     .option('--dedupe-key <key>', 'with --account: the message')
@@ -46,7 +47,7 @@ export function resolveCommand(): Command {
     )
     .action(async (ids: string[], options: ResolveOptions) => {
       const context = contextOf(options);
-      const byFilter = isByFilter(ids, options.dedupeKey, options);
+      const byFilter = isByFilter(ids, options.dedupeKey, options, 'uncertain');
       const targets = byFilter ? [] : targetsOf(ids, options);
       const decision = decisionOf(options);
       if (byFilter) return resolveMany(decision, options, context);

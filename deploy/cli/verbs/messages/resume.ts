@@ -28,13 +28,14 @@ export function resumeCommand(): Command {
         fails: 'one of the messages is not suspended, its account cannot be used, or a filter is given without --yes',
       },
     ),
+    'suspended',
   )
     .argument('[id...]', 'the messages; or --account and --dedupe-key; or a filter')
     .option('--dedupe-key <key>', 'with --account: the message')
     .option('--yes', 'with a filter: do it without asking')
     .action(async (ids: string[], options: ResumeOptions) => {
       const context = contextOf(options);
-      if (isByFilter(ids, options.dedupeKey, options)) return resumeMany(options, context);
+      if (isByFilter(ids, options.dedupeKey, options, 'suspended')) return resumeMany(options, context);
       const targets = targetsOf(ids, options);
       const answers = await auditedMessages(context, 'messages resume', targets, () =>
         withSuspended(context, (suspended) => suspended.resumeThese(targets)),
