@@ -121,3 +121,25 @@ test('numbers are read exactly, and one that cannot be kept is refused', () => {
   expect(() => payloadOf(typed('--payload', lost), 'webhook')).toThrow(/^--payload: 99999999999999999999: this number/);
   expect(() => payloadOf(typed('--body', lost), 'webhook')).toThrow(/^99999999999999999999: this number/);
 });
+
+describe('the due time', () => {
+  const NOW = Date.UTC(2031, 4, 6);
+  const database = { now: async () => NOW };
+
+  test("--in counts from the database's now, whatever this machine's clock says", async () => {
+    expect(await dueOf(typed('--in', '90s'), database)).toBe(NOW + 90_000);
+    expect(await dueOf(typed('--in', '2h'), database)).toBe(NOW + 7_200_000);
+  });
+
+  test('--due is taken as it was typed, and the database is not asked', async () => {
+    const asked = { now: () => Promise.reject(new Error('was asked')) };
+    expect(await dueOf(typed('--due', '2031-01-01T09:00:00Z'), asked)).toBe('2031-01-01T09:00:00Z');
+    expect(await dueOf(typed(), asked)).toBeUndefined();
+  });
+
+  test('both are refused', async () => {
+    await expect(dueOf(typed('--in', '1h', '--due', '2031-01-01T09:00:00Z'), database)).rejects.toThrow(
+      'Give --due or --in, not both.',
+    );
+  });
+});
