@@ -186,6 +186,8 @@ export class Client<Known extends object = PayloadsOf<readonly []>> {
  * Makes a client from a URL (`mysql://user:password@host:port/database`), which the caller must close, or from the
  * caller's own mysql2 connection or pool. If the connection has an open transaction, everything the client does is part of
  * it: the message is scheduled when the caller commits, together with the caller's own rows.
+ * In one that goes on reading an earlier state (REPEATABLE READ, MySQL's own) a key names a message only if that state has it, because
+ * looking for what came later would keep others from inserting; an id always does.
  *
  * The URL is usually `process.env.DATABASE_URL`, and may be undefined so that this call is the one that says so.
  * @throws UserError naming the setting that is missing or wrong

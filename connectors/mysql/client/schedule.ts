@@ -9,7 +9,7 @@ import { newStates } from './backlog';
 import { hashOf } from './content-hash';
 import type { CheckedMessage } from './input';
 import { type ChangedMessage, recordMessages } from './record';
-import { lock, nameOf, type Standing } from './standing';
+import { idsSeen, type KeyTarget, lock, nameOf, type Standing } from './standing';
 
 /** What happens when the account has a message with this dedupe key already. */
 export type OnExisting =
@@ -76,14 +76,14 @@ function* batches(messages: readonly CheckedMessage[]): Generator<CheckedMessage
   if (batch.length > 0) yield batch;
 }
 
-/** Inserts first and looks for duplicates afterwards, because duplicates are rare and only they cost another statement. */
+/** Inserts first, where it may, and looks for duplicates afterwards, because duplicates are rare and only they cost another statement. */
 async function scheduleBatch(
   sql: Sql,
   author: Author,
   batch: readonly CheckedMessage[],
   onExisting: OnExisting,
 ): Promise<ScheduleAnswer[]> {
-  const known = new Map<string, Existing>();
+  const known = new Map<string, Existing>(sql.locksGaps === true ? await seenOf(sql, batch) : []);
   for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
     const first = new Map<string, CheckedMessage>();
     const fresh = batch.filter((message) => {
@@ -150,10 +150,24 @@ async function insert(sql: Sql, messages: readonly CheckedMessage[]): Promise<Me
 /** Reads what is committed now, even if the caller's transaction reads an earlier state. By the message's key. */
 async function existingOf(sql: Sql, messages: readonly CheckedMessage[]): Promise<[key: string, Existing][]> {
   if (messages.length === 0) return [];
+  return readExisting(sql, 'dedupe', `(account, dedupe_key) IN ${list(messages, keyLiteral)}`);
+}
+
+/**
+ * The same, of those that the transaction sees. An INSERT that meets a duplicate, and a key that is looked for in vain, lock gaps, so a
+ * transaction that keeps such locks looks first.
+ */
+async function seenOf(sql: Sql, messages: readonly CheckedMessage[]): Promise<[key: string, Existing][]> {
+  const keyed = messages.filter(({ dedupeKey }) => dedupeKey !== null);
+  const ids = await idsSeen(sql, keyed.map(keyTargetOf));
+  return ids.length === 0 ? [] : readExisting(sql, 'PRIMARY', `id IN ${list(ids, integer)}`);
+}
+
+async function readExisting(sql: Sql, index: string, condition: string): Promise<[key: string, Existing][]> {
   type Columns = [string | number, string, string, string, string | number, string, MessageState, string | null];
   const rows = await sql.rows<Columns>(
     'SELECT id, account, dedupe_key, channel, due_at, CAST(payload AS CHAR), state, LOWER(HEX(scheduled_hash)) ' +
-      `FROM scheduled_messages FORCE INDEX (dedupe) WHERE (account, dedupe_key) IN ${list(messages, keyLiteral)} FOR SHARE`,
+      `FROM scheduled_messages FORCE INDEX (${index}) WHERE ${condition} FOR SHARE`,
   );
   return rows.map(([id, account, dedupeKey, channel, dueAt, payload, state, scheduledHash]) => {
     const hash = hashOf({ channel, dueAt: Number(dueAt), payload });
@@ -186,7 +200,7 @@ async function replaceAll(
   const messages = [...wanted.values()];
   const standing = await lock(
     sql,
-    messages.map(({ account, dedupeKey }) => ({ account, dedupeKey: dedupeKey as string })),
+    messages.map((message) => ({ id: (known.get(keyOf(message) as string) as Existing).row.id })),
   );
   const answers = new Map<string, ScheduleAnswer>();
   const replaced: { readonly row: Standing; readonly message: CheckedMessage; readonly version: number }[] = [];
@@ -257,6 +271,10 @@ function isSame(message: CheckedMessage, { scheduledHash, hash }: Existing): boo
 
 function keyOf({ account, dedupeKey }: CheckedMessage): string | null {
   return dedupeKey === null ? null : nameOf({ account, dedupeKey });
+}
+
+function keyTargetOf({ account, dedupeKey }: CheckedMessage): KeyTarget {
+  return { account, dedupeKey: dedupeKey as string };
 }
 
 function keyLiteral({ account, dedupeKey }: CheckedMessage): string {

@@ -19,6 +19,8 @@ export interface Standing {
   readonly worker: string;
 }
 
+export type KeyTarget = Exclude<Target, { readonly id: MessageId }>;
+
 type StandingColumns = readonly [
   id: number | string,
   account: string,
@@ -35,6 +37,10 @@ type StandingColumns = readonly [
 /**
  * Locks the rows in ascending order of their ids, so that what was read holds until the end of the transaction. The index
  * is forced because in a REPEATABLE READ transaction a scan would lock every row that it passes.
+ *
+ * In such a transaction of the caller's a row that is not there is not asked for with a lock: that would lock the gap where it would
+ * be, and the INSERTs of others would wait for the caller's commit. A key is looked for among what the transaction sees, so a message
+ * that was scheduled after the transaction's first read is scheduled after this call, as for each of its SELECTs.
  */
 export async function lock(sql: Sql, targets: readonly Target[]): Promise<(Standing | null)[]> {
   const byName = new Map<string, Standing>();
@@ -65,13 +71,12 @@ export async function lock(sql: Sql, targets: readonly Target[]): Promise<(Stand
   };
   const ids = targets.flatMap((target) => ('id' in target ? [target.id] : []));
   const keys = targets.flatMap((target) => ('id' in target ? [] : [target]));
-  const possible = sql.locksGaps === true ? await drawn(sql, ids) : ids;
-  if (possible.length > 0) await find('PRIMARY', `m.id IN ${list(possible, integer)}`);
-  if (keys.length > 0) {
-    await find(
-      'dedupe',
-      `(m.account, m.dedupe_key) IN ${list(keys, (one) => `(${text(one.account)},${text(one.dedupeKey)})`)}`,
-    );
+  if (sql.locksGaps === true) {
+    const there = [...new Set([...(await drawn(sql, ids)), ...(await idsSeen(sql, keys))])];
+    if (there.length > 0) await find('PRIMARY', `m.id IN ${list(there, integer)}`);
+  } else {
+    if (ids.length > 0) await find('PRIMARY', `m.id IN ${list(ids, integer)}`);
+    if (keys.length > 0) await find('dedupe', `(m.account, m.dedupe_key) IN ${list(keys, keyLiteral)}`);
   }
   return targets.map((target) => byName.get(nameOf(target)) ?? null);
 }
@@ -90,6 +95,19 @@ async function drawn(sql: Sql, ids: readonly MessageId[]): Promise<readonly Mess
   );
   await sql.run(`SET SESSION information_schema_stats_expiry=${integer(Number(expiry))}`);
   return next === null ? ids : ids.filter((id) => id < Number(next));
+}
+
+/** The messages of these keys that the transaction sees. Without a lock; SERIALIZABLE locks what it reads all the same, as it promises. */
+export async function idsSeen(sql: Sql, keys: readonly KeyTarget[]): Promise<readonly MessageId[]> {
+  if (keys.length === 0) return [];
+  const rows = await sql.rows<[number | string]>(
+    `SELECT id FROM scheduled_messages FORCE INDEX (dedupe) WHERE (account, dedupe_key) IN ${list(keys, keyLiteral)}`,
+  );
+  return rows.map(([id]) => Number(id));
+}
+
+function keyLiteral({ account, dedupeKey }: KeyTarget): string {
+  return `(${text(account)},${text(dedupeKey)})`;
 }
 
 /** @throws UserError when two targets name the same message; `verb` begins its text */

@@ -70,10 +70,22 @@ async function begin<T>(sql: ConnectionInUse, work: (sql: Sql) => Promise<T>): P
       'The connection has sql_mode NO_BACKSLASH_ESCAPES, for which mysql2 cannot quote texts safely.',
     );
   }
-  sql.locksGaps = !isolation.startsWith('READ-');
   const { serverStatus } = (await sql.run('DO 0')) as ResultSetHeader & { serverStatus: number };
   const isCallers = (serverStatus & IN_TRANSACTION) !== 0 || (serverStatus & AUTOCOMMIT) === 0;
-  return isCallers ? withinTransaction(sql, work) : inTransaction(sql, work);
+  if (isCallers) {
+    sql.locksGaps = !isolation.startsWith('READ-');
+    return withinTransaction(sql, work);
+  }
+  return ownTransaction(sql, work);
+}
+
+/**
+ * A transaction that locks no gaps and reads what is committed, whatever the session's are. `SET TRANSACTION` is for the next one
+ * alone: its end, and a ROLLBACK where it did not begin, leave the session as it was.
+ */
+async function ownTransaction<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
+  await sql.run('SET TRANSACTION ISOLATION LEVEL READ COMMITTED');
+  return inTransaction(sql, work);
 }
 
 /** Runs `work` as a part of the open transaction; what it did is undone if it fails. */

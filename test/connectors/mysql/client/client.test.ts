@@ -521,6 +521,86 @@ describe("on the caller's connection", () => {
     await connection.rollback();
   });
 
+  test('a key that is not there locks nothing, in REPEATABLE READ', async () => {
+    await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+    const missing = key();
+    const { id } = await client.schedule(message({ dedupeKey: `${missing}-there` }));
+    await connection.beginTransaction();
+    await connection.query('SELECT COUNT(*) FROM scheduled_messages');
+    // What is there is changed as it is now, not as the transaction sees it.
+    await client.edit({ id, dueAt: later + 7 });
+    const own = createClient(connection);
+    const there = { account: 'shop', dedupeKey: `${missing}-there` };
+    const gone = { account: 'shop', dedupeKey: missing };
+    expect(await own.cancel([gone, there])).toEqual([{ result: 'not_found' }, { result: 'canceled' }]);
+    expect(await own.edit({ ...gone, dueAt: later })).toEqual({ result: 'not_found' });
+    expect(await own.redrive(gone)).toEqual({ result: 'not_found' });
+    // Each would wait for the end of the transaction: in the gap of the key, and where rows without a key are.
+    for (const dedupeKey of [missing, `${missing}-between`, undefined]) {
+      const made = await client.schedule(message(dedupeKey === undefined ? {} : { dedupeKey }));
+      expect(made).toMatchObject({ created: true });
+    }
+    await connection.commit();
+    expect(await client.get({ id })).toMatchObject({ state: 'canceled', version: 3 });
+  });
+
+  test('keys of a batch that are new lock nothing but themselves, in REPEATABLE READ', async () => {
+    await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+    const prefix = key();
+    const known = message({ dedupeKey: `${prefix}-m` });
+    const { id } = await client.schedule(known);
+    await connection.beginTransaction();
+    const answers = await createClient(connection).schedule([
+      message({ dedupeKey: `${prefix}-a` }),
+      known,
+      message({ dedupeKey: `${prefix}-y` }),
+    ]);
+    expect(answers).toMatchObject([{ created: true }, { id, created: false }, { created: true }]);
+    for (const end of ['-0', '-b', '-n', '-z']) {
+      expect(await client.schedule(message({ dedupeKey: prefix + end }))).toMatchObject({ created: true });
+    }
+    await connection.rollback();
+  });
+
+  test('a transaction that looks at an earlier time replaces what was scheduled since', async () => {
+    await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+    const known = message({ dedupeKey: key() });
+    await connection.beginTransaction();
+    await connection.query('SELECT COUNT(*) FROM scheduled_messages');
+    const { id } = await client.schedule(known);
+    const answer = await createClient(connection).schedule({ ...known, dueAt: later + 9 }, { onExisting: 'replace' });
+    expect(answer).toEqual({ result: 'replaced', id, version: 2 });
+    await connection.rollback();
+  });
+
+  test('without a transaction of the caller nothing locks a gap, and the isolation level stays as it was', async () => {
+    const level = async () => {
+      const [[row]] = await connection.query<RowDataPacket[]>('SELECT @@SESSION.transaction_isolation AS level');
+      return row?.['level'];
+    };
+    const { id } = await client.schedule(message());
+    const twice = [later + 1, later + 2].map((dueAt) => ({ id, dueAt }));
+    for (const isolation of ['REPEATABLE READ', 'SERIALIZABLE', 'READ UNCOMMITTED']) {
+      await connection.query(`SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`);
+      const own = createClient(connection);
+      expect(await own.cancel({ account: 'shop', dedupeKey: key() })).toEqual({ result: 'not_found' });
+      await expect(own.edit(twice)).rejects.toThrow('named twice');
+      expect(await level()).toBe(isolation.replace(' ', '-'));
+    }
+    // Nor is the next transaction another one: it still sees what it saw first.
+    await connection.query('SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+    await createClient(connection).cancel({ account: 'shop', dedupeKey: key() });
+    await connection.beginTransaction();
+    const count = async () => {
+      const [[row]] = await connection.query<RowDataPacket[]>('SELECT COUNT(*) AS n FROM scheduled_messages');
+      return row?.['n'];
+    };
+    const before = await count();
+    await client.schedule(message());
+    expect(await count()).toBe(before);
+    await connection.rollback();
+  });
+
   test('refuses what cannot be safe', async () => {
     await connection.query("SET SESSION sql_mode='NO_BACKSLASH_ESCAPES'");
     await expect(createClient(connection).schedule(message())).rejects.toThrow('NO_BACKSLASH_ESCAPES');

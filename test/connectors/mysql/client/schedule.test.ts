@@ -1,0 +1,51 @@
+import { hashOf } from '../../../../connectors/mysql/client/content-hash';
+import { type CheckedMessage, checkMessage } from '../../../../connectors/mysql/client/input';
+import { scheduleAll } from '../../../../connectors/mysql/client/schedule';
+import type { Sql } from '../../../../connectors/mysql/sql/sql';
+import { payloads } from '../../../../topology/payloads/payloads';
+
+const message = (dedupeKey: string): CheckedMessage =>
+  checkMessage(
+    { account: 'shop', channel: 'webhook', payload: { url: 'http://x.test/' }, dueAt: 4e12, dedupeKey },
+    payloads,
+  );
+const known = message('known');
+const existing = [7, 'shop', 'known', 'webhook', known.dueAt, known.payload, 'scheduled', hashOf(known)];
+
+/** A transaction that sees one message, 7 with the key `known`; every statement is noted. */
+function scripted(locksGaps: boolean) {
+  const statements: string[] = [];
+  const rows = async (statement: string) => {
+    statements.push(statement);
+    if (statement.includes('auto_increment_increment')) return [[1]];
+    if (statement.includes('FOR SHARE')) return [existing];
+    return statement.startsWith('SELECT id ') ? [[7]] : [];
+  };
+  const run = async (statement: string) => {
+    statements.push(statement);
+    if (statement.includes("'known'")) throw Object.assign(new Error('twice'), { errno: 1062, sqlState: '23000' });
+    return { insertId: 8 };
+  };
+  return { sql: { rows, run, locksGaps } as unknown as Sql, statements };
+}
+
+test.each([true, false])(
+  'what is there and what is new of a batch are told apart; where gaps are locked: %s',
+  async (locks) => {
+    const { sql } = scripted(locks);
+    expect(await scheduleAll(sql, {} as never, [message('a'), known], 'keep')).toEqual([
+      { result: 'scheduled', id: 8, created: true },
+      { result: 'scheduled', id: 7, created: false },
+    ]);
+  },
+);
+
+test('where gaps are locked, no key that is new is looked for with a lock, and no INSERT meets what is there', async () => {
+  const { sql, statements } = scripted(true);
+  await scheduleAll(sql, {} as never, [message('a'), known], 'keep');
+  const locking = statements.filter((statement) => statement.includes('FOR SHARE'));
+  expect(locking).toEqual([expect.stringContaining('FORCE INDEX (PRIMARY) WHERE id IN (7)')]);
+  expect(statements.filter((statement) => statement.startsWith('INSERT'))).toEqual([
+    expect.not.stringContaining('known'),
+  ]);
+});
