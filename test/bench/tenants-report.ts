@@ -9,7 +9,14 @@ const MAX_PAGE_MS = 50;
 const MAX_PEAK_BYTES = 400 * 1024 ** 2;
 
 /** @returns the bounds that were missed, for people */
-export function missedOf({ others, peakBytes, deaths, stuckPartitions, pageMs }: TenantFigures): string[] {
+export function missedOf({
+  others,
+  peakBytes,
+  deaths,
+  stuckPartitions,
+  pageMs,
+  hostile: { failed = 0 },
+}: TenantFigures): string[] {
   return [
     ...(others.p95 === null || others.p95 > MAX_P95_MS ? [`p95 over ${MAX_P95_MS} ms`] : []),
     ...(others.missing > 0 ? [`${others.missing} missing`] : []),
@@ -17,6 +24,8 @@ export function missedOf({ others, peakBytes, deaths, stuckPartitions, pageMs }:
     ...(deaths > 0 ? [`${deaths} workers died`] : []),
     ...(pageMs !== null && pageMs > MAX_PAGE_MS ? [`a page over ${MAX_PAGE_MS} ms`] : []),
     ...(stuckPartitions > 0 ? [`${stuckPartitions} partitions stand still`] : []),
+    // What is refused harms nobody, so the rest says nothing.
+    ...(failed > 0 ? [`${failed} of the tenant failed`] : []),
   ];
 }
 

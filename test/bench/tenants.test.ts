@@ -24,6 +24,7 @@ test.each([
   ['a page over 50 ms', { pageMs: 51 }],
   ['1 workers died', { deaths: 1 }],
   ['3 partitions stand still', { stuckPartitions: 3 }],
+  ['3 of the tenant failed', { hostile: { delivered: 1, failed: 3 } }],
 ])('a bound that is missed is reported: %s', (text, change) => {
   expect(missedOf({ ...kept, ...change })).toEqual([text]);
 });

@@ -1,5 +1,5 @@
 import { systemClock } from '../../../topology/core/clock';
-import { HOSTILE_ACCOUNT, type HostileTenant } from '../../support/tenants/hostile-tenants';
+import { HOSTILE_ACCOUNT, type HostileTenant, queries } from '../../support/tenants/hostile-tenants';
 import { HangingHosts, type Manner } from '../../support/tenants/hosts';
 import { type Arena, HARM_PATH } from './arena';
 
@@ -11,17 +11,15 @@ const INSERT_BYTES = 15_000_000;
 const INSERT_ROWS = 4_000;
 const KNOWN_AHEAD_MS = 2_500;
 
-const queries: Readonly<Record<Manner, string>> = {
-  accepts: '',
-  hangs: '?hang=yes',
-  echoes: `?text=${'q'.repeat(16_000)}`,
-};
-
-/** Inserts the messages of a hostile tenant, lets it do harm for so long after their instant, and removes them again. */
+/**
+ * Inserts the messages of a hostile tenant, lets it do harm for so long after their instant, and removes them again.
+ * @throws Error when messages failed: what is refused harms nobody
+ */
 export async function harm(arena: Arena, tenant: HostileTenant, lastsMs: number): Promise<void> {
   const hanging = await HangingHosts.start(1_000);
   const shared = { urlOf: (manner: Manner) => `${arena.receiver.url}${HARM_PATH}${queries[manner]}` };
   const payloadOf = (n: number) => JSON.stringify(tenant.payloadOf(n, { hanging, shared }));
+  const own = `account = '${HOSTILE_ACCOUNT}'`;
   const bytes = payloadOf(0).length;
   const rowsOfPiece = Math.max(1, Math.min(PIECE_ROWS, Math.floor(PIECE_BYTES / bytes)));
   const insertMs = (tenant.messages * 1_000) / Math.min(INSERT_ROWS, INSERT_BYTES / bytes);
@@ -38,8 +36,11 @@ export async function harm(arena: Arena, tenant: HostileTenant, lastsMs: number)
       );
     }
     await systemClock.sleep(dueAt + lastsMs - systemClock.now());
+    const [[failed, why] = [0, null]] = await arena.sql.rows<[number | string, string | null]>(
+      `SELECT COUNT(*), MAX(last_error) FROM scheduled_messages WHERE ${own} AND state = 'failed'`,
+    );
+    if (Number(failed) > 0) throw new Error(`${failed} messages of the tenant failed, and harmed nobody: ${why}`);
   } finally {
-    const own = `account = '${HOSTILE_ACCOUNT}'`;
     await arena.sql.run(
       `DELETE FROM delivery_attempts WHERE message_id IN (SELECT id FROM scheduled_messages WHERE ${own})`,
     );

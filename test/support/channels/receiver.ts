@@ -37,6 +37,7 @@ export interface Received {
  * - `delay=200`: milliseconds before the answer; `hang=yes`: no answer at all
  * - `drop=yes`: the connection is cut instead of an answer; `accept=yes`: and yet the message was taken
  * - `once=yes`: all this to the first request of its key only; the others are answered as they should be
+ * - `echo=16000`: a body that is so many times `q`
  * - `body=endless`: the body never finishes; `body=huge`: one gigabyte, as fast as it is read; `body=cut`: breaks off
  */
 export class Receiver {
@@ -151,7 +152,7 @@ export class Receiver {
       if (value !== null) response.setHeader(header, value);
     }
     response.statusCode = status;
-    const text = script.get('text') ?? '';
+    const text = script.get('text') ?? 'q'.repeat(Number(script.get('echo') ?? 0));
     if (!script.has('body')) {
       response.end(text);
       return;

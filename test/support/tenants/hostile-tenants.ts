@@ -1,10 +1,9 @@
 import type { Manner } from './hosts';
 
-/** Bytes of the large bodies, and of all headers of the messages that have too many. */
 const LARGE_BODY_BYTES = 500_000;
-const HEADERS_BYTES = 500_000;
-/** Some servers take one header of so many bytes, and no more. */
-const HEADER_BYTES = 8_000;
+/** As many headers as a message may have, with nearly as many bytes: one more is refused when the message is scheduled, and never sent. */
+const HEADERS = 64;
+const HEADERS_BYTES = 16_300;
 
 /** Where messages go: hosts that hostile tenants have to themselves, and one that others use too. */
 export interface TenantHosts {
@@ -12,6 +11,9 @@ export interface TenantHosts {
   /** What it does depends on the URL. */
   readonly shared: { readonly urlOf: (manner: Manner) => string };
 }
+
+/** What tells a `Receiver` to do as a `Host` does. */
+export const queries: Readonly<Record<Manner, string>> = { accepts: '', hangs: '?hang=yes', echoes: '?echo=16000' };
 
 /** One account that does what harms others in a system that is not fair. */
 export interface HostileTenant {
@@ -43,8 +45,8 @@ export const hostileTenants: readonly HostileTenant[] = [
     payloadOf: (_, { hanging }) => ({ url: hanging.urlOf(0), body: 'x'.repeat(LARGE_BODY_BYTES) }),
   },
   {
-    name: '3 messages with half a megabyte of headers that the receiver echoes',
-    messages: 3,
+    name: '500 messages with 16 KiB of credentials in headers that the receiver echoes',
+    messages: 500,
     payloadOf: (n, { shared }) => ({ url: shared.urlOf('echoes'), headers: manyHeaders(), body: n }),
   },
   {
@@ -59,9 +61,15 @@ export const hostileTenants: readonly HostileTenant[] = [
   },
 ];
 
-/** Every word of these is in the answer almost, over and over. */
+/** Credentials, which are looked for in every answer: each word of these is in it almost, over and over. */
 function manyHeaders(): Record<string, string> {
-  const value = 'qqqqqx '.repeat(HEADER_BYTES / 7).trim();
-  const names = Array.from({ length: HEADERS_BYTES / HEADER_BYTES }, (_, n) => `x-many-${n}`);
-  return Object.fromEntries(names.map((name) => [name, value]));
+  const names = Array.from({ length: HEADERS }, (_, n) => `x-token-${String(n).padStart(2, '0')}`);
+  return Object.fromEntries(names.map((name) => [name, wordsOf(HEADERS_BYTES / HEADERS - name.length)]));
+}
+
+/** Words of different lengths that begin alike. */
+function wordsOf(bytes: number): string {
+  let words = '';
+  for (let length = 6; words.length + length < bytes - 2; length++) words += `${'q'.repeat(length)}x `;
+  return words.padEnd(Math.floor(bytes), 'q');
 }
