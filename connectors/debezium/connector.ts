@@ -15,6 +15,8 @@ const HALTED = new Set(['PAUSED', 'STOPPED']);
  * the schema's history, the binlog, or a row that was logged in part.
  */
 const UNREADABLE = /history topic|schema history|no longer available|purged|(column|row) size|deserializ/i;
+/** A row that was logged in part. No setting of the server says so, because any session may choose for itself. */
+const PARTIAL_ROW = /(column|row) size/i;
 
 interface TaskStatus {
   readonly id: number;
@@ -210,8 +212,13 @@ export function failuresOf(status: ConnectorStatus): string[] {
     ...status.tasks.map((task) => ({ name: `task ${task.id}`, state: task.state, failure: task.failure })),
   ];
   return parts.flatMap(({ name, state, failure }) =>
-    state === 'FAILED' ? [`${name}: ${failure ?? 'no reason given'}`] : [],
+    state === 'FAILED' ? [`${name}: ${failure ?? 'no reason given'}${hintOf(failure)}`] : [],
   );
+}
+
+function hintOf(failure: string | null): string {
+  if (failure === null || !PARTIAL_ROW.test(failure)) return '';
+  return '. A program has written with a binlog_row_image other than FULL in its session, and CDC can read whole rows only: have it leave that setting alone';
 }
 
 /** Why it does not run although nothing failed; a restart does not help. */
