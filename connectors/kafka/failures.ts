@@ -25,6 +25,16 @@ export function instructionOf(error: unknown, needs: Needs = {}): unknown {
   return new Unavailable(`Kafka: ${reasonOf(error)}`, { cause: error });
 }
 
+/**
+ * The same for what only the client can have thrown. Some of its errors are plain ones ("Broker not connected", a server that
+ * cannot prove in SCRAM that it knows the password), which from elsewhere would be bugs.
+ */
+export function clientInstructionOf(error: unknown, needs: Needs = {}): unknown {
+  const instruction = instructionOf(error, needs);
+  if (!(instruction instanceof Error) || instruction.name !== 'Error') return instruction;
+  return new Unavailable(`Kafka: ${reasonOf(error)}`, { cause: error });
+}
+
 /** Kafka's authorizer refused it. */
 export function isDenied(error: unknown): boolean {
   return typesOf(error).some((type) => type.endsWith('_AUTHORIZATION_FAILED'));

@@ -1,7 +1,7 @@
 import type { Producer } from 'kafkajs';
 import { PartlyAppended, Unavailable } from '../../topology/core/errors';
 import type { AppendRecord } from '../../topology/runtime/streams-client';
-import { instructionOf } from './failures';
+import { clientInstructionOf } from './failures';
 
 /** Records in one request, because the client's cost per record grows with their number. */
 const MAX_RECORDS_PER_REQUEST = 2_000;
@@ -84,7 +84,7 @@ export class KafkaAppender {
         if (partition !== undefined && lane.waiting.length === 0) this.apart.delete(partition);
         for (const [index, { at }] of batch.entries()) at(offsets[index] as number);
       } catch (error) {
-        this.failed(batch, instructionOf(error, { topic: [this.topic, 'WRITE'] }), partition);
+        this.failed(batch, clientInstructionOf(error, { topic: [this.topic, 'WRITE'] }), partition);
       }
     }
     lane.isSending = false;

@@ -2,7 +2,7 @@ import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
 import type { GroupListener, GroupMember, LogRecord, PartitionOffset } from '../../topology/runtime/streams-client';
-import { instructionOf, isOfRebalance, isOtherCoordinator, type Needs } from './failures';
+import { clientInstructionOf, instructionOf, isOfRebalance, isOtherCoordinator, type Needs } from './failures';
 import type { KafkaAdmin } from './kafka-admin';
 import { consumerOf } from './kafka-consumer';
 import type { UnreadableBatch } from './kafkajs-fixes';
@@ -89,7 +89,7 @@ export class KafkaMember implements GroupMember {
       );
     } catch (error) {
       if (isOtherCoordinator(error)) this.onCrash(error);
-      if (!isOfRebalance(error)) throw instructionOf(error, needsOf(this.options));
+      if (!isOfRebalance(error)) throw clientInstructionOf(error, needsOf(this.options));
     }
   }
 
@@ -110,22 +110,28 @@ export class KafkaMember implements GroupMember {
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => this.onJoin(payload.memberAssignment[topic] ?? []));
     consumer.on(consumer.events.REBALANCING, () => listener.rebalancing());
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      if (!payload.restart) this.onCrash(payload.error);
+      // What a listener throws never comes here.
+      if (!payload.restart) this.onCrash(clientInstructionOf(payload.error, needsOf(this.options)));
     });
     return consumer;
   }
 
+  /** @throws Unavailable, or a bug */
   private async run(): Promise<void> {
     const { consumer } = this;
     const { topic, begin } = this.options;
-    await consumer.connect();
-    await consumer.subscribe({ topics: [topic], fromBeginning: begin === 'committed' });
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: 16,
-      eachBatch: (payload) => this.onBatch(payload),
-    });
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [topic], fromBeginning: begin === 'committed' });
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: 16,
+        eachBatch: (payload) => this.onBatch(payload),
+      });
+    } catch (error) {
+      throw clientInstructionOf(error, needsOf(this.options));
+    }
   }
 
   /** What the client gives up at is tried again here, with a new consumer, until it works or the member leaves. */

@@ -9,7 +9,7 @@ import type {
   StreamsClient,
 } from '../../topology/runtime/streams-client';
 import { topicName } from '../../topology/streams';
-import { instructionOf, isUnknownTopic } from './failures';
+import { clientInstructionOf, isUnknownTopic } from './failures';
 import type { KafkaAdmin } from './kafka-admin';
 import { KafkaAppender } from './kafka-appender';
 import { type KafkaOptions, kafkaClient, retry } from './kafka-client';
@@ -126,7 +126,7 @@ export class KafkaStreams implements StreamsClient {
       } catch (error) {
         this.producer = undefined;
         await producer.disconnect().catch(() => undefined);
-        throw instructionOf(error);
+        throw clientInstructionOf(error);
       }
     })();
     return this.producer;

@@ -1,4 +1,5 @@
 import { reasonOf } from '../../topology/core/errors';
+import { anyBrokerFirst, type Connecting, fixConnecting, type PoolBuilder } from './kafkajs-connecting';
 
 /**
  * kafkajs 2.2.4 is not maintained any more, and pinned. What is fixed here, before it is loaded:
@@ -16,6 +17,12 @@ import { reasonOf } from '../../topology/core/errors';
  *    adds a listener to it, until Node warns of a leak.
  * 8. *A consumer that was stopped stops.* kafkajs replaces its fetchers when the brokers change. Stopped in that moment, the new ones
  *    go on without end, and never wait: no timer and no signal comes through any more, and the process stands still.
+ * 9. *A broker that does not answer is left for the next one.* kafkajs keeps a connection on which a broker has not even said
+ *    what it can do, and asks the same one for ever; others of the list are never asked.
+ * 10. *Bytes that are no answer end their connection, and leave nothing behind.* kafkajs throws into the socket, which ends the
+ *    process, and takes what is left of an answer for the beginning of the next connection's first one.
+ * 11. *Every client may begin with any broker of the list.* kafkajs begins with the first, so each new one waits for it while it is
+ *    frozen. IPv6 addresses have colons of their own.
  *
  * Each has a test that the replaced function still exists in kafkajs and gives the same result.
  */
@@ -292,10 +299,15 @@ export function fixKafkajs(): void {
   replaceExport<EncodeRecord>('kafkajs/src/protocol/recordBatch/record/v0', plainRecordEncoder);
   replaceExport<DecodeBatch>('kafkajs/src/protocol/recordBatch/v0/decoder', readableBatches);
   replaceExport<MetadataResponse<Metadata>>('kafkajs/src/protocol/requests/metadata/v0/response', leaderlessMetadata);
+  // Before the cluster, which takes it along.
+  replaceExport<PoolBuilder>('kafkajs/src/cluster/connectionPoolBuilder', (builder) => anyBrokerFirst(builder));
   const cluster = require('kafkajs/src/cluster') as { readonly prototype: { fetchTopicsOffset: FetchOffsets } };
   cluster.prototype.fetchTopicsOffset = offsetsByLeader(cluster.prototype.fetchTopicsOffset);
-  const connection = require('kafkajs/src/network/connection') as { readonly prototype: { disconnect: Disconnect } };
-  connection.prototype.disconnect = endingOnce(connection.prototype.disconnect);
+  const { prototype: connection } = require('kafkajs/src/network/connection') as {
+    readonly prototype: Connecting & { disconnect: Disconnect };
+  };
+  connection.disconnect = endingOnce(connection.disconnect);
+  fixConnecting(connection);
   const runner = require('kafkajs/src/consumer/runner') as { readonly prototype: { fetch: FetchFrom } };
   runner.prototype.fetch = fetchingWhileRunning(runner.prototype.fetch);
 }

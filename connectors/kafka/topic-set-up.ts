@@ -2,7 +2,7 @@ import type { Admin, Consumer, EachMessagePayload, Kafka } from 'kafkajs';
 import { type Clock, systemClock } from '../../topology/core/clock';
 import { Unavailable } from '../../topology/core/errors';
 import type { KafkaSecurity } from '../../topology/settings/connections';
-import { instructionOf, isDenied, refusalOf } from './failures';
+import { clientInstructionOf, isDenied, refusalOf } from './failures';
 import { kafkaClient, retry } from './kafka-client';
 import { type Durability, durabilitySettings, keepDurability, refuseTooFewBrokers } from './topic-durability';
 import { type TopicAsItIs, type TopicFault, type TopicSpec, topicFaults } from './topic-faults';
@@ -191,13 +191,13 @@ export async function watchTopic(
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: false });
     consumer.on(consumer.events.CRASH, ({ payload }) => {
-      failure = instructionOf(payload.error);
+      failure = clientInstructionOf(payload.error);
     });
     const eachMessage = async ({ message }: EachMessagePayload) => onValue(message.value);
     await Promise.all([firstFetch(consumer, systemClock), consumer.run({ autoCommit: false, eachMessage })]);
   } catch (error) {
     await consumer.disconnect();
-    throw instructionOf(error);
+    throw clientInstructionOf(error);
   }
   return {
     failure: () => failure,
@@ -238,7 +238,7 @@ async function withAdmin<T>(client: Kafka, work: (admin: Admin) => Promise<T>): 
     await admin.connect();
     return await work(admin);
   } catch (error) {
-    throw instructionOf(error);
+    throw clientInstructionOf(error);
   } finally {
     await admin.disconnect();
   }

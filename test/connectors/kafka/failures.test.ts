@@ -1,6 +1,6 @@
-import { instructionOf, isDenied, refusalOf } from '../../../connectors/kafka/failures';
+import { clientInstructionOf, instructionOf, isDenied, refusalOf } from '../../../connectors/kafka/failures';
 import { KafkaJSError } from '../../../connectors/kafka/kafkajs';
-import { Unavailable } from '../../../topology/core/errors';
+import { Unavailable, UserError } from '../../../topology/core/errors';
 
 const needs = { topic: ['due.webhook', 'WRITE'], group: ['downspout.webhook', 'READ'] } as const;
 
@@ -39,3 +39,19 @@ test('a refusal to make a topic is told from a Kafka that is away', () => {
   expect(refusalOf(gathered(thrown('NOT_CONTROLLER')))).toBeUndefined();
   expect(isDenied(thrown('CLUSTER_AUTHORIZATION_FAILED'))).toBe(true);
 });
+
+test.each(['Broker not connected', 'Invalid server signature in server final message'])(
+  'a plain error of the client is Kafka being away: %s',
+  (text) => {
+    expect(clientInstructionOf(new Error(text))).toBeInstanceOf(Unavailable);
+    // From elsewhere it is one of ours.
+    expect(instructionOf(new Error(text))).not.toBeInstanceOf(Unavailable);
+  },
+);
+
+test.each([new TypeError('x is undefined'), new UserError('set KAFKA_SSL'), new Unavailable('later')])(
+  'bugs and instructions stay as they are, also when the client passes them on: %s',
+  (error) => {
+    expect(clientInstructionOf(error)).toBe(error);
+  },
+);

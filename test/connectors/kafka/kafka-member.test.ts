@@ -192,6 +192,21 @@ describe('KafkaMember', () => {
     expect(crashes).toEqual([]);
   });
 
+  it('joins again at a plain error of the client, which from its listener would be a bug', async () => {
+    const { consumer, crashes, member, clock } = await joined({
+      records: () => {
+        throw new Error('a bug of ours');
+      },
+    });
+    consumer.send('crash', { restart: false, error: new Error('Broker not connected') });
+    await clock.advance(2_000);
+    expect([consumer.runs(), crashes]).toEqual([2, []]);
+    consumer.send('join', { memberAssignment: { t: [0] } });
+    await consumer.batch(0);
+    expect(crashes.map(String)).toEqual(['Error: consumer of t: a bug of ours']);
+    await member.leave();
+  });
+
   it('joins no more after it has left', async () => {
     const { consumer, member, clock } = await joined({});
     consumer.send('crash', { restart: false, error: new KafkaJSError('gone') });

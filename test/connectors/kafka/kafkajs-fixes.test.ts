@@ -2,6 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import {
+  answeringOrLeft,
+  anyBrokerFirst,
+  authenticatedOrLeft,
+  endedByGarbage,
+  forgottenWhenSilent,
+  readingAfresh,
+} from '../../../connectors/kafka/kafkajs-connecting';
+import {
   endingOnce,
   fetchingWhileRunning,
   groupByPartition,
@@ -55,6 +63,21 @@ const metadata = (...codes: number[]) => ({
   brokers: [],
   topicMetadata: [{ topicErrorCode: 0, topic: 't', partitionMetadata: codes.map((code, id) => metadataOf(id, code)) }],
 });
+
+const socketThat = () => ({ destroy: jest.fn() });
+const brokerThat = () => {
+  const [first, second] = [socketThat(), socketThat()];
+  return {
+    versions: {},
+    brokerAddress: 'b:1',
+    connectionPool: { pool: [{ socket: first }, { socket: second }, {}] },
+    destroyed: () => [first, second].map(({ destroy }) => destroy.mock.calls.length),
+    disconnect: jest.fn(async () => undefined),
+  };
+};
+const failing = (error: Error) => async () => {
+  throw error;
+};
 
 const query = (...partitions: number[]) => [{ topic: 't', partitions: partitions.map((partition) => ({ partition })) }];
 const answer = (...offsets: string[]) => [
@@ -314,5 +337,100 @@ describe('what is fixed in kafkajs', () => {
     expect(left).toHaveBeenCalled();
     expect(onCrash).not.toHaveBeenCalled();
     expect(calls).toBeLessThan(10);
+  });
+
+  describe('9. A broker that does not answer is left for the next one:', () => {
+    const { KafkaJSConnectionError: Failed } = original('errors') as {
+      KafkaJSConnectionError: Parameters<typeof answeringOrLeft>[1];
+    };
+    const silence = Object.assign(new Error('Request timed out'), { name: 'KafkaJSRequestTimeoutError' });
+
+    it('the methods are still there.', () => {
+      const broker = original('broker') as { prototype: Record<string, unknown> };
+      const connection = original('network/connection') as { prototype: Record<string, unknown> };
+      for (const name of ['apiVersions', 'metadata', 'disconnect'])
+        expect(broker.prototype[name]).toBeInstanceOf(Function);
+      for (const name of ['authenticate', 'processData', 'connect'])
+        expect(connection.prototype[name]).toBeInstanceOf(Function);
+    });
+
+    it.each([silence, new RangeError('out of range')])(
+      'whatever keeps it from saying what it can do ends the connection: %s',
+      async (error) => {
+        const broker = brokerThat();
+        const thrown = await answeringOrLeft(failing(error), Failed)
+          .call(broker)
+          .catch((one: unknown) => one);
+        expect(thrown).toMatchObject({ name: 'KafkaJSConnectionError', broker: 'b:1', retriable: true });
+        expect(broker.disconnect).toHaveBeenCalled();
+      },
+    );
+
+    it('one that falls silent later is asked again what it can do.', async () => {
+      const broker = brokerThat();
+      await expect(forgottenWhenSilent(failing(silence)).call(broker)).rejects.toBe(silence);
+      expect([broker.versions, broker.destroyed()]).toEqual([null, [1, 1]]);
+    });
+
+    it('one that answers with an error is kept.', async () => {
+      const broker = brokerThat();
+      const refusal = new Error('Not authorized');
+      await expect(forgottenWhenSilent(failing(refusal)).call(broker)).rejects.toBe(refusal);
+      expect([broker.versions, broker.destroyed()]).toEqual([{}, [0, 0]]);
+    });
+
+    it('one that falls silent while we log in is left, one that refuses the password is not.', async () => {
+      const socket = socketThat();
+      const connection = {
+        socket,
+        broker: 'b:1',
+        chunks: [],
+        bytesBuffered: 0,
+        bytesNeeded: 4,
+        isConnected: () => true,
+      };
+      await expect(authenticatedOrLeft(failing(silence), Failed).call(connection)).rejects.toMatchObject({
+        name: 'KafkaJSConnectionError',
+      });
+      expect(socket.destroy).toHaveBeenCalledTimes(1);
+      const refusal = new Error('SASL authentication failed');
+      await expect(authenticatedOrLeft(failing(refusal), Failed).call(connection)).rejects.toBe(refusal);
+      expect(socket.destroy).toHaveBeenCalledTimes(1);
+    });
+  });
+
+  it('10. Bytes that are no answer end their connection, and leave nothing behind.', async () => {
+    const destroyed = jest.fn();
+    const connection = {
+      broker: 'b:1',
+      socket: { destroy: destroyed },
+      chunks: [Buffer.from('half an answ')],
+      bytesBuffered: 12,
+      bytesNeeded: 4_711,
+      isConnected: () => false,
+    };
+    const garbage = endedByGarbage(() => {
+      throw new RangeError('out of range');
+    });
+    expect(() => garbage.call(connection, Buffer.alloc(4))).not.toThrow();
+    expect(String(destroyed.mock.calls[0]?.[0])).toContain('out of range');
+    await readingAfresh(async () => true).call(connection);
+    expect([connection.chunks, connection.bytesBuffered, connection.bytesNeeded]).toEqual([[], 0, 4]);
+  });
+
+  it('11. Every client may begin with any broker of the list, and asks the others in turn.', async () => {
+    const built: unknown[] = [];
+    const builder: Parameters<typeof anyBrokerFirst>[0] = () => ({ build: async (to) => built.push(to) });
+    const brokers = ['a:1', '[fd00::1]:2', '10.0.0.1:3'];
+    const { build } = anyBrokerFirst(builder, () => 0.5)({ brokers });
+    for (let n = 0; n < 3; n++) await build();
+    await build({ host: 'named', port: 4 });
+    expect(built).toEqual([
+      { host: 'fd00::1', port: 2 },
+      { host: '10.0.0.1', port: 3 },
+      { host: 'a', port: 1 },
+      { host: 'named', port: 4 },
+    ]);
+    expect(original('cluster/connectionPoolBuilder')).toBeInstanceOf(Function);
   });
 });
