@@ -9,6 +9,7 @@ import { binlogFaults } from '../../connectors/mysql/schema/binlog-settings';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { provision } from '../../deploy/provision';
 import { systemClock } from '../../topology/core/clock';
+import { UserError } from '../../topology/core/errors';
 import { requiredConnect } from '../../topology/settings/connections';
 import { required } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
@@ -91,6 +92,22 @@ describe('provision', () => {
     expect(await health.check()).toEqual({ silentForMs: 0, unchangedForMs: 0, failures: [], obstacles: [] });
     await pool.close();
   }, 20_000);
+
+  it('refuses a binlog that CDC cannot work with, and says what to set', async () => {
+    const pool = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
+    const [row] = await pool.rows<[number]>('SELECT @@GLOBAL.binlog_expire_logs_seconds');
+    try {
+      await pool.run('SET GLOBAL binlog_expire_logs_seconds=3600');
+      const refused = again(world.settings);
+      await expect(refused).rejects.toThrow(UserError);
+      await expect(refused).rejects.toThrow(
+        /binlog settings.*\n {2}binlog_expire_logs_seconds is 3600, .*SET PERSIST binlog_expire_logs_seconds=604800/,
+      );
+    } finally {
+      await pool.run(`SET GLOBAL binlog_expire_logs_seconds=${row?.[0]}`);
+      await pool.close();
+    }
+  }, 30_000);
 
   it('adds partitions, takes none away, and every shard goes to its partition among the new number', async () => {
     await again(testSettings('{ due: { partitions: 4 }, webhook: { partitions: 3 } }'));

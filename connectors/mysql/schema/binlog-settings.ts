@@ -8,11 +8,13 @@ const needed: readonly [name: string, value: string, cure: string][] = [
   ['log_bin', 'ON', 'start the server with --log-bin'],
   ['binlog_format', 'ROW', 'SET PERSIST binlog_format=ROW'],
   ['binlog_row_image', 'FULL', 'SET PERSIST binlog_row_image=FULL'],
+  ['binlog_row_value_options', '', "SET PERSIST binlog_row_value_options=''"],
 ];
 
 /**
  * Settings of the server's binlog that CDC cannot work with, one line each with what to do. Rows have to be logged, as a
- * whole: at an update that was logged in part the connector fails. binlog_row_metadata may be either, because Debezium
+ * whole: at an update that was logged in part the connector fails, and one whose JSON was (PARTIAL_JSON) it skips without a
+ * word, so that every edit and retry comes by reconciling, seconds late. binlog_row_metadata may be either, because Debezium
  * keeps the schema itself. A session may have settings of its own, which nobody else can see.
  */
 export async function binlogFaults(sql: Pick<Sql, 'rows'>): Promise<string[]> {
