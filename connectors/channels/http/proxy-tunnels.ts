@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { buildConnector } from 'undici';
+import { percentDecoded } from '../../../topology/settings/url-parts';
 import { InterimAnswers } from './interim-answers';
 
 /** The proxy itself could not be reached, or wants other credentials: that says nothing about the host behind it. */
@@ -56,7 +57,8 @@ export class ProxyTunnels {
 /** The `Proxy-Authorization` that a proxy's URL asks for. */
 export function authorizationFor(proxy: URL): string | undefined {
   if (proxy.username === '' && proxy.password === '') return undefined;
-  const plain = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
+  // Called by a listener of sockets, so it must not throw whatever the URL says.
+  const plain = `${percentDecoded(proxy.username)}:${percentDecoded(proxy.password)}`;
   return `Basic ${Buffer.from(plain).toString('base64')}`;
 }
 

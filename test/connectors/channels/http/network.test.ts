@@ -144,6 +144,17 @@ describe('through a proxy', () => {
     expect(receiver.journal[0]).toMatchObject({ path: '/hook?a=b', body: '{"n":1}' });
   });
 
+  test.each(['http', 'https'])(
+    'a %% in its credentials that begins no escape stands for itself: %s://',
+    async (scheme) => {
+      const proxy = await proxyTo(scheme === 'http' ? receiver.port : await secureServer());
+      const through = channel({ proxy: { [scheme]: proxy.url.replace('://', '://100%:100%off%@') } });
+      names.names.set('known.test', ['8.8.8.8']);
+      await send(through, `${scheme}://known.test/`);
+      expect(proxy.credentials[0]).toBe(`Basic ${Buffer.from('100%:100%off%').toString('base64')}`);
+    },
+  );
+
   test('requests to https:// go through a tunnel, and mayStart is asked when it stands', async () => {
     const proxy = await proxyTo(await secureServer());
     const through = channel({ proxy: { https: proxy.url } });

@@ -34,6 +34,21 @@ test.each([
   ['10.0.0.0/8', 'http://10.1.2.3'],
   ['10.1.2.3', 'http://10.1.2.3:8080'],
   ['fd00::/8', 'http://[fd00::1]'],
+  ['localhost 10.0.0.0/8', 'http://10.1.2.3'],
+  ['a.test\tb.test,\nc.test', 'http://b.test'],
+  ['10.1.2.3:8080', 'http://10.1.2.3:8080'],
+  ['10.0.0.0/8:443', 'https://10.1.2.3'],
+  ['[fd00::1]', 'http://[fd00::1]'],
+  ['[FD00::1]:8080', 'http://[fd00::1]:8080'],
+  ['[fd00::]/8', 'http://[fd00::1]'],
+  ['fd00:0:0::1', 'http://[fd00::1]'],
+  ['EXAMPLE.com.', 'http://example.com'],
+  ['example.com.:443', 'https://example.com.'],
+  ['10.1.2.3.', 'http://10.1.2.3'],
+  ['10.*', 'http://10.1.2.3'],
+  ['*example.com', 'http://api.example.com'],
+  ['http://example.com/', 'https://example.com'],
+  ['bücher.test', 'https://bücher.test'],
 ])('NO_PROXY=%s excepts %s', (no, origin) => {
   expect(through(no, origin)).toBeUndefined();
 });
@@ -46,11 +61,25 @@ test.each([
   ['10.0.0.0/99', 'http://10.0.0.1'],
   ['10.0.0.0/8', 'http://10.example.com'],
   [',,', 'https://example.com'],
+  ['10.1.2.3:8080', 'http://10.1.2.3'],
+  ['[fd00::1]:8080', 'http://[fd00::1]'],
+  ['10.*', 'http://10.example.com'],
+  ['10.*', 'http://110.1.2.3'],
+  ['.', 'https://example.com'],
+  ['[', 'https://example.com'],
+  ['(a+)+', 'https://aaaa'],
 ])('NO_PROXY=%s does not except %s', (no, origin) => {
   expect(through(no, origin)).toBeDefined();
 });
 
-test.each(['socks5://user:hush@proxy:1080', 'http://', 'not a proxy'])('%s is refused and not shown', (https) => {
+test.each([
+  'socks5://user:hush@proxy:1080',
+  'http://',
+  'not a proxy',
+  'http://proxy:3128/?password=hush',
+  // A # in a password ends what comes before it.
+  'http://user:12#hush@proxy:3128',
+])('%s is refused and not shown', (https) => {
   const make = () => new ProxyRules({ https });
   expect(make).toThrow(UserError);
   expect(make).toThrow(/^HTTPS_PROXY: expected http:\/\/host:port/);
