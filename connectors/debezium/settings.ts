@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { UserError } from '../../topology/core/errors';
 import type { KafkaSecurity } from '../../topology/settings/connections';
+import { parseDatabaseUrl } from '../../topology/settings/database-url';
+import { shownParameter } from '../../topology/settings/url-parts';
 import { topicName } from '../../topology/streams';
 
 /** The one table that is captured, and the columns that make up a plan. Updates of other columns make no event. */
@@ -62,17 +64,18 @@ export function historyGroup(namespace: string): string {
  * only where no reference is given for them.
  */
 export function connectorSettings(options: CaptureOptions): Record<string, string> {
-  const database = new URL(options.databaseUrl);
-  const schema = decodeURIComponent(database.pathname.slice(1));
+  const database = parseDatabaseUrl(options.databaseUrl, 'CDC_DATABASE_URL');
+  const { database: schema } = database;
   const names = captureNames(options.namespace);
   return {
     'connector.class': 'io.debezium.connector.mysql.MySqlConnector',
     'tasks.max': '1',
-    'database.hostname': database.hostname,
-    'database.port': database.port || '3306',
-    'database.user': decodeURIComponent(database.username),
-    'database.password': options.databasePasswordReference ?? decodeURIComponent(database.password),
-    ...databaseTls(database, options.stores ?? {}),
+    // Java takes an IPv6 address in brackets.
+    'database.hostname': database.host.includes(':') ? `[${database.host}]` : database.host,
+    'database.port': String(database.port),
+    'database.user': database.user,
+    'database.password': options.databasePasswordReference ?? database.password,
+    ...databaseTls(database.parameters, options.stores ?? {}),
     'database.server.id': String(serverId(names.connector)),
     'database.include.list': literal(schema),
     'table.include.list': `${literal(schema)}\\.${TABLE}`,
@@ -144,15 +147,15 @@ function quoted(text: string): string {
 const TLS_MODES = ['disabled', 'required', 'verify_ca', 'verify_identity'];
 
 /** @throws UserError for what the URL says and Debezium cannot be told */
-function databaseTls(database: URL, stores: TlsStores): Record<string, string> {
-  const unknown = [...database.searchParams.keys()].find((name) => name !== 'ssl-mode');
+function databaseTls(parameters: URLSearchParams, stores: TlsStores): Record<string, string> {
+  const unknown = [...parameters.keys()].find((name) => name !== 'ssl-mode');
   if (unknown !== undefined) {
     throw new UserError(
-      `CDC_DATABASE_URL: the parameter ${unknown} is not known. There is ssl-mode; certificates are given to Debezium as Java's ` +
+      `CDC_DATABASE_URL: the parameter${shownParameter(unknown, parameters)} is not known. There is ssl-mode; certificates are given to Debezium as Java's ` +
         'key stores, by CDC_SSL_TRUSTSTORE and CDC_SSL_KEYSTORE.',
     );
   }
-  const mode = database.searchParams.get('ssl-mode');
+  const mode = parameters.get('ssl-mode');
   if (mode !== null && !TLS_MODES.includes(mode.toLowerCase())) {
     throw new UserError(
       `CDC_DATABASE_URL: ssl-mode is ${mode}. Expected one of ${TLS_MODES.join(', ').toUpperCase()}.`,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { reasonOf, UserError } from '../core/errors';
 import { decodePem, decodeText } from '../core/text-encoding';
 import { type Environment, required } from './environment';
+import { percentDecoded } from './url-parts';
 
 /** How a connection to Kafka is secured. Certificates and keys are PEM texts. */
 export interface KafkaSecurity {
@@ -85,9 +86,8 @@ export function readerUrl(environment: Environment): string {
 export function connectConnectionOf(environment: Environment): ConnectConnection | undefined {
   if (environment.CONNECT_URL === undefined) return undefined;
   const url = new URL(environment.CONNECT_URL);
-  const username = environment.CONNECT_USERNAME ?? decodeURIComponent(url.username);
-  const password =
-    secretOf(environment, 'CONNECT_PASSWORD', 'CONNECT_PASSWORD_FILE') ?? decodeURIComponent(url.password);
+  const username = environment.CONNECT_USERNAME ?? percentDecoded(url.username);
+  const password = secretOf(environment, 'CONNECT_PASSWORD', 'CONNECT_PASSWORD_FILE') ?? percentDecoded(url.password);
   url.username = url.password = '';
   const ca = fileOf(environment, 'CONNECT_CA_FILE');
   const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;

@@ -1,5 +1,23 @@
 import { z } from 'zod';
 import { UserError } from '../core/errors';
+import { IN_CREDENTIALS } from './url-parts';
+
+const BROKER = /^(?:[a-z0-9][\w.-]*|\[[\da-f:.]+\]):(\d{1,5})$/i;
+const BROKERS_EXPECTED =
+  'expected host:port[,host:port] and nothing else: TLS is KAFKA_SSL=true, a user is KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD';
+
+/** A list of brokers; what a URL says besides would be dropped in silence, and the connection made in the clear. */
+function areBrokers(text: string): boolean {
+  return text.split(',').every((broker) => {
+    const port = Number(BROKER.exec(broker)?.[1] ?? 0);
+    return port > 0 && port < 65_536;
+  });
+}
+
+/** Nothing that Connect knows could stand there, and our paths are put behind it. */
+function isBaseUrl(text: string): boolean {
+  return !/[?#]/.test(text);
+}
 
 const words = z.string().transform((text) => text.split(',').map((word) => word.trim()));
 
@@ -18,7 +36,7 @@ const environmentSchema = z.object({
   /** host:port, separated by commas. */
   KAFKA_BROKERS: z
     .string()
-    .regex(/^[^,\s]+:\d+(,[^,\s]+:\d+)*$/, 'expected host:port[,host:port]')
+    .refine(areBrokers, BROKERS_EXPECTED)
     .transform((text) => text.split(','))
     .optional(),
   /** TLS to Kafka, with files in PEM: who signed the brokers' certificates when it is nobody known, and our own certificate. */
@@ -31,13 +49,19 @@ const environmentSchema = z.object({
   KAFKA_SASL_PASSWORD: z.string().optional(),
   KAFKA_SASL_PASSWORD_FILE: z.string().optional(),
   /** Brokers as Connect sees them, when they differ. */
-  CONNECT_KAFKA_BROKERS: z.string().optional(),
+  CONNECT_KAFKA_BROKERS: z.string().refine(areBrokers, BROKERS_EXPECTED).optional(),
   /** Debezium's own user in Kafka, when it is not that of KAFKA_SASL_USERNAME. */
   CONNECT_KAFKA_USERNAME: z.string().optional(),
   CONNECT_KAFKA_PASSWORD: z.string().optional(),
   CONNECT_KAFKA_PASSWORD_FILE: z.string().optional(),
   /** May hold user and password; CONNECT_USERNAME and CONNECT_PASSWORD count before them. */
-  CONNECT_URL: z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }).optional(),
+  CONNECT_URL: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .refine(
+      isBaseUrl,
+      `expected a URL without ? and #: TLS is https:// and CONNECT_CA_FILE, a user is CONNECT_USERNAME and CONNECT_PASSWORD; ${IN_CREDENTIALS}`,
+    )
+    .optional(),
   CONNECT_USERNAME: z.string().optional(),
   CONNECT_PASSWORD: z.string().optional(),
   CONNECT_PASSWORD_FILE: z.string().optional(),
@@ -123,9 +147,10 @@ export function readEnvironment(
     result.error.issues
       .map((issue) => {
         const name = String(issue.path[0]);
-        const value = /URL|KEY|PROXY|PASSWORD/.test(name)
-          ? ''
-          : ` (it is ${JSON.stringify(set[name] ?? fallback[name])})`;
+        const given = set[name] ?? fallback[name] ?? '';
+        // Whoever writes a URL where none is expected may have written a password in it.
+        const isSecret = /URL|KEY|PROXY|PASSWORD/.test(name) || /:\/\/|@|password/i.test(given);
+        const value = isSecret ? '' : ` (it is ${JSON.stringify(given)})`;
         return `${name}: ${issue.message}${value}. Change the environment variable ${name}.`;
       })
       .join('\n'),

@@ -3,6 +3,8 @@ import { isIP } from 'node:net';
 import type { SslOptions } from 'mysql2';
 import { reasonOf, UserError } from '../../../topology/core/errors';
 import { decodePem } from '../../../topology/core/text-encoding';
+import { DATABASE_URL_EXPECTED, parseDatabaseUrl } from '../../../topology/settings/database-url';
+import { IN_CREDENTIALS, shownParameter } from '../../../topology/settings/url-parts';
 
 /** Where a server is and who connects to it, as mysql2 takes it. */
 export interface Address {
@@ -19,33 +21,18 @@ export interface Address {
 const SSL_MODES = ['DISABLED', 'REQUIRED', 'VERIFY_CA', 'VERIFY_IDENTITY'] as const;
 const FILES = ['ssl-ca', 'ssl-cert', 'ssl-key'] as const;
 const PARAMETERS: readonly string[] = ['ssl-mode', ...FILES];
-const EXPECTED = 'mysql://user:password@host:port/database';
 
 /**
  * @param url `mysql://user:password@host:port/database`, with `ssl-mode`, `ssl-ca`, `ssl-cert` and `ssl-key` (paths) as parameters
  * @throws UserError, without the URL: it holds a password
  */
 export function addressOf(url: string): Address {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch {
-    throw new UserError(`The database URL is not a URL. Expected ${EXPECTED}.`);
+  const { parameters, ...address } = parseDatabaseUrl(url);
+  if (!/^[\w-]{1,64}$/.test(address.database)) {
+    throw new UserError(`The database URL must look like ${DATABASE_URL_EXPECTED}.`);
   }
-  const database = decodeURIComponent(parsed.pathname.slice(1));
-  if (parsed.protocol !== 'mysql:' || parsed.hostname === '' || !/^[\w-]{1,64}$/.test(database)) {
-    throw new UserError(`The database URL must look like ${EXPECTED}.`);
-  }
-  const host = parsed.hostname.replace(/^\[(.*)\]$/, '$1');
-  const ssl = sslOf(parsed.searchParams, host);
-  return {
-    host,
-    port: parsed.port === '' ? 3306 : Number(parsed.port),
-    user: decodeURIComponent(parsed.username),
-    password: decodeURIComponent(parsed.password),
-    database,
-    ...(ssl === undefined ? {} : { ssl }),
-  };
+  const ssl = sslOf(parameters, address.host);
+  return { ...address, ...(ssl === undefined ? {} : { ssl }) };
 }
 
 /** A parameter that is not understood could be one that somebody relies on for safety, so it is refused. */
@@ -54,7 +41,7 @@ function sslOf(parameters: URLSearchParams, host: string): SslOptions | undefine
   const wrong = names.find((name, index) => !PARAMETERS.includes(name) || names.indexOf(name) !== index);
   if (wrong !== undefined) {
     throw new UserError(
-      `The database URL has the parameter ${JSON.stringify(wrong)}: expected ${PARAMETERS.join(', ')}, each once at most.`,
+      `The database URL has the parameter${shownParameter(wrong, parameters)}: expected ${PARAMETERS.join(', ')}, each once at most; ${IN_CREDENTIALS}.`,
     );
   }
   const [ca, cert, key] = FILES.map((name) => fileOf(name, parameters.get(name)));

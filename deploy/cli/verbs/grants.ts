@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { accountOf, type DatabaseRole, databaseRoles, grantsOf } from '../../../connectors/mysql/schema/users';
 import { addressOf } from '../../../connectors/mysql/sql/address';
 import { UserError } from '../../../topology/core/errors';
+import { parseDatabaseUrl } from '../../../topology/settings/database-url';
 import type { Environment } from '../../../topology/settings/environment';
 import { readTopologySettings } from '../../../topology/settings/topology-settings';
 import type { Output, OutputOptions } from '../../console/output';
@@ -96,7 +97,7 @@ function mysqlOf(role: DatabaseRole, environment: Environment): RoleRights['mysq
   const known = Object.values(urls).find((url) => url !== undefined);
   const database = known === undefined ? 'downspout' : databaseOf(known);
   const url = urls[role];
-  const user = url === undefined ? `downspout_${role}` : decodeURIComponent(new URL(url).username);
+  const user = url === undefined ? `downspout_${role}` : parseDatabaseUrl(url).user;
   return { user, grants: grantsOf(role, user, database) };
 }
 

@@ -105,7 +105,10 @@ describe('connectorSettings', () => {
   });
 
   it.each([
-    ['?ssl-ca=/etc/ca.pem', 'the parameter ssl-ca is not known. There is ssl-mode; certificates are given to Debezium'],
+    [
+      '?ssl-ca=/etc/ca.pem',
+      'the parameter "ssl-ca" is not known. There is ssl-mode; certificates are given to Debezium',
+    ],
     ['?ssl-mode=maybe', 'ssl-mode is maybe. Expected one of DISABLED, REQUIRED, VERIFY_CA, VERIFY_IDENTITY'],
   ])('refuses what it does not understand in the URL: %s', (parameters, reason) => {
     expect(() => connectorSettings({ ...options, databaseUrl: options.databaseUrl + parameters })).toThrow(reason);

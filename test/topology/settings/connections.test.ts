@@ -116,6 +116,20 @@ describe('the connection to Connect', () => {
     });
   });
 
+  it('may have a % in its credentials that begins no escape', () => {
+    expect(connectConnectionOf(of({ CONNECT_URL: 'http://100%:100%off@connect:8083' }))).toMatchObject({
+      authorization: basic('100%:100%off'),
+    });
+  });
+
+  it.each(['http://connect:8083/?ssl=true', 'http://connect:8083/#hush', 'http://u:12?hush@connect:8083'])(
+    'is refused with what would be dropped, or put before our paths: %s',
+    (url) => {
+      expect(() => of({ CONNECT_URL: url })).toThrow(/^CONNECT_URL: expected a URL without \? and #: TLS is https/);
+      expect(() => of({ CONNECT_URL: url })).not.toThrow('hush');
+    },
+  );
+
   it('need not be there, but for those who cannot do without', () => {
     expect(connectConnectionOf(of({}))).toBeUndefined();
     expect(() => requiredConnect(of({}))).toThrow('CONNECT_URL is not set');

@@ -20,6 +20,34 @@ describe('readEnvironment', () => {
     expect(() => readEnvironment({}, { LOG_LEVEL: 'loud' })).toThrow(UserError);
   });
 
+  it('takes names and addresses of brokers', () => {
+    const brokers = 'kafka_a.internal-1:9092,10.0.0.1:65535,[fd00::1]:1';
+    for (const name of ['KAFKA_BROKERS', 'CONNECT_KAFKA_BROKERS'] as const) {
+      expect(String(readEnvironment({}, { [name]: brokers })[name])).toBe(brokers);
+    }
+  });
+
+  it.each([
+    'SASL_SSL://a:9092',
+    'kafka://a:9092',
+    'a:9092?ssl=true',
+    'a:9092/',
+    'a:9092,kafka://b:9092',
+    'me:hush@a:9092',
+    'a:0',
+    'a:65536',
+    'fd00::1:9092',
+    'a',
+    'a:9092,',
+  ])('refuses what it would otherwise connect to in the clear, or never: %s', (brokers) => {
+    for (const name of ['KAFKA_BROKERS', 'CONNECT_KAFKA_BROKERS']) {
+      const read = () => readEnvironment({}, { [name]: brokers });
+      expect(read).toThrow(UserError);
+      expect(read).toThrow(/expected host:port\[,host:port\] and nothing else: TLS is KAFKA_SSL=true/);
+      expect(read).not.toThrow('hush');
+    }
+  });
+
   it('does not print what may hold a secret', () => {
     expect(() => readEnvironment({}, { DATABASE_URL: 'hunter2' })).toThrow(/DATABASE_URL/);
     expect(() => readEnvironment({}, { DATABASE_URL: 'hunter2' })).not.toThrow(/hunter2/);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { addressOf } from '../../../../connectors/mysql/sql/address';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
+import { UserError } from '../../../../topology/core/errors';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
 
@@ -48,7 +49,7 @@ describe('the URL', () => {
   test.each([
     [
       'sslmode=require',
-      'The database URL has the parameter "sslmode": expected ssl-mode, ssl-ca, ssl-cert, ssl-key, each once at most.',
+      'The database URL has the parameter "sslmode": expected ssl-mode, ssl-ca, ssl-cert, ssl-key, each once at most; in a user or password write %23',
     ],
     ['ssl-mode=REQUIRED&ssl-mode=DISABLED', 'The database URL has the parameter "ssl-mode"'],
     ['charset=latin1', 'The database URL has the parameter "charset"'],
@@ -64,6 +65,34 @@ describe('the URL', () => {
     const given = `${url}?${files}`;
     expect(() => addressOf(given)).toThrow(message);
     expect(() => addressOf(given)).not.toThrow('s/ecret');
+  });
+
+  test('credentials are taken as they are meant: a % that begins no escape stands for itself', () => {
+    for (const [written, user, password] of [
+      ['u%40x:p%ZZ', 'u@x', 'p%ZZ'],
+      ['100%:100%off%', '100%', '100%off%'],
+      // Of escapes that are no UTF-8 nobody knows what they mean.
+      ['u:%C3%BC%E9', 'u', '%C3%BC%E9'],
+      ['u:%C3%BC-%E9', 'u', 'ü-%E9'],
+    ]) {
+      expect(addressOf(`mysql://${written}@db/shop`)).toMatchObject({ user, password });
+    }
+  });
+
+  test.each([
+    ['mysql://u:hush@db/shop#ssl-mode=REQUIRED', 'has a #'],
+    ['mysql://u:12#hush@db/shop', 'has a #'],
+    ['mysql://u:12/ab?hush@db/shop', 'The database URL has the parameter: expected'],
+    ['mysql://u:12/ab?hush=1@db/shop', 'The database URL has the parameter: expected'],
+    ['mysql://u:hush@db1,db2/shop', 'must name one host'],
+    ['mysql://u:hush@db/shop;ssl-mode=REQUIRED', 'must look like'],
+    ['jdbc:mysql://u:hush@db/shop', 'must look like'],
+    ['mysql://u:hush@db:port/shop', 'is not a URL'],
+    ['mysql://u:hush@db/a%ZZ', 'must look like'],
+  ])('%s is refused in words that help, without what may be a password', (given, message) => {
+    expect(() => addressOf(given)).toThrow(UserError);
+    expect(() => addressOf(given)).toThrow(message);
+    expect(() => addressOf(given)).not.toThrow('hush');
   });
 
   test('an address has no name that a certificate could be compared with', () => {
