@@ -22,7 +22,7 @@ export async function settingsOf(
 ): Promise<TopologySettings | null> {
   if (!('releaseNumber' in settings)) return settings;
   const { releaseNumber } = settings;
-  const pool = Pool.open(required(environment, 'WORKER_DATABASE_URL'), { clock, size: 1 });
+  const pool = Pool.open(required(environment, 'WORKER_DATABASE_URL'), { clock, size: 1, patient: true });
   try {
     for (let delayMs = FIRST_RETRY_MS; !signal.aborted; delayMs = Math.min(MAX_RETRY_MS, delayMs * 2)) {
       try {

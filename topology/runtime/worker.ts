@@ -64,6 +64,8 @@ export class Worker {
   /** What has to answer before the worker can run, by who asks. */
   private readonly waitsFor = new Map<string, string>();
   private readonly ending = new AbortController();
+  /** Why the lease was not renewed the last time that it was not. */
+  private leaseWaitsFor = 'the database does not answer';
   private state: 'starting' | 'running' | 'stopping' = 'starting';
   private watching: Promise<void> = Promise.resolve();
   private code = 0;
@@ -79,7 +81,10 @@ export class Worker {
       clock,
       report: () => this.report(),
       onDead: () => this.fail(new Error('the session was marked dead: another worker has taken over')),
-      onError: (error) => this.onError('session', error),
+      onError: (error) => {
+        this.leaseWaitsFor = reasonOf(error);
+        this.onError('session', error);
+      },
     });
     this.tasks = identity.components.map((component) => this.createTask(component));
     for (const task of this.tasks) {
@@ -130,7 +135,7 @@ export class Worker {
 
   /** Why bolts send nothing, or spouts emit nothing. */
   private standstill(): string[] {
-    if (!this.session.holds()) return ['the lease is out: the database does not answer'];
+    if (!this.session.holds()) return [`the lease is out: ${this.leaseWaitsFor}`];
     if (this.session.known() || !this.tasks.some((task) => task instanceof SpoutTask)) return [];
     return ['what is paused is not known: the database does not answer in time'];
   }

@@ -1,4 +1,3 @@
-import { UserError } from '../../../topology/core/errors';
 import { errnoOf } from '../sql/failures';
 import type { Sql } from '../sql/sql';
 
@@ -22,7 +21,7 @@ export async function readMembers(sql: Pick<Sql, 'rows'>): Promise<MemberStatus[
       'SELECT member_host, member_port, member_state, member_role FROM performance_schema.replication_group_members',
     );
   } catch (error) {
-    if (error instanceof UserError && errnoOf(error) === DENIED) return [];
+    if (errnoOf(error) === DENIED) return [];
     throw error;
   }
   const [seeds] = await sql.rows<[string, string]>("SHOW GLOBAL VARIABLES LIKE 'group_replication_group_seeds'");

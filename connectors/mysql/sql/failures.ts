@@ -4,9 +4,10 @@ const LOCK_WAIT_TIMEOUT = 1205;
 const DEADLOCK = 1213;
 const EXECUTION_TIME_EXCEEDED = 3024;
 const DENIED_ON_TABLE = 1142;
+const UNKNOWN_COLUMN = 1054;
 export const DUPLICATE_KEY = 1062;
 
-/** Mistakes of whoever runs Downspout, and what to do about them. They do not go away by themselves. */
+/** Mistakes of whoever runs Downspout, and what to do about them. They do not go away by themselves, but somebody may mend them. */
 const ADVICE = new Map([
   [1044, 'Give the user of the connection URL rights on the database: run `downspout migrate --users`.'],
   [1045, 'Check the user and password of the connection URL; if the user must use TLS, add ssl-mode=REQUIRED to it.'],
@@ -20,13 +21,18 @@ const ADVICE = new Map([
   [1370, 'Give the user of the connection URL rights on the routine: run `downspout migrate --users`.'],
   [1410, 'Use the URL of a user who may make users, or let somebody else make them.'],
   [1698, 'Check the user and password of the connection URL.'],
+  [1820, 'The password of the user has expired: set a new one.'],
   [1862, 'The password of the user has expired: set a new one.'],
   [3118, 'The user of the connection URL is locked: unlock it.'],
   [3159, 'The server wants TLS: add ssl-mode=REQUIRED to the connection URL.'],
+  [3955, 'The user of the connection URL is locked after wrong passwords: unlock it.'],
 ]);
 
 /** Rights that a user lacks: on a database, to make users, on a table, on a column, in general. */
 const DENIED = new Set([1044, 1142, 1143, 1227, 1410]);
+
+/** The user may do nothing until its password is another one. */
+const OF_USER = new Set([1820, 1862]);
 
 /** Mistakes in our own statements. */
 const BUGS = new Set([
@@ -64,6 +70,12 @@ const TOO_LARGE = new Set([
   1197, // larger than the binlog's cache
   1206, // more locks than fit
   3100, // a hook of replication refused the commit, which limits its size
+]);
+
+const FULL = new Set([
+  1040, // of all users
+  1203, // of this user
+  1226, // of this user: its own limit
 ]);
 
 /** A table that somebody exchanges for another, or alters, is missing or incomplete for a moment. */
@@ -111,16 +123,25 @@ export function isSchemaError(error: unknown): boolean {
   return SCHEMA.has(errnoOf(error) ?? 0);
 }
 
+/** The server takes no more connections, of this user or at all. */
+export function isFull(error: unknown): boolean {
+  return FULL.has(errnoOf(error) ?? 0);
+}
+
 /** The driver gave up waiting for the answer; the server may be working on the statement still. */
 export function isUnanswered(error: unknown): boolean {
   return error instanceof Error && propertiesOf(error.cause ?? error)['code'] === 'PROTOCOL_SEQUENCE_TIMEOUT';
 }
 
-/** Whether the connection is as good as before: the server answered, and what it said concerns the statement alone. */
+/**
+ * Whether the connection is as good as before: the server answered, and what it said concerns the statement alone. After a
+ * denial it is not, because a connection keeps most of the rights that its user had when it began.
+ */
 export function leavesConnectionUsable(error: unknown): boolean {
   const errno = errnoOf(error);
   if (errno === undefined) return false;
   const ofStatement = [LOCK_WAIT_TIMEOUT, DEADLOCK, DUPLICATE_KEY, EXECUTION_TIME_EXCEEDED].includes(errno);
+  if (DENIED.has(errno) || OF_USER.has(errno)) return false;
   return ofStatement || ADVICE.has(errno) || BUGS.has(errno) || DATA.has(errno);
 }
 
@@ -142,6 +163,17 @@ export function instructionOf(error: unknown): unknown {
   if (advice !== undefined) return new UserError(`MySQL: ${reasonOf(error)}. ${advice}`, { cause: error });
   if (BUGS.has(errno)) return error;
   return new Unavailable(`MySQL cannot do this now: ${reasonOf(error)} (error ${errno})`, { cause: error });
+}
+
+/**
+ * What `instructionOf` said, for a process that runs on its own: what a person can put right is waited for, with the advice in
+ * the text. While a password is changed or a database restored, every new connection is refused, and to end would end all
+ * workers at once. @param isOurs whether an unknown column is our own mistake
+ */
+export function patientInstructionOf(error: unknown, isOurs: boolean): unknown {
+  const errno = errnoOf(error) ?? 0;
+  if (!(error instanceof UserError) || !ADVICE.has(errno) || (isOurs && errno === UNKNOWN_COLUMN)) return error;
+  return new Unavailable(error.message, { cause: error });
 }
 
 function propertiesOf(error: unknown): Readonly<Record<string, unknown>> {

@@ -33,6 +33,12 @@ export class KeepAlive {
     this.timer?.cancel();
   }
 
+  /** Closes a connection that nobody uses, if there is one. */
+  async closeOne(): Promise<void> {
+    if (this.idle.size === 0) return;
+    (await this.driver.getConnection().catch(() => null))?.destroy();
+  }
+
   private begin(): Timer {
     return this.clock.after((this.silenceSeconds * 1_000) / TIMES, () => {
       // The pool gives idle connections first: each is taken once, and none is opened.

@@ -10,7 +10,7 @@ import { Unavailable } from '../../../topology/core/errors';
 import { LEASE_MS } from '../../../topology/core/lease';
 import { type Address, addressOf } from './address';
 import { ConnectionInUse } from './connection-in-use';
-import { instructionOf, isDeadlock } from './failures';
+import { instructionOf, isDeadlock, isFull, patientInstructionOf } from './failures';
 import { KeepAlive } from './keep-alive';
 import { SchemaGap } from './schema-gap';
 import { inTransaction, type Sql } from './sql';
@@ -25,6 +25,13 @@ export interface PoolOptions {
   readonly lockWaitSeconds?: number;
   /** Whoever says nothing for so long is taken for lost: the server closes the connection and rolls back its transaction. */
   readonly silenceSeconds?: number;
+  /**
+   * For a process that runs on its own: what a person has to put right (a password, rights, a database that is missing) is
+   * Unavailable, with what to do. A UserError unless given.
+   */
+  readonly patient?: boolean;
+  /** A less urgent pool of this process, which gives up a connection when the server has none for this one. */
+  readonly before?: Pick<Pool, 'giveUpIdle'>;
   /** Every transaction and every statement that writes is rolled back: its answer is as it would be, and nothing changes. */
   readonly rehearse?: boolean;
 }
@@ -51,7 +58,7 @@ const MAX_TRIES = 5;
  * of a SELECT; and a statement that was given up all the same is ended with KILL. A process that is frozen, or whose machine
  * is gone without a word, would hold the rows of its open transaction for eight hours: the server bounds its silence.
  *
- * Throws what `failures.ts` says: UserError when the URL or the schema is wrong, otherwise Unavailable, or a bug.
+ * Throws what `failures.ts` says: UserError when the URL or the schema is wrong (unless it is patient), otherwise Unavailable, or a bug.
  */
 export class Pool implements Sql {
   /** The server of each connection that has its settings. */
@@ -113,12 +120,17 @@ export class Pool implements Sql {
       this.gap.succeeded();
       return answer;
     } catch (error) {
-      throw this.gap.instructionOf(error);
+      throw this.inPatience(this.gap.instructionOf(error));
     } finally {
       if (sql.lost || sql.doubtful) connection.destroy();
       else connection.release();
       if (sql.unanswered) this.beginKill(connection);
     }
+  }
+
+  /** Closes a connection that nobody uses now; another one is opened when it is needed. */
+  giveUpIdle(): Promise<void> {
+    return this.keepAlive.closeOne();
   }
 
   async close(): Promise<void> {
@@ -145,16 +157,21 @@ export class Pool implements Sql {
     try {
       connection = await this.driver.getConnection();
     } catch (error) {
-      throw instructionOf(error);
+      if (isFull(error)) await this.options.before?.giveUpIdle();
+      throw this.inPatience(instructionOf(error));
     }
     if (this.servers.has(connection.connection)) return connection;
     try {
       this.servers.set(connection.connection, await this.prepare(this.inUse(connection)));
     } catch (error) {
       connection.destroy();
-      throw error;
+      throw this.inPatience(error);
     }
     return connection;
+  }
+
+  private inPatience(error: unknown): unknown {
+    return this.options.patient === true ? patientInstructionOf(error, this.gap.worked) : error;
   }
 
   /** @returns the server's UUID */

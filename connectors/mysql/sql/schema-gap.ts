@@ -13,14 +13,19 @@ const APART_MS = 60_000;
  * beginning, it is the mistake of whoever runs Downspout.
  */
 export class SchemaGap {
-  private worked = false;
+  private hasWorked = false;
   private beganAt = 0;
   private lastAt = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly clock: Pick<Clock, 'monotonic'>) {}
 
   succeeded(): void {
-    this.worked = true;
+    this.hasWorked = true;
+  }
+
+  /** Whether the schema was seen to be the one that is needed. */
+  get worked(): boolean {
+    return this.hasWorked;
   }
 
   /** The error, or Unavailable in its place. */

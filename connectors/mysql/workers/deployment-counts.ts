@@ -1,6 +1,5 @@
-import { UserError } from '../../../topology/core/errors';
 import { NEEDS_PERSON } from '../schema/doubt';
-import { isOutOfTime } from '../sql/failures';
+import { isAccessDenied, isOutOfTime } from '../sql/failures';
 import { integer, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
@@ -137,7 +136,7 @@ async function members(pool: Pool): Promise<number | undefined> {
     const online = row?.[0] ?? 0;
     return online === 0 ? undefined : online;
   } catch (error) {
-    if (error instanceof UserError) return undefined;
+    if (isAccessDenied(error)) return undefined;
     throw error;
   }
 }

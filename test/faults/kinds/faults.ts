@@ -1,3 +1,4 @@
+import { accessFaults } from './access-faults';
 import { cdcFaults } from './cdc-faults';
 import { dataFaults } from './data-faults';
 import type { Fault } from './fault';
@@ -16,6 +17,7 @@ export const faults: readonly Fault[] = [
   ...cdcFaults,
   ...dataFaults,
   ...schemaFaults,
+  ...accessFaults,
   ...providerFaults,
   ...tenantFaults,
 ];

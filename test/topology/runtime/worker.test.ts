@@ -328,7 +328,7 @@ describe('Worker', () => {
     expect(worker.status().partitions).toEqual({ due: [0, 1], webhook: [0, 1] });
     await clock.advance(10_000);
     expect(worker.status()).toMatchObject({
-      reasons: ['the lease is out: the database does not answer'],
+      reasons: ['the lease is out: MySQL does not answer'],
       partitions: { due: [], webhook: [] },
     });
     expect(code).toBeUndefined();

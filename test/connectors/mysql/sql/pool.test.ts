@@ -108,6 +108,37 @@ test('connections that nobody uses stay open', async () => {
   await quiet.close();
 });
 
+test('a user who may have few connections does all of its work with those that it has', async () => {
+  await pool.run("CREATE USER IF NOT EXISTS 'downspout_few'@'%' IDENTIFIED BY 'secret'");
+  await pool.run("ALTER USER 'downspout_few'@'%' WITH MAX_USER_CONNECTIONS 3");
+  await pool.run("GRANT SELECT ON *.* TO 'downspout_few'@'%'");
+  const url = new URL(required(world.environment, 'ADMIN_DATABASE_URL'));
+  [url.username, url.password] = ['downspout_few', 'secret'];
+  const few = Pool.open(url.href, { clock: systemClock, size: 10, patient: true });
+  const refused: unknown[] = [];
+  try {
+    const read = (n: number) => few.rows<[number, number]>(`SELECT ${n}, SLEEP(0.05)`);
+    const readInTheEnd = (n: number) =>
+      until(`${n} was read`, () =>
+        read(n).then(
+          () => true,
+          (error: unknown) => {
+            refused.push(error);
+            return false;
+          },
+        ),
+      );
+    await Promise.all(Array.from({ length: 20 }, (_, n) => readInTheEnd(n)));
+    expect(refused).not.toEqual([]);
+    for (const error of refused) {
+      expect(error).toMatchObject({ name: 'Unavailable', message: expect.stringMatching(/max_user_connections/) });
+    }
+  } finally {
+    await few.close();
+    await pool.run("DROP USER 'downspout_few'@'%'");
+  }
+});
+
 test("a transaction that was a deadlock's victim runs again", async () => {
   let tries = 0;
   // Each holds one row before it asks for the other's: one of them has to give way.
