@@ -4,10 +4,18 @@ import type { ConnectConnection } from '../../topology/settings/connections';
 import { type ConnectAnswer, ConnectRest } from './connect-rest';
 
 const RETRY_MS = 250;
+/** Beyond the limit of what stopped the connector. */
+const RESUME_LIMIT_MS = 5_000;
 /** Connect, or what stands before it, lets us look and not change. */
 const NOT_ALLOWED = new Set([403, 405]);
-/** Connect rebalances, or MySQL does not answer yet: both pass. */
-const PASSING = new Set([409, 500, 503]);
+/**
+ * What passes: Connect rebalances (409) or MySQL does not answer yet (500), or what stands before Connect has nobody to ask,
+ * waits too long, or lets fewer through.
+ */
+function isPassing(status: number): boolean {
+  return [408, 409, 425, 429].includes(status) || status >= 500;
+}
+
 /** Connect keeps these over restarts: somebody asked for them. */
 const HALTED = new Set(['PAUSED', 'STOPPED']);
 /**
@@ -53,23 +61,38 @@ export class Connector {
    * can never read on from where it was begins again at the present.
    * @returns false when we may not do it: somebody else keeps this connector
    * @throws UserError when the settings are refused, or with the reason of a failure that did not pass in time
+   * @throws Unavailable when Connect did not answer in the end
    */
   async register(settings: Readonly<Record<string, string>>, limitMs: number): Promise<boolean> {
     const end = this.clock.monotonic() + limitMs;
     if (!(await this.untilAccepted(settings, end))) return false;
     let last: ConnectorStatus | null = null;
+    let failure: Unavailable | undefined;
     while (this.clock.monotonic() < end) {
-      last = await this.status();
-      if (last !== null && isRunning(last)) return true;
-      if (last !== null && HALTED.has(last.state)) await this.resume();
-      else if (last !== null && cannotReadOn(last)) await this.beginAgain(end - this.clock.monotonic());
-      else if (last !== null && failuresOf(last).length > 0) await this.restartFailed();
+      try {
+        last = await this.status();
+        failure = undefined;
+        if (last !== null && isRunning(last)) return true;
+        if (last !== null) await this.help(last, end);
+      } catch (error) {
+        // Connect, or what stands before it, may be on its way up still.
+        if (!(error instanceof Unavailable)) throw error;
+        failure = error;
+      }
       await this.clock.sleep(RETRY_MS);
     }
+    if (failure !== undefined) throw failure;
     const failures = last === null ? [] : failuresOf(last);
     throw new UserError(
       `The connector ${this.name} did not start within ${limitMs / 1_000} s: ${failures.join('; ') || last?.state || 'it is unknown to Connect'}`,
     );
+  }
+
+  /** What may make it run. */
+  private async help(status: ConnectorStatus, end: number): Promise<void> {
+    if (HALTED.has(status.state)) await this.resume();
+    else if (cannotReadOn(status)) await this.beginAgain(end - this.clock.monotonic());
+    else if (failuresOf(status).length > 0) await this.restartFailed();
   }
 
   /** @returns null when there is no such connector */
@@ -138,15 +161,17 @@ export class Connector {
     try {
       for (;;) {
         // Connect refuses to forget while the task is still stopping.
-        const { ok, status, text } = await this.request('DELETE', '/offsets');
-        if (ok) return;
-        if (this.clock.monotonic() >= end) {
+        const isLast = this.clock.monotonic() >= end;
+        const answer = await this.requestUnless(isLast, 'DELETE', '/offsets');
+        if (answer?.ok) return;
+        if (answer !== null && isLast) {
+          const { status, text } = answer;
           throw new Unavailable(`Connect did not forget the offsets of ${this.name} (${status}): ${messageOf(text)}`);
         }
         await this.clock.sleep(RETRY_MS);
       }
     } finally {
-      await this.resume();
+      await this.untilResumed(end + RESUME_LIMIT_MS);
     }
   }
 
@@ -154,11 +179,25 @@ export class Connector {
   async remove(limitMs: number): Promise<void> {
     const end = this.clock.monotonic() + limitMs;
     for (;;) {
+      const isLast = this.clock.monotonic() >= end;
+      const answer = await this.requestUnless(isLast, 'DELETE', '');
       // Its task may still be stopping after the answer: only a connector that is unknown is gone.
-      const { status } = await this.request('DELETE', '');
-      if (status === 404) return;
-      if ((status >= 300 && !PASSING.has(status)) || this.clock.monotonic() >= end) {
-        throw new Unavailable(`Connect answered ${status} to the removal of ${this.name}`);
+      if (answer?.status === 404) return;
+      if (answer !== null && ((answer.status >= 300 && !isPassing(answer.status)) || isLast)) {
+        throw new Unavailable(`Connect answered ${answer.status} to the removal of ${this.name}`);
+      }
+      await this.clock.sleep(RETRY_MS);
+    }
+  }
+
+  /** What we have stopped nobody else would resume. */
+  private async untilResumed(end: number): Promise<void> {
+    for (;;) {
+      const isLast = this.clock.monotonic() >= end;
+      const answer = await this.requestUnless(isLast, 'PUT', '/resume');
+      if (answer?.ok) return;
+      if (answer !== null && (isLast || !isPassing(answer.status))) {
+        throw new Unavailable(`Connect answered ${answer.status} when ${this.name} was to be resumed`);
       }
       await this.clock.sleep(RETRY_MS);
     }
@@ -166,7 +205,7 @@ export class Connector {
 
   private async restart(path: string): Promise<void> {
     const response = await this.request('POST', path);
-    if (!response.ok && !PASSING.has(response.status) && response.status !== 404) {
+    if (!response.ok && !isPassing(response.status) && response.status !== 404) {
       throw new Unavailable(`Connect answered ${response.status} to the restart of ${this.name}`);
     }
   }
@@ -174,11 +213,7 @@ export class Connector {
   /** @returns false when we may not do it */
   private async untilAccepted(settings: Readonly<Record<string, string>>, end: number): Promise<boolean> {
     for (;;) {
-      // The worker that was asked may die with the answer, and another one answers the next time.
-      const answer = await this.request('PUT', '/config', settings).catch((error: unknown) => {
-        if (!(error instanceof Unavailable) || this.clock.monotonic() >= end) throw error;
-        return null;
-      });
+      const answer = await this.requestUnless(this.clock.monotonic() >= end, 'PUT', '/config', settings);
       if (answer === null) {
         await this.clock.sleep(RETRY_MS);
         continue;
@@ -187,7 +222,7 @@ export class Connector {
       if (ok) return true;
       if (NOT_ALLOWED.has(status)) return false;
       const reason = `Connect refused the connector ${this.name} (${status}): ${withoutSecrets(messageOf(text), settings)}`;
-      if (!PASSING.has(status)) throw new UserError(reason);
+      if (!isPassing(status)) throw new UserError(reason);
       if (this.clock.monotonic() >= end) throw new Unavailable(reason);
       await this.clock.sleep(RETRY_MS);
     }
@@ -195,9 +230,20 @@ export class Connector {
 
   private async order(method: string, path: string, what: string): Promise<void> {
     const { ok, status } = await this.request(method, path);
-    if (!ok && !PASSING.has(status)) {
+    if (!ok && !isPassing(status)) {
       throw new Unavailable(`Connect answered ${status} when ${this.name} was to ${what}`);
     }
+  }
+
+  /**
+   * Null when nobody answered, and it is not the last try: the worker that was asked may die with the answer, and another one
+   * answers the next time.
+   */
+  private requestUnless(isLast: boolean, method: string, path: string, body?: unknown): Promise<ConnectAnswer | null> {
+    return this.request(method, path, body).catch((error: unknown) => {
+      if (!(error instanceof Unavailable) || isLast) throw error;
+      return null;
+    });
   }
 
   private request(method: string, path: string, body?: unknown): Promise<ConnectAnswer> {

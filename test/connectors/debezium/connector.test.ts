@@ -79,6 +79,12 @@ describe('Connector', () => {
     expect(connect.requests.slice(-4)).toEqual(['PUT /stop', 'DELETE /offsets', 'PUT /resume', 'GET /status']);
   });
 
+  it('resumes what it has stopped, also when what stands before Connect does not let that through at first', async () => {
+    connect.on('PUT /stop', [204]).on('DELETE /offsets', [200]).on('PUT /resume', [502], [503], [202]);
+    await (await connect.connector()).beginAgain(5_000);
+    expect(connect.requests.filter((request) => request === 'PUT /resume')).toHaveLength(3);
+  });
+
   it('outlasts a rebalance and a MySQL that does not answer yet', async () => {
     connect.on('PUT /config', [409], [500, { message: 'Cannot invoke ConfigValue' }], [201, {}]);
     connect.on(
@@ -89,6 +95,30 @@ describe('Connector', () => {
     );
     await (await connect.connector()).register(settings, 10_000);
     expect(connect.requests.filter((request) => request === 'PUT /config')).toHaveLength(3);
+  });
+
+  it.each([408, 425, 429, 502, 503, 504, 521])(
+    'outlasts what stands before Connect and has nobody to ask, or lets fewer through: %d',
+    async (status) => {
+      const page: Answer = [status, '<html>Bad Gateway</html>'];
+      connect.on('PUT /config', page, page, [201, {}]).on('PUT /resume', page, [202]);
+      connect.on(
+        'GET /status',
+        page,
+        [200, { connector: { state: 'PAUSED' }, tasks: [] }],
+        page,
+        state('RUNNING', 'RUNNING'),
+      );
+      expect(await (await connect.connector()).register(settings, 10_000)).toBe(true);
+      expect(connect.requests.filter((request) => request === 'PUT /config')).toHaveLength(3);
+    },
+  );
+
+  it('says in the end what answers instead of Connect, as something that may pass', async () => {
+    connect.on('PUT /config', [200, {}]).on('GET /status', [502]);
+    const registering = (await connect.connector()).register(settings, 300);
+    await expect(registering).rejects.toThrow(Unavailable);
+    await expect(registering).rejects.toThrow('Connect answered 502');
   });
 
   it('restarts a task that failed', async () => {
@@ -139,9 +169,9 @@ describe('Connector', () => {
   });
 
   it('is gone only when Connect does not know it any more', async () => {
-    connect.on('DELETE ', [409], [204], [404]);
+    connect.on('DELETE ', [409], [504], [204], [404]);
     await (await connect.connector()).remove(10_000);
-    expect(connect.requests).toHaveLength(3);
+    expect(connect.requests).toHaveLength(4);
   });
 
   it('throws Unavailable when nobody answers', async () => {
