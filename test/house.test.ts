@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { repeatedWords, wordsOf } from './house/glossary';
 import { guaranteesOf, guaranteesWithoutTest } from './house/guarantees';
 import { circlesOfFiles, circlesOfSiblings, namesWithTwoOwners } from './house/imports';
-import { planted, repository } from './house/sources';
+import { isTest, planted, repository, type Sources } from './house/sources';
 
 const sources = repository();
 
@@ -86,6 +86,16 @@ describe('the house', () => {
     expect(guaranteesWithoutTest(planted(new Map(), tested))).toEqual(['bolts/a.ts: No flood.']);
     const all = { ...tested, 'test/b.test.ts': 'describe.each([1])("no flood", f);' };
     expect(guaranteesWithoutTest(planted(new Map(), all))).toEqual([]);
+  });
+
+  it('listens for signals in one place, which knows whether one came', () => {
+    const listening = (all: Sources) =>
+      [...all].flatMap(([path, text]) =>
+        !isTest(path) && /process\s*\.(on|once)\((?!'SIG\w+', \(\) => undefined)('SIG|signal)/.test(text) ? [path] : [],
+      );
+    expect(listening(sources)).toEqual([]);
+    const listener = planted(sources, { 'deploy/a.ts': `process.once('SIGTERM', end);` });
+    expect(listening(listener)).toEqual(['deploy/a.ts']);
   });
 
   it('has every word of the glossary there once', () => {

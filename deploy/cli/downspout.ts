@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { endWithNpm } from './npm-starter';
 import { main } from './program';
 
+endWithNpm();
 void main(process.argv);

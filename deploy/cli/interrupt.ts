@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { listenForEnd } from '../../topology/runtime/signals';
 import type { Output } from '../console/output';
 
 type Signal = 'SIGINT' | 'SIGTERM';
@@ -35,11 +36,11 @@ export async function interruptible<T>(output: Output, work: (interrupt: Interru
     output.note('Ending in good order; a second signal ends it at once.');
     controller.abort(new Interrupted(signal));
   };
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  const stop = listenForEnd('once', ['SIGINT', 'SIGTERM'], onSignal);
   try {
     return await work({ signal: controller.signal, check: () => controller.signal.throwIfAborted() });
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    stop();
   }
 }
 
@@ -51,10 +52,10 @@ export async function whole<T>(output: Output, work: () => Promise<T>): Promise<
   const onSignal = (signal: Signal) => {
     if (process.listenerCount(signal) === 0) output.note('Ending when this is done; a second signal ends it at once.');
   };
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  const stop = listenForEnd('once', ['SIGINT', 'SIGTERM'], onSignal);
   try {
     return await work();
   } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    stop();
   }
 }

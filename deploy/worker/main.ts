@@ -30,6 +30,7 @@ import { untilAborted, within } from '../../topology/runtime/ending';
 import { createLog, type Log } from '../../topology/runtime/log';
 import { Metrics } from '../../topology/runtime/metrics';
 import { Seldom } from '../../topology/runtime/seldom';
+import { listenForEnd } from '../../topology/runtime/signals';
 import { StatusServer } from '../../topology/runtime/status-server';
 import { Worker } from '../../topology/runtime/worker';
 import type { WorkerPlace } from '../../topology/runtime/worker-registry';
@@ -91,8 +92,7 @@ export async function runWorker(options: WorkerProcessOptions): Promise<never> {
       ending.abort();
       worker?.stop();
     };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
+    listenForEnd('on', ['SIGTERM', 'SIGINT'], onSignal);
     const asked = settingsOf(options, { clock, signal: ending.signal }, (reason) => {
       if (waitsFor !== reason) log.warn(reason);
       waitsFor = reason;

@@ -67,6 +67,15 @@ export const systemClock: Clock = {
 };
 
 /**
+ * Calls `run` every `intervalMs` milliseconds by the machine's clock, for as long as the process has something else to do.
+ * @returns ends it
+ */
+export function inBackground(intervalMs: number, run: () => void): Timer {
+  const timer = setInterval(run, timerDelay(intervalMs)).unref();
+  return { cancel: () => clearInterval(timer) };
+}
+
+/**
  * What is known of the database's clock: two bounds, never a midpoint. All figures are epoch milliseconds. Before the first
  * reading `earliest` is -Infinity and `latest` is +Infinity, so no request starts and every lease is out.
  */

@@ -192,6 +192,17 @@ export function childEnvironment(settings: Readonly<Record<string, string>>): No
   return { ...process.env, ...settings };
 }
 
+/** The same for a process that outlives this one: it is not to end with the npm that started this one. */
+export function detachedEnvironment(settings: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const { npm_command: _, ...environment } = childEnvironment(settings);
+  return environment;
+}
+
+/** Whether npm started this process, or one that it descends from: `npx`, `npm exec`, `npm start`, `npm run`. */
+export function isStartedByNpm(source: NodeJS.ProcessEnv = process.env): boolean {
+  return source['npm_command'] !== undefined;
+}
+
 /**
  * A setting that a verb cannot do without.
  * @throws UserError saying how to get it

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { Status } from '../../../connectors/mysql/operators/status';
 import { Pool } from '../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../topology/core/clock';
+import { listenForEnd } from '../../../topology/runtime/signals';
 import { readStackVariables } from '../../../topology/settings/environment';
 import { parseCount } from '../../console/durations';
 import type { Output, OutputOptions } from '../../console/output';
@@ -42,7 +43,6 @@ export function demoCommand(): Command {
     });
 }
 
-/** An interrupt, a polite end, and a terminal that was closed. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 async function demo(options: DemoVerbOptions, output: Output): Promise<void> {
@@ -53,7 +53,7 @@ async function demo(options: DemoVerbOptions, output: Output): Promise<void> {
     output.note('\nEnding the demo; a second signal ends it at once and leaves things running.');
     interrupt.abort();
   };
-  for (const signal of signals) process.once(signal, onSignal);
+  const stopListening = listenForEnd('once', signals, onSignal);
   const ranBefore = await stackRuns();
   let result: DemoResult | undefined;
   try {
@@ -76,7 +76,7 @@ async function demo(options: DemoVerbOptions, output: Output): Promise<void> {
         false,
         showParts(output),
       );
-    for (const signal of signals) process.off(signal, onSignal);
+    stopListening();
   }
   const verdict = result?.verdict ?? null;
   if (verdict === null || !verdict.holds) process.exitCode = ended === undefined ? 1 : 128 + constants.signals[ended];

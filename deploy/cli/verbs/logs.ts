@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { placementName } from '../../../connectors/mysql/operators/placements';
 import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
+import { listenForEnd } from '../../../topology/runtime/signals';
 import { parseCount } from '../../console/durations';
 import { type Output, type OutputOptions, printable } from '../../console/output';
 import { defaultStateFolder } from '../../targets/local/detached';
@@ -65,7 +66,7 @@ function showNew(output: Output, { folder, component, lines }: Wanted, followers
 
 async function follow(output: Output, wanted: Wanted, followers: Map<string, LogFollower>): Promise<void> {
   const end = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => end.abort());
+  listenForEnd('once', ['SIGINT', 'SIGTERM'], () => end.abort());
   while (!end.signal.aborted) {
     for (const [name, follower] of followers) for (const line of follower.read()) show(output, name, line);
     showNew(output, wanted, followers);

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import type { Clock } from '../../../topology/core/clock';
-import { childEnvironment } from '../../../topology/settings/environment';
+import { detachedEnvironment } from '../../../topology/settings/environment';
 
 /** A process as it is remembered: its id alone is not enough, because ids are used again. */
 export interface ProcessRecord {
@@ -30,7 +30,7 @@ export async function startDetached(program: Program): Promise<ProcessRecord> {
   try {
     const child = spawn(program.command, [...program.args, ...(program.once ?? [])], {
       cwd: program.cwd,
-      env: childEnvironment(program.environment ?? {}),
+      env: detachedEnvironment(program.environment ?? {}),
       detached: true,
       stdio: ['ignore', log, log],
     });

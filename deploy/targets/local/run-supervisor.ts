@@ -7,6 +7,7 @@ import { Pool } from '../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import { createLog } from '../../../topology/runtime/log';
+import { listenForEnd } from '../../../topology/runtime/signals';
 import { operatorUrl } from '../../../topology/settings/connections';
 import type { Environment } from '../../../topology/settings/environment';
 import { packageVersion } from '../../../topology/settings/package';
@@ -74,7 +75,7 @@ export async function runSupervisor(options: SupervisorProcessOptions): Promise<
       settings: { OPERATOR_DATABASE_URL: '', ADMIN_DATABASE_URL: '' },
       onWorkers: scrapeTargets(options.stackFolder),
     });
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, onSignal);
+    listenForEnd('once', ['SIGTERM', 'SIGINT', 'SIGHUP'], onSignal);
     await supervisor.run(ending.signal, releaseWorkers);
   } finally {
     ending.abort();

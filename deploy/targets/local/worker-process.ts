@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import type { Clock } from '../../../topology/core/clock';
-import { childEnvironment } from '../../../topology/settings/environment';
+import { detachedEnvironment } from '../../../topology/settings/environment';
 import { type ProcessRecord, recordOf, signalProcess, stillRuns } from '../../stack/host/processes';
 
 /** How often it is looked whether a process that is nobody's child here still runs. */
@@ -35,7 +35,7 @@ export class WorkerProcess {
     try {
       const child = spawn(process.execPath, args, {
         stdio: ['ignore', log, log],
-        env: childEnvironment(settings),
+        env: detachedEnvironment(settings),
         detached: true,
       });
       const ended = new Promise<string>((resolve) => {
