@@ -1,4 +1,5 @@
 import { BadRecord } from './core/errors';
+import { checkSchema } from './core/record-schema';
 import { type Codec, type Stream, stream } from './core/stream';
 
 /** One change of a message's plan, as CDC reports it. Times are epoch milliseconds. */
@@ -43,8 +44,12 @@ export function due(channel: string): Stream<Due> {
   return stream(`${SPOUT}.${channel}`, dueCodec);
 }
 
+/** The schema of tuples as they are written here: 1 has the fields of {@link Due}. See docs/decisions/0015. */
+const DUE_SCHEMA = 1;
+
 const dueCodec: Codec<Due> = {
-  encode: (value) => Buffer.from(JSON.stringify(value)),
+  encode: ({ id, account, channel, wakeAt, version }) =>
+    Buffer.from(JSON.stringify({ id, account, channel, wakeAt, version, v: DUE_SCHEMA })),
   decode(bytes) {
     let value: unknown;
     try {
@@ -53,7 +58,8 @@ const dueCodec: Codec<Due> = {
       throw new BadRecord('not JSON');
     }
     if (typeof value !== 'object' || value === null) throw new BadRecord('not an object');
-    const { id, account, channel, wakeAt, version } = value as Record<string, unknown>;
+    const { id, account, channel, wakeAt, version, v, least } = value as Record<string, unknown>;
+    checkSchema({ version: v, least }, DUE_SCHEMA);
     return {
       id: integer('id', id),
       account: text('account', account),

@@ -1,6 +1,8 @@
 import { BadRecord } from '../../topology/core/errors';
+import { checkSchema } from '../../topology/core/record-schema';
 import type { Codec } from '../../topology/core/stream';
 import type { ScheduleChange } from '../../topology/streams';
+import { CHANGES_SCHEMA, SCHEMA_FIELD } from './settings';
 
 /** A change as Debezium writes it with the settings of `settings.ts`: one flat JSON object per row change. */
 export const changeEventCodec: Codec<ScheduleChange> = {
@@ -16,6 +18,8 @@ export const changeEventCodec: Codec<ScheduleChange> = {
         __deleted: String(change.deleted),
         __op: change.deleted ? 'd' : 'u',
         __source_ts_ms: change.committedAt,
+        // A text, as Connect inserts it.
+        [SCHEMA_FIELD]: String(CHANGES_SCHEMA),
       }),
     ),
   decode(bytes) {
@@ -27,6 +31,7 @@ export const changeEventCodec: Codec<ScheduleChange> = {
     }
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new BadRecord('not an object');
     const row = value as Record<string, unknown>;
+    checkSchema({ version: row[SCHEMA_FIELD], least: row['__least'] }, CHANGES_SCHEMA);
     return {
       id: integer(row, 'id', 1),
       shard: integer(row, 'shard', 0, 255),

@@ -8,6 +8,9 @@ import { topicName } from '../../topology/streams';
 /** The one table that is captured, and the columns that make up a plan. Updates of other columns make no event. */
 const TABLE = 'scheduled_messages';
 const COLUMNS = ['id', 'shard', 'account', 'channel', 'wake_at', 'version'];
+/** The schema of changes as the connector writes them, and the field that says so. See docs/decisions/0015. */
+export const CHANGES_SCHEMA = 1;
+export const SCHEMA_FIELD = '__v';
 /** MySQL's replication ids below this are left to servers. */
 const FIRST_SERVER_ID = 100_000;
 
@@ -191,7 +194,7 @@ function routingSettings(names: CaptureNames, options: CaptureOptions): Record<s
   return {
     'topic.prefix': prefix,
     'topic.heartbeat.prefix': 'heartbeat',
-    transforms: 'partition,flatten,changes,heartbeats',
+    transforms: 'partition,flatten,schema,changes,heartbeats',
     'transforms.partition.type': 'io.debezium.transforms.partitions.PartitionRouting',
     'transforms.partition.partition.payload.fields': 'change.shard',
     'transforms.partition.partition.topic.num': String(options.partitions),
@@ -199,6 +202,9 @@ function routingSettings(names: CaptureNames, options: CaptureOptions): Record<s
     'transforms.flatten.delete.tombstone.handling.mode': 'rewrite',
     'transforms.flatten.add.fields': 'op,source.ts_ms',
     'transforms.flatten.replace.null.with.default': 'false',
+    'transforms.schema.type': 'org.apache.kafka.connect.transforms.InsertField$Value',
+    'transforms.schema.static.field': SCHEMA_FIELD,
+    'transforms.schema.static.value': String(CHANGES_SCHEMA),
     'transforms.changes.type': 'org.apache.kafka.connect.transforms.RegexRouter',
     'transforms.changes.regex': `.*\\.${TABLE}`,
     'transforms.changes.replacement': names.changes,

@@ -10,6 +10,29 @@ describe('the due stream', () => {
     expect(name).toBe('due.webhook');
   });
 
+  const fields = '"id":1,"account":"a","channel":"c","wakeAt":5,"version":2';
+  const read = { id: 1, account: 'a', channel: 'c', wakeAt: 5, version: 2 };
+
+  it('says its schema in each record, which workers from before that read too', () => {
+    const { v, ...rest } = JSON.parse(codec.encode(read).toString()) as Record<string, unknown>;
+    expect(v).toBe(1);
+    expect(rest).toEqual(read);
+  });
+
+  it.each(['', ',"v":1', ',"v":2,"extra":{"a":1}', ',"v":3,"least":1'])('reads a record with %j', (schema) => {
+    expect(codec.decode(Buffer.from(`{${fields}${schema}}`))).toEqual(read);
+  });
+
+  it('refuses a newer record that an older reader would misunderstand, and says what to deploy', () => {
+    for (const least of ['2', '"x"', 'null']) {
+      expect(() => codec.decode(Buffer.from(`{${fields},"v":3,"least":${least}}`))).toThrow(BadRecord);
+    }
+    const newer = Buffer.from('{"v":3,"least":2,"ids":[1]}');
+    expect(() => codec.decode(newer)).toThrow(
+      /^schema 3: it is read from schema 2 on, and this worker knows 1\. Deploy the version/,
+    );
+  });
+
   it.each([
     ['garbage', /not JSON/],
     ['null', /not an object/],

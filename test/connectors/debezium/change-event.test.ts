@@ -38,6 +38,21 @@ describe('changeEventCodec', () => {
     expect(changeEventCodec.decode(changeEventCodec.encode(change))).toEqual(change);
   });
 
+  it('reads records without a schema, of this one, and of a newer one that an older reader may read', () => {
+    for (const schema of [{}, { __v: '1' }, { __v: '2', extra: 'more' }, { __v: '3', __least: '1' }]) {
+      expect(decode({ ...record, ...schema })).toEqual(decode(record));
+    }
+  });
+
+  it('refuses a newer record that an older reader would misunderstand, and says what to deploy', () => {
+    for (const least of ['2', 2, 'x', null]) {
+      expect(() => decode({ ...record, __v: '3', __least: least })).toThrow(BadRecord);
+    }
+    expect(() => decode({ ...record, __v: '3', __least: '2' })).toThrow(
+      /^schema 3: .* from schema 2 on.* Deploy the version/,
+    );
+  });
+
   it.each([
     ['id', 0],
     ['id', 2 ** 53],

@@ -1,3 +1,4 @@
+import { changeEventCodec } from '../../../connectors/debezium/change-event';
 import { captureNames, connectorSettings } from '../../../connectors/debezium/settings';
 
 const options = {
@@ -35,6 +36,26 @@ describe('connectorSettings', () => {
     expect(settings['transforms.partition.partition.topic.num']).toBe('8');
     // The partition is chosen from the whole event, which flattening takes apart.
     expect(settings['transforms']).toMatch(/^partition,flatten,/);
+  });
+
+  it('lets every change say its schema, as the codec does', () => {
+    const settings = connectorSettings(options);
+    // Flattening would drop a field that is inserted before it.
+    expect(settings['transforms']).toMatch(/flatten,.*schema/);
+    expect(settings['transforms.schema.type']).toBe('org.apache.kafka.connect.transforms.InsertField$Value');
+    const change = {
+      id: 1,
+      shard: 1,
+      account: 'a',
+      channel: 'c',
+      wakeAt: 1,
+      version: 1,
+      deleted: false,
+      committedAt: 1,
+    };
+    expect(JSON.parse(changeEventCodec.encode(change).toString())).toMatchObject({
+      [String(settings['transforms.schema.static.field'])]: settings['transforms.schema.static.value'],
+    });
   });
 
   it('keeps NULL as NULL in the flattening and in both converters', () => {
