@@ -5,7 +5,7 @@ import {
   type HistogramName,
   metricName,
 } from '../../topology/gauges';
-import { haltRules } from './halt-rules';
+import { alertRules, haltRules } from './halt-rules';
 
 /** A rule as Prometheus reads it, in alerts.yml as in a PrometheusRule. */
 interface AlertRule {
@@ -13,26 +13,36 @@ interface AlertRule {
   readonly expr: string;
   readonly for: string;
   readonly labels: { readonly severity: 'critical' | 'warning' };
-  readonly annotations: { readonly summary: string; readonly runbook_url: string };
+  readonly annotations: {
+    readonly summary: string;
+    /** The paragraph's place in this package. */
+    readonly runbook: string;
+    /** The same on the web, where it is known. */
+    readonly runbook_url?: string;
+  };
 }
 
-/** Where the paragraphs are, by the alert's name in small letters. */
+/** Where the paragraphs are in this package, by the alert's name in small letters. */
 const RUNBOOK = 'docs/runbook.md';
 /** Kubernetes' Prometheus labels every figure with it; elsewhere it is absent, and all workers are one deployment. */
 const DEPLOYMENT = 'namespace';
 
-/** The alerts of a deployment, by the rules that halt a roll. docs/runbook.md has a paragraph for each. */
-export function alertGroups(): { name: string; rules: AlertRule[] }[] {
-  const { latenessP99Ms, overdueMs, uncertain, suspended, failedMessages, cdcSilentMs, lostWorkers, ownerlessTuples } =
-    haltRules;
-  const { refreshesFailing, credentialsEndMs } = haltRules;
+/**
+ * The alerts of a deployment. docs/runbook.md has a paragraph for each.
+ * @param runbookUrl the address of that page, where people who are called can open it
+ */
+export function alertGroups(runbookUrl?: string): { name: string; rules: AlertRule[] }[] {
+  const { lateMs, overdueMs, cdcSilentMs } = haltRules;
+  const { uncertain, suspended, failedMessages, lostWorkers, ownerlessTuples } = alertRules;
+  const { refreshesFailing, credentialsEndMs } = alertRules;
+  const rule = ruleWith(runbookUrl);
   return [
     {
       name: 'downspout',
       rules: [
         rule(
           'DownspoutLate',
-          `histogram_quantile(0.99, sum by (${DEPLOYMENT}, channel, le) (rate(${of('lateness_seconds')}_bucket[5m]))) > ${latenessP99Ms / 1_000}`,
+          `histogram_quantile(0.99, sum by (${DEPLOYMENT}, channel, le) (rate(${of('lateness_seconds')}_bucket[5m]))) > ${lateMs / 1_000}`,
           '2m',
           'warning',
           'Messages of {{ $labels.channel }} are sent late: the 99th percentile is {{ $value | humanizeDuration }}',
@@ -92,14 +102,14 @@ export function alertGroups(): { name: string; rules: AlertRule[] }[] {
           missing('database_members'),
           '1m',
           'critical',
-          'The replication group of MySQL has {{ $value }} servers online, fewer than within the last day',
+          'The replication group of MySQL has {{ $value }} servers online, fewer than there were',
         ),
         rule(
           'DownspoutBrokerMissing',
           missing('brokers'),
           '1m',
           'critical',
-          'Kafka has {{ $value }} brokers, fewer than within the last day',
+          'Kafka has {{ $value }} brokers, fewer than there were',
         ),
         rule(
           'DownspoutCrashLoop',
@@ -147,11 +157,21 @@ function of(name: Name): string {
   return metricName(name);
 }
 
+/**
+ * Fewer than there were. A member that has been away for weeks is still missing, so a month counts; its figures are read every ten
+ * minutes, and those of the last day all.
+ */
 function missing(name: Name): string {
-  return `max by (${DEPLOYMENT}) (${of(name)}) < max by (${DEPLOYMENT}) (max_over_time(${of(name)}[1d]))`;
+  const most = (range: string) => `max by (${DEPLOYMENT}) (max_over_time(${of(name)}[${range}]))`;
+  const now = `max by (${DEPLOYMENT}) (${of(name)})`;
+  return `${now} < ${most('1d')} or ${now} < ${most('30d:10m')}`;
 }
 
-function rule(alert: string, expr: string, wait: string, severity: 'critical' | 'warning', summary: string): AlertRule {
-  const annotations = { summary, runbook_url: `${RUNBOOK}#${alert.toLowerCase()}` };
-  return { alert, expr, for: wait, labels: { severity }, annotations };
+function ruleWith(runbookUrl: string | undefined) {
+  return (alert: string, expr: string, wait: string, severity: 'critical' | 'warning', summary: string): AlertRule => {
+    const at = (page: string) => `${page}#${alert.toLowerCase()}`;
+    const onTheWeb = runbookUrl === undefined ? {} : { runbook_url: at(runbookUrl) };
+    const annotations = { summary, runbook: at(RUNBOOK), ...onTheWeb };
+    return { alert, expr, for: wait, labels: { severity }, annotations };
+  };
 }

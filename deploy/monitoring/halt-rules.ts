@@ -1,24 +1,28 @@
 /**
- * From when on something is wrong with a deployment. A roll that crosses one of these halts and goes back; between rolls the
- * alert of the same name calls a person. One list, so that the two cannot disagree.
+ * From when on something is wrong with a deployment. A roll that makes it so halts and goes back; between rolls an alert calls a
+ * person. One list, so that the two cannot disagree.
  */
 export const haltRules = {
-  /** The 99th percentile of lateness, milliseconds. */
-  latenessP99Ms: 1_000,
+  /** A message that is accepted so long after its wake is late, milliseconds. */
+  lateMs: 1_000,
   /** Since the oldest message woke that waits and is not paused, milliseconds. */
   overdueMs: 30_000,
+  /** Since CDC last wrote a heartbeat, milliseconds. */
+  cdcSilentMs: 15_000,
+} as const;
+
+/** From when on an alert calls a person. A roll is not judged by these: it counts failed attempts, and looks at its own workers. */
+export const alertRules = {
   /** Messages about which a person has to decide, more than before. */
   uncertain: 0,
-  /** Messages whose account cannot be used. No roll is judged by them, because accounts end by themselves. */
+  /** Messages whose account cannot be used. */
   suspended: 0,
-  /** Accounts whose credentials could not be refreshed. No roll is judged by them either. */
+  /** Accounts whose credentials could not be refreshed. */
   refreshesFailing: 0,
   /** Until credentials end that nobody refreshes, milliseconds: a person must connect their account again. */
   credentialsEndMs: 3 * 86_400_000,
   /** Messages given up within a quarter of an hour. */
   failedMessages: 10,
-  /** Since CDC last wrote a heartbeat, milliseconds. */
-  cdcSilentMs: 15_000,
   /** Workers that ended without leaving, within ten minutes. */
   lostWorkers: 2,
   /** Tuples in partitions that belong to no worker. */
@@ -27,6 +31,8 @@ export const haltRules = {
 
 /** A figure of a roll must be bad for so long, milliseconds, because a burst passes. */
 const HOLD_MS = 10_000;
+/** Some lateness for longer: each worker that is replaced makes what moves to another one a little late. */
+const LATE_HOLD_MS = 30_000;
 /** How often a roll is judged, milliseconds. */
 const JUDGE_EVERY_MS = 2_000;
 
@@ -38,9 +44,9 @@ export const rollRules = {
   confirmingAttempts: 5,
   /** Attempts that end otherwise than delivered, as a share of all. */
   errorShare: 0.05,
-  /** An attempt that ends so long after its wake is late, milliseconds: a burst may take some seconds. */
-  lateMs: 5_000,
-  /** Late attempts, as a share of all. */
+  /** An attempt that ends so long after its wake is very late, milliseconds, which a crowd does not excuse. */
+  veryLateMs: 5_000,
+  /** Late attempts outside of crowds, and very late ones, as a share of all. */
   lateShare: 0.1,
   /** The new release's share is also so many times that of the old one. */
   timesWorse: 2,
@@ -50,6 +56,7 @@ export const rollRules = {
   overdueMessages: 20,
   judgeEveryMs: JUDGE_EVERY_MS,
   holdMs: HOLD_MS,
+  lateHoldMs: LATE_HOLD_MS,
   /**
    * The first new worker of each component is watched for so long, and for the lead, before a release is live: until what it does
    * not send is overdue, too much of that is (two looks at 10 messages a second), it was seen, has held, and was seen again.
@@ -58,7 +65,10 @@ export const rollRules = {
   /** So many messages in one second are a crowd, if they are also so many times what the seconds around it have. */
   crowdMessages: 1_000,
   crowdTimes: 4,
-  /** Seconds before and after now in which a crowd keeps the next worker from being replaced: starting one takes some of them. */
+  /**
+   * Seconds before and after now in which a crowd keeps the next worker from being replaced, because starting one takes some of them;
+   * and after it was last seen, in which what is late is late because of it.
+   */
   crowdSeconds: 10,
   /** A worker does not wait longer for crowds, milliseconds. */
   crowdWaitMs: 60_000,

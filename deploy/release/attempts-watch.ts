@@ -1,11 +1,17 @@
 import type { Clock } from '../../topology/core/clock';
 import { rollRules } from '../monitoring/halt-rules';
-import { type AttemptFigures, added, attemptsTrouble, canBeJudged, noAttempts, type RollFigures } from './roll-rules';
+import { type AttemptFigures, added, canBeJudged, noAttempts, type RollFigures } from './roll-rules';
 
 /** How long an attempt may wait for others to be judged with, milliseconds. */
 const GATHER_MS = 30_000;
 
 type Attempts = Pick<RollFigures, 'fresh' | 'others'>;
+
+/** What is looked for in attempts, and for how long it must last. */
+export interface AttemptsRule {
+  readonly trouble: (attempts: Attempts, before: AttemptFigures, hasSeveral: boolean) => string | null;
+  readonly holdMs: number;
+}
 
 /** Watches the attempts of one channel during a roll, or those of all channels together. */
 export class AttemptsWatch {
@@ -18,6 +24,7 @@ export class AttemptsWatch {
   constructor(
     private readonly clock: Pick<Clock, 'monotonic'>,
     private readonly before: AttemptFigures,
+    private readonly rule: AttemptsRule,
   ) {
     this.gathered = this.nothing();
     this.see(before);
@@ -38,10 +45,18 @@ export class AttemptsWatch {
     const { leastAttempts, confirmingAttempts } = rollRules;
     const least = this.failingSinceMs === null ? leastAttempts : confirmingAttempts;
     const isJudged = canBeJudged(this.gathered.fresh, this.hasSeveral, least);
-    const trouble = isJudged ? attemptsTrouble(this.gathered, this.before, this.hasSeveral) : null;
+    const trouble = isJudged ? this.rule.trouble(this.gathered, this.before, this.hasSeveral) : null;
     if (isJudged) this.failingSinceMs = trouble === null ? null : (this.failingSinceMs ?? now);
     if (isJudged || now - sinceMs > GATHER_MS) this.gathered = this.nothing();
-    return this.failingSinceMs !== null && now - this.failingSinceMs >= rollRules.holdMs ? trouble : null;
+    return this.failingSinceMs !== null && now - this.failingSinceMs >= this.rule.holdMs ? trouble : null;
+  }
+
+  /** Attempts by which nothing can be judged: what was bad has to last from here on. */
+  pass(latest: Attempts): void {
+    this.see(latest.fresh);
+    this.see(latest.others);
+    this.failingSinceMs = null;
+    this.gathered = this.nothing();
   }
 
   /** Two are enough to know that there are several. */

@@ -1,13 +1,13 @@
 import type { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
 import { removePlacement, restartPlacement, wantPlacement } from '../../connectors/mysql/operators/placements';
-import { RollLedger } from '../../connectors/mysql/operators/roll-figures';
+import { openPerSecond, RollLedger } from '../../connectors/mysql/operators/roll-figures';
 import { readRollView } from '../../connectors/mysql/operators/roll-view';
 import { NOW_MS } from '../../connectors/mysql/sql/literals';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Sql } from '../../connectors/mysql/sql/sql';
 import type { Clock } from '../../topology/core/clock';
 import { haltRules, rollRules } from '../monitoring/halt-rules';
-import { nothingWaits } from './roll-rules';
+import { crowdText, nothingWaits } from './roll-rules';
 import type { RollStep } from './roll-steps';
 import { RollWatch } from './roll-watch';
 import type { RolloutPort } from './rollout';
@@ -42,7 +42,7 @@ export async function watchRoll(
   { releaseNumber, isContinued }: { readonly releaseNumber: number; readonly isContinued: boolean },
   channels: readonly string[],
 ): Promise<() => Promise<string | null>> {
-  const ledger = new RollLedger(pool, rollRules.lateMs);
+  const ledger = new RollLedger(pool, { lateMs: haltRules.lateMs, veryLateMs: rollRules.veryLateMs });
   const waiting = async () => ({
     overdue: await ledger.overdue(channels, rollRules.overdueSinceMs, haltRules.overdueMs),
     cdcSilentMs: await ledger.cdcSilentMs(),
@@ -50,5 +50,7 @@ export async function watchRoll(
   const others = await ledger.begin(releaseNumber);
   const before = isContinued ? nothingWaits : await waiting();
   const watch = new RollWatch(clock, { others, ...before });
-  return async () => watch.judge({ ...(await ledger.since(releaseNumber)), ...(await waiting()) });
+  const isCrowded = async () => crowdText(await openPerSecond(pool, channels, rollRules.crowdSeconds * 1_000)) !== null;
+  return async () =>
+    watch.judge({ ...(await ledger.since(releaseNumber)), ...(await waiting()), isCrowded: await isCrowded() });
 }

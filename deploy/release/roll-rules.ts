@@ -5,11 +5,13 @@ interface AccountFigures {
   readonly attempts: number;
   /** Ended otherwise than delivered. */
   readonly failed: number;
-  /** Ended later after their wake than `lateMs`. */
+  /** Ended later after their wake than `haltRules.lateMs`. */
   readonly late: number;
+  /** Ended later after their wake than `rollRules.veryLateMs`; among those that are late. */
+  readonly veryLate: number;
 }
 
-type Count = 'failed' | 'late';
+type Count = 'failed' | 'late' | 'veryLate';
 
 /** The same by `channel/account`. */
 export type AttemptFigures = ReadonlyMap<string, AccountFigures>;
@@ -18,6 +20,8 @@ export type AttemptFigures = ReadonlyMap<string, AccountFigures>;
 export interface RollFigures extends WaitingFigures {
   readonly fresh: AttemptFigures;
   readonly others: AttemptFigures;
+  /** So many messages are due about now that some of them are late whatever the release. */
+  readonly isCrowded: boolean;
 }
 
 /** Messages that woke between `overdueSinceMs` and `overdueMs` ago and wait. */
@@ -62,8 +66,28 @@ export function attemptsTrouble(
   const worse = (count: Count) => Math.max(shareOf(now, count), shareOf(before, count));
   const errors = compare(shareOf(fresh, 'failed'), worse('failed'), rollRules.errorShare);
   if (errors !== null) return `${errors} of the new release's attempts fail`;
-  const late = compare(shareOf(fresh, 'late'), worse('late'), rollRules.lateShare);
-  return late === null ? null : `${late} of the new release's attempts end ${rollRules.lateMs / 1_000} s late or more`;
+  return lateness('veryLate', shareOf(fresh, 'veryLate'), worse('veryLate'));
+}
+
+/**
+ * The same of attempts that are somewhat late, which are told apart from a receiver that always takes so long, or where there is no
+ * telling are not judged: only beside others, or after what was before.
+ */
+export function latenessTrouble(
+  { fresh, others }: Pick<RollFigures, 'fresh' | 'others'>,
+  before: AttemptFigures,
+  hasSeveral: boolean,
+): string | null {
+  const known = [others, before].filter((figures) => canBeJudged(figures, hasSeveral, rollRules.leastAttempts));
+  if (known.length === 0) return null;
+  return lateness('late', shareOf(fresh, 'late'), Math.max(...known.map((figures) => shareOf(figures, 'late'))));
+}
+
+const LATE_BY_MS = { late: haltRules.lateMs, veryLate: rollRules.veryLateMs };
+
+function lateness(count: 'late' | 'veryLate', share: number, reference: number): string | null {
+  const late = compare(share, reference, rollRules.lateShare);
+  return late === null ? null : `${late} of the new release's attempts end ${LATE_BY_MS[count] / 1_000} s late or more`;
 }
 
 /**
@@ -127,9 +151,14 @@ export function byChannel(figures: AttemptFigures): ReadonlyMap<string, AttemptF
 
 export function added(one: AttemptFigures, other: AttemptFigures): AttemptFigures {
   const sum = new Map(one);
-  for (const [account, { attempts, failed, late }] of other) {
-    const had = sum.get(account) ?? { attempts: 0, failed: 0, late: 0 };
-    sum.set(account, { attempts: had.attempts + attempts, failed: had.failed + failed, late: had.late + late });
+  for (const [account, { attempts, failed, late, veryLate }] of other) {
+    const had = sum.get(account) ?? { attempts: 0, failed: 0, late: 0, veryLate: 0 };
+    sum.set(account, {
+      attempts: had.attempts + attempts,
+      failed: had.failed + failed,
+      late: had.late + late,
+      veryLate: had.veryLate + veryLate,
+    });
   }
   return sum;
 }

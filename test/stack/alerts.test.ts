@@ -169,6 +169,32 @@ test('every alert fires by its figure, with its labels, and not by one that is c
   expect(await promtool(['test', 'rules', file])).toContain('SUCCESS');
 }, 180_000);
 
+test('a member that has been away for a week is still missing, until it is back', async () => {
+  const rest = ['DownspoutDatabaseMemberMissing', 'DownspoutBrokerMissing'].map((alertname) => {
+    const own = rules.find(({ alert }) => alert === alertname)?.labels;
+    return [
+      { eval_time: '7d', alertname, exp_alerts: [{ exp_labels: own }] },
+      { eval_time: '175h', alertname, exp_alerts: [] },
+    ];
+  });
+  // An hour of three, a week of two, and three again.
+  const values = '3+0x11 2+0x2015 3+0x200';
+  const week = {
+    interval: '5m',
+    input_series: series({
+      [`downspout_database_members{${due}}`]: values,
+      [`downspout_brokers{${due}}`]: values,
+    }),
+    alert_rule_test: rest.flat(),
+  };
+  const bare = rules.map(({ alert, expr, for: wait, labels }) => ({ alert, expr, for: wait, labels }));
+  const ruleFile = join(folder, 'alerts.yml');
+  writeFileSync(ruleFile, stringify({ groups: [{ name: 'downspout', rules: bare }] }));
+  const file = join(folder, 'week.yml');
+  writeFileSync(file, stringify({ rule_files: [ruleFile], evaluation_interval: '5m', tests: [week] }));
+  expect(await promtool(['test', 'rules', file])).toContain('SUCCESS');
+}, 180_000);
+
 test('Prometheus reads alerts.yml, and the texts of all alerts', async () => {
   const file = join(packageRoot(), 'deploy', 'monitoring', 'alerts.yml');
   expect(await promtool(['check', 'rules', '--lint-fatal', file])).toContain(`SUCCESS: ${rules.length} rules found`);

@@ -8,6 +8,13 @@ interface AttemptCounts {
   readonly attempts: number;
   readonly failed: number;
   readonly late: number;
+  readonly veryLate: number;
+}
+
+/** An attempt that ended so long after its wake is late, or very late. Milliseconds. */
+interface LatenessBounds {
+  readonly lateMs: number;
+  readonly veryLateMs: number;
 }
 
 /** Messages of a channel that are overdue, and how many of them are of the account that has most. */
@@ -37,10 +44,9 @@ export class RollLedger {
   /** Every pause that was seen during the roll, by channel and account. */
   private readonly paused = new Map<string, readonly [channel: string, account: string]>();
 
-  /** @param lateMs an attempt that ended so long after its wake is late */
   constructor(
     private readonly pool: Pool,
-    private readonly lateMs: number,
+    private readonly bounds: LatenessBounds,
   ) {}
 
   /**
@@ -123,9 +129,9 @@ export class RollLedger {
   private async between(from: number, to: number, releaseNumber: number, youngerMs?: number) {
     const isFresh = `COALESCE(w.release_number=${integer(releaseNumber)}, 0)`;
     const judged = this.judged === '' ? '' : `AND ${this.judged} `;
-    const rows = await this.pool.rows<[number, string, string, number, string, string]>(
+    const rows = await this.pool.rows<[number, string, string, number, string, string, string]>(
       `SELECT ${isFresh} AS is_fresh, m.channel, m.account, COUNT(*), SUM(a.outcome <> 'delivered'), ` +
-        `SUM(a.finished_at - a.wake_at > ${integer(this.lateMs)}) FROM delivery_attempts a ` +
+        `${endedAfter(this.bounds.lateMs)}, ${endedAfter(this.bounds.veryLateMs)} FROM delivery_attempts a ` +
         `LEFT JOIN workers w ON w.session = a.session JOIN scheduled_messages m ON m.id = a.message_id ${judged}` +
         `WHERE ${rangeOf(from, to, youngerMs)} GROUP BY is_fresh, m.channel, m.account`,
     );
@@ -133,9 +139,9 @@ export class RollLedger {
       new Map(
         rows
           .filter(([isIt]) => isIt === fresh)
-          .map(([, channel, account, attempts, failed, late]) => [
+          .map(([, channel, account, attempts, failed, late, veryLate]) => [
             `${channel}/${account}`,
-            { attempts, failed: Number(failed), late: Number(late) },
+            { attempts, failed: Number(failed), late: Number(late), veryLate: Number(veryLate) },
           ]),
       );
     return { fresh: of(1), others: of(0) };
@@ -173,6 +179,11 @@ function rangeOf(from: number, to: number, youngerMs?: number): string {
   const young = youngerMs === undefined ? '' : ` AND a.finished_at > ${NOW_MS} - ${integer(youngerMs)}`;
   const tried = `(a.started_at IS NOT NULL OR a.error IS NULL OR a.error NOT IN ${list(givenBackReasons, text)})`;
   return `a.id > ${integer(from)} AND a.id <= ${integer(to)}${young} AND ${tried}`;
+}
+
+/** How many attempts `a` ended later than so long after their wake. */
+function endedAfter(boundMs: number): string {
+  return `SUM(a.finished_at - a.wake_at > ${integer(boundMs)})`;
 }
 
 /** The messages of a table that belong to none of these channels and accounts. */

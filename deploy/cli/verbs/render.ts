@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { stringify } from 'yaml';
 import { UserError } from '../../../topology/core/errors';
 import { readEnvironment, readStackVariables } from '../../../topology/settings/environment';
@@ -27,6 +27,7 @@ interface RenderOptions extends OutputOptions {
 interface KubernetesVerbOptions extends RenderOptions {
   readonly namespace?: string;
   readonly without?: readonly ClusterOperator[];
+  readonly runbookUrl?: string;
 }
 
 interface SystemdVerbOptions extends OutputOptions {
@@ -58,6 +59,7 @@ function kubernetes(): Command {
         clusterOperators,
       ),
     )
+    .addOption(runbookOption())
     .option('--out <folder>', 'where the files are written', 'kubernetes')
     .addHelpText(
       'after',
@@ -73,6 +75,7 @@ function kubernetes(): Command {
         base,
         overlays: only === undefined ? overlays : new Map([...overlays].filter(([name]) => name === only)),
         environment: readEnvironment(),
+        folder: options.out,
       });
       write(options, options.out, files);
     });
@@ -124,9 +127,22 @@ function systemd(): Command {
 function alerts(): Command {
   return dataVerb('alerts', 'print the alert rules for a Prometheus of your own', {
     example: 'downspout render alerts > alerts.yml',
-  }).action((options: OutputOptions) => {
-    const rules = { groups: alertGroups() };
-    new Output(options).data(rules, () => stringify(rules, { lineWidth: 0 }).trimEnd());
+  })
+    .addOption(runbookOption())
+    .action((options: OutputOptions & { readonly runbookUrl?: string }) => {
+      const rules = { groups: alertGroups(options.runbookUrl) };
+      new Output(options).data(rules, () => stringify(rules, { lineWidth: 0 }).trimEnd());
+    });
+}
+
+function runbookOption(): Option {
+  const help = 'the address at which people who are called can open docs/runbook.md; alerts name it then';
+  return new Option('--runbook-url <address>', help).argParser((text) => {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    if (url !== null && /^https?:$/.test(url.protocol) && url.hash === '') return url.href;
+    throw new InvalidArgumentError(
+      'Expected an http or https address, such as https://wiki.example/downspout-runbook.',
+    );
   });
 }
 

@@ -22,6 +22,8 @@ export type ClusterOperator = (typeof clusterOperators)[number];
 export interface ManifestOptions extends WorkerStart {
   readonly environment: Environment;
   readonly without?: readonly ClusterOperator[] | undefined;
+  /** Where the alerts' runbook can be opened. */
+  readonly runbookUrl?: string | undefined;
 }
 
 /** Every object of a topology, by the file that it belongs into: one for each component, and what all have in common. */
@@ -43,7 +45,7 @@ export function manifestsOf(settings: TopologySettings, options: ManifestOptions
       ],
     ];
   });
-  const monitoring = without.includes('prometheus') ? [] : [podMonitor(), alerts()];
+  const monitoring = without.includes('prometheus') ? [] : [podMonitor(), alerts(options.runbookUrl)];
   return new Map([
     ['workers.yaml', [serviceAccount(), ...(hasKeda ? triggerAuthenticationsOf(environment) : [])] as Manifest[]],
     ...components,
@@ -72,11 +74,11 @@ function podMonitor(): IPodMonitor {
   };
 }
 
-function alerts(): IPrometheusRule {
+function alerts(runbookUrl: string | undefined): IPrometheusRule {
   return {
     apiVersion: 'monitoring.coreos.com/v1',
     kind: 'PrometheusRule',
     metadata: { name: 'downspout', labels: WORKER_LABELS },
-    spec: { groups: alertGroups() },
+    spec: { groups: alertGroups(runbookUrl) },
   };
 }

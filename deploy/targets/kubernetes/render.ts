@@ -1,9 +1,12 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { UserError } from '../../../topology/core/errors';
 import type { Environment } from '../../../topology/settings/environment';
 import type { TopologySettings } from '../../../topology/settings/topology-settings';
 import { demandPackages, type RenderedFile } from '../rendering';
 import { openSettingNames, openSettingsOf } from '../worker-settings';
+import { type SettingsFile, settingsOfPods } from './kept-settings';
 import { type ClusterOperator, manifestsOf } from './manifests';
 import { DEPLOYMENT_LABEL, FILES, FILES_FOLDER, IMAGE, SECRETS, SETTINGS, TOPOLOGY } from './names';
 import { type Manifest, patchOf } from './patch';
@@ -22,6 +25,8 @@ export interface KubernetesOptions {
   /** `registry/downspout:1.2.3`, or with a digest. */
   readonly image: string;
   readonly environment: Environment;
+  /** Where an earlier rendering may be: its files of settings are kept, and count. */
+  readonly folder?: string | undefined;
   /** The release that workers read from the database; without it they read topology.yaml from a ConfigMap. */
   readonly release?: number | undefined;
   /** The id in the database of the deployment; every object says it then. */
@@ -29,19 +34,21 @@ export interface KubernetesOptions {
   /** The namespace of all objects; that of `kubectl` unless given. */
   readonly namespace?: string | undefined;
   readonly without?: readonly ClusterOperator[] | undefined;
+  readonly runbookUrl?: string | undefined;
 }
 
+const SETTINGS_OF_BASE = 'base/settings.env';
 const NOTE =
   '# Written by `downspout render kubernetes`, and written again by the next one: change topology.yaml instead.\n';
 
 /**
  * A Kustomize base of topology.yaml, and an overlay for each environment that says what differs.
- * @throws UserError for an image without name, and for a channel that is named by a path
+ * @throws UserError for an image without name, for a channel that is named by a path, and for a setting in a kept file that is wrong
  */
 export function renderKubernetes(options: KubernetesOptions): RenderedFile[] {
   const { base, overlays } = options;
   for (const { settings } of [base, ...overlays.values()]) demandPackages(settings);
-  const ofBase = manifestsOf(base.settings, options);
+  const ofBase = manifestsOf(base.settings, { ...options, environment: podsOf(null, options) });
   return [
     {
       path: 'base/kustomization.yaml',
@@ -49,7 +56,7 @@ export function renderKubernetes(options: KubernetesOptions): RenderedFile[] {
     },
     ...[...ofBase].map(([name, manifests]) => ({ path: `base/${name}`, text: documents(manifests) })),
     { path: 'base/topology.yaml', text: document(base.specification) },
-    { path: 'base/settings.env', text: settingsFile(options.environment), isYours: true },
+    { path: SETTINGS_OF_BASE, text: settingsFile(options.environment), isYours: true },
     ...[...overlays].flatMap(([name, overlay]) => renderOverlay(name, overlay, ofBase, options)),
   ];
 }
@@ -60,15 +67,20 @@ function renderOverlay(
   ofBase: ReadonlyMap<string, readonly Manifest[]>,
   options: KubernetesOptions,
 ): RenderedFile[] {
-  const wanted = manifestsOf(settings, options);
   const folder = `overlays/${name}`;
-  const added = [...wanted].filter(([file]) => !ofBase.has(file));
+  const wanted = manifestsOf(settings, { ...options, environment: podsOf(folder, options) });
+  const added = [...wanted].flatMap(([file, manifests]): [string, readonly Manifest[]][] => {
+    const had = ofBase.get(file);
+    if (had === undefined) return [[file, manifests]];
+    const others = manifests.filter((manifest) => !had.some((one) => isSame(one, manifest)));
+    return others.map((manifest) => [fileOf(file, manifest, ''), [manifest]]);
+  });
   const patches = [...ofBase].flatMap(([file, manifests]) => {
     const changed = wanted.get(file);
-    return manifests.flatMap((manifest, index): [string, Manifest[]][] => {
-      const patch = changed === undefined ? removal(manifest) : patchOf(manifest, changed[index] as Manifest);
-      const path = `${file.replace(/\.yaml$/, '')}-${manifest.kind.toLowerCase()}.patch.yaml`;
-      return patch === undefined ? [] : [[path, [patch]]];
+    return manifests.flatMap((manifest): [string, Manifest[]][] => {
+      const other = changed?.find((one) => isSame(one, manifest));
+      const patch = other === undefined ? removal(manifest) : patchOf(manifest, other);
+      return patch === undefined ? [] : [[fileOf(file, manifest, '.patch'), [patch]]];
     });
   });
   const overlay = {
@@ -90,6 +102,26 @@ function renderOverlay(
       isYours: true,
     },
   ];
+}
+
+/** The settings of the pods of the base, or of an overlay. */
+function podsOf(overlay: string | null, { environment, folder }: KubernetesOptions): Environment {
+  const kept = (path: string): SettingsFile | null => {
+    if (folder === undefined || !existsSync(join(folder, path))) return null;
+    return { path: join(folder, path), text: readFileSync(join(folder, path), 'utf8') };
+  };
+  const base = kept(SETTINGS_OF_BASE) ?? { path: SETTINGS_OF_BASE, text: settingsFile(environment) };
+  const own = overlay === null ? null : kept(`${overlay}/settings.env`);
+  return settingsOfPods(environment, own === null ? [base] : [base, own]);
+}
+
+function isSame(one: Manifest, other: Manifest): boolean {
+  return one.kind === other.kind && one.metadata?.name === other.metadata?.name;
+}
+
+/** `webhook-networkpolicy.patch.yaml`. */
+function fileOf(file: string, { kind }: Manifest, what: '' | '.patch'): string {
+  return `${file.replace(/\.yaml$/, '')}-${kind.toLowerCase()}${what}.yaml`;
 }
 
 function kustomization(resources: readonly string[], options: KubernetesOptions): object {

@@ -2,18 +2,24 @@ import { rollRules } from '../../../deploy/monitoring/halt-rules';
 import { crowdOf, crowdText, noAttempts, type RollFigures } from '../../../deploy/release/roll-rules';
 import { RollWatch } from '../../../deploy/release/roll-watch';
 
-/** Of two accounts that do alike. */
-const attempts = (count: number, failed = 0, late = 0): RollFigures['fresh'] => {
-  const half = { attempts: count / 2, failed: failed / 2, late: late / 2 };
+/** Of two accounts that do alike. @param veryLate of those that are late */
+const attempts = (count: number, failed = 0, late = 0, veryLate = late): RollFigures['fresh'] => {
+  const half = { attempts: count / 2, failed: failed / 2, late: late / 2, veryLate: veryLate / 2 };
   return new Map([
     ['webhook/a', half],
     ['webhook/b', half],
   ]);
 };
-const dead = { attempts: 60, failed: 60, late: 0 };
-const flawless = { attempts: 40, failed: 0, late: 0 };
+const dead = { attempts: 60, failed: 60, late: 0, veryLate: 0 };
+const flawless = { attempts: 40, failed: 0, late: 0, veryLate: 0 };
 const overdue = (messages: number, ofWorst = 0) => new Map([['webhook', { messages, ofWorst }]]);
-const quiet: RollFigures = { fresh: noAttempts, others: noAttempts, overdue: overdue(0), cdcSilentMs: 900 };
+const quiet: RollFigures = {
+  fresh: noAttempts,
+  others: noAttempts,
+  overdue: overdue(0),
+  cdcSilentMs: 900,
+  isCrowded: false,
+};
 const LOOK_MS = 2_000;
 
 /** What the watch says at each look, one every two seconds. */
@@ -38,6 +44,46 @@ test('a roll is halted when the attempts of the new release fail and those of th
 test('a roll is halted when the attempts of the new release are late', () => {
   const bad = { fresh: attempts(100, 0, 50), others: attempts(100, 0, 5) };
   expect(says(times(HOLDS, bad)).at(-1)).toMatch(/50 % .* end 5 s late or more/);
+});
+
+const LATE_HOLDS = rollRules.lateHoldMs / LOOK_MS + 1;
+
+test('a release that makes messages somewhat late is halted, and a crowd halts none', () => {
+  const late = { fresh: attempts(100, 0, 90, 0), others: attempts(100) };
+  const [last, ...before] = says(times(LATE_HOLDS, late)).toReversed();
+  expect(last).toBe("90 % (0 % of the old release's) of the new release's attempts end 1 s late or more");
+  expect(before).toEqual(times(LATE_HOLDS - 1, {}).map(() => null));
+  // The old workers have gone, and were not late.
+  const alone = { fresh: attempts(100, 0, 90, 0) };
+  expect(says(times(LATE_HOLDS, alone), { others: attempts(100) }).at(-1)).toMatch(/^90 % \(0 %/);
+  // In time while it is watched: the last looks of a release that has just become the only one.
+  expect(rollRules.watchedMs).toBeGreaterThan(rollRules.lateHoldMs + 5 * LOOK_MS);
+
+  const crowded = times(100, { ...late, isCrowded: true });
+  expect(says(crowded).some((said) => said !== null)).toBe(false);
+  // What is sent after the crowd was seen is of it still, and one each half minute leaves too little time between them.
+  const each = Array.from({ length: 100 }, (_, look) => ({ ...late, isCrowded: look % 15 < 2 }));
+  expect(says(each).some((said) => said !== null)).toBe(false);
+  const minutely = Array.from({ length: 100 }, (_, look) => ({ ...late, isCrowded: look % 30 < 2 }));
+  expect(says(minutely).some((said) => said !== null)).toBe(true);
+  // Very late is very late, in a crowd too.
+  const very = times(HOLDS, { ...late, fresh: attempts(100, 0, 90, 90), isCrowded: true });
+  expect(says(very).at(-1)).toMatch(/end 5 s late or more$/);
+});
+
+test('somewhat late is judged only where it is known how late the old release was', () => {
+  const late = { fresh: attempts(100, 0, 90, 0) };
+  expect(says(times(100, late)).some((said) => said !== null)).toBe(false);
+  expect(says(times(100, { ...late, others: attempts(100, 0, 60, 0) })).some((said) => said !== null)).toBe(false);
+  expect(says(times(100, late), { others: attempts(100, 0, 60, 0) }).some((said) => said !== null)).toBe(false);
+});
+
+test('a worker that is replaced makes others late for a moment, which halts nothing', () => {
+  const looks = Array.from({ length: 200 }, (_, look) => ({
+    fresh: attempts(100, 0, look % 3 === 0 ? 60 : 0, 0),
+    others: attempts(100),
+  }));
+  expect(says(looks).some((said) => said !== null)).toBe(false);
 });
 
 test('what the old release suffers too halts no roll: a provider that is down', () => {
@@ -69,19 +115,21 @@ test('an account whose receiver dies during a roll does not halt it, however muc
   // Nor does it where it alone sends anything by the new release.
   const alone = { fresh: new Map([['webhook/dead', dead]]), others: attempts(100) };
   expect(says(times(40, alone)).at(-1)).toBeNull();
-  const quietly = { fresh: new Map([['webhook/dead', { attempts: 1, failed: 1, late: 1 }]]) };
+  const quietly = { fresh: new Map([['webhook/dead', { attempts: 1, failed: 1, late: 1, veryLate: 1 }]]) };
   expect(says(times(200, quietly), { others: attempts(100) }).at(-1)).toBeNull();
 });
 
 test('a release that fails is halted whatever an account beside it does, and where there is only one account', () => {
   const well = ['a', 'b', 'c'].map((name) => [`webhook/${name}`, flawless] as const);
-  const failing = ['a', 'b', 'c'].map((name) => [`webhook/${name}`, { attempts: 20, failed: 2, late: 0 }] as const);
+  const failing = ['a', 'b', 'c'].map(
+    (name) => [`webhook/${name}`, { attempts: 20, failed: 2, late: 0, veryLate: 0 }] as const,
+  );
   const others = new Map([...well, ['webhook/only here', flawless] as const]);
   expect(says(times(HOLDS, { fresh: new Map([...failing, ['webhook/dead', dead]]), others })).at(-1)).toMatch(
     /^10 % \(0 %/,
   );
   // One sends nearly everything, and the others are enough to see it.
-  const few = { attempts: 1, failed: 1, late: 0 };
+  const few = { attempts: 1, failed: 1, late: 0, veryLate: 0 };
   expect(
     says(
       times(HOLDS, {
@@ -99,9 +147,9 @@ test('a release that fails is halted whatever an account beside it does, and whe
 test('many accounts that send little weigh as much as one that sends much', () => {
   const accounts = Array.from(
     { length: 40 },
-    (_, n) => [`webhook/a${n}`, { attempts: 1, failed: n % 4 === 0 ? 1 : 0, late: 0 }] as const,
+    (_, n) => [`webhook/a${n}`, { attempts: 1, failed: n % 4 === 0 ? 1 : 0, late: 0, veryLate: 0 }] as const,
   );
-  const fresh = new Map([...accounts, ['webhook/much', { attempts: 1_000, failed: 0, late: 0 }]]);
+  const fresh = new Map([...accounts, ['webhook/much', { attempts: 1_000, failed: 0, late: 0, veryLate: 0 }]]);
   expect(says(times(HOLDS, { fresh, others: attempts(100) })).at(-1)).toMatch(/^23 %/);
 });
 
@@ -128,7 +176,7 @@ test('a release that breaks one channel is halted, also where that channel has o
   const alone = { fresh: new Map([['slack/acme', dead]]), others: new Map([['webhook/acme', flawless]]) };
   expect(says(times(HOLDS, alone), before).at(-1)).toMatch(/^100 %/);
   // Many accounts of another channel do not hide it either, and attempts that are few gather while the others' are many.
-  const few = { attempts: 4, failed: 4, late: 0 };
+  const few = { attempts: 4, failed: 4, late: 0, veryLate: 0 };
   const beside = { fresh: new Map([...attempts(1_000), ['slack/acme', few]]), others: attempts(1_000) };
   expect(says(times(20, beside), before)).toContainEqual(expect.stringMatching(/^100 %/));
   // It is mute.
@@ -142,7 +190,7 @@ test('a release that breaks one channel is halted, also where that channel has o
 
 test('channels that send little are judged together', () => {
   const little = ['webhook/a', 'slack/a', 'discord/a', 'telegram/a'].map(
-    (name) => [name, { attempts: 6, failed: 6, late: 0 }] as const,
+    (name) => [name, { attempts: 6, failed: 6, late: 0, veryLate: 0 }] as const,
   );
   // Within the half minute for which an attempt waits for others.
   expect(says([{ fresh: new Map(little) }, ...times(HOLDS, { fresh: new Map(little) })]).at(-1)).toMatch(/^100 %/);

@@ -5,7 +5,7 @@ import { givenBackReasons } from '../../../../topology/message';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
 
-const LATE_MS = 5_000;
+const BOUNDS = { lateMs: 1_000, veryLateMs: 5_000 };
 const NOW = 'CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)';
 
 let world: World;
@@ -18,7 +18,7 @@ beforeEach(async () => {
   const open = (name: 'WORKER_DATABASE_URL' | 'ADMIN_DATABASE_URL') =>
     Pool.open(required(world.environment, name), { clock: systemClock, size: 2 });
   [admin, pool] = [open('ADMIN_DATABASE_URL'), open('WORKER_DATABASE_URL')];
-  ledger = new RollLedger(pool, LATE_MS);
+  ledger = new RollLedger(pool, BOUNDS);
 });
 afterEach(async () => {
   await Promise.all([admin.close(), pool.close()]);
@@ -35,10 +35,10 @@ async function message(account: string, channel = 'webhook'): Promise<number> {
 const OLD = '00000000000000000000000000000001';
 const FRESH = '00000000000000000000000000000002';
 let attempts = 0;
-const attempt = (id: number, outcome: string, { session = OLD, error = 'NULL' } = {}) =>
+const attempt = (id: number, outcome: string, { session = OLD, error = 'NULL', lateMs = 0 } = {}) =>
   admin.run(
     'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, error, settled) VALUES ' +
-      `(${id}, ${++attempts}, x'${session}', ${NOW}, x'00', ${NOW}, '${outcome}', ${error}, 'scheduled')`,
+      `(${id}, ${++attempts}, x'${session}', ${NOW} - ${lateMs}, x'00', ${NOW}, '${outcome}', ${error}, 'scheduled')`,
   );
 const overdue = () => ledger.overdue(['webhook'], 90_000, 30_000);
 const pause = (channel: string, account: string, until = 'NULL') =>
@@ -46,12 +46,12 @@ const pause = (channel: string, account: string, until = 'NULL') =>
     `INSERT INTO pauses (channel, account, paused_at, until_at) VALUES ('${channel}', '${account}', ${NOW}, ${until})`,
   );
 
-/** What came of attempts, by account: attempts, failed ones, late ones. */
-const figures = (these: Record<string, [attempts: number, failed: number, late: number]>) =>
+/** What came of attempts, by account: attempts, failed ones, late ones, and those of them that were very late. */
+const figures = (these: Record<string, [attempts: number, failed: number, late: number, veryLate?: number]>) =>
   new Map(
-    Object.entries(these).map(([account, [count, failed, late]]) => [
+    Object.entries(these).map(([account, [count, failed, late, veryLate = 0]]) => [
       `webhook/${account}`,
-      { attempts: count, failed, late },
+      { attempts: count, failed, late, veryLate },
     ]),
   );
 
@@ -87,6 +87,12 @@ test('an account that failed only before the roll says nothing of a release, and
   expect(await ledger.begin(1)).toEqual(figures({ flaky: [2, 1, 0], well: [1, 0, 0] }));
   for (const id of [dead, dead, flaky, well]) await attempt(id, 'retry');
   expect((await ledger.since(1)).others).toEqual(figures({ flaky: [1, 1, 0], well: [1, 1, 0] }));
+});
+
+test('an attempt is late after a second, and very late after five', async () => {
+  const well = await message('well');
+  for (const lateMs of [0, 900, 2_000, 4_500, 6_000]) await attempt(well, 'delivered', { lateMs });
+  expect(await ledger.begin(1)).toEqual(figures({ well: [5, 0, 3, 1] }));
 });
 
 test('what a release postpones for a fault of its own counts as failed', async () => {

@@ -312,6 +312,49 @@ describe('the Kustomize files', () => {
     expect(readFileSync(settings, 'utf8')).toBe('KAFKA_BROKERS=mine:9092\n');
   });
 
+  it('know the settings that pods have: those of the files that are kept, also where an overlay has other ones', () => {
+    writeRendering(folder, rendered());
+    writeFileSync(join(folder, 'base/settings.env'), '# mine\nKAFKA_BROKERS=kafka:9999\nDOWNSPOUT_NAMESPACE=other\n');
+    writeFileSync(
+      join(folder, 'overlays/production/settings.env'),
+      'KAFKA_BROKERS=kafka:9444\nKAFKA_SSL=true\nKAFKA_SSL_CA_FILE=/etc/ca.pem\nCONNECT_URL=https://connect:8443\n',
+    );
+    writeRendering(folder, rendered({ folder }));
+    const read = (path: string) => objectsOf(readFileSync(join(folder, path), 'utf8'));
+    const portsOf = (policy: Fields) =>
+      (policy['spec'] as unknown as { egress: { ports: { port: number }[] }[] }).egress[0]?.ports
+        .filter(({ port }) => port !== 53)
+        .map(({ port }) => port);
+    const due = read('base/due.yaml');
+    expect(portsOf(find(due, 'NetworkPolicy', 'downspout-due'))).toEqual([3307, 8083, 9999]);
+    const scaled = find(read('base/webhook.yaml'), 'ScaledObject', 'downspout-webhook');
+    expect(JSON.stringify(scaled)).toContain('"topic":"other.due.webhook"');
+    // Without a user and certificates there is nothing to prove.
+    expect(read('base/workers.yaml').map(({ kind }) => kind)).toEqual(['ServiceAccount']);
+
+    const [policy] = read('overlays/production/due-networkpolicy.patch.yaml');
+    expect(portsOf(policy as Fields)).toEqual([3307, 8443, 9444]);
+    const [scaling] = read('overlays/production/webhook-scaledobject.patch.yaml');
+    expect(JSON.stringify(scaling)).toMatch(/"topic":"other\.due\.webhook".*"tls":"enable"/);
+    const { resources } = parse(readFileSync(join(folder, 'overlays/production/kustomization.yaml'), 'utf8')) as {
+      resources: string[];
+    };
+    expect(resources).toContain('workers-triggerauthentication.yaml');
+    expect(read('overlays/production/workers-triggerauthentication.yaml')).toHaveLength(1);
+  });
+
+  it('take away what an overlay without certificates does not need, and refuse a setting that nobody understands', () => {
+    writeRendering(folder, rendered());
+    const settings = join(folder, 'overlays/production/settings.env');
+    writeFileSync(settings, 'KAFKA_SSL=\nKAFKA_SASL_MECHANISM=\nKAFKA_SASL_USERNAME=\nKAFKA_SSL_CA_FILE=\n');
+    const patch = rendered({ folder }).find(({ path }) => path.endsWith('workers-triggerauthentication.patch.yaml'));
+    expect(patch?.text).toContain('$patch: delete');
+    writeFileSync(settings, 'KAFKA_BROKERS=nowhere\n');
+    expect(() => rendered({ folder })).toThrow(
+      /overlays\/production\/settings\.env: KAFKA_BROKERS: .* Change KAFKA_BROKERS there\.$/,
+    );
+  });
+
   it('hold the topology that the workers of the environment read', () => {
     expect(parse(fileOf('overlays/production/topology.yaml'))).toEqual(production.specification);
     expect(stringify(parse(fileOf('base/topology.yaml')))).toBe(stringify(base.specification));
