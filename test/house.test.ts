@@ -3,9 +3,16 @@ import { join } from 'node:path';
 import { repeatedWords, wordsOf } from './house/glossary';
 import { guaranteesOf, guaranteesWithoutTest } from './house/guarantees';
 import { circlesOfFiles, circlesOfSiblings, namesWithTwoOwners } from './house/imports';
+import { migrations, migrationsThatSubtract } from './house/migrations';
 import { isTest, planted, repository, type Sources } from './house/sources';
 
 const sources = repository();
+
+/** Files that listen for a signal by themselves; one that only ignores it may. */
+function listening(all: Sources): string[] {
+  const pattern = /process\s*\.(on|once)\((?!'SIG\w+', \(\) => undefined)('SIG|signal)/;
+  return [...all].flatMap(([path, text]) => (!isTest(path) && pattern.test(text) ? [path] : []));
+}
 
 describe('the house', () => {
   it('has one owner for the name of each exported type', () => {
@@ -88,11 +95,32 @@ describe('the house', () => {
     expect(guaranteesWithoutTest(planted(new Map(), all))).toEqual([]);
   });
 
+  it('has no migration that takes anything from the release that runs', () => {
+    expect(migrationsThatSubtract(migrations())).toEqual([]);
+    const made = {
+      '0033_a.sql': 'ALTER TABLE `a` DROP `b`;',
+      '0034_b.sql': 'DROP TABLE `a`;',
+      '0035_c.sql': 'ALTER TABLE `a` RENAME COLUMN `b` TO `c`;',
+      '0036_d.sql': "ALTER TABLE `a` ADD COLUMN `b` int NOT NULL COMMENT 'x', ADD COLUMN `c` int NOT NULL DEFAULT 0;",
+      '0037_e.sql': 'ALTER TABLE `a` ADD CONSTRAINT `b` CHECK (`c` > 0);',
+      '0038_f.sql': "ALTER TABLE `a` MODIFY COLUMN `b` enum('x');",
+      // These take nothing, whatever their texts say.
+      '0039_g.sql':
+        "ALTER TABLE `a` DROP INDEX `b`, ADD COLUMN `rename` int COMMENT 'DROP TABLE, CHANGE, it''s all', RENAME INDEX `d` TO `e`;",
+      '0040_h.sql': 'CREATE TABLE `a` (`b` int NOT NULL, UNIQUE KEY `c` (`b`));',
+      '0041_i.sql': 'ALTER TABLE `a` ADD COLUMN `b` int GENERATED ALWAYS AS (1) STORED NOT NULL;\n-- DROP TABLE `a`',
+    };
+    expect(migrationsThatSubtract(new Map(Object.entries(made)))).toEqual([
+      '0033_a.sql: DROP COLUMN',
+      '0034_b.sql: DROP TABLE',
+      '0035_c.sql: RENAME',
+      '0036_d.sql: ADD a column NOT NULL without a default',
+      '0037_e.sql: ADD a unique key, a check or a foreign key',
+      '0038_f.sql: MODIFY',
+    ]);
+  });
+
   it('listens for signals in one place, which knows whether one came', () => {
-    const listening = (all: Sources) =>
-      [...all].flatMap(([path, text]) =>
-        !isTest(path) && /process\s*\.(on|once)\((?!'SIG\w+', \(\) => undefined)('SIG|signal)/.test(text) ? [path] : [],
-      );
     expect(listening(sources)).toEqual([]);
     const listener = planted(sources, { 'deploy/a.ts': `process.once('SIGTERM', end);` });
     expect(listening(listener)).toEqual(['deploy/a.ts']);

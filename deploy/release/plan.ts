@@ -1,3 +1,4 @@
+import { isModifying, subtractionsIn } from '../../connectors/mysql/schema/additive';
 import { counted } from '../console/units';
 import { planTopics } from './plan-topics';
 import type { Deployable, Live, Plan, PlanStep } from './plan-types';
@@ -33,9 +34,14 @@ function schemaSteps({ schema }: Live): PlanStep[] {
   if (schema.isEmpty) return [{ what: 'schema', change: 'is made, with its users', cost: 'nothing is there yet' }];
   const tables = [...new Set(schema.pending.flatMap((sql) => /TABLE `(\w+)`/.exec(sql)?.[1] ?? []))];
   const count = counted(schema.pending.length, 'migration');
-  const rewrites = schema.pending.some((sql) => /\b(MODIFY|CHANGE|DROP)\b/.test(sql));
-  const means = rewrites ? 'some rewrite a table, to which nothing is written meanwhile' : 'they only add';
-  const cost = `${means}; workers of both releases go on; \`downspout migrate --dry-run\` prints them`;
+  const rewrites = schema.pending.some((sql) => isModifying(sql) || /\bDROP\b/.test(sql));
+  const taken = [...new Set(schema.pending.flatMap(subtractionsIn))];
+  const adds = rewrites ? 'some rewrite a table, to which nothing is written meanwhile' : 'they only add';
+  const means =
+    taken.length === 0
+      ? `${adds}; workers of both releases go on`
+      : `not additive (${taken.join(', ')}): workers of the release that runs may fail from then on, and so may those of a rollback`;
+  const cost = `${means}; \`downspout migrate --dry-run\` prints them`;
   return [{ what: 'schema', change: `${count} (${tables.join(', ')})`, cost }];
 }
 

@@ -6,6 +6,7 @@ import { endOfLog, sizeOf } from '../../stack/host/part-log';
 import { endProcess } from '../../stack/host/processes';
 import { stackFolder } from '../../stack/stack-folder';
 import { hasLooked, type RememberedProcess, runningSupervisor, runningWorkers } from './host-state';
+import { SUPERVISOR_LOG } from './log-rotation';
 import { ownProgram } from './program';
 import { logFolderOf } from './run-supervisor';
 import { WorkerProcess } from './worker-process';
@@ -40,7 +41,7 @@ export function defaultStateFolder(): string {
  */
 export async function detachSupervisor({ folder, clock }: DetachOptions): Promise<DetachedSupervisor> {
   const logFolder = logFolderOf(folder);
-  const logFile = join(logFolder, 'supervisor.log');
+  const logFile = join(logFolder, SUPERVISOR_LOG);
   const running = runningSupervisor(folder);
   if (running !== null) return { pid: running.pid, isNew: false, logFile };
   mkdirSync(logFolder, { recursive: true });

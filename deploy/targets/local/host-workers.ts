@@ -5,7 +5,7 @@ import type { Clock } from '../../../topology/core/clock';
 import { sizeOf } from '../../stack/host/part-log';
 import type { ProcessRecord } from '../../stack/host/processes';
 import type { RememberedProcess } from './host-state';
-import { lastWords, rotateLog } from './log-rotation';
+import { lastWords, rotateLog, SUPERVISOR_LOG } from './log-rotation';
 import type { Generation } from './next-steps';
 import type { PlacementSlot, SlotProcess } from './placement-slot';
 import type { Launch, WorkerProcess } from './worker-process';
@@ -129,7 +129,9 @@ export class HostWorkers {
     for (const { process } of this.all) process.release();
   }
 
+  /** Also that of this process, which is there when it was detached. */
   rotateLogs(): void {
+    rotateLog(join(this.options.logFolder, SUPERVISOR_LOG));
     for (const worker of this.all) rotateLog(this.logFile(worker));
   }
 

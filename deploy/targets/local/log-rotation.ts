@@ -1,6 +1,8 @@
 import { closeSync, copyFileSync, openSync, readSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { sizeOf } from '../../stack/host/part-log';
 
+/** Where a detached supervisor writes, in the folder of its workers' logs. */
+export const SUPERVISOR_LOG = 'supervisor.log';
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 /** `webhook-1.log.1` is the youngest. */
 const KEPT_LOGS = 5;

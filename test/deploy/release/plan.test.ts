@@ -135,6 +135,13 @@ test('migrations only add; a database that a newer version made is refused', () 
   const rewriting = ['ALTER TABLE `pauses` MODIFY COLUMN `x` int'];
   const one = said(plan(BEFORE, live(BEFORE, { schema: { isEmpty: false, pending: rewriting, newer: 0 } })));
   expect(one).toEqual([expect.stringMatching(/^schema: 1 migration \(pauses\): some rewrite a table/)]);
+  for (const taken of ['ALTER TABLE `pauses` DROP COLUMN `x`', 'ALTER TABLE `pauses` RENAME COLUMN `x` TO `y`']) {
+    const these = said(
+      plan(BEFORE, live(BEFORE, { schema: { isEmpty: false, pending: [...pending, taken], newer: 0 } })),
+    );
+    expect(these).toEqual([expect.stringMatching(/^schema: 4 migrations .*: not additive \((DROP COLUMN|RENAME)\): /)]);
+    expect(these[0]).not.toMatch(/go on/);
+  }
   const empty = said(plan(BEFORE, live(BEFORE, { schema: { isEmpty: true, pending, newer: 0 } })));
   expect(empty).toEqual(['schema: is made, with its users: nothing is there yet']);
   const { refusals } = plan(BEFORE, live(BEFORE, { schema: { isEmpty: false, pending: [], newer: 2 } }));

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FakeWorker, HostsWorld } from './hosts-world';
 
@@ -74,6 +74,17 @@ describe('HostSupervisor', () => {
     host.workers()[0]?.die();
     await world.clock.advance(250);
     expect(host.workers()).toHaveLength(2);
+    host.die();
+  });
+
+  test('the log of a detached supervisor stays below its bound, also while no worker runs', async () => {
+    const host = world.host('a');
+    await settle();
+    const log = join(host.folder, 'logs', 'supervisor.log');
+    writeFileSync(log, '');
+    truncateSync(log, 11 * 1024 * 1024);
+    await settle();
+    expect([log, `${log}.1`].map((path) => statSync(path).size)).toEqual([0, 11 * 1024 * 1024]);
     host.die();
   });
 
