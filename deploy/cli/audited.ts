@@ -3,7 +3,7 @@ import { thisAuthor } from '../../connectors/mysql/audit/author';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
 import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
-import type { Environment } from '../../topology/settings/environment';
+import { type Environment, readEnvironment } from '../../topology/settings/environment';
 import { type DatabaseUrl, databaseUrl } from './database';
 import { Interrupted, whole } from './interrupt';
 import type { VerbContext } from './verb';
@@ -29,7 +29,9 @@ export interface AuditedOptions {
 
 /** Records what was done with the local stack itself. Its database comes and goes with it, so a row that cannot be written is no failure. */
 export async function recordOfStack(environment: Environment, verb: string): Promise<void> {
-  await tryToRecord(environment, { verb, subject: 'local stack' });
+  // Its settings say where it is; in whose name somebody works is not theirs.
+  const { DOWNSPOUT_WHO } = readEnvironment();
+  await tryToRecord({ ...environment, DOWNSPOUT_WHO }, { verb, subject: 'local stack' });
 }
 
 /** Records what was done with processes of this host, which must be possible without the database too: then it is told. */

@@ -1,4 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type AuditRow, readAudit } from '../../connectors/mysql/audit/audit';
 import { createClient } from '../../connectors/mysql/client/client';
@@ -6,6 +8,7 @@ import { Pool } from '../../connectors/mysql/sql/pool';
 import { buildProgram } from '../../deploy/cli/program';
 import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
+import { packageRoot } from '../../topology/settings/package';
 import { runCli, variablesOf } from '../support/stack/cli';
 import { freshWorld, type World } from '../support/stack/stack';
 import { until } from '../support/until';
@@ -45,18 +48,18 @@ const readers: Readonly<Record<string, string>> = {
   verify: 'it writes down how far it has looked',
   worker: 'it is in the table of workers while it lives',
   demo: 'it is an application on a stack of its own; what its client changes is recorded as for any application',
-  up: 'test/stack/start.test.ts: it starts a stack of its own',
-  down: 'test/stack/start.test.ts: it stops that stack',
 };
 
-/** Verbs that deploy: what they change takes releases and supervisors. */
+/** Verbs that deploy, whose rows other tests read: what they change takes releases and supervisors. */
 const deploying: Readonly<Record<string, string>> = {
-  deploy: 'deploying.ts',
-  rollback: 'deploying.ts',
-  scale: 'deploying.ts',
-  restart: 'deploying.ts',
-  rebalance: 'rebalance.ts',
-  kill: 'deploying.ts',
+  deploy: 'test/stack/deploy.test.ts',
+  rollback: 'test/stack/deploy.test.ts',
+  scale: 'test/stack/deploy.test.ts',
+  restart: 'test/stack/deploy.test.ts',
+  rebalance: 'test/stack/deploy.test.ts',
+  kill: 'test/stack/kill.test.ts',
+  up: 'test/stack/up-and-down.test.ts',
+  down: 'test/stack/up-and-down.test.ts',
 };
 
 const secret = `whsec_${Buffer.from('a'.repeat(24)).toString('base64')}`;
@@ -138,6 +141,12 @@ function leaves(command: Command, path = ''): string[] {
 test('every verb is known to change nothing, or is in the list of those that are recorded', () => {
   const known = [...Object.keys(readers), ...Object.keys(deploying), ...changes.map(([verb]) => verb)];
   expect(leaves(buildProgram(['node', 'downspout'])).toSorted()).toEqual([...new Set(known)].toSorted());
+});
+
+test.each(Object.entries(deploying))('the row of `downspout %s` is read by %s', (verb, file) => {
+  expect(readFileSync(join(packageRoot(), file), 'utf8')).toMatch(
+    new RegExp(`audited\\([^)]*'${verb}'|verbs = \\[.*'${verb}'`),
+  );
 });
 
 test.each(changes)('`downspout %s %s` leaves an audit row', async (verb = '', args = '', input = '') => {

@@ -1,6 +1,6 @@
 import { systemClock } from '../../topology/core/clock';
 import { until } from '../support/until';
-import { Rolled } from './rolled';
+import { type AuditEntry, Rolled } from './rolled';
 
 // Every command is a process, and each of them sees a change come through CDC.
 jest.setTimeout(600_000);
@@ -16,8 +16,19 @@ afterEach(async () => {
 
 /** Messages per second. */
 const RATE = 30;
+const grown = (webhook: string) =>
+  `{ due: { replicas: 1, partitions: 4 }, webhook: { replicas: 2, partitions: 6${webhook} } }`;
 const small = (webhook: string) =>
   `{ due: { replicas: 1, partitions: 4 }, webhook: { replicas: 2, partitions: 4${webhook} } }`;
+
+/** The audit's row of a verb that has put one release in the place of another. */
+const deployed = (verb: string, before: number | null, after: number): AuditEntry => ({
+  verb,
+  subject: `release ${after}`,
+  before: before === null ? null : { release: before },
+  after: { release: after },
+  outcome: 'done',
+});
 
 /** Kills a worker and prints how long it is until another process runs, and until that is ready. */
 async function killedAndBack(name: string): Promise<void> {
@@ -113,6 +124,17 @@ test('a worker that would be the same in the new release is left alone, and noth
     ['superseded', 'deploy'],
     ['superseded', 'deploy'],
   ]);
+  const verbs = ['deploy', 'scale', 'rollback', 'restart', 'rebalance'];
+  const rolledNone = { before: null, after: null, outcome: 'done' };
+  // Neither a rehearsal nor what was refused is among them.
+  expect(await rolled.audited(...verbs)).toEqual([
+    deployed('deploy', null, one),
+    deployed('deploy', one, two),
+    deployed('scale', two, three),
+    deployed('rollback', three, four),
+    { verb: 'restart', subject: 'webhook', ...rolledNone },
+    { verb: 'rebalance', subject: 'all', ...rolledNone },
+  ]);
   await killedAndBack('webhook-1');
   expect(await rolled.verdict()).toEqual([]);
 });
@@ -172,10 +194,45 @@ test('a release that fails leaves the old one running, and a deploy that was int
   expect((await rolled.history())[0]).toMatchObject({ outcome: 'rolled_back' });
   expect(await rolled.running()).toEqual(old);
 
-  // The command dies at each of its steps, and the next one goes on with the same release.
-  rolled.topology(small(', timeout: 9s'));
+  const wentBack = (outcome: RegExp) => ({
+    verb: 'rollback',
+    subject: expect.stringMatching(/^release \d+$/),
+    before: { release: one },
+    after: { release: one },
+    outcome: expect.stringMatching(outcome),
+  });
+  expect(await rolled.audited('rollback')).toEqual([
+    wentBack(/^failed: due-1 /),
+    wentBack(/^rolled_back: \d+ % .* of the new release's attempts fail$/),
+  ]);
+
+  // The command dies while it goes back, and the next one does so in its place.
+  const again = ['rollback', String(bad), '--yes', '--pause', '60s'];
+  expect(await rolled.killAt(/^halted: .*; going back to release/, again)).toBeNull();
+  expect((await rolled.history())[0]).toMatchObject({ outcome: 'deploying' });
+  const halfBack = (await rolled.history())[0]?.number;
+  await rolled.forgetDeployer();
+  expect(await rolled.cli(['rollback', '--yes', '--pause', '0s'])).toMatchObject({ code: 0 });
+  const back = await rolled.running();
+  expect(back.map((text) => text.replace(/ .*/, ''))).toEqual(['due-1', 'webhook-1', 'webhook-2']);
+  expect(back.filter((text) => text.endsWith(` release ${halfBack}`))).toEqual([]);
+
+  // It dies while the first workers are watched, and a rollback takes them back.
+  rolled.topology(small(', timeout: 10s'));
+  const watched = rolled.deployArguments('--canary', '1', '--pause', '60s');
+  expect(await rolled.killAt(/^watching the first workers for 60 s/, watched)).toBeNull();
+  const [canary] = await rolled.history();
+  expect(canary).toMatchObject({ outcome: 'deploying' });
+  await rolled.forgetDeployer();
+  expect(await rolled.cli(['rollback', '--yes', '--pause', '0s'])).toMatchObject({ code: 0 });
+  expect((await rolled.running()).filter((text) => text.endsWith(` release ${canary?.number}`))).toEqual([]);
+
+  // It dies at each of its steps, also while a stream gets more partitions, and the next one goes on with the same release.
+  rolled.topology(grown(', timeout: 9s'));
   const steps: readonly RegExp[] = [
     /^release \d+:/,
+    /^due\.webhook: 4 → 6 partitions; sends of webhook pause$/,
+    /^due\.webhook: 6 partitions; sends of webhook paused for/,
     /^topics:/,
     /^connector:/,
     /^changes:/,
@@ -195,8 +252,8 @@ test('a release that fails leaves the old one running, and a deploy that was int
   expect(await rolled.killAt('live')).toBeNull();
   await isHalfDone();
   const [half] = await rolled.history();
-  const again = await rolled.deploy();
-  expect(again).toMatchObject({ code: 0, stdout: `Release ${half?.number} is live.\n` });
+  const continued = await rolled.deploy();
+  expect(continued).toMatchObject({ code: 0, stdout: `Release ${half?.number} is live.\n` });
   expect(await rolled.running()).toEqual([
     `due-1 of release ${one}`,
     `webhook-1 of release ${half?.number}`,
@@ -204,14 +261,38 @@ test('a release that fails leaves the old one running, and a deploy that was int
   ]);
 
   // Two at once, with something to do: one of them is told of the other.
-  rolled.topology(small(', timeout: 8s'));
+  rolled.topology(grown(', timeout: 8s'));
   const both = await Promise.all([rolled.deploy(), rolled.deploy()]);
   expect(both.filter(({ code }) => code === 0)).toHaveLength(1);
   expect(both.find(({ code }) => code === 1)?.stderr).toMatch(/has been at `deploy.*` since .*Nothing was changed/s);
+  expect((await rolled.audited('deploy')).slice(-2)).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ before: { release: half?.number }, outcome: 'done' }),
+      expect.objectContaining({ subject: '', outcome: expect.stringMatching(/^failed: .* has been at `deploy/s) }),
+    ]),
+  );
 
   expect(await rolled.asOperator(['drain', 'webhook'])).toMatchObject({ code: 0 });
   const drained = rolled.receiver.journal.length;
   expect(await rolled.cli(['resume', 'webhook'])).toMatchObject({ code: 0 });
   await until('messages are sent again', () => rolled.receiver.journal.length > drained);
+  expect(await rolled.verdict()).toEqual([]);
+});
+
+test('a deploy that dies amid a migration, or while the stream of changes gets more partitions, is continued by the next one', async () => {
+  rolled.topology(small(''));
+  expect(await rolled.deploy()).toMatchObject({ code: 0 });
+  rolled.beginLoad(RATE);
+  expect(await rolled.killInMigration()).toBeNull();
+  expect(await rolled.deploy()).toMatchObject({ code: 0, stdout: expect.stringMatching(/is live already/) });
+
+  rolled.topology('{ due: { replicas: 1, partitions: 6 }, webhook: { replicas: 2, partitions: 4 } }');
+  // While sends pause, and when the partitions are there but the spouts have not begun again.
+  for (const step of [/^schedule-changes: 4 → 6 partitions; all sends pause$/, /^changes:/]) {
+    expect([step, await rolled.killAt(step)]).toEqual([step, null]);
+    await rolled.forgetDeployer();
+  }
+  expect(await rolled.deploy()).toMatchObject({ code: 0, stdout: expect.stringMatching(/is live\.\n$/) });
+  await until('all partitions are reported', async () => (await rolled.owned('due')) === 6);
   expect(await rolled.verdict()).toEqual([]);
 });

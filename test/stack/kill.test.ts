@@ -65,6 +65,12 @@ test('what kill has stopped is sent again after a deploy, wherever kill or the d
   expect(await rolled.cli(['activate'])).toMatchObject({ code: 0 });
   expect(await rolled.verdict()).toEqual([]);
 
+  // What died could say nothing.
+  const kill = { verb: 'kill', subject: 'all', before: null, after: null };
+  expect(await rolled.audited('kill')).toEqual(
+    ['done', 'done', 'interrupted by SIGTERM'].map((outcome) => ({ ...kill, outcome })),
+  );
+
   expect(await rolled.stopSupervisor()).toMatchObject({
     code: 0,
     stdout: expect.stringMatching(/and 2 workers with it/),

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { AuditRow } from '../../connectors/mysql/audit/audit';
 import { type Client, createClient } from '../../connectors/mysql/client/client';
 import { listPlacements, placementName } from '../../connectors/mysql/operators/placements';
 import { Pool } from '../../connectors/mysql/sql/pool';
@@ -23,6 +25,9 @@ import { freshEnvironment } from '../support/stack/stack';
 import { until } from '../support/until';
 
 const SETTLING_MS = 120_000;
+
+/** What matters of a row of `audit --json`. */
+export type AuditEntry = Pick<AuditRow, 'verb' | 'subject' | 'before' | 'after' | 'outcome'>;
 
 /** Every row of `history --json`. */
 export interface HistoryRow {
@@ -83,9 +88,10 @@ export class Rolled {
   /**
    * Kills a deploy when it has reported a step, or has said in its transaction that the release is `live`. It cannot commit that,
    * because the row is locked.
+   * @param args the command line, where it is not `deploy` as the other tests run it
    * @returns its exit code, null when it was killed
    */
-  killAt(step: RegExp | 'live'): Promise<number | null> {
+  killAt(step: RegExp | 'live', args: readonly string[] = this.deployArguments()): Promise<number | null> {
     const isSaid = async () => {
       const [row] = await this.sql.rows<[number]>(
         "SELECT COUNT(*) FROM performance_schema.data_locks WHERE object_schema=DATABASE() AND object_name='releases' AND lock_status='WAITING'",
@@ -95,7 +101,7 @@ export class Rolled {
     return this.sql.transaction(async (sql) => {
       await sql.rows("SELECT number FROM releases WHERE outcome='deploying' FOR UPDATE");
       let saying: Promise<unknown> | undefined;
-      const code = await this.begin(this.deployArguments(), (line, child) => {
+      const code = await this.begin(args, (line, child) => {
         if (step === 'live')
           saying ??= until('the release is said to be live', isSaid).then(() => child.kill('SIGKILL'));
         else if (step.test(line)) child.kill('SIGKILL');
@@ -105,6 +111,40 @@ export class Rolled {
     });
   }
 
+  /**
+   * Kills a deploy amid a migration: the newest migrations are made again, and their first waits for a table that somebody reads.
+   * @returns its exit code, null when it was killed
+   */
+  async killInMigration(): Promise<number | null> {
+    const newest = 3;
+    await this.sql.run(`DELETE FROM __drizzle_migrations ORDER BY id DESC LIMIT ${newest}`);
+    return this.sql.transaction(async (sql) => {
+      await sql.rows('SELECT COUNT(*) FROM delivery_attempts');
+      const child = this.spawn(this.deployArguments());
+      const over = once(child, 'close') as Promise<[number | null]>;
+      const waits = async () => {
+        const [row] = await this.sql.rows<[number]>(
+          "SELECT COUNT(*) FROM performance_schema.metadata_locks WHERE object_schema=DATABASE() AND object_name='delivery_attempts' AND lock_status='PENDING'",
+        );
+        return row?.[0] !== 0;
+      };
+      await until('the migration waits', waits);
+      child.kill('SIGKILL');
+      return (await over)[0];
+    });
+  }
+
+  /** What the audit says of verbs that deploy, the oldest first. */
+  async audited(...verbs: readonly string[]): Promise<AuditEntry[]> {
+    const { stdout, stderr } = await this.cli(['audit', '--json', '--limit', '1000']);
+    if (stdout === '') throw new Error(stderr);
+    const rows = JSON.parse(stdout) as AuditEntry[];
+    return rows
+      .filter(({ verb }) => verbs.includes(verb))
+      .map(({ verb, subject, before, after, outcome }) => ({ verb, subject, before, after, outcome }))
+      .toReversed();
+  }
+
   /** So that nobody waits for the lease of a deploy that was killed. */
   async forgetDeployer(): Promise<void> {
     await this.sql.run('DELETE FROM deploy_lock');
@@ -112,11 +152,7 @@ export class Rolled {
 
   /** A command whose process the test may end. */
   begin(args: readonly string[], onLine: (line: string, child: ChildProcess) => void): Promise<number | null> {
-    const child = spawn(process.execPath, [ownProgram(), ...args], {
-      cwd: this.folder,
-      env: { PATH: process.env['PATH'], ...this.variables },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    const child = this.spawn(args);
     let rest = '';
     child.stderr.on('data', (piece: Buffer) => {
       const lines = `${rest}${piece.toString()}`.split('\n');
@@ -260,6 +296,14 @@ export class Rolled {
       table: await tableHistory(this.sql),
       classes: { webhook: 'idempotent' },
     };
+  }
+
+  private spawn(args: readonly string[]) {
+    return spawn(process.execPath, [ownProgram(), ...args], {
+      cwd: this.folder,
+      env: { PATH: process.env['PATH'], ...this.variables },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
   }
 
   private get variables(): Record<string, string> {
