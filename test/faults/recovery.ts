@@ -5,6 +5,7 @@ import { until } from '../support/until';
 import { runOn, say } from './command';
 import { burst } from './kinds/moments';
 import { Arena } from './world/arena';
+import { TwoHosts } from './world/two-hosts';
 
 /** How long something may take to continue, at most. Times are milliseconds. */
 interface Goal {
@@ -32,6 +33,16 @@ const recoveries: readonly Recovery[] = [
     what: 'spout stopped in good order → messages of its partitions are sent',
     target: 2_000,
     measure: (arena) => lostSpout(arena, () => arena.crew.stop('due-0')),
+  },
+  {
+    what: 'worker of a supervisor killed → it runs again',
+    target: 2_000,
+    measure: (arena) => onTwoHosts(arena, killedWorker),
+  },
+  {
+    what: 'a whole host killed → messages of all partitions are sent',
+    target: 13_000,
+    measure: (arena) => onTwoHosts(arena, killedHost),
   },
   { what: 'Connect down → added lateness', target: 3_000, measure: connectDown },
   { what: 'Kafka answers again → first message is sent', target: 10_000, measure: kafkaRestart },
@@ -72,6 +83,39 @@ async function lostSpout(arena: Arena, lose: () => Promise<void>): Promise<numbe
   const took = systemClock.monotonic() - lostAt;
   await lost;
   return took;
+}
+
+async function onTwoHosts(arena: Arena, measure: (arena: Arena, both: TwoHosts) => Promise<number>): Promise<number> {
+  const both = await TwoHosts.start(arena);
+  try {
+    return await measure(arena, both);
+  } finally {
+    await both.stop();
+  }
+}
+
+async function killedWorker(_: Arena, { hosts: [host] }: TwoHosts): Promise<number> {
+  const before = host.pids;
+  const [killed] = before as [number];
+  const killedAt = systemClock.monotonic();
+  process.kill(killed, 'SIGKILL');
+  await until('another process runs', () => host.pids.some((pid) => !before.includes(pid)));
+  return systemClock.monotonic() - killedAt;
+}
+
+/** What it was sending is sent again, and what comes due meanwhile is sent by the other host. */
+async function killedHost(arena: Arena, { hosts: [host] }: TwoHosts): Promise<number> {
+  const keys = await burst(arena, SPREAD, 1_000, '?delay=500');
+  await arena.receiver.until(() => arena.receiver.journal.length >= SPREAD / 2);
+  const killedAt = systemClock.monotonic();
+  await host.die();
+  keys.push(...(await burst(arena, SPREAD, 0)));
+  const isAccepted = () => {
+    const accepted = new Set(arena.receiver.accepted.map(({ path }) => path.split('/').at(-2)));
+    return keys.every((key) => accepted.has(key));
+  };
+  await until('each of them is accepted', isAccepted);
+  return systemClock.monotonic() - killedAt;
 }
 
 async function connectDown(arena: Arena): Promise<number> {

@@ -12,6 +12,7 @@ import { tableHistory } from '../faults/judge/witnesses';
 import { Clients } from '../faults/world/clients';
 import { Receiver } from '../support/channels/receiver';
 import { Random } from '../support/random';
+import { runCli, variablesOf } from '../support/stack/cli';
 import { Host } from '../support/stack/hosts';
 import { freshWorld, type World } from '../support/stack/stack';
 import { until } from '../support/until';
@@ -105,6 +106,10 @@ describe('under load, nothing is lost, early, or sent twice without a reason, wh
       await until('the other host has everything', async () => (await ownersOf()).size === 1, LIMIT_MS);
       await ready();
       expect(hosts[1]?.pids).toHaveLength(4);
+      const { stdout } = await runCli(['status'], { environment: variablesOf(world.environment) });
+      expect(stdout).toMatch(
+        /Host \S+ is missing: its supervisor was last heard of .* ago\. Other hosts take its work\./,
+      );
     });
     expect(broken).toEqual([]);
   }, 300_000);
