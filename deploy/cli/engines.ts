@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Release } from '../../connectors/mysql/operators/releases';
 import { readStackVariables } from '../../topology/settings/environment';
 import { packageRoot, packageVersion } from '../../topology/settings/package';
@@ -77,14 +77,16 @@ export function endOn(
   return endOnKubernetes(deploymentId, { namespace, report, guard });
 }
 
-function composeOf({ out: folder = 'compose' }: EnginePlace, context: VerbContext) {
+/** The folder is a whole path, because Docker Compose takes one that is not for the name of a volume, or below another folder. */
+function composeOf({ out = 'compose' }: EnginePlace, context: VerbContext) {
+  const folder = resolve(out);
   const composeFile = join(packageRoot(), 'docker-compose.yml');
   const stack = stackInDocker(stackFolder(), readStackVariables());
   return { environment: context.settings.environment, folder, composeFile, stack, report: reporter(context) };
 }
 
-function kubernetesOf({ namespace, out: folder = 'kubernetes' }: EnginePlace, context: VerbContext) {
-  return { namespace, folder, report: reporter(context) };
+function kubernetesOf({ namespace, out = 'kubernetes' }: EnginePlace, context: VerbContext) {
+  return { namespace, folder: resolve(out), report: reporter(context) };
 }
 
 function reporter({ output }: VerbContext) {

@@ -36,12 +36,14 @@ export function demandPackages({ channels }: Pick<TopologySettings, 'channels'>)
 
 /**
  * Writes what was rendered below `folder`, in the order given. Files that are not part of the rendering are left alone.
+ * @param isRehearsal nothing is written; what would become of each file is said
  * @throws UserError naming the file that cannot be written
  */
-export function writeRendering(folder: string, files: readonly RenderedFile[]): WrittenFile[] {
+export function writeRendering(folder: string, files: readonly RenderedFile[], isRehearsal = false): WrittenFile[] {
   return files.map(({ path, text, isYours, isSecret }) => {
     const file = join(folder, path);
     if (isYours === true && existsSync(file)) return { path, state: 'kept' };
+    if (isRehearsal) return { path, state: 'written' };
     try {
       mkdirSync(dirname(file), { recursive: true });
       // The mode of a file that is there already stays when it is written. Before that, or others could read it in between.

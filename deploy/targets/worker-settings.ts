@@ -40,6 +40,9 @@ export const secretSettings = [
   'HTTP_PROXY',
 ] as const satisfies readonly Name[];
 
+/** What no worker can do without. */
+export const neededSettings = ['WORKER_DATABASE_URL', 'KAFKA_BROKERS'] as const satisfies readonly Name[];
+
 /**
  * The open settings of the environment, as a worker elsewhere is to be given them: only what differs from the default, and
  * never a secret, also not one that stands in an address.

@@ -1,25 +1,26 @@
 import { join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { stringify } from 'yaml';
 import { UserError } from '../../../topology/core/errors';
 import { readEnvironment, readStackVariables } from '../../../topology/settings/environment';
-import { packageRoot, packageVersion } from '../../../topology/settings/package';
+import { packageRoot } from '../../../topology/settings/package';
 import { Output, type OutputOptions } from '../../console/output';
 import { alertGroups } from '../../monitoring/alert-rules';
 import { stackInDocker } from '../../stack/compose-project';
 import { stackFolder } from '../../stack/stack-folder';
 import { insideNames } from '../../targets/compose/inside-names';
 import { renderCompose } from '../../targets/compose/render';
+import { lackingSettings } from '../../targets/compose/settings-file';
 import { type ClusterOperator, clusterOperators } from '../../targets/kubernetes/manifests';
 import { renderKubernetes } from '../../targets/kubernetes/render';
 import { type RenderedFile, writeRendering } from '../../targets/rendering';
 import { renderSystemd } from '../../targets/systemd/render';
 import { readTopologies } from '../../targets/topologies';
-import { dataVerb } from '../verb';
+import { defaultImage } from '../engines';
+import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
+import { type ChangeOptions, changingVerb, dataVerb, verbGroup } from '../verb';
 
-interface RenderOptions extends OutputOptions {
-  readonly topology?: string;
-  readonly environment?: string;
+interface RenderOptions extends ChangeOptions, TopologyFileOptions {
   readonly image: string;
   readonly out: string;
 }
@@ -30,9 +31,7 @@ interface KubernetesVerbOptions extends RenderOptions {
   readonly runbookUrl?: string;
 }
 
-interface SystemdVerbOptions extends OutputOptions {
-  readonly topology?: string;
-  readonly environment?: string;
+interface SystemdVerbOptions extends ChangeOptions, TopologyFileOptions {
   readonly user: string;
   readonly settings: string;
   readonly out?: string;
@@ -40,8 +39,9 @@ interface SystemdVerbOptions extends OutputOptions {
 
 /** `downspout render kubernetes|compose|systemd|alerts`. */
 export function renderCommand(): Command {
-  return new Command('render')
-    .description('write what another engine runs the topology from')
+  return verbGroup('render', 'write what another engine runs the topology from', {
+    example: 'downspout render kubernetes --image registry.example/downspout:1.2.3 --out kubernetes',
+  })
     .addCommand(kubernetes())
     .addCommand(compose())
     .addCommand(systemd())
@@ -52,7 +52,7 @@ function kubernetes(): Command {
   return withTopology('kubernetes', 'write a Kustomize base of topology.yaml, and an overlay for each environment', {
     example: 'downspout render kubernetes --image registry.example/downspout:1.2.3 --out kubernetes',
   })
-    .option('--image <image>', 'the image of the workers', `downspout:${packageVersion()}`)
+    .option('--image <image>', 'the image of the workers', defaultImage())
     .option('--namespace <name>', "the namespace of all objects (default: kubectl's own)")
     .addOption(
       new Option('--without <operators...>', 'what the cluster lacks: objects for it are left out').choices(
@@ -67,9 +67,13 @@ function kubernetes(): Command {
         'Apply it with: kubectl apply -k kubernetes/overlays/production',
     )
     .action((options: KubernetesVerbOptions) => {
-      const { base, overlays } = readTopologies(pathOf(options));
+      const { base, overlays } = readTopologies(options.topology ?? readEnvironment().DOWNSPOUT_TOPOLOGY);
       const { environment: only } = options;
-      if (only !== undefined && !overlays.has(only)) throw noEnvironment(only);
+      if (only !== undefined && !overlays.has(only)) {
+        throw new UserError(
+          `There is no topology.${only}.yaml beside topology.yaml. Write it, or leave --environment out.`,
+        );
+      }
       const files = renderKubernetes({
         ...options,
         base,
@@ -85,25 +89,25 @@ function compose(): Command {
   return withTopology('compose', 'write the workers of topology.yaml as services beside those of docker-compose.yml', {
     example: 'downspout render compose --image downspout:1.2.3 --out compose',
   })
-    .option('--image <image>', 'the image of the workers', `downspout:${packageVersion()}`)
+    .option('--image <image>', 'the image of the workers', defaultImage())
     .option('--out <folder>', 'where the files are written', 'compose')
     .addHelpText(
       'after',
-      '\nRun it with: docker compose -f docker-compose.yml -f compose/workers.yml up --detach\n' +
-        'Beside a stack that `downspout up` has started in Docker, add: --env-file .downspout/compose.env',
+      '\nRun it where docker-compose.yml is, with: docker compose -f docker-compose.yml -f compose/workers.yml up --detach\n' +
+        'Beside a stack that `downspout up` has started in Docker, add: --env-file .downspout/compose.env\n' +
+        'The services find workers.env and topology.yaml in the folder of --out; DOWNSPOUT_WORKERS names it when they were moved.',
     )
     .action((options: RenderOptions) => {
+      const { image, out: folder } = options;
       const { variables } = stackInDocker(stackFolder(), readStackVariables());
-      write(
-        options,
-        options.out,
-        renderCompose({
-          ...topologyFor(options),
-          image: options.image,
-          environment: readEnvironment(),
-          inside: insideNames(join(packageRoot(), 'docker-compose.yml'), variables),
-        }),
-      );
+      const environment = readEnvironment();
+      const { specification, settings } = topologyFileOf(options, environment);
+      const inside = insideNames(join(packageRoot(), 'docker-compose.yml'), variables);
+      const files = renderCompose({ specification, settings, folder, image, environment, inside });
+      const next = `docker compose -f docker-compose.yml -f ${join(folder, 'workers.yml')} up --detach`;
+      write(options, folder, files, [`Run it with: ${next}`]);
+      const lacking = options.dryRun === true ? null : lackingSettings(folder);
+      if (lacking !== null) new Output(options).note(lacking);
     });
 }
 
@@ -116,7 +120,7 @@ function systemd(): Command {
     .option('--out <folder>', 'where all units are written; without it the one of the supervisor is printed')
     .action((options: SystemdVerbOptions) => {
       const program = [process.execPath, join(packageRoot(), 'dist', 'deploy', 'cli', 'downspout.js')];
-      const { settings } = topologyFor(options);
+      const { settings } = topologyFileOf(options, readEnvironment());
       const files = renderSystemd({ settings, program, user: options.user, settingsFile: options.settings });
       if (options.out !== undefined) return write(options, options.out, files);
       const [supervisor] = files as [RenderedFile];
@@ -147,33 +151,22 @@ function runbookOption(): Option {
 }
 
 function withTopology(name: string, description: string, manners: { readonly example: string }): Command {
-  return dataVerb(name, description, manners)
-    .option('--topology <file>', 'topology.yaml, where it is not in the current folder')
-    .option('--environment <name>', 'production for what topology.production.yaml makes of it');
+  return withTopologyFile(changingVerb(name, description, manners));
 }
 
-function pathOf({ topology }: { readonly topology?: string }): string | undefined {
-  return topology ?? readEnvironment().DOWNSPOUT_TOPOLOGY;
-}
-
-/** What topology.yaml is in one environment. */
-function topologyFor(options: { readonly topology?: string; readonly environment?: string }) {
-  const { base, overlays } = readTopologies(pathOf(options));
-  const name = options.environment ?? readEnvironment().DOWNSPOUT_ENVIRONMENT;
-  const found = name === undefined ? base : overlays.get(name);
-  if (found === undefined) throw noEnvironment(name as string);
-  return found;
-}
-
-function noEnvironment(name: string): UserError {
-  return new UserError(`There is no topology.${name}.yaml beside topology.yaml. Write it, or leave --environment out.`);
-}
-
-function write(options: OutputOptions, folder: string, files: readonly RenderedFile[]): void {
-  const written = writeRendering(folder, files);
-  new Output(options).data(written, () =>
-    written
-      .map(({ path, state }) => `${join(folder, path)}${state === 'kept' ? ' (kept: it is yours)' : ''}`)
-      .join('\n'),
-  );
+/** @param next what to do with it, for people */
+function write(
+  options: ChangeOptions,
+  folder: string,
+  files: readonly RenderedFile[],
+  next: readonly string[] = [],
+): void {
+  const isRehearsal = options.dryRun === true;
+  const written = writeRendering(folder, files, isRehearsal);
+  new Output(options).data(written, () => {
+    const lines = written.map(
+      ({ path, state }) => `${join(folder, path)}${state === 'kept' ? ' (kept: it is yours)' : ''}`,
+    );
+    return isRehearsal ? ['These files would be written:', ...lines].join('\n') : [...lines, ...next].join('\n');
+  });
 }

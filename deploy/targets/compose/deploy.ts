@@ -8,11 +8,12 @@ import { parseSpecification, replicasOf, type TopologySettings } from '../../../
 import { counted } from '../../console/units';
 import type { StackInDocker } from '../../stack/compose-project';
 import { run } from '../../stack/host/commands';
-import { type EngineRelease, GoingBackFailed, type Guard } from '../engine';
+import { type EngineRelease, GoingBackFailed, type Guard, NothingChanged } from '../engine';
 import { writeRendering } from '../rendering';
 import { insideNames } from './inside-names';
 import { fingerprintOf, renderCompose, serviceName, type WorkerMark } from './render';
 import { type Container, type Services, servicesOf } from './services';
+import { lackingSettings, SETTINGS_FILE } from './settings-file';
 
 export interface ComposeTarget {
   readonly environment: Environment;
@@ -45,10 +46,14 @@ export interface ComposeDeployment extends ComposeTarget {
  * 5. A container that would be the same, of the same image and with the same settings, is left alone.
  *    It goes on with the release that it was started with.
  * 6. Containers of components that the release does not have end, whichever release has left them.
- * @throws UserError with what `docker` says; GoingBackFailed
+ * 7. Nothing is started, and nothing goes back, while the file of settings lacks what no worker can do without.
+ * @throws UserError with what `docker` says; GoingBackFailed; NothingChanged
  */
 export async function deployToCompose(options: ComposeDeployment): Promise<void> {
   const { release, live, guard, report } = options;
+  prepared(release, options);
+  const lacking = lackingSettings(options.folder);
+  if (lacking !== null) throw new NothingChanged(lacking);
   try {
     await roll(release, options, { renews: live?.number === release.number });
   } catch (error) {
@@ -109,7 +114,7 @@ function replicasIn(release: EngineRelease): ReadonlyMap<string, number> {
 function prepared(release: EngineRelease, target: ComposeTarget, marks?: ReadonlyMap<string, WorkerMark>): Services {
   const { environment, folder, composeFile, stack, guard, execute = run, clock = systemClock } = target;
   const { number, specification, image } = release;
-  const options = { specification, settings: settingsIn(release), image, environment, release: number, marks };
+  const options = { specification, settings: settingsIn(release), image, environment, folder, release: number, marks };
   writeRendering(folder, renderCompose({ ...options, inside: insideNames(composeFile, stack.variables) }));
   const files = [composeFile, join(folder, 'workers.yml')].flatMap((file) => ['--file', file]);
   const docker = (args: readonly string[]) =>
@@ -151,7 +156,7 @@ async function marksOf(
 ): Promise<ReadonlyMap<string, WorkerMark>> {
   const { number, image } = release;
   const settings = settingsIn(release);
-  const beside = [readFileSync(join(folder, 'workers.env'), 'utf8'), await services.imageId(image)];
+  const beside = [readFileSync(join(folder, SETTINGS_FILE), 'utf8'), await services.imageId(image)];
   const key = fingerprintKey(folder);
   const marks = new Map<string, WorkerMark>();
   for (const component of replicasIn(release).keys()) {

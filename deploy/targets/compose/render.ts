@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { isAbsolute, normalize } from 'node:path';
 import { stringify } from 'yaml';
 import type { Environment } from '../../../topology/settings/environment';
 import { replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
@@ -6,6 +7,7 @@ import { graceSeconds } from '../../worker/drain-limit';
 import { demandPackages, type RenderedFile } from '../rendering';
 import { workerKey } from '../worker-key';
 import { openSettingsOf, secretSettings } from '../worker-settings';
+import { SETTINGS_FILE } from './settings-file';
 
 const STATUS_PORT = 8080;
 const FOLDER = '/etc/downspout';
@@ -19,6 +21,8 @@ export interface ComposeOptions {
   readonly environment: Environment;
   /** The release that workers read from the database; without it they read topology.yaml. */
   readonly release?: number | undefined;
+  /** Where the files are, as Docker Compose is to find them unless DOWNSPOUT_WORKERS says otherwise; `./compose` unless given. */
+  readonly folder?: string | undefined;
   /** By component; it counts before `release`. */
   readonly marks?: ReadonlyMap<string, WorkerMark> | undefined;
   /** What an address of this machine is called in the network of the containers; the same unless given. */
@@ -36,6 +40,13 @@ export interface WorkerMark {
 
 /** What the names of the workers' services begin with, and no others of docker-compose.yml. */
 export const SERVICE_PREFIX = 'worker-';
+
+/** A path as Docker Compose reads it: one that begins with a name is that of a volume to it, and a dollar sign is doubled. */
+function composePath(folder: string): string {
+  const path =
+    isAbsolute(folder) || /^\.\.?(\/|$)/.test(normalize(folder)) ? normalize(folder) : `./${normalize(folder)}`;
+  return path.replaceAll('$', '$$$$').replace(/(?<=.)\/$/, '');
+}
 
 /** The service of a component. */
 export function serviceName(component: string): string {
@@ -60,9 +71,10 @@ export function fingerprintOf(
   return createHmac('sha256', secretKey).update(JSON.stringify(parts)).digest('hex');
 }
 
-type WorkerOptions = Pick<ComposeOptions, 'settings' | 'image' | 'release' | 'marks'>;
+type WorkerOptions = Pick<ComposeOptions, 'settings' | 'image' | 'release' | 'marks' | 'folder'>;
 
-function serviceOf({ settings, image, release, marks }: WorkerOptions, component: string) {
+function serviceOf({ settings, image, release, marks, folder }: WorkerOptions, component: string) {
+  const files = `\${DOWNSPOUT_WORKERS:-${composePath(folder ?? 'compose')}}`;
   const mark = marks?.get(component);
   const number = mark?.release ?? release;
   return {
@@ -76,10 +88,10 @@ function serviceOf({ settings, image, release, marks }: WorkerOptions, component
       ...(number === undefined ? [] : [`--release=${number}`]),
     ],
     // Secrets come from a file that only its owner reads, and open settings from it too: an address differs by place.
-    env_file: ['${DOWNSPOUT_WORKERS:-./compose}/workers.env'],
+    env_file: [`${files}/${SETTINGS_FILE}`],
     environment: { DOWNSPOUT_TOPOLOGY: `${FOLDER}/topology.yaml` },
     // The second one holds media while they are sent.
-    volumes: [`\${DOWNSPOUT_WORKERS:-./compose}/topology.yaml:${FOLDER}/topology.yaml:ro`, '/tmp'],
+    volumes: [`${files}/topology.yaml:${FOLDER}/topology.yaml:ro`, '/tmp'],
     networks: { default: { aliases: [ALIAS] } },
     healthcheck: {
       test: ['CMD', 'node', '-e', healthScript()],
@@ -117,7 +129,7 @@ export function renderCompose(options: ComposeOptions): RenderedFile[] {
     },
     { path: 'topology.yaml', text: stringify(specification, { lineWidth: 0 }) },
     {
-      path: 'workers.env',
+      path: SETTINGS_FILE,
       text: [
         '# What the workers find in their environment, with addresses as containers see them. This file is yours; keep it secret.',
         ...Object.entries(values).map(([name, value]) => `${name}=${inside(value)}`),

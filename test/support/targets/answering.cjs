@@ -12,11 +12,11 @@ function end(code, text) {
   throw new Ended(code, text);
 }
 
-/** Runs a double on the state in a file. @returns its exit code and what it prints */
-function answer(double, args, file) {
+/** Runs a double on the state in a file. @param variables of its environment @returns its exit code and what it prints */
+function answer(double, args, file, variables) {
   const state = JSON.parse(readFileSync(file, 'utf8'));
   try {
-    double(args, state);
+    double(args, state, variables);
   } catch (error) {
     if (!(error instanceof Ended)) throw error;
     writeFileSync(file, JSON.stringify(state));
@@ -26,7 +26,7 @@ function answer(double, args, file) {
 }
 
 function main(double, file) {
-  const { code, text } = answer(double, process.argv.slice(2), file);
+  const { code, text } = answer(double, process.argv.slice(2), file, process.env);
   (code === 0 ? process.stdout : process.stderr).write(`${text}\n`);
   process.exitCode = code;
 }

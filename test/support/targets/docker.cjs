@@ -3,7 +3,8 @@
 // "calls": [[…]], "fewest": {}}.
 // A container without a project is of the one that the file names. New containers of a broken service are not healthy; one that has exited stays until it is removed.
 const { createHash } = require('node:crypto');
-const { readFileSync } = require('node:fs');
+const { existsSync, readFileSync } = require('node:fs');
+const { resolve } = require('node:path');
 const { parse } = require('yaml');
 const { end, main } = require('./answering.cjs');
 
@@ -13,9 +14,32 @@ const said = ({ id, service, command, labels }) =>
 const health = ({ id, isUnhealthy }) => `${id} running ${isUnhealthy ? 'unhealthy' : 'healthy'}`;
 const idOf = (text) => createHash('sha256').update(text).digest('hex');
 
-/** Ends by throwing. @param args of the command line @param engine is changed */
-function docker(args, engine) {
+/** As Docker Compose reads a text of its file. */
+const filled = (text, variables) =>
+  text.replaceAll(/\$\{(\w+):-([^}]*)\}/g, (_, name, otherwise) => variables[name] || otherwise);
+
+/**
+ * What is wrong with services, as Docker Compose says it before it does anything. Of a volume in short form, only what begins
+ * with a dot, a slash or a tilde is a path; anything else is the name of a volume, and none is defined.
+ */
+function faultOf(services, folder, variables) {
+  for (const [name, { volumes = [], env_file: files = [] }] of Object.entries(services)) {
+    const sources = volumes.map((text) => filled(text, variables)).filter((text) => text.includes(':'));
+    const named = sources.map((text) => text.split(':')[0]).find((source) => !/^[./~]/.test(source));
+    if (named !== undefined) return `service "${name}" refers to undefined volume ${named}: invalid compose project`;
+    const lost = files.map((file) => resolve(folder, filled(file, variables))).find((file) => !existsSync(file));
+    if (lost !== undefined) return `env file ${lost} not found`;
+  }
+  return null;
+}
+
+/** Ends by throwing. @param args of the command line @param engine is changed @param variables of its environment */
+function docker(args, engine, variables) {
   engine.calls.push(args);
+  const files = args.flatMap((arg, index) => (arg === '--file' ? [args[index + 1]] : []));
+  const defined = files.length === 0 ? {} : parse(readFileSync(files[1], 'utf8')).services;
+  const fault = faultOf(defined, args[args.indexOf('--project-directory') + 1], variables);
+  if (fault !== null) end(1, fault);
   const project = args.includes('--project-name') ? args[args.indexOf('--project-name') + 1] : FILE_PROJECT;
   const isOf = (one) => (one.project ?? FILE_PROJECT) === project;
   const of = (service) => engine.containers.filter((one) => isOf(one) && one.service === service);
@@ -71,16 +95,14 @@ function docker(args, engine) {
         .map(({ id }) => id)
         .join('\n'),
     );
-  const files = args.flatMap((arg, index) => (arg === '--file' ? [args[index + 1]] : []));
-  const { services } = parse(readFileSync(files[1], 'utf8'));
-  if (services[service] === undefined) end(1, `no such service: ${service}`);
+  if (defined[service] === undefined) end(1, `no such service: ${service}`);
   const wanted = Number(args[args.indexOf('--scale') + 1].split('=')[1]);
   for (const one of of(service).filter(({ exited }) => exited === true)) {
     if (of(service).filter(({ exited }) => exited !== true).length < wanted) delete one.exited;
   }
   while (of(service).length < wanted) {
     const id = idOf(`${engine.calls.length} ${engine.containers.length}`);
-    const { command, labels } = services[service];
+    const { command, labels } = defined[service];
     engine.containers.push({ id, service, command, labels, ...(project === FILE_PROJECT ? {} : { project }) });
     if (engine.broken.includes(service)) engine.containers.at(-1).isUnhealthy = true;
   }

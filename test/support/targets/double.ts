@@ -39,9 +39,14 @@ export class CommandDouble<State extends object> {
     options?.signal?.throwIfAborted();
     const load = createRequire(__filename);
     const { answer } = load(fileOf('answering')) as {
-      readonly answer: (double: unknown, args: readonly string[], file: string) => { code: number; text: string };
+      readonly answer: (
+        double: unknown,
+        args: readonly string[],
+        file: string,
+        variables: Readonly<Record<string, string>>,
+      ) => { code: number; text: string };
     };
-    const { code, text } = answer(load(fileOf(this.program)), args, this.file);
+    const { code, text } = answer(load(fileOf(this.program)), args, this.file, options?.settings ?? {});
     if (code === 0) return text;
     throw new UserError(`\`${command} ${args.join(' ')}\` failed:\n${text}`);
   };

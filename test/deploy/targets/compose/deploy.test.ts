@@ -10,7 +10,7 @@ import {
 } from '../../../../deploy/targets/compose/deploy';
 import { insideNames } from '../../../../deploy/targets/compose/inside-names';
 import { FINGERPRINT, renderCompose } from '../../../../deploy/targets/compose/render';
-import { GoingBackFailed } from '../../../../deploy/targets/engine';
+import { GoingBackFailed, NothingChanged } from '../../../../deploy/targets/engine';
 import { drainLimitMs } from '../../../../deploy/worker/drain-limit';
 import { UserError } from '../../../../topology/core/errors';
 import { readEnvironment } from '../../../../topology/settings/environment';
@@ -78,6 +78,7 @@ const deploy = (number: number, components = BOTH, changed: Partial<ComposeDeplo
   deployToCompose({ ...target(), release: releaseOf(number, components), live: releaseOf(7, BOTH), ...changed });
 const commandsOf = (service: string) =>
   docker.state.containers.filter((one) => one.service === service).map(({ command }) => command.at(-1));
+const settingsWith = (brokers: string) => `WORKER_DATABASE_URL=mysql://mysql/downspout\nKAFKA_BROKERS=${brokers}\n`;
 const fileOf = (name: string) => readFileSync(join(folder, 'workers', name), 'utf8');
 
 /** Containers that run release 7. */
@@ -166,7 +167,7 @@ describe('5. A container that would be the same, of the same image and with the 
     docker.change((engine) => ({ ...engine, images: { 'downspout:1': `sha256:${'f'.repeat(64)}` } }));
     await deploy(8);
     expect(all()).toEqual(Array(3).fill('--release=8'));
-    writeFileSync(join(folder, 'workers', 'workers.env'), 'KAFKA_BROKERS=elsewhere:9092\n');
+    writeFileSync(join(folder, 'workers', 'workers.env'), settingsWith('elsewhere:9092'));
     await deploy(9);
     expect(all()).toEqual(Array(3).fill('--release=9'));
   });
@@ -181,7 +182,7 @@ describe('5. A container that would be the same, of the same image and with the 
   test('also by going back after the settings of the environment were spoilt', async () => {
     await deploy(8, changed);
     const before = docker.state.containers.map(({ id }) => id);
-    writeFileSync(join(folder, 'workers', 'workers.env'), 'KAFKA_BROKERS=nowhere:9092\n');
+    writeFileSync(join(folder, 'workers', 'workers.env'), settingsWith('nowhere:9092'));
     docker.change((engine) => ({ ...engine, broken: ['worker-due', 'worker-webhook'] }));
     const failed = await deploy(9, BOTH, { live: releaseOf(8, changed) }).catch((error: unknown) => error);
     expect(failed).toMatchObject({ message: expect.stringMatching(/did not become ready\. 1 run on\./) });
@@ -267,7 +268,7 @@ test('a deploy that is continued keeps nothing that was started with other setti
   started({ due: 1, webhook: 2 });
   await deploy(8);
   const before = docker.state.containers.map(({ id }) => id);
-  writeFileSync(join(folder, 'workers', 'workers.env'), 'KAFKA_BROKERS=elsewhere:9092\n');
+  writeFileSync(join(folder, 'workers', 'workers.env'), settingsWith('elsewhere:9092'));
   await deploy(8);
   expect(all()).toEqual(Array(3).fill('--release=8'));
   expect(docker.state.containers.filter(({ id }) => before.includes(id))).toEqual([]);
@@ -388,6 +389,61 @@ describe('a stack with a project of its own', () => {
       'docker compose --project-name downspout-0a1b2c3d logs worker-due',
     );
   });
+});
+
+describe('7. Nothing is started, and nothing goes back, while the file of settings lacks what no worker can do without', () => {
+  beforeEach(async () => {
+    await deploy(7, BOTH, { live: null });
+    docker.change((engine) => ({ ...engine, calls: [] }));
+  });
+
+  test.each([
+    ['# WORKER_DATABASE_URL=\nKAFKA_BROKERS=kafka:9094\n', 'lacks WORKER_DATABASE_URL, without which'],
+    ['WORKER_DATABASE_URL=\n', 'lacks WORKER_DATABASE_URL and KAFKA_BROKERS, without which'],
+  ])('%j', async (settings, words) => {
+    writeFileSync(join(folder, 'workers', 'workers.env'), settings);
+    const failed = deploy(8, changed);
+    await expect(failed).rejects.toThrow(NothingChanged);
+    await expect(failed).rejects.toThrow(`${join(folder, 'workers', 'workers.env')} ${words}`);
+    expect(docker.state.calls).toEqual([]);
+    expect(fileOf('workers.env')).toBe(settings);
+  });
+});
+
+test('the double refuses what Docker Compose takes for the name of a volume, or does not find', async () => {
+  await expect(containersOf('compose/topology.yaml', 'b.yml')).rejects.toThrow(
+    'service "worker-due" refers to undefined volume compose/topology.yaml: invalid compose project',
+  );
+  await expect(containersOf('./topology.yaml', 'nothing.env')).rejects.toThrow('nothing.env not found');
+  await expect(containersOf('./topology.yaml', 'b.yml')).resolves.toBe('');
+});
+
+/** Asks for the containers of a service that mounts `source`. @param file of its settings */
+function containersOf(source: string, file: string): Promise<string> {
+  const path = join(folder, 'b.yml');
+  const worker = { volumes: [`${source}:/etc/topology.yaml:ro`, '/tmp'], env_file: [file] };
+  writeFileSync(path, JSON.stringify({ services: { 'worker-due': worker } }));
+  const files = ['--file', 'docker-compose.yml', '--file', path, '--project-directory', folder];
+  return docker.execute('docker', ['compose', ...files, 'ps', '--quiet', 'worker-due']);
+}
+
+test.each([
+  [undefined, './compose'],
+  ['foo', './foo'],
+  ['foo/', './foo'],
+  ['../foo', '../foo'],
+  ['./a/../foo', './foo'],
+  ['/srv/foo', '/srv/foo'],
+  ['.', '.'],
+  ['.foo', './.foo'],
+])('files rendered into %s are found there by the services', (out, path) => {
+  const files = renderCompose({ ...topologyOf(), image: 'downspout:1', environment, folder: out });
+  const text = files.find((one) => one.path === 'workers.yml')?.text ?? '';
+  const { services } = parse(text) as { services: Record<string, { env_file: string[]; volumes: string[] }> };
+  for (const { env_file: settings, volumes } of Object.values(services)) {
+    expect(settings).toEqual([`\${DOWNSPOUT_WORKERS:-${path}}/workers.env`]);
+    expect(volumes[0]).toBe(`\${DOWNSPOUT_WORKERS:-${path}}/topology.yaml:/etc/downspout/topology.yaml:ro`);
+  }
 });
 
 test('the services are bounded, checked, and have longer to end than their drain takes', () => {
