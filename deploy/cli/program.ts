@@ -4,6 +4,7 @@ import { hasLostBytes } from '../../topology/core/text-encoding';
 import { packageVersion } from '../../topology/settings/package';
 import { colorsFor } from '../console/output';
 import { Interrupted } from './interrupt';
+import { UsageError } from './usage-error';
 import type * as accounts from './verbs/accounts';
 import type * as activate from './verbs/activate';
 import type * as adopt from './verbs/adopt';
@@ -156,6 +157,7 @@ function reportError(error: unknown, verbose: boolean): number {
   }
   if (error instanceof UserError) {
     write(`${colors.red('error:')} ${error.message}`);
+    if (error instanceof UsageError) return USAGE_ERROR;
   } else if (error instanceof Unavailable) {
     write(`${colors.red('error:')} ${error.message}`);
     write(

@@ -1,8 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { UserError } from '../../topology/core/errors';
 import type { Environment } from '../../topology/settings/environment';
 import { type ReadTopology, readTopologyFile } from '../../topology/settings/topology-settings';
-import { channelsOf } from '../worker/known-channels';
+import { findChannels } from '../worker/known-channels';
 
 /** The options of a verb that reads a topology file. */
 export interface TopologyFileOptions {
@@ -19,14 +18,12 @@ export function withTopologyFile(command: Command): Command {
 
 /**
  * Reads what the options name, and what the environment names where they do not.
- * @throws UserError with a line for each fault, and for each channel of a package that cannot be loaded here
+ * @throws UserError with a line for each fault, among them components without a channel and packages that cannot be loaded here
  */
 export function topologyFileOf(options: TopologyFileOptions, environment: Environment): ReadTopology {
   const path = options.topology ?? environment.DOWNSPOUT_TOPOLOGY;
   const named = options.environment ?? environment.DOWNSPOUT_ENVIRONMENT;
-  const { kinds, faults } = channelsOf(readTopologyFile({ path, environment: named }));
-  if (faults.length > 0) throw new UserError(faults.join('\n'));
-  return readTopologyFile({ path, environment: named, channels: Object.keys(kinds) });
+  return readTopologyFile({ path, environment: named, channels: findChannels });
 }
 
 function parseName(text: string): string {

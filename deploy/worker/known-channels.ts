@@ -1,12 +1,19 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { type KnownChannels, loadChannels, ownChannels } from '../../connectors/channels/loaded/load-channels';
 import { UserError } from '../../topology/core/errors';
 import type { Environment } from '../../topology/settings/environment';
+import type { FoundChannels } from '../../topology/settings/topology-faults';
 import { type ReadTopology, readTopologyFile } from '../../topology/settings/topology-settings';
 
 /** The channels that there are where this topology file lies. */
-export function channelsOf({ settings, files }: Pick<ReadTopology, 'settings' | 'files'>): KnownChannels {
-  return loadChannels(settings.channels, dirname(files[0] as string));
+function channelsOf({ settings, files }: Pick<ReadTopology, 'settings' | 'files'>): KnownChannels {
+  return loadChannels(settings.channels, dirname(resolve(files[0] as string)));
+}
+
+/** The names of the channels that there are, for a topology file that names these packages. */
+export function findChannels(sources: readonly string[], folder: string): FoundChannels {
+  const { kinds, missing } = loadChannels(sources, resolve(folder));
+  return { names: Object.keys(kinds), missing };
 }
 
 /**

@@ -4,6 +4,8 @@ import { SPOUT } from '../streams';
 import {
   boltFields,
   COMPONENT_NAME,
+  isChannelSource,
+  MAX_CHANNELS,
   spoutFields,
   type TopologySettings,
   topicFields,
@@ -15,6 +17,14 @@ export interface Fault {
   readonly path: readonly string[];
   /** What was expected, or what to do; a part of a sentence. */
   readonly text: string;
+}
+
+/** The channels that there are where a topology file lies. */
+export interface FoundChannels {
+  /** Of all of them: ours, and those of packages. */
+  readonly names: readonly string[];
+  /** Why the channel of a package is not among them, by the package. */
+  readonly missing: ReadonlyMap<string, string>;
 }
 
 /** Settings, or everything that is wrong. */
@@ -39,13 +49,14 @@ const orders = [
 
 /**
  * Finds all faults of a specification at once: what the schema refuses, and what contradicts something else.
- * @param channels when given, a component with another name is a fault too
+ * @param channels when given, a component with another name is a fault too, and a package that is missing
  */
-export function parseTopology(specification: unknown, channels?: readonly string[]): Parsed {
+export function parseTopology(specification: unknown, channels?: FoundChannels): Parsed {
   const result = topologySchema.safeParse(specification);
   const found = [
     ...(result.success ? [] : result.error.issues.flatMap((issue) => faultsOf(issue))),
     ...contradictions(specification),
+    ...missingPackages(specification, channels),
     ...wrongNames(specification, channels),
   ];
   const first = new Map(found.map((fault) => [fault.path.join('\n'), fault] as const).toReversed());
@@ -56,9 +67,22 @@ export function parseTopology(specification: unknown, channels?: readonly string
 /** The value at `path`; undefined when there is none. */
 export function valueAt(value: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>(
-    (inner, name) => (isMap(inner) && Object.hasOwn(inner, name) ? inner[name] : undefined),
+    (inner, name) =>
+      (isMap(inner) || Array.isArray(inner)) && Object.hasOwn(inner, name)
+        ? (inner as Readonly<Record<string, unknown>>)[name]
+        : undefined,
     value,
   );
+}
+
+/** The packages that a specification names; what is no name of one is a fault by itself. */
+export function packagesIn(specification: unknown): readonly string[] {
+  return [...new Set(entriesOf(specification).filter((source) => isChannelSource(source)))];
+}
+
+function entriesOf(specification: unknown): readonly unknown[] {
+  const entries = valueAt(specification, ['channels']);
+  return Array.isArray(entries) ? (entries as readonly unknown[]).slice(0, MAX_CHANNELS) : [];
 }
 
 export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -66,8 +90,7 @@ export function isMap(value: unknown): value is Readonly<Record<string, unknown>
 }
 
 function faultsOf(issue: z.core.$ZodIssue): Fault[] {
-  // What is wrong with one of a list is said of the list.
-  const path = issue.path.filter((part) => typeof part === 'string');
+  const path = issue.path.map(String);
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((name) => ({ path: [...path, name], text: unknownField(path, name) }));
   }
@@ -118,7 +141,14 @@ function fieldOf(specification: unknown, place: readonly string[], name: string)
   return { parsed: result.data, shown: `${shown}`, isGiven: given !== undefined };
 }
 
-function wrongNames(specification: unknown, channels: readonly string[] | undefined): Fault[] {
+function missingPackages(specification: unknown, channels: FoundChannels | undefined): Fault[] {
+  return entriesOf(specification).flatMap((source, index) => {
+    const text = typeof source === 'string' ? channels?.missing.get(source) : undefined;
+    return text === undefined ? [] : [{ path: ['channels', String(index)], text }];
+  });
+}
+
+function wrongNames(specification: unknown, channels: FoundChannels | undefined): Fault[] {
   const components = valueAt(specification, ['components']);
   if (!isMap(components)) return [];
   return Object.keys(components).flatMap((name) => {
@@ -126,9 +156,13 @@ function wrongNames(specification: unknown, channels: readonly string[] | undefi
     if (!COMPONENT_NAME.test(name)) {
       return [{ path, text: 'a name is a letter and then up to 31 letters, digits, "_" or "-"' }];
     }
-    if (channels === undefined || name === SPOUT || channels.includes(name)) return [];
-    const meant = nearestWord(name, [SPOUT, ...channels]);
-    const known = `expected ${SPOUT} or one of the channels ${channels.join(', ')}`;
-    return [{ path, text: meant === undefined ? known : `there is no such channel. Did you mean ${meant}?` }];
+    if (channels === undefined || name === SPOUT || channels.names.includes(name)) return [];
+    const meant = nearestWord(name, [SPOUT, ...channels.names]);
+    const known = `expected ${SPOUT} or one of the channels ${channels.names.join(', ')}`;
+    // What a package would have called its channel is not known before it is loaded.
+    const orOf = channels.missing.size === 0 ? '' : `, or that of ${[...channels.missing.keys()].join(' or ')}`;
+    return [
+      { path, text: meant === undefined ? `${known}${orOf}` : `there is no such channel. Did you mean ${meant}?` },
+    ];
   });
 }

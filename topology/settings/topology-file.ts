@@ -1,6 +1,16 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
-import { type Document, isAlias, isScalar, isMap as isYamlMap, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isNode,
+  isScalar,
+  isSeq,
+  isMap as isYamlMap,
+  LineCounter,
+  type Node,
+  parseDocument,
+} from 'yaml';
 import { reasonOf, UserError } from '../core/errors';
 import { decodeText } from '../core/text-encoding';
 import { packageRoot } from './package';
@@ -38,8 +48,7 @@ export class TopologyFile {
    * @throws UserError when a file cannot be read
    */
   static read(path: string | undefined, environment: string | undefined): TopologyFile {
-    const own = join(process.cwd(), 'topology.yaml');
-    const file = path ?? (existsSync(own) ? own : join(packageRoot(), 'topology.yaml'));
+    const file = path ?? topologyPath();
     const base = parsed(file, textOf(file, 'Set DOWNSPOUT_TOPOLOGY to the path of a topology.yaml.'));
     if (environment === undefined) return new TopologyFile([base]);
     const override = fileOf(file, environment);
@@ -89,6 +98,12 @@ export class TopologyFile {
       return [{ file: override.file, line: find(override, path).line, text }];
     });
   }
+}
+
+/** topology.yaml of the current folder, or the one that comes with the package. */
+export function topologyPath(): string {
+  const own = join(process.cwd(), 'topology.yaml');
+  return existsSync(own) ? own : join(packageRoot(), 'topology.yaml');
 }
 
 function parsed(file: string, text: string): Source {
@@ -152,6 +167,13 @@ function find({ document, lines }: Source, path: readonly string[]): { depth: nu
   let line = 1;
   for (const [depth, name] of path.entries()) {
     if (isAlias(node)) node = node.resolve(document);
+    if (isSeq(node)) {
+      const entry = node.items[Number(name)];
+      if (!isNode(entry)) return { depth, line };
+      line = lines.linePos(entry.range?.[0] ?? 0).line;
+      node = entry;
+      continue;
+    }
     const pair = isYamlMap(node)
       ? node.items.find(({ key }) => isScalar(key) && String(key.value) === name)
       : undefined;

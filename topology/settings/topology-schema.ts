@@ -164,10 +164,15 @@ const componentsSchema = z
   }));
 
 /** The channels that a file may name. */
-const MAX_CHANNELS = 100;
+export const MAX_CHANNELS = 100;
 /** A package of npm, with or without its scope, or a path. */
 const CHANNEL_SOURCE = /^(?:\.{0,2}\/.{1,500}|(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]{0,213})$/;
-const CHANNEL_ERROR = 'expected the name of a package, such as @acme/downspout-sms, or a path that begins with ./';
+const CHANNEL_ERROR =
+  'expected the name of a package, such as @acme/downspout-sms, or a path that begins with ./, ../ or /';
+
+export function isChannelSource(entry: unknown): entry is string {
+  return typeof entry === 'string' && CHANNEL_SOURCE.test(entry);
+}
 
 export const topologySchema = z
   .strictObject({

@@ -1,8 +1,9 @@
+import { dirname } from 'node:path';
 import { UserError } from '../core/errors';
 import { showJson } from '../core/json-text';
 import { SPOUT } from '../streams';
 import type { Environment } from './environment';
-import { type Fault, parseTopology, valueAt } from './topology-faults';
+import { type Fault, type FoundChannels, packagesIn, parseTopology, valueAt } from './topology-faults';
 import { TopologyFile } from './topology-file';
 import type { TopologySettings } from './topology-schema';
 
@@ -24,8 +25,11 @@ export interface TopologyOptions {
   readonly path?: string | undefined;
   /** `production` merges `topology.production.yaml`, which lies beside the first, into it. */
   readonly environment?: string | undefined;
-  /** When given, a component that is none of them is refused. */
-  readonly channels?: readonly string[] | undefined;
+  /**
+   * Finds the channels that there are, given the packages that the file names and the folder in which it lies. Then a component
+   * that is none of them is refused, and a package that is missing.
+   */
+  readonly channels?: ((packages: readonly string[], folder: string) => FoundChannels) | undefined;
 }
 
 /** How many characters of a value an error shows. */
@@ -75,9 +79,10 @@ export function parseSpecification(value: unknown, source: string): TopologySett
   throw new UserError(parsed.faults.map((fault) => `${source}: ${textOf(fault, value)}`).join('\n'));
 }
 
-function parseFile(file: TopologyFile, channels: readonly string[] | undefined): ReadTopology {
+function parseFile(file: TopologyFile, channels: TopologyOptions['channels']): ReadTopology {
   const { specification, faults, files } = file;
-  const parsed = file.isBroken ? { faults: [] } : parseTopology(specification, channels);
+  const found = () => channels?.(packagesIn(specification), dirname(files[0] as string));
+  const parsed = file.isBroken ? { faults: [] } : parseTopology(specification, found());
   if ('settings' in parsed && faults.length === 0) {
     return { specification: specification as Specification, settings: parsed.settings, files };
   }

@@ -16,10 +16,17 @@ export interface KnownChannels {
   readonly schemas: Schemas;
   /** Why channels of packages are not among them, a sentence each, and what to do. */
   readonly faults: readonly string[];
+  /** The same by package, without its name before it. */
+  readonly missing: ReadonlyMap<string, string>;
 }
 
 /** Our own channels alone. */
-export const ownChannels: KnownChannels = { kinds: channelKinds, schemas: payloads, faults: [] };
+export const ownChannels: KnownChannels = {
+  kinds: channelKinds,
+  schemas: payloads,
+  faults: [],
+  missing: new Map(),
+};
 
 /**
  * Our own channels, and those of packages. One that cannot be loaded is left out, and harms no other.
@@ -35,7 +42,7 @@ export function loadChannels(sources: readonly string[], folder: string): KnownC
       const definition = checkDefinition(load(source, folder), source, taken);
       known = withChannel(known, definition);
     } catch (error) {
-      known = { ...known, faults: [...known.faults, faultOf(error, source)] };
+      known = withoutChannel(known, source, faultOf(error, source));
     }
   }
   return known;
@@ -47,13 +54,18 @@ function faultOf(error: unknown, source: string): string {
   return `${source}: its channel cannot be used: ${reasonOf(error)}. Correct it, or install another version of the package.`;
 }
 
-function withChannel({ kinds, schemas, faults }: KnownChannels, definition: ChannelDefinition): KnownChannels {
+function withChannel({ kinds, schemas, ...others }: KnownChannels, definition: ChannelDefinition): KnownChannels {
   const { name } = definition;
   return {
+    ...others,
     kinds: { ...kinds, [name]: loadedKind(definition) },
     schemas: { ...schemas, [name]: schemaOf(definition) },
-    faults,
   };
+}
+
+function withoutChannel(known: KnownChannels, source: string, fault: string): KnownChannels {
+  const why = fault.startsWith(`${source}: `) ? fault.slice(source.length + 2) : fault;
+  return { ...known, faults: [...known.faults, fault], missing: new Map([...known.missing, [source, why]]) };
 }
 
 /** What a package exports by default. @throws UserError naming it, and what to do */

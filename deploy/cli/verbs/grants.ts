@@ -1,12 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { accountOf, type DatabaseRole, databaseRoles, grantsOf } from '../../../connectors/mysql/schema/users';
 import { addressOf } from '../../../connectors/mysql/sql/address';
-import { UserError } from '../../../topology/core/errors';
 import { parseDatabaseUrl } from '../../../topology/settings/database-url';
 import type { Environment } from '../../../topology/settings/environment';
-import { readTopologySettings } from '../../../topology/settings/topology-settings';
 import type { Output, OutputOptions } from '../../console/output';
 import { type Acl, aclsOf, type KafkaRole, kafkaAclsArguments, kafkaRoles } from '../../provisioning/kafka-rights';
+import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
+import { UsageError } from '../usage-error';
 import { contextOf, dataVerb } from '../verb';
 
 const roles = ['app', 'worker', 'operator', 'cdc', 'connect', 'admin'] as const;
@@ -21,7 +21,7 @@ const purposes: Readonly<Record<Role, string>> = {
   admin: 'downspout migrate and provision: the schema and the users',
 };
 
-interface GrantsOptions extends OutputOptions {
+interface GrantsOptions extends OutputOptions, TopologyFileOptions {
   readonly role?: Role;
   readonly principal?: string;
 }
@@ -36,9 +36,10 @@ interface RoleRights {
 
 /** `downspout grants`. */
 export function grantsCommand(): Command {
-  return dataVerb('grants', 'print what each role may do in MySQL and Kafka, as SQL and as Kafka’s ACLs', {
-    example: 'downspout grants --role worker',
-  })
+  const command = dataVerb('grants', 'print what each role may do in MySQL and Kafka, as SQL and as Kafka’s ACLs', {
+    example: 'downspout grants --role worker --environment production',
+  });
+  return withTopologyFile(command)
     .addOption(new Option('--role <role>', 'of this role only').choices(roles))
     .addOption(
       new Option(
@@ -55,10 +56,10 @@ export function grantsCommand(): Command {
     .action((options: GrantsOptions) => {
       const { output, settings } = contextOf(options);
       if (options.principal !== undefined && options.role === undefined) {
-        throw new UserError('--principal belongs to one role: give --role too.');
+        throw new UsageError('--principal belongs to one role: give --role too.');
       }
       const { environment } = settings;
-      const channels = Object.keys(readTopologySettings(environment.DOWNSPOUT_TOPOLOGY).bolts);
+      const channels = Object.keys(topologyFileOf(options, environment).settings.bolts);
       const asked = options.role === undefined ? roles : [options.role];
       const rights = asked.map((role) => rightsOfRole(role, environment, channels, options.principal));
       output.data(rights, () => rights.map((one) => textOf(one, output)).join('\n\n'));

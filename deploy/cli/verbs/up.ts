@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../../topology/core/clock';
 import { type Environment, readEnvironment, readStackVariables } from '../../../topology/settings/environment';
-import { topologyOf } from '../../../topology/settings/topology-settings';
 import { masked, withoutPassword } from '../../console/masked';
 import { Output } from '../../console/output';
 import { formatDuration } from '../../console/units';
@@ -11,6 +10,7 @@ import type { Stack } from '../../stack/stack';
 import { stackFolder } from '../../stack/stack-folder';
 import { recordOfStack } from '../audited';
 import { showParts } from '../stack-view';
+import { topologyFileOf } from '../topology-options';
 import { type ChangeOptions, changingVerb } from '../verb';
 
 interface UpOptions extends ChangeOptions {
@@ -28,9 +28,7 @@ export function upCommand(): Command {
     .action(async (options: UpOptions) => {
       const output = new Output(options);
       if (options.dryRun === true) {
-        const { folder, stack, why } = await chosenStack(options);
-        const text = `The stack would run ${howOf(stack)} in ${folder}: ${why}. Nothing was started or fetched.`;
-        output.data({ folder, kind: stack.kind, why, dryRun: true }, () => text);
+        await tellStack(output, options);
         return;
       }
       const settings = await bringStackUp(output, options);
@@ -47,6 +45,13 @@ async function chosenStack({ docker = false, ha = false }: StackChoice) {
   return { folder, ...choice };
 }
 
+/** Of `--dry-run`: how the stack would run. */
+export async function tellStack(output: Output, options: StackChoice = {}): Promise<void> {
+  const { folder, stack, why } = await chosenStack(options);
+  const text = `The stack would run ${howOf(stack)} in ${folder}: ${why}. Nothing was started or fetched.`;
+  output.data({ folder, kind: stack.kind, why, dryRun: true }, () => text);
+}
+
 function howOf({ kind }: Stack): string {
   return kind === 'native' ? 'natively' : `in ${kind}`;
 }
@@ -60,15 +65,17 @@ export async function bringStackUp(
   options: StackChoice = {},
 ): Promise<Readonly<Record<string, string>>> {
   const begun = systemClock.monotonic();
+  // This stack, whatever else the environment names; only what belongs to Downspout itself is taken from there.
+  const own = readEnvironment();
+  // What is wrong with the file is said before anything is fetched or started.
+  const { settings: topology } = topologyFileOf({}, own);
   const { folder, stack, why } = await chosenStack(options);
   output.line(`The stack runs ${howOf(stack)}: ${why}.`);
   const show = showParts(output);
   const settings = await stack.up(show);
-  // This stack, whatever else the environment names; only what belongs to Downspout itself is taken from there.
-  const own = readEnvironment();
   const { DOWNSPOUT_NAMESPACE } = own;
   const environment: Environment = { ...readEnvironment(settings, {}), DOWNSPOUT_NAMESPACE };
-  await provision(environment, topologyOf(own), systemClock, (part, text) => show({ part, stage: 'ready', text }));
+  await provision(environment, topology, systemClock, (part, text) => show({ part, stage: 'ready', text }));
   output.line(`Ready after ${formatDuration(systemClock.monotonic() - begun)}; logs are in ${folder}/logs.`);
   return settings;
 }

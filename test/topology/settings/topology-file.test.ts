@@ -32,10 +32,26 @@ function faultsOf(work: () => unknown): string[] {
   return [];
 }
 
-const faultsIn = (text: string, channels?: readonly string[]) =>
-  faultsOf(() => readTopologyFile({ path: file('t.yaml', text), channels }));
+/** @param names of the channels that there are, whichever packages a file names @param missing packages, and why */
+const faultsIn = (text: string, names?: readonly string[], missing: Readonly<Record<string, string>> = {}) =>
+  faultsOf(() =>
+    readTopologyFile({
+      path: file('t.yaml', text),
+      ...(names === undefined
+        ? {}
+        : {
+            channels: (packages) => ({
+              names,
+              missing: new Map(packages.flatMap((one) => (missing[one] === undefined ? [] : [[one, missing[one]]]))),
+            }),
+          }),
+    }),
+  );
 
-const TEN_FAULTS = `components:
+const THIRTEEN_FAULTS = `channels:
+  - picocolors
+  - "@acme/sms"
+components:
   due:
     lead: soon
     partitions: 300
@@ -48,24 +64,29 @@ const TEN_FAULTS = `components:
     timeout: [1]
     timeout: 10s
   second letter: {}
+  webhok: { replicas: 0 }
 topics:
   replicationFactor: 2
   minInsyncReplicas: 3
 `;
 
 describe('the faults of a topology file', () => {
-  it('are told all at once, with file, line, field, value and what is allowed: ten of them are ten lines', () => {
-    expect(faultsIn(TEN_FAULTS)).toEqual([
-      't.yaml:3: components.due.lead is "soon": expected a time from 0ms to 1min, with its unit (ms, s, min, m, h, d, w), for example 30s',
-      't.yaml:4: components.due.partitions is 300: expected a whole number from 1 to 256',
-      't.yaml:6: components.webhook.replicas is 0: expected a whole number from 1 to 256',
-      't.yaml:7: components.webhook.concurency is 10: there is no such setting. Did you mean concurrency?',
-      't.yaml:8: components.webhook.perHost is 3: perHost is called perOrigin now: write that instead',
-      't.yaml:9: components.webhook.maxHeldBytes is "64MB": expected a size from 1B to 64GiB, with its unit (B, KiB, MiB, GiB), for example 128MiB',
-      't.yaml:10: components.webhook.backOff is "2h": it is more than backOffMax (1h), and no delay is longer than backOffMax',
-      't.yaml:12: Map keys must be unique',
-      't.yaml:13: components.second letter is {}: a name is a letter and then up to 31 letters, digits, "_" or "-"',
-      't.yaml:16: topics.minInsyncReplicas is 3: it is more than replicationFactor (2), and a topic with fewer copies takes no records',
+  it('are told all at once, with file, line, field, value and what is allowed: thirteen of them are thirteen lines', () => {
+    const missing = { '@acme/sms': 'this package is not installed here.' };
+    expect(faultsIn(THIRTEEN_FAULTS, ['webhook'], missing)).toEqual([
+      't.yaml:3: channels.1 is "@acme/sms": this package is not installed here.',
+      't.yaml:6: components.due.lead is "soon": expected a time from 0ms to 1min, with its unit (ms, s, min, m, h, d, w), for example 30s',
+      't.yaml:7: components.due.partitions is 300: expected a whole number from 1 to 256',
+      't.yaml:9: components.webhook.replicas is 0: expected a whole number from 1 to 256',
+      't.yaml:10: components.webhook.concurency is 10: there is no such setting. Did you mean concurrency?',
+      't.yaml:11: components.webhook.perHost is 3: perHost is called perOrigin now: write that instead',
+      't.yaml:12: components.webhook.maxHeldBytes is "64MB": expected a size from 1B to 64GiB, with its unit (B, KiB, MiB, GiB), for example 128MiB',
+      't.yaml:13: components.webhook.backOff is "2h": it is more than backOffMax (1h), and no delay is longer than backOffMax',
+      't.yaml:15: Map keys must be unique',
+      't.yaml:16: components.second letter is {}: a name is a letter and then up to 31 letters, digits, "_" or "-"',
+      't.yaml:17: components.webhok.replicas is 0: expected a whole number from 1 to 256',
+      't.yaml:17: components.webhok is {"replicas":0}: there is no such channel. Did you mean webhook?',
+      't.yaml:20: topics.minInsyncReplicas is 3: it is more than replicationFactor (2), and a topic with fewer copies takes no records',
     ]);
   });
 
@@ -118,6 +139,24 @@ describe('the faults of a topology file', () => {
       't.yaml:1: components.fax is {}: expected due or one of the channels webhook',
     ]);
     expect(faultsIn('components: { fax: {} }')).toEqual([]);
+    const missing = { '@acme/fax': 'this package is not installed here.' };
+    expect(faultsIn('channels: ["@acme/fax"]\ncomponents: { fax: {} }', ['webhook'], missing)).toEqual([
+      't.yaml:1: channels.0 is "@acme/fax": this package is not installed here.',
+      't.yaml:2: components.fax is {}: expected due or one of the channels webhook, or that of @acme/fax',
+    ]);
+  });
+
+  it('name the entry of a list that is wrong, where it stands', () => {
+    expect(faultsIn('channels:\n  - good\n  - ./own.js\n  - https://x.test/a.js\ncomponents: {}')).toEqual([
+      't.yaml:4: channels.2 is "https://x.test/a.js": expected the name of a package, such as @acme/downspout-sms, or a path that begins with ./, ../ or /',
+    ]);
+  });
+
+  it('of the syntax are told without loading any package', () => {
+    const load = jest.fn();
+    const path = file('t.yaml', 'channels: [a]\ncomponents:\n\twebhook: {}');
+    expect(() => readTopologyFile({ path, channels: load })).toThrow(UserError);
+    expect(load).not.toHaveBeenCalled();
   });
 
   it('show no more than the beginning of a long value', () => {

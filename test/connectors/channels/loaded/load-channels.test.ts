@@ -81,8 +81,10 @@ test('what cannot be loaded is named with what to do, and harms no other', () =>
   write('node_modules/only-import/index.js', '');
   write('good.js', published('good'));
   const sources = ['@acme/missing', './missing.js', './throws.js', './needs.js', 'only-import', './good.js'];
-  const { kinds, faults } = loadChannels(sources, folder);
+  const { kinds, faults, missing } = loadChannels(sources, folder);
   expect(kinds).toHaveProperty('good');
+  expect([...missing.keys()]).toEqual(sources.slice(0, -1));
+  expect(missing.get('./missing.js')).toBe(`there is no such file below ${folder}. Correct the path.`);
   expect(faults).toEqual([
     expect.stringMatching(/^@acme\/missing: this package is not installed here\. Run `npm install @acme\/missing` in /),
     `./missing.js: there is no such file below ${folder}. Correct the path.`,
