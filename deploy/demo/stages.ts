@@ -2,6 +2,7 @@ import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import type { Clock } from '../../topology/core/clock';
 import { type ChannelGaugeName, type GaugeName, metricName } from '../../topology/gauges';
 import type { Environment } from '../../topology/settings/environment';
+import { topologyOf } from '../../topology/settings/topology-settings';
 import { lagOf, queuedOf } from '../inspect/kafka';
 import type { ArrivalReport } from './arrivals';
 
@@ -78,7 +79,8 @@ export class Stages {
 
   private async readLag(): Promise<void> {
     try {
-      const lags = await lagOf(this.sources.environment, this.sources.admin);
+      const { environment, admin } = this.sources;
+      const lags = await lagOf(environment, topologyOf(environment), admin);
       this.lag = Object.values(queuedOf(lags)).reduce((sum, count) => sum + count, 0);
     } catch {
       this.lag = null;

@@ -19,8 +19,8 @@ import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { readerUrl } from '../../topology/settings/connections';
 import type { Environment } from '../../topology/settings/environment';
-import { topologyOf } from '../../topology/settings/topology-settings';
 import { type DeploymentReport, readDeploymentReport } from './deployment-report';
+import type { RunningTopology } from './running-topology';
 
 /** What the database says; times are epoch milliseconds by its clock. */
 export interface DatabaseReport {
@@ -47,14 +47,21 @@ export interface DatabaseReport {
 /** A count that is given up after its time holds one; the others are not to stand behind it. */
 const STATUS_CONNECTIONS = 5;
 
-/** @throws Unavailable when the database is away; UserError when the environment names none */
-export async function readDatabase(environment: Environment, clock: Clock): Promise<DatabaseReport> {
+/**
+ * @param running which is read at the same time
+ * @throws Unavailable when the database is away; UserError when the environment names none
+ */
+export async function readDatabase(
+  environment: Environment,
+  clock: Clock,
+  running: Promise<RunningTopology>,
+): Promise<DatabaseReport> {
   const pool = Pool.open(readerUrl(environment), { clock, size: STATUS_CONNECTIONS });
   try {
-    const status = new Status(pool, sendersOf(environment));
     // First alone: when the database is away, it is said once.
-    const now = await status.now();
-    const settings = topologyOf(environment);
+    const now = await new Status(pool).now();
+    const topology = await running;
+    const status = new Status(pool, sendersOf(topology));
     const reading = status.waiting();
     const [
       counts,
@@ -77,7 +84,7 @@ export async function readDatabase(environment: Environment, clock: Clock): Prom
       new Operations(pool).pauses(),
       listPlacements(pool),
       listSupervisors(pool),
-      readDeploymentReport(pool, settings),
+      readDeploymentReport(pool, topology),
       binlogFaults(pool),
       readMembers(pool),
     ]);
@@ -100,7 +107,7 @@ export async function readDatabase(environment: Environment, clock: Clock): Prom
   }
 }
 
-/** The channels that topology.yaml has a bolt for. */
-export function sendersOf(environment: Environment): readonly string[] {
-  return Object.keys(topologyOf(environment).bolts);
+/** The channels that the topology has a bolt for. */
+export function sendersOf({ settings }: Pick<RunningTopology, 'settings'>): readonly string[] {
+  return Object.keys(settings.bolts);
 }

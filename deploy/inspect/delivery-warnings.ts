@@ -24,7 +24,7 @@ export function deliveryWarnings(report: DatabaseReport, senders: readonly strin
       .filter(({ channel }) => !senders.includes(channel))
       .map(
         ({ channel, open }) =>
-          `${counted(open, 'message waits', 'messages wait')} on channel ${channel}, which has no sender in topology.yaml.`,
+          `${counted(open, 'message waits', 'messages wait')} on channel ${channel}, which has no sender in ${report.deployment.topology}.`,
       ),
     ...(somethingWaits && !running.has(SPOUT) ? [`Messages wait and no worker runs the spout \`${SPOUT}\`.`] : []),
     ...waiting

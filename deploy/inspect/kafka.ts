@@ -4,7 +4,7 @@ import { kafkaClient } from '../../connectors/kafka/kafka-client';
 import { type PartitionLag, type Reading, readLag } from '../../connectors/kafka/lag';
 import { kafkaSecurityOf } from '../../topology/settings/connections';
 import { type Environment, required } from '../../topology/settings/environment';
-import { topologyOf } from '../../topology/settings/topology-settings';
+import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { due, SPOUT, scheduleChanges, topicName } from '../../topology/streams';
 
 /** Runs `work` with Kafka's administration. */
@@ -21,8 +21,7 @@ export async function withKafka<T>(environment: Environment, work: (admin: Kafka
 }
 
 /** Every stream of the topology, by the component that reads it. */
-function readings(environment: Environment): Reading[] {
-  const { bolts } = topologyOf(environment);
+function readings({ bolts }: TopologySettings): Reading[] {
   return [
     { component: SPOUT, stream: scheduleChanges(changeEventCodec).name },
     ...Object.keys(bolts).map((channel) => ({ component: channel, stream: due(channel).name })),
@@ -30,13 +29,21 @@ function readings(environment: Environment): Reading[] {
 }
 
 /** The lag of every partition of every stream of the topology. */
-export async function lagOf(environment: Environment, admin: KafkaAdmin): Promise<PartitionLag[]> {
-  return fromTheBeginning(await readLag(admin, environment.DOWNSPOUT_NAMESPACE, readings(environment)));
+export async function lagOf(
+  environment: Environment,
+  settings: TopologySettings,
+  admin: KafkaAdmin,
+): Promise<PartitionLag[]> {
+  return fromTheBeginning(await readLag(admin, environment.DOWNSPOUT_NAMESPACE, readings(settings)));
 }
 
 /** How many copies there are of the streams' partitions. */
-export function copiesOf(environment: Environment, admin: KafkaAdmin): Promise<KafkaCopies> {
-  return admin.copies(readings(environment).map(({ stream }) => topicName(environment.DOWNSPOUT_NAMESPACE, stream)));
+export function copiesOf(
+  environment: Environment,
+  settings: TopologySettings,
+  admin: KafkaAdmin,
+): Promise<KafkaCopies> {
+  return admin.copies(readings(settings).map(({ stream }) => topicName(environment.DOWNSPOUT_NAMESPACE, stream)));
 }
 
 /** A bolt that has committed nothing begins with the first record, so all of them wait for it. A spout begins at the end. */

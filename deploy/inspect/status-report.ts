@@ -5,12 +5,14 @@ import type { Clock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
 import { requiredConnect } from '../../topology/settings/connections';
 import type { Environment } from '../../topology/settings/environment';
+import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { cdcWarnings } from './cdc-warnings';
 import { type DatabaseReport, readDatabase, sendersOf } from './database-report';
 import { deliveryWarnings } from './delivery-warnings';
 import { deploymentWarnings } from './deployment-report';
 import { copiesOf, lagOf, queuedOf, withKafka } from './kafka';
 import { membersText, replicaWarnings } from './replica-warnings';
+import { readRunningTopology } from './running-topology';
 import { placementWarnings } from './where-it-runs';
 
 /** Whether a part of the stack does its work. */
@@ -36,9 +38,10 @@ const HTTP_LIMIT_MS = 3_000;
 
 /** Asks every part, at the same time. Does not throw for a part that is away. */
 export async function readStatus(environment: Environment, clock: Clock): Promise<StatusReport> {
+  const running = readRunningTopology(environment, clock);
   const [mysql, kafka, connect, ...others] = await Promise.all([
-    attempt('MySQL', () => readDatabase(environment, clock)),
-    attempt('Kafka', () => readKafka(environment)),
+    attempt('MySQL', () => readDatabase(environment, clock, running)),
+    attempt('Kafka', async () => readKafka(environment, (await running).settings)),
     attempt('Kafka Connect', () => readConnector(environment, clock)),
     ...optionalParts(environment),
   ]);
@@ -66,7 +69,7 @@ export async function readStatus(environment: Environment, clock: Clock): Promis
             ...replicaWarnings(database.members, copies),
             ...cdcWarnings({ ...database, connector: connect.value?.faults ?? null }),
             ...placementWarnings(database),
-            ...deliveryWarnings(database, sendersOf(environment)),
+            ...deliveryWarnings(database, sendersOf(await running)),
           ],
   };
 }
@@ -85,11 +88,11 @@ interface KafkaReport {
   readonly copies: KafkaCopies;
 }
 
-function readKafka(environment: Environment): Promise<KafkaReport> {
+function readKafka(environment: Environment, settings: TopologySettings): Promise<KafkaReport> {
   return withKafka(environment, async (admin) => {
     const cluster = await admin.clusterId();
-    const queued = queuedOf(await lagOf(environment, admin));
-    return { cluster, queued, copies: await copiesOf(environment, admin) };
+    const queued = queuedOf(await lagOf(environment, settings, admin));
+    return { cluster, queued, copies: await copiesOf(environment, settings, admin) };
   });
 }
 

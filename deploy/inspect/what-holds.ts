@@ -27,8 +27,10 @@ export interface MessageSurroundings {
   readonly now: number;
   readonly pauses: readonly Pause[];
   readonly workers: readonly WorkerStatus[];
-  /** The channels that topology.yaml names. */
+  /** The channels that the topology has a bolt for. */
   readonly senders: readonly string[];
+  /** Whose topology that is: `release 7`, or the topology file. */
+  readonly topology: string;
 }
 
 /** Why the message is not sent at this moment: every reason, the first to end first. Empty once it has ended. */
@@ -84,7 +86,7 @@ function waitingOf(message: Message, around: MessageSurroundings): Hold[] {
 }
 
 /** What would keep the message from leaving even at its time. */
-function obstacles({ channel, account }: Message, { pauses, workers, senders }: MessageSurroundings): Hold[] {
+function obstacles({ channel, account }: Message, { pauses, workers, senders, topology }: MessageSurroundings): Hold[] {
   const running = new Set(workers.flatMap(({ state, components }) => (state === 'alive' ? components : [])));
   const holds: Hold[] = [];
   if (pauses.some((pause) => pause.channel === null)) {
@@ -104,7 +106,7 @@ function obstacles({ channel, account }: Message, { pauses, workers, senders }: 
     });
   }
   if (!senders.includes(channel)) {
-    holds.push({ kind: 'no_sender', text: `channel ${channel} has no sender in topology.yaml.` });
+    holds.push({ kind: 'no_sender', text: `channel ${channel} has no sender in ${topology}.` });
   } else if (!running.has(channel)) {
     holds.push({
       kind: 'no_bolt',

@@ -28,7 +28,7 @@ export interface ProcessLine {
 /** One line of `downspout list`. */
 export interface ComponentLine {
   readonly component: string;
-  readonly state: 'active' | 'paused' | 'short of workers' | 'down';
+  readonly state: 'active' | 'deactivated' | 'paused' | 'short of workers' | 'down';
   /** Null when nobody deployed it to the target local. */
   readonly wanted: number | null;
   readonly ready: number;
@@ -75,6 +75,7 @@ export function processesOf({ now, workers, placements, supervisors }: Whereabou
 export function componentsOf({ workers, placements }: Whereabouts, pauses: readonly Pause[]): ComponentLine[] {
   const living = workers.filter(({ state }) => state === 'alive');
   const names = new Set([...placements.map(({ component }) => component), ...living.flatMap((one) => one.components)]);
+  const isDeactivated = pauses.some(({ channel }) => channel === null);
   const isPaused = (name: string) => pauses.some(({ channel, account }) => channel === name && account === null);
   return [...names].toSorted().map((component) => {
     const own = living.filter(({ components }) => components.includes(component));
@@ -84,7 +85,16 @@ export function componentsOf({ workers, placements }: Whereabouts, pauses: reado
     const isShort = ready < wanted.length;
     return {
       component,
-      state: own.length === 0 ? 'down' : isPaused(component) ? 'paused' : isShort ? 'short of workers' : 'active',
+      state:
+        own.length === 0
+          ? 'down'
+          : isDeactivated
+            ? 'deactivated'
+            : isPaused(component)
+              ? 'paused'
+              : isShort
+                ? 'short of workers'
+                : 'active',
       wanted: wanted.length === 0 ? null : wanted.length,
       ready,
       tasks: owned.length,

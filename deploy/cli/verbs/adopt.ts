@@ -2,10 +2,11 @@ import { type Command, Option } from 'commander';
 import { Status } from '../../../connectors/mysql/operators/status';
 import { adoptDeployment, readDeployment } from '../../../connectors/mysql/workers/deployment';
 import { required } from '../../../topology/settings/environment';
-import { topologyOf } from '../../../topology/settings/topology-settings';
 import { ask, canAsk } from '../../console/confirm';
 import { counted, formatCount } from '../../console/units';
+import { sendersOf } from '../../inspect/database-report';
 import { withKafka } from '../../inspect/kafka';
+import { runningTopology } from '../../inspect/running-topology';
 import { audited } from '../audited';
 import { withWorkersPool } from '../database';
 import { type ChangeOptions, changingVerb, contextOf } from '../verb';
@@ -43,7 +44,7 @@ export function adoptCommand(): Command {
       const cluster = await withKafka(environment, (admin) => admin.clusterId());
       await withWorkersPool(context, async (pool) => {
         const before = await readDeployment(pool);
-        const senders = Object.keys(topologyOf(environment).bolts);
+        const senders = sendersOf(await runningTopology(pool, environment));
         const waiting = await new Status(pool, senders).waiting();
         const overdue = waiting.map((one) => ({ channel: one.channel, overdue: one.overdue }));
         const question = `Let the workers here send all of it${overdue.map((one) => `, ${formatCount(one.overdue)} of ${one.channel} at once`).join('')}?`;

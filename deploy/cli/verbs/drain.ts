@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
 import { Operations } from '../../../connectors/mysql/operators/operations';
 import { systemClock } from '../../../topology/core/clock';
-import { UserError } from '../../../topology/core/errors';
-import { topologyOf } from '../../../topology/settings/topology-settings';
 import { counted } from '../../console/units';
 import { lagOf, queuedOf, withKafka } from '../../inspect/kafka';
+import { requiredBolt, runningTopology } from '../../inspect/running-topology';
 import { SEEN_AFTER_MS, untilDrained } from '../../release/drain';
 import { audited } from '../audited';
 import { channelsFor } from '../channels';
@@ -23,8 +22,8 @@ export function drainCommand(): Command {
     .action(async (channel: string, options: ChangeOptions) => {
       const context = contextOf(options);
       const { environment } = context.settings;
-      const timeoutMs = topologyOf(environment).bolts[channel]?.timeoutMs;
-      if (timeoutMs === undefined) throw new UserError(`topology.yaml has no bolt "${channel}".`);
+      const running = await withPool(context, (pool) => runningTopology(pool, environment));
+      const { timeoutMs } = requiredBolt(running, channel);
       const { schemas } = channelsFor(context);
       const drain = ({ signal, check }: Interrupt) =>
         withPool(context, async (pool) => {
@@ -43,7 +42,7 @@ export function drainCommand(): Command {
       if (context.dryRun) {
         const queued = await withKafka(
           environment,
-          async (admin) => queuedOf(await lagOf(environment, admin))[channel] ?? 0,
+          async (admin) => queuedOf(await lagOf(environment, running.settings, admin))[channel] ?? 0,
         );
         const text = `${channel} would be paused, and what waits for its workers would be sent: ${counted(queued, 'message')} now.`;
         context.output.data({ channel, result: 'dry run', queued }, () => text);

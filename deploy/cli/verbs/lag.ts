@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
 import type { PartitionLag } from '../../../connectors/kafka/lag';
+import { systemClock } from '../../../topology/core/clock';
 import type { Column, OutputOptions } from '../../console/output';
 import { counted, formatCount } from '../../console/units';
 import { lagOf, withKafka } from '../../inspect/kafka';
+import { readRunningTopology } from '../../inspect/running-topology';
 import { contextOf, dataVerb } from '../verb';
 
 const columns: readonly Column<PartitionLag>[] = [
@@ -21,7 +23,11 @@ export function lagCommand(): Command {
     example: 'downspout lag --json',
   }).action(async (options: OutputOptions) => {
     const { output, settings } = contextOf(options);
-    const rows = await withKafka(settings.environment, (admin) => lagOf(settings.environment, admin));
+    const { environment } = settings;
+    const { settings: topology, source, doubt } = await readRunningTopology(environment, systemClock);
+    if (doubt !== null)
+      output.note(`The streams are those of ${source}, because which release runs is not known: ${doubt}`);
+    const rows = await withKafka(environment, (admin) => lagOf(environment, topology, admin));
     output.data(rows, () => {
       const unowned = rows.filter((row) => row.owner === null).length;
       const total = rows.reduce((sum, row) => sum + (row.lag ?? 0), 0);

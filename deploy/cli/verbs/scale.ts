@@ -4,7 +4,7 @@ import { currentRelease } from '../../../connectors/mysql/operators/releases';
 import { Status } from '../../../connectors/mysql/operators/status';
 import { reasonOf, UserError } from '../../../topology/core/errors';
 import type { Environment } from '../../../topology/settings/environment';
-import { parseSpecification, readTopologyFile } from '../../../topology/settings/topology-settings';
+import { parseSpecification } from '../../../topology/settings/topology-settings';
 import { confirm } from '../../console/confirm';
 import { parseCount, parseDuration } from '../../console/durations';
 import type { Column } from '../../console/output';
@@ -15,10 +15,12 @@ import { type Suggestion, suggestions, wordsOf } from '../../release/suggestion'
 import { withWorkersPool } from '../database';
 import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
 import { tellPlan } from '../rehearsal';
+import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
+import { UsageError } from '../usage-error';
 import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
 import { type RollOptionValues, withRollOptions } from './deploy';
 
-interface ScaleOptions extends ChangeOptions, RollOptionValues {
+interface ScaleOptions extends ChangeOptions, RollOptionValues, TopologyFileOptions {
   readonly yes?: boolean;
   readonly suggest?: boolean;
   readonly hours: number;
@@ -40,14 +42,15 @@ export function scaleCommand(): Command {
         .argParser(parseDuration)
         .default(60_000, '60s'),
     );
-  return withRollOptions(command).action(async (texts: readonly string[], options: ScaleOptions) => {
+  return withRollOptions(withTopologyFile(command)).action(async (texts: readonly string[], options: ScaleOptions) => {
     const context = contextOf(options);
     if (options.suggest === true) {
       await suggest(context, options);
       return;
     }
-    if (texts.length === 0) throw new UserError('What? Give a component and a count, such as webhook=6, or --suggest.');
-    const scales = texts.map(parseScale);
+    if (texts.length === 0)
+      throw new UsageError('What? Give a component and a count, such as webhook=6, or --suggest.');
+    const scales = texts.map(scaleOf);
     const reason = `scale ${texts.join(' ')}`;
     // What cannot be done is said before anybody is asked.
     const { live: runs, specification: asked } = await withWorkersPool(context, async (pool) => {
@@ -69,9 +72,18 @@ export function scaleCommand(): Command {
       const specification = scaled(await deployer.keepingPartitions(live.specification), scales);
       const roll = { canaries: options.canary, pauseMs: options.pause };
       const deployed = await deployer.deploy({ ...sameRelease(live, reason, by), specification }, roll);
-      tellDeployed(context, deploying, live, deployed, remarksOf(context.settings.environment, scales));
+      tellDeployed(context, deploying, live, deployed, remarksOf(options, context.settings.environment, scales));
     });
   });
+}
+
+/** @throws UsageError */
+function scaleOf(text: string): Scale {
+  try {
+    return parseScale(text);
+  } catch (error) {
+    throw new UsageError(reasonOf(error), { cause: error });
+  }
 }
 
 const columns: readonly Column<Suggestion>[] = [
@@ -108,12 +120,9 @@ async function suggest(context: VerbContext, { hours, within }: ScaleOptions): P
 }
 
 /** The next `deploy` takes the file's word. */
-function remarksOf(environment: Environment, scales: readonly Scale[]): string[] {
+function remarksOf(options: TopologyFileOptions, environment: Environment, scales: readonly Scale[]): string[] {
   try {
-    const { settings, files } = readTopologyFile({
-      path: environment.DOWNSPOUT_TOPOLOGY,
-      environment: environment.DOWNSPOUT_ENVIRONMENT,
-    });
+    const { settings, files } = topologyFileOf(options, environment);
     const lines = differing(settings, scales);
     if (lines.length === 0) return [];
     return [`${files.at(-1)} differs now: ${lines.join('; ')}. Change it too, or the next deploy takes this back.`];

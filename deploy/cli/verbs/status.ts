@@ -55,13 +55,13 @@ const partColumns: readonly Column<PartStatus>[] = [
 ];
 
 function deploymentText(report: DeploymentReport): string {
-  const { id, kafkaCluster, namespace, connectionsOfWorkers, maxConnections } = report;
+  const { id, kafkaCluster, namespace, topology, connectionsOfWorkers, maxConnections } = report;
   const place =
     kafkaCluster === null
       ? 'of no Kafka cluster yet: the first worker, or `downspout provision`, writes it down'
       : `of Kafka cluster ${kafkaCluster}, namespace "${namespace}"`;
   const connections = `${formatCount(connectionsOfWorkers)} of ${formatCount(maxConnections)}`;
-  return `${id.slice(0, 16)} ${place}\nWorkers as in topology.yaml open up to ${connections} connections of MySQL.`;
+  return `${id.slice(0, 16)} ${place}\nWorkers as in ${topology} open up to ${connections} connections of MySQL.`;
 }
 
 function workersText({ workers, now }: DatabaseReport, output: Output): string {
@@ -121,13 +121,13 @@ function figure(count: number, exact: boolean): string {
   return `${exact ? '' : '~'}${formatCount(count)}`;
 }
 
-function othersText({ count, exact }: Figure): string {
+function othersText({ count, exact }: Figure, topology: string): string {
   if (count === 0 && exact) return '';
-  return `and ${exact ? '' : 'more than '}${formatCount(count)} more channels that topology.yaml has no sender for.\n`;
+  return `and ${exact ? '' : 'more than '}${formatCount(count)} more channels that ${topology} has no sender for.\n`;
 }
 
 function waitingText(
-  { waiting, otherChannels, workers, nextHour, now }: DatabaseReport,
+  { waiting, otherChannels, workers, nextHour, now, deployment }: DatabaseReport,
   queued: StatusReport['queued'],
   output: Output,
 ): string {
@@ -162,5 +162,5 @@ function waitingText(
       : peak === undefined
         ? 'Nothing wakes within the next hour.'
         : `The fullest minute of the next hour: ${formatCount(peak.count)} of ${peak.channel} at ${formatInstant(peak.minute)}, ${formatRelative(peak.minute, now)}.`;
-  return `${output.table(columns, waiting)}\n${othersText(otherChannels)}${coming}\nPending, held and in flight are as the workers last reported, at most 3 s ago.`;
+  return `${output.table(columns, waiting)}\n${othersText(otherChannels, deployment.topology)}${coming}\nPending, held and in flight are as the workers last reported, at most 3 s ago.`;
 }

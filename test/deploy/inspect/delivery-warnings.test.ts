@@ -42,7 +42,14 @@ const report = (over: Partial<DatabaseReport> = {}): DatabaseReport => ({
   pauses: [],
   placements: [],
   supervisors: [],
-  deployment: { id: 'ab'.repeat(16), kafkaCluster: 'k', namespace: '', connectionsOfWorkers: 40, maxConnections: 151 },
+  deployment: {
+    id: 'ab'.repeat(16),
+    kafkaCluster: 'k',
+    namespace: '',
+    topology: 'release 7',
+    connectionsOfWorkers: 40,
+    maxConnections: 151,
+  },
   binlog: [],
   members: [],
   ...over,
@@ -55,7 +62,7 @@ test('where everything runs there is nothing to look at', () => {
 test('messages on a channel without a sender are named', () => {
   const waiting = [waitingOn('x', 2_000, 0, NOW)];
   expect(deliveryWarnings(report({ waiting }), ['webhook'])).toEqual([
-    '2,000 messages wait on channel x, which has no sender in topology.yaml.',
+    '2,000 messages wait on channel x, which has no sender in release 7.',
   ]);
 });
 

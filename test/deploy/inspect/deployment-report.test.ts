@@ -5,6 +5,7 @@ const report = (over: Partial<DeploymentReport> = {}): DeploymentReport => ({
   id: 'ab'.repeat(16),
   kafkaCluster: 'production',
   namespace: '',
+  topology: 'release 7',
   connectionsOfWorkers: 4 * CONNECTIONS_PER_WORKER,
   maxConnections: 151,
   ...over,
@@ -31,7 +32,7 @@ test.each([
 test('more replicas than the server has connections for are named', () => {
   expect(deploymentWarnings(report({ connectionsOfWorkers: 141 }), named('production'))).toEqual([]);
   expect(deploymentWarnings(report({ connectionsOfWorkers: 142 }), named('production'))).toEqual([
-    'The replicas of topology.yaml open up to 142 connections to MySQL, and the server takes 151 in all ' +
+    'The replicas of release 7 open up to 142 connections to MySQL, and the server takes 151 in all ' +
       '(max_connections). Raise that, or run fewer replicas.',
   ]);
 });

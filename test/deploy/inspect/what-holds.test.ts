@@ -52,6 +52,7 @@ const around = (over: Partial<MessageSurroundings> = {}): MessageSurroundings =>
   pauses: [],
   workers: [worker()],
   senders: ['webhook'],
+  topology: 'release 7',
   ...over,
 });
 

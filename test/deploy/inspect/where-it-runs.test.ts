@@ -115,6 +115,8 @@ test('components: how many workers are wanted and ready, their tasks, and what i
   >[1];
   expect(componentsOf(around, paused)[1]?.state).toBe('paused');
   expect(componentsOf({ ...around, workers: [] }, [])[0]?.state).toBe('down');
+  const all = paused.map((one) => ({ ...one, channel: null }));
+  expect(componentsOf(around, [...all, ...paused]).map(({ state }) => state)).toEqual(['deactivated', 'deactivated']);
 });
 
 describe('warnings', () => {

@@ -6,6 +6,7 @@ import { lagOf, withKafka } from '../../../deploy/inspect/kafka';
 import { run } from '../../../deploy/stack/host/commands';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
+import { topologyOf } from '../../../topology/settings/topology-settings';
 import { SPOUT } from '../../../topology/streams';
 import { removeTopics } from '../../support/stack/removal';
 import { until } from '../../support/until';
@@ -123,6 +124,8 @@ async function compress({ environment }: Arena, type: string): Promise<void> {
 }
 
 async function spoutsFollow({ environment }: Arena, admin: KafkaAdmin): Promise<boolean> {
-  const lags = (await lagOf(environment, admin)).filter(({ component }) => component === SPOUT);
+  const lags = (await lagOf(environment, topologyOf(environment), admin)).filter(
+    ({ component }) => component === SPOUT,
+  );
   return lags.every(({ committed, high }) => committed !== null && committed > 0 && committed <= high);
 }

@@ -10,6 +10,7 @@ import { showJson } from '../../../../topology/core/json-text';
 import { type Column, type Output, type OutputOptions, printable } from '../../../console/output';
 import { formatDuration, formatInstant } from '../../../console/units';
 import { sendersOf } from '../../../inspect/database-report';
+import { runningTopology } from '../../../inspect/running-topology';
 import { type Hold, whatHolds } from '../../../inspect/what-holds';
 import { withPool } from '../../database';
 import { contextOf, dataVerb } from '../../verb';
@@ -51,14 +52,18 @@ export function showCommand(): Command {
     .action(async (id: string | undefined, options: ShowOptions) => {
       const context = contextOf(options);
       const target = targetsOf(id === undefined ? [] : [id], options)[0] as Target;
-      const senders = sendersOf(context.settings.environment);
       const found = await withPool(context, async (pool) => {
         const operations = new Operations(pool);
         const shown = await operations.show(target);
         if (shown === null) throw new UserError(`${nameOf(target)} does not exist.`);
         const now = await new Status(pool).now();
-        const [pauses, workers] = await Promise.all([operations.pauses(), listWorkers(pool)]);
-        return { ...shown, holds: whatHolds(shown.message, { now, pauses, workers, senders }) };
+        const [pauses, workers, running] = await Promise.all([
+          operations.pauses(),
+          listWorkers(pool),
+          runningTopology(pool, context.settings.environment),
+        ]);
+        const around = { now, pauses, workers, senders: sendersOf(running), topology: running.source };
+        return { ...shown, holds: whatHolds(shown.message, around) };
       });
       context.output.data(found, () => messageText(found, context.output));
     });
