@@ -59,6 +59,7 @@ function completedOption(option: Option, names: Names): CompletedOption {
 /** What a thing of this name may be. */
 function valuesOf(name: string, { components, channels }: Names): readonly string[] {
   if (name === 'component' || name === 'components') return components;
+  if (name === 'counts') return components.map((component) => `${component}=`);
   if (name === 'channel') return channels;
   return name === 'shell' ? Object.keys(scripts) : [];
 }

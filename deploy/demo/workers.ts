@@ -157,6 +157,11 @@ export async function stopDemoWorkers(
   return workers;
 }
 
+/** How many workers of an earlier demo run. */
+export function demoWorkersOf(stackFolder: string): number {
+  return runningWorkers(demoFolder(stackFolder)).length;
+}
+
 /** Nothing of the demo is to run any more, and its release is not live: another verb finds the stack as it was. */
 async function takeBack(pool: Pool, clock: Clock): Promise<void> {
   const lock = await DeployLock.take(pool, clock, { who: WHO, host: hostname(), doing: 'end of the demo' });

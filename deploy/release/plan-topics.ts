@@ -68,8 +68,8 @@ function topicsOfRelease({ release }: Live): ReadonlyMap<string, LiveTopic> | un
 function growth({ name, component, partitions }: Stream, from: number): PlanStep {
   const cost =
     component === SPOUT
-      ? 'all sends pause until CDC writes by the new number and every spout has begun again: about 10 s'
-      : `sends of ${component} pause for about 10 s: what is in its partitions is drained first, so that each account keeps its order`;
+      ? 'all sends pause for 10 s or more: as long as the connector takes to write by the new number, and every spout to begin again'
+      : `sends of ${component} pause for 10 s or more: what is in its partitions is drained first, so that each account keeps its order`;
   return { what: name, change: `partitions ${from} → ${partitions}`, cost };
 }
 

@@ -18,15 +18,17 @@ export function planWorkers(
   if (release === undefined) return { steps: [], warnings: [], rolls: [] };
   const before = release === null ? new Map<string, number>() : replicasOf(release.settings);
   const after = replicasOf(wanted.settings);
+  const rollsAll = releaseIsRead(wanted, release) && isOther(wanted, release, changes);
   const rolls = [...after.keys()].filter(
-    (name) => release !== null && before.has(name) && workerKey(release, name) !== workerKey(wanted, name),
+    (name) =>
+      release !== null && before.has(name) && (rollsAll || workerKey(release, name) !== workerKey(wanted, name)),
   );
   const gone = [...before.keys()].filter((name) => !after.has(name));
   return {
     steps: [
       ...versionSteps(wanted, release),
       ...changes.flatMap((change) => stepOf(change, before, after, waiting)),
-      ...summary(rolls, before, after),
+      ...summary(rolls, before, after, rollsAll),
     ],
     warnings: [
       ...versionWarnings(wanted, release),
@@ -37,6 +39,16 @@ export function planWorkers(
     ],
     rolls,
   };
+}
+
+/** Pods say which release they run, so that a new release replaces all of them. */
+function releaseIsRead({ target }: Deployable, release: Deployable | null): boolean {
+  return (target ?? release?.target) === 'kubernetes';
+}
+
+function isOther(wanted: Deployable, release: Deployable | null, changes: readonly SpecificationChange[]): boolean {
+  if (release === null) return false;
+  return changes.length > 0 || release.image !== wanted.image || release.packageVersion !== wanted.packageVersion;
 }
 
 function open(name: string, waiting: ReadonlyMap<string, number>): string {
@@ -101,11 +113,13 @@ function summary(
   rolls: readonly string[],
   before: ReadonlyMap<string, number>,
   after: ReadonlyMap<string, number>,
+  rollsAll: boolean,
 ): PlanStep[] {
   const all = [...before.values()].reduce((sum, replicas) => sum + replicas, 0);
   const replaced = rolls.reduce((sum, name) => sum + Math.min(before.get(name) ?? 0, after.get(name) ?? 0), 0);
   if (replaced === 0) return [];
-  const cost = 'one at a time, the new one ready before the old one drains: no send waits';
+  const why = rollsAll ? 'each says which release it runs; ' : '';
+  const cost = `${why}one at a time, the new one ready before the old one drains: no send waits`;
   return [
     {
       what: 'workers',

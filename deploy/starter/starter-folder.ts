@@ -1,9 +1,12 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { reasonOf, UserError } from '../../topology/core/errors';
 import { packageRoot } from '../../topology/settings/package';
 import { ownProject } from '../stack/compose-project';
 import { envExample } from './env-example';
+
+/** What tells editors which fields there are. */
+const SCHEMA = /^# yaml-language-server: \$schema=.*\n/;
 
 const PRODUCTION = `# What differs from topology.yaml in production: DOWNSPOUT_ENVIRONMENT=production, or --environment production.
 # Maps are merged, any other value replaces the one there, and null takes a component or a setting away.
@@ -36,8 +39,8 @@ export function writeStarter({ folder, force, dryRun }: StarterOptions): string[
   const target = resolve(folder);
   const compose = ofPackage('docker-compose.yml');
   const texts: Record<string, string> = {
-    'topology.yaml': ofPackage('topology.yaml').replace('$schema=docs/', '$schema=node_modules/downspout/docs/'),
-    'topology.production.yaml': PRODUCTION,
+    'topology.yaml': ofPackage('topology.yaml').replace(SCHEMA, () => schemaLine(target)),
+    'topology.production.yaml': schemaLine(target) + PRODUCTION,
     '.env.example': envExample(),
     'docker-compose.yml': compose,
   };
@@ -64,6 +67,20 @@ export function writeStarter({ folder, force, dryRun }: StarterOptions): string[
     throw new UserError(`${target} cannot be written: ${reasonOf(error)}. Name a folder that you may write to.`);
   }
   return files;
+}
+
+/** The schema lies in the package: below the folder, above it, or wherever this one runs from. */
+function schemaLine(folder: string): string {
+  const schema = join('docs', 'topology.schema.json');
+  const places = [folder, ...above(folder)].map((place) => join(place, 'node_modules', 'downspout'));
+  const installed = places.find((place) => existsSync(join(place, schema))) ?? packageRoot();
+  const path = relative(folder, join(installed, schema)).replaceAll('\\', '/');
+  return `# yaml-language-server: $schema=${path}\n`;
+}
+
+function above(folder: string): string[] {
+  const parent = dirname(folder);
+  return parent === folder ? [] : [parent, ...above(parent)];
 }
 
 const PROJECT = /^name: .*$/m;

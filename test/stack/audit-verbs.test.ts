@@ -78,7 +78,7 @@ const changes: readonly (readonly [verb: string, args: string, input?: string])[
   ['accounts set', 'acme', secret],
   ['accounts set', 'acme', secret.replace('YWFh', 'YmJi')],
   ['accounts rotate', 'acme', secret.replace('YWFh', 'Y2Nj')],
-  ['accounts retire', 'acme'],
+  ['accounts retire', 'acme --yes'],
   ['accounts disable', 'acme'],
   ['accounts enable', 'acme'],
   ['accounts rekey', ''],

@@ -150,7 +150,7 @@ test('a secret that cannot sign is refused; one that replaces another is valid b
   expect(results).toMatchObject([{ secrets: 1 }, { secrets: 2 }]);
   const { stdout } = await cli(['accounts', 'rekey', '--json']);
   expect(JSON.parse(stdout)).toMatchObject({ rekeyed: 0, unreadable: [] });
-  expect(await cli(['accounts', 'retire', 'acme'])).toMatchObject({ code: 0 });
+  expect(await cli(['accounts', 'retire', 'acme', '--yes'])).toMatchObject({ code: 0 });
   expect(await cli(['accounts', 'remove', 'acme', '--yes'])).toMatchObject({ code: 0 });
 }, 30_000);
 

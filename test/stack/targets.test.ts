@@ -33,9 +33,14 @@ function topology(components: string): void {
 const cli = (args: readonly string[], variables: Readonly<Record<string, string>> = {}) =>
   runCli(args, { environment: { ...variablesOf(environment), ...variables }, cwd: folder });
 
-async function newest(): Promise<HistoryRow & { readonly target: string; readonly image: string | null }> {
-  const { releases } = JSON.parse((await cli(['history', '--json'])).stdout) as { releases: never[] };
-  return releases[0] as never;
+type History = readonly (HistoryRow & { readonly target: string; readonly image: string | null })[];
+
+async function history(): Promise<History> {
+  return (JSON.parse((await cli(['history', '--json'])).stdout) as { releases: History }).releases;
+}
+
+async function newest(): Promise<History[number]> {
+  return (await history())[0] as History[number];
 }
 
 async function withPool<T>(work: (pool: Pool) => Promise<T>): Promise<T> {
@@ -94,6 +99,28 @@ test('deploy --target kubernetes makes everything ready, writes a release, and f
     code: 1,
     stderr: expect.stringMatching(/runs on kubernetes[^]*deploy --target kubernetes/),
   });
+  for (const verb of [['restart', 'webhook'], ['restart', '--dry-run'], ['rebalance'], ['logs', 'webhook']]) {
+    expect(await cli(verb, kubectl.variables)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(new RegExp(`Release ${one.number} runs on kubernetes`)),
+    });
+  }
+});
+
+test('verbs that look say the same on every machine: what the release says, whatever the file there says', async () => {
+  const number = (await history()).find(({ outcome }) => outcome === 'live')?.number;
+  expect(number).toBeDefined();
+  topology('{ x: {} }');
+  const json = async (args: readonly string[]) => JSON.parse((await cli([...args, '--json'])).stdout) as never;
+  const lag: readonly { readonly component: string }[] = await json(['lag']);
+  expect(new Set(lag.map(({ component }) => component))).toEqual(new Set(['due', 'webhook']));
+  const status: { readonly database: { readonly deployment: object } } = await json(['status']);
+  expect(status.database.deployment).toMatchObject({ topology: `release ${number}` });
+  expect(await cli(['drain', 'x', '--dry-run'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(`There is no bolt "x" in release ${number}. It has: webhook.`),
+  });
+  expect(await cli(['drain', 'webhook', '--dry-run'])).toMatchObject({ code: 0 });
 });
 
 test('workers of another target are not left behind: deploy is refused, and kill ends them first', async () => {
@@ -118,7 +145,8 @@ test('workers of another target are not left behind: deploy is refused, and kill
 test('deploy --target compose replaces containers one by one, and not while workers run on the target local', async () => {
   const engine: Engine = { containers: [], broken: [], calls: [], fewest: {} };
   const docker = new CommandDouble<Engine>('docker', 'ENGINE', folder, engine);
-  const args = ['deploy', '--target', 'compose', '--yes', '--image', 'downspout:1', '--out', join(folder, 'compose')];
+  // Without --out: below the folder that the command is run in.
+  const args = ['deploy', '--target', 'compose', '--yes', '--image', 'downspout:1'];
   topology('{ due: { replicas: 1, partitions: 2 }, webhook: { replicas: 2, partitions: 2 } }');
   expect(await cli(args, docker.variables)).toMatchObject({ code: 0 });
   const one = await newest();

@@ -41,14 +41,19 @@ function retireCommand(): Command {
     'retire',
     'forget the older of the two secrets of an account, when its receivers have the new one',
     {
-      example: 'downspout accounts retire acme',
+      example: 'downspout accounts retire acme --yes',
     },
   )
     .argument('<account>')
     .option('--channel <name>', 'channel', 'webhook')
-    .action(async (account: string, options: ChannelOptions) => {
+    .option('--yes', 'do not ask')
+    .action(async (account: string, options: RemoveOptions) => {
       const context = contextOf(options);
       const { channel } = options;
+      await confirm(
+        `Forget the older ${channel} secret of ${printable(account)} for good, so that receivers that have no other refuse its messages?`,
+        options.yes === true || context.dryRun,
+      );
       const subject = subjectOf(account, channel);
       const retired = await audited(context, { verb: 'accounts retire', subject }, async (change) => {
         const count = await withAccounts(context, (accounts) => accounts.retire(account, channel));

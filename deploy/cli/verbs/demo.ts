@@ -6,20 +6,20 @@ import { systemClock } from '../../../topology/core/clock';
 import { listenForEnd } from '../../../topology/runtime/signals';
 import { readStackVariables } from '../../../topology/settings/environment';
 import { parseCount } from '../../console/durations';
-import type { Output, OutputOptions } from '../../console/output';
+import type { Output } from '../../console/output';
 import { counted } from '../../console/units';
 import { type DemoResult, runDemo } from '../../demo/demo';
 import { afterDueFigures } from '../../demo/live-view';
 import { summaryText } from '../../demo/summary';
-import { stopDemoWorkers } from '../../demo/workers';
+import { demoWorkersOf, stopDemoWorkers } from '../../demo/workers';
 import { startedStack } from '../../stack/choice';
 import { stackFolder } from '../../stack/stack-folder';
 import { readSettings } from '../settings';
 import { showParts } from '../stack-view';
-import { contextOf, dataVerb } from '../verb';
-import { bringStackUp } from './up';
+import { type ChangeOptions, changingVerb, contextOf } from '../verb';
+import { bringStackUp, tellStack } from './up';
 
-interface DemoVerbOptions extends OutputOptions {
+interface DemoVerbOptions extends ChangeOptions {
   readonly keep?: boolean;
   readonly stop?: boolean;
   readonly seed: number;
@@ -27,7 +27,7 @@ interface DemoVerbOptions extends OutputOptions {
 
 /** `downspout demo`. */
 export function demoCommand(): Command {
-  return dataVerb('demo', 'watch a day of messages leave on time in a minute, on the local stack', {
+  return changingVerb('demo', 'watch a day of messages leave on time in a minute, on the local stack', {
     example: 'downspout demo --keep',
     fails: 'a message was not accepted once, on time, as it was planned last',
   })
@@ -35,7 +35,14 @@ export function demoCommand(): Command {
     .option('--stop', 'stop the workers that an earlier --keep left running, and do nothing else')
     .option('--seed <n>', 'another seed is another day', parseCount, 1)
     .action(async (options: DemoVerbOptions) => {
-      const { output, settings } = contextOf(options);
+      const { output, settings, dryRun } = contextOf(options);
+      if (dryRun) {
+        const runs = demoWorkersOf(stackFolder());
+        if (runs > 0) output.note(`${counted(runs, 'worker')} of an earlier demo would be stopped.`);
+        if (options.stop === true) output.data({ workers: runs, dryRun }, () => 'Nothing else would be done.');
+        else await tellStack(output);
+        return;
+      }
       const stopped = await stopDemoWorkers(stackFolder(), settings.fallback, systemClock);
       if (stopped > 0) output.line(`Stopped ${counted(stopped, 'worker')} of an earlier demo.`);
       else if (options.stop === true) output.line('No workers of an earlier demo run.');

@@ -7,6 +7,7 @@ import { packageVersion } from '../../../topology/settings/package';
 import { confirm } from '../../console/confirm';
 import { parseCount, parseDuration } from '../../console/durations';
 import { planOf } from '../../release/plan';
+import type { Live } from '../../release/plan-types';
 import { prepareDatabase } from '../../release/prepare-database';
 import { readLive } from '../../release/read-live';
 import { clusterOperators } from '../../targets/kubernetes/manifests';
@@ -15,6 +16,7 @@ import { defaultImage, type EngineOptions, engineOf } from '../engines';
 import { planText } from '../plan-text';
 import { tellPlan } from '../rehearsal';
 import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
+import { UsageError } from '../usage-error';
 import { type ChangeOptions, changingVerb, contextOf } from '../verb';
 
 interface DeployOptions extends ChangeOptions, RollOptionValues, TopologyFileOptions, EngineOptions {
@@ -75,9 +77,10 @@ export function deployCommand(): Command {
         'new one ready before the old one drains. When one does not become ready, or errors or lateness rise, it goes back. A\n' +
         'deploy that was interrupted is continued by the next one.\n' +
         'Kubernetes (by kubectl) and Docker Compose (by docker) replace the workers themselves and go back themselves;\n' +
-        '--canary, --pause and --state are of the target local.',
+        '--canary, --pause, --state and --no-supervisor are of the target local, and refused elsewhere.',
     )
-    .action(async (options: DeployOptions) => {
+    .action(async (options: DeployOptions, deploy: Command) => {
+      refuseOptionsOfOthers(deploy, options.target);
       const context = contextOf(options);
       const { environment } = context.settings;
       const file = topologyFileOf(options, environment);
@@ -92,6 +95,7 @@ export function deployCommand(): Command {
       const plan = planOf(wanted, live);
       context.output.note(planText(plan, live, file.files, context.output));
       if (plan.refusals.length > 0) throw new UserError(`Nothing was changed. ${plan.refusals.join('\n')}`);
+      requireSeen(live);
       await confirm('Deploy this?', options.yes === true);
       await prepareDatabase(environment);
       const { state, supervisor } = options;
@@ -110,6 +114,37 @@ export function deployCommand(): Command {
         tellDeployed(context, deploying, before, deployed);
       });
     });
+}
+
+/** Which targets an option is of, where it is not of all. */
+const targetsOf: Readonly<Record<string, readonly Release['target'][]>> = {
+  canary: ['local'],
+  pause: ['local'],
+  state: ['local'],
+  supervisor: ['local'],
+  image: ['kubernetes', 'compose'],
+  out: ['kubernetes', 'compose'],
+  namespace: ['kubernetes'],
+  without: ['kubernetes'],
+};
+
+/** @throws UsageError for options that were given and mean nothing on the target, rather than to take no notice of them */
+function refuseOptionsOfOthers(command: Command, target: Release['target']): void {
+  const wrong = command.options.flatMap((option) => {
+    const targets = targetsOf[option.attributeName()];
+    const isGiven = command.getOptionValueSource(option.attributeName()) === 'cli';
+    if (targets === undefined || targets.includes(target) || !isGiven) return [];
+    return [`${option.long} is of the target ${targets.join(' or ')}, and the target is ${target}.`];
+  });
+  if (wrong.length > 0) throw new UsageError(wrong.join('\n'));
+}
+
+/** Nobody is asked whether to deploy what could not be compared. @throws UserError when MySQL or Kafka did not answer */
+function requireSeen({ release, topics, unknown }: Live): void {
+  if (release !== undefined && topics !== undefined) return;
+  throw new UserError(
+    `Nothing was changed, because what runs could not be seen.\n${unknown.join('\n')}\n\`downspout status\` shows which part does not answer.`,
+  );
 }
 
 function parseCanary(text: string): number {

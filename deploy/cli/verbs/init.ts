@@ -32,5 +32,5 @@ export function initCommand(): Command {
 
 function next(folder: string): string {
   const begin = folder === '.' ? '' : `  cd ${folder}\n`;
-  return `Next, on this machine:\n${begin}  npx downspout up        # starts MySQL, Kafka and Connect, and makes them ready\n  npx downspout plan      # what topology.yaml would change\n\nOn parts that run elsewhere: copy .env.example to .env, fill it in, load it, and run \`npx downspout provision\`.`;
+  return `Next, on this machine:\n${begin}  npx downspout up        # starts MySQL, Kafka and Connect, and makes them ready\n  npx downspout plan      # what topology.yaml would change\n  npx downspout deploy    # starts the workers\n\nOn parts that run elsewhere: copy .env.example to .env, fill it in, load it, and run \`npx downspout provision\` and \`npx downspout deploy\`.`;
 }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { placementName } from '../../../connectors/mysql/operators/placements';
+import { currentRelease } from '../../../connectors/mysql/operators/releases';
 import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
 import { listenForEnd } from '../../../topology/runtime/signals';
@@ -12,6 +13,7 @@ import { defaultStateFolder } from '../../targets/local/detached';
 import { LogFollower } from '../../targets/local/log-follower';
 import { logFolderOf } from '../../targets/local/run-supervisor';
 import { withPool } from '../database';
+import { elsewhere } from '../elsewhere';
 import { contextOf, type VerbContext, verb } from '../verb';
 import { readWhereabouts } from './ps';
 
@@ -37,10 +39,14 @@ export function logsCommand(): Command {
       const folder = logFolderOf(resolve(options.state ?? defaultStateFolder()));
       const followers = new Map<string, LogFollower>();
       const found = showNew(context.output, { folder, component, lines: options.lines }, followers);
-      const elsewhere = await whereElse(context, component).catch(() => null);
-      if (elsewhere !== null) context.output.note(elsewhere);
-      if (!found)
-        throw new UserError(`There is no log${component === undefined ? '' : ` of ${component}`} in ${folder}.`);
+      const others = await whereElse(context, component).catch(() => null);
+      if (others !== null) context.output.note(others);
+      if (!found) {
+        throw new UserError(
+          `There is no log${component === undefined ? '' : ` of ${component}`} in ${folder}. ` +
+            '`downspout ps` says which workers run and on which hosts; --state names another state folder of a supervisor.',
+        );
+      }
       if (options.follow === true) await follow(context.output, { folder, component, lines: 0 }, followers);
     });
 }
@@ -78,9 +84,13 @@ function show(output: Output, name: string, line: string): void {
   output.line(`${output.colors.cyan(name)} | ${printable(line)}`);
 }
 
-/** Which workers write their logs on other hosts; null when there are none. */
+/** Which workers write their logs elsewhere: on other hosts, or to another engine. Null when there are none. */
 async function whereElse(context: VerbContext, component: string | undefined): Promise<string | null> {
-  const { placements, supervisors } = await withPool(context, readWhereabouts);
+  const [live, { placements, supervisors }] = await withPool(context, (pool) =>
+    Promise.all([currentRelease(pool), readWhereabouts(pool)]),
+  );
+  const there = live === null ? null : elsewhere(live, 'logs', component);
+  if (there !== null) return there;
   const others = placements.flatMap((one) => {
     const host = supervisors.find(({ id }) => id === one.supervisor)?.host;
     const isOther = host !== undefined && host !== hostname();

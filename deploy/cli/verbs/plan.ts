@@ -5,14 +5,17 @@ import { packageVersion } from '../../../topology/settings/package';
 import type { OutputOptions } from '../../console/output';
 import { planOf } from '../../release/plan';
 import { readLive } from '../../release/read-live';
+import { defaultImage } from '../engines';
 import { planText } from '../plan-text';
 import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
+import { UsageError } from '../usage-error';
 import { contextOf, dataVerb } from '../verb';
 
 const SOMETHING_CHANGES = 3;
 
 interface PlanVerbOptions extends OutputOptions, TopologyFileOptions {
   readonly target?: Release['target'];
+  readonly image?: string;
   readonly detailedExitcode?: boolean;
 }
 
@@ -30,6 +33,7 @@ export function planCommand(): Command {
         'compose',
       ]),
     )
+    .option('--image <image>', `of the workers, on the targets kubernetes and compose (default: ${defaultImage()})`)
     .option('--detailed-exitcode', 'exit with 3 when something would change')
     .addHelpText('after', '\nWith --detailed-exitcode: 3 when something would change, so that a pipeline can ask.')
     .action(async (options: PlanVerbOptions) => {
@@ -37,13 +41,22 @@ export function planCommand(): Command {
       const { environment } = settings;
       const file = topologyFileOf(options, environment);
       const live = await readLive(environment, file.settings, systemClock);
-      const image = live.release?.image ?? null;
-      const { target } = options;
-      const plan = planOf({ settings: file.settings, packageVersion: packageVersion(), image, target }, live);
+      const target = options.target ?? live.release?.target ?? 'local';
+      const plan = planOf(
+        { settings: file.settings, packageVersion: packageVersion(), image: imageFor(target, options.image), target },
+        live,
+      );
       output.data({ files: file.files, release: live.release?.number ?? null, ...plan, unknown: live.unknown }, () =>
         planText(plan, live, file.files, output),
       );
       if (plan.refusals.length > 0 || live.unknown.length > 0) process.exitCode = 1;
       else if (options.detailedExitcode === true && plan.steps.length > 0) process.exitCode = SOMETHING_CHANGES;
     });
+}
+
+/** The image that `deploy` would take. @throws UsageError when the target has none */
+function imageFor(target: Release['target'], image: string | undefined): string | null {
+  if (target !== 'local') return image ?? defaultImage();
+  if (image === undefined) return null;
+  throw new UsageError('--image is of the targets kubernetes and compose: give --target too.');
 }

@@ -7,6 +7,7 @@ import { counted } from '../../console/units';
 import { surplus } from '../../release/surplus';
 import { withWorkersPool } from '../database';
 import { withDeployer } from '../deploying';
+import { requireHere } from '../elsewhere';
 import { tellWorkers } from '../rehearsal';
 import { type ChangeOptions, changingVerb, contextOf } from '../verb';
 import { tellRestarted } from './restart';
@@ -42,6 +43,7 @@ export function rebalanceCommand(): Command {
 
 /** What a host has beyond its share. @throws UserError when no host runs workers */
 async function toMove(pool: Pool): Promise<PlacementRow[]> {
+  await requireHere(pool, 'rebalance');
   const { placements, supervisors } = await readRollView(pool);
   if (supervisors.length > 0) return surplus(placements, supervisors.length);
   throw new UserError('No supervisor runs. `downspout supervisor` runs one on a host.');

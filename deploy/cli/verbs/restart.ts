@@ -6,6 +6,7 @@ import { nearestWord } from '../../../topology/core/nearest-word';
 import type { RolloutResult } from '../../release/rollout';
 import { withWorkersPool } from '../database';
 import { type Deploying, tellRolled, withDeployer } from '../deploying';
+import { requireHere } from '../elsewhere';
 import { tellWorkers } from '../rehearsal';
 import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
 
@@ -33,13 +34,14 @@ export function restartCommand(): Command {
 
 /** The workers that are asked for. @throws UserError when there are none */
 export async function placementsOf(pool: Pool, component: string | undefined): Promise<PlacementRow[]> {
+  await requireHere(pool, 'restart', component);
   const all = await listPlacements(pool);
   const these = all.filter((one) => component === undefined || one.component === component);
   if (these.length > 0) return these;
   const names = [...new Set(all.map((one) => one.component))];
   const near = nearestWord(component ?? '', names);
   if (names.length === 0)
-    throw new UserError('No worker was deployed here. `downspout deploy` deploys what topology.yaml says.');
+    throw new UserError('No worker was deployed. `downspout deploy` deploys what topology.yaml says.');
   throw new UserError(
     `There is no worker of "${component}".${near === undefined ? '' : ` Did you mean ${near}?`} There are: ${names.join(', ')}.`,
   );

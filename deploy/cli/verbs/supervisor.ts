@@ -2,14 +2,14 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { systemClock } from '../../../topology/core/clock';
-import type { OutputOptions } from '../../console/output';
 import { counted } from '../../console/units';
 import { defaultStateFolder, detachSupervisor, stopSupervisor } from '../../targets/local/detached';
+import { runningSupervisor, runningWorkers } from '../../targets/local/host-state';
 import { runSupervisor } from '../../targets/local/run-supervisor';
 import { recordOfHost } from '../audited';
-import { contextOf, dataVerb } from '../verb';
+import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
 
-interface SupervisorOptions extends OutputOptions {
+interface SupervisorOptions extends ChangeOptions {
   readonly state?: string;
   readonly detach?: boolean;
   readonly stop?: boolean;
@@ -18,7 +18,7 @@ interface SupervisorOptions extends OutputOptions {
 
 /** `downspout supervisor`. */
 export function supervisorCommand(): Command {
-  return dataVerb('supervisor', 'run on this host the workers that were deployed to the target local', {
+  return changingVerb('supervisor', 'run on this host the workers that were deployed to the target local', {
     example: 'downspout supervisor --detach',
   })
     .option('--state <folder>', 'what it remembers, and the logs of its workers (default: workers/ in .downspout)')
@@ -34,6 +34,10 @@ export function supervisorCommand(): Command {
       const context = contextOf(options);
       const { output, settings } = context;
       const folder = resolve(options.state ?? defaultStateFolder());
+      if (context.dryRun) {
+        tellSupervisor(context, folder, options.stop === true);
+        return;
+      }
       if (options.stop === true) {
         const stopped = await stopSupervisor(folder, systemClock);
         if (stopped.supervisor !== null || stopped.workers > 0) {
@@ -63,4 +67,19 @@ export function supervisorCommand(): Command {
         pretty: process.stdout.isTTY,
       });
     });
+}
+
+/** Of `--dry-run`: what runs in the state folder, and what would become of it. */
+function tellSupervisor({ output }: VerbContext, folder: string, stops: boolean): void {
+  const pid = runningSupervisor(folder)?.pid ?? null;
+  const workers = runningWorkers(folder).length;
+  output.data({ folder, supervisor: pid, workers, dryRun: true }, () => {
+    const who = pid === null ? 'No supervisor runs here' : `A supervisor runs (process ${pid})`;
+    const state = `${who}, and ${counted(workers, 'worker runs', 'workers run')}.`;
+    if (stops)
+      return pid === null && workers === 0
+        ? 'No supervisor runs here.'
+        : `${state} All of them would be drained and ended.`;
+    return pid === null ? `${state} One would be started in ${folder}.` : `${state} It would be left as it is.`;
+  });
 }

@@ -1,11 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { UserError } from '../../../topology/core/errors';
 import type { WorkerPlace } from '../../../topology/runtime/worker-registry';
 import { topologyOf } from '../../../topology/settings/topology-settings';
 import { parseCount, parsePort } from '../../console/durations';
 import type { OutputOptions } from '../../console/output';
 import { knownChannels } from '../../worker/known-channels';
 import { runWorker } from '../../worker/main';
+import { UsageError } from '../usage-error';
 import { contextOf, verb } from '../verb';
 
 interface WorkerOptions extends OutputOptions {
@@ -47,11 +47,11 @@ export function workerCommand(): Command {
     });
 }
 
-/** @throws UserError for a replica or supervisor without a release: such a worker would run another specification */
+/** @throws UsageError for a replica or supervisor without a release: such a worker would run another specification */
 function placeOf({ release, replica, supervisor }: WorkerOptions): WorkerPlace | undefined {
   if (release === undefined) {
     if (replica === undefined && supervisor === undefined) return undefined;
-    throw new UserError('--replica and --supervisor need --release: a placement says which release it runs.');
+    throw new UsageError('--replica and --supervisor need --release: a placement says which release it runs.');
   }
   return {
     releaseNumber: release,

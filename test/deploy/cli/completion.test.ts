@@ -30,6 +30,7 @@ test.each([
     ['due', 'webhook'],
   ],
   [['pause', 'we'], ['webhook']],
+  [['scale', 'webhook=6', 'd'], ['due=']],
   [
     ['completion', ''],
     ['bash', 'zsh', 'fish', '--verbose', '--no-color', '--help'],

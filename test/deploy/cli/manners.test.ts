@@ -26,24 +26,55 @@ test('there are verbs', () => {
   expect(verbs.length).toBeGreaterThan(20);
 });
 
-test.each([
-  'up',
-  'down',
-  'deploy',
-  'rollback',
-  'scale',
-  'restart',
-  'rebalance',
-  'drain',
-  'kill',
-  'pause',
-  'resume',
-  'adopt',
-  'provision',
-  'migrate',
-])('%s takes --dry-run', (name) => {
-  const command = verbs.find(([path]) => path === `downspout ${name}`)?.[1];
-  expect(command?.options.map(({ long }) => long)).toContain('--dry-run');
+/** Verbs that change and write nothing, run a process until a signal, or only print. */
+const withoutDryRun = [
+  'env',
+  'status',
+  'lag',
+  'verify',
+  'messages list',
+  'messages show',
+  'messages outcomes',
+  'accounts list',
+  'accounts expiring',
+  'accounts show',
+  'audit',
+  'config',
+  'completion',
+  'worker',
+  'plan',
+  'diff',
+  'history',
+  'list',
+  'ps',
+  'logs',
+  'grants',
+  'providers fake',
+  'render alerts',
+];
+
+test('every verb that changes or writes something takes --dry-run', () => {
+  const without = verbs.filter(([, command]) => !command.options.some(({ long }) => long === '--dry-run'));
+  expect(without.map(([path]) => path.replace('downspout ', '')).toSorted()).toEqual(withoutDryRun.toSorted());
+});
+
+/** Every verb that holds others, with its whole name. */
+function groups(command: Command, path: string): [path: string, command: Command][] {
+  const inner = command.commands.filter((sub) => sub.commands.length > 0);
+  return inner.flatMap((sub) => [
+    [`${path} ${sub.name()}`, sub] as [string, Command],
+    ...groups(sub, `${path} ${sub.name()}`),
+  ]);
+}
+
+test('verbs that hold others end their help with an example too', () => {
+  const all = groups(buildProgram(['node', 'downspout']), 'downspout');
+  expect(all.map(([path]) => path)).toContain('downspout render');
+  for (const [path, command] of all) {
+    const example = /^Example: (.+)$/m.exec(helpOf(command))?.[1] ?? '';
+    expect(example).toContain(path);
+    expect(faultsOf(example)).toEqual([]);
+  }
 });
 
 describe.each(verbs)('%s', (path, command) => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -26,9 +26,20 @@ describe('the starter folder', () => {
     expect(readTopologyFile({ path }).settings.bolts).toHaveProperty('webhook');
     const { settings } = readTopologyFile({ path, environment: 'production' });
     expect(settings.topics).toEqual({ replicationFactor: 3, minInsyncReplicas: 2 });
-    expect(readFileSync(path, 'utf8')).toMatch(
-      /^# yaml-language-server: \$schema=node_modules\/downspout\/docs\/topology\.schema\.json\n/,
-    );
+  });
+
+  it('tells editors where the schema of its topology files is', () => {
+    write();
+    const schemaIn = (file: string) =>
+      /^# yaml-language-server: \$schema=(.+)\n/.exec(readFileSync(join(folder, file), 'utf8'))?.[1] ?? '';
+    for (const file of ['topology.yaml', 'topology.production.yaml']) {
+      expect(JSON.parse(readFileSync(join(folder, schemaIn(file)), 'utf8'))).toHaveProperty('properties.components');
+    }
+    const installed = join(folder, '..', 'node_modules', 'downspout', 'docs');
+    mkdirSync(installed, { recursive: true });
+    writeFileSync(join(installed, 'topology.schema.json'), '{}');
+    write({ force: true });
+    expect(schemaIn('topology.production.yaml')).toBe('../node_modules/downspout/docs/topology.schema.json');
   });
 
   it('has everything that its docker-compose.yml mounts', () => {

@@ -5,6 +5,7 @@ import { reasonOf, Unavailable, UserError } from '../../../../topology/core/erro
 import { printable } from '../../../console/output';
 import { audited } from '../../audited';
 import { interruptible } from '../../interrupt';
+import { UsageError } from '../../usage-error';
 import { changingVerb, contextOf, type VerbContext } from '../../verb';
 import {
   channelOf,
@@ -45,11 +46,11 @@ export function testCommand(): Command {
     .addOption(resumeOption().default('send'))
     .action(async (account: string | undefined, options: TestOptions) => {
       const context = contextOf(options);
-      const kind = channelOf(options.channel, context);
-      if (options.unusable === true && account === undefined) return testUnusable(context, kind, options.resume);
-      if (account === undefined || options.unusable === true) {
-        throw new UserError('Which account? Give its name, or --unusable for all of the channel that are unusable.');
+      if ((account === undefined) === (options.unusable !== true)) {
+        throw new UsageError('Which account? Give its name, or --unusable for all of the channel that are unusable.');
       }
+      const kind = channelOf(options.channel, context);
+      if (account === undefined) return testUnusable(context, kind, options.resume);
       const tested = await test(context, kind, account, options.resume);
       const { owner, was, channel } = tested;
       const suspended = await withStates(context, (states) => states.suspended(account, channel));

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { ChannelKind } from '../../../../connectors/channels/channel-kind';
 import { fieldsOf, parseCredentials, textOf } from '../../../../connectors/channels/credentials';
 import type { ResumePolicy } from '../../../../connectors/mysql/secrets/account-states';
+import { confirm } from '../../../console/confirm';
 import { printable } from '../../../console/output';
 import { readFields } from '../../../console/secret-input';
 import { audited } from '../../audited';
@@ -22,6 +23,23 @@ interface SetOptions extends ChannelOptions {
   /** What waited for credentials goes out unless it is given, and what a person has kept back stays. */
   readonly resume?: ResumePolicy;
   readonly replace?: boolean;
+  readonly yes?: boolean;
+}
+
+const replaceOption = ['--replace', 'forget the secret before it, because somebody else knows it'] as const;
+const yesOption = ['--yes', 'do not ask whether --replace is meant'] as const;
+
+/** Where an earlier secret is kept beside a new one, forgetting it cannot be undone. @throws UserError when the answer is not yes */
+async function confirmReplacing(
+  account: string,
+  { name, keepsEarlier }: ChannelKind,
+  { replace = false, yes = false }: SetOptions,
+  { dryRun }: VerbContext,
+): Promise<void> {
+  await confirm(
+    `Forget the ${name} secret that ${printable(account)} has for good, so that receivers refuse its messages until they have the new one?`,
+    yes || dryRun || !replace || !keepsEarlier,
+  );
 }
 
 /** `downspout accounts set` */
@@ -33,11 +51,13 @@ export function setCommand(): Command {
   )
     .argument('<account>')
     .option('--channel <name>', 'channel', 'webhook')
-    .option('--replace', 'forget the secret before it, because somebody else knows it')
+    .option(...replaceOption)
+    .option(...yesOption)
     .addOption(resumeOption())
     .action(async (account: string, options: SetOptions) => {
       const context = contextOf(options);
       const kind = channelOf(options.channel, context);
+      await confirmReplacing(account, kind, options, context);
       const text = await readCredentials(account, kind);
       await put(context, 'set', kind, { account, text, ...options });
     });
@@ -55,11 +75,13 @@ export function rotateCommand(): Command {
   )
     .argument('<account>')
     .option('--channel <name>', 'channel', 'webhook')
-    .option('--replace', 'forget the secret before it, because somebody else knows it')
+    .option(...replaceOption)
+    .option(...yesOption)
     .addOption(resumeOption())
     .action(async (account: string, options: SetOptions) => {
       const context = contextOf(options);
       const kind = channelOf(options.channel, context);
+      await confirmReplacing(account, kind, options, context);
       const stored = await storedOf(context, account, kind.name);
       const text = await readCredentials(account, kind);
       await demandSameOwner(context, kind, { stored, text });
