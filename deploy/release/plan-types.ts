@@ -6,6 +6,8 @@ import type { SpecificationChange } from './specification-diff';
 /** What a release runs. */
 export interface Deployable {
   readonly settings: TopologySettings;
+  /** What the settings were read from; it is not compared unless it is given. */
+  readonly specification?: unknown;
   readonly packageVersion: string;
   readonly image: string | null;
   /** What runs its workers; it is not compared unless it is given. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { replicasOf } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
 import { counted, formatCount } from '../console/units';
@@ -46,9 +47,13 @@ function releaseIsRead({ target }: Deployable, release: Deployable | null): bool
   return (target ?? release?.target) === 'kubernetes';
 }
 
+/** Whether `deploy` would make a new release of it, also one that says the same in other words. */
 function isOther(wanted: Deployable, release: Deployable | null, changes: readonly SpecificationChange[]): boolean {
   if (release === null) return false;
-  return changes.length > 0 || release.image !== wanted.image || release.packageVersion !== wanted.packageVersion;
+  const [before, after] = [release.specification, wanted.specification];
+  const saysOtherwise = before !== undefined && after !== undefined && !isDeepStrictEqual(before, after);
+  const runsOther = release.image !== wanted.image || release.packageVersion !== wanted.packageVersion;
+  return changes.length > 0 || runsOther || saysOtherwise;
 }
 
 function open(name: string, waiting: ReadonlyMap<string, number>): string {

@@ -86,12 +86,13 @@ export function deployCommand(): Command {
       const file = topologyFileOf(options, environment);
       const { target } = options;
       const image = target === 'local' ? null : options.image;
-      const wanted = { settings: file.settings, packageVersion: packageVersion(), image, target };
+      const { settings, specification } = file;
+      const wanted = { settings, specification, packageVersion: packageVersion(), image, target };
       if (context.dryRun) {
         await tellPlan(context, wanted, file.files);
         return;
       }
-      const live = await readLive(environment, file.settings, systemClock);
+      const live = await readLive(environment, settings, systemClock);
       const plan = planOf(wanted, live);
       context.output.note(planText(plan, live, file.files, context.output));
       if (plan.refusals.length > 0) throw new UserError(`Nothing was changed. ${plan.refusals.join('\n')}`);
@@ -104,12 +105,12 @@ export function deployCommand(): Command {
         const before = await currentRelease(pool);
         const deployed =
           target === 'local'
-            ? await deployer.deploy(ownRelease(file.specification, 'deploy', by), {
+            ? await deployer.deploy(ownRelease(specification, 'deploy', by), {
                 canaries: options.canary,
                 pauseMs: options.pause,
               })
             : await engineDeployer(engineOf(target, options, file, context, (await readDeployment(pool)).id)).deploy(
-                imageRelease(file.specification, target, options.image, by),
+                imageRelease(specification, target, options.image, by),
               );
         tellDeployed(context, deploying, before, deployed);
       });

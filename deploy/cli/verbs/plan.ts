@@ -42,12 +42,11 @@ export function planCommand(): Command {
       const file = topologyFileOf(options, environment);
       const live = await readLive(environment, file.settings, systemClock);
       const target = options.target ?? live.release?.target ?? 'local';
-      const plan = planOf(
-        { settings: file.settings, packageVersion: packageVersion(), image: imageFor(target, options.image), target },
-        live,
-      );
-      output.data({ files: file.files, release: live.release?.number ?? null, ...plan, unknown: live.unknown }, () =>
-        planText(plan, live, file.files, output),
+      const image = imageFor(target, options.image);
+      const { settings: wanted, specification, files } = file;
+      const plan = planOf({ settings: wanted, specification, packageVersion: packageVersion(), image, target }, live);
+      output.data({ files, release: live.release?.number ?? null, ...plan, unknown: live.unknown }, () =>
+        planText(plan, live, files, output),
       );
       if (plan.refusals.length > 0 || live.unknown.length > 0) process.exitCode = 1;
       else if (options.detailedExitcode === true && plan.steps.length > 0) process.exitCode = SOMETHING_CHANGES;

@@ -200,6 +200,12 @@ test('on kubernetes every pod is replaced whatever changes, because each says wh
   }
   expect(onKubernetes(BEFORE, { image: 'downspout:2' }).rolls).toEqual(['due', 'webhook']);
   expect(onKubernetes(BEFORE)).toMatchObject({ steps: [], rolls: [] });
+  const said2s = { components: { due: { lead: '2s' }, webhook: {} } };
+  const before = { ...release, specification: { components: { webhook: {} } } };
+  const inOtherWords = (specification: unknown) =>
+    planOf({ ...runs(BEFORE), image, target: 'kubernetes', specification }, { ...there, release: before }).rolls;
+  expect(inOtherWords(said2s)).toEqual(['due', 'webhook']);
+  expect(inOtherWords(before.specification)).toEqual([]);
   expect(planOf({ ...runs('components: { webhook: { replicas: 3 } }'), target: 'local' }, there).rolls).toEqual([]);
 });
 
