@@ -222,7 +222,9 @@ describe('ConnectorHealth', () => {
       const health = await healthOf(new ManualClock(), () => heartbeats++);
       for (let round = 0; round < 3; round++) {
         const { failures } = await health.check();
-        expect(failures).toEqual([expect.stringContaining(`task 0: An exception – Caused by: ${cause}. A program has`)]);
+        expect(failures).toEqual([
+          expect.stringContaining(`task 0: An exception – Caused by: ${cause}. A program has`),
+        ]);
         expect(failures).toEqual([expect.stringContaining('binlog_row_image other than FULL')]);
         await health.restart();
       }
