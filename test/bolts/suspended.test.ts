@@ -147,3 +147,23 @@ it('many messages of one account that cannot be used make no other message late'
   await world.advance(10_000);
   expect(world.states(bad)).toEqual(['suspended']);
 });
+
+it('what a person has kept back stays so when the account is mended later, and what is suspended since goes out', async () => {
+  await start();
+  const { accounts } = world.database;
+  const [kept, next] = [world.row(100), world.row(4_000)];
+  world.channel.script(kept.id, { outcome: refused });
+  world.channel.script(next.id, { outcome: { ...refused, generation: 1 } });
+  await run([kept], 2_000);
+  accounts.set(account, ['two'], 'keep');
+  for (let turn = 0; turn < 5; turn++) await world.database.suspendedRows().resume(undefined);
+  await run([next], 4_000);
+  expect(world.states([kept, next])).toEqual(['suspended']);
+  expect(accounts.stateOf(account)).toBe('unusable');
+  accounts.set(account, ['three']);
+  for (let turn = 0; turn < 5; turn++) await world.database.suspendedRows().resume(undefined);
+  await run([kept, next], 3_000);
+  expect(next.state).toBe('delivered');
+  expect(kept.state).toBe('suspended');
+  expect(accounts.stateOf(account)).toBe('usable');
+});

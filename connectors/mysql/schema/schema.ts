@@ -194,6 +194,8 @@ export const accountStates = mysqlTable(
     state: mysqlEnum(['usable', 'resuming', 'unusable', 'disabled']).notNull().default('usable'),
     since: instant(),
     reason: varchar({ length: 1024 }),
+    /** When a person last kept back what was suspended: rows that were not written since stay suspended. */
+    keptAt: timestamp({ fsp: 6, mode: 'string' }),
   },
   (table) => [primaryKey({ columns: [table.account, table.channel] }), index('by_state').on(table.state)],
 );

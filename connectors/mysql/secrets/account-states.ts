@@ -7,7 +7,7 @@ import type { SecretOwner } from './secret-key';
 /** `resuming`: usable, and its suspended messages are being scheduled again. `disabled`: by a person. */
 export type AccountState = 'usable' | 'resuming' | 'unusable' | 'disabled';
 
-/** What happens to an account's suspended messages when it can be used again. */
+/** What happens to an account's suspended messages when it can be used again, those that were kept back before included. */
 export const resumePolicies = ['send', 'keep'] as const;
 export type ResumePolicy = (typeof resumePolicies)[number];
 
@@ -16,6 +16,17 @@ export interface StateEntry extends SecretOwner {
   /** Epoch milliseconds; null where nothing was ever wrong. */
   readonly since: number | null;
   readonly reason: string | null;
+}
+
+/** What `enable` has done. `refreshed`: the account was usable, and a refresh of its credentials that had failed is made now. */
+export type Enabled = 'enabled' | 'refreshed' | 'nothing';
+
+/** An account's suspended messages, up to MAX_COUNTED of them. */
+export interface SuspendedCount {
+  readonly count: number;
+  /** Of these, those that a person has kept back. */
+  readonly kept: number;
+  readonly exact: boolean;
 }
 
 /** More suspended messages are not counted for a person who waits. */
@@ -36,10 +47,14 @@ export class AccountStates {
 
   /**
    * The account may be used again, whoever said otherwise. With `evenDisabled: false` one that a person has disabled stays so. A
-   * refresh of its credentials that was refused or put off is made now.
-   * @returns false when nothing was changed
+   * refresh of its credentials that was refused or put off is made now. Without a policy, as `advanceSet`.
    */
-  enable(account: string, channel: string, policy: ResumePolicy, { evenDisabled = true } = {}): Promise<boolean> {
+  enable(
+    account: string,
+    channel: string,
+    policy: ResumePolicy | undefined,
+    { evenDisabled = true } = {},
+  ): Promise<Enabled> {
     const owner = ownerOf(account, channel);
     return this.pool.transaction(async (sql) => {
       // Locks are taken as `accounts set` takes them: accounts, their states, their refreshes.
@@ -48,9 +63,10 @@ export class AccountStates {
         `SELECT state FROM account_states WHERE ${isOwned(owner)} FOR UPDATE`,
       );
       const blocked = row?.[0] === 'unusable' || (evenDisabled && row?.[0] === 'disabled');
-      if (blocked) await advance(sql, owner, afterwards(policy));
+      if (blocked) await advance(sql, owner, afterwards(policy ?? 'send'), null, { policy });
       const isRefreshed = await refreshAgain(sql, owner);
-      return blocked || isRefreshed;
+      if (blocked) return 'enabled';
+      return isRefreshed ? 'refreshed' : 'nothing';
     });
   }
 
@@ -74,13 +90,16 @@ export class AccountStates {
   }
 
   /** How many of its messages are suspended, up to MAX_COUNTED. */
-  async suspended(account: string, channel: string): Promise<{ readonly count: number; readonly exact: boolean }> {
-    const [row] = await this.pool.rows<[number]>(
-      'SELECT COUNT(*) FROM (SELECT 1 FROM scheduled_messages FORCE INDEX (suspended_by_due) ' +
-        `WHERE suspended=1 AND ${isOwned({ account, channel })} LIMIT ${MAX_COUNTED}) counted`,
+  async suspended(account: string, channel: string): Promise<SuspendedCount> {
+    const owned = isOwned({ account, channel });
+    const keptAt = `(SELECT kept_at FROM account_states WHERE ${owned})`;
+    const [row] = await this.pool.rows<[number, number]>(
+      `SELECT COUNT(*), COUNT(kept) FROM (SELECT IF(updated_at <= ${keptAt}, 1, NULL) AS kept ` +
+        'FROM scheduled_messages FORCE INDEX (suspended_by_due) ' +
+        `WHERE suspended=1 AND ${owned} LIMIT ${MAX_COUNTED}) counted`,
     );
-    const count = row?.[0] ?? 0;
-    return { count, exact: count < MAX_COUNTED };
+    const [count, kept] = row ?? [0, 0];
+    return { count, kept, exact: count < MAX_COUNTED };
   }
 }
 
@@ -93,29 +112,45 @@ function afterwards(policy: ResumePolicy): AccountState {
  * Begins a new generation after credentials were set, in the transaction that writes them.
  *
  * 1. *An account that a person has disabled stays so*: only `enable` ends that.
- * 2. *Without a policy what was suspended goes out, and what a person has kept back stays*: an account that is usable stays so.
+ * 2. *Without a policy what was suspended goes out, and what a person has kept back stays*: an account that is usable stays so, and of
+ *    others the rows go out that were suspended after `kept_at`.
  */
 export function advanceSet(sql: Pick<Sql, 'run'>, owner: SecretOwner, policy: ResumePolicy | undefined): Promise<void> {
   const stays =
     policy === undefined ? "account_states.state IN ('disabled','usable')" : "account_states.state='disabled'";
-  return advance(sql, owner, afterwards(policy ?? 'send'), null, { stays, first: afterwards(policy ?? 'keep') });
+  return advance(sql, owner, afterwards(policy ?? 'send'), null, {
+    stays,
+    first: afterwards(policy ?? 'keep'),
+    policy,
+  });
 }
 
-/** Begins a new generation. `stays`: where this condition holds, the state is left; `first`: of an account that has no row yet. */
+/**
+ * Begins a new generation. `stays`: where this condition holds, the state is left; `first`: of an account that has no row yet;
+ * `policy`: what a person has said of suspended messages, also where the state is left.
+ */
 export async function advance(
   sql: Pick<Sql, 'run'>,
   { account, channel }: SecretOwner,
   state: AccountState,
   reason: string | null = null,
-  { stays = 'FALSE', first = state }: { readonly stays?: string; readonly first?: AccountState } = {},
+  {
+    stays = 'FALSE',
+    first = state,
+    policy,
+  }: { readonly stays?: string; readonly first?: AccountState; readonly policy?: ResumePolicy | undefined } = {},
 ): Promise<void> {
+  // Of the moment at which the row is locked, not at which the statement began: what a worker suspends while this waits for it is kept.
+  const keptAt = policy === 'keep' ? 'SYSDATE(6)' : 'NULL';
+  // Workers, which say no policy, may not write it.
+  const kept = policy === undefined ? '' : `kept_at=${keptAt}, `;
   // MySQL assigns in order, so the state that the condition reads comes last.
   const left = (column: 'since' | 'reason' | 'state', value: string) =>
     `${column}=IF(${stays}, account_states.${column}, ${value})`;
   await sql.run(
-    'INSERT INTO account_states (account, channel, generation, state, since, reason) ' +
-      `VALUES (${text(account)},${text(channel)},1,${text(first)},${NOW_MS},${text(reason)}) AS new ` +
-      'ON DUPLICATE KEY UPDATE generation=account_states.generation+1, ' +
+    'INSERT INTO account_states (account, channel, generation, state, since, reason, kept_at) ' +
+      `VALUES (${text(account)},${text(channel)},1,${text(first)},${NOW_MS},${text(reason)},${keptAt}) AS new ` +
+      `ON DUPLICATE KEY UPDATE generation=account_states.generation+1, ${kept}` +
       `${left('since', 'new.since')}, ${left('reason', 'new.reason')}, ${left('state', text(state))}`,
   );
 }

@@ -19,6 +19,8 @@ const MAX_POSITIONS = 10_000;
 
 interface ResumingAccount extends AccountName {
   readonly generation: number;
+  /** As the database writes it; null when nothing was kept back. It changes with the generation only. */
+  readonly keptAt: string | null;
 }
 
 /** The last row of a batch, and how many rows the next one reads. */
@@ -41,6 +43,7 @@ interface Batch {
  * 1. *A batch begins where the last one ended*: the entries of rows that were resumed stay in the index for as long as a transaction
  *    may read them, and walked again by each batch they would make resuming quadratic.
  * 2. *At the end the account is read from its beginning*: rows that somebody held, or that an edit has moved, stand before the position.
+ * 3. *What a person has kept back stays*: only rows that were suspended since are scheduled, and only they are waited for.
  */
 export class MySqlSuspendedRows implements SuspendedRows {
   /** By `nameOf`, which names the generation too: said anew, an account is read from its beginning. */
@@ -64,16 +67,18 @@ export class MySqlSuspendedRows implements SuspendedRows {
     const isResuming =
       `SELECT 1 FROM account_states FORCE INDEX (PRIMARY) WHERE ${of} AND generation=${integer(next.generation)} ` +
       "AND state='resuming'";
+    const since = next.keptAt === null ? '' : ` AND updated_at > ${text(next.keptAt)}`;
+    const waiting = `suspended=1 AND ${of}${since}`;
     const name = nameOf(next);
     const from = this.positions.get(name);
-    const { rows, last } = await this.pool.transaction((sql) => resumeBatch(sql, isResuming, of, from));
+    const { rows, last } = await this.pool.transaction((sql) => resumeBatch(sql, isResuming, waiting, from));
     this.positions.delete(name);
     if (last !== undefined) {
       this.positions.set(name, last);
       if (this.positions.size > MAX_POSITIONS) this.positions.delete(this.positions.keys().next().value as string);
       return rows;
     }
-    if (!(await this.isAnyLeft(of))) {
+    if (!(await this.isAnyLeft(waiting))) {
       // What was suspended since has marked the account, in the same transaction, and then it is not being resumed.
       await this.pool.transaction(async (sql) => {
         if ((await sql.rows(`${isResuming} FOR UPDATE SKIP LOCKED`)).length === 0) return;
@@ -88,22 +93,22 @@ export class MySqlSuspendedRows implements SuspendedRows {
       after === undefined
         ? ''
         : `AND (account > ${text(after.account)} OR (account=${text(after.account)} AND channel > ${text(after.channel)})) `;
-    const [row] = await this.pool.rows<[account: string, channel: string, generation: number]>(
-      'SELECT account, channel, generation FROM account_states FORCE INDEX (by_state) ' +
+    const [row] = await this.pool.rows<[account: string, channel: string, generation: number, keptAt: string | null]>(
+      'SELECT account, channel, generation, CAST(kept_at AS CHAR) FROM account_states FORCE INDEX (by_state) ' +
         `WHERE state='resuming' AND COALESCE(since, 0) <= ${NOW_MS} - ${RESUMED_AFTER_MS} ${beyond}ORDER BY account, channel LIMIT 1`,
     );
-    return row === undefined ? undefined : { account: row[0], channel: row[1], generation: row[2] };
+    return row && { account: row[0], channel: row[1], generation: row[2], keptAt: row[3] };
   }
 
-  private async isAnyLeft(of: string): Promise<boolean> {
+  private async isAnyLeft(waiting: string): Promise<boolean> {
     const [row] = await this.pool.rows(
-      `SELECT 1 FROM scheduled_messages FORCE INDEX (suspended_by_due) WHERE suspended=1 AND ${of} LIMIT 1`,
+      `SELECT 1 FROM scheduled_messages FORCE INDEX (suspended_by_due) WHERE ${waiting} LIMIT 1`,
     );
     return row !== undefined;
   }
 }
 
-async function resumeBatch(sql: Sql, isResuming: string, of: string, from: Position | undefined): Promise<Batch> {
+async function resumeBatch(sql: Sql, isResuming: string, waiting: string, from: Position | undefined): Promise<Batch> {
   // What a person says next waits until the batch is written, and what was said before counts. Nobody is waited for.
   if ((await sql.rows(`${isResuming} FOR SHARE SKIP LOCKED`)).length === 0) return { rows: 0, last: undefined };
   // Two ranges of the index: one with a condition on the id would walk again over all rows that are due at the position's instant.
@@ -115,7 +120,7 @@ async function resumeBatch(sql: Sql, isResuming: string, of: string, from: Posit
   // A row that somebody has locked is left for the end: nothing else waits for it.
   const found = await sql.rows<[id: number, dueAt: number, bytes: number]>(
     'SELECT id, due_at, JSON_STORAGE_SIZE(payload) FROM scheduled_messages FORCE INDEX (suspended_by_due) ' +
-      `WHERE suspended=1 AND ${of} ${beyond}ORDER BY due_at, id LIMIT ${limit} FOR UPDATE SKIP LOCKED`,
+      `WHERE ${waiting} ${beyond}ORDER BY due_at, id LIMIT ${limit} FOR UPDATE SKIP LOCKED`,
   );
   const [batch = []] = batchesOf(found, ([, , bytes]) => bytes, bound);
   const rows = await reschedule(

@@ -5,7 +5,12 @@ import type { CancelAnswer, EditAnswer } from '../../../connectors/mysql/client/
 import { createClient } from '../../../connectors/mysql/client/client';
 import { Operations } from '../../../connectors/mysql/operators/operations';
 import { MySqlAccountRefreshes } from '../../../connectors/mysql/secrets/account-refreshes';
-import { type AccountState, AccountStates, advance } from '../../../connectors/mysql/secrets/account-states';
+import {
+  type AccountState,
+  AccountStates,
+  advance,
+  type ResumePolicy,
+} from '../../../connectors/mysql/secrets/account-states';
 import { SecretKey } from '../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../../connectors/mysql/sql/pool';
@@ -51,17 +56,17 @@ export interface PortsWorld {
   readonly suspendedRows: SuspendedRows;
   readonly refreshes: AccountRefreshes;
   /** As `accounts set` does it, with when they end relative to now, milliseconds. */
-  setCredentials(account: string, credentials: string, lifetime: Lifetime): Promise<void>;
+  setCredentials(account: string, credentials: string, lifetime: Lifetime, policy?: ResumePolicy): Promise<void>;
   /** The newest of an account of `webhook`, which generation they are of, and why they may not be used, if so. */
   credentialsOf(account: string): Promise<{
     readonly credentials: string | undefined;
     readonly generation: number;
     readonly blocked: string | undefined;
   }>;
-  /** What a person says of an account of `webhook`: a new generation begins. */
+  /** What is said of the state of an account of `webhook`, and of nothing else: a new generation begins. */
   say(account: string, state: AccountState): Promise<void>;
   /** As `accounts enable` does it. */
-  enable(account: string): Promise<void>;
+  enable(account: string, policy?: ResumePolicy): Promise<void>;
   /** Its credentials were asked for and refreshed so long ago. */
   refreshedAgo(account: string, agoMs: number): Promise<void>;
   /** Its credentials cannot be opened any more. */
@@ -103,11 +108,8 @@ export async function memoryWorld(): Promise<PortsWorld> {
     registry: database.registry(),
     suspendedRows: database.suspendedRows(),
     refreshes: database.refreshes,
-    async setCredentials(account, credentials, lifetime) {
-      const name = { account, channel: 'webhook' };
-      const was = database.accounts.stateOf(name);
-      const stays = was === 'disabled' || was === 'usable';
-      database.accounts.say(name, stays ? was : 'resuming', [credentials]);
+    async setCredentials(account, credentials, lifetime, policy) {
+      database.accounts.set({ account, channel: 'webhook' }, [credentials], policy);
       database.refreshes.set(account, 'webhook', fromNow(lifetime, database.now()));
     },
     async credentialsOf(account) {
@@ -116,9 +118,8 @@ export async function memoryWorld(): Promise<PortsWorld> {
       return { credentials: secrets?.[0], generation: known?.generation ?? 0, blocked: known?.blocked };
     },
     say: async (account, state) => database.accounts.say({ account, channel: 'webhook' }, state),
-    async enable(account) {
-      const name = { account, channel: 'webhook' };
-      if (['unusable', 'disabled'].includes(database.accounts.stateOf(name))) database.accounts.say(name, 'usable');
+    async enable(account, policy) {
+      database.accounts.enable({ account, channel: 'webhook' }, policy);
       database.refreshes.again(account, 'webhook');
     },
     async refreshedAgo(account, agoMs) {
@@ -185,6 +186,9 @@ export async function mysqlWorld(): Promise<PortsWorld> {
     const [row] = await app.rows<[string]>('SELECT UNIX_TIMESTAMP(NOW(3))');
     return Math.round(Number(row?.[0]) * 1000);
   };
+  // Long enough ago that every worker knows it.
+  const setLongAgo = (account: string) =>
+    admin.run(`UPDATE account_states SET since=since - 10000 WHERE account='${account}'`);
   const show = async (id: number) => {
     const shown = await operations.show({ id });
     if (shown === null) throw new Error(`no row ${id}`);
@@ -196,9 +200,11 @@ export async function mysqlWorld(): Promise<PortsWorld> {
     registry: new MySqlWorkerRegistry(worker, systemClock),
     suspendedRows: new MySqlSuspendedRows(worker),
     refreshes: new MySqlAccountRefreshes(worker, key),
-    async setCredentials(account, credentials, lifetime) {
+    async setCredentials(account, credentials, lifetime, policy) {
       const own = fromNow(lifetime, await now());
-      await new SecretStore(app, key).set(account, 'webhook', credentials, { replace: true, lifetime: own });
+      const resume = policy === undefined ? {} : { resume: policy };
+      await new SecretStore(app, key).set(account, 'webhook', credentials, { replace: true, lifetime: own, ...resume });
+      await setLongAgo(account);
     },
     async credentialsOf(account) {
       const known = (await new SecretStore(worker, key).accountsOf('webhook', [account])).get(account);
@@ -207,11 +213,11 @@ export async function mysqlWorld(): Promise<PortsWorld> {
     },
     async say(account, state) {
       await app.use((sql) => advance(sql, { account, channel: 'webhook' }, state));
-      // Long enough ago that every worker knows it.
-      await admin.run(`UPDATE account_states SET since=since - 10000 WHERE account='${account}'`);
+      await setLongAgo(account);
     },
-    async enable(account) {
-      await new AccountStates(app).enable(account, 'webhook', 'keep');
+    async enable(account, policy) {
+      await new AccountStates(app).enable(account, 'webhook', policy);
+      await setLongAgo(account);
     },
     async refreshedAgo(account, agoMs) {
       const at = (await now()) - agoMs;

@@ -178,14 +178,14 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
   test('an account that a person enables after a refusal for good, or while its refresh is put off, is refreshed at once', async () => {
     const name = await account();
     await settle(await claimed(name), refused);
-    await scene.world.enable(name);
+    await scene.world.enable(name, 'keep');
     expect(await scene.world.stateOf(name)).toBe('usable');
     expect(await ask(name)).toEqual({ kind: 'asked' });
     const again = await claimed(name);
     expect(again).toMatchObject({ credentials: 'old', refused: null, failures: 0 });
     await settle(again, { ...later, delayMs: 600_000 });
     expect(await claimOf(name)).toBeUndefined();
-    await scene.world.enable(name);
+    await scene.world.enable(name, 'keep');
     expect(await claimed(name)).toMatchObject({ refused: null, failures: 0 });
   });
 

@@ -11,9 +11,12 @@ let accounts = 0;
 export function suspendedBattery(open: () => Promise<PortsWorld>): void {
   const scene = new Scene(open);
 
-  /** Rows of a new account, claimed. */
-  async function claimedOf(dueAt: readonly number[], session = scene.first): Promise<SendRow[]> {
-    const account = `suspended-${++accounts}`;
+  /** Rows of an account, a new one unless it is named; claimed. */
+  async function claimedOf(
+    dueAt: readonly number[],
+    session = scene.first,
+    account = `suspended-${++accounts}`,
+  ): Promise<SendRow[]> {
     const ids = await scene.world.insert(dueAt.map((at) => ({ dueAt: at, account })));
     const rows = await scene.world.sendRows.read(ids, Number.POSITIVE_INFINITY);
     await scene.world.sendRows.claim(session, rows, 0);
@@ -231,6 +234,35 @@ export function suspendedBattery(open: () => Promise<PortsWorld>): void {
       await scene.world.say((kept[0] as SendRow).account, 'usable');
       expect(await resumeAll()).toEqual([]);
       for (const { id } of [...kept, ...other]) expect((await scene.world.row(id)).state).toBe('suspended');
+    });
+
+    test('what a person has kept back stays, whatever is suspended and mended later, until somebody says that it is sent', async () => {
+      const { first, world } = scene;
+      const [kept] = (await claimedOf([scene.now - 1])) as [SendRow];
+      const { account } = kept;
+      await refuse([kept], 0);
+      const set = (policy?: 'send' | 'keep') =>
+        world.setCredentials(account, 'token', { expiresAt: null, refreshAt: null }, policy);
+      await set('keep');
+      expect(await world.stateOf(account)).toBe('usable');
+      const mends = [() => set(), () => world.enable(account)];
+      for (const mend of mends) {
+        const [next] = (await claimedOf([scene.now - 1], first, account)) as [SendRow];
+        await refuse([next], (await world.credentialsOf(account)).generation);
+        await mend();
+        expect(await world.stateOf(account)).toBe('resuming');
+        expect(await resumeAll()).toEqual([1]);
+        expect(await world.row(next.id)).toMatchObject({ state: 'scheduled' });
+        expect(await world.row(kept.id)).toMatchObject({ state: 'suspended', version: 1 });
+        expect(await world.stateOf(account)).toBe('usable');
+      }
+      await world.say(account, 'disabled');
+      await world.enable(account);
+      expect(await resumeAll()).toEqual([]);
+      expect(await world.stateOf(account)).toBe('usable');
+      await set('send');
+      expect(await resumeAll()).toEqual([1]);
+      expect(await world.row(kept.id)).toMatchObject({ state: 'scheduled', version: 2 });
     });
 
     test('doubt stays, and a row that a transaction holds follows when it is free', async () => {

@@ -1,5 +1,5 @@
 import type { StoredAccount } from '../../../connectors/channels/account-secrets';
-import type { AccountState } from '../../../connectors/mysql/secrets/account-states';
+import type { AccountState, ResumePolicy } from '../../../connectors/mysql/secrets/account-states';
 import type { AccountName } from '../../../spouts/suspended-rows';
 
 interface MemoryAccount extends AccountName {
@@ -7,6 +7,8 @@ interface MemoryAccount extends AccountName {
   state: AccountState;
   reason: string | null;
   secrets: readonly string[] | undefined;
+  /** When a person last kept back what was suspended; null when nothing is. */
+  keptAt: string | null;
 }
 
 /** The rows of `accounts` and `account_states`. */
@@ -17,11 +19,36 @@ export class MemoryAccounts {
   private readonly held = new Set<string>();
   private readonly rows = new Map<string, MemoryAccount>();
 
-  /** What a person says: credentials, when they are given, and what the account is from then on. */
+  /** @param stamp of a row that is written now */
+  constructor(private readonly stamp: () => string = () => '') {}
+
+  /** What is said of the account's state, and of nothing else: credentials, when they are given, and what the account is from then on. */
   say({ account, channel }: AccountName, state: AccountState, secrets?: readonly string[]): void {
     const row = this.rowOf({ account, channel });
     Object.assign(row, { state, generation: row.generation + 1, reason: state === 'disabled' ? 'disabled' : null });
     if (secrets !== undefined) row.secrets = secrets;
+  }
+
+  /** As `accounts set` does it. */
+  set(name: AccountName, secrets: readonly string[], policy?: ResumePolicy): void {
+    const { state } = this.rowOf(name);
+    const stays = state === 'disabled' || (state === 'usable' && policy === undefined);
+    this.say(name, stays ? state : afterwards(policy), secrets);
+    this.decide(name, policy);
+  }
+
+  /** As `accounts enable` does it. */
+  enable(name: AccountName, policy?: ResumePolicy): void {
+    const { state } = this.rowOf(name);
+    if (state !== 'unusable' && state !== 'disabled') return;
+    this.say(name, afterwards(policy));
+    this.decide(name, policy);
+  }
+
+  /** Whether a person has kept back what was written last at this time. */
+  isKept(name: AccountName, updatedAt: string): boolean {
+    const { keptAt } = this.rowOf(name);
+    return keptAt !== null && updatedAt <= keptAt;
   }
 
   /** Another transaction holds the account until `work` ends. */
@@ -97,6 +124,10 @@ export class MemoryAccounts {
     if (row.state === 'resuming') row.state = 'usable';
   }
 
+  private decide(name: AccountName, policy: ResumePolicy | undefined): void {
+    if (policy !== undefined) this.rowOf(name).keptAt = policy === 'keep' ? this.stamp() : null;
+  }
+
   private rowOf({ account, channel }: AccountName): MemoryAccount {
     const name = nameOf({ account, channel });
     const known = this.rows.get(name);
@@ -108,10 +139,15 @@ export class MemoryAccounts {
       state: 'usable',
       reason: null,
       secrets: this.initial,
+      keptAt: null,
     };
     this.rows.set(name, row);
     return row;
   }
+}
+
+function afterwards(policy: ResumePolicy | undefined): AccountState {
+  return policy === 'keep' ? 'usable' : 'resuming';
 }
 
 function nameOf({ account, channel }: AccountName): string {

@@ -48,7 +48,7 @@ export class MemoryDatabase extends MemoryTable {
   /** Runs after the effect; throws for an answer that is lost. */
   after: (operation: Operation) => Promise<void> | void = () => {};
   readonly workers = new Map<string, MemoryWorker>();
-  readonly accounts = new MemoryAccounts();
+  readonly accounts = new MemoryAccounts(() => this.stamp());
   readonly refreshes = new MemoryRefreshes(this.accounts, () => this.now());
   /** Everything is paused. */
   deactivated = false;
@@ -323,6 +323,7 @@ export class MemoryDatabase extends MemoryTable {
     if (this.accounts.isHeld(at)) return { rows: 0, at: { account, channel } };
     const suspended = [...this.rows.values()]
       .filter((row) => row.state === 'suspended' && row.account === account && row.channel === channel)
+      .filter(({ updatedAt }) => !this.accounts.isKept(at, updatedAt))
       .toSorted((a, b) => a.dueAt - b.dueAt || a.id - b.id);
     const batch = suspended.filter(({ id }) => !this.locked.has(id)).slice(0, RESUMED_ROWS);
     const now = this.now();

@@ -152,7 +152,7 @@ export class MemoryTable {
   }
 
   /** `YYYY-MM-DD HH:MM:SS.ffffff`, different from every earlier one. */
-  private stamp(): string {
+  protected stamp(): string {
     this.lastMicros = Math.max(this.lastMicros + 1, this.now() * 1000);
     const millis = new Date(Math.floor(this.lastMicros / 1000)).toISOString();
     return `${millis.slice(0, 23).replace('T', ' ')}${String(this.lastMicros % 1000).padStart(3, '0')}`;

@@ -43,7 +43,7 @@ export function testCommand(): Command {
     .argument('[account]')
     .option('--channel <name>', 'channel', 'webhook')
     .option('--unusable', 'instead of one account: all of the channel that are unusable, one after the other')
-    .addOption(resumeOption().default('send'))
+    .addOption(resumeOption())
     .action(async (account: string | undefined, options: TestOptions) => {
       const context = contextOf(options);
       if ((account === undefined) === (options.unusable !== true)) {
@@ -53,19 +53,20 @@ export function testCommand(): Command {
       if (account === undefined) return testUnusable(context, kind, options.resume);
       const tested = await test(context, kind, account, options.resume);
       const { owner, was, channel } = tested;
+      const state = await withStates(context, (states) => states.of(account, channel));
       const suspended = await withStates(context, (states) => states.suspended(account, channel));
       context.output.data({ ...tested, suspended: suspended.count }, () => {
         if (owner === null)
           return `Nobody can be asked on ${channel}: whether its secret is right, only its receivers know.`;
         const known = `The credentials are those of ${owner}.`;
         if (was === 'disabled') return `${known} The account is disabled; \`downspout accounts enable\` ends that.`;
-        return was === 'unusable' ? `${known}${resumeText(suspended, options.resume)}` : known;
+        return was === 'unusable' ? `${known}${resumeText(suspended, state)}` : known;
       });
     });
 }
 
 /** After an outage in which a provider refused everybody. Accounts that it does not take stay as they are. */
-async function testUnusable(context: VerbContext, kind: ChannelKind, policy: ResumePolicy): Promise<void> {
+async function testUnusable(context: VerbContext, kind: ChannelKind, policy: ResumePolicy | undefined): Promise<void> {
   const unusable = await withStates(context, (states) => states.list(['unusable']));
   const names = unusable.flatMap(({ account, channel }) => (channel === kind.name ? [account] : []));
   const answers: (Tested & { readonly refusal: string | null })[] = [];
@@ -89,7 +90,7 @@ async function tried(
   context: VerbContext,
   kind: ChannelKind,
   account: string,
-  policy: ResumePolicy,
+  policy: ResumePolicy | undefined,
 ): Promise<Tested & { readonly refusal: string | null }> {
   try {
     const tested = await test(context, kind, account, policy);
@@ -101,7 +102,12 @@ async function tried(
 }
 
 /** @throws UserError when the account has none, or the provider does not take them */
-async function test(context: VerbContext, kind: ChannelKind, account: string, policy: ResumePolicy): Promise<Tested> {
+async function test(
+  context: VerbContext,
+  kind: ChannelKind,
+  account: string,
+  policy: ResumePolicy | undefined,
+): Promise<Tested> {
   const channel = kind.name;
   const owner = await ownerOf(context, kind, await storedOf(context, account, channel));
   const was = await withStates(context, (states) => states.of(account, channel));

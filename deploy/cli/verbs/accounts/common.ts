@@ -1,7 +1,13 @@
 import { Option } from 'commander';
 import type { ChannelKind, WhoAmI } from '../../../../connectors/channels/channel-kind';
 import { kindOf } from '../../../../connectors/channels/channel-kinds';
-import { AccountStates, type ResumePolicy, resumePolicies } from '../../../../connectors/mysql/secrets/account-states';
+import {
+  type AccountState,
+  AccountStates,
+  type ResumePolicy,
+  resumePolicies,
+  type SuspendedCount,
+} from '../../../../connectors/mysql/secrets/account-states';
 import { Lifetimes } from '../../../../connectors/mysql/secrets/lifetimes';
 import { SecretKey } from '../../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../../connectors/mysql/secrets/secret-store';
@@ -19,13 +25,14 @@ export interface ChannelOptions extends ChangeOptions {
 
 /** An option of verbs after which an account can be used again. */
 export interface ResumeOptions extends ChannelOptions {
-  readonly resume: ResumePolicy;
+  /** What was suspended goes out unless it is given, and what a person has kept back stays. */
+  readonly resume?: ResumePolicy;
 }
 
 export const resumeOption = (): Option =>
   new Option(
     '--resume <policy>',
-    'what becomes of its suspended messages: send them, the earliest due first, or keep them suspended',
+    'what becomes of its suspended messages: send them, the earliest due first, or keep them suspended; without it those are sent that nobody has kept back',
   ).choices(resumePolicies);
 
 /** How long a provider may take to say whose credentials are. */
@@ -60,17 +67,16 @@ export function withLifetimes<T>(context: VerbContext, work: (lifetimes: Lifetim
   return withPool(context, (pool) => work(new Lifetimes(pool)));
 }
 
-/** What becomes of an account's suspended messages, as a sentence; empty when it has none. */
-export function resumeText(
-  suspended: { readonly count: number; readonly exact: boolean },
-  policy: ResumePolicy,
-): string {
-  const { count, exact } = suspended;
-  if (count === 0) return '';
-  const messages = `${exact ? '' : 'More than '}${formatCount(count)} suspended ${count === 1 ? 'message' : 'messages'}`;
-  return policy === 'send'
-    ? ` ${messages} of the account will go out, the earliest due first.`
-    : ` ${messages} of the account stay suspended; \`downspout messages resume\` sends them.`;
+/** What becomes of the suspended messages of an account that can be used, as sentences; empty when it has none. */
+export function resumeText({ count, kept, exact }: SuspendedCount, state: AccountState): string {
+  const sent = state === 'resuming' ? count - kept : 0;
+  const messages = (some: number) =>
+    `${exact ? '' : 'More than '}${formatCount(some)} suspended ${some === 1 ? 'message' : 'messages'}`;
+  const stay = count - sent;
+  return (
+    (sent === 0 ? '' : ` ${messages(sent)} of the account will go out, the earliest due first.`) +
+    (stay === 0 ? '' : ` ${messages(stay)} of the account stay suspended; \`downspout messages resume\` sends them.`)
+  );
 }
 
 /**

@@ -43,23 +43,31 @@ export function enableCommand(): Command {
   })
     .argument('<account>')
     .option('--channel <name>', 'channel', 'webhook')
-    .addOption(resumeOption().default('send'))
+    .addOption(resumeOption())
     .action(async (account: string, options: ResumeOptions) => {
       const context = contextOf(options);
       const { name: channel } = channelOf(options.channel, context);
       const { resume } = options;
-      await audited(context, { verb: 'accounts enable', subject: subjectOf(account, channel) }, async (change) => {
-        change.after = { resume };
+      const change = {
+        verb: 'accounts enable',
+        subject: subjectOf(account, channel),
+        after: { resume: resume ?? null },
+      };
+      const result = await audited(context, change, async () => {
         const enabled = await withStates(context, (states) => states.enable(account, channel, resume));
-        if (enabled) return;
+        if (enabled !== 'nothing') return enabled;
         throw new UserError(
           `Account ${JSON.stringify(account)} is usable on ${channel}. \`downspout messages resume\` sends messages that were kept.`,
         );
       });
+      const state = await withStates(context, (states) => states.of(account, channel));
       const suspended = await withStates(context, (states) => states.suspended(account, channel));
-      context.output.data(
-        { account, channel, result: 'enabled', suspended: suspended.count, resume },
-        () => `${printable(account)} is enabled on ${channel}.${resumeText(suspended, resume)}`,
-      );
+      context.output.data({ account, channel, result, suspended: suspended.count, state }, () => {
+        const done =
+          result === 'enabled'
+            ? `is enabled on ${channel}`
+            : `was usable on ${channel}; the refresh of its credentials that failed is made now`;
+        return `${printable(account)} ${done}.${resumeText(suspended, state)}`;
+      });
     });
 }

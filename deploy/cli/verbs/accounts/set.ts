@@ -1,16 +1,15 @@
 import type { Command } from 'commander';
 import type { ChannelKind } from '../../../../connectors/channels/channel-kind';
 import { fieldsOf, parseCredentials, textOf } from '../../../../connectors/channels/credentials';
-import type { ResumePolicy } from '../../../../connectors/mysql/secrets/account-states';
 import { confirm } from '../../../console/confirm';
 import { printable } from '../../../console/output';
 import { readFields } from '../../../console/secret-input';
 import { audited } from '../../audited';
 import { changingVerb, contextOf, type VerbContext } from '../../verb';
 import {
-  type ChannelOptions,
   channelOf,
   demandSameOwner,
+  type ResumeOptions,
   resumeOption,
   resumeText,
   storedOf,
@@ -19,9 +18,7 @@ import {
   withStates,
 } from './common';
 
-interface SetOptions extends ChannelOptions {
-  /** What waited for credentials goes out unless it is given, and what a person has kept back stays. */
-  readonly resume?: ResumePolicy;
+interface SetOptions extends ResumeOptions {
   readonly replace?: boolean;
   readonly yes?: boolean;
 }
@@ -125,7 +122,7 @@ async function put(
     const next =
       state === 'disabled'
         ? ' The account stays disabled: a person has disabled it, and `downspout accounts enable` ends that.'
-        : resumeText(suspended, state === 'resuming' ? 'send' : 'keep');
+        : resumeText(suspended, state);
     return `The secret is set.${secrets === 1 ? '' : both}${next}`;
   });
 }

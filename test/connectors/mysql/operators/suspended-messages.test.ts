@@ -1,6 +1,6 @@
 import { search } from '../../../../connectors/mysql/operators/search';
 import { SuspendedMessages } from '../../../../connectors/mysql/operators/suspended-messages';
-import { AccountStates } from '../../../../connectors/mysql/secrets/account-states';
+import { AccountStates, advanceSet } from '../../../../connectors/mysql/secrets/account-states';
 import { SecretKey } from '../../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
@@ -10,6 +10,7 @@ import { systemClock } from '../../../../topology/core/clock';
 import { Unavailable } from '../../../../topology/core/errors';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
+import { until } from '../../../support/until';
 
 const ann = { who: 'ann', host: 'desk' };
 const key = SecretKey.from({ DOWNSPOUT_SECRET_KEY: Buffer.alloc(32, 7).toString('base64') });
@@ -145,7 +146,7 @@ test('setting credentials begins a new generation, in which the account is resum
   await states.disable('shop', 'mastodon');
   expect(await known()).toMatchObject({ generation: 2, blocked: 'a person has disabled the account' });
   expect(await states.list()).toMatchObject([{ account: 'shop', channel: 'mastodon', state: 'disabled' }]);
-  expect(await states.enable('shop', 'mastodon', 'send', { evenDisabled: false })).toBe(false);
+  expect(await states.enable('shop', 'mastodon', 'send', { evenDisabled: false })).toBe('nothing');
   await store.set('shop', 'mastodon', 'two', { replace: true });
   expect(await known()).toMatchObject({ secrets: ['two'], generation: 3 });
   // On another channel nothing was said.
@@ -161,10 +162,10 @@ test('An account that a person has disabled stays so, whoever sets credentials, 
   }
   const known = async () => (await new SecretStore(worker, key).accountsOf('mastodon', ['shop'])).get('shop');
   expect(await known()).toEqual({ secrets: ['two'], generation: 4, blocked: 'a person has disabled the account' });
-  expect(await states.enable('shop', 'mastodon', 'keep')).toBe(true);
+  expect(await states.enable('shop', 'mastodon', 'keep')).toBe('enabled');
   expect(await known()).toEqual({ secrets: ['two'], generation: 5, blocked: undefined });
   expect(await states.of('shop', 'mastodon')).toBe('usable');
-  expect(await states.enable('shop', 'mastodon', 'send')).toBe(false);
+  expect(await states.enable('shop', 'mastodon', 'send')).toBe('nothing');
   expect(await known()).toMatchObject({ generation: 5 });
 });
 
@@ -174,11 +175,48 @@ test('Without a policy what was suspended goes out, and what a person has kept b
   expect(await states.of('shop', 'mastodon')).toBe('usable');
   await store.set('shop', 'mastodon', 'three', { replace: true, resume: 'send' });
   expect(await states.of('shop', 'mastodon')).toBe('resuming');
+  await suspend('shop', 100);
   await store.set('shop', 'mastodon', 'four', { replace: true, resume: 'keep' });
   expect(await states.of('shop', 'mastodon')).toBe('usable');
+  await suspend('shop', 2);
+  expect(await states.suspended('shop', 'mastodon')).toEqual({ count: 102, kept: 100, exact: true });
   await admin.run("UPDATE account_states SET state='unusable'");
   await store.set('shop', 'mastodon', 'five', { replace: true });
+  await admin.run('UPDATE account_states SET since=since - 2000');
   expect(await states.of('shop', 'mastodon')).toBe('resuming');
+  const rows = new MySqlSuspendedRows(worker);
+  expect((await rows.resume(undefined)).rows).toBe(2);
+  expect(await states.of('shop', 'mastodon')).toBe('usable');
+  expect(await counts()).toEqual({ 'shop scheduled': 2, 'shop suspended': 100 });
+  // As a worker does that has refreshed them: it may not write what a person has decided.
+  await admin.run("UPDATE account_states SET state='unusable'");
+  await worker.use((sql) => advanceSet(sql, { account: 'shop', channel: 'mastodon' }, undefined));
+  expect(await states.suspended('shop', 'mastodon')).toMatchObject({ count: 100, kept: 100 });
+  await store.set('shop', 'mastodon', 'six', { replace: true, resume: 'send' });
+  await admin.run('UPDATE account_states SET since=since - 2000');
+  expect((await rows.resume(undefined)).rows).toBe(64);
+  expect(await states.suspended('shop', 'mastodon')).toMatchObject({ count: 36, kept: 0 });
+});
+
+test('what a worker suspends while a person waits for it is kept back too', async () => {
+  await admin.run("INSERT INTO account_states (account, channel, state) VALUES ('shop', 'mastodon', 'unusable')");
+  // Everybody sees the statements of their own user.
+  const person = Pool.open(required(world.environment, 'DATABASE_URL'), { clock: systemClock, size: 1 });
+  const isWaiting = async () => {
+    const statements = await app.rows('SHOW FULL PROCESSLIST');
+    return statements.some((columns) => String(columns.at(-1)).startsWith('INSERT INTO account_states'));
+  };
+  let kept: Promise<number> | undefined;
+  await worker.transaction(async (sql) => {
+    await sql.rows('SELECT 1 FROM account_states FOR SHARE');
+    kept = new SecretStore(person, key).set('shop', 'mastodon', 'two', { resume: 'keep' });
+    await until('the person waits', isWaiting);
+    await suspend('shop', 1);
+  });
+  await kept;
+  await person.close();
+  expect(await states.of('shop', 'mastodon')).toBe('usable');
+  expect(await states.suspended('shop', 'mastodon')).toEqual({ count: 1, kept: 1, exact: true });
 });
 
 test('many messages of one account are resumed in bounded batches, each read by the index alone', async () => {
@@ -295,7 +333,7 @@ test('At the end the account is read from its beginning: what was held or moved 
 test('an account is not resumed before every worker knows that it can be used', async () => {
   await suspend('shop', 1);
   await states.disable('shop', 'mastodon');
-  expect(await states.enable('shop', 'mastodon', 'send')).toBe(true);
+  expect(await states.enable('shop', 'mastodon', 'send')).toBe('enabled');
   const rows = new MySqlSuspendedRows(worker);
   expect(await rows.resume(undefined)).toEqual({ rows: 0, at: undefined });
   await admin.run('UPDATE account_states SET since=since - 2000');

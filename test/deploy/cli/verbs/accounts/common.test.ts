@@ -1,6 +1,6 @@
 import type { ChannelKind, WhoAmI } from '../../../../../connectors/channels/channel-kind';
 import type { VerbContext } from '../../../../../deploy/cli/verb';
-import { demandSameOwner } from '../../../../../deploy/cli/verbs/accounts/common';
+import { demandSameOwner, resumeText } from '../../../../../deploy/cli/verbs/accounts/common';
 
 const context = { settings: { environment: {} } } as VerbContext;
 
@@ -28,4 +28,16 @@ test('credentials of somebody else are not rotated, and both owners are named', 
 test('where there is nobody to ask, all are rotated', async () => {
   const blind = { name: 'blind' } as ChannelKind;
   await expect(demandSameOwner(context, blind, { stored: 'a', text: 'b' })).resolves.toBeUndefined();
+});
+
+test('what is said of suspended messages tells those that go out from those that a person has kept back', () => {
+  const all = { count: 102, kept: 100, exact: true };
+  const stay = (count: number) =>
+    ` ${count} suspended messages of the account stay suspended; \`downspout messages resume\` sends them.`;
+  expect(resumeText(all, 'resuming')).toBe(
+    ` 2 suspended messages of the account will go out, the earliest due first.${stay(100)}`,
+  );
+  expect(resumeText(all, 'usable')).toBe(stay(102));
+  expect(resumeText({ ...all, kept: 0 }, 'resuming')).not.toContain('stay');
+  expect(resumeText({ count: 0, kept: 0, exact: true }, 'resuming')).toBe('');
 });
