@@ -36,7 +36,7 @@ export interface SendTools<Credentials> extends MessageTools<Credentials> {
   readonly inDoubt: boolean;
   /**
    * Makes the one request that can make the message visible. It is called again only after an answer that says that nothing was
-   * taken: while one was lost or is under way it answers `not_started`, unless the channel is idempotent.
+   * taken: while one was lost or is under way it answers `not_started`, unless the channel is idempotent and has no `keyLifetimeMs`.
    */
   readonly publish: Api;
   /** Of the payload's `media`, in their order; none where it has none. */
@@ -65,7 +65,7 @@ export interface RefreshDefinition<Credentials> {
   isPossible(credentials: Credentials): boolean;
   /** The old ones end with the answer, so that a lost answer is the loss of the account. */
   readonly isRotating: boolean;
-  /** How long before their end they are refreshed, milliseconds. */
+  /** How long before their end they are refreshed, whole milliseconds. */
   readonly aheadMs: number;
   /** Asks the provider. No reason may quote what it gave. */
   ask(tools: RefreshTools<Credentials>): Promise<Refreshed<Credentials>>;
@@ -173,7 +173,7 @@ const parts = z
     send: code,
     lookup: code.optional(),
     refresh: z
-      .looseObject({ isPossible: code, isRotating: z.boolean(), aheadMs: z.number().min(0), ask: code })
+      .looseObject({ isPossible: code, isRotating: z.boolean(), aheadMs: z.int().min(0), ask: code })
       .optional(),
     whoAmI: code.optional(),
   })

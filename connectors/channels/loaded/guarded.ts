@@ -104,7 +104,8 @@ export class GuardedPackage implements Pick<AnyProvider, 'originOf' | 'send' | '
   readonly send = async (payload: unknown, given: Publishing<Credentials>): Promise<Outcome | 'not_started'> => {
     const { id, idempotencyKey, dueAt, now, inDoubt, files, wait } = given;
     const quotes = this.quotesOf(given.credentials);
-    const publications = new Publications(this.definition.class);
+    const { class: own, keyLifetimeMs } = this.definition;
+    const publications = new Publications(own === 'idempotent' && keyLifetimeMs === undefined);
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     const ended = await this.run('send', outcomes, bytes, given, quotes, (tools, open) => {
       const publish = open(publications.around(given.publish, this.refuse));
@@ -145,7 +146,7 @@ export class GuardedPackage implements Pick<AnyProvider, 'originOf' | 'send' | '
       aheadMs: how.aheadMs,
       isPossible: (credentials) => {
         try {
-          return how.isPossible(credentials);
+          return how.isPossible(structuredClone(credentials)) === true;
         } catch {
           return false;
         }

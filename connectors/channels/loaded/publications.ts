@@ -1,10 +1,11 @@
-import type { ChannelClass, Outcome } from '../../../topology/message';
+import type { Outcome } from '../../../topology/message';
 import type { Api, GatedApi } from '../provider/api';
 
 /**
  * The requests of one message that can make it visible, while the code of a package runs.
  *
- * 1. *Where the provider does not know a request again, none is made while an earlier one may have been taken.*
+ * 1. *Where the provider does not know a request again, none is made while an earlier one may have been taken.* A provider that forgets
+ *    keys looks a key up and writes it afterwards, so of two requests that overlap it would take both.
  */
 export class Publications {
   private readonly underWay = new Set<{ isWritten: boolean }>();
@@ -17,12 +18,13 @@ export class Publications {
   /** The last one was not begun, because the bolt or the guard said no. */
   private isRefused = false;
 
-  constructor(private readonly of: ChannelClass) {}
+  /** @param mayOverlap the provider takes one of the requests, however they overlap */
+  constructor(private readonly mayOverlap: boolean) {}
 
   /** @param refuse in place of a request that may not be made */
   around(publish: GatedApi, refuse: Api): GatedApi {
     return async (request, may) => {
-      if (this.of !== 'idempotent' && (this.isLost || this.underWay.size > 0)) return refuse(request);
+      if (!this.mayOverlap && (this.isLost || this.underWay.size > 0)) return refuse(request);
       const one = { isWritten: false };
       this.underWay.add(one);
       const begin = () => {

@@ -316,6 +316,26 @@ describe('a package that refreshes credentials:', () => {
 
   test('where it cannot tell whether they can be refreshed, they are not', async () => {
     expect(await answerOf({ isPossible: throwing })).toMatchObject({ kind: 'refused' });
+    expect(await answerOf({ isPossible: async () => true })).toMatchObject({ kind: 'refused' });
+  });
+
+  test('what it changes of the credentials when it is asked whether they can be refreshed is as it was for the refresh', async () => {
+    const tokens: string[] = [];
+    const isPossible = (credentials: { token: string }) => {
+      credentials.token = 'changed by the package';
+      return true;
+    };
+    const ask = async ({ credentials }: { credentials: { token: string } }) => {
+      tokens.push(credentials.token);
+      return { kind: 'refused', reason: 'no' };
+    };
+    await answerOf({ isPossible, ask });
+    expect(tokens).toEqual([TOKEN]);
+  });
+
+  test('one whose time before the end is no whole number of milliseconds is refused', () => {
+    const own = { ...sms, refresh: { ...refresh, aheadMs: 0.1 } };
+    expect(() => checkDefinition(own, 'the channel', [])).toThrow(/refresh\.aheadMs/);
   });
 
   test('one that lacks a part is refused', () => {

@@ -159,9 +159,30 @@ describe('1. Where the provider does not know a request again, none is made whil
     enough.abort();
   });
 
+  const keyed = { class: 'idempotent', keyLifetimeMs: 3_600_000 } as const;
+
+  test('nor of a provider that forgets keys, which may be writing the key of the first one', async () => {
+    world.server.order({ do: 'hang' });
+    const send = (_: unknown, tools: Tools) => persistent(tools);
+    const outcome = await world.trial({ ...keyed, send }, { timeoutMs: 300 }).send(message);
+    expect(outcome).toEqual({ kind: 'unknown', reason: 'three times without an answer' });
+    expect(world.server.calls).toHaveLength(1);
+  });
+
+  test('nor of such a provider while one is under way', async () => {
+    const send = async (_: unknown, tools: Tools) => {
+      const both = await Promise.all([tools.publish(requestOf(tools)), tools.publish(requestOf(tools))]);
+      return { kind: both[1] === 'not_started' ? 'delivered' : 'rejected', reason: 'both were made' };
+    };
+    expect(await world.trial({ ...keyed, send }).send(message)).toEqual({ kind: 'delivered' });
+    expect(world.server.calls).toHaveLength(1);
+  });
+
   test('and where it does, the same request is made again', async () => {
     world.server.order({ do: 'drop' });
-    expect(await world.sending(persistent).send(message)).toEqual({ kind: 'delivered' });
+    const send = (_: unknown, tools: Tools) => persistent(tools);
+    const forgetsNothing = world.trial({ class: 'idempotent', keyLifetimeMs: undefined, send });
+    expect(await forgetsNothing.send(message)).toEqual({ kind: 'delivered' });
     expect(world.server.calls).toHaveLength(2);
   });
 });
