@@ -97,9 +97,9 @@ export interface SendRows {
 
   /**
    * Gives up a claim whose result cannot be written, if the session still owns the row in that version: it is scheduled in
-   * doubt for a minute later, version + 1. Repeating it is harmless.
+   * doubt for so many milliseconds later, version + 1. Repeating it is harmless.
    */
-  release(session: string, row: Pick<ClaimRow, 'id' | 'version'>, reason: string): Promise<void>;
+  release(session: string, row: Pick<ClaimRow, 'id' | 'version'>, reason: string, delayMs: number): Promise<void>;
 
   /** What was kept of the message under this plan number; undefined when nothing was. */
   kept(id: number, planNumber: number): Promise<Kept | undefined>;

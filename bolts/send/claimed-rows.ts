@@ -34,13 +34,14 @@ export class ClaimedRows {
   private readonly writeBack: WriteBack;
 
   constructor(private readonly options: ClaimedRowsOptions) {
-    const { lease, slots } = options;
+    const { lease, slots, channel } = options;
     this.toStart = slots.toStart;
     this.attempts = new Attempts(options);
     this.writeBack = new WriteBack({
       ...options,
       session: lease.session,
       isCrowded: () => this.isCrowded,
+      acceptedWithin: () => (sendsAgainAtOnce(channel) ? 0 : channel.acceptedWithin),
       bytesOf: (id) => options.inHand.claimedBytesOf(id),
       onWritten: (results) => this.written(results),
     });

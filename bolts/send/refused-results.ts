@@ -8,6 +8,8 @@ export interface RefusedResultsOptions {
   readonly persistence: RetryUntilDone;
   readonly random: () => number;
   readonly onError: (what: string, error: unknown) => void;
+  /** For how long a request may still be accepted, milliseconds; 0 where another one beside it does no harm. */
+  readonly acceptedWithin: () => number;
   /** Takes a result that is written, or whose row was released. */
   readonly onDone: (result: AttemptResult) => void;
 }
@@ -20,6 +22,8 @@ interface Refused {
 /** When refused results are written again; together some 30 s. */
 const REFUSED_BACK_OFF: BackOff = { baseMs: 2_000, capMs: 16_000 };
 const MAX_TRIES = 5;
+/** A row that is released is not tried again sooner. */
+const RELEASED_FOR_MS = 60_000;
 
 /**
  * Results that the database refused as they are.
@@ -61,12 +65,13 @@ export class RefusedResults {
 
   /** @returns false when the bolt was closed */
   private async write({ result, tries }: Refused): Promise<boolean> {
-    const { rows, session, persistence, onError, onDone } = this.options;
+    const { rows, session, persistence, acceptedWithin, onError, onDone } = this.options;
     const { id, version } = result;
     if (this.isHurried || tries > MAX_TRIES) {
       const reason = 'the outcome of an attempt could not be written';
       const released = await persistence.until('release', async () => {
-        await rows.release(session, { id, version }, reason);
+        // A look-up that is made earlier could find nothing although the request is accepted afterwards.
+        await rows.release(session, { id, version }, reason, Math.max(RELEASED_FOR_MS, acceptedWithin()));
         return true;
       });
       if (released === undefined) return false;

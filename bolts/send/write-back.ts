@@ -14,6 +14,8 @@ export interface WriteBackOptions {
   /** Requests wait for a slot, and writing may wait for them without a risk. */
   readonly isCrowded: () => boolean;
   readonly onError: (what: string, error: unknown) => void;
+  /** For how long a request may still be accepted, milliseconds; 0 where another one beside it does no harm. */
+  readonly acceptedWithin: () => number;
   /** What the payload of a claimed row takes, roughly. */
   readonly bytesOf: (id: number) => number;
   /** Takes results that are written, or whose rows were released. */

@@ -186,7 +186,7 @@ function sendRowsThatFail(rows: SendRows, reach: Reach): SendRows {
       if (unwritten.length < results.length) reach('written-back');
       return unwritten;
     },
-    release: (session, row, reason) => rows.release(session, row, reason),
+    release: (...given) => rows.release(...given),
     kept: (id, planNumber) => rows.kept(id, planNumber),
     async keep(session, row, kept) {
       const isKept = await rows.keep(session, row, kept);

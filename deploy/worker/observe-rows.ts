@@ -41,8 +41,8 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
       }
       return unwritten;
     },
-    async release(session, row, reason) {
-      await timed('release', observer, () => rows.release(session, row, reason));
+    async release(session, row, reason, delayMs) {
+      await timed('release', observer, () => rows.release(session, row, reason, delayMs));
       metrics.unwritten.inc({ channel, result: 'released' });
       log.warn({ message: row.id, version: row.version, reason }, 'released in doubt');
     },

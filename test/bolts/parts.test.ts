@@ -132,6 +132,19 @@ describe('the parts of SendBolt', () => {
       expect(world.bolt.gauges()).toMatchObject({ unwritten: 0, held_bytes: 0 });
     });
 
+    it('a row that may be looked up is released for as long as its request may still be accepted', async () => {
+      await start({ class: 'lookup' });
+      world.channel.acceptedWithin = 105_000;
+      const row = world.row(100);
+      world.database.poisoned.add(row.id);
+      world.emit(row);
+      await world.advance(300);
+      void world.bolt.drain();
+      await world.advance(3_000);
+      expect(row).toMatchObject({ state: 'scheduled', inDoubt: true });
+      expect(row.retryAt).toBeGreaterThanOrEqual(row.dueAt + 105_000);
+    });
+
     it('draining waits for no other try', async () => {
       await start();
       const row = world.row(100);

@@ -15,7 +15,6 @@ import { writeBack } from './write-back';
 const MAX_ATTEMPTS = 65_535;
 /** Of an unsigned INT. */
 const MAX_VERSION = 2 ** 32 - 1;
-const RELEASED_FOR_MS = 60_000;
 
 interface Refused {
   readonly id: number;
@@ -140,13 +139,18 @@ export class MySqlSendRows implements SendRows {
     return writeBack(this.pool, session, results);
   }
 
-  async release(session: string, { id, version }: Pick<ClaimRow, 'id' | 'version'>, reason: string): Promise<void> {
+  async release(
+    session: string,
+    { id, version }: Pick<ClaimRow, 'id' | 'version'>,
+    reason: string,
+    delayMs: number,
+  ): Promise<void> {
     // A version that cannot rise must not keep the row from being released.
     await this.pool.run(
       "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', " +
         `${DOUBT_SINCE_CLAIM}, in_doubt=1, ` +
         'recoveries=LEAST(recoveries, 254) + 1, ' +
-        `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${RELEASED_FOR_MS}, last_error=${text(reason)} ` +
+        `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${integer(delayMs)}, last_error=${text(reason)} ` +
         `WHERE id=${integer(id)} AND version=${integer(version)} AND claim=${hex(session)} AND state='sending'`,
     );
   }

@@ -203,7 +203,7 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       expect(await write({}, null)).toBeNull();
       expect(await write({ inDoubt: true }, 1_234)).toBe(1_234);
       expect(await scene.world.sendRows.claim(scene.second, [await scene.read(row.id)], 1_000)).toBe(1);
-      await scene.world.sendRows.release(scene.second, await scene.read(row.id), 'not written');
+      await scene.world.sendRows.release(scene.second, await scene.read(row.id), 'not written', 90_000);
       expect((await scene.read(row.id)).doubtSince).toBe(1_234);
     });
 
@@ -357,14 +357,14 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       expect(await scene.world.row(held.id)).toMatchObject({ state: 'delivered' });
     });
 
-    test('a claim whose result cannot be written is released: in doubt, for a minute later, once', async () => {
+    test('a claim whose result cannot be written is released: in doubt, for as much later as is said, once', async () => {
       const [row, other] = [await scene.claimed(), await scene.claimed()];
-      await scene.world.sendRows.release(scene.first, row, 'not written');
-      await scene.world.sendRows.release(scene.first, row, 'not written');
-      await scene.world.sendRows.release(scene.second, other, 'not written');
+      await scene.world.sendRows.release(scene.first, row, 'not written', 90_000);
+      await scene.world.sendRows.release(scene.first, row, 'not written', 90_000);
+      await scene.world.sendRows.release(scene.second, other, 'not written', 90_000);
       const released = await scene.read(row.id);
       expect(released).toMatchObject({ state: 'scheduled', inDoubt: true, recoveries: 1, version: 2, session: null });
-      expect(released.wakeAt).toBeGreaterThanOrEqual(scene.now + 60_000);
+      expect(released.wakeAt).toBeGreaterThanOrEqual(scene.now + 90_000);
       expect(await scene.read(other.id)).toMatchObject({ state: 'sending', session: scene.first });
     });
 

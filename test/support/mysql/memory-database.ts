@@ -85,10 +85,10 @@ export class MemoryDatabase extends MemoryTable {
         ),
       claim: (session, rows, ahead) => this.run('claim', () => this.claimRows(session, rows, ahead)),
       writeBack: (session, results) => this.run('writeBack', () => this.settleRows(session, results)),
-      release: (session, { id, version }, lastError) =>
+      release: (session, { id, version }, lastError, delayMs) =>
         this.run('release', () => {
           const row = this.owned(session, id, version);
-          const retryAt = this.now() + 60_000;
+          const retryAt = this.now() + delayMs;
           if (row === undefined) return;
           const recoveries = row.recoveries + 1;
           const doubt = { inDoubt: true, doubtSince: row.doubtSince ?? claimedAt(row), decided: false };
