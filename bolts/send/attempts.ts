@@ -75,7 +75,7 @@ export class Attempts {
       return this.resultOf(row, { kind: 'retry', reason }, inDoubt, null);
     }
     if (!this.isDeadly(row)) return undefined;
-    const reason = `the last ${row.recoveries} of them ended without an outcome that was written`;
+    const reason = `${row.recoveries} workers ended with it, and no attempt has had an outcome since`;
     const error = `gave up after ${row.attempts + 1} attempts: ${reason}`;
     return this.written(row, { kind: 'retry', reason }, { state: 'uncertain', inDoubt, error }, null);
   }
@@ -113,10 +113,10 @@ export class Attempts {
 
   /**
    * The row may be what ends its workers. No outcome is written then, at which a plan of its age would be given up, so that
-   * is looked at here too.
+   * is looked at here too. Not after one death: most workers end for another reason, and the row may only have waited since.
    */
   private isDeadly({ recoveries, firstAttemptAt }: HeldRow): boolean {
-    if (recoveries === 0 || recoveries >= MAX_RECOVERIES) return recoveries > 0;
+    if (recoveries <= 1 || recoveries >= MAX_RECOVERIES) return recoveries > 1;
     const { databaseClock, retry } = this.options;
     return firstAttemptAt !== null && databaseClock.earliest() - firstAttemptAt >= retry.giveUpAfterMs;
   }

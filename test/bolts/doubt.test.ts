@@ -313,7 +313,7 @@ describe('4. doubt is never hidden', () => {
     await world.advance(500);
     expect(lost).toMatchObject({ state: 'uncertain', inDoubt: true, attempts: 21 });
     expect(lost.lastError).toBe(
-      'gave up after 21 attempts: the last 12 of them ended without an outcome that was written',
+      'gave up after 21 attempts: 12 workers ended with it, and no attempt has had an outcome since',
     );
     expect(world.state(unsent)).toBe('delivered');
     expect(world.channel.journal).toHaveLength(1);
@@ -411,18 +411,32 @@ describe('4. doubt is never hidden', () => {
     expect(world.begun(row)).toEqual([]);
   });
 
-  it('a row that its worker ended with is given up at its age too, because no outcome may ever come', async () => {
+  it('a row that two workers ended with is given up at its age too, because no outcome may ever come', async () => {
     await start({ giveUpAfterMs: 60_000 });
-    const [lost, young, answered] = [world.row(100), world.row(100), world.row(100)];
+    const [lost, young, once, answered] = world.rows(4, 100) as [MemoryRow, MemoryRow, MemoryRow, MemoryRow];
     const firstAttemptAt = world.database.now() - 60_000;
-    Object.assign(lost, { attempts: 5, recoveries: 1, inDoubt: true, firstAttemptAt });
-    Object.assign(young, { attempts: 5, recoveries: 1, inDoubt: true, firstAttemptAt: firstAttemptAt + 5_000 });
+    Object.assign(lost, { attempts: 5, recoveries: 2, inDoubt: true, firstAttemptAt });
+    Object.assign(young, { attempts: 5, recoveries: 2, inDoubt: true, firstAttemptAt: firstAttemptAt + 5_000 });
+    Object.assign(once, { attempts: 5, recoveries: 1, inDoubt: true, firstAttemptAt });
     Object.assign(answered, { attempts: 5, inDoubt: true, firstAttemptAt });
-    world.emit(lost, young, answered);
+    world.emit(lost, young, once, answered);
     await world.advance(500);
     expect(lost).toMatchObject({ state: 'uncertain', inDoubt: true });
     expect(world.begun(lost)).toEqual([]);
-    expect(world.states([young, answered])).toEqual(['delivered']);
+    expect(world.states([young, once, answered])).toEqual(['delivered']);
+  });
+
+  it.each<[string, Outcome]>([
+    ['is postponed', postponed],
+    ['waits for a refusal of its account to be confirmed', { kind: 'unusable', reason: 'HTTP 401', afterMs: 10_000 }],
+  ])('a row that one worker ended with, and that %s since, is not given up for its age', async (_, outcome) => {
+    await start({ giveUpAfterMs: 60_000 });
+    const row = world.row(100);
+    world.channel.script(row.id, ...Array.from({ length: 100 }, () => ({ outcome, isUnwritten: true })));
+    const now = world.database.now();
+    Object.assign(row, { attempts: 2, recoveries: 1, inDoubt: true, doubtSince: now, firstAttemptAt: now });
+    await run(row, 300_000);
+    expect(row.state).toBe('scheduled');
   });
 
   it.each([
