@@ -43,7 +43,7 @@ export function deliveryWarnings(report: DatabaseReport, senders: readonly strin
     ),
     ...of('suspended').map(
       ({ channel, count }) =>
-        `${counted(count, 'message')} of ${channel} ${count === 1 ? 'is' : 'are'} suspended, because their accounts cannot be used (downspout accounts list; messages resume sends what was kept).`,
+        `${counted(count, 'message')} of ${channel} ${count === 1 ? 'is' : 'are'} suspended, because their accounts cannot be used, or kept back by a person (downspout accounts list; messages resume sends what was kept).`,
     ),
     ...report.pauses
       .filter((pause) => pause.channel !== null)

@@ -1,6 +1,7 @@
 import type { Message } from '../../connectors/mysql/client/client';
 import type { Pause } from '../../connectors/mysql/operators/operations';
 import type { WorkerStatus } from '../../connectors/mysql/operators/worker-status';
+import type { AccountState } from '../../connectors/mysql/secrets/account-states';
 import { formatDuration, formatInstant, formatRelative } from '../console/units';
 
 /** One reason why a message is not sent at this moment, or one sentence about who is sending it. */
@@ -18,7 +19,9 @@ export interface Hold {
     | 'being_sent'
     | 'sender_gone'
     | 'needs_person'
-    | 'account_unusable';
+    | 'account_unusable'
+    | 'account_resuming'
+    | 'kept_back';
   readonly text: string;
 }
 
@@ -31,6 +34,8 @@ export interface MessageSurroundings {
   readonly senders: readonly string[];
   /** Whose topology that is: `release 7`, or the topology file. */
   readonly topology: string;
+  /** Of the message's account on its channel. */
+  readonly account: AccountState;
 }
 
 /** Why the message is not sent at this moment: every reason, the first to end first. Empty once it has ended. */
@@ -48,12 +53,7 @@ export function whatHolds(message: Message, around: MessageSurroundings): Hold[]
         },
       ];
     case 'suspended':
-      return [
-        {
-          kind: 'account_unusable',
-          text: `account ${message.account} cannot be used on ${message.channel}: ${message.lastError ?? 'nobody says why'}. It goes out after \`downspout accounts set ${message.account} --channel ${message.channel}\`, or \`downspout messages resume ${message.id}\` when that has kept it back.`,
-        },
-      ];
+      return [suspensionOf(message, around.account)];
     case 'uncertain':
       return [
         {
@@ -65,6 +65,31 @@ export function whatHolds(message: Message, around: MessageSurroundings): Hold[]
       ];
     default:
       return [];
+  }
+}
+
+function suspensionOf({ id, account, channel, lastError }: Message, state: AccountState): Hold {
+  const of = `${account} --channel ${channel}`;
+  switch (state) {
+    case 'unusable':
+    case 'disabled': {
+      const why = `account ${account} cannot be used on ${channel}: ${lastError ?? 'nobody says why'}`;
+      const how = state === 'disabled' ? `accounts enable ${of}` : `accounts set ${of}`;
+      const unless = `unless a person has kept it back: then \`downspout messages resume ${id}\` sends it afterwards`;
+      return { kind: 'account_unusable', text: `${why}. It goes out after \`downspout ${how}\`, ${unless}.` };
+    }
+    case 'resuming': {
+      const how = `else a person has kept it back, and \`downspout messages resume ${id}\` sends it`;
+      return {
+        kind: 'account_resuming',
+        text: `account ${account} can be used again: it goes out in its turn; ${how}.`,
+      };
+    }
+    default:
+      return {
+        kind: 'kept_back',
+        text: `a person has kept it back; \`downspout messages resume ${id}\` sends it.`,
+      };
   }
 }
 

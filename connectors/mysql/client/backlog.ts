@@ -16,7 +16,8 @@ interface Planned {
  * the account's suspended rows, and the new plan is due already, the row stays among them: it would overtake those that are due earlier.
  *
  * The account is read without a lock, so that an application's transaction holds up nobody who sets its credentials. The rows must be
- * locked: while one of them is suspended its account is being resumed until a spout has seen it.
+ * locked: while one of them is suspended its account is being resumed until a spout has seen it, unless a person says meanwhile that
+ * what is suspended is kept back; then the new plan is kept back with it.
  */
 export async function newStates(sql: Pick<Sql, 'rows'>, planned: readonly Planned[]): Promise<StatesById> {
   const suspended = planned.filter(({ row }) => row.state === 'suspended');

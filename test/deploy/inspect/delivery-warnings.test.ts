@@ -103,7 +103,7 @@ test('uncertain messages, pauses and leases that ran out are named', () => {
   expect(warnings).toEqual([
     expect.stringMatching(/^DEACTIVATED since .*: no message is sent on any channel\. `downspout activate`/),
     '2 messages of webhook are uncertain: a person decides (downspout messages resolve).',
-    '3 messages of mastodon are suspended, because their accounts cannot be used (downspout accounts list; messages resume sends what was kept).',
+    '3 messages of mastodon are suspended, because their accounts cannot be used, or kept back by a person (downspout accounts list; messages resume sends what was kept).',
     'Paused: webhook.',
     'Paused: webhook, account acme, until 2027-06-01T00:00:00.000Z.',
     'The lease of worker h/7 has run out; what it was sending is recovered soon.',

@@ -53,6 +53,7 @@ const around = (over: Partial<MessageSurroundings> = {}): MessageSurroundings =>
   workers: [worker()],
   senders: ['webhook'],
   topology: 'release 7',
+  account: 'usable',
   ...over,
 });
 
@@ -118,8 +119,19 @@ test('what needs a person names the command, and what ended is held by nothing',
   expect(text(message({ state: 'failed' }))).toContain('downspout messages redrive 7');
   expect(text(message({ state: 'uncertain' }))).toContain('downspout messages resolve 7 --delivered');
   const suspended = message({ state: 'suspended', lastError: 'the token was revoked' });
-  expect(kinds(suspended)).toEqual(['account_unusable']);
-  expect(text(suspended)).toMatch(/cannot be used on webhook: the token was revoked.*downspout messages resume 7/);
+  expect(kinds(suspended)).toEqual(['kept_back']);
+  expect(text(suspended)).toContain('downspout messages resume 7');
   expect(kinds(message({ state: 'delivered' }))).toEqual([]);
   expect(kinds(message({ state: 'canceled' }))).toEqual([]);
+});
+
+test('of a suspended message it is said what helps, which depends on its account', () => {
+  const suspended = message({ state: 'suspended', lastError: 'the token was revoked' });
+  const of = (account: MessageSurroundings['account']) => text(suspended, around({ account }));
+  expect(of('unusable')).toMatch(
+    /cannot be used on webhook: the token was revoked\. It goes out after `downspout accounts set /,
+  );
+  expect(of('disabled')).toContain('It goes out after `downspout accounts enable ');
+  expect(of('resuming')).toMatch(/can be used again: it goes out in its turn/);
+  expect(of('usable')).toBe('a person has kept it back; `downspout messages resume 7` sends it.');
 });

@@ -5,6 +5,7 @@ import type { Attempt } from '../../../../connectors/mysql/client/messages';
 import { Operations } from '../../../../connectors/mysql/operators/operations';
 import { Status } from '../../../../connectors/mysql/operators/status';
 import { listWorkers } from '../../../../connectors/mysql/operators/worker-status';
+import { AccountStates } from '../../../../connectors/mysql/secrets/account-states';
 import { UserError } from '../../../../topology/core/errors';
 import { showJson } from '../../../../topology/core/json-text';
 import { type Column, type Output, type OutputOptions, printable } from '../../../console/output';
@@ -57,12 +58,15 @@ export function showCommand(): Command {
         const shown = await operations.show(target);
         if (shown === null) throw new UserError(`${nameOf(target)} does not exist.`);
         const now = await new Status(pool).now();
-        const [pauses, workers, running] = await Promise.all([
+        const { account, channel } = shown.message;
+        const [pauses, workers, running, state] = await Promise.all([
           operations.pauses(),
           listWorkers(pool),
           runningTopology(pool, context.settings.environment),
+          new AccountStates(pool).of(account, channel),
         ]);
-        const around = { now, pauses, workers, senders: sendersOf(running), topology: running.source };
+        const senders = sendersOf(running);
+        const around = { now, pauses, workers, senders, topology: running.source, account: state };
         return { ...shown, holds: whatHolds(shown.message, around) };
       });
       context.output.data(found, () => messageText(found, context.output));
