@@ -22,6 +22,8 @@ interface ChannelState {
   readonly uncertain: number;
   /** Messages in the state `suspended` whose account is unusable. */
   readonly suspended: number;
+  /** Accounts that are unusable, whether a message waits for them or not. */
+  readonly unusable: number;
   /** Accounts whose last refresh of their credentials came to nothing. */
   readonly refreshesFailing: number;
   /** Until the first credentials end that are not refreshed as they should be; negative when they have, undefined where none do. */

@@ -41,10 +41,12 @@ export class DeploymentWatch {
       brokers,
       ...(databaseMembers === undefined ? {} : { database_members: databaseMembers }),
     };
-    for (const [name, { overdueMs, uncertain, suspended, refreshesFailing, credentialsEndMs, ownerless }] of channels) {
+    for (const [name, channel] of channels) {
+      const { overdueMs, uncertain, suspended, unusable, refreshesFailing, credentialsEndMs, ownerless } = channel;
       if (overdueMs !== undefined) gauges[channelGauge('overdue_ms', name)] = overdueMs;
       gauges[channelGauge('uncertain', name)] = uncertain;
       gauges[channelGauge('suspended', name)] = suspended;
+      gauges[channelGauge('unusable_accounts', name)] = unusable;
       gauges[channelGauge('refreshes_failing', name)] = refreshesFailing;
       if (credentialsEndMs !== undefined) gauges[channelGauge('credentials_end_ms', name)] = credentialsEndMs;
       gauges[channelGauge('ownerless', name)] = ownerless;

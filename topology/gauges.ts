@@ -115,8 +115,12 @@ export const channelGauges = {
     help: 'Messages that wait because their account is unusable; more than 10,000 are not counted.',
     unit: 'messages',
   },
+  unusable_accounts: {
+    help: 'Accounts whose provider does not take their credentials, or has refused to refresh them; more than 10,000 are not counted.',
+    unit: 'accounts',
+  },
   refreshes_failing: {
-    help: 'Accounts whose credentials could not be refreshed the last time; more than 10,000 are not counted.',
+    help: 'Usable accounts whose credentials could not be refreshed the last time; more than 10,000 are not counted.',
     unit: 'accounts',
   },
   credentials_end_ms: {

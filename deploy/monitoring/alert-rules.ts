@@ -34,7 +34,7 @@ const DEPLOYMENT = 'namespace';
 export function alertGroups(runbookUrl?: string): { name: string; rules: AlertRule[] }[] {
   const { lateMs, overdueMs, cdcSilentMs } = haltRules;
   const { uncertain, suspended, failedMessages, lostWorkers, ownerlessTuples } = alertRules;
-  const { refreshesFailing, credentialsEndMs } = alertRules;
+  const { unusableAccounts, refreshesFailing, credentialsEndMs } = alertRules;
   const rule = ruleWith(runbookUrl);
   return [
     {
@@ -67,6 +67,13 @@ export function alertGroups(runbookUrl?: string): { name: string; rules: AlertRu
           '5m',
           'warning',
           '{{ $value }} messages of {{ $labels.channel }} wait for an account that can be used',
+        ),
+        rule(
+          'DownspoutAccountsUnusable',
+          `max by (${DEPLOYMENT}, channel) (${of('unusable_accounts')}) > ${unusableAccounts}`,
+          '5m',
+          'warning',
+          '{{ $value }} accounts of {{ $labels.channel }} are unusable: their messages will be suspended',
         ),
         rule(
           'DownspoutRefreshesFailing',

@@ -17,6 +17,8 @@ export const alertRules = {
   uncertain: 0,
   /** Messages whose account cannot be used. */
   suspended: 0,
+  /** Accounts that are unusable. */
+  unusableAccounts: 0,
   /** Accounts whose credentials could not be refreshed. */
   refreshesFailing: 0,
   /** Until credentials end that nobody refreshes, milliseconds: a person must connect their account again. */

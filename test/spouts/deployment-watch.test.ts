@@ -4,7 +4,7 @@ import { SpoutWorld } from './spout-world';
 
 let world: SpoutWorld;
 
-const known = { uncertain: 2, suspended: 3, refreshesFailing: 4, ownerless: 5 };
+const known = { uncertain: 2, suspended: 3, unusable: 6, refreshesFailing: 4, ownerless: 5 };
 const state: DeploymentState = {
   workersWanted: 4,
   workersAlive: 3,
@@ -43,6 +43,7 @@ test('only the owner of partition 0 looks at the deployment, every 15 s, and tel
     'overdue_ms.webhook': 70,
     'uncertain.webhook': 2,
     'suspended.webhook': 3,
+    'unusable_accounts.webhook': 6,
     'refreshes_failing.webhook': 4,
     'credentials_end_ms.webhook': -90,
     'ownerless.webhook': 5,

@@ -56,6 +56,12 @@ const cases: Readonly<Record<string, Case>> = {
     labels: channel,
     at: '6m',
   },
+  DownspoutAccountsUnusable: {
+    bad: { [`downspout_unusable_accounts${webhook}`]: '1+0x40' },
+    good: { [`downspout_unusable_accounts${webhook}`]: '0+0x40' },
+    labels: channel,
+    at: '6m',
+  },
   DownspoutRefreshesFailing: {
     bad: { [`downspout_refreshes_failing${webhook}`]: '1+0x80' },
     // Put off for a while, and made then.

@@ -18,8 +18,9 @@ export interface DeploymentCounts {
   readonly databaseMembers: number | undefined;
   /**
    * By channel: how long ago the oldest row woke that waits and is not paused, milliseconds, or undefined when too many paused
-   * rows stand before it; rows that are uncertain, or suspended while their account is unusable; and accounts whose credentials
-   * are not refreshed as they should be, with how long until the first of these end, undefined where none do.
+   * rows stand before it; rows that are uncertain, or suspended while their account is unusable; accounts that are unusable; and
+   * accounts whose credentials are not refreshed as they should be, with how long until the first of these end, undefined where none
+   * do. Of these the ones that are unusable or disabled are left out: nobody refreshes them.
    */
   readonly channels: ReadonlyMap<string, ChannelCounts>;
 }
@@ -28,6 +29,7 @@ interface ChannelCounts {
   readonly overdueMs: number | undefined;
   readonly uncertain: number;
   readonly suspended: number;
+  readonly unusable: number;
   readonly refreshesFailing: number;
   readonly credentialsEndMs: number | undefined;
 }
@@ -61,6 +63,7 @@ export async function deploymentCounts(pool: Pool, channels: readonly string[]):
         overdueMs: await overdueMs(sql, channel),
         uncertain: await uncertain(sql, channel),
         suspended: await suspended(sql, channel),
+        unusable: await unusable(sql, channel),
         ...(await lifetimes(sql, channel)),
       });
     }
@@ -113,16 +116,27 @@ async function suspended(sql: Sql, channel: string): Promise<number> {
   return row?.[0] ?? 0;
 }
 
+async function unusable(sql: Sql, channel: string): Promise<number> {
+  const [row] = await sql.rows<[number]>(
+    'SELECT COUNT(*) FROM (SELECT 1 FROM account_states FORCE INDEX (by_state) ' +
+      `WHERE state='unusable' AND channel=${text(channel)} LIMIT ${MAX_COUNTED}) counted`,
+  );
+  return row?.[0] ?? 0;
+}
+
 /** Of those that nothing refreshes, or whose refresh fails: a token of two hours that is refreshed in time ends all the time. */
 async function lifetimes(
   sql: Sql,
   channel: string,
 ): Promise<Pick<ChannelCounts, 'refreshesFailing' | 'credentialsEndMs'>> {
-  const of = `channel=${text(channel)}`;
+  const inUse =
+    'LEFT JOIN account_states s ON s.account=r.account AND s.channel=r.channel ' +
+    `WHERE r.channel=${text(channel)} AND COALESCE(s.state, 'usable') IN ('usable','resuming')`;
   const [row] = await sql.rows<[number, number | null]>(
-    'SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM account_refreshes FORCE INDEX (by_failures) ' +
-      `WHERE ${of} AND failures > 0 LIMIT ${MAX_COUNTED}) counted), ` +
-      `(SELECT MIN(ends_at) FROM account_refreshes FORCE INDEX (by_end) WHERE ${of} AND ends_at IS NOT NULL) - ${NOW_MS}`,
+    'SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM account_refreshes r FORCE INDEX (by_failures) ' +
+      `${inUse} AND r.failures > 0 LIMIT ${MAX_COUNTED}) counted), ` +
+      '(SELECT r.ends_at FROM account_refreshes r FORCE INDEX (by_end) ' +
+      `${inUse} AND r.ends_at IS NOT NULL ORDER BY r.ends_at LIMIT 1) - ${NOW_MS}`,
   );
   return { refreshesFailing: row?.[0] ?? 0, credentialsEndMs: row?.[1] ?? undefined };
 }

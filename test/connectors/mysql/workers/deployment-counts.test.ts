@@ -35,8 +35,14 @@ test('an empty deployment has nothing of anything', async () => {
     placed: 0,
     databaseMembers: undefined,
     channels: new Map([
-      ['webhook', { overdueMs: 0, uncertain: 0, suspended: 0, refreshesFailing: 0, credentialsEndMs: undefined }],
-      ['other', { overdueMs: 0, uncertain: 0, suspended: 0, refreshesFailing: 0, credentialsEndMs: undefined }],
+      [
+        'webhook',
+        { overdueMs: 0, uncertain: 0, suspended: 0, unusable: 0, refreshesFailing: 0, credentialsEndMs: undefined },
+      ],
+      [
+        'other',
+        { overdueMs: 0, uncertain: 0, suspended: 0, unusable: 0, refreshesFailing: 0, credentialsEndMs: undefined },
+      ],
     ]),
   });
 });
@@ -130,6 +136,23 @@ test('credentials that are refreshed in time do not count, those that fail or th
   expect(await figures()).toEqual([1, 30]);
   await add('ended', -10, 'NULL', '0, 0');
   expect(await figures()).toEqual([1, -10]);
+});
+
+test('accounts that are disabled or unusable are not counted among those whose refresh fails, and the unusable ones are by themselves', async () => {
+  await admin.run(
+    'INSERT INTO account_refreshes (account, channel, expires_at, refresh_at, failures) VALUES ' +
+      `('gone', 'webhook', ${NOW} - 600000, ${NOW}, 3), ('next', 'webhook', ${NOW} + 600000, ${NOW}, 1)`,
+  );
+  expect(await figures()).toEqual([2, -10]);
+  const unusable = async () => (await counts()).channels.get('webhook')?.unusable;
+  await admin.run("INSERT INTO account_states (account, channel, state) VALUES ('gone', 'webhook', 'disabled')");
+  expect(await figures()).toEqual([1, 10]);
+  expect(await unusable()).toBe(0);
+  await admin.run("UPDATE account_states SET state='unusable' WHERE account='gone'");
+  expect(await figures()).toEqual([1, 10]);
+  expect(await unusable()).toBe(1);
+  await admin.run("UPDATE account_states SET state='resuming' WHERE account='gone'");
+  expect(await figures()).toEqual([2, -10]);
 });
 
 test('a worker without the right to see the group says nothing of it', async () => {
