@@ -108,8 +108,10 @@ export class ProviderAccounts<Schema extends z.ZodObject> {
   ): Promise<T> {
     if (outcome === 'not_started' || outcome.kind !== 'unusable') {
       const isTaken = outcome !== 'not_started' && (outcome.kind === 'delivered' || outcome.kind === 'accepted');
+      // What it says of the message is an answer, which a look-up that has found nothing may go on from.
+      const isAnswered = outcome !== 'not_started' && (outcome.kind === 'absent' || outcome.kind === 'rejected');
       if (isTaken) this.refused.forget(account, generation);
-      else if (isTrial) this.refused.tryNext(account, generation);
+      else if (isTrial) this.refused.tryNext(account, generation, isAnswered);
       return outcome;
     }
     const asked = this.isRefreshable(credentials)
@@ -118,7 +120,7 @@ export class ProviderAccounts<Schema extends z.ZodObject> {
     this.secrets.forget(account);
     const reason = asked?.reason ?? outcome.reason;
     if (asked?.isRefreshed === true) {
-      if (isTrial) this.refused.tryNext(account, generation);
+      if (isTrial) this.refused.tryNext(account, generation, true);
       // Without a generation the message is postponed.
       return Object.assign({}, outcome, { reason });
     }

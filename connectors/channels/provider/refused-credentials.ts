@@ -8,8 +8,11 @@ import { putNewest } from '../../../topology/core/newest';
 const TRIED_AFTER_MS: readonly number[] = [60_000, 240_000];
 /** How long no other request is made while a trial is on the way. It may end without an answer. */
 const TRIAL_MS = 30_000;
-/** When a message looks again while a trial is on the way. */
+/** When a message looks again while a trial is on the way, and how many may: each look is a claim, and writes the message back. */
 const TRIAL_LOOK_MS = 2_000;
+const MAX_TRIAL_LOOKS = 4;
+/** After a trial without an answer; twice as long after each further one, up to LOOK_MS. A provider that hangs is not asked all the time. */
+const NEXT_TRIAL_MS = 2_000;
 /** When a message looks again at the latest: a person may set other credentials meanwhile. */
 const LOOK_MS = 60_000;
 /** How long a worker does not try credentials again by itself whose refusal it believes. By then the database has the mark, where it answers. */
@@ -26,6 +29,12 @@ interface Refusal {
   readonly isOnTrial: boolean;
   /** No request is made before, monotonic milliseconds. */
   readonly until: number;
+  /** Before this no other refusal counts, monotonic milliseconds: a trial may outlast TRIAL_MS, and be refused beside the next one. */
+  readonly countsFrom: number;
+  /** Trials in a row that had no answer. */
+  readonly unanswered: number;
+  /** Messages that looked while the last trial was on the way, or since it had no answer. */
+  looks: number;
 }
 
 /** What a refusal means for a message of the account. */
@@ -51,6 +60,7 @@ export interface RefusedRequest {
  *
  * 1. *One refusal is not believed unless it is final*: the credentials are tried again, twice, within five minutes.
  * 2. *One request at a time tries them*: the messages of the account wait meanwhile.
+ * 3. *A provider that does not answer is no flood*: however many messages wait, all but a few look again each minute.
  */
 export class RefusedCredentials {
   private readonly refusals = new Map<string, Refusal>();
@@ -65,13 +75,14 @@ export class RefusedCredentials {
     const now = this.clock.monotonic();
     const before = this.of(account, generation);
     // What was on the way when the first of them was refused confirms nothing.
-    const count = before === undefined ? 1 : before.count + (isTrial ? 1 : 0);
+    const isCounted = before === undefined || (isTrial && now >= before.countsFrom);
+    const count = (before?.count ?? 0) + (isCounted ? 1 : 0);
     const waitMs = this.triedAfterMs[count - 1];
     const isBelieved = isFinal || before?.isBelieved === true || waitMs === undefined;
-    const isCounted = before === undefined || isTrial;
     const until = isBelieved ? now + REFUSED_MS : isCounted ? now + waitMs : before.until;
     const isOnTrial = !isBelieved && !isCounted && before.isOnTrial;
-    const refusal = { generation, reason, count, isBelieved, isOnTrial, until };
+    const kept = isCounted ? { countsFrom: until, unanswered: 0, looks: 0 } : before;
+    const refusal = { ...kept, generation, reason, count, isBelieved, isOnTrial, until };
     this.put(account, refusal);
     return this.meaningOf(refusal, now);
   }
@@ -86,7 +97,7 @@ export class RefusedCredentials {
       this.refusals.delete(account);
       return undefined;
     }
-    this.put(account, { ...refusal, isOnTrial: true, until: now + TRIAL_MS });
+    this.put(account, { ...refusal, isOnTrial: true, until: now + TRIAL_MS, looks: 0 });
     return 'trial';
   }
 
@@ -95,12 +106,17 @@ export class RefusedCredentials {
     if (this.of(account, generation) !== undefined) this.refusals.delete(account);
   }
 
-  /** A trial has ended, and says nothing of them: the next message is one. */
-  tryNext(account: string, generation: number): void {
+  /** A trial has ended, and says nothing of them: the next message is one, after a while where the provider has not answered. */
+  tryNext(account: string, generation: number, isAnswered: boolean): void {
     const refusal = this.of(account, generation);
-    if (refusal?.isOnTrial === true) {
-      this.put(account, { ...refusal, isOnTrial: false, until: this.clock.monotonic() });
+    if (refusal?.isOnTrial !== true) return;
+    const now = this.clock.monotonic();
+    if (isAnswered) {
+      this.put(account, { ...refusal, isOnTrial: false, until: now, unanswered: 0 });
+      return;
     }
+    const until = now + Math.min(LOOK_MS, NEXT_TRIAL_MS * 2 ** refusal.unanswered);
+    this.put(account, { ...refusal, isOnTrial: false, until, unanswered: refusal.unanswered + 1 });
   }
 
   private of(account: string, generation: number): Refusal | undefined {
@@ -112,8 +128,13 @@ export class RefusedCredentials {
     putNewest(this.refusals, account, refusal, MAX_ACCOUNTS);
   }
 
-  private meaningOf({ reason, isBelieved, isOnTrial, until }: Refusal, now: number): Refused {
+  private meaningOf(refusal: Refusal, now: number): Refused {
+    const { reason, isBelieved, isOnTrial, until, unanswered } = refusal;
     if (isBelieved) return { reason, afterMs: undefined };
-    return { reason, afterMs: isOnTrial ? TRIAL_LOOK_MS : Math.min(LOOK_MS, Math.ceil(until - now)) };
+    const untilMs = Math.min(LOOK_MS, Math.ceil(until - now));
+    if (!isOnTrial && unanswered === 0) return { reason, afterMs: untilMs };
+    refusal.looks += 1;
+    const soonMs = isOnTrial ? TRIAL_LOOK_MS : untilMs;
+    return { reason, afterMs: refusal.looks <= MAX_TRIAL_LOOKS ? soonMs : LOOK_MS };
   }
 }

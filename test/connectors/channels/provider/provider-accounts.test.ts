@@ -80,8 +80,10 @@ test('One request at a time tries them: the messages of the account wait meanwhi
   const trial = (await request()) as Ready;
   expect(trial.isTrial).toBe(true);
   expect(await accounts.readyOf('a')).toEqual({ kind: 'unusable', reason: MISTAKE, afterMs: 2_000 });
-  // It says nothing of the credentials, so the next one is a trial.
+  // It says nothing of the credentials, so another one is a trial, a moment later.
   await accounts.judged('a', trial, { kind: 'retry', reason: 'busy' });
+  expect(await request()).toBeUndefined();
+  await clock.advance(2_000);
   expect(await request()).toMatchObject({ isTrial: true });
   expect(await request()).toBeUndefined();
   // This one never ends.
