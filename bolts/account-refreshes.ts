@@ -5,14 +5,14 @@ export interface ClaimedRefresh {
   readonly credentials: string;
   /** When a refresh of them began whose answer nobody has written, epoch milliseconds: the provider may have made others then. */
   readonly lostAt: number | null;
-  /** Their provider has refused this for good before: nothing is asked any more, and the account ends with them. */
-  readonly refused: string | null;
   /** When they end, epoch milliseconds; null when that is not known. */
   readonly expiresAt: number | null;
   /** Somebody waits, because the provider takes the credentials no more. */
   readonly isAsked: boolean;
   /** How often in a row it was put off. */
   readonly failures: number;
+  /** How often since the last refresh their provider has refused to refresh them. */
+  readonly refusals: number;
 }
 
 /** When credentials end, and when they are to be refreshed, as far as they say. Epoch milliseconds. */
@@ -33,10 +33,16 @@ export type RefreshResult =
   | RefreshedCredentials
   /** Nothing was asked: the claim is given back as it was. */
   | { readonly kind: 'unbegun' }
-  /** Not now. `isLost`: the provider may have made new ones all the same. */
-  | { readonly kind: 'later'; readonly reason: string; readonly delayMs: number; readonly isLost: boolean }
-  /** Never again. `isOver`: the account is unusable from now on; otherwise when its credentials end, or are refused. */
-  | { readonly kind: 'refused'; readonly reason: string; readonly isOver: boolean };
+  /** Not now. `isLost`: the provider may have made new ones all the same. `isRefusal`: it has refused, which is not believed yet. */
+  | {
+      readonly kind: 'later';
+      readonly reason: string;
+      readonly delayMs: number;
+      readonly isLost: boolean;
+      readonly isRefusal?: boolean;
+    }
+  /** Never again: the account is unusable from now on. */
+  | { readonly kind: 'refused'; readonly reason: string };
 
 /** What became of asking for a refresh. */
 export type AskedRefresh =
@@ -57,10 +63,17 @@ export type AskedRefresh =
 export interface AccountRefreshes {
   /**
    * Claims accounts whose refresh is due: those that somebody waits for, then the earliest. Those that a person has disabled are left,
-   * and for some minutes those whose credentials this worker cannot open.
-   * @throws Unavailable
+   * those whose credentials somebody holds, and those whose credentials this worker cannot open.
+   * @param takesOver also refreshes that another session has begun, and not given back, when its lease has ended
+   * @throws Unavailable; UserError when this worker may not write credentials
    */
-  claim(channel: string, session: string, limit: number, leaseMs: number): Promise<readonly ClaimedRefresh[]>;
+  claim(
+    channel: string,
+    session: string,
+    limit: number,
+    leaseMs: number,
+    takesOver: boolean,
+  ): Promise<readonly ClaimedRefresh[]>;
   /**
    * Writes what a claimed refresh came to, in one transaction. New credentials begin a new generation. They are written also when
    * the lease has ended; everything else then is not.

@@ -16,9 +16,22 @@ const MAX_AT_ONCE = 16;
 const STARTS_WITHIN_MS = 30_000;
 /** So that a request has ended, and its answer is most likely written, before another worker may ask. */
 const LEASE_MS = 2 * (STARTS_WITHIN_MS + MAX_REFRESH_MS);
+/**
+ * What another session has begun is taken over only when the database has answered for so long without a break: a session that could not
+ * write its answer has written it by then, because it connects and tries again within that.
+ */
+const STEADY_MS = 30_000;
 /** Delays of a refresh that was put off. */
 const PUT_OFF: BackOff = { baseMs: 15_000, capMs: 600_000 };
 const MAX_DELAY_MS = 86_400_000;
+/**
+ * How long after a refusal the provider is asked again: it may have made a mistake, and a refused token loses nothing by that. While the
+ * credentials serve it is asked for as long as they do.
+ */
+const REFUSED_MS: readonly number[] = [120_000, 240_000];
+const STILL_REFUSED_MS = 21_600_000;
+/** Refusals that are believed, as soon as the credentials do not serve any more. */
+const BELIEVED_REFUSALS = 2;
 /** How much earlier credentials may be refreshed than they have to be, of the time until then. */
 const SPREAD = 0.1;
 /** Of two refreshes of an account, whatever its provider says of the end of its credentials. */
@@ -52,9 +65,11 @@ interface RefreshWatchOptions {
  * Refreshes credentials of a channel's accounts before they end, and when their provider does not take them any more. Each worker that
  * sends for the channel does so; the table says who refreshes what.
  *
- * 1. *No refresh without a claim that is young*: it is in the table before anything is asked.
+ * 1. *No refresh without a claim that is young*: it is in the table before anything is asked. What another worker has begun is taken over
+ *    only when that one must have written its answer.
  * 2. *An account that hangs delays no other*, as long as fewer than MAX_AT_ONCE do, and no message ever.
- * 3. *What cannot be refreshed ends with a reason that says what to do*: it is never asked for again and again.
+ * 3. *One refusal is not believed*: while credentials serve their provider is asked again, and then once more.
+ * 4. *What cannot be refreshed ends with a reason that says what to do*: it is never asked for again and again.
  */
 export class RefreshWatch {
   private readonly persistence: RetryUntilDone;
@@ -62,6 +77,8 @@ export class RefreshWatch {
   private looking: Promise<void> | undefined;
   /** There was as much to claim as there was room for: there is most likely more. */
   private isMore = false;
+  /** Since when the database answers without a break, monotonic milliseconds; undefined while that is not known. */
+  private steadySince: number | undefined;
   private timer: Timer | undefined;
   private isClosing = false;
 
@@ -107,14 +124,20 @@ export class RefreshWatch {
   private async claim(): Promise<void> {
     const { refreshes, channel, session, clock, onError } = this.options;
     const room = MAX_AT_ONCE - this.running.size;
-    if (room === 0) return;
+    if (room === 0) {
+      this.steadySince = undefined;
+      return;
+    }
     const since = { monotonic: clock.monotonic(), wall: clock.now() };
+    const takesOver = this.steadySince !== undefined && since.monotonic - this.steadySince >= STEADY_MS;
     try {
-      const claims = await refreshes.claim(channel.name, session, room, LEASE_MS);
+      const claims = await refreshes.claim(channel.name, session, room, LEASE_MS, takesOver);
+      this.steadySince ??= clock.monotonic();
       this.isMore = claims.length === room;
       for (const claimed of claims) this.begin(claimed, since);
     } catch (error) {
       this.isMore = false;
+      this.steadySince = undefined;
       onError('claim refreshes of credentials', error);
     }
   }
@@ -148,8 +171,7 @@ export class RefreshWatch {
 
   private async resultOf(claimed: ClaimedRefresh, since: Sent): Promise<RefreshResult> {
     const { clock, databaseClock, refresh } = this.options;
-    const { account, credentials, refused } = claimed;
-    if (refused !== null) return { kind: 'refused', reason: refused, isOver: true };
+    const { account, credentials } = claimed;
     let [hasBegun, isCut] = [false, false];
     const mayStart = () => {
       const age = Math.max(clock.monotonic() - since.monotonic, clock.now() - since.wall);
@@ -184,13 +206,18 @@ export class RefreshWatch {
   }
 
   /** While credentials that end soon still serve, what is due until then goes out. */
-  private refusedBy(said: string, { lostAt, expiresAt, isAsked }: ClaimedRefresh, now: number): RefreshResult {
-    const isLost = lostAt !== null && this.options.refresh.isRotating;
-    const reason = isLost
+  private refusedBy(said: string, claimed: ClaimedRefresh, now: number): RefreshResult {
+    const { lostAt, expiresAt, isAsked, refusals } = claimed;
+    const wasLost = lostAt !== null && this.options.refresh.isRotating;
+    const reason = wasLost
       ? `${said}. A refresh that began at ${new Date(lostAt).toISOString()} was perhaps answered, and the answer was lost with the ` +
         `worker or the connection: new tokens that nobody has. Connect the account again: \`downspout accounts set\``
       : said;
-    return { kind: 'refused', reason, isOver: isAsked || expiresAt === null || expiresAt <= now };
+    const servesMs = isAsked || expiresAt === null ? 0 : Math.max(0, expiresAt - now);
+    if (servesMs === 0 && refusals + 1 >= BELIEVED_REFUSALS) return { kind: 'refused', reason };
+    const againMs = REFUSED_MS[refusals] ?? STILL_REFUSED_MS;
+    const delayMs = servesMs === 0 ? againMs : Math.min(againMs, servesMs);
+    return { kind: 'later', reason, delayMs, isLost: false, isRefusal: true };
   }
 
   private putOff(

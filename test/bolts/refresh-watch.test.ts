@@ -198,26 +198,43 @@ it('a provider that says when to come back is not asked sooner', async () => {
   expect(asked).toHaveLength(2);
 });
 
-it('What cannot be refreshed ends with a reason that says what to do, when the credentials end, and is asked for once', async () => {
+it('What cannot be refreshed ends with a reason that says what to do, when the credentials end, and is asked for no more', async () => {
   answers.set('one', () => ({ kind: 'refused', reason: 'X does not take it. Connect the account again' }));
-  account('shop', 0, HOUR_MS);
+  account('shop', 0, 24 * HOUR_MS);
   start('a');
-  await clock.advance(HOUR_MS - 5_000);
+  await clock.advance(24 * HOUR_MS - 5_000);
   expect(stateOf('shop')).toBe('usable');
+  // At once, after two minutes and four more, and then each six hours.
+  expect(asked).toHaveLength(6);
   await clock.advance(10_000);
   expect(reasonOf('shop')).toBe('X does not take it. Connect the account again');
   await clock.advance(100 * HOUR_MS);
-  expect(asked).toEqual(['shop']);
+  expect(asked).toHaveLength(7);
 });
 
-it('what is refused for good while messages wait for it makes its account unusable at once', async () => {
+it('One refusal is not believed: credentials that are refreshed ahead of their end are refreshed when the provider has mended itself', async () => {
+  answers.set('one', () => ({ kind: 'refused', reason: 'a mistake' }));
+  account('shop', 0, 600_000);
+  start('a');
+  await clock.advance(60_000);
+  expect(refreshes.of('shop', 'x')).toMatchObject({ failures: 1, error: 'a mistake' });
+  answers.delete('one');
+  await clock.advance(65_000);
+  expect(asked).toHaveLength(2);
+  expect(credentialsOf('shop')).toBe('one+');
+  expect(refreshes.of('shop', 'x')).toMatchObject({ failures: 0, refusals: 0, error: null });
+});
+
+it('a refusal while messages wait makes their account unusable when it is confirmed two minutes later, and not before', async () => {
   answers.set('one', () => ({ kind: 'refused', reason: 'revoked' }));
   account('shop', HOUR_MS, 2 * HOUR_MS);
   start('a');
   await refreshes.ask('x', 'shop', 1);
-  await clock.advance(5_000);
+  await clock.advance(115_000);
+  expect(stateOf('shop')).toBe('usable');
+  await clock.advance(10_000);
   expect(stateOf('shop')).toBe('unusable');
-  expect(asked).toEqual(['shop']);
+  expect(asked).toEqual(['shop', 'shop']);
 });
 
 /** A worker whose answer never comes to the table. */
@@ -238,19 +255,22 @@ describe('a worker that dies between the answer and the table:', () => {
     expect(asked).toEqual(['shop']);
     await clock.advance(60_000);
     expect(asked).toEqual(['shop', 'shop']);
+    expect(stateOf('shop')).toBe('usable');
+    await clock.advance(120_000);
+    expect(asked).toEqual(['shop', 'shop', 'shop']);
     expect(stateOf('shop')).toBe('unusable');
     expect(reasonOf('shop')).toContain(
       'X does not take the refresh token. A refresh that began at 2027-01-15T08:00:00.000Z was perhaps answered',
     );
     expect(reasonOf('shop')).toContain('Connect the account again: `downspout accounts set`');
     await clock.advance(100 * HOUR_MS);
-    expect(asked).toEqual(['shop', 'shop']);
+    expect(asked).toHaveLength(3);
   });
 
   test('where the old tokens live on, the reason speaks of no loss', async () => {
     await dies();
     start('b', { isRotating: false });
-    await clock.advance(200_000);
+    await clock.advance(300_000);
     expect(reasonOf('shop')).toBe('X does not take the refresh token');
   });
 
@@ -262,7 +282,39 @@ describe('a worker that dies between the answer and the table:', () => {
     expect(credentialsOf('shop')).toBe('one+');
     expect(stateOf('shop')).toBe('usable');
   });
+
+  test('one that begins when the lease has ended already waits until it knows that the database was not away', async () => {
+    await dies();
+    await clock.advance(200_000);
+    start('b');
+    await clock.advance(29_000);
+    expect(asked).toEqual(['shop']);
+    await clock.advance(5_000);
+    expect(asked).toEqual(['shop', 'shop']);
+  });
 });
+
+it.each([0, 0.25, 0.5, 0.75, 0.99])(
+  'a database that is away for longer than the lease lets no second worker use the token whose answer waits to be written (jitter %p)',
+  async (jitter) => {
+    random = () => jitter;
+    const { answer, end } = hanging();
+    answers.set('one', answer);
+    account('shop');
+    start('a');
+    await clock.advance(500);
+    start('b');
+    await clock.advance(500);
+    isAway = true;
+    end(renewed('two'));
+    await clock.advance(125_000);
+    isAway = false;
+    await clock.advance(10_000);
+    expect(asked).toEqual(['shop']);
+    expect(credentialsOf('shop')).toBe('two');
+    expect(stateOf('shop')).toBe('usable');
+  },
+);
 
 it('new credentials are written as soon as the database is back, and nobody asks meanwhile', async () => {
   const { answer, end } = hanging();
@@ -314,7 +366,7 @@ it('No refresh without a claim that is young: a worker that stood still since it
   expect(asked).toEqual(['shop']);
 });
 
-it('a worker whose machine was suspended since its claim uses no refresh token that another one has used meanwhile', async () => {
+it('a worker whose machine was suspended since its claim uses no refresh token, and gives back what nobody has taken over', async () => {
   const frozen = hanging();
   beforeStart = () => frozen.answer().then(() => undefined);
   account('shop');
@@ -323,7 +375,28 @@ it('a worker whose machine was suspended since its claim uses no refresh token t
   clock.suspend(130_000);
   beforeStart = async () => {};
   start('b');
+  await clock.advance(35_000);
+  // The first one has not given it back, and its session has a lease again.
+  expect(asked).toEqual([]);
+  frozen.end({ kind: 'later', reason: 'it goes on' });
+  await clock.advance(5_000);
+  expect(asked).toEqual(['shop']);
+  expect(credentialsOf('shop')).toBe('one+');
+});
+
+it('a worker whose machine was suspended uses no refresh token that another one has used meanwhile', async () => {
+  const frozen = hanging();
+  beforeStart = () => frozen.answer().then(() => undefined);
+  account('shop');
+  start('a');
   await clock.advance(100);
+  // What is suspended looks at nothing.
+  const claim = refreshes.claim.bind(refreshes);
+  jest.spyOn(refreshes, 'claim').mockImplementation(async (...given) => (given[1] === 'a' ? [] : claim(...given)));
+  clock.suspend(130_000);
+  beforeStart = async () => {};
+  start('b');
+  await clock.advance(35_000);
   expect(asked).toEqual(['shop']);
   frozen.end({ kind: 'later', reason: 'it goes on' });
   await clock.advance(100);

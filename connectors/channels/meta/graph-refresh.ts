@@ -65,7 +65,8 @@ function refusal(reply: Reply, provider: string): Refreshed<never> {
     return { kind: 'later', reason: `${provider} answered HTTP ${reply.status} without a token` };
   }
   const said = wordsOf(reply);
-  if (CREDENTIALS.has(error?.code ?? 0) || reply.status === 401) {
+  // Without a word of Meta's, whoever stands before it may have answered.
+  if (error !== undefined && (CREDENTIALS.has(error.code ?? 0) || reply.status === 401)) {
     const reason = `${provider} does not refresh the account's access token (${said}). Connect the account again`;
     return { kind: 'refused', reason };
   }

@@ -223,6 +223,8 @@ export const accountRefreshes = mysqlTable(
     error: varchar({ length: 1024 }),
     /** 1: by the provider, for good. */
     refused: tinyint().notNull().default(0),
+    /** How often since the last refresh the provider has refused, whether that is believed or not. */
+    refusals: tinyint({ unsigned: true }).notNull().default(0),
     /** The end of what is not refreshed as it should be. */
     endsAt: instant().generatedAlwaysAs(
       sql`IF(failures > 0 OR (refresh_at IS NULL AND refused = 0), expires_at, NULL)`,

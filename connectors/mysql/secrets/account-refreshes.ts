@@ -1,5 +1,4 @@
 import type { AccountRefreshes, AskedRefresh, ClaimedRefresh, RefreshResult } from '../../../bolts/account-refreshes';
-import { putNewest } from '../../../topology/core/newest';
 import { cut } from '../sql/cut';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
@@ -10,69 +9,69 @@ import type { SecretKey, SecretOwner } from './secret-key';
 const MAX_ERROR_CHARACTERS = 1_024;
 /** As the column has them. */
 const MAX_FAILURES = 65_535;
+const MAX_REFUSALS = 255;
 /**
  * A refresh that was asked for and did not help is not asked for again so soon: longer than refused credentials are on trial, and
  * shorter than any access token lives.
  */
 const HELPED_WITHIN_MS = 600_000;
 
-/** How long a worker leaves credentials out that it could not open: they would be in the way of all others. */
-const CLOSED_MS = 300_000;
-/** Beyond it those that were found first are looked at again. */
-const MAX_CLOSED = 3_000;
+/** Due accounts that one statement reads at least: some of them may be sealed with a key that this worker does not have. */
+const PAGE = 64;
+/** Pages of one claim, so that ten thousand accounts that cannot be opened are passed over in less than a minute. */
+const MAX_PAGES = 16;
 
 /** Somebody waits. */
 const IS_ASKED = 'COALESCE(r.asked_at > COALESCE(r.refreshed_at, 0), 0)';
 
 type ClaimedColumns = readonly [
   account: string,
-  refused: number,
-  error: string | null,
   expiresAt: number | null,
   isAsked: number,
   begunAt: number | null,
   failures: number,
+  refusals: number,
 ];
+
+type DueColumns = readonly [account: string, isAsked: number, refreshAt: number, secret: Buffer];
+
+/** The last row of a page, in its order. */
+type Position = Pick<ClaimedRefresh, 'account'> & { readonly isAsked: number; readonly refreshAt: number };
 
 /** Accounts whose credentials end. Locks are taken as `accounts set` takes them: accounts, their states, their refreshes. */
 export class MySqlAccountRefreshes implements AccountRefreshes {
-  /** Accounts of each channel whose credentials could not be opened, and until when they are left out, monotonic milliseconds. */
-  private readonly closed = new Map<string, Map<string, number>>();
+  /** By channel: before this stands nothing that this worker can open, and could have claimed. The next round begins anew. */
+  private readonly positions = new Map<string, Position>();
 
   constructor(
     private readonly pool: Pool,
     private readonly key: SecretKey | null,
   ) {}
 
-  async claim(channel: string, session: string, limit: number, leaseMs: number): Promise<readonly ClaimedRefresh[]> {
+  async claim(
+    channel: string,
+    session: string,
+    limit: number,
+    leaseMs: number,
+    takesOver: boolean,
+  ): Promise<readonly ClaimedRefresh[]> {
     // Without its key nothing can be opened; another worker may have it.
     if (this.key === null) return [];
-    const isFree = `r.refresh_at <= ${NOW_MS} AND (r.lease_until IS NULL OR r.lease_until <= ${NOW_MS})`;
-    const due = await this.pool.rows<[account: string]>(
-      'SELECT r.account FROM account_refreshes r FORCE INDEX (by_refresh) ' +
-        'LEFT JOIN account_states s ON s.account=r.account AND s.channel=r.channel ' +
-        `WHERE r.channel=${text(channel)} AND ${isFree}${this.exceptClosed(channel)} AND COALESCE(s.state, 'usable') IN ('usable','resuming') ` +
-        `ORDER BY ${IS_ASKED} DESC, r.refresh_at LIMIT ${integer(limit)}`,
-    );
-    if (due.length === 0) return [];
-    return this.pool.transaction(async (sql) => {
-      const free = await sql.rows<ClaimedColumns>(
-        `SELECT r.account, r.refused, r.error, r.expires_at, ${IS_ASKED}, r.begun_at, r.failures ` +
-          `FROM account_refreshes r FORCE INDEX (PRIMARY) WHERE ${among(channel, due, 'r.')} AND ${isFree} ` +
-          'ORDER BY r.account, r.channel FOR UPDATE SKIP LOCKED',
-      );
-      if (free.length === 0) return [];
-      // While the rows are held: what a person sets next has a row of its own, and is not taken for what was due.
-      const opened = await this.withCredentials(sql, channel, free);
-      if (opened.length === 0) return [];
-      // What this worker cannot open is left to those that can.
-      const names = opened.map(({ account }): readonly [string] => [account]);
-      await sql.run(
-        `UPDATE account_refreshes FORCE INDEX (PRIMARY) SET claim=${hex(session)}, lease_until=${NOW_MS} + ${integer(leaseMs)}, ` +
-          `begun_at=COALESCE(begun_at, ${NOW_MS}) WHERE ${among(channel, names)}`,
-      );
-      return opened;
-    });
+    const isOver = `r.lease_until <= ${NOW_MS}${takesOver ? '' : ` AND r.claim=${hex(session)}`}`;
+    const isFree = `r.refresh_at <= ${NOW_MS} AND (r.lease_until IS NULL OR (${isOver}))`;
+    const size = Math.max(PAGE, limit);
+    for (let pages = 0; pages < MAX_PAGES; pages++) {
+      const page = await this.dueOf(channel, isFree, size);
+      const opened = page.filter(([account, , , secret]) => this.opened({ account, channel }, secret) !== undefined);
+      const last = page.at(-1);
+      if (opened.length <= limit) {
+        if (last === undefined || page.length < size) this.positions.delete(channel);
+        else this.positions.set(channel, { account: last[0], isAsked: last[1], refreshAt: last[2] });
+      }
+      if (opened.length > 0) return this.claimOf(channel, session, opened.slice(0, limit), isFree, leaseMs);
+      if (page.length < size) return [];
+    }
+    return [];
   }
 
   settle(channel: string, session: string, claimed: ClaimedRefresh, result: RefreshResult): Promise<boolean> {
@@ -90,16 +89,16 @@ export class MySqlAccountRefreshes implements AccountRefreshes {
         return isWritten(sql, `${free}, begun_at=${instant(claimed.lostAt)} WHERE ${isOurs}`);
       }
       const error = `${free}, error=${text(cut(result.reason, MAX_ERROR_CHARACTERS))}`;
-      const failed = `${error}, failures=LEAST(failures + 1, ${MAX_FAILURES})`;
       if (result.kind === 'later') {
         const begun = result.isLost ? '' : `, begun_at=${instant(claimed.lostAt)}`;
+        const refused = result.isRefusal === true ? `, refusals=LEAST(refusals + 1, ${MAX_REFUSALS})` : '';
         const at = `${NOW_MS} + ${integer(result.delayMs)}`;
-        return isWritten(sql, `${failed}${begun}, refresh_at=${at} WHERE ${isOurs}`);
+        const failed = `${error}, failures=LEAST(failures + 1, ${MAX_FAILURES})`;
+        return isWritten(sql, `${failed}${refused}${begun}, refresh_at=${at} WHERE ${isOurs}`);
       }
-      const refused = 'refused=1, begun_at=NULL';
-      if (!result.isOver) return isWritten(sql, `${failed}, ${refused}, refresh_at=expires_at WHERE ${isOurs}`);
       // It is said by the account's state from now on.
-      const isSaid = await isWritten(sql, `${error}, ${refused}, failures=0, refresh_at=NULL WHERE ${isOurs}`);
+      const over = `${error}, refused=1, begun_at=NULL, failures=0, refresh_at=NULL`;
+      const isSaid = await isWritten(sql, `${over} WHERE ${isOurs}`);
       if (isSaid) await markUnusable(sql, owner, result.reason);
       return isSaid;
     });
@@ -130,47 +129,80 @@ export class MySqlAccountRefreshes implements AccountRefreshes {
     });
   }
 
-  private async withCredentials(
-    sql: Sql,
-    channel: string,
-    claimed: readonly ClaimedColumns[],
-  ): Promise<readonly ClaimedRefresh[]> {
-    const stored = new Map(
-      await sql.rows<[account: string, secret: Buffer]>(
-        `SELECT account, secret FROM accounts WHERE ${among(channel, claimed)}`,
-      ),
+  /** A page of accounts whose refresh is due, with their secrets: those that somebody waits for, then the earliest. */
+  private dueOf(channel: string, isFree: string, size: number): Promise<readonly DueColumns[]> {
+    const from = this.positions.get(channel);
+    const beyond =
+      from === undefined
+        ? ''
+        : `AND (${IS_ASKED} < ${from.isAsked} OR (${IS_ASKED} = ${from.isAsked} AND (r.refresh_at > ${integer(from.refreshAt)} ` +
+          `OR (r.refresh_at = ${integer(from.refreshAt)} AND r.account > ${text(from.account)})))) `;
+    return this.pool.rows<DueColumns>(
+      `SELECT r.account, ${IS_ASKED}, r.refresh_at, a.secret FROM account_refreshes r FORCE INDEX (by_refresh) ` +
+        'STRAIGHT_JOIN accounts a ON a.account=r.account AND a.channel=r.channel ' +
+        'LEFT JOIN account_states s ON s.account=r.account AND s.channel=r.channel ' +
+        `WHERE r.channel=${text(channel)} AND ${isFree} AND COALESCE(s.state, 'usable') IN ('usable','resuming') ${beyond}` +
+        `ORDER BY ${IS_ASKED} DESC, r.refresh_at, r.account LIMIT ${integer(size)}`,
     );
-    return claimed.flatMap(([account, refused, error, expiresAt, isAsked, begunAt, failures]) => {
-      const secret = stored.get(account);
-      const [credentials] = secret === undefined ? [] : (this.key?.open({ account, channel }, secret) ?? []);
-      // It is said where they are used.
-      if (credentials === undefined) {
-        this.leaveOut(channel, account);
-        return [];
-      }
-      const why = refused === 1 ? (error ?? 'its credentials are not refreshed any more') : null;
-      return [{ account, credentials, lostAt: begunAt, refused: why, expiresAt, isAsked: isAsked === 1, failures }];
+  }
+
+  private claimOf(
+    channel: string,
+    session: string,
+    due: readonly DueColumns[],
+    isFree: string,
+    leaseMs: number,
+  ): Promise<readonly ClaimedRefresh[]> {
+    return this.pool.transaction(async (sql) => {
+      const free = await sql.rows<ClaimedColumns>(
+        `SELECT r.account, r.expires_at, ${IS_ASKED}, r.begun_at, r.failures, r.refusals ` +
+          `FROM account_refreshes r FORCE INDEX (PRIMARY) WHERE ${among(channel, due, 'r.')} AND ${isFree} ` +
+          'ORDER BY r.account, r.channel FOR UPDATE SKIP LOCKED',
+      );
+      if (free.length === 0) return [];
+      // While the rows are held: what a person sets next has a row of its own, and is not taken for what was due.
+      const claimed = await this.withCredentials(sql, channel, free);
+      if (claimed.length === 0) return [];
+      const names = claimed.map(({ account }): readonly [string] => [account]);
+      await sql.run(
+        `UPDATE account_refreshes FORCE INDEX (PRIMARY) SET claim=${hex(session)}, lease_until=${NOW_MS} + ${integer(leaseMs)}, ` +
+          `begun_at=COALESCE(begun_at, ${NOW_MS}) WHERE ${among(channel, names)}`,
+      );
+      return claimed;
     });
   }
 
-  private leaveOut(channel: string, account: string): void {
-    const closed = this.closed.get(channel) ?? new Map<string, number>();
-    this.closed.set(channel, closed);
-    putNewest(closed, account, this.pool.clock.monotonic() + CLOSED_MS, MAX_CLOSED);
+  /**
+   * Locked as for writing them: who may not write what the provider gives must not ask for it, and credentials that somebody holds are
+   * left, because the answer of an earlier refresh may be waiting for them.
+   */
+  private async withCredentials(
+    sql: Sql,
+    channel: string,
+    free: readonly ClaimedColumns[],
+  ): Promise<readonly ClaimedRefresh[]> {
+    const stored = new Map(
+      await sql.rows<[account: string, secret: Buffer]>(
+        `SELECT account, secret FROM accounts FORCE INDEX (PRIMARY) WHERE ${among(channel, free)} FOR UPDATE SKIP LOCKED`,
+      ),
+    );
+    return free.flatMap(([account, expiresAt, isAsked, lostAt, failures, refusals]) => {
+      const secret = stored.get(account);
+      const credentials = secret === undefined ? undefined : this.opened({ account, channel }, secret);
+      if (credentials === undefined) return [];
+      return [{ account, credentials, lostAt, expiresAt, isAsked: isAsked === 1, failures, refusals }];
+    });
   }
 
-  /** A condition, with what goes before it. */
-  private exceptClosed(channel: string): string {
-    const closed = this.closed.get(channel) ?? new Map<string, number>();
-    const now = this.pool.clock.monotonic();
-    for (const [account, until] of closed) if (until <= now) closed.delete(account);
-    return closed.size === 0 ? '' : ` AND r.account NOT IN ${list([...closed.keys()], text)}`;
+  /** The newest credentials; undefined where they cannot be opened, which is said where they are used. */
+  private opened(owner: SecretOwner, secret: Buffer): string | undefined {
+    return this.key?.open(owner, secret)?.[0];
   }
 
   /** The newest credentials, until the end of the transaction; undefined when there are none that can be opened. */
   private async lock(sql: Sql, owner: SecretOwner): Promise<string | undefined> {
     const [row] = await sql.rows<[Buffer]>(`SELECT secret FROM accounts WHERE ${isOwned(owner)} FOR UPDATE`);
-    return row === undefined ? undefined : this.key?.open(owner, row[0])?.[0];
+    return row === undefined ? undefined : this.opened(owner, row[0]);
   }
 
   private async replace(
@@ -185,7 +217,7 @@ export class MySqlAccountRefreshes implements AccountRefreshes {
     await advanceSet(sql, owner, undefined);
     await sql.run(
       `UPDATE account_refreshes SET expires_at=${instant(expiresAt)}, refresh_at=${instant(refreshAt)}, refreshed_at=${NOW_MS}, ` +
-        `begun_at=NULL, claim=NULL, lease_until=NULL, failures=0, error=NULL, refused=0 WHERE ${isOwned(owner)}`,
+        `begun_at=NULL, claim=NULL, lease_until=NULL, failures=0, refusals=0, error=NULL, refused=0 WHERE ${isOwned(owner)}`,
     );
     return true;
   }

@@ -19,7 +19,7 @@ export interface StateEntry extends SecretOwner {
 }
 
 /** What `enable` has done. `refreshed`: the account was usable, and a refresh of its credentials that had failed is made now. */
-export type Enabled = 'enabled' | 'refreshed' | 'nothing';
+type Enabled = 'enabled' | 'refreshed' | 'nothing';
 
 /** An account's suspended messages, up to MAX_COUNTED of them. */
 export interface SuspendedCount {
@@ -84,7 +84,7 @@ export class AccountStates {
   /** Of one account. */
   async of(account: string, channel: string): Promise<AccountState> {
     const [row] = await this.pool.rows<[AccountState]>(
-      `SELECT state FROM account_states WHERE ${isOwned(ownerOf(account, channel))}`,
+      `SELECT state FROM account_states WHERE ${isOwned({ account, channel })}`,
     );
     return row?.[0] ?? 'usable';
   }
@@ -161,7 +161,7 @@ export async function advance(
  */
 async function refreshAgain(sql: Pick<Sql, 'run'>, owner: SecretOwner): Promise<boolean> {
   const { affectedRows } = await sql.run(
-    `UPDATE account_refreshes SET refresh_at=${NOW_MS}, refused=0, failures=0, error=NULL ` +
+    `UPDATE account_refreshes SET refresh_at=${NOW_MS}, refused=0, refusals=0, failures=0, error=NULL ` +
       `WHERE ${isOwned(owner)} AND (refused=1 OR failures > 0)`,
   );
   return affectedRows > 0;

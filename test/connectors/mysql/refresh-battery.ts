@@ -18,8 +18,8 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
     return name;
   }
 
-  const claimAll = (session: string, leaseMs = LEASE_MS) =>
-    scene.world.refreshes.claim('webhook', session, MANY, leaseMs);
+  const claimAll = (session: string, leaseMs = LEASE_MS, takesOver = true) =>
+    scene.world.refreshes.claim('webhook', session, MANY, leaseMs, takesOver);
   const claimOf = async (name: string, session = scene.first, leaseMs = LEASE_MS) =>
     (await claimAll(session, leaseMs)).find((one) => one.account === name);
   async function claimed(name: string, session = scene.first, leaseMs = LEASE_MS): Promise<ClaimedRefresh> {
@@ -38,7 +38,7 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
     refreshAt: 3_999_999_000_000,
   };
   const later = { kind: 'later', reason: 'busy', delayMs: 0, isLost: false } as const;
-  const refused = { kind: 'refused', reason: 'revoked', isOver: true } as const;
+  const refused = { kind: 'refused', reason: 'revoked' } as const;
 
   test('One refresher at a time: what one worker has claimed no other claims while the lease holds', async () => {
     const name = await account();
@@ -48,10 +48,10 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
         account: name,
         credentials: 'old',
         lostAt: null,
-        refused: null,
         expiresAt: expect.any(Number),
         isAsked: false,
         failures: 0,
+        refusals: 0,
       },
     ]);
     expect(await claimOf(name, scene.second)).toBeUndefined();
@@ -64,7 +64,7 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
     expect((await claimAll(scene.first)).map((one) => one.account)).not.toContain(early);
     expect(await claimOf(disabled)).toBeUndefined();
     const name = await account();
-    expect(await scene.world.refreshes.claim('mastodon', scene.first, MANY, LEASE_MS)).toEqual([]);
+    expect(await scene.world.refreshes.claim('mastodon', scene.first, MANY, LEASE_MS, true)).toEqual([]);
     expect(await claimOf(name)).toBeDefined();
     await scene.world.say(disabled, 'usable');
     expect(await claimOf(disabled)).toBeDefined();
@@ -75,7 +75,9 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
       await account({ ...DUE, refreshAt: -50_000 }),
       await account({ ...DUE, refreshAt: -90_000 }),
     ];
-    const names = (await scene.world.refreshes.claim('webhook', scene.first, 1, LEASE_MS)).map((one) => one.account);
+    const names = (await scene.world.refreshes.claim('webhook', scene.first, 1, LEASE_MS, true)).map(
+      (one) => one.account,
+    );
     expect(names).toEqual([first]);
     expect(await claimOf(second)).toBeDefined();
   });
@@ -172,7 +174,7 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
     expect(await claimOf(name)).toBeUndefined();
     expect(await ask(name)).toEqual({ kind: 'useless', reason: 'revoked' });
     await scene.world.setCredentials(name, 'of a person', DUE);
-    expect(await claimOf(name)).toMatchObject({ credentials: 'of a person', refused: null });
+    expect(await claimOf(name)).toMatchObject({ credentials: 'of a person' });
   });
 
   test('an account that a person enables after a refusal for good, or while its refresh is put off, is refreshed at once', async () => {
@@ -182,22 +184,42 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
     expect(await scene.world.stateOf(name)).toBe('usable');
     expect(await ask(name)).toEqual({ kind: 'asked' });
     const again = await claimed(name);
-    expect(again).toMatchObject({ credentials: 'old', refused: null, failures: 0 });
+    expect(again).toMatchObject({ credentials: 'old', refusals: 0, failures: 0 });
     await settle(again, { ...later, delayMs: 600_000 });
     expect(await claimOf(name)).toBeUndefined();
     await scene.world.enable(name, 'keep');
-    expect(await claimed(name)).toMatchObject({ refused: null, failures: 0 });
+    expect(await claimed(name)).toMatchObject({ refusals: 0, failures: 0 });
   });
 
-  test('credentials that serve still when their refresh is refused serve until they end', async () => {
-    const name = await account({ expiresAt: 600_000, refreshAt: -1 });
-    await settle(await claimed(name), { ...refused, isOver: false });
+  test('refusals that are not believed are counted, until there are other credentials or a person says that all is well', async () => {
+    const name = await account();
+    const again = async () => {
+      const claim = await claimed(name);
+      await settle(claim, { ...later, isRefusal: true });
+      return claim.refusals;
+    };
+    expect([await again(), await again()]).toEqual([0, 1]);
     expect((await scene.world.credentialsOf(name)).blocked).toBeUndefined();
-    expect(await claimOf(name)).toBeUndefined();
-    expect(await ask(name)).toEqual({ kind: 'useless', reason: 'revoked' });
-    const ended = await account({ expiresAt: -1, refreshAt: -2 });
-    await settle(await claimed(ended), { ...refused, isOver: false });
-    expect(await claimed(ended)).toMatchObject({ refused: 'revoked' });
+    await settle(await claimed(name), later);
+    expect(await claimed(name)).toMatchObject({ failures: 3, refusals: 2 });
+    const last = await account();
+    await settle(await claimed(last), { ...later, isRefusal: true });
+    await settle(await claimed(last), { ...refreshed, refreshAt: 0 });
+    expect(await claimed(last)).toMatchObject({ failures: 0, refusals: 0 });
+  });
+
+  test('what another worker has begun is taken over only by one that says so, and a worker goes on with its own', async () => {
+    const name = await account();
+    await claimed(name, scene.first, 0);
+    const careful = async (session: string) =>
+      (await claimAll(session, 0, false)).find((one) => one.account === name)?.account;
+    expect(await careful(scene.second)).toBeUndefined();
+    expect(await careful(scene.first)).toBe(name);
+    const claim = await claimed(name, scene.second, 0);
+    expect(claim.lostAt).toEqual(expect.any(Number));
+    await settle(claim, later, scene.second);
+    // What was given back is anybody's.
+    expect(await careful(scene.first)).toBe(name);
   });
 
   test('a refresh that is asked for is made at once, also for an account of which no end is known', async () => {
@@ -216,9 +238,9 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
     const closed = await account({ ...DUE, refreshAt: -90_000 });
     await scene.world.spoil(closed);
     const good = await account({ ...DUE, refreshAt: -50_000 });
-    const one = () => scene.world.refreshes.claim('webhook', scene.first, 1, LEASE_MS);
-    expect(await one()).toEqual([]);
+    const one = () => scene.world.refreshes.claim('webhook', scene.first, 1, LEASE_MS, true);
     expect((await one()).map((claim) => claim.account)).toEqual([good]);
+    expect(await one()).toEqual([]);
     expect(await scene.world.isLeased(closed)).toBe(false);
   });
 
@@ -230,7 +252,7 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
       await account({ ...DUE, refreshAt: -70_000 }),
     ];
     for (const name of [second, first, first]) await ask(name);
-    const one = () => scene.world.refreshes.claim('webhook', scene.first, 1, LEASE_MS);
+    const one = () => scene.world.refreshes.claim('webhook', scene.first, 1, LEASE_MS, true);
     expect([...(await one()), ...(await one())].map((claim) => claim.account)).toEqual([first, second]);
     expect(await claimOf(due)).toMatchObject({ isAsked: false });
   });

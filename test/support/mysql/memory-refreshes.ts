@@ -19,19 +19,18 @@ interface MemoryRefresh {
   leaseUntil: number;
   failures: number;
   error: string | null;
+  refusals: number;
   refused: boolean;
 }
 
-const CLOSED_MS = 300_000;
 const HELPED_WITHIN_MS = 600_000;
 const unknown = { expiresAt: null, refreshAt: null, askedAt: null, begunAt: null, refreshedAt: null } as const;
+const fresh = { failures: 0, refusals: 0, error: null, refused: false } as const;
 const free = { claim: null, leaseUntil: 0 } as const;
 
 /** The rows of `account_refreshes`. Every call is a transaction. */
 export class MemoryRefreshes implements AccountRefreshes {
   private readonly rows = new Map<string, MemoryRefresh>();
-  /** Rows whose credentials could not be opened, and until when they are left out. */
-  private readonly closed = new WeakMap<MemoryRefresh, number>();
 
   /** @param now by the database's clock */
   constructor(
@@ -49,35 +48,38 @@ export class MemoryRefreshes implements AccountRefreshes {
   again(account: string, channel: string): void {
     const row = this.of(account, channel);
     if (row === undefined || !(row.refused || row.failures > 0)) return;
-    Object.assign(row, { refreshAt: this.now(), refused: false, failures: 0, error: null });
+    Object.assign(row, { refreshAt: this.now(), refused: false, refusals: 0, failures: 0, error: null });
   }
 
   of(account: string, channel: string): MemoryRefresh | undefined {
     return this.rows.get(`${account}\0${channel}`);
   }
 
-  async claim(channel: string, session: string, limit: number, leaseMs: number): Promise<readonly ClaimedRefresh[]> {
+  async claim(
+    channel: string,
+    session: string,
+    limit: number,
+    leaseMs: number,
+    takesOver: boolean,
+  ): Promise<readonly ClaimedRefresh[]> {
     const now = this.now();
     const due = [...this.rows.values()]
       .filter(
         (row) => row.channel === channel && row.refreshAt !== null && row.refreshAt <= now && row.leaseUntil <= now,
       )
-      .filter((row) => (this.closed.get(row) ?? 0) <= now)
+      .filter(({ claim }) => takesOver || claim === null || claim === session)
+      .filter(({ account }) => this.accounts.newest({ account, channel }) !== undefined)
       .filter(({ account }) => ['usable', 'resuming'].includes(this.accounts.stateOf({ account, channel })))
       .toSorted(
         (one, other) => Number(isAsked(other)) - Number(isAsked(one)) || (one.refreshAt ?? 0) - (other.refreshAt ?? 0),
       )
       .slice(0, limit);
     return due.flatMap((row) => {
-      const { account, begunAt: lostAt, expiresAt, failures, error } = row;
+      const { account, begunAt: lostAt, expiresAt, failures, refusals } = row;
       const credentials = this.accounts.newest({ account, channel });
-      if (credentials === undefined) {
-        this.closed.set(row, now + CLOSED_MS);
-        return [];
-      }
+      if (credentials === undefined) return [];
       Object.assign(row, { claim: session, leaseUntil: now + leaseMs, begunAt: lostAt ?? now });
-      const refused = row.refused ? (error ?? '') : null;
-      return [{ account, credentials, lostAt, refused, expiresAt, isAsked: isAsked(row), failures }];
+      return [{ account, credentials, lostAt, expiresAt, isAsked: isAsked(row), failures, refusals }];
     });
   }
 
@@ -92,7 +94,7 @@ export class MemoryRefreshes implements AccountRefreshes {
     if (result.kind === 'refreshed') {
       this.accounts.replace({ account, channel }, result.credentials);
       const { expiresAt, refreshAt } = result;
-      const fine = { begunAt: null, failures: 0, error: null, refused: false };
+      const fine = { begunAt: null, ...fresh };
       Object.assign(row, { ...free, ...fine, expiresAt, refreshAt, refreshedAt: this.now() });
       return true;
     }
@@ -102,15 +104,15 @@ export class MemoryRefreshes implements AccountRefreshes {
       row.begunAt = lostAt;
       return true;
     }
-    Object.assign(row, { failures: row.failures + 1, error: result.reason });
+    row.error = result.reason;
     if (result.kind === 'later') {
+      row.failures += 1;
+      if (result.isRefusal === true) row.refusals += 1;
       row.refreshAt = this.now() + result.delayMs;
       if (!result.isLost) row.begunAt = lostAt;
       return true;
     }
-    Object.assign(row, { refused: true, begunAt: null, refreshAt: result.isOver ? null : row.expiresAt });
-    if (!result.isOver) return true;
-    row.failures = 0;
+    Object.assign(row, { refused: true, begunAt: null, refreshAt: null, failures: 0 });
     this.accounts.markUnusable({ account, channel }, result.reason);
     return true;
   }
@@ -132,7 +134,7 @@ export class MemoryRefreshes implements AccountRefreshes {
     const name = `${account}\0${channel}`;
     const known = this.rows.get(name);
     if (known !== undefined) return known;
-    const row: MemoryRefresh = { account, channel, ...unknown, ...free, failures: 0, error: null, refused: false };
+    const row: MemoryRefresh = { account, channel, ...unknown, ...free, ...fresh };
     this.rows.set(name, row);
     return row;
   }

@@ -291,13 +291,17 @@ describe('a token that X refuses', () => {
     protocol.oauth.spent.add(REFRESH);
     await send(channel, 'a');
     watch(channel);
+    await until('the refusal is to be confirmed', async () => refreshes.of('shop', 'x')?.refusals === 1);
+    expect(accounts.stateOf(SHOP)).toBe('usable');
+    // The two minutes have passed.
+    Object.assign(refreshes.of('shop', 'x') ?? {}, { refreshAt: now() });
     await until('the account is unusable', async () => accounts.stateOf(SHOP) === 'unusable');
     await until('the worker knows it', async () => {
       const outcome = await send(channel, 'a');
       return outcome !== 'not_started' && outcome.kind === 'unusable' && outcome.generation === 1;
     });
     expect(await send(channel, 'a')).toMatchObject({ reason: expect.stringContaining('the refresh token') });
-    expect(server.calls.filter((call) => protocol.refreshes(call))).toHaveLength(1);
+    expect(server.calls.filter((call) => protocol.refreshes(call))).toHaveLength(2);
   });
 
   test('although it was refreshed for that reason is not refreshed for ever', async () => {
