@@ -204,7 +204,7 @@ test('what a worker suspends while a person waits for it is kept back too', asyn
   const person = Pool.open(required(world.environment, 'DATABASE_URL'), { clock: systemClock, size: 1 });
   const isWaiting = async () => {
     const statements = await app.rows('SHOW FULL PROCESSLIST');
-    return statements.some((columns) => String(columns.at(-1)).startsWith('INSERT INTO account_states'));
+    return statements.some((columns) => String(columns.at(-1)).includes('INSERT INTO account_states'));
   };
   let kept: Promise<number> | undefined;
   await worker.transaction(async (sql) => {
