@@ -8,9 +8,12 @@ import { putNewest } from '../../../topology/core/newest';
 const TRIED_AFTER_MS: readonly number[] = [60_000, 240_000];
 /** How long no other request is made while a trial is on the way. It may end without an answer. */
 const TRIAL_MS = 30_000;
-/** When a message looks again while a trial is on the way, and how many may: each look is a claim, and writes the message back. */
+/**
+ * When a message looks again while a trial is on the way, and how much later the next one does: each look is a claim, and writes the
+ * message back.
+ */
 const TRIAL_LOOK_MS = 2_000;
-const MAX_TRIAL_LOOKS = 4;
+const LOOKS_APART_MS = 500;
 /** After a trial without an answer; twice as long after each further one, up to LOOK_MS. A provider that hangs is not asked all the time. */
 const NEXT_TRIAL_MS = 2_000;
 /** When a message looks again at the latest: a person may set other credentials meanwhile. */
@@ -60,7 +63,7 @@ export interface RefusedRequest {
  *
  * 1. *One refusal is not believed unless it is final*: the credentials are tried again, twice, within five minutes.
  * 2. *One request at a time tries them*: the messages of the account wait meanwhile.
- * 3. *A provider that does not answer is no flood*: however many messages wait, all but a few look again each minute.
+ * 3. *A provider that does not answer is no flood*: however many messages wait, few look again within a minute.
  */
 export class RefusedCredentials {
   private readonly refusals = new Map<string, Refusal>();
@@ -133,8 +136,8 @@ export class RefusedCredentials {
     if (isBelieved) return { reason, afterMs: undefined };
     const untilMs = Math.min(LOOK_MS, Math.ceil(until - now));
     if (!isOnTrial && unanswered === 0) return { reason, afterMs: untilMs };
+    const soonMs = (isOnTrial ? TRIAL_LOOK_MS : untilMs) + LOOKS_APART_MS * refusal.looks;
     refusal.looks += 1;
-    const soonMs = isOnTrial ? TRIAL_LOOK_MS : untilMs;
-    return { reason, afterMs: refusal.looks <= MAX_TRIAL_LOOKS ? soonMs : LOOK_MS };
+    return { reason, afterMs: Math.min(LOOK_MS, soonMs) };
   }
 }
