@@ -146,7 +146,9 @@ export class GuardedPackage implements Pick<AnyProvider, 'originOf' | 'send' | '
       aheadMs: how.aheadMs,
       isPossible: (credentials) => {
         try {
-          return how.isPossible(structuredClone(credentials)) === true;
+          // An asynchronous one answers with a promise.
+          const answer: unknown = how.isPossible(structuredClone(credentials));
+          return answer === true;
         } catch {
           return false;
         }

@@ -63,7 +63,7 @@ export async function deploymentCounts(pool: Pool, channels: readonly string[]):
         overdueMs: await overdueMs(sql, channel),
         uncertain: await uncertain(sql, channel),
         suspended: await suspended(sql, channel),
-        unusable: await unusable(sql, channel),
+        unusable: await unusableAccounts(sql, channel),
         ...(await lifetimes(sql, channel)),
       });
     }
@@ -116,7 +116,7 @@ async function suspended(sql: Sql, channel: string): Promise<number> {
   return row?.[0] ?? 0;
 }
 
-async function unusable(sql: Sql, channel: string): Promise<number> {
+async function unusableAccounts(sql: Sql, channel: string): Promise<number> {
   const [row] = await sql.rows<[number]>(
     'SELECT COUNT(*) FROM (SELECT 1 FROM account_states FORCE INDEX (by_state) ' +
       `WHERE state='unusable' AND channel=${text(channel)} LIMIT ${MAX_COUNTED}) counted`,

@@ -208,6 +208,12 @@ test('what a channel is given is what is documented, and nothing else', async ()
   expect(Object.keys(given).toSorted()).toEqual(Object.keys(documented).toSorted());
 });
 
+/** It can refresh whatever it is given. */
+function changing(credentials: { token: string }): boolean {
+  credentials.token = 'changed by the package';
+  return true;
+}
+
 describe('a package that refreshes credentials:', () => {
   const ended = { server: 'https://sms.example', token: TOKEN };
   const refresh = { isPossible: () => true, isRotating: true, aheadMs: 0, ask: async () => ({}) };
@@ -321,15 +327,11 @@ describe('a package that refreshes credentials:', () => {
 
   test('what it changes of the credentials when it is asked whether they can be refreshed is as it was for the refresh', async () => {
     const tokens: string[] = [];
-    const isPossible = (credentials: { token: string }) => {
-      credentials.token = 'changed by the package';
-      return true;
-    };
     const ask = async ({ credentials }: { credentials: { token: string } }) => {
       tokens.push(credentials.token);
       return { kind: 'refused', reason: 'no' };
     };
-    await answerOf({ isPossible, ask });
+    await answerOf({ isPossible: changing, ask });
     expect(tokens).toEqual([TOKEN]);
   });
 

@@ -9,6 +9,14 @@ const persistent = async (tools: Tools) => {
   return { kind: 'retry', reason: 'three times without an answer' };
 };
 
+const sendPersistently = (_: unknown, tools: Tools) => persistent(tools);
+
+/** Makes two requests at once. */
+const sendTwice = async (_: unknown, tools: Tools) => {
+  const both = await Promise.all([tools.publish(requestOf(tools)), tools.publish(requestOf(tools))]);
+  return { kind: both[1] === 'not_started' ? 'delivered' : 'rejected', reason: 'both were made' };
+};
+
 let world: PackageWorld;
 
 beforeEach(async () => {
@@ -163,25 +171,19 @@ describe('1. Where the provider does not know a request again, none is made whil
 
   test('nor of a provider that forgets keys, which may be writing the key of the first one', async () => {
     world.server.order({ do: 'hang' });
-    const send = (_: unknown, tools: Tools) => persistent(tools);
-    const outcome = await world.trial({ ...keyed, send }, { timeoutMs: 300 }).send(message);
+    const outcome = await world.trial({ ...keyed, send: sendPersistently }, { timeoutMs: 300 }).send(message);
     expect(outcome).toEqual({ kind: 'unknown', reason: 'three times without an answer' });
     expect(world.server.calls).toHaveLength(1);
   });
 
   test('nor of such a provider while one is under way', async () => {
-    const send = async (_: unknown, tools: Tools) => {
-      const both = await Promise.all([tools.publish(requestOf(tools)), tools.publish(requestOf(tools))]);
-      return { kind: both[1] === 'not_started' ? 'delivered' : 'rejected', reason: 'both were made' };
-    };
-    expect(await world.trial({ ...keyed, send }).send(message)).toEqual({ kind: 'delivered' });
+    expect(await world.trial({ ...keyed, send: sendTwice }).send(message)).toMatchObject({ kind: 'delivered' });
     expect(world.server.calls).toHaveLength(1);
   });
 
   test('and where it does, the same request is made again', async () => {
     world.server.order({ do: 'drop' });
-    const send = (_: unknown, tools: Tools) => persistent(tools);
-    const forgetsNothing = world.trial({ class: 'idempotent', keyLifetimeMs: undefined, send });
+    const forgetsNothing = world.trial({ class: 'idempotent', keyLifetimeMs: undefined, send: sendPersistently });
     expect(await forgetsNothing.send(message)).toEqual({ kind: 'delivered' });
     expect(world.server.calls).toHaveLength(2);
   });

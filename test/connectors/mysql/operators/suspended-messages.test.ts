@@ -198,19 +198,20 @@ test('Without a policy what was suspended goes out, and what a person has kept b
   expect(await states.suspended('shop', 'mastodon')).toMatchObject({ count: 36, kept: 0 });
 });
 
+/** Everybody sees the statements of their own user. */
+async function isSettingAState(): Promise<boolean> {
+  const statements = await app.rows('SHOW FULL PROCESSLIST');
+  return statements.some((columns) => String(columns.at(-1)).includes('INSERT INTO account_states'));
+}
+
 test('what a worker suspends while a person waits for it is kept back too', async () => {
   await admin.run("INSERT INTO account_states (account, channel, state) VALUES ('shop', 'mastodon', 'unusable')");
-  // Everybody sees the statements of their own user.
   const person = Pool.open(required(world.environment, 'DATABASE_URL'), { clock: systemClock, size: 1 });
-  const isWaiting = async () => {
-    const statements = await app.rows('SHOW FULL PROCESSLIST');
-    return statements.some((columns) => String(columns.at(-1)).includes('INSERT INTO account_states'));
-  };
   let kept: Promise<number> | undefined;
   await worker.transaction(async (sql) => {
     await sql.rows('SELECT 1 FROM account_states FOR SHARE');
     kept = new SecretStore(person, key).set('shop', 'mastodon', 'two', { resume: 'keep' });
-    await until('the person waits', isWaiting);
+    await until('the person waits', isSettingAState);
     await suspend('shop', 1);
   });
   await kept;

@@ -57,11 +57,11 @@ test('a worker that may not write credentials claims none, because it would use 
 
 test('three thousand accounts that cannot be opened keep none waiting for long, and are looked at again when all were', async () => {
   for (let from = 0; from < 3_000; from += 1_000) {
-    const names = Array.from({ length: 1_000 }, (_, n) => `('closed-${String(from + n).padStart(4, '0')}', 'x'`);
-    await admin.run(`INSERT INTO accounts (account, channel, secret) VALUES ${names.map((name) => `${name}, 0x00)`)}`);
-    await admin.run(
-      `INSERT INTO account_refreshes (account, channel, refresh_at) VALUES ${names.map((name) => `${name}, 1000)`)}`,
-    );
+    const names = Array.from({ length: 1_000 }, (_, n) => `'closed-${String(from + n).padStart(4, '0')}', 'x'`);
+    const secrets = names.map((name) => `(${name}, 0x00)`).join(',');
+    const lifetimes = names.map((name) => `(${name}, 1000)`).join(',');
+    await admin.run(`INSERT INTO accounts (account, channel, secret) VALUES ${secrets}`);
+    await admin.run(`INSERT INTO account_refreshes (account, channel, refresh_at) VALUES ${lifetimes}`);
   }
   await set('open', 2_000);
   // 64 accounts of each of 16 pages.

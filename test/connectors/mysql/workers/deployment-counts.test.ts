@@ -113,6 +113,8 @@ test('suspended rows are counted by channel while their account is unusable, and
   }
 });
 
+const unusable = async () => (await counts()).channels.get('webhook')?.unusable;
+
 /** To the minute. */
 async function figures(): Promise<(number | undefined)[]> {
   const { refreshesFailing, credentialsEndMs } = (await counts()).channels.get('webhook') ?? {};
@@ -144,7 +146,6 @@ test('accounts that are disabled or unusable are not counted among those whose r
       `('gone', 'webhook', ${NOW} - 600000, ${NOW}, 3), ('next', 'webhook', ${NOW} + 600000, ${NOW}, 1)`,
   );
   expect(await figures()).toEqual([2, -10]);
-  const unusable = async () => (await counts()).channels.get('webhook')?.unusable;
   await admin.run("INSERT INTO account_states (account, channel, state) VALUES ('gone', 'webhook', 'disabled')");
   expect(await figures()).toEqual([1, 10]);
   expect(await unusable()).toBe(0);

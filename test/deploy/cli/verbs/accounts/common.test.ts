@@ -30,10 +30,11 @@ test('where there is nobody to ask, all are rotated', async () => {
   await expect(demandSameOwner(context, blind, { stored: 'a', text: 'b' })).resolves.toBeUndefined();
 });
 
+const stay = (count: number) =>
+  ` ${count} suspended messages of the account stay suspended; \`downspout messages resume\` sends them.`;
+
 test('what is said of suspended messages tells those that go out from those that a person has kept back', () => {
   const all = { count: 102, kept: 100, exact: true };
-  const stay = (count: number) =>
-    ` ${count} suspended messages of the account stay suspended; \`downspout messages resume\` sends them.`;
   expect(resumeText(all, 'resuming')).toBe(
     ` 2 suspended messages of the account will go out, the earliest due first.${stay(100)}`,
   );
