@@ -4,7 +4,7 @@
 // A container without a project is of the one that the file names. New containers of a broken service are not healthy; one that has exited stays until it is removed.
 const { createHash } = require('node:crypto');
 const { existsSync, readFileSync } = require('node:fs');
-const { resolve } = require('node:path');
+const path = require('node:path');
 const { parse } = require('yaml');
 const { end, main } = require('./answering.cjs');
 
@@ -27,7 +27,7 @@ function faultOf(services, folder, variables) {
     const sources = volumes.map((text) => filled(text, variables)).filter((text) => text.includes(':'));
     const named = sources.map((text) => text.split(':')[0]).find((source) => !/^[./~]/.test(source));
     if (named !== undefined) return `service "${name}" refers to undefined volume ${named}: invalid compose project`;
-    const lost = files.map((file) => resolve(folder, filled(file, variables))).find((file) => !existsSync(file));
+    const lost = files.map((file) => path.resolve(folder, filled(file, variables))).find((file) => !existsSync(file));
     if (lost !== undefined) return `env file ${lost} not found`;
   }
   return null;
