@@ -140,19 +140,20 @@ export async function advance(
     policy,
   }: { readonly stays?: string; readonly first?: AccountState; readonly policy?: ResumePolicy | undefined } = {},
 ): Promise<void> {
-  // Of the moment at which the row is locked, not at which the statement began: what a worker suspends while this waits for it is kept.
-  const keptAt = policy === 'keep' ? 'SYSDATE(6)' : 'NULL';
-  // Workers, which say no policy, may not write it.
-  const kept = policy === undefined ? '' : `kept_at=${keptAt}, `;
   // MySQL assigns in order, so the state that the condition reads comes last.
   const left = (column: 'since' | 'reason' | 'state', value: string) =>
     `${column}=IF(${stays}, account_states.${column}, ${value})`;
   await sql.run(
-    'INSERT INTO account_states (account, channel, generation, state, since, reason, kept_at) ' +
-      `VALUES (${text(account)},${text(channel)},1,${text(first)},${NOW_MS},${text(reason)},${keptAt}) AS new ` +
-      `ON DUPLICATE KEY UPDATE generation=account_states.generation+1, ${kept}` +
+    'INSERT INTO account_states (account, channel, generation, state, since, reason) ' +
+      `VALUES (${text(account)},${text(channel)},1,${text(first)},${NOW_MS},${text(reason)}) AS new ` +
+      'ON DUPLICATE KEY UPDATE generation=account_states.generation+1, ' +
       `${left('since', 'new.since')}, ${left('reason', 'new.reason')}, ${left('state', text(state))}`,
   );
+  // Workers, which say no policy, may not write it.
+  if (policy === undefined) return;
+  // A statement of its own, begun when the row is locked: what a worker suspends while the first one waits for it is kept.
+  const keptAt = policy === 'keep' ? 'NOW(6)' : 'NULL';
+  await sql.run(`UPDATE account_states SET kept_at=${keptAt} WHERE ${isOwned({ account, channel })}`);
 }
 
 /**
