@@ -218,7 +218,7 @@ test('a release that fails leaves the old one running, and a deploy that was int
   expect(back.filter((text) => text.endsWith(` release ${halfBack}`))).toEqual([]);
 
   // It dies while the first workers are watched, and a rollback takes them back.
-  rolled.topology(small(', timeout: 10s'));
+  rolled.topology(small(', timeout: 11s'));
   const watched = rolled.deployArguments('--canary', '1', '--pause', '60s');
   expect(await rolled.killAt(/^watching the first workers for 60 s/, watched)).toBeNull();
   const [canary] = await rolled.history();
