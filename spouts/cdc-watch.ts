@@ -12,11 +12,14 @@ const SILENT_TOO_LONG_MS = 15_000;
  */
 const RESTART_SILENT_AFTER_MS = 30_000;
 const RESTART_SILENT_EVERY_MS = 60_000;
+/** How long the end of a spout waits for a restart that is under way, within what a task waits for its spout. */
+const CLOSE_LIMIT_MS = 5_000;
 
 /** Checks CDC, restarts what failed in it, and reports that and what keeps it from working. Only the task that owns partition 0 does so. */
 export class CdcWatch {
   private readonly repeating: Repeating;
   private inCharge = false;
+  private restarting: Promise<void> | undefined;
   /** When one that was silent was last restarted, monotonic. */
   private restartedAtMs = Number.NEGATIVE_INFINITY;
   private state: CdcState = { silentForMs: 0, unchangedForMs: 0, failures: [], obstacles: [] };
@@ -49,9 +52,16 @@ export class CdcWatch {
     return this.inCharge ? this.state.obstacles.length : undefined;
   }
 
-  /** Does not wait for what Kafka Connect is being asked, which may take half a minute: it only looks, and begins nothing more. */
-  close(): void {
+  /**
+   * Begins nothing more. A restart that is under way is waited for, within limits, because a connector that begins again is
+   * stopped meanwhile; one that was left so is resumed by whoever watches next. A look is not waited for.
+   */
+  async close(): Promise<void> {
     void this.repeating.close();
+    if (this.restarting === undefined) return;
+    const over = new AbortController();
+    await Promise.race([this.restarting.catch(() => undefined), this.clock.sleep(CLOSE_LIMIT_MS, over.signal)]);
+    over.abort();
   }
 
   private async run(): Promise<number | undefined> {
@@ -65,7 +75,7 @@ export class CdcWatch {
     }
     if (failures.length > 0) {
       this.report(`CDC has failed and is restarted: ${failures.join('; ')}`);
-      await this.health.restart();
+      await this.restart();
     }
     return CHECK_EVERY_MS;
   }
@@ -80,7 +90,16 @@ export class CdcWatch {
     }
     this.restartedAtMs = now;
     this.report(`${text}, and is restarted`);
-    await this.health.restart();
+    await this.restart();
+  }
+
+  private async restart(): Promise<void> {
+    this.restarting = this.health.restart();
+    try {
+      await this.restarting;
+    } finally {
+      this.restarting = undefined;
+    }
   }
 
   private report(text: string): void {

@@ -121,9 +121,9 @@ export class DueSpout implements Spout<ScheduleChange> {
   };
 
   readonly close = async (): Promise<void> => {
-    this.cdcWatch?.close();
     this.deploymentWatch?.close();
     await Promise.all([
+      this.cdcWatch?.close(),
       this.bucketReader.close(),
       this.reconcile.close(),
       this.resumeWatch?.close(),

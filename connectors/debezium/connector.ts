@@ -4,7 +4,7 @@ import type { ConnectConnection } from '../../topology/settings/connections';
 import { type ConnectAnswer, ConnectRest } from './connect-rest';
 
 const RETRY_MS = 250;
-/** Beyond the limit of what stopped the connector. */
+/** For each of marking a connector and resuming it, beyond the limit of what stopped it. */
 const RESUME_LIMIT_MS = 5_000;
 /** Connect, or what stands before it, lets us look and not change. */
 const NOT_ALLOWED = new Set([403, 405]);
@@ -18,6 +18,10 @@ function isPassing(status: number): boolean {
 
 /** Connect keeps these over restarts: somebody asked for them. */
 const HALTED = new Set(['PAUSED', 'STOPPED']);
+/** Stands in the settings of a connector from before we stop it, so that it begins again, until it has been resumed. */
+const BEGINS_AGAIN = 'downspout.begins.again';
+/** What a Connect older than 3.8 answers when settings are to be changed one by one. */
+const CANNOT_MARK = new Set([404, 405]);
 /**
  * Failures that come again at every restart, because what Debezium wants to read is gone or cannot be read: its topic with
  * the schema's history, the binlog, or a row that was logged in part.
@@ -153,10 +157,12 @@ export class Connector {
 
   /**
    * Forgets where it was in the binlog and begins at the present. What happened in between the spouts find by reconciling,
-   * so this costs seconds of lateness and no message.
+   * so this costs seconds of lateness and no message. Connect forgets only while the connector is stopped, so that is marked
+   * before: a connector that whoever stopped it could not resume is told from one that a person has stopped.
    */
   async beginAgain(limitMs: number): Promise<void> {
     const end = this.clock.monotonic() + limitMs;
+    await this.mark('true');
     await this.order('PUT', '/stop', 'stop');
     try {
       for (;;) {
@@ -172,7 +178,16 @@ export class Connector {
       }
     } finally {
       await this.untilResumed(end + RESUME_LIMIT_MS);
+      await this.mark(null);
     }
+  }
+
+  /** Whether somebody has begun to `beginAgain` and not ended it. They may be about to. */
+  async beginsAgain(): Promise<boolean> {
+    const answer = await this.request('GET', '/config');
+    if (answer.status === 404) return false;
+    if (!answer.ok) throw new Unavailable(`Connect answered ${answer.status} for the settings of ${this.name}`);
+    return BEGINS_AGAIN in (Object(this.rest.parse(answer)) as object);
   }
 
   /** Removes the connector and waits until it is gone; nothing happens when there is none. */
@@ -190,14 +205,35 @@ export class Connector {
     }
   }
 
-  /** What we have stopped nobody else would resume. */
+  /** What we have stopped nobody else would resume. Its state decides: an order that was taken may not have been followed yet. */
   private async untilResumed(end: number): Promise<void> {
     for (;;) {
       const isLast = this.clock.monotonic() >= end;
       const answer = await this.requestUnless(isLast, 'PUT', '/resume');
-      if (answer?.ok) return;
-      if (answer !== null && (isLast || !isPassing(answer.status))) {
+      if (answer?.ok && !(await this.isStopped(isLast))) return;
+      if (answer !== null && (isLast || (!answer.ok && !isPassing(answer.status)))) {
         throw new Unavailable(`Connect answered ${answer.status} when ${this.name} was to be resumed`);
+      }
+      await this.clock.sleep(RETRY_MS);
+    }
+  }
+
+  /** @param isLast throws when Connect does not answer; otherwise it may be stopped */
+  private async isStopped(isLast: boolean): Promise<boolean> {
+    const answer = await this.requestUnless(isLast, 'GET', '/status');
+    if (answer?.status === 404) return false;
+    return !answer?.ok || statusOf(this.rest.parse(answer))?.state === 'STOPPED';
+  }
+
+  /** @param value null takes the mark away */
+  private async mark(value: 'true' | null): Promise<void> {
+    const end = this.clock.monotonic() + RESUME_LIMIT_MS;
+    for (;;) {
+      const isLast = this.clock.monotonic() >= end;
+      const answer = await this.requestUnless(isLast, 'PATCH', '/config', { [BEGINS_AGAIN]: value });
+      if (answer !== null && (answer.ok || CANNOT_MARK.has(answer.status))) return;
+      if (answer !== null && (isLast || !isPassing(answer.status))) {
+        throw new Unavailable(`Connect answered ${answer.status} when ${this.name} was to be marked`);
       }
       await this.clock.sleep(RETRY_MS);
     }

@@ -137,3 +137,29 @@ test('a spout ends while Kafka Connect does not answer, and restarts nothing aft
   expect(restart).not.toHaveBeenCalled();
   expect(world.errors).toEqual([]);
 });
+
+test('a spout that ends waits for a restart of CDC that is under way, and not for longer than five seconds', async () => {
+  for (const takesMs of [3_000, 60_000]) {
+    world = new SpoutWorld();
+    const { clock } = world;
+    let isDone = false;
+    world.cdcHealth = {
+      check: async () => ({ silentForMs: 0, unchangedForMs: 60_000, failures: ['task 0: broken'], obstacles: [] }),
+      restart: async () => {
+        await clock.sleep(takesMs);
+        isDone = true;
+      },
+    };
+    const spout = world.spout({ partitions: [0], of: 1 });
+    await world.run(1_000);
+    let closed = false;
+    void spout.close().then(() => {
+      closed = true;
+    });
+    await world.run(1_500);
+    expect({ closed, isDone }).toEqual({ closed: false, isDone: false });
+    await world.run(4_000);
+    expect({ closed, isDone }).toEqual({ closed: true, isDone: takesMs === 3_000 });
+    await world.run(60_000);
+  }
+});

@@ -11,6 +11,8 @@ type Answer = readonly [status: number, body?: unknown];
 /** Answers like Kafka Connect does: what is next in line for a request, the last one again and again. */
 class FakeConnect {
   readonly requests: string[] = [];
+  /** Of the requests that have one. */
+  readonly bodies: unknown[] = [];
   private readonly answers = new Map<string, Answer[]>();
   private readonly server: Server;
 
@@ -20,7 +22,14 @@ class FakeConnect {
       this.requests.push(key);
       const line = this.answers.get(key) ?? [[404, { message: 'unknown' }]];
       const [status, body] = (line.length > 1 ? line.shift() : line[0]) as Answer;
-      request.resume().on('end', () => response.writeHead(status).end(JSON.stringify(body)));
+      let content = '';
+      request.on('data', (part: Buffer) => {
+        content += part.toString();
+      });
+      request.on('end', () => {
+        if (content !== '') this.bodies.push(JSON.parse(content));
+        response.writeHead(status).end(JSON.stringify(body));
+      });
     });
   }
 
@@ -74,9 +83,39 @@ describe('Connector', () => {
   it('begins again at the present when it is registered and has lost the history of the schema', async () => {
     const lost = 'The db history topic or its content is fully or partially missing.';
     connect.on('PUT /config', [200, {}]).on('PUT /stop', [204]).on('DELETE /offsets', [200]).on('PUT /resume', [202]);
+    connect.on('PATCH /config', [200, {}]);
     connect.on('GET /status', state('RUNNING', 'FAILED', lost), state('RUNNING', 'RUNNING'));
     await (await connect.connector()).register(settings, 5_000);
-    expect(connect.requests.slice(-4)).toEqual(['PUT /stop', 'DELETE /offsets', 'PUT /resume', 'GET /status']);
+    expect(connect.requests.slice(-7)).toEqual([
+      'PATCH /config',
+      'PUT /stop',
+      'DELETE /offsets',
+      'PUT /resume',
+      'GET /status',
+      'PATCH /config',
+      'GET /status',
+    ]);
+  });
+
+  it('resumes a connector that begins again until its status says so, also where Connect takes an order for done and does nothing', async () => {
+    connect.on('PUT /stop', [204]).on('DELETE /offsets', [200]).on('PUT /resume', [500], [409], [202]);
+    connect.on('PATCH /config', [200, {}], [409], [200, {}]);
+    connect.on('GET /status', state('STOPPED', 'x'), state('STOPPED', 'x'), state('RUNNING', 'RUNNING'));
+    await (await connect.connector()).beginAgain(5_000);
+    // Two that were not taken, two that were taken while it stayed stopped, and the one that it followed.
+    expect(connect.requests.filter((request) => request === 'PUT /resume')).toHaveLength(5);
+    expect(connect.bodies).toEqual([
+      { 'downspout.begins.again': 'true' },
+      { 'downspout.begins.again': null },
+      { 'downspout.begins.again': null },
+    ]);
+  });
+
+  it('begins again without a mark where Connect cannot change one setting', async () => {
+    connect.on('PUT /stop', [204]).on('DELETE /offsets', [200]).on('PUT /resume', [202]).on('PATCH /config', [405]);
+    connect.on('GET /status', state('RUNNING', 'RUNNING'));
+    await (await connect.connector()).beginAgain(5_000);
+    expect(connect.requests).toContain('DELETE /offsets');
   });
 
   it('resumes what it has stopped, also when what stands before Connect does not let that through at first', async () => {
@@ -218,6 +257,7 @@ describe('ConnectorHealth', () => {
       const failed = state('RUNNING', 'FAILED', `An exception\n\tat x\nCaused by: ${cause}\n\tat y`);
       connect.on('GET /status', failed).on('POST /restart?includeTasks=true&onlyFailed=true', [204]);
       connect.on('PUT /stop', [204]).on('PUT /resume', [202]).on('DELETE /offsets', [409], [200, {}]);
+      connect.on('PATCH /config', [200, {}]).on('GET /config', [200, {}]);
       let heartbeats = 5;
       const health = await healthOf(new ManualClock(), () => heartbeats++);
       for (let round = 0; round < 3; round++) {
@@ -232,10 +272,12 @@ describe('ConnectorHealth', () => {
       expect(connect.requests.filter((request) => !request.startsWith('GET'))).toEqual([
         restart,
         restart,
+        'PATCH /config',
         'PUT /stop',
         'DELETE /offsets',
         'DELETE /offsets',
         'PUT /resume',
+        'PATCH /config',
       ]);
     },
   );
@@ -284,6 +326,25 @@ describe('ConnectorHealth', () => {
       ]);
     },
   );
+
+  it('5. One that a spout has stopped so that it begins again, and that it could not resume, begins again.', async () => {
+    connect.on('GET /status', [200, { connector: { state: 'STOPPED' }, tasks: [] }], state('RUNNING', 'RUNNING'));
+    connect.on('GET /config', [200, { 'downspout.begins.again': 'true' }], [200, {}]);
+    connect.on('PUT /stop', [204]).on('DELETE /offsets', [200]).on('PUT /resume', [202]).on('PATCH /config', [200, {}]);
+    const health = await healthOf(new ManualClock(), () => 5);
+    const left = await health.check();
+    expect(left.obstacles).toEqual([]);
+    expect(left.failures).toEqual([expect.stringContaining('to begin again at the present')]);
+    await health.restart();
+    expect(connect.requests.filter((request) => !request.startsWith('GET'))).toEqual([
+      'PATCH /config',
+      'PUT /stop',
+      'DELETE /offsets',
+      'PUT /resume',
+      'PATCH /config',
+    ]);
+    expect(await health.check()).toMatchObject({ failures: [], obstacles: [] });
+  });
 
   it('4. A connector that does not exist is reported as an obstacle.', async () => {
     const health = await healthOf(new ManualClock(), () => 5);
