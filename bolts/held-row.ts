@@ -20,6 +20,7 @@ const NOT_READ = '0'.repeat(64);
  * |-----------|-------------------------------|----------------------------------------|-----------------------------------------------------|
  * | held      | HeldRows, the queue `toClaim` | `queue` 0; `inLine` while without room | its wake and room: claiming; 30 s too late: dropped |
  * | claiming  | HeldRows, a batch of Claimer  | `hasStart` if its start is reserved   | won: claimed; not won: held again, or dropped       |
+ * | paused    | HeldRows, its PausedRows      | that it is there                       | its account resumed: held; 30 s too late: dropped   |
  * | missed    | HeldRows, its MissedRows      | `isMissed`; `misses`, or a suspect     | its time: claiming, apart; too often: dropped       |
  * | unsettled | HeldRows, its list            | `unsureUntil` above 0                  | `unsureUntil`: read again; won: claimed, or dropped |
  * | claimed   | ClaimedRows, `toStart`        | `queue` 1; `inLine` while without room | its wake and room: sending; given back: unwritten   |

@@ -135,8 +135,9 @@ export class DueSpout implements Spout<ScheduleChange> {
     const gauges: { -readonly [name in keyof Gauges]: Gauges[name] } = { ...this.deploymentWatch?.gauges() };
     const now = this.options.databaseClock.earliest();
     for (const channel of this.channels) {
-      const { name, entries } = channel;
+      const { name, entries, emission } = channel;
       gauges[channelGauge('pending', name)] = entries.pending;
+      gauges[channelGauge('emitting', name)] = emission.appends;
       gauges[channelGauge('entries', name)] = entries.size;
       gauges[channelGauge('buckets', name)] = entries.buckets.count;
       gauges[channelGauge('blocked_accounts', name)] = entries.parked.accounts;

@@ -98,6 +98,7 @@ export const gauges = {
 /** Reported by the spout for each channel, so labelled with the channel too. */
 export const channelGauges = {
   pending: { help: 'Tuples emitted and not yet acked.', unit: 'tuples' },
+  emitting: { help: 'Appends that Kafka has not answered yet.', unit: 'appends' },
   entries: { help: 'Messages of the near future in memory.', unit: 'messages' },
   buckets: { help: 'Slices of time in memory.', unit: 'buckets' },
   blocked_accounts: {

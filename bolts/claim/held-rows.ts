@@ -12,6 +12,7 @@ import type { WakeQueue } from '../slots/wake-queue';
 import type { ClaimAhead } from './claim-ahead';
 import { accountsToHandOver } from './hand-over';
 import { MissedRows } from './missed-rows';
+import { PausedRows } from './paused-rows';
 
 export interface HeldRowsOptions {
   readonly channel: Channel;
@@ -28,7 +29,7 @@ export interface HeldRowsOptions {
   readonly readAgain: (delivery: Delivery<Due>) => void;
 }
 
-/** How long past its time a row waits for its account or origin before its tuple is dropped. */
+/** How long past its time a row waits for its account or origin, or for the end of a pause, before its tuple is dropped. */
 const MAX_WAIT_MS = 30_000;
 /** How long a claim whose answer was lost may still take effect. */
 const UNSURE_MS = 15_000;
@@ -45,10 +46,13 @@ const MAX_BATCH_BYTES = 32 * 1024 * 1024;
  *
  * 1. *The row as read counts, never the tuple*: a row that does not wait any more, or wakes later than the lead, is dropped.
  * 2. *A tuple is acked when its row is claimed or dropped*, and not before.
+ * 3. *The messages of an account do not overtake each other at the end of a pause*: what wakes in it waits here for half a
+ *    minute. A spout may have seen the end sooner than we do, and have emitted what woke later.
  */
 export class HeldRows {
   private readonly toClaim: WakeQueue<HeldRow>;
   private readonly missed: MissedRows;
+  private readonly paused = new PausedRows();
   /** Held or being claimed. */
   private readonly rows = new Map<number, HeldRow>();
   /** Rows that are not to be claimed any more, and whose earlier claim may still take effect. */
@@ -76,7 +80,7 @@ export class HeldRows {
     row.delivery = replaceDelivery(row.delivery, delivery);
     row.revoked = false;
     // A row that is being claimed is read again if it is not won.
-    if (!isWaiting(row) || row.version >= version) return true;
+    if (!this.isWaiting(row) || row.version >= version) return true;
     this.forget(row);
     return false;
   }
@@ -117,6 +121,7 @@ export class HeldRows {
    */
   takeInto(batch: HeldRow[], until: number, maxRows: number): void {
     const { slots, ahead } = this.options;
+    this.takeUpResumed();
     let bytes = batch.reduce((sum, row) => sum + row.bytes, 0);
     while (batch.length < maxRows && bytes < MAX_BATCH_BYTES) {
       const row = this.toClaim.next(until);
@@ -142,8 +147,7 @@ export class HeldRows {
     for (let looked = 0; looked < MAX_LOOKS_PER_CALL && batch.length < maxRows && bytes < MAX_BATCH_BYTES; looked++) {
       const row = suspects ? missed.nextSuspect(now, inHand.claimedSuspects + batch.length) : missed.nextLeftOut(now);
       if (row === undefined) break;
-      if (!this.mayClaim(row)) continue;
-      if (slots.blocker(row, TO_CLAIM) !== undefined) {
+      if (this.isPaused(row) || slots.blocker(row, TO_CLAIM) !== undefined) {
         withoutRoom.push(row);
         continue;
       }
@@ -185,7 +189,8 @@ export class HeldRows {
   }
 
   /**
-   * Drops rows that waited too long for their account or origin, because reconcile brings them back.
+   * Drops rows that waited too long for their account or origin, or in a pause, because reconcile brings them back. Until they are
+   * dropped, Kafka does not hear of an ack of anything behind them in their partition.
    * @returns rows to be dropped whose earlier claim may have taken effect, though its answer was lost
    */
   sweep(now: number): readonly HeldRow[] {
@@ -195,6 +200,7 @@ export class HeldRows {
       this.giveUp(row);
     }
     const since = now - MAX_WAIT_MS;
+    for (const row of this.paused.takeSince(since)) this.giveUp(row);
     for (let row = this.missed.nextSuspectSince(since); row !== undefined; row = this.missed.nextSuspectSince(since)) {
       this.giveUp(row);
     }
@@ -213,13 +219,14 @@ export class HeldRows {
   /** Forgets revoked tuples, without ack. Rows that are being claimed are finished. */
   letGoRevoked(): void {
     for (const row of this.rows.values()) {
-      if (row.revoked && isWaiting(row) && row.unsureUntil === 0) this.forget(row);
+      if (row.revoked && this.isWaiting(row) && row.unsureUntil === 0) this.forget(row);
     }
   }
 
   /** Takes out what wakes up to this time in revoked partitions and is to be claimed before another task has it. */
   takeRevoked(until: number, maxRows: number, room: number): readonly HeldRow[] {
     const { slots, ahead, pauses, channel } = this.options;
+    this.takeUpResumed();
     const waking = [...this.rows.values()].filter(({ revoked, at }) => revoked && at <= until);
     const mayBegin = (account: string, rows: readonly HeldRow[]) =>
       !pauses.paused(channel.name, account) && slots.canAllBegin(rows);
@@ -248,14 +255,34 @@ export class HeldRows {
     this.giveUp(unsureUntil === row.unsureUntil ? row : heldAgain(row, now, misses, unsureUntil));
   }
 
-  /** Rows that may not be claimed are dropped. */
+  /** Rows that may not be claimed are put aside. */
   private mayClaim(row: HeldRow): boolean {
-    const { pauses, channel, slots } = this.options;
-    const isPaused = pauses.paused(channel.name, row.account);
-    if (!isPaused) return true;
-    slots.passOn(row);
-    this.giveUp(row);
+    if (!this.isPaused(row)) return true;
+    this.options.slots.passOn(row);
+    // An earlier claim of it may still take effect, and is looked for when that is over.
+    if (row.unsureUntil > 0) this.giveUp(row);
+    else this.paused.add(row);
     return false;
+  }
+
+  private isPaused({ account }: HeldRow): boolean {
+    const { pauses, channel } = this.options;
+    return pauses.paused(channel.name, account);
+  }
+
+  /** What waited for the end of a pause waits among all others again: its later rows come behind it. */
+  private takeUpResumed(): void {
+    const { pauses, channel, databaseClock } = this.options;
+    const now = databaseClock.earliest();
+    for (const row of this.paused.takeResumed((account) => pauses.paused(channel.name, account))) {
+      row.since = Math.max(row.since, now);
+      this.put(row);
+    }
+  }
+
+  /** It waits to be claimed, and no claim of it is under way. */
+  private isWaiting(row: HeldRow): boolean {
+    return row.queue !== undefined || row.isMissed || this.paused.has(row);
   }
 
   /** Drops a row that waits nowhere; first it is read again if an earlier claim of it may still take effect. */
@@ -295,6 +322,7 @@ export class HeldRows {
   }
 
   private takeOut(row: HeldRow): void {
+    if (this.paused.remove(row)) return;
     if (row.isMissed) {
       this.missed.remove(row);
       return;
@@ -307,9 +335,4 @@ export class HeldRows {
     this.rows.delete(row.id);
     this.options.inHand.letGo(row);
   }
-}
-
-/** It waits to be claimed, and no claim of it is under way. */
-function isWaiting(row: HeldRow): boolean {
-  return row.queue !== undefined || row.isMissed;
 }

@@ -49,11 +49,10 @@ export class KafkaStreams implements StreamsClient {
     if (known !== undefined && now - known.at < COUNT_MAX_AGE_MS) return known.count;
     const count = this.admin.partitions(topicName(this.namespace, stream));
     this.counts.set(stream, { at: now, count });
-    // When Kafka does not answer, the last known count is used; the next call asks again.
+    // An older count is never used, because partitions may have been added since: an account would be in two of them.
     return count.catch((error: unknown) => {
       this.counts.delete(stream);
-      if (known === undefined) throw error;
-      return known.count;
+      throw error;
     });
   }
 

@@ -5,22 +5,17 @@ import { mayComeBack, Sending } from '../../connectors/mysql/operators/sending';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
-import { PAUSES_KNOWN_MS } from '../../topology/core/pauses';
 import type { Environment } from '../../topology/settings/environment';
 import { due } from '../../topology/streams';
 import { fromTheBeginning } from '../inspect/kafka';
 
-/** How long what a spout was emitting takes to be in Kafka. */
-const EMITTED_MS = 500;
-/** So long after a pause no worker emits because it does not know of it, and what they were emitting is in Kafka. */
-export const SEEN_AFTER_MS = PAUSES_KNOWN_MS + EMITTED_MS;
 const LOOK_EVERY_MS = 200;
 /** Beside the time-out of a request, or the time after which workers that were killed are not waited for any more. */
 const DRAIN_LIMIT_MS = 20_000;
 /** A group that nobody has joined for so long has no worker: the only one is not just being started again. */
 const NOBODY_MS = 10_000;
 /** A worker whose lease ran out so lately may only be cut off from the database: what waits for it must not be overtaken. */
-const CUT_OFF_MS = 60_000;
+export const CUT_OFF_MS = 60_000;
 
 export interface DrainOptions {
   readonly environment: Environment;
@@ -34,8 +29,8 @@ export interface DrainOptions {
 }
 
 /**
- * Waits until the bolts of a paused channel have consumed all that was emitted, and every request is answered; or until the
- * signal aborts.
+ * Waits until the bolts of a channel to which nothing is emitted have consumed all that was, and every request is answered; or until
+ * the signal aborts. What bolts find paused by a person they give back after half a minute.
  * @throws UserError when that takes longer than any request may, and than workers may be cut off from the database
  */
 export async function untilDrained({ channel, timeoutMs, ...options }: DrainOptions): Promise<void> {

@@ -3,25 +3,24 @@ import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { COUNT_MAX_AGE_MS } from '../../connectors/kafka/kafka-streams';
 import { readLag } from '../../connectors/kafka/lag';
 import type { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
+import { databaseNow, emittingSpouts } from '../../connectors/mysql/operators/emitting-spouts';
 import { OwnPause } from '../../connectors/mysql/operators/own-pause';
-import { databaseNow, unsweptSpouts } from '../../connectors/mysql/operators/sweeps';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { Unavailable, UserError } from '../../topology/core/errors';
+import { PAUSES_KNOWN_MS } from '../../topology/core/pauses';
 import type { Environment } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { due, SPOUT, scheduleChanges, topicName } from '../../topology/streams';
 import { counted } from '../console/units';
 import { withKafka } from '../inspect/kafka';
-import { hasMembers, SEEN_AFTER_MS, untilDrained } from './drain';
+import { CUT_OFF_MS, hasMembers, untilDrained } from './drain';
 
 const LOOK_EVERY_MS = 200;
 /** How long until the group of the bolt has taken the new partitions. */
 const OWNED_LIMIT_MS = 30_000;
-/** A sweep that ended so long after a row was given back began after that, and sees rows that are half a second overdue. */
-const SWEPT_AFTER_MS = 2_000;
-/** How long the spouts may take for that; they report every three seconds. */
-const FOUND_LIMIT_MS = 30_000;
+/** How long spouts may take to say that they emit nothing: they say so every second, or a hard killed one is waited for. */
+const QUIET_LIMIT_MS = CUT_OFF_MS + 30_000;
 
 /** A stream that gets more partitions. */
 export interface Growth {
@@ -80,12 +79,16 @@ export interface RepartitionOptions {
 /**
  * Adds partitions to a stream whose messages are being sent.
  *
- * 1. *No account's messages overtake each other* while their stream grows: an account may move to another partition, so all that was emitted is sent or
- *    given back before anything is emitted by the new number.
+ * 1. *No account's messages overtake each other* while their stream grows: an account may move to another partition, so all that was emitted is sent
+ *    before anything is emitted by the new number.
  * 2. *Nothing stays paused when the command dies*: the pause ends by itself, and the next deploy goes on.
  * 3. *Nothing is paused in vain*: Kafka is asked first whether it takes the partitions, and what it refuses is thrown.
  */
 export class Repartition {
+  private pauses: OwnPause[] = [];
+  /** When partitions of a bolt's stream were added, monotonic: spouts may go by the number before for a moment. */
+  private addedMs = Number.NEGATIVE_INFINITY;
+
   constructor(private readonly options: RepartitionOptions) {}
 
   /** The stream of a channel. @param growth of a bolt's stream. @returns milliseconds for which its channel was paused */
@@ -96,12 +99,11 @@ export class Repartition {
     report(`${stream}: ${from} → ${to} partitions; sends of ${component} pause`);
     const took = await this.paused([component], async (admin) => {
       await this.drained(admin, component);
-      const drainedAt = await this.options.pool.use(databaseNow);
-      const addedMs = this.options.clock.monotonic();
-      await this.add(admin, growth);
+      // Also when what follows fails, or nobody knows what Kafka made of it, spouts learn of the number before they emit.
+      await this.add(admin, growth).finally(() => {
+        this.addedMs = this.options.clock.monotonic();
+      });
       await this.owned(admin, growth);
-      await this.sleepUntil(addedMs + COUNT_MAX_AGE_MS);
-      await this.foundAgain(component, drainedAt);
     });
     report(`${stream}: ${to} partitions; sends of ${component} paused for ${(took / 1_000).toFixed(1)} s`);
     return took;
@@ -137,20 +139,43 @@ export class Repartition {
   private async paused(channels: readonly string[], work: (admin: KafkaAdmin) => Promise<void>): Promise<number> {
     const { kafka, lock, clock } = this.options;
     const begunMs = clock.monotonic();
-    const pauses: OwnPause[] = [];
     try {
-      for (const channel of channels) pauses.push(await OwnPause.begin(lock, clock, channel));
-      await this.sleepUntil(begunMs + SEEN_AFTER_MS);
+      for (const channel of channels) this.pauses.push(await OwnPause.begin(lock, clock, channel));
       await kafka(work);
     } finally {
-      await Promise.all(pauses.map((pause) => pause.end()));
+      await clock.sleep(Math.max(0, this.addedMs + COUNT_MAX_AGE_MS - clock.monotonic()));
+      await Promise.all(this.pauses.map((pause) => pause.end()));
+      this.pauses = [];
     }
     return clock.monotonic() - begunMs;
   }
 
   private async drained(admin: KafkaAdmin, channel: string): Promise<void> {
     const { settings } = this.options;
+    await this.quiet(channel);
     await untilDrained({ ...this.options, admin, channel, timeoutMs: settings.bolts[channel]?.timeoutMs ?? 0 });
+    this.checkGoesOn();
+  }
+
+  /**
+   * Waits until every spout has read the pause, and what it was appending is in Kafka.
+   * @throws UserError when one does not say so in time
+   */
+  private async quiet(channel: string): Promise<void> {
+    const { pool, clock, signal } = this.options;
+    const since = await pool.use(databaseNow);
+    const begunMs = clock.monotonic();
+    // One that begins to emit after this, because it has just got partitions, has read the pause.
+    await this.sleepUntil(begunMs + PAUSES_KNOWN_MS);
+    while ((await pool.use((sql) => emittingSpouts(sql, channel, since, CUT_OFF_MS))) > 0) {
+      this.checkGoesOn();
+      if (clock.monotonic() > begunMs + QUIET_LIMIT_MS) {
+        throw new UserError(
+          `Not every worker of ${SPOUT} has said within ${QUIET_LIMIT_MS / 1_000} s that it emits nothing to ${channel}. \`downspout status\` shows them.`,
+        );
+      }
+      await clock.sleep(LOOK_EVERY_MS, signal);
+    }
     this.checkGoesOn();
   }
 
@@ -163,6 +188,7 @@ export class Repartition {
     const { environment, lock } = this.options;
     this.checkGoesOn();
     await lock.check();
+    for (const pause of this.pauses) await pause.extend();
     const refusal = await admin.enlarge(topicName(environment.DOWNSPOUT_NAMESPACE, stream), to, options);
     if (refusal === null) return;
     throw new UserError(
@@ -197,25 +223,6 @@ export class Repartition {
         );
       }
       await clock.sleep(LOOK_EVERY_MS, this.options.signal);
-    }
-  }
-
-  /**
-   * Waits until the spouts have found what the bolts gave back, because it woke in the pause. Then it waits in memory beside all
-   * else and is emitted in its order; found after the pause, it would be sent after younger messages of its account.
-   */
-  private async foundAgain(channel: string, drainedAt: number): Promise<void> {
-    const { pool, clock, signal, report } = this.options;
-    const limit = clock.monotonic() + FOUND_LIMIT_MS;
-    while ((await pool.use((sql) => unsweptSpouts(sql, channel, drainedAt + SWEPT_AFTER_MS))) > 0) {
-      this.checkGoesOn();
-      if (clock.monotonic() > limit) {
-        report(
-          `${channel}: not every spout has gone over its rows again; some may be sent in another order than they woke in`,
-        );
-        return;
-      }
-      await clock.sleep(LOOK_EVERY_MS, signal);
     }
   }
 

@@ -91,6 +91,11 @@ export class Emission {
     return this.isFull() || parked.accounts > 0 || accounts.overflowed.size > 0;
   }
 
+  /** Appends under way. What failed is appended again in its order, so it is none of them. */
+  get appends(): number {
+    return Number(this.producing !== undefined) + this.retries.size;
+  }
+
   /** True while the account's partition does not confirm: nothing else of the account is emitted. */
   isStuck(account: AccountMemory): boolean {
     if (this.stuck.size === 0) return false;

@@ -2,7 +2,7 @@ import type { Invariant } from './judge/judge';
 import * as mutations from './mutations';
 import { explain, type Judged, judged } from './report';
 import type { Sabotage } from './world/sabotage';
-import type { Scenario } from './world/scenario';
+import type { FaultKind, Scenario } from './world/scenario';
 
 /** A world in which only what the mutation needs happens. */
 const quiet: Partial<Scenario> = {
@@ -23,6 +23,7 @@ const quiet: Partial<Scenario> = {
   concurrency: 16,
   perAccount: 8,
   maxHeld: 1_000,
+  startsWithin: 0,
   crashes: 0,
   hostile: undefined,
   held: false,
@@ -244,6 +245,40 @@ describe('mutations of the design', () => {
     },
     60_000,
   );
+});
+
+/** Something is paused while messages wake, and each worker reads what is at a moment of its own. */
+const withPause = (lasts: readonly [number, number], kind: FaultKind = 'pause'): Partial<Scenario> => ({
+  ...quiet,
+  channels: ['idempotent'],
+  spouts: 1,
+  messages: 200,
+  storm: 24_000,
+  startsWithin: 1_000,
+  strikes: [{ kind, at: 3_000, lasts }],
+});
+
+describe('pauses, with workers that read them at different moments', () => {
+  test.each([
+    ['is shorter than a look at it', [100, 900]],
+    ['is longer than reconcile takes', [4_000, 12_000]],
+  ] as const)(
+    "no account's messages overtake each other at the end of one that %s",
+    async (_, lasts) => {
+      expect(broken(await run(SEEDS, withPause(lasts)))).toBe('');
+    },
+    120_000,
+  );
+
+  test("nor at the end of one that only stops what is emitted, as a command's does", async () => {
+    expect(broken(await run(SEEDS, withPause([4_000, 12_000], 'emissionPause')))).toBe('');
+  }, 120_000);
+
+  test('the judge catches a bolt that drops what it finds paused', async () => {
+    const restore = mutations.droppedInPauses();
+    const runs = await run(SEEDS, withPause([4_000, 12_000])).finally(restore);
+    expect(runs.flatMap(({ violations }) => violations.map(({ invariant }) => invariant))).toContain('I5');
+  }, 120_000);
 });
 
 /** More messages wake at once than can be sent at once, so tuples wait for their claim. */

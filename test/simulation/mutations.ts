@@ -1,4 +1,7 @@
 import { hash } from 'node:crypto';
+import { HeldRows } from '../../bolts/claim/held-rows';
+import { PausedRows } from '../../bolts/claim/paused-rows';
+import type { HeldRow } from '../../bolts/held-row';
 import type { AttemptResult } from '../../bolts/send-rows';
 import { Frontier } from '../../spouts/memory/frontier';
 import type { OpenRow } from '../../spouts/open-rows';
@@ -336,4 +339,21 @@ export function loadBeforeTheFrontier(): () => void {
     advance.call(this, from, to);
   };
   return () => Object.assign(real, { move, advance });
+}
+
+/** A bolt drops what would be claimed in a pause, and reconcile brings it back. @returns how to undo it */
+export function droppedInPauses(): () => void {
+  const real = HeldRows.prototype;
+  const mayClaim: (this: HeldRows, row: HeldRow) => boolean = Reflect.get(real, 'mayClaim');
+  const add: (this: PausedRows, row: HeldRow) => void = Reflect.get(PausedRows.prototype, 'add');
+  PausedRows.prototype.add = () => undefined;
+  Reflect.set(real, 'mayClaim', function dropOrClaim(this: HeldRows, row: HeldRow): boolean {
+    if (mayClaim.call(this, row)) return true;
+    this.drop(row);
+    return false;
+  });
+  return () => {
+    PausedRows.prototype.add = add;
+    Reflect.set(real, 'mayClaim', mayClaim);
+  };
 }

@@ -118,10 +118,10 @@ export class Simulation {
   }
 
   async run(): Promise<Run> {
-    const { time, scenario, fleet, random } = this;
+    const { time, scenario, random } = this;
     const alone = random.chance(0.2);
-    for (let index = 0; index < scenario.spouts; index++) fleet.add(true, alone);
-    if (!alone) for (let index = 0; index < scenario.bolts; index++) fleet.add(false, true);
+    for (let index = 0; index < scenario.spouts; index++) this.add(true, alone);
+    if (!alone) for (let index = 0; index < scenario.bolts; index++) this.add(false, true);
     const load = { time, scenario, clients: this.clients, database: this.database };
     scheduleOrdinary(load, random.fork(9));
     scheduleHarm(load);
@@ -144,6 +144,12 @@ export class Simulation {
     const lastWake = Math.max(0, ...this.plans.map(({ wakeAt }) => (wakeAt ?? 0) - BEGINNING));
     const rest = Math.min(quietSince, time.elapsed) - Math.max(scenario.storm, lastWake);
     return { histories: this.histories(), figures: this.figures(rest) };
+  }
+
+  private add(spouts: boolean, bolts: boolean): void {
+    const { time, scenario, fleet, random } = this;
+    if (scenario.startsWithin === 0 || fleet.all.length === 0) fleet.add(spouts, bolts);
+    else time.after(random.between(0, scenario.startsWithin), () => fleet.add(spouts, bolts));
   }
 
   private worker(place: Place, machine: Machine, link: Link): SimulatedWorker {
@@ -223,7 +229,9 @@ export class Simulation {
   /** What is made ready first takes its own time between its attempt's start and its request. */
   private isOrdered(): boolean {
     const { faults, strikes, crashes, channels } = this.scenario;
-    return faults.length + strikes.length === 0 && crashes === 0 && !channels.includes('container');
+    const kinds = [...faults, ...strikes.map(({ kind }) => kind)];
+    const areOnlyPauses = kinds.every((kind) => kind === 'pause' || kind === 'emissionPause');
+    return areOnlyPauses && crashes === 0 && !channels.includes('container');
   }
 
   private histories(): Histories {

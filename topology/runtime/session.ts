@@ -3,7 +3,7 @@ import { DatabaseClockBounds } from '../core/database-clock';
 import { Unavailable } from '../core/errors';
 import { LEASE_MS, type Lease } from '../core/lease';
 import { PAUSES_KNOWN_MS, type Pauses } from '../core/pauses';
-import type { WorkerIdentity, WorkerRegistry, WorkerReport } from './worker-registry';
+import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from './worker-registry';
 
 const RENEW_EVERY_MS = 3_000;
 /** The lease ends here this much sooner than in the database. */
@@ -23,7 +23,7 @@ export interface SessionOptions {
   readonly registry: WorkerRegistry;
   readonly identity: WorkerIdentity;
   readonly clock: Clock;
-  readonly report: () => WorkerReport;
+  readonly report: () => Omit<WorkerReport, 'pausesReadAt'>;
   /** Called when the session was marked dead: it may do nothing any more. */
   readonly onDead: () => void;
   /** Takes what was thrown. The session retries Unavailable; anything else ends the worker. */
@@ -42,10 +42,18 @@ export interface SessionOptions {
  * 6. When the database's clock turns out to have run ahead, the lease is out until the database has renewed it. The answer to
  *    a renewal that was sent before says nothing: it may be as old as the jump.
  * 7. What is paused is known only for a moment after it was asked for, however long the lease holds.
+ * 8. A pause of a command that adds partitions stops what is emitted, and bolts send what was: so nothing of it waits when the
+ *    pause ends. While there is one, every pulse is reported at once, because the command waits for that.
  */
 export class Session implements Lease, Pauses {
   readonly session: string;
   readonly databaseClock: DatabaseClockBounds;
+  /** What bolts heed. The session itself says what spouts heed. */
+  readonly pausesOfBolts: Pauses = {
+    known: () => this.known(),
+    paused: (channel, account) => this.isPausedForAll(channel) || this.isAccountPaused(channel, account),
+    channelPaused: (channel) => this.isPausedForAll(channel),
+  };
   /** Until when the lease holds. */
   private until = OUT;
   /** Until when what was read of pauses counts. */
@@ -55,6 +63,8 @@ export class Session implements Lease, Pauses {
   private dead = false;
   private deactivated = false;
   private channels: ReadonlySet<string> = new Set();
+  private emissionPaused: ReadonlySet<string> = new Set();
+  private pausesReadAt: number | undefined;
   private accounts: ReadonlySet<string> = new Set();
   private readonly closing = new AbortController();
   private loops: Promise<void>[] = [];
@@ -73,11 +83,11 @@ export class Session implements Lease, Pauses {
   }
 
   paused(channel: string, account: string): boolean {
-    return this.channelPaused(channel) || (this.accounts.size > 0 && this.accounts.has(key(channel, account)));
+    return this.channelPaused(channel) || this.isAccountPaused(channel, account);
   }
 
   channelPaused(channel: string): boolean {
-    return this.deactivated || this.channels.has(channel);
+    return this.isPausedForAll(channel) || this.emissionPaused.has(channel);
   }
 
   /** Registers the session and reads the clock and the pauses once. Throws Unavailable; then it may be called again. */
@@ -96,7 +106,9 @@ export class Session implements Lease, Pauses {
     if (this.dead) return;
     const { drops } = this;
     const until = inTime(clock, LEASE_MS - LEASE_MARGIN_MS);
-    if (await registry.renew(this.session, LEASE_MS, report())) {
+    const { pausesReadAt } = this;
+    const reported = { ...report(), ...(pausesReadAt === undefined ? {} : { pausesReadAt }) };
+    if (await registry.renew(this.session, LEASE_MS, reported)) {
       if (drops === this.drops && until.monotonicMs > this.until.monotonicMs) this.until = until;
       return;
     }
@@ -115,16 +127,32 @@ export class Session implements Lease, Pauses {
   private async pulse(): Promise<void> {
     const { registry, clock } = this.options;
     const knownUntil = inTime(clock, PAUSES_KNOWN_MS);
-    const { reading, deactivated, pausedChannels, pausedAccounts } = await registry.pulse();
+    const pulse = await registry.pulse();
+    const { reading } = pulse;
     // More than the lease's margin: the database counts its lease as older than we do, whether its clock was set or both of
     // ours stood still.
     const isOut = this.databaseClock.observe(reading) > LEASE_MARGIN_MS;
     if (isOut) this.drop();
+    this.heed(pulse);
+    this.knownUntil = knownUntil;
+    if (isOut || this.emissionPaused.size > 0) await this.renew();
+  }
+
+  private heed({ reading, deactivated, pausedChannels, emissionPausedChannels, pausedAccounts }: Pulse): void {
     this.deactivated = deactivated;
     this.channels = new Set(pausedChannels);
+    this.emissionPaused = new Set(emissionPausedChannels);
     this.accounts = new Set(pausedAccounts.map(({ channel, account }) => key(channel, account)));
-    this.knownUntil = knownUntil;
-    if (isOut) await this.renew();
+    // The clock was read before the pauses.
+    this.pausesReadAt = reading.timestamp;
+  }
+
+  private isPausedForAll(channel: string): boolean {
+    return this.deactivated || this.channels.has(channel);
+  }
+
+  private isAccountPaused(channel: string, account: string): boolean {
+    return this.accounts.size > 0 && this.accounts.has(key(channel, account));
   }
 
   private drop(): void {

@@ -29,6 +29,8 @@ export interface WorkerIdentity {
 export interface WorkerReport {
   readonly partitions: Readonly<Record<string, readonly number[]>>;
   readonly gauges: Readonly<Record<string, Gauges>>;
+  /** By what was paused then, epoch milliseconds by the database's clock, the gauges were emitted. Workers before this was reported lack it. */
+  readonly pausesReadAt?: number;
 }
 
 /** What a worker reads from the database once a second. */
@@ -37,6 +39,8 @@ export interface Pulse {
   /** True: everything is paused, `downspout deactivate`. */
   readonly deactivated: boolean;
   readonly pausedChannels: readonly string[];
+  /** Nothing is emitted to these because a command adds partitions; what was emitted is sent. */
+  readonly emissionPausedChannels: readonly string[];
   readonly pausedAccounts: readonly { readonly channel: string; readonly account: string }[];
 }
 

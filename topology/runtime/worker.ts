@@ -189,7 +189,7 @@ export class Worker {
       clock,
       databaseClock: this.session.databaseClock,
       lease: this.session,
-      pauses: this.session,
+      pauses: this.session.pausesOfBolts,
       onError: (error) => this.onError(component, error),
     };
     const common = { streams, onError: context.onError, onSkip: (skipped: SkippedRecord) => this.onSkip(skipped) };
@@ -201,7 +201,7 @@ export class Worker {
     const spout = topology.spouts.find(({ name }) => name === component);
     if (spout === undefined) throw new UserError(unknownComponent(component, topology));
     const { emit, partitionOf } = emitterOf(topology, component, streams);
-    const own = { ...context, emit: observedEmit(emit, observer), partitionOf };
+    const own = { ...context, pauses: this.session, emit: observedEmit(emit, observer), partitionOf };
     const part = observedSpout(component, spout.create(own), observer);
     return new SpoutTask({ ...common, part: spout, spout: part, clock });
   }

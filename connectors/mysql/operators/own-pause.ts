@@ -1,4 +1,5 @@
 import type { Clock } from '../../../topology/core/clock';
+import { UserError } from '../../../topology/core/errors';
 import { NOW_MS, text } from '../sql/literals';
 import type { DeployLock } from './deploy-lock';
 
@@ -6,12 +7,14 @@ const LENGTH_MS = 30_000;
 const RENEW_EVERY_MS = 5_000;
 
 /**
- * A pause of a channel for as long as a command with the right to deploy works. Its row is that of whoever has the right: a
- * command takes over what a killed one has left, and one that has lost the right changes it no more.
+ * A pause of what is emitted to a channel, for as long as a command with the right to deploy works; what was emitted is sent. Its row
+ * is that of whoever has the right: a command takes over what a killed one has left, and one that has lost the right changes it no more.
  *
  * 1. *A pause of ours ends by itself when its command dies*, within half a minute.
  * 2. *A pause of ours lasts as long as its command works*, whoever paused before it, pauses or resumes meanwhile.
  * 3. *What a person has paused stays paused*, also when they do so meanwhile.
+ * 4. *A pause of ours that has ended by itself does not begin again*: while the database was away, the channel may have been emitted
+ *    to. Whoever relies on the pause is told.
  */
 export class OwnPause {
   private readonly ending = new AbortController();
@@ -27,17 +30,36 @@ export class OwnPause {
 
   /** @throws UserError when the right to deploy is lost; Unavailable */
   static async begin(lock: Pick<DeployLock, 'transaction'>, clock: Clock, channel: string): Promise<OwnPause> {
-    await write(lock, channel);
+    const until = `${NOW_MS} + ${LENGTH_MS}`;
+    await lock.transaction((sql) =>
+      sql.run(
+        `INSERT INTO pauses (channel, account, command, paused_at, until_at) VALUES (${text(channel)}, '', 'deploy', ${NOW_MS}, ` +
+          `${until}) ON DUPLICATE KEY UPDATE until_at=${until}`,
+      ),
+    );
     return new OwnPause(lock, clock, channel);
+  }
+
+  /** Before what must not happen without the pause. @throws UserError when it has ended by itself; what `begin` throws */
+  async extend(): Promise<void> {
+    const { affectedRows } = await this.lock.transaction((sql) =>
+      sql.run(`UPDATE pauses SET until_at=${NOW_MS} + ${LENGTH_MS} WHERE ${this.row} AND until_at > ${NOW_MS}`),
+    );
+    if (affectedRows > 0) return;
+    throw new UserError(
+      `The pause of ${this.channel} has ended by itself, because the database did not answer this command for half a minute. Run it again.`,
+    );
   }
 
   /** @throws what `begin` throws */
   async end(): Promise<void> {
     this.ending.abort();
     await this.renewing;
-    await this.lock.transaction((sql) =>
-      sql.run(`DELETE FROM pauses WHERE channel=${text(this.channel)} AND account='' AND command='deploy'`),
-    );
+    await this.lock.transaction((sql) => sql.run(`DELETE FROM pauses WHERE ${this.row}`));
+  }
+
+  private get row(): string {
+    return `channel=${text(this.channel)} AND account='' AND command='deploy'`;
   }
 
   private async renew(): Promise<void> {
@@ -45,19 +67,9 @@ export class OwnPause {
     while (!ending.signal.aborted) {
       await clock.sleep(RENEW_EVERY_MS, ending.signal);
       if (ending.signal.aborted) return;
-      await write(this.lock, this.channel).catch(() => {
-        // The next time may do it. `end` meets what lasts, and reports it.
+      await this.extend().catch(() => {
+        // The next time may do it. Whoever extends it before a change, or ends it, meets what lasts, and reports it.
       });
     }
   }
-}
-
-function write(lock: Pick<DeployLock, 'transaction'>, channel: string): Promise<unknown> {
-  const until = `${NOW_MS} + ${LENGTH_MS}`;
-  return lock.transaction((sql) =>
-    sql.run(
-      `INSERT INTO pauses (channel, account, command, paused_at, until_at) VALUES (${text(channel)}, '', 'deploy', ${NOW_MS}, ` +
-        `${until}) ON DUPLICATE KEY UPDATE until_at=${until}`,
-    ),
-  );
 }

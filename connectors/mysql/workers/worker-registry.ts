@@ -6,6 +6,8 @@ import type { Pool } from '../sql/pool';
 /** The rows of sessions that ended longer ago are deleted. That changes nothing: an unknown session counts as dead. */
 const KEPT_MS = 7 * 24 * 3_600_000;
 const MAX_HOST_CHARACTERS = 255;
+/** The command whose pauses only stop what is emitted: see operators/own-pause.ts. */
+const DEPLOY = 'deploy';
 
 /** The workers' register: the table `workers`. Death is for ever: nothing sets `dead` back to 0. */
 export class MySqlWorkerRegistry implements WorkerRegistry {
@@ -45,15 +47,16 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
       const [reading] = await sql.rows<[string, string]>('SELECT UNIX_TIMESTAMP(NOW(6)), @@server_uuid');
       const received = this.clock.monotonic();
       const [seconds, server] = reading as [string, string];
-      const pauses = await sql.rows<[string, string]>(
-        `SELECT channel, account FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS}`,
+      const pauses = await sql.rows<[string, string, string]>(
+        `SELECT channel, account, command FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS}`,
       );
       return {
         reading: { timestamp: Number(seconds) * 1000, sent, received, server },
         deactivated: pauses.some(([channel]) => channel === ''),
         pausedChannels: pauses
-          .filter(([channel, account]) => channel !== '' && account === '')
+          .filter(([channel, account, command]) => channel !== '' && account === '' && command !== DEPLOY)
           .map(([channel]) => channel),
+        emissionPausedChannels: pauses.filter(([, , command]) => command === DEPLOY).map(([channel]) => channel),
         pausedAccounts: pauses
           .filter(([, account]) => account !== '')
           .map(([channel, account]) => ({ channel, account })),

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { Operations } from '../../../connectors/mysql/operators/operations';
 import { systemClock } from '../../../topology/core/clock';
+import { PAUSES_KNOWN_MS } from '../../../topology/core/pauses';
 import { counted } from '../../console/units';
 import { lagOf, queuedOf, withKafka } from '../../inspect/kafka';
 import { requiredBolt, runningTopology } from '../../inspect/running-topology';
-import { SEEN_AFTER_MS, untilDrained } from '../../release/drain';
+import { untilDrained } from '../../release/drain';
 import { audited } from '../audited';
 import { channelsFor } from '../channels';
 import { withPool } from '../database';
@@ -29,7 +30,7 @@ export function drainCommand(): Command {
         withPool(context, async (pool) => {
           await new Operations(pool).pause({ channel, account: null }, undefined, schemas);
           if (context.dryRun) return;
-          await systemClock.sleep(SEEN_AFTER_MS, signal);
+          await systemClock.sleep(PAUSES_KNOWN_MS, signal);
           await withKafka(environment, (admin) =>
             untilDrained({ environment, admin, pool, clock: systemClock, signal, channel, timeoutMs }),
           );

@@ -132,6 +132,15 @@ export function openRowsBattery(open: () => Promise<PortsWorld>): void {
       expect((await scene.world.registry.pulse()).pausedChannels).toEqual(['webhook']);
     });
 
+    test('a pause of a command that adds partitions is told apart from those of people', async () => {
+      const before = (await scene.world.registry.pulse()).pausedChannels;
+      await scene.world.pauseEmission('mastodon');
+      expect(await scene.world.registry.pulse()).toMatchObject({
+        pausedChannels: before,
+        emissionPausedChannels: ['mastodon'],
+      });
+    });
+
     test('a pause with an end is over when its time has come', async () => {
       const account = `p-${newSession()}`;
       const isPaused = async () =>

@@ -84,6 +84,8 @@ export interface PortsWorld {
   /** Writes the version, as an application's own SQL may. */
   setVersion(id: number, version: number): Promise<void>;
   pause(channel: string | null, account?: string, inMs?: number): Promise<void>;
+  /** As a command does that adds partitions. */
+  pauseEmission(channel: string): Promise<void>;
   row(id: number): Promise<RowView>;
   ledger(id: number): Promise<EntryView[]>;
   /** Runs `work` while another transaction holds the row. */
@@ -145,6 +147,9 @@ export async function memoryWorld(): Promise<PortsWorld> {
         const others = database.pausedAccounts.filter((one) => one.channel !== channel || one.account !== account);
         database.pausedAccounts = [...others, { channel, account, untilAt }];
       }
+    },
+    async pauseEmission(channel) {
+      database.emissionPausedChannels.add(channel);
     },
     async row(id) {
       const row = rowOf(id);
@@ -256,6 +261,11 @@ export async function mysqlWorld(): Promise<PortsWorld> {
     },
     async pause(channel, account, inMs) {
       await operations.pause({ channel, account: account ?? null }, inMs === undefined ? undefined : { inMs });
+    },
+    async pauseEmission(channel) {
+      await admin.run(
+        `INSERT INTO pauses (channel, account, command, paused_at, until_at) VALUES ('${channel}', '', 'deploy', 1, 4102444800000)`,
+      );
     },
     async row(id) {
       const { message } = await show(id);

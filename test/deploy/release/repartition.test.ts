@@ -1,5 +1,6 @@
 import type { ResultSetHeader } from 'mysql2/promise';
 import type { KafkaAdmin } from '../../../connectors/kafka/kafka-admin';
+import { COUNT_MAX_AGE_MS } from '../../../connectors/kafka/kafka-streams';
 import { AssignerProtocol } from '../../../connectors/kafka/kafkajs';
 import type { DeployLock } from '../../../connectors/mysql/operators/deploy-lock';
 import type { Pool } from '../../../connectors/mysql/sql/pool';
@@ -70,16 +71,19 @@ beforeEach(() => {
   group = new Group();
   interrupt = new AbortController();
   isLost = false;
-  unswept = 0;
+  emitting = 0;
+  isLapsed = false;
   living = 0;
 });
 
-/** Spouts that have not gone over the channel's rows since they were given back. */
-let unswept: number;
+/** Spouts that may still append to the channel's stream. */
+let emitting: number;
+/** The pause has ended by itself. */
+let isLapsed: boolean;
 /** Workers of the channel that live, or were cut off from the database lately. */
 let living: number;
 const answers = (statement: string) => {
-  if (statement.includes('reconcile_age')) return [[unswept]];
+  if (statement.includes('pausesReadAt')) return [[emitting]];
   return statement.includes('FROM workers') && living > 0 ? [[1]] : [];
 };
 const nothing: Sql = {
@@ -95,6 +99,7 @@ const lock: Pick<DeployLock, 'transaction' | 'check'> = {
     await lock.check();
     const run = async (statement: string) => {
       group.log.push(statement.startsWith('DELETE') ? 'resumed' : 'paused');
+      if (isLapsed && statement.startsWith('UPDATE')) return { affectedRows: 0 } as ResultSetHeader;
       return nothing.run(statement);
     };
     return work({ ...nothing, run });
@@ -147,15 +152,50 @@ test("no account's messages overtake each other: while a group rebalances, what 
   expect(clock.monotonic()).toBeGreaterThanOrEqual(12_000);
 });
 
-test("no account's messages overtake each other: what was given back in the pause is found by the spouts before the channel resumes", async () => {
-  unswept = 1;
-  clock.after(15_000, () => {
-    group.log.push('found');
-    unswept = 0;
+test("no account's messages overtake each other: what a spout is still appending is waited for before partitions are added", async () => {
+  emitting = 1;
+  clock.after(40_000, () => {
+    group.log.push('appended');
+    emitting = 0;
   });
   expect(await grow()).toBe('done');
-  expect(group.log).toContain('found');
-  expect(group.log.at(-1)).toBe('resumed');
+  expect(steps().filter((one) => one !== 'paused')).toEqual(['asked', 'appended', 'added', 'resumed']);
+});
+
+test('a spout that never says that it emits nothing keeps partitions from being added', async () => {
+  emitting = 1;
+  expect(await grow()).toMatchObject({
+    message: expect.stringMatching(/^Not every worker of due has said within 90 s that it emits nothing to webhook/),
+  });
+  expect(group.log).not.toContain('added');
+});
+
+test('a pause that has ended by itself while the database was away keeps partitions from being added', async () => {
+  group.waiting = 1;
+  clock.after(4_000, () => {
+    isLapsed = true;
+    group.waiting = 0;
+  });
+  expect(await grow()).toMatchObject({ message: expect.stringContaining('The pause of webhook has ended by itself') });
+  expect(group.log).not.toContain('added');
+});
+
+test('once partitions were added, the pause outlasts what spouts know of their number, also when the command is interrupted', async () => {
+  group.takesNew = false;
+  const growing = grow();
+  let addedMs = 0;
+  let resumedMs = 0;
+  const { push } = group.log;
+  group.log.push = (...lines) => {
+    if (lines.includes('added')) {
+      addedMs = clock.monotonic();
+      interrupt.abort(new UserError('interrupted'));
+    }
+    if (lines.includes('resumed')) resumedMs = clock.monotonic();
+    return push.apply(group.log, lines);
+  };
+  expect(await growing).toMatchObject({ message: 'interrupted' });
+  expect(resumedMs - addedMs).toBeGreaterThanOrEqual(COUNT_MAX_AGE_MS);
 });
 
 test('what waits where no worker runs is not waited for, once nobody has come for a while', async () => {

@@ -119,6 +119,10 @@ const faults = {
       },
     };
   },
+  emissionPause: ({ database, providers, random }: FaultParts) => {
+    database.emissionPausedChannels.add(random.pick(providers).name);
+    return { end: () => database.emissionPausedChannels.clear() };
+  },
   lock: ({ database, random }: FaultParts) => {
     const ids = [...database.rows.keys()].filter((id) => !database.locked.has(id) && random.chance(0.3));
     for (const id of ids) database.locked.add(id);
@@ -163,6 +167,7 @@ export class Faults {
     for (const { manners } of providers) Object.assign(manners, polite());
     database.pausedChannels.clear();
     database.pausedAccounts = [];
+    database.emissionPausedChannels.clear();
     database.locked.clear();
     capture.resume();
     fleet.heal();

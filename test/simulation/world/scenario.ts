@@ -27,7 +27,8 @@ const everyFault = [
   'deploy',
 ] as const;
 
-export type FaultKind = (typeof everyFault)[number];
+/** A command stops only what is emitted while partitions are added; that takes a moment that is aimed at. */
+export type FaultKind = (typeof everyFault)[number] | 'emissionPause';
 
 interface Strike {
   readonly kind: FaultKind;
@@ -72,6 +73,8 @@ export interface Scenario {
   readonly crowdAt: number;
   /** Faults at a moment that is aimed at, besides those by chance. */
   readonly strikes: readonly Strike[];
+  /** How long after the first worker the others start, at most: what each does once a second it does at a moment of its own. */
+  readonly startsWithin: number;
   /** The chance that a worker dies at a call to the database or the log, or at its answer. */
   readonly crashes: number;
   /** What one account does all through the storm to the harm of others, if anything. Its messages wake with the crowd. */
@@ -115,6 +118,7 @@ export function scenarioOf(random: Random): Scenario {
     slow: { there: 1, back: 1 },
     crowdAt: Math.floor(random.between(0.3, 0.9) * storm),
     strikes: [],
+    startsWithin: 0,
     crashes: isCalm ? 0 : random.pick([0, 0, 0.002]),
     hostile: random.chance(0.1) ? random.pick(hostileKinds) : undefined,
     hostileMessages: random.integer(20, 60),
@@ -122,5 +126,6 @@ export function scenarioOf(random: Random): Scenario {
     revocations: random.chance(0.3),
     fairWithin: undefined,
   };
-  return { ...scenario, manners: random.chance(0.3) ? { listsLate: random.between(0, 1) } : {} };
+  const manners = random.chance(0.3) ? { listsLate: random.between(0, 1) } : {};
+  return { ...scenario, manners, startsWithin: random.pick([0, 1_000]) };
 }

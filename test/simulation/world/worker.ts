@@ -138,7 +138,7 @@ export class SimulatedWorker {
     const { machine, sabotage } = this.options;
     const { session } = this;
     const databaseClock = sabotage.databaseClock?.(session.databaseClock) ?? session.databaseClock;
-    return { clock: machine, databaseClock, lease: sabotage.lease?.(session) ?? session, pauses: session };
+    return { clock: machine, databaseClock, lease: sabotage.lease?.(session) ?? session };
   }
 
   private spoutTask(): Task {
@@ -162,6 +162,7 @@ export class SimulatedWorker {
     const acks = sabotage.acks?.(streams.acks(machine), own, now) ?? streams.acks(machine);
     const spout: Spout<ScheduleChange> = new DueSpout({
       ...this.context(),
+      pauses: this.session,
       channels: providers.map((provider) => ({
         name: provider.name,
         stream: due(provider.name),
@@ -192,6 +193,7 @@ export class SimulatedWorker {
     const own = provider.channel(machine, this.session.session, this.options.hasAccounts ? accounts : undefined);
     const real: Bolt<Due> = new SendBolt({
       ...this.context(),
+      pauses: this.session.pausesOfBolts,
       channel: sabotage.channel?.(own as never) ?? (own as never),
       settings: sabotage.boltSettings?.(settings) ?? settings,
       retry,

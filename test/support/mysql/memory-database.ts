@@ -53,6 +53,8 @@ export class MemoryDatabase extends MemoryTable {
   /** Everything is paused. */
   deactivated = false;
   readonly pausedChannels = new Set<string>();
+  /** By a command, so only for what is emitted. */
+  readonly emissionPausedChannels = new Set<string>();
   pausedAccounts: { readonly channel: string; readonly account: string; readonly untilAt?: number | null }[] = [];
   /** Rows that another transaction holds: claims leave them out, write-backs hand them back. */
   readonly locked = new Set<number>();
@@ -135,6 +137,7 @@ export class MemoryDatabase extends MemoryTable {
           reading: { timestamp, sent, received: this.clock.monotonic(), server: 'memory' },
           deactivated: this.deactivated,
           pausedChannels: [...this.pausedChannels],
+          emissionPausedChannels: [...this.emissionPausedChannels],
           pausedAccounts: this.pausedAccounts
             .filter(({ untilAt }) => (untilAt ?? Number.POSITIVE_INFINITY) > this.now())
             .map(({ channel, account }) => ({ channel, account })),

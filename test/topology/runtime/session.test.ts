@@ -44,6 +44,7 @@ describe('Session', () => {
   });
 
   const row = () => database.workers.get(identity.session);
+  const reports = () => row()?.report?.pausesReadAt ?? 0;
   const away = (which: readonly string[] = ['renew', 'pulse']) => {
     database.before = (operation) => {
       if (which.includes(operation)) throw new Unavailable('away');
@@ -204,6 +205,30 @@ describe('Session', () => {
     expect(session.known()).toBe(true);
     clock.suspend(PAUSES_KNOWN_MS);
     expect([session.known(), session.holds()]).toEqual([false, true]);
+  });
+
+  it('8. A pause of a command that adds partitions stops what is emitted, and bolts send what was.', async () => {
+    database.emissionPausedChannels.add('x');
+    const begun = database.now();
+    await clock.advance(1_000);
+    expect([session.channelPaused('x'), session.paused('x', 'bob'), session.paused('webhook', 'bob')]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect([session.pausesOfBolts.channelPaused('x'), session.pausesOfBolts.paused('x', 'bob')]).toEqual([
+      false,
+      false,
+    ]);
+    // It is reported with the pulse, not only with the next renewal of the lease.
+    expect(reports()).toBeGreaterThanOrEqual(begun);
+    const before = reports();
+    await clock.advance(1_000);
+    expect(reports()).toBe(before + 1_000);
+    database.emissionPausedChannels.clear();
+    database.pausedChannels.add('x');
+    await clock.advance(1_000);
+    expect([session.channelPaused('x'), session.pausesOfBolts.paused('x', 'bob')]).toEqual([true, true]);
   });
 
   it('holds no lease when it is opened again after it was marked dead', async () => {

@@ -67,6 +67,18 @@ test.each([
   expect(await pauses()).toEqual([['webhook', null]]);
 });
 
+test('a pause of ours that has ended by itself does not begin again, and whoever relies on it is told', async () => {
+  const clock = new ManualClock();
+  const pause = await OwnPause.begin(lock, clock, 'webhook');
+  await pause.extend();
+  await pool.run('UPDATE pauses SET until_at=until_at-31000');
+  await clock.advance(5_000);
+  await expect(pause.extend()).rejects.toThrow('The pause of webhook has ended by itself');
+  expect((await pauses())[0]?.[1]).toBeLessThan(0);
+  await pause.end();
+  expect(await pauses()).toEqual([]);
+});
+
 test('a command that has lost the right to deploy changes no pause any more', async () => {
   const pause = await OwnPause.begin(lock, new ManualClock(), 'webhook');
   await pool.run("UPDATE deploy_lock SET holder=x'00000000000000000000000000000001'");

@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import { databaseNow, emittingSpouts } from '../../../../connectors/mysql/operators/emitting-spouts';
+import { Pool } from '../../../../connectors/mysql/sql/pool';
+import { MySqlWorkerRegistry } from '../../../../connectors/mysql/workers/worker-registry';
+import { systemClock } from '../../../../topology/core/clock';
+import type { WorkerReport } from '../../../../topology/runtime/worker-registry';
+import { required } from '../../../../topology/settings/environment';
+import { freshDatabase, type World } from '../../../support/stack/stack';
+
+const CUT_OFF_MS = 60_000;
+let world: World;
+let pool: Pool;
+let registry: MySqlWorkerRegistry;
+let now: number;
+
+beforeEach(async () => {
+  world = await freshDatabase();
+  pool = Pool.open(required(world.environment, 'WORKER_DATABASE_URL'), { clock: systemClock, size: 2 });
+  registry = new MySqlWorkerRegistry(pool, systemClock);
+  now = await pool.use(databaseNow);
+});
+afterEach(async () => {
+  await pool.close();
+  await world.close();
+});
+
+/** A worker of a component, with a lease and with what it has reported. */
+async function worker(component: string, leaseMs: number, report?: Omit<WorkerReport, 'partitions'>): Promise<string> {
+  const session = randomBytes(16).toString('hex');
+  const identity = { session, components: [component], host: 'h', pid: 1, version: '0', statusUrl: null };
+  await registry.register(identity, leaseMs);
+  if (report !== undefined) await registry.renew(session, leaseMs, { partitions: { [component]: [0] }, ...report });
+  return session;
+}
+const emitting = (since: number) => pool.use((sql) => emittingSpouts(sql, 'webhook', since, CUT_OFF_MS));
+const quiet = { due: { 'emitting.webhook': 0, 'emitting.x': 3 } };
+
+test.each([
+  ['has read the pause, and appends nothing', 0, { gauges: quiet, pausesReadAt: 10.5 }, 10_000],
+  ['has not read the pause', 1, { gauges: quiet, pausesReadAt: -0.5 }, 10_000],
+  ['has an append under way', 1, { gauges: { due: { 'emitting.webhook': 1 } }, pausesReadAt: 10 }, 10_000],
+  ['is cut off from the database, perhaps', 1, { gauges: quiet, pausesReadAt: -10 }, -30_000],
+  ['has been away for so long that it is dead', 0, { gauges: quiet, pausesReadAt: -10 }, -70_000],
+] as const)('a spout that %s', async (_, count, report, leaseMs) => {
+  await worker('due', leaseMs, { ...report, pausesReadAt: now + report.pausesReadAt });
+  await worker('webhook', 10_000, { gauges: {}, pausesReadAt: 0 });
+  expect(await emitting(now)).toBe(count);
+});
+
+test('a spout that reports no such thing, or nothing yet, is waited for as long as it may go by what it read before', async () => {
+  await worker('due', 10_000, { gauges: quiet });
+  await worker('due', 10_000);
+  expect(await emitting(now)).toBe(2);
+  expect(await emitting(now - 2_001)).toBe(0);
+});
+
+test('a spout that left emits nothing', async () => {
+  await registry.leave(await worker('due', 10_000, { gauges: quiet, pausesReadAt: now - 10 }));
+  expect(await emitting(now)).toBe(0);
+});
