@@ -44,7 +44,7 @@ export type RolloutResult =
 
 const LOOK_EVERY_MS = 300;
 const CROWD_EVERY_MS = 1_000;
-/** What a supervisor writes so soon after a change may be of what it saw before. */
+/** What a supervisor writes so soon after a change may be of what it saw before, if it does not say of what it is. */
 const OBSERVED_AFTER_MS = 2_000;
 
 /**
@@ -60,7 +60,7 @@ const OBSERVED_AFTER_MS = 2_000;
 export class Rollout {
   private done = 0;
   private of = 0;
-  /** From when on a supervisor's word counts for a worker that was asked for, by its name. Epoch milliseconds. */
+  /** From when on the word of a supervisor that does not say which worker it is about counts for one that was asked for, by its name. Epoch milliseconds. */
   private readonly asked = new Map<string, number>();
   private judgedMs = Number.NEGATIVE_INFINITY;
   private awayMs = 0;
@@ -181,8 +181,11 @@ export class Rollout {
   /** A worker that cannot run, of those that were asked for: one that could not run before says nothing of the release. */
   private loopingOf({ placements }: RollView): RolloutResult | null {
     const looping = placements.find((one) => {
-      const from = this.asked.get(placementName(one)) ?? Number.POSITIVE_INFINITY;
-      return one.observed?.state === 'crash_looping' && (one.observedAt ?? 0) > from;
+      const from = this.asked.get(placementName(one));
+      if (from === undefined || one.observed?.state !== 'crash_looping') return false;
+      const { wanted } = one.observed;
+      if (wanted === undefined) return (one.observedAt ?? 0) > from;
+      return wanted.releaseNumber === one.releaseNumber && wanted.restarts === one.restarts;
     });
     if (looping === undefined) return null;
     const { deaths = 0, lastError, logFile } = looping.observed ?? {};

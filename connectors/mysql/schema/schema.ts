@@ -324,6 +324,8 @@ export interface ObservedWorker {
   readonly restarts: number | null;
   readonly session: string | null;
   readonly pid: number | null;
+  /** Which worker was wanted when the supervisor looked: what was asked for may be another one by now. Supervisors before this was said leave it out. */
+  readonly wanted?: { readonly releaseNumber: number; readonly restarts: number };
   /**
    * How the wanted worker stands. `starting`: not ready yet. `draining`: it is ready, and the one before it is still ending.
    * `ready`: nothing is left to do. `waiting`: it died and is started again in a moment. `crash_looping`: it died three times

@@ -137,6 +137,7 @@ export class PlacementSlot<P extends SlotProcess> {
       restarts: generation?.restarts ?? null,
       session: shown?.session ?? null,
       pid: shown?.pid ?? null,
+      wanted: generationOf(this.wanted),
       state: this.stateOf(wanted, isLate),
       deaths: this.deathsOf(this.wanted),
       lastError: isLate ? lateText(wanted) : (tries?.lastError ?? null),

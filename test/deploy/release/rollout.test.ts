@@ -1,3 +1,4 @@
+import type { PlacementRow } from '../../../connectors/mysql/operators/placements';
 import type { ObservedWorker } from '../../../connectors/mysql/schema/schema';
 import { rollRules } from '../../../deploy/monitoring/halt-rules';
 import { type RollSteps, rollSteps } from '../../../deploy/release/roll-steps';
@@ -120,6 +121,29 @@ test('a worker that could not run before says nothing of the release that replac
   supervisors.placements.set('webhook-1', { ...placement('webhook', 1), observed: broken, observedAt: clock.now() });
   expect(await run(steps())).toEqual({ result: 'done' });
 });
+
+test.each([
+  ['another worker than the one that was asked for', 1, { result: 'done' }],
+  ['the one that was asked for', 2, { result: 'failed', reason: 'webhook-1 died 3 times in a row: exit code 1' }],
+])(
+  'what a supervisor writes long after it looked counts only for the worker that it is about: %s',
+  async (_, releaseNumber, expected) => {
+    supervisors = new MemorySupervisors(clock, 8_000);
+    const running = run(steps());
+    clock.after(4_000, () => {
+      const asked = supervisors.placements.get('webhook-1') as PlacementRow;
+      const observed = {
+        ...(placement('webhook', 1).observed as ObservedWorker),
+        wanted: { releaseNumber, restarts: 0 },
+        state: 'crash_looping' as const,
+        deaths: 3,
+        lastError: 'exit code 1',
+      };
+      supervisors.placements.set('webhook-1', { ...asked, observed, observedAt: clock.now() });
+    });
+    expect(await running).toEqual(expected);
+  },
+);
 
 test('a roll stops when errors or lateness rise, also in the pause after the canaries', async () => {
   const running = run(steps(1), 60_000);
