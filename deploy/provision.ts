@@ -1,3 +1,4 @@
+import { describeHolder, readDeployLock } from '../connectors/mysql/operators/deploy-lock';
 import { binlogFaults } from '../connectors/mysql/schema/binlog-settings';
 import { migrate } from '../connectors/mysql/schema/migrate';
 import { Pool } from '../connectors/mysql/sql/pool';
@@ -20,7 +21,7 @@ export type ProvisionReport = (step: 'database' | 'topics' | 'connector' | 'chan
 export interface ProvisionOptions {
   /** Changes nothing: compares what is there with what is needed. */
   readonly dryRun?: boolean;
-  /** Asked before each change. @throws when it is not to be made any more */
+  /** Asked before each change, by who has the right to deploy. @throws when it is not to be made any more */
   readonly mayGoOn?: () => Promise<void>;
 }
 
@@ -36,7 +37,7 @@ interface Outcome {
  *
  * What it may not make (there is no ADMIN_DATABASE_URL, Kafka or Connect does not allow it) others have to have made: that is
  * compared with what is needed instead.
- * @throws UserError naming everything that is not as it is needed, and what to do about it
+ * @throws UserError naming everything that is not as it is needed, and what to do about it, or who is deploying
  * @throws Unavailable
  */
 export async function provision(
@@ -44,8 +45,9 @@ export async function provision(
   settings: TopologySettings,
   clock: Clock,
   report: ProvisionReport,
-  { dryRun = false, mayGoOn = () => Promise.resolve() }: ProvisionOptions = {},
+  { dryRun = false, mayGoOn: check }: ProvisionOptions = {},
 ): Promise<void> {
+  const mayGoOn = check ?? (() => Promise.resolve());
   await mayGoOn();
   const mayChange = !dryRun;
   const capture = new Capture(environment, settings, clock);
@@ -58,7 +60,7 @@ export async function provision(
   report('topics', topics.text);
   if (dryRun) return;
   await mayGoOn();
-  await join(environment, clock);
+  await join(environment, clock, check === undefined);
   await mayGoOn();
   const connector = await capture.provision();
   refuse(connector.faults);
@@ -94,12 +96,17 @@ async function provisionDatabase(environment: Environment, mayChange: boolean): 
   };
 }
 
-/** Nothing is made ready for a database that belongs to another deployment, or whose binlog CDC cannot read. */
-async function join(environment: Environment, clock: Clock): Promise<void> {
+/**
+ * Nothing is made ready for a database that belongs to another deployment, or whose binlog CDC cannot read.
+ * @param isAlone without the right to deploy: while somebody has it, the connector is theirs
+ */
+async function join(environment: Environment, clock: Clock, isAlone: boolean): Promise<void> {
   const cluster = await withKafka(environment, (admin) => admin.clusterId());
   const pool = Pool.open(operatorUrl(environment), { clock, size: 1 });
   try {
     await joinDeployment(pool, cluster, environment.DOWNSPOUT_NAMESPACE);
+    const deploying = isAlone ? await pool.use(readDeployLock) : null;
+    if (deploying !== null) throw new UserError(`${describeHolder(deploying)}: run this again when that is done.`);
     const faults = await pool.use(binlogFaults);
     if (faults.length > 0) {
       throw new UserError(`CDC cannot work with the binlog settings of this MySQL server:\n  ${faults.join('\n  ')}`);

@@ -2,6 +2,8 @@ export interface TopicSpec {
   /** With the namespace. */
   readonly name: string;
   readonly partitions: number;
+  /** The consumer group that reads it: while that has members, no partitions are added beside them. */
+  readonly group?: string;
   readonly settings?: Readonly<Record<string, string>>;
   /** How long records must stay at least, milliseconds; -1: for ever. An hour unless given. */
   readonly retentionMs?: number;

@@ -35,8 +35,8 @@ export interface TopicSetUp {
 }
 
 /**
- * Makes topics, adds partitions to those that have fewer than they should, and sets how safely they are kept. What other
- * people made is compared with what is needed, and nothing else of it is changed.
+ * Makes topics, adds partitions to those that have fewer than they should and that nobody reads, and sets how safely they are kept.
+ * What other people made is compared with what is needed, and nothing else of it is changed.
  * @param options mayChange: false when topics are only compared
  * @throws UserError when there are too few brokers
  * @throws Unavailable when Kafka does not answer
@@ -67,6 +67,10 @@ export function setUpTopics(
       if (live.settings === null) unread.push(spec.name);
       faults.push(...topicFaults(spec, live));
       if (live.partitions >= spec.partitions) continue;
+      if (mayChange && (await isRead(admin, spec))) {
+        faults.push(grownByDeploy(spec, live));
+        continue;
+      }
       const refusal = mayChange ? await enlarge(admin, spec) : '';
       if (refusal === null) enlarged.push(spec.name);
       else faults.push(tooFew(spec, live, refusal));
@@ -120,6 +124,13 @@ function firstOf(error: unknown): unknown {
   return errors?.[0] ?? error;
 }
 
+/** Whether workers read the topic: accounts would move between them while their messages are under way. */
+async function isRead(admin: Admin, { group }: TopicSpec): Promise<boolean> {
+  if (group === undefined) return false;
+  const { groups } = await admin.describeGroups([group]);
+  return groups.some(({ members }) => members.length > 0);
+}
+
 async function enlarge(admin: Admin, { name, partitions }: TopicSpec): Promise<string | null> {
   try {
     await admin.createPartitions({ topicPartitions: [{ topic: name, count: partitions }] });
@@ -148,6 +159,14 @@ function settingsOf({ retentionMs, settings }: TopicSpec, durability: Durability
     ...(retentionMs !== undefined && retentionMs < 0 ? { 'retention.ms': '-1', 'retention.bytes': '-1' } : {}),
     ...settings,
     ...durabilitySettings(durability),
+  };
+}
+
+function grownByDeploy({ name, partitions }: TopicSpec, live: TopicAsItIs): TopicFault {
+  return {
+    topic: name,
+    text: `has ${live.partitions} partitions, needs ${partitions}, and its workers run`,
+    remedy: '`downspout deploy` adds them, so that no message overtakes another',
   };
 }
 

@@ -5,12 +5,13 @@ import { ConnectorHealth } from '../../connectors/debezium/connector-health';
 import { captureNames } from '../../connectors/debezium/settings';
 import { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { kafkaClient } from '../../connectors/kafka/kafka-client';
+import { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
 import { binlogFaults } from '../../connectors/mysql/schema/binlog-settings';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import { provision } from '../../deploy/provision';
 import { systemClock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
-import { requiredConnect } from '../../topology/settings/connections';
+import { operatorUrl, requiredConnect } from '../../topology/settings/connections';
 import { required } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { freshWorld, testSettings, type World } from '../support/stack/stack';
@@ -74,6 +75,18 @@ describe('provision', () => {
     const said = await again(world.settings);
     expect(said['database']).toBe('the schema is up to date');
     expect(said['changes']).toMatch(/^a change came through in \d+ ms$/);
+  }, 60_000);
+
+  it('leaves everything to somebody who is deploying', async () => {
+    const pool = Pool.open(operatorUrl(world.environment), { clock: systemClock, size: 2 });
+    const by = { who: 'ann', host: 'host-1', doing: 'deploy of release 7' };
+    const lock = await DeployLock.take(pool, systemClock, by);
+    await expect(again(world.settings)).rejects.toThrow(
+      /^ann on host-1 has been at `deploy of release 7` since .*: run this again when that is done\.$/,
+    );
+    await lock.free();
+    await pool.close();
+    await again(world.settings);
   }, 60_000);
 
   it('sees CDC’s heartbeats', async () => {

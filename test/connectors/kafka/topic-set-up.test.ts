@@ -29,6 +29,34 @@ it('takes records of writers whose clock is hours wrong', async () => {
   await world.close();
 }, 30_000);
 
+it('adds partitions to a topic that nobody reads, and leaves one that workers read to a deploy', async () => {
+  const world = await freshNamespace();
+  const brokers = required(world.environment, 'KAFKA_BROKERS');
+  const topic = topicName(world.environment.DOWNSPOUT_NAMESPACE, 'read');
+  const setUp = (partitions: number) => setUpTopics(brokers, [{ name: topic, partitions, group: `${topic}.group` }]);
+  await setUp(1);
+  expect(await setUp(2)).toMatchObject({ changed: [topic], faults: [] });
+  const consumer = kafkaClient({ brokers, clientId: 'test', log: () => undefined }).consumer({
+    groupId: `${topic}.group`,
+  });
+  await consumer.connect();
+  await consumer.subscribe({ topic });
+  const joined = new Promise((resolve) => {
+    consumer.on(consumer.events.GROUP_JOIN, resolve);
+  });
+  await consumer.run({ eachMessage: async () => undefined });
+  await joined;
+  expect(await setUp(3)).toMatchObject({
+    changed: [],
+    faults: [
+      { topic, text: 'has 2 partitions, needs 3, and its workers run', remedy: expect.stringContaining('deploy') },
+    ],
+  });
+  await consumer.disconnect();
+  expect(await setUp(3)).toMatchObject({ changed: [topic], faults: [] });
+  await world.close();
+}, 60_000);
+
 describe('how safely topics are kept', () => {
   let world: World;
   let admin: Admin;
