@@ -2,6 +2,7 @@ import type { Release } from '../../connectors/mysql/operators/releases';
 import type { LivingWorker } from '../../connectors/mysql/operators/roll-view';
 import type { Clock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
+import { LEASE_MS } from '../../topology/core/lease';
 import { namesOf } from './left-over';
 import { patiently } from './patiently';
 import type { RolloutResult } from './rollout';
@@ -14,6 +15,8 @@ export interface EndingOptions {
   /** Ends the workers of the target `local`. @param limitMs one that runs on for longer is a failure */
   readonly endPlaced: (limitMs: number) => Promise<RolloutResult>;
   readonly living: () => Promise<readonly LivingWorker[]>;
+  /** Those that may be alive although their lease ran out. */
+  readonly lapsed: () => Promise<readonly LivingWorker[]>;
   readonly limitMs: number;
   readonly clock: Clock;
   /** Aborts when the command is to end. */
@@ -28,9 +31,11 @@ const MOST_NAMED = 10;
  * Ends all workers of a deployment, wherever they run.
  *
  * 1. *Everything has ended only when no worker is alive any more*, whoever has started it: a pod, a container, a unit of systemd.
+ * 2. *A worker whose lease ran out has ended only when it does not renew it* while the database answers for as long as a lease: after an
+ *    outage nobody's holds at first.
  */
 export async function endEverything(options: EndingOptions): Promise<RolloutResult> {
-  const { elsewhere, endElsewhere, endPlaced, living, limitMs, clock, signal } = options;
+  const { elsewhere, endElsewhere, endPlaced, living, lapsed, limitMs, clock, signal, report } = options;
   try {
     for (const release of elsewhere) await endElsewhere(release);
   } catch (error) {
@@ -40,8 +45,22 @@ export async function endEverything(options: EndingOptions): Promise<RolloutResu
   const placed = await endPlaced(limitMs);
   if (placed.result !== 'done') return placed;
   const begunMs = clock.monotonic();
+  let wasAway = true;
+  let steadySinceMs = begunMs;
+  const patience = {
+    clock,
+    signal,
+    report: (text: string) => {
+      wasAway = true;
+      report(text);
+    },
+  };
   for (;;) {
-    const left = await patiently(options, living);
+    const alive = await patiently(patience, living);
+    if (wasAway) steadySinceMs = clock.monotonic();
+    wasAway = false;
+    const isSure = clock.monotonic() - steadySinceMs >= LEASE_MS;
+    const left = alive.length > 0 || isSure ? alive : await patiently(patience, lapsed);
     if (left.length === 0) return placed;
     if (signal.aborted) return { result: 'interrupted', done: 0, of: left.length };
     if (clock.monotonic() - begunMs > limitMs) return { result: 'failed', reason: stillAlive(left, limitMs) };

@@ -64,6 +64,8 @@ export class Rollout {
   private readonly asked = new Map<string, number>();
   private judgedMs = Number.NEGATIVE_INFINITY;
   private awayMs = 0;
+  /** Since when the database has answered without a break, monotonic. */
+  private steadySinceMs = Number.NEGATIVE_INFINITY;
   /** When the first worker of a component that replaces another one was ready, by component. */
   private readonly replacedMs = new Map<string, number>();
 
@@ -118,12 +120,14 @@ export class Rollout {
     const at = await this.patiently(() => port.make(group, releaseNumber));
     for (const step of group) this.asked.set(placementName(step), at + OBSERVED_AFTER_MS);
     const begunMs = this.answeredMs();
+    const askedMs = clock.monotonic();
     let left = [...group];
     while (left.length > 0) {
       const view = await this.look();
       if ('result' in view) return view;
       const waitedMs = this.answeredMs() - begunMs;
-      const over = left.filter((step) => isDone(step, view, waitedMs, this.options.drainMs));
+      const steadyMs = clock.monotonic() - Math.max(askedMs, this.steadySinceMs);
+      const over = left.filter((step) => isDone(step, view, { waitedMs, steadyMs }, this.options.drainMs));
       for (const step of over) report(textOf(step, ++this.done, this.of));
       for (const { kind, component } of over) {
         if (kind === 'replace' && !this.replacedMs.has(component)) this.replacedMs.set(component, clock.monotonic());
@@ -214,7 +218,10 @@ export class Rollout {
     try {
       return await patiently({ ...this.options, report: note }, work);
     } finally {
-      if (wasAway) this.awayMs += clock.monotonic() - begunMs;
+      if (wasAway) {
+        this.awayMs += clock.monotonic() - begunMs;
+        this.steadySinceMs = clock.monotonic();
+      }
     }
   }
 

@@ -1,15 +1,29 @@
 import { type PlacementKey, type PlacementRow, placementName } from '../../connectors/mysql/operators/placements';
 import type { RollView } from '../../connectors/mysql/operators/roll-view';
+import { LEASE_MS } from '../../topology/core/lease';
 import { workersText } from './left-over';
 import type { RollStep } from './roll-steps';
 
 /** The next worker does not wait longer for the last request of one that drains. */
 const DRAIN_LIMIT_MS = 60_000;
 
-/** Whether a step is done. @param waitedMs since it was asked for */
-export function isDone(step: RollStep, view: RollView, waitedMs: number, drainMs: number | undefined): boolean {
+/** For how long a step has been waited for, and for how long the database has answered meanwhile without a break. */
+interface Waited {
+  readonly waitedMs: number;
+  readonly steadyMs: number;
+}
+
+/** Whether a step is done. @param waited since it was asked for */
+export function isDone(
+  step: RollStep,
+  view: RollView,
+  { waitedMs, steadyMs }: Waited,
+  drainMs: number | undefined,
+): boolean {
   if (step.kind === 'end') {
-    const hasEnded = !view.workers.some((worker) => isFor(worker, step));
+    // One that lives renews its lease meanwhile: after an outage of the database nobody's holds at first.
+    const running = steadyMs < LEASE_MS ? [...view.workers, ...view.lapsed] : view.workers;
+    const hasEnded = !running.some((worker) => isFor(worker, step));
     return hasEnded || (drainMs === undefined && waitedMs > DRAIN_LIMIT_MS);
   }
   const placement = view.placements.find((one) => isFor(one, step));

@@ -6,7 +6,7 @@ import {
   listReleases,
   unfinishedReleases,
 } from '../../../connectors/mysql/operators/releases';
-import { livingWorkers } from '../../../connectors/mysql/operators/roll-view';
+import { lapsedWorkers, livingWorkers } from '../../../connectors/mysql/operators/roll-view';
 import type { Pool } from '../../../connectors/mysql/sql/pool';
 import { readDeployment } from '../../../connectors/mysql/workers/deployment';
 import { systemClock } from '../../../topology/core/clock';
@@ -71,6 +71,7 @@ export function killCommand(): Command {
               endElsewhere: (release) => endOn(release, options, context, guard, deploymentId),
               endPlaced: (limitMs) => workers.end(limitMs),
               living: () => livingWorkers(pool),
+              lapsed: () => lapsedWorkers(pool),
               limitMs: endLimitMs(live === null ? null : settingsOf(live)),
               clock: systemClock,
               signal,

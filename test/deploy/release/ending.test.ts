@@ -26,10 +26,12 @@ const isRefused = () => Promise.reject(new UserError('the connection was refused
 
 let clock: ManualClock;
 let living: LivingWorker[];
+let lapsed: LivingWorker[];
 let log: string[];
 beforeEach(() => {
   clock = new ManualClock();
   living = [pod];
+  lapsed = [];
   log = [];
 });
 
@@ -43,6 +45,7 @@ async function end(own: Partial<EndingOptions> = {}): Promise<RolloutResult> {
       return { result: 'done' };
     },
     living: async () => living,
+    lapsed: async () => lapsed,
     limitMs: 60_000,
     clock,
     signal: new AbortController().signal,
@@ -68,6 +71,41 @@ test('1. Everything has ended only when no worker is alive any more, whoever has
       /^after 60 s there still run: webhook of release 3 on pod-1 \(process 1\); due-2 of release \? on host-1 \(process 42\)\. No supervisor/,
     ),
   });
+});
+
+test.each([
+  ['one that lives renews it', true, 30_000],
+  ['one that has died does not', false, 10_000],
+])('2. A worker whose lease ran out has ended only when it does not renew it: %s', async (_, lives, leastMs) => {
+  living = [];
+  lapsed = [pod];
+  clock.after(8_000, () => {
+    if (lives) [living, lapsed] = [[pod], []];
+  });
+  clock.after(30_000, () => {
+    living = [];
+  });
+  expect(await end()).toEqual({ result: 'done' });
+  expect(clock.monotonic()).toBeGreaterThanOrEqual(leastMs);
+  expect(clock.monotonic()).toBeLessThan(leastMs + 1_000);
+});
+
+test('2. A worker whose lease ran out has ended only when it does not renew it, after an outage too that came in between', async () => {
+  lapsed = [pod];
+  let away = false;
+  clock.after(15_000, () => {
+    away = true;
+    living = [];
+  });
+  clock.after(40_000, () => {
+    away = false;
+  });
+  const answers = async () => {
+    if (away) throw new Unavailable('MySQL does not answer');
+    return living;
+  };
+  expect(await end({ living: answers })).toEqual({ result: 'done' });
+  expect(clock.monotonic()).toBeGreaterThanOrEqual(50_000);
 });
 
 test('an engine that cannot be reached has ended nothing, and that is the outcome', async () => {

@@ -234,6 +234,29 @@ test('the time for which the database was away does not count against a worker t
   expect(await run(steps())).toEqual({ result: 'done' });
 });
 
+test('a worker that was to end and whose lease ran out has ended only when it does not renew it', async () => {
+  const worker = { component: 'webhook', replica: 3, releaseNumber: 1, host: 'host-1', pid: 7, isSupervised: true };
+  supervisors.placements.set('webhook-3', placement('webhook', 3));
+  supervisors.lapsed = [worker];
+  clock.after(6_000, () => {
+    supervisors.lapsed = [];
+    supervisors.draining = [worker];
+  });
+  clock.after(20_000, () => {
+    supervisors.draining = [];
+  });
+  expect(await run({ canaries: [], others: [[{ kind: 'end', component: 'webhook', replica: 3 }]] })).toEqual({
+    result: 'done',
+  });
+  expect(clock.monotonic()).toBeGreaterThanOrEqual(20_000);
+  supervisors.placements.set('webhook-3', placement('webhook', 3));
+  supervisors.lapsed = [worker];
+  const begunMs = clock.monotonic();
+  await run({ canaries: [], others: [[{ kind: 'end', component: 'webhook', replica: 3 }]] });
+  expect(clock.monotonic() - begunMs).toBeGreaterThanOrEqual(10_000);
+  expect(clock.monotonic() - begunMs).toBeLessThan(12_000);
+});
+
 test('workers that were left alone must be ready too', async () => {
   const broken = { ...(placement('due', 2).observed as ObservedWorker), state: 'crash_looping' as const, deaths: 4 };
   supervisors.placements.set('due-2', { ...placement('due', 2), observed: broken, observedAt: 1 });

@@ -13,6 +13,8 @@ export class MemorySupervisors implements RolloutPort {
   readonly log: string[] = [];
   /** Workers that nobody asks for any more. */
   draining: RunningWorker[] = [];
+  /** Workers whose lease ran out. */
+  lapsed: RunningWorker[] = [];
   crashing: string | null = null;
   hanging: string | null = null;
   away = 0;
@@ -36,6 +38,7 @@ export class MemorySupervisors implements RolloutPort {
     return {
       placements,
       workers: [...workers.map((one) => ({ ...one, ...running })), ...this.draining],
+      lapsed: this.lapsed,
       supervisors: ['host-1'],
     };
   }
