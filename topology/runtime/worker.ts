@@ -174,9 +174,12 @@ export class Worker {
 
   /** Does not throw. */
   private async drain(opening: Promise<void>, ending: Ending): Promise<void> {
-    await ending.step('worker: starting', () => opening, START_LIMIT_MS);
-    await ending.step('worker: joining and leaving groups', () => this.watching, START_LIMIT_MS);
-    const finished = await Promise.all(this.tasks.map((task) => task.stop(ending)));
+    // A task that is joining its group leaves it when it has; the others do not wait for that to take nothing new.
+    const [finished] = await Promise.all([
+      Promise.all(this.tasks.map((task) => task.stop(ending))),
+      ending.step('worker: starting', () => opening, START_LIMIT_MS),
+      ending.step('worker: joining and leaving groups', () => this.watching, START_LIMIT_MS),
+    ]);
     const ownsNothing = !finished.includes(false);
     await ending.step('worker: leaving the registry', () => this.session.close(ownsNothing), REGISTRY_LIMIT_MS);
   }

@@ -238,6 +238,23 @@ describe('Worker', () => {
     ]);
   });
 
+  it('2. After `stop` it takes nothing new, although its spout is still joining a group that does not answer.', async () => {
+    streams.follow = () => forever;
+    const worker = await run();
+    const emit = (id: number) =>
+      streams.append('due.webhook', [{ partition: 0, value: due('webhook').codec.encode(dueOf(id)) }]);
+    await emit(1);
+    await settled();
+    expect(bolt.ids()).toEqual([1]);
+    await stop(worker);
+    await clock.advance(2_500);
+    await emit(2);
+    await settled();
+    await clock.advance(100);
+    expect(bolt.ids()).toEqual([1]);
+    await clock.advance(LIMIT);
+  });
+
   it('3. Ending takes the limit at most; what is not finished then keeps its lease, so its rows are recovered when that is out.', async () => {
     bolt.slow = true;
     const worker = await run();
