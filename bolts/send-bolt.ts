@@ -276,7 +276,9 @@ export class SendBolt implements Bolt<Due> {
     } finally {
       if (this.planner.idle && this.handingOver === 0) {
         if (this.claimed.allBeginAtTheirWake(now)) this.onBegun?.();
-        if (this.claimed.idle) this.drained?.();
+        // A claim that took effect after its session has left would be a claim of the dead, and in doubt.
+        this.held.awaitUnsure();
+        if (this.claimed.idle && !this.held.hasUnsure) this.drained?.();
       }
     }
   }

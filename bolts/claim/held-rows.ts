@@ -32,7 +32,7 @@ export interface HeldRowsOptions {
 /** How long past its time a row waits for its account or origin, or for the end of a pause, before its tuple is dropped. */
 const MAX_WAIT_MS = 30_000;
 /** How long a claim whose answer was lost may still take effect. */
-const UNSURE_MS = 15_000;
+export const UNSURE_MS = 15_000;
 /** When a row is claimed again after a claim without an answer. */
 const UNSURE_RETRY_MS = 100;
 /** When a missed row without room is looked at again, and how many are looked at before others have their turn. */
@@ -213,6 +213,20 @@ export class HeldRows {
   revoke(partitions?: ReadonlySet<number>): void {
     for (const row of this.rows.values()) {
       if (partitions === undefined || partitions.has(row.delivery.tuple.partition)) row.revoked = true;
+    }
+  }
+
+  /** A claim without an answer may still make one of them ours. */
+  get hasUnsure(): boolean {
+    return [...this.rows.values()].some((row) => row.unsureUntil > 0);
+  }
+
+  /** The bolt drains: what an earlier claim may still make ours is claimed no more, and looked for when that is over. */
+  awaitUnsure(): void {
+    for (const row of this.rows.values()) {
+      if (row.unsureUntil === 0 || !this.isWaiting(row)) continue;
+      this.takeOut(row);
+      this.unsettled.push(row);
     }
   }
 

@@ -1,3 +1,4 @@
+import { UNSURE_MS } from '../../bolts/claim/held-rows';
 import { channelKinds, kindOf } from '../../connectors/channels/channel-kinds';
 import { MAX_REFRESH_MS } from '../../topology/message';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
@@ -6,6 +7,8 @@ import type { TopologySettings } from '../../topology/settings/topology-settings
 const AFTER_REQUESTS_MS = 2_000;
 /** How long closing connections may take after that. */
 export const CLOSE_LIMIT_MS = 2_000;
+/** A claim without an answer is waited for until it can take effect no more, and is then looked for within a second. */
+const UNSURE_LIMIT_MS = UNSURE_MS + 1_000;
 /** A spout alone has no requests. */
 const SPOUT_DRAIN_LIMIT_MS = 10_000;
 
@@ -26,7 +29,8 @@ export function graceSeconds(components: readonly string[], settings: TopologySe
 export function drainLimitMs(components: readonly string[], { bolts }: TopologySettings): number {
   const own = components.flatMap((component) => {
     const bolt = bolts[component];
-    return bolt === undefined ? [] : [Math.max(bolt.claimAheadMaxMs + bolt.timeoutMs, refreshMs(component))];
+    if (bolt === undefined) return [];
+    return [Math.max(bolt.claimAheadMaxMs + bolt.timeoutMs, refreshMs(component), UNSURE_LIMIT_MS)];
   });
   return Math.max(SPOUT_DRAIN_LIMIT_MS, ...own.map((requestsMs) => requestsMs + AFTER_REQUESTS_MS));
 }

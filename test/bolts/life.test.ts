@@ -217,6 +217,35 @@ describe('SendBolt, come what may', () => {
     expect(world.bolt.gauges()).toMatchObject({ held: 0, held_bytes: 0 });
   });
 
+  it.each([
+    ['takes effect late', true],
+    ['never takes effect', false],
+  ])(
+    'a drain waits for a claim that was not answered, because it would be one of the dead: one that %s',
+    async (_, takesEffect) => {
+      await start({ class: 'blind' });
+      const row = world.row(100);
+      world.database.before = (operation) => {
+        if (operation === 'claim') throw new Error('no answer');
+      };
+      world.emit(row);
+      const { id, version, updatedAt } = row;
+      await world.advance(110);
+      world.database.before = () => {};
+      let drained = false;
+      void world.bolt.drain().then(() => {
+        drained = true;
+      });
+      await world.advance(5_000);
+      expect(drained).toBe(false);
+      if (takesEffect) await world.database.sendRows().claim(world.session, [{ id, version, updatedAt }], 0);
+      await world.advance(15_000);
+      expect(drained).toBe(true);
+      expect(row).toMatchObject({ state: 'scheduled', version: takesEffect ? 2 : 1, inDoubt: false });
+      expect(world.begun(row)).toEqual([]);
+    },
+  );
+
   it('a row that cannot be written is reported and a locked one is handed in again; neither holds the others', async () => {
     await start();
     const rows = world.rows(5, 100);
