@@ -9,7 +9,7 @@ import { PortReservations } from './host/port-reservations';
 import { endProcess, type ProcessRecord, stillRuns } from './host/processes';
 import { joinMembers } from './members';
 import { partsOf, wavesOf } from './native-parts';
-import { digestOf, isUp, PortLost, startPart } from './part-start';
+import { digestOf, PortLost, startPart, staysUp } from './part-start';
 import { BROKERS, brokersOf } from './parts/kafka-part';
 import { MYSQL_SERVERS } from './parts/mysql-part';
 import type { Part, PartContext } from './parts/part';
@@ -187,7 +187,7 @@ export class NativeStack implements Stack {
       const where = `${part.version} on port ${part.port}`;
       const ports = portsOf(part.name, state.ports);
       if (known !== undefined && stillRuns(known)) {
-        if (known.program === digest && (await isUp(part, ports, known))) {
+        if (known.program === digest && (await staysUp(part, ports, known, clock))) {
           report({ part: part.name, stage: 'kept', text: `running already, ${where}` });
           return;
         }

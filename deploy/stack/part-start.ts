@@ -9,6 +9,9 @@ import type { Part } from './parts/part';
 /** How long a part may take until it answers. */
 const START_LIMIT_MS = 300_000;
 const POLL_MS = 50;
+/** How long a part that runs and holds its ports may be too busy to answer. */
+const BUSY_LIMIT_MS = 20_000;
+const BUSY_POLL_MS = 250;
 
 /** Another program listens on a port that was chosen for a part. With other ports it may start. */
 export class PortLost extends UserError {}
@@ -23,9 +26,27 @@ function lostPort(ports: readonly number[], record: ProcessRecord): number | und
  * @param ports all that the part listens on
  */
 export async function isUp(part: Part, ports: readonly number[], record: ProcessRecord): Promise<boolean> {
-  if (!(await part.ready()) || !stillRuns(record)) return false;
-  // Where the system does not say who listens, it is taken for the process while that lives.
-  return ports.every((port) => ['itself', 'unknown'].includes(listenerOn(port, record)));
+  return (await part.ready()) && listens(ports, record);
+}
+
+/** The same of a part that was started before: a busy one is asked for some time, because what uses it would be cut off. */
+export async function staysUp(
+  part: Part,
+  ports: readonly number[],
+  record: ProcessRecord,
+  clock: Clock,
+): Promise<boolean> {
+  const limit = clock.monotonic() + BUSY_LIMIT_MS;
+  while (!(await isUp(part, ports, record))) {
+    if (!listens(ports, record) || clock.monotonic() >= limit) return false;
+    await clock.sleep(BUSY_POLL_MS);
+  }
+  return true;
+}
+
+/** Where the system does not say who listens, it is taken for the process while that lives. */
+function listens(ports: readonly number[], record: ProcessRecord): boolean {
+  return stillRuns(record) && ports.every((port) => ['itself', 'unknown'].includes(listenerOn(port, record)));
 }
 
 /**
