@@ -12,7 +12,8 @@ const pages = [
     .map((path) => `docs/${path}`),
 ];
 const read = (page: string) => readFileSync(join(root, page), 'utf8');
-const entries = new Set(readdirSync(root));
+/** What a stack keeps in its folder is no part of the repository, and is there only while or after one runs. */
+const entries = new Set(readdirSync(root).filter((name) => name !== '.downspout'));
 
 /** Code of a page, piece by piece: every line of its blocks, and what stands between back-ticks. */
 function codeOf(page: string): string[] {
