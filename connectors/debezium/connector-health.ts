@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { CdcHealth, CdcState } from '../../spouts/cdc-health';
 import type { Clock } from '../../topology/core/clock';
-import { type Connector, type ConnectorStatus, cannotReadOn, failuresOf, haltOf } from './connector';
+import type { Connector } from './connector';
+import { type ConnectorStatus, cannotReadOn, failuresOf, haltOf } from './connector-status';
 
 /** So often what failed is restarted before it has to begin again at the present. */
 const RESTARTS = 2;

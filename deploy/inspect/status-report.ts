@@ -1,4 +1,5 @@
-import { Connector, failuresOf, haltOf } from '../../connectors/debezium/connector';
+import { Connector } from '../../connectors/debezium/connector';
+import { failuresOf, haltOf } from '../../connectors/debezium/connector-status';
 import { captureNames } from '../../connectors/debezium/settings';
 import type { KafkaCopies } from '../../connectors/kafka/kafka-admin';
 import type { Clock } from '../../topology/core/clock';

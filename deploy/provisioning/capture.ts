@@ -1,4 +1,5 @@
-import { Connector, failuresOf } from '../../connectors/debezium/connector';
+import { Connector } from '../../connectors/debezium/connector';
+import { failuresOf } from '../../connectors/debezium/connector-status';
 import { captureNames, connectorSettings } from '../../connectors/debezium/settings';
 import type { Clock } from '../../topology/core/clock';
 import { connectConnectionOf, historySecurityOf } from '../../topology/settings/connections';

@@ -1,5 +1,6 @@
-import { Connector, type ConnectorStatus } from '../../connectors/debezium/connector';
+import { Connector } from '../../connectors/debezium/connector';
 import { ConnectorHealth } from '../../connectors/debezium/connector-health';
+import type { ConnectorStatus } from '../../connectors/debezium/connector-status';
 import { captureNames } from '../../connectors/debezium/settings';
 import { watchTopic } from '../../connectors/kafka/topic-set-up';
 import { Pool } from '../../connectors/mysql/sql/pool';
