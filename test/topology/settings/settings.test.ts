@@ -87,13 +87,17 @@ const webhookOf = (text: string) =>
 
 describe('topology settings', () => {
   it('reads the file that comes with the package', () => {
-    expect(readTopologySettings().bolts['webhook']).toMatchObject({ replicas: 2, partitions: 8 });
+    // Providers are away for hours: a message is tried for a day, in the end once an hour.
+    const patience = { giveUpAfterMs: 24 * 60 * 60 * 1_000, backOffMaxMs: 60 * 60 * 1_000 };
+    expect(readTopologySettings().bolts['webhook']).toMatchObject({ replicas: 2, partitions: 8, ...patience });
   });
 
   it('fills in defaults', () => {
     const settings = parseTopologySettings('components: { webhook: { replicas: 3 } }', 't.yaml');
     expect(settings.spout.leadMs).toBe(2_000);
     expect(settings.bolts['webhook']).toMatchObject({ replicas: 3, concurrency: 256 });
+    const { giveUpAfterMs, backOffMaxMs } = readTopologySettings().bolts['webhook'] ?? {};
+    expect(settings.bolts['webhook']).toMatchObject({ giveUpAfterMs, backOffMaxMs });
   });
 
   it('takes times and sizes with their unit, and bare numbers as milliseconds and bytes', () => {
