@@ -25,7 +25,7 @@ function lostPort(ports: readonly number[], record: ProcessRecord): number | und
  * Whether the part answers, and it is this process that does: the part of another stack may answer on the port in its place.
  * @param ports all that the part listens on
  */
-export async function isUp(part: Part, ports: readonly number[], record: ProcessRecord): Promise<boolean> {
+async function isUp(part: Part, ports: readonly number[], record: ProcessRecord): Promise<boolean> {
   return (await part.ready()) && listens(ports, record);
 }
 

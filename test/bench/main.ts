@@ -1,7 +1,7 @@
 import { ReceiverProcess } from '../../deploy/demo/receiver-process';
 import { systemClock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
-import { readTopologySettings } from '../../topology/settings/topology-settings';
+import { readTopologyFile } from '../../topology/settings/topology-settings';
 import { BareSenders } from './bare';
 import { type Figures, median } from './figures';
 import { type BenchOptions, parseOptions } from './options';
@@ -84,7 +84,7 @@ async function bareHttp(
   receiver: ReceiverProcess,
   url: string,
 ): Promise<Map<number, Measurement>> {
-  const { webhook } = readTopologySettings().bolts;
+  const { webhook } = readTopologyFile().settings.bolts;
   const inFlight = webhook?.concurrency ?? 256;
   const timeout = webhook?.timeoutMs ?? 10_000;
   const senders = await BareSenders.start(SENDERS);

@@ -1,6 +1,6 @@
 import type { ReceiverProcess } from '../../deploy/demo/receiver-process';
 import { systemClock } from '../../topology/core/clock';
-import { readTopologySettings } from '../../topology/settings/topology-settings';
+import { readTopologyFile } from '../../topology/settings/topology-settings';
 import { BenchTable } from './bench-table';
 import { type Figures, median } from './figures';
 import { burst, type Subject, steady } from './measure';
@@ -182,7 +182,7 @@ export class WholeRun {
 }
 
 function claimAheadMax(): number {
-  return readTopologySettings().bolts['webhook']?.claimAheadMaxMs || 2_000;
+  return readTopologyFile().settings.bolts['webhook']?.claimAheadMaxMs || 2_000;
 }
 
 function sum(rounds: readonly Figures[], value: (figures: Figures) => number): number {

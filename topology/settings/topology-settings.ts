@@ -52,14 +52,6 @@ export function topologyOf(environment: Environment): TopologySettings {
 }
 
 /**
- * A file without overrides.
- * @throws UserError as readTopologyFile
- */
-export function readTopologySettings(path?: string): TopologySettings {
-  return readTopologyFile({ path }).settings;
-}
-
-/**
  * The text of a file.
  * @internal for tests
  * @throws UserError as readTopologyFile

@@ -3,7 +3,7 @@ import { setUpTopics } from '../../../connectors/kafka/topic-set-up';
 import { provision } from '../../../deploy/provision';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
-import { readTopologySettings } from '../../../topology/settings/topology-settings';
+import { readTopologyFile } from '../../../topology/settings/topology-settings';
 import { removeTopics } from '../../support/stack/removal';
 import { until } from '../../support/until';
 import type { Arena } from '../world/arena';
@@ -59,7 +59,7 @@ export const cdcFaults: readonly Fault[] = [
     mostLateMs: 60_000,
     run: async (arena) => {
       const brokers = required(arena.environment, 'KAFKA_BROKERS');
-      const { partitions } = readTopologySettings().spout;
+      const { partitions } = readTopologyFile().settings.spout;
       await burst(arena, 500, 3_000);
       await removeTopics(brokers, captureNames('').changes);
       await systemClock.sleep(1_000);
@@ -90,7 +90,7 @@ function connectorIs(state: 'paused' | 'stopped'): Fault {
 
 /** As an operator does it with `downspout up` or its like. */
 async function heal(arena: Arena): Promise<void> {
-  await provision(arena.environment, readTopologySettings(), systemClock, () => undefined);
+  await provision(arena.environment, readTopologyFile().settings, systemClock, () => undefined);
   await changesComeThrough(arena);
 }
 

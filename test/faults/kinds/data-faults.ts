@@ -5,7 +5,7 @@ import { KafkaStreams } from '../../../connectors/kafka/kafka-streams';
 import { groupName } from '../../../connectors/kafka/names';
 import { systemClock } from '../../../topology/core/clock';
 import { required } from '../../../topology/settings/environment';
-import { readTopologySettings } from '../../../topology/settings/topology-settings';
+import { readTopologyFile } from '../../../topology/settings/topology-settings';
 import { until } from '../../support/until';
 import type { Arena } from '../world/arena';
 import type { Fault } from './fault';
@@ -92,7 +92,7 @@ async function replay({ sql, environment }: Arena, ago: number): Promise<void> {
   const kafka = { brokers: required(environment, 'KAFKA_BROKERS'), clientId: 'replay', log: () => undefined };
   const admin = new KafkaAdmin(kafkaClient(kafka));
   const streams = new KafkaStreams(kafka, admin, systemClock, '');
-  const { partitions } = readTopologySettings().spout;
+  const { partitions } = readTopologyFile().settings.spout;
   const rows = await sql.rows<[number, number, string, string, number | null, number]>(
     'SELECT id, shard, account, channel, wake_at, version FROM scheduled_messages',
   );

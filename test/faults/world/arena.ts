@@ -8,7 +8,7 @@ import { provision } from '../../../deploy/provision';
 import { systemClock } from '../../../topology/core/clock';
 import type { Gauges } from '../../../topology/gauges';
 import { type Environment, readEnvironment, required } from '../../../topology/settings/environment';
-import { readTopologySettings } from '../../../topology/settings/topology-settings';
+import { readTopologyFile } from '../../../topology/settings/topology-settings';
 import { type Received, Receiver } from '../../support/channels/receiver';
 import { Random } from '../../support/random';
 import { topologyFile } from '../../support/stack/topology-file';
@@ -62,7 +62,7 @@ export class Arena {
   static async start(say: (text: string) => void): Promise<Arena> {
     const stack = await FaultStack.start(say);
     const environment = readEnvironment(stack.settings, {});
-    const topology = readTopologySettings();
+    const topology = readTopologyFile().settings;
     await provision(environment, topology, systemClock, () => undefined);
     const logFolder = join(faultsFolder, 'workers');
     rmSync(logFolder, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 import { UserError } from '../../../topology/core/errors';
 import { readEnvironment, required } from '../../../topology/settings/environment';
-import { parseTopologySettings, readTopologySettings } from '../../../topology/settings/topology-settings';
+import { parseTopologySettings, readTopologyFile } from '../../../topology/settings/topology-settings';
 
 describe('readEnvironment', () => {
   it('takes the environment first and the fallback for what is missing', () => {
@@ -89,14 +89,14 @@ describe('topology settings', () => {
   it('reads the file that comes with the package', () => {
     // Providers are away for hours: a message is tried for a day, in the end once an hour.
     const patience = { giveUpAfterMs: 24 * 60 * 60 * 1_000, backOffMaxMs: 60 * 60 * 1_000 };
-    expect(readTopologySettings().bolts['webhook']).toMatchObject({ replicas: 2, partitions: 8, ...patience });
+    expect(readTopologyFile().settings.bolts['webhook']).toMatchObject({ replicas: 2, partitions: 8, ...patience });
   });
 
   it('fills in defaults', () => {
     const settings = parseTopologySettings('components: { webhook: { replicas: 3 } }', 't.yaml');
     expect(settings.spout.leadMs).toBe(2_000);
     expect(settings.bolts['webhook']).toMatchObject({ replicas: 3, concurrency: 256 });
-    const { giveUpAfterMs, backOffMaxMs } = readTopologySettings().bolts['webhook'] ?? {};
+    const { giveUpAfterMs, backOffMaxMs } = readTopologyFile().settings.bolts['webhook'] ?? {};
     expect(settings.bolts['webhook']).toMatchObject({ giveUpAfterMs, backOffMaxMs });
   });
 
