@@ -287,7 +287,7 @@ export class SendBolt implements Bolt<Due> {
     const { clock, databaseClock, onBug } = this.options;
     this.sweeper = clock.after(SWEEP_EVERY_MS, () => this.sweep());
     const now = databaseClock.earliest();
-    const unsettled = this.held.sweep(now);
+    const unsettled = this.held.sweep(now, this.hasRoom());
     if (unsettled.length > 0) void this.planner.recall(unsettled).catch(onBug);
     this.prefetch.sweep(now);
     this.claimed.sweep(now);

@@ -29,7 +29,7 @@ export interface HeldRowsOptions {
   readonly readAgain: (delivery: Delivery<Due>) => void;
 }
 
-/** How long past its time a row waits for its account or origin, or for the end of a pause, before its tuple is dropped. */
+/** How long past its time a row waits for its account or origin, or for the end of a pause, before it is dropped. */
 const MAX_WAIT_MS = 30_000;
 /** How long a claim whose answer was lost may still take effect. */
 export const UNSURE_MS = 15_000;
@@ -45,9 +45,11 @@ const MAX_BATCH_BYTES = 32 * 1024 * 1024;
  * Prefetched rows, by id and in wake order, until they are claimed or dropped.
  *
  * 1. *The row as read counts, never the tuple*: a row that does not wait any more, or wakes later than the lead, is dropped.
- * 2. *A tuple is acked when its row is claimed or dropped*, and not before.
+ * 2. *A tuple is acked when its row is claimed or dropped*, or put aside for a pause, and not before.
  * 3. *The messages of an account do not overtake each other at the end of a pause*: what wakes in it waits here for half a
  *    minute. A spout may have seen the end sooner than we do, and have emitted what woke later.
+ * 4. *A paused account holds no partition*: its tuples are acked while its rows wait, because Kafka hears of no ack of what is
+ *    behind them before, and spouts emit no more to accounts of which too much is not acked. Reconcile finds the rows.
  */
 export class HeldRows {
   private readonly toClaim: WakeQueue<HeldRow>;
@@ -189,18 +191,18 @@ export class HeldRows {
   }
 
   /**
-   * Drops rows that waited too long for their account or origin, or in a pause, because reconcile brings them back. Until they are
-   * dropped, Kafka does not hear of an ack of anything behind them in their partition.
+   * Drops rows that waited too long for their account or origin, or in a pause, because reconcile brings them back.
+   * @param hasRoom false: nothing more is taken in for anybody, so what is paused goes at once
    * @returns rows to be dropped whose earlier claim may have taken effect, though its answer was lost
    */
-  sweep(now: number): readonly HeldRow[] {
+  sweep(now: number, hasRoom: boolean): readonly HeldRow[] {
     for (const row of this.toClaim.parked()) {
       if (now - row.since <= MAX_WAIT_MS) continue;
       this.takeOut(row);
       this.giveUp(row);
     }
     const since = now - MAX_WAIT_MS;
-    for (const row of this.paused.takeSince(since)) this.giveUp(row);
+    for (const row of this.paused.takeSince(hasRoom ? since : now)) this.giveUp(row);
     for (let row = this.missed.nextSuspectSince(since); row !== undefined; row = this.missed.nextSuspectSince(since)) {
       this.giveUp(row);
     }
@@ -274,8 +276,12 @@ export class HeldRows {
     if (!this.isPaused(row)) return true;
     this.options.slots.passOn(row);
     // An earlier claim of it may still take effect, and is looked for when that is over.
-    if (row.unsureUntil > 0) this.giveUp(row);
-    else this.paused.add(row);
+    if (row.unsureUntil > 0) {
+      this.giveUp(row);
+      return false;
+    }
+    row.delivery.ack();
+    this.paused.add(row);
     return false;
   }
 

@@ -27,8 +27,8 @@ function isPassing(status: number): boolean {
 
 /** Stands in the settings of a connector from before we stop it, so that it begins again, until it has been resumed. */
 const BEGINS_AGAIN = 'downspout.begins.again';
-/** What a Connect older than 3.8 answers when settings are to be changed one by one. */
-const CANNOT_MARK = new Set([404, 405]);
+/** What a Connect older than 3.8, or what stands before it, answers when settings are to be changed one by one. The mark only helps. */
+const CANNOT_MARK = new Set([403, 404, 405, 501]);
 /** One connector, through the REST interface of Kafka Connect. Every call throws Unavailable when that does not answer. */
 export class Connector {
   private readonly rest: ConnectRest;

@@ -28,21 +28,35 @@ describe('SendBolt, come what may', () => {
     expect(world.channel.journal).toHaveLength(1);
   });
 
-  it('rows of a paused account wait for half a minute and are dropped then, because reconcile brings them back', async () => {
+  it('4. A paused account holds no partition: its rows wait for half a minute and are dropped then, because reconcile brings them back', async () => {
     await start();
     world.pausedAccounts.add('quiet');
     const [quiet, loud] = [world.row(500, { account: 'quiet' }), world.row(500, { account: 'loud' })];
     world.emit(quiet, loud);
-    await world.advance(30_000);
-    expect(world.acked).toEqual([1]);
+    await world.advance(1_000);
+    // Whoever is behind them in their partition does not wait for the end of the pause.
+    expect(world.acked).toEqual([0, 1]);
     expect([quiet.state, loud.state]).toEqual(['scheduled', 'delivered']);
+    await world.advance(29_000);
+    expect(world.bolt.gauges()).toMatchObject({ held: 1 });
     await world.advance(2_000);
-    expect(world.acked).toEqual([1, 0]);
     expect(world.bolt.gauges()).toMatchObject({ held: 0, held_bytes: 0 });
     world.pausedAccounts.clear();
     world.emit(quiet);
     await world.advance(500);
     expect(quiet.state).toBe('delivered');
+  });
+
+  it('paused accounts take no room from others: without any left, what is paused is dropped at once', async () => {
+    await start({ settings: { concurrency: 64, perAccount: 8, perOrigin: 64, claimBatch: 500, maxHeld: 10 } });
+    const quiet = Array.from({ length: 10 }, (_, n) => world.row(10, { account: `quiet${n}` }));
+    for (const { account } of quiet) world.pausedAccounts.add(account);
+    world.emit(...quiet);
+    await world.advance(100);
+    expect(world.bolt.hasRoom()).toBe(false);
+    await world.advance(2_000);
+    expect(world.bolt.hasRoom()).toBe(true);
+    expect(quiet.map(({ state }) => state)).toEqual(quiet.map(() => 'scheduled'));
   });
 
   it.each([

@@ -37,16 +37,19 @@ export class InterimAnswers {
     this.kept = NOTHING;
     while (this.state !== 'final') {
       if (this.state === 'before_head') {
-        bytes = withoutEmptyLines(bytes);
-        const begins = bytes.toString('latin1', 0, BEGINNING.length);
+        const at = emptyLinesOf(bytes);
+        const begins = bytes.toString('latin1', at, at + BEGINNING.length);
         if (!INTERIM.test(begins + BEGINNING.slice(begins.length))) {
+          // Whole, because it may be the middle of an answer that came before its request was written whole.
           this.state = 'final';
           break;
         }
         if (begins.length < BEGINNING.length) {
+          if (at > MAX_HEAD_BYTES) return undefined;
           this.kept = bytes;
           return NOTHING;
         }
+        bytes = bytes.subarray(at);
         this.state = 'in_interim';
         this.headBytes = 0;
       }
@@ -65,11 +68,11 @@ export class InterimAnswers {
   }
 }
 
-/** Servers put empty lines before a head, and parsers skip them (RFC 9112, section 2.2). */
-function withoutEmptyLines(bytes: Buffer): Buffer {
+/** Servers put empty lines before a head, and parsers skip them (RFC 9112, section 2.2). @returns their bytes */
+function emptyLinesOf(bytes: Buffer): number {
   let at = 0;
   while (bytes[at] === CR || bytes[at] === LF) at++;
-  return bytes.subarray(at);
+  return at;
 }
 
 /**

@@ -150,7 +150,7 @@ export class MySqlSendRows implements SendRows {
       "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', " +
         `${DOUBT_SINCE_CLAIM}, in_doubt=1, ` +
         'recoveries=LEAST(recoveries, 254) + 1, ' +
-        `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${integer(delayMs)}, last_error=${text(reason)} ` +
+        `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${integer(Math.ceil(delayMs))}, last_error=${text(reason)} ` +
         `WHERE id=${integer(id)} AND version=${integer(version)} AND claim=${hex(session)} AND state='sending'`,
     );
   }

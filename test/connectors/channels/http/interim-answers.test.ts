@@ -13,10 +13,25 @@ test.each([
 ])('%s before an answer is left out, wherever the pieces end', (_, before) => {
   const all = `${before}${FINAL}`;
   for (let at = 0; at <= all.length; at++) {
-    expect(left(new InterimAnswers(), [all.slice(0, at), all.slice(at)])).toBe(FINAL);
+    expect(withoutEmptyLines(left(new InterimAnswers(), [all.slice(0, at), all.slice(at)]))).toBe(FINAL);
   }
-  expect(left(new InterimAnswers(), all.split(''))).toBe(FINAL);
+  expect(withoutEmptyLines(left(new InterimAnswers(), all.split('')))).toBe(FINAL);
 });
+
+test('an answer that comes before its request is written whole stays as it is, wherever its pieces end', () => {
+  const interim = new InterimAnswers();
+  const pieces = ['HTTP/1.1 413 x\r\ntransfer-encoding: chunked\r\n', '\r\n', '5\r\nlarge', '\r\n0\r\n\r\n'];
+  const answer = pieces.map((piece) => {
+    interim.expect();
+    return interim.take(Buffer.from(piece))?.toString();
+  });
+  expect(answer.join('') + interim.rest.toString()).toBe(pieces.join(''));
+});
+
+/** Parsers skip those before a head. */
+function withoutEmptyLines(text: string | undefined): string | undefined {
+  return text?.replace(/^[\r\n]+/, '');
+}
 
 test.each(['HTTP/1.1 101 Switching\r\n\r\n', 'HTTP/1.1 1000 x\r\n\r\n', 'SMTP 100 x\r\n\r\n', 'HTTP/1.1 10'])(
   '%j is no interim answer',
