@@ -8,10 +8,15 @@ const BROKERS_EXPECTED =
 
 /** A list of brokers; what a URL says besides would be dropped in silence, and the connection made in the clear. */
 function areBrokers(text: string): boolean {
-  return text.split(',').every((broker) => {
+  return brokersOf(text).every((broker) => {
     const port = Number(BROKER.exec(broker)?.[1] ?? 0);
     return port > 0 && port < 65_536;
   });
+}
+
+/** As Java's clients read them: blanks do not count. */
+function brokersOf(text: string): string[] {
+  return text.split(',').map((broker) => broker.trim());
 }
 
 /** Nothing that Connect knows could stand there, and our paths are put behind it. */
@@ -34,11 +39,7 @@ const environmentSchema = z.object({
   /** Debezium's user, with the host and port as Connect sees them. */
   CDC_DATABASE_URL: z.url().optional(),
   /** host:port, separated by commas. */
-  KAFKA_BROKERS: z
-    .string()
-    .refine(areBrokers, BROKERS_EXPECTED)
-    .transform((text) => text.split(','))
-    .optional(),
+  KAFKA_BROKERS: z.string().refine(areBrokers, BROKERS_EXPECTED).transform(brokersOf).optional(),
   /** TLS to Kafka, with files in PEM: who signed the brokers' certificates when it is nobody known, and our own certificate. */
   KAFKA_SSL: z.stringbool().default(false),
   KAFKA_SSL_CA_FILE: z.string().optional(),
@@ -49,7 +50,11 @@ const environmentSchema = z.object({
   KAFKA_SASL_PASSWORD: z.string().optional(),
   KAFKA_SASL_PASSWORD_FILE: z.string().optional(),
   /** Brokers as Connect sees them, when they differ. */
-  CONNECT_KAFKA_BROKERS: z.string().refine(areBrokers, BROKERS_EXPECTED).optional(),
+  CONNECT_KAFKA_BROKERS: z
+    .string()
+    .refine(areBrokers, BROKERS_EXPECTED)
+    .transform((text) => brokersOf(text).join(','))
+    .optional(),
   /** Debezium's own user in Kafka, when it is not that of KAFKA_SASL_USERNAME. */
   CONNECT_KAFKA_USERNAME: z.string().optional(),
   CONNECT_KAFKA_PASSWORD: z.string().optional(),

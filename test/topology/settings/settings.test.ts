@@ -24,6 +24,7 @@ describe('readEnvironment', () => {
     const brokers = 'kafka_a.internal-1:9092,10.0.0.1:65535,[fd00::1]:1';
     for (const name of ['KAFKA_BROKERS', 'CONNECT_KAFKA_BROKERS'] as const) {
       expect(String(readEnvironment({}, { [name]: brokers })[name])).toBe(brokers);
+      expect(String(readEnvironment({}, { [name]: ' a:1 , b:2 ' })[name])).toBe('a:1,b:2');
     }
   });
 
