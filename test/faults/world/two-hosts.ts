@@ -1,10 +1,12 @@
 import {
   listPlacements,
+  listSupervisors,
   type PlacementKey,
   removePlacement,
   wantPlacement,
 } from '../../../connectors/mysql/operators/placements';
 import { beginRelease, finishRelease } from '../../../connectors/mysql/operators/releases';
+import { systemClock } from '../../../topology/core/clock';
 import { packageVersion } from '../../../topology/settings/package';
 import { Host } from '../../support/stack/hosts';
 import { until } from '../../support/until';
@@ -39,6 +41,8 @@ export class TwoHosts {
       return { component, replica: Number(index) + 1 };
     });
     const both = new TwoHosts(arena, [Host.start(environment), Host.start(environment)], placements);
+    // Whichever came first would take all of them.
+    await until('both hosts have a supervisor', async () => (await living(arena)) === both.hosts.length, READY_MS);
     for (const placement of placements) await wantPlacement(sql, placement, release);
     await until('every worker is ready', () => both.areReady(), READY_MS);
     await until('both hosts run workers', () => both.hosts.every(({ pids }) => pids.length > 0), READY_MS);
@@ -57,4 +61,11 @@ export class TwoHosts {
     const rows = await listPlacements(this.arena.sql);
     return rows.length === this.placements.length && rows.every(({ observed }) => observed?.state === 'ready');
   }
+}
+
+/** Supervisors whose lease runs. */
+async function living({ sql }: Arena): Promise<number> {
+  return (await listSupervisors(sql)).filter(
+    ({ leftAt, leaseUntil }) => leftAt === null && leaseUntil > systemClock.now(),
+  ).length;
 }
