@@ -1,17 +1,5 @@
-import { Readable } from 'node:stream';
-import { readRecords } from '../../../../../deploy/cli/verbs/messages/import-source';
-import type { SourceRecord } from '../../../../../deploy/cli/verbs/messages/source-record';
 import { Random } from '../../../../support/random';
-
-async function read(file: string, size = 5): Promise<SourceRecord[]> {
-  const bytes = Buffer.from(file);
-  const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
-    bytes.subarray(index * size, (index + 1) * size),
-  );
-  const records: SourceRecord[] = [];
-  for await (const record of readRecords(Readable.from(chunks))) records.push(record);
-  return records;
-}
+import { readPieces } from './read-pieces';
 
 const head = 'account,channel,due_at,payload.url,payload.body';
 const start = 'acme,webhook,1,https://x.test/h';
@@ -37,16 +25,18 @@ describe('blanks at the ends of a cell', () => {
   ])('are part of a text: %j', async (cell, body) => {
     for (const size of [1, 2, 3, 5, 1_000]) {
       const file = `${head},dedupe_key\n${start},${cell},k\n${start},${cell}\n`;
-      expect(await read(file, size)).toMatchObject([
+      expect(await readPieces(file, {}, size)).toMatchObject([
         { ok: true, fields: { payload: { body }, dedupe_key: 'k' } },
         { ok: true, fields: { payload: { body } } },
       ]);
-      expect(await read(`${head}\r\n${start},${cell}`, size)).toMatchObject([{ fields: { payload: { body } } }]);
+      expect(await readPieces(`${head}\r\n${start},${cell}`, {}, size)).toMatchObject([
+        { fields: { payload: { body } } },
+      ]);
     }
   });
 
   test('are nothing where there is nothing else and no quotes', async () => {
-    const records = await read(`${head},dedupe_key\n${start},  ,\t\n${start},  ,  \n${start},, `);
+    const records = await readPieces(`${head},dedupe_key\n${start},  ,\t\n${start},  ,  \n${start},, `);
     expect(records).toEqual(
       [2, 3, 4].map((line) => ({ line, ok: true, fields: { ...fields, payload: { url: 'https://x.test/h' } } })),
     );
@@ -56,15 +46,15 @@ describe('blanks at the ends of a cell', () => {
     const file = `${head}\n acme\twebhook\t1\thttps://x.test/h\t "hello" \n`
       .replaceAll(',', '\t')
       .replace(' acme', 'acme');
-    expect(await read(file)).toEqual([{ line: 2, ok: true, fields }]);
-    expect(await read(`${head}\n${row}`.replaceAll(',', '\t').replace('hello', '\thello'))).toMatchObject([
+    expect(await readPieces(file)).toEqual([{ line: 2, ok: true, fields }]);
+    expect(await readPieces(`${head}\n${row}`.replaceAll(',', '\t').replace('hello', '\thello'))).toMatchObject([
       { ok: false, reason: '6 columns, and the first line names 5' },
     ]);
   });
 
   test('are text when there are more of them than are kept back', async () => {
     const blanks = ' '.repeat(200_000);
-    expect(await read(`${head}\n${start},${blanks}x\n`, 30_000)).toMatchObject([
+    expect(await readPieces(`${head}\n${start},${blanks}x\n`, {}, 30_000)).toMatchObject([
       { fields: { payload: { body: `${blanks}x` } } },
     ]);
   });
@@ -75,22 +65,22 @@ describe('blanks at the ends of a cell', () => {
       const value = JSON.stringify(cell.replaceAll('"', ''));
       const reason = `${value} begins or ends with blanks, and would be another one than without them`;
       const line = cell.includes('\n') ? 3 : 2;
-      expect(await read(`dedupe_key,account,channel,due_at\n${cell},a,webhook,1\n`)).toEqual([
+      expect(await readPieces(`dedupe_key,account,channel,due_at\n${cell},a,webhook,1\n`)).toEqual([
         { line, ok: false, reason: expect.stringContaining(`dedupe_key: ${reason}`) },
       ]);
-      expect(await read(`dedupe_key,account,channel,due_at\nk,${cell},webhook,1\n`)).toEqual([
+      expect(await readPieces(`dedupe_key,account,channel,due_at\nk,${cell},webhook,1\n`)).toEqual([
         { line, ok: false, reason: expect.stringContaining(`account: ${reason}`) },
       ]);
     },
   );
 
   test('keep keys apart in NDJSON', async () => {
-    const records = await read('{"account":"a","dedupe_key":"k"}\n{"account":"a","dedupe_key":"k "}\n');
+    const records = await readPieces('{"account":"a","dedupe_key":"k"}\n{"account":"a","dedupe_key":"k "}\n');
     expect(records.map((record) => record.ok && record.fields['dedupe_key'])).toEqual(['k', 'k ']);
   });
 
   test('do not count in names, times, zones and channels', async () => {
-    expect(await read('account , channel, due_at ,zone\na, webhook , 1 , Europe/Berlin\n')).toEqual([
+    expect(await readPieces('account , channel, due_at ,zone\na, webhook , 1 , Europe/Berlin\n')).toEqual([
       { line: 2, ok: true, fields: { account: 'a', channel: 'webhook', due_at: '1', zone: 'Europe/Berlin' } },
     ]);
   });
@@ -101,7 +91,7 @@ describe('a row with fewer cells than names, as Excel writes it where the last o
 
   test('is read when what is missing is optional', async () => {
     const tagged = { ...fields, payload: { ...fields.payload, headers: { 'X-Tag': 'tag' } } };
-    expect(await read(`${long}\n${row},tag,k1\n${row}\n${row},tag\n,,\n${start}\n`)).toEqual([
+    expect(await readPieces(`${long}\n${row},tag,k1\n${row}\n${row},tag\n,,\n${start}\n`)).toEqual([
       { line: 2, ok: true, fields: { ...tagged, dedupe_key: 'k1' } },
       { line: 3, ok: true, fields },
       { line: 4, ok: true, fields: tagged },
@@ -111,27 +101,31 @@ describe('a row with fewer cells than names, as Excel writes it where the last o
 
   test('is refused by what it cannot do without', async () => {
     const names = 'account,channel,payload.body,due_at,payload.url';
-    const records = await read(`${names}\na,webhook,hi\na,webhook,hi,1\na\n`);
+    const records = await readPieces(`${names}\na,webhook,hi\na,webhook,hi,1\na\n`);
     expect(records.map((record) => (record.ok ? 'ok' : `${record.line} ${record.reason}`))).toEqual([
       '2 due_at: missing; the row has 3 columns, and the first line names 5',
       '3 payload.url: missing; the row has 4 columns, and the first line names 5',
       '4 channel: missing; the row has 1 columns, and the first line names 5',
     ]);
-    expect(await read('account,channel,due_at,payload\na,webhook,1\n')).toMatchObject([
+    expect(await readPieces('account,channel,due_at,payload\na,webhook,1\n')).toMatchObject([
       { ok: false, reason: expect.stringMatching(/^payload: missing/) },
     ]);
   });
 
   test('is refused where the file ends within it, because more may be missing', async () => {
     const file = `${long}\n${row}\n${row.slice(0, -3)}`;
-    expect(await read(file)).toEqual([
+    expect(await readPieces(file)).toEqual([
       { line: 2, ok: true, fields },
       { line: 3, ok: false, reason: expect.stringContaining('the file ends within this row') },
     ]);
-    expect(await read(`${file}\n`)).toMatchObject([{ ok: true }, { ok: true }]);
-    expect(await read(`${file}\r`)).toMatchObject([{ ok: true }, { ok: true }]);
+    expect(await readPieces(`${file}\n`)).toMatchObject([{ ok: true }, { ok: true }]);
+    expect(await readPieces(`${file}\r`)).toMatchObject([{ ok: true }, { ok: true }]);
     // What was cut is the quoted text here.
-    expect(await read(`${file}\n${start},"hel`)).toMatchObject([{ ok: true }, { ok: true }, { line: 4, ok: false }]);
+    expect(await readPieces(`${file}\n${start},"hel`)).toMatchObject([
+      { ok: true },
+      { ok: true },
+      { line: 4, ok: false },
+    ]);
   });
 });
 
@@ -146,7 +140,7 @@ describe('quotes that were written with backslashes', () => {
   ])('are refused by line: %s', async (cell) => {
     const path = `"C:${backslash}"`;
     const json = `"{${two}a${two}:${two}${backslash}${two}${two}}"`;
-    const records = await read(`${head}\r\n${start},${cell}\r\n${start},${path}\r\n${start},${json}\r\n`, 1);
+    const records = await readPieces(`${head}\r\n${start},${cell}\r\n${start},${path}\r\n${start},${json}\r\n`, {}, 1);
     const line = cell.includes('\n') ? 3 : 2;
     expect(records).toEqual([
       { line, ok: false, reason: 'quotes are written as \\"; CSV doubles them: ""' },
@@ -156,7 +150,7 @@ describe('quotes that were written with backslashes', () => {
   });
 
   test('are refused in JSON without quotes around it', async () => {
-    expect(await read(`${head}\n${start},{${backslash}"a${backslash}":1}\n`)).toEqual([
+    expect(await readPieces(`${head}\n${start},{${backslash}"a${backslash}":1}\n`)).toEqual([
       { line: 2, ok: false, reason: expect.stringMatching(/^payload\.body: JSON with its quotes written as \\"/) },
     ]);
   });
@@ -172,7 +166,9 @@ test.each([
   'a row that gives two values for one field, in %s as %s and in %s, is refused',
   async (first, one, second, other) => {
     const names = `account,channel,due_at,${first},${second}`;
-    const records = await read(`${names}\na,webhook,1,${one},${other}\na,webhook,1,${one},\na,webhook,1,,${other}\n`);
+    const records = await readPieces(
+      `${names}\na,webhook,1,${one},${other}\na,webhook,1,${one},\na,webhook,1,,${other}\n`,
+    );
     expect(records).toMatchObject([
       { line: 2, ok: false, reason: `${second}: two columns give a value for it; leave one of them empty` },
       { line: 3, ok: true },
@@ -193,7 +189,7 @@ test('whatever a text is made of, it is read as it was written, in quotes or wit
   const table = cells.map((cell) => `${start},${cell},k\r\n`).join('');
   for (const size of [1, 7, 100_000]) {
     // Below a field everything is text, JSON too.
-    const records = await read(`${head}.text,dedupe_key\r\n${table}`, size);
+    const records = await readPieces(`${head}.text,dedupe_key\r\n${table}`, {}, size);
     expect(records).toMatchObject(bodies.map((text) => ({ fields: { payload: { body: { text } } } })));
   }
 });

@@ -1,16 +1,4 @@
-import { Readable } from 'node:stream';
-import { readRecords, type SourceForm } from '../../../../../deploy/cli/verbs/messages/import-source';
-import type { SourceRecord } from '../../../../../deploy/cli/verbs/messages/source-record';
-
-async function read(file: string | Buffer, form: SourceForm = {}, size = 5): Promise<SourceRecord[]> {
-  const bytes = Buffer.from(file);
-  const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) =>
-    bytes.subarray(index * size, (index + 1) * size),
-  );
-  const records: SourceRecord[] = [];
-  for await (const record of readRecords(Readable.from(chunks), form)) records.push(record);
-  return records;
-}
+import { readPieces } from './read-pieces';
 
 const head = 'account,channel,due_at,payload.url,payload.body';
 const row = 'acme,webhook,2027-01-31T09:00:00Z,https://x.test/h,Grüße 😀';
@@ -51,15 +39,15 @@ test.each<[string, string | Buffer, number]>([
   ['UTF-16, big end first', swapped(`\ufeff${head}\r\n${row}\r\n`), 2],
   ['UTF-16, big end first, without a mark', swapped(`${head}\r\n${row}\r\n`), 2],
 ])('a table is read when it has %s', async (_, file, line) => {
-  expect(await read(file)).toEqual([{ line, ok: true, fields }]);
-  expect(await read(file, {}, 1)).toEqual([{ line, ok: true, fields }]);
-  expect(await read(file, {}, 1_000_000)).toEqual([{ line, ok: true, fields }]);
+  expect(await readPieces(file)).toEqual([{ line, ok: true, fields }]);
+  expect(await readPieces(file, {}, 1)).toEqual([{ line, ok: true, fields }]);
+  expect(await readPieces(file, {}, 1_000_000)).toEqual([{ line, ok: true, fields }]);
 });
 
 test('NDJSON is read in UTF-16 too', async () => {
   const record = { account: 'acme', payload: { body: 'Grüße 😀' } };
   const file = Buffer.from(`\ufeff${JSON.stringify(record)}\r\n${JSON.stringify(record)}`, 'utf16le');
-  expect(await read(file)).toEqual([1, 2].map((line) => ({ line, ok: true, fields: record })));
+  expect(await readPieces(file)).toEqual([1, 2].map((line) => ({ line, ok: true, fields: record })));
 });
 
 describe('Windows-1252', () => {
@@ -67,7 +55,7 @@ describe('Windows-1252', () => {
   const file = Buffer.from(`${head}\r\nacme,webhook,2027-01-31T09:00:00Z,https://x.test/h,Grüße \x80\r\n`, 'latin1');
 
   test('is refused by line and column, with what to do; the other lines are read', async () => {
-    const [good, bad] = await read(
+    const [good, bad] = await readPieces(
       Buffer.concat([Buffer.from(`${head}\r\n${row}\r\n`), file.subarray(head.length + 2)]),
     );
     expect(good).toMatchObject({ ok: true, fields });
@@ -79,23 +67,25 @@ describe('Windows-1252', () => {
   });
 
   test('is read when it is named', async () => {
-    const [record] = await read(file, { encoding: 'windows-1252' });
+    const [record] = await readPieces(file, { encoding: 'windows-1252' });
     expect(record).toMatchObject({ ok: true, fields: { payload: { body: 'Grüße €' } } });
   });
 
   test('is refused in NDJSON, and in the names of columns', async () => {
     const line = Buffer.from('{"account":"Gr\xfc"}\n{"account":"a"}\n', 'latin1');
-    expect(await read(line)).toMatchObject([
+    expect(await readPieces(line)).toMatchObject([
       { line: 1, ok: false },
       { line: 2, ok: true },
     ]);
-    await expect(read(Buffer.from(`${head},gr\xfcn\n`, 'latin1'))).rejects.toThrow(/line 1: bytes that are not UTF-8/);
+    await expect(readPieces(Buffer.from(`${head},gr\xfcn\n`, 'latin1'))).rejects.toThrow(
+      /line 1: bytes that are not UTF-8/,
+    );
   });
 });
 
 test('half a character of UTF-16 is refused by line', async () => {
   const text = `${head}\r\n${row.replace('😀', '\ud83d')}\r\n${row}\r\n`;
-  expect(await read(Buffer.from(`\ufeff${text}`, 'utf16le'))).toMatchObject([
+  expect(await readPieces(Buffer.from(`\ufeff${text}`, 'utf16le'))).toMatchObject([
     { line: 2, ok: false, reason: expect.stringContaining('payload.body: bytes') },
     { line: 3, ok: true },
   ]);
@@ -103,10 +93,10 @@ test('half a character of UTF-16 is refused by line', async () => {
 
 test('ISO-2022-JP, which would pass as ASCII, is refused by line and column, and read when it is named', async () => {
   const file = Buffer.from(`${head}\nacme,webhook,1,https://x.test/h,\u001b$B%F\u001b(B\n`);
-  expect(await read(file)).toEqual([
+  expect(await readPieces(file)).toEqual([
     { line: 2, ok: false, reason: expect.stringMatching(/^payload\.body: .*ISO-2022.*--encoding iso-2022-jp/) },
   ]);
-  expect(await read(file, { encoding: 'iso-2022-jp' })).toMatchObject([
+  expect(await readPieces(file, { encoding: 'iso-2022-jp' })).toMatchObject([
     { ok: true, fields: { payload: { body: 'テ' } } },
   ]);
 });
@@ -118,7 +108,7 @@ test.each([
   ['account,channel\0\0due_at', /is no text/],
   ['\xff\xfe\0\0a\0\0\0', /UTF-32/],
 ])('a file that begins with %j is no text, and the answer says what to do', async (start, message) => {
-  await expect(read(Buffer.from(start, 'latin1'))).rejects.toThrow(message);
+  await expect(readPieces(Buffer.from(start, 'latin1'))).rejects.toThrow(message);
 });
 
 test.each([
@@ -126,7 +116,7 @@ test.each([
   ['########', 'payload.body: the spreadsheet shows "########" in place of a value'],
   ['{“text”: “hi”}', 'payload.body: JSON in typographic quotes'],
 ])('a cell %s is refused', async (cell, reason) => {
-  const [record] = await read(`${head}\nacme,webhook,2027-01-31T09:00:00Z,https://x.test/h,${cell}\n`);
+  const [record] = await readPieces(`${head}\nacme,webhook,2027-01-31T09:00:00Z,https://x.test/h,${cell}\n`);
   expect(record).toEqual({ line: 2, ok: false, reason: expect.stringContaining(reason) });
 });
 
@@ -137,7 +127,7 @@ describe('a number that the spreadsheet has rounded', () => {
       for (const cell of ['1.52483E+18', '1,52483E+18', '-4.91701E+11', '4E+12', '152.483E+15', ' 1.5E+15 ']) {
         const what = `${column}: ${JSON.stringify(cell.trim())} is a number that the spreadsheet has rounded`;
         const advice = 'format the column as text and enter it again, or write a small e if it is meant as it stands';
-        expect(await read(tableOf(column, cell))).toEqual([{ line: 2, ok: false, reason: `${what}; ${advice}` }]);
+        expect(await readPieces(tableOf(column, cell))).toEqual([{ line: 2, ok: false, reason: `${what}; ${advice}` }]);
       }
     },
   );
@@ -154,14 +144,14 @@ describe('a number that the spreadsheet has rounded', () => {
     '1234E+18',
     '1524831183200260097',
   ])('is told from %s, which people or programs write', async (cell) => {
-    const [record] = await read(tableOf('payload.body.id', cell));
+    const [record] = await readPieces(tableOf('payload.body.id', cell));
     expect(record).toMatchObject({ ok: true, fields: { payload: { body: { id: cell } } } });
   });
 
   test('is told from keys of hexadecimal digits', async () => {
     const keys = ['8e123456', '3E8', '1.00E+05', '1.00E-05'];
     const rows = keys.map((key) => `a,webhook,1,${key}\n`);
-    const records = await read(`account,channel,due_at,dedupe_key\n${rows.join('')}`);
+    const records = await readPieces(`account,channel,due_at,dedupe_key\n${rows.join('')}`);
     expect(records).toMatchObject([
       { fields: { dedupe_key: '8e123456' } },
       { fields: { dedupe_key: '3E8' } },
@@ -176,16 +166,16 @@ test.each([
   ['acme,webhook,1.8E+12', 'due_at: "1.8E+12" is a number that the spreadsheet has rounded'],
   ['“acme”,webhook,2027-01-31T09:00:00Z', 'account: "“acme”" stands in typographic quotes'],
 ])('%s is refused', async (cells, reason) => {
-  const [record] = await read(`account,channel,due_at\n${cells}\n`);
+  const [record] = await readPieces(`account,channel,due_at\n${cells}\n`);
   expect(record).toEqual({ line: 2, ok: false, reason: expect.stringContaining(reason) });
 });
 
 test('a value in a column without a name is refused, not dropped', async () => {
-  expect(await read('account,,channel,due_at\na,,webhook,1\na,oops,webhook,1\n')).toEqual([
+  expect(await readPieces('account,,channel,due_at\na,,webhook,1\na,oops,webhook,1\n')).toEqual([
     { line: 2, ok: true, fields: { account: 'a', channel: 'webhook', due_at: '1' } },
     { line: 3, ok: false, reason: 'column 2: holds "oops", and the first line gives it no name' },
   ]);
-  expect(await read('account,channel,due_at\na,webhook,1,oops\n')).toEqual([
+  expect(await readPieces('account,channel,due_at\na,webhook,1,oops\n')).toEqual([
     { line: 2, ok: false, reason: '4 columns, and the first line names 3' },
   ]);
 });
@@ -193,7 +183,7 @@ test('a value in a column without a name is refused, not dropped', async () => {
 test('a body is what --body makes of the same text: JSON where it is JSON', async () => {
   const bodies = ['"{""n"": 1}"', '"[1,2]"', 'hello', '"{not json}"', '[Reminder] hi', '42'];
   const table = bodies.map((body) => `acme,webhook,2027-01-31T09:00:00Z,https://x.test/h,${body}`);
-  const records = await read([head, ...table].join('\n'));
+  const records = await readPieces([head, ...table].join('\n'));
   expect(records.map((record) => record.ok && (record.fields['payload'] as { body: unknown }).body)).toEqual([
     { n: 1 },
     [1, 2],
