@@ -11,14 +11,15 @@ const MAX_PART_OF_TIME = 0.2;
  * what is left to do, so the next owner continues where another one died.
  *
  * 1. *Accounts take turns*: each has one batch before another has its second, also where one of them fails.
- * 2. *A round in which no row moved is followed by a rest*: what holds the rows is not asked for again and again.
+ * 2. *A round that comes no further is followed by a rest*: what holds the rows is not asked for again and again. One that passes over
+ *    rows that are kept back comes further.
  */
 export class ResumeWatch {
   private readonly repeating: Repeating;
   private inCharge = false;
   private after: AccountName | undefined;
-  /** Rows of this round. */
-  private moved = 0;
+  /** In this round a row moved, or there are more of an account to look at. */
+  private isMoving = false;
 
   constructor(
     private readonly rows: SuspendedRows,
@@ -40,14 +41,14 @@ export class ResumeWatch {
   private async run(): Promise<number | undefined> {
     if (!this.inCharge) return undefined;
     const begun = this.clock.monotonic();
-    const { rows, at, failure } = await this.rows.resume(this.after);
+    const { rows, hasMore, at, failure } = await this.rows.resume(this.after);
     this.after = at;
-    this.moved += rows;
+    this.isMoving ||= rows > 0 || hasMore;
     if (failure !== undefined) throw failure;
     if (at === undefined) {
       // The end of a round: the accounts that have more begin the next one.
-      const restMs = this.moved > 0 ? 0 : LOOK_EVERY_MS;
-      this.moved = 0;
+      const restMs = this.isMoving ? 0 : LOOK_EVERY_MS;
+      this.isMoving = false;
       return restMs;
     }
     return ((this.clock.monotonic() - begun) * (1 - MAX_PART_OF_TIME)) / MAX_PART_OF_TIME;

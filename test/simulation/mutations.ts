@@ -313,7 +313,7 @@ export const refusalBelieved: Sabotage = writingBack((result) => {
 
 /** Suspended rows stay so when their account can be used again. */
 export const noResume: Sabotage = {
-  suspendedRows: () => ({ resume: async () => ({ rows: 0, at: undefined }) }),
+  suspendedRows: () => ({ resume: async () => ({ rows: 0, hasMore: false, at: undefined }) }),
 };
 
 /** The spouts do not look for overdue rows. */

@@ -90,6 +90,20 @@ test('Accounts take turns: one with many messages does not keep another waiting'
   expect(states([...many, ...few])).toEqual(['scheduled']);
 });
 
+test('rows that a person has kept back are passed over without a rest, however many stand before those that wait', async () => {
+  const waiting = suspended('shop', 5);
+  const kept = suspended('shop', 500);
+  for (const row of kept) row.dueAt -= 600_000;
+  world.db.accounts.set(name('shop'), ['token'], 'keep');
+  for (const row of waiting) world.db.overwrite(row.id, 'suspended since');
+  world.db.accounts.say(name('shop'), 'resuming');
+  world.spout();
+  await world.run(20_000);
+  expect(states(waiting)).toEqual(['scheduled']);
+  expect(states(kept)).toEqual(['suspended']);
+  expect(world.db.accounts.stateOf(name('shop'))).toBe('usable');
+});
+
 test('what one owner has not resumed when it dies, the next one does', async () => {
   const rows = suspended('shop', 200);
   const first = world.spout();
@@ -123,7 +137,7 @@ test('an account whose rows cannot be written does not hold up those after it', 
   expect(states(bad)).toEqual(['scheduled']);
 });
 
-test('A round in which no row moved is followed by a rest: a row that somebody holds is not asked for all the time', async () => {
+test('A round that comes no further is followed by a rest: a row that somebody holds is not asked for all the time', async () => {
   const [row] = suspended('shop', 1) as [MemoryRow];
   world.db.locked.add(row.id);
   world.db.accounts.say(name('shop'), 'resuming');

@@ -202,6 +202,25 @@ export function suspendedBattery(open: () => Promise<PortsWorld>): void {
       expect(await scene.world.stateOf(first.account)).toBe('usable');
     });
 
+    test('An edit of what was kept back is scheduled also while the account is being resumed, because it is not among what is', async () => {
+      const { first, world } = scene;
+      const [kept] = (await claimedOf([scene.now - 2])) as [SendRow];
+      const { account } = kept;
+      const set = (policy?: 'keep') =>
+        world.setCredentials(account, 'token', { expiresAt: null, refreshAt: null }, policy);
+      await refuse([kept], 0);
+      await set('keep');
+      const [since] = (await claimedOf([scene.now - 1], first, account)) as [SendRow];
+      await refuse([since], (await world.credentialsOf(account)).generation);
+      await set();
+      for (const { id } of [kept, since]) await world.edit(id, { payload: { url: 'http://127.0.0.1/', body: 'new' } });
+      expect(await world.row(kept.id)).toMatchObject({ state: 'scheduled', version: 2 });
+      expect(await world.row(since.id)).toMatchObject({ state: 'suspended', version: 2 });
+      expect(await resumeAll()).toEqual([1]);
+      expect(await world.row(since.id)).toMatchObject({ state: 'scheduled', version: 3 });
+      expect(await world.stateOf(account)).toBe('usable');
+    });
+
     test('of a suspended message in doubt: an edit is refused, a cancel makes it uncertain', async () => {
       const [row] = (await claimedOf([scene.now - 1])) as [SendRow];
       await scene.recovered(row);
@@ -289,9 +308,9 @@ export function suspendedBattery(open: () => Promise<PortsWorld>): void {
       const [first, second] = both.toSorted((a, b) => (a.account < b.account ? -1 : 1)) as [SendRow, SendRow];
       await scene.world.whileAccountLocked(first.account, async () => {
         const at = { account: first.account, channel: 'webhook' };
-        expect(await scene.world.suspendedRows.resume(undefined)).toEqual({ rows: 0, at });
+        expect(await scene.world.suspendedRows.resume(undefined)).toEqual({ rows: 0, hasMore: false, at });
         const next = { account: second.account, channel: 'webhook' };
-        expect(await scene.world.suspendedRows.resume(at)).toEqual({ rows: 1, at: next });
+        expect(await scene.world.suspendedRows.resume(at)).toEqual({ rows: 1, hasMore: false, at: next });
       });
       expect(await scene.world.row(first.id)).toMatchObject({ state: 'suspended' });
       expect(await resumeAll()).toEqual([1]);

@@ -18,7 +18,7 @@ interface MemoryWorker extends WorkerIdentity {
 
 /** The greatest number that a version's column takes. */
 const MAX_VERSION = 2 ** 32 - 1;
-/** Suspended rows that are scheduled again at once. */
+/** Suspended rows that are looked at at once. */
 const RESUMED_ROWS = 10;
 
 export type Operation =
@@ -61,6 +61,8 @@ export class MemoryDatabase extends MemoryTable {
   /** Rows that cannot be written back or recovered. */
   readonly poisoned = new Set<number>();
   private readonly keptIds = new Map<number, Kept & { readonly planNumber: number }>();
+  /** The last suspended row that was looked at, by account and generation. */
+  private readonly passed = new Map<string, Pick<MemoryRow, 'id' | 'dueAt'>>();
   /** Accounts whose rows cannot be resumed. */
   readonly unresumable = new Set<string>();
   private readonly attempts = new Map<string, AttemptResult & { readonly session: string }>();
@@ -147,7 +149,8 @@ export class MemoryDatabase extends MemoryTable {
   }
 
   protected override staysSuspended(row: MemoryRow): boolean {
-    return row.state === 'suspended' && this.accounts.stateOf(row) === 'resuming';
+    const isResuming = row.state === 'suspended' && this.accounts.stateOf(row) === 'resuming';
+    return isResuming && !this.accounts.isKept(row, row.updatedAt);
   }
 
   private keptOf(id: number, planNumber: number): Kept | undefined {
@@ -318,17 +321,21 @@ export class MemoryDatabase extends MemoryTable {
 
   private resumeAfter(after: Parameters<SuspendedRows['resume']>[0]): Resumed {
     const at = this.accounts.resumingAfter(after);
-    if (at === undefined) return { rows: 0, at };
+    if (at === undefined) return { rows: 0, hasMore: false, at };
     const { account, channel } = at;
-    if (this.unresumable.has(account)) {
-      return { rows: 0, at: { account, channel }, failure: new Unavailable('a trigger refuses its rows') };
-    }
-    if (this.accounts.isHeld(at)) return { rows: 0, at: { account, channel } };
+    const nothing = { rows: 0, hasMore: false, at: { account, channel } };
+    if (this.unresumable.has(account)) return { ...nothing, failure: new Unavailable('a trigger refuses its rows') };
+    if (this.accounts.isHeld(at)) return nothing;
     const suspended = [...this.rows.values()]
       .filter((row) => row.state === 'suspended' && row.account === account && row.channel === channel)
-      .filter(({ updatedAt }) => !this.accounts.isKept(at, updatedAt))
-      .toSorted((a, b) => a.dueAt - b.dueAt || a.id - b.id);
-    const batch = suspended.filter(({ id }) => !this.locked.has(id)).slice(0, RESUMED_ROWS);
+      .toSorted(inOrderOfDue);
+    const name = `${account}\0${channel}\0${this.accounts.generationOf(at)}`;
+    const last = this.passed.get(name);
+    const beyond = suspended.filter((row) => last === undefined || inOrderOfDue(last, row) < 0);
+    const page = beyond.slice(0, RESUMED_ROWS);
+    const waits = ({ updatedAt }: MemoryRow) => !this.accounts.isKept(at, updatedAt);
+    const batch = page.filter((row) => waits(row) && !this.locked.has(row.id));
+    const isLeft = suspended.some((row) => waits(row) && !batch.includes(row));
     const now = this.now();
     for (const row of batch) {
       const { firstAttemptAt, retryAt, version } = row;
@@ -339,8 +346,12 @@ export class MemoryDatabase extends MemoryTable {
         firstAttemptAt: firstAttemptAt === null ? null : firstAttemptAt + now - claimedAt(row),
       });
     }
-    if (suspended.length === batch.length) this.accounts.resumed(at);
-    return { rows: batch.length, at: { account, channel } };
+    const hasMore = beyond.length > page.length;
+    const end = page.at(-1);
+    if (hasMore && end !== undefined) this.passed.set(name, { id: end.id, dueAt: end.dueAt });
+    else this.passed.delete(name);
+    if (!hasMore && !isLeft) this.accounts.resumed(at);
+    return { rows: batch.length, hasMore, at: { account, channel } };
   }
 
   private settleDoubt(id: number, settlement: Extract<AttemptResult['settlement'], { state: 'delivered' }>): void {
@@ -405,4 +416,8 @@ function asSendRow(row: MemoryRow, maxPayloadBytes: number): SendRow {
     updatedAt,
     session,
   };
+}
+
+function inOrderOfDue(one: Pick<MemoryRow, 'id' | 'dueAt'>, other: Pick<MemoryRow, 'id' | 'dueAt'>): number {
+  return one.dueAt - other.dueAt || one.id - other.id;
 }
