@@ -76,14 +76,15 @@ export interface AccountRefreshes {
   ): Promise<readonly ClaimedRefresh[]>;
   /**
    * Writes what a claimed refresh came to, in one transaction. New credentials begin a new generation. They are written also when
-   * the lease has ended; everything else then is not.
+   * the lease has ended; everything else then is not. Of one that was refused while nobody waited, and for which somebody has asked
+   * since, the delay is as `ask` says.
    * @returns false when it came to nothing, because the account has other credentials by now, or somebody else's lease
    * @throws Unavailable; once more is harmless
    */
   settle(channel: string, session: string, claimed: ClaimedRefresh, result: RefreshResult): Promise<boolean>;
   /**
    * Asks for a refresh, because the provider does not take the credentials of this generation. A refresh that was put off is not
-   * made sooner.
+   * made sooner, unless it was put off for as long as the credentials serve, after refusals that are believed when they do not.
    * @throws Unavailable
    */
   ask(channel: string, account: string, generation: number): Promise<AskedRefresh>;

@@ -1,7 +1,7 @@
 import type { Clock, DatabaseClock, Timer } from '../topology/core/clock';
 import { reasonOf } from '../topology/core/errors';
 import { type BackOff, backOff } from '../topology/core/retry-policy';
-import { MAX_REFRESH_MS } from '../topology/message';
+import { BELIEVED_REFUSALS, MAX_REFRESH_MS } from '../topology/message';
 import type { AccountRefreshes, ClaimedRefresh, RefreshResult } from './account-refreshes';
 import type { Channel, CredentialRefresh, RefreshAnswer } from './channel';
 import { RetryUntilDone } from './retry-until-done';
@@ -30,8 +30,6 @@ const MAX_DELAY_MS = 86_400_000;
  */
 const REFUSED_MS: readonly number[] = [120_000, 240_000];
 const STILL_REFUSED_MS = 21_600_000;
-/** Refusals that are believed, as soon as the credentials do not serve any more. */
-const BELIEVED_REFUSALS = 2;
 /** How much earlier credentials may be refreshed than they have to be, of the time until then. */
 const SPREAD = 0.1;
 /** Of two refreshes of an account, whatever its provider says of the end of its credentials. */

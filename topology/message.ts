@@ -121,6 +121,8 @@ export type GivenBackReason = (typeof givenBackReasons)[number] | 'the channel d
 export const OTHER_CREDENTIALS_DELAY_MS = 500;
 /** The longest that a refresh of an account's credentials takes. */
 export const MAX_REFRESH_MS = 30_000;
+/** How often a provider has to refuse to refresh an account's credentials until it is believed. While they serve still it never is. */
+export const BELIEVED_REFUSALS = 2;
 
 /** The longest delay of a row that is postponed for a reason of our own, during the first minutes. */
 const MAX_POSTPONED_MS = 60_000;

@@ -237,6 +237,47 @@ it('a refusal while messages wait makes their account unusable when it is confir
   expect(asked).toEqual(['shop', 'shop']);
 });
 
+describe('a refresh that is refused ahead of the end is put off for hours, and', () => {
+  beforeEach(async () => {
+    answers.set('one', () => ({ kind: 'refused', reason: 'revoked' }));
+    account('shop', 0, 24 * HOUR_MS);
+    start('a');
+    await clock.advance(HOUR_MS);
+  });
+
+  test('messages that wait by then learn within seconds that their account is unusable', async () => {
+    expect(asked).toHaveLength(3);
+    await refreshes.ask('x', 'shop', 1);
+    await clock.advance(3_000);
+    expect(asked).toHaveLength(4);
+    expect(stateOf('shop')).toBe('unusable');
+  });
+
+  test('they go out with new credentials where the provider has mended itself', async () => {
+    answers.delete('one');
+    await refreshes.ask('x', 'shop', 1);
+    await clock.advance(3_000);
+    expect(credentialsOf('shop')).toBe('one+');
+  });
+});
+
+it('messages that wait since a refresh began are not put off for hours when it is refused', async () => {
+  answers.set('one', () => ({ kind: 'refused', reason: 'revoked' }));
+  account('shop', 0, 24 * HOUR_MS);
+  start('a');
+  const { answer, end } = hanging();
+  await clock.advance(300_000);
+  answers.set('one', answer);
+  await clock.advance(100_000);
+  expect(asked).toHaveLength(3);
+  await refreshes.ask('x', 'shop', 1);
+  answers.set('one', () => ({ kind: 'refused', reason: 'revoked' }));
+  end({ kind: 'refused', reason: 'revoked' });
+  await clock.advance(3_000);
+  expect(asked).toHaveLength(4);
+  expect(stateOf('shop')).toBe('unusable');
+});
+
 /** A worker whose answer never comes to the table. */
 async function dies(): Promise<void> {
   account('shop', 0, 60_000);

@@ -1,4 +1,5 @@
 import type { AccountRefreshes, AskedRefresh, ClaimedRefresh, RefreshResult } from '../../../bolts/account-refreshes';
+import { BELIEVED_REFUSALS } from '../../../topology/message';
 import { cut } from '../sql/cut';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
@@ -22,7 +23,11 @@ const PAGE = 64;
 const MAX_PAGES = 16;
 
 /** Somebody waits. */
-const IS_ASKED = 'COALESCE(r.asked_at > COALESCE(r.refreshed_at, 0), 0)';
+const IS_ASKED = 'COALESCE(asked_at > COALESCE(refreshed_at, 0), 0)';
+/**
+ * The provider has been asked again often enough: it was put off for as long as its credentials serve, which is over when somebody waits.
+ */
+const IS_BELIEVED = `refusals >= ${BELIEVED_REFUSALS}`;
 
 type ClaimedColumns = readonly [
   account: string,
@@ -92,7 +97,10 @@ export class MySqlAccountRefreshes implements AccountRefreshes {
       if (result.kind === 'later') {
         const begun = result.isLost ? '' : `, begun_at=${instant(claimed.lostAt)}`;
         const refused = result.isRefusal === true ? `, refusals=LEAST(refusals + 1, ${MAX_REFUSALS})` : '';
-        const at = `${NOW_MS} + ${integer(result.delayMs)}`;
+        const putOff = `${NOW_MS} + ${integer(result.delayMs)}`;
+        // Whoever has asked since the claim waits for what was put off because nobody did. MySQL assigns in order, so it is counted.
+        const isOver = result.isRefusal === true && !claimed.isAsked ? `${IS_ASKED}=1 AND ${IS_BELIEVED}` : 'FALSE';
+        const at = `IF(${isOver}, ${NOW_MS}, ${putOff})`;
         const failed = `${error}, failures=LEAST(failures + 1, ${MAX_FAILURES})`;
         return isWritten(sql, `${failed}${refused}${begun}, refresh_at=${at} WHERE ${isOurs}`);
       }
@@ -108,21 +116,22 @@ export class MySqlAccountRefreshes implements AccountRefreshes {
     const owner = { account, channel };
     return this.pool.transaction(async (sql) => {
       // Locked first: what is refreshed meanwhile has a generation of its own when this has the lock.
-      const [row] = await sql.rows<[refused: number, error: string | null, isUseless: number]>(
-        `SELECT refused, error, COALESCE(refreshed_at > ${NOW_MS} - ${HELPED_WITHIN_MS} AND refreshed_at >= asked_at, 0) ` +
+      const [row] = await sql.rows<[refused: number, error: string | null, isUseless: number, isPutOff: number]>(
+        `SELECT refused, error, COALESCE(refreshed_at > ${NOW_MS} - ${HELPED_WITHIN_MS} AND refreshed_at >= asked_at, 0), ` +
+          `failures > 0 AND (${IS_ASKED}=1 OR NOT (${IS_BELIEVED})) ` +
           `FROM account_refreshes WHERE ${isOwned(owner)} FOR UPDATE`,
       );
       const [state] = await sql.rows<[number]>(`SELECT generation FROM account_states WHERE ${isOwned(owner)}`);
       if ((state?.[0] ?? 0) !== generation) return { kind: 'other' };
-      const [refused, error, isUseless] = row ?? [0, null, 0];
+      const [refused, error, isUseless, isPutOff] = row ?? [0, null, 0, 0];
       if (refused === 1) return { kind: 'useless', reason: error };
       if (isUseless === 1) return { kind: 'useless', reason: null };
+      const known = 'COALESCE(account_refreshes.refresh_at, new.refresh_at)';
       await sql.run(
         'INSERT INTO account_refreshes (account, channel, refresh_at, asked_at) ' +
           `VALUES (${text(account)},${text(channel)},${NOW_MS},${NOW_MS}) AS new ON DUPLICATE KEY UPDATE ` +
           // One that was put off is made when it was put off to, and one that is due keeps its place.
-          'refresh_at=IF(account_refreshes.failures > 0, COALESCE(account_refreshes.refresh_at, new.refresh_at), ' +
-          'LEAST(COALESCE(account_refreshes.refresh_at, new.refresh_at), new.refresh_at)), ' +
+          `refresh_at=${isPutOff === 1 ? known : `LEAST(${known}, new.refresh_at)`}, ` +
           'asked_at=IF(account_refreshes.asked_at > COALESCE(account_refreshes.refreshed_at, 0), account_refreshes.asked_at, new.asked_at)',
       );
       return { kind: 'asked' };

@@ -166,6 +166,39 @@ export function refreshBattery(open: () => Promise<PortsWorld>): void {
     expect(await claimOf(name)).toBeUndefined();
   });
 
+  const refusedAgain = { ...later, reason: 'revoked', isRefusal: true } as const;
+
+  test('what was put off after two refusals, because the credentials served still, is asked for as soon as somebody waits, once', async () => {
+    const name = await account();
+    await settle(await claimed(name), refusedAgain);
+    await settle(await claimed(name), { ...refusedAgain, delayMs: 600_000 });
+    expect(await claimOf(name)).toBeUndefined();
+    expect(await ask(name)).toEqual({ kind: 'asked' });
+    const again = await claimed(name);
+    expect(again).toMatchObject({ isAsked: true, refusals: 2 });
+    await settle(again, { ...later, delayMs: 600_000 });
+    expect(await ask(name)).toEqual({ kind: 'asked' });
+    expect(await claimOf(name)).toBeUndefined();
+    const once = await account();
+    await settle(await claimed(once), { ...refusedAgain, delayMs: 600_000 });
+    expect(await ask(once)).toEqual({ kind: 'asked' });
+    expect(await claimOf(once)).toBeUndefined();
+  });
+
+  test('so is one that is put off after somebody has begun to wait, because its claim did not know of that', async () => {
+    const name = await account();
+    await settle(await claimed(name), refusedAgain);
+    const claim = await claimed(name);
+    await ask(name);
+    await settle(claim, { ...refusedAgain, delayMs: 600_000 });
+    expect(await claimed(name)).toMatchObject({ isAsked: true, refusals: 2 });
+    const once = await account();
+    const first = await claimed(once);
+    await ask(once);
+    await settle(first, { ...refusedAgain, delayMs: 600_000 });
+    expect(await claimOf(once)).toBeUndefined();
+  });
+
   test('a refusal for good makes the account unusable with its reason, and nothing is asked any more', async () => {
     const name = await account();
     await settle(await claimed(name), refused);

@@ -5,6 +5,7 @@ import type {
   Lifetime,
   RefreshResult,
 } from '../../../bolts/account-refreshes';
+import { BELIEVED_REFUSALS } from '../../../topology/message';
 import type { MemoryAccounts } from './memory-accounts';
 
 interface MemoryRefresh {
@@ -108,7 +109,8 @@ export class MemoryRefreshes implements AccountRefreshes {
     if (result.kind === 'later') {
       row.failures += 1;
       if (result.isRefusal === true) row.refusals += 1;
-      row.refreshAt = this.now() + result.delayMs;
+      const isOver = result.isRefusal === true && !claimed.isAsked && isAsked(row) && isBelieved(row);
+      row.refreshAt = this.now() + (isOver ? 0 : result.delayMs);
       if (!result.isLost) row.begunAt = lostAt;
       return true;
     }
@@ -125,7 +127,8 @@ export class MemoryRefreshes implements AccountRefreshes {
     if (row.refused) return { kind: 'useless', reason: row.error };
     const isAnswered = askedAt !== null && (refreshedAt ?? 0) >= askedAt;
     if (isAnswered && (refreshedAt ?? 0) > now - HELPED_WITHIN_MS) return { kind: 'useless', reason: null };
-    if (row.failures === 0 || row.refreshAt === null) row.refreshAt = Math.min(row.refreshAt ?? now, now);
+    const isPutOff = row.failures > 0 && (isAsked(row) || !isBelieved(row));
+    if (!isPutOff || row.refreshAt === null) row.refreshAt = Math.min(row.refreshAt ?? now, now);
     if (askedAt === null || isAnswered) row.askedAt = now;
     return { kind: 'asked' };
   }
@@ -138,6 +141,10 @@ export class MemoryRefreshes implements AccountRefreshes {
     this.rows.set(name, row);
     return row;
   }
+}
+
+function isBelieved({ refusals }: Pick<MemoryRefresh, 'refusals'>): boolean {
+  return refusals >= BELIEVED_REFUSALS;
 }
 
 function isAsked({ askedAt, refreshedAt }: Pick<MemoryRefresh, 'askedAt' | 'refreshedAt'>): boolean {
