@@ -5,6 +5,7 @@ import { BELIEVED_REFUSALS, MAX_REFRESH_MS } from '../topology/message';
 import type { AccountRefreshes, ClaimedRefresh, RefreshResult } from './account-refreshes';
 import type { Channel, CredentialRefresh, RefreshAnswer } from './channel';
 import { RetryUntilDone } from './retry-until-done';
+import { type Moment, momentOf, msBetween, SteadyDatabase } from './steady-database';
 
 const LOOK_EVERY_MS = 2_000;
 /** Refreshes of a channel that one worker makes at once. */
@@ -39,13 +40,6 @@ const DROPPED =
   'the account has other credentials by now, and those stay. Where each refresh token serves once, and theirs is the one that was used, ' +
   'connect the account again';
 
-/** When a claim was sent. */
-interface Sent {
-  readonly monotonic: number;
-  /** By this machine's wall clock, which counts the time of a suspension. */
-  readonly wall: number;
-}
-
 interface RefreshWatchOptions {
   readonly channel: Pick<Channel, 'name'>;
   readonly refresh: CredentialRefresh;
@@ -75,13 +69,13 @@ export class RefreshWatch {
   private looking: Promise<void> | undefined;
   /** There was as much to claim as there was room for: there is most likely more. */
   private isMore = false;
-  /** Since when the database answers without a break, monotonic milliseconds; undefined while that is not known. */
-  private steadySince: number | undefined;
+  private readonly database: SteadyDatabase;
   private timer: Timer | undefined;
   private isClosing = false;
 
   constructor(private readonly options: RefreshWatchOptions) {
     this.persistence = new RetryUntilDone(options);
+    this.database = new SteadyDatabase(options.clock);
   }
 
   open(): void {
@@ -121,26 +115,27 @@ export class RefreshWatch {
 
   private async claim(): Promise<void> {
     const { refreshes, channel, session, clock, onError } = this.options;
+    const { database } = this;
     const room = MAX_AT_ONCE - this.running.size;
     if (room === 0) {
-      this.steadySince = undefined;
+      database.lost();
       return;
     }
-    const since = { monotonic: clock.monotonic(), wall: clock.now() };
-    const takesOver = this.steadySince !== undefined && since.monotonic - this.steadySince >= STEADY_MS;
+    const asked = momentOf(clock);
+    const takesOver = database.steadyMs(asked) >= STEADY_MS;
     try {
       const claims = await refreshes.claim(channel.name, session, room, LEASE_MS, takesOver);
-      this.steadySince ??= clock.monotonic();
+      database.answered(asked);
       this.isMore = claims.length === room;
-      for (const claimed of claims) this.begin(claimed, since);
+      for (const claimed of claims) this.begin(claimed, asked);
     } catch (error) {
       this.isMore = false;
-      this.steadySince = undefined;
+      database.lost();
       onError('claim refreshes of credentials', error);
     }
   }
 
-  private begin(claimed: ClaimedRefresh, since: Sent): void {
+  private begin(claimed: ClaimedRefresh, since: Moment): void {
     const { account } = claimed;
     // Its lease has ended while its answer waits to be written.
     if (this.running.has(account)) return;
@@ -151,7 +146,7 @@ export class RefreshWatch {
     this.running.set(account, work);
   }
 
-  private async refresh(claimed: ClaimedRefresh, since: Sent): Promise<void> {
+  private async refresh(claimed: ClaimedRefresh, since: Moment): Promise<void> {
     const { refreshes, channel, session, refresh, onError } = this.options;
     const result = await this.resultOf(claimed, since);
     const what = `write the refreshed credentials of ${JSON.stringify(claimed.account)}`;
@@ -167,12 +162,12 @@ export class RefreshWatch {
     }
   }
 
-  private async resultOf(claimed: ClaimedRefresh, since: Sent): Promise<RefreshResult> {
+  private async resultOf(claimed: ClaimedRefresh, since: Moment): Promise<RefreshResult> {
     const { clock, databaseClock, refresh } = this.options;
     const { account, credentials } = claimed;
     let [hasBegun, isCut] = [false, false];
     const mayStart = () => {
-      const age = Math.max(clock.monotonic() - since.monotonic, clock.now() - since.wall);
+      const age = msBetween(since, momentOf(clock));
       // The first request may have used up the old credentials: what follows it is finished also while the worker drains.
       const may = (hasBegun || !this.isClosing) && age < STARTS_WITHIN_MS;
       if (may) hasBegun = true;

@@ -357,6 +357,38 @@ it.each([0, 0.25, 0.5, 0.75, 0.99])(
   },
 );
 
+it.each([
+  ['stood still', (ms: number) => clock.jump(ms)],
+  ['was suspended with its machine', (ms: number) => clock.suspend(ms)],
+])(
+  'a worker that %s while the database was away does not use the token whose answer waits to be written',
+  async (_, stand) => {
+    const settle = refreshes.settle.bind(refreshes);
+    let isCutOff = true;
+    jest.spyOn(refreshes, 'settle').mockImplementation((...given) => {
+      if (isCutOff) throw new Unavailable('the database is away');
+      return settle(...given);
+    });
+    account('shop');
+    start('a');
+    await clock.advance(500);
+    // The first one is cut off altogether.
+    const claim = refreshes.claim.bind(refreshes);
+    jest.spyOn(refreshes, 'claim').mockImplementation(async (...given) => (given[1] === 'a' ? [] : claim(...given)));
+    start('b');
+    // The database has answered to the second one for a minute, and then was away for as long as that one knows nothing.
+    await clock.advance(60_000);
+    stand(70_000);
+    await clock.advance(10_000);
+    expect(asked).toEqual(['shop']);
+    isCutOff = false;
+    await clock.advance(10_000);
+    expect(credentialsOf('shop')).toBe('one+');
+    await clock.advance(60_000);
+    expect(asked).toEqual(['shop']);
+  },
+);
+
 it('new credentials are written as soon as the database is back, and nobody asks meanwhile', async () => {
   const { answer, end } = hanging();
   answers.set('one', answer);
