@@ -63,7 +63,7 @@ export type AskedRefresh =
 export interface AccountRefreshes {
   /**
    * Claims accounts whose refresh is due: those that somebody waits for, then the earliest. Those that a person has disabled are left,
-   * those whose credentials somebody holds, and those whose credentials this worker cannot open.
+   * those whose credentials somebody holds, and those whose credentials this worker cannot open; others are claimed in their place.
    * @param takesOver also refreshes that another session has begun, and not given back, when its lease has ended
    * @throws Unavailable; UserError when this worker may not write credentials
    */

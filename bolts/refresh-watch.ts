@@ -1,5 +1,6 @@
+import { AccountTurns } from '../topology/core/account-turns';
 import type { Clock, DatabaseClock, Timer } from '../topology/core/clock';
-import { reasonOf } from '../topology/core/errors';
+import { reasonOf, Unavailable } from '../topology/core/errors';
 import { type BackOff, backOff } from '../topology/core/retry-policy';
 import { BELIEVED_REFUSALS, MAX_REFRESH_MS } from '../topology/message';
 import type { AccountRefreshes, ClaimedRefresh, RefreshResult } from './account-refreshes';
@@ -10,6 +11,10 @@ import { type Moment, momentOf, msBetween, SteadyDatabase } from './steady-datab
 const LOOK_EVERY_MS = 2_000;
 /** Refreshes of a channel that one worker makes at once. */
 const MAX_AT_ONCE = 16;
+/** Those whose answer waits to be written included, because somebody holds their credentials. */
+const MAX_RUNNING = 32;
+/** An answer that takes longer to be written waits for somebody. */
+const SLOW_WRITE_MS = 200;
 /**
  * A request may begin so long after its claim was sent. A worker that stood still for longer makes none, nor one whose machine was
  * suspended for longer.
@@ -36,6 +41,8 @@ const SPREAD = 0.1;
 /** Of two refreshes of an account, whatever its provider says of the end of its credentials. */
 const MIN_APART_MS = 60_000;
 
+/** Never: an account runs once at a time. */
+const full = () => new Unavailable('an answer of the account is being written');
 const DROPPED =
   'the account has other credentials by now, and those stay. Where each refresh token serves once, and theirs is the one that was used, ' +
   'connect the account again';
@@ -59,7 +66,8 @@ interface RefreshWatchOptions {
  *
  * 1. *No refresh without a claim that is young*: it is in the table before anything is asked. What another worker has begun is taken over
  *    only when that one must have written its answer.
- * 2. *An account that hangs delays no other*, as long as fewer than MAX_AT_ONCE do, and no message ever.
+ * 2. *An account that hangs delays no other*, as long as fewer than MAX_AT_ONCE do, and no message ever. One whose answer cannot be
+ *    written takes the place of none.
  * 3. *One refusal is not believed*: while credentials serve their provider is asked again, and then once more.
  * 4. *What cannot be refreshed ends with a reason that says what to do*: it is never asked for again and again.
  */
@@ -69,13 +77,18 @@ export class RefreshWatch {
   private looking: Promise<void> | undefined;
   /** There was as much to claim as there was room for: there is most likely more. */
   private isMore = false;
+  /** Of those that run: their answer has not come. */
+  private asking = 0;
   private readonly database: SteadyDatabase;
+  /** For answers that could not be written at once: each try waits a second for whoever holds the credentials, by a connection that sends. */
+  private readonly turns: AccountTurns;
   private timer: Timer | undefined;
   private isClosing = false;
 
   constructor(private readonly options: RefreshWatchOptions) {
     this.persistence = new RetryUntilDone(options);
     this.database = new SteadyDatabase(options.clock);
+    this.turns = new AccountTurns({ clock: options.clock, mostOfAccount: 1, slowMs: SLOW_WRITE_MS, full });
   }
 
   open(): void {
@@ -101,22 +114,25 @@ export class RefreshWatch {
     this.timer = undefined;
     this.looking = this.claim().finally(() => {
       if (this.isClosing) return;
-      const afterMs = this.isMore && this.running.size < MAX_AT_ONCE ? 0 : LOOK_EVERY_MS;
+      const afterMs = this.isMore && this.room > 0 ? 0 : LOOK_EVERY_MS;
       this.timer = this.options.clock.after(afterMs, () => this.look());
     });
   }
 
-  /** When one has ended. */
+  /** When there is room for another one. */
   private lookOn(): void {
     if (!this.isMore || this.isClosing || this.timer === undefined) return;
     this.timer.cancel();
     this.look();
   }
 
+  private get room(): number {
+    return Math.min(MAX_AT_ONCE - this.asking, MAX_RUNNING - this.running.size);
+  }
+
   private async claim(): Promise<void> {
     const { refreshes, channel, session, clock, onError } = this.options;
-    const { database } = this;
-    const room = MAX_AT_ONCE - this.running.size;
+    const { room, database } = this;
     if (room === 0) {
       database.lost();
       return;
@@ -148,12 +164,20 @@ export class RefreshWatch {
 
   private async refresh(claimed: ClaimedRefresh, since: Moment): Promise<void> {
     const { refreshes, channel, session, refresh, onError } = this.options;
-    const result = await this.resultOf(claimed, since);
+    this.asking += 1;
+    const result = await this.resultOf(claimed, since).finally(() => {
+      this.asking -= 1;
+      this.lookOn();
+    });
     const what = `write the refreshed credentials of ${JSON.stringify(claimed.account)}`;
+    const settle = () => refreshes.settle(channel.name, session, claimed, result);
+    let isAgain = false;
     try {
-      const isWritten = await this.persistence.until(what, () =>
-        refreshes.settle(channel.name, session, claimed, result),
-      );
+      const isWritten = await this.persistence.until(what, () => {
+        const writing = isAgain ? this.turns.run(claimed.account, settle) : settle();
+        isAgain = true;
+        return writing;
+      });
       if (result.kind !== 'refreshed') return;
       if (isWritten === true) refresh.replaced?.(claimed.account);
       if (isWritten === false) onError(what, new Error(DROPPED));

@@ -136,6 +136,51 @@ it('no more than sixteen are under way at once', async () => {
   expect(new Set(asked).size).toBe(20);
 });
 
+describe('answers that cannot be written, because somebody holds their credentials,', () => {
+  let isHeld: boolean;
+  let [writing, mostWriting] = [0, 0];
+
+  beforeEach(() => {
+    isHeld = true;
+    [writing, mostWriting] = [0, 0];
+    const settle = refreshes.settle.bind(refreshes);
+    jest.spyOn(refreshes, 'settle').mockImplementation(async (...given) => {
+      if (!isHeld || !given[2].account.startsWith('held')) return settle(...given);
+      mostWriting = Math.max(mostWriting, ++writing);
+      await clock.sleep(1_000);
+      writing--;
+      throw new Unavailable('a lock is waited for too long');
+    });
+  });
+
+  test('take the place of no refresh of others, and wait by one connection', async () => {
+    for (let n = 0; n < 16; n++) account(`held-${n}`);
+    start('a');
+    await clock.advance(5_000);
+    expect(asked).toHaveLength(16);
+    account('free');
+    mostWriting = 0;
+    await clock.advance(3_000);
+    expect(credentialsOf('free')).toBe('one+');
+    await clock.advance(30_000);
+    expect(mostWriting).toBe(1);
+    isHeld = false;
+    await clock.advance(60_000);
+    expect(asked).toHaveLength(17);
+    for (let n = 0; n < 16; n++) expect(credentialsOf(`held-${n}`)).toBe('one+');
+  });
+
+  test('are no more than thirty-two', async () => {
+    for (let n = 0; n < 100; n++) account(`held-${n}`);
+    start('a');
+    await clock.advance(60_000);
+    expect(new Set(asked).size).toBe(32);
+    isHeld = false;
+    await clock.advance(60_000);
+    expect(new Set(asked).size).toBe(100);
+  });
+});
+
 it('many that are due at once are refreshed as fast as their provider answers', async () => {
   answers.set('one', async () => {
     await clock.sleep(50);

@@ -4,7 +4,7 @@ import { SecretKey } from '../../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { systemClock } from '../../../../topology/core/clock';
-import { UserError } from '../../../../topology/core/errors';
+import { Unavailable, UserError } from '../../../../topology/core/errors';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
 
@@ -33,6 +33,7 @@ afterEach(async () => {
 
 const set = (account: string, refreshAt = due.refreshAt) =>
   store.set(account, 'x', 'secret', { replace: true, lifetime: { ...due, refreshAt } });
+const nameOf = (n: number) => `shop-${String(n).padStart(2, '0')}`;
 const claim = async (limit = 16) =>
   (await refreshes.claim('x', session, limit, 60_000, true)).map(({ account }) => account);
 
@@ -44,6 +45,36 @@ test('credentials that somebody holds are left, because the answer of an earlier
     expect(await claim()).toEqual(['free']);
   });
   expect(await claim()).toEqual(['held']);
+});
+
+test.each(['accounts', 'account_refreshes'])(
+  'accounts that somebody holds in %s keep no other waiting, however many they are',
+  async (table) => {
+    const names = Array.from({ length: 80 }, (_, n) => nameOf(n));
+    for (const [n, name] of names.entries()) await set(name, 1_000 + n);
+    await admin.transaction(async (sql) => {
+      await sql.rows(`SELECT 1 FROM ${table} FORCE INDEX (PRIMARY) WHERE account < '${nameOf(70)}' FOR UPDATE`);
+      // Not for the last one alone.
+      expect(await claim(1)).toEqual([nameOf(70)]);
+      expect(await claim()).toEqual(names.slice(71));
+      expect(await claim()).toEqual([]);
+    });
+    const claimed = [];
+    for (let looks = 0; looks < 5; looks++) claimed.push(...(await claim()));
+    expect(claimed).toEqual(names.slice(0, 70));
+  },
+);
+
+test('whoever asks for a refresh waits for nobody who holds it', async () => {
+  await set('shop');
+  await admin.transaction(async (sql) => {
+    await sql.rows("SELECT 1 FROM account_refreshes WHERE account='shop' AND channel='x' FOR UPDATE");
+    const asked = refreshes.ask('x', 'shop', 1);
+    await expect(asked).rejects.toThrow("another transaction holds the refresh of the account's credentials");
+    await expect(asked).rejects.toBeInstanceOf(Unavailable);
+    expect(await refreshes.ask('x', 'unknown', 0)).toEqual({ kind: 'asked' });
+  });
+  expect(await refreshes.ask('x', 'shop', 1)).toEqual({ kind: 'asked' });
 });
 
 test('a worker that may not write credentials claims none, because it would use up what it cannot replace', async () => {
@@ -73,7 +104,7 @@ test('three thousand accounts that cannot be opened keep none waiting for long, 
 });
 
 test('what cannot be claimed at once stands before the position still', async () => {
-  for (let n = 0; n < 80; n++) await set(`shop-${String(n).padStart(2, '0')}`);
+  for (let n = 0; n < 80; n++) await set(nameOf(n));
   const claimed = new Set<string>();
   for (let looks = 0; looks < 8; looks++) for (const account of await claim()) claimed.add(account);
   expect(claimed.size).toBe(80);
