@@ -55,6 +55,7 @@ export class ClaimPlanner {
   /** Claims what may be claimed now. @param now by the database's clock */
   claimAll(now: number): void {
     const { claimer, held, claimed, lease } = this.options;
+    held.takeUpResumed();
     this.claimMissed(now);
     while (claimer.free && held.size > 0 && !claimed.backlogged && lease.holds()) {
       const batch = this.nextBatch(now);

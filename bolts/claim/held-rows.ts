@@ -54,7 +54,7 @@ const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 export class HeldRows {
   private readonly toClaim: WakeQueue<HeldRow>;
   private readonly missed: MissedRows;
-  private readonly paused = new PausedRows();
+  private readonly paused: PausedRows;
   /** Held or being claimed. */
   private readonly rows = new Map<number, HeldRow>();
   /** Rows that are not to be claimed any more, and whose earlier claim may still take effect. */
@@ -63,6 +63,7 @@ export class HeldRows {
   constructor(private readonly options: HeldRowsOptions) {
     this.toClaim = options.slots.toClaim;
     this.missed = new MissedRows(options.random);
+    this.paused = new PausedRows((account) => options.pauses.paused(options.channel.name, account));
   }
 
   get size(): number {
@@ -117,13 +118,28 @@ export class HeldRows {
   }
 
   /**
+   * What waited for the end of a pause waits among all others again, some accounts at each call: their later rows come behind it.
+   */
+  takeUpResumed(): void {
+    const now = this.options.databaseClock.earliest();
+    for (const row of this.paused.takeResumed()) {
+      row.since = Math.max(row.since, now);
+      this.put(row);
+    }
+  }
+
+  /** Says, once, that the last call of `takeUpResumed` left rows for the next one. */
+  hasMoreResumed(): boolean {
+    return this.paused.hasMore();
+  }
+
+  /**
    * Takes out rows to be claimed, in wake order.
    * @param batch gets them, up to `maxRows`
    * @param until their wake at the latest
    */
   takeInto(batch: HeldRow[], until: number, maxRows: number): void {
     const { slots, ahead } = this.options;
-    this.takeUpResumed();
     let bytes = batch.reduce((sum, row) => sum + row.bytes, 0);
     while (batch.length < maxRows && bytes < MAX_BATCH_BYTES) {
       const row = this.toClaim.next(until);
@@ -273,7 +289,9 @@ export class HeldRows {
 
   /** Rows that may not be claimed are put aside. */
   private mayClaim(row: HeldRow): boolean {
-    if (!this.isPaused(row)) return true;
+    const isPaused = this.isPaused(row);
+    // Others of a resumed account that woke before it may not have been taken up yet.
+    if (!isPaused && (row.unsureUntil > 0 || !this.paused.hasAny(row.account))) return true;
     this.options.slots.passOn(row);
     // An earlier claim of it may still take effect, and is looked for when that is over.
     if (row.unsureUntil > 0) {
@@ -288,16 +306,6 @@ export class HeldRows {
   private isPaused({ account }: HeldRow): boolean {
     const { pauses, channel } = this.options;
     return pauses.paused(channel.name, account);
-  }
-
-  /** What waited for the end of a pause waits among all others again: its later rows come behind it. */
-  private takeUpResumed(): void {
-    const { pauses, channel, databaseClock } = this.options;
-    const now = databaseClock.earliest();
-    for (const row of this.paused.takeResumed((account) => pauses.paused(channel.name, account))) {
-      row.since = Math.max(row.since, now);
-      this.put(row);
-    }
   }
 
   /** It waits to be claimed, and no claim of it is under way. */

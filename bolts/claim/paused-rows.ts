@@ -1,11 +1,22 @@
 import type { HeldRow } from '../held-row';
 
-/** Rows that have woken and whose account is paused, until it is resumed. */
+/** So many rows, or one whole account, are taken up before everything else has its turn. */
+const MAX_RESUMED_PER_CALL = 2_000;
+
+/** Rows that have woken and whose account is paused, until it is resumed and its turn has come. */
 export class PausedRows {
   private readonly byAccount = new Map<string, Set<HeldRow>>();
+  private gaveUp = false;
+
+  constructor(private readonly isPaused: (account: string) => boolean) {}
 
   has(row: HeldRow): boolean {
     return this.byAccount.get(row.account)?.has(row) ?? false;
+  }
+
+  /** A row of this account would pass others of it. */
+  hasAny(account: string): boolean {
+    return this.byAccount.has(account);
   }
 
   add(row: HeldRow): void {
@@ -22,21 +33,38 @@ export class PausedRows {
     return true;
   }
 
-  /** Takes out the rows of all accounts that are not paused any more. */
-  takeResumed(isPaused: (account: string) => boolean): HeldRow[] {
+  /**
+   * Takes out rows of accounts that are not paused any more: of an account all or none, because those that are left would be passed.
+   * Gives up after many rows, because a whole channel may be resumed; the next call continues where this one ended.
+   */
+  takeResumed(): HeldRow[] {
     const resumed: HeldRow[] = [];
-    // Asked at each claim, so nothing is copied for accounts that stay paused.
+    this.gaveUp = false;
+    // Asked again and again, so nothing is copied for accounts that stay paused.
     for (const [account, rows] of this.byAccount) {
-      if (isPaused(account)) continue;
+      if (this.isPaused(account)) continue;
+      if (resumed.length > 0 && resumed.length + rows.size > MAX_RESUMED_PER_CALL) {
+        this.gaveUp = true;
+        break;
+      }
       this.byAccount.delete(account);
       for (const row of rows) resumed.push(row);
     }
     return resumed;
   }
 
-  /** Takes out the rows that wait since before then. */
+  /** Says, once, that the last call of `takeResumed` gave up. */
+  hasMore(): boolean {
+    const { gaveUp } = this;
+    this.gaveUp = false;
+    return gaveUp;
+  }
+
+  /** Takes out the rows of paused accounts that wait since before then. Those of others are about to be taken up. */
   takeSince(since: number): HeldRow[] {
-    const old = [...this.byAccount.values()].flatMap((rows) => [...rows].filter((row) => row.since < since));
+    const old = [...this.byAccount].flatMap(([account, rows]) =>
+      this.isPaused(account) ? [...rows].filter((row) => row.since < since) : [],
+    );
     for (const row of old) this.remove(row);
     return old;
   }

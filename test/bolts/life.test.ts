@@ -79,6 +79,33 @@ describe('SendBolt, come what may', () => {
     },
   );
 
+  it('a channel is resumed account after account: no message overtakes another of its account, and other accounts are not late', async () => {
+    await start({ settings: { concurrency: 64, perAccount: 8, perOrigin: 64, maxHeld: 10_000 } });
+    // The large one is taken up after the small ones, alone.
+    const accounts = ['small', 'large', 'last'];
+    for (const account of accounts) world.pausedAccounts.add(account);
+    const sizes = { small: 1, large: 2_500, last: 100 };
+    const rows = Object.entries(sizes).flatMap(([account, count]) =>
+      Array.from({ length: count }, (_, n) => world.row(n / 10, { account })),
+    );
+    world.emit(...rows);
+    await world.advance(1_500);
+    const later = accounts.map((account) => world.row(500, { account }));
+    const others = Array.from({ length: 5 }, (_, n) => world.row(500 + n, { account: `other${n}` }));
+    world.emit(...later, ...others);
+    await world.advance(499);
+    expect(world.channel.journal).toEqual([]);
+    world.pausedAccounts.clear();
+    await world.advance(10_000);
+    // As long as a few rows are gathered for one claim.
+    for (const row of others) expect((world.begun(row)[0] ?? 0) - row.dueAt).toBeLessThan(25);
+    for (const account of accounts) {
+      const ids = [...rows, ...later].filter((row) => row.account === account).map(({ id }) => id);
+      const begun = world.channel.journal.map(({ id }) => id).filter((id) => ids.includes(id));
+      expect(begun).toEqual(ids);
+    }
+  });
+
   it('a row that waits in a pause is read again when its plan changes, and is forgotten when its partition moves', async () => {
     await start();
     world.pausedAccounts.add('quiet');
