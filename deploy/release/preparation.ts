@@ -6,7 +6,8 @@ import type { TopologySettings } from '../../topology/settings/topology-settings
 import { SPOUT } from '../../topology/streams';
 import { withKafka } from '../inspect/kafka';
 import { provision } from '../provision';
-import { type Growth, growthsOf, partitionsNow, Repartition } from './repartition';
+import { type Growth, growthsOf, partitionsNow } from './growths';
+import { Repartition } from './repartition';
 
 export interface PreparationOptions {
   readonly environment: Environment;

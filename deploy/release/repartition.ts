@@ -1,68 +1,30 @@
-import { changeEventCodec } from '../../connectors/debezium/change-event';
 import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { COUNT_MAX_AGE_MS } from '../../connectors/kafka/kafka-streams';
 import { readLag } from '../../connectors/kafka/lag';
 import type { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
-import { databaseNow, emittingSpouts } from '../../connectors/mysql/operators/emitting-spouts';
+import { databaseNow, emittingSpouts, silentSpouts } from '../../connectors/mysql/operators/emitting-spouts';
 import { OwnPause } from '../../connectors/mysql/operators/own-pause';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { Unavailable, UserError } from '../../topology/core/errors';
+import { LEASE_MS } from '../../topology/core/lease';
 import { PAUSES_KNOWN_MS } from '../../topology/core/pauses';
 import type { Environment } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
-import { due, SPOUT, scheduleChanges, topicName } from '../../topology/streams';
+import { SPOUT, topicName } from '../../topology/streams';
 import { counted } from '../console/units';
-import { withKafka } from '../inspect/kafka';
 import { CUT_OFF_MS, hasMembers, untilDrained } from './drain';
+import type { Growth } from './growths';
 
 const LOOK_EVERY_MS = 200;
 /** How long until the group of the bolt has taken the new partitions. */
 const OWNED_LIMIT_MS = 30_000;
 /** How long spouts may take to say that they emit nothing: they say so every second, or a hard killed one is waited for. */
 const QUIET_LIMIT_MS = CUT_OFF_MS + 30_000;
-
-/** A stream that gets more partitions. */
-export interface Growth {
-  /** The component that reads it. */
-  readonly component: string;
-  /** Without the namespace. */
-  readonly stream: string;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** How many partitions each stream has, and is to have. A topic that is not there yet has none. */
-export async function partitionsNow(environment: Environment, settings: TopologySettings): Promise<Growth[]> {
-  const namespace = environment.DOWNSPOUT_NAMESPACE;
-  const streams = [
-    ...Object.entries(settings.bolts).map(([channel, { partitions }]) => ({
-      component: channel,
-      stream: due(channel).name,
-      to: partitions,
-    })),
-    { component: SPOUT, stream: scheduleChanges(changeEventCodec).name, to: settings.spout.partitions },
-  ];
-  return withKafka(environment, async (admin) => {
-    const topics = await admin.topics(streams.map(({ stream }) => topicName(namespace, stream)));
-    return streams.map((one) => ({ ...one, from: topics.get(topicName(namespace, one.stream))?.partitions ?? 0 }));
-  });
-}
-
-/**
- * The streams that have fewer partitions than they are to have. A topic that is not there yet is none of them.
- * @throws UserError for one that has more, because partitions cannot be taken away
- */
-export async function growthsOf(environment: Environment, settings: TopologySettings): Promise<Growth[]> {
-  const counts = await partitionsNow(environment, settings);
-  for (const { component, stream, from, to } of counts) {
-    if (from <= to) continue;
-    throw new UserError(
-      `${stream} has ${counted(from, 'partition')}, and ${component}.partitions says ${to}: partitions cannot be taken away. Write ${from} or more.`,
-    );
-  }
-  return counts.filter(({ from, to }) => from > 0 && from < to);
-}
+/** A spout that was not heard of in a pause for so long is waited for without one. Living ones renew their lease every three seconds. */
+const SILENT_LIMIT_MS = LEASE_MS;
+/** How often a pause begins again for spouts that were lost in it. */
+const MAX_PAUSES = 3;
 
 export interface RepartitionOptions {
   readonly environment: Environment;
@@ -76,6 +38,8 @@ export interface RepartitionOptions {
   readonly report: (text: string) => void;
 }
 
+class SpoutIsSilent extends UserError {}
+
 /**
  * Adds partitions to a stream whose messages are being sent.
  *
@@ -83,6 +47,7 @@ export interface RepartitionOptions {
  *    before anything is emitted by the new number.
  * 2. *Nothing stays paused when the command dies*: the pause ends by itself, and the next deploy goes on.
  * 3. *Nothing is paused in vain*: Kafka is asked first whether it takes the partitions, and what it refuses is thrown.
+ * 4. *No pause waits for a spout that may be dead*: until it comes back or is dead, a minute at most after its lease, sends go on.
  */
 export class Repartition {
   private pauses: OwnPause[] = [];
@@ -96,8 +61,8 @@ export class Repartition {
     const { report } = this.options;
     const { component, stream, from, to } = growth;
     await this.options.kafka((admin) => this.add(admin, growth, { validateOnly: true }));
-    report(`${stream}: ${from} → ${to} partitions; sends of ${component} pause`);
-    const took = await this.paused([component], async (admin) => {
+    const begins = `${stream}: ${from} → ${to} partitions; sends of ${component} pause`;
+    const took = await this.paused(begins, [component], async (admin) => {
       await this.drained(admin, component);
       // Also when what follows fails, or nobody knows what Kafka made of it, spouts learn of the number before they emit.
       await this.add(admin, growth).finally(() => {
@@ -124,9 +89,9 @@ export class Repartition {
     const { report, settings } = this.options;
     const { stream, from, to } = growth;
     await this.options.kafka((admin) => this.add(admin, growth, { validateOnly: true }));
-    report(`${stream}: ${from} → ${to} partitions; all sends pause`);
     const channels = Object.keys(settings.bolts);
-    const took = await this.paused(channels, async (admin) => {
+    const begins = `${stream}: ${from} → ${to} partitions; all sends pause`;
+    const took = await this.paused(begins, channels, async (admin) => {
       for (const channel of channels) await this.drained(admin, channel);
       await this.add(admin, growth);
       await register();
@@ -136,9 +101,31 @@ export class Repartition {
     return took;
   }
 
-  private async paused(channels: readonly string[], work: (admin: KafkaAdmin) => Promise<void>): Promise<number> {
+  /** @returns milliseconds for which the channels were paused, in all */
+  private async paused(
+    begins: string,
+    channels: readonly string[],
+    work: (admin: KafkaAdmin) => Promise<void>,
+  ): Promise<number> {
+    const { clock, report } = this.options;
+    let tookMs = 0;
+    for (let times = 1; ; times++) {
+      await this.untilHeard();
+      report(begins);
+      const begunMs = clock.monotonic();
+      try {
+        await this.inPause(channels, work);
+        return tookMs + clock.monotonic() - begunMs;
+      } catch (error) {
+        if (!(error instanceof SpoutIsSilent) || times === MAX_PAUSES) throw error;
+        tookMs += clock.monotonic() - begunMs;
+        report(`${error.message} Sends go on until it is back or dead.`);
+      }
+    }
+  }
+
+  private async inPause(channels: readonly string[], work: (admin: KafkaAdmin) => Promise<void>): Promise<void> {
     const { kafka, lock, clock } = this.options;
-    const begunMs = clock.monotonic();
     try {
       for (const channel of channels) this.pauses.push(await OwnPause.begin(lock, clock, channel));
       await kafka(work);
@@ -147,7 +134,27 @@ export class Repartition {
       await Promise.all(this.pauses.map((pause) => pause.end()));
       this.pauses = [];
     }
-    return clock.monotonic() - begunMs;
+  }
+
+  /** Waits, before anything pauses, until every spout that may be alive is. @throws UserError when that takes too long */
+  private async untilHeard(): Promise<void> {
+    const { pool, clock, signal, report } = this.options;
+    const since = await pool.use(databaseNow);
+    const begunMs = clock.monotonic();
+    let isReported = false;
+    while ((await pool.use((sql) => silentSpouts(sql, since, CUT_OFF_MS))) > 0) {
+      if (!isReported && clock.monotonic() > begunMs + SILENT_LIMIT_MS) {
+        report(`A worker of ${SPOUT} is silent. Nothing pauses until it is back or dead, for some 70 s at most.`);
+        isReported = true;
+      }
+      if (clock.monotonic() > begunMs + QUIET_LIMIT_MS) {
+        throw new UserError(
+          `A worker of ${SPOUT} has been silent, or several were one after another, for ${QUIET_LIMIT_MS / 1_000} s, so nothing was paused. \`downspout status\` shows them.`,
+        );
+      }
+      await clock.sleep(LOOK_EVERY_MS, signal);
+      this.checkGoesOn();
+    }
   }
 
   private async drained(admin: KafkaAdmin, channel: string): Promise<void> {
@@ -159,7 +166,7 @@ export class Repartition {
 
   /**
    * Waits until every spout has read the pause, and what it was appending is in Kafka.
-   * @throws UserError when one does not say so in time
+   * @throws SpoutIsSilent when one may be dead; UserError when one does not say so in time
    */
   private async quiet(channel: string): Promise<void> {
     const { pool, clock, signal } = this.options;
@@ -169,6 +176,10 @@ export class Repartition {
     await this.sleepUntil(begunMs + PAUSES_KNOWN_MS);
     while ((await pool.use((sql) => emittingSpouts(sql, channel, since, CUT_OFF_MS))) > 0) {
       this.checkGoesOn();
+      const isSilent = (await pool.use((sql) => silentSpouts(sql, since, CUT_OFF_MS))) > 0;
+      if (isSilent && clock.monotonic() > begunMs + SILENT_LIMIT_MS) {
+        throw new SpoutIsSilent(`A worker of ${SPOUT} has been silent for ${SILENT_LIMIT_MS / 1_000} s.`);
+      }
       if (clock.monotonic() > begunMs + QUIET_LIMIT_MS) {
         throw new UserError(
           `Not every worker of ${SPOUT} has said within ${QUIET_LIMIT_MS / 1_000} s that it emits nothing to ${channel}. \`downspout status\` shows them.`,

@@ -1,3 +1,4 @@
+import { LEASE_MS } from '../../../topology/core/lease';
 import { SPOUT } from '../../../topology/streams';
 import { integer, NOW_MS, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
@@ -8,6 +9,26 @@ const UNREPORTED_MS = 2_000;
 /** Epoch milliseconds by the database's clock. */
 export async function databaseNow(sql: Pick<Sql, 'rows'>): Promise<number> {
   const [row] = await sql.rows<[number]>(`SELECT ${NOW_MS}`);
+  return row?.[0] ?? 0;
+}
+
+const IS_SPOUT = `JSON_CONTAINS(components, ${text(JSON.stringify(SPOUT))})`;
+
+/** Spouts that have not left and are not known to be dead. */
+function maybeAlive(cutOffMs: number): string {
+  return `dead=0 AND lease_until > ${NOW_MS} - ${integer(cutOffMs)} AND ${IS_SPOUT}`;
+}
+
+/**
+ * How many spouts may be alive and have not renewed their lease since: one was killed, hangs, or is cut off from the database, and will
+ * answer nothing until it comes back or is dead.
+ * @param since epoch milliseconds by the database's clock
+ * @param cutOffMs so long after its lease ran out a worker appends nothing any more
+ */
+export async function silentSpouts(sql: Pick<Sql, 'rows'>, since: number, cutOffMs: number): Promise<number> {
+  const [row] = await sql.rows<[number]>(
+    `SELECT COUNT(*) FROM workers WHERE ${maybeAlive(cutOffMs)} AND lease_until < ${integer(since + LEASE_MS)}`,
+  );
   return row?.[0] ?? 0;
 }
 
@@ -29,8 +50,7 @@ export async function emittingSpouts(
     `IF(${readAt} IS NULL, ${NOW_MS} >= ${integer(since + UNREPORTED_MS)}, ` +
     `CAST(${readAt} AS DOUBLE) >= ${integer(since)} AND CAST(COALESCE(${emitting}, 0) AS DOUBLE) = 0)`;
   const [row] = await sql.rows<[number]>(
-    `SELECT COUNT(*) FROM workers WHERE dead=0 AND lease_until > ${NOW_MS} - ${integer(cutOffMs)} ` +
-      `AND JSON_CONTAINS(components, ${text(JSON.stringify(SPOUT))}) AND NOT ${isDone}`,
+    `SELECT COUNT(*) FROM workers WHERE ${maybeAlive(cutOffMs)} AND NOT ${isDone}`,
   );
   return row?.[0] ?? 0;
 }

@@ -72,18 +72,22 @@ beforeEach(() => {
   interrupt = new AbortController();
   isLost = false;
   emitting = 0;
+  silent = 0;
   isLapsed = false;
   living = 0;
 });
 
 /** Spouts that may still append to the channel's stream. */
 let emitting: number;
+/** Spouts that may be dead. */
+let silent: number;
 /** The pause has ended by itself. */
 let isLapsed: boolean;
 /** Workers of the channel that live, or were cut off from the database lately. */
 let living: number;
 const answers = (statement: string) => {
   if (statement.includes('pausesReadAt')) return [[emitting]];
+  if (statement.includes('COUNT(*) FROM workers')) return [[silent]];
   return statement.includes('FROM workers') && living > 0 ? [[1]] : [];
 };
 const nothing: Sql = {
@@ -160,6 +164,60 @@ test("no account's messages overtake each other: what a spout is still appending
   });
   expect(await grow()).toBe('done');
   expect(steps().filter((one) => one !== 'paused')).toEqual(['asked', 'appended', 'added', 'resumed']);
+});
+
+/** Log lines with the second at which they came. */
+function timedLog(): string[] {
+  const lines: string[] = [];
+  const { push } = group.log;
+  group.log.push = (...these) => {
+    for (const one of these) if (!lines.at(-1)?.endsWith(one)) lines.push(`${clock.monotonic() / 1_000} ${one}`);
+    return push.apply(group.log, these);
+  };
+  return lines;
+}
+
+test('no pause waits for a spout that may be dead: one that was killed just before is waited for without a pause', async () => {
+  [silent, emitting] = [1, 1];
+  clock.after(68_000, () => {
+    [silent, emitting] = [0, 0];
+  });
+  const log = timedLog();
+  expect(await grow()).toBe('done');
+  expect(log[0]).toBe('0 asked');
+  expect(log[1]).toMatch(/^68.* paused$/);
+  expect(log.at(-1)).toMatch(/^7[0-9.]+ resumed$/);
+});
+
+test('no pause waits for a spout that may be dead: one that is killed in it ends the pause, which begins again later', async () => {
+  // Its lease lasts 10 s, and it may come back for a minute after it.
+  clock.after(500, () => {
+    [silent, emitting] = [1, 1];
+  });
+  clock.after(70_500, () => {
+    [silent, emitting] = [0, 0];
+  });
+  const log = timedLog();
+  const reports: string[] = [];
+  const report = (text: string) => reports.push(text);
+  expect(await over(new Repartition({ ...common(), settings, kafka, lock, report }).growDue(growth))).toBe('done');
+  const [first, again] = [
+    log.findIndex((one) => one.endsWith('resumed')),
+    log.findLastIndex((one) => one.endsWith('paused')),
+  ];
+  expect(Number.parseFloat(log[first] ?? '')).toBeLessThan(12);
+  expect(log.findIndex((one) => one.endsWith('added'))).toBeGreaterThan(first);
+  expect(log.slice(first + 1).find((one) => one.endsWith('paused'))).toMatch(/^70/);
+  expect(again).toBeGreaterThan(first);
+  expect(reports[1]).toBe('A worker of due has been silent for 10 s. Sends go on until it is back or dead.');
+});
+
+test('spouts that are lost one after another keep partitions from being added, and nothing from being sent', async () => {
+  silent = 1;
+  expect(await grow()).toMatchObject({
+    message: expect.stringMatching(/^A worker of due has been silent, or .* 90 s/),
+  });
+  expect(steps()).toEqual(['asked']);
 });
 
 test('a spout that never says that it emits nothing keeps partitions from being added', async () => {

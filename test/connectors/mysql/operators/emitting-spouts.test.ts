@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { databaseNow, emittingSpouts } from '../../../../connectors/mysql/operators/emitting-spouts';
+import { databaseNow, emittingSpouts, silentSpouts } from '../../../../connectors/mysql/operators/emitting-spouts';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { MySqlWorkerRegistry } from '../../../../connectors/mysql/workers/worker-registry';
 import { systemClock } from '../../../../topology/core/clock';
@@ -57,4 +57,20 @@ test('a spout that reports no such thing, or nothing yet, is waited for as long 
 test('a spout that left emits nothing', async () => {
   await registry.leave(await worker('due', 10_000, { gauges: quiet, pausesReadAt: now - 10 }));
   expect(await emitting(now)).toBe(0);
+});
+
+test.each([
+  ['has renewed its lease since then', 0, 11_000, 'due'],
+  ['was killed while its lease runs', 1, 9_000, 'due'],
+  ['is cut off from the database, perhaps', 1, -30_000, 'due'],
+  ['has been away for so long that it is dead', 0, -70_000, 'due'],
+  ['is none', 0, 9_000, 'webhook'],
+] as const)('is silent, or not: a spout that %s', async (_, count, leaseMs, component) => {
+  await worker(component, leaseMs, { gauges: quiet });
+  expect(await pool.use((sql) => silentSpouts(sql, now, CUT_OFF_MS))).toBe(count);
+});
+
+test('a spout that left is not silent', async () => {
+  await registry.leave(await worker('due', 9_000, { gauges: quiet }));
+  expect(await pool.use((sql) => silentSpouts(sql, now, CUT_OFF_MS))).toBe(0);
 });
