@@ -1,19 +1,20 @@
 import type { Clock } from '../../topology/core/clock';
 import { rollRules } from '../monitoring/halt-rules';
-import { type AttemptFigures, added, canBeJudged, noAttempts, type RollFigures } from './roll-rules';
+import {
+  type AttemptFigures,
+  type AttemptsRule,
+  added,
+  attemptsTrouble,
+  noAttempts,
+  type RollFigures,
+} from './roll-rules';
 
 /** How long an attempt may wait for others to be judged with, milliseconds. */
 const GATHER_MS = 30_000;
 
 type Attempts = Pick<RollFigures, 'fresh' | 'others'>;
 
-/** What is looked for in attempts, and for how long it must last. */
-export interface AttemptsRule {
-  readonly trouble: (attempts: Attempts, before: AttemptFigures, hasSeveral: boolean) => string | null;
-  readonly holdMs: number;
-}
-
-/** Watches the attempts of one channel during a roll, or those of all channels together. */
+/** Watches the attempts of one channel during a roll, or those of all channels together, by one rule. */
 export class AttemptsWatch {
   private gathered: Attempts & { readonly sinceMs: number };
   /** Since when the attempts have been bad; null while they are not. */
@@ -44,11 +45,12 @@ export class AttemptsWatch {
     this.gathered = { fresh: added(fresh, latest.fresh), others: added(others, latest.others), sinceMs };
     const { leastAttempts, confirmingAttempts } = rollRules;
     const least = this.failingSinceMs === null ? leastAttempts : confirmingAttempts;
-    const isJudged = canBeJudged(this.gathered.fresh, this.hasSeveral, least);
-    const trouble = isJudged ? this.rule.trouble(this.gathered, this.before, this.hasSeveral) : null;
+    const trouble = attemptsTrouble(this.rule, this.gathered, this.before, this.hasSeveral, least);
+    const isJudged = trouble !== undefined;
     if (isJudged) this.failingSinceMs = trouble === null ? null : (this.failingSinceMs ?? now);
     if (isJudged || now - sinceMs > GATHER_MS) this.gathered = this.nothing();
-    return this.failingSinceMs !== null && now - this.failingSinceMs >= this.rule.holdMs ? trouble : null;
+    const hasHeld = this.failingSinceMs !== null && now - this.failingSinceMs >= this.rule.holdMs;
+    return hasHeld ? (trouble ?? null) : null;
   }
 
   /** Attempts by which nothing can be judged: what was bad has to last from here on. */

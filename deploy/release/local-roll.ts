@@ -51,6 +51,8 @@ export async function watchRoll(
   const before = isContinued ? nothingWaits : await waiting();
   const watch = new RollWatch(clock, { others, ...before });
   const isCrowded = async () => crowdText(await openPerSecond(pool, channels, rollRules.crowdSeconds * 1_000)) !== null;
-  return async () =>
-    watch.judge({ ...(await ledger.since(releaseNumber)), ...(await waiting()), isCrowded: await isCrowded() });
+  return async () => {
+    const figures = { ...(await ledger.since(releaseNumber)), ...(await waiting()), isCrowded: await isCrowded() };
+    return watch.judge({ ...figures, paused: ledger.paused });
+  };
 }

@@ -22,6 +22,8 @@ export interface RollFigures extends WaitingFigures {
   readonly others: AttemptFigures;
   /** So many messages are due about now that some of them are late whatever the release. */
   readonly isCrowded: boolean;
+  /** What was paused at any moment of the roll: `channel/account`, `channel/`, or `/` for everything. */
+  readonly paused: ReadonlySet<string>;
 }
 
 /** Messages that woke between `overdueSinceMs` and `overdueMs` ago and wait. */
@@ -46,48 +48,67 @@ export const nothingWaits: WaitingFigures = { overdue: new Map(), cdcSilentMs: 0
  * Whether there is something to judge by. One account's attempts are not enough where there are others, because they say more
  * about its receiver than about a release.
  */
-export function canBeJudged(figures: AttemptFigures, hasSeveral: boolean, least: number): boolean {
+function canBeJudged(figures: AttemptFigures, hasSeveral: boolean, least: number): boolean {
   return attemptsOf(figures) >= least && (figures.size > 1 || !hasSeveral);
 }
+
+/** What is looked for in attempts. */
+export interface AttemptsRule {
+  readonly count: Count;
+  /** As a share of all attempts. */
+  readonly limit: number;
+  /** For how long it must last, milliseconds. */
+  readonly holdMs: number;
+  /** Judged only beside others, or after what was before: elsewhere there is no telling it from receivers that always do so. */
+  readonly isRelative: boolean;
+  readonly text: string;
+}
+
+const { errorShare, lateShare, veryLateMs, holdMs, lateHoldMs, timesWorse } = rollRules;
+const endLate = (ms: number) => `end ${ms / 1_000} s late or more`;
+export const attemptsRules = {
+  failed: { count: 'failed', limit: errorShare, holdMs, isRelative: false, text: 'fail' },
+  veryLate: { count: 'veryLate', limit: lateShare, holdMs, isRelative: false, text: endLate(veryLateMs) },
+  late: { count: 'late', limit: lateShare, holdMs: lateHoldMs, isRelative: true, text: endLate(haltRules.lateMs) },
+} as const satisfies Record<Count, AttemptsRule>;
 
 /**
  * What is wrong with the attempts of the new release, in one sentence, or null. They are compared with what the others do now
  * or did before, whichever is worse, because each worker has accounts of its own. An account counts as one, however much it
- * sends, and the worst one does not count: its receiver may have died during the roll.
+ * sends, and the worst one does not count: its receiver may have died during the roll. Accounts that do badly, and did so before, do
+ * not count either: the first new worker may have got those with slow receivers.
  * @param before what all workers did before the roll
  * @param hasSeveral there is more than one account
+ * @param least attempts of the new release that a judgement needs
+ * @returns undefined when there is not enough to judge by
  */
 export function attemptsTrouble(
+  { count, limit, isRelative, text }: AttemptsRule,
   { fresh, others }: Pick<RollFigures, 'fresh' | 'others'>,
   before: AttemptFigures,
   hasSeveral: boolean,
-): string | null {
-  const now = canBeJudged(others, hasSeveral, rollRules.leastAttempts) ? others : noAttempts;
-  const worse = (count: Count) => Math.max(shareOf(now, count), shareOf(before, count));
-  const errors = compare(shareOf(fresh, 'failed'), worse('failed'), rollRules.errorShare);
-  if (errors !== null) return `${errors} of the new release's attempts fail`;
-  return lateness('veryLate', shareOf(fresh, 'veryLate'), worse('veryLate'));
-}
-
-/**
- * The same of attempts that are somewhat late, which are told apart from a receiver that always takes so long, or where there is no
- * telling are not judged: only beside others, or after what was before.
- */
-export function latenessTrouble(
-  { fresh, others }: Pick<RollFigures, 'fresh' | 'others'>,
-  before: AttemptFigures,
-  hasSeveral: boolean,
-): string | null {
+  least: number,
+): string | null | undefined {
+  const judged = filtered(fresh, (one, account) => {
+    const share = shareOfAccount(one, count);
+    return share <= limit || share > timesWorse * shareOfAccount(before.get(account), count);
+  });
+  if (!canBeJudged(judged, hasSeveral, least)) return undefined;
   const known = [others, before].filter((figures) => canBeJudged(figures, hasSeveral, rollRules.leastAttempts));
-  if (known.length === 0) return null;
-  return lateness('late', shareOf(fresh, 'late'), Math.max(...known.map((figures) => shareOf(figures, 'late'))));
+  if (isRelative && known.length === 0) return null;
+  const references = isRelative ? known : [before, ...known];
+  const reference = Math.max(...references.map((figures) => shareOf(figures, count)));
+  const worse = compare(shareOf(judged, count), reference, limit);
+  return worse === null ? null : `${worse} of the new release's attempts ${text}`;
 }
 
-const LATE_BY_MS = { late: haltRules.lateMs, veryLate: rollRules.veryLateMs };
-
-function lateness(count: 'late' | 'veryLate', share: number, reference: number): string | null {
-  const late = compare(share, reference, rollRules.lateShare);
-  return late === null ? null : `${late} of the new release's attempts end ${LATE_BY_MS[count] / 1_000} s late or more`;
+/** Without what was paused, because that is late whatever the release. */
+export function withoutPaused(figures: AttemptFigures, paused: ReadonlySet<string>): AttemptFigures {
+  if (paused.size === 0) return figures;
+  return filtered(figures, (_, account) => {
+    const channel = account.slice(0, account.indexOf('/') + 1);
+    return !paused.has(account) && !paused.has(channel) && !paused.has('/');
+  });
 }
 
 /**
@@ -171,9 +192,17 @@ function isSilent({ cdcSilentMs }: WaitingFigures): boolean {
   return cdcSilentMs !== null && cdcSilentMs > haltRules.cdcSilentMs;
 }
 
+function filtered(figures: AttemptFigures, test: (one: AccountFigures, account: string) => boolean): AttemptFigures {
+  return new Map([...figures].filter(([account, one]) => test(one, account)));
+}
+
+function shareOfAccount(one: AccountFigures | undefined, count: Count): number {
+  return one === undefined ? 0 : one[count] / one.attempts;
+}
+
 /** The mean of the accounts' shares, without the worst of several accounts. */
 function shareOf(figures: AttemptFigures, count: Count): number {
-  const shares = [...figures.values()].map((one) => one[count] / one.attempts).toSorted((a, b) => b - a);
+  const shares = [...figures.values()].map((one) => shareOfAccount(one, count)).toSorted((a, b) => b - a);
   const counted = shares.slice(shares.length > 1 ? 1 : 0);
   return counted.length === 0 ? 0 : counted.reduce((sum, share) => sum + share, 0) / counted.length;
 }

@@ -1,25 +1,20 @@
 import type { Clock } from '../../topology/core/clock';
 import { rollRules } from '../monitoring/halt-rules';
-import { type AttemptsRule, AttemptsWatch } from './attempts-watch';
+import { AttemptsWatch } from './attempts-watch';
 import {
   type AttemptFigures,
-  attemptsTrouble,
+  attemptsRules,
   byChannel,
-  latenessTrouble,
   noAttempts,
   type RollFigures,
   type WaitingFigures,
   waitingTrouble,
+  withoutPaused,
 } from './roll-rules';
 
-const ALWAYS: AttemptsRule = { trouble: attemptsTrouble, holdMs: rollRules.holdMs };
-const OUTSIDE_OF_CROWDS: AttemptsRule = { trouble: latenessTrouble, holdMs: rollRules.lateHoldMs };
-
-/** One channel, or all together, by both rules. */
-interface Watched {
-  readonly always: AttemptsWatch;
-  readonly outsideOfCrowds: AttemptsWatch;
-}
+/** One channel, or all together, by each rule. */
+type Watched = { readonly [Rule in keyof typeof attemptsRules]: AttemptsWatch };
+type Attempts = Pick<RollFigures, 'fresh' | 'others'>;
 
 /**
  * Watches figures during a roll.
@@ -30,6 +25,7 @@ interface Watched {
  *    accounts.
  * 4. *A release that breaks one channel is halted*, also where that channel has only one account.
  * 5. *A release that makes messages somewhat late is halted, and a crowd halts none*: it is late by itself.
+ * 6. *Accounts that were as late before halt no roll*, nor do those that were paused in it, whichever worker has them.
  */
 export class RollWatch {
   /** Channels that send little are also judged together. */
@@ -56,20 +52,22 @@ export class RollWatch {
   }
 
   private watched(before: AttemptFigures): Watched {
-    return {
-      always: new AttemptsWatch(this.clock, before, ALWAYS),
-      outsideOfCrowds: new AttemptsWatch(this.clock, before, OUTSIDE_OF_CROWDS),
-    };
+    const watch = (rule: keyof Watched) => new AttemptsWatch(this.clock, before, attemptsRules[rule]);
+    return { failed: watch('failed'), veryLate: watch('veryLate'), late: watch('late') };
   }
 
-  private judgeAttempts({ fresh, others, isCrowded }: RollFigures): (string | null)[] {
+  private judgeAttempts({ fresh, others, isCrowded, paused }: RollFigures): (string | null)[] {
     const now = this.clock.monotonic();
     if (isCrowded) this.crowdedMs = now;
     const isCalm = now - this.crowdedMs > rollRules.crowdSeconds * 1_000;
-    const judge = ({ always, outsideOfCrowds }: Watched, attempts: Pick<RollFigures, 'fresh' | 'others'>) => {
-      if (!isCalm) outsideOfCrowds.pass(attempts);
-      const late = isCalm ? outsideOfCrowds.judge(attempts) : null;
-      return always.judge(attempts) ?? late;
+    const judge = ({ failed, veryLate, late }: Watched, attempts: Attempts) => {
+      const unpaused = {
+        fresh: withoutPaused(attempts.fresh, paused),
+        others: withoutPaused(attempts.others, paused),
+      };
+      if (!isCalm) late.pass(unpaused);
+      const reasons = [failed.judge(attempts), veryLate.judge(unpaused), isCalm ? late.judge(unpaused) : null];
+      return reasons.find((reason) => reason !== null) ?? null;
     };
     const [ofFresh, ofOthers] = [byChannel(fresh), byChannel(others)];
     for (const channel of [...ofFresh.keys(), ...ofOthers.keys()]) {
@@ -84,7 +82,7 @@ export class RollWatch {
   private judgeWaiting(latest: WaitingFigures): string | null {
     // What could not be counted before the roll is not taken for nothing.
     if (this.before.overdue === null) this.before = { ...this.before, overdue: latest.overdue };
-    const hasSeveral = (channel: string) => this.channels.get(channel)?.always.hasSeveral ?? false;
+    const hasSeveral = (channel: string) => this.channels.get(channel)?.failed.hasSeveral ?? false;
     const trouble = waitingTrouble(latest, this.before, hasSeveral);
     const now = this.clock.monotonic();
     this.waitingSinceMs = trouble === null ? null : (this.waitingSinceMs ?? now);

@@ -42,7 +42,7 @@ export class RollLedger {
   /** A condition on messages `m`, without accounts whose every attempt failed before the roll. Empty: there are none. */
   private judged = '';
   /** Every pause that was seen during the roll, by channel and account. */
-  private readonly paused = new Map<string, readonly [channel: string, account: string]>();
+  private readonly pauses = new Map<string, readonly [channel: string, account: string]>();
 
   constructor(
     private readonly pool: Pool,
@@ -91,8 +91,8 @@ export class RollLedger {
         const pauses = await sql.rows<[string, string]>(
           `SELECT channel, account FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS}`,
         );
-        for (const one of pauses) this.paused.set(one.join('/'), one);
-        const paused = [...this.paused.values()];
+        for (const one of pauses) this.pauses.set(one.join('/'), one);
+        const paused = [...this.pauses.values()];
         const isWhole = (name: string) => paused.some(([channel, account]) => channel === name && account === '');
         const counted = isWhole('') ? [] : channels.filter((channel) => !isWhole(channel));
         if (counted.length === 0) return new Map();
@@ -111,6 +111,11 @@ export class RollLedger {
       if (isOutOfTime(error)) return null;
       throw error;
     }
+  }
+
+  /** What was paused at any call of `overdue`: `channel/account`, `channel/`, or `/` for everything. */
+  get paused(): ReadonlySet<string> {
+    return new Set(this.pauses.keys());
   }
 
   /** The longest that a spout has seen nothing of CDC, milliseconds; null when no spout that watches it is alive. */

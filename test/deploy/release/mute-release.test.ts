@@ -33,7 +33,8 @@ async function roll(mute: string, perSecond: number, readyMs: number): Promise<R
     });
     const messages = Math.floor(waiting.reduce((sum, count) => sum + count, 0));
     const overdue = new Map([['webhook', { messages, ofWorst: 0 }]]);
-    return { fresh: noAttempts, others: noAttempts, overdue, cdcSilentMs: 500, isCrowded: false };
+    const attempts = { fresh: noAttempts, others: noAttempts };
+    return { ...attempts, overdue, cdcSilentMs: 500, isCrowded: false, paused: new Set<string>() };
   };
   const watch = new RollWatch(clock, figures());
   const rollout = new Rollout({

@@ -19,6 +19,7 @@ const quiet: RollFigures = {
   overdue: overdue(0),
   cdcSilentMs: 900,
   isCrowded: false,
+  paused: new Set(),
 };
 const LOOK_MS = 2_000;
 
@@ -251,4 +252,48 @@ test('more messages than can be counted in a moment are a crowd', () => {
   expect(crowdText(null)).toBe('more messages than can be counted in a moment');
   expect(crowdText([20_000])).toBe('20000 messages');
   expect(crowdText([])).toBeNull();
+});
+
+/** Accounts by name, of whose attempts these shares are late. */
+const byAccount = (shares: Readonly<Record<string, number>>, count: number): RollFigures['fresh'] =>
+  new Map(
+    Object.entries(shares).map(([name, share]) => [
+      `webhook/${name}`,
+      { attempts: count, failed: 0, late: share * count, veryLate: 0 },
+    ]),
+  );
+const very = (figures: RollFigures['fresh']): RollFigures['fresh'] =>
+  new Map([...figures].map(([name, one]) => [name, { ...one, veryLate: one.late }]));
+const fast = Object.fromEntries(Array.from({ length: 8 }, (_, n) => [`fast${n}`, 0]));
+const slow = { slow1: 1, slow2: 1, slow3: 0.3 };
+const before = { others: byAccount({ ...fast, ...slow }, 100) };
+
+test('accounts that were as late before halt no roll, where the first new worker has them', () => {
+  const others = byAccount(fast, 10);
+  const fresh = byAccount({ ...slow, slow3: 0.5, fast1: 0 }, 10);
+  expect(says(times(100, { fresh, others }), before).some((said) => said !== null)).toBe(false);
+  // Very late ones neither.
+  const veryLate = { fresh: very(fresh), others };
+  expect(says(times(100, veryLate), { others: very(before.others) }).some((said) => said !== null)).toBe(false);
+});
+
+test('a release that makes all messages somewhat late is halted, whoever was late before', () => {
+  const all = byAccount(Object.fromEntries(Object.keys({ ...fast, ...slow }).map((name) => [name, 1])), 10);
+  const [last, ...earlier] = says(times(LATE_HOLDS, { fresh: all }), before).toReversed();
+  expect(last).toMatch(/^100 % \(13 % of the old release's\) .* end 1 s late or more$/);
+  expect(earlier.some((said) => said !== null)).toBe(false);
+  // It is also where the first new worker has slow accounts and two others.
+  const fresh = byAccount({ ...slow, fast1: 1, fast2: 1 }, 10);
+  expect(says(times(LATE_HOLDS, { fresh, others: byAccount(fast, 10) }), before).at(-1)).toMatch(/^100 %/);
+});
+
+test('what was paused in a roll is late by that, and halts it only by its errors', () => {
+  const late = { fresh: byAccount({ a: 1, b: 1, c: 1 }, 10), others: byAccount({ d: 0, e: 0, f: 0 }, 10) };
+  for (const paused of [['webhook/a', 'webhook/b'], ['webhook/'], ['/']]) {
+    expect(says(times(100, { ...late, paused: new Set(paused) })).some((said) => said !== null)).toBe(false);
+  }
+  const paused = new Set(['x/', 'webhook/d']);
+  expect(says(times(LATE_HOLDS, { ...late, paused })).at(-1)).toMatch(/end 1 s late or more$/);
+  const failing = { ...late, fresh: attempts(100, 90), paused: new Set(['/']) };
+  expect(says(times(HOLDS, failing)).at(-1)).toMatch(/^90 % .* fail$/);
 });

@@ -67,6 +67,7 @@ test('what is paused now is not overdue: an account, a channel, everything', asy
   await admin.run('DELETE FROM pauses');
   await pause('', '');
   expect(await overdue()).toEqual(new Map());
+  expect(ledger.paused).toEqual(new Set(['webhook/acme', 'webhook/', '/']));
 });
 
 test('what is overdue is counted by channel, also where two of them have the same account', async () => {
