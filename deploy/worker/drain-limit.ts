@@ -1,5 +1,6 @@
 import { UNSURE_MS } from '../../bolts/claim/held-rows';
 import { channelKinds, kindOf } from '../../connectors/channels/channel-kinds';
+import { STATEMENT_TIMEOUT_MS } from '../../connectors/mysql/sql/pool';
 import { MAX_REFRESH_MS } from '../../topology/message';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 
@@ -7,8 +8,11 @@ import type { TopologySettings } from '../../topology/settings/topology-settings
 const AFTER_REQUESTS_MS = 2_000;
 /** How long closing connections may take after that. */
 export const CLOSE_LIMIT_MS = 2_000;
-/** A claim without an answer is waited for until it can take effect no more, and is then looked for within a second. */
-const UNSURE_LIMIT_MS = UNSURE_MS + 1_000;
+/**
+ * The answer to a claim that was under way may be given up late. From then on the claim is waited for until it can take effect no more,
+ * and is looked for within a second.
+ */
+const UNSURE_LIMIT_MS = STATEMENT_TIMEOUT_MS + UNSURE_MS + 1_000;
 /** A spout alone has no requests. */
 const SPOUT_DRAIN_LIMIT_MS = 10_000;
 

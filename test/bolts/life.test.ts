@@ -1,3 +1,7 @@
+import { UNSURE_MS } from '../../bolts/claim/held-rows';
+import { STATEMENT_TIMEOUT_MS } from '../../connectors/mysql/sql/pool';
+import { drainLimitMs } from '../../deploy/worker/drain-limit';
+import { parseTopologySettings } from '../../topology/settings/topology-settings';
 import type { MemoryRow } from '../support/mysql/memory-table';
 import { World, type WorldOptions } from './world';
 
@@ -286,6 +290,34 @@ describe('SendBolt, come what may', () => {
       expect(world.begun(row)).toEqual([]);
     },
   );
+
+  it('a drain with a claim under way whose answer is lost late, and which takes effect later still, ends within its limit', async () => {
+    await start({ class: 'blind' });
+    const row = world.row(100);
+    world.database.before = async (operation) => {
+      if (operation !== 'claim') return;
+      await world.clock.sleep(STATEMENT_TIMEOUT_MS);
+      throw new Error('no answer');
+    };
+    world.emit(row);
+    const { id, version, updatedAt } = row;
+    await world.advance(100);
+    let drained = false;
+    void world.bolt.drain().then(() => {
+      drained = true;
+    });
+    await world.advance(STATEMENT_TIMEOUT_MS + UNSURE_MS - 100);
+    expect(drained).toBe(false);
+    world.database.before = () => {};
+    await world.database.sendRows().claim(world.session, [{ id, version, updatedAt }], 0);
+    const settings = parseTopologySettings('components: { webhook: {} }', 't.yaml');
+    const limitMs = drainLimitMs(['webhook'], settings);
+    // The last two seconds are for what comes after the bolt.
+    await world.advance(limitMs - 2_000 - (STATEMENT_TIMEOUT_MS + UNSURE_MS - 100));
+    expect(drained).toBe(true);
+    expect(row).toMatchObject({ state: 'scheduled', version: 2, inDoubt: false });
+    expect(world.begun(row)).toEqual([]);
+  });
 
   it('a row that cannot be written is reported and a locked one is handed in again; neither holds the others', async () => {
     await start();

@@ -37,7 +37,8 @@ export interface PoolOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-const STATEMENT_TIMEOUT_MS = 10_000;
+/** How long the answer to a statement is waited for, unless a pool says otherwise. */
+export const STATEMENT_TIMEOUT_MS = 10_000;
 /** The server ends a SELECT itself before the driver gives up, so that the connection stays. */
 const SERVER_SHARE = 0.9;
 /** Less than STATEMENT_TIMEOUT_MS: whoever waits for an ALTER gets an answer and keeps the connection. */
