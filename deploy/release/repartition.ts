@@ -2,27 +2,21 @@ import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { COUNT_MAX_AGE_MS } from '../../connectors/kafka/kafka-streams';
 import { readLag } from '../../connectors/kafka/lag';
 import type { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
-import { databaseNow, emittingSpouts, silentSpouts } from '../../connectors/mysql/operators/emitting-spouts';
 import { OwnPause } from '../../connectors/mysql/operators/own-pause';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { Unavailable, UserError } from '../../topology/core/errors';
-import { LEASE_MS } from '../../topology/core/lease';
-import { PAUSES_KNOWN_MS } from '../../topology/core/pauses';
 import type { Environment } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
-import { SPOUT, topicName } from '../../topology/streams';
+import { topicName } from '../../topology/streams';
 import { counted } from '../console/units';
-import { CUT_OFF_MS, hasMembers, untilDrained } from './drain';
+import { hasMembers, untilDrained } from './drain';
 import type { Growth } from './growths';
+import { SpoutIsSilent, untilAllKnowPauses, untilHeard, untilQuiet } from './quiet-spouts';
 
 const LOOK_EVERY_MS = 200;
 /** How long until the group of the bolt has taken the new partitions. */
 const OWNED_LIMIT_MS = 30_000;
-/** How long spouts may take to say that they emit nothing: they say so every second, or a hard killed one is waited for. */
-const QUIET_LIMIT_MS = CUT_OFF_MS + 30_000;
-/** A spout that was not heard of in a pause for so long is waited for without one. Living ones renew their lease every three seconds. */
-const SILENT_LIMIT_MS = LEASE_MS;
 /** How often a pause begins again for spouts that were lost in it. */
 const MAX_PAUSES = 3;
 
@@ -38,8 +32,6 @@ export interface RepartitionOptions {
   readonly report: (text: string) => void;
 }
 
-class SpoutIsSilent extends UserError {}
-
 /**
  * Adds partitions to a stream whose messages are being sent.
  *
@@ -47,7 +39,8 @@ class SpoutIsSilent extends UserError {}
  *    before anything is emitted by the new number.
  * 2. *Nothing stays paused when the command dies*: the pause ends by itself, and the next deploy goes on.
  * 3. *Nothing is paused in vain*: Kafka is asked first whether it takes the partitions, and what it refuses is thrown.
- * 4. *No pause waits for a spout that may be dead*: until it comes back or is dead, a minute at most after its lease, sends go on.
+ * 4. *No partitions are added while workers of a version run that does not know such a pause*: they would reorder messages.
+ * 5. *No pause waits for a spout that may be dead*: until it comes back or is dead, a minute at most after its lease, sends go on.
  */
 export class Repartition {
   private pauses: OwnPause[] = [];
@@ -60,6 +53,7 @@ export class Repartition {
   async growDue(growth: Growth): Promise<number> {
     const { report } = this.options;
     const { component, stream, from, to } = growth;
+    await untilAllKnowPauses(this.options, stream);
     await this.options.kafka((admin) => this.add(admin, growth, { validateOnly: true }));
     const begins = `${stream}: ${from} → ${to} partitions; sends of ${component} pause`;
     const took = await this.paused(begins, [component], async (admin) => {
@@ -88,6 +82,7 @@ export class Repartition {
   ): Promise<number> {
     const { report, settings } = this.options;
     const { stream, from, to } = growth;
+    await untilAllKnowPauses(this.options, stream);
     await this.options.kafka((admin) => this.add(admin, growth, { validateOnly: true }));
     const channels = Object.keys(settings.bolts);
     const begins = `${stream}: ${from} → ${to} partitions; all sends pause`;
@@ -110,7 +105,7 @@ export class Repartition {
     const { clock, report } = this.options;
     let tookMs = 0;
     for (let times = 1; ; times++) {
-      await this.untilHeard();
+      await untilHeard(this.options);
       report(begins);
       const begunMs = clock.monotonic();
       try {
@@ -136,57 +131,10 @@ export class Repartition {
     }
   }
 
-  /** Waits, before anything pauses, until every spout that may be alive is. @throws UserError when that takes too long */
-  private async untilHeard(): Promise<void> {
-    const { pool, clock, signal, report } = this.options;
-    const since = await pool.use(databaseNow);
-    const begunMs = clock.monotonic();
-    let isReported = false;
-    while ((await pool.use((sql) => silentSpouts(sql, since, CUT_OFF_MS))) > 0) {
-      if (!isReported && clock.monotonic() > begunMs + SILENT_LIMIT_MS) {
-        report(`A worker of ${SPOUT} is silent. Nothing pauses until it is back or dead, for some 70 s at most.`);
-        isReported = true;
-      }
-      if (clock.monotonic() > begunMs + QUIET_LIMIT_MS) {
-        throw new UserError(
-          `A worker of ${SPOUT} has been silent, or several were one after another, for ${QUIET_LIMIT_MS / 1_000} s, so nothing was paused. \`downspout status\` shows them.`,
-        );
-      }
-      await clock.sleep(LOOK_EVERY_MS, signal);
-      this.checkGoesOn();
-    }
-  }
-
   private async drained(admin: KafkaAdmin, channel: string): Promise<void> {
     const { settings } = this.options;
-    await this.quiet(channel);
+    await untilQuiet(this.options, channel);
     await untilDrained({ ...this.options, admin, channel, timeoutMs: settings.bolts[channel]?.timeoutMs ?? 0 });
-    this.checkGoesOn();
-  }
-
-  /**
-   * Waits until every spout has read the pause, and what it was appending is in Kafka.
-   * @throws SpoutIsSilent when one may be dead; UserError when one does not say so in time
-   */
-  private async quiet(channel: string): Promise<void> {
-    const { pool, clock, signal } = this.options;
-    const since = await pool.use(databaseNow);
-    const begunMs = clock.monotonic();
-    // One that begins to emit after this, because it has just got partitions, has read the pause.
-    await this.sleepUntil(begunMs + PAUSES_KNOWN_MS);
-    while ((await pool.use((sql) => emittingSpouts(sql, channel, since, CUT_OFF_MS))) > 0) {
-      this.checkGoesOn();
-      const isSilent = (await pool.use((sql) => silentSpouts(sql, since, CUT_OFF_MS))) > 0;
-      if (isSilent && clock.monotonic() > begunMs + SILENT_LIMIT_MS) {
-        throw new SpoutIsSilent(`A worker of ${SPOUT} has been silent for ${SILENT_LIMIT_MS / 1_000} s.`);
-      }
-      if (clock.monotonic() > begunMs + QUIET_LIMIT_MS) {
-        throw new UserError(
-          `Not every worker of ${SPOUT} has said within ${QUIET_LIMIT_MS / 1_000} s that it emits nothing to ${channel}. \`downspout status\` shows them.`,
-        );
-      }
-      await clock.sleep(LOOK_EVERY_MS, signal);
-    }
     this.checkGoesOn();
   }
 
@@ -235,12 +183,6 @@ export class Repartition {
       }
       await clock.sleep(LOOK_EVERY_MS, this.options.signal);
     }
-  }
-
-  private async sleepUntil(monotonicMs: number): Promise<void> {
-    const { clock, signal } = this.options;
-    await clock.sleep(Math.max(0, monotonicMs - clock.monotonic()), signal);
-    this.checkGoesOn();
   }
 
   private checkGoesOn(): void {

@@ -3,8 +3,7 @@ import { SPOUT } from '../../../topology/streams';
 import { integer, NOW_MS, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 
-/** What a spout emits that reports no such thing is in Kafka by then, so long after it has read the pause. */
-const UNREPORTED_MS = 2_000;
+const PAUSES_READ_AT = `report->'$.pausesReadAt'`;
 
 /** Epoch milliseconds by the database's clock. */
 export async function databaseNow(sql: Pick<Sql, 'rows'>): Promise<number> {
@@ -33,6 +32,19 @@ export async function silentSpouts(sql: Pick<Sql, 'rows'>, since: number, cutOff
 }
 
 /**
+ * Workers that are alive and do not report by which pauses they go: they have just started, or are of a version that takes the pause of
+ * a command for that of a person. Their bolts give back what wakes in it, so messages of one account overtake each other at its end.
+ */
+export async function workersBeforePauses(
+  sql: Pick<Sql, 'rows'>,
+): Promise<{ readonly host: string; readonly pid: number; readonly version: string }[]> {
+  const rows = await sql.rows<[string, number, string]>(
+    `SELECT host, pid, version FROM workers WHERE dead=0 AND lease_until >= ${NOW_MS} AND ${PAUSES_READ_AT} IS NULL ORDER BY host, pid`,
+  );
+  return rows.map(([host, pid, version]) => ({ host, pid, version }));
+}
+
+/**
  * How many spouts may still append to the stream of a channel whose emission was paused: by what they last reported they had not read
  * the pause, or an append of theirs was under way. One whose lease is out may only be cut off from the database.
  * @param since after the pause was committed; epoch milliseconds by the database's clock
@@ -44,13 +56,12 @@ export async function emittingSpouts(
   since: number,
   cutOffMs: number,
 ): Promise<number> {
-  const readAt = `report->'$.pausesReadAt'`;
   const emitting = `report->${text(`$.gauges.${SPOUT}."emitting.${channel}"`)}`;
   const isDone =
-    `IF(${readAt} IS NULL, ${NOW_MS} >= ${integer(since + UNREPORTED_MS)}, ` +
-    `CAST(${readAt} AS DOUBLE) >= ${integer(since)} AND CAST(COALESCE(${emitting}, 0) AS DOUBLE) = 0)`;
+    `CAST(COALESCE(${PAUSES_READ_AT}, 0) AS DOUBLE) >= ${integer(since)} AND ` +
+    `CAST(COALESCE(${emitting}, 0) AS DOUBLE) = 0`;
   const [row] = await sql.rows<[number]>(
-    `SELECT COUNT(*) FROM workers WHERE ${maybeAlive(cutOffMs)} AND NOT ${isDone}`,
+    `SELECT COUNT(*) FROM workers WHERE ${maybeAlive(cutOffMs)} AND NOT (${isDone})`,
   );
   return row?.[0] ?? 0;
 }

@@ -73,12 +73,15 @@ beforeEach(() => {
   isLost = false;
   emitting = 0;
   silent = 0;
+  before = [];
   isLapsed = false;
   living = 0;
 });
 
 /** Spouts that may still append to the channel's stream. */
 let emitting: number;
+/** Workers that do not report by which pauses they go. */
+let before: [host: string, pid: number, version: string][];
 /** Spouts that may be dead. */
 let silent: number;
 /** The pause has ended by itself. */
@@ -86,6 +89,7 @@ let isLapsed: boolean;
 /** Workers of the channel that live, or were cut off from the database lately. */
 let living: number;
 const answers = (statement: string) => {
+  if (statement.startsWith('SELECT host')) return before;
   if (statement.includes('pausesReadAt')) return [[emitting]];
   if (statement.includes('COUNT(*) FROM workers')) return [[silent]];
   return statement.includes('FROM workers') && living > 0 ? [[1]] : [];
@@ -218,6 +222,30 @@ test('spouts that are lost one after another keep partitions from being added, a
     message: expect.stringMatching(/^A worker of due has been silent, or .* 90 s/),
   });
   expect(steps()).toEqual(['asked']);
+});
+
+test('no partitions are added while workers of a version run that does not know such a pause, and nothing is paused', async () => {
+  before = [['host-1', 4_711, '0.9.0']];
+  const refusal =
+    'Workers of Downspout 0.9.0 run, such as process 4711 on host-1, which would reorder messages while due.webhook gets more partitions. ' +
+    'Deploy first with as many partitions as there are, and add partitions with the deploy after it.';
+  expect(await grow()).toMatchObject({ name: 'UserError', message: refusal });
+  const changes = { component: 'due', stream: 'schedule-changes', from: 4, to: 8 };
+  const called: string[] = [];
+  const call = (name: string) => async () => void called.push(name);
+  const repartition = new Repartition({ ...common(), settings, kafka, lock, report: () => undefined });
+  expect(await over(repartition.growChanges(changes, call('register'), call('restart')))).toMatchObject({
+    message: refusal.replace('due.webhook', 'schedule-changes'),
+  });
+  expect([...steps(), ...called]).toEqual([]);
+});
+
+test('a worker that has just started reports soon by which pauses it goes, and is waited for', async () => {
+  before = [['host-1', 4_711, '1.0.0']];
+  clock.after(3_000, () => {
+    before = [];
+  });
+  expect(await grow()).toBe('done');
 });
 
 test('a spout that never says that it emits nothing keeps partitions from being added', async () => {

@@ -1,5 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { databaseNow, emittingSpouts, silentSpouts } from '../../../../connectors/mysql/operators/emitting-spouts';
+import {
+  databaseNow,
+  emittingSpouts,
+  silentSpouts,
+  workersBeforePauses,
+} from '../../../../connectors/mysql/operators/emitting-spouts';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { MySqlWorkerRegistry } from '../../../../connectors/mysql/workers/worker-registry';
 import { systemClock } from '../../../../topology/core/clock';
@@ -47,11 +52,17 @@ test.each([
   expect(await emitting(now)).toBe(count);
 });
 
-test('a spout that reports no such thing, or nothing yet, is waited for as long as it may go by what it read before', async () => {
+test('a spout that reports no such thing, or nothing yet, may emit, and is named among the workers that know no such pause', async () => {
   await worker('due', 10_000, { gauges: quiet });
   await worker('due', 10_000);
+  await worker('webhook', 10_000, { gauges: {} });
+  await worker('webhook', 10_000, { gauges: {}, pausesReadAt: now });
+  await worker('webhook', -1_000, { gauges: {} });
+  await registry.leave(await worker('webhook', 10_000, { gauges: {} }));
   expect(await emitting(now)).toBe(2);
-  expect(await emitting(now - 2_001)).toBe(0);
+  expect(await pool.use(workersBeforePauses)).toEqual(
+    Array.from({ length: 3 }, () => ({ host: 'h', pid: 1, version: '0' })),
+  );
 });
 
 test('a spout that left emits nothing', async () => {
