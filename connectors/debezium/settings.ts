@@ -205,6 +205,8 @@ function routingSettings(names: CaptureNames, options: CaptureOptions): Record<s
     'transforms.schema.type': 'org.apache.kafka.connect.transforms.InsertField$Value',
     'transforms.schema.static.field': SCHEMA_FIELD,
     'transforms.schema.static.value': String(CHANGES_SCHEMA),
+    // It copies every field. A NULL of a column with a default would become the default.
+    'transforms.schema.replace.null.with.default': 'false',
     'transforms.changes.type': 'org.apache.kafka.connect.transforms.RegexRouter',
     'transforms.changes.regex': `.*\\.${TABLE}`,
     'transforms.changes.replacement': names.changes,

@@ -58,9 +58,14 @@ describe('connectorSettings', () => {
     });
   });
 
-  it('keeps NULL as NULL in the flattening and in both converters', () => {
+  it('keeps NULL as NULL in every transform that copies fields, and in both converters', () => {
     const settings = connectorSettings(options);
-    for (const part of ['transforms.flatten', 'key.converter', 'value.converter']) {
+    const transforms = String(settings['transforms']).split(',');
+    // These have no such setting: they change the partition or the topic, and no field.
+    const others = /\.(PartitionRouting|RegexRouter)$/;
+    const copying = transforms.filter((name) => !others.test(String(settings[`transforms.${name}.type`])));
+    expect(copying).toEqual(['flatten', 'schema']);
+    for (const part of [...copying.map((name) => `transforms.${name}`), 'key.converter', 'value.converter']) {
       expect(settings[`${part}.replace.null.with.default`]).toBe('false');
     }
   });
