@@ -23,8 +23,8 @@ export async function runOn<T extends Stoppable>(
     const interrupted = (signal: string) => {
       say(`${signal}: stopping`);
       process.exitCode = 130;
-      // What is under way fails as its parts end, and that is reported below.
-      void end();
+      // What is under way fails as its parts end, and that is reported below, as is what could not be ended.
+      end().catch(() => undefined);
     };
     for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, interrupted);
     try {

@@ -9,6 +9,7 @@ import { systemClock } from '../../../topology/core/clock';
 import type { Gauges } from '../../../topology/gauges';
 import { type Environment, readEnvironment, required } from '../../../topology/settings/environment';
 import { readTopologyFile } from '../../../topology/settings/topology-settings';
+import { Begun } from '../../support/begun';
 import { type Received, Receiver } from '../../support/channels/receiver';
 import { Random } from '../../support/random';
 import { topologyFile } from '../../support/stack/topology-file';
@@ -41,6 +42,8 @@ const WORK_LEFT = [
 /** What faults act on: a stack of its own, workers, a receiver, and clients that record what they do. */
 export class Arena {
   clients: Clients;
+  /** What runs beside the crew. */
+  readonly beside = new Begun();
   private runs = 0;
   private others: Receiver[] = [];
 
@@ -170,11 +173,15 @@ export class Arena {
     return name;
   }
 
+  /** Ends everything, whatever part of it cannot be ended in good order. */
   async stop(): Promise<void> {
-    await this.crew.stopAll();
-    const receivers = [this.receiver, ...this.others].map((receiver) => receiver.close());
-    await Promise.all([this.client.close(), this.sql.close(), this.resolver.close(), ...receivers]);
-    await this.stack.stop();
+    try {
+      await Promise.all([this.beside.endAll(), this.crew.stopAll()]);
+    } finally {
+      const receivers = [this.receiver, ...this.others].map((receiver) => receiver.close());
+      await Promise.allSettled([this.client.close(), this.sql.close(), this.resolver.close(), ...receivers]);
+      await this.stack.stop();
+    }
   }
 
   private async owned(): Promise<boolean> {

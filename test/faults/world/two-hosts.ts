@@ -40,7 +40,13 @@ export class TwoHosts {
       const [component = '', index] = name.split('-');
       return { component, replica: Number(index) + 1 };
     });
-    const both = new TwoHosts(arena, [Host.start(environment), Host.start(environment)], placements);
+    // The arena ends them where an error or an interruption keeps anybody from calling `stop`.
+    const host = () =>
+      arena.beside.begin(
+        () => Host.start(environment),
+        (one) => one.clear(),
+      );
+    const both = new TwoHosts(arena, [host(), host()], placements);
     // Whichever came first would take all of them.
     await until('both hosts have a supervisor', async () => (await living(arena)) === both.hosts.length, READY_MS);
     for (const placement of placements) await wantPlacement(sql, placement, release);
@@ -51,9 +57,11 @@ export class TwoHosts {
 
   /** Ends what is left, so that the arena's own crew may run again. */
   async stop(): Promise<void> {
-    for (const placement of this.placements) await removePlacement(this.arena.sql, placement);
-    await Promise.all(this.hosts.map((host) => host.end()));
-    for (const host of this.hosts) host.remove();
+    try {
+      for (const placement of this.placements) await removePlacement(this.arena.sql, placement);
+    } finally {
+      await Promise.all(this.hosts.map((host) => host.clear()));
+    }
     await this.arena.sql.run("UPDATE releases SET outcome='superseded' WHERE outcome='live'");
   }
 

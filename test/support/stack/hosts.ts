@@ -35,6 +35,10 @@ export class Host {
     closeSync(log);
   }
 
+  get supervisorPid(): number | undefined {
+    return this.supervisor?.pid;
+  }
+
   /** Of its workers. */
   get pids(): readonly number[] {
     return runningWorkers(this.folder).map(({ pid }) => pid);
@@ -45,6 +49,7 @@ export class Host {
     const { supervisor } = this;
     if (supervisor === null) return;
     this.supervisor = null;
+    if (hasEnded(supervisor)) return;
     const over = once(supervisor, 'exit');
     supervisor.kill('SIGKILL');
     await over;
@@ -54,21 +59,43 @@ export class Host {
   async die(): Promise<void> {
     const workers = this.pids;
     await this.killSupervisor();
-    for (const pid of workers) process.kill(pid, 'SIGKILL');
+    for (const pid of workers) killProcess(pid);
     await until('the host is dead', () => this.pids.length === 0);
   }
 
   /** Ends it in good order. @returns its exit code; 0 when it was killed before */
   async end(): Promise<number | null> {
     const { supervisor } = this;
-    if (supervisor === null) return 0;
-    if (supervisor.exitCode !== null) return supervisor.exitCode;
-    const over = once(supervisor, 'exit') as Promise<[number | null]>;
-    supervisor.kill('SIGTERM');
-    return (await over)[0];
+    return supervisor === null ? 0 : ended(supervisor);
+  }
+
+  /** Ends it in good order, kills the workers that a supervisor which died has left, and removes its folder. It may be repeated. */
+  async clear(): Promise<void> {
+    await this.end();
+    for (const pid of this.pids) killProcess(pid);
+    this.remove();
   }
 
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+async function ended(supervisor: ChildProcess): Promise<number | null> {
+  if (hasEnded(supervisor)) return supervisor.exitCode;
+  const over = once(supervisor, 'exit') as Promise<[number | null]>;
+  supervisor.kill('SIGTERM');
+  return (await over)[0];
+}
+
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended.
   }
 }
