@@ -305,7 +305,7 @@ export class SendBolt implements Bolt<Due> {
     for (const at of [claimed.nextAt, slots.nextClaimAt, held.nextMissedAt, ahead.beginsAt(now)]) {
       if (at !== undefined && at > now) delayMs = Math.min(delayMs, at - now);
     }
-    if (this.slots.toClaim.hasMore() || this.slots.toStart.hasMore() || this.held.hasMoreResumed()) delayMs = 0;
+    if (this.slots.toClaim.hasMore() || this.slots.toStart.hasMore() || this.held.hasMore()) delayMs = 0;
     const { clock } = this.options;
     const at = clock.monotonic() + delayMs;
     if (this.timer !== undefined && this.timer.at <= at) return;

@@ -38,6 +38,8 @@ const UNSURE_RETRY_MS = 100;
 /** When a missed row without room is looked at again, and how many are looked at before others have their turn. */
 const LOOK_AGAIN_MS = 100;
 const MAX_LOOKS_PER_CALL = 500;
+/** So many rows are put aside for a pause before everything else has its turn. */
+const MAX_PUT_ASIDE_PER_CALL = 2_000;
 /** Payloads of one batch: an update logs a row twice, and a replication group refuses transactions of more than 150 MB. */
 const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 
@@ -55,6 +57,8 @@ export class HeldRows {
   private readonly toClaim: WakeQueue<HeldRow>;
   private readonly missed: MissedRows;
   private readonly paused: PausedRows;
+  /** The last call of `takeInto` put so many rows aside that it gave up. */
+  private gaveUp = false;
   /** Held or being claimed. */
   private readonly rows = new Map<number, HeldRow>();
   /** Rows that are not to be claimed any more, and whose earlier claim may still take effect. */
@@ -128,9 +132,11 @@ export class HeldRows {
     }
   }
 
-  /** Says, once, that the last call of `takeUpResumed` left rows for the next one. */
-  hasMoreResumed(): boolean {
-    return this.paused.hasMore();
+  /** Says, once, that rows were left to be put aside for a pause, or taken up after it, by the next call. */
+  hasMore(): boolean {
+    const { gaveUp } = this;
+    this.gaveUp = false;
+    return this.paused.hasMore() || gaveUp;
   }
 
   /**
@@ -141,11 +147,17 @@ export class HeldRows {
   takeInto(batch: HeldRow[], until: number, maxRows: number): void {
     const { slots, ahead } = this.options;
     let bytes = batch.reduce((sum, row) => sum + row.bytes, 0);
+    let aside = 0;
+    this.gaveUp = false;
     while (batch.length < maxRows && bytes < MAX_BATCH_BYTES) {
       const row = this.toClaim.next(until);
       if (row === undefined) return;
       ahead.remove(row.at);
-      if (!this.mayClaim(row)) continue;
+      if (!this.mayClaim(row)) {
+        this.gaveUp = ++aside === MAX_PUT_ASIDE_PER_CALL;
+        if (this.gaveUp) return;
+        continue;
+      }
       slots.reserve(row);
       batch.push(row);
       bytes += row.bytes;

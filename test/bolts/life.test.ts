@@ -1,4 +1,6 @@
 import { UNSURE_MS } from '../../bolts/claim/held-rows';
+import { PausedRows } from '../../bolts/claim/paused-rows';
+import { WakeQueue } from '../../bolts/slots/wake-queue';
 import { STATEMENT_TIMEOUT_MS } from '../../connectors/mysql/sql/pool';
 import { drainLimitMs } from '../../deploy/worker/drain-limit';
 import { parseTopologySettings } from '../../topology/settings/topology-settings';
@@ -82,6 +84,44 @@ describe('SendBolt, come what may', () => {
       expect(world.channel.journal.map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
     },
   );
+
+  it('a channel with many rows is paused and resumed some of them at a time, so that nothing else waits long', async () => {
+    await start({ settings: { concurrency: 64, perAccount: 8, perOrigin: 64, maxHeld: 10_000 } });
+    const rows = Array.from({ length: 60 }, (_, n) => world.rows(100, 1_000, { account: `a${n}` })).flat();
+    world.emit(...rows);
+    await world.advance(500);
+    world.database.pausedChannels.add('webhook');
+    const most = async (method: jest.SpyInstance, forMs: number) => {
+      let [ofTurn, ofMost] = [0, 0];
+      const { calls } = method.mock;
+      const turn = () => {
+        ofMost = Math.max(ofMost, calls.length - ofTurn);
+        ofTurn = calls.length;
+      };
+      let looking = setImmediate(function look() {
+        turn();
+        looking = setImmediate(look);
+      });
+      await world.advance(forMs);
+      clearImmediate(looking);
+      turn();
+      const all = calls.length;
+      method.mockRestore();
+      return { ofMost, all };
+    };
+    const paused = await most(jest.spyOn(PausedRows.prototype, 'add'), 1_000);
+    expect(paused).toEqual({ ofMost: 2_000, all: 6_000 });
+    expect(world.channel.journal).toEqual([]);
+    world.database.pausedChannels.clear();
+    // An answer is a turn of its own, as one of a real database is.
+    world.database.before = () => world.clock.sleep(1);
+    const resumed = await most(jest.spyOn(WakeQueue.prototype, 'add'), 200);
+    expect(resumed.all).toBeGreaterThanOrEqual(6_000);
+    // What is claimed in the same turn waits to be started in a queue of the same kind.
+    expect(resumed.ofMost).toBeLessThan(2_000 + 500);
+    await world.advance(30_000);
+    expect(world.states(rows)).toEqual(['delivered']);
+  });
 
   it('a channel is resumed account after account: no message overtakes another of its account, and other accounts are not late', async () => {
     await start({ settings: { concurrency: 64, perAccount: 8, perOrigin: 64, maxHeld: 10_000 } });
