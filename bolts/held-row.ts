@@ -49,8 +49,10 @@ export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
   /** Why the payload can never be sent. */
   readonly defect: string | undefined;
   readonly contentHash: string;
-  /** Of memory, roughly. */
+  /** Of the row in the table: what the log has of it each time that it is written. */
   readonly bytes: number;
+  /** Of memory, roughly. */
+  readonly memoryBytes: number;
   delivery: Delivery<Due>;
   /** Its partition belongs to another task now. */
   revoked: boolean;
@@ -118,7 +120,8 @@ export function heldRow(
     prepared: content.prepared,
     defect: content.defect,
     contentHash: row.payload === null ? NOT_READ : hash('sha256', row.payload),
-    bytes: OVERHEAD_BYTES + (row.payload?.length ?? 0),
+    bytes: OVERHEAD_BYTES + row.payloadBytes,
+    memoryBytes: OVERHEAD_BYTES + keptBytes(row),
     lane,
     at: row.wakeAt,
     delivery,
@@ -134,6 +137,13 @@ export function heldRow(
     isMissed: false,
     unsureUntil: 0,
   };
+}
+
+/** A channel keeps a payload as UTF-8 or as a text, and a text that is not of ASCII alone may take two bytes for each unit. */
+function keptBytes({ payload, payloadBytes }: SendRow): number {
+  if (payload === null) return 0;
+  const utf8 = Buffer.byteLength(payload);
+  return Math.max(payloadBytes, utf8, utf8 === payload.length ? 0 : 2 * payload.length);
 }
 
 /** The same row, to be claimed again at the time `at` after `misses` claims that did not win it. */

@@ -34,13 +34,13 @@ export class InHand {
   take(row: SendRow & { readonly wakeAt: number }, content: Content, delivery: Delivery<Due>, since: number): HeldRow {
     const held = heldRow(row, content, this.slots.enter(row.account, content.origin), delivery, since);
     this.rows++;
-    this.count(row.account, held.bytes);
+    this.count(row.account, held.memoryBytes);
     return held;
   }
 
   letGo(row: HeldRow): void {
     this.rows--;
-    this.count(row.account, -row.bytes);
+    this.count(row.account, -row.memoryBytes);
     this.slots.leave(row.lane);
   }
 

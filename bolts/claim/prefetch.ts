@@ -184,7 +184,7 @@ export class Prefetch {
     // The database answers in the order of ids. What is taken in an earlier slice starts earlier when all of it is due.
     for (const row of rows.toSorted(byWake)) {
       if (take(row)) accounts.add(row.account);
-      bytes += row.payload?.length ?? 0;
+      bytes += row.payload === null ? 0 : row.payloadBytes;
       if (bytes < MAX_SLICE_BYTES && clock.monotonic() - begun < MAX_SLICE_MS) continue;
       onHeld(accounts);
       await clock.sleep(0);

@@ -98,7 +98,7 @@ function madeUp(table: RehearsalOptions['rows'], url: string, clock: Clock): Sen
     account: `account-${(id - FIRST_ID) % ACCOUNTS}`,
     channel: webhook.name,
     payload,
-    payloadBytes: payload.length,
+    payloadBytes: Buffer.byteLength(payload),
     dueAt: clock.now(),
     wakeAt: clock.now(),
     version: 1,

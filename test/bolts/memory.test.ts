@@ -139,4 +139,43 @@ describe('what a bolt holds in memory', () => {
     // Others had their turn after at most two rows of 200 kB.
     expect(Math.max(...turns.slice(1).map((count, n) => count - (turns[n] as number)))).toBeLessThanOrEqual(2);
   });
+
+  const pieces = {
+    ASCII: 'a',
+    'letters with accents': 'é',
+    Chinese: '中',
+    'ASCII with emoji in it': `${'a'.repeat(1_000)}🎉`,
+  };
+  it.each(Object.entries(pieces))(
+    'bodies of %s take no more memory than is counted, and than they may',
+    async (_, piece) => {
+      const maxHeldBytes = 16 * MIB;
+      await start({ settings: { maxHeldBytes } });
+      const { channel } = world;
+      const prepare = channel.prepare.bind(channel);
+      let kept = 0;
+      channel.prepare = (account, text) => {
+        // As UTF-8 a webhook keeps it. As a text of other channels it takes two bytes a unit, unless it is ASCII.
+        kept += Math.max(Buffer.byteLength(text), piece === 'a' ? 0 : 2 * text.length);
+        return prepare(account, text);
+      };
+      const body = piece.repeat(300_000 / Buffer.byteLength(piece));
+      for (let n = 0; n < 80; n++)
+        world.emit(world.row(5_000, { account: `a${n}`, payload: { url: 'http://one/', body } }));
+      await world.advance(100);
+      expect(world.bolt.gauges()['held_bytes']).toBeGreaterThanOrEqual(kept);
+      // Room for one read is kept free by what the rows take in the table.
+      expect(kept).toBeLessThan(maxHeldBytes + 2 * MIB);
+      expect(kept).toBeGreaterThan(maxHeldBytes / 2);
+    },
+  );
+
+  it('no claim logs more than 32 MiB and a row, of rows whose payloads are not read too', async () => {
+    await start({ settings: { maxHeldBytes: 100 * MIB } });
+    const rows = Array.from({ length: 12 }, (_, n) => large(`a${n}`, 6 * MIB));
+    world.emit(...rows);
+    await world.advance(2_000);
+    expect(world.states(rows)).toEqual(['failed']);
+    expect(world.claims.map(({ ids }) => ids.length)).toEqual([6, 6]);
+  });
 });

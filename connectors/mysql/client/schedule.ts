@@ -2,6 +2,7 @@ import { Unavailable, UserError } from '../../../topology/core/errors';
 import type { MessageId, MessageState } from '../../../topology/message';
 import type { Author } from '../audit/author';
 import { nextPlanNumber } from '../schema/restored';
+import { batchesOf } from '../sql/batches';
 import { DUPLICATE_KEY, errnoOf } from '../sql/failures';
 import { hex, integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
@@ -42,9 +43,8 @@ interface Existing {
   readonly hash: string;
 }
 
-const MAX_ROWS_PER_STATEMENT = 1_000;
-/** Well below the server's max_allowed_packet. */
-const MAX_STATEMENT_CHARACTERS = 8 * 1024 * 1024;
+/** Of one statement. Its bytes are those of the payloads as they are sent, well below the server's max_allowed_packet. */
+const statementBound = { maxItems: 1_000, maxBytes: 8 * 1024 * 1024 };
 const MAX_TRIES = 5;
 
 /** Inserts messages, many to a statement, and answers in their order. The caller must have begun a transaction. */
@@ -55,25 +55,9 @@ export async function scheduleAll(
   onExisting: OnExisting,
 ): Promise<ScheduleAnswer[]> {
   const answers: ScheduleAnswer[] = [];
-  for (const batch of batches(messages)) answers.push(...(await scheduleBatch(sql, author, batch, onExisting)));
+  for (const batch of batchesOf(messages, sentBytes, statementBound))
+    answers.push(...(await scheduleBatch(sql, author, batch, onExisting)));
   return answers;
-}
-
-function* batches(messages: readonly CheckedMessage[]): Generator<CheckedMessage[]> {
-  let batch: CheckedMessage[] = [];
-  let characters = 0;
-  for (const message of messages) {
-    const full =
-      batch.length === MAX_ROWS_PER_STATEMENT || characters + message.payload.length > MAX_STATEMENT_CHARACTERS;
-    if (batch.length > 0 && full) {
-      yield batch;
-      batch = [];
-      characters = 0;
-    }
-    batch.push(message);
-    characters += message.payload.length;
-  }
-  if (batch.length > 0) yield batch;
 }
 
 /** Inserts first, where it may, and looks for duplicates afterwards, because duplicates are rare and only they cost another statement. */
@@ -267,6 +251,11 @@ function replacementOf(message: CheckedMessage, row: Standing, existing: Existin
 function isSame(message: CheckedMessage, { scheduledHash, hash }: Existing): boolean {
   const own = hashOf(message);
   return own === scheduledHash || own === hash;
+}
+
+/** Of the payload as a statement has it, with each of its quotes escaped. */
+function sentBytes({ payload }: CheckedMessage): number {
+  return Buffer.byteLength(text(payload));
 }
 
 function keyOf({ account, dedupeKey }: CheckedMessage): string | null {

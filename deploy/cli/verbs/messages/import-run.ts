@@ -6,6 +6,8 @@ import { refusalOf } from './schedule-answers';
 import type { SourceRecord } from './source-record';
 
 const BATCH_ROWS = 1_000;
+/** Of payloads, as JSON. A batch is one transaction, and a replication group refuses those of more than 150 MB. */
+const BATCH_BYTES = 32 * 1024 * 1024;
 
 /** Counts of lines so far. */
 export interface ImportCounts {
@@ -42,11 +44,13 @@ export async function runImport(records: AsyncIterable<SourceRecord>, options: I
     options.onBad(line, reason);
   };
   let batch: { line: number; message: NewMessage }[] = [];
+  let batchBytes = 0;
   let lastLine = 0;
   let writing: Promise<void> = Promise.resolve();
   const flush = async () => {
     const [full, upTo] = [batch, lastLine];
     batch = [];
+    batchBytes = 0;
     await writing;
     writing = writeBatch(full, options.write, counts, bad).then(() => {
       counts.doneUpTo = upTo;
@@ -65,9 +69,12 @@ export async function runImport(records: AsyncIterable<SourceRecord>, options: I
       else {
         const checked = check(record.fields, options.schemas);
         if (typeof checked === 'string') bad(record.line, checked);
-        else batch.push({ line: record.line, message: checked });
+        else {
+          batch.push({ line: record.line, message: checked.message });
+          batchBytes += checked.bytes;
+        }
       }
-      if (batch.length === BATCH_ROWS) await flush();
+      if (batch.length === BATCH_ROWS || batchBytes >= BATCH_BYTES) await flush();
     }
   } catch (error) {
     // An interrupt ends a source that waits for more.
@@ -96,13 +103,15 @@ async function writeBatch(
   }
 }
 
-/** @returns the message, or what is wrong with it */
-function check(fields: Readonly<Record<string, unknown>>, schemas: Schemas | undefined): NewMessage | string {
+/** @returns the message and the bytes of its payload, or what is wrong with it */
+function check(
+  fields: Readonly<Record<string, unknown>>,
+  schemas: Schemas | undefined,
+): { readonly message: NewMessage; readonly bytes: number } | string {
   const { due_at: dueAt, dedupe_key: dedupeKey, local_time: localTime, ...rest } = fields;
   const message = { ...rest, dueAt, dedupeKey, localTime } as unknown as NewMessage;
   try {
-    checkMessage(message, schemas);
-    return message;
+    return { message, bytes: Buffer.byteLength(checkMessage(message, schemas).payload) };
   } catch (error) {
     if (error instanceof UserError) return reasonOf(error);
     throw error;

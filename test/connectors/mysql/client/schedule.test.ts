@@ -49,3 +49,23 @@ test('where gaps are locked, no key that is new is looked for with a lock, and n
     expect.not.stringContaining('known'),
   ]);
 });
+
+// Three bytes a unit, and a backslash before each quote.
+test.each([
+  ['ASCII', 'a', 1],
+  ['Chinese', '中', 3],
+  ['quotes', '"', 4],
+])('no statement is longer than a server takes: bodies of %s', async (_, piece, bytes) => {
+  const { sql, statements } = scripted(false);
+  const body = piece.repeat(200_000);
+  const messages = Array.from({ length: 20 }, () =>
+    checkMessage(
+      { account: 'shop', channel: 'webhook', payload: { url: 'http://x.test/', body }, dueAt: 4e12 },
+      payloads,
+    ),
+  );
+  await scheduleAll(sql, {} as never, messages, 'keep');
+  const sent = statements.filter((one) => one.startsWith('INSERT')).map((one) => Buffer.byteLength(one));
+  expect(Math.max(...sent)).toBeLessThan(8.1 * 1024 * 1024);
+  expect(sent).toHaveLength(Math.ceil(20 / Math.floor((8 * 1024 * 1024) / (200_000 * bytes + 100))));
+});

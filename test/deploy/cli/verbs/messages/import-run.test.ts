@@ -44,6 +44,26 @@ test('lines are written in batches, in order', async () => {
   expect(progress).toEqual([1_000, 2_000, 2_300]);
 });
 
+test('a batch has no more than 32 MiB of payloads and a message', async () => {
+  const body = '中'.repeat(300_000);
+  async function* large() {
+    for await (const record of source(80)) {
+      yield {
+        ...record,
+        fields: { ...(record as { fields: object }).fields, payload: { url: 'https://x.test', body } },
+      } as SourceRecord;
+    }
+  }
+  const sizes: number[] = [];
+  const { done } = run(large(), async (messages) => {
+    sizes.push(messages.length);
+    return accept(messages);
+  });
+  expect(await done).toMatchObject({ read: 80, scheduled: 80 });
+  // 38 of 900,034 bytes are more than 33,554,432.
+  expect(sizes).toEqual([38, 38, 4]);
+});
+
 test('one batch is on its way while the next is read, and no more', async () => {
   let finish: (() => void) | undefined;
   let read = 0;
