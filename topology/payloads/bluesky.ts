@@ -26,7 +26,7 @@ export const bluesky = z
       }),
     replyTo: z
       .string()
-      .max(512)
+      .max(512, { abort: true })
       .regex(
         /^at:\/\/(?:did:[a-z]+:[A-Za-z0-9._:%-]+|[A-Za-z0-9.-]+)\/app\.bsky\.feed\.post\/[A-Za-z0-9._:~-]+$/,
         'expected the address of a post, such as at://did:plc:abc/app.bsky.feed.post/3k43tv4rft22g',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { boundedList } from './bounded';
 import { media } from './media';
 import { fields } from './payload-field';
 import { codePoints, whatIsTooLong } from './text-length';
@@ -37,9 +38,7 @@ export const discord = z
         takes: 'text',
         description: 'the id of the message in the same channel that it answers',
       }),
-    mentions: z
-      .array(z.enum(['users', 'roles', 'everyone']))
-      .max(3)
+    mentions: boundedList(z.enum(['users', 'roles', 'everyone']), 3)
       .refine((mentions) => new Set(mentions).size === mentions.length, 'expected each of them once')
       .optional()
       .register(fields, {

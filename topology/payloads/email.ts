@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { boundedList, boundedTexts } from './bounded';
 import { isOneLine, parseMailbox, READABLE } from './mailbox';
 import { fields } from './payload-field';
 
@@ -12,6 +13,7 @@ const MAX_LINES = 20_000;
 const MAX_HEADERS = 20;
 /** Of one header with its name: a line of a mail has 998 bytes at most. */
 const MAX_HEADER = 900;
+const MAX_HEADERS_BYTES = 1_000 * MAX_HEADERS;
 
 /** Headers that say something to receivers and decide nothing of where the mail goes or who it is from. */
 const ALLOWED = new Set([
@@ -34,7 +36,7 @@ const mailbox = z.string().check(({ value, issues }) => {
   const parsed = parseMailbox(value);
   if (typeof parsed === 'string') issues.push({ code: 'custom', message: parsed, input: value });
 });
-const mailboxes = z.union([mailbox, z.array(mailbox).min(1).max(MAX_RECIPIENTS)], {
+const mailboxes = z.union([mailbox, boundedList(mailbox, MAX_RECIPIENTS).min(1)], {
   error: ({ input }) => wrongIn(input) ?? `expected an address, or 1 to ${MAX_RECIPIENTS} of them`,
 });
 
@@ -43,25 +45,23 @@ const body = z
   .max(MAX_BODIES, { abort: true })
   .refine((text) => !/[\0\p{Cs}]/u.test(text), 'expected text without NUL and without halves of characters');
 
-const header = z
-  .record(
-    z
-      .string()
-      .refine(
-        (name) => ALLOWED.has(name.toLowerCase()) || OWN_HEADER.test(name),
-        `expected X-… or one of ${[...ALLOWED].join(', ')}`,
-      ),
-    z
-      .string()
-      .max(MAX_HEADER)
-      .regex(PRINTABLE, 'expected printable ASCII on one line, with single spaces')
-      .refine(isOneLine, `expected a text ${READABLE}`),
-  )
-  .refine((given) => Object.keys(given).length <= MAX_HEADERS, `expected at most ${MAX_HEADERS} headers`)
-  .refine(
-    (given) => new Set(Object.keys(given).map((name) => name.toLowerCase())).size === Object.keys(given).length,
-    'expected each header once',
-  );
+const header = boundedTexts(
+  z
+    .string()
+    .refine(
+      (name) => ALLOWED.has(name.toLowerCase()) || OWN_HEADER.test(name),
+      `expected X-… or one of ${[...ALLOWED].join(', ')}`,
+    ),
+  z
+    .string()
+    .max(MAX_HEADER)
+    .regex(PRINTABLE, 'expected printable ASCII on one line, with single spaces')
+    .refine(isOneLine, `expected a text ${READABLE}`),
+  { called: 'headers', most: MAX_HEADERS, maxBytes: MAX_HEADERS_BYTES },
+).refine(
+  (given) => new Set(Object.keys(given).map((name) => name.toLowerCase())).size === Object.keys(given).length,
+  'expected each header once',
+);
 
 const to = (option: string, description: string) =>
   ({ option, placeholder: 'address', takes: 'json', description }) as const;
@@ -137,9 +137,10 @@ function linesOf(text = ''): number {
   return text.split(/\r\n?|\n/, MAX_LINES + 1).length;
 }
 
-/** What is wrong with the first address that is none. */
+/** What is wrong with the first address that is none, unless there are too many. */
 function wrongIn(input: unknown): string | undefined {
-  const texts = (Array.isArray(input) ? input : [input]).slice(0, MAX_RECIPIENTS);
+  const texts = Array.isArray(input) ? input : [input];
+  if (texts.length > MAX_RECIPIENTS) return undefined;
   return texts.map((text) => (typeof text === 'string' ? parseMailbox(text) : undefined)).find(isText);
 }
 

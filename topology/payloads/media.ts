@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { boundedList } from './bounded';
 import { fields } from './payload-field';
 import { webUrl } from './web-url';
 
@@ -36,7 +37,7 @@ function image(maxAlt: number) {
       url: webUrl(MAX_URL).optional(),
       file: z
         .string()
-        .max(MAX_FILE)
+        .max(MAX_FILE, { abort: true })
         .regex(RELATIVE_PATH, 'expected a path below the folder that MEDIA_FOLDER names, such as shop/cup.png')
         .optional(),
       alt: z.string().min(1).max(maxAlt).optional(),
@@ -45,10 +46,8 @@ function image(maxAlt: number) {
 }
 
 function optional<T extends z.ZodType>(one: T, { most }: MediaRules, more: string) {
-  return z
-    .array(one)
+  return boundedList(one, most)
     .min(1)
-    .max(most)
     .optional()
     .register(fields, {
       option: 'media',
@@ -60,7 +59,7 @@ function optional<T extends z.ZodType>(one: T, { most }: MediaRules, more: strin
 
 /** Of a payload of a package: what images are, whatever its own schema takes for one. Null is none. */
 export const withMedia = z.looseObject({
-  media: z.array(image(MAX_ALT_OF_ANY)).max(MAX_IMAGES_OF_ANY).nullish(),
+  media: boundedList(image(MAX_ALT_OF_ANY), MAX_IMAGES_OF_ANY).nullish(),
 });
 
 /** One image of a message: exactly one of `url` and `file` is given. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { boundedTexts } from './bounded';
 import { fields } from './payload-field';
 import { webUrl } from './web-url';
 
@@ -34,20 +35,14 @@ export const webhook = z.strictObject({
     .enum(['POST', 'PUT', 'PATCH', 'DELETE', 'GET'])
     .optional()
     .register(fields, { option: 'method', placeholder: 'method', takes: 'text', description: 'POST unless given' }),
-  headers: z
-    .custom<Readonly<Record<string, string>>>(isShort, {
-      error: `expected at most ${MAX_HEADERS} headers with ${MAX_HEADER_BYTES} bytes of names and values`,
-      abort: true,
-    })
-    .pipe(
-      z.record(
-        z
-          .string()
-          .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'not a header name')
-          .refine((name) => !isReserved(name), 'this header is set by Downspout and cannot be given'),
-        z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'not a header value'),
-      ),
-    )
+  headers: boundedTexts(
+    z
+      .string()
+      .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'not a header name')
+      .refine((name) => !isReserved(name), 'this header is set by Downspout and cannot be given'),
+    z.string().regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'not a header value'),
+    { called: 'headers', most: MAX_HEADERS, maxBytes: MAX_HEADER_BYTES },
+  )
     .refine((headers) => !hasTwins(Object.keys(headers)), 'a header is given twice, in capital and small letters')
     .optional()
     .register(fields, { option: 'header', placeholder: 'name:value', takes: 'entry', description: 'a header' }),
@@ -62,16 +57,6 @@ export const webhook = z.strictObject({
     description: 'the body; sent as JSON when it is JSON, as text otherwise',
   }),
 });
-
-/** Looked at before the names and values are, because there may be any number of them. */
-function isShort(headers: unknown): boolean {
-  if (typeof headers !== 'object' || headers === null) return true;
-  const entries = Object.entries(headers);
-  if (entries.length > MAX_HEADERS) return false;
-  // What is no text is refused by the next check, with its name.
-  const lengths = entries.map(([name, value]) => name.length + (typeof value === 'string' ? value.length : 0));
-  return lengths.reduce((sum, length) => sum + length, 0) <= MAX_HEADER_BYTES;
-}
 
 function isReserved(header: string): boolean {
   const lower = header.toLowerCase();

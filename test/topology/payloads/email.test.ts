@@ -89,6 +89,10 @@ test.each([
   ['headers.X-A', { headers: { 'X-A': 'b\r\nBcc: c@example.com' } }],
   ['headers.X-A', { headers: { 'X-A': 'ü' } }],
   ['headers', { headers: { 'X-A': '1', 'x-a': '2' } }],
+  [
+    'headers: expected at most 20',
+    { headers: Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`X-${n}`, '1'])) },
+  ],
   ['to', { to: [] }],
   [
     'to',
