@@ -1,5 +1,6 @@
 import { BadRecord } from './core/errors';
 import { checkSchema } from './core/record-schema';
+import { shortJson } from './core/short-json';
 import { type Codec, type Stream, stream } from './core/stream';
 
 /** One change of a message's plan, as CDC reports it. Times are epoch milliseconds. */
@@ -72,12 +73,12 @@ const dueCodec: Codec<Due> = {
 
 function integer(field: string, value: unknown): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value)) {
-    throw new BadRecord(`${field}: expected an integer, got ${JSON.stringify(value)}`);
+    throw new BadRecord(`${field}: expected an integer, got ${shortJson(value)}`);
   }
   return value;
 }
 
 function text(field: string, value: unknown): string {
-  if (typeof value !== 'string') throw new BadRecord(`${field}: expected a string, got ${JSON.stringify(value)}`);
+  if (typeof value !== 'string') throw new BadRecord(`${field}: expected a string, got ${shortJson(value)}`);
   return value;
 }

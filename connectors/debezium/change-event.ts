@@ -1,5 +1,6 @@
 import { BadRecord } from '../../topology/core/errors';
 import { checkSchema } from '../../topology/core/record-schema';
+import { shortJson } from '../../topology/core/short-json';
 import type { Codec } from '../../topology/core/stream';
 import type { ScheduleChange } from '../../topology/streams';
 import { CHANGES_SCHEMA, SCHEMA_FIELD } from './settings';
@@ -54,25 +55,21 @@ function integer(
 ): number {
   const value = row[field];
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least || value > most) {
-    throw new BadRecord(`${field}: expected an integer from ${least} to ${most}, got ${shown(value)}`);
+    throw new BadRecord(`${field}: expected an integer from ${least} to ${most}, got ${shortJson(value)}`);
   }
   return value;
 }
 
 function text(row: Readonly<Record<string, unknown>>, field: string): string {
   const value = row[field];
-  if (typeof value !== 'string') throw new BadRecord(`${field}: expected a string, got ${shown(value)}`);
+  if (typeof value !== 'string') throw new BadRecord(`${field}: expected a string, got ${shortJson(value)}`);
   return value;
 }
 
 function flag(row: Readonly<Record<string, unknown>>, field: string): boolean {
   const value = row[field];
   if (value !== 'true' && value !== 'false') {
-    throw new BadRecord(`${field}: expected "true" or "false", got ${shown(value)}`);
+    throw new BadRecord(`${field}: expected "true" or "false", got ${shortJson(value)}`);
   }
   return value === 'true';
-}
-
-function shown(value: unknown): string {
-  return value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 100);
 }

@@ -1,4 +1,5 @@
 import { UserError } from './errors';
+import { shortJson } from './short-json';
 
 /** MySQL takes no JSON that is nested deeper. */
 const MAX_DEPTH = 100;
@@ -8,6 +9,8 @@ const MAX_INTEGER = 2n ** 64n - 1n;
 const EXPONENT_FROM = 1e21;
 /** Where a number can be that JavaScript does not keep: many digits, or an exponent of three. */
 const SUSPECT = /[\d.]{17}|[eE][+-]?\d{3}/;
+/** Of the path in an error. */
+const MAX_PATH_CHARACTERS = 80;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
@@ -184,11 +187,13 @@ function significant(token: string): string {
 function checkValue(value: unknown, path: string, depth: number): boolean {
   if (typeof value === 'bigint') {
     if (value >= MIN_INTEGER && value <= MAX_INTEGER) return true;
-    throw new UserError(`${path}: ${value} has more than 64 bits; give it as a text`);
+    throw new UserError(`${shownPath(path)}: ${shortJson(value)} has more than 64 bits; give it as a text`);
   }
   if (typeof value === 'number') checkNumber(value, path);
-  if (typeof value !== 'object' || value === null || 'toJSON' in value) return false;
+  if (typeof value !== 'object' || value === null) return false;
   checkDepth(path, depth);
+  // A member of this name that is no function is one like any other.
+  if ('toJSON' in value && typeof value.toJSON === 'function') return checkValue(value.toJSON(), path, depth + 1);
   let has = false;
   for (const [name, member] of Object.entries(value)) {
     if (checkValue(member, Array.isArray(value) ? `${path}[${name}]` : `${path}.${name}`, depth + 1)) has = true;
@@ -197,16 +202,20 @@ function checkValue(value: unknown, path: string, depth: number): boolean {
 }
 
 function checkNumber(value: number, path: string): void {
-  if (!Number.isFinite(value)) throw new UserError(`${path}: ${value} is no number of JSON`);
+  if (!Number.isFinite(value)) throw new UserError(`${shownPath(path)}: ${value} is no number of JSON`);
   if (Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < EXPONENT_FROM) {
     throw new UserError(
-      `${path}: ${value} is beyond 2^53, so it may have lost digits before it came here; give a bigint or a text`,
+      `${shownPath(path)}: ${value} is beyond 2^53, so it may have lost digits before it came here; give a bigint or a text`,
     );
   }
 }
 
 function checkDepth(path: string, depth: number): void {
-  if (depth > MAX_DEPTH) throw new UserError(`${path.slice(0, 80)}: nested deeper than ${MAX_DEPTH} levels`);
+  if (depth > MAX_DEPTH) throw new UserError(`${shownPath(path)}: nested deeper than ${MAX_DEPTH} levels`);
+}
+
+function shownPath(path: string): string {
+  return path.slice(0, MAX_PATH_CHARACTERS);
 }
 
 /** @param indent of the lines, beginning with a line feed; empty for one line */

@@ -1,4 +1,7 @@
 import { BadRecord } from './errors';
+import { shortJson } from './short-json';
+
+const MAX_SHOWN = 80;
 
 /**
  * What a record of a stream says of the schema that it was written by. Records of workers from before it say nothing: they are of
@@ -26,7 +29,7 @@ export function checkSchema({ version, least }: RecordSchema, known: number): vo
   );
 }
 
-/** Connect writes numbers as text. */
+/** Connect writes numbers as text. A number of so many digits is known to nobody. */
 function shown(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
+  return typeof value === 'string' ? value.slice(0, MAX_SHOWN) : shortJson(value);
 }

@@ -1,4 +1,5 @@
 import { reasonOf, UserError } from '../core/errors';
+import { shortJson } from '../core/short-json';
 import { withMedia } from './media';
 import { isObjectSchema, type ObjectSchema } from './object-schema';
 import { payloads } from './payloads';
@@ -61,13 +62,13 @@ export function checkGiven(value: unknown, source: string, taken: readonly strin
   const { interface: version, name, payload, media } = value as Partial<Record<keyof GivenChannel, unknown>>;
   if (version !== CHANNEL_INTERFACE) {
     throw new UserError(
-      `${source} was written for interface ${JSON.stringify(version)} of channels, and this Downspout has ${CHANNEL_INTERFACE}: ` +
+      `${source} was written for interface ${shortJson(version)} of channels, and this Downspout has ${CHANNEL_INTERFACE}: ` +
         'install the version of the package that fits, or another Downspout.',
     );
   }
   if (typeof name !== 'string' || !NAME.test(name)) {
     throw new UserError(
-      `${source}: its channel is called ${JSON.stringify(name)}, and a name is a small letter and then up to 31 small letters, digits or "-".`,
+      `${source}: its channel is called ${shortJson(name)}, and a name is a small letter and then up to 31 small letters, digits or "-".`,
     );
   }
   if (taken.includes(name)) {

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { UserError } from '../core/errors';
-import { showJson } from '../core/json-text';
+import { shortJson } from '../core/short-json';
 import { SPOUT } from '../streams';
 import type { Environment } from './environment';
 import { type Fault, type FoundChannels, packagesIn, parseTopology, valueAt } from './topology-faults';
@@ -91,10 +91,5 @@ function parseFile(file: TopologyFile, channels: TopologyOptions['channels']): R
 function textOf({ path, text }: Fault, specification: unknown): string {
   const value = valueAt(specification, path);
   const name = path.length === 0 ? 'the whole' : path.join('.');
-  return `${name} ${value === undefined ? 'is missing' : `is ${shown(value)}`}: ${text}`;
-}
-
-function shown(value: unknown): string {
-  const text = showJson(value, '');
-  return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}…`;
+  return `${name} ${value === undefined ? 'is missing' : `is ${shortJson(value, SHOWN_CHARACTERS)}`}: ${text}`;
 }

@@ -1,4 +1,5 @@
 import { UserError } from '../../../topology/core/errors';
+import { shortJson } from '../../../topology/core/short-json';
 import { type GivenChannel, type Schemas, schemasWith } from '../../../topology/payloads/given-channel';
 import type { CallerConnection } from '../sql/executor';
 import { checkText } from './input';
@@ -26,9 +27,7 @@ export function checkClientOptions(options: unknown): Schemas {
   const { connections, who, channels = [] } = options as ClientOptions;
   const unknown = Object.keys(options).find((name) => !NAMES.includes(name));
   if (unknown !== undefined) {
-    throw new UserError(
-      `createClient: there is no option ${JSON.stringify(unknown)}; the options are ${NAMES.join(', ')}`,
-    );
+    throw new UserError(`createClient: there is no option ${shortJson(unknown)}; the options are ${NAMES.join(', ')}`);
   }
   const isCount = Number.isInteger(connections) && Number(connections) >= 1 && Number(connections) <= MAX_CONNECTIONS;
   if (connections !== undefined && !isCount) {

@@ -1,5 +1,6 @@
 import { systemClock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
+import { shortJson } from '../../../topology/core/short-json';
 import type { MessageId } from '../../../topology/message';
 import type { GivenChannel, Schemas } from '../../../topology/payloads/given-channel';
 import type { OutputOf } from '../../../topology/payloads/object-schema';
@@ -90,7 +91,7 @@ export class Client<Known extends object = PayloadsOf<readonly []>> {
     { onExisting = 'keep' }: ScheduleOptions = {},
   ): Promise<ScheduleAnswer | ScheduleAnswer[]> {
     if ((onExisting as string) !== 'keep' && onExisting !== 'replace') {
-      throw new UserError(`onExisting: expected keep or replace, got ${JSON.stringify(onExisting)}`);
+      throw new UserError(`onExisting: expected keep or replace, got ${shortJson(onExisting)}`);
     }
     const check = (message: NewMessage<string>) => checkMessage(message, this.schemas);
     return this.oneOrMany(given, check, (sql, messages) => scheduleAll(sql, this.author, messages, onExisting));

@@ -1,5 +1,6 @@
 import { UserError } from '../../../topology/core/errors';
-import { showJson, writeJson } from '../../../topology/core/json-text';
+import { writeJson } from '../../../topology/core/json-text';
+import { shortJson } from '../../../topology/core/short-json';
 import type { MessageId } from '../../../topology/message';
 import type { Schemas } from '../../../topology/payloads/given-channel';
 import {
@@ -124,7 +125,7 @@ export function checkAccount(account: unknown): string {
 export function checkChannel(channel: unknown, schemas: Schemas = payloads): string {
   if (typeof channel === 'string' && Object.hasOwn(schemas, channel)) return channel;
   throw new UserError(
-    `channel: expected one of ${Object.keys(schemas).join(', ')}, got ${shown(channel)}. ` +
+    `channel: expected one of ${Object.keys(schemas).join(', ')}, got ${shortJson(channel)}. ` +
       'A channel of a package is given to createClient({channels: […]}), and named under `channels` in topology.yaml.',
   );
 }
@@ -153,10 +154,10 @@ export function checkTime(field: string, time: unknown): number {
     const hint =
       typeof time === 'bigint' ? hintAt(Number(time)) : looksLike(typeof time === 'number' ? String(time) : time);
     const wanted = 'a Date, epoch milliseconds, or ISO 8601 with a zone';
-    throw new UserError(`${field}: expected ${wanted}, got ${shown(time)}${hint}`);
+    throw new UserError(`${field}: expected ${wanted}, got ${shortJson(time)}${hint}`);
   }
   if (instant >= MIN_TIME_MS && instant <= MAX_TIME_MS) return instant;
-  throw new UserError(`${field}: expected a time between 2000 and 2100, got ${shown(time)}${hintAt(instant)}`);
+  throw new UserError(`${field}: expected a time between 2000 and 2100, got ${shortJson(time)}${hintAt(instant)}`);
 }
 
 /** What a number outside the range probably is. */
@@ -181,7 +182,7 @@ function parseTime(field: string, time: string): number {
   if (match === null && /^-?\d+$/.test(time) && !/^(?:\d{4}|\d{8})$/.test(time)) return Number(time);
   const { year, month, day, clock, zone } = match?.groups ?? {};
   if (match !== null && zone === undefined) {
-    throw new UserError(`${field}: ${shown(time)} has no zone; end it with Z or an offset such as +01:00`);
+    throw new UserError(`${field}: ${shortJson(time)} has no zone; end it with Z or an offset such as +01:00`);
   }
   // Date.parse takes 31 February for 3 March.
   const days = new Date(Date.UTC(2000 + (Number(year) % 400), Number(month), 0)).getUTCDate();
@@ -195,7 +196,7 @@ export function checkResolution(resolution: Resolution): CheckedResolution {
   const target = checkTarget(resolution);
   if (resolution.as === 'retry') return { target, as: 'retry', at: null, receipt: null };
   const { as, deliveredAt, receipt } = resolution;
-  if ((as as unknown) !== 'delivered') throw new UserError(`as: expected delivered or retry, got ${shown(as)}`);
+  if ((as as unknown) !== 'delivered') throw new UserError(`as: expected delivered or retry, got ${shortJson(as)}`);
   return {
     target,
     as,
@@ -210,14 +211,14 @@ export function targetOf(name: unknown): Target {
   if (typeof name === 'object' && name !== null && ('id' in name || 'account' in name || 'dedupeKey' in name)) {
     return name as Target;
   }
-  throw new UserError(`message: expected an id, {id}, or {account, dedupeKey}, got ${shown(name)}`);
+  throw new UserError(`message: expected an id, {id}, or {account, dedupeKey}, got ${shortJson(name)}`);
 }
 
 /** @throws UserError naming the target's field */
 export function checkTarget(target: Target): Target {
   if ('id' in target) {
     if (Number.isSafeInteger(target.id) && target.id > 0) return target;
-    throw new UserError(`id: expected a positive integer, got ${shown(target.id)}`);
+    throw new UserError(`id: expected a positive integer, got ${shortJson(target.id)}`);
   }
   return { account: checkAccount(target.account), dedupeKey: checkText('dedupeKey', target.dedupeKey, 128) };
 }
@@ -225,16 +226,11 @@ export function checkTarget(target: Target): Target {
 /** Characters are counted as the columns count them. */
 export function checkText(field: string, value: unknown, longest: number): string {
   if (typeof value !== 'string' || value === '') {
-    throw new UserError(`${field}: expected 1 to ${longest} characters, got ${shown(value)}`);
+    throw new UserError(`${field}: expected 1 to ${longest} characters, got ${shortJson(value)}`);
   }
   if (value.length > longest && Array.from(value).length > longest) {
     throw new UserError(`${field}: expected 1 to ${longest} characters, got ${Array.from(value).length}`);
   }
-  if (/[\ud800-\udfff]/u.test(value)) throw new UserError(`${field}: not valid Unicode: ${shown(value)}`);
+  if (/[\ud800-\udfff]/u.test(value)) throw new UserError(`${field}: not valid Unicode: ${shortJson(value)}`);
   return value;
-}
-
-function shown(value: unknown): string {
-  const json = value === undefined ? 'undefined' : showJson(value, '');
-  return json.length > 80 ? `${json.slice(0, 80)}…` : json;
 }

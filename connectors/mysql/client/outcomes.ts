@@ -1,4 +1,5 @@
 import { UserError } from '../../../topology/core/errors';
+import { shortJson } from '../../../topology/core/short-json';
 import type { MessageId } from '../../../topology/message';
 import { integer } from '../sql/literals';
 import type { Pool } from '../sql/pool';
@@ -45,7 +46,7 @@ const SETTLED_AFTER_SECONDS = 2;
 export function outcomesSince(pool: Pool, since: string | undefined, limit: number): Promise<OutcomePage> {
   const after = since === undefined ? 0 : Number(since);
   if (!Number.isSafeInteger(after) || after < 0)
-    throw new UserError(`since: expected the \`next\` of a page, got ${JSON.stringify(since)}`);
+    throw new UserError(`since: expected the \`next\` of a page, got ${shortJson(since)}`);
   return pool.use(async (sql) => {
     const drawn = await drawnIds(sql, after, limit);
     const last = drawn.at(-1);

@@ -1,5 +1,6 @@
 import type { Clock } from '../../../topology/core/clock';
 import { UserError } from '../../../topology/core/errors';
+import { shortJson } from '../../../topology/core/short-json';
 import { type MessageId, type MessageState, messageStates } from '../../../topology/message';
 import { checkAccount, checkText, checkTime, type Time } from '../client/input';
 import { NEEDS_PERSON } from '../schema/doubt';
@@ -178,7 +179,7 @@ async function matching(sql: Sql, condition: string): Promise<SeenVersion[]> {
 /** As SQL. @throws UserError naming the field of the filter that is wrong */
 export function conditionOf({ account, channel, state, dueFrom, dueUntil, error }: MessageFilter): string {
   if (state !== undefined && !messageStates.includes(state)) {
-    throw new UserError(`state: expected one of ${messageStates.join(', ')}, got ${JSON.stringify(state)}`);
+    throw new UserError(`state: expected one of ${messageStates.join(', ')}, got ${shortJson(state)}`);
   }
   const conditions = [
     ...(account === undefined ? [] : [`account=${text(checkAccount(account))}`]),

@@ -50,6 +50,29 @@ describe('parseJson', () => {
     expect(() => parseJson('{"a":12345678901234567890')).toThrow(SyntaxError);
   });
 
+  it.each<[unknown, string]>([
+    [{ toJSON: 1, id: 2 ** 53 }, 'payload.id: 9007199254740992 is beyond 2^53'],
+    [
+      { a: { toJSON: 'x' }, b: [{ toJSON: null, id: Number.POSITIVE_INFINITY }] },
+      'payload.b[0].id: Infinity is no number',
+    ],
+    [{ at: { toJSON: () => ({ id: 2 ** 53 }) } }, 'payload.at.id: 9007199254740992 is beyond 2^53'],
+  ])('checks what stands beside a member toJSON, and what such a function gives: %p', (value, message) => {
+    expect(() => writeJson(value, 'payload')).toThrow(message);
+  });
+
+  it('writes what has a member toJSON', () => {
+    expect(writeJson({ toJSON: 1, id: 2n ** 60n }, 'payload')).toBe('{"toJSON":1,"id":1152921504606846976}');
+    expect(writeJson({ at: new Date(0), big: { toJSON: () => 2n ** 60n } }, 'payload')).toBe(
+      '{"at":"1970-01-01T00:00:00.000Z","big":1152921504606846976}',
+    );
+  });
+
+  it('shows the beginning only of the path to what it refuses', () => {
+    const wrong = { ['a'.repeat(100_000)]: Number.NaN };
+    expect(() => writeJson(wrong, 'payload')).toThrow(/^payload\.a{72}: NaN is no number of JSON$/);
+  });
+
   it('refuses what is nested deeper than MySQL takes', () => {
     expect(parseJson(`${'['.repeat(100)}12345678901234567${']'.repeat(100)}`)).toBeDefined();
     expect(() => parseJson(`${'['.repeat(101)}12345678901234567${']'.repeat(101)}`)).toThrow(

@@ -1,5 +1,6 @@
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import { parseJson } from '../../../../topology/core/json-text';
+import { shortJson } from '../../../../topology/core/short-json';
 import type { Schemas } from '../../../../topology/payloads/given-channel';
 import { FIELDS, type SourceRecord } from './source-record';
 import { undecodable } from './text-encoding';
@@ -23,7 +24,7 @@ export function checkHeader(line: number, cells: readonly string[]): string[] {
   const wrong = names.find((name) => name !== '' && !FIELDS.includes(name) && !/^payload\.[^.]/.test(name));
   if (wrong !== undefined) {
     const known = `Known: ${FIELDS.join(', ')}, and payload.<field> such as payload.url.`;
-    throw refuse(undecodable(wrong) ?? `unknown column ${JSON.stringify(wrong)}. ${known}`);
+    throw refuse(undecodable(wrong) ?? `unknown column ${shortJson(wrong)}. ${known}`);
   }
   const missing = ['account', 'channel', 'due_at'].find((name) => !names.includes(name));
   if (missing !== undefined) throw refuse(`the column ${missing} is missing; the first line names them.`);

@@ -3,6 +3,9 @@ import { parseJson } from '../../../../topology/core/json-text';
 import { FIELDS, MAX_RECORD_BYTES, type SourceRecord } from './source-record';
 import { undecodable } from './text-encoding';
 
+/** Of a field that nobody knows. */
+const MAX_NAME_SHOWN = 80;
+
 /** One JSON object a line. */
 export async function* ndjsonRecords(chunks: AsyncIterable<Buffer>): AsyncGenerator<SourceRecord> {
   let line = 0;
@@ -35,7 +38,11 @@ function jsonRecord(line: number, text: string): SourceRecord {
   if (twice !== undefined) return { line, ok: false, reason: `${snake(twice)}: given twice, as ${twice} too` };
   const unknown = Object.keys(fields).find((name) => !FIELDS.includes(name));
   if (unknown !== undefined)
-    return { line, ok: false, reason: `${unknown}: unknown field (known: ${FIELDS.join(', ')})` };
+    return {
+      line,
+      ok: false,
+      reason: `${unknown.slice(0, MAX_NAME_SHOWN)}: unknown field (known: ${FIELDS.join(', ')})`,
+    };
   return { line, ok: true, fields };
 }
 

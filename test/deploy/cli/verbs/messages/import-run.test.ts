@@ -1,4 +1,6 @@
+import { Readable } from 'node:stream';
 import { runImport } from '../../../../../deploy/cli/verbs/messages/import-run';
+import { readRecords } from '../../../../../deploy/cli/verbs/messages/import-source';
 import type { SourceRecord } from '../../../../../deploy/cli/verbs/messages/source-record';
 import { Unavailable } from '../../../../../topology/core/errors';
 
@@ -62,6 +64,24 @@ test('a batch has no more than 32 MiB of payloads and a message', async () => {
   expect(await done).toMatchObject({ read: 80, scheduled: 80 });
   // 38 of 900,034 bytes are more than 33,554,432.
   expect(sizes).toEqual([38, 38, 4]);
+});
+
+const deep = '['.repeat(20_000) + ']'.repeat(20_000);
+test.each([
+  ['account', `"account": ${deep}`, 'account: expected 1 to 64 characters'],
+  ['channel', `"channel": ${deep}`, 'channel: expected one of'],
+  ['due_at', `"due_at": ${deep}`, 'dueAt: expected a Date'],
+  ['payload', `"payload": ${deep}`, 'payload: '],
+  ['dedupe_key', `"dedupe_key": ${deep}`, 'dedupeKey: expected 1 to 128 characters'],
+  ['body', `"payload": {"url": "https://x.test", "body": ${deep}}`, 'payload.body[0]'],
+  ['a name', `"${'n'.repeat(100_000)}": 1`, 'nnn'],
+])('a line whose %s is nested deep or very long ends no import', async (_, wrong, reason) => {
+  const line = `"account": "a", "channel": "webhook", "due_at": ${Date.UTC(2027, 0, 1)}, "payload": {"url": "https://x.test"}`;
+  const text = `{${line}}\n{${line}, ${wrong}}\n{${line}, "payload": {"url": "https://x.test", "body": {"toJSON": 1, "id": 1790000000000000123}}}\n`;
+  const { done, reasons } = run(readRecords(Readable.from([Buffer.from(text)])), accept);
+  expect(await done).toMatchObject({ read: 3, scheduled: 2, bad: 1 });
+  expect(reasons.get(2)).toContain(reason);
+  expect(reasons.get(2)?.length).toBeLessThan(600);
 });
 
 test('one batch is on its way while the next is read, and no more', async () => {
