@@ -78,7 +78,7 @@ export class Emission {
     }
     const batch = this.gather(now);
     if (batch.length > 0) this.producing = this.produce(batch);
-    else if (this.parts.emitOrder.unfinished) this.arm(0);
+    else if (this.parts.emitOrder.unfinished && !this.isHeldUp()) this.arm(0);
     else if (this.parts.entries.size > 0) {
       const nextWake = this.isHeldUp() ? Number.POSITIVE_INFINITY : this.parts.entries.buckets.nextWake();
       this.arm(Math.min(Math.ceil(this.grouped(nextWake, Math.ceil) - this.parts.leadMs - now), LOOK_AGAIN_MS));
@@ -100,7 +100,8 @@ export class Emission {
   isStuck(account: AccountMemory): boolean {
     if (this.stuck.size === 0) return false;
     const { partitionOf, stream, channel } = this.parts;
-    const partition = partitionOf(stream, { id: 0, account: account.name, channel, wakeAt: 0, version: 0 });
+    const value = { id: 0, account: account.name, channel, wakeAt: 0, version: 0 };
+    const partition = partitionOf(stream, value, account);
     return partition !== undefined && this.stuck.has(partition);
   }
 

@@ -4,13 +4,17 @@ import type { Entry } from '../memory/entry';
 
 /** Entries that one `take` looks at; parking very many of them in one go would hold up the process. */
 const MAX_LOOKED_AT = 10_000;
+/** Looks at blocked accounts in one `take`, for the same reason. */
+const MAX_BLOCKED_LOOKED_AT = 10_000;
 
 /** Chooses what is emitted next: in (wake, id) order, past accounts that are paused or have as much pending as they may. */
 export class EmitOrder {
   /** True when `take` stopped early, so that there may be more to take although it brought less than `count`. */
   unfinished = false;
-  /** Blocked accounts of which an entry may be emitted again. */
-  private candidates: AccountMemory[] = [];
+  /** Blocked accounts that have not been looked at since they are to be looked at again. */
+  private unseen = 0;
+  /** The one among them whose turn it is. */
+  private current: AccountMemory | undefined;
 
   constructor(
     private readonly entries: Entries,
@@ -19,20 +23,13 @@ export class EmitOrder {
 
   /** Something was acked, or a pause may be over: the next `take` looks at the blocked accounts again. */
   reconsider(): void {
-    const { parked } = this.entries;
-    if (parked.accounts > 0) this.candidates = parked.blockedAccounts();
+    this.unseen = this.entries.parked.accounts;
   }
 
   /** Up to `count` entries that wake at `instant` or before; they are pending from now on. */
   take(instant: number, count: number): Entry[] {
     const { entries } = this;
-    const taken: Entry[] = [];
-    while (taken.length < count) {
-      const entry = this.unparked();
-      if (entry === undefined) break;
-      entries.emitted(entry);
-      taken.push(entry);
-    }
+    const taken = this.takeParked(count);
     let looked = 0;
     for (; looked < MAX_LOOKED_AT && taken.length < count; looked++) {
       const entry = entries.buckets.peek(instant);
@@ -45,18 +42,29 @@ export class EmitOrder {
       entries.emitted(entry);
       taken.push(entry);
     }
-    this.unfinished = looked === MAX_LOOKED_AT;
+    this.unfinished = looked === MAX_LOOKED_AT || this.unseen > 0;
     return taken;
   }
 
-  private unparked(): Entry | undefined {
-    const { parked } = this.entries;
-    for (let account = this.candidates.at(-1); account !== undefined; account = this.candidates.at(-1)) {
-      const entry = this.mayEmit(account) ? parked.pop(account) : undefined;
-      if (entry !== undefined) return entry;
-      this.candidates.pop();
-      parked.release(account);
+  /** Goes on where the last call has ended, because the accounts are to be looked at again before all of very many have been. */
+  private takeParked(count: number): Entry[] {
+    const { entries } = this;
+    const taken: Entry[] = [];
+    for (let looked = 0; looked < MAX_BLOCKED_LOOKED_AT && this.unseen > 0 && taken.length < count; looked++) {
+      this.current ??= entries.parked.next();
+      const account = this.current;
+      if (account === undefined) break;
+      const entry = this.mayEmit(account) ? entries.parked.pop(account) : undefined;
+      if (entry === undefined) {
+        entries.parked.release(account);
+        this.current = undefined;
+        this.unseen--;
+        continue;
+      }
+      entries.emitted(entry);
+      taken.push(entry);
     }
-    return undefined;
+    this.unseen = Math.min(this.unseen, entries.parked.accounts);
+    return taken;
   }
 }

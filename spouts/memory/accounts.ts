@@ -1,7 +1,8 @@
+import type { KeyPlace } from '../../topology/core/spout';
 import { beginning, isBefore, type WakePosition } from './position';
 
 /** What a channel's memory knows of one account. */
-export class AccountMemory {
+export class AccountMemory implements KeyPlace {
   /** Entries in memory that are not emitted yet. */
   waiting = 0;
   /** Tuples that are emitted and not acked yet. */
@@ -11,6 +12,8 @@ export class AccountMemory {
    * spout reads these rows again later.
    */
   limit: WakePosition | undefined = undefined;
+  partitions = 0;
+  partition = 0;
   /** No entry that waits is later than this. */
   private last: WakePosition = beginning;
 

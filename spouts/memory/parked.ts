@@ -5,6 +5,8 @@ import { WakeHeap } from './wake-heap';
 /** Woken entries that their account keeps from being emitted: it is paused, or has as much pending as it may. */
 export class ParkedEntries {
   private readonly heaps = new Map<AccountMemory, WakeHeap>();
+  /** Where `next` is. What is added comes at the end, and what is removed is passed over. */
+  private round = this.heaps.keys();
 
   /** How many accounts have parked entries. */
   get accounts(): number {
@@ -35,6 +37,15 @@ export class ParkedEntries {
     if (!this.blocks(account)) this.heaps.delete(account);
   }
 
+  /** The accounts in turn, and then from the beginning; undefined when there is none. */
+  next(): AccountMemory | undefined {
+    const next = this.round.next();
+    if (next.done !== true) return next.value;
+    this.round = this.heaps.keys();
+    return this.round.next().value;
+  }
+
+  /** All of them, for when memory is full. */
   blockedAccounts(): AccountMemory[] {
     return [...this.heaps.keys()];
   }

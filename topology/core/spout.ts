@@ -19,8 +19,18 @@ export interface Assignment {
  */
 export type Emit = <T>(target: Stream<T>, values: readonly T[]) => Promise<Placement[]>;
 
-/** The partition that `emit` would append the value to; undefined while that is not known. */
-export type PartitionOf = <T>(target: Stream<T>, value: T) => number | undefined;
+/** Where the tuples of one key go, as it was worked out last. */
+export interface KeyPlace {
+  /** How many partitions the stream had then; 0 before it was asked for. */
+  partitions: number;
+  partition: number;
+}
+
+/**
+ * The partition that `emit` would append the value to; undefined while that is not known.
+ * @param place of the value's key, if the caller keeps it: it is worked out again only when the stream has other partitions
+ */
+export type PartitionOf = <T>(target: Stream<T>, value: T, place?: KeyPlace) => number | undefined;
 
 /** Some partitions of a stream did not confirm; the tuples of the others were appended. */
 export class PartlyEmitted extends Unavailable {

@@ -45,9 +45,14 @@ export function emitterOf(topology: Topology, spout: string, streams: StreamsCli
         throw new PartlyEmitted(error.message, emitted, { cause: error });
       }
     },
-    partitionOf(target, value) {
-      const of = counts.get(target.name);
-      return of === undefined ? undefined : keyPartition(groupingOf(target.name).key(value), of);
+    partitionOf(target, value, place = { partitions: 0, partition: 0 }) {
+      const partitions = counts.get(target.name);
+      if (partitions === undefined) return undefined;
+      if (place.partitions !== partitions) {
+        place.partition = keyPartition(groupingOf(target.name).key(value), partitions);
+        place.partitions = partitions;
+      }
+      return place.partition;
     },
   };
 }

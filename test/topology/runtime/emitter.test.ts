@@ -67,4 +67,33 @@ describe('the emitter', () => {
     });
     expect(emitter.partitionOf(due('webhook'), value)).toBe(keyPartition('ann', 7));
   });
+
+  it('works out the partition of a key again only when the stream has other partitions', async () => {
+    let asked = 0;
+    const grouping = {
+      name: 'counted',
+      key: ({ account }: Due) => {
+        asked++;
+        return account;
+      },
+    };
+    const counted = { ...topology, connections: [{ ...connection, grouping }] } as unknown as Topology;
+    let partitions = 7;
+    const grows = Object.assign(new MemoryStreams(log), {
+      partitions: async () => partitions,
+      append: async () => [0],
+    });
+    const emitter = emitterOf(counted, 'due', grows);
+    const place = { partitions: 0, partition: 0 };
+    const ask = () => emitter.partitionOf(due('webhook'), value, place);
+    expect(ask()).toBeUndefined();
+    await emitter.emit(due('webhook'), [value]);
+    asked = 0;
+    expect([ask(), ask(), ask(), asked]).toEqual([...Array(3).fill(keyPartition('ann', 7)), 1]);
+    partitions = 8;
+    await emitter.emit(due('webhook'), [value]);
+    asked = 0;
+    expect([ask(), ask(), asked]).toEqual([...Array(2).fill(keyPartition('ann', 8)), 1]);
+    expect(keyPartition('ann', 8)).not.toBe(keyPartition('ann', 7));
+  });
 });
