@@ -87,6 +87,38 @@ test('the oldest row that waits counts, also one that is being sent; paused ones
   expect(await overdue()).toBe(0);
 });
 
+test('thousands of paused accounts are left out, by a statement that does not grow with them', async () => {
+  const insert = 'INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ';
+  const accounts = Array.from({ length: 3_000 }, (_, index) => `customer-${index}`);
+  await admin.run(
+    insert +
+      [
+        ...accounts.map((name) => `('${name}', 'webhook', '{}', ${NOW} - 600000)`),
+        `('other', 'webhook', '{}', ${NOW} - 60000)`,
+      ].join(', '),
+  );
+  const pauses = accounts.map((name, index) => `('${index % 2 === 0 ? 'webhook' : ''}', '${name}', 0)`);
+  await admin.run(`INSERT INTO pauses (channel, account, paused_at) VALUES ${pauses.join(', ')}`);
+  const asked = jest.spyOn(worker, 'use');
+  const lengths: number[] = [];
+  asked.mockImplementation(
+    (work) =>
+      Pool.prototype.use.call(worker, (sql) =>
+        work({
+          ...sql,
+          rows: (statement: string) => {
+            lengths.push(statement.length);
+            return sql.rows(statement);
+          },
+        } as typeof sql),
+      ) as never,
+  );
+  const overdueMs = await overdue();
+  expect(overdueMs).toBeGreaterThanOrEqual(60_000);
+  expect(overdueMs).toBeLessThan(600_000);
+  expect(Math.max(...lengths)).toBeLessThan(200_000);
+});
+
 test('uncertain rows are counted by channel, and no more than matters', async () => {
   const rows = Array.from({ length: 300 }, () => `('a', 'webhook', '{}', 1800000000000, 'uncertain')`);
   const insert = 'INSERT INTO scheduled_messages (account, channel, payload, due_at, state) VALUES ';
