@@ -252,6 +252,25 @@ test('nothing overtakes an account’s rows when its pause is over', async () =>
   expect(world.ids()).toHaveLength(21);
 });
 
+test('while as much is pending as may be, blocked accounts that are not looked at yet wait for acks', async () => {
+  await world.close();
+  world = new SpoutWorld(['webhook'], { maxPending: 100 });
+  const { db, clock, now } = world;
+  const spout = world.spout();
+  for (let index = 0; index < 300; index++) {
+    db.pausedAccounts.push({ channel: 'webhook', account: `a${index}` });
+    db.insert({ account: `a${index}`, dueAt: now });
+  }
+  await world.run(5_000);
+  db.pausedAccounts.length = 0;
+  await world.run(3_000);
+  const timers = jest.spyOn(clock, 'after');
+  await world.run(2_000);
+  expect(spout.gauges()).toMatchObject({ 'pending.webhook': 100 });
+  expect(spout.gauges()['blocked_accounts.webhook']).toBeGreaterThan(100);
+  expect(timers.mock.calls.length).toBeLessThan(100);
+});
+
 describe('a partition of the due topic that has no leader', () => {
   const bad = 2;
   /** Accounts of the bad partition, or of the others. */
