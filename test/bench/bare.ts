@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { ReceiverProcess } from '../../deploy/demo/receiver-process';
 import { systemClock } from '../../topology/core/clock';
 import { type Figures, figuresOf } from './figures';
-import { UsageMeter } from './process-usage';
+import { UsageMeter, type Watched } from './process-usage';
+import type { BurstProfiler } from './profile';
 import type { SenderJob } from './sender';
 import type { Workload } from './workload';
 
@@ -24,15 +25,27 @@ export class BareSenders {
     return new BareSenders(children);
   }
 
-  async burst(receiver: ReceiverProcess, work: Workload, inFlight: number, timeout: number): Promise<Figures> {
+  /** Every process of the measurement. */
+  watched(receiver: ReceiverProcess): Watched[] {
+    return [
+      ...this.children.map((child, n) => ({ name: `sender-${n + 1}`, pid: child.pid as number })),
+      { name: 'receiver', pid: receiver.pid },
+    ];
+  }
+
+  /** @param profiler marks the drain */
+  async burst(
+    receiver: ReceiverProcess,
+    work: Workload,
+    inFlight: number,
+    timeout: number,
+    profiler?: BurstProfiler,
+  ): Promise<Figures> {
     await receiver.reset();
     const dueAt = systemClock.now() + PREPARATION;
     const share = Math.ceil(work.count / this.children.length);
-    const meter = new UsageMeter([
-      ...this.children.map((child, n) => ({ name: `sender-${n + 1}`, pid: child.pid as number })),
-      { name: 'receiver', pid: receiver.pid },
-    ]);
-    await Promise.all(
+    const meter = new UsageMeter(this.watched(receiver));
+    const sent = Promise.all(
       this.children.map(async (child, n) => {
         const from = Math.min(work.count, n * share);
         const job: SenderJob = { work, from, to: Math.min(work.count, from + share), dueAt, inFlight, timeout };
@@ -41,6 +54,10 @@ export class BareSenders {
         if (!answer.done) throw new Error(answer.reason);
       }),
     );
+    await Promise.race([sent, systemClock.sleep(dueAt - systemClock.now())]);
+    profiler?.drainBegins();
+    await sent;
+    profiler?.drainEnds();
     return figuresOf(work, dueAt, await receiver.report(), meter.read());
   }
 

@@ -5,6 +5,7 @@ import { readTopologyFile } from '../../topology/settings/topology-settings';
 import { BareSenders } from './bare';
 import { type Figures, median } from './figures';
 import { type BenchOptions, parseOptions } from './options';
+import { letProfile, PROFILES, profiled } from './profile';
 import { holds, type Measurement, machine, print as printReport, type Report } from './report';
 import { RollRun } from './roll';
 import { printRoll } from './roll-report';
@@ -61,6 +62,7 @@ async function measureRoll(options: BenchOptions): Promise<() => boolean> {
 }
 
 async function bench(options: BenchOptions): Promise<Report> {
+  if (options.profile) letProfile(PROFILES);
   const receiver = await ReceiverProcess.start();
   begun.push(() => receiver.stop());
   const url = `${receiver.url}/bench`;
@@ -99,13 +101,20 @@ async function bareHttp(
     for (let round = 0; round < Math.max(1, options.rounds); round++) {
       rounds.push(await senders.burst(receiver, work, inFlight, timeout));
     }
+    const middle = median(rounds);
+    const again = options.profile
+      ? await profiled(`bare-${payloadBytes}B`, senders.watched(receiver), middle, (profiler) =>
+          senders.burst(receiver, work, inFlight, timeout, profiler),
+        )
+      : undefined;
     result.set(payloadBytes, {
-      ...median(rounds),
+      ...middle,
       name: 'bare HTTP',
       claimAhead: null,
       besides: '',
       ratio: 1,
       rounds: rounds.map(({ rate }) => Math.round(rate)),
+      ...(again && { profile: again.profile }),
     });
   }
   await stop();

@@ -3,6 +3,7 @@ import { systemClock } from '../../topology/core/clock';
 import type { BenchTable } from './bench-table';
 import { type Figures, figuresOf } from './figures';
 import { UsageMeter, type Watched } from './process-usage';
+import type { BurstProfiler } from './profile';
 import { type BenchRow, rowsOf, type Workload } from './workload';
 
 /** What a measurement needs of the system under test. */
@@ -20,8 +21,8 @@ const KNOWN_AHEAD = 4_000;
 /** How long after its due time a message may take before it counts as lost, milliseconds. */
 const PATIENCE = 60_000;
 
-/** Everything due at one instant, all of it written well before. */
-export async function burst(subject: Subject, work: Workload): Promise<Figures> {
+/** Everything due at one instant, all of it written well before. @param profiler marks the drain */
+export async function burst(subject: Subject, work: Workload, profiler?: BurstProfiler): Promise<Figures> {
   for (let slower = 1; slower < 2 ** TRIES; slower *= 2) {
     await subject.receiver.reset();
     const meter = new UsageMeter(subject.watched());
@@ -29,7 +30,7 @@ export async function burst(subject: Subject, work: Workload): Promise<Figures> 
     const dueAt = systemClock.now() + KNOWN_AHEAD + Math.ceil((work.count / INSERT_RATE) * slower * 1_000);
     await subject.table.insert(rowsOf(work, 0, work.count, () => dueAt));
     const inTime = systemClock.now() < dueAt - KNOWN_AHEAD / 2;
-    const result = await judged(subject, work, dueAt, dueAt, above, meter);
+    const result = await judged(subject, work, dueAt, dueAt, above, meter, profiler);
     if (inTime) return result;
   }
   throw new Error(`${work.count} rows cannot be written ahead of time: the machine is too busy`);
@@ -60,11 +61,14 @@ async function judged(
   lastDue: number,
   above: number,
   meter: UsageMeter,
+  profiler?: BurstProfiler,
 ): Promise<Figures> {
   await systemClock.sleep(lastDue - systemClock.now());
+  profiler?.drainBegins();
   while ((await receiver.accepted()) < work.count && systemClock.now() < lastDue + PATIENCE) {
-    await systemClock.sleep(100);
+    await systemClock.sleep(profiler === undefined ? 100 : 20);
   }
+  profiler?.drainEnds();
   const states = await table.ended(above, PATIENCE / 4);
   const usage = meter.read();
   return { ...figuresOf(work, firstDue, await receiver.report(), usage), states };

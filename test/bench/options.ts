@@ -14,6 +14,7 @@ export interface BenchOptions {
   readonly only: string;
   readonly future: number;
   readonly overdue: number;
+  readonly profile: boolean;
   readonly json: boolean;
 }
 
@@ -53,6 +54,11 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
       'on a paused channel: measure again beside them; of one account in the scenario tenants (a million unless given)',
       wholeNumber,
       0,
+    )
+    .option(
+      '--profile',
+      'one more round of each burst, with a CPU profile of every process of ours within the drain, by cause',
+      false,
     )
     .option('--json', 'print the report as JSON', false);
   const options = command.parse([...argv]).opts<BenchOptions>();

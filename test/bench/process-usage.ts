@@ -39,15 +39,20 @@ export class UsageMeter {
 
 function readingOf(pid: number): { readonly ticks: number; readonly peakBytes: number } | null {
   try {
-    return { ticks: ticksOf(pid), peakBytes: peakOf(pid) };
+    return { ticks: ticksOf(`/proc/${pid}/stat`), peakBytes: peakOf(pid) };
   } catch {
     return null;
   }
 }
 
+/** User and system time of a process so far, or of one of its threads; seconds. @throws when it has ended */
+export function cpuSecondsOf(pid: number, thread?: number): number {
+  return ticksOf(thread === undefined ? `/proc/${pid}/stat` : `/proc/${pid}/task/${thread}/stat`) / TICKS;
+}
+
 /** utime + stime, see proc_pid_stat(5). */
-function ticksOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+function ticksOf(file: string): number {
+  const stat = readFileSync(file, 'utf8');
   // The name may hold blanks and parentheses; the fields are counted from behind it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return Number(fields[11]) + Number(fields[12]);

@@ -3,6 +3,8 @@ import { Output } from '../../deploy/console/output';
 import { formatCount } from '../../deploy/console/units';
 import type { Figures } from './figures';
 import type { Usage } from './process-usage';
+import type { DrainProfile } from './profile';
+import { profileTable } from './profile-report';
 
 /** One measurement of a run. */
 export interface Measurement extends Figures {
@@ -16,6 +18,8 @@ export interface Measurement extends Figures {
   readonly ratio: number | null;
   /** Rates of all rounds; this one is the one in the middle. */
   readonly rounds: readonly number[];
+  /** Of one more round. */
+  readonly profile?: DrainProfile;
 }
 
 /** The time from the start of new spouts to the first message, with overdue messages waiting. */
@@ -58,7 +62,14 @@ export function holds({ measurements, deaths }: Report): boolean {
 export function print(report: Report, json: boolean): void {
   const output = new Output({ json });
   output.data(report, () =>
-    [machineLine(report), figuresTable(output, report), usageTable(output, report)].join('\n\n'),
+    [
+      machineLine(report),
+      figuresTable(output, report),
+      usageTable(output, report),
+      ...report.measurements.flatMap((one) =>
+        one.profile === undefined ? [] : [profileTable(output, label(one), one.profile)],
+      ),
+    ].join('\n\n'),
   );
 }
 

@@ -6,6 +6,7 @@ import { type Figures, median } from './figures';
 import { burst, type Subject, steady } from './measure';
 import type { BenchOptions } from './options';
 import { UsageMeter } from './process-usage';
+import { profiled } from './profile';
 import type { Measurement, Restart } from './report';
 import { PAUSED_CHANNEL, WholeStack } from './whole-stack';
 import { accountPicker, rowsOf, type Workload } from './workload';
@@ -105,17 +106,25 @@ export class WholeRun {
       rounds.push(figures);
     }
     const middle = median(rounds);
+    const name = `burst-${payloadBytes}B-${claimAhead === 0 ? 'off' : 'on'}${this.besides === '' ? '' : '-besides'}`;
+    const again = this.options.profile
+      ? await profiled(name, this.subject.watched(), middle, (profiler) =>
+          burst(this.subject, this.work('profiled', this.options.count, payloadBytes), profiler),
+        )
+      : undefined;
+    const all = again === undefined ? rounds : [...rounds, again.figures];
     return {
       ...middle,
       // A violation in any round counts.
-      early: sum(rounds, ({ early }) => early),
-      duplicates: sum(rounds, ({ duplicates }) => duplicates),
-      lost: sum(rounds, ({ lost }) => lost),
+      early: sum(all, ({ early }) => early),
+      duplicates: sum(all, ({ duplicates }) => duplicates),
+      lost: sum(all, ({ lost }) => lost),
       name: 'burst',
       claimAhead,
       besides: this.besides,
       ratio: bare === null ? null : middle.rate / bare,
       rounds: rounds.map(({ rate }) => Math.round(rate)),
+      ...(again && { profile: again.profile }),
     };
   }
 
