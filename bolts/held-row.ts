@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Delivery } from '../topology/core/bolt';
 import { BadRecord, reasonOf } from '../topology/core/errors';
+import type { Lateable } from '../topology/core/lateness';
 import type { Due } from '../topology/streams';
 import type { Channel } from './channel';
 import type { ClaimRow, SendRow } from './send-rows';
@@ -22,6 +23,7 @@ const NOT_READ = '0'.repeat(64);
  * | claiming  | HeldRows, a batch of Claimer  | `hasStart` if its start is reserved   | won: claimed; not won: held again, or dropped       |
  * | paused    | HeldRows, its PausedRows      | that it is there                       | its account resumed: held; 30 s too late: dropped   |
  * | missed    | HeldRows, its MissedRows      | `isMissed`; `misses`, or a suspect     | its time: claiming, apart; too often: dropped       |
+ * | late      | LateRows                      | that it is there                       | settled: dropped; else: held                        |
  * | unsettled | HeldRows, its list            | `unsureUntil` above 0                  | `unsureUntil`: read again; won: claimed, or dropped |
  * | claimed   | ClaimedRows, `toStart`        | `queue` 1; `inLine` while without room | its wake and room: sending; given back: unwritten   |
  * | sending   | Attempts                      | `hasStart`                             | its outcome: unwritten; not started: claimed        |
@@ -30,9 +32,8 @@ const NOT_READ = '0'.repeat(64);
  * A row that is dropped is out of the bolt's hands at once. Its tuple is acked when it is claimed or dropped. `revoked` says
  * that the partition of the tuple belongs to another task: such a row is forgotten, without an ack, unless it is claimed.
  */
-export interface HeldRow extends ClaimRow, SlotRow<HeldRow> {
+export interface HeldRow extends ClaimRow, Lateable, SlotRow<HeldRow> {
   readonly account: string;
-  readonly dueAt: number;
   readonly wakeAt: number;
   /** Claims of this plan before this one. */
   readonly attempts: number;
@@ -109,6 +110,9 @@ export function heldRow(
     updatedAt: row.updatedAt,
     account: row.account,
     dueAt: row.dueAt,
+    lateFrom: row.lateFrom,
+    sendWithinMs: row.sendWithinMs,
+    onLate: row.onLate,
     wakeAt: row.wakeAt,
     attempts: row.attempts,
     planNumber: row.planNumber,

@@ -1,5 +1,6 @@
 import type { Bolt, Delivery } from '../topology/core/bolt';
 import type { Clock, DatabaseClock, Timer } from '../topology/core/clock';
+import type { LatenessPolicy } from '../topology/core/lateness';
 import type { Lease } from '../topology/core/lease';
 import type { Pauses } from '../topology/core/pauses';
 import type { RetryPolicy } from '../topology/core/retry-policy';
@@ -11,12 +12,14 @@ import { ClaimAhead } from './claim/claim-ahead';
 import { ClaimPlanner } from './claim/claim-planner';
 import { Claimer } from './claim/claimer';
 import { HeldRows } from './claim/held-rows';
+import { LateRows } from './claim/late-rows';
 import { Prefetch } from './claim/prefetch';
 import type { HeldRow } from './held-row';
 import { InHand } from './in-hand';
 import { RefreshWatch } from './refresh-watch';
 import { RetryUntilDone } from './retry-until-done';
 import { ClaimedRows } from './send/claimed-rows';
+import { Lateness } from './send/lateness';
 import type { SendRows } from './send-rows';
 import { SendSlots } from './slots/send-slots';
 
@@ -41,6 +44,8 @@ export interface SendBoltOptions {
   readonly channel: Channel;
   readonly settings: SendBoltSettings;
   readonly retry: RetryPolicy;
+  /** Of messages that say nothing themselves. */
+  readonly lateness: LatenessPolicy;
   readonly rows: SendRows;
   /** Undefined where nobody refreshes credentials. */
   readonly refreshes?: AccountRefreshes | undefined;
@@ -80,7 +85,7 @@ const MAX_UNWRITTEN_BATCHES = 40;
  *     prefetch ──▶ hold ──▶ claim ──▶ send ──▶ write back
  *
  *     prefetch     claim/prefetch       reads the rows of tuples in batches
- *     hold         claim/held-rows      keeps them in wake order until they may be claimed
+ *     hold         claim/held-rows      keeps them in wake order until they may be claimed; claim/late-rows settles what is late
  *     claim        claim/claim-planner  decides which rows are claimed when; claim/claimer claims them, and the tuple is acked
  *     send         send/claimed-rows    starts claimed rows at their wake; send/attempts makes the request
  *     write back   send/write-back      writes outcomes to the row and to the ledger, in batches
@@ -99,6 +104,7 @@ export class SendBolt implements Bolt<Due> {
   private readonly ahead: ClaimAhead;
   private readonly persistence: RetryUntilDone;
   private readonly prefetch: Prefetch;
+  private readonly lateRows: LateRows;
   private readonly held: HeldRows;
   private readonly claimed: ClaimedRows;
   private readonly planner: ClaimPlanner;
@@ -129,12 +135,14 @@ export class SendBolt implements Bolt<Due> {
     this.persistence = new RetryUntilDone(options);
     const advance = () => this.advance();
     const { slots, inHand, ahead, persistence } = this;
-    const shared = { ...options, slots, inHand, ahead, persistence, advance };
+    const late = new Lateness(options.lateness, options.databaseClock);
+    const shared = { ...options, session: lease.session, slots, inHand, ahead, persistence, late, advance };
+    this.lateRows = new LateRows(shared);
     const readAgain = (delivery: Delivery<Due>) => this.prefetch.add(delivery);
-    this.held = new HeldRows({ ...shared, leadMs: settings.leadMs, readAgain });
+    this.held = new HeldRows({ ...shared, lateRows: this.lateRows, leadMs: settings.leadMs, readAgain });
     this.prefetch = new Prefetch({ ...shared, held: this.held, onHeld: (accounts) => this.onHeld(accounts) });
     this.claimed = new ClaimedRows({ ...shared, maxUnwritten });
-    const claimer = new Claimer({ ...shared, session: lease.session });
+    const claimer = new Claimer(shared);
     this.planner = new ClaimPlanner({ ...shared, held: this.held, claimed: this.claimed, claimer });
   }
 
@@ -274,7 +282,7 @@ export class SendBolt implements Bolt<Due> {
       if (!this.mayStart() || !this.options.lease.holds()) this.claimed.giveBackWaiting(Number.POSITIVE_INFINITY);
       else if (this.drainingMs >= DRAIN_STARTS_MS) this.claimed.giveBackWaiting(now - DRAIN_STARTS_MS);
     } finally {
-      if (this.planner.idle && this.handingOver === 0) {
+      if (this.planner.idle && this.lateRows.idle && this.handingOver === 0) {
         if (this.claimed.allBeginAtTheirWake(now)) this.onBegun?.();
         // A claim that took effect after its session has left would be a claim of the dead, and in doubt.
         this.held.awaitUnsure();

@@ -1,8 +1,9 @@
-import type { MessageState, Outcome, Settlement } from '../topology/message';
+import type { Lateable } from '../topology/core/lateness';
+import type { LedgerOutcome, MessageState, Settlement } from '../topology/message';
 import type { Kept } from './kept-ids';
 
 /** A row as read for sending. Times are epoch milliseconds. */
-export interface SendRow {
+export interface SendRow extends Lateable {
   readonly id: number;
   readonly account: string;
   readonly channel: string;
@@ -53,11 +54,14 @@ export interface AttemptResult {
   /** When the request began; null when none was made. */
   readonly startedAt: number | null;
   readonly finishedAt: number;
-  readonly outcome: Outcome;
+  readonly outcome: LedgerOutcome;
   readonly settlement: Settlement;
   /** The table may have ids of it that are not needed once it has ended. */
   readonly hasKept?: true;
 }
+
+/** What becomes of a row that is not claimed: it is too late. */
+export type UnclaimedResult = AttemptResult & ClaimRow;
 
 /** A result that could not be written. */
 export interface Unwritten {
@@ -84,6 +88,14 @@ export interface SendRows {
    * @throws PartlyClaimed when the database refused rows, after the others were claimed
    */
   claim(session: string, rows: readonly ClaimRow[], aheadMs: number): Promise<number>;
+
+  /**
+   * Settles rows without a claim, and writes the ledger, in one transaction: those that are `scheduled`, have woken, are not in doubt and
+   * are unchanged since they were read. They are never `sending`, so whatever dies nobody takes them for sent. Rows that another
+   * transaction has locked are left out. Repeating it is harmless.
+   * @returns the ids of those that were settled
+   */
+  settleUnclaimed(session: string, results: readonly UnclaimedResult[]): Promise<readonly number[]>;
 
   /**
    * Writes the ledger and settles the rows that the session still owns in that version, in one transaction; a row without

@@ -24,6 +24,8 @@ interface ChannelState {
   readonly suspended: number;
   /** Accounts that are unusable, whether a message waits for them or not. */
   readonly unusable: number;
+  /** Messages in the state `suspended` that were not sent in time: a person decides. */
+  readonly lateWaiting: number;
   /** Accounts whose last refresh of their credentials came to nothing. */
   readonly refreshesFailing: number;
   /** Until the first credentials end that are not refreshed as they should be; negative when they have, undefined where none do. */

@@ -41,15 +41,15 @@ export class DeploymentWatch {
       brokers,
       ...(databaseMembers === undefined ? {} : { database_members: databaseMembers }),
     };
-    for (const [name, channel] of channels) {
-      const { overdueMs, uncertain, suspended, unusable, refreshesFailing, credentialsEndMs, ownerless } = channel;
+    for (const [name, { overdueMs, refreshesFailing, credentialsEndMs, ...counts }] of channels) {
       if (overdueMs !== undefined) gauges[channelGauge('overdue_ms', name)] = overdueMs;
-      gauges[channelGauge('uncertain', name)] = uncertain;
-      gauges[channelGauge('suspended', name)] = suspended;
-      gauges[channelGauge('unusable_accounts', name)] = unusable;
+      gauges[channelGauge('uncertain', name)] = counts.uncertain;
+      gauges[channelGauge('suspended', name)] = counts.suspended;
+      gauges[channelGauge('unusable_accounts', name)] = counts.unusable;
+      gauges[channelGauge('late_waiting', name)] = counts.lateWaiting;
       gauges[channelGauge('refreshes_failing', name)] = refreshesFailing;
       if (credentialsEndMs !== undefined) gauges[channelGauge('credentials_end_ms', name)] = credentialsEndMs;
-      gauges[channelGauge('ownerless', name)] = ownerless;
+      gauges[channelGauge('ownerless', name)] = counts.ownerless;
     }
     return gauges;
   }

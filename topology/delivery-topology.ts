@@ -11,6 +11,7 @@ import type { OpenRows } from '../spouts/open-rows';
 import type { SuspendedRows } from '../spouts/suspended-rows';
 import { reasonOf, Unavailable } from './core/errors';
 import { fieldsGrouping } from './core/grouping';
+import { channelPolicy } from './core/lateness';
 import type { Codec } from './core/stream';
 import { type Topology, TopologyBuilder } from './core/topology';
 import type { TopologySettings } from './settings/topology-settings';
@@ -28,6 +29,8 @@ export interface DeliveryOptions {
   readonly cdcHealth?: CdcHealth;
   readonly deploymentHealth?: DeploymentHealth;
   readonly suspendedRows?: SuspendedRows;
+  /** How long after its due time a message of a channel is worth sending whose component does not say it, milliseconds; undefined: for ever. */
+  readonly sendWithinOf: (channel: string) => number | undefined;
   /** Of the database whose messages are sent, 32 hex digits; known when the worker runs. */
   readonly deploymentId: () => string;
   readonly random: () => number;
@@ -88,6 +91,7 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
           channel,
           settings: { ...bolt, leadMs: spout.leadMs },
           retry: { giveUpAfterMs: bolt.giveUpAfterMs, baseMs: bolt.backOffMs, capMs: bolt.backOffMaxMs },
+          lateness: channelPolicy(bolt, options.sendWithinOf(channel.name)),
           rows: options.sendRows(channel.name),
           refreshes: options.refreshes,
           deploymentId: options.deploymentId,

@@ -35,7 +35,11 @@ export const counters = {
   },
   claims_total: { help: 'Rows in claims, by whether they were won.', unit: 'rows', labels: ['channel', 'result'] },
   attempts_total: { help: 'Ended attempts, by their outcome.', unit: 'attempts', labels: ['channel', 'outcome'] },
-  settled_total: { help: 'Rows written back, by the state they went to.', unit: 'rows', labels: ['channel', 'state'] },
+  settled_total: {
+    help: 'Rows written back, by the state they went to; `skipped` is `failed` because of lateness.',
+    unit: 'rows',
+    labels: ['channel', 'state'],
+  },
   unwritten_total: { help: 'Results that could not be written back.', unit: 'results', labels: ['channel', 'result'] },
   recovered_total: { help: 'Rows of dead sessions that were scheduled again.', unit: 'rows', labels: [] },
 } as const satisfies Record<string, LabeledFigure>;
@@ -119,6 +123,10 @@ export const channelGauges = {
   unusable_accounts: {
     help: 'Accounts whose provider does not take their credentials, or has refused to refresh them; more than 10,000 are not counted.',
     unit: 'accounts',
+  },
+  late_waiting: {
+    help: 'Messages that were not sent in time and wait for a person; more than 10,000 are not counted.',
+    unit: 'messages',
   },
   refreshes_failing: {
     help: 'Usable accounts whose credentials could not be refreshed the last time; more than 10,000 are not counted.',

@@ -14,8 +14,19 @@ export function idempotencyKey(deploymentId: string, id: MessageId, planNumber: 
 /** Hexadecimal digits of a deployment's id in its keys: some providers take keys of 64 characters only. */
 const DEPLOYMENT_DIGITS = 16;
 
-/** `suspended`: its account cannot be used. It waits for a person, costs no attempt, and is scheduled again by a spout. */
-export type MessageState = 'scheduled' | 'sending' | 'delivered' | 'failed' | 'canceled' | 'uncertain' | 'suspended';
+/**
+ * `suspended`: its account cannot be used. It waits for a person, costs no attempt, and is scheduled again by a spout.
+ * `late`: it was not sent in time. It waits for a person, and nothing but a person schedules it again.
+ */
+export type MessageState =
+  | 'scheduled'
+  | 'sending'
+  | 'delivered'
+  | 'failed'
+  | 'canceled'
+  | 'uncertain'
+  | 'suspended'
+  | 'late';
 
 export const messageStates: readonly MessageState[] = [
   'scheduled',
@@ -25,6 +36,7 @@ export const messageStates: readonly MessageState[] = [
   'canceled',
   'uncertain',
   'suspended',
+  'late',
 ];
 
 /**
@@ -71,6 +83,9 @@ export type Outcome =
       readonly afterMs?: number;
     };
 
+/** What the ledger says of a message: what came of the attempt, or that none was made because its time was over. */
+export type LedgerOutcome = Outcome | { readonly kind: 'late'; readonly reason: string; readonly status?: never };
+
 /** The part of a claimed row that decides what an outcome does to it. */
 export interface Attempted {
   readonly channelClass: ChannelClass;
@@ -88,6 +103,7 @@ export interface Attempted {
 export type Settlement =
   | { readonly state: 'delivered'; readonly deliveredAt: number; readonly receipt: string | null }
   | { readonly state: 'failed' | 'uncertain'; readonly inDoubt: boolean; readonly error: string }
+  | LateSettlement
   /**
    * The claim counts as no attempt, and a person's decision stays. It is written only while credentials of this generation are
    * the account's newest; when a person has set others meanwhile, the row is given back.
@@ -108,6 +124,18 @@ export type Settlement =
        */
       readonly without?: 'given_back' | 'postponed' | 'unreachable';
     };
+
+/** The message was not sent in time: it waits for a person, or was skipped. It is certain that nobody has it. */
+export interface LateSettlement {
+  readonly state: 'late' | 'failed';
+  readonly inDoubt: false;
+  readonly error: string;
+  readonly isLate: true;
+}
+
+export function isLate(settlement: Settlement): settlement is LateSettlement {
+  return 'isLate' in settlement;
+}
 
 /** Why a bolt gives a claimed row back as it was. The ledger says it in these words. */
 export const givenBackReasons = [

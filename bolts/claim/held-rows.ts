@@ -11,6 +11,7 @@ import type { SendSlots } from '../slots/send-slots';
 import type { WakeQueue } from '../slots/wake-queue';
 import type { ClaimAhead } from './claim-ahead';
 import { accountsToHandOver } from './hand-over';
+import type { LateRows } from './late-rows';
 import { MissedRows } from './missed-rows';
 import { PausedRows } from './paused-rows';
 
@@ -19,6 +20,7 @@ export interface HeldRowsOptions {
   readonly inHand: InHand;
   readonly slots: SendSlots<HeldRow>;
   readonly ahead: ClaimAhead;
+  readonly lateRows: LateRows;
   readonly pauses: Pauses;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
@@ -114,7 +116,9 @@ export class HeldRows {
       const returning = this.missed.returning(row, clock.monotonic());
       // A wake that is still ahead is not put off: the lock may be gone by then.
       const at = row.wakeAt > now ? row.wakeAt : now + (returning?.delayMs ?? 0);
-      this.put(returning === undefined ? held : heldAgain(held, at, returning.misses, 0));
+      const its = returning === undefined ? held : heldAgain(held, at, returning.misses, 0);
+      if (this.isLate(its)) this.settle(its);
+      else this.put(its);
       return true;
     }
     delivery.ack();
@@ -299,12 +303,32 @@ export class HeldRows {
     this.giveUp(unsureUntil === row.unsureUntil ? row : heldAgain(row, now, misses, unsureUntil));
   }
 
-  /** Rows that may not be claimed are put aside. */
+  /** It is settled without a claim: it is too late. */
+  private isLate(row: HeldRow): boolean {
+    return row.at <= this.options.databaseClock.earliest() && this.options.lateRows.isLate(row) && !this.isPaused(row);
+  }
+
+  private settle(row: HeldRow): void {
+    this.rows.set(row.id, row);
+    this.options.lateRows.add(row, (isOver) => {
+      if (isOver) this.drop(row);
+      else if (row.revoked) this.letGo(row);
+      else this.put(row);
+    });
+  }
+
+  /** Rows that may not be claimed are put aside, or settled when they are too late. */
   private mayClaim(row: HeldRow): boolean {
+    const isLate = this.isLate(row);
     const isPaused = this.isPaused(row);
     // Others of a resumed account that woke before it may not have been taken up yet.
-    if (!isPaused && (row.unsureUntil > 0 || !this.paused.hasAny(row.account))) return true;
+    const isInOrder = row.unsureUntil > 0 || !this.paused.hasAny(row.account);
+    if (!isLate && !isPaused && isInOrder) return true;
     this.options.slots.passOn(row);
+    if (isLate) {
+      this.settle(row);
+      return false;
+    }
     // An earlier claim of it may still take effect, and is looked for when that is over.
     if (row.unsureUntil > 0) {
       this.giveUp(row);

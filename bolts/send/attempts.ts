@@ -7,6 +7,7 @@ import {
   type ChannelClass,
   type GivenBackReason,
   idempotencyKey,
+  type LedgerOutcome,
   type Outcome,
   type Settlement,
   settle,
@@ -17,6 +18,7 @@ import type { AttemptResult, SendRows } from '../send-rows';
 import type { Verdict } from '../slots/line';
 import { classFor, sendsAgainAtOnce } from './doubt';
 import { IdKeepings } from './id-keeping';
+import type { Lateness } from './lateness';
 import { type UnbegunAttempt, UnbegunAttempts } from './unbegun-attempts';
 import { lookedUp, verdictOf } from './verdict';
 
@@ -24,6 +26,7 @@ export interface AttemptsOptions {
   readonly channel: Channel;
   readonly rows: Pick<SendRows, 'kept' | 'keep'>;
   readonly retry: RetryPolicy;
+  readonly late: Lateness;
   readonly lease: Lease;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
@@ -36,7 +39,7 @@ export interface AttemptsOptions {
 /** How an attempt ended. */
 export type Ended =
   | { readonly kind: 'result'; readonly result: AttemptResult; readonly verdict: Verdict; readonly elapsedMs: number }
-  /** No request was made: the lease is out or the wake has not come, so it may be made later. */
+  /** No request was made: the lease is out, the wake has not come or the time is over, so it is looked at again. */
   | { readonly kind: 'later' }
   /** No request was made, and the channel does not say why. */
   | { readonly kind: 'not_started' };
@@ -64,8 +67,8 @@ export class Attempts {
 
   /**
    * The result of a claimed row for which no request may be made: its payload can never be sent, it is in doubt where the
-   * provider neither de-duplicates nor can be asked and no person wants it sent again, or too many workers ended while they
-   * had it claimed.
+   * provider neither de-duplicates nor can be asked and no person wants it sent again, its time is over, or too many workers
+   * ended while they had it claimed.
    */
   withoutRequest(row: HeldRow): AttemptResult | undefined {
     const { defect, inDoubt } = row;
@@ -74,10 +77,23 @@ export class Attempts {
       const reason = 'an earlier attempt may have been accepted';
       return this.resultOf(row, { kind: 'retry', reason }, inDoubt, null);
     }
-    if (!this.isDeadly(row)) return undefined;
+    const late = this.tooLate(row);
+    if (late !== undefined || !this.isDeadly(row)) return late;
     const reason = `${row.recoveries} workers ended with it, and no attempt has had an outcome since`;
     const error = `gave up after ${row.attempts + 1} attempts: ${reason}`;
     return this.written(row, { kind: 'retry', reason }, { state: 'uncertain', inDoubt, error }, null);
+  }
+
+  /**
+   * The result of a claimed row whose time is over; undefined while it may be sent, and while its provider is to be asked whether it
+   * has it. What the provider does not find may be listed late, so the row stays in doubt and ends `uncertain`.
+   * @param wasAsked the provider has just been asked, and found nothing
+   */
+  tooLate(row: HeldRow, wasAsked = false): AttemptResult | undefined {
+    if (!this.options.late.isOver(row)) return undefined;
+    if (row.inDoubt && !wasAsked && this.classOf(row) === 'lookup') return undefined;
+    const { outcome, settlement } = this.options.late.ended(row);
+    return this.written(row, outcome, settlement, null);
   }
 
   /** The row goes back as it was, for another worker or a later time. */
@@ -154,7 +170,10 @@ export class Attempts {
       const context = { id, account, idempotencyKey: key, dueAt, inDoubt: true, now, notBefore, kept };
       const answer = await channel.lookup?.(prepared, context);
       if (answer?.kind === 'absent' && !row.decided) {
-        if (!attempt.isOver) this.send(row, true, attempt);
+        const result = this.tooLate(row, true);
+        const elapsedMs = clock.monotonic() - asked;
+        if (result !== undefined) attempt.end({ kind: 'result', result, verdict: 'nothing', elapsedMs });
+        else if (!attempt.isOver) this.send(row, true, attempt);
         return;
       }
       outcome = lookedUp(answer);
@@ -169,7 +188,7 @@ export class Attempts {
 
   /** @param wasAsked the provider has just been asked, and found nothing */
   private send(row: HeldRow, wasAsked: boolean, attempt: UnbegunAttempt<Ended>): void {
-    const { clock, databaseClock, lease } = this.options;
+    const { clock, databaseClock, lease, late } = this.options;
     let startedAt: number | null = null;
     const taken = clock.monotonic();
     let begun = taken;
@@ -183,6 +202,7 @@ export class Attempts {
         this.unbegun.isStopped ||
         now < row.wakeAt ||
         !lease.holds() ||
+        late.isOver(row) ||
         (row.inDoubt && !wasAsked && this.isOutlived(row));
       if (refused) return false;
       attempt.begin();
@@ -260,10 +280,17 @@ export class Attempts {
     // yet. A person's decision may come that early too.
     const isEarly = !sendsAgainAtOnce(channel) && (outcome.kind === 'unknown' || row.decided);
     const delayMs = Math.max(settlement.delayMs, leastMs, isEarly ? channel.acceptedWithin : 0);
-    return this.written(row, outcome, { ...settlement, delayMs }, startedAt);
+    const planned = { ...settlement, delayMs };
+    const late = isKnown ? this.options.late.insteadOfRetry(row, planned, now + delayMs) : undefined;
+    return this.written(row, outcome, late ?? planned, startedAt);
   }
 
-  private written(row: HeldRow, outcome: Outcome, settlement: Settlement, startedAt: number | null): AttemptResult {
+  private written(
+    row: HeldRow,
+    outcome: LedgerOutcome,
+    settlement: Settlement,
+    startedAt: number | null,
+  ): AttemptResult {
     const { id, version, dueAt, wakeAt, contentHash } = row;
     const result = { id, version, dueAt, wakeAt, contentHash, startedAt, finishedAt: this.now(), outcome, settlement };
     return this.keepings.has(row) ? { ...result, hasKept: true } : result;

@@ -89,8 +89,8 @@ export class ClaimedRows {
   }
 
   /**
-   * Starts what has woken, as far as there are slots. What cannot reach its origin goes back without a request, and so does
-   * what was paused meanwhile.
+   * Starts what has woken, as far as there are slots. What is too late by now, or cannot reach its origin, ends without a request, and
+   * so does what was paused meanwhile.
    */
   start(now: number): void {
     const { slots, lease, pauses, channel, clock } = this.options;
@@ -99,8 +99,9 @@ export class ClaimedRows {
     while (slots.free > 0) {
       const row = this.toStart.next(now);
       if (row === undefined) return;
-      if (slots.isUnreachable(row)) {
-        this.finish(row, this.attempts.unreached(row));
+      const late = this.attempts.tooLate(row);
+      if (late !== undefined || slots.isUnreachable(row)) {
+        this.finish(row, late ?? this.attempts.unreached(row));
         continue;
       }
       if (pauses.paused(channel.name, row.account)) {

@@ -50,6 +50,11 @@ export interface ChannelKind<Name extends string = string, Class extends Channel
   readonly class: Class;
   /** Of idempotent ones whose provider forgets keys: the built channel's `keyLifetimeMs`. */
   readonly keyLifetimeMs?: number;
+  /**
+   * How long after its due time a message is worth sending unless the topology says otherwise, milliseconds. A day where people read it,
+   * whom an old one surprises; undefined, for ever, where a program takes it, which misses what does not come.
+   */
+  readonly sendWithinMs?: number;
   /** What an account needs. Each field is a text and says how it is asked for. */
   readonly credentials: z.ZodObject;
   /**

@@ -46,6 +46,11 @@ export function keyLifetimeOf(name: string, kinds: ChannelKinds = channelKinds):
   return kindOf(name, kinds)?.keyLifetimeMs;
 }
 
+/** How long after its due time a message of this channel is worth sending, milliseconds; undefined when for ever. */
+export function sendWithinOf(name: string, kinds: ChannelKinds = channelKinds): number | undefined {
+  return kindOf(name, kinds)?.sendWithinMs;
+}
+
 /** The channel of this name; undefined when there is none. */
 export function kindOf(name: string, kinds: ChannelKinds = channelKinds): ChannelKind | undefined {
   return Object.hasOwn(kinds, name) ? kinds[name] : undefined;

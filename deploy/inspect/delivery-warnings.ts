@@ -41,6 +41,14 @@ export function deliveryWarnings(report: DatabaseReport, senders: readonly strin
       ({ channel, count }) =>
         `${counted(count, 'message')} of ${channel} ${count === 1 ? 'has' : 'have'} failed (downspout messages list --state failed, messages redrive).`,
     ),
+    ...of('skipped').map(
+      ({ channel, count }) =>
+        `${counted(count, 'message')} of ${channel} ${count === 1 ? 'was' : 'were'} skipped, not sent in time (downspout messages list --state failed --late, messages redrive --late).`,
+    ),
+    ...of('late').map(
+      ({ channel, count }) =>
+        `${counted(count, 'message')} of ${channel} ${count === 1 ? 'was' : 'were'} not sent in time: a person decides (downspout messages list --state late, messages resume --late).`,
+    ),
     ...of('suspended').map(
       ({ channel, count }) =>
         `${counted(count, 'message')} of ${channel} ${count === 1 ? 'is' : 'are'} suspended, because their accounts cannot be used, or kept back by a person (downspout accounts list; messages resume sends what was kept).`,

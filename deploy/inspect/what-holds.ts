@@ -52,6 +52,13 @@ export function whatHolds(message: Message, around: MessageSurroundings): Hold[]
           text: `it failed and is not sent again by itself; \`downspout messages redrive ${message.id}\` sends it again.`,
         },
       ];
+    case 'late':
+      return [
+        {
+          kind: 'needs_person',
+          text: `it was not sent in time, and a person decides: \`downspout messages resume ${message.id}\` sends it now, \`messages cancel\` takes it back.`,
+        },
+      ];
     case 'suspended':
       return [suspensionOf(message, around.account)];
     case 'uncertain':

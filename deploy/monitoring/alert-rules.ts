@@ -34,7 +34,7 @@ const DEPLOYMENT = 'namespace';
 export function alertGroups(runbookUrl?: string): { name: string; rules: AlertRule[] }[] {
   const { lateMs, overdueMs, cdcSilentMs } = haltRules;
   const { uncertain, suspended, failedMessages, lostWorkers, ownerlessTuples } = alertRules;
-  const { unusableAccounts, refreshesFailing, credentialsEndMs } = alertRules;
+  const { unusableAccounts, lateWaiting, refreshesFailing, credentialsEndMs } = alertRules;
   const rule = ruleWith(runbookUrl);
   return [
     {
@@ -95,6 +95,20 @@ export function alertGroups(runbookUrl?: string): { name: string; rules: AlertRu
           '0s',
           'warning',
           '{{ $value }} messages of {{ $labels.channel }} were given up within 15 minutes',
+        ),
+        rule(
+          'DownspoutNotSentInTime',
+          `max by (${DEPLOYMENT}, channel) (${of('late_waiting')}) > ${lateWaiting}`,
+          '0s',
+          'warning',
+          '{{ $value }} messages of {{ $labels.channel }} were not sent in time: a person decides',
+        ),
+        rule(
+          'DownspoutSkipped',
+          `sum by (${DEPLOYMENT}, channel) (increase(${of('settled_total')}{state="skipped"}[15m])) > 0`,
+          '0s',
+          'warning',
+          '{{ $value }} messages of {{ $labels.channel }} were skipped within 15 minutes, because they were not sent in time',
         ),
         rule(
           'DownspoutCdcSilent',

@@ -19,6 +19,8 @@ export const alertRules = {
   suspended: 0,
   /** Accounts that are unusable. */
   unusableAccounts: 0,
+  /** Messages that were not sent in time, and wait for a person. */
+  lateWaiting: 0,
   /** Accounts whose credentials could not be refreshed. */
   refreshesFailing: 0,
   /** Until credentials end that nobody refreshes, milliseconds: a person must connect their account again. */

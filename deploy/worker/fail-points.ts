@@ -181,6 +181,7 @@ function sendRowsThatFail(rows: SendRows, reach: Reach): SendRows {
       if (won > 0) reach(ahead > 0 ? 'claim-committed-ahead' : 'claim-committed');
       return won;
     },
+    settleUnclaimed: (session, results) => rows.settleUnclaimed(session, results),
     async writeBack(session, results) {
       const unwritten = await rows.writeBack(session, results);
       if (unwritten.length < results.length) reach('written-back');

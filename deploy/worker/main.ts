@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { channels } from '../../connectors/channels/channel-kinds';
+import { channels, sendWithinOf } from '../../connectors/channels/channel-kinds';
 import type { KnownChannels } from '../../connectors/channels/loaded/load-channels';
 import { changeEventCodec } from '../../connectors/debezium/change-event';
 import { Connector } from '../../connectors/debezium/connector';
@@ -188,6 +188,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
     ...(cdcHealth === undefined ? {} : { cdcHealth }),
     deploymentHealth: deploymentHealth(admin, pool, namespace, settings),
     suspendedRows: new MySqlSuspendedRows(pool),
+    sendWithinOf: (channel) => sendWithinOf(channel, options.channels.kinds),
     deploymentId: () => {
       if (joined.deployment === undefined) throw new Error('a message is to be sent before the deployment is known');
       return joined.deployment.id;

@@ -1,6 +1,7 @@
 import type { AttemptResult, SendRows } from '../../bolts/send-rows';
 import type { OpenRows } from '../../spouts/open-rows';
 import { PartlyClaimed } from '../../topology/core/errors';
+import { isLate, type Settlement } from '../../topology/message';
 import type { Log } from '../../topology/runtime/log';
 import type { Observer } from '../../topology/runtime/observe';
 import { SPOUT } from '../../topology/streams';
@@ -8,6 +9,12 @@ import { SPOUT } from '../../topology/streams';
 /** Counts claims and attempts by what came of them, and logs every attempt that did not deliver, with the message's id. */
 export function observedSendRows(channel: string, rows: SendRows, observer: Observer): SendRows {
   const { metrics, log } = observer;
+  // Otherwise the first of them would be no increase: a series that begins with a number has risen by nothing.
+  for (const state of ['late', 'skipped']) metrics.settled.inc({ channel, state }, 0);
+  const settled = ({ outcome, settlement }: AttemptResult) => {
+    metrics.attempts.inc({ channel, outcome: outcome.kind });
+    metrics.settled.inc({ channel, state: nameOf(settlement) });
+  };
   return {
     read: (ids, maxPayloadBytes) => timed('read', observer, () => rows.read(ids, maxPayloadBytes)),
     async claim(session, claimed, ahead) {
@@ -24,15 +31,24 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
         throw error;
       }
     },
+    async settleUnclaimed(session, results) {
+      const ended = await timed('settle_unclaimed', observer, () => rows.settleUnclaimed(session, results));
+      const ids = new Set(ended);
+      for (const result of results) {
+        if (!ids.has(result.id)) continue;
+        settled(result);
+        tell(log, result);
+      }
+      return ended;
+    },
     async writeBack(session, results) {
       const unwritten = await timed('write_back', observer, () => rows.writeBack(session, results));
       const refused = new Set(unwritten.map(({ id }) => id));
       for (const { again } of unwritten) metrics.unwritten.inc({ channel, result: again ? 'again' : 'refused' });
       for (const result of results) {
         if (refused.has(result.id)) continue;
-        const { outcome, settlement, wakeAt, dueAt, finishedAt } = result;
-        metrics.attempts.inc({ channel, outcome: outcome.kind });
-        metrics.settled.inc({ channel, state: settlement.state });
+        const { outcome, wakeAt, dueAt, finishedAt } = result;
+        settled(result);
         if (outcome.kind === 'delivered') {
           metrics.lateness.observe({ channel }, Math.max(0, finishedAt - wakeAt) / 1_000);
           metrics.afterDue.observe({ channel }, Math.max(0, finishedAt - dueAt) / 1_000);
@@ -68,14 +84,20 @@ export function observedOpenRows(rows: OpenRows, observer: Observer): OpenRows {
   };
 }
 
+/** The state as it is counted. */
+function nameOf(settlement: Settlement): string {
+  return isLate(settlement) && settlement.state === 'failed' ? 'skipped' : settlement.state;
+}
+
 function tell(log: Log, { id, version, outcome, settlement }: AttemptResult): void {
   if (outcome.kind === 'delivered') {
     if (log.isLevelEnabled('debug')) log.debug({ message: id, version, status: outcome.status }, 'delivered');
     return;
   }
   const details = { message: id, version, outcome: outcome.kind, state: settlement.state, status: outcome.status };
-  // Of a suspended account a person is warned once, and not for each of its messages.
-  const level = settlement.state === 'scheduled' || settlement.state === 'suspended' ? 'info' : 'warn';
+  // Of a suspended account a person is warned once, and not for each of its messages. What was late is counted, and may be a backlog.
+  const { state } = settlement;
+  const level = state === 'scheduled' || state === 'suspended' || isLate(settlement) ? 'info' : 'warn';
   log[level]({ ...details, reason: outcome.reason }, 'not delivered');
 }
 

@@ -53,6 +53,7 @@ async function rehearseTo(receiver: Receiver, { settings, rows, clock, random }:
     channel,
     settings: { ...settings, leadMs: LIMIT_MS },
     retry: { giveUpAfterMs: LIMIT_MS, baseMs: LIMIT_MS, capMs: LIMIT_MS },
+    lateness: { sendWithinMs: null, onLate: 'send' },
     rows: madeUp(rows, url, clock),
     lease: { session: NOBODY, holds: () => true },
     pauses: { known: () => true, paused: () => false, channelPaused: () => false },
@@ -100,6 +101,9 @@ function madeUp(table: RehearsalOptions['rows'], url: string, clock: Clock): Sen
     payload,
     payloadBytes: Buffer.byteLength(payload),
     dueAt: clock.now(),
+    lateFrom: null,
+    sendWithinMs: null,
+    onLate: null,
     wakeAt: clock.now(),
     version: 1,
     state: 'scheduled',
@@ -122,6 +126,7 @@ function madeUp(table: RehearsalOptions['rows'], url: string, clock: Clock): Sen
       await table.claim(session, rows, aheadMs);
       return rows.length;
     },
+    settleUnclaimed: async () => [],
     writeBack: async () => [],
     release: async () => undefined,
     kept: async () => undefined,

@@ -2,12 +2,13 @@ import type { Channel, CredentialRefresh } from '../../bolts/channel';
 import { SendBolt, type SendBoltSettings } from '../../bolts/send-bolt';
 import type { SendRows } from '../../bolts/send-rows';
 import type { Delivery } from '../../topology/core/bolt';
+import type { LatenessPolicy } from '../../topology/core/lateness';
 import type { ChannelClass } from '../../topology/message';
 import type { Due } from '../../topology/streams';
 import { ScriptedChannel } from '../support/channels/scripted-channel';
 import { ManualClock, settled } from '../support/manual-clock';
 import { MemoryDatabase } from '../support/mysql/memory-database';
-import { type MemoryRow, wakeOf } from '../support/mysql/memory-table';
+import { type MemoryRow, type NewRow, wakeOf } from '../support/mysql/memory-table';
 
 /** Of the database in memory. */
 export const DEPLOYMENT_ID = 'ab'.repeat(16);
@@ -27,9 +28,15 @@ export interface WorldOptions {
   readonly class?: ChannelClass;
   readonly settings?: Partial<SendBoltSettings>;
   readonly giveUpAfterMs?: number;
+  /** Of the channel; never unless given. */
+  readonly lateness?: LatenessPolicy;
   readonly session?: string;
   /** How credentials of accounts are refreshed. */
   readonly refresh?: CredentialRefresh;
+}
+
+interface MoreOfRow extends Pick<NewRow, 'account' | 'payload' | 'sendWithinMs' | 'onLate'> {
+  readonly host?: string;
 }
 
 /** A table, a provider and one bolt, on a clock that is moved by hand; the test is the spout. */
@@ -68,6 +75,7 @@ export class World {
       refreshes: database.refreshes,
       settings: { ...defaults, ...options.settings },
       retry: { giveUpAfterMs: options.giveUpAfterMs ?? 600_000, baseMs: 1_000, capMs: 60_000 },
+      lateness: options.lateness ?? { sendWithinMs: null, onLate: 'suspend' },
       rows: {
         ...rows,
         claim: (session, claimed, ahead) => {
@@ -105,16 +113,14 @@ export class World {
   }
 
   /** A row that is due `delay` milliseconds from now. */
-  row(delay: number, more: { account?: string; host?: string; payload?: unknown } = {}): MemoryRow {
-    const { account, host = 'one', payload = { url: `http://${host}/` } } = more;
-    return this.database.insert({
-      ...(account === undefined ? {} : { account }),
-      payload,
-      dueAt: this.database.now() + delay,
-    });
+  row(delay: number, more: MoreOfRow = {}): MemoryRow {
+    const { account, host = 'one', payload = { url: `http://${host}/` }, ...policy } = more;
+    const now = this.database.now();
+    const dueAt = now + delay;
+    return this.database.insert({ ...policy, ...(account === undefined ? {} : { account }), payload, dueAt });
   }
 
-  rows(count: number, delay: number, more: { account?: string; host?: string } = {}): MemoryRow[] {
+  rows(count: number, delay: number, more: MoreOfRow = {}): MemoryRow[] {
     return Array.from({ length: count }, () => this.row(delay, more));
   }
 

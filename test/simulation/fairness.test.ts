@@ -28,6 +28,7 @@ const ordinary: Partial<Scenario> = {
   hostileMessages: 100,
   held: false,
   revocations: false,
+  lateness: undefined,
   // A statement waits for a locked row for a second, and with it the rows that it was to claim as well.
   fairWithin: 1_500,
 };

@@ -28,6 +28,7 @@ const quiet: Partial<Scenario> = {
   hostile: undefined,
   held: false,
   revocations: false,
+  lateness: undefined,
 };
 
 /** Workers freeze for longer than their lease while they have claimed more than they could start, and then continue. */
@@ -39,6 +40,14 @@ const zombies: Partial<Scenario> = {
   storm: 30_000,
   manners: { slowest: 1_500 },
   strikes: [50, 150].map((at) => ({ kind: 'freeze', at, lasts: [14_000, 24_000] })),
+};
+
+/** The database is away when a crowd wakes, for longer than some of its messages may wait. */
+const outage: Partial<Scenario> = {
+  ...quiet,
+  channels: ['lookup', 'idempotent'],
+  crowded: 0.7,
+  strikes: [{ kind: 'databaseAway', at: -300, lasts: [1_500, 4_000] }],
 };
 
 interface Case {
@@ -167,6 +176,49 @@ const caught: Record<string, Case> = {
   'nobody resumes what was suspended': {
     sabotage: mutations.noResume,
     aim: { ...quiet, revocations: true, calm: 30_000 },
+    breaks: ['I1', 'I7'],
+  },
+  'what is late is sent all the same': {
+    sabotage: mutations.lateSent,
+    aim: { ...outage, lateness: { sendWithinMs: 1_000, onLate: 'suspend', own: 0 } },
+    breaks: ['late'],
+  },
+  'what is late is given up though it may have been sent': {
+    sabotage: mutations.lateWithoutDoubt,
+    aim: {
+      ...outage,
+      manners: { drops: 0.5 },
+      lateness: { sendWithinMs: 1_000, onLate: 'skip', own: 1 },
+    },
+    breaks: ['I4', 'I6'],
+  },
+  'what is late is given up because a lookup did not find it': {
+    sabotage: mutations.lateUnlessFound,
+    aim: {
+      ...outage,
+      channels: ['lookup'],
+      manners: { drops: 0.5, listsLate: 1 },
+      lateness: { sendWithinMs: 1_000, onLate: 'skip', own: 1 },
+    },
+    breaks: ['I4', 'I6'],
+  },
+  'what is still in time is given up': {
+    sabotage: mutations.lateTooEarly,
+    aim: { ...outage, lateness: { sendWithinMs: 4_000, onLate: 'skip', own: 1 } },
+    breaks: ['late'],
+  },
+  'what is late is judged by one bound of the clock': {
+    sabotage: mutations.lateByTheLowerBound,
+    aim: {
+      ...outage,
+      slow: { there: 1, back: 60 },
+      lateness: { sendWithinMs: 1_000, onLate: 'suspend', own: 0 },
+    },
+    breaks: ['late'],
+  },
+  'what a person resumes is late again at once': {
+    sabotage: mutations.resumedLate,
+    aim: { ...outage, lateness: { sendWithinMs: 1_000, onLate: 'suspend', own: 0 }, calm: 30_000 },
     breaks: ['I1', 'I7'],
   },
   'no reconcile': {

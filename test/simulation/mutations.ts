@@ -6,6 +6,7 @@ import type { AttemptResult } from '../../bolts/send-rows';
 import { Frontier } from '../../spouts/memory/frontier';
 import type { OpenRow } from '../../spouts/open-rows';
 import type { DatabaseClock } from '../../topology/core/clock';
+import { endOf } from '../../topology/core/lateness';
 import type { MemoryDatabase } from '../support/mysql/memory-database';
 import type { Sabotage } from './world/sabotage';
 
@@ -314,6 +315,53 @@ export const refusalBelieved: Sabotage = writingBack((result) => {
 /** Suspended rows stay so when their account can be used again. */
 export const noResume: Sabotage = {
   suspendedRows: () => ({ resume: async () => ({ rows: 0, hasMore: false, at: undefined }) }),
+};
+
+/** The bolts send what is late all the same. */
+export const lateSent: Sabotage = { lateness: (policy) => ({ ...policy, onLate: 'send' }) };
+
+/** What is late is given up as if no earlier attempt could have been accepted. */
+export const lateWithoutDoubt: Sabotage = {
+  sendRows: (rows, database) => ({
+    ...rows,
+    read: async (...query) =>
+      (await rows.read(...query)).map((row) => {
+        const isLate = database.now() > endOf(row, { sendWithinMs: null, onLate: 'suspend' });
+        return isLate ? { ...row, inDoubt: false, doubtSince: null } : row;
+      }),
+  }),
+};
+
+/** What is late is given up when a lookup has not found it, as if that were certain. */
+export const lateUnlessFound: Sabotage = writingBack((result) => {
+  const { outcome, settlement } = result;
+  if (outcome.kind !== 'late' || settlement.state !== 'uncertain') return result;
+  const { error } = settlement;
+  return { ...result, settlement: { state: 'failed', inDoubt: false, error, isLate: true } };
+});
+
+/** The bolts take half of the time that a message has for all of it. */
+export const lateTooEarly: Sabotage = {
+  sendRows: (rows) => ({
+    ...rows,
+    read: async (...query) =>
+      (await rows.read(...query)).map((row) =>
+        row.sendWithinMs === null ? row : { ...row, sendWithinMs: row.sendWithinMs / 2 },
+      ),
+  }),
+};
+
+/** A person's resume does not begin the time of a message anew: it is late again at once. */
+export const resumedLate: Sabotage = {
+  sendRows: (rows) => ({
+    ...rows,
+    read: async (...query) => (await rows.read(...query)).map((row) => ({ ...row, lateFrom: null })),
+  }),
+};
+
+/** What is late is judged by the lower bound of the database's clock alone. */
+export const lateByTheLowerBound: Sabotage = {
+  databaseClock: (clock) => ({ earliest: () => clock.earliest(), latest: () => clock.earliest() }),
 };
 
 /** The spouts do not look for overdue rows. */

@@ -1,3 +1,4 @@
+import { endOf, type LatenessPolicy } from '../../topology/core/lateness';
 import type { MessageState } from '../../topology/message';
 import { MemoryLog } from '../support/kafka/memory-log';
 import { MemoryDatabase } from '../support/mysql/memory-database';
@@ -11,6 +12,7 @@ import { Fleet, type Place } from './world/fleet';
 import { type Condition, healthy, Link } from './world/link';
 import { scheduleHarm, scheduleOrdinary } from './world/load';
 import { Machine } from './world/machine';
+import { Persons } from './world/persons';
 import { SimulatedProvider } from './world/provider';
 import { Revocations } from './world/revocations';
 import type { Sabotage } from './world/sabotage';
@@ -39,7 +41,8 @@ const LEAD_MS = 2_000;
 /** Everything is at rest when nothing has happened for so long. */
 const QUIET_MS = 500;
 const MAX_HELD_BYTES = 1_000_000;
-const WAITING: ReadonlySet<MessageState> = new Set(['scheduled', 'sending', 'suspended']);
+const NEVER_LATE: LatenessPolicy = { sendWithinMs: null, onLate: 'suspend' };
+const WAITING: ReadonlySet<MessageState> = new Set(['scheduled', 'sending', 'suspended', 'late']);
 
 /** One run from one seed: applications, workers, the stack and the providers. */
 export class Simulation {
@@ -75,8 +78,12 @@ export class Simulation {
     this.database = new MemoryDatabase(clock);
     this.log = new MemoryLog(clock);
     const { database, log } = this;
+    const lateness = scenario.lateness ?? NEVER_LATE;
     database.onChange(({ id, version, wakeAt, deleted }) => {
-      this.plans.push({ id, version, wakeAt: deleted ? null : wakeAt, committedAt: time.now });
+      const row = database.rows.get(id);
+      const end = row === undefined ? Number.POSITIVE_INFINITY : endOf(row, lateness);
+      const plan = { id, version, wakeAt: deleted ? null : wakeAt, committedAt: time.now };
+      this.plans.push(Number.isFinite(end) ? { ...plan, end } : plan);
     });
     database.after = (operation) => {
       if (operation !== 'markDead') return;
@@ -101,6 +108,7 @@ export class Simulation {
       condition: databaseCondition,
       channels: providers.map(({ name }) => name),
       accounts: scenario.accounts,
+      lateness: scenario.lateness,
     });
     const parts = {
       time,
@@ -127,6 +135,7 @@ export class Simulation {
     scheduleHarm(load);
     if (scenario.fairWithin !== undefined) this.fairness = this.fairnessWatch(scenario.fairWithin);
     if (scenario.revocations) this.revocations().start();
+    if (scenario.lateness !== undefined) this.persons().start();
     this.faults.start();
     await time.run(scenario.storm);
     this.fairness?.end();
@@ -182,6 +191,7 @@ export class Simulation {
         leadMs: LEAD_MS,
       },
       retry: { giveUpAfterMs: 8_000, baseMs: 300, capMs: 2_000 },
+      lateness: scenario.lateness ?? NEVER_LATE,
       hasAccounts: scenario.revocations,
       slow: time.elapsed < scenario.storm ? scenario.slow : { there: 1, back: 1 },
       sabotage,
@@ -195,6 +205,11 @@ export class Simulation {
     const { time, random, database, providers, scenario } = this;
     const accounts = Array.from({ length: scenario.accounts }, (_, index) => `account-${index + 1}`);
     return new Revocations({ time, random: random.fork(20), database, providers, accounts, storm: scenario.storm });
+  }
+
+  private persons(): Persons {
+    const { time, random, database, clients } = this;
+    return new Persons({ time, random: random.fork(21), database, clients });
   }
 
   private fairnessWatch(within: number): FairnessWatch {

@@ -111,7 +111,8 @@ function tableOf(simulation: Simulation, { table }: Histories): TableHistory {
 function operationOf({ kind, result, ...one }: Histories['clients'][number]): ClientOperation {
   return {
     ...one,
-    kind: kind === 'insert' ? 'schedule' : kind,
+    // A redrive makes another plan, as an edit does.
+    kind: kind === 'insert' ? 'schedule' : kind === 'redrive' ? 'edit' : kind,
     result: result === 'refused' ? 'fail' : result,
   };
 }

@@ -62,6 +62,21 @@ const cases: Readonly<Record<string, Case>> = {
     labels: channel,
     at: '6m',
   },
+  DownspoutNotSentInTime: {
+    bad: { [`downspout_late_waiting${webhook}`]: '1+0x20' },
+    good: { [`downspout_late_waiting${webhook}`]: '0+0x20' },
+    labels: channel,
+    at: '1m',
+  },
+  DownspoutSkipped: {
+    bad: { 'downspout_settled_total{channel="webhook", state="skipped"}': '0x4 3x40' },
+    good: {
+      'downspout_settled_total{channel="webhook", state="skipped"}': '3x40',
+      'downspout_settled_total{channel="webhook", state="late"}': '0x4 3x40',
+    },
+    labels: channel,
+    at: '3m',
+  },
   DownspoutRefreshesFailing: {
     bad: { [`downspout_refreshes_failing${webhook}`]: '1+0x80' },
     // Put off for a while, and made then.
@@ -80,6 +95,7 @@ const cases: Readonly<Record<string, Case>> = {
     good: {
       'downspout_settled_total{channel="webhook", state="failed"}': '500+0x60',
       'downspout_settled_total{channel="webhook", state="delivered"}': '0+100x60',
+      'downspout_settled_total{channel="webhook", state="skipped"}': '0+5x60',
     },
     labels: channel,
     at: '15m',

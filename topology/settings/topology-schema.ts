@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { DAY_MS, MAX_SEND_WITHIN_MS, MIN_SEND_WITHIN_MS, onLateWays } from '../core/lateness';
 import { durationText, parseDurationMs, parseSizeBytes, sizeText } from '../core/quantities';
 import { SPOUT } from '../streams';
 
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600 * SECOND_MS;
-const DAY_MS = 24 * HOUR_MS;
 const MIB = 1_024 ** 2;
+const ON_LATE_ERROR = `expected ${onLateWays.join(', ')}`;
 
 /** A whole number. Its range stands in the description, in the error and in the JSON Schema. */
 function count(description: string, fallback: number, most: number) {
@@ -23,10 +24,17 @@ function whole(description: string, most: number) {
     .meta({ description: `${description}: 1 to ${most}.` });
 }
 
+const DURATION = {
+  parse: parseDurationMs,
+  show: durationText,
+  units: 'ms|s|min|m|h|d|w',
+  example: '30s',
+  noun: 'a time',
+} as const;
+
 /** Milliseconds, written with a unit; a bare number is milliseconds. */
 function duration(description: string, fallback: string, least: number, most: number) {
-  const form = { parse: parseDurationMs, show: durationText, units: 'ms|s|min|m|h|d|w', example: '30s' };
-  return quantity(description, fallback, { ...form, noun: 'a time', least, most });
+  return quantity(description, fallback, { ...DURATION, least, most });
 }
 
 /** Bytes, written with a unit; a bare number is bytes. */
@@ -57,20 +65,40 @@ interface QuantityForm {
 }
 
 function quantity(description: string, fallback: string, form: QuantityForm) {
-  const { least, most, noun, units, example, parse, show } = form;
-  const range = `${show(least)} to ${show(most)}`;
-  const error = `expected ${noun} from ${range}, with its unit (${units.replaceAll('|', ', ')}), for example ${example}`;
-  const number = z.int({ error }).min(least, { error }).max(most, { error });
-  const text = z.string({ error }).regex(new RegExp(`^\\d+(\\.\\d+)?\\s*(${units})$`), { error });
   return (
-    z
-      .union([number, text], { error })
-      .transform((value) => (typeof value === 'number' ? value : (parse(value) ?? Number.NaN)))
-      .pipe(number)
+    given(form, errorOf(form))
       // Otherwise the default would be of the parsed kind, and a file without the field could not be told from one with it.
       .prefault(fallback)
-      .meta({ description: `${description}: ${range}.`, default: fallback })
+      .meta({ description: `${description}: ${rangeOf(form)}.`, default: fallback })
   );
+}
+
+/** Milliseconds; null for `none`, and undefined when the file does not have it. */
+function durationOrNone(description: string, least: number, most: number) {
+  const form = { ...DURATION, least, most };
+  const error = `${errorOf(form)}, or none`;
+  return z
+    .union([z.literal('none', { error }).transform(() => null), given(form, error)], { error })
+    .optional()
+    .meta({ description: `${description}: ${rangeOf(form)}, or none.` });
+}
+
+function given({ least, most, units, parse }: QuantityForm, error: string) {
+  const number = z.int({ error }).min(least, { error }).max(most, { error });
+  const text = z.string({ error }).regex(new RegExp(`^\\d+(\\.\\d+)?\\s*(${units})$`), { error });
+  return z
+    .union([number, text], { error })
+    .transform((value) => (typeof value === 'number' ? value : (parse(value) ?? Number.NaN)))
+    .pipe(number);
+}
+
+function rangeOf({ least, most, show }: QuantityForm): string {
+  return `${show(least)} to ${show(most)}`;
+}
+
+function errorOf(form: QuantityForm): string {
+  const { noun, units, example } = form;
+  return `expected ${noun} from ${rangeOf(form)}, with its unit (${units.replaceAll('|', ', ')}), for example ${example}`;
 }
 
 export const spoutFields = {
@@ -106,6 +134,15 @@ export const boltFields = {
   giveUpAfter: duration('How long after its first attempt a plan is tried', '24h', 0, 90 * DAY_MS),
   backOff: duration('The longest delay before the second attempt; it doubles', '1s', 1, DAY_MS),
   backOffMax: duration('The longest delay before any attempt', '1h', 1, DAY_MS),
+  sendWithin: durationOrNone(
+    "How long after its due time a message may be sent, retries included; without it the channel's own, none on webhook and 24h on every other",
+    MIN_SEND_WITHIN_MS,
+    MAX_SEND_WITHIN_MS,
+  ),
+  onLate: z.enum(onLateWays, { error: ON_LATE_ERROR }).default('suspend').meta({
+    description:
+      'What happens to a message that was not sent in time; it is sent all the same, ends failed, or waits for a person: send, skip or suspend.',
+  }),
   apiVersion: version(
     "Of the provider's API, where its channel asks for one (linkedin: year and month; facebook: such as v25.0); without it the channel's own",
   ).optional(),
@@ -136,8 +173,9 @@ export const BOLT_SCHEMA = 'bolt';
 const boltSchema = z
   .strictObject(boltFields)
   .meta({ id: BOLT_SCHEMA, description: 'A bolt: it sends the messages of the channel of its name.' })
-  .transform(({ claimAheadMax, timeout, giveUpAfter, backOff, backOffMax, ...others }) => ({
+  .transform(({ claimAheadMax, timeout, giveUpAfter, sendWithin, backOff, backOffMax, ...others }) => ({
     ...others,
+    sendWithinMs: sendWithin,
     claimAheadMaxMs: claimAheadMax,
     timeoutMs: timeout,
     giveUpAfterMs: giveUpAfter,

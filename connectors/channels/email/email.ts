@@ -1,5 +1,6 @@
 import type { AttemptContext, Channel } from '../../../bolts/channel';
 import type { Clock } from '../../../topology/core/clock';
+import { DAY_MS } from '../../../topology/core/lateness';
 import type { Outcome } from '../../../topology/message';
 import type { ChannelOptions, WhoAmI } from '../channel-kind';
 import { channelKind } from '../channel-kind';
@@ -64,6 +65,7 @@ class EmailChannel implements Channel<Message> {
 export const email = channelKind({
   name: 'email',
   class: 'blind',
+  sendWithinMs: DAY_MS,
   credentials: emailCredentials,
   keepsEarlier: false,
   async whoAmI(text, { timeoutMs, clock, network }): Promise<WhoAmI> {

@@ -122,7 +122,7 @@ export interface ChannelDefinition<
 
 /** Options of `messages schedule` and `messages edit` that are not those of payloads, or that take something else. */
 export const TAKEN_OPTIONS: readonly string[] =
-  'account channel dedupe-key on-existing if-version due in payload payload-file header json dry-run verbose help version color no-color'.split(
+  'account channel dedupe-key on-existing if-version due in send-within on-late payload payload-file header json dry-run verbose help version color no-color'.split(
     ' ',
   );
 

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { AttemptContext, Channel, LookupAnswer, LookupContext } from '../../../bolts/channel';
 import type { Clock } from '../../../topology/core/clock';
+import { DAY_MS } from '../../../topology/core/lateness';
 import type { ChannelClass, Outcome } from '../../../topology/message';
 import type { MediaItem } from '../../../topology/payloads/media';
 import type { ObjectSchema } from '../../../topology/payloads/object-schema';
@@ -272,6 +273,7 @@ export function providerKind<
     class: own,
     ...(keyLifetimeMs === undefined ? {} : { keyLifetimeMs }),
     ...(receiptIs === undefined ? {} : { receiptIs }),
+    sendWithinMs: DAY_MS,
     credentials: schema,
     keepsEarlier: false,
     lifetimeOf: (text) => lifetimeIn(provider, text),

@@ -6,12 +6,21 @@ import { integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import type { CancelAnswer, EditAnswer, Refusal } from './answers';
 import { newStates } from './backlog';
-import { checkPayload, checkTarget, checkText, checkTime, type Edit, type Target } from './input';
+import {
+  checkOnLate,
+  checkPayload,
+  checkSendWithin,
+  checkTarget,
+  checkText,
+  checkTime,
+  type Edit,
+  type Target,
+} from './input';
 import { type ChangedMessage, recordMessages } from './record';
 import { lock, lockOnce, type Standing, unique } from './standing';
 
-/** A row that waits: for its time, or for its account. */
-const WAITS = "m.state IN ('scheduled','suspended')";
+/** A row that waits: for its time, for its account, or for a person because it was late. */
+const WAITS = "m.state IN ('scheduled','suspended','late')";
 /** Only a row that waits, and of which no earlier attempt may have been accepted, can be changed. */
 const CHANGEABLE = `${WAITS} AND m.in_doubt=0`;
 
@@ -47,7 +56,7 @@ async function cancelThose(sql: Sql, state: MessageState, rows: readonly Standin
 
 /**
  * Changes plans. A new due time clears the time of a retry, and attempts are counted from 0 again. A suspended row is scheduled, as far
- * as `newStates` says. The caller must have begun a transaction.
+ * as `newStates` says. So is a late one, which is late once more where the time of its new plan is over too. The caller must have begun a transaction.
  */
 export async function editAll(
   sql: Sql,
@@ -71,15 +80,19 @@ export async function editAll(
     const due = edit.dueAt === undefined ? 'NULL' : integer(checkTime('dueAt', edit.dueAt));
     const payload = edit.payload === undefined ? 'NULL' : text(checkPayload(row.channel, edit.payload, schemas));
     changed.push(editedOf(row, edit, state));
-    return `ROW(${integer(row.id)},${integer(row.version + 1)},'${state}',${due},${payload},${text(edit.localTime ?? null)},${text(edit.zone ?? null)})`;
+    return (
+      `ROW(${integer(row.id)},${integer(row.version + 1)},'${state}',${due},${payload},${text(edit.localTime ?? null)},` +
+      `${text(edit.zone ?? null)},${changeOf(edit.sendWithin, checkSendWithin)},${changeOf(edit.onLate, checkOnLate)})`
+    );
   });
   if (values.length > 0) {
     // `local_time` and `zone` describe the due time, so a new due time replaces or clears them.
     await sql.run(
-      `UPDATE (VALUES ${values.join(',')}) v(id, version, state, due_at, payload, local_time, zone) ` +
+      `UPDATE (VALUES ${values.join(',')}) v(id, version, state, due_at, payload, local_time, zone, sets_within, send_within, sets_on_late, on_late) ` +
         'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id SET m.state=v.state, m.due_at=COALESCE(v.due_at, m.due_at), ' +
         'm.retry_at=IF(v.due_at IS NULL, m.retry_at, NULL), m.payload=IF(v.payload IS NULL, m.payload, v.payload), ' +
         'm.local_time=IF(v.due_at IS NULL, m.local_time, v.local_time), m.zone=IF(v.due_at IS NULL, m.zone, v.zone), ' +
+        'm.send_within=IF(v.sets_within, v.send_within, m.send_within), m.on_late=IF(v.sets_on_late, v.on_late, m.on_late), ' +
         `m.version=v.version, m.plan_version=v.version, m.plan_number=${nextPlanNumber('m.plan_number')}, m.attempts=0, m.first_attempt_at=NULL WHERE ${CHANGEABLE}`,
     );
     await recordMessages(sql, author, 'messages edit', changed);
@@ -87,10 +100,22 @@ export async function editAll(
   return answers;
 }
 
+/** Whether an edit changes a value, and the new one, as SQL. */
+function changeOf<T>(given: T | undefined, check: (value: T) => string | number | null): string {
+  if (given === undefined) return '0,NULL';
+  const value = check(given);
+  return `1,${typeof value === 'number' ? integer(value) : text(value)}`;
+}
+
 function editedOf(row: Standing, edit: Edit, next: MessageState): ChangedMessage {
   const { id, state, version, dueAt } = row;
   const payload = edit.payload === undefined ? {} : { payload: 'changed' };
-  const after = { state: next, version: version + 1, dueAt: dueOf(row, edit), ...payload };
+  const { sendWithin, onLate } = edit;
+  const policy = {
+    ...(sendWithin === undefined ? {} : { sendWithin: checkSendWithin(sendWithin) }),
+    ...(onLate === undefined ? {} : { onLate: checkOnLate(onLate) }),
+  };
+  const after = { state: next, version: version + 1, dueAt: dueOf(row, edit), ...payload, ...policy };
   return { id, before: { state, version, dueAt }, after };
 }
 
@@ -103,6 +128,8 @@ function checkTimes(edit: Edit): void {
   if (edit.dueAt !== undefined) checkTime('dueAt', edit.dueAt);
   if (edit.localTime !== undefined) checkText('localTime', edit.localTime, 32);
   if (edit.zone !== undefined) checkText('zone', edit.zone, 64);
+  if (edit.sendWithin !== undefined) checkSendWithin(edit.sendWithin);
+  if (edit.onLate !== undefined) checkOnLate(edit.onLate);
 }
 
 function answerOf(row: Standing | null, edit: Edit): EditAnswer {
@@ -115,6 +142,6 @@ function answerOf(row: Standing | null, edit: Edit): EditAnswer {
 
 function refusalOf(row: Standing): Refusal | null {
   if (row.state === 'sending') return { result: 'too_late', claimedAt: row.updatedAt, worker: row.worker };
-  if (row.state !== 'scheduled' && row.state !== 'suspended') return { result: 'already', state: row.state };
+  if (!['scheduled', 'suspended', 'late'].includes(row.state)) return { result: 'already', state: row.state };
   return row.inDoubt ? { result: 'in_doubt' } : null;
 }

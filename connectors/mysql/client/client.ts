@@ -31,13 +31,24 @@ import { redriveAll, resolveAll } from './resolve';
 import { type OnExisting, type ScheduleAnswer, scheduleAll } from './schedule';
 
 export { BadRecord, Unavailable, UserError } from '../../../topology/core/errors';
+export type { OnLate } from '../../../topology/core/lateness';
 export type { MessageId, MessageState } from '../../../topology/message';
 export type { GivenChannel } from '../../../topology/payloads/given-channel';
 export type { ChannelName, Payload } from '../../../topology/payloads/payloads';
 export type { CallerConnection } from '../sql/executor';
 export type { CancelAnswer, EditAnswer, RedriveAnswer, Refusal, ResolveAnswer } from './answers';
 export type { ClientOptions } from './client-options';
-export type { Decision, Edit, EditChange, MessageName, NewMessage, Resolution, Target, Time } from './input';
+export type {
+  Decision,
+  Edit,
+  EditChange,
+  MessageName,
+  NewMessage,
+  Resolution,
+  SendWithin,
+  Target,
+  Time,
+} from './input';
 export type { Message } from './messages';
 export type { MessageOutcome, OutcomePage } from './outcomes';
 export type { OnExisting, ScheduleAnswer } from './schedule';
@@ -97,7 +108,10 @@ export class Client<Known extends object = PayloadsOf<readonly []>> {
     return this.oneOrMany(given, check, (sql, messages) => scheduleAll(sql, this.author, messages, onExisting));
   }
 
-  /** Only a message that still waits can be edited. A new due time clears a pending retry; attempts start again; a suspended one is scheduled. */
+  /**
+   * Only a message that still waits can be edited. A new due time clears a pending retry; attempts start again; a suspended one is
+   * scheduled. A late one is sent if it is in time by its new plan.
+   */
   edit(message: MessageId, change: EditChange): Promise<EditAnswer>;
   edit(edit: Edit): Promise<EditAnswer>;
   edit(edits: readonly Edit[]): Promise<EditAnswer[]>;
@@ -130,7 +144,7 @@ export class Client<Known extends object = PayloadsOf<readonly []>> {
     return this.oneOrMany(given, checkResolution, (sql, decisions) => resolveAll(sql, this.author, decisions));
   }
 
-  /** Sends `failed` messages again, now; attempts start again. */
+  /** Sends `failed` messages again, now; attempts start again, and so does the time in which they may be sent. */
   redrive(message: MessageName): Promise<RedriveAnswer>;
   redrive(messages: readonly MessageName[]): Promise<RedriveAnswer[]>;
   async redrive(given: MessageName | readonly MessageName[]): Promise<RedriveAnswer | RedriveAnswer[]> {

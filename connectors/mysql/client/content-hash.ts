@@ -2,15 +2,18 @@ import { createHash } from 'node:crypto';
 import { readJson } from '../../../topology/core/json-text';
 import type { CheckedMessage } from './input';
 
+type Content = Pick<CheckedMessage, 'channel' | 'dueAt' | 'payload' | 'sendWithin' | 'onLate'>;
+
 /** Of the column. */
 const HASH_BYTES = 16;
 
 /**
  * What a message says, as 32 hex digits. MySQL changes the order of keys and the form of numbers, so a payload counts as what
- * it means.
+ * it means. A message that says nothing of lateness has the hash that it had before there was any.
  */
-export function hashOf({ channel, dueAt, payload }: Pick<CheckedMessage, 'channel' | 'dueAt' | 'payload'>): string {
-  const content = JSON.stringify([channel, dueAt, canonical(readJson(payload))]);
+export function hashOf({ channel, dueAt, payload, sendWithin, onLate }: Content): string {
+  const policy = sendWithin === null && onLate === null ? [] : [sendWithin, onLate];
+  const content = JSON.stringify([channel, dueAt, canonical(readJson(payload)), ...policy]);
   return createHash('sha256')
     .update(content)
     .digest('hex')

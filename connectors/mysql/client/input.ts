@@ -1,5 +1,7 @@
 import { UserError } from '../../../topology/core/errors';
 import { writeJson } from '../../../topology/core/json-text';
+import { MAX_SEND_WITHIN_MS, MIN_SEND_WITHIN_MS, type OnLate, onLateWays } from '../../../topology/core/lateness';
+import { durationText, parseDurationMs } from '../../../topology/core/quantities';
 import { shortJson } from '../../../topology/core/short-json';
 import type { MessageId } from '../../../topology/message';
 import type { Schemas } from '../../../topology/payloads/given-channel';
@@ -31,7 +33,14 @@ export interface NewMessage<C extends string = ChannelName, P = C extends Channe
   /** What the user typed, when it was a wall time, for display only. */
   readonly localTime?: string;
   readonly zone?: string;
+  /** How long after its due time it may be sent, retries included; as its channel says unless given. */
+  readonly sendWithin?: SendWithin;
+  /** What happens to it afterwards: it is sent all the same, is skipped, or waits for a person; as its channel says unless given. */
+  readonly onLate?: OnLate | 'channel';
 }
+
+/** Milliseconds, or a text with a unit such as `24h`: 1 s to 49 days. `channel`: as the channel says. */
+export type SendWithin = number | string;
 
 /** Names one message. */
 export type Target = { readonly id: MessageId } | { readonly account: string; readonly dedupeKey: string };
@@ -48,6 +57,8 @@ export interface EditChange {
   readonly version?: number;
   readonly localTime?: string;
   readonly zone?: string;
+  readonly sendWithin?: SendWithin;
+  readonly onLate?: OnLate | 'channel';
 }
 
 export type Edit = Target & EditChange;
@@ -86,11 +97,16 @@ export interface CheckedMessage {
   readonly dedupeKey: string | null;
   readonly localTime: string | null;
   readonly zone: string | null;
+  /** Milliseconds; null: as the channel says. */
+  readonly sendWithin: number | null;
+  readonly onLate: OnLate | null;
 }
 
 /** What the table allows: from 2000 to 2100. Seconds, microseconds and the days of a spreadsheet are outside. */
 const MIN_TIME_MS = Date.UTC(2000, 0, 1);
 const MAX_TIME_MS = Date.UTC(2100, 0, 1);
+/** In place of a message's own policy: its channel's counts. */
+const AS_CHANNEL = 'channel';
 const ISO =
   /^(?<year>[+-]\d{6}|\d{4})-(?<month>\d\d)-(?<day>\d\d)(?:[Tt ](?<clock>\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?)(?<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?)?$/;
 
@@ -104,7 +120,30 @@ export function checkMessage(message: NewMessage<string>, schemas: Schemas = pay
     dedupeKey: optional(message.dedupeKey, (key) => checkText('dedupeKey', key, 128)),
     localTime: optional(message.localTime, (local) => checkText('localTime', local, 32)),
     zone: optional(message.zone, (zone) => checkText('zone', zone, 64)),
+    sendWithin: optional(message.sendWithin, checkSendWithin),
+    onLate: optional(message.onLate, checkOnLate),
   };
+}
+
+/** @returns milliseconds; null when the channel's counts. @throws UserError */
+export function checkSendWithin(value: unknown): number | null {
+  if (value === AS_CHANNEL) return null;
+  const milliseconds = typeof value === 'string' ? millisecondsOf(value) : value;
+  const isWithin = Number.isInteger(milliseconds) && Number(milliseconds) >= MIN_SEND_WITHIN_MS;
+  if (isWithin && Number(milliseconds) <= MAX_SEND_WITHIN_MS) return Number(milliseconds);
+  const range = `${durationText(MIN_SEND_WITHIN_MS)} to ${durationText(MAX_SEND_WITHIN_MS)}`;
+  throw new UserError(`sendWithin: expected ${range}, such as 24h, or milliseconds, or channel, got ${shortJson(value)}`);
+}
+
+/** @returns null when the channel's counts. @throws UserError */
+export function checkOnLate(value: unknown): OnLate | null {
+  if (value === AS_CHANNEL) return null;
+  if ((onLateWays as readonly unknown[]).includes(value)) return value as OnLate;
+  throw new UserError(`onLate: expected ${onLateWays.join(', ')} or channel, got ${shortJson(value)}`);
+}
+
+function millisecondsOf(text: string): number | undefined {
+  return /^\d+$/.test(text.trim()) ? Number(text) : parseDurationMs(text);
 }
 
 /** An edit without its nulls: a field that is null is not given. */

@@ -1,5 +1,6 @@
 import { readJson } from '../../../topology/core/json-text';
-import type { MessageId, MessageState } from '../../../topology/message';
+import type { OnLate } from '../../../topology/core/lateness';
+import type { LedgerOutcome, MessageId, MessageState } from '../../../topology/message';
 import { integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import { checkTarget, type Target } from './input';
@@ -12,6 +13,13 @@ export interface Message {
   /** An integer that a number cannot hold exactly is a bigint. */
   readonly payload: unknown;
   readonly dueAt: number;
+  /** How long after its due time it may be sent, milliseconds, and what happens to it afterwards. Null: as its channel says. */
+  readonly sendWithinMs: number | null;
+  readonly onLate: OnLate | null;
+  /** When a person last had it sent again: its time begins then at the earliest. */
+  readonly lateFrom: number | null;
+  /** It is `late`, or `failed` because it was not sent in time. */
+  readonly isLate: boolean;
   /** When it is to be sent next: due, or the time of the retry. Null when canceled. */
   readonly wakeAt: number | null;
   readonly localTime: string | null;
@@ -41,7 +49,7 @@ export interface Attempt {
   readonly wakeAt: number;
   readonly startedAt: number | null;
   readonly finishedAt: number;
-  readonly outcome: 'delivered' | 'retry' | 'rejected' | 'unknown';
+  readonly outcome: LedgerOutcome['kind'];
   readonly status: number | null;
   readonly error: string | null;
   readonly receipt: string | null;
@@ -55,7 +63,8 @@ const RECEIPT = "IF(state='delivered', receipt, NULL)";
 type Scalar = string | number | null;
 const COLUMNS =
   'id, account, channel, CAST(payload AS CHAR), due_at, wake_at, local_time, zone, state, version, attempts, in_doubt, ' +
-  `IF(state='sending', LOWER(HEX(claim)), NULL), ${DELIVERED_AT}, ${RECEIPT}, last_error, dedupe_key, UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at), plan_number`;
+  `IF(state='sending', LOWER(HEX(claim)), NULL), ${DELIVERED_AT}, ${RECEIPT}, last_error, dedupe_key, UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at), plan_number, ` +
+  'send_within, on_late, late_from, late_kind IS NOT NULL';
 
 /** The messages in the order of the targets; null for those that do not exist. */
 export async function getAll(sql: Sql, targets: readonly Target[]): Promise<(Message | null)[]> {
@@ -125,6 +134,10 @@ async function select(sql: Sql, condition: string): Promise<Message[]> {
     createdAt: Math.floor(Number(row[17]) * 1000),
     updatedAt: Math.floor(Number(row[18]) * 1000),
     planNumber: Number(row[19]),
+    sendWithinMs: numberOf(row[20]),
+    onLate: row[21] as OnLate | null,
+    lateFrom: numberOf(row[22]),
+    isLate: Number(row[23]) === 1,
   }));
 }
 

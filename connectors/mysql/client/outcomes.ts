@@ -17,6 +17,8 @@ export interface MessageOutcome {
   readonly deliveredAt: number | null;
   readonly receipt: string | null;
   readonly lastError: string | null;
+  /** It failed because it was not sent in time. */
+  readonly isLate: boolean;
 }
 
 export interface OutcomePage {
@@ -86,6 +88,7 @@ type Columns = readonly [
   deliveredAt: number | null,
   receipt: string | null,
   lastError: string | null,
+  late: number,
 ];
 
 /** Committed attempts by id, in order, with the outcome of those that brought a message to its end. */
@@ -93,17 +96,18 @@ async function read(sql: Sql, after: number, last: number): Promise<Map<number, 
   const rows = await sql.rows<Columns>(
     'SELECT a.id, a.settled, m.id, m.account, m.channel, m.dedupe_key, m.state, m.due_at, ' +
       "IF(m.state='delivered', m.delivered_at, NULL), IF(m.state='delivered', m.receipt, NULL), " +
-      'm.last_error FROM delivery_attempts a LEFT JOIN scheduled_messages m ON m.id=a.message_id ' +
+      'm.last_error, m.late_kind IS NOT NULL FROM delivery_attempts a LEFT JOIN scheduled_messages m ON m.id=a.message_id ' +
       `WHERE a.id > ${integer(after)} AND a.id <= ${integer(last)} ORDER BY a.id`,
   );
   return new Map(
-    rows.map(([attempt, settled, id, account, channel, dedupeKey, state, dueAt, deliveredAt, receipt, lastError]) => {
-      const ended = id !== null && settled !== 'scheduled' && settled !== 'suspended' && isEnd(state);
-      return [
-        attempt,
-        ended ? { id, account, channel, dedupeKey, state, dueAt, deliveredAt, receipt, lastError } : null,
-      ];
-    }),
+    rows.map(
+      ([attempt, settled, id, account, channel, dedupeKey, state, dueAt, deliveredAt, receipt, lastError, late]) => {
+        if (id === null || settled === 'scheduled' || settled === 'suspended' || settled === 'late' || !isEnd(state))
+          return [attempt, null];
+        const its = { id, account, channel, dedupeKey, state, dueAt, deliveredAt, receipt, lastError };
+        return [attempt, { ...its, isLate: late === 1 }];
+      },
+    ),
   );
 }
 

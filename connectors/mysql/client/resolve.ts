@@ -1,6 +1,7 @@
 import { UserError } from '../../../topology/core/errors';
 import type { Author } from '../audit/author';
 import { BY_PERSON, DECIDED } from '../schema/doubt';
+import { IN_TIME_FROM_NOW } from '../schema/late-rows';
 import { nextPlanNumber } from '../schema/restored';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
@@ -130,10 +131,13 @@ async function record(
   }
 }
 
-/** Makes a new plan for now, with attempts counted from 0. A retry time in the future stays: before it nothing may be tried. */
+/**
+ * Makes a new plan for now, with attempts counted from 0, and with the whole time in which it may be sent. A retry time in the future
+ * stays: before it nothing may be tried.
+ */
 async function reopen(sql: Sql, rows: readonly Standing[], more: string): Promise<void> {
   await sql.run(
-    `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET ${more}state='scheduled', version=version+1, attempts=0, first_attempt_at=NULL, ` +
+    `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET ${more}${IN_TIME_FROM_NOW}state='scheduled', version=version+1, attempts=0, first_attempt_at=NULL, ` +
       `retry_at=IF(retry_at > ${NOW_MS}, retry_at, NULL) WHERE id IN ${list(rows, ({ id }) => integer(id))}`,
   );
 }

@@ -1,4 +1,5 @@
 import { Unavailable, UserError } from '../../../topology/core/errors';
+import type { OnLate } from '../../../topology/core/lateness';
 import type { MessageId, MessageState } from '../../../topology/message';
 import type { Author } from '../audit/author';
 import { nextPlanNumber } from '../schema/restored';
@@ -103,7 +104,7 @@ function answerOf(
   if (existing !== undefined) {
     const { id: earlier, state } = existing.row;
     if (!isSame(message, existing)) return { result: 'conflict', id: earlier, state };
-    const waits = state === 'scheduled' || state === 'sending' || state === 'suspended';
+    const waits = state === 'scheduled' || state === 'sending' || state === 'suspended' || state === 'late';
     return waits ? { result: 'scheduled', id: earlier, created: false } : { result: 'already', id: earlier, state };
   }
   // The same key twice in this call.
@@ -118,17 +119,22 @@ function answerOf(
 async function insert(sql: Sql, messages: readonly CheckedMessage[]): Promise<MessageId[]> {
   if (messages.length === 0) return [];
   const { insertId } = await sql.run(
-    'INSERT INTO scheduled_messages (account, channel, payload, due_at, dedupe_key, scheduled_hash, local_time, zone) VALUES ' +
+    'INSERT INTO scheduled_messages (account, channel, payload, due_at, dedupe_key, scheduled_hash, local_time, zone, send_within, on_late) VALUES ' +
       messages
         .map(
           (one) =>
             `(${text(one.account)},${text(one.channel)},${text(one.payload)},${integer(one.dueAt)},` +
-            `${text(one.dedupeKey)},${one.dedupeKey === null ? 'NULL' : hex(hashOf(one))},${text(one.localTime)},${text(one.zone)})`,
+            `${text(one.dedupeKey)},${one.dedupeKey === null ? 'NULL' : hex(hashOf(one))},${text(one.localTime)},${text(one.zone)},${policyOf(one)})`,
         )
         .join(','),
   );
   const [[step]] = [await sql.rows<[number | string]>('SELECT @@SESSION.auto_increment_increment')];
   return messages.map((_, index) => insertId + index * Number(step?.[0] ?? 1));
+}
+
+/** As SQL. */
+function policyOf({ sendWithin, onLate }: Pick<CheckedMessage, 'sendWithin' | 'onLate'>): string {
+  return `${sendWithin === null ? 'NULL' : integer(sendWithin)},${text(onLate)}`;
 }
 
 /** Reads what is committed now, even if the caller's transaction reads an earlier state. By the message's key. */
@@ -148,13 +154,25 @@ async function seenOf(sql: Sql, messages: readonly CheckedMessage[]): Promise<[k
 }
 
 async function readExisting(sql: Sql, index: string, condition: string): Promise<[key: string, Existing][]> {
-  type Columns = [string | number, string, string, string, string | number, string, MessageState, string | null];
+  type Columns = readonly [
+    id: string | number,
+    account: string,
+    dedupeKey: string,
+    channel: string,
+    dueAt: string | number,
+    payload: string,
+    state: MessageState,
+    scheduledHash: string | null,
+    sendWithin: string | number | null,
+    onLate: OnLate | null,
+  ];
   const rows = await sql.rows<Columns>(
-    'SELECT id, account, dedupe_key, channel, due_at, CAST(payload AS CHAR), state, LOWER(HEX(scheduled_hash)) ' +
+    'SELECT id, account, dedupe_key, channel, due_at, CAST(payload AS CHAR), state, LOWER(HEX(scheduled_hash)), send_within, on_late ' +
       `FROM scheduled_messages FORCE INDEX (${index}) WHERE ${condition} FOR SHARE`,
   );
-  return rows.map(([id, account, dedupeKey, channel, dueAt, payload, state, scheduledHash]) => {
-    const hash = hashOf({ channel, dueAt: Number(dueAt), payload });
+  return rows.map(([id, account, dedupeKey, channel, dueAt, payload, state, scheduledHash, within, onLate]) => {
+    const sendWithin = within === null ? null : Number(within);
+    const hash = hashOf({ channel, dueAt: Number(dueAt), payload, sendWithin, onLate });
     return [nameOf({ account, dedupeKey }), { row: { id: Number(id), channel, state }, scheduledHash, hash }];
   });
 }
@@ -211,16 +229,16 @@ async function replaceAll(
     });
     return (
       `ROW(${integer(id)},${integer(version)},'${state}',${text(message.payload)},${integer(message.dueAt)},` +
-      `${hex(hashOf(message))},${text(message.localTime)},${text(message.zone)})`
+      `${hex(hashOf(message))},${text(message.localTime)},${text(message.zone)},${policyOf(message)})`
     );
   });
   if (values.length > 0) {
     await sql.run(
-      `UPDATE (VALUES ${values.join(',')}) v(id, version, state, payload, due_at, hash, local_time, zone) ` +
+      `UPDATE (VALUES ${values.join(',')}) v(id, version, state, payload, due_at, hash, local_time, zone, send_within, on_late) ` +
         'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
         `SET m.state=v.state, m.version=v.version, m.plan_version=v.version, m.plan_number=${nextPlanNumber('m.plan_number')}, ` +
         'm.payload=v.payload, m.due_at=v.due_at, m.retry_at=NULL, m.scheduled_hash=v.hash, m.attempts=0, ' +
-        'm.first_attempt_at=NULL, m.local_time=v.local_time, m.zone=v.zone',
+        'm.first_attempt_at=NULL, m.local_time=v.local_time, m.zone=v.zone, m.send_within=v.send_within, m.on_late=v.on_late',
     );
     await recordMessages(sql, author, 'messages replace', changed);
   }
@@ -240,7 +258,8 @@ function replacementOf(message: CheckedMessage, row: Standing, existing: Existin
   // A row stays on its channel: spouts and bolts know it by that.
   if (row.channel !== message.channel) return { result: 'conflict', id, state };
   if (existing.hash === hashOf(message)) {
-    if (state === 'scheduled' || state === 'suspended') return { result: 'scheduled', id, created: false };
+    if (state === 'scheduled' || state === 'suspended' || state === 'late')
+      return { result: 'scheduled', id, created: false };
     // The answer of an earlier call may have been lost: planned again, it would be accepted twice, under two keys.
     if (state === 'delivered') return { result: 'already', id, state };
   }

@@ -14,7 +14,7 @@ export interface ChannelNames {
  */
 export async function channelsIn(
   sql: Pick<Sql, 'rows'>,
-  index: 'open_by_wake' | 'needs_person' | 'suspended_by_due',
+  index: 'open_by_wake' | 'needs_person' | 'suspended_by_due' | 'late_by_due',
   condition: string,
   most: number,
 ): Promise<ChannelNames> {

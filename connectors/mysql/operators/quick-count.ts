@@ -9,7 +9,7 @@ export interface Figure {
 
 /** Messages that an index has together. */
 export interface IndexedRows {
-  readonly index: 'open_by_wake' | 'needs_person' | 'suspended_by_due';
+  readonly index: 'open_by_wake' | 'needs_person' | 'suspended_by_due' | 'late_by_due';
   readonly where: string;
 }
 

@@ -178,12 +178,12 @@ export async function openPerSecond(
 
 /**
  * Attempts `a` of these ids, none older than `youngerMs`. What was postponed is one of them: it is a fault of our own, such as a
- * proxy that a release names wrongly. What was given back is none: nobody has tried it.
+ * proxy that a release names wrongly. What was given back is none, nor what was too late: nobody has tried it.
  */
 function rangeOf(from: number, to: number, youngerMs?: number): string {
   const young = youngerMs === undefined ? '' : ` AND a.finished_at > ${NOW_MS} - ${integer(youngerMs)}`;
   const tried = `(a.started_at IS NOT NULL OR a.error IS NULL OR a.error NOT IN ${list(givenBackReasons, text)})`;
-  return `a.id > ${integer(from)} AND a.id <= ${integer(to)}${young} AND ${tried}`;
+  return `a.id > ${integer(from)} AND a.id <= ${integer(to)}${young} AND a.outcome <> 'late' AND ${tried}`;
 }
 
 /** How many attempts `a` ended later than so long after their wake. */

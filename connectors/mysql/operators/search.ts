@@ -4,6 +4,7 @@ import { shortJson } from '../../../topology/core/short-json';
 import { type MessageId, type MessageState, messageStates } from '../../../topology/message';
 import { checkAccount, checkText, checkTime, type Time } from '../client/input';
 import { NEEDS_PERSON } from '../schema/doubt';
+import { ALL_LATE, LATE } from '../schema/late-rows';
 import { integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import { channelsIn } from './channel-names';
@@ -18,6 +19,8 @@ export interface MessageFilter {
   readonly dueUntil?: Time;
   /** A part of the last error. */
   readonly error?: string;
+  /** Only messages that are late, or failed because they were not sent in time; false: only others. */
+  readonly isLate?: boolean;
 }
 
 /** A message as a search saw it. */
@@ -50,7 +53,7 @@ const MAX_IDS = 5_000;
  * Looks through the messages from the newest to the oldest, step by step, so that its caller decides after each step whether
  * to continue: no statement reads more than some thousand rows, however large the table is.
  *
- * Four indexes narrow the search: messages that need a person, few that are suspended, those of an account with few messages, and the ids.
+ * Five indexes narrow the search: messages that need a person, few that are suspended or late, those of an account with few messages, and the ids.
  *
  * @param before only messages older than this one
  * @throws UserError naming the field of the filter that is wrong
@@ -146,17 +149,19 @@ async function idsOfPerson(
 
 /** Rows that an index has together, though not in the order of their ids. */
 interface Together {
-  readonly index: 'dedupe' | 'suspended_by_due';
+  readonly index: 'dedupe' | 'suspended_by_due' | 'late_by_due';
   readonly where: string;
 }
 
 /** What of the filter may select few rows. */
-function fewRows({ state, channel, account }: MessageFilter): Together[] {
+function fewRows({ state, isLate, channel, account }: MessageFilter): Together[] {
   const ofAccount = account === undefined ? '' : `account=${text(checkAccount(account))}`;
   const ofChannel = channel === undefined ? '' : ` AND channel=${text(checkText('channel', channel, 32))}`;
-  const waiting = `suspended=1${ofChannel}${ofAccount === '' ? '' : ` AND ${ofAccount}`}`;
+  const of = `${ofChannel}${ofAccount === '' ? '' : ` AND ${ofAccount}`}`;
+  const late = state === 'late' ? LATE : isLate === true ? ALL_LATE : undefined;
   return [
-    ...(state === 'suspended' ? [{ index: 'suspended_by_due' as const, where: waiting }] : []),
+    ...(state === 'suspended' ? [{ index: 'suspended_by_due' as const, where: `suspended=1${of}` }] : []),
+    ...(late === undefined ? [] : [{ index: 'late_by_due' as const, where: `${late}${of}` }]),
     ...(ofAccount === '' ? [] : [{ index: 'dedupe' as const, where: ofAccount }]),
   ];
 }
@@ -177,7 +182,7 @@ async function matching(sql: Sql, condition: string): Promise<SeenVersion[]> {
 }
 
 /** As SQL. @throws UserError naming the field of the filter that is wrong */
-export function conditionOf({ account, channel, state, dueFrom, dueUntil, error }: MessageFilter): string {
+export function conditionOf({ account, channel, state, dueFrom, dueUntil, error, isLate }: MessageFilter): string {
   if (state !== undefined && !messageStates.includes(state)) {
     throw new UserError(`state: expected one of ${messageStates.join(', ')}, got ${shortJson(state)}`);
   }
@@ -187,6 +192,7 @@ export function conditionOf({ account, channel, state, dueFrom, dueUntil, error 
     ...(state === undefined ? [] : [`state=${text(state)}`]),
     ...(dueFrom === undefined ? [] : [`due_at >= ${integer(checkTime('dueFrom', dueFrom))}`]),
     ...(dueUntil === undefined ? [] : [`due_at < ${integer(checkTime('dueUntil', dueUntil))}`]),
+    ...(isLate === undefined ? [] : [`late_kind IS ${isLate ? 'NOT ' : ''}NULL`]),
     ...(error === undefined ? [] : [`LOCATE(${text(checkText('error', error, 1_024))}, last_error) > 0`]),
   ];
   return conditions.length === 0 ? 'TRUE' : conditions.join(' AND ');

@@ -1,5 +1,6 @@
 import type { MessageState } from '../../../topology/message';
 import { NEEDS_PERSON } from '../schema/doubt';
+import { LATE, SKIPPED } from '../schema/late-rows';
 import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import { channelsIn } from './channel-names';
@@ -7,8 +8,11 @@ import { type Figure, fromOf, type IndexedRows, QuickCount } from './quick-count
 
 export interface StateCount extends Figure {
   readonly channel: string;
-  /** `ended`: delivered or canceled, where the table is too large to tell them apart; of the channel `all` then. */
-  readonly state: MessageState | 'ended';
+  /**
+   * `skipped`: failed because they were not sent in time; they are not counted as `failed`. `ended`: delivered or canceled, where the
+   * table is too large to tell them apart; of the channel `all` then.
+   */
+  readonly state: MessageState | 'skipped' | 'ended';
 }
 
 /** What waits on a channel. Times are epoch milliseconds by the database's clock. */
@@ -78,8 +82,9 @@ export class Status {
   async counts(waiting?: Promise<readonly ChannelWaiting[]>): Promise<StateCount[]> {
     const rows = await this.counting.estimate();
     if (rows < SMALL_TABLE_ROWS) {
-      const counted = await this.counting.within<[string, MessageState, number]>(
-        'channel, state, COUNT(*) FROM scheduled_messages GROUP BY channel, state ORDER BY channel, state',
+      const counted = await this.counting.within<[string, StateCount['state'], number]>(
+        `channel, IF(${SKIPPED}, 'skipped', state) AS called, COUNT(*) FROM scheduled_messages ` +
+          'GROUP BY channel, called ORDER BY channel, MIN(state + 0), called',
       );
       if (counted !== null)
         return this.shown(counted.map(([channel, state, count]) => ({ channel, state, count, exact: true })));
@@ -116,24 +121,26 @@ export class Status {
   /** All at once: a count that ends after its time is waited for once, not one after the other. */
   private async countsOfLargeTable(rows: number, reading: Promise<readonly ChannelWaiting[]>): Promise<StateCount[]> {
     const states = Object.entries(NEEDS_PERSON) as [MessageState, number][];
-    const [waiting, ...needing] = await Promise.all([
+    const [waiting, skipped, ...needing] = await Promise.all([
       reading,
+      this.countsOf('skipped', { index: 'late_by_due', where: SKIPPED }),
       ...states.map(([state, number]) =>
         this.countsOf(state, { index: 'needs_person', where: `needs_person=${number}` }),
       ),
       this.countsOf('suspended', { index: 'suspended_by_due', where: 'suspended=1' }),
+      this.countsOf('late', { index: 'late_by_due', where: LATE }),
     ]);
     const counts: StateCount[] = waiting.flatMap(({ channel, open, openIsExact, sending }) => [
       { channel, state: 'scheduled' as const, count: open - (sending ?? 0), exact: openIsExact && sending !== null },
       ...(sending === null ? [] : [{ channel, state: 'sending' as const, count: sending, exact: true }]),
     ]);
-    counts.push(...needing.flat());
+    counts.push(...skipped, ...needing.flat().map((one) => (one.state === 'failed' ? without(one, skipped) : one)));
     const others = counts.reduce((sum, { count }) => sum + count, 0);
     return [...counts, { channel: 'all', state: 'ended', count: Math.max(0, rows - others), exact: false }];
   }
 
   /** Rows of a state that an index has together. */
-  private async countsOf(state: MessageState, of: IndexedRows): Promise<StateCount[]> {
+  private async countsOf(state: StateCount['state'], of: IndexedRows): Promise<StateCount[]> {
     const found = await this.counting.within<[string, number]>(`channel, COUNT(*) ${fromOf(of)} GROUP BY channel`);
     if (found === null) return [{ channel: 'all', state, count: await this.counting.estimate(of), exact: false }];
     return this.shown(found.map(([channel, count]) => ({ channel, state, count, exact: true })));
@@ -210,6 +217,13 @@ export class Status {
       ...[...others].map(([state, count]) => ({ channel: OTHER_CHANNELS, state, count, exact: true })),
     ];
   }
+}
+
+/** Of failed rows, those that were not skipped: the index has both. */
+function without(failed: StateCount, skipped: readonly StateCount[]): StateCount {
+  const among = skipped.find(({ channel }) => channel === failed.channel)?.count ?? 0;
+  const exact = failed.exact && skipped.every((one) => one.exact);
+  return { ...failed, count: Math.max(0, failed.count - among), exact };
 }
 
 /** The shards are listed because without them the wake would be no range of the index. */

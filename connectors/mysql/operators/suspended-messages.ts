@@ -4,6 +4,7 @@ import { checkTarget, checkTime, type Target } from '../client/input';
 import { getAll } from '../client/messages';
 import { recordMessages } from '../client/record';
 import { lock, unique } from '../client/standing';
+import { LATE } from '../schema/late-rows';
 import { reschedule } from '../schema/reschedule';
 import { integer, list, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
@@ -24,6 +25,7 @@ interface SuspendedRow {
   readonly id: MessageId;
   readonly version: number;
   readonly dueAt: number;
+  readonly state: MessageState;
 }
 
 interface AccountOf {
@@ -39,9 +41,10 @@ const ROWS_PER_TRANSACTION = 200;
 const MAX_CHANNELS = 1_000;
 
 /**
- * Resumes messages that stay suspended although their account can be used: those that a person has kept back. Of each account it goes
- * in the order in which they are due, in small transactions, and rests after each for as long as it took. An interrupted run has
- * resumed the earlier ones; the next one continues.
+ * Resumes messages that wait for a person: suspended ones that stay so although their account can be used, because they were kept back;
+ * or late ones, where the filter asks for them, so that nobody sends old ones without meaning to. Of each account it goes in the order
+ * in which they are due, in small transactions, and rests after each for as long as it took. An interrupted run has resumed the earlier
+ * ones; the next one continues.
  */
 export class SuspendedMessages {
   constructor(
@@ -88,14 +91,14 @@ export class SuspendedMessages {
     const checked = targets.map(checkTarget);
     return this.pool.transaction(async (sql) => {
       const standing = await lock(sql, checked);
-      const suspended = unique(standing).filter(({ state }) => state === 'suspended');
+      const suspended = unique(standing).filter(({ state }) => waits(state));
       const blocked = await blockedAmong(sql, suspended);
       const ready = suspended.filter((row) => !blocked.has(nameOf(row)));
       await this.reschedule(sql, ready);
       return standing.map((row): ResumeAnswer => {
         if (row === null) return { result: 'not_found' };
         const { account, channel, state } = row;
-        if (state !== 'suspended') return { result: 'not_suspended', state };
+        if (!waits(state)) return { result: 'not_suspended', state };
         if (blocked.has(nameOf(row))) return { result: 'account_blocked', account, channel };
         return { result: 'resumed', version: row.version + 1 };
       });
@@ -117,7 +120,7 @@ export class SuspendedMessages {
     const these = list(rows, ({ id, version }) => `(${integer(id)},${integer(version)})`);
     const free = await sql.rows<[number]>(
       'SELECT id FROM scheduled_messages FORCE INDEX (PRIMARY) ' +
-        `WHERE id IN ${list(rows, ({ id }) => integer(id))} AND (id, version) IN ${these} AND state='suspended' ORDER BY id FOR UPDATE SKIP LOCKED`,
+        `WHERE id IN ${list(rows, ({ id }) => integer(id))} AND (id, version) IN ${these} AND state IN ('suspended','late') ORDER BY id FOR UPDATE SKIP LOCKED`,
     );
     const ids = new Set(free.map(([id]) => id));
     return this.reschedule(
@@ -131,14 +134,15 @@ export class SuspendedMessages {
     const done = await reschedule(
       sql,
       inOrder.map(({ id }) => id),
+      'person',
     );
     await recordMessages(
       sql,
       this.author,
       'messages resume',
-      inOrder.map(({ id, version }) => ({
+      inOrder.map(({ id, state, version }) => ({
         id,
-        before: { state: 'suspended', version },
+        before: { state, version },
         after: { state: 'scheduled', version: version + 1 },
       })),
     );
@@ -147,16 +151,19 @@ export class SuspendedMessages {
 
   /** Rows that the filter selects, step by step, account by account, in the order in which they are due. */
   private async *steps(filter: MessageFilter): AsyncGenerator<readonly SuspendedRow[]> {
-    const condition = conditionOf({ ...filter, state: 'suspended' });
+    const { state, index, where } = rowsOf(filter);
+    const condition = conditionOf({ ...filter, state });
     const from = filter.dueFrom === undefined ? '' : `AND due_at >= ${integer(checkTime('dueFrom', filter.dueFrom))} `;
     for await (const { account, channel, isBlocked } of this.accounts(filter)) {
       if (isBlocked) continue;
       for (let after = from; ; ) {
         const rows = await this.pool.rows<[id: number, version: number, dueAt: number, isSelected: number]>(
-          `SELECT id, version, due_at, ${condition} FROM scheduled_messages FORCE INDEX (suspended_by_due) ` +
-            `WHERE suspended=1 AND channel=${text(channel)} AND account=${text(account)} ${after}ORDER BY due_at, id LIMIT ${ROWS_PER_STEP}`,
+          `SELECT id, version, due_at, ${condition} FROM scheduled_messages FORCE INDEX (${index}) ` +
+            `WHERE ${where} AND channel=${text(channel)} AND account=${text(account)} ${after}ORDER BY due_at, id LIMIT ${ROWS_PER_STEP}`,
         );
-        yield rows.flatMap(([id, version, dueAt, isSelected]) => (isSelected === 1 ? [{ id, version, dueAt }] : []));
+        yield rows.flatMap(([id, version, dueAt, isSelected]) =>
+          isSelected === 1 ? [{ id, version, dueAt, state }] : [],
+        );
         const last = rows.at(-1);
         if (last === undefined || rows.length < ROWS_PER_STEP) break;
         after = `AND (due_at > ${integer(last[2])} OR (due_at=${integer(last[2])} AND id > ${integer(last[0])})) `;
@@ -164,17 +171,16 @@ export class SuspendedMessages {
     }
   }
 
-  /** Accounts that have suspended messages: one look-up in the index for each. */
+  /** Accounts that have suspended messages, or late ones as the filter asks: one look-up in the index for each. */
   private async *accounts(filter: MessageFilter): AsyncGenerator<AccountOf & { readonly isBlocked: boolean }> {
+    const { index, where } = rowsOf(filter);
     const channels =
-      filter.channel === undefined
-        ? (await channelsIn(this.pool, 'suspended_by_due', 'suspended=1', MAX_CHANNELS)).names
-        : [filter.channel];
+      filter.channel === undefined ? (await channelsIn(this.pool, index, where, MAX_CHANNELS)).names : [filter.channel];
     for (const channel of channels) {
       for (let after = filter.account === undefined ? '' : `AND account=${text(filter.account)} `; ; ) {
         const [row] = await this.pool.rows<[string]>(
-          'SELECT account FROM scheduled_messages FORCE INDEX (suspended_by_due) ' +
-            `WHERE suspended=1 AND channel=${text(channel)} ${after}ORDER BY account LIMIT 1`,
+          `SELECT account FROM scheduled_messages FORCE INDEX (${index}) ` +
+            `WHERE ${where} AND channel=${text(channel)} ${after}ORDER BY account LIMIT 1`,
         );
         if (row === undefined) break;
         const of = { account: row[0], channel };
@@ -194,6 +200,17 @@ async function blockedAmong(sql: Pick<Sql, 'rows'>, accounts: readonly AccountOf
       list(accounts, ({ account, channel }) => `(${text(account)},${text(channel)})`),
   );
   return new Set(rows.map(([account, channel]) => nameOf({ account, channel })));
+}
+
+/** Late ones have an index of their own. */
+function rowsOf({ state, isLate }: MessageFilter) {
+  return state === 'late' || (state === undefined && isLate === true)
+    ? ({ state: 'late', index: 'late_by_due', where: LATE } as const)
+    : ({ state: 'suspended', index: 'suspended_by_due', where: 'suspended=1' } as const);
+}
+
+function waits(state: MessageState): boolean {
+  return state === 'suspended' || state === 'late';
 }
 
 function nameOf({ account, channel }: AccountOf): string {

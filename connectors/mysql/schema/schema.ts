@@ -15,6 +15,7 @@ import {
   uniqueIndex,
   varchar,
 } from 'drizzle-orm/mysql-core';
+import { onLateWays } from '../../../topology/core/lateness';
 import type { Gauges } from '../../../topology/gauges';
 import { messageStates } from '../../../topology/message';
 
@@ -59,6 +60,13 @@ export const scheduledMessages = mysqlTable(
     localTime: varchar({ length: 32 }),
     zone: varchar({ length: 64 }),
     retryAt: instant(),
+    /** How long after the due time it may be sent, milliseconds; NULL: as its channel says. The same of what happens afterwards. */
+    sendWithin: int({ unsigned: true }),
+    onLate: mysqlEnum(onLateWays),
+    /** When a person had it sent again: its time begins then at the earliest. */
+    lateFrom: instant(),
+    /** 1: it failed because it was not sent in time. In other states it says nothing. */
+    late: tinyint().notNull().default(0),
     state: mysqlEnum(messageStates as [string, ...string[]])
       .notNull()
       .default('scheduled'),
@@ -98,12 +106,18 @@ export const scheduledMessages = mysqlTable(
     }),
     /** 1: suspended. So that those of one account are found in the order in which they are due. */
     suspended: tinyint().generatedAlwaysAs(sql`IF(state = 'suspended', 1, NULL)`, { mode: 'virtual' }),
+    /** Of what was not sent in time; 1 of `late` rows, 2 of skipped ones. */
+    lateKind: tinyint().generatedAlwaysAs(
+      sql`CASE WHEN state = 'late' THEN 1 WHEN state = 'failed' AND late = 1 THEN 2 END`,
+      { mode: 'virtual' },
+    ),
     payload: json().notNull(),
   },
   (table) => [
     index('open_by_wake').on(table.open, table.channel, table.shard, table.wakeAt),
     index('needs_person').on(table.needsPerson, table.channel),
     index('suspended_by_due').on(table.suspended, table.channel, table.account, table.dueAt),
+    index('late_by_due').on(table.lateKind, table.channel, table.account, table.dueAt),
     uniqueIndex('dedupe').on(table.account, table.dedupeKey),
     check('due_at_between_2000_and_2100', sql`due_at BETWEEN 946684800000 AND 4102444800000`),
   ],
@@ -145,12 +159,12 @@ export const deliveryAttempts = mysqlTable(
     /** Null when no request was made. */
     startedAt: instant(),
     finishedAt: instant().notNull(),
-    outcome: mysqlEnum(['delivered', 'retry', 'rejected', 'unknown', 'postponed', 'unusable']).notNull(),
+    outcome: mysqlEnum(['delivered', 'retry', 'rejected', 'unknown', 'postponed', 'unusable', 'late']).notNull(),
     status: smallint({ unsigned: true }),
     error: varchar({ length: 1024 }),
     receipt: varchar({ length: 512 }),
     /** What the attempt meant for the message. */
-    settled: mysqlEnum(['delivered', 'failed', 'uncertain', 'scheduled', 'suspended']).notNull(),
+    settled: mysqlEnum(['delivered', 'failed', 'uncertain', 'scheduled', 'suspended', 'late']).notNull(),
     recordedAt: stamp(),
   },
   (table) => [uniqueIndex('attempt').on(table.messageId, table.version, table.session)],

@@ -32,8 +32,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const rights: Readonly<Record<DatabaseRole, readonly string[]>> = {
   app: [
     'SELECT, DELETE ON {db}.scheduled_messages',
-    'INSERT (account, channel, payload, due_at, local_time, zone, dedupe_key, scheduled_hash) ON {db}.scheduled_messages',
-    'UPDATE (payload, due_at, local_time, zone, retry_at, state, version, attempts, plan_number, plan_version, first_attempt_at, scheduled_hash) ON {db}.scheduled_messages',
+    'INSERT (account, channel, payload, due_at, local_time, zone, dedupe_key, scheduled_hash, send_within, on_late) ON {db}.scheduled_messages',
+    'UPDATE (payload, due_at, local_time, zone, retry_at, state, version, attempts, plan_number, plan_version, first_attempt_at, scheduled_hash, send_within, on_late, late_from) ON {db}.scheduled_messages',
     'SELECT, DELETE ON {db}.delivery_attempts',
     'SELECT, DELETE ON {db}.kept_ids',
     'SELECT ON {db}.workers',

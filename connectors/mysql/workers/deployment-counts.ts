@@ -1,4 +1,5 @@
 import { NEEDS_PERSON } from '../schema/doubt';
+import { LATE } from '../schema/late-rows';
 import { isAccessDenied, isOutOfTime } from '../sql/failures';
 import { integer, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
@@ -18,7 +19,7 @@ export interface DeploymentCounts {
   readonly databaseMembers: number | undefined;
   /**
    * By channel: how long ago the oldest row woke that waits and is not paused, milliseconds, or undefined when too many paused
-   * rows stand before it; rows that are uncertain, or suspended while their account is unusable; accounts that are unusable; and
+   * rows stand before it; rows that are uncertain, suspended while their account is unusable, or late and waiting for a person; accounts that are unusable; and
    * accounts whose credentials are not refreshed as they should be, with how long until the first of these end, undefined where none
    * do. Of these the ones that are unusable or disabled are left out: nobody refreshes them.
    */
@@ -30,6 +31,7 @@ interface ChannelCounts {
   readonly uncertain: number;
   readonly suspended: number;
   readonly unusable: number;
+  readonly lateWaiting: number;
   readonly refreshesFailing: number;
   readonly credentialsEndMs: number | undefined;
 }
@@ -42,7 +44,7 @@ const shards = Array.from({ length: 256 }, (_, shard) => shard);
 
 /**
  * Reads a deployment's figures by indexes alone: a look-up for each shard and channel, and at most ten thousand rows of the
- * index of rows that need a person, and of that of suspended ones.
+ * index of rows that need a person, of that of suspended ones, and of that of late ones.
  * @throws Unavailable
  */
 export async function deploymentCounts(pool: Pool, channels: readonly string[]): Promise<DeploymentCounts> {
@@ -64,6 +66,7 @@ export async function deploymentCounts(pool: Pool, channels: readonly string[]):
         uncertain: await uncertain(sql, channel),
         suspended: await suspended(sql, channel),
         unusable: await unusableAccounts(sql, channel),
+        lateWaiting: await lateWaiting(sql, channel),
         ...(await lifetimes(sql, channel)),
       });
     }
@@ -114,6 +117,15 @@ async function suspended(sql: Sql, channel: string): Promise<number> {
   const [row] = await sql.rows<[number]>(
     `SELECT COUNT(*) FROM (SELECT 1 FROM (${unusable}) a STRAIGHT_JOIN scheduled_messages m FORCE INDEX (suspended_by_due) ` +
       `ON m.suspended=1 AND m.channel=a.channel AND m.account=a.account LIMIT ${MAX_COUNTED}) counted`,
+  );
+  return row?.[0] ?? 0;
+}
+
+/** What was skipped waits for nobody: it is counted as it fails. */
+async function lateWaiting(sql: Sql, channel: string): Promise<number> {
+  const [row] = await sql.rows<[number]>(
+    'SELECT COUNT(*) FROM (SELECT 1 FROM scheduled_messages FORCE INDEX (late_by_due) ' +
+      `WHERE ${LATE} AND channel=${text(channel)} LIMIT ${MAX_COUNTED}) counted`,
   );
   return row?.[0] ?? 0;
 }

@@ -1,6 +1,7 @@
 import type { Kept } from '../../../bolts/kept-ids';
-import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
+import type { AttemptResult, ClaimRow, SendRow, SendRows, UnclaimedResult, Unwritten } from '../../../bolts/send-rows';
 import { PartlyClaimed, reasonOf } from '../../../topology/core/errors';
+import type { OnLate } from '../../../topology/core/lateness';
 import type { MessageState } from '../../../topology/message';
 import { DECIDED, DOUBT_SINCE_CLAIM } from '../schema/doubt';
 import { isDataError, isDeadlock, isLockWaitTimeout, isTooLarge } from '../sql/failures';
@@ -9,7 +10,7 @@ import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { keep, readKept } from './kept-ids';
-import { writeBack } from './write-back';
+import { settleIn, writeBack } from './write-back';
 
 /** Of an unsigned SMALLINT. */
 const MAX_ATTEMPTS = 65_535;
@@ -39,6 +40,9 @@ type ReadColumns = readonly [
   recoveries: number,
   dueAt: number,
   doubtSince: number | null,
+  sendWithin: number | null,
+  onLate: OnLate | null,
+  lateFrom: number | null,
 ];
 
 /**
@@ -62,7 +66,7 @@ export class MySqlSendRows implements SendRows {
       : 'payload';
     const rows = await this.pool.rows<ReadColumns>(
       `SELECT id, account, channel, ${payload}, ${size}, wake_at, version, state, attempts, first_attempt_at, ` +
-        'plan_number, in_doubt, updated_at, claim, recoveries, due_at, doubt_since ' +
+        'plan_number, in_doubt, updated_at, claim, recoveries, due_at, doubt_since, send_within, on_late, late_from ' +
         `FROM scheduled_messages WHERE id IN ${list(ids, integer)}`,
     );
     return rows.map((row) => ({
@@ -82,6 +86,9 @@ export class MySqlSendRows implements SendRows {
       recoveries: row[14],
       dueAt: row[15],
       doubtSince: row[16],
+      sendWithinMs: row[17],
+      onLate: row[18],
+      lateFrom: row[19],
       updatedAt: row[12],
       session: row[7] === 'sending' ? row[13].toString('hex') : null,
     }));
@@ -135,6 +142,27 @@ export class MySqlSendRows implements SendRows {
     });
   }
 
+  /** In a transaction that claims and settles, so that nobody sees the claim. */
+  async settleUnclaimed(session: string, results: readonly UnclaimedResult[]): Promise<readonly number[]> {
+    if (results.length === 0) return [];
+    try {
+      return await this.pool.transaction((sql) => settleUnclaimedIn(sql, session, results));
+    } catch (error) {
+      if (results.length === 1 || !(isTooLarge(error) || isDataError(error))) throw error;
+    }
+    // A row that the database refuses is found by halving. It is left, so that its claim is refused and it is named.
+    const middle = results.length >> 1;
+    const ended: number[] = [];
+    for (const half of [results.slice(0, middle), results.slice(middle)]) {
+      try {
+        ended.push(...(await this.settleUnclaimed(session, half)));
+      } catch (error) {
+        if (!isTooLarge(error) && !isDataError(error)) throw error;
+      }
+    }
+    return ended;
+  }
+
   writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]> {
     return writeBack(this.pool, session, results);
   }
@@ -164,6 +192,19 @@ export class MySqlSendRows implements SendRows {
   }
 }
 
+async function settleUnclaimedIn(sql: Sql, session: string, results: readonly UnclaimedResult[]): Promise<number[]> {
+  const found = await sql.rows<[number]>(
+    `SELECT id FROM scheduled_messages FORCE INDEX (PRIMARY) WHERE ${asRead(results)} AND wake_at <= ${NOW_MS} AND in_doubt=0 ` +
+      'ORDER BY id FOR UPDATE SKIP LOCKED',
+  );
+  const ids = new Set(found.map(([id]) => id));
+  const free = results.filter(({ id }) => ids.has(id));
+  if (free.length === 0) return [];
+  await claimIn(sql, session, free, 0);
+  await settleIn(sql, session, free);
+  return [...ids];
+}
+
 async function claimIn(sql: Sql, session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
   const { affectedRows } = await sql.run(claimStatement(session, rows, ahead));
   return affectedRows;
@@ -171,9 +212,14 @@ async function claimIn(sql: Sql, session: string, rows: readonly ClaimRow[], ahe
 
 /** @param rows in ascending order of their ids */
 export function claimStatement(session: string, rows: readonly ClaimRow[], ahead: number): string {
-  const read = list(rows, (row) => `(${integer(row.id)},${integer(row.version)},${text(row.updatedAt)})`);
   return (
     `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='sending', claim=${hex(session)}, attempts=LEAST(attempts, ${MAX_ATTEMPTS - 1}) + 1 ` +
-    `WHERE (id, version, updated_at) IN ${read} AND state='scheduled' AND wake_at <= ${NOW_MS} + ${integer(Math.floor(ahead))}`
+    `WHERE ${asRead(rows)} AND wake_at <= ${NOW_MS} + ${integer(Math.floor(ahead))}`
   );
+}
+
+/** Of rows that still wait as they were read, as SQL. */
+function asRead(rows: readonly ClaimRow[]): string {
+  const read = list(rows, (row) => `(${integer(row.id)},${integer(row.version)},${text(row.updatedAt)})`);
+  return `(id, version, updated_at) IN ${read} AND state='scheduled'`;
 }

@@ -162,6 +162,7 @@ async function resumeBatch(
   const rows = await reschedule(
     sql,
     batch.map(({ id }) => id),
+    'spout',
   );
   return { rows, passed: found[batch.length]?.index ?? wanted.length };
 }

@@ -1,6 +1,6 @@
 import type { AttemptResult, Unwritten } from '../../../bolts/send-rows';
 import { reasonOf } from '../../../topology/core/errors';
-import { OTHER_CREDENTIALS_DELAY_MS, type Settlement } from '../../../topology/message';
+import { isLate, OTHER_CREDENTIALS_DELAY_MS, type Settlement } from '../../../topology/message';
 import { cut } from '../sql/cut';
 import { isDataError, isLockWaitTimeout, isTooLarge } from '../sql/failures';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
@@ -19,8 +19,8 @@ const MAX_ERROR_CHARACTERS = 1024;
 const MAX_HALVINGS = 4;
 const LOCKED = 'locked by another transaction';
 
-/** A suspended row has had no attempt. */
-const SUSPENDED = { without: 'given_back', askedMs: 0 } as const;
+/** A row that is suspended, or was late when its turn came, has had no attempt. */
+const UNTRIED = { without: 'given_back', askedMs: 0 } as const;
 
 type Delivered = Extract<Settlement, { state: 'delivered' }>;
 
@@ -160,6 +160,16 @@ async function write(sql: Sql, session: string, prepared: readonly Prepared[]): 
   return handedBack(prepared.filter(({ id }) => held.has(id)));
 }
 
+/** Settles rows that were claimed in the same transaction, and of which none is suspended. */
+export async function settleIn(sql: Sql, session: string, results: readonly AttemptResult[]): Promise<void> {
+  const owner = hex(session);
+  await settle(
+    sql,
+    session,
+    results.map((result) => prepare(owner, result)),
+  );
+}
+
 async function settle(sql: Sql, session: string, batch: readonly Prepared[]): Promise<void> {
   await sql.run(
     'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, started_at, finished_at, ' +
@@ -178,8 +188,8 @@ async function settle(sql: Sql, session: string, batch: readonly Prepared[]): Pr
   if (others.length > 0) {
     await sql.run(
       `UPDATE (VALUES ${others.map(({ values }) => values).join(',')}) ` +
-        'v(id, version, state, in_doubt, error, delay, given_back, without_request, is_attempt, began, asked) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
-        'SET m.state=v.state, m.in_doubt=IF(v.without_request AND v.in_doubt, m.in_doubt, v.in_doubt), m.last_error=v.error, ' +
+        'v(id, version, state, in_doubt, error, delay, given_back, without_request, is_attempt, began, asked, late) STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ' +
+        'SET m.state=v.state, m.in_doubt=IF(v.without_request AND v.in_doubt, m.in_doubt, v.in_doubt), m.last_error=v.error, m.late=v.late, ' +
         `m.doubt_since=IF(v.in_doubt, COALESCE(m.doubt_since, v.began, ${NOW_MS}), NULL), ` +
         'm.attempts=m.attempts - v.given_back, m.recoveries=IF(v.without_request, m.recoveries, 0), ' +
         `m.first_attempt_at=IF(v.is_attempt, COALESCE(m.first_attempt_at, v.began, ${NOW_MS}) + v.asked, m.first_attempt_at), ` +
@@ -215,7 +225,7 @@ function prepare(owner: string, result: AttemptResult): Prepared {
     `${began},${instant(result.finishedAt)},'${outcome.kind}',` +
     `${outcome.status === undefined ? 'NULL' : integer(Math.min(outcome.status, 65_535))},${text(error)},${text(receiptOf(receipt))},` +
     `'${settlement.state}')`;
-  const values = `ROW(${plan},${valuesOf(settlement, result.startedAt)})`;
+  const values = `ROW(${plan},${valuesOf(settlement, result)})`;
   const dropsKept = result.hasKept === true && (settlement.state === 'delivered' || settlement.state === 'failed');
   const row = { id, entry, values, delivered: settlement.state === 'delivered', dropsKept };
   if (settlement.state !== 'suspended') return row;
@@ -225,15 +235,16 @@ function prepare(owner: string, result: AttemptResult): Prepared {
   return { ...row, refused: { id, generation, reason, otherwise } };
 }
 
-function valuesOf(settlement: Settlement, startedAt: number | null): string {
+function valuesOf(settlement: Settlement, { startedAt, outcome }: AttemptResult): string {
   if (settlement.state === 'delivered') return deliveredValues(settlement);
   const retry = settlement.state === 'scheduled' ? settlement : undefined;
   const delay = retry === undefined ? 'NULL' : integer(Math.max(0, Math.round(retry.delayMs)));
-  const { without, askedMs = 0 } = retry ?? (settlement.state === 'suspended' ? SUSPENDED : {});
+  const isUntried = settlement.state === 'suspended' || outcome.kind === 'late';
+  const { without, askedMs = 0 } = retry ?? (isUntried ? UNTRIED : {});
   const isAttempt = without === undefined || without === 'unreachable';
   const flags = [without === 'given_back', without !== undefined, isAttempt].map(Number).join(',');
   const began = startedAt === null ? 'NULL' : instant(startedAt);
-  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, MAX_ERROR_CHARACTERS))},${delay},${flags},${began},${instant(askedMs)}`;
+  return `'${settlement.state}',${settlement.inDoubt ? 1 : 0},${text(cut(settlement.error, MAX_ERROR_CHARACTERS))},${delay},${flags},${began},${instant(askedMs)},${isLate(settlement) ? 1 : 0}`;
 }
 
 function deliveredValues(settlement: Delivered): string {

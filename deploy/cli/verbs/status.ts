@@ -97,8 +97,8 @@ function countsText({ counts }: DatabaseReport, output: Output): string {
   const channels = [...new Set(counts.map(({ channel }) => channel))];
   const isWhole = counts.every(({ exact }) => exact);
   const states = isWhole
-    ? messageStates
-    : (['scheduled', 'sending', 'failed', 'uncertain', 'suspended', 'ended'] as const);
+    ? ([...messageStates, 'skipped'] as const)
+    : (['scheduled', 'sending', 'failed', 'uncertain', 'suspended', 'late', 'skipped', 'ended'] as const);
   const columns: readonly Column<string>[] = [
     { title: 'channel', value: (channel) => channel },
     ...states.map((state) => ({

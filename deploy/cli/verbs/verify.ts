@@ -134,6 +134,7 @@ function balanceText({ balance, oldestWaiting, oldestSending, now }: VerifyRepor
     count('+ waiting', ({ scheduled, sending }) => scheduled + sending),
     count('(being sent)', ({ sending }) => sending),
     count('+ suspended', ({ suspended }) => suspended),
+    count('+ late', ({ late }) => late),
   ];
   const table = balance.length === 0 ? 'No messages.' : output.table(columns, balance);
   const oldest = [

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { AccountRefreshes, Lifetime } from '../../../bolts/account-refreshes';
 import type { SendRows } from '../../../bolts/send-rows';
+import { thisAuthor } from '../../../connectors/mysql/audit/author';
 import type { CancelAnswer, EditAnswer } from '../../../connectors/mysql/client/answers';
 import { createClient } from '../../../connectors/mysql/client/client';
 import { Operations } from '../../../connectors/mysql/operators/operations';
+import { SuspendedMessages } from '../../../connectors/mysql/operators/suspended-messages';
 import { MySqlAccountRefreshes } from '../../../connectors/mysql/secrets/account-refreshes';
 import {
   type AccountState,
@@ -39,6 +41,7 @@ interface RowView {
   readonly deliveredAt: number | null;
   readonly receipt: string | null;
   readonly lastError: string | null;
+  readonly isLate: boolean;
 }
 
 interface EntryView {
@@ -79,6 +82,10 @@ export interface PortsWorld {
   insert(rows: readonly NewRow[]): Promise<number[]>;
   edit(id: number, change: { dueAt?: number; payload?: unknown; version?: number }): Promise<EditAnswer>;
   cancel(id: number): Promise<CancelAnswer>;
+  /** A person has a suspended message sent. @returns false when it was not suspended */
+  resume(id: number): Promise<boolean>;
+  /** The same for one that failed. */
+  redrive(id: number): Promise<boolean>;
   /** Changes the payload and forgets the version, as an application's own SQL may. */
   overwrite(id: number, payload: unknown): Promise<void>;
   /** Writes the version, as an application's own SQL may. */
@@ -135,6 +142,8 @@ export async function memoryWorld(): Promise<PortsWorld> {
     insert: async (rows) => rows.map((row) => database.insert(row).id),
     edit: async (id, change) => database.edit(id, change),
     cancel: async (id) => database.cancel(id),
+    resume: async (id) => database.resume(id),
+    redrive: async (id) => database.redrive(id),
     overwrite: async (id, payload) => database.overwrite(id, payload),
     async setVersion(id, version) {
       rowOf(id).version = version;
@@ -153,8 +162,9 @@ export async function memoryWorld(): Promise<PortsWorld> {
     },
     async row(id) {
       const row = rowOf(id);
-      const { state, version, attempts, inDoubt, claim: session, deliveredAt, receipt, lastError } = row;
-      return { state, version, attempts, inDoubt, wakeAt: wakeOf(row), session, deliveredAt, receipt, lastError };
+      const { state, version, attempts, inDoubt, claim: session, deliveredAt, receipt, lastError, isLate } = row;
+      const view = { state, version, attempts, inDoubt, session, deliveredAt, receipt, lastError, isLate };
+      return { ...view, wakeAt: wakeOf(row) };
     },
     ledger: async (id) =>
       database.ledger
@@ -241,17 +251,24 @@ export async function mysqlWorld(): Promise<PortsWorld> {
     now,
     async insert(rows) {
       const answers = await client.schedule(
-        rows.map(({ account, payload, dueAt }) => ({
+        rows.map(({ account, payload, dueAt, sendWithinMs, onLate }) => ({
           account: account ?? 'account',
           channel: 'webhook' as const,
           payload: (payload ?? { url: 'http://127.0.0.1/', body: null }) as { url: string; body: unknown },
           dueAt,
+          ...(sendWithinMs === undefined ? {} : { sendWithin: sendWithinMs }),
+          ...(onLate === undefined ? {} : { onLate }),
         })),
       );
       return answers.map(({ id }) => id);
     },
     edit: (id, change) => client.edit({ id, ...change }),
     cancel: (id) => client.cancel({ id }),
+    async resume(id) {
+      const [answer] = await new SuspendedMessages(app, thisAuthor()).resumeThese([{ id }]);
+      return answer?.result === 'resumed';
+    },
+    redrive: async (id) => (await client.redrive(id)).result === 'redriven',
     async overwrite(id, payload) {
       const json = JSON.stringify(payload).replaceAll("'", "''");
       await admin.run(`UPDATE scheduled_messages SET payload='${json}' WHERE id=${id}`);
@@ -269,8 +286,8 @@ export async function mysqlWorld(): Promise<PortsWorld> {
     },
     async row(id) {
       const { message } = await show(id);
-      const { state, version, attempts, inDoubt, wakeAt, session, deliveredAt, receipt, lastError } = message;
-      return { state, version, attempts, inDoubt, wakeAt, session, deliveredAt, receipt, lastError };
+      const { state, version, attempts, inDoubt, wakeAt, session, deliveredAt, receipt, lastError, isLate } = message;
+      return { state, version, attempts, inDoubt, wakeAt, session, deliveredAt, receipt, lastError, isLate };
     },
     ledger: async (id) =>
       (await show(id)).attempts.map(({ version, session, outcome, error }) => ({ version, session, outcome, error })),

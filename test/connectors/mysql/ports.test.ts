@@ -1,5 +1,6 @@
 import { changesBattery } from './changes-battery';
 import { keptIdsBattery } from './kept-ids-battery';
+import { latenessBattery } from './lateness-battery';
 import { openRowsBattery } from './open-rows-battery';
 import { memoryWorld, mysqlWorld } from './ports-world';
 import { refreshBattery } from './refresh-battery';
@@ -14,6 +15,7 @@ describe.each([
   describe('for bolts', () => {
     sendRowsBattery(open);
     suspendedBattery(open);
+    latenessBattery(open);
   });
   describe('for bolts whose credentials end', () => {
     refreshBattery(open);

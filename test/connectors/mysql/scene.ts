@@ -54,7 +54,7 @@ export function delivered(receipt: string | null): Settlement {
   return { state: 'delivered', deliveredAt: 5, receipt };
 }
 
-export function retry(delayMs: number): Settlement {
+export function retry(delayMs: number): Extract<Settlement, { state: 'scheduled' }> {
   return { state: 'scheduled', inDoubt: false, error: 'busy', delayMs };
 }
 

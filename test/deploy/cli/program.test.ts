@@ -127,7 +127,7 @@ test.each([
   [['messages', 'redrive', '7', '--state', 'failed'], /Name the messages, or give a filter/],
   [['messages', 'redrive', '--state', 'uncertain', '--yes'], /about failed messages.*messages resolve/],
   [['messages', 'resolve', '--state', 'delivered', '--retry', '--yes'], /about uncertain messages, not .* delivered/],
-  [['messages', 'resume', '--state', 'scheduled', '--yes'], /about suspended messages, not .* scheduled/],
+  [['messages', 'resume', '--state', 'scheduled', '--yes'], /about suspended or late messages, not .* scheduled/],
   [
     ['messages', 'purge', '--older-than', '1d'],
     /Delete messages .* Nothing was changed: give --yes, because there is no/,

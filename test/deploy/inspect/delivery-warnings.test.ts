@@ -84,6 +84,19 @@ test('failed messages are named', () => {
   ]);
 });
 
+test('what was not sent in time is named apart', () => {
+  const counts = [
+    { channel: 'webhook', state: 'failed' as const, count: 2, exact: true },
+    { channel: 'webhook', state: 'skipped' as const, count: 3, exact: true },
+    { channel: 'mastodon', state: 'late' as const, count: 1, exact: true },
+  ];
+  expect(deliveryWarnings(report({ counts }), ['webhook'])).toEqual([
+    '2 messages of webhook have failed (downspout messages list --state failed, messages redrive).',
+    '3 messages of webhook were skipped, not sent in time (downspout messages list --state failed --late, messages redrive --late).',
+    '1 message of mastodon was not sent in time: a person decides (downspout messages list --state late, messages resume --late).',
+  ]);
+});
+
 test('uncertain messages, pauses and leases that ran out are named', () => {
   const warnings = deliveryWarnings(
     report({

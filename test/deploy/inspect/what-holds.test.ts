@@ -11,6 +11,10 @@ const message = (over: Partial<Message> = {}): Message => ({
   channel: 'webhook',
   payload: {},
   dueAt: NOW + 60_000,
+  sendWithinMs: null,
+  onLate: null,
+  lateFrom: null,
+  isLate: false,
   wakeAt: over.dueAt ?? NOW + 60_000,
   localTime: null,
   zone: null,
@@ -134,4 +138,11 @@ test('of a suspended message it is said what helps, which depends on its account
   expect(of('disabled')).toContain('It goes out after `downspout accounts enable ');
   expect(of('resuming')).toMatch(/can be used again: it goes out in its turn/);
   expect(of('usable')).toBe('a person has kept it back; `downspout messages resume 7` sends it.');
+});
+
+test('a late message waits for a person', () => {
+  expect(text(message({ state: 'late', isLate: true }))).toMatch(
+    /^it was not sent in time, and a person decides: `downspout messages resume 7` sends it now/,
+  );
+  expect(kinds(message({ state: 'late', isLate: true }))).toEqual(['needs_person']);
 });

@@ -57,6 +57,36 @@ describe('observed rows', () => {
     ]);
   });
 
+  it('counts what was late apart, by what became of it, and warns of none of it', async () => {
+    const ids = [0, 0, 0].map((dueAt) => database.insert({ dueAt }).id);
+    const before = entries().length;
+    // There from the beginning, so that the first of them is an increase.
+    expect(await metrics.text()).toContain('downspout_settled_total{channel="webhook",state="skipped"} 0');
+    const read = await rows.read(ids, Number.POSITIVE_INFINITY);
+    database.locked.add(ids[2] as number);
+    const ended = await rows.settleUnclaimed(
+      session,
+      read.map(({ id, version, updatedAt }, index) => ({
+        ...attempt,
+        id,
+        version,
+        updatedAt,
+        finishedAt: 1,
+        outcome: { kind: 'late', reason: 'late: so' },
+        settlement: { state: index === 0 ? 'failed' : 'late', inDoubt: false, error: 'late: so', isLate: true },
+      })),
+    );
+    database.locked.clear();
+    expect(ended).toEqual(ids.slice(0, 2));
+    const text = await metrics.text();
+    expect(text).toContain('downspout_settled_total{channel="webhook",state="skipped"} 1');
+    expect(text).toContain('downspout_settled_total{channel="webhook",state="late"} 1');
+    expect(entries().slice(before)).toEqual([
+      expect.objectContaining({ level: 30, message: ids[0], outcome: 'late' }),
+      expect.objectContaining({ level: 30, message: ids[1], outcome: 'late' }),
+    ]);
+  });
+
   it('counts a claim of which the database refused rows', async () => {
     const own = new Metrics();
     const partly = observedSendRows(

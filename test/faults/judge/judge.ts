@@ -71,7 +71,7 @@ function* unfinished(of: Evidence): Iterable<Violation> {
     if (count !== 0) yield { invariant: 'I7', id: null, reason: `${name}: ${count}` };
   }
   for (const [id, { state }] of of.rows) {
-    if (state === 'scheduled' || state === 'sending' || state === 'suspended') yield breach('I7', id, `still ${state}`);
+    if (['scheduled', 'sending', 'suspended', 'late'].includes(state)) yield breach('I7', id, `still ${state}`);
   }
   const doubtful = of.histories.clients.filter(
     ({ kind, result }) => kind === 'schedule' && result === 'unknown',

@@ -4,7 +4,7 @@ import type { MemoryRow } from '../../support/mysql/memory-table';
 
 /** All times are epoch milliseconds by the database's clock, with fractions. */
 export interface ClientOperation {
-  readonly kind: 'insert' | 'edit' | 'cancel' | 'overwrite';
+  readonly kind: 'insert' | 'edit' | 'cancel' | 'overwrite' | 'redrive';
   /** Undefined for an insert without an answer. */
   readonly id: number | undefined;
   readonly invokedAt: number;
@@ -37,6 +37,8 @@ export interface PlanChange {
   readonly id: number;
   readonly version: number;
   readonly wakeAt: number | null;
+  /** The last moment at which a request of it may begin; never when not given. */
+  readonly end?: number;
   readonly committedAt: number;
 }
 

@@ -10,6 +10,10 @@ const row: MemoryRow = {
   shard: 0,
   payload: '"one"',
   dueAt: 1_000,
+  lateFrom: null,
+  sendWithinMs: null,
+  onLate: null,
+  isLate: false,
   retryAt: null,
   state: 'delivered',
   version: 1,
@@ -55,6 +59,10 @@ const attempt: AttemptResult & { readonly session: string } = {
   outcome: { kind: 'delivered' },
   settlement: { state: 'delivered', deliveredAt: 1_010, receipt: null },
   session: 'w',
+};
+const skipped: Pick<AttemptResult, 'outcome' | 'settlement'> = {
+  outcome: { kind: 'late', reason: 'late' },
+  settlement: { state: 'failed', inDoubt: false, error: 'late', isLate: true },
 };
 const plan: PlanChange = { id: 1, version: 1, wakeAt: 1_000, committedAt: 5 };
 const cancel: ClientOperation = { kind: 'cancel', id: 1, invokedAt: 900, endedAt: 950, result: 'ok' };
@@ -166,6 +174,19 @@ const planted: readonly (readonly [what: string, invariant: Invariant, histories
     'fair',
     histories({ fairness: { within: 100, harmful: ['b'], stuck: [], heldBytes: 10, maxHeldBytes: 9 } }),
   ],
+  ['a request after the end of its time', 'late', histories({ table: { plans: [{ ...plan, end: 1_004 }] } })],
+  [
+    'a message that was skipped before the end of its time',
+    'late',
+    histories({
+      requests: [],
+      table: {
+        rows: [{ ...row, state: 'failed', isLate: true }],
+        plans: [{ ...plan, end: 9_000 }],
+        ledger: [{ ...attempt, ...skipped }],
+      },
+    }),
+  ],
   ['something pending', 'I7', histories({ left: { pending: 1 } })],
   ['a row that is still being sent', 'I7', histories({ table: { rows: [{ ...row, state: 'sending' }] } })],
   ['rows that nobody asked for', 'I7', histories({ table: { rows: [row, { ...row, id: 2, state: 'failed' }] } })],
@@ -197,6 +218,14 @@ describe('the judge', () => {
         table: { rows: [{ ...row, state: 'canceled' }], ledger: [] },
       }),
       histories({ table: { rows: [{ ...row, state: 'uncertain' }] } }),
+      histories({
+        requests: [],
+        table: {
+          rows: [{ ...row, state: 'failed', isLate: true }],
+          plans: [{ ...plan, end: 1_009 }],
+          ledger: [{ ...attempt, ...skipped }],
+        },
+      }),
       histories({ clients: [insert, { ...edit, endedAt: Number.POSITIVE_INFINITY, result: 'unknown' }] }),
       histories({ clients: [{ ...insert, id: undefined, result: 'unknown' }] }),
     ];

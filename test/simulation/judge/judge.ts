@@ -1,8 +1,12 @@
 import { hash } from 'node:crypto';
+import { isLate } from '../../../topology/message';
 import { type ClientOperation, type Histories, type PlanChange, type ReceivedRequest } from './history';
 
-/** `fair`: what one account does makes no message of another late. The others are those of docs/reliability.md. */
-export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'fair';
+/**
+ * `fair`: what one account does makes no message of another late. `late`: nothing is sent after its time, and nothing given up before
+ * it. The others are those of docs/reliability.md.
+ */
+export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'fair' | 'late';
 
 export interface Violation {
   readonly invariant: Invariant;
@@ -18,7 +22,7 @@ type Judge = (of: Evidence) => Iterable<Violation>;
  */
 export function judge(histories: Histories): Violation[] {
   const evidence = new Evidence(histories);
-  return [lost, early, outdated, repeated, unordered, untrue, unfinished, unfair].flatMap((one: Judge) => [
+  return [lost, early, outdated, repeated, unordered, untrue, unfinished, unfair, untimely].flatMap((one: Judge) => [
     ...one(evidence),
   ]);
 }
@@ -125,14 +129,18 @@ function isNewer(one: ClientOperation, than: ClientOperation | undefined): boole
   return than.endedAt < one.invokedAt;
 }
 
+/** An edit or redrive of a row that is not in doubt makes a plan under a key of its own. */
+function isNewPlan({ kind, result }: ClientOperation): boolean {
+  return (kind === 'edit' || kind === 'redrive') && result !== 'refused';
+}
+
 /** I4: at most one accepted; nothing is sent by the dead; requests are repeated only where that is explained, and on blind channels never. */
 function* repeated(of: Evidence): Iterable<Violation> {
   const { classes, table } = of.histories;
   for (const [id, requests] of of.requests) {
     const accepted = requests.filter((one) => one.accepted).length;
     if (accepted > 1) yield { invariant: 'I4', id, what: `accepted ${accepted} times` };
-    // An edit of a row that is not in doubt makes a plan under a key of its own.
-    const edits = of.operations.get(id)?.filter(({ kind, result }) => kind === 'edit' && result !== 'refused') ?? [];
+    const edits = of.operations.get(id)?.filter(isNewPlan) ?? [];
     if (new Set(requests.map(({ key }) => key)).size > 1 + edits.length)
       yield { invariant: 'I4', id, what: 'under different keys' };
     const channelClass = classes[of.rows.get(id)?.channel ?? ''] ?? 'blind';
@@ -228,6 +236,27 @@ function* unfair(of: Evidence): Iterable<Violation> {
     yield { invariant: 'fair', id: 0, what: `a bolt held ${fairness.heldBytes} bytes of ${fairness.maxHeldBytes}` };
   }
   for (const name of fairness.stuck) yield { invariant: 'fair', id: 0, what: `${name} stands still` };
+}
+
+/** A retry is planned so far ahead at most in these worlds, and the database's clock is known so well, milliseconds. */
+const LONGEST_DELAY_MS = 5_000;
+const CLOCK_MS = 1_000;
+
+/** No request begins after the end of its plan's time, and none is given up before it unless a retry would be late. */
+function* untimely(of: Evidence): Iterable<Violation> {
+  for (const { id, at } of of.histories.requests) {
+    const end = of.plans.get(id)?.findLast(({ committedAt }) => committedAt <= at)?.end;
+    // The database's clock counts milliseconds.
+    if (end !== undefined && Math.floor(at) > end)
+      yield { invariant: 'late', id, what: `sent ${at - end} ms after its time` };
+  }
+  for (const { id, version, outcome, settlement, finishedAt } of of.histories.table.ledger) {
+    if (!isLate(settlement)) continue;
+    const end = of.plans.get(id)?.find((plan) => plan.version === version)?.end ?? Number.POSITIVE_INFINITY;
+    if (finishedAt + (outcome.kind === 'late' ? CLOCK_MS : LONGEST_DELAY_MS) < end) {
+      yield { invariant: 'late', id, what: `${settlement.state}, ${end - finishedAt} ms before the end of its time` };
+    }
+  }
 }
 
 function byId<T extends { readonly id: number }>(all: readonly T[]): Map<number, T[]> {

@@ -3,6 +3,7 @@ import { wakeOf } from '../../support/mysql/memory-table';
 import type { Random } from '../../support/random';
 import type { ClientOperation } from '../judge/history';
 import type { Condition } from './link';
+import type { Scenario } from './scenario';
 import type { SimulatedTime } from './time';
 
 export interface ClientsOptions {
@@ -12,6 +13,7 @@ export interface ClientsOptions {
   readonly condition: Condition;
   readonly channels: readonly string[];
   readonly accounts: number;
+  readonly lateness: Scenario['lateness'];
 }
 
 type Answer = Partial<Pick<ClientOperation, 'id' | 'version'>> & { readonly result: 'ok' | 'refused' };
@@ -36,10 +38,11 @@ export class Clients {
 
   /** @param content different from every other */
   insertAs(account: string, content: string, dueAt: number, then: (id: number) => void = () => {}): void {
-    const { database, random, channels } = this.options;
+    const { database, random, channels, lateness } = this.options;
     const channel = random.pick(channels);
+    const policy = lateness !== undefined && random.chance(lateness.own) ? own(lateness, random) : {};
     const effect = (): Answer => {
-      const { id } = database.insert({ account, channel, payload: content, dueAt });
+      const { id } = database.insert({ account, channel, payload: content, dueAt, ...policy });
       return { result: 'ok', id, version: 1 };
     };
     this.ask({ kind: 'insert', id: undefined, content, dueAt }, effect, (id) => then(id as number));
@@ -81,6 +84,13 @@ export class Clients {
     });
   }
 
+  /** A person has a skipped message sent again. */
+  redrive(id: number): void {
+    const { database } = this.options;
+    if (!database.redrive(id)) return;
+    this.history.push({ kind: 'redrive', id, invokedAt: this.now, endedAt: this.now, result: 'ok' });
+  }
+
   private content(): string {
     return JSON.stringify(`content ${++this.contents}`);
   }
@@ -108,4 +118,9 @@ export class Clients {
       });
     });
   }
+}
+
+/** What a message says itself of when it is late. */
+function own({ sendWithinMs, onLate }: NonNullable<Scenario['lateness']>, random: Random) {
+  return { sendWithinMs: Math.round((sendWithinMs ?? 1_000) * random.pick([0.5, 1, 2])), onLate };
 }

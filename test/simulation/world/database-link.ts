@@ -35,6 +35,7 @@ export class DatabaseLink {
           if (batch.some(({ id }) => database.locked.has(id))) await this.link.wait(LOCK_WAIT_MS);
           return rows.claim(session, batch, ahead);
         }),
+      settleUnclaimed: (...query) => this.call(() => rows.settleUnclaimed(...query)),
       writeBack: (session, results) => this.call(() => rows.writeBack(session, results)),
       release: (...query) => this.call(() => rows.release(...query)),
       kept: (...query) => this.call(() => rows.kept(...query)),

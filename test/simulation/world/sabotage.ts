@@ -6,6 +6,7 @@ import type { OpenRows } from '../../../spouts/open-rows';
 import type { SuspendedRows } from '../../../spouts/suspended-rows';
 import type { Bolt } from '../../../topology/core/bolt';
 import type { DatabaseClock } from '../../../topology/core/clock';
+import type { LatenessPolicy } from '../../../topology/core/lateness';
 import type { Lease } from '../../../topology/core/lease';
 import type { WorkerRegistry } from '../../../topology/runtime/worker-registry';
 import type { Due } from '../../../topology/streams';
@@ -29,6 +30,7 @@ export interface Sabotage {
   readonly bolt?: (bolt: Bolt<Due>, database: MemoryDatabase) => Bolt<Due>;
   /** When refused credentials are tried once more, milliseconds. */
   readonly triedAfter?: readonly number[];
+  readonly lateness?: (policy: LatenessPolicy) => LatenessPolicy;
   /** Milliseconds, instead of the channel's. */
   readonly recoverDelay?: number;
 }

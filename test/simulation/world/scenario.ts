@@ -1,3 +1,4 @@
+import type { LatenessPolicy } from '../../../topology/core/lateness';
 import type { Random } from '../../support/random';
 import { type HostileKind, hostileKinds } from './hostile-tenant';
 import { type Manners, type SimulatedKind, simulatedKinds } from './provider';
@@ -84,6 +85,8 @@ export interface Scenario {
   readonly held: boolean;
   /** Providers revoke credentials of accounts all through the storm, and persons set others. */
   readonly revocations: boolean;
+  /** After which time messages are late, if they are: of the channel, and `own`, as a part of 1, of messages that say it themselves. */
+  readonly lateness: (LatenessPolicy & { readonly own: number }) | undefined;
   /** Nothing else is wrong, so that no message of another account may be later than this. */
   readonly fairWithin: number | undefined;
 }
@@ -125,6 +128,13 @@ export function scenarioOf(random: Random): Scenario {
     held: random.chance(0.1),
     revocations: random.chance(0.3),
     fairWithin: undefined,
+    lateness: random.chance(0.25)
+      ? {
+          sendWithinMs: random.integer(500, 6_000),
+          onLate: random.pick(['skip', 'suspend', 'send']),
+          own: random.pick([0, 0.5, 1]),
+        }
+      : undefined,
   };
   const manners = random.chance(0.3) ? { listsLate: random.between(0, 1) } : {};
   return { ...scenario, manners, startsWithin: random.pick([0, 1_000]) };

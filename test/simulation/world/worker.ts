@@ -4,6 +4,7 @@ import { DueSpout, type DueSpoutSettings } from '../../../spouts/due-spout';
 import type { Bolt } from '../../../topology/core/bolt';
 import { Unavailable } from '../../../topology/core/errors';
 import { fieldsGrouping } from '../../../topology/core/grouping';
+import type { LatenessPolicy } from '../../../topology/core/lateness';
 import type { RetryPolicy } from '../../../topology/core/retry-policy';
 import type { Spout } from '../../../topology/core/spout';
 import type { Codec } from '../../../topology/core/stream';
@@ -49,6 +50,8 @@ export interface WorkerOptions {
   readonly spout: DueSpoutSettings;
   readonly bolt: SendBoltSettings;
   readonly retry: RetryPolicy;
+  /** Of every channel. */
+  readonly lateness: LatenessPolicy;
   /** Accounts need credentials, which may be revoked. */
   readonly hasAccounts: boolean;
   /** Ways to the database and back, as factors. */
@@ -187,7 +190,7 @@ export class SimulatedWorker {
   }
 
   private boltTask(provider: SimulatedProvider): Task {
-    const { streams, machine, bolt: settings, sabotage, retry, random, onBug } = this.options;
+    const { streams, machine, bolt: settings, sabotage, retry, lateness, random, onBug } = this.options;
     const { name } = provider;
     const accounts = accountsOf(name, machine, this.database.secretsOf(name), sabotage.triedAfter);
     const own = provider.channel(machine, this.session.session, this.options.hasAccounts ? accounts : undefined);
@@ -197,6 +200,7 @@ export class SimulatedWorker {
       channel: sabotage.channel?.(own as never) ?? (own as never),
       settings: sabotage.boltSettings?.(settings) ?? settings,
       retry,
+      lateness: sabotage.lateness?.(lateness) ?? lateness,
       rows: sabotage.answers?.(this.database.sendRows()) ?? this.database.sendRows(),
       deploymentId: () => 'ab'.repeat(16),
       random: random.next,

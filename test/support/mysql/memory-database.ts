@@ -1,10 +1,10 @@
 import type { Kept } from '../../../bolts/kept-ids';
-import type { AttemptResult, ClaimRow, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
+import type { AttemptResult, ClaimRow, SendRow, SendRows, UnclaimedResult, Unwritten } from '../../../bolts/send-rows';
 import { cut } from '../../../connectors/mysql/sql/cut';
 import type { LostRow, OpenRow, OpenRows, Recovery, SessionLease, ShardCursor } from '../../../spouts/open-rows';
 import type { Resumed, SuspendedRows } from '../../../spouts/suspended-rows';
 import { Unavailable } from '../../../topology/core/errors';
-import { OTHER_CREDENTIALS_DELAY_MS } from '../../../topology/message';
+import { isLate, OTHER_CREDENTIALS_DELAY_MS } from '../../../topology/message';
 import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../../topology/runtime/worker-registry';
 import { MemoryAccounts } from './memory-accounts';
 import { MemoryRefreshes } from './memory-refreshes';
@@ -18,6 +18,8 @@ interface MemoryWorker extends WorkerIdentity {
 
 /** The greatest number that a version's column takes. */
 const MAX_VERSION = 2 ** 32 - 1;
+type Ended = Pick<AttemptResult, 'settlement' | 'outcome'>;
+
 /** Suspended rows that are looked at at once. */
 const RESUMED_ROWS = 10;
 
@@ -28,6 +30,7 @@ export type Operation =
   | 'recover'
   | 'read'
   | 'claim'
+  | 'settleUnclaimed'
   | 'writeBack'
   | 'release'
   | 'kept'
@@ -88,6 +91,7 @@ export class MemoryDatabase extends MemoryTable {
           [...new Set(ids)].flatMap((id) => this.rows.get(id) ?? []).map((row) => asSendRow(row, maxPayloadBytes)),
         ),
       claim: (session, rows, ahead) => this.run('claim', () => this.claimRows(session, rows, ahead)),
+      settleUnclaimed: (session, results) => this.run('settleUnclaimed', () => this.settleUnclaimed(session, results)),
       writeBack: (session, results) => this.run('writeBack', () => this.settleRows(session, results)),
       release: (session, { id, version }, lastError, delayMs) =>
         this.run('release', () => {
@@ -240,6 +244,16 @@ export class MemoryDatabase extends MemoryTable {
     return won;
   }
 
+  private settleUnclaimed(session: string, results: readonly UnclaimedResult[]): number[] {
+    return results.flatMap((result) => {
+      const { id } = result;
+      if (this.poisoned.has(id) || this.rows.get(id)?.inDoubt === true) return [];
+      if (this.claimRows(session, [result], 0) === 0) return [];
+      this.settleRows(session, [result]);
+      return [id];
+    });
+  }
+
   private settleRows(session: string, results: readonly AttemptResult[]): Unwritten[] {
     const bad: Unwritten[] = [];
     for (const given of results) {
@@ -256,11 +270,11 @@ export class MemoryDatabase extends MemoryTable {
         if (row !== undefined) {
           const now = this.now();
           this.write(row, {
-            ...this.settled(row, settlement),
+            ...this.settled(row, result),
             ...began(row, result, now),
             ...doubted(row, result, now),
           });
-        } else if (settlement.state === 'delivered') this.settleDoubt(id, settlement);
+        } else if (settlement.state === 'delivered') this.settleDoubt(id, result);
         const isOver = result.hasKept === true && ['delivered', 'failed'].includes(this.rows.get(id)?.state ?? '');
         if (isOver) this.keptIds.delete(id);
       }
@@ -268,7 +282,7 @@ export class MemoryDatabase extends MemoryTable {
     return bad;
   }
 
-  private settled(row: MemoryRow, settlement: AttemptResult['settlement']): Partial<MemoryRow> {
+  private settled(row: MemoryRow, { settlement, outcome }: Ended): Partial<MemoryRow> {
     if (settlement.state === 'delivered') {
       const { deliveredAt, receipt } = settlement;
       return {
@@ -287,8 +301,9 @@ export class MemoryDatabase extends MemoryTable {
       recoveries: 0,
       lastError: cut(settlement.error, 1024),
       claim: null,
+      isLate: isLate(settlement),
     };
-    if (settlement.state === 'suspended') {
+    if (isUntried({ settlement, outcome })) {
       const doubt = inDoubt ? { inDoubt: row.inDoubt, decided: row.decided } : {};
       return { ...ended, ...doubt, recoveries: row.recoveries, attempts: row.attempts - 1 };
     }
@@ -354,21 +369,26 @@ export class MemoryDatabase extends MemoryTable {
     return { rows: batch.length, hasMore, at: { account, channel } };
   }
 
-  private settleDoubt(id: number, settlement: Extract<AttemptResult['settlement'], { state: 'delivered' }>): void {
+  private settleDoubt(id: number, result: Ended): void {
     const row = this.rows.get(id);
     if (row === undefined || !row.inDoubt || row.state === 'delivered' || row.state === 'canceled') return;
-    this.write(row, this.settled(row, settlement));
+    this.write(row, this.settled(row, result));
   }
+}
+
+/** The claim counts as no attempt. */
+function isUntried({ settlement, outcome }: Ended): boolean {
+  return settlement.state === 'suspended' || outcome.kind === 'late';
 }
 
 /** The first attempt of a plan is remembered. What was given back or postponed is none. */
 function began(
   { firstAttemptAt }: MemoryRow,
-  { startedAt, settlement }: AttemptResult,
+  { startedAt, settlement, outcome }: AttemptResult,
   now: number,
 ): Partial<MemoryRow> {
   const { without, askedMs = 0 } = settlement.state === 'scheduled' ? settlement : {};
-  const isNone = settlement.state === 'delivered' || settlement.state === 'suspended';
+  const isNone = settlement.state === 'delivered' || isUntried({ settlement, outcome });
   const isAttempt = !isNone && (without === undefined || without === 'unreachable');
   return isAttempt ? { firstAttemptAt: (firstAttemptAt ?? startedAt ?? now) + askedMs } : {};
 }
@@ -392,7 +412,21 @@ function isWritable({ version, contentHash }: AttemptResult): boolean {
 }
 
 function asSendRow(row: MemoryRow, maxPayloadBytes: number): SendRow {
-  const { id, account, channel, payload, dueAt, version, state, attempts, firstAttemptAt, planNumber } = row;
+  const {
+    id,
+    account,
+    channel,
+    payload,
+    dueAt,
+    lateFrom,
+    sendWithinMs,
+    onLate,
+    version,
+    state,
+    attempts,
+    firstAttemptAt,
+    planNumber,
+  } = row;
   const { inDoubt, doubtSince, decided, recoveries, updatedAt, claim: session } = row;
   const wakeAt = wakeOf(row);
   const payloadBytes = Buffer.byteLength(payload);
@@ -403,6 +437,9 @@ function asSendRow(row: MemoryRow, maxPayloadBytes: number): SendRow {
     payload: payloadBytes <= maxPayloadBytes ? payload : null,
     payloadBytes,
     dueAt,
+    lateFrom,
+    sendWithinMs,
+    onLate,
     wakeAt,
     version,
     state,

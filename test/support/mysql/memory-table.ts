@@ -1,17 +1,23 @@
 import { crc32 } from 'node:zlib';
 import type { CancelAnswer, EditAnswer, Refusal } from '../../../connectors/mysql/client/answers';
 import type { Clock } from '../../../topology/core/clock';
+import type { Lateable, OnLate } from '../../../topology/core/lateness';
 import type { MessageState } from '../../../topology/message';
 import type { ScheduleChange } from '../../../topology/streams';
 
 /** A row of `scheduled_messages`. Times are epoch milliseconds. */
-export interface MemoryRow {
+export interface MemoryRow extends Lateable {
   readonly id: number;
   readonly account: string;
   readonly channel: string;
   readonly shard: number;
   payload: string;
   dueAt: number;
+  lateFrom: number | null;
+  sendWithinMs: number | null;
+  onLate: OnLate | null;
+  /** It is `late`, or was skipped. */
+  isLate: boolean;
   retryAt: number | null;
   state: MessageState;
   version: number;
@@ -35,6 +41,8 @@ export interface NewRow {
   readonly channel?: string;
   readonly payload?: unknown;
   readonly dueAt: number;
+  readonly sendWithinMs?: number;
+  readonly onLate?: OnLate;
 }
 
 /** The rows of `scheduled_messages` and what an application may do to them, with the answers that MySQL's client gives. */
@@ -68,6 +76,10 @@ export class MemoryTable {
       shard: crc32(account) % 256,
       payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
       dueAt: row.dueAt,
+      lateFrom: null,
+      sendWithinMs: row.sendWithinMs ?? null,
+      onLate: row.onLate ?? null,
+      isLate: false,
       retryAt: null,
       state: 'scheduled',
       version: 1,
@@ -100,6 +112,7 @@ export class MemoryTable {
     const { dueAt = row.dueAt } = change;
     this.write(row, {
       state: dueAt <= this.now() && this.staysSuspended(row) ? 'suspended' : 'scheduled',
+      isLate: false,
       ...(change.payload === undefined ? {} : { payload: JSON.stringify(change.payload) }),
       ...(change.dueAt === undefined ? {} : { dueAt: change.dueAt, retryAt: null }),
       version: row.version + 1,
@@ -114,13 +127,37 @@ export class MemoryTable {
     const row = this.rows.get(id);
     const refusal = refusalOf(row);
     if (row !== undefined && refusal === null) {
-      this.write(row, { state: 'canceled', version: row.version + 1 });
+      this.write(row, { state: 'canceled', isLate: false, version: row.version + 1 });
       return { result: 'canceled' };
     }
     if (row !== undefined && refusal?.result === 'in_doubt') {
       this.write(row, { state: 'uncertain', version: row.version + 1 });
     }
     return refusal ?? { result: 'not_found' };
+  }
+
+  /** A person has a message sent that is suspended or late: it has its whole time from now on, and attempts start again. */
+  resume(id: number): boolean {
+    const row = this.rows.get(id);
+    if (row?.state !== 'suspended' && row?.state !== 'late') return false;
+    this.write(row, { ...this.again(row), planNumber: row.planNumber });
+    return true;
+  }
+
+  /** The same for one that failed. */
+  redrive(id: number): boolean {
+    const row = this.rows.get(id);
+    if (row?.state !== 'failed') return false;
+    this.write(row, this.again(row));
+    return true;
+  }
+
+  /** Before the time of a retry nothing may be tried, whoever wants it. */
+  private again({ version, planNumber, ...row }: MemoryRow): Partial<MemoryRow> & { state: MessageState } {
+    const now = this.now();
+    const retryAt = row.retryAt !== null && row.retryAt > now ? row.retryAt : null;
+    const plan = { version: version + 1, planNumber: planNumber + 1, attempts: 0, firstAttemptAt: null };
+    return { ...plan, state: 'scheduled', retryAt, lateFrom: retryAt ?? now, isLate: false };
   }
 
   /** Changes the payload and forgets the version, as an application's own SQL may. */
@@ -174,6 +211,6 @@ function refusalOf(row: MemoryRow | undefined): Refusal | null {
       worker: row.claim ?? '',
     };
   }
-  if (row.state !== 'scheduled' && row.state !== 'suspended') return { result: 'already', state: row.state };
+  if (!['scheduled', 'suspended', 'late'].includes(row.state)) return { result: 'already', state: row.state };
   return row.inDoubt ? { result: 'in_doubt' } : null;
 }

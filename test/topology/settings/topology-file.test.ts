@@ -101,6 +101,12 @@ describe('the faults of a topology file', () => {
     ['components: { webhook: { replicas: "2" } }', /replicas is "2": expected a whole number/],
     ['components: { webhook: { replicas: 1.5 } }', /replicas is 1\.5: expected a whole number/],
     ['components: { webhook: { backOff: 0s } }', /backOff is "0s": expected a time from 1ms to 1d/],
+    [
+      'components: { webhook: { sendWithin: 60d } }',
+      /sendWithin is "60d": expected a time from 1s to 49d, .*for example 30s, or none$/,
+    ],
+    ['components: { webhook: { sendWithin: never } }', /sendWithin is "never": expected a time from 1s to 49d/],
+    ['components: { webhook: { onLate: drop } }', /onLate is "drop": expected send, skip, suspend$/],
     ['components: { webhook: { attempts: 12 } }', /attempts is 12: attempts is called giveUpAfter now/],
     ['components: { webhook: }', /components\.webhook is null: expected a map of settings/],
     ['components: [a]', /components is \["a"\]: expected a map of settings/],
@@ -160,7 +166,7 @@ describe('the faults of a topology file', () => {
   });
 
   it('show no more than the beginning of a long value', () => {
-    expect(faultsIn(`components: { webhook: { lead: ${'x'.repeat(500)} } }`)[0]?.length).toBeLessThan(300);
+    expect(faultsIn(`components: { webhook: { lead: ${'x'.repeat(500)} } }`)[0]?.length).toBeLessThan(350);
   });
 
   it('of a specification that is no file name where it comes from', () => {
@@ -241,6 +247,15 @@ test('a file that is not there is said with what to do', () => {
   for (const name of ['nothing.yaml', 'topology.yaml']) {
     expect(() => readTopologyFile({ path: join(folder, name) })).toThrow(/E\w+.*Set DOWNSPOUT_TOPOLOGY to the path/);
   }
+});
+
+const boltOf = (text: string) => parseTopologySettings(`components: { x: { ${text} } }`, 't.yaml').bolts['x'];
+
+test('how long a message may be late is a time, none, or left to the channel', () => {
+  expect(boltOf('')).toMatchObject({ sendWithinMs: undefined, onLate: 'suspend' });
+  expect(boltOf('sendWithin: 36h, onLate: skip')).toMatchObject({ sendWithinMs: 129_600_000, onLate: 'skip' });
+  expect(boltOf('sendWithin: 1500')?.sendWithinMs).toBe(1_500);
+  expect(boltOf('sendWithin: none')?.sendWithinMs).toBeNull();
 });
 
 test('a text is read as a file is', () => {

@@ -6,6 +6,8 @@ import { packageRoot } from '../../../topology/settings/package';
 import { parseSpecification } from '../../../topology/settings/topology-settings';
 import { schemaFile, schemaText } from './schema-text';
 
+/** How each description ends: with its range, an example, or its words. */
+const FORM = /: (?:\d+\w* to \d+\w*(?:, or none)?|.*, such as \w+|\w+(?:, \w+)* or \w+)\.$/;
 const published = readFileSync(schemaFile, 'utf8');
 const accepts = new Ajv({ allErrors: true, strictTypes: false }).compile(JSON.parse(published) as object);
 
@@ -29,6 +31,10 @@ test.each([
   [true, 'components: { webhook: { timeout: 1.5s, giveUpAfter: 2 d, maxHeldBytes: 1GiB } }'],
   [true, 'components: { webhook: { timeout: 1500, replicas: 256, partitions: 256 } }'],
   [true, 'components: { linkedin: { apiVersion: 202611 }, other: { apiVersion: v27.0 } }'],
+  [
+    true,
+    'components: { x: { sendWithin: none, onLate: skip }, webhook: { sendWithin: 36h }, email: { sendWithin: 1500 } }',
+  ],
   [true, 'components: {}\ntopics: {}'],
   [true, 'channels: ["@acme/downspout-sms", ./sms.js, ../sms, /opt/sms.js]\ncomponents: {}'],
   [true, 'channels: []\ncomponents: {}'],
@@ -53,6 +59,9 @@ test.each([
   [false, 'components: { webhook: { timeout: 99 } }'],
   [false, 'components: { webhook: { timeout: 3600001 } }'],
   [false, 'components: { webhook: { timeout: soon } }'],
+  [false, 'components: { webhook: { sendWithin: never } }'],
+  [false, 'components: { webhook: { sendWithin: 999 } }'],
+  [false, 'components: { webhook: { onLate: drop } }'],
   [false, 'components: { webhook: { timeout: 10MiB } }'],
   [false, 'components: { webhook: { maxHeldBytes: 64MB } }'],
   [false, 'components: { webhook: { maxHeldBytes: 0 } }'],
@@ -84,7 +93,7 @@ const fields = [definitions?.['bolt'], properties?.['components']?.properties?.[
 
 test('every field has a description with its range or its form, and editors find the schema', () => {
   expect(fields.length).toBeGreaterThan(20);
-  for (const [, { description }] of fields) expect(description).toMatch(/: (?:\d+\w* to \d+\w*|.*, such as \w+)\.$/);
+  for (const [, { description }] of fields) expect(description).toMatch(FORM);
   const [first] = readFileSync(join(packageRoot(), 'topology.yaml'), 'utf8').split('\n');
   expect(first).toBe('# yaml-language-server: $schema=docs/topology.schema.json');
 });

@@ -28,7 +28,7 @@ export interface Surroundings {
 }
 
 /** Outcomes of requests that the provider did not accept. */
-const NOT_TAKEN: ReadonlySet<SeenAttempt['outcome']> = new Set(['retry', 'rejected', 'unusable', 'postponed']);
+const NOT_TAKEN: ReadonlySet<SeenAttempt['outcome']> = new Set(['retry', 'rejected', 'unusable', 'postponed', 'late']);
 
 type Rule = (seen: Seen, around: Surroundings) => Iterable<Violation>;
 
@@ -148,7 +148,7 @@ function* untrue(seen: Seen, around: Surroundings): Iterable<Violation> {
   if (row.state === 'failed' && !says) {
     yield breach('I6', row, 'failed, and no attempt says so');
   }
-  if ((row.state === 'uncertain') !== row.inDoubt && ['uncertain', 'failed', 'canceled'].includes(row.state)) {
+  if ((row.state === 'uncertain') !== row.inDoubt && ['uncertain', 'failed', 'canceled', 'late'].includes(row.state)) {
     yield breach('I6', row, `${row.state}, and ${row.inDoubt ? '' : 'not '}in doubt`);
   }
   if (row.state === 'sending') yield* abandoned(row, around);

@@ -1,4 +1,4 @@
-import type { MessageId, MessageState, Outcome, Settlement } from '../../../../topology/message';
+import type { LedgerOutcome, MessageId, MessageState, Settlement } from '../../../../topology/message';
 
 /** What every fault test checks; `downspout verify` says in words what they promise. */
 export const invariants = ['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7'] as const;
@@ -45,7 +45,7 @@ export interface SeenAttempt {
   /** Null when no request was made. */
   readonly startedAt: number | null;
   readonly finishedAt: number;
-  readonly outcome: Outcome['kind'];
+  readonly outcome: LedgerOutcome['kind'];
   readonly settled: Settlement['state'];
   readonly receipt: string | null;
   readonly recordedAt: number;

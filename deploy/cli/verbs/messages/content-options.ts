@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { EditChange, OnLate } from '../../../../connectors/mysql/client/client';
+import { checkOnLate, checkSendWithin } from '../../../../connectors/mysql/client/input';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import { parseJson } from '../../../../topology/core/json-text';
 import { decodeText } from '../../../../topology/core/text-encoding';
@@ -13,6 +15,8 @@ export interface ContentOptions {
   readonly in?: number;
   readonly payload?: string;
   readonly payloadFile?: string;
+  readonly sendWithin?: string;
+  readonly onLate?: string;
   /** The fields of the payload that were typed, by the option's name. */
   readonly [field: string]: unknown;
 }
@@ -28,6 +32,11 @@ export function withContentOptions(command: Command): Command {
   command
     .option('--due <time>', 'ISO 8601 with a zone (2027-01-31T09:00:00+01:00) or epoch milliseconds')
     .option('--in <duration>', 'this long from now, for example 90s, 10min, 2h', parseDuration)
+    .option(
+      '--send-within <duration>',
+      'how long after its due time it may be sent, such as 24h; or channel: as that says',
+    )
+    .option('--on-late <what>', 'what happens to it afterwards: send, skip or suspend; or channel: as that says')
     .option('--payload <json>', 'the payload, whole, of any channel')
     .option('--payload-file <path>', 'the payload from a file, - for standard input');
   return withFieldOptions(command, payloads);
@@ -47,6 +56,16 @@ export async function dueOf(
 ): Promise<number | string | undefined> {
   if (options.due !== undefined && options.in !== undefined) throw new UserError('Give --due or --in, not both.');
   return options.in === undefined ? options.due : (await database.now()) + options.in;
+}
+
+/** When it is too late to send the message, as the client takes it. @throws UserError naming the field that is wrong */
+export function latePolicyOf({ sendWithin, onLate }: ContentOptions): Pick<EditChange, 'sendWithin' | 'onLate'> {
+  if (sendWithin !== undefined) checkSendWithin(sendWithin);
+  if (onLate !== undefined) checkOnLate(onLate);
+  return {
+    ...(sendWithin === undefined ? {} : { sendWithin }),
+    ...(onLate === undefined ? {} : { onLate: onLate as OnLate }),
+  };
 }
 
 /** How the payload was given: not at all, as a whole, or by options that depend on the channel. @throws UserError */

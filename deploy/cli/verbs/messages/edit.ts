@@ -9,7 +9,14 @@ import { withClient } from '../../database';
 import { type ChangeOptions, changingVerb, contextOf } from '../../verb';
 import { answerText } from './answers';
 import { auditedMessages } from './audited-messages';
-import { type ContentOptions, dueOf, payloadGiven, payloadOf, withContentOptions } from './content-options';
+import {
+  type ContentOptions,
+  dueOf,
+  latePolicyOf,
+  payloadGiven,
+  payloadOf,
+  withContentOptions,
+} from './content-options';
 import { nameOf, type TargetOptions, targetsOf } from './targets';
 
 interface EditOptions extends ChangeOptions, ContentOptions, TargetOptions {
@@ -30,8 +37,12 @@ export function editCommand(): Command {
     const context = contextOf(options);
     const target = targetsOf(id === undefined ? [] : [id], options)[0] as Target;
     const { schemas } = channelsFor(context);
-    if (options.due === undefined && options.in === undefined && payloadGiven(options, schemas) === 'not') {
-      throw new UserError('What shall change? Give a new time (--due, --in) or a new payload.');
+    const policy = latePolicyOf(options);
+    const isTimed = options.due !== undefined || options.in !== undefined;
+    if (!isTimed && Object.keys(policy).length === 0 && payloadGiven(options, schemas) === 'not') {
+      throw new UserError(
+        'What shall change? Give a new time (--due, --in), a new payload, --send-within or --on-late.',
+      );
     }
     if (options.due !== undefined) checkTime('dueAt', options.due);
     const edited = () =>
@@ -44,6 +55,7 @@ export function editCommand(): Command {
             ...target,
             ...(dueAt === undefined ? {} : { dueAt }),
             ...(payload === undefined ? {} : { payload }),
+            ...policy,
             ...(options.ifVersion === undefined ? {} : { version: options.ifVersion }),
           };
           return client.edit([edit]);

@@ -14,6 +14,7 @@ export interface FilterOptions {
   readonly dueFrom?: string;
   readonly dueUntil?: string;
   readonly error?: string;
+  readonly late?: true;
 }
 
 /** What can be done about many messages of a state at once. */
@@ -21,21 +22,24 @@ const verbs: Readonly<Partial<Record<MessageState, string>>> = {
   failed: 'redrive',
   uncertain: 'resolve',
   suspended: 'resume',
+  late: 'resume',
 };
 
-/** @param actsOn the state that the verb is about; any unless given */
-export function withFilterOptions(command: Command, actsOn?: MessageState): Command {
-  const stateText = actsOn === undefined ? 'only in this state' : `all that are in this state: ${actsOn} for this verb`;
+/** @param actsOn the states that the verb is about; any unless given */
+export function withFilterOptions(command: Command, ...actsOn: readonly MessageState[]): Command {
+  const states = actsOn.join(' or ');
+  const stateText = states === '' ? 'only in this state' : `all that are in this state: ${states} for this verb`;
   return command
     .addOption(new Option('--state <state>', stateText).choices(messageStates))
     .option('--channel <name>', 'only of this channel')
     .option('--account <name>', 'only of this account')
     .option('--due-from <time>', 'due then or later (ISO 8601 with a zone, or epoch milliseconds)')
     .option('--due-until <time>', 'due before then')
-    .option('--error <text>', 'only with this text in the last error');
+    .option('--error <text>', 'only with this text in the last error')
+    .option('--late', 'only what is late, or failed because it was not sent in time');
 }
 
-export function filterOf({ state, channel, account, dueFrom, dueUntil, error }: FilterOptions): MessageFilter {
+export function filterOf({ state, channel, account, dueFrom, dueUntil, error, late }: FilterOptions): MessageFilter {
   return {
     ...(state === undefined ? {} : { state }),
     ...(channel === undefined ? {} : { channel }),
@@ -43,19 +47,20 @@ export function filterOf({ state, channel, account, dueFrom, dueUntil, error }: 
     ...(dueFrom === undefined ? {} : { dueFrom }),
     ...(dueUntil === undefined ? {} : { dueUntil }),
     ...(error === undefined ? {} : { error }),
+    ...(late === undefined ? {} : { isLate: late }),
   };
 }
 
 /**
  * Whether messages are meant by a filter, not by their names.
- * @param actsOn the state that the verb is about
+ * @param actsOn the states that the verb is about
  * @throws UserError when by both, or when messages of another state are meant
  */
 export function isByFilter(
   ids: readonly string[],
   dedupeKey: string | undefined,
   options: FilterOptions,
-  actsOn: MessageState,
+  ...actsOn: readonly MessageState[]
 ): boolean {
   const { account, ...others } = filterOf(options);
   checkState(others.state, actsOn);
@@ -65,12 +70,13 @@ export function isByFilter(
   return filtered;
 }
 
-function checkState(state: MessageState | undefined, actsOn: MessageState): void {
-  if (state === undefined || state === actsOn) return;
+function checkState(state: MessageState | undefined, actsOn: readonly MessageState[]): void {
+  const [first] = actsOn;
+  if (state === undefined || first === undefined || actsOn.includes(state)) return;
   const verb = verbs[state];
   const advice = verb === undefined ? '' : ` For ${state} ones there is \`downspout messages ${verb}\`.`;
   throw new UserError(
-    `--state: \`downspout messages ${verbs[actsOn]}\` is about ${actsOn} messages, not about those that are ${state}.${advice}`,
+    `--state: \`downspout messages ${verbs[first]}\` is about ${actsOn.join(' or ')} messages, not about those that are ${state}.${advice}`,
   );
 }
 

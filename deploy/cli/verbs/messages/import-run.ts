@@ -108,8 +108,9 @@ function check(
   fields: Readonly<Record<string, unknown>>,
   schemas: Schemas | undefined,
 ): { readonly message: NewMessage; readonly bytes: number } | string {
-  const { due_at: dueAt, dedupe_key: dedupeKey, local_time: localTime, ...rest } = fields;
-  const message = { ...rest, dueAt, dedupeKey, localTime } as unknown as NewMessage;
+  const { due_at: dueAt, dedupe_key: dedupeKey, local_time: localTime, ...others } = fields;
+  const { send_within: sendWithin, on_late: onLate, ...rest } = others;
+  const message = { ...rest, dueAt, dedupeKey, localTime, sendWithin, onLate } as unknown as NewMessage;
   try {
     return { message, bytes: Buffer.byteLength(checkMessage(message, schemas).payload) };
   } catch (error) {

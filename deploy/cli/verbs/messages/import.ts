@@ -38,7 +38,8 @@ export function importCommand(): Command {
     .option('--errors <path>', 'write the bad lines to this file too, as NDJSON')
     .addHelpText(
       'after',
-      '\nColumns or fields: account, channel, due_at (ISO 8601 with a zone, or epoch milliseconds), dedupe_key, and\n' +
+      '\nColumns or fields: account, channel, due_at (ISO 8601 with a zone, or epoch milliseconds), dedupe_key,\n' +
+        'send_within (such as 24h), on_late (send, skip or suspend), and\n' +
         'payload (JSON) or, in CSV, payload.url, payload.body, payload.headers.<name> …\n' +
         'CSV may be separated by commas, semicolons or tabs. A body that is JSON is sent as JSON, as with --body.\n' +
         'With dedupe keys an import that was interrupted can be run again: scheduling twice is scheduling once.',

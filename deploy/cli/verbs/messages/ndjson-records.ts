@@ -48,7 +48,8 @@ function jsonRecord(line: number, text: string): SourceRecord {
 
 /** The client's names are known too: `dueAt` for `due_at`. */
 function snake(name: string): string {
-  return { dueAt: 'due_at', dedupeKey: 'dedupe_key', localTime: 'local_time' }[name] ?? name;
+  const known = { dueAt: 'due_at', dedupeKey: 'dedupe_key', localTime: 'local_time', sendWithin: 'send_within' };
+  return { ...known, onLate: 'on_late' }[name] ?? name;
 }
 
 /** Lines as bytes, split at \n alone (JSON may hold U+2028); null for a line that is too long. */

@@ -16,10 +16,14 @@ interface RedriveOptions extends ChangeOptions, TargetOptions, FilterOptions {
 /** `downspout messages redrive`. */
 export function redriveCommand(): Command {
   return withFilterOptions(
-    changingVerb('redrive', 'send failed messages again, now; their attempts start again', {
-      example: 'downspout messages redrive --channel webhook --error 503 --yes',
-      fails: 'one of the messages has not failed, or a filter is given without --yes',
-    }),
+    changingVerb(
+      'redrive',
+      'send failed messages again, now; their attempts start again. A filter selects what was not sent in time with --late, and the others without',
+      {
+        example: 'downspout messages redrive --channel webhook --error 503 --yes',
+        fails: 'one of the messages has not failed, or a filter is given without --yes',
+      },
+    ),
     'failed',
   )
     .argument('[id...]', 'the messages; or --account and --dedupe-key; or a filter')
@@ -42,7 +46,7 @@ export function redriveCommand(): Command {
 }
 
 async function redriveMany(options: RedriveOptions, context: VerbContext): Promise<void> {
-  const filter = filterOf(options);
+  const filter = { isLate: false, ...filterOf(options) };
   await withPool(context, (pool) => {
     const bulk = new Bulk(pool, thisAuthor(context.settings.environment.DOWNSPOUT_WHO));
     return changeMany(context, options.yes === true, {

@@ -22,20 +22,21 @@ export function resumeCommand(): Command {
   return withFilterOptions(
     changingVerb(
       'resume',
-      'send suspended messages whose account can be used again, in the order in which they are due',
+      'send messages that wait, in the order in which they are due: suspended ones whose account can be used again, with --late those that were not sent in time',
       {
         example: 'downspout messages resume --channel mastodon --due-from 2027-01-31T00:00:00Z --yes',
-        fails: 'one of the messages is not suspended, its account cannot be used, or a filter is given without --yes',
+        fails: 'one of the messages does not wait so, its account cannot be used, or a filter is given without --yes',
       },
     ),
     'suspended',
+    'late',
   )
     .argument('[id...]', 'the messages; or --account and --dedupe-key; or a filter')
     .option('--dedupe-key <key>', 'with --account: the message')
     .option('--yes', 'with a filter: do it without asking')
     .action(async (ids: string[], options: ResumeOptions) => {
       const context = contextOf(options);
-      if (isByFilter(ids, options.dedupeKey, options, 'suspended')) return resumeMany(options, context);
+      if (isByFilter(ids, options.dedupeKey, options, 'suspended', 'late')) return resumeMany(options, context);
       const targets = targetsOf(ids, options);
       const answers = await auditedMessages(context, 'messages resume', targets, () =>
         withSuspended(context, (suspended) => suspended.resumeThese(targets)),
@@ -78,7 +79,7 @@ function textOf(answer: ResumeAnswer): string {
     case 'resumed':
       return `is scheduled again; its plan has version ${answer.version} now.`;
     case 'not_suspended':
-      return `is not suspended: ${answer.state}.`;
+      return `is neither suspended nor late: ${answer.state}.`;
     case 'account_blocked':
       return `is left: account ${printable(answer.account)} cannot be used on ${answer.channel} (downspout accounts list).`;
     default:

@@ -6,7 +6,7 @@ import { audited, type Change } from '../../audited';
 import { channelsFor } from '../../channels';
 import { withClient } from '../../database';
 import { type ChangeOptions, changingVerb, contextOf } from '../../verb';
-import { type ContentOptions, dueOf, fieldNames, payloadOf, withContentOptions } from './content-options';
+import { type ContentOptions, dueOf, fieldNames, latePolicyOf, payloadOf, withContentOptions } from './content-options';
 import { onExistingOption, refusalOf, textOf } from './schedule-answers';
 
 interface ScheduleOptions extends ChangeOptions, ContentOptions {
@@ -34,11 +34,19 @@ export function scheduleCommand(): Command {
     if (payload === undefined)
       throw new UserError(`What? Give ${fieldNames(schemas)}; or --payload, or --payload-file.`);
     if (options.due !== undefined) checkTime('dueAt', options.due);
+    const policy = latePolicyOf(options);
     const schedule = async (client: Client) => {
       const dueAt = await dueOf(options, client);
       if (dueAt === undefined) throw new UserError('When? Give --due or --in.');
       // The client checks every field; what was typed has no type yet.
-      const message = { account, channel, dueAt, payload, ...(dedupeKey === undefined ? {} : { dedupeKey }) };
+      const message = {
+        account,
+        channel,
+        dueAt,
+        payload,
+        ...policy,
+        ...(dedupeKey === undefined ? {} : { dedupeKey }),
+      };
       return client.schedule(message as NewMessage, { onExisting: options.onExisting });
     };
     const record = { verb: 'messages schedule', subject: `a message of ${account} on ${channel}` };

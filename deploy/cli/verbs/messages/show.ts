@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { sendWithinOf } from '../../../../connectors/channels/channel-kinds';
 import { isCredential } from '../../../../connectors/channels/http/redaction';
 import type { Message, Target } from '../../../../connectors/mysql/client/client';
 import type { Attempt } from '../../../../connectors/mysql/client/messages';
@@ -8,11 +9,13 @@ import { listWorkers } from '../../../../connectors/mysql/operators/worker-statu
 import { AccountStates } from '../../../../connectors/mysql/secrets/account-states';
 import { UserError } from '../../../../topology/core/errors';
 import { showJson } from '../../../../topology/core/json-text';
+import { channelPolicy, endOf, type LatenessPolicy, policyOf } from '../../../../topology/core/lateness';
 import { type Column, type Output, type OutputOptions, printable } from '../../../console/output';
 import { formatDuration, formatInstant } from '../../../console/units';
 import { sendersOf } from '../../../inspect/database-report';
 import { runningTopology } from '../../../inspect/running-topology';
 import { type Hold, whatHolds } from '../../../inspect/what-holds';
+import { channelsFor } from '../../channels';
 import { withPool } from '../../database';
 import { contextOf, dataVerb } from '../../verb';
 import { nameOf, type TargetOptions, targetsOf } from './targets';
@@ -67,7 +70,9 @@ export function showCommand(): Command {
         ]);
         const senders = sendersOf(running);
         const around = { now, pauses, workers, senders, topology: running.source, account: state };
-        return { ...shown, holds: whatHolds(shown.message, around) };
+        const bolt = running.settings.bolts[channel] ?? { onLate: 'suspend' };
+        const policy = channelPolicy(bolt, sendWithinOf(channel, channelsFor(context).kinds));
+        return { ...shown, policy, holds: whatHolds(shown.message, around) };
       });
       context.output.data(found, () => messageText(found, context.output));
     });
@@ -77,9 +82,19 @@ interface Shown {
   readonly message: Message;
   readonly attempts: readonly Attempt[];
   readonly holds: readonly Hold[];
+  /** Of its channel. */
+  readonly policy: LatenessPolicy;
 }
 
-function messageText({ message, attempts, holds }: Shown, output: Output): string {
+/** Until when it is sent, if it waits; null when it is sent however late it is. */
+export function untilText(message: Message, channel: LatenessPolicy): string | null {
+  const end = endOf(message, channel);
+  if (end === Number.POSITIVE_INFINITY || !['scheduled', 'sending', 'suspended'].includes(message.state)) return null;
+  const then = policyOf(message, channel).onLate === 'skip' ? 'it is skipped' : 'a person decides';
+  return `${formatInstant(end)}; afterwards ${then}`;
+}
+
+function messageText({ message, attempts, holds, policy }: Shown, output: Output): string {
   const { bold, dim } = output.colors;
   const wall = message.localTime === null ? '' : ` (${message.localTime} ${message.zone ?? ''})`;
   const lateness =
@@ -92,6 +107,7 @@ function messageText({ message, attempts, holds }: Shown, output: Output): strin
     ['dedupe key', message.dedupeKey],
     ['due', `${formatInstant(message.dueAt)}${wall}`],
     ['next try', message.wakeAt === message.dueAt || message.wakeAt === null ? null : formatInstant(message.wakeAt)],
+    ['send until', untilText(message, policy)],
     ['delivered', message.deliveredAt === null ? null : `${formatInstant(message.deliveredAt)}${lateness}`],
     ['receipt', message.receipt],
     ['last error', message.lastError],

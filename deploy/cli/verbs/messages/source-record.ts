@@ -14,4 +14,6 @@ export const FIELDS: readonly string[] = [
   'payload',
   'local_time',
   'zone',
+  'send_within',
+  'on_late',
 ];

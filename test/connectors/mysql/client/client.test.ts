@@ -209,6 +209,23 @@ describe('scheduling again under a key', () => {
     expect(await client.schedule({ ...known, dueAt: later + 1 })).toMatchObject({ result: 'conflict' });
   });
 
+  test('another policy is another content: a conflict, and a replacement that brings its own', async () => {
+    const dedupeKey = key();
+    const { id } = await client.schedule(message({ dedupeKey, onLate: 'skip' }));
+    expect(await client.schedule(message({ dedupeKey, onLate: 'skip' }))).toMatchObject({ id, created: false });
+    const other = message({ dedupeKey, sendWithin: '36h' });
+    expect(await client.schedule(other)).toMatchObject({ result: 'conflict', id });
+    const replace = { onExisting: 'replace' } as const;
+    expect(await client.schedule(other, replace)).toEqual({ result: 'replaced', id, version: 2 });
+    expect(await client.get(id)).toMatchObject({ onLate: null, sendWithinMs: 36 * 3_600_000, isLate: false });
+    // Repeating the call is harmless.
+    expect(await client.schedule(other, replace)).toEqual({ result: 'scheduled', id, created: false });
+    // What is late stays so when a producer repeats all that it knows.
+    await admin.run(`UPDATE scheduled_messages SET state='late' WHERE id=${id}`);
+    expect(await client.schedule(other, replace)).toEqual({ result: 'scheduled', id, created: false });
+    expect(await client.get(id)).toMatchObject({ state: 'late', isLate: true });
+  });
+
   test.each(['canceled', 'failed', 'delivered'])(
     'replaces a message that is %s, under the next plan number',
     async (state) => {
@@ -391,6 +408,27 @@ describe('edit and cancel', () => {
       { result: 'canceled' },
     ]);
     expect(await client.cancel(byKey)).toEqual({ result: 'already', state: 'canceled' });
+  });
+
+  test('change when a message is too late to be sent, and each of the two alone', async () => {
+    const { id } = await client.schedule(message({ sendWithin: '36h', onLate: 'skip' }));
+    const policy = async () => {
+      const found = await client.get(id);
+      return [found?.sendWithinMs, found?.onLate, found?.version];
+    };
+    expect(await policy()).toEqual([36 * 3_600_000, 'skip', 1]);
+    await client.edit(id, { sendWithin: 5_000 });
+    expect(await policy()).toEqual([5_000, 'skip', 2]);
+    await client.edit([
+      { id, onLate: 'send' },
+      { id: (await client.schedule(message())).id, dueAt: later + 1 },
+    ]);
+    expect(await policy()).toEqual([5_000, 'send', 3]);
+    await client.edit(id, { sendWithin: 'channel', onLate: 'channel' });
+    expect(await policy()).toEqual([null, null, 4]);
+    await expect(client.edit(id, { sendWithin: 'soon' })).rejects.toThrow(/^sendWithin: expected 1s to 49d/);
+    await expect(client.edit(id, { onLate: 'drop' as 'send' })).rejects.toThrow(/^onLate: expected send, skip/);
+    expect(await policy()).toEqual([null, null, 4]);
   });
 
   test('refuse what is wrong, and change nothing', async () => {

@@ -32,6 +32,36 @@ test.each([
   expect(checkTime('dueAt', given)).toBe(expected);
 });
 
+test.each([
+  [90_000, 90_000],
+  ['90000', 90_000],
+  ['24h', 86_400_000],
+  ['1.5 h', 5_400_000],
+  ['1s', 1_000],
+  [49 * 86_400_000, 49 * 86_400_000],
+  ['channel', null],
+  [undefined, null],
+  [null, null],
+])('a message may be sent within %p', (sendWithin, expected) => {
+  expect(checkMessage(message({ sendWithin })).sendWithin).toBe(expected);
+});
+
+test.each([[0], [999], ['0s'], [-1], [49 * 86_400_000 + 1], ['50d'], ['soon'], [1.5], [Number.NaN], [true], ['']])(
+  'sendWithin %p is refused by its name',
+  (sendWithin) => {
+    expect(() => checkMessage(message({ sendWithin }))).toThrow(/^sendWithin: expected 1s to 49d, such as 24h/);
+  },
+);
+
+test('onLate is one of its words, and anything else is refused by its name', () => {
+  for (const onLate of ['send', 'skip', 'suspend']) expect(checkMessage(message({ onLate })).onLate).toBe(onLate);
+  expect(checkMessage(message({ onLate: 'channel' })).onLate).toBeNull();
+  expect(checkMessage(message({})).onLate).toBeNull();
+  for (const onLate of ['drop', 1, '']) {
+    expect(() => checkMessage(message({ onLate }))).toThrow(/^onLate: expected send, skip, suspend or channel, got /);
+  }
+});
+
 test.each([['2027-01-31T09:00:00'], ['2027-01-31 09:00'], ['2027-01-31']])('%s has no zone and is refused', (given) => {
   expect(() => checkTime('dueAt', given)).toThrow(
     new UserError(`dueAt: "${given}" has no zone; end it with Z or an offset such as +01:00`),

@@ -68,6 +68,7 @@ test('tells what became of every message, page by page', async () => {
     deliveredAt: 7,
     receipt: 'r',
     lastError: null,
+    isLate: false,
   });
   expect((await everything(all.next)).ids).toEqual([]);
   const [more] = await scheduled(1);

@@ -198,9 +198,7 @@ describe("a person's retry", () => {
 
   test('is used up by an attempt', async () => {
     const { id, rows, row } = await claimed();
-    await rows.writeBack(session, [
-      result(row, { kind: 'retry', reason: 'busy' }, { ...retry(0), inDoubt: true } as never),
-    ]);
+    await rows.writeBack(session, [result(row, { kind: 'retry', reason: 'busy' }, { ...retry(0), inDoubt: true })]);
     expect(await rows.read([id], Number.POSITIVE_INFINITY)).toMatchObject([
       { state: 'scheduled', inDoubt: true, decided: false },
     ]);

@@ -10,7 +10,7 @@ const message = (dedupeKey: string): CheckedMessage =>
     payloads,
   );
 const known = message('known');
-const existing = [7, 'shop', 'known', 'webhook', known.dueAt, known.payload, 'scheduled', hashOf(known)];
+const existing = [7, 'shop', 'known', 'webhook', known.dueAt, known.payload, 'scheduled', hashOf(known), null, null];
 
 /** A transaction that sees one message, 7 with the key `known`; every statement is noted. */
 function scripted(locksGaps: boolean) {
@@ -68,4 +68,10 @@ test.each([
   const sent = statements.filter((one) => one.startsWith('INSERT')).map((one) => Buffer.byteLength(one));
   expect(Math.max(...sent)).toBeLessThan(8.1 * 1024 * 1024);
   expect(sent).toHaveLength(Math.ceil(20 / Math.floor((8 * 1024 * 1024) / (200_000 * bytes + 100))));
+});
+
+test('what a message says of its lateness is a part of what it says, and nothing said hashes as before there was any', () => {
+  const own = { ...known, sendWithin: 1_000 };
+  expect(new Set([known, own, { ...own, onLate: 'skip' as const }].map(hashOf)).size).toBe(3);
+  expect(hashOf(known)).toBe('64e64ce7617e656bc28b200e0e6bd12a');
 });

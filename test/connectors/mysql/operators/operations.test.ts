@@ -1,6 +1,7 @@
 import { type Client, createClient } from '../../../../connectors/mysql/client/client';
 import { Bulk, type BulkCounts } from '../../../../connectors/mysql/operators/bulk';
 import { Operations } from '../../../../connectors/mysql/operators/operations';
+import type { MessageFilter } from '../../../../connectors/mysql/operators/search';
 import { Status } from '../../../../connectors/mysql/operators/status';
 import { listWorkers } from '../../../../connectors/mysql/operators/worker-status';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
@@ -79,6 +80,37 @@ test('list: by a part of the last error', async () => {
     [],
     [b],
   ]);
+});
+
+const endIn = (state: string, late: number, id: number) =>
+  admin.run(`UPDATE scheduled_messages SET state='${state}', late=${late}, last_error='late: so' WHERE id=${id}`);
+const found = async (filter: MessageFilter) =>
+  (await operations.list(filter, { limit: 9 })).messages.map(({ id, isLate }) => [id, isLate]);
+
+test('list and status: what was not sent in time, apart from what failed or is suspended for another reason', async () => {
+  const made = await schedule([DUE, DUE, DUE, DUE, DUE]);
+  const [skipped, failed, waits, suspended, redriven] = made as [number, number, number, number, number];
+  await endIn('failed', 1, skipped);
+  await endIn('failed', 0, failed);
+  await endIn('late', 0, waits);
+  await endIn('suspended', 0, suspended);
+  // It was skipped once.
+  await endIn('scheduled', 1, redriven);
+  expect(await found({ isLate: true })).toEqual([
+    [waits, true],
+    [skipped, true],
+  ]);
+  expect(await found({ isLate: true, state: 'failed' })).toEqual([[skipped, true]]);
+  expect(await found({ isLate: false, state: 'failed' })).toEqual([[failed, false]]);
+  expect(await found({ state: 'failed' })).toEqual([
+    [failed, false],
+    [skipped, true],
+  ]);
+  expect(await found({ state: 'late', channel: 'webhook' })).toEqual([[waits, true]]);
+  const counts = await status.counts();
+  for (const state of ['failed', 'skipped', 'late', 'suspended', 'scheduled'] as const) {
+    expect(counts).toContainEqual({ channel: 'webhook', state, count: 1, exact: true });
+  }
 });
 
 describe('many messages', () => {
@@ -245,6 +277,7 @@ test('status: of a large table what matters is exact, and the rest is marked as 
   await set(`due_at=${now - 60_000}`, 0, 70);
   await set("state='sending'", 0, 20);
   await set("state='failed'", 70, 30);
+  await set('late=1', 70, 12);
   await set("state='uncertain'", 100, 15);
   await set("state='delivered'", 1_000, 10_000);
   await set(`due_at=${now + 600_000}`, 50_000, 400);
@@ -261,7 +294,8 @@ test('status: of a large table what matters is exact, and the rest is marked as 
   expect(waiting?.open).toBeGreaterThan(50_000);
   const counts = await status.counts();
   expect(counts).toContainEqual({ channel: 'webhook', state: 'sending', count: 20, exact: true });
-  expect(counts).toContainEqual({ channel: 'webhook', state: 'failed', count: 30, exact: true });
+  expect(counts).toContainEqual({ channel: 'webhook', state: 'failed', count: 18, exact: true });
+  expect(counts).toContainEqual({ channel: 'webhook', state: 'skipped', count: 12, exact: true });
   expect(counts).toContainEqual({ channel: 'webhook', state: 'uncertain', count: 15, exact: true });
   expect(counts).toContainEqual({ channel: 'webhook', state: 'scheduled', count: expect.any(Number), exact: false });
   expect(counts).toContainEqual({ channel: 'all', state: 'ended', count: expect.any(Number), exact: false });

@@ -147,6 +147,13 @@ test('what was given back is no attempt, and what failed before its request is o
   expect((await ledger.since(1)).others).toEqual(figures({ acme: [1, 1, 0] }));
 });
 
+test('what was too late to be tried is no attempt of a release', async () => {
+  const id = await message('acme');
+  await ledger.begin(1);
+  await attempt(id, 'late', { error: "'late: not sent'" });
+  expect((await ledger.since(1)).others).toEqual(new Map());
+});
+
 test('what is resumed during a roll is not overdue because of it', async () => {
   await message('acme');
   await pause('webhook', 'acme');

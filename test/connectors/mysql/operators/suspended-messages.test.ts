@@ -37,11 +37,15 @@ afterEach(async () => {
 });
 
 /** Suspended rows of an account; the last of them is due first. */
-async function suspend(account: string, count: number, more: { channel?: string; error?: string } = {}): Promise<void> {
-  const { channel = 'mastodon', error = 'revoked' } = more;
+async function suspend(
+  account: string,
+  count: number,
+  more: { channel?: string; error?: string; late?: boolean } = {},
+): Promise<void> {
+  const { channel = 'mastodon', error = 'revoked', late = false } = more;
   const rows = Array.from(
     { length: count },
-    (_, n) => `('${account}', '${channel}', '{}', ${DUE - n}, 'suspended', '${error}')`,
+    (_, n) => `('${account}', '${channel}', '{}', ${DUE - n}, '${late ? 'late' : 'suspended'}', '${error}')`,
   );
   await admin.run(
     `INSERT INTO scheduled_messages (account, channel, payload, due_at, state, last_error) VALUES ${rows.join(', ')}`,
@@ -76,6 +80,41 @@ test('a filter resumes what was kept, in the order in which it is due, and leave
   expect(await messages.resume({ channel: 'webhook' })).toEqual({ done: 0, skipped: 0 });
 });
 
+test('what was late is resumed where a filter asks for it, and what was kept where it does not', async () => {
+  await suspend('kept', 3);
+  await suspend('kept', 1_200, { late: true, error: 'late: so' });
+  await suspend('other', 2, { late: true, channel: 'x', error: 'late: so' });
+  expect(await new AccountStates(app).suspended('kept', 'mastodon')).toMatchObject({ count: 3, exact: true });
+  expect(await messages.select({ isLate: true })).toMatchObject({ count: 1_202 });
+  expect(await messages.select({ isLate: true, channel: 'x', dueFrom: DUE })).toMatchObject({ count: 1 });
+  expect(await messages.select({ state: 'late' })).toMatchObject({ count: 1_202 });
+  expect(await messages.select({ state: 'suspended', isLate: true })).toMatchObject({ count: 0 });
+  const late = await messages.select({ account: 'kept', isLate: true });
+  expect(late.sample.map(({ dueAt }) => dueAt)).toEqual([1_199, 1_198, 1_197, 1_196, 1_195].map((n) => DUE - n));
+  expect(await messages.select({ account: 'kept' })).toMatchObject({ count: 3 });
+  expect(await messages.resume({ isLate: true, account: 'kept' })).toEqual({ done: 1_200, skipped: 0 });
+  expect(await counts()).toEqual({ 'kept scheduled': 1_200, 'kept suspended': 3, 'other late': 2 });
+  // Those that a person resumes begin anew, those that were kept too.
+  await messages.resume({ account: 'kept' });
+  const [[kept] = [0]] = await admin.rows<[number]>(
+    "SELECT COUNT(*) FROM scheduled_messages WHERE state='scheduled' AND late_from IS NOT NULL",
+  );
+  expect(kept).toBe(1_203);
+});
+
+test('an account that is resumed passes by what was late, whatever there is of it', async () => {
+  await suspend('shop', 2_500, { late: true });
+  await suspend('shop', 2);
+  await states.disable('shop', 'mastodon');
+  await states.enable('shop', 'mastodon', 'send');
+  await admin.run('UPDATE account_states SET since=since - 10000');
+  const rows = new MySqlSuspendedRows(worker);
+  expect(await rows.resume(undefined)).toMatchObject({ rows: 2 });
+  expect(await rows.resume(undefined)).toMatchObject({ rows: 0 });
+  expect(await states.of('shop', 'mastodon')).toBe('usable');
+  expect(await counts()).toEqual({ 'shop scheduled': 2, 'shop late': 2_500 });
+});
+
 test('a row that changed since it was found is left', async () => {
   await suspend('kept', 3);
   const [[first] = [0]] = await admin.rows<[number]>('SELECT MIN(id) FROM scheduled_messages');
@@ -108,9 +147,12 @@ test('a search for a few suspended messages reads their index, and not the table
   await suspend('shop', 3);
   await suspend('other', 2);
   await suspend('shop', 1, { channel: 'webhook' });
+  await suspend('late', 2, { late: true });
   await admin.run("UPDATE scheduled_messages SET state='canceled' WHERE account='other' LIMIT 1");
   for (const [filter, count] of [
     [{}, 5],
+    [{ state: 'late' }, 2],
+    [{ state: 'late', channel: 'webhook' }, 0],
     [{ channel: 'mastodon' }, 4],
     [{ account: 'shop' }, 4],
     [{ account: 'shop', channel: 'mastodon', error: 'revoked' }, 3],
@@ -125,14 +167,17 @@ test('a search for a few suspended messages reads their index, and not the table
         },
       };
       const ids: number[] = [];
-      for await (const step of search(seen, { ...filter, state: 'suspended' }))
+      for await (const step of search(seen, { state: 'suspended', ...filter }))
         ids.push(...step.seen.map(({ id }) => id));
       return ids;
     });
     expect(found).toHaveLength(count);
     expect(found).toEqual(found.toSorted((a, b) => b - a));
-    expect(read[0]).toContain('FORCE INDEX (suspended_by_due)');
-    expect(read[1]).toContain('id IN (');
+    const byIds = read.filter((one) => one.includes('WHERE id IN ('));
+    expect(byIds).toHaveLength(count === 0 ? 0 : 1);
+    const others = read.filter((one) => !byIds.includes(one));
+    expect(others.length).toBeGreaterThan(0);
+    for (const one of others) expect(one).toMatch(/FORCE INDEX \((suspended|late)_by_due\)/);
   }
 });
 

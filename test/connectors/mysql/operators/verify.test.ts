@@ -138,6 +138,12 @@ async function suspended(state: string): Promise<number> {
   return message({ ...open, state: "'suspended'", attempts: 0 }, [attempt]);
 }
 
+/** A message that was not sent in time. */
+function late(state: 'failed' | 'late', more: Values = {}): Promise<number> {
+  const attempt = { ...retry, outcome: "'late'", settled: `'${state}'`, started_at: null };
+  return message({ ...open, state: `'${state}'`, late: state === 'failed' ? 1 : 0, attempts: 0, ...more }, [attempt]);
+}
+
 const healthy: readonly (readonly [what: string, plant: () => Promise<unknown>])[] = [
   ['nothing at all', async () => undefined],
   ['a delivered message', () => message()],
@@ -167,6 +173,8 @@ const healthy: readonly (readonly [what: string, plant: () => Promise<unknown>])
   ],
   ['one whose account cannot be used', () => suspended('unusable')],
   ['one that a person keeps back', () => suspended('usable')],
+  ['one that was skipped because it was late', () => late('failed')],
+  ['one that waits for a person because it was late', () => late('late')],
   ['one that is being sent', () => message({ ...sending, updated_at: 'NOW(6)' }, [])],
   ['one whose worker has just died', () => message({ ...sending, claim: `x'${DEAD}'`, updated_at: 'NOW(6)' }, [])],
   [
@@ -278,6 +286,7 @@ const planted: readonly (readonly [what: string, invariant: Invariant, plant: ()
   ['being sent by the dead', 'I6', () => message({ ...sending, claim: `x'${DEAD}'` }, [])],
   ['being sent by nobody', 'I6', () => message({ ...sending, claim: `x'${UNKNOWN}'` }, [])],
   ['suspended, though its account can be used again', 'I1', () => suspended('resuming')],
+  ['late and in doubt: the provider may have it', 'I6', () => late('late', { in_doubt: 1 })],
   ['more attempts than versions', 'I7', () => message({ attempts: 2 })],
 ];
 
@@ -310,6 +319,7 @@ test('the balance adds up, and the oldest rows are named', async () => {
       canceled: 1,
       uncertain: 0,
       suspended: 0,
+      late: 0,
     },
   ]);
   expect(report).toMatchObject({

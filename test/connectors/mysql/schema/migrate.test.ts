@@ -39,6 +39,9 @@ const as = async <T>(
   }
 };
 
+/** Of the migration that says this. */
+const indexOf = (text: string) => files.findIndex(({ sql }) => sql.join('').includes(text));
+
 /** As the first migrations left it: those before the range of due times unless others are named. */
 const asBefore = async (work: (sql: Sql) => Promise<unknown>, count = 5) => {
   const { database } = addressOf(other());
@@ -137,6 +140,37 @@ describe('migrate', () => {
       }, 27);
     });
 
+    test('brings lateness without copying the table, and its messages are never late', async () => {
+      const first = indexOf('ADD COLUMN `send_within`');
+      const ways: readonly (readonly [index: number, way: string])[] = [
+        [first, 'ALGORITHM=INSTANT'],
+        [indexOf("'suspended','late'"), 'ALGORITHM=INSTANT'],
+        [indexOf('ADD COLUMN `late_kind`'), 'ALGORITHM=INSTANT'],
+        [indexOf('ADD KEY `late_by_due`'), 'ALGORITHM=INPLACE, LOCK=NONE'],
+        [indexOf("'unusable','late'"), 'ALGORITHM=INSTANT'],
+      ];
+      await asBefore(async (sql) => {
+        await sql.run(message(1, 1_800_000_000_000, 'waits'));
+        for (const [index, way] of ways) {
+          const statement = files[index]?.sql.join('').trim() ?? '';
+          expect(statement).toMatch(new RegExp(`,\\s+${way};$`));
+          await sql.run(statement);
+        }
+        const untouched = await sql.rows(
+          'SELECT send_within, on_late, late_from, late, late_kind FROM scheduled_messages',
+        );
+        expect(untouched).toEqual([[null, null, null, 0, null]]);
+        await sql.run("UPDATE scheduled_messages SET state='late' WHERE id=1");
+        // Nothing that a release before this reads has it.
+        const others = await sql.rows('SELECT open, needs_person, suspended FROM scheduled_messages');
+        expect(others).toEqual([[null, null, null]]);
+        const rows = await sql.rows(
+          "SELECT id FROM scheduled_messages FORCE INDEX (late_by_due) WHERE late_kind=1 AND channel='x' AND account='a'",
+        );
+        expect(rows).toEqual([[1]]);
+      }, first);
+    });
+
     test('waits for a transaction that holds the table in small steps, so that nobody waits long behind it', async () => {
       await asBefore((sql) => sql.run(message(1, 1_800_000_000_000, 'k')));
       const busy: string[] = [];
@@ -187,6 +221,18 @@ describe('migrate', () => {
       await expect(insert).rejects.toThrow(/due_at_between_2000_and_2100/);
     },
   );
+
+  test.each([
+    ['send_within', '-1'],
+    ['send_within', '4294967296'],
+    ['on_late', "'drop'"],
+    ['on_late', "'suspended'"],
+  ])('the table refuses %s %s, by plain SQL too', async (column, value) => {
+    const insert = admin.run(
+      `INSERT INTO scheduled_messages (account, channel, payload, due_at, ${column}) VALUES ('a', 'x', '{}', 946684800005, ${value})`,
+    );
+    await expect(insert).rejects.toThrow(new RegExp(`column '${column}'`));
+  });
 
   test('the table has defaults for everything but account, channel, payload and due time', async () => {
     await admin.run(

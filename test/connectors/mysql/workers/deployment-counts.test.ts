@@ -27,6 +27,16 @@ const counts = () => deploymentCounts(worker, ['webhook', 'other']);
 const suspended = async () => (await deploymentCounts(worker, ['mastodon'])).channels.get('mastodon')?.suspended;
 const overdue = async () => (await counts()).channels.get('webhook')?.overdueMs;
 
+const none = {
+  overdueMs: 0,
+  uncertain: 0,
+  suspended: 0,
+  unusable: 0,
+  lateWaiting: 0,
+  refreshesFailing: 0,
+  credentialsEndMs: undefined,
+};
+
 test('an empty deployment has nothing of anything', async () => {
   expect(await counts()).toEqual({
     workersAlive: 0,
@@ -35,14 +45,8 @@ test('an empty deployment has nothing of anything', async () => {
     placed: 0,
     databaseMembers: undefined,
     channels: new Map([
-      [
-        'webhook',
-        { overdueMs: 0, uncertain: 0, suspended: 0, unusable: 0, refreshesFailing: 0, credentialsEndMs: undefined },
-      ],
-      [
-        'other',
-        { overdueMs: 0, uncertain: 0, suspended: 0, unusable: 0, refreshesFailing: 0, credentialsEndMs: undefined },
-      ],
+      ['webhook', none],
+      ['other', none],
     ]),
   });
 });
@@ -139,11 +143,32 @@ test('suspended rows are counted by channel while their account is unusable, and
   );
   await admin.run("INSERT INTO account_states (account, channel, state) VALUES ('b', 'mastodon', 'unusable')");
   expect(await suspended()).toBe(1);
+  await admin.run(
+    "INSERT INTO scheduled_messages (account, channel, payload, due_at, state) VALUES ('b', 'mastodon', '{}', 1800000000000, 'late')",
+  );
+  // It waits for a person, not for the account.
+  expect(await suspended()).toBe(1);
   for (const state of ['usable', 'disabled']) {
     await admin.run(`UPDATE account_states SET state='${state}'`);
     expect(await suspended()).toBe(0);
   }
 });
+
+test('late rows that wait for a person are counted by channel, and no more than matters; skipped ones wait for nobody', async () => {
+  const insert = 'INSERT INTO scheduled_messages (account, channel, payload, due_at, state, late) VALUES ';
+  const rows = Array.from({ length: 300 }, (_, n) => `('a${n}', 'webhook', '{}', 1800000000000, 'late', 0)`);
+  await admin.run(insert + rows.join(', '));
+  await admin.run(
+    `${insert}('a', 'webhook', '{}', 1800000000000, 'failed', 1), ('a', 'webhook', '{}', 1800000000000, 'suspended', 0)`,
+  );
+  expect((await counts()).channels.get('webhook')).toMatchObject({ lateWaiting: 300, suspended: 0 });
+  expect((await counts()).channels.get('other')?.lateWaiting).toBe(0);
+  await admin.run(
+    'INSERT INTO scheduled_messages (account, channel, payload, due_at, state, late) ' +
+      "SELECT m.account, m.channel, m.payload, m.due_at, m.state, m.late FROM scheduled_messages m CROSS JOIN (SELECT id FROM scheduled_messages LIMIT 40) n WHERE m.state='late'",
+  );
+  expect((await counts()).channels.get('webhook')?.lateWaiting).toBe(10_000);
+}, 60_000);
 
 const unusable = async () => (await counts()).channels.get('webhook')?.unusable;
 

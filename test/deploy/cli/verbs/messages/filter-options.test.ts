@@ -13,6 +13,7 @@ test.each([
   [[], undefined, { account: 'acme' }, true],
   [[], undefined, { error: '503', dueFrom: '2027-01-01T00:00:00Z' }, true],
   [[], undefined, { state: 'failed' as const }, true],
+  [[], undefined, { late: true as const }, true],
   [[], undefined, {}, false],
 ])('ids %p, key %p and options %p: by a filter is %p', (ids, key, options, expected) => {
   expect(isByFilter(ids, key, options, 'failed')).toBe(expected);
@@ -30,7 +31,7 @@ test.each([
 test.each(['failed', 'uncertain', 'suspended'] as const)(
   'a verb about %s messages says which verb is about those of another state, if one is',
   (actsOn) => {
-    const verbs = { failed: 'redrive', uncertain: 'resolve', suspended: 'resume' };
+    const verbs = { failed: 'redrive', uncertain: 'resolve', suspended: 'resume', late: 'resume' };
     for (const state of messageStates.filter((one) => one !== actsOn)) {
       const other = (verbs as Readonly<Record<string, string>>)[state];
       const refusal = `--state: \`downspout messages ${verbs[actsOn]}\` is about ${actsOn} messages, not about those that are ${state}.`;
@@ -40,7 +41,16 @@ test.each(['failed', 'uncertain', 'suspended'] as const)(
   },
 );
 
-const filters = ['--state', '--channel', '--account', '--due-from', '--due-until', '--error'];
+test('a verb may be about messages of two states', () => {
+  expect(isByFilter([], undefined, { state: 'late' }, 'suspended', 'late')).toBe(true);
+  expect(() => isByFilter([], undefined, { state: 'failed' }, 'suspended', 'late')).toThrow(
+    new UserError(
+      '--state: `downspout messages resume` is about suspended or late messages, not about those that are failed. For failed ones there is `downspout messages redrive`.',
+    ),
+  );
+});
+
+const filters = ['--state', '--channel', '--account', '--due-from', '--due-until', '--error', '--late'];
 
 test.each([
   ['list', listCommand],
@@ -55,6 +65,7 @@ test.each([
 
 test('a filter has only what was given', () => {
   expect(filterOf({ account: 'a', error: 'x' })).toEqual({ account: 'a', error: 'x' });
+  expect(filterOf({ late: true })).toEqual({ isLate: true });
 });
 
 test('people see how many messages a filter selects, and which are the newest', () => {

@@ -152,3 +152,25 @@ test('an interrupt ends it after what was read', async () => {
   expect(counts.doneUpTo).toBe(counts.read);
   expect(counts.read).toBeLessThan(10_000);
 });
+
+test('when it is too late to send a message is a part of its line, and what is wrong with it is named', async () => {
+  const lines = [{ send_within: '36h', on_late: 'skip' }, { send_within: 'soon' }, { on_late: 'drop' }, {}].map(
+    (more, index): SourceRecord => {
+      const record = good(index + 1);
+      return record.ok ? { ...record, fields: { ...record.fields, ...more } } : record;
+    },
+  );
+  const written: unknown[] = [];
+  const records = source(4, new Map(lines.map((line, index) => [index + 1, line])));
+  const { done, reasons } = run(records, async (messages) => {
+    written.push(...messages);
+    return accept(messages);
+  });
+  expect(await done).toMatchObject({ read: 4, scheduled: 2, bad: 2 });
+  expect(written).toMatchObject([
+    { sendWithin: '36h', onLate: 'skip' },
+    { sendWithin: undefined, onLate: undefined },
+  ]);
+  expect(reasons.get(2)).toMatch(/^sendWithin: expected 1s to 49d/);
+  expect(reasons.get(3)).toMatch(/^onLate: expected send, skip, suspend or channel/);
+});

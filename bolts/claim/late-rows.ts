@@ -1,0 +1,75 @@
+import { Unavailable } from '../../topology/core/errors';
+import type { HeldRow } from '../held-row';
+import type { Lateness } from '../send/lateness';
+import type { SendRows } from '../send-rows';
+
+export interface LateRowsOptions {
+  readonly rows: Pick<SendRows, 'settleUnclaimed'>;
+  readonly session: string;
+  readonly late: Lateness;
+  /** Called when rows were settled, so that others may proceed. */
+  readonly advance: () => void;
+  readonly onError: (what: string, error: unknown) => void;
+}
+
+/** Rows of one transaction, at most. */
+const MAX_ROWS_PER_BATCH = 500;
+
+/**
+ * Rows that came too late to be sent. They end without a claim, so that a worker that dies leaves none of them in doubt, and take no
+ * slot. One batch is on the way at a time.
+ */
+export class LateRows {
+  private waiting: { readonly row: HeldRow; readonly done: (isOver: boolean) => void }[] = [];
+  /** Rows that could not be settled here: they are claimed as others are, and what is too late ends then. */
+  private readonly left = new WeakSet<HeldRow>();
+  private isBusy = false;
+
+  constructor(private readonly options: LateRowsOptions) {}
+
+  /** Nothing is on the way. */
+  get idle(): boolean {
+    return !this.isBusy;
+  }
+
+  /** It is settled here. What is in doubt, or may be claimed already, is claimed first. */
+  isLate(row: HeldRow): boolean {
+    return !row.inDoubt && row.unsureUntil === 0 && !this.left.has(row) && this.options.late.isOver(row);
+  }
+
+  /** @param done is called later, with false when the row is to be held as others are */
+  add(row: HeldRow, done: (isOver: boolean) => void): void {
+    this.waiting.push({ row, done });
+    if (this.isBusy) return;
+    this.isBusy = true;
+    // What is added in the same tick goes with it.
+    void Promise.resolve().then(() => this.settleAll());
+  }
+
+  private async settleAll(): Promise<void> {
+    const { rows, session, late, advance, onError } = this.options;
+    while (this.waiting.length > 0) {
+      const batch = this.waiting.splice(0, MAX_ROWS_PER_BATCH);
+      let settled: ReadonlySet<number> = new Set();
+      try {
+        settled = new Set(
+          await rows.settleUnclaimed(
+            session,
+            batch.map(({ row }) => late.resultOf(row)),
+          ),
+        );
+      } catch (error) {
+        onError('settle late messages', error);
+        // What is not settled then comes again by reconcile.
+        if (error instanceof Unavailable) settled = new Set(batch.map(({ row }) => row.id));
+      }
+      for (const { row, done } of batch) {
+        const isOver = settled.has(row.id);
+        if (!isOver) this.left.add(row);
+        done(isOver);
+      }
+    }
+    this.isBusy = false;
+    advance();
+  }
+}

@@ -1,0 +1,1 @@
+ALTER TABLE `delivery_attempts` MODIFY COLUMN `outcome` enum('delivered','retry','rejected','unknown','postponed','unusable','late') NOT NULL, MODIFY COLUMN `settled` enum('delivered','failed','uncertain','scheduled','suspended','late') NOT NULL COMMENT 'what the attempt meant for the message', ALGORITHM=INSTANT;

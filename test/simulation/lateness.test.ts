@@ -1,0 +1,91 @@
+import { isLate } from '../../topology/message';
+import { explain, type Judged, judged } from './report';
+import type { Scenario } from './world/scenario';
+
+/** The database is away for some seconds while messages wake, and nothing else is wrong but what `changed` says. */
+const outage: Partial<Scenario> = {
+  channels: ['idempotent', 'lookup'],
+  spouts: 2,
+  bolts: 2,
+  partitions: 3,
+  accounts: 6,
+  messages: 60,
+  storm: 12_000,
+  faults: [],
+  edits: 0,
+  cancels: 0,
+  overwrites: 0,
+  crowded: 0.5,
+  crowdAt: 3_000,
+  claimAheadMaxMs: 2_000,
+  concurrency: 16,
+  perAccount: 8,
+  maxHeld: 1_000,
+  crashes: 0,
+  hostile: undefined,
+  held: false,
+  revocations: false,
+  strikes: [{ kind: 'databaseAway', at: -500, lasts: [2_500, 3_500] }],
+};
+const SEEDS = 30;
+
+async function runs(changed: Partial<Scenario>): Promise<Judged[]> {
+  const all: Judged[] = [];
+  for (let seed = 1; seed <= SEEDS; seed++) all.push(await judged(seed, { ...outage, ...changed }));
+  return all;
+}
+
+const broken = (all: readonly Judged[]) =>
+  all
+    .filter(({ violations }) => violations.length > 0)
+    .slice(0, 1)
+    .map(explain);
+
+/** Entries of the ledger that say that a message was late, by the state that it went to. */
+function lateOf(all: readonly Judged[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { settlement } of all.flatMap(({ histories }) => histories.table.ledger)) {
+    if (!isLate(settlement)) continue;
+    counts[settlement.state] = (counts[settlement.state] ?? 0) + 1;
+  }
+  return counts;
+}
+
+const delivered = (all: readonly Judged[]) =>
+  all.flatMap(({ histories }) => histories.table.rows).filter(({ state }) => state === 'delivered').length;
+
+describe('an outage that is longer than messages may wait', () => {
+  test.each([
+    ['skip', 'failed'],
+    ['suspend', 'late'],
+  ] as const)(
+    'under %s nothing is sent after its time, and nothing in time is given up',
+    async (onLate, state) => {
+      const all = await runs({ lateness: { sendWithinMs: 1_000, onLate, own: 0.3 } });
+      expect(broken(all)).toEqual([]);
+      expect(Object.keys(lateOf(all))).toEqual([state]);
+      expect(lateOf(all)[state]).toBeGreaterThan(SEEDS);
+      expect(delivered(all)).toBeGreaterThan(SEEDS * 10);
+    },
+    60_000,
+  );
+
+  test('under send everything goes out, however late it is', async () => {
+    const all = await runs({ lateness: { sendWithinMs: 1_000, onLate: 'send', own: 0.3 } });
+    expect(broken(all)).toEqual([]);
+    expect(lateOf(all)).toEqual({});
+    expect(delivered(all)).toBe(all.flatMap(({ histories }) => histories.table.rows).length);
+  }, 60_000);
+
+  test('what may have been sent is never called late, whatever providers do and whoever dies', async () => {
+    const all = await runs({
+      channels: ['idempotent', 'brief', 'lookup', 'blind', 'container'],
+      faults: ['crash', 'freeze', 'databaseFlaky', 'rude'],
+      pace: 1_000,
+      manners: { drops: 0.3, errs: 0.1 },
+      lateness: { sendWithinMs: 1_500, onLate: 'skip', own: 0.5 },
+    });
+    expect(broken(all)).toEqual([]);
+    expect(lateOf(all)['failed']).toBeGreaterThan(0);
+  }, 120_000);
+});
