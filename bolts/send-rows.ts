@@ -60,7 +60,7 @@ export interface AttemptResult {
   readonly hasKept?: true;
 }
 
-/** What becomes of a row that is not claimed: it is too late. */
+/** What becomes of a row that is not claimed: it is too late, or newer ones go first. */
 export type UnclaimedResult = AttemptResult & ClaimRow;
 
 /** A result that could not be written. */

@@ -142,6 +142,7 @@ export const givenBackReasons = [
   'its channel or account is paused',
   'its account or origin had no room',
   'its worker stopped',
+  'the newest of its backlog go first',
 ] as const;
 export type GivenBackReason = (typeof givenBackReasons)[number] | 'the channel did not start it';
 

@@ -303,7 +303,7 @@ export class HeldRows {
     this.giveUp(unsureUntil === row.unsureUntil ? row : heldAgain(row, now, misses, unsureUntil));
   }
 
-  /** It is settled without a claim: it is too late. */
+  /** It is settled without a claim: it is too late, or newer ones of a backlog go first. */
   private isLate(row: HeldRow): boolean {
     return row.at <= this.options.databaseClock.earliest() && this.options.lateRows.isLate(row) && !this.isPaused(row);
   }

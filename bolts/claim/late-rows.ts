@@ -16,8 +16,8 @@ export interface LateRowsOptions {
 const MAX_ROWS_PER_BATCH = 500;
 
 /**
- * Rows that came too late to be sent. They end without a claim, so that a worker that dies leaves none of them in doubt, and take no
- * slot. One batch is on the way at a time.
+ * Rows that came too late to be sent, or so late that newer ones go first: they end, or are put off. Neither needs a claim, so that a
+ * worker that dies leaves none of them in doubt, nor a slot. One batch is on the way at a time.
  */
 export class LateRows {
   private waiting: { readonly row: HeldRow; readonly done: (isOver: boolean) => void }[] = [];
@@ -34,7 +34,9 @@ export class LateRows {
 
   /** It is settled here. What is in doubt, or may be claimed already, is claimed first. */
   isLate(row: HeldRow): boolean {
-    return !row.inDoubt && row.unsureUntil === 0 && !this.left.has(row) && this.options.late.isOver(row);
+    const { late } = this.options;
+    if (row.inDoubt || row.unsureUntil > 0 || this.left.has(row)) return false;
+    return late.isOver(row) || late.isPutOff(row);
   }
 
   /** @param done is called later, with false when the row is to be held as others are */

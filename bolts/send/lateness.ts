@@ -1,9 +1,12 @@
 import type { DatabaseClock } from '../../topology/core/clock';
 import { endOf, type Lateable, type LatenessPolicy, lateText, policyOf } from '../../topology/core/lateness';
-import type { LedgerOutcome, Settlement } from '../../topology/message';
+import type { GivenBackReason, LedgerOutcome, Settlement } from '../../topology/message';
 import type { HeldRow } from '../held-row';
 import type { UnclaimedResult } from '../send-rows';
 
+/** A message belongs to a backlog that is so much overdue; and for so long as a part of that it waits for newer ones. */
+const BACKLOG_MS = 60_000;
+const BACKLOG_PART = 1 / 10;
 /** Of a row that is late and in doubt. */
 const MAY_HAVE_IT = 'An earlier attempt may have been accepted';
 
@@ -30,11 +33,21 @@ export class Lateness {
     return { outcome: { kind: 'late', reason }, settlement: this.settled(row, row.inDoubt, reason) };
   }
 
-  /** The same of a row that is neither claimed nor in doubt. */
+  /**
+   * It is put off, once, because newer ones of the backlog go first: the later it is, the longer. So they leave in the reverse of the
+   * order in which they were due, over a part of the time for which nothing was sent.
+   */
+  isPutOff(row: HeldRow): boolean {
+    const isFirst = row.wakeAt === row.dueAt && row.lateFrom === null;
+    return this.policy.backlog === 'newest' && isFirst && this.overdueMs(row) > BACKLOG_MS;
+  }
+
+  /** What becomes of a row that is over or put off, and is neither claimed nor in doubt. */
   resultOf(row: HeldRow): UnclaimedResult {
     const { id, version, updatedAt, dueAt, wakeAt, contentHash } = row;
     const finishedAt = Math.floor(this.databaseClock.earliest());
-    return { id, version, updatedAt, dueAt, wakeAt, contentHash, startedAt: null, finishedAt, ...this.ended(row) };
+    const result = this.isOver(row) ? this.ended(row) : this.putOff(row);
+    return { id, version, updatedAt, dueAt, wakeAt, contentHash, startedAt: null, finishedAt, ...result };
   }
 
   /**
@@ -46,6 +59,19 @@ export class Lateness {
     if (retry.inDoubt || at <= endOf(row, this.policy)) return undefined;
     const late = `late: not tried again, because that would be ${lateText(row, this.policy, at)}`;
     return this.settled(row, false, `${late}. The last error: ${retry.error}`);
+  }
+
+  private putOff(row: HeldRow): { readonly outcome: LedgerOutcome; readonly settlement: Settlement } {
+    const reason: GivenBackReason = 'the newest of its backlog go first';
+    const leftMs = endOf(row, this.policy) - this.databaseClock.latest();
+    // Half of the time that it has left stays for sending it.
+    const delayMs = Math.min(this.overdueMs(row) * BACKLOG_PART, leftMs / 2);
+    const settlement = { state: 'scheduled', inDoubt: false, error: reason, delayMs, without: 'given_back' } as const;
+    return { outcome: { kind: 'retry', reason }, settlement };
+  }
+
+  private overdueMs(row: HeldRow): number {
+    return this.databaseClock.earliest() - row.dueAt;
   }
 
   private settled(row: HeldRow, inDoubt: boolean, error: string): Settlement {

@@ -363,3 +363,64 @@ describe('a message that was late', () => {
     expect(world.begun(row)).toHaveLength(1);
   });
 });
+
+describe('a backlog', () => {
+  const MINUTE_MS = 60_000;
+  const newest: LatenessPolicy = { sendWithinMs: null, onLate: 'suspend', backlog: 'newest' };
+
+  /** Due one, two, three … ten minutes ago, and a bit. */
+  const backlog = () => Array.from({ length: 10 }, (_, n) => world.row(-(n + 1) * MINUTE_MS - 1_000));
+
+  test('goes out newest first where its channel says so, over a tenth of the time for which nothing was sent', async () => {
+    await start({ lateness: newest });
+    const rows = backlog();
+    const began = world.database.now();
+    // As a spout emits them.
+    world.emit(...rows.toReversed());
+    await world.advance(100);
+    expect(world.states(rows)).toEqual(['scheduled']);
+    expect(rows[9]).toMatchObject({ version: 2, attempts: 0, firstAttemptAt: null, inDoubt: false });
+    // What becomes due meanwhile goes first.
+    const fresh = world.row(0);
+    await run([fresh], 500);
+    expect(fresh.state).toBe('delivered');
+    await run(rows, 65_000);
+    expect(world.states(rows)).toEqual(['delivered']);
+    expect(world.channel.accepted).toEqual([fresh.id, ...rows.map(({ id }) => id)]);
+    const sent = rows.map((row) => (world.begun(row)[0] ?? Number.NaN) - began);
+    for (const [n, after] of sent.entries()) {
+      expect(after).toBeGreaterThanOrEqual((n + 1) * 6_000);
+      expect(after).toBeLessThan((n + 1) * 6_000 + 1_500);
+    }
+  });
+
+  test('goes out oldest first otherwise, at once', async () => {
+    await start({});
+    const rows = backlog();
+    world.emit(...rows.toReversed());
+    await world.advance(1_000);
+    expect(world.channel.accepted).toEqual(rows.toReversed().map(({ id }) => id));
+  });
+
+  test('is put off once, not for a minute, and not when a person had it sent', async () => {
+    await start({ lateness: newest });
+    const young = world.row(-50_000);
+    const wanted = world.row(-600_000);
+    wanted.lateFrom = world.database.now();
+    await run([young, wanted], 500);
+    expect(world.states([young, wanted])).toEqual(['delivered']);
+    const retried = world.row(-600_000);
+    world.channel.script(retried.id, { outcome: busy });
+    await run([retried], 64_000);
+    expect(retried).toMatchObject({ state: 'delivered', attempts: 2, version: 3 });
+  });
+
+  test('is put off within the time that its messages have, and what is too late by then is late', async () => {
+    await start({ lateness: { ...newest, sendWithinMs: 602_000 } });
+    const row = world.row(-600_000);
+    const late = world.row(-603_000);
+    await run([row, late], 3_000);
+    expect(row.state).toBe('delivered');
+    expect(late).toMatchObject({ state: 'late', version: 1 });
+  });
+});

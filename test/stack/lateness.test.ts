@@ -26,7 +26,7 @@ async function done(args: readonly string[]): Promise<string> {
 beforeAll(async () => {
   deployment = await Deployment.start(
     ['due', 'webhook', 'webhook'],
-    '{ webhook: { sendWithin: 1s, onLate: suspend, backOff: 200ms, backOffMax: 1s } }',
+    '{ webhook: { sendWithin: 1s, onLate: suspend, backlog: newest, backOff: 200ms, backOffMax: 1s } }',
   );
 }, 120_000);
 
@@ -160,6 +160,16 @@ test('the time is counted from the due time, also of what is scheduled after it'
   await become([inTime], 'delivered');
   expect(requestsOf([late, inTime])).toBe(1);
 }, 60_000);
+
+test('where the channel says so a backlog goes out newest first, over a tenth of its time', async () => {
+  const now = systemClock.now();
+  const ids = await schedule([130_000, 100_000, 70_000].map((ago) => ({ dueAt: now - ago, sendWithin: 600_000 })));
+  await become(ids, 'delivered');
+  const keys = deployment.receiver.journal.map(({ key }) => key);
+  const places = ids.map((id) => keys.indexOf(deployment.keyOf(id)));
+  expect(places).not.toContain(-1);
+  expect(places).toEqual(places.toSorted((a, b) => b - a));
+}, 120_000);
 
 test('an edit gives a message that waits for a person another time, and a cancel takes it back', async () => {
   const dueAt = systemClock.now() + AHEAD + 10_000;

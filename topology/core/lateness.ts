@@ -11,11 +11,23 @@ export const onLateWays = ['send', 'skip', 'suspend'] as const;
  */
 export type OnLate = (typeof onLateWays)[number];
 
+export const backlogOrders = ['oldest', 'newest'] as const;
+
+/**
+ * In which order messages go out that could not be sent for a while.
+ *
+ * - `oldest`: as they were due, as fast as limits let them.
+ * - `newest`: the other way round, and spread over a tenth of the time for which nothing was sent.
+ */
+export type BacklogOrder = (typeof backlogOrders)[number];
+
 /** How long after its due time a message may be sent, retries included, and what happens to it afterwards. */
 export interface LatenessPolicy {
   /** Milliseconds; null: however long it takes. */
   readonly sendWithinMs: number | null;
   readonly onLate: OnLate;
+  /** Of a channel; `oldest` unless given. */
+  readonly backlog?: BacklogOrder;
 }
 
 /** What decides whether a message is late. Times are epoch milliseconds. */
@@ -40,11 +52,11 @@ export const MAX_SEND_WITHIN_MS = 49 * DAY_MS;
  * @param ofKind of its kind, for a component that says nothing; undefined: never late
  */
 export function channelPolicy(
-  own: { readonly sendWithinMs?: number | null | undefined; readonly onLate: OnLate },
+  own: { readonly sendWithinMs?: number | null | undefined; readonly onLate: OnLate; readonly backlog?: BacklogOrder },
   ofKind: number | undefined,
 ): LatenessPolicy {
   const sendWithinMs = own.sendWithinMs === undefined ? (ofKind ?? null) : own.sendWithinMs;
-  return { sendWithinMs, onLate: own.onLate };
+  return { sendWithinMs, onLate: own.onLate, ...(own.backlog === undefined ? {} : { backlog: own.backlog }) };
 }
 
 /** What counts for a message. */

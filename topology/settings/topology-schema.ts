@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DAY_MS, MAX_SEND_WITHIN_MS, MIN_SEND_WITHIN_MS, onLateWays } from '../core/lateness';
+import { backlogOrders, DAY_MS, MAX_SEND_WITHIN_MS, MIN_SEND_WITHIN_MS, onLateWays } from '../core/lateness';
 import { durationText, parseDurationMs, parseSizeBytes, sizeText } from '../core/quantities';
 import { SPOUT } from '../streams';
 
@@ -143,6 +143,13 @@ export const boltFields = {
     description:
       'What happens to a message that was not sent in time; it is sent all the same, ends failed, or waits for a person: send, skip or suspend.',
   }),
+  backlog: z
+    .enum(backlogOrders, { error: `expected ${backlogOrders.join(' or ')}` })
+    .default('oldest')
+    .meta({
+      description:
+        'In which order messages go out that could not be sent for more than a minute; newest spreads them over a tenth of that time: oldest or newest.',
+    }),
   apiVersion: version(
     "Of the provider's API, where its channel asks for one (linkedin: year and month; facebook: such as v25.0); without it the channel's own",
   ).optional(),

@@ -252,7 +252,8 @@ test('a file that is not there is said with what to do', () => {
 const boltOf = (text: string) => parseTopologySettings(`components: { x: { ${text} } }`, 't.yaml').bolts['x'];
 
 test('how long a message may be late is a time, none, or left to the channel', () => {
-  expect(boltOf('')).toMatchObject({ sendWithinMs: undefined, onLate: 'suspend' });
+  expect(boltOf('')).toMatchObject({ sendWithinMs: undefined, onLate: 'suspend', backlog: 'oldest' });
+  expect(boltOf('backlog: newest')?.backlog).toBe('newest');
   expect(boltOf('sendWithin: 36h, onLate: skip')).toMatchObject({ sendWithinMs: 129_600_000, onLate: 'skip' });
   expect(boltOf('sendWithin: 1500')?.sendWithinMs).toBe(1_500);
   expect(boltOf('sendWithin: none')?.sendWithinMs).toBeNull();
