@@ -62,21 +62,6 @@ const cases: Readonly<Record<string, Case>> = {
     labels: channel,
     at: '6m',
   },
-  DownspoutNotSentInTime: {
-    bad: { [`downspout_late_waiting${webhook}`]: '1+0x20' },
-    good: { [`downspout_late_waiting${webhook}`]: '0+0x20' },
-    labels: channel,
-    at: '1m',
-  },
-  DownspoutSkipped: {
-    bad: { 'downspout_settled_total{channel="webhook", state="skipped"}': '0x4 3x40' },
-    good: {
-      'downspout_settled_total{channel="webhook", state="skipped"}': '3x40',
-      'downspout_settled_total{channel="webhook", state="late"}': '0x4 3x40',
-    },
-    labels: channel,
-    at: '3m',
-  },
   DownspoutRefreshesFailing: {
     bad: { [`downspout_refreshes_failing${webhook}`]: '1+0x80' },
     // Put off for a while, and made then.
@@ -99,6 +84,21 @@ const cases: Readonly<Record<string, Case>> = {
     },
     labels: channel,
     at: '15m',
+  },
+  DownspoutNotSentInTime: {
+    bad: { [`downspout_late_waiting${webhook}`]: '1+0x20' },
+    good: { [`downspout_late_waiting${webhook}`]: '0+0x20' },
+    labels: channel,
+    at: '1m',
+  },
+  DownspoutSkipped: {
+    bad: { 'downspout_settled_total{channel="webhook", state="skipped"}': '0x4 3x40' },
+    good: {
+      'downspout_settled_total{channel="webhook", state="skipped"}': '3x40',
+      'downspout_settled_total{channel="webhook", state="late"}': '0x4 3x40',
+    },
+    labels: channel,
+    at: '3m',
   },
   DownspoutCdcSilent: {
     bad: { [`downspout_cdc_silent_ms{${due}}`]: '16000+15000x20' },

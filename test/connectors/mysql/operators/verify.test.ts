@@ -433,7 +433,7 @@ describe('downspout verify', () => {
     await message();
     const { code, stdout, stderr } = await cli();
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/webhook +1 +1 +0 +0 +0 +0 +0 +0\n/);
+    expect(stdout).toMatch(/webhook +1 +1 +0 +0 +0 +0 +0 +0 +0\n/);
     expect(stdout).toMatch(/I6 +holds +the row tells the truth\n/);
     expect(stdout).toMatch(/I5 +not seen /);
     expect(stdout).toMatch(/What other witnesses are needed for\nI1 {2}the clients' log/);

@@ -83,15 +83,25 @@ describe('migrate', () => {
     expect(both.map(({ length }) => length).toSorted((a, b) => a - b)).toEqual([0, 1 + files.length]);
   });
 
-  test('one that was broken off anywhere is finished by the next', async () => {
-    await migrate(other());
-    const { database } = addressOf(other());
-    await admin.run(`DELETE FROM \`${database}\`.__drizzle_migrations`);
-    await admin.run(`DROP TABLE \`${database}\`.deployment`);
-    expect(await migrate(other())).toHaveLength(files.length);
-    expect(await admin.rows(`SELECT COUNT(*), MAX(LENGTH(id)) FROM \`${database}\`.deployment`)).toEqual([[1, 16]]);
-    expect(await migrate(other())).toEqual([]);
-  });
+  test('one that was broken off after a statement of any kind is finished by the next', async () => {
+    const kindOf = (sql: string) => /CREATE|INSERT|MODIFY|ADD \w+/.exec(sql)?.[0];
+    const lastOfKind = new Map(files.map(({ sql }, index) => [kindOf(sql.join('')), index]));
+    expect([...lastOfKind.keys()]).toEqual(expect.arrayContaining(['CREATE', 'INSERT', 'MODIFY', 'ADD COLUMN']));
+    const journal = '__drizzle_migrations';
+    for (const broken of lastOfKind.values()) {
+      await asBefore(async (sql) => {
+        await sql.run(`CREATE TABLE ${journal} (id SERIAL PRIMARY KEY, hash TEXT NOT NULL, created_at BIGINT)`);
+        for (const { hash, folderMillis } of files.slice(0, broken)) {
+          await sql.run(`INSERT INTO ${journal} (hash, created_at) VALUES ('${hash}', ${folderMillis})`);
+        }
+      }, broken + 1);
+      expect(await migrate(other())).toHaveLength(files.length - broken);
+      const { database } = addressOf(other());
+      expect(await admin.rows(`SELECT COUNT(*), MAX(LENGTH(id)) FROM \`${database}\`.deployment`)).toEqual([[1, 16]]);
+      expect(await migrate(other())).toEqual([]);
+      await dropOther();
+    }
+  }, 120_000);
 
   describe('of a table with messages', () => {
     test('names the rows whose due time is outside of the range, and changes nothing until they are corrected', async () => {
