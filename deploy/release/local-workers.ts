@@ -17,7 +17,7 @@ import { graceSeconds } from '../worker/drain-limit';
 import { leftOver } from './left-over';
 import { localPort, watchRoll } from './local-roll';
 import { crowdText } from './roll-rules';
-import { type RollStep, type RollSteps, restartSteps, rollSteps } from './roll-steps';
+import { groupsOf, type RollStep, type RollSteps, restartSteps, rollSteps } from './roll-steps';
 import { Rollout, type RolloutOptions, type RolloutResult } from './rollout';
 
 export interface LocalWorkersOptions {
@@ -77,7 +77,7 @@ export class LocalWorkers {
   /** Replaces all workers of a component at once. @throws UserError when they do not become ready */
   async restartTogether(component: string): Promise<void> {
     const placements = await listPlacements(this.options.pool);
-    const steps = restartSteps(placements.filter((one) => one.component === component)).others.flat();
+    const steps = groupsOf(restartSteps(placements.filter((one) => one.component === component))).flat();
     const result = steps.length === 0 ? { result: 'done' as const } : await this.together(steps);
     if ('reason' in result) throw new UserError(`${component} was not restarted: ${result.reason}`);
   }
@@ -88,7 +88,7 @@ export class LocalWorkers {
    */
   async end(drainMs: number): Promise<RolloutResult> {
     const { placements, workers } = await readRollView(this.options.pool);
-    const asked = rollSteps(placements, new Map(), () => true, 0).others.flat();
+    const asked = groupsOf(rollSteps(placements, new Map(), () => true, 0)).flat();
     const isAsked = (worker: PlacementKey) => asked.some((step) => placementName(step) === placementName(worker));
     const others = workers
       .filter((worker) => !isAsked(worker))
@@ -102,7 +102,7 @@ export class LocalWorkers {
   }
 
   private together(steps: readonly RollStep[], drainMs?: number): Promise<RolloutResult> {
-    return this.rollout({ drainMs }).run({ canaries: [], others: steps.length === 0 ? [] : [steps] }, 0, 0);
+    return this.rollout({ drainMs }).run(steps.length === 0 ? [] : [{ canaries: [], others: [steps] }], 0, 0);
   }
 
   private readonly crowd = async (): Promise<string | null> => {

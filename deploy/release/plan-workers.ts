@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { replicasOf } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
 import { counted, formatCount } from '../console/units';
-import { workerKey } from '../targets/worker-key';
+import { doSpoutsWait, workerKey } from '../targets/worker-key';
 import type { Deployable, Live, Plan, PlanStep } from './plan-types';
 import type { SpecificationChange } from './specification-diff';
 
@@ -104,8 +104,13 @@ function stepOf(
   if (field === 'replicas') return [{ what: component, change, cost: costOfReplicas(Number(from), Number(to)) }];
   // The stream's step says what more partitions cost.
   if (NOT_READ.has(field)) return [];
-  const rolling = component === SPOUT && field === 'lead' ? [...after.keys()] : [component];
-  return [{ what: component, change, cost: `workers of ${rolling.join(', ')} roll` }];
+  return [{ what: component, change, cost: `workers of ${readersOf(component, field, after).join(', ')} roll` }];
+}
+
+/** The components whose workers read a setting of one. */
+function readersOf(component: string, field: string, after: ReadonlyMap<string, number>): readonly string[] {
+  if (component === SPOUT && field === 'lead') return [...after.keys()];
+  return field === 'timeout' && doSpoutsWait(component) ? [component, SPOUT] : [component];
 }
 
 function costOfReplicas(from: number, to: number): string {

@@ -1,5 +1,7 @@
 import type { PlacementKey, PlacementRow } from '../../connectors/mysql/operators/placements';
-import { SPOUT } from '../../topology/streams';
+import { boltsFirst, type Turn } from '../targets/roll-order';
+
+const turns: readonly Turn[] = [0, 1, 2];
 
 /** One change of what is to run. */
 export interface RollStep extends PlacementKey {
@@ -12,29 +14,33 @@ export interface RollStep extends PlacementKey {
   readonly releaseNumber?: number;
 }
 
-/** Steps of a group are made together, and the next group begins when they are done. */
-export interface RollSteps {
+/** Components that are rolled together. Steps of a group are made together, and the next group begins when they are done. */
+export interface RollStage {
   /** The first workers that are replaced: the roll pauses after them. */
   readonly canaries: readonly (readonly RollStep[])[];
   readonly others: readonly (readonly RollStep[])[];
 }
 
+/** A stage begins when the one before it is done. */
+export type RollSteps = readonly RollStage[];
+
 /**
  * How to come from the workers that are asked for to those that are to be: first one worker after another is replaced, then
- * what is new starts at once, and then what is too much drains, one after another. Bolts come before the spout, because who
- * reads a stream has to know what a newer writer says.
+ * what is new starts at once, and then what is too much drains, one after another.
  * @param replicas how many workers each component is to have
  * @param isUpToDate whether a worker that is asked for may stay as it is
  * @param canaries of each component
+ * @param turn in which stage a component is replaced
  */
 export function rollSteps(
   placements: readonly PlacementRow[],
   replicas: ReadonlyMap<string, number>,
   isUpToDate: (placement: PlacementRow) => boolean,
   canaries: number,
+  turn: (component: string) => Turn = boltsFirst,
 ): RollSteps {
   const kept = placements.filter(({ component, replica }) => replica <= (replicas.get(component) ?? 0));
-  const replaced = inOrder(kept.filter((one) => !isUpToDate(one))).map((one) => step('replace', one));
+  const replaced = kept.filter((one) => !isUpToDate(one));
   const isThere = new Set(kept.map(nameOf));
   const started = [...replicas].flatMap(([component, count]) =>
     Array.from({ length: count }, (_, index) => ({ component, replica: index + 1 })).filter(
@@ -42,26 +48,43 @@ export function rollSteps(
     ),
   );
   const ended = placements.filter((one) => !kept.includes(one)).toReversed();
-  const first = replaced.filter(
-    (one, index) => replaced.slice(0, index).filter(({ component }) => component === one.component).length < canaries,
+  const last = [
+    ...(started.length === 0 ? [] : [inOrder(started).map((one) => step('start', one))]),
+    ...inOrder(ended).map((one) => [step('end', one)]),
+  ];
+  const stages = turns.map((one) =>
+    replacing(
+      replaced.filter(({ component }) => turn(component) === one),
+      canaries,
+    ),
   );
-  return {
-    canaries: first.map((one) => [one]),
-    others: [
-      ...replaced.filter((one) => !first.includes(one)).map((one) => [one]),
-      ...(started.length === 0 ? [] : [inOrder(started).map((one) => step('start', one))]),
-      ...inOrder(ended).map((one) => [step('end', one)]),
-    ],
-  };
+  return [...stages, { canaries: [], others: last }].filter((one) => countOf([one]) > 0);
+}
+
+function replacing(placements: readonly PlacementRow[], canaries: number): RollStage {
+  const isFirst = (one: PlacementRow, index: number) =>
+    placements.slice(0, index).filter(({ component }) => component === one.component).length < canaries;
+  const groups = (these: readonly PlacementRow[]) => these.map((one) => [step('replace', one)]);
+  const first = placements.filter(isFirst);
+  return { canaries: groups(first), others: groups(placements.filter((one) => !first.includes(one))) };
 }
 
 /** Replaces workers by new ones of the same release, one after another. */
 export function restartSteps(placements: readonly PlacementRow[]): RollSteps {
-  return { canaries: [], others: inOrder(placements).map((one) => [step('restart', one)]) };
+  return placements.length === 0
+    ? []
+    : [{ canaries: [], others: inOrder(placements).map((one) => [step('restart', one)]) }];
 }
 
-export function countOf({ canaries, others }: RollSteps, kind?: RollStep['kind']): number {
-  return [...canaries, ...others].flat().filter((one) => kind === undefined || one.kind === kind).length;
+/** All steps, as they are made one after another. */
+export function groupsOf(steps: RollSteps): (readonly RollStep[])[] {
+  return steps.flatMap(({ canaries, others }) => [...canaries, ...others]);
+}
+
+export function countOf(steps: RollSteps, kind?: RollStep['kind']): number {
+  return groupsOf(steps)
+    .flat()
+    .filter((one) => kind === undefined || one.kind === kind).length;
 }
 
 function step(kind: RollStep['kind'], { component, replica }: PlacementKey): RollStep {
@@ -73,5 +96,5 @@ function nameOf({ component, replica }: PlacementKey): string {
 }
 
 function inOrder<T extends PlacementKey>(these: readonly T[]): T[] {
-  return these.toSorted((a, b) => Number(a.component === SPOUT) - Number(b.component === SPOUT));
+  return these.toSorted((a, b) => boltsFirst(a.component) - boltsFirst(b.component));
 }

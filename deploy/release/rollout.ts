@@ -3,7 +3,7 @@ import type { RollView } from '../../connectors/mysql/operators/roll-view';
 import type { Clock } from '../../topology/core/clock';
 import { rollRules } from '../monitoring/halt-rules';
 import { patiently } from './patiently';
-import type { RollStep, RollSteps } from './roll-steps';
+import { countOf, type RollStage, type RollStep, type RollSteps } from './roll-steps';
 import { isDone, isReady, notEnded, notReady, textOf } from './step-progress';
 
 export interface RolloutPort {
@@ -75,17 +75,9 @@ export class Rollout {
   async run(steps: RollSteps, releaseNumber: number, pauseMs: number): Promise<RolloutResult> {
     const { clock, leadMs = 0, isContinued = false } = this.options;
     const begunMs = isContinued ? clock.monotonic() : Number.NEGATIVE_INFINITY;
-    this.of = [...steps.canaries, ...steps.others].flat().length;
-    for (const group of steps.canaries) {
-      const over = await this.runGroup(group, releaseNumber);
-      if (over !== null) return over;
-    }
-    if (steps.canaries.length > 0 && pauseMs > 0) {
-      const over = await this.watch('the first workers', pauseMs);
-      if (over !== null) return over;
-    }
-    for (const group of steps.others) {
-      const over = await this.runGroup(group, releaseNumber);
+    this.of = countOf(steps);
+    for (const stage of steps) {
+      const over = await this.runStage(stage, releaseNumber, pauseMs);
       if (over !== null) return over;
     }
     const sick = await this.untilHealthy();
@@ -93,6 +85,22 @@ export class Rollout {
     const leftMs = Math.max(begunMs, ...this.replacedMs.values()) + rollRules.watchedMs + leadMs - clock.monotonic();
     const over = pauseMs > 0 && leftMs > 0 ? await this.watch('all workers', leftMs) : null;
     return over ?? { result: 'done' };
+  }
+
+  private async runStage({ canaries, others }: RollStage, releaseNumber: number, pauseMs: number) {
+    for (const group of canaries) {
+      const over = await this.runGroup(group, releaseNumber);
+      if (over !== null) return over;
+    }
+    if (canaries.length > 0 && pauseMs > 0) {
+      const over = await this.watch('the first workers', pauseMs);
+      if (over !== null) return over;
+    }
+    for (const group of others) {
+      const over = await this.runGroup(group, releaseNumber);
+      if (over !== null) return over;
+    }
+    return null;
   }
 
   /** Also the workers that were left alone must run. */

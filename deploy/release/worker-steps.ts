@@ -2,6 +2,7 @@ import { type PlacementKey, type PlacementRow, placementName } from '../../conne
 import type { Release } from '../../connectors/mysql/operators/releases';
 import { UserError } from '../../topology/core/errors';
 import { parseSpecification, replicasOf, type TopologySettings } from '../../topology/settings/topology-settings';
+import { turnOf } from '../targets/roll-order';
 import { type Running, workerKey } from '../targets/worker-key';
 import type { DeployTables } from './deploy-tables';
 import { type RollSteps, rollSteps } from './roll-steps';
@@ -11,10 +12,11 @@ type Tables = Pick<DeployTables, 'placements' | 'find'>;
 /** The way from the workers that are asked for now to those of a release. @param canaries of each component */
 export async function stepsTo(tables: Tables, number: number, wanted: Running, canaries: number): Promise<RollSteps> {
   const placements = await tables.placements();
-  const keys = await keysOf(tables, placements);
+  const runs = await readRuns(tables, placements);
   const isUpToDate = (placement: PlacementRow) =>
-    placement.releaseNumber === number || keys.get(placement) === workerKey(wanted, placement.component);
-  return rollSteps(placements, replicasOf(wanted.settings), isUpToDate, canaries);
+    placement.releaseNumber === number || runs.keyOf(placement) === workerKey(wanted, placement.component);
+  const turn = (component: string) => turnOf(component, { wanted: wanted.settings, running: runs.settingsOf });
+  return rollSteps(placements, replicasOf(wanted.settings), isUpToDate, canaries, turn);
 }
 
 /**
@@ -31,22 +33,24 @@ export async function stepsBack(
 ): Promise<RollSteps> {
   const settings = live === null ? null : settingsOf(live);
   const before = live === null ? placed.filter(({ releaseNumber }) => releaseNumber !== number) : placed;
-  const keys = await keysOf(tables, before);
+  const ran = await readRuns(tables, before);
   /** The release that a worker is to run. */
   const target = (key: PlacementKey): number => {
     const own = before.find((one) => placementName(one) === placementName(key));
     if (live === null) return own?.releaseNumber ?? number;
     if (own === undefined || own.releaseNumber === number) return live.number;
-    const isKept = settings === null || keys.get(own) === workerKey({ ...live, settings }, key.component);
+    const isKept = settings === null || ran.keyOf(own) === workerKey({ ...live, settings }, key.component);
     return isKept ? own.releaseNumber : live.number;
   };
   const now = await tables.placements();
   const isBack = (placement: PlacementRow) => placement.releaseNumber === target(placement);
-  const { others } = rollSteps(now, settings === null ? countsOf(before) : replicasOf(settings), isBack, 0);
-  return {
-    canaries: [],
+  const { settingsOf: running } = await readRuns(tables, now);
+  const turn = (component: string) => turnOf(component, { wanted: settings, running });
+  const steps = rollSteps(now, settings === null ? countsOf(before) : replicasOf(settings), isBack, 0, turn);
+  return steps.map(({ canaries, others }) => ({
+    canaries,
     others: others.map((group) => group.map((step) => ({ ...step, releaseNumber: target(step) }))),
-  };
+  }));
 }
 
 /** How many workers each component has. */
@@ -58,25 +62,32 @@ function countsOf(placements: readonly PlacementRow[]): Map<string, number> {
   return counts;
 }
 
-/** What each worker that is asked for runs. */
-async function keysOf(
-  tables: Tables,
-  placements: readonly PlacementRow[],
-): Promise<ReadonlyMap<PlacementRow, string | null>> {
-  const keys = new Map<PlacementRow, string | null>();
-  for (const number of new Set(placements.map(({ releaseNumber }) => releaseNumber))) {
-    const release = await tables.find(number);
-    for (const one of placements.filter(({ releaseNumber }) => releaseNumber === number)) {
-      keys.set(one, release === null ? null : keyOf(release, one.component));
-    }
-  }
-  return keys;
+interface Runs {
+  /** What a worker runs; null when it cannot be read. */
+  readonly keyOf: (placement: PlacementRow) => string | null;
+  /** What the workers of a component run, as far as it can be read. */
+  readonly settingsOf: (component: string) => readonly TopologySettings[];
 }
 
-function keyOf(release: Release, component: string): string | null {
-  const { packageVersion, image } = release;
-  const settings = settingsOf(release);
-  return settings === null ? null : workerKey({ settings, packageVersion, image }, component);
+/** What each worker that is asked for runs. */
+async function readRuns(tables: Tables, placements: readonly PlacementRow[]): Promise<Runs> {
+  const runs = new Map<number, Running | null>();
+  for (const number of new Set(placements.map(({ releaseNumber }) => releaseNumber))) {
+    const release = await tables.find(number);
+    const settings = release === null ? null : settingsOf(release);
+    runs.set(number, release === null || settings === null ? null : { ...release, settings });
+  }
+  const runOf = ({ releaseNumber }: PlacementRow) => runs.get(releaseNumber) ?? null;
+  return {
+    keyOf: (placement) => {
+      const run = runOf(placement);
+      return run === null ? null : workerKey(run, placement.component);
+    },
+    settingsOf: (component) => {
+      const all = placements.filter((one) => one.component === component).map(runOf);
+      return all.flatMap((run) => (run === null ? [] : [run.settings]));
+    },
+  };
 }
 
 /** Null for a release that this version cannot read: its workers are taken for others. */

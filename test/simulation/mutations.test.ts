@@ -109,6 +109,19 @@ const caught: Record<string, Case> = {
     aim: { ...quiet, manners: { hangs: 0.15 } },
     breaks: ['I4'],
   },
+  'spouts go on with a shorter time-out than the bolts of the next release have': {
+    sabotage: mutations.shorterTimeout,
+    aim: {
+      ...quiet,
+      storm: 30_000,
+      faults: ['cutOff', 'crash'],
+      pace: 2_000,
+      calm: 240_000,
+      timeout: 19_000,
+      manners: { hangs: 0.3 },
+    },
+    breaks: ['I4'],
+  },
   'a key that the provider has forgotten is sent again': {
     sabotage: mutations.keyForEver,
     aim: { ...quiet, channels: ['brief'], manners: { errs: 0.6 } },

@@ -188,6 +188,9 @@ export const hastyLookup: Sabotage = {
   channel: (channel) => ({ ...channel, acceptedWithin: 0 }),
 };
 
+/** Spouts know a shorter time-out than bolts have, so that they give a message to another bolt too early. */
+export const shorterTimeout: Sabotage = { recoverDelay: 3_000 };
+
 /** A key is taken for one that the provider never forgets. */
 export const keyForEver: Sabotage = {
   channel: (channel) => ({ ...channel, keyLifetimeMs: Number.POSITIVE_INFINITY }),

@@ -90,7 +90,9 @@ export class Simulation {
       for (const [session, { dead }] of database.workers)
         if (dead && !this.markedDead.has(session)) this.markedDead.set(session, time.now);
     };
-    this.providers = scenario.channels.map((kind, index) => new SimulatedProvider(kind, time, random.fork(10 + index)));
+    this.providers = scenario.channels.map(
+      (kind, index) => new SimulatedProvider(kind, time, random.fork(10 + index), scenario.timeout),
+    );
     log.create(feedTopic, scenario.partitions);
     for (const { name } of this.providers) log.create(`due.${name}`, scenario.partitions);
     const onStep = (machine: Machine) => this.fleet.step(machine);

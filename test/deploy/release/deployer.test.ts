@@ -1,7 +1,7 @@
 import { placementName } from '../../../connectors/mysql/operators/placements';
 import type { NewRelease } from '../../../connectors/mysql/operators/releases';
 import { Deployer } from '../../../deploy/release/deployer';
-import type { RollSteps } from '../../../deploy/release/roll-steps';
+import { groupsOf, type RollSteps } from '../../../deploy/release/roll-steps';
 import type { RolloutResult } from '../../../deploy/release/rollout';
 import { systemClock } from '../../../topology/core/clock';
 import { Unavailable } from '../../../topology/core/errors';
@@ -26,6 +26,7 @@ let backs: { readonly over: RolloutResult; readonly made: number }[];
 let interrupt: AbortController;
 let lost: AbortController;
 let lines: string[];
+let made: string[];
 let preparing: () => Promise<void>;
 
 /** Release 1 runs. */
@@ -38,6 +39,7 @@ beforeEach(() => {
   interrupt = new AbortController();
   lost = new AbortController();
   lines = [];
+  made = [];
   preparing = async () => undefined;
 });
 
@@ -45,11 +47,12 @@ const done: RolloutResult = { result: 'done' };
 const trouble = (made: number) => ({ over: { result: 'trouble', reason: 'errors rise' } as const, made });
 const interrupted = (made: number) => ({ over: { result: 'interrupted', done: made, of: 2 } as const, made });
 
-function make({ canaries, others }: RollSteps, number: number, made: number): void {
-  for (const step of [...canaries, ...others].flat().slice(0, made)) {
+function make(steps: RollSteps, number: number, count: number): void {
+  for (const step of groupsOf(steps).flat().slice(0, count)) {
     const rest = tables.placed.filter((one) => placementName(one) !== placementName(step));
     const { component, replica } = step;
     const own = placement(component, replica, { releaseNumber: step.releaseNumber ?? number });
+    made.push(`${placementName(own)} of ${own.releaseNumber}`);
     tables.placed = step.kind === 'end' ? rest : [...rest, own];
   }
 }
@@ -244,4 +247,17 @@ test('a release is refused while one of another target runs, or may run: nobody 
     expect(outcomes()).toEqual([outcome]);
     expect(running()).toEqual([]);
   }
+});
+
+test('a time-out that rises replaces the spouts before the bolts that have it, and going back takes them in the other order', async () => {
+  const ofX = (timeout: string): NewRelease => ({
+    ...release('9s'),
+    specification: { components: { due: { replicas: 1 }, x: { replicas: 1, timeout } } },
+  });
+  tables.releases = [];
+  tables.add(ofX('10s'), 'live');
+  tables.placed = [placement('due', 1), placement('x', 1)];
+  rolls.push(trouble(2));
+  expect(await deploy(ofX('2min'))).toMatchObject({ outcome: 'rolled_back' });
+  expect(made).toEqual(['due-1 of 2', 'x-1 of 2', 'x-1 of 1', 'due-1 of 1']);
 });

@@ -89,6 +89,12 @@ test('a setting that workers read replaces those that read it: 2 of 4, or all fo
   expect(said(all)[1]).toMatch(/^workers: 4 of 4 are replaced \(due, webhook\)/);
 });
 
+test('another time-out of a channel that is looked up replaces the spouts too', () => {
+  const changed = plan('components: { x: { timeout: 2min } }', live('components: { x: {} }'));
+  expect(said(changed)[0]).toBe('x: timeout 10s → 2min: workers of x, due roll');
+  expect(changed.rolls).toEqual(['due', 'x']);
+});
+
 test('replicas up and down replace nobody', () => {
   expect(said(plan('components: { due: { replicas: 1 }, webhook: { replicas: 6 } }'))).toEqual([
     'due: replicas 2 → 1: 1 worker is drained: what they send ends first, and the others take their partitions over',

@@ -1,4 +1,4 @@
-import { countOf, restartSteps, rollSteps } from '../../../deploy/release/roll-steps';
+import { countOf, groupsOf, restartSteps, rollSteps } from '../../../deploy/release/roll-steps';
 import { placement } from './placements';
 
 const one = new Map([
@@ -13,11 +13,33 @@ test('what is up to date is left alone', () => {
   expect(countOf(rollSteps(four, one, () => true, 1))).toBe(0);
 });
 
-test('bolts are replaced before the spout, one after another, and the first of each component is a canary', () => {
-  const { canaries, others } = rollSteps(four, one, () => false, 1);
-  expect(namesOf(canaries)).toEqual(['replace webhook-1', 'replace due-1']);
-  expect(namesOf(others)).toEqual(['replace webhook-2', 'replace due-2']);
-  expect(namesOf(rollSteps(four, one, () => false, 0).others)).toHaveLength(4);
+test('the spout is replaced when all bolts are, one after another, and the first of each component is a canary', () => {
+  const six = [...four, placement('x', 1), placement('x', 2)];
+  const stages = rollSteps(six, new Map([...one, ['x', 2]]), () => false, 1);
+  expect(stages.map(({ canaries, others }) => [namesOf(canaries), namesOf(others)])).toEqual([
+    [
+      ['replace webhook-1', 'replace x-1'],
+      ['replace webhook-2', 'replace x-2'],
+    ],
+    [['replace due-1'], ['replace due-2']],
+  ]);
+  expect(rollSteps(four, one, () => false, 0).flatMap(({ canaries }) => canaries)).toEqual([]);
+});
+
+test('a component may be replaced after the spout, canaries included', () => {
+  expect(
+    namesOf(
+      groupsOf(
+        rollSteps(
+          four,
+          one,
+          () => false,
+          1,
+          (component) => (component === 'due' ? 1 : 2),
+        ),
+      ),
+    ),
+  ).toEqual(['replace due-1', 'replace due-2', 'replace webhook-1', 'replace webhook-2']);
 });
 
 test('what is new starts at once, after what is replaced, and what is too much drains last, one after another', () => {
@@ -27,9 +49,8 @@ test('what is new starts at once, after what is replaced, and what is too much d
     ['webhook', 3],
   ]);
   const gone = [...four, placement('sms', 1), placement('sms', 2)];
-  const { canaries, others } = rollSteps(gone, replicas, ({ component }) => component !== 'webhook', 0);
-  expect(canaries).toEqual([]);
-  expect(namesOf(others)).toEqual([
+  const steps = rollSteps(gone, replicas, ({ component }) => component !== 'webhook', 0);
+  expect(namesOf(groupsOf(steps))).toEqual([
     'replace webhook-1',
     'replace webhook-2',
     'start mail-1 + start mail-2 + start webhook-3',
@@ -40,13 +61,13 @@ test('what is new starts at once, after what is replaced, and what is too much d
 });
 
 test('where nothing runs everything starts at once, without a canary', () => {
-  const { canaries, others } = rollSteps([], one, () => false, 1);
-  expect(canaries).toEqual([]);
-  expect(namesOf(others)).toEqual(['start webhook-1 + start webhook-2 + start due-1 + start due-2']);
+  const [stage, ...more] = rollSteps([], one, () => false, 1);
+  expect([stage?.canaries, more]).toEqual([[], []]);
+  expect(namesOf(stage?.others ?? [])).toEqual(['start webhook-1 + start webhook-2 + start due-1 + start due-2']);
 });
 
 test('a restart replaces one after another', () => {
-  expect(namesOf(restartSteps(four).others)).toEqual([
+  expect(namesOf(groupsOf(restartSteps(four)))).toEqual([
     'restart webhook-1',
     'restart webhook-2',
     'restart due-1',

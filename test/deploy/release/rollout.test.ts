@@ -1,7 +1,7 @@
 import type { PlacementRow } from '../../../connectors/mysql/operators/placements';
 import type { ObservedWorker } from '../../../connectors/mysql/schema/schema';
 import { rollRules } from '../../../deploy/monitoring/halt-rules';
-import { type RollSteps, rollSteps } from '../../../deploy/release/roll-steps';
+import { groupsOf, type RollSteps, rollSteps } from '../../../deploy/release/roll-steps';
 import { Rollout, type RolloutResult } from '../../../deploy/release/rollout';
 import { ManualClock } from '../../support/manual-clock';
 import { placement } from './placements';
@@ -101,7 +101,7 @@ test('while the roll waits for a crowd its first workers are judged, and the nex
     trouble = 'all attempts fail';
   });
   expect(await running).toEqual({ result: 'trouble', reason: 'all attempts fail' });
-  expect(supervisors.log).toEqual(['replace webhook-1', 'replace due-1']);
+  expect(supervisors.log).toEqual(['replace webhook-1']);
   expect(clock.monotonic()).toBeLessThan(12_000 + 2 * rollRules.judgeEveryMs);
 });
 
@@ -151,7 +151,7 @@ test('a roll stops when errors or lateness rise, also in the pause after the can
     trouble = '30 % of the attempts fail';
   });
   expect(await running).toEqual({ result: 'trouble', reason: '30 % of the attempts fail' });
-  expect(supervisors.log).toEqual(['replace webhook-1', 'replace due-1']);
+  expect(supervisors.log).toEqual(['replace webhook-1']);
 });
 
 test('a roll stops when errors or lateness rise until what its first workers do not send would be overdue', async () => {
@@ -164,6 +164,7 @@ test('a roll stops when errors or lateness rise until what its first workers do 
   expect(await running).toEqual({ result: 'trouble', reason: '40 messages are overdue' });
   expect(supervisors.log).toHaveLength(4);
   expect(lines.filter((line) => line.startsWith('watching'))).toEqual([
+    'watching the first workers for 5 s',
     'watching the first workers for 5 s',
     expect.stringMatching(/^watching all workers for \d+ s$/),
   ]);
@@ -198,8 +199,8 @@ test('a roll that is continued watches its workers, also where all of them were 
 test('a worker that drains for longer than it may is no end: it is named, with what to do where its supervisor does not run', async () => {
   const left = { component: 'webhook', replica: 1, releaseNumber: 3, host: 'host-2', pid: 7, isSupervised: false };
   supervisors.draining = [left];
-  const all = rollSteps([...supervisors.placements.values()], new Map(), () => true, 0).others;
-  expect(await run({ canaries: [], others: [all.flat()] }, 0, 90_000)).toEqual({
+  const all = groupsOf(rollSteps([...supervisors.placements.values()], new Map(), () => true, 0));
+  expect(await run([{ canaries: [], others: [all.flat()] }], 0, 90_000)).toEqual({
     result: 'failed',
     reason: expect.stringMatching(
       /^after 90 s there still run: webhook-1 of release 3 on host-2 \(process 7\)\. Their supervisor does not run on host-2: `downspout supervisor`/,
@@ -245,14 +246,14 @@ test('a worker that was to end and whose lease ran out has ended only when it do
   clock.after(20_000, () => {
     supervisors.draining = [];
   });
-  expect(await run({ canaries: [], others: [[{ kind: 'end', component: 'webhook', replica: 3 }]] })).toEqual({
+  expect(await run([{ canaries: [], others: [[{ kind: 'end', component: 'webhook', replica: 3 }]] }])).toEqual({
     result: 'done',
   });
   expect(clock.monotonic()).toBeGreaterThanOrEqual(20_000);
   supervisors.placements.set('webhook-3', placement('webhook', 3));
   supervisors.lapsed = [worker];
   const begunMs = clock.monotonic();
-  await run({ canaries: [], others: [[{ kind: 'end', component: 'webhook', replica: 3 }]] });
+  await run([{ canaries: [], others: [[{ kind: 'end', component: 'webhook', replica: 3 }]] }]);
   expect(clock.monotonic() - begunMs).toBeGreaterThanOrEqual(10_000);
   expect(clock.monotonic() - begunMs).toBeLessThan(12_000);
 });

@@ -21,6 +21,19 @@ test('only the workers that read a setting are replaced for it', () => {
   for (const component of ['due', 'webhook']) expect(keyOf(lead, component)).not.toBe(keyOf(before, component));
 });
 
+test('spouts read the time-outs of channels whose messages they keep back for so long after a bolt has died', () => {
+  const [before, after] = ['{ x: { timeout: 10s }, webhook: {} }', '{ x: { timeout: 2min }, webhook: {} }'];
+  for (const component of ['due', 'x']) expect(keyOf(after, component)).not.toBe(keyOf(before, component));
+  expect(keyOf(after, 'webhook')).toBe(keyOf(before, 'webhook'));
+});
+
+test.each(['discord', 'sms'])(
+  'so do they where a key ends, and of packages, of which it is not known here: %s',
+  (name) => {
+    expect(keyOf(`{ ${name}: { timeout: 2min } }`, 'due')).not.toBe(keyOf(`{ ${name}: { timeout: 10s } }`, 'due'));
+  },
+);
+
 test('another list of packages replaces every worker', () => {
   const settings = testSettings('{ webhook: {} }');
   const running = { packageVersion: '1.0.0', image: null };

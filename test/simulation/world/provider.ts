@@ -52,9 +52,9 @@ export interface SimulatedPayload {
 export const simulatedKinds = ['idempotent', 'brief', 'lookup', 'blind', 'container'] as const;
 export type SimulatedKind = (typeof simulatedKinds)[number];
 
-/** How long a worker waits for an answer, and after which a request cannot be accepted any more. Milliseconds. */
-const TIMEOUT = 2_000;
-const ACCEPTED_WITHIN = 3_000;
+/** How long a worker waits for an answer, and how much later a request can still be accepted. Milliseconds. */
+export const TIMEOUT = 2_000;
+const ACCEPTED_LATE = 1_000;
 /** Of brief keys, milliseconds: how long they are known, and how long after the fact they are written. */
 export const KEY_LIFETIME = 7_000;
 const KEY_WRITTEN_AFTER = 400;
@@ -66,6 +66,7 @@ export class SimulatedProvider {
   readonly requests: ReceivedRequest[] = [];
   readonly manners = polite();
   readonly channelClass: ChannelClass;
+  private readonly acceptedWithin: number;
   private readonly taken = new Set<string>();
   /** What was taken and is not listed yet. */
   private readonly unlisted = new Set<string>();
@@ -82,7 +83,9 @@ export class SimulatedProvider {
     readonly name: SimulatedKind,
     private readonly time: SimulatedTime,
     private readonly random: Random,
+    private readonly timeout: number,
   ) {
+    this.acceptedWithin = timeout + ACCEPTED_LATE;
     this.channelClass = name === 'brief' ? 'idempotent' : name === 'container' ? 'lookup' : name;
   }
 
@@ -104,7 +107,7 @@ export class SimulatedProvider {
     return {
       name: this.name,
       class: this.channelClass,
-      acceptedWithin: ACCEPTED_WITHIN,
+      acceptedWithin: this.acceptedWithin,
       ...(this.name === 'brief' ? { keyLifetimeMs: KEY_LIFETIME } : {}),
       warm: async () => {},
       prepare: (account, content) => ({ account, content }),
@@ -136,7 +139,7 @@ export class SimulatedProvider {
     const { random, manners } = this;
     const hostile = manners.hostility ? hostileOf(content) : undefined;
     if (hostile?.kind === 'unresolvable') {
-      await machine.sleep(TIMEOUT);
+      await machine.sleep(this.timeout);
       return { kind: 'postponed', reason: 'the name was not resolved in time' };
     }
     if (manners.connecting > 0) await machine.sleep(random.skewed(0, manners.connecting));
@@ -147,7 +150,7 @@ export class SimulatedProvider {
     const shown = this.containers.get(by) ?? content;
     const request = { id, account, key, content: shown, worker, at: this.time.now, accepted: false };
     this.requests.push(request);
-    if (hostile !== undefined && !isHarmless(hostile.kind, hostile.n)) return unanswered(machine);
+    if (hostile !== undefined && !isHarmless(hostile.kind, hostile.n)) return unanswered(machine, this.timeout);
     return this.exchange(machine, request, by, token);
   }
 
@@ -170,12 +173,12 @@ export class SimulatedProvider {
   ): Promise<Outcome> {
     const { time, random, manners } = this;
     const fate = this.fate();
-    const there = fate === 'hang' ? random.between(0, ACCEPTED_WITHIN) : random.skewed(1, manners.slowest);
+    const there = fate === 'hang' ? random.between(0, this.acceptedWithin) : random.skewed(1, manners.slowest);
     const back = random.skewed(1, manners.slowest);
     const isTaken = fate === 'accept' || fate === 'drop' || fate === 'err' || (fate === 'hang' && random.chance(0.7));
     return new Promise((resolve) => {
-      machine.after(TIMEOUT, () => resolve({ kind: 'unknown', reason: 'no answer in time' }));
-      const latest = this.name === 'brief' ? ACCEPTED_WITHIN - KEY_WRITTEN_AFTER : ACCEPTED_WITHIN;
+      machine.after(this.timeout, () => resolve({ kind: 'unknown', reason: 'no answer in time' }));
+      const latest = this.name === 'brief' ? this.acceptedWithin - KEY_WRITTEN_AFTER : this.acceptedWithin;
       time.after(Math.min(there, latest), () => {
         const isKnown = this.takes(request.account, token);
         const refusal = isKnown ? this.refusalOf(by) : undefined;
@@ -278,7 +281,7 @@ export class SimulatedProvider {
 }
 
 /** The request hangs, and is never taken. */
-async function unanswered(machine: Machine): Promise<Outcome> {
-  await machine.sleep(TIMEOUT);
+async function unanswered(machine: Machine, timeout: number): Promise<Outcome> {
+  await machine.sleep(timeout);
   return { kind: 'unknown', reason: 'no answer in time' };
 }

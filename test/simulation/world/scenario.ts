@@ -1,7 +1,7 @@
 import type { LatenessPolicy } from '../../../topology/core/lateness';
 import type { Random } from '../../support/random';
 import { type HostileKind, hostileKinds } from './hostile-tenant';
-import { type Manners, type SimulatedKind, simulatedKinds } from './provider';
+import { type Manners, type SimulatedKind, simulatedKinds, TIMEOUT } from './provider';
 
 /** Everything that may go wrong in a run; `faults.ts` says how. What is named twice happens twice as often. */
 const everyFault = [
@@ -66,6 +66,8 @@ export interface Scenario {
   readonly perAccount: number;
   /** Rows that a bolt holds at most. */
   readonly maxHeld: number;
+  /** How long a worker waits for an answer of a provider. */
+  readonly timeout: number;
   /** How providers behave all through the storm. */
   readonly manners: Partial<Manners>;
   /** How much longer than usual the ways to the database and back take, all through the storm. */
@@ -117,6 +119,7 @@ export function scenarioOf(random: Random): Scenario {
     concurrency: random.pick([2, 8, 16]),
     perAccount: random.pick([1, 4, 8]),
     maxHeld: random.pick([20, 1_000]),
+    timeout: TIMEOUT,
     manners: {},
     slow: { there: 1, back: 1 },
     crowdAt: Math.floor(random.between(0.3, 0.9) * storm),
