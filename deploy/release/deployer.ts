@@ -168,6 +168,7 @@ export class Deployer {
       : await workers.goBack(
           await this.patiently(() => stepsBack(tables, number, live, placed)),
           live?.number ?? number,
+          placed,
         );
     if (over.result !== 'done') {
       const why = 'reason' in over ? over.reason : `${over.done} of ${over.of} steps were made`;

@@ -14,6 +14,7 @@ import type { TopologySettings } from '../../topology/settings/topology-settings
 import { SPOUT } from '../../topology/streams';
 import { rollRules } from '../monitoring/halt-rules';
 import { graceSeconds } from '../worker/drain-limit';
+import { asBefore } from './left-alone';
 import { leftOver } from './left-over';
 import { localPort, watchRoll } from './local-roll';
 import { crowdText } from './roll-rules';
@@ -59,14 +60,17 @@ export class LocalWorkers {
     return this.rollout(options).run(steps, releaseNumber, pauseMs);
   }
 
-  /** A roll that nothing but a worker that cannot run halts: to what ran before. */
-  goBack(steps: RollSteps, releaseNumber: number): Promise<RolloutResult> {
-    return this.rollout({}).run(steps, releaseNumber, 0);
+  /**
+   * A roll that nothing but a worker that cannot run, and could before, halts: to what ran before.
+   * @param before what was asked for before the release that is taken back
+   */
+  goBack(steps: RollSteps, releaseNumber: number, before: readonly PlacementRow[]): Promise<RolloutResult> {
+    return this.rollout({ mayBeUnready: asBefore(before, steps) }).run(steps, releaseNumber, 0);
   }
 
   /** Waits until everything that is asked for runs. */
   untilHealthy(): Promise<RolloutResult> {
-    return this.together([]);
+    return this.rollout({ mayBeUnready: () => false }).run([], 0, 0);
   }
 
   /** Replaces workers by new ones of the same release, one after another. */

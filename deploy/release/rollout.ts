@@ -2,9 +2,10 @@ import { placementName } from '../../connectors/mysql/operators/placements';
 import type { RollView } from '../../connectors/mysql/operators/roll-view';
 import type { Clock } from '../../topology/core/clock';
 import { rollRules } from '../monitoring/halt-rules';
+import { leftAlone, type MayBeUnready } from './left-alone';
 import { patiently } from './patiently';
 import { countOf, type RollStage, type RollStep, type RollSteps } from './roll-steps';
-import { isDone, isReady, notEnded, notReady, textOf } from './step-progress';
+import { crashText, isDone, isReady, notEnded, notReady, textOf } from './step-progress';
 
 export interface RolloutPort {
   look(): Promise<RollView>;
@@ -29,6 +30,8 @@ export interface RolloutOptions {
   readonly drainMs?: number | undefined;
   /** How long before its wake a message is emitted, milliseconds: what wakes within that was still emitted by the spouts before. */
   readonly leadMs?: number | undefined;
+  /** Which workers need not be ready, also where they are asked for. Unless it is given: those that are not when the roll begins, and that it leaves alone. */
+  readonly mayBeUnready?: MayBeUnready | undefined;
   /** Workers of the release run already, and nobody may have watched them for long enough. */
   readonly isContinued?: boolean | undefined;
 }
@@ -54,10 +57,12 @@ const OBSERVED_AFTER_MS = 2_000;
  * 2. *A roll stops at the first worker that does not become ready*, or that crashes again and again.
  * 3. *A roll stops when errors or lateness rise*, also in the pause after the canaries and while it waits for a crowd, and until
  *    what the first new worker of each component does not send would be overdue; also where the roll is continued.
- * 4. *No worker is replaced while a crowd is due or about to be*, for as long as that may be waited for: a worker that has just
+ * 4. *A worker that was not ready before and is left alone fails no roll*: it is named in the end.
+ * 5. *No worker is replaced while a crowd is due or about to be*, for as long as that may be waited for: a worker that has just
  *    started is slow, and what moves to it is late.
  */
 export class Rollout {
+  private mayBeUnready: MayBeUnready = () => false;
   private done = 0;
   private of = 0;
   /** From when on the word of a supervisor that does not say which worker it is about counts for one that was asked for, by its name. Epoch milliseconds. */
@@ -76,6 +81,9 @@ export class Rollout {
     const { clock, leadMs = 0, isContinued = false } = this.options;
     const begunMs = isContinued ? clock.monotonic() : Number.NEGATIVE_INFINITY;
     this.of = countOf(steps);
+    if (this.options.signal.aborted) return this.interrupted();
+    const { placements } = await this.patiently(() => this.options.port.look());
+    this.mayBeUnready = this.options.mayBeUnready ?? leftAlone(placements, steps, releaseNumber);
     for (const stage of steps) {
       const over = await this.runStage(stage, releaseNumber, pauseMs);
       if (over !== null) return over;
@@ -88,31 +96,33 @@ export class Rollout {
   }
 
   private async runStage({ canaries, others }: RollStage, releaseNumber: number, pauseMs: number) {
-    for (const group of canaries) {
-      const over = await this.runGroup(group, releaseNumber);
-      if (over !== null) return over;
-    }
-    if (canaries.length > 0 && pauseMs > 0) {
-      const over = await this.watch('the first workers', pauseMs);
-      if (over !== null) return over;
-    }
-    for (const group of others) {
+    const over = await this.runGroups(canaries, releaseNumber);
+    if (over !== null) return over;
+    const sick = canaries.length > 0 && pauseMs > 0 ? await this.watch('the first workers', pauseMs) : null;
+    return sick ?? (await this.runGroups(others, releaseNumber));
+  }
+
+  private async runGroups(groups: RollStage['others'], releaseNumber: number): Promise<RolloutResult | null> {
+    for (const group of groups) {
       const over = await this.runGroup(group, releaseNumber);
       if (over !== null) return over;
     }
     return null;
   }
 
-  /** Also the workers that were left alone must run. */
   private async untilHealthy(): Promise<RolloutResult | null> {
-    const { clock, signal } = this.options;
+    const { clock, signal, report } = this.options;
     const begunMs = this.answeredMs();
     for (;;) {
       const view = await this.look();
       if ('result' in view) return view;
       const waitedMs = this.answeredMs() - begunMs;
-      const late = view.placements.find((one) => !isReady(one, waitedMs));
-      if (late === undefined) return null;
+      const unready = view.placements.filter((one) => !isReady(one, waitedMs));
+      const late = unready.find((one) => !this.mayBeUnready(one));
+      if (late === undefined) {
+        for (const one of unready) report(`left as it was: ${notReady(one, view)}`);
+        return null;
+      }
       if (waitedMs > rollRules.readyMs) return { result: 'failed', reason: notReady(late, view, waitedMs) };
       await clock.sleep(LOOK_EVERY_MS, signal);
     }
@@ -135,7 +145,8 @@ export class Rollout {
       if ('result' in view) return view;
       const waitedMs = this.answeredMs() - begunMs;
       const steadyMs = clock.monotonic() - Math.max(askedMs, this.steadySinceMs);
-      const over = left.filter((step) => isDone(step, view, { waitedMs, steadyMs }, this.options.drainMs));
+      const isOver = (step: RollStep) => isDone(step, view, { waitedMs, steadyMs }, this.options.drainMs);
+      const over = left.filter((one) => isOver(one) || (one.kind !== 'end' && this.mayBeUnready(one)));
       for (const step of over) report(textOf(step, ++this.done, this.of));
       for (const { kind, component } of over) {
         if (kind === 'replace' && !this.replacedMs.has(component)) this.replacedMs.set(component, clock.monotonic());
@@ -194,16 +205,13 @@ export class Rollout {
   private loopingOf({ placements }: RollView): RolloutResult | null {
     const looping = placements.find((one) => {
       const from = this.asked.get(placementName(one));
-      if (from === undefined || one.observed?.state !== 'crash_looping') return false;
+      if (from === undefined || one.observed?.state !== 'crash_looping' || this.mayBeUnready(one)) return false;
       const { wanted } = one.observed;
       if (wanted === undefined) return (one.observedAt ?? 0) > from;
       return wanted.releaseNumber === one.releaseNumber && wanted.restarts === one.restarts;
     });
     if (looping === undefined) return null;
-    const { deaths = 0, lastError, logFile } = looping.observed ?? {};
-    const how = deaths >= rollRules.deaths ? `died ${deaths} times in a row` : 'does not become ready';
-    const log = logFile == null ? '' : ` (log: ${logFile})`;
-    return { result: 'failed', reason: `${placementName(looping)} ${how}: ${lastError ?? 'it said nothing'}${log}` };
+    return { result: 'failed', reason: crashText(looping) };
   }
 
   private async judge(): Promise<RolloutResult | null> {

@@ -1,6 +1,7 @@
 import { type PlacementKey, type PlacementRow, placementName } from '../../connectors/mysql/operators/placements';
 import type { RollView } from '../../connectors/mysql/operators/roll-view';
 import { LEASE_MS } from '../../topology/core/lease';
+import { rollRules } from '../monitoring/halt-rules';
 import { workersText } from './left-over';
 import type { RollStep } from './roll-steps';
 
@@ -40,14 +41,23 @@ function isFor(one: PlacementKey, other: PlacementKey): boolean {
   return one.component === other.component && one.replica === other.replica;
 }
 
-/** Why a worker is not ready, in one sentence. */
-export function notReady(step: PlacementKey, view: RollView, waitedMs: number): string {
+/** Why a worker is not ready, in one sentence. @param waitedMs for how long it was waited for, milliseconds, if it was */
+export function notReady(step: PlacementKey, view: RollView, waitedMs?: number): string {
   const placement = view.placements.find((one) => isFor(one, step));
   const why =
     view.supervisors.length === 0
       ? 'no supervisor runs; `downspout supervisor` runs one on a host'
       : (placement?.observed?.lastError ?? `it is ${placement?.observed?.state ?? 'taken by no supervisor'}`);
-  return `${placementName(step)} is not ready after ${Math.round(waitedMs / 1_000)} s: ${why}`;
+  const after = waitedMs === undefined ? '' : ` after ${Math.round(waitedMs / 1_000)} s`;
+  return `${placementName(step)} is not ready${after}: ${why}`;
+}
+
+/** What is known of a worker that crashes again and again. */
+export function crashText(placement: PlacementRow): string {
+  const { deaths = 0, lastError, logFile } = placement.observed ?? {};
+  const how = deaths >= rollRules.deaths ? `died ${deaths} times in a row` : 'does not become ready';
+  const log = logFile == null ? '' : ` (log: ${logFile})`;
+  return `${placementName(placement)} ${how}: ${lastError ?? 'it said nothing'}${log}`;
 }
 
 /** Names the workers that were to end and run on. */

@@ -23,6 +23,8 @@ export interface Services {
   scaled(service: string, count: number): Promise<void>;
   /** Returns when all of these are healthy: `docker compose up --wait` would ask that of all containers of their service. */
   ready(ids: readonly string[]): Promise<void>;
+  /** Those of these that are not healthy now. */
+  unready(ids: readonly string[]): Promise<ReadonlySet<string>>;
   restart(service: string): Promise<void>;
   /** Ends a container in good order. */
   stop(id: string): Promise<void>;
@@ -75,6 +77,12 @@ export function servicesOf({ files, docker, clock, signal }: ServicesOptions): S
       return { id, service: SERVICE.exec(text)?.[1] ?? '', release, fingerprint: LABEL.exec(text)?.[1] ?? null };
     });
   };
+  /** What Docker says of those that are not healthy, a line each. */
+  const unhealthy = async (ids: readonly string[]): Promise<readonly string[]> => {
+    if (ids.length === 0) return [];
+    const said = (await docker(['inspect', '--format', HEALTH, ...ids])).split('\n');
+    return said.map((line) => line.trim()).filter((line) => COMMAND.test(line) && !line.endsWith(' running healthy'));
+  };
   const services: Services = {
     running: async (service) => (await found('ps', '--quiet', service)).map((one) => ({ ...one, service })),
     others: async (these) => {
@@ -94,13 +102,9 @@ export function servicesOf({ files, docker, clock, signal }: ServicesOptions): S
       await compose('up', '--detach', '--no-deps', '--no-recreate', '--scale', `${service}=${count}`, service);
     },
     ready: async (ids) => {
-      if (ids.length === 0) return;
       const untilMs = clock.monotonic() + READY_LIMIT_MS;
       for (;;) {
-        const said = (await docker(['inspect', '--format', HEALTH, ...ids])).split('\n');
-        const waiting = said
-          .map((line) => line.trim())
-          .filter((line) => COMMAND.test(line) && !line.endsWith(' running healthy'));
+        const waiting = await unhealthy(ids);
         if (waiting.length === 0) return;
         const hopeless = waiting.find((line) => HOPELESS.test(line));
         if (hopeless !== undefined) throw new UserError(`container ${hopeless}`);
@@ -109,6 +113,7 @@ export function servicesOf({ files, docker, clock, signal }: ServicesOptions): S
         await clock.sleep(LOOK_EVERY_MS, signal);
       }
     },
+    unready: async (ids) => new Set((await unhealthy(ids)).flatMap((line) => COMMAND.exec(line)?.[1] ?? [])),
     restart: async (service) => {
       await compose('restart', service);
       await services.ready((await services.running(service)).map(({ id }) => id));

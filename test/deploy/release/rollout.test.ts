@@ -258,12 +258,42 @@ test('a worker that was to end and whose lease ran out has ended only when it do
   expect(clock.monotonic() - begunMs).toBeLessThan(12_000);
 });
 
-test('workers that were left alone must be ready too', async () => {
-  const broken = { ...(placement('due', 2).observed as ObservedWorker), state: 'crash_looping' as const, deaths: 4 };
-  supervisors.placements.set('due-2', { ...placement('due', 2), observed: broken, observedAt: 1 });
-  const one = rollSteps([...supervisors.placements.values()], replicas, ({ component }) => component === 'due', 0);
-  expect(await run(one)).toMatchObject({
-    result: 'failed',
-    reason: expect.stringMatching(/^due-2 is not ready after/),
+/** It crashes again and again, as before any roll. */
+function crash(component: string, replica: number): void {
+  const { observed } = placement(component, replica);
+  const looping = {
+    ...(observed as ObservedWorker),
+    state: 'crash_looping' as const,
+    deaths: 4,
+    lastError: 'disk full',
+  };
+  supervisors.placements.set(`${component}-${replica}`, {
+    ...placement(component, replica),
+    observed: looping,
+    observedAt: 1,
   });
+}
+const sendersOnly = () =>
+  rollSteps([...supervisors.placements.values()], replicas, ({ component }) => component === 'due', 0);
+
+test('a worker that was not ready before and is left alone fails no roll', async () => {
+  crash('due', 2);
+  expect(await run(sendersOnly())).toEqual({ result: 'done' });
+  expect(lines.at(-1)).toBe('left as it was: due-2 is not ready: disk full');
+  expect(clock.monotonic()).toBeLessThan(rollRules.readyMs);
+});
+
+test('a worker that is left alone and does not run any more fails the roll', async () => {
+  clock.after(500, () => crash('due', 2));
+  expect(await run(sendersOnly())).toMatchObject({
+    result: 'failed',
+    reason: expect.stringMatching(/^due-2 is not ready after \d+ s: disk full/),
+  });
+});
+
+test('a worker of the release that an earlier command has asked for is no one that was left alone', async () => {
+  crash('due', 2);
+  const { observed, observedAt } = supervisors.placements.get('due-2') as PlacementRow;
+  supervisors.placements.set('due-2', { ...placement('due', 2, { releaseNumber: 2 }), observed, observedAt });
+  expect(await run(sendersOnly())).toMatchObject({ result: 'failed', reason: expect.stringMatching(/^due-2 is not/) });
 });

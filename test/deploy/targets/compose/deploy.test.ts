@@ -172,6 +172,31 @@ describe('5. A container that would be the same, of the same image and with the 
     expect(all()).toEqual(Array(3).fill('--release=9'));
   });
 
+  test('one that was not healthy before fails no release, and is judged where nothing else changes', async () => {
+    docker.change(({ containers, ...engine }) => ({
+      ...engine,
+      containers: containers.map((one) => ({ ...one, isUnhealthy: one.service === 'worker-due' })),
+    }));
+    const due = idsOf('worker-due');
+    await deploy(8, changed);
+    expect(all()).toEqual(['--release=7', '--release=8', '--release=8']);
+    expect(idsOf('worker-due')).toEqual(due);
+    await expect(deploy(8, changed, { live: releaseOf(8, changed) })).rejects.toThrow('unhealthy');
+  });
+
+  test('one that is left alone and does not run any more fails the release', async () => {
+    const dies: typeof docker.execute = async (command, args, options) => {
+      if (args.includes('up') && args.at(-1) === 'worker-due') {
+        docker.change(({ containers, ...engine }) => ({
+          ...engine,
+          containers: containers.map((one) => ({ ...one, isUnhealthy: one.service === 'worker-due' })),
+        }));
+      }
+      return docker.execute(command, args, options);
+    };
+    await expect(deploy(8, changed, { execute: dies })).rejects.toThrow('unhealthy');
+  });
+
   test('also when a release is taken back', async () => {
     const before = docker.state.containers.map(({ id }) => id);
     docker.change((engine) => ({ ...engine, broken: ['worker-webhook'] }));
