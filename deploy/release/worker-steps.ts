@@ -1,9 +1,8 @@
 import { type PlacementKey, type PlacementRow, placementName } from '../../connectors/mysql/operators/placements';
 import type { Release } from '../../connectors/mysql/operators/releases';
-import { UserError } from '../../topology/core/errors';
-import { parseSpecification, replicasOf, type TopologySettings } from '../../topology/settings/topology-settings';
+import { replicasOf, type TopologySettings } from '../../topology/settings/topology-settings';
 import { turnOf } from '../targets/roll-order';
-import { type Running, workerKey } from '../targets/worker-key';
+import { type Running, settingsOf, workerKey } from '../targets/worker-key';
 import type { DeployTables } from './deploy-tables';
 import { type RollSteps, rollSteps } from './roll-steps';
 
@@ -15,7 +14,9 @@ export async function stepsTo(tables: Tables, number: number, wanted: Running, c
   const runs = await readRuns(tables, placements);
   const isUpToDate = (placement: PlacementRow) =>
     placement.releaseNumber === number || runs.keyOf(placement) === workerKey(wanted, placement.component);
-  const turn = (component: string) => turnOf(component, { wanted: wanted.settings, running: runs.settingsOf });
+  const isBack = runs.versions.some((one) => isOlder(wanted.packageVersion, one));
+  const direction = { wanted: wanted.settings, running: runs.settingsOf, isBack };
+  const turn = (component: string) => turnOf(component, direction);
   return rollSteps(placements, replicasOf(wanted.settings), isUpToDate, canaries, turn);
 }
 
@@ -45,7 +46,7 @@ export async function stepsBack(
   const now = await tables.placements();
   const isBack = (placement: PlacementRow) => placement.releaseNumber === target(placement);
   const { settingsOf: running } = await readRuns(tables, now);
-  const turn = (component: string) => turnOf(component, { wanted: settings, running });
+  const turn = (component: string) => turnOf(component, { wanted: settings, running, isBack: true });
   const steps = rollSteps(now, settings === null ? countsOf(before) : replicasOf(settings), isBack, 0, turn);
   return steps.map(({ canaries, others }) => ({
     canaries,
@@ -67,6 +68,8 @@ interface Runs {
   readonly keyOf: (placement: PlacementRow) => string | null;
   /** What the workers of a component run, as far as it can be read. */
   readonly settingsOf: (component: string) => readonly TopologySettings[];
+  /** Of Downspout. */
+  readonly versions: readonly string[];
 }
 
 /** What each worker that is asked for runs. */
@@ -77,8 +80,10 @@ async function readRuns(tables: Tables, placements: readonly PlacementRow[]): Pr
     const settings = release === null ? null : settingsOf(release);
     runs.set(number, release === null || settings === null ? null : { ...release, settings });
   }
+  const versions = [...runs.values()].flatMap((run) => run?.packageVersion ?? []);
   const runOf = ({ releaseNumber }: PlacementRow) => runs.get(releaseNumber) ?? null;
   return {
+    versions,
     keyOf: (placement) => {
       const run = runOf(placement);
       return run === null ? null : workerKey(run, placement.component);
@@ -90,12 +95,7 @@ async function readRuns(tables: Tables, placements: readonly PlacementRow[]): Pr
   };
 }
 
-/** Null for a release that this version cannot read: its workers are taken for others. */
-export function settingsOf({ number, specification }: Release): TopologySettings | null {
-  try {
-    return parseSpecification(specification, `release ${number}`);
-  } catch (error) {
-    if (error instanceof UserError) return null;
-    throw error;
-  }
+/** `0.9.0` is older than `0.10.0`. */
+function isOlder(version: string, other: string): boolean {
+  return version.localeCompare(other, 'en', { numeric: true }) < 0;
 }

@@ -10,22 +10,29 @@ export interface RollDirection {
   readonly wanted: TopologySettings | null;
   /** What the workers of a component run that are to be replaced, as far as it can be read. */
   readonly running: (component: string) => readonly TopologySettings[];
+  /** To what an older version of Downspout ran, or may have. */
+  readonly isBack: boolean;
 }
 
 /**
- * The order in which the components of a release are replaced, on every target.
+ * The order in which the components of a release are replaced, where their workers are replaced one by one.
  *
- * 1. *Bolts come before the spout*, because who reads a stream has to understand what a newer writer says.
- * 2. *A bolt whose time-out rises comes after the spout*, and one whose time-out falls before it: spouts that know a shorter
+ * 1. *Bolts come before the spout, and going back it comes before them*, because who reads a stream has to understand what a newer
+ *    writer says.
+ * 2. *A bolt whose time-out rises comes after the spout, and one whose time-out falls before it*: spouts that know a shorter
  *    time-out than a bolt has would have its messages looked up while they can still be accepted, and sent twice.
  */
-export function turnOf(component: string, { wanted, running }: RollDirection): Turn {
+export function turnOf(component: string, { wanted, running, isBack }: RollDirection): Turn {
+  if (component === SPOUT) return 1;
+  const usual = isBack ? 2 : 0;
   const timeoutMs = wanted?.bolts[component]?.timeoutMs;
-  if (timeoutMs === undefined || !doSpoutsWait(component)) return boltsFirst(component);
-  const isShorter = ({ bolts }: TopologySettings) => (bolts[component]?.timeoutMs ?? timeoutMs) < timeoutMs;
-  return running(SPOUT).some(isShorter) ? 2 : boltsFirst(component);
+  if (timeoutMs === undefined || !doSpoutsWait(component)) return usual;
+  const timeouts = (of: string) => running(of).flatMap(({ bolts }) => bolts[component]?.timeoutMs ?? []);
+  if (timeouts(SPOUT).some((one) => one < timeoutMs)) return 2;
+  return timeouts(component).some((one) => one > timeoutMs) ? 0 : usual;
 }
 
+/** The order where nothing but the way forward is known. */
 export function boltsFirst(component: string): Turn {
   return component === SPOUT ? 1 : 0;
 }

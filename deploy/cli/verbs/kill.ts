@@ -17,7 +17,7 @@ import { elsewhereOf, endEverything } from '../../release/ending';
 import { deactivateForKill } from '../../release/kill';
 import { endLimitMs } from '../../release/local-workers';
 import type { RolloutResult } from '../../release/rollout';
-import { settingsOf } from '../../release/worker-steps';
+import { settingsOf } from '../../targets/worker-key';
 import { databaseUrl, withWorkersPool } from '../database';
 import { tellRolled, withDeployer } from '../deploying';
 import { type EnginePlace, endOn } from '../engines';

@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Clock, systemClock } from '../../../topology/core/clock';
 import { reasonOf, UserError } from '../../../topology/core/errors';
@@ -10,10 +8,13 @@ import type { StackInDocker } from '../../stack/compose-project';
 import { run } from '../../stack/host/commands';
 import { type EngineRelease, GoingBackFailed, type Guard, NothingChanged } from '../engine';
 import { writeRendering } from '../rendering';
+import { type RollDirection, turnOf } from '../roll-order';
+import { settingsOf } from '../worker-key';
 import { insideNames } from './inside-names';
-import { fingerprintOf, renderCompose, serviceName, type WorkerMark } from './render';
+import { marksOf } from './marks';
+import { renderCompose, serviceName, type WorkerMark } from './render';
 import { type Container, type Services, servicesOf } from './services';
-import { lackingSettings, SETTINGS_FILE } from './settings-file';
+import { lackingSettings } from './settings-file';
 
 export interface ComposeTarget {
   readonly environment: Environment;
@@ -55,7 +56,7 @@ export async function deployToCompose(options: ComposeDeployment): Promise<void>
   const lacking = lackingSettings(options.folder);
   if (lacking !== null) throw new NothingChanged(lacking);
   try {
-    await roll(release, options, { renews: live?.number === release.number });
+    await roll(release, options, { running: live, renews: live?.number === release.number });
   } catch (error) {
     guard.signal.throwIfAborted();
     if (!(error instanceof UserError) || live?.number === release.number) throw error;
@@ -63,7 +64,7 @@ export async function deployToCompose(options: ComposeDeployment): Promise<void>
     report('undo', live === null ? 'nothing ran before, so all workers end' : `back to release ${live.number}`);
     try {
       if (live === null) await endOnCompose(release, options);
-      else await roll(live, options, { failed: release });
+      else await roll(live, options, { running: release, failed: release });
     } catch (failure) {
       guard.signal.throwIfAborted();
       throw new GoingBackFailed(
@@ -136,53 +137,32 @@ function inProject(target: ComposeTarget): string {
   return ['docker compose', ...projectOption(target)].join(' ');
 }
 
-/** The key of fingerprints, made once. Where it is lost, all containers are replaced at the next deploy, as after any change. */
-function fingerprintKey(folder: string): string {
-  const path = 'fingerprint.key';
-  const text = `${randomBytes(32).toString('base64')}\n`;
-  writeRendering(folder, [{ path, text, isYours: true, isSecret: true }]);
-  return readFileSync(join(folder, path), 'utf8');
-}
-
 /**
- * Which worker each component's containers are to be. Where there are containers of the very same worker, they and those beside
- * them go on with the release that they read.
- */
-async function marksOf(
-  release: EngineRelease,
-  services: Services,
-  folder: string,
-  failed: EngineRelease | undefined,
-): Promise<ReadonlyMap<string, WorkerMark>> {
-  const { number, image } = release;
-  const settings = settingsIn(release);
-  const beside = [readFileSync(join(folder, SETTINGS_FILE), 'utf8'), await services.imageId(image)];
-  const key = fingerprintKey(folder);
-  const marks = new Map<string, WorkerMark>();
-  for (const component of replicasIn(release).keys()) {
-    const fingerprint = fingerprintOf({ settings, image }, component, beside, key);
-    const there = await services.running(serviceName(component));
-    const same = there.filter((one) => one.fingerprint === fingerprint && one.release !== failed?.number);
-    const read = same.flatMap((one) => one.release ?? []);
-    marks.set(component, { fingerprint, release: read.length === 0 ? number : Math.max(...read) });
-  }
-  return marks;
-}
-
-/**
+ * @param how.running what the containers are expected to run
  * @param how.failed which is taken back
  * @param how.renews also replaces containers of the release, unless they would be the same
  */
 async function roll(
   release: EngineRelease,
   target: ComposeTarget,
-  { failed, renews = false }: { readonly failed?: EngineRelease; readonly renews?: boolean },
+  { running, failed, renews = false }: { running: EngineRelease | null; failed?: EngineRelease; renews?: boolean },
 ): Promise<void> {
   const { report } = target;
   const replicas = replicasIn(release);
-  const marks = await marksOf(release, prepared(release, target), target.folder, failed);
+  const marks = await marksOf(
+    { ...release, settings: settingsIn(release) },
+    prepared(release, target),
+    target.folder,
+    failed,
+  );
   const services = prepared(release, target, marks);
-  for (const [component, count] of replicas) {
+  const before = running === null ? null : settingsOf(running);
+  const direction = {
+    wanted: settingsIn(release),
+    running: () => (before === null ? [] : [before]),
+    isBack: failed !== undefined,
+  };
+  for (const [component, count] of inTurn([...replicas], direction)) {
     const service = serviceName(component);
     const mark = marks.get(component) ?? { release: release.number, fingerprint: '' };
     const isRight = (one: Container) =>
@@ -199,6 +179,10 @@ async function roll(
     report('services', `${service}: ${counted(count, 'container runs', 'containers run')}`);
   }
   await endOthers([...replicas.keys()].map(serviceName), services, target);
+}
+
+function inTurn(components: readonly [string, number][], direction: RollDirection): [string, number][] {
+  return components.toSorted(([a], [b]) => turnOf(a, direction) - turnOf(b, direction));
 }
 
 /** Compose itself ends all containers of a service before it makes new ones, so they are replaced one by one here. */

@@ -26,7 +26,7 @@ let backs: { readonly over: RolloutResult; readonly made: number }[];
 let interrupt: AbortController;
 let lost: AbortController;
 let lines: string[];
-let made: string[];
+let asked: string[];
 let preparing: () => Promise<void>;
 
 /** Release 1 runs. */
@@ -39,7 +39,7 @@ beforeEach(() => {
   interrupt = new AbortController();
   lost = new AbortController();
   lines = [];
-  made = [];
+  asked = [];
   preparing = async () => undefined;
 });
 
@@ -52,7 +52,7 @@ function make(steps: RollSteps, number: number, count: number): void {
     const rest = tables.placed.filter((one) => placementName(one) !== placementName(step));
     const { component, replica } = step;
     const own = placement(component, replica, { releaseNumber: step.releaseNumber ?? number });
-    made.push(`${placementName(own)} of ${own.releaseNumber}`);
+    asked.push(`${placementName(own)} of ${own.releaseNumber}`);
     tables.placed = step.kind === 'end' ? rest : [...rest, own];
   }
 }
@@ -249,15 +249,30 @@ test('a release is refused while one of another target runs, or may run: nobody 
   }
 });
 
+const ofX = (timeout: string): NewRelease => ({
+  ...release('9s'),
+  specification: { components: { due: { replicas: 1 }, x: { replicas: 1, timeout } } },
+});
+
 test('a time-out that rises replaces the spouts before the bolts that have it, and going back takes them in the other order', async () => {
-  const ofX = (timeout: string): NewRelease => ({
-    ...release('9s'),
-    specification: { components: { due: { replicas: 1 }, x: { replicas: 1, timeout } } },
-  });
   tables.releases = [];
   tables.add(ofX('10s'), 'live');
   tables.placed = [placement('due', 1), placement('x', 1)];
   rolls.push(trouble(2));
   expect(await deploy(ofX('2min'))).toMatchObject({ outcome: 'rolled_back' });
-  expect(made).toEqual(['due-1 of 2', 'x-1 of 2', 'x-1 of 1', 'due-1 of 1']);
+  expect(asked).toEqual(['due-1 of 2', 'x-1 of 2', 'x-1 of 1', 'due-1 of 1']);
+});
+
+test('an older version is gone back to, and rolled back to, from the spout on', async () => {
+  const newer = { ...release('9s', 1), packageVersion: '1.10.0' };
+  tables.releases = [];
+  tables.add({ ...release('9s', 1), packageVersion: '1.9.0' }, 'live');
+  tables.placed = [placement('due', 1), placement('webhook', 1)];
+  rolls.push(trouble(2));
+  expect(await deploy(newer)).toMatchObject({ outcome: 'rolled_back' });
+  expect(asked).toEqual(['webhook-1 of 2', 'due-1 of 2', 'due-1 of 1', 'webhook-1 of 1']);
+  asked = [];
+  await deploy(newer);
+  await deploy({ ...release('9s', 1), packageVersion: '1.9.0', reason: 'rollback to 1' });
+  expect(asked).toEqual(['webhook-1 of 3', 'due-1 of 3', 'due-1 of 4', 'webhook-1 of 4']);
 });

@@ -137,6 +137,40 @@ describe('2. When a new container does not become ready, every container of the 
   });
 });
 
+/** In which order containers were made for services. */
+const made = () => steps.flatMap((step) => /^worker: worker-(\w+): 1 of /.exec(step)?.[1] ?? []);
+
+const ofX = (timeout: string) =>
+  `{ due: { replicas: 1 }, x: { replicas: 1, timeout: ${timeout} }, webhook: { replicas: 1 } }`;
+
+describe('the components are replaced one after another', () => {
+  test('bolts before the spout', async () => {
+    started({ due: 1, webhook: 1, x: 1 });
+    await deploy(8, ofX('10s'), { live: releaseOf(7, ofX('10s')) });
+    expect(made()).toEqual(['x', 'webhook', 'due']);
+  });
+
+  test('but a bolt after it whose time-out rises', async () => {
+    started({ due: 1, webhook: 1, x: 1 });
+    await deploy(8, ofX('2min'), { live: releaseOf(7, ofX('10s')) });
+    expect(made()).toEqual(['webhook', 'due', 'x']);
+  });
+
+  test('and going back in the other order', async () => {
+    started({ due: 1, webhook: 1, x: 1 });
+    const breaks: typeof docker.execute = async (command, args, options) => {
+      if (args.includes('ps') && made().length === 3 && !steps.includes('undo: back to release 7')) {
+        throw new UserError('docker is away');
+      }
+      return docker.execute(command, args, options);
+    };
+    await expect(deploy(8, ofX('10s'), { live: releaseOf(7, ofX('10s')), execute: breaks })).rejects.toThrow(
+      'docker is away',
+    );
+    expect(made()).toEqual(['x', 'webhook', 'due', 'due', 'x', 'webhook']);
+  });
+});
+
 const changed = '{ due: { replicas: 1 }, webhook: { replicas: 2, timeout: 9s } }';
 const idsOf = (service: string) => docker.state.containers.filter((one) => one.service === service).map(({ id }) => id);
 const all = () => [...commandsOf('worker-due'), ...commandsOf('worker-webhook')];
@@ -210,7 +244,7 @@ describe('5. A container that would be the same, of the same image and with the 
     writeFileSync(join(folder, 'workers', 'workers.env'), settingsWith('nowhere:9092'));
     docker.change((engine) => ({ ...engine, broken: ['worker-due', 'worker-webhook'] }));
     const failed = await deploy(9, BOTH, { live: releaseOf(8, changed) }).catch((error: unknown) => error);
-    expect(failed).toMatchObject({ message: expect.stringMatching(/did not become ready\. 1 run on\./) });
+    expect(failed).toMatchObject({ message: expect.stringMatching(/did not become ready\. 2 run on\./) });
     expect(failed).not.toBeInstanceOf(GoingBackFailed);
     expect(docker.state.containers.map(({ id }) => id)).toEqual(before);
   });
@@ -255,7 +289,7 @@ describe('containers that are unhealthy', () => {
     docker.change((engine) => ({ ...engine, broken: ['worker-webhook', 'worker-due'] }));
     const before = docker.state.containers.map(({ id }) => id);
     const failed = await deploy(8).catch((error: unknown) => error);
-    expect(failed).toMatchObject({ message: expect.stringMatching(/did not become ready\. 1 run on\./) });
+    expect(failed).toMatchObject({ message: expect.stringMatching(/did not become ready\. 2 run on\./) });
     expect(failed).not.toBeInstanceOf(GoingBackFailed);
     expect(docker.state.containers.map(({ id }) => id)).toEqual(before);
   });
@@ -391,12 +425,12 @@ describe('a stack with a project of its own', () => {
     started({ due: 1, slack: 1 });
     const others = ['- worker-due', '- worker-slack'];
     await deploy(8, '{ due: { replicas: 1 }, webhook: { replicas: 1 } }', { stack, live: null });
-    const own = ['downspout-0a1b2c3d worker-due', 'downspout-0a1b2c3d worker-webhook'];
+    const own = ['downspout-0a1b2c3d worker-webhook', 'downspout-0a1b2c3d worker-due'];
     expect(projects()).toEqual([...others, ...own]);
     const alone = '{ due: { replicas: 1 } }';
     await restartOnCompose('due', releaseOf(8, alone), { ...target(), stack });
     await deploy(9, alone, { stack });
-    expect(projects()).toEqual([...others, own[0]]);
+    expect(projects()).toEqual([...others, own[1]]);
     await endOnCompose(releaseOf(9, alone), { ...target(), stack });
     expect(projects()).toEqual(others);
     const calls = docker.state.calls.filter(([verb]) => verb === 'compose');
