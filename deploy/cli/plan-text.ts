@@ -20,9 +20,11 @@ export function planText(plan: Plan, live: Live, files: readonly string[], outpu
   return sections.filter((section) => section !== '').join('\n\n');
 }
 
-function runningText({ release }: Live): string {
+function runningText({ release, wasDeployed = false, unfinished = [] }: Live): string {
   if (release === undefined) return 'Which release runs is not known.';
-  if (release === null) return 'Nothing was deployed yet.';
+  const begun = unfinished.at(-1);
+  if (release === null && begun !== undefined) return `No release is live, and release ${begun.number} is not done.`;
+  if (release === null) return wasDeployed ? 'No release is live.' : 'Nothing was deployed yet.';
   return `Release ${release.number} runs, of Downspout ${release.image ?? release.packageVersion}.`;
 }
 

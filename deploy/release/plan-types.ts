@@ -1,7 +1,9 @@
 import type { Release } from '../../connectors/mysql/operators/releases';
 import type { SchemaState } from '../../connectors/mysql/schema/schema-state';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
+import type { Placed } from './roll-steps';
 import type { SpecificationChange } from './specification-diff';
+import type { Runs } from './worker-steps';
 
 /** What a release runs. */
 export interface Deployable {
@@ -24,6 +26,12 @@ export interface LiveTopic {
 export interface Live {
   /** Null when nothing was deployed yet. */
   readonly release: (Deployable & { readonly number: number }) | null | undefined;
+  /** Releases that were begun and are not done, oldest first. */
+  readonly unfinished?: readonly { readonly number: number }[] | undefined;
+  /** Whether there is any release, also one that has ended; no release is live after `kill`. */
+  readonly wasDeployed?: boolean | undefined;
+  /** The workers that are asked for on the target `local`, and what they run; those of the release that is live unless given. */
+  readonly placed?: { readonly placements: readonly Placed[]; readonly runs: Runs } | undefined;
   readonly schema: SchemaState | undefined;
   /** By stream, without the namespace. */
   readonly topics: ReadonlyMap<string, LiveTopic> | undefined;

@@ -2,9 +2,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { replicasOf } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
 import { counted, formatCount } from '../console/units';
-import { doSpoutsWait, workerKey } from '../targets/worker-key';
+import { doSpoutsWait } from '../targets/worker-key';
 import type { Deployable, Live, Plan, PlanStep } from './plan-types';
+import { groupsOf, type RollStep } from './roll-steps';
 import type { SpecificationChange } from './specification-diff';
+import { stepsFrom } from './worker-steps';
 
 /** Fields that no worker reads: the deployer and Kafka do. */
 const NOT_READ = new Set(['replicas', 'partitions']);
@@ -15,21 +17,27 @@ export function planWorkers(
   live: Live,
   changes: readonly SpecificationChange[],
 ): Pick<Plan, 'steps' | 'warnings' | 'rolls'> {
-  const { release, waiting } = live;
+  const { release, waiting, unfinished = [] } = live;
   if (release === undefined) return { steps: [], warnings: [], rolls: [] };
   const before = release === null ? new Map<string, number>() : replicasOf(release.settings);
   const after = replicasOf(wanted.settings);
   const rollsAll = releaseIsRead(wanted, release) && isOther(wanted, release, changes);
-  const rolls = [...after.keys()].filter(
-    (name) =>
-      release !== null && before.has(name) && (rollsAll || workerKey(release, name) !== workerKey(wanted, name)),
-  );
+  const { placements, runs } = placedIn(live, wanted);
+  const steps = groupsOf(stepsFrom(placements, runs, null, wanted, 0)).flat();
+  const countsOf = (kind: RollStep['kind']) => countsIn(steps.filter((step) => step.kind === kind));
+  const moves = { started: countsOf('start'), replaced: countsOf('replace'), ended: countsOf('end') };
+  for (const [name, count] of rollsAll ? after : []) {
+    if (before.has(name)) moves.replaced.set(name, Math.min(before.get(name) ?? 0, count));
+  }
+  const rolls = [...after.keys()].filter((name) => moves.replaced.has(name));
   const gone = [...before.keys()].filter((name) => !after.has(name));
   return {
     steps: [
+      ...unfinished.map(({ number }) => unfinishedStep(number)),
       ...versionSteps(wanted, release),
       ...changes.flatMap((change) => stepOf(change, before, after, waiting)),
-      ...summary(rolls, before, after, rollsAll),
+      ...summary(rolls, moves.replaced, placements.length, rollsAll),
+      ...unsaid(moves, changes),
     ],
     warnings: [
       ...versionWarnings(wanted, release),
@@ -40,6 +48,54 @@ export function planWorkers(
     ],
     rolls,
   };
+}
+
+/** The workers that there are: those that are asked for on the target local, and elsewhere those of the release that runs. */
+function placedIn({ placed, release }: Live, wanted: Deployable): NonNullable<Live['placed']> {
+  if (placed !== undefined && (wanted.target ?? release?.target ?? 'local') === 'local') return placed;
+  if (release === null || release === undefined) return { placements: [], runs: new Map() };
+  const { number: releaseNumber } = release;
+  const placements = [...replicasOf(release.settings)].flatMap(([component, count]) =>
+    Array.from({ length: count }, (_, index) => ({ component, replica: index + 1, releaseNumber })),
+  );
+  return { placements, runs: new Map([[releaseNumber, release]]) };
+}
+
+type Counts = Map<string, number>;
+
+function countsIn(steps: readonly RollStep[]): Counts {
+  const counts: Counts = new Map();
+  for (const { component } of steps) counts.set(component, (counts.get(component) ?? 0) + 1);
+  return counts;
+}
+
+function unfinishedStep(number: number): PlanStep {
+  const cost = 'deploying the same goes on with it, anything else takes its place';
+  return { what: 'release', change: `${number} was begun and is not done`, cost };
+}
+
+/** Workers that come or go although the release that is live says nothing of it: another one that is not done, or `kill`, came in between. */
+function unsaid(
+  { started, ended }: Readonly<Record<'started' | 'ended', Counts>>,
+  changes: readonly SpecificationChange[],
+): PlanStep[] {
+  const said = new Set(
+    changes.flatMap(({ component, field }) => (field === null || field === 'replicas' ? [component] : [])),
+  );
+  const lines = [
+    {
+      counts: started,
+      verb: ['is started', 'are started'] as const,
+      cost: 'the release that is live has them, and nobody runs them',
+    },
+    { counts: ended, verb: ['is drained', 'are drained'] as const, cost: 'no release that is live has them' },
+  ];
+  return lines.flatMap(({ counts, verb, cost }) => {
+    const names = [...counts.keys()].filter((name) => !said.has(name));
+    const count = names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0);
+    if (count === 0) return [];
+    return [{ what: 'workers', change: `${count} ${verb[count === 1 ? 0 : 1]} (${names.join(', ')})`, cost }];
+  });
 }
 
 /** Pods say which release they run, so that a new release replaces all of them. */
@@ -119,14 +175,8 @@ function costOfReplicas(from: number, to: number): string {
     : `${counted(from - to, 'worker is', 'workers are')} drained: what they send ends first, and the others take their partitions over`;
 }
 
-function summary(
-  rolls: readonly string[],
-  before: ReadonlyMap<string, number>,
-  after: ReadonlyMap<string, number>,
-  rollsAll: boolean,
-): PlanStep[] {
-  const all = [...before.values()].reduce((sum, replicas) => sum + replicas, 0);
-  const replaced = rolls.reduce((sum, name) => sum + Math.min(before.get(name) ?? 0, after.get(name) ?? 0), 0);
+function summary(rolls: readonly string[], counts: Counts, all: number, rollsAll: boolean): PlanStep[] {
+  const replaced = [...counts.values()].reduce((sum, count) => sum + count, 0);
   if (replaced === 0) return [];
   const why = rollsAll ? 'each says which release it runs; ' : '';
   const cost = `${why}one at a time, the new one ready before the old one drains: no send waits`;

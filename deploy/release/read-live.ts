@@ -1,6 +1,12 @@
 import { Connector } from '../../connectors/debezium/connector';
 import { captureNames } from '../../connectors/debezium/settings';
-import { currentRelease } from '../../connectors/mysql/operators/releases';
+import { listPlacements } from '../../connectors/mysql/operators/placements';
+import {
+  currentRelease,
+  findRelease,
+  listReleases,
+  unfinishedReleases,
+} from '../../connectors/mysql/operators/releases';
 import { Status } from '../../connectors/mysql/operators/status';
 import { readSchemaState, type SchemaState } from '../../connectors/mysql/schema/schema-state';
 import { Pool } from '../../connectors/mysql/sql/pool';
@@ -14,6 +20,7 @@ import { withKafka } from '../inspect/kafka';
 import { captureSettings } from '../provisioning/capture';
 import { streamsOf } from './plan-topics';
 import type { Live, LiveTopic } from './plan-types';
+import { readRuns } from './worker-steps';
 
 /**
  * Reads what is there now, from every part at once. A part that does not answer is said in `unknown`; nothing is thrown and
@@ -31,6 +38,9 @@ export async function readLive(environment: Environment, wanted: TopologySetting
     schema: schema?.value,
     topics: topics.value,
     connector: connector.value,
+    unfinished: release.value?.unfinished,
+    wasDeployed: release.value?.wasDeployed,
+    placed: release.value?.placed,
     waiting: release.value?.waiting ?? new Map(),
     unknown: [schema, release, topics, connector].flatMap((one) => one?.unknown ?? []),
     notes:
@@ -53,9 +63,11 @@ async function attempt<T>(part: string, read: () => Promise<T>): Promise<Attempt
   }
 }
 
-interface ReleaseReading extends Pick<Live, 'waiting'> {
+interface ReleaseReading extends Pick<Live, 'waiting' | 'unfinished' | 'wasDeployed' | 'placed'> {
   readonly release: NonNullable<Live['release']> | null;
 }
+
+const nothingThere: ReleaseReading = { release: null, wasDeployed: false, waiting: new Map() };
 
 async function readDatabase(
   environment: Environment,
@@ -63,7 +75,7 @@ async function readDatabase(
 ): Promise<{ schema: Attempt<SchemaState> | null; release: Attempt<ReleaseReading> }> {
   const schema = await readSchema(environment);
   // Its users come with the schema, so there is nobody to ask, and nothing was deployed.
-  if (schema?.value?.isEmpty === true) return { schema, release: { value: { release: null, waiting: new Map() } } };
+  if (schema?.value?.isEmpty === true) return { schema, release: { value: nothingThere } };
   const release = await attempt<ReleaseReading>('the release that runs', () => readRelease(environment, clock));
   return { schema, release };
 }
@@ -86,7 +98,14 @@ async function readRelease(environment: Environment, clock: Clock): Promise<Rele
         ? null
         : { ...current, settings: parseSpecification(current.specification, `release ${current.number}`) };
     const waiting = await new Status(pool, Object.keys(release?.settings.bolts ?? {})).waiting();
-    return { release, waiting: new Map(waiting.map(({ channel, open }) => [channel, open])) };
+    const placements = await listPlacements(pool);
+    return {
+      release,
+      unfinished: await unfinishedReleases(pool),
+      wasDeployed: (await listReleases(pool, 1)).length > 0,
+      placed: { placements, runs: await readRuns({ find: (number) => findRelease(pool, number) }, placements) },
+      waiting: new Map(waiting.map(({ channel, open }) => [channel, open])),
+    };
   } finally {
     await pool.close();
   }

@@ -1,4 +1,4 @@
-import type { PlacementKey, PlacementRow } from '../../connectors/mysql/operators/placements';
+import type { PlacementKey } from '../../connectors/mysql/operators/placements';
 import { boltsFirst, type Turn } from '../targets/roll-order';
 
 const turns: readonly Turn[] = [0, 1, 2];
@@ -12,6 +12,11 @@ export interface RollStep extends PlacementKey {
   readonly kind: 'start' | 'replace' | 'restart' | 'end';
   /** The release to run, where it is not that of the roll. */
   readonly releaseNumber?: number;
+}
+
+/** A worker that is asked for. */
+export interface Placed extends PlacementKey {
+  readonly releaseNumber: number;
 }
 
 /** Components that are rolled together. Steps of a group are made together, and the next group begins when they are done. */
@@ -32,10 +37,10 @@ export type RollSteps = readonly RollStage[];
  * @param canaries of each component
  * @param turn in which stage a component is replaced
  */
-export function rollSteps(
-  placements: readonly PlacementRow[],
+export function rollSteps<T extends Placed>(
+  placements: readonly T[],
   replicas: ReadonlyMap<string, number>,
-  isUpToDate: (placement: PlacementRow) => boolean,
+  isUpToDate: (placement: T) => boolean,
   canaries: number,
   turn: (component: string) => Turn = boltsFirst,
 ): RollSteps {
@@ -61,16 +66,19 @@ export function rollSteps(
   return [...stages, { canaries: [], others: last }].filter((one) => countOf([one]) > 0);
 }
 
-function replacing(placements: readonly PlacementRow[], canaries: number): RollStage {
-  const isFirst = (one: PlacementRow, index: number) =>
+function replacing(placements: readonly PlacementKey[], canaries: number): RollStage {
+  const isFirst = (one: PlacementKey, index: number) =>
     placements.slice(0, index).filter(({ component }) => component === one.component).length < canaries;
-  const groups = (these: readonly PlacementRow[]) => these.map((one) => [step('replace', one)]);
   const first = placements.filter(isFirst);
-  return { canaries: groups(first), others: groups(placements.filter((one) => !first.includes(one))) };
+  const others = placements.filter((one) => !first.includes(one));
+  return {
+    canaries: first.map((one) => [step('replace', one)]),
+    others: others.map((one) => [step('replace', one)]),
+  };
 }
 
 /** Replaces workers by new ones of the same release, one after another. */
-export function restartSteps(placements: readonly PlacementRow[]): RollSteps {
+export function restartSteps(placements: readonly PlacementKey[]): RollSteps {
   return placements.length === 0
     ? []
     : [{ canaries: [], others: inOrder(placements).map((one) => [step('restart', one)]) }];

@@ -4,18 +4,31 @@ import { replicasOf, type TopologySettings } from '../../topology/settings/topol
 import { turnOf } from '../targets/roll-order';
 import { type Running, settingsOf, workerKey } from '../targets/worker-key';
 import type { DeployTables } from './deploy-tables';
-import { type RollSteps, rollSteps } from './roll-steps';
+import { type Placed, type RollSteps, rollSteps } from './roll-steps';
 
 type Tables = Pick<DeployTables, 'placements' | 'find'>;
+
+/** What releases run, by their number; null for one that this version cannot read. */
+export type Runs = ReadonlyMap<number, Running | null>;
 
 /** The way from the workers that are asked for now to those of a release. @param canaries of each component */
 export async function stepsTo(tables: Tables, number: number, wanted: Running, canaries: number): Promise<RollSteps> {
   const placements = await tables.placements();
-  const runs = await readRuns(tables, placements);
-  const isUpToDate = (placement: PlacementRow) =>
-    placement.releaseNumber === number || runs.keyOf(placement) === workerKey(wanted, placement.component);
-  const isBack = runs.versions.some((one) => isOlder(wanted.packageVersion, one));
-  const direction = { wanted: wanted.settings, running: runs.settingsOf, isBack };
+  return stepsFrom(placements, await readRuns(tables, placements), number, wanted, canaries);
+}
+
+/** The same of workers that were read before. @param number of the release, when it has one yet */
+export function stepsFrom(
+  placements: readonly Placed[],
+  runs: Runs,
+  number: number | null,
+  wanted: Running,
+  canaries: number,
+): RollSteps {
+  const isUpToDate = (placement: Placed) =>
+    placement.releaseNumber === number || keyOf(runs, placement) === workerKey(wanted, placement.component);
+  const isBack = [...runs.values()].some((run) => run !== null && isOlder(wanted.packageVersion, run.packageVersion));
+  const direction = { wanted: wanted.settings, running: settingsIn(runs, placements), isBack };
   const turn = (component: string) => turnOf(component, direction);
   return rollSteps(placements, replicasOf(wanted.settings), isUpToDate, canaries, turn);
 }
@@ -40,12 +53,12 @@ export async function stepsBack(
     const own = before.find((one) => placementName(one) === placementName(key));
     if (live === null) return own?.releaseNumber ?? number;
     if (own === undefined || own.releaseNumber === number) return live.number;
-    const isKept = settings === null || ran.keyOf(own) === workerKey({ ...live, settings }, key.component);
+    const isKept = settings === null || keyOf(ran, own) === workerKey({ ...live, settings }, key.component);
     return isKept ? own.releaseNumber : live.number;
   };
   const now = await tables.placements();
   const isBack = (placement: PlacementRow) => placement.releaseNumber === target(placement);
-  const { settingsOf: running } = await readRuns(tables, now);
+  const running = settingsIn(await readRuns(tables, now), now);
   const turn = (component: string) => turnOf(component, { wanted: settings, running, isBack: true });
   const steps = rollSteps(now, settings === null ? countsOf(before) : replicasOf(settings), isBack, 0, turn);
   return steps.map(({ canaries, others }) => ({
@@ -63,36 +76,29 @@ function countsOf(placements: readonly PlacementRow[]): Map<string, number> {
   return counts;
 }
 
-interface Runs {
-  /** What a worker runs; null when it cannot be read. */
-  readonly keyOf: (placement: PlacementRow) => string | null;
-  /** What the workers of a component run, as far as it can be read. */
-  readonly settingsOf: (component: string) => readonly TopologySettings[];
-  /** Of Downspout. */
-  readonly versions: readonly string[];
-}
-
-/** What each worker that is asked for runs. */
-async function readRuns(tables: Tables, placements: readonly PlacementRow[]): Promise<Runs> {
+/** What the workers that are asked for run. */
+export async function readRuns(tables: Pick<Tables, 'find'>, placements: readonly Placed[]): Promise<Runs> {
   const runs = new Map<number, Running | null>();
   for (const number of new Set(placements.map(({ releaseNumber }) => releaseNumber))) {
     const release = await tables.find(number);
     const settings = release === null ? null : settingsOf(release);
     runs.set(number, release === null || settings === null ? null : { ...release, settings });
   }
-  const versions = [...runs.values()].flatMap((run) => run?.packageVersion ?? []);
-  const runOf = ({ releaseNumber }: PlacementRow) => runs.get(releaseNumber) ?? null;
-  return {
-    versions,
-    keyOf: (placement) => {
-      const run = runOf(placement);
-      return run === null ? null : workerKey(run, placement.component);
-    },
-    settingsOf: (component) => {
-      const all = placements.filter((one) => one.component === component).map(runOf);
-      return all.flatMap((run) => (run === null ? [] : [run.settings]));
-    },
-  };
+  return runs;
+}
+
+/** Null when it cannot be read what a worker runs. */
+function keyOf(runs: Runs, { releaseNumber, component }: Placed): string | null {
+  const run = runs.get(releaseNumber) ?? null;
+  return run === null ? null : workerKey(run, component);
+}
+
+/** What the workers of a component run, as far as it can be read. */
+function settingsIn(runs: Runs, placements: readonly Placed[]) {
+  return (component: string): readonly TopologySettings[] =>
+    placements
+      .filter((one) => one.component === component)
+      .flatMap(({ releaseNumber }) => runs.get(releaseNumber)?.settings ?? []);
 }
 
 /** `0.9.0` is older than `0.10.0`. */

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { removePlacement, wantPlacement } from '../../connectors/mysql/operators/placements';
 import { beginRelease, finishRelease } from '../../connectors/mysql/operators/releases';
 import { readSchemaState } from '../../connectors/mysql/schema/schema-state';
 import { Pool } from '../../connectors/mysql/sql/pool';
@@ -46,9 +47,18 @@ async function plan(text: string, environment = variablesOf(world.environment)) 
 
 const changesOf = ({ steps }: Planned) => steps.map(({ what, change }) => `${what}: ${change}`);
 
-async function release(text: string): Promise<number> {
+async function withPool<T>(work: (pool: Pool) => Promise<T>): Promise<T> {
   const pool = Pool.open(required(world.environment, 'WORKER_DATABASE_URL'), { clock: systemClock, size: 1 });
   try {
+    return await work(pool);
+  } finally {
+    await pool.close();
+  }
+}
+
+/** A release that is live, with two workers of each component. */
+function release(text: string): Promise<number> {
+  return withPool(async (pool) => {
     const number = await beginRelease(pool, {
       specification: { components: JSON.parse(text) as unknown },
       packageVersion: packageVersion(),
@@ -60,10 +70,10 @@ async function release(text: string): Promise<number> {
       host: 'here',
     });
     await finishRelease(pool, number, 'live');
+    for (const component of ['due', 'webhook'])
+      for (const replica of [1, 2]) await wantPlacement(pool, { component, replica }, number);
     return number;
-  } finally {
-    await pool.close();
-  }
+  });
 }
 
 test('plan compares the file with what runs and with what is there, and diff two releases', async () => {
@@ -73,6 +83,10 @@ test('plan compares the file with what runs and with what is there, and diff two
 
   const one = await release('{ "due": { "partitions": 2 }, "webhook": { "partitions": 3 } }');
   expect(await plan(SAME)).toMatchObject({ code: 0, release: one, steps: [] });
+
+  await withPool((pool) => removePlacement(pool, { component: 'webhook', replica: 2 }));
+  expect(changesOf(await plan(SAME))).toEqual(['workers: 1 is started (webhook)']);
+  await withPool((pool) => wantPlacement(pool, { component: 'webhook', replica: 2 }, one));
 
   const changed = await plan('components: { due: { partitions: 4, lead: 3s }, webhook: { partitions: 6 }, }');
   expect(changed.code).toBe(3);

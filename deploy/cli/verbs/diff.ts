@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { currentRelease, type Release, readRelease } from '../../../connectors/mysql/operators/releases';
+import { currentRelease, listReleases, type Release, readRelease } from '../../../connectors/mysql/operators/releases';
 import type { Pool } from '../../../connectors/mysql/sql/pool';
 import { UserError } from '../../../topology/core/errors';
 import type { Environment } from '../../../topology/settings/environment';
@@ -62,10 +62,14 @@ const columns = [
 
 async function releaseSide(pool: Pool, number: number | undefined): Promise<Side> {
   const release = number === undefined ? await currentRelease(pool) : await readRelease(pool, number);
-  if (release === null)
+  if (release === null) {
+    const [last] = await listReleases(pool, 1);
+    const why = last === undefined ? 'Nothing was deployed yet' : 'No release is live';
+    const hint = last === undefined ? '' : `\`downspout diff ${last.number}\` compares with the last one. `;
     throw new UserError(
-      'Nothing was deployed yet, so there is nothing to compare with. `downspout plan` says what `deploy` would do.',
+      `${why}, so there is nothing to compare with. ${hint}\`downspout plan\` says what \`deploy\` would do.`,
     );
+  }
   return sideOf(release);
 }
 

@@ -1,7 +1,9 @@
+import type { PlacementRow } from '../../../connectors/mysql/operators/placements';
 import { type PlanOptions, planOf } from '../../../deploy/release/plan';
 import { streamsOf } from '../../../deploy/release/plan-topics';
 import type { Live, Plan } from '../../../deploy/release/plan-types';
 import { parseTopologySettings } from '../../../topology/settings/topology-settings';
+import { placement } from './placements';
 
 const BEFORE = 'components: { webhook: {} }';
 
@@ -223,4 +225,52 @@ test('a release of another target is refused while one runs elsewhere', () => {
   ]);
   expect(planOf({ ...runs(BEFORE), target: 'kubernetes' }, there).refusals).toEqual([]);
   expect(planOf(runs(BEFORE), there).refusals).toEqual([]);
+});
+
+describe('the workers that are asked for count, where they are not those of the release that is live', () => {
+  const live9 = { ...runs('components: { due: { replicas: 1 }, webhook: { timeout: 9s } }'), number: 7 };
+  const begun = { ...runs('components: { due: { replicas: 1 }, webhook: { timeout: 8s, replicas: 3 } }'), number: 8 };
+  const there = (placements: readonly PlacementRow[], changed: Partial<Live> = {}) =>
+    live(BEFORE, {
+      release: live9,
+      placed: {
+        placements,
+        runs: new Map([
+          [7, live9],
+          [8, begun],
+        ]),
+      },
+      ...changed,
+    });
+  const mixed = [
+    placement('due', 1, { releaseNumber: 7 }),
+    placement('webhook', 1, { releaseNumber: 8 }),
+    placement('webhook', 2, { releaseNumber: 7 }),
+    placement('webhook', 3, { releaseNumber: 8 }),
+  ];
+
+  test('a release that was interrupted', () => {
+    const back = planOf(live9, there(mixed, { unfinished: [{ number: 8 }] }));
+    expect(said(back)).toEqual([
+      'release: 8 was begun and is not done: deploying the same goes on with it, anything else takes its place',
+      expect.stringMatching(/^workers: 1 of 4 is replaced \(webhook\): one at a time/),
+      'workers: 1 is drained (webhook): no release that is live has them',
+    ]);
+    expect(back.rolls).toEqual(['webhook']);
+    expect(said(planOf(begun, there(mixed, { unfinished: [{ number: 8 }] }))).at(-1)).toMatch(/^workers: 1 of 4 is/);
+  });
+
+  test('`kill`, which has ended them', () => {
+    expect(said(planOf(live9, there([])))).toEqual([
+      'workers: 3 are started (webhook, due): the release that is live has them, and nobody runs them',
+    ]);
+    const killed = planOf(live9, there([], { release: null }));
+    expect(said(killed).map((line) => line.split(':')[0])).toEqual(['due', 'webhook']);
+  });
+
+  test('and where they are, nothing would change', () => {
+    const same = mixed.slice(0, 1).concat([placement('webhook', 1), placement('webhook', 2)]);
+    const placements = same.map((one) => ({ ...one, releaseNumber: 7 }));
+    expect(planOf(live9, there(placements)).steps).toEqual([]);
+  });
 });
