@@ -61,8 +61,9 @@ export function planTopics(
 }
 
 function topicsOfRelease({ release }: Live): ReadonlyMap<string, LiveTopic> | undefined {
-  if (release === undefined || release === null) return undefined;
-  return new Map(streamsOf(release.settings).map(({ name, partitions }) => [name, { partitions, replicas: 1 }]));
+  const settings = release?.settings ?? null;
+  if (settings === null) return undefined;
+  return new Map(streamsOf(settings).map(({ name, partitions }) => [name, { partitions, replicas: 1 }]));
 }
 
 function growth({ name, component, partitions }: Stream, from: number): PlanStep {

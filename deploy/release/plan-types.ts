@@ -16,6 +16,11 @@ export interface Deployable {
   readonly target?: Release['target'] | undefined;
 }
 
+export interface LiveRelease extends Omit<Deployable, 'settings'> {
+  readonly number: number;
+  readonly settings: TopologySettings | null;
+}
+
 export interface LiveTopic {
   readonly partitions: number;
   /** How many brokers keep each partition. */
@@ -24,8 +29,8 @@ export interface LiveTopic {
 
 /** What is there now. A part that did not answer is undefined, and why stands in `unknown`. */
 export interface Live {
-  /** Null when nothing was deployed yet. */
-  readonly release: (Deployable & { readonly number: number }) | null | undefined;
+  /** Null when none is live. Its settings are null when this version cannot read them. */
+  readonly release: LiveRelease | null | undefined;
   /** Releases that were begun and are not done, oldest first. */
   readonly unfinished?: readonly { readonly number: number }[] | undefined;
   /** Whether there is any release, also one that has ended; no release is live after `kill`. */

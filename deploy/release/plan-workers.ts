@@ -3,7 +3,7 @@ import { replicasOf } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
 import { counted, formatCount } from '../console/units';
 import { doSpoutsWait } from '../targets/worker-key';
-import type { Deployable, Live, Plan, PlanStep } from './plan-types';
+import type { Deployable, Live, LiveRelease, Plan, PlanStep } from './plan-types';
 import { groupsOf, type RollStep } from './roll-steps';
 import type { SpecificationChange } from './specification-diff';
 import { stepsFrom } from './worker-steps';
@@ -19,11 +19,11 @@ export function planWorkers(
 ): Pick<Plan, 'steps' | 'warnings' | 'rolls'> {
   const { release, waiting, unfinished = [] } = live;
   if (release === undefined) return { steps: [], warnings: [], rolls: [] };
-  const before = release === null ? new Map<string, number>() : replicasOf(release.settings);
+  const before = release?.settings == null ? new Map<string, number>() : replicasOf(release.settings);
   const after = replicasOf(wanted.settings);
   const rollsAll = releaseIsRead(wanted, release) && isOther(wanted, release, changes);
-  const { placements, runs } = placedIn(live, wanted);
-  const steps = groupsOf(stepsFrom(placements, runs, null, wanted, 0)).flat();
+  const there = placedIn(live, wanted);
+  const steps = there === null ? [] : groupsOf(stepsFrom(there.placements, there.runs, null, wanted, 0)).flat();
   const countsOf = (kind: RollStep['kind']) => countsIn(steps.filter((step) => step.kind === kind));
   const moves = { started: countsOf('start'), replaced: countsOf('replace'), ended: countsOf('end') };
   for (const [name, count] of rollsAll ? after : []) {
@@ -34,9 +34,10 @@ export function planWorkers(
   return {
     steps: [
       ...unfinished.map(({ number }) => unfinishedStep(number)),
+      ...(release?.settings === null ? [unreadableStep(release.number)] : []),
       ...versionSteps(wanted, release),
       ...changes.flatMap((change) => stepOf(change, before, after, waiting)),
-      ...summary(rolls, moves.replaced, placements.length, rollsAll),
+      ...summary(rolls, moves.replaced, there?.placements.length ?? 0, rollsAll),
       ...unsaid(moves, changes),
     ],
     warnings: [
@@ -50,15 +51,16 @@ export function planWorkers(
   };
 }
 
-/** The workers that there are: those that are asked for on the target local, and elsewhere those of the release that runs. */
-function placedIn({ placed, release }: Live, wanted: Deployable): NonNullable<Live['placed']> {
+/** The workers that there are: those that are asked for on the target local, and elsewhere those of the release that runs, if it can be read. */
+function placedIn({ placed, release }: Live, wanted: Deployable): NonNullable<Live['placed']> | null {
   if (placed !== undefined && (wanted.target ?? release?.target ?? 'local') === 'local') return placed;
   if (release === null || release === undefined) return { placements: [], runs: new Map() };
-  const { number: releaseNumber } = release;
-  const placements = [...replicasOf(release.settings)].flatMap(([component, count]) =>
+  if (release.settings === null) return null;
+  const { number: releaseNumber, settings } = release;
+  const placements = [...replicasOf(settings)].flatMap(([component, count]) =>
     Array.from({ length: count }, (_, index) => ({ component, replica: index + 1, releaseNumber })),
   );
-  return { placements, runs: new Map([[releaseNumber, release]]) };
+  return { placements, runs: new Map([[releaseNumber, { ...release, settings }]]) };
 }
 
 type Counts = Map<string, number>;
@@ -74,6 +76,11 @@ function unfinishedStep(number: number): PlanStep {
   return { what: 'release', change: `${number} was begun and is not done`, cost };
 }
 
+function unreadableStep(number: number): PlanStep {
+  const cost = 'every worker is replaced; what differs is not known';
+  return { what: 'release', change: `${number} says what this version of Downspout does not understand`, cost };
+}
+
 /** Workers that come or go although the release that is live says nothing of it: another one that is not done, or `kill`, came in between. */
 function unsaid(
   { started, ended }: Readonly<Record<'started' | 'ended', Counts>>,
@@ -86,9 +93,9 @@ function unsaid(
     {
       counts: started,
       verb: ['is started', 'are started'] as const,
-      cost: 'the release that is live has them, and nobody runs them',
+      cost: 'the topology has them, and nobody runs them',
     },
-    { counts: ended, verb: ['is drained', 'are drained'] as const, cost: 'no release that is live has them' },
+    { counts: ended, verb: ['is drained', 'are drained'] as const, cost: 'the topology does not have them' },
   ];
   return lines.flatMap(({ counts, verb, cost }) => {
     const names = [...counts.keys()].filter((name) => !said.has(name));
@@ -99,12 +106,12 @@ function unsaid(
 }
 
 /** Pods say which release they run, so that a new release replaces all of them. */
-function releaseIsRead({ target }: Deployable, release: Deployable | null): boolean {
+function releaseIsRead({ target }: Deployable, release: LiveRelease | null): boolean {
   return (target ?? release?.target) === 'kubernetes';
 }
 
 /** Whether `deploy` would make a new release of it, also one that says the same in other words. */
-function isOther(wanted: Deployable, release: Deployable | null, changes: readonly SpecificationChange[]): boolean {
+function isOther(wanted: Deployable, release: LiveRelease | null, changes: readonly SpecificationChange[]): boolean {
   if (release === null) return false;
   const [before, after] = [release.specification, wanted.specification];
   const saysOtherwise = before !== undefined && after !== undefined && !isDeepStrictEqual(before, after);
@@ -117,7 +124,7 @@ function open(name: string, waiting: ReadonlyMap<string, number>): string {
   return messages === undefined ? '' : ` (${formatCount(messages)} now)`;
 }
 
-function versionSteps(wanted: Deployable, release: Deployable | null): PlanStep[] {
+function versionSteps(wanted: Deployable, release: LiveRelease | null): PlanStep[] {
   if (release === null) return [];
   const [from, to] = [release, wanted].map(({ image, packageVersion }) => image ?? packageVersion);
   if (from === to) return [];
@@ -126,7 +133,7 @@ function versionSteps(wanted: Deployable, release: Deployable | null): PlanStep[
 }
 
 /** An image stays in its registry; a package that is installed over another one is gone. */
-function versionWarnings(wanted: Deployable, release: Deployable | null): string[] {
+function versionWarnings(wanted: Deployable, release: LiveRelease | null): string[] {
   if (release === null || release.packageVersion === wanted.packageVersion || wanted.image !== null) return [];
   const { packageVersion: before } = release;
   return [

@@ -16,8 +16,9 @@ export interface PlanOptions {
 
 /** What deploying `wanted` would do to what is there. Nothing is read or changed. */
 export function planOf(wanted: Deployable, live: Live, { keepsPartitions = false }: PlanOptions = {}): Plan {
-  const before = live.release?.settings ?? null;
-  const changes = live.release === undefined ? [] : specificationDiff(before, wanted.settings);
+  const { release } = live;
+  const isKnown = release !== undefined && release?.settings !== null;
+  const changes = isKnown ? specificationDiff(release?.settings ?? null, wanted.settings) : [];
   const topics = planTopics(wanted.settings, live, keepsPartitions);
   const workers = planWorkers(wanted, live, changes);
   return {

@@ -14,10 +14,11 @@ import type { Clock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
 import { readerUrl, requiredConnect } from '../../topology/settings/connections';
 import type { Environment } from '../../topology/settings/environment';
-import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
+import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { topicName } from '../../topology/streams';
 import { withKafka } from '../inspect/kafka';
 import { captureSettings } from '../provisioning/capture';
+import { settingsOf } from '../targets/worker-key';
 import { streamsOf } from './plan-topics';
 import type { Live, LiveTopic } from './plan-types';
 import { readRuns } from './worker-steps';
@@ -93,11 +94,8 @@ async function readRelease(environment: Environment, clock: Clock): Promise<Rele
   const pool = Pool.open(readerUrl(environment), { clock, size: 2 });
   try {
     const current = await currentRelease(pool);
-    const release =
-      current === null
-        ? null
-        : { ...current, settings: parseSpecification(current.specification, `release ${current.number}`) };
-    const waiting = await new Status(pool, Object.keys(release?.settings.bolts ?? {})).waiting();
+    const release = current === null ? null : { ...current, settings: settingsOf(current) };
+    const waiting = await new Status(pool, Object.keys(release?.settings?.bolts ?? {})).waiting();
     const placements = await listPlacements(pool);
     return {
       release,

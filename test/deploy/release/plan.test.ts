@@ -254,7 +254,7 @@ describe('the workers that are asked for count, where they are not those of the 
     expect(said(back)).toEqual([
       'release: 8 was begun and is not done: deploying the same goes on with it, anything else takes its place',
       expect.stringMatching(/^workers: 1 of 4 is replaced \(webhook\): one at a time/),
-      'workers: 1 is drained (webhook): no release that is live has them',
+      'workers: 1 is drained (webhook): the topology does not have them',
     ]);
     expect(back.rolls).toEqual(['webhook']);
     expect(said(planOf(begun, there(mixed, { unfinished: [{ number: 8 }] }))).at(-1)).toMatch(/^workers: 1 of 4 is/);
@@ -262,7 +262,7 @@ describe('the workers that are asked for count, where they are not those of the 
 
   test('`kill`, which has ended them', () => {
     expect(said(planOf(live9, there([])))).toEqual([
-      'workers: 3 are started (webhook, due): the release that is live has them, and nobody runs them',
+      'workers: 3 are started (webhook, due): the topology has them, and nobody runs them',
     ]);
     const killed = planOf(live9, there([], { release: null }));
     expect(said(killed).map((line) => line.split(':')[0])).toEqual(['due', 'webhook']);
@@ -273,4 +273,22 @@ describe('the workers that are asked for count, where they are not those of the 
     const placements = same.map((one) => ({ ...one, releaseNumber: 7 }));
     expect(planOf(live9, there(placements)).steps).toEqual([]);
   });
+});
+
+test('of a release that this version cannot read, every worker is replaced', () => {
+  const release = { ...runs(BEFORE), number: 7, settings: null };
+  const placements = ['due', 'webhook'].flatMap((name) =>
+    [1, 2].map((nth) => placement(name, nth, { releaseNumber: 7 })),
+  );
+  const unread = plan(BEFORE, live(BEFORE, { release, placed: { placements, runs: new Map([[7, null]]) } }));
+  expect(said(unread)).toEqual([
+    'release: 7 says what this version of Downspout does not understand: every worker is replaced; what differs is not known',
+    expect.stringMatching(/^workers: 4 of 4 are replaced \(due, webhook\)/),
+  ]);
+  expect(unread.changes).toEqual([]);
+  const elsewhere = planOf(
+    { ...runs(BEFORE), target: 'compose' },
+    live(BEFORE, { release: { ...release, target: 'compose' } }),
+  );
+  expect(said(elsewhere)).toHaveLength(1);
 });

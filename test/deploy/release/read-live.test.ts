@@ -1,0 +1,32 @@
+import { readLive } from '../../../deploy/release/read-live';
+import { systemClock } from '../../../topology/core/clock';
+import { readEnvironment } from '../../../topology/settings/environment';
+import { testSettings } from '../../support/stack/stack';
+
+jest.mock('../../../connectors/mysql/operators/releases', () => ({
+  ...jest.requireActual<object>('../../../connectors/mysql/operators/releases'),
+  currentRelease: async () => ({
+    number: 5,
+    target: 'local',
+    specification: { components: { due: {}, webhook: { attempts: 5 } } },
+  }),
+  unfinishedReleases: async () => [],
+  listReleases: async () => [{ number: 5 }],
+}));
+jest.mock('../../../connectors/mysql/operators/placements', () => ({ listPlacements: async () => [] }));
+jest.mock('../../../connectors/mysql/operators/status', () => ({
+  Status: class {
+    async waiting() {
+      return [];
+    }
+  },
+}));
+
+/** Nothing answers there. */
+const nowhere = { DATABASE_URL: 'mysql://a:b@127.0.0.1:1/d', KAFKA_BROKERS: '127.0.0.1:1' };
+const live = (more: Record<string, string> = {}) =>
+  readLive(readEnvironment({ ...nowhere, ...more }, {}), testSettings('{ webhook: {} }'), systemClock);
+
+test('a live release that this version cannot read is seen nevertheless', async () => {
+  expect(await live()).toMatchObject({ release: { number: 5, settings: null, target: 'local' }, wasDeployed: true });
+});
