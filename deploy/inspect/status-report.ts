@@ -4,7 +4,7 @@ import { captureNames } from '../../connectors/debezium/settings';
 import type { KafkaCopies } from '../../connectors/kafka/kafka-admin';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
-import { requiredConnect } from '../../topology/settings/connections';
+import { connectConnectionOf } from '../../topology/settings/connections';
 import type { Environment } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { cdcWarnings } from './cdc-warnings';
@@ -104,8 +104,13 @@ interface ConnectorReport {
 }
 
 async function readConnector(environment: Environment, clock: Clock): Promise<ConnectorReport> {
+  const connection = connectConnectionOf(environment);
+  if (connection === undefined) {
+    const detail = 'not asked: CONNECT_URL is not set, so somebody else keeps the connector';
+    return { faults: [], status: { part: 'Kafka Connect', needed: false, ok: true, detail } };
+  }
   const name = captureNames(environment.DOWNSPOUT_NAMESPACE).connector;
-  const status = await new Connector(requiredConnect(environment), name, clock).status();
+  const status = await new Connector(connection, name, clock).status();
   const faults = [...(status === null ? [] : failuresOf(status)), ...haltOf(status)];
   const tasks = status?.tasks.map((task) => task.state).join(', ') || 'none';
   const detail = faults.length > 0 ? faults.join('; ') : `connector ${name} ${status?.state}, task ${tasks}`;

@@ -12,7 +12,7 @@ import { readSchemaState, type SchemaState } from '../../connectors/mysql/schema
 import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
-import { readerUrl, requiredConnect } from '../../topology/settings/connections';
+import { type ConnectConnection, connectConnectionOf, readerUrl } from '../../topology/settings/connections';
 import type { Environment } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { topicName } from '../../topology/streams';
@@ -28,26 +28,31 @@ import { readRuns } from './worker-steps';
  * nothing is changed.
  */
 export async function readLive(environment: Environment, wanted: TopologySettings, clock: Clock): Promise<Live> {
+  const connection = connectConnectionOf(environment);
   const [database, topics, connector] = await Promise.all([
     readDatabase(environment, clock),
     attempt('Kafka', () => readTopics(environment, wanted)),
-    attempt('Kafka Connect', () => readConnector(environment, wanted, clock)),
+    connection === undefined
+      ? null
+      : attempt('Kafka Connect', () => readConnector(connection, environment, wanted, clock)),
   ]);
   const { schema, release } = database;
   return {
     release: release.value === undefined ? undefined : release.value.release,
     schema: schema?.value,
     topics: topics.value,
-    connector: connector.value,
+    connector: connector?.value,
     unfinished: release.value?.unfinished,
     wasDeployed: release.value?.wasDeployed,
     placed: release.value?.placed,
     waiting: release.value?.waiting ?? new Map(),
     unknown: [schema, release, topics, connector].flatMap((one) => one?.unknown ?? []),
-    notes:
-      schema === null
+    notes: [
+      ...(schema === null
         ? ['ADMIN_DATABASE_URL is not set, and nobody else could see whether migrations are pending.']
-        : [],
+        : []),
+      ...(connection === undefined ? ['CONNECT_URL is not set, so the connector was not looked at.'] : []),
+    ],
   };
 }
 
@@ -122,9 +127,12 @@ function readTopics(environment: Environment, wanted: TopologySettings): Promise
   });
 }
 
-function readConnector(environment: Environment, wanted: TopologySettings, clock: Clock): Promise<string[] | null> {
+function readConnector(
+  connection: ConnectConnection,
+  environment: Environment,
+  wanted: TopologySettings,
+  clock: Clock,
+): Promise<string[] | null> {
   const { connector } = captureNames(environment.DOWNSPOUT_NAMESPACE);
-  return new Connector(requiredConnect(environment), connector, clock).differingSettings(
-    captureSettings(environment, wanted),
-  );
+  return new Connector(connection, connector, clock).differingSettings(captureSettings(environment, wanted));
 }

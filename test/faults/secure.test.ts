@@ -8,7 +8,7 @@ import { readStatus } from '../../deploy/inspect/status-report';
 import type { Acl } from '../../deploy/provisioning/kafka-rights';
 import { systemClock } from '../../topology/core/clock';
 import { Unavailable } from '../../topology/core/errors';
-import { requiredConnect } from '../../topology/settings/connections';
+import { type ConnectConnection, connectConnectionOf } from '../../topology/settings/connections';
 import { type Environment, readEnvironment, required } from '../../topology/settings/environment';
 import { type CliResult, runCli } from '../support/stack/cli';
 import { Deployment, localTarget, workerSettings } from '../support/stack/deployment';
@@ -186,7 +186,7 @@ test('MySQL takes a user who must have a certificate, and nobody in the clear', 
 }, 30_000);
 
 test('Connect shows no password of MySQL', async () => {
-  const rest = new ConnectRest(requiredConnect(operator));
+  const rest = new ConnectRest(connectConnectionOf(operator) as ConnectConnection);
   const { text } = await rest.request('GET', `/connectors/${captureNames('').connector}/config`);
   expect(text).toContain('"database.user":"downspout_cdc"');
   expect(text).not.toContain(decodeURIComponent(new URL(required(operator, 'CDC_DATABASE_URL')).password));
@@ -249,7 +249,7 @@ test.each([
 ])(
   'Connect lets nobody in %s',
   async (_how, wrong) => {
-    const rest = new ConnectRest(requiredConnect({ ...operator, ...wrong }));
+    const rest = new ConnectRest(connectConnectionOf({ ...operator, ...wrong }) as ConnectConnection);
     const asked = rest.request('GET', '/connectors');
     await expect(asked).rejects.toThrow(Unavailable);
     await expect(asked).rejects.not.toThrow(connectUser.password);

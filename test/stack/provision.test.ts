@@ -11,7 +11,7 @@ import { Pool } from '../../connectors/mysql/sql/pool';
 import { provision } from '../../deploy/provision';
 import { systemClock } from '../../topology/core/clock';
 import { UserError } from '../../topology/core/errors';
-import { operatorUrl, requiredConnect } from '../../topology/settings/connections';
+import { type ConnectConnection, connectConnectionOf, operatorUrl } from '../../topology/settings/connections';
 import { required } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { freshWorld, testSettings, type World } from '../support/stack/stack';
@@ -62,7 +62,7 @@ describe('provision', () => {
 
   it('gives Connect a reference to the password of MySQL, and not the password', async () => {
     const { environment } = world;
-    const rest = new ConnectRest(requiredConnect(environment));
+    const rest = new ConnectRest(connectConnectionOf(environment) as ConnectConnection);
     const { text } = await rest.request('GET', `/connectors/${topics().changes}/config`);
     expect(JSON.parse(text)).toMatchObject({
       'database.user': 'downspout_cdc',

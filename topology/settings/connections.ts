@@ -94,12 +94,6 @@ export function connectConnectionOf(environment: Environment): ConnectConnection
   return { url: url.href, ...(username === '' ? {} : { authorization }), ...defined({ ca }) };
 }
 
-/** @throws UserError saying how to get it when CONNECT_URL is not set */
-export function requiredConnect(environment: Environment): ConnectConnection {
-  required(environment, 'CONNECT_URL');
-  return connectConnectionOf(environment) as ConnectConnection;
-}
-
 function secretOf(environment: Environment, name: Names, file: Names): string | undefined {
   const value = environment[name];
   return typeof value === 'string' ? value : fileOf(environment, file, decodeText)?.trim();

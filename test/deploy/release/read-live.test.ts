@@ -22,6 +22,13 @@ jest.mock('../../../connectors/mysql/operators/status', () => ({
   },
 }));
 
+jest.mock('../../../deploy/inspect/kafka', () => ({
+  ...jest.requireActual<object>('../../../deploy/inspect/kafka'),
+  withKafka: async () => {
+    throw new Error('it does not answer');
+  },
+}));
+
 /** Nothing answers there. */
 const nowhere = { DATABASE_URL: 'mysql://a:b@127.0.0.1:1/d', KAFKA_BROKERS: '127.0.0.1:1' };
 const live = (more: Record<string, string> = {}) =>
@@ -29,4 +36,13 @@ const live = (more: Record<string, string> = {}) =>
 
 test('a live release that this version cannot read is seen nevertheless', async () => {
   expect(await live()).toMatchObject({ release: { number: 5, settings: null, target: 'local' }, wasDeployed: true });
+});
+
+test('without CONNECT_URL somebody else keeps the connector: that is noted, and nothing is unknown for it', async () => {
+  const without = await live();
+  expect(without.connector).toBeUndefined();
+  expect(without.notes).toContain('CONNECT_URL is not set, so the connector was not looked at.');
+  expect(without.unknown.filter((line) => line.startsWith('Kafka Connect'))).toEqual([]);
+  const away = await live({ CONNECT_URL: 'http://127.0.0.1:1' });
+  expect(away.unknown).toContainEqual(expect.stringMatching(/^Kafka Connect: /));
 });

@@ -6,7 +6,6 @@ import {
   historySecurityOf,
   kafkaSecurityOf,
   operatorUrl,
-  requiredConnect,
 } from '../../../topology/settings/connections';
 import { readEnvironment } from '../../../topology/settings/environment';
 
@@ -130,9 +129,8 @@ describe('the connection to Connect', () => {
     },
   );
 
-  it('need not be there, but for those who cannot do without', () => {
+  it('need not be there', () => {
     expect(connectConnectionOf(of({}))).toBeUndefined();
-    expect(() => requiredConnect(of({}))).toThrow('CONNECT_URL is not set');
     expect(connectConnectionOf(of({ CONNECT_URL: 'http://connect:8083' }))).toEqual({ url: 'http://connect:8083/' });
   });
 });
