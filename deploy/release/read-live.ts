@@ -14,11 +14,10 @@ import type { Clock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
 import { type ConnectConnection, connectConnectionOf, readerUrl } from '../../topology/settings/connections';
 import type { Environment } from '../../topology/settings/environment';
-import type { TopologySettings } from '../../topology/settings/topology-settings';
+import { settingsOrNull, type TopologySettings } from '../../topology/settings/topology-settings';
 import { topicName } from '../../topology/streams';
 import { withKafka } from '../inspect/kafka';
 import { captureSettings } from '../provisioning/capture';
-import { settingsOf } from '../targets/worker-key';
 import { streamsOf } from './plan-topics';
 import type { Live, LiveTopic } from './plan-types';
 import { readRuns } from './worker-steps';
@@ -99,7 +98,7 @@ async function readRelease(environment: Environment, clock: Clock): Promise<Rele
   const pool = Pool.open(readerUrl(environment), { clock, size: 2 });
   try {
     const current = await currentRelease(pool);
-    const release = current === null ? null : { ...current, settings: settingsOf(current) };
+    const release = current === null ? null : { ...current, settings: settingsOrNull(current.specification) };
     const waiting = await new Status(pool, Object.keys(release?.settings?.bolts ?? {})).waiting();
     const placements = await listPlacements(pool);
     return {

@@ -1,8 +1,8 @@
 import { type PlacementKey, type PlacementRow, placementName } from '../../connectors/mysql/operators/placements';
 import type { Release } from '../../connectors/mysql/operators/releases';
-import { replicasOf, type TopologySettings } from '../../topology/settings/topology-settings';
+import { replicasOf, settingsOrNull, type TopologySettings } from '../../topology/settings/topology-settings';
 import { turnOf } from '../targets/roll-order';
-import { type Running, settingsOf, workerKey } from '../targets/worker-key';
+import { type Running, workerKey } from '../targets/worker-key';
 import type { DeployTables } from './deploy-tables';
 import { type Placed, type RollSteps, rollSteps } from './roll-steps';
 
@@ -45,7 +45,7 @@ export async function stepsBack(
   live: Release | null,
   placed: readonly PlacementRow[],
 ): Promise<RollSteps> {
-  const settings = live === null ? null : settingsOf(live);
+  const settings = live === null ? null : settingsOrNull(live.specification);
   const before = live === null ? placed.filter(({ releaseNumber }) => releaseNumber !== number) : placed;
   const ran = await readRuns(tables, before);
   /** The release that a worker is to run. */
@@ -81,7 +81,7 @@ export async function readRuns(tables: Pick<Tables, 'find'>, placements: readonl
   const runs = new Map<number, Running | null>();
   for (const number of new Set(placements.map(({ releaseNumber }) => releaseNumber))) {
     const release = await tables.find(number);
-    const settings = release === null ? null : settingsOf(release);
+    const settings = release === null ? null : settingsOrNull(release.specification);
     runs.set(number, release === null || settings === null ? null : { ...release, settings });
   }
   return runs;

@@ -1,8 +1,6 @@
 import { sendsAgainAtOnce } from '../../bolts/send/doubt';
 import { kindOf } from '../../connectors/channels/channel-kinds';
-import type { Release } from '../../connectors/mysql/operators/releases';
-import { UserError } from '../../topology/core/errors';
-import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
+import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
 
 /** What a worker runs: a version of Downspout with settings. */
@@ -37,17 +35,4 @@ function readBySpouts({ bolts }: TopologySettings) {
   return Object.entries(bolts)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, { timeoutMs }]) => [name, doSpoutsWait(name) ? timeoutMs : null]);
-}
-
-/** Null for a release that this version cannot read: its workers are taken for others. */
-export function settingsOf({
-  number,
-  specification,
-}: Pick<Release, 'number' | 'specification'>): TopologySettings | null {
-  try {
-    return parseSpecification(specification, `release ${number}`);
-  } catch (error) {
-    if (error instanceof UserError) return null;
-    throw error;
-  }
 }

@@ -1,9 +1,10 @@
 import type { KafkaAdmin } from '../../connectors/kafka/kafka-admin';
 import { readLag } from '../../connectors/kafka/lag';
+import { currentRelease } from '../../connectors/mysql/operators/releases';
 import type { Pool } from '../../connectors/mysql/sql/pool';
 import { deploymentCounts } from '../../connectors/mysql/workers/deployment-counts';
 import type { DeploymentHealth } from '../../spouts/deployment-health';
-import { replicasOf, type TopologySettings } from '../../topology/settings/topology-settings';
+import { replicasOf, settingsOrNull, type TopologySettings } from '../../topology/settings/topology-settings';
 import { due } from '../../topology/streams';
 
 /** A deployment as its database and its Kafka see it. */
@@ -30,17 +31,21 @@ export function deploymentHealth(
       const ofChannels = [...counts.channels].map(
         ([channel, figures]) => [channel, { ...figures, ownerless: ownerless(channel) }] as const,
       );
-      const wanted = workersWanted(counts.placed, settings);
+      const live = counts.placed > 0 ? null : await currentRelease(pool);
+      const wanted = workersWanted(counts.placed, live?.specification, settings);
       return { ...counts, workersWanted: wanted, brokers, channels: new Map(ofChannels) };
     },
   };
 }
 
 /**
- * How many workers are to run. A spout runs on when other components are scaled, so its own settings may be those of an earlier
- * release; they count where nothing was placed.
+ * How many workers are to run: those that are placed, on the target local, and elsewhere those of the release that is live. A spout
+ * runs on when other components are scaled, so what it was started with may be an earlier release; that counts where there is no
+ * other, or none that it can read.
+ * @param specification of the release that is live
  */
-export function workersWanted(placed: number, settings: TopologySettings): number {
+export function workersWanted(placed: number, specification: unknown, own: TopologySettings): number {
   if (placed > 0) return placed;
+  const settings = settingsOrNull(specification) ?? own;
   return [...replicasOf(settings).values()].reduce((sum, replicas) => sum + replicas, 0);
 }

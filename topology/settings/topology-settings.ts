@@ -71,6 +71,12 @@ export function parseSpecification(value: unknown, source: string): TopologySett
   throw new UserError(parsed.faults.map((fault) => `${source}: ${textOf(fault, value)}`).join('\n'));
 }
 
+/** The same where it need not be readable: null for what this version does not understand. */
+export function settingsOrNull(specification: unknown): TopologySettings | null {
+  const parsed = parseTopology(specification);
+  return 'settings' in parsed ? parsed.settings : null;
+}
+
 function parseFile(file: TopologyFile, channels: TopologyOptions['channels']): ReadTopology {
   const { specification, faults, files } = file;
   const found = () => channels?.(packagesIn(specification), dirname(files[0] as string));

@@ -10,6 +10,7 @@ import { lapsedWorkers, livingWorkers } from '../../../connectors/mysql/operator
 import type { Pool } from '../../../connectors/mysql/sql/pool';
 import { readDeployment } from '../../../connectors/mysql/workers/deployment';
 import { systemClock } from '../../../topology/core/clock';
+import { settingsOrNull } from '../../../topology/settings/topology-settings';
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
 import { counted } from '../../console/units';
@@ -17,7 +18,6 @@ import { elsewhereOf, endEverything } from '../../release/ending';
 import { deactivateForKill } from '../../release/kill';
 import { endLimitMs } from '../../release/local-workers';
 import type { RolloutResult } from '../../release/rollout';
-import { settingsOf } from '../../targets/worker-key';
 import { databaseUrl, withWorkersPool } from '../database';
 import { tellRolled, withDeployer } from '../deploying';
 import { type EnginePlace, endOn } from '../engines';
@@ -72,7 +72,7 @@ export function killCommand(): Command {
               endPlaced: (limitMs) => workers.end(limitMs),
               living: () => livingWorkers(pool),
               lapsed: () => lapsedWorkers(pool),
-              limitMs: endLimitMs(live === null ? null : settingsOf(live)),
+              limitMs: endLimitMs(live === null ? null : settingsOrNull(live.specification)),
               clock: systemClock,
               signal,
               report: (text) => context.output.note(text),

@@ -2,14 +2,18 @@ import { dirname, join } from 'node:path';
 import { type Clock, systemClock } from '../../../topology/core/clock';
 import { reasonOf, UserError } from '../../../topology/core/errors';
 import type { Environment } from '../../../topology/settings/environment';
-import { parseSpecification, replicasOf, type TopologySettings } from '../../../topology/settings/topology-settings';
+import {
+  parseSpecification,
+  replicasOf,
+  settingsOrNull,
+  type TopologySettings,
+} from '../../../topology/settings/topology-settings';
 import { counted } from '../../console/units';
 import type { StackInDocker } from '../../stack/compose-project';
 import { run } from '../../stack/host/commands';
 import { type EngineRelease, GoingBackFailed, type Guard, NothingChanged } from '../engine';
 import { writeRendering } from '../rendering';
 import { type RollDirection, turnOf } from '../roll-order';
-import { settingsOf } from '../worker-key';
 import { insideNames } from './inside-names';
 import { marksOf } from './marks';
 import { renderCompose, serviceName, type WorkerMark } from './render';
@@ -156,7 +160,7 @@ async function roll(
     failed,
   );
   const services = prepared(release, target, marks);
-  const before = running === null ? null : settingsOf(running);
+  const before = running === null ? null : settingsOrNull(running.specification);
   const direction = {
     wanted: settingsIn(release),
     running: () => (before === null ? [] : [before]),
