@@ -7,6 +7,7 @@ import { SPOUT } from '../../topology/streams';
 import { withKafka } from '../inspect/kafka';
 import { provision } from '../provision';
 import { type Growth, growthsOf, partitionsNow } from './growths';
+import { sayingHalfGrown } from './half-grown';
 import { Repartition } from './repartition';
 
 export interface PreparationOptions {
@@ -53,6 +54,11 @@ export class Preparation {
     const ofChanges = growths.find(({ component }) => component === SPOUT);
     if (ofChanges === undefined) await register();
     // All spouts at once, because nothing is emitted meanwhile.
-    else await repartition.growChanges(ofChanges, register, () => restartTogether(SPOUT));
+    else
+      await repartition.growChanges(
+        ofChanges,
+        () => sayingHalfGrown(ofChanges, register),
+        () => restartTogether(SPOUT),
+      );
   }
 }
