@@ -1,14 +1,12 @@
 import { constants } from 'node:os';
-import { listenForEnd } from '../../topology/runtime/signals';
+import { type EndingSignal, listenForEnd } from '../../topology/runtime/signals';
 import type { Output } from '../console/output';
 
-type Signal = 'SIGINT' | 'SIGTERM';
-
-/** A signal ended a verb before it was done. Its exit code is 128 and the signal's number: 130 or 143. */
+/** A signal ended a verb before it was done. Its exit code is 128 and the signal's number: 129, 130 or 143. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
 
-  constructor(readonly signal: Signal) {
+  constructor(readonly signal: EndingSignal) {
     super(`Interrupted by ${signal}.`);
   }
 
@@ -25,18 +23,18 @@ export interface Interrupt {
 }
 
 /**
- * Runs a long verb. A first SIGINT or SIGTERM is told to `work`, which stops at the next place where nothing is half done; a
- * second one ends the process at once.
+ * Runs a long verb. A first SIGINT, SIGTERM or SIGHUP is told to `work`, which stops at the next place where nothing is
+ * half done; a second SIGINT or SIGTERM ends the process at once.
  * @throws what `work` throws
  */
 export async function interruptible<T>(output: Output, work: (interrupt: Interrupt) => Promise<T>): Promise<T> {
   const controller = new AbortController();
-  const onSignal = (signal: Signal) => {
+  const onSignal = (signal: EndingSignal) => {
     if (controller.signal.aborted) return;
     output.note('Ending in good order; a second signal ends it at once.');
     controller.abort(new Interrupted(signal));
   };
-  const stop = listenForEnd('once', ['SIGINT', 'SIGTERM'], onSignal);
+  const stop = listenForEnd('once', onSignal);
   try {
     return await work({ signal: controller.signal, check: () => controller.signal.throwIfAborted() });
   } finally {
@@ -49,10 +47,10 @@ export async function interruptible<T>(output: Output, work: (interrupt: Interru
  * Where others listen to the signal, they decide.
  */
 export async function whole<T>(output: Output, work: () => Promise<T>): Promise<T> {
-  const onSignal = (signal: Signal) => {
+  const onSignal = (signal: EndingSignal) => {
     if (process.listenerCount(signal) === 0) output.note('Ending when this is done; a second signal ends it at once.');
   };
-  const stop = listenForEnd('once', ['SIGINT', 'SIGTERM'], onSignal);
+  const stop = listenForEnd('once', onSignal);
   try {
     return await work();
   } finally {

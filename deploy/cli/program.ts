@@ -3,6 +3,7 @@ import { reasonOf, Unavailable, UserError } from '../../topology/core/errors';
 import { hasLostBytes } from '../../topology/core/text-encoding';
 import { packageVersion } from '../../topology/settings/package';
 import { colorsFor } from '../console/output';
+import { outliveReaders } from '../console/readers';
 import { Interrupted } from './interrupt';
 import { UsageError } from './usage-error';
 import type * as accounts from './verbs/accounts';
@@ -50,7 +51,7 @@ const USAGE_ERROR = 2;
  * @param argv as Node gives it: two elements before the first argument
  */
 export async function main(argv: readonly string[]): Promise<void> {
-  endQuietlyWhenTheReaderLeaves();
+  outliveReaders(process.stdout, process.stderr);
   const lost = lostArgument(argv);
   if (lost !== undefined) {
     write(`${colorsFor(process.stderr).red('error:')} ${lost}`);
@@ -174,11 +175,4 @@ function reportError(error: unknown, verbose: boolean): number {
 
 function write(text: string): void {
   process.stderr.write(`${text}\n`);
-}
-
-/** In `downspout messages list | head` the reader closes the pipe early. That is no error. */
-function endQuietlyWhenTheReaderLeaves(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
 }

@@ -92,7 +92,7 @@ export async function runWorker(options: WorkerProcessOptions): Promise<never> {
       ending.abort();
       worker?.stop();
     };
-    listenForEnd('on', ['SIGTERM', 'SIGINT'], onSignal);
+    listenForEnd('on', onSignal);
     const asked = settingsOf(options, { clock, signal: ending.signal }, (reason) => {
       if (waitsFor !== reason) log.warn(reason);
       waitsFor = reason;

@@ -1,25 +1,27 @@
-/** A signal that asks a process to end: an interrupt, a polite end, and a terminal that was closed. */
-type EndingSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+const ENDING_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** A signal that asks a process to end: an interrupt, a polite end, and a terminal or connection that was closed. */
+export type EndingSignal = (typeof ENDING_SIGNALS)[number];
 
 let cameAlready = false;
 
 /**
- * Listens for signals that ask this process to end; with `once` each is heard once, and its next one ends the process at once. All
- * of the package listens here, so that {@link askedToEnd} is true.
+ * Listens for signals that ask this process to end; with `once` SIGINT and SIGTERM are heard once each, and the next one of the kind
+ * ends the process at once. SIGHUP never counts as a second signal, because a terminal that closes sends it twice or after another
+ * one: it is heard where it comes first, and never ends the process by itself. All of the package listens here, so that
+ * {@link askedToEnd} is true.
  * @returns stops listening
  */
-export function listenForEnd<S extends EndingSignal>(
-  how: 'on' | 'once',
-  signals: readonly S[],
-  listener: (signal: S) => void,
-): () => void {
-  const heard = (signal: S) => {
+export function listenForEnd(how: 'on' | 'once', listener: (signal: EndingSignal) => void): () => void {
+  let isFirst = true;
+  const heard = (signal: EndingSignal) => {
     cameAlready = true;
-    listener(signal);
+    if (isFirst || signal !== 'SIGHUP') listener(signal);
+    isFirst = false;
   };
-  for (const signal of signals) process[how](signal, heard as NodeJS.SignalsListener);
+  for (const signal of ENDING_SIGNALS) process[signal === 'SIGHUP' ? 'on' : how](signal, heard);
   return () => {
-    for (const signal of signals) process.off(signal, heard as NodeJS.SignalsListener);
+    for (const signal of ENDING_SIGNALS) process.off(signal, heard);
   };
 }
 

@@ -50,8 +50,6 @@ export function demoCommand(): Command {
     });
 }
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
 async function demo(options: DemoVerbOptions, output: Output): Promise<void> {
   const interrupt = new AbortController();
   let ended: NodeJS.Signals | undefined;
@@ -60,7 +58,7 @@ async function demo(options: DemoVerbOptions, output: Output): Promise<void> {
     output.note('\nEnding the demo; a second signal ends it at once and leaves things running.');
     interrupt.abort();
   };
-  const stopListening = listenForEnd('once', signals, onSignal);
+  const stopListening = listenForEnd('once', onSignal);
   const ranBefore = await stackRuns();
   let result: DemoResult | undefined;
   try {

@@ -72,7 +72,7 @@ function showNew(output: Output, { folder, component, lines }: Wanted, followers
 
 async function follow(output: Output, wanted: Wanted, followers: Map<string, LogFollower>): Promise<void> {
   const end = new AbortController();
-  listenForEnd('once', ['SIGINT', 'SIGTERM'], () => end.abort());
+  listenForEnd('once', () => end.abort());
   while (!end.signal.aborted) {
     for (const [name, follower] of followers) for (const line of follower.read()) show(output, name, line);
     showNew(output, wanted, followers);

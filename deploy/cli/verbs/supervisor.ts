@@ -27,7 +27,7 @@ export function supervisorCommand(): Command {
     .option('--release-workers', 'leave the workers running when it ends; its next life takes them over')
     .addHelpText(
       'after',
-      '\nOne for each host. SIGTERM and SIGINT drain every worker and end it; a second signal ends it at once, and the\n' +
+      '\nOne for each host. SIGTERM, SIGINT and SIGHUP drain every worker and end it; a second SIGTERM or SIGINT ends it at once, and the\n' +
         'workers finish by themselves. Hosts share the workers: what a dead host ran is started on the others.',
     )
     .action(async (options: SupervisorOptions) => {

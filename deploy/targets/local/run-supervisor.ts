@@ -37,7 +37,7 @@ export interface SupervisorProcessOptions {
 }
 
 /**
- * Supervises this host until SIGTERM, SIGINT or SIGHUP. After that a second signal ends the process at once.
+ * Supervises this host until SIGTERM, SIGINT or SIGHUP. After that a second SIGTERM or SIGINT ends the process at once.
  * @throws UserError when a supervisor runs in this folder already, or the settings are wrong
  */
 export async function runSupervisor(options: SupervisorProcessOptions): Promise<void> {
@@ -75,7 +75,7 @@ export async function runSupervisor(options: SupervisorProcessOptions): Promise<
       settings: { OPERATOR_DATABASE_URL: '', ADMIN_DATABASE_URL: '' },
       onWorkers: scrapeTargets(options.stackFolder),
     });
-    listenForEnd('once', ['SIGTERM', 'SIGINT', 'SIGHUP'], onSignal);
+    listenForEnd('once', onSignal);
     await supervisor.run(ending.signal, releaseWorkers);
   } finally {
     ending.abort();
