@@ -13,6 +13,7 @@ import { EngineDeployer } from '../release/engine-deployer';
 import { guardOf } from '../release/guard';
 import { LocalWorkers } from '../release/local-workers';
 import { Preparation, type PreparationOptions } from '../release/preparation';
+import { prepareForLock } from '../release/prepare-database';
 import type { RolloutResult } from '../release/rollout';
 import { requireLocal } from '../release/same-target';
 import type { Engine, Guard } from '../targets/engine';
@@ -69,6 +70,29 @@ export function withDeployer(
     { verb, subject },
     (change) => interruptible(context.output, ({ signal }) => underLock(context, options, change, signal, work)),
     { as: 'OPERATOR_DATABASE_URL' },
+  );
+}
+
+/**
+ * Makes the schema and the users without which nobody could take the right to deploy, and records it.
+ * @throws UserError when somebody else deploys; Interrupted when a signal came
+ */
+export async function prepareLock(context: VerbContext): Promise<void> {
+  const { environment } = context.settings;
+  if (environment.ADMIN_DATABASE_URL === undefined) return;
+  const by = { ...thisAuthor(environment.DOWNSPOUT_WHO), doing: 'deploy' };
+  const report = (text: string) => context.output.note(text);
+  await audited(
+    context,
+    { verb: 'migrate', subject: 'schema and users' },
+    (change) =>
+      interruptible(context.output, async ({ signal, check }) => {
+        const take = (pool: Pool) => DeployLock.take(pool, systemClock, by, report, signal);
+        // Where nothing was to be made there is nothing to record.
+        change.recorded = !(await prepareForLock(environment, take));
+        check();
+      }),
+    { as: 'ADMIN_DATABASE_URL', makesTable: true },
   );
 }
 

@@ -130,6 +130,15 @@ export class DeployLock {
   }
 }
 
+/** Makes sure that the user of the connection may take the lock, and writes nothing. @throws UserError, Unavailable */
+export async function mayTakeDeployLock(sql: Pick<Sql, 'run'>): Promise<void> {
+  await sql.run('UPDATE deploy_lock SET doing=doing WHERE FALSE');
+  await sql.run('DELETE FROM deploy_lock WHERE FALSE');
+  await sql.run(
+    "INSERT INTO deploy_lock (id, holder, who, host, doing, since, lease_until) SELECT 0, '', '', '', '', 0, 0 FROM DUAL WHERE FALSE",
+  );
+}
+
 /** Who has the lock now, or null. */
 export async function readDeployLock(sql: Sql): Promise<LockHolder | null> {
   const [row] = await sql.rows<[Buffer, string, string, string, number, number]>(

@@ -11,7 +11,7 @@ import type { Live } from '../../release/plan-types';
 import { prepareDatabase } from '../../release/prepare-database';
 import { readLive } from '../../release/read-live';
 import { clusterOperators } from '../../targets/kubernetes/manifests';
-import { imageRelease, ownRelease, tellDeployed, withDeployer } from '../deploying';
+import { imageRelease, ownRelease, prepareLock, tellDeployed, withDeployer } from '../deploying';
 import { defaultImage, type EngineOptions, engineOf } from '../engines';
 import { planText } from '../plan-text';
 import { tellPlan } from '../rehearsal';
@@ -98,10 +98,11 @@ export function deployCommand(): Command {
       if (plan.refusals.length > 0) throw new UserError(`Nothing was changed. ${plan.refusals.join('\n')}`);
       requireSeen(live);
       await confirm('Deploy this?', options.yes === true);
-      await prepareDatabase(environment);
+      await prepareLock(context);
       const { state, supervisor } = options;
       await withDeployer(context, { verb: 'deploy', subject: '', state, supervises: supervisor }, async (deploying) => {
         const { deployer, engineDeployer, pool, by } = deploying;
+        await prepareDatabase(environment);
         const before = await currentRelease(pool);
         const deployed =
           target === 'local'

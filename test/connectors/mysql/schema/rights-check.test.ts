@@ -1,9 +1,10 @@
+import { DeployLock } from '../../../../connectors/mysql/operators/deploy-lock';
 import { rightsFaults, schemaFaults } from '../../../../connectors/mysql/schema/rights-check';
 import { accountOf, createUsers, rightsOf } from '../../../../connectors/mysql/schema/users';
 import { addressOf } from '../../../../connectors/mysql/sql/address';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { userUrls } from '../../../../deploy/provisioning/users';
-import { prepareDatabase } from '../../../../deploy/release/prepare-database';
+import { prepareDatabase, prepareForLock } from '../../../../deploy/release/prepare-database';
 import { systemClock } from '../../../../topology/core/clock';
 import { Unavailable } from '../../../../topology/core/errors';
 import { required } from '../../../../topology/settings/environment';
@@ -64,6 +65,24 @@ test('users that a command before did not come to make are made although the sch
   await admin.run(`DROP USER IF EXISTS ${worker()}`);
   await prepareDatabase(environment);
   expect(await rightsFaults(workerUrl, ['worker', 'operator'])).toEqual([]);
+});
+
+const take = (pool: Pool) => DeployLock.take(pool, systemClock, { who: 'bob', host: 'h', doing: 'deploy' });
+
+test('while somebody has the right to deploy, nothing is made before it, and no password is another one', async () => {
+  const environment = { ...world.environment, WORKER_DATABASE_URL: workerUrl };
+  // The user is as it should be, so the right can be taken without the administrator.
+  expect(await prepareForLock(environment, take)).toBe(false);
+  const other = Object.assign(new URL(workerUrl), { password: 'another' }).href;
+  const lock = await DeployLock.take(admin, systemClock, { who: 'ann', host: 'h', doing: 'deploy (release 7)' });
+  await expect(prepareForLock({ ...environment, WORKER_DATABASE_URL: other }, take)).rejects.toThrow(
+    /^ann on h has been at `deploy \(release 7\)` since .*Nothing was changed/,
+  );
+  expect(await rightsFaults(workerUrl, ['worker'])).toEqual([]);
+  await lock.free();
+  expect(await prepareForLock({ ...environment, WORKER_DATABASE_URL: other }, take)).toBe(true);
+  expect(await rightsFaults(other, ['worker'])).toEqual([]);
+  expect(await prepareForLock(environment, take)).toBe(true);
 });
 
 test('a right that is missing is named with the statement that gives it', async () => {
