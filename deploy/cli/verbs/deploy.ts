@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { currentRelease, type Release } from '../../../connectors/mysql/operators/releases';
 import { readDeployment } from '../../../connectors/mysql/workers/deployment';
 import { systemClock } from '../../../topology/core/clock';
-import { UserError } from '../../../topology/core/errors';
+import { Unavailable, UserError } from '../../../topology/core/errors';
 import { packageVersion } from '../../../topology/settings/package';
 import { confirm } from '../../console/confirm';
 import { parseCount, parseDuration } from '../../console/durations';
@@ -10,14 +10,16 @@ import { planOf } from '../../release/plan';
 import type { Live } from '../../release/plan-types';
 import { prepareDatabase } from '../../release/prepare-database';
 import { readLive } from '../../release/read-live';
+import { releasesOf, requireAsSeen, type Seen, seeReleases } from '../../release/seen';
 import { clusterOperators } from '../../targets/kubernetes/manifests';
+import { withPool } from '../database';
 import { imageRelease, ownRelease, prepareLock, tellDeployed, withDeployer } from '../deploying';
 import { defaultImage, type EngineOptions, engineOf } from '../engines';
 import { planText } from '../plan-text';
 import { tellPlan } from '../rehearsal';
 import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
 import { UsageError } from '../usage-error';
-import { type ChangeOptions, changingVerb, contextOf } from '../verb';
+import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
 
 interface DeployOptions extends ChangeOptions, RollOptionValues, TopologyFileOptions, EngineOptions {
   readonly target: Release['target'];
@@ -92,6 +94,7 @@ export function deployCommand(): Command {
         await tellPlan(context, wanted, file.files);
         return;
       }
+      const seen = await seenBefore(context);
       const live = await readLive(environment, settings, systemClock);
       const plan = planOf(wanted, live);
       context.output.note(planText(plan, live, file.files, context.output));
@@ -102,6 +105,7 @@ export function deployCommand(): Command {
       const { state, supervisor } = options;
       await withDeployer(context, { verb: 'deploy', subject: '', state, supervises: supervisor }, async (deploying) => {
         const { deployer, engineDeployer, pool, by } = deploying;
+        await requireAsSeen(releasesOf(pool), seen);
         await prepareDatabase(environment);
         const before = await currentRelease(pool);
         const deployed =
@@ -116,6 +120,16 @@ export function deployCommand(): Command {
         tellDeployed(context, deploying, before, deployed);
       });
     });
+}
+
+/** Before the first deploy there is no table, or nobody to read it; a database that is away is refused with the plan. */
+async function seenBefore(context: VerbContext): Promise<Seen> {
+  try {
+    return await withPool(context, (pool) => seeReleases(releasesOf(pool)));
+  } catch (error) {
+    if (error instanceof UserError || error instanceof Unavailable) return { live: null, unfinished: [] };
+    throw error;
+  }
 }
 
 /** Which targets an option is of, where it is not of all. */

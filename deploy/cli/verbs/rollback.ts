@@ -12,6 +12,7 @@ import { parseSpecification } from '../../../topology/settings/topology-settings
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
 import { requireLocal } from '../../release/same-target';
+import { releasesOf, requireAsSeen, seeReleases } from '../../release/seen';
 import { withWorkersPool } from '../database';
 import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
 import { tellPlan } from '../rehearsal';
@@ -37,9 +38,10 @@ export function rollbackCommand(): Command {
   );
   return withRollOptions(command).action(async (number: number | undefined, options: RollbackOptions) => {
     const context = contextOf(options);
-    const release = await withWorkersPool(context, (pool) =>
-      number === undefined ? before(pool) : readRelease(pool, number),
-    );
+    const { seen, release } = await withWorkersPool(context, async (pool) => ({
+      seen: await seeReleases(releasesOf(pool)),
+      release: number === undefined ? await before(pool) : await readRelease(pool, number),
+    }));
     const from = `release ${release.number}`;
     if (context.dryRun) {
       const wanted = { ...requireLocal(release), settings: parseSpecification(release.specification, from) };
@@ -53,6 +55,7 @@ export function rollbackCommand(): Command {
     );
     await withDeployer(context, { verb: 'rollback', subject: `to ${release.number}` }, async (deploying) => {
       const { deployer, pool, by } = deploying;
+      await requireAsSeen(releasesOf(pool), seen);
       const live = await currentRelease(pool);
       const roll = { canaries: options.canary, pauseMs: options.pause };
       const again = sameRelease(release, reason, by);
