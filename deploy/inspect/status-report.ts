@@ -11,6 +11,7 @@ import { cdcWarnings } from './cdc-warnings';
 import { type DatabaseReport, readDatabase, sendersOf } from './database-report';
 import { deliveryWarnings } from './delivery-warnings';
 import { deploymentWarnings } from './deployment-report';
+import { askPage } from './http-part';
 import { copiesOf, lagOf, queuedOf, withKafka } from './kafka';
 import { membersText, replicaWarnings } from './replica-warnings';
 import { readRunningTopology } from './running-topology';
@@ -34,8 +35,6 @@ export interface StatusReport {
   /** What somebody should do something about. */
   readonly warnings: readonly string[];
 }
-
-const HTTP_LIMIT_MS = 3_000;
 
 /** Asks every part, at the same time. Does not throw for a part that is away. */
 export async function readStatus(environment: Environment, clock: Clock): Promise<StatusReport> {
@@ -124,16 +123,9 @@ function optionalParts(environment: Environment): Promise<PartStatus>[] {
     ['Grafana', environment.GRAFANA_URL],
     ['Kafka UI', environment.KAFKA_UI_URL],
   ];
-  return urls.flatMap(([part, url]) => (url === undefined ? [] : [readHttp(part, url)]));
+  return urls.flatMap(([part, url]) => (url === undefined ? [] : [readPage(part, url)]));
 }
 
-async function readHttp(part: string, url: string): Promise<PartStatus> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(HTTP_LIMIT_MS), redirect: 'manual' });
-    await response.body?.cancel();
-    return { part, needed: false, ok: response.status < 500, detail: `${url} answers ${response.status}` };
-  } catch (error) {
-    const cause = error instanceof Error ? (error.cause ?? error) : error;
-    return { part, needed: false, ok: false, detail: `${url}: ${reasonOf(cause)}` };
-  }
+async function readPage(part: string, url: string): Promise<PartStatus> {
+  return { part, needed: false, ...(await askPage(url)) };
 }

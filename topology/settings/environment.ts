@@ -19,9 +19,9 @@ function brokersOf(text: string): string[] {
   return text.split(',').map((broker) => broker.trim());
 }
 
-/** Nothing that Connect knows could stand there, and our paths are put behind it. */
+/** Nothing that Connect knows could stand there, and our paths are put behind it. An @ in the path ends a password that holds a slash. */
 function isBaseUrl(text: string): boolean {
-  return !/[?#]/.test(text);
+  return !/[?#]|\/\/[^/]*\/.*@/.test(text);
 }
 
 const words = z.string().transform((text) => text.split(',').map((word) => word.trim()));
@@ -64,7 +64,7 @@ const environmentSchema = z.object({
     .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
     .refine(
       isBaseUrl,
-      `expected a URL without ? and #: TLS is https:// and CONNECT_CA_FILE, a user is CONNECT_USERNAME and CONNECT_PASSWORD; ${IN_CREDENTIALS}`,
+      `expected a URL without ? and #, and without @ in its path: TLS is https:// and CONNECT_CA_FILE, a user is CONNECT_USERNAME and CONNECT_PASSWORD; ${IN_CREDENTIALS}`,
     )
     .optional(),
   CONNECT_USERNAME: z.string().optional(),

@@ -6,6 +6,7 @@ import { systemClock } from '../../../topology/core/clock';
 import { listenForEnd } from '../../../topology/runtime/signals';
 import { readStackVariables } from '../../../topology/settings/environment';
 import { parseCount } from '../../console/durations';
+import { withoutPassword } from '../../console/masked';
 import type { Output } from '../../console/output';
 import { counted } from '../../console/units';
 import { type DemoResult, runDemo } from '../../demo/demo';
@@ -111,7 +112,7 @@ function whereNext({ kept }: DemoResult, stackStays: boolean): string[] {
     ['Kafka UI', KAFKA_UI_URL],
     ['Grafana', GRAFANA_URL],
     ['Prometheus', PROMETHEUS_URL],
-  ].flatMap(([name, url]) => (url === undefined ? [] : [`  ${name}: ${url}`]));
+  ].flatMap(([name, url]) => (url === undefined ? [] : [`  ${name}: ${withoutPassword(url)}`]));
   if (kept.pids.length > 0) {
     return [
       'The stack and the workers keep running. Where to look next:',

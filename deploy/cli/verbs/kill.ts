@@ -7,6 +7,7 @@ import {
   unfinishedReleases,
 } from '../../../connectors/mysql/operators/releases';
 import { lapsedWorkers, livingWorkers } from '../../../connectors/mysql/operators/roll-view';
+import { addressOf } from '../../../connectors/mysql/sql/address';
 import type { Pool } from '../../../connectors/mysql/sql/pool';
 import { readDeployment } from '../../../connectors/mysql/workers/deployment';
 import { systemClock } from '../../../topology/core/clock';
@@ -51,8 +52,9 @@ export function killCommand(): Command {
         tellWorkers(context, await withWorkersPool(context, whoRuns), what);
         return;
       }
-      const { host, pathname } = new URL(databaseUrl(context.settings.environment, 'OPERATOR_DATABASE_URL'));
-      await confirm(`Stop all workers of the deployment in ${host}${pathname}?`, options.yes === true);
+      const url = databaseUrl(context.settings.environment, 'OPERATOR_DATABASE_URL');
+      const { host, port, database } = addressOf(url);
+      await confirm(`Stop all workers of the deployment in ${database} on ${host}:${port}?`, options.yes === true);
       await withDeployer(context, { verb: 'kill', subject: 'all', supervises: false }, async (deploying) => {
         const { workers, signal, guard, lock, pool } = deploying;
         const { id: deploymentId } = await readDeployment(pool);

@@ -281,6 +281,7 @@ test('config shows what counts and where it comes from, without secrets', async 
   const secret = {
     DOWNSPOUT_SECRET_KEY: Buffer.from('hush'.repeat(8)).toString('base64'),
     KAFKA_SASL_PASSWORD: 'hush',
+    HTTPS_PROXY: 'joe:hush@proxy.test:3128',
   };
   const { code, stdout, stderr } = await runCli(['config', '--json'], {
     environment: { ...secret, LOG_LEVEL: 'warn' },

@@ -1,4 +1,4 @@
-import { masked } from '../../../deploy/console/masked';
+import { masked, withoutPassword } from '../../../deploy/console/masked';
 
 test('settings that are shown have no secret of any part', () => {
   const printed = masked({
@@ -23,4 +23,32 @@ test('settings that are shown have no secret of any part', () => {
     CDC_PASSWORD_REFERENCE: '${env:CDC_PASSWORD}',
     HTTPS_PROXY: 'http://me:***@proxy.test:3128',
   });
+});
+
+test.each([
+  ['joe:geheim@proxy.example:3128', 'joe:***@proxy.example:3128'],
+  ['//joe:geheim@proxy.example:3128', '//joe:***@proxy.example:3128'],
+  ['HTTP://joe:geheim@proxy.example', 'HTTP://joe:***@proxy.example'],
+  ['http:/joe:geheim@proxy.example', 'http:***@proxy.example'],
+  ['http://:geheim@proxy.example', 'http://:***@proxy.example'],
+  ['joe@corp:geheim@proxy.example:3128', 'joe@corp:***@proxy.example:3128'],
+  ['mysql://joe:1/geheim@host/db', 'mysql://joe:***@host/db'],
+  ['http://joe:a@geheim#?: x\ny@host/', 'http://joe:***@host/'],
+  ['http://a:geheim@b:1,http://c:geheim@d:2', 'http://a:***@d:2'],
+])('a password is shown in no form that may be one: %j', (place, shown) => {
+  expect(withoutPassword(place)).toBe(shown);
+});
+
+test.each([
+  'proxy.example:3128',
+  '[::1]:3128',
+  'http://proxy.example:3128/',
+  'mysql://root@h:1/d',
+  '127.0.0.1:1,127.0.0.1:2',
+])('a place without a password is shown as it is: %s', (place) => {
+  expect(withoutPassword(place)).toBe(place);
+});
+
+test('a password that stands where a reference is expected is not shown', () => {
+  expect(masked({ CDC_PASSWORD_REFERENCE: 'geheim' })).toEqual({ CDC_PASSWORD_REFERENCE: '***' });
 });

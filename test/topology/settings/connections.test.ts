@@ -124,7 +124,9 @@ describe('the connection to Connect', () => {
   it.each(['http://connect:8083/?ssl=true', 'http://connect:8083/#hush', 'http://u:12?hush@connect:8083'])(
     'is refused with what would be dropped, or put before our paths: %s',
     (url) => {
-      expect(() => of({ CONNECT_URL: url })).toThrow(/^CONNECT_URL: expected a URL without \? and #: TLS is https/);
+      expect(() => of({ CONNECT_URL: url })).toThrow(
+        /^CONNECT_URL: expected a URL without \? and #, and without @ in its path: TLS is https/,
+      );
       expect(() => of({ CONNECT_URL: url })).not.toThrow('hush');
     },
   );

@@ -49,6 +49,15 @@ describe('readEnvironment', () => {
     }
   });
 
+  it('refuses a path of CONNECT_URL that may be the end of a password, and does not print it', () => {
+    const environment = { CONNECT_URL: 'http://joe:1/hush@connect:8083' };
+    expect(() => readEnvironment({}, environment)).toThrow(
+      /CONNECT_URL: expected a URL without \? and #, and without @ in its path/,
+    );
+    expect(() => readEnvironment({}, environment)).not.toThrow('hush');
+    expect(readEnvironment({}, { CONNECT_URL: 'http://joe:hush@connect:8083/at' }).CONNECT_URL).toContain('/at');
+  });
+
   it('does not print what may hold a secret', () => {
     expect(() => readEnvironment({}, { DATABASE_URL: 'hunter2' })).toThrow(/DATABASE_URL/);
     expect(() => readEnvironment({}, { DATABASE_URL: 'hunter2' })).not.toThrow(/hunter2/);
