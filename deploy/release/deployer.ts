@@ -12,7 +12,7 @@ import { patiently } from './patiently';
 import type { Preparation } from './preparation';
 import { countOf } from './roll-steps';
 import { requireSameTarget } from './same-target';
-import { withCounts } from './scaled';
+import { keptPartitions, withCounts } from './scaled';
 import { stepsBack, stepsTo } from './worker-steps';
 
 export interface DeployerOptions {
@@ -80,12 +80,10 @@ export class Deployer {
   async keepingPartitions(specification: unknown): Promise<unknown> {
     const settings = parseSpecification(specification, 'the earlier release');
     const streams = await this.options.preparation.partitions(settings);
-    const more = streams.filter(({ from, to }) => from > to);
-    for (const { component, from } of more) this.options.report(`${component} keeps its ${counted(from, 'partition')}`);
-    return withCounts(
-      specification,
-      more.map(({ component, from }) => ({ component, field: 'partitions' as const, count: from })),
-    );
+    const more = keptPartitions(streams);
+    for (const { component, count } of more)
+      this.options.report(`${component} keeps its ${counted(count, 'partition')}`);
+    return withCounts(specification, more);
   }
 
   private async carryOut(wanted: NewRelease, roll: RollOptions): Promise<Outcome> {

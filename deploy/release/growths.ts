@@ -33,12 +33,16 @@ export async function partitionsNow(environment: Environment, settings: Topology
   });
 }
 
+/** As {@link growing}, of what is there now. @throws UserError as it does */
+export async function growthsOf(environment: Environment, settings: TopologySettings): Promise<Growth[]> {
+  return growing(await partitionsNow(environment, settings));
+}
+
 /**
  * The streams that have fewer partitions than they are to have. A topic that is not there yet is none of them.
  * @throws UserError for one that has more, because partitions cannot be taken away
  */
-export async function growthsOf(environment: Environment, settings: TopologySettings): Promise<Growth[]> {
-  const counts = await partitionsNow(environment, settings);
+export function growing(counts: readonly Growth[]): Growth[] {
   for (const { component, stream, from, to } of counts) {
     if (from <= to) continue;
     throw new UserError(

@@ -2,6 +2,7 @@ import { UserError } from '../../topology/core/errors';
 import { nearestWord } from '../../topology/core/nearest-word';
 import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
+import { type Growth, growing } from './growths';
 
 /** How much of a component there is to be. */
 export interface Scale {
@@ -33,6 +34,25 @@ export function scaled(specification: unknown, scales: readonly Scale[]): unknow
     `scale ${scales.map(({ component, field, count }) => `${component}.${field}=${count}`).join(' ')}`,
   );
   return copy;
+}
+
+/**
+ * The same beside streams that may have more partitions by now than the specification says, which stay.
+ * @param there what the streams have
+ * @throws UserError as `scaled` does, and for a stream that is to have fewer partitions than it has
+ */
+export function scaledBeside(specification: unknown, there: readonly Growth[], scales: readonly Scale[]): unknown {
+  const copy = scaled(withCounts(specification, keptPartitions(there)), scales);
+  const after = parseSpecification(copy, 'the scaled release');
+  growing(there.map((one) => ({ ...one, to: sizeOf(after, one.component)?.partitions ?? one.to })));
+  return copy;
+}
+
+/** The counts of streams that have more partitions than they are to have. */
+export function keptPartitions(there: readonly Growth[]): Scale[] {
+  return there.flatMap(({ component, from, to }) =>
+    from > to ? [{ component, field: 'partitions', count: from }] : [],
+  );
 }
 
 /** A specification with these counts written into it. */

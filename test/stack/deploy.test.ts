@@ -78,6 +78,10 @@ test('a worker that would be the same in the new release is left alone, and noth
       stdout: expect.stringMatching(says),
     });
   }
+  expect(await rolled.cli(['scale', 'webhook.partitions=2', '--dry-run'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/due\.webhook has 4 partitions, .* cannot be taken away/),
+  });
   expect(await rolled.history()).toEqual(before);
 
   const up = await rolled.cli(['scale', 'webhook=3', '--yes', '--json']);

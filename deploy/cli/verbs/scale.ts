@@ -9,8 +9,9 @@ import { confirm } from '../../console/confirm';
 import { parseCount, parseDuration } from '../../console/durations';
 import type { Column } from '../../console/output';
 import { formatCount, formatInstant } from '../../console/units';
+import { partitionsNow } from '../../release/growths';
 import { requireLocal } from '../../release/same-target';
-import { differing, parseScale, type Scale, scaled } from '../../release/scaled';
+import { differing, parseScale, type Scale, scaled, scaledBeside } from '../../release/scaled';
 import { type Suggestion, suggestions, wordsOf } from '../../release/suggestion';
 import { withWorkersPool } from '../database';
 import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
@@ -55,13 +56,13 @@ export function scaleCommand(): Command {
     // What cannot be done is said before anybody is asked.
     const { live: runs, specification: asked } = await withWorkersPool(context, async (pool) => {
       const live = requireLocal(requiredLive(await currentRelease(pool)));
-      return { live, specification: scaled(live.specification, scales) };
+      const settings = parseSpecification(live.specification, `release ${live.number}`);
+      const there = await partitionsNow(context.settings.environment, settings);
+      return { live, specification: scaledBeside(live.specification, there, scales) };
     });
     if (context.dryRun) {
       const from = `release ${runs.number} with ${texts.join(' ')}`;
-      await tellPlan(context, { ...runs, settings: parseSpecification(asked, from) }, [from], {
-        keepsPartitions: true,
-      });
+      await tellPlan(context, { ...runs, settings: parseSpecification(asked, from) }, [from]);
       return;
     }
     await confirm(`${reason}?`, options.yes === true);

@@ -1,4 +1,4 @@
-import { differing, parseScale, scaled } from '../../../deploy/release/scaled';
+import { differing, parseScale, scaled, scaledBeside } from '../../../deploy/release/scaled';
 import { testSettings } from '../../support/stack/stack';
 
 const specification = { components: { due: { lead: '2s' }, webhook: { replicas: 2, partitions: 8, timeout: '5s' } } };
@@ -23,6 +23,28 @@ test('more workers than partitions are refused with the reason, and an unknown c
     'There is no component "webhok" in the release that runs. Did you mean webhook? It has: due, webhook.',
   );
   expect(scaled(specification, [parseScale('webhook=9'), parseScale('webhook.partitions=9')])).toBeDefined();
+});
+
+const streamOf = (component: string, to: number, from: number) => ({
+  component,
+  stream: `due.${component}`,
+  from,
+  to,
+});
+const kept = (replicas: number, partitions: number) => ({
+  components: { due: { lead: '2s' }, webhook: { replicas, partitions, timeout: '5s' } },
+});
+
+test('partitions that a release which was taken back has added stay and may have workers; fewer than there are, are refused', () => {
+  const there = [streamOf('due', 8, 8), streamOf('webhook', 8, 16)];
+  expect(scaledBeside(specification, there, [parseScale('webhook=12')])).toEqual(kept(12, 16));
+  expect(scaledBeside(specification, there, [parseScale('webhook.partitions=32')])).toEqual(kept(2, 32));
+  expect(() => scaledBeside(specification, there, [parseScale('webhook.partitions=12')])).toThrow(
+    'due.webhook has 16 partitions, and webhook.partitions says 12: partitions cannot be taken away. Write 16 or more.',
+  );
+  // Streams that are not there yet.
+  const none = there.map((one) => ({ ...one, from: 0 }));
+  expect(scaledBeside(specification, none, [parseScale('webhook.partitions=4')])).toEqual(kept(2, 4));
 });
 
 test('it is said what the file says otherwise', () => {
