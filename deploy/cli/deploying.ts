@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { type Author, thisAuthor } from '../../connectors/mysql/audit/author';
 import { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
 import type { Release } from '../../connectors/mysql/operators/releases';
@@ -17,7 +16,7 @@ import { prepareForLock } from '../release/prepare-database';
 import type { RolloutResult } from '../release/rollout';
 import { requireLocal } from '../release/same-target';
 import type { Engine, Guard } from '../targets/engine';
-import { defaultStateFolder, detachSupervisor } from '../targets/local/detached';
+import { ensureOwnSupervisor, type OwnSupervisorOptions } from '../targets/local/own-supervisor';
 import { ownProgram } from '../targets/local/program';
 import { audited, type Change } from './audited';
 import { databaseUrl } from './database';
@@ -43,14 +42,10 @@ export interface Deploying {
   readonly change: Change;
 }
 
-export interface DeployingOptions {
+export interface DeployingOptions extends Partial<OwnSupervisorOptions> {
   /** The verb, with what it is about: `restart webhook`. Others are told who ask meanwhile, and the audit says it. */
   readonly verb: string;
   readonly subject: string;
-  /** Where the supervisor of this host keeps what it remembers. */
-  readonly state?: string | undefined;
-  /** False: this host runs no worker, and others do. */
-  readonly supervises?: boolean | undefined;
 }
 
 const connections: PoolOptions = { clock: systemClock, size: 4, timeoutMs: 30_000, lockWaitSeconds: 10 };
@@ -98,7 +93,7 @@ export async function prepareLock(context: VerbContext): Promise<void> {
 
 async function underLock(
   { settings, output }: VerbContext,
-  { verb, subject, state, supervises = true }: DeployingOptions,
+  { verb, subject, state, supervises = true, mayBeFirst = false }: DeployingOptions,
   change: Change,
   signal: AbortSignal,
   work: (deploying: Deploying) => Promise<void>,
@@ -108,6 +103,7 @@ async function underLock(
   const by = thisAuthor(environment.DOWNSPOUT_WHO);
   const doing = `${verb} ${subject}`.trim();
   const report = (text: string) => output.note(text);
+  const othersLive = async () => (await readRollView(pool)).supervisors.length;
   try {
     const lock = await DeployLock.take(pool, systemClock, { ...by, doing }, report, signal);
     try {
@@ -131,13 +127,8 @@ async function underLock(
         lock,
         workers,
         ensureSupervisor: async () => {
-          if (!supervises) return;
-          const folder = state ?? defaultStateFolder();
-          // Whoever deploys from a host that runs no workers does not make it one that does.
-          const { supervisors } = await readRollView(pool);
-          if (supervisors.length > 0 && !existsSync(folder)) return;
-          const { pid, isNew } = await detachSupervisor({ folder, clock: systemClock });
-          if (isNew) output.note(`supervisor: runs on this host (process ${pid})`);
+          const own = await ensureOwnSupervisor({ state, supervises, mayBeFirst }, othersLive);
+          if (own?.isNew === true) output.note(`supervisor: runs on this host (process ${own.pid})`);
         },
       });
       await work({ deployer, engineDeployer, workers, signal, guard: guardOf(lock, common), lock, pool, by, change });

@@ -23,14 +23,14 @@ import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '.
 
 interface DeployOptions extends ChangeOptions, RollOptionValues, TopologyFileOptions, EngineOptions {
   readonly target: Release['target'];
-  readonly state?: string;
-  readonly supervisor: boolean;
   readonly yes?: boolean;
 }
 
 export interface RollOptionValues {
   readonly canary: number;
   readonly pause: number;
+  readonly state?: string;
+  readonly supervisor: boolean;
 }
 
 const DEFAULT_PAUSE_MS = 15_000;
@@ -46,6 +46,8 @@ export function withRollOptions(command: Command): Command {
         .argParser(parseDuration)
         .default(DEFAULT_PAUSE_MS, '15s'),
     )
+    .option('--state <folder>', 'of this host’s supervisor (default: workers/ in .downspout)')
+    .option('--no-supervisor', 'start no supervisor on this host')
     .option('--yes', 'do not ask');
 }
 
@@ -68,9 +70,7 @@ export function deployCommand(): Command {
         '--without <operators...>',
         'what the cluster of kubernetes lacks: objects for it are left out',
       ).choices(clusterOperators),
-    )
-    .option('--state <folder>', 'of this host’s supervisor (default: workers/ in .downspout)')
-    .option('--no-supervisor', 'start no supervisor on this host');
+    );
   return withRollOptions(withTopologyFile(command))
     .addHelpText(
       'after',
@@ -103,22 +103,26 @@ export function deployCommand(): Command {
       await confirm('Deploy this?', options.yes === true);
       await prepareLock(context);
       const { state, supervisor } = options;
-      await withDeployer(context, { verb: 'deploy', subject: '', state, supervises: supervisor }, async (deploying) => {
-        const { deployer, engineDeployer, pool, by } = deploying;
-        await requireAsSeen(releasesOf(pool), seen);
-        await prepareDatabase(environment);
-        const before = await currentRelease(pool);
-        const deployed =
-          target === 'local'
-            ? await deployer.deploy(ownRelease(specification, 'deploy', by), {
-                canaries: options.canary,
-                pauseMs: options.pause,
-              })
-            : await engineDeployer(engineOf(target, options, file, context, (await readDeployment(pool)).id)).deploy(
-                imageRelease(specification, target, options.image, by),
-              );
-        tellDeployed(context, deploying, before, deployed);
-      });
+      await withDeployer(
+        context,
+        { verb: 'deploy', subject: '', state, supervises: supervisor, mayBeFirst: true },
+        async (deploying) => {
+          const { deployer, engineDeployer, pool, by } = deploying;
+          await requireAsSeen(releasesOf(pool), seen);
+          await prepareDatabase(environment);
+          const before = await currentRelease(pool);
+          const deployed =
+            target === 'local'
+              ? await deployer.deploy(ownRelease(specification, 'deploy', by), {
+                  canaries: options.canary,
+                  pauseMs: options.pause,
+                })
+              : await engineDeployer(engineOf(target, options, file, context, (await readDeployment(pool)).id)).deploy(
+                  imageRelease(specification, target, options.image, by),
+                );
+          tellDeployed(context, deploying, before, deployed);
+        },
+      );
     });
 }
 

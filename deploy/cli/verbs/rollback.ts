@@ -53,15 +53,20 @@ export function rollbackCommand(): Command {
       `Deploy release ${release.number} (${release.reason} by ${release.who}) again?`,
       options.yes === true,
     );
-    await withDeployer(context, { verb: 'rollback', subject: `to ${release.number}` }, async (deploying) => {
-      const { deployer, pool, by } = deploying;
-      await requireAsSeen(releasesOf(pool), seen);
-      const live = await currentRelease(pool);
-      const roll = { canaries: options.canary, pauseMs: options.pause };
-      const again = sameRelease(release, reason, by);
-      const specification = await deployer.keepingPartitions(again.specification);
-      tellDeployed(context, deploying, live, await deployer.deploy({ ...again, specification }, roll));
-    });
+    const { state, supervisor: supervises } = options;
+    await withDeployer(
+      context,
+      { verb: 'rollback', subject: `to ${release.number}`, state, supervises },
+      async (deploying) => {
+        const { deployer, pool, by } = deploying;
+        await requireAsSeen(releasesOf(pool), seen);
+        const live = await currentRelease(pool);
+        const roll = { canaries: options.canary, pauseMs: options.pause };
+        const again = sameRelease(release, reason, by);
+        const specification = await deployer.keepingPartitions(again.specification);
+        tellDeployed(context, deploying, live, await deployer.deploy({ ...again, specification }, roll));
+      },
+    );
   });
 }
 

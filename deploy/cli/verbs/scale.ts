@@ -66,7 +66,8 @@ export function scaleCommand(): Command {
       return;
     }
     await confirm(`${reason}?`, options.yes === true);
-    await withDeployer(context, { verb: 'scale', subject: texts.join(' ') }, async (deploying) => {
+    const { state, supervisor: supervises } = options;
+    await withDeployer(context, { verb: 'scale', subject: texts.join(' '), state, supervises }, async (deploying) => {
       const { deployer, pool, by } = deploying;
       const live = requiredLive(await currentRelease(pool));
       // A release that was taken back may have added partitions, which stay.

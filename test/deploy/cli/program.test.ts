@@ -91,7 +91,7 @@ test.each([
   [['scale', 'webhook=0'], /expected a component and a count/],
   [['grants', '--principal', 'User:x'], /--principal belongs to one role/],
   [['deploy', '--target', 'kubernetes', '--pause', '60s'], /--pause is of the target local, .* is kubernetes/],
-  [['deploy', '--target', 'compose', '--canary', '2', '--state', 'x'], /--state is of[^]*--canary is of/],
+  [['deploy', '--target', 'compose', '--canary', '2', '--state', 'x'], /--canary is of[^]*--state is of/],
   [
     ['deploy', '--target', 'compose', '--no-supervisor', '--namespace', 'x'],
     /--namespace is of[^]*--no-supervisor is of/,
