@@ -40,7 +40,7 @@ export interface RollOptions {
 export interface Deployed {
   readonly outcome: 'live' | 'unchanged' | 'failed' | 'rolled_back' | 'interrupted';
   readonly release: number;
-  /** The release that runs after a failure, or null when there is none. */
+  /** The release that runs after a failure, be it one that was interrupted before any was live; null when there is none. */
   readonly running: number | null;
   readonly reason: string | null;
   /** Nothing is sent, because a person has deactivated everything, or `kill` has and this did not end it. */
@@ -115,7 +115,7 @@ export class Deployer {
       return { outcome: 'live', release: number, running: number, reason: null };
     }
     if (over.result === 'interrupted') {
-      const reason = `${over.done} of ${over.of} steps were made; \`downspout deploy\` goes on, \`downspout rollback\` goes back`;
+      const reason = `${over.done} of ${over.of} steps were made; \`downspout deploy\` goes on, ${wayBack(live)}`;
       return { outcome: 'interrupted', release: number, running: live?.number ?? null, reason };
     }
     return this.takeBack(number, settings, live, placed, over);
@@ -158,9 +158,11 @@ export class Deployer {
     { result, reason }: { readonly result: 'failed' | 'trouble'; readonly reason: string },
   ): Promise<Outcome> {
     const { tables, workers, report } = this.options;
-    const common = { release: number, running: live?.number ?? null };
+    const earlier = placed.map(({ releaseNumber }) => releaseNumber).filter((one) => one !== number);
+    const isFirst = live === null && earlier.length === 0;
+    const running = live?.number ?? (isFirst ? null : Math.max(...earlier));
+    const common = { release: number, running };
     report(`halted: ${reason}; going back${live === null ? '' : ` to release ${live.number}`}`);
-    const isFirst = live === null && placed.every(({ releaseNumber }) => releaseNumber === number);
     const over = isFirst
       ? await workers.end(endLimitMs(settings))
       : await workers.goBack(
@@ -170,7 +172,7 @@ export class Deployer {
         );
     if (over.result !== 'done') {
       const why = 'reason' in over ? over.reason : `${over.done} of ${over.of} steps were made`;
-      const text = `${reason}; going back stopped: ${why}. \`downspout rollback\` goes on`;
+      const text = `${reason}; going back stopped: ${why}. ${live === null ? `\`downspout deploy\` goes on, ${wayBack(live)}` : '`downspout rollback` goes on'}`;
       return { ...common, outcome: 'interrupted', reason: text };
     }
     const outcome = result === 'failed' ? 'failed' : 'rolled_back';
@@ -182,6 +184,11 @@ export class Deployer {
     const { lock, signal } = this.options;
     return patiently({ ...this.options, signal: AbortSignal.any([signal, lock.lost]) }, work);
   }
+}
+
+/** Before any release was live there is nothing to go back to. */
+function wayBack(live: Release | null): string {
+  return live === null ? '`downspout kill` ends what runs' : '`downspout rollback` goes back';
 }
 
 /** What is deployed would be the same. */

@@ -23,7 +23,8 @@ const groups: Readonly<Record<string, readonly Example[]>> = {
     },
     {
       name: 'ADMIN_DATABASE_URL',
-      comment: 'May change the schema and create users; only `provision`, `migrate` and `plan` use it.',
+      comment:
+        'May change the schema and create users; only `deploy`, `provision`, `migrate`, `adopt` and `plan` use it.',
       value: database('admin'),
     },
     {

@@ -113,6 +113,19 @@ test('a deploy that was interrupted or killed is continued by the next one', asy
   expect(running()).toEqual(['due-1 of 1', 'webhook-1 of 2', 'webhook-2 of 2']);
 });
 
+test('who is interrupted is told a way back that there is: rollback needs a live release', async () => {
+  rolls.push(interrupted(1));
+  expect((await deploy(release('8s'))).reason).toMatch(/`downspout deploy` goes on, `downspout rollback` goes back$/);
+  tables.releases = [];
+  tables.placed = [];
+  rolls.push(interrupted(1));
+  expect(await deploy(release('8s'))).toMatchObject({
+    outcome: 'interrupted',
+    running: null,
+    reason: '1 of 2 steps were made; `downspout deploy` goes on, `downspout kill` ends what runs',
+  });
+});
+
 test('a worker that would be the same in the new release is left alone', async () => {
   await deploy(release('8s'));
   expect(running()).toEqual(['due-1 of 1', 'webhook-1 of 2', 'webhook-2 of 2']);
@@ -215,7 +228,7 @@ test('a release whose taking back was interrupted has no outcome yet, and the ne
 test('without a live release, what was placed comes back, and only what the failed release has started ends', async () => {
   tables.set(1, 'failed');
   rolls.push(trouble(3));
-  expect(await deploy(release('8s', 3))).toMatchObject({ outcome: 'rolled_back', running: null });
+  expect(await deploy(release('8s', 3))).toMatchObject({ outcome: 'rolled_back', running: 1 });
   expect(running()).toEqual(old);
 });
 
