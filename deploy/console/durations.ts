@@ -17,6 +17,11 @@ export function parseCount(text: string): number {
   return Number(text);
 }
 
+/** The same, or 0. @throws InvalidArgumentError */
+export function parseCountOrNone(text: string): number {
+  return text === '0' ? 0 : parseCount(text);
+}
+
 /** A TCP port; 0 for any free one. */
 export function parsePort(text: string): number {
   const port = Number(text);

@@ -5,7 +5,7 @@ import { systemClock } from '../../../topology/core/clock';
 import { Unavailable, UserError } from '../../../topology/core/errors';
 import { packageVersion } from '../../../topology/settings/package';
 import { confirm } from '../../console/confirm';
-import { parseCount, parseDuration } from '../../console/durations';
+import { parseCountOrNone, parseDuration } from '../../console/durations';
 import { planOf } from '../../release/plan';
 import type { Live } from '../../release/plan-types';
 import { prepareDatabase } from '../../release/prepare-database';
@@ -15,6 +15,7 @@ import { clusterOperators } from '../../targets/kubernetes/manifests';
 import { withPool } from '../database';
 import { imageRelease, ownRelease, prepareLock, tellDeployed, withDeployer } from '../deploying';
 import { defaultImage, type EngineOptions, engineOf } from '../engines';
+import { isGiven } from '../given-options';
 import { planText } from '../plan-text';
 import { tellPlan } from '../rehearsal';
 import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
@@ -39,7 +40,9 @@ const DEFAULT_PAUSE_MS = 15_000;
 export function withRollOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--canary <n>', 'of each component, replace so many workers first').argParser(parseCanary).default(1),
+      new Option('--canary <n>', 'of each component, replace so many workers first')
+        .argParser(parseCountOrNone)
+        .default(1),
     )
     .addOption(
       new Option('--pause <time>', 'watch these for so long before the others follow')
@@ -152,8 +155,7 @@ const targetsOf: Readonly<Record<string, readonly Release['target'][]>> = {
 function refuseOptionsOfOthers(command: Command, target: Release['target']): void {
   const wrong = command.options.flatMap((option) => {
     const targets = targetsOf[option.attributeName()];
-    const isGiven = command.getOptionValueSource(option.attributeName()) === 'cli';
-    if (targets === undefined || targets.includes(target) || !isGiven) return [];
+    if (targets === undefined || targets.includes(target) || !isGiven(command, option)) return [];
     return [`${option.long} is of the target ${targets.join(' or ')}, and the target is ${target}.`];
   });
   if (wrong.length > 0) throw new UsageError(wrong.join('\n'));
@@ -165,8 +167,4 @@ function requireSeen({ release, topics, unknown }: Live): void {
   throw new UserError(
     `Nothing was changed, because what runs could not be seen.\n${unknown.join('\n')}\n\`downspout status\` shows which part does not answer.`,
   );
-}
-
-function parseCanary(text: string): number {
-  return text === '0' ? 0 : parseCount(text);
 }

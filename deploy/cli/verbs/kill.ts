@@ -13,7 +13,7 @@ import { readDeployment } from '../../../connectors/mysql/workers/deployment';
 import { systemClock } from '../../../topology/core/clock';
 import { settingsOrNull } from '../../../topology/settings/topology-settings';
 import { confirm } from '../../console/confirm';
-import { parseCount } from '../../console/durations';
+import { parseCountOrNone } from '../../console/durations';
 import { counted } from '../../console/units';
 import { elsewhereOf, endEverything } from '../../release/ending';
 import { deactivateForKill } from '../../release/kill';
@@ -35,7 +35,7 @@ export function killCommand(): Command {
   return changingVerb('kill', 'stop everything: emit nothing more, wait, and end all workers', {
     example: 'downspout kill -w 30 --yes',
   })
-    .option('-w, --wait <seconds>', 'between the last tuple and the end of the workers', parseCount, 30)
+    .option('-w, --wait <seconds>', 'between the last tuple and the end of the workers', parseCountOrNone, 30)
     .option('--yes', 'do not ask')
     .option('--namespace <name>', "of the target kubernetes (default: kubectl's own)")
     .option('--out <folder>', 'where the compose file of the target compose is (default: compose/)')

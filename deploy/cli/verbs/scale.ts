@@ -15,6 +15,7 @@ import { differing, parseScale, type Scale, scaled, scaledBeside } from '../../r
 import { type Suggestion, suggestions, wordsOf } from '../../release/suggestion';
 import { withWorkersPool } from '../database';
 import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
+import { refuseGiven } from '../given-options';
 import { tellPlan } from '../rehearsal';
 import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
 import { UsageError } from '../usage-error';
@@ -28,6 +29,9 @@ interface ScaleOptions extends ChangeOptions, RollOptionValues, TopologyFileOpti
   /** Milliseconds. */
   readonly within: number;
 }
+
+const ofSuggest = ['--hours', '--within'];
+const ofCounts = ['--canary', '--pause', '--state', '--no-supervisor', '--yes', '--topology', '--environment'];
 
 /** `downspout scale`. */
 export function scaleCommand(): Command {
@@ -43,40 +47,46 @@ export function scaleCommand(): Command {
         .argParser(parseDuration)
         .default(60_000, '60s'),
     );
-  return withRollOptions(withTopologyFile(command)).action(async (texts: readonly string[], options: ScaleOptions) => {
-    const context = contextOf(options);
-    if (options.suggest === true) {
-      await suggest(context, options);
-      return;
-    }
-    if (texts.length === 0)
-      throw new UsageError('What? Give a component and a count, such as webhook=6, or --suggest.');
-    const scales = texts.map(scaleOf);
-    const reason = `scale ${texts.join(' ')}`;
-    // What cannot be done is said before anybody is asked.
-    const { live: runs, specification: asked } = await withWorkersPool(context, async (pool) => {
-      const live = requireLocal(requiredLive(await currentRelease(pool)));
-      const settings = parseSpecification(live.specification, `release ${live.number}`);
-      const there = await partitionsNow(context.settings.environment, settings);
-      return { live, specification: scaledBeside(live.specification, there, scales) };
-    });
-    if (context.dryRun) {
-      const from = `release ${runs.number} with ${texts.join(' ')}`;
-      await tellPlan(context, { ...runs, settings: parseSpecification(asked, from) }, [from]);
-      return;
-    }
-    await confirm(`${reason}?`, options.yes === true);
-    const { state, supervisor: supervises } = options;
-    await withDeployer(context, { verb: 'scale', subject: texts.join(' '), state, supervises }, async (deploying) => {
-      const { deployer, pool, by } = deploying;
-      const live = requiredLive(await currentRelease(pool));
-      // A release that was taken back may have added partitions, which stay.
-      const specification = scaled(await deployer.keepingPartitions(live.specification), scales);
-      const roll = { canaries: options.canary, pauseMs: options.pause };
-      const deployed = await deployer.deploy({ ...sameRelease(live, reason, by), specification }, roll);
-      tellDeployed(context, deploying, live, deployed, remarksOf(options, context.settings.environment, scales));
-    });
-  });
+  return withRollOptions(withTopologyFile(command)).action(
+    async (texts: readonly string[], options: ScaleOptions, scale: Command) => {
+      if (options.suggest === true) {
+        if (texts.length > 0) throw new UsageError('--suggest changes nothing: leave the counts out, or --suggest.');
+        refuseGiven(scale, ofCounts, '--suggest changes nothing. Leave it out.');
+      } else refuseGiven(scale, ofSuggest, 'it belongs to --suggest.');
+      const context = contextOf(options);
+      if (options.suggest === true) {
+        await suggest(context, options);
+        return;
+      }
+      if (texts.length === 0)
+        throw new UsageError('What? Give a component and a count, such as webhook=6, or --suggest.');
+      const scales = texts.map(scaleOf);
+      const reason = `scale ${texts.join(' ')}`;
+      // What cannot be done is said before anybody is asked.
+      const { live: runs, specification: asked } = await withWorkersPool(context, async (pool) => {
+        const live = requireLocal(requiredLive(await currentRelease(pool)));
+        const settings = parseSpecification(live.specification, `release ${live.number}`);
+        const there = await partitionsNow(context.settings.environment, settings);
+        return { live, specification: scaledBeside(live.specification, there, scales) };
+      });
+      if (context.dryRun) {
+        const from = `release ${runs.number} with ${texts.join(' ')}`;
+        await tellPlan(context, { ...runs, settings: parseSpecification(asked, from) }, [from]);
+        return;
+      }
+      await confirm(`${reason}?`, options.yes === true);
+      const { state, supervisor: supervises } = options;
+      await withDeployer(context, { verb: 'scale', subject: texts.join(' '), state, supervises }, async (deploying) => {
+        const { deployer, pool, by } = deploying;
+        const live = requiredLive(await currentRelease(pool));
+        // A release that was taken back may have added partitions, which stay.
+        const specification = scaled(await deployer.keepingPartitions(live.specification), scales);
+        const roll = { canaries: options.canary, pauseMs: options.pause };
+        const deployed = await deployer.deploy({ ...sameRelease(live, reason, by), specification }, roll);
+        tellDeployed(context, deploying, live, deployed, remarksOf(options, context.settings.environment, scales));
+      });
+    },
+  );
 }
 
 /** @throws UsageError */

@@ -7,6 +7,7 @@ import { defaultStateFolder, detachSupervisor, stopSupervisor } from '../../targ
 import { runningSupervisor, runningWorkers } from '../../targets/local/host-state';
 import { runSupervisor } from '../../targets/local/run-supervisor';
 import { recordOfHost } from '../audited';
+import { refuseGiven } from '../given-options';
 import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
 
 interface SupervisorOptions extends ChangeOptions {
@@ -30,7 +31,10 @@ export function supervisorCommand(): Command {
       '\nOne for each host. SIGTERM, SIGINT and SIGHUP drain every worker and end it; a second SIGTERM or SIGINT ends it at once, and the\n' +
         'workers finish by themselves. Hosts share the workers: what a dead host ran is started on the others.',
     )
-    .action(async (options: SupervisorOptions) => {
+    .action(async (options: SupervisorOptions, command: Command) => {
+      if (options.stop === true) {
+        refuseGiven(command, ['--detach', '--release-workers'], 'what --stop ends drains its workers. Leave it out.');
+      }
       const context = contextOf(options);
       const { output, settings } = context;
       const folder = resolve(options.state ?? defaultStateFolder());
@@ -51,11 +55,15 @@ export function supervisorCommand(): Command {
         return;
       }
       if (options.detach === true) {
-        const { pid, isNew, logFile } = await detachSupervisor({ folder, clock: systemClock });
+        const { pid, isNew, logFile } = await detachSupervisor({
+          folder,
+          clock: systemClock,
+          releaseWorkers: options.releaseWorkers === true,
+        });
         output.data({ folder, pid, isNew, logFile }, () =>
           isNew
             ? `The supervisor runs (process ${pid}, log ${logFile}).`
-            : `A supervisor runs already (process ${pid}).`,
+            : `A supervisor runs already (process ${pid})${options.releaseWorkers === true ? ', and --release-workers changes nothing of it' : ''}.`,
         );
         return;
       }

@@ -19,6 +19,8 @@ const STOP_LIMIT_MS = 3_700_000;
 export interface DetachOptions {
   readonly folder: string;
   readonly clock: Clock;
+  /** Leaves the workers running at the end. */
+  readonly releaseWorkers?: boolean;
 }
 
 export interface DetachedSupervisor {
@@ -39,15 +41,15 @@ export function defaultStateFolder(): string {
  * their settings as this process did: from the environment, and for what that does not set from the local stack.
  * @throws UserError with the end of its log when it does not start
  */
-export async function detachSupervisor({ folder, clock }: DetachOptions): Promise<DetachedSupervisor> {
+export async function detachSupervisor(options: DetachOptions): Promise<DetachedSupervisor> {
+  const { folder, clock } = options;
   const logFolder = logFolderOf(folder);
   const logFile = join(logFolder, SUPERVISOR_LOG);
   const running = runningSupervisor(folder);
   if (running !== null) return { pid: running.pid, isNew: false, logFile };
   mkdirSync(logFolder, { recursive: true });
   const from = sizeOf(logFile);
-  const args = [ownProgram(), 'supervisor', '--state', folder];
-  const started = WorkerProcess.start({ args, settings: {}, logFile }, clock);
+  const started = WorkerProcess.start({ args: supervisorArguments(options), settings: {}, logFile }, clock);
   const over = started.ended.then((how) => how);
   let ended: string | null = null;
   void over.then((how) => {
@@ -63,6 +65,11 @@ export async function detachSupervisor({ folder, clock }: DetachOptions): Promis
   if (now !== null) return { pid: now.pid, isNew: now.pid === started.pid, logFile };
   const how = ended === null ? `is not there after ${START_LIMIT_MS / 1_000} s` : `ended ${ended as string}`;
   throw new UserError(`The supervisor ${how}. The last lines of ${logFile}:\n${endOfLog(logFile, from)}`);
+}
+
+/** @internal for tests */
+export function supervisorArguments({ folder, releaseWorkers = false }: Omit<DetachOptions, 'clock'>): string[] {
+  return [ownProgram(), 'supervisor', '--state', folder, ...(releaseWorkers ? ['--release-workers'] : [])];
 }
 
 /** Ends the supervisor of a folder and its workers in good order, and workers that a dead one left. */
