@@ -30,6 +30,15 @@ const deployed = (verb: string, before: number | null, after: number): AuditEntr
   outcome: 'done',
 });
 
+/** The audit's row of a verb that has replaced workers by new ones of the same release. */
+const restarted = (verb: string, subject: string, workers: readonly string[]): AuditEntry => ({
+  verb,
+  subject,
+  before: { workers },
+  after: { restarted: workers.length },
+  outcome: 'done',
+});
+
 /** Kills a worker and prints how long it is until another process runs, and until that is ready. */
 async function killedAndBack(name: string): Promise<void> {
   const before = rolled.pids().get(name) as number;
@@ -129,15 +138,14 @@ test('a worker that would be the same in the new release is left alone, and noth
     ['superseded', 'deploy'],
   ]);
   const verbs = ['deploy', 'scale', 'rollback', 'restart', 'rebalance'];
-  const rolledNone = { before: null, after: null, outcome: 'done' };
   // Neither a rehearsal nor what was refused is among them.
   expect(await rolled.audited(...verbs)).toEqual([
     deployed('deploy', null, one),
     deployed('deploy', one, two),
     deployed('scale', two, three),
     deployed('rollback', three, four),
-    { verb: 'restart', subject: 'webhook', ...rolledNone },
-    { verb: 'rebalance', subject: 'all', ...rolledNone },
+    restarted('restart', 'webhook', ['webhook-1', 'webhook-2']),
+    restarted('rebalance', 'all', []),
   ]);
   await killedAndBack('webhook-1');
   expect(await rolled.verdict()).toEqual([]);

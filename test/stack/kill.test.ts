@@ -66,10 +66,13 @@ test('what kill has stopped is sent again after a deploy, wherever kill or the d
   expect(await rolled.verdict()).toEqual([]);
 
   // What died could say nothing.
-  const kill = { verb: 'kill', subject: 'all', before: null, after: null };
-  expect(await rolled.audited('kill')).toEqual(
-    ['done', 'done', 'interrupted by SIGTERM'].map((outcome) => ({ ...kill, outcome })),
-  );
+  const kill = { verb: 'kill', subject: 'all', before: { release: expect.any(Number), workers: 2 } };
+  const after = { release: null, workers: 0 };
+  expect(await rolled.audited('kill')).toEqual([
+    { ...kill, after, outcome: 'done' },
+    { ...kill, after, outcome: 'done' },
+    { ...kill, after: null, outcome: 'interrupted by SIGTERM' },
+  ]);
 
   expect(await rolled.stopSupervisor()).toMatchObject({
     code: 0,

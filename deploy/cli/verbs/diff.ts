@@ -14,11 +14,13 @@ import { contextOf, dataVerb } from '../verb';
 
 interface DiffOptions extends OutputOptions, TopologyFileOptions {}
 
-interface Side {
+export interface Side {
   /** `release 7`, or the files. */
   readonly name: string;
   readonly settings: TopologySettings;
-  readonly downspout: string;
+  readonly version: string;
+  /** Null on the target local, and of the topology file, which names none. */
+  readonly image: string | null;
 }
 
 /** `downspout diff`. */
@@ -75,15 +77,18 @@ async function releaseSide(pool: Pool, number: number | undefined): Promise<Side
 
 function sideOf({ number, specification, image, packageVersion: version }: Release): Side {
   const name = `release ${number}`;
-  return { name, settings: parseSpecification(specification, name), downspout: image ?? version };
+  return { name, settings: parseSpecification(specification, name), version, image };
 }
 
 function fileSide(options: DiffOptions, environment: Environment): Side {
   const { settings, files } = topologyFileOf(options, environment);
-  return { name: files.join(', '), settings, downspout: packageVersion() };
+  return { name: files.join(', '), settings, version: packageVersion(), image: null };
 }
 
-function changesBetween(before: Side, after: Side): SpecificationChange[] {
-  const version = { component: null, field: 'version', from: before.downspout, to: after.downspout };
+/** Of an image and a version nobody knows whether they are the same, so versions are compared unless both have images. @internal for tests */
+export function changesBetween(before: Side, after: Side): SpecificationChange[] {
+  const haveImages = before.image !== null && after.image !== null;
+  const [from, to] = haveImages ? [before.image, after.image] : [before.version, after.version];
+  const version = { component: null, field: 'version', from, to };
   return [...(version.from === version.to ? [] : [version]), ...specificationDiff(before.settings, after.settings)];
 }

@@ -56,11 +56,13 @@ export function killCommand(): Command {
       const { host, port, database } = addressOf(url);
       await confirm(`Stop all workers of the deployment in ${database} on ${host}:${port}?`, options.yes === true);
       await withDeployer(context, { verb: 'kill', subject: 'all', supervises: false }, async (deploying) => {
-        const { workers, signal, guard, lock, pool } = deploying;
+        const { workers, signal, guard, lock, pool, change } = deploying;
         const { id: deploymentId } = await readDeployment(pool);
         const live = await currentRelease(pool);
         const unfinished = await unfinishedReleases(pool);
         const lastFailed = (await listReleases(pool, 1)).filter(({ outcome }) => outcome === 'failed');
+        const killed = live?.number ?? null;
+        change.before = { release: killed, workers: (await livingWorkers(pool)).length };
         await lock.transaction(deactivateForKill);
         for (const line of await workers.leftOver()) context.output.note(line);
         context.output.note(`deactivated; the workers end in ${options.wait} s`);
@@ -84,8 +86,9 @@ export function killCommand(): Command {
             if (live !== null) await finishRelease(sql, live.number, 'superseded', 'killed');
             for (const { number } of unfinished) await finishRelease(sql, number, 'failed', 'killed');
           });
+          change.after = { release: null, workers: 0 };
         }
-        const data = { release: live?.number ?? null, workers: running.length };
+        const data = { release: killed, workers: running.length };
         tellRolled(context, deploying, result, data, textOf(result, running.length));
       });
     });

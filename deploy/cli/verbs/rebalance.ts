@@ -36,7 +36,7 @@ export function rebalanceCommand(): Command {
           over.length === 0
             ? 'The workers are spread evenly already.'
             : `${counted(over.length, 'worker was', 'workers were')} offered to other hosts.`;
-        tellRestarted(context, deploying, await workers.restart(over), done);
+        tellRestarted(context, deploying, over, await workers.restart(over), done);
       });
     });
 }

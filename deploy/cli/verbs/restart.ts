@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { listPlacements, type PlacementRow } from '../../../connectors/mysql/operators/placements';
+import { listPlacements, type PlacementRow, placementName } from '../../../connectors/mysql/operators/placements';
 import type { Pool } from '../../../connectors/mysql/sql/pool';
 import { UserError } from '../../../topology/core/errors';
 import { nearestWord } from '../../../topology/core/nearest-word';
@@ -26,8 +26,14 @@ export function restartCommand(): Command {
       }
       await withDeployer(context, { verb: 'restart', subject: component ?? 'all' }, async (deploying) => {
         const { workers, pool } = deploying;
-        const result = await workers.restart(await placementsOf(pool, component));
-        tellRestarted(context, deploying, result, `${component ?? 'Every worker'} was restarted.`);
+        const these = await placementsOf(pool, component);
+        tellRestarted(
+          context,
+          deploying,
+          these,
+          await workers.restart(these),
+          `${component ?? 'Every worker'} was restarted.`,
+        );
       });
     });
 }
@@ -47,12 +53,18 @@ export async function placementsOf(pool: Pool, component: string | undefined): P
   );
 }
 
+/** @param these the workers that were to be restarted */
 export function tellRestarted(
   context: VerbContext,
   deploying: Pick<Deploying, 'change' | 'signal'>,
+  these: readonly PlacementRow[],
   result: RolloutResult,
   done: string,
 ): void {
+  const { change } = deploying;
+  change.before = { workers: these.map(placementName) };
+  if (result.result === 'done') change.after = { restarted: these.length };
+  else if (result.result === 'interrupted') change.after = { restarted: result.done };
   tellRolled(context, deploying, result, {}, textOf(result, done));
 }
 
