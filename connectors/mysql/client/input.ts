@@ -132,7 +132,9 @@ export function checkSendWithin(value: unknown): number | null {
   const isWithin = Number.isInteger(milliseconds) && Number(milliseconds) >= MIN_SEND_WITHIN_MS;
   if (isWithin && Number(milliseconds) <= MAX_SEND_WITHIN_MS) return Number(milliseconds);
   const range = `${durationText(MIN_SEND_WITHIN_MS)} to ${durationText(MAX_SEND_WITHIN_MS)}`;
-  throw new UserError(`sendWithin: expected ${range}, such as 24h, or milliseconds, or channel, got ${shortJson(value)}`);
+  throw new UserError(
+    `sendWithin: expected ${range}, such as 24h, or milliseconds, or channel, got ${shortJson(value)}`,
+  );
 }
 
 /** @returns null when the channel's counts. @throws UserError */
