@@ -55,13 +55,16 @@ export interface OpenRows {
 
   /**
    * Marks the sessions dead, for ever, whose lease is still the one given and has run out by the database's clock.
+   * One whose row in the registry somebody holds is left as it is.
    * @returns the sessions given that are dead now
    */
   markDead(leases: readonly SessionLease[]): Promise<string[]>;
 
   /**
    * Puts rows of dead sessions back to `scheduled`, in doubt, version + 1; they wake `delayMs` from now at the earliest.
-   * Rows that are not `sending` by exactly that session in that version stay as they are.
+   * Rows that are not `sending` by exactly that session in that version stay as they are. So do rows that another transaction has
+   * locked, and some of those whose writing waits for another one.
+   * @throws Unavailable also when the database answers, and refuses to write any of the rows
    */
   recover(rows: readonly LostRow[], delayMs: number): Promise<Recovery>;
 }

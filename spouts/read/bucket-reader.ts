@@ -4,12 +4,15 @@ import type { AccountMemory } from '../memory/accounts';
 import { BUCKET_MS } from '../memory/buckets';
 import type { OpenRows, ShardCursor } from '../open-rows';
 import { Repeating } from '../repeating';
+import { InTurn } from './in-turn';
 import { readPage } from './read-page';
 
 /** How far ahead of now the spout keeps rows in memory. */
 const HORIZON_MS = 60_000;
 /** Until the next try while the database's clock is not known. */
 const CLOCK_UNKNOWN_RETRY_MS = 50;
+/** Until the next try of a channel that could not be read, while nothing is to be read of others. */
+const FAILED_RETRY_MS = 500;
 
 export interface BucketReaderParts {
   readonly channels: readonly ChannelMemory[];
@@ -25,8 +28,10 @@ export interface BucketReaderParts {
  */
 export class BucketReader {
   private readonly repeating: Repeating;
+  private readonly channels: InTurn<ChannelMemory>;
 
   constructor(private readonly parts: BucketReaderParts) {
+    this.channels = new InTurn(parts.channels, parts.onError);
     this.repeating = new Repeating(parts.clock, () => this.run(), parts.onError);
   }
 
@@ -44,11 +49,13 @@ export class BucketReader {
     if (!Number.isFinite(now)) return CLOCK_UNKNOWN_RETRY_MS;
     const bucketEnd = (Math.floor(now / BUCKET_MS) + 1) * BUCKET_MS;
     let found = false;
-    for (const channel of this.parts.channels) {
-      if (this.repeating.isClosed) break;
+    const { items } = this.channels;
+    const readable = await this.channels.each(items, async (channel) => {
+      if (this.repeating.isClosed) return;
       if (await this.step(channel, bucketEnd + HORIZON_MS)) found = true;
-    }
-    return found ? 0 : bucketEnd - now;
+    });
+    if (found) return 0;
+    return readable.length < items.length ? FAILED_RETRY_MS : bucketEnd - now;
   }
 
   /** Reads one page for the channel. @returns false when there is nothing to read, or no room for it */

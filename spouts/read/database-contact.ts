@@ -2,7 +2,15 @@ import type { Clock } from '../../topology/core/clock';
 import { Unavailable } from '../../topology/core/errors';
 import type { OpenRows } from '../open-rows';
 
-/** The rows, and since when the database has been answering without a break. */
+/** A session that nobody has. */
+const NOBODY = '0'.repeat(32);
+
+/**
+ * The rows, and since when the database has been answering without a break.
+ *
+ * 1. *What fails for one channel or row is no break*: after a page that could not be read the registry is asked instead, because
+ *    what matters is whether workers can renew their leases there.
+ */
 export class DatabaseContact implements OpenRows {
   private isAway = false;
   private since: number;
@@ -14,10 +22,19 @@ export class DatabaseContact implements OpenRows {
     this.since = clock.monotonic();
   }
 
-  readonly page: OpenRows['page'] = (...query) => this.watch(this.rows.page(...query));
+  readonly page: OpenRows['page'] = async (...query) => {
+    try {
+      return await this.rows.page(...query);
+    } catch (error) {
+      // Not waited for: it may take as long as a time-out.
+      void this.leasesOf([NOBODY]).catch(() => undefined);
+      throw error;
+    }
+  };
   readonly leasesOf: OpenRows['leasesOf'] = (...query) => this.watch(this.rows.leasesOf(...query));
   readonly markDead: OpenRows['markDead'] = (...query) => this.watch(this.rows.markDead(...query));
-  readonly recover: OpenRows['recover'] = (...query) => this.watch(this.rows.recover(...query));
+  /** What cannot be recovered says nothing of the database: it may be one row. */
+  readonly recover: OpenRows['recover'] = (...query) => this.rows.recover(...query);
 
   /** When the database answered again after it was away, or when the spout began. Monotonic milliseconds. */
   get steadySince(): number {

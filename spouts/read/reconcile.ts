@@ -6,6 +6,7 @@ import { beginning } from '../memory/position';
 import type { OpenRow, ShardCursor } from '../open-rows';
 import { Repeating } from '../repeating';
 import type { DatabaseContact } from './database-contact';
+import { InTurn } from './in-turn';
 import { LeaseWatch } from './lease-watch';
 import { type Page, readPage } from './read-page';
 import { RefusedRows } from './refused-rows';
@@ -60,7 +61,7 @@ interface Sweep {
  */
 export class Reconcile {
   private readonly repeating: Repeating;
-  private readonly sweeps: readonly Sweep[];
+  private readonly sweeps: InTurn<Sweep>;
   private readonly leases: LeaseWatch;
   private readonly refused: RefusedRows;
 
@@ -69,15 +70,16 @@ export class Reconcile {
     this.refused = new RefusedRows(parts.clock);
     this.repeating = new Repeating(parts.clock, () => this.round(), parts.onError);
     const finishedAt = parts.clock.monotonic();
-    this.sweeps = parts.channels.map((channel) => ({
+    const sweeps = parts.channels.map((channel) => ({
       channel,
       cursors: new Map(),
-      fresh: new Set(),
+      fresh: new Set<number>(),
       recent: new Map(),
       marks: new Map(),
       wholeAt: 0,
       finishedAt,
     }));
+    this.sweeps = new InTurn<Sweep>(sweeps, parts.onError);
   }
 
   open(): void {
@@ -90,7 +92,7 @@ export class Reconcile {
 
   /** Time since the last sweep of the channel ended. */
   ageMs(channel: ChannelMemory): number {
-    const sweep = this.sweeps.find((one) => one.channel === channel);
+    const sweep = this.sweeps.items.find((one) => one.channel === channel);
     return this.parts.clock.monotonic() - (sweep?.finishedAt ?? 0);
   }
 
@@ -100,23 +102,22 @@ export class Reconcile {
     const began = clock.monotonic();
     const spentMs = () => clock.monotonic() - began;
     await this.leases.look();
-    for (const sweep of this.sweeps) {
+    for (const sweep of this.sweeps.items) {
       startOver(sweep, began);
       // First the acks, then the rows: in the other order the spout would emit a row again that was acked in between.
       await this.readAcks(sweep.channel);
     }
-    for (const sweep of this.sweeps) await this.detour(sweep);
-    let unfinished = this.sweeps.filter(({ cursors }) => cursors.size > 0);
-    while (unfinished.length > 0 && !this.repeating.isClosed) {
-      for (const sweep of unfinished) {
+    let readable = await this.sweeps.each(this.sweeps.items, (sweep) => this.detour(sweep));
+    for (let unfinished = unfinishedOf(readable); unfinished.length > 0 && !this.repeating.isClosed; ) {
+      readable = await this.sweeps.each(unfinished, async (sweep) => {
         // Two reads: the rows of a page are divided among its cursors, so many shards that start over would leave only a
         // few rows for a shard that is half way through.
         const fresh = [...sweep.cursors.values()].filter(({ shard }) => sweep.fresh.has(shard));
         const halfway = halfwayOf(sweep);
         await this.begin(sweep, fresh);
         await this.advance(sweep, halfway);
-      }
-      unfinished = unfinished.filter(({ cursors }) => cursors.size > 0);
+      });
+      unfinished = unfinishedOf(readable);
       if (spentMs() >= intervalMs * MAX_PART_OF_TIME) break;
     }
     // A round comes sooner when a lease ends sooner, so that a dead session's rows wait for one interval and not for two.
@@ -227,7 +228,12 @@ export class Reconcile {
     const dead = await this.leases.deadOf([...new Set(sending.map(({ session }) => session))]);
     const lost = sending.filter(({ session }) => dead.has(session));
     if (lost.length === 0) return;
-    const { refused } = await this.parts.rows.recover(lost, channel.recoverDelayMs);
+    const { refused } = await this.parts.rows.recover(lost, channel.recoverDelayMs).catch((error: unknown) => {
+      // The rows that were read are read all the same. These are found again in the next round.
+      if (!(error instanceof Unavailable)) throw error;
+      this.parts.onError(error);
+      return { refused: [] };
+    });
     for (const { id, reason } of refused) {
       this.refused.add(id);
       this.parts.onError(new Unavailable(`message ${id} of a dead worker cannot be scheduled again: ${reason}`));
@@ -259,4 +265,8 @@ function firstOf({ marks, wholeAt }: Sweep, shard: number, now: number): ShardCu
 
 function halfwayOf({ cursors, fresh }: Sweep): ShardCursor[] {
   return [...cursors.values()].filter(({ shard }) => !fresh.has(shard));
+}
+
+function unfinishedOf(sweeps: readonly Sweep[]): Sweep[] {
+  return sweeps.filter(({ cursors }) => cursors.size > 0);
 }

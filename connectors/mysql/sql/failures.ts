@@ -45,10 +45,11 @@ const BUGS = new Set([
   1305, // no such routine
 ]);
 
-/** A value does not fit its column: the same statement never succeeds. */
+/** A value does not fit: the same statement never succeeds. */
 const DATA = new Set([
   1048, // NULL
   1153, // the statement is larger than the server takes
+  1197, // larger than the binlog's cache
   1264, // out of range
   1265, // truncated
   1292, // not a value of this type
@@ -62,14 +63,6 @@ const DATA = new Set([
   3143,
   3144,
   3819, // a CHECK
-]);
-
-/** A transaction was refused for its size: half of it may pass. */
-const TOO_LARGE = new Set([
-  1153,
-  1197, // larger than the binlog's cache
-  1206, // more locks than fit
-  3100, // a hook of replication refused the commit, which limits its size
 ]);
 
 const FULL = new Set([
@@ -108,10 +101,6 @@ export function isOutOfTime(error: unknown): boolean {
 
 export function isDataError(error: unknown): boolean {
   return DATA.has(errnoOf(error) ?? 0);
-}
-
-export function isTooLarge(error: unknown): boolean {
-  return TOO_LARGE.has(errnoOf(error) ?? 0);
 }
 
 /** The user may not do this with the table. */

@@ -2,7 +2,7 @@ import type { LostRow, OpenRow, OpenRows, Recovery, SessionLease, ShardCursor } 
 import { reasonOf } from '../../../topology/core/errors';
 import { DOUBT_SINCE_CLAIM } from '../schema/doubt';
 import { batchesOf } from '../sql/batches';
-import { isDataError, isTooLarge } from '../sql/failures';
+import { InParts } from '../sql/in-parts';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
@@ -20,9 +20,16 @@ type PageColumns = readonly [
 /** Bytes of payload: the binary log has each row twice, and a replication group refuses transactions above 150 MB. */
 const recoveryBound = { maxItems: 1_000, maxBytes: 32 * 1024 * 1024 };
 
+/** Each costs a second, in which this spout looks at nothing else. What is left is found again in the next round. */
+const MAX_WAITS = 3;
+
 /** The spout's view of the table. */
 export class MySqlOpenRows implements OpenRows {
-  constructor(private readonly pool: Pool) {}
+  private readonly recoveries: InParts;
+
+  constructor(private readonly pool: Pool) {
+    this.recoveries = new InParts(pool, { maxWaits: MAX_WAITS });
+  }
 
   async page(channel: string, cursors: readonly ShardCursor[], below: number, limit: number): Promise<OpenRow[]> {
     if (cursors.length === 0) return [];
@@ -51,10 +58,20 @@ export class MySqlOpenRows implements OpenRows {
   async markDead(leases: readonly SessionLease[]): Promise<string[]> {
     if (leases.length === 0) return [];
     const sorted = leases.toSorted((a, b) => (a.session < b.session ? -1 : 1));
-    const these = list(sorted, ({ session, leaseUntil }) => `(${hex(session)},${integer(leaseUntil)})`);
-    await this.pool.run(
-      `UPDATE workers SET dead=1 WHERE (session, lease_until) IN ${these} AND dead=0 AND lease_until < ${NOW_MS}`,
-    );
+    const sessions = list(sorted, ({ session }) => hex(session));
+    await this.pool.transaction(async (sql) => {
+      // One that somebody holds is left for the next time, and keeps no other from being marked.
+      const locked = await sql.rows<[session: Buffer]>(
+        `SELECT session FROM workers FORCE INDEX (PRIMARY) WHERE session IN ${sessions} ORDER BY session FOR UPDATE SKIP LOCKED`,
+      );
+      const free = new Set(locked.map(([session]) => session.toString('hex')));
+      const ended = sorted.filter(({ session }) => free.has(session));
+      if (ended.length === 0) return;
+      const these = list(ended, ({ session, leaseUntil }) => `(${hex(session)},${integer(leaseUntil)})`);
+      await sql.run(
+        `UPDATE workers SET dead=1 WHERE (session, lease_until) IN ${these} AND dead=0 AND lease_until < ${NOW_MS}`,
+      );
+    });
     const alive = new Set((await this.leasesOf(leases.map(({ session }) => session))).map(({ session }) => session));
     return leases.map(({ session }) => session).filter((session) => !alive.has(session));
   }
@@ -71,28 +88,14 @@ export class MySqlOpenRows implements OpenRows {
     let recovered = 0;
     const refused: Recovery['refused'][number][] = [];
     for (const batch of batchesOf(sorted, ({ id }) => bytes.get(id) ?? 0, recoveryBound)) {
-      const part = await this.recoverBatch(batch, delayMs);
-      recovered += part.recovered;
-      refused.push(...part.refused);
+      const left = await this.recoveries.write(batch, async (part) => {
+        recovered += await this.putBack(part, delayMs);
+      });
+      for (const { row, error, again, isAlone } of left) {
+        if (isAlone || !again) refused.push({ id: row.id, reason: reasonOf(error) });
+      }
     }
     return { recovered, refused };
-  }
-
-  /** A row that the database refuses, such as one whose version cannot rise, is found by halving the batch. */
-  private async recoverBatch(rows: readonly LostRow[], delayMs: number): Promise<Recovery> {
-    try {
-      return { recovered: await this.putBack(rows, delayMs), refused: [] };
-    } catch (error) {
-      if (!isDataError(error) && !(isTooLarge(error) && rows.length > 1)) throw error;
-      const [first] = rows;
-      if (first !== undefined && rows.length === 1) {
-        return { recovered: 0, refused: [{ id: first.id, reason: reasonOf(error) }] };
-      }
-      const middle = rows.length >> 1;
-      const one = await this.recoverBatch(rows.slice(0, middle), delayMs);
-      const other = await this.recoverBatch(rows.slice(middle), delayMs);
-      return { recovered: one.recovered + other.recovered, refused: [...one.refused, ...other.refused] };
-    }
   }
 
   /** Rows that another transaction holds are left for the next time. */

@@ -4,23 +4,18 @@ import { PartlyClaimed, reasonOf } from '../../../topology/core/errors';
 import type { OnLate } from '../../../topology/core/lateness';
 import type { MessageState } from '../../../topology/message';
 import { DECIDED, DOUBT_SINCE_CLAIM } from '../schema/doubt';
-import { isDataError, isDeadlock, isLockWaitTimeout, isTooLarge } from '../sql/failures';
+import { InParts } from '../sql/in-parts';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { keep, readKept } from './kept-ids';
-import { settleIn, writeBack } from './write-back';
+import { ResultWriter, settleIn } from './write-back';
 
 /** Of an unsigned SMALLINT. */
 const MAX_ATTEMPTS = 65_535;
 /** Of an unsigned INT. */
 const MAX_VERSION = 2 ** 32 - 1;
-
-interface Refused {
-  readonly id: number;
-  readonly error: unknown;
-}
 
 type ReadColumns = readonly [
   id: number,
@@ -53,10 +48,17 @@ type ReadColumns = readonly [
  * 2. A row is claimed by one session at most in each version.
  * 3. A row that another transaction holds is left out; the others are claimed.
  * 4. A row that the database refuses to write holds no other, and is named in the error that follows. The error says how
- *    many were claimed.
+ *    many were claimed. So it is whatever the answer was; a row whose writing waits for something else is left out, as a
+ *    locked one is.
  */
 export class MySqlSendRows implements SendRows {
-  constructor(private readonly pool: Pool) {}
+  private readonly claims: InParts;
+  private readonly results: ResultWriter;
+
+  constructor(private readonly pool: Pool) {
+    this.claims = new InParts(pool);
+    this.results = new ResultWriter(pool);
+  }
 
   async read(ids: readonly number[], maxPayloadBytes: number): Promise<SendRow[]> {
     if (ids.length === 0) return [];
@@ -96,75 +98,34 @@ export class MySqlSendRows implements SendRows {
 
   async claim(session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
     const sorted = rows.toSorted((a, b) => a.id - b.id);
-    const refused: Refused[] = [];
-    const won = await this.claimHalving(session, sorted, ahead, refused);
+    let won = 0;
+    const left = await this.claims.write(sorted, async (part, hasWaited) => {
+      const claim = (sql: Sql) =>
+        hasWaited ? claimFree(sql, session, part, ahead) : claimIn(sql, session, part, ahead);
+      won += await (hasWaited ? this.pool.transaction(claim) : this.pool.use(claim));
+    });
+    const refused = left.filter(({ again }) => !again);
     const [first] = refused;
     if (first === undefined) return won;
-    const named = `message ${first.id} cannot be claimed${refused.length > 1 ? `, and ${refused.length - 1} more` : ''}`;
+    const named = `message ${first.row.id} cannot be claimed${refused.length > 1 ? `, and ${refused.length - 1} more` : ''}`;
     throw new PartlyClaimed(`${named}: ${reasonOf(first.error)}`, won, { cause: first.error });
   }
 
-  /** A row that the database refuses to write is found by halving, so that the others are claimed. */
-  private async claimHalving(
-    session: string,
-    rows: readonly ClaimRow[],
-    ahead: number,
-    refused: Refused[],
-  ): Promise<number> {
-    const [first] = rows;
-    if (first === undefined) return 0;
-    try {
-      return await this.claimFree(session, rows, ahead);
-    } catch (error) {
-      if (rows.length > 1 && (isTooLarge(error) || isDataError(error))) {
-        const middle = rows.length >> 1;
-        const won = await this.claimHalving(session, rows.slice(0, middle), ahead, refused);
-        return won + (await this.claimHalving(session, rows.slice(middle), ahead, refused));
-      }
-      if (!isDataError(error)) throw error;
-      refused.push({ id: first.id, error });
-      return 0;
-    }
-  }
-
-  /** Leaves out rows that another transaction holds. @param rows in ascending order of their ids */
-  private async claimFree(session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
-    try {
-      return await this.pool.use((sql) => claimIn(sql, session, rows, ahead));
-    } catch (error) {
-      if (!isLockWaitTimeout(error) && !isDeadlock(error)) throw error;
-    }
-    return this.pool.transaction(async (sql) => {
-      const ids = rows.map((row) => row.id);
-      const free = new Set(await freeAmong(sql, ids));
-      const rest = rows.filter((row) => free.has(row.id));
-      return rest.length === 0 ? 0 : claimIn(sql, session, rest, ahead);
-    });
-  }
-
-  /** In a transaction that claims and settles, so that nobody sees the claim. */
+  /**
+   * In a transaction that claims and settles, so that nobody sees the claim. A row that the database refuses is left: its claim is
+   * refused too, and names it.
+   */
   async settleUnclaimed(session: string, results: readonly UnclaimedResult[]): Promise<readonly number[]> {
-    if (results.length === 0) return [];
-    try {
-      return await this.pool.transaction((sql) => settleUnclaimedIn(sql, session, results));
-    } catch (error) {
-      if (results.length === 1 || !(isTooLarge(error) || isDataError(error))) throw error;
-    }
-    // A row that the database refuses is found by halving. It is left, so that its claim is refused and it is named.
-    const middle = results.length >> 1;
     const ended: number[] = [];
-    for (const half of [results.slice(0, middle), results.slice(middle)]) {
-      try {
-        ended.push(...(await this.settleUnclaimed(session, half)));
-      } catch (error) {
-        if (!isTooLarge(error) && !isDataError(error)) throw error;
-      }
-    }
+    const sorted = results.toSorted((a, b) => a.id - b.id);
+    await this.claims.write(sorted, async (part) => {
+      ended.push(...(await this.pool.transaction((sql) => settleUnclaimedIn(sql, session, part))));
+    });
     return ended;
   }
 
   writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]> {
-    return writeBack(this.pool, session, results);
+    return this.results.write(session, results);
   }
 
   async release(
@@ -203,6 +164,18 @@ async function settleUnclaimedIn(sql: Sql, session: string, results: readonly Un
   await claimIn(sql, session, free, 0);
   await settleIn(sql, session, free);
   return [...ids];
+}
+
+/** Leaves out rows that another transaction holds. @param rows in ascending order of their ids */
+async function claimFree(sql: Sql, session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {
+  const free = new Set(
+    await freeAmong(
+      sql,
+      rows.map(({ id }) => id),
+    ),
+  );
+  const rest = rows.filter(({ id }) => free.has(id));
+  return rest.length === 0 ? 0 : claimIn(sql, session, rest, ahead);
 }
 
 async function claimIn(sql: Sql, session: string, rows: readonly ClaimRow[], ahead: number): Promise<number> {

@@ -1,8 +1,11 @@
 import { crc32 } from 'node:zlib';
-import type { ShardCursor } from '../../../spouts/open-rows';
+import { instructionOf } from '../../../connectors/mysql/sql/failures';
+import { InParts } from '../../../connectors/mysql/sql/in-parts';
+import type { OpenRows, ShardCursor } from '../../../spouts/open-rows';
 import { Unavailable } from '../../../topology/core/errors';
 import { LEASE_MS } from '../../../topology/core/lease';
 import type { Assignment } from '../../../topology/core/spout';
+import type { MemoryRow } from '../../support/mysql/memory-table';
 import { SpoutWorld, sameShard } from '../spout-world';
 
 let world: SpoutWorld;
@@ -197,6 +200,109 @@ test('a row that the database refuses to write is reported, holds no other, and 
   poison.version = 7;
   await world.run(15_000);
   expect(poison).toMatchObject({ state: 'scheduled', version: 8 });
+});
+
+/** Reads and recovers as `change` says. */
+function around(change: (own: OpenRows) => Partial<OpenRows>): void {
+  const own = world.db.openRows();
+  world.db.openRows = () => ({ ...own, ...change(own) });
+}
+
+describe('a row that the database refuses to recover, with nothing beside it to show that it is the row,', () => {
+  let bad: MemoryRow;
+
+  async function begin(channels?: readonly string[]): Promise<void> {
+    world = new SpoutWorld(channels);
+    const { db, clock } = world;
+    bad = db.insert({ account: 'bad', dueAt: world.now });
+    const parts = new InParts({ clock, rows: async () => [] });
+    around((own) => ({
+      recover: async (rows, delayMs) => {
+        const refused = await parts.write(rows, async (part) => {
+          if (part.some(({ id }) => id === bad.id)) {
+            throw instructionOf(Object.assign(new Error('no'), { errno: 1062, sqlState: '23000' }));
+          }
+          await own.recover(part, delayMs);
+        });
+        return { recovered: 0, refused: refused.map(({ row }) => ({ id: row.id, reason: 'no' })) };
+      },
+    }));
+    await register('first', 5_000);
+    await claim('first', [bad.id]);
+  }
+
+  test('keeps no other session from being marked dead, and no row of that from being recovered', async () => {
+    await begin();
+    const { db } = world;
+    const others = Array.from({ length: 10 }, (_, index) => db.insert({ account: `a${index}`, dueAt: world.now }));
+    await register('second', 30_000);
+    await claim(
+      'second',
+      others.map(({ id }) => id),
+    );
+    world.spout();
+    await world.run(45_000);
+    expect(db.workers.get('second')?.dead).toBe(true);
+    expect(new Set(others.map(({ id }) => db.rows.get(id)?.state))).toEqual(new Set(['scheduled']));
+    expect(bad.state).toBe('sending');
+    const said = world.errors.splice(0).length;
+    await world.run(60_000);
+    // It was refused beside others, and is tried once a minute from then on.
+    expect([said > 0, world.errors.splice(0).length]).toEqual([true, 1]);
+  });
+
+  test('keeps no row of another channel from being found', async () => {
+    await begin(['webhook', 'other']);
+    world.spout();
+    await world.run(30_000);
+    world.cdc = false;
+    const lost = world.db.insert({ account: 'a', channel: 'other', dueAt: world.now + 1_000 });
+    await world.run(10_000);
+    expect(world.ids('other')).toContain(lost.id);
+    expect(world.errors.splice(0).length).toBeGreaterThan(0);
+  });
+});
+
+test('What fails for one channel or row is no break: a channel whose rows cannot be read keeps no other from being found, and says so', async () => {
+  const channels = ['webhook', 'x', 'other'];
+  world = new SpoutWorld(channels);
+  const { db } = world;
+  around((own) => ({
+    page: async (channel, ...query) => {
+      if (channel !== 'other') throw new Unavailable(`no ${channel} (error 1712)`);
+      return own.page(channel, ...query);
+    },
+  }));
+  const left = db.insert({ account: 'b', channel: 'other', dueAt: world.now });
+  await register('first', 5_000);
+  await claim('first', [left.id]);
+  world.spout();
+  await world.run(5_000);
+  world.cdc = false;
+  const lost = db.insert({ account: 'a', channel: 'other', dueAt: world.now + 1_000 });
+  await world.run(20_000);
+  expect(world.ids('other')).toContain(lost.id);
+  // Nor is the database taken for away, after which each lease would be watched from the beginning.
+  expect([db.workers.get('first')?.dead, left.state]).toEqual([true, 'scheduled']);
+  const said = new Set(world.errors.splice(0).map((error) => (error as Error).message));
+  expect(said).toEqual(new Set(['no webhook (error 1712)', 'no x (error 1712)']));
+});
+
+test('a database that is away is asked for two channels at most', async () => {
+  world = new SpoutWorld(['webhook', 'x', 'other', 'more']);
+  let pages = 0;
+  around(() => ({
+    page: async () => {
+      pages++;
+      throw new Unavailable('away');
+    },
+  }));
+  world.spout();
+  await world.run(10_000);
+  const before = pages;
+  await world.run(500);
+  expect(pages - before).toBeLessThanOrEqual(2 * 4 * 2);
+  world.errors.splice(0);
 });
 
 test('a long sweep takes a twentieth of the time and continues where it was', async () => {

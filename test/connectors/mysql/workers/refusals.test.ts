@@ -1,6 +1,8 @@
+import { instructionOf } from '../../../../connectors/mysql/sql/failures';
 import { MySqlOpenRows } from '../../../../connectors/mysql/workers/open-rows';
 import { MySqlSendRows } from '../../../../connectors/mysql/workers/send-rows';
 import { PartlyClaimed, Unavailable } from '../../../../topology/core/errors';
+import { ManualClock } from '../../../support/manual-clock';
 
 const SESSION = 'ab'.repeat(16);
 const result = {
@@ -13,57 +15,126 @@ const result = {
   outcome: { kind: 'delivered' },
   settlement: { state: 'delivered', deliveredAt: 2, receipt: null },
 } as const;
+const rows = [1, 2, 3, 4].map((id) => ({ id, version: 1, session: SESSION, updatedAt: 'now' }));
+const results = rows.map(({ id }) => ({ ...result, id }));
 
-/** A pool whose server answers every statement that writes with an error. */
-function refusing(errno: number) {
-  let writes = 0;
-  const write = async () => {
-    writes++;
-    throw new Unavailable('no', { cause: Object.assign(new Error('no'), { errno, sqlState: 'HY000' }) });
+const select = async (statement: string) => (statement.startsWith('SELECT id FROM') ? rows.map(({ id }) => [id]) : []);
+
+/** A server that refuses some rows with this error whatever is written of them, and writes all others. A transaction that fails has no effect. */
+function refusing(errno: number, refused: readonly number[]) {
+  const written: number[] = [];
+  let updates = 0;
+  const transaction = async (work: (sql: unknown) => Promise<unknown>) => {
+    const own: number[] = [];
+    const run = async (statement: string) => {
+      if (!statement.startsWith('UPDATE')) return { affectedRows: 0 };
+      updates++;
+      const ids = [...statement.matchAll(/\((\d+),1,/g)].map((match) => Number(match[1]));
+      if (ids.some((id) => refused.includes(id))) {
+        throw instructionOf(Object.assign(new Error('no'), { errno, sqlState: 'HY000' }));
+      }
+      own.push(...ids);
+      return { affectedRows: ids.length };
+    };
+    const answer = await work({ rows: select, run });
+    written.push(...own);
+    return answer;
   };
-  return { pool: { rows: async () => [], use: write, transaction: write } as never, writes: () => writes };
+  const pool = { clock: new ManualClock(), use: transaction, transaction, rows: async () => [] } as never;
+  return { pool, written, updates: () => updates };
 }
 
-describe.each([1180, 3101, 1041, 1030, 3169, 1613])('error %i of the server, which is not about a row,', (errno) => {
-  test('gives up no row and no result: it is thrown, and tried again as a whole', async () => {
-    const rows = [1, 2, 3, 4].map((id) => ({ id, version: 1, session: SESSION, updatedAt: 'now' }));
-    const { pool, writes } = refusing(errno);
+describe.each([1180, 3101, 1041, 1030, 3169, 1613, 1290])('error %i of the server for all that is written', (errno) => {
+  test('gives up no row and no result: it is thrown, after each row was tried once', async () => {
+    const { pool, updates } = refusing(errno, [1, 2, 3, 4]);
     await expect(new MySqlOpenRows(pool).recover(rows, 0)).rejects.toThrow(Unavailable);
-    const results = rows.map(({ id }) => ({ ...result, id }));
     await expect(new MySqlSendRows(pool).writeBack(SESSION, results)).rejects.toThrow(Unavailable);
     await expect(new MySqlSendRows(pool).claim(SESSION, rows, 0)).rejects.toThrow(Unavailable);
-    expect(writes()).toBe(3);
+    expect(updates()).toBe(3 * 5);
   });
 });
 
-test('a row that the database refuses to write is found by halving, and nothing else is given up', async () => {
-  const rows = [1, 2].map((id) => ({ id, version: 1, session: SESSION }));
-  const { pool, writes } = refusing(1264);
+/** A trigger's SIGNAL, a key that is there already, a parent that is gone, two rows for one, division by zero, a page that is corrupt, sizes … */
+describe.each([1644, 1062, 1452, 1451, 1242, 1365, 1146, 1305, 1712, 1197, 3100])(
+  'error %i for one row holds no other',
+  (errno) => {
+    test('of a claim, which says how many were won', async () => {
+      const { pool, written } = refusing(errno, [2]);
+      const claimed = new MySqlSendRows(pool).claim(SESSION, rows, 0);
+      await expect(claimed).rejects.toThrow(PartlyClaimed);
+      await expect(claimed).rejects.toMatchObject({
+        won: 3,
+        message: expect.stringContaining('message 2 cannot be claimed: '),
+      });
+      expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
+    });
+
+    test('of a write-back', async () => {
+      const { pool, written } = refusing(errno, [2]);
+      expect(await new MySqlSendRows(pool).writeBack(SESSION, results)).toEqual([
+        { id: 2, reason: expect.any(String), again: false },
+      ]);
+      expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
+    });
+
+    test('of those that are recovered', async () => {
+      const { pool, written } = refusing(errno, [2]);
+      expect(await new MySqlOpenRows(pool).recover(rows, 0)).toEqual({
+        recovered: 3,
+        refused: [{ id: 2, reason: expect.any(String) }],
+      });
+      expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
+    });
+  },
+);
+
+describe('a row whose writing waits for what somebody else holds (error 1205) holds no other', () => {
+  test('of a claim: it is left out as a locked one is', async () => {
+    const { pool, written } = refusing(1205, [2]);
+    expect(await new MySqlSendRows(pool).claim(SESSION, rows, 0)).toBe(3);
+    expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
+  });
+
+  test('of a write-back: it is to be written again', async () => {
+    const { pool, written } = refusing(1205, [2]);
+    const bad = await new MySqlSendRows(pool).writeBack(SESSION, results);
+    expect(bad).toMatchObject([{ id: 2, again: true }]);
+    expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
+  });
+
+  test('of those that are recovered', async () => {
+    const { pool, written } = refusing(1205, [2]);
+    expect(await new MySqlOpenRows(pool).recover(rows, 0)).toMatchObject({ recovered: 3, refused: [{ id: 2 }] });
+    expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
+  });
+});
+
+test('rows that the database refuses for their values are named, although nothing else is written', async () => {
+  const { pool } = refusing(1264, [1, 2]);
   const reason = expect.any(String);
-  expect(await new MySqlOpenRows(pool).recover(rows, 0)).toEqual({
+  expect(await new MySqlOpenRows(pool).recover(rows.slice(0, 2), 0)).toEqual({
     recovered: 0,
     refused: [
       { id: 1, reason },
       { id: 2, reason },
     ],
   });
-  expect(writes()).toBe(3);
 });
 
-test.each([1264, 1644])(
-  'a claim whose rows the database refuses to write (error %i) says how many were claimed',
-  async (errno) => {
-    const rows = [1, 2, 3, 4].map((id) => ({ id, version: 1, session: SESSION, updatedAt: 'now' }));
-    let claims = 0;
-    const run = async (statement: string) => {
-      claims++;
-      if (/\(3,1,/.test(statement)) throw Object.assign(new Error('no'), { errno, sqlState: '45000' });
-      return { affectedRows: statement.match(/,1,/g)?.length };
-    };
-    const claim = (work: (sql: unknown) => Promise<unknown>) => work({ run });
-    const claimed = new MySqlSendRows({ use: claim } as never).claim(SESSION, rows, 0);
-    await expect(claimed).rejects.toThrow(PartlyClaimed);
-    await expect(claimed).rejects.toMatchObject({ won: 3, message: 'message 3 cannot be claimed: no' });
-    expect(claims).toBe(5);
-  },
-);
+async function locked(): Promise<never> {
+  throw instructionOf(Object.assign(new Error('no'), { errno: 1205, sqlState: 'HY000' }));
+}
+
+const onLockedTable = (work: (sql: unknown) => Promise<unknown>) => work({ rows: locked, run: locked });
+
+test('a table that is locked is no refusal of its rows', async () => {
+  const pool = {
+    clock: new ManualClock(),
+    use: onLockedTable,
+    transaction: onLockedTable,
+    rows: async () => [],
+  } as never;
+  await expect(new MySqlSendRows(pool).claim(SESSION, rows, 0)).rejects.toThrow('the table is locked');
+  await expect(new MySqlSendRows(pool).writeBack(SESSION, results)).rejects.toThrow('the table is locked');
+  await expect(new MySqlOpenRows(pool).recover(rows, 0)).rejects.toThrow('the table is locked');
+});

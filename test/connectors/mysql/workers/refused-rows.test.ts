@@ -1,0 +1,224 @@
+import { randomBytes } from 'node:crypto';
+import type { AttemptResult } from '../../../../bolts/send-rows';
+import { createClient } from '../../../../connectors/mysql/client/client';
+import { Pool } from '../../../../connectors/mysql/sql/pool';
+import { MySqlOpenRows } from '../../../../connectors/mysql/workers/open-rows';
+import { MySqlSendRows } from '../../../../connectors/mysql/workers/send-rows';
+import { MySqlWorkerRegistry } from '../../../../connectors/mysql/workers/worker-registry';
+import { systemClock } from '../../../../topology/core/clock';
+import { required } from '../../../../topology/settings/environment';
+import { freshDatabase, type World } from '../../../support/stack/stack';
+
+/**
+ * A trigger of the application that fails for one row, in another way than by SIGNAL, or that waits for a row of its own; and a row
+ * that is too large by itself. Whatever MySQL answers costs that row alone.
+ */
+let world: World;
+let admin: Pool;
+let ids: number[];
+let rows: MySqlSendRows;
+const session = randomBytes(16).toString('hex');
+
+beforeEach(async () => {
+  world = await freshDatabase();
+  admin = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 2, patient: true });
+  rows = new MySqlSendRows(admin);
+  const client = createClient(required(world.environment, 'DATABASE_URL'));
+  const answers = await client.schedule(
+    Array.from({ length: 20 }, (_, n) => ({
+      account: 'a',
+      channel: 'webhook' as const,
+      payload: { url: 'http://127.0.0.1/', body: n },
+      dueAt: systemClock.now() - 60_000,
+    })),
+  );
+  ids = answers.map(({ id }) => id);
+  await client.close();
+  await admin.run('CREATE TABLE seen (message_id BIGINT UNSIGNED PRIMARY KEY)');
+  await admin.run('CREATE TABLE owners (message_id BIGINT UNSIGNED PRIMARY KEY)');
+  await admin.run(
+    'CREATE TABLE notes (message_id BIGINT UNSIGNED, FOREIGN KEY (message_id) REFERENCES owners (message_id))',
+  );
+});
+afterEach(async () => {
+  await admin.close();
+  await world.close();
+});
+
+async function states(): Promise<string[]> {
+  const after = new Map((await rows.read(ids, 0)).map(({ id, state }) => [id, state]));
+  return ids.map((id) => after.get(id) as string);
+}
+
+const bad = () => ids[7] as number;
+const but = (refused: string, others: string) => ids.map((id) => (id === bad() ? refused : others));
+
+/** Each fails for one row alone: a key that is there already, a parent that is gone, two rows for one. */
+const failures: readonly (readonly [string, (id: number) => string])[] = [
+  ['1062', (id) => `INSERT INTO seen VALUES (${id}), (${id})`],
+  ['1452', (id) => `INSERT INTO notes VALUES (${id})`],
+  ['1242', () => 'SET @one = (SELECT 1 UNION SELECT 2)'],
+];
+
+async function trigger(body: string): Promise<void> {
+  await admin.run(
+    `CREATE TRIGGER of_application AFTER UPDATE ON scheduled_messages FOR EACH ROW BEGIN IF NEW.id = ${bad()} THEN ${body}; END IF; END`,
+  );
+}
+
+function delivered({ id, version, dueAt, wakeAt }: Awaited<ReturnType<MySqlSendRows['read']>>[number]): AttemptResult {
+  return {
+    id,
+    version,
+    dueAt,
+    wakeAt: wakeAt as number,
+    contentHash: 'ab'.repeat(32),
+    startedAt: systemClock.now(),
+    finishedAt: systemClock.now(),
+    outcome: { kind: 'delivered' },
+    settlement: { state: 'delivered', deliveredAt: systemClock.now(), receipt: null },
+  };
+}
+
+describe.each(failures)('a trigger that fails for one row with error %s', (_, body) => {
+  test('keeps no other row from being claimed', async () => {
+    const read = await rows.read(ids, 0);
+    await trigger(body(bad()));
+    await expect(rows.claim(session, read, 0)).rejects.toMatchObject({
+      won: ids.length - 1,
+      message: expect.stringContaining(`message ${bad()} cannot be claimed: `),
+    });
+    expect(await states()).toEqual(but('scheduled', 'sending'));
+  });
+
+  test('keeps no other result from being written', async () => {
+    await rows.claim(session, await rows.read(ids, 0), 0);
+    const results = (await rows.read(ids, 0)).map(delivered);
+    await trigger(body(bad()));
+    expect(await rows.writeBack(session, results)).toEqual([{ id: bad(), reason: expect.any(String), again: false }]);
+    expect(await states()).toEqual(but('sending', 'delivered'));
+  });
+
+  test('keeps no other row of a dead session from being recovered', async () => {
+    await rows.claim(session, await rows.read(ids, 0), 0);
+    const lost = (await rows.read(ids, 0)).map(({ id, version }) => ({ id, version, session }));
+    await trigger(body(bad()));
+    expect(await new MySqlOpenRows(admin).recover(lost, 0)).toEqual({
+      recovered: ids.length - 1,
+      refused: [{ id: bad(), reason: expect.any(String) }],
+    });
+    expect(await states()).toEqual(but('sending', 'scheduled'));
+  });
+});
+
+/** The trigger writes a row of the application's own, which a transaction of somebody else holds: a forgotten console (error 1205). */
+describe('a trigger that waits for a row of the application', () => {
+  let holder: Pool;
+  let letGo: () => void;
+  let held: Promise<unknown>;
+
+  beforeEach(async () => {
+    await admin.run(`INSERT INTO owners VALUES (${bad()})`);
+    holder = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), {
+      clock: systemClock,
+      size: 1,
+      silenceSeconds: 600,
+    });
+  });
+  afterEach(async () => {
+    letGo();
+    await held;
+    await holder.close();
+  });
+
+  async function hold(): Promise<void> {
+    await trigger(`DELETE FROM owners WHERE message_id = ${bad()}`);
+    await new Promise<void>((resolve) => {
+      held = holder.transaction(async (sql) => {
+        await sql.rows(`SELECT 1 FROM owners WHERE message_id = ${bad()} FOR UPDATE`);
+        resolve();
+        await new Promise<void>((released) => {
+          letGo = released;
+        });
+      });
+    });
+  }
+
+  test('keeps no other row from being claimed', async () => {
+    const read = await rows.read(ids, 0);
+    await hold();
+    expect(await rows.claim(session, read, 0)).toBe(ids.length - 1);
+    expect(await states()).toEqual(but('scheduled', 'sending'));
+    letGo();
+    await held;
+    expect(await rows.claim(session, await rows.read([bad()], 0), 0)).toBe(1);
+  });
+
+  test('keeps no other row of a dead session from being recovered', async () => {
+    await rows.claim(session, await rows.read(ids, 0), 0);
+    const lost = (await rows.read(ids, 0)).map(({ id, version }) => ({ id, version, session }));
+    await hold();
+    // What is left after three waits is found again in the next round.
+    for (let round = 0; round < 2; round++) await new MySqlOpenRows(admin).recover(lost, 0);
+    expect(await states()).toEqual(but('sending', 'scheduled'));
+  });
+
+  test('keeps no other result from being written', async () => {
+    await rows.claim(session, await rows.read(ids, 0), 0);
+    const results = (await rows.read(ids, 0)).map(delivered);
+    await hold();
+    expect(await rows.writeBack(session, results)).toEqual([{ id: bad(), reason: expect.any(String), again: true }]);
+    expect(await states()).toEqual(but('sending', 'delivered'));
+  });
+});
+
+test('a row that is too large for the binary log by itself (1197) keeps no other from being claimed', async () => {
+  const client = createClient(required(world.environment, 'DATABASE_URL'));
+  // An update logs it twice.
+  const { id } = await client.schedule({
+    account: 'large',
+    channel: 'webhook',
+    payload: { url: 'http://127.0.0.1/', body: 'x'.repeat(700_000) },
+    dueAt: systemClock.now() - 60_000,
+  });
+  await client.close();
+  await admin.run(`UPDATE scheduled_messages SET id=1000000 WHERE id=${ids[19]}`);
+  ids = [...ids.slice(0, 19), id, 1_000_000];
+  const [[before] = ['']] = await admin.rows<[string]>('SELECT CAST(@@GLOBAL.max_binlog_cache_size AS CHAR)');
+  await admin.run('SET GLOBAL max_binlog_cache_size=1048576');
+  // It counts for connections that begin afterwards.
+  const fresh = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), {
+    clock: systemClock,
+    size: 2,
+    patient: true,
+  });
+  try {
+    const own = new MySqlSendRows(fresh);
+    await expect(own.claim(session, await own.read(ids, 0), 0)).rejects.toMatchObject({ won: ids.length - 1 });
+    expect(await states()).toEqual(ids.map((one) => (one === id ? 'scheduled' : 'sending')));
+  } finally {
+    await fresh.close();
+    await admin.run(`SET GLOBAL max_binlog_cache_size=${before}`);
+  }
+});
+
+test('a session whose row in the registry somebody holds keeps no other from being marked dead', async () => {
+  const [one, other] = ['1a'.repeat(16), '1b'.repeat(16)] as const;
+  const registry = new MySqlWorkerRegistry(admin, systemClock);
+  for (const of of [one, other]) {
+    await registry.register(
+      { session: of, components: ['webhook'], host: 'h', pid: 1, version: '0', statusUrl: null },
+      -60_000,
+    );
+  }
+  const open = new MySqlOpenRows(admin);
+  const leases = await open.leasesOf([one, other]);
+  const holder = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
+  const dead = await holder.transaction(async (sql) => {
+    await sql.rows(`SELECT 1 FROM workers WHERE session=x'${one}' FOR UPDATE`);
+    return open.markDead(leases);
+  });
+  await holder.close();
+  expect(dead).toEqual([other]);
+  expect((await open.markDead(leases)).toSorted()).toEqual([one, other]);
+});
