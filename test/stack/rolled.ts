@@ -26,7 +26,7 @@ import { until } from '../support/until';
 
 const SETTLING_MS = 120_000;
 /** The migration that last changed `delivery_attempts`. Their numbers begin with 0, the ids of those that were done with 1. */
-const SETTLED_SUSPENDED = '0030';
+const OUTCOME_LATE = '0039';
 
 /** What matters of a row of `audit --json`. */
 export type AuditEntry = Pick<AuditRow, 'verb' | 'subject' | 'before' | 'after' | 'outcome'>;
@@ -119,7 +119,7 @@ export class Rolled {
    * @returns its exit code, null when it was killed
    */
   async killInMigration(): Promise<number | null> {
-    const firstId = Number(SETTLED_SUSPENDED) + 1;
+    const firstId = Number(OUTCOME_LATE) + 1;
     await this.sql.run(`DELETE FROM __drizzle_migrations WHERE id >= ${firstId}`);
     return this.sql.transaction(async (sql) => {
       await sql.rows('SELECT COUNT(*) FROM delivery_attempts');

@@ -153,7 +153,8 @@ test('deploy --target compose replaces containers one by one, and not while work
   expect(one).toMatchObject({ outcome: 'live', target: 'compose', image: 'downspout:1' });
   const commands = docker.state.containers.map(({ service, command }) => `${service} ${command.at(-1)}`);
   const release = `--release=${one.number}`;
-  expect(commands).toEqual([`worker-due ${release}`, `worker-webhook ${release}`, `worker-webhook ${release}`]);
+  // Bolts first: they read what the spouts before write.
+  expect(commands).toEqual([`worker-webhook ${release}`, `worker-webhook ${release}`, `worker-due ${release}`]);
 
   await withPool((pool) => wantPlacement(pool, { component: 'due', replica: 1 }, one.number));
   const refused = await cli(args, docker.variables);
