@@ -42,7 +42,7 @@ describe('what a bolt holds in memory', () => {
       expect(most).toBeGreaterThan(4_000_000);
       expect(most).toBeLessThanOrEqual(10_000_000);
       expect(Math.max(...reads)).toBeLessThan(8.5 * MIB);
-    });
+    }, 120_000);
 
     it('one account with large messages to a host that hangs leaves the others on time', async () => {
       const maxHeldBytes = 128 * MIB;

@@ -39,6 +39,8 @@ const as = async <T>(
   }
 };
 
+const kindOf = (sql: string) => /CREATE|INSERT|MODIFY|ADD \w+/.exec(sql)?.[0];
+
 /** Of the migration that says this. */
 const indexOf = (text: string) => files.findIndex(({ sql }) => sql.join('').includes(text));
 
@@ -84,7 +86,6 @@ describe('migrate', () => {
   });
 
   test('one that was broken off after a statement of any kind is finished by the next', async () => {
-    const kindOf = (sql: string) => /CREATE|INSERT|MODIFY|ADD \w+/.exec(sql)?.[0];
     const lastOfKind = new Map(files.map(({ sql }, index) => [kindOf(sql.join('')), index]));
     expect([...lastOfKind.keys()]).toEqual(expect.arrayContaining(['CREATE', 'INSERT', 'MODIFY', 'ADD COLUMN']));
     const journal = '__drizzle_migrations';
