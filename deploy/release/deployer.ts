@@ -109,7 +109,7 @@ export class Deployer {
       throw error;
     }
     const steps = await this.patiently(() => stepsTo(tables, number, { ...wanted, settings }, roll.canaries));
-    const over = await workers.roll(steps, number, settings, roll.pauseMs);
+    const over = await workers.roll(steps, { number, live: live?.number ?? 0 }, settings, roll.pauseMs);
     if (over.result === 'done') {
       await this.patiently(() => tables.finish(number, 'live', null));
       return { outcome: 'live', release: number, running: number, reason: null };

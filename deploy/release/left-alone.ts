@@ -6,13 +6,14 @@ import { isReady } from './step-progress';
 export type MayBeUnready = (placement: PlacementKey) => boolean;
 
 /**
- * Of a roll to a release: what is not ready when it begins, and what it leaves alone. Where a roll is continued, workers of its release
- * were asked for by it before.
+ * Of a roll: what is not ready when it begins, and what it leaves alone, if a release that was live had asked for it. What only a
+ * later one has, which was interrupted, may be what that one broke.
  * @param placements when it begins
+ * @param liveNumber of the release that is live; 0 when none is
  */
-export function leftAlone(placements: readonly PlacementRow[], steps: RollSteps, releaseNumber: number): MayBeUnready {
+export function leftAlone(placements: readonly PlacementRow[], steps: RollSteps, liveNumber: number): MayBeUnready {
   const asked = namesOf(groupsOf(steps).flat());
-  const alone = placements.filter((one) => one.releaseNumber !== releaseNumber && !asked.has(placementName(one)));
+  const alone = placements.filter((one) => one.releaseNumber <= liveNumber && !asked.has(placementName(one)));
   const unready = namesOf(alone.filter((one) => !wasReady(one)));
   return (placement) => unready.has(placementName(placement));
 }

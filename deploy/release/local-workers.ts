@@ -46,17 +46,21 @@ const unjudged = () => Promise.resolve(null);
 export class LocalWorkers {
   constructor(private readonly options: LocalWorkersOptions) {}
 
-  /** @param settings of the release @param pauseMs how long the canaries are watched before others follow */
+  /**
+   * @param numbers.live of the release that is live; 0 when none is
+   * @param settings of the release
+   * @param pauseMs how long the canaries are watched before others follow
+   */
   async roll(
     steps: RollSteps,
-    releaseNumber: number,
+    { number: releaseNumber, live: liveNumber }: { readonly number: number; readonly live: number },
     { bolts, spout }: TopologySettings,
     pauseMs: number,
   ): Promise<RolloutResult> {
     const { pool, clock } = this.options;
     const isContinued = (await listPlacements(pool)).some((one) => one.releaseNumber === releaseNumber);
     const judge = await watchRoll(pool, clock, { releaseNumber, isContinued }, Object.keys(bolts));
-    const options = { judge, crowd: this.crowd, leadMs: spout.leadMs, isContinued };
+    const options = { judge, crowd: this.crowd, leadMs: spout.leadMs, isContinued, liveNumber };
     return this.rollout(options).run(steps, releaseNumber, pauseMs);
   }
 

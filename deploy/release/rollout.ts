@@ -32,6 +32,8 @@ export interface RolloutOptions {
   readonly leadMs?: number | undefined;
   /** Which workers need not be ready, also where they are asked for. Unless it is given: those that are not when the roll begins, and that it leaves alone. */
   readonly mayBeUnready?: MayBeUnready | undefined;
+  /** The release that is live; 0 when none is. What only a later one asked for has to be ready, also where it is left alone. Unless it is given nothing has to. */
+  readonly liveNumber?: number | undefined;
   /** Workers of the release run already, and nobody may have watched them for long enough. */
   readonly isContinued?: boolean | undefined;
 }
@@ -57,7 +59,8 @@ const OBSERVED_AFTER_MS = 2_000;
  * 2. *A roll stops at the first worker that does not become ready*, or that crashes again and again.
  * 3. *A roll stops when errors or lateness rise*, also in the pause after the canaries and while it waits for a crowd, and until
  *    what the first new worker of each component does not send would be overdue; also where the roll is continued.
- * 4. *A worker that was not ready before and is left alone fails no roll*: it is named in the end.
+ * 4. *A worker that was not ready before and is left alone fails no roll*: it is named in the end. One that only a release asked for
+ *    that never was live does fail it.
  * 5. *No worker is replaced while a crowd is due or about to be*, for as long as that may be waited for: a worker that has just
  *    started is slow, and what moves to it is late.
  */
@@ -78,12 +81,12 @@ export class Rollout {
 
   /** @param pauseMs how long the canaries are watched before others follow; 0: nobody watches, in the end neither */
   async run(steps: RollSteps, releaseNumber: number, pauseMs: number): Promise<RolloutResult> {
-    const { clock, leadMs = 0, isContinued = false } = this.options;
+    const { clock, leadMs = 0, isContinued = false, liveNumber = Number.POSITIVE_INFINITY } = this.options;
     const begunMs = isContinued ? clock.monotonic() : Number.NEGATIVE_INFINITY;
     this.of = countOf(steps);
     if (this.options.signal.aborted) return this.interrupted();
     const { placements } = await this.patiently(() => this.options.port.look());
-    this.mayBeUnready = this.options.mayBeUnready ?? leftAlone(placements, steps, releaseNumber);
+    this.mayBeUnready = this.options.mayBeUnready ?? leftAlone(placements, steps, liveNumber);
     for (const stage of steps) {
       const over = await this.runStage(stage, releaseNumber, pauseMs);
       if (over !== null) return over;

@@ -49,7 +49,8 @@ export interface ComposeDeployment extends ComposeTarget {
  * 3. In the end there are as many containers of each service as the topology says, and all of them run the release.
  * 4. It changes nothing once the command may not go on.
  * 5. A container that would be the same, of the same image and with the same settings, is left alone.
- *    It goes on with the release that it was started with. One that was not healthy before fails no release.
+ *    It goes on with the release that it was started with. One that was not healthy before fails no release, unless only a release
+ *    that never was live had made it.
  * 6. Containers of components that the release does not have end, whichever release has left them.
  * 7. Nothing is started, and nothing goes back, while the file of settings lacks what no worker can do without.
  * @throws UserError with what `docker` says; GoingBackFailed; NothingChanged
@@ -174,8 +175,11 @@ async function roll(
       (!renews && one.fingerprint === null && one.release === release.number) ||
       // It ran before too, whatever its settings are called by now.
       (failed !== undefined && one.release !== null && one.release <= release.number);
-    const others = (await services.running(service)).filter((one) => one.release !== release.number);
-    const unready = renews ? new Set<string>() : await services.unready(others.map(({ id }) => id));
+    // What only a release has that never was live may be what that one broke.
+    const ranLive = (await services.running(service)).filter(
+      (one) => one.release !== null && one.release <= (running?.number ?? 0),
+    );
+    const unready = renews ? new Set<string>() : await services.unready(ranLive.map(({ id }) => id));
     await replace(service, count, { number: mark.release, isRight }, services, target);
     const judged = (await services.running(service)).filter(({ id }) => !unready.has(id));
     // Going back, those that were left alone are as they were.

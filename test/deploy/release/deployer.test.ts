@@ -67,7 +67,7 @@ function deployer(): Deployer {
     tables,
     preparation: { partitions: async () => [], growths: async () => [], prepare: () => preparing() },
     workers: {
-      roll: (steps, number) => answer(rolls.shift(), steps, number),
+      roll: (steps, { number }) => answer(rolls.shift(), steps, number),
       goBack: (steps, number) => answer(backs.shift(), steps, number),
       end: async () => {
         tables.placed = [];

@@ -66,7 +66,7 @@ function deploy(wanted: NewRelease) {
     tables,
     preparation: { partitions: async () => [], growths: async () => [], prepare: async () => undefined },
     workers: {
-      roll: (steps, number) => passing(rollout().run(steps, number, 0)),
+      roll: (steps, { number, live }) => passing(rollout({ liveNumber: live }).run(steps, number, 0)),
       goBack: (steps, number, before) =>
         passing(rollout({ mayBeUnready: asBefore(before, steps) }).run(steps, number, 0)),
       end: async () => ({ result: 'done' }),
@@ -125,4 +125,49 @@ test('where nothing changes it is said that it does not run', async () => {
     reason: expect.stringMatching(/^due-2 is not ready after/),
   });
   expect(outcomes()).toEqual(['live']);
+});
+
+/** Placements of a release that was begun and never was live, whose workers crash again and again. */
+function broke(number: number, component: string): void {
+  for (const replica of [1, 2]) {
+    const one = placement(component, replica, { releaseNumber: number });
+    const observed = {
+      ...(one.observed as ObservedWorker),
+      state: 'crash_looping' as const,
+      lastError: 'cannot start',
+    };
+    supervisors.placements.set(placementName(one), { ...one, observed });
+  }
+}
+
+test('what an interrupted first release broke is not live with the next one', async () => {
+  tables.set(1, 'deploying');
+  broke(1, 'webhook');
+  broke(1, 'due');
+  const components = { due: { replicas: 2 }, webhook: { replicas: 2, timeout: '9s', partitions: 16 } };
+  expect(await deploy({ ...release('9s'), specification: { components } })).toMatchObject({
+    outcome: 'failed',
+    reason: expect.stringMatching(/is not ready after .*cannot start/),
+  });
+  expect(outcomes()).toEqual(['failed', 'failed']);
+});
+
+const withX = (timeout: string) => ({
+  ...release(timeout),
+  specification: {
+    components: { due: { replicas: 2, lead: '2s' }, webhook: { replicas: 2, timeout }, x: { replicas: 2 } },
+  },
+});
+
+test('what an interrupted release added and broke is not live with the next one, which leaves it alone', async () => {
+  supervisors.placements.set('due-2', placement('due', 2));
+  tables.add(withX('9s'), 'deploying');
+  broke(2, 'x');
+  expect(await deploy(withX('8s'))).toMatchObject({
+    outcome: 'failed',
+    running: 1,
+    reason: expect.stringMatching(/^x-1 is not ready after .*cannot start/),
+  });
+  expect(outcomes()).toEqual(['live', 'failed', 'failed']);
+  expect(running()).toEqual(['due-1 of 1', 'due-2 of 1', 'webhook-1 of 1', 'webhook-2 of 1']);
 });

@@ -39,6 +39,7 @@ async function run(these: RollSteps, pauseMs = 0, drainMs?: number, isContinued?
     crowd: async () => crowd,
     drainMs,
     isContinued,
+    liveNumber: 1,
   });
   const over: RolloutResult[] = [];
   const running = rollout.run(these, 2, pauseMs).then((result) => over.push(result));

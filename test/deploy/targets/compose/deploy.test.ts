@@ -173,6 +173,12 @@ describe('the components are replaced one after another', () => {
 
 const changed = '{ due: { replicas: 1 }, webhook: { replicas: 2, timeout: 9s } }';
 const idsOf = (service: string) => docker.state.containers.filter((one) => one.service === service).map(({ id }) => id);
+function isUnhealthy(service: string): void {
+  docker.change(({ containers, ...engine }) => ({
+    ...engine,
+    containers: containers.map((one) => ({ ...one, isUnhealthy: one.service === service })),
+  }));
+}
 const all = () => [...commandsOf('worker-due'), ...commandsOf('worker-webhook')];
 
 describe('5. A container that would be the same, of the same image and with the same settings, is left alone. It goes on with the release that it was started with', () => {
@@ -207,10 +213,7 @@ describe('5. A container that would be the same, of the same image and with the 
   });
 
   test('one that was not healthy before fails no release, and is judged where nothing else changes', async () => {
-    docker.change(({ containers, ...engine }) => ({
-      ...engine,
-      containers: containers.map((one) => ({ ...one, isUnhealthy: one.service === 'worker-due' })),
-    }));
+    isUnhealthy('worker-due');
     const due = idsOf('worker-due');
     await deploy(8, changed);
     expect(all()).toEqual(['--release=7', '--release=8', '--release=8']);
@@ -218,13 +221,27 @@ describe('5. A container that would be the same, of the same image and with the 
     await expect(deploy(8, changed, { live: releaseOf(8, changed) })).rejects.toThrow('unhealthy');
   });
 
+  test('one that only an interrupted release has made, and that is not healthy, fails the next release', async () => {
+    await deploy(8, changed);
+    isUnhealthy('worker-webhook');
+    const due = idsOf('worker-due');
+    await expect(deploy(9, '{ due: { replicas: 2 }, webhook: { replicas: 2, timeout: 9s } }')).rejects.toThrow(
+      'unhealthy',
+    );
+    expect(all()).toEqual(Array(3).fill('--release=7'));
+    expect(idsOf('worker-due')).toEqual(due);
+  });
+
+  test('nor does the first release become live while what an interrupted one before it has made is not healthy', async () => {
+    isUnhealthy('worker-webhook');
+    const more = '{ due: { replicas: 1 }, webhook: { replicas: 2, partitions: 16 } }';
+    await expect(deploy(8, more, { live: null })).rejects.toThrow('unhealthy');
+  });
+
   test('one that is left alone and does not run any more fails the release', async () => {
     const dies: typeof docker.execute = async (command, args, options) => {
       if (args.includes('up') && args.at(-1) === 'worker-due') {
-        docker.change(({ containers, ...engine }) => ({
-          ...engine,
-          containers: containers.map((one) => ({ ...one, isUnhealthy: one.service === 'worker-due' })),
-        }));
+        isUnhealthy('worker-due');
       }
       return docker.execute(command, args, options);
     };
