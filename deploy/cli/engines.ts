@@ -46,8 +46,8 @@ export function engineOf(
   if (target === 'compose') {
     const common = composeOf(options, context);
     return {
-      deploy: (number, live, guard) =>
-        deployToCompose({ ...common, guard, live, release: { number, specification, image } }),
+      deploy: (number, live, guard, unfinished) =>
+        deployToCompose({ ...common, guard, live, unfinished, release: { number, specification, image } }),
       restart: (component, live, guard) => restartOnCompose(component, live, { ...common, guard }),
     };
   }

@@ -72,7 +72,7 @@ export class EngineDeployer {
       if (!wasBegun && !this.guard.signal.aborted) await tables.finish(number, 'failed', reasonOf(error));
       throw error;
     }
-    const failure = await this.run(number, before);
+    const failure = await this.run(number, before, unfinished.map(engineRelease));
     // What an earlier deploy has begun runs on where this one did not come as far as the engine.
     const isMixed = failure instanceof GoingBackFailed || (failure instanceof NothingChanged && unfinished.length > 0);
     if (failure === null) await this.patiently(() => (isLive ? tables.endKill() : tables.finish(number, 'live', null)));
@@ -88,9 +88,13 @@ export class EngineDeployer {
   }
 
   /** @returns why the workers do not run, or null @throws the guard's reason, and the release has no outcome yet */
-  private async run(number: number, before: EngineRelease | null): Promise<UserError | null> {
+  private async run(
+    number: number,
+    before: EngineRelease | null,
+    unfinished: readonly EngineRelease[],
+  ): Promise<UserError | null> {
     try {
-      await this.options.engine.deploy(number, before, this.guard);
+      await this.options.engine.deploy(number, before, this.guard, unfinished);
       return null;
     } catch (error) {
       if (this.guard.signal.aborted) {

@@ -20,9 +20,15 @@ export interface Engine {
   /**
    * Makes the workers of a release run.
    * @param live the release that ran before; null when none did
+   * @param unfinished releases that were begun and are not done, which workers may run too
    * @throws UserError after it went back to that; GoingBackFailed; NothingChanged; the guard's reason, with everything left as it is
    */
-  deploy(release: number, live: EngineRelease | null, guard: Guard): Promise<void>;
+  deploy(
+    release: number,
+    live: EngineRelease | null,
+    guard: Guard,
+    unfinished: readonly EngineRelease[],
+  ): Promise<void>;
   /** Replaces all workers of a component at once, by ones of the same release, and returns when they are ready. */
   restart(component: string, live: EngineRelease, guard: Guard): Promise<void>;
 }

@@ -39,6 +39,8 @@ export interface ComposeDeployment extends ComposeTarget {
   readonly release: EngineRelease;
   /** The release that ran before; null when none did. */
   readonly live: EngineRelease | null;
+  /** Releases that were begun and are not done, which containers may run too. */
+  readonly unfinished: readonly EngineRelease[];
 }
 
 /**
@@ -149,10 +151,9 @@ function inProject(target: ComposeTarget): string {
  */
 async function roll(
   release: EngineRelease,
-  target: ComposeTarget,
+  target: ComposeDeployment,
   { running, failed, renews = false }: { running: EngineRelease | null; failed?: EngineRelease; renews?: boolean },
 ): Promise<void> {
-  const { report } = target;
   const replicas = replicasIn(release);
   const marks = await marksOf(
     { ...release, settings: settingsIn(release) },
@@ -161,10 +162,12 @@ async function roll(
     failed,
   );
   const services = prepared(release, target, marks);
-  const before = running === null ? null : settingsOrNull(running.specification);
+  const before = [...(running === null ? [] : [running]), ...target.unfinished].flatMap(
+    ({ specification }) => settingsOrNull(specification) ?? [],
+  );
   const direction = {
     wanted: settingsIn(release),
-    running: () => (before === null ? [] : [before]),
+    running: () => before,
     isBack: failed !== undefined,
   };
   for (const [component, count] of inTurn([...replicas], direction)) {
@@ -184,7 +187,7 @@ async function roll(
     const judged = (await services.running(service)).filter(({ id }) => !unready.has(id));
     // Going back, those that were left alone are as they were.
     if (failed === undefined) await services.ready(judged.map(({ id }) => id));
-    report('services', `${service}: ${counted(count, 'container runs', 'containers run')}`);
+    target.report('services', `${service}: ${counted(count, 'container runs', 'containers run')}`);
   }
   await endOthers([...replicas.keys()].map(serviceName), services, target);
 }

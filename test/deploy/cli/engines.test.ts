@@ -57,7 +57,7 @@ test.each([
     };
     const options = { image: 'downspout:1', ...(out === undefined ? {} : { out }) };
     const engine = engineOf('compose', options, file, context, 'ab'.repeat(16));
-    await engine.deploy(8, null, { signal: new AbortController().signal, mayGoOn: async () => undefined });
+    await engine.deploy(8, null, { signal: new AbortController().signal, mayGoOn: async () => undefined }, []);
     expect(docker.state.containers.map(({ command }) => command.at(-1))).toEqual(['--release=8']);
     expect(existsSync(join(folder, path, 'workers.yml'))).toBe(true);
   },

@@ -62,6 +62,16 @@ describe('EngineDeployer', () => {
     expect(await deployer(works).deploy(release('c'))).toMatchObject({ outcome: 'live', release: 3 });
   });
 
+  test('the engine is told of the releases that were begun and are not done', async () => {
+    tables.add(release('a'), 'live');
+    tables.add(release('b'), 'deploying');
+    const told: number[] = [];
+    const deploys: Engine['deploy'] = async (_, __, ___, unfinished) =>
+      void told.push(...unfinished.map(({ number }) => number));
+    await deployer(deploys).deploy(release('c'));
+    expect(told).toEqual([2]);
+  });
+
   test('2. A deploy that was killed is continued by the next one, with the same release where it is the same', async () => {
     tables.add(release('a'), 'deploying');
     expect(await deployer(works).deploy(release('a'))).toMatchObject({ outcome: 'live', release: 1 });

@@ -75,7 +75,13 @@ const releaseOf = (number: number, components: string) => ({
 const BOTH = '{ due: { replicas: 1 }, webhook: { replicas: 2 } }';
 /** Release 7 ran before. */
 const deploy = (number: number, components = BOTH, changed: Partial<ComposeDeployment> = {}) =>
-  deployToCompose({ ...target(), release: releaseOf(number, components), live: releaseOf(7, BOTH), ...changed });
+  deployToCompose({
+    ...target(),
+    release: releaseOf(number, components),
+    live: releaseOf(7, BOTH),
+    unfinished: [],
+    ...changed,
+  });
 const commandsOf = (service: string) =>
   docker.state.containers.filter((one) => one.service === service).map(({ command }) => command.at(-1));
 const settingsWith = (brokers: string) => `WORKER_DATABASE_URL=mysql://mysql/downspout\nKAFKA_BROKERS=${brokers}\n`;
@@ -154,6 +160,14 @@ describe('the components are replaced one after another', () => {
     started({ due: 1, webhook: 1, x: 1 });
     await deploy(8, ofX('2min'), { live: releaseOf(7, ofX('10s')) });
     expect(made()).toEqual(['webhook', 'due', 'x']);
+  });
+
+  test('also one whose time-out a release that was interrupted had lowered', async () => {
+    started({ due: 1, webhook: 1, x: 1 });
+    await deploy(8, ofX('10s'), { live: releaseOf(7, ofX('2min')) });
+    steps = [];
+    await deploy(9, ofX('2min'), { live: releaseOf(7, ofX('2min')), unfinished: [releaseOf(8, ofX('10s'))] });
+    expect(made()).toEqual(['due', 'x']);
   });
 
   test('and going back in the other order', async () => {
