@@ -93,12 +93,12 @@ function keyOf(runs: Runs, { releaseNumber, component }: Placed): string | null 
   return run === null ? null : workerKey(run, component);
 }
 
-/** What the workers of a component run, as far as it can be read. */
+/** What the workers of a component run; null for what cannot be read. */
 function settingsIn(runs: Runs, placements: readonly Placed[]) {
-  return (component: string): readonly TopologySettings[] =>
+  return (component: string): readonly (TopologySettings | null)[] =>
     placements
       .filter((one) => one.component === component)
-      .flatMap(({ releaseNumber }) => runs.get(releaseNumber)?.settings ?? []);
+      .map(({ releaseNumber }) => runs.get(releaseNumber)?.settings ?? null);
 }
 
 /** `0.9.0` is older than `0.10.0`. */

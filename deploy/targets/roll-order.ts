@@ -8,8 +8,8 @@ export type Turn = 0 | 1 | 2;
 export interface RollDirection {
   /** What workers are to run; null when that cannot be read. */
   readonly wanted: TopologySettings | null;
-  /** What the workers of a component run that are to be replaced, as far as it can be read. */
-  readonly running: (component: string) => readonly TopologySettings[];
+  /** What the workers of a component run that are to be replaced; null for what cannot be read. */
+  readonly running: (component: string) => readonly (TopologySettings | null)[];
   /** To what an older version of Downspout ran, or may have. */
   readonly isBack: boolean;
 }
@@ -20,15 +20,16 @@ export interface RollDirection {
  * 1. *Bolts come before the spout, and going back it comes before them*, because who reads a stream has to understand what a newer
  *    writer says.
  * 2. *A bolt whose time-out rises comes after the spout, and one whose time-out falls before it*: spouts that know a shorter
- *    time-out than a bolt has would have its messages looked up while they can still be accepted, and sent twice.
+ *    time-out than a bolt has would have its messages looked up while they can still be accepted, and sent twice. Spouts whose
+ *    settings cannot be read may know a shorter one.
  */
 export function turnOf(component: string, { wanted, running, isBack }: RollDirection): Turn {
   if (component === SPOUT) return 1;
   const usual = isBack ? 2 : 0;
   const timeoutMs = wanted?.bolts[component]?.timeoutMs;
   if (timeoutMs === undefined || !doSpoutsWait(component)) return usual;
-  const timeouts = (of: string) => running(of).flatMap(({ bolts }) => bolts[component]?.timeoutMs ?? []);
-  if (timeouts(SPOUT).some((one) => one < timeoutMs)) return 2;
+  const timeouts = (of: string) => running(of).flatMap((one) => one?.bolts[component]?.timeoutMs ?? []);
+  if (running(SPOUT).includes(null) || timeouts(SPOUT).some((one) => one < timeoutMs)) return 2;
   return timeouts(component).some((one) => one > timeoutMs) ? 0 : usual;
 }
 

@@ -162,8 +162,8 @@ async function roll(
     failed,
   );
   const services = prepared(release, target, marks);
-  const before = [...(running === null ? [] : [running]), ...target.unfinished].flatMap(
-    ({ specification }) => settingsOrNull(specification) ?? [],
+  const before = [...(running === null ? [] : [running]), ...target.unfinished].map(({ specification }) =>
+    settingsOrNull(specification),
   );
   const direction = {
     wanted: settingsIn(release),

@@ -276,6 +276,14 @@ test('a time-out that rises replaces the spouts before the bolts that have it, a
   expect(asked).toEqual(['due-1 of 2', 'x-1 of 2', 'x-1 of 1', 'due-1 of 1']);
 });
 
+test('spouts of a live release that this version cannot read are replaced before the bolts whose time-outs they wait for', async () => {
+  tables.releases = [];
+  tables.add({ ...release('9s'), specification: { components: { x: { timeout: 'soon' } } } }, 'live');
+  tables.placed = [placement('due', 1), placement('x', 1)];
+  expect(await deploy(ofX('2min'))).toMatchObject({ outcome: 'live' });
+  expect(asked).toEqual(['due-1 of 2', 'x-1 of 2']);
+});
+
 test('an older version is gone back to, and rolled back to, from the spout on', async () => {
   const newer = { ...release('9s', 1), packageVersion: '1.10.0' };
   tables.releases = [];

@@ -23,7 +23,13 @@ test('a bolt whose time-out rises comes after the spout, and one whose time-out 
   expect(order(to, from, true)).toEqual([['x'], ['due'], ['facebook', 'webhook']]);
 });
 
-test('what cannot be read changes no order', () => {
+test('spouts whose settings cannot be read may know a shorter time-out', () => {
+  const wanted = testSettings('{ x: {}, webhook: {} }');
+  const turns = ['due', 'x', 'webhook'].map((name) => turnOf(name, { wanted, running: () => [null], isBack: false }));
+  expect(turns).toEqual([1, 2, 0]);
+});
+
+test('what is wanted and cannot be read changes no order', () => {
   const turns = ['due', 'x'].map((name) => turnOf(name, { wanted: null, running: () => [], isBack: false }));
   expect(turns).toEqual([1, 0]);
 });
