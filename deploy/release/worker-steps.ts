@@ -5,6 +5,7 @@ import { turnOf } from '../targets/roll-order';
 import { type Running, workerKey } from '../targets/worker-key';
 import type { DeployTables } from './deploy-tables';
 import { type Placed, type RollSteps, rollSteps } from './roll-steps';
+import { isOlder } from './versions';
 
 type Tables = Pick<DeployTables, 'placements' | 'find'>;
 
@@ -27,7 +28,7 @@ export function stepsFrom(
 ): RollSteps {
   const isUpToDate = (placement: Placed) =>
     placement.releaseNumber === number || keyOf(runs, placement) === workerKey(wanted, placement.component);
-  const isBack = [...runs.values()].some((run) => run !== null && isOlder(wanted.packageVersion, run.packageVersion));
+  const isBack = isBackTo(wanted.packageVersion, runs);
   const direction = { wanted: wanted.settings, running: settingsIn(runs, placements), isBack };
   const turn = (component: string) => turnOf(component, direction);
   return rollSteps(placements, replicasOf(wanted.settings), isUpToDate, canaries, turn);
@@ -57,10 +58,16 @@ export async function stepsBack(
     return isKept ? own.releaseNumber : live.number;
   };
   const now = await tables.placements();
-  const isBack = (placement: PlacementRow) => placement.releaseNumber === target(placement);
-  const running = settingsIn(await readRuns(tables, now), now);
-  const turn = (component: string) => turnOf(component, { wanted: settings, running, isBack: true });
-  const steps = rollSteps(now, settings === null ? countsOf(before) : replicasOf(settings), isBack, 0, turn);
+  const wasKept = (placement: PlacementRow) => placement.releaseNumber === target(placement);
+  const runs = await readRuns(tables, now);
+  const backTo = live === null ? [...ran.values()].flatMap((run) => run?.packageVersion ?? []) : [live.packageVersion];
+  const direction = {
+    wanted: settings,
+    running: settingsIn(runs, now),
+    isBack: backTo.some((version) => isBackTo(version, runs)),
+  };
+  const turn = (component: string) => turnOf(component, direction);
+  const steps = rollSteps(now, settings === null ? countsOf(before) : replicasOf(settings), wasKept, 0, turn);
   return steps.map(({ canaries, others }) => ({
     canaries,
     others: others.map((group) => group.map((step) => ({ ...step, releaseNumber: target(step) }))),
@@ -101,7 +108,7 @@ function settingsIn(runs: Runs, placements: readonly Placed[]) {
       .map(({ releaseNumber }) => runs.get(releaseNumber)?.settings ?? null);
 }
 
-/** `0.9.0` is older than `0.10.0`. */
-function isOlder(version: string, other: string): boolean {
-  return version.localeCompare(other, 'en', { numeric: true }) < 0;
+/** Whether a version is older than one that workers run. */
+function isBackTo(version: string, runs: Runs): boolean {
+  return [...runs.values()].some((run) => run !== null && isOlder(version, run.packageVersion));
 }

@@ -276,6 +276,15 @@ test('a time-out that rises replaces the spouts before the bolts that have it, a
   expect(asked).toEqual(['due-1 of 2', 'x-1 of 2', 'x-1 of 1', 'due-1 of 1']);
 });
 
+test('a release of an older version that fails is taken back forwards: bolts before the spout', async () => {
+  tables.releases = [];
+  tables.add({ ...release('9s', 1), packageVersion: '1.0.0' }, 'live');
+  tables.placed = [placement('due', 1), placement('webhook', 1)];
+  rolls.push(trouble(2));
+  expect(await deploy({ ...release('9s', 1), packageVersion: '1.0.0-rc.1' })).toMatchObject({ outcome: 'rolled_back' });
+  expect(asked).toEqual(['due-1 of 2', 'webhook-1 of 2', 'webhook-1 of 1', 'due-1 of 1']);
+});
+
 test('spouts of a live release that this version cannot read are replaced before the bolts whose time-outs they wait for', async () => {
   tables.releases = [];
   tables.add({ ...release('9s'), specification: { components: { x: { timeout: 'soon' } } } }, 'live');
