@@ -32,7 +32,7 @@ export interface Live {
   /** Null when none is live. Its settings are null when this version cannot read them. */
   readonly release: LiveRelease | null | undefined;
   /** Releases that were begun and are not done, oldest first. */
-  readonly unfinished?: readonly { readonly number: number }[] | undefined;
+  readonly unfinished?: readonly Pick<LiveRelease, 'number' | 'target'>[] | undefined;
   /** Whether there is any release, also one that has ended; no release is live after `kill`. */
   readonly wasDeployed?: boolean | undefined;
   /** The workers that are asked for on the target `local`, and what they run; those of the release that is live unless given. */

@@ -46,10 +46,13 @@ function schemaSteps({ schema }: Live): PlanStep[] {
   return [{ what: 'schema', change: `${count} (${tables.join(', ')})`, cost }];
 }
 
-function targetRefusals({ target }: Deployable, { release }: Live): string[] {
-  if (target === undefined || release?.target === undefined) return [];
-  const refusal = otherTarget(target, { number: release.number, target: release.target });
-  return refusal === null ? [] : [refusal];
+/** Workers of a release that was begun and is not done may run, too. */
+function targetRefusals({ target: wanted }: Deployable, { release, unfinished = [] }: Live): string[] {
+  if (wanted === undefined) return [];
+  return [release, ...unfinished].flatMap((one) => {
+    const refusal = one?.target === undefined ? null : otherTarget(wanted, { number: one.number, target: one.target });
+    return refusal ?? [];
+  });
 }
 
 function schemaRefusals({ packageVersion }: Deployable, { schema }: Live): string[] {

@@ -227,6 +227,15 @@ test('a release of another target is refused while one runs elsewhere', () => {
   expect(planOf(runs(BEFORE), there).refusals).toEqual([]);
 });
 
+test('a release of another target is refused while one that was begun and is not done may run elsewhere', () => {
+  const unfinished = [{ number: 1, target: 'local' as const }];
+  const there = live(BEFORE, { release: null, unfinished });
+  expect(planOf({ ...runs(BEFORE), target: 'kubernetes' }, there).refusals).toEqual([
+    expect.stringMatching(/^Release 1 runs on the target local\./),
+  ]);
+  expect(planOf({ ...runs(BEFORE), target: 'local' }, there).refusals).toEqual([]);
+});
+
 describe('the workers that are asked for count, where they are not those of the release that is live', () => {
   const live9 = { ...runs('components: { due: { replicas: 1 }, webhook: { timeout: 9s } }'), number: 7 };
   const begun = { ...runs('components: { due: { replicas: 1 }, webhook: { timeout: 8s, replicas: 3 } }'), number: 8 };
