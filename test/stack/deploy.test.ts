@@ -309,34 +309,40 @@ test('a deploy that dies amid a migration, or while the stream of changes gets m
   expect(await rolled.verdict()).toEqual([]);
 });
 
-test('a plan that was made before somebody else deployed is not carried out', async () => {
-  rolled.topology(small(''));
-  expect(await rolled.deploy()).toMatchObject({ code: 0 });
-  const one = (await rolled.history())[0]?.number as number;
-  rolled.topology(small(', timeout: 9s'));
-  await rolled.sql.run(
-    'INSERT INTO deploy_lock (id, holder, who, host, doing, since, lease_until) ' +
-      "VALUES (1, UNHEX(REPEAT('0', 32)), 'bob', 'h', 'scale webhook=3', 0, UNIX_TIMESTAMP() * 1000 + 600000)",
-  );
-  const lines: string[] = [];
-  let deploying: Promise<unknown> | undefined;
-  const code = await rolled.begin(rolled.deployArguments(), (line) => {
-    lines.push(line);
-    if (!line.includes('waiting to see')) return;
-    deploying ??= rolled.sql.transaction(async (sql) => {
-      await sql.run(`UPDATE releases SET outcome='superseded' WHERE number=${one}`);
-      await sql.run(
-        'INSERT INTO releases (specification, package_version, image, program, target, reason, who, host, created_at, outcome) ' +
-          "SELECT specification, package_version, image, program, target, 'scale webhook=3', 'bob', 'h', created_at, 'live' " +
-          `FROM releases WHERE number=${one}`,
-      );
-      await sql.run('DELETE FROM deploy_lock');
+test.each(['deploy', 'scale'])(
+  'what was decided before somebody else deployed is not carried out: %s',
+  async (verb) => {
+    rolled.topology(small(''));
+    expect(await rolled.deploy()).toMatchObject({ code: 0 });
+    const one = (await rolled.history())[0]?.number as number;
+    rolled.topology(small(', timeout: 9s'));
+    await rolled.sql.run(
+      'INSERT INTO deploy_lock (id, holder, who, host, doing, since, lease_until) ' +
+        "VALUES (1, UNHEX(REPEAT('0', 32)), 'bob', 'h', 'scale webhook=3', 0, UNIX_TIMESTAMP() * 1000 + 600000)",
+    );
+    const lines: string[] = [];
+    let deploying: Promise<unknown> | undefined;
+    const wanted = verb === 'deploy' ? rolled.deployArguments() : ['scale', 'webhook=1', '--yes'];
+    const code = await rolled.begin(wanted, (line) => {
+      lines.push(line);
+      if (!line.includes('waiting to see')) return;
+      deploying ??= rolled.sql.transaction(async (sql) => {
+        await sql.run(`UPDATE releases SET outcome='superseded' WHERE number=${one}`);
+        await sql.run(
+          'INSERT INTO releases (specification, package_version, image, program, target, reason, who, host, created_at, outcome) ' +
+            "SELECT specification, package_version, image, program, target, 'scale webhook=3', 'bob', 'h', created_at, 'live' " +
+            `FROM releases WHERE number=${one}`,
+        );
+        await sql.run('DELETE FROM deploy_lock');
+      });
     });
-  });
-  await deploying;
-  expect({ code, said: lines.join('\n') }).toEqual({
-    code: 1,
-    said: expect.stringMatching(/Release \d+ \(scale webhook=3\) was deployed by bob on h since .*Nothing was changed/),
-  });
-  expect((await rolled.history()).map(({ reason }) => reason)).toEqual(['scale webhook=3', 'deploy']);
-});
+    await deploying;
+    expect({ code, said: lines.join('\n') }).toEqual({
+      code: 1,
+      said: expect.stringMatching(
+        /Release \d+ \(scale webhook=3\) was deployed by bob on h since .*Nothing was changed/,
+      ),
+    });
+    expect((await rolled.history()).map(({ reason }) => reason)).toEqual(['scale webhook=3', 'deploy']);
+  },
+);

@@ -12,6 +12,7 @@ import { formatCount, formatInstant } from '../../console/units';
 import { partitionsNow } from '../../release/growths';
 import { requireLocal } from '../../release/same-target';
 import { differing, parseScale, type Scale, scaled, scaledBeside } from '../../release/scaled';
+import { releasesOf, requireAsSeen, seeReleases } from '../../release/seen';
 import { type Suggestion, suggestions, wordsOf } from '../../release/suggestion';
 import { withWorkersPool } from '../database';
 import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
@@ -63,11 +64,16 @@ export function scaleCommand(): Command {
       const scales = texts.map(scaleOf);
       const reason = `scale ${texts.join(' ')}`;
       // What cannot be done is said before anybody is asked.
-      const { live: runs, specification: asked } = await withWorkersPool(context, async (pool) => {
+      const {
+        seen,
+        live: runs,
+        specification: asked,
+      } = await withWorkersPool(context, async (pool) => {
+        const before = await seeReleases(releasesOf(pool));
         const live = requireLocal(requiredLive(await currentRelease(pool)));
         const settings = parseSpecification(live.specification, `release ${live.number}`);
         const there = await partitionsNow(context.settings.environment, settings);
-        return { live, specification: scaledBeside(live.specification, there, scales) };
+        return { seen: before, live, specification: scaledBeside(live.specification, there, scales) };
       });
       if (context.dryRun) {
         const from = `release ${runs.number} with ${texts.join(' ')}`;
@@ -78,6 +84,7 @@ export function scaleCommand(): Command {
       const { state, supervisor: supervises } = options;
       await withDeployer(context, { verb: 'scale', subject: texts.join(' '), state, supervises }, async (deploying) => {
         const { deployer, pool, by } = deploying;
+        await requireAsSeen(releasesOf(pool), seen);
         const live = requiredLive(await currentRelease(pool));
         // A release that was taken back may have added partitions, which stay.
         const specification = scaled(await deployer.keepingPartitions(live.specification), scales);
