@@ -65,7 +65,7 @@ export async function untilHeard(options: WaitOptions): Promise<void> {
     }
     if (clock.monotonic() > begunMs + QUIET_LIMIT_MS) {
       throw new UserError(
-        `A worker of ${SPOUT} has been silent, or several were one after another, for ${QUIET_LIMIT_MS / 1_000} s, so nothing was paused. \`downspout status\` shows them.`,
+        `A worker of ${SPOUT} has been silent, or several were one after another, for ${QUIET_LIMIT_MS / 1_000} s, so no partitions were added, and nothing is paused. \`downspout status\` shows them.`,
       );
     }
     await clock.sleep(LOOK_EVERY_MS, signal);

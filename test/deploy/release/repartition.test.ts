@@ -224,6 +224,17 @@ test('spouts that are lost one after another keep partitions from being added, a
   expect(steps()).toEqual(['asked']);
 });
 
+test('spouts that are lost in a pause and never come back keep partitions from being added, and what is said is true of the pause that was', async () => {
+  clock.after(500, () => {
+    [silent, emitting] = [1, 1];
+  });
+  expect(await grow()).toMatchObject({
+    message:
+      'A worker of due has been silent, or several were one after another, for 90 s, so no partitions were added, and nothing is paused. `downspout status` shows them.',
+  });
+  expect(steps()).toEqual(['asked', 'paused', 'resumed']);
+});
+
 test('no partitions are added while workers of a version run that does not know such a pause, and nothing is paused', async () => {
   before = [['host-1', 4_711, '0.9.0']];
   const refusal =
