@@ -21,7 +21,8 @@ export interface RollDirection {
  *    writer says.
  * 2. *A bolt whose time-out rises comes after the spout, and one whose time-out falls before it*: spouts that know a shorter
  *    time-out than a bolt has would have its messages looked up while they can still be accepted, and sent twice. Spouts whose
- *    settings cannot be read may know a shorter one.
+ *    settings cannot be read may know a shorter one. On the target local a worker that still drains after a minute is waited for no
+ *    longer: where a time-out of more than that falls, its last requests may meet spouts that know the shorter one.
  */
 export function turnOf(component: string, { wanted, running, isBack }: RollDirection): Turn {
   if (component === SPOUT) return 1;
