@@ -17,7 +17,8 @@ const MAX_ROWS_PER_BATCH = 500;
 
 /**
  * Rows that came too late to be sent, or so late that newer ones go first: they end, or are put off. Neither needs a claim, so that a
- * worker that dies leaves none of them in doubt, nor a slot. One batch is on the way at a time.
+ * worker that dies leaves none of them in doubt, nor a slot. One batch is on the way at a time. What belongs to another task when its batch
+ * begins is not settled: a drain would wait for all of them, however slow the database is, and they wait for the next owner as well.
  */
 export class LateRows {
   private waiting: { readonly row: HeldRow; readonly done: (isOver: boolean) => void }[] = [];
@@ -48,9 +49,17 @@ export class LateRows {
     void Promise.resolve().then(() => this.settleAll());
   }
 
+  /** Gives back what is another task's by now. */
+  private hasWaiting(): boolean {
+    const revoked = this.waiting.filter(({ row }) => row.revoked);
+    if (revoked.length > 0) this.waiting = this.waiting.filter(({ row }) => !row.revoked);
+    for (const { done } of revoked) done(false);
+    return this.waiting.length > 0;
+  }
+
   private async settleAll(): Promise<void> {
     const { rows, session, late, advance, onError } = this.options;
-    while (this.waiting.length > 0) {
+    while (this.hasWaiting()) {
       const batch = this.waiting.splice(0, MAX_ROWS_PER_BATCH);
       let settled: ReadonlySet<number> = new Set();
       try {

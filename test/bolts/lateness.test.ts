@@ -1,3 +1,4 @@
+import type { SendRows } from '../../bolts/send-rows';
 import { Unavailable } from '../../topology/core/errors';
 import type { LatenessPolicy } from '../../topology/core/lateness';
 import type { Outcome } from '../../topology/message';
@@ -144,6 +145,43 @@ describe('a worker that dies while it ends late messages leaves none of them in 
     await run([row], 1_000);
     expect(row).toMatchObject({ state: 'late', attempts: 0, version: 1 });
     expect(world.database.ledger).toHaveLength(1);
+  });
+});
+
+describe('while a database answers nothing, late messages', () => {
+  const hangs = (rows: SendRows): SendRows => ({
+    ...rows,
+    settleUnclaimed: async () => {
+      await world.clock.sleep(10_000);
+      throw new Unavailable('no answer');
+    },
+  });
+
+  test("keep no drain waiting for longer than what was begun: the others are the next owner's, neither settled nor acked", async () => {
+    world = await new World({ lateness: skip, settings: { maxHeld: 10_000 } }, undefined, hangs).open();
+    const rows = Array.from({ length: 5_000 }, (_, n) => world.row(-8_000, { account: `a${n % 30}` }));
+    world.emit(...rows);
+    await world.advance(2_000);
+    let drained = false;
+    void world.bolt.drain().then(() => {
+      drained = true;
+    });
+    await world.advance(9_000);
+    expect(drained).toBe(true);
+    expect(world.states(rows)).toEqual(['scheduled']);
+    // Of what was begun nothing is known, and reconcile finds it.
+    expect(world.acked).toHaveLength(500);
+  });
+
+  test('of a partition that another task has are given back, and those of others are not', async () => {
+    world = await new World({ lateness: skip, settings: { maxHeld: 10_000 } }, undefined, hangs).open();
+    const rows = Array.from({ length: 1_500 }, (_, n) => world.row(-8_000, { account: `a${n % 30}` }));
+    world.emit(...rows);
+    await world.advance(2_000);
+    world.bolt.revoked([0]);
+    await world.advance(60_000);
+    expect(world.bolt.gauges()).toMatchObject({ held: 0 });
+    expect(world.acked).toHaveLength(500);
   });
 });
 
