@@ -45,6 +45,11 @@ export class MemoryAccounts {
     this.decide(name, policy);
   }
 
+  /** Whether a person has kept back anything of the account. */
+  isAnyKept(name: AccountName): boolean {
+    return this.rowOf(name).keptAt !== null;
+  }
+
   /** Whether a person has kept back what was written last at this time. */
   isKept(name: AccountName, updatedAt: string): boolean {
     const { keptAt } = this.rowOf(name);

@@ -153,8 +153,7 @@ export class MemoryDatabase extends MemoryTable {
   }
 
   protected override staysSuspended(row: MemoryRow): boolean {
-    const isResuming = row.state === 'suspended' && this.accounts.stateOf(row) === 'resuming';
-    return isResuming && !this.accounts.isKept(row, row.updatedAt);
+    return row.state === 'suspended' && this.accounts.stateOf(row) === 'resuming' && !this.accounts.isAnyKept(row);
   }
 
   private keptOf(id: number, planNumber: number): Kept | undefined {
