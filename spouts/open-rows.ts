@@ -37,6 +37,8 @@ export interface Recovery {
   readonly recovered: number;
   /** Rows that the database refuses to write, and why. The other rows are put back all the same. */
   readonly refused: readonly { readonly id: number; readonly reason: string }[];
+  /** Why rows were not put back of which it is not known that they are refused, though others were put back. */
+  readonly failure?: unknown;
 }
 
 /** The spout's view of the table. Every call throws Unavailable when the database does not answer. */
@@ -63,7 +65,7 @@ export interface OpenRows {
   /**
    * Puts rows of dead sessions back to `scheduled`, in doubt, version + 1; they wake `delayMs` from now at the earliest.
    * Rows that are not `sending` by exactly that session in that version stay as they are. So do rows that another transaction has
-   * locked, and some of those whose writing waits for another one.
+   * locked, some of those whose writing waits for another one, and some where others were refused: another call begins with others.
    * @throws Unavailable also when the database answers, and refuses to write any of the rows
    */
   recover(rows: readonly LostRow[], delayMs: number): Promise<Recovery>;

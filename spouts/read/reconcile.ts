@@ -228,12 +228,13 @@ export class Reconcile {
     const dead = await this.leases.deadOf([...new Set(sending.map(({ session }) => session))]);
     const lost = sending.filter(({ session }) => dead.has(session));
     if (lost.length === 0) return;
-    const { refused } = await this.parts.rows.recover(lost, channel.recoverDelayMs).catch((error: unknown) => {
+    const recovery = this.parts.rows.recover(lost, channel.recoverDelayMs).catch((failure: unknown) => {
       // The rows that were read are read all the same. These are found again in the next round.
-      if (!(error instanceof Unavailable)) throw error;
-      this.parts.onError(error);
-      return { refused: [] };
+      if (!(failure instanceof Unavailable)) throw failure;
+      return { refused: [], failure };
     });
+    const { refused, failure } = await recovery;
+    if (failure !== undefined) this.parts.onError(failure);
     for (const { id, reason } of refused) {
       this.refused.add(id);
       this.parts.onError(new Unavailable(`message ${id} of a dead worker cannot be scheduled again: ${reason}`));

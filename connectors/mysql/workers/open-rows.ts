@@ -1,7 +1,8 @@
 import type { LostRow, OpenRow, OpenRows, Recovery, SessionLease, ShardCursor } from '../../../spouts/open-rows';
-import { reasonOf } from '../../../topology/core/errors';
+import { reasonOf, Unavailable } from '../../../topology/core/errors';
 import { DOUBT_SINCE_CLAIM } from '../schema/doubt';
 import { batchesOf } from '../sql/batches';
+import { errnoOf } from '../sql/failures';
 import { InParts } from '../sql/in-parts';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
@@ -22,12 +23,18 @@ const recoveryBound = { maxItems: 1_000, maxBytes: 32 * 1024 * 1024 };
 
 /** Each costs a second, in which this spout looks at nothing else. What is left is found again in the next round. */
 const MAX_WAITS = 3;
+/** Batches of one call that may fail as a whole: where the database does not answer each takes as long as a time-out. */
+const MAX_FAILED_BATCHES = 2;
 
 /** The spout's view of the table. */
 export class MySqlOpenRows implements OpenRows {
   private readonly recoveries: InParts;
 
-  constructor(private readonly pool: Pool) {
+  /** @param random in [0, 1): which batch is recovered first */
+  constructor(
+    private readonly pool: Pool,
+    private readonly random: () => number = Math.random,
+  ) {
     this.recoveries = new InParts(pool, { maxWaits: MAX_WAITS });
   }
 
@@ -85,17 +92,37 @@ export class MySqlOpenRows implements OpenRows {
           `WHERE id IN ${list(sorted, ({ id }) => integer(id))}`,
       ),
     );
-    let recovered = 0;
+    const batches = batchesOf(sorted, ({ id }) => bytes.get(id) ?? 0, recoveryBound);
+    // Another one begins each time, because some may fail always, and nothing is tried after them.
+    const begin = Math.floor(this.random() * batches.length);
+    let [recovered, written] = [0, 0];
     const refused: Recovery['refused'][number][] = [];
-    for (const batch of batchesOf(sorted, ({ id }) => bytes.get(id) ?? 0, recoveryBound)) {
-      const left = await this.recoveries.write(batch, async (part) => {
-        recovered += await this.putBack(part, delayMs);
-      });
-      for (const { row, error, again, isAlone } of left) {
-        if (isAlone || !again) refused.push({ id: row.id, reason: reasonOf(error) });
+    const failed: { readonly batch: readonly LostRow[]; readonly error: unknown }[] = [];
+    for (const batch of [...batches.slice(begin), ...batches.slice(0, begin)]) {
+      if (failed.length === MAX_FAILED_BATCHES) break;
+      try {
+        const left = await this.recoveries.write(batch, async (part) => {
+          recovered += await this.putBack(part, delayMs);
+        });
+        written++;
+        for (const { row, error, again, isAlone } of left) {
+          if (isAlone || !again) refused.push({ id: row.id, reason: reasonOf(error) });
+        }
+      } catch (error) {
+        if (!(error instanceof Unavailable)) throw error;
+        failed.push({ batch, error });
       }
     }
-    return { recovered, refused };
+    if (written === 0 && failed.length > 0) throw failed[0]?.error;
+    let failure: unknown;
+    for (const { batch, error } of failed) {
+      const [row] = batch;
+      // Beside others that were written an answer about one row alone is about that row.
+      if (row !== undefined && batch.length === 1 && errnoOf(error) !== undefined) {
+        refused.push({ id: row.id, reason: reasonOf(error) });
+      } else failure ??= error;
+    }
+    return { recovered, refused, ...(failure === undefined ? {} : { failure }) };
   }
 
   /** Rows that another transaction holds are left for the next time. */
