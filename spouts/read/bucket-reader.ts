@@ -31,7 +31,7 @@ export class BucketReader {
   private readonly channels: InTurn<ChannelMemory>;
 
   constructor(private readonly parts: BucketReaderParts) {
-    this.channels = new InTurn(parts.channels, parts.onError);
+    this.channels = new InTurn(parts.channels, parts);
     this.repeating = new Repeating(parts.clock, () => this.run(), parts.onError);
   }
 

@@ -79,7 +79,7 @@ export class Reconcile {
       wholeAt: 0,
       finishedAt,
     }));
-    this.sweeps = new InTurn<Sweep>(sweeps, parts.onError);
+    this.sweeps = new InTurn<Sweep>(sweeps, parts);
   }
 
   open(): void {
