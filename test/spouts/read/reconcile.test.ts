@@ -288,6 +288,49 @@ test('What fails for one channel or row is no break: a channel whose rows cannot
   expect(said).toEqual(new Set(['no webhook (error 1712)', 'no x (error 1712)']));
 });
 
+test('rows that are not recovered beside others are said, and the round goes on', async () => {
+  world = new SpoutWorld();
+  const { db } = world;
+  around((own) => ({
+    recover: async (rows, delayMs) => ({
+      ...(await own.recover(rows.slice(1), delayMs)),
+      failure: new Unavailable('a batch was refused'),
+    }),
+  }));
+  const rows = [1, 2].map(() => db.insert({ dueAt: world.now }));
+  await claim(
+    'unknown',
+    rows.map(({ id }) => id),
+  );
+  world.spout();
+  await world.run(5_000);
+  expect(rows.map(({ state }) => state)).toEqual(['sending', 'scheduled']);
+  const said = new Set(world.errors.splice(0).map((error) => (error as Error).message));
+  expect(said).toEqual(new Set(['a batch was refused']));
+});
+
+test('a channel whose page takes nine seconds leaves others their rounds', async () => {
+  world = new SpoutWorld(['webhook', 'other']);
+  const { clock } = world;
+  let tries = 0;
+  around((own) => ({
+    page: async (channel, ...query) => {
+      if (channel === 'other') return own.page(channel, ...query);
+      tries++;
+      await clock.sleep(9_000);
+      throw new Unavailable('no answer');
+    },
+  }));
+  world.spout();
+  await world.run(120_000);
+  tries = 0;
+  await world.run(390_000);
+  // Buckets and reconcile read it, each once in 39 s; it was read each second.
+  expect(tries).toBeLessThanOrEqual(22);
+  expect(tries).toBeGreaterThanOrEqual(16);
+  expect(world.errors.splice(0).length).toBeGreaterThan(0);
+});
+
 test('a database that is away is asked for two channels at most', async () => {
   world = new SpoutWorld(['webhook', 'x', 'other', 'more']);
   let pages = 0;

@@ -88,31 +88,29 @@ describe.each([1644, 1062, 1452, 1451, 1242, 1365, 1146, 1305, 1712, 1197, 3100]
   },
 );
 
-/** A server that refuses these rows. Each row is a batch of its own, because of its size. */
-function ofLargeRows(errno: number, refused: readonly number[], random: () => number) {
-  const server = refusing(errno, refused);
-  const sizes = async () => rows.map(({ id }) => [id, 40 * 1024 * 1024]);
+/** A server that refuses rows with error 3100. Batches are of 32 MiB. */
+function ofLargeRows(mebibytes: number, refused: readonly number[], random: () => number = () => 0) {
+  const server = refusing(3100, refused);
+  const sizes = async () => rows.map(({ id }) => [id, mebibytes * 1024 * 1024]);
   return { ...server, openRows: new MySqlOpenRows({ ...(server.pool as object), rows: sizes } as never, random) };
 }
 
 describe('a batch of rows to recover that is refused as a whole', () => {
   test('holds no other, and its row is named where it is the only one', async () => {
-    const { openRows, written } = ofLargeRows(3100, [1], () => 0);
+    const { openRows, written } = ofLargeRows(40, [1]);
     expect(await openRows.recover(rows, 0)).toEqual({ recovered: 3, refused: [{ id: 1, reason: expect.any(String) }] });
     expect(written).toEqual([2, 3, 4]);
   });
 
   test('is said where it is of several, which may not all be refused', async () => {
-    const { pool, written } = refusing(3100, [1, 2]);
-    const sizes = async () => rows.map(({ id }) => [id, 16 * 1024 * 1024]);
-    const openRows = new MySqlOpenRows({ ...(pool as object), rows: sizes } as never, () => 0);
+    const { openRows, written } = ofLargeRows(16, [1, 2]);
     expect(await openRows.recover(rows, 0)).toEqual({ recovered: 2, refused: [], failure: expect.any(Unavailable) });
     expect(written).toEqual([3, 4]);
   });
 
   test('is not followed by others after a second one, and another one begins the next time', async () => {
     let random = 0;
-    const { openRows, written, updates } = ofLargeRows(3100, [1, 2], () => random);
+    const { openRows, written, updates } = ofLargeRows(40, [1, 2], () => random);
     await expect(openRows.recover(rows, 0)).rejects.toThrow(Unavailable);
     expect([updates(), written]).toEqual([2, []]);
     random = 0.5;
