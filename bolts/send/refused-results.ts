@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../topology/core/clock';
 import { type BackOff, backOff } from '../../topology/core/retry-policy';
 import type { AttemptResult, SendRows, Unwritten } from '../send-rows';
-import { batchOf } from './result-batch';
+import { batchOf, MAX_ROWS_PER_BATCH } from './result-batch';
 
 export interface RefusedResultsOptions {
   readonly rows: SendRows;
@@ -20,21 +20,25 @@ export interface RefusedResultsOptions {
 interface Refused {
   readonly result: AttemptResult;
   readonly tries: number;
-  /** Those of the tries after which it could not be written as it is. A locked row may be written as soon as it is free. */
+  /** Those of the tries that the database refused, although it took others. */
   readonly refusals: number;
+  /** Tries in a row of which it could not be told what the database takes. */
+  readonly unanswered: number;
   /** When it is written again, monotonic milliseconds. */
   readonly at: number;
   /** Nobody waits for it any more, because its row could not be released either. */
   readonly isLetGo: boolean;
 }
 
-/** When the result of a locked row is written again, and a refused one. */
+/** When the result of a locked row is written again, or one that nothing is known of, and a refused one. */
 const LOCKED_BACK_OFF: BackOff = { baseMs: 250, capMs: 16_000 };
 const REFUSED_BACK_OFF: BackOff = { baseMs: 2_000, capMs: 16_000 };
 /** The same of a row that can neither be written nor released. */
 const LET_GO_BACK_OFF: BackOff = { baseMs: 2_000, capMs: 60_000 };
 /** Refusals before the row is released; together some 30 s. */
 const MAX_REFUSALS = 5;
+/** Then results are tried one by one. */
+const MAX_UNANSWERED = 9;
 /** A row that is released is not tried again sooner. */
 const RELEASED_FOR_MS = 60_000;
 /** Each waits for a lock for a second, if the row is locked. */
@@ -44,36 +48,41 @@ const MAX_LET_GO = 1_000;
 /** While the bolt drains: between two tries, and for how long. */
 const HURRIED_RETRY_MS = 500;
 const HURRIED_FOR_MS = 8_000;
+/** For how long a drain waits for what the database does not take, and may take yet. Within the limit of any bolt. */
+export const UNANSWERED_FOR_MS = 24_000;
 
 /**
- * Results of rows that the database refused to write as they are, or that are locked.
+ * Results of rows that the database refused to write as they are, that are locked, or that failed for long with whatever others.
  *
  * 1. *A refused result is written again apart from all others, later and later, and at last its row is released*: it is scheduled
- *    in doubt, so that another attempt follows. A locked row is written as soon as it is free.
+ *    in doubt, so that another attempt follows. A locked row is written when it is free.
  * 2. *A row that cannot be released either holds no other*: a round tries to release three such rows at most, the others have their turn
  *    in the next. It counts as unwritten no more, and is still tried. Only a thousand of them are kept.
- * 3. *A drain ends*: it waits for such results for eight seconds. Their rows are recovered when the session has ended.
+ * 3. *A drain ends*: it waits for such results for eight seconds, and for what fails for 24. Their rows are recovered when the session
+ *    has ended.
+ * 4. *An outage is no refusal*: only what the database has refused while it took others is released. What failed together is tried in
+ *    ever smaller parts, and waits for as long as it takes.
  */
 export class RefusedResults {
   private waiting: Refused[] = [];
   private timer: Timer | undefined;
   private isBusy = false;
   private isClosed = false;
-  /** While the bolt drains: until when results are tried, monotonic milliseconds. */
-  private hurriedUntil: number | undefined;
+  /** Since when the bolt drains, monotonic milliseconds. */
+  private hurriedSince: number | undefined;
 
   constructor(private readonly options: RefusedResultsOptions) {}
 
-  /** @param isLocked the row may be written as it is later */
-  add(result: AttemptResult, isLocked: boolean): void {
-    this.put({ result, tries: 0, refusals: 0, at: 0, isLetGo: false }, isLocked);
+  /** @param isRefused although others were written; otherwise it may be written as it is later */
+  add(result: AttemptResult, isRefused: boolean): void {
+    this.put({ result, tries: 0, refusals: 0, unanswered: 0, at: 0, isLetGo: false }, isRefused);
     this.setTimer();
   }
 
   /** From now on results are tried at once, and refused ones released without another try. */
   hurry(): void {
     const now = this.options.clock.monotonic();
-    this.hurriedUntil = now + HURRIED_FOR_MS;
+    this.hurriedSince = now;
     this.waiting = this.waiting.flatMap((one) => (one.isLetGo ? [] : [{ ...one, at: now }]));
     this.setTimer();
   }
@@ -83,11 +92,11 @@ export class RefusedResults {
     this.timer?.cancel();
   }
 
-  private put(one: Refused, isLocked: boolean): void {
+  private put(one: Refused, isRefused: boolean): void {
     const { clock, random } = this.options;
-    const [tries, refusals] = [one.tries + 1, one.refusals + (isLocked ? 0 : 1)];
-    const pace = one.isLetGo ? LET_GO_BACK_OFF : isLocked ? LOCKED_BACK_OFF : REFUSED_BACK_OFF;
-    const delayMs = this.hurriedUntil === undefined ? backOff(pace, tries, random()) : HURRIED_RETRY_MS;
+    const [tries, refusals] = [one.tries + 1, one.refusals + (isRefused ? 1 : 0)];
+    const pace = one.isLetGo ? LET_GO_BACK_OFF : isRefused ? REFUSED_BACK_OFF : LOCKED_BACK_OFF;
+    const delayMs = this.hurriedSince === undefined ? backOff(pace, tries, random()) : HURRIED_RETRY_MS;
     this.waiting.push({ ...one, tries, refusals, at: clock.monotonic() + delayMs });
   }
 
@@ -106,7 +115,8 @@ export class RefusedResults {
     this.isBusy = true;
     const now = clock.monotonic();
     const due = this.waiting.filter(({ at }) => at <= now).toSorted((one, other) => one.at - other.at);
-    const batch = batchOf(due, ({ result }) => bytesOf(result.id));
+    const maxRows = Math.max(1, MAX_ROWS_PER_BATCH >> Math.max(0, ...due.map(({ unanswered }) => unanswered)));
+    const batch = batchOf(due, ({ result }) => bytesOf(result.id)).slice(0, maxRows);
     const taken = new Set(batch);
     this.waiting = this.waiting.filter((one) => !taken.has(one));
     const results = batch.map(({ result }) => result);
@@ -127,27 +137,27 @@ export class RefusedResults {
     this.setTimer();
   }
 
-  /** @param bad undefined when the database refused them together, or did not answer */
+  /** @param bad undefined when the database took none of them, or did not answer */
   private async tryAgain(left: readonly Refused[], bad: ReadonlyMap<number, Unwritten> | undefined): Promise<void> {
-    const { clock } = this.options;
-    const isOver = this.hurriedUntil !== undefined && clock.monotonic() >= this.hurriedUntil;
-    let releasesLeft = bad === undefined ? 1 : MAX_FAILED_RELEASES;
+    let releasesLeft = MAX_FAILED_RELEASES;
     for (const one of left) {
-      const isLocked = bad?.get(one.result.id)?.again === true;
-      const isToRelease = !isLocked && (this.hurriedUntil !== undefined || one.refusals >= MAX_REFUSALS);
+      const isRefused = bad?.get(one.result.id)?.again === false;
+      const isToRelease = isRefused && (this.hurriedSince !== undefined || one.refusals >= MAX_REFUSALS);
+      const tried = { ...one, unanswered: bad === undefined ? Math.min(one.unanswered + 1, MAX_UNANSWERED) : 0 };
       if (isToRelease && releasesLeft > 0) {
         if (await this.release(one)) continue;
         if (this.isClosed) return;
         releasesLeft--;
-        // Without an answer it may be written later.
-        if (bad !== undefined) {
-          this.putLetGo(one, isLocked);
-          continue;
-        }
-      }
-      if (isOver) this.done([one]);
-      else this.put(one, isLocked);
+        this.putLetGo(tried, isRefused);
+      } else if (this.isOver(tried)) this.done([one]);
+      else this.put(tried, isRefused);
     }
+  }
+
+  private isOver({ unanswered, refusals }: Refused): boolean {
+    if (this.hurriedSince === undefined) return false;
+    const forMs = unanswered > 0 && refusals === 0 ? UNANSWERED_FOR_MS : HURRIED_FOR_MS;
+    return this.options.clock.monotonic() - this.hurriedSince >= forMs;
   }
 
   private async release({ result, isLetGo }: Refused): Promise<boolean> {
@@ -167,10 +177,10 @@ export class RefusedResults {
   }
 
   /** Nobody waits for the result any more. It is still tried, unless the bolt drains. */
-  private putLetGo(one: Refused, isLocked: boolean): void {
+  private putLetGo(one: Refused, isRefused: boolean): void {
     this.done([one]);
-    if (this.hurriedUntil === undefined)
-      this.put({ ...one, isLetGo: true, tries: one.isLetGo ? one.tries : 0 }, isLocked);
+    if (this.hurriedSince === undefined)
+      this.put({ ...one, isLetGo: true, tries: one.isLetGo ? one.tries : 0 }, isRefused);
   }
 
   private done(some: readonly Pick<Refused, 'result' | 'isLetGo'>[]): void {

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../topology/core/clock';
 import type { Lease } from '../../topology/core/lease';
 import { type BackOff, backOff } from '../../topology/core/retry-policy';
 import type { AttemptResult, SendRows, Unwritten } from '../send-rows';
-import { RefusedResults } from './refused-results';
+import { RefusedResults, UNANSWERED_FOR_MS } from './refused-results';
 import { batchOf, MAX_ROWS_PER_BATCH } from './result-batch';
 
 export interface WriteBackOptions {
@@ -32,7 +32,7 @@ const CROWDED_LINGER_MS = 1_000;
 const MAX_BATCHES_AT_A_TIME = 2;
 /** After a batch that could not be written nothing is written for so long. */
 const FAILED_BACK_OFF: BackOff = { baseMs: 100, capMs: 2_000 };
-/** A result that failed for so long, with whatever others, goes apart if the lease holds: then the database takes other writes. */
+/** A result that failed for so long, with whatever others, goes apart if the lease holds: then the database answers. */
 const MAX_FAILING_MS = 30_000;
 
 /**
@@ -61,6 +61,8 @@ export class WriteBack {
   private failures = 0;
   /** Since when results fail, monotonic milliseconds. */
   private readonly failingSince = new Map<AttemptResult, number>();
+  /** Since when the bolt drains, monotonic milliseconds. */
+  private hurriedSince = Number.POSITIVE_INFINITY;
   /** The timer is that of a back-off. */
   private isResting = false;
   private isClosed = false;
@@ -87,6 +89,7 @@ export class WriteBack {
   /** From now on results are written at once. */
   hurry(): void {
     this.lingerMs = 0;
+    this.hurriedSince = this.options.clock.monotonic();
     this.refused.hurry();
     this.timer?.cancel();
     this.timer = undefined;
@@ -159,15 +162,17 @@ export class WriteBack {
       const one = bad.get(result.id);
       if (one === undefined) continue;
       if (!one.again) this.options.onError(`write back message ${one.id}`, new Error(one.reason));
-      this.refused.add(result, one.again);
+      this.refused.add(result, !one.again);
     }
     this.done(bad.size === 0 ? batch : batch.filter(({ id }) => !bad.has(id)));
   }
 
-  /** Nothing of it is written: the database is away, or refuses all of it. */
+  /** Nothing of it is written: the database, its table or its ledger is away, or refuses all of it. */
   private failed(batch: readonly AttemptResult[]): void {
     const { clock, random, lease } = this.options;
     const now = clock.monotonic();
+    // A drain ends. The rows are recovered when the session has ended.
+    if (now - this.hurriedSince >= UNANSWERED_FOR_MS && lease.holds()) return this.done(batch);
     this.failures++;
     for (const result of batch) {
       const since = this.failingSince.get(result) ?? now;

@@ -102,7 +102,9 @@ export class MySqlSendRows implements SendRows {
     const left = await this.claims.write(sorted, async (part, hasWaited) => {
       const claim = (sql: Sql) =>
         hasWaited ? claimFree(sql, session, part, ahead) : claimIn(sql, session, part, ahead);
-      won += await (hasWaited ? this.pool.transaction(claim) : this.pool.use(claim));
+      const wonOfPart = await (hasWaited ? this.pool.transaction(claim) : this.pool.use(claim));
+      won += wonOfPart;
+      return wonOfPart;
     });
     const refused = left.filter(({ again }) => !again);
     const [first] = refused;
@@ -119,7 +121,9 @@ export class MySqlSendRows implements SendRows {
     const ended: number[] = [];
     const sorted = results.toSorted((a, b) => a.id - b.id);
     await this.claims.write(sorted, async (part) => {
-      ended.push(...(await this.pool.transaction((sql) => settleUnclaimedIn(sql, session, part))));
+      const endedOfPart = await this.pool.transaction((sql) => settleUnclaimedIn(sql, session, part));
+      ended.push(...endedOfPart);
+      return endedOfPart.length;
     });
     return ended;
   }

@@ -49,13 +49,17 @@ interface Prepared {
  * 6. A row is suspended in the transaction that marks its account unusable. When a person has set other credentials than those that
  *    were refused, neither happens: the row is given back.
  * 7. An account that somebody holds keeps no result of others waiting: refused rows have transactions of their own, after all others,
- *    and those of such an account are handed back.
+ *    and those of such an account are handed back. So are all of them where they cannot be written after others were.
+ * 8. What is refused counts only if other results were written since: while the ledger takes nothing, or the table, nothing is refused.
  */
 export class ResultWriter {
   private readonly parts: InParts;
+  /** By themselves, because that others are written says nothing of the table of the accounts' states. */
+  private readonly refusedParts: InParts;
 
   constructor(private readonly pool: Pool) {
-    this.parts = new InParts(pool);
+    this.parts = new InParts(pool, { isStrict: true });
+    this.refusedParts = new InParts(pool, { isStrict: true });
   }
 
   async write(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]> {
@@ -72,21 +76,30 @@ export class ResultWriter {
     prepared.sort((a, b) => a.id - b.id);
     const others = prepared.filter(({ refused }) => refused === undefined);
     const refused = prepared.filter((row) => row.refused !== undefined);
-    for (const rows of [others, refused]) {
-      for (let from = 0; from < rows.length; from += MAX_ROWS_PER_TRANSACTION) {
-        bad.push(...(await this.writeBatch(session, rows.slice(from, from + MAX_ROWS_PER_TRANSACTION))));
+    for (let from = 0; from < others.length; from += MAX_ROWS_PER_TRANSACTION) {
+      bad.push(...(await this.writeBatch(this.parts, session, others.slice(from, from + MAX_ROWS_PER_TRANSACTION))));
+    }
+    for (let from = 0; from < refused.length; from += MAX_ROWS_PER_TRANSACTION) {
+      const batch = refused.slice(from, from + MAX_ROWS_PER_TRANSACTION);
+      try {
+        bad.push(...(await this.writeBatch(this.refusedParts, session, batch)));
+      } catch (error) {
+        // The others are written.
+        if (others.length === 0) throw error;
+        bad.push(...handedBack(batch, reasonOf(error)));
       }
     }
     return bad;
   }
 
-  private async writeBatch(session: string, batch: readonly Prepared[]): Promise<Unwritten[]> {
+  private async writeBatch(parts: InParts, session: string, batch: readonly Prepared[]): Promise<Unwritten[]> {
     const left: Unwritten[] = [];
-    const refused = await this.parts.write(batch, async (part, hasWaited) => {
+    const refused = await parts.write(batch, async (part, hasWaited) => {
       const locked = hasWaited ? await this.lockedAmong(part) : new Set<number>();
       const rest = part.filter(({ id }) => !locked.has(id));
-      if (rest.length > 0) left.push(...(await this.pool.transaction((sql) => write(sql, session, rest))));
-      left.push(...handedBack(part.filter(({ id }) => locked.has(id))));
+      const held = rest.length === 0 ? [] : await this.pool.transaction((sql) => write(sql, session, rest));
+      left.push(...held, ...handedBack(part.filter(({ id }) => locked.has(id))));
+      return rest.length - held.length;
     });
     return [
       ...left,
@@ -105,8 +118,8 @@ export class ResultWriter {
   }
 }
 
-function handedBack(rows: readonly Prepared[]): Unwritten[] {
-  return rows.map(({ id }) => ({ id, reason: LOCKED, again: true }));
+function handedBack(rows: readonly Prepared[], reason = LOCKED): Unwritten[] {
+  return rows.map(({ id }) => ({ id, reason, again: true }));
 }
 
 /** @returns the rows that were left, because somebody holds their account */

@@ -169,3 +169,28 @@ test('a table that is locked is no refusal of its rows', async () => {
   await expect(new MySqlSendRows(pool).writeBack(SESSION, results)).rejects.toThrow('the table is locked');
   await expect(new MySqlOpenRows(pool).recover(rows, 0)).rejects.toThrow('the table is locked');
 });
+
+test('results of suspended rows that cannot be written, because a right is missing, leave the others written', async () => {
+  const { pool, written } = refusing(0, []);
+  const { transaction } = pool as { transaction: (work: (sql: unknown) => Promise<unknown>) => Promise<unknown> };
+  const denied = instructionOf(Object.assign(new Error('denied'), { errno: 1142, sqlState: 'HY000' }));
+  const rowsOf = async (statement: string) => {
+    if (statement.includes('account_states')) throw denied;
+    return [[9, 'a', 'webhook']];
+  };
+  const around = (work: (sql: unknown) => Promise<unknown>) =>
+    transaction((sql) => work({ ...(sql as object), rows: rowsOf }));
+  const writer = new MySqlSendRows({ ...(pool as object), transaction: around } as never);
+  const suspended = {
+    ...result,
+    id: 9,
+    outcome: { kind: 'unusable', reason: 'no' },
+    settlement: { state: 'suspended', generation: 1, inDoubt: false, error: 'no' },
+  } as const;
+  for (let n = 0; n < 3; n++) {
+    // Not refused, however often others are written: nothing of an account is.
+    expect(await writer.writeBack(SESSION, [suspended as never, ...results])).toMatchObject([{ id: 9, again: true }]);
+  }
+  expect(written.filter((id) => id === 1).length).toBeGreaterThan(0);
+  await expect(writer.writeBack(SESSION, [suspended as never])).rejects.toThrow('denied');
+});
