@@ -23,7 +23,7 @@ class Refusals {
   /** The table as MySQL's is: what it refuses is found in parts. A wait takes a second. */
   readonly around = (own: SendRows): SendRows => {
     const clock = { monotonic: () => this.world.clock.monotonic() };
-    const pool = { clock, rows: async () => [] };
+    const pool = { clock, rows: async (statement: string) => this.accountsIn(statement) as never };
     const [claims, results] = [new InParts(pool), new InParts(pool, { isStrict: true })];
     return {
       ...own,
@@ -53,6 +53,11 @@ class Refusals {
   };
 
   world!: World;
+
+  private accountsIn(statement: string) {
+    const [, ids = ''] = statement.split(' IN ');
+    return [...ids.matchAll(/\d+/g)].map(([id]) => [Number(id), this.world.database.rows.get(Number(id))?.account]);
+  }
 
   private async refuse(part: readonly { readonly id: number }[], refused: ReadonlySet<number>): Promise<void> {
     this.statements++;
@@ -269,6 +274,18 @@ test('a drain ends although a result stays locked', async () => {
   expect(isDrained).toBe(true);
   // Not given up by us: the request was made, and whoever recovers it says that it is in doubt.
   expect(row).toMatchObject({ state: 'sending', version: 1 });
+});
+
+test('results of many accounts that the database refuses are released, and keep none of others waiting', async () => {
+  const refusals = new Refusals(1452);
+  await open(refusals);
+  const bad = Array.from({ length: 20 }, (_, n) => world.row(100, { account: `bad${n}`, host: `b${n}` }));
+  for (const { id } of bad) refusals.writeBack.add(id);
+  world.emit(...bad);
+  const { others, late } = await steady(300_000);
+  expect(p95(late)).toBeLessThan(100);
+  expect(others.filter((one) => world.state(one) === 'sending').length).toBeLessThan(10);
+  for (const { id } of bad) expect(world.database.rows.get(id)).toMatchObject({ state: 'scheduled', inDoubt: true });
 });
 
 test('results that the database refuses with nothing beside them to show it wait until there is', async () => {

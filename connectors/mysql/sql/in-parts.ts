@@ -74,11 +74,11 @@ export interface InPartsOptions {
  *    mostly of one account.
  * 2. *An outage is no refusal, and costs a few statements*: when nothing could be written the first answer is thrown, and for a
  *    second after that the same answer is thrown at once. Only a row that was refused beside others before, in the same way, or
- *    an answer about a value, counts without anything that was written. When one answer has refused rows of six accounts in a row, an
- *    outage may have begun: these, and what is left, are handed back.
+ *    an answer about a value, counts without anything that was written.
  * 3. *Waits are few*: after six that were in vain what is left is handed back, to be tried apart.
  * 4. *Strictly, an outage refuses nothing, however often it is met*: what is tried again and again counts only if something was
- *    written in between.
+ *    written in between. When one answer has refused rows of six accounts in a row, an outage may have begun in the search: these,
+ *    and what is left, are handed back.
  *
  * At worst, where nearly all are refused, it takes some two statements for each row.
  */
@@ -138,8 +138,8 @@ export class InParts {
         if (this.isStrict && part.length === 1 && !again) this.remember(part, errno);
         if (first !== undefined && !hasWritten && isOver) return this.nothingWritten(rows, before, first);
         const alone = part.length === 1 ? part[0] : undefined;
-        const isOfRow = again || isDataError(error);
-        if (!isOfRow && hasWritten && run.add(errno, alone && accounts?.get(alone.id))) {
+        const mayBeOutage = this.isStrict && hasWritten && !again && !isDataError(error);
+        if (mayBeOutage && run.add(errno, alone && accounts?.get(alone.id))) {
           const left = [...refused.splice(run.from).map(({ row }) => row), ...part, ...parts.splice(0).flat()];
           for (const row of left) refused.push({ row, error, again: true, isAlone: false });
           break;
