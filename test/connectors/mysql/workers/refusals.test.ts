@@ -194,3 +194,13 @@ test('results of suspended rows that cannot be written, because a right is missi
   expect(written.filter((id) => id === 1).length).toBeGreaterThan(0);
   await expect(writer.writeBack(SESSION, [suspended as never])).rejects.toThrow('denied');
 });
+
+test('8. what is refused counts only if other results were written since', async () => {
+  const { pool } = refusing(1644, [2]);
+  const writer = new MySqlSendRows(pool);
+  const only = (id: number) => writer.writeBack(SESSION, [{ ...result, id }]);
+  for (let n = 0; n < 3; n++) await expect(only(2)).rejects.toThrow(Unavailable);
+  expect(await only(1)).toEqual([]);
+  expect(await only(2)).toMatchObject([{ id: 2, again: false }]);
+  await expect(only(2)).rejects.toThrow(Unavailable);
+});
