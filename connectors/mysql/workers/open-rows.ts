@@ -102,7 +102,9 @@ export class MySqlOpenRows implements OpenRows {
       if (failed.length === MAX_FAILED_BATCHES) break;
       try {
         const left = await this.recoveries.write(batch, async (part) => {
-          recovered += await this.putBack(part, delayMs);
+          const put = await this.putBack(part, delayMs);
+          recovered += put;
+          return put;
         });
         written++;
         for (const { row, error, again, isAlone } of left) {
