@@ -206,9 +206,9 @@ test('a row that is too large for the binary log by itself (1197) keeps no other
 test('a session whose row in the registry somebody holds keeps no other from being marked dead', async () => {
   const [one, other] = ['1a'.repeat(16), '1b'.repeat(16)] as const;
   const registry = new MySqlWorkerRegistry(admin, systemClock);
-  for (const session of [one, other]) {
+  for (const each of [one, other]) {
     await registry.register(
-      { session, components: ['webhook'], host: 'h', pid: 1, version: '0', statusUrl: null },
+      { session: each, components: ['webhook'], host: 'h', pid: 1, version: '0', statusUrl: null },
       -60_000,
     );
   }
