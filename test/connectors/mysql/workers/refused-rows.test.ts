@@ -173,36 +173,6 @@ describe('a trigger that waits for a row of the application', () => {
   });
 });
 
-test('a row that is too large for the binary log by itself (1197) keeps no other from being claimed', async () => {
-  const client = createClient(required(world.environment, 'DATABASE_URL'));
-  // An update logs it twice.
-  const { id } = await client.schedule({
-    account: 'large',
-    channel: 'webhook',
-    payload: { url: 'http://127.0.0.1/', body: 'x'.repeat(700_000) },
-    dueAt: systemClock.now() - 60_000,
-  });
-  await client.close();
-  await admin.run(`UPDATE scheduled_messages SET id=1000000 WHERE id=${ids[19]}`);
-  ids = [...ids.slice(0, 19), id, 1_000_000];
-  const [[before] = ['']] = await admin.rows<[string]>('SELECT CAST(@@GLOBAL.max_binlog_cache_size AS CHAR)');
-  await admin.run('SET GLOBAL max_binlog_cache_size=524288');
-  // It counts for connections that begin afterwards.
-  const fresh = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), {
-    clock: systemClock,
-    size: 2,
-    patient: true,
-  });
-  try {
-    const own = new MySqlSendRows(fresh);
-    await expect(own.claim(session, await own.read(ids, 0), 0)).rejects.toMatchObject({ won: ids.length - 1 });
-    expect(await states()).toEqual(ids.map((one) => (one === id ? 'scheduled' : 'sending')));
-  } finally {
-    await fresh.close();
-    await admin.run(`SET GLOBAL max_binlog_cache_size=${before}`);
-  }
-});
-
 test('a session whose row in the registry somebody holds keeps no other from being marked dead', async () => {
   const [one, other] = ['1a'.repeat(16), '1b'.repeat(16)] as const;
   const registry = new MySqlWorkerRegistry(admin, systemClock);
