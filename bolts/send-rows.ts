@@ -101,11 +101,9 @@ export interface SendRows {
    * Writes the ledger and settles the rows that the session still owns in that version, in one transaction; a row without
    * a first attempt takes it from the first result that is one: when its request began, or else now. Repeating it
    * is harmless. A delivered attempt whose claim was lost settles the row if it is in doubt. A result that cannot be
-   * written does not hold the others: it is found and returned. `again` says that another transaction has the row locked, or
-   * that it is not known what the answer is about, so the result must be written again later; otherwise the database refuses
-   * it, although it took others in this call or since the result was last tried. Ids that were kept of a row go when it is
-   * delivered or has failed.
-   * @throws when nothing could be written: the database, the table or the ledger is away, or refuses all of it
+   * written does not hold the others: it is found by bisection and returned. `again` says that another transaction has the
+   * row locked, so the result must be written again later; otherwise it can never be written as it is. Ids that were kept of a
+   * row go when it is delivered or has failed.
    */
   writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]>;
 

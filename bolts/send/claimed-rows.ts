@@ -2,6 +2,7 @@ import type { Pauses } from '../../topology/core/pauses';
 import type { GivenBackReason } from '../../topology/message';
 import type { HeldRow } from '../held-row';
 import type { InHand } from '../in-hand';
+import type { RetryUntilDone } from '../retry-until-done';
 import type { AttemptResult, SendRows } from '../send-rows';
 import type { SendSlots } from '../slots/send-slots';
 import type { WakeQueue } from '../slots/wake-queue';
@@ -16,6 +17,7 @@ export interface ClaimedRowsOptions extends AttemptsOptions {
   readonly pauses: Pauses;
   /** Outcomes that may be unwritten before claims stop. */
   readonly maxUnwritten: number;
+  readonly persistence: RetryUntilDone;
   /** Called when an attempt ended or outcomes were written, so that other rows may proceed. */
   readonly advance: () => void;
 }

@@ -1,14 +1,12 @@
 import type { Clock, Timer } from '../../topology/core/clock';
-import type { Lease } from '../../topology/core/lease';
-import { type BackOff, backOff } from '../../topology/core/retry-policy';
-import type { AttemptResult, SendRows, Unwritten } from '../send-rows';
-import { RefusedResults, UNANSWERED_FOR_MS } from './refused-results';
-import { batchOf, MAX_ROWS_PER_BATCH } from './result-batch';
+import type { RetryUntilDone } from '../retry-until-done';
+import type { AttemptResult, SendRows } from '../send-rows';
+import { RefusedResults } from './refused-results';
 
 export interface WriteBackOptions {
   readonly rows: SendRows;
   readonly session: string;
-  readonly lease: Pick<Lease, 'holds'>;
+  readonly persistence: RetryUntilDone;
   readonly clock: Clock;
   readonly random: () => number;
   /** Results that may be unwritten before claims stop. */
@@ -24,25 +22,24 @@ export interface WriteBackOptions {
   readonly onWritten: (results: readonly AttemptResult[]) => void;
 }
 
+const MAX_ROWS_PER_BATCH = 500;
+/** Payloads of one batch: an update logs a row twice, and a replication group refuses transactions of more than 150 MB. */
+const MAX_BYTES_PER_BATCH = 32 * 1024 * 1024;
 /** How long a result may wait for others to be written with it. */
 const LINGER_MS = 100;
 /** The same, while requests are crowded. */
 const CROWDED_LINGER_MS = 1_000;
 /** The second batch is written while the first waits for a row that an application has locked. */
 const MAX_BATCHES_AT_A_TIME = 2;
-/** After a batch that could not be written nothing is written for so long. */
-const FAILED_BACK_OFF: BackOff = { baseMs: 100, capMs: 2_000 };
-/** A result that failed for so long, with whatever others, goes apart if the lease holds: then the database answers. */
-const MAX_FAILING_MS = 30_000;
+/** When the result of a row that an application has locked is written again. */
+const LOCKED_RETRY_MS = 250;
 
 /**
  * Writes the results of attempts.
  *
  * 1. *A result is kept until it is written*: while the database is away the write is retried. What is unwritten is bounded by
  *    what was claimed, because claims stop while too much is unwritten.
- * 2. *One bad row holds nobody else*: its result is set aside, and so is that of a locked row. What failed in a batch that could not
- *    be written at all waits with all others, so that no batch is tried again and again as it is: beside others the database can tell
- *    which of them it refuses.
+ * 2. *One bad row holds nobody else*: its result is set aside and tried by itself. A locked row is written again later.
  * 3. *Requests first*: results of a crowd wait up to a second, or until three quarters of `maxUnwritten` are reached. They wait
  *    even when no request of this worker waits any more, because requests of other workers may.
  */
@@ -57,20 +54,11 @@ export class WriteBack {
   private waitsUntil = 0;
   /** Results in `waiting`, on the way, and of locked or refused rows that wait to be written again. */
   private unwritten = 0;
-  /** Batches that could not be written, since one was. */
-  private failures = 0;
-  /** Since when results fail, monotonic milliseconds. */
-  private readonly failingSince = new Map<AttemptResult, number>();
-  /** Since when the bolt drains, monotonic milliseconds. */
-  private hurriedSince = Number.POSITIVE_INFINITY;
-  /** The timer is that of a back-off. */
-  private isResting = false;
-  private isClosed = false;
 
   private readonly refused: RefusedResults;
 
   constructor(private readonly options: WriteBackOptions) {
-    this.refused = new RefusedResults({ ...options, onDone: (results) => this.done(results) });
+    this.refused = new RefusedResults({ ...options, onDone: (result) => this.done([result]) });
   }
 
   get size(): number {
@@ -89,17 +77,13 @@ export class WriteBack {
   /** From now on results are written at once. */
   hurry(): void {
     this.lingerMs = 0;
-    this.hurriedSince = this.options.clock.monotonic();
     this.refused.hurry();
     this.timer?.cancel();
     this.timer = undefined;
-    this.isResting = false;
     this.writeAll();
   }
 
   close(): void {
-    this.isClosed = true;
-    this.refused.close();
     this.timer?.cancel();
     this.timer = undefined;
   }
@@ -107,13 +91,12 @@ export class WriteBack {
   private put(result: AttemptResult): void {
     if (this.waiting.length === 0) this.waitsUntil = this.options.clock.monotonic() + CROWDED_LINGER_MS;
     this.waiting.push(result);
-    if (this.waiting.length >= MAX_ROWS_PER_BATCH && !this.isResting && !this.mayWait()) this.writeAll();
+    if (this.waiting.length >= MAX_ROWS_PER_BATCH && !this.mayWait()) this.writeAll();
     else this.timer ??= this.options.clock.after(this.lingerMs, () => this.elapsed());
   }
 
   private elapsed(): void {
     this.timer = undefined;
-    this.isResting = false;
     if (this.mayWait()) this.timer = this.options.clock.after(this.lingerMs, () => this.elapsed());
     else this.writeAll();
   }
@@ -130,67 +113,53 @@ export class WriteBack {
   private writeAll(): void {
     this.ofCrowd = false;
     while (this.waiting.length > 0 && this.batchesOnTheWay < MAX_BATCHES_AT_A_TIME) {
-      const batch = batchOf(this.waiting, ({ id }) => this.options.bytesOf(id));
-      this.waiting.splice(0, batch.length);
+      const batch = this.waiting.splice(0, this.nextCount());
       this.batchesOnTheWay++;
       void this.write(batch);
     }
   }
 
-  private async write(batch: readonly AttemptResult[]): Promise<void> {
-    const { rows, session, onError } = this.options;
-    let bad: ReadonlyMap<number, Unwritten> | undefined;
-    try {
-      bad = new Map((await rows.writeBack(session, batch)).map((one) => [one.id, one]));
-    } catch (error) {
-      if (!this.isClosed) onError('write back', error);
+  /** How many of `waiting` are one batch. */
+  private nextCount(): number {
+    let count = 0;
+    let bytes = 0;
+    for (const { id } of this.waiting) {
+      bytes += this.options.bytesOf(id);
+      if (count === MAX_ROWS_PER_BATCH || (count > 0 && bytes > MAX_BYTES_PER_BATCH)) break;
+      count++;
     }
-    this.batchesOnTheWay--;
-    if (this.isClosed) return;
-    if (bad === undefined) this.failed(batch);
-    else this.written(batch, bad);
-    if (this.isResting) return;
+    return count;
+  }
+
+  private async write(batch: AttemptResult[]): Promise<void> {
+    const { rows, session, persistence, onError } = this.options;
+    const bad = await persistence
+      .until('write back', () => rows.writeBack(session, batch))
+      .finally(() => {
+        this.batchesOnTheWay--;
+      });
+    if (bad === undefined) return;
+    const unwritten = new Map(bad.map((one) => [one.id, one]));
+    const locked: AttemptResult[] = [];
+    for (const result of unwritten.size === 0 ? [] : batch) {
+      const one = unwritten.get(result.id);
+      if (one?.again === true) locked.push(result);
+      if (one?.again !== false) continue;
+      onError(`write back message ${one.id}`, new Error(one.reason));
+      this.refused.add(result);
+    }
+    if (locked.length > 0) void this.writeAgain(locked);
+    this.done(unwritten.size === 0 ? batch : batch.filter(({ id }) => !unwritten.has(id)));
     if (this.waiting.length >= MAX_ROWS_PER_BATCH || (this.waiting.length > 0 && this.timer === undefined))
       this.writeAll();
-  }
-
-  /** @param bad what of it is not written */
-  private written(batch: readonly AttemptResult[], bad: ReadonlyMap<number, Unwritten>): void {
-    this.failures = 0;
-    for (const result of batch) this.failingSince.delete(result);
-    for (const result of bad.size === 0 ? [] : batch) {
-      const one = bad.get(result.id);
-      if (one === undefined) continue;
-      if (!one.again) this.options.onError(`write back message ${one.id}`, new Error(one.reason));
-      this.refused.add(result, !one.again);
-    }
-    this.done(bad.size === 0 ? batch : batch.filter(({ id }) => !bad.has(id)));
-  }
-
-  /** Nothing of it is written: the database, its table or its ledger is away, or refuses all of it. */
-  private failed(batch: readonly AttemptResult[]): void {
-    const { clock, random, lease } = this.options;
-    const now = clock.monotonic();
-    // A drain ends. The rows are recovered when the session has ended.
-    if (now - this.hurriedSince >= UNANSWERED_FOR_MS && lease.holds()) return this.done(batch);
-    this.failures++;
-    for (const result of batch) {
-      const since = this.failingSince.get(result) ?? now;
-      if (now - since >= MAX_FAILING_MS && lease.holds()) {
-        this.failingSince.delete(result);
-        this.refused.add(result, false);
-        continue;
-      }
-      this.failingSince.set(result, since);
-      this.waiting.push(result);
-    }
-    this.timer?.cancel();
-    this.isResting = true;
-    this.timer = clock.after(backOff(FAILED_BACK_OFF, this.failures, random()), () => this.elapsed());
   }
 
   private done(results: readonly AttemptResult[]): void {
     this.unwritten -= results.length;
     this.options.onWritten(results);
+  }
+
+  private async writeAgain(results: readonly AttemptResult[]): Promise<void> {
+    if (await this.options.persistence.rest(LOCKED_RETRY_MS)) for (const result of results) this.put(result);
   }
 }

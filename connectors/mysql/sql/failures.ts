@@ -65,6 +65,14 @@ const DATA = new Set([
   3819, // a CHECK
 ]);
 
+/** A transaction was refused for its size: half of it may pass. */
+const TOO_LARGE = new Set([
+  1153,
+  1197, // larger than the binlog's cache
+  1206, // more locks than fit
+  3100, // a hook of replication refused the commit, which limits its size
+]);
+
 const FULL = new Set([
   1040, // of all users
   1203, // of this user
@@ -101,6 +109,10 @@ export function isOutOfTime(error: unknown): boolean {
 
 export function isDataError(error: unknown): boolean {
   return DATA.has(errnoOf(error) ?? 0);
+}
+
+export function isTooLarge(error: unknown): boolean {
+  return TOO_LARGE.has(errnoOf(error) ?? 0);
 }
 
 /** The user may not do this with the table. */

@@ -5,10 +5,8 @@ import type { Sql } from './sql';
 
 /** What is refused is split in so many parts: where a statement waits for a lock, each level of parts costs one wait. */
 const MAX_PARTS = 8;
-/** Statements that may fail before one succeeds, then the answer is taken to be about no row; and accounts in a row, in a search. */
+/** Statements that may fail before one succeeds; then the answer is taken to be about no row. */
 const MAX_IN_VAIN = 6;
-/** Parts of a search that fail in a row before small ones are tried, which show sooner what may be written. */
-const MAX_LARGE_IN_VAIN = 3;
 /** For so long after that the same answer is thrown without a search. */
 const IN_VAIN_FOR_MS = 1_000;
 /** Statements of one call that may wait for a lock in vain. */
@@ -20,47 +18,17 @@ interface Identified {
   readonly id: number;
 }
 
-interface Known {
-  readonly errno: number;
-  /** How many parts were written before it was tried. */
-  readonly writes: number;
-}
-
-/** What was refused in the same way since something was written. */
-class Run {
-  failures = 0;
-  private errno = 0;
-  private readonly accounts = new Set<string>();
-
-  /** @param from of the refused rows, the first of the run */
-  constructor(readonly from = 0) {}
-
-  /** @param account of a row that was tried by itself. @returns whether they are so many that it may be no matter of rows */
-  add(errno: number, account: string | undefined): boolean {
-    if (errno !== this.errno) this.accounts.clear();
-    this.errno = errno;
-    this.failures++;
-    if (account !== undefined) this.accounts.add(account);
-    return this.accounts.size >= MAX_IN_VAIN;
-  }
-}
-
 export interface LeftOut<Row> {
   readonly row: Row;
   readonly error: unknown;
-  /** It would have waited for a lock of somebody else, or what was refused after it seems to be no matter of rows. */
+  /** It would have waited for a lock of somebody else. */
   readonly again: boolean;
-  /** It was tried by itself. False when too many waits came before, or an outage began. */
+  /** It was tried by itself. False when too many waits came before. */
   readonly isAlone: boolean;
 }
 
 export interface InPartsOptions {
   readonly maxWaits?: number;
-  /**
-   * A row counts as refused only if others were written in the same call, or since it was tried by itself before, whatever the
-   * answer. For what is in doubt when it is given up.
-   */
-  readonly isStrict?: boolean;
   /** In [0, 1): which of several equal parts is tried first. */
   readonly random?: () => number;
 }
@@ -76,28 +44,21 @@ export interface InPartsOptions {
  *    second after that the same answer is thrown at once. Only a row that was refused beside others before, in the same way, or
  *    an answer about a value, counts without anything that was written.
  * 3. *Waits are few*: after six that were in vain what is left is handed back, to be tried apart.
- * 4. *Strictly, an outage refuses nothing, however often it is met*: what is tried again and again counts only if something was
- *    written in between. When one answer has refused rows of six accounts in a row, an outage may have begun in the search: these,
- *    and what is left, are handed back.
  *
  * At worst, where nearly all are refused, it takes some two statements for each row.
  */
 export class InParts {
-  /** How rows were refused, by their ids. */
-  private readonly known = new Map<number, Known>();
-  /** Parts that were written. */
-  private writes = 0;
+  /** The error number by the id of the row. */
+  private readonly known = new Map<number, number>();
   private inVain: { readonly errno: number; readonly until: number } | undefined;
   private readonly maxWaits: number;
-  private readonly isStrict: boolean;
   private readonly random: () => number;
 
   constructor(
     private readonly pool: Pick<Sql, 'rows'> & { readonly clock: Pick<Clock, 'monotonic'> },
-    { maxWaits = MAX_WAITS, isStrict = false, random = Math.random }: InPartsOptions = {},
+    { maxWaits = MAX_WAITS, random = Math.random }: InPartsOptions = {},
   ) {
     this.maxWaits = maxWaits;
-    this.isStrict = isStrict;
     this.random = random;
   }
 
@@ -115,17 +76,13 @@ export class InParts {
     const parts = rows.length === 0 ? [] : [rows];
     let first: { readonly error: unknown; readonly errno: number } | undefined;
     let accounts: ReadonlyMap<number, string> | undefined;
-    const before = rows.map(({ id }) => this.known.get(id));
     let [failures, waits, hasWritten] = [0, 0, false];
-    let run = new Run();
     for (let part = this.takeOut(parts, false); part !== undefined; ) {
       try {
         if ((await action(part, waits > 0)) !== 0) {
           hasWritten = true;
-          this.writes++;
           this.inVain = undefined;
           this.forget(part);
-          run = new Run(refused.length);
         }
       } catch (error) {
         const errno = errnoOf(error);
@@ -133,17 +90,9 @@ export class InParts {
         const again = isLockWaitTimeout(error) || isDeadlock(error);
         failures++;
         if (again) waits++;
-        else if (this.isStrict || !isDataError(error)) first ??= { error, errno };
-        const isOver = failures >= MAX_IN_VAIN || this.isInVain(errno, before);
-        if (this.isStrict && part.length === 1 && !again) this.remember(part, errno);
-        if (first !== undefined && !hasWritten && isOver) return this.nothingWritten(rows, before, first);
-        const alone = part.length === 1 ? part[0] : undefined;
-        const mayBeOutage = this.isStrict && hasWritten && !again && !isDataError(error);
-        if (mayBeOutage && run.add(errno, alone && accounts?.get(alone.id))) {
-          const left = [...refused.splice(run.from).map(({ row }) => row), ...part, ...parts.splice(0).flat()];
-          for (const row of left) refused.push({ row, error, again: true, isAlone: false });
-          break;
-        }
+        else if (!isDataError(error)) first ??= { error, errno };
+        const isOver = failures >= MAX_IN_VAIN || this.isInVain(errno, rows);
+        if (first !== undefined && !hasWritten && isOver) return this.nothingWritten(rows, first);
         if (part.length === 1 || waits >= this.maxWaits) {
           for (const row of part) refused.push({ row, error, again, isAlone: part.length === 1 });
         } else {
@@ -155,48 +104,42 @@ export class InParts {
         }
       }
       // Small parts find something that can be written; then large ones, because most of what is left is in them.
-      part = this.takeOut(parts, hasWritten ? run.failures >= MAX_LARGE_IN_VAIN : failures > 0);
+      part = this.takeOut(parts, failures > 0 && !hasWritten);
     }
-    if (first !== undefined && !hasWritten) return this.nothingWritten(rows, before, first);
-    for (const { row, error, again } of refused) if (!again) this.remember([row], errnoOf(error) ?? 0);
+    if (first !== undefined && !hasWritten) return this.nothingWritten(rows, first);
+    this.remember(refused);
     return refused.toSorted((one, other) => one.row.id - other.row.id);
   }
 
   private nothingWritten<Row extends Identified>(
     rows: readonly Row[],
-    before: readonly (Known | undefined)[],
     { error, errno }: { readonly error: unknown; readonly errno: number },
   ): LeftOut<Row>[] {
-    const areKnown = this.areKnown(before, errno);
-    // What is written from now on comes after this try.
-    for (const { id } of rows) {
-      const known = this.known.get(id);
-      if (known !== undefined) this.known.set(id, { ...known, writes: this.writes });
-    }
-    if (areKnown) return rows.map((row) => ({ row, error, again: false, isAlone: true }));
+    if (this.areKnown(rows, errno)) return rows.map((row) => ({ row, error, again: false, isAlone: true }));
     const now = this.pool.clock.monotonic();
     // One row alone says nothing of others.
-    if (rows.length > 1 && !this.isInVain(errno, before)) this.inVain = { errno, until: now + IN_VAIN_FOR_MS };
+    if (rows.length > 1 && !this.isInVain(errno, rows)) this.inVain = { errno, until: now + IN_VAIN_FOR_MS };
     throw error;
   }
 
-  private isInVain(errno: number, before: readonly (Known | undefined)[]): boolean {
+  private isInVain(errno: number, rows: readonly Identified[]): boolean {
     const { inVain } = this;
-    return inVain?.errno === errno && this.pool.clock.monotonic() < inVain.until && !this.areKnown(before, errno);
+    return inVain?.errno === errno && this.pool.clock.monotonic() < inVain.until && !this.areKnown(rows, errno);
   }
 
-  private areKnown(before: readonly (Known | undefined)[], errno: number): boolean {
-    return before.every((known) => known?.errno === errno && (!this.isStrict || known.writes < this.writes));
+  private areKnown(rows: readonly Identified[], errno: number): boolean {
+    return rows.every(({ id }) => this.known.get(id) === errno);
   }
 
   private forget(rows: readonly Identified[]): void {
     if (this.known.size > 0) for (const { id } of rows) this.known.delete(id);
   }
 
-  private remember(rows: readonly Identified[], errno: number): void {
-    for (const { id } of rows) {
-      this.known.delete(id);
-      this.known.set(id, { errno, writes: this.writes });
+  private remember(refused: readonly LeftOut<Identified>[]): void {
+    for (const { row, error, again } of refused) {
+      if (again) continue;
+      this.known.delete(row.id);
+      this.known.set(row.id, errnoOf(error) ?? 0);
     }
     for (const id of this.known.keys()) {
       if (this.known.size <= MAX_REMEMBERED) return;

@@ -10,7 +10,7 @@ import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { keep, readKept } from './kept-ids';
-import { ResultWriter, settleIn } from './write-back';
+import { settleIn, writeBack } from './write-back';
 
 /** Of an unsigned SMALLINT. */
 const MAX_ATTEMPTS = 65_535;
@@ -53,11 +53,9 @@ type ReadColumns = readonly [
  */
 export class MySqlSendRows implements SendRows {
   private readonly claims: InParts;
-  private readonly results: ResultWriter;
 
   constructor(private readonly pool: Pool) {
     this.claims = new InParts(pool);
-    this.results = new ResultWriter(pool);
   }
 
   async read(ids: readonly number[], maxPayloadBytes: number): Promise<SendRow[]> {
@@ -129,7 +127,7 @@ export class MySqlSendRows implements SendRows {
   }
 
   writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]> {
-    return this.results.write(session, results);
+    return writeBack(this.pool, session, results);
   }
 
   async release(

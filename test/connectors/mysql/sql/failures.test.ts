@@ -4,6 +4,7 @@ import {
   isDataError,
   isDeadlock,
   isLockWaitTimeout,
+  isTooLarge,
   leavesConnectionUsable,
 } from '../../../../connectors/mysql/sql/failures';
 import { Unavailable, UserError } from '../../../../topology/core/errors';
@@ -46,8 +47,18 @@ test('no answer is Unavailable; what is no error of MySQL stays as it is', () =>
 });
 
 test('an instruction still says which answer it was', () => {
-  expect([isLockWaitTimeout(of(1205)), isDeadlock(of(1213)), isDataError(of(1264))]).toEqual([true, true, true]);
-  expect([isLockWaitTimeout(of(1213)), isDeadlock(of(1205)), isDataError(of(1205))]).toEqual([false, false, false]);
+  expect([isLockWaitTimeout(of(1205)), isDeadlock(of(1213)), isDataError(of(1264)), isTooLarge(of(1197))]).toEqual([
+    true,
+    true,
+    true,
+    true,
+  ]);
+  expect([isLockWaitTimeout(of(1213)), isDeadlock(of(1205)), isDataError(of(1205)), isTooLarge(of(1205))]).toEqual([
+    false,
+    false,
+    false,
+    false,
+  ]);
 });
 
 test('a trigger that refuses a row concerns that row alone', () => {

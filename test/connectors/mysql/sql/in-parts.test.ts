@@ -6,8 +6,6 @@ class Server {
   readonly clock = new ManualClock();
   readonly written = new Set<number>();
   statements = 0;
-  /** False: what is written finds nothing to write. */
-  writes = true;
   /** Whose row is whose; each its own unless given. */
   accountOf = (id: number) => `a${id}`;
 
@@ -27,9 +25,7 @@ class Server {
         this.statements++;
         const errno = part.map(({ id }) => this.errnoOf(id)).find((one) => one !== undefined);
         if (errno !== undefined) throw Object.assign(new Error('no'), { errno, sqlState: 'HY000' });
-        if (!this.writes) return 0;
         for (const { id } of part) this.written.add(id);
-        return part.length;
       },
     );
   }
@@ -116,25 +112,6 @@ describe('2. An outage is no refusal, and costs a few statements', () => {
     await expect(server.write(parts, [7])).rejects.toMatchObject({ errno: 1062 });
   });
 
-  test.each([1040, 1053, 1114, 1290])(
-    'an outage with answer %i that begins in a search refuses nothing',
-    async (errno) => {
-      const server = new Server((id) => (server.written.size > 0 ? errno : id === 77 ? 1452 : undefined));
-      const refused = await server.write(new InParts(server.pool, { isStrict: true, random: () => 0 }), ids);
-      expect(server.written.size).toBeGreaterThan(0);
-      expect(refusedIds(refused)).toHaveLength(500 - server.written.size);
-      expect(refused.filter(({ again }) => !again)).toEqual([]);
-      // All of them, a part that is written, and then some of each size down to six rows.
-      expect(server.statements).toBeLessThanOrEqual(1 + 3 * 8);
-    },
-  );
-
-  test('a part of which nothing was written shows nothing', async () => {
-    const server = new Server((id) => (id > 1 ? 1114 : undefined));
-    server.writes = false;
-    await expect(server.write(new InParts(server.pool), [1, 2])).rejects.toMatchObject({ errno: 1114 });
-  });
-
   test('an answer about a value is about its row, also where nothing else is written', async () => {
     const server = new Server(() => 1264);
     expect(refusedIds(await server.write(new InParts(server.pool), [1, 2]))).toEqual([1, 2]);
@@ -165,38 +142,5 @@ describe('3. Waits are few', () => {
     const refused = await server.write(new InParts(server.pool), ids);
     expect(server.written.size).toBe(450);
     expect(refusedIds(refused)).toEqual(ids.filter((id) => id % 10 === 0));
-  });
-});
-
-describe('4. Strictly, an outage refuses nothing, however often it is met', () => {
-  test.each([1114, 1264, 1644])(
-    'what is refused by itself, with answer %i, counts once something is written in between',
-    async (errno) => {
-      const server = new Server((id) => (id === 7 ? errno : undefined));
-      const parts = new InParts(server.pool, { isStrict: true });
-      for (let n = 0; n < 3; n++) await expect(server.write(parts, [7])).rejects.toMatchObject({ errno });
-      await server.write(parts, [1]);
-      expect(await server.write(parts, [7])).toMatchObject([{ row: { id: 7 }, again: false }]);
-      await expect(server.write(parts, [7])).rejects.toMatchObject({ errno });
-      await server.write(parts, [2]);
-      expect(await server.write(parts, [7])).toMatchObject([{ row: { id: 7 }, again: false }]);
-    },
-  );
-
-  test('what was refused beside others is no longer once nothing is written', async () => {
-    const server = new Server((id) => (id === 7 ? 1114 : undefined));
-    const parts = new InParts(server.pool, { isStrict: true });
-    expect(await server.write(parts, [6, 7])).toMatchObject([{ row: { id: 7 }, again: false }]);
-    await expect(server.write(parts, [7])).rejects.toMatchObject({ errno: 1114 });
-  });
-
-  test('rows that failed together only are not refused, whatever was written in between', async () => {
-    const server = new Server(() => 1114);
-    const parts = new InParts(server.pool, { isStrict: true });
-    await expect(server.write(parts, ids)).rejects.toMatchObject({ errno: 1114 });
-    server.errnoOf = () => undefined;
-    await server.write(parts, [501]);
-    server.errnoOf = () => 1114;
-    await expect(server.write(parts, ids)).rejects.toMatchObject({ errno: 1114 });
   });
 });

@@ -50,7 +50,8 @@ describe.each([1180, 3101, 1041, 1030, 3169, 1613, 1290])('error %i of the serve
     await expect(new MySqlOpenRows(pool).recover(rows, 0)).rejects.toThrow(Unavailable);
     await expect(new MySqlSendRows(pool).writeBack(SESSION, results)).rejects.toThrow(Unavailable);
     await expect(new MySqlSendRows(pool).claim(SESSION, rows, 0)).rejects.toThrow(Unavailable);
-    expect(updates()).toBe(3 * 5);
+    // Of results all are tried together.
+    expect(updates()).toBe(2 * 5 + 1);
   });
 });
 
@@ -69,14 +70,6 @@ describe.each([1644, 1062, 1452, 1451, 1242, 1365, 1146, 1305, 1712, 1197, 3100]
       expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
     });
 
-    test('of a write-back', async () => {
-      const { pool, written } = refusing(errno, [2]);
-      expect(await new MySqlSendRows(pool).writeBack(SESSION, results)).toEqual([
-        { id: 2, reason: expect.any(String), again: false },
-      ]);
-      expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
-    });
-
     test('of those that are recovered', async () => {
       const { pool, written } = refusing(errno, [2]);
       expect(await new MySqlOpenRows(pool).recover(rows, 0)).toEqual({
@@ -87,6 +80,14 @@ describe.each([1644, 1062, 1452, 1451, 1242, 1365, 1146, 1305, 1712, 1197, 3100]
     });
   },
 );
+
+test.each([1644, 1197, 3100])('error %i for one row holds no other of a write-back', async (errno) => {
+  const { pool, written } = refusing(errno, [2]);
+  expect(await new MySqlSendRows(pool).writeBack(SESSION, results)).toEqual([
+    { id: 2, reason: expect.any(String), again: false },
+  ]);
+  expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
+});
 
 /** A server that refuses rows with error 3100. Batches are of 32 MiB. */
 function ofLargeRows(mebibytes: number, refused: readonly number[], random: () => number = () => 0) {
@@ -126,13 +127,6 @@ describe('a row whose writing waits for what somebody else holds (error 1205) ho
     expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
   });
 
-  test('of a write-back: it is to be written again', async () => {
-    const { pool, written } = refusing(1205, [2]);
-    const bad = await new MySqlSendRows(pool).writeBack(SESSION, results);
-    expect(bad).toMatchObject([{ id: 2, again: true }]);
-    expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
-  });
-
   test('of those that are recovered', async () => {
     const { pool, written } = refusing(1205, [2]);
     expect(await new MySqlOpenRows(pool).recover(rows, 0)).toMatchObject({ recovered: 3, refused: [{ id: 2 }] });
@@ -168,39 +162,4 @@ test('a table that is locked is no refusal of its rows', async () => {
   await expect(new MySqlSendRows(pool).claim(SESSION, rows, 0)).rejects.toThrow('the table is locked');
   await expect(new MySqlSendRows(pool).writeBack(SESSION, results)).rejects.toThrow('the table is locked');
   await expect(new MySqlOpenRows(pool).recover(rows, 0)).rejects.toThrow('the table is locked');
-});
-
-test('results of suspended rows that cannot be written, because a right is missing, leave the others written', async () => {
-  const { pool, written } = refusing(0, []);
-  const { transaction } = pool as { transaction: (work: (sql: unknown) => Promise<unknown>) => Promise<unknown> };
-  const denied = instructionOf(Object.assign(new Error('denied'), { errno: 1142, sqlState: 'HY000' }));
-  const rowsOf = async (statement: string) => {
-    if (statement.includes('account_states')) throw denied;
-    return [[9, 'a', 'webhook']];
-  };
-  const around = (work: (sql: unknown) => Promise<unknown>) =>
-    transaction((sql) => work({ ...(sql as object), rows: rowsOf }));
-  const writer = new MySqlSendRows({ ...(pool as object), transaction: around } as never);
-  const suspended = {
-    ...result,
-    id: 9,
-    outcome: { kind: 'unusable', reason: 'no' },
-    settlement: { state: 'suspended', generation: 1, inDoubt: false, error: 'no' },
-  } as const;
-  for (let n = 0; n < 3; n++) {
-    // Not refused, however often others are written: nothing of an account is.
-    expect(await writer.writeBack(SESSION, [suspended as never, ...results])).toMatchObject([{ id: 9, again: true }]);
-  }
-  expect(written.filter((id) => id === 1).length).toBeGreaterThan(0);
-  await expect(writer.writeBack(SESSION, [suspended as never])).rejects.toThrow('denied');
-});
-
-test('8. what is refused counts only if other results were written since', async () => {
-  const { pool } = refusing(1644, [2]);
-  const writer = new MySqlSendRows(pool);
-  const only = (id: number) => writer.writeBack(SESSION, [{ ...result, id }]);
-  for (let n = 0; n < 3; n++) await expect(only(2)).rejects.toThrow(Unavailable);
-  expect(await only(1)).toEqual([]);
-  expect(await only(2)).toMatchObject([{ id: 2, again: false }]);
-  await expect(only(2)).rejects.toThrow(Unavailable);
 });

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import type { AttemptResult } from '../../../../bolts/send-rows';
 import { createClient } from '../../../../connectors/mysql/client/client';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { MySqlOpenRows } from '../../../../connectors/mysql/workers/open-rows';
@@ -66,20 +65,6 @@ async function trigger(body: string): Promise<void> {
   );
 }
 
-function delivered({ id, version, dueAt, wakeAt }: Awaited<ReturnType<MySqlSendRows['read']>>[number]): AttemptResult {
-  return {
-    id,
-    version,
-    dueAt,
-    wakeAt: wakeAt as number,
-    contentHash: 'ab'.repeat(32),
-    startedAt: systemClock.now(),
-    finishedAt: systemClock.now(),
-    outcome: { kind: 'delivered' },
-    settlement: { state: 'delivered', deliveredAt: systemClock.now(), receipt: null },
-  };
-}
-
 describe.each(failures)('a trigger that fails for one row with error %s', (_, body) => {
   test('keeps no other row from being claimed', async () => {
     const read = await rows.read(ids, 0);
@@ -89,14 +74,6 @@ describe.each(failures)('a trigger that fails for one row with error %s', (_, bo
       message: expect.stringContaining(`message ${bad()} cannot be claimed: `),
     });
     expect(await states()).toEqual(but('scheduled', 'sending'));
-  });
-
-  test('keeps no other result from being written', async () => {
-    await rows.claim(session, await rows.read(ids, 0), 0);
-    const results = (await rows.read(ids, 0)).map(delivered);
-    await trigger(body(bad()));
-    expect(await rows.writeBack(session, results)).toEqual([{ id: bad(), reason: expect.any(String), again: false }]);
-    expect(await states()).toEqual(but('sending', 'delivered'));
   });
 
   test('keeps no other row of a dead session from being recovered', async () => {
@@ -162,14 +139,6 @@ describe('a trigger that waits for a row of the application', () => {
     const isLeft = async () => (await states()).filter((state) => state === 'sending').length > 1;
     for (let round = 0; round < 10 && (await isLeft()); round++) await new MySqlOpenRows(admin).recover(lost, 0);
     expect(await states()).toEqual(but('sending', 'scheduled'));
-  });
-
-  test('keeps no other result from being written', async () => {
-    await rows.claim(session, await rows.read(ids, 0), 0);
-    const results = (await rows.read(ids, 0)).map(delivered);
-    await hold();
-    expect(await rows.writeBack(session, results)).toEqual([{ id: bad(), reason: expect.any(String), again: true }]);
-    expect(await states()).toEqual(but('sending', 'delivered'));
   });
 });
 
