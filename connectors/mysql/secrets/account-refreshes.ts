@@ -35,15 +35,7 @@ export class MySqlAccountRefreshes implements AccountRefreshes {
     this.due = new DueRefreshes(pool, key);
   }
 
-  claim(
-    channel: string,
-    session: string,
-    limit: number,
-    leaseMs: number,
-    takesOver: boolean,
-  ): Promise<readonly ClaimedRefresh[]> {
-    return this.due.claim(channel, session, limit, leaseMs, takesOver);
-  }
+  readonly claim: AccountRefreshes['claim'] = (...query) => this.due.claim(...query);
 
   settle(channel: string, session: string, claimed: ClaimedRefresh, result: RefreshResult): Promise<boolean> {
     const owner = { account: claimed.account, channel };
