@@ -51,20 +51,24 @@ export class RollLedger {
 
   /**
    * What the newest attempts of all workers came to, none older than five minutes. Later looks begin after them. Accounts that
-   * failed only are left out then and later, because they say nothing of a release, wherever their partition comes to lie.
+   * failed only are left out then and later, because they say nothing of a release, wherever their partition comes to lie. What
+   * releases did that were taken back is no measure for this one: the same fault would halt it only the first time.
    * @param releaseNumber what its workers did already is not from before the roll, where that was interrupted
    */
   async begin(releaseNumber: number): Promise<AttemptsByAccount> {
     this.last = await this.newest();
     const from = Math.max(0, this.last - MOST_ATTEMPTS);
-    const isFresh = `EXISTS (SELECT 1 FROM workers w WHERE w.session = a.session AND w.release_number = ${integer(releaseNumber)})`;
+    const isMeasure =
+      'NOT EXISTS (SELECT 1 FROM workers w LEFT JOIN releases r ON r.number = w.release_number WHERE w.session = a.session ' +
+      `AND (w.release_number = ${integer(releaseNumber)} OR r.outcome IN ('failed', 'rolled_back')))`;
     const failing = await this.pool.rows<[string, string]>(
       `SELECT m.channel, m.account FROM delivery_attempts a JOIN scheduled_messages m ON m.id = a.message_id ` +
-        `WHERE ${rangeOf(from, this.last, BASELINE_MS)} AND NOT ${isFresh} GROUP BY m.channel, m.account ` +
+        `WHERE ${rangeOf(from, this.last, BASELINE_MS)} AND ${isMeasure} GROUP BY m.channel, m.account ` +
         `HAVING SUM(a.outcome = 'delivered') = 0 LIMIT ${MOST_FAILING}`,
     );
     this.judged = failing.length === 0 ? '' : notAmong('m', failing);
-    return (await this.between(from, this.last, releaseNumber, BASELINE_MS)).others;
+    const range = `${rangeOf(from, this.last, BASELINE_MS)} AND ${isMeasure}`;
+    return (await this.among(range, releaseNumber)).others;
   }
 
   /** Attempts since the last look, of the workers of this release and of all others. */
@@ -74,7 +78,7 @@ export class RollLedger {
     const from = this.last;
     const to = await this.newest();
     this.last = to;
-    return this.between(Math.max(from, to - MOST_ATTEMPTS), to, releaseNumber);
+    return this.among(rangeOf(Math.max(from, to - MOST_ATTEMPTS), to), releaseNumber);
   }
 
   /**
@@ -131,14 +135,14 @@ export class RollLedger {
     return row?.[0] ?? 0;
   }
 
-  private async between(from: number, to: number, releaseNumber: number, youngerMs?: number) {
+  private async among(range: string, releaseNumber: number) {
     const isFresh = `COALESCE(w.release_number=${integer(releaseNumber)}, 0)`;
     const judged = this.judged === '' ? '' : `AND ${this.judged} `;
     const rows = await this.pool.rows<[number, string, string, number, string, string, string]>(
       `SELECT ${isFresh} AS is_fresh, m.channel, m.account, COUNT(*), SUM(a.outcome <> 'delivered'), ` +
         `${endedAfter(this.bounds.lateMs)}, ${endedAfter(this.bounds.veryLateMs)} FROM delivery_attempts a ` +
         `LEFT JOIN workers w ON w.session = a.session JOIN scheduled_messages m ON m.id = a.message_id ${judged}` +
-        `WHERE ${rangeOf(from, to, youngerMs)} GROUP BY is_fresh, m.channel, m.account`,
+        `WHERE ${range} GROUP BY is_fresh, m.channel, m.account`,
     );
     const of = (fresh: number): AttemptsByAccount =>
       new Map(

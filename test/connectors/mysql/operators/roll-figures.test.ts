@@ -124,11 +124,14 @@ test('where no account failed only, all attempts are counted', async () => {
   expect((await ledger.since(1)).others).toEqual(figures({ well: [1, 1, 0] }));
 });
 
-test('where a roll is continued, what its own workers did meanwhile is not what was before it', async () => {
-  await admin.run(
+const freshWorker = () =>
+  admin.run(
     'INSERT INTO workers (session, components, host, pid, version, release_number, started_at, lease_until) VALUES ' +
       `(x'${FRESH}', '["webhook"]', 'host-1', 1, '1', 2, ${NOW}, ${NOW})`,
   );
+
+test('where a roll is continued, what its own workers did meanwhile is not what was before it', async () => {
+  await freshWorker();
   const [ofFresh, ofOld] = [await message('fresh'), await message('old')];
   for (const _ of [1, 2, 3]) await attempt(ofFresh, 'retry', { session: FRESH });
   await attempt(ofOld, 'delivered');
@@ -162,4 +165,21 @@ test('what is resumed during a roll is not overdue because of it', async () => {
   expect(await overdue()).toEqual(new Map());
   await message('shop');
   expect(await overdue()).toEqual(new Map([['webhook', { messages: 1, ofWorst: 1 }]]));
+});
+
+test.each([
+  ['failed', { old: [1, 0, 0] as const }],
+  ['rolled_back', { old: [1, 0, 0] as const }],
+  ['superseded', { old: [2, 1, 0] as const, well: [1, 0, 0] as const }],
+])('what was before a roll is not what a release did that %s', async (outcome, before) => {
+  await freshWorker();
+  await admin.run(
+    'INSERT INTO releases (number, specification, package_version, target, reason, who, host, created_at, outcome) VALUES ' +
+      `(2, '{}', '1', 'local', 'deploy', 'ann', 'host-1', ${NOW}, '${outcome}')`,
+  );
+  const [old, well] = [await message('old'), await message('well')];
+  await attempt(old, 'delivered');
+  await attempt(old, 'retry', { session: FRESH });
+  await attempt(well, 'delivered', { session: FRESH });
+  expect(await ledger.begin(3)).toEqual(figures(before as never));
 });
