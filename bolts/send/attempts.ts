@@ -91,7 +91,7 @@ export class Attempts {
    */
   tooLate(row: HeldRow, wasAsked = false): AttemptResult | undefined {
     if (!this.options.late.isOver(row)) return undefined;
-    if (row.inDoubt && !wasAsked && this.classOf(row) === 'lookup') return undefined;
+    if (row.inDoubt && !wasAsked && this.asksFirst(row)) return undefined;
     const { outcome, settlement } = this.options.late.ended(row);
     return this.written(row, outcome, settlement, null);
   }
@@ -117,7 +117,7 @@ export class Attempts {
   /** Makes the attempt; `done` is called once, never within this call. */
   make(row: HeldRow, done: (ended: Ended) => void): void {
     const attempt = this.unbegun.add(done);
-    if (row.inDoubt && this.classOf(row) === 'lookup') void this.askThenSend(row, attempt);
+    if (row.inDoubt && this.asksFirst(row)) void this.askThenSend(row, attempt);
     else if (this.isDoubtful(row)) void this.end(row, attempt);
     else this.send(row, false, attempt);
   }
@@ -146,6 +146,16 @@ export class Attempts {
     const latest = databaseClock.latest();
     // While the clock is unknown nothing starts, so nothing needs to be decided.
     return classFor(channel, row, Number.isFinite(latest) ? latest : Number.NEGATIVE_INFINITY);
+  }
+
+  /**
+   * The provider of a row in doubt is asked before anything else. While a key lives it need not be, because sending again settles the
+   * doubt. That ends with the row's time: what was not accepted then would be sent late.
+   */
+  private asksFirst(row: HeldRow): boolean {
+    const { channel, late } = this.options;
+    const own = this.classOf(row);
+    return own === 'lookup' || (own === 'idempotent' && channel.lookup !== undefined && late.isOver(row));
   }
 
   /** Its key has ended since it was claimed. */

@@ -273,12 +273,47 @@ describe('what may have been sent is never called late:', () => {
     expect(world.channel.journal).toEqual([]);
   });
 
-  test.each(['idempotent', 'blind'] as const)('where nobody is asked it is uncertain: %s', async (channelClass) => {
+  test.each(['idempotent', 'blind'] as const)('where nobody can be asked it is uncertain: %s', async (channelClass) => {
     await start({ lateness: skip, class: channelClass });
+    Object.assign(world.channel, { lookup: undefined });
     const row = Object.assign(world.row(-8_000), doubtful());
     await run([row], 1_000);
     expect(row).toMatchObject({ state: 'uncertain', inDoubt: true, isLate: false });
     expect(row.lastError).toContain('may have been accepted');
+    expect(world.channel.journal).toEqual([]);
+  });
+
+  test.each([undefined, 3_600_000])(
+    'where a key lives and the provider can be asked it is looked up, and not sent again (lifetime of keys: %s)',
+    async (keyLifetimeMs) => {
+      await start({ lateness: skip });
+      Object.assign(world.channel, { keyLifetimeMs });
+      const [accepted, absent] = [world.row(-8_000), world.row(-8_000)].map((row) => Object.assign(row, doubtful()));
+      world.channel.lookups.set((accepted as MemoryRow).id, { kind: 'accepted', receipt: 'earlier' });
+      await run([accepted, absent] as MemoryRow[], 1_000);
+      expect(accepted).toMatchObject({ state: 'delivered', receipt: 'earlier', isLate: false });
+      expect(absent).toMatchObject({ state: 'uncertain', inDoubt: true, isLate: false });
+      expect(world.channel.looked).toHaveLength(2);
+      expect(world.channel.journal).toEqual([]);
+    },
+  );
+
+  test('in time it is sent again under its living key, and nobody is asked', async () => {
+    await start({ lateness: { ...skip, sendWithinMs: 60_000 } });
+    Object.assign(world.channel, { keyLifetimeMs: 3_600_000 });
+    const row = Object.assign(world.row(-8_000), doubtful());
+    await run([row], 1_000);
+    expect(row).toMatchObject({ state: 'delivered', attempts: 1 });
+    expect(world.channel.looked).toEqual([]);
+  });
+
+  test('what becomes late between its claim and its request is looked up as well', async () => {
+    await start({ lateness: skip });
+    const row = Object.assign(world.row(-4_000), doubtful());
+    world.channel.script(row.id, { outcome: { kind: 'delivered' }, connecting: 1_500 });
+    world.channel.lookups.set(row.id, { kind: 'accepted', receipt: 'earlier' });
+    await run([row], 4_000);
+    expect(row).toMatchObject({ state: 'delivered', receipt: 'earlier' });
     expect(world.channel.journal).toEqual([]);
   });
 
