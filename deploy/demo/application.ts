@@ -1,12 +1,17 @@
 import type { Clock } from '../../topology/core/clock';
+import type { ChannelName, Payload } from '../../topology/payloads/payloads';
 import type { DemoScript, ScriptedChange, ScriptedMessage } from './demo-script';
 import type { Told, ToldPlan } from './judge';
 
 /** What one message looks like to the client. `dueAt` is epoch milliseconds. */
 export interface ScheduledContent {
+  readonly channel: ChannelName;
   readonly dueAt: number;
-  readonly payload: { readonly url: string; readonly headers: Record<string, string>; readonly body: unknown };
+  readonly payload: Payload;
 }
+
+/** What a plan of a message is to say. @param dueAt epoch milliseconds */
+export type Writing = (message: ScriptedMessage, revision: number, dueAt: number) => Payload;
 
 /** What the application needs of the client. Answers come in the order of what was given. */
 export interface Scheduling {
@@ -38,7 +43,7 @@ export class Application {
   constructor(
     private readonly script: DemoScript,
     private readonly client: Scheduling,
-    private readonly receiverUrl: string,
+    private readonly writing: Writing,
     private readonly clock: Clock,
     private readonly start: number,
   ) {}
@@ -62,6 +67,8 @@ export class Application {
   told(): Told[] {
     return [...this.written.values()].map(({ message, plans, canceledAt }) => ({
       key: message.key,
+      channel: message.channel,
+      account: message.account,
       plans,
       canceledAt,
     }));
@@ -86,7 +93,7 @@ export class Application {
     const asked = messages.map((message) => ({
       key: message.key,
       account: message.account,
-      ...this.content(message.key, 1, this.notBeforeNow(message.dueAt)),
+      ...this.content(message, 1, this.notBeforeNow(message.dueAt)),
     }));
     await this.client.schedule(asked);
     const acknowledgedAt = this.clock.now();
@@ -117,7 +124,7 @@ export class Application {
       const { message, plans } = this.find(change.key);
       const last = plans.at(-1) as ToldPlan;
       const dueAt = change.dueAt === undefined ? last.dueAt : this.notBeforeNow(change.dueAt);
-      const content = this.content(message.key, last.revision + 1, dueAt);
+      const content = this.content(message, last.revision + 1, dueAt);
       return { key: message.key, account: message.account, ...content };
     });
     const answers = await this.client.edit(asked);
@@ -137,15 +144,8 @@ export class Application {
     return Math.max(this.start + planned, this.clock.now());
   }
 
-  private content(key: string, revision: number, dueAt: number): ScheduledContent {
-    return {
-      dueAt,
-      payload: {
-        url: `${this.receiverUrl}/messages`,
-        headers: { 'x-due-at': String(dueAt), 'x-tag': `${key}#${revision}` },
-        body: { message: key, revision, text: `Revision ${revision} of ${key}` },
-      },
-    };
+  private content(message: ScriptedMessage, revision: number, dueAt: number): ScheduledContent {
+    return { channel: message.channel, dueAt, payload: this.writing(message, revision, dueAt) };
   }
 
   private find(key: string): Written {

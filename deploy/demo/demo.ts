@@ -1,18 +1,26 @@
 import { type Client, createClient } from '../../connectors/mysql/client/client';
+import { SecretKey } from '../../connectors/mysql/secrets/secret-key';
+import { SecretStore } from '../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../connectors/mysql/sql/pool';
 import type { Clock } from '../../topology/core/clock';
 import { operatorUrl } from '../../topology/settings/connections';
 import { type Environment, readEnvironment, required } from '../../topology/settings/environment';
+import { topologyOf } from '../../topology/settings/topology-settings';
 import type { Output } from '../console/output';
 import { withKafka } from '../inspect/kafka';
+import { afterDueByChannel, afterDueFigures, type ChannelAfterDue } from './after-due';
 import { Application } from './application';
+import type { ReceivedRequest } from './arrivals';
 import { type DemoScript, writeDemoScript } from './demo-script';
+import { writeDemoTopology } from './demo-topology';
 import { type Arrival, type DemoVerdict, judge } from './judge';
 import { type LiveFigures, LiveView } from './live-view';
+import { providedNames } from './provided-channels';
+import { DemoProviders } from './providers';
 import { ReceiverProcess } from './receiver-process';
-import { finalRows, schedulingOf } from './scheduling';
+import { finalRows, schedulingOf, writingTo } from './scheduling';
 import { Stages } from './stages';
-import { DemoWorkers } from './workers';
+import { DemoWorkers, demoFolder } from './workers';
 
 /** Until the script's first moment. */
 const HEAD_START_MS = 500;
@@ -21,6 +29,7 @@ const SETTLE_LIMIT_MS = 30_000;
 const TICK_MS = 100;
 /** Requests that must not come would come within this time. */
 const QUIET_MS = 1_500;
+const ENDED_EARLY: DemoResult = { verdict: null, afterDueByChannel: [], kept: { pids: [], metrics: [] } };
 
 export interface DemoOptions {
   readonly clock: Clock;
@@ -38,45 +47,63 @@ export interface DemoOptions {
 export interface DemoResult {
   /** Null when it ended before its time. */
   readonly verdict: DemoVerdict | null;
+  /** Empty as well then. */
+  readonly afterDueByChannel: readonly ChannelAfterDue[];
   /** Workers that were left running. */
   readonly kept: { readonly pids: readonly number[]; readonly metrics: readonly string[] };
 }
 
-/** Plays a day in a minute on a stack that runs, with workers and a receiver as processes of their own. */
+/**
+ * Plays a day in a minute on a stack that runs, with workers and a receiver as processes of their own. The providers are played in this
+ * process.
+ */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
-  const { clock, output, signal, settings, keep } = options;
+  const { clock, output, signal, keep } = options;
+  const { DOWNSPOUT_TOPOLOGY: path, DOWNSPOUT_ENVIRONMENT: name } = readEnvironment(options.settings);
+  const topology = writeDemoTopology({ path, environment: name }, providedNames, demoFolder(options.stackFolder));
+  const settings = { ...options.settings, DOWNSPOUT_TOPOLOGY: topology };
   const environment = readEnvironment(settings, {});
   const url = required(environment, 'DATABASE_URL');
   const client = createClient(url);
+  const accounts = Pool.open(url, { clock, size: 1 });
+  const store = new SecretStore(accounts, SecretKey.from(environment));
   const pool = Pool.open(operatorUrl(environment), { clock, size: 2 });
   const view = new LiveView(output.json ? output.err : output.out, clock);
   const workers = new DemoWorkers({
     clock,
-    settings,
+    // The overrides of an environment are in it already.
+    settings: { ...settings, DOWNSPOUT_ENVIRONMENT: '' },
     stackFolder: options.stackFolder,
     pool,
     onEvent: (text) => view.note(text),
   });
-  const receiver = await ReceiverProcess.start();
+  const run = `demo-${clock.now().toString(36)}`;
+  const [receiver, providers] = await Promise.all([ReceiverProcess.start(), DemoProviders.start(clock, run)]);
   let stay = false;
   try {
     output.line('Deploying the workers (`downspout deploy --target local`) …');
     await workers.deploy(signal);
-    if (signal.aborted) return { verdict: null, kept: { pids: [], metrics: [] } };
-    output.line(`${workers.pids.length} workers run; the receiver listens on ${receiver.url}.`);
+    if (signal.aborted) return ENDED_EARLY;
+    await providers.connect(store);
+    output.line(
+      `${workers.pids.length} workers run; the receiver listens on ${receiver.url}, and ${providedNames.join(', ')} are played here.`,
+    );
     output.line(`Nothing is lost when one dies: try \`kill -9\` with one of ${workers.pids.join(', ')}.`);
-    const verdict = await play({ ...options, environment, client, view, workers, receiver });
+    const played = await play({ ...options, environment, client, view, workers, receiver, providers, run });
     const urls = await workers.urls();
-    stay = keep && verdict !== null;
-    if (!stay) return { verdict, kept: { pids: [], metrics: [] } };
+    if (played === null) return ENDED_EARLY;
+    stay = keep;
+    if (!stay) return { ...played, kept: { pids: [], metrics: [] } };
     const metrics = urls.map((base) => `${base}/metrics`);
-    return { verdict, kept: { pids: workers.pids, metrics } };
+    return { ...played, kept: { pids: workers.pids, metrics } };
   } finally {
     if (!stay) {
       output.line('Stopping the workers …');
       await workers.stop();
     }
-    await Promise.all([receiver.stop(), client.close(), pool.close()]);
+    // Nobody takes these credentials any more. Before the first deploy on a stack there is no table that could have them.
+    await providers.disconnect(store).catch(() => undefined);
+    await Promise.all([receiver.stop(), providers.close(), client.close(), pool.close(), accounts.close()]);
   }
 }
 
@@ -86,13 +113,16 @@ interface Stage extends DemoOptions {
   readonly view: LiveView;
   readonly workers: DemoWorkers;
   readonly receiver: ReceiverProcess;
+  readonly providers: DemoProviders;
+  /** Begins every key. */
+  readonly run: string;
 }
 
-async function play(stage: Stage): Promise<DemoVerdict | null> {
-  const { clock, seed, client, environment, receiver, signal, view, workers } = stage;
+async function play(stage: Stage): Promise<Omit<DemoResult, 'kept'> | null> {
+  const { clock, seed, client, environment, receiver, providers, run, signal, view, workers } = stage;
   const start = clock.now() + HEAD_START_MS;
-  const script = writeDemoScript(seed, `demo-${start.toString(36)}`);
-  const application = new Application(script, schedulingOf(client), receiver.url, clock, start);
+  const script = writeDemoScript(seed, run);
+  const application = new Application(script, schedulingOf(client), writingTo(receiver.url), clock, start);
   const over = new AbortController();
   try {
     await withKafka(environment, async (admin) => {
@@ -108,7 +138,7 @@ async function play(stage: Stage): Promise<DemoVerdict | null> {
         await Promise.race([playing, watching, showing, minding]);
         await playing;
         await settled(stage, application, start + script.endsAt);
-        view.show(snapshotOf(script, clock.now() - start, application, stages), true);
+        view.show(snapshotOf(stage, script, clock.now() - start, application, stages), true);
       } finally {
         over.abort();
         await Promise.allSettled([playing, watching, showing, minding]);
@@ -118,37 +148,53 @@ async function play(stage: Stage): Promise<DemoVerdict | null> {
     if (signal.aborted) return null;
     const told = application.told();
     const rows = await finalRows(client, script.messages);
-    return judge(told, (await receiver.list()).map(arrivalOf), rows);
+    const requests = [...(await receiver.list()), ...[...providers.received.values()].flat()];
+    const { leadMs } = topologyOf(environment).spout;
+    const verdict = judge(told, requests.map(arrivalOf), rows, workers.deaths === 0 ? leadMs : null);
+    const bursts = script.bursts.map(({ name, at }) => ({ name, at: start + at }));
+    return { verdict, afterDueByChannel: afterDueByChannel(verdict.deliveries, bursts) };
   } finally {
     if (signal.aborted) await application.withdraw();
   }
 }
 
 async function show(
-  { clock, view }: Stage,
+  stage: Stage,
   script: DemoScript,
   start: number,
   application: Application,
   stages: Stages,
   signal: AbortSignal,
 ): Promise<void> {
+  const { clock, view } = stage;
   while (!signal.aborted) {
-    view.show(snapshotOf(script, clock.now() - start, application, stages));
+    view.show(snapshotOf(stage, script, clock.now() - start, application, stages));
     await clock.sleep(TICK_MS, signal);
   }
 }
 
 /** Waits until every message that was not canceled was accepted, and a little longer for what should not come. */
-async function settled({ clock, receiver, signal }: Stage, application: Application, lastDue: number): Promise<void> {
+async function settled(
+  { clock, receiver, providers, signal }: Stage,
+  application: Application,
+  lastDue: number,
+): Promise<void> {
   while (!signal.aborted && clock.now() < lastDue + SETTLE_LIMIT_MS) {
-    const { accepted } = await receiver.report();
+    const posts = [...providers.received.values()].map((requests) => acceptedOf(requests).length);
+    const accepted = posts.reduce((sum, count) => sum + count, await receiver.accepted());
     if (clock.now() > lastDue && accepted >= application.scheduled - application.canceled) break;
     await clock.sleep(TICK_MS, signal);
   }
   await clock.sleep(QUIET_MS, signal);
 }
 
-function snapshotOf(script: DemoScript, elapsed: number, application: Application, stages: Stages): LiveFigures {
+function snapshotOf(
+  { providers }: Stage,
+  script: DemoScript,
+  elapsed: number,
+  application: Application,
+  stages: Stages,
+): LiveFigures {
   const { arrivals, ...figures } = stages.figures;
   const burst = script.bursts.find(({ at }) => at > elapsed);
   const { scheduled, edited, canceled, tooLate } = application;
@@ -161,12 +207,25 @@ function snapshotOf(script: DemoScript, elapsed: number, application: Applicatio
     canceled,
     tooLate,
     ...figures,
-    delivered: arrivals?.accepted ?? 0,
-    afterDue: arrivals?.afterDue ?? null,
+    channels: [
+      { channel: 'webhook', delivered: arrivals?.accepted ?? 0, afterDue: arrivals?.afterDue ?? null },
+      ...[...providers.received].map(([channel, requests]) => {
+        const accepted = acceptedOf(requests);
+        return { channel, delivered: accepted.length, afterDue: afterDueFigures(accepted.map(afterDueOf)) };
+      }),
+    ],
   };
 }
 
-function arrivalOf({ tag, at, accepted }: Awaited<ReturnType<ReceiverProcess['list']>>[number]): Arrival {
+function acceptedOf(requests: readonly ReceivedRequest[]): readonly ReceivedRequest[] {
+  return requests.filter(({ accepted }) => accepted);
+}
+
+function afterDueOf({ at, dueAt }: ReceivedRequest): number {
+  return at - (dueAt ?? at);
+}
+
+function arrivalOf({ tag, at, accepted }: ReceivedRequest): Arrival {
   const [key = '', revision = ''] = (tag ?? '').split('#');
   return { key, revision: Number(revision), at, accepted };
 }

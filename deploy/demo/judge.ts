@@ -11,6 +11,8 @@ export interface ToldPlan {
 /** What the application was told about a message: its plans in order, and when a cancel was acknowledged. */
 export interface Told {
   readonly key: string;
+  readonly channel: string;
+  readonly account: string;
   readonly plans: readonly ToldPlan[];
   readonly canceledAt: number | null;
 }
@@ -46,6 +48,8 @@ export interface DemoVerdict {
   readonly early: number;
   readonly afterCancel: number;
   readonly oldContent: number;
+  /** Accepted after a message of their account that was due later. */
+  readonly unordered: number;
   /** Requests for messages that nobody scheduled. */
   readonly strangers: number;
   /** The row does not say what the receiver saw, or what the application was told. */
@@ -54,21 +58,44 @@ export interface DemoVerdict {
   readonly holds: boolean;
   /** One line per violation, the first few of each kind. */
   readonly examples: readonly string[];
-  /** Accepted minus due, milliseconds, one per accepted message. */
-  readonly afterDue: readonly number[];
+  /** Messages that were accepted, each once. */
+  readonly deliveries: readonly Delivered[];
+}
+
+/** A message as it was accepted. Times are epoch milliseconds. */
+export interface Delivered {
+  readonly channel: string;
+  /** By the plan that was accepted. */
+  readonly dueAt: number;
+  readonly at: number;
+}
+
+/** A message and how it was accepted. */
+interface Accepted extends Delivered {
+  readonly message: Told;
+  readonly plan: ToldPlan;
 }
 
 const EXAMPLES_PER_KIND = 3;
+/** Requests of one account are under way at the same time, so what was due within so long may come in any order. */
+const OVERTAKING_MS = 1_000;
 
 /**
- * Compares three witnesses: what the application was told, what the receiver saw, and what the table says. The receiver
- * and the application must read the same clock.
+ * Compares three witnesses: what the application was told, what the receiver and the providers saw, and what the table says. All of
+ * them must read the same clock.
+ * @param orderedAheadMs the order of an account's messages is promised to those that were planned for longer ahead; null where it is
+ * promised to none, because a worker died
  */
-export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows: readonly FinalRow[]): DemoVerdict {
+export function judge(
+  told: readonly Told[],
+  arrivals: readonly Arrival[],
+  rows: readonly FinalRow[],
+  orderedAheadMs: number | null,
+): DemoVerdict {
   const found = new Findings();
   const arrivalsOf = groupByKey(arrivals);
   const rowOf = new Map(rows.map((row) => [row.key, row]));
-  const afterDue: number[] = [];
+  const deliveries: Accepted[] = [];
   let canceled = 0;
   let acceptedOnce = 0;
   let repeatedInDoubt = 0;
@@ -92,7 +119,13 @@ export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows:
     judgeRow(message, accepted.length > 0, row, found);
     const first = accepted[0];
     const plan = first === undefined ? undefined : planOf(message, first.revision);
-    if (first !== undefined && plan !== undefined) afterDue.push(first.at - plan.dueAt);
+    if (first === undefined || plan === undefined) continue;
+    deliveries.push({ channel: message.channel, dueAt: plan.dueAt, at: first.at, message, plan });
+  }
+  if (orderedAheadMs !== null) {
+    const isPromised = ({ message: { key }, plan: { dueAt, acknowledgedAt } }: Accepted) =>
+      dueAt - acknowledgedAt > orderedAheadMs && rowOf.get(key)?.inDoubt !== true;
+    judgeOrder(deliveries.filter(isPromised), found);
   }
   for (const [key, requests] of arrivalsOf) found.add('strangers', key, `${requests.length} requests, never scheduled`);
   return {
@@ -103,7 +136,7 @@ export function judge(told: readonly Told[], arrivals: readonly Arrival[], rows:
     ...found.counts,
     holds: found.none,
     examples: found.examples,
-    afterDue,
+    deliveries: deliveries.map(({ channel, dueAt, at }) => ({ channel, dueAt, at })),
   };
 }
 
@@ -144,6 +177,19 @@ function judgeRow(message: Told, accepted: boolean, row: FinalRow | undefined, f
   );
 }
 
+function judgeOrder(deliveries: readonly Accepted[], found: Findings): void {
+  const latest = new Map<string, Accepted>();
+  for (const one of deliveries.toSorted((a, b) => a.at - b.at)) {
+    const line = `${one.channel} ${one.message.account}`;
+    const before = latest.get(line);
+    if (before !== undefined && one.dueAt + OVERTAKING_MS < before.dueAt) {
+      const later = `${before.dueAt - one.dueAt} ms later`;
+      found.add('unordered', one.message.key, `accepted after ${before.message.key}, which was due ${later}`);
+    }
+    if (before === undefined || one.dueAt > before.dueAt) latest.set(line, one);
+  }
+}
+
 function planOf(message: Told, revision: number): ToldPlan | undefined {
   return message.plans.find((plan) => plan.revision === revision);
 }
@@ -165,6 +211,7 @@ const kinds = [
   'early',
   'afterCancel',
   'oldContent',
+  'unordered',
   'strangers',
   'tableDisagrees',
 ] as const;

@@ -1,6 +1,7 @@
 import type { Clock } from '../../topology/core/clock';
 import { colorsFor, type Sink } from '../console/output';
 import { formatCount, formatDuration } from '../console/units';
+import type { AfterDueFigures } from './after-due';
 
 /** What the demo shows at one moment. Counts of messages; times in milliseconds; null: not known now. */
 export interface LiveFigures {
@@ -16,14 +17,14 @@ export interface LiveFigures {
   readonly queued: number | null;
   readonly held: number | null;
   readonly inFlight: number | null;
-  readonly delivered: number;
-  readonly afterDue: AfterDueFigures | null;
+  readonly channels: readonly ChannelFigures[];
 }
 
-export interface AfterDueFigures {
-  readonly p50: number;
-  readonly p99: number;
-  readonly max: number;
+interface ChannelFigures {
+  readonly channel: string;
+  readonly delivered: number;
+  /** Null while nothing was delivered. */
+  readonly afterDue: AfterDueFigures | null;
 }
 
 type Colors = ReturnType<typeof colorsFor>;
@@ -83,7 +84,7 @@ export function stageLines(snapshot: LiveFigures, colors: Colors): string[] {
   const stage = (name: string, ...parts: string[]) => `  ${bold(name.padEnd(LABEL_WIDTH))}${parts.join('   ')}`;
   const figure = (value: number | null, unit: string, width = 6) =>
     `${(value === null ? '–' : formatCount(value)).padStart(width)} ${dim(unit)}`;
-  const { nextBurst, afterDue } = snapshot;
+  const { nextBurst, channels } = snapshot;
   return [
     '',
     `  ${cyan(clockFace(snapshot.elapsed))} ${dim(`of ${clockFace(snapshot.endsAt)}`)}   ${
@@ -102,12 +103,9 @@ export function stageLines(snapshot: LiveFigures, colors: Colors): string[] {
     stage('spouts', figure(snapshot.pending, 'pending')),
     stage('Kafka', figure(snapshot.queued, 'queued')),
     stage('bolts', figure(snapshot.held, 'held'), figure(snapshot.inFlight, 'in flight', 9)),
-    stage('receiver', figure(snapshot.delivered, green('delivered'))),
-    stage(
-      'after due',
-      afterDue === null
-        ? dim('     –')
-        : `   p50 ${formatDuration(afterDue.p50)}   p99 ${formatDuration(afterDue.p99)}   max ${formatDuration(afterDue.max)}`,
+    '',
+    ...channels.map(({ channel, delivered, afterDue }) =>
+      stage(channel, figure(delivered, green('delivered')), dim(afterDueText(afterDue))),
     ),
     '',
   ];
@@ -115,29 +113,26 @@ export function stageLines(snapshot: LiveFigures, colors: Colors): string[] {
 
 /** Everything in one line, for logs. */
 export function plainLine(snapshot: LiveFigures): string {
-  const { afterDue, nextBurst } = snapshot;
+  const { channels, nextBurst } = snapshot;
   return [
     clockFace(snapshot.elapsed),
     `scheduled ${formatCount(snapshot.scheduled)} (edited ${snapshot.edited}, canceled ${snapshot.canceled}, too late ${snapshot.tooLate})`,
     `pending ${known(snapshot.pending)}`,
     `queued ${known(snapshot.queued)}`,
     `held ${known(snapshot.held)}, in flight ${known(snapshot.inFlight)}`,
-    `delivered ${formatCount(snapshot.delivered)}`,
-    afterDue === null
-      ? 'after due -'
-      : `after due p50 ${formatDuration(afterDue.p50)} p99 ${formatDuration(afterDue.p99)} max ${formatDuration(afterDue.max)}`,
+    ...channels.map(
+      ({ channel, delivered, afterDue }) => `${channel} ${formatCount(delivered)} delivered, ${afterDueText(afterDue)}`,
+    ),
     nextBurst === null
       ? 'no burst to come'
       : `next burst: ${formatCount(nextBurst.count)} in ${seconds(nextBurst.inMs)}`,
   ].join(' | ');
 }
 
-/** Nearest-rank percentiles (the smallest value that at least p per cent do not exceed), or null of nothing. */
-export function afterDueFigures(afterDue: readonly number[]): AfterDueFigures | null {
-  if (afterDue.length === 0) return null;
-  const sorted = Float64Array.from(afterDue).toSorted();
-  const rank = (share: number) => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] as number;
-  return { p50: rank(0.5), p99: rank(0.99), max: rank(1) };
+function afterDueText(figures: AfterDueFigures | null): string {
+  if (figures === null) return 'none yet';
+  const { p50, p99, max } = figures;
+  return `after due p50 ${formatDuration(p50)}, p99 ${formatDuration(p99)}, max ${formatDuration(max)}`;
 }
 
 function known(value: number | null): string {

@@ -1,6 +1,8 @@
 import type { CancelAnswer, Client, EditAnswer, Target } from '../../connectors/mysql/client/client';
-import type { Scheduling } from './application';
+import type { Scheduling, Writing } from './application';
 import type { FinalRow } from './judge';
+import { providedChannels } from './provided-channels';
+import { noteOf } from './watched-provider';
 
 const MAX_ROWS_AT_ONCE = 500;
 
@@ -9,8 +11,8 @@ export function schedulingOf(client: Client): Scheduling {
   return {
     schedule: async (messages) => {
       const answers = await client.schedule(
-        messages.map(({ key, account, dueAt, payload }) => ({
-          channel: 'webhook' as const,
+        messages.map(({ key, channel, account, dueAt, payload }) => ({
+          channel,
           account,
           dedupeKey: key,
           dueAt,
@@ -30,6 +32,18 @@ export function schedulingOf(client: Client): Scheduling {
       const answers = await client.cancel(messages.map(targetOf));
       return answers.map((answer) => (answer.result === 'canceled' ? 'canceled' : refused(answer)));
     },
+  };
+}
+
+/** Every payload says which message it is, so that the receiver and the providers can be asked what came. */
+export function writingTo(receiverUrl: string): Writing {
+  return ({ key, channel, account }, revision, dueAt) => {
+    if (channel !== 'webhook') return providedChannels[channel].payload(account, noteOf(key, revision, dueAt));
+    return {
+      url: `${receiverUrl}/messages`,
+      headers: { 'x-due-at': String(dueAt), 'x-tag': `${key}#${revision}` },
+      body: { message: key, revision, text: `Revision ${revision} of ${key}` },
+    };
   };
 }
 

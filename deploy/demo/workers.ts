@@ -47,6 +47,7 @@ export interface DemoWorkersOptions {
  */
 export class DemoWorkers {
   private readonly folder: string;
+  private died = 0;
 
   constructor(private readonly options: DemoWorkersOptions) {
     this.folder = demoFolder(options.stackFolder);
@@ -54,6 +55,11 @@ export class DemoWorkers {
 
   get pids(): number[] {
     return runningWorkers(this.folder).map(({ pid }) => pid);
+  }
+
+  /** How many have died since they are watched. */
+  get deaths(): number {
+    return this.died;
   }
 
   /**
@@ -100,7 +106,10 @@ export class DemoWorkers {
       for (const { component, replica, pid } of runningWorkers(this.folder)) {
         const name = `${component}-${replica}`;
         const before = known.get(name) ?? pid;
-        if (before !== pid) onEvent(`${name} died (process ${before}) and runs again (process ${pid})`);
+        if (before !== pid) {
+          this.died++;
+          onEvent(`${name} died (process ${before}) and runs again (process ${pid})`);
+        }
         known.set(name, pid);
       }
       await clock.sleep(LOOK_EVERY_MS, signal);
@@ -202,7 +211,7 @@ function taken(by: string, remedy: string): UserError {
   );
 }
 
-function demoFolder(stackFolder: string): string {
+export function demoFolder(stackFolder: string): string {
   return join(stackFolder, 'demo');
 }
 

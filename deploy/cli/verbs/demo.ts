@@ -9,8 +9,8 @@ import { parseCount } from '../../console/durations';
 import { withoutPassword } from '../../console/masked';
 import type { Output } from '../../console/output';
 import { counted } from '../../console/units';
+import { afterDueFigures } from '../../demo/after-due';
 import { type DemoResult, runDemo } from '../../demo/demo';
-import { afterDueFigures } from '../../demo/live-view';
 import { summaryText } from '../../demo/summary';
 import { demoWorkersOf, stopDemoWorkers } from '../../demo/workers';
 import { startedStack } from '../../stack/choice';
@@ -87,8 +87,13 @@ async function demo(options: DemoVerbOptions, output: Output): Promise<void> {
   const verdict = result?.verdict ?? null;
   if (verdict === null || !verdict.holds) process.exitCode = ended === undefined ? 1 : 128 + constants.signals[ended];
   if (verdict === null || result === undefined) return;
-  const report = { ...verdict, afterDue: afterDueFigures(verdict.afterDue), metrics: result.kept.metrics };
-  output.data(report, () => ['', summaryText(verdict, output), '', ...whereNext(result, ranBefore)].join('\n'));
+  const { deliveries, ...counts } = verdict;
+  const { afterDueByChannel } = result;
+  // Milliseconds.
+  const afterDue = afterDueFigures(deliveries.map(({ dueAt, at }) => at - dueAt));
+  output.data({ ...counts, afterDue, afterDueByChannel, metrics: result.kept.metrics }, () =>
+    ['', summaryText(verdict, afterDueByChannel, output), '', ...whereNext(result, ranBefore)].join('\n'),
+  );
 }
 
 /** Whether there is a stack already that somebody else may be using. */

@@ -1,10 +1,19 @@
-import { Application, type Scheduling } from '../../../deploy/demo/application';
+import { Application, type ScheduledContent, type Scheduling } from '../../../deploy/demo/application';
 import { writeDemoScript } from '../../../deploy/demo/demo-script';
 import { judge } from '../../../deploy/demo/judge';
+import { writingTo } from '../../../deploy/demo/scheduling';
 import { ManualClock } from '../../support/manual-clock';
 
 const START = 1_800_000_000_000;
 const script = writeDemoScript(7);
+const writing = writingTo('http://127.0.0.1:1');
+
+/** Which message and revision the payload says that it is. */
+function tagOf(payload: ScheduledContent['payload']): string {
+  if ('headers' in payload && payload.headers !== undefined) return payload.headers['x-tag'] as string;
+  const [key, revision] = 'text' in payload ? String(payload.text).split(', ') : [];
+  return `${key}#${revision?.split(' ')[1]}`;
+}
 
 interface Row {
   dueAt: number;
@@ -21,7 +30,7 @@ class Table implements Scheduling {
 
   schedule: Scheduling['schedule'] = async (messages) => {
     for (const { key, dueAt, payload } of messages) {
-      this.rows.set(key, { dueAt, tag: payload.headers['x-tag'] as string, state: 'scheduled' });
+      this.rows.set(key, { dueAt, tag: tagOf(payload), state: 'scheduled' });
     }
   };
 
@@ -29,7 +38,7 @@ class Table implements Scheduling {
     edits.map(({ key, dueAt, payload }) => {
       const row = this.open(key);
       if (row === undefined) return 'too_late';
-      Object.assign(row, { dueAt, tag: payload.headers['x-tag'] });
+      Object.assign(row, { dueAt, tag: tagOf(payload) });
       return 'edited';
     });
 
@@ -52,7 +61,7 @@ class Table implements Scheduling {
 test('what the application remembers being told is what the table did', async () => {
   const clock = new ManualClock(START);
   const table = new Table(clock);
-  const application = new Application(script, table, 'http://127.0.0.1:1', clock, START);
+  const application = new Application(script, table, writing, clock, START);
   const playing = application.play(new AbortController().signal);
   await clock.advance(script.endsAt + 1_000);
   await playing;
@@ -69,7 +78,7 @@ test('what the application remembers being told is what the table did', async ()
     state: state === 'canceled' ? state : ('delivered' as const),
     inDoubt: false,
   }));
-  const verdict = judge(application.told(), arrivals, rows);
+  const verdict = judge(application.told(), arrivals, rows, 2_000);
   expect(verdict.examples).toEqual([]);
   expect(verdict).toMatchObject({ holds: true, canceled: application.canceled });
   expect(clock.timers).toBe(0);
@@ -78,7 +87,7 @@ test('what the application remembers being told is what the table did', async ()
 test('an abort ends the play at once', async () => {
   const clock = new ManualClock(START);
   const abort = new AbortController();
-  const application = new Application(script, new Table(clock), 'http://127.0.0.1:1', clock, START);
+  const application = new Application(script, new Table(clock), writing, clock, START);
   const playing = application.play(abort.signal);
   await clock.advance(1_000);
   abort.abort();

@@ -1,4 +1,5 @@
 import { writeDemoScript } from '../../../deploy/demo/demo-script';
+import { providedAccounts, providedNames } from '../../../deploy/demo/provided-channels';
 
 const script = writeDemoScript(1);
 
@@ -42,4 +43,32 @@ test('what is written and changed is in order of time', () => {
   expect(times).toEqual(times.toSorted((a, b) => a - b));
   const changed = script.changes.map((change) => change.at);
   expect(changed).toEqual(changed.toSorted((a, b) => a - b));
+});
+
+describe('a few messages leave on channels with providers', () => {
+  const provided = script.messages.filter(({ channel }) => channel !== 'webhook');
+  const [first, last] = script.bursts.map(({ at }) => at) as [number, number];
+
+  test('on each channel for each account, planned well ahead and some seconds apart', () => {
+    for (const channel of providedNames) {
+      for (const account of providedAccounts) {
+        const own = provided.filter((one) => one.channel === channel && one.account === account);
+        const dues = own.map(({ dueAt }) => dueAt).toSorted((a, b) => a - b);
+        expect(dues.length).toBeGreaterThan(5);
+        for (const [n, due] of dues.slice(1).entries()) expect(due - (dues[n] as number)).toBeGreaterThan(2_500);
+        for (const { dueAt, scheduleAt } of own) expect(dueAt - scheduleAt).toBeGreaterThanOrEqual(5_000);
+      }
+    }
+  });
+
+  test('none beside the first crowd, and one of each account beside the last', () => {
+    expect(provided.filter(({ dueAt }) => Math.abs(dueAt - first) <= 3_000)).toEqual([]);
+    const beside = provided.filter(({ dueAt }) => Math.abs(dueAt - last) <= 3_000);
+    expect(beside.map(({ dueAt }) => dueAt)).toEqual(Array(providedNames.length * providedAccounts.length).fill(last));
+  });
+
+  test('and nobody changes them', () => {
+    const keys = new Set(provided.map(({ key }) => key));
+    expect(script.changes.filter(({ key }) => keys.has(key))).toEqual([]);
+  });
 });

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { colorsFor } from '../../../deploy/console/output';
-import { afterDueFigures, type LiveFigures, LiveView, plainLine, stageLines } from '../../../deploy/demo/live-view';
+import { type LiveFigures, LiveView, plainLine, stageLines } from '../../../deploy/demo/live-view';
 import { ManualClock } from '../../support/manual-clock';
 
 const snapshot: LiveFigures = {
@@ -15,8 +15,10 @@ const snapshot: LiveFigures = {
   queued: null,
   held: 7,
   inFlight: 3,
-  delivered: 140,
-  afterDue: { p50: 3.2, p99: 41, max: 1_250 },
+  channels: [
+    { channel: 'webhook', delivered: 140, afterDue: { p50: 3.2, p99: 41, max: 1_250 } },
+    { channel: 'mastodon', delivered: 0, afterDue: null },
+  ],
 };
 
 function sink(isTTY: boolean) {
@@ -25,8 +27,9 @@ function sink(isTTY: boolean) {
 }
 
 test('each stage has a line that fits 78 columns', () => {
-  const lines = stageLines({ ...snapshot, scheduled: 999_999, delivered: 999_999 }, colorsFor(sink(false).stream));
-  for (const name of ['application', 'spouts', 'Kafka', 'bolts', 'receiver', 'after due']) {
+  const channels = snapshot.channels.map((one) => ({ ...one, delivered: 999_999 }));
+  const lines = stageLines({ ...snapshot, scheduled: 999_999, channels }, colorsFor(sink(false).stream));
+  for (const name of ['application', 'spouts', 'Kafka', 'bolts', 'webhook', 'mastodon']) {
     expect(lines.filter((line) => line.trim().startsWith(name))).toHaveLength(1);
   }
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(78);
@@ -35,6 +38,12 @@ test('each stage has a line that fits 78 columns', () => {
 
 test('what is not known is a dash', () => {
   expect(plainLine(snapshot)).toContain('queued -');
+});
+
+test('each channel says what was delivered, and how late', () => {
+  const line = plainLine(snapshot);
+  expect(line).toContain('webhook 140 delivered, after due p50 3 ms, p99 41 ms, max 1.25 s');
+  expect(line).toContain('mastodon 0 delivered, none yet');
 });
 
 test('a terminal is redrawn in place', () => {
@@ -60,13 +69,4 @@ test('without a terminal there are plain lines, every few seconds', async () => 
   const lines = text().trimEnd().split('\n');
   expect(lines).toHaveLength(3);
   expect(lines.join('')).not.toContain('\x1b');
-});
-
-test('figures after due are nearest-rank percentiles', () => {
-  expect(afterDueFigures([])).toBeNull();
-  expect(afterDueFigures(Array.from({ length: 100 }, (_, index) => 100 - index))).toEqual({
-    p50: 50,
-    p99: 99,
-    max: 100,
-  });
 });
