@@ -28,10 +28,12 @@ const outage: Partial<Scenario> = {
   strikes: [{ kind: 'databaseAway', at: -500, lasts: [2_500, 3_500] }],
 };
 const SEEDS = 30;
+/** An outage of minutes takes longer to play. */
+const BACKLOG_SEEDS = 6;
 
-async function runs(changed: Partial<Scenario>): Promise<Judged[]> {
+async function runs(changed: Partial<Scenario>, seeds = SEEDS): Promise<Judged[]> {
   const all: Judged[] = [];
-  for (let seed = 1; seed <= SEEDS; seed++) all.push(await judged(seed, { ...outage, ...changed }));
+  for (let seed = 1; seed <= seeds; seed++) all.push(await judged(seed, { ...outage, ...changed }));
   return all;
 }
 
@@ -53,6 +55,46 @@ function lateOf(all: readonly Judged[]): Record<string, number> {
 
 const delivered = (all: readonly Judged[]) =>
   all.flatMap(({ histories }) => histories.table.rows).filter(({ state }) => state === 'delivered').length;
+
+describe('an outage of more than a minute, where the newest go first', () => {
+  const newest: Partial<Scenario> = {
+    accounts: 4,
+    messages: 80,
+    storm: 150_000,
+    crowded: 0,
+    crowdAt: 5_000,
+    evenly: true,
+    strikes: [{ kind: 'databaseAway', at: 0, lasts: [90_000, 130_000] }],
+  };
+  const lateness = { sendWithinMs: null, onLate: 'suspend', own: 0, backlog: 'newest' } as const;
+  const putOff = (all: readonly Judged[]) =>
+    all
+      .flatMap(({ histories }) => histories.table.ledger)
+      .filter(({ outcome }) => 'reason' in outcome && outcome.reason === 'the newest of its backlog go first').length;
+
+  test('an account sends what was held up newest first, paced, once and in time, and loses nothing', async () => {
+    const all = await runs({ ...newest, lateness }, BACKLOG_SEEDS);
+    expect(broken(all)).toEqual([]);
+    expect(putOff(all)).toBeGreaterThan(BACKLOG_SEEDS * 10);
+    expect(delivered(all)).toBe(all.flatMap(({ histories }) => histories.table.rows).length);
+  }, 120_000);
+
+  test('nothing is lost or sent twice either when messages are late by then, providers are rude and workers die', async () => {
+    const all = await runs(
+      {
+        ...newest,
+        channels: ['idempotent', 'lookup', 'blind'],
+        faults: ['crash', 'databaseFlaky', 'rude'],
+        pace: 5_000,
+        lateness: { ...lateness, sendWithinMs: 80_000, onLate: 'skip' },
+      },
+      BACKLOG_SEEDS,
+    );
+    expect(broken(all)).toEqual([]);
+    expect(putOff(all)).toBeGreaterThan(BACKLOG_SEEDS);
+    expect(lateOf(all)['failed']).toBeGreaterThan(0);
+  }, 120_000);
+});
 
 describe('an outage that is longer than messages may wait', () => {
   test.each([

@@ -50,6 +50,19 @@ const outage: Partial<Scenario> = {
   strikes: [{ kind: 'databaseAway', at: -300, lasts: [1_500, 4_000] }],
 };
 
+/** The database is away for so long that what it holds up is a backlog, of a channel whose newest messages go first. */
+const backlog: Partial<Scenario> = {
+  ...quiet,
+  channels: ['idempotent', 'lookup'],
+  accounts: 3,
+  messages: 60,
+  evenly: true,
+  storm: 150_000,
+  crowdAt: 5_000,
+  strikes: [{ kind: 'databaseAway', at: 0, lasts: [90_000, 130_000] }],
+  lateness: { sendWithinMs: null, onLate: 'suspend', own: 0, backlog: 'newest' },
+};
+
 interface Case {
   readonly sabotage: Sabotage;
   readonly aim: Partial<Scenario>;
@@ -233,6 +246,16 @@ const caught: Record<string, Case> = {
     sabotage: mutations.resumedLate,
     aim: { ...outage, lateness: { sendWithinMs: 1_000, onLate: 'suspend', own: 0 }, calm: 30_000 },
     breaks: ['I1', 'I7'],
+  },
+  'what an outage has held up goes out as it comes': {
+    sabotage: mutations.backlogAsItComes,
+    aim: backlog,
+    breaks: ['backlog'],
+  },
+  'what an outage has held up is put off alike': {
+    sabotage: mutations.backlogPutOffAlike,
+    aim: backlog,
+    breaks: ['backlog'],
   },
   'no reconcile': {
     sabotage: mutations.noReconcile,

@@ -367,6 +367,26 @@ export const lateByTheLowerBound: Sabotage = {
   databaseClock: (clock) => ({ earliest: () => clock.earliest(), latest: () => clock.earliest() }),
 };
 
+/** Bolts send what an outage has held up as it comes, whatever its channel says. */
+export const backlogAsItComes: Sabotage = { lateness: (policy) => ({ ...policy, backlog: 'oldest' }) };
+
+/** All of a backlog is put off by the same time, so that it keeps the order in which it was due. */
+export const backlogPutOffAlike: Sabotage = {
+  sendRows: (rows) => ({
+    ...rows,
+    settleUnclaimed: (session, results) =>
+      rows.settleUnclaimed(
+        session,
+        results.map((result) => {
+          const { settlement } = result;
+          return settlement.state === 'scheduled'
+            ? { ...result, settlement: { ...settlement, delayMs: 12_000 } }
+            : result;
+        }),
+      ),
+  }),
+};
+
 /** The spouts do not look for overdue rows. */
 export const noReconcile: Sabotage = {
   pages: (rows, now) => ({

@@ -251,6 +251,15 @@ export class Simulation {
     return areOnlyPauses && crashes === 0 && !channels.includes('container');
   }
 
+  /** An outage of the database alone: who dies, or what is claimed in it, changes when a message has its turn. */
+  private newestFrom(): number | undefined {
+    const { faults, strikes, crashes, crowdAt, channels, lateness } = this.scenario;
+    const [outage, ...others] = strikes;
+    const isAlone = faults.length === 0 && crashes === 0 && others.length === 0 && !channels.includes('container');
+    if (lateness?.backlog !== 'newest' || !isAlone || outage?.kind !== 'databaseAway') return undefined;
+    return BEGINNING + crowdAt + outage.at + 2 * LEAD_MS;
+  }
+
   private histories(): Histories {
     const { database, providers, fleet } = this;
     return {
@@ -265,6 +274,7 @@ export class Simulation {
       },
       classes: Object.fromEntries(providers.map(({ name, channelClass }) => [name, channelClass])),
       orderedBeyond: this.isOrdered() ? LEAD_MS : undefined,
+      newestFrom: this.newestFrom(),
       left: this.left(),
       fairness: this.fairness?.seen,
     };

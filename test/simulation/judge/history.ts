@@ -59,6 +59,11 @@ export interface Histories {
   readonly classes: Readonly<Record<string, ChannelClass>>;
   /** No worker died, no partition moved and nothing failed, so that the order of sending is promised. Else undefined. */
   readonly orderedBeyond: number | undefined;
+  /**
+   * What an outage has held up goes out newest first, and nothing but the outage has disturbed that: of what was due from then on. What a
+   * bolt was about to claim when the outage began may be claimed already, so it is not put off. Else undefined.
+   */
+  readonly newestFrom: number | undefined;
   /** What is left when the faults have been over for long enough. */
   readonly left: Readonly<Record<string, number>>;
   /** Nothing went wrong but what single accounts did. Else undefined. */

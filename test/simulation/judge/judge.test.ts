@@ -80,6 +80,7 @@ function histories(changes: Changes = {}): Histories {
     requests: [request],
     classes: { lookup: 'lookup', blind: 'blind', idempotent: 'idempotent' },
     orderedBeyond: undefined,
+    newestFrom: undefined,
     left: { pending: 0 },
     fairness: undefined,
     ...rest,
@@ -88,7 +89,57 @@ function histories(changes: Changes = {}): Histories {
 }
 
 const again = { ...request, at: 2_000, accepted: false };
+const NEWEST = 'the newest of its backlog go first';
+/** Had its turn a hundred seconds after it was due, so it waits for ten. */
+const putOff: typeof attempt = {
+  ...attempt,
+  startedAt: null,
+  finishedAt: 101_000,
+  outcome: { kind: 'retry', reason: NEWEST },
+  settlement: { state: 'scheduled', inDoubt: false, error: NEWEST, delayMs: 10_000 },
+};
+const older = { id: 2, dueAt: 1_000 };
+const newer = { id: 1, dueAt: 41_000 };
 const planted: readonly (readonly [what: string, invariant: Invariant, histories: Histories])[] = [
+  [
+    'a message of a backlog that is not put off',
+    'backlog',
+    histories({ newestFrom: 0, requests: [{ ...request, at: 101_000 }] }),
+  ],
+  [
+    'a message of a backlog that leaves too soon',
+    'backlog',
+    histories({ newestFrom: 0, requests: [{ ...request, at: 105_000 }], table: { ledger: [putOff] } }),
+  ],
+  [
+    'a message of a backlog that is put off twice',
+    'backlog',
+    histories({
+      newestFrom: 0,
+      requests: [{ ...request, at: 125_000 }],
+      table: { ledger: [putOff, { ...putOff, version: 2, finishedAt: 112_000 }] },
+    }),
+  ],
+  [
+    'an older message of a backlog before a newer one',
+    'backlog',
+    histories({
+      newestFrom: 0,
+      clients: [insert, { ...insert, id: 2 }],
+      requests: [
+        { ...request, ...older, at: 125_000 },
+        { ...request, ...newer, at: 126_000 },
+      ],
+      table: {
+        rows: [
+          { ...row, ...older },
+          { ...row, ...newer },
+        ],
+        plans: [plan, { ...plan, id: 2 }],
+        ledger: [putOff, { ...putOff, id: 2 }],
+      },
+    }),
+  ],
   ['a message that is gone', 'I1', histories({ requests: [], table: { rows: [], ledger: [] } })],
   [
     'a message that is canceled though nobody asked for it',

@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto';
-import { isLate } from '../../../topology/message';
+import { type GivenBackReason, isLate, type Settlement } from '../../../topology/message';
 import { type ClientOperation, type Histories, type PlanChange, type ReceivedRequest } from './history';
 
 /**
  * `fair`: what one account does makes no message of another late. `late`: nothing is sent after its time, and nothing given up before
- * it. The others are those of docs/reliability.md.
+ * it. `backlog`: what an outage has held up goes out in the order that the channel wants, and paced. The others are those of
+ * docs/reliability.md.
  */
-export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'fair' | 'late';
+export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'fair' | 'late' | 'backlog';
 
 export interface Violation {
   readonly invariant: Invariant;
@@ -22,9 +23,9 @@ type Judge = (of: Evidence) => Iterable<Violation>;
  */
 export function judge(histories: Histories): Violation[] {
   const evidence = new Evidence(histories);
-  return [lost, early, outdated, repeated, unordered, untrue, unfinished, unfair, untimely].flatMap((one: Judge) => [
-    ...one(evidence),
-  ]);
+  return [lost, early, outdated, repeated, unordered, untrue, unfinished, unfair, untimely, oldestFirst].flatMap(
+    (one: Judge) => [...one(evidence)],
+  );
 }
 
 /** The histories by message. */
@@ -257,6 +258,58 @@ function* untimely(of: Evidence): Iterable<Violation> {
       yield { invariant: 'late', id, what: `${settlement.state}, ${end - finishedAt} ms before the end of its time` };
     }
   }
+}
+
+/** What is overdue by more belongs to a backlog, and is put off by a part of that. */
+const BACKLOG_MS = 60_000;
+const BACKLOG_PART = 1 / 10;
+/**
+ * Messages of a backlog that were due within so long may leave in any order: their turns may be two rounds of reconcile apart, each of
+ * which counts as much as eleven times its length between due times.
+ */
+const BACKLOG_GRAIN_MS = 30_000;
+
+/** What an outage has held up is put off once, by a tenth of its lateness, so that of an account the newest goes first. */
+function* oldestFirst(of: Evidence): Iterable<Violation> {
+  const { newestFrom } = of.histories;
+  if (newestFrom === undefined) return;
+  const last = new Map<string, { readonly id: number; readonly dueAt: number }>();
+  for (const { id, account, at } of firstRequests(of)) {
+    const row = of.rows.get(id);
+    const attempts = of.attempts.get(id) ?? [];
+    if (row === undefined || row.dueAt < newestFrom) continue;
+    const [turn, again] = attempts.filter(({ settlement }) => isPutOff(settlement)).map((one) => one.finishedAt);
+    if (again !== undefined) yield { invariant: 'backlog', id, what: 'put off twice' };
+    const version = of.plans.get(id)?.findLast(({ committedAt }) => committedAt <= at)?.version;
+    if (turn === undefined) {
+      const overdue = at - row.dueAt - CLOCK_MS;
+      if (version === 1 && overdue > BACKLOG_MS) yield { invariant: 'backlog', id, what: 'sent before newer ones' };
+      continue;
+    }
+    const paced = turn + (turn - row.dueAt) * BACKLOG_PART;
+    if (at < paced - CLOCK_MS) yield { invariant: 'backlog', id, what: `${Math.round(paced - at)} ms too soon` };
+    const line = `${account} ${row.channel}`;
+    const before = last.get(line);
+    if (before !== undefined && row.dueAt > before.dueAt + BACKLOG_GRAIN_MS) {
+      yield {
+        invariant: 'backlog',
+        id,
+        what: `after ${before.id}, which was due ${row.dueAt - before.dueAt} ms before`,
+      };
+    }
+    if (before === undefined || row.dueAt < before.dueAt) last.set(line, { id, dueAt: row.dueAt });
+  }
+}
+
+function isPutOff(settlement: Settlement): boolean {
+  const reason: GivenBackReason = 'the newest of its backlog go first';
+  return settlement.state === 'scheduled' && settlement.error === reason;
+}
+
+/** In the order in which they began. */
+function firstRequests(of: Evidence): ReceivedRequest[] {
+  const all = [...of.requests.values()].flatMap(([first]) => first ?? []);
+  return all.toSorted((a, b) => a.at - b.at);
 }
 
 function byId<T extends { readonly id: number }>(all: readonly T[]): Map<number, T[]> {

@@ -18,7 +18,11 @@ export function scheduleOrdinary({ time, scenario, clients, database }: Load, ra
     const at = random.chance(0.5) ? random.between(0, 500) : random.between(0, scenario.storm);
     const isCrowded = random.chance(scenario.crowded);
     time.after(at, () => {
-      const dueAt = isCrowded ? BEGINNING + scenario.crowdAt : clients.now + random.skewed(-1_000, scenario.storm);
+      const usual = () =>
+        scenario.evenly
+          ? BEGINNING + random.between(at, scenario.storm)
+          : clients.now + random.skewed(-1_000, scenario.storm);
+      const dueAt = isCrowded ? BEGINNING + scenario.crowdAt : usual();
       clients.insert(Math.floor(dueAt), (id) => {
         const near = () => (database.rows.get(id)?.dueAt ?? 0) - clients.now + random.between(-600, 150);
         const sometime = () => (random.chance(0.7) ? near() : random.between(0, 3_000));

@@ -61,6 +61,8 @@ export interface Scenario {
   readonly overwrites: number;
   /** Messages that wake at one instant, as a part of 1. */
   readonly crowded: number;
+  /** The others wake evenly through the storm; else most of them soon. */
+  readonly evenly: boolean;
   readonly claimAheadMaxMs: number;
   readonly concurrency: number;
   readonly perAccount: number;
@@ -115,6 +117,7 @@ export function scenarioOf(random: Random): Scenario {
     cancels: isCalm ? 0 : random.between(0, 0.4),
     overwrites: isCalm ? 0 : random.pick([0, 0, 0.2]),
     crowded: isCrowd ? 1 : random.pick([0, 0.3, 0.8]),
+    evenly: false,
     claimAheadMaxMs: isCrowd ? 2_000 : random.pick([0, 2_000]),
     concurrency: random.pick([2, 8, 16]),
     perAccount: random.pick([1, 4, 8]),

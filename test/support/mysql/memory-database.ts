@@ -314,7 +314,12 @@ export class MemoryDatabase extends MemoryTable {
       ...(without === undefined ? {} : { recoveries: row.recoveries }),
       ...(without === 'given_back' ? { attempts: row.attempts - 1 } : {}),
     };
-    return { ...ended, ...kept, retryAt: this.now() + settlement.delayMs, version: row.version + 1 };
+    return {
+      ...ended,
+      ...kept,
+      retryAt: this.now() + Math.max(0, Math.round(settlement.delayMs)),
+      version: row.version + 1,
+    };
   }
 
   /** A refusal of credentials marks their account. When the account has others by now, the row is given back. */
