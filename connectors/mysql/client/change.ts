@@ -2,6 +2,7 @@ import type { MessageState } from '../../../topology/message';
 import type { Schemas } from '../../../topology/payloads/given-channel';
 import type { Author } from '../audit/author';
 import { nextPlanNumber } from '../schema/restored';
+import { batchesOf } from '../sql/batches';
 import { integer, list, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import type { CancelAnswer, EditAnswer, Refusal } from './answers';
@@ -16,6 +17,7 @@ import {
   type Edit,
   type Target,
 } from './input';
+import { checkOneTransaction, checkUpdate, statementBound } from './one-transaction';
 import { type ChangedMessage, recordMessages } from './record';
 import { lock, lockOnce, type Standing, unique } from './standing';
 
@@ -32,8 +34,9 @@ export async function cancelAll(sql: Sql, author: Author, targets: readonly Targ
   const standing = await lock(sql, targets.map(checkTarget));
   const there = unique(standing);
   const canceled = there.filter((row) => refusalOf(row) === null);
-  await cancelThose(sql, 'canceled', canceled, CHANGEABLE);
   const doubtful = there.filter((row) => refusalOf(row)?.result === 'in_doubt');
+  checkUpdate('cancel', [...canceled, ...doubtful]);
+  await cancelThose(sql, 'canceled', canceled, CHANGEABLE);
   await cancelThose(sql, 'uncertain', doubtful, `${WAITS} AND m.in_doubt<>0`);
   await recordMessages(sql, author, 'messages cancel', [
     ...canceled.map((row) => nowIn('canceled', row)),
@@ -78,25 +81,27 @@ export async function editAll(
   const values = edited.map(({ row, edit }) => {
     const state = states.get(row.id) ?? 'scheduled';
     const due = edit.dueAt === undefined ? 'NULL' : integer(checkTime('dueAt', edit.dueAt));
-    const payload = edit.payload === undefined ? 'NULL' : text(checkPayload(row.channel, edit.payload, schemas));
+    const payload = edit.payload === undefined ? null : checkPayload(row.channel, edit.payload, schemas);
     changed.push(editedOf(row, edit, state));
-    return (
-      `ROW(${integer(row.id)},${integer(row.version + 1)},'${state}',${due},${payload},${text(edit.localTime ?? null)},` +
-      `${text(edit.zone ?? null)},${changeOf(edit.sendWithin, checkSendWithin)},${changeOf(edit.onLate, checkOnLate)})`
-    );
+    const value =
+      `ROW(${integer(row.id)},${integer(row.version + 1)},'${state}',${due},${text(payload)},${text(edit.localTime ?? null)},` +
+      `${text(edit.zone ?? null)},${changeOf(edit.sendWithin, checkSendWithin)},${changeOf(edit.onLate, checkOnLate)})`;
+    const bytes = payload === null ? row.payloadBytes : Buffer.byteLength(payload);
+    return { value, bytes: Buffer.byteLength(value), logged: row.payloadBytes + bytes };
   });
-  if (values.length > 0) {
+  checkOneTransaction('edit', { messages: values.length, logged: values.map(({ logged }) => logged) });
+  for (const batch of batchesOf(values, ({ bytes }) => bytes, statementBound)) {
     // `local_time` and `zone` describe the due time, so a new due time replaces or clears them.
     await sql.run(
-      `UPDATE (VALUES ${values.join(',')}) v(id, version, state, due_at, payload, local_time, zone, sets_within, send_within, sets_on_late, on_late) ` +
+      `UPDATE (VALUES ${batch.map(({ value }) => value).join(',')}) v(id, version, state, due_at, payload, local_time, zone, sets_within, send_within, sets_on_late, on_late) ` +
         'STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id SET m.state=v.state, m.due_at=COALESCE(v.due_at, m.due_at), ' +
         'm.retry_at=IF(v.due_at IS NULL, m.retry_at, NULL), m.payload=IF(v.payload IS NULL, m.payload, v.payload), ' +
         'm.local_time=IF(v.due_at IS NULL, m.local_time, v.local_time), m.zone=IF(v.due_at IS NULL, m.zone, v.zone), ' +
         'm.send_within=IF(v.sets_within, v.send_within, m.send_within), m.on_late=IF(v.sets_on_late, v.on_late, m.on_late), ' +
         `m.version=v.version, m.plan_version=v.version, m.plan_number=${nextPlanNumber('m.plan_number')}, m.attempts=0, m.first_attempt_at=NULL WHERE ${CHANGEABLE}`,
     );
-    await recordMessages(sql, author, 'messages edit', changed);
   }
+  await recordMessages(sql, author, 'messages edit', changed);
   return answers;
 }
 

@@ -72,7 +72,8 @@ const MAX_OUTCOMES_PER_PAGE = 10_000;
 /**
  * Schedules, edits and cancels messages. Every call takes one message or an array; a message is named by its id, or by its
  * account and dedupe key. An array is answered in its order, and
- * either all of it happens or none of it.
+ * either all of it happens or none of it. It is one transaction, so payloads of more than 128 MiB at once are refused, as little as
+ * 64 MiB where messages change that are there.
  *
  * Every edit, cancel, replacement, resolution and redrive leaves an audit row in its transaction (`downspout audit`).
  *

@@ -7,6 +7,7 @@ import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import type { Sql } from '../sql/sql';
 import type { RedriveAnswer, ResolveAnswer } from './answers';
 import { type CheckedResolution, checkTarget, type Target } from './input';
+import { checkUpdate } from './one-transaction';
 import { recordMessages } from './record';
 import { lock, lockOnce, type Standing, unique } from './standing';
 
@@ -31,6 +32,10 @@ export async function resolveAll(
   const standing = await lockOnce(sql, targets, 'resolve');
   const uncertain = standing.flatMap((row, index) =>
     row?.state === 'uncertain' ? [{ row, decision: decisions[index] as CheckedResolution }] : [],
+  );
+  checkUpdate(
+    'resolve',
+    uncertain.map(({ row }) => row),
   );
   const delivered = uncertain.filter(({ decision }) => decision.as === 'delivered');
   const retried = uncertain.filter(({ decision }) => decision.as === 'retry');
@@ -72,6 +77,7 @@ export async function resolveAll(
 export async function redriveAll(sql: Sql, author: Author, targets: readonly Target[]): Promise<RedriveAnswer[]> {
   const standing = await lock(sql, targets.map(checkTarget));
   const failed = unique(standing).filter(({ state }) => state === 'failed');
+  checkUpdate('redrive', failed);
   // A `failed` row is never in doubt, but plain SQL may have made it so; then the key stays, as for a person's retry.
   if (failed.length > 0)
     await reopen(

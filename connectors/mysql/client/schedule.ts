@@ -10,6 +10,7 @@ import type { Sql } from '../sql/sql';
 import { newStates } from './backlog';
 import { hashOf } from './content-hash';
 import type { CheckedMessage } from './input';
+import { type Call, checkOneTransaction, statementBound } from './one-transaction';
 import { type ChangedMessage, recordMessages } from './record';
 import { idsSeen, type KeyTarget, lock, nameOf, type Standing } from './standing';
 
@@ -44,29 +45,36 @@ interface Existing {
   readonly hash: string;
 }
 
-/** Of one statement. Its bytes are those of the payloads as they are sent, well below the server's max_allowed_packet. */
-const statementBound = { maxItems: 1_000, maxBytes: 8 * 1024 * 1024 };
 const MAX_TRIES = 5;
 
-/** Inserts messages, many to a statement, and answers in their order. The caller must have begun a transaction. */
+/**
+ * Inserts messages, many to a statement, and answers in their order. The caller must have begun a transaction.
+ * @throws TooMuchAtOnce when it would have more of the binary log than a transaction may
+ */
 export async function scheduleAll(
   sql: Sql,
   author: Author,
   messages: readonly CheckedMessage[],
   onExisting: OnExisting,
 ): Promise<ScheduleAnswer[]> {
+  const call = { messages: messages.length, logged: messages.map(({ payload }) => Buffer.byteLength(payload)) };
+  checkOneTransaction('schedule', call);
   const answers: ScheduleAnswer[] = [];
   for (const batch of batchesOf(messages, sentBytes, statementBound))
-    answers.push(...(await scheduleBatch(sql, author, batch, onExisting)));
+    answers.push(...(await scheduleBatch(sql, author, batch, onExisting, call)));
   return answers;
 }
 
-/** Inserts first, where it may, and looks for duplicates afterwards, because duplicates are rare and only they cost another statement. */
+/**
+ * Inserts first, where it may, and looks for duplicates afterwards, because duplicates are rare and only they cost another statement.
+ * @param call to which it adds what it replaces
+ */
 async function scheduleBatch(
   sql: Sql,
   author: Author,
   batch: readonly CheckedMessage[],
   onExisting: OnExisting,
+  call: Call,
 ): Promise<ScheduleAnswer[]> {
   const known = new Map<string, Existing>(sql.locksGaps === true ? await seenOf(sql, batch) : []);
   for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
@@ -81,7 +89,7 @@ async function scheduleBatch(
     try {
       const ids = await insert(sql, fresh);
       const created = new Map(fresh.map((message, index) => [message, ids[index] as MessageId]));
-      const replaced = onExisting === 'replace' ? await replaceAll(sql, author, batch, known) : new Map();
+      const replaced = onExisting === 'replace' ? await replaceAll(sql, author, batch, known, call) : new Map();
       return batch.map((message) => replaced.get(message) ?? answerOf(message, created, first, known));
     } catch (error) {
       if (errnoOf(error) !== DUPLICATE_KEY) throw error;
@@ -186,6 +194,7 @@ async function replaceAll(
   author: Author,
   batch: readonly CheckedMessage[],
   known: ReadonlyMap<string, Existing>,
+  call: Call,
 ): Promise<Map<CheckedMessage, ScheduleAnswer>> {
   const wanted = new Map<string, CheckedMessage>();
   for (const message of batch) {
@@ -214,6 +223,9 @@ async function replaceAll(
     answers.set(key, answer);
     if (answer.result === 'replaced') replaced.push({ row, message, version: answer.version });
   }
+  // As they were; as they are given is counted already.
+  call.logged.push(...replaced.map(({ row }) => row.payloadBytes));
+  checkOneTransaction('schedule', call);
   const states = await newStates(
     sql,
     replaced.map(({ row, message }) => ({ row, dueAt: message.dueAt })),

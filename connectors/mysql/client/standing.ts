@@ -17,6 +17,8 @@ export interface Standing {
   readonly inDoubt: boolean;
   readonly updatedAt: number;
   readonly worker: string;
+  /** As the database keeps it. */
+  readonly payloadBytes: number;
 }
 
 export type KeyTarget = Exclude<Target, { readonly id: MessageId }>;
@@ -32,6 +34,7 @@ type StandingColumns = readonly [
   inDoubt: number | string,
   updatedAt: string,
   worker: string | null,
+  payloadBytes: number | string,
 ];
 
 /**
@@ -47,12 +50,12 @@ export async function lock(sql: Sql, targets: readonly Target[]): Promise<(Stand
   const find = async (index: string, condition: string) => {
     const rows = await sql.rows<StandingColumns>(
       'SELECT m.id, m.account, m.dedupe_key, m.channel, m.state, m.version, m.due_at, m.in_doubt, ' +
-        "UNIX_TIMESTAMP(m.updated_at), COALESCE(CONCAT(w.host, ':', w.pid), LOWER(HEX(m.claim))) " +
+        "UNIX_TIMESTAMP(m.updated_at), COALESCE(CONCAT(w.host, ':', w.pid), LOWER(HEX(m.claim))), JSON_STORAGE_SIZE(m.payload) " +
         `FROM scheduled_messages m FORCE INDEX (${index}) LEFT JOIN workers w ON w.session=m.claim ` +
         `WHERE ${condition} ORDER BY m.id FOR UPDATE OF m`,
     );
     for (const row of rows) {
-      const [id, account, dedupeKey, channel, state, version, dueAt, inDoubt, updatedAt, worker] = row;
+      const [id, account, dedupeKey, channel, state, version, dueAt, inDoubt, updatedAt, worker, bytes] = row;
       const standing = {
         id: Number(id),
         account,
@@ -64,6 +67,7 @@ export async function lock(sql: Sql, targets: readonly Target[]): Promise<(Stand
         inDoubt: Number(inDoubt) !== 0,
         updatedAt: Math.floor(Number(updatedAt) * 1000),
         worker: worker ?? '',
+        payloadBytes: Number(bytes),
       };
       byName.set(nameOf(standing), standing);
       if (dedupeKey !== null) byName.set(nameOf({ account, dedupeKey }), standing);

@@ -1,12 +1,12 @@
-import type { MessageId } from '../../../topology/message';
+import type { MessageId, MessageState } from '../../../topology/message';
 import type { Author } from '../audit/author';
 import { checkResolution, type Decision } from '../client/input';
 import { getAll, type Message } from '../client/messages';
 import { redriveAll, resolveAll } from '../client/resolve';
-import { lock } from '../client/standing';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { type MessageFilter, type SeenVersion, search } from './search';
+import { type BulkCounts, changeAll } from './small-transactions';
 
 /** Messages that a filter selects. */
 export interface Selection {
@@ -16,19 +16,11 @@ export interface Selection {
   readonly isFirst?: boolean;
 }
 
-export interface BulkCounts {
-  readonly done: number;
-  /** Something else happened to them first. */
-  readonly skipped: number;
-}
-
 const SAMPLE = 5;
-/** In one transaction: small enough that neither workers nor a replication group wait for it. */
-const ROWS_PER_TRANSACTION = 200;
 
 /**
  * Changes many messages at once: those that a filter selects among the ones that need a person. It goes from the newest to
- * the oldest in small transactions, and rests after each for as long as it took, so that sending goes on beside it. An
+ * the oldest in small transactions, and rests after each. An
  * interrupted run has changed the newer ones; what `report` throws interrupts it. A message that got another version since it was found is skipped: what was
  * decided about its earlier attempts says nothing of the later ones.
  */
@@ -80,33 +72,20 @@ export class Bulk {
     });
   }
 
-  private async each(
-    filter: MessageFilter,
-    report: (counts: BulkCounts) => void = () => {},
+  private each(
+    filter: MessageFilter & { readonly state: MessageState },
+    report: ((counts: BulkCounts) => void) | undefined,
     change: (sql: Sql, ids: readonly MessageId[]) => Promise<number>,
   ): Promise<BulkCounts> {
-    const { clock } = this.pool;
-    const counts = { done: 0, skipped: 0 };
-    for await (const { seen } of search(this.pool, filter)) {
-      for (let from = 0; from < seen.length; from += ROWS_PER_TRANSACTION) {
-        const some = seen.slice(from, from + ROWS_PER_TRANSACTION);
-        const beganAt = clock.monotonic();
-        const done = await this.pool.transaction(async (sql) => change(sql, await unchanged(sql, some)));
-        counts.done += done;
-        counts.skipped += some.length - done;
-        report(counts);
-        await clock.sleep(clock.monotonic() - beganAt);
-      }
-    }
-    return counts;
+    const some = (sql: Sql, rows: readonly SeenVersion[]) =>
+      change(
+        sql,
+        rows.map(({ id }) => id),
+      );
+    return changeAll(this.pool, this.steps(filter), filter.state, some, report);
   }
-}
 
-/** Locks the rows until the end of the transaction. */
-async function unchanged(sql: Sql, seen: readonly SeenVersion[]): Promise<MessageId[]> {
-  const standing = await lock(
-    sql,
-    seen.map(({ id }) => ({ id })),
-  );
-  return seen.flatMap(({ id, version }, index) => (standing[index]?.version === version ? [id] : []));
+  private async *steps(filter: MessageFilter): AsyncGenerator<readonly SeenVersion[]> {
+    for await (const { seen } of search(this.pool, filter)) yield seen;
+  }
 }

@@ -7,6 +7,7 @@ import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { type MessageFilter, searchPage } from './search';
+import { SmallTransactions } from './small-transactions';
 
 export interface MessagePage {
   /** Newest first. */
@@ -44,7 +45,7 @@ export interface PurgeOptions {
   readonly dryRun?: boolean;
 }
 
-/** A purge reads this many rows in one step, and deletes those that are old in one transaction. */
+/** A purge reads this many rows in one step. */
 const ROWS_PER_PURGE_STEP = 1_000;
 /** The search of one page: with the last step under way it still ends within half a second. */
 const SEARCH_MS = 250;
@@ -90,6 +91,7 @@ export class Operations {
    * Deletes messages that ended more than `ageMs` ago, their attempts and kept ids, in small transactions in the order of their
    * ids, no more than PURGED_PER_SECOND. Nothing waits for long, and the purge may be interrupted at any time.
    * @returns how many were deleted
+   * @throws UserError when the database refuses rows, after all others were deleted
    */
   async purge(
     ageMs: number,
@@ -98,6 +100,7 @@ export class Operations {
     if (!Number.isFinite(ageMs) || ageMs < 0)
       throw new UserError(`age: expected milliseconds, 0 or more, got ${ageMs}`);
     const seconds = Math.floor(ageMs / 1000);
+    const transactions = new SmallTransactions(this.pool);
     let deleted = 0;
     for (let after = 0; ; ) {
       const rows = await this.pool.rows<[id: number, old: number]>(
@@ -107,17 +110,17 @@ export class Operations {
       const last = rows.at(-1);
       if (last === undefined) {
         if (!dryRun) await this.dropForlorn(batch);
+        transactions.end();
         return deleted;
       }
       [after] = last;
-      const old = rows.flatMap(([id, isOld]) => (isOld === 1 ? [id] : []));
+      const old = rows.flatMap(([id, isOld]) => (isOld === 1 ? [{ id }] : []));
       if (dryRun) deleted += old.length;
       else if (old.length > 0) {
-        const { clock } = this.pool;
-        const beganAt = clock.monotonic();
-        const removed = await this.remove(old);
-        deleted += removed;
-        await clock.sleep(Math.max(0, (removed / PURGED_PER_SECOND) * 1_000 - (clock.monotonic() - beganAt)));
+        for await (const { written, tookMs } of transactions.write(old, remove)) {
+          deleted += written;
+          await this.pool.clock.sleep(Math.max(0, (written / PURGED_PER_SECOND) * 1_000 - tookMs));
+        }
       }
       report(deleted);
     }
@@ -190,21 +193,19 @@ export class Operations {
       }
     }
   }
+}
 
-  /** The states are checked again, because somebody may have changed a row since it was read. */
-  private remove(ids: readonly MessageId[]): Promise<number> {
-    return this.pool.transaction(async (sql) => {
-      const locked = await sql.rows<[MessageId]>(
-        `SELECT id FROM scheduled_messages WHERE id IN ${list(ids, integer)} AND state IN ${ENDED} ORDER BY id FOR UPDATE SKIP LOCKED`,
-      );
-      if (locked.length === 0) return 0;
-      const these = list(locked, ([id]) => integer(id));
-      await sql.run(`DELETE FROM delivery_attempts WHERE message_id IN ${these}`);
-      await sql.run(`DELETE FROM kept_ids WHERE message_id IN ${these}`);
-      const { affectedRows } = await sql.run(`DELETE FROM scheduled_messages WHERE id IN ${these}`);
-      return affectedRows;
-    });
-  }
+/** The states are checked again, because somebody may have changed a row since it was read. */
+async function remove(sql: Sql, rows: readonly { readonly id: MessageId }[]): Promise<number> {
+  const locked = await sql.rows<[MessageId]>(
+    `SELECT id FROM scheduled_messages WHERE id IN ${list(rows, ({ id }) => integer(id))} AND state IN ${ENDED} ORDER BY id FOR UPDATE SKIP LOCKED`,
+  );
+  if (locked.length === 0) return 0;
+  const these = list(locked, ([id]) => integer(id));
+  await sql.run(`DELETE FROM delivery_attempts WHERE message_id IN ${these}`);
+  await sql.run(`DELETE FROM kept_ids WHERE message_id IN ${these}`);
+  const { affectedRows } = await sql.run(`DELETE FROM scheduled_messages WHERE id IN ${these}`);
+  return affectedRows;
 }
 
 async function pausesIn(sql: Sql): Promise<Pause[]> {

@@ -2,6 +2,7 @@ import type { MessageId, MessageState } from '../../../topology/message';
 import type { Author } from '../audit/author';
 import { checkTarget, checkTime, type Target } from '../client/input';
 import { getAll } from '../client/messages';
+import { checkUpdate } from '../client/one-transaction';
 import { recordMessages } from '../client/record';
 import { lock, unique } from '../client/standing';
 import { LATE } from '../schema/late-rows';
@@ -9,9 +10,10 @@ import { reschedule } from '../schema/reschedule';
 import { integer, list, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
-import type { BulkCounts, Selection } from './bulk';
+import type { Selection } from './bulk';
 import { channelsIn } from './channel-names';
 import { conditionOf, type MessageFilter } from './search';
+import { type BulkCounts, changeAll } from './small-transactions';
 
 /** The answer to a request to resume a message. */
 export type ResumeAnswer =
@@ -36,14 +38,12 @@ interface AccountOf {
 const SAMPLE = 5;
 /** Rows that one statement reads, whether they match the filter or not. */
 const ROWS_PER_STEP = 1_000;
-/** In one transaction: small enough that neither workers nor a replication group wait for it. */
-const ROWS_PER_TRANSACTION = 200;
 const MAX_CHANNELS = 1_000;
 
 /**
  * Resumes messages that wait for a person: suspended ones that stay so although their account can be used, because they were kept back;
  * or late ones, where the filter asks for them, so that nobody sends old ones without meaning to. Of each account it goes in the order
- * in which they are due, in small transactions, and rests after each for as long as it took. An interrupted run has resumed the earlier
+ * in which they are due, in small transactions, and rests after each. An interrupted run has resumed the earlier
  * ones; the next one continues.
  */
 export class SuspendedMessages {
@@ -69,21 +69,9 @@ export class SuspendedMessages {
     return { count, sample: sample.filter((message) => message !== null), isFirst: true };
   }
 
-  async resume(filter: MessageFilter, report: (counts: BulkCounts) => void = () => {}): Promise<BulkCounts> {
-    const { clock } = this.pool;
-    const counts = { done: 0, skipped: 0 };
-    for await (const rows of this.steps(filter)) {
-      for (let from = 0; from < rows.length; from += ROWS_PER_TRANSACTION) {
-        const some = rows.slice(from, from + ROWS_PER_TRANSACTION);
-        const beganAt = clock.monotonic();
-        const done = await this.pool.transaction((sql) => this.resumeUnchanged(sql, some));
-        counts.done += done;
-        counts.skipped += some.length - done;
-        report(counts);
-        await clock.sleep(clock.monotonic() - beganAt);
-      }
-    }
-    return counts;
+  resume(filter: MessageFilter, report?: (counts: BulkCounts) => void): Promise<BulkCounts> {
+    const change = (sql: Sql, rows: readonly SuspendedRow[]) => this.reschedule(sql, rows);
+    return changeAll(this.pool, this.steps(filter), rowsOf(filter).state, change, report);
   }
 
   /** The same for messages by name. */
@@ -94,6 +82,7 @@ export class SuspendedMessages {
       const suspended = unique(standing).filter(({ state }) => waits(state));
       const blocked = await blockedAmong(sql, suspended);
       const ready = suspended.filter((row) => !blocked.has(nameOf(row)));
+      checkUpdate('resume', ready);
       await this.reschedule(sql, ready);
       return standing.map((row): ResumeAnswer => {
         if (row === null) return { result: 'not_found' };
@@ -113,20 +102,6 @@ export class SuspendedMessages {
       if (found.length === most) break;
     }
     return found;
-  }
-
-  /** A row that somebody has changed since, or has locked, is left. */
-  private async resumeUnchanged(sql: Sql, rows: readonly SuspendedRow[]): Promise<number> {
-    const these = list(rows, ({ id, version }) => `(${integer(id)},${integer(version)})`);
-    const free = await sql.rows<[number]>(
-      'SELECT id FROM scheduled_messages FORCE INDEX (PRIMARY) ' +
-        `WHERE id IN ${list(rows, ({ id }) => integer(id))} AND (id, version) IN ${these} AND state IN ('suspended','late') ORDER BY id FOR UPDATE SKIP LOCKED`,
-    );
-    const ids = new Set(free.map(([id]) => id));
-    return this.reschedule(
-      sql,
-      rows.filter(({ id }) => ids.has(id)),
-    );
   }
 
   private async reschedule(sql: Sql, rows: readonly SuspendedRow[]): Promise<number> {

@@ -2,7 +2,7 @@ import type { Connection as CallbackConnection, Pool as CallbackPool } from 'mys
 import type { Connection, Pool as DriverPool, PoolConnection, ResultSetHeader } from 'mysql2/promise';
 import { reasonOf, Unavailable, UserError } from '../../../topology/core/errors';
 import { ConnectionInUse } from './connection-in-use';
-import { instructionOf, isDataError, isDeadlock, isLockWaitTimeout } from './failures';
+import { instructionOf, isDataError, isDeadlock, isLockWaitTimeout, isTooLarge, TooMuchAtOnce } from './failures';
 import type { Pool } from './pool';
 import { inTransaction, type Sql } from './sql';
 
@@ -108,6 +108,8 @@ async function inWordsOfClients<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (isLockWaitTimeout(error)) throw new Unavailable('another transaction holds the message; try again');
     if (isDeadlock(error)) throw new Unavailable('the transaction was rolled back because of a deadlock; try it again');
+    if (isDataError(error) && isTooLarge(error))
+      throw new TooMuchAtOnce(`MySQL refuses so much at once: ${reasonOf((error as Error).cause)}`);
     if (isDataError(error)) throw new UserError(`MySQL refuses a value: ${reasonOf((error as Error).cause)}`);
     throw instructionOf(error);
   }

@@ -82,6 +82,9 @@ const FULL = new Set([
 /** A table that somebody exchanges for another, or alters, is missing or incomplete for a moment. */
 const SCHEMA = new Set([1054, 1146]);
 
+/** A call is more than one transaction, or one statement, may be: fewer messages at once may pass. */
+export class TooMuchAtOnce extends UserError {}
+
 /** The server's error number; undefined when the server did not answer with an error. */
 export function errnoOf(error: unknown): number | undefined {
   const { errno, sqlState } = propertiesOf(error);

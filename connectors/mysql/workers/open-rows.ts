@@ -1,7 +1,7 @@
 import type { LostRow, OpenRow, OpenRows, Recovery, SessionLease, ShardCursor } from '../../../spouts/open-rows';
 import { reasonOf, Unavailable } from '../../../topology/core/errors';
 import { DOUBT_SINCE_CLAIM } from '../schema/doubt';
-import { batchesOf } from '../sql/batches';
+import { batchesOf, MAX_BYTES_PER_TRANSACTION, payloadBytesOf } from '../sql/batches';
 import { errnoOf } from '../sql/failures';
 import { InParts } from '../sql/in-parts';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
@@ -18,8 +18,7 @@ type PageColumns = readonly [
   claim: Buffer,
 ];
 
-/** Bytes of payload: the binary log has each row twice, and a replication group refuses transactions above 150 MB. */
-const recoveryBound = { maxItems: 1_000, maxBytes: 32 * 1024 * 1024 };
+const recoveryBound = { maxItems: 1_000, maxBytes: MAX_BYTES_PER_TRANSACTION };
 
 /** Each costs a second, in which this spout looks at nothing else. What is left is found again in the next round. */
 const MAX_WAITS = 3;
@@ -86,12 +85,7 @@ export class MySqlOpenRows implements OpenRows {
   async recover(rows: readonly LostRow[], delayMs: number): Promise<Recovery> {
     if (rows.length === 0) return { recovered: 0, refused: [] };
     const sorted = rows.toSorted((a, b) => a.id - b.id);
-    const bytes = new Map(
-      await this.pool.rows<[id: number, bytes: number]>(
-        'SELECT id, JSON_STORAGE_SIZE(payload) FROM scheduled_messages FORCE INDEX (PRIMARY) ' +
-          `WHERE id IN ${list(sorted, ({ id }) => integer(id))}`,
-      ),
-    );
+    const bytes = await payloadBytesOf(this.pool, sorted);
     const batches = batchesOf(sorted, ({ id }) => bytes.get(id) ?? 0, recoveryBound);
     // Another one begins each time, because some may fail always, and nothing is tried after them.
     const begin = Math.floor(this.random() * batches.length);

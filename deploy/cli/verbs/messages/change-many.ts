@@ -1,4 +1,5 @@
-import type { BulkCounts, Selection } from '../../../../connectors/mysql/operators/bulk';
+import type { Selection } from '../../../../connectors/mysql/operators/bulk';
+import type { BulkCounts } from '../../../../connectors/mysql/operators/small-transactions';
 import { ask, canAsk } from '../../../console/confirm';
 import { Progress } from '../../../console/progress';
 import { formatCount } from '../../../console/units';

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
-import type { BulkCounts, Selection } from '../../../../connectors/mysql/operators/bulk';
+import type { Selection } from '../../../../connectors/mysql/operators/bulk';
 import type { MessageFilter } from '../../../../connectors/mysql/operators/search';
+import type { BulkCounts } from '../../../../connectors/mysql/operators/small-transactions';
 import { UserError } from '../../../../topology/core/errors';
 import { type MessageState, messageStates } from '../../../../topology/message';
 import type { Output } from '../../../console/output';

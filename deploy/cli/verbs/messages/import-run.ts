@@ -1,5 +1,6 @@
 import { checkMessage, type NewMessage } from '../../../../connectors/mysql/client/input';
 import type { ScheduleAnswer } from '../../../../connectors/mysql/client/schedule';
+import { isTooLarge, TooMuchAtOnce } from '../../../../connectors/mysql/sql/failures';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import type { Schemas } from '../../../../topology/payloads/given-channel';
 import { refusalOf } from './schedule-answers';
@@ -92,7 +93,16 @@ async function writeBatch(
   bad: (line: number, reason: string) => void,
 ): Promise<void> {
   if (batch.length === 0 || write === null) return;
-  const answers = await write(batch.map(({ message }) => message));
+  let answers: readonly ScheduleAnswer[];
+  try {
+    answers = await write(batch.map(({ message }) => message));
+  } catch (error) {
+    const middle = batch.length >> 1;
+    // Messages that are there already may be larger than those that replace them.
+    if (middle === 0 || !(error instanceof TooMuchAtOnce || isTooLarge(error))) throw error;
+    await writeBatch(batch.slice(0, middle), write, counts, bad);
+    return writeBatch(batch.slice(middle), write, counts, bad);
+  }
   for (const [index, answer] of answers.entries()) {
     const { line } = batch[index] as { line: number };
     const refusal =

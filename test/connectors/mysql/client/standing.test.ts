@@ -1,7 +1,7 @@
 import { lock } from '../../../../connectors/mysql/client/standing';
 import type { Sql } from '../../../../connectors/mysql/sql/sql';
 
-const columns = [7, 'shop', 'k', 'webhook', 'scheduled', 1, 0, 0, '0', null];
+const columns = [7, 'shop', 'k', 'webhook', 'scheduled', 1, 0, 0, '0', null, 2];
 
 /** A database of one message, 7 with the key `k`; every statement is noted. */
 function scripted(locksGaps: boolean) {

@@ -1,7 +1,8 @@
 import { type Client, createClient } from '../../../../connectors/mysql/client/client';
-import { Bulk, type BulkCounts } from '../../../../connectors/mysql/operators/bulk';
+import { Bulk } from '../../../../connectors/mysql/operators/bulk';
 import { Operations } from '../../../../connectors/mysql/operators/operations';
 import type { MessageFilter } from '../../../../connectors/mysql/operators/search';
+import type { BulkCounts } from '../../../../connectors/mysql/operators/small-transactions';
 import { Status } from '../../../../connectors/mysql/operators/status';
 import { listWorkers } from '../../../../connectors/mysql/operators/worker-status';
 import { Pool } from '../../../../connectors/mysql/sql/pool';

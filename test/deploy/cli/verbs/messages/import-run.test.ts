@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { TooMuchAtOnce } from '../../../../../connectors/mysql/sql/failures';
 import { runImport } from '../../../../../deploy/cli/verbs/messages/import-run';
 import { readRecords } from '../../../../../deploy/cli/verbs/messages/import-source';
 import type { SourceRecord } from '../../../../../deploy/cli/verbs/messages/source-record';
@@ -44,6 +45,22 @@ test('lines are written in batches, in order', async () => {
   expect(await done).toEqual({ read: 2_300, scheduled: 2_300, already: 0, bad: 0, doneUpTo: 2_300 });
   expect(sizes).toEqual([1_000, 1_000, 300]);
   expect(progress).toEqual([1_000, 2_000, 2_300]);
+});
+
+test.each([
+  new TooMuchAtOnce('give fewer'),
+  new Unavailable('refused', { cause: Object.assign(new Error('a hook'), { errno: 3100, sqlState: 'HY000' }) }),
+])('a batch that is refused for its size is halved, not repeated: $message', async (refusal) => {
+  const sizes: number[] = [];
+  const { done } = run(source(1_000), async (messages) => {
+    if (messages.length > 300) throw refusal;
+    sizes.push(messages.length);
+    return accept(messages);
+  });
+  expect(await done).toMatchObject({ read: 1_000, scheduled: 1_000, doneUpTo: 1_000 });
+  expect(sizes).toEqual([250, 250, 250, 250]);
+  const alone = run(source(1), () => Promise.reject(refusal));
+  await expect(alone.done).rejects.toBe(refusal);
 });
 
 test('a batch has no more than 32 MiB of payloads and a message', async () => {

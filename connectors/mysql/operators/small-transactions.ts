@@ -1,0 +1,105 @@
+import { reasonOf, UserError } from '../../../topology/core/errors';
+import type { MessageId, MessageState } from '../../../topology/message';
+import { transactionsOf } from '../sql/batches';
+import { writeInHalves } from '../sql/halves';
+import { integer, list, text } from '../sql/literals';
+import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
+import type { SeenVersion } from './search';
+
+export interface BulkCounts {
+  readonly done: number;
+  /** Something else happened to them first, or somebody holds them. */
+  readonly skipped: number;
+}
+
+/** What one transaction did. */
+interface Written {
+  readonly written: number;
+  /** Rows that were not written, and not refused either. */
+  readonly left: number;
+  readonly tookMs: number;
+}
+
+/** Small enough that neither workers nor a replication group wait for it. */
+const ROWS_PER_TRANSACTION = 200;
+
+/**
+ * What operators write of many rows, in their order.
+ *
+ * 1. *A transaction is bounded in rows and in bytes of payload*, and what the database refuses for its size is halved.
+ * 2. *A row that the database refuses holds no other*: it is named at the end.
+ */
+export class SmallTransactions {
+  private refused = 0;
+  private first: string | undefined;
+
+  constructor(private readonly pool: Pick<Pool, 'rows' | 'transaction' | 'clock'>) {}
+
+  /** @param write writes rows in a transaction of their own, and resolves to how many */
+  async *write<Row extends { readonly id: MessageId }>(
+    rows: readonly Row[],
+    write: (sql: Sql, part: readonly Row[]) => Promise<number>,
+  ): AsyncGenerator<Written> {
+    const { pool } = this;
+    for await (const batch of transactionsOf(pool, rows, ROWS_PER_TRANSACTION)) {
+      const beganAt = pool.clock.monotonic();
+      const { written, refused } = await writeInHalves(batch, (part) => pool.transaction((sql) => write(sql, part)));
+      this.refused += refused.length;
+      for (const { row, error } of refused) this.first ??= `message ${row.id}: ${reasonOf(error)}`;
+      yield { written, left: batch.length - written - refused.length, tookMs: pool.clock.monotonic() - beganAt };
+    }
+  }
+
+  /** @throws UserError when rows were refused. All others are written by then */
+  end(): void {
+    if (this.first === undefined) return;
+    const more = this.refused === 1 ? '' : ` ${this.refused - 1} more were refused.`;
+    throw new UserError(`The database refuses ${this.first}.${more} All others were written.`);
+  }
+}
+
+/**
+ * Changes rows as they were found, and rests after each transaction for as long as it took, so that sending goes on beside it. What was
+ * changed since, or is held by somebody, is skipped.
+ * @param state the rows were found in it
+ * @param change of rows that are locked
+ * @param report called after each transaction; what it throws ends the run
+ */
+export async function changeAll<Row extends SeenVersion>(
+  pool: Pool,
+  steps: AsyncIterable<readonly Row[]>,
+  state: MessageState,
+  change: (sql: Sql, rows: readonly Row[]) => Promise<number>,
+  report: (counts: BulkCounts) => void = () => {},
+): Promise<BulkCounts> {
+  const transactions = new SmallTransactions(pool);
+  const counts = { done: 0, skipped: 0 };
+  for await (const rows of steps) {
+    const each = transactions.write(rows, async (sql, part) => change(sql, await unchanged(sql, part, state)));
+    for await (const { written, left, tookMs } of each) {
+      counts.done += written;
+      counts.skipped += left;
+      report(counts);
+      await pool.clock.sleep(tookMs);
+    }
+  }
+  transactions.end();
+  return counts;
+}
+
+/** Locks rows that nobody has changed, or holds, until the end of the transaction. In the order given. */
+async function unchanged<Row extends SeenVersion>(
+  sql: Sql,
+  rows: readonly Row[],
+  state: MessageState,
+): Promise<readonly Row[]> {
+  const free = await sql.rows<[MessageId]>(
+    'SELECT id FROM scheduled_messages FORCE INDEX (PRIMARY) ' +
+      `WHERE id IN ${list(rows, ({ id }) => integer(id))} AND (id, version) IN ` +
+      `${list(rows, ({ id, version }) => `(${integer(id)},${integer(version)})`)} AND state=${text(state)} ` +
+      'ORDER BY id FOR UPDATE SKIP LOCKED',
+  );
+  const ids = new Set(free.map(([id]) => id));
+  return rows.filter(({ id }) => ids.has(id));
+}

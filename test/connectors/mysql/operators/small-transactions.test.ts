@@ -1,0 +1,93 @@
+import { Bulk } from '../../../../connectors/mysql/operators/bulk';
+import { Operations } from '../../../../connectors/mysql/operators/operations';
+import { SuspendedMessages } from '../../../../connectors/mysql/operators/suspended-messages';
+import { Pool } from '../../../../connectors/mysql/sql/pool';
+import { systemClock } from '../../../../topology/core/clock';
+import { required } from '../../../../topology/settings/environment';
+import { freshDatabase, type World } from '../../../support/stack/stack';
+
+const ann = { who: 'ann', host: 'desk' };
+const DUE = Date.UTC(2026, 0, 1);
+const MESSAGES = 5;
+
+let world: World;
+let app: Pool;
+let admin: Pool;
+let ids: number[];
+
+/** Messages of 12 MB, which plain SQL may make. */
+beforeEach(async () => {
+  world = await freshDatabase();
+  const open = (name: 'DATABASE_URL' | 'ADMIN_DATABASE_URL') =>
+    Pool.open(required(world.environment, name), { clock: systemClock, size: 2 });
+  [app, admin] = [open('DATABASE_URL'), open('ADMIN_DATABASE_URL')];
+  ids = [];
+  for (let n = 0; n < MESSAGES; n++) {
+    const { insertId } = await admin.run(
+      `INSERT INTO scheduled_messages (account, channel, payload, due_at) VALUES ('shop', 'mastodon', JSON_OBJECT('text', REPEAT('x', 12000000)), ${DUE + n})`,
+    );
+    ids.push(insertId);
+  }
+});
+afterEach(async () => {
+  await Promise.all([app.close(), admin.close()]);
+  await world.close();
+});
+
+const all = (state: string) =>
+  admin.run(`UPDATE scheduled_messages SET state='${state}', updated_at=NOW(6) - INTERVAL 2 HOUR`);
+const idsIn = async (state: string) =>
+  (await admin.rows<[number]>(`SELECT id FROM scheduled_messages WHERE state='${state}'`)).flat();
+/** A trigger of the application that calls a procedure which is not there, for the third message alone. */
+const refuse = (event: 'UPDATE' | 'DELETE') =>
+  admin.run(
+    `CREATE TRIGGER of_application BEFORE ${event} ON scheduled_messages FOR EACH ROW BEGIN IF OLD.id = ${ids[2]} THEN CALL missing(); END IF; END`,
+  );
+const named = () => new RegExp(`^The database refuses message ${ids[2]}: .*missing.* All others were written\\.$`);
+
+describe.each([
+  { state: 'failed', change: (report?: (counts: { done: number }) => void) => new Bulk(app, ann).redrive({}, report) },
+  {
+    state: 'suspended',
+    change: (report?: (counts: { done: number }) => void) => new SuspendedMessages(app, ann).resume({}, report),
+  },
+])('what changes many messages that are $state', ({ state, change }) => {
+  test('1. A transaction is bounded in rows and in bytes of payload', async () => {
+    await all(state);
+    const reports: number[] = [];
+    expect(await change(({ done }) => reports.push(done))).toEqual({ done: MESSAGES, skipped: 0 });
+    expect(reports).toEqual([2, 4, 5]);
+    expect(await idsIn('scheduled')).toEqual(ids);
+  });
+
+  test('2. A row that the database refuses holds no other, and is named at the end', async () => {
+    await all(state);
+    await refuse('UPDATE');
+    await expect(change()).rejects.toThrow(named());
+    expect(await idsIn(state)).toEqual([ids[2]]);
+  });
+
+  test('a message that somebody holds is skipped', async () => {
+    await all(state);
+    await admin.transaction(async (sql) => {
+      await sql.rows(`SELECT 1 FROM scheduled_messages WHERE id=${ids[1]} FOR UPDATE`);
+      expect(await change()).toEqual({ done: MESSAGES - 1, skipped: 1 });
+    });
+  });
+});
+
+test('a purge is bounded in the same way, and a message that the database refuses holds no other', async () => {
+  await all('failed');
+  await refuse('DELETE');
+  const transactions: unknown[] = [];
+  const counting: Pool = Object.assign(Object.create(app), {
+    transaction: async (work: Parameters<Pool['transaction']>[0]) => {
+      const deleted = await app.transaction(work);
+      transactions.push(deleted);
+      return deleted;
+    },
+  });
+  await expect(new Operations(counting).purge(3_600_000)).rejects.toThrow(named());
+  expect(transactions).toEqual([2, 1, 1]);
+  expect(await idsIn('failed')).toEqual([ids[2]]);
+});
