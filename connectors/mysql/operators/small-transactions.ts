@@ -23,6 +23,8 @@ interface Written {
 
 /** Small enough that neither workers nor a replication group wait for it. */
 const ROWS_PER_TRANSACTION = 200;
+/** Transactions one after another that write nothing: then it is no single row that the database refuses. */
+const MAX_IN_VAIN = 3;
 
 /**
  * What operators write of many rows, in their order.
@@ -33,6 +35,7 @@ const ROWS_PER_TRANSACTION = 200;
 export class SmallTransactions {
   private refused = 0;
   private first: string | undefined;
+  private inVain = 0;
 
   constructor(private readonly pool: Pick<Pool, 'rows' | 'transaction' | 'clock'>) {}
 
@@ -47,15 +50,17 @@ export class SmallTransactions {
       const { written, refused } = await writeInHalves(batch, (part) => pool.transaction((sql) => write(sql, part)));
       this.refused += refused.length;
       for (const { row, error } of refused) this.first ??= `message ${row.id}: ${reasonOf(error)}`;
+      this.inVain = written === 0 && refused.length > 0 ? this.inVain + 1 : 0;
+      if (this.inVain === MAX_IN_VAIN) this.end('Nothing after them was tried.');
       yield { written, left: batch.length - written - refused.length, tookMs: pool.clock.monotonic() - beganAt };
     }
   }
 
   /** @throws UserError when rows were refused. All others are written by then */
-  end(): void {
+  end(others = 'All others were written.'): void {
     if (this.first === undefined) return;
     const more = this.refused === 1 ? '' : ` ${this.refused - 1} more were refused.`;
-    throw new UserError(`The database refuses ${this.first}.${more} All others were written.`);
+    throw new UserError(`The database refuses ${this.first}.${more} ${others}`);
   }
 }
 

@@ -12,7 +12,8 @@ interface Halved<Row> {
  * Writes rows in their order. What the database refuses, for its size or because a trigger of an application fails, is halved until it
  * passes, or is one row, which holds no other.
  * @param write writes a part, all of it or nothing, and resolves to how many rows that were
- * @throws what `write` throws for a lock or without an answer of the server, or when nothing can be written; parts before may be written
+ * @throws what `write` throws for a lock or without an answer of the server, or when nothing of several rows can be written; parts before
+ * may be written
  */
 export async function writeInHalves<Row>(
   rows: readonly Row[],
@@ -37,6 +38,6 @@ export async function writeInHalves<Row>(
       else if (row !== undefined) refused.push({ row, error });
     }
   }
-  if (written === 0 && first !== undefined) throw first.error;
+  if (written === 0 && first !== undefined && rows.length > 1) throw first.error;
   return { written, refused };
 }
