@@ -2,6 +2,7 @@ import { readJson } from '../../../topology/core/json-text';
 import type { OnLate } from '../../../topology/core/lateness';
 import type { LedgerOutcome, MessageId, MessageState } from '../../../topology/message';
 import { integer, list, text } from '../sql/literals';
+import { PAYLOAD_BYTES, pagesOfPayloads } from '../sql/payloads';
 import type { Sql } from '../sql/sql';
 import { checkTarget, type Target } from './input';
 
@@ -60,9 +61,11 @@ export interface Attempt {
 const DELIVERED_AT = "IF(state='delivered', delivered_at, NULL)";
 const RECEIPT = "IF(state='delivered', receipt, NULL)";
 
+const TARGETS_PER_READ = 1_000;
+
 type Scalar = string | number | null;
 const COLUMNS =
-  'id, account, channel, CAST(payload AS CHAR), due_at, wake_at, local_time, zone, state, version, attempts, in_doubt, ' +
+  'id, account, channel, due_at, wake_at, local_time, zone, state, version, attempts, in_doubt, ' +
   `IF(state='sending', LOWER(HEX(claim)), NULL), ${DELIVERED_AT}, ${RECEIPT}, last_error, dedupe_key, UNIX_TIMESTAMP(created_at), UNIX_TIMESTAMP(updated_at), plan_number, ` +
   'send_within, on_late, late_from, late_kind IS NOT NULL';
 
@@ -72,16 +75,19 @@ export async function getAll(sql: Sql, targets: readonly Target[]): Promise<(Mes
   const ids = checked.flatMap((target) => ('id' in target ? [target.id] : []));
   const keys = checked.flatMap((target) => ('id' in target ? [] : [target]));
   const byName = new Map<string, Message>();
-  const find = async (condition: string) => {
-    for (const message of await select(sql, `WHERE ${condition}`)) {
-      byName.set(String(message.id), message);
-      byName.set(JSON.stringify([message.account, message.dedupeKey]), message);
+  const find = async <T>(named: readonly T[], conditionOf: (some: readonly T[]) => string) => {
+    for (let from = 0; from < named.length; from += TARGETS_PER_READ) {
+      for await (const message of select(sql, conditionOf(named.slice(from, from + TARGETS_PER_READ)))) {
+        byName.set(String(message.id), message);
+        byName.set(JSON.stringify([message.account, message.dedupeKey]), message);
+      }
     }
   };
-  if (ids.length > 0) await find(`id IN ${list(ids, integer)}`);
-  if (keys.length > 0) {
-    await find(`(account, dedupe_key) IN ${list(keys, (one) => `(${text(one.account)},${text(one.dedupeKey)})`)}`);
-  }
+  await find(ids, (some) => `id IN ${list(some, integer)}`);
+  await find(
+    keys,
+    (some) => `(account, dedupe_key) IN ${list(some, (one) => `(${text(one.account)},${text(one.dedupeKey)})`)}`,
+  );
   return checked.map(
     (target) =>
       byName.get('id' in target ? String(target.id) : JSON.stringify([target.account, target.dedupeKey])) ?? null,
@@ -111,34 +117,50 @@ export async function attemptsOf(sql: Sql, id: MessageId): Promise<Attempt[]> {
 }
 
 /** @param condition SQL. Columns are read as text or number, because the settings of the caller's connection are not known */
-async function select(sql: Sql, condition: string): Promise<Message[]> {
-  const rows = await sql.rows<Scalar[]>(`SELECT ${COLUMNS} FROM scheduled_messages ${condition}`);
-  return rows.map((row) => ({
+async function* select(sql: Sql, condition: string): AsyncGenerator<Message> {
+  const read = async (which: string, payload: string) => {
+    const rows = await sql.rows<Scalar[]>(
+      `SELECT ${payload}, ${PAYLOAD_BYTES}, ${COLUMNS} FROM scheduled_messages ${which}`,
+    );
+    return rows.map(([payloadText, bytes, ...row]) => ({
+      id: Number(row[0]),
+      payload: textOf(payloadText),
+      payloadBytes: Number(bytes),
+      row,
+    }));
+  };
+  for await (const page of pagesOfPayloads(`WHERE ${condition}`, read)) {
+    for (const { payload, row } of page) yield messageOf(payload as string, row);
+  }
+}
+
+function messageOf(payload: string, row: readonly Scalar[]): Message {
+  return {
     id: Number(row[0]),
     account: String(row[1]),
     channel: String(row[2]),
-    payload: readJson(String(row[3])),
-    dueAt: Number(row[4]),
-    wakeAt: numberOf(row[5]),
-    localTime: textOf(row[6]),
-    zone: textOf(row[7]),
-    state: row[8] as MessageState,
-    version: Number(row[9]),
-    attempts: Number(row[10]),
-    inDoubt: Number(row[11]) !== 0,
-    session: textOf(row[12]),
-    deliveredAt: numberOf(row[13]),
-    receipt: textOf(row[14]),
-    lastError: textOf(row[15]),
-    dedupeKey: textOf(row[16]),
-    createdAt: Math.floor(Number(row[17]) * 1000),
-    updatedAt: Math.floor(Number(row[18]) * 1000),
-    planNumber: Number(row[19]),
-    sendWithinMs: numberOf(row[20]),
-    onLate: row[21] as OnLate | null,
-    lateFrom: numberOf(row[22]),
-    isLate: Number(row[23]) === 1,
-  }));
+    payload: readJson(payload),
+    dueAt: Number(row[3]),
+    wakeAt: numberOf(row[4]),
+    localTime: textOf(row[5]),
+    zone: textOf(row[6]),
+    state: row[7] as MessageState,
+    version: Number(row[8]),
+    attempts: Number(row[9]),
+    inDoubt: Number(row[10]) !== 0,
+    session: textOf(row[11]),
+    deliveredAt: numberOf(row[12]),
+    receipt: textOf(row[13]),
+    lastError: textOf(row[14]),
+    dedupeKey: textOf(row[15]),
+    createdAt: Math.floor(Number(row[16]) * 1000),
+    updatedAt: Math.floor(Number(row[17]) * 1000),
+    planNumber: Number(row[18]),
+    sendWithinMs: numberOf(row[19]),
+    onLate: row[20] as OnLate | null,
+    lateFrom: numberOf(row[21]),
+    isLate: Number(row[22]) === 1,
+  };
 }
 
 function numberOf(value: Scalar | undefined): number | null {

@@ -6,6 +6,7 @@ import { nextPlanNumber } from '../schema/restored';
 import { batchesOf } from '../sql/batches';
 import { DUPLICATE_KEY, errnoOf } from '../sql/failures';
 import { hex, integer, list, text } from '../sql/literals';
+import { PAYLOAD_BYTES, pagesOfPayloads } from '../sql/payloads';
 import type { Sql } from '../sql/sql';
 import { newStates } from './backlog';
 import { hashOf } from './content-hash';
@@ -161,6 +162,7 @@ async function seenOf(sql: Sql, messages: readonly CheckedMessage[]): Promise<[k
   return ids.length === 0 ? [] : readExisting(sql, 'PRIMARY', `id IN ${list(ids, integer)}`);
 }
 
+/** Only their hashes are kept, because a thousand payloads may be a gigabyte. */
 async function readExisting(sql: Sql, index: string, condition: string): Promise<[key: string, Existing][]> {
   type Columns = readonly [
     id: string | number,
@@ -168,21 +170,30 @@ async function readExisting(sql: Sql, index: string, condition: string): Promise
     dedupeKey: string,
     channel: string,
     dueAt: string | number,
-    payload: string,
+    payload: string | null,
     state: MessageState,
     scheduledHash: string | null,
     sendWithin: string | number | null,
     onLate: OnLate | null,
+    payloadBytes: string | number,
   ];
-  const rows = await sql.rows<Columns>(
-    'SELECT id, account, dedupe_key, channel, due_at, CAST(payload AS CHAR), state, LOWER(HEX(scheduled_hash)), send_within, on_late ' +
-      `FROM scheduled_messages FORCE INDEX (${index}) WHERE ${condition} FOR SHARE`,
-  );
-  return rows.map(([id, account, dedupeKey, channel, dueAt, payload, state, scheduledHash, within, onLate]) => {
-    const sendWithin = within === null ? null : Number(within);
-    const hash = hashOf({ channel, dueAt: Number(dueAt), payload, sendWithin, onLate });
-    return [nameOf({ account, dedupeKey }), { row: { id: Number(id), channel, state }, scheduledHash, hash }];
-  });
+  const read = async (which: string, payload: string) => {
+    const rows = await sql.rows<Columns>(
+      `SELECT id, account, dedupe_key, channel, due_at, ${payload}, state, LOWER(HEX(scheduled_hash)), send_within, on_late, ${PAYLOAD_BYTES} ` +
+        `FROM scheduled_messages ${which} FOR SHARE`,
+    );
+    return rows.map((row) => ({ id: Number(row[0]), payload: row[5], payloadBytes: Number(row[10]), row }));
+  };
+  const existing: [key: string, Existing][] = [];
+  for await (const page of pagesOfPayloads(`FORCE INDEX (${index}) WHERE ${condition}`, read)) {
+    for (const { id, payload, row } of page) {
+      const [, account, dedupeKey, channel, dueAt, , state, scheduledHash, within, onLate] = row;
+      const sendWithin = within === null ? null : Number(within);
+      const hash = hashOf({ channel, dueAt: Number(dueAt), payload: payload as string, sendWithin, onLate });
+      existing.push([nameOf({ account, dedupeKey }), { row: { id, channel, state }, scheduledHash, hash }]);
+    }
+  }
+  return existing;
 }
 
 /**

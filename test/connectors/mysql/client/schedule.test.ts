@@ -10,7 +10,19 @@ const message = (dedupeKey: string): CheckedMessage =>
     payloads,
   );
 const known = message('known');
-const existing = [7, 'shop', 'known', 'webhook', known.dueAt, known.payload, 'scheduled', hashOf(known), null, null];
+const existing = [
+  7,
+  'shop',
+  'known',
+  'webhook',
+  known.dueAt,
+  known.payload,
+  'scheduled',
+  hashOf(known),
+  null,
+  null,
+  40,
+];
 
 /** A transaction that sees one message, 7 with the key `known`; every statement is noted. */
 function scripted(locksGaps: boolean) {
@@ -48,6 +60,39 @@ test('where gaps are locked, no key that is new is looked for with a lock, and n
   expect(statements.filter((statement) => statement.startsWith('INSERT'))).toEqual([
     expect.not.stringContaining('known'),
   ]);
+});
+
+test('what is there is read with as many payloads in one answer as some mebibytes hold, however many keys are given again', async () => {
+  const given = Array.from({ length: 1_000 }, (_, n) => message(`k${n}`));
+  // Every tenth is a mebibyte.
+  const sizeOf = (id: number) => (id % 10 === 0 ? 1024 * 1024 : 1_000);
+  const answers: number[] = [];
+  const rows = async (statement: string) => {
+    if (statement.includes('auto_increment_increment')) return [[1]];
+    const ids = /WHERE id IN \(([\d,]+)\)/.exec(statement)?.[1]?.split(',').map(Number);
+    const isSmallOnly = statement.includes('IF(JSON_STORAGE_SIZE(payload) <= 8192, CAST(payload AS CHAR), NULL)');
+    let bytes = 0;
+    const found = given.flatMap((one, id) => {
+      if (ids !== undefined && !ids.includes(id)) return [];
+      const isHere = !isSmallOnly || sizeOf(id) <= 8_192;
+      bytes += isHere ? sizeOf(id) : 0;
+      const { account, dedupeKey, channel, dueAt, payload } = one;
+      const columns = [id, account, dedupeKey, channel, dueAt, isHere ? payload : null, 'scheduled', hashOf(one)];
+      return [[...columns, null, null, sizeOf(id)]];
+    });
+    answers.push(bytes);
+    return found;
+  };
+  const run = async (statement: string) => {
+    if (statement.includes("'k1'")) throw Object.assign(new Error('twice'), { errno: 1062, sqlState: '23000' });
+    return { insertId: 8 };
+  };
+  const sql = { rows, run } as unknown as Sql;
+  expect(await scheduleAll(sql, {} as never, given, 'keep')).toEqual(
+    given.map((_, id) => ({ result: 'scheduled', id, created: false })),
+  );
+  expect(answers).toHaveLength(1 + Math.ceil(100 / 8));
+  expect(Math.max(...answers)).toBe(8 * 1024 * 1024);
 });
 
 // Three bytes a unit, and a backslash before each quote.
