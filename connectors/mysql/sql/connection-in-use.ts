@@ -1,11 +1,13 @@
 import type { Connection, ResultSetHeader } from 'mysql2/promise';
 import { Unavailable } from '../../../topology/core/errors';
-import { errnoOf, instructionOf, isUnanswered, leavesConnectionUsable } from './failures';
+import { errnoOf, instructionOf, instructionOfWrite, isUnanswered, leavesConnectionUsable } from './failures';
 import type { Sql } from './sql';
 
 export interface InUseOptions {
   /** How long to wait for an answer; without an end unless given. */
   readonly timeoutMs?: number;
+  /** Of a process that runs on its own. */
+  readonly patient?: boolean;
   /** What the statements of a caller's connection need besides: its settings are not ours. */
   readonly query?: Readonly<Record<string, unknown>>;
 }
@@ -33,18 +35,18 @@ export class ConnectionInUse implements Sql {
     return this.query(statement, false);
   }
 
-  private async query<T>(statement: string, rowsAsArray: boolean): Promise<T> {
+  private async query<T>(statement: string, isRead: boolean): Promise<T> {
     if (this.lost) throw new Unavailable('the connection to MySQL was lost');
-    const { timeoutMs, query } = this.options;
+    const { timeoutMs, query, patient = false } = this.options;
     const timeout = timeoutMs === undefined ? {} : { timeout: timeoutMs };
     try {
-      const [answer] = await this.connection.query({ sql: statement, rowsAsArray, ...timeout, ...query });
+      const [answer] = await this.connection.query({ sql: statement, rowsAsArray: isRead, ...timeout, ...query });
       return answer as T;
     } catch (error) {
       this.unanswered ||= isUnanswered(error);
       this.lost ||= errnoOf(error) === undefined || statement === 'ROLLBACK';
       this.doubtful ||= !leavesConnectionUsable(error);
-      throw instructionOf(error);
+      throw isRead ? instructionOf(error) : instructionOfWrite(error, patient);
     }
   }
 }

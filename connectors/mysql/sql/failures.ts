@@ -34,7 +34,7 @@ const DENIED = new Set([1044, 1142, 1143, 1227, 1410]);
 /** The user may do nothing until its password is another one. */
 const OF_USER = new Set([1820, 1862]);
 
-/** Mistakes in our own statements. */
+/** Mistakes in our own statements, where these only read. */
 const BUGS = new Set([
   1052, // ambiguous column
   1064, // syntax
@@ -167,6 +167,19 @@ export function instructionOf(error: unknown): unknown {
   if (advice !== undefined) return new UserError(`MySQL: ${reasonOf(error)}. ${advice}`, { cause: error });
   if (BUGS.has(errno)) return error;
   return new Unavailable(`MySQL cannot do this now: ${reasonOf(error)} (error ${errno})`, { cause: error });
+}
+
+/**
+ * The same of a statement that writes. Tables may have triggers of an application, which name and call what is not there, so none of
+ * its answers is known to be our own mistake. @param patient of a process that runs on its own, for which a column that only a trigger
+ * names would be ours: see `patientInstructionOf`
+ */
+export function instructionOfWrite(error: unknown, patient: boolean): unknown {
+  const instruction = instructionOf(error);
+  const errno = errnoOf(error);
+  if (errno === undefined || instruction instanceof Unavailable) return instruction;
+  if (instruction instanceof UserError && !(patient && errno === UNKNOWN_COLUMN)) return instruction;
+  return new Unavailable(`MySQL cannot write this now: ${reasonOf(instruction)} (error ${errno})`, { cause: error });
 }
 
 /**

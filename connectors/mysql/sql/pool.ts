@@ -150,7 +150,7 @@ export class Pool implements Sql {
   }
 
   private inUse(connection: PoolConnection): ConnectionInUse {
-    return new ConnectionInUse(connection, { timeoutMs: this.timeoutMs });
+    return new ConnectionInUse(connection, { timeoutMs: this.timeoutMs, patient: this.options.patient === true });
   }
 
   private async acquire(): Promise<PoolConnection> {

@@ -1,6 +1,7 @@
 import {
   errnoOf,
   instructionOf,
+  instructionOfWrite,
   isDataError,
   isDeadlock,
   isLockWaitTimeout,
@@ -35,6 +36,21 @@ test.each([1044, 1045, 1049, 1054, 1130, 1142, 1143, 1146, 3159])(
 test.each([1064, 1305])('the answer %d is a bug of ours', (errno) => {
   const error = answer(errno);
   expect(instructionOf(error)).toBe(error);
+});
+
+test.each([1064, 1136, 1305])('the answer %d to what is written may be that of a trigger', (errno) => {
+  const error = instructionOfWrite(answer(errno), false);
+  expect(error).toBeInstanceOf(Unavailable);
+  expect(errnoOf(error)).toBe(errno);
+  expect(leavesConnectionUsable(answer(errno))).toBe(true);
+});
+
+test('a column that is missing is told to a person who writes, and waited for by a process that runs on its own', () => {
+  expect(instructionOfWrite(answer(1054), false)).toBeInstanceOf(UserError);
+  expect(instructionOfWrite(answer(1054), true)).toBeInstanceOf(Unavailable);
+  expect(instructionOfWrite(answer(1146), true)).toBeInstanceOf(UserError);
+  const bug = new TypeError('x is undefined');
+  expect(instructionOfWrite(bug, true)).toBe(bug);
 });
 
 test('no answer is Unavailable; what is no error of MySQL stays as it is', () => {

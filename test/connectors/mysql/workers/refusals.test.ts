@@ -1,4 +1,4 @@
-import { instructionOf } from '../../../../connectors/mysql/sql/failures';
+import { instructionOf, instructionOfWrite } from '../../../../connectors/mysql/sql/failures';
 import { MySqlOpenRows } from '../../../../connectors/mysql/workers/open-rows';
 import { MySqlSendRows } from '../../../../connectors/mysql/workers/send-rows';
 import { PartlyClaimed, Unavailable } from '../../../../topology/core/errors';
@@ -31,7 +31,7 @@ function refusing(errno: number, refused: readonly number[]) {
       updates++;
       const ids = [...statement.matchAll(/\((\d+),1,/g)].map((match) => Number(match[1]));
       if (ids.some((id) => refused.includes(id))) {
-        throw instructionOf(Object.assign(new Error('no'), { errno, sqlState: 'HY000' }));
+        throw instructionOfWrite(Object.assign(new Error('no'), { errno, sqlState: 'HY000' }), true);
       }
       own.push(...ids);
       return { affectedRows: ids.length };
@@ -56,7 +56,7 @@ describe.each([1180, 3101, 1041, 1030, 3169, 1613, 1290])('error %i of the serve
 });
 
 /** A trigger's SIGNAL, a key that is there already, a parent that is gone, two rows for one, division by zero, a page that is corrupt, sizes … */
-describe.each([1644, 1062, 1452, 1451, 1242, 1365, 1146, 1305, 1712, 1197, 3100])(
+describe.each([1644, 1062, 1452, 1451, 1242, 1365, 1146, 1054, 1064, 1136, 1305, 1712, 1197, 3100])(
   'error %i for one row holds no other',
   (errno) => {
     test('of a claim, which says how many were won', async () => {
@@ -80,6 +80,23 @@ describe.each([1644, 1062, 1452, 1451, 1242, 1365, 1146, 1305, 1712, 1197, 3100]
     });
   },
 );
+
+describe.each([1064, 1136, 1305, 1054])('error %i for the only row there is ends no worker', (errno) => {
+  test.each(['recovered', 'claimed', 'written back'])('whether it is %s', async (what) => {
+    const { pool } = refusing(errno, [2]);
+    const only = rows.filter(({ id }) => id === 2);
+    const done =
+      what === 'recovered'
+        ? new MySqlOpenRows(pool).recover(only, 0)
+        : what === 'claimed'
+          ? new MySqlSendRows(pool).claim(SESSION, only, 0)
+          : new MySqlSendRows(pool).writeBack(
+              SESSION,
+              results.filter(({ id }) => id === 2),
+            );
+    await expect(done).rejects.toThrow(Unavailable);
+  });
+});
 
 test.each([1644, 1197])('error %i for one row holds no other of a write-back', async (errno) => {
   const { pool, written } = refusing(errno, [2]);

@@ -5,6 +5,7 @@ import { MySqlOpenRows } from '../../../../connectors/mysql/workers/open-rows';
 import { MySqlSendRows } from '../../../../connectors/mysql/workers/send-rows';
 import { MySqlWorkerRegistry } from '../../../../connectors/mysql/workers/worker-registry';
 import { systemClock } from '../../../../topology/core/clock';
+import { Unavailable } from '../../../../topology/core/errors';
 import { required } from '../../../../topology/settings/environment';
 import { freshDatabase, type World } from '../../../support/stack/stack';
 
@@ -52,11 +53,14 @@ async function states(): Promise<string[]> {
 const bad = () => ids[7] as number;
 const but = (refused: string, others: string) => ids.map((id) => (id === bad() ? refused : others));
 
-/** Each fails for one row alone: a key that is there already, a parent that is gone, two rows for one. */
+/** Each fails for one row alone: a key that is there already, a parent that is gone, two rows for one, mistakes in the trigger itself. */
 const failures: readonly (readonly [string, (id: number) => string])[] = [
   ['1062', (id) => `INSERT INTO seen VALUES (${id}), (${id})`],
   ['1452', (id) => `INSERT INTO notes VALUES (${id})`],
   ['1242', () => 'SET @one = (SELECT 1 UNION SELECT 2)'],
+  ['1305', () => 'CALL missing()'],
+  ['1054', () => 'INSERT INTO seen (nothing) VALUES (1)'],
+  ['1136', () => 'INSERT INTO seen VALUES (1, 2)'],
 ];
 
 async function trigger(body: string): Promise<void> {
@@ -85,6 +89,13 @@ describe.each(failures)('a trigger that fails for one row with error %s', (_, bo
       refused: [{ id: bad(), reason: expect.any(String) }],
     });
     expect(await states()).toEqual(but('sending', 'scheduled'));
+  });
+
+  test('ends no worker where it is the only row there is', async () => {
+    await rows.claim(session, await rows.read([bad()], 0), 0);
+    const lost = (await rows.read([bad()], 0)).map(({ id, version }) => ({ id, version, session }));
+    await trigger(body(bad()));
+    await expect(new MySqlOpenRows(admin).recover(lost, 0)).rejects.toThrow(Unavailable);
   });
 });
 
