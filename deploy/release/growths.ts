@@ -1,5 +1,7 @@
 import { changeEventCodec } from '../../connectors/debezium/change-event';
+import type { FoundWorker } from '../../connectors/mysql/operators/emitting-spouts';
 import { UserError } from '../../topology/core/errors';
+import { LEASE_MS } from '../../topology/core/lease';
 import type { Environment } from '../../topology/settings/environment';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { due, SPOUT, scheduleChanges, topicName } from '../../topology/streams';
@@ -14,6 +16,17 @@ export interface Growth {
   readonly stream: string;
   readonly from: number;
   readonly to: number;
+}
+
+/** Until a worker that has just started reports by which pauses it goes, or is dead. */
+export const STARTED_LIMIT_MS = 2 * LEASE_MS;
+
+/** Why a stream gets no more partitions while such a worker runs, which does not know the pause for it; and what to do. */
+export function growthRefusal(stream: string, { host, pid, version }: FoundWorker): string {
+  return (
+    `Workers of Downspout ${version} run, such as process ${pid} on ${host}, which would reorder messages while ${stream} gets ` +
+    'more partitions. Deploy first with as many partitions as there are, and add partitions with the deploy after it.'
+  );
 }
 
 /** How many partitions each stream has, and is to have. A topic that is not there yet has none. */

@@ -2,6 +2,7 @@ import { captureNames } from '../../connectors/debezium/settings';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { due, SPOUT } from '../../topology/streams';
 import { counted } from '../console/units';
+import { growthRefusal } from './growths';
 import type { Live, LiveTopic, Plan, PlanStep } from './plan-types';
 
 interface Stream {
@@ -42,6 +43,7 @@ export function planTopics(
       });
     } else if (there.partitions < stream.partitions) {
       steps.push(growth(stream, there.partitions));
+      if (live.reorders !== undefined) refusals.push(growthRefusal(stream.name, live.reorders));
       warnings.push(
         `${stream.name} then has ${counted(stream.partitions, 'partition')} for ever: Kafka takes none away, and a rollback keeps them.`,
       );

@@ -1,3 +1,4 @@
+import type { FoundWorker } from '../../connectors/mysql/operators/emitting-spouts';
 import type { Release } from '../../connectors/mysql/operators/releases';
 import type { SchemaState } from '../../connectors/mysql/schema/schema-state';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
@@ -42,6 +43,8 @@ export interface Live {
   readonly topics: ReadonlyMap<string, LiveTopic> | undefined;
   /** Null when it does not exist; otherwise the names of its settings that differ. */
   readonly connector: readonly string[] | null | undefined;
+  /** A worker that would reorder messages in the pause for more partitions. One that has just started is not known to. */
+  readonly reorders?: FoundWorker | undefined;
   /** Open messages by channel, as far as they were counted. */
   readonly waiting: ReadonlyMap<string, number>;
   /** One line for each part that did not answer. */

@@ -11,10 +11,9 @@ import { LEASE_MS } from '../../topology/core/lease';
 import { PAUSES_KNOWN_MS } from '../../topology/core/pauses';
 import { SPOUT } from '../../topology/streams';
 import { CUT_OFF_MS } from './drain';
+import { growthRefusal, STARTED_LIMIT_MS } from './growths';
 
 const LOOK_EVERY_MS = 200;
-/** Until a worker that has just started reports by which pauses it goes, or is dead. */
-const STARTED_LIMIT_MS = 2 * LEASE_MS;
 /** How long spouts may take to say that they emit nothing: they say so every second, or a hard killed one is waited for. */
 const QUIET_LIMIT_MS = CUT_OFF_MS + 30_000;
 /** A spout that was not heard of in a pause for so long is waited for without one. Living ones renew their lease every three seconds. */
@@ -39,13 +38,10 @@ export async function untilAllKnowPauses(options: WaitOptions, stream: string): 
   const { pool, clock, signal } = options;
   const limit = clock.monotonic() + STARTED_LIMIT_MS;
   for (;;) {
-    const [first] = await pool.use(workersBeforePauses);
+    const [first] = await pool.use((sql) => workersBeforePauses(sql));
     if (first === undefined) return;
     if (clock.monotonic() > limit) {
-      throw new UserError(
-        `Workers of Downspout ${first.version} run, such as process ${first.pid} on ${first.host}, which would reorder messages while ${stream} gets ` +
-          'more partitions. Deploy first with as many partitions as there are, and add partitions with the deploy after it.',
-      );
+      throw new UserError(growthRefusal(stream, first));
     }
     await clock.sleep(LOOK_EVERY_MS, signal);
     signal.throwIfAborted();

@@ -1,5 +1,6 @@
 import { Connector } from '../../connectors/debezium/connector';
 import { captureNames } from '../../connectors/debezium/settings';
+import { workersBeforePauses } from '../../connectors/mysql/operators/emitting-spouts';
 import { listPlacements } from '../../connectors/mysql/operators/placements';
 import {
   currentRelease,
@@ -18,6 +19,7 @@ import { settingsOrNull, type TopologySettings } from '../../topology/settings/t
 import { topicName } from '../../topology/streams';
 import { withKafka } from '../inspect/kafka';
 import { captureSettings } from '../provisioning/capture';
+import { STARTED_LIMIT_MS } from './growths';
 import { streamsOf } from './plan-topics';
 import type { Live, LiveTopic } from './plan-types';
 import { readRuns } from './worker-steps';
@@ -44,6 +46,7 @@ export async function readLive(environment: Environment, wanted: TopologySetting
     unfinished: release.value?.unfinished,
     wasDeployed: release.value?.wasDeployed,
     placed: release.value?.placed,
+    reorders: release.value?.reorders,
     waiting: release.value?.waiting ?? new Map(),
     unknown: [schema, release, topics, connector].flatMap((one) => one?.unknown ?? []),
     notes: [
@@ -68,7 +71,7 @@ async function attempt<T>(part: string, read: () => Promise<T>): Promise<Attempt
   }
 }
 
-interface ReleaseReading extends Pick<Live, 'waiting' | 'unfinished' | 'wasDeployed' | 'placed'> {
+interface ReleaseReading extends Pick<Live, 'waiting' | 'unfinished' | 'wasDeployed' | 'placed' | 'reorders'> {
   readonly release: NonNullable<Live['release']> | null;
 }
 
@@ -101,11 +104,13 @@ async function readRelease(environment: Environment, clock: Clock): Promise<Rele
     const release = current === null ? null : { ...current, settings: settingsOrNull(current.specification) };
     const waiting = await new Status(pool, Object.keys(release?.settings?.bolts ?? {})).waiting();
     const placements = await listPlacements(pool);
+    const [reorders] = await workersBeforePauses(pool, STARTED_LIMIT_MS);
     return {
       release,
       unfinished: await unfinishedReleases(pool),
       wasDeployed: (await listReleases(pool, 1)).length > 0,
       placed: { placements, runs: await readRuns({ find: (number) => findRelease(pool, number) }, placements) },
+      reorders,
       waiting: new Map(waiting.map(({ channel, open }) => [channel, open])),
     };
   } finally {

@@ -31,15 +31,22 @@ export async function silentSpouts(sql: Pick<Sql, 'rows'>, since: number, cutOff
   return row?.[0] ?? 0;
 }
 
+/** A worker, as a person finds it. */
+export interface FoundWorker {
+  readonly host: string;
+  readonly pid: number;
+  readonly version: string;
+}
+
 /**
  * Workers that are alive and do not report by which pauses they go: they have just started, or are of a version that takes the pause of
  * a command for that of a person. Their bolts give back what wakes in it, so messages of one account overtake each other at its end.
+ * @param forMs they have run for so long
  */
-export async function workersBeforePauses(
-  sql: Pick<Sql, 'rows'>,
-): Promise<{ readonly host: string; readonly pid: number; readonly version: string }[]> {
+export async function workersBeforePauses(sql: Pick<Sql, 'rows'>, forMs = 0): Promise<FoundWorker[]> {
   const rows = await sql.rows<[string, number, string]>(
-    `SELECT host, pid, version FROM workers WHERE dead=0 AND lease_until >= ${NOW_MS} AND ${PAUSES_READ_AT} IS NULL ORDER BY host, pid`,
+    `SELECT host, pid, version FROM workers WHERE dead=0 AND lease_until >= ${NOW_MS} AND ${PAUSES_READ_AT} IS NULL ` +
+      `AND started_at <= ${NOW_MS} - ${integer(forMs)} ORDER BY host, pid`,
   );
   return rows.map(([host, pid, version]) => ({ host, pid, version }));
 }

@@ -68,6 +68,20 @@ test('more partitions of the changes pause all sends', () => {
   ]);
 });
 
+test('more partitions are refused, as the deploy would refuse them, while a worker runs that would reorder messages meanwhile', () => {
+  const reorders = { host: 'host-1', pid: 4711, version: '0.0.9' };
+  const grown = 'components: { due: { partitions: 16 }, webhook: { partitions: 16 } }';
+  expect(plan(grown, live(BEFORE, { reorders })).refusals).toEqual(
+    ['schedule-changes', 'due.webhook'].map(
+      (stream) =>
+        `Workers of Downspout 0.0.9 run, such as process 4711 on host-1, which would reorder messages while ${stream} gets more partitions. ` +
+        'Deploy first with as many partitions as there are, and add partitions with the deploy after it.',
+    ),
+  );
+  expect(plan(grown).refusals).toEqual([]);
+  expect(plan('components: { webhook: { timeout: 5s } }', live(BEFORE, { reorders })).refusals).toEqual([]);
+});
+
 test('fewer partitions are refused with what to do; a rollback keeps those that are there', () => {
   const fewer = 'components: { webhook: { partitions: 4 } }';
   expect(plan(fewer).refusals).toEqual([

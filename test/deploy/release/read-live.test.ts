@@ -14,6 +14,13 @@ jest.mock('../../../connectors/mysql/operators/releases', () => ({
   listReleases: async () => [{ number: 5 }],
 }));
 jest.mock('../../../connectors/mysql/operators/placements', () => ({ listPlacements: async () => [] }));
+jest.mock('../../../connectors/mysql/operators/emitting-spouts', () => ({
+  // One that has just started may still say by which pauses it goes.
+  workersBeforePauses: async (_: unknown, forMs = 0) => [
+    ...(forMs < 20_000 ? [{ host: 'new', pid: 1, version: '1.0.0' }] : []),
+    { host: 'old', pid: 2, version: '0.9.0' },
+  ],
+}));
 jest.mock('../../../connectors/mysql/operators/status', () => ({
   Status: class {
     async waiting() {
@@ -36,6 +43,10 @@ const live = (more: Record<string, string> = {}) =>
 
 test('a live release that this version cannot read is seen nevertheless', async () => {
   expect(await live()).toMatchObject({ release: { number: 5, settings: null, target: 'local' }, wasDeployed: true });
+});
+
+test('a worker that would reorder messages while partitions are added is named, and none that has just started', async () => {
+  expect((await live()).reorders).toEqual({ host: 'old', pid: 2, version: '0.9.0' });
 });
 
 test('without CONNECT_URL somebody else keeps the connector: that is noted, and nothing is unknown for it', async () => {

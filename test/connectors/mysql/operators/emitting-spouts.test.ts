@@ -60,9 +60,10 @@ test('a spout that reports no such thing, or nothing yet, may emit, and is named
   await worker('webhook', -1_000, { gauges: {} });
   await registry.leave(await worker('webhook', 10_000, { gauges: {} }));
   expect(await emitting(now)).toBe(2);
-  expect(await pool.use(workersBeforePauses)).toEqual(
+  expect(await workersBeforePauses(pool)).toEqual(
     Array.from({ length: 3 }, () => ({ host: 'h', pid: 1, version: '0' })),
   );
+  expect(await workersBeforePauses(pool, 60_000)).toEqual([]);
 });
 
 test('a spout that left emits nothing', async () => {
