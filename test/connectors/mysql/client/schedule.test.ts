@@ -62,10 +62,16 @@ test('where gaps are locked, no key that is new is looked for with a lock, and n
   ]);
 });
 
+/** Every tenth is a mebibyte. */
+const sizeOf = (id: number) => (id % 10 === 0 ? 1024 * 1024 : 1_000);
+
+async function insertButK1(statement: string) {
+  if (statement.includes("'k1'")) throw Object.assign(new Error('twice'), { errno: 1062, sqlState: '23000' });
+  return { insertId: 8 };
+}
+
 test('what is there is read with as many payloads in one answer as some mebibytes hold, however many keys are given again', async () => {
   const given = Array.from({ length: 1_000 }, (_, n) => message(`k${n}`));
-  // Every tenth is a mebibyte.
-  const sizeOf = (id: number) => (id % 10 === 0 ? 1024 * 1024 : 1_000);
   const answers: number[] = [];
   const rows = async (statement: string) => {
     if (statement.includes('auto_increment_increment')) return [[1]];
@@ -83,11 +89,7 @@ test('what is there is read with as many payloads in one answer as some mebibyte
     answers.push(bytes);
     return found;
   };
-  const run = async (statement: string) => {
-    if (statement.includes("'k1'")) throw Object.assign(new Error('twice'), { errno: 1062, sqlState: '23000' });
-    return { insertId: 8 };
-  };
-  const sql = { rows, run } as unknown as Sql;
+  const sql = { rows, run: insertButK1 } as unknown as Sql;
   expect(await scheduleAll(sql, {} as never, given, 'keep')).toEqual(
     given.map((_, id) => ({ result: 'scheduled', id, created: false })),
   );
