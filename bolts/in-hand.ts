@@ -72,6 +72,14 @@ export class InHand {
     if (isSuspect(row)) this.claimedSuspects++;
   }
 
+  /** What came of these rows cannot be written, for now or at all. They take room of their accounts until it is. */
+  refused(results: readonly { readonly id: number; readonly version: number }[]): void {
+    for (const { id, version } of results) {
+      const row = this.claimed.get(id);
+      if (row?.version === version) this.slots.refuse(row);
+    }
+  }
+
   /** What came of these rows is written; rows of plans that are not claimed any more are passed over. */
   written(results: readonly { readonly id: number; readonly version: number }[]): void {
     for (const { id, version } of results) {
@@ -95,6 +103,7 @@ export class InHand {
   private finish(row: HeldRow): void {
     this.claimed.delete(row.id);
     if (isSuspect(row)) this.claimedSuspects--;
+    this.slots.endRefusal(row);
     this.letGo(row);
   }
 

@@ -71,6 +71,14 @@ export interface Unwritten {
   readonly again: boolean;
 }
 
+/** What becomes of a claim whose result is refused: its row is scheduled in doubt for so many milliseconds later, version + 1. */
+export interface RowRelease {
+  readonly reason: string;
+  readonly delayMs: number;
+}
+
+export type WrittenAlone = 'written' | 'refused' | 'released';
+
 /** What the bolt does with the table. Every call throws Unavailable when the database does not answer. */
 export interface SendRows {
   /**
@@ -101,17 +109,20 @@ export interface SendRows {
    * Writes the ledger and settles the rows that the session still owns in that version, in one transaction; a row without
    * a first attempt takes it from the first result that is one: when its request began, or else now. Repeating it
    * is harmless. A delivered attempt whose claim was lost settles the row if it is in doubt. A result that cannot be
-   * written does not hold the others: it is found by bisection and returned. `again` says that another transaction has the
-   * row locked, so the result must be written again later; otherwise it can never be written as it is. Ids that were kept of a
-   * row go when it is delivered or has failed.
+   * written does not hold the others: it is found and returned. `again` says that it waits for what another transaction has
+   * locked; otherwise the database seems to refuse it. Ids that were kept of a row go when it is delivered or has failed.
+   * @throws when nothing was written: the database, one of its tables or the ledger is away, or refuses all of it
    */
   writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]>;
 
   /**
-   * Gives up a claim whose result cannot be written, if the session still owns the row in that version: it is scheduled in
-   * doubt for so many milliseconds later, version + 1. Repeating it is harmless.
+   * Writes one result that could not be written with others, and finds out whether the database refuses it. It does only if it
+   * takes what is written just before and just after, in the same tables: while one of them is away, nothing is refused.
+   * @param release becomes of the row if the result is refused and the session still owns it; null when it is to stay as it is
+   * @returns 'written' also when repeated, or when the claim was lost
+   * @throws whatever else it is, which changes nothing: an outage, a lock, or a row that can neither be written nor released
    */
-  release(session: string, row: Pick<ClaimRow, 'id' | 'version'>, reason: string, delayMs: number): Promise<void>;
+  writeAlone(session: string, result: AttemptResult, release: RowRelease | null): Promise<WrittenAlone>;
 
   /** What was kept of the message under this plan number; undefined when nothing was. */
   kept(id: number, planNumber: number): Promise<Kept | undefined>;

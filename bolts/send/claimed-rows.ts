@@ -2,7 +2,6 @@ import type { Pauses } from '../../topology/core/pauses';
 import type { GivenBackReason } from '../../topology/message';
 import type { HeldRow } from '../held-row';
 import type { InHand } from '../in-hand';
-import type { RetryUntilDone } from '../retry-until-done';
 import type { AttemptResult, SendRows } from '../send-rows';
 import type { SendSlots } from '../slots/send-slots';
 import type { WakeQueue } from '../slots/wake-queue';
@@ -17,7 +16,6 @@ export interface ClaimedRowsOptions extends AttemptsOptions {
   readonly pauses: Pauses;
   /** Outcomes that may be unwritten before claims stop. */
   readonly maxUnwritten: number;
-  readonly persistence: RetryUntilDone;
   /** Called when an attempt ended or outcomes were written, so that other rows may proceed. */
   readonly advance: () => void;
 }
@@ -43,6 +41,7 @@ export class ClaimedRows {
       isCrowded: () => this.isCrowded,
       acceptedWithin: () => (sendsAgainAtOnce(channel) ? 0 : channel.acceptedWithin),
       bytesOf: (id) => options.inHand.claimedBytesOf(id),
+      onRefused: (results) => options.inHand.refused(results),
       onWritten: (results) => this.written(results),
     });
   }

@@ -1,89 +1,257 @@
+import type { Clock, Timer } from '../../topology/core/clock';
+import { Heap } from '../../topology/core/heap';
 import { type BackOff, backOff } from '../../topology/core/retry-policy';
-import type { RetryUntilDone } from '../retry-until-done';
-import type { AttemptResult, SendRows } from '../send-rows';
+import type { AttemptResult, SendRows, Unwritten, WrittenAlone } from '../send-rows';
 
 export interface RefusedResultsOptions {
   readonly rows: SendRows;
   readonly session: string;
-  readonly persistence: RetryUntilDone;
+  readonly clock: Clock;
   readonly random: () => number;
   readonly onError: (what: string, error: unknown) => void;
   /** For how long a request may still be accepted, milliseconds; 0 where another one beside it does no harm. */
   readonly acceptedWithin: () => number;
-  /** Takes a result that is written, or whose row was released. */
-  readonly onDone: (result: AttemptResult) => void;
+  /** Takes results that wait for no outage: others could be written. */
+  readonly onRefused: (results: readonly AttemptResult[]) => void;
+  /** Takes results that are written, whose rows were released, or that are let go of. */
+  readonly onDone: (results: readonly AttemptResult[]) => void;
 }
 
-interface Refused {
-  readonly result: AttemptResult;
+/** Results that failed together, or one. */
+interface Part {
+  readonly results: readonly AttemptResult[];
   readonly tries: number;
+  /** How often the database has refused it, of one result. */
+  readonly refusals: number;
+  /** Rows of it are locked. */
+  readonly isLocked: boolean;
+  /** Others could be written when it failed. */
+  readonly isKnown: boolean;
+  /** When it is written again, monotonic milliseconds. */
+  readonly at: number;
 }
 
-/** When refused results are written again; together some 30 s. */
+/** When a refused result is written again; and one of a locked row, or several that may not all be refused. */
 const REFUSED_BACK_OFF: BackOff = { baseMs: 2_000, capMs: 16_000 };
-const MAX_TRIES = 5;
+const OTHER_BACK_OFF: BackOff = { baseMs: 250, capMs: 16_000 };
+/** After a try that failed like an outage nothing else is tried for so long. */
+const FAILED_BACK_OFF: BackOff = { baseMs: 100, capMs: 2_000 };
+/** Together some 30 s. Then the row is released. */
+const MAX_REFUSALS = 5;
 /** A row that is released is not tried again sooner. */
 const RELEASED_FOR_MS = 60_000;
+/** What is refused together is divided in so many. */
+const PARTS = 8;
+/** Of results that failed together so many are tried by themselves: some may be of rows that cannot be released either. */
+const MAX_JUDGED = 8;
+/** While the bolt drains: between two tries, and for how long. Less than any limit for draining. */
+const HURRIED_RETRY_MS = 500;
+const HURRIED_FOR_MS = 20_000;
 
 /**
- * Results that the database refused as they are.
+ * Results that the database did not take when it took others, and those of rows that are locked. They are tried beside all others.
  *
  * 1. *A refused result is written again by itself, later and later, and at last its row is released*: it is scheduled in doubt,
  *    so that another attempt follows, and never stays `sending` for as long as the session lives.
+ * 2. *An outage is no refusal*: a refusal counts only if the tables took other writes just before and just after, whatever else is
+ *    written or not. What fails without that is kept for as long as it takes.
+ * 3. *What failed together stays together* until one of it shows that it is no outage; then it is divided. So what an outage left here
+ *    is written in batches.
+ * 4. *One try at a time, the rarest tried first*, so that many of them leave the database to others, and none waits for those that
+ *    can be neither written nor released.
+ * 5. *A drain ends*: nothing here is waited for longer than 20 s. The rows are recovered when the session has ended.
  */
 export class RefusedResults {
-  private waiting: Refused[] = [];
-  private isBusy = false;
+  /** Results that are known to wait for no outage. */
+  known = 0;
+  private readonly later = new Heap<Part>((one, other) => one.at < other.at);
+  private readonly due = new Heap<Part>(isBefore);
+  private trying: Part | undefined;
+  private timer: Timer | undefined;
+  private limit: Timer | undefined;
+  /** Tries in a row that failed like an outage, and until when nothing is tried because of them. */
+  private failures = 0;
+  private restsUntil = 0;
   private isHurried = false;
+  private isOver = false;
+  private isClosed = false;
 
   constructor(private readonly options: RefusedResultsOptions) {}
 
-  add(result: AttemptResult): void {
-    this.waiting.push({ result, tries: 1 });
-    if (this.isBusy) return;
-    this.isBusy = true;
-    void this.writeAll();
+  /** @param isKnown others were written in the same call, or just before and just after */
+  add(results: readonly AttemptResult[], isLocked: boolean, isKnown: boolean): void {
+    if (results.length === 0) return;
+    this.put({ results, tries: 0, refusals: 0, isLocked, isKnown: false, at: 0 }, { isKnown, tries: 1 });
+    this.proceed();
   }
 
-  /** From now on rows are released without another try. */
-  hurry(): void {
-    this.isHurried = true;
-  }
-
-  /** One by one, so that many of them leave the database to others. */
-  private async writeAll(): Promise<void> {
-    const { persistence, random } = this.options;
-    while (this.waiting.length > 0) {
-      const round = this.waiting;
-      this.waiting = [];
-      const tries = Math.min(...round.map((one) => one.tries));
-      if (!this.isHurried && !(await persistence.rest(backOff(REFUSED_BACK_OFF, tries, random())))) return;
-      for (const one of round) if (!(await this.write(one))) return;
+  /** Writes one result by itself. @returns undefined when it is not known what the failure is about */
+  async alone(result: AttemptResult, isRelease = false): Promise<WrittenAlone | undefined> {
+    const { rows, session, acceptedWithin, onError } = this.options;
+    const reason = 'the outcome of an attempt could not be written';
+    // A look-up that is made earlier could find nothing although the request is accepted afterwards.
+    const release = { reason, delayMs: Math.max(RELEASED_FOR_MS, acceptedWithin()) };
+    try {
+      const verdict = await rows.writeAlone(session, result, isRelease ? release : null);
+      if (verdict === 'released') {
+        onError(`write back message ${result.id}`, new Error(`${reason}: it is scheduled again, in doubt`));
+      }
+      return verdict;
+    } catch (error) {
+      if (!this.isClosed) onError(`write back message ${result.id}`, error);
+      return undefined;
     }
-    this.isBusy = false;
   }
 
-  /** @returns false when the bolt was closed */
-  private async write({ result, tries }: Refused): Promise<boolean> {
-    const { rows, session, persistence, acceptedWithin, onError, onDone } = this.options;
-    const { id, version } = result;
-    if (this.isHurried || tries > MAX_TRIES) {
-      const reason = 'the outcome of an attempt could not be written';
-      const released = await persistence.until('release', async () => {
-        // A look-up that is made earlier could find nothing although the request is accepted afterwards.
-        await rows.release(session, { id, version }, reason, Math.max(RELEASED_FOR_MS, acceptedWithin()));
-        return true;
-      });
-      if (released === undefined) return false;
-      onError(`write back message ${id}`, new Error(`${reason}: it is scheduled again, in doubt`));
-      onDone(result);
+  /** From now on results are tried at once, and refused ones released without another try. */
+  hurry(): void {
+    const { clock } = this.options;
+    if (this.isHurried || this.isClosed) return;
+    this.isHurried = true;
+    this.restsUntil = 0;
+    this.takeUp(Number.POSITIVE_INFINITY);
+    this.limit = clock.after(HURRIED_FOR_MS, () => this.letGo());
+    this.proceed();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    this.timer?.cancel();
+    this.limit?.cancel();
+  }
+
+  private letGo(): void {
+    this.isOver = true;
+    this.takeUp(Number.POSITIVE_INFINITY);
+    if (this.trying !== undefined) this.due.push(this.trying);
+    this.trying = undefined;
+    for (let part = this.due.pop(); part !== undefined; part = this.due.pop()) this.done(part, part.results);
+  }
+
+  /** Tries what is due, or waits for it. */
+  private proceed(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    if (this.isClosed || this.trying !== undefined) return;
+    const { clock } = this.options;
+    const now = clock.monotonic();
+    this.takeUp(now);
+    const next = now < this.restsUntil ? undefined : this.due.pop();
+    if (next !== undefined) return void this.tryOne(next);
+    const at = this.due.size > 0 ? now : this.later.peek()?.at;
+    if (at !== undefined) this.timer = clock.after(Math.max(at, this.restsUntil) - now, () => this.proceed());
+  }
+
+  private takeUp(until: number): void {
+    for (let next = this.later.peek(); next !== undefined && next.at <= until; next = this.later.peek()) {
+      this.later.pop();
+      this.due.push(next);
+    }
+  }
+
+  private async tryOne(part: Part): Promise<void> {
+    this.trying = part;
+    const [one, ...others] = part.results as [AttemptResult, ...AttemptResult[]];
+    const isAlone = others.length === 0 && !part.isLocked;
+    const isAnswered = await (isAlone ? this.writeAlone(part, one) : this.writeTogether(part));
+    // It may have been let go of meanwhile.
+    if (this.isClosed || this.trying !== part) return;
+    const { clock, random } = this.options;
+    this.failures = isAnswered ? 0 : this.failures + 1;
+    const restMs = isAnswered || this.isHurried ? 0 : backOff(FAILED_BACK_OFF, this.failures, random());
+    this.restsUntil = clock.monotonic() + restMs;
+    this.trying = undefined;
+    this.proceed();
+  }
+
+  /** @returns false when it may be an outage */
+  private async writeAlone(part: Part, result: AttemptResult): Promise<boolean> {
+    const verdict = await this.alone(result, this.isHurried || part.refusals >= MAX_REFUSALS);
+    if (this.trying !== part) return true;
+    if (verdict === 'written' || verdict === 'released') this.done(part, [result]);
+    else if (verdict === 'refused') this.put(part, { refusals: part.refusals + 1, isKnown: true });
+    else this.put(part, {});
+    return verdict !== undefined;
+  }
+
+  /** @returns false when it may be an outage */
+  private async writeTogether(part: Part): Promise<boolean> {
+    const { rows, session, onError } = this.options;
+    const { results } = part;
+    let bad: readonly Unwritten[] | undefined;
+    try {
+      bad = await rows.writeBack(session, results);
+    } catch (error) {
+      if (!this.isClosed) onError('write back', error);
+    }
+    if (this.trying !== part) return true;
+    if (bad !== undefined && bad.length < results.length) {
+      this.divide(part, results, bad);
       return true;
     }
-    const bad = await persistence.until('write back', () => rows.writeBack(session, [result]));
-    if (bad === undefined) return false;
-    const [refused] = bad;
-    if (refused === undefined) onDone(result);
-    else this.waiting.push({ result, tries: refused.again ? tries : tries + 1 });
-    return true;
+    if (bad?.every(({ again }) => again) === true) {
+      this.put(part, { isLocked: true });
+      return true;
+    }
+    return this.judge(part);
   }
+
+  /** Nothing of it was written. If one of its results is, or is refused, it is no outage. Others are tried the next time. */
+  private async judge(part: Part): Promise<boolean> {
+    const { results } = part;
+    for (const one of results.slice(0, MAX_JUDGED)) {
+      const verdict = await this.alone(one);
+      if (this.trying !== part) return true;
+      if (verdict === undefined) continue;
+      const left = verdict === 'written' ? results.filter((result) => result !== one) : results;
+      if (verdict === 'written') this.done(part, [one]);
+      const size = Math.ceil(left.length / PARTS);
+      const untried = { isKnown: true, isLocked: false, tries: 0 };
+      for (let from = 0; from < left.length; from += size) {
+        this.put({ ...part, results: left.slice(from, from + size) }, untried);
+      }
+      return true;
+    }
+    const others = [...results.slice(MAX_JUDGED), ...results.slice(0, MAX_JUDGED)];
+    this.put(part, { results: others, isLocked: false });
+    return false;
+  }
+
+  /** Some of it was written. @param bad the others */
+  private divide(part: Part, results: readonly AttemptResult[], bad: readonly Unwritten[]): void {
+    const again = new Map(bad.map((one) => [one.id, one.again]));
+    this.done(
+      part,
+      results.filter(({ id }) => !again.has(id)),
+    );
+    for (const isLocked of [false, true]) {
+      const left = results.filter(({ id }) => again.get(id) === isLocked);
+      if (left.length > 0) this.put({ ...part, results: left }, { isLocked, isKnown: true, tries: 1 });
+    }
+  }
+
+  /** @param change `tries` is one more unless given; what was not tried is tried at once */
+  private put(part: Part, change: Partial<Part>): void {
+    const { clock, random, onRefused } = this.options;
+    const next = { ...part, tries: part.tries + 1, ...change, isKnown: part.isKnown || change.isKnown === true };
+    if (next.isKnown && !part.isKnown) {
+      this.known += next.results.length;
+      onRefused(next.results);
+    }
+    // Once the drain is over each is tried once.
+    if (this.isOver && next.tries > 1) return this.done(next, next.results);
+    const { tries, isLocked, results } = next;
+    const pace = results.length > 1 || isLocked ? OTHER_BACK_OFF : REFUSED_BACK_OFF;
+    const laterMs = this.isHurried ? (tries > 1 ? HURRIED_RETRY_MS : 0) : backOff(pace, tries, random());
+    this.later.push({ ...next, at: clock.monotonic() + (tries === 0 ? 0 : laterMs) });
+  }
+
+  private done({ isKnown }: Part, results: readonly AttemptResult[]): void {
+    if (isKnown) this.known -= results.length;
+    this.options.onDone(results);
+  }
+}
+
+function isBefore(one: Part, other: Part): boolean {
+  return one.tries < other.tries || (one.tries === other.tries && one.at < other.at);
 }

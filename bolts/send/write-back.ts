@@ -1,12 +1,11 @@
 import type { Clock, Timer } from '../../topology/core/clock';
-import type { RetryUntilDone } from '../retry-until-done';
-import type { AttemptResult, SendRows } from '../send-rows';
+import { type BackOff, backOff } from '../../topology/core/retry-policy';
+import type { AttemptResult, SendRows, Unwritten } from '../send-rows';
 import { RefusedResults } from './refused-results';
 
 export interface WriteBackOptions {
   readonly rows: SendRows;
   readonly session: string;
-  readonly persistence: RetryUntilDone;
   readonly clock: Clock;
   readonly random: () => number;
   /** Results that may be unwritten before claims stop. */
@@ -18,6 +17,8 @@ export interface WriteBackOptions {
   readonly acceptedWithin: () => number;
   /** What the payload of a claimed row takes, roughly. */
   readonly bytesOf: (id: number) => number;
+  /** Takes results that the database refuses, or whose rows are locked, while it takes others. */
+  readonly onRefused: (results: readonly AttemptResult[]) => void;
   /** Takes results that are written, or whose rows were released. */
   readonly onWritten: (results: readonly AttemptResult[]) => void;
 }
@@ -31,15 +32,17 @@ const LINGER_MS = 100;
 const CROWDED_LINGER_MS = 1_000;
 /** The second batch is written while the first waits for a row that an application has locked. */
 const MAX_BATCHES_AT_A_TIME = 2;
-/** When the result of a row that an application has locked is written again. */
-const LOCKED_RETRY_MS = 250;
+/** After a batch of which nothing could be written nothing is written for so long. */
+const FAILED_BACK_OFF: BackOff = { baseMs: 100, capMs: 2_000 };
 
 /**
  * Writes the results of attempts.
  *
  * 1. *A result is kept until it is written*: while the database is away the write is retried. What is unwritten is bounded by
  *    what was claimed, because claims stop while too much is unwritten.
- * 2. *One bad row holds nobody else*: its result is set aside and tried by itself. A locked row is written again later.
+ * 2. *One bad row holds nobody else*: its result is set aside and tried by itself, and so is that of a locked row. When a batch is
+ *    refused as a whole one of its results shows whether that is an outage. If it is, the batch waits with all others; otherwise it
+ *    is set aside as it is. Up to half of `maxUnwritten` refused results stop no claims.
  * 3. *Requests first*: results of a crowd wait up to a second, or until three quarters of `maxUnwritten` are reached. They wait
  *    even when no request of this worker waits any more, because requests of other workers may.
  */
@@ -54,11 +57,16 @@ export class WriteBack {
   private waitsUntil = 0;
   /** Results in `waiting`, on the way, and of locked or refused rows that wait to be written again. */
   private unwritten = 0;
+  /** Batches in a row of which nothing could be written. */
+  private failures = 0;
+  /** The timer is that of a back-off. */
+  private isResting = false;
+  private isClosed = false;
 
   private readonly refused: RefusedResults;
 
   constructor(private readonly options: WriteBackOptions) {
-    this.refused = new RefusedResults({ ...options, onDone: (result) => this.done([result]) });
+    this.refused = new RefusedResults({ ...options, onDone: (results) => this.done(results) });
   }
 
   get size(): number {
@@ -66,7 +74,8 @@ export class WriteBack {
   }
 
   get backlogged(): boolean {
-    return this.unwritten >= this.options.maxUnwritten;
+    const { maxUnwritten } = this.options;
+    return this.unwritten - Math.min(this.refused.known, maxUnwritten >> 1) >= maxUnwritten;
   }
 
   add(result: AttemptResult): void {
@@ -80,10 +89,13 @@ export class WriteBack {
     this.refused.hurry();
     this.timer?.cancel();
     this.timer = undefined;
+    this.isResting = false;
     this.writeAll();
   }
 
   close(): void {
+    this.isClosed = true;
+    this.refused.close();
     this.timer?.cancel();
     this.timer = undefined;
   }
@@ -91,12 +103,13 @@ export class WriteBack {
   private put(result: AttemptResult): void {
     if (this.waiting.length === 0) this.waitsUntil = this.options.clock.monotonic() + CROWDED_LINGER_MS;
     this.waiting.push(result);
-    if (this.waiting.length >= MAX_ROWS_PER_BATCH && !this.mayWait()) this.writeAll();
+    if (this.waiting.length >= MAX_ROWS_PER_BATCH && !this.isResting && !this.mayWait()) this.writeAll();
     else this.timer ??= this.options.clock.after(this.lingerMs, () => this.elapsed());
   }
 
   private elapsed(): void {
     this.timer = undefined;
+    this.isResting = false;
     if (this.mayWait()) this.timer = this.options.clock.after(this.lingerMs, () => this.elapsed());
     else this.writeAll();
   }
@@ -131,35 +144,64 @@ export class WriteBack {
     return count;
   }
 
-  private async write(batch: AttemptResult[]): Promise<void> {
-    const { rows, session, persistence, onError } = this.options;
-    const bad = await persistence
-      .until('write back', () => rows.writeBack(session, batch))
-      .finally(() => {
-        this.batchesOnTheWay--;
-      });
-    if (bad === undefined) return;
-    const unwritten = new Map(bad.map((one) => [one.id, one]));
-    const locked: AttemptResult[] = [];
-    for (const result of unwritten.size === 0 ? [] : batch) {
-      const one = unwritten.get(result.id);
-      if (one?.again === true) locked.push(result);
-      if (one?.again !== false) continue;
-      onError(`write back message ${one.id}`, new Error(one.reason));
-      this.refused.add(result);
+  private async write(batch: readonly AttemptResult[]): Promise<void> {
+    const { rows, session, onError } = this.options;
+    let bad: readonly Unwritten[] | undefined;
+    try {
+      bad = await rows.writeBack(session, batch);
+    } catch (error) {
+      if (!this.isClosed) onError('write back', error);
     }
-    if (locked.length > 0) void this.writeAgain(locked);
-    this.done(unwritten.size === 0 ? batch : batch.filter(({ id }) => !unwritten.has(id)));
+    const isOutage = bad === undefined && !(await this.isRefused(batch));
+    this.batchesOnTheWay--;
+    if (this.isClosed) return;
+    if (isOutage) this.failed(batch);
+    else this.failures = 0;
+    if (bad !== undefined) this.written(batch, bad);
+    if (this.isResting) return;
     if (this.waiting.length >= MAX_ROWS_PER_BATCH || (this.waiting.length > 0 && this.timer === undefined))
       this.writeAll();
+  }
+
+  /** Nothing of the batch was written. @returns false when that may be an outage; otherwise it is set aside */
+  private async isRefused(batch: readonly AttemptResult[]): Promise<boolean> {
+    if (this.isClosed) return false;
+    const one = batch[Math.floor(this.options.random() * batch.length)] as AttemptResult;
+    const verdict = await this.refused.alone(one);
+    if (verdict === undefined || this.isClosed) return false;
+    const left = verdict === 'written' ? batch.filter((result) => result !== one) : batch;
+    this.refused.add(left, false, true);
+    if (verdict === 'written') this.done([one]);
+    return true;
+  }
+
+  /** @param bad what of the batch is not written */
+  private written(batch: readonly AttemptResult[], bad: readonly Unwritten[]): void {
+    if (bad.length === 0) return this.done(batch);
+    const unwritten = new Map(bad.map((one) => [one.id, one]));
+    for (const { id, again, reason } of bad)
+      if (!again) this.options.onError(`write back message ${id}`, new Error(reason));
+    const isKnown = bad.length < batch.length;
+    for (const isLocked of [false, true])
+      this.refused.add(
+        batch.filter(({ id }) => unwritten.get(id)?.again === isLocked),
+        isLocked,
+        isKnown,
+      );
+    this.done(batch.filter(({ id }) => !unwritten.has(id)));
+  }
+
+  private failed(batch: readonly AttemptResult[]): void {
+    const { clock, random } = this.options;
+    this.failures++;
+    this.waiting.push(...batch);
+    this.timer?.cancel();
+    this.isResting = true;
+    this.timer = clock.after(backOff(FAILED_BACK_OFF, this.failures, random()), () => this.elapsed());
   }
 
   private done(results: readonly AttemptResult[]): void {
     this.unwritten -= results.length;
     this.options.onWritten(results);
-  }
-
-  private async writeAgain(results: readonly AttemptResult[]): Promise<void> {
-    if (await this.options.persistence.rest(LOCKED_RETRY_MS)) for (const result of results) this.put(result);
   }
 }

@@ -9,9 +9,19 @@ export class Resource {
   }
 }
 
+/** What an account may have claimed. */
+class Claims extends Resource {
+  /** Its rows whose outcomes the database refuses. */
+  refused = 0;
+
+  override get room(): number {
+    return this.limit - this.taken - this.refused;
+  }
+}
+
 export class AccountSlots {
   /** Rows of it that are claimed or being claimed. */
-  readonly claims: Resource;
+  readonly claims: Claims;
   /** Its requests under way, and claimed rows for which a start is reserved. */
   readonly starts: Resource;
   /** The batch that claims rows of the account; 0 when none does. Only one at a time, because two answers may come in any order. */
@@ -25,7 +35,7 @@ export class AccountSlots {
     maxClaims: number,
     maxStarts: number,
   ) {
-    this.claims = new Resource(maxClaims);
+    this.claims = new Claims(maxClaims);
     this.starts = new Resource(maxStarts);
   }
 }

@@ -32,6 +32,8 @@ export interface SlotSettings {
  * 8. *Quick hosts that begin to hang keep no slots, whatever number of accounts they belong to*: a request whose origin has
  *    answered nobody for a second is silent and takes no slot. The more silent ones there are, the fewer starts may an account have, down to one, so
  *    room is left until as many accounts as `concurrency` have silent ones.
+ * 9. *Outcomes that cannot be written take room for claims of their own account*, so that it has no more of them than it may have
+ *    claimed.
  */
 export class SendSlots<Row extends SlotRow<Row>> {
   /** Rows that wait to be claimed, and claimed rows that wait to be started. */
@@ -49,6 +51,8 @@ export class SendSlots<Row extends SlotRow<Row>> {
   /** Of rows that are claimed to be given back, because their origin is down. */
   private readonly returns: Resource;
   private readonly returning = new Set<Row>();
+  /** Rows whose outcomes the database refuses. */
+  private readonly refused = new Set<Row>();
   /** Requests under way that are not silent, and starts that are reserved. */
   private readonly all: AllSlots;
   private readonly silent: SilentRequests<Row>;
@@ -114,6 +118,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     if (phase === TO_START) return row.hasStart || this.isUnreachable(row) ? undefined : this.startBlocker(lane);
     const { account, origin } = lane;
     if (account.batch !== 0 && account.batch !== this.batch) return account.claims;
+    if (account.claims.refused >= account.claims.limit) return account.claims;
     if (row.defect !== undefined) return undefined;
     if (account.claims.room <= 0) return account.claims;
     if (origin.isDown && row.at <= this.now && !this.mayTry(lane)) {
@@ -193,6 +198,21 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.toClaim.wake(lane.account.claims);
     this.toClaim.wake(lane);
     this.toClaim.wake(this.returns);
+  }
+
+  /** The row's outcome cannot be written, and takes room for claims of its account. */
+  refuse(row: Row): void {
+    if (this.refused.has(row)) return;
+    this.refused.add(row);
+    row.lane.account.claims.refused++;
+  }
+
+  /** The row's outcome is written, or is let go of. */
+  endRefusal(row: Row): void {
+    if (!this.refused.delete(row)) return;
+    const { claims } = row.lane.account;
+    claims.refused--;
+    this.toClaim.wake(claims);
   }
 
   /** The row's request is under way. @param now monotonic milliseconds */

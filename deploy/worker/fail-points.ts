@@ -187,7 +187,11 @@ function sendRowsThatFail(rows: SendRows, reach: Reach): SendRows {
       if (unwritten.length < results.length) reach('written-back');
       return unwritten;
     },
-    release: (...given) => rows.release(...given),
+    async writeAlone(session, result, release) {
+      const verdict = await rows.writeAlone(session, result, release);
+      if (verdict === 'written') reach('written-back');
+      return verdict;
+    },
     kept: (id, planNumber) => rows.kept(id, planNumber),
     async keep(session, row, kept) {
       const isKept = await rows.keep(session, row, kept);

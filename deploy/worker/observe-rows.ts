@@ -15,6 +15,15 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
     metrics.attempts.inc({ channel, outcome: outcome.kind });
     metrics.settled.inc({ channel, state: nameOf(settlement) });
   };
+  const written = (result: AttemptResult) => {
+    const { outcome, wakeAt, dueAt, finishedAt } = result;
+    settled(result);
+    if (outcome.kind === 'delivered') {
+      metrics.lateness.observe({ channel }, Math.max(0, finishedAt - wakeAt) / 1_000);
+      metrics.afterDue.observe({ channel }, Math.max(0, finishedAt - dueAt) / 1_000);
+    }
+    tell(log, result);
+  };
   return {
     read: (ids, maxPayloadBytes) => timed('read', observer, () => rows.read(ids, maxPayloadBytes)),
     async claim(session, claimed, ahead) {
@@ -45,22 +54,16 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
       const unwritten = await timed('write_back', observer, () => rows.writeBack(session, results));
       const refused = new Set(unwritten.map(({ id }) => id));
       for (const { again } of unwritten) metrics.unwritten.inc({ channel, result: again ? 'again' : 'refused' });
-      for (const result of results) {
-        if (refused.has(result.id)) continue;
-        const { outcome, wakeAt, dueAt, finishedAt } = result;
-        settled(result);
-        if (outcome.kind === 'delivered') {
-          metrics.lateness.observe({ channel }, Math.max(0, finishedAt - wakeAt) / 1_000);
-          metrics.afterDue.observe({ channel }, Math.max(0, finishedAt - dueAt) / 1_000);
-        }
-        tell(log, result);
-      }
+      for (const result of results) if (!refused.has(result.id)) written(result);
       return unwritten;
     },
-    async release(session, row, reason, delayMs) {
-      await timed('release', observer, () => rows.release(session, row, reason, delayMs));
-      metrics.unwritten.inc({ channel, result: 'released' });
-      log.warn({ message: row.id, version: row.version, reason }, 'released in doubt');
+    async writeAlone(session, result, release) {
+      const verdict = await timed('write_alone', observer, () => rows.writeAlone(session, result, release));
+      if (verdict === 'written') written(result);
+      else metrics.unwritten.inc({ channel, result: verdict });
+      const { id, version } = result;
+      if (verdict === 'released') log.warn({ message: id, version, reason: release?.reason }, 'released in doubt');
+      return verdict;
     },
     kept: (id, planNumber) => timed('kept', observer, () => rows.kept(id, planNumber)),
     keep: (session, row, kept) => timed('keep', observer, () => rows.keep(session, row, kept)),

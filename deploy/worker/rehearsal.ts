@@ -128,7 +128,7 @@ function madeUp(table: RehearsalOptions['rows'], url: string, clock: Clock): Sen
     },
     settleUnclaimed: async () => [],
     writeBack: async () => [],
-    release: async () => undefined,
+    writeAlone: async () => 'written',
     kept: async () => undefined,
     keep: async () => true,
   };

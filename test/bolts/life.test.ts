@@ -188,7 +188,7 @@ describe('SendBolt, come what may', () => {
   it('claims stop while much is unwritten', async () => {
     await start({ settings: { concurrency: 50, perAccount: 50, perOrigin: 50, claimBatch: 50, maxHeld: 5_000 } });
     world.database.before = (operation) => {
-      if (operation === 'writeBack') throw new Error('away');
+      if (operation === 'writeBack' || operation === 'writeAlone') throw new Error('away');
     };
     const rows = world.rows(2_600, 100);
     world.emit(...rows);
@@ -255,7 +255,7 @@ describe('SendBolt, come what may', () => {
     world.emit(row);
     let lost = 0;
     world.database.after = (operation) => {
-      if (operation === 'writeBack' && lost++ < 2) throw new Error('connection lost');
+      if ((operation === 'writeBack' || operation === 'writeAlone') && lost++ < 2) throw new Error('connection lost');
     };
     await world.advance(2_000);
     expect(row).toMatchObject({ state: 'delivered', version: 1 });
@@ -271,7 +271,7 @@ describe('SendBolt, come what may', () => {
     world.emit(row);
     let lost = 0;
     world.database.after = (operation) => {
-      if (operation === 'writeBack' && lost++ < 6) throw new Error('connection lost');
+      if ((operation === 'writeBack' || operation === 'writeAlone') && lost++ < 6) throw new Error('connection lost');
     };
     await world.advance(300);
     expect(row).toMatchObject({ state: 'scheduled', version: 2 });

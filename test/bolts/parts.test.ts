@@ -116,7 +116,7 @@ describe('the parts of SendBolt', () => {
       for (const { id } of [refused, mended]) world.database.poisoned.add(id);
       const tries: number[] = [];
       world.database.before = (operation) => {
-        if (operation === 'writeBack') tries.push(world.clock.now());
+        if (operation === 'writeAlone') tries.push(world.clock.now());
       };
       world.emit(refused, mended);
       await world.advance(10_000);
@@ -168,7 +168,7 @@ describe('the parts of SendBolt', () => {
       world.emit(...rows);
       let away = true;
       world.database.before = (operation) => {
-        if (operation === 'writeBack' && away) throw new Error('away');
+        if ((operation === 'writeBack' || operation === 'writeAlone') && away) throw new Error('away');
       };
       await world.advance(60_000);
       expect(world.bolt.gauges()['unwritten']).toBe(4);

@@ -1,58 +1,12 @@
-import type { SendRows } from '../../bolts/send-rows';
-import { instructionOf } from '../../connectors/mysql/sql/failures';
-import { InParts } from '../../connectors/mysql/sql/in-parts';
-import { PartlyClaimed } from '../../topology/core/errors';
 import type { MemoryRow } from '../support/mysql/memory-table';
-import { World } from './world';
-
-/** Rows that the database refuses to claim. */
-class Refusals {
-  readonly claim = new Set<number>();
-  /** Of the attempts to write each refused row, when they were made. */
-  readonly tries: number[] = [];
-
-  constructor(private readonly errno: number) {}
-
-  /** The table as MySQL's is: what it refuses is found in parts. A wait takes a second. */
-  readonly around = (own: SendRows): SendRows => {
-    const clock = { monotonic: () => this.world.clock.monotonic() };
-    const pool = { clock, rows: async (statement: string) => this.accountsIn(statement) as never };
-    const claims = new InParts(pool);
-    return {
-      ...own,
-      claim: async (session, rows, ahead) => {
-        let won = 0;
-        const refused = await claims.write(rows, async (part) => {
-          await this.refuse(part, this.claim);
-          won += await own.claim(session, part, ahead);
-        });
-        if (refused.some(({ again }) => !again)) throw new PartlyClaimed('refused', won);
-        return won;
-      },
-    };
-  };
-
-  world!: World;
-
-  private accountsIn(statement: string) {
-    const [, ids = ''] = statement.split(' IN ');
-    return [...ids.matchAll(/\d+/g)].map(([id]) => [Number(id), this.world.database.rows.get(Number(id))?.account]);
-  }
-
-  private async refuse(part: readonly { readonly id: number }[], refused: ReadonlySet<number>): Promise<void> {
-    const isRefused = part.some(({ id }) => refused.has(id));
-    if (!isRefused) return;
-    this.tries.push(this.world.clock.now());
-    if (this.errno === 1205) await this.world.clock.sleep(1_000);
-    throw instructionOf(Object.assign(new Error('no'), { errno: this.errno, sqlState: 'HY000' }));
-  }
-}
+import { Refusals } from './refusals';
+import { World, type WorldOptions } from './world';
 
 let world: World;
 afterEach(() => world.close());
 
-async function open(refusals: Refusals): Promise<void> {
-  world = new World({}, undefined, refusals.around);
+async function open(refusals: Refusals, options: WorldOptions = {}): Promise<void> {
+  world = new World(options, undefined, refusals.around);
   refusals.world = world;
   await world.open();
 }
@@ -94,4 +48,181 @@ describe.each([1062, 1452, 1644, 1205])('rows that the database refuses with err
     await steady(30_000, bad);
     expect(world.states(bad)).toEqual(['delivered']);
   });
+});
+
+const isLocked = (errno: number) => errno === 1205 || errno === 3572;
+const known = { state: 'scheduled', version: 2, inDoubt: true };
+
+/** A trigger's SIGNAL, a key, a parent, two rows for one, division, locks, sizes, and what nobody has heard of. */
+describe.each([1644, 1062, 1452, 1242, 1365, 1205, 3572, 1197, 1534, 9999])(
+  'outcomes that the database refuses with error %i',
+  (errno) => {
+    test('keep none of others waiting, in two batches, and are tried ever more rarely', async () => {
+      const refusals = new Refusals(errno);
+      await open(refusals);
+      const bad = [world.row(100, { account: 'bad' }), world.row(700, { account: 'bad' })];
+      for (const { id } of bad) refusals.writeBack.add(id);
+      world.emit(...bad);
+      const { others, late } = await steady(120_000);
+      expect(p95(late)).toBeLessThan(100);
+      expect(others.filter((one) => world.state(one) === 'sending').length).toBeLessThan(30);
+      expect(refusals.tries.filter((at) => at > world.clock.now() - 30_000).length).toBeLessThan(20);
+      // Another attempt follows, or the outcome is written as soon as it can be.
+      const locked = { state: 'sending', version: 1, inDoubt: false };
+      for (const row of bad) expect(row).toMatchObject(isLocked(errno) ? locked : known);
+      refusals.writeBack.clear();
+      await world.advance(20_000);
+      expect(world.states(bad)).toEqual([isLocked(errno) ? 'delivered' : 'scheduled']);
+    });
+
+    test('are found among 500 with few statements', async () => {
+      const refusals = new Refusals(errno);
+      const many = { concurrency: 600, perAccount: 600, perOrigin: 600, claimBatch: 500 };
+      await open(refusals, { settings: { ...many, maxHeld: 5_000 } });
+      await steady(2_000);
+      const rows = Array.from({ length: 500 }, (_, n) => world.row(100, { account: `a${n % 50}`, host: `h${n % 50}` }));
+      refusals.writeBack.add(rows[77]?.id as number);
+      world.emit(...rows);
+      const before = refusals.statements;
+      await world.advance(8_000);
+      expect(rows.filter(({ state }) => state === 'sending')).toEqual([rows[77]]);
+      expect(refusals.statements - before).toBeLessThan(80);
+    });
+  },
+);
+
+test('outcomes of one account that are all refused are told from those of others with few statements', async () => {
+  const refusals = new Refusals(1452);
+  const many = { concurrency: 600, perAccount: 600, perOrigin: 600, claimBatch: 500 };
+  await open(refusals, { settings: { ...many, maxHeld: 5_000 } });
+  await steady(2_000);
+  const rows = Array.from({ length: 500 }, (_, n) =>
+    world.row(100, { account: n % 5 === 0 ? 'bad' : `a${n % 50}`, host: `h${n % 50}` }),
+  );
+  const bad = rows.filter(({ account }) => account === 'bad');
+  for (const { id } of bad) refusals.writeBack.add(id);
+  world.emit(...rows);
+  const before = refusals.statements;
+  await world.advance(600);
+  expect(world.states(rows.filter((row) => !bad.includes(row)))).toEqual(['delivered']);
+  expect(refusals.statements - before).toBeLessThan(6 * bad.length);
+  await world.advance(60_000);
+  for (const row of bad) expect(row).toMatchObject(known);
+});
+
+describe('many refused outcomes of one account, beside which nothing else is written,', () => {
+  test.each([600, 3_000])('stop no claims of others, and their rows are released: %i', async (count) => {
+    const refusals = new Refusals(1062);
+    const settings = { concurrency: 3_000, perAccount: 3_000, perOrigin: 3_000, claimBatch: 200, maxHeld: 12_000 };
+    await open(refusals, { settings });
+    const bad = world.rows(count, 100, { account: 'bad' });
+    for (const { id } of bad) refusals.writeBack.add(id);
+    world.emit(...bad);
+    await world.advance(5_000);
+    const other = world.row(100, { account: 'other', host: 'other' });
+    world.emit(other);
+    await world.advance(400);
+    expect(other.state).toBe('delivered');
+    for (let second = 0; second < 180; second += 5) {
+      // As reconcile does.
+      world.emit(...bad.filter(({ state, version }) => state === 'scheduled' && version === 1));
+      await world.advance(5_000);
+    }
+    for (const row of bad) expect(row).toMatchObject(known);
+    expect(world.bolt.gauges()).toMatchObject({ unwritten: 0, held_bytes: 0 });
+  });
+
+  test('9. outcomes that cannot be written take room for claims of their own account', async () => {
+    const refusals = new Refusals(1062);
+    await open(refusals, { settings: { perAccount: 4 } });
+    const bad = world.rows(300, 100, { account: 'bad' });
+    for (const { id } of bad) refusals.writeBack.add(id);
+    world.emit(...bad);
+    await world.advance(10_000);
+    // Eight times what it may send at once, as much that was claimed when these were refused, and what waited to be written.
+    expect(bad.filter(({ state }) => state === 'sending').length).toBeLessThanOrEqual(3 * 8 * 4);
+    refusals.writeBack.clear();
+    await world.advance(60_000);
+    expect(bad.filter((row) => world.begun(row).length > 1)).toEqual([]);
+  });
+});
+
+async function freeze(count: number) {
+  const refusals = new Refusals(1062);
+  await open(refusals);
+  const frozen = Array.from({ length: count }, (_, n) => world.row(100, { account: `bad${n}`, host: `b${n}` }));
+  const refused = Array.from({ length: 5 }, (_, n) => world.row(100, { account: `a${n}`, host: `h${n}` }));
+  for (const { id } of [...frozen, ...refused]) refusals.writeBack.add(id);
+  for (const { id } of frozen) refusals.release.add(id);
+  world.emit(...frozen, ...refused);
+  await world.advance(300);
+  return { refusals, frozen, refused };
+}
+
+describe('a row that can neither be written nor released', () => {
+  test('4. one try at a time, the rarest tried first: it holds no other, and is written as soon as the database takes it', async () => {
+    const { refusals, frozen, refused } = await freeze(8);
+    const { others, late } = await steady(120_000);
+    expect(p95(late)).toBeLessThan(100);
+    expect(others.filter((one) => world.state(one) === 'sending').length).toBeLessThan(10);
+    expect(world.states(frozen)).toEqual(['sending']);
+    for (const row of refused) expect(row).toMatchObject(known);
+    expect(refusals.tries.filter((at) => at > world.clock.now() - 60_000).length).toBeLessThan(300);
+    refusals.writeBack.clear();
+    refusals.release.clear();
+    await world.advance(20_000);
+    expect(world.states(frozen)).toEqual(['delivered']);
+  });
+
+  test('holds no drain beyond 20 s, and the others are released in it', async () => {
+    const { frozen, refused } = await freeze(8);
+    await steady(3_000);
+    expect(await drained()).toBeLessThan(21_000);
+    expect(world.states(frozen)).toEqual(['sending']);
+    for (const row of refused) expect(row).toMatchObject(known);
+  });
+});
+
+/** @returns what a drain took, milliseconds, if less than the limit of the shortest */
+async function drained(): Promise<number> {
+  const since = world.clock.now();
+  let took = Number.POSITIVE_INFINITY;
+  void world.bolt.drain().then(() => {
+    took = world.clock.now() - since;
+  });
+  await world.advance(28_000);
+  return took;
+}
+
+test('a drain releases at once what the database refuses, and ends', async () => {
+  const refusals = new Refusals(1452);
+  await open(refusals);
+  const bad = world.rows(6, 100, { account: 'bad' });
+  for (const { id } of bad) refusals.writeBack.add(id);
+  world.emit(...bad);
+  await world.advance(300);
+  expect(await drained()).toBeLessThan(3_000);
+  for (const row of bad) expect(row).toMatchObject(known);
+});
+
+test('a drain ends although an outcome waits for a lock of somebody else, and gives up nothing', async () => {
+  const refusals = new Refusals(1205);
+  await open(refusals);
+  const [locked, other] = [world.row(100), world.row(100)];
+  refusals.writeBack.add(locked.id);
+  world.emit(locked, other);
+  await world.advance(5_000);
+  expect(await drained()).toBeLessThan(23_000);
+  expect([locked, other]).toMatchObject([{ state: 'sending', version: 1, inDoubt: false }, { state: 'delivered' }]);
+});
+
+test('a drain ends with more refused outcomes than it can release', async () => {
+  const refusals = new Refusals(1452);
+  await open(refusals, { settings: { concurrency: 100, perAccount: 100, perOrigin: 100 } });
+  const bad = world.rows(60, 100, { account: 'bad' });
+  for (const { id } of bad) refusals.writeBack.add(id);
+  world.emit(...bad);
+  await world.advance(300);
+  world.database.before = (operation) => (operation === 'writeAlone' ? world.clock.sleep(1_000) : undefined);
+  expect(await drained()).toBeLessThan(22_000);
 });

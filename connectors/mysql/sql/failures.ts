@@ -3,6 +3,8 @@ import { reasonOf, Unavailable, UserError } from '../../../topology/core/errors'
 const LOCK_WAIT_TIMEOUT = 1205;
 const DEADLOCK = 1213;
 const EXECUTION_TIME_EXCEEDED = 3024;
+/** Of a statement that does not wait for locks. */
+const LOCKED_AT_ONCE = 3572;
 const DENIED_ON_TABLE = 1142;
 const UNKNOWN_COLUMN = 1054;
 export const DUPLICATE_KEY = 1062;
@@ -65,12 +67,13 @@ const DATA = new Set([
   3819, // a CHECK
 ]);
 
-/** A transaction was refused for its size: half of it may pass. */
-const TOO_LARGE = new Set([
-  1153,
-  1197, // larger than the binlog's cache
+/** Space or memory of the server has run out: some rows may find room where others do not, and that is no matter of rows. */
+const EXHAUSTED = new Set([
+  3, // a file cannot be written
+  1021, // the disk is full
+  1026, // a file cannot be written
+  1114, // the table is full
   1206, // more locks than fit
-  3100, // a hook of replication refused the commit, which limits its size
 ]);
 
 const FULL = new Set([
@@ -96,6 +99,11 @@ export function isLockWaitTimeout(error: unknown): boolean {
   return errnoOf(error) === LOCK_WAIT_TIMEOUT;
 }
 
+/** What a statement needs is locked by somebody else. Later it may not be. */
+export function isLocked(error: unknown): boolean {
+  return [LOCK_WAIT_TIMEOUT, DEADLOCK, LOCKED_AT_ONCE].includes(errnoOf(error) ?? 0);
+}
+
 export function isDeadlock(error: unknown): boolean {
   return errnoOf(error) === DEADLOCK;
 }
@@ -114,8 +122,9 @@ export function isDataError(error: unknown): boolean {
   return DATA.has(errnoOf(error) ?? 0);
 }
 
-export function isTooLarge(error: unknown): boolean {
-  return TOO_LARGE.has(errnoOf(error) ?? 0);
+/** Space or memory of the server has run out. */
+export function isExhausted(error: unknown): boolean {
+  return EXHAUSTED.has(errnoOf(error) ?? 0);
 }
 
 /** The user may not do this with the table. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../topology/core/clock';
-import { errnoOf, isDataError, isDeadlock, isLockWaitTimeout } from './failures';
+import { errnoOf, isDataError, isLocked } from './failures';
 import { integer, list } from './literals';
 import type { Sql } from './sql';
 
@@ -39,7 +39,7 @@ export interface InPartsOptions {
  *
  * 1. *A row that the database refuses holds no other*: whatever the answer was, the rows are written in parts, and parts that are
  *    refused in smaller ones. Rows of one account stay together for as long as others are with them, because what is refused is
- *    mostly of one account.
+ *    mostly of one account; and while nothing is written other accounts are tried first.
  * 2. *An outage is no refusal, and costs a few statements*: when nothing could be written the first answer is thrown, and for a
  *    second after that the same answer is thrown at once. Only a row that was refused beside others before, in the same way, or
  *    an answer about a value, counts without anything that was written.
@@ -77,7 +77,10 @@ export class InParts {
     let first: { readonly error: unknown; readonly errno: number } | undefined;
     let accounts: ReadonlyMap<number, string> | undefined;
     let [failures, waits, hasWritten] = [0, 0, false];
-    for (let part = this.takeOut(parts, false); part !== undefined; ) {
+    /** Accounts of which nothing was written, although they were tried by themselves. */
+    const tried = new Set<string>();
+    const isInVain = ([row]: readonly Row[]) => tried.has(accounts?.get(row?.id ?? 0) ?? '');
+    for (let part = this.takeLargest(parts); part !== undefined; ) {
       try {
         if ((await action(part, waits > 0)) !== 0) {
           hasWritten = true;
@@ -87,7 +90,7 @@ export class InParts {
       } catch (error) {
         const errno = errnoOf(error);
         if (errno === undefined) throw error;
-        const again = isLockWaitTimeout(error) || isDeadlock(error);
+        const again = isLocked(error);
         failures++;
         if (again) waits++;
         else if (!isDataError(error)) first ??= { error, errno };
@@ -97,6 +100,8 @@ export class InParts {
           for (const row of part) refused.push({ row, error, again, isAlone: part.length === 1 });
         } else {
           accounts ??= await this.accountsOf(rows);
+          const [account = '', ...others] = new Set(part.map(({ id }) => accounts?.get(id)));
+          if (others.length === 0) tried.add(account);
           parts.push(...split(part, accounts));
         }
         if (waits >= this.maxWaits) {
@@ -104,7 +109,7 @@ export class InParts {
         }
       }
       // Small parts find something that can be written; then large ones, because most of what is left is in them.
-      part = this.takeOut(parts, failures > 0 && !hasWritten);
+      part = hasWritten ? this.takeLargest(parts) : this.takeSmallest(parts, isInVain);
     }
     if (first !== undefined && !hasWritten) return this.nothingWritten(rows, first);
     this.remember(refused);
@@ -156,13 +161,29 @@ export class InParts {
     );
   }
 
-  /** Takes out one of the smallest parts, or of the largest. */
-  private takeOut<Row>(parts: (readonly Row[])[], isSmallest: boolean): readonly Row[] | undefined {
-    const lengths = parts.map(({ length }) => length);
-    const wanted = isSmallest ? Math.min(...lengths) : Math.max(...lengths);
-    const equal = lengths.flatMap((length, index) => (length === wanted ? [index] : []));
-    const index = equal[Math.floor(this.random() * equal.length)];
-    return index === undefined ? undefined : parts.splice(index, 1)[0];
+  private takeLargest<Row>(parts: (readonly Row[])[]): readonly Row[] | undefined {
+    return this.takeOut(parts, parts, Math.max);
+  }
+
+  /** What is left of accounts that were tried in vain comes last: it may be a great number of small parts. */
+  private takeSmallest<Row>(
+    parts: (readonly Row[])[],
+    isInVain: (part: readonly Row[]) => boolean,
+  ): readonly Row[] | undefined {
+    const others = parts.filter((part) => !isInVain(part));
+    return this.takeOut(parts, others.length > 0 ? others : parts, Math.min);
+  }
+
+  private takeOut<Row>(
+    parts: (readonly Row[])[],
+    among: readonly (readonly Row[])[],
+    choose: (...lengths: number[]) => number,
+  ): readonly Row[] | undefined {
+    const wanted = choose(...among.map(({ length }) => length));
+    const equal = among.filter(({ length }) => length === wanted);
+    const part = equal[Math.floor(this.random() * equal.length)];
+    if (part !== undefined) parts.splice(parts.indexOf(part), 1);
+    return part;
   }
 }
 

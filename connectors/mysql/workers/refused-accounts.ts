@@ -32,7 +32,7 @@ interface NotSuspended {
 }
 
 /** The accounts of rows, by the rows' ids. */
-export async function accountsOf(
+async function accountsOf(
   sql: Pick<Sql, 'rows'>,
   rows: readonly Pick<RefusedRow, 'id'>[],
 ): Promise<ReadonlyMap<number, Owner>> {

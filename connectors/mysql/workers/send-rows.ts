@@ -1,21 +1,29 @@
 import type { Kept } from '../../../bolts/kept-ids';
-import type { AttemptResult, ClaimRow, SendRow, SendRows, UnclaimedResult, Unwritten } from '../../../bolts/send-rows';
+import type {
+  AttemptResult,
+  ClaimRow,
+  RowRelease,
+  SendRow,
+  SendRows,
+  UnclaimedResult,
+  Unwritten,
+  WrittenAlone,
+} from '../../../bolts/send-rows';
 import { PartlyClaimed, reasonOf } from '../../../topology/core/errors';
 import type { OnLate } from '../../../topology/core/lateness';
 import type { MessageState } from '../../../topology/message';
-import { DECIDED, DOUBT_SINCE_CLAIM } from '../schema/doubt';
+import { DECIDED } from '../schema/doubt';
 import { InParts } from '../sql/in-parts';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { keep, readKept } from './kept-ids';
-import { settleIn, writeBack } from './write-back';
+import { writeAlone } from './write-alone';
+import { ResultWriter, settleIn } from './write-back';
 
 /** Of an unsigned SMALLINT. */
 const MAX_ATTEMPTS = 65_535;
-/** Of an unsigned INT. */
-const MAX_VERSION = 2 ** 32 - 1;
 
 type ReadColumns = readonly [
   id: number,
@@ -53,9 +61,11 @@ type ReadColumns = readonly [
  */
 export class MySqlSendRows implements SendRows {
   private readonly claims: InParts;
+  private readonly results: ResultWriter;
 
   constructor(private readonly pool: Pool) {
     this.claims = new InParts(pool);
+    this.results = new ResultWriter(pool);
   }
 
   async read(ids: readonly number[], maxPayloadBytes: number): Promise<SendRow[]> {
@@ -127,23 +137,11 @@ export class MySqlSendRows implements SendRows {
   }
 
   writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]> {
-    return writeBack(this.pool, session, results);
+    return this.results.write(session, results);
   }
 
-  async release(
-    session: string,
-    { id, version }: Pick<ClaimRow, 'id' | 'version'>,
-    reason: string,
-    delayMs: number,
-  ): Promise<void> {
-    // A version that cannot rise must not keep the row from being released.
-    await this.pool.run(
-      "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', " +
-        `${DOUBT_SINCE_CLAIM}, in_doubt=1, ` +
-        'recoveries=LEAST(recoveries, 254) + 1, ' +
-        `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${integer(Math.ceil(delayMs))}, last_error=${text(reason)} ` +
-        `WHERE id=${integer(id)} AND version=${integer(version)} AND claim=${hex(session)} AND state='sending'`,
-    );
+  writeAlone(session: string, result: AttemptResult, release: RowRelease | null): Promise<WrittenAlone> {
+    return writeAlone(this.pool, session, result, release);
   }
 
   kept(id: number, planNumber: number): Promise<Kept | undefined> {

@@ -2,21 +2,19 @@ import type { AttemptResult, Unwritten } from '../../../bolts/send-rows';
 import { reasonOf } from '../../../topology/core/errors';
 import { isLate, OTHER_CREDENTIALS_DELAY_MS, type Settlement } from '../../../topology/message';
 import { cut } from '../sql/cut';
-import { isDataError, isLockWaitTimeout, isTooLarge } from '../sql/failures';
+import { InParts } from '../sql/in-parts';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { dropKeptStatement } from './kept-ids';
-import { accountsOf, markRefused, type RefusedRow } from './refused-accounts';
+import { markRefused, type RefusedRow } from './refused-accounts';
 
 /** Large enough to share the cost of a transaction, small enough to hold locks for a short time. */
 const MAX_ROWS_PER_TRANSACTION = 1_000;
 const MAX_RECEIPT_CHARACTERS = 512;
 const MAX_ERROR_CHARACTERS = 1024;
 
-/** How often refused rows are halved whose accounts somebody holds: each half may wait for a lock once more. */
-const MAX_HALVINGS = 4;
 const LOCKED = 'locked by another transaction';
 
 /** A row that is suspended, or was late when its turn came, has had no attempt. */
@@ -25,7 +23,7 @@ const UNTRIED = { without: 'given_back', askedMs: 0 } as const;
 type Delivered = Extract<Settlement, { state: 'delivered' }>;
 
 /** A result whose values are SQL already, so that an impossible value is found before the batch is written. */
-interface Prepared {
+export interface Prepared {
   readonly id: number;
   /** The row of the ledger. */
   readonly entry: string;
@@ -46,109 +44,86 @@ interface Prepared {
  * 3. A delivered attempt whose claim was lost settles the row if it is in doubt, whatever it waits for: the provider has
  *    it. The version stays, because this is no new plan. A claim needs `state='scheduled'` and the newer owner's write-back
  *    needs `state='sending'`, so neither can change the row any more. No change event is made.
- * 4. A row that cannot be written is found; the others are written. Bisection finds it.
- * 5. A row that another transaction holds is handed back; the others are written.
+ * 4. A row that cannot be written is found; the others are written, whatever the answer was. When nothing can be written it is not
+ *    known whether that is an outage, so the answer is thrown.
+ * 5. A row that another transaction holds is handed back; the others are written. So is one whose writing waits for something else.
  * 6. A row is suspended in the transaction that marks its account unusable. When a person has set other credentials than those that
  *    were refused, neither happens: the row is given back.
  * 7. An account that somebody holds keeps no result of others waiting: refused rows have transactions of their own, after all others,
- *    and those of such an account are handed back.
+ *    and those of such an account are handed back. So are all of them where none can be written and others were.
  */
-export async function writeBack(
-  pool: Pool,
-  session: string,
-  results: readonly AttemptResult[],
-): Promise<readonly Unwritten[]> {
-  const bad: Unwritten[] = [];
-  const prepared: Prepared[] = [];
-  const owner = hex(session);
-  for (const result of results) {
-    try {
-      prepared.push(prepare(owner, result));
-    } catch (error) {
-      bad.push({ id: result.id, reason: reasonOf(error), again: false });
-    }
-  }
-  prepared.sort((a, b) => a.id - b.id);
-  const others = prepared.filter(({ refused }) => refused === undefined);
-  const refused = prepared.filter((row) => row.refused !== undefined);
-  for (const rows of [others, refused]) {
-    for (let from = 0; from < rows.length; from += MAX_ROWS_PER_TRANSACTION) {
-      bad.push(...(await writeBatch(pool, session, rows.slice(from, from + MAX_ROWS_PER_TRANSACTION))));
-    }
-  }
-  return bad;
-}
+export class ResultWriter {
+  private readonly parts: InParts;
+  /** By themselves, because that others are written says nothing of the table of the accounts' states. */
+  private readonly suspensions: InParts;
 
-async function writeBatch(pool: Pool, session: string, batch: readonly Prepared[], halvings = 0): Promise<Unwritten[]> {
-  try {
-    return await pool.transaction((sql) => write(sql, session, batch));
-  } catch (error) {
-    if (isLockWaitTimeout(error)) return writeFree(pool, session, batch, halvings);
-    if (!isDataError(error) && !(isTooLarge(error) && batch.length > 1)) throw error;
-    const [first] = batch;
-    if (first !== undefined && batch.length === 1) return [{ id: first.id, reason: reasonOf(error), again: false }];
-    const middle = batch.length >> 1;
+  constructor(private readonly pool: Pool) {
+    this.parts = new InParts(pool);
+    this.suspensions = new InParts(pool);
+  }
+
+  async write(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]> {
+    const bad: Unwritten[] = [];
+    const prepared: Prepared[] = [];
+    const owner = hex(session);
+    for (const result of results) {
+      try {
+        prepared.push(prepare(owner, result));
+      } catch (error) {
+        bad.push({ id: result.id, reason: reasonOf(error), again: false });
+      }
+    }
+    prepared.sort((a, b) => a.id - b.id);
+    const others = prepared.filter(({ refused }) => refused === undefined);
+    const refused = prepared.filter((row) => row.refused !== undefined);
+    for (let from = 0; from < others.length; from += MAX_ROWS_PER_TRANSACTION) {
+      bad.push(...(await this.writeBatch(this.parts, session, others.slice(from, from + MAX_ROWS_PER_TRANSACTION))));
+    }
+    for (let from = 0; from < refused.length; from += MAX_ROWS_PER_TRANSACTION) {
+      const batch = refused.slice(from, from + MAX_ROWS_PER_TRANSACTION);
+      try {
+        bad.push(...(await this.writeBatch(this.suspensions, session, batch)));
+      } catch (error) {
+        // The others are written.
+        if (others.length === 0) throw error;
+        bad.push(...handedBack(batch, reasonOf(error)));
+      }
+    }
+    return bad;
+  }
+
+  private async writeBatch(parts: InParts, session: string, batch: readonly Prepared[]): Promise<Unwritten[]> {
+    const left: Unwritten[] = [];
+    const refused = await parts.write(batch, async (part, hasWaited) => {
+      const locked = hasWaited ? await this.lockedAmong(part) : new Set<number>();
+      const rest = part.filter(({ id }) => !locked.has(id));
+      const held = rest.length === 0 ? [] : await this.pool.transaction((sql) => write(sql, session, rest));
+      left.push(...held, ...handedBack(part.filter(({ id }) => locked.has(id))));
+      return rest.length - held.length;
+    });
     return [
-      ...(await writeBatch(pool, session, batch.slice(0, middle), halvings)),
-      ...(await writeBatch(pool, session, batch.slice(middle), halvings)),
+      ...left,
+      ...refused.map(({ row, error, again }) => ({ id: row.id, reason: again ? LOCKED : reasonOf(error), again })),
     ];
   }
+
+  /** Rows that another transaction holds. Deleted ones are not among them. */
+  private lockedAmong(rows: readonly Prepared[]): Promise<ReadonlySet<number>> {
+    const ids = rows.map(({ id }) => id);
+    return this.pool.transaction(async (sql) => {
+      const free = new Set(await freeAmong(sql, ids));
+      const there = await sql.rows<[number]>(`SELECT id FROM scheduled_messages WHERE id IN ${list(ids, integer)}`);
+      return new Set(there.map(([id]) => id).filter((id) => !free.has(id)));
+    });
+  }
 }
 
-/** Writes the rows that are free and hands back those that another transaction holds. Deleted rows count as free. */
-async function writeFree(
-  pool: Pool,
-  session: string,
-  batch: readonly Prepared[],
-  halvings: number,
-): Promise<Unwritten[]> {
-  const ids = batch.map(({ id }) => id);
-  const locked = await pool.transaction(async (sql) => {
-    const free = new Set(await freeAmong(sql, ids));
-    const there = await sql.rows<[number]>(`SELECT id FROM scheduled_messages WHERE id IN ${list(ids, integer)}`);
-    return new Set(there.map(([id]) => id).filter((id) => !free.has(id)));
-  });
-  const rest = batch.filter(({ id }) => !locked.has(id));
-  // Without progress the same would be tried for ever, so everything is handed back for later.
-  if (rest.length === batch.length) return writeApart(pool, session, batch, halvings);
-  const held = handedBack(batch.filter(({ id }) => locked.has(id)));
-  return rest.length === 0 ? held : [...held, ...(await writeBatch(pool, session, rest, halvings))];
-}
-
-/**
- * No row is held, so that the wait was for an account of which nothing is written yet: somebody is writing it, and only waiting shows
- * that. Its rows are handed back; those of others are written, except for what the last half has with it.
- */
-async function writeApart(
-  pool: Pool,
-  session: string,
-  batch: readonly Prepared[],
-  halvings: number,
-): Promise<Unwritten[]> {
-  const refused = batch.flatMap((row) => row.refused ?? []);
-  if (refused.length === 0 || halvings === MAX_HALVINGS) return handedBack(batch);
-  const owners = await pool.use((sql) => accountsOf(sql, refused));
-  const names = [...new Set([...owners.values()].map(({ name }) => name))];
-  if (names.length < 2) return handedBack(batch);
-  const first = new Set(names.slice(0, names.length >> 1));
-  const isFirst = ({ id }: Prepared) => first.has(owners.get(id)?.name ?? '');
-  return [
-    ...(await writeBatch(pool, session, batch.filter(isFirst), halvings + 1)),
-    ...(await writeBatch(
-      pool,
-      session,
-      batch.filter((row) => !isFirst(row)),
-      halvings + 1,
-    )),
-  ];
-}
-
-function handedBack(rows: readonly Prepared[]): Unwritten[] {
-  return rows.map(({ id }) => ({ id, reason: LOCKED, again: true }));
+function handedBack(rows: readonly Prepared[], reason = LOCKED): Unwritten[] {
+  return rows.map(({ id }) => ({ id, reason, again: true }));
 }
 
 /** @returns the rows that were left, because somebody holds their account */
-async function write(sql: Sql, session: string, prepared: readonly Prepared[]): Promise<Unwritten[]> {
+export async function write(sql: Sql, session: string, prepared: readonly Prepared[]): Promise<Unwritten[]> {
   const { stale, held } = await markRefused(
     sql,
     prepared.flatMap(({ refused }) => refused ?? []),
@@ -214,7 +189,7 @@ export function deliverStatement(rows: readonly Pick<Prepared, 'values'>[], cond
 }
 
 /** @param owner the session, as SQL */
-function prepare(owner: string, result: AttemptResult): Prepared {
+export function prepare(owner: string, result: AttemptResult): Prepared {
   const { id, version, outcome, settlement } = result;
   const plan = `${integer(id)},${integer(version)}`;
   const error = outcome.kind === 'delivered' ? null : cut(outcome.reason, MAX_ERROR_CHARACTERS);

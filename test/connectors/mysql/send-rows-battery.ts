@@ -206,7 +206,11 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       expect(await write({}, null)).toBeNull();
       expect(await write({ inDoubt: true }, 1_234)).toBe(1_234);
       expect(await scene.world.sendRows.claim(scene.second, [await scene.read(row.id)], 1_000)).toBe(1);
-      await scene.world.sendRows.release(scene.second, await scene.read(row.id), 'not written', 90_000);
+      const impossible = {
+        ...result(await scene.read(row.id), { kind: 'delivered' }, delivered(null)),
+        contentHash: '?',
+      };
+      await scene.world.sendRows.writeAlone(scene.second, impossible, { reason: 'not written', delayMs: 90_000 });
       expect((await scene.read(row.id)).doubtSince).toBe(1_234);
     });
 
@@ -360,16 +364,38 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       expect(await scene.world.row(held.id)).toMatchObject({ state: 'delivered' });
     });
 
-    test('a claim whose result cannot be written is released: in doubt, for as much later as is said, once', async () => {
+    test('a claim whose result is refused is released: in doubt, for as much later as is said, once', async () => {
+      const { sendRows } = scene.world;
       const [row, other] = [await scene.claimed(), await scene.claimed()];
+      const [impossible, others] = [row, other].map((one) => ({
+        ...result(one, { kind: 'delivered' }, delivered(null)),
+        contentHash: 'not a hash',
+      })) as [AttemptResult, AttemptResult];
       // A channel may be one that adds its own part to a time-out: no whole number.
-      await scene.world.sendRows.release(scene.first, row, 'not written', 89_999.5);
-      await scene.world.sendRows.release(scene.first, row, 'not written', 89_999.5);
-      await scene.world.sendRows.release(scene.second, other, 'not written', 90_000);
+      const release = { reason: 'not written', delayMs: 89_999.5 };
+      expect(await sendRows.writeAlone(scene.first, impossible, null)).toBe('refused');
+      expect(await scene.read(row.id)).toMatchObject({ state: 'sending', version: 1, session: scene.first });
+      expect(await sendRows.writeAlone(scene.first, impossible, release)).toBe('released');
+      await sendRows.writeAlone(scene.first, impossible, release);
+      await sendRows.writeAlone(scene.second, others, release);
       const released = await scene.read(row.id);
       expect(released).toMatchObject({ state: 'scheduled', inDoubt: true, recoveries: 1, version: 2, session: null });
       expect(released.wakeAt).toBeGreaterThanOrEqual(scene.now + 89_999.5);
       expect(await scene.read(other.id)).toMatchObject({ state: 'sending', session: scene.first });
+    });
+
+    test('a result that can be written alone is written, and one whose row is held is not refused', async () => {
+      const { sendRows } = scene.world;
+      const [free, held] = [await scene.claimed(), await scene.claimed()];
+      const write = (row: typeof free) =>
+        sendRows.writeAlone(scene.first, result(row, { kind: 'delivered' }, delivered(null)), {
+          reason: 'not written',
+          delayMs: 60_000,
+        });
+      expect([await write(free), await write(free)]).toEqual(['written', 'written']);
+      await scene.world.whileLocked(held.id, () => expect(write(held)).rejects.toThrow('ock'));
+      expect(await scene.read(free.id)).toMatchObject({ state: 'delivered', inDoubt: false });
+      expect(await scene.read(held.id)).toMatchObject({ state: 'sending', inDoubt: false, version: 1 });
     });
 
     test('texts are cut by characters', async () => {

@@ -57,6 +57,30 @@ describe('observed rows', () => {
     ]);
   });
 
+  it('counts what is written alone, refused and released', async () => {
+    const own = new Metrics();
+    const alone = observedSendRows('webhook', database.sendRows(), { ...observer, metrics: own });
+    const [free, bad] = [database.insert({ dueAt: 0 }), database.insert({ dueAt: 0 })];
+    await alone.claim(session, await alone.read([free.id, bad.id], Number.POSITIVE_INFINITY), 0);
+    database.poisoned.add(bad.id);
+    const delivered = { state: 'delivered', deliveredAt: 1, receipt: null } as const;
+    const write = (id: number, release: { reason: string; delayMs: number } | null) =>
+      alone.writeAlone(session, result(id, { kind: 'delivered' }, delivered, 1_250), release);
+    expect(await write(free.id, null)).toBe('written');
+    expect(await write(bad.id, null)).toBe('refused');
+    expect(await write(bad.id, { reason: 'no', delayMs: 1 })).toBe('released');
+    const text = await own.text();
+    for (const line of [
+      'downspout_settled_total{channel="webhook",state="delivered"} 1',
+      'downspout_unwritten_total{channel="webhook",result="refused"} 1',
+      'downspout_unwritten_total{channel="webhook",result="released"} 1',
+      'downspout_database_seconds_count{operation="write_alone"} 3',
+    ]) {
+      expect(text).toContain(line);
+    }
+    expect(entries()).toContainEqual(expect.objectContaining({ level: 40, message: bad.id, reason: 'no' }));
+  });
+
   it('counts what was late apart, by what became of it, and warns of none of it', async () => {
     const ids = [0, 0, 0].map((dueAt) => database.insert({ dueAt }).id);
     const before = entries().length;

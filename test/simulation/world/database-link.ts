@@ -37,7 +37,7 @@ export class DatabaseLink {
         }),
       settleUnclaimed: (...query) => this.call(() => rows.settleUnclaimed(...query)),
       writeBack: (session, results) => this.call(() => rows.writeBack(session, results)),
-      release: (...query) => this.call(() => rows.release(...query)),
+      writeAlone: (...query) => this.call(() => rows.writeAlone(...query)),
       kept: (...query) => this.call(() => rows.kept(...query)),
       keep: (...query) => this.call(() => rows.keep(...query)),
     };

@@ -1,5 +1,13 @@
 import type { Kept } from '../../../bolts/kept-ids';
-import type { AttemptResult, ClaimRow, SendRow, SendRows, UnclaimedResult, Unwritten } from '../../../bolts/send-rows';
+import type {
+  AttemptResult,
+  ClaimRow,
+  RowRelease,
+  SendRow,
+  SendRows,
+  UnclaimedResult,
+  Unwritten,
+} from '../../../bolts/send-rows';
 import { cut } from '../../../connectors/mysql/sql/cut';
 import type { LostRow, OpenRow, OpenRows, Recovery, SessionLease, ShardCursor } from '../../../spouts/open-rows';
 import type { Resumed, SuspendedRows } from '../../../spouts/suspended-rows';
@@ -32,7 +40,7 @@ export type Operation =
   | 'claim'
   | 'settleUnclaimed'
   | 'writeBack'
-  | 'release'
+  | 'writeAlone'
   | 'kept'
   | 'keep'
   | 'register'
@@ -93,15 +101,14 @@ export class MemoryDatabase extends MemoryTable {
       claim: (session, rows, ahead) => this.run('claim', () => this.claimRows(session, rows, ahead)),
       settleUnclaimed: (session, results) => this.run('settleUnclaimed', () => this.settleUnclaimed(session, results)),
       writeBack: (session, results) => this.run('writeBack', () => this.settleRows(session, results)),
-      release: (session, { id, version }, lastError, delayMs) =>
-        this.run('release', () => {
-          const row = this.owned(session, id, version);
-          const retryAt = this.now() + delayMs;
-          if (row === undefined) return;
-          const recoveries = row.recoveries + 1;
-          const doubt = { inDoubt: true, doubtSince: row.doubtSince ?? claimedAt(row), decided: false };
-          const change = { ...doubt, recoveries, lastError, retryAt, version: version + 1 };
-          this.write(row, { ...released, ...change });
+      writeAlone: (session, result, release) =>
+        this.run('writeAlone', () => {
+          const [bad] = this.settleRows(session, [result]);
+          if (bad === undefined) return 'written';
+          if (bad.again) throw new Unavailable(bad.reason);
+          if (release === null) return 'refused';
+          this.release(session, result, release);
+          return 'released';
         }),
       kept: (id, planNumber) => this.run('kept', () => this.keptOf(id, planNumber)),
       keep: (session, { id, version }, kept) =>
@@ -224,6 +231,15 @@ export class MemoryDatabase extends MemoryTable {
     }
     const refused = own.filter(isRefused).map(({ id }) => ({ id, reason: 'cannot be written' }));
     return { recovered: writable.length, refused };
+  }
+
+  private release(session: string, { id, version }: AttemptResult, { reason: lastError, delayMs }: RowRelease): void {
+    const row = this.owned(session, id, version);
+    if (row === undefined) return;
+    const retryAt = this.now() + delayMs;
+    const doubt = { inDoubt: true, doubtSince: row.doubtSince ?? claimedAt(row), decided: false };
+    const change = { ...doubt, recoveries: row.recoveries + 1, lastError, retryAt, version: version + 1 };
+    this.write(row, { ...released, ...change });
   }
 
   private owned(session: string, id: number, version: number): MemoryRow | undefined {

@@ -4,8 +4,9 @@ import {
   instructionOfWrite,
   isDataError,
   isDeadlock,
+  isExhausted,
+  isLocked,
   isLockWaitTimeout,
-  isTooLarge,
   leavesConnectionUsable,
 } from '../../../../connectors/mysql/sql/failures';
 import { Unavailable, UserError } from '../../../../topology/core/errors';
@@ -63,18 +64,10 @@ test('no answer is Unavailable; what is no error of MySQL stays as it is', () =>
 });
 
 test('an instruction still says which answer it was', () => {
-  expect([isLockWaitTimeout(of(1205)), isDeadlock(of(1213)), isDataError(of(1264)), isTooLarge(of(1197))]).toEqual([
-    true,
-    true,
-    true,
-    true,
-  ]);
-  expect([isLockWaitTimeout(of(1213)), isDeadlock(of(1205)), isDataError(of(1205)), isTooLarge(of(1205))]).toEqual([
-    false,
-    false,
-    false,
-    false,
-  ]);
+  const say = (errno: number) => [isLockWaitTimeout, isDeadlock, isDataError, isExhausted].map((is) => is(of(errno)));
+  expect([1205, 1213, 1264, 1114].map((errno) => say(errno).indexOf(true))).toEqual([0, 1, 2, 3]);
+  expect([1205, 1213, 1264, 1114, 1062].map((errno) => say(errno).filter(Boolean).length)).toEqual([1, 1, 1, 1, 0]);
+  expect([1205, 1213, 3572, 1062].map((errno) => isLocked(of(errno)))).toEqual([true, true, true, false]);
 });
 
 test('a trigger that refuses a row concerns that row alone', () => {

@@ -69,6 +69,13 @@ describe('1. A row that the database refuses holds no other', () => {
   });
 });
 
+test('the smallest part of all is of one account that is refused: others are written before', async () => {
+  const server = new Server((id) => (id <= 8 ? 1062 : undefined));
+  server.accountOf = (id) => (id <= 8 ? 'bad' : `a${id % 7}`);
+  expect(refusedIds(await server.write(new InParts(server.pool), ids))).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(server.written.size).toBe(492);
+});
+
 describe('2. An outage is no refusal, and costs a few statements', () => {
   test.each([1180, 1290, 1030])('answer %i to everything is thrown', async (errno) => {
     const server = new Server(() => errno);

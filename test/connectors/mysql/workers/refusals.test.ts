@@ -50,8 +50,7 @@ describe.each([1180, 3101, 1041, 1030, 3169, 1613, 1290])('error %i of the serve
     await expect(new MySqlOpenRows(pool).recover(rows, 0)).rejects.toThrow(Unavailable);
     await expect(new MySqlSendRows(pool).writeBack(SESSION, results)).rejects.toThrow(Unavailable);
     await expect(new MySqlSendRows(pool).claim(SESSION, rows, 0)).rejects.toThrow(Unavailable);
-    // Of results all are tried together.
-    expect(updates()).toBe(2 * 5 + 1);
+    expect(updates()).toBe(3 * 5);
   });
 });
 
@@ -98,12 +97,114 @@ describe.each([1064, 1136, 1305, 1054])('error %i for the only row there is ends
   });
 });
 
-test.each([1644, 1197])('error %i for one row holds no other of a write-back', async (errno) => {
+/** What the database can answer about one row: a trigger may fail in any way, and nobody has heard of the last. */
+const answers = [1644, 1062, 1452, 1242, 1365, 1146, 1305, 1197, 1534, 3100, 9999];
+
+test.each(answers)('error %i for one row holds no other of a write-back', async (errno) => {
   const { pool, written } = refusing(errno, [2]);
   expect(await new MySqlSendRows(pool).writeBack(SESSION, results)).toEqual([
     { id: 2, reason: expect.any(String), again: false },
   ]);
   expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
+});
+
+test.each([1205, 3572])('error %i for one row hands it back, and the others are written', async (errno) => {
+  const { pool, written } = refusing(errno, [2]);
+  expect(await new MySqlSendRows(pool).writeBack(SESSION, results)).toEqual([
+    { id: 2, reason: expect.any(String), again: true },
+  ]);
+  expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
+});
+
+const isEntry = (statement: string) => statement.startsWith('INSERT INTO delivery_attempts (message_id, version');
+const isResult = (statement: string) => statement.startsWith('UPDATE (VALUES');
+const isRelease = (statement: string) => statement.startsWith('UPDATE scheduled_messages');
+
+/** @param errnoOf of a statement, and how many like it were before it */
+function answering(errnoOf: (statement: string, before: number) => number | undefined) {
+  const statements: string[] = [];
+  const committed: string[][] = [];
+  const transaction = async (work: (sql: unknown) => Promise<unknown>) => {
+    const own: string[] = [];
+    const run = async (statement: string) => {
+      const errno = errnoOf(statement, statements.filter((other) => other === statement).length);
+      statements.push(statement);
+      if (errno !== undefined) throw instructionOf(Object.assign(new Error('no'), { errno, sqlState: 'HY000' }));
+      if (statement.startsWith('ROLLBACK TO')) own.length = 0;
+      else if (!statement.startsWith('SAVEPOINT')) own.push(statement);
+      return { affectedRows: 1 };
+    };
+    const answer = await work({ run, rows: async () => [] });
+    committed.push(own);
+    return answer;
+  };
+  const sendRows = new MySqlSendRows({ clock: new ManualClock(), transaction, rows: async () => [] } as never);
+  return { sendRows, committed };
+}
+
+describe('a result that is written alone', () => {
+  const [one] = results as [(typeof results)[number]];
+  const release = { reason: 'not written', delayMs: 60_000 };
+  test('is written, and nothing else is', async () => {
+    const { sendRows, committed } = answering(() => undefined);
+    expect(await sendRows.writeAlone(SESSION, one, release)).toBe('written');
+    expect(committed.flat().map(isRelease)).toEqual([false, false]);
+    expect(committed.flat().filter(isResult)).toHaveLength(1);
+  });
+
+  test.each(answers)(
+    'is refused with error %i where both tables take what is written before and after it',
+    async (errno) => {
+      const refuses = (statement: string) => (isResult(statement) ? errno : undefined);
+      const asked = answering(refuses);
+      expect(await asked.sendRows.writeAlone(SESSION, one, null)).toBe('refused');
+      expect(asked.committed).toEqual([[]]);
+      const released = answering(refuses);
+      expect(await released.sendRows.writeAlone(SESSION, one, release)).toBe('released');
+      expect(released.committed.flat().map(isRelease)).toEqual([true]);
+    },
+  );
+
+  const both = (statement: string) => isEntry(statement) || isResult(statement);
+  const outages: readonly (readonly [string, (statement: string, before: number) => boolean])[] = [
+    ['the ledger is away', both],
+    [
+      'the ledger is away for it and after it',
+      (statement, before) => isResult(statement) || (isEntry(statement) && before > 0),
+    ],
+    [
+      'the ledger was away before it',
+      (statement, before) => isResult(statement) || (isEntry(statement) && before === 0),
+    ],
+    ['the table is away', (statement) => isResult(statement) || isRelease(statement)],
+    [
+      'the table is away for it and after it',
+      (statement, before) => isResult(statement) || (isRelease(statement) && before > 0),
+    ],
+    [
+      'the table was away before it',
+      (statement, before) => isResult(statement) || (isRelease(statement) && before === 0),
+    ],
+  ];
+
+  test.each(outages)('is not refused while %s', async (_, isAway) => {
+    for (const given of [null, release]) {
+      const { sendRows, committed } = answering((...asked) => (isAway(...asked) ? 1030 : undefined));
+      await expect(sendRows.writeAlone(SESSION, one, given)).rejects.toThrow(Unavailable);
+      expect(committed).toEqual([]);
+    }
+  });
+
+  test.each([1205, 3572, 1213, 1114, 1021])('2. what waits for a lock, or for space, is not refused: error %i', async (errno) => {
+    const { sendRows, committed } = answering((statement) => (isResult(statement) ? errno : undefined));
+    await expect(sendRows.writeAlone(SESSION, one, release)).rejects.toThrow(Unavailable);
+    expect(committed).toEqual([]);
+  });
+
+  test('is refused for a value that is no SQL', async () => {
+    const { sendRows } = answering(() => undefined);
+    expect(await sendRows.writeAlone(SESSION, { ...one, contentHash: 'not a hash' }, null)).toBe('refused');
+  });
 });
 
 /** A server that refuses rows with error 3100. Batches are of 32 MiB. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { AttemptResult } from '../../../../bolts/send-rows';
 import { createClient } from '../../../../connectors/mysql/client/client';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import { MySqlOpenRows } from '../../../../connectors/mysql/workers/open-rows';
@@ -69,6 +70,28 @@ async function trigger(body: string): Promise<void> {
   );
 }
 
+function delivered({ id, version, dueAt, wakeAt }: Awaited<ReturnType<MySqlSendRows['read']>>[number]): AttemptResult {
+  return {
+    id,
+    version,
+    dueAt,
+    wakeAt: wakeAt as number,
+    contentHash: 'ab'.repeat(32),
+    startedAt: systemClock.now(),
+    finishedAt: systemClock.now(),
+    outcome: { kind: 'delivered' },
+    settlement: { state: 'delivered', deliveredAt: systemClock.now(), receipt: null },
+  };
+}
+
+async function claimed(): Promise<AttemptResult[]> {
+  await rows.claim(session, await rows.read(ids, 0), 0);
+  return (await rows.read(ids, 0)).map(delivered);
+}
+
+const ofBad = (results: readonly AttemptResult[]) => results.find(({ id }) => id === bad()) as AttemptResult;
+const release = { reason: 'not written', delayMs: 60_000 };
+
 describe.each(failures)('a trigger that fails for one row with error %s', (_, body) => {
   test('keeps no other row from being claimed', async () => {
     const read = await rows.read(ids, 0);
@@ -78,6 +101,30 @@ describe.each(failures)('a trigger that fails for one row with error %s', (_, bo
       message: expect.stringContaining(`message ${bad()} cannot be claimed: `),
     });
     expect(await states()).toEqual(but('scheduled', 'sending'));
+  });
+
+  test('keeps no other result from being written, and its row is released', async () => {
+    const results = await claimed();
+    // Releasing it makes it `scheduled`, which the trigger takes.
+    await trigger(`IF NEW.state = 'delivered' THEN ${body(bad())}; END IF`);
+    expect(await rows.writeBack(session, results)).toEqual([{ id: bad(), reason: expect.any(String), again: false }]);
+    expect(await states()).toEqual(but('sending', 'delivered'));
+    expect(await rows.writeAlone(session, ofBad(results), null)).toBe('refused');
+    expect(await states()).toEqual(but('sending', 'delivered'));
+    expect(await rows.writeAlone(session, ofBad(results), release)).toBe('released');
+    expect(await rows.read([bad()], 0)).toMatchObject([{ state: 'scheduled', inDoubt: true, version: 2 }]);
+    const [ledger] = await admin.rows<[number, number]>('SELECT COUNT(*), MIN(message_id) FROM delivery_attempts');
+    expect(ledger).toEqual([ids.length - 1, Math.min(...ids)]);
+  });
+
+  test('that refuses the release too leaves the row as it is, and none of others is written alone in vain', async () => {
+    const results = await claimed();
+    await trigger(body(bad()));
+    await expect(rows.writeAlone(session, ofBad(results), release)).rejects.toThrow(Unavailable);
+    expect(await states()).toEqual(ids.map(() => 'sending'));
+    for (const one of results)
+      if (one.id !== bad()) expect(await rows.writeAlone(session, one, release)).toBe('written');
+    expect(await states()).toEqual(but('sending', 'delivered'));
   });
 
   test('keeps no other row of a dead session from being recovered', async () => {
@@ -142,6 +189,18 @@ describe('a trigger that waits for a row of the application', () => {
     expect(await rows.claim(session, await rows.read([bad()], 0), 0)).toBe(1);
   });
 
+  test('keeps no other result from being written, and its row is not released', async () => {
+    const results = await claimed();
+    await hold();
+    expect(await rows.writeBack(session, results)).toEqual([{ id: bad(), reason: expect.any(String), again: true }]);
+    expect(await states()).toEqual(but('sending', 'delivered'));
+    await expect(rows.writeAlone(session, ofBad(results), release)).rejects.toThrow(Unavailable);
+    expect(await rows.read([bad()], 0)).toMatchObject([{ state: 'sending', inDoubt: false, version: 1 }]);
+    letGo();
+    await held;
+    expect(await rows.writeAlone(session, ofBad(results), release)).toBe('written');
+  });
+
   test('keeps no other row of a dead session from being recovered', async () => {
     await rows.claim(session, await rows.read(ids, 0), 0);
     const lost = (await rows.read(ids, 0)).map(({ id, version }) => ({ id, version, session }));
@@ -150,6 +209,25 @@ describe('a trigger that waits for a row of the application', () => {
     const isLeft = async () => (await states()).filter((state) => state === 'sending').length > 1;
     for (let round = 0; round < 10 && (await isLeft()); round++) await new MySqlOpenRows(admin).recover(lost, 0);
     expect(await states()).toEqual(but('sending', 'scheduled'));
+  });
+});
+
+describe.each(['delivery_attempts', 'scheduled_messages'])('while %s is locked for writing', (table) => {
+  test('no result is refused', async () => {
+    const [one] = (await claimed()) as [AttemptResult];
+    const holder = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
+    try {
+      await holder.use(async (sql) => {
+        await sql.run(`LOCK TABLES ${table} READ`);
+        await expect(rows.writeAlone(session, one, release)).rejects.toThrow(Unavailable);
+        await expect(rows.writeAlone(session, { ...one, contentHash: '?' }, release)).rejects.toThrow(Unavailable);
+        await sql.run('UNLOCK TABLES');
+      });
+    } finally {
+      await holder.close();
+    }
+    expect(await states()).toEqual(ids.map(() => 'sending'));
+    expect(await rows.writeAlone(session, one, release)).toBe('written');
   });
 });
 

@@ -1,0 +1,79 @@
+import type { AttemptResult, RowRelease, WrittenAlone } from '../../../bolts/send-rows';
+import { Unavailable } from '../../../topology/core/errors';
+import { DOUBT_SINCE_CLAIM } from '../schema/doubt';
+import { errnoOf, isExhausted, isLocked } from '../sql/failures';
+import { hex, integer, NOW_MS, text } from '../sql/literals';
+import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
+import { prepare, write } from './write-back';
+
+/** Of an unsigned INT. */
+const MAX_VERSION = 2 ** 32 - 1;
+const MARK = 'SAVEPOINT before_result';
+const UNDO = 'ROLLBACK TO SAVEPOINT before_result';
+
+/**
+ * Writes one result, and if MySQL refuses it releases its row, in one transaction.
+ *
+ * 1. *An outage is no refusal*: a result is refused only if both tables took a write of the same transaction just before it and just
+ *    after it: an entry of the ledger for no message, and the release of this row. Whatever else fails is thrown, and nothing is
+ *    changed. So nothing need be known of other results, and nothing of the past.
+ * 2. *What waits for a lock, or for space, is not refused*, whoever has it. Nor is a suspension, which needs a third table.
+ */
+export async function writeAlone(
+  pool: Pool,
+  session: string,
+  result: AttemptResult,
+  release: RowRelease | null,
+): Promise<WrittenAlone> {
+  const entry = entryForNone(session);
+  const released = releaseStatement(session, result, release ?? { reason: '', delayMs: 0 });
+  return pool.transaction(async (sql) => {
+    await sql.run(MARK);
+    await sql.run(entry);
+    await sql.run(released);
+    await sql.run(UNDO);
+    try {
+      await writeOne(sql, session, result);
+      return 'written';
+    } catch (error) {
+      if (!isRefusal(error, result)) throw error;
+    }
+    await sql.run(UNDO);
+    await sql.run(entry);
+    await sql.run(UNDO);
+    await sql.run(released);
+    if (release !== null) return 'released';
+    await sql.run(UNDO);
+    return 'refused';
+  });
+}
+
+async function writeOne(sql: Sql, session: string, result: AttemptResult): Promise<void> {
+  const [held] = await write(sql, session, [prepare(hex(session), result)]);
+  if (held !== undefined) throw new Unavailable(held.reason);
+}
+
+/** A value that is no SQL is a RangeError. */
+function isRefusal(error: unknown, { settlement }: AttemptResult): boolean {
+  if (error instanceof RangeError) return true;
+  return errnoOf(error) !== undefined && !isLocked(error) && !isExhausted(error) && settlement.state !== 'suspended';
+}
+
+/** It is always taken back. No message has the id 0. */
+function entryForNone(session: string): string {
+  return (
+    'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, settled) ' +
+    `VALUES (0,0,${hex(session)},0,${hex('00'.repeat(32))},0,'late','late')`
+  );
+}
+
+function releaseStatement(session: string, { id, version }: AttemptResult, { reason, delayMs }: RowRelease): string {
+  // A version that cannot rise must not keep the row from being released.
+  return (
+    "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', " +
+    `${DOUBT_SINCE_CLAIM}, in_doubt=1, recoveries=LEAST(recoveries, 254) + 1, ` +
+    `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${integer(Math.ceil(delayMs))}, last_error=${text(reason)} ` +
+    `WHERE id=${integer(id)} AND version=${integer(version)} AND claim=${hex(session)} AND state='sending'`
+  );
+}
