@@ -76,6 +76,14 @@ const EXHAUSTED = new Set([
   1206, // more locks than fit
 ]);
 
+/** A transaction was refused for its size: half of it may pass. */
+const TOO_LARGE = new Set([
+  1153,
+  1197, // larger than the binlog's cache
+  1206, // more locks than fit
+  3100, // a hook of replication refused the commit, which limits its size
+]);
+
 const FULL = new Set([
   1040, // of all users
   1203, // of this user
@@ -120,6 +128,10 @@ export function isOutOfTime(error: unknown): boolean {
 
 export function isDataError(error: unknown): boolean {
   return DATA.has(errnoOf(error) ?? 0);
+}
+
+export function isTooLarge(error: unknown): boolean {
+  return TOO_LARGE.has(errnoOf(error) ?? 0);
 }
 
 /** Space or memory of the server has run out. */

@@ -63,8 +63,9 @@ test('no answer is Unavailable; what is no error of MySQL stays as it is', () =>
   expect(instructionOf(bug)).toBe(bug);
 });
 
+const say = (errno: number) => [isLockWaitTimeout, isDeadlock, isDataError, isExhausted].map((is) => is(of(errno)));
+
 test('an instruction still says which answer it was', () => {
-  const say = (errno: number) => [isLockWaitTimeout, isDeadlock, isDataError, isExhausted].map((is) => is(of(errno)));
   expect([1205, 1213, 1264, 1114].map((errno) => say(errno).indexOf(true))).toEqual([0, 1, 2, 3]);
   expect([1205, 1213, 1264, 1114, 1062].map((errno) => say(errno).filter(Boolean).length)).toEqual([1, 1, 1, 1, 0]);
   expect([1205, 1213, 3572, 1062].map((errno) => isLocked(of(errno)))).toEqual([true, true, true, false]);

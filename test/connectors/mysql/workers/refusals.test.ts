@@ -118,6 +118,7 @@ test.each([1205, 3572])('error %i for one row hands it back, and the others are 
 
 const isEntry = (statement: string) => statement.startsWith('INSERT INTO delivery_attempts (message_id, version');
 const isResult = (statement: string) => statement.startsWith('UPDATE (VALUES');
+const both = (statement: string) => isEntry(statement) || isResult(statement);
 const isRelease = (statement: string) => statement.startsWith('UPDATE scheduled_messages');
 
 /** @param errnoOf of a statement, and how many like it were before it */
@@ -165,7 +166,6 @@ describe('a result that is written alone', () => {
     },
   );
 
-  const both = (statement: string) => isEntry(statement) || isResult(statement);
   const outages: readonly (readonly [string, (statement: string, before: number) => boolean])[] = [
     ['the ledger is away', both],
     [
@@ -195,11 +195,14 @@ describe('a result that is written alone', () => {
     }
   });
 
-  test.each([1205, 3572, 1213, 1114, 1021])('2. what waits for a lock, or for space, is not refused: error %i', async (errno) => {
-    const { sendRows, committed } = answering((statement) => (isResult(statement) ? errno : undefined));
-    await expect(sendRows.writeAlone(SESSION, one, release)).rejects.toThrow(Unavailable);
-    expect(committed).toEqual([]);
-  });
+  test.each([1205, 3572, 1213, 1114, 1021])(
+    '2. what waits for a lock, or for space, is not refused: error %i',
+    async (errno) => {
+      const { sendRows, committed } = answering((statement) => (isResult(statement) ? errno : undefined));
+      await expect(sendRows.writeAlone(SESSION, one, release)).rejects.toThrow(Unavailable);
+      expect(committed).toEqual([]);
+    },
+  );
 
   test('is refused for a value that is no SQL', async () => {
     const { sendRows } = answering(() => undefined);

@@ -122,8 +122,9 @@ describe.each(failures)('a trigger that fails for one row with error %s', (_, bo
     await trigger(body(bad()));
     await expect(rows.writeAlone(session, ofBad(results), release)).rejects.toThrow(Unavailable);
     expect(await states()).toEqual(ids.map(() => 'sending'));
-    for (const one of results)
-      if (one.id !== bad()) expect(await rows.writeAlone(session, one, release)).toBe('written');
+    for (const one of results.filter(({ id }) => id !== bad())) {
+      expect(await rows.writeAlone(session, one, release)).toBe('written');
+    }
     expect(await states()).toEqual(but('sending', 'delivered'));
   });
 
