@@ -1,6 +1,6 @@
 import { type Author, thisAuthor } from '../../connectors/mysql/audit/author';
 import { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
-import type { Release } from '../../connectors/mysql/operators/releases';
+import type { NewRelease, Release } from '../../connectors/mysql/operators/releases';
 import { readRollView } from '../../connectors/mysql/operators/roll-view';
 import { Pool, type PoolOptions } from '../../connectors/mysql/sql/pool';
 import { systemClock } from '../../topology/core/clock';
@@ -8,13 +8,13 @@ import { reasonOf, UserError } from '../../topology/core/errors';
 import { packageVersion } from '../../topology/settings/package';
 import { deployTables } from '../release/deploy-tables';
 import { type Deployed, Deployer } from '../release/deployer';
-import { EngineDeployer } from '../release/engine-deployer';
+import { EngineDeployer, type EngineDeployerOptions } from '../release/engine-deployer';
 import { guardOf } from '../release/guard';
+import { watchRoll } from '../release/local-roll';
 import { LocalWorkers } from '../release/local-workers';
 import { Preparation, type PreparationOptions } from '../release/preparation';
 import { prepareForLock } from '../release/prepare-database';
 import type { RolloutResult } from '../release/rollout';
-import { requireLocal } from '../release/same-target';
 import type { Engine, Guard } from '../targets/engine';
 import { ensureOwnSupervisor, type OwnSupervisorOptions } from '../targets/local/own-supervisor';
 import { ownProgram } from '../targets/local/program';
@@ -119,7 +119,10 @@ async function underLock(
           signal: AbortSignal.any([signal, lock.lost]),
           restartTogether,
         });
-      const engineDeployer = (engine: Engine) => new EngineDeployer({ ...common, engine, tables, preparation, lock });
+      const judge: EngineDeployerOptions['judge'] = (judged, channels) =>
+        watchRoll(pool, systemClock, judged, channels);
+      const engineDeployer = (engine: Engine) =>
+        new EngineDeployer({ ...common, engine, tables, preparation, lock, judge });
       const deployer = new Deployer({
         ...common,
         tables,
@@ -166,9 +169,9 @@ export function ownRelease(specification: unknown, reason: string, by: Deploying
   };
 }
 
-/** An earlier release again: its specification and its version. @throws UserError for one whose workers another engine runs */
-export function sameRelease(release: Release, reason: string, by: Deploying['by']) {
-  const { specification, packageVersion: version, image, program, target } = requireLocal(release);
+/** An earlier release again: its specification, and its version or image. */
+export function sameRelease(release: Release, reason: string, by: Deploying['by']): NewRelease {
+  const { specification, packageVersion: version, image, program, target } = release;
   return { specification, packageVersion: version, image, program, target, reason, ...by };
 }
 

@@ -1,16 +1,17 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Release } from '../../connectors/mysql/operators/releases';
 import { readStackVariables } from '../../topology/settings/environment';
-import { packageRoot, packageVersion } from '../../topology/settings/package';
-import type { ReadTopology } from '../../topology/settings/topology-settings';
-import { stackInDocker } from '../stack/compose-project';
+import { packageVersion } from '../../topology/settings/package';
+import { parseSpecification, type ReadTopology } from '../../topology/settings/topology-settings';
+import { composeFileOf, stackInDocker } from '../stack/compose-project';
 import { stackFolder } from '../stack/stack-folder';
 import { deployToCompose, endOnCompose, restartOnCompose } from '../targets/compose/deploy';
-import type { Engine, Guard } from '../targets/engine';
-import { deployToKubernetes, endOnKubernetes, restartOnKubernetes } from '../targets/kubernetes/deploy';
+import type { Engine, EngineRelease, Guard } from '../targets/engine';
+import { deployToKubernetes, restartOnKubernetes } from '../targets/kubernetes/deploy';
+import { endOnKubernetes } from '../targets/kubernetes/ending';
 import type { ClusterOperator } from '../targets/kubernetes/manifests';
+import type { KubernetesOptions } from '../targets/kubernetes/render';
 import { readTopologies } from '../targets/topologies';
-import type { TopologyFileOptions } from './topology-options';
 import type { VerbContext } from './verb';
 
 export type EngineTarget = Exclude<Release['target'], 'local'>;
@@ -22,8 +23,8 @@ export interface EnginePlace {
 }
 
 /** What they are told on the command line. */
-export interface EngineOptions extends TopologyFileOptions, EnginePlace {
-  readonly image: string;
+export interface EngineOptions extends EnginePlace {
+  readonly environment?: string;
   readonly without?: readonly ClusterOperator[];
 }
 
@@ -32,31 +33,40 @@ export function defaultImage(): string {
   return `downspout:${packageVersion()}`;
 }
 
-/** What runs the workers on a target. @param file the topology that is deployed @param deploymentId of the database */
+/**
+ * What runs the workers on a target.
+ * @param deploymentId of the database
+ * @param file the topology that is deployed; without it that is what a release says, wherever the workers that run are
+ */
 export function engineOf(
   target: EngineTarget,
   options: EngineOptions,
-  file: ReadTopology,
   context: VerbContext,
   deploymentId: string,
+  file?: ReadTopology,
 ): Engine {
-  const { image, without, environment: named } = options;
-  const { environment } = context.settings;
-  const { specification } = file;
+  const mustRun = file === undefined;
   if (target === 'compose') {
     const common = composeOf(options, context);
     return {
-      deploy: (number, live, guard, unfinished) =>
-        deployToCompose({ ...common, guard, live, unfinished, release: { number, specification, image } }),
+      deploy: (rollout) => deployToCompose({ ...common, ...rollout, mustRun }),
       restart: (component, live, guard) => restartOnCompose(component, live, { ...common, guard }),
     };
   }
+  const { environment } = context.settings;
   const { report, namespace, folder } = kubernetesOf(options, context);
-  const overlay = named ?? environment.DOWNSPOUT_ENVIRONMENT;
-  const topologies = readTopologies(file.files[0]);
-  const common = { ...topologies, overlay, image, namespace, without, environment, folder, report, deploymentId };
+  const overlay = options.environment ?? environment.DOWNSPOUT_ENVIRONMENT;
+  const { without } = options;
+  const common = { overlay, namespace, without, environment, folder, report, deploymentId, mustRun };
+  const ofFile = file === undefined ? null : readTopologies(file.files[0]);
+  const topologies = ({ number, specification }: EngineRelease): Pick<KubernetesOptions, 'base' | 'overlays'> => {
+    if (ofFile !== null) return ofFile;
+    const topology = { specification, settings: parseSpecification(specification, `release ${number}`) };
+    // The overlay has the settings of its pods, and nothing that differs.
+    return { base: topology, overlays: new Map(overlay === undefined ? [] : [[overlay, topology]]) };
+  };
   return {
-    deploy: (release, live, guard) => deployToKubernetes({ ...common, release, live: live?.number ?? null, guard }),
+    deploy: (rollout) => deployToKubernetes({ ...common, ...topologies(rollout.release), ...rollout }),
     restart: (component, _, guard) => restartOnKubernetes(component, { namespace, report, guard }),
   };
 }
@@ -80,8 +90,8 @@ export function endOn(
 /** The folder is a whole path, because Docker Compose takes one that is not for the name of a volume, or below another folder. */
 function composeOf({ out = 'compose' }: EnginePlace, context: VerbContext) {
   const folder = resolve(out);
-  const composeFile = join(packageRoot(), 'docker-compose.yml');
   const stack = stackInDocker(stackFolder(), readStackVariables());
+  const composeFile = composeFileOf(stack);
   return { environment: context.settings.environment, folder, composeFile, stack, report: reporter(context) };
 }
 

@@ -11,9 +11,15 @@ export interface TopologyFileOptions {
 
 /** Adds them to the verb. */
 export function withTopologyFile(command: Command): Command {
-  return command
-    .option('--topology <file>', 'instead of DOWNSPOUT_TOPOLOGY or ./topology.yaml')
-    .option('--environment <name>', 'production merges topology.production.yaml into it', parseName);
+  return withEnvironment(
+    command.option('--topology <file>', 'instead of DOWNSPOUT_TOPOLOGY or ./topology.yaml'),
+    'production merges topology.production.yaml into it',
+  );
+}
+
+/** Adds the name of the environment to a verb. */
+export function withEnvironment(command: Command, description: string): Command {
+  return command.option('--environment <name>', description, parseName);
 }
 
 /**

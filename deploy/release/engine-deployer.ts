@@ -2,14 +2,32 @@ import type { DeployLock } from '../../connectors/mysql/operators/deploy-lock';
 import type { NewRelease, Release } from '../../connectors/mysql/operators/releases';
 import type { Clock } from '../../topology/core/clock';
 import { reasonOf, UserError } from '../../topology/core/errors';
-import { parseSpecification } from '../../topology/settings/topology-settings';
-import { type Engine, type EngineRelease, GoingBackFailed, type Guard, NothingChanged } from '../targets/engine';
+import { parseSpecification, type TopologySettings } from '../../topology/settings/topology-settings';
+import {
+  type Engine,
+  type EngineRelease,
+  type EngineRollout,
+  GoingBackFailed,
+  type Guard,
+  Halted,
+  NothingChanged,
+  type Watch,
+} from '../targets/engine';
 import type { DeployTables } from './deploy-tables';
 import { type Deployed, isSameRelease } from './deployer';
+import { EngineWatch } from './engine-watch';
 import { guardOf } from './guard';
 import { patiently } from './patiently';
 import type { Preparation } from './preparation';
 import { requireSameTarget } from './same-target';
+import { isOlder } from './versions';
+
+/** Of a release that is rolled out. */
+export interface Judged {
+  readonly releaseNumber: number;
+  /** Workers of it run already. */
+  readonly isContinued: boolean;
+}
 
 export interface EngineDeployerOptions {
   readonly engine: Engine;
@@ -22,7 +40,9 @@ export interface EngineDeployerOptions {
     restartTogether: (component: string) => Promise<void>,
   ) => Pick<Preparation, 'growths' | 'prepare'>;
   readonly lock: Pick<DeployLock, 'describe' | 'lost' | 'check'>;
-  readonly clock: Pick<Clock, 'sleep'>;
+  /** Reads what was before the roll. @returns looks at how the workers do since, and says why the roll has to be halted, or null */
+  readonly judge: (judged: Judged, channels: readonly string[]) => Promise<() => Promise<string | null>>;
+  readonly clock: Pick<Clock, 'monotonic' | 'sleep'>;
   /** Aborts when the command is to end. */
   readonly signal: AbortSignal;
   readonly report: (text: string) => void;
@@ -32,8 +52,8 @@ export interface EngineDeployerOptions {
  * Deploys releases on the targets `kubernetes` and `compose`, under the lock: everything that workers need, then the release's
  * row, then the engine.
  *
- * 1. *A release whose workers do not become ready has failed*, and the one before it is still the one that runs. Where going back
- *    failed too, the release has no outcome yet.
+ * 1. *A release whose workers do not become ready has failed, and one whose workers make errors or lateness rise was rolled back*: the
+ *    one before it is still the one that runs. Where going back failed too, the release has no outcome yet.
  * 2. *A deploy that was killed is continued by the next one*, with the same release where it is the same.
  * 3. *A command that is ended, or has lost the right to deploy, changes nothing any more*: it does not go back either.
  * 4. *A database that stumbles changes no outcome* once the workers run.
@@ -45,15 +65,17 @@ export class EngineDeployer {
     this.guard = guardOf(options.lock, options);
   }
 
-  /** @throws UserError, Unavailable when something before the workers fails; the release is marked failed then */
-  async deploy(wanted: NewRelease): Promise<Deployed> {
+  /**
+   * @param pauseMs how long the workers of a stage are watched before others follow; 0: nobody watches, in the end neither
+   * @throws UserError, Unavailable when something before the workers fails; the release is marked failed then
+   */
+  async deploy(wanted: NewRelease, pauseMs: number): Promise<Deployed> {
     const { tables, lock, report, engine, signal } = this.options;
     const settings = parseSpecification(wanted.specification, 'this release');
     const live = await tables.live();
     const unfinished = await tables.unfinished();
     requireSameTarget(wanted.target, [...(live === null ? [] : [live]), ...unfinished]);
     await this.refusePlaced(wanted.target);
-    const before = live === null ? null : engineRelease(live);
     const running = live ?? unfinished.at(-1);
     // The workers that run begin again; those of the new release come after the pause.
     const preparation = this.options.preparation(async (component) => {
@@ -72,13 +94,27 @@ export class EngineDeployer {
       if (!wasBegun && !this.guard.signal.aborted) await tables.finish(number, 'failed', reasonOf(error));
       throw error;
     }
-    const failure = await this.run(number, before, unfinished.map(engineRelease));
+    const before = [...(live === null ? [] : [live]), ...unfinished];
+    const rollout = {
+      release: engineRelease({ ...wanted, number }),
+      live: live === null ? null : engineRelease(live),
+      unfinished: unfinished.map(engineRelease),
+      isBack: before.some(({ packageVersion }) => isOlder(wanted.packageVersion, packageVersion)),
+      guard: this.guard,
+    };
+    const isContinued = unfinished.some((one) => one.number === number);
+    const watching = isLive
+      ? async () => unwatched(this.guard)
+      : () => this.watchOf(number, isContinued, settings, pauseMs);
+    const failure = await this.run(rollout, watching);
     // What an earlier deploy has begun runs on where this one did not come as far as the engine.
     const isMixed = failure instanceof GoingBackFailed || (failure instanceof NothingChanged && unfinished.length > 0);
     if (failure === null) await this.patiently(() => (isLive ? tables.endKill() : tables.finish(number, 'live', null)));
-    else if (!isLive && !isMixed) await this.patiently(() => tables.finish(number, 'failed', failure.message));
+    const ended = failure instanceof Halted ? 'rolled_back' : 'failed';
+    if (failure !== null && !isLive && !isMixed)
+      await this.patiently(() => tables.finish(number, ended, failure.message));
     return {
-      outcome: failure === null ? (isLive ? 'unchanged' : 'live') : isMixed ? 'interrupted' : 'failed',
+      outcome: failure === null ? (isLive ? 'unchanged' : 'live') : isMixed ? 'interrupted' : ended,
       release: number,
       running: failure === null ? number : (live?.number ?? null),
       reason: failure === null ? null : failure.message,
@@ -88,22 +124,30 @@ export class EngineDeployer {
   }
 
   /** @returns why the workers do not run, or null @throws the guard's reason, and the release has no outcome yet */
-  private async run(
-    number: number,
-    before: EngineRelease | null,
-    unfinished: readonly EngineRelease[],
-  ): Promise<UserError | null> {
+  private async run(rollout: Omit<EngineRollout, 'watch'>, watching: () => Promise<Watch>): Promise<UserError | null> {
     try {
-      await this.options.engine.deploy(number, before, this.guard, unfinished);
+      await this.options.engine.deploy({ ...rollout, watch: await watching() });
       return null;
     } catch (error) {
       if (this.guard.signal.aborted) {
+        const { number } = rollout.release;
         this.options.report(`release ${number} has begun and is not done: \`downspout deploy\` goes on`);
         throw this.guard.signal.reason;
       }
       if (error instanceof UserError) return error;
       throw error;
     }
+  }
+
+  private async watchOf(
+    releaseNumber: number,
+    isContinued: boolean,
+    { bolts, spout: { leadMs } }: TopologySettings,
+    pauseMs: number,
+  ): Promise<Watch> {
+    const { clock, report } = this.options;
+    const judge = await this.patiently(() => this.options.judge({ releaseNumber, isContinued }, Object.keys(bolts)));
+    return new EngineWatch({ judge, clock, report, pauseMs, leadMs, isContinued, signal: this.guard.signal });
   }
 
   private patiently<T>(work: () => Promise<T>): Promise<T> {
@@ -120,6 +164,17 @@ export class EngineDeployer {
   }
 }
 
-function engineRelease({ number, specification, image }: Release): EngineRelease {
+const nothing = () => Promise.resolve();
+
+/** Of a release that runs already: its workers are no news. */
+function unwatched({ signal }: Guard): Watch {
+  return { during: (work) => work(signal), look: nothing, replaced: nothing, end: nothing };
+}
+
+function engineRelease({
+  number,
+  specification,
+  image,
+}: Pick<Release, 'number' | 'specification' | 'image'>): EngineRelease {
   return { number, specification, image: image ?? '' };
 }

@@ -1,7 +1,5 @@
 import type { PlacementKey } from '../../connectors/mysql/operators/placements';
-import { boltsFirst, type Turn } from '../targets/roll-order';
-
-const turns: readonly Turn[] = [0, 1, 2];
+import { boltsFirst, type Turn, turns } from '../targets/roll-order';
 
 /** One change of what is to run. */
 export interface RollStep extends PlacementKey {

@@ -17,12 +17,3 @@ export function requireSameTarget(target: NewRelease['target'], running: readonl
     if (refusal !== null) throw new UserError(refusal);
   }
 }
-
-/** @throws UserError for a release whose workers another engine runs */
-export function requireLocal(release: Release): Release {
-  if (release.target === 'local') return release;
-  throw new UserError(
-    `Release ${release.number} runs on ${release.target}. Change topology.yaml, or give another --image, and run ` +
-      `\`downspout deploy --target ${release.target}\`: it replaces the workers there.`,
-  );
-}

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { realpathSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { UserError } from '../../topology/core/errors';
+import { packageRoot } from '../../topology/settings/package';
 import { type StackState, StackStateFile } from './stack-state';
 
 type Variables = Readonly<Record<string, string>>;
@@ -8,6 +10,8 @@ type Variables = Readonly<Record<string, string>>;
 /** The project of stacks that were started before each had one of its own, and of the file when it is used by hand. */
 const SHARED_PROJECT = 'downspout';
 const HASH_DIGITS = 8;
+/** How every docker-compose.yml of ours begins, whatever else was changed in it. */
+const HEAD = '# The stack, described once.';
 /** What Compose takes. */
 const NAME = /^[a-z0-9][a-z0-9_-]*$/;
 
@@ -62,4 +66,15 @@ export function stackInDocker(folder: string, variables: Variables): StackInDock
   const state = new StackStateFile(folder).read();
   if (state?.mode !== 'compose') return { project: undefined, variables };
   return { project: projectOf(state, variables), variables: variablesOf(state, variables) };
+}
+
+/**
+ * The docker-compose.yml whose project and network workers in containers join: the one that the stack was started from. That is the
+ * package's where `downspout up` has started it; else that of a folder that `downspout init` has made, which people use by hand.
+ * @param folder the current one
+ */
+export function composeFileOf({ project }: StackInDocker, folder: string = process.cwd()): string {
+  const own = join(folder, 'docker-compose.yml');
+  const isOurs = project === undefined && existsSync(own) && readFileSync(own, 'utf8').startsWith(HEAD);
+  return isOurs ? own : join(packageRoot(), 'docker-compose.yml');
 }

@@ -5,6 +5,8 @@ import { doSpoutsWait } from './worker-key';
 /** When the workers of a component are replaced: those of 0 first, those of 2 last. */
 export type Turn = 0 | 1 | 2;
 
+export const turns: readonly Turn[] = [0, 1, 2];
+
 export interface RollDirection {
   /** What workers are to run; null when that cannot be read. */
   readonly wanted: TopologySettings | null;
@@ -32,6 +34,12 @@ export function turnOf(component: string, { wanted, running, isBack }: RollDirec
   const timeouts = (of: string) => running(of).flatMap((one) => one?.bolts[component]?.timeoutMs ?? []);
   if (running(SPOUT).includes(null) || timeouts(SPOUT).some((one) => one < timeoutMs)) return 2;
   return timeouts(component).some((one) => one > timeoutMs) ? 0 : usual;
+}
+
+/** Components in stages: all of one are replaced before any of the next. */
+export function stagesOf(components: readonly string[], direction: RollDirection): string[][] {
+  const stages = turns.map((turn) => components.filter((component) => turnOf(component, direction) === turn));
+  return stages.filter((stage) => stage.length > 0);
 }
 
 /** The order where nothing but the way forward is known. */

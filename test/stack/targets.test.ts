@@ -71,7 +71,8 @@ interface Engine {
 test('deploy --target kubernetes makes everything ready, writes a release, and follows the rollout; one that fails leaves the release before it', async () => {
   const cluster: Cluster = { deployments: {}, broken: [], unreachable: false, calls: [] };
   const kubectl = new CommandDouble<Cluster>('kubectl', 'CLUSTER', folder, cluster);
-  const args = ['deploy', '--target', 'kubernetes', '--yes', '--out', join(folder, 'kubernetes'), '--image'];
+  const roll = ['--yes', '--pause', '0s', '--out', join(folder, 'kubernetes')];
+  const args = ['deploy', '--target', 'kubernetes', ...roll, '--image'];
   const deploy = (image: string) => cli([...args, image], kubectl.variables);
   const running = (name: string) => kubectl.state.deployments[name]?.at(-1);
 
@@ -94,15 +95,31 @@ test('deploy --target kubernetes makes everything ready, writes a release, and f
   expect(await newest()).toMatchObject({ outcome: 'failed', image: 'downspout:2' });
   expect(running('downspout-due')).toContain(`--release=${one.number}`);
 
-  const scale = await cli(['scale', 'webhook=2', '--yes'], kubectl.variables);
-  expect(scale).toMatchObject({
-    code: 1,
-    stderr: expect.stringMatching(/runs on kubernetes[^]*deploy --target kubernetes/),
+  const scale = await cli(['scale', 'webhook=2', ...roll], kubectl.variables);
+  expect(scale).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Release \d+ is live\.\n.*differs now/m) });
+  const scaled = await newest();
+  expect(scaled).toMatchObject({ outcome: 'live', target: 'kubernetes', image: 'downspout:1' });
+  expect(running('downspout-webhook')).toContain(`--release=${scaled.number}`);
+  expect(await cli(['rollback', '--canary', '1', ...roll], kubectl.variables)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--canary is of the target local, and the target is kubernetes'),
   });
+  expect(await cli(['rollback', ...roll], kubectl.variables)).toMatchObject({ code: 0 });
+  const back = await newest();
+  expect(back).toMatchObject({ outcome: 'live', reason: `rollback to ${one.number}`, image: 'downspout:1' });
+  expect(running('downspout-webhook')).toContain(`--release=${back.number}`);
+  const differs = JSON.parse((await cli(['diff', String(one.number), String(back.number), '--json'])).stdout) as object;
+  expect(differs).toMatchObject({ changes: [] });
+  const { stdout: audit } = await cli(['audit', '--verb', 'rollback', '--json']);
+  expect(audit).toContain(`release ${back.number}`);
+  kubectl.change((state) => ({ ...state, deployments: {} }));
+  const lost = await cli(['rollback', ...roll], kubectl.variables);
+  expect(lost).toMatchObject({ code: 1, stdout: expect.stringContaining('kubectl finds no worker of release') });
+
   for (const verb of [['restart', 'webhook'], ['restart', '--dry-run'], ['rebalance'], ['logs', 'webhook']]) {
     expect(await cli(verb, kubectl.variables)).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(new RegExp(`Release ${one.number} runs on kubernetes`)),
+      stderr: expect.stringMatching(new RegExp(`Release ${back.number} runs on kubernetes`)),
     });
   }
 });
@@ -146,7 +163,7 @@ test('deploy --target compose replaces containers one by one, and not while work
   const engine: Engine = { containers: [], broken: [], calls: [], fewest: {} };
   const docker = new CommandDouble<Engine>('docker', 'ENGINE', folder, engine);
   // Without --out: below the folder that the command is run in.
-  const args = ['deploy', '--target', 'compose', '--yes', '--image', 'downspout:1'];
+  const args = ['deploy', '--target', 'compose', '--yes', '--pause', '0s', '--image', 'downspout:1'];
   topology('{ due: { replicas: 1, partitions: 2 }, webhook: { replicas: 2, partitions: 2 } }');
   expect(await cli(args, docker.variables)).toMatchObject({ code: 0 });
   const one = await newest();
@@ -155,6 +172,16 @@ test('deploy --target compose replaces containers one by one, and not while work
   const release = `--release=${one.number}`;
   // Bolts first: they read what the spouts before write.
   expect(commands).toEqual([`worker-webhook ${release}`, `worker-webhook ${release}`, `worker-due ${release}`]);
+
+  const ids = () => docker.state.containers.map(({ id }) => id);
+  const before = ids();
+  expect(await cli(['scale', 'webhook=1', '--yes', '--pause', '0s'], docker.variables)).toMatchObject({ code: 0 });
+  expect(ids()).toHaveLength(2);
+  expect(before).toEqual(expect.arrayContaining(ids()));
+  expect(await cli(['rollback', '--yes', '--pause', '0s'], docker.variables)).toMatchObject({ code: 0 });
+  expect(docker.state.containers.map(({ command }) => command.at(-1))).toEqual(Array(3).fill(release));
+  const elsewhere = await cli(['rollback', '--yes', '--out', join(folder, 'nowhere')], docker.variables);
+  expect(elsewhere).toMatchObject({ code: 1, stdout: expect.stringMatching(/There is no .*nowhere.*workers\.env/) });
 
   await withPool((pool) => wantPlacement(pool, { component: 'due', replica: 1 }, one.number));
   const refused = await cli(args, docker.variables);

@@ -6,7 +6,7 @@ import { readEnvironment, readStackVariables } from '../../../topology/settings/
 import { packageRoot } from '../../../topology/settings/package';
 import { Output, type OutputOptions } from '../../console/output';
 import { alertGroups } from '../../monitoring/alert-rules';
-import { stackInDocker } from '../../stack/compose-project';
+import { composeFileOf, stackInDocker } from '../../stack/compose-project';
 import { stackFolder } from '../../stack/stack-folder';
 import { insideNames } from '../../targets/compose/inside-names';
 import { renderCompose } from '../../targets/compose/render';
@@ -99,10 +99,10 @@ function compose(): Command {
     )
     .action((options: RenderOptions) => {
       const { image, out: folder } = options;
-      const { variables } = stackInDocker(stackFolder(), readStackVariables());
+      const stack = stackInDocker(stackFolder(), readStackVariables());
       const environment = readEnvironment();
       const { specification, settings } = topologyFileOf(options, environment);
-      const inside = insideNames(join(packageRoot(), 'docker-compose.yml'), variables);
+      const inside = insideNames(composeFileOf(stack), stack.variables);
       const files = renderCompose({ specification, settings, folder, image, environment, inside });
       const next = `docker compose -f docker-compose.yml -f ${join(folder, 'workers.yml')} up --detach`;
       write(options, folder, files, [`Run it with: ${next}`]);

@@ -11,17 +11,16 @@ import { UserError } from '../../../topology/core/errors';
 import { parseSpecification } from '../../../topology/settings/topology-settings';
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
-import { requireLocal } from '../../release/same-target';
+import { requireSameTarget } from '../../release/same-target';
 import { releasesOf, requireAsSeen, seeReleases } from '../../release/seen';
 import { withWorkersPool } from '../database';
 import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
 import { tellPlan } from '../rehearsal';
+import { deployRelease, type RollOptions, refuseOptionsOfOthers, withRollOptions } from '../roll-options';
+import { withEnvironment } from '../topology-options';
 import { type ChangeOptions, changingVerb, contextOf } from '../verb';
-import { type RollOptionValues, withRollOptions } from './deploy';
 
-interface RollbackOptions extends ChangeOptions, RollOptionValues {
-  readonly yes?: boolean;
-}
+interface RollbackOptions extends ChangeOptions, RollOptions {}
 
 /** How far back the release before the one that runs is looked for. */
 const LOOKED_AT = 1_000;
@@ -36,38 +35,44 @@ export function rollbackCommand(): Command {
     'its number (default: the one before what runs; what ran before a deploy that was interrupted)',
     parseCount,
   );
-  return withRollOptions(command).action(async (number: number | undefined, options: RollbackOptions) => {
-    const context = contextOf(options);
-    const { seen, release } = await withWorkersPool(context, async (pool) => ({
-      seen: await seeReleases(releasesOf(pool)),
-      release: number === undefined ? await before(pool) : await readRelease(pool, number),
-    }));
-    const from = `release ${release.number}`;
-    if (context.dryRun) {
-      const wanted = { ...requireLocal(release), settings: parseSpecification(release.specification, from) };
-      await tellPlan(context, wanted, [from], { keepsPartitions: true });
-      return;
-    }
-    const reason = `rollback to ${release.number}`;
-    await confirm(
-      `Deploy release ${release.number} (${release.reason} by ${release.who}) again?`,
-      options.yes === true,
-    );
-    const { state, supervisor: supervises } = options;
-    await withDeployer(
-      context,
-      { verb: 'rollback', subject: `to ${release.number}`, state, supervises },
-      async (deploying) => {
-        const { deployer, pool, by } = deploying;
-        await requireAsSeen(releasesOf(pool), seen);
+  const environment = 'as `deploy` had it: the settings of its pods, on the target kubernetes';
+  return withRollOptions(withEnvironment(command, environment)).action(
+    async (number: number | undefined, options: RollbackOptions, rollback: Command) => {
+      const context = contextOf(options);
+      const { seen, release } = await withWorkersPool(context, async (pool) => {
+        const ran = await seeReleases(releasesOf(pool));
+        const earlier = number === undefined ? await before(pool) : await readRelease(pool, number);
         const live = await currentRelease(pool);
-        const roll = { canaries: options.canary, pauseMs: options.pause };
-        const again = sameRelease(release, reason, by);
-        const specification = await deployer.keepingPartitions(again.specification);
-        tellDeployed(context, deploying, live, await deployer.deploy({ ...again, specification }, roll));
-      },
-    );
-  });
+        requireSameTarget(earlier.target, [...(live === null ? [] : [live]), ...(await unfinishedReleases(pool))]);
+        return { seen: ran, release: earlier };
+      });
+      refuseOptionsOfOthers(rollback, release.target, { environment: ['kubernetes'] });
+      const from = `release ${release.number}`;
+      if (context.dryRun) {
+        const wanted = { ...release, settings: parseSpecification(release.specification, from) };
+        await tellPlan(context, wanted, [from], { keepsPartitions: true });
+        return;
+      }
+      const reason = `rollback to ${release.number}`;
+      await confirm(
+        `Deploy release ${release.number} (${release.reason} by ${release.who}) again?`,
+        options.yes === true,
+      );
+      const { state, supervisor: supervises } = options;
+      await withDeployer(
+        context,
+        { verb: 'rollback', subject: `to ${release.number}`, state, supervises },
+        async (deploying) => {
+          const { deployer, pool, by } = deploying;
+          await requireAsSeen(releasesOf(pool), seen);
+          const live = await currentRelease(pool);
+          const specification = await deployer.keepingPartitions(release.specification);
+          const again = { ...sameRelease(release, reason, by), specification };
+          tellDeployed(context, deploying, live, await deployRelease(context, deploying, again, options));
+        },
+      );
+    },
+  );
 }
 
 /** What a person means by going back. @throws UserError when there is nothing to go back to */

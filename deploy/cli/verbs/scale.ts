@@ -10,7 +10,6 @@ import { parseCount, parseDuration } from '../../console/durations';
 import type { Column } from '../../console/output';
 import { formatCount, formatInstant } from '../../console/units';
 import { partitionsNow } from '../../release/growths';
-import { requireLocal } from '../../release/same-target';
 import { differing, parseScale, type Scale, scaled, scaledBeside } from '../../release/scaled';
 import { releasesOf, requireAsSeen, seeReleases } from '../../release/seen';
 import { type Suggestion, suggestions, wordsOf } from '../../release/suggestion';
@@ -18,13 +17,12 @@ import { withWorkersPool } from '../database';
 import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
 import { refuseGiven } from '../given-options';
 import { tellPlan } from '../rehearsal';
+import { deployRelease, type RollOptions, refuseOptionsOfOthers, withRollOptions } from '../roll-options';
 import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
 import { UsageError } from '../usage-error';
 import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
-import { type RollOptionValues, withRollOptions } from './deploy';
 
-interface ScaleOptions extends ChangeOptions, RollOptionValues, TopologyFileOptions {
-  readonly yes?: boolean;
+interface ScaleOptions extends ChangeOptions, RollOptions, TopologyFileOptions {
   readonly suggest?: boolean;
   readonly hours: number;
   /** Milliseconds. */
@@ -32,7 +30,18 @@ interface ScaleOptions extends ChangeOptions, RollOptionValues, TopologyFileOpti
 }
 
 const ofSuggest = ['--hours', '--within'];
-const ofCounts = ['--canary', '--pause', '--state', '--no-supervisor', '--yes', '--topology', '--environment'];
+const ofCounts = [
+  '--canary',
+  '--pause',
+  '--state',
+  '--no-supervisor',
+  '--out',
+  '--namespace',
+  '--without',
+  '--yes',
+  '--topology',
+  '--environment',
+];
 
 /** `downspout scale`. */
 export function scaleCommand(): Command {
@@ -70,11 +79,12 @@ export function scaleCommand(): Command {
         specification: asked,
       } = await withWorkersPool(context, async (pool) => {
         const before = await seeReleases(releasesOf(pool));
-        const live = requireLocal(requiredLive(await currentRelease(pool)));
+        const live = requiredLive(await currentRelease(pool));
         const settings = parseSpecification(live.specification, `release ${live.number}`);
         const there = await partitionsNow(context.settings.environment, settings);
         return { seen: before, live, specification: scaledBeside(live.specification, there, scales) };
       });
+      refuseOptionsOfOthers(scale, runs.target);
       if (context.dryRun) {
         const from = `release ${runs.number} with ${texts.join(' ')}`;
         await tellPlan(context, { ...runs, settings: parseSpecification(asked, from) }, [from]);
@@ -88,8 +98,8 @@ export function scaleCommand(): Command {
         const live = requiredLive(await currentRelease(pool));
         // A release that was taken back may have added partitions, which stay.
         const specification = scaled(await deployer.keepingPartitions(live.specification), scales);
-        const roll = { canaries: options.canary, pauseMs: options.pause };
-        const deployed = await deployer.deploy({ ...sameRelease(live, reason, by), specification }, roll);
+        const wanted = { ...sameRelease(live, reason, by), specification };
+        const deployed = await deployRelease(context, deploying, wanted, options);
         tellDeployed(context, deploying, live, deployed, remarksOf(options, context.settings.environment, scales));
       });
     },

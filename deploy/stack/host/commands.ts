@@ -28,7 +28,7 @@ export function run(
         encoding: 'utf8',
         maxBuffer: MAX_OUTPUT_BYTES,
         ...(options.signal === undefined ? {} : { signal: options.signal }),
-        ...(options.settings === undefined ? {} : { env: childEnvironment(options.settings) }),
+        env: childEnvironment(options.settings ?? {}),
       },
       (error, stdout, stderr) => {
         if (error === null) {

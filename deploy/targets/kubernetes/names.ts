@@ -19,9 +19,12 @@ export const WORKER_LABELS = { 'app.kubernetes.io/name': 'downspout', 'app.kuber
 /** Says to which deployment an object belongs: the id in its database. It is in no selector and no template. */
 export const DEPLOYMENT_LABEL = 'downspout/deployment';
 
+/** Says to which component an object belongs; what all have in common has it not. */
+export const COMPONENT_LABEL = 'app.kubernetes.io/component';
+
 /** The labels of one component's workers. */
 export function labelsOf(component: string): Record<string, string> {
-  return { ...WORKER_LABELS, 'app.kubernetes.io/component': component };
+  return { ...WORKER_LABELS, [COMPONENT_LABEL]: component };
 }
 
 /** The name of a component's objects. Kubernetes takes small letters, digits and hyphens. */

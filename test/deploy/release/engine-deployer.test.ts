@@ -1,6 +1,6 @@
 import type { NewRelease } from '../../../connectors/mysql/operators/releases';
 import { EngineDeployer, type EngineDeployerOptions } from '../../../deploy/release/engine-deployer';
-import { type Engine, GoingBackFailed, NothingChanged } from '../../../deploy/targets/engine';
+import { type Engine, GoingBackFailed, Halted, NothingChanged } from '../../../deploy/targets/engine';
 import { Unavailable, UserError } from '../../../topology/core/errors';
 import { MemoryDeployTables } from '../../support/mysql/memory-deploy-tables';
 
@@ -11,8 +11,15 @@ beforeEach(() => {
   ran = [];
 });
 
-const works: Engine['deploy'] = async (number) => void ran.push(`deploy ${number}`);
+const works: Engine['deploy'] = async ({ release: { number } }) => void ran.push(`deploy ${number}`);
 const fails: Engine['deploy'] = () => Promise.reject(new UserError('exceeded its progress deadline'));
+const replaces: Engine['deploy'] = async ({ watch }) => {
+  await watch.during(async () => undefined);
+  await watch.replaced(['webhook']);
+  await watch.end();
+};
+const nobodyIsJudged = () => Promise.reject(new Error('nobody is judged'));
+const isHalted: Engine['deploy'] = () => Promise.reject(new Halted('30 % of the attempts fail'));
 const isAway: Engine['deploy'] = () => Promise.reject(new NothingChanged('the token has expired'));
 const hasNoRight = () => Promise.reject(new UserError('no right to make topics'));
 const isRefused = () => ({ growths: async () => [], prepare: hasNoRight });
@@ -21,9 +28,10 @@ function deployer(
   deploy: Engine['deploy'],
   own: Partial<EngineDeployerOptions> = {},
   lost = new AbortController(),
-): EngineDeployer {
+  pauseMs = 0,
+) {
   const check = async () => lost.signal.throwIfAborted();
-  return new EngineDeployer({
+  const engineDeployer = new EngineDeployer({
     engine: {
       deploy,
       restart: async (component, { number }) => void ran.push(`restart ${component} of ${number}`),
@@ -31,11 +39,13 @@ function deployer(
     tables,
     preparation: () => ({ growths: async () => [], prepare: async () => undefined }),
     lock: { describe: async () => undefined, lost: lost.signal, check },
-    clock: { sleep: async () => undefined },
+    clock: { monotonic: () => 0, sleep: async () => undefined },
+    judge: async () => async () => null,
     signal: new AbortController().signal,
     report: () => undefined,
     ...own,
   });
+  return { deploy: (wanted: NewRelease) => engineDeployer.deploy(wanted, pauseMs) };
 }
 
 const release = (image: string, target: NewRelease['target'] = 'kubernetes') => ({
@@ -51,7 +61,7 @@ const release = (image: string, target: NewRelease['target'] = 'kubernetes') => 
 const outcomes = () => tables.releases.map(({ image, outcome }) => `${image} ${outcome}`);
 
 describe('EngineDeployer', () => {
-  test('1. A release whose workers do not become ready has failed, and the one before it is still the one that runs. Where going back failed too, the release has no outcome yet', async () => {
+  test('1. A release whose workers do not become ready has failed, and one whose workers make errors or lateness rise was rolled back: the one before it is still the one that runs. Where going back failed too, the release has no outcome yet', async () => {
     expect(await deployer(works).deploy(release('a'))).toMatchObject({ outcome: 'live', release: 1, running: 1 });
     const failed = await deployer(fails).deploy(release('b'));
     expect(failed).toMatchObject({ outcome: 'failed', running: 1, reason: 'exceeded its progress deadline' });
@@ -60,13 +70,55 @@ describe('EngineDeployer', () => {
     expect(mixed).toMatchObject({ outcome: 'interrupted', release: 3, running: 1, reason: 'forbidden' });
     expect(outcomes()).toEqual(['a live', 'b failed', 'c deploying']);
     expect(await deployer(works).deploy(release('c'))).toMatchObject({ outcome: 'live', release: 3 });
+    const halted = await deployer(isHalted).deploy(release('d'));
+    expect(halted).toMatchObject({
+      outcome: 'rolled_back',
+      release: 4,
+      running: 3,
+      reason: '30 % of the attempts fail',
+    });
+    expect(outcomes().at(-1)).toBe('d rolled_back');
+  });
+
+  test('the judge of the target local is asked about the workers of the release, and about those that an interrupted deploy of it has left', async () => {
+    const asked: unknown[] = [];
+    const judge: EngineDeployerOptions['judge'] = async (judged, channels) => {
+      asked.push(judged, ...channels);
+      return async () => 'CDC has been silent for 20 s';
+    };
+    const own = { judge, clock: { monotonic: () => 0, sleep: async () => undefined } };
+    tables.add(release('a'), 'live');
+    const halted = await deployer(replaces, own, undefined, 15_000).deploy(release('b'));
+    expect(halted).toMatchObject({ outcome: 'rolled_back', reason: 'CDC has been silent for 20 s' });
+    tables.add(release('c'), 'deploying');
+    await deployer(replaces, own, undefined, 15_000).deploy(release('c'));
+    expect(asked).toEqual([
+      { releaseNumber: 2, isContinued: false },
+      'webhook',
+      { releaseNumber: 3, isContinued: true },
+      'webhook',
+    ]);
+  });
+
+  test('a release that runs already is not judged: its workers are no news', async () => {
+    tables.add(release('a'), 'live');
+    expect(await deployer(replaces, { judge: nobodyIsJudged }, undefined, 15_000).deploy(release('a'))).toMatchObject({
+      outcome: 'unchanged',
+    });
+  });
+
+  test('the engine is told when it goes back to an older version', async () => {
+    const told: boolean[] = [];
+    const deploys: Engine['deploy'] = async ({ isBack }) => void told.push(isBack);
+    for (const packageVersion of ['1', '2', '1']) await deployer(deploys).deploy({ ...release('a'), packageVersion });
+    expect(told).toEqual([false, false, true]);
   });
 
   test('the engine is told of the releases that were begun and are not done', async () => {
     tables.add(release('a'), 'live');
     tables.add(release('b'), 'deploying');
     const told: number[] = [];
-    const deploys: Engine['deploy'] = async (_, __, ___, unfinished) =>
+    const deploys: Engine['deploy'] = async ({ unfinished }) =>
       void told.push(...unfinished.map(({ number }) => number));
     await deployer(deploys).deploy(release('c'));
     expect(told).toEqual([2]);
@@ -95,7 +147,7 @@ describe('EngineDeployer', () => {
     for (const how of ['interrupted', 'lost']) {
       const [interrupt, lost] = [new AbortController(), new AbortController()];
       // What the engine says then may be a failed rollout: its program was ended.
-      const ends: Engine['deploy'] = async (_, live, guard) => {
+      const ends: Engine['deploy'] = async ({ live, guard }) => {
         expect(live).toMatchObject({ number: 1 });
         await guard.mayGoOn();
         (how === 'lost' ? lost : interrupt).abort(new Error(how));

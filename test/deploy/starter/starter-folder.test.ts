@@ -2,9 +2,11 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { composeFileOf } from '../../../deploy/stack/compose-project';
 import { envExample } from '../../../deploy/starter/env-example';
 import { writeStarter } from '../../../deploy/starter/starter-folder';
 import { environmentNames, readEnvironment } from '../../../topology/settings/environment';
+import { packageRoot } from '../../../topology/settings/package';
 import { readTopologyFile } from '../../../topology/settings/topology-settings';
 
 let folder: string;
@@ -62,6 +64,22 @@ describe('the starter folder', () => {
     write({ force: true });
     expect(nameIn(folder)).toBe('downspout');
     expect(readFileSync(join(folder, 'docker-compose.yml'), 'utf8')).toContain('  kafka:\n');
+  });
+
+  it('has the docker-compose.yml that workers in containers join, where `up` has started no other', () => {
+    const byHand = { project: undefined, variables: {} };
+    const ofPackage = join(packageRoot(), 'docker-compose.yml');
+    write();
+    const own = join(folder, 'docker-compose.yml');
+    expect(composeFileOf(byHand, folder)).toBe(own);
+    expect(composeFileOf({ ...byHand, project: nameIn(folder) }, folder)).toBe(ofPackage);
+    writeFileSync(own, readFileSync(own, 'utf8').replace(/^name: .*$/m, 'name: acme'));
+    expect(composeFileOf(byHand, folder)).toBe(own);
+    // That of somebody's application.
+    writeFileSync(own, 'name: acme\nservices: { web: { image: nginx } }\n');
+    expect(composeFileOf(byHand, folder)).toBe(ofPackage);
+    rmSync(own);
+    expect(composeFileOf(byHand, folder)).toBe(ofPackage);
   });
 
   it('refuses to replace a file, and then writes nothing; --force replaces it', () => {

@@ -40,7 +40,10 @@ function docker(args, engine, variables) {
   const defined = files.length === 0 ? {} : parse(readFileSync(files[1], 'utf8')).services;
   const fault = faultOf(defined, args[args.indexOf('--project-directory') + 1], variables);
   if (fault !== null) end(1, fault);
-  const project = args.includes('--project-name') ? args[args.indexOf('--project-name') + 1] : FILE_PROJECT;
+  const named = files.length > 0 && existsSync(files[0]) ? /^name: (\S+)$/m.exec(readFileSync(files[0], 'utf8'))?.[1] : null;
+  const project = args.includes('--project-name')
+    ? args[args.indexOf('--project-name') + 1]
+    : (named ?? FILE_PROJECT);
   const isOf = (one) => (one.project ?? FILE_PROJECT) === project;
   const of = (service) => engine.containers.filter((one) => isOf(one) && one.service === service);
 

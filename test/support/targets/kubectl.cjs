@@ -1,21 +1,87 @@
-// A double of kubectl: it speaks as much of its command line and output as a deployment needs. Its cluster is
-// {"deployments": {"name": ["template", …]}, "broken": ["name"], "refused": "kind", "unreachable": false,
-// "calls": [[…]]}. What is refused hinders nothing else that is applied.
+// A double of kubectl: it speaks as much of its command line and output as a deployment needs, and refuses what it does not know. Its cluster is
+// {"deployments": {"name": ["template", …]}, "broken": ["name"], "refused": "kind", "unreachable": false, "drains": 0, "old": [{…}],
+// "calls": [[…]]}. What is refused hinders nothing else that is applied. A pod that was told to end is seen by so many looks as `drains` says.
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
 const path = require('node:path');
 const { parse, parseAllDocuments } = require('yaml');
 const { end, main } = require('./answering.cjs');
 
-/** The Deployments of a Kustomize folder, and of those it is built on. */
-function deploymentsOf(folder) {
+const COMPONENT = 'app.kubernetes.io/component';
+/** The options that each verb is given, beside those of all. */
+const OPTIONS = {
+  config: [],
+  apply: ['--request-timeout', '-k', '--selector'],
+  get: ['--selector', '--field-selector', '--ignore-not-found', '-o'],
+  delete: ['--selector', '--ignore-not-found', '--cascade', '--timeout'],
+  rollout: ['--timeout', '--to-revision'],
+};
+
+/** What a Kustomize folder has, and those it is built on. */
+function documentsOf(folder) {
   const file = path.join(folder, 'kustomization.yaml');
   if (!existsSync(file)) end(1, `error: unable to find one of 'kustomization.yaml' in directory '${folder}'`);
   const { resources } = parse(readFileSync(file, 'utf8'));
   return resources.flatMap((resource) => {
-    if (!resource.endsWith('.yaml')) return deploymentsOf(path.join(folder, resource));
-    const documents = parseAllDocuments(readFileSync(path.join(folder, resource), 'utf8')).map((one) => one.toJS());
-    return documents.filter(({ kind }) => kind === 'Deployment');
+    if (!resource.endsWith('.yaml')) return documentsOf(path.join(folder, resource));
+    return parseAllDocuments(readFileSync(path.join(folder, resource), 'utf8')).map((one) => one.toJS());
   });
+}
+
+/** Whether objects are meant by a selector that is about components. */
+function isMeant(selector) {
+  if (selector === `!${COMPONENT}`) return ({ metadata: { labels = {} } }) => labels[COMPONENT] === undefined;
+  const [, list] = /^app\.kubernetes\.io\/component in \(([\w,-]+)\)$/.exec(selector) ?? [];
+  if (list === undefined) end(1, `error: unable to parse requirement: ${selector}`);
+  return ({ metadata: { labels = {} } }) => list.split(',').includes(labels[COMPONENT]);
+}
+
+const argsIn = (template) => /"args":(\[[^\]]*\])/.exec(template)?.[1];
+
+/** A Deployment has another template from now on. */
+function change(cluster, name, template) {
+  const history = (cluster.deployments[name] ??= []);
+  const before = history.at(-1);
+  if (before !== undefined && (cluster.drains ?? 0) > 0)
+    cluster.old = [...(cluster.old ?? []), { name, template: before, looks: cluster.drains }];
+  history.push(template);
+}
+
+function apply(args, cluster) {
+  const folder = args[args.indexOf('-k') + 1];
+  const selector = args.find((arg) => arg.startsWith('--selector='))?.slice('--selector='.length) ?? '';
+  // What an overlay changes is a new template too.
+  const context = readdirSync(folder)
+    .map((entry) => (entry.endsWith('.yaml') ? readFileSync(path.join(folder, entry), 'utf8') : ''))
+    .join();
+  const base = readFileSync(
+    path.join(path.dirname(folder), folder.endsWith('base') ? 'base' : '../base', 'kustomization.yaml'),
+    'utf8',
+  );
+  const meant = documentsOf(folder).filter(isMeant(selector));
+  if (meant.length === 0) end(1, 'error: no objects passed to apply');
+  const lines = meant.flatMap(({ kind, metadata: { name }, spec }) => {
+    if (kind !== 'Deployment') return [];
+    const template = JSON.stringify(spec.template) + context + base;
+    const before = cluster.deployments[name]?.at(-1);
+    const line = before === undefined ? 'created' : before === template ? 'unchanged' : 'configured';
+    if (line !== 'unchanged') change(cluster, name, template);
+    return `deployment.apps/${name} ${line}`;
+  });
+  if (meant.some(({ kind }) => kind === cluster.refused)) end(1, `error: no matches for kind "${cluster.refused}"`);
+  end(0, lines.join('\n'));
+}
+
+/** The pods of a component that run, also those that drain. */
+function pods(args, cluster) {
+  if (!args.includes('--field-selector=status.phase=Running')) end(1, 'error: pods that have ended would be listed');
+  const component = args.find((arg) => arg.startsWith('--selector='))?.split(`${COMPONENT}=`)[1];
+  const isOf = (template) => argsIn(template)?.includes(`"--component=${component}"`);
+  const running = Object.values(cluster.deployments).map((history) => history.at(-1));
+  const draining = (cluster.old ?? []).filter(({ template }) => isOf(template));
+  const found = [...running.filter(isOf), ...draining.map(({ template }) => template)];
+  for (const one of draining) one.looks--;
+  cluster.old = (cluster.old ?? []).filter(({ looks }) => looks > 0);
+  end(0, found.map((template, index) => `pod-${index} ${argsIn(template)}`).join('\n'));
 }
 
 /** Ends by throwing. @param all of the command line @param cluster is changed */
@@ -23,35 +89,19 @@ function kubectl(all, cluster) {
   cluster.calls.push(all);
   const args = all.filter((arg) => !arg.startsWith('--namespace='));
   const [verb, what, name = ''] = args;
+  const unknown = args.find((arg) => arg.startsWith('-') && !OPTIONS[verb]?.includes(arg.split('=')[0]));
+  if (unknown !== undefined) end(1, `error: unknown flag: ${unknown}`);
   if (verb === 'config') end(0, 'a-cluster');
   if (cluster.unreachable)
     end(1, 'The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?');
-  if (verb === 'apply') {
-    const folder = args[args.indexOf('-k') + 1];
-    // What an overlay changes is a new template too.
-    const context = readdirSync(folder)
-      .map((entry) => (entry.endsWith('.yaml') ? readFileSync(path.join(folder, entry), 'utf8') : ''))
-      .join();
-    const base = readFileSync(
-      path.join(path.dirname(folder), folder.endsWith('base') ? 'base' : '../base', 'kustomization.yaml'),
-      'utf8',
-    );
-    const lines = deploymentsOf(folder).map((deployment) => {
-      const template = JSON.stringify(deployment.spec.template) + context + base;
-      const history = (cluster.deployments[deployment.metadata.name] ??= []);
-      const line = history.length === 0 ? 'created' : history.at(-1) === template ? 'unchanged' : 'configured';
-      if (line !== 'unchanged') history.push(template);
-      return `deployment.apps/${deployment.metadata.name} ${line}`;
-    });
-    if (cluster.refused !== undefined) end(1, `error: no matches for kind "${cluster.refused}"`);
-    end(0, lines.join('\n'));
-  }
+  if (verb === 'apply') apply(args, cluster);
   if (verb === 'get' && what === 'replicaset') {
     const lines = Object.entries(cluster.deployments).flatMap(([owner, history]) =>
-      history.map((template, index) => `${owner} ${index + 1} ${/"args":(\[[^\]]*\])/.exec(template)?.[1]}`),
+      history.map((template, index) => `${owner} ${index + 1} ${argsIn(template)}`),
     );
     end(0, ['Warning: a warning of the server', ...lines].join('\n'));
   }
+  if (verb === 'get' && what === 'pod') pods(args, cluster);
   if (verb === 'get') end(0, cluster.deployments[name] === undefined ? '' : `deployment.apps/${name}`);
   if (verb === 'delete' && what === 'scaledobject') end(1, `error: the server doesn't have a resource type "${what}"`);
   if (verb === 'delete' && what === 'pod') end(0, 'pod deleted');
@@ -71,10 +121,11 @@ function kubectl(all, cluster) {
     const to = args.find((arg) => arg.startsWith('--to-revision='))?.split('=')[1];
     const template = to === undefined ? history.at(-2) : history[Number(to) - 1];
     if (template === undefined) end(1, `error: unable to find specified revision ${to} in history`);
-    history.push(template);
+    change(cluster, deployment, template);
     cluster.broken = cluster.broken.filter((one) => one !== deployment);
     end(0, `deployment.apps/${deployment} rolled back`);
   }
+  if (what !== 'status') end(1, `error: unknown command "${verb} ${what}"`);
   if (cluster.broken.includes(deployment)) end(1, `error: deployment "${deployment}" exceeded its progress deadline`);
   end(0, `deployment "${deployment}" successfully rolled out`);
 }

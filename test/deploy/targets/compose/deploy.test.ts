@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -10,7 +10,7 @@ import {
 } from '../../../../deploy/targets/compose/deploy';
 import { insideNames } from '../../../../deploy/targets/compose/inside-names';
 import { FINGERPRINT, renderCompose } from '../../../../deploy/targets/compose/render';
-import { GoingBackFailed, NothingChanged } from '../../../../deploy/targets/engine';
+import { GoingBackFailed, Halted, NothingChanged } from '../../../../deploy/targets/engine';
 import { drainLimitMs } from '../../../../deploy/worker/drain-limit';
 import { UserError } from '../../../../topology/core/errors';
 import { readEnvironment } from '../../../../topology/settings/environment';
@@ -18,6 +18,7 @@ import { packageRoot } from '../../../../topology/settings/package';
 import { ManualClock } from '../../../support/manual-clock';
 import { CommandDouble } from '../../../support/targets/double';
 import { topologyOf } from '../../../support/targets/topologies';
+import { WatchDouble } from '../../../support/targets/watching';
 
 interface Engine {
   containers: {
@@ -40,8 +41,10 @@ let folder: string;
 let docker: CommandDouble<Engine>;
 let steps: string[];
 let interrupt: AbortController;
+let watch: WatchDouble;
 
 beforeEach(() => {
+  watch = new WatchDouble();
   interrupt = new AbortController();
   folder = mkdtempSync(join(tmpdir(), 'compose-'));
   docker = new CommandDouble('docker', 'ENGINE', folder, { containers: [], broken: [], calls: [], fewest: {} });
@@ -80,6 +83,8 @@ const deploy = (number: number, components = BOTH, changed: Partial<ComposeDeplo
     release: releaseOf(number, components),
     live: releaseOf(7, BOTH),
     unfinished: [],
+    isBack: false,
+    watch,
     ...changed,
   });
 const commandsOf = (service: string) =>
@@ -109,7 +114,7 @@ test('1. A new container is ready before an old one is told to end, one at a tim
   expect(ended.every((call) => !call.includes('--force'))).toBe(true);
 });
 
-describe('2. When a new container does not become ready, every container of the release is replaced by one of the release that ran before', () => {
+describe('2. When a new container does not become ready, or the rollout is halted, every container of the release is replaced by one of the release that ran before', () => {
   beforeEach(() => {
     started({ due: 1, webhook: 2 });
     docker.change((engine) => ({ ...engine, broken: ['worker-webhook'] }));
@@ -123,6 +128,23 @@ describe('2. When a new container does not become ready, every container of the 
     expect(commandsOf('worker-webhook')).toEqual(['--release=7', '--release=7']);
     expect(commandsOf('worker-due')).toEqual(['--release=7']);
     expect(steps).toContain('undo: back to release 7');
+  });
+
+  test.each([
+    ['look', []],
+    ['replaced webhook', ['webhook']],
+    ['replaced due', ['webhook', 'due']],
+    ['end', ['webhook', 'due', 'all']],
+  ])('halted: %s', async (where, seen) => {
+    docker.change((engine) => ({ ...engine, broken: [] }));
+    watch.haltAt = where;
+    const halted = deploy(8);
+    await expect(halted).rejects.toThrow(Halted);
+    expect(watch.seen).toEqual(seen);
+    expect(commandsOf('worker-webhook')).toEqual(['--release=7', '--release=7']);
+    expect(commandsOf('worker-due')).toEqual(['--release=7']);
+    expect(steps).toContain('undo: halted: 30 % of the attempts fail');
+    expect(docker.state.fewest['worker-webhook'] ?? 2).toBe(2);
   });
 
   test('and a service that is new in it ends', async () => {
@@ -160,6 +182,12 @@ describe('the components are replaced one after another', () => {
     started({ due: 1, webhook: 1, x: 1 });
     await deploy(8, ofX('2min'), { live: releaseOf(7, ofX('10s')) });
     expect(made()).toEqual(['webhook', 'due', 'x']);
+  });
+
+  test('and back to an older version the spout comes first', async () => {
+    started({ due: 1, webhook: 1, x: 1 });
+    await deploy(8, ofX('10s'), { live: releaseOf(7, ofX('10s')), isBack: true });
+    expect(made()).toEqual(['due', 'x', 'webhook']);
   });
 
   test('also one whose time-out a release that was interrupted had lowered', async () => {
@@ -352,6 +380,46 @@ test('a deploy that was interrupted is continued: what is new already stays', as
   await deploy(8);
   expect(commandsOf('worker-webhook')).toEqual(['--release=8', '--release=8']);
   expect(docker.state.containers.map(({ id }) => id)).toContain(kept);
+});
+
+test('what is deployed again has to be where its file of settings is', async () => {
+  await expect(deploy(8, BOTH, { mustRun: true })).rejects.toThrow(
+    /There is no .*workers\.env\. Run this where `deploy` was/,
+  );
+  expect(existsSync(join(folder, 'workers'))).toBe(false);
+  await deploy(7, BOTH, { live: null });
+  await deploy(8, changed, { mustRun: true });
+  expect(all()).toEqual(['--release=7', '--release=8', '--release=8']);
+  expect(watch.seen).toEqual(['webhook', 'due', 'all', 'webhook', 'all']);
+});
+
+test('a deploy that was killed before or after any call of docker that changes something is continued', async () => {
+  started({ due: 1, webhook: 2 });
+  const before = docker.state;
+  /** @returns whether it was killed */
+  const killedAt = async (call: number, isAfter: boolean): Promise<boolean> => {
+    let calls = 0;
+    const dies: typeof docker.execute = async (command, args, options) => {
+      if (args.some((arg) => ['up', 'stop', 'rm'].includes(arg))) calls++;
+      if (calls > call || (calls === call && !isAfter)) throw new Error('SIGKILL');
+      const said = await docker.execute(command, args, options);
+      if (calls < call) return said;
+      throw new Error('SIGKILL');
+    };
+    await deploy(8, BOTH, { execute: dies }).catch(() => undefined);
+    return calls >= call;
+  };
+  let kills = 0;
+  for (const isAfter of [false, true]) {
+    for (let call = 1; ; call++, kills++) {
+      docker.change(() => before);
+      if (!(await killedAt(call, isAfter))) break;
+      await deploy(8, BOTH, { unfinished: [releaseOf(8, BOTH)] });
+      expect(all()).toEqual(Array(3).fill('--release=8'));
+      expect(docker.state.fewest).toMatchObject({ 'worker-webhook': 2, 'worker-due': 1 });
+    }
+  }
+  expect(kills).toBe(26);
 });
 
 test('a deploy that is continued keeps nothing that was started with other settings', async () => {

@@ -1,17 +1,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GoingBackFailed, NothingChanged } from '../../../../deploy/targets/engine';
+import { GoingBackFailed, Halted, NothingChanged } from '../../../../deploy/targets/engine';
 import {
   deployToKubernetes,
-  endOnKubernetes,
   type KubernetesDeployment,
   restartOnKubernetes,
 } from '../../../../deploy/targets/kubernetes/deploy';
+import { endOnKubernetes } from '../../../../deploy/targets/kubernetes/ending';
+import type { TopologyOfEnvironment } from '../../../../deploy/targets/kubernetes/render';
 import { UserError } from '../../../../topology/core/errors';
 import { readEnvironment } from '../../../../topology/settings/environment';
+import { ManualClock } from '../../../support/manual-clock';
 import { CommandDouble } from '../../../support/targets/double';
 import { topologyOf } from '../../../support/targets/topologies';
+import { WatchDouble } from '../../../support/targets/watching';
 
 interface Cluster {
   /** The templates that a Deployment has had. */
@@ -19,6 +22,9 @@ interface Cluster {
   broken: string[];
   refused?: string;
   unreachable: boolean;
+  /** For how many looks a pod that was told to end runs on. */
+  drains?: number;
+  old?: { name: string; looks: number }[];
   calls: string[][];
 }
 
@@ -26,6 +32,7 @@ let folder: string;
 let kubectl: CommandDouble<Cluster>;
 let steps: string[];
 let interrupt: AbortController;
+let watch: WatchDouble;
 
 beforeEach(() => {
   interrupt = new AbortController();
@@ -37,6 +44,7 @@ beforeEach(() => {
     calls: [],
   });
   steps = [];
+  watch = new WatchDouble();
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -46,38 +54,52 @@ const cluster = () => ({
   report: (step: string, text: string) => steps.push(`${step}: ${text}`),
   execute: kubectl.execute,
 });
-/** A command that may change one thing and is killed then. */
-const onlyOnce = () => {
-  let times = 0;
-  return async () => {
-    if (times++ > 0) throw new Error('SIGKILL');
-  };
-};
+const PRODUCTION = topologyOf('{ webhook: { replicas: 4 } }');
+const releaseOf = (number: number, { specification } = PRODUCTION, image = 'downspout:1') => ({
+  number,
+  specification,
+  image,
+});
+interface Changed extends Omit<Partial<KubernetesDeployment>, 'release' | 'live' | 'unfinished'> {
+  readonly live?: number | null;
+  readonly image?: string;
+  readonly unfinished?: KubernetesDeployment['unfinished'];
+  /** What the release before says; what this one says unless given. */
+  readonly before?: TopologyOfEnvironment;
+}
 /** Release 7 ran before, if anything. */
-const deploy = (release: number, changed: Partial<KubernetesDeployment> = {}) =>
-  deployToKubernetes({
+const deploy = (release: number, { live, image, before, ...changed }: Changed = {}) => {
+  const overlay = 'overlay' in changed ? changed.overlay : 'production';
+  const topology = overlay === undefined ? (changed.base ?? topologyOf()) : PRODUCTION;
+  const ran = live === undefined ? (kubectl.state.deployments['downspout-due'] === undefined ? null : 7) : live;
+  return deployToKubernetes({
     base: topologyOf(),
-    overlays: new Map([['production', topologyOf('{ webhook: { replicas: 4 } }')]]),
-    overlay: 'production',
-    image: 'downspout:1',
+    overlays: new Map([['production', PRODUCTION]]),
+    overlay,
     deploymentId: 'c0ffee',
     environment: readEnvironment({}, {}),
-    release,
-    live: kubectl.state.deployments['downspout-due'] === undefined ? null : 7,
+    release: releaseOf(release, topology, image),
+    live: ran === null ? null : releaseOf(ran, before ?? topology),
+    unfinished: [],
+    isBack: false,
+    watch,
     folder: join(folder, 'manifests'),
     ...cluster(),
     ...changed,
   });
+};
 const running = (name: string) => kubectl.state.deployments[name]?.at(-1);
 
-/** A deploy that is killed while it waits for the rollout. */
-async function killed(release: number, live: number | null = 7): Promise<void> {
-  const dies: typeof kubectl.execute = (command, args, options) =>
-    args.includes('status') ? Promise.reject(new Error('SIGKILL')) : kubectl.execute(command, args, options);
-  await deploy(release, { live, execute: dies, guard: { ...guardOf(interrupt), mayGoOn: onlyOnce() } }).catch(
-    () => undefined,
-  );
-  expect(running('downspout-webhook')).toContain(`--release=${release}`);
+/** A deploy that is killed while it waits for the rollout of a component. */
+async function killed(release: number, live: number | null = 7, component = 'due'): Promise<void> {
+  const at = `deployment/downspout-${component}`;
+  let isDead = false;
+  const dies: typeof kubectl.execute = (command, args, options) => {
+    isDead ||= args.includes('status') && args.includes(at);
+    return isDead ? Promise.reject(new Error('SIGKILL')) : kubectl.execute(command, args, options);
+  };
+  await deploy(release, { live, execute: dies }).catch(() => undefined);
+  expect(running(`downspout-${component}`)).toContain(`--release=${release}`);
 }
 
 test('1. It returns when every worker of the new release is ready and the old ones are gone', async () => {
@@ -87,27 +109,60 @@ test('1. It returns when every worker of the new release is ready and the old on
   expect(steps).toEqual([
     'cluster: kubectl talks to a-cluster',
     expect.stringMatching(/^manifests: \d+ files written below /),
-    'rollout: downspout-due is rolled out',
     'rollout: downspout-webhook is rolled out',
+    'rollout: downspout-due is rolled out',
   ]);
-  const verbs = kubectl.state.calls.map(([verb, what]) => (verb === 'rollout' ? `rollout ${what}` : verb));
-  expect(verbs).toEqual(['config', 'get', 'apply', 'rollout status', 'rollout status', 'get']);
+  const verbs = kubectl.state.calls.map(([verb, what]) =>
+    verb === 'config' || verb === 'apply' ? verb : `${verb} ${what}`,
+  );
+  const stage = ['apply', 'rollout status', 'get pod'];
+  expect(verbs).toEqual(['config', 'get replicaset', 'apply', ...stage, ...stage, 'get replicaset']);
+  expect(watch.seen).toEqual(['webhook', 'due', 'all']);
   expect(kubectl.state.calls[2]).toContain(join(folder, 'manifests', 'overlays', 'production'));
 });
 
 const LIVE_AGAIN = /The workers that ran before run again\.[^]*exceeded its progress deadline/;
 
-describe('2. When a rollout does not come to its end, every Deployment that has the release goes back to the one that ran before', () => {
+describe('2. When a rollout does not come to its end, or is halted, every Deployment that has the release goes back to the one that ran before', () => {
   test('of those that it has changed', async () => {
     await deploy(7);
-    kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
+    kubectl.change((state) => ({ ...state, broken: ['downspout-due'] }));
     await expect(deploy(8)).rejects.toMatchObject({
       name: 'UserError',
       message: expect.stringMatching(LIVE_AGAIN),
     });
     for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=7');
-    expect(steps).toContain('undo: downspout-due is what it was before');
-    expect(steps).toContain('undo: downspout-webhook is what it was before');
+    expect(steps.slice(-2)).toEqual([
+      'undo: downspout-due is what it was before',
+      'undo: downspout-webhook is what it was before',
+    ]);
+  });
+
+  test.each([
+    ['during', []],
+    ['replaced webhook', ['webhook']],
+    ['replaced due', ['webhook', 'due']],
+    ['end', ['webhook', 'due', 'all']],
+  ])('halted: %s', async (where, seen) => {
+    await deploy(7);
+    watch = new WatchDouble();
+    watch.haltAt = where;
+    const halted = deploy(8);
+    await expect(halted).rejects.toThrow(Halted);
+    await expect(halted).rejects.toThrow(/^30 % of the attempts fail$/);
+    expect(watch.seen).toEqual(seen);
+    for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=7');
+    expect(steps).toContain('undo: halted: 30 % of the attempts fail');
+  });
+
+  test('halted and not gone back: it has no outcome yet', async () => {
+    await deploy(7);
+    watch.haltAt = 'end';
+    const refuses: typeof kubectl.execute = (command, args, options) =>
+      args.includes('undo') ? Promise.reject(new UserError('forbidden')) : kubectl.execute(command, args, options);
+    const failed = deploy(8, { execute: refuses });
+    await expect(failed).rejects.toThrow(GoingBackFailed);
+    await expect(failed).rejects.toThrow(/^The rollout was halted\.[^]*forbidden\n30 % of the attempts fail$/);
   });
 
   test('where an earlier deploy of it was killed after it was applied', async () => {
@@ -144,14 +199,14 @@ describe('2. When a rollout does not come to its end, every Deployment that has 
 
   test('where one object of it was refused and the others were applied', async () => {
     await deploy(7);
-    kubectl.change((state) => ({ ...state, refused: 'PodMonitor' }));
-    await expect(deploy(8)).rejects.toThrow(/run again\.[^]*no matches for kind "PodMonitor"/);
+    kubectl.change((state) => ({ ...state, refused: 'NetworkPolicy' }));
+    await expect(deploy(8)).rejects.toThrow(/run again\.[^]*no matches for kind "NetworkPolicy"/);
     for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=7');
   });
 
   test('also when only settings are new, and not what they did not change', async () => {
     await deploy(7);
-    kubectl.change((state) => ({ ...state, refused: 'PodMonitor' }));
+    kubectl.change((state) => ({ ...state, refused: 'NetworkPolicy' }));
     await expect(deploy(7)).rejects.toThrow(/There is nothing to go back to\.[^]*no matches for kind/);
     expect(kubectl.state.deployments['downspout-due']).toHaveLength(1);
     const before = running('downspout-due');
@@ -201,7 +256,7 @@ test('all workers end, also where the cluster has no KEDA', async () => {
 test.each(['production', undefined])('no worker of another deployment ends (overlay %s)', async (overlay) => {
   await deploy(7, { overlay });
   await endOnKubernetes('beef', cluster());
-  expect(Object.keys(kubectl.state.deployments)).toEqual(['downspout-due', 'downspout-webhook']);
+  expect(Object.keys(kubectl.state.deployments).toSorted()).toEqual(['downspout-due', 'downspout-webhook']);
 });
 
 test('3. It can be run again after it was interrupted: the cluster is asked for the same again', async () => {
@@ -209,6 +264,117 @@ test('3. It can be run again after it was interrupted: the cluster is asked for 
   await deploy(7);
   expect(kubectl.state.deployments['downspout-due']).toHaveLength(1);
   expect(kubectl.state.calls.filter(([, what]) => what === 'undo')).toEqual([]);
+});
+
+test('3. It can be run again after it was killed before or after any call of kubectl', async () => {
+  await deploy(7);
+  const before = kubectl.state;
+  /** @returns whether it was killed */
+  const killedAt = async (call: number, isAfter: boolean): Promise<boolean> => {
+    let calls = 0;
+    const dies: typeof kubectl.execute = async (command, args, options) => {
+      if (++calls < call || (calls === call && isAfter)) {
+        const said = await kubectl.execute(command, args, options);
+        if (calls < call) return said;
+      }
+      throw new Error('SIGKILL');
+    };
+    await deploy(8, { execute: dies }).catch(() => undefined);
+    return calls >= call;
+  };
+  let kills = 0;
+  for (const isAfter of [false, true]) {
+    for (let call = 1; ; call++, kills++) {
+      kubectl.change(() => before);
+      if (!(await killedAt(call, isAfter))) break;
+      await deploy(8, { unfinished: [releaseOf(8)] });
+      for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain('--release=8');
+      expect(Object.values(kubectl.state.deployments).map((history) => history.length)).toEqual([2, 2]);
+    }
+  }
+  expect(kills).toBe(20);
+});
+
+const ofX = (timeout: string) => topologyOf(`{ due: {}, x: { timeout: ${timeout} }, webhook: {} }`);
+const at = (timeout: string) => ({ overlay: undefined, base: ofX(timeout) });
+const applied = () =>
+  kubectl.state.calls
+    .filter(([verb]) => verb === 'apply')
+    .flatMap((call) => / in \((.*)\)/.exec(call.at(-1) ?? '')?.[1] ?? []);
+const undone = () =>
+  kubectl.state.calls
+    .filter(([, what]) => what === 'undo')
+    .map(([, , name]) => name?.replace('deployment/downspout-', ''));
+
+describe('6. The components are replaced in stages, and of those of one stage no old worker runs any more when the next one begins. Going back, too', () => {
+  test('bolts before the spout', async () => {
+    await deploy(8, { ...at('10s'), live: 7 });
+    expect(applied()).toEqual(['x,webhook', 'due']);
+  });
+
+  test('but a bolt after it whose time-out rises, and before it going back', async () => {
+    await deploy(7, at('10s'));
+    kubectl.change((state) => ({ ...state, calls: [], broken: ['downspout-x'] }));
+    await expect(deploy(8, { ...at('2min'), before: ofX('10s') })).rejects.toThrow(LIVE_AGAIN);
+    expect(applied()).toEqual(['webhook', 'due', 'x']);
+    expect(undone()).toEqual(['x', 'due', 'webhook']);
+  });
+
+  test('also one whose time-out a release that was interrupted had lowered', async () => {
+    const unfinished = [releaseOf(8, ofX('10s'))];
+    await deploy(9, { ...at('2min'), live: 7, unfinished });
+    expect(applied()).toEqual(['webhook', 'due', 'x']);
+  });
+
+  test('and back to an older version the spout comes first', async () => {
+    await deploy(8, { ...at('10s'), live: 7, isBack: true });
+    expect(applied()).toEqual(['due', 'x,webhook']);
+  });
+
+  test('what drains is waited for', async () => {
+    await deploy(7);
+    kubectl.change((state) => ({ ...state, drains: 3 }));
+    const drains: Record<string, readonly string[]> = {};
+    const looks: typeof kubectl.execute = (command, args, options) => {
+      const [verb] = args;
+      if (verb === 'apply') drains[args.at(-1) ?? ''] = (kubectl.state.old ?? []).map(({ name }) => name);
+      return kubectl.execute(command, args, options);
+    };
+    const clock = { monotonic: () => 0, sleep: async () => undefined };
+    await deploy(8, { execute: looks, clock });
+    expect(Object.values(drains)).toEqual([[], [], []]);
+    expect(kubectl.state.old).toEqual([]);
+    expect(kubectl.state.calls.filter(([, what]) => what === 'pod')).toHaveLength(10);
+  });
+
+  test('but not for ever, such as on a node that does not answer', async () => {
+    await deploy(7);
+    kubectl.change((state) => ({ ...state, drains: 1_000_000 }));
+    const clock = new ManualClock();
+    const over: unknown[] = [];
+    void deploy(8, { clock }).then(
+      () => over.push('done'),
+      (error: unknown) => over.push(error),
+    );
+    while (over.length === 0) await clock.advance(5_000);
+    expect(over).toEqual(['done']);
+    expect(steps.filter((step) => step.includes('is waited for no longer'))).toEqual([
+      expect.stringMatching(
+        /^rollout: downspout-webhook: a worker that was told to end \d+ s ago is waited for no longer$/,
+      ),
+      expect.stringMatching(/^rollout: downspout-due: /),
+    ]);
+  });
+});
+
+test('what is deployed again has to be where the workers are that run', async () => {
+  await expect(deploy(8, { live: 7, mustRun: true })).rejects.toThrow(
+    /finds no worker of release 7\. Give --namespace/,
+  );
+  expect(kubectl.state.deployments).toEqual({});
+  await deploy(7);
+  await deploy(8, { live: 7, mustRun: true });
+  expect(running('downspout-due')).toContain('--release=8');
 });
 
 test('a first rollout that fails has nothing to go back to, so its workers end', async () => {
@@ -223,7 +389,7 @@ test('a component that is new in a release that fails ends', async () => {
   const more = topologyOf('{ webhook: {}, sms: {} }');
   kubectl.change((state) => ({ ...state, broken: ['downspout-webhook'] }));
   await expect(deploy(8, { overlay: undefined, base: more })).rejects.toThrow(LIVE_AGAIN);
-  expect(Object.keys(kubectl.state.deployments)).toEqual(['downspout-due', 'downspout-webhook']);
+  expect(Object.keys(kubectl.state.deployments).toSorted()).toEqual(['downspout-due', 'downspout-webhook']);
 });
 
 describe('5. Workers of components that the release does not have end with all that belongs to them, whichever release has left them', () => {
