@@ -187,7 +187,7 @@ export class Deployer {
 }
 
 /** Before any release was live there is nothing to go back to. */
-function wayBack(live: Release | null): string {
+export function wayBack(live: object | null): string {
   return live === null ? '`downspout kill` ends what runs' : '`downspout rollback` goes back';
 }
 

@@ -14,7 +14,7 @@ import {
   type Watch,
 } from '../targets/engine';
 import type { DeployTables } from './deploy-tables';
-import { type Deployed, isSameRelease } from './deployer';
+import { type Deployed, isSameRelease, wayBack } from './deployer';
 import { EngineWatch } from './engine-watch';
 import { guardOf } from './guard';
 import { patiently } from './patiently';
@@ -23,7 +23,7 @@ import { requireSameTarget } from './same-target';
 import { isOlder } from './versions';
 
 /** Of a release that is rolled out. */
-export interface Judged {
+interface Judged {
   readonly releaseNumber: number;
   /** Workers of it run already. */
   readonly isContinued: boolean;
@@ -130,8 +130,10 @@ export class EngineDeployer {
       return null;
     } catch (error) {
       if (this.guard.signal.aborted) {
-        const { number } = rollout.release;
-        this.options.report(`release ${number} has begun and is not done: \`downspout deploy\` goes on`);
+        const { release, live } = rollout;
+        this.options.report(
+          `release ${release.number} has begun and is not done: the same again goes on, ${wayBack(live)}`,
+        );
         throw this.guard.signal.reason;
       }
       if (error instanceof UserError) return error;

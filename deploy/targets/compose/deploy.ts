@@ -218,6 +218,7 @@ async function rollService(
     count,
     release: mark.release,
     isRight,
+    hasToBeReady: ({ id }) => failed === undefined && !unready.has(id),
     services,
     watch,
     log: `${inProject(target)} logs ${service}`,

@@ -10,6 +10,8 @@ export interface Replacement {
   readonly release: number;
   /** Whether a container may stay. */
   readonly isRight: (one: Container) => boolean;
+  /** Whether one that may stay has to be ready before others end in its favour. */
+  readonly hasToBeReady: (one: Container) => boolean;
   readonly services: Services;
   readonly guard: Guard;
   /** Judges those that are new before another one is made; undefined where nobody does. */
@@ -24,13 +26,18 @@ export interface Replacement {
  * @returns whether there is a new one
  */
 export async function replaceContainers(replacement: Replacement): Promise<boolean> {
-  const { service, count, isRight, services, guard, watch, report } = replacement;
+  const { service, count, isRight, hasToBeReady, services, guard, watch, report } = replacement;
   await guard.mayGoOn();
   await services.removeStopped(service);
   const there = await services.running(service);
+  const unready = await services.unready(there.map(({ id }) => id));
   // What an earlier deploy has begun, or what did not go back, is not begun again.
-  const own = there.filter(isRight);
+  const right = there.filter(isRight);
+  const own = [...right.filter(({ id }) => !unready.has(id)), ...right.filter(({ id }) => unready.has(id))];
   const old = there.filter((one) => !own.includes(one));
+  // An earlier deploy may have been ended before it knew whether what it had begun becomes ready.
+  const kept = own.slice(0, count).filter(hasToBeReady);
+  if (old.length > 0) await services.ready(kept.map(({ id }) => id));
   for (let made = own.length; made < count; made++) {
     await watch?.look();
     await guard.mayGoOn();

@@ -158,7 +158,9 @@ describe('EngineDeployer', () => {
       const report = (line: string) => void lines.push(line);
       const ended = deployer(ends, { signal: interrupt.signal, report }, lost).deploy(release('b'));
       await expect(ended).rejects.toThrow(how);
-      expect(lines.at(-1)).toBe('release 2 has begun and is not done: `downspout deploy` goes on');
+      expect(lines.at(-1)).toBe(
+        'release 2 has begun and is not done: the same again goes on, `downspout rollback` goes back',
+      );
     }
     expect(outcomes()).toEqual(['a live', 'b deploying']);
   });

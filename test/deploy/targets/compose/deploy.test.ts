@@ -393,22 +393,57 @@ test('what is deployed again has to be where its file of settings is', async () 
   expect(watch.seen).toEqual(['webhook', 'due', 'all', 'webhook', 'all']);
 });
 
+/** A deploy that is killed before or after a call of docker that changes something. @returns whether it came as far */
+async function killedAt(call: number, isAfter: boolean, components = BOTH): Promise<boolean> {
+  let calls = 0;
+  const dies: typeof docker.execute = async (command, args, options) => {
+    if (args.some((arg) => ['up', 'stop', 'rm'].includes(arg))) calls++;
+    if (calls > call || (calls === call && !isAfter)) throw new Error('SIGKILL');
+    const said = await docker.execute(command, args, options);
+    if (calls < call) return said;
+    throw new Error('SIGKILL');
+  };
+  await deploy(8, components, { execute: dies }).catch(() => undefined);
+  return calls >= call;
+}
+
+test('a way back that was killed before or after any call of docker that changes something is gone again by the next release that fails, and left by one that does not', async () => {
+  started({ due: 1, webhook: 2 });
+  const before: Engine = { ...docker.state, broken: ['worker-due'] };
+  let kills = 0;
+  for (const [isAfter, broken] of [
+    [false, ['worker-due']],
+    [true, []],
+  ] as const) {
+    // What comes first is a way forward, of which the next test is.
+    for (let call = 10; ; call++, kills++) {
+      docker.change(() => before);
+      if (!(await killedAt(call, isAfter, changed))) break;
+      // What has only started late becomes healthy by itself.
+      const healed = broken.length === 0 ? { isUnhealthy: false } : {};
+      docker.change((engine) => ({
+        ...engine,
+        broken: [...broken],
+        containers: engine.containers.map((one) => ({ ...one, ...healed })),
+      }));
+      const next = deploy(9, changed, { unfinished: [releaseOf(8, changed)] });
+      const outcome = await next.then(
+        () => 9,
+        () => 7,
+      );
+      expect(outcome).toBe(broken.length > 0 ? 7 : 9);
+      // A container of the release that failed would be the same in the next one, which becomes live.
+      const right = outcome === 7 ? ['--release=7'] : ['--release=8', '--release=9'];
+      expect(all().map((one) => right.includes(one ?? ''))).toEqual([true, true, true]);
+      expect(docker.state.containers.filter((one) => one.isUnhealthy === true)).toEqual([]);
+    }
+  }
+  expect(kills).toBeGreaterThan(10);
+});
+
 test('a deploy that was killed before or after any call of docker that changes something is continued', async () => {
   started({ due: 1, webhook: 2 });
   const before = docker.state;
-  /** @returns whether it was killed */
-  const killedAt = async (call: number, isAfter: boolean): Promise<boolean> => {
-    let calls = 0;
-    const dies: typeof docker.execute = async (command, args, options) => {
-      if (args.some((arg) => ['up', 'stop', 'rm'].includes(arg))) calls++;
-      if (calls > call || (calls === call && !isAfter)) throw new Error('SIGKILL');
-      const said = await docker.execute(command, args, options);
-      if (calls < call) return said;
-      throw new Error('SIGKILL');
-    };
-    await deploy(8, BOTH, { execute: dies }).catch(() => undefined);
-    return calls >= call;
-  };
   let kills = 0;
   for (const isAfter of [false, true]) {
     for (let call = 1; ; call++, kills++) {

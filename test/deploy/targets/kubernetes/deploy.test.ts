@@ -266,22 +266,23 @@ test('3. It can be run again after it was interrupted: the cluster is asked for 
   expect(kubectl.state.calls.filter(([, what]) => what === 'undo')).toEqual([]);
 });
 
+/** A deploy that is killed before or after a call of kubectl. @returns whether it came as far */
+async function killedAt(call: number, isAfter: boolean): Promise<boolean> {
+  let calls = 0;
+  const dies: typeof kubectl.execute = async (command, args, options) => {
+    calls++;
+    if (calls > call || (calls === call && !isAfter)) throw new Error('SIGKILL');
+    const said = await kubectl.execute(command, args, options);
+    if (calls < call) return said;
+    throw new Error('SIGKILL');
+  };
+  await deploy(8, { execute: dies }).catch(() => undefined);
+  return calls >= call;
+}
+
 test('3. It can be run again after it was killed before or after any call of kubectl', async () => {
   await deploy(7);
   const before = kubectl.state;
-  /** @returns whether it was killed */
-  const killedAt = async (call: number, isAfter: boolean): Promise<boolean> => {
-    let calls = 0;
-    const dies: typeof kubectl.execute = async (command, args, options) => {
-      if (++calls < call || (calls === call && isAfter)) {
-        const said = await kubectl.execute(command, args, options);
-        if (calls < call) return said;
-      }
-      throw new Error('SIGKILL');
-    };
-    await deploy(8, { execute: dies }).catch(() => undefined);
-    return calls >= call;
-  };
   let kills = 0;
   for (const isAfter of [false, true]) {
     for (let call = 1; ; call++, kills++) {
@@ -305,6 +306,32 @@ const undone = () =>
   kubectl.state.calls
     .filter(([, what]) => what === 'undo')
     .map(([, , name]) => name?.replace('deployment/downspout-', ''));
+
+test('a way back that was killed before or after any call of kubectl is gone again by the next release that fails, and left by one that does not', async () => {
+  await deploy(7);
+  const before: Cluster = { ...kubectl.state, broken: ['downspout-due'] };
+  let kills = 0;
+  for (const [isAfter, broken] of [
+    [false, ['downspout-webhook']],
+    [true, []],
+  ] as const) {
+    for (let call = 8; ; call++, kills++) {
+      kubectl.change(() => before);
+      if (!(await killedAt(call, isAfter))) break;
+      kubectl.change((state) => ({ ...state, broken: [...broken] }));
+      const next = deploy(9, { unfinished: [releaseOf(8)] });
+      const fails = broken.length > 0;
+      const outcome = await next.then(
+        () => 'live',
+        (error: unknown) => (error instanceof GoingBackFailed ? 'mixed' : 'failed'),
+      );
+      expect(outcome).toBe(fails ? 'failed' : 'live');
+      const release = `--release=${fails ? 7 : 9}`;
+      for (const name of ['downspout-due', 'downspout-webhook']) expect(running(name)).toContain(release);
+    }
+  }
+  expect(kills).toBe(16);
+});
 
 describe('6. The components are replaced in stages, and of those of one stage no old worker runs any more when the next one begins. Going back, too', () => {
   test('bolts before the spout', async () => {
