@@ -48,6 +48,12 @@ const BEGINNINGS: Readonly<Record<string, string>> = {
   'image/webp': '52494646',
 };
 
+/** Whether a file is a video of the type that is said of it. */
+export function isVideo(type: string | undefined, body: Buffer): boolean {
+  if (body.toString('latin1', 4, 8) !== 'ftyp') return false;
+  return type === (body.toString('latin1', 8, 12) === 'qt  ' ? 'video/quicktime' : 'video/mp4');
+}
+
 /** Whether a file is an image of the type that is said of it. */
 export function isImage(type: string | undefined, body: Buffer): boolean {
   const begins = type === undefined ? undefined : BEGINNINGS[type];

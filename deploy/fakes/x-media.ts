@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { isImage, partsOf } from './fake-form';
+import { isImage, isVideo, partsOf } from './fake-form';
 import { type FakeAnswer, type FakeRequest, jsonOf } from './fake-provider';
 
-/** An image, as the fake keeps it. */
+/** An image or a video, as the fake keeps it. */
 export interface FakeXImage {
   readonly id: string;
   /** The user's id. */
   readonly owner: string;
-  readonly category: 'tweet_image' | 'tweet_gif';
+  readonly category: 'tweet_image' | 'tweet_gif' | 'tweet_video';
   readonly type: string | undefined;
   /** What was announced. */
   readonly total: number;
@@ -23,14 +23,19 @@ const FIRST_ID = 1_880_028_106_020_515_840n;
 const UPLOAD = '/2/media/upload';
 const STEP = /^\/2\/media\/upload\/(\d{1,19})\/(append|finalize)$/;
 
-const beginSchema = z.strictObject({
-  media_type: z.literal('image/gif'),
-  total_bytes: z
-    .int()
-    .min(1)
-    .max(15 * MIB),
-  media_category: z.literal('tweet_gif'),
-});
+const size = (most: number) => z.int().min(1).max(most);
+const beginSchema = z.union([
+  z.strictObject({
+    media_type: z.literal('image/gif'),
+    total_bytes: size(15 * MIB),
+    media_category: z.literal('tweet_gif'),
+  }),
+  z.strictObject({
+    media_type: z.enum(['video/mp4', 'video/quicktime']),
+    total_bytes: size(512 * MIB),
+    media_category: z.literal('tweet_video'),
+  }),
+]);
 const metadataSchema = z.strictObject({
   id: z.string().regex(/^\d{1,19}$/),
   metadata: z.strictObject({ alt_text: z.strictObject({ text: z.string().min(1).max(1_000) }) }),
@@ -38,11 +43,12 @@ const metadataSchema = z.strictObject({
 
 /** Images that were uploaded for posts to come. */
 export class FakeXMedia {
-  /** How often the next GIFs are in work before they are done. */
+  /** How often the next GIFs and videos are in work before they are done. */
   inWork = 0;
-  /** Whether X gives up the next images while it works on them. */
+  /** Whether X gives up the next ones while it works on them. */
   fails = false;
-  private readonly kept: FakeXImage[] = [];
+  private kept: FakeXImage[] = [];
+  private made = 0;
 
   uploads({ method, path }: FakeRequest): boolean {
     return method === 'POST' && (path === UPLOAD || STEP.exec(path)?.[2] === 'append');
@@ -71,12 +77,17 @@ export class FakeXMedia {
     return images.length === ids.length && isAlone && images.every(({ isReady }) => isReady) ? images : undefined;
   }
 
+  /** X knows nothing any more of what was uploaded. */
+  expire(): void {
+    this.kept = [];
+  }
+
   private of(id: string, owner: string): FakeXImage | undefined {
     return this.kept.find((image) => image.id === id && image.owner === owner);
   }
 
   private add(image: Omit<FakeXImage, 'id' | 'alt' | 'inWork'>): FakeXImage {
-    const added = { ...image, id: String(FIRST_ID + BigInt(this.kept.length)), alt: null, inWork: -1 };
+    const added = { ...image, id: String(FIRST_ID + BigInt(this.made++)), alt: null, inWork: -1 };
     this.kept.push(added);
     return added;
   }
@@ -105,7 +116,8 @@ export class FakeXMedia {
 
   private finalize(image: FakeXImage): FakeAnswer {
     if (image.bytes.length !== image.total) return invalid('Segments do not add up to provided total file size.');
-    if (!isImage(image.type, image.bytes)) return invalid('Invalid or unsupported media');
+    if (!isImage(image.type, image.bytes) && !isVideo(image.type, image.bytes))
+      return invalid('Invalid or unsupported media');
     image.inWork = this.inWork;
     image.isReady = image.inWork === 0;
     return { status: 200, json: { data: { ...shown(image), ...workOn(image, this.fails) } } };
@@ -126,6 +138,7 @@ export class FakeXMedia {
     if (!parsed.success) return invalid(`strict: ${z.prettifyError(parsed.error)}`);
     const { id, metadata } = parsed.data;
     const image = this.of(id, owner);
+    if (image?.category === 'tweet_video') return invalid('strict: alt text is of images');
     if (image === undefined) return invalid('strict: no such media id');
     image.alt = metadata.alt_text.text;
     return { status: 200, json: { data: { id, associated_metadata: metadata } } };
@@ -149,7 +162,7 @@ function shown({ id, category }: FakeXImage) {
 
 /** How posts name it. */
 export function keyOf({ id, category }: Pick<FakeXImage, 'id' | 'category'>): string {
-  return `${category === 'tweet_gif' ? 16 : 3}_${id}`;
+  return `${{ tweet_image: 3, tweet_gif: 16, tweet_video: 7 }[category]}_${id}`;
 }
 
 function workOn({ inWork }: FakeXImage, fails: boolean): object {

@@ -189,7 +189,7 @@ export class FakeX implements FakeProtocol {
     const images = parsed.data.expansions === undefined ? [] : listed.flatMap((post) => post.images);
     const media = images.map(({ key, alt }) => ({
       media_key: key,
-      type: 'photo',
+      type: key.startsWith('7_') ? 'video' : 'photo',
       ...(alt !== null && { alt_text: alt }),
     }));
     const next = from + most < newest.length ? { next_token: `page-${from + most}` } : {};

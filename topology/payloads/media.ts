@@ -15,9 +15,11 @@ interface MediaRules {
   readonly most: number;
   /** UTF-16 units of a description. */
   readonly maxAlt: number;
+  /** Whether a video is taken in place of the images, or as one of so many. */
+  readonly video?: 'alone' | 'besides';
 }
 
-/** The images of a message, as a field of its payload: each from a URL, or from a file that the workers have. */
+/** The images and videos of a message, as a field of its payload: each from a URL, or from a file that the workers have. */
 export function media(rules: MediaRules) {
   return optional(image(rules.maxAlt), rules, ', or "file" for one below the workers\' MEDIA_FOLDER');
 }
@@ -45,7 +47,8 @@ function image(maxAlt: number) {
     .refine(({ url, file }) => (url === undefined) !== (file === undefined), 'expected either url or file');
 }
 
-function optional<T extends z.ZodType>(one: T, { most }: MediaRules, more: string) {
+function optional<T extends z.ZodType>(one: T, { most, video }: MediaRules, more: string) {
+  const images = most === 1 ? 'image' : video === 'besides' ? 'images and videos' : 'images';
   return boundedList(one, most)
     .min(1)
     .optional()
@@ -53,7 +56,7 @@ function optional<T extends z.ZodType>(one: T, { most }: MediaRules, more: strin
       option: 'media',
       placeholder: 'json',
       takes: 'json',
-      description: `up to ${most} ${most === 1 ? 'image' : 'images'}: [{"url":"https://…","alt":"what it shows"}]${more}`,
+      description: `up to ${most} ${images}${video === 'alone' ? ', or a video' : ''}: [{"url":"https://…","alt":"what it shows"}]${more}`,
     });
 }
 

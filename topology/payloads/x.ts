@@ -41,7 +41,7 @@ export const x = z
       takes: 'text',
       description: 'who may answer: following, mentionedUsers, subscribers or verified; everybody unless given',
     }),
-    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
+    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT, video: 'alone' }),
     limit: z
       .int()
       .min(1)

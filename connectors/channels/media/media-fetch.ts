@@ -4,11 +4,19 @@ import type { Outcome } from '../../../topology/message';
 import { hasCredentials, hostProblem } from '../../../topology/payloads/web-url';
 import type { HttpCaller, OpenAnswer } from '../http/http-caller';
 import { retryAfterMs } from '../http/retry-after';
-import { type ImageType, isSaidOf } from './image-type';
-import { nameless, typeIn, writeAll } from './media-file';
+import { nameless, writeAll } from './media-file';
 import type { MediaPlace } from './media-room';
+import {
+  HEAD_BYTES,
+  type ImageType,
+  isSaidOf,
+  isVideo,
+  type MediaType,
+  mediaTypeOf,
+  type VideoType,
+} from './media-type';
 
-/** What a provider takes of media. */
+/** What a provider takes of images. */
 export interface MediaLimits {
   readonly types: readonly ImageType[];
   /** Of one file. */
@@ -17,15 +25,32 @@ export interface MediaLimits {
   readonly maxTotalBytes?: number;
 }
 
+/** What a provider takes of videos. */
+interface VideoLimits {
+  readonly types: readonly VideoType[];
+  readonly maxBytes: number;
+  /** A message may have one beside other media. Else it stands alone. */
+  readonly isBesides?: true;
+}
+
+/** What a provider takes of media. */
+export interface MediaTaken extends MediaLimits {
+  readonly video?: VideoLimits;
+}
+
 /** A file that was got, or what it means for its message that it was not. */
 export type Got =
-  | { readonly kind: 'file'; readonly handle: FileHandle; readonly type: ImageType; readonly bytes: number }
+  | { readonly kind: 'file'; readonly handle: FileHandle; readonly type: MediaType; readonly bytes: number }
   | Extract<Outcome, { kind: 'retry' | 'rejected' | 'postponed' }>
   | 'not_started';
 
+type Refused = Exclude<Got, { kind: 'file' } | 'not_started'>;
+
 interface Fetching {
   readonly account: string;
-  readonly limits: MediaLimits;
+  readonly limits: MediaTaken;
+  /** Allows the time that so many bytes of a video take. */
+  readonly allow: (bytes: number) => void;
   readonly place: MediaPlace;
   /** Ends the fetch. */
   readonly signal: AbortSignal;
@@ -38,16 +63,18 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** The server may have the file later. */
 const NOT_NOW = new Set([408, 425, 429]);
 const MAX_SHOWN = 200;
+const OTHERS_HAVE_IT = 'other media take the room that there is for them';
 
 /**
- * Gets an image from a URL that a user gave.
+ * Gets an image or a video from a URL that a user gave.
  *
  * 1. *Every hop of a redirect is a request of its own*, whose address is checked like the first one's when it is connected to.
  * 2. *A file is never held whole in memory*, and its copy on disk has no name, so nothing is left of it after its worker's end.
  * 3. *No more is read than the provider takes*, and nothing is decompressed.
  */
-export async function fetchImage(caller: HttpCaller, from: string, fetching: Fetching): Promise<Got> {
-  const { account, signal, now } = fetching;
+export async function fetchMedia(caller: HttpCaller, from: string, fetching: Fetching): Promise<Got> {
+  const { account, signal, now, limits } = fetching;
+  const accept = limits.video === undefined ? 'image/*' : 'image/*, video/*';
   let url = new URL(from);
   for (let hop = 0; hop <= MAX_REDIRECTS; hop++) {
     const what = shown(url);
@@ -56,7 +83,7 @@ export async function fetchImage(caller: HttpCaller, from: string, fetching: Fet
     }
     const { origin, hostname, pathname, search } = url;
     const request = { account, origin, hostname, method: 'GET', path: pathname + search, body: null } as const;
-    const headers = ['accept', 'image/*', 'accept-encoding', 'identity', 'user-agent', 'downspout'];
+    const headers = ['accept', accept, 'accept-encoding', 'identity', 'user-agent', 'downspout'];
     const opened = await caller.open(request, headers, signal);
     if (opened === 'not_started') return opened;
     if (opened.kind !== 'open') return signal.aborted ? late(what) : ofOurs(what, opened);
@@ -82,14 +109,29 @@ function shown({ origin, pathname }: URL): string {
   return `${origin}${pathname}`.slice(0, MAX_SHOWN);
 }
 
-async function save(what: string, { headers, body }: OpenAnswer, { limits, place, signal }: Fetching): Promise<Got> {
+async function save(what: string, { headers, body }: OpenAnswer, fetching: Fetching): Promise<Got> {
+  const { limits, place, signal } = fetching;
   const encoding = String(headers['content-encoding'] ?? 'identity');
   if (encoding !== 'identity') return rejected(what, `the server sends it compressed (${encoding.slice(0, 20)})`);
   const length = headers['content-length'];
-  const expected = typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : limits.maxBytes;
-  const tooLarge = `it is larger than the ${limits.maxBytes} bytes that the provider takes`;
-  if (expected > limits.maxBytes) return rejected(what, tooLarge);
-  if (!place.reserve(expected)) return noRoom('other images take the room that there is for them');
+  const said = typeof length === 'string' && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+  const most = Math.max(limits.maxBytes, limits.video?.maxBytes ?? 0);
+  if (said !== undefined && said > most) return rejected(what, tooLarge(most));
+  let reserved = said ?? limits.maxBytes;
+  if (!place.reserve(reserved)) return noRoom(OTHERS_HAVE_IT);
+  /** How many bytes there may be of what begins so. */
+  const judge = (head: Buffer): number | Refused => {
+    const type = mediaTypeOf(head);
+    const taken = takenOf(type, limits);
+    if (type === undefined || taken === undefined) return rejected(what, wrongType(type, limits));
+    const { maxBytes } = taken;
+    if (said !== undefined && said > maxBytes) return rejected(what, tooLarge(maxBytes));
+    if (!isVideo(type)) return maxBytes;
+    if (said === undefined && !place.reserve(maxBytes - reserved)) return noRoom(OTHERS_HAVE_IT);
+    reserved = said ?? maxBytes;
+    fetching.allow(reserved);
+    return maxBytes;
+  };
   let handle: FileHandle;
   try {
     handle = await nameless();
@@ -98,14 +140,17 @@ async function save(what: string, { headers, body }: OpenAnswer, { limits, place
   }
   let isKept = false;
   try {
-    const bytes = await received(body, handle, limits.maxBytes);
-    if (typeof bytes !== 'number') return bytes.kind === 'disk' ? noRoom(bytes.reason) : rejected(what, tooLarge);
-    const type = await typeIn(handle);
-    if (type === undefined || !limits.types.includes(type)) return rejected(what, wrongType(type, limits));
-    const said = String(headers['content-type'] ?? '');
-    if (!isSaidOf(said, type)) return rejected(what, `it is ${type}, and its server says ${said.slice(0, 100)}`);
+    const got = await received(body, handle, judge);
+    if ('kind' in got) return got.kind === 'large' ? rejected(what, tooLarge(got.most)) : got;
+    const type = mediaTypeOf(got.head);
+    if (type === undefined || takenOf(type, limits) === undefined) return rejected(what, wrongType(type, limits));
+    const contentType = String(headers['content-type'] ?? '');
+    if (!isSaidOf(contentType, type)) {
+      return rejected(what, `it is ${type}, and its server says ${contentType.slice(0, 100)}`);
+    }
     isKept = true;
-    place.reserve(bytes - expected);
+    const { bytes } = got;
+    place.reserve(bytes - reserved);
     return { kind: 'file', handle, type, bytes };
   } catch (error) {
     return signal.aborted ? late(what) : { kind: 'retry', reason: notFetched(what, reasonOf(error)) };
@@ -114,27 +159,51 @@ async function save(what: string, { headers, body }: OpenAnswer, { limits, place
   }
 }
 
-/** @returns how many bytes were written. @throws what the connection says */
+type Received = { readonly head: Buffer; readonly bytes: number } | { readonly kind: 'large'; readonly most: number };
+
+/**
+ * Writes what comes into the file.
+ * @param judge is given the beginning, once, and says how many bytes there may be, or why none
+ * @throws what the connection says
+ */
 async function received(
   body: AsyncIterable<Buffer>,
   handle: FileHandle,
-  most: number,
-): Promise<number | { readonly kind: 'large' } | { readonly kind: 'disk'; readonly reason: string }> {
+  judge: (head: Buffer) => number | Refused,
+): Promise<Received | Refused> {
+  let head = Buffer.alloc(0);
+  let most: number | undefined;
   let bytes = 0;
   for await (const chunk of body) {
-    if (bytes + chunk.length > most) return { kind: 'large' };
+    if (head.length < HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)]);
+    if (most === undefined && head.length === HEAD_BYTES) {
+      const judged = judge(head);
+      if (typeof judged !== 'number') return judged;
+      most = judged;
+    }
+    if (most !== undefined && bytes + chunk.length > most) return { kind: 'large', most };
     try {
       await writeAll(handle, chunk, bytes);
     } catch (error) {
-      return { kind: 'disk', reason: reasonOf(error) };
+      return noRoom(reasonOf(error));
     }
     bytes += chunk.length;
   }
-  return bytes;
+  return { head, bytes };
 }
 
-export function wrongType(type: ImageType | undefined, { types }: MediaLimits): string {
-  return `it is ${type ?? 'no image that is known here'}, and the provider takes ${types.join(', ')}`;
+/** What a provider takes of files of a type. @returns undefined when it takes none */
+export function takenOf(type: MediaType | undefined, limits: MediaTaken): MediaLimits | VideoLimits | undefined {
+  return [limits, limits.video].find((taken) => taken?.types.some((one) => one === type) === true);
+}
+
+export function tooLarge(most: number): string {
+  return `it is larger than the ${most} bytes that the provider takes`;
+}
+
+export function wrongType(type: MediaType | undefined, { types, video }: MediaTaken): string {
+  const known = video === undefined ? 'no image that is known here' : 'no image or video that is known here';
+  return `it is ${type ?? known}, and the provider takes ${[...types, ...(video?.types ?? [])].join(', ')}`;
 }
 
 /** What an answer without the file means. */
@@ -150,20 +219,20 @@ function ofOurs(what: string, { kind, reason }: Exclude<Outcome, { kind: 'delive
   return { kind: kind === 'rejected' || kind === 'postponed' ? kind : 'retry', reason: notFetched(what, reason) };
 }
 
-function late(what: string): Got {
+function late(what: string): Refused {
   return { kind: 'retry', reason: notFetched(what, 'it did not come in time') };
 }
 
-function rejected(what: string, why: string): Got {
+function rejected(what: string, why: string): Refused {
   return { kind: 'rejected', reason: notFetched(what, why) };
 }
 
 function notFetched(what: string, why: string): string {
-  return `The image ${what} could not be fetched: ${why}`;
+  return `The file ${what} could not be fetched: ${why}`;
 }
 
 export function noRoom(why: string): Extract<Outcome, { kind: 'postponed' }> {
-  return { kind: 'postponed', reason: `There is no room for the message's images on this machine: ${why}` };
+  return { kind: 'postponed', reason: `There is no room for the message's media on this machine: ${why}` };
 }
 
 function ignore(): void {}

@@ -3,30 +3,43 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, stat, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, sep } from 'node:path';
-import { endingOf, HEAD_BYTES, type ImageType, imageTypeOf } from './image-type';
+import { endingOf, HEAD_BYTES, isVideo, type MediaType, mediaTypeOf } from './media-type';
 
 const CHUNK_BYTES = 64 * 1024;
 /** An upload of which nobody sees an effect may take as long as it takes at 1 MiB in 8 s. */
 export const SLOWEST_BYTES_PER_MS = 128;
+/** All bytes of a message take no longer than this, each way, however many they are. */
+const MAX_BYTES_MS = 900_000;
 
-/** An image that is ready to be uploaded. */
+/** An image or a video that is ready to be uploaded. */
 export interface MediaFile {
   /** Such as `image-1.png`: the name at its source may say what nobody shall know. */
   readonly name: string;
-  readonly type: ImageType;
+  readonly type: MediaType;
   readonly bytes: number;
   readonly alt: string | undefined;
-  /** From its beginning, each time. */
-  readonly read: () => AsyncGenerator<Buffer>;
+  /** From its beginning, each time, or these bytes of it. */
+  readonly read: (from?: number, until?: number) => AsyncGenerator<Buffer>;
 }
 
-/** The image in an open file. @param number counted from 1 in its message */
+/** How long so many bytes of a message may take. */
+export function timeForMs(bytes: number): number {
+  return Math.min(bytes / SLOWEST_BYTES_PER_MS, MAX_BYTES_MS);
+}
+
+/** A part of a file, as a file. */
+export function partOf(file: MediaFile, from: number, most: number): MediaFile {
+  const until = Math.min(from + most, file.bytes);
+  return { ...file, bytes: until - from, read: () => file.read(from, until) };
+}
+
+/** The image or video in an open file. @param number counted from 1 in its message */
 export function mediaFile(
   handle: FileHandle,
   { type, bytes, number, alt }: Pick<MediaFile, 'type' | 'bytes' | 'alt'> & { readonly number: number },
 ): MediaFile {
-  const name = `image-${number}.${endingOf(type)}`;
-  return { name, type, bytes, alt, read: () => chunksOf(handle, bytes) };
+  const name = `${isVideo(type) ? 'video' : 'image'}-${number}.${endingOf(type)}`;
+  return { name, type, bytes, alt, read: (from = 0, until = bytes) => chunksOf(handle, from, until) };
 }
 
 /** A new file on this machine's disk that has no name any more, so that it goes with its process, however that ends. */
@@ -52,10 +65,10 @@ export async function writeAll(handle: Pick<FileHandle, 'write'>, chunk: Buffer,
 }
 
 /** What a file is by how it begins. */
-export async function typeIn(handle: FileHandle): Promise<ImageType | undefined> {
+export async function typeIn(handle: FileHandle): Promise<MediaType | undefined> {
   const head = Buffer.alloc(HEAD_BYTES);
   const { bytesRead } = await handle.read(head, 0, HEAD_BYTES, 0);
-  return imageTypeOf(head.subarray(0, bytesRead));
+  return mediaTypeOf(head.subarray(0, bytesRead));
 }
 
 /**
@@ -80,9 +93,9 @@ export async function openBelow(root: string, path: string): Promise<FileHandle 
   return undefined;
 }
 
-async function* chunksOf(handle: FileHandle, bytes: number): AsyncGenerator<Buffer> {
-  for (let at = 0; at < bytes; ) {
-    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, bytes - at));
+async function* chunksOf(handle: FileHandle, from: number, until: number): AsyncGenerator<Buffer> {
+  for (let at = from; at < until; ) {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, until - at));
     const { bytesRead } = await handle.read(chunk, 0, chunk.length, at);
     if (bytesRead === 0) throw new Error('the file has become shorter');
     at += bytesRead;

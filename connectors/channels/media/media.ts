@@ -3,23 +3,24 @@ import type { Clock } from '../../../topology/core/clock';
 import type { MediaItem } from '../../../topology/payloads/media';
 import { HttpCaller } from '../http/http-caller';
 import type { NetworkSettings } from '../http/network';
-import { fetchImage, type Got, type MediaLimits, noRoom, wrongType } from './media-fetch';
-import { type MediaFile, mediaFile, openBelow, SLOWEST_BYTES_PER_MS, typeIn } from './media-file';
+import { fetchMedia, type Got, type MediaTaken, noRoom, takenOf, tooLarge, wrongType } from './media-fetch';
+import { type MediaFile, mediaFile, openBelow, timeForMs, typeIn } from './media-file';
 import { type Left, type MediaPlace, MediaRoom } from './media-room';
+import { isVideo } from './media-type';
 
 export interface MediaOptions {
   readonly clock: Clock;
   readonly network: NetworkSettings;
   /** Below which files may be named; undefined when none may. */
   readonly folder: string | undefined;
-  readonly limits: MediaLimits;
+  readonly limits: MediaTaken;
   /** To the status of one answer, milliseconds. */
   readonly timeoutMs: number;
   /** Requests of the channel that may be in flight. */
   readonly concurrency: number;
 }
 
-/** All files of a message must have come within so many times the time-out. */
+/** All files of a message must have come within so many times the time-out, besides the time for the bytes of videos. */
 const TIMES_TIMEOUT = 3;
 /** And all work for the message must have ended within so many, besides the time for its bytes; then nothing new is begun. */
 const TIMES_TIMEOUT_IN_ALL = 6;
@@ -31,7 +32,7 @@ const PER_ACCOUNT = 8;
 const WAIT_MS = 1_000;
 /** On this machine's disk, for one channel. */
 const MAX_DISK_BYTES = 1024 ** 3;
-/** The files of one message together, unless its provider takes less. */
+/** The files of one message together, unless its provider takes less, or a video that is larger. */
 const MAX_MESSAGE_BYTES = 100 * 1024 ** 2;
 /** What the file system says of a file that is not there. */
 const MISSING = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR', 'ENXIO', 'ENAMETOOLONG', 'EACCES']);
@@ -74,15 +75,17 @@ export class Media {
     const { clock, timeoutMs } = this.options;
     const began = clock.monotonic();
     let left: Left = 'failed';
+    const time = { allowedMs: TIMES_TIMEOUT * timeoutMs };
     const slowAfter = (ms: number) => {
       if (clock.monotonic() - began > ms / 2) left = 'slow';
     };
     try {
-      const got = await this.all(account, items, place, handles, now);
-      slowAfter(TIMES_TIMEOUT * timeoutMs);
+      const got = await this.all(account, items, place, handles, now, time);
+      slowAfter(time.allowedMs);
       if (!Array.isArray(got)) return got.failed;
       const bytes = got.reduce((sum, file) => sum + file.bytes, 0);
-      const allowedMs = TIMES_TIMEOUT_IN_ALL * timeoutMs + bytes / SLOWEST_BYTES_PER_MS;
+      const allowedMs =
+        TIMES_TIMEOUT_IN_ALL * timeoutMs + time.allowedMs - TIMES_TIMEOUT * timeoutMs + timeForMs(bytes);
       try {
         return await work(got, began + allowedMs);
       } finally {
@@ -101,32 +104,47 @@ export class Media {
     await this.caller.close();
   }
 
-  /** @param handles are added to, for the caller to close */
+  /**
+   * @param handles are added to, for the caller to close
+   * @param time for all files together; a video adds to it
+   */
   private async all(
     account: string,
     items: readonly MediaItem[],
     place: MediaPlace,
     handles: FileHandle[],
     now: () => number,
+    time: { allowedMs: number },
   ): Promise<MediaFile[] | { readonly failed: Failed }> {
-    const { clock, timeoutMs, limits } = this.options;
+    const { clock, limits } = this.options;
     const controller = new AbortController();
     const { signal } = controller;
     this.underWay.add(controller);
-    const timer = clock.after(TIMES_TIMEOUT * timeoutMs, () => controller.abort());
+    const began = clock.monotonic();
+    const end = () => controller.abort();
+    let timer = clock.after(time.allowedMs, end);
+    const allow = (bytes: number) => {
+      time.allowedMs += timeForMs(bytes);
+      timer.cancel();
+      timer = clock.after(began + time.allowedMs - clock.monotonic(), end);
+    };
     const files: MediaFile[] = [];
     let total = 0;
-    const most = limits.maxTotalBytes ?? MAX_MESSAGE_BYTES;
+    const most = limits.maxTotalBytes ?? Math.max(MAX_MESSAGE_BYTES, limits.video?.maxBytes ?? 0);
     try {
       for (const { url, file = '', alt } of items) {
-        const fetching = { account, limits, place, signal, now };
-        const got = url === undefined ? await this.fromFolder(file) : await fetchImage(this.caller, url, fetching);
+        const fetching = { account, limits, place, signal, now, allow };
+        const got = url === undefined ? await this.fromFolder(file) : await fetchMedia(this.caller, url, fetching);
         if (this.isClosed) return { failed: 'not_started' };
         if (got === 'not_started' || got.kind !== 'file') return { failed: got };
         handles.push(got.handle);
+        if (isVideo(got.type) && items.length > 1 && limits.video?.isBesides === undefined) {
+          const reason = 'The provider shows a video alone; leave the other media of the message out';
+          return { failed: { kind: 'rejected', reason } };
+        }
         total += got.bytes;
         if (total > most) {
-          const reason = `The images of the message are larger than ${most} bytes together`;
+          const reason = `The media of the message are larger than ${most} bytes together`;
           return { failed: { kind: 'rejected', reason } };
         }
         files.push(mediaFile(got.handle, { ...got, alt, number: files.length + 1 }));
@@ -156,12 +174,11 @@ export class Media {
     if (handle === undefined) return refused('it is not below the MEDIA_FOLDER of the worker, or may not be read');
     const { size: bytes } = await handle.stat();
     const type = await typeIn(handle);
-    if (type !== undefined && limits.types.includes(type) && bytes <= limits.maxBytes) {
+    const taken = takenOf(type, limits);
+    if (type !== undefined && taken !== undefined && bytes <= taken.maxBytes) {
       return { kind: 'file', handle, type, bytes };
     }
     await handle.close();
-    if (bytes > limits.maxBytes)
-      return refused(`it is larger than the ${limits.maxBytes} bytes that the provider takes`);
-    return refused(wrongType(type, limits));
+    return refused(taken === undefined ? wrongType(type, limits) : tooLarge(taken.maxBytes));
   }
 }

@@ -1,9 +1,9 @@
 import type { ApiEnd, GatedApi } from './api';
 
-const LATE: ApiEnd = { kind: 'retry', reason: 'The provider took too long with the images of the message' };
+const LATE: ApiEnd = { kind: 'retry', reason: 'The provider took too long with the media of the message' };
 
 /**
- * Begins no request when the time for a message's images is over.
+ * Begins no request when the time for a message's media is over.
  * @param until monotonic milliseconds; asked at each request
  * @param isCut whether a request that is under way then ends too: never the one that makes a message visible
  */

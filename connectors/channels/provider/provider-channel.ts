@@ -11,7 +11,7 @@ import { type ChannelKind, type ChannelOptions, channelKind, type WhoAmI } from 
 import { AddressPolicy } from '../http/address-policy';
 import { HttpCaller } from '../http/http-caller';
 import { Media } from '../media/media';
-import type { MediaLimits } from '../media/media-fetch';
+import type { MediaTaken } from '../media/media-fetch';
 import type { MediaFile } from '../media/media-file';
 import { checkPublic } from '../media/public-media';
 import { apiOf, type GatedApi } from './api';
@@ -23,6 +23,7 @@ import { ProviderAccounts, readyOf } from './provider-accounts';
 import { ProviderSessions } from './provider-sessions';
 import { readJson, readPayload } from './read-payload';
 import { lifetimeIn, ProviderRefresh, REQUEST_MS, type Refresh } from './refresh';
+import { VideoKeeping } from './video';
 
 /** Where a provider fetches media itself, all that is asked for before a message is begun within so many times the time-out. */
 const FETCHING_TIMES_TIMEOUT = 6;
@@ -52,8 +53,14 @@ export interface Publishing<Credentials> extends Asking<Credentials>, Comparing,
    * after an answer that says that nothing was taken.
    */
   readonly publish: GatedApi;
-  /** Of the payload's media, in their order; none where it has none. */
+  /** Of the payload's media, in their order; none where it has none, or where `video` names what an earlier attempt has uploaded. */
   readonly files: readonly MediaFile[];
+  /** Of the payload. */
+  readonly media: readonly MediaItem[];
+  /** Where the message has one medium, and the provider is given videos ahead of their post. */
+  readonly video?: VideoKeeping | undefined;
+  /** Of a request, milliseconds. */
+  readonly timeoutMs: number;
   /** Waits, for as long as the provider works on what it was given. Milliseconds. */
   readonly wait: (ms: number) => Promise<void>;
   /** Epoch milliseconds: no request of the message began earlier. */
@@ -77,7 +84,9 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   /** How long after its time-out a request may still be accepted, and its key be written, milliseconds. */
   readonly acceptedLateMs: number;
   /** What it takes of the media of a message, where it takes any. */
-  readonly media?: MediaLimits;
+  readonly media?: MediaTaken;
+  /** Where it is given videos ahead of their post: whose they are then. */
+  readonly videoOwner?: (credentials: z.infer<Schema>) => string;
   /** It fetches media itself, so their URLs go to it as they are. */
   readonly fetchesMedia?: true;
   /** What an account needs. Each field says how it is asked for. */
@@ -202,7 +211,20 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const isInDoubt = attempt.inDoubt && !this.absent.delete(message);
     const notBefore = lookedSince ?? attempt.dueAt;
     const comparing = this.comparing({ account, id: attempt.id, notBefore });
-    const sending = { ...context, ...comparing, notBefore, credentials, apiVersion, wait, sessions: this.sessions };
+    const video = await this.videoOf(media, credentials, attempt);
+    const { timeoutMs } = this.settings;
+    const sending = {
+      ...context,
+      ...comparing,
+      notBefore,
+      credentials,
+      apiVersion,
+      wait,
+      timeoutMs,
+      media,
+      video,
+      sessions: this.sessions,
+    };
     const monotonic = () => this.clock.monotonic();
     const send = (files: readonly MediaFile[], until: number) => {
       // What became of a publication is asked for also when the time for what comes before it is over.
@@ -214,12 +236,27 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
       return this.provider.send(prepared, { ...sending, ...within, files });
     };
     const hasMedia = media.length > 0 && this.media !== undefined;
-    const sent = hasMedia
-      ? this.media.with(account, media, attempt.now, send)
-      : send([], this.provider.fetchesMedia === true ? monotonic() + this.fetchingMs : Number.POSITIVE_INFINITY);
+    // What an earlier attempt has uploaded is not fetched again.
+    const sent =
+      hasMedia && video?.id === undefined
+        ? this.media.with(account, media, attempt.now, send)
+        : send(
+            [],
+            hasMedia || this.provider.fetchesMedia === true ? monotonic() + this.fetchingMs : Number.POSITIVE_INFINITY,
+          );
     const outcome = await this.owners.sent(account, attempt.id, sent);
     const ended = await this.accounts.judged(account, ready, outcome);
     return hasMedia && isInDoubt && !isPublishing ? stillInDoubt(ended) : ended;
+  }
+
+  private async videoOf(
+    { length }: readonly MediaItem[],
+    credentials: z.infer<Schema>,
+    { kept }: AttemptContext,
+  ): Promise<VideoKeeping | undefined> {
+    const { videoOwner } = this.provider;
+    if (videoOwner === undefined || kept === undefined || length !== 1) return undefined;
+    return VideoKeeping.of(kept, videoOwner(credentials));
   }
 
   async close(): Promise<void> {

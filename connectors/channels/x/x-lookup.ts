@@ -6,6 +6,7 @@ import { isUnanswered, unclear, unread } from '../provider/api';
 import { skewOf } from '../provider/clock-skew';
 import { IMAGES_UNCLEAR, imagesAlike } from '../provider/images-alike';
 import type { Looking } from '../provider/provider-channel';
+import { keptVideo } from '../provider/video';
 import { meaningOf, wordsOf } from './x-answers';
 import { requestTo, type XCredentials, type XPost } from './x-api';
 import { comparisonWith, type XLink } from './x-text';
@@ -69,7 +70,7 @@ const FIELDS = {
 
 type Asked = Pick<
   Looking<XCredentials>,
-  'credentials' | 'ask' | 'sessions' | 'notBefore' | 'now' | 'media' | 'claimFirst'
+  'credentials' | 'ask' | 'sessions' | 'notBefore' | 'now' | 'media' | 'claimFirst' | 'kept'
 >;
 
 /** What was found; `others`: such posts, all of which are other messages'. */
@@ -92,6 +93,7 @@ export async function search(wanted: XPost, looking: Asked): Promise<Found> {
   // Without a fraction, as X's guides write times.
   const start = new Date(Math.max(0, notBefore - MAX_SKEW_MS)).toISOString().replace(/\.\d+Z$/, 'Z');
   const query = { max_results: String(PAGE), start_time: start, exclude: 'retweets', ...FIELDS };
+  const videoKey = (await keptVideo(looking.media, looking.kept))?.['key'];
   const textsAlike = comparisonWith(wanted.text, wanted.reply !== undefined);
   let next: string | undefined;
   let doubt: string | undefined;
@@ -110,7 +112,7 @@ export async function search(wanted: XPost, looking: Asked): Promise<Found> {
     const judged: (Likeness & { readonly id: string })[] = [];
     for (const [index, one] of data.filter(({ created_at }) => Date.parse(created_at) >= since).entries()) {
       if (index % COMPARED_AT_ONCE === 0) await turn();
-      judged.push({ id: one.id, ...likeness(one, { ...wanted, textsAlike }, read.data, looking) });
+      judged.push({ id: one.id, ...likeness(one, { ...wanted, textsAlike, videoKey }, read.data, looking) });
     }
     const same = judged.filter(({ kind }) => kind === 'same').map(({ id }) => id);
     // The oldest first: it is the one of the first attempt.
@@ -168,17 +170,25 @@ interface Likeness {
 
 function likeness(
   one: Post,
-  { reply, textsAlike }: Pick<XPost, 'reply'> & { readonly textsAlike: ReturnType<typeof comparisonWith> },
+  {
+    reply,
+    textsAlike,
+    videoKey,
+  }: Pick<XPost, 'reply'> & {
+    readonly textsAlike: ReturnType<typeof comparisonWith>;
+    readonly videoKey: string | undefined;
+  },
   { includes }: Page,
   { media }: Pick<Asked, 'media'>,
 ): Likeness {
+  const keys = one.attachments?.media_keys ?? [];
+  if (videoKey !== undefined && keys.includes(videoKey)) return { kind: 'same' };
   const answered = (one.referenced_tweets ?? one.referenced_posts ?? []).find(({ type }) => type === 'replied_to');
   if (answered?.id !== reply?.in_reply_to_tweet_id) return { kind: 'other' };
   const whole = one.note_tweet ?? one.note_post ?? one;
   const links: readonly XLink[] = [...(whole.entities?.urls ?? []), ...(one.entities?.urls ?? [])];
   const texts = textsAlike(whole.text, links);
   if (texts === 'other') return { kind: 'other' };
-  const keys = one.attachments?.media_keys ?? [];
   // They may be in work still, or withheld.
   if (media.length > 0 && keys.length === 0) {
     return { kind: 'unclear', why: 'X shows no images of a post that reads like this one' };

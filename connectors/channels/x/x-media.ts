@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Reply } from '../http/reply';
-import type { MediaFile } from '../media/media-file';
+import { type MediaFile, partOf } from '../media/media-file';
 import { beforehand, isUnanswered, type Unpublished } from '../provider/api';
 import { LATER_MS, PATIENCE_MS } from '../provider/patience';
 import type { Publishing } from '../provider/provider-channel';
@@ -19,14 +19,15 @@ const MAX_WAIT_MS = 10_000;
 const uploaded = z.object({
   data: z.object({
     id: z.string().regex(/^\d{1,19}$/),
+    media_key: z.string().max(64).optional().catch(undefined),
     processing_info: z
       .object({ state: z.string().optional(), check_after_secs: z.number().optional().catch(undefined) })
       .optional(),
   }),
 });
-type Uploaded = z.infer<typeof uploaded>['data'];
+export type Uploaded = z.infer<typeof uploaded>['data'];
 
-type Upload = Pick<Publishing<XCredentials>, 'credentials' | 'ask' | 'wait' | 'now'>;
+export type Upload = Pick<Publishing<XCredentials>, 'credentials' | 'ask' | 'wait' | 'now'>;
 
 /** Uploads the images of a post, with what they show, and waits until X has done with them. Nobody sees them before the post. */
 export async function uploadImages(files: readonly MediaFile[], upload: Upload): Promise<string[] | Unpublished> {
@@ -52,7 +53,7 @@ function whyUnfit(files: readonly MediaFile[]): string | undefined {
 }
 
 async function uploadImage(file: MediaFile, upload: Upload): Promise<Uploaded | Unpublished> {
-  const taken = await (file.type === 'image/gif' ? inParts(file, upload) : inOne(file, upload));
+  const taken = await (file.type === 'image/gif' ? inParts(file, 'tweet_gif', upload) : inOne(file, upload));
   if (taken === 'not_started' || 'kind' in taken) return taken;
   const unready = await untilReady(taken, file, upload);
   if (unready !== undefined) return unready;
@@ -71,8 +72,12 @@ function inOne(file: MediaFile, upload: Upload): Promise<Uploaded | Unpublished>
 }
 
 /** As X wants files on which it works for longer. */
-async function inParts(file: MediaFile, upload: Upload): Promise<Uploaded | Unpublished> {
-  const json = { media_type: file.type, total_bytes: file.bytes, media_category: 'tweet_gif' };
+export async function inParts(
+  file: MediaFile,
+  category: 'tweet_gif' | 'tweet_video',
+  upload: Upload,
+): Promise<Uploaded | Unpublished> {
+  const json = { media_type: file.type, total_bytes: file.bytes, media_category: category };
   const begun = await read({ method: 'POST', path: '/2/media/upload/initialize', json }, file, upload);
   if (begun === 'not_started' || 'kind' in begun) return begun;
   const path = `/2/media/upload/${begun.id}`;
@@ -89,13 +94,12 @@ async function inParts(file: MediaFile, upload: Upload): Promise<Uploaded | Unpu
 
 /** @returns undefined when the image can be posted */
 async function untilReady(taken: Uploaded, file: MediaFile, upload: Upload): Promise<Unpublished | undefined> {
-  const query = { command: 'STATUS', media_id: taken.id };
   let { processing_info: work } = taken;
   for (const ms of PATIENCE_MS) {
     if (work === undefined || work.state === 'succeeded') return undefined;
     if (work.state === 'failed') return { kind: 'rejected', reason: `X cannot use ${file.name}` };
     await upload.wait(Math.max(ms, Math.min(MAX_WAIT_MS, (work.check_after_secs ?? 0) * 1_000)));
-    const now = await read({ method: 'GET', path: '/2/media/upload', query }, file, upload);
+    const now = await read(statusOf(taken.id), file, upload);
     if (now === 'not_started' || 'kind' in now) return now;
     work = now.processing_info;
   }
@@ -103,24 +107,33 @@ async function untilReady(taken: Uploaded, file: MediaFile, upload: Upload): Pro
   return { kind: 'retry', reason: `X has worked on ${file.name} for long and has not done with it`, afterMs: LATER_MS };
 }
 
+type Named = Pick<MediaFile, 'name'>;
 type Question = Parameters<typeof requestTo>[1];
 
+/** The question how far X is with what it was given. */
+export function statusOf(id: string): Question {
+  return { method: 'GET', path: '/2/media/upload', query: { command: 'STATUS', media_id: id } };
+}
+
 /** Makes a request of which an answer with the image's id is expected. */
-async function read(question: Question, file: MediaFile, upload: Upload): Promise<Uploaded | Unpublished> {
+async function read(question: Question, file: Named, upload: Upload): Promise<Uploaded | Unpublished> {
   const ended = await asked(question, file, upload);
   if (ended === 'not_started' || ended.kind !== 'answered') return ended;
-  const { success, data } = uploaded.safeParse(ended.json());
-  return success ? data.data : refusalOf(ended, file, upload.now());
+  return uploadedIn(ended) ?? refusalOf(ended, file, upload.now());
+}
+
+export function uploadedIn(reply: Reply): Uploaded | undefined {
+  return uploaded.safeParse(reply.json()).data?.data;
 }
 
 /** Makes a request that must be answered with a 2xx. */
-async function asked(question: Question, file: MediaFile, upload: Upload): Promise<Reply | Unpublished> {
+async function asked(question: Question, file: Named, upload: Upload): Promise<Reply | Unpublished> {
   const ended = await upload.ask(requestTo(upload.credentials, question));
   if (isUnanswered(ended)) return beforehand(ended);
   return ended.isOk ? ended : refusalOf(ended, file, upload.now());
 }
 
-function refusalOf(reply: Reply, { name }: MediaFile, now: number): Unpublished {
+export function refusalOf(reply: Reply, { name }: Named, now: number): Unpublished {
   const { status } = reply;
   const reason = `X does not take ${name} (HTTP ${status}: ${wordsOf(reply)})`;
   if (reply.isOk || status >= 500) return { kind: 'retry', status, reason };
@@ -128,19 +141,4 @@ function refusalOf(reply: Reply, { name }: MediaFile, now: number): Unpublished 
   return meant.kind === 'rejected' || meant.kind === 'delivered'
     ? { kind: 'rejected', status, reason }
     : beforehand(meant);
-}
-
-/** A part of a file, as a file. */
-function partOf(file: MediaFile, from: number, most: number): MediaFile {
-  const bytes = Math.min(most, file.bytes - from);
-  async function* readPart() {
-    let at = 0;
-    for await (const chunk of file.read()) {
-      const part = chunk.subarray(Math.max(0, from - at), Math.max(0, from + bytes - at));
-      at += chunk.length;
-      if (part.length > 0) yield part;
-      if (at >= from + bytes) return;
-    }
-  }
-  return { ...file, bytes, read: readPart };
 }

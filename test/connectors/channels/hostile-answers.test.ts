@@ -128,7 +128,7 @@ describe.each(Object.entries(answers))('%s', (_, manner) => {
     const got = await inTime(fetch(server));
     expect(got).toMatchObject({
       kind: expect.stringMatching(/^(rejected|retry)$/),
-      reason: expect.stringContaining('The image '),
+      reason: expect.stringContaining('The file '),
     });
     await until('the connection is cut', () => server.asked.size === 0);
   });

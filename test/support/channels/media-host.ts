@@ -9,6 +9,10 @@ export const PNG = Buffer.from(
 );
 export const GIF = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64');
 
+/** The beginning of a video, and nothing else of it. */
+export const MP4 = Buffer.concat([Buffer.from([0, 0, 0, 24]), Buffer.from('ftypisom'), Buffer.alloc(12, 1)]);
+export const MOV = Buffer.concat([Buffer.from([0, 0, 0, 20]), Buffer.from('ftypqt  '), Buffer.alloc(12, 1)]);
+
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
 /** A server on this machine that has images, and does what a test says for each path. */

@@ -57,7 +57,7 @@ test('images that are too large together are rejected before they are uploaded',
     ),
   ).toEqual({
     kind: 'rejected',
-    reason: `The images of the message are larger than ${24 * 1024 ** 2} bytes together`,
+    reason: `The media of the message are larger than ${24 * 1024 ** 2} bytes together`,
   });
   expect(world.server.calls).toEqual([]);
 });

@@ -155,7 +155,7 @@ test('a server that works on images for ever keeps a message for a bounded time,
   slow.protocol.media.inWork = 100;
   const message = slow.channel.prepare('shop', JSON.stringify({ text: 'a', media: [{ url: host.url() }] }));
   const ended = await slow.channel.send(message, { ...contextOf('key-1'), mayStart: () => true });
-  expect(ended).toEqual({ kind: 'retry', reason: 'The provider took too long with the images of the message' });
+  expect(ended).toEqual({ kind: 'retry', reason: 'The provider took too long with the media of the message' });
   expect(slow.protocol.posts()).toEqual([]);
   await slow.close();
 });

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import type { NetworkSettings } from '../../../../connectors/channels/http/network';
-import { Media } from '../../../../connectors/channels/media/media';
-import type { MediaFile } from '../../../../connectors/channels/media/media-file';
-import { systemClock } from '../../../../topology/core/clock';
+import { Media, type MediaOptions } from '../../../../connectors/channels/media/media';
+import { type MediaFile, partOf } from '../../../../connectors/channels/media/media-file';
+import { type Clock, systemClock } from '../../../../topology/core/clock';
 import type { MediaItem } from '../../../../topology/payloads/media';
-import { GIF, image, MediaHost, PNG, redirect } from '../../../support/channels/media-host';
+import { GIF, image, MediaHost, MP4, PNG, redirect } from '../../../support/channels/media-host';
 import { until } from '../../../support/until';
 import { NameServer } from '../http/name-server';
 
@@ -55,6 +55,7 @@ function get(from: Media, items: readonly MediaItem[], account = 'shop') {
   }));
 }
 
+const film = (bytes: number) => Buffer.concat([MP4, Buffer.alloc(bytes - MP4.length)]);
 const rejected = (reason: string) => ({ kind: 'rejected', reason: expect.stringContaining(reason) });
 const retry = (reason: string) => ({ kind: 'retry', reason: expect.stringContaining(reason) });
 
@@ -191,6 +192,90 @@ test('No more is read than the provider takes, and nothing is decompressed', asy
   await until('the connection is cut', () => isCut);
   host.on('/bomb', image(gzipSync(PNG), 'image/png', { 'content-encoding': 'gzip' }));
   expect(await get(media(), [{ url: host.url('/bomb') }])).toEqual(rejected('compressed (gzip)'));
+});
+
+describe('videos', () => {
+  const limits = { types: ['image/png'], maxBytes: MAX, video: { types: ['video/mp4'], maxBytes: 10 * MAX } } as const;
+
+  function taking(more: Partial<MediaOptions> = {}): Media {
+    const network = { allowPrivateAddresses: true };
+    const made = new Media({
+      clock: systemClock,
+      network,
+      folder,
+      limits,
+      timeoutMs: TIMEOUT,
+      concurrency: 8,
+      ...more,
+    });
+    closing.push(() => made.close());
+    return made;
+  }
+
+  test('a video is one by its beginning, and has limits of its own', async () => {
+    host.on('/film.png', image(film(5 * MAX), 'video/mp4'));
+    expect(await get(taking(), [{ url: host.url('/film.png') }])).toMatchObject({
+      files: [{ name: 'video-1.mp4', type: 'video/mp4', bytes: 5 * MAX }],
+      contents: [film(5 * MAX)],
+    });
+    host.on('/film.png', image(film(10 * MAX + 1), 'video/mp4'));
+    expect(await get(taking(), [{ url: host.url('/film.png') }])).toEqual(
+      rejected(`larger than the ${10 * MAX} bytes`),
+    );
+    // What a video may have, an image may not.
+    for (const headers of [{}, { 'content-length': String(PNG.length + MAX) }]) {
+      host.on('/cup.png', image(Buffer.concat([PNG, Buffer.alloc(MAX)]), 'image/png', headers));
+      expect(await get(taking(), [{ url: host.url() }])).toEqual(rejected(`larger than the ${MAX} bytes`));
+    }
+    const mov = { ...limits, video: { types: ['video/quicktime'], maxBytes: MAX } } as const;
+    expect(await get(taking({ limits: mov }), [{ url: host.url('/film.png') }])).toEqual(
+      rejected('it is video/mp4, and the provider takes image/png, video/quicktime'),
+    );
+  });
+
+  test('pictures in the format of videos are none', async () => {
+    host.on('/photo', image(Buffer.concat([Buffer.from([0, 0, 0, 24]), Buffer.from('ftypheic'), PNG]), 'image/heic'));
+    expect(await get(taking(), [{ url: host.url('/photo') }])).toEqual(
+      rejected('no image or video that is known here'),
+    );
+  });
+
+  test('a video stands alone, unless the provider shows it beside others', async () => {
+    await writeFile(join(folder, 'film.mp4'), MP4);
+    const both = [{ url: host.url() }, { file: 'film.mp4' }];
+    expect(await get(taking(), both)).toEqual(rejected('a video alone'));
+    const besides = { ...limits, video: { ...limits.video, isBesides: true } } as const;
+    expect(await get(taking({ limits: besides }), both)).toMatchObject({ contents: [PNG, MP4] });
+  });
+
+  test('a video may take longer, by the time of its bytes, and an image may not', async () => {
+    let atMs = 0;
+    const ends: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      monotonic: () => atMs,
+      after: (ms, run) => {
+        ends.push(atMs + ms);
+        return systemClock.after(60_000, run);
+      },
+    };
+    const length = { 'content-length': String(5 * MAX) };
+    host.on('/film', image(film(5 * MAX), 'video/mp4', length));
+    await get(taking({ clock }), [{ url: host.url('/film') }]);
+    expect(ends.slice(-2)).toEqual([3 * TIMEOUT, 3 * TIMEOUT + (5 * MAX) / 128]);
+    atMs = 1_000;
+    await get(taking({ clock }), [{ url: host.url() }]);
+    expect(ends.at(-1)).toBe(atMs + 3 * TIMEOUT);
+  });
+
+  test('a part of a file is read from where it begins', async () => {
+    host.on('/film', image(Buffer.concat([MP4, Buffer.from('0123456789')]), 'video/mp4'));
+    await taking().with('shop', [{ url: host.url('/film') }], now, async ([file]) => {
+      expect(await contents([partOf(file as MediaFile, MP4.length + 2, 3)])).toEqual([Buffer.from('234')]);
+      const last = partOf(file as MediaFile, MP4.length + 8, 5);
+      expect([last.bytes, await contents([last])]).toEqual([2, [Buffer.from('89')]]);
+    });
+  });
 });
 
 test('A file is never held whole in memory, and its copy on disk has no name', async () => {

@@ -1,0 +1,150 @@
+import { createHash } from 'node:crypto';
+import type { IdKeeper, IdKeeping, KeptIds } from '../../../bolts/kept-ids';
+import type { MediaItem } from '../../../topology/payloads/media';
+import type { MediaFile } from '../media/media-file';
+import { isVideo } from '../media/media-type';
+import type { Unpublished } from './api';
+import { PATIENCE_MS } from './patience';
+
+/** How a provider is with a video that it was given whole. `gone`: it does not know it, or not any more. */
+export type VideoState =
+  | 'ready'
+  | 'gone'
+  /** `status`: of the answer that said so. `askAfterMs`: when the provider wants to be asked again. */
+  | { readonly kind: 'in_work'; readonly status: number; readonly askAfterMs?: number };
+
+/** What a provider has of a video: `video` names it in posts. */
+interface VideoIds {
+  readonly video: string;
+  /** Where posts are listed with another name of it. */
+  readonly key?: string | undefined;
+}
+
+interface TakenVideo {
+  readonly ids: VideoIds;
+  /** As the answer says that ended the upload. */
+  readonly state: VideoState | Unpublished;
+}
+
+/** What differs from provider to provider. */
+interface VideoHost {
+  /** Gives the provider all of it. Nobody sees it before the post. */
+  readonly upload: (file: MediaFile) => Promise<TakenVideo | Unpublished>;
+  readonly stateOf: (video: string) => Promise<VideoState | Unpublished>;
+}
+
+/** What is kept of a message's video, for who looks for its post: only that one has it. */
+export function keptVideo(
+  { length }: readonly MediaItem[],
+  kept: IdKeeper | undefined,
+): Promise<KeptIds | undefined> | undefined {
+  return length === 1 ? kept?.read() : undefined;
+}
+
+/** A video that can be posted. */
+export interface ReadyVideo {
+  readonly id: string;
+}
+
+/** What an attempt gives. */
+interface VideoSending {
+  readonly files: readonly MediaFile[];
+  readonly video?: VideoKeeping | undefined;
+  readonly wait: (ms: number) => Promise<void>;
+  /** Of a request. */
+  readonly timeoutMs: number;
+}
+
+const LATER_MS = 15_000;
+/** A provider that has lost a message's video so often will lose it again. */
+const MAX_LOST = 3;
+const OWNER_DIGITS = 16;
+
+/**
+ * The ids of one message's video between attempts. They belong to whoever uploaded it: those of another owner, whom the account had
+ * before, are of no use.
+ */
+export class VideoKeeping {
+  private constructor(
+    private readonly kept: IdKeeping,
+    private readonly owner: string,
+    private readonly found: KeptIds,
+  ) {}
+
+  /** @param owner whose it is; it may have secrets in it */
+  static async of(kept: IdKeeping, owner: string): Promise<VideoKeeping> {
+    const hash = createHash('sha256').update(owner).digest('hex').slice(0, OWNER_DIGITS);
+    const found = (await kept.read()) ?? {};
+    return new VideoKeeping(kept, hash, found['owner'] === hash ? found : {});
+  }
+
+  /** What an earlier attempt has uploaded. */
+  get id(): string | undefined {
+    return this.found['video'];
+  }
+
+  /** How often the provider did not know any more what it had been given. */
+  get lost(): number {
+    return Number(this.found['lost'] ?? 0);
+  }
+
+  /** @returns false when another session has the message by now */
+  keep({ video, key }: VideoIds): Promise<boolean> {
+    return this.write({ video, ...(key === undefined ? {} : { key }), lost: String(this.lost) });
+  }
+
+  forget(): Promise<boolean> {
+    return this.write({ lost: String(this.lost + 1) });
+  }
+
+  private write(ids: KeptIds): Promise<boolean> {
+    return this.kept.keep({ ...ids, owner: this.owner });
+  }
+}
+
+/**
+ * Gives a provider the video of a message, unless an earlier attempt did, and waits until it can be posted: no longer than a request may
+ * take, because others want the slot. Then the message is tried again, and goes on from there.
+ *
+ * 1. *What was uploaded whole is not uploaded again*: its id is kept before anything else is asked.
+ * @returns undefined where the message has no video
+ */
+export async function readyVideo(
+  host: VideoHost,
+  { files: [file], video: keeping, wait, timeoutMs }: VideoSending,
+): Promise<ReadyVideo | Unpublished | undefined> {
+  let id = keeping?.id;
+  let first: VideoState | Unpublished | undefined;
+  if (id === undefined) {
+    if (file === undefined || !isVideo(file.type)) return undefined;
+    const taken = await host.upload(file);
+    if (taken === 'not_started' || 'kind' in taken) return taken;
+    if (keeping !== undefined && !(await keeping.keep(taken.ids))) return 'not_started';
+    id = taken.ids.video;
+    first = taken.state;
+  }
+  let leftMs = timeoutMs;
+  for (const ms of [...PATIENCE_MS, Number.POSITIVE_INFINITY]) {
+    const state = first ?? (await host.stateOf(id));
+    first = undefined;
+    if (state === 'ready') return { id };
+    if (state === 'gone') return lost(keeping);
+    if (state === 'not_started' || state.kind !== 'in_work') return state;
+    const { status, askAfterMs = 0 } = state;
+    const pauseMs = Math.max(ms, askAfterMs);
+    if (pauseMs > leftMs) {
+      // With the status of its last answer, so that slots are shared out by how long it takes.
+      const reason = 'The provider still works on the video; it has it, and is asked again';
+      return { kind: 'retry', status, reason, afterMs: Math.max(LATER_MS, askAfterMs) };
+    }
+    leftMs -= pauseMs;
+    await wait(pauseMs);
+  }
+  return undefined;
+}
+
+async function lost(keeping: VideoKeeping | undefined): Promise<Unpublished> {
+  if (keeping !== undefined && !(await keeping.forget())) return 'not_started';
+  const reason = 'The provider does not know the video any more that it was given';
+  return (keeping?.lost ?? 0) + 1 < MAX_LOST ? { kind: 'retry', reason } : { kind: 'rejected', reason };
+}
