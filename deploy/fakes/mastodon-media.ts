@@ -1,7 +1,7 @@
-import { isImage, partsOf } from './fake-form';
+import { isImage, isVideo, partsOf } from './fake-form';
 import type { FakeAnswer, FakeRequest } from './fake-provider';
 
-/** An image as the fake keeps it, and what readers see of it. */
+/** An image or a video as the fake keeps it, and what readers see of it. */
 export interface FakeImage {
   readonly id: string;
   readonly account: string;
@@ -14,6 +14,7 @@ export interface FakeImage {
 }
 
 const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_VIDEO_BYTES = 99 * 1024 * 1024;
 const MAX_DESCRIPTION = 1_500;
 
 /** Images that were uploaded for posts to come. */
@@ -22,7 +23,8 @@ export class FakeMastodonMedia {
   inWork = 0;
   /** Whether the server gives up the next images while it works on them. */
   fails = false;
-  private readonly kept: FakeImage[] = [];
+  private kept: FakeImage[] = [];
+  private made = 0;
 
   get images(): readonly FakeImage[] {
     return this.kept;
@@ -36,12 +38,17 @@ export class FakeMastodonMedia {
     if (others.length > 0 || (description !== undefined && description.name !== 'description')) {
       return problem(400, 'strict: expected a description');
     }
-    if (!isImage(file.type, file.body)) return problem(422, 'Validation failed: File content type is invalid');
-    if (file.body.length > MAX_BYTES) return problem(422, 'Validation failed: File size must be less than 16 MB');
+    const hasVideo = isVideo(file.type, file.body);
+    if (!isImage(file.type, file.body) && !hasVideo) {
+      return problem(422, 'Validation failed: File content type is invalid');
+    }
+    if (file.body.length > MAX_VIDEO_BYTES) return problem(422, 'Validation failed: File size must be less than 99 MB');
+    if (file.body.length > MAX_BYTES && !hasVideo)
+      return problem(422, 'Validation failed: File size must be less than 16 MB');
     const alt = description?.body.toString() ?? null;
     if ((alt ?? '').length > MAX_DESCRIPTION) return problem(422, 'Validation failed: Description is too long');
     const image: FakeImage = {
-      id: String(7_000 + this.kept.length),
+      id: String(7_000 + this.made++),
       account,
       type: file.type as string,
       bytes: file.body.length,
@@ -61,6 +68,11 @@ export class FakeMastodonMedia {
     return { status: image.inWork > 0 ? 206 : 200, json: shown(image) };
   }
 
+  /** The server has thrown away what no post uses. */
+  expire(): void {
+    this.kept = [];
+  }
+
   /** Makes images part of a post. */
   attach(ids: readonly string[], account: string): readonly FakeImage[] | FakeAnswer {
     const images = ids.map((id) => this.of(account, id));
@@ -68,6 +80,9 @@ export class FakeMastodonMedia {
     if (known.length < ids.length) return problem(422, 'Validation failed: Media not found');
     if (known.some(({ inWork }) => inWork > 0)) {
       return problem(422, 'Cannot attach files that have not finished processing. Try again in a moment!');
+    }
+    if (known.length > 1 && known.some(({ type }) => isFilm(type))) {
+      return problem(422, 'Cannot attach a video to a post that already contains images');
     }
     for (const image of known) image.isAttached = true;
     return known;
@@ -78,8 +93,17 @@ export class FakeMastodonMedia {
   }
 }
 
-function shown({ id, inWork, description }: FakeImage) {
-  return { id, type: 'image', url: inWork > 0 ? null : `https://mastodon.test/media/${id}`, description };
+function shown({ id, type, inWork, description }: FakeImage) {
+  return {
+    id,
+    type: isFilm(type) ? 'video' : 'image',
+    url: inWork > 0 ? null : `https://mastodon.test/media/${id}`,
+    description,
+  };
+}
+
+function isFilm(type: string): boolean {
+  return type.startsWith('video/');
 }
 
 function problem(status: number, error: string): FakeAnswer {

@@ -50,7 +50,7 @@ export const mastodon = z
       description: 'stands before the post',
     }),
     language,
-    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
+    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT, video: 'alone' }),
     limit: z
       .int()
       .min(1)

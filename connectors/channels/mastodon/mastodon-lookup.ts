@@ -6,6 +6,7 @@ import { type ApiEnd, isUnanswered, type Unclear, unclear, unread } from '../pro
 import { skewOf } from '../provider/clock-skew';
 import { IMAGES_UNCLEAR, imagesAlike } from '../provider/images-alike';
 import type { Looking } from '../provider/provider-channel';
+import { keptVideo } from '../provider/video';
 import { meaningOf } from './mastodon-answers';
 import { type MastodonCredentials, type MastodonStatus, urlOf } from './mastodon-status';
 
@@ -30,7 +31,7 @@ const post = z.object({
   in_reply_to_id: z.string().nullish(),
   /** HTML. The server may be anybody's. */
   content: z.string().max(MAX_CONTENT),
-  media_attachments: z.array(z.object({ description: z.string().nullish() })).optional(),
+  media_attachments: z.array(z.object({ id: z.string().optional(), description: z.string().nullish() })).optional(),
 });
 const posts = z.array(post);
 const source = z.object({ text: z.string(), spoiler_text: z.string() });
@@ -44,7 +45,7 @@ type Post = z.infer<typeof post>;
  */
 export async function findStatus(
   wanted: MastodonStatus,
-  { credentials, ask, notBefore, now, media, claimFirst }: Looking<MastodonCredentials>,
+  { credentials, ask, notBefore, now, media, claimFirst, kept }: Looking<MastodonCredentials>,
 ): Promise<LookupAnswer> {
   const get = (path: string) => {
     const headers = { authorization: `Bearer ${credentials.token}` };
@@ -52,6 +53,8 @@ export async function findStatus(
   };
   const own = read(await get('/api/v1/accounts/verify_credentials'), ownAccount, now());
   if ('kind' in own) return own;
+  const video = (await keptVideo(media, kept))?.['video'];
+  const imagesOf = (one: Post) => likenessOf(one, media, video);
   const since = notBefore - skewOf(own.reply, now());
   const alike: Post[] = [];
   let older = '';
@@ -63,7 +66,7 @@ export async function findStatus(
     const listed = read(await get(path), posts, now());
     if ('kind' in listed) return listed;
     const recent = listed.value.filter(({ created_at }) => Date.parse(created_at) >= since);
-    alike.push(...recent.filter((one) => looksLike(one, wanted) && imagesOf(one, media) !== 'other'));
+    alike.push(...recent.filter((one) => looksLike(one, wanted) && imagesOf(one) !== 'other'));
     const last = listed.value.at(-1);
     if (last === undefined || recent.length < listed.value.length) break;
     older = `&max_id=${encodeURIComponent(last.id)}`;
@@ -75,7 +78,7 @@ export async function findStatus(
     const written = read(await get(`/api/v1/statuses/${encodeURIComponent(id)}/source`), source, now());
     if ('kind' in written) return written;
     if (written.value.text.trim() !== wanted.status.trim()) continue;
-    if (imagesOf(one, media) === 'unclear') {
+    if (imagesOf(one) === 'unclear') {
       isAnyUnclear = true;
       continue;
     }
@@ -87,7 +90,9 @@ export async function findStatus(
   return isAnyUnclear ? { kind: 'unknown', reason: IMAGES_UNCLEAR } : { kind: 'absent' };
 }
 
-function imagesOf({ media_attachments: images }: Post, media: readonly MediaItem[]) {
+/** @param video under which id the server was given it */
+function likenessOf({ media_attachments: images }: Post, media: readonly MediaItem[], video: string | undefined) {
+  if (video !== undefined && images?.some(({ id }) => id === video) === true) return 'same';
   return imagesAlike(
     media,
     images?.map(({ description }) => description),

@@ -7,11 +7,12 @@ import type { Publishing } from '../provider/provider-channel';
 import { errorOf, meaningOf } from './mastodon-answers';
 import { type MastodonCredentials, requestTo } from './mastodon-status';
 
-const IN_WORK = new Set([202, 206]);
+/** The server has not done with what it was given. */
+export const IN_WORK: ReadonlySet<number> = new Set([202, 206]);
 
 const attachment = z.object({ id: z.string().regex(/^[0-9A-Za-z]{1,64}$/) });
 
-type Upload = Pick<Publishing<MastodonCredentials>, 'credentials' | 'ask' | 'wait' | 'now'>;
+export type Upload = Pick<Publishing<MastodonCredentials>, 'credentials' | 'ask' | 'wait' | 'now'>;
 
 /** Uploads the images of a post, and waits until the server has done with them. Nobody sees them before the post. */
 export async function uploadImages(files: readonly MediaFile[], upload: Upload): Promise<string[] | Unpublished> {
@@ -24,19 +25,36 @@ export async function uploadImages(files: readonly MediaFile[], upload: Upload):
   return ids;
 }
 
-async function uploadImage(file: MediaFile, upload: Upload): Promise<{ readonly id: string } | Unpublished> {
-  const { credentials, ask, wait, now } = upload;
+interface Given {
+  readonly id: string;
+  readonly reply: Reply;
+}
+
+/** Gives the server a file, with what it shows. */
+export async function give(file: MediaFile, { credentials, ask, now }: Upload): Promise<Given | Unpublished> {
   const { alt } = file;
   const parts = [{ name: 'file', file }, ...(alt === undefined ? [] : [{ name: 'description', text: alt }])];
-  let ended: ApiEnd = await ask({ ...requestTo(credentials, 'POST', '/api/v2/media'), parts });
-  if (isUnanswered(ended)) return beforehand(ended);
-  const taken = attachment.safeParse(ended.json());
-  if (!ended.isOk || !taken.success) return refusalOf(ended, file, now());
-  const { id } = taken.data;
+  const reply = await ask({ ...requestTo(credentials, 'POST', '/api/v2/media'), parts });
+  if (isUnanswered(reply)) return beforehand(reply);
+  const taken = attachment.safeParse(reply.json());
+  return reply.isOk && taken.success ? { id: taken.data.id, reply } : refusalOf(reply, file, now());
+}
+
+/** The question how far the server is with what it was given. */
+export function askFor(id: string, { credentials, ask }: Upload): Promise<ApiEnd> {
+  return ask(requestTo(credentials, 'GET', `/api/v1/media/${id}`));
+}
+
+async function uploadImage(file: MediaFile, upload: Upload): Promise<{ readonly id: string } | Unpublished> {
+  const { wait, now } = upload;
+  const given = await give(file, upload);
+  if (given === 'not_started' || 'kind' in given) return given;
+  const { id } = given;
+  let ended: ApiEnd = given.reply;
   for (const ms of PATIENCE_MS) {
     if (!IN_WORK.has(ended.status)) return { id };
     await wait(ms);
-    ended = await ask(requestTo(credentials, 'GET', `/api/v1/media/${id}`));
+    ended = await askFor(id, upload);
     if (isUnanswered(ended)) return beforehand(ended);
     if (!ended.isOk) return refusalOf(ended, file, now());
   }
@@ -45,7 +63,7 @@ async function uploadImage(file: MediaFile, upload: Upload): Promise<{ readonly 
   return { kind: 'retry', status: ended.status, reason, afterMs: LATER_MS };
 }
 
-function refusalOf(reply: Reply, { name }: MediaFile, now: number): Unpublished {
+export function refusalOf(reply: Reply, { name }: Pick<MediaFile, 'name'>, now: number): Unpublished {
   const { status } = reply;
   const said = `HTTP ${status}: ${errorOf(reply)}`;
   const reason = `The server does not take ${name} (${said})`;

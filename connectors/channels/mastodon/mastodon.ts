@@ -9,6 +9,7 @@ import { errorOf, meaningOf } from './mastodon-answers';
 import { findStatus } from './mastodon-lookup';
 import { uploadImages } from './mastodon-media';
 import { type MastodonStatus, requestTo } from './mastodon-status';
+import { MAX_VIDEO_BYTES, uploadVideo } from './mastodon-video';
 
 const MINUTE_MS = 60_000;
 /** The server keeps a key for an hour after the first request ended; some of that is left to clocks that differ. */
@@ -40,10 +41,17 @@ export const mastodon = providerKind({
   credentials,
   originOf: ({ instance }) => new URL(instance).origin,
   prepare: statusOf,
-  media: { types: ['image/jpeg', 'image/png', 'image/gif', 'image/webp'], maxBytes: MAX_IMAGE_BYTES },
+  media: {
+    types: ['image/jpeg', 'image/png', 'image/gif', 'image/webp'],
+    maxBytes: MAX_IMAGE_BYTES,
+    video: { types: ['video/mp4', 'video/quicktime'], maxBytes: MAX_VIDEO_BYTES },
+  },
+  videoOwner: ({ instance, token }) => JSON.stringify([instance, token]),
   async send(status, sending) {
     const { credentials: account, publish, idempotencyKey, now, files } = sending;
-    const uploaded = await uploadImages(files, sending);
+    const video = await uploadVideo(sending);
+    if (video === 'not_started' || (video !== undefined && 'kind' in video)) return video;
+    const uploaded = video === undefined ? await uploadImages(files, sending) : [video.id];
     if (!Array.isArray(uploaded)) return uploaded;
     const ended = await publish({
       ...requestTo(account, 'POST', '/api/v1/statuses', { 'idempotency-key': idempotencyKey }),

@@ -1,0 +1,36 @@
+import type { Reply } from '../http/reply';
+import { beforehand, isUnanswered, type Unpublished } from '../provider/api';
+import type { Publishing } from '../provider/provider-channel';
+import { type ReadyVideo, readyVideo, type VideoState } from '../provider/video';
+import { askFor, give, IN_WORK, refusalOf, type Upload } from './mastodon-media';
+import type { MastodonCredentials } from './mastodon-status';
+
+/** What a server takes unless its administrator has changed it. */
+export const MAX_VIDEO_BYTES = 99 * 1024 ** 2;
+const UPLOADED = { name: 'the video' };
+
+/** Uploads the video of a post, if it has one, and waits until it can be posted. */
+export function uploadVideo(sending: Publishing<MastodonCredentials>): Promise<ReadyVideo | Unpublished | undefined> {
+  return readyVideo(
+    {
+      async upload(file) {
+        const given = await give(file, sending);
+        if (given === 'not_started' || 'kind' in given) return given;
+        return { ids: { video: given.id }, state: workOn(given.reply) };
+      },
+      stateOf: (id) => stateOf(id, sending),
+    },
+    sending,
+  );
+}
+
+async function stateOf(id: string, upload: Upload): Promise<VideoState | Unpublished> {
+  const ended = await askFor(id, upload);
+  if (isUnanswered(ended)) return beforehand(ended);
+  if (ended.isOk) return workOn(ended);
+  return ended.status === 404 ? 'gone' : refusalOf(ended, UPLOADED, upload.now());
+}
+
+function workOn({ status }: Reply): VideoState {
+  return IN_WORK.has(status) ? { kind: 'in_work', status } : 'ready';
+}
