@@ -6,15 +6,25 @@ const MAX_HASHTAGS = 30;
 
 const form = z
   .strictObject({
-    media_type: z.literal('CAROUSEL').optional(),
+    media_type: z.enum(['CAROUSEL', 'REELS', 'VIDEO']).optional(),
     image_url: z.url().optional(),
+    video_url: z.url().optional(),
     caption: z.string().optional(),
     alt_text: z.string().max(1_000).optional(),
     is_carousel_item: z.literal('true').optional(),
     children: z.string().optional(),
   })
-  .refine((given) => (given.image_url === undefined) !== (given.children === undefined), 'image_url or children')
-  .refine((given) => (given.media_type === undefined) === (given.children === undefined), 'a CAROUSEL has children')
+  .refine(
+    ({ image_url, video_url, children }) =>
+      [image_url, video_url, children].filter((one) => one !== undefined).length === 1,
+    'image_url, video_url or children',
+  )
+  .refine((given) => (given.media_type === 'CAROUSEL') === (given.children !== undefined), 'a CAROUSEL has children')
+  .refine(({ media_type, video_url, is_carousel_item }) => {
+    const wanted = is_carousel_item === undefined ? 'REELS' : 'VIDEO';
+    return video_url === undefined ? media_type === undefined || media_type === 'CAROUSEL' : media_type === wanted;
+  }, 'a video is a REELS, and a VIDEO in a carousel')
+  .refine((given) => given.alt_text === undefined || given.image_url !== undefined, 'alt_text is of images')
   .refine((given) => given.is_carousel_item === undefined || given.caption === undefined, 'an item has no caption');
 
 const dialect: ContainerDialect = {

@@ -36,7 +36,7 @@ export interface FakeContainerPost {
   readonly container: string;
   readonly user: string;
   readonly text: string;
-  /** Fields of what is shown: of each item of a carousel, else of the post itself where it has an image. */
+  /** Fields of what is shown: of each item of a carousel, else of the post itself where it has an image or a video. */
   readonly images: readonly Readonly<Record<string, string>>[];
   readonly fields: Readonly<Record<string, string>>;
   readonly at: number;
@@ -224,7 +224,8 @@ export class FakeContainers implements FakeProtocol {
     const { fields, id } = container;
     const children = fields['children']?.split(',') ?? [];
     const shown = children.map((child) => this.containers.find((one) => one.id === child)?.fields ?? {});
-    const images = fields['image_url'] === undefined ? shown : [fields];
+    const isAlone = fields['image_url'] !== undefined || fields['video_url'] !== undefined;
+    const images = isAlone ? [fields] : shown;
     const text = fields[this.dialect.textField] ?? '';
     const post = `${id}9`;
     this.kept.push({ id: post, container: id, user, text, images, fields, at: clock.now() });

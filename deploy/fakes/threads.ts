@@ -5,9 +5,10 @@ const MAX_TEXT = 500;
 
 const form = z
   .strictObject({
-    media_type: z.enum(['TEXT', 'IMAGE', 'CAROUSEL']),
+    media_type: z.enum(['TEXT', 'IMAGE', 'VIDEO', 'CAROUSEL']),
     text: z.string().min(1).optional(),
     image_url: z.url().optional(),
+    video_url: z.url().optional(),
     alt_text: z.string().max(1_000).optional(),
     is_carousel_item: z.literal('true').optional(),
     children: z.string().optional(),
@@ -16,6 +17,7 @@ const form = z
     link_attachment: z.url().optional(),
   })
   .refine((given) => (given.media_type === 'IMAGE') === (given.image_url !== undefined), 'an IMAGE has image_url')
+  .refine((given) => (given.media_type === 'VIDEO') === (given.video_url !== undefined), 'a VIDEO has video_url')
   .refine((given) => (given.media_type === 'CAROUSEL') === (given.children !== undefined), 'a CAROUSEL has children')
   .refine((given) => given.media_type !== 'TEXT' || given.text !== undefined, 'a TEXT has text')
   .refine((given) => given.media_type === 'TEXT' || given.link_attachment === undefined, 'a link goes with TEXT');

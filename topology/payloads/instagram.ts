@@ -11,7 +11,7 @@ const MAX_IMAGES = 10;
 const MAX_ALT = 1_000;
 const HASHTAG = /(?<![\p{L}\p{N}_&])#[\p{L}\p{N}_]+/gu;
 
-/** A post of a professional account on Instagram: an image, or several, with a caption. */
+/** A post of a professional account on Instagram: an image or a video, or several, with a caption. */
 export const instagram = z
   .strictObject({
     text: z
@@ -20,7 +20,7 @@ export const instagram = z
       .refine((text) => text.trim() !== '', 'expected a text, got blanks')
       .optional()
       .register(fields, { option: 'text', placeholder: 'text', takes: 'text', description: 'the caption' }),
-    media: mediaByUrl({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
+    media: mediaByUrl({ most: MAX_IMAGES, maxAlt: MAX_ALT, video: 'besides' }),
     limit: z
       .int()
       .min(1)
@@ -53,7 +53,7 @@ export const instagram = z
       issues.push({ code: 'custom', path: ['text'], message: many, input: text });
     }
     if (media === undefined) {
-      const none = 'expected at least one image, because Instagram has no posts without';
+      const none = 'expected at least one image or video, because Instagram has no posts without';
       issues.push({ code: 'custom', path: ['media'], message: none, input: media });
     }
   });

@@ -24,27 +24,36 @@ export function media(rules: MediaRules) {
   return optional(image(rules.maxAlt), rules, ', or "file" for one below the workers\' MEDIA_FOLDER');
 }
 
-/** The same where the provider fetches the images itself: each is at a URL. */
+/** The same where the provider fetches them itself: each is at a URL, and says whether it is a video, because nobody here sees it. */
 export function mediaByUrl(rules: MediaRules) {
-  const byUrl = image(rules.maxAlt).refine(({ url }) => url !== undefined, {
-    error: 'expected a url that everybody may read, because the provider fetches it',
-    path: ['url'],
-  });
-  return optional(byUrl, rules, ', each where everybody may read it');
+  const byUrl = exactlyOne(shape(rules.maxAlt).extend({ type: z.enum(['image', 'video']).optional() })).refine(
+    ({ url }) => url !== undefined,
+    {
+      error: 'expected a url that everybody may read, because the provider fetches it',
+      path: ['url'],
+    },
+  );
+  return optional(byUrl, rules, ', each where everybody may read it; a video has "type":"video"');
 }
 
 function image(maxAlt: number) {
-  return z
-    .strictObject({
-      url: webUrl(MAX_URL).optional(),
-      file: z
-        .string()
-        .max(MAX_FILE, { abort: true })
-        .regex(RELATIVE_PATH, 'expected a path below the folder that MEDIA_FOLDER names, such as shop/cup.png')
-        .optional(),
-      alt: z.string().min(1).max(maxAlt).optional(),
-    })
-    .refine(({ url, file }) => (url === undefined) !== (file === undefined), 'expected either url or file');
+  return exactlyOne(shape(maxAlt));
+}
+
+function shape(maxAlt: number) {
+  return z.strictObject({
+    url: webUrl(MAX_URL).optional(),
+    file: z
+      .string()
+      .max(MAX_FILE, { abort: true })
+      .regex(RELATIVE_PATH, 'expected a path below the folder that MEDIA_FOLDER names, such as shop/cup.png')
+      .optional(),
+    alt: z.string().min(1).max(maxAlt).optional(),
+  });
+}
+
+function exactlyOne<T extends z.ZodType<Pick<MediaItem, 'url' | 'file'>>>(item: T) {
+  return item.refine(({ url, file }) => (url === undefined) !== (file === undefined), 'expected either url or file');
 }
 
 function optional<T extends z.ZodType>(one: T, { most, video }: MediaRules, more: string) {
@@ -65,10 +74,12 @@ export const withMedia = z.looseObject({
   media: boundedList(image(MAX_ALT_OF_ANY), MAX_IMAGES_OF_ANY).nullish(),
 });
 
-/** One image of a message: exactly one of `url` and `file` is given. */
+/** One image or video of a message: exactly one of `url` and `file` is given. */
 export interface MediaItem {
   readonly url?: string | undefined;
   readonly file?: string | undefined;
   /** What it shows, for those who do not see it. */
   readonly alt?: string | undefined;
+  /** Where the provider fetches it: an image unless it says otherwise. Else its content says what it is. */
+  readonly type?: 'image' | 'video' | undefined;
 }

@@ -49,7 +49,7 @@ export const threads = z
       takes: 'text',
       description: 'who may answer: everyone, those whom the account follows, or those who are mentioned',
     }),
-    media: mediaByUrl({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
+    media: mediaByUrl({ most: MAX_IMAGES, maxAlt: MAX_ALT, video: 'besides' }),
     limit: z
       .int()
       .min(1)

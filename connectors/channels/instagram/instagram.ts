@@ -39,10 +39,11 @@ function hostOf({ user, token, server = API }: Credentials, version = API_VERSIO
 /** What is made ready: a function of the row alone. */
 function postOf({ text: caption, media = [] }: Payload<'instagram'>): ContainerPost {
   const [first] = media;
-  if (media.length === 1 && first !== undefined) return { items: [], fields: { ...imageOf(first), caption } };
-  return { items: media.map(imageOf), fields: { media_type: 'CAROUSEL', caption } };
+  if (media.length === 1 && first !== undefined) return { items: [], fields: { ...itemOf(first, 'REELS'), caption } };
+  return { items: media.map((item) => itemOf(item, 'VIDEO')), fields: { media_type: 'CAROUSEL', caption } };
 }
 
-function imageOf({ url: image_url, alt: alt_text }: MediaItem): GraphFields {
-  return { image_url, alt_text };
+/** Instagram takes the alt of images only. A video by itself is a reel. */
+function itemOf({ url, alt: alt_text, type }: MediaItem, videoType: 'REELS' | 'VIDEO'): GraphFields {
+  return type === 'video' ? { media_type: videoType, video_url: url } : { image_url: url, alt_text };
 }

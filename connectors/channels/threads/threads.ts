@@ -47,10 +47,12 @@ function postOf({ text, replyTo, link, replies, media = [] }: Payload<'threads'>
   };
   const [first] = media;
   if (first === undefined) return { items: [], fields: { media_type: 'TEXT', ...common, link_attachment: link } };
-  if (media.length === 1) return { items: [], fields: { ...imageOf(first), ...common } };
-  return { items: media.map(imageOf), fields: { media_type: 'CAROUSEL', ...common } };
+  if (media.length === 1) return { items: [], fields: { ...itemOf(first), ...common } };
+  return { items: media.map(itemOf), fields: { media_type: 'CAROUSEL', ...common } };
 }
 
-function imageOf({ url: image_url, alt: alt_text }: MediaItem): GraphFields {
-  return { media_type: 'IMAGE', image_url, alt_text };
+function itemOf({ url, alt: alt_text, type }: MediaItem): GraphFields {
+  return type === 'video'
+    ? { media_type: 'VIDEO', video_url: url, alt_text }
+    : { media_type: 'IMAGE', image_url: url, alt_text };
 }

@@ -25,7 +25,7 @@ test('a caption has 30 hashtags, or as many as are allowed', () => {
 test('there is no post without an image, and none of more than ten', () => {
   expect(reason({ media })).toBe('ok');
   expect(reason({ text: 'a' })).toBe(
-    'payload.media: expected at least one image, because Instagram has no posts without',
+    'payload.media: expected at least one image or video, because Instagram has no posts without',
   );
   expect(reason({ media: Array.from({ length: 10 }, () => media[0]) })).toBe('ok');
   expect(reason({ media: Array.from({ length: 11 }, () => media[0]) })).toContain('payload.media');
