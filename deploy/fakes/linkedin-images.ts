@@ -20,7 +20,7 @@ const imageSchema = z.strictObject({
 });
 /** Images below a post. */
 export const contentSchema = z.union([
-  z.strictObject({ media: imageSchema }),
+  z.strictObject({ media: z.union([imageSchema, z.strictObject({ id: z.string().regex(/^urn:li:video:/) })]) }),
   z.strictObject({ multiImage: z.strictObject({ images: z.array(imageSchema).min(2).max(20) }) }),
 ]);
 
@@ -73,11 +73,12 @@ export class FakeLinkedinImages {
   of(
     content: z.infer<typeof contentSchema>,
     author: string,
-  ): readonly { readonly bytes: number; readonly alt: string | null }[] | undefined {
-    const wanted = 'media' in content ? [content.media] : content.multiImage.images;
+  ): readonly { readonly id: string; readonly bytes: number; readonly alt: string | null }[] | undefined {
+    const wanted: readonly z.infer<typeof imageSchema>[] =
+      'media' in content ? [content.media] : content.multiImage.images;
     const images = wanted.flatMap(({ id, altText = null }) => {
       const image = this.kept.find((one) => one.id === id && one.owner === author && one.status === 'AVAILABLE');
-      return image === undefined ? [] : [{ bytes: image.bytes, alt: altText }];
+      return image === undefined ? [] : [{ id, bytes: image.bytes, alt: altText }];
     });
     return images.length < wanted.length ? undefined : images;
   }

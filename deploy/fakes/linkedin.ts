@@ -3,6 +3,7 @@ import type { Clock } from '../../topology/core/clock';
 import { FakeOAuth, type FakeOAuthOptions } from './fake-oauth';
 import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
 import { contentSchema, FakeLinkedinImages } from './linkedin-images';
+import { FakeLinkedinVideos } from './linkedin-videos';
 
 /** What a fake of LinkedIn may be told. Times are milliseconds. */
 export interface FakeLinkedinOptions {
@@ -28,7 +29,8 @@ export interface FakeLinkedinPost {
   readonly shown: string;
   readonly visibility: string;
   readonly link: string | undefined;
-  readonly images: readonly { readonly bytes: number; readonly alt: string | null }[];
+  /** And videos. */
+  readonly images: readonly { readonly id: string; readonly bytes: number; readonly alt: string | null }[];
   /** Epoch milliseconds. */
   readonly at: number;
 }
@@ -85,6 +87,7 @@ export class FakeLinkedin implements FakeProtocol {
   readonly name = 'linkedin';
   readonly revoked = new Set<string>();
   readonly images = new FakeLinkedinImages();
+  readonly videos = new FakeLinkedinVideos();
   private readonly kept: FakeLinkedinPost[] = [];
 
   readonly oauth: FakeOAuth;
@@ -103,7 +106,7 @@ export class FakeLinkedin implements FakeProtocol {
   }
 
   uploads(request: FakeRequest): boolean {
-    return this.images.uploads(request);
+    return this.images.uploads(request) || this.videos.uploads(request);
   }
 
   refreshes(request: FakeRequest): boolean {
@@ -126,8 +129,10 @@ export class FakeLinkedin implements FakeProtocol {
       return problem(401, 'The token used in the request has been revoked by the user', { serviceErrorCode: 65_601 });
     }
     if (method === 'GET' && path === '/v2/userinfo') return userinfo(author);
+    if (this.videos.uploads(request)) return this.videos.take(request, author);
     if (this.uploads(request)) return this.images.take(request, author);
-    if (!/^\/rest\/(?:posts(?:$|\/)|images)/.test(path)) return problem(404, `No virtual resource found for ${path}`);
+    if (!/^\/rest\/(?:posts(?:$|\/)|images|videos)/.test(path))
+      return problem(404, `No virtual resource found for ${path}`);
     const { versions = ['202605', '202606'] } = this.options;
     const version = String(headers['linkedin-version'] ?? '');
     if (!/^\d{6}$/.test(version)) return problem(400, 'strict: expected LinkedIn-Version: YYYYMM');
@@ -138,6 +143,7 @@ export class FakeLinkedin implements FakeProtocol {
       return problem(400, 'strict: expected X-Restli-Protocol-Version: 2.0.0');
     }
     if (path.startsWith('/rest/posts/')) return this.show(request, author);
+    if (path.startsWith('/rest/videos')) return this.videos.handle(request, author);
     if (path !== '/rest/posts') return this.images.handle(request, author);
     if (method === 'POST') return this.post(request, author);
     return method === 'GET' ? this.list(request, author) : problem(405, 'Method Not Allowed');
@@ -158,7 +164,7 @@ export class FakeLinkedin implements FakeProtocol {
       return problem(422, `ERROR :: /commentary :: length of "${commentary.length}" is more than ${MAX_CHARACTERS}`);
     }
     const link = content !== undefined && 'article' in content ? content.article.source : undefined;
-    const images = content === undefined || 'article' in content ? [] : this.images.of(content, author);
+    const images = content === undefined || 'article' in content ? [] : this.mediaOf(content, author);
     if (images === undefined) return problem(400, 'An image of the post is not there, or is still in work');
     const earlier = own.find(
       (post) => post.commentary === commentary && post.link === link && now - post.at < duplicateMs,
@@ -171,6 +177,12 @@ export class FakeLinkedin implements FakeProtocol {
     const id = `urn:li:share:${FIRST_ID + BigInt(this.kept.length)}`;
     this.kept.push({ id, author, commentary, shown: shownOf(commentary), visibility, link, images, at: now });
     return { status: 201, headers: { 'x-restli-id': id }, json: undefined };
+  }
+
+  private mediaOf(content: z.infer<typeof contentSchema>, author: string): FakeLinkedinPost['images'] | undefined {
+    if (!('media' in content) || !content.media.id.startsWith('urn:li:video:')) return this.images.of(content, author);
+    const video = this.videos.of(content.media.id, author);
+    return video?.status === 'AVAILABLE' ? [{ id: video.id, bytes: video.size, alt: null }] : undefined;
   }
 
   private show({ method, path }: FakeRequest, author: string): FakeAnswer {
@@ -223,7 +235,7 @@ function shownPost({ id, author, commentary, visibility, link, images, at }: Fak
 /** What stands below a post's text. */
 function contentOf(link: string | undefined, images: FakeLinkedinPost['images']): object {
   if (link !== undefined) return { content: { article: { source: link } } };
-  const shown = images.map(({ alt }) => (alt === null ? {} : { altText: alt }));
+  const shown = images.map(({ id, alt }) => ({ id, ...(alt === null ? {} : { altText: alt }) }));
   if (shown.length > 1) return { content: { multiImage: { images: shown } } };
   return shown.length === 1 ? { content: { media: shown[0] } } : {};
 }

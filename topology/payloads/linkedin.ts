@@ -66,7 +66,7 @@ export const linkedin = z
         takes: 'json',
         description: `how many characters are allowed, each backslash before a reserved one counted; ${USUAL_LIMIT} unless given`,
       }),
-    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
+    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT, video: 'alone' }),
   })
   .check(({ value: { text, link, title, description, media: images, limit = USUAL_LIMIT }, issues }) => {
     const count = littleText(text).length;

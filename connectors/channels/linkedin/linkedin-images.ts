@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Reply } from '../http/reply';
 import type { MediaFile } from '../media/media-file';
-import { beforehand, isUnanswered, type Unpublished } from '../provider/api';
+import { type ApiRequest, beforehand, isUnanswered, type Unpublished } from '../provider/api';
 import { LATER_MS, PATIENCE_MS } from '../provider/patience';
 import type { Publishing } from '../provider/provider-channel';
 import { meaningOf, wordsOf } from './linkedin-answers';
@@ -10,9 +10,12 @@ import { type LinkedinCredentials, type LinkedinImage, originOf, requestTo } fro
 const place = z.object({
   value: z.object({ uploadUrl: z.url(), image: z.string().regex(/^urn:li:image:[A-Za-z0-9_-]{1,100}$/) }),
 });
-const state = z.object({ status: z.string() });
+export const state = z.object({ status: z.string() });
 
-type Upload = Pick<Publishing<LinkedinCredentials>, 'credentials' | 'apiVersion' | 'ask' | 'wait' | 'now' | 'id'>;
+export type Upload = Pick<
+  Publishing<LinkedinCredentials>,
+  'credentials' | 'apiVersion' | 'ask' | 'wait' | 'now' | 'id'
+>;
 
 /** Uploads the images of a post, and waits until LinkedIn has done with them. Nobody sees them before the post. */
 export async function uploadImages(
@@ -37,16 +40,29 @@ async function uploadImage(file: MediaFile, upload: Upload): Promise<LinkedinIma
   const { success, data } = place.safeParse(begun.json());
   if (!begun.isOk || !success) return refusalOf(begun, file, upload);
   const { uploadUrl, image: id } = data.value;
-  const url = new URL(uploadUrl);
-  if (!isOwn(url, credentials)) {
-    return { kind: 'rejected', reason: `LinkedIn takes ${file.name} at an address that is not its own` };
-  }
-  const sent = await ask({ method: 'PUT', url, headers: { authorization: `Bearer ${credentials.token}` }, file });
-  if (isUnanswered(sent)) return elsewhere(beforehand(sent));
-  if (!sent.isOk) return refusalOf(sent, file, upload);
+  const sent = await put(file, uploadUrl, upload);
+  if (sent === 'not_started' || sent.kind !== 'answered') return sent;
   const unready = await untilReady(id, file, upload);
   if (unready !== undefined) return unready;
   return { id, ...(file.alt === undefined ? {} : { altText: file.alt }) };
+}
+
+/** Gives LinkedIn the bytes of a file where it wants them. */
+export async function put(
+  file: MediaFile,
+  to: string,
+  upload: Upload,
+  more: ApiRequest['headers'] = {},
+): Promise<Reply | Unpublished> {
+  const { credentials, ask } = upload;
+  const url = new URL(to);
+  if (!isOwn(url, credentials)) {
+    return { kind: 'rejected', reason: `LinkedIn takes ${file.name} at an address that is not its own` };
+  }
+  const headers = { authorization: `Bearer ${credentials.token}`, ...more };
+  const sent = await ask({ method: 'PUT', url, headers, file });
+  if (isUnanswered(sent)) return elsewhere(beforehand(sent));
+  return sent.isOk ? sent : refusalOf(sent, file, upload);
 }
 
 /** @returns undefined when the image can be posted */
@@ -75,7 +91,7 @@ function isOwn(url: URL, credentials: LinkedinCredentials): boolean {
   return url.origin === originOf(credentials) || (url.protocol === 'https:' && url.hostname.endsWith('.linkedin.com'));
 }
 
-function refusalOf(reply: Reply, { name }: MediaFile, { now, id }: Upload): Unpublished {
+export function refusalOf(reply: Reply, { name }: Pick<MediaFile, 'name'>, { now, id }: Upload): Unpublished {
   const { status } = reply;
   const reason = `LinkedIn does not take ${name} (HTTP ${status}: ${wordsOf(reply)})`;
   if (reply.isOk || status >= 500) return { kind: 'retry', status, reason };

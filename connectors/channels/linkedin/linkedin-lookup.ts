@@ -6,13 +6,14 @@ import { isUnanswered, unclear, unread } from '../provider/api';
 import { skewOf } from '../provider/clock-skew';
 import { IMAGES_UNCLEAR, imagesAlike } from '../provider/images-alike';
 import type { Looking, Publishing } from '../provider/provider-channel';
+import { keptVideo } from '../provider/video';
 import { meaningOf, wordsOf } from './linkedin-answers';
 import { isOrganization, type LinkedinCredentials, type LinkedinPost, newestPosts, requestTo } from './linkedin-api';
 
 /** One page: a second one could miss a post that is edited meanwhile, because pages are counted from the newest change. */
 const PAGE = 100;
 
-const image = z.object({ altText: z.string().nullish() });
+const image = z.object({ id: z.string().optional(), altText: z.string().nullish() });
 const page = z.object({
   elements: z.array(
     z.object({
@@ -38,7 +39,7 @@ const page = z.object({
  */
 export async function findPost(
   wanted: LinkedinPost,
-  { credentials, apiVersion, ask, notBefore, now, id, media, claimFirst }: Looking<LinkedinCredentials>,
+  { credentials, apiVersion, ask, notBefore, now, id, media, claimFirst, kept }: Looking<LinkedinCredentials>,
 ): Promise<LookupAnswer> {
   if (!isOrganization(credentials)) {
     return { kind: 'unknown', reason: 'LinkedIn does not let apps read what a person has posted' };
@@ -59,7 +60,9 @@ export async function findPost(
       plainText(commentary).trim() === text &&
       content?.article?.source === wanted.content?.article.source,
   );
+  const video = (await keptVideo(media, kept))?.['video'];
   const imagesOf = ({ content }: (typeof alike)[number]) => {
+    if (video !== undefined && content?.media?.id === video) return 'same';
     const single = content?.media === undefined ? [] : [content.media];
     return imagesAlike(
       media,

@@ -12,6 +12,7 @@ import { isOrganization, type LinkedinPost, newestPosts, originOf, requestTo } f
 import { uploadImages } from './linkedin-images';
 import { findPost, foundAsDuplicate } from './linkedin-lookup';
 import { linkedinRefresh } from './linkedin-refresh';
+import { MAX_VIDEO_BYTES, uploadVideo } from './linkedin-video';
 
 /** A request that nobody waits for any more may run on in LinkedIn for so long. */
 const ACCEPTED_LATE_MS = 45_000;
@@ -60,10 +61,17 @@ export const linkedin = providerKind({
   credentials,
   originOf,
   prepare: postOf,
-  media: { types: ['image/jpeg', 'image/png', 'image/gif'], maxBytes: MAX_IMAGE_BYTES },
+  media: {
+    types: ['image/jpeg', 'image/png', 'image/gif'],
+    maxBytes: MAX_IMAGE_BYTES,
+    video: { types: ['video/mp4'], maxBytes: MAX_VIDEO_BYTES },
+  },
+  videoOwner: ({ author, server = '' }) => JSON.stringify([author, server]),
   async send(post, sending) {
     const { credentials: account, apiVersion, publish, inDoubt, now, id, files } = sending;
-    const images = await uploadImages(files, sending);
+    const video = await uploadVideo(sending);
+    if (video === 'not_started' || (video !== undefined && 'kind' in video)) return video;
+    const images = video === undefined ? await uploadImages(files, sending) : [video];
     if (!Array.isArray(images)) return images;
     const [only] = images;
     const content = images.length > 1 ? { multiImage: { images } } : { media: only };

@@ -13,7 +13,7 @@ import { type FormPart, multipart } from './multipart';
 export interface ApiRequest {
   readonly method: HttpRequest['method'];
   readonly url: URL;
-  /** Besides what says of which type the body is; who asks is said unless it is here. Names in small letters. */
+  /** Who asks, and of which type the body is, is said unless it is here. Names in small letters. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly json?: unknown;
   readonly form?: URLSearchParams;
@@ -54,7 +54,8 @@ export function apiOf(
     const { method, url, headers = {}, notAfter = Number.POSITIVE_INFINITY } = asked;
     const { type, bytes, body } = bodyOf(asked);
     const given = Object.entries(headers).flat();
-    const typed = type === undefined ? given : [...given, 'content-type', type];
+    const isTyped = type === undefined || headers['content-type'] !== undefined;
+    const typed = isTyped ? given : [...given, 'content-type', type];
     if (bytes !== undefined) typed.push('content-length', String(bytes));
     const { origin, hostname, pathname, search } = url;
     const allowMs = mayStart === undefined && bytes !== undefined ? bytes / SLOWEST_BYTES_PER_MS : 0;

@@ -22,8 +22,8 @@ interface VideoIds {
 
 interface TakenVideo {
   readonly ids: VideoIds;
-  /** As the answer says that ended the upload. */
-  readonly state: VideoState | Unpublished;
+  /** Where the answer that ended the upload says it. */
+  readonly state?: VideoState | Unpublished;
 }
 
 /** What differs from provider to provider. */
