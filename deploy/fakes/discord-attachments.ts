@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { isImage, partsOf } from './fake-form';
+import { isImage, isVideo, partsOf } from './fake-form';
 import { jsonOf } from './fake-provider';
 
-/** An image of a message, as the fake keeps it. */
+/** An image or a video of a message, as the fake keeps it. */
 export interface FakeAttachment {
   readonly filename: string;
   readonly type: string;
@@ -48,7 +48,8 @@ export function messageIn(type: string | undefined, body: Buffer): MessageBody |
   for (const [index, file] of files.entries()) {
     const about = said.find(({ id }) => `files[${id}]` === file.name);
     if (about === undefined || about.id !== index || about.filename !== file.filename) return { wrong: file.name };
-    if (!isImage(file.type, file.body)) return { wrong: `${file.name} is not what it says` };
+    if (!isImage(file.type, file.body) && !isVideo(file.type, file.body))
+      return { wrong: `${file.name} is not what it says` };
     const description = about.description ?? null;
     attachments.push({ filename: about.filename, type: file.type as string, bytes: file.body.length, description });
   }

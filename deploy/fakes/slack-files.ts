@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isImage } from './fake-form';
+import { isImage, isVideo } from './fake-form';
 import type { FakeAnswer, FakeRequest } from './fake-provider';
 
 /** A file, as the fake keeps it. */
@@ -57,7 +57,10 @@ export class FakeSlackFiles {
     if (file === undefined) return { status: 404, json: 'strict: no such place' };
     if (headers.authorization !== undefined) return { status: 400, json: 'strict: expected no token' };
     if (body.length !== file.bytes) return { status: 400, json: 'strict: not as long as was said' };
-    if (!isImage(headers['content-type'], body)) return { status: 400, json: 'strict: not the type that is said' };
+    const type = headers['content-type'];
+    if (!isImage(type, body) && !isVideo(type, body)) {
+      return { status: 400, json: 'strict: not the type that is said' };
+    }
     file.state = 'uploaded';
     return { status: 200, json: `OK - ${body.length}` };
   }

@@ -1,16 +1,19 @@
 import { z } from 'zod';
-import { type FakePart, isImage, partsOf } from './fake-form';
+import { type FakePart, isImage, isVideo, partsOf } from './fake-form';
 import { type FakeRequest, jsonOf } from './fake-provider';
 
-/** An image of a message, as the fake keeps it. */
+/** An image or a video of a message, as the fake keeps it. */
 export interface FakePhoto {
   readonly type: string;
   readonly bytes: number;
 }
 
 const MAX_BYTES = 10_000_000;
+const MAX_VIDEO_BYTES = 50_000_000;
+/** Methods for one file, and what it is called in their requests. */
+const ALONE: Readonly<Record<string, 'photo' | 'video'>> = { sendPhoto: 'photo', sendVideo: 'video' };
 const caption = { caption: z.string(), parse_mode: z.string().optional() };
-const item = z.strictObject({ type: z.literal('photo'), media: z.string().regex(/^attach:\/\/\w+$/) });
+const item = z.strictObject({ type: z.enum(['photo', 'video']), media: z.string().regex(/^attach:\/\/\w+$/) });
 const album = z.tuple([item.extend(caption), item], item).refine((items) => items.length <= 10);
 /** Fields that are no texts. */
 const JSON_FIELDS = new Set(['message_thread_id', 'reply_parameters', 'disable_notification']);
@@ -34,8 +37,10 @@ export function photosIn(
   const wrong = files.map(problemOf).find((problem) => problem !== undefined);
   if (wrong !== undefined) return wrong;
   const photos = files.map((file) => ({ type: file.type as string, bytes: file.body.length }));
-  if (method === 'sendPhoto') {
-    if (files.length !== 1 || files[0]?.name !== 'photo') return 'there is no photo in the request';
+  const kind = ALONE[method];
+  if (kind !== undefined) {
+    if (files.length !== 1 || files[0]?.name !== kind) return `there is no ${kind} in the request`;
+    if (kindOf(files[0]) !== kind) return `strict: the ${kind} is none`;
     return { message: { ...fields, text }, photos };
   }
   const items = album.safeParse(jsonOf(Buffer.from(media ?? '')));
@@ -43,10 +48,19 @@ export function photosIn(
   const named = items.data.map((one) => one.media.slice('attach://'.length));
   if (named.join() !== files.map(({ name }) => name).join()) return 'wrong file identifier/HTTP URL specified';
   const { caption: first, parse_mode: mode } = items.data[0];
+  if (items.data.some(({ type }, index) => type !== kindOf(files[index] as FakePart)))
+    return 'strict: not of the type that is said';
   return { message: { ...fields, text: first, ...(mode === undefined ? {} : { parse_mode: mode }) }, photos };
 }
 
+function kindOf({ type, body }: FakePart): 'photo' | 'video' {
+  return isVideo(type, body) ? 'video' : 'photo';
+}
+
 function problemOf({ type, body }: FakePart): string | undefined {
+  if (isVideo('video/mp4', body) && type === 'video/mp4') {
+    return body.length > MAX_VIDEO_BYTES ? 'file is too big' : undefined;
+  }
   if (!isImage(type, body) || type === 'image/gif') return 'IMAGE_PROCESS_FAILED';
   return body.length > MAX_BYTES ? 'file is too big' : undefined;
 }

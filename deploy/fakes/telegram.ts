@@ -44,7 +44,7 @@ const WINDOW_MS = 60_000;
 const USUAL_LIMIT = 20;
 const MAX_UNITS = 4_096;
 const MAX_CAPTION_UNITS = 1_024;
-const SENDS = /\/(?:sendMessage|sendPhoto|sendMediaGroup)$/;
+const SENDS = /\/(?:sendMessage|sendPhoto|sendVideo|sendMediaGroup)$/;
 const TAGS = 'b|strong|i|em|u|ins|s|strike|del|code|pre|blockquote|tg-spoiler|a|span';
 const TAG = new RegExp(`<(/?)(${TAGS})(?: [a-z]+="[^"<>]*")*>`, 'g');
 

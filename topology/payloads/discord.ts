@@ -59,7 +59,7 @@ export const discord = z
       takes: 'json',
       description: 'true makes no sound',
     }),
-    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
+    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT, video: 'besides' }),
   })
   .check(({ value: { text }, issues }) => {
     const message = whatIsTooLong(codePoints(text), LIMIT, 'Discord');

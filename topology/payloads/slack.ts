@@ -52,7 +52,7 @@ export const slack = z
       takes: 'json',
       description: "true or false: whether links are shown with a preview; Slack's own choice unless given",
     }),
-    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
+    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT, video: 'besides' }),
   })
   .check(({ value: { text }, issues }) => {
     const message = whatIsTooLong(text.length, LIMIT, 'Slack');

@@ -5,7 +5,7 @@ import { whatIsTooLong } from './text-length';
 
 /** UTF-16 units of the text as readers see it. */
 const LIMIT = 4_096;
-/** The same of a text below images. */
+/** The same of a text below media. */
 const CAPTION_LIMIT = 1_024;
 /** With its markup. Nothing longer is counted. UTF-16 units. */
 const MAX_UNITS = 40_000;
@@ -73,10 +73,10 @@ export const telegram = z
       takes: 'json',
       description: 'true makes no sound',
     }),
-    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT }),
+    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT, video: 'besides' }),
   })
   .check(({ value: { text, parseMode, media: images }, issues }) => {
-    const [limit, who] = images === undefined ? [LIMIT, 'Telegram'] : [CAPTION_LIMIT, 'Telegram, below images,'];
+    const [limit, who] = images === undefined ? [LIMIT, 'Telegram'] : [CAPTION_LIMIT, 'Telegram, below media,'];
     const message = whatIsTooLong(seen(text, parseMode).length, limit, who);
     if (message !== undefined) issues.push({ code: 'custom', path: ['text'], message, input: text });
   });

@@ -18,6 +18,7 @@ const MEDIA = {
   types: ['image/jpeg', 'image/png', 'image/gif', 'image/webp'],
   maxBytes: 10 * MIB,
   maxTotalBytes: 24 * MIB,
+  video: { types: ['video/mp4', 'video/quicktime'], maxBytes: 10 * MIB, isBesides: true },
 } as const;
 
 const credentials = z.strictObject({

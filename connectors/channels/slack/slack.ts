@@ -14,6 +14,8 @@ import { findMessage } from './slack-lookup';
 const ACCEPTED_LATE_MS = 45_000;
 /** Slack takes files of a gigabyte; images are not that large. */
 const MAX_IMAGE_BYTES = 32 * 1024 ** 2;
+/** Slack takes more; the media of a message have so much together. */
+const MAX_VIDEO_BYTES = 100 * 1024 ** 2;
 
 const credentials = z.strictObject({
   token: z
@@ -33,7 +35,11 @@ export const slack = providerKind({
   credentials,
   originOf,
   prepare: messageOf,
-  media: { types: ['image/jpeg', 'image/png', 'image/gif', 'image/webp'], maxBytes: MAX_IMAGE_BYTES },
+  media: {
+    types: ['image/jpeg', 'image/png', 'image/gif', 'image/webp'],
+    maxBytes: MAX_IMAGE_BYTES,
+    video: { types: ['video/mp4', 'video/quicktime'], maxBytes: MAX_VIDEO_BYTES, isBesides: true },
+  },
   async send(message, sending) {
     const { credentials: account, publish, idempotencyKey, now, files } = sending;
     if (files.length > 0) {

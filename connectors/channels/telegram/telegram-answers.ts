@@ -99,7 +99,7 @@ const REFUSALS: readonly (readonly [said: RegExp, means: string])[] = [
   [/(?:message|caption|text) is too long|message_too_long|caption_too_long/i, 'The text is too long for Telegram'],
   [/can't parse/i, 'The markup of the text is not as the parse mode wants it'],
   [/repl(?:y|ied).*not found/i, 'The message that it answers is not in the chat'],
-  [/photo|image|file|media/i, 'Telegram does not take an image of the message'],
+  [/photo|image|video|file|media/i, 'Telegram does not take an image or a video of the message'],
   [/topic|thread/i, 'The topic is closed, or not in the chat'],
 ];
 

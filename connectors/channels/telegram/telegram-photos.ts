@@ -1,4 +1,5 @@
 import type { MediaFile } from '../media/media-file';
+import { isVideo } from '../media/media-type';
 import type { FormPart } from '../provider/multipart';
 
 /** The body of `sendMessage`. */
@@ -12,7 +13,7 @@ export interface TelegramMessage {
   readonly disable_notification?: boolean;
 }
 
-/** A message with its images: a photo, or an album whose first photo has the text. A caption has no preview of links. */
+/** A message with its media: a photo, a video, or an album whose first one has the text. A caption has no preview of links. */
 export function photosOf(message: TelegramMessage, files: readonly MediaFile[]) {
   const { text, parse_mode, link_preview_options: _, ...where } = message;
   const common = Object.entries(where).map(([name, value]) => partOf(name, value));
@@ -20,15 +21,21 @@ export function photosOf(message: TelegramMessage, files: readonly MediaFile[]) 
   const [only] = files;
   if (files.length === 1 && only !== undefined) {
     const texts = Object.entries(caption).map(([name, value]) => partOf(name, value));
-    return { method: 'sendPhoto', parts: [...common, ...texts, { name: 'photo', file: only }] };
+    const kind = kindOf(only);
+    const method = kind === 'video' ? 'sendVideo' : 'sendPhoto';
+    return { method, parts: [...common, ...texts, { name: kind, file: only }] };
   }
-  const media = files.map((_file, index) => ({
-    type: 'photo',
-    media: `attach://photo${index}`,
+  const media = files.map((file, index) => ({
+    type: kindOf(file),
+    media: `attach://${kindOf(file)}${index}`,
     ...(index === 0 ? caption : {}),
   }));
-  const attached = files.map((file, index): FormPart => ({ name: `photo${index}`, file }));
+  const attached = files.map((file, index): FormPart => ({ name: `${kindOf(file)}${index}`, file }));
   return { method: 'sendMediaGroup', parts: [...common, partOf('media', media), ...attached] };
+}
+
+function kindOf({ type }: MediaFile): 'photo' | 'video' {
+  return isVideo(type) ? 'video' : 'photo';
 }
 
 function partOf(name: string, value: unknown): FormPart {

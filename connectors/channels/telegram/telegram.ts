@@ -14,6 +14,7 @@ const USUAL_SERVER = 'https://api.telegram.org';
 const ACCEPTED_LATE_MS = 30_000;
 /** Of a photo. */
 const MAX_PHOTO_BYTES = 10_000_000;
+const MAX_VIDEO_BYTES = 50_000_000;
 
 const credentials = z.strictObject({
   token: z
@@ -32,7 +33,11 @@ export const telegram = providerKind({
   credentials,
   originOf: ({ server = USUAL_SERVER }) => new URL(server).origin,
   prepare: messageOf,
-  media: { types: ['image/jpeg', 'image/png', 'image/webp'], maxBytes: MAX_PHOTO_BYTES },
+  media: {
+    types: ['image/jpeg', 'image/png', 'image/webp'],
+    maxBytes: MAX_PHOTO_BYTES,
+    video: { types: ['video/mp4'], maxBytes: MAX_VIDEO_BYTES, isBesides: true },
+  },
   async send(message, { credentials: account, publish, now, files }) {
     const first = await publish(requestOf(account, message, files));
     if (isUnanswered(first)) return first;
@@ -65,7 +70,7 @@ function messageOf(payload: Payload<'telegram'>): TelegramMessage {
   };
 }
 
-/** One request for the text and all images, so they are taken together. */
+/** One request for the text and all media, so they are taken together. */
 function requestOf(account: Credentials, message: TelegramMessage, files: readonly MediaFile[]): ApiRequest {
   if (files.length === 0) return { method: 'POST', url: urlOf(account, 'sendMessage'), json: message };
   const { method, parts } = photosOf(message, files);

@@ -1,5 +1,5 @@
 import type { FakeDiscord } from '../../../../deploy/fakes/discord';
-import { GIF, image, MediaHost, PNG } from '../../../support/channels/media-host';
+import { GIF, image, MediaHost, MP4, PNG } from '../../../support/channels/media-host';
 import type { PlayedChannel } from '../played-channel';
 import { CHANNEL, openDiscord } from './discord-world';
 
@@ -24,6 +24,17 @@ test('images go out in the request of the message, each with what it shows', asy
     { content: 'look', flags: 4_096, notifies: [], nonce: expect.stringMatching(/^.{24}$/), attachments: [cup, gif] },
   ]);
   expect(world.server.calls).toHaveLength(1);
+});
+
+test('videos stand beside images, each with what it shows', async () => {
+  host.on('/film', image(MP4, 'video/mp4'));
+  const media = [
+    { url: host.url(), alt: 'Tasse "blau"' },
+    { url: host.url('/film'), alt: 'a cup falls' },
+  ];
+  expect(await world.send(message('look', media))).toMatchObject({ kind: 'delivered' });
+  const film = { filename: nameOf('video-2.mp4'), type: 'video/mp4', bytes: MP4.length, description: 'a cup falls' };
+  expect(world.protocol.posts()).toMatchObject([{ attachments: [cup, film] }]);
 });
 
 test('a message in doubt is taken once, whatever is at its URL by then', async () => {

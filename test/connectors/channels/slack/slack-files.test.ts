@@ -1,6 +1,6 @@
 import type { AttemptContext, LookupContext } from '../../../../bolts/channel';
 import { systemClock } from '../../../../topology/core/clock';
-import { GIF, image, MediaHost, PNG } from '../../../support/channels/media-host';
+import { GIF, image, MediaHost, MP4, PNG } from '../../../support/channels/media-host';
 import { CONVERSATION, SlackWorld } from './slack-world';
 
 let world: SlackWorld;
@@ -45,6 +45,16 @@ test('images become a message with its text, and their names say whose they are'
   });
   const prefix = /^downspout-[0-9a-f]{32}-/.exec(posted?.files[0]?.name ?? '')?.[0];
   expect(posted?.files.map(({ name }) => name)).toEqual([`${prefix}image-1.png`, `${prefix}image-2.gif`]);
+});
+
+test('a video becomes a message as images do, and is found again by its name', async () => {
+  host.on('/film', image(MP4, 'video/mp4'));
+  const film = { media: [{ url: host.url('/film'), alt: 'a cup falls' }] };
+  world.server.order({ do: 'drop' });
+  expect(await send(film)).toMatchObject({ kind: 'unknown' });
+  expect(world.protocol.posts()).toMatchObject([{ files: [{ title: 'a cup falls', bytes: MP4.length }] }]);
+  expect(world.protocol.posts()[0]?.files[0]?.name).toMatch(/-video-1\.mp4$/);
+  expect(await lookUp(film)).toMatchObject({ kind: 'accepted' });
 });
 
 test('nobody sees an image of a message that may not start', async () => {

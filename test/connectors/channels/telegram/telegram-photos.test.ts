@@ -92,7 +92,7 @@ test('a text below images is shorter', () => {
   expect(reason('a'.repeat(1_024), media)).toBe('ok');
   expect(reason('a'.repeat(1_025))).toBe('ok');
   expect(reason('a'.repeat(1_025), media)).toBe(
-    'payload.text: expected at most 1024 characters as Telegram, below images, counts them, got 1025',
+    'payload.text: expected at most 1024 characters as Telegram, below media, counts them, got 1025',
   );
   expect(
     reason(
