@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
+import { isVideo } from './fake-form';
 import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
 
 /** What a fake PDS may be told. */
@@ -26,6 +28,7 @@ const LOGIN_WINDOW_MS = 300_000;
 const COST = 2;
 const MAX_GRAPHEMES = 300;
 const MAX_BYTES = 3_000;
+const MAX_BLOB_BYTES = 50 * 1024 ** 2;
 const COLLECTION = 'app.bsky.feed.post';
 const TID = /^[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}$/;
 
@@ -48,10 +51,22 @@ const recordSchema = z.strictObject({
   langs: z.array(z.string()).max(3).optional(),
   reply: z.strictObject({ root: reference, parent: reference }).optional(),
   embed: z
-    .strictObject({
-      $type: z.literal('app.bsky.embed.external'),
-      external: z.strictObject({ uri: z.url(), title: z.string(), description: z.string() }),
-    })
+    .discriminatedUnion('$type', [
+      z.strictObject({
+        $type: z.literal('app.bsky.embed.external'),
+        external: z.strictObject({ uri: z.url(), title: z.string(), description: z.string() }),
+      }),
+      z.strictObject({
+        $type: z.literal('app.bsky.embed.video'),
+        video: z.strictObject({
+          $type: z.literal('blob'),
+          ref: z.strictObject({ $link: z.string() }),
+          mimeType: z.literal('video/mp4'),
+          size: z.int().max(300_000_000),
+        }),
+        alt: z.string().max(10_000).optional(),
+      }),
+    ])
     .optional(),
 });
 const putSchema = z.strictObject({
@@ -78,6 +93,8 @@ export class FakeBluesky implements FakeProtocol {
   private readonly given = { access: new Set<string>(), refresh: new Set<string>() };
   private readonly windows = new Map<string, { endsAt: number; left: number }>();
   private tokens = 0;
+  /** What was uploaded, by account and content. */
+  private readonly blobs = new Set<string>();
 
   constructor(private readonly options: FakeBlueskyOptions) {}
 
@@ -100,6 +117,15 @@ export class FakeBluesky implements FakeProtocol {
   /** As its owner does. */
   remove(uri: string): void {
     this.kept.delete(uri);
+  }
+
+  /** The server has thrown away what no post names. */
+  forgetBlobs(): void {
+    this.blobs.clear();
+  }
+
+  uploads({ method, path }: FakeRequest): boolean {
+    return method === 'POST' && path === '/xrpc/com.atproto.repo.uploadBlob';
   }
 
   publishes({ method, path }: FakeRequest): boolean {
@@ -126,9 +152,20 @@ export class FakeBluesky implements FakeProtocol {
     }
     if (name === 'GET com.atproto.identity.resolveHandle') return this.resolve(query.get('handle') ?? '');
     if (name === 'GET com.atproto.repo.getRecord') return this.read(query);
+    if (this.uploads(request)) return this.upload(request, handle);
     if (!this.publishes(request)) return problem(501, 'MethodNotImplemented', 'Method Not Implemented');
     if (handle === undefined) return problem(401, 'AuthMissing', 'Authentication Required');
     return this.put(request, handle);
+  }
+
+  private upload({ headers, body }: FakeRequest, handle: string | undefined): FakeAnswer {
+    if (handle === undefined) return problem(401, 'AuthMissing', 'Authentication Required');
+    const mimeType = headers['content-type'];
+    if (!isVideo(mimeType, body)) return problem(400, 'InvalidRequest', 'strict: not the type that is said');
+    if (body.length > MAX_BLOB_BYTES) return problem(413, 'PayloadTooLarge', 'request entity too large');
+    const $link = `bafkrei${createHash('sha256').update(body).digest('hex').slice(0, 52)}`;
+    this.blobs.add(`${handle} ${$link}`);
+    return { status: 200, json: { blob: { $type: 'blob', ref: { $link }, mimeType, size: body.length } } };
   }
 
   private login({ headers, body }: FakeRequest): FakeAnswer {
@@ -195,6 +232,10 @@ export class FakeBluesky implements FakeProtocol {
     if (wrong !== undefined) return problem(400, 'InvalidRequest', `Invalid ${COLLECTION} record: ${wrong}`);
     const wait = this.spend(`write ${handle}`, HOUR_MS, this.options.points ?? 5_000, COST);
     if (wait !== undefined) return this.throttled(wait);
+    const link = record.embed?.$type === 'app.bsky.embed.video' ? record.embed.video.ref.$link : undefined;
+    if (link !== undefined && !this.blobs.has(`${handle} ${link}`)) {
+      return problem(400, 'BlobNotFound', `Could not find blob: ${link}`);
+    }
     const uri = `at://${repo}/${COLLECTION}/${rkey}`;
     const there = this.kept.get(uri);
     if (there !== undefined && JSON.stringify(there.value) !== JSON.stringify(record)) {

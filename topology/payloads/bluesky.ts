@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { language } from './language';
+import { oneVideo } from './media';
 import { fields } from './payload-field';
 import { graphemes, whatIsTooLong } from './text-length';
 
@@ -9,6 +10,7 @@ const MAX_BYTES = 3_000;
 const MAX_UNITS = 40_000;
 const MAX_TITLE = 300;
 const MAX_DESCRIPTION = 1_000;
+const MAX_ALT = 1_000;
 
 /** A post on Bluesky. */
 export const bluesky = z
@@ -61,13 +63,18 @@ export const bluesky = z
       description: 'of the link',
     }),
     language,
+    media: oneVideo(MAX_ALT),
   })
-  .check(({ value: { text, link, title, description }, issues }) => {
+  .check(({ value: { text, link, title, description, media }, issues }) => {
     const bytes = Buffer.byteLength(text);
     const message =
       whatIsTooLong(graphemes(text), MAX_GRAPHEMES, 'Bluesky') ??
       (bytes > MAX_BYTES ? `expected at most ${MAX_BYTES} bytes of UTF-8, got ${bytes}` : undefined);
     if (message !== undefined) issues.push({ code: 'custom', path: ['text'], message, input: text });
+    if (link !== undefined && media !== undefined) {
+      const either = 'expected either media or a link below the post; a link may stand in the text';
+      issues.push({ code: 'custom', path: ['media'], message: either, input: media });
+    }
     if (link !== undefined && title === undefined) {
       issues.push({ code: 'custom', path: ['title'], message: 'expected the title of the link', input: title });
     }

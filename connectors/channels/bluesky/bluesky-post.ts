@@ -27,6 +27,13 @@ export interface BlueskyDraft {
   readonly mentions: readonly Mention[];
 }
 
+/** A video below a post, as the account's server has it. */
+export interface VideoEmbed {
+  readonly $type: 'app.bsky.embed.video';
+  readonly video: { readonly ref: { readonly $link: string }; readonly mimeType: string; readonly size: number };
+  readonly alt?: string;
+}
+
 interface Reference {
   readonly uri: string;
   readonly cid: string;
@@ -93,7 +100,13 @@ export function recordOf(
     dids,
     reply,
     dueAt,
-  }: { readonly dids: ReadonlyMap<string, string>; readonly reply?: ReplyTo; readonly dueAt: number },
+    video,
+  }: {
+    readonly dids: ReadonlyMap<string, string>;
+    readonly reply?: ReplyTo;
+    readonly dueAt: number;
+    readonly video?: VideoEmbed;
+  },
 ): object {
   const { text, link, title = '', description = '', language } = payload;
   const mentioned = mentions.flatMap(({ handle, index }) => {
@@ -111,6 +124,7 @@ export function recordOf(
     ...(link === undefined
       ? {}
       : { embed: { $type: 'app.bsky.embed.external', external: { uri: link, title, description } } }),
+    ...(video === undefined ? {} : { embed: video }),
   };
 }
 

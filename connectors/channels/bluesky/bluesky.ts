@@ -17,6 +17,7 @@ import {
   unanswered,
   xrpc,
 } from './bluesky-session';
+import { MAX_VIDEO_BYTES, uploadVideo } from './bluesky-video';
 
 const credentials = z.strictObject({
   identifier: z
@@ -49,6 +50,8 @@ export const bluesky = providerKind({
   credentials,
   originOf,
   prepare: draftOf,
+  media: { types: [], maxBytes: 0, video: { types: ['video/mp4'], maxBytes: MAX_VIDEO_BYTES } },
+  videoOwner: ({ identifier, server = '' }) => JSON.stringify([identifier, server]),
   async send(draft, sending): Promise<Outcome | 'not_started'> {
     const session = await sessionOf(sending.credentials, sending);
     if ('kind' in session) return session;
@@ -70,8 +73,9 @@ export const bluesky = providerKind({
 async function sendIn(
   session: BlueskySession,
   draft: BlueskyDraft,
-  { ask, publish, idempotencyKey, dueAt, inDoubt, now }: Sending,
+  sending: Sending,
 ): Promise<Outcome | 'not_started' | 'over'> {
+  const { ask, publish, idempotencyKey, dueAt, inDoubt, now } = sending;
   const { replyTo } = draft.payload;
   const rkey = recordKey(idempotencyKey, dueAt);
   // At once, so that a slow server holds the message for one time-out and not for one of each.
@@ -83,7 +87,15 @@ async function sendIn(
   const there = () => whatIsThere(rkey, session, ask, dueAt);
   if (reply !== undefined && 'kind' in reply) return inDoubt ? unlessThere(reply, there) : reply;
   if ('kind' in dids) return inDoubt ? unlessThere(dids, there) : dids;
-  const record = recordOf(draft, { dids, dueAt, ...(reply === undefined ? {} : { reply }) });
+  const video = await uploadVideo(session, sending);
+  if (video === 'over' || video === 'not_started') return video;
+  if (video !== undefined && 'kind' in video) return inDoubt ? unlessThere(video, there) : video;
+  const record = recordOf(draft, {
+    dids,
+    dueAt,
+    ...(reply === undefined ? {} : { reply }),
+    ...(video === undefined ? {} : { video }),
+  });
   // `swapRecord` null: only where there is no record yet. The same one again is taken, and changes nothing.
   const json = { repo: session.did, collection: COLLECTION, rkey, record, swapRecord: null };
   const ended = await publish(xrpc(session.pds, 'POST', 'com.atproto.repo.putRecord', { ...as(session), json }));
@@ -94,6 +106,14 @@ async function sendIn(
     return found === 'nothing'
       ? { kind: 'unknown', reason: 'The record under the key of this post has gone meanwhile' }
       : found;
+  }
+  if (wordOf(ended) === 'BlobNotFound' && (await sending.video?.forget()) === true) {
+    // Nothing was taken, and servers throw away what no post names.
+    return {
+      kind: 'retry',
+      status: ended.status,
+      reason: 'The server does not have the video any more that it was given',
+    };
   }
   const { success, data } = posted.safeParse(ended.json());
   if (ended.isOk && success) return { kind: 'delivered', status: ended.status, receipt: ended.shown(data.uri) };

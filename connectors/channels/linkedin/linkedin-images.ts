@@ -12,7 +12,7 @@ const place = z.object({
 });
 export const state = z.object({ status: z.string() });
 
-export type Upload = Pick<
+export type LinkedinUpload = Pick<
   Publishing<LinkedinCredentials>,
   'credentials' | 'apiVersion' | 'ask' | 'wait' | 'now' | 'id'
 >;
@@ -20,7 +20,7 @@ export type Upload = Pick<
 /** Uploads the images of a post, and waits until LinkedIn has done with them. Nobody sees them before the post. */
 export async function uploadImages(
   files: readonly MediaFile[],
-  upload: Upload,
+  upload: LinkedinUpload,
 ): Promise<LinkedinImage[] | Unpublished> {
   const images: LinkedinImage[] = [];
   for (const file of files) {
@@ -31,7 +31,7 @@ export async function uploadImages(
   return images;
 }
 
-async function uploadImage(file: MediaFile, upload: Upload): Promise<LinkedinImage | Unpublished> {
+async function uploadImage(file: MediaFile, upload: LinkedinUpload): Promise<LinkedinImage | Unpublished> {
   const { credentials, apiVersion, ask } = upload;
   const json = { initializeUploadRequest: { owner: credentials.author } };
   const path = '/rest/images?action=initializeUpload';
@@ -51,7 +51,7 @@ async function uploadImage(file: MediaFile, upload: Upload): Promise<LinkedinIma
 export async function put(
   file: MediaFile,
   to: string,
-  upload: Upload,
+  upload: LinkedinUpload,
   more: ApiRequest['headers'] = {},
 ): Promise<Reply | Unpublished> {
   const { credentials, ask } = upload;
@@ -66,7 +66,7 @@ export async function put(
 }
 
 /** @returns undefined when the image can be posted */
-async function untilReady(id: string, file: MediaFile, upload: Upload): Promise<Unpublished | undefined> {
+async function untilReady(id: string, file: MediaFile, upload: LinkedinUpload): Promise<Unpublished | undefined> {
   const { credentials, apiVersion, ask, wait } = upload;
   const path = `/rest/images/${encodeURIComponent(id)}`;
   for (const ms of PATIENCE_MS) {
@@ -91,7 +91,7 @@ function isOwn(url: URL, credentials: LinkedinCredentials): boolean {
   return url.origin === originOf(credentials) || (url.protocol === 'https:' && url.hostname.endsWith('.linkedin.com'));
 }
 
-export function refusalOf(reply: Reply, { name }: Pick<MediaFile, 'name'>, { now, id }: Upload): Unpublished {
+export function refusalOf(reply: Reply, { name }: Pick<MediaFile, 'name'>, { now, id }: LinkedinUpload): Unpublished {
   const { status } = reply;
   const reason = `LinkedIn does not take ${name} (HTTP ${status}: ${wordsOf(reply)})`;
   if (reply.isOk || status >= 500) return { kind: 'retry', status, reason };

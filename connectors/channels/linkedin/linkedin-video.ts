@@ -4,7 +4,7 @@ import { beforehand, isUnanswered, type Unpublished } from '../provider/api';
 import type { Publishing } from '../provider/provider-channel';
 import { type ReadyVideo, readyVideo, type VideoState } from '../provider/video';
 import { type LinkedinCredentials, requestTo } from './linkedin-api';
-import { put, refusalOf, state, type Upload } from './linkedin-images';
+import { type LinkedinUpload, put, refusalOf, state } from './linkedin-images';
 
 /** What LinkedIn is said to take; it has the last word. */
 export const MAX_VIDEO_BYTES = 500 * 1024 ** 2;
@@ -41,7 +41,7 @@ export function uploadVideo(sending: Publishing<LinkedinCredentials>): Promise<R
   );
 }
 
-async function begin(file: MediaFile, upload: Upload): Promise<Begun | Unpublished> {
+async function begin(file: MediaFile, upload: LinkedinUpload): Promise<Begun | Unpublished> {
   const { credentials, apiVersion, ask } = upload;
   const json = {
     initializeUploadRequest: {
@@ -67,7 +67,7 @@ async function begin(file: MediaFile, upload: Upload): Promise<Begun | Unpublish
 }
 
 /** @returns undefined when LinkedIn has all of it */
-async function inParts(file: MediaFile, { video, uploadToken, uploadInstructions }: Begun, upload: Upload) {
+async function inParts(file: MediaFile, { video, uploadToken, uploadInstructions }: Begun, upload: LinkedinUpload) {
   const uploadedPartIds: string[] = [];
   for (const { uploadUrl, firstByte, lastByte } of uploadInstructions) {
     const sent = await put(partOf(file, firstByte, lastByte + 1 - firstByte), uploadUrl, upload, PART);
@@ -84,7 +84,7 @@ async function inParts(file: MediaFile, { video, uploadToken, uploadInstructions
   return ended.isOk ? undefined : refusalOf(ended, file, upload);
 }
 
-async function stateOf(id: string, upload: Upload): Promise<VideoState | Unpublished> {
+async function stateOf(id: string, upload: LinkedinUpload): Promise<VideoState | Unpublished> {
   const { credentials, apiVersion, ask } = upload;
   const path = `/rest/videos/${encodeURIComponent(id)}`;
   const ended = await ask(requestTo(credentials, apiVersion, { method: 'GET', path }));

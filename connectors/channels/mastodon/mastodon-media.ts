@@ -12,10 +12,13 @@ export const IN_WORK: ReadonlySet<number> = new Set([202, 206]);
 
 const attachment = z.object({ id: z.string().regex(/^[0-9A-Za-z]{1,64}$/) });
 
-export type Upload = Pick<Publishing<MastodonCredentials>, 'credentials' | 'ask' | 'wait' | 'now'>;
+export type MastodonUpload = Pick<Publishing<MastodonCredentials>, 'credentials' | 'ask' | 'wait' | 'now'>;
 
 /** Uploads the images of a post, and waits until the server has done with them. Nobody sees them before the post. */
-export async function uploadImages(files: readonly MediaFile[], upload: Upload): Promise<string[] | Unpublished> {
+export async function uploadImages(
+  files: readonly MediaFile[],
+  upload: MastodonUpload,
+): Promise<string[] | Unpublished> {
   const ids: string[] = [];
   for (const file of files) {
     const uploaded = await uploadImage(file, upload);
@@ -31,7 +34,7 @@ interface Given {
 }
 
 /** Gives the server a file, with what it shows. */
-export async function give(file: MediaFile, { credentials, ask, now }: Upload): Promise<Given | Unpublished> {
+export async function give(file: MediaFile, { credentials, ask, now }: MastodonUpload): Promise<Given | Unpublished> {
   const { alt } = file;
   const parts = [{ name: 'file', file }, ...(alt === undefined ? [] : [{ name: 'description', text: alt }])];
   const reply = await ask({ ...requestTo(credentials, 'POST', '/api/v2/media'), parts });
@@ -41,11 +44,11 @@ export async function give(file: MediaFile, { credentials, ask, now }: Upload): 
 }
 
 /** The question how far the server is with what it was given. */
-export function askFor(id: string, { credentials, ask }: Upload): Promise<ApiEnd> {
+export function askFor(id: string, { credentials, ask }: MastodonUpload): Promise<ApiEnd> {
   return ask(requestTo(credentials, 'GET', `/api/v1/media/${id}`));
 }
 
-async function uploadImage(file: MediaFile, upload: Upload): Promise<{ readonly id: string } | Unpublished> {
+async function uploadImage(file: MediaFile, upload: MastodonUpload): Promise<{ readonly id: string } | Unpublished> {
   const { wait, now } = upload;
   const given = await give(file, upload);
   if (given === 'not_started' || 'kind' in given) return given;

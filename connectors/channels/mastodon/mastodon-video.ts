@@ -2,7 +2,7 @@ import type { Reply } from '../http/reply';
 import { beforehand, isUnanswered, type Unpublished } from '../provider/api';
 import type { Publishing } from '../provider/provider-channel';
 import { type ReadyVideo, readyVideo, type VideoState } from '../provider/video';
-import { askFor, give, IN_WORK, refusalOf, type Upload } from './mastodon-media';
+import { askFor, give, IN_WORK, type MastodonUpload, refusalOf } from './mastodon-media';
 import type { MastodonCredentials } from './mastodon-status';
 
 /** What a server takes unless its administrator has changed it. */
@@ -24,7 +24,7 @@ export function uploadVideo(sending: Publishing<MastodonCredentials>): Promise<R
   );
 }
 
-async function stateOf(id: string, upload: Upload): Promise<VideoState | Unpublished> {
+async function stateOf(id: string, upload: MastodonUpload): Promise<VideoState | Unpublished> {
   const ended = await askFor(id, upload);
   if (isUnanswered(ended)) return beforehand(ended);
   if (ended.isOk) return workOn(ended);

@@ -27,10 +27,10 @@ const uploaded = z.object({
 });
 export type Uploaded = z.infer<typeof uploaded>['data'];
 
-export type Upload = Pick<Publishing<XCredentials>, 'credentials' | 'ask' | 'wait' | 'now'>;
+export type XUpload = Pick<Publishing<XCredentials>, 'credentials' | 'ask' | 'wait' | 'now'>;
 
 /** Uploads the images of a post, with what they show, and waits until X has done with them. Nobody sees them before the post. */
-export async function uploadImages(files: readonly MediaFile[], upload: Upload): Promise<string[] | Unpublished> {
+export async function uploadImages(files: readonly MediaFile[], upload: XUpload): Promise<string[] | Unpublished> {
   const unfit = whyUnfit(files);
   if (unfit !== undefined) return { kind: 'rejected', reason: unfit };
   const ids: string[] = [];
@@ -52,7 +52,7 @@ function whyUnfit(files: readonly MediaFile[]): string | undefined {
   return large && `${large.name} is larger than the ${MAX_STILL_BYTES} bytes that X takes of such an image`;
 }
 
-async function uploadImage(file: MediaFile, upload: Upload): Promise<Uploaded | Unpublished> {
+async function uploadImage(file: MediaFile, upload: XUpload): Promise<Uploaded | Unpublished> {
   const taken = await (file.type === 'image/gif' ? inParts(file, 'tweet_gif', upload) : inOne(file, upload));
   if (taken === 'not_started' || 'kind' in taken) return taken;
   const unready = await untilReady(taken, file, upload);
@@ -63,7 +63,7 @@ async function uploadImage(file: MediaFile, upload: Upload): Promise<Uploaded | 
   return described === 'not_started' || described.kind !== 'answered' ? described : taken;
 }
 
-function inOne(file: MediaFile, upload: Upload): Promise<Uploaded | Unpublished> {
+function inOne(file: MediaFile, upload: XUpload): Promise<Uploaded | Unpublished> {
   const parts = [
     { name: 'media', file },
     { name: 'media_category', text: 'tweet_image' },
@@ -75,7 +75,7 @@ function inOne(file: MediaFile, upload: Upload): Promise<Uploaded | Unpublished>
 export async function inParts(
   file: MediaFile,
   category: 'tweet_gif' | 'tweet_video',
-  upload: Upload,
+  upload: XUpload,
 ): Promise<Uploaded | Unpublished> {
   const json = { media_type: file.type, total_bytes: file.bytes, media_category: category };
   const begun = await read({ method: 'POST', path: '/2/media/upload/initialize', json }, file, upload);
@@ -93,7 +93,7 @@ export async function inParts(
 }
 
 /** @returns undefined when the image can be posted */
-async function untilReady(taken: Uploaded, file: MediaFile, upload: Upload): Promise<Unpublished | undefined> {
+async function untilReady(taken: Uploaded, file: MediaFile, upload: XUpload): Promise<Unpublished | undefined> {
   let { processing_info: work } = taken;
   for (const ms of PATIENCE_MS) {
     if (work === undefined || work.state === 'succeeded') return undefined;
@@ -116,7 +116,7 @@ export function statusOf(id: string): Question {
 }
 
 /** Makes a request of which an answer with the image's id is expected. */
-async function read(question: Question, file: Named, upload: Upload): Promise<Uploaded | Unpublished> {
+async function read(question: Question, file: Named, upload: XUpload): Promise<Uploaded | Unpublished> {
   const ended = await asked(question, file, upload);
   if (ended === 'not_started' || ended.kind !== 'answered') return ended;
   return uploadedIn(ended) ?? refusalOf(ended, file, upload.now());
@@ -127,7 +127,7 @@ export function uploadedIn(reply: Reply): Uploaded | undefined {
 }
 
 /** Makes a request that must be answered with a 2xx. */
-async function asked(question: Question, file: Named, upload: Upload): Promise<Reply | Unpublished> {
+async function asked(question: Question, file: Named, upload: XUpload): Promise<Reply | Unpublished> {
   const ended = await upload.ask(requestTo(upload.credentials, question));
   if (isUnanswered(ended)) return beforehand(ended);
   return ended.isOk ? ended : refusalOf(ended, file, upload.now());

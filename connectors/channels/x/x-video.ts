@@ -2,7 +2,7 @@ import { beforehand, isUnanswered, type Unpublished } from '../provider/api';
 import type { Publishing } from '../provider/provider-channel';
 import { type ReadyVideo, readyVideo, type VideoState } from '../provider/video';
 import { requestTo, type XCredentials } from './x-api';
-import { inParts, refusalOf, statusOf, type Upload, type Uploaded, uploadedIn } from './x-media';
+import { inParts, refusalOf, statusOf, type Uploaded, uploadedIn, type XUpload } from './x-media';
 
 export const MAX_VIDEO_BYTES = 512 * 1024 ** 2;
 /** What X says of media that it does not have, or not any more. */
@@ -25,7 +25,7 @@ export function uploadVideo(sending: Publishing<XCredentials>): Promise<ReadyVid
   );
 }
 
-async function stateOf(id: string, { credentials, ask, now }: Upload): Promise<VideoState | Unpublished> {
+async function stateOf(id: string, { credentials, ask, now }: XUpload): Promise<VideoState | Unpublished> {
   const ended = await ask(requestTo(credentials, statusOf(id)));
   if (isUnanswered(ended)) return beforehand(ended);
   const found = ended.isOk ? uploadedIn(ended) : undefined;
