@@ -46,6 +46,10 @@ const orderSchema = z.strictObject({
   /** Of `slow`, `late` and `throttle`, milliseconds. */
   afterMs: z.int().min(0).max(3_600_000).default(1_000),
 });
+/** What becomes of media that are uploaded from now on: they are in work for so many questions, or, unless 0, cannot be used. */
+const workSchema = z.strictObject({ do: z.enum(['stall', 'spoil']), times: z.int().min(0).max(1_000_000).default(1) });
+export type FakeWork = z.output<typeof workSchema>;
+
 /** An order to misbehave. Questions are always answered. */
 export type FakeOrder = z.input<typeof orderSchema>;
 type Order = z.output<typeof orderSchema>;
@@ -63,6 +67,8 @@ export interface FakeProtocol {
   readonly refreshes?: (request: FakeRequest) => boolean;
   /** What an order matches of a message, where the request that makes it visible does not have it. */
   readonly contentOf?: (request: FakeRequest) => Buffer;
+  /** Where it works on media after their upload: what becomes of the next ones. */
+  readonly works?: (work: FakeWork) => void;
   /** Validates the request strictly, and does what it asks for. */
   readonly handle: (request: FakeRequest) => Promise<FakeAnswer>;
   /** The provider's own "not now". */
@@ -194,6 +200,11 @@ export class FakeProvider {
   private control({ method, path, body }: FakeRequest): FakeAnswer {
     if (method === 'GET' && path === `${CONTROL}posts`) return { status: 200, json: this.protocol.posts() };
     if (method !== 'POST' || path !== `${CONTROL}orders`) return { status: 404, json: { error: 'unknown' } };
+    const work = workSchema.safeParse(jsonOf(body));
+    if (work.success && this.protocol.works !== undefined) {
+      this.protocol.works(work.data);
+      return { status: 200, json: work.data };
+    }
     const order = orderSchema.safeParse(jsonOf(body));
     if (!order.success) return { status: 400, json: { error: z.prettifyError(order.error) } };
     this.order(order.data);

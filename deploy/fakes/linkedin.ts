@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
 import { FakeOAuth, type FakeOAuthOptions } from './fake-oauth';
-import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
+import { type FakeAnswer, type FakeProtocol, type FakeRequest, type FakeWork, jsonOf } from './fake-provider';
 import { contentSchema, FakeLinkedinImages } from './linkedin-images';
 import { FakeLinkedinVideos } from './linkedin-videos';
 
@@ -111,6 +111,11 @@ export class FakeLinkedin implements FakeProtocol {
 
   refreshes(request: FakeRequest): boolean {
     return this.oauth.asks(request);
+  }
+
+  works(work: FakeWork): void {
+    if (work.do === 'stall') this.videos.inWork = work.times;
+    else this.videos.fails = work.times > 0;
   }
 
   throttled(): FakeAnswer {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
-import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
+import { type FakeAnswer, type FakeProtocol, type FakeRequest, type FakeWork, jsonOf } from './fake-provider';
 import { type FakeImage, FakeMastodonMedia } from './mastodon-media';
 
 /** What a fake server of Mastodon's may be told. Times are milliseconds. */
@@ -70,6 +70,11 @@ export class FakeMastodon implements FakeProtocol {
 
   uploads({ method, path }: FakeRequest): boolean {
     return method === 'POST' && path === '/api/v2/media';
+  }
+
+  works(work: FakeWork): void {
+    if (work.do === 'stall') this.media.inWork = work.times;
+    else this.media.fails = work.times > 0;
   }
 
   throttled(afterMs: number): FakeAnswer {

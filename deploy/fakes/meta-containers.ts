@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
-import type { FakeAnswer, FakeProtocol, FakeRequest } from './fake-provider';
+import type { FakeAnswer, FakeProtocol, FakeRequest, FakeWork } from './fake-provider';
 
 /** What a fake of Instagram or Threads may be told. Times are milliseconds. */
 export interface FakeContainersOptions {
@@ -111,6 +111,11 @@ export class FakeContainers implements FakeProtocol {
     const id = new URLSearchParams(String(body)).get('creation_id');
     const container = this.containers.find((one) => one.id === id);
     return container === undefined ? body : Buffer.from(JSON.stringify(container.fields));
+  }
+
+  works(work: FakeWork): void {
+    if (work.do === 'stall') this.inWork = work.times;
+    else this.failsWith = work.times > 0 ? 'INVALID_FORMAT 2207026' : undefined;
   }
 
   throttled(afterMs: number): FakeAnswer {

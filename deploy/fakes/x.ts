@@ -2,7 +2,7 @@ import { parseTweet } from 'twitter-text';
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
 import { FakeOAuth, type FakeOAuthOptions } from './fake-oauth';
-import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
+import { type FakeAnswer, type FakeProtocol, type FakeRequest, type FakeWork, jsonOf } from './fake-provider';
 import { type FakeXImage, FakeXMedia, keyOf } from './x-media';
 import { type FakeXPost, FakeXView } from './x-view';
 
@@ -99,6 +99,11 @@ export class FakeX implements FakeProtocol {
 
   refreshes(request: FakeRequest): boolean {
     return this.oauth.asks(request);
+  }
+
+  works(work: FakeWork): void {
+    if (work.do === 'stall') this.media.inWork = work.times;
+    else this.media.fails = work.times > 0;
   }
 
   throttled(afterMs: number): FakeAnswer {

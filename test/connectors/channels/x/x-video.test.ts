@@ -87,6 +87,18 @@ test('a video that X gives up while it works on it is rejected', async () => {
   expect(posts()).toEqual([]);
 });
 
+test('an order makes the fake slow with videos, or unable to use them', async () => {
+  const order = (body: object) =>
+    fetch(`${world.server.url}/fake/orders`, { method: 'POST', body: JSON.stringify(body) });
+  expect((await order({ do: 'stall', times: 1 })).status).toBe(200);
+  expect(await send()).toMatchObject({ kind: 'retry' });
+  await order({ do: 'spoil' });
+  expect(await send()).toMatchObject({ kind: 'rejected' });
+  await order({ do: 'spoil', times: 0 });
+  await order({ do: 'stall', times: 0 });
+  expect(await send(film(), { kept: new MemoryKeeping() })).toMatchObject({ kind: 'delivered' });
+});
+
 test('a video that X does not know any more is uploaded again, and not for ever', async () => {
   for (const outcome of ['retry', 'retry', 'rejected']) {
     world.protocol.media.inWork = 1;
