@@ -28,6 +28,8 @@ const film = () => ({ text: 'a film', media: [{ url: host.url('/film.mp4'), alt:
 const send = (payload: object = film(), attempt: object = {}) => world.send(payload, { kept, ...attempt });
 const paths = () => world.server.calls.map(({ method, path }) => `${method} ${path.replace(/\d{10,}/, 'ID')}`);
 const begun = () => world.server.calls.filter(({ path }) => path.endsWith('/initialize')).length;
+const order = (body: object) =>
+  fetch(`${world.server.url}/fake/orders`, { method: 'POST', body: JSON.stringify(body) });
 const posts = () => world.protocol.posts().map(({ images }) => images);
 
 test('a video goes in parts, and stands below the post', async () => {
@@ -88,8 +90,6 @@ test('a video that X gives up while it works on it is rejected', async () => {
 });
 
 test('an order makes the fake slow with videos, or unable to use them', async () => {
-  const order = (body: object) =>
-    fetch(`${world.server.url}/fake/orders`, { method: 'POST', body: JSON.stringify(body) });
   expect((await order({ do: 'stall', times: 1 })).status).toBe(200);
   expect(await send()).toMatchObject({ kind: 'retry' });
   await order({ do: 'spoil' });
