@@ -2,6 +2,7 @@ import type { Bolt, Delivery } from '../topology/core/bolt';
 import type { Clock, DatabaseClock, Timer } from '../topology/core/clock';
 import type { LatenessPolicy } from '../topology/core/lateness';
 import type { Lease } from '../topology/core/lease';
+import type { Limits } from '../topology/core/limits';
 import type { Pauses } from '../topology/core/pauses';
 import type { RetryPolicy } from '../topology/core/retry-policy';
 import type { Gauges } from '../topology/gauges';
@@ -13,6 +14,7 @@ import { ClaimPlanner } from './claim/claim-planner';
 import { Claimer } from './claim/claimer';
 import { HeldRows } from './claim/held-rows';
 import { LateRows } from './claim/late-rows';
+import { LimitGates } from './claim/limit-gates';
 import { Prefetch } from './claim/prefetch';
 import type { HeldRow } from './held-row';
 import { InHand } from './in-hand';
@@ -20,6 +22,7 @@ import { RefreshWatch } from './refresh-watch';
 import { RetryUntilDone } from './retry-until-done';
 import { ClaimedRows } from './send/claimed-rows';
 import { Lateness } from './send/lateness';
+import type { SendLimits } from './send-limits';
 import type { SendRows } from './send-rows';
 import { SendSlots } from './slots/send-slots';
 
@@ -46,7 +49,11 @@ export interface SendBoltOptions {
   readonly retry: RetryPolicy;
   /** Of messages that say nothing themselves. */
   readonly lateness: LatenessPolicy;
+  /** Of the channel's accounts, and of all of them together; undefined where none is known. */
+  readonly limits?: Limits | undefined;
   readonly rows: SendRows;
+  /** Undefined where no table is at hand: then limits hold for nobody. */
+  readonly sendLimits?: SendLimits | undefined;
   /** Undefined where nobody refreshes credentials. */
   readonly refreshes?: AccountRefreshes | undefined;
   readonly lease: Lease;
@@ -86,7 +93,8 @@ const MAX_UNWRITTEN_BATCHES = 40;
  *
  *     prefetch     claim/prefetch       reads the rows of tuples in batches
  *     hold         claim/held-rows      keeps them in wake order until they may be claimed; claim/late-rows settles what is late
- *     claim        claim/claim-planner  decides which rows are claimed when; claim/claimer claims them, and the tuple is acked
+ *     claim        claim/claim-planner  decides which rows are claimed when; claim/claimer claims those that limits allow (claim/limit-gates),
+ *                                       and the tuple is acked
  *     send         send/claimed-rows    starts claimed rows at their wake; send/attempts makes the request
  *     write back   send/write-back      writes outcomes to the row and to the ledger, in batches
  *
@@ -105,6 +113,7 @@ export class SendBolt implements Bolt<Due> {
   private readonly persistence: RetryUntilDone;
   private readonly prefetch: Prefetch;
   private readonly lateRows: LateRows;
+  private readonly gates: LimitGates;
   private readonly held: HeldRows;
   private readonly claimed: ClaimedRows;
   private readonly planner: ClaimPlanner;
@@ -134,9 +143,10 @@ export class SendBolt implements Bolt<Due> {
     this.ahead = new ClaimAhead(isBlind ? 0 : settings.claimAheadMaxMs);
     this.persistence = new RetryUntilDone(options);
     const advance = () => this.advance();
-    const { slots, inHand, ahead, persistence } = this;
+    this.gates = new LimitGates({ ...options, limits: options.limits, sendLimits: options.sendLimits });
+    const { slots, inHand, ahead, persistence, gates } = this;
     const late = new Lateness(options.lateness, options.databaseClock);
-    const shared = { ...options, session: lease.session, slots, inHand, ahead, persistence, late, advance };
+    const shared = { ...options, session: lease.session, slots, inHand, ahead, persistence, gates, late, advance };
     this.lateRows = new LateRows(shared);
     const readAgain = (delivery: Delivery<Due>) => this.prefetch.add(delivery);
     this.held = new HeldRows({ ...shared, lateRows: this.lateRows, leadMs: settings.leadMs, readAgain });
@@ -300,6 +310,7 @@ export class SendBolt implements Bolt<Due> {
     this.prefetch.sweep(now);
     this.claimed.sweep(now);
     this.slots.sweep(clock.monotonic());
+    this.gates.sweep();
     this.advance();
   }
 

@@ -11,6 +11,8 @@ export interface DueChannel {
   readonly stream: Stream<Due>;
   /** Rows of a dead session wake at the earliest so long after they were recovered. */
   readonly recoverDelayMs: number;
+  /** Of an account that is at a limit soon, there is no use in more than it may begin at once. The spout's own bound unless given. */
+  readonly maxPendingPerAccount?: number;
 }
 
 /** Everything that a spout task keeps for one channel. */

@@ -26,6 +26,8 @@ interface ChannelState {
   readonly unusable: number;
   /** Messages in the state `suspended` that were not sent in time: a person decides. */
   readonly lateWaiting: number;
+  /** Accounts that are at a limit now. */
+  readonly limited: number;
   /** Accounts whose last refresh of their credentials came to nothing. */
   readonly refreshesFailing: number;
   /** Until the first credentials end that are not refreshed as they should be; negative when they have, undefined where none do. */

@@ -47,6 +47,7 @@ export class DeploymentWatch {
       gauges[channelGauge('suspended', name)] = counts.suspended;
       gauges[channelGauge('unusable_accounts', name)] = counts.unusable;
       gauges[channelGauge('late_waiting', name)] = counts.lateWaiting;
+      gauges[channelGauge('limited_accounts', name)] = counts.limited;
       gauges[channelGauge('refreshes_failing', name)] = refreshesFailing;
       if (credentialsEndMs !== undefined) gauges[channelGauge('credentials_end_ms', name)] = credentialsEndMs;
       gauges[channelGauge('ownerless', name)] = counts.ownerless;

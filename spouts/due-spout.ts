@@ -156,12 +156,13 @@ export class DueSpout implements Spout<ScheduleChange> {
   private memoryOf(channel: DueChannel): ChannelMemory {
     const { settings, emit, partitionOf, acks, pauses, clock, databaseClock, onError } = this.options;
     const { maxPending, maxPendingPerAccount, maxEntries, leadMs } = settings;
+    const mostOfAccount = Math.min(maxPendingPerAccount, channel.maxPendingPerAccount ?? maxPendingPerAccount);
     const entries = new Entries(maxEntries, maxPendingPerAccount * WAITING_PER_PENDING);
     const pending = new Pending();
     const isPaused = (account: AccountMemory) => pauses.paused(channel.name, account.name);
     const emitOrder = new EmitOrder(
       entries,
-      (account) => account.pending < maxPendingPerAccount && !isPaused(account) && !emission.isStuck(account),
+      (account) => account.pending < mostOfAccount && !isPaused(account) && !emission.isStuck(account),
     );
     const common = { channel: channel.name, entries, pending, emitOrder, clock, onError };
     const emission: Emission = new Emission({

@@ -2,6 +2,7 @@ import type { AccountRefreshes } from '../bolts/account-refreshes';
 import type { Channel } from '../bolts/channel';
 import { sendsAgainAtOnce } from '../bolts/send/doubt';
 import { SendBolt } from '../bolts/send-bolt';
+import type { SendLimits } from '../bolts/send-limits';
 import type { SendRows } from '../bolts/send-rows';
 import type { Acks } from '../spouts/acks';
 import type { CdcHealth } from '../spouts/cdc-health';
@@ -12,6 +13,7 @@ import type { SuspendedRows } from '../spouts/suspended-rows';
 import { reasonOf, Unavailable } from './core/errors';
 import { fieldsGrouping } from './core/grouping';
 import { channelPolicy } from './core/lateness';
+import { channelLimits, type Limits, mostAtOnce } from './core/limits';
 import type { Codec } from './core/stream';
 import { type Topology, TopologyBuilder } from './core/topology';
 import type { TopologySettings } from './settings/topology-settings';
@@ -24,6 +26,7 @@ export interface DeliveryOptions {
   readonly changes: Codec<ScheduleChange>;
   readonly openRows: OpenRows;
   readonly sendRows: (channel: string) => SendRows;
+  readonly sendLimits?: (channel: string) => SendLimits;
   readonly refreshes?: AccountRefreshes;
   readonly acks: Acks;
   readonly cdcHealth?: CdcHealth;
@@ -31,6 +34,8 @@ export interface DeliveryOptions {
   readonly suspendedRows?: SuspendedRows;
   /** How long after its due time a message of a channel is worth sending whose component does not say it, milliseconds; undefined: for ever. */
   readonly sendWithinOf: (channel: string) => number | undefined;
+  /** What a channel's provider is known to allow, where its component does not say it; undefined: nothing is known. */
+  readonly limitsOf?: (channel: string) => Limits | undefined;
   /** Of the database whose messages are sent, 32 hex digits; known when the worker runs. */
   readonly deploymentId: () => string;
   readonly random: () => number;
@@ -67,6 +72,7 @@ export interface DeliveryOptions {
 export function deliveryTopology(options: DeliveryOptions): Topology {
   const { spout, bolts } = options.settings;
   const channels = [...options.channels.values()];
+  const limitsOf = (channel: string) => channelLimits(bolts[channel]?.limits, options.limitsOf?.(channel));
   const topology = new TopologyBuilder().spout(SPOUT, {
     feed: scheduleChanges(options.changes),
     emits: channels.map(({ name }) => due(name)),
@@ -76,7 +82,7 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
         ...context,
         rows: options.openRows,
         settings: spout,
-        channels: channels.map(dueChannel),
+        channels: channels.map((channel) => dueChannel(channel, limitsOf(channel.name))),
       }),
   });
   for (const channel of channels) {
@@ -92,6 +98,8 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
           settings: { ...bolt, leadMs: spout.leadMs },
           retry: { giveUpAfterMs: bolt.giveUpAfterMs, baseMs: bolt.backOffMs, capMs: bolt.backOffMaxMs },
           lateness: channelPolicy(bolt, options.sendWithinOf(channel.name)),
+          limits: limitsOf(channel.name),
+          sendLimits: options.sendLimits?.(channel.name),
           rows: options.sendRows(channel.name),
           refreshes: options.refreshes,
           deploymentId: options.deploymentId,
@@ -105,8 +113,9 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
   return topology.build();
 }
 
-function dueChannel(channel: Channel) {
+function dueChannel(channel: Channel, limits: Limits | undefined) {
   const { name, acceptedWithin } = channel;
   // Where sending again is not harmless, it waits until what a dead worker may have started can no longer be accepted.
-  return { name, stream: due(name), recoverDelayMs: sendsAgainAtOnce(channel) ? 0 : acceptedWithin };
+  const own = { name, stream: due(name), recoverDelayMs: sendsAgainAtOnce(channel) ? 0 : acceptedWithin };
+  return limits === undefined ? own : { ...own, maxPendingPerAccount: mostAtOnce(limits) };
 }

@@ -106,7 +106,7 @@ export const channelGauges = {
   entries: { help: 'Messages of the near future in memory.', unit: 'messages' },
   buckets: { help: 'Slices of time in memory.', unit: 'buckets' },
   blocked_accounts: {
-    help: 'Accounts of which nothing is emitted now: paused, with as many pending tuples as they may have, or of a partition that does not confirm.',
+    help: 'Accounts of which nothing is emitted now: paused, at a limit, with as many pending tuples as they may have, or of a partition that does not confirm.',
     unit: 'accounts',
   },
   overflowed_accounts: { help: 'Accounts with more messages in the near future than memory keeps.', unit: 'accounts' },
@@ -127,6 +127,10 @@ export const channelGauges = {
   late_waiting: {
     help: 'Messages that were not sent in time and wait for a person; more than 10,000 are not counted.',
     unit: 'messages',
+  },
+  limited_accounts: {
+    help: 'Accounts that are at a limit of their provider and wait until they may go on; more than 10,000 are not counted.',
+    unit: 'accounts',
   },
   refreshes_failing: {
     help: 'Usable accounts whose credentials could not be refreshed the last time; more than 10,000 are not counted.',

@@ -48,9 +48,18 @@ export const messageStates: readonly MessageState[] = [
  */
 export type ChannelClass = 'idempotent' | 'lookup' | 'blind';
 
+/**
+ * The provider takes nothing for so many milliseconds: of the account, or of any account that is connected by the same app. It has
+ * refused a request for it, or has said with one that was taken that it is the last. Every worker heeds it, for all messages.
+ */
+export interface Hold {
+  readonly of: 'account' | 'app';
+  readonly ms: number;
+}
+
 /** What came of one attempt. `status` is the provider's, where there was one. */
 export type Outcome =
-  | { readonly kind: 'delivered'; readonly receipt?: string; readonly status?: number }
+  | { readonly kind: 'delivered'; readonly receipt?: string; readonly status?: number; readonly hold?: Hold }
   /**
    * The provider did not accept it, and may later. `afterMs`: how long the provider asked us to wait. `unreachable`: its
    * origin takes no connections, whoever wants one; nothing was written.
@@ -61,6 +70,7 @@ export type Outcome =
       readonly afterMs?: number;
       readonly status?: number;
       readonly unreachable?: true;
+      readonly hold?: Hold;
     }
   /** The provider will never take it. */
   | { readonly kind: 'rejected'; readonly reason: string; readonly status?: number }
@@ -140,6 +150,7 @@ export function isLate(settlement: Settlement): settlement is LateSettlement {
 /** Why a bolt gives a claimed row back as it was. The ledger says it in these words. */
 export const givenBackReasons = [
   'its channel or account is paused',
+  'its provider takes nothing for now',
   'its account or origin had no room',
   'its worker stopped',
   'the newest of its backlog go first',

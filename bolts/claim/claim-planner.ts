@@ -55,7 +55,7 @@ export class ClaimPlanner {
   /** Claims what may be claimed now. @param now by the database's clock */
   claimAll(now: number): void {
     const { claimer, held, claimed, lease } = this.options;
-    held.takeUpResumed();
+    held.takeUpResumed(claimer.inFlight === 0);
     this.claimMissed(now);
     while (claimer.free && held.size > 0 && !claimed.backlogged && lease.holds()) {
       const batch = this.nextBatch(now);
@@ -143,7 +143,7 @@ export class ClaimPlanner {
     this.woken += woken;
     const isMissed = batch[0] !== undefined && isApart(batch[0]);
     try {
-      const { won, others, unsure } = await claimer.claim(batch, this.aheadMs).finally(() => {
+      const { won, others, refused, unsure } = await claimer.claim(batch, this.aheadMs).finally(() => {
         this.woken -= woken;
       });
       const then = databaseClock.earliest();
@@ -154,6 +154,10 @@ export class ClaimPlanner {
       for (const { row, now: current } of others) {
         slots.release(row);
         held.lost(row, current, unsure);
+      }
+      for (const row of refused) {
+        slots.release(row);
+        held.refused(row);
       }
       if (!isMissed) slots.batchEnded(batch);
     } finally {

@@ -4,6 +4,7 @@ import { type HeldRow, isApart } from '../held-row';
 import type { RetryUntilDone } from '../retry-until-done';
 import type { SendRow, SendRows } from '../send-rows';
 import type { ClaimAhead } from './claim-ahead';
+import type { LimitGates } from './limit-gates';
 
 export interface ClaimerOptions {
   readonly settings: { readonly claimBatch: number };
@@ -13,6 +14,7 @@ export interface ClaimerOptions {
   readonly clock: Clock;
   /** Is given the measured rate of claims. */
   readonly ahead: ClaimAhead;
+  readonly gates: LimitGates;
   readonly onError: (what: string, error: unknown) => void;
 }
 
@@ -21,6 +23,8 @@ export interface Claimed {
   readonly won: readonly HeldRow[];
   /** Rows that were not won, and as the table has them now; undefined when deleted. */
   readonly others: readonly { readonly row: HeldRow; readonly now: SendRow | undefined }[];
+  /** Rows that a limit does not let begin now. They were not claimed. */
+  readonly refused: readonly HeldRow[];
   /** No answer came to the claim itself, so it may take effect after the rows were read. */
   readonly unsure: boolean;
 }
@@ -36,6 +40,7 @@ const MIN_MEASURED_ROWS = 50;
  * 1. *Won is only what the database says*: by the count when it equals the batch, else by reading each row: `sending`, by
  *    this session, in this version. After a lost answer the rows are read until they are answered.
  * 2. *Ids sorted, none twice*, so that two claims never wait for each other in a circle.
+ * 3. *Claimed is only what limits allow*: they are asked first, and only where there are some.
  */
 export class Claimer {
   inFlight = 0;
@@ -61,9 +66,9 @@ export class Claimer {
   }
 
   /** @param aheadMs from now to the last wake among the rows; 0 when all have woken */
-  async claim(batch: readonly HeldRow[], aheadMs: number): Promise<Claimed> {
-    const { rows, session, clock, onError } = this.options;
-    const isMissed = batch[0] !== undefined && isApart(batch[0]);
+  async claim(wanted: readonly HeldRow[], aheadMs: number): Promise<Claimed> {
+    const { rows, session, clock, gates, onError } = this.options;
+    const isMissed = wanted[0] !== undefined && isApart(wanted[0]);
     // A claim of missed rows that waits beside it is no part of the rate.
     if (!isMissed && this.inFlight === this.missed) {
       this.since = clock.monotonic();
@@ -73,6 +78,8 @@ export class Claimer {
     if (isMissed) this.missed++;
     let won: number | undefined;
     try {
+      const { taken: batch, refused } = gates.areKnown ? await gates.take(wanted) : { taken: wanted, refused: [] };
+      if (batch.length === 0) return { won: [], others: [], refused, unsure: false };
       try {
         const sent = clock.monotonic();
         const sorted = batch.toSorted((one, other) => one.id - other.id);
@@ -84,7 +91,8 @@ export class Claimer {
         // Rows that the database refuses are left out as locked ones are: claimed apart from then on, later and later.
         if (error instanceof PartlyClaimed) won = error.won;
       }
-      return won === batch.length ? { won: batch, others: [], unsure: false } : await this.ask(batch, won);
+      const answer = won === batch.length ? { won: batch, others: [], unsure: false } : await this.ask(batch, won);
+      return { ...answer, refused };
     } finally {
       // A bolt that drains waits until no claim is on the way.
       this.inFlight--;
@@ -96,13 +104,13 @@ export class Claimer {
   async recall(batch: readonly HeldRow[]): Promise<Claimed> {
     this.inFlight++;
     try {
-      return await this.ask(batch, 0);
+      return { ...(await this.ask(batch, 0)), refused: [] };
     } finally {
       this.inFlight--;
     }
   }
 
-  private async ask(batch: readonly HeldRow[], count: number | undefined): Promise<Claimed> {
+  private async ask(batch: readonly HeldRow[], count: number | undefined): Promise<Omit<Claimed, 'refused'>> {
     const { rows, session, persistence } = this.options;
     const ids = batch.map((row) => row.id);
     const answer = await persistence.until('read what was claimed', () => rows.read(ids, 0));

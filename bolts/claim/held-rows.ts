@@ -12,6 +12,7 @@ import type { WakeQueue } from '../slots/wake-queue';
 import type { ClaimAhead } from './claim-ahead';
 import { accountsToHandOver } from './hand-over';
 import type { LateRows } from './late-rows';
+import type { LimitGates } from './limit-gates';
 import { MissedRows } from './missed-rows';
 import { PausedRows } from './paused-rows';
 
@@ -22,6 +23,7 @@ export interface HeldRowsOptions {
   readonly ahead: ClaimAhead;
   readonly lateRows: LateRows;
   readonly pauses: Pauses;
+  readonly gates: LimitGates;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
   readonly random: () => number;
@@ -54,6 +56,8 @@ const MAX_BATCH_BYTES = 32 * 1024 * 1024;
  *    minute. A spout may have seen the end sooner than we do, and have emitted what woke later.
  * 4. *A paused account holds no partition*: its tuples are acked while its rows wait, because Kafka hears of no ack of what is
  *    behind them before, and spouts emit no more to accounts of which too much is not acked. Reconcile finds the rows.
+ * 5. *An account at a limit is paused until it may go on*: what may begin soon waits here in its order, and the rest goes at once, because
+ *    spouts know when to emit it again.
  */
 export class HeldRows {
   private readonly toClaim: WakeQueue<HeldRow>;
@@ -69,7 +73,8 @@ export class HeldRows {
   constructor(private readonly options: HeldRowsOptions) {
     this.toClaim = options.slots.toClaim;
     this.missed = new MissedRows(options.random);
-    this.paused = new PausedRows((account) => options.pauses.paused(options.channel.name, account));
+    const { pauses, gates, channel } = options;
+    this.paused = new PausedRows((account) => pauses.paused(channel.name, account) || gates.isClosed(account));
   }
 
   get size(): number {
@@ -127,10 +132,13 @@ export class HeldRows {
 
   /**
    * What waited for the end of a pause waits among all others again, some accounts at each call: their later rows come behind it.
+   * @param isTurn nothing is being claimed: accounts that take turns, because a limit is one of all of them, have their next one
    */
-  takeUpResumed(): void {
-    const now = this.options.databaseClock.earliest();
-    for (const row of this.paused.takeResumed()) {
+  takeUpResumed(isTurn = true): void {
+    const { databaseClock, gates } = this.options;
+    if (gates.areShared && !isTurn) return;
+    const now = databaseClock.earliest();
+    for (const row of this.paused.takeResumed(gates.areShared)) {
       row.since = Math.max(row.since, now);
       this.put(row);
     }
@@ -216,6 +224,16 @@ export class HeldRows {
     }
   }
 
+  /** A limit does not let the row begin now. */
+  refused(row: HeldRow): void {
+    if (row.revoked && row.unsureUntil === 0) {
+      this.letGo(row);
+      return;
+    }
+    row.since = Math.max(row.since, this.options.databaseClock.earliest());
+    this.putAside(row);
+  }
+
   /** The row is held no more, and its tuple is acked. */
   drop(row: HeldRow): void {
     this.letGo(row);
@@ -273,11 +291,11 @@ export class HeldRows {
 
   /** Takes out what wakes up to this time in revoked partitions and is to be claimed before another task has it. */
   takeRevoked(until: number, maxRows: number, room: number): readonly HeldRow[] {
-    const { slots, ahead, pauses, channel } = this.options;
+    const { slots, ahead } = this.options;
     this.takeUpResumed();
     const waking = [...this.rows.values()].filter(({ revoked, at }) => revoked && at <= until);
     const mayBegin = (account: string, rows: readonly HeldRow[]) =>
-      !pauses.paused(channel.name, account) && slots.canAllBegin(rows);
+      !this.isPaused({ account }) && slots.canAllBegin(rows);
     const taken = accountsToHandOver(waking, { mayBegin, maxRows, maxBytes: MAX_BATCH_BYTES, room });
     for (const row of taken) {
       this.toClaim.remove(row);
@@ -329,19 +347,23 @@ export class HeldRows {
       this.settle(row);
       return false;
     }
-    // An earlier claim of it may still take effect, and is looked for when that is over.
-    if (row.unsureUntil > 0) {
-      this.giveUp(row);
-      return false;
-    }
-    row.delivery.ack();
-    this.paused.add(row);
+    this.putAside(row);
     return false;
   }
 
-  private isPaused({ account }: HeldRow): boolean {
-    const { pauses, channel } = this.options;
-    return pauses.paused(channel.name, account);
+  private putAside(row: HeldRow): void {
+    // An earlier claim of it may still take effect, and is looked for when that is over. What the spout knows of better goes too.
+    if (row.unsureUntil > 0 || this.options.gates.isClosedForLong(row.account)) {
+      this.giveUp(row);
+      return;
+    }
+    row.delivery.ack();
+    this.paused.add(row);
+  }
+
+  private isPaused({ account }: Pick<HeldRow, 'account'>): boolean {
+    const { pauses, channel, gates } = this.options;
+    return pauses.paused(channel.name, account) || gates.isClosed(account);
   }
 
   /** It waits to be claimed, and no claim of it is under way. */

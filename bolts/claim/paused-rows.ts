@@ -1,7 +1,10 @@
 import type { HeldRow } from '../held-row';
+import { isBefore } from '../slots/line';
 
 /** So many rows, or one whole account, are taken up before everything else has its turn. */
 const MAX_RESUMED_PER_CALL = 2_000;
+/** The same of accounts that take turns: about one batch. */
+const MAX_ROWS_PER_TURN = 500;
 
 /** Rows that have woken and whose account is paused, until it is resumed and its turn has come. */
 export class PausedRows {
@@ -36,10 +39,12 @@ export class PausedRows {
   /**
    * Takes out rows of accounts that are not paused any more: of an account all or none, because those that are left would be passed.
    * Gives up after many rows, because a whole channel may be resumed; the next call continues where this one ended.
+   * @param inTurns only some of each account, the first ones; what comes later waits behind those that are left
    */
-  takeResumed(): HeldRow[] {
+  takeResumed(inTurns = false): HeldRow[] {
     const resumed: HeldRow[] = [];
     this.gaveUp = false;
+    if (inTurns) return this.takeTurns();
     // Asked again and again, so nothing is copied for accounts that stay paused.
     for (const [account, rows] of this.byAccount) {
       if (this.isPaused(account)) continue;
@@ -51,6 +56,19 @@ export class PausedRows {
       for (const row of rows) resumed.push(row);
     }
     return resumed;
+  }
+
+  private takeTurns(): HeldRow[] {
+    const resumed = [...this.byAccount].filter(([account]) => !this.isPaused(account));
+    const each = Math.max(1, Math.floor(MAX_ROWS_PER_TURN / Math.max(1, resumed.length)));
+    return resumed.slice(0, MAX_ROWS_PER_TURN).flatMap(([account, rows]) => {
+      const first = [...rows].toSorted((one, other) => (isBefore(one, other) ? -1 : 1)).slice(0, each);
+      for (const row of first) rows.delete(row);
+      // Its next turn comes after those of all others.
+      this.byAccount.delete(account);
+      if (rows.size > 0) this.byAccount.set(account, rows);
+      return first;
+    });
   }
 
   /** Says, once, that the last call of `takeResumed` gave up. */

@@ -13,6 +13,7 @@ import {
   settle,
 } from '../../topology/message';
 import type { Channel } from '../channel';
+import type { LimitGates } from '../claim/limit-gates';
 import type { HeldRow } from '../held-row';
 import type { AttemptResult, SendRows } from '../send-rows';
 import type { Verdict } from '../slots/line';
@@ -27,6 +28,7 @@ export interface AttemptsOptions {
   readonly rows: Pick<SendRows, 'kept' | 'keep'>;
   readonly retry: RetryPolicy;
   readonly late: Lateness;
+  readonly gates: LimitGates;
   readonly lease: Lease;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
@@ -273,8 +275,10 @@ export class Attempts {
     startedAt: number | null,
     { leastMs = 0, isLookup = false }: { readonly leastMs?: number; readonly isLookup?: boolean } = {},
   ): AttemptResult {
-    const { channel, retry, random, databaseClock } = this.options;
+    const { channel, retry, random, databaseClock, gates } = this.options;
     const now = this.now();
+    // What it waited at a limit since its wake says nothing of its provider.
+    const waitedMs = gates.areKnown && row.firstAttemptAt !== null ? Math.max(0, (startedAt ?? now) - row.wakeAt) : 0;
     // A plan's age is one by the database's clock. While that is unknown nothing is given up for its age.
     const isKnown = Number.isFinite(databaseClock.earliest());
     const attempted: Attempted = {
@@ -282,7 +286,7 @@ export class Attempts {
       attempts: row.attempts + 1,
       inDoubt,
       isLookup,
-      firstAttemptAt: (isKnown ? (row.firstAttemptAt ?? startedAt) : undefined) ?? now,
+      firstAttemptAt: ((isKnown ? (row.firstAttemptAt ?? startedAt) : undefined) ?? now) + waitedMs,
     };
     const settlement = settle(attempted, outcome, retry, now, random());
     if (settlement.state !== 'scheduled') return this.written(row, outcome, settlement, startedAt);
@@ -290,7 +294,8 @@ export class Attempts {
     // yet. A person's decision may come that early too.
     const isEarly = !sendsAgainAtOnce(channel) && (outcome.kind === 'unknown' || row.decided);
     const delayMs = Math.max(settlement.delayMs, leastMs, isEarly ? channel.acceptedWithin : 0);
-    const planned = { ...settlement, delayMs };
+    const asked = waitedMs === 0 ? {} : { askedMs: (settlement.askedMs ?? 0) + waitedMs };
+    const planned = { ...settlement, delayMs, ...asked };
     const late = isKnown ? this.options.late.insteadOfRetry(row, planned, now + delayMs) : undefined;
     return this.written(row, outcome, late ?? planned, startedAt);
   }

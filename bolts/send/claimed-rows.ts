@@ -89,10 +89,10 @@ export class ClaimedRows {
 
   /**
    * Starts what has woken, as far as there are slots. What is too late by now, or cannot reach its origin, ends without a request, and
-   * so does what was paused meanwhile.
+   * so does what was paused meanwhile, or what its provider has said that it does not take.
    */
   start(now: number): void {
-    const { slots, lease, pauses, channel, clock } = this.options;
+    const { slots, lease, clock } = this.options;
     if (!lease.holds()) return;
     const begunAt = clock.monotonic();
     while (slots.free > 0) {
@@ -103,8 +103,9 @@ export class ClaimedRows {
         this.finish(row, late ?? this.attempts.unreached(row));
         continue;
       }
-      if (pauses.paused(channel.name, row.account)) {
-        this.finish(row, this.attempts.givenBack(row, 'its channel or account is paused'));
+      const stopped = this.whyStopped(row);
+      if (stopped !== undefined) {
+        this.finish(row, this.attempts.givenBack(row, stopped));
         continue;
       }
       slots.begin(row, begunAt);
@@ -157,6 +158,12 @@ export class ClaimedRows {
     return (this.toStart.size > 0 && slots.isCrowded) || slots.toClaim.readyAt(databaseClock.earliest()) > 0;
   }
 
+  private whyStopped({ account }: HeldRow): GivenBackReason | undefined {
+    const { pauses, channel, gates } = this.options;
+    if (gates.isHeld(account)) return 'its provider takes nothing for now';
+    return pauses.paused(channel.name, account) ? 'its channel or account is paused' : undefined;
+  }
+
   private giveBack(row: HeldRow, reason: GivenBackReason): void {
     this.toStart.remove(row);
     this.finish(row, this.attempts.givenBack(row, reason));
@@ -168,6 +175,8 @@ export class ClaimedRows {
     if (ended.kind === 'result') {
       const { outcome } = ended.result;
       if (ended.verdict === 'unreachable' && outcome.kind === 'retry') row.lane.origin.lastError = outcome.reason;
+      // Before the slot is free: the next request of the account must not begin.
+      if ('hold' in outcome && outcome.hold !== undefined) this.options.gates.hold(row.account, outcome.hold);
       slots.end(row, ended.verdict, ended.elapsedMs, now);
       this.finish(row, ended.result);
     } else {

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { AskedRefresh, Lifetime } from '../../bolts/account-refreshes';
 import type { Channel } from '../../bolts/channel';
 import type { Clock } from '../../topology/core/clock';
+import type { Limits } from '../../topology/core/limits';
 import type { ChannelClass } from '../../topology/message';
 import type { BoltSettings } from '../../topology/settings/topology-settings';
 import type { SecretsOf } from './account-secrets';
@@ -55,6 +56,8 @@ export interface ChannelKind<Name extends string = string, Class extends Channel
    * whom an old one surprises; undefined, for ever, where a program takes it, which misses what does not come.
    */
   readonly sendWithinMs?: number;
+  /** What its provider documents that it allows, unless the topology says otherwise; undefined where nothing certain is known. */
+  readonly limits?: Limits;
   /** What an account needs. Each field is a text and says how it is asked for. */
   readonly credentials: z.ZodObject;
   /**

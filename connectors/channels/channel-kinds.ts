@@ -1,5 +1,6 @@
 import type { Channel } from '../../bolts/channel';
 import { UserError } from '../../topology/core/errors';
+import type { Limits } from '../../topology/core/limits';
 import type { ChannelClass } from '../../topology/message';
 import type { ChannelName } from '../../topology/payloads/payloads';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
@@ -49,6 +50,11 @@ export function keyLifetimeOf(name: string, kinds: ChannelKinds = channelKinds):
 /** How long after its due time a message of this channel is worth sending, milliseconds; undefined when for ever. */
 export function sendWithinOf(name: string, kinds: ChannelKinds = channelKinds): number | undefined {
   return kindOf(name, kinds)?.sendWithinMs;
+}
+
+/** What the provider of this channel is known to allow; undefined when nothing is known, or there is no such channel. */
+export function limitsOf(name: string, kinds: ChannelKinds = channelKinds): Limits | undefined {
+  return kindOf(name, kinds)?.limits;
 }
 
 /** The channel of this name; undefined when there is none. */

@@ -9,8 +9,9 @@ export interface FakeMastodonOptions {
   /** Tokens, and whose they are. */
   readonly tokens: Readonly<Record<string, string>>;
   readonly maxCharacters?: number;
-  /** Requests of a token in five minutes. */
+  /** Requests of a token in five minutes, or in another time. */
   readonly limit?: number;
+  readonly windowMs?: number;
   /** How long a key is known. */
   readonly keyLifetimeMs?: number;
   /** How long after a post its key is written: as in Mastodon itself, two requests that overlap both post. */
@@ -53,6 +54,8 @@ export class FakeMastodon implements FakeProtocol {
   readonly name = 'mastodon';
   readonly revoked = new Set<string>();
   readonly media = new FakeMastodonMedia();
+  /** Requests that were refused because there were too many. */
+  refused = 0;
   private readonly kept: FakePost[] = [];
   /** Posts by account and key. */
   private readonly keys = new Map<string, FakePost>();
@@ -93,7 +96,10 @@ export class FakeMastodon implements FakeProtocol {
     const { clock, limit = 300 } = this.options;
     const window = this.windowOf(token);
     window.count++;
-    if (window.count > limit) return this.throttled(window.endsAt - clock.now());
+    if (window.count > limit) {
+      this.refused++;
+      return this.throttled(window.endsAt - clock.now());
+    }
     const answer = await this.answerTo(request, account);
     return { ...answer, headers: { ...this.limitHeaders(limit - window.count, window.endsAt), ...answer.headers } };
   }
@@ -173,7 +179,7 @@ export class FakeMastodon implements FakeProtocol {
     const now = this.options.clock.now();
     const known = this.windows.get(token);
     if (known !== undefined && known.endsAt > now) return known;
-    const opened = { endsAt: now + WINDOW_MS, count: 0 };
+    const opened = { endsAt: now + (this.options.windowMs ?? WINDOW_MS), count: 0 };
     this.windows.set(token, opened);
     return opened;
   }

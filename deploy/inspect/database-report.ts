@@ -1,3 +1,4 @@
+import { type LimitedCount, limitedCounts } from '../../connectors/mysql/operators/limited';
 import { type MemberStatus, readMembers } from '../../connectors/mysql/operators/members';
 import { Operations, type Pause } from '../../connectors/mysql/operators/operations';
 import {
@@ -34,6 +35,7 @@ export interface DatabaseReport {
   readonly nextHour: readonly MinuteCount[] | null;
   readonly workers: readonly WorkerStatus[];
   readonly pauses: readonly Pause[];
+  readonly limited: readonly LimitedCount[];
   /** Workers that are to run on the target local, and the hosts that run them. */
   readonly placements: readonly PlacementRow[];
   readonly supervisors: readonly SupervisorStatus[];
@@ -70,6 +72,7 @@ export async function readDatabase(
       nextHour,
       workers,
       pauses,
+      limited,
       placements,
       supervisors,
       deployment,
@@ -82,6 +85,7 @@ export async function readDatabase(
       status.byMinute(60),
       listWorkers(pool),
       new Operations(pool).pauses(),
+      limitedCounts(pool),
       listPlacements(pool),
       listSupervisors(pool),
       readDeploymentReport(pool, topology),
@@ -96,6 +100,7 @@ export async function readDatabase(
       nextHour,
       workers,
       pauses,
+      limited,
       placements,
       supervisors,
       deployment,

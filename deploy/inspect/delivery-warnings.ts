@@ -1,3 +1,4 @@
+import type { LimitedCount } from '../../connectors/mysql/operators/limited';
 import type { Pause } from '../../connectors/mysql/operators/operations';
 import { SPOUT } from '../../topology/streams';
 import { counted, formatInstant } from '../console/units';
@@ -59,6 +60,7 @@ export function deliveryWarnings(report: DatabaseReport, senders: readonly strin
         (pause) =>
           `Paused: ${pause.channel}${pause.account === null ? '' : `, account ${pause.account}`}${byText(pause)}${untilText(pause)}.`,
       ),
+    ...report.limited.map(limitedText),
     ...report.workers
       .filter((worker) => worker.state === 'late')
       .map(
@@ -66,6 +68,16 @@ export function deliveryWarnings(report: DatabaseReport, senders: readonly strin
           `The lease of worker ${worker.host}/${worker.pid} has run out; what it was sending is recovered soon.`,
       ),
   ];
+}
+
+function limitedText({ channel, accounts, firstAt, lastAt, allUntilAt }: LimitedCount): string {
+  if (allUntilAt !== null) {
+    return `Channel ${channel} has sent as much as its limits, or its provider, allow all accounts together: it goes on at ${formatInstant(allUntilAt)}.`;
+  }
+  const when =
+    accounts === 1 ? formatInstant(lastAt) : `${formatInstant(firstAt)}, the last at ${formatInstant(lastAt)}`;
+  const who = accounts === 1 ? 'One account' : `${counted(accounts, 'account')}`;
+  return `${who} of ${channel} ${accounts === 1 ? 'has' : 'have'} sent as much as limits, or the provider, allow: ${accounts === 1 ? 'it goes' : 'the first goes'} on at ${when}.`;
 }
 
 function byText({ command }: Pause): string {

@@ -1,4 +1,5 @@
 import type { Message } from '../../connectors/mysql/client/client';
+import type { Limited } from '../../connectors/mysql/operators/limited';
 import type { Pause } from '../../connectors/mysql/operators/operations';
 import type { WorkerStatus } from '../../connectors/mysql/operators/worker-status';
 import type { AccountState } from '../../connectors/mysql/secrets/account-states';
@@ -12,6 +13,8 @@ export interface Hold {
     | 'deactivated'
     | 'channel_paused'
     | 'account_paused'
+    | 'channel_limited'
+    | 'account_limited'
     | 'no_sender'
     | 'no_spout'
     | 'no_bolt'
@@ -29,6 +32,8 @@ export interface Hold {
 export interface MessageSurroundings {
   readonly now: number;
   readonly pauses: readonly Pause[];
+  /** Of the message's account and channel. */
+  readonly limited: readonly Limited[];
   readonly workers: readonly WorkerStatus[];
   /** The channels that the topology has a bolt for. */
   readonly senders: readonly string[];
@@ -118,7 +123,8 @@ function waitingOf(message: Message, around: MessageSurroundings): Hold[] {
 }
 
 /** What would keep the message from leaving even at its time. */
-function obstacles({ channel, account }: Message, { pauses, workers, senders, topology }: MessageSurroundings): Hold[] {
+function obstacles({ channel, account }: Message, around: MessageSurroundings): Hold[] {
+  const { pauses, limited, workers, senders, topology, now } = around;
   const running = new Set(workers.flatMap(({ state, components }) => (state === 'alive' ? components : [])));
   const holds: Hold[] = [];
   if (pauses.some((pause) => pause.channel === null)) {
@@ -135,6 +141,15 @@ function obstacles({ channel, account }: Message, { pauses, workers, senders, to
     holds.push({
       kind: 'account_paused',
       text: `account ${account} is paused on ${channel}; \`downspout resume ${channel} --account ${account}\` ends that.`,
+    });
+  }
+  for (const { account: whose, untilAt } of limited) {
+    const kind = whose === null ? ('channel_limited' as const) : ('account_limited' as const);
+    const who = whose === null ? `all accounts of ${channel} together have` : `account ${whose} has`;
+    const until = `${formatInstant(untilAt)}, ${formatRelative(untilAt, now)}`;
+    holds.push({
+      kind,
+      text: `${who} sent as much as limits, or the provider, allow on ${channel}: its messages go on in their order at ${until}.`,
     });
   }
   if (!senders.includes(channel)) {

@@ -173,6 +173,8 @@ function stepOf(
 /** The components whose workers read a setting of one. */
 function readersOf(component: string, field: string, after: ReadonlyMap<string, number>): readonly string[] {
   if (component === SPOUT && field === 'lead') return [...after.keys()];
+  // Spouts emit no more of an account than it may send.
+  if (field === 'limits') return [component, SPOUT];
   return field === 'timeout' && doSpoutsWait(component) ? [component, SPOUT] : [component];
 }
 

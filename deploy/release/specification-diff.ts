@@ -1,3 +1,4 @@
+import { type Limits, limitsText } from '../../topology/core/limits';
 import { durationText, sizeText } from '../../topology/core/quantities';
 import type { TopologySettings } from '../../topology/settings/topology-settings';
 import { SPOUT } from '../../topology/streams';
@@ -44,12 +45,14 @@ function packagesOf(settings: TopologySettings | null): Fields {
 }
 
 /** A unit stands last in a setting's name; the file has it behind the value. */
-function fieldsOf(settings: Readonly<Record<string, number | undefined>>): Fields {
+function fieldsOf(settings: Readonly<Record<string, unknown>>): Fields {
   return new Map(
     Object.entries(settings).flatMap(([name, value]) => {
       if (value === undefined) return [];
-      if (name.endsWith('Ms')) return [[name.slice(0, -2), durationText(value)] as const];
-      return [[name, name.endsWith('Bytes') ? sizeText(value) : String(value)] as const];
+      if (name === 'limits') return [[name, limitsText(value as Limits)] as const];
+      if (name.endsWith('Ms'))
+        return [[name.slice(0, -2), value === null ? 'none' : durationText(Number(value))] as const];
+      return [[name, name.endsWith('Bytes') ? sizeText(Number(value)) : String(value)] as const];
     }),
   );
 }

@@ -34,5 +34,10 @@ export function doSpoutsWait(channel: string): boolean {
 function readBySpouts({ bolts }: TopologySettings) {
   return Object.entries(bolts)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, { timeoutMs }]) => [name, doSpoutsWait(name) ? timeoutMs : null]);
+    .map(([name, { timeoutMs, limits }]) => [
+      name,
+      doSpoutsWait(name) ? timeoutMs : null,
+      // Spouts emit no more of an account than it may send.
+      ...(limits === undefined ? [] : [limits]),
+    ]);
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { channels, sendWithinOf } from '../../connectors/channels/channel-kinds';
+import { channels, limitsOf, sendWithinOf } from '../../connectors/channels/channel-kinds';
 import type { KnownChannels } from '../../connectors/channels/loaded/load-channels';
 import { changeEventCodec } from '../../connectors/debezium/change-event';
 import { Connector } from '../../connectors/debezium/connector';
@@ -20,6 +20,7 @@ import { openWorkerPools } from '../../connectors/mysql/workers/connections';
 import { type DeploymentIdentity, joinDeployment } from '../../connectors/mysql/workers/deployment';
 import { MySqlOpenRows } from '../../connectors/mysql/workers/open-rows';
 import { Receipts } from '../../connectors/mysql/workers/receipts';
+import { MySqlSendLimits } from '../../connectors/mysql/workers/send-limits';
 import { MySqlSendRows } from '../../connectors/mysql/workers/send-rows';
 import { MySqlSuspendedRows } from '../../connectors/mysql/workers/suspended-rows';
 import { MySqlWorkerRegistry } from '../../connectors/mysql/workers/worker-registry';
@@ -183,12 +184,14 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
     changes: changeEventCodec,
     openRows: ports.openRows,
     sendRows: ports.sendRows,
+    sendLimits: (channel) => new MySqlSendLimits(pool, channel),
     refreshes,
     acks: new KafkaAcks(admin, namespace),
     ...(cdcHealth === undefined ? {} : { cdcHealth }),
     deploymentHealth: deploymentHealth(admin, pool, namespace, settings),
     suspendedRows: new MySqlSuspendedRows(pool),
     sendWithinOf: (channel) => sendWithinOf(channel, options.channels.kinds),
+    limitsOf: (channel) => limitsOf(channel, options.channels.kinds),
     deploymentId: () => {
       if (joined.deployment === undefined) throw new Error('a message is to be sent before the deployment is known');
       return joined.deployment.id;

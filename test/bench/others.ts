@@ -12,6 +12,7 @@ export interface OthersFigures {
   /** Milliseconds; null for a message that is missing. */
   readonly p50: number | null;
   readonly p95: number | null;
+  readonly p99: number | null;
   readonly max: number | null;
 }
 
@@ -54,7 +55,7 @@ export class Others {
       return Number.isFinite(value) ? value : null;
     };
     const missing = late.filter((value) => !Number.isFinite(value)).length;
-    return { messages: rows.length, missing, p50: rank(0.5), p95: rank(0.95), max: rank(1) };
+    return { messages: rows.length, missing, p50: rank(0.5), p95: rank(0.95), p99: rank(0.99), max: rank(1) };
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,8 @@ import type { TenantFigures } from './tenants';
 /** What must hold beside every hostile tenant. */
 const MAX_P95_MS = 250;
 const MAX_PAGE_MS = 50;
+/** By a tenant that is over its limit. */
+const MAX_ADDED_P99_MS = 100;
 const MAX_PEAK_BYTES = 400 * 1024 ** 2;
 
 /** @returns the bounds that were missed, for people */
@@ -15,6 +17,7 @@ export function missedOf({
   deaths,
   stuckPartitions,
   pageMs,
+  addedP99Ms,
   hostile: { failed = 0 },
 }: TenantFigures): string[] {
   return [
@@ -23,6 +26,7 @@ export function missedOf({
     ...(peakBytes > MAX_PEAK_BYTES ? ['over 400 MiB'] : []),
     ...(deaths > 0 ? [`${deaths} workers died`] : []),
     ...(pageMs !== null && pageMs > MAX_PAGE_MS ? [`a page over ${MAX_PAGE_MS} ms`] : []),
+    ...(addedP99Ms !== null && addedP99Ms >= MAX_ADDED_P99_MS ? [`adds ${formatCount(addedP99Ms)} ms to p99`] : []),
     ...(stuckPartitions > 0 ? [`${stuckPartitions} partitions stand still`] : []),
     // What is refused harms nobody, so the rest says nothing.
     ...(failed > 0 ? [`${failed} of the tenant failed`] : []),
@@ -46,6 +50,7 @@ export function printTenants(figures: readonly TenantFigures[], json: boolean): 
         number('missing', ({ others }) => formatCount(others.missing)),
         number('p50 ms', ({ others }) => late(others.p50)),
         number('p95 ms', ({ others }) => late(others.p95)),
+        number('p99 ms', ({ others }) => late(others.p99)),
         number('max ms', ({ others }) => late(others.max)),
         number('bolt MiB', ({ peakBytes }) => String(Math.round(peakBytes / 1024 ** 2))),
         number('stuck', ({ stuckPartitions }) => String(stuckPartitions)),

@@ -4,11 +4,12 @@ import { missedOf } from './tenants-report';
 
 const kept = {
   name: 'no hostile tenant',
-  others: { messages: 300, missing: 0, p50: 5, p95: 250, max: 900 },
+  others: { messages: 300, missing: 0, p50: 5, p95: 250, p99: 800, max: 900 },
   peakBytes: 400 * 1024 ** 2,
   deaths: 0,
   stuckPartitions: 0,
   pageMs: 50,
+  addedP99Ms: 99,
   hostile: {},
 };
 
@@ -23,6 +24,7 @@ test.each([
   ['over 400 MiB', { peakBytes: kept.peakBytes + 1 }],
   ['a page over 50 ms', { pageMs: 51 }],
   ['1 workers died', { deaths: 1 }],
+  ['adds 100 ms to p99', { addedP99Ms: 100 }],
   ['3 partitions stand still', { stuckPartitions: 3 }],
   ['3 of the tenant failed', { hostile: { delivered: 1, failed: 3 } }],
 ])('a bound that is missed is reported: %s', (text, change) => {

@@ -31,6 +31,8 @@ export interface TenantFigures {
   readonly stuckPartitions: number;
   /** How long a spout's page takes that begins amid the tenant's rows; null where that was not measured. */
   readonly pageMs: number | null;
+  /** What this tenant adds to the p99 of the others; null where that was not measured. */
+  readonly addedP99Ms: number | null;
   /** What the table says of the tenant's own messages in the end. */
   readonly hostile: Readonly<Record<string, number>>;
 }
@@ -54,12 +56,20 @@ const START_MS = 60_000;
 const OVERDUE_ROWS = 1_000_000;
 const DRAIN_MS = 12_000;
 
+/** What the bolt may send of an account, where limits are measured. */
+const LIMITS = { perAccount: { rate: '100/1min' } };
+
 const nobody: HostileTenant = { name: 'no hostile tenant', messages: 0, payloadOf: () => ({}) };
 /** Its messages are added by themselves, before the workers start. */
 const crowd: HostileTenant = {
   name: 'overdue messages of one account, all of one instant, to a host that hangs',
   messages: 0,
   payloadOf: (_, { hanging }) => ({ url: hanging.urlOf(0), body: 1 }),
+};
+const overLimit: HostileTenant = {
+  name: '10,000 messages of an account that may send 100 a minute',
+  messages: 10_000,
+  payloadOf: (n, { shared }) => ({ url: shared.urlOf('accepts'), body: n }),
 };
 const holder: HostileTenant = {
   name: 'a transaction holds one due row',
@@ -107,7 +117,19 @@ export class Tenants {
       this.say(`${tenant.name}: others p95 ${p95 ?? '∞'} ms late, ${missing} missing`);
       done.push(figures);
     }
+    if (new RegExp(only).test(overLimit.name)) done.push(...(await this.besideLimits(window)));
     return done;
+  }
+
+  /** The same workers with limits, without and with an account that has more than its own. */
+  private async besideLimits(seconds: number): Promise<TenantFigures[]> {
+    this.say(overLimit.name);
+    const quiet = await this.beside({ ...nobody, name: `${nobody.name}, with limits` }, seconds, { limits: LIMITS });
+    const figures = await this.beside(overLimit, seconds, { limits: LIMITS });
+    const [before, after] = [quiet.others.p99, figures.others.p99];
+    const addedP99Ms = before === null || after === null ? Number.POSITIVE_INFINITY : after - before;
+    this.say(`${overLimit.name}: others p99 ${before ?? '∞'} ms late without it, ${after ?? '∞'} ms with it`);
+    return [quiet, { ...figures, addedP99Ms }];
   }
 
   private async besideCrowd(count: number, seconds: number): Promise<TenantFigures> {
@@ -116,18 +138,19 @@ export class Tenants {
     await this.full.addCrowd(rows);
     const pageMs = await this.full.pageAmid(rows);
     const named = { ...crowd, name: `${count} ${crowd.name}` };
-    const figures = await this.beside(named, seconds, () => this.full.remove(HOSTILE_ACCOUNT));
+    const figures = await this.beside(named, seconds, { before: () => this.full.remove(HOSTILE_ACCOUNT) });
     return { ...figures, pageMs };
   }
 
-  /** @param before what to do before the table is emptied */
+  /** @param more `before`: what to do before the table is emptied; `limits`: of the bolt, none unless given */
   private async beside(
     tenant: HostileTenant,
     seconds: number,
-    before: () => Promise<void> = async () => undefined,
+    more: { readonly before?: () => Promise<void>; readonly limits?: object } = {},
   ): Promise<TenantFigures> {
+    const { before = async () => undefined, limits } = more;
     const deathsBefore = this.stack.deaths;
-    this.stack.startWorkersAsShipped({ DOWNSPOUT_RESOLVER: this.resolver.address });
+    this.stack.startWorkersAsShipped({ DOWNSPOUT_RESOLVER: this.resolver.address }, limits && { limits });
     await this.workersOwn();
     const { rows, release } = await this.insert(tenant, seconds);
     const instant = (rows[0] as BenchRow).dueAt;
@@ -153,6 +176,7 @@ export class Tenants {
       deaths: this.stack.deaths - deathsBefore,
       stuckPartitions: [...emitted].filter(([partition, high]) => (committed.get(partition) ?? -1) < high).length,
       pageMs: null,
+      addedP99Ms: null,
       hostile: await this.table.states(0, HOSTILE_ACCOUNT),
     };
     await this.stack.endWorkers(DRAIN_MS);

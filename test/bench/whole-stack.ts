@@ -70,9 +70,18 @@ export class WholeStack {
     this.bolts = this.startComponent('webhook');
   }
 
-  /** Starts two workers of each component with the topology.yaml that comes with the package. @param own their settings */
-  startWorkersAsShipped(own: Readonly<Record<string, string>>): void {
-    this.topology = join(packageRoot(), 'topology.yaml');
+  /**
+   * Starts two workers of each component with the topology.yaml that comes with the package.
+   * @param own their settings
+   * @param bolt what is changed of the bolt's in that file
+   */
+  startWorkersAsShipped(own: Readonly<Record<string, string>>, bolt?: object): void {
+    if (bolt === undefined) this.topology = join(packageRoot(), 'topology.yaml');
+    else {
+      this.topology = join(this.folder, 'workers', 'topology.yaml');
+      const changed = topologyFile((components) => ({ ...components, webhook: { ...components['webhook'], ...bolt } }));
+      writeFileSync(this.topology, changed);
+    }
     this.spouts = this.startComponent('due', own);
     this.bolts = this.startComponent('webhook', own);
   }

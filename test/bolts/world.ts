@@ -1,8 +1,10 @@
 import type { Channel, CredentialRefresh } from '../../bolts/channel';
 import { SendBolt, type SendBoltSettings } from '../../bolts/send-bolt';
+import type { SendLimits } from '../../bolts/send-limits';
 import type { SendRows } from '../../bolts/send-rows';
 import type { Delivery } from '../../topology/core/bolt';
 import type { LatenessPolicy } from '../../topology/core/lateness';
+import type { Limits } from '../../topology/core/limits';
 import type { ChannelClass } from '../../topology/message';
 import type { Due } from '../../topology/streams';
 import { ScriptedChannel } from '../support/channels/scripted-channel';
@@ -30,6 +32,8 @@ export interface WorldOptions {
   readonly giveUpAfterMs?: number;
   /** Of the channel; never unless given. */
   readonly lateness?: LatenessPolicy;
+  /** Of the channel; none unless given. */
+  readonly limits?: Limits;
   readonly session?: string;
   /** How credentials of accounts are refreshed. */
   readonly refresh?: CredentialRefresh;
@@ -46,6 +50,7 @@ export class World {
   readonly channel: ScriptedChannel;
   readonly bolt: SendBolt;
   readonly session: string;
+  readonly sendLimits: SendLimits;
   readonly errors: string[] = [];
   readonly bugs: unknown[] = [];
   /** The claims that were put, in order. */
@@ -70,6 +75,7 @@ export class World {
     this.session = options.session ?? 'a'.repeat(32);
     const { clock, database } = this;
     const rows = around(database.sendRows());
+    this.sendLimits = database.sendLimits('webhook');
     this.bolt = new SendBolt({
       channel: Object.assign(this.channel, options.refresh && { refresh: options.refresh }) as Channel,
       refreshes: database.refreshes,
@@ -83,6 +89,8 @@ export class World {
           return rows.claim(session, claimed, ahead);
         },
       },
+      limits: options.limits,
+      sendLimits: this.sendLimits,
       lease: { session: this.session, holds: () => this.leaseHolds },
       pauses: {
         paused: (channel, account) => database.pausedChannels.has(channel) || this.pausedAccounts.has(account),

@@ -194,6 +194,7 @@ export class Simulation {
       },
       retry: { giveUpAfterMs: 8_000, baseMs: 300, capMs: 2_000 },
       lateness: scenario.lateness ?? NEVER_LATE,
+      limits: scenario.limits,
       hasAccounts: scenario.revocations,
       slow: time.elapsed < scenario.storm ? scenario.slow : { there: 1, back: 1 },
       sabotage,

@@ -4,7 +4,15 @@ import { SpoutWorld } from './spout-world';
 
 let world: SpoutWorld;
 
-const known = { uncertain: 2, suspended: 3, unusable: 6, lateWaiting: 7, refreshesFailing: 4, ownerless: 5 };
+const known = {
+  uncertain: 2,
+  suspended: 3,
+  unusable: 6,
+  lateWaiting: 7,
+  limited: 8,
+  refreshesFailing: 4,
+  ownerless: 5,
+};
 const state: DeploymentState = {
   workersWanted: 4,
   workersAlive: 3,
@@ -45,6 +53,7 @@ test('only the owner of partition 0 looks at the deployment, every 15 s, and tel
     'suspended.webhook': 3,
     'unusable_accounts.webhook': 6,
     'late_waiting.webhook': 7,
+    'limited_accounts.webhook': 8,
     'refreshes_failing.webhook': 4,
     'credentials_end_ms.webhook': -90,
     'ownerless.webhook': 5,

@@ -39,6 +39,8 @@ export class SpoutWorld {
   deploymentHealth: DeploymentHealth | undefined;
   /** On: spouts schedule suspended rows again. */
   resumes = false;
+  /** Of every channel; the spout's own bound counts unless given. */
+  maxPendingPerAccount: number | undefined;
   /** Runs before each call of that. */
   onResume: () => void = () => {};
   private readonly running: { readonly spout: DueSpout; assignment: Assignment }[] = [];
@@ -63,7 +65,11 @@ export class SpoutWorld {
 
   spout(assignment: Assignment | null = all): DueSpout {
     const spout = new DueSpout({
-      channels: this.channels.map((name) => ({ name, stream: due(name), recoverDelayMs: 0 })),
+      channels: this.channels.map((name) => {
+        const channel = { name, stream: due(name), recoverDelayMs: 0 };
+        const { maxPendingPerAccount } = this;
+        return maxPendingPerAccount === undefined ? channel : { ...channel, maxPendingPerAccount };
+      }),
       settings: { ...settings, ...this.changed },
       rows: this.db.openRows(),
       acks: this.log.acks(group),
@@ -74,7 +80,8 @@ export class SpoutWorld {
         channelPaused: (channel) => this.db.pausedChannels.has(channel),
         paused: (channel, account) =>
           this.db.pausedChannels.has(channel) ||
-          this.db.pausedAccounts.some((one) => one.channel === channel && one.account === account),
+          this.db.pausedAccounts.some((one) => one.channel === channel && one.account === account) ||
+          this.db.limits.limited.some((one) => one.channel === channel && one.account === account),
       },
       clock: this.clock,
       databaseClock: {

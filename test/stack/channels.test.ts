@@ -277,7 +277,8 @@ const KEEPING: ReadonlySet<ChannelName> = new Set(['instagram', 'threads']);
 const failPointsOf = (channel: ChannelName): readonly FailPointName[] =>
   KEEPING.has(channel) ? ['ids-kept', ...FAIL_POINTS] : FAIL_POINTS;
 
-const SETTINGS = '{ timeout: 3s, backOff: 200ms, backOffMax: 1s }';
+/** Without limits, because the fakes take more than their providers. */
+const SETTINGS = '{ timeout: 3s, backOff: 200ms, backOffMax: 1s, limits: { perAccount: {}, perApp: {} } }';
 
 /** Of those of them that are in doubt, and will be tried again. */
 const inDoubt = (ids: readonly number[]) => `in_doubt=1 AND state='scheduled' AND id IN (${ids.join(',')})`;

@@ -2,8 +2,9 @@ import type { Clock } from '../core/clock';
 import { DatabaseClockBounds } from '../core/database-clock';
 import { Unavailable } from '../core/errors';
 import { LEASE_MS, type Lease } from '../core/lease';
+import { APP } from '../core/limits';
 import { PAUSES_KNOWN_MS, type Pauses } from '../core/pauses';
-import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from './worker-registry';
+import type { LimitedAccount, Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from './worker-registry';
 
 const RENEW_EVERY_MS = 3_000;
 /** The lease ends here this much sooner than in the database. */
@@ -44,6 +45,8 @@ export interface SessionOptions {
  * 7. What is paused is known only for a moment after it was asked for, however long the lease holds.
  * 8. A pause of a command that adds partitions stops what is emitted, and bolts send what was: so nothing of it waits when the
  *    pause ends. While there is one, every pulse is reported at once, because the command waits for that.
+ * 9. An account that is at a limit, or a channel, is paused until an instant, and goes on then without another pulse. Spouts heed all
+ *    of that; bolts only what a provider has said, because they know best what they may begin themselves.
  */
 export class Session implements Lease, Pauses {
   readonly session: string;
@@ -51,8 +54,12 @@ export class Session implements Lease, Pauses {
   /** What bolts heed. The session itself says what spouts heed. */
   readonly pausesOfBolts: Pauses = {
     known: () => this.known(),
-    paused: (channel, account) => this.isPausedForAll(channel) || this.isAccountPaused(channel, account),
-    channelPaused: (channel) => this.isPausedForAll(channel),
+    paused: (channel, account) =>
+      this.isPausedForAll(channel) ||
+      this.isAccountPaused(channel, account) ||
+      this.isLimited(channel, account, 'heldUntil') ||
+      this.isLimited(channel, APP, 'heldUntil'),
+    channelPaused: (channel) => this.isPausedForAll(channel) || this.isLimited(channel, APP, 'heldUntil'),
   };
   /** Until when the lease holds. */
   private until = OUT;
@@ -66,6 +73,7 @@ export class Session implements Lease, Pauses {
   private emissionPaused: ReadonlySet<string> = new Set();
   private pausesReadAt: number | undefined;
   private accounts: ReadonlySet<string> = new Set();
+  private limited: ReadonlyMap<string, LimitedAccount> = new Map();
   private readonly closing = new AbortController();
   private loops: Promise<void>[] = [];
 
@@ -83,11 +91,17 @@ export class Session implements Lease, Pauses {
   }
 
   paused(channel: string, account: string): boolean {
-    return this.channelPaused(channel) || this.isAccountPaused(channel, account);
+    return (
+      this.channelPaused(channel) ||
+      this.isAccountPaused(channel, account) ||
+      this.isLimited(channel, account, 'gateUntil')
+    );
   }
 
   channelPaused(channel: string): boolean {
-    return this.isPausedForAll(channel) || this.emissionPaused.has(channel);
+    return (
+      this.isPausedForAll(channel) || this.emissionPaused.has(channel) || this.isLimited(channel, APP, 'gateUntil')
+    );
   }
 
   /** Registers the session and reads the clock and the pauses once. Throws Unavailable; then it may be called again. */
@@ -138,11 +152,13 @@ export class Session implements Lease, Pauses {
     if (isOut || this.emissionPaused.size > 0) await this.renew();
   }
 
-  private heed({ reading, deactivated, pausedChannels, emissionPausedChannels, pausedAccounts }: Pulse): void {
+  private heed(pulse: Pulse): void {
+    const { reading, deactivated, pausedChannels, emissionPausedChannels, pausedAccounts, limited } = pulse;
     this.deactivated = deactivated;
     this.channels = new Set(pausedChannels);
     this.emissionPaused = new Set(emissionPausedChannels);
     this.accounts = new Set(pausedAccounts.map(({ channel, account }) => key(channel, account)));
+    this.limited = new Map(limited.map((one) => [key(one.channel, one.account), one]));
     // The clock was read before the pauses.
     this.pausesReadAt = reading.timestamp;
   }
@@ -153,6 +169,11 @@ export class Session implements Lease, Pauses {
 
   private isAccountPaused(channel: string, account: string): boolean {
     return this.accounts.size > 0 && this.accounts.has(key(channel, account));
+  }
+
+  private isLimited(channel: string, account: string, until: 'gateUntil' | 'heldUntil'): boolean {
+    if (this.limited.size === 0) return false;
+    return (this.limited.get(key(channel, account))?.[until] ?? 0) > this.databaseClock.earliest();
   }
 
   private drop(): void {

@@ -42,6 +42,18 @@ export interface Pulse {
   /** Nothing is emitted to these because a command adds partitions; what was emitted is sent. */
   readonly emissionPausedChannels: readonly string[];
   readonly pausedAccounts: readonly { readonly channel: string; readonly account: string }[];
+  /** Who is at a limit; most of them where there are very many. */
+  readonly limited: readonly LimitedAccount[];
+}
+
+/** An account that is at a limit, or all of its channel, where its name is empty. Epoch milliseconds by the database's clock. */
+export interface LimitedAccount {
+  readonly channel: string;
+  readonly account: string;
+  /** Until then spouts emit nothing of it. */
+  readonly gateUntil: number;
+  /** Until then the provider takes nothing, as it said itself. */
+  readonly heldUntil: number;
 }
 
 /** The workers' register in the database. Every call throws Unavailable when it does not answer. */

@@ -5,7 +5,9 @@ import {
   boltFields,
   COMPONENT_NAME,
   isChannelSource,
+  limitFields,
   MAX_CHANNELS,
+  quotaFields,
   spoutFields,
   type TopologySettings,
   topicFields,
@@ -107,8 +109,9 @@ function unknownField(parent: readonly string[], name: string): string {
   return `there is no such setting. ${instead}`;
 }
 
-function fieldsOf([section, component]: readonly string[]): Readonly<Record<string, z.ZodType>> {
+function fieldsOf([section, component, field, scope]: readonly string[]): Readonly<Record<string, z.ZodType>> {
   if (section === 'topics') return topicFields;
+  if (field === 'limits') return scope === undefined ? limitFields : quotaFields;
   if (section === 'components' && component !== undefined) return component === SPOUT ? spoutFields : boltFields;
   return topologySchema.in.shape;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { backlogOrders, DAY_MS, MAX_SEND_WITHIN_MS, MIN_SEND_WITHIN_MS, onLateWays } from '../core/lateness';
+import type { Limits, Quota } from '../core/limits';
 import { durationText, parseDurationMs, parseSizeBytes, sizeText } from '../core/quantities';
 import { SPOUT } from '../streams';
 
@@ -41,6 +42,62 @@ function duration(description: string, fallback: string, least: number, most: nu
 function size(description: string, fallback: string, least: number, most: number) {
   const form = { parse: parseSizeBytes, show: sizeText, units: 'B|KiB|MiB|GiB', example: '128MiB' };
   return quantity(description, fallback, { ...form, noun: 'a size', least, most });
+}
+
+const RATE_ERROR = 'expected requests and a time, with its unit, from 1s to 7d, for example 100/15min';
+const RATE = /^(\d{1,7})\s*\/\s*(\d+(?:\.\d+)?\s*(?:s|min|m|h|d|w))$/;
+const MAX_GAP_MS = HOUR_MS;
+const MAX_WINDOW_MS = 7 * DAY_MS;
+
+/** `100/15min`: so many requests in any 15 minutes. */
+function rate() {
+  return z
+    .string({ error: RATE_ERROR })
+    .regex(RATE, { error: RATE_ERROR })
+    .transform((value, context) => {
+      const [, count = '', window = ''] = RATE.exec(value) ?? [];
+      const parsed = { count: Number(count), windowMs: parseDurationMs(window) ?? 0 };
+      if (parsed.count >= 1 && parsed.windowMs >= SECOND_MS && parsed.windowMs <= MAX_WINDOW_MS) return parsed;
+      context.addIssue({ code: 'custom', message: RATE_ERROR, input: value });
+      return z.NEVER;
+    })
+    .optional()
+    .meta({ description: 'So many requests within any such time, from 1s to 7d, for example 100/15min.' });
+}
+
+const GAP = { ...DURATION, least: 0, most: MAX_GAP_MS };
+export const quotaFields = {
+  rate: rate(),
+  perDay: whole('How many requests within any 24 hours', 10_000_000).optional(),
+  gap: given(GAP, errorOf(GAP))
+    .optional()
+    .meta({ description: `How far apart two requests begin at least: ${rangeOf(GAP)}.` }),
+};
+
+function quota(of: string) {
+  return z
+    .strictObject(quotaFields)
+    .meta({ description: `What may be sent of ${of}; nothing in it: as much as is due.` })
+    .transform(({ rate: own, perDay, gap: gapMs = 0 }): Quota => {
+      const day = perDay === undefined ? [] : [{ count: perDay, windowMs: DAY_MS }];
+      return { rates: [...(own === undefined ? [] : [own]), ...day], gapMs };
+    });
+}
+
+export const limitFields = {
+  perAccount: quota('one account').optional(),
+  perApp: quota('all accounts together, which are connected by one app').optional(),
+};
+
+function limits() {
+  return z
+    .strictObject(limitFields)
+    .transform((own): Limits => own)
+    .optional()
+    .meta({
+      description:
+        'How much is sent, however much is due, each with rate, perDay and gap; where one is missing what its provider documents: perAccount or perApp.',
+    });
 }
 
 /** As providers name them. YAML reads 202605 as a number. */
@@ -150,6 +207,7 @@ export const boltFields = {
       description:
         'In which order messages go out that could not be sent for more than a minute; newest spreads them over a tenth of that time: oldest or newest.',
     }),
+  limits: limits(),
   apiVersion: version(
     "Of the provider's API, where its channel asks for one (linkedin: year and month; facebook: such as v25.0); without it the channel's own",
   ).optional(),

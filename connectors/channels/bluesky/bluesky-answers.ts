@@ -1,5 +1,6 @@
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { heldFor } from '../provider/allowance';
 import { gatewayAnswer } from '../provider/gateway-answer';
 
 /** Words of the server's that say that a session has ended. */
@@ -33,7 +34,7 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   if (status === 429) {
     const afterMs = reply.waitMs('ratelimit-reset', now) ?? reply.waitMs('retry-after', now);
     const reason = 'The account has posted, or has been asked for, as often as its server allows for now (HTTP 429)';
-    return { kind: 'retry', status, reason, ...(afterMs === undefined ? {} : { afterMs }) };
+    return { kind: 'retry', status, reason, ...heldFor(afterMs) };
   }
   if (status >= 500) return { kind: 'unknown', status, reason: `The server failed (${said}); it may have the post` };
   return gatewayAnswer(reply, said) ?? { kind: 'rejected', status, reason: `${refusalOf(status)} (${said})` };

@@ -1,8 +1,10 @@
 import { z } from 'zod';
+import { DAY_MS } from '../../../topology/core/lateness';
 import type { Outcome } from '../../../topology/message';
 import type { WhoAmI } from '../channel-kind';
 import { credentialFields } from '../credentials';
 import type { Reply } from '../http/reply';
+import { holdIn } from '../provider/allowance';
 import { type Api, isUnanswered } from '../provider/api';
 import { apiServer } from '../provider/api-server';
 import { type Publishing, providerKind } from '../provider/provider-channel';
@@ -19,6 +21,8 @@ import {
 } from './bluesky-session';
 import { MAX_VIDEO_BYTES, uploadVideo } from './bluesky-video';
 
+/** What a post takes of an account's points. */
+const POINTS = 2;
 const credentials = z.strictObject({
   identifier: z
     .string()
@@ -47,6 +51,16 @@ export const bluesky = providerKind({
   class: 'idempotent',
   // The same record under the same key is one post, also when two requests overlap.
   acceptedLateMs: 0,
+  // 5,000 points an hour and 35,000 a day.
+  limits: {
+    perAccount: {
+      rates: [
+        { count: 2_500, windowMs: 3_600_000 },
+        { count: 17_500, windowMs: DAY_MS },
+      ],
+      gapMs: 0,
+    },
+  },
   credentials,
   originOf,
   prepare: draftOf,
@@ -116,7 +130,15 @@ async function sendIn(
     };
   }
   const { success, data } = posted.safeParse(ended.json());
-  if (ended.isOk && success) return { kind: 'delivered', status: ended.status, receipt: ended.shown(data.uri) };
+  if (ended.isOk && success) {
+    const hold = holdIn(ended, {
+      remaining: 'ratelimit-remaining',
+      reset: 'ratelimit-reset',
+      now: now(),
+      cost: POINTS,
+    });
+    return { kind: 'delivered', status: ended.status, receipt: ended.shown(data.uri), ...hold };
+  }
   return meaningOf(ended, now());
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { heldFor } from '../provider/allowance';
 import { gatewayAnswer } from '../provider/gateway-answer';
 
 const error = z.object({
@@ -70,6 +71,9 @@ export function meaningOf(
   if (status === 429 || (code !== undefined && NOT_NOW.has(code))) {
     const waitMs = afterMs ?? reply.waitMs('retry-after', now) ?? reply.waitMs('x-ratelimit-reset-after', now);
     const reason = `Discord takes no more from the bot, or in this channel, for now ${quoted}`;
+    // Elsewhere it is one channel that takes no more, also from others.
+    const isOfBot = reply.header('x-ratelimit-global') !== undefined || reply.header('x-ratelimit-scope') === 'global';
+    if (isOfBot) return { kind: 'retry', status, reason, ...heldFor(waitMs) };
     return { kind: 'retry', status, reason, ...(waitMs === undefined ? {} : { afterMs: waitMs }) };
   }
   if (status === 403 && code === undefined) {

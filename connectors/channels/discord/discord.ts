@@ -35,6 +35,7 @@ export const discord = providerKind({
   class: 'idempotent',
   keyLifetimeMs: KEY_LIFETIME_MS,
   acceptedLateMs: ACCEPTED_LATE_MS,
+  limits: { perAccount: { rates: [{ count: 50, windowMs: 1_000 }], gapMs: 0 } },
   receiptIs: 'the ids of the channel and the message, as <channel>/<message>',
   credentials,
   originOf: ({ server = USUAL_SERVER }) => new URL(server).origin,

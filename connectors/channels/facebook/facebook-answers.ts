@@ -3,6 +3,7 @@ import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
 import { type GraphError, graphErrorIn } from '../meta/graph-error';
 import { regainMs } from '../meta/graph-usage';
+import { heldFor } from '../provider/allowance';
 import { gatewayAnswer } from '../provider/gateway-answer';
 
 const MINUTE_MS = 60_000;
@@ -19,6 +20,8 @@ const refused = (sentence: string): Meaning => ({ kind: 'refused', sentence });
 const later = (afterMs: number, sentence: string): Meaning => ({ kind: 'later', afterMs, sentence });
 const DUPLICATE: Meaning = { kind: 'duplicate' };
 const IN_DOUBT: Meaning = { kind: 'in_doubt' };
+/** The code of a limit of the app by which all pages are connected. */
+const OF_APP = 4;
 const TOO_MANY = 'The page or the app has made as many calls as Facebook allows for now';
 const STANDARDS = "Facebook sees its community standards in the way; somebody has to look at the page's support inbox";
 const FORMAT = 'Facebook does not take the format of the photos or of the link';
@@ -91,7 +94,9 @@ export function meaningOf(
       kind: 'retry',
       status,
       reason: `${meaning.sentence} (${said})`,
-      afterMs: (meaning.sentence === TOO_MANY ? regainMs(reply) : undefined) ?? meaning.afterMs,
+      ...(meaning.sentence === TOO_MANY
+        ? heldFor(regainMs(reply) ?? meaning.afterMs, error.code === OF_APP ? 'app' : 'account')
+        : { afterMs: meaning.afterMs }),
     };
   }
   if (meaning.kind === 'unusable') {
@@ -153,7 +158,7 @@ function withoutError(reply: Reply, now: number): Outcome {
   if (status >= 500) return { kind: 'unknown', status, reason: `Facebook failed (${said}); it may have the post` };
   if (status === 429) {
     const afterMs = regainMs(reply) ?? reply.waitMs('retry-after', now) ?? 10 * MINUTE_MS;
-    return { kind: 'retry', status, reason: `${TOO_MANY} (${said})`, afterMs };
+    return { kind: 'retry', status, reason: `${TOO_MANY} (${said})`, ...heldFor(afterMs) };
   }
   if (status >= 300 && status < 400) {
     return {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { heldFor } from '../provider/allowance';
 import { gatewayAnswer } from '../provider/gateway-answer';
 
 const MINUTE_MS = 60_000;
@@ -51,7 +52,7 @@ export function meaningOf(reply: Reply, { now, id }: Attempted): Outcome {
   }
   if (status === 429) {
     const reason = `The account or the app has posted as often as LinkedIn allows for now (${said})`;
-    return { kind: 'retry', status, reason, afterMs: reply.waitMs('retry-after', now) ?? untilAllowedMs(now, id) };
+    return { kind: 'retry', status, reason, ...heldFor(reply.waitMs('retry-after', now) ?? untilAllowedMs(now, id)) };
   }
   if (status >= 500) {
     return { kind: 'unknown', status, reason: `LinkedIn failed (${said}); it may have the post` };

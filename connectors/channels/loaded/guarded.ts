@@ -25,12 +25,14 @@ const MAX_RECEIPT_CHARACTERS = 512;
 const reason = z.string();
 const status = z.int().min(100).max(999).optional();
 const afterMs = z.number().min(0).optional();
+const hold = z.object({ of: z.enum(['account', 'app']), ms: z.number().min(0) }).optional();
 const retry = z.object({
   kind: z.literal('retry'),
   reason,
   afterMs,
   status,
   unreachable: z.literal(true).optional(),
+  hold,
 });
 const postponed = z.object({ kind: z.literal('postponed'), reason });
 const unusable = z.object({ kind: z.literal('unusable'), reason, status, isFinal: z.literal(true).optional() });
@@ -39,7 +41,7 @@ const unknown = z.object({ kind: z.literal('unknown'), reason, afterMs, status }
 const outcomes = z.union([
   z.literal('not_started'),
   z.discriminatedUnion('kind', [
-    z.object({ kind: z.literal('delivered'), receipt: z.string().optional(), status }),
+    z.object({ kind: z.literal('delivered'), receipt: z.string().optional(), status, hold }),
     z.object({ kind: z.literal('rejected'), reason, status }),
     retry,
     postponed,

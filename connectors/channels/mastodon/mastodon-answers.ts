@@ -1,5 +1,6 @@
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { heldFor, holdIn } from '../provider/allowance';
 import { gatewayAnswer } from '../provider/gateway-answer';
 
 /** Why a token has ended. The server says also that one is invalid, which it may do by mistake. */
@@ -12,7 +13,8 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   if (reply.isOk) {
     const { url, uri, id } = (reply.json() ?? {}) as { url?: unknown; uri?: unknown; id?: unknown };
     const receipt = [url, uri, id].find((one) => typeof one === 'string');
-    if (receipt !== undefined) return { kind: 'delivered', status, receipt: reply.shown(receipt) };
+    const hold = holdIn(reply, { remaining: 'x-ratelimit-remaining', reset: 'x-ratelimit-reset', now });
+    if (receipt !== undefined) return { kind: 'delivered', status, receipt: reply.shown(receipt), ...hold };
     return { kind: 'unknown', status, reason: `The server answered HTTP ${status} without a post: ${said}` };
   }
   if (status === 401) {
@@ -22,7 +24,7 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   if (status === 429) {
     const afterMs = reply.waitMs('x-ratelimit-reset', now) ?? reply.waitMs('retry-after', now);
     const reason = 'The account has posted as often as its server allows for now (HTTP 429)';
-    return { kind: 'retry', status, reason, ...(afterMs === undefined ? {} : { afterMs }) };
+    return { kind: 'retry', status, reason, ...heldFor(afterMs) };
   }
   if (status >= 500) {
     return { kind: 'unknown', status, reason: `The server failed (HTTP ${status}: ${said}); it may have the post` };

@@ -37,6 +37,7 @@ export const mastodon = providerKind({
   class: 'idempotent',
   keyLifetimeMs: KEY_LIFETIME_MS,
   acceptedLateMs: ACCEPTED_LATE_MS,
+  limits: { perAccount: { rates: [{ count: 300, windowMs: 3 * 3_600_000 }], gapMs: 0 } },
   receiptIs: "the post's address",
   credentials,
   originOf: ({ instance }) => new URL(instance).origin,

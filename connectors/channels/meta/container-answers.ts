@@ -1,5 +1,6 @@
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { heldFor } from '../provider/allowance';
 import { gatewayAnswer } from '../provider/gateway-answer';
 import { type GraphError, graphErrorIn } from './graph-error';
 import { regainMs } from './graph-usage';
@@ -20,6 +21,8 @@ const DAILY_LIMIT = 9;
 /** Unknown, and unavailable for now: they may come after the request was done. */
 const AFTER_THE_FACT = new Set([-2, -1, 1, 2]);
 /** Too many calls: of the app, of the account, of a page, of all. */
+/** The code of a limit of the app by which all accounts are connected. */
+const OF_APP = 4;
 const THROTTLED = new Set([4, 17, 32, 341, 613]);
 const PERMISSION = new Set([3, 10]);
 /** Subcodes, whatever the code is. */
@@ -82,11 +85,15 @@ export function meaningOf(
   if (subcode === SPAM)
     return retry(`${provider} has stopped the account, because it takes its posts for spam`, BLOCKED_MS);
   if (RESTRICTED.has(subcode)) return rejected(status, `${provider} has restricted the account`, said);
-  if (code === DAILY_LIMIT) return retry(`The account has posted as often as ${provider} allows in a day`, HOUR_MS);
+  const held = (why: string, afterMs: number) => ({
+    ...retry(why, afterMs),
+    ...heldFor(afterMs, code === OF_APP ? 'app' : 'account'),
+  });
+  if (code === DAILY_LIMIT) return held(`The account has posted as often as ${provider} allows in a day`, HOUR_MS);
   if (subcode === NOT_READY || NO_CONTAINER.has(subcode)) return retry(`${provider} is not ready for it`, NOT_READY_MS);
   if (THROTTLED.has(code) || Math.floor(code / 100) === 800 || status === 429) {
     const why = `The account or the app has asked as often as ${provider} allows for now`;
-    return retry(why, regainMs(reply) ?? HOUR_MS);
+    return held(why, regainMs(reply) ?? HOUR_MS);
   }
   if (AFTER_THE_FACT.has(code) || FETCHED_IN_VAIN.has(subcode) || error?.isTransient === true || status >= 500) {
     return { kind: 'unknown', status, reason: `${provider} failed (${said}); it may have the post` };

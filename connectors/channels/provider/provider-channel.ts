@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { AttemptContext, Channel, LookupAnswer, LookupContext } from '../../../bolts/channel';
 import type { Clock } from '../../../topology/core/clock';
 import { DAY_MS } from '../../../topology/core/lateness';
+import type { Limits } from '../../../topology/core/limits';
 import type { ChannelClass, Outcome } from '../../../topology/message';
 import type { MediaItem } from '../../../topology/payloads/media';
 import type { ObjectSchema } from '../../../topology/payloads/object-schema';
@@ -81,6 +82,8 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   readonly payload?: ObjectSchema;
   /** Where the lookup claims posts: what the receipt of one is, for people who settle a message. */
   readonly receiptIs?: string;
+  /** What it documents that it allows. */
+  readonly limits?: Limits;
   /** How long after its time-out a request may still be accepted, and its key be written, milliseconds. */
   readonly acceptedLateMs: number;
   /** What it takes of the media of a message, where it takes any. */
@@ -304,12 +307,13 @@ export function providerKind<
   Schema extends z.ZodObject,
   Prepared,
 >(provider: Provider<Name, Class, Schema, Prepared>): ChannelKind<Name, Class> {
-  const { name, class: own, credentials: schema, keyLifetimeMs, receiptIs, refresh, whoAmI } = provider;
+  const { name, class: own, credentials: schema, keyLifetimeMs, receiptIs, limits, refresh, whoAmI } = provider;
   return channelKind<Name, Class, Message<Prepared>>({
     name,
     class: own,
     ...(keyLifetimeMs === undefined ? {} : { keyLifetimeMs }),
     ...(receiptIs === undefined ? {} : { receiptIs }),
+    ...(limits === undefined ? {} : { limits }),
     sendWithinMs: DAY_MS,
     credentials: schema,
     keepsEarlier: false,

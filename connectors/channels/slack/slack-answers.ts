@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { heldFor } from '../provider/allowance';
 import { gatewayAnswer } from '../provider/gateway-answer';
 
 const HOUR_MS = 3_600_000;
@@ -63,7 +64,7 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   if (status === 429 || TOO_MANY.has(error)) {
     const afterMs = reply.waitMs('retry-after', now);
     const reason = `The app has posted as often as Slack allows for now (${said})`;
-    return { kind: 'retry', status, reason, ...(afterMs === undefined ? {} : { afterMs }) };
+    return { kind: 'retry', status, reason, ...heldFor(afterMs) };
   }
   if (status >= 500 || IN_DOUBT.has(error)) {
     return { kind: 'unknown', status, reason: `Slack failed (${said}); it may have the message` };
@@ -74,7 +75,7 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   }
   if (error === 'message_limit_exceeded') {
     const reason = `The workspace has posted as many messages as its plan allows (${said})`;
-    return { kind: 'retry', status, reason, afterMs: HOUR_MS };
+    return { kind: 'retry', status, reason, ...heldFor(HOUR_MS) };
   }
   if (error === 'request_timeout') {
     return { kind: 'retry', status, reason: `The request reached Slack in part (${said})` };

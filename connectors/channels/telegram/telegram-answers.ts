@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { heldFor } from '../provider/allowance';
 import { gatewayAnswer } from '../provider/gateway-answer';
 
 /** A person's user name is the name of no chat. */
@@ -73,7 +74,7 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   if (status === 429) {
     const afterMs = retryAfterMs ?? reply.waitMs('retry-after', now);
     const reason = 'The bot has sent as much as Telegram allows for now (HTTP 429)';
-    return { kind: 'retry', status, reason, ...(afterMs === undefined ? {} : { afterMs }) };
+    return { kind: 'retry', status, reason, ...heldFor(afterMs) };
   }
   if (status >= 500) {
     return { kind: 'unknown', status, reason: `Telegram failed (HTTP ${status}: ${said}); it may have the message` };

@@ -30,6 +30,7 @@ export const telegram = providerKind({
   name: 'telegram',
   class: 'blind',
   acceptedLateMs: ACCEPTED_LATE_MS,
+  limits: { perAccount: { rates: [{ count: 30, windowMs: 1_000 }], gapMs: 0 } },
   credentials,
   originOf: ({ server = USUAL_SERVER }) => new URL(server).origin,
   prepare: messageOf,

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { DAY_MS } from '../../../topology/core/lateness';
 import type { MediaItem } from '../../../topology/payloads/media';
 import type { Payload } from '../../../topology/payloads/payloads';
 import { containerCredentials, publishedFromContainers } from '../meta/container-provider';
@@ -23,6 +24,7 @@ export const threads = providerKind({
   name: 'threads',
   ...publishedFromContainers(hostOf, { provider: 'Threads', api: API, grant: 'th_refresh_token' }),
   credentials,
+  limits: { perAccount: { rates: [{ count: 250, windowMs: DAY_MS }], gapMs: 0 } },
   originOf: ({ server = API }) => new URL(server).origin,
   prepare: postOf,
 });

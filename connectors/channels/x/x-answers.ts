@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { Outcome } from '../../../topology/message';
+import type { Hold, Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
+import { heldFor } from '../provider/allowance';
 import { gatewayAnswer } from '../provider/gateway-answer';
 
 const HOUR_MS = 3_600_000;
@@ -8,8 +9,10 @@ const HOUR_MS = 3_600_000;
 const WINDOW_MS = 900_000;
 /** Of the code with which the version of the API before this one called a duplicate. */
 const DUPLICATE = 187;
+/** Limit of the app by which all accounts are connected. */
+const OF_APP = 'x-app-limit-24hour';
 /** Limits of X's, each with headers of its own. */
-const LIMITS = ['x-rate-limit', 'x-user-limit-24hour', 'x-app-limit-24hour'] as const;
+const LIMITS = ['x-rate-limit', 'x-user-limit-24hour', OF_APP] as const;
 
 const problem = z.object({
   title: z.string().optional().catch(undefined),
@@ -28,7 +31,7 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   const said = `HTTP ${status}: ${wordsOf(reply)}`;
   if (reply.isOk) {
     const { success, data } = posted.safeParse(reply.json());
-    if (success) return { kind: 'delivered', status, receipt: data.data.id };
+    if (success) return { kind: 'delivered', status, receipt: data.data.id, ...holdOf(usedUp(reply, now)) };
     return { kind: 'unknown', status, reason: `X answered HTTP ${status} without the id of a post: ${reply.shown()}` };
   }
   if (status === 401 || isWrongToken(reply)) {
@@ -41,7 +44,10 @@ export function meaningOf(reply: Reply, now: number): Outcome {
   }
   if (status === 429) {
     const reason = `The account or the app has posted as often as X allows for now (${said})`;
-    return { kind: 'retry', status, reason, afterMs: untilAllowedMs(reply, now) };
+    const limits = usedUp(reply, now);
+    if (limits.length === 0 && isCapped(reply)) return { kind: 'retry', status, reason, ...heldFor(HOUR_MS, 'app') };
+    const afterMs = limits.length > 0 ? Math.max(...limits.map(({ ms }) => ms)) : untilAllowedMs(reply, now);
+    return { kind: 'retry', status, reason, ...heldFor(afterMs), ...holdOf(limits) };
   }
   if (status >= 500) return { kind: 'unknown', status, reason: `X failed (${said}); it may have the post` };
   const ofGateway = gatewayAnswer(reply, said);
@@ -81,15 +87,27 @@ function isWrongToken(reply: Reply): boolean {
 }
 
 /**
- * X sends what is left of each limit with every answer: those that are used up count. A cap on an app's use has no header, and a
- * window that ends sooner says nothing of it.
+ * The limits that are used up, and for how long. X sends what is left of each with every answer. A cap on an app's use has no header,
+ * and a window that ends sooner says nothing of it.
  */
+function usedUp(reply: Reply, now: number): Hold[] {
+  return LIMITS.filter((limit) => reply.header(`${limit}-remaining`) === '0').flatMap((limit) => {
+    const ms = reply.waitMs(`${limit}-reset`, now);
+    return ms === undefined ? [] : [{ of: limit === OF_APP ? ('app' as const) : ('account' as const), ms }];
+  });
+}
+
+/** The one that ends last. */
+function holdOf(limits: readonly Hold[]): { readonly hold?: Hold } {
+  const [last] = limits.toSorted((one, other) => other.ms - one.ms);
+  return last === undefined || last.ms === 0 ? {} : { hold: last };
+}
+
+function isCapped(reply: Reply): boolean {
+  return problemIn(reply).type?.endsWith('/usage-capped') === true;
+}
+
 function untilAllowedMs(reply: Reply, now: number): number {
-  const usedUp = LIMITS.filter((limit) => reply.header(`${limit}-remaining`) === '0').flatMap(
-    (limit) => reply.waitMs(`${limit}-reset`, now) ?? [],
-  );
-  if (usedUp.length > 0) return Math.max(...usedUp);
-  if (problemIn(reply).type?.endsWith('/usage-capped') === true) return HOUR_MS;
   return reply.waitMs('x-rate-limit-reset', now) ?? reply.waitMs('retry-after', now) ?? WINDOW_MS;
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DAY_MS } from '../../../topology/core/lateness';
 import type { Outcome } from '../../../topology/message';
 import type { Payload } from '../../../topology/payloads/payloads';
 import { loadTweetText } from '../../../topology/payloads/tweet-text';
@@ -57,6 +58,10 @@ export const x = providerKind({
   name: 'x',
   class: 'lookup',
   acceptedLateMs: RUNS_ON_MS + LISTED_LATE_MS,
+  limits: {
+    perAccount: { rates: [{ count: 100, windowMs: 900_000 }], gapMs: 0 },
+    perApp: { rates: [{ count: 10_000, windowMs: DAY_MS }], gapMs: 0 },
+  },
   receiptIs: "the post's id, the number at the end of its address",
   credentials,
   originOf,

@@ -23,6 +23,9 @@ export interface OverdueCounts {
   readonly ofWorst: number;
 }
 
+/** Accounts at a limit that are left out of what is overdue. */
+const MAX_LIMITED = 5_000;
+
 /** By `channel/account`. */
 export type AttemptsByAccount = ReadonlyMap<string, AttemptCounts>;
 
@@ -93,7 +96,8 @@ export class RollLedger {
     try {
       return await this.pool.use(async (sql) => {
         const pauses = await sql.rows<[string, string]>(
-          `SELECT channel, account FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS}`,
+          `SELECT channel, account FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS} UNION ALL ` +
+            `(SELECT channel, account FROM account_limits FORCE INDEX (by_gate) WHERE gate_until > ${NOW_MS} LIMIT ${MAX_LIMITED})`,
         );
         for (const one of pauses) this.pauses.set(one.join('/'), one);
         const paused = [...this.pauses.values()];

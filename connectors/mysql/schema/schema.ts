@@ -16,6 +16,7 @@ import {
   varchar,
 } from 'drizzle-orm/mysql-core';
 import { onLateWays } from '../../../topology/core/lateness';
+import type { Used } from '../../../topology/core/limits';
 import type { Gauges } from '../../../topology/gauges';
 import { messageStates } from '../../../topology/message';
 
@@ -370,6 +371,27 @@ export const placements = mysqlTable(
     observedAt: instant(),
   },
   (table) => [primaryKey({ columns: [table.component, table.replica] })],
+);
+
+/** What an account, or all of a channel together, has used of its limits. A row of which nothing was heard for long says nothing any more. */
+export const accountLimits = mysqlTable(
+  'account_limits',
+  {
+    channel: key({ length: 32 }).notNull(),
+    /** Empty: all accounts of the channel together. */
+    account: key({ length: 64 }).notNull(),
+    used: json().$type<Used>(),
+    /** Until then the provider takes nothing, as it said itself. */
+    heldUntil: instant().notNull().default(0),
+    /** Until then spouts emit nothing of it. */
+    gateUntil: instant().notNull().default(0),
+    changedAt: instant().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.channel, table.account] }),
+    index('by_gate').on(table.gateUntil),
+    index('by_change').on(table.changedAt),
+  ],
 );
 
 /** What people changed: one row per verb that changed something. Secrets are never in it. */

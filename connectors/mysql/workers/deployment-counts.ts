@@ -32,6 +32,7 @@ interface ChannelCounts {
   readonly suspended: number;
   readonly unusable: number;
   readonly lateWaiting: number;
+  readonly limited: number;
   readonly refreshesFailing: number;
   readonly credentialsEndMs: number | undefined;
 }
@@ -67,6 +68,7 @@ export async function deploymentCounts(pool: Pool, channels: readonly string[]):
         suspended: await suspended(sql, channel),
         unusable: await unusableAccounts(sql, channel),
         lateWaiting: await lateWaiting(sql, channel),
+        limited: await limitedAccounts(sql, channel),
         ...(await lifetimes(sql, channel)),
       });
     }
@@ -74,17 +76,24 @@ export async function deploymentCounts(pool: Pool, channels: readonly string[]):
   });
 }
 
-/** Paused rows are left out, because somebody wants them to wait. The statement is as long for any number of paused accounts. */
+/** Paused rows are left out, because somebody wants them to wait, and so are those of accounts at a limit. The statement is as long for any number of paused accounts. */
 async function overdueMs(sql: Sql, channel: string): Promise<number | undefined> {
   const now = `(until_at IS NULL OR until_at > ${NOW_MS})`;
   const pauses = await sql.rows<[channel: string, account: string]>(
     `SELECT channel, MIN(account) FROM pauses WHERE channel IN (${text(channel)},'') AND ${now} GROUP BY channel`,
   );
-  if (pauses.some(([, account]) => account === '')) return 0;
+  const limited = await sql.rows<[account: string]>(
+    `SELECT account FROM account_limits FORCE INDEX (by_gate) WHERE gate_until > ${NOW_MS} AND channel=${text(channel)} ORDER BY account LIMIT 1`,
+  );
+  if ([...pauses.map(([, account]) => account), ...limited.map(([account]) => account)].includes('')) return 0;
   const others = pauses.map(
     ([paused]) =>
       `AND NOT EXISTS (SELECT 1 FROM pauses WHERE channel=${text(paused)} AND account=m.account AND ${now}) `,
   );
+  if (limited.length > 0) {
+    const its = `channel=${text(channel)} AND account=m.account AND gate_until > ${NOW_MS}`;
+    others.push(`AND NOT EXISTS (SELECT 1 FROM account_limits WHERE ${its}) `);
+  }
   const oldest = shards.map(
     (shard) =>
       '(SELECT wake_at FROM scheduled_messages m FORCE INDEX (open_by_wake) ' +
@@ -117,6 +126,15 @@ async function suspended(sql: Sql, channel: string): Promise<number> {
   const [row] = await sql.rows<[number]>(
     `SELECT COUNT(*) FROM (SELECT 1 FROM (${unusable}) a STRAIGHT_JOIN scheduled_messages m FORCE INDEX (suspended_by_due) ` +
       `ON m.suspended=1 AND m.channel=a.channel AND m.account=a.account LIMIT ${MAX_COUNTED}) counted`,
+  );
+  return row?.[0] ?? 0;
+}
+
+/** The whole channel counts as one of its accounts. */
+async function limitedAccounts(sql: Sql, channel: string): Promise<number> {
+  const [row] = await sql.rows<[number]>(
+    'SELECT COUNT(*) FROM (SELECT 1 FROM account_limits FORCE INDEX (by_gate) ' +
+      `WHERE gate_until > ${NOW_MS} AND channel=${text(channel)} LIMIT ${MAX_COUNTED}) counted`,
   );
   return row?.[0] ?? 0;
 }

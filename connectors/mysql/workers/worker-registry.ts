@@ -8,6 +8,16 @@ const KEPT_MS = 7 * 24 * 3_600_000;
 const MAX_HOST_CHARACTERS = 255;
 /** The command whose pauses only stop what is emitted: see operators/own-pause.ts. */
 const DEPLOY = 'deploy';
+/** Gates that are read at once. Of what is left out spouts emit, and bolts put it aside. */
+const MAX_GATES = 20_000;
+
+type PausedColumns = readonly [
+  channel: string,
+  account: string,
+  command: string,
+  gateUntil: number | null,
+  heldUntil: number,
+];
 
 /** The workers' register: the table `workers`. Death is for ever: nothing sets `dead` back to 0. */
 export class MySqlWorkerRegistry implements WorkerRegistry {
@@ -47,8 +57,15 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
       const [reading] = await sql.rows<[string, string]>('SELECT UNIX_TIMESTAMP(NOW(6)), @@server_uuid');
       const received = this.clock.monotonic();
       const [seconds, server] = reading as [string, string];
-      const pauses = await sql.rows<[string, string, string]>(
-        `SELECT channel, account, command FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS}`,
+      // One statement: each worker asks once a second.
+      const found = await sql.rows<PausedColumns>(
+        `SELECT channel, account, command, NULL, 0 FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS} UNION ALL ` +
+          "(SELECT channel, account, 'limit', gate_until, held_until FROM account_limits FORCE INDEX (by_gate) " +
+          `WHERE gate_until > ${NOW_MS} LIMIT ${MAX_GATES})`,
+      );
+      const pauses = found.filter(([, , , gateUntil]) => gateUntil === null);
+      const limited = found.flatMap(([channel, account, , gateUntil, heldUntil]) =>
+        gateUntil === null ? [] : [{ channel, account, gateUntil, heldUntil }],
       );
       return {
         reading: { timestamp: Number(seconds) * 1000, sent, received, server },
@@ -60,6 +77,7 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
         pausedAccounts: pauses
           .filter(([, account]) => account !== '')
           .map(([channel, account]) => ({ channel, account })),
+        limited,
       };
     });
   }

@@ -1,5 +1,6 @@
 import { ClaimAhead } from '../../../bolts/claim/claim-ahead';
 import { Claimer } from '../../../bolts/claim/claimer';
+import { LimitGates } from '../../../bolts/claim/limit-gates';
 import type { HeldRow } from '../../../bolts/held-row';
 import { RetryUntilDone } from '../../../bolts/retry-until-done';
 import { ManualClock } from '../../support/manual-clock';
@@ -30,6 +31,12 @@ function world() {
     persistence: new RetryUntilDone({ clock, random: () => 0.5, onError }),
     clock,
     ahead,
+    gates: new LimitGates({
+      limits: undefined,
+      sendLimits: undefined,
+      databaseClock: { earliest: () => 0, latest: () => 0 },
+      onError,
+    }),
     onError,
   });
   return { clock, claimer, measured };

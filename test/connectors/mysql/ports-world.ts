@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AccountRefreshes, Lifetime } from '../../../bolts/account-refreshes';
+import type { SendLimits } from '../../../bolts/send-limits';
 import type { SendRows } from '../../../bolts/send-rows';
 import { thisAuthor } from '../../../connectors/mysql/audit/author';
 import type { CancelAnswer, EditAnswer } from '../../../connectors/mysql/client/answers';
@@ -17,6 +18,7 @@ import { SecretKey } from '../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../../connectors/mysql/sql/pool';
 import { MySqlOpenRows } from '../../../connectors/mysql/workers/open-rows';
+import { MySqlSendLimits } from '../../../connectors/mysql/workers/send-limits';
 import { MySqlSendRows } from '../../../connectors/mysql/workers/send-rows';
 import { MySqlSuspendedRows } from '../../../connectors/mysql/workers/suspended-rows';
 import { MySqlWorkerRegistry } from '../../../connectors/mysql/workers/worker-registry';
@@ -55,6 +57,7 @@ interface EntryView {
 export interface PortsWorld {
   readonly openRows: OpenRows;
   readonly sendRows: SendRows;
+  readonly sendLimits: (channel: string) => SendLimits;
   readonly registry: WorkerRegistry;
   readonly suspendedRows: SuspendedRows;
   readonly refreshes: AccountRefreshes;
@@ -114,6 +117,7 @@ export async function memoryWorld(): Promise<PortsWorld> {
   return {
     openRows: database.openRows(),
     sendRows: database.sendRows(),
+    sendLimits: (channel) => database.sendLimits(channel),
     registry: database.registry(),
     suspendedRows: database.suspendedRows(),
     refreshes: database.refreshes,
@@ -212,6 +216,7 @@ export async function mysqlWorld(): Promise<PortsWorld> {
   return {
     openRows: new MySqlOpenRows(worker),
     sendRows: new MySqlSendRows(worker),
+    sendLimits: (channel) => new MySqlSendLimits(worker, channel),
     registry: new MySqlWorkerRegistry(worker, systemClock),
     suspendedRows: new MySqlSuspendedRows(worker),
     refreshes: new MySqlAccountRefreshes(worker, key),

@@ -1,6 +1,7 @@
 import { changesBattery } from './changes-battery';
 import { keptIdsBattery } from './kept-ids-battery';
 import { latenessBattery } from './lateness-battery';
+import { limitsBattery } from './limits-battery';
 import { openRowsBattery } from './open-rows-battery';
 import { memoryWorld, mysqlWorld } from './ports-world';
 import { refreshBattery } from './refresh-battery';
@@ -16,6 +17,9 @@ describe.each([
     sendRowsBattery(open);
     suspendedBattery(open);
     latenessBattery(open);
+  });
+  describe('for bolts whose accounts have limits', () => {
+    limitsBattery(open);
   });
   describe('for bolts whose credentials end', () => {
     refreshBattery(open);

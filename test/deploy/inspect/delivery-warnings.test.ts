@@ -40,6 +40,7 @@ const report = (over: Partial<DatabaseReport> = {}): DatabaseReport => ({
   nextHour: [],
   workers: [worker(['due']), worker(['webhook'])],
   pauses: [],
+  limited: [],
   placements: [],
   supervisors: [],
   deployment: {

@@ -54,6 +54,7 @@ const worker = (over: Partial<WorkerStatus> = {}): WorkerStatus => ({
 const around = (over: Partial<MessageSurroundings> = {}): MessageSurroundings => ({
   now: NOW,
   pauses: [],
+  limited: [],
   workers: [worker()],
   senders: ['webhook'],
   topology: 'release 7',

@@ -1,3 +1,4 @@
+import type { SendLimits } from '../../../bolts/send-limits';
 import type { SendRows } from '../../../bolts/send-rows';
 import type { SecretsOf } from '../../../connectors/channels/account-secrets';
 import type { OpenRows } from '../../../spouts/open-rows';
@@ -40,6 +41,14 @@ export class DatabaseLink {
       writeAlone: (...query) => this.call(() => rows.writeAlone(...query)),
       kept: (...query) => this.call(() => rows.kept(...query)),
       keep: (...query) => this.call(() => rows.keep(...query)),
+    };
+  }
+
+  sendLimits(channel: string): SendLimits {
+    const limits = this.sabotage.sendLimits?.(this.database.sendLimits(channel)) ?? this.database.sendLimits(channel);
+    return {
+      take: (...query) => this.call(() => limits.take(...query)),
+      hold: (...query) => this.call(() => limits.hold(...query)),
     };
   }
 

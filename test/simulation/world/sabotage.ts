@@ -1,5 +1,6 @@
 import type { Channel } from '../../../bolts/channel';
 import type { SendBoltSettings } from '../../../bolts/send-bolt';
+import type { SendLimits } from '../../../bolts/send-limits';
 import type { SendRows } from '../../../bolts/send-rows';
 import type { Acks } from '../../../spouts/acks';
 import type { OpenRows } from '../../../spouts/open-rows';
@@ -16,6 +17,7 @@ import type { MemoryDatabase } from '../../support/mysql/memory-database';
 export interface Sabotage {
   /** Wraps the statements as the database runs them. */
   readonly sendRows?: (rows: SendRows, database: MemoryDatabase) => SendRows;
+  readonly sendLimits?: (limits: SendLimits) => SendLimits;
   readonly openRows?: (rows: OpenRows, database: MemoryDatabase) => OpenRows;
   readonly suspendedRows?: (rows: SuspendedRows, database: MemoryDatabase) => SuspendedRows;
   readonly registry?: (registry: WorkerRegistry, database: MemoryDatabase) => WorkerRegistry;

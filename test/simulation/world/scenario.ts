@@ -1,4 +1,5 @@
 import type { LatenessPolicy } from '../../../topology/core/lateness';
+import type { Limits } from '../../../topology/core/limits';
 import type { Random } from '../../support/random';
 import { type HostileKind, hostileKinds } from './hostile-tenant';
 import { type Manners, type SimulatedKind, simulatedKinds, TIMEOUT } from './provider';
@@ -91,6 +92,8 @@ export interface Scenario {
   readonly revocations: boolean;
   /** After which time messages are late, if they are: of the channel, and `own`, as a part of 1, of messages that say it themselves. */
   readonly lateness: (LatenessPolicy & { readonly own: number }) | undefined;
+  /** Of every channel, if there are any. */
+  readonly limits?: Limits | undefined;
   /** Nothing else is wrong, so that no message of another account may be later than this. */
   readonly fairWithin: number | undefined;
 }

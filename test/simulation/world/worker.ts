@@ -5,6 +5,7 @@ import type { Bolt } from '../../../topology/core/bolt';
 import { Unavailable } from '../../../topology/core/errors';
 import { fieldsGrouping } from '../../../topology/core/grouping';
 import type { LatenessPolicy } from '../../../topology/core/lateness';
+import { type Limits, mostAtOnce } from '../../../topology/core/limits';
 import type { RetryPolicy } from '../../../topology/core/retry-policy';
 import type { Spout } from '../../../topology/core/spout';
 import type { Codec } from '../../../topology/core/stream';
@@ -52,6 +53,7 @@ export interface WorkerOptions {
   readonly retry: RetryPolicy;
   /** Of every channel. */
   readonly lateness: LatenessPolicy;
+  readonly limits: Limits | undefined;
   /** Accounts need credentials, which may be revoked. */
   readonly hasAccounts: boolean;
   /** Ways to the database and back, as factors. */
@@ -167,6 +169,7 @@ export class SimulatedWorker {
       ...this.context(),
       pauses: this.session,
       channels: providers.map((provider) => ({
+        ...(this.options.limits === undefined ? {} : { maxPendingPerAccount: mostAtOnce(this.options.limits) }),
         name: provider.name,
         stream: due(provider.name),
         recoverDelayMs: sabotage.recoverDelay ?? this.recoverDelay(provider),
@@ -201,6 +204,8 @@ export class SimulatedWorker {
       settings: sabotage.boltSettings?.(settings) ?? settings,
       retry,
       lateness: sabotage.lateness?.(lateness) ?? lateness,
+      limits: this.options.limits,
+      sendLimits: this.database.sendLimits(name),
       rows: sabotage.answers?.(this.database.sendRows()) ?? this.database.sendRows(),
       deploymentId: () => 'ab'.repeat(16),
       random: random.next,

@@ -1,4 +1,5 @@
 import type { Kept } from '../../../bolts/kept-ids';
+import type { SendLimits } from '../../../bolts/send-limits';
 import type {
   AttemptResult,
   ClaimRow,
@@ -15,6 +16,7 @@ import { Unavailable } from '../../../topology/core/errors';
 import { isLate, OTHER_CREDENTIALS_DELAY_MS } from '../../../topology/message';
 import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../../topology/runtime/worker-registry';
 import { MemoryAccounts } from './memory-accounts';
+import { MemoryLimits } from './memory-limits';
 import { MemoryRefreshes } from './memory-refreshes';
 import { type MemoryRow, MemoryTable, wakeOf } from './memory-table';
 
@@ -47,6 +49,8 @@ export type Operation =
   | 'renew'
   | 'leave'
   | 'pulse'
+  | 'take'
+  | 'hold'
   | 'resume';
 
 /**
@@ -61,6 +65,7 @@ export class MemoryDatabase extends MemoryTable {
   readonly workers = new Map<string, MemoryWorker>();
   readonly accounts = new MemoryAccounts(() => this.stamp());
   readonly refreshes = new MemoryRefreshes(this.accounts, () => this.now());
+  readonly limits = new MemoryLimits(() => this.now());
   /** Everything is paused. */
   deactivated = false;
   readonly pausedChannels = new Set<string>();
@@ -120,6 +125,12 @@ export class MemoryDatabase extends MemoryTable {
     };
   }
 
+  sendLimits(channel: string): SendLimits {
+    const take = this.limits.of(channel, (effect) => this.run('take', effect));
+    const hold = this.limits.of(channel, (effect) => this.run('hold', effect));
+    return { take: take.take, hold: hold.hold };
+  }
+
   suspendedRows(): SuspendedRows {
     return { resume: (after) => this.run('resume', () => this.resumeAfter(after)) };
   }
@@ -154,6 +165,7 @@ export class MemoryDatabase extends MemoryTable {
           pausedAccounts: this.pausedAccounts
             .filter(({ untilAt }) => (untilAt ?? Number.POSITIVE_INFINITY) > this.now())
             .map(({ channel, account }) => ({ channel, account })),
+          limited: this.limits.limited,
         };
       },
     };

@@ -99,6 +99,35 @@ describe('Session', () => {
     expect(deaths).toBe(0);
   });
 
+  it('9. An account that is at a limit, or a channel, is paused until an instant, and goes on then without another pulse.', async () => {
+    const bolts = session.pausesOfBolts;
+    const limits = database.sendLimits('webhook');
+    const quota = { rates: [{ count: 1, windowMs: 20_000 }], gapMs: 0 };
+    const { opensAt } = await limits.take({ perAccount: quota }, [{ account: 'ann', count: 2 }]);
+    await limits.hold('bob', 3_000);
+    await database.sendLimits('x').hold('', 3_000);
+    await clock.advance(1_000);
+    expect(['ann', 'bob', 'carl'].map((account) => session.paused('webhook', account))).toEqual([true, true, false]);
+    // What it allowed itself a bolt knows better.
+    expect(['ann', 'bob', 'carl'].map((account) => bolts.paused('webhook', account))).toEqual([false, true, false]);
+    expect([session.channelPaused('x'), bolts.paused('x', 'carl'), session.channelPaused('webhook')]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    away(['pulse']);
+    await clock.advance(2_100);
+    expect([session.paused('webhook', 'bob'), bolts.paused('webhook', 'bob'), session.channelPaused('x')]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    expect(session.paused('webhook', 'ann')).toBe(true);
+    database.before = () => {};
+    await clock.advance((opensAt.get('ann') ?? 0) - database.now() + 500);
+    expect(session.paused('webhook', 'ann')).toBe(false);
+  });
+
   it("4. The clock's bounds and the pauses are those of the last pulse.", async () => {
     expect(session.databaseClock.earliest()).toBe(database.now());
     expect(session.paused('webhook', 'ann')).toBe(false);

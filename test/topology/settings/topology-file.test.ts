@@ -106,6 +106,16 @@ describe('the faults of a topology file', () => {
       /sendWithin is "60d": expected a time from 1s to 49d, .*for example 30s, or none$/,
     ],
     ['components: { webhook: { sendWithin: never } }', /sendWithin is "never": expected a time from 1s to 49d/],
+    [
+      'components: { x: { limits: { perAccount: { rate: 100/15 } } } }',
+      /components\.x\.limits\.perAccount\.rate is "100\/15": expected requests and a time/,
+    ],
+    ['components: { x: { limits: { perApp: { rate: 5/10d } } } }', /rate is "5\/10d": .* from 1s to 7d/],
+    ['components: { x: { limits: { perApp: { rate: 0/1s } } } }', /rate is "0\/1s": expected requests and a time/],
+    ['components: { x: { limits: { perAccount: { gap: 2h } } } }', /gap is "2h": expected a time from 0ms to 1h/],
+    ['components: { x: { limits: { perAccount: { day: 2 } } } }', /day is 2: there is no such setting\. .*perDay/],
+    ['components: { x: { limits: { account: {} } } }', /account is \{\}: there is no such setting\. .*perAccount/],
+    ['components: { x: { limits: none } }', /limits is "none": expected a map of settings/],
     ['components: { webhook: { onLate: drop } }', /onLate is "drop": expected send, skip, suspend$/],
     ['components: { webhook: { attempts: 12 } }', /attempts is 12: attempts is called giveUpAfter now/],
     ['components: { webhook: }', /components\.webhook is null: expected a map of settings/],
@@ -257,6 +267,24 @@ test('how long a message may be late is a time, none, or left to the channel', (
   expect(boltOf('sendWithin: 36h, onLate: skip')).toMatchObject({ sendWithinMs: 129_600_000, onLate: 'skip' });
   expect(boltOf('sendWithin: 1500')?.sendWithinMs).toBe(1_500);
   expect(boltOf('sendWithin: none')?.sendWithinMs).toBeNull();
+});
+
+test('limits are rates, a number a day and a gap, of an account and of all together; nothing in a scope is no limit', () => {
+  expect(boltOf('')?.limits).toBeUndefined();
+  const perAccount = { rate: '100/15min', perDay: 250, gap: '2s' };
+  expect(boltOf(`limits: ${JSON.stringify({ perAccount, perApp: {} })}`)?.limits).toEqual({
+    perAccount: {
+      rates: [
+        { count: 100, windowMs: 900_000 },
+        { count: 250, windowMs: 86_400_000 },
+      ],
+      gapMs: 2_000,
+    },
+    perApp: { rates: [], gapMs: 0 },
+  });
+  expect(boltOf('limits: { perApp: { rate: 50 / 1 s } }')?.limits?.perApp?.rates).toEqual([
+    { count: 50, windowMs: 1_000 },
+  ]);
 });
 
 test('a text is read as a file is', () => {

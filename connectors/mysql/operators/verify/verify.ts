@@ -2,7 +2,8 @@ import { type MessageId, type MessageState, messageStates } from '../../../../to
 import { SPOUT } from '../../../../topology/streams';
 import { AccountStates, type StateEntry } from '../../secrets/account-states';
 import type { Pool } from '../../sql/pool';
-import { Operations, type Pause } from '../operations';
+import { limitedNow } from '../limited';
+import { Operations, type PauseScope } from '../operations';
 import { Status } from '../status';
 import { nextMark, partsOf, readMark, writeMark } from './mark';
 import { type Surroundings, violationsOf } from './rules';
@@ -74,7 +75,7 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verify
   const tally = new Tally(options);
   const sessions = new Sessions();
   for await (const { condition, share } of partsOf(pool, mark, next)) {
-    const pauses = await new Operations(pool).pauses();
+    const pauses = [...(await new Operations(pool).pauses()), ...(await limitedNow(pool))];
     const states = await new AccountStates(pool).list(['resuming']);
     tally.add(await readSnapshot(pool, condition, sessions), pauses, states);
     options.report?.(tally.messages, share);
@@ -99,7 +100,7 @@ class Tally {
 
   constructor(private readonly options: VerifyOptions) {}
 
-  add({ now, messages, sessions }: Snapshot, pauses: readonly Pause[], resumed: readonly StateEntry[]): void {
+  add({ now, messages, sessions }: Snapshot, pauses: readonly PauseScope[], resumed: readonly StateEntry[]): void {
     const { classOf, keyLifetimeOf, patienceMs } = this.options;
     const isTended = tended(sessions.values(), pauses, now);
     const lifetimes = keyLifetimeOf === undefined ? {} : { keyLifetimeOf };
@@ -176,8 +177,8 @@ function foundIn<K>(all: Map<K, Found>, key: K): Found {
   return found;
 }
 
-/** Whether a spout and a bolt of the row's channel have lived for so long, and nothing that it belongs to is paused. */
-function tended(sessions: Iterable<SeenSession>, pauses: readonly Pause[], now: number): Surroundings['isTended'] {
+/** Whether a spout and a bolt of the row's channel have lived for so long, and nothing that it belongs to is paused or at a limit. */
+function tended(sessions: Iterable<SeenSession>, pauses: readonly PauseScope[], now: number): Surroundings['isTended'] {
   /** By component, the time when the oldest worker that still lives was started. */
   const since = new Map<string, number>();
   for (const { components, startedAt, leaseUntil, dead } of sessions) {

@@ -3,6 +3,7 @@ import { sendWithinOf } from '../../../../connectors/channels/channel-kinds';
 import { isCredential } from '../../../../connectors/channels/http/redaction';
 import type { Message, Target } from '../../../../connectors/mysql/client/client';
 import type { Attempt } from '../../../../connectors/mysql/client/messages';
+import { limitedNow } from '../../../../connectors/mysql/operators/limited';
 import { Operations } from '../../../../connectors/mysql/operators/operations';
 import { Status } from '../../../../connectors/mysql/operators/status';
 import { listWorkers } from '../../../../connectors/mysql/operators/worker-status';
@@ -62,14 +63,15 @@ export function showCommand(): Command {
         if (shown === null) throw new UserError(`${nameOf(target)} does not exist.`);
         const now = await new Status(pool).now();
         const { account, channel } = shown.message;
-        const [pauses, workers, running, state] = await Promise.all([
+        const [pauses, limited, workers, running, state] = await Promise.all([
           operations.pauses(),
+          limitedNow(pool, { account, channel }),
           listWorkers(pool),
           runningTopology(pool, context.settings.environment),
           new AccountStates(pool).of(account, channel),
         ]);
         const senders = sendersOf(running);
-        const around = { now, pauses, workers, senders, topology: running.source, account: state };
+        const around = { now, pauses, limited, workers, senders, topology: running.source, account: state };
         const bolt = running.settings.bolts[channel] ?? { onLate: 'suspend' };
         const policy = channelPolicy(bolt, sendWithinOf(channel, channelsFor(context).kinds));
         return { ...shown, policy, holds: whatHolds(shown.message, around) };

@@ -234,6 +234,7 @@ describe.each(hosts)('a post on %s', (_name, open, create, publish) => {
       kind: 'retry',
       status: 400,
       afterMs: HOUR_MS,
+      hold: { of: 'account', ms: HOUR_MS },
       reason: expect.stringMatching(/as often as \w+ allows in a day \(.*\); 3 of 3 posts are used$/),
     });
     passed = 25 * HOUR_MS;

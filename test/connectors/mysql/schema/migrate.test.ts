@@ -291,6 +291,7 @@ describe('users', () => {
         await expect(worker.run(sql)).rejects.toMatchObject(denied);
       }
       await worker.run("UPDATE accounts SET secret='1' WHERE account='nobody'");
+      await worker.run('DELETE FROM account_limits');
     });
   });
 

@@ -33,6 +33,7 @@ const none = {
   suspended: 0,
   unusable: 0,
   lateWaiting: 0,
+  limited: 0,
   refreshesFailing: 0,
   credentialsEndMs: undefined,
 };

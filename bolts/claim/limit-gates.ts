@@ -1,0 +1,153 @@
+import type { DatabaseClock } from '../../topology/core/clock';
+import { APP, KEPT_FOR_MS, type Limits } from '../../topology/core/limits';
+import type { Hold } from '../../topology/message';
+import type { HeldRow } from '../held-row';
+import type { SendLimits } from '../send-limits';
+
+export interface LimitGatesOptions {
+  /** Undefined where none is known: then nothing is asked of the database before a claim. */
+  readonly limits: Limits | undefined;
+  readonly sendLimits: SendLimits | undefined;
+  readonly databaseClock: DatabaseClock;
+  readonly onError: (what: string, error: unknown) => void;
+}
+
+/** Until it is asked again what may begin, after the database did not say. */
+const UNANSWERED_MS = 250;
+/** What is held for less longer than is known already is not written again: the requests that were under way are refused too. */
+const MIN_LONGER_MS = 1_000;
+/** A provider that asks for more is asked again after that. */
+const MAX_HOLD_MS = 86_400_000;
+/** Accounts of which it is known when they last had their turn. */
+const MAX_SERVED = 10_000;
+
+/**
+ * Which accounts may begin no request now, because they are at a limit. Epoch milliseconds by the database's clock.
+ *
+ * 1. *No claim without having been allowed*: what a limit refuses is not claimed, so it costs no attempt and no slot.
+ * 2. *What a provider has said holds at once here, and soon everywhere*: one request is refused, and those that were under way with it.
+ */
+export class LimitGates {
+  /** When the account may begin a request again. Where it is gone by nothing is known. */
+  private readonly opensAt = new Map<string, number>();
+  /** Until when the provider takes nothing of it. */
+  private readonly heldUntil = new Map<string, number>();
+  /** Accounts in the order of their last turns. */
+  private readonly served = new Set<string>();
+
+  constructor(private readonly options: LimitGatesOptions) {}
+
+  /** There are limits to ask for before a claim. */
+  get areKnown(): boolean {
+    return this.options.limits !== undefined && this.options.sendLimits !== undefined;
+  }
+
+  /** What accounts have together is limited, so they take turns. */
+  get areShared(): boolean {
+    return this.options.limits?.perApp !== undefined;
+  }
+
+  /** No request of the account may begin now. */
+  isClosed(account: string): boolean {
+    return this.opens(account) > this.options.databaseClock.earliest();
+  }
+
+  /** It is closed for so long that its rows do not wait for it here. */
+  isClosedForLong(account: string): boolean {
+    return this.opens(account) > this.options.databaseClock.earliest() + KEPT_FOR_MS;
+  }
+
+  /** Its provider takes nothing of it now, also not of what was allowed before. */
+  isHeld(account: string): boolean {
+    if (this.heldUntil.size === 0) return false;
+    const now = this.options.databaseClock.earliest();
+    return Math.max(this.heldUntil.get(account) ?? 0, this.heldUntil.get(APP) ?? 0) > now;
+  }
+
+  /**
+   * Divides rows that are to be claimed into those that may begin and those that may not now; of each account the first may.
+   * Nothing is asked of the database where no limit is known, nor for rows of which no request is made.
+   */
+  async take(batch: readonly HeldRow[]): Promise<{ readonly taken: readonly HeldRow[]; readonly refused: HeldRow[] }> {
+    const { limits, sendLimits, onError, databaseClock } = this.options;
+    if (limits === undefined || sendLimits === undefined) return { taken: batch, refused: [] };
+    const left = new Map<string, number>();
+    for (const { account, defect } of batch) if (defect === undefined) left.set(account, (left.get(account) ?? 0) + 1);
+    if (left.size === 0) return { taken: batch, refused: [] };
+    const wants = this.inTurn([...left].map(([account, count]) => ({ account, count })));
+    try {
+      const { allowed, opensAt } = await sendLimits.take(limits, wants);
+      for (const { account } of wants) {
+        this.opensAt.delete(account);
+        left.set(account, allowed.get(account) ?? 0);
+        if (left.get(account) !== 0) this.serve(account);
+      }
+      this.opensAt.delete(APP);
+      for (const [account, at] of opensAt) this.opensAt.set(account, at);
+    } catch (error) {
+      onError('take what limits allow', error);
+      const again = databaseClock.earliest() + UNANSWERED_MS;
+      for (const { account } of wants) {
+        left.set(account, 0);
+        this.opensAt.set(account, Math.max(again, this.opensAt.get(account) ?? 0));
+      }
+    }
+    const taken: HeldRow[] = [];
+    const refused: HeldRow[] = [];
+    for (const row of batch) {
+      const count = left.get(row.account) ?? 0;
+      if (row.defect === undefined && count === 0) refused.push(row);
+      else {
+        taken.push(row);
+        if (row.defect === undefined) left.set(row.account, count - 1);
+      }
+    }
+    return { taken, refused };
+  }
+
+  /** A provider has said that it takes nothing for a while. */
+  hold(account: string, { of, ms }: Hold): void {
+    const { databaseClock, sendLimits, onError } = this.options;
+    const whose = of === 'app' ? APP : account;
+    const heldMs = Math.min(ms, MAX_HOLD_MS);
+    const until = databaseClock.latest() + heldMs;
+    const known = this.heldUntil.get(whose) ?? 0;
+    if (!Number.isFinite(until) || until <= known) return;
+    this.heldUntil.set(whose, until);
+    if (until < known + MIN_LONGER_MS) return;
+    sendLimits?.hold(whose, heldMs).catch((error: unknown) => onError('hold an account', error));
+  }
+
+  /** Forgets what is over. */
+  sweep(): void {
+    const now = this.options.databaseClock.earliest();
+    for (const map of [this.opensAt, this.heldUntil]) {
+      for (const [account, at] of map) if (at <= now) map.delete(account);
+    }
+  }
+
+  private opens(account: string): number {
+    const { opensAt, heldUntil } = this;
+    if (opensAt.size === 0 && heldUntil.size === 0) return Number.NEGATIVE_INFINITY;
+    return Math.max(
+      opensAt.get(account) ?? 0,
+      opensAt.get(APP) ?? 0,
+      heldUntil.get(account) ?? 0,
+      heldUntil.get(APP) ?? 0,
+    );
+  }
+
+  /** Whose last turn is longest ago comes first. */
+  private inTurn<T extends { readonly account: string }>(wants: readonly T[]): readonly T[] {
+    if (!this.areShared || wants.length === 1) return wants;
+    const turns = new Map([...this.served].map((account, turn) => [account, turn]));
+    return wants.toSorted((one, other) => (turns.get(one.account) ?? -1) - (turns.get(other.account) ?? -1));
+  }
+
+  private serve(account: string): void {
+    if (!this.areShared) return;
+    this.served.delete(account);
+    this.served.add(account);
+    if (this.served.size > MAX_SERVED) this.served.delete(this.served.values().next().value as string);
+  }
+}

@@ -1,0 +1,28 @@
+import type { Hold } from '../../../topology/message';
+import type { Reply } from '../http/reply';
+
+/**
+ * What a refusal says of which every request of the account would be the next one.
+ * @param afterMs how long the provider asks us to wait; undefined when it does not say
+ */
+export function heldFor(
+  afterMs: number | undefined,
+  of: Hold['of'] = 'account',
+): { readonly afterMs?: number; readonly hold?: Hold } {
+  return afterMs === undefined ? {} : { afterMs, hold: { of, ms: afterMs } };
+}
+
+/**
+ * What an answer says whose headers tell that nothing more is taken until a time: the next request would be refused.
+ * @param remaining the header with what is left, and `reset` that with when there is more
+ * @param cost of one request
+ */
+export function holdIn(
+  reply: Reply,
+  { remaining, reset, now, cost = 1 }: { remaining: string; reset: string; now: number; cost?: number },
+): { readonly hold?: Hold } {
+  const left = reply.header(remaining);
+  if (left === undefined || !/^\s*\d+\s*$/.test(left) || Number(left) >= cost) return {};
+  const ms = reply.waitMs(reset, now);
+  return ms === undefined || ms === 0 ? {} : { hold: { of: 'account', ms } };
+}

@@ -1,0 +1,53 @@
+import { APP } from '../../../topology/core/limits';
+import { integer, list, NOW_MS, text } from '../sql/literals';
+import type { Sql } from '../sql/sql';
+
+/** An account that is at a limit; all of the channel together where it is null. Epoch milliseconds by the database's clock. */
+export interface Limited {
+  readonly channel: string;
+  readonly account: string | null;
+  readonly untilAt: number;
+}
+
+/** How many accounts of a channel are at a limit, and when the first and the last of them go on; `allUntilAt`: the whole channel is. */
+export interface LimitedCount {
+  readonly channel: string;
+  readonly accounts: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly allUntilAt: number | null;
+}
+
+/** As many as anybody looks at. */
+const MAX_LIMITED = 20_000;
+const NOW = `gate_until > ${NOW_MS}`;
+
+/** Who is at a limit now: all, or of one message's account and channel. */
+export async function limitedNow(
+  sql: Pick<Sql, 'rows'>,
+  of?: { readonly channel: string; readonly account: string },
+): Promise<Limited[]> {
+  const where =
+    of === undefined
+      ? `FORCE INDEX (by_gate) WHERE ${NOW}`
+      : `WHERE channel=${text(of.channel)} AND account IN ${list([APP, of.account], text)} AND ${NOW}`;
+  const rows = await sql.rows<[channel: string, account: string, untilAt: number]>(
+    `SELECT channel, account, gate_until FROM account_limits ${where} LIMIT ${integer(MAX_LIMITED)}`,
+  );
+  return rows.map(([channel, account, untilAt]) => ({ channel, account: account === APP ? null : account, untilAt }));
+}
+
+/** By channel, in the order of their names. */
+export async function limitedCounts(sql: Pick<Sql, 'rows'>): Promise<LimitedCount[]> {
+  const rows = await sql.rows<[string, string | number, number, number, number | null]>(
+    "SELECT channel, SUM(account <> ''), MIN(gate_until), MAX(gate_until), MAX(IF(account='', gate_until, NULL)) " +
+      `FROM account_limits FORCE INDEX (by_gate) WHERE ${NOW} GROUP BY channel ORDER BY channel`,
+  );
+  return rows.map(([channel, accounts, firstAt, lastAt, allUntilAt]) => ({
+    channel,
+    accounts: Number(accounts),
+    firstAt,
+    lastAt,
+    allUntilAt,
+  }));
+}

@@ -1,0 +1,227 @@
+import type { SendLimits } from '../../bolts/send-limits';
+import type { Limits, Quota } from '../../topology/core/limits';
+import { World, type WorldOptions } from './world';
+
+const MINUTE_MS = 60_000;
+const quota = (count: number, windowMs: number, gapMs = 0): Quota => ({ rates: [{ count, windowMs }], gapMs });
+
+const worlds: World[] = [];
+
+async function open(limits: Limits | undefined, options: WorldOptions = {}, beside?: World): Promise<World> {
+  const world = await new World({ ...options, ...(limits === undefined ? {} : { limits }) }, beside).open();
+  worlds.push(world);
+  return world;
+}
+
+afterEach(async () => {
+  for (const world of worlds.splice(0)) {
+    expect(world.bugs).toEqual([]);
+    await world.close();
+  }
+});
+
+/** Ids in the order in which their requests began. */
+const begun = (world: World) => world.channel.journal.map(({ id }) => id);
+
+describe('an account at its limit', () => {
+  test('begins as many requests as it may, in its order; the rest costs no claim, attempt or slot, and its tuples are acked', async () => {
+    const world = await open({ perAccount: quota(5, MINUTE_MS) });
+    const rows = world.rows(12, 1_000, { account: 'hog' });
+    const other = world.row(1_000, { account: 'other' });
+    const offsets = world.emit(...rows, other);
+    await world.advance(1_100);
+    expect(begun(world).toSorted((a, b) => a - b)).toEqual([...rows.slice(0, 5), other].map(({ id }) => id));
+    expect(world.begun(other)[0]).toBeLessThanOrEqual(world.clock.now() - 50);
+    expect(world.acked.toSorted((a, b) => a - b)).toEqual(offsets);
+    expect(world.claims.flatMap(({ ids }) => ids)).toHaveLength(6);
+    expect(world.states(rows.slice(5))).toEqual(['scheduled']);
+    expect(rows.slice(5).map(({ id }) => world.database.rows.get(id)?.attempts)).toEqual([0, 0, 0, 0, 0, 0, 0]);
+    // It is closed for longer than its rows wait for it here.
+    expect(world.bolt.gauges().held).toBe(0);
+    const [gate] = world.database.limits.limited;
+    expect(gate).toMatchObject({ channel: 'webhook', account: 'hog' });
+    await world.advance((gate?.gateUntil ?? 0) - world.database.now());
+    world.emit(...rows.slice(5, 10));
+    await world.advance(300);
+    expect(world.states(rows.slice(0, 10))).toEqual(['delivered']);
+    expect(begun(world).slice(6)).toEqual(rows.slice(5, 10).map(({ id }) => id));
+  });
+
+  test('with a gap its rows wait here and begin in their order, one at a time, beside those of others', async () => {
+    const world = await open({ perAccount: { rates: [], gapMs: 1_000 } });
+    const rows = world.rows(6, 500, { account: 'slow' });
+    const others = Array.from({ length: 4 }, (_, n) => world.row(500 + n * 1_000, { account: `other${n}` }));
+    world.emit(...rows, ...others);
+    await world.advance(7_500);
+    const own = world.channel.journal.filter(({ account }) => account === 'slow');
+    expect(own.map(({ id }) => id)).toEqual(rows.map(({ id }) => id));
+    for (const [index, { at }] of own.slice(1).entries())
+      expect(at - (own[index]?.at ?? 0)).toBeGreaterThanOrEqual(1_000);
+    for (const [n, row] of others.entries()) expect(world.begun(row)).toEqual([own[0] ? own[0].at + n * 1_000 : 0]);
+    expect(world.states([...rows, ...others])).toEqual(['delivered']);
+  });
+
+  test('what becomes due behind rows that wait does not pass them', async () => {
+    const world = await open({ perAccount: { rates: [], gapMs: 3_000 } });
+    const rows = [100, 200, 300, 2_900].map((delay) => world.row(delay, { account: 'slow' }));
+    world.emit(...rows);
+    await world.advance(12_000);
+    expect(begun(world)).toEqual(rows.map(({ id }) => id));
+  });
+
+  test('edits and cancels of what waits work, and what is too late by then is not sent', async () => {
+    const lateness = { sendWithinMs: 10_000, onLate: 'suspend' } as const;
+    const world = await open({ perAccount: { rates: [], gapMs: 8_000 } }, { lateness });
+    const [first, canceled, late] = world.rows(3, 100, { account: 'slow' });
+    world.emit(first as never, canceled as never, late as never);
+    await world.advance(1_000);
+    world.database.cancel(canceled?.id ?? 0);
+    await world.advance(20_000);
+    // What was allowed for the canceled one stays counted.
+    expect([first, canceled, late].map((row) => world.state(row as never))).toEqual(['delivered', 'canceled', 'late']);
+    expect(world.database.limits.accounts('webhook')).toEqual(['slow']);
+  });
+});
+
+test('waiting at a limit does not count towards giving up, and the time between attempts does', async () => {
+  const world = await open({ perAccount: quota(1, MINUTE_MS) }, { giveUpAfterMs: 30_000 });
+  const row = world.row(100, { account: 'a' });
+  world.channel.script(
+    row.id,
+    { outcome: { kind: 'retry', reason: 'not now', status: 408 } },
+    { outcome: { kind: 'retry', reason: 'not now', status: 408 } },
+    { outcome: { kind: 'delivered' } },
+  );
+  // It is tried again after a second, and waits for a minute at its limit each time.
+  for (let round = 0; round < 4; round++) {
+    world.emit(world.database.rows.get(row.id) as never);
+    await world.advance(70_000);
+  }
+  expect(world.state(row)).toBe('delivered');
+  expect(world.begun(row)).toHaveLength(3);
+  const kept = await open(undefined, { giveUpAfterMs: 30_000 });
+  const other = kept.row(100);
+  kept.channel.script(
+    other.id,
+    { outcome: { kind: 'retry', reason: 'not now', status: 408 } },
+    { outcome: { kind: 'retry', reason: 'not now', status: 408 } },
+  );
+  for (let round = 0; round < 2; round++) {
+    kept.emit(kept.database.rows.get(other.id) as never);
+    await kept.advance(70_000);
+  }
+  expect(kept.state(other)).toBe('failed');
+});
+
+describe('two workers', () => {
+  test('never exceed a limit of an account or of the app together', async () => {
+    const limits = { perAccount: quota(4, MINUTE_MS), perApp: quota(6, MINUTE_MS) };
+    const one = await open(limits);
+    const other = await open(limits, { session: 'b'.repeat(32) }, one);
+    const rows = one.rows(20, 500, { account: 'a' });
+    one.emit(...rows.slice(0, 10));
+    other.emit(...rows.slice(10), ...one.rows(10, 500, { account: 'b' }));
+    await one.advance(10_000);
+    const accounts = one.channel.journal.map(({ account }) => account);
+    expect(accounts).toHaveLength(6);
+    expect(accounts.filter((account) => account === 'a').length).toBeLessThanOrEqual(4);
+  });
+});
+
+describe('a limit of the app', () => {
+  test('is divided in turns: an account with a backlog does not keep another one waiting', async () => {
+    const world = await open({ perApp: quota(10, 5_000) });
+    const hog = world.rows(40, 500, { account: 'hog' });
+    world.emit(...hog);
+    await world.advance(1_000);
+    const others = Array.from({ length: 4 }, (_, n) => world.row(500, { account: `other${n}` }));
+    world.emit(...others);
+    await world.advance(7_000);
+    expect(world.states(others)).toEqual(['delivered']);
+    const own = world.channel.journal.filter(({ account }) => account === 'hog').map(({ id }) => id);
+    expect(own.length).toBeLessThanOrEqual(16);
+    await world.advance(30_000);
+    expect(world.channel.journal.filter(({ account }) => account === 'hog').map(({ id }) => id)).toEqual(
+      hog.map(({ id }) => id),
+    );
+  });
+});
+
+describe('what a provider says', () => {
+  const refusal = { kind: 'retry', reason: 'too many', afterMs: 30_000, status: 429 } as const;
+
+  test('holds the account for all workers, and one request is refused', async () => {
+    const world = await open(undefined, { settings: { perAccount: 1, concurrency: 4 } });
+    const rows = world.rows(8, 100, { account: 'hog' });
+    const other = world.row(100, { account: 'other' });
+    const refused = { ...refusal, hold: { of: 'account', ms: 30_000 } } as const;
+    world.channel.script(rows[0]?.id ?? 0, { outcome: refused }, { outcome: { kind: 'delivered' } });
+    world.emit(...rows, other);
+    await world.advance(5_000);
+    expect(world.channel.journal.map(({ account }) => account).toSorted()).toEqual(['hog', 'other']);
+    expect(world.database.limits.limited).toMatchObject([{ channel: 'webhook', account: 'hog' }]);
+    expect(world.states(rows)).toEqual(['scheduled']);
+    expect(rows.slice(1).map(({ id }) => world.database.rows.get(id)?.attempts)).toEqual([0, 0, 0, 0, 0, 0, 0]);
+    await world.advance(26_000);
+    world.emit(...rows.map(({ id }) => world.database.rows.get(id) as never));
+    await world.advance(8_000);
+    expect(world.states(rows)).toEqual(['delivered']);
+  });
+
+  test('with a message that was taken, that it was the last, keeps the next request from being refused', async () => {
+    const world = await open(undefined, { settings: { perAccount: 1 } });
+    const rows = world.rows(3, 100, { account: 'a' });
+    const hold = { of: 'app', ms: 4_000 } as const;
+    world.channel.script(rows[0]?.id ?? 0, { outcome: { kind: 'delivered', hold } });
+    const other = world.row(600, { account: 'b' });
+    world.emit(...rows, other);
+    await world.advance(3_000);
+    expect(begun(world)).toEqual([rows[0]?.id]);
+    await world.advance(3_000);
+    world.emit(...rows.map(({ id }) => world.database.rows.get(id) as never));
+    await world.advance(2_000);
+    expect(world.states([...rows, other])).toEqual(['delivered']);
+  });
+});
+
+describe('without limits', () => {
+  test('nothing is asked of the database before a claim, and nothing is written', async () => {
+    const world = await open(undefined);
+    const operations: string[] = [];
+    world.database.before = (operation) => void operations.push(operation);
+    world.emit(...world.rows(20, 100));
+    await world.advance(1_000);
+    expect(operations.filter((one) => one === 'take' || one === 'hold')).toEqual([]);
+    expect(world.database.limits.accounts('webhook')).toEqual([]);
+  });
+});
+
+test('while the database does not say what may begin nothing begins, and everything does afterwards, in its order', async () => {
+  const world = await open({ perAccount: quota(50, MINUTE_MS) });
+  let away = true;
+  world.database.before = (operation) => {
+    if (operation === 'take' && away) throw new Error('away');
+  };
+  const rows = world.rows(5, 100, { account: 'a' });
+  world.emit(...rows);
+  await world.advance(2_000);
+  expect(begun(world)).toEqual([]);
+  away = false;
+  await world.advance(1_000);
+  expect(begun(world)).toEqual(rows.map(({ id }) => id));
+});
+
+test('one statement is made for a batch, whatever number of accounts and messages it has', async () => {
+  const takes: number[] = [];
+  const world = await open({ perAccount: quota(50, MINUTE_MS) });
+  const limits = world.sendLimits as SendLimits;
+  const { take } = limits;
+  jest.spyOn(limits, 'take').mockImplementation((own, wants) => {
+    takes.push(wants.length);
+    return take(own, wants);
+  });
+  world.emit(...Array.from({ length: 40 }, (_, n) => world.row(100, { account: `a${n % 10}` })));
+  await world.advance(2_000);
+  expect(world.channel.journal).toHaveLength(40);
+  expect(takes.length).toBeLessThanOrEqual(world.claims.length);
+});

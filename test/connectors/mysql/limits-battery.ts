@@ -1,0 +1,82 @@
+import { APP, type Limits, type Quota, type Want } from '../../../topology/core/limits';
+import type { LimitedAccount } from '../../../topology/runtime/worker-registry';
+import type { PortsWorld } from './ports-world';
+import { newSession, Scene } from './scene';
+
+const DAY_MS = 86_400_000;
+const quota = (count: number, windowMs = DAY_MS, gapMs = 0): Quota => ({ rates: [{ count, windowMs }], gapMs });
+
+/** What bolts may count on where accounts have limits. Each test has accounts and a channel of its own. */
+export function limitsBattery(open: () => Promise<PortsWorld>): void {
+  const scene = new Scene(open);
+  const channel = () => `c${newSession().slice(0, 20)}`;
+  const own = (name: string) => `${name}-${newSession().slice(0, 12)}`;
+  const taken = async (of: string, limits: Limits, ...wants: readonly Want[]) => {
+    const { allowed, opensAt } = await scene.world.sendLimits(of).take(limits, wants);
+    return { allowed: wants.map(({ account }) => allowed.get(account) ?? 0), opensAt };
+  };
+  const gateOf = async (of: string, account: string): Promise<LimitedAccount | undefined> =>
+    (await scene.world.registry.pulse()).limited.find((one) => one.channel === of && one.account === account);
+
+  test('what is allowed is counted, for whoever asks next, and each account has its own', async () => {
+    const [name, a, b] = [channel(), own('a'), own('b')];
+    const limits = { perAccount: quota(10) };
+    expect(await taken(name, limits, { account: a, count: 7 }, { account: b, count: 1 })).toMatchObject({
+      allowed: [7, 1],
+      opensAt: new Map(),
+    });
+    const { allowed, opensAt } = await taken(name, limits, { account: a, count: 7 });
+    expect(allowed).toEqual([3]);
+    expect(opensAt.get(a)).toBeGreaterThan((await scene.world.now()) + DAY_MS);
+    expect((await taken(name, limits, { account: a, count: 1 }, { account: b, count: 2 })).allowed).toEqual([0, 2]);
+    expect(await gateOf(name, a)).toMatchObject({ gateUntil: opensAt.get(a), heldUntil: 0 });
+    expect(await gateOf(name, b)).toBeUndefined();
+    // Another channel is another provider.
+    expect((await taken(channel(), limits, { account: a, count: 11 })).allowed).toEqual([10]);
+  });
+
+  test('many workers together never have more than the limits, of accounts and of the app', async () => {
+    const name = channel();
+    const accounts = Array.from({ length: 5 }, (_, n) => own(`a${n}`));
+    const limits = { perAccount: quota(30), perApp: quota(100) };
+    const worker = async (turn: number) => {
+      const total = new Map<string, number>();
+      for (let round = 0; round < 6; round++) {
+        const wants = accounts.map((_, n) => ({ account: accounts[(n + turn) % 5] as string, count: 3 }));
+        const { allowed } = await taken(name, limits, ...wants);
+        for (const [n, { account }] of wants.entries()) {
+          total.set(account, (total.get(account) ?? 0) + (allowed[n] ?? 0));
+        }
+      }
+      return total;
+    };
+    const totals = await Promise.all([0, 1, 2, 3, 4, 5].map(worker));
+    const sums = accounts.map((account) => totals.reduce((sum, total) => sum + (total.get(account) ?? 0), 0));
+    expect(sums.reduce((sum, one) => sum + one, 0)).toBe(100);
+    for (const sum of sums) expect(sum).toBeLessThanOrEqual(30);
+    expect(await gateOf(name, APP)).toBeDefined();
+  });
+
+  test('what a provider has said holds for all workers, and is not shortened by what it says later', async () => {
+    const [name, a] = [channel(), own('a')];
+    const limits = scene.world.sendLimits(name);
+    await limits.hold(a, 60_000);
+    await limits.hold(a, 1_000);
+    const now = await scene.world.now();
+    const gate = await gateOf(name, a);
+    expect(gate?.heldUntil).toBeGreaterThan(now + 55_000);
+    expect(gate?.gateUntil).toBe(gate?.heldUntil);
+    const { allowed, opensAt } = await taken(name, { perAccount: quota(5) }, { account: a, count: 1 });
+    expect([allowed, opensAt.get(a)]).toEqual([[0], gate?.heldUntil]);
+    await limits.hold(APP, 30_000);
+    const other = own('b');
+    const both = await taken(name, { perAccount: quota(5) }, { account: other, count: 1 });
+    expect([both.allowed, both.opensAt.has(APP)]).toEqual([[0], true]);
+  });
+
+  test('a gate that is over is reported no more', async () => {
+    const [name, a] = [channel(), own('a')];
+    await scene.world.sendLimits(name).hold(a, 0);
+    expect(await gateOf(name, a)).toBeUndefined();
+  });
+}

@@ -1,0 +1,65 @@
+import type { SendLimits } from '../../../bolts/send-limits';
+import { APP, allow, type LimitState, UNUSED } from '../../../topology/core/limits';
+import type { LimitedAccount } from '../../../topology/runtime/worker-registry';
+
+interface MemoryLimit extends LimitState {
+  readonly gateUntil: number;
+}
+
+/** The rows of `account_limits`. Every call is a transaction. */
+export class MemoryLimits {
+  private readonly rows = new Map<string, Map<string, MemoryLimit>>();
+
+  constructor(private readonly now: () => number) {}
+
+  /** @param run does one operation, as the database does all of its own */
+  of(channel: string, run: <T>(effect: () => T) => Promise<T> = async (effect) => effect()): SendLimits {
+    return {
+      take: (limits, wants) =>
+        run(() => {
+          const rows = this.rowsOf(channel);
+          const { allowed, used, opensAt, gates } = allow(rows, limits, wants, this.now());
+          for (const account of [
+            ...(limits.perApp ? [APP] : []),
+            ...(limits.perAccount ? wants.map((one) => one.account) : []),
+          ]) {
+            const row = rows.get(account) ?? { ...UNUSED, gateUntil: 0 };
+            const gateUntil = Math.max(row.gateUntil, gates.get(account) ?? 0);
+            rows.set(account, { ...row, used: used.get(account) ?? row.used, gateUntil });
+          }
+          return { allowed, opensAt };
+        }),
+      hold: (account, ms) =>
+        run(() => {
+          const rows = this.rowsOf(channel);
+          const row = rows.get(account) ?? { ...UNUSED, gateUntil: 0 };
+          const until = this.now() + Math.ceil(ms);
+          rows.set(account, {
+            ...row,
+            heldUntil: Math.max(row.heldUntil, until),
+            gateUntil: Math.max(row.gateUntil, until),
+          });
+        }),
+    };
+  }
+
+  /** Who is at a limit now. */
+  get limited(): LimitedAccount[] {
+    return [...this.rows].flatMap(([channel, rows]) =>
+      [...rows].flatMap(([account, { gateUntil, heldUntil }]) =>
+        gateUntil > this.now() ? [{ channel, account, gateUntil, heldUntil }] : [],
+      ),
+    );
+  }
+
+  /** Accounts of which there is a row. */
+  accounts(channel: string): string[] {
+    return [...this.rowsOf(channel).keys()].toSorted();
+  }
+
+  private rowsOf(channel: string): Map<string, MemoryLimit> {
+    const rows = this.rows.get(channel) ?? new Map<string, MemoryLimit>();
+    this.rows.set(channel, rows);
+    return rows;
+  }
+}

@@ -1,0 +1,169 @@
+import {
+  type Allowed,
+  APP,
+  allow,
+  channelLimits,
+  KEPT_FOR_MS,
+  type LimitState,
+  type Limits,
+  limitsText,
+  mostAtOnce,
+  type Quota,
+  UNUSED,
+} from '../../../topology/core/limits';
+import { Random } from '../../support/random';
+
+const MINUTE_MS = 60_000;
+const quota = (count: number, windowMs: number, gapMs = 0): Quota => ({ rates: [{ count, windowMs }], gapMs });
+const now = 1_795_000_000_000;
+
+/** What the database keeps between calls. */
+class Table {
+  readonly states = new Map<string, LimitState>();
+
+  constructor(private readonly limits: Limits) {}
+
+  take(at: number, ...wants: readonly (readonly [account: string, count: number])[]): Allowed {
+    const answer = allow(
+      this.states,
+      this.limits,
+      wants.map(([account, count]) => ({ account, count })),
+      at,
+    );
+    for (const [account, used] of answer.used) {
+      this.states.set(account, { ...(this.states.get(account) ?? UNUSED), used });
+    }
+    return answer;
+  }
+}
+
+test('as many as the rate has may begin at once, and the next when the slice in which they began is over', () => {
+  const table = new Table({ perAccount: quota(100, 15 * MINUTE_MS) });
+  const first = table.take(now, ['a', 250]);
+  expect(first.allowed.get('a')).toBe(100);
+  const opens = first.opensAt.get('a') ?? 0;
+  // Fifteen minutes, ten seconds for what begins later than it is allowed, and one slice of sixteen at most.
+  expect(opens).toBeGreaterThanOrEqual(now + 15 * MINUTE_MS + 10_000);
+  expect(opens).toBeLessThanOrEqual(now + ((15 * MINUTE_MS + 10_000) * 17) / 16 + 17);
+  expect(first.gates.get('a')).toBe(opens);
+  expect(table.take(opens - 1, ['a', 5]).allowed.get('a') ?? 0).toBe(0);
+  expect(table.take(opens, ['a', 250]).allowed.get('a')).toBe(100);
+});
+
+test('of every rate as much is left as the others let begin', () => {
+  const table = new Table({
+    perAccount: {
+      rates: [
+        { count: 3, windowMs: MINUTE_MS },
+        { count: 5, windowMs: 86_400_000 },
+      ],
+      gapMs: 0,
+    },
+  });
+  expect(table.take(now, ['a', 9]).allowed.get('a')).toBe(3);
+  const { allowed, opensAt } = table.take(now + 2 * MINUTE_MS, ['a', 9]);
+  expect(allowed.get('a')).toBe(2);
+  expect(opensAt.get('a')).toBeGreaterThan(now + 86_400_000);
+});
+
+test('with a gap one begins at a time, and spouts are kept from emitting until what was refused has begun', () => {
+  const table = new Table({ perAccount: { rates: [], gapMs: 2_000 } });
+  const { allowed, opensAt, gates } = table.take(now, ['a', 4]);
+  expect([allowed.get('a'), opensAt.get('a'), gates.get('a')]).toEqual([1, now + 2_000, now + 6_000]);
+  expect(table.take(now + 1_999, ['a', 3]).allowed.get('a') ?? 0).toBe(0);
+  expect(table.take(now + 2_000, ['a', 30]).gates.get('a')).toBe(now + 2_000 + KEPT_FOR_MS);
+  // Nobody waits, so nobody else needs to know.
+  expect(table.take(now + 4_000, ['a', 1]).gates.size).toBe(0);
+});
+
+test('what a provider has said it takes nothing for is not allowed, whatever is left', () => {
+  const table = new Table({ perAccount: quota(5, MINUTE_MS) });
+  table.states.set('a', { ...UNUSED, heldUntil: now + 9_000 });
+  const { allowed, opensAt, used } = table.take(now, ['a', 1], ['b', 1]);
+  expect([...allowed]).toEqual([['b', 1]]);
+  expect([opensAt.get('a'), used.has('a')]).toEqual([now + 9_000, false]);
+  table.states.set(APP, { ...UNUSED, heldUntil: now + 8_000 });
+  expect(table.take(now, ['b', 1])).toMatchObject({ allowed: new Map(), opensAt: new Map([[APP, now + 8_000]]) });
+});
+
+test('what the app may begin is divided in turns, whoever wants how much, and is not counted where it is refused', () => {
+  const table = new Table({ perApp: quota(10, MINUTE_MS) });
+  const { allowed, used } = table.take(now, ['hog', 256], ['b', 2], ['c', 1], ['d', 9]);
+  expect(Object.fromEntries(allowed)).toEqual({ hog: 4, b: 2, c: 1, d: 3 });
+  expect([...used.keys()]).toEqual([APP]);
+  const both = new Table({ perAccount: quota(2, MINUTE_MS), perApp: quota(3, MINUTE_MS) });
+  expect(Object.fromEntries(both.take(now, ['hog', 256], ['b', 9]).allowed)).toEqual({ hog: 2, b: 1 });
+  // The app's are used up, so of the second account's one is left.
+  const { opensAt } = both.take(now, ['b', 1]);
+  expect([...opensAt.keys()]).toEqual([APP]);
+});
+
+test('within no time of the length of a rate more begin than it says, whenever they are wanted', () => {
+  const random = new Random(7);
+  for (let run = 0; run < 50; run++) {
+    const count = random.integer(1, 12);
+    const windowMs = random.integer(1_000, 100_000);
+    const gapMs = random.chance(0.3) ? random.integer(1, 5_000) : 0;
+    const table = new Table({ perAccount: quota(count, windowMs, gapMs) });
+    const begun: number[] = [];
+    let at = now + random.integer(0, 1_000_000);
+    for (let step = 0; step < 200; step++) {
+      const { allowed, opensAt } = table.take(at, ['a', random.integer(1, 20)]);
+      for (let n = allowed.get('a') ?? 0; n > 0; n--) begun.push(at);
+      const opens = opensAt.get('a');
+      if (opens !== undefined) {
+        // It opens when it says, and not before.
+        const early = allow(
+          table.states,
+          { perAccount: quota(count, windowMs, gapMs) },
+          [{ account: 'a', count: 1 }],
+          opens - 1,
+        );
+        expect(early.allowed.get('a') ?? 0).toBe(0);
+        if (random.chance(0.5)) at = opens;
+      }
+      at += random.integer(0, Math.ceil(windowMs / 5));
+    }
+    for (const [index, first] of begun.entries()) {
+      const within = begun.slice(index).filter((one) => one < first + windowMs).length;
+      expect(within).toBeLessThanOrEqual(count);
+      const next = begun[index + 1];
+      if (next !== undefined) expect(next - first).toBeGreaterThanOrEqual(gapMs);
+    }
+  }
+});
+
+test('a clock of the database that is set back keeps nobody waiting for longer than a rate', () => {
+  const table = new Table({ perAccount: quota(2, MINUTE_MS, 1_000) });
+  table.take(now + 86_400_000, ['a', 2]);
+  const { opensAt } = table.take(now, ['a', 1]);
+  expect(opensAt.get('a')).toBeLessThanOrEqual(now + 2 * MINUTE_MS);
+});
+
+test('a spout emits no more of an account than may begin while a bolt keeps it', () => {
+  expect(mostAtOnce({ perAccount: quota(100, 15 * MINUTE_MS) })).toBe(100);
+  expect(mostAtOnce({ perAccount: quota(30, 1_000) })).toBe(600);
+  expect(mostAtOnce({ perAccount: { rates: [], gapMs: 1_000 } })).toBe(20);
+  expect(mostAtOnce({ perAccount: { rates: [], gapMs: 60_000 } })).toBe(1);
+  expect(mostAtOnce({ perAccount: quota(100, MINUTE_MS), perApp: quota(7, MINUTE_MS) })).toBe(7);
+  expect(mostAtOnce({ perAccount: { rates: [], gapMs: 0 } })).toBe(Number.POSITIVE_INFINITY);
+});
+
+test('limits are shown as a file has them', () => {
+  const day = { count: 250, windowMs: 86_400_000 };
+  const both = { perAccount: { rates: [{ count: 100, windowMs: 900_000 }, day], gapMs: 2_000 } };
+  expect(limitsText(both)).toBe('perAccount 100/15min, 250/1d, gap 2s');
+  expect(limitsText({ ...both, perApp: { rates: [], gapMs: 0 } })).toBe(
+    'perAccount 100/15min, 250/1d, gap 2s; perApp none',
+  );
+});
+
+test('a component says of each scope what counts, or that nothing is limited; else what is known of its kind counts', () => {
+  const kind = { perAccount: quota(1, 1_000), perApp: quota(2, 1_000) };
+  expect(channelLimits(undefined, undefined)).toBeUndefined();
+  const none = { rates: [], gapMs: 0 };
+  expect(channelLimits({ perAccount: none, perApp: none }, kind)).toBeUndefined();
+  expect(channelLimits({ perApp: none }, kind)).toEqual({ perAccount: kind.perAccount, perApp: undefined });
+  expect(channelLimits(undefined, kind)).toEqual(kind);
+  expect(channelLimits({ perAccount: quota(9, 1_000) }, kind)).toEqual({ ...kind, perAccount: quota(9, 1_000) });
+});

@@ -1,0 +1,224 @@
+import { durationText } from './quantities';
+
+/** So many requests within any time of this length. */
+interface Rate {
+  readonly count: number;
+  readonly windowMs: number;
+}
+
+/** What may be sent of one account, or of all of them together: every rate holds, and two requests begin `gapMs` apart. */
+export interface Quota {
+  readonly rates: readonly Rate[];
+  readonly gapMs: number;
+}
+
+/** How much a channel may send ahead of any refusal of its provider. */
+export interface Limits {
+  readonly perAccount?: Quota | undefined;
+  /** Of all accounts together: what the provider allows the app by which they are connected. */
+  readonly perApp?: Quota | undefined;
+}
+
+/**
+ * What counts for a channel.
+ * @param own of its component
+ * @param ofKind of its kind, for what the component does not say
+ */
+export function channelLimits(own: Limits | undefined, ofKind: Limits | undefined): Limits | undefined {
+  const perAccount = unlessEmpty(own?.perAccount ?? ofKind?.perAccount);
+  const perApp = unlessEmpty(own?.perApp ?? ofKind?.perApp);
+  return perAccount === undefined && perApp === undefined ? undefined : { perAccount, perApp };
+}
+
+/** `perAccount 100/15min, 250/1d, gap 2s; perApp none`. */
+export function limitsText({ perAccount, perApp }: Limits): string {
+  const scopes = Object.entries({ perAccount, perApp });
+  return scopes.flatMap(([scope, quota]) => (quota === undefined ? [] : [`${scope} ${quotaText(quota)}`])).join('; ');
+}
+
+function quotaText({ rates, gapMs }: Quota): string {
+  const all = rates.map(({ count, windowMs }) => `${count}/${durationText(windowMs)}`);
+  return [...all, ...(gapMs === 0 ? [] : [`gap ${durationText(gapMs)}`])].join(', ') || 'none';
+}
+
+function unlessEmpty(quota: Quota | undefined): Quota | undefined {
+  return quota === undefined || (quota.rates.length === 0 && quota.gapMs === 0) ? undefined : quota;
+}
+
+/** In place of an account's name: all accounts of the channel. No account has it. */
+export const APP = '';
+
+/** When the last request was allowed, and by the length of a rate how many were in which slice of time. Epoch milliseconds. */
+export interface Used {
+  readonly lastAt: number;
+  readonly slices: Readonly<Record<string, readonly (readonly [slice: number, count: number])[]>>;
+}
+
+/** What the database has of an account, or of the app. */
+export interface LimitState {
+  readonly used: Used;
+  /** Until then the provider takes nothing, as it said itself. Epoch milliseconds, 0 when it has said nothing. */
+  readonly heldUntil: number;
+}
+
+export const UNUSED: LimitState = { used: { lastAt: 0, slices: {} }, heldUntil: 0 };
+
+/** Requests that are to begin now. */
+export interface Want {
+  readonly account: string;
+  readonly count: number;
+}
+
+export interface Allowed {
+  /** How many of them may begin, by account. */
+  readonly allowed: ReadonlyMap<string, number>;
+  /** What is used now, where that changed. */
+  readonly used: ReadonlyMap<string, Used>;
+  /** Who may begin no more, and when one of his requests may again. Epoch milliseconds by the database's clock. */
+  readonly opensAt: ReadonlyMap<string, number>;
+  /** Whose messages spouts are not to emit before then. Never before `opensAt`. */
+  readonly gates: ReadonlyMap<string, number>;
+}
+
+/** What waits for less is kept by a bolt, and goes on there in its order. */
+export const KEPT_FOR_MS = 20_000;
+/** Nobody but the bolt needs to know of a gate that is over so soon. */
+const MIN_GATE_MS = 5_000;
+/** A rate is counted in so many slices of its time, and one more. */
+const SLICES = 16;
+/** From when a request is allowed until it begins: its lane may have no room. */
+const MAX_MARGIN_MS = 10_000;
+const MARGIN_PART = 1 / 10;
+
+/**
+ * Says how many of the requests may begin now, and counts them as used.
+ *
+ * 1. *Never more than `count` in any time of the length of a rate*, wherever the provider's own windows begin. A slice is
+ *    counted until all of it is over, and a tenth of the time is added, because a request begins somewhat later than it is allowed.
+ * 2. *What the app is allowed is divided in turns*: every account has one before another has its second.
+ *
+ * @param wants in the order of their turns
+ * @param now by the database's clock
+ */
+export function allow(
+  states: ReadonlyMap<string, LimitState>,
+  { perAccount, perApp }: Limits,
+  wants: readonly Want[],
+  now: number,
+): Allowed {
+  const stateOf = (account: string) => states.get(account) ?? UNUSED;
+  const own = wants.map(({ account, count }) => ({
+    account,
+    count: Math.min(count, freeOf(perAccount, stateOf(account), now)),
+  }));
+  const allowed = inTurns(own, freeOf(perApp, stateOf(APP), now));
+  const used = new Map<string, Used>();
+  const opensAt = new Map<string, number>();
+  const gates = new Map<string, number>();
+  const close = (account: string, quota: Quota | undefined, count: number, refused: number) => {
+    const { used: before, heldUntil } = stateOf(account);
+    const after = quota === undefined || count === 0 ? before : usedWith(quota, before, count, now);
+    if (after !== before) used.set(account, after);
+    const when = (more: number) => Math.max(heldUntil, quota === undefined ? 0 : whenFree(quota, after, more, now));
+    const opens = when(1);
+    if (opens <= now) return;
+    opensAt.set(account, opens);
+    if (refused === 0 && opens < now + MIN_GATE_MS) return;
+    gates.set(account, Math.max(opens, Math.min(when(refused), now + KEPT_FOR_MS)));
+  };
+  let total = 0;
+  let refusedByApp = 0;
+  for (const [index, { account, count }] of own.entries()) {
+    const got = allowed.get(account) ?? 0;
+    total += got;
+    refusedByApp += count - got;
+    close(account, perAccount, got, (wants[index] as Want).count - count);
+  }
+  close(APP, perApp, total, refusedByApp);
+  return { allowed, used, opensAt, gates };
+}
+
+/** How many tuples of an account a spout may have pending: what may begin before the bolt would give the rest back. */
+export function mostAtOnce({ perAccount, perApp }: Limits): number {
+  const most = [perAccount, perApp].flatMap((quota) => [
+    ...(quota?.rates ?? []).map(({ count, windowMs }) => count * Math.max(1, Math.floor(KEPT_FOR_MS / windowMs))),
+    ...(quota === undefined || quota.gapMs === 0 ? [] : [Math.floor(KEPT_FOR_MS / quota.gapMs)]),
+  ]);
+  return Math.max(1, Math.min(...most));
+}
+
+/** Divides what is free: everybody has one before anybody has his second. */
+function inTurns(wants: readonly Want[], free: number): Map<string, number> {
+  const given = new Map<string, number>();
+  let left = free;
+  let waiting = wants.filter(({ count }) => count > 0);
+  while (left > 0 && waiting.length > 0) {
+    const each = Math.max(1, Math.floor(left / waiting.length));
+    for (const { account, count } of waiting) {
+      const got = given.get(account) ?? 0;
+      const more = Math.min(each, count - got, left);
+      given.set(account, got + more);
+      left -= more;
+    }
+    waiting = waiting.filter(({ account, count }) => (given.get(account) ?? 0) < count);
+  }
+  return given;
+}
+
+/** How many requests may begin now. */
+function freeOf(quota: Quota | undefined, { used, heldUntil }: LimitState, now: number): number {
+  if (heldUntil > now) return 0;
+  if (quota === undefined) return Number.POSITIVE_INFINITY;
+  const free = quota.rates.map((rate) => rate.count - sumOf(counted(rate, used, now)));
+  const byGap = quota.gapMs === 0 ? Number.POSITIVE_INFINITY : Number(now >= Math.min(used.lastAt, now) + quota.gapMs);
+  return Math.max(0, Math.min(byGap, ...free));
+}
+
+/** When so many requests more may begin, or as many of them as a rate allows at all. */
+function whenFree(quota: Quota, used: Used, more: number, now: number): number {
+  const times = quota.rates.map((rate) => {
+    const width = sliceMs(rate);
+    const slices = counted(rate, used, now);
+    let excess = sumOf(slices) + Math.min(Math.max(1, more), rate.count) - rate.count;
+    let at = now;
+    for (const [slice, count] of slices) {
+      if (excess <= 0) break;
+      excess -= count;
+      at = (slice + SLICES + 1) * width;
+    }
+    return at;
+  });
+  const byGap = quota.gapMs === 0 ? now : Math.min(used.lastAt, now) + quota.gapMs * Math.max(1, more);
+  return Math.max(now, byGap, ...times);
+}
+
+function usedWith(quota: Quota, used: Used, count: number, now: number): Used {
+  const slices = quota.rates.map((rate) => {
+    const current = Math.floor(now / sliceMs(rate));
+    const before = counted(rate, used, now);
+    const last = before.at(-1);
+    const added =
+      last?.[0] === current ? [...before.slice(0, -1), [current, last[1] + count]] : [...before, [current, count]];
+    return [String(rate.windowMs), added] as const;
+  });
+  return { lastAt: now, slices: Object.fromEntries(slices) as Used['slices'] };
+}
+
+/** The slices that count still, the oldest first. After the database's clock was set back what lies ahead counts as of now. */
+function counted(rate: Rate, used: Used, now: number): readonly (readonly [slice: number, count: number])[] {
+  const current = Math.floor(now / sliceMs(rate));
+  const slices = used.slices[String(rate.windowMs)] ?? [];
+  const kept = slices.filter(([slice]) => slice >= current - SLICES);
+  const ahead = kept.filter(([slice]) => slice > current);
+  if (ahead.length === 0) return kept;
+  const merged = kept.filter(([slice]) => slice < current);
+  return [...merged, [current, sumOf(kept.filter(([slice]) => slice >= current))]];
+}
+
+function sumOf(slices: readonly (readonly [slice: number, count: number])[]): number {
+  return slices.reduce((sum, [, count]) => sum + count, 0);
+}
+
+function sliceMs({ windowMs }: Rate): number {
+  return Math.ceil((windowMs + Math.min(MAX_MARGIN_MS, windowMs * MARGIN_PART)) / SLICES);
+}
