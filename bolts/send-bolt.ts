@@ -14,7 +14,6 @@ import { ClaimPlanner } from './claim/claim-planner';
 import { Claimer } from './claim/claimer';
 import { HeldRows } from './claim/held-rows';
 import { LateRows } from './claim/late-rows';
-import { LimitGates } from './claim/limit-gates';
 import { Prefetch } from './claim/prefetch';
 import type { HeldRow } from './held-row';
 import { InHand } from './in-hand';
@@ -22,6 +21,7 @@ import { RefreshWatch } from './refresh-watch';
 import { RetryUntilDone } from './retry-until-done';
 import { ClaimedRows } from './send/claimed-rows';
 import { Lateness } from './send/lateness';
+import { LimitGates } from './send/limit-gates';
 import type { SendLimits } from './send-limits';
 import type { SendRows } from './send-rows';
 import { SendSlots } from './slots/send-slots';
@@ -93,7 +93,7 @@ const MAX_UNWRITTEN_BATCHES = 40;
  *
  *     prefetch     claim/prefetch       reads the rows of tuples in batches
  *     hold         claim/held-rows      keeps them in wake order until they may be claimed; claim/late-rows settles what is late
- *     claim        claim/claim-planner  decides which rows are claimed when; claim/claimer claims those that limits allow (claim/limit-gates),
+ *     claim        claim/claim-planner  decides which rows are claimed when; claim/claimer claims those that limits allow (send/limit-gates),
  *                                       and the tuple is acked
  *     send         send/claimed-rows    starts claimed rows at their wake; send/attempts makes the request
  *     write back   send/write-back      writes outcomes to the row and to the ledger, in batches

@@ -2,9 +2,9 @@ import type { Clock } from '../../topology/core/clock';
 import { PartlyClaimed } from '../../topology/core/errors';
 import { type HeldRow, isApart } from '../held-row';
 import type { RetryUntilDone } from '../retry-until-done';
+import type { LimitGates } from '../send/limit-gates';
 import type { SendRow, SendRows } from '../send-rows';
 import type { ClaimAhead } from './claim-ahead';
-import type { LimitGates } from './limit-gates';
 
 export interface ClaimerOptions {
   readonly settings: { readonly claimBatch: number };

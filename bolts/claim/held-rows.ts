@@ -5,6 +5,7 @@ import type { Due } from '../../topology/streams';
 import type { Channel } from '../channel';
 import { contentOf, type HeldRow, heldAgain, isApart, replaceDelivery } from '../held-row';
 import type { InHand } from '../in-hand';
+import type { LimitGates } from '../send/limit-gates';
 import type { SendRow } from '../send-rows';
 import { TO_CLAIM } from '../slots/line';
 import type { SendSlots } from '../slots/send-slots';
@@ -12,7 +13,6 @@ import type { WakeQueue } from '../slots/wake-queue';
 import type { ClaimAhead } from './claim-ahead';
 import { accountsToHandOver } from './hand-over';
 import type { LateRows } from './late-rows';
-import type { LimitGates } from './limit-gates';
 import { MissedRows } from './missed-rows';
 import { PausedRows } from './paused-rows';
 

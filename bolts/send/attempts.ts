@@ -13,13 +13,13 @@ import {
   settle,
 } from '../../topology/message';
 import type { Channel } from '../channel';
-import type { LimitGates } from '../claim/limit-gates';
 import type { HeldRow } from '../held-row';
 import type { AttemptResult, SendRows } from '../send-rows';
 import type { Verdict } from '../slots/line';
 import { classFor, sendsAgainAtOnce } from './doubt';
 import { IdKeepings } from './id-keeping';
 import type { Lateness } from './lateness';
+import type { LimitGates } from './limit-gates';
 import { type UnbegunAttempt, UnbegunAttempts } from './unbegun-attempts';
 import { lookedUp, verdictOf } from './verdict';
 

@@ -76,7 +76,7 @@ function limitedText({ channel, accounts, firstAt, lastAt, allUntilAt }: Limited
   }
   const when =
     accounts === 1 ? formatInstant(lastAt) : `${formatInstant(firstAt)}, the last at ${formatInstant(lastAt)}`;
-  const who = accounts === 1 ? 'One account' : `${counted(accounts, 'account')}`;
+  const who = accounts === 1 ? 'One account' : counted(accounts, 'account');
   return `${who} of ${channel} ${accounts === 1 ? 'has' : 'have'} sent as much as limits, or the provider, allow: ${accounts === 1 ? 'it goes' : 'the first goes'} on at ${when}.`;
 }
 

@@ -45,11 +45,11 @@ function packagesOf(settings: TopologySettings | null): Fields {
 }
 
 /** A unit stands last in a setting's name; the file has it behind the value. */
-function fieldsOf(settings: Readonly<Record<string, unknown>>): Fields {
+function fieldsOf(settings: Readonly<Record<string, number | string | Limits | null | undefined>>): Fields {
   return new Map(
     Object.entries(settings).flatMap(([name, value]) => {
       if (value === undefined) return [];
-      if (name === 'limits') return [[name, limitsText(value as Limits)] as const];
+      if (typeof value === 'object' && value !== null) return [[name, limitsText(value)] as const];
       if (name.endsWith('Ms'))
         return [[name.slice(0, -2), value === null ? 'none' : durationText(Number(value))] as const];
       return [[name, name.endsWith('Bytes') ? sizeText(Number(value)) : String(value)] as const];

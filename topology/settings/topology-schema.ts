@@ -55,8 +55,8 @@ function rate() {
     .string({ error: RATE_ERROR })
     .regex(RATE, { error: RATE_ERROR })
     .transform((value, context) => {
-      const [, count = '', window = ''] = RATE.exec(value) ?? [];
-      const parsed = { count: Number(count), windowMs: parseDurationMs(window) ?? 0 };
+      const [, requests = '', window = ''] = RATE.exec(value) ?? [];
+      const parsed = { count: Number(requests), windowMs: parseDurationMs(window) ?? 0 };
       if (parsed.count >= 1 && parsed.windowMs >= SECOND_MS && parsed.windowMs <= MAX_WINDOW_MS) return parsed;
       context.addIssue({ code: 'custom', message: RATE_ERROR, input: value });
       return z.NEVER;

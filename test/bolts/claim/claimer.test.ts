@@ -1,8 +1,8 @@
 import { ClaimAhead } from '../../../bolts/claim/claim-ahead';
 import { Claimer } from '../../../bolts/claim/claimer';
-import { LimitGates } from '../../../bolts/claim/limit-gates';
 import type { HeldRow } from '../../../bolts/held-row';
 import { RetryUntilDone } from '../../../bolts/retry-until-done';
+import { LimitGates } from '../../../bolts/send/limit-gates';
 import { ManualClock } from '../../support/manual-clock';
 import { MemoryDatabase } from '../../support/mysql/memory-database';
 

@@ -6,11 +6,12 @@ import { newSession, Scene } from './scene';
 const DAY_MS = 86_400_000;
 const quota = (count: number, windowMs = DAY_MS, gapMs = 0): Quota => ({ rates: [{ count, windowMs }], gapMs });
 
+const channel = () => `c${newSession().slice(0, 20)}`;
+const own = (name: string) => `${name}-${newSession().slice(0, 12)}`;
+
 /** What bolts may count on where accounts have limits. Each test has accounts and a channel of its own. */
 export function limitsBattery(open: () => Promise<PortsWorld>): void {
   const scene = new Scene(open);
-  const channel = () => `c${newSession().slice(0, 20)}`;
-  const own = (name: string) => `${name}-${newSession().slice(0, 12)}`;
   const taken = async (of: string, limits: Limits, ...wants: readonly Want[]) => {
     const { allowed, opensAt } = await scene.world.sendLimits(of).take(limits, wants);
     return { allowed: wants.map(({ account }) => allowed.get(account) ?? 0), opensAt };
@@ -35,7 +36,7 @@ export function limitsBattery(open: () => Promise<PortsWorld>): void {
     expect((await taken(channel(), limits, { account: a, count: 11 })).allowed).toEqual([10]);
   });
 
-  test('many workers together never have more than the limits, of accounts and of the app', async () => {
+  test('1. Workers never exceed a limit together, of an account or of the app', async () => {
     const name = channel();
     const accounts = Array.from({ length: 5 }, (_, n) => own(`a${n}`));
     const limits = { perAccount: quota(30), perApp: quota(100) };

@@ -128,7 +128,7 @@ export class MemoryDatabase extends MemoryTable {
   sendLimits(channel: string): SendLimits {
     const take = this.limits.of(channel, (effect) => this.run('take', effect));
     const hold = this.limits.of(channel, (effect) => this.run('hold', effect));
-    return { take: take.take, hold: hold.hold };
+    return { take: (...query) => take.take(...query), hold: (...query) => hold.hold(...query) };
   }
 
   suspendedRows(): SuspendedRows {

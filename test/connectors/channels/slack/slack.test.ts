@@ -118,6 +118,7 @@ describe('what the answers mean:', () => {
       status: 429,
       reason: 'The app has posted as often as Slack allows for now (HTTP 429: ratelimited)',
       afterMs: 1_000,
+      hold: { of: 'account', ms: 1_000 },
     });
     expect(await send({ text: 'c', conversation: 'C999999999' })).toMatchObject({ kind: 'delivered' });
   });
