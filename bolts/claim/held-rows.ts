@@ -93,6 +93,8 @@ export class HeldRows {
     if (row === undefined) return false;
     row.delivery = replaceDelivery(row.delivery, delivery);
     row.revoked = false;
+    // What was put aside holds no partition, however often it is emitted.
+    if (this.paused.has(row) && row.version >= version) delivery.ack();
     // A row that is being claimed is read again if it is not won.
     if (!this.isWaiting(row) || row.version >= version) return true;
     this.forget(row);

@@ -60,6 +60,21 @@ describe('5. An account at a limit is paused until it may go on', () => {
     expect(world.states([...rows, ...others])).toEqual(['delivered']);
   });
 
+  test('what waits here for its turn holds no partition, however often it is emitted and however long it waits', async () => {
+    const world = await open({ perAccount: { rates: [], gapMs: 4_000 } });
+    const rows = world.rows(15, 100, { account: 'slow' });
+    world.emit(...rows);
+    for (let round = 0; round < 6; round++) {
+      await world.advance(10_000);
+      const waiting = rows.filter((row) => world.state(row) === 'scheduled');
+      const offsets = world.emit(...waiting);
+      await world.advance(100);
+      expect(world.acked).toEqual(expect.arrayContaining(offsets));
+    }
+    await world.advance(5_000);
+    expect(begun(world)).toEqual(rows.map(({ id }) => id));
+  });
+
   test('what becomes due behind rows that wait does not pass them', async () => {
     const world = await open({ perAccount: { rates: [], gapMs: 3_000 } });
     const rows = [100, 200, 300, 2_900].map((delay) => world.row(delay, { account: 'slow' }));
