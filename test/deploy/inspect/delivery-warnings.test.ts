@@ -123,3 +123,18 @@ test('uncertain messages, pauses and leases that ran out are named', () => {
     'The lease of worker h/7 has run out; what it was sending is recovered soon.',
   ]);
 });
+
+test('accounts at a limit are counted by channel, with when they go on', () => {
+  const at = Date.UTC(2026, 10, 27, 12, 0, 0);
+  const one = { channel: 'x', accounts: 1, firstAt: at, lastAt: at, allUntilAt: null };
+  const some = { channel: 'mastodon', accounts: 3, firstAt: at, lastAt: at + 60_000, allUntilAt: null };
+  const whole = { channel: 'threads', accounts: 0, firstAt: at, lastAt: at, allUntilAt: at };
+  const warnings = deliveryWarnings(report({ limited: [one, some, whole] }), []);
+  expect(warnings.filter((text) => text.includes('sent as much'))).toEqual([
+    expect.stringMatching(/^One account of x has sent as much as limits, or the provider, allow: it goes on at /),
+    expect.stringMatching(/^3 accounts of mastodon have sent as much .*: the first goes on at .*, the last at /),
+    expect.stringMatching(
+      /^Channel threads has sent as much as its limits, or its provider, allow all accounts together/,
+    ),
+  ]);
+});

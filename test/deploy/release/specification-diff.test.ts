@@ -20,6 +20,20 @@ test('what differs is told with its component, its field and its units', () => {
   ]);
 });
 
+test('limits are shown as a file has them, and a time that is none', () => {
+  const [before, after] = [
+    'components: { x: {} }',
+    'components: { x: { limits: { perAccount: { rate: 50/15min } } } }',
+  ];
+  const limits = { component: 'x', field: 'limits' };
+  expect(diff(before, after)).toEqual([{ ...limits, from: null, to: 'perAccount 50/15min' }]);
+  const without = 'components: { x: { limits: { perAccount: {}, perApp: { perDay: 9 } }, sendWithin: none } }';
+  expect(diff(after, without)).toEqual([
+    { ...limits, from: 'perAccount 50/15min', to: 'perAccount none; perApp 9/1d' },
+    { component: 'x', field: 'sendWithin', from: null, to: 'none' },
+  ]);
+});
+
 test('another way to write the same, and a default that is written down, are no change', () => {
   const short = 'components: { webhook: {} }';
   const long =

@@ -34,6 +34,12 @@ test.each(['discord', 'sms'])(
   },
 );
 
+test('spouts read the limits of accounts, of which they emit no more than may be sent', () => {
+  const [before, after] = ['{ x: {}, webhook: {} }', '{ x: { limits: { perAccount: { perDay: 9 } } }, webhook: {} }'];
+  for (const component of ['due', 'x']) expect(keyOf(after, component)).not.toBe(keyOf(before, component));
+  expect(keyOf(after, 'webhook')).toBe(keyOf(before, 'webhook'));
+});
+
 test('another list of packages replaces every worker', () => {
   const settings = testSettings('{ webhook: {} }');
   const running = { packageVersion: '1.0.0', image: null };
