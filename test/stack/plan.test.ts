@@ -142,6 +142,7 @@ test('how the schema stands: up to date, before the first migration, made by a n
   const refused = (args: readonly string[], more = {}) =>
     runCli([...args, '--yes', '--no-supervisor', '--topology', join(folder, 'topology.yaml')], {
       environment: { ...environment, ...more },
+      cwd: folder,
     });
   for (const more of [{}, { ADMIN_DATABASE_URL: '' }]) {
     expect(await refused(['deploy'], more)).toMatchObject({

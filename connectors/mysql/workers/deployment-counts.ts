@@ -39,6 +39,8 @@ interface ChannelCounts {
 
 const LOST_WITHIN_MS = 600_000;
 const TIMEOUT_MS = 1_000;
+/** Looked up row by row: otherwise MySQL makes a table of all that is paused for each of the 256 shards (1 s for 3,000 accounts, now 0.1 s). */
+const EACH_ROW = '/*+ NO_SEMIJOIN() SUBQUERY(INTOEXISTS) */';
 /** More rows are not counted, because for an alert they are as many. */
 const MAX_COUNTED = 10_000;
 const shards = Array.from({ length: 256 }, (_, shard) => shard);
@@ -88,11 +90,11 @@ async function overdueMs(sql: Sql, channel: string): Promise<number | undefined>
   if ([...pauses.map(([, account]) => account), ...limited.map(([account]) => account)].includes('')) return 0;
   const others = pauses.map(
     ([paused]) =>
-      `AND NOT EXISTS (SELECT 1 FROM pauses WHERE channel=${text(paused)} AND account=m.account AND ${now}) `,
+      `AND NOT EXISTS (SELECT ${EACH_ROW} 1 FROM pauses WHERE channel=${text(paused)} AND account=m.account AND ${now}) `,
   );
   if (limited.length > 0) {
     const its = `channel=${text(channel)} AND account=m.account AND gate_until > ${NOW_MS}`;
-    others.push(`AND NOT EXISTS (SELECT 1 FROM account_limits WHERE ${its}) `);
+    others.push(`AND NOT EXISTS (SELECT ${EACH_ROW} 1 FROM account_limits WHERE ${its}) `);
   }
   const oldest = shards.map(
     (shard) =>
