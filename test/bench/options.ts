@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 export interface BenchOptions {
-  readonly scenario: 'bare' | 'burst' | 'steady' | 'all' | 'tenants' | 'table' | 'roll';
+  readonly scenario: 'bare' | 'burst' | 'steady' | 'all' | 'cold' | 'tenants' | 'table' | 'roll';
   readonly count: number;
   readonly payload: readonly number[];
   readonly accounts: number;
@@ -18,23 +18,26 @@ export interface BenchOptions {
   readonly json: boolean;
 }
 
-const ROLL_ROUNDS = 5;
+/** Of each round new workers are started, or replaced. */
+const START_ROUNDS = 5;
+/** So many messages show what the first ones pay for; later ones would hide it. */
+const COLD_COUNT = 2_000;
 
 export function parseOptions(argv: readonly string[]): BenchOptions {
   const command = new Command('npm run bench --')
     .description('Measures deliveries through the whole stack against bare HTTP in the same run.')
     .addOption(
       new Option('--scenario <name>', 'what to measure')
-        .choices(['bare', 'burst', 'steady', 'all', 'tenants', 'table', 'roll'])
+        .choices(['bare', 'burst', 'steady', 'all', 'cold', 'tenants', 'table', 'roll'])
         .default('all'),
     )
-    .option('--count <messages>', 'messages of a burst', wholeNumber, 20_000)
+    .option('--count <messages>', 'messages of a burst (2,000 in the scenario cold unless given)', wholeNumber, 20_000)
     .option('--payload <bytes...>', 'size of the payload column', wholeNumbers, [250, 2_048])
     .option('--accounts <count>', 'accounts of uneven size', wholeNumber, 5_000)
     .addOption(new Option('--claim-ahead <which>', 'for bursts').choices(['on', 'off', 'both']).default('both'))
     .option(
       '--rounds <count>',
-      'of each burst; the median by rate is reported (5 in the scenario roll unless given)',
+      'of each burst; the median by rate is reported (5 in the scenarios cold and roll unless given)',
       wholeNumber,
       3,
     )
@@ -62,8 +65,13 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     )
     .option('--json', 'print the report as JSON', false);
   const options = command.parse([...argv]).opts<BenchOptions>();
-  const isGiven = command.getOptionValueSource('rounds') !== 'default';
-  return options.scenario === 'roll' && !isGiven ? { ...options, rounds: ROLL_ROUNDS } : options;
+  const isGiven = (option: string) => command.getOptionValueSource(option) !== 'default';
+  const startsWorkers = options.scenario === 'roll' || options.scenario === 'cold';
+  return {
+    ...options,
+    ...(startsWorkers && !isGiven('rounds') ? { rounds: START_ROUNDS } : {}),
+    ...(options.scenario === 'cold' && !isGiven('count') ? { count: COLD_COUNT } : {}),
+  };
 }
 
 function wholeNumber(text: string): number {

@@ -8,7 +8,7 @@ import { profileTable } from './profile-report';
 
 /** One measurement of a run. */
 export interface Measurement extends Figures {
-  /** `bare`, `burst`, `steady`. */
+  /** `bare HTTP`, `burst`, `first burst`, `steady`. */
   readonly name: string;
   /** Milliseconds; null where there is none to switch. */
   readonly claimAhead: number | null;

@@ -6,7 +6,7 @@ import { type Figures, median } from './figures';
 import { burst, type Subject, steady } from './measure';
 import type { BenchOptions } from './options';
 import { UsageMeter } from './process-usage';
-import { profiled } from './profile';
+import { type BurstProfiler, profiled } from './profile';
 import type { Measurement, Restart } from './report';
 import { PAUSED_CHANNEL, WholeStack } from './whole-stack';
 import { accountPicker, rowsOf, type Workload } from './workload';
@@ -65,6 +65,10 @@ export class WholeRun {
   private async scenarios(bareRate: (payloadBytes: number) => number | null): Promise<Measurement[]> {
     const { scenario, claimAhead, payload } = this.options;
     const done: Measurement[] = [];
+    if (scenario === 'cold') {
+      for (const payloadBytes of payload) done.push(await this.firstBursts(payloadBytes, bareRate(payloadBytes)));
+      return done;
+    }
     const settings = [...(claimAhead === 'on' ? [] : [0]), ...(claimAhead === 'off' ? [] : [claimAheadMax()])];
     for (const ahead of settings) {
       await this.startWorkers(ahead);
@@ -75,6 +79,53 @@ export class WholeRun {
       await this.stack.stopWorkers();
     }
     return done;
+  }
+
+  /** The first burst of new workers, as after a deploy: nothing was sent by them before. */
+  private async firstBursts(payloadBytes: number, bare: number | null): Promise<Measurement> {
+    const claimAhead = claimAheadMax();
+    const first = async (name: string, profiler?: BurstProfiler) => {
+      const figures = await burst(this.subject, this.work(name, this.options.count, payloadBytes), profiler);
+      const { p50, p99 } = figures.lateness ?? {};
+      this.say(`first burst of ${payloadBytes} B, ${name}: p50 ${p50} ms, p99 ${p99} ms`);
+      return figures;
+    };
+    const rounds: Figures[] = [];
+    for (let round = 1; round <= Math.max(1, this.options.rounds); round++) {
+      await this.startCold(claimAhead);
+      rounds.push(await first(`round ${round}`));
+      await this.stack.stopWorkers();
+    }
+    const middle = median(rounds);
+    if (this.options.profile) await this.startCold(claimAhead);
+    const again = this.options.profile
+      ? await profiled(`cold-${payloadBytes}B`, this.subject.watched(), middle, (profiler) =>
+          first('profiled', profiler),
+        )
+      : undefined;
+    if (this.options.profile) await this.stack.stopWorkers();
+    const all = again === undefined ? rounds : [...rounds, again.figures];
+    return {
+      ...this.middle(rounds, all, { name: 'first burst', claimAhead, bare }),
+      ...(again && { profile: again.profile }),
+    };
+  }
+
+  /** Resolves when every worker has partitions. */
+  private async startCold(claimAhead: number): Promise<void> {
+    this.stack.startWorkers(claimAhead);
+    await this.atWork();
+  }
+
+  private async atWork(): Promise<void> {
+    const until = systemClock.monotonic() + WARM_UP;
+    for (;;) {
+      const pids = this.stack.workers.map(({ pid }) => pid);
+      const atWork = await this.subject.table.atWork(pids);
+      if (atWork.length === pids.length) return;
+      if (systemClock.monotonic() > until) throw new Error(`${pids.length - atWork.length} workers have no partition`);
+      await systemClock.sleep(100);
+    }
   }
 
   private async startWorkers(claimAhead: number): Promise<void> {
@@ -114,17 +165,27 @@ export class WholeRun {
       : undefined;
     const all = again === undefined ? rounds : [...rounds, again.figures];
     return {
+      ...this.middle(rounds, all, { name: 'burst', claimAhead, bare }),
+      ...(again && { profile: again.profile }),
+    };
+  }
+
+  /** @param all in which a violation counts, whichever round it is of */
+  private middle(
+    rounds: readonly Figures[],
+    all: readonly Figures[],
+    { bare, ...named }: { readonly name: string; readonly claimAhead: number; readonly bare: number | null },
+  ): Measurement {
+    const middle = median(rounds);
+    return {
       ...middle,
-      // A violation in any round counts.
+      ...named,
       early: sum(all, ({ early }) => early),
       duplicates: sum(all, ({ duplicates }) => duplicates),
       lost: sum(all, ({ lost }) => lost),
-      name: 'burst',
-      claimAhead,
       besides: this.besides,
       ratio: bare === null ? null : middle.rate / bare,
       rounds: rounds.map(({ rate }) => Math.round(rate)),
-      ...(again && { profile: again.profile }),
     };
   }
 

@@ -59,4 +59,7 @@ test('the options of the benchmark have defaults, and a list replaces its defaul
     claimAhead: 'off',
     json: true,
   });
+  expect(parseOptions(['node', 'bench', '--scenario', 'cold'])).toMatchObject({ count: 2_000, rounds: 5 });
+  const own = ['--scenario', 'cold', '--count', '500', '--rounds', '1'];
+  expect(parseOptions(['node', 'bench', ...own])).toMatchObject({ count: 500, rounds: 1 });
 });
