@@ -118,7 +118,8 @@ async function save(what: string, { headers, body }: OpenAnswer, fetching: Fetch
   const most = Math.max(limits.maxBytes, limits.video?.maxBytes ?? 0);
   if (said !== undefined && said > most) return rejected(what, tooLarge(most));
   let reserved = said ?? limits.maxBytes;
-  if (!place.reserve(reserved)) return noRoom(OTHERS_HAVE_IT);
+  let isLarge = reserved > limits.maxBytes;
+  if (!place.reserve(reserved, isLarge)) return noRoom(OTHERS_HAVE_IT);
   /** How many bytes there may be of what begins so. */
   const judge = (head: Buffer): number | Refused => {
     const type = mediaTypeOf(head);
@@ -127,7 +128,10 @@ async function save(what: string, { headers, body }: OpenAnswer, fetching: Fetch
     const { maxBytes } = taken;
     if (said !== undefined && said > maxBytes) return rejected(what, tooLarge(maxBytes));
     if (!isVideo(type)) return maxBytes;
-    if (said === undefined && !place.reserve(maxBytes - reserved)) return noRoom(OTHERS_HAVE_IT);
+    if (said === undefined) {
+      if (!place.reserve(maxBytes - reserved, true)) return noRoom(OTHERS_HAVE_IT);
+      isLarge = true;
+    }
     reserved = said ?? maxBytes;
     fetching.allow(reserved);
     return maxBytes;
@@ -150,7 +154,7 @@ async function save(what: string, { headers, body }: OpenAnswer, fetching: Fetch
     }
     isKept = true;
     const { bytes } = got;
-    place.reserve(bytes - reserved);
+    place.reserve(bytes - reserved, isLarge);
     return { kind: 'file', handle, type, bytes };
   } catch (error) {
     return signal.aborted ? late(what) : { kind: 'retry', reason: notFetched(what, reasonOf(error)) };

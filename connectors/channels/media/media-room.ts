@@ -19,6 +19,8 @@ interface AccountRoom {
   readonly waiting: ((place: MediaPlace) => void)[];
 }
 
+/** Of the bytes, what is large may have so much together: two videos, for which a quarter of an hour is allowed, could leave nothing to images. */
+const LARGE_PART = 1 / 2;
 /** Accounts that are known to be slow; those of which that is longest ago are forgotten. */
 const MAX_SLOW = 10_000;
 
@@ -27,8 +29,11 @@ export type Left = 'in_time' | 'slow' | 'failed';
 
 /** What one message has of the room. */
 export interface MediaPlace {
-  /** @returns false when there is no room for so many bytes more. Negative gives back. */
-  readonly reserve: (bytes: number) => boolean;
+  /**
+   * @param isLarge more than any image has
+   * @returns false when there is no room for so many bytes more. Negative gives back.
+   */
+  readonly reserve: (bytes: number, isLarge?: boolean) => boolean;
   /** Called once. */
   readonly leave: (how: Left) => void;
 }
@@ -39,6 +44,7 @@ export interface MediaPlace {
  * 1. *An account takes no more places, and no more bytes, than are free*, so there is always some left for the others.
  * 2. *Accounts whose media did not come in time share a quarter of the places*, one each, until some come in time.
  * 3. *A place that becomes free goes to the waiting account that has the fewest*, in turn where several have as few.
+ * 4. *Videos leave half of the bytes to images*, however many accounts have some.
  */
 export class MediaRoom {
   private readonly accounts = new Map<string, AccountRoom>();
@@ -47,6 +53,7 @@ export class MediaRoom {
   /** By accounts that are slow. */
   private takenBySlow = 0;
   private bytes = 0;
+  private largeBytes = 0;
 
   constructor(
     private readonly settings: RoomSettings,
@@ -78,22 +85,27 @@ export class MediaRoom {
   private place(account: string, own: AccountRoom): MediaPlace {
     const isOfSlow = this.slow.has(account);
     let reserved = 0;
+    let large = 0;
     this.taken++;
     own.taken++;
     if (isOfSlow) this.takenBySlow++;
-    const add = (bytes: number) => {
+    const add = (bytes: number, largeBytes: number) => {
       reserved += bytes;
       own.bytes += bytes;
       this.bytes += bytes;
+      large += largeBytes;
+      this.largeBytes += largeBytes;
     };
     return {
-      reserve: (bytes) => {
-        if (bytes > 0 && own.bytes + bytes > this.settings.bytes - this.bytes) return false;
-        add(bytes);
+      reserve: (bytes, isLarge = false) => {
+        const { bytes: all } = this.settings;
+        if (bytes > 0 && own.bytes + bytes > all - this.bytes) return false;
+        if (bytes > 0 && isLarge && this.largeBytes + bytes > all * LARGE_PART) return false;
+        add(bytes, isLarge ? bytes : 0);
         return true;
       },
       leave: (how) => {
-        add(-reserved);
+        add(-reserved, -large);
         this.taken--;
         own.taken--;
         if (isOfSlow) this.takenBySlow--;

@@ -123,8 +123,11 @@ export class Media {
     const began = clock.monotonic();
     const end = () => controller.abort();
     let timer = clock.after(time.allowedMs, end);
+    const firstMs = time.allowedMs;
+    let videoBytes = 0;
     const allow = (bytes: number) => {
-      time.allowedMs += timeForMs(bytes);
+      videoBytes += bytes;
+      time.allowedMs = firstMs + timeForMs(videoBytes);
       timer.cancel();
       timer = clock.after(began + time.allowedMs - clock.monotonic(), end);
     };

@@ -79,3 +79,22 @@ test('A place that becomes free goes to the waiting account that has the fewest'
   await clock.advance(SETTINGS.waitMs);
   expect(await hog).toBeUndefined();
 });
+
+test('Videos leave half of the bytes to images', async () => {
+  const { room, clock } = roomOf();
+  const [film] = await enter(room, clock, 'film', 1);
+  const [other] = await enter(room, clock, 'other', 1);
+  const [cup] = await enter(room, clock, 'cup', 1);
+  expect(film?.reserve(500, true)).toBe(true);
+  expect(other?.reserve(500, true)).toBe(false);
+  expect(cup?.reserve(15)).toBe(true);
+  // What is given back is there for other videos, and all of it once the message is gone.
+  expect(film?.reserve(-100, true)).toBe(true);
+  expect(other?.reserve(101, true)).toBe(false);
+  expect(other?.reserve(100, true)).toBe(true);
+  film?.leave('slow');
+  expect(other?.reserve(400, true)).toBe(true);
+  other?.leave('in_time');
+  cup?.leave('in_time');
+  expect(room.reserved).toBe(0);
+});

@@ -268,6 +268,42 @@ describe('videos', () => {
     expect(ends.at(-1)).toBe(atMs + 3 * TIMEOUT);
   });
 
+  test('several videos may not take longer together than the longest may', async () => {
+    const ends: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      monotonic: () => 0,
+      after: (ms, run) => {
+        ends.push(ms);
+        return systemClock.after(60_000, run);
+      },
+    };
+    const large = { ...limits, video: { ...limits.video, maxBytes: 100 * 1024 ** 2, isBesides: true } } as const;
+    // Its server does not say how long it is, so all that may come is allowed for.
+    host.on('/film', (response) => {
+      response.writeHead(200, { 'content-type': 'video/mp4' }).write(MP4);
+      response.end();
+    });
+    const films = Array.from({ length: 10 }, () => ({ url: host.url('/film') }));
+    expect(await get(taking({ clock, limits: large }), films)).toMatchObject({ kind: 'got' });
+    expect(Math.max(...ends.filter((ms) => ms !== 60_000))).toBe(3 * TIMEOUT + 900_000);
+  });
+
+  test("videos of others leave room for one's image", async () => {
+    const half = 512 * 1024 ** 2;
+    const large = { ...limits, video: { ...limits.video, maxBytes: half } } as const;
+    const from = taking({ limits: large, concurrency: 64 });
+    host.on('/film', (response) => {
+      response.writeHead(200, { 'content-type': 'video/mp4', 'content-length': String(half) }).write(MP4);
+    });
+    const slow = ['one', 'two'].map((account) => get(from, [{ url: host.url('/film') }], account));
+    await until('both are asked', () => host.asked.length === 2);
+    expect(await slow[1]).toMatchObject({ kind: 'postponed' });
+    expect(await get(from, [{ url: host.url() }], 'cup')).toMatchObject({ kind: 'got' });
+    await from.close();
+    await slow[0];
+  });
+
   test('a part of a file is read from where it begins', async () => {
     host.on('/film', image(Buffer.concat([MP4, Buffer.from('0123456789')]), 'video/mp4'));
     await taking().with('shop', [{ url: host.url('/film') }], now, async ([file]) => {
