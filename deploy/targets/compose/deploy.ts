@@ -58,7 +58,8 @@ export interface ComposeDeployment extends ComposeTarget, EngineRollout {
  * 5. A container that would be the same, of the same image and with the same settings, is left alone.
  *    It goes on with the release that it was started with. One that was not healthy before fails no release, unless only a release
  *    that never was live had made it.
- * 6. Containers of components that the release does not have end, whichever release has left them.
+ * 6. Containers of components that the release does not have end, whichever release has left them. So do those of the same folder in
+ *    another project, where a deploy with another docker-compose.yml has left them.
  * 7. Nothing is started, and nothing goes back, while the file of settings lacks what no worker can do without.
  * @throws UserError with what `docker` says; Halted; GoingBackFailed; NothingChanged
  */
@@ -121,7 +122,7 @@ async function endOthers(own: readonly string[], services: Services, { guard, re
   for (const { id, service } of await services.others(own)) {
     await guard.mayGoOn();
     await services.stop(id);
-    report('services', `${service}: a container that another release has left is ended`);
+    report('services', `${service}: a container that another deploy has left is ended`);
   }
 }
 
@@ -139,11 +140,13 @@ function prepared(release: EngineRelease, target: ComposeTarget, marks?: Readonl
   const { number, specification, image } = release;
   const options = { specification, settings: settingsIn(release), image, environment, folder, release: number, marks };
   writeRendering(folder, renderCompose({ ...options, inside: insideNames(composeFile, stack.variables) }));
-  const files = [composeFile, join(folder, 'workers.yml')].flatMap((file) => ['--file', file]);
+  const workersFile = join(folder, 'workers.yml');
+  const files = [composeFile, workersFile].flatMap((file) => ['--file', file]);
   const docker = (args: readonly string[]) =>
     execute('docker', args, { settings: { DOWNSPOUT_WORKERS: folder }, signal: guard.signal });
   return servicesOf({
     files: [...files, '--project-directory', dirname(composeFile), ...projectOption(target)],
+    workersFile,
     docker,
     clock,
     signal: guard.signal,

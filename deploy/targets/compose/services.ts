@@ -17,8 +17,11 @@ export interface Services {
   /** What an image is now, because a name may stand for another one later; null when it cannot be had. */
   imageId(image: string): Promise<string | null>;
   running(service: string): Promise<readonly Container[]>;
-  /** Containers of workers that belong to none of these services, also those that have exited. */
-  others(services: readonly string[]): Promise<readonly Container[]>;
+  /**
+   * Containers of workers that belong to none of these services, also those that have exited, and those that were made of the same
+   * workers.yml in another project.
+   */
+  others(services: readonly string[]): Promise<readonly Pick<Container, 'id' | 'service'>[]>;
   /** Makes as many containers as are missing, and ends none. */
   scaled(service: string, count: number): Promise<void>;
   /** Returns when all of these are healthy: `docker compose up --wait` would ask that of all containers of their service. */
@@ -46,11 +49,16 @@ const HEALTH = '{{.Id}} {{.State.Status}} {{if .State.Health}}{{.State.Health.St
 const HOPELESS = / (exited|dead|\S+ unhealthy)\b/;
 const LABEL = new RegExp(`"${FINGERPRINT}":"([0-9a-f]+)"`);
 const SERVICE = /"com\.docker\.compose\.service":"([^"]+)"/;
+/** Of which files Compose has made a container. */
+const MADE = '{{.ID}} {{.Label "com.docker.compose.service"}} {{.Label "com.docker.compose.project.config_files"}}';
+const MADE_LINE = /^([0-9a-f]{12,64}) (\S+) (.+)$/;
 const IMAGE = /sha256:[0-9a-f]{64}/;
 
 export interface ServicesOptions {
   /** The options that name the compose files and the project. */
   readonly files: readonly string[];
+  /** The whole path of workers.yml. */
+  readonly workersFile: string;
   /** Runs it with these arguments and returns what it prints. */
   readonly docker: (args: readonly string[]) => Promise<string>;
   readonly clock: Pick<Clock, 'monotonic' | 'sleep'>;
@@ -58,7 +66,7 @@ export interface ServicesOptions {
   readonly signal: AbortSignal;
 }
 
-export function servicesOf({ files, docker, clock, signal }: ServicesOptions): Services {
+export function servicesOf({ files, workersFile, docker, clock, signal }: ServicesOptions): Services {
   const compose = (...args: readonly string[]) => docker(['compose', ...files, ...args]);
   const found = async (...args: readonly string[]): Promise<readonly Container[]> => {
     const ids = (await compose(...args)).split('\n').map((id) => id.trim());
@@ -86,8 +94,17 @@ export function servicesOf({ files, docker, clock, signal }: ServicesOptions): S
   const services: Services = {
     running: async (service) => (await found('ps', '--quiet', service)).map((one) => ({ ...one, service })),
     others: async (these) => {
-      const all = await found('ps', '--all', '--quiet');
-      return all.filter(({ service }) => service.startsWith(SERVICE_PREFIX) && !these.includes(service));
+      const own = await found('ps', '--all', '--quiet');
+      const known = new Set(own.map(({ id }) => id));
+      // Nothing more is asked of these, because those of strangers come and go.
+      const lines = (await docker(['ps', '--all', '--no-trunc', '--format', MADE])).split('\n');
+      const elsewhere = lines.flatMap((line) => {
+        const [, id = '', service = '', madeOf = ''] = MADE_LINE.exec(line.trim()) ?? [];
+        return madeOf.split(',').includes(workersFile) && !known.has(id) ? [{ id, service }] : [];
+      });
+      return [...own.filter(({ service }) => !these.includes(service)), ...elsewhere].filter(({ service }) =>
+        service.startsWith(SERVICE_PREFIX),
+      );
     },
     imageId: async (image) => {
       const inspect = () => attempt(docker(['image', 'inspect', '--format', '{{.Id}}', image]));

@@ -9,6 +9,7 @@ const { parse } = require('yaml');
 const { end, main } = require('./answering.cjs');
 
 const FILE_PROJECT = 'downspout';
+const MADE_OF = 'com.docker.compose.project.config_files';
 const said = ({ id, service, command, labels }) =>
   `${id} ${JSON.stringify(command)} ${JSON.stringify({ ...labels, 'com.docker.compose.service': service })}`;
 const health = ({ id, isUnhealthy }) => `${id} running ${isUnhealthy ? 'unhealthy' : 'healthy'}`;
@@ -40,10 +41,9 @@ function docker(args, engine, variables) {
   const defined = files.length === 0 ? {} : parse(readFileSync(files[1], 'utf8')).services;
   const fault = faultOf(defined, args[args.indexOf('--project-directory') + 1], variables);
   if (fault !== null) end(1, fault);
-  const named = files.length > 0 && existsSync(files[0]) ? /^name: (\S+)$/m.exec(readFileSync(files[0], 'utf8'))?.[1] : null;
-  const project = args.includes('--project-name')
-    ? args[args.indexOf('--project-name') + 1]
-    : (named ?? FILE_PROJECT);
+  const named =
+    files.length > 0 && existsSync(files[0]) ? /^name: (\S+)$/m.exec(readFileSync(files[0], 'utf8'))?.[1] : null;
+  const project = args.includes('--project-name') ? args[args.indexOf('--project-name') + 1] : (named ?? FILE_PROJECT);
   const isOf = (one) => (one.project ?? FILE_PROJECT) === project;
   const of = (service) => engine.containers.filter((one) => isOf(one) && one.service === service);
 
@@ -72,6 +72,15 @@ function docker(args, engine, variables) {
     const found = engine.images?.[args.at(-1)];
     if (found === undefined) end(1, `Error: No such image: ${args.at(-1)}`);
     end(0, found);
+  }
+  // The only list that is of all projects.
+  if (args[0] === 'ps') {
+    const asked = `{{.ID}} {{.Label "com.docker.compose.service"}} {{.Label "${MADE_OF}"}}`;
+    if (args.at(-1) !== asked || !args.includes('--no-trunc')) end(1, 'strict: expected whole ids, and labels');
+    end(
+      0,
+      engine.containers.map(({ id, service, labels }) => `${id} ${service} ${labels?.[MADE_OF] ?? ''}`).join('\n'),
+    );
   }
   const service = args.at(-1);
   if (args.includes('rm')) {
@@ -105,7 +114,8 @@ function docker(args, engine, variables) {
   }
   while (of(service).length < wanted) {
     const id = idOf(`${engine.calls.length} ${engine.containers.length}`);
-    const { command, labels } = defined[service];
+    const { command } = defined[service];
+    const labels = { ...defined[service].labels, [MADE_OF]: files.join(',') };
     engine.containers.push({ id, service, command, labels, ...(project === FILE_PROJECT ? {} : { project }) });
     if (engine.broken.includes(service)) engine.containers.at(-1).isUnhealthy = true;
   }

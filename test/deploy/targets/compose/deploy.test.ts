@@ -501,6 +501,27 @@ test('6. Containers of components that the release does not have end, whichever 
   expect(docker.state.fewest).toMatchObject({ 'worker-slack': 0, 'worker-webhook': 0 });
 });
 
+test('workers of the same folder in another project end, and not those of another folder', async () => {
+  await deploy(7, BOTH, { live: null });
+  const elsewhere = { ...kafka, id: 'b'.repeat(64), service: 'worker-due', project: 'downspout-0a1b2c3d' };
+  const madeOf = { 'com.docker.compose.project.config_files': '/other/docker-compose.yml,/other/workers.yml' };
+  docker.change((engine) => ({ ...engine, containers: [...engine.containers, { ...elsewhere, labels: madeOf }] }));
+  // `downspout init` names a project of its own in the docker-compose.yml that it writes.
+  const composeFile = join(folder, 'docker-compose.yml');
+  const text = readFileSync(join(packageRoot(), 'docker-compose.yml'), 'utf8');
+  writeFileSync(composeFile, text.replace(/^name: .*$/m, 'name: downspout-12345678'));
+  await deploy(8, BOTH, { composeFile });
+  const own = [
+    'downspout-12345678 worker-due',
+    'downspout-12345678 worker-webhook',
+    'downspout-12345678 worker-webhook',
+  ];
+  expect(projects().toSorted()).toEqual(['downspout-0a1b2c3d worker-due', ...own]);
+  // Whoever stands in another folder ends them too.
+  await endOnCompose(releaseOf(8, BOTH), target());
+  expect(projects()).toEqual(['downspout-0a1b2c3d worker-due']);
+});
+
 test.each([
   [1, 3],
   [3, 1],
