@@ -62,7 +62,8 @@ export class FakeMastodonMedia {
 
   show(id: string | undefined, account: string): FakeAnswer {
     const image = this.of(account, id);
-    if (image === undefined) return problem(404, 'Record not found');
+    // As Mastodon has it: what a post has is shown with the post only.
+    if (image === undefined || image.isAttached) return problem(404, 'Record not found');
     if (this.fails) return problem(422, 'Error processing thumbnail for uploaded media');
     if (image.inWork > 0) image.inWork--;
     return { status: image.inWork > 0 ? 206 : 200, json: shown(image) };

@@ -24,11 +24,15 @@ export function uploadVideo(sending: Publishing<MastodonCredentials>): Promise<R
   );
 }
 
-async function stateOf(id: string, upload: MastodonUpload): Promise<VideoState | Unpublished> {
-  const ended = await askFor(id, upload);
+type Asked = MastodonUpload & Pick<Publishing<MastodonCredentials>, 'isUnasked'>;
+
+async function stateOf(id: string, asked: Asked): Promise<VideoState | Unpublished> {
+  const ended = await askFor(id, asked);
   if (isUnanswered(ended)) return beforehand(ended);
   if (ended.isOk) return workOn(ended);
-  return ended.status === 404 ? 'gone' : refusalOf(ended, UPLOADED, upload.now());
+  if (ended.status !== 404) return refusalOf(ended, UPLOADED, asked.now());
+  // The server does not show what a post has. Of one in doubt that is its own, which the same request under its key names.
+  return asked.isUnasked ? 'ready' : 'gone';
 }
 
 function workOn({ status }: Reply): VideoState {

@@ -66,6 +66,8 @@ export interface Publishing<Credentials> extends Asking<Credentials>, Comparing,
   readonly wait: (ms: number) => Promise<void>;
   /** Epoch milliseconds: no request of the message began earlier. */
   readonly notBefore: number;
+  /** An earlier attempt may have been accepted, and no lookup has just not found it. */
+  readonly isUnasked: boolean;
 }
 
 export interface Looking<Credentials> extends Asking<Credentials>, Comparing, LookupContext {
@@ -220,6 +222,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
       ...context,
       ...comparing,
       notBefore,
+      isUnasked: isInDoubt,
       credentials,
       apiVersion,
       wait,

@@ -75,6 +75,15 @@ test('a lost answer to the upload, or to the post, makes no second post', async 
   expect([uploads(), seen()]).toEqual([2, [[['video/mp4', MP4.length, 'a cup falls']]]]);
 });
 
+test('a post in doubt is sent again with the video that it may have, and nothing of it is forgotten', async () => {
+  world.server.order({ do: 'drop' });
+  expect(await send()).toMatchObject({ kind: 'unknown' });
+  const { ids } = kept;
+  host.on('/film', (response) => response.writeHead(404).end());
+  expect(await send(film(), { inDoubt: true })).toMatchObject({ kind: 'delivered' });
+  expect([uploads(), kept.ids, seen()]).toEqual([1, ids, [[['video/mp4', MP4.length, 'a cup falls']]]]);
+});
+
 test('a video that the server cannot use is rejected, and one that it has thrown away uploaded again', async () => {
   world.protocol.media.inWork = 9;
   expect(await send()).toMatchObject({ kind: 'retry' });
