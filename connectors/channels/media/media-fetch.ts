@@ -4,7 +4,7 @@ import type { Outcome } from '../../../topology/message';
 import { hasCredentials, hostProblem } from '../../../topology/payloads/web-url';
 import type { HttpCaller, OpenAnswer } from '../http/http-caller';
 import { retryAfterMs } from '../http/retry-after';
-import { nameless, writeAll } from './media-file';
+import { FileWriter, nameless } from './media-file';
 import type { MediaPlace } from './media-room';
 import {
   HEAD_BYTES,
@@ -178,6 +178,7 @@ async function received(
   let head = Buffer.alloc(0);
   let most: number | undefined;
   let bytes = 0;
+  const writer = new FileWriter(handle);
   for await (const chunk of body) {
     if (head.length < HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)]);
     if (most === undefined && head.length === HEAD_BYTES) {
@@ -187,11 +188,16 @@ async function received(
     }
     if (most !== undefined && bytes + chunk.length > most) return { kind: 'large', most };
     try {
-      await writeAll(handle, chunk, bytes);
+      await writer.add(chunk);
     } catch (error) {
       return noRoom(reasonOf(error));
     }
     bytes += chunk.length;
+  }
+  try {
+    await writer.flush();
+  } catch (error) {
+    return noRoom(reasonOf(error));
   }
   return { head, bytes };
 }

@@ -56,11 +56,38 @@ export async function nameless(): Promise<FileHandle> {
 }
 
 /** Writes all of a chunk: a disk that is full may take the beginning of it, and says so without an error. */
-export async function writeAll(handle: Pick<FileHandle, 'write'>, chunk: Buffer, at: number): Promise<void> {
+async function writeAll(handle: Pick<FileHandle, 'write'>, chunk: Buffer, at: number): Promise<void> {
   for (let done = 0; done < chunk.length; ) {
     const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, at + done);
     if (bytesWritten === 0) throw new Error('the disk takes no more');
     done += bytesWritten;
+  }
+}
+
+/** Writes a file from its beginning. Whoever sends it in chunks of one byte causes as many writes as if they were large. */
+export class FileWriter {
+  private readonly held = Buffer.allocUnsafe(CHUNK_BYTES);
+  private heldBytes = 0;
+  private at = 0;
+
+  constructor(private readonly handle: Pick<FileHandle, 'write'>) {}
+
+  async add(chunk: Buffer): Promise<void> {
+    if (this.heldBytes + chunk.length > CHUNK_BYTES) await this.flush();
+    if (chunk.length > CHUNK_BYTES) return this.write(chunk);
+    this.heldBytes += chunk.copy(this.held, this.heldBytes);
+  }
+
+  /** To be called after the last one. */
+  async flush(): Promise<void> {
+    const bytes = this.heldBytes;
+    this.heldBytes = 0;
+    if (bytes > 0) await this.write(this.held.subarray(0, bytes));
+  }
+
+  private async write(chunk: Buffer): Promise<void> {
+    await writeAll(this.handle, chunk, this.at);
+    this.at += chunk.length;
   }
 }
 
