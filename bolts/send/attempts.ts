@@ -1,6 +1,7 @@
 import type { Clock, DatabaseClock } from '../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../topology/core/errors';
 import type { Lease } from '../../topology/core/lease';
+import type { Pauses } from '../../topology/core/pauses';
 import { type BackOff, backOff, type RetryPolicy } from '../../topology/core/retry-policy';
 import {
   type Attempted,
@@ -30,6 +31,7 @@ export interface AttemptsOptions {
   readonly late: Lateness;
   readonly gates: LimitGates;
   readonly lease: Lease;
+  readonly pauses: Pick<Pauses, 'paused'>;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
   /** Of the database whose messages are sent, 32 hex digits; known when the worker runs. */
@@ -41,7 +43,7 @@ export interface AttemptsOptions {
 /** How an attempt ended. */
 export type Ended =
   | { readonly kind: 'result'; readonly result: AttemptResult; readonly verdict: Verdict; readonly elapsedMs: number }
-  /** No request was made: the lease is out, the wake has not come or the time is over, so it is looked at again. */
+  /** No request was made: the lease is out, the wake has not come, the time is over or it is paused, so it is looked at again. */
   | { readonly kind: 'later' }
   /** No request was made, and the channel does not say why. */
   | { readonly kind: 'not_started' };
@@ -200,7 +202,7 @@ export class Attempts {
 
   /** @param wasAsked the provider has just been asked, and found nothing */
   private send(row: HeldRow, wasAsked: boolean, attempt: UnbegunAttempt<Ended>): void {
-    const { clock, databaseClock, lease, late } = this.options;
+    const { channel, clock, databaseClock, lease, late, pauses } = this.options;
     let startedAt: number | null = null;
     const taken = clock.monotonic();
     let begun = taken;
@@ -214,6 +216,8 @@ export class Attempts {
         this.unbegun.isStopped ||
         now < row.wakeAt ||
         !lease.holds() ||
+        // What comes before the request, such as a video, may take longer than whoever pauses waits.
+        pauses.paused(channel.name, row.account) ||
         late.isOver(row) ||
         (row.inDoubt && !wasAsked && this.isOutlived(row));
       if (refused) return false;

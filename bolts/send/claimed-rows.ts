@@ -1,4 +1,3 @@
-import type { Pauses } from '../../topology/core/pauses';
 import type { GivenBackReason } from '../../topology/message';
 import type { HeldRow } from '../held-row';
 import type { InHand } from '../in-hand';
@@ -13,7 +12,6 @@ export interface ClaimedRowsOptions extends AttemptsOptions {
   readonly rows: SendRows;
   readonly inHand: InHand;
   readonly slots: SendSlots<HeldRow>;
-  readonly pauses: Pauses;
   /** Outcomes that may be unwritten before claims stop. */
   readonly maxUnwritten: number;
   /** Called when an attempt ended or outcomes were written, so that other rows may proceed. */

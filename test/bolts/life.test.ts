@@ -34,6 +34,25 @@ describe('SendBolt, come what may', () => {
     expect(world.channel.journal).toHaveLength(1);
   });
 
+  it('begins no request of an account that was paused while the message was made ready', async () => {
+    await start();
+    world.channel.beforehand = async () => {
+      await world.clock.sleep(5_000);
+      return true;
+    };
+    const row = world.row(0);
+    world.emit(row);
+    await world.advance(1_000);
+    expect(world.state(row)).toBe('sending');
+    world.pausedAccounts.add('account');
+    await world.advance(10_000);
+    expect([world.state(row), world.begun(row)]).toEqual(['scheduled', []]);
+    world.pausedAccounts.clear();
+    world.emit(row);
+    await world.advance(10_000);
+    expect([world.state(row), world.begun(row)]).toEqual(['delivered', [expect.any(Number)]]);
+  });
+
   it('4. A paused account holds no partition: its rows wait for half a minute and are dropped then, because reconcile brings them back', async () => {
     await start();
     world.pausedAccounts.add('quiet');
