@@ -25,9 +25,18 @@ const begun = z.object({
 });
 type Begun = z.infer<typeof begun>['value'];
 
+/** A video that can be posted. */
+interface LinkedinVideo extends ReadyVideo {
+  /** Whether LinkedIn has done with it may not be asked: it may refuse the post for that. */
+  readonly isUnseen: boolean;
+}
+
 /** Uploads the video of a post, if it has one, and waits until it can be posted. */
-export function uploadVideo(sending: Publishing<LinkedinCredentials>): Promise<ReadyVideo | Unpublished | undefined> {
-  return readyVideo(
+export async function uploadVideo(
+  sending: Publishing<LinkedinCredentials>,
+): Promise<LinkedinVideo | Unpublished | undefined> {
+  let isUnseen = false;
+  const ready = await readyVideo(
     {
       async upload(file) {
         const taken = await begin(file, sending);
@@ -35,10 +44,15 @@ export function uploadVideo(sending: Publishing<LinkedinCredentials>): Promise<R
         const failed = await inParts(file, taken, sending);
         return failed ?? { ids: { video: taken.video } };
       },
-      stateOf: (id) => stateOf(id, sending),
+      async stateOf(id) {
+        const found = await stateOf(id, sending);
+        isUnseen = found === 'unseen';
+        return found === 'unseen' ? 'ready' : found;
+      },
     },
     sending,
   );
+  return ready === undefined || ready === 'not_started' || 'kind' in ready ? ready : { ...ready, isUnseen };
 }
 
 async function begin(file: MediaFile, upload: LinkedinUpload): Promise<Begun | Unpublished> {
@@ -84,14 +98,14 @@ async function inParts(file: MediaFile, { video, uploadToken, uploadInstructions
   return ended.isOk ? undefined : refusalOf(ended, file, upload);
 }
 
-async function stateOf(id: string, upload: LinkedinUpload): Promise<VideoState | Unpublished> {
+async function stateOf(id: string, upload: LinkedinUpload): Promise<VideoState | 'unseen' | Unpublished> {
   const { credentials, apiVersion, ask } = upload;
   const path = `/rest/videos/${encodeURIComponent(id)}`;
   const ended = await ask(requestTo(credentials, apiVersion, { method: 'GET', path }));
   if (isUnanswered(ended)) return beforehand(ended);
   const { status } = ended;
   // Not every token may ask. The post then says whether the video is there.
-  if (status === 403) return 'ready';
+  if (status === 403) return 'unseen';
   if (status === 404) return 'gone';
   const { success, data } = state.safeParse(ended.json());
   if (!ended.isOk || !success) return refusalOf(ended, UPLOADED, upload);

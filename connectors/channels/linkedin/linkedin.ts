@@ -71,7 +71,7 @@ export const linkedin = providerKind({
     const { credentials: account, apiVersion, publish, inDoubt, now, id, files } = sending;
     const video = await uploadVideo(sending);
     if (video === 'not_started' || (video !== undefined && 'kind' in video)) return video;
-    const images = video === undefined ? await uploadImages(files, sending) : [video];
+    const images = video === undefined ? await uploadImages(files, sending) : [{ id: video.id }];
     if (!Array.isArray(images)) return images;
     const [only] = images;
     const content = images.length > 1 ? { multiImage: { images } } : { media: only };
@@ -80,6 +80,11 @@ export const linkedin = providerKind({
     if (isUnanswered(ended)) return ended;
     const meant = meaningOf(ended, { now: now(), id });
     const duplicate = duplicateIn(ended);
+    if (video?.isUnseen === true && duplicate === undefined && meant.kind === 'rejected') {
+      const { status, reason } = meant;
+      const why = 'LinkedIn may still work on the video, which it does not let this token ask';
+      return { kind: 'retry', reason: `${reason}; ${why}`, ...(status === undefined ? {} : { status }) };
+    }
     if (!inDoubt || duplicate === undefined || meant.kind !== 'rejected') return meant;
     return foundAsDuplicate(duplicate.urn, sending, meant, images.length > 0);
   },
