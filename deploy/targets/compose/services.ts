@@ -12,7 +12,7 @@ export interface Container {
   readonly fingerprint: string | null;
 }
 
-/** The services of Docker Compose. Each call throws UserError with what `docker` says. */
+/** The services of Docker Compose. What a container has held media in goes with it. Each call throws UserError with what `docker` says. */
 export interface Services {
   /** What an image is now, because a name may stand for another one later; null when it cannot be had. */
   imageId(image: string): Promise<string | null>;
@@ -137,16 +137,16 @@ export function servicesOf({ files, workersFile, docker, clock, signal }: Servic
     },
     stop: async (id) => {
       await docker(['stop', id]);
-      await docker(['rm', id]);
+      await docker(['rm', '--volumes', id]);
     },
     remove: async (id) => {
-      await docker(['rm', '--force', id]);
+      await docker(['rm', '--volumes', '--force', id]);
     },
     removeStopped: async (service) => {
-      await compose('rm', '--force', service);
+      await compose('rm', '--volumes', '--force', service);
     },
     end: async (these) => {
-      await compose('rm', '--stop', '--force', ...these);
+      await compose('rm', '--stop', '--volumes', '--force', ...these);
     },
   };
   return services;

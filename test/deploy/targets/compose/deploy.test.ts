@@ -493,6 +493,18 @@ test('all workers end, also those of a component that only a release that was in
   expect(docker.state.containers).toEqual([kafka]);
 });
 
+test('no container leaves the volume in which it has held media', async () => {
+  started({ due: 1, webhook: 2, slack: 1 });
+  docker.change((engine) => ({ ...engine, broken: ['worker-webhook'] }));
+  await expect(deploy(8)).rejects.toThrow('unhealthy');
+  docker.change((engine) => ({ ...engine, broken: [] }));
+  await deploy(9);
+  await endOnCompose(releaseOf(9, BOTH), target());
+  const removals = docker.state.calls.filter((call) => call.includes('rm'));
+  expect(removals.length).toBeGreaterThan(5);
+  expect(removals.filter((call) => !call.includes('--volumes'))).toEqual([]);
+});
+
 test('6. Containers of components that the release does not have end, whichever release has left them', async () => {
   started({ due: 1, webhook: 2, slack: 2 });
   besideKafka();
