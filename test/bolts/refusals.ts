@@ -51,9 +51,9 @@ export class Refusals {
       writeAlone: async (session, result, release) => {
         this.fail();
         const { poisoned } = this.world.database;
-        await this.refuse([result], this.release);
         if (LOCKED.includes(this.errno)) await this.refuse([result], this.writeBack);
         if (!this.writeBack.has(result.id)) return own.writeAlone(session, result, release);
+        await this.refuse([result], this.release);
         this.tries.push(this.world.clock.now());
         poisoned.add(result.id);
         return own.writeAlone(session, result, release).finally(() => poisoned.delete(result.id));

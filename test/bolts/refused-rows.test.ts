@@ -169,7 +169,6 @@ describe('a row that can neither be written nor released', () => {
     for (const row of refused) expect(row).toMatchObject(known);
     expect(refusals.tries.filter((at) => at > world.clock.now() - 60_000).length).toBeLessThan(300);
     refusals.writeBack.clear();
-    refusals.release.clear();
     await world.advance(20_000);
     expect(world.states(frozen)).toEqual(['delivered']);
   });

@@ -19,6 +19,7 @@ const UNDO = 'ROLLBACK TO SAVEPOINT before_result';
  *    after it: an entry of the ledger for no message, and the release of this row. Whatever else fails is thrown, and nothing is
  *    changed. So nothing need be known of other results, and nothing of the past.
  * 2. *What waits for a lock, or for space, is not refused*, whoever has it. Nor is a suspension, which needs a third table.
+ * 3. *What can be written is*, also where that cannot be shown because the row could not be released.
  */
 export async function writeAlone(
   pool: Pool,
@@ -30,14 +31,13 @@ export async function writeAlone(
   const released = releaseStatement(session, result, release ?? { reason: '', delayMs: 0 });
   return pool.transaction(async (sql) => {
     await sql.run(MARK);
-    await sql.run(entry);
-    await sql.run(released);
+    const isProvable = await takes(sql, [entry, released]);
     await sql.run(UNDO);
     try {
       await writeOne(sql, session, result);
       return 'written';
     } catch (error) {
-      if (!isRefusal(error, result)) throw error;
+      if (!isProvable || !isRefusal(error, result)) throw error;
     }
     await sql.run(UNDO);
     await sql.run(entry);
@@ -47,6 +47,17 @@ export async function writeAlone(
     await sql.run(UNDO);
     return 'refused';
   });
+}
+
+/** @returns false when the database refuses one of the statements, of which the result has none */
+async function takes(sql: Sql, statements: readonly string[]): Promise<boolean> {
+  try {
+    for (const statement of statements) await sql.run(statement);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === undefined || isLocked(error)) throw error;
+    return false;
+  }
 }
 
 async function writeOne(sql: Sql, session: string, result: AttemptResult): Promise<void> {

@@ -128,6 +128,13 @@ describe.each(failures)('a trigger that fails for one row with error %s', (_, bo
     expect(await states()).toEqual(but('sending', 'delivered'));
   });
 
+  test('that refuses the release alone keeps no result from being written', async () => {
+    const results = await claimed();
+    await trigger(`IF NEW.state = 'scheduled' THEN ${body(bad())}; END IF`);
+    expect(await rows.writeAlone(session, ofBad(results), release)).toBe('written');
+    expect(await states()).toEqual(but('delivered', 'sending'));
+  });
+
   test('keeps no other row of a dead session from being recovered', async () => {
     await rows.claim(session, await rows.read(ids, 0), 0);
     const lost = (await rows.read(ids, 0)).map(({ id, version }) => ({ id, version, session }));
