@@ -5,6 +5,7 @@ import { errnoOf, isExhausted, isLocked } from '../sql/failures';
 import { hex, integer, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
+import { dropKeptStatement } from './kept-ids';
 import { prepare, write } from './write-back';
 
 /** Of an unsigned INT. */
@@ -61,8 +62,19 @@ async function takes(sql: Sql, statements: readonly string[]): Promise<boolean> 
 }
 
 async function writeOne(sql: Sql, session: string, result: AttemptResult): Promise<void> {
-  const [held] = await write(sql, session, [prepare(hex(session), result)]);
+  const row = prepare(hex(session), result);
+  const [held] = await write(sql, session, [{ ...row, dropsKept: false }]);
   if (held !== undefined) throw new Unavailable(held.reason);
+  if (row.dropsKept) await dropKept(sql, row.id);
+}
+
+/** Ids that were kept are in a third table, which refuses no result: those that it does not give up go with their message. */
+async function dropKept(sql: Sql, id: number): Promise<void> {
+  try {
+    await sql.run(dropKeptStatement([id]));
+  } catch (error) {
+    if (errnoOf(error) === undefined || isLocked(error) || isExhausted(error)) throw error;
+  }
 }
 
 /** A value that is no SQL is a RangeError. */

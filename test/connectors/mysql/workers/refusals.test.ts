@@ -213,6 +213,18 @@ describe('a result that is written alone', () => {
     expect(committed.flat().filter(isResult)).toHaveLength(1);
   });
 
+  test.each([1146, 1142, 1644])('is written although ids that were kept of it cannot go: error %i', async (errno) => {
+    const dropped: string[] = [];
+    const { sendRows, committed } = answering((statement) => {
+      if (!statement.startsWith('DELETE k FROM kept_ids')) return undefined;
+      dropped.push(statement);
+      return errno;
+    });
+    expect(await sendRows.writeAlone(SESSION, { ...one, hasKept: true }, release)).toBe('written');
+    expect(committed.flat().filter(isResult)).toHaveLength(1);
+    expect(dropped).toHaveLength(1);
+  });
+
   test('is refused for a value that is no SQL', async () => {
     const { sendRows } = answering(() => undefined);
     expect(await sendRows.writeAlone(SESSION, { ...one, contentHash: 'not a hash' }, null)).toBe('refused');

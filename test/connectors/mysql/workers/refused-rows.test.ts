@@ -154,6 +154,15 @@ describe.each(failures)('a trigger that fails for one row with error %s', (_, bo
   });
 });
 
+test('a table of kept ids that is missing puts no outcome in doubt', async () => {
+  const [first, ...others] = (await claimed()).map((result) => ({ ...result, hasKept: true as const }));
+  await admin.run('RENAME TABLE kept_ids TO kept_elsewhere');
+  expect(await rows.writeAlone(session, first as AttemptResult, release)).toBe('written');
+  expect(await states()).toEqual(ids.map((_, n) => (n === 0 ? 'delivered' : 'sending')));
+  await admin.run('RENAME TABLE kept_elsewhere TO kept_ids');
+  expect(await rows.writeBack(session, others)).toEqual([]);
+});
+
 /** The trigger writes a row of the application's own, which a transaction of somebody else holds: a forgotten console (error 1205). */
 describe('a trigger that waits for a row of the application', () => {
   let holder: Pool;
