@@ -75,6 +75,8 @@ export interface Unwritten {
 export interface RowRelease {
   readonly reason: string;
   readonly delayMs: number;
+  /** Nothing came of the claim that may have been accepted: the row is in doubt only if it was before. */
+  readonly keepsDoubt?: boolean;
 }
 
 export type WrittenAlone = 'written' | 'refused' | 'released';

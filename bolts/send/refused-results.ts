@@ -51,8 +51,8 @@ const HURRIED_FOR_MS = 20_000;
 /**
  * Results that the database did not take when it took others, and those of rows that are locked. They are tried beside all others.
  *
- * 1. *A refused result is written again by itself, later and later, and at last its row is released*: it is scheduled in doubt,
- *    so that another attempt follows, and never stays `sending` for as long as the session lives.
+ * 1. *A refused result is written again by itself, later and later, and at last its row is released*: it is scheduled, in doubt
+ *    if it may have been accepted, so that another attempt follows, and never stays `sending` for as long as the session lives.
  * 2. *An outage is no refusal*: a refusal counts only if the tables took other writes just before and just after, whatever else is
  *    written or not. What fails without that is kept for as long as it takes.
  * 3. *What failed together stays together* until one of it shows that it is no outage; then it is divided. So what an outage left here
@@ -90,11 +90,13 @@ export class RefusedResults {
     const { rows, session, acceptedWithin, onError } = this.options;
     const reason = 'the outcome of an attempt could not be written';
     // A look-up that is made earlier could find nothing although the request is accepted afterwards.
-    const release = { reason, delayMs: Math.max(RELEASED_FOR_MS, acceptedWithin()) };
+    const keepsDoubt = isNotAccepted(result);
+    const release = { reason, delayMs: Math.max(RELEASED_FOR_MS, acceptedWithin()), keepsDoubt };
     try {
       const verdict = await rows.writeAlone(session, result, isRelease ? release : null);
       if (verdict === 'released') {
-        onError(`write back message ${result.id}`, new Error(`${reason}: it is scheduled again, in doubt`));
+        const more = keepsDoubt ? '' : ', in doubt';
+        onError(`write back message ${result.id}`, new Error(`${reason}: it is scheduled again${more}`));
       }
       return verdict;
     } catch (error) {
@@ -250,6 +252,12 @@ export class RefusedResults {
     if (isKnown) this.known -= results.length;
     this.options.onDone(results);
   }
+}
+
+/** No request was made, or the provider has taken none. A decision of a person allows one request. */
+function isNotAccepted({ outcome, settlement, startedAt }: AttemptResult): boolean {
+  if (outcome.kind === 'delivered' || outcome.kind === 'unknown' || settlement.state === 'delivered') return false;
+  return startedAt === null || !settlement.inDoubt;
 }
 
 function isBefore(one: Part, other: Part): boolean {

@@ -182,6 +182,43 @@ describe('a row that can neither be written nor released', () => {
   });
 });
 
+describe('on a blind channel', () => {
+  test.each([
+    ['may have been accepted', { kind: 'unknown', reason: 'no answer' }, true],
+    ['was delivered', { kind: 'delivered' }, true],
+    ['was refused by the provider', { kind: 'rejected', reason: 'no' }, false],
+    ['was not taken for now', { kind: 'retry', reason: 'later' }, false],
+  ] as const)('a refused outcome of what %s is released in doubt where it is: %j, %s', async (_, outcome, inDoubt) => {
+    const refusals = new Refusals(1452);
+    await open(refusals, { class: 'blind' });
+    const [bad, other] = [world.row(100), world.row(100)];
+    world.channel.script(bad.id, { outcome });
+    refusals.writeBack.add(bad.id);
+    world.emit(bad, other);
+    await world.advance(60_000);
+    expect(bad).toMatchObject({ state: 'scheduled', version: 2, inDoubt });
+    refusals.writeBack.clear();
+    await world.advance(60_000);
+    world.emit(bad);
+    await world.advance(5_000);
+    expect([bad.state, world.begun(bad).length]).toEqual(inDoubt ? ['uncertain', 1] : ['delivered', 2]);
+  });
+
+  test('a claim that is given back without a request is released without doubt', async () => {
+    const refusals = new Refusals(1452);
+    await open(refusals, { class: 'blind' });
+    const [bad, other] = [world.row(100, { account: 'paused' }), world.row(100)];
+    world.channel.script(bad.id, {
+      outcome: { kind: 'postponed', reason: 'no connection of ours' },
+      isUnwritten: true,
+    });
+    refusals.writeBack.add(bad.id);
+    world.emit(bad, other);
+    await world.advance(60_000);
+    expect(bad).toMatchObject({ state: 'scheduled', version: 2, inDoubt: false });
+  });
+});
+
 /** @returns what a drain took, milliseconds, if less than the limit of the shortest */
 async function drained(): Promise<number> {
   const since = world.clock.now();

@@ -91,11 +91,13 @@ function entryForNone(session: string): string {
   );
 }
 
-function releaseStatement(session: string, { id, version }: AttemptResult, { reason, delayMs }: RowRelease): string {
+function releaseStatement(session: string, { id, version }: AttemptResult, release: RowRelease): string {
+  const { reason, delayMs, keepsDoubt = false } = release;
+  const doubt = keepsDoubt ? '' : `${DOUBT_SINCE_CLAIM}, in_doubt=1, `;
   // A version that cannot rise must not keep the row from being released.
   return (
     "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', " +
-    `${DOUBT_SINCE_CLAIM}, in_doubt=1, recoveries=LEAST(recoveries, 254) + 1, ` +
+    `${doubt}recoveries=LEAST(recoveries, 254) + 1, ` +
     `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${integer(Math.ceil(delayMs))}, last_error=${text(reason)} ` +
     `WHERE id=${integer(id)} AND version=${integer(version)} AND claim=${hex(session)} AND state='sending'`
   );

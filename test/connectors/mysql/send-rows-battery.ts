@@ -384,6 +384,18 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
       expect(await scene.read(other.id)).toMatchObject({ state: 'sending', session: scene.first });
     });
 
+    test('a claim of which nothing may have been accepted is released as much in doubt as it was', async () => {
+      const { sendRows } = scene.world;
+      const row = await scene.claimed();
+      const refused = { kind: 'retry', reason: 'not now' } as const;
+      const again = { state: 'scheduled', inDoubt: false, error: 'not now', delayMs: 0 } as const;
+      const impossible = { ...result(row, refused, again), contentHash: 'not a hash' };
+      const release = { reason: 'not written', delayMs: 60_000, keepsDoubt: true };
+      expect(await sendRows.writeAlone(scene.first, impossible, release)).toBe('released');
+      const after = { state: 'scheduled', inDoubt: false, doubtSince: null, recoveries: 1, version: 2, session: null };
+      expect(await scene.read(row.id)).toMatchObject(after);
+    });
+
     test('a result that can be written alone is written, and one whose row is held is not refused', async () => {
       const { sendRows } = scene.world;
       const [free, held] = [await scene.claimed(), await scene.claimed()];

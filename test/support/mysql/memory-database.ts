@@ -245,11 +245,12 @@ export class MemoryDatabase extends MemoryTable {
     return { recovered: writable.length, refused };
   }
 
-  private release(session: string, { id, version }: AttemptResult, { reason: lastError, delayMs }: RowRelease): void {
+  private release(session: string, { id, version }: AttemptResult, release: RowRelease): void {
+    const { reason: lastError, delayMs, keepsDoubt = false } = release;
     const row = this.owned(session, id, version);
     if (row === undefined) return;
     const retryAt = this.now() + delayMs;
-    const doubt = { inDoubt: true, doubtSince: row.doubtSince ?? claimedAt(row), decided: false };
+    const doubt = keepsDoubt ? {} : { inDoubt: true, doubtSince: row.doubtSince ?? claimedAt(row), decided: false };
     const change = { ...doubt, recoveries: row.recoveries + 1, lastError, retryAt, version: version + 1 };
     this.write(row, { ...released, ...change });
   }
