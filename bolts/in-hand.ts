@@ -7,7 +7,7 @@ import type { SendSlots } from './slots/send-slots';
 /** All rows in the bolt's hands, from their prefetch until they are dropped or their outcome is written. */
 export class InHand {
   rows = 0;
-  /** Rows that may end their worker, claimed and not written yet. */
+  /** Rows that may end their worker, claimed and not written yet. Where the outcome is refused they have not. */
   claimedSuspects = 0;
   /** Of memory, roughly. */
   bytes = 0;
@@ -76,7 +76,7 @@ export class InHand {
   refused(results: readonly { readonly id: number; readonly version: number }[]): void {
     for (const { id, version } of results) {
       const row = this.claimed.get(id);
-      if (row?.version === version) this.slots.refuse(row);
+      if (row?.version === version && this.slots.refuse(row) && isSuspect(row)) this.claimedSuspects--;
     }
   }
 
@@ -102,8 +102,7 @@ export class InHand {
 
   private finish(row: HeldRow): void {
     this.claimed.delete(row.id);
-    if (isSuspect(row)) this.claimedSuspects--;
-    this.slots.endRefusal(row);
+    if (!this.slots.endRefusal(row) && isSuspect(row)) this.claimedSuspects--;
     this.letGo(row);
   }
 

@@ -200,19 +200,21 @@ export class SendSlots<Row extends SlotRow<Row>> {
     this.toClaim.wake(this.returns);
   }
 
-  /** The row's outcome cannot be written, and takes room for claims of its account. */
-  refuse(row: Row): void {
-    if (this.refused.has(row)) return;
+  /** The row's outcome cannot be written, and takes room for claims of its account. @returns false when that is known */
+  refuse(row: Row): boolean {
+    if (this.refused.has(row)) return false;
     this.refused.add(row);
     row.lane.account.claims.refused++;
+    return true;
   }
 
-  /** The row's outcome is written, or is let go of. */
-  endRefusal(row: Row): void {
-    if (!this.refused.delete(row)) return;
+  /** The row's outcome is written, or is let go of. @returns false when it was not refused */
+  endRefusal(row: Row): boolean {
+    if (!this.refused.delete(row)) return false;
     const { claims } = row.lane.account;
     claims.refused--;
     this.toClaim.wake(claims);
+    return true;
   }
 
   /** The row's request is under way. @param now monotonic milliseconds */

@@ -147,6 +147,21 @@ describe('many refused outcomes of one account, beside which nothing else is wri
   });
 });
 
+test('a message that workers ended with waits for none whose outcome is refused', async () => {
+  const refusals = new Refusals(1062);
+  await open(refusals);
+  const [bad, ...others] = [world.row(100, { account: 'bad' }), world.row(100), world.row(5_000)] as const;
+  for (const row of [bad, ...others]) Object.assign(row, { attempts: 5, recoveries: 5, inDoubt: true });
+  refusals.writeBack.add(bad.id);
+  refusals.release.add(bad.id);
+  world.emit(bad, world.row(100, { account: 'a' }), ...others);
+  await world.advance(20_000);
+  expect(world.states(others)).toEqual(['delivered']);
+  refusals.writeBack.clear();
+  await world.advance(20_000);
+  expect([bad.state, world.bolt.gauges()['unwritten']]).toEqual(['delivered', 0]);
+});
+
 async function freeze(count: number) {
   const refusals = new Refusals(1062);
   await open(refusals);
