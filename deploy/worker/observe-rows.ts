@@ -62,7 +62,8 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
       if (verdict === 'written') written(result);
       else metrics.unwritten.inc({ channel, result: verdict });
       const { id, version } = result;
-      if (verdict === 'released') log.warn({ message: id, version, reason: release?.reason }, 'released in doubt');
+      const how = release?.keepsDoubt === true ? 'released' : 'released in doubt';
+      if (verdict === 'released') log.warn({ message: id, version, reason: release?.reason }, how);
       return verdict;
     },
     kept: (id, planNumber) => timed('kept', observer, () => rows.kept(id, planNumber)),

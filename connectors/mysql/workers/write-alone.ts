@@ -28,7 +28,7 @@ export async function writeAlone(
   result: AttemptResult,
   release: RowRelease | null,
 ): Promise<WrittenAlone> {
-  const entry = entryForNone(session);
+  const entry = entryForNone(session, result);
   const released = releaseStatement(session, result, release ?? { reason: '', delayMs: 0 });
   return pool.transaction(async (sql) => {
     await sql.run(MARK);
@@ -83,11 +83,11 @@ function isRefusal(error: unknown, { settlement }: AttemptResult): boolean {
   return errnoOf(error) !== undefined && !isLocked(error) && !isExhausted(error) && settlement.state !== 'suspended';
 }
 
-/** It is always taken back. No message has the id 0. */
-function entryForNone(session: string): string {
+/** It is always taken back. No message has the id 0. Its key is that of this result alone, so that another one beside it is not waited for. */
+function entryForNone(session: string, { id }: AttemptResult): string {
   return (
     'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, settled) ' +
-    `VALUES (0,0,${hex(session)},0,${hex('00'.repeat(32))},0,'late','late')`
+    `VALUES (0,${integer(id % (MAX_VERSION + 1))},${hex(session)},0,${hex('00'.repeat(32))},0,'late','late')`
   );
 }
 

@@ -1,4 +1,4 @@
-import type { AttemptResult } from '../../../bolts/send-rows';
+import type { AttemptResult, RowRelease } from '../../../bolts/send-rows';
 import { observedOpenRows, observedSendRows } from '../../../deploy/worker/observe-rows';
 import { PartlyClaimed } from '../../../topology/core/errors';
 import type { Outcome, Settlement } from '../../../topology/message';
@@ -64,21 +64,26 @@ describe('observed rows', () => {
     await alone.claim(session, await alone.read([free.id, bad.id], Number.POSITIVE_INFINITY), 0);
     database.poisoned.add(bad.id);
     const delivered = { state: 'delivered', deliveredAt: 1, receipt: null } as const;
-    const write = (id: number, release: { reason: string; delayMs: number } | null) =>
+    const write = (id: number, release: RowRelease | null) =>
       alone.writeAlone(session, result(id, { kind: 'delivered' }, delivered, 1_250), release);
     expect(await write(free.id, null)).toBe('written');
     expect(await write(bad.id, null)).toBe('refused');
     expect(await write(bad.id, { reason: 'no', delayMs: 1 })).toBe('released');
+    expect(await write(bad.id, { reason: 'never', delayMs: 1, keepsDoubt: true })).toBe('released');
     const text = await own.text();
     for (const line of [
       'downspout_settled_total{channel="webhook",state="delivered"} 1',
       'downspout_unwritten_total{channel="webhook",result="refused"} 1',
-      'downspout_unwritten_total{channel="webhook",result="released"} 1',
-      'downspout_database_seconds_count{operation="write_alone"} 3',
+      'downspout_unwritten_total{channel="webhook",result="released"} 2',
+      'downspout_database_seconds_count{operation="write_alone"} 4',
     ]) {
       expect(text).toContain(line);
     }
-    expect(entries()).toContainEqual(expect.objectContaining({ level: 40, message: bad.id, reason: 'no' }));
+    for (const [reason, msg] of [
+      ['no', 'released in doubt'],
+      ['never', 'released'],
+    ])
+      expect(entries()).toContainEqual(expect.objectContaining({ level: 40, message: bad.id, reason, msg }));
   });
 
   it('counts what was late apart, by what became of it, and warns of none of it', async () => {

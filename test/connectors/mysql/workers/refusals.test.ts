@@ -206,7 +206,7 @@ describe('a result that is written alone', () => {
 
   test.each([
     ['its row cannot be released', isRelease],
-    ['an entry of the ledger for no message is refused', (statement: string) => statement.includes('VALUES (0,0,')],
+    ['an entry of the ledger for no message is refused', (statement: string) => statement.includes('VALUES (0,')],
   ] as const)('is written although %s', async (_, isRefused) => {
     const { sendRows, committed } = answering((statement) => (isRefused(statement) ? 1644 : undefined));
     expect(await sendRows.writeAlone(SESSION, one, release)).toBe('written');
@@ -223,6 +223,16 @@ describe('a result that is written alone', () => {
     expect(await sendRows.writeAlone(SESSION, { ...one, hasKept: true }, release)).toBe('written');
     expect(committed.flat().filter(isResult)).toHaveLength(1);
     expect(dropped).toHaveLength(1);
+  });
+
+  test('waits for no other that is written alone beside it', async () => {
+    const entries: string[] = [];
+    const { sendRows } = answering((statement) => {
+      if (statement.includes('VALUES (0,')) entries.push(statement);
+      return isResult(statement) ? 1644 : undefined;
+    });
+    for (const id of [1, 2, 2 ** 32 + 3]) await sendRows.writeAlone(SESSION, { ...one, id }, null);
+    expect([entries.length, new Set(entries).size]).toEqual([6, 3]);
   });
 
   test('is refused for a value that is no SQL', async () => {
