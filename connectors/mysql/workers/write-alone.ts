@@ -18,7 +18,8 @@ const UNDO = 'ROLLBACK TO SAVEPOINT before_result';
  *
  * 1. *An outage is no refusal*: a result is refused only if both tables took a write of the same transaction just before it and just
  *    after it: an entry of the ledger for no message, and the release of this row. Whatever else fails is thrown, and nothing is
- *    changed. So nothing need be known of other results, and nothing of the past.
+ *    changed. So nothing need be known of other results, and nothing of the past. They name all columns that a result has, because
+ *    one may be missing while a table is exchanged for another.
  * 2. *What waits for a lock, or for space, is not refused*, whoever has it. Nor is a suspension, which needs a third table.
  * 3. *What can be written is*, also where that cannot be shown because the row could not be released.
  */
@@ -86,19 +87,21 @@ function isRefusal(error: unknown, { settlement }: AttemptResult): boolean {
 /** It is always taken back. No message has the id 0. Its key is that of this result alone, so that another one beside it is not waited for. */
 function entryForNone(session: string, { id }: AttemptResult): string {
   return (
-    'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, finished_at, outcome, settled) ' +
-    `VALUES (0,${integer(id % (MAX_VERSION + 1))},${hex(session)},0,${hex('00'.repeat(32))},0,'late','late')`
+    'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, started_at, finished_at, ' +
+    'outcome, status, error, receipt, settled) ' +
+    `VALUES (0,${integer(id % (MAX_VERSION + 1))},${hex(session)},0,${hex('00'.repeat(32))},NULL,0,'late',NULL,NULL,NULL,'late')`
   );
 }
 
 function releaseStatement(session: string, { id, version }: AttemptResult, release: RowRelease): string {
   const { reason, delayMs, keepsDoubt = false } = release;
   const doubt = keepsDoubt ? '' : `${DOUBT_SINCE_CLAIM}, in_doubt=1, `;
-  // A version that cannot rise must not keep the row from being released.
+  // A version that cannot rise must not keep the row from being released. Columns of a result that stay as they are show that they are there.
   return (
     "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', " +
     `${doubt}recoveries=LEAST(recoveries, 254) + 1, ` +
-    `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${integer(Math.ceil(delayMs))}, last_error=${text(reason)} ` +
+    `version=LEAST(version, ${MAX_VERSION - 1}) + 1, retry_at=${NOW_MS} + ${integer(Math.ceil(delayMs))}, last_error=${text(reason)}, ` +
+    'attempts=attempts, first_attempt_at=first_attempt_at, delivered_at=delivered_at, receipt=receipt, late=late ' +
     `WHERE id=${integer(id)} AND version=${integer(version)} AND claim=${hex(session)} AND state='sending'`
   );
 }

@@ -176,6 +176,8 @@ describe('a result that is written alone', () => {
       'the ledger was away before it',
       (statement, before) => isResult(statement) || (isEntry(statement) && before === 0),
     ],
+    ['the ledger has not all columns', (statement) => statement.includes('receipt, settled')],
+    ['the table has not all columns', (statement) => statement.includes('delivered_at=')],
     ['the table is away', (statement) => isResult(statement) || isRelease(statement)],
     [
       'the table is away for it and after it',
