@@ -72,12 +72,17 @@ export class InHand {
     if (isSuspect(row)) this.claimedSuspects++;
   }
 
-  /** What came of these rows cannot be written, for now or at all. They take room of their accounts until it is. */
+  /**
+   * What came of these rows cannot be written, for now or at all. They take room of their account until it is. Of several accounts
+   * it is not known whose outcomes are refused: these have only failed together.
+   */
   refused(results: readonly { readonly id: number; readonly version: number }[]): void {
-    for (const { id, version } of results) {
+    const rows = results.flatMap(({ id, version }) => {
       const row = this.claimed.get(id);
-      if (row?.version === version && this.slots.refuse(row) && isSuspect(row)) this.claimedSuspects--;
-    }
+      return row?.version === version ? [row] : [];
+    });
+    if (new Set(rows.map(({ lane }) => lane.account)).size > 1) return;
+    for (const row of rows) if (this.slots.refuse(row) && isSuspect(row)) this.claimedSuspects--;
   }
 
   /** What came of these rows is written; rows of plans that are not claimed any more are passed over. */

@@ -11,7 +11,7 @@ export interface RefusedResultsOptions {
   readonly onError: (what: string, error: unknown) => void;
   /** For how long a request may still be accepted, milliseconds; 0 where another one beside it does no harm. */
   readonly acceptedWithin: () => number;
-  /** Takes results that wait for no outage: others could be written. */
+  /** Takes results that wait for no outage: others could be written. Those that stay together are given together, each time they failed. */
   readonly onRefused: (results: readonly AttemptResult[]) => void;
   /** Takes results that are written, whose rows were released, or that are let go of. */
   readonly onDone: (results: readonly AttemptResult[]) => void;
@@ -236,10 +236,8 @@ export class RefusedResults {
   private put(part: Part, change: Partial<Part>): void {
     const { clock, random, onRefused } = this.options;
     const next = { ...part, tries: part.tries + 1, ...change, isKnown: part.isKnown || change.isKnown === true };
-    if (next.isKnown && !part.isKnown) {
-      this.known += next.results.length;
-      onRefused(next.results);
-    }
+    if (next.isKnown && !part.isKnown) this.known += next.results.length;
+    if (next.isKnown) onRefused(next.results);
     // Once the drain is over each is tried once.
     if (this.isOver && next.tries > 1) return this.done(next, next.results);
     const { tries, isLocked, results } = next;

@@ -147,6 +147,19 @@ describe('many refused outcomes of one account, beside which nothing else is wri
   });
 });
 
+test('outcomes that only failed together with those of others take no room of their account', async () => {
+  const refusals = new Refusals(1062);
+  await open(refusals, { settings: { concurrency: 200, perAccount: 1, perOrigin: 200, claimBatch: 200 } });
+  const bad = Array.from({ length: 100 }, (_, n) => world.row(100, { account: `bad${n}`, host: `b${n}` }));
+  for (const { id } of bad) refusals.writeBack.add(id);
+  world.emit(...bad, ...world.rows(8, 100, { account: 'other' }));
+  const next = world.row(300, { account: 'other' });
+  world.emit(next);
+  await world.advance(310);
+  expect(world.bolt.gauges()['unwritten']).toBe(109);
+  expect(world.begun(next)).toEqual([next.dueAt]);
+});
+
 test('a message that workers ended with waits for none whose outcome is refused', async () => {
   const refusals = new Refusals(1062);
   await open(refusals);
