@@ -209,7 +209,7 @@ describe('a result that is written alone', () => {
   test.each([
     ['its row cannot be released', isRelease],
     ['an entry of the ledger for no message is refused', (statement: string) => statement.includes('VALUES (0,')],
-  ] as const)('is written although %s', async (_, isRefused) => {
+  ] as const)('3. What can be written is, although %s', async (_, isRefused) => {
     const { sendRows, committed } = answering((statement) => (isRefused(statement) ? 1644 : undefined));
     expect(await sendRows.writeAlone(SESSION, one, release)).toBe('written');
     expect(committed.flat().filter(isResult)).toHaveLength(1);
