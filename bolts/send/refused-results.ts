@@ -73,7 +73,8 @@ export class RefusedResults {
   private failures = 0;
   private restsUntil = 0;
   private isHurried = false;
-  private isOver = false;
+  /** The bolt drains, and has waited for as long as it may. */
+  isOver = false;
   private isClosed = false;
 
   constructor(private readonly options: RefusedResultsOptions) {}

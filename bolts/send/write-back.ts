@@ -32,6 +32,8 @@ const LINGER_MS = 100;
 const CROWDED_LINGER_MS = 1_000;
 /** The second batch is written while the first waits for a row that an application has locked. */
 const MAX_BATCHES_AT_A_TIME = 2;
+/** Batches in a row of which nothing could be written, after which a bolt that has drained for as long as it may waits for no other. */
+const MAX_FAILURES_AT_END = 5;
 /** After a batch of which nothing could be written nothing is written for so long. */
 const FAILED_BACK_OFF: BackOff = { baseMs: 100, capMs: 2_000 };
 
@@ -194,6 +196,8 @@ export class WriteBack {
   private failed(batch: readonly AttemptResult[]): void {
     const { clock, random } = this.options;
     this.failures++;
+    // The rows are recovered when the session has ended.
+    if (this.refused.isOver && this.failures > MAX_FAILURES_AT_END) return this.done(batch);
     this.waiting.push(...batch);
     this.timer?.cancel();
     this.isResting = true;

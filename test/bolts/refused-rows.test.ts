@@ -175,11 +175,11 @@ test('a message that workers ended with waits for none whose outcome is refused'
   expect([bad.state, world.bolt.gauges()['unwritten']]).toEqual(['delivered', 0]);
 });
 
-async function freeze(count: number) {
+async function freeze(count: number, others = 5) {
   const refusals = new Refusals(1062);
   await open(refusals);
   const frozen = Array.from({ length: count }, (_, n) => world.row(100, { account: `bad${n}`, host: `b${n}` }));
-  const refused = Array.from({ length: 5 }, (_, n) => world.row(100, { account: `a${n}`, host: `h${n}` }));
+  const refused = Array.from({ length: others }, (_, n) => world.row(100, { account: `a${n}`, host: `h${n}` }));
   for (const { id } of [...frozen, ...refused]) refusals.writeBack.add(id);
   for (const { id } of frozen) refusals.release.add(id);
   world.emit(...frozen, ...refused);
@@ -245,6 +245,12 @@ describe('on a blind channel', () => {
     await world.advance(60_000);
     expect(bad).toMatchObject({ state: 'scheduled', version: 2, inDoubt: false });
   });
+});
+
+test('a single row that can neither be written nor released holds no drain beyond 20 s', async () => {
+  const { frozen } = await freeze(1, 0);
+  expect(await drained()).toBeLessThan(23_000);
+  expect(world.states(frozen)).toEqual(['sending']);
 });
 
 /** @returns what a drain took, milliseconds, if less than the limit of the shortest */
