@@ -1,4 +1,4 @@
-import type { Hold } from '../../../topology/message';
+import type { Hold, Outcome } from '../../../topology/message';
 import type { Reply } from '../http/reply';
 
 /**
@@ -25,4 +25,17 @@ export function holdIn(
   if (left === undefined || !/^\s*\d+\s*$/.test(left) || Number(left) >= cost) return {};
   const ms = reply.waitMs(reset, now);
   return ms === undefined || ms === 0 ? {} : { hold: { of: 'account', ms } };
+}
+
+/**
+ * An outcome as it counts for others than its account. A server that the account's credentials name may be anybody's, so it says
+ * nothing of the app: otherwise one account could hold all others.
+ */
+export function trusted(
+  outcome: Outcome | 'not_started',
+  credentials: { readonly server?: unknown },
+): Outcome | 'not_started' {
+  if (outcome === 'not_started' || !('hold' in outcome) || outcome.hold?.of !== 'app') return outcome;
+  if (credentials.server === undefined) return outcome;
+  return { ...outcome, hold: { ...outcome.hold, of: 'account' } };
 }

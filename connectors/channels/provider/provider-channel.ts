@@ -15,6 +15,7 @@ import { Media } from '../media/media';
 import type { MediaTaken } from '../media/media-fetch';
 import type { MediaFile } from '../media/media-file';
 import { checkPublic } from '../media/public-media';
+import { trusted } from './allowance';
 import { apiOf, type GatedApi } from './api';
 import { inTime } from './in-time';
 import { judged } from './judged';
@@ -251,7 +252,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
             hasMedia || this.provider.fetchesMedia === true ? monotonic() + this.fetchingMs : Number.POSITIVE_INFINITY,
           );
     const outcome = await this.owners.sent(account, attempt.id, sent);
-    const ended = await this.accounts.judged(account, ready, outcome);
+    const ended = trusted(await this.accounts.judged(account, ready, outcome), credentials);
     return hasMedia && isInDoubt && !isPublishing ? stillInDoubt(ended) : ended;
   }
 
