@@ -92,6 +92,8 @@ export class Claimer {
         if (error instanceof PartlyClaimed) won = error.won;
       }
       const answer = won === batch.length ? { won: batch, others: [], unsure: false } : await this.ask(batch, won);
+      // An unsure claim may have taken effect.
+      if (!answer.unsure) for (const { row } of answer.others) gates.unused(row);
       return { ...answer, refused };
     } finally {
       // A bolt that drains waits until no claim is on the way.

@@ -189,6 +189,7 @@ export class ClaimedRows {
 
   /** The row takes no slot any more, and its outcome is to be written. */
   private finish(row: HeldRow, result: AttemptResult): void {
+    if (result.startedAt === null) this.options.gates.unused(row);
     this.options.slots.release(row);
     this.writeBack.add(result);
   }

@@ -1,5 +1,5 @@
 import type { DatabaseClock } from '../../topology/core/clock';
-import { APP, KEPT_FOR_MS, type Limits } from '../../topology/core/limits';
+import { APP, KEPT_FOR_MS, type Limits, type Unmade } from '../../topology/core/limits';
 import type { Hold } from '../../topology/message';
 import type { HeldRow } from '../held-row';
 import type { SendLimits } from '../send-limits';
@@ -20,12 +20,16 @@ const MIN_LONGER_MS = 1_000;
 const MAX_HOLD_MS = 86_400_000;
 /** Accounts of which it is known when they last had their turn. */
 const MAX_SERVED = 10_000;
+/** Of one statement: the requests of so many messages are given back. */
+const MAX_GIVEN_BACK = 500;
 
 /**
  * Which accounts may begin no request now, because they are at a limit. Epoch milliseconds by the database's clock.
  *
  * 1. *No claim without having been allowed*: what a limit refuses is not claimed, so it costs no attempt and no slot.
- * 2. *What a provider has said holds at once here, and soon everywhere*: one request is refused, and those that were under way with it.
+ * 2. *What was allowed and came to no request is not counted*: a claim that is lost again and again, or a provider that cannot be
+ *    reached, would use up a limit of the day, and that of an app for everybody.
+ * 3. *What a provider has said holds at once here, and soon everywhere*: one request is refused, and those that were under way with it.
  */
 export class LimitGates {
   /** When the account may begin a request again. Where it is gone by nothing is known. */
@@ -34,6 +38,9 @@ export class LimitGates {
   private readonly heldUntil = new Map<string, number>();
   /** Accounts in the order of their last turns. */
   private readonly served = new Set<string>();
+  /** What is to be given back. */
+  private unmade: Unmade[] = [];
+  private isGivingBack = false;
 
   constructor(private readonly options: LimitGatesOptions) {}
 
@@ -74,16 +81,18 @@ export class LimitGates {
     const left = new Map<string, number>();
     for (const { account, defect } of batch) if (defect === undefined) left.set(account, (left.get(account) ?? 0) + 1);
     if (left.size === 0) return { taken: batch, refused: [] };
+    let allowedAt: number | undefined;
     const wants = this.inTurn([...left].map(([account, count]) => ({ account, count })));
     try {
-      const { allowed, opensAt } = await sendLimits.take(limits, wants);
+      const { allowed, opensAt, at } = await sendLimits.take(limits, wants);
+      allowedAt = at;
       for (const { account } of wants) {
         this.opensAt.delete(account);
         left.set(account, allowed.get(account) ?? 0);
         if (left.get(account) !== 0) this.serve(account);
       }
       this.opensAt.delete(APP);
-      for (const [account, at] of opensAt) this.opensAt.set(account, at);
+      for (const [account, opens] of opensAt) this.opensAt.set(account, opens);
     } catch (error) {
       onError('take what limits allow', error);
       const again = databaseClock.earliest() + UNANSWERED_MS;
@@ -99,10 +108,21 @@ export class LimitGates {
       if (row.defect === undefined && count === 0) refused.push(row);
       else {
         taken.push(row);
-        if (row.defect === undefined) left.set(row.account, count - 1);
+        if (row.defect !== undefined) continue;
+        left.set(row.account, count - 1);
+        row.allowedAt = allowedAt;
       }
     }
     return { taken, refused };
+  }
+
+  /** No request came of the row since it was allowed. */
+  unused(row: HeldRow): void {
+    const { account, allowedAt: at } = row;
+    if (at === undefined) return;
+    row.allowedAt = undefined;
+    this.unmade.push({ account, count: 1, at });
+    if (!this.isGivingBack) void this.giveBack();
   }
 
   /** A provider has said that it takes nothing for a while. */
@@ -124,6 +144,25 @@ export class LimitGates {
     for (const map of [this.opensAt, this.heldUntil]) {
       for (const [account, at] of map) if (at <= now) map.delete(account);
     }
+  }
+
+  private async giveBack(): Promise<void> {
+    const { limits, sendLimits, onError } = this.options;
+    if (limits === undefined || sendLimits === undefined) return;
+    this.isGivingBack = true;
+    // What comes in the same tick goes with it.
+    await Promise.resolve();
+    while (this.unmade.length > 0) {
+      const unmade = this.unmade.splice(0, MAX_GIVEN_BACK);
+      try {
+        await sendLimits.giveBack(limits, unmade);
+        for (const account of [APP, ...unmade.map((one) => one.account)]) this.opensAt.delete(account);
+      } catch (error) {
+        // It stays counted: the answer alone may be lost.
+        onError('give back what limits allowed', error);
+      }
+    }
+    this.isGivingBack = false;
   }
 
   private opens(account: string): number {

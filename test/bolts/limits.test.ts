@@ -85,13 +85,12 @@ describe('5. An account at a limit is paused until it may go on', () => {
 
   test('edits and cancels of what waits work, and what is too late by then is not sent', async () => {
     const lateness = { sendWithinMs: 10_000, onLate: 'suspend' } as const;
-    const world = await open({ perAccount: { rates: [], gapMs: 8_000 } }, { lateness });
+    const world = await open({ perAccount: { rates: [], gapMs: 12_000 } }, { lateness });
     const [first, canceled, late] = world.rows(3, 100, { account: 'slow' });
     world.emit(first as never, canceled as never, late as never);
     await world.advance(1_000);
     world.database.cancel(canceled?.id ?? 0);
     await world.advance(20_000);
-    // What was allowed for the canceled one stays counted.
     expect([first, canceled, late].map((row) => world.state(row as never))).toEqual(['delivered', 'canceled', 'late']);
     expect(world.database.limits.accounts('webhook')).toEqual(['slow']);
   });
@@ -125,6 +124,68 @@ test('waiting at a limit does not count towards giving up, and the time between 
     await kept.advance(70_000);
   }
   expect(kept.state(other)).toBe('failed');
+});
+
+describe('what was allowed and came to no request is not counted', () => {
+  const DAY_MS = 86_400_000;
+  const limits = { perApp: quota(20, DAY_MS) };
+
+  test('of a row that somebody keeps locked', async () => {
+    const world = await open(limits);
+    const locked = world.row(100, { account: 'careless' });
+    world.database.locked.add(locked.id);
+    for (let round = 0; round < 10; round++) {
+      world.emit(locked);
+      await world.advance(35_000);
+    }
+    const others = world.rows(19, 100, { account: 'other' });
+    world.emit(...others);
+    await world.advance(5_000);
+    expect(world.states(others)).toEqual(['delivered']);
+    world.database.locked.clear();
+    world.emit(locked);
+    // It is tried later and later.
+    await world.advance(120_000);
+    expect(world.state(locked)).toBe('delivered');
+    const late = world.row(100, { account: 'other' });
+    world.emit(late);
+    await world.advance(5_000);
+    expect(world.state(late)).toBe('scheduled');
+  });
+
+  test('of one that is the only one of its day, and whose claim came to nothing', async () => {
+    const world = await open({ perAccount: quota(1, DAY_MS) });
+    const row = world.row(100, { account: 'a' });
+    world.database.locked.add(row.id);
+    world.emit(row);
+    await world.advance(1_000);
+    world.database.locked.clear();
+    await world.advance(10_000);
+    expect(world.state(row)).toBe('delivered');
+    expect(world.database.limits.limited).toMatchObject([{ account: 'a' }]);
+  });
+
+  test('while the provider cannot be reached', async () => {
+    const world = await open(limits);
+    const rows = world.rows(10, 100, { account: 'a' });
+    const outcome = { kind: 'retry', reason: 'connection refused', unreachable: true } as const;
+    let isAway = true;
+    world.channel.byHost = () => (isAway ? { outcome, isUnwritten: true } : undefined);
+    const again = async (rounds: number) => {
+      for (let round = 0; round < rounds; round++) {
+        world.emit(...rows.filter((row) => world.state(row) === 'scheduled'));
+        await world.advance(10_000);
+      }
+    };
+    await again(20);
+    isAway = false;
+    await again(10);
+    expect(world.states(rows)).toEqual(['delivered']);
+    const others = world.rows(10, 100, { account: 'other' });
+    world.emit(...others);
+    await world.advance(5_000);
+    expect(world.states(others)).toEqual(['delivered']);
+  });
 });
 
 describe('two workers', () => {

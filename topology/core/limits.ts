@@ -69,6 +69,12 @@ export interface Want {
   readonly count: number;
 }
 
+/** Requests that were allowed and not made. */
+export interface Unmade extends Want {
+  /** When they were allowed, by the database's clock. */
+  readonly at: number;
+}
+
 export interface Allowed {
   /** How many of them may begin, by account. */
   readonly allowed: ReadonlyMap<string, number>;
@@ -136,6 +142,35 @@ export function allow(
   }
   close(APP, perApp, total, refusedByApp);
   return { allowed, used, opensAt, gates };
+}
+
+/**
+ * What is used once requests that were not made count no more. They are taken off the slice in which they were counted, because any
+ * other one may be of requests that were made.
+ */
+export function usedWithout(
+  states: ReadonlyMap<string, LimitState>,
+  { perAccount, perApp }: Limits,
+  unmade: readonly Unmade[],
+): ReadonlyMap<string, Used> {
+  const all = new Map<string, Used>();
+  const takeOff = (account: string, quota: Quota | undefined, { at, count }: Unmade) => {
+    const used = all.get(account) ?? states.get(account)?.used;
+    if (quota === undefined || used === undefined) return;
+    const slices = quota.rates.map((rate) => {
+      const slice = Math.floor(at / sliceMs(rate));
+      const counts = used.slices[String(rate.windowMs)] ?? [];
+      const left = counts.map(([of, before]) => [of, of === slice ? before - count : before] as const);
+      return [String(rate.windowMs), left.filter(([, more]) => more > 0)] as const;
+    });
+    // Where there is a gap, one at a time is allowed: the one before it was long enough ago.
+    all.set(account, { lastAt: used.lastAt === at ? 0 : used.lastAt, slices: Object.fromEntries(slices) });
+  };
+  for (const one of unmade) {
+    takeOff(one.account, perAccount, one);
+    takeOff(APP, perApp, one);
+  }
+  return all;
 }
 
 /** How many tuples of an account a spout may have pending: what may begin before the bolt would give the rest back. */

@@ -1,5 +1,15 @@
 import type { SendLimits, TakenLimits } from '../../../bolts/send-limits';
-import { APP, allow, type LimitState, type Limits, UNUSED, type Used, type Want } from '../../../topology/core/limits';
+import {
+  APP,
+  allow,
+  type LimitState,
+  type Limits,
+  UNUSED,
+  type Unmade,
+  type Used,
+  usedWithout,
+  type Want,
+} from '../../../topology/core/limits';
 import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
@@ -47,6 +57,27 @@ export class MySqlSendLimits implements SendLimits {
     );
   }
 
+  async giveBack(limits: Limits, unmade: readonly Unmade[]): Promise<void> {
+    await this.pool.transaction(async (sql) => {
+      const channel = text(this.channel);
+      const accounts = new Set(unmade.map(({ account }) => account));
+      const found = await sql.rows<StateColumns>(
+        `SELECT account, used, held_until, gate_until, ${NOW_MS} FROM account_limits FORCE INDEX (PRIMARY) ` +
+          `WHERE channel=${channel} AND account IN ${list([APP, ...accounts].toSorted(), text)} ORDER BY account FOR UPDATE`,
+      );
+      const states = new Map(found.map((row) => [row[0], stateOf(row)]));
+      const changed = [...usedWithout(states, limits, unmade)];
+      if (changed.length === 0) return;
+      const rows = changed.map(
+        ([account, used]) => `(${channel}, ${text(account)}, ${text(JSON.stringify(used))}, ${NOW_MS})`,
+      );
+      await sql.run(
+        `INSERT INTO account_limits (channel, account, used, changed_at) VALUES ${rows.join(',')} AS n ` +
+          'ON DUPLICATE KEY UPDATE used=n.used, gate_until=account_limits.held_until',
+      );
+    });
+  }
+
   private async takeIn(sql: Sql, limits: Limits, wants: readonly Want[]): Promise<TakenLimits> {
     const accounts = wants.map(({ account }) => account);
     const counted = [
@@ -78,7 +109,7 @@ export class MySqlSendLimits implements SendLimits {
           'ON DUPLICATE KEY UPDATE used=n.used, gate_until=GREATEST(account_limits.gate_until, n.gate_until)',
       );
     }
-    return { allowed, opensAt };
+    return { allowed, opensAt, at: now };
   }
 }
 

@@ -58,6 +58,24 @@ export function limitsBattery(open: () => Promise<PortsWorld>): void {
     expect(await gateOf(name, APP)).toBeDefined();
   });
 
+  test('what is given back may be taken again, and whoever waited for it is not gated', async () => {
+    const [name, a, b] = [channel(), own('a'), own('b')];
+    const limits = { perAccount: quota(2), perApp: quota(3) };
+    const { at } = await scene.world.sendLimits(name).take(limits, [{ account: a, count: 2 }]);
+    await taken(name, limits, { account: b, count: 2 });
+    expect(await gateOf(name, a)).toBeDefined();
+    expect(await gateOf(name, APP)).toBeDefined();
+    await scene.world.sendLimits(name).giveBack(limits, [{ account: a, count: 1, at }]);
+    expect(await gateOf(name, a)).toBeUndefined();
+    expect(await gateOf(name, APP)).toBeUndefined();
+    const { allowed } = await taken(name, limits, { account: a, count: 2 }, { account: b, count: 1 });
+    expect(allowed).toEqual([1, 0]);
+    await scene.world.sendLimits(name).hold(a, 60_000);
+    await scene.world.sendLimits(name).giveBack(limits, [{ account: a, count: 1, at }]);
+    const gate = await gateOf(name, a);
+    expect(gate?.gateUntil).toBe(gate?.heldUntil);
+  });
+
   test('what a provider has said holds for all workers, and is not shortened by what it says later', async () => {
     const [name, a] = [channel(), own('a')];
     const limits = scene.world.sendLimits(name);

@@ -49,6 +49,7 @@ export class DatabaseLink {
     return {
       take: (...query) => this.call(() => limits.take(...query)),
       hold: (...query) => this.call(() => limits.hold(...query)),
+      giveBack: (...query) => this.call(() => limits.giveBack(...query)),
     };
   }
 

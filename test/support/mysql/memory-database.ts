@@ -51,6 +51,7 @@ export type Operation =
   | 'pulse'
   | 'take'
   | 'hold'
+  | 'giveBack'
   | 'resume';
 
 /**
@@ -128,7 +129,12 @@ export class MemoryDatabase extends MemoryTable {
   sendLimits(channel: string): SendLimits {
     const take = this.limits.of(channel, (effect) => this.run('take', effect));
     const hold = this.limits.of(channel, (effect) => this.run('hold', effect));
-    return { take: (...query) => take.take(...query), hold: (...query) => hold.hold(...query) };
+    const giveBack = this.limits.of(channel, (effect) => this.run('giveBack', effect));
+    return {
+      take: (...query) => take.take(...query),
+      hold: (...query) => hold.hold(...query),
+      giveBack: (...query) => giveBack.giveBack(...query),
+    };
   }
 
   suspendedRows(): SuspendedRows {

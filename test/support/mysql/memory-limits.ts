@@ -1,5 +1,5 @@
 import type { SendLimits } from '../../../bolts/send-limits';
-import { APP, allow, type LimitState, UNUSED } from '../../../topology/core/limits';
+import { APP, allow, type LimitState, UNUSED, usedWithout } from '../../../topology/core/limits';
 import type { LimitedAccount } from '../../../topology/runtime/worker-registry';
 
 interface MemoryLimit extends LimitState {
@@ -27,7 +27,15 @@ export class MemoryLimits {
             const gateUntil = Math.max(row.gateUntil, gates.get(account) ?? 0);
             rows.set(account, { ...row, used: used.get(account) ?? row.used, gateUntil });
           }
-          return { allowed, opensAt };
+          return { allowed, opensAt, at: this.now() };
+        }),
+      giveBack: (limits, unmade) =>
+        run(() => {
+          const rows = this.rowsOf(channel);
+          for (const [account, used] of usedWithout(rows, limits, unmade)) {
+            const row = rows.get(account) ?? { ...UNUSED, gateUntil: 0 };
+            rows.set(account, { ...row, used, gateUntil: row.heldUntil });
+          }
         }),
       hold: (account, ms) =>
         run(() => {

@@ -10,6 +10,8 @@ import {
   mostAtOnce,
   type Quota,
   UNUSED,
+  type Unmade,
+  usedWithout,
 } from '../../../topology/core/limits';
 import { Random } from '../../support/random';
 
@@ -34,6 +36,12 @@ class Table {
       this.states.set(account, { ...(this.states.get(account) ?? UNUSED), used });
     }
     return answer;
+  }
+
+  giveBack(...unmade: readonly Unmade[]): void {
+    for (const [account, used] of usedWithout(this.states, this.limits, unmade)) {
+      this.states.set(account, { ...(this.states.get(account) ?? UNUSED), used });
+    }
   }
 }
 
@@ -121,6 +129,46 @@ test('1. Never more than count in any time of the length of a rate, whenever the
     const gaps = begun.slice(1).map((next, index) => next - (begun[index] as number));
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(gapMs);
   }
+});
+
+const most = (of: readonly { readonly at: number }[], windowMs: number) =>
+  Math.max(...of.map((first, n) => of.filter((other, m) => m >= n && other.at < first.at + windowMs).length));
+
+test('what came to no request is not counted, and what was requested is, however late it is given back', () => {
+  const random = new Random(7);
+  const limits = { perAccount: quota(5, MINUTE_MS), perApp: quota(7, 2 * MINUTE_MS) };
+  const table = new Table(limits);
+  const made: { account: string; at: number }[] = [];
+  const unmade: { one: Unmade; due: number }[] = [];
+  let at = now;
+  for (let step = 0; step < 3_000; step++) {
+    at += random.integer(0, 6_000);
+    for (const { one } of unmade.filter(({ due }) => due <= at)) table.giveBack(one);
+    unmade.splice(0, Number.POSITIVE_INFINITY, ...unmade.filter(({ due }) => due > at));
+    const account = random.chance(0.5) ? 'a' : 'b';
+    const count = table.take(at, [account, random.integer(1, 3)]).allowed.get(account) ?? 0;
+    for (let n = 0; n < count; n++) {
+      if (random.chance(0.5)) made.push({ account, at });
+      else unmade.push({ one: { account, count: 1, at }, due: at + random.integer(0, 200_000) });
+    }
+  }
+  expect(made.length).toBeGreaterThan(200);
+  for (const account of ['a', 'b']) {
+    expect(
+      most(
+        made.filter((one) => one.account === account),
+        MINUTE_MS,
+      ),
+    ).toBeLessThanOrEqual(5);
+  }
+  expect(most(made, 2 * MINUTE_MS)).toBeLessThanOrEqual(7);
+  // A gap too is one between requests.
+  const spaced = new Table({ perAccount: { rates: [], gapMs: MINUTE_MS } });
+  spaced.take(now, ['a', 1]);
+  spaced.giveBack({ account: 'a', count: 1, at: now });
+  expect(spaced.take(now + 1, ['a', 1]).allowed.get('a')).toBe(1);
+  spaced.giveBack({ account: 'a', count: 1, at: now });
+  expect(spaced.take(now + 2, ['a', 1]).allowed.get('a') ?? 0).toBe(0);
 });
 
 test('a clock of the database that is set back keeps nobody waiting for longer than a rate', () => {
