@@ -138,7 +138,8 @@ export class SendBolt implements Bolt<Due> {
     }
     const isBlind = channel.class === 'blind';
     const maxUnwritten = Math.min(MAX_UNWRITTEN_BATCHES * settings.claimBatch, Math.ceil(settings.maxHeld / 2));
-    this.slots = new SendSlots({ ...settings, exact: isBlind });
+    const goesAlone = (account: string) => this.gates.goesAlone(account);
+    this.slots = new SendSlots({ ...settings, exact: isBlind, goesAlone });
     this.inHand = new InHand(this.slots, settings.maxHeldBytes);
     this.ahead = new ClaimAhead(isBlind ? 0 : settings.claimAheadMaxMs);
     this.persistence = new RetryUntilDone(options);

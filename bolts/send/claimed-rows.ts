@@ -174,7 +174,8 @@ export class ClaimedRows {
       const { outcome } = ended.result;
       if (ended.verdict === 'unreachable' && outcome.kind === 'retry') row.lane.origin.lastError = outcome.reason;
       // Before the slot is free: the next request of the account must not begin.
-      if ('hold' in outcome && outcome.hold !== undefined) this.options.gates.hold(row.account, outcome.hold);
+      if ('hold' in outcome && outcome.hold !== undefined)
+        this.options.gates.hold(row.account, outcome.hold, outcome.kind !== 'delivered');
       slots.end(row, ended.verdict, ended.elapsedMs, now);
       this.finish(row, ended.result);
     } else {

@@ -18,6 +18,10 @@ const UNANSWERED_MS = 250;
 const MIN_LONGER_MS = 1_000;
 /** A provider that asks for more is asked again after that. */
 const MAX_HOLD_MS = 86_400_000;
+/** How long an account that was refused goes on with one request at a time, once its provider takes something of it again. */
+const ALONE_MS = 3_600_000;
+/** Accounts that do so; of what is forgotten a few more requests are refused. */
+const MAX_ALONE = 10_000;
 /** Accounts of which it is known when they last had their turn. */
 const MAX_SERVED = 10_000;
 /** Of one statement: the requests of so many messages are given back. */
@@ -36,6 +40,8 @@ export class LimitGates {
   private readonly opensAt = new Map<string, number>();
   /** Until when the provider takes nothing of it. */
   private readonly heldUntil = new Map<string, number>();
+  /** Until when requests of the account are made one at a time. */
+  private readonly aloneUntil = new Map<string, number>();
   /** Accounts in the order of their last turns. */
   private readonly served = new Set<string>();
   /** What is to be given back. */
@@ -69,6 +75,13 @@ export class LimitGates {
     if (this.heldUntil.size === 0) return false;
     const now = this.options.databaseClock.earliest();
     return Math.max(this.heldUntil.get(account) ?? 0, this.heldUntil.get(APP) ?? 0) > now;
+  }
+
+  /** Its provider has refused requests that were made beside each other, so it is given one at a time. */
+  goesAlone(account: string): boolean {
+    if (this.aloneUntil.size === 0) return false;
+    const until = Math.max(this.aloneUntil.get(account) ?? 0, this.aloneUntil.get(APP) ?? 0);
+    return until > this.options.databaseClock.earliest();
   }
 
   /**
@@ -125,13 +138,14 @@ export class LimitGates {
     if (!this.isGivingBack) void this.giveBack();
   }
 
-  /** A provider has said that it takes nothing for a while. */
-  hold(account: string, { of, ms }: Hold): void {
+  /** A provider has said that it takes nothing for a while. @param isRefusal it has said so by refusing a request */
+  hold(account: string, { of, ms }: Hold, isRefusal: boolean): void {
     const { databaseClock, sendLimits, onError } = this.options;
     const whose = of === 'app' ? APP : account;
     const heldMs = Math.min(ms, MAX_HOLD_MS);
     const until = databaseClock.latest() + heldMs;
     const known = this.heldUntil.get(whose) ?? 0;
+    if (isRefusal && Number.isFinite(until)) this.goAlone(whose, until + ALONE_MS);
     if (!Number.isFinite(until) || until <= known) return;
     this.heldUntil.set(whose, until);
     if (until < known + MIN_LONGER_MS) return;
@@ -141,9 +155,16 @@ export class LimitGates {
   /** Forgets what is over. */
   sweep(): void {
     const now = this.options.databaseClock.earliest();
-    for (const map of [this.opensAt, this.heldUntil]) {
+    for (const map of [this.opensAt, this.heldUntil, this.aloneUntil]) {
       for (const [account, at] of map) if (at <= now) map.delete(account);
     }
+  }
+
+  private goAlone(account: string, until: number): void {
+    const longest = Math.max(until, this.aloneUntil.get(account) ?? 0);
+    this.aloneUntil.delete(account);
+    this.aloneUntil.set(account, longest);
+    if (this.aloneUntil.size > MAX_ALONE) this.aloneUntil.delete(this.aloneUntil.keys().next().value as string);
   }
 
   private async giveBack(): Promise<void> {

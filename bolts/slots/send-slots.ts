@@ -11,6 +11,8 @@ export interface SlotSettings {
   readonly perOrigin: number;
   /** Claim no more than can start at once. */
   readonly exact: boolean;
+  /** One row of the account is claimed and in flight at a time, because its provider has refused others a short time ago. */
+  readonly goesAlone?: (account: string) => boolean;
 }
 
 /**
@@ -34,6 +36,8 @@ export interface SlotSettings {
  *    room is left until as many accounts as `concurrency` have silent ones.
  * 9. *Outcomes that cannot be written take room for claims of their own account*, so that it has no more of them than it may have
  *    claimed.
+ * 10. *What a provider has refused because there was too much is tried with one row at a time*: those beside it would be refused too, and
+ *    come behind what was not claimed.
  */
 export class SendSlots<Row extends SlotRow<Row>> {
   /** Rows that wait to be claimed, and claimed rows that wait to be started. */
@@ -120,7 +124,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     if (account.batch !== 0 && account.batch !== this.batch) return account.claims;
     if (account.claims.refused >= account.claims.limit) return account.claims;
     if (row.defect !== undefined) return undefined;
-    if (account.claims.room <= 0) return account.claims;
+    if (account.claims.room <= 0 || (account.claims.taken > 0 && this.goesAlone(account.name))) return account.claims;
     if (origin.isDown && row.at <= this.now && !this.mayTry(lane)) {
       return this.returns.room > 0 ? undefined : this.returns;
     }
@@ -137,6 +141,7 @@ export class SendSlots<Row extends SlotRow<Row>> {
     for (const { queue, defect, lane } of rows) {
       const { account } = lane;
       if (queue !== TO_CLAIM || defect !== undefined || account.batch !== 0 || !isQuick(lane)) return false;
+      if (rows.length > 1 && this.goesAlone(account.name)) return false;
       const ofLane = (byLane.get(lane) ?? 0) + 1;
       if (ofLane > lane.room || account.claims.taken + rows.length > account.starts.limit) return false;
       byLane.set(lane, ofLane);
@@ -279,6 +284,10 @@ export class SendSlots<Row extends SlotRow<Row>> {
     if (isQuick(lane)) return undefined;
     const pool = this.poolOf(lane);
     return pool.hasRoomFor(account, origin) ? undefined : pool;
+  }
+
+  private goesAlone(account: string): boolean {
+    return this.settings.goesAlone?.(account) === true;
   }
 
   private takeStart(row: Row): void {

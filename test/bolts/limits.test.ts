@@ -1,4 +1,5 @@
 import type { Limits, Quota } from '../../topology/core/limits';
+import { wakeOf } from '../support/mysql/memory-table';
 import { World, type WorldOptions } from './world';
 
 const MINUTE_MS = 60_000;
@@ -126,7 +127,7 @@ test('waiting at a limit does not count towards giving up, and the time between 
   expect(kept.state(other)).toBe('failed');
 });
 
-describe('what was allowed and came to no request is not counted', () => {
+describe('2. What was allowed and came to no request is not counted', () => {
   const DAY_MS = 86_400_000;
   const limits = { perApp: quota(20, DAY_MS) };
 
@@ -225,7 +226,7 @@ describe('a limit of the app', () => {
 describe('what a provider says', () => {
   const refusal = { kind: 'retry', reason: 'too many', afterMs: 30_000, status: 429 } as const;
 
-  test('2. What a provider has said holds at once here, and soon everywhere: one request is refused', async () => {
+  test('3. What a provider has said holds at once here, and soon everywhere: one request is refused', async () => {
     const world = await open(undefined, { settings: { perAccount: 1, concurrency: 4 } });
     const rows = world.rows(8, 100, { account: 'hog' });
     const other = world.row(100, { account: 'other' });
@@ -241,6 +242,37 @@ describe('what a provider says', () => {
     world.emit(...rows.map(({ id }) => world.database.rows.get(id) as never));
     await world.advance(8_000);
     expect(world.states(rows)).toEqual(['delivered']);
+  });
+
+  test('10. What a provider has refused because there was too much is tried with one row at a time, and messages begin in their order', async () => {
+    const world = await open(undefined);
+    const rows = world.rows(40, 100, { account: 'hog' });
+    const [taken, windowMs] = [5, 20_000];
+    let refusals = 0;
+    let left = taken;
+    let until = 0;
+    world.channel.byHost = () => {
+      const now = world.clock.now();
+      if (now >= until) [left, until] = [taken, now + windowMs];
+      if (left-- > 0) return undefined;
+      refusals++;
+      const ms = until - now;
+      return { outcome: { ...refusal, afterMs: ms, hold: { of: 'account', ms } } };
+    };
+    const firsts: number[] = [];
+    let refusedAtFirst = 0;
+    for (let round = 0; round < 120; round++) {
+      const now = world.database.now();
+      const waiting = rows.filter((row) => world.state(row) === 'scheduled' && (wakeOf(row) ?? 0) <= now + 2_000);
+      world.emit(...waiting.toSorted((one, other) => (wakeOf(one) ?? 0) - (wakeOf(other) ?? 0) || one.id - other.id));
+      await world.advance(2_000);
+      if (round === 5) refusedAtFirst = refusals;
+    }
+    for (const id of begun(world)) if (!firsts.includes(id)) firsts.push(id);
+    expect(world.states(rows)).toEqual(['delivered']);
+    expect(firsts).toEqual(rows.map(({ id }) => id));
+    // After the first time, one for each time.
+    expect(refusals - refusedAtFirst).toBeLessThanOrEqual(rows.length / taken);
   });
 
   test('with a message that was taken, that it was the last, keeps the next request from being refused', async () => {
