@@ -1,5 +1,5 @@
 import type { DatabaseClock } from '../../topology/core/clock';
-import { APP, KEPT_FOR_MS, type Limits, type Unmade } from '../../topology/core/limits';
+import { APP, isCredible, KEPT_FOR_MS, type Limits, MAX_HOLD_MS, type Unmade } from '../../topology/core/limits';
 import type { Hold } from '../../topology/message';
 import type { HeldRow } from '../held-row';
 import type { SendLimits } from '../send-limits';
@@ -16,8 +16,6 @@ export interface LimitGatesOptions {
 const UNANSWERED_MS = 250;
 /** What is held for less longer than is known already is not written again: the requests that were under way are refused too. */
 const MIN_LONGER_MS = 1_000;
-/** A provider that asks for more is asked again after that. */
-const MAX_HOLD_MS = 86_400_000;
 /** How long an account that was refused goes on with one request at a time, once its provider takes something of it again. */
 const ALONE_MS = 3_600_000;
 /** Accounts that do so; of what is forgotten a few more requests are refused. */
@@ -47,6 +45,8 @@ export class LimitGates {
   /** What is to be given back. */
   private unmade: Unmade[] = [];
   private isGivingBack = false;
+  /** Whose hold could not be written. */
+  private readonly unwritten = new Set<string>();
 
   constructor(private readonly options: LimitGatesOptions) {}
 
@@ -140,7 +140,7 @@ export class LimitGates {
 
   /** A provider has said that it takes nothing for a while. @param isRefusal it has said so by refusing a request */
   hold(account: string, { of, ms }: Hold, isRefusal: boolean): void {
-    const { databaseClock, sendLimits, onError } = this.options;
+    const { databaseClock } = this.options;
     const whose = of === 'app' ? APP : account;
     const heldMs = Math.min(ms, MAX_HOLD_MS);
     const until = databaseClock.latest() + heldMs;
@@ -149,15 +149,29 @@ export class LimitGates {
     if (!Number.isFinite(until) || until <= known) return;
     this.heldUntil.set(whose, until);
     if (until < known + MIN_LONGER_MS) return;
-    sendLimits?.hold(whose, heldMs).catch((error: unknown) => onError('hold an account', error));
+    this.write(whose, heldMs);
   }
 
-  /** Forgets what is over. */
+  /** Forgets what is over, and writes what could not be written. */
   sweep(): void {
     const now = this.options.databaseClock.earliest();
-    for (const map of [this.opensAt, this.heldUntil, this.aloneUntil]) {
-      for (const [account, at] of map) if (at <= now) map.delete(account);
+    const unwritten = [...this.unwritten];
+    this.unwritten.clear();
+    for (const whose of unwritten) {
+      const until = this.heldUntil.get(whose) ?? 0;
+      if (until > now) this.write(whose, until - now);
     }
+    for (const map of [this.opensAt, this.heldUntil, this.aloneUntil]) {
+      for (const [account, at] of map) if (at <= now || !isCredible(at, now)) map.delete(account);
+    }
+  }
+
+  private write(whose: string, ms: number): void {
+    const { sendLimits, onError } = this.options;
+    sendLimits?.hold(whose, ms).catch((error: unknown) => {
+      onError('hold an account', error);
+      this.unwritten.add(whose);
+    });
   }
 
   private goAlone(account: string, until: number): void {

@@ -275,6 +275,24 @@ describe('what a provider says', () => {
     expect(refusals - refusedAtFirst).toBeLessThanOrEqual(rows.length / taken);
   });
 
+  test('is written until it is, whatever keeps the database from it', async () => {
+    const world = await open(undefined);
+    let isAway = true;
+    world.database.before = (operation) => {
+      if (operation === 'hold' && isAway) throw new Error('away');
+    };
+    const row = world.row(100, { account: 'a' });
+    world.channel.script(row.id, { outcome: { ...refusal, hold: { of: 'account', ms: 30_000 } } });
+    world.emit(row);
+    await world.advance(3_000);
+    expect(world.database.limits.limited).toEqual([]);
+    isAway = false;
+    await world.advance(2_000);
+    const [held] = world.database.limits.limited;
+    expect(held).toMatchObject({ account: 'a' });
+    expect((held?.heldUntil ?? 0) - (world.begun(row)[0] ?? 0)).toBeLessThan(31_000);
+  });
+
   test('with a message that was taken, that it was the last, keeps the next request from being refused', async () => {
     const world = await open(undefined, { settings: { perAccount: 1 } });
     const rows = world.rows(3, 100, { account: 'a' });

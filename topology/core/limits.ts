@@ -90,6 +90,10 @@ export interface Allowed {
 export const KEPT_FOR_MS = 20_000;
 /** Nobody but the bolt needs to know of a gate that is over so soon. */
 const MIN_GATE_MS = 5_000;
+/** A provider that asks for more is asked again after that. */
+export const MAX_HOLD_MS = 86_400_000;
+/** No gate is longer: a rate has a week at most, and its last slice. */
+const MAX_GATE_MS = 8 * MAX_HOLD_MS;
 /** A rate is counted in so many slices of its time, and one more. */
 const SLICES = 16;
 /** From when a request is allowed until it begins: its lane may have no room. */
@@ -112,7 +116,10 @@ export function allow(
   wants: readonly Want[],
   now: number,
 ): Allowed {
-  const stateOf = (account: string) => states.get(account) ?? UNUSED;
+  const stateOf = (account: string): LimitState => {
+    const { used, heldUntil } = states.get(account) ?? UNUSED;
+    return { used, heldUntil: isCredible(heldUntil, now) ? heldUntil : 0 };
+  };
   const own = wants.map(({ account, count }) => ({
     account,
     count: Math.min(count, freeOf(perAccount, stateOf(account), now)),
@@ -198,6 +205,14 @@ function inTurns(wants: readonly Want[], free: number): Map<string, number> {
     waiting = waiting.filter(({ account, count }) => (given.get(account) ?? 0) < count);
   }
   return given;
+}
+
+/**
+ * Whether a time until which an account is held, or gated, can have been written by a clock that was right. The server of the database
+ * may have been another one then, with a clock far ahead of this one's, and nobody is to wait for years. Everything is while the time is unknown.
+ */
+export function isCredible(until: number, now: number): boolean {
+  return !Number.isFinite(now) || until <= now + MAX_GATE_MS;
 }
 
 /** How many requests may begin now. */

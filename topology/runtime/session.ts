@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock';
 import { DatabaseClockBounds } from '../core/database-clock';
 import { Unavailable } from '../core/errors';
 import { LEASE_MS, type Lease } from '../core/lease';
-import { APP } from '../core/limits';
+import { APP, isCredible } from '../core/limits';
 import { PAUSES_KNOWN_MS, type Pauses } from '../core/pauses';
 import type { LimitedAccount, Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from './worker-registry';
 
@@ -173,7 +173,9 @@ export class Session implements Lease, Pauses {
 
   private isLimited(channel: string, account: string, until: 'gateUntil' | 'heldUntil'): boolean {
     if (this.limited.size === 0) return false;
-    return (this.limited.get(key(channel, account))?.[until] ?? 0) > this.databaseClock.earliest();
+    const ends = this.limited.get(key(channel, account))?.[until] ?? 0;
+    const now = this.databaseClock.earliest();
+    return ends > now && isCredible(ends, now);
   }
 
   private drop(): void {

@@ -41,9 +41,8 @@ export class MySqlSendLimits implements SendLimits {
     const now = this.pool.clock.monotonic();
     if (now - this.purgedAt >= PURGE_EVERY_MS) {
       this.purgedAt = now;
-      await this.pool.run(
-        `DELETE FROM account_limits WHERE changed_at < ${NOW_MS} - ${integer(KEPT_MS)} AND gate_until < ${NOW_MS} LIMIT ${MAX_ROWS_PER_PURGE}`,
-      );
+      // What was allowed is counted already, so it is not lost because of this. Another time will do.
+      await this.purge().catch(() => undefined);
     }
     return taken;
   }
@@ -53,7 +52,7 @@ export class MySqlSendLimits implements SendLimits {
     await this.pool.run(
       'INSERT INTO account_limits (channel, account, held_until, gate_until, changed_at) VALUES ' +
         `(${text(this.channel)}, ${text(account)}, ${until}, ${until}, ${NOW_MS}) AS n ON DUPLICATE KEY UPDATE ` +
-        'held_until=GREATEST(account_limits.held_until, n.held_until), gate_until=GREATEST(account_limits.gate_until, n.gate_until), changed_at=n.changed_at',
+        `held_until=${laterOf('held_until')}, gate_until=${laterOf('gate_until')}, changed_at=n.changed_at`,
     );
   }
 
@@ -76,6 +75,13 @@ export class MySqlSendLimits implements SendLimits {
           'ON DUPLICATE KEY UPDATE used=n.used, gate_until=account_limits.held_until',
       );
     });
+  }
+
+  private async purge(): Promise<void> {
+    const isOver = `(gate_until < ${NOW_MS} OR gate_until > ${NOW_MS} + ${integer(KEPT_MS)})`;
+    await this.pool.run(
+      `DELETE FROM account_limits WHERE changed_at < ${NOW_MS} - ${integer(KEPT_MS)} AND ${isOver} LIMIT ${MAX_ROWS_PER_PURGE}`,
+    );
   }
 
   private async takeIn(sql: Sql, limits: Limits, wants: readonly Want[]): Promise<TakenLimits> {
@@ -106,11 +112,17 @@ export class MySqlSendLimits implements SendLimits {
       });
       await sql.run(
         `INSERT INTO account_limits (channel, account, used, gate_until, changed_at) VALUES ${rows.join(',')} AS n ` +
-          'ON DUPLICATE KEY UPDATE used=n.used, gate_until=GREATEST(account_limits.gate_until, n.gate_until)',
+          `ON DUPLICATE KEY UPDATE used=n.used, gate_until=${laterOf('gate_until')}`,
       );
     }
     return { allowed, opensAt, at: now };
   }
+}
+
+/** The later one of what is there and what is new; what a clock far ahead has written is not kept. */
+function laterOf(column: 'held_until' | 'gate_until'): string {
+  const own = `account_limits.${column}`;
+  return `IF(${own} > ${NOW_MS} + ${integer(KEPT_MS)}, n.${column}, GREATEST(${own}, n.${column}))`;
 }
 
 function stateOf([, used, heldUntil]: StateColumns): LimitState {

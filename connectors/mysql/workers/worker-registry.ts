@@ -8,7 +8,7 @@ const KEPT_MS = 7 * 24 * 3_600_000;
 const MAX_HOST_CHARACTERS = 255;
 /** The command whose pauses only stop what is emitted: see operators/own-pause.ts. */
 const DEPLOY = 'deploy';
-/** Gates that are read at once. Of what is left out spouts emit, and bolts put it aside. */
+/** Gates that are read at once, those first that are longest. Of what is left out spouts emit, and bolts put it aside. */
 const MAX_GATES = 20_000;
 
 type PausedColumns = readonly [
@@ -61,7 +61,7 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
       const found = await sql.rows<PausedColumns>(
         `SELECT channel, account, command, NULL, 0 FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS} UNION ALL ` +
           "(SELECT channel, account, 'limit', gate_until, held_until FROM account_limits FORCE INDEX (by_gate) " +
-          `WHERE gate_until > ${NOW_MS} LIMIT ${MAX_GATES})`,
+          `WHERE gate_until > ${NOW_MS} ORDER BY gate_until DESC LIMIT ${MAX_GATES})`,
       );
       const pauses = found.filter(([, , , gateUntil]) => gateUntil === null);
       const limited = found.flatMap(([channel, account, , gateUntil, heldUntil]) =>

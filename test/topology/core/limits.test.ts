@@ -131,6 +131,14 @@ test('1. Never more than count in any time of the length of a rate, whenever the
   }
 });
 
+test('what a clock far ahead has written holds nobody', () => {
+  const table = new Table({ perAccount: quota(5, MINUTE_MS) });
+  table.states.set('a', { ...UNUSED, heldUntil: now + 365 * 86_400_000 });
+  expect(table.take(now, ['a', 1]).allowed.get('a')).toBe(1);
+  table.states.set('a', { ...UNUSED, heldUntil: now + 86_400_000 });
+  expect(table.take(now, ['a', 1]).allowed.get('a') ?? 0).toBe(0);
+});
+
 const most = (of: readonly { readonly at: number }[], windowMs: number) =>
   Math.max(...of.map((first, n) => of.filter((other, m) => m >= n && other.at < first.at + windowMs).length));
 

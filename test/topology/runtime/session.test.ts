@@ -106,7 +106,10 @@ describe('Session', () => {
     const { opensAt } = await limits.take({ perAccount: quota }, [{ account: 'ann', count: 2 }]);
     await limits.hold('bob', 3_000);
     await database.sendLimits('x').hold('', 3_000);
+    // By a server whose clock was a year ahead.
+    await database.sendLimits('y').hold('', 365 * 86_400_000);
     await clock.advance(1_000);
+    expect([session.channelPaused('y'), bolts.paused('y', 'ann')]).toEqual([false, false]);
     expect(['ann', 'bob', 'carl'].map((account) => session.paused('webhook', account))).toEqual([true, true, false]);
     // What it allowed itself a bolt knows better.
     expect(['ann', 'bob', 'carl'].map((account) => bolts.paused('webhook', account))).toEqual([false, true, false]);

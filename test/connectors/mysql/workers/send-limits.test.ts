@@ -79,6 +79,26 @@ test('3. What nobody has used for long is deleted, and what is held still is not
   expect(await accounts()).toEqual(['account-1', 'new']);
 });
 
+test('a purge that fails costs nothing of what was allowed', async () => {
+  const pool = {
+    clock: new ManualClock(),
+    run: () => Promise.reject(new Error('the rows are locked')),
+    transaction: <T>(work: (sql: Sql) => Promise<T>) => worker.transaction(work),
+  };
+  const { allowed } = await new MySqlSendLimits(pool, 'purged').take({ perAccount }, wants(1));
+  expect([...allowed.values()]).toEqual([1]);
+});
+
+test('what a clock far ahead has written holds nobody, and is replaced', async () => {
+  const limits = limitsOf('leap');
+  await limits.hold('account-0', 365 * DAY_MS);
+  expect([...(await limits.take({ perAccount }, wants(1))).allowed.values()]).toEqual([1]);
+  await limits.hold('account-0', 60_000);
+  const { allowed, opensAt, at } = await limits.take({ perAccount }, wants(1));
+  expect([...allowed.values()]).toEqual([0]);
+  expect((opensAt.get('account-0') ?? 0) - at).toBeLessThanOrEqual(60_000);
+});
+
 test('what is written without a limit of accounts is the app alone', async () => {
   const limits = limitsOf('app');
   await limits.take({ perApp }, wants(5));
