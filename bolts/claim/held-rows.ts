@@ -342,8 +342,7 @@ export class HeldRows {
     const isLate = this.isLate(row);
     const isPaused = this.isPaused(row);
     // Others of a resumed account that woke before it may not have been taken up yet.
-    const isInOrder = row.unsureUntil > 0 || !this.paused.hasAny(row.account);
-    if (!isLate && !isPaused && isInOrder) return true;
+    if (!isLate && !isPaused && (row.unsureUntil > 0 || !this.paused.wouldPass(row))) return true;
     this.options.slots.passOn(row);
     if (isLate) {
       this.settle(row);

@@ -17,9 +17,10 @@ export class PausedRows {
     return this.byAccount.get(row.account)?.has(row) ?? false;
   }
 
-  /** A row of this account would pass others of it. */
-  hasAny(account: string): boolean {
-    return this.byAccount.has(account);
+  /** The row would pass another one of its account that is here. What has its turn comes before all that are left. */
+  wouldPass(row: HeldRow): boolean {
+    for (const other of this.byAccount.get(row.account) ?? []) if (isBefore(other, row)) return true;
+    return false;
   }
 
   add(row: HeldRow): void {

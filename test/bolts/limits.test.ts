@@ -223,6 +223,32 @@ describe('a limit of the app', () => {
   });
 });
 
+test('a limit of the app lets out all that it has, however many accounts have more waiting than one turn takes up', async () => {
+  const world = await open({ perApp: quota(100, 5_000) });
+  const accounts = Array.from({ length: 60 }, (_, n) => world.rows(14, 500, { account: `a${n}` }));
+  world.emit(...accounts.flat());
+  for (let round = 0; round < 12; round++) {
+    await world.advance(6_000);
+    world.emit(...accounts.flat().filter((row) => world.state(row) === 'scheduled'));
+  }
+  expect(world.states(accounts.flat())).toEqual(['delivered']);
+  for (const rows of accounts) {
+    const ids = rows.map(({ id }) => id);
+    expect(begun(world).filter((id) => ids.includes(id))).toEqual(ids);
+  }
+});
+
+test('a channel with a limit of the app goes on after a pause in which more has woken than one turn takes up', async () => {
+  const world = await open({ perApp: quota(10_000, 86_400_000) });
+  const accounts = Array.from({ length: 60 }, (_, n) => world.rows(14, 500, { account: `a${n}` }));
+  world.database.pausedChannels.add('webhook');
+  world.emit(...accounts.flat());
+  await world.advance(5_000);
+  world.database.pausedChannels.clear();
+  await world.advance(20_000);
+  expect(world.states(accounts.flat())).toEqual(['delivered']);
+});
+
 describe('what a provider says', () => {
   const refusal = { kind: 'retry', reason: 'too many', afterMs: 30_000, status: 429 } as const;
 
