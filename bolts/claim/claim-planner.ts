@@ -26,6 +26,8 @@ export interface ClaimPlannerOptions {
 
 /** While enough requests are ready, rows that get room are gathered this long to be one claim. */
 const GATHER_MS = 25;
+/** Accounts that take turns have their next one after this, though claims of others are on the way all the time. */
+const MAX_TURN_MS = 100;
 /** How long it takes until another task has the partitions of this one and has read what wakes. */
 const HAND_OVER_MS = 1_500;
 
@@ -42,6 +44,8 @@ export class ClaimPlanner {
   aheadMs = 0;
   /** Rows that had woken, in claims on the way. */
   private woken = 0;
+  /** When accounts that take turns had their last one, by the database's clock. */
+  private turnAt = Number.NEGATIVE_INFINITY;
   /** When the last claim began, by the database's clock. */
   private claimedAt = Number.NEGATIVE_INFINITY;
 
@@ -55,7 +59,9 @@ export class ClaimPlanner {
   /** Claims what may be claimed now. @param now by the database's clock */
   claimAll(now: number): void {
     const { claimer, held, claimed, lease } = this.options;
-    held.takeUpResumed(claimer.inFlight === 0);
+    const isTurn = claimer.inFlight === 0 || now - this.turnAt >= MAX_TURN_MS;
+    if (isTurn) this.turnAt = now;
+    held.takeUpResumed(isTurn);
     this.claimMissed(now);
     while (claimer.free && held.size > 0 && !claimed.backlogged && lease.holds()) {
       const batch = this.nextBatch(now);

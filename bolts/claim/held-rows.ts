@@ -134,7 +134,7 @@ export class HeldRows {
 
   /**
    * What waited for the end of a pause waits among all others again, some accounts at each call: their later rows come behind it.
-   * @param isTurn nothing is being claimed: accounts that take turns, because a limit is one of all of them, have their next one
+   * @param isTurn accounts that take turns, because a limit is one of all of them, have their next one
    */
   takeUpResumed(isTurn = true): void {
     const { databaseClock, gates } = this.options;

@@ -249,6 +249,29 @@ test('a channel with a limit of the app goes on after a pause in which more has 
   expect(world.states(accounts.flat())).toEqual(['delivered']);
 });
 
+test('an account that goes on has its turn, however many claims of others are on the way', async () => {
+  const world = await open({ perApp: quota(100_000, 86_400_000) });
+  let claims = 0;
+  world.database.before = (operation) =>
+    operation === 'claim' ? world.clock.sleep(25 + ((claims++ * 17) % 40)) : undefined;
+  const rows = world.rows(5, 100, { account: 'resumed' });
+  world.pausedAccounts.add('resumed');
+  let resumedAt = 0;
+  world.emit(...rows);
+  await world.advance(1_000);
+  for (let n = 0; n < 400; n++) {
+    if (n === 100) {
+      world.pausedAccounts.clear();
+      resumedAt = world.clock.now();
+    }
+    world.emit(
+      ...Array.from({ length: 3 }, (_, m) => world.row(0, { account: `other${(n * 3 + m) % 100}`, host: `h${m}` })),
+    );
+    await world.advance(10);
+  }
+  for (const row of rows) expect(world.begun(row)[0]).toBeLessThanOrEqual(resumedAt + 500);
+});
+
 describe('what a provider says', () => {
   const refusal = { kind: 'retry', reason: 'too many', afterMs: 30_000, status: 429 } as const;
 
