@@ -20,6 +20,8 @@ const MIN_LONGER_MS = 1_000;
 const ALONE_MS = 3_600_000;
 /** Accounts that do so; of what is forgotten a few more requests are refused. */
 const MAX_ALONE = 10_000;
+/** What stands for an account whose name is empty, which plain SQL may write: it would be taken for all accounts. */
+const NAMELESS = '(no name)';
 /** Accounts of which it is known when they last had their turn. */
 const MAX_SERVED = 10_000;
 /** Of one statement: the requests of so many messages are given back. */
@@ -74,13 +76,13 @@ export class LimitGates {
   isHeld(account: string): boolean {
     if (this.heldUntil.size === 0) return false;
     const now = this.options.databaseClock.earliest();
-    return Math.max(this.heldUntil.get(account) ?? 0, this.heldUntil.get(APP) ?? 0) > now;
+    return Math.max(this.heldUntil.get(nameOf(account)) ?? 0, this.heldUntil.get(APP) ?? 0) > now;
   }
 
   /** Its provider has refused requests that were made beside each other, so it is given one at a time. */
   goesAlone(account: string): boolean {
     if (this.aloneUntil.size === 0) return false;
-    const until = Math.max(this.aloneUntil.get(account) ?? 0, this.aloneUntil.get(APP) ?? 0);
+    const until = Math.max(this.aloneUntil.get(nameOf(account)) ?? 0, this.aloneUntil.get(APP) ?? 0);
     return until > this.options.databaseClock.earliest();
   }
 
@@ -92,7 +94,10 @@ export class LimitGates {
     const { limits, sendLimits, onError, databaseClock } = this.options;
     if (limits === undefined || sendLimits === undefined) return { taken: batch, refused: [] };
     const left = new Map<string, number>();
-    for (const { account, defect } of batch) if (defect === undefined) left.set(account, (left.get(account) ?? 0) + 1);
+    for (const { account: its, defect } of batch) {
+      const account = nameOf(its);
+      if (defect === undefined) left.set(account, (left.get(account) ?? 0) + 1);
+    }
     if (left.size === 0) return { taken: batch, refused: [] };
     let allowedAt: number | undefined;
     const wants = this.inTurn([...left].map(([account, count]) => ({ account, count })));
@@ -117,12 +122,13 @@ export class LimitGates {
     const taken: HeldRow[] = [];
     const refused: HeldRow[] = [];
     for (const row of batch) {
-      const count = left.get(row.account) ?? 0;
+      const account = nameOf(row.account);
+      const count = left.get(account) ?? 0;
       if (row.defect === undefined && count === 0) refused.push(row);
       else {
         taken.push(row);
         if (row.defect !== undefined) continue;
-        left.set(row.account, count - 1);
+        left.set(account, count - 1);
         row.allowedAt = allowedAt;
       }
     }
@@ -131,17 +137,17 @@ export class LimitGates {
 
   /** No request came of the row since it was allowed. */
   unused(row: HeldRow): void {
-    const { account, allowedAt: at } = row;
+    const { allowedAt: at } = row;
     if (at === undefined) return;
     row.allowedAt = undefined;
-    this.unmade.push({ account, count: 1, at });
+    this.unmade.push({ account: nameOf(row.account), count: 1, at });
     if (!this.isGivingBack) void this.giveBack();
   }
 
   /** A provider has said that it takes nothing for a while. @param isRefusal it has said so by refusing a request */
   hold(account: string, { of, ms }: Hold, isRefusal: boolean): void {
     const { databaseClock } = this.options;
-    const whose = of === 'app' ? APP : account;
+    const whose = of === 'app' ? APP : nameOf(account);
     const heldMs = Math.min(ms, MAX_HOLD_MS);
     const until = databaseClock.latest() + heldMs;
     const known = this.heldUntil.get(whose) ?? 0;
@@ -203,12 +209,8 @@ export class LimitGates {
   private opens(account: string): number {
     const { opensAt, heldUntil } = this;
     if (opensAt.size === 0 && heldUntil.size === 0) return Number.NEGATIVE_INFINITY;
-    return Math.max(
-      opensAt.get(account) ?? 0,
-      opensAt.get(APP) ?? 0,
-      heldUntil.get(account) ?? 0,
-      heldUntil.get(APP) ?? 0,
-    );
+    const name = nameOf(account);
+    return Math.max(opensAt.get(name) ?? 0, opensAt.get(APP) ?? 0, heldUntil.get(name) ?? 0, heldUntil.get(APP) ?? 0);
   }
 
   /** Whose last turn is longest ago comes first. */
@@ -224,4 +226,8 @@ export class LimitGates {
     this.served.add(account);
     if (this.served.size > MAX_SERVED) this.served.delete(this.served.values().next().value as string);
   }
+}
+
+function nameOf(account: string): string {
+  return account === APP ? NAMELESS : account;
 }

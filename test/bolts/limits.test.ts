@@ -272,6 +272,20 @@ test('an account that goes on has its turn, however many claims of others are on
   for (const row of rows) expect(world.begun(row)[0]).toBeLessThanOrEqual(resumedAt + 500);
 });
 
+test('an account whose name is empty, which plain SQL may write, holds nobody else', async () => {
+  const world = await open({ perAccount: quota(2, MINUTE_MS) });
+  const rows = world.rows(5, 100, { account: '' });
+  const others = world.rows(2, 500, { account: 'other' });
+  world.channel.script(rows[0]?.id ?? 0, {
+    outcome: { kind: 'retry', reason: 'too many', status: 429, hold: { of: 'account', ms: 30_000 } },
+  });
+  world.emit(...rows, ...others);
+  await world.advance(3_000);
+  expect(world.states(others)).toEqual(['delivered']);
+  expect(world.states(rows.slice(2))).toEqual(['scheduled']);
+  expect(world.database.limits.limited.map(({ account }) => account)).not.toContain('');
+});
+
 describe('what a provider says', () => {
   const refusal = { kind: 'retry', reason: 'too many', afterMs: 30_000, status: 429 } as const;
 
