@@ -2,7 +2,7 @@ import type { Bolt, Delivery } from '../topology/core/bolt';
 import type { Clock, DatabaseClock, Timer } from '../topology/core/clock';
 import type { LatenessPolicy } from '../topology/core/lateness';
 import type { Lease } from '../topology/core/lease';
-import type { Limits } from '../topology/core/limits';
+import { type Limits, maxAheadMs } from '../topology/core/limits';
 import type { Pauses } from '../topology/core/pauses';
 import type { RetryPolicy } from '../topology/core/retry-policy';
 import type { Gauges } from '../topology/gauges';
@@ -131,7 +131,10 @@ export class SendBolt implements Bolt<Due> {
   private drainingSince = Number.POSITIVE_INFINITY;
 
   constructor(private readonly options: SendBoltOptions) {
-    const { channel, settings, lease, refreshes } = options;
+    const { channel, lease, refreshes, limits } = options;
+    // Requests that were allowed one after the other would begin together.
+    const most = limits === undefined ? Number.POSITIVE_INFINITY : maxAheadMs(limits);
+    const settings = { ...options.settings, claimAheadMaxMs: Math.min(options.settings.claimAheadMaxMs, most) };
     const { refresh } = channel;
     if (refresh !== undefined && refreshes !== undefined) {
       this.refreshWatch = new RefreshWatch({ ...options, refresh, refreshes, session: lease.session });
@@ -147,7 +150,18 @@ export class SendBolt implements Bolt<Due> {
     this.gates = new LimitGates({ ...options, limits: options.limits, sendLimits: options.sendLimits });
     const { slots, inHand, ahead, persistence, gates } = this;
     const late = new Lateness(options.lateness, options.databaseClock);
-    const shared = { ...options, session: lease.session, slots, inHand, ahead, persistence, gates, late, advance };
+    const shared = {
+      ...options,
+      settings,
+      session: lease.session,
+      slots,
+      inHand,
+      ahead,
+      persistence,
+      gates,
+      late,
+      advance,
+    };
     this.lateRows = new LateRows(shared);
     const readAgain = (delivery: Delivery<Due>) => this.prefetch.add(delivery);
     this.held = new HeldRows({ ...shared, lateRows: this.lateRows, leadMs: settings.leadMs, readAgain });

@@ -286,6 +286,25 @@ test('an account whose name is empty, which plain SQL may write, holds nobody el
   expect(world.database.limits.limited.map(({ account }) => account)).not.toContain('');
 });
 
+test('a crowd that could be claimed ahead of its instant begins no more within a short window than it may', async () => {
+  const world = await open(
+    { perAccount: quota(20, 1_000) },
+    { settings: { claimAheadMaxMs: 2_000, perAccount: 64, concurrency: 200, perOrigin: 200, claimBatch: 50 } },
+  );
+  world.database.before = (operation) => (operation === 'claim' ? world.clock.sleep(200) : undefined);
+  const first = world.rows(100, 500, { account: 'quick' });
+  for (let n = 0; n < 400; n++) first.push(world.row(500, { account: `warm${n % 100}` }));
+  world.emit(...first);
+  await world.advance(7_000);
+  const rows = world.rows(100, 2_000, { account: 'quick' });
+  const more = Array.from({ length: 600 }, (_, n) => world.row(2_000, { account: `other${n % 100}` }));
+  world.emit(...rows, ...more);
+  await world.advance(12_000);
+  const own = world.channel.journal.filter(({ account }) => account === 'quick').map(({ at }) => at);
+  const within = own.map((at, n) => own.filter((other, m) => m >= n && other < at + 1_000).length);
+  expect(Math.max(...within)).toBeLessThanOrEqual(20);
+});
+
 describe('what a provider says', () => {
   const refusal = { kind: 'retry', reason: 'too many', afterMs: 30_000, status: 429 } as const;
 

@@ -189,6 +189,13 @@ export function mostAtOnce({ perAccount, perApp }: Limits): number {
   return Math.max(1, Math.min(...most));
 }
 
+/** How long before it begins a request may be allowed: no longer than what is added to each rate, and not at all where there is a gap. */
+export function maxAheadMs({ perAccount, perApp }: Limits): number {
+  const quotas = [perAccount, perApp].flatMap((quota) => quota ?? []);
+  if (quotas.some(({ gapMs }) => gapMs > 0)) return 0;
+  return Math.min(...quotas.flatMap(({ rates }) => rates.map(marginMs)));
+}
+
 /** Divides what is free: everybody has one before anybody has his second. */
 function inTurns(wants: readonly Want[], free: number): Map<string, number> {
   const given = new Map<string, number>();
@@ -269,6 +276,10 @@ function sumOf(slices: readonly (readonly [slice: number, count: number])[]): nu
   return slices.reduce((sum, [, count]) => sum + count, 0);
 }
 
-function sliceMs({ windowMs }: Rate): number {
-  return Math.ceil((windowMs + Math.min(MAX_MARGIN_MS, windowMs * MARGIN_PART)) / SLICES);
+function sliceMs(rate: Rate): number {
+  return Math.ceil((rate.windowMs + marginMs(rate)) / SLICES);
+}
+
+function marginMs({ windowMs }: Rate): number {
+  return Math.min(MAX_MARGIN_MS, windowMs * MARGIN_PART);
 }

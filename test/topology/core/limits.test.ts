@@ -7,6 +7,7 @@ import {
   type LimitState,
   type Limits,
   limitsText,
+  maxAheadMs,
   mostAtOnce,
   type Quota,
   UNUSED,
@@ -193,6 +194,12 @@ test('a spout emits no more of an account than may begin while a bolt keeps it',
   expect(mostAtOnce({ perAccount: { rates: [], gapMs: 60_000 } })).toBe(1);
   expect(mostAtOnce({ perAccount: quota(100, MINUTE_MS), perApp: quota(7, MINUTE_MS) })).toBe(7);
   expect(mostAtOnce({ perAccount: { rates: [], gapMs: 0 } })).toBe(Number.POSITIVE_INFINITY);
+});
+
+test('no request is allowed longer before it begins than its rates take into account', () => {
+  expect(maxAheadMs({ perAccount: quota(50, 1_000), perApp: quota(5, 15 * MINUTE_MS) })).toBe(100);
+  expect(maxAheadMs({ perApp: quota(5, 15 * MINUTE_MS) })).toBe(10_000);
+  expect(maxAheadMs({ perAccount: quota(5, 15 * MINUTE_MS, 1) })).toBe(0);
 });
 
 test('limits are shown as a file has them', () => {
