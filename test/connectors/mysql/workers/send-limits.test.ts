@@ -95,7 +95,7 @@ test('what a clock far ahead has written holds nobody, and is replaced', async (
   expect([...(await limits.take({ perAccount }, wants(1))).allowed.values()]).toEqual([1]);
   await limits.hold('account-0', 60_000);
   const { allowed, opensAt, at } = await limits.take({ perAccount }, wants(1));
-  expect([...allowed.values()]).toEqual([0]);
+  expect(allowed.get('account-0') ?? 0).toBe(0);
   expect((opensAt.get('account-0') ?? 0) - at).toBeLessThanOrEqual(60_000);
 });
 
