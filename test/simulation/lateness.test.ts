@@ -56,6 +56,11 @@ function lateOf(all: readonly Judged[]): Record<string, number> {
 const delivered = (all: readonly Judged[]) =>
   all.flatMap(({ histories }) => histories.table.rows).filter(({ state }) => state === 'delivered').length;
 
+const putOff = (all: readonly Judged[]) =>
+  all
+    .flatMap(({ histories }) => histories.table.ledger)
+    .filter(({ outcome }) => 'reason' in outcome && outcome.reason === 'the newest of its backlog go first').length;
+
 describe('an outage of more than a minute, where the newest go first', () => {
   const newest: Partial<Scenario> = {
     accounts: 4,
@@ -67,10 +72,6 @@ describe('an outage of more than a minute, where the newest go first', () => {
     strikes: [{ kind: 'databaseAway', at: 0, lasts: [90_000, 130_000] }],
   };
   const lateness = { sendWithinMs: null, onLate: 'suspend', own: 0, backlog: 'newest' } as const;
-  const putOff = (all: readonly Judged[]) =>
-    all
-      .flatMap(({ histories }) => histories.table.ledger)
-      .filter(({ outcome }) => 'reason' in outcome && outcome.reason === 'the newest of its backlog go first').length;
 
   test('an account sends what was held up newest first, paced, once and in time, and loses nothing', async () => {
     const all = await runs({ ...newest, lateness }, BACKLOG_SEEDS);
