@@ -45,6 +45,8 @@ export async function migrate(url: string, options: MigrateOptions = {}): Promis
   let connection: Connection | undefined;
   try {
     connection = await createConnection({ ...server, connectTimeout: CONNECT_TIMEOUT_MS });
+    // A server may give other ones to a new session.
+    await connection.query("SET SESSION autocommit=1, completion_type=0, default_storage_engine='InnoDB'");
     return await underLock(connection, database, options);
   } catch (error) {
     throw instructionOf(error);

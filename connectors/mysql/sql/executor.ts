@@ -29,7 +29,8 @@ const SAVEPOINT = 'downspout_client';
 
 /**
  * Works on the caller's connection or pool. If the connection has an open transaction, the work is part of it and the caller
- * commits; otherwise the work is a transaction of its own. The settings of the connection are neither changed nor relied on.
+ * commits; otherwise the work is a transaction of its own. The settings of the connection are neither changed nor relied on; one
+ * whose texts cannot be written safely, or lose characters, is refused.
  *
  * 1. A borrowed connection is never left in our transaction: if it cannot be rolled back, the connection is destroyed.
  * 2. In the caller's transaction all of the work happens or none of it, whatever the caller does after an error.
@@ -62,12 +63,20 @@ export class CallerExecutor implements Executor {
 }
 
 async function begin<T>(sql: ConnectionInUse, work: (sql: Sql) => Promise<T>): Promise<T> {
-  const [[mode, isolation] = ['', '']] = await sql.rows<[string, string]>(
-    'SELECT @@SESSION.sql_mode, @@SESSION.transaction_isolation',
+  const [[mode, isolation, ...charsets] = ['', '']] = await sql.rows<[string, string, ...string[]]>(
+    'SELECT @@SESSION.sql_mode, @@SESSION.transaction_isolation, ' +
+      // Without one for results they are sent as they are.
+      "@@SESSION.character_set_client, @@SESSION.character_set_connection, COALESCE(@@SESSION.character_set_results, 'utf8mb4')",
   );
   if (mode.includes('NO_BACKSLASH_ESCAPES')) {
     throw new UserError(
       'The connection has sql_mode NO_BACKSLASH_ESCAPES, for which mysql2 cannot quote texts safely.',
+    );
+  }
+  const narrow = charsets.find((charset) => charset !== 'utf8mb4');
+  if (narrow !== undefined) {
+    throw new UserError(
+      `The connection has the character set ${narrow}, which does not have every character; make it with charset 'utf8mb4'.`,
     );
   }
   const { serverStatus } = (await sql.run('DO 0')) as ResultSetHeader & { serverStatus: number };

@@ -45,12 +45,15 @@ const SERVER_SHARE = 0.9;
 const TABLE_WAIT_SECONDS = 5;
 /** Two leases: a session is dead by then, and what it had locked must be free for whoever takes its rows over. */
 const SILENCE_SECONDS = (2 * LEASE_MS) / 1_000;
+/** MySQL's own: no limit. */
+const ALL_ROWS = '18446744073709551615';
 /** MySQL's own: how long the rest of a statement may be on the way. */
 const NET_READ_TIMEOUT_SECONDS = 30;
 const MAX_TRIES = 5;
 
 /**
- * A pool of connections that all have the same session settings: READ COMMITTED, UTC, strict, short lock waits.
+ * A pool of connections that all have the same session settings, whatever the server gives to a new one (by its own settings or
+ * `init_connect`): each statement is committed, READ COMMITTED, UTC, UTF-8, strict, all rows of an answer, short lock waits.
  *
  * A connection to a server that is read-only, or becomes so, is destroyed: after a failover the next one leads to the
  * primary. That a new primary has applied all that it had received is the server's own affair (see docs/operations.md).
@@ -78,7 +81,10 @@ export class Pool implements Sql {
     const { lockWaitSeconds = 1, silenceSeconds = SILENCE_SECONDS } = options;
     this.keepAlive = new KeepAlive(driver, options.clock, silenceSeconds, (idle) => this.inUse(idle).run('DO 0'));
     this.settings =
-      "SET SESSION transaction_isolation='READ-COMMITTED', time_zone='+00:00', " +
+      "SET SESSION transaction_isolation='READ-COMMITTED', time_zone='+00:00', autocommit=1, completion_type=0, " +
+      // What the driver asks for when it connects, and a server need not listen to.
+      `character_set_client='utf8mb4', collation_connection='${driverSettings.charset}', character_set_results='utf8mb4', ` +
+      `sql_select_limit=${ALL_ROWS}, sql_safe_updates=0, sql_big_selects=1, ` +
       "sql_mode='ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO', " +
       // Never give up a range for a scan because a list of ids is long.
       `range_optimizer_max_mem_size=0, innodb_lock_wait_timeout=${lockWaitSeconds}, ` +
@@ -230,7 +236,7 @@ async function roleOf(sql: Sql): Promise<[readOnly: boolean, server: string]> {
 const driverSettings = {
   connectTimeout: CONNECT_TIMEOUT_MS,
   waitForConnections: true,
-  charset: 'utf8mb4',
+  charset: 'utf8mb4_general_ci',
   timezone: 'Z',
   dateStrings: true,
   jsonStrings: true,

@@ -642,6 +642,10 @@ describe("on the caller's connection", () => {
   test('refuses what cannot be safe', async () => {
     await connection.query("SET SESSION sql_mode='NO_BACKSLASH_ESCAPES'");
     await expect(createClient(connection).schedule(message())).rejects.toThrow('NO_BACKSLASH_ESCAPES');
+    await connection.query("SET SESSION sql_mode=DEFAULT, character_set_client='latin1'");
+    await expect(createClient(connection).schedule(message())).rejects.toThrow('the character set latin1');
+    await connection.query('SET NAMES utf8mb4');
+    expect(await createClient(connection).schedule(message())).toMatchObject({ result: 'scheduled' });
     await expect(createClient(connection).outcomes()).rejects.toThrow('make the client from a URL');
   });
 });

@@ -4,17 +4,37 @@ import { CallerExecutor } from '../../../../connectors/mysql/sql/executor';
 const AUTOCOMMIT = 2;
 const IN_TRANSACTION = 1;
 
+interface Connected {
+  readonly isolation: string;
+  readonly status: number;
+  readonly failing?: string;
+  readonly charsets?: readonly string[];
+}
+
 /** A connection that notes its statements. */
-function noted({ isolation, status, failing = '' }: { isolation: string; status: number; failing?: string }) {
+function noted({ isolation, status, failing = '', charsets = ['utf8mb4', 'utf8mb4', 'utf8mb4'] }: Connected) {
   const statements: string[] = [];
   const query = async ({ sql }: { sql: string }) => {
     statements.push(sql);
     if (sql === failing) throw Object.assign(new Error('interrupted'), { errno: 1317, sqlState: '70100' });
-    return sql.startsWith('SELECT @@SESSION') ? [[['', isolation]]] : [{ serverStatus: status }];
+    return sql.startsWith('SELECT @@SESSION') ? [[['', isolation, ...charsets]]] : [{ serverStatus: status }];
   };
   const connection = { query, destroy: () => statements.push('destroyed') } as unknown as Connection;
   return { executor: new CallerExecutor(connection), statements };
 }
+
+test.each([
+  ['latin1', 'utf8mb4', 'utf8mb4'],
+  ['utf8mb4', 'utf8mb3', 'utf8mb4'],
+  ['utf8mb4', 'utf8mb4', 'gbk'],
+])('A connection whose texts are %s, %s and %s would lose characters, and is refused', async (...charsets) => {
+  const { executor, statements } = noted({ isolation: 'READ-COMMITTED', status: AUTOCOMMIT, charsets });
+  const narrow = charsets.find((charset) => charset !== 'utf8mb4');
+  await expect(executor.atomically(async (sql) => sql.run('DO 1'))).rejects.toThrow(
+    `The connection has the character set ${narrow}, which does not have every character; make it with charset 'utf8mb4'.`,
+  );
+  expect(statements).toHaveLength(1);
+});
 
 const locksGapsOf = (executor: CallerExecutor) => executor.atomically(async ({ locksGaps = false }) => locksGaps);
 

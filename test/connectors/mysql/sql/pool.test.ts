@@ -1,3 +1,4 @@
+import { escape } from 'mysql2';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import type { Sql } from '../../../../connectors/mysql/sql/sql';
 import { type Clock, systemClock } from '../../../../topology/core/clock';
@@ -36,6 +37,49 @@ test('every connection has the settings that the statements count on', async () 
   );
   const strict = expect.stringContaining('STRICT_TRANS_TABLES');
   expect(row).toEqual(['READ-COMMITTED', '+00:00', 1, 0, 5, 9_000, 20, strict]);
+});
+
+test('a server that gives other settings to new sessions changes nothing', async () => {
+  await pool.run("CREATE USER IF NOT EXISTS 'downspout_other'@'%' IDENTIFIED BY 'secret'");
+  const url = new URL(required(world.environment, 'WORKER_DATABASE_URL'));
+  const database = url.pathname.slice(1);
+  await pool.run(`GRANT SELECT, INSERT, DELETE ON \`${database}\`.* TO 'downspout_other'@'%'`);
+  const [[before] = ['']] = await pool.rows<[string]>('SELECT @@GLOBAL.init_connect');
+  const others = {
+    autocommit: ['0', '1'],
+    completion_type: ["'CHAIN'", "'NO_CHAIN'"],
+    character_set_client: ["'latin1'", "'utf8mb4'"],
+    character_set_results: ["'latin1'", "'utf8mb4'"],
+    collation_connection: ["'latin1_swedish_ci'", "'utf8mb4_general_ci'"],
+    sql_select_limit: ['1', '18446744073709551615'],
+    sql_safe_updates: ['1', '0'],
+  };
+  // Other connections of this server are made meanwhile.
+  const settings = Object.entries(others).map(
+    ([name, [other, usual]]) => `${name}=IF(USER() LIKE 'downspout_other@%', ${other}, ${usual})`,
+  );
+  await pool.run(`SET GLOBAL init_connect=${escape(`SET ${settings.join(', ')}`)}`);
+  [url.username, url.password] = ['downspout_other', 'secret'];
+  const other = Pool.open(url.href, { clock: systemClock, size: 1 });
+  try {
+    await other.run(
+      "INSERT INTO pauses (channel, account, paused_at) VALUES ('Grüße 😀', '', 1), ('Grüße 😀', 'b', 1)",
+    );
+    expect(await pool.rows("SELECT channel, account FROM pauses WHERE channel='Grüße 😀' ORDER BY account")).toEqual([
+      ['Grüße 😀', ''],
+      ['Grüße 😀', 'b'],
+    ]);
+    expect(await other.rows("SELECT channel FROM pauses WHERE channel='Grüße 😀'")).toEqual([
+      ['Grüße 😀'],
+      ['Grüße 😀'],
+    ]);
+    await other.run('DELETE FROM pauses WHERE paused_at=1');
+    expect(await pool.rows('SELECT 1 FROM pauses WHERE paused_at=1')).toEqual([]);
+  } finally {
+    await pool.run(`SET GLOBAL init_connect=${escape(before)}`);
+    await other.close();
+    await pool.run("DROP USER 'downspout_other'@'%'");
+  }
 });
 
 test('no answer is awaited for ever: the connection is given up, its statement ended, and the next one works', async () => {
