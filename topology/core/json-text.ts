@@ -7,8 +7,8 @@ const MIN_INTEGER = -(2n ** 63n);
 const MAX_INTEGER = 2n ** 64n - 1n;
 /** From here on JavaScript writes an integer with an exponent, so its digits do not pretend to be exact. */
 const EXPONENT_FROM = 1e21;
-/** Where a number can be that JavaScript does not keep: many digits, or an exponent of three. */
-const SUSPECT = /[\d.]{17}|[eE][+-]?\d{3}/;
+/** Where a number can be that JavaScript does not keep: 16 digits, of which it keeps 15 always, or an exponent of three. */
+const SUSPECT = /[\d.]{16}|[eE][+-]?\d{3}/;
 /** Of the path in an error. */
 const MAX_PATH_CHARACTERS = 80;
 const QUOTE = 0x22;
@@ -34,7 +34,7 @@ export function readJson(text: string): unknown {
 /**
  * A value as JSON, bigints as integers. Undefined members are left out, as JSON.stringify does.
  * @param path of the value, for errors
- * @throws UserError naming the member that cannot be kept: a number that is none, an integer that has lost digits
+ * @throws UserError naming the member that cannot be kept: a number that is none, an integer that has lost digits, a Map
  */
 export function writeJson(value: unknown, path: string): string {
   const isPlain = !checkValue(value, path, 1);
@@ -190,6 +190,8 @@ function checkValue(value: unknown, path: string, depth: number): boolean {
     throw new UserError(`${shownPath(path)}: ${shortJson(value)} has more than 64 bits; give it as a text`);
   }
   if (typeof value === 'number') checkNumber(value, path);
+  const lost = lostIn(value);
+  if (lost !== undefined) throw new UserError(`${shownPath(path)}: ${lost} is no value of JSON`);
   if (typeof value !== 'object' || value === null) return false;
   checkDepth(path, depth);
   // A member of this name that is no function is one like any other.
@@ -199,6 +201,18 @@ function checkValue(value: unknown, path: string, depth: number): boolean {
     if (checkValue(member, Array.isArray(value) ? `${path}[${name}]` : `${path}.${name}`, depth + 1)) has = true;
   }
   return has;
+}
+
+/** What JSON has no way to say, and JavaScript would leave out, empty or take apart in silence; undefined for anything else. */
+function lostIn(value: unknown): string | undefined {
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const kind = Object.prototype.toString.call(value).slice('[object '.length, -1);
+  if (ArrayBuffer.isView(value) || kind === 'String') return `an object of the class ${kind}`;
+  if (kind === 'Date') return Number.isNaN(Number(value)) ? 'a date that is none' : undefined;
+  // What has members of its own, or says itself how it is written, loses nothing.
+  if (kind === 'Object' || 'toJSON' in value || Object.keys(value).length > 0) return undefined;
+  return `an object of the class ${kind}`;
 }
 
 function checkNumber(value: number, path: string): void {

@@ -20,7 +20,13 @@ export function boundedTexts(name: z.ZodString, text: z.ZodString, bound: TextsB
       error: `expected at most ${bound.most} ${bound.called} with ${bound.maxBytes} bytes of names and values`,
       abort: true,
     })
+    .refine((given) => !hasProto(given), { error: '__proto__: not a name', abort: true })
     .pipe(z.record(name, text));
+}
+
+/** Zod leaves this name out of what it gives back, without a word. */
+function hasProto(given: unknown): boolean {
+  return typeof given === 'object' && given !== null && Object.hasOwn(given, '__proto__');
 }
 
 function isWithin(given: unknown, { most, maxBytes }: TextsBound): boolean {

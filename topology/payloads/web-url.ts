@@ -35,5 +35,7 @@ export function hostProblem({ hostname, port }: URL): string | undefined {
   if (port === '0') return 'expected a port from 1 to 65535';
   const name = hostname.replace(/\.$/, '');
   const isName = name.length <= MAX_NAME && name.split('.').every((part) => part !== '' && part.length <= MAX_LABEL);
-  return isName ? undefined : `expected a host of at most ${MAX_NAME} characters, each part with 1 to ${MAX_LABEL}`;
+  if (!isName) return `expected a host of at most ${MAX_NAME} characters, each part with 1 to ${MAX_LABEL}`;
+  const isSpelled = /^(?:[\w.*-]+|\[[\da-f:.]+\])$/.test(name);
+  return isSpelled ? undefined : 'expected a host of letters, digits, hyphens and underscores';
 }

@@ -1,4 +1,4 @@
-import { type LookupAddress, NODATA, NOTFOUND, type RecordWithTtl } from 'node:dns';
+import { BADNAME, type LookupAddress, NODATA, NOTFOUND, type RecordWithTtl } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Clock } from '../../../topology/core/clock';
@@ -87,13 +87,13 @@ export function addressOf(address: string): LookupAddress {
   return { address, family: isIP(address) };
 }
 
-/** That there is no such name, or no address of this family, is an answer; anything else is none. */
+/** That there is no such name, none that can be asked for, or no address of this family, is an answer; anything else is none. */
 async function orNothing<T>(asked: Promise<readonly T[]>): Promise<readonly T[]> {
   try {
     return await asked;
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === NOTFOUND || code === NODATA) return [];
+    if (code === NOTFOUND || code === NODATA || code === BADNAME) return [];
     throw error;
   }
 }

@@ -7,6 +7,11 @@ describe('parseJson', () => {
     ['-9223372036854775808', -(2n ** 63n)],
     ['18446744073709551615', 2n ** 64n - 1n],
     ['9007199254740991', 9007199254740991],
+    // 16 digits are the fewest that a number may lose.
+    ['9007199254740993', 9007199254740993n],
+    ['-9007199254740993', -9007199254740993n],
+    ['9999999999999999', 9999999999999999n],
+    ['999999999999999e5', 999999999999999e5],
     ['0.30000000000000004', 0.30000000000000004],
     ['1234567890123456.0', 1234567890123456],
     ['1.10000000000000000000', 1.1],
@@ -27,6 +32,8 @@ describe('parseJson', () => {
     '1e400',
     '1e-400',
     '9007199254740993.0',
+    '9007199254740993e1',
+    '9007199254740993E10',
   ])('%s is refused, because it cannot be kept', (text) => {
     expect(() => parseJson(`{"a":${text}}`)).toThrow(UserError);
     expect(() => parseJson(`{"a":${text}}`)).toThrow(`${text}: this number cannot be kept exactly`);
@@ -101,6 +108,17 @@ describe('writeJson', () => {
     [{ id: 2n ** 64n }, 'payload.id: 18446744073709551616 has more than 64 bits'],
     [{ id: Number.NaN }, 'payload.id: NaN is no number of JSON'],
     [{ id: Number.POSITIVE_INFINITY }, 'payload.id: Infinity is no number of JSON'],
+    [{ at: new Date(Number.NaN) }, 'payload.at: a date that is none is no value of JSON'],
+    [{ body: new Map([[1, 2]]) }, 'payload.body: an object of the class Map is no value of JSON'],
+    [{ body: [new Set([1])] }, 'payload.body[0]: an object of the class Set is no value of JSON'],
+    [{ body: Buffer.from('hello') }, 'payload.body: an object of the class Uint8Array is no value of JSON'],
+    [{ body: new URLSearchParams('a=1') }, 'payload.body: an object of the class URLSearchParams is no value of JSON'],
+    [{ body: Promise.resolve(1) }, 'payload.body: an object of the class Promise is no value of JSON'],
+    [{ n: Object(2n ** 60n) }, 'payload.n: an object of the class BigInt is no value of JSON'],
+    [{ n: Object(Number.NaN) }, 'payload.n: an object of the class Number is no value of JSON'],
+    [{ s: Object('text') }, 'payload.s: an object of the class String is no value of JSON'],
+    [{ body: () => 1 }, 'payload.body: a function is no value of JSON'],
+    [{ body: Symbol('a') }, 'payload.body: a symbol is no value of JSON'],
   ])('refuses %p: %s', (value, message) => {
     expect(() => writeJson(value, 'payload')).toThrow(UserError);
     expect(() => writeJson(value, 'payload')).toThrow(message);

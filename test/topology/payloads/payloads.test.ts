@@ -28,6 +28,22 @@ describe('the webhook payload', () => {
 
 const named = (count: number, value: string) =>
   Object.fromEntries(Array.from({ length: count }, (_, n) => [`x-${String(n).padStart(3, '0')}`, value]));
+test.each(['a,b.test', "a'b.test", 'a(b).test', 'a~b.test', 'a=b;c.test', 'a$b.test'])(
+  'a host that no resolver can be asked for is refused: %s',
+  (host) => {
+    expect(reason({ url: `https://${host}/` })).toBe(
+      'payload.url: expected a host of letters, digits, hyphens and underscores',
+    );
+  },
+);
+
+test.each(['a_b.test', 'xn--e1afmkfd.test', 'пример.рф', '[2001:db8::1]:8443', '203.0.113.7', 'a-b.test.'])(
+  'a host is taken: %s',
+  (host) => {
+    expect(reason({ url: `https://${host}/` })).toBe('ok');
+  },
+);
+
 const headers = (value: unknown) => reason({ url: 'https://example.com', headers: value });
 
 describe('headers', () => {
@@ -50,6 +66,7 @@ describe('headers', () => {
       /^payload\.headers\.Proxy-Authorization: this header/,
     );
     expect(headers({ 'a b': 'x' })).toBe('payload.headers.a b: not a header name');
+    expect(headers(JSON.parse('{"a":"x","__proto__":"y"}'))).toBe('payload.headers: __proto__: not a name');
     expect(headers({ 'X-Tag': 'a', 'x-tag': 'b' })).toMatch(/^payload\.headers: a header is given twice/);
   });
 

@@ -119,6 +119,11 @@ describe('a resolver that does not answer is told apart from a name that does no
     await expect(names.resolve('lame.test', 'shop')).rejects.toThrow(ResolverSilent);
   });
 
+  test('a name that no resolver can be asked for does not exist', async () => {
+    await expect(resolver().resolve('a,b.test', 'shop')).rejects.toThrow(NameUnknown);
+    expect(server.asked).toEqual([]);
+  });
+
   test('addresses that were known before are used for some minutes', async () => {
     const names = resolver();
     server.names.set('a.test', ['203.0.113.7']);
