@@ -12,6 +12,7 @@ import {
   parseBy,
   payloads,
 } from '../../../topology/payloads/payloads';
+import { checkNamesOfEdit, checkNamesOfMessage } from './field-names';
 import { looksLike } from './time-hints';
 
 /** A point in time: a Date, epoch milliseconds, or ISO 8601 with a zone, e.g. `2027-01-31T09:00:00+01:00`. */
@@ -112,6 +113,7 @@ const ISO =
 
 /** @throws UserError naming the first field that is wrong, and its value */
 export function checkMessage(message: NewMessage<string>, schemas: Schemas = payloads): CheckedMessage {
+  checkNamesOfMessage(message);
   return {
     account: checkAccount(message.account),
     channel: checkChannel(message.channel, schemas),
@@ -148,8 +150,9 @@ function millisecondsOf(text: string): number | undefined {
   return /^\d+$/.test(text.trim()) ? Number(text) : parseDurationMs(text);
 }
 
-/** An edit without its nulls: a field that is null is not given. */
+/** An edit without its nulls: a field that is null is not given. @throws UserError for a field that is spelled otherwise */
 export function checkEdit(edit: Edit): Edit {
+  checkNamesOfEdit(edit);
   return Object.fromEntries(Object.entries(edit).filter(([, value]) => value !== null)) as Edit;
 }
 
@@ -229,6 +232,8 @@ function parseTime(field: string, time: string): number {
   const days = new Date(Date.UTC(2000 + (Number(year) % 400), Number(month), 0)).getUTCDate();
   if (match === null || Number(day) > days) return Number.NaN;
   const offset = zone?.replace(/^([+-]\d\d):?(\d\d)?$/, (_, hours, minutes) => `${hours}:${minutes ?? '00'}`);
+  // No country is further from UTC: somebody has mistyped it.
+  if (offset !== undefined && /^[+-](?:1[5-9]|2|14:(?!00))/.test(offset)) return Number.NaN;
   return Date.parse(`${year}-${month}-${day}T${clock?.replace(',', '.')}${offset?.toUpperCase()}`);
 }
 

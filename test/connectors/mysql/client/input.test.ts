@@ -76,6 +76,9 @@ test.each([
   ['2027-02-29T00:00:00Z'],
   ['2027-13-01T00:00:00Z'],
   ['2027-01-01T25:00:00Z'],
+  ['2027-01-31T09:00:00+20:00'],
+  ['2027-01-31T09:00:00+14:30'],
+  ['2027-01-31T09:00:00+99'],
   [''],
   [Number.NaN],
   [0.5],
@@ -124,12 +127,21 @@ test.each([
   ['46402,375', 'a date of a spreadsheet'],
   ['1800000000.25', 'seconds with a fraction'],
   ['09:00', 'a time without a date'],
+  ['2027-01-31T09:00:00+01:00[Europe/Berlin]', 'a time whose zone is written otherwise'],
+  ['2027-01-31T09:00[Europe/Berlin]', 'a time whose zone is written otherwise'],
+  ['2027-01-31 09:00:00 Europe/Berlin', 'a time whose zone is written otherwise'],
+  ['2027-01-31 09:00:00 +0000 UTC', 'a time whose zone is written otherwise'],
+  ['2027-01-31 09:00:00 +0100', 'a time whose zone is written otherwise'],
+  ['2027-01-31T09:00:00.5 GMT', 'a time whose zone is written otherwise'],
+  ['2027-01-31T09:00:00\u221201:00', 'a time whose zone is written otherwise'],
+  ['2027-12-31T23:59:60Z', 'a leap second'],
+  ['20270131T090000Z', 'a time without separators'],
   [1_800_000_000.25, 'seconds with a fraction'],
   [46_402.375, 'a date of a spreadsheet'],
 ])('%p is refused with what it looks like', (given, what) => {
   expect(() => checkTime('dueAt', given)).toThrow(
     new RegExp(
-      `^dueAt: expected .*, got ${JSON.stringify(given).replaceAll(/[.+]/g, '\\$&')}, which looks like ${what}: `,
+      `^dueAt: expected .*, got ${JSON.stringify(given).replaceAll(/[.+[\]()]/g, '\\$&')}, which looks like ${what}: `,
     ),
   );
 });
@@ -138,6 +150,21 @@ test('nanoseconds that a number cannot hold, as JSON is read, are refused with w
   expect(() => checkTime('dueAt', 1_800_000_000_000_000_001n)).toThrow(
     /^dueAt: expected .*, got 1800000000000000001, which looks like nanoseconds: divide them by 1000000$/,
   );
+});
+
+test.each([
+  [{ dedupe_key: 'k' }, 'dedupe_key: the field is called dedupeKey'],
+  [{ dedupekey: 'k' }, 'dedupekey: the field is called dedupeKey'],
+  [{ local_time: '9:00' }, 'local_time: the field is called localTime'],
+  [{ 'on-late': 'skip' }, 'on-late: the field is called onLate'],
+])('%j would count for nothing and is refused', (given, text) => {
+  expect(() => checkMessage(message(given))).toThrow(new UserError(text));
+  expect(() => checkEdit({ id: 1, ...given })).toThrow(new UserError(text));
+});
+
+test('an edit whose due time is spelled otherwise is refused, and fields of an application’s own are left to it', () => {
+  expect(() => checkEdit({ id: 1, due_at: 1_800_000_000_000 } as Edit)).toThrow('due_at: the field is called dueAt');
+  expect(checkMessage(message({ campaign: 7 }))).toEqual(checkMessage(message({})));
 });
 
 test('an optional field that is null is not given', () => {
