@@ -12,8 +12,12 @@ const SHEET_ERROR = /^#(?:REF!|N\/A|NAME\?|VALUE!|DIV\/0!|NULL!|NUM!|SPILL!|CALC
 const ROUNDED = /^[+-]?(?<whole>\d{1,3})(?:[.,]\d+)?E(?<exponent>[+-]\d+)$/;
 /** From here on they write a number so by themselves, whether digits are lost or not. */
 const ROUNDED_FROM_DIGITS = 12;
-/** Blanks at their ends would make two accounts or keys of what looks like one. They are kept by NDJSON. */
+/** Blanks at their ends, and what cannot be seen, would make two accounts or keys of what looks like one. NDJSON keeps them. */
 const NAMES: readonly (string | number)[] = ['account', 'dedupe_key'];
+/** Joiners are a part of some scripts within a word, and marks of the direction of text stick to what is copied. */
+const UNSEEN = /^\p{Cf}|\p{Cf}$|\p{Cc}/u;
+/** How programs keep spreadsheets from making a number of a text. A spreadsheet that saves the file leaves it out. */
+const FORMULA_OF_TEXT = /^="(?:[^"]|"")*"$/;
 const CURLY_QUOTED = /^[“”„«»‘’].*[“”„«»‘’]$/s;
 
 /** @throws UserError naming what is wrong with the names of the columns */
@@ -64,7 +68,7 @@ export function recordOf(
     try {
       checkCell(name, cell.trim());
       if (typeof name === 'number') continue;
-      if (NAMES.includes(name)) fields[name] = withoutBlanks(cell);
+      if (NAMES.includes(name)) fields[name] = nameOf(cell);
       else if (name === 'payload') fields['payload'] = parseJson(cell);
       else if (name.startsWith('payload.')) {
         payload ??= {};
@@ -91,11 +95,13 @@ function isRequired(channel: string | undefined, name: string, schemas: Schemas 
   return first === 'payload' && rest.length === 0 && payloadField(channel, field, schemas)?.required === true;
 }
 
-/** @throws UserError when there are blanks at its ends */
-function withoutBlanks(cell: string): string {
-  if (cell === cell.trim()) return cell;
+/** @throws UserError when there are blanks at its ends, or what cannot be seen */
+function nameOf(cell: string): string {
+  const isTrimmed = cell === cell.trim();
+  if (isTrimmed && !UNSEEN.test(cell)) return cell;
+  const what = isTrimmed ? 'holds characters that cannot be seen' : 'begins or ends with blanks';
   throw new UserError(
-    `${shown(cell)} begins or ends with blanks, and would be another one than without them; take them away, or write NDJSON, which keeps them`,
+    `${shown(cell)} ${what}, and would be another one than without them; take them away, or write NDJSON, which keeps them`,
   );
 }
 
@@ -112,8 +118,10 @@ function checkCell(name: string | number, cell: string): void {
       `${shown(cell)} is a number that the spreadsheet has rounded; format the column as text and enter it again${otherwise}`,
     );
   }
-  if (!isPayload && CURLY_QUOTED.test(cell))
-    throw new UserError(`${shown(cell)} stands in typographic quotes; leave them out`);
+  if (isPayload) return;
+  if (CURLY_QUOTED.test(cell)) throw new UserError(`${shown(cell)} stands in typographic quotes; leave them out`);
+  if (FORMULA_OF_TEXT.test(cell))
+    throw new UserError(`${shown(cell)} is a formula; write what stands in its quotes alone`);
 }
 
 /** @param fromDigits before the decimal point: shorter numbers are what somebody wrote */
@@ -152,5 +160,6 @@ function setOwn(target: Record<string, unknown>, name: string, value: unknown): 
 }
 
 function shown(cell: string): string {
-  return JSON.stringify(cell.length > 60 ? `${cell.slice(0, 60)}…` : cell);
+  const short = JSON.stringify(cell.length > 60 ? `${cell.slice(0, 60)}…` : cell);
+  return short.replace(/\p{Cf}/gu, (unseen) => `\\u{${unseen.codePointAt(0)?.toString(16)}}`);
 }

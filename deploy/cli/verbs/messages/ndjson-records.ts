@@ -3,6 +3,13 @@ import { parseJson } from '../../../../topology/core/json-text';
 import { FIELDS, MAX_RECORD_BYTES, type SourceRecord } from './source-record';
 import { undecodable } from './text-encoding';
 
+const CLIENTS_NAMES: ReadonlyMap<string, string> = new Map([
+  ['dueAt', 'due_at'],
+  ['dedupeKey', 'dedupe_key'],
+  ['localTime', 'local_time'],
+  ['sendWithin', 'send_within'],
+  ['onLate', 'on_late'],
+]);
 /** Of a field that nobody knows. */
 const MAX_NAME_SHOWN = 80;
 
@@ -48,8 +55,7 @@ function jsonRecord(line: number, text: string): SourceRecord {
 
 /** The client's names are known too: `dueAt` for `due_at`. */
 function snake(name: string): string {
-  const known = { dueAt: 'due_at', dedupeKey: 'dedupe_key', localTime: 'local_time', sendWithin: 'send_within' };
-  return { ...known, onLate: 'on_late' }[name] ?? name;
+  return CLIENTS_NAMES.get(name) ?? name;
 }
 
 /** Lines as bytes, split at \n alone (JSON may hold U+2028); null for a line that is too long. */

@@ -74,6 +74,31 @@ describe('blanks at the ends of a cell', () => {
     },
   );
 
+  test.each([
+    ['k\u200b', '"k\\u{200b}" holds characters that cannot be seen'],
+    ['\u200ek', '"\\u{200e}k" holds characters that cannot be seen'],
+    ['\ufeffk', '"\\u{feff}k" begins or ends with blanks'],
+    ['k\u{e0001}', '"k\\u{e0001}" holds characters that cannot be seen'],
+    ['a\0b', '"a\\u0000b" holds characters that cannot be seen'],
+    ['="00123"', '"=\\"00123\\"" is a formula; write what stands in its quotes alone'],
+    ['"=""00123"""', '"=\\"00123\\"" is a formula; write what stands in its quotes alone'],
+  ])('and what nobody sees are refused in a key and in an account: %j', async (cell, reason) => {
+    const rows = 'k,a,webhook,1\n'.repeat(100);
+    for (const [name, cells] of [
+      ['dedupe_key', `${cell},a,webhook,1`],
+      ['account', `k,${cell},webhook,1`],
+    ]) {
+      const records = await readPieces(`dedupe_key,account,channel,due_at\n${rows}${cells}\n`);
+      const expected = { line: 102, ok: false, reason: expect.stringContaining(`${name}: ${reason}`) };
+      expect(records.at(-1)).toEqual(expected);
+    }
+  });
+
+  test('and joiners within a word are a part of it', async () => {
+    const [first] = await readPieces('dedupe_key,account,channel,due_at\nمی\u200cخواهم,a,webhook,1\n');
+    expect(first).toMatchObject({ ok: true, fields: { dedupe_key: 'می\u200cخواهم' } });
+  });
+
   test('keep keys apart in NDJSON', async () => {
     const records = await readPieces('{"account":"a","dedupe_key":"k"}\n{"account":"a","dedupe_key":"k "}\n');
     expect(records.map((record) => record.ok && record.fields['dedupe_key'])).toEqual(['k', 'k ']);

@@ -128,6 +128,12 @@ describe('ndjson', () => {
     ]);
   });
 
+  test.each(['constructor', '__proto__', 'toString'])('a field %s is one that nobody knows', async (name) => {
+    expect(await read(`{"account":"a","${name}":{"x":1}}`)).toEqual([
+      { line: 1, ok: false, reason: expect.stringMatching(`^${name}: unknown field`) },
+    ]);
+  });
+
   test('a line that is too long is bad and is not kept in memory', async () => {
     const records = await read(
       `{"account":"${'x'.repeat(9 * 1024 * 1024)}"}\n{"account":"b"}\n`,
