@@ -72,8 +72,9 @@ export class Network {
         if (error === null) callback(null, withoutInterimAnswers(socket));
         else callback(error, null);
       };
-      if (proxy === undefined) direct(target, connected);
-      else tunnels.connect(proxy, target, connected);
+      const named = { ...target, ...serverNameOf(hostname) };
+      if (proxy === undefined) direct(named, connected);
+      else tunnels.connect(proxy, named, connected);
     };
   }
 
@@ -156,4 +157,9 @@ export class Network {
     if (known !== undefined) answer(known);
     else this.names.resolveForConnection(hostname).then(answer, (error: Error) => callback(error, ''));
   };
+}
+
+/** The name in a TLS handshake has no dot at its end (RFC 6066, section 3); servers turn away one that has. */
+function serverNameOf(hostname: string): { servername?: string } {
+  return hostname.endsWith('.') ? { servername: hostname.slice(0, -1) } : {};
 }

@@ -20,9 +20,11 @@ const MS_OF_UNIT: readonly (readonly [RegExp, number])[] = [
 ];
 /** `90 s`, `1m30.5s`, `2 minutes`. */
 const WITH_UNITS = /^([+-]?)((?:\d+(?:\.\d+)? ?[a-z]+ ?)+)$/i;
-/** `PT2M`, `P1DT12H` (ISO 8601). */
+/** `PT2M`, `P1DT12H`, `P1W` (ISO 8601). */
 const ISO_DURATION =
-  /^([+-]?)P(?=\d|T\d)(?:(\d+)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?$/i;
+  /^([+-]?)P(?=\d|T\d)(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?$/i;
+/** What may stand behind a value: a comment, as in the dates that JavaScript writes, and parameters (RFC 3261, section 20.33). */
+const REMARK = / ?(?:\([^()]*\)|;.*)$/;
 const WEEKDAY = /^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*$/i;
 
 /**
@@ -56,7 +58,8 @@ function valuesIn(text: string): string[] {
 }
 
 function unquoted(text: string): string {
-  return text.replace(/^[\s"']+|[\s"']+$/g, '').replace(/\s+/g, ' ');
+  const plain = text.replace(/^[\s"']+|[\s"']+$/g, '').replace(/\s+/g, ' ');
+  return plain.replace(REMARK, '');
 }
 
 function waitMs(text: string, now: number): number | undefined {
@@ -87,8 +90,9 @@ function unitsIn(text: string): number | undefined {
 }
 
 function isoDurationIn(text: string): number | undefined {
-  const [whole, sign, days = 0, hours = 0, minutes = 0, seconds = 0] = ISO_DURATION.exec(text) ?? [];
+  const [whole, sign, weeks = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = ISO_DURATION.exec(text) ?? [];
   if (whole === undefined) return undefined;
-  const ms = (((Number(days) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1_000;
+  const ms =
+    ((((Number(weeks) * 7 + Number(days)) * 24 + Number(hours)) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1_000;
   return sign === '-' ? -ms : ms;
 }

@@ -1,13 +1,27 @@
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const DAY_OF_WEEK = '(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?';
 const TIME = '(?<hour>\\d{1,2}):(?<minute>\\d{2})(?::(?<second>\\d{2})(?<fraction>\\.\\d{1,9})?)?';
-const ZONE = '(?: ?(?<zone>gmt|utc|ut|z|(?:gmt|utc)?[+-]\\d{2}(?::?\\d{2})?))?';
+/** Names that RFC 5322 (section 4.3) still has, by their hours. */
+const HOURS_OF_ZONE = new Map([
+  ['edt', -4],
+  ['est', -5],
+  ['cdt', -5],
+  ['cst', -6],
+  ['mdt', -6],
+  ['mst', -7],
+  ['pdt', -7],
+  ['pst', -8],
+]);
+const ZONE_NAMES = ['gmt', 'utc', 'ut', 'z', ...HOURS_OF_ZONE.keys()].join('|');
+const ZONE = `(?: ?(?<zone>${ZONE_NAMES}|(?:gmt|utc)?[+-]\\d{2}(?::?\\d{2})?))?`;
 
 const FORMS = [
   /** `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`, and what lies between them. */
   `${DAY_OF_WEEK}(?<day>\\d{1,2})[ -](?<month>[a-z]{3,9})[ -](?<year>\\d{4}|\\d{2}) ${TIME}${ZONE}`,
   /** `Sun Nov 6 08:49:37 1994`. */
   `${DAY_OF_WEEK}(?<month>[a-z]{3,9}) (?<day>\\d{1,2}) ${TIME}${ZONE} (?<year>\\d{4})`,
+  /** `Sun Nov 06 1994 08:49:37 GMT+0000`, as JavaScript writes it. */
+  `${DAY_OF_WEEK}(?<month>[a-z]{3,9}) (?<day>\\d{1,2}),? (?<year>\\d{4}) ${TIME}${ZONE}`,
   /** `1994-11-06T08:49:37Z` (ISO 8601). */
   `(?<year>\\d{4})-?(?<month>\\d{2})-?(?<day>\\d{2})[t ]${TIME.replaceAll('\\d{1,2}', '\\d{2}')}${ZONE}`,
   `(?<year>\\d{4})(?<month>\\d{2})(?<day>\\d{2})t(?<hour>\\d{2})(?<minute>\\d{2})(?<second>\\d{2})${ZONE}`,
@@ -48,6 +62,8 @@ function yearOf(text: string, now: number): number {
 }
 
 function offsetMs(zone = ''): number {
+  const named = HOURS_OF_ZONE.get(zone.toLowerCase());
+  if (named !== undefined) return named * 3_600_000;
   const [, sign, hours, minutes = 0] = /([+-])(\d{2}):?(\d{2})?$/.exec(zone) ?? [];
   if (sign === undefined) return 0;
   const ms = (Number(hours) * 60 + Number(minutes)) * 60_000;

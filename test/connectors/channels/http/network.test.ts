@@ -126,6 +126,14 @@ test('a connection waits for no name but its own, however many names nobody answ
   expect(await Promise.all(dead)).not.toContain(null);
 });
 
+test('a name with a dot at its end is given to TLS without it', async () => {
+  const port = await secureServer();
+  names.names.set('secure.test', ['127.0.0.1']);
+  const through = channel({ allowPrivateAddresses: true });
+  expect(await send(through, `https://secure.test.:${port}/hook`)).toMatchObject({ receipt: 'taken' });
+  expect(jest.mocked(tls.connect).mock.lastCall?.[0]).toMatchObject({ servername: 'secure.test' });
+});
+
 describe('through a proxy', () => {
   test('requests to http:// go with their whole URL, to names that resolve here and to others', async () => {
     const proxy = await proxyTo(receiver.port);

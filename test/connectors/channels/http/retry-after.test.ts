@@ -77,6 +77,15 @@ test.each([
   ['2d', 2 * DAY],
   ['PT2M', 2 * MINUTE],
   ['P1DT1M0.5S', DAY + MINUTE + 500],
+  // As JavaScript writes a date, and by the old names of zones.
+  ['Thu Jan 01 2026 00:01:00 GMT+0000 (Coordinated Universal Time)', MINUTE],
+  ['Thu Jan 01 2026 01:01:00 GMT+0100 (Central European Standard Time)', MINUTE],
+  ['Wed, 31 Dec 2025 19:01:00 EST', MINUTE],
+  ['Wed, 31 Dec 2025 17:01:00 PDT', MINUTE],
+  // With a comment or parameters behind them.
+  ['120;duration=3600', 120_000],
+  ['120 (in maintenance)', 120_000],
+  ['P1W', 7 * DAY],
   // Of several the furthest.
   ['120, 120', 120_000],
   ['7,30', 30_000],
