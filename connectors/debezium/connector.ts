@@ -118,7 +118,7 @@ export class Connector {
     const states = status === null ? [] : [...failuresOf(status), ...haltOf(status)];
     return [
       ...Object.entries(settings)
-        .filter(([name, value]) => !isSecret(name) && there[name] !== value)
+        .filter(([name, value]) => !isSecret(name) && name !== SERVER_ID && there[name] !== value)
         .map(([name, value]) => `${name} is ${shortOf(there[name])}, needs ${shortOf(value)}`),
       ...states,
     ].map((line) => `connector ${this.name}: ${line}`);
@@ -289,6 +289,9 @@ function withoutSecrets(text: string, settings: Readonly<Record<string, string>>
 function shortOf(value: unknown): string {
   return typeof value === 'string' ? (value.split('\n', 1)[0] as string) : 'not set';
 }
+
+/** Whoever keeps a connector may have ids of replicas of their own. */
+const SERVER_ID = 'database.server.id';
 
 function isSecret(name: string): boolean {
   return /password$|jaas\.config$|keystore\.key$/.test(name);

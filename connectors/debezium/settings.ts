@@ -79,7 +79,7 @@ export function connectorSettings(options: CaptureOptions): Record<string, strin
     'database.user': database.user,
     'database.password': options.databasePasswordReference ?? database.password,
     ...databaseTls(database.parameters, options.stores ?? {}),
-    'database.server.id': String(serverId(names.connector)),
+    'database.server.id': String(serverId(names.connector, schema)),
     'database.include.list': literal(schema),
     'table.include.list': `${literal(schema)}\\.${TABLE}`,
     'column.include.list': `${literal(schema)}\\.${TABLE}\\.(${COLUMNS.join('|')})`,
@@ -225,9 +225,12 @@ const converterSettings = Object.fromEntries(
   ]),
 ) as Record<string, string>;
 
-/** Debezium joins MySQL's replication under an id of its own: always the same for one connector, another for each. */
-function serverId(connector: string): number {
-  const digest = createHash('sha256').update(connector).digest().readUInt32BE(0);
+/**
+ * Debezium joins MySQL's replication under an id of its own: always the same for one connector, another for each, also for those of
+ * two databases of one server that are captured into two Kafkas under one name. A server lets go of whoever has the id of a newcomer.
+ */
+function serverId(connector: string, schema: string): number {
+  const digest = createHash('sha256').update(`${schema}.${connector}`).digest().readUInt32BE(0);
   return FIRST_SERVER_ID + (digest % (2 ** 31 - FIRST_SERVER_ID));
 }
 

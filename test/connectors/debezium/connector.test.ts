@@ -189,8 +189,11 @@ describe('Connector', () => {
   });
 
   it('names how a connector of somebody else differs, secrets left out', async () => {
-    const needed = { ...settings, 'poll.interval.ms': '10', 'snapshot.mode': 'custom', 'tasks.max': '1' };
-    connect.on('GET /config', [200, { 'database.password': 'other', 'poll.interval.ms': '500', 'tasks.max': '1' }]);
+    const own = { 'tasks.max': '1', 'database.server.id': '100001' };
+    const needed = { ...settings, ...own, 'poll.interval.ms': '10', 'snapshot.mode': 'custom' };
+    // Whoever keeps it may say by which id the server knows it.
+    const theirs = { ...own, 'database.password': 'other', 'database.server.id': '7', 'poll.interval.ms': '500' };
+    connect.on('GET /config', [200, theirs]);
     connect.on('GET /status', [200, { connector: { state: 'PAUSED' }, tasks: [] }]);
     const connector = await connect.connector();
     const named = `connector ${connector.name}:`;

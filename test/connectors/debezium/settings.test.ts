@@ -70,6 +70,13 @@ describe('connectorSettings', () => {
     }
   });
 
+  it('gives connectors of one name for two databases of one server different ids', () => {
+    const databases = ['staging', 'production'].map((name) => `mysql://u:p@mysql:3306/${name}`);
+    const ids = databases.map((databaseUrl) => connectorSettings({ ...options, databaseUrl })['database.server.id']);
+    expect(new Set(ids).size).toBe(2);
+    for (const id of ids) expect(Number(id)).toBeGreaterThanOrEqual(100_000);
+  });
+
   it('keeps deployments in one Kafka apart', () => {
     expect(names('')).toEqual(['schedule-changes', 'schedule-changes', 'cdc-heartbeats', 'cdc-schema-history']);
     expect(new Set([...names(''), ...names('a'), ...names('b')]).size).toBe(9);
