@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Ajv from 'ajv';
 import { parse } from 'yaml';
 import { packageRoot } from '../../../topology/settings/package';
-import { parseSpecification } from '../../../topology/settings/topology-settings';
+import { parseSpecification, readTopologyFile } from '../../../topology/settings/topology-settings';
 import { schemaFile, schemaText } from './schema-text';
 
 /** How each description ends: with its range, an example, or its words. */
@@ -99,6 +99,11 @@ test('every field has a description with its range or its form, and editors find
   for (const [, { description }] of fields) expect(description).toMatch(FORM);
   const [first] = readFileSync(join(packageRoot(), 'topology.yaml'), 'utf8').split('\n');
   expect(first).toBe('# yaml-language-server: $schema=docs/topology.schema.json');
+});
+
+test('what comes with the package tries a webhook for a day, at a pace that ends at an hour', () => {
+  const { webhook } = readTopologyFile({ path: join(packageRoot(), 'topology.yaml') }).settings.bolts;
+  expect(webhook).toMatchObject({ giveUpAfterMs: 24 * 3_600_000, backOffMaxMs: 3_600_000 });
 });
 
 test('docs/topology-file.md has every field with its default and its meaning', () => {
