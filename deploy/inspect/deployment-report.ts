@@ -6,6 +6,9 @@ import type { RunningTopology } from './running-topology';
 
 /** What applications and commands are left at least. */
 const SPARE_CONNECTIONS = 10;
+const MEBIBYTE = 1024 * 1024;
+/** A statement has payloads of 8 MiB at most, and what stands around them. */
+const LEAST_PACKET_BYTES = 16 * MEBIBYTE;
 
 /** Which deployment the database belongs to, and whether the server has room for its workers. */
 export interface DeploymentReport extends DeploymentIdentity {
@@ -15,6 +18,8 @@ export interface DeploymentReport extends DeploymentIdentity {
   readonly connectionsOfWorkers: number;
   /** The server's `max_connections`. */
   readonly maxConnections: number;
+  /** The server's `max_allowed_packet`. */
+  readonly maxPacketBytes: number;
 }
 
 /** The deployment that the settings name. */
@@ -29,22 +34,23 @@ export async function readDeploymentReport(
   { settings, source }: RunningTopology,
 ): Promise<DeploymentReport> {
   const { spout, bolts } = settings;
-  const [identity, [row]] = await Promise.all([
+  const [identity, [limits = [0, 0]]] = await Promise.all([
     readDeployment(pool),
-    pool.rows<[number | string]>('SELECT @@max_connections'),
+    pool.rows<[number | string, number | string]>('SELECT @@max_connections, @@GLOBAL.max_allowed_packet'),
   ]);
   const replicas = Object.values(bolts).reduce((sum, bolt) => sum + bolt.replicas, spout.replicas);
   return {
     ...identity,
     topology: source,
     connectionsOfWorkers: replicas * CONNECTIONS_PER_WORKER,
-    maxConnections: Number((row as [number | string])[0]),
+    maxConnections: Number(limits[0]),
+    maxPacketBytes: Number(limits[1]),
   };
 }
 
 /** What somebody should do something about. */
 export function deploymentWarnings(report: DeploymentReport, named: NamedDeployment): string[] {
-  const { kafkaCluster, namespace, topology, connectionsOfWorkers, maxConnections } = report;
+  const { kafkaCluster, namespace, topology, connectionsOfWorkers, maxConnections, maxPacketBytes } = report;
   const isOther =
     kafkaCluster !== null &&
     ((named.kafkaCluster !== null && named.kafkaCluster !== kafkaCluster) || named.namespace !== namespace);
@@ -60,6 +66,12 @@ export function deploymentWarnings(report: DeploymentReport, named: NamedDeploym
       ? [
           `The replicas of ${topology} open up to ${formatCount(connectionsOfWorkers)} connections to MySQL, and the server ` +
             `takes ${formatCount(maxConnections)} in all (max_connections). Raise that, or run fewer replicas.`,
+        ]
+      : []),
+    ...(maxPacketBytes < LEAST_PACKET_BYTES
+      ? [
+          `The MySQL server takes statements of ${formatCount(maxPacketBytes)} bytes (max_allowed_packet), too few for batches of large messages, ` +
+            'which are then refused: SET PERSIST max_allowed_packet=67108864.',
         ]
       : []),
   ];

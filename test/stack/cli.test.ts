@@ -190,6 +190,7 @@ test('status and lag show what runs, what waits and what is away', async () => {
         kafkaCluster: expect.any(String),
         namespace: environment['DOWNSPOUT_NAMESPACE'],
         maxConnections: expect.any(Number),
+        maxPacketBytes: expect.any(Number),
       },
     },
     warnings: ['Messages wait and no worker runs the spout `due`.', expect.stringContaining('no worker runs its bolt')],

@@ -150,9 +150,13 @@ function millisecondsOf(text: string): number | undefined {
   return /^\d+$/.test(text.trim()) ? Number(text) : parseDurationMs(text);
 }
 
-/** An edit without its nulls: a field that is null is not given. @throws UserError for a field that is spelled otherwise */
+/** An edit without its nulls: a field that is null is not given. @throws UserError for a field that is spelled otherwise, and for a version that none can be */
 export function checkEdit(edit: Edit): Edit {
   checkNamesOfEdit(edit);
+  // Compared with a text, no version is the one that was seen.
+  if (!Number.isSafeInteger(edit.version ?? 1)) {
+    throw new UserError(`version: expected a number, got ${shortJson(edit.version)}`);
+  }
   return Object.fromEntries(Object.entries(edit).filter(([, value]) => value !== null)) as Edit;
 }
 

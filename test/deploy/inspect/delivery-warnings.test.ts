@@ -50,6 +50,7 @@ const report = (over: Partial<DatabaseReport> = {}): DatabaseReport => ({
     topology: 'release 7',
     connectionsOfWorkers: 40,
     maxConnections: 151,
+    maxPacketBytes: 64 * 1024 * 1024,
   },
   binlog: [],
   members: [],

@@ -8,6 +8,7 @@ const report = (over: Partial<DeploymentReport> = {}): DeploymentReport => ({
   topology: 'release 7',
   connectionsOfWorkers: 4 * CONNECTIONS_PER_WORKER,
   maxConnections: 151,
+  maxPacketBytes: 64 * 1024 * 1024,
   ...over,
 });
 const named = (kafkaCluster: string | null, namespace = '') => ({ kafkaCluster, namespace });
@@ -34,5 +35,13 @@ test('more replicas than the server has connections for are named', () => {
   expect(deploymentWarnings(report({ connectionsOfWorkers: 142 }), named('production'))).toEqual([
     'The replicas of release 7 open up to 142 connections to MySQL, and the server takes 151 in all ' +
       '(max_connections). Raise that, or run fewer replicas.',
+  ]);
+});
+
+test('a server that takes no statements as large as batches are is named', () => {
+  expect(deploymentWarnings(report({ maxPacketBytes: 16 * 1024 * 1024 }), named('production'))).toEqual([]);
+  expect(deploymentWarnings(report({ maxPacketBytes: 1024 * 1024 }), named('production'))).toEqual([
+    'The MySQL server takes statements of 1,048,576 bytes (max_allowed_packet), too few for batches of large messages, ' +
+      'which are then refused: SET PERSIST max_allowed_packet=67108864.',
   ]);
 });

@@ -167,6 +167,10 @@ test('an edit whose due time is spelled otherwise is refused, and fields of an a
   expect(checkMessage(message({ campaign: 7 }))).toEqual(checkMessage(message({})));
 });
 
+test.each(['3', 2.5, Number.NaN, {}])('an edit of the version %j, which no message can have, is refused', (version) => {
+  expect(() => checkEdit({ id: 1, version } as Edit)).toThrow(/^version: expected a number, got /);
+});
+
 test('an optional field that is null is not given', () => {
   const nulls = { dedupeKey: null, localTime: null, zone: null };
   expect(checkMessage(message(nulls))).toEqual(checkMessage(message({})));
