@@ -60,6 +60,10 @@ export class InHand {
     return this.claimed.get(id)?.bytes ?? 0;
   }
 
+  claimedAccountOf(id: number): string | undefined {
+    return this.claimed.get(id)?.account;
+  }
+
   isClaimed(id: number, version: number): boolean {
     return this.claimed.get(id)?.version === version;
   }

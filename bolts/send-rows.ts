@@ -69,6 +69,11 @@ export interface Unwritten {
   readonly reason: string;
   /** True when it should be written again later. */
   readonly again: boolean;
+  /**
+   * Given where writing waited in vain for something that is not the row: `own` when rows of its account alone waited, so that they
+   * should be written apart from those of others; `others` when it can be written at once, because others waited.
+   */
+  readonly wait?: 'own' | 'others';
 }
 
 /** What becomes of a claim whose result is refused: its row is scheduled in doubt for so many milliseconds later, version + 1. */

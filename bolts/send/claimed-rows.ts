@@ -39,6 +39,7 @@ export class ClaimedRows {
       isCrowded: () => this.isCrowded,
       acceptedWithin: () => (sendsAgainAtOnce(channel) ? 0 : channel.acceptedWithin),
       bytesOf: (id) => options.inHand.claimedBytesOf(id),
+      accountOf: (id) => options.inHand.claimedAccountOf(id),
       onRefused: (results) => options.inHand.refused(results),
       onWritten: (results) => this.written(results),
     });

@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../topology/core/clock';
 import { type BackOff, backOff } from '../../topology/core/retry-policy';
 import type { AttemptResult, SendRows, Unwritten } from '../send-rows';
 import { RefusedResults } from './refused-results';
+import { WaitingAccounts } from './waiting-accounts';
 
 export interface WriteBackOptions {
   readonly rows: SendRows;
@@ -17,6 +18,8 @@ export interface WriteBackOptions {
   readonly acceptedWithin: () => number;
   /** What the payload of a claimed row takes, roughly. */
   readonly bytesOf: (id: number) => number;
+  /** Whose row it is, of a claimed row. */
+  readonly accountOf: (id: number) => string | undefined;
   /** Takes results that the database refuses, or whose rows are locked, while it takes others. */
   readonly onRefused: (results: readonly AttemptResult[]) => void;
   /** Takes results that are written, or whose rows were released. */
@@ -45,7 +48,9 @@ const FAILED_BACK_OFF: BackOff = { baseMs: 100, capMs: 2_000 };
  * 2. *One bad row holds nobody else*: its result is set aside and tried by itself, and so is that of a locked row. When a batch is
  *    refused as a whole one of its results shows whether that is an outage. If it is, the batch waits with all others; otherwise it
  *    is set aside as it is. Up to half of `maxUnwritten` refused results stop no claims.
- * 3. *Requests first*: results of a crowd wait up to a second, or until three quarters of `maxUnwritten` are reached. They wait
+ * 3. *One account whose results wait holds nobody else*: what was not tried because of them goes first in the next batch, and results of
+ *    such an account are written apart from then on.
+ * 4. *Requests first*: results of a crowd wait up to a second, or until three quarters of `maxUnwritten` are reached. They wait
  *    even when no request of this worker waits any more, because requests of other workers may.
  */
 export class WriteBack {
@@ -66,9 +71,17 @@ export class WriteBack {
   private isClosed = false;
 
   private readonly refused: RefusedResults;
+  private readonly apart: WaitingAccounts;
 
   constructor(private readonly options: WriteBackOptions) {
-    this.refused = new RefusedResults({ ...options, onDone: (results) => this.done(results) });
+    const onDone = (results: readonly AttemptResult[]) => this.done(results);
+    this.refused = new RefusedResults({ ...options, onDone });
+    this.apart = new WaitingAccounts({
+      ...options,
+      countOf: (results) => this.countOf(results),
+      onFailed: (results, isKnown) => this.refused.add(results, false, isKnown),
+      onDone,
+    });
   }
 
   get size(): number {
@@ -77,18 +90,22 @@ export class WriteBack {
 
   get backlogged(): boolean {
     const { maxUnwritten } = this.options;
-    return this.unwritten - Math.min(this.refused.known, maxUnwritten >> 1) >= maxUnwritten;
+    const setAside = this.refused.known + this.apart.size;
+    return this.unwritten - Math.min(setAside, maxUnwritten >> 1) >= maxUnwritten;
   }
 
   add(result: AttemptResult): void {
     this.unwritten++;
-    this.put(result);
+    const account = this.options.accountOf(result.id);
+    if (account !== undefined && this.apart.has(account)) this.apart.add(account, [result]);
+    else this.put(result);
   }
 
   /** From now on results are written at once. */
   hurry(): void {
     this.lingerMs = 0;
     this.refused.hurry();
+    this.apart.hurry();
     this.timer?.cancel();
     this.timer = undefined;
     this.isResting = false;
@@ -98,6 +115,7 @@ export class WriteBack {
   close(): void {
     this.isClosed = true;
     this.refused.close();
+    this.apart.close();
     this.timer?.cancel();
     this.timer = undefined;
   }
@@ -128,17 +146,17 @@ export class WriteBack {
   private writeAll(): void {
     this.ofCrowd = false;
     while (this.waiting.length > 0 && this.batchesOnTheWay < MAX_BATCHES_AT_A_TIME) {
-      const batch = this.waiting.splice(0, this.nextCount());
+      const batch = this.waiting.splice(0, this.countOf(this.waiting));
       this.batchesOnTheWay++;
       void this.write(batch);
     }
   }
 
-  /** How many of `waiting` are one batch. */
-  private nextCount(): number {
+  /** How many of these are one batch. */
+  private countOf(results: readonly AttemptResult[]): number {
     let count = 0;
     let bytes = 0;
-    for (const { id } of this.waiting) {
+    for (const { id } of results) {
       bytes += this.options.bytesOf(id);
       if (count === MAX_ROWS_PER_BATCH || (count > 0 && bytes > MAX_BYTES_PER_BATCH)) break;
       count++;
@@ -184,13 +202,51 @@ export class WriteBack {
     for (const { id, again, reason } of bad)
       if (!again) this.options.onError(`write back message ${id}`, new Error(reason));
     const isKnown = bad.length < batch.length;
+    const left = this.setApart(batch, bad);
     for (const isLocked of [false, true])
       this.refused.add(
-        batch.filter(({ id }) => unwritten.get(id)?.again === isLocked),
+        left.filter(({ id }) => unwritten.get(id)?.again === isLocked),
         isLocked,
         isKnown,
       );
     this.done(batch.filter(({ id }) => !unwritten.has(id)));
+  }
+
+  /**
+   * Takes results of accounts that wait out of the way of others, and puts those that only had no turn back in front.
+   * @returns the others that are not written
+   */
+  private setApart(batch: readonly AttemptResult[], bad: readonly Unwritten[]): readonly AttemptResult[] {
+    const unwritten = new Map(bad.map((one) => [one.id, one]));
+    const accountOf = ({ id }: AttemptResult) => this.options.accountOf(id);
+    const waited = new Set(batch.filter(({ id }) => unwritten.get(id)?.wait === 'own').map(accountOf));
+    const untried: AttemptResult[] = [];
+    const others: AttemptResult[] = [];
+    const apart = new Map<string, AttemptResult[]>();
+    const takeOut = (result: AttemptResult) => {
+      const account = accountOf(result);
+      if (account === undefined || !(waited.has(account) || this.apart.has(account))) return false;
+      const own = apart.get(account);
+      if (own === undefined) apart.set(account, [result]);
+      else own.push(result);
+      return true;
+    };
+    for (const result of batch) {
+      const one = unwritten.get(result.id);
+      if (one === undefined || (one.again && takeOut(result))) continue;
+      (one.wait === 'others' ? untried : others).push(result);
+    }
+    this.waiting = [...untried, ...this.waiting].filter((result) => !takeOut(result));
+    for (const [account, results] of apart) {
+      if (waited.has(account)) this.apart.addWaited(account, results);
+      else this.apart.add(account, results);
+    }
+    if (untried.length > 0 && !this.isResting) {
+      // They are written now.
+      this.timer?.cancel();
+      this.timer = undefined;
+    }
+    return others;
   }
 
   private failed(batch: readonly AttemptResult[]): void {

@@ -27,7 +27,7 @@ export class Refusals {
   readonly around = (own: SendRows): SendRows => {
     const clock = { monotonic: () => this.world.clock.monotonic() };
     const pool = { clock, rows: async (statement: string) => this.accountsIn(statement) as never };
-    const [claims, results] = [new InParts(pool), new InParts(pool)];
+    const [claims, results] = [new InParts(pool), new InParts(pool, { byAccount: true })];
     return {
       ...own,
       claim: async (session, rows, ahead) => {
@@ -46,7 +46,7 @@ export class Refusals {
           await own.writeBack(session, part);
           this.written.push(part.length);
         });
-        return refused.map(({ row, again }) => ({ id: row.id, reason: 'refused', again }));
+        return refused.map(({ row, again, wait }) => ({ id: row.id, reason: 'refused', again, ...(wait && { wait }) }));
       },
       writeAlone: async (session, result, release) => {
         this.fail();

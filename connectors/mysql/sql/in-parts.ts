@@ -1,5 +1,5 @@
 import type { Clock } from '../../../topology/core/clock';
-import { errnoOf, isDataError, isLocked } from './failures';
+import { errnoOf, isDataError, isLocked, isLockWaitTimeout } from './failures';
 import { integer, list } from './literals';
 import type { Sql } from './sql';
 
@@ -25,9 +25,13 @@ export interface LeftOut<Row> {
   readonly again: boolean;
   /** It was tried by itself. False when too many waits came before. */
   readonly isAlone: boolean;
+  /** The wait for a lock for which it is not written: of rows of its account alone, or of others, so that it could be written at once. */
+  readonly wait?: 'own' | 'others';
 }
 
 export interface InPartsOptions {
+  /** What waits is divided by account at once, so that it is soon known whose rows wait, and the smallest parts are tried first. */
+  readonly byAccount?: boolean;
   readonly maxWaits?: number;
   /** In [0, 1): which of several equal parts is tried first. */
   readonly random?: () => number;
@@ -43,7 +47,8 @@ export interface InPartsOptions {
  * 2. *An outage is no refusal, and costs a few statements*: when nothing could be written the first answer is thrown, and for a
  *    second after that the same answer is thrown at once. Only a row that was refused beside others before, in the same way, or
  *    an answer about a value, counts without anything that was written.
- * 3. *Waits are few*: after six that were in vain what is left is handed back, to be tried apart.
+ * 3. *Waits are few*: after six that were in vain what is left is handed back. Of rows of accounts that were not seen to wait it is
+ *    said, because they can be written at once.
  *
  * At worst, where nearly all are refused, it takes some two statements for each row.
  */
@@ -52,12 +57,14 @@ export class InParts {
   private readonly known = new Map<number, number>();
   private inVain: { readonly errno: number; readonly until: number } | undefined;
   private readonly maxWaits: number;
+  private readonly byAccount: boolean;
   private readonly random: () => number;
 
   constructor(
     private readonly pool: Pick<Sql, 'rows'> & { readonly clock: Pick<Clock, 'monotonic'> },
-    { maxWaits = MAX_WAITS, random = Math.random }: InPartsOptions = {},
+    { maxWaits = MAX_WAITS, byAccount = false, random = Math.random }: InPartsOptions = {},
   ) {
+    this.byAccount = byAccount;
     this.maxWaits = maxWaits;
     this.random = random;
   }
@@ -79,7 +86,15 @@ export class InParts {
     let [failures, waits, hasWritten] = [0, 0, false];
     /** Accounts of which nothing was written, although they were tried by themselves. */
     const tried = new Set<string>();
-    const isInVain = ([row]: readonly Row[]) => tried.has(accounts?.get(row?.id ?? 0) ?? '');
+    const waited = new Set<string>();
+    const ownerOf = (row: Row | undefined) => accounts?.get(row?.id ?? 0) ?? '';
+    const isInVain = ([row]: readonly Row[]) => tried.has(ownerOf(row));
+    const leave = (left: readonly Row[], error: unknown, again: boolean, isAlone: boolean) => {
+      for (const row of left) {
+        const wait = isAlone || waited.has(ownerOf(row)) ? 'own' : 'others';
+        refused.push({ row, error, again, isAlone, ...(isLockWaitTimeout(error) && { wait }) });
+      }
+    };
     for (let part = this.takeLargest(parts); part !== undefined; ) {
       try {
         if ((await action(part, waits > 0)) !== 0) {
@@ -96,20 +111,22 @@ export class InParts {
         else if (!isDataError(error)) first ??= { error, errno };
         const isOver = failures >= MAX_IN_VAIN || this.isInVain(errno, rows);
         if (first !== undefined && !hasWritten && isOver) return this.nothingWritten(rows, first);
-        if (part.length === 1 || waits >= this.maxWaits) {
-          for (const row of part) refused.push({ row, error, again, isAlone: part.length === 1 });
-        } else {
+        if (rows.length > 1) {
           accounts ??= await this.accountsOf(rows);
-          const [account = '', ...others] = new Set(part.map(({ id }) => accounts?.get(id)));
+          const [account = '', ...others] = new Set(part.map(ownerOf));
           if (others.length === 0) tried.add(account);
-          parts.push(...split(part, accounts));
+          if (others.length === 0 && again) waited.add(account);
         }
-        if (waits >= this.maxWaits) {
-          for (const row of parts.splice(0).flat()) refused.push({ row, error, again: true, isAlone: false });
+        if (part.length === 1 || waits >= this.maxWaits) {
+          leave(part, error, again, part.length === 1);
+        } else {
+          parts.push(...split(part, accounts as ReadonlyMap<number, string>, this.byAccount && again));
         }
+        if (waits >= this.maxWaits) leave(parts.splice(0).flat(), error, true, false);
       }
       // Small parts find something that can be written; then large ones, because most of what is left is in them.
-      part = hasWritten ? this.takeLargest(parts) : this.takeSmallest(parts, isInVain);
+      const isFound = hasWritten && !(this.byAccount && waits > 0);
+      part = isFound ? this.takeLargest(parts) : this.takeSmallest(parts, isInVain);
     }
     if (first !== undefined && !hasWritten) return this.nothingWritten(rows, first);
     this.remember(refused);
@@ -188,16 +205,20 @@ export class InParts {
 }
 
 /** Parts of some eighth of the rows, of whole accounts unless all are of one. Each is in the order of the rows. */
-function split<Row extends Identified>(rows: readonly Row[], accounts: ReadonlyMap<number, string>): Row[][] {
-  const byAccount = new Map<string, Row[]>();
+function split<Row extends Identified>(
+  rows: readonly Row[],
+  accounts: ReadonlyMap<number, string>,
+  byAccount: boolean,
+): Row[][] {
+  const owners = new Map<string, Row[]>();
   for (const row of rows) {
     const account = accounts.get(row.id) ?? '';
-    const own = byAccount.get(account);
-    if (own === undefined) byAccount.set(account, [row]);
+    const own = owners.get(account);
+    if (own === undefined) owners.set(account, [row]);
     else own.push(row);
   }
-  const groups = byAccount.size > 1 ? [...byAccount.values()] : rows.map((row) => [row]);
-  const perPart = Math.ceil(groups.length / MAX_PARTS);
+  const groups = owners.size > 1 ? [...owners.values()] : rows.map((row) => [row]);
+  const perPart = byAccount && owners.size > 1 ? 1 : Math.ceil(groups.length / MAX_PARTS);
   const parts: Row[][] = [];
   for (let from = 0; from < groups.length; from += perPart) {
     parts.push(

@@ -72,7 +72,7 @@ export async function markRefused(sql: Sql, refused: readonly RefusedRow[]): Pro
   });
   const free = await statesOf(sql, unmarked, 'FOR UPDATE SKIP LOCKED');
   const marked = sorted.filter((one) => free.has(nameOf(one)) || !before.has(nameOf(one)));
-  if (marked.length > 0) await mark(sql, marked);
+  if (marked.length > 0) await sql.run(markStatement(marked));
   const now = await statesOf(sql, sorted, 'FOR SHARE SKIP LOCKED');
   const [stale, held] = [new Set<number>(), new Set<number>()];
   for (const { id, generation } of refused) {
@@ -119,15 +119,15 @@ async function statesOf(
 }
 
 /** MySQL assigns in order, so the state that the conditions read comes last. */
-async function mark(sql: Sql, accounts: readonly RefusedAccount[]): Promise<void> {
+export function markStatement(accounts: readonly RefusedAccount[]): string {
   const isNew = "account_states.generation=new.generation AND account_states.state IN ('usable','resuming')";
-  await sql.run(
+  return (
     `INSERT INTO account_states (account, channel, generation, state, since, reason) VALUES ${accounts
       .map(
         ({ account, channel, generation, reason }) =>
           `(${text(account)},${text(channel)},${integer(generation)},'unusable',${NOW_MS},${text(cut(reason, MAX_REASON_CHARACTERS))})`,
       )
       .join(',')} AS new ON DUPLICATE KEY UPDATE ` +
-      `reason=IF(${isNew}, new.reason, account_states.reason), since=IF(${isNew}, new.since, account_states.since), state=IF(${isNew}, 'unusable', account_states.state)`,
+    `reason=IF(${isNew}, new.reason, account_states.reason), since=IF(${isNew}, new.since, account_states.since), state=IF(${isNew}, 'unusable', account_states.state)`
   );
 }

@@ -6,6 +6,7 @@ import { hex, integer, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { dropKeptStatement } from './kept-ids';
+import { markStatement } from './refused-accounts';
 import { prepare, write } from './write-back';
 
 /** Of an unsigned INT. */
@@ -16,11 +17,11 @@ const UNDO = 'ROLLBACK TO SAVEPOINT before_result';
 /**
  * Writes one result, and if MySQL refuses it releases its row, in one transaction.
  *
- * 1. *An outage is no refusal*: a result is refused only if both tables took a write of the same transaction just before it and just
- *    after it: an entry of the ledger for no message, and the release of this row. Whatever else fails is thrown, and nothing is
- *    changed. So nothing need be known of other results, and nothing of the past. They name all columns that a result has, because
+ * 1. *An outage is no refusal*: a result is refused only if all tables that it needs took a write of the same transaction just before it
+ *    and just after it: an entry of the ledger for no message, the release of this row, and where it suspends its row the mark of an
+ *    account that there is not. Whatever else fails is thrown, and nothing is changed. So nothing need be known of other results, and nothing of the past. They name all columns that a result has, because
  *    one may be missing while a table is exchanged for another.
- * 2. *What waits for a lock, or for space, is not refused*, whoever has it. Nor is a suspension, which needs a third table.
+ * 2. *What waits for a lock, or for space, is not refused*, whoever has it.
  * 3. *What can be written is*, also where that cannot be shown because the row could not be released.
  */
 export async function writeAlone(
@@ -29,20 +30,23 @@ export async function writeAlone(
   result: AttemptResult,
   release: RowRelease | null,
 ): Promise<WrittenAlone> {
-  const entry = entryForNone(session, result);
+  const others = [
+    entryForNone(session, result),
+    ...(result.settlement.state === 'suspended' ? [markOfNone(session, result)] : []),
+  ];
   const released = releaseStatement(session, result, release ?? { reason: '', delayMs: 0 });
   return pool.transaction(async (sql) => {
     await sql.run(MARK);
-    const isProvable = await takes(sql, [entry, released]);
+    const isProvable = await takes(sql, [...others, released]);
     await sql.run(UNDO);
     try {
       await writeOne(sql, session, result);
       return 'written';
     } catch (error) {
-      if (!isProvable || !isRefusal(error, result)) throw error;
+      if (!isProvable || !isRefusal(error)) throw error;
     }
     await sql.run(UNDO);
-    await sql.run(entry);
+    for (const statement of others) await sql.run(statement);
     await sql.run(UNDO);
     await sql.run(released);
     if (release !== null) return 'released';
@@ -79,9 +83,9 @@ async function dropKept(sql: Sql, id: number): Promise<void> {
 }
 
 /** A value that is no SQL is a RangeError. */
-function isRefusal(error: unknown, { settlement }: AttemptResult): boolean {
+function isRefusal(error: unknown): boolean {
   if (error instanceof RangeError) return true;
-  return errnoOf(error) !== undefined && !isLocked(error) && !isExhausted(error) && settlement.state !== 'suspended';
+  return errnoOf(error) !== undefined && !isLocked(error) && !isExhausted(error);
 }
 
 /** It is always taken back. No message has the id 0. Its key is that of this result alone, so that another one beside it is not waited for. */
@@ -91,6 +95,11 @@ function entryForNone(session: string, { id }: AttemptResult): string {
     'outcome, status, error, receipt, settled) ' +
     `VALUES (0,${integer(id % (MAX_VERSION + 1))},${hex(session)},0,${hex('00'.repeat(32))},NULL,0,'late',NULL,NULL,NULL,'late')`
   );
+}
+
+/** It is always taken back. No channel has the name of a session, so nobody else writes it, and no account is found by it. */
+function markOfNone(session: string, { id }: AttemptResult): string {
+  return markStatement([{ account: String(id), channel: session, generation: 0, reason: '' }]);
 }
 
 function releaseStatement(session: string, { id, version }: AttemptResult, release: RowRelease): string {

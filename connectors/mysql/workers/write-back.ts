@@ -2,6 +2,7 @@ import type { AttemptResult, Unwritten } from '../../../bolts/send-rows';
 import { reasonOf } from '../../../topology/core/errors';
 import { isLate, OTHER_CREDENTIALS_DELAY_MS, type Settlement } from '../../../topology/message';
 import { cut } from '../sql/cut';
+import { isLockWaitTimeout } from '../sql/failures';
 import { InParts } from '../sql/in-parts';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
@@ -46,7 +47,8 @@ export interface Prepared {
  *    needs `state='sending'`, so neither can change the row any more. No change event is made.
  * 4. A row that cannot be written is found; the others are written, whatever the answer was. When nothing can be written it is not
  *    known whether that is an outage, so the answer is thrown.
- * 5. A row that another transaction holds is handed back; the others are written. So is one whose writing waits for something else.
+ * 5. A row that another transaction holds is handed back; the others are written. So is one whose writing waits for something else,
+ *    with all of its account that are left. What was not tried because of such waits is handed back as that.
  * 6. A row is suspended in the transaction that marks its account unusable. When a person has set other credentials than those that
  *    were refused, neither happens: the row is given back.
  * 7. An account that somebody holds keeps no result of others waiting: refused rows have transactions of their own, after all others,
@@ -58,8 +60,8 @@ export class ResultWriter {
   private readonly suspensions: InParts;
 
   constructor(private readonly pool: Pool) {
-    this.parts = new InParts(pool);
-    this.suspensions = new InParts(pool);
+    this.parts = new InParts(pool, { byAccount: true });
+    this.suspensions = new InParts(pool, { byAccount: true });
   }
 
   async write(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]> {
@@ -94,16 +96,34 @@ export class ResultWriter {
 
   private async writeBatch(parts: InParts, session: string, batch: readonly Prepared[]): Promise<Unwritten[]> {
     const left: Unwritten[] = [];
+    const settled = async (rows: readonly Prepared[]) => {
+      if (rows.length === 0) return 0;
+      const held = await this.pool.transaction((sql) => write(sql, session, rows));
+      left.push(...held);
+      return rows.length - held.length;
+    };
     const refused = await parts.write(batch, async (part, hasWaited) => {
-      const locked = hasWaited ? await this.lockedAmong(part) : new Set<number>();
-      const rest = part.filter(({ id }) => !locked.has(id));
-      const held = rest.length === 0 ? [] : await this.pool.transaction((sql) => write(sql, session, rest));
-      left.push(...held, ...handedBack(part.filter(({ id }) => locked.has(id))));
-      return rest.length - held.length;
+      if (!hasWaited) {
+        try {
+          return await settled(part);
+        } catch (error) {
+          if (!isLockWaitTimeout(error)) throw error;
+          const locked = await this.lockedAmong(part);
+          // Something waits, but it is none of these rows.
+          if (locked.size === 0) throw error;
+        }
+      }
+      const locked = await this.lockedAmong(part);
+      const count = await settled(part.filter(({ id }) => !locked.has(id)));
+      left.push(...handedBack(part.filter(({ id }) => locked.has(id))));
+      return count;
     });
     return [
       ...left,
-      ...refused.map(({ row, error, again }) => ({ id: row.id, reason: again ? LOCKED : reasonOf(error), again })),
+      ...refused.map(({ row, error, again, wait }) => {
+        const reason = again ? LOCKED : reasonOf(error);
+        return { id: row.id, reason, again, ...(wait !== undefined && { wait }) };
+      }),
     ];
   }
 

@@ -143,6 +143,26 @@ describe('3. Waits are few', () => {
     expect(refused.every(({ again }) => again)).toBe(true);
   });
 
+  const waitingAccounts = (count: number) => {
+    const server = new Server((id) => (id % 50 < count ? 1205 : undefined));
+    server.accountOf = (id) => `a${id % 50}`;
+    return server;
+  };
+
+  test('of rows that are handed back it is said whose wait it was', async () => {
+    const server = waitingAccounts(8);
+    const parts = new InParts(server.pool, { byAccount: true });
+    const left = await server.write(parts, ids);
+    const own = new Set(left.flatMap(({ row, wait }) => (wait === 'own' ? [server.accountOf(row.id)] : [])));
+    // One wait of all rows, then of five accounts.
+    expect([server.statements - server.written.size / 10, own.size]).toEqual([6, 5]);
+    const untried = left.filter(({ wait }) => wait === 'others').map(({ row }) => row.id);
+    expect(left.length).toBe(own.size * 10 + untried.length);
+    const again = await server.write(parts, untried);
+    for (const { row, wait } of again) if (wait === 'own') own.add(server.accountOf(row.id));
+    expect([own.size, server.written.size, again.filter(({ wait }) => wait === 'others')]).toEqual([8, 420, []]);
+  });
+
   test('while all rows of one account wait those of others are written', async () => {
     const server = new Server((id) => (id % 10 === 0 ? 1205 : undefined));
     server.accountOf = (id) => (id % 10 === 0 ? 'bad' : `a${id % 40}`);

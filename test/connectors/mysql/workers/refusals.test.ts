@@ -111,7 +111,7 @@ test.each(answers)('error %i for one row holds no other of a write-back', async 
 test.each([1205, 3572])('error %i for one row hands it back, and the others are written', async (errno) => {
   const { pool, written } = refusing(errno, [2]);
   expect(await new MySqlSendRows(pool).writeBack(SESSION, results)).toEqual([
-    { id: 2, reason: expect.any(String), again: true },
+    { id: 2, reason: expect.any(String), again: true, ...(errno === 1205 && { wait: 'own' }) },
   ]);
   expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
 });
@@ -225,6 +225,32 @@ describe('a result that is written alone', () => {
     expect(await sendRows.writeAlone(SESSION, { ...one, hasKept: true }, release)).toBe('written');
     expect(committed.flat().filter(isResult)).toHaveLength(1);
     expect(dropped).toHaveLength(1);
+  });
+
+  describe('that suspends its row', () => {
+    const outcome = { kind: 'rejected', reason: 'no' } as const;
+    const settlement = { state: 'suspended', inDoubt: false, error: 'no', generation: 3 } as const;
+    const suspension = { ...one, outcome, settlement };
+    const isMarkOfNone = (statement: string) =>
+      statement.startsWith('INSERT INTO account_states') && statement.includes(SESSION);
+
+    test('is refused where the table of the accounts takes a mark before and after it, and its row is released', async () => {
+      const { sendRows, committed } = answering((statement) => (isResult(statement) ? 1644 : undefined));
+      expect(await sendRows.writeAlone(SESSION, suspension, null)).toBe('refused');
+      expect(await sendRows.writeAlone(SESSION, suspension, release)).toBe('released');
+      expect([committed[0], committed[1]?.map(isRelease)]).toEqual([[], [true]]);
+    });
+
+    test.each([0, 1])(
+      'is not refused while the table of the accounts takes none: the mark %i of two',
+      async (which) => {
+        const { sendRows, committed } = answering((statement, before) =>
+          isResult(statement) || (isMarkOfNone(statement) && before === which) ? 1030 : undefined,
+        );
+        await expect(sendRows.writeAlone(SESSION, suspension, release)).rejects.toThrow(Unavailable);
+        expect(committed).toEqual([]);
+      },
+    );
   });
 
   test('waits for no other that is written alone beside it', async () => {

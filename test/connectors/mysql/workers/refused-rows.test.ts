@@ -154,6 +154,35 @@ describe.each(failures)('a trigger that fails for one row with error %s', (_, bo
   });
 });
 
+describe('a suspension that the database refuses', () => {
+  const suspends = (result: AttemptResult): AttemptResult => ({
+    ...result,
+    outcome: { kind: 'rejected', reason: 'no' },
+    settlement: { state: 'suspended', inDoubt: false, error: 'no', generation: 0 },
+  });
+  const marked = async () => (await admin.rows<[number]>('SELECT COUNT(*) FROM account_states')).flat();
+
+  test.each(failures)('with error %s releases its row, and marks no account', async (_, body) => {
+    const one = suspends(ofBad(await claimed()));
+    await trigger(`IF NEW.state = 'suspended' THEN ${body(bad())}; END IF`);
+    expect(await rows.writeAlone(session, one, null)).toBe('refused');
+    expect(await states()).toEqual(ids.map(() => 'sending'));
+    expect(await rows.writeAlone(session, one, { ...release, keepsDoubt: true })).toBe('released');
+    expect(await rows.read([bad()], 0)).toMatchObject([{ state: 'scheduled', inDoubt: false, version: 2 }]);
+    expect(await marked()).toEqual([0]);
+  });
+
+  test('is kept while the table of the accounts is away, and is written after that', async () => {
+    const one = suspends(ofBad(await claimed()));
+    await admin.run('RENAME TABLE account_states TO states_elsewhere');
+    await expect(rows.writeAlone(session, one, release)).rejects.toThrow(Unavailable);
+    expect(await states()).toEqual(ids.map(() => 'sending'));
+    await admin.run('RENAME TABLE states_elsewhere TO account_states');
+    expect(await rows.writeAlone(session, one, release)).toBe('written');
+    expect([await states(), await marked()]).toEqual([but('suspended', 'sending'), [1]]);
+  });
+});
+
 test('a table of kept ids that is missing puts no outcome in doubt', async () => {
   const [first, ...others] = (await claimed()).map((result) => ({ ...result, hasKept: true as const }));
   await admin.run('RENAME TABLE kept_ids TO kept_elsewhere');
@@ -184,7 +213,13 @@ describe('a trigger that waits for a row of the application', () => {
   });
 
   async function hold(): Promise<void> {
-    await trigger(`DELETE FROM owners WHERE message_id = ${bad()}`);
+    await trigger(waits());
+    await take();
+  }
+
+  const waits = () => `DELETE FROM owners WHERE message_id = ${bad()}`;
+
+  async function take(): Promise<void> {
     await new Promise<void>((resolve) => {
       held = holder.transaction(async (sql) => {
         await sql.rows(`SELECT 1 FROM owners WHERE message_id = ${bad()} FOR UPDATE`);
@@ -209,13 +244,54 @@ describe('a trigger that waits for a row of the application', () => {
   test('keeps no other result from being written, and its row is not released', async () => {
     const results = await claimed();
     await hold();
-    expect(await rows.writeBack(session, results)).toEqual([{ id: bad(), reason: expect.any(String), again: true }]);
+    expect(await rows.writeBack(session, results)).toEqual([
+      { id: bad(), reason: expect.any(String), again: true, wait: 'own' },
+    ]);
     expect(await states()).toEqual(but('sending', 'delivered'));
     await expect(rows.writeAlone(session, ofBad(results), release)).rejects.toThrow(Unavailable);
     expect(await rows.read([bad()], 0)).toMatchObject([{ state: 'sending', inDoubt: false, version: 1 }]);
     letGo();
     await held;
     expect(await rows.writeAlone(session, ofBad(results), release)).toBe('written');
+  });
+
+  test('says whose results wait, of eight accounts among thirty, and which were not tried because of them', async () => {
+    const client = createClient(required(world.environment, 'DATABASE_URL'));
+    const scheduled = await client.schedule(
+      Array.from({ length: 90 }, (_, n) => ({
+        account: `a${n % 30}`,
+        channel: 'webhook' as const,
+        payload: { url: 'http://127.0.0.1/', body: n },
+        dueAt: systemClock.now() - 60_000,
+      })),
+    );
+    await client.close();
+    const waiting = Array.from({ length: 8 }, (_, n) => `a${n * 3}`);
+    ids = scheduled.map(({ id }) => id);
+    const accountOf = new Map((await rows.read(ids, 0)).map(({ id, account }) => [id, account]));
+    const results = await claimed();
+    await admin.run(
+      `CREATE TRIGGER of_application AFTER UPDATE ON scheduled_messages FOR EACH ROW BEGIN IF NEW.account IN (${waiting.map((name) => `'${name}'`).join(',')}) THEN ${waits()}; END IF; END`,
+    );
+    await take();
+    const own = new Set<string>();
+    let [left, calls] = [results, 0];
+    for (; left.length > 0 && calls < 5; calls++) {
+      const unwritten = await rows.writeBack(session, left);
+      const untried = new Set(unwritten.flatMap(({ id, wait }) => (wait === 'others' ? [id] : [])));
+      for (const { id, wait } of unwritten) if (wait === 'own') own.add(accountOf.get(id) as string);
+      left = left.filter(({ id }) => untried.has(id) && !own.has(accountOf.get(id) as string));
+    }
+    // One wait of all, and then one for each account, six in a call.
+    expect(calls).toBeLessThanOrEqual(3);
+    expect([...own].toSorted()).toEqual(waiting.toSorted());
+    const after = await rows.read(ids, 0);
+    expect(after.map(({ account, state }) => [account, state])).toEqual(
+      after.map(({ account }) => [account, own.has(account) ? 'sending' : 'delivered']),
+    );
+    letGo();
+    await held;
+    expect(await rows.writeBack(session, results)).toEqual([]);
   });
 
   test('keeps no other row of a dead session from being recovered', async () => {
