@@ -7,7 +7,7 @@ import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { type MessageFilter, searchPage } from './search';
-import { SmallTransactions } from './small-transactions';
+import { SmallTransactions, type Written } from './small-transactions';
 
 export interface MessagePage {
   /** Newest first. */
@@ -102,6 +102,12 @@ export class Operations {
     const seconds = Math.floor(ageMs / 1000);
     const transactions = new SmallTransactions(this.pool);
     let deleted = 0;
+    const counted = async (each: AsyncIterable<Written>) => {
+      for await (const { written, tookMs } of each) {
+        deleted += written;
+        await this.pool.clock.sleep(Math.max(0, (written / PURGED_PER_SECOND) * 1_000 - tookMs));
+      }
+    };
     for (let after = 0; ; ) {
       const rows = await this.pool.rows<[id: number, old: number]>(
         `SELECT id, state IN ${ENDED} AND updated_at <= NOW(6) - INTERVAL ${seconds} SECOND FROM scheduled_messages ` +
@@ -110,18 +116,13 @@ export class Operations {
       const last = rows.at(-1);
       if (last === undefined) {
         if (!dryRun) await this.dropForlorn(batch);
-        transactions.end();
+        await counted(transactions.finish());
         return deleted;
       }
       [after] = last;
       const old = rows.flatMap(([id, isOld]) => (isOld === 1 ? [{ id }] : []));
       if (dryRun) deleted += old.length;
-      else if (old.length > 0) {
-        for await (const { written, tookMs } of transactions.write(old, remove)) {
-          deleted += written;
-          await this.pool.clock.sleep(Math.max(0, (written / PURGED_PER_SECOND) * 1_000 - tookMs));
-        }
-      }
+      else await counted(transactions.write(old, remove));
       report(deleted);
     }
   }

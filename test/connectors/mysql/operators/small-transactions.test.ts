@@ -76,6 +76,56 @@ describe.each([
   });
 });
 
+describe('more messages than a page has, of which the database refuses the oldest and each seventh,', () => {
+  const OLDEST = 250;
+  let all: number[];
+  let refused: number[];
+
+  beforeEach(async () => {
+    await admin.run('DELETE FROM scheduled_messages');
+    const rows = Array.from(
+      { length: 500 },
+      (_, n) => `('shop', 'mastodon', JSON_OBJECT('text', 'x'), ${DUE + n}, 'failed', NOW(6) - INTERVAL 2 HOUR)`,
+    );
+    await admin.run(
+      `INSERT INTO scheduled_messages (account, channel, payload, due_at, state, updated_at) VALUES ${rows.join(',')}`,
+    );
+    all = (await admin.rows<[number]>('SELECT id FROM scheduled_messages ORDER BY id')).flat();
+    refused = all.filter((_, n) => n < OLDEST || n % 7 === 0);
+  });
+
+  const refuseThem = (event: 'UPDATE' | 'DELETE') =>
+    admin.run(
+      `CREATE TRIGGER of_application BEFORE ${event} ON scheduled_messages FOR EACH ROW BEGIN IF OLD.id IN (${refused.join(',')}) THEN CALL missing(); END IF; END`,
+    );
+
+  test.each([
+    ['DELETE', () => new Operations(app).purge(3_600_000)],
+    ['UPDATE', () => new Bulk(app, ann).redrive({})],
+  ] as const)('are all tried, and those that are refused are counted at the end: %s', async (event, run) => {
+    await refuseThem(event);
+    await expect(run()).rejects.toThrow(
+      new RegExp(
+        `^The database refuses message \\d+: .*missing.* ${refused.length - 1} more were refused\\. All others were written\\.$`,
+      ),
+    );
+    expect((await idsIn('failed')).toSorted((a, b) => a - b)).toEqual(refused);
+  });
+
+  test('a message that is refused beside others that are skipped ends nothing', async () => {
+    refused = [all[0] as number];
+    await refuseThem('UPDATE');
+    await admin.transaction(async (sql) => {
+      // The others of its batch.
+      await sql.rows(`SELECT 1 FROM scheduled_messages WHERE id > ${all[0]} AND id <= ${all[199]} FOR UPDATE`);
+      await expect(new Bulk(app, ann).redrive({})).rejects.toThrow(
+        /^The database refuses message .*All others were written\.$/,
+      );
+    });
+    expect((await idsIn('failed')).toSorted((a, b) => a - b)).toEqual(all.slice(0, 200));
+  });
+});
+
 test('a purge is bounded in the same way, and a message that the database refuses holds no other', async () => {
   await all('failed');
   await refuse('DELETE');

@@ -42,11 +42,34 @@ test.each([1305, 1064, 1136, 1644, 1062])(
   },
 );
 
-test('an outage costs a few statements, and is thrown; of one row alone nobody knows', async () => {
+test('an outage costs a few statements, and is said; of one row alone nobody knows', async () => {
   const { tried, write } = server(() => 1290);
-  await expect(writeInHalves(ids, write)).rejects.toMatchObject({ errno: 1290 });
-  expect(tried.length).toBeLessThan(10);
+  expect(await writeInHalves(ids, write)).toEqual({ written: 0, refused: [], inVain: { error: answer(1290) } });
+  // Nine halvings, and eight rows by themselves.
+  expect(tried.length).toBe(9 + 8);
   expect(await writeInHalves([1], write)).toMatchObject({ written: 0, refused: [{ row: 1 }] });
+});
+
+test('the first of many rows that are refused hide none behind them', async () => {
+  const bad = ids.slice(0, 30);
+  const { written, tried, write } = server((part) => (part.some((id) => bad.includes(id)) ? 1305 : undefined));
+  const { refused, ...counts } = await writeInHalves(ids, write, { random: () => 0.9 });
+  expect([counts, refused.map(({ row }) => row)]).toEqual([{ written: 170 }, bad]);
+  expect(written.toSorted((a, b) => a - b)).toEqual(ids.slice(30));
+  expect(tried.length).toBeLessThan(2 * bad.length + 20);
+});
+
+test('a row that is refused beside rows of which none was to be written any more is no outage', async () => {
+  const { tried, write } = server((part) => (part.includes(77) ? 1305 : undefined));
+  const skipped = async (part: readonly number[]) => (await write(part)) * 0;
+  expect(await writeInHalves(ids, skipped)).toMatchObject({ written: 0, refused: [{ row: 77 }] });
+  expect(tried.length).toBeLessThan(30);
+});
+
+test('where others were written just before all that are refused are named', async () => {
+  const { write } = server(() => 1305);
+  const { refused, inVain } = await writeInHalves(ids, write, { isProved: true });
+  expect([refused.map(({ row }) => row), inVain]).toEqual([ids, undefined]);
 });
 
 test('an answer about a value is about its row, also where nothing else is written', async () => {
