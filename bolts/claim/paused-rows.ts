@@ -1,14 +1,69 @@
+import { Heap } from '../../topology/core/heap';
 import type { HeldRow } from '../held-row';
 import { isBefore } from '../slots/line';
 
-/** So many rows, or one whole account, are taken up before everything else has its turn. */
+/** So many rows are taken up before everything else has its turn. */
 const MAX_RESUMED_PER_CALL = 2_000;
 /** The same of accounts that take turns: about one batch. */
 const MAX_ROWS_PER_TURN = 500;
 
+/** Rows that are gone may be in the heap of an account, as many as there are others and so many more. */
+const MAX_GONE = 1_000;
+
+/** Rows of one account, of which the first in wake order is known. */
+class AccountRows {
+  private readonly rows = new Set<HeldRow>();
+  private order = new Heap<HeldRow>(isBefore);
+
+  get size(): number {
+    return this.rows.size;
+  }
+
+  has(row: HeldRow): boolean {
+    return this.rows.has(row);
+  }
+
+  all(): HeldRow[] {
+    return [...this.rows];
+  }
+
+  first(): HeldRow | undefined {
+    for (let row = this.order.peek(); row !== undefined; row = this.order.peek()) {
+      if (this.rows.has(row)) return row;
+      this.order.pop();
+    }
+    return undefined;
+  }
+
+  add(row: HeldRow): void {
+    if (this.rows.has(row)) return;
+    this.rows.add(row);
+    this.order.push(row);
+    if (this.order.size <= 2 * this.rows.size + MAX_GONE) return;
+    this.order = new Heap<HeldRow>(isBefore);
+    for (const one of this.rows) this.order.push(one);
+  }
+
+  /** @returns whether it was here. It leaves the heap when it comes first */
+  remove(row: HeldRow): boolean {
+    return this.rows.delete(row);
+  }
+
+  /** Takes out so many, in wake order. */
+  takeFirst(count: number): HeldRow[] {
+    const taken: HeldRow[] = [];
+    for (let row = this.first(); row !== undefined && taken.length < count; row = this.first()) {
+      this.order.pop();
+      this.rows.delete(row);
+      taken.push(row);
+    }
+    return taken;
+  }
+}
+
 /** Rows that have woken and whose account is paused, until it is resumed and its turn has come. */
 export class PausedRows {
-  private readonly byAccount = new Map<string, Set<HeldRow>>();
+  private readonly byAccount = new Map<string, AccountRows>();
   private gaveUp = false;
 
   constructor(private readonly isPaused: (account: string) => boolean) {}
@@ -19,26 +74,26 @@ export class PausedRows {
 
   /** The row would pass another one of its account that is here. What has its turn comes before all that are left. */
   wouldPass(row: HeldRow): boolean {
-    for (const other of this.byAccount.get(row.account) ?? []) if (isBefore(other, row)) return true;
-    return false;
+    const first = this.byAccount.get(row.account)?.first();
+    return first !== undefined && isBefore(first, row);
   }
 
   add(row: HeldRow): void {
-    const rows = this.byAccount.get(row.account);
-    if (rows === undefined) this.byAccount.set(row.account, new Set([row]));
-    else rows.add(row);
+    const rows = this.byAccount.get(row.account) ?? new AccountRows();
+    if (rows.size === 0) this.byAccount.set(row.account, rows);
+    rows.add(row);
   }
 
   /** @returns whether it was here */
   remove(row: HeldRow): boolean {
     const rows = this.byAccount.get(row.account);
-    if (rows?.delete(row) !== true) return false;
+    if (rows?.remove(row) !== true) return false;
     if (rows.size === 0) this.byAccount.delete(row.account);
     return true;
   }
 
   /**
-   * Takes out rows of accounts that are not paused any more: of an account all or none, because those that are left would be passed.
+   * Takes out rows of accounts that are not paused any more: of an account the first ones, so that what is left passes none.
    * Gives up after many rows, because a whole channel may be resumed; the next call continues where this one ended.
    * @param inTurns only some of each account, the first ones; what comes later waits behind those that are left
    */
@@ -53,8 +108,12 @@ export class PausedRows {
         this.gaveUp = true;
         break;
       }
+      for (const row of rows.takeFirst(MAX_RESUMED_PER_CALL)) resumed.push(row);
+      if (rows.size > 0) {
+        this.gaveUp = true;
+        break;
+      }
       this.byAccount.delete(account);
-      for (const row of rows) resumed.push(row);
     }
     return resumed;
   }
@@ -63,8 +122,7 @@ export class PausedRows {
     const resumed = [...this.byAccount].filter(([account]) => !this.isPaused(account));
     const each = Math.max(1, Math.floor(MAX_ROWS_PER_TURN / Math.max(1, resumed.length)));
     return resumed.slice(0, MAX_ROWS_PER_TURN).flatMap(([account, rows]) => {
-      const first = [...rows].toSorted((one, other) => (isBefore(one, other) ? -1 : 1)).slice(0, each);
-      for (const row of first) rows.delete(row);
+      const first = rows.takeFirst(each);
       // Its next turn comes after those of all others.
       this.byAccount.delete(account);
       if (rows.size > 0) this.byAccount.set(account, rows);
@@ -82,7 +140,7 @@ export class PausedRows {
   /** Takes out the rows of paused accounts that wait since before then. Those of others are about to be taken up. */
   takeSince(since: number): HeldRow[] {
     const old = [...this.byAccount].flatMap(([account, rows]) =>
-      this.isPaused(account) ? [...rows].filter((row) => row.since < since) : [],
+      this.isPaused(account) ? rows.all().filter((row) => row.since < since) : [],
     );
     for (const row of old) this.remove(row);
     return old;
