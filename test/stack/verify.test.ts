@@ -71,6 +71,21 @@ async function changeWhatIsOver(id: number, query: string): Promise<void> {
   await clients.cancel([{ id }]);
 }
 
+/** Nothing of it is near, so that both are in time, however slow the machine is. */
+async function changeWhatIsAhead(query: string): Promise<void> {
+  const farAhead = dueAt + 3_600_000;
+  const ahead = {
+    account: 'ahead',
+    channel: 'webhook',
+    dueAt: farAhead,
+    payload: payload(MESSAGES, 1, query),
+  } as const;
+  const [answer] = await clients.schedule([ahead]);
+  const id = answer?.id as number;
+  await clients.edit([{ id, payload: payload(MESSAGES, 2, query) }]);
+  await clients.cancel([{ id }]);
+}
+
 /** Looks at the table as often as it can. @returns what it found, and how often it looked */
 async function watch(done: () => boolean): Promise<{ looks: number; found: Violation[] }> {
   const found: Violation[] = [];
@@ -88,6 +103,7 @@ async function play(query: string, disturb: () => Promise<unknown>) {
   const done = () => over;
   const changers = Array.from({ length: CHANGERS }, (_, first) => change(ids, first, query));
   const watching = watch(done);
+  await changeWhatIsAhead(query);
   await disturb();
   await Promise.all(changers);
   await deployment.settled(90_000);
