@@ -1,7 +1,8 @@
 import type { AttemptContext, LookupContext } from '../../../../bolts/channel';
-import { type Clock, systemClock } from '../../../../topology/core/clock';
+import { systemClock } from '../../../../topology/core/clock';
 import { parsePayload } from '../../../../topology/payloads/payloads';
 import { GIF, image, MediaHost, PNG } from '../../../support/channels/media-host';
+import { notingSleeps } from '../../../support/channels/noting-sleeps';
 import { LinkedinWorld, PERSON, SHOP, TOKEN } from './linkedin-world';
 
 let world: LinkedinWorld;
@@ -10,12 +11,7 @@ let waited: number[];
 
 beforeEach(async () => {
   waited = [];
-  const clock: Clock = {
-    ...systemClock,
-    sleep: async (ms) => {
-      waited.push(ms);
-    },
-  };
+  const clock = notingSleeps(waited);
   [world, host] = await Promise.all([LinkedinWorld.open({}, undefined, clock), MediaHost.start()]);
 });
 afterEach(() => Promise.all([world.close(), host.close()]));

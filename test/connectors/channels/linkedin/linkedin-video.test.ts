@@ -1,7 +1,8 @@
 import type { AttemptContext, LookupContext } from '../../../../bolts/channel';
-import { type Clock, systemClock } from '../../../../topology/core/clock';
+import { systemClock } from '../../../../topology/core/clock';
 import { image, MediaHost, MOV, MP4 } from '../../../support/channels/media-host';
 import { MemoryKeeping } from '../../../support/channels/memory-keeping';
+import { notingSleeps } from '../../../support/channels/noting-sleeps';
 import { LinkedinWorld, SHOP } from './linkedin-world';
 
 const MIB = 1024 ** 2;
@@ -14,12 +15,7 @@ let kept: MemoryKeeping;
 beforeEach(async () => {
   waited = [];
   kept = new MemoryKeeping();
-  const clock: Clock = {
-    ...systemClock,
-    sleep: async (ms) => {
-      waited.push(ms);
-    },
-  };
+  const clock = notingSleeps(waited);
   [world, host] = await Promise.all([LinkedinWorld.open({}, undefined, clock), MediaHost.start()]);
   host.on('/film', image(MP4, 'video/mp4'));
 });

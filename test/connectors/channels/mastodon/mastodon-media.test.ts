@@ -1,6 +1,7 @@
 import type { AttemptContext, LookupContext } from '../../../../bolts/channel';
 import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { GIF, image, MediaHost, PNG } from '../../../support/channels/media-host';
+import { notingSleeps } from '../../../support/channels/noting-sleeps';
 import { MastodonWorld, TOKEN } from './mastodon-world';
 
 let world: MastodonWorld;
@@ -9,12 +10,7 @@ let waited: number[];
 
 beforeEach(async () => {
   waited = [];
-  const clock: Clock = {
-    ...systemClock,
-    sleep: async (ms) => {
-      waited.push(ms);
-    },
-  };
+  const clock = notingSleeps(waited);
   [world, host] = await Promise.all([MastodonWorld.open({}, clock), MediaHost.start()]);
 });
 afterEach(() => Promise.all([world.close(), host.close()]));

@@ -1,7 +1,8 @@
 import type { AttemptContext, LookupContext } from '../../../../bolts/channel';
-import { type Clock, systemClock } from '../../../../topology/core/clock';
+import { systemClock } from '../../../../topology/core/clock';
 import { image, MediaHost, MP4 } from '../../../support/channels/media-host';
 import { MemoryKeeping } from '../../../support/channels/memory-keeping';
+import { notingSleeps } from '../../../support/channels/noting-sleeps';
 import { MastodonWorld, OTHER_TOKEN, TOKEN } from './mastodon-world';
 
 let world: MastodonWorld;
@@ -12,12 +13,7 @@ let kept: MemoryKeeping;
 beforeEach(async () => {
   waited = [];
   kept = new MemoryKeeping();
-  const clock: Clock = {
-    ...systemClock,
-    sleep: async (ms) => {
-      waited.push(ms);
-    },
-  };
+  const clock = notingSleeps(waited);
   [world, host] = await Promise.all([MastodonWorld.open({ keyGapMs: 0 }, clock), MediaHost.start()]);
   host.on('/film', image(MP4, 'video/mp4'));
 });

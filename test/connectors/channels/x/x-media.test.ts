@@ -1,5 +1,5 @@
-import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { GIF, image, MediaHost, PNG } from '../../../support/channels/media-host';
+import { notingSleeps } from '../../../support/channels/noting-sleeps';
 import { openX, TOKEN } from './x-world';
 
 let world: Awaited<ReturnType<typeof openX>>;
@@ -8,12 +8,7 @@ let waited: number[];
 
 beforeEach(async () => {
   waited = [];
-  const clock: Clock = {
-    ...systemClock,
-    sleep: async (ms) => {
-      waited.push(ms);
-    },
-  };
+  const clock = notingSleeps(waited);
   [world, host] = await Promise.all([openX({}, clock), MediaHost.start()]);
 });
 afterEach(() => Promise.all([world.close(), host.close()]));

@@ -1,6 +1,6 @@
-import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { image, MediaHost, MOV, MP4, PNG } from '../../../support/channels/media-host';
 import { MemoryKeeping } from '../../../support/channels/memory-keeping';
+import { notingSleeps } from '../../../support/channels/noting-sleeps';
 import { OTHER_TOKEN, openX } from './x-world';
 
 const MIB = 1024 ** 2;
@@ -13,12 +13,7 @@ let kept: MemoryKeeping;
 beforeEach(async () => {
   waited = [];
   kept = new MemoryKeeping();
-  const clock: Clock = {
-    ...systemClock,
-    sleep: async (ms) => {
-      waited.push(ms);
-    },
-  };
+  const clock = notingSleeps(waited);
   [world, host] = await Promise.all([openX({}, clock), MediaHost.start()]);
   host.on('/film.mp4', image(MP4, 'video/mp4'));
 });
