@@ -1,4 +1,4 @@
-import { errnoOf, isDataError, isDeadlock, isLockWaitTimeout } from './failures';
+import { errnoOf, isDataError, isDeadlock, isLockWaitTimeout, TooMuchAtOnce } from './failures';
 
 /** Refused parts one after another: by then a single row of a few hundred was tried, the first one. */
 const MAX_IN_VAIN = 9;
@@ -69,5 +69,6 @@ export async function writeInHalves<Row>(
 }
 
 function isAboutRows(error: unknown): boolean {
+  if (error instanceof TooMuchAtOnce) return true;
   return errnoOf(error) !== undefined && !isLockWaitTimeout(error) && !isDeadlock(error);
 }

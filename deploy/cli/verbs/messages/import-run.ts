@@ -1,6 +1,7 @@
 import { checkMessage, type NewMessage } from '../../../../connectors/mysql/client/input';
 import type { ScheduleAnswer } from '../../../../connectors/mysql/client/schedule';
-import { isTooLarge, TooMuchAtOnce } from '../../../../connectors/mysql/sql/failures';
+import { isDataError } from '../../../../connectors/mysql/sql/failures';
+import { writeInHalves } from '../../../../connectors/mysql/sql/halves';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import type { Schemas } from '../../../../topology/payloads/given-channel';
 import { refusalOf } from './schedule-answers';
@@ -35,7 +36,7 @@ export interface ImportOptions {
 
 /**
  * Schedules what a source yields, in batches, one of them on its way while the next is read; so memory does not grow with
- * the file. A bad line is reported, and the lines after it are read.
+ * the file. A bad line is reported, and the lines after it are read; so is one that the database refuses, as a trigger may.
  * @throws what `write` throws; what was written stays, and the last call of `onProgress` says how far that is
  */
 export async function runImport(records: AsyncIterable<SourceRecord>, options: ImportOptions): Promise<ImportCounts> {
@@ -93,16 +94,27 @@ async function writeBatch(
   bad: (line: number, reason: string) => void,
 ): Promise<void> {
   if (batch.length === 0 || write === null) return;
-  let answers: readonly ScheduleAnswer[];
-  try {
-    answers = await write(batch.map(({ message }) => message));
-  } catch (error) {
-    const middle = batch.length >> 1;
-    // Messages that are there already may be larger than those that replace them.
-    if (middle === 0 || !(error instanceof TooMuchAtOnce || isTooLarge(error))) throw error;
-    await writeBatch(batch.slice(0, middle), write, counts, bad);
-    return writeBatch(batch.slice(middle), write, counts, bad);
+  const one = async (part: typeof batch) => {
+    count(part, await write(part.map(({ message }) => message)), counts, bad);
+    return part.length;
+  };
+  // Messages that are there already may be larger than those that replace them, so a batch may be too large all the same.
+  const { written, refused, inVain } = await writeInHalves(batch, one);
+  // An outage ends the import. It makes no line bad.
+  if (inVain !== undefined) throw inVain.error;
+  for (const { row, error } of refused) {
+    // Of one line alone nobody knows whether it is an outage.
+    if (written === 0 && batch.length === 1 && !isDataError(error)) throw error;
+    bad(row.line, reasonOf(error));
   }
+}
+
+function count(
+  batch: readonly { line: number }[],
+  answers: readonly ScheduleAnswer[],
+  counts: ImportCounts,
+  bad: (line: number, reason: string) => void,
+): void {
   for (const [index, answer] of answers.entries()) {
     const { line } = batch[index] as { line: number };
     const refusal =

@@ -160,6 +160,46 @@ test('what the database throws ends the import; progress tells how far it came',
   expect(progress).toEqual([1_000]);
 });
 
+const answer = (errno: number) =>
+  new Unavailable(`answer ${errno}`, { cause: Object.assign(new Error('no'), { errno, sqlState: 'HY000' }) });
+
+test.each([1305, 1644, 1452])(
+  'a line that the database refuses is bad, and the others are scheduled: error %i',
+  async (errno) => {
+    for (const refused of [[1], [1, 2, 3], [77, 1_500], Array.from({ length: 100 }, (_, n) => 1_001 + n)]) {
+      const dues = new Set(refused.map((line) => Date.UTC(2027, 0, 1) + line));
+      const { done, reasons } = run(source(2_000), async (messages) => {
+        if (messages.some(({ dueAt }) => dues.has(dueAt as number))) throw answer(errno);
+        return accept(messages);
+      });
+      const bad = refused.length;
+      expect(await done).toEqual({ read: 2_000, scheduled: 2_000 - bad, already: 0, bad, doneUpTo: 2_000 });
+      expect([...reasons.keys()].toSorted((a, b) => a - b)).toEqual(refused);
+    }
+  },
+);
+
+test('an outage that begins after the first batch makes no line bad either', async () => {
+  let isAway = false;
+  const { done, reasons, progress } = run(source(3_000), async (messages) => {
+    if (isAway) throw answer(1290);
+    isAway = true;
+    return accept(messages);
+  });
+  await expect(done).rejects.toThrow('answer 1290');
+  expect([reasons.size, progress]).toEqual([0, [1_000]]);
+});
+
+test.each([1, 1_000])('an outage makes no line bad: of %i', async (lines) => {
+  let tries = 0;
+  const { done, reasons } = run(source(lines), async () => {
+    tries++;
+    throw answer(1290);
+  });
+  await expect(done).rejects.toThrow('answer 1290');
+  expect([reasons.size, tries]).toEqual([0, lines === 1 ? 1 : 9 + 8]);
+});
+
 test('an interrupt ends it after what was read', async () => {
   const { done, stop } = run(source(10_000), async (messages) => {
     stop.abort();
