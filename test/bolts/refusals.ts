@@ -19,6 +19,9 @@ export class Refusals {
   /** Every write of a result fails. */
   isAway = false;
   statements = 0;
+  /** Statements that wait now, and at most since somebody set it. */
+  private waiting = 0;
+  mostWaiting = 0;
   world!: World;
 
   constructor(private readonly errno: number) {}
@@ -75,7 +78,11 @@ export class Refusals {
     const isRefused = part.some(({ id }) => refused.has(id));
     if (!isRefused) return;
     this.tries.push(this.world.clock.now());
-    if (this.errno === 1205) await this.world.clock.sleep(1_000);
+    if (this.errno === 1205) {
+      this.mostWaiting = Math.max(this.mostWaiting, ++this.waiting);
+      await this.world.clock.sleep(1_000);
+      this.waiting--;
+    }
     throw instructionOf(Object.assign(new Error('no'), { errno: this.errno, sqlState: 'HY000' }));
   }
 }

@@ -185,7 +185,7 @@ describe.each([6, 12])('triggers of %i accounts that wait for what somebody hold
     return { unwrittenMs, bad };
   }
 
-  test('delay outcomes of others only until it is known whose they are', async () => {
+  test('one account whose results wait holds nobody else: one account at a time is tried, and such an account costs others nothing', async () => {
     const refusals = new Refusals(1205);
     await open(refusals);
     const rows = Array.from({ length: count }, (_, n) => world.row(300, { account: `bad${n}`, host: `b${n}` }));
@@ -195,6 +195,9 @@ describe.each([6, 12])('triggers of %i accounts that wait for what somebody hold
     // Each account that waits costs one wait once, and a batch one more before it is divided.
     expect(Math.max(...unwrittenMs)).toBeLessThan(2 * count * 1_000);
     expect(Math.max(...unwrittenMs.slice(count * 20))).toBeLessThan(500);
+    refusals.mostWaiting = 0;
+    await world.advance(60_000);
+    expect(refusals.mostWaiting).toBe(1);
     refusals.writeBack.clear();
     await world.advance(30_000);
     expect(world.states([...rows, ...bad])).toEqual(['delivered']);

@@ -78,7 +78,7 @@ describe.each([
 
 describe('more messages than a page has, of which the database refuses the oldest and each seventh,', () => {
   const OLDEST = 250;
-  let all: number[];
+  let old: number[];
   let refused: number[];
 
   beforeEach(async () => {
@@ -90,8 +90,8 @@ describe('more messages than a page has, of which the database refuses the oldes
     await admin.run(
       `INSERT INTO scheduled_messages (account, channel, payload, due_at, state, updated_at) VALUES ${rows.join(',')}`,
     );
-    all = (await admin.rows<[number]>('SELECT id FROM scheduled_messages ORDER BY id')).flat();
-    refused = all.filter((_, n) => n < OLDEST || n % 7 === 0);
+    old = (await admin.rows<[number]>('SELECT id FROM scheduled_messages ORDER BY id')).flat();
+    refused = old.filter((_, n) => n < OLDEST || n % 7 === 0);
   });
 
   const refuseThem = (event: 'UPDATE' | 'DELETE') =>
@@ -112,17 +112,24 @@ describe('more messages than a page has, of which the database refuses the oldes
     expect((await idsIn('failed')).toSorted((a, b) => a - b)).toEqual(refused);
   });
 
+  test('3. An outage ends the run: where nothing at all is written no message is named', async () => {
+    refused = old;
+    await refuseThem('UPDATE');
+    await expect(new Bulk(app, ann).redrive({})).rejects.toThrow(/^(?!The database refuses).*missing/);
+    expect((await idsIn('failed')).length).toBe(old.length);
+  });
+
   test('a message that is refused beside others that are skipped ends nothing', async () => {
-    refused = [all[0] as number];
+    refused = [old[0] as number];
     await refuseThem('UPDATE');
     await admin.transaction(async (sql) => {
       // The others of its batch.
-      await sql.rows(`SELECT 1 FROM scheduled_messages WHERE id > ${all[0]} AND id <= ${all[199]} FOR UPDATE`);
+      await sql.rows(`SELECT 1 FROM scheduled_messages WHERE id > ${old[0]} AND id <= ${old[199]} FOR UPDATE`);
       await expect(new Bulk(app, ann).redrive({})).rejects.toThrow(
         /^The database refuses message .*All others were written\.$/,
       );
     });
-    expect((await idsIn('failed')).toSorted((a, b) => a - b)).toEqual(all.slice(0, 200));
+    expect((await idsIn('failed')).toSorted((a, b) => a - b)).toEqual(old.slice(0, 200));
   });
 });
 

@@ -125,6 +125,12 @@ describe('2. An outage is no refusal, and costs a few statements', () => {
   });
 });
 
+const waitingAccounts = (count: number) => {
+  const server = new Server((id) => (id % 50 < count ? 1205 : undefined));
+  server.accountOf = (id) => `a${id % 50}`;
+  return server;
+};
+
 describe('3. Waits are few', () => {
   test('a row that waits is found after one wait for each level of parts', async () => {
     let waits = 0;
@@ -142,12 +148,6 @@ describe('3. Waits are few', () => {
     expect(refusedIds(refused)).toEqual(ids);
     expect(refused.every(({ again }) => again)).toBe(true);
   });
-
-  const waitingAccounts = (count: number) => {
-    const server = new Server((id) => (id % 50 < count ? 1205 : undefined));
-    server.accountOf = (id) => `a${id % 50}`;
-    return server;
-  };
 
   test('of rows that are handed back it is said whose wait it was', async () => {
     const server = waitingAccounts(8);

@@ -119,6 +119,8 @@ test.each([1205, 3572])('error %i for one row hands it back, and the others are 
 const isEntry = (statement: string) => statement.startsWith('INSERT INTO delivery_attempts (message_id, version');
 const isResult = (statement: string) => statement.startsWith('UPDATE (VALUES');
 const both = (statement: string) => isEntry(statement) || isResult(statement);
+const isMarkOfNone = (statement: string) =>
+  statement.startsWith('INSERT INTO account_states') && statement.includes(SESSION);
 const isRelease = (statement: string) => statement.startsWith('UPDATE scheduled_messages');
 
 /** @param errnoOf of a statement, and how many like it were before it */
@@ -231,8 +233,6 @@ describe('a result that is written alone', () => {
     const outcome = { kind: 'rejected', reason: 'no' } as const;
     const settlement = { state: 'suspended', inDoubt: false, error: 'no', generation: 3 } as const;
     const suspension = { ...one, outcome, settlement };
-    const isMarkOfNone = (statement: string) =>
-      statement.startsWith('INSERT INTO account_states') && statement.includes(SESSION);
 
     test('is refused where the table of the accounts takes a mark before and after it, and its row is released', async () => {
       const { sendRows, committed } = answering((statement) => (isResult(statement) ? 1644 : undefined));

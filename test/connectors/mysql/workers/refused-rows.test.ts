@@ -154,14 +154,14 @@ describe.each(failures)('a trigger that fails for one row with error %s', (_, bo
   });
 });
 
-describe('a suspension that the database refuses', () => {
-  const suspends = (result: AttemptResult): AttemptResult => ({
-    ...result,
-    outcome: { kind: 'rejected', reason: 'no' },
-    settlement: { state: 'suspended', inDoubt: false, error: 'no', generation: 0 },
-  });
-  const marked = async () => (await admin.rows<[number]>('SELECT COUNT(*) FROM account_states')).flat();
+const suspends = (result: AttemptResult): AttemptResult => ({
+  ...result,
+  outcome: { kind: 'rejected', reason: 'no' },
+  settlement: { state: 'suspended', inDoubt: false, error: 'no', generation: 0 },
+});
+const marked = async () => (await admin.rows<[number]>('SELECT COUNT(*) FROM account_states')).flat();
 
+describe('a suspension that the database refuses', () => {
   test.each(failures)('with error %s releases its row, and marks no account', async (_, body) => {
     const one = suspends(ofBad(await claimed()));
     await trigger(`IF NEW.state = 'suspended' THEN ${body(bad())}; END IF`);
@@ -192,6 +192,8 @@ test('a table of kept ids that is missing puts no outcome in doubt', async () =>
   expect(await rows.writeBack(session, others)).toEqual([]);
 });
 
+const waits = () => `DELETE FROM owners WHERE message_id = ${bad()}`;
+
 /** The trigger writes a row of the application's own, which a transaction of somebody else holds: a forgotten console (error 1205). */
 describe('a trigger that waits for a row of the application', () => {
   let holder: Pool;
@@ -216,8 +218,6 @@ describe('a trigger that waits for a row of the application', () => {
     await trigger(waits());
     await take();
   }
-
-  const waits = () => `DELETE FROM owners WHERE message_id = ${bad()}`;
 
   async function take(): Promise<void> {
     await new Promise<void>((resolve) => {
