@@ -151,28 +151,41 @@ export function imageRelease(
   specification: unknown,
   target: Exclude<Release['target'], 'local'>,
   image: string,
+  environment: string,
   by: Deploying['by'],
-) {
-  return { specification, packageVersion: packageVersion(), image, program: null, target, reason: 'deploy', ...by };
+): NewRelease {
+  const reason = 'deploy';
+  return { specification, packageVersion: packageVersion(), image, program: null, target, environment, reason, ...by };
 }
 
 /** A release of this package on the target `local`. */
-export function ownRelease(specification: unknown, reason: string, by: Deploying['by']) {
+export function ownRelease(
+  specification: unknown,
+  environment: string,
+  reason: string,
+  by: Deploying['by'],
+): NewRelease {
   return {
     specification,
     packageVersion: packageVersion(),
     image: null,
     program: ownProgram(),
-    target: 'local' as const,
+    target: 'local',
+    environment,
     reason,
     ...by,
   };
 }
 
 /** An earlier release again: its specification, and its version or image. */
-export function sameRelease(release: Release, reason: string, by: Deploying['by']): NewRelease {
+export function sameRelease(
+  release: Release,
+  environment: string | null,
+  reason: string,
+  by: Deploying['by'],
+): NewRelease {
   const { specification, packageVersion: version, image, program, target } = release;
-  return { specification, packageVersion: version, image, program, target, reason, ...by };
+  return { specification, packageVersion: version, image, program, target, environment, reason, ...by };
 }
 
 const DEACTIVATED = 'Everything is deactivated, and nothing is sent until `downspout activate`.';

@@ -24,7 +24,8 @@ export interface EnginePlace {
 
 /** What they are told on the command line. */
 export interface EngineOptions extends EnginePlace {
-  readonly environment?: string;
+  /** Whose overlay is applied on kubernetes; the base where none is given. */
+  readonly environment?: string | undefined;
   readonly without?: readonly ClusterOperator[];
 }
 
@@ -55,8 +56,7 @@ export function engineOf(
   }
   const { environment } = context.settings;
   const { report, namespace, folder } = kubernetesOf(options, context);
-  const overlay = options.environment ?? environment.DOWNSPOUT_ENVIRONMENT;
-  const { without } = options;
+  const { environment: overlay, without } = options;
   const common = { overlay, namespace, without, environment, folder, report, deploymentId, mustRun };
   const ofFile = file === undefined ? null : readTopologies(file.files[0]);
   const topologies = ({ number, specification }: EngineRelease): Pick<KubernetesOptions, 'base' | 'overlays'> => {

@@ -60,17 +60,10 @@ const targetsOf: Readonly<Record<string, Targets>> = {
   without: ['kubernetes'],
 };
 
-/**
- * @param own of the verb alone
- * @throws UsageError for options that were given and mean nothing on the target, rather than to take no notice of them
- */
-export function refuseOptionsOfOthers(
-  command: Command,
-  target: Release['target'],
-  own: Readonly<Record<string, Targets>> = {},
-): void {
+/** @throws UsageError for options that were given and mean nothing on the target, rather than to take no notice of them */
+export function refuseOptionsOfOthers(command: Command, target: Release['target']): void {
   const wrong = command.options.flatMap((option) => {
-    const targets = { ...targetsOf, ...own }[option.attributeName()];
+    const targets = targetsOf[option.attributeName()];
     if (targets === undefined || targets.includes(target) || !isGiven(command, option)) return [];
     return [`${option.long} is of the target ${targets.join(' or ')}, and the target is ${target}.`];
   });
@@ -91,5 +84,6 @@ export async function deployRelease(
   const { target } = wanted;
   if (target === 'local') return deployer.deploy(wanted, { canaries: options.canary, pauseMs: options.pause });
   const { id } = await readDeployment(pool);
-  return engineDeployer(engineOf(target, options, context, id, file)).deploy(wanted, options.pause);
+  const place = { ...options, environment: wanted.environment || undefined };
+  return engineDeployer(engineOf(target, place, context, id, file)).deploy(wanted, options.pause);
 }

@@ -11,6 +11,7 @@ import { endLimitMs, type LocalWorkers } from './local-workers';
 import { patiently } from './patiently';
 import type { Preparation } from './preparation';
 import { countOf } from './roll-steps';
+import { isOtherEnvironment } from './same-environment';
 import { requireSameTarget } from './same-target';
 import { keptPartitions, withCounts } from './scaled';
 import { stepsBack, stepsTo } from './worker-steps';
@@ -197,6 +198,7 @@ export function isSameRelease(release: Release, wanted: NewRelease): boolean {
     isDeepStrictEqual(release.specification, wanted.specification) &&
     release.packageVersion === wanted.packageVersion &&
     release.image === wanted.image &&
-    release.target === wanted.target
+    release.target === wanted.target &&
+    !isOtherEnvironment(wanted.environment, release)
   );
 }

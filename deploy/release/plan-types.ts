@@ -15,6 +15,8 @@ export interface Deployable {
   readonly image: string | null;
   /** What runs its workers; it is not compared unless it is given. */
   readonly target?: Release['target'] | undefined;
+  /** Whose overrides the settings have, empty: topology.yaml alone; it is not compared unless it is given. */
+  readonly environment?: string | null | undefined;
 }
 
 export interface LiveRelease extends Omit<Deployable, 'settings'> {
@@ -33,7 +35,7 @@ export interface Live {
   /** Null when none is live. Its settings are null when this version cannot read them. */
   readonly release: LiveRelease | null | undefined;
   /** Releases that were begun and are not done, oldest first. */
-  readonly unfinished?: readonly Pick<LiveRelease, 'number' | 'target'>[] | undefined;
+  readonly unfinished?: readonly Pick<LiveRelease, 'number' | 'target' | 'environment'>[] | undefined;
   /** Whether there is any release, also one that has ended; no release is live after `kill`. */
   readonly wasDeployed?: boolean | undefined;
   /** The workers that are asked for on the target `local`, and what they run; those of the release that is live unless given. */

@@ -5,6 +5,7 @@ import { counted, formatCount } from '../console/units';
 import { doSpoutsWait } from '../targets/worker-key';
 import type { Deployable, Live, LiveRelease, Plan, PlanStep } from './plan-types';
 import { groupsOf, type RollStep } from './roll-steps';
+import { isOtherEnvironment } from './same-environment';
 import type { SpecificationChange } from './specification-diff';
 import { stepsFrom } from './worker-steps';
 
@@ -116,7 +117,8 @@ function isOther(wanted: Deployable, release: LiveRelease | null, changes: reado
   const [before, after] = [release.specification, wanted.specification];
   const saysOtherwise = before !== undefined && after !== undefined && !isDeepStrictEqual(before, after);
   const runsOther = release.image !== wanted.image || release.packageVersion !== wanted.packageVersion;
-  return changes.length > 0 || runsOther || saysOtherwise;
+  const isElsewhere = isOtherEnvironment(wanted.environment ?? null, { environment: release.environment ?? null });
+  return changes.length > 0 || runsOther || saysOtherwise || isElsewhere;
 }
 
 function open(name: string, waiting: ReadonlyMap<string, number>): string {

@@ -3,6 +3,7 @@ import { counted } from '../console/units';
 import { planTopics } from './plan-topics';
 import type { Deployable, Live, Plan, PlanStep } from './plan-types';
 import { planWorkers } from './plan-workers';
+import { environmentText, isOtherEnvironment, otherEnvironment } from './same-environment';
 import { otherTarget } from './same-target';
 import { specificationDiff } from './specification-diff';
 
@@ -12,18 +13,32 @@ const NAMED_SETTINGS = 3;
 export interface PlanOptions {
   /** Of a rollback: a topic that has more partitions by now keeps them. Otherwise that is refused. */
   readonly keepsPartitions?: boolean;
+  /** A release of another environment may take the place of what runs. Otherwise that is refused. */
+  readonly changesEnvironment?: boolean;
 }
 
 /** What deploying `wanted` would do to what is there. Nothing is read or changed. */
-export function planOf(wanted: Deployable, live: Live, { keepsPartitions = false }: PlanOptions = {}): Plan {
+export function planOf(wanted: Deployable, live: Live, options: PlanOptions = {}): Plan {
+  const { keepsPartitions = false, changesEnvironment = false } = options;
   const { release } = live;
   const isKnown = release !== undefined && release?.settings !== null;
   const changes = isKnown ? specificationDiff(release?.settings ?? null, wanted.settings) : [];
   const topics = planTopics(wanted.settings, live, keepsPartitions);
   const workers = planWorkers(wanted, live, changes);
   return {
-    steps: [...schemaSteps(live), ...topics.steps, ...connectorSteps(live), ...workers.steps],
-    refusals: [...targetRefusals(wanted, live), ...schemaRefusals(wanted, live), ...topics.refusals],
+    steps: [
+      ...environmentSteps(wanted, live),
+      ...schemaSteps(live),
+      ...topics.steps,
+      ...connectorSteps(live),
+      ...workers.steps,
+    ],
+    refusals: [
+      ...targetRefusals(wanted, live),
+      ...(changesEnvironment ? [] : environmentRefusals(wanted, live)),
+      ...schemaRefusals(wanted, live),
+      ...topics.refusals,
+    ],
     warnings: [...topics.warnings, ...workers.warnings, ...live.notes],
     changes,
     rolls: workers.rolls,
@@ -53,6 +68,22 @@ function targetRefusals({ target: wanted }: Deployable, { release, unfinished = 
     const refusal = one?.target === undefined ? null : otherTarget(wanted, { number: one.number, target: one.target });
     return refusal ?? [];
   });
+}
+
+function environmentRefusals({ environment: wanted }: Deployable, { release, unfinished = [] }: Live): string[] {
+  if (typeof wanted !== 'string') return [];
+  return [release, ...unfinished].flatMap((one) => {
+    if (one === null || one === undefined) return [];
+    const { number, environment = null } = one;
+    return otherEnvironment(wanted, { number, environment }) ?? [];
+  });
+}
+
+function environmentSteps({ environment: wanted = null }: Deployable, { release }: Live): PlanStep[] {
+  const { environment: before = null } = release ?? {};
+  if (!isOtherEnvironment(wanted, { environment: before })) return [];
+  const cost = 'a new release says so; what its settings change stands below';
+  return [{ what: 'environment', change: `${environmentText(before)} → ${environmentText(wanted)}`, cost }];
 }
 
 function schemaRefusals({ packageVersion }: Deployable, { schema }: Live): string[] {

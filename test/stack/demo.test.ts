@@ -135,6 +135,7 @@ test.each(['ann', 'demo'])(
       image: null,
       program: null,
       target: 'local' as const,
+      environment: null,
       reason: 'deploy',
       host: 'here',
     };

@@ -40,6 +40,7 @@ beforeAll(async () => {
     image: null,
     program: null,
     target: 'local',
+    environment: null,
     reason: 'test',
     who: 'test',
     host: 'test',

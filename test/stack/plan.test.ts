@@ -65,6 +65,7 @@ function release(text: string): Promise<number> {
       image: null,
       program: null,
       target: 'local',
+      environment: null,
       reason: 'deploy',
       who: 'ann',
       host: 'here',

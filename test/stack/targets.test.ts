@@ -33,7 +33,11 @@ function topology(components: string): void {
 const cli = (args: readonly string[], variables: Readonly<Record<string, string>> = {}) =>
   runCli(args, { environment: { ...variablesOf(environment), ...variables }, cwd: folder });
 
-type History = readonly (HistoryRow & { readonly target: string; readonly image: string | null })[];
+type History = readonly (HistoryRow & {
+  readonly target: string;
+  readonly image: string | null;
+  readonly environment: string;
+})[];
 
 async function history(): Promise<History> {
   return (JSON.parse((await cli(['history', '--json'])).stdout) as { releases: History }).releases;
@@ -122,6 +126,40 @@ test('deploy --target kubernetes makes everything ready, writes a release, and f
       stderr: expect.stringMatching(new RegExp(`Release ${back.number} runs on kubernetes`)),
     });
   }
+});
+
+test('a deploy that forgets the environment of what runs is refused, and what is deployed again has the one that it had', async () => {
+  const cluster: Cluster = { deployments: {}, broken: [], unreachable: false, calls: [] };
+  const kubectl = new CommandDouble<Cluster>('kubectl', 'CLUSTER', folder, cluster);
+  const roll = ['--yes', '--pause', '0s', '--out', join(folder, 'kubernetes')];
+  const run = (...args: readonly string[]) => cli([...args, ...roll], kubectl.variables);
+  const deploy = (...args: readonly string[]) => run('deploy', '--target', 'kubernetes', ...args);
+  const overlay = join(folder, 'topology.production.yaml');
+  writeFileSync(overlay, 'components: { webhook: { timeout: 9s } }\n');
+  const production = ['--environment', 'production'];
+  expect(await deploy(...production)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/Nothing was changed\. Release \d+ is of topology\.yaml alone, .*production/),
+  });
+  expect(await deploy(...production, '--change-environment')).toMatchObject({ code: 0 });
+  expect(await newest()).toMatchObject({ outcome: 'live', environment: 'production' });
+  for (const forgets of [await deploy(), await cli(['plan'])])
+    expect(forgets).toMatchObject({
+      code: 1,
+      [forgets.stderr === '' ? 'stdout' : 'stderr']: expect.stringMatching(/`--environment production`; or add/),
+    });
+  expect(await run('rollback', '--environment', 'staging')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/DOWNSPOUT_ENVIRONMENT names staging\. Leave that out/),
+  });
+  kubectl.change((state) => ({ ...state, calls: [] }));
+  expect(await run('scale', 'webhook=2')).toMatchObject({ code: 0 });
+  expect(await newest()).toMatchObject({ outcome: 'live', environment: 'production' });
+  const paths = kubectl.state.calls
+    .filter(([verb]) => verb === 'apply')
+    .map((call) => call[call.indexOf('-k') + 1] as string);
+  expect(new Set(paths)).toEqual(new Set([join(folder, 'kubernetes', 'overlays', 'production')]));
+  rmSync(overlay);
 });
 
 test('verbs that look say the same on every machine: what the release says, whatever the file there says', async () => {

@@ -16,6 +16,8 @@ export interface NewRelease {
   /** Of the target `local`: the program that its workers run, where a host has it. */
   readonly program: string | null;
   readonly target: ReleaseTarget;
+  /** Whose overrides the specification has; empty: topology.yaml alone; null: not known, of a release from before this was kept. */
+  readonly environment: string | null;
   /** `deploy`, `rollback to 3`, `scale webhook=6`. */
   readonly reason: string;
   readonly who: string;
@@ -35,9 +37,6 @@ export interface Release extends NewRelease {
 const MAX_TEXT_CHARACTERS = 255;
 const MAX_DETAIL_CHARACTERS = 1_024;
 
-const COLUMNS =
-  'number, specification, package_version, image, program, target, reason, who, host, created_at, outcome, ended_at, detail';
-
 type Row = [
   number: number,
   specification: string,
@@ -52,14 +51,15 @@ type Row = [
   outcome: ReleaseOutcome,
   endedAt: number | null,
   detail: string | null,
+  environment?: string | null,
 ];
 
 /** Writes a release that is about to be deployed. @returns its number */
 export async function beginRelease(sql: Sql, release: NewRelease): Promise<number> {
   const { insertId } = await sql.run(
-    'INSERT INTO releases (specification, package_version, image, program, target, reason, who, host, created_at) VALUES ' +
+    'INSERT INTO releases (specification, package_version, image, program, target, environment, reason, who, host, created_at) VALUES ' +
       `(${text(JSON.stringify(release.specification))}, ${text(release.packageVersion)}, ${text(release.image)}, ` +
-      `${text(release.program)}, ${text(release.target)}, ${text(cut(release.reason, MAX_TEXT_CHARACTERS))}, ` +
+      `${text(release.program)}, ${text(release.target)}, ${text(release.environment)}, ${text(cut(release.reason, MAX_TEXT_CHARACTERS))}, ` +
       `${text(cut(release.who, MAX_TEXT_CHARACTERS))}, ${text(cut(release.host, MAX_TEXT_CHARACTERS))}, ${NOW_MS})`,
   );
   return insertId;
@@ -119,8 +119,9 @@ export function listReleases(sql: Sql, limit: number): Promise<Release[]> {
   return select(sql, `ORDER BY number DESC LIMIT ${integer(limit)}`);
 }
 
+/** Every column that there is, in the order in which migrations have added them: `deploy` looks at what runs before it adds any. */
 async function select(sql: Sql, which: string): Promise<Release[]> {
-  const rows = await sql.rows<Row>(`SELECT ${COLUMNS} FROM releases ${which}`);
+  const rows = await sql.rows<Row>(`SELECT * FROM releases ${which}`);
   return rows.map(
     ([
       number,
@@ -136,6 +137,7 @@ async function select(sql: Sql, which: string): Promise<Release[]> {
       outcome,
       endedAt,
       detail,
+      environment = null,
     ]) => ({
       number,
       specification: JSON.parse(specification) as unknown,
@@ -150,6 +152,7 @@ async function select(sql: Sql, which: string): Promise<Release[]> {
       outcome,
       endedAt,
       detail,
+      environment,
     }),
   );
 }

@@ -306,6 +306,8 @@ export const releases = mysqlTable('releases', {
   /** When the outcome became what it is. */
   endedAt: instant(),
   detail: varchar({ length: 1024 }),
+  /** Whose overrides the specification has; empty: topology.yaml alone; null: not known, of a release from before this was kept. */
+  environment: varchar({ length: 40 }),
 });
 
 /** Who is deploying now: at most one row, whose lease is renewed while the command lives. */

@@ -15,12 +15,19 @@ import { defaultImage } from '../engines';
 import { planText } from '../plan-text';
 import { tellPlan } from '../rehearsal';
 import { deployRelease, type RollOptions, refuseOptionsOfOthers, withRollOptions } from '../roll-options';
-import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
+import {
+  environmentNamed,
+  type TopologyFileOptions,
+  topologyFileOf,
+  withChangeOfEnvironment,
+  withTopologyFile,
+} from '../topology-options';
 import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
 
 interface DeployOptions extends ChangeOptions, RollOptions, TopologyFileOptions {
   readonly target: Release['target'];
   readonly image: string;
+  readonly changeEnvironment?: boolean;
 }
 
 /** `downspout deploy`. */
@@ -35,7 +42,7 @@ export function deployCommand(): Command {
         .default('local'),
     )
     .option('--image <image>', 'of the workers, on the targets kubernetes and compose', defaultImage());
-  return withRollOptions(withTopologyFile(command))
+  return withRollOptions(withChangeOfEnvironment(withTopologyFile(command)))
     .addHelpText(
       'after',
       '\nIt starts a supervisor on this host if none runs anywhere, or if this host had one.' +
@@ -53,14 +60,16 @@ export function deployCommand(): Command {
       const { target } = options;
       const image = target === 'local' ? null : options.image;
       const { settings, specification } = file;
-      const wanted = { settings, specification, packageVersion: packageVersion(), image, target };
+      const named = environmentNamed(options, environment) ?? '';
+      const wanted = { settings, specification, packageVersion: packageVersion(), image, target, environment: named };
+      const { changeEnvironment: changesEnvironment = false } = options;
       if (context.dryRun) {
-        await tellPlan(context, wanted, file.files);
+        await tellPlan(context, wanted, file.files, { changesEnvironment });
         return;
       }
       const seen = await seenBefore(context);
       const live = await readLive(environment, settings, systemClock);
-      const plan = planOf(wanted, live);
+      const plan = planOf(wanted, live, { changesEnvironment });
       context.output.note(planText(plan, live, file.files, context.output));
       if (plan.refusals.length > 0) throw new UserError(`Nothing was changed. ${plan.refusals.join('\n')}`);
       requireSeen(live);
@@ -77,8 +86,8 @@ export function deployCommand(): Command {
           const before = await currentRelease(pool);
           const release =
             target === 'local'
-              ? ownRelease(specification, 'deploy', by)
-              : imageRelease(specification, target, options.image, by);
+              ? ownRelease(specification, named, 'deploy', by)
+              : imageRelease(specification, target, options.image, named, by);
           const deployed = await deployRelease(context, deploying, release, options, file);
           tellDeployed(context, deploying, before, deployed);
         },

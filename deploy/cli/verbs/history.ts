@@ -22,6 +22,9 @@ const columns: readonly Column<Release>[] = [
   { title: 'detail', value: (row) => row.detail ?? '' },
 ];
 
+/** Not shown where every release is of topology.yaml alone. */
+const environment: Column<Release> = { title: 'environment', value: (row) => row.environment ?? '' };
+
 /** `downspout history`. */
 export function historyCommand(): Command {
   return dataVerb('history', 'the releases that were deployed, and who deploys now', {
@@ -38,8 +41,12 @@ export function historyCommand(): Command {
         const list =
           releases.length === 0
             ? 'Nothing was deployed yet. `downspout deploy` deploys what topology.yaml says.'
-            : context.output.table(columns, releases);
+            : context.output.table(releases.some(isOfOne) ? [...columns, environment] : columns, releases);
         return deploying === null ? list : `${list}\n\n${describeHolder(deploying)}.`;
       });
     });
+}
+
+function isOfOne({ environment: name }: Release): boolean {
+  return name !== null && name !== '';
 }

@@ -7,7 +7,13 @@ import { planOf } from '../../release/plan';
 import { readLive } from '../../release/read-live';
 import { defaultImage } from '../engines';
 import { planText } from '../plan-text';
-import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
+import {
+  environmentNamed,
+  type TopologyFileOptions,
+  topologyFileOf,
+  withChangeOfEnvironment,
+  withTopologyFile,
+} from '../topology-options';
 import { UsageError } from '../usage-error';
 import { contextOf, dataVerb } from '../verb';
 
@@ -17,6 +23,7 @@ interface PlanVerbOptions extends OutputOptions, TopologyFileOptions {
   readonly target?: Release['target'];
   readonly image?: string;
   readonly detailedExitcode?: boolean;
+  readonly changeEnvironment?: boolean;
 }
 
 /** `downspout plan`. */
@@ -25,7 +32,7 @@ export function planCommand(): Command {
     example: 'downspout plan --environment production --detailed-exitcode',
     fails: 'a part did not answer, or the change would be refused',
   });
-  return withTopologyFile(command)
+  return withChangeOfEnvironment(withTopologyFile(command))
     .addOption(
       new Option('--target <engine>', 'what is to run the workers (default: what runs them now)').choices([
         'local',
@@ -44,7 +51,12 @@ export function planCommand(): Command {
       const target = options.target ?? live.release?.target ?? 'local';
       const image = imageFor(target, options.image);
       const { settings: wanted, specification, files } = file;
-      const plan = planOf({ settings: wanted, specification, packageVersion: packageVersion(), image, target }, live);
+      const named = environmentNamed(options, environment) ?? '';
+      const plan = planOf(
+        { settings: wanted, specification, packageVersion: packageVersion(), image, target, environment: named },
+        live,
+        { changesEnvironment: options.changeEnvironment === true },
+      );
       output.data({ files, release: live.release?.number ?? null, ...plan, unknown: live.unknown }, () =>
         planText(plan, live, files, output),
       );

@@ -11,13 +11,14 @@ import { UserError } from '../../../topology/core/errors';
 import { parseSpecification } from '../../../topology/settings/topology-settings';
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
+import { environmentAgain } from '../../release/same-environment';
 import { requireSameTarget } from '../../release/same-target';
 import { releasesOf, requireAsSeen, seeReleases } from '../../release/seen';
 import { withWorkersPool } from '../database';
 import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploying';
 import { tellPlan } from '../rehearsal';
 import { deployRelease, type RollOptions, refuseOptionsOfOthers, withRollOptions } from '../roll-options';
-import { withEnvironment } from '../topology-options';
+import { environmentNamed, withEnvironment } from '../topology-options';
 import { type ChangeOptions, changingVerb, contextOf } from '../verb';
 
 interface RollbackOptions extends ChangeOptions, RollOptions {}
@@ -35,22 +36,23 @@ export function rollbackCommand(): Command {
     'its number (default: the one before what runs; what ran before a deploy that was interrupted)',
     parseCount,
   );
-  const environment = 'as `deploy` had it: the settings of its pods, on the target kubernetes';
+  const environment = 'of a release from before this was kept; any other one has the environment that it had';
   return withRollOptions(withEnvironment(command, environment)).action(
     async (number: number | undefined, options: RollbackOptions, rollback: Command) => {
       const context = contextOf(options);
+      const named = environmentNamed(options, context.settings.environment);
       const { seen, release } = await withWorkersPool(context, async (pool) => {
         const ran = await seeReleases(releasesOf(pool));
         const earlier = number === undefined ? await before(pool) : await readRelease(pool, number);
         const live = await currentRelease(pool);
         requireSameTarget(earlier.target, [...(live === null ? [] : [live]), ...(await unfinishedReleases(pool))]);
-        return { seen: ran, release: earlier };
+        return { seen: ran, release: { ...earlier, environment: environmentAgain(earlier, named, live) } };
       });
-      refuseOptionsOfOthers(rollback, release.target, { environment: ['kubernetes'] });
+      refuseOptionsOfOthers(rollback, release.target);
       const from = `release ${release.number}`;
       if (context.dryRun) {
         const wanted = { ...release, settings: parseSpecification(release.specification, from) };
-        await tellPlan(context, wanted, [from], { keepsPartitions: true });
+        await tellPlan(context, wanted, [from], { keepsPartitions: true, changesEnvironment: true });
         return;
       }
       const reason = `rollback to ${release.number}`;
@@ -67,7 +69,7 @@ export function rollbackCommand(): Command {
           await requireAsSeen(releasesOf(pool), seen);
           const live = await currentRelease(pool);
           const specification = await deployer.keepingPartitions(release.specification);
-          const again = { ...sameRelease(release, reason, by), specification };
+          const again = { ...sameRelease(release, release.environment, reason, by), specification };
           tellDeployed(context, deploying, live, await deployRelease(context, deploying, again, options));
         },
       );

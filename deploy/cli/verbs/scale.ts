@@ -10,6 +10,7 @@ import { parseCount, parseDuration } from '../../console/durations';
 import type { Column } from '../../console/output';
 import { formatCount, formatInstant } from '../../console/units';
 import { partitionsNow } from '../../release/growths';
+import { environmentAgain } from '../../release/same-environment';
 import { differing, parseScale, type Scale, scaled, scaledBeside } from '../../release/scaled';
 import { releasesOf, requireAsSeen, seeReleases } from '../../release/seen';
 import { type Suggestion, suggestions, wordsOf } from '../../release/suggestion';
@@ -18,7 +19,7 @@ import { requiredLive, sameRelease, tellDeployed, withDeployer } from '../deploy
 import { refuseGiven } from '../given-options';
 import { tellPlan } from '../rehearsal';
 import { deployRelease, type RollOptions, refuseOptionsOfOthers, withRollOptions } from '../roll-options';
-import { type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
+import { environmentNamed, type TopologyFileOptions, topologyFileOf, withTopologyFile } from '../topology-options';
 import { UsageError } from '../usage-error';
 import { type ChangeOptions, changingVerb, contextOf, type VerbContext } from '../verb';
 
@@ -72,6 +73,7 @@ export function scaleCommand(): Command {
         throw new UsageError('What? Give a component and a count, such as webhook=6, or --suggest.');
       const scales = texts.map(scaleOf);
       const reason = `scale ${texts.join(' ')}`;
+      const named = environmentNamed(options, context.settings.environment);
       // What cannot be done is said before anybody is asked.
       const {
         seen,
@@ -82,7 +84,8 @@ export function scaleCommand(): Command {
         const live = requiredLive(await currentRelease(pool));
         const settings = parseSpecification(live.specification, `release ${live.number}`);
         const there = await partitionsNow(context.settings.environment, settings);
-        return { seen: before, live, specification: scaledBeside(live.specification, there, scales) };
+        const release = { ...live, environment: environmentAgain(live, named, live) };
+        return { seen: before, live: release, specification: scaledBeside(live.specification, there, scales) };
       });
       refuseOptionsOfOthers(scale, runs.target);
       if (context.dryRun) {
@@ -98,9 +101,10 @@ export function scaleCommand(): Command {
         const live = requiredLive(await currentRelease(pool));
         // A release that was taken back may have added partitions, which stay.
         const specification = scaled(await deployer.keepingPartitions(live.specification), scales);
-        const wanted = { ...sameRelease(live, reason, by), specification };
+        const wanted = { ...sameRelease(live, runs.environment, reason, by), specification };
         const deployed = await deployRelease(context, deploying, wanted, options);
-        tellDeployed(context, deploying, live, deployed, remarksOf(options, context.settings.environment, scales));
+        const ofFile = { ...options, environment: runs.environment || undefined };
+        tellDeployed(context, deploying, live, deployed, remarksOf(ofFile, context.settings.environment, scales));
       });
     },
   );

@@ -14,6 +14,7 @@ const release = (timeout: string, replicas = 2): NewRelease => ({
   image: null,
   program: null,
   target: 'local',
+  environment: null,
   reason: 'deploy',
   who: 'ann',
   host: 'host-1',

@@ -8,6 +8,7 @@ import { ManualClock } from '../../support/manual-clock';
 const release = (number: number, target: Release['target']): Release => ({
   number,
   target,
+  environment: null,
   specification: {},
   packageVersion: '1',
   image: null,

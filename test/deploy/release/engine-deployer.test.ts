@@ -54,6 +54,7 @@ const release = (image: string, target: NewRelease['target'] = 'kubernetes') => 
   image,
   program: null,
   target,
+  environment: '' as string | null,
   reason: 'deploy',
   who: 'ann',
   host: 'here',
@@ -132,6 +133,16 @@ describe('EngineDeployer', () => {
     tables.add(release('b'), 'deploying');
     expect(await deployer(works).deploy(release('c'))).toMatchObject({ outcome: 'live', release: 3 });
     expect(outcomes()).toEqual(['a superseded', 'b failed', 'c live']);
+  });
+
+  test('the same in another environment is another release, and an environment that was never kept is none', async () => {
+    const of = (environment: string | null) => ({ ...release('a'), environment });
+    tables.add(of(null), 'live');
+    expect(await deployer(works).deploy(of('production'))).toMatchObject({ outcome: 'unchanged', release: 1 });
+    tables.releases = [];
+    tables.add(of('production'), 'live');
+    expect(await deployer(works).deploy(of('production'))).toMatchObject({ outcome: 'unchanged', release: 1 });
+    expect(await deployer(works).deploy(of(''))).toMatchObject({ outcome: 'live', release: 2 });
   });
 
   test('an engine that cannot be asked says nothing about what an earlier deploy has begun there', async () => {

@@ -15,6 +15,7 @@ const release = (timeout: string, webhooks = 2, lead = '2s'): NewRelease => ({
   image: null,
   program: null,
   target: 'local',
+  environment: null,
   reason: 'deploy',
   who: 'ann',
   host: 'host-1',

@@ -250,6 +250,34 @@ test('a release of another target is refused while one that was begun and is not
   expect(planOf({ ...runs(BEFORE), target: 'local' }, there).refusals).toEqual([]);
 });
 
+test('a file of another environment is refused while a release of one runs, or may run, unless it is to change', () => {
+  const production = { ...live().release, environment: 'production' } as Live['release'];
+  const there = live(BEFORE, { release: production });
+  const alone = { ...runs(BEFORE), environment: '' };
+  expect(planOf(alone, there).refusals).toEqual([
+    expect.stringMatching(/^Release 7 is of the environment production, .*`--environment production`/),
+  ]);
+  const begun = live(BEFORE, { release: null, unfinished: [{ number: 8, environment: 'production' }] });
+  expect(planOf(alone, begun).refusals).toEqual([expect.stringMatching(/^Release 8 is of the environment production/)]);
+  const changed = planOf(alone, there, { changesEnvironment: true });
+  expect(changed.refusals).toEqual([]);
+  expect(said(changed)).toEqual([
+    expect.stringMatching(/^environment: the environment production → topology\.yaml alone: a new release says so/),
+  ]);
+  expect(planOf({ ...alone, environment: 'production' }, there)).toMatchObject({ steps: [], refusals: [] });
+  expect(planOf(alone, live())).toMatchObject({ steps: [], refusals: [] });
+});
+
+test('on kubernetes another environment replaces every pod, although nothing else differs', () => {
+  const image = 'downspout:1';
+  const release = { ...runs(BEFORE), image, number: 7, target: 'kubernetes' as const, environment: 'production' };
+  const wanted = { ...runs(BEFORE), image, target: 'kubernetes' as const };
+  const rollsIn = (environment: string) =>
+    planOf({ ...wanted, environment }, live(BEFORE, { release }), { changesEnvironment: true }).rolls;
+  expect(rollsIn('staging')).toEqual(['due', 'webhook']);
+  expect(rollsIn('production')).toEqual([]);
+});
+
 describe('the workers that are asked for count, where they are not those of the release that is live', () => {
   const live9 = { ...runs('components: { due: { replicas: 1 }, webhook: { timeout: 9s } }'), number: 7 };
   const begun = { ...runs('components: { due: { replicas: 1 }, webhook: { timeout: 8s, replicas: 3 } }'), number: 8 };

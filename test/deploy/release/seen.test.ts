@@ -8,6 +8,7 @@ const by = (who: string, reason: string): NewRelease => ({
   image: null,
   program: null,
   target: 'local',
+  environment: null,
   reason,
   who,
   host: 'h',

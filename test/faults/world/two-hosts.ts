@@ -31,6 +31,7 @@ export class TwoHosts {
       image: null,
       program: null,
       target: 'local',
+      environment: null,
       reason: 'recovery',
       who: 'test',
       host: 'test',

@@ -22,6 +22,7 @@ const release = {
   image: null,
   program: null,
   target: 'local' as const,
+  environment: null,
   reason: 'deploy',
   who: 'ann',
   host: 'host-1',

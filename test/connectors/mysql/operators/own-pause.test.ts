@@ -94,6 +94,7 @@ test('what becomes live ends the pause of kill in the same transaction, and no o
     image: null,
     program: null,
     target: 'local',
+    environment: null,
     reason: 'deploy',
     who: 'ann',
     host: 'host-1',

@@ -21,6 +21,7 @@ const release: NewRelease = {
   image: null,
   program: '/opt/downspout/bin.js',
   target: 'local',
+  environment: 'production',
   reason: 'deploy',
   who: 'ann',
   host: 'host-1',
@@ -78,4 +79,15 @@ test('texts longer than their columns are cut', async () => {
   const number = await beginRelease(pool, { ...release, reason: long, who: long, host: long });
   await finishRelease(pool, number, 'failed', long);
   expect(await readRelease(pool, number)).toMatchObject({ reason: 'ü'.repeat(255), detail: 'ü'.repeat(1_024) });
+});
+
+test('a release is read on the schema of before its environment was kept, because a deploy looks before it migrates', async () => {
+  const number = await beginRelease(pool, release);
+  const admin = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
+  try {
+    await admin.run('ALTER TABLE releases DROP COLUMN environment');
+  } finally {
+    await admin.close();
+  }
+  expect(await readRelease(pool, number)).toMatchObject({ ...release, environment: null });
 });
