@@ -97,13 +97,16 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     const metrics = urls.map((base) => `${base}/metrics`);
     return { ...played, kept: { pids: workers.pids, metrics } };
   } finally {
-    if (!stay) {
-      output.line('Stopping the workers …');
-      await workers.stop();
+    try {
+      if (!stay) {
+        output.line('Stopping the workers …');
+        await workers.stop();
+      }
+    } finally {
+      // Nobody takes these credentials any more. Before the first deploy on a stack there is no table that could have them.
+      await providers.disconnect(store).catch(() => undefined);
+      await Promise.all([receiver.stop(), providers.close(), client.close(), pool.close(), accounts.close()]);
     }
-    // Nobody takes these credentials any more. Before the first deploy on a stack there is no table that could have them.
-    await providers.disconnect(store).catch(() => undefined);
-    await Promise.all([receiver.stop(), providers.close(), client.close(), pool.close(), accounts.close()]);
   }
 }
 

@@ -7,6 +7,7 @@ import { SPOUT } from '../../../topology/streams';
 import { graceSeconds } from '../../worker/drain-limit';
 import { secretSettings } from '../worker-settings';
 import {
+  CONTAINER,
   FILES,
   FILES_FOLDER,
   IMAGE,
@@ -78,7 +79,7 @@ export function deploymentOf(component: string, settings: TopologySettings, { re
           })),
           containers: [
             {
-              name: 'worker',
+              name: CONTAINER,
               image: IMAGE,
               args: [
                 'worker',

@@ -1,3 +1,5 @@
+import { ARGS_OF_WORKER } from './names';
+
 /** What a Deployment has run, oldest first: the last one is what it is to run now. */
 export interface Revision {
   readonly number: number;
@@ -8,7 +10,7 @@ export interface Revision {
 /** A line for each ReplicaSet: who owns it, which revision it is, and how its workers are started. */
 const COLUMNS =
   '-o=jsonpath={range .items[*]}{.metadata.ownerReferences[0].name} ' +
-  '{.metadata.annotations.deployment\\.kubernetes\\.io/revision} {.spec.template.spec.containers[0].args}{"\\n"}{end}';
+  `{.metadata.annotations.deployment\\.kubernetes\\.io/revision} {.spec.template.${ARGS_OF_WORKER}}{"\\n"}{end}`;
 const LINE = /^(\S+) (\d+) (\[.*)$/;
 
 /** Reads the revisions of every Deployment, by its name. */

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../../../topology/core/clock';
 import { run } from '../../stack/host/commands';
 import type { Guard } from '../engine';
-import { labelsOf, objectName } from './names';
+import { ARGS_OF_WORKER, labelsOf, objectName } from './names';
 
 /** Until the workers of one component are replaced, or ended. */
 export const ROLLOUT_LIMIT_SECONDS = 600;
@@ -36,7 +36,7 @@ export async function rolledOut(kubectl: Kubectl, component: string): Promise<vo
 }
 
 /** A line for each pod that runs, also for one that drains: its name, and how its worker was started. */
-const PODS = '-o=jsonpath={range .items[*]}{.metadata.name} {.spec.containers[0].args}{"\\n"}{end}';
+const PODS = `-o=jsonpath={range .items[*]}{.metadata.name} {.${ARGS_OF_WORKER}}{"\\n"}{end}`;
 
 /**
  * Waits until no pod of a component runs that is to end, because one that drains still sends and looks for dead senders.

@@ -1,5 +1,9 @@
 /** The image's name in the manifests; `images` of kustomization.yaml says where it comes from. */
 export const IMAGE = 'downspout';
+/** The container of a worker in its pod, beside which a cluster may have put others. */
+export const CONTAINER = 'worker';
+/** How a pod's worker was started, for `kubectl`. */
+export const ARGS_OF_WORKER = `spec.containers[?(@.name=="${CONTAINER}")].args`;
 /** The port of /healthz, /readyz and /metrics. */
 export const STATUS_PORT = 8080;
 

@@ -95,6 +95,8 @@ function kubectl(all, cluster) {
   if (cluster.unreachable)
     end(1, 'The connection to the server 10.0.0.1:6443 was refused - did you specify the right host or port?');
   if (verb === 'apply') apply(args, cluster);
+  if (args.some((arg) => arg.includes('.args}') && !arg.includes('containers[?(@.name=="worker")].args}')))
+    end(1, 'error: the first container may be one that the cluster has put beside the worker');
   if (verb === 'get' && what === 'replicaset') {
     const lines = Object.entries(cluster.deployments).flatMap(([owner, history]) =>
       history.map((template, index) => `${owner} ${index + 1} ${argsIn(template)}`),
