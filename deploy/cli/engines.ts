@@ -27,6 +27,8 @@ export interface EngineOptions extends EnginePlace {
   /** Whose overlay is applied on kubernetes; the base where none is given. */
   readonly environment?: string | undefined;
   readonly without?: readonly ClusterOperator[];
+  /** Of each component on compose, so many containers are replaced and watched first; 0 unless given. */
+  readonly canary?: number;
 }
 
 /** The image of this version, where none is given. */
@@ -50,7 +52,7 @@ export function engineOf(
   if (target === 'compose') {
     const common = composeOf(options, context);
     return {
-      deploy: (rollout) => deployToCompose({ ...common, ...rollout, mustRun }),
+      deploy: (rollout) => deployToCompose({ ...common, ...rollout, mustRun, canaries: options.canary ?? 0 }),
       restart: (component, live, guard) => restartOnCompose(component, live, { ...common, guard }),
     };
   }

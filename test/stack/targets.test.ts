@@ -106,7 +106,7 @@ test('deploy --target kubernetes makes everything ready, writes a release, and f
   expect(running('downspout-webhook')).toContain(`--release=${scaled.number}`);
   expect(await cli(['rollback', '--canary', '1', ...roll], kubectl.variables)).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining('--canary is of the target local, and the target is kubernetes'),
+    stderr: expect.stringContaining('--canary is of the target local or compose, and the target is kubernetes'),
   });
   expect(await cli(['rollback', ...roll], kubectl.variables)).toMatchObject({ code: 0 });
   const back = await newest();

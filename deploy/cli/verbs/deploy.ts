@@ -50,7 +50,8 @@ export function deployCommand(): Command {
         'new one ready before the old one drains. When one does not become ready, or errors or lateness rise, it goes back. A\n' +
         'deploy that was interrupted is continued by the next one.\n' +
         'Kubernetes (by kubectl) and Docker Compose (by docker) replace the workers themselves, one stage of components after\n' +
-        'another, and are watched in the same way; --canary, --state and --no-supervisor are of the target local, and refused elsewhere.',
+        'another, and are watched in the same way; --state and --no-supervisor are of the target local, and refused elsewhere, and so\n' +
+        'is --canary on kubernetes, whose Deployments have no part that could be replaced alone.',
     )
     .action(async (options: DeployOptions, deploy: Command) => {
       refuseOptionsOfOthers(deploy, options.target);

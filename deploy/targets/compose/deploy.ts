@@ -45,6 +45,8 @@ export interface ComposeTarget {
 export interface ComposeDeployment extends ComposeTarget, EngineRollout {
   /** The file of settings has to be there, because nobody has said where it is to be. */
   readonly mustRun?: boolean;
+  /** Of each service, so many containers are replaced and watched before the others of its stage; 0 unless given. */
+  readonly canaries?: number;
 }
 
 /**
@@ -61,6 +63,7 @@ export interface ComposeDeployment extends ComposeTarget, EngineRollout {
  * 6. Containers of components that the release does not have end, whichever release has left them. So do those of the same folder in
  *    another project, where a deploy with another docker-compose.yml has left them.
  * 7. Nothing is started, and nothing goes back, while the file of settings lacks what no worker can do without.
+ * 8. Of the services of a stage the canaries are replaced first, and watched before the others follow.
  * @throws UserError with what `docker` says; Halted; GoingBackFailed; NothingChanged
  */
 export async function deployToCompose(options: ComposeDeployment): Promise<void> {
@@ -98,15 +101,14 @@ export async function deployToCompose(options: ComposeDeployment): Promise<void>
   }
 }
 
-/** Restarts all containers of a component at once. */
+/** Restarts all containers of a component at once, also those that a deploy with another docker-compose.yml has left. */
 export async function restartOnCompose(component: string, live: EngineRelease, target: ComposeTarget): Promise<void> {
   const services = prepared(live, target);
   const service = serviceName(component);
-  const containers = await services.running(service);
-  if (containers.length === 0) return;
   await target.guard.mayGoOn();
-  await services.restart(service);
-  target.report('services', `${service}: ${containers.length} containers are restarted`);
+  const restarted = await services.restart(service);
+  if (restarted === 0) return;
+  target.report('services', `${service}: ${counted(restarted, 'container is', 'containers are')} restarted`);
 }
 
 /** Ends all containers of workers: at once those of the release, and then what others have left. */
@@ -175,25 +177,41 @@ interface Way {
 
 async function roll(release: EngineRelease, target: ComposeDeployment, way: Way): Promise<void> {
   const { direction, failed, watch } = way;
+  const { canaries = 0 } = target;
   const settings = settingsIn(release);
   const replicas = replicasOf(settings);
   const marks = await marksOf({ ...release, settings }, prepared(release, target), target.folder, failed);
   const services = prepared(release, target, marks);
-  for (const stage of stagesOf([...replicas.keys()], direction)) {
+  const before = new Map<string, ReadonlySet<string>>();
+  /** @returns the components that have a new container */
+  const rolled = async (stage: readonly string[], first?: number): Promise<readonly string[]> => {
     const replaced: string[] = [];
     for (const component of stage) {
       const mark = marks.get(component) ?? { release: release.number, fingerprint: '' };
-      const isNew = await rollService(serviceName(component), replicas.get(component) ?? 0, mark, release, {
-        services,
-        target,
-        way,
-      });
-      if (isNew) replaced.push(component);
+      const rolling = { services, target, way, before, canaries: first };
+      const count = replicas.get(component) ?? 0;
+      if (await rollService(serviceName(component), count, mark, release, rolling)) replaced.push(component);
     }
-    if (replaced.length > 0) await watch?.replaced(replaced);
+    return replaced;
+  };
+  for (const stage of stagesOf([...replicas.keys()], direction)) {
+    const watched = canaries > 0 && watch !== undefined ? await rolled(stage, canaries) : [];
+    if (watched.length > 0) await watch?.replaced(watched);
+    const others = (await rolled(stage)).filter((component) => !watched.includes(component));
+    if (others.length > 0) await watch?.replaced(others);
   }
   await watch?.end();
   await endOthers([...replicas.keys()].map(serviceName), services, target);
+}
+
+interface Rolling {
+  readonly services: Services;
+  readonly target: ComposeDeployment;
+  readonly way: Way;
+  /** Which containers were not healthy before any was replaced, by service; it is filled in. */
+  readonly before: Map<string, ReadonlySet<string>>;
+  /** Only so many are replaced; undefined for all. */
+  readonly canaries: number | undefined;
 }
 
 /** @returns whether there is a new container */
@@ -202,7 +220,7 @@ async function rollService(
   count: number,
   mark: WorkerMark,
   release: EngineRelease,
-  { services, target, way }: { readonly services: Services; readonly target: ComposeDeployment; readonly way: Way },
+  { services, target, way, before, canaries }: Rolling,
 ): Promise<boolean> {
   const { running, failed, renews = false, watch } = way;
   const isRight = (one: Container) =>
@@ -210,15 +228,14 @@ async function rollService(
     (!renews && one.fingerprint === null && one.release === release.number) ||
     // It ran before too, whatever its settings are called by now.
     (failed !== undefined && one.release !== null && one.release <= release.number);
-  // What only a release has that never was live may be what that one broke.
-  const ranLive = (await services.running(service)).filter(
-    (one) => one.release !== null && one.release <= (running?.number ?? 0),
-  );
-  const unready = renews ? new Set<string>() : await services.unready(ranLive.map(({ id }) => id));
+  const unready =
+    before.get(service) ?? (renews ? new Set<string>() : await unreadyOf(service, running?.number ?? 0, services));
+  before.set(service, unready);
   const isNew = await replaceContainers({
     ...target,
     service,
     count,
+    canaries,
     release: mark.release,
     isRight,
     hasToBeReady: ({ id }) => failed === undefined && !unready.has(id),
@@ -226,9 +243,16 @@ async function rollService(
     watch,
     log: `${inProject(target)} logs ${service}`,
   });
+  if (canaries !== undefined) return isNew;
   const judged = (await services.running(service)).filter(({ id }) => !unready.has(id));
   // Going back, those that were left alone are as they were.
   if (failed === undefined) await services.ready(judged.map(({ id }) => id));
   target.report('services', `${service}: ${counted(count, 'container runs', 'containers run')}`);
   return isNew;
+}
+
+/** Those that are not healthy and need not become so: what only a release has that never was live may be what that one broke. */
+async function unreadyOf(service: string, live: number, services: Services): Promise<ReadonlySet<string>> {
+  const ranLive = (await services.running(service)).filter(({ release }) => release !== null && release <= live);
+  return services.unready(ranLive.map(({ id }) => id));
 }

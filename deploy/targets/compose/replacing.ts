@@ -6,6 +6,8 @@ export interface Replacement {
   readonly service: string;
   /** How many containers it is to have. */
   readonly count: number;
+  /** Only so many are replaced, unless as many are right already, and none ends beside that; undefined for all. */
+  readonly canaries: number | undefined;
   /** Which new ones are to read. */
   readonly release: number;
   /** Whether a container may stay. */
@@ -26,7 +28,7 @@ export interface Replacement {
  * @returns whether there is a new one
  */
 export async function replaceContainers(replacement: Replacement): Promise<boolean> {
-  const { service, count, isRight, hasToBeReady, services, guard, watch, report } = replacement;
+  const { service, count, canaries, isRight, hasToBeReady, services, guard, watch, report } = replacement;
   await guard.mayGoOn();
   await services.removeStopped(service);
   const there = await services.running(service);
@@ -38,7 +40,9 @@ export async function replaceContainers(replacement: Replacement): Promise<boole
   // An earlier deploy may have been ended before it knew whether what it had begun becomes ready.
   const kept = own.slice(0, count).filter(hasToBeReady);
   if (old.length > 0) await services.ready(kept.map(({ id }) => id));
-  for (let made = own.length; made < count; made++) {
+  // Where none is old there is nobody to be compared with, so all are new together.
+  const most = canaries === undefined ? count : Math.min(count, canaries, own.length + old.length);
+  for (let made = own.length; made < most; made++) {
     await watch?.look();
     await guard.mayGoOn();
     await addOne(replacement);
@@ -46,6 +50,7 @@ export async function replaceContainers(replacement: Replacement): Promise<boole
     if (replaced !== undefined) await services.stop(replaced.id);
     report('worker', `${service}: ${made + 1} of ${count} are new`);
   }
+  if (canaries !== undefined) return own.length < most;
   for (const { id } of [...old, ...own.slice(count)]) {
     await guard.mayGoOn();
     await services.stop(id);

@@ -28,7 +28,12 @@ export interface Services {
   ready(ids: readonly string[]): Promise<void>;
   /** Those of these that are not healthy now. */
   unready(ids: readonly string[]): Promise<ReadonlySet<string>>;
-  restart(service: string): Promise<void>;
+  /**
+   * Restarts those of a service at once, also where they were made of the same workers.yml in another project, and returns when all are
+   * ready.
+   * @returns how many there were
+   */
+  restart(service: string): Promise<number>;
   /** Ends a container in good order. */
   stop(id: string): Promise<void>;
   /** Ends one that is not ready. */
@@ -91,17 +96,20 @@ export function servicesOf({ files, workersFile, docker, clock, signal }: Servic
     const said = (await docker(['inspect', '--format', HEALTH, ...ids])).split('\n');
     return said.map((line) => line.trim()).filter((line) => COMMAND.test(line) && !line.endsWith(' running healthy'));
   };
+  /** Those that were made of the same workers.yml, in whichever project. Nothing more is asked of these, because those of strangers come and go. */
+  const madeOfThis = async (...which: readonly string[]): Promise<Pick<Container, 'id' | 'service'>[]> => {
+    const lines = (await docker(['ps', ...which, '--no-trunc', '--format', MADE])).split('\n');
+    return lines.flatMap((line) => {
+      const [, id = '', service = '', madeOf = ''] = MADE_LINE.exec(line.trim()) ?? [];
+      return madeOf.split(',').includes(workersFile) ? [{ id, service }] : [];
+    });
+  };
   const services: Services = {
     running: async (service) => (await found('ps', '--quiet', service)).map((one) => ({ ...one, service })),
     others: async (these) => {
       const own = await found('ps', '--all', '--quiet');
       const known = new Set(own.map(({ id }) => id));
-      // Nothing more is asked of these, because those of strangers come and go.
-      const lines = (await docker(['ps', '--all', '--no-trunc', '--format', MADE])).split('\n');
-      const elsewhere = lines.flatMap((line) => {
-        const [, id = '', service = '', madeOf = ''] = MADE_LINE.exec(line.trim()) ?? [];
-        return madeOf.split(',').includes(workersFile) && !known.has(id) ? [{ id, service }] : [];
-      });
+      const elsewhere = (await madeOfThis('--all')).filter(({ id }) => !known.has(id));
       return [...own.filter(({ service }) => !these.includes(service)), ...elsewhere].filter(({ service }) =>
         service.startsWith(SERVICE_PREFIX),
       );
@@ -132,8 +140,12 @@ export function servicesOf({ files, workersFile, docker, clock, signal }: Servic
     },
     unready: async (ids) => new Set((await unhealthy(ids)).flatMap((line) => COMMAND.exec(line)?.[1] ?? [])),
     restart: async (service) => {
-      await compose('restart', service);
-      await services.ready((await services.running(service)).map(({ id }) => id));
+      const elsewhere = (await madeOfThis()).filter((one) => one.service === service);
+      const ids = [...new Set([...(await services.running(service)), ...elsewhere].map(({ id }) => id))];
+      if (ids.length === 0) return 0;
+      await docker(['restart', ...ids]);
+      await services.ready(ids);
+      return ids.length;
     },
     stop: async (id) => {
       await docker(['stop', id]);

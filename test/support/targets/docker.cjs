@@ -59,6 +59,7 @@ function docker(args, engine, variables) {
     );
     end(0, id);
   }
+  if (args[0] === 'restart') end(0, args.slice(1).join('\n'));
   if (args[0] === 'inspect') {
     const ids = args.slice(3);
     const found = engine.containers.filter(({ id }) => ids.includes(id));
@@ -79,7 +80,10 @@ function docker(args, engine, variables) {
     if (args.at(-1) !== asked || !args.includes('--no-trunc')) end(1, 'strict: expected whole ids, and labels');
     end(
       0,
-      engine.containers.map(({ id, service, labels }) => `${id} ${service} ${labels?.[MADE_OF] ?? ''}`).join('\n'),
+      engine.containers
+        .filter(({ exited }) => exited !== true || args.includes('--all'))
+        .map(({ id, service, labels }) => `${id} ${service} ${labels?.[MADE_OF] ?? ''}`)
+        .join('\n'),
     );
   }
   const service = args.at(-1);
@@ -90,7 +94,6 @@ function docker(args, engine, variables) {
     engine.containers = engine.containers.filter((one) => !ends(one));
     end(0, '');
   }
-  if (args.includes('restart')) end(0, ` Container downspout-${service}-1  Started`);
   if (args.includes('ps') && args.includes('--all'))
     end(
       0,

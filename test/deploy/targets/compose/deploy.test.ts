@@ -480,7 +480,80 @@ test('a component is restarted by all of its containers at once, and not where i
   started({ due: 1, webhook: 2 });
   await restartOnCompose('due', releaseOf(7, BOTH), target());
   const restarted = docker.state.calls.filter((call) => call.includes('restart'));
-  expect(restarted.map((call) => call.at(-1))).toEqual(['worker-due']);
+  const [due] = docker.state.containers.filter(({ service }) => service === 'worker-due');
+  expect(restarted).toEqual([['restart', due?.id]]);
+});
+
+test('a component is restarted where a deploy with another docker-compose.yml has left it too, and nothing that has exited or is of others', async () => {
+  await deploy(7, BOTH, { live: null });
+  const [due] = docker.state.containers.filter(({ service }) => service === 'worker-due');
+  const left = { ...(due as Engine['containers'][number]), id: 'b'.repeat(64), project: 'downspout-0a1b2c3d' };
+  const exited = { ...left, id: 'c'.repeat(64), exited: true };
+  const ofOthers = { ...left, id: 'd'.repeat(64), labels: {} };
+  docker.change((engine) => ({ ...engine, containers: [...engine.containers, left, exited, ofOthers] }));
+  await restartOnCompose('due', releaseOf(7, BOTH), target());
+  const restarted = docker.state.calls.filter((call) => call.includes('restart'));
+  expect(restarted).toEqual([['restart', due?.id, left.id]]);
+});
+
+describe('8. Of the services of a stage the canaries are replaced first, and watched before the others follow', () => {
+  const THREE = '{ due: { replicas: 1 }, webhook: { replicas: 3 }, slack: { replicas: 2 } }';
+  const before = { due: 1, webhook: 3, slack: 2 };
+  /** What the containers of the bolts run whenever somebody watches. */
+  function watchedWith(): string[] {
+    const seen: string[] = [];
+    const releases = (service: string) => commandsOf(service).map((command) => command?.replace('--release=', ''));
+    jest.spyOn(watch, 'replaced').mockImplementation(async (components) => {
+      const run = ['worker-webhook', 'worker-slack'].map((service) => releases(service).join(' '));
+      seen.push(`${components.join(' and ')}: ${run.join(', ')}`);
+    });
+    return seen;
+  }
+
+  test('one of each, and nobody is watched twice', async () => {
+    started(before);
+    const seen = watchedWith();
+    await deploy(8, THREE, { live: releaseOf(7, THREE), canaries: 1 });
+    expect(seen).toEqual(['webhook and slack: 7 7 8, 7 8', 'due: 8 8 8, 8 8']);
+    expect(docker.state.fewest).toEqual({ 'worker-due': 1, 'worker-webhook': 3, 'worker-slack': 2 });
+  });
+
+  test('where no container is old there is nobody to be compared with, so all are new together', async () => {
+    started({ due: 1, webhook: 3 });
+    const seen = watchedWith();
+    await deploy(8, THREE, { live: releaseOf(7, THREE), canaries: 2 });
+    expect(seen).toEqual(['webhook: 7 8 8, ', 'slack: 8 8 8, 8 8', 'due: 8 8 8, 8 8']);
+  });
+
+  test('canaries that do badly are taken back, and the others were never touched', async () => {
+    started(before);
+    const others = docker.state.containers.map(({ id }) => id);
+    watch.haltAt = 'replaced webhook and slack';
+    await expect(deploy(8, THREE, { live: releaseOf(7, THREE), canaries: 1 })).rejects.toThrow(Halted);
+    expect(commandsOf('worker-webhook')).toEqual(Array(3).fill('--release=7'));
+    expect(commandsOf('worker-slack')).toEqual(Array(2).fill('--release=7'));
+    // Two of webhook, one of slack, and the spout.
+    expect(docker.state.containers.filter(({ id }) => others.includes(id))).toHaveLength(4);
+  });
+
+  test('what an earlier deploy has begun counts as canaries', async () => {
+    started(before);
+    await deploy(8, THREE, { live: releaseOf(7, THREE), canaries: 1, guard: killedAfter('webhook and slack') }).catch(
+      () => undefined,
+    );
+    interrupt = new AbortController();
+    const seen = watchedWith();
+    await deploy(8, THREE, { live: releaseOf(7, THREE), canaries: 1 });
+    expect(seen).toEqual(['webhook and slack: 8 8 8, 8 8', 'due: 8 8 8, 8 8']);
+  });
+
+  /** The command ends when these were watched. */
+  function killedAfter(components: string): ComposeDeployment['guard'] {
+    jest.spyOn(watch, 'replaced').mockImplementationOnce(async (replaced) => {
+      if (replaced.join(' and ') === components) interrupt.abort(new Error('SIGKILL'));
+    });
+    return { signal: interrupt.signal, mayGoOn: async () => interrupt.signal.throwIfAborted() };
+  }
 });
 
 const kafka = { id: 'a'.repeat(64), service: 'kafka', command: ['kafka'] };
