@@ -31,7 +31,7 @@ export interface AttemptsOptions {
   readonly late: Lateness;
   readonly gates: LimitGates;
   readonly lease: Lease;
-  readonly pauses: Pick<Pauses, 'paused'>;
+  readonly pauses: Pick<Pauses, 'paused' | 'awaited'>;
   readonly clock: Clock;
   readonly databaseClock: DatabaseClock;
   /** Of the database whose messages are sent, 32 hex digits; known when the worker runs. */
@@ -45,6 +45,8 @@ export type Ended =
   | { readonly kind: 'result'; readonly result: AttemptResult; readonly verdict: Verdict; readonly elapsedMs: number }
   /** No request was made: the lease is out, the wake has not come, the time is over or it is paused, so it is looked at again. */
   | { readonly kind: 'later' }
+  /** No request was made, and somebody waits until nothing of its channel or account is being sent. */
+  | { readonly kind: 'paused' }
   /** No request was made, and the channel does not say why. */
   | { readonly kind: 'not_started' };
 
@@ -120,10 +122,19 @@ export class Attempts {
 
   /** Makes the attempt; `done` is called once, never within this call. */
   make(row: HeldRow, done: (ended: Ended) => void): void {
-    const attempt = this.unbegun.add(done);
+    const { channel, pauses } = this.options;
+    const attempt = this.unbegun.add(() => pauses.awaited(channel.name, row.account), done);
     if (row.inDoubt && this.asksFirst(row)) void this.askThenSend(row, attempt);
     else if (this.isDoubtful(row)) void this.end(row, attempt);
     else this.send(row, false, attempt);
+  }
+
+  /**
+   * Attempts of what was paused for a while, also by a command that adds partitions, end as `paused` if they have begun no request. What
+   * comes before one, such as a video, may take a quarter of an hour, and everybody's sends would wait for one account's.
+   */
+  endAwaited(): void {
+    this.unbegun.endAwaited(this.options.clock.monotonic(), { kind: 'paused' });
   }
 
   /** The bolt stops: attempts that have begun no request end as `later`, and none begins one any more. */

@@ -112,8 +112,9 @@ export class ClaimedRows {
     }
   }
 
-  /** Gives back rows that waited too long for their account or origin. */
+  /** Gives back rows that waited too long for their account or origin, or have been paused for a while as they are made ready. */
   sweep(now: number): void {
+    this.attempts.endAwaited();
     const monotonic = this.options.clock.monotonic();
     for (const row of this.toStart.parked()) {
       const goesOn = row.lane.isKnownQuick && monotonic - row.lane.origin.answeredAt < MAX_WAIT_MS;
@@ -184,7 +185,11 @@ export class ClaimedRows {
       // The row is still claimed. It starts when its time comes and the lease holds again. If the session was marked dead
       // meanwhile, the lease never holds again and a spout recovers the row.
       if (ended.kind === 'later' || !lease.holds()) this.toStart.add(row);
-      else this.finish(row, this.attempts.givenBack(row, 'the channel did not start it'));
+      else {
+        const isPaused = ended.kind === 'paused';
+        const reason = isPaused ? 'its channel or account is paused' : 'the channel did not start it';
+        this.finish(row, this.attempts.givenBack(row, reason));
+      }
     }
     advance();
   }

@@ -30,7 +30,8 @@ export interface DrainOptions {
 
 /**
  * Waits until the bolts of a channel to which nothing is emitted have consumed all that was, and every request is answered; or until
- * the signal aborts. What bolts find paused by a person they give back after half a minute.
+ * the signal aborts. What bolts find paused by a person they give back after half a minute, and what they have made ready for ten seconds
+ * of a pause, such as a video, at once: so requests that were begun are all that is waited for.
  * @throws UserError when that takes longer than any request may, and than workers may be cut off from the database
  */
 export async function untilDrained({ channel, timeoutMs, ...options }: DrainOptions): Promise<void> {

@@ -56,7 +56,7 @@ async function rehearseTo(receiver: Receiver, { settings, rows, clock, random }:
     lateness: { sendWithinMs: null, onLate: 'send' },
     rows: madeUp(rows, url, clock),
     lease: { session: NOBODY, holds: () => true },
-    pauses: { known: () => true, paused: () => false, channelPaused: () => false },
+    pauses: { known: () => true, paused: () => false, awaited: () => false, channelPaused: () => false },
     clock,
     databaseClock: { earliest: () => clock.now(), latest: () => clock.now() },
     deploymentId: () => NOBODY,

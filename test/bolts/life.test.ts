@@ -1,5 +1,6 @@
 import { UNSURE_MS } from '../../bolts/claim/held-rows';
 import { PausedRows } from '../../bolts/claim/paused-rows';
+import { AWAITED_LIMIT_MS } from '../../bolts/send/unbegun-attempts';
 import { WakeQueue } from '../../bolts/slots/wake-queue';
 import { STATEMENT_TIMEOUT_MS } from '../../connectors/mysql/sql/pool';
 import { drainLimitMs } from '../../deploy/worker/drain-limit';
@@ -51,6 +52,65 @@ describe('SendBolt, come what may', () => {
     world.emit(row);
     await world.advance(10_000);
     expect([world.state(row), world.begun(row)]).toEqual(['delivered', [expect.any(Number)]]);
+  });
+
+  describe('gives back a message that is made ready for longer than whoever pauses waits', () => {
+    const FIFTEEN_MINUTES_MS = 900_000;
+    let film: MemoryRow;
+
+    /** Its video is on its way. */
+    beforeEach(async () => {
+      await start();
+      world.channel.beforehand = async ({ account }) => {
+        if (account === 'films') await world.clock.sleep(FIFTEEN_MINUTES_MS);
+        return true;
+      };
+      film = world.row(0, { account: 'films' });
+      world.emit(film);
+      await world.advance(1_000);
+      expect(world.state(film)).toBe('sending');
+    });
+
+    it.each<[who: string, pauses: () => Set<string>, what: string]>([
+      ['a person, of an account', () => world.pausedAccounts, 'films'],
+      ['a person, of the channel', () => world.database.pausedChannels, 'webhook'],
+      ['a command that adds partitions', () => world.database.emissionPausedChannels, 'webhook'],
+    ])('%s', async (_, pauses, what) => {
+      pauses().add(what);
+      await world.advance(AWAITED_LIMIT_MS - 1_000);
+      expect(world.state(film)).toBe('sending');
+      // Two sweeps, and the write-back.
+      await world.advance(4_000);
+      expect([world.state(film), world.begun(film)]).toEqual(['scheduled', []]);
+      // What was made ready publishes nothing, not even after the pause.
+      pauses().clear();
+      await world.advance(FIFTEEN_MINUTES_MS);
+      expect([world.state(film), world.begun(film)]).toEqual(['scheduled', []]);
+    });
+
+    it('and nobody else’s, and none after a pause that has ended before', async () => {
+      world.pausedAccounts.add('others');
+      await world.advance(2 * AWAITED_LIMIT_MS);
+      for (let times = 0; times < 3; times++) {
+        world.pausedAccounts.add('films');
+        await world.advance(AWAITED_LIMIT_MS - 2_000);
+        world.pausedAccounts.clear();
+        await world.advance(2_000);
+      }
+      expect(world.state(film)).toBe('sending');
+    });
+
+    it('a command that adds partitions has what is made ready in time sent', async () => {
+      world.channel.beforehand = async () => {
+        await world.clock.sleep(5_000);
+        return true;
+      };
+      const short = world.row(0, { account: 'images' });
+      world.emit(short);
+      world.database.emissionPausedChannels.add('webhook');
+      await world.advance(7_000);
+      expect(world.state(short)).toBe('delivered');
+    });
   });
 
   it('4. A paused account holds no partition: its rows wait for half a minute and are dropped then, because reconcile brings them back', async () => {

@@ -94,6 +94,9 @@ export class World {
       lease: { session: this.session, holds: () => this.leaseHolds },
       pauses: {
         paused: (channel, account) => database.pausedChannels.has(channel) || this.pausedAccounts.has(account),
+        awaited: (channel, account) =>
+          [database.pausedChannels, database.emissionPausedChannels].some((channels) => channels.has(channel)) ||
+          this.pausedAccounts.has(account),
         known: () => true,
         channelPaused: (channel) => database.pausedChannels.has(channel),
       },

@@ -77,6 +77,7 @@ export class SpoutWorld {
       partitionOf: this.log.partitionOf,
       pauses: {
         known: () => this.pausesKnown,
+        awaited: (channel) => this.db.pausedChannels.has(channel),
         channelPaused: (channel) => this.db.pausedChannels.has(channel),
         paused: (channel, account) =>
           this.db.pausedChannels.has(channel) ||

@@ -7,6 +7,11 @@ export interface Pauses {
   known(): boolean;
   /** True when everything, the channel, or this account on it is paused. */
   paused(channel: string, account: string): boolean;
+  /**
+   * True when somebody who has paused the channel, or this account on it, waits until nothing of it is being sent: a person, or a command
+   * that adds partitions.
+   */
+  awaited(channel: string, account: string): boolean;
   /** True when the whole channel is paused, or everything is. */
   channelPaused(channel: string): boolean;
 }

@@ -59,6 +59,7 @@ export class Session implements Lease, Pauses {
       this.isAccountPaused(channel, account) ||
       this.isLimited(channel, account, 'heldUntil') ||
       this.isLimited(channel, APP, 'heldUntil'),
+    awaited: (channel, account) => this.awaited(channel, account),
     channelPaused: (channel) => this.isPausedForAll(channel) || this.isLimited(channel, APP, 'heldUntil'),
   };
   /** Until when the lease holds. */
@@ -96,6 +97,10 @@ export class Session implements Lease, Pauses {
       this.isAccountPaused(channel, account) ||
       this.isLimited(channel, account, 'gateUntil')
     );
+  }
+
+  awaited(channel: string, account: string): boolean {
+    return this.isPausedForAll(channel) || this.emissionPaused.has(channel) || this.isAccountPaused(channel, account);
   }
 
   channelPaused(channel: string): boolean {

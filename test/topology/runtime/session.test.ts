@@ -113,6 +113,8 @@ describe('Session', () => {
     expect(['ann', 'bob', 'carl'].map((account) => session.paused('webhook', account))).toEqual([true, true, false]);
     // What it allowed itself a bolt knows better.
     expect(['ann', 'bob', 'carl'].map((account) => bolts.paused('webhook', account))).toEqual([false, true, false]);
+    // Nobody waits for what a provider holds up: it has its videos ready when it goes on.
+    expect([bolts.awaited('webhook', 'bob'), bolts.awaited('x', 'carl')]).toEqual([false, false]);
     expect([session.channelPaused('x'), bolts.paused('x', 'carl'), session.channelPaused('webhook')]).toEqual([
       true,
       true,
@@ -250,6 +252,11 @@ describe('Session', () => {
     ]);
     expect([session.pausesOfBolts.channelPaused('x'), session.pausesOfBolts.paused('x', 'bob')]).toEqual([
       false,
+      false,
+    ]);
+    // The command waits for what bolts still make ready.
+    expect([session.pausesOfBolts.awaited('x', 'bob'), session.pausesOfBolts.awaited('webhook', 'bob')]).toEqual([
+      true,
       false,
     ]);
     // It is reported with the pulse, not only with the next renewal of the lease.
