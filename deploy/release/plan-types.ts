@@ -38,6 +38,8 @@ export interface Live {
   readonly unfinished?: readonly Pick<LiveRelease, 'number' | 'target' | 'environment'>[] | undefined;
   /** Whether there is any release, also one that has ended; no release is live after `kill`. */
   readonly wasDeployed?: boolean | undefined;
+  /** The newest one, also one that has ended. */
+  readonly last?: Pick<LiveRelease, 'number' | 'environment'> | undefined;
   /** The workers that are asked for on the target `local`, and what they run; those of the release that is live unless given. */
   readonly placed?: { readonly placements: readonly Placed[]; readonly runs: Runs } | undefined;
   readonly schema: SchemaState | undefined;

@@ -39,7 +39,7 @@ export function planOf(wanted: Deployable, live: Live, options: PlanOptions = {}
       ...schemaRefusals(wanted, live),
       ...topics.refusals,
     ],
-    warnings: [...topics.warnings, ...workers.warnings, ...live.notes],
+    warnings: [...environmentWarnings(wanted, live), ...topics.warnings, ...workers.warnings, ...live.notes],
     changes,
     rolls: workers.rolls,
   };
@@ -77,6 +77,15 @@ function environmentRefusals({ environment: wanted }: Deployable, { release, unf
     const { number, environment = null } = one;
     return otherEnvironment(wanted, { number, environment }) ?? [];
   });
+}
+
+/** After `kill` any environment may be deployed, and whoever has forgotten to name one learns of it. */
+function environmentWarnings({ environment: wanted = null }: Deployable, { release, last }: Live): string[] {
+  const { number, environment = null } = last ?? {};
+  if (release !== null || !isOtherEnvironment(wanted, { environment })) return [];
+  return [
+    `Release ${number}, the last one, was of ${environmentText(environment)}, and this is of ${environmentText(wanted)}.`,
+  ];
 }
 
 function environmentSteps({ environment: wanted = null }: Deployable, { release }: Live): PlanStep[] {

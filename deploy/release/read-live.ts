@@ -45,6 +45,7 @@ export async function readLive(environment: Environment, wanted: TopologySetting
     connector: connector?.value,
     unfinished: release.value?.unfinished,
     wasDeployed: release.value?.wasDeployed,
+    last: release.value?.last,
     placed: release.value?.placed,
     reorders: release.value?.reorders,
     waiting: release.value?.waiting ?? new Map(),
@@ -71,7 +72,7 @@ async function attempt<T>(part: string, read: () => Promise<T>): Promise<Attempt
   }
 }
 
-interface ReleaseReading extends Pick<Live, 'waiting' | 'unfinished' | 'wasDeployed' | 'placed' | 'reorders'> {
+interface ReleaseReading extends Pick<Live, 'waiting' | 'unfinished' | 'wasDeployed' | 'last' | 'placed' | 'reorders'> {
   readonly release: NonNullable<Live['release']> | null;
 }
 
@@ -105,10 +106,12 @@ async function readRelease(environment: Environment, clock: Clock): Promise<Rele
     const waiting = await new Status(pool, Object.keys(release?.settings?.bolts ?? {})).waiting();
     const placements = await listPlacements(pool);
     const [reorders] = await workersBeforePauses(pool, STARTED_LIMIT_MS);
+    const [last] = await listReleases(pool, 1);
     return {
       release,
       unfinished: await unfinishedReleases(pool),
-      wasDeployed: (await listReleases(pool, 1)).length > 0,
+      wasDeployed: last !== undefined,
+      last,
       placed: { placements, runs: await readRuns({ find: (number) => findRelease(pool, number) }, placements) },
       reorders,
       waiting: new Map(waiting.map(({ channel, open }) => [channel, open])),

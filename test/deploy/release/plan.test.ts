@@ -268,6 +268,16 @@ test('a file of another environment is refused while a release of one runs, or m
   expect(planOf(alone, live())).toMatchObject({ steps: [], refusals: [] });
 });
 
+test('where nothing runs any more the environment of the last release is said, and refuses nothing', () => {
+  const there = live(BEFORE, { release: null, last: { number: 7, environment: 'production' } });
+  const { warnings, refusals } = planOf({ ...runs(BEFORE), environment: '' }, there);
+  expect([refusals, warnings]).toEqual([
+    [],
+    ['Release 7, the last one, was of the environment production, and this is of topology.yaml alone.'],
+  ]);
+  expect(planOf({ ...runs(BEFORE), environment: 'production' }, there).warnings).toEqual([]);
+});
+
 test('on kubernetes another environment replaces every pod, although nothing else differs', () => {
   const image = 'downspout:1';
   const release = { ...runs(BEFORE), image, number: 7, target: 'kubernetes' as const, environment: 'production' };
