@@ -68,7 +68,7 @@ export class UnbegunAttempts<Ended> {
 
   /** To be called every second. Ends those that somebody has waited for too long. @param now monotonic @param ended how */
   endAwaited(now: number, ended: Ended): void {
-    for (const one of [...this.all]) if (one.awaitedForMs(now) >= AWAITED_LIMIT_MS) one.end(ended);
+    for (const one of this.all) if (one.awaitedForMs(now) >= AWAITED_LIMIT_MS) one.end(ended);
   }
 
   /** Ends them all, and those that come later can begin nothing. @param ended how */

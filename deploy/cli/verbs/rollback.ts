@@ -11,7 +11,7 @@ import { UserError } from '../../../topology/core/errors';
 import { parseSpecification } from '../../../topology/settings/topology-settings';
 import { confirm } from '../../console/confirm';
 import { parseCount } from '../../console/durations';
-import { environmentAgain } from '../../release/same-environment';
+import { environmentAgain, environmentText, isOtherEnvironment } from '../../release/same-environment';
 import { requireSameTarget } from '../../release/same-target';
 import { releasesOf, requireAsSeen, seeReleases } from '../../release/seen';
 import { withWorkersPool } from '../database';
@@ -41,12 +41,15 @@ export function rollbackCommand(): Command {
     async (number: number | undefined, options: RollbackOptions, rollback: Command) => {
       const context = contextOf(options);
       const named = environmentNamed(options, context.settings.environment);
-      const { seen, release } = await withWorkersPool(context, async (pool) => {
+      const { seen, release, change } = await withWorkersPool(context, async (pool) => {
         const ran = await seeReleases(releasesOf(pool));
         const earlier = number === undefined ? await before(pool) : await readRelease(pool, number);
         const live = await currentRelease(pool);
         requireSameTarget(earlier.target, [...(live === null ? [] : [live]), ...(await unfinishedReleases(pool))]);
-        return { seen: ran, release: { ...earlier, environment: environmentAgain(earlier, named, live) } };
+        const own = environmentAgain(earlier, named, live);
+        const isOther = live !== null && isOtherEnvironment(own, live);
+        const said = isOther ? `, of ${environmentText(own)} where ${environmentText(live.environment)} runs` : '';
+        return { seen: ran, release: { ...earlier, environment: own }, change: said };
       });
       refuseOptionsOfOthers(rollback, release.target);
       const from = `release ${release.number}`;
@@ -57,7 +60,7 @@ export function rollbackCommand(): Command {
       }
       const reason = `rollback to ${release.number}`;
       await confirm(
-        `Deploy release ${release.number} (${release.reason} by ${release.who}) again?`,
+        `Deploy release ${release.number} (${release.reason} by ${release.who}${change}) again?`,
         options.yes === true,
       );
       const { state, supervisor: supervises } = options;

@@ -8,7 +8,9 @@ import { stagesOf } from '../roll-order';
 import { ALL_WORKERS, end, endOthers } from './ending';
 import { goBackOf, type Revision, revisionsOf } from './going-back';
 import { type Cluster, drained, type Kubectl, kubectlOf, rolledOut, selectorOf, tellCluster } from './kubectl';
+import type { ClusterOperator } from './manifests';
 import { COMPONENT_LABEL, labelsOf, objectName } from './names';
+import { operatorsLeftOut } from './operators';
 import { type KubernetesOptions, renderKubernetes } from './render';
 
 const REQUEST_LIMIT_SECONDS = 30;
@@ -48,9 +50,9 @@ export async function deployToKubernetes(options: KubernetesDeployment): Promise
   const topology = overlay === undefined ? base : overlays.get(overlay);
   if (topology === undefined)
     throw new NothingChanged(`There is no topology.${overlay}.yaml. Write it, or leave --environment out.`);
-  const revisions = await revisionsBefore(kubectl, options);
+  const { revisions, without } = await seenBefore(kubectl, options);
   const { number, image } = release;
-  const written = writeRendering(folder, renderKubernetes({ ...options, image, release: number }));
+  const written = writeRendering(folder, renderKubernetes({ ...options, without, image, release: number }));
   const path = join(folder, overlay === undefined ? 'base' : join('overlays', overlay));
   report('manifests', `${written.filter(({ state }) => state === 'written').length} files written below ${folder}`);
   await guard.mayGoOn();
@@ -98,15 +100,19 @@ async function apply(kubectl: Kubectl, path: string, which: string): Promise<voi
   await kubectl('apply', `--request-timeout=${REQUEST_LIMIT_SECONDS}s`, '-k', path, `--selector=${which}`);
 }
 
-/** What the Deployments have run so far. @throws NothingChanged when the cluster does not say so, or workers have to be there and are not */
-async function revisionsBefore(
+/**
+ * What the Deployments have run so far, and which operators are left out: where workers have to be there, those too that they do without.
+ * @throws NothingChanged when the cluster does not say so, or workers have to be there and are not
+ */
+async function seenBefore(
   kubectl: Kubectl,
-  { report, guard, live, mustRun = false }: KubernetesDeployment,
-): Promise<Revisions> {
+  { report, guard, live, without = [], mustRun = false }: KubernetesDeployment,
+): Promise<{ readonly revisions: Revisions; readonly without: readonly ClusterOperator[] }> {
   try {
     await tellCluster(kubectl, report);
     const revisions = await revisionsOf(kubectl, ALL_WORKERS);
-    if (!mustRun || live === null || revisions.size > 0) return revisions;
+    if (!mustRun || live === null) return { revisions, without };
+    if (revisions.size > 0) return { revisions, without: [...without, ...(await operatorsLeftOut(kubectl))] };
   } catch (error) {
     guard.signal.throwIfAborted();
     throw error instanceof UserError ? new NothingChanged(error.message) : error;

@@ -1,7 +1,15 @@
 import { reasonOf, UserError } from '../../../topology/core/errors';
 import { GoingBackFailed, type Guard } from '../engine';
 import { revisionsOf } from './going-back';
-import { type Cluster, type Kubectl, kubectlOf, ROLLOUT_LIMIT_SECONDS, selectorOf, tellCluster } from './kubectl';
+import {
+  type Cluster,
+  isUnknownKind,
+  type Kubectl,
+  kubectlOf,
+  ROLLOUT_LIMIT_SECONDS,
+  selectorOf,
+  tellCluster,
+} from './kubectl';
 import { DEPLOYMENT_LABEL, WORKER_LABELS } from './names';
 
 export const ALL_WORKERS = `--selector=${selectorOf(WORKER_LABELS)}`;
@@ -23,7 +31,7 @@ export async function end(kubectl: Kubectl, which: string, guard: Guard): Promis
   try {
     await kubectl('delete', 'scaledobject', which, '--ignore-not-found');
   } catch (error) {
-    if (!reasonOf(error).includes('have a resource type')) throw error;
+    if (!isUnknownKind(error)) throw error;
   }
   await guard.mayGoOn();
   await kubectl('delete', 'deployment', which, '--cascade=foreground', `--timeout=${ROLLOUT_LIMIT_SECONDS}s`);

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../../../topology/core/clock';
+import { reasonOf } from '../../../topology/core/errors';
 import { run } from '../../stack/host/commands';
 import type { Guard } from '../engine';
 import { ARGS_OF_WORKER, labelsOf, objectName } from './names';
@@ -28,6 +29,11 @@ export function kubectlOf({ namespace, guard, execute = run }: Cluster, signal: 
 
 export async function tellCluster(kubectl: Kubectl, report: Cluster['report']): Promise<void> {
   report('cluster', `kubectl talks to ${(await kubectl('config', 'current-context')).trim()}`);
+}
+
+/** Whether `kubectl` has said that the cluster has no objects of such a kind. */
+export function isUnknownKind(error: unknown): boolean {
+  return reasonOf(error).includes('have a resource type');
 }
 
 /** Returns when the new pods of a component are ready, and the old ones were told to end. */

@@ -59,6 +59,7 @@ const release = (image: string, target: NewRelease['target'] = 'kubernetes') => 
   who: 'ann',
   host: 'here',
 });
+const of = (environment: string | null) => ({ ...release('a'), environment });
 const outcomes = () => tables.releases.map(({ image, outcome }) => `${image} ${outcome}`);
 
 describe('EngineDeployer', () => {
@@ -136,7 +137,6 @@ describe('EngineDeployer', () => {
   });
 
   test('the same in another environment is another release, and an environment that was never kept is none', async () => {
-    const of = (environment: string | null) => ({ ...release('a'), environment });
     tables.add(of(null), 'live');
     expect(await deployer(works).deploy(of('production'))).toMatchObject({ outcome: 'unchanged', release: 1 });
     tables.releases = [];

@@ -1,6 +1,6 @@
 // A double of kubectl: it speaks as much of its command line and output as a deployment needs, and refuses what it does not know. Its cluster is
 // {"deployments": {"name": ["template", …]}, "broken": ["name"], "refused": "kind", "unreachable": false, "drains": 0, "old": [{…}],
-// "calls": [[…]]}. What is refused hinders nothing else that is applied. A pod that was told to end is seen by so many looks as `drains` says.
+// "kinds": ["kind"], "calls": [[…]]}. Kinds are those of what was applied. What is refused hinders nothing else that is applied. A pod that was told to end is seen by so many looks as `drains` says.
 const { existsSync, readdirSync, readFileSync } = require('node:fs');
 const path = require('node:path');
 const { parse, parseAllDocuments } = require('yaml');
@@ -67,6 +67,7 @@ function apply(args, cluster) {
     if (line !== 'unchanged') change(cluster, name, template);
     return `deployment.apps/${name} ${line}`;
   });
+  cluster.kinds = [...new Set([...(cluster.kinds ?? []), ...meant.map(({ kind }) => kind)])];
   if (meant.some(({ kind }) => kind === cluster.refused)) end(1, `error: no matches for kind "${cluster.refused}"`);
   end(0, lines.join('\n'));
 }
@@ -104,6 +105,11 @@ function kubectl(all, cluster) {
     end(0, ['Warning: a warning of the server', ...lines].join('\n'));
   }
   if (verb === 'get' && what === 'pod') pods(args, cluster);
+  if (verb === 'get' && ['scaledobject', 'podmonitor'].includes(what)) {
+    if (cluster.refused?.toLowerCase() === what) end(1, `error: the server doesn't have a resource type "${what}"`);
+    const found = cluster.kinds?.find((kind) => kind.toLowerCase() === what);
+    end(0, found === undefined ? '' : `${what}.example/${found}`);
+  }
   if (verb === 'get') end(0, cluster.deployments[name] === undefined ? '' : `deployment.apps/${name}`);
   if (verb === 'delete' && what === 'scaledobject') end(1, `error: the server doesn't have a resource type "${what}"`);
   if (verb === 'delete' && what === 'pod') end(0, 'pod deleted');

@@ -496,20 +496,29 @@ test('a component is restarted where a deploy with another docker-compose.yml ha
   expect(restarted).toEqual([['restart', due?.id, left.id]]);
 });
 
+const releasesIn = (service: string) => commandsOf(service).map((command) => command?.replace('--release=', ''));
+
+/** What the containers of two bolts run whenever somebody watches. */
+function watchedWith(): string[] {
+  const seen: string[] = [];
+  jest.spyOn(watch, 'replaced').mockImplementation(async (components) => {
+    const run = ['worker-webhook', 'worker-slack'].map((service) => releasesIn(service).join(' '));
+    seen.push(`${components.join(' and ')}: ${run.join(', ')}`);
+  });
+  return seen;
+}
+
+/** The command ends when these were watched. */
+function killedAfter(components: string): ComposeDeployment['guard'] {
+  jest.spyOn(watch, 'replaced').mockImplementationOnce(async (replaced) => {
+    if (replaced.join(' and ') === components) interrupt.abort(new Error('SIGKILL'));
+  });
+  return { signal: interrupt.signal, mayGoOn: async () => interrupt.signal.throwIfAborted() };
+}
+
 describe('8. Of the services of a stage the canaries are replaced first, and watched before the others follow', () => {
   const THREE = '{ due: { replicas: 1 }, webhook: { replicas: 3 }, slack: { replicas: 2 } }';
   const before = { due: 1, webhook: 3, slack: 2 };
-  /** What the containers of the bolts run whenever somebody watches. */
-  function watchedWith(): string[] {
-    const seen: string[] = [];
-    const releases = (service: string) => commandsOf(service).map((command) => command?.replace('--release=', ''));
-    jest.spyOn(watch, 'replaced').mockImplementation(async (components) => {
-      const run = ['worker-webhook', 'worker-slack'].map((service) => releases(service).join(' '));
-      seen.push(`${components.join(' and ')}: ${run.join(', ')}`);
-    });
-    return seen;
-  }
-
   test('one of each, and nobody is watched twice', async () => {
     started(before);
     const seen = watchedWith();
@@ -546,14 +555,6 @@ describe('8. Of the services of a stage the canaries are replaced first, and wat
     await deploy(8, THREE, { live: releaseOf(7, THREE), canaries: 1 });
     expect(seen).toEqual(['webhook and slack: 8 8 8, 8 8', 'due: 8 8 8, 8 8']);
   });
-
-  /** The command ends when these were watched. */
-  function killedAfter(components: string): ComposeDeployment['guard'] {
-    jest.spyOn(watch, 'replaced').mockImplementationOnce(async (replaced) => {
-      if (replaced.join(' and ') === components) interrupt.abort(new Error('SIGKILL'));
-    });
-    return { signal: interrupt.signal, mayGoOn: async () => interrupt.signal.throwIfAborted() };
-  }
 });
 
 const kafka = { id: 'a'.repeat(64), service: 'kafka', command: ['kafka'] };

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GoingBackFailed, Halted, NothingChanged } from '../../../../deploy/targets/engine';
@@ -89,6 +89,14 @@ const deploy = (release: number, { live, image, before, ...changed }: Changed = 
   });
 };
 const running = (name: string) => kubectl.state.deployments[name]?.at(-1);
+
+const again = () => deploy(8, { live: 7, mustRun: true });
+/** All that is in the base. */
+function manifests(): string {
+  const base = join(folder, 'manifests', 'base');
+  const texts = readdirSync(base).map((file) => readFileSync(join(base, file), 'utf8'));
+  return texts.join('\n');
+}
 
 /** A deploy that is killed while it waits for the rollout of a component. */
 async function killed(release: number, live: number | null = 7, component = 'due'): Promise<void> {
@@ -402,6 +410,32 @@ test('what is deployed again has to be where the workers are that run', async ()
   await deploy(7);
   await deploy(8, { live: 7, mustRun: true });
   expect(running('downspout-due')).toContain('--release=8');
+});
+
+describe('what is deployed again does without the operators that what runs does without', () => {
+  test.each([
+    ['keda', 'ScaledObject', 'PodMonitor'],
+    ['prometheus', 'PodMonitor', 'ScaledObject'],
+  ] as const)('%s was left out', async (operator, without, has) => {
+    await deploy(7, { without: [operator] });
+    await again();
+    expect(manifests()).not.toContain(`kind: ${without}`);
+    expect(manifests()).toContain(`kind: ${has}`);
+  });
+
+  test('the cluster does not know what is of it', async () => {
+    await deploy(7, { without: ['keda'] });
+    kubectl.change((state) => ({ ...state, refused: 'ScaledObject' }));
+    await again();
+    expect(running('downspout-webhook')).toContain('--release=8');
+  });
+
+  test('and has those that what runs has', async () => {
+    await deploy(7);
+    await again();
+    expect(manifests()).toContain('kind: ScaledObject');
+    expect(manifests()).toContain('kind: PodMonitor');
+  });
 });
 
 test('a first rollout that fails has nothing to go back to, so its workers end', async () => {
