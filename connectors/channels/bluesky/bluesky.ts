@@ -8,6 +8,7 @@ import { holdIn } from '../provider/allowance';
 import { type Api, isUnanswered } from '../provider/api';
 import { apiServer } from '../provider/api-server';
 import { type Publishing, providerKind } from '../provider/provider-channel';
+import { lost } from '../provider/video';
 import { errorOf, isSessionOver, meaningOf, unsent, wordOf } from './bluesky-answers';
 import { type BlueskyDraft, COLLECTION, draftOf, type ReplyTo, recordKey, recordOf } from './bluesky-post';
 import {
@@ -121,13 +122,13 @@ async function sendIn(
       ? { kind: 'unknown', reason: 'The record under the key of this post has gone meanwhile' }
       : found;
   }
-  if (wordOf(ended) === 'BlobNotFound' && (await sending.video?.forget()) === true) {
+  if (wordOf(ended) === 'BlobNotFound' && sending.video !== undefined) {
     // Nothing was taken, and servers throw away what no post names.
-    return {
-      kind: 'retry',
-      status: ended.status,
-      reason: 'The server does not have the video any more that it was given',
-    };
+    const gone = await lost(sending.video);
+    if (gone !== 'not_started') {
+      const outcome = { ...gone, status: ended.status };
+      return inDoubt ? unlessThere(outcome, there) : outcome;
+    }
   }
   const { success, data } = posted.safeParse(ended.json());
   if (ended.isOk && success) {

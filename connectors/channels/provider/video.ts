@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IdKeeper, IdKeeping, KeptIds } from '../../../bolts/kept-ids';
+import type { Outcome } from '../../../topology/message';
 import type { MediaItem } from '../../../topology/payloads/media';
 import type { MediaFile } from '../media/media-file';
 import { isVideo } from '../media/media-type';
@@ -143,7 +144,10 @@ export async function readyVideo(
   return undefined;
 }
 
-async function lost(keeping: VideoKeeping | undefined): Promise<Unpublished> {
+/** The provider does not know what it was given: it is given it again, unless it has lost it often. `not_started`: another session has the message. */
+export async function lost(
+  keeping: VideoKeeping | undefined,
+): Promise<Extract<Outcome, { kind: 'retry' | 'rejected' }> | 'not_started'> {
   if (keeping !== undefined && !(await keeping.forget())) return 'not_started';
   const reason = 'The provider does not know the video any more that it was given';
   return (keeping?.lost ?? 0) + 1 < MAX_LOST ? { kind: 'retry', reason } : { kind: 'rejected', reason };

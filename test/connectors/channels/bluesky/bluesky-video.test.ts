@@ -57,6 +57,18 @@ test('a video that the server has thrown away is uploaded again', async () => {
   expect(uploads()).toBe(2);
 });
 
+test('a video that the server throws away again and again is not uploaded for ever', async () => {
+  const outcomes: unknown[] = [];
+  for (let round = 0; round < 3; round++) {
+    world.server.order({ do: 'throttle' });
+    expect(await send()).toMatchObject({ kind: 'retry', status: 429 });
+    world.protocol.forgetBlobs();
+    outcomes.push(await send());
+  }
+  expect(outcomes).toMatchObject([{ kind: 'retry' }, { kind: 'retry' }, { kind: 'rejected' }]);
+  expect([uploads(), embeds()]).toEqual([3, []]);
+});
+
 test('a session that ends while the video is uploaded is renewed', async () => {
   expect(await world.send({ text: 'first' }, { idempotencyKey: 'first' })).toMatchObject({ kind: 'delivered' });
   world.protocol.expire();
