@@ -51,6 +51,8 @@ interface Fetching {
   readonly limits: MediaTaken;
   /** Allows the time that so many bytes of a video take. */
   readonly allow: (bytes: number) => void;
+  /** So many bytes more have come. */
+  readonly came: (bytes: number) => void;
   readonly place: MediaPlace;
   /** Ends the fetch. */
   readonly signal: AbortSignal;
@@ -144,7 +146,7 @@ async function save(what: string, { headers, body }: OpenAnswer, fetching: Fetch
   }
   let isKept = false;
   try {
-    const got = await received(body, handle, judge);
+    const got = await received(body, handle, judge, fetching.came);
     if ('kind' in got) return got.kind === 'large' ? rejected(what, tooLarge(got.most)) : got;
     const type = mediaTypeOf(got.head);
     if (type === undefined || takenOf(type, limits) === undefined) return rejected(what, wrongType(type, limits));
@@ -174,6 +176,7 @@ async function received(
   body: AsyncIterable<Buffer>,
   handle: FileHandle,
   judge: (head: Buffer) => number | Refused,
+  came: (bytes: number) => void,
 ): Promise<Received | Refused> {
   let head = Buffer.alloc(0);
   let most: number | undefined;
@@ -193,6 +196,7 @@ async function received(
       return noRoom(reasonOf(error));
     }
     bytes += chunk.length;
+    came(chunk.length);
   }
   try {
     await writer.flush();

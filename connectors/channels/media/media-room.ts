@@ -16,6 +16,8 @@ interface AccountRoom {
   messages: number;
   taken: number;
   bytes: number;
+  /** Of these, those of videos. */
+  largeBytes: number;
   readonly waiting: ((place: MediaPlace) => void)[];
 }
 
@@ -44,7 +46,8 @@ export interface MediaPlace {
  * 1. *An account takes no more places, and no more bytes, than are free*, so there is always some left for the others.
  * 2. *Accounts whose media did not come in time share a quarter of the places*, one each, until some come in time.
  * 3. *A place that becomes free goes to the waiting account that has the fewest*, in turn where several have as few.
- * 4. *Videos leave half of the bytes to images*, however many accounts have some.
+ * 4. *Videos leave half of the bytes to images*, however many accounts have some, and those of one account leave as much of that half as they
+ *    have.
  */
 export class MediaRoom {
   private readonly accounts = new Map<string, AccountRoom>();
@@ -67,7 +70,7 @@ export class MediaRoom {
 
   /** @returns undefined when there is none for the account in time */
   async enter(account: string): Promise<MediaPlace | undefined> {
-    const own = this.accounts.get(account) ?? { messages: 0, taken: 0, bytes: 0, waiting: [] };
+    const own = this.accounts.get(account) ?? { messages: 0, taken: 0, bytes: 0, largeBytes: 0, waiting: [] };
     this.accounts.set(account, own);
     own.messages++;
     const place = this.hasPlace(account, own) ? this.place(account, own) : await this.turn(own);
@@ -94,13 +97,15 @@ export class MediaRoom {
       own.bytes += bytes;
       this.bytes += bytes;
       large += largeBytes;
+      own.largeBytes += largeBytes;
       this.largeBytes += largeBytes;
     };
     return {
       reserve: (bytes, isLarge = false) => {
         const { bytes: all } = this.settings;
         if (bytes > 0 && own.bytes + bytes > all - this.bytes) return false;
-        if (bytes > 0 && isLarge && this.largeBytes + bytes > all * LARGE_PART) return false;
+        const freeOfLarge = all * LARGE_PART - this.largeBytes;
+        if (bytes > 0 && isLarge && own.largeBytes + bytes > freeOfLarge) return false;
         add(bytes, isLarge ? bytes : 0);
         return true;
       },

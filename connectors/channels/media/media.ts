@@ -1,10 +1,10 @@
 import { type FileHandle, realpath } from 'node:fs/promises';
-import type { Clock } from '../../../topology/core/clock';
+import type { Clock, Timer } from '../../../topology/core/clock';
 import type { MediaItem } from '../../../topology/payloads/media';
 import { HttpCaller } from '../http/http-caller';
 import type { NetworkSettings } from '../http/network';
 import { fetchMedia, type Got, type MediaTaken, noRoom, takenOf, tooLarge, wrongType } from './media-fetch';
-import { type MediaFile, mediaFile, openBelow, timeForMs, typeIn } from './media-file';
+import { type MediaFile, mediaFile, openBelow, SLOWEST_BYTES_PER_MS, timeForMs, typeIn } from './media-file';
 import { type Left, type MediaPlace, MediaRoom } from './media-room';
 import { isVideo } from './media-type';
 
@@ -30,8 +30,14 @@ const PART_OF_SLOTS = 4;
 const PER_ACCOUNT = 8;
 /** How long a message waits for its place. */
 const WAIT_MS = 1_000;
-/** On this machine's disk, for one channel. */
+/** On this machine's disk, for one channel, unless its videos may be large. */
 const MAX_DISK_BYTES = 1024 ** 3;
+/** So many of the largest videos: half of the room is for videos, and one of an account leaves it to one of another. */
+const LARGEST_VIDEOS = 4;
+/** A video of which less comes within this time is given up, because it keeps room that others could have. */
+const RATE_LOOK_MS = 30_000;
+/** Half of the slowest rate for which time is allowed. */
+const LEAST_BYTES_PER_MS = SLOWEST_BYTES_PER_MS / 2;
 /** The files of one message together, unless its provider takes less, or a video that is larger. */
 const MAX_MESSAGE_BYTES = 100 * 1024 ** 2;
 /** What the file system says of a file that is not there. */
@@ -52,10 +58,11 @@ export class Media {
   private isClosed = false;
 
   constructor(private readonly options: MediaOptions) {
-    const { clock, network, timeoutMs, concurrency } = options;
+    const { clock, network, timeoutMs, concurrency, limits } = options;
     const places = Math.max(1, Math.floor(concurrency / PART_OF_SLOTS));
     this.caller = new HttpCaller({ timeoutMs, perOrigin: places, clock, network });
-    this.room = new MediaRoom({ places, perAccount: PER_ACCOUNT, bytes: MAX_DISK_BYTES, waitMs: WAIT_MS }, clock);
+    const bytes = Math.max(MAX_DISK_BYTES, LARGEST_VIDEOS * (limits.video?.maxBytes ?? 0));
+    this.room = new MediaRoom({ places, perAccount: PER_ACCOUNT, bytes, waitMs: WAIT_MS }, clock);
   }
 
   /**
@@ -75,13 +82,14 @@ export class Media {
     const { clock, timeoutMs } = this.options;
     const began = clock.monotonic();
     let left: Left = 'failed';
-    const time = { allowedMs: TIMES_TIMEOUT * timeoutMs };
+    const time = { allowedMs: TIMES_TIMEOUT * timeoutMs, isTooSlow: false };
     const slowAfter = (ms: number) => {
       if (clock.monotonic() - began > ms / 2) left = 'slow';
     };
     try {
       const got = await this.all(account, items, place, handles, now, time);
       slowAfter(time.allowedMs);
+      if (time.isTooSlow) left = 'slow';
       if (!Array.isArray(got)) return got.failed;
       const bytes = got.reduce((sum, file) => sum + file.bytes, 0);
       const allowedMs =
@@ -106,7 +114,7 @@ export class Media {
 
   /**
    * @param handles are added to, for the caller to close
-   * @param time for all files together; a video adds to it
+   * @param time for all files together; a video adds to it. `isTooSlow` is set when one did not come fast enough
    */
   private async all(
     account: string,
@@ -114,7 +122,7 @@ export class Media {
     place: MediaPlace,
     handles: FileHandle[],
     now: () => number,
-    time: { allowedMs: number },
+    time: { allowedMs: number; isTooSlow: boolean },
   ): Promise<MediaFile[] | { readonly failed: Failed }> {
     const { clock, limits } = this.options;
     const controller = new AbortController();
@@ -125,7 +133,22 @@ export class Media {
     let timer = clock.after(time.allowedMs, end);
     const firstMs = time.allowedMs;
     let videoBytes = 0;
+    let cameBytes = 0;
+    let look: Timer | undefined;
+    const watch = () => {
+      look?.cancel();
+      const before = cameBytes;
+      look = clock.after(RATE_LOOK_MS, () => {
+        time.isTooSlow = cameBytes - before < LEAST_BYTES_PER_MS * RATE_LOOK_MS;
+        if (time.isTooSlow) end();
+        else watch();
+      });
+    };
+    const came = (bytes: number) => {
+      cameBytes += bytes;
+    };
     const allow = (bytes: number) => {
+      watch();
       videoBytes += bytes;
       time.allowedMs = firstMs + timeForMs(videoBytes);
       timer.cancel();
@@ -136,8 +159,9 @@ export class Media {
     const most = limits.maxTotalBytes ?? Math.max(MAX_MESSAGE_BYTES, limits.video?.maxBytes ?? 0);
     try {
       for (const { url, file = '', alt } of items) {
-        const fetching = { account, limits, place, signal, now, allow };
+        const fetching = { account, limits, place, signal, now, allow, came };
         const got = url === undefined ? await this.fromFolder(file) : await fetchMedia(this.caller, url, fetching);
+        look?.cancel();
         if (this.isClosed) return { failed: 'not_started' };
         if (got === 'not_started' || got.kind !== 'file') return { failed: got };
         handles.push(got.handle);
@@ -155,6 +179,7 @@ export class Media {
       return files;
     } finally {
       timer.cancel();
+      look?.cancel();
       this.underWay.delete(controller);
     }
   }

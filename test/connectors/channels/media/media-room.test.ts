@@ -86,15 +86,28 @@ test('Videos leave half of the bytes to images', async () => {
   const [other] = await enter(room, clock, 'other', 1);
   const [cup] = await enter(room, clock, 'cup', 1);
   expect(film?.reserve(500, true)).toBe(true);
-  expect(other?.reserve(500, true)).toBe(false);
+  expect(other?.reserve(1, true)).toBe(false);
   expect(cup?.reserve(15)).toBe(true);
   // What is given back is there for other videos, and all of it once the message is gone.
   expect(film?.reserve(-100, true)).toBe(true);
   expect(other?.reserve(101, true)).toBe(false);
   expect(other?.reserve(100, true)).toBe(true);
   film?.leave('slow');
-  expect(other?.reserve(400, true)).toBe(true);
+  expect(other?.reserve(400, true)).toBe(false);
+  expect(other?.reserve(300, true)).toBe(true);
   other?.leave('in_time');
   cup?.leave('in_time');
   expect(room.reserved).toBe(0);
+});
+
+test('those of one account leave as much of that half as they have, so others get theirs', async () => {
+  const { room, clock } = roomOf();
+  const [first, second] = await enter(room, clock, 'hog', 2);
+  const [other] = await enter(room, clock, 'other', 1);
+  expect(first?.reserve(200, true)).toBe(true);
+  expect(second?.reserve(200, true)).toBe(false);
+  expect(other?.reserve(250, true)).toBe(true);
+  other?.leave('in_time');
+  first?.leave('in_time');
+  expect(second?.reserve(200, true)).toBe(true);
 });

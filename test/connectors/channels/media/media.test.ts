@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -10,6 +11,7 @@ import { type MediaFile, partOf } from '../../../../connectors/channels/media/me
 import { type Clock, systemClock } from '../../../../topology/core/clock';
 import type { MediaItem } from '../../../../topology/payloads/media';
 import { GIF, image, MediaHost, MP4, PNG, redirect } from '../../../support/channels/media-host';
+import { ManualClock, settled } from '../../../support/manual-clock';
 import { until } from '../../../support/until';
 import { NameServer } from '../http/name-server';
 
@@ -262,7 +264,7 @@ describe('videos', () => {
     const length = { 'content-length': String(5 * MAX) };
     host.on('/film', image(film(5 * MAX), 'video/mp4', length));
     await get(taking({ clock }), [{ url: host.url('/film') }]);
-    expect(ends.slice(-2)).toEqual([3 * TIMEOUT, 3 * TIMEOUT + (5 * MAX) / 128]);
+    expect(ends.filter((ms) => ms !== 30_000).slice(-2)).toEqual([3 * TIMEOUT, 3 * TIMEOUT + (5 * MAX) / 128]);
     atMs = 1_000;
     await get(taking({ clock }), [{ url: host.url() }]);
     expect(ends.at(-1)).toBe(atMs + 3 * TIMEOUT);
@@ -296,12 +298,60 @@ describe('videos', () => {
     host.on('/film', (response) => {
       response.writeHead(200, { 'content-type': 'video/mp4', 'content-length': String(half) }).write(MP4);
     });
-    const slow = ['one', 'two'].map((account) => get(from, [{ url: host.url('/film') }], account));
-    await until('both are asked', () => host.asked.length === 2);
+    const slow: ReturnType<typeof get>[] = [];
+    const sent = (account: string) => {
+      slow.push(get(from, [{ url: host.url('/film') }], account));
+      return until('it is asked', () => host.asked.length === slow.length);
+    };
+    await sent('one');
+    // A second one of an account has no room, and one of another has.
+    await sent('one');
     expect(await slow[1]).toMatchObject({ kind: 'postponed' });
+    await sent('two');
+    await sent('three');
+    expect(await slow[3]).toMatchObject({ kind: 'postponed' });
     expect(await get(from, [{ url: host.url() }], 'cup')).toMatchObject({ kind: 'got' });
     await from.close();
-    await slow[0];
+    await Promise.all(slow);
+  });
+
+  test('a video that comes too slowly is given up and leaves its room, and its account is slow; one that is fast enough is not', async () => {
+    const clock = new ManualClock();
+    const after = clock.after.bind(clock);
+    let looks = 0;
+    clock.after = (ms, run) => {
+      if (ms === 30_000) looks++;
+      return after(ms, run);
+    };
+    const size = 40 * 1024 ** 2;
+    const from = taking({ clock, limits: { ...limits, video: { ...limits.video, maxBytes: size } } });
+    const drips = new Map<string, ServerResponse>();
+    for (const path of ['/drips', '/flows'])
+      host.on(path, (response) => {
+        response.writeHead(200, { 'content-type': 'video/mp4', 'content-length': String(size) }).write(film(1_000));
+        drips.set(path, response);
+      });
+    const [dripping, flowing] = ['/drips', '/flows'].map((path) => get(from, [{ url: host.url(path) }], path));
+    await until('both are judged', () => looks === 2);
+    for (let n = 0; n < 2; n++) {
+      // Half of what it takes; and more than it takes, because some of it stays on the way.
+      drips.get('/drips')?.write(Buffer.alloc(960_000));
+      drips.get('/flows')?.write(Buffer.alloc(12_000_000));
+      await until('it has come', () => (drips.get('/flows')?.writableLength ?? 1) === 0);
+      await settled();
+      await clock.advance(30_000);
+    }
+    expect(await dripping).toEqual(retry('did not come in time'));
+    let go = () => {};
+    const works = new Promise<string>((resolve) => {
+      go = () => resolve('done');
+    });
+    const [first, second] = [1, 2].map(() => from.with('/drips', [], now, () => works));
+    await clock.advance(1_001);
+    go();
+    expect([await first, await second]).toEqual(['done', expect.objectContaining({ kind: 'postponed' })]);
+    await from.close();
+    expect(await flowing).toBe('not_started');
   });
 
   test('a part of a file is read from where it begins', async () => {
