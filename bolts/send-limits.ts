@@ -1,8 +1,11 @@
+import type { Unavailable } from '../topology/core/errors';
 import type { Allowed, Limits, Unmade, Want } from '../topology/core/limits';
 
 export interface TakenLimits extends Pick<Allowed, 'allowed' | 'opensAt'> {
-  /** When that was allowed, by the database's clock. */
-  readonly at: number;
+  /** When that was allowed, by the database's clock; undefined where nothing was counted. */
+  readonly at: number | undefined;
+  /** Why nothing was counted, said now and then: the table is missing, or may not be written. Then everything is allowed. */
+  readonly uncounted?: Unavailable;
 }
 
 /** What accounts have used of their limits, for all workers. Every call throws Unavailable when the database does not answer. */
@@ -10,6 +13,7 @@ export interface SendLimits {
   /**
    * Allows as many requests as the limits let begin now, and counts them as used, in one transaction. Whoever may begin no more is gated:
    * spouts emit nothing of it until it may. A request that is allowed and never made stays counted until it is given back.
+   * An account that another worker is counting in this moment is refused for a moment, so that nobody else waits for it.
    * @param wants in the order of their turns, each account once
    */
   take(limits: Limits, wants: readonly Want[]): Promise<TakenLimits>;

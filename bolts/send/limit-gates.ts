@@ -12,6 +12,11 @@ export interface LimitGatesOptions {
   readonly onError: (what: string, error: unknown) => void;
 }
 
+/**
+ * What keeps an account waiting for longer is looked for in the database again after that, because a person may have ended it. More than
+ * rows are kept for.
+ */
+const KNOWN_FOR_MS = 30_000;
 /** Until it is asked again what may begin, after the database did not say. */
 const UNANSWERED_MS = 250;
 /** What is held for less longer than is known already is not written again: the requests that were under way are refused too. */
@@ -34,12 +39,13 @@ const MAX_GIVEN_BACK = 500;
  * 2. *What was allowed and came to no request is not counted*: a claim that is lost again and again, or a provider that cannot be
  *    reached, would use up a limit of the day, and that of an app for everybody.
  * 3. *What a provider has said holds at once here, and soon everywhere*: one request is refused, and those that were under way with it.
+ * 4. *A person may end that*: what is known here counts for half a minute, and then what the database says.
  */
 export class LimitGates {
   /** When the account may begin a request again. Where it is gone by nothing is known. */
   private readonly opensAt = new Map<string, number>();
-  /** Until when the provider takes nothing of it. */
-  private readonly heldUntil = new Map<string, number>();
+  /** Until when the provider takes nothing of it, and until when that counts here. */
+  private readonly heldUntil = new Map<string, { readonly said: number; readonly counts: number }>();
   /** Until when requests of the account are made one at a time. */
   private readonly aloneUntil = new Map<string, number>();
   /** Accounts in the order of their last turns. */
@@ -47,8 +53,8 @@ export class LimitGates {
   /** What is to be given back. */
   private unmade: Unmade[] = [];
   private isGivingBack = false;
-  /** Whose hold could not be written. */
-  private readonly unwritten = new Set<string>();
+  /** Whose hold could not be written, and until when it is. */
+  private readonly unwritten = new Map<string, number>();
 
   constructor(private readonly options: LimitGatesOptions) {}
 
@@ -75,8 +81,7 @@ export class LimitGates {
   /** Its provider takes nothing of it now, also not of what was allowed before. */
   isHeld(account: string): boolean {
     if (this.heldUntil.size === 0) return false;
-    const now = this.options.databaseClock.earliest();
-    return Math.max(this.heldUntil.get(nameOf(account)) ?? 0, this.heldUntil.get(APP) ?? 0) > now;
+    return this.held(nameOf(account)) > this.options.databaseClock.earliest();
   }
 
   /** Its provider has refused requests that were made beside each other, so it is given one at a time. */
@@ -102,15 +107,17 @@ export class LimitGates {
     let allowedAt: number | undefined;
     const wants = this.inTurn([...left].map(([account, count]) => ({ account, count })));
     try {
-      const { allowed, opensAt, at } = await sendLimits.take(limits, wants);
+      const { allowed, opensAt, at, uncounted } = await sendLimits.take(limits, wants);
       allowedAt = at;
+      if (uncounted !== undefined) onError('count what limits allow', uncounted);
       for (const { account } of wants) {
         this.opensAt.delete(account);
         left.set(account, allowed.get(account) ?? 0);
         if (left.get(account) !== 0) this.serve(account);
       }
       this.opensAt.delete(APP);
-      for (const [account, opens] of opensAt) this.opensAt.set(account, opens);
+      const most = databaseClock.earliest() + KNOWN_FOR_MS;
+      for (const [account, opens] of opensAt) this.opensAt.set(account, Math.min(opens, most));
     } catch (error) {
       onError('take what limits allow', error);
       const again = databaseClock.earliest() + UNANSWERED_MS;
@@ -150,12 +157,12 @@ export class LimitGates {
     const whose = of === 'app' ? APP : nameOf(account);
     const heldMs = Math.min(ms, MAX_HOLD_MS);
     const until = databaseClock.latest() + heldMs;
-    const known = this.heldUntil.get(whose) ?? 0;
+    const { said: known } = this.heldUntil.get(whose) ?? { said: 0 };
     if (isRefusal && Number.isFinite(until)) this.goAlone(whose, until + ALONE_MS);
     if (!Number.isFinite(until) || until <= known) return;
-    this.heldUntil.set(whose, until);
+    this.heldUntil.set(whose, { said: until, counts: Math.min(until, databaseClock.latest() + KNOWN_FOR_MS) });
     if (until < known + MIN_LONGER_MS) return;
-    this.write(whose, heldMs);
+    this.write(whose, heldMs, until);
   }
 
   /** Forgets what is over, and writes what could not be written. */
@@ -163,20 +170,20 @@ export class LimitGates {
     const now = this.options.databaseClock.earliest();
     const unwritten = [...this.unwritten];
     this.unwritten.clear();
-    for (const whose of unwritten) {
-      const until = this.heldUntil.get(whose) ?? 0;
-      if (until > now) this.write(whose, until - now);
+    for (const [whose, until] of unwritten) if (until > now) this.write(whose, until - now, until);
+    for (const [account, { counts }] of this.heldUntil) {
+      if (counts <= now || !isCredible(counts, now)) this.heldUntil.delete(account);
     }
-    for (const map of [this.opensAt, this.heldUntil, this.aloneUntil]) {
+    for (const map of [this.opensAt, this.aloneUntil]) {
       for (const [account, at] of map) if (at <= now || !isCredible(at, now)) map.delete(account);
     }
   }
 
-  private write(whose: string, ms: number): void {
+  private write(whose: string, ms: number, until: number): void {
     const { sendLimits, onError } = this.options;
     sendLimits?.hold(whose, ms).catch((error: unknown) => {
       onError('hold an account', error);
-      this.unwritten.add(whose);
+      this.unwritten.set(whose, until);
     });
   }
 
@@ -210,7 +217,11 @@ export class LimitGates {
     const { opensAt, heldUntil } = this;
     if (opensAt.size === 0 && heldUntil.size === 0) return Number.NEGATIVE_INFINITY;
     const name = nameOf(account);
-    return Math.max(opensAt.get(name) ?? 0, opensAt.get(APP) ?? 0, heldUntil.get(name) ?? 0, heldUntil.get(APP) ?? 0);
+    return Math.max(opensAt.get(name) ?? 0, opensAt.get(APP) ?? 0, this.held(name));
+  }
+
+  private held(name: string): number {
+    return Math.max(this.heldUntil.get(name)?.counts ?? 0, this.heldUntil.get(APP)?.counts ?? 0);
   }
 
   /** Whose last turn is longest ago comes first. */

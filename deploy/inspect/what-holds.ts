@@ -143,13 +143,15 @@ function obstacles({ channel, account }: Message, around: MessageSurroundings): 
       text: `account ${account} is paused on ${channel}; \`downspout resume ${channel} --account ${account}\` ends that.`,
     });
   }
-  for (const { account: whose, untilAt } of limited) {
+  for (const { account: whose, untilAt, isHeld } of limited) {
     const kind = whose === null ? ('channel_limited' as const) : ('account_limited' as const);
     const who = whose === null ? `all accounts of ${channel} together have` : `account ${whose} has`;
     const until = `${formatInstant(untilAt)}, ${formatRelative(untilAt, now)}`;
+    const command = `downspout resume ${channel}${whose === null ? '' : ` --account ${whose}`}`;
+    const why = isHeld ? ` Its provider has said so; \`${command}\` asks it again before.` : '';
     holds.push({
       kind,
-      text: `${who} sent as much as limits, or the provider, allow on ${channel}: its messages go on in their order at ${until}.`,
+      text: `${who} sent as much as limits, or the provider, allow on ${channel}: its messages go on in their order at ${until}.${why}`,
     });
   }
   if (!senders.includes(channel)) {

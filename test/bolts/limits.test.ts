@@ -1,3 +1,4 @@
+import { Unavailable } from '../../topology/core/errors';
 import type { Limits, Quota } from '../../topology/core/limits';
 import { wakeOf } from '../support/mysql/memory-table';
 import { World, type WorldOptions } from './world';
@@ -129,7 +130,8 @@ test('waiting at a limit does not count towards giving up, and the time between 
 
 describe('2. What was allowed and came to no request is not counted', () => {
   const DAY_MS = 86_400_000;
-  const limits = { perApp: quota(20, DAY_MS) };
+  // Of a shorter time than that of which each account has a part.
+  const limits = { perApp: quota(20, 50 * MINUTE_MS) };
 
   test('of a row that somebody keeps locked', async () => {
     const world = await open(limits);
@@ -221,6 +223,42 @@ describe('a limit of the app', () => {
       hog.map(({ id }) => id),
     );
   });
+});
+
+test("one account does not use up the app's day: others go on whose messages come later, and it goes on when it may", async () => {
+  const world = await open({ perApp: quota(40, 86_400_000) });
+  const first = world.row(100, { account: 'small' });
+  const hog = world.rows(60, 200, { account: 'hog' });
+  world.emit(first, ...hog);
+  await world.advance(30_000);
+  const others = Array.from({ length: 8 }, (_, n) => world.row(100, { account: `other${n}` }));
+  world.emit(...others, world.row(100, { account: 'small' }));
+  await world.advance(5_000);
+  expect(world.states([first, ...others])).toEqual(['delivered']);
+  const own = () => world.channel.journal.filter(({ account }) => account === 'hog').length;
+  expect(own()).toBe(20);
+  const gate = world.database.limits.limited.find(({ account }) => account === 'hog');
+  await world.advance((gate?.gateUntil ?? 0) - world.database.now());
+  world.emit(...hog.filter((row) => world.state(row) === 'scheduled'));
+  await world.advance(5_000);
+  expect(own()).toBeGreaterThan(20);
+});
+
+test('what cannot be counted, because the database is older than the worker, is sent all the same', async () => {
+  const world = await open({ perAccount: quota(1, MINUTE_MS) });
+  const { take } = world.sendLimits;
+  const uncounted = new Unavailable('no such table');
+  const all = { opensAt: new Map(), at: undefined, uncounted };
+  world.sendLimits.take = async (_, wants) => ({
+    ...all,
+    allowed: new Map(wants.map((one) => [one.account, one.count])),
+  });
+  const rows = world.rows(3, 100, { account: 'a' });
+  world.emit(...rows);
+  await world.advance(1_000);
+  expect(world.states(rows)).toEqual(['delivered']);
+  expect(world.errors.join()).toContain('no such table');
+  world.sendLimits.take = take;
 });
 
 test('a limit of the app lets out all that it has, however many accounts have more waiting than one turn takes up', async () => {
@@ -373,6 +411,30 @@ describe('what a provider says', () => {
     const [held] = world.database.limits.limited;
     expect(held).toMatchObject({ account: 'a' });
     expect((held?.heldUntil ?? 0) - (world.begun(row)[0] ?? 0)).toBeLessThan(31_000);
+  });
+
+  test('4. A person may end that: the account is asked for again, here too, though what its provider said is not over', async () => {
+    const world = await open(undefined, { settings: { perAccount: 1 } });
+    const other = await open({ perAccount: quota(50, MINUTE_MS) }, { session: 'b'.repeat(32) }, world);
+    const ms = 80_000_000;
+    const [first, second, third] = world.rows(3, 100, { account: 'a' });
+    world.channel.script(
+      first?.id ?? 0,
+      { outcome: { ...refusal, afterMs: ms, hold: { of: 'account', ms } } },
+      { outcome: { kind: 'delivered' } },
+    );
+    world.emit(first as never, second as never);
+    await world.advance(3_000);
+    other.emit(third as never);
+    await world.advance(60_000);
+    expect(begun(world)).toEqual([first?.id]);
+    expect(world.database.limits.limited).toMatchObject([{ account: 'a' }]);
+    world.database.limits.endHold('webhook', 'a');
+    await world.advance(31_000);
+    world.emit(second as never);
+    other.emit(third as never);
+    await world.advance(3_000);
+    expect(world.states([second as never, third as never])).toEqual(['delivered']);
   });
 
   test('with a message that was taken, that it was the last, keeps the next request from being refused', async () => {

@@ -93,7 +93,8 @@ export class World {
       sendLimits: this.sendLimits,
       lease: { session: this.session, holds: () => this.leaseHolds },
       pauses: {
-        paused: (channel, account) => database.pausedChannels.has(channel) || this.pausedAccounts.has(account),
+        paused: (channel, account) =>
+          database.pausedChannels.has(channel) || this.pausedAccounts.has(account) || this.isHeld(channel, account),
         awaited: (channel, account) =>
           [database.pausedChannels, database.emissionPausedChannels].some((channels) => channels.has(channel)) ||
           this.pausedAccounts.has(account),
@@ -110,6 +111,14 @@ export class World {
       onError: (what, error) => this.errors.push(`${what}: ${String(error)}`),
       onBug: (error) => this.bugs.push(error),
     });
+  }
+
+  /** As bolts heed what providers have said: see Session. */
+  private isHeld(channel: string, account: string): boolean {
+    const { limited } = this.database.limits;
+    return limited.some(
+      (one) => one.channel === channel && ['', account].includes(one.account) && one.heldUntil > this.database.now(),
+    );
   }
 
   async open(): Promise<this> {

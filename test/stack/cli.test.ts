@@ -1,4 +1,7 @@
 import { createClient } from '../../connectors/mysql/client/client';
+import { Pool } from '../../connectors/mysql/sql/pool';
+import { MySqlSendLimits } from '../../connectors/mysql/workers/send-limits';
+import { systemClock } from '../../topology/core/clock';
 import { required } from '../../topology/settings/environment';
 import { runCli, variablesOf } from '../support/stack/cli';
 import { plantedSecret } from '../support/stack/planted-secrets';
@@ -166,6 +169,18 @@ test('a pause is shown until it is resumed', async () => {
     code: 1,
     stderr: expect.stringContaining('was not paused'),
   });
+});
+
+test('what a provider has said of a limit is shown, and resuming the account asks it again', async () => {
+  const pool = Pool.open(required(world.environment, 'WORKER_DATABASE_URL'), { clock: systemClock, size: 1 });
+  await new MySqlSendLimits(pool, 'webhook').hold('acme', 3_600_000).finally(() => pool.close());
+  expect((await cli(['status'])).stdout).toContain('One account of webhook has sent as much as limits');
+  expect(await cli(['resume', 'webhook', '--account', 'acme'])).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^acme on webhook waits no more for .*: it is asked again within half a minute\.$/m),
+  });
+  expect((await cli(['status'])).stdout).not.toContain('as much as limits');
+  expect(await cli(['resume', 'webhook', '--account', 'acme'])).toMatchObject({ code: 1 });
 });
 
 test('a deactivated topology says so first, until it is activated', async () => {

@@ -96,6 +96,8 @@ export const MAX_HOLD_MS = 86_400_000;
 const MAX_GATE_MS = 8 * MAX_HOLD_MS;
 /** A rate is counted in so many slices of its time, and one more. */
 const SLICES = 16;
+/** A rate of the app that is at least so long is shared by its accounts: who finds it used up would wait for hours. */
+const SHARED_FROM_MS = 3_600_000;
 /** From when a request is allowed until it begins: its lane may have no room. */
 const MAX_MARGIN_MS = 10_000;
 const MARGIN_PART = 1 / 10;
@@ -106,48 +108,65 @@ const MARGIN_PART = 1 / 10;
  * 1. *Never more than `count` in any time of the length of a rate*, wherever the provider's own windows begin. A slice is
  *    counted until all of it is over, and a tenth of the time is added, because a request begins somewhat later than it is allowed.
  * 2. *What the app is allowed is divided in turns*: every account has one before another has its second.
+ * 3. *Where there are several accounts, none uses more of the app's day than it leaves*, so there is always some for those whose
+ *    messages come later. The same holds for every rate of the app of an hour or longer.
  *
  * @param wants in the order of their turns
  * @param now by the database's clock
+ * @param hasOthers the app has accounts besides those that want something
  */
 export function allow(
   states: ReadonlyMap<string, LimitState>,
   { perAccount, perApp }: Limits,
   wants: readonly Want[],
   now: number,
+  hasOthers: boolean,
 ): Allowed {
   const stateOf = (account: string): LimitState => {
     const { used, heldUntil } = states.get(account) ?? UNUSED;
     return { used, heldUntil: isCredible(heldUntil, now) ? heldUntil : 0 };
   };
-  const own = wants.map(({ account, count }) => ({
-    account,
-    count: Math.min(count, freeOf(perAccount, stateOf(account), now)),
-  }));
-  const allowed = inTurns(own, freeOf(perApp, stateOf(APP), now));
+  const app = stateOf(APP);
+  const shared = hasOthers || wants.length > 1 ? sharedRates(perApp) : [];
+  const own = wants.map(({ account, count }) => {
+    const state = stateOf(account);
+    const parts = shared.map((rate) => partOf(rate, state.used, app.used, now));
+    return { account, count: Math.min(count, freeOf(perAccount, state, now), ...parts) };
+  });
+  const allowed = inTurns(own, freeOf(perApp, app, now));
   const used = new Map<string, Used>();
   const opensAt = new Map<string, number>();
   const gates = new Map<string, number>();
-  const close = (account: string, quota: Quota | undefined, count: number, refused: number) => {
-    const { used: before, heldUntil } = stateOf(account);
-    const after = quota === undefined || count === 0 ? before : usedWith(quota, before, count, now);
-    if (after !== before) used.set(account, after);
-    const when = (more: number) => Math.max(heldUntil, quota === undefined ? 0 : whenFree(quota, after, more, now));
-    const opens = when(1);
+  const count = (account: string, counting: Quota | undefined, got: number): Used => {
+    const before = stateOf(account).used;
+    if (counting === undefined || got === 0) return before;
+    const after = usedWith(counting, before, got, now);
+    used.set(account, after);
+    return after;
+  };
+  const close = (account: string, refused: number, when: (more: number) => number) => {
+    const { heldUntil } = stateOf(account);
+    const opens = Math.max(heldUntil, when(1));
     if (opens <= now) return;
     opensAt.set(account, opens);
     if (refused === 0 && opens < now + MIN_GATE_MS) return;
     gates.set(account, Math.max(opens, Math.min(when(refused), now + KEPT_FOR_MS)));
   };
-  let total = 0;
+  const whenOf = (quota: Quota | undefined, after: Used, more: number) =>
+    quota === undefined ? 0 : whenFree(quota, after, more, now);
+  const total = [...allowed.values()].reduce((sum, one) => sum + one, 0);
+  const ofApp = count(APP, perApp, total);
+  const counting = countedOf({ perAccount, perApp });
   let refusedByApp = 0;
-  for (const [index, { account, count }] of own.entries()) {
+  for (const [index, { account, count: most }] of own.entries()) {
     const got = allowed.get(account) ?? 0;
-    total += got;
-    refusedByApp += count - got;
-    close(account, perAccount, got, (wants[index] as Want).count - count);
+    refusedByApp += most - got;
+    const after = count(account, counting, got);
+    close(account, (wants[index] as Want).count - most, (more) =>
+      Math.max(whenOf(perAccount, after, more), ...shared.map((rate) => whenPart(rate, after, ofApp, now))),
+    );
   }
-  close(APP, perApp, total, refusedByApp);
+  close(APP, refusedByApp, (more) => whenOf(perApp, ofApp, more));
   return { allowed, used, opensAt, gates };
 }
 
@@ -173,11 +192,20 @@ export function usedWithout(
     // Where there is a gap, one at a time is allowed: the one before it was long enough ago.
     all.set(account, { lastAt: used.lastAt === at ? 0 : used.lastAt, slices: Object.fromEntries(slices) });
   };
+  const counting = countedOf({ perAccount, perApp });
   for (const one of unmade) {
-    takeOff(one.account, perAccount, one);
+    takeOff(one.account, counting, one);
     takeOff(APP, perApp, one);
   }
   return all;
+}
+
+/** What is counted of each account: for its own limits, and for its part of the app's. Undefined where nothing is. */
+export function countedOf({ perAccount, perApp }: Limits): Quota | undefined {
+  const own = perAccount?.rates ?? [];
+  const more = sharedRates(perApp).filter(({ windowMs }) => own.every((rate) => rate.windowMs !== windowMs));
+  if (perAccount === undefined && more.length === 0) return undefined;
+  return { rates: [...own, ...more], gapMs: perAccount?.gapMs ?? 0 };
 }
 
 /** How many tuples of an account a spout may have pending: what may begin before the bolt would give the rest back. */
@@ -194,6 +222,26 @@ export function maxAheadMs({ perAccount, perApp }: Limits): number {
   const quotas = [perAccount, perApp].flatMap((quota) => quota ?? []);
   if (quotas.some(({ gapMs }) => gapMs > 0)) return 0;
   return Math.min(...quotas.flatMap(({ rates }) => rates.map(marginMs)));
+}
+
+function sharedRates(perApp: Quota | undefined): readonly Rate[] {
+  return (perApp?.rates ?? []).filter(({ windowMs }) => windowMs >= SHARED_FROM_MS);
+}
+
+/** How many more an account may have of what all have together: as many as leave the others what it has itself, and always a first one. */
+function partOf(rate: Rate, own: Used, app: Used, now: number): number {
+  const free = rate.count - sumOf(counted(rate, app, now));
+  // That is for the app itself to say.
+  if (free <= 0) return Number.POSITIVE_INFINITY;
+  const has = sumOf(counted(rate, own, now));
+  return Math.max(has === 0 ? 1 : 0, Math.ceil((free - has) / 2));
+}
+
+/** When an account may have one more of what all have together, if nobody uses any more of it meanwhile. */
+function whenPart(rate: Rate, own: Used, app: Used, now: number): number {
+  const slices = [...counted(rate, own, now), ...counted(rate, app, now)];
+  const ends = slices.map(([slice]) => (slice + SLICES + 1) * sliceMs(rate)).toSorted((one, other) => one - other);
+  return [now, ...ends].find((at) => partOf(rate, own, app, at) > 0) ?? now;
 }
 
 /** Divides what is free: everybody has one before anybody has his second. */

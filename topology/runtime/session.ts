@@ -144,7 +144,7 @@ export class Session implements Lease, Pauses {
   }
 
   private async pulse(): Promise<void> {
-    const { registry, clock } = this.options;
+    const { registry, clock, onError } = this.options;
     const knownUntil = inTime(clock, PAUSES_KNOWN_MS);
     const pulse = await registry.pulse();
     const { reading } = pulse;
@@ -153,6 +153,7 @@ export class Session implements Lease, Pauses {
     const isOut = this.databaseClock.observe(reading) > LEASE_MARGIN_MS;
     if (isOut) this.drop();
     this.heed(pulse);
+    if (pulse.limitsUnread !== undefined) onError(pulse.limitsUnread);
     this.knownUntil = knownUntil;
     if (isOut || this.emissionPaused.size > 0) await this.renew();
   }

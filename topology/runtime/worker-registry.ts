@@ -1,4 +1,5 @@
 import type { ClockReading } from '../core/clock';
+import type { Unavailable } from '../core/errors';
 import type { Gauges } from '../gauges';
 
 /** What a worker process was started for. A person who starts one gives none of it. */
@@ -44,6 +45,8 @@ export interface Pulse {
   readonly pausedAccounts: readonly { readonly channel: string; readonly account: string }[];
   /** Who is at a limit; most of them where there are very many. */
   readonly limited: readonly LimitedAccount[];
+  /** Why that is not known, said now and then: the table is missing, or may not be read. Then nobody is taken to be at a limit. */
+  readonly limitsUnread?: Unavailable;
 }
 
 /** An account that is at a limit, or all of its channel, where its name is empty. Epoch milliseconds by the database's clock. */

@@ -7,6 +7,8 @@ export interface Limited {
   readonly channel: string;
   readonly account: string | null;
   readonly untilAt: number;
+  /** Its provider has said so, which `downspout resume` ends. */
+  readonly isHeld: boolean;
 }
 
 /** How many accounts of a channel are at a limit, and when the first and the last of them go on; `allUntilAt`: the whole channel is. */
@@ -31,10 +33,15 @@ export async function limitedNow(
     of === undefined
       ? `FORCE INDEX (by_gate) WHERE ${NOW}`
       : `WHERE channel=${text(of.channel)} AND account IN ${list([APP, of.account], text)} AND ${NOW}`;
-  const rows = await sql.rows<[channel: string, account: string, untilAt: number]>(
-    `SELECT channel, account, gate_until FROM account_limits ${where} LIMIT ${integer(MAX_LIMITED)}`,
+  const rows = await sql.rows<[channel: string, account: string, untilAt: number, isHeld: number]>(
+    `SELECT channel, account, gate_until, held_until > ${NOW_MS} FROM account_limits ${where} LIMIT ${integer(MAX_LIMITED)}`,
   );
-  return rows.map(([channel, account, untilAt]) => ({ channel, account: account === APP ? null : account, untilAt }));
+  return rows.map(([channel, account, untilAt, isHeld]) => ({
+    channel,
+    account: account === APP ? null : account,
+    untilAt,
+    isHeld: isHeld === 1,
+  }));
 }
 
 /** By channel, in the order of their names. */

@@ -1,4 +1,5 @@
 import { UserError } from '../../../topology/core/errors';
+import { APP } from '../../../topology/core/limits';
 import type { MessageId } from '../../../topology/message';
 import type { Schemas } from '../../../topology/payloads/given-channel';
 import { checkAccount, checkChannel, checkTime, type Target, type Time } from '../client/input';
@@ -170,6 +171,22 @@ export class Operations {
           "AND command <> 'deploy'",
       );
       return before;
+    });
+  }
+
+  /**
+   * Ends what a provider has said, that it takes nothing of an account, or of the whole channel, for a while: it is asked again. What was
+   * sent counts towards limits all the same.
+   * @returns until when that was, epoch milliseconds by the database's clock; null when there was nothing
+   */
+  endHold({ channel, account }: PauseScope): Promise<number | null> {
+    return this.pool.transaction(async (sql) => {
+      const these = `channel=${text(channel ?? '')} AND account=${text(account ?? APP)} AND held_until > ${NOW_MS}`;
+      const [row] = await sql.rows<[heldUntil: number]>(`SELECT held_until FROM account_limits WHERE ${these}`);
+      if (row === undefined) return null;
+      // A gate that is due to what was sent is written again as soon as something is to be sent.
+      await sql.run(`UPDATE account_limits SET held_until=0, gate_until=0 WHERE ${these}`);
+      return row[0];
     });
   }
 

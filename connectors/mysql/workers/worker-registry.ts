@@ -1,5 +1,7 @@
 import type { Clock } from '../../../topology/core/clock';
+import { reasonOf, Unavailable } from '../../../topology/core/errors';
 import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../../topology/runtime/worker-registry';
+import { isDenied, isSchemaError } from '../sql/failures';
 import { hex, integer, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 
@@ -10,6 +12,8 @@ const MAX_HOST_CHARACTERS = 255;
 const DEPLOY = 'deploy';
 /** Gates that are read at once, those first that are longest. Of what is left out spouts emit, and bolts put it aside. */
 const MAX_GATES = 20_000;
+/** Until limits are asked for again, after their table was missing or might not be read. */
+const LIMITS_AGAIN_MS = 30_000;
 
 type PausedColumns = readonly [
   channel: string,
@@ -21,6 +25,8 @@ type PausedColumns = readonly [
 
 /** The workers' register: the table `workers`. Death is for ever: nothing sets `dead` back to 0. */
 export class MySqlWorkerRegistry implements WorkerRegistry {
+  private limitsAgainAt = Number.NEGATIVE_INFINITY;
+
   constructor(
     private readonly pool: Pool,
     private readonly clock: Pick<Clock, 'monotonic'>,
@@ -51,17 +57,33 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
     );
   }
 
-  pulse(): Promise<Pulse> {
+  async pulse(): Promise<Pulse> {
+    const withLimits = this.clock.monotonic() >= this.limitsAgainAt;
+    try {
+      return await this.read(withLimits);
+    } catch (error) {
+      if (!withLimits || !(isDenied(error) || isSchemaError(error))) throw error;
+      // A worker may be newer than the schema or its own rights. If another table is to blame this fails too.
+      const pulse = await this.read(false);
+      this.limitsAgainAt = this.clock.monotonic() + LIMITS_AGAIN_MS;
+      const why = `nobody is known to be at a limit, because account_limits cannot be read: ${reasonOf(error)}`;
+      return { ...pulse, limitsUnread: new Unavailable(why, { cause: error }) };
+    }
+  }
+
+  private read(withLimits: boolean): Promise<Pulse> {
     return this.pool.use(async (sql) => {
       const sent = this.clock.monotonic();
       const [reading] = await sql.rows<[string, string]>('SELECT UNIX_TIMESTAMP(NOW(6)), @@server_uuid');
       const received = this.clock.monotonic();
       const [seconds, server] = reading as [string, string];
       // One statement: each worker asks once a second.
+      const gates =
+        " UNION ALL (SELECT channel, account, 'limit', gate_until, held_until FROM account_limits FORCE INDEX (by_gate) " +
+        `WHERE gate_until > ${NOW_MS} ORDER BY gate_until DESC LIMIT ${MAX_GATES})`;
       const found = await sql.rows<PausedColumns>(
-        `SELECT channel, account, command, NULL, 0 FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS} UNION ALL ` +
-          "(SELECT channel, account, 'limit', gate_until, held_until FROM account_limits FORCE INDEX (by_gate) " +
-          `WHERE gate_until > ${NOW_MS} ORDER BY gate_until DESC LIMIT ${MAX_GATES})`,
+        `SELECT channel, account, command, NULL, 0 FROM pauses WHERE until_at IS NULL OR until_at > ${NOW_MS}` +
+          (withLimits ? gates : ''),
       );
       const pauses = found.filter(([, , , gateUntil]) => gateUntil === null);
       const limited = found.flatMap(([channel, account, , gateUntil, heldUntil]) =>

@@ -4,6 +4,8 @@ import type { PortsWorld } from './ports-world';
 import { newSession, Scene } from './scene';
 
 const DAY_MS = 86_400_000;
+/** Of a rate of which no account has a part of its own. */
+const SHORT_MS = 3_000_000;
 const quota = (count: number, windowMs = DAY_MS, gapMs = 0): Quota => ({ rates: [{ count, windowMs }], gapMs });
 
 const channel = () => `c${newSession().slice(0, 20)}`;
@@ -39,7 +41,7 @@ export function limitsBattery(open: () => Promise<PortsWorld>): void {
   test('1. Workers never exceed a limit together, of an account or of the app', async () => {
     const name = channel();
     const accounts = Array.from({ length: 5 }, (_, n) => own(`a${n}`));
-    const limits = { perAccount: quota(30), perApp: quota(100) };
+    const limits = { perAccount: quota(30, SHORT_MS), perApp: quota(100, SHORT_MS) };
     const worker = async (turn: number) => {
       const total = new Map<string, number>();
       for (let round = 0; round < 6; round++) {
@@ -58,20 +60,32 @@ export function limitsBattery(open: () => Promise<PortsWorld>): void {
     expect(await gateOf(name, APP)).toBeDefined();
   });
 
+  test("none of several accounts uses more of the app's day than it leaves, whoever counts", async () => {
+    const [name, hog, small] = [channel(), own('a'), own('b')];
+    const limits = { perApp: quota(20) };
+    await taken(name, limits, { account: small, count: 1 });
+    const all = await Promise.all([4, 4, 4, 4].map((count) => taken(name, limits, { account: hog, count })));
+    const again = await taken(name, limits, { account: hog, count: 20 });
+    expect(all.reduce((sum, { allowed }) => sum + (allowed[0] ?? 0), again.allowed[0] ?? 0)).toBe(10);
+    expect([...again.opensAt.keys()]).toEqual([hog]);
+    expect((await taken(name, limits, { account: small, count: 3 })).allowed).toEqual([3]);
+    expect(await gateOf(name, APP)).toBeUndefined();
+  });
+
   test('what is given back may be taken again, and whoever waited for it is not gated', async () => {
     const [name, a, b] = [channel(), own('a'), own('b')];
-    const limits = { perAccount: quota(2), perApp: quota(3) };
+    const limits = { perAccount: quota(2, SHORT_MS), perApp: quota(3, SHORT_MS) };
     const { at } = await scene.world.sendLimits(name).take(limits, [{ account: a, count: 2 }]);
     await taken(name, limits, { account: b, count: 2 });
     expect(await gateOf(name, a)).toBeDefined();
     expect(await gateOf(name, APP)).toBeDefined();
-    await scene.world.sendLimits(name).giveBack(limits, [{ account: a, count: 1, at }]);
+    await scene.world.sendLimits(name).giveBack(limits, [{ account: a, count: 1, at: at as number }]);
     expect(await gateOf(name, a)).toBeUndefined();
     expect(await gateOf(name, APP)).toBeUndefined();
     const { allowed } = await taken(name, limits, { account: a, count: 2 }, { account: b, count: 1 });
     expect(allowed).toEqual([1, 0]);
     await scene.world.sendLimits(name).hold(a, 60_000);
-    await scene.world.sendLimits(name).giveBack(limits, [{ account: a, count: 1, at }]);
+    await scene.world.sendLimits(name).giveBack(limits, [{ account: a, count: 1, at: at as number }]);
     const gate = await gateOf(name, a);
     expect(gate?.gateUntil).toBe(gate?.heldUntil);
   });

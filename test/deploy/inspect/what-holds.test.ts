@@ -150,11 +150,13 @@ test('a late message waits for a person', () => {
 
 test('a message whose account, or channel, is at a limit says until when', () => {
   const [limit, all] = [
-    { channel: 'webhook', account: 'acme', untilAt: NOW + 60_000 },
-    { channel: 'webhook', account: null, untilAt: NOW + 120_000 },
+    { channel: 'webhook', account: 'acme', untilAt: NOW + 60_000, isHeld: false },
+    { channel: 'webhook', account: null, untilAt: NOW + 120_000, isHeld: true },
   ];
   const holds = whatHolds(message(), around({ limited: [limit, all] }));
   expect(holds.map(({ kind }) => kind)).toEqual(['not_due', 'account_limited', 'channel_limited']);
   expect(holds[1]?.text).toMatch(/^account acme has sent as much as limits, .* in their order at .*, in 1 min\.$/);
-  expect(holds[2]?.text).toMatch(/^all accounts of webhook together have sent as much/);
+  expect(holds[2]?.text).toMatch(
+    /^all accounts of webhook together have sent as much.* Its provider has said so; `downspout resume webhook` asks/,
+  );
 });

@@ -1,5 +1,5 @@
 import type { SendLimits } from '../../../bolts/send-limits';
-import { APP, allow, type LimitState, UNUSED, usedWithout } from '../../../topology/core/limits';
+import { APP, allow, countedOf, type LimitState, UNUSED, usedWithout } from '../../../topology/core/limits';
 import type { LimitedAccount } from '../../../topology/runtime/worker-registry';
 
 interface MemoryLimit extends LimitState {
@@ -18,10 +18,13 @@ export class MemoryLimits {
       take: (limits, wants) =>
         run(() => {
           const rows = this.rowsOf(channel);
-          const { allowed, used, opensAt, gates } = allow(rows, limits, wants, this.now());
+          const hasOthers = [...rows.keys()].some(
+            (known) => known !== APP && wants.every(({ account }) => account !== known),
+          );
+          const { allowed, used, opensAt, gates } = allow(rows, limits, wants, this.now(), hasOthers);
           for (const account of [
             ...(limits.perApp ? [APP] : []),
-            ...(limits.perAccount ? wants.map((one) => one.account) : []),
+            ...(countedOf(limits) ? wants.map((one) => one.account) : []),
           ]) {
             const row = rows.get(account) ?? { ...UNUSED, gateUntil: 0 };
             const gateUntil = Math.max(row.gateUntil, gates.get(account) ?? 0);
@@ -49,6 +52,12 @@ export class MemoryLimits {
           });
         }),
     };
+  }
+
+  /** What a person does: the provider is asked again. */
+  endHold(channel: string, account: string): void {
+    const row = this.rowsOf(channel).get(account);
+    if (row !== undefined) this.rowsOf(channel).set(account, { ...row, heldUntil: 0, gateUntil: 0 });
   }
 
   /** Who is at a limit now. */

@@ -99,6 +99,24 @@ describe('Session', () => {
     expect(deaths).toBe(0);
   });
 
+  it('goes on, and says so, where nobody can read who is at a limit: the database is older than the worker', async () => {
+    const registry = database.registry();
+    const unread = new Unavailable('no such table');
+    const other = new Session({
+      registry: { ...registry, pulse: async () => ({ ...(await registry.pulse()), limitsUnread: unread }) },
+      identity,
+      clock,
+      report: () => ({ partitions: {}, gauges: {} }),
+      onDead: () => void deaths++,
+      onError: (error) => void errors.push(error),
+    });
+    await other.open();
+    expect([other.known(), errors]).toEqual([true, [unread]]);
+    const closing = other.close(false);
+    await settled();
+    await closing;
+  });
+
   it('9. An account that is at a limit, or a channel, is paused until an instant, and goes on then without another pulse.', async () => {
     const bolts = session.pausesOfBolts;
     const limits = database.sendLimits('webhook');

@@ -1,5 +1,6 @@
 import { type Client, createClient } from '../../../../connectors/mysql/client/client';
 import { Bulk } from '../../../../connectors/mysql/operators/bulk';
+import { limitedNow } from '../../../../connectors/mysql/operators/limited';
 import { Operations } from '../../../../connectors/mysql/operators/operations';
 import type { MessageFilter } from '../../../../connectors/mysql/operators/search';
 import type { BulkCounts } from '../../../../connectors/mysql/operators/small-transactions';
@@ -390,6 +391,33 @@ test('pause and resume: everything, a channel or one of its accounts, once', asy
   await expect(operations.pause({ channel: 'pigeon', account: null })).rejects.toThrow(
     'channel: expected one of webhook',
   );
+});
+
+test('what a provider has said of an account, or of a channel, is ended by a person, and no other gate is', async () => {
+  await admin.run(
+    'INSERT INTO account_limits (channel, account, held_until, gate_until, changed_at) VALUES ' +
+      "('x', 'shop', 4000000000000, 4000000000000, 1), ('x', '', 4000000000000, 4000000000000, 1), ('x', 'busy', 0, 4000000000000, 1)",
+  );
+  const gates = async () =>
+    (
+      await admin.rows("SELECT account FROM account_limits WHERE channel='x' AND gate_until > 0 ORDER BY account")
+    ).flat();
+  const [all, shop, busy] = [
+    { channel: 'x', account: null },
+    { channel: 'x', account: 'shop' },
+    { channel: 'x', account: 'busy' },
+  ];
+  expect(await limitedNow(admin, { channel: 'x', account: 'busy' })).toMatchObject([
+    { account: null, isHeld: true },
+    { account: 'busy', isHeld: false },
+  ]);
+  expect(await operations.endHold(shop)).toBe(4_000_000_000_000);
+  expect(await operations.endHold(shop)).toBeNull();
+  expect(await operations.endHold(busy)).toBeNull();
+  expect(await gates()).toEqual(['', 'busy']);
+  expect(await operations.endHold(all)).toBe(4_000_000_000_000);
+  expect(await gates()).toEqual(['busy']);
+  await admin.run("DELETE FROM account_limits WHERE channel='x'");
 });
 
 test("a person's pause and a command's of the same scope are two: a person ends their own and that of kill, not that of a deploy", async () => {

@@ -1,6 +1,9 @@
+import { accountOf } from '../../../../connectors/mysql/schema/users';
+import { addressOf } from '../../../../connectors/mysql/sql/address';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
 import type { Sql } from '../../../../connectors/mysql/sql/sql';
 import { MySqlSendLimits } from '../../../../connectors/mysql/workers/send-limits';
+import { MySqlWorkerRegistry } from '../../../../connectors/mysql/workers/worker-registry';
 import { systemClock } from '../../../../topology/core/clock';
 import { required } from '../../../../topology/settings/environment';
 import { ManualClock } from '../../../support/manual-clock';
@@ -96,11 +99,122 @@ test('what a clock far ahead has written holds nobody, and is replaced', async (
   await limits.hold('account-0', 60_000);
   const { allowed, opensAt, at } = await limits.take({ perAccount }, wants(1));
   expect(allowed.get('account-0') ?? 0).toBe(0);
-  expect((opensAt.get('account-0') ?? 0) - at).toBeLessThanOrEqual(60_000);
+  expect((opensAt.get('account-0') ?? 0) - (at ?? 0)).toBeLessThanOrEqual(60_000);
 });
 
-test('what is written without a limit of accounts is the app alone', async () => {
+test('what is written without a limit of accounts is the app alone, unless each has a part of a long rate', async () => {
   const limits = limitsOf('app');
-  await limits.take({ perApp }, wants(5));
+  await limits.take({ perApp: { rates: [{ count: 500, windowMs: 60_000 }], gapMs: 0 } }, wants(5));
   expect(await worker.rows("SELECT account FROM account_limits WHERE channel='app'")).toEqual([['']]);
+});
+
+test('4. Whoever stands still while it counts keeps its own accounts alone waiting', async () => {
+  const limits = limitsOf('frozen');
+  await limits.take({ perAccount }, wants(3));
+  let go = () => {};
+  const stands = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  let hasLocked = () => {};
+  const locked = new Promise<void>((resolve) => {
+    hasLocked = resolve;
+  });
+  const frozen = new MySqlSendLimits(
+    {
+      clock: new ManualClock(),
+      run: (statement) => worker.run(statement),
+      transaction: (work) =>
+        worker.transaction(async (sql) => {
+          const answer = await work(sql);
+          hasLocked();
+          await stands;
+          return answer;
+        }),
+    },
+    'frozen',
+  );
+  const first = frozen.take({ perAccount }, wants(2));
+  await locked;
+  try {
+    const { allowed, opensAt, at = 0 } = await limits.take({ perAccount }, [...wants(3), { account: 'new', count: 2 }]);
+    expect(Object.fromEntries(allowed)).toEqual({ 'account-2': 1, new: 2 });
+    expect([...opensAt].map(([account, opens]) => [account, opens - at])).toEqual([
+      ['account-0', 250],
+      ['account-1', 250],
+    ]);
+    // Nor is anybody else kept waiting where all of a batch are locked.
+    expect((await limits.take({ perAccount }, wants(2))).allowed.size).toBe(0);
+  } finally {
+    go();
+  }
+  expect((await first).allowed.size).toBe(2);
+  expect((await limits.take({ perAccount }, wants(2))).allowed.size).toBe(2);
+});
+
+describe('5. A database that is older than the worker stops nothing', () => {
+  const admin = async (statement: string) => {
+    const pool = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
+    await pool.run(statement).finally(() => pool.close());
+  };
+  const workerUser = () => {
+    const { user, database } = addressOf(required(world.environment, 'WORKER_DATABASE_URL'));
+    return { table: `\`${database}\`.account_limits`, user: accountOf(user) };
+  };
+  const patient = (channel: string, clock = new ManualClock()) => {
+    const pool = Pool.open(required(world.environment, 'WORKER_DATABASE_URL'), {
+      clock: systemClock,
+      size: 1,
+      patient: true,
+    });
+    return { pool, limits: new MySqlSendLimits({ ...bound(pool), clock }, channel), clock };
+  };
+  const bound = (pool: Pool) => ({
+    run: (statement: string) => pool.run(statement),
+    transaction: <T>(work: (sql: Sql) => Promise<T>) => pool.transaction(work),
+  });
+
+  const survives = async (channel: string, mend: () => Promise<void>) => {
+    const { pool, limits, clock } = patient(channel);
+    try {
+      const first = await limits.take({ perAccount }, [{ account: 'a', count: 99 }]);
+      expect([first.allowed.get('a'), first.at, first.uncounted?.message]).toEqual([
+        99,
+        undefined,
+        expect.stringContaining('downspout migrate'),
+      ]);
+      expect((await limits.take({ perAccount }, [{ account: 'a', count: 99 }])).uncounted).toBeUndefined();
+      await limits.hold('a', 1_000);
+      const registry = new MySqlWorkerRegistry(pool, clock);
+      const pulse = await registry.pulse();
+      expect([pulse.limited, pulse.limitsUnread?.message]).toEqual([[], expect.stringContaining('account_limits')]);
+      expect((await registry.pulse()).limitsUnread).toBeUndefined();
+      await mend();
+      await clock.advance(31_000);
+      expect((await limits.take({ perAccount }, [{ account: 'a', count: 99 }])).allowed.get('a')).toBe(10);
+      expect((await registry.pulse()).limited).toEqual(
+        expect.arrayContaining([expect.objectContaining({ account: 'a' })]),
+      );
+    } finally {
+      await pool.close();
+    }
+  };
+
+  test('whose user of the workers has no right on the table', async () => {
+    const { table, user } = workerUser();
+    await admin(`REVOKE SELECT, INSERT, UPDATE, DELETE ON ${table} FROM ${user}`);
+    const mend = () => admin(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO ${user}`);
+    await survives('rights', mend).catch(async (error: unknown) => {
+      await mend();
+      throw error;
+    });
+  });
+
+  test('which has no such table', async () => {
+    await admin('RENAME TABLE account_limits TO account_limits_away');
+    const mend = () => admin('RENAME TABLE account_limits_away TO account_limits');
+    await survives('table', mend).catch(async (error: unknown) => {
+      await mend().catch(() => undefined);
+      throw error;
+    });
+  });
 });
