@@ -173,7 +173,8 @@ test('a pause is shown until it is resumed', async () => {
 
 test('what a provider has said of a limit is shown, and resuming the account asks it again', async () => {
   const pool = Pool.open(required(world.environment, 'WORKER_DATABASE_URL'), { clock: systemClock, size: 1 });
-  await new MySqlSendLimits(pool, 'webhook').hold('acme', 3_600_000).finally(() => pool.close());
+  await new MySqlSendLimits(pool, 'webhook').hold('acme', 3_600_000);
+  await pool.close();
   expect((await cli(['status'])).stdout).toContain('One account of webhook has sent as much as limits');
   expect(await cli(['resume', 'webhook', '--account', 'acme'])).toMatchObject({
     code: 0,

@@ -42,13 +42,14 @@ interface Played {
 
 const accounts = Array.from({ length: ACCOUNTS }, (_, n) => `account-${n}`);
 
+const has = ({ images }: { readonly images: readonly unknown[] }) => images.length === 1;
+
 async function playX(): Promise<Played> {
   const users = accounts.map(
     (account, n) => [plantedSecret('x', account), { id: String(n + 1), username: account }] as const,
   );
   const protocol = new FakeX({ clock: systemClock, tokens: Object.fromEntries(users), limit: 10_000 });
   const fake = await FakeProvider.start(protocol, systemClock);
-  const has = ({ images }: { readonly images: readonly unknown[] }) => images.length === 1;
   return {
     channel: 'x',
     fake,
@@ -68,7 +69,6 @@ async function playMastodon(): Promise<Played> {
   const tokens = Object.fromEntries(accounts.map((account) => [plantedSecret('mastodon', account), account]));
   const protocol = new FakeMastodon({ clock: systemClock, tokens, limit: 10_000 });
   const fake = await FakeProvider.start(protocol, systemClock);
-  const has = ({ images }: { readonly images: readonly unknown[] }) => images.length === 1;
   return {
     channel: 'mastodon',
     fake,

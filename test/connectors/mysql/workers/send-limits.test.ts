@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { accountOf } from '../../../../connectors/mysql/schema/users';
 import { addressOf } from '../../../../connectors/mysql/sql/address';
 import { Pool } from '../../../../connectors/mysql/sql/pool';
@@ -111,14 +112,8 @@ test('what is written without a limit of accounts is the app alone, unless each 
 test('4. Whoever stands still while it counts keeps its own accounts alone waiting', async () => {
   const limits = limitsOf('frozen');
   await limits.take({ perAccount }, wants(3));
-  let go = () => {};
-  const stands = new Promise<void>((resolve) => {
-    go = resolve;
-  });
-  let hasLocked = () => {};
-  const locked = new Promise<void>((resolve) => {
-    hasLocked = resolve;
-  });
+  const [goes, locks] = [new AbortController(), new AbortController()];
+  const [hasGone, hasLocked] = [once(goes.signal, 'abort'), once(locks.signal, 'abort')];
   const frozen = new MySqlSendLimits(
     {
       clock: new ManualClock(),
@@ -126,15 +121,15 @@ test('4. Whoever stands still while it counts keeps its own accounts alone waiti
       transaction: (work) =>
         worker.transaction(async (sql) => {
           const answer = await work(sql);
-          hasLocked();
-          await stands;
+          locks.abort();
+          await hasGone;
           return answer;
         }),
     },
     'frozen',
   );
   const first = frozen.take({ perAccount }, wants(2));
-  await locked;
+  await hasLocked;
   try {
     const { allowed, opensAt, at = 0 } = await limits.take({ perAccount }, [...wants(3), { account: 'new', count: 2 }]);
     expect(Object.fromEntries(allowed)).toEqual({ 'account-2': 1, new: 2 });
@@ -145,76 +140,66 @@ test('4. Whoever stands still while it counts keeps its own accounts alone waiti
     // Nor is anybody else kept waiting where all of a batch are locked.
     expect((await limits.take({ perAccount }, wants(2))).allowed.size).toBe(0);
   } finally {
-    go();
+    goes.abort();
   }
   expect((await first).allowed.size).toBe(2);
   expect((await limits.take({ perAccount }, wants(2))).allowed.size).toBe(2);
 });
 
+async function admin(statement: string): Promise<void> {
+  const pool = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
+  try {
+    await pool.run(statement);
+  } finally {
+    await pool.close();
+  }
+}
+
+async function survives(channel: string, mend: () => Promise<void>): Promise<void> {
+  const clock = new ManualClock();
+  const url = required(world.environment, 'WORKER_DATABASE_URL');
+  const pool = Pool.open(url, { clock: systemClock, size: 1, patient: true });
+  const registry = new MySqlWorkerRegistry(pool, clock);
+  const limits = new MySqlSendLimits(
+    { clock, run: (statement) => pool.run(statement), transaction: (work) => pool.transaction(work) },
+    channel,
+  );
+  const take = () => limits.take({ perAccount }, [{ account: 'a', count: 99 }]);
+  let isMended = false;
+  try {
+    const first = await take();
+    expect([first.allowed.get('a'), first.at]).toEqual([99, undefined]);
+    expect(first.uncounted?.message).toContain('downspout migrate');
+    const second = await take();
+    expect([second.allowed.get('a'), second.uncounted]).toEqual([99, undefined]);
+    await limits.hold('a', 1_000);
+    const pulse = await registry.pulse();
+    expect([pulse.limited, pulse.limitsUnread?.message]).toEqual([[], expect.stringContaining('account_limits')]);
+    expect((await registry.pulse()).limitsUnread).toBeUndefined();
+    await mend();
+    isMended = true;
+    await clock.advance(31_000);
+    expect((await take()).allowed.get('a')).toBe(10);
+    const { limited, limitsUnread } = await registry.pulse();
+    expect(limited.map((one) => [one.channel, one.account])).toContainEqual([channel, 'a']);
+    expect(limitsUnread).toBeUndefined();
+  } finally {
+    if (!isMended) await mend();
+    await pool.close();
+  }
+}
+
 describe('5. A database that is older than the worker stops nothing', () => {
-  const admin = async (statement: string) => {
-    const pool = Pool.open(required(world.environment, 'ADMIN_DATABASE_URL'), { clock: systemClock, size: 1 });
-    await pool.run(statement).finally(() => pool.close());
-  };
-  const workerUser = () => {
-    const { user, database } = addressOf(required(world.environment, 'WORKER_DATABASE_URL'));
-    return { table: `\`${database}\`.account_limits`, user: accountOf(user) };
-  };
-  const patient = (channel: string, clock = new ManualClock()) => {
-    const pool = Pool.open(required(world.environment, 'WORKER_DATABASE_URL'), {
-      clock: systemClock,
-      size: 1,
-      patient: true,
-    });
-    return { pool, limits: new MySqlSendLimits({ ...bound(pool), clock }, channel), clock };
-  };
-  const bound = (pool: Pool) => ({
-    run: (statement: string) => pool.run(statement),
-    transaction: <T>(work: (sql: Sql) => Promise<T>) => pool.transaction(work),
-  });
-
-  const survives = async (channel: string, mend: () => Promise<void>) => {
-    const { pool, limits, clock } = patient(channel);
-    try {
-      const first = await limits.take({ perAccount }, [{ account: 'a', count: 99 }]);
-      expect([first.allowed.get('a'), first.at, first.uncounted?.message]).toEqual([
-        99,
-        undefined,
-        expect.stringContaining('downspout migrate'),
-      ]);
-      expect((await limits.take({ perAccount }, [{ account: 'a', count: 99 }])).uncounted).toBeUndefined();
-      await limits.hold('a', 1_000);
-      const registry = new MySqlWorkerRegistry(pool, clock);
-      const pulse = await registry.pulse();
-      expect([pulse.limited, pulse.limitsUnread?.message]).toEqual([[], expect.stringContaining('account_limits')]);
-      expect((await registry.pulse()).limitsUnread).toBeUndefined();
-      await mend();
-      await clock.advance(31_000);
-      expect((await limits.take({ perAccount }, [{ account: 'a', count: 99 }])).allowed.get('a')).toBe(10);
-      expect((await registry.pulse()).limited).toEqual(
-        expect.arrayContaining([expect.objectContaining({ account: 'a' })]),
-      );
-    } finally {
-      await pool.close();
-    }
-  };
-
   test('whose user of the workers has no right on the table', async () => {
-    const { table, user } = workerUser();
-    await admin(`REVOKE SELECT, INSERT, UPDATE, DELETE ON ${table} FROM ${user}`);
-    const mend = () => admin(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${table} TO ${user}`);
-    await survives('rights', mend).catch(async (error: unknown) => {
-      await mend();
-      throw error;
-    });
+    const { user, database } = addressOf(required(world.environment, 'WORKER_DATABASE_URL'));
+    const right = `SELECT, INSERT, UPDATE, DELETE ON \`${database}\`.account_limits`;
+    await admin(`REVOKE ${right} FROM ${accountOf(user)}`);
+    await expect(survives('rights', () => admin(`GRANT ${right} TO ${accountOf(user)}`))).resolves.toBeUndefined();
   });
 
   test('which has no such table', async () => {
     await admin('RENAME TABLE account_limits TO account_limits_away');
     const mend = () => admin('RENAME TABLE account_limits_away TO account_limits');
-    await survives('table', mend).catch(async (error: unknown) => {
-      await mend().catch(() => undefined);
-      throw error;
-    });
+    await expect(survives('table', mend)).resolves.toBeUndefined();
   });
 });
