@@ -3,6 +3,8 @@ import { systemClock } from '../../topology/core/clock';
 import { reasonOf } from '../../topology/core/errors';
 import { readTopologyFile } from '../../topology/settings/topology-settings';
 import { BareSenders } from './bare';
+import { CapacityRun } from './capacity';
+import { printCapacity } from './capacity-report';
 import { type Figures, median } from './figures';
 import { type BenchOptions, parseOptions } from './options';
 import { letProfile, PROFILES, profiled } from './profile';
@@ -23,8 +25,9 @@ const begun: (() => Promise<void>)[] = [];
 async function main(): Promise<void> {
   const options = parseOptions(process.argv);
   const measure =
-    { tenants: measureTenants, table: measureTable, roll: measureRoll }[options.scenario as string] ??
-    measureDeliveries;
+    { tenants: measureTenants, table: measureTable, roll: measureRoll, capacity: measureCapacity }[
+      options.scenario as string
+    ] ?? measureDeliveries;
   let print: () => boolean;
   try {
     print = await measure(options);
@@ -59,6 +62,12 @@ async function measureRoll(options: BenchOptions): Promise<() => boolean> {
   const run = await RollRun.start(options, say, (end) => begun.push(end));
   const report = await run.measure();
   return () => printRoll(report, options.json);
+}
+
+async function measureCapacity(options: BenchOptions): Promise<() => boolean> {
+  const run = await CapacityRun.start(options, say, (end) => begun.push(end));
+  const report = await run.measure();
+  return () => printCapacity(report, options.json);
 }
 
 async function bench(options: BenchOptions): Promise<Report> {

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 export interface BenchOptions {
-  readonly scenario: 'bare' | 'burst' | 'steady' | 'all' | 'cold' | 'tenants' | 'table' | 'roll';
+  readonly scenario: 'bare' | 'burst' | 'steady' | 'all' | 'cold' | 'tenants' | 'table' | 'roll' | 'capacity';
   readonly count: number;
   readonly payload: readonly number[];
   readonly accounts: number;
@@ -20,6 +20,10 @@ export interface BenchOptions {
 
 /** Of each round new workers are started, or replaced. */
 const START_ROUNDS = 5;
+/** Of each payload one crowd takes a minute and a half. */
+const CAPACITY_ROUNDS = 1;
+/** Far enough apart for a line. */
+const CAPACITY_PAYLOADS = [250, 2_048, 10_240, 102_400];
 /** So many messages show what the first ones pay for; later ones would hide it. */
 const COLD_COUNT = 2_000;
 
@@ -28,16 +32,26 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     .description('Measures deliveries through the whole stack against bare HTTP in the same run.')
     .addOption(
       new Option('--scenario <name>', 'what to measure')
-        .choices(['bare', 'burst', 'steady', 'all', 'cold', 'tenants', 'table', 'roll'])
+        .choices(['bare', 'burst', 'steady', 'all', 'cold', 'tenants', 'table', 'roll', 'capacity'])
         .default('all'),
     )
-    .option('--count <messages>', 'messages of a burst (2,000 in the scenario cold unless given)', wholeNumber, 20_000)
-    .option('--payload <bytes...>', 'size of the payload column', wholeNumbers, [250, 2_048])
+    .option(
+      '--count <messages>',
+      'messages of a burst (2,000 in the scenario cold unless given; in the scenario capacity 100 MB of payload at most)',
+      wholeNumber,
+      20_000,
+    )
+    .option(
+      '--payload <bytes...>',
+      'size of the payload column (250, 2048, 10240 and 102400 in the scenario capacity unless given)',
+      wholeNumbers,
+      [250, 2_048],
+    )
     .option('--accounts <count>', 'accounts of uneven size', wholeNumber, 5_000)
     .addOption(new Option('--claim-ahead <which>', 'for bursts').choices(['on', 'off', 'both']).default('both'))
     .option(
       '--rounds <count>',
-      'of each burst; the median by rate is reported (5 in the scenarios cold and roll unless given)',
+      'of each burst; the median by rate is reported (5 in the scenarios cold and roll, 1 in the scenario capacity unless given; there the median of each cost)',
       wholeNumber,
       3,
     )
@@ -70,6 +84,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
   return {
     ...options,
     ...(startsWorkers && !isGiven('rounds') ? { rounds: START_ROUNDS } : {}),
+    ...(options.scenario === 'capacity' && !isGiven('rounds') ? { rounds: CAPACITY_ROUNDS } : {}),
+    ...(options.scenario === 'capacity' && !isGiven('payload') ? { payload: CAPACITY_PAYLOADS } : {}),
     ...(options.scenario === 'cold' && !isGiven('count') ? { count: COLD_COUNT } : {}),
   };
 }

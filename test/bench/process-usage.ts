@@ -6,6 +6,11 @@ export interface Watched {
   readonly pid: number;
 }
 
+/** `webhook` of `webhook-2`. */
+export function componentOf(name: string): string {
+  return name.replace(/-\d+$/, '');
+}
+
 export interface Usage {
   readonly name: string;
   /** User and system time since the reading before, seconds. */

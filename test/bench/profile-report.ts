@@ -1,4 +1,5 @@
 import type { Column, Output } from '../../deploy/console/output';
+import { componentOf } from './process-usage';
 import type { DrainProfile, ProcessProfile } from './profile';
 
 /** Causes that cost less in every process are summed up. Microseconds per message. */
@@ -30,11 +31,6 @@ export function profileTable(output: Output, title: string, profile: DrainProfil
 
 function column(component: string): Column<Row> {
   return { title: component, align: 'right', value: ({ of }) => of.get(component)?.toFixed(1) ?? '' };
-}
-
-/** `webhook` of `webhook-2`. */
-function componentOf(name: string): string {
-  return name.replace(/-\d+$/, '');
 }
 
 /** Sums of a figure over the processes of each component. */

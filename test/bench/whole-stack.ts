@@ -93,6 +93,11 @@ export class WholeStack {
     this.spouts = null;
   }
 
+  /** Where the broker keeps its logs. */
+  get kafkaLogs(): string {
+    return join(this.folder, 'kafka', 'data');
+  }
+
   get workers(): Watched[] {
     const workers = [...(this.spouts?.workers() ?? []), ...(this.bolts?.workers() ?? [])];
     return workers.flatMap(({ name, pid }) => (pid === null ? [] : [{ name, pid }]));
