@@ -27,7 +27,7 @@ const NOT_READ = '0'.repeat(64);
  * | unsettled | HeldRows, its list            | `unsureUntil` above 0                  | `unsureUntil`: read again; won: claimed, or dropped |
  * | claimed   | ClaimedRows, `toStart`        | `queue` 1; `inLine` while without room | its wake and room: sending; given back: unwritten   |
  * | sending   | Attempts                      | `hasStart`                             | its outcome: unwritten; not started: claimed        |
- * | unwritten | WriteBack                     | `queue`, no slot is taken              | the write-back: out of the bolt's hands             |
+ * | unwritten | WriteBack                     | `queue`, no slot is taken              | the ledger, or the write-back: out of the bolt's hands |
  *
  * A row that is dropped is out of the bolt's hands at once. Its tuple is acked when it is claimed or dropped. `revoked` says
  * that the partition of the tuple belongs to another task: such a row is forgotten, without an ack, unless it is claimed.

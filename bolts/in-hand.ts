@@ -14,6 +14,8 @@ export class InHand {
   private readonly bytesOf = new Map<string, number>();
   /** Claimed and not written yet, by id. */
   private readonly claimed = new Map<number, HeldRow>();
+  /** By id, rows that are delivered by the ledger, and `sending` by the table. They take no room here. */
+  private readonly journaled = new Map<number, { readonly version: number; readonly account: string }>();
 
   constructor(
     private readonly slots: SendSlots<HeldRow>,
@@ -60,12 +62,12 @@ export class InHand {
     return this.claimed.get(id)?.bytes ?? 0;
   }
 
-  claimedAccountOf(id: number): string | undefined {
-    return this.claimed.get(id)?.account;
+  isClaimed(id: number, version: number): boolean {
+    return this.claimed.get(id)?.version === version || this.journaled.get(id)?.version === version;
   }
 
-  isClaimed(id: number, version: number): boolean {
-    return this.claimed.get(id)?.version === version;
+  accountOf(id: number): string | undefined {
+    return (this.claimed.get(id) ?? this.journaled.get(id))?.account;
   }
 
   addClaimed(row: HeldRow): void {
@@ -92,10 +94,18 @@ export class InHand {
   /** What came of these rows is written; rows of plans that are not claimed any more are passed over. */
   written(results: readonly { readonly id: number; readonly version: number }[]): void {
     for (const { id, version } of results) {
+      if (this.journaled.get(id)?.version === version) this.journaled.delete(id);
       const row = this.claimed.get(id);
       if (row?.version !== version) continue;
       this.finish(row);
     }
+  }
+
+  /** The ledger has what came of these rows. Until they are written their claims must be taken for no others. */
+  journal(results: readonly { readonly id: number; readonly version: number }[]): void {
+    const accounts = results.map(({ id }) => this.accountOf(id));
+    this.written(results);
+    for (const [n, { id, version }] of results.entries()) this.journaled.set(id, { version, account: accounts[n] ?? '' });
   }
 
   /** Takes room for a payload that is to be read. @returns false when there is none */

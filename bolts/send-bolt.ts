@@ -96,7 +96,7 @@ const MAX_UNWRITTEN_BATCHES = 40;
  *     claim        claim/claim-planner  decides which rows are claimed when; claim/claimer claims those that limits allow (send/limit-gates),
  *                                       and the tuple is acked
  *     send         send/claimed-rows    starts claimed rows at their wake; send/attempts makes the request
- *     write back   send/write-back      writes outcomes to the row and to the ledger, in batches
+ *     write back   send/write-back      writes outcomes to the row and to the ledger, in batches; in a crowd first to the ledger (send/journal)
  *
  * `slots` decides who may claim and start how much, and owns the queues of both. `in-hand` counts all rows of all stages.
  *
@@ -166,7 +166,8 @@ export class SendBolt implements Bolt<Due> {
     const readAgain = (delivery: Delivery<Due>) => this.prefetch.add(delivery);
     this.held = new HeldRows({ ...shared, lateRows: this.lateRows, leadMs: settings.leadMs, readAgain });
     this.prefetch = new Prefetch({ ...shared, held: this.held, onHeld: (accounts) => this.onHeld(accounts) });
-    this.claimed = new ClaimedRows({ ...shared, maxUnwritten });
+    const maxJournaledBytes = Math.ceil(settings.maxHeldBytes / 2);
+    this.claimed = new ClaimedRows({ ...shared, maxUnwritten, maxJournaledBytes });
     const claimer = new Claimer(shared);
     this.planner = new ClaimPlanner({ ...shared, held: this.held, claimed: this.claimed, claimer });
   }
@@ -236,6 +237,7 @@ export class SendBolt implements Bolt<Due> {
       claimed_waiting: this.claimed.waiting,
       in_flight: this.slots.inFlight,
       unwritten: this.claimed.unwritten,
+      journaled: this.claimed.journaled,
       claim_ahead_ms: Math.round(this.planner.aheadMs),
       slow_lanes: this.slots.slowLanes,
     };

@@ -123,6 +123,13 @@ export interface SendRows {
   writeBack(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]>;
 
   /**
+   * Writes only the ledger's entries of these results, each of which is `delivered`, all of them or none. Their rows stay as they
+   * are, for `writeBack` to settle; where it never comes to that because the session has died, recovery settles them by the
+   * ledger. Repeating it is harmless, and so is `writeBack` afterwards.
+   */
+  journal(session: string, results: readonly AttemptResult[]): Promise<void>;
+
+  /**
    * Writes one result that could not be written with others, and finds out whether the database refuses it. It does only if it
    * takes what is written just before and just after, in the same tables: while one of them is away, nothing is refused.
    * @param release becomes of the row if the result is refused and the session still owns it; null when it is to stay as it is

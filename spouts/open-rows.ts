@@ -35,6 +35,8 @@ export interface LostRow {
 export interface Recovery {
   /** How many rows were put back. */
   readonly recovered: number;
+  /** How many rows are delivered now, because the ledger says so of that claim. */
+  readonly delivered: number;
   /** Rows that the database refuses to write, and why. The other rows are put back all the same. */
   readonly refused: readonly { readonly id: number; readonly reason: string }[];
   /** Why rows were not put back of which it is not known that they are refused, though others were put back. */
@@ -63,7 +65,9 @@ export interface OpenRows {
   markDead(leases: readonly SessionLease[]): Promise<string[]>;
 
   /**
-   * Puts rows of dead sessions back to `scheduled`, in doubt, version + 1; they wake `delayMs` from now at the earliest.
+   * Puts rows of dead sessions back to `scheduled`, in doubt, version + 1; they wake `delayMs` from now at the earliest. Those that
+   * the ledger says are delivered by exactly that session in that version are `delivered` instead, as their session would have made
+   * them, and only put back where the database refuses that.
    * Rows that are not `sending` by exactly that session in that version stay as they are. So do rows that another transaction has
    * locked, some of those whose writing waits for another one, and some where others were refused: another call begins with others.
    * @throws Unavailable also when the database answers, and refuses to write any of the rows

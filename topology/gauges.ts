@@ -87,6 +87,10 @@ export const gauges = {
   claimed_waiting: { help: 'Messages claimed and not started.', unit: 'messages' },
   in_flight: { help: 'Requests that wait for their answer.', unit: 'requests' },
   unwritten: { help: 'Outcomes that are not yet in the table.', unit: 'outcomes' },
+  journaled: {
+    help: 'Outcomes of a crowd that are in the ledger, and not yet in the rows of their messages.',
+    unit: 'outcomes',
+  },
   claim_ahead_ms: { help: 'How far before its instant a burst is claimed now.', unit: 'ms' },
   slow_lanes: { help: 'Accounts whose origin answers them slowly or not at all.', unit: 'lanes' },
   uncommitted: { help: 'Tuples that wait for their ack or for that of an earlier one.', unit: 'tuples' },

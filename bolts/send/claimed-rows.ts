@@ -14,6 +14,8 @@ export interface ClaimedRowsOptions extends AttemptsOptions {
   readonly slots: SendSlots<HeldRow>;
   /** Outcomes that may be unwritten before claims stop. */
   readonly maxUnwritten: number;
+  /** Memory that outcomes may take which only the ledger has. */
+  readonly maxJournaledBytes: number;
   /** Called when an attempt ended or outcomes were written, so that other rows may proceed. */
   readonly advance: () => void;
 }
@@ -38,8 +40,10 @@ export class ClaimedRows {
       session: lease.session,
       isCrowded: () => this.isCrowded,
       acceptedWithin: () => (sendsAgainAtOnce(channel) ? 0 : channel.acceptedWithin),
+      holdsLease: () => lease.holds(),
       bytesOf: (id) => options.inHand.claimedBytesOf(id),
-      accountOf: (id) => options.inHand.claimedAccountOf(id),
+      accountOf: (id) => options.inHand.accountOf(id),
+      onJournaled: (results) => this.onJournaled(results),
       onRefused: (results) => options.inHand.refused(results),
       onWritten: (results) => this.written(results),
     });
@@ -51,7 +55,12 @@ export class ClaimedRows {
   }
 
   get unwritten(): number {
-    return this.writeBack.size;
+    return this.writeBack.unwritten;
+  }
+
+  /** Outcomes that only the ledger has. */
+  get journaled(): number {
+    return this.writeBack.journaled;
   }
 
   /** So much is unwritten that nothing new should be claimed. */
@@ -199,6 +208,11 @@ export class ClaimedRows {
     if (result.startedAt === null) this.options.gates.unused(row);
     this.options.slots.release(row);
     this.writeBack.add(result);
+  }
+
+  private onJournaled(results: readonly AttemptResult[]): void {
+    this.options.inHand.journal(results);
+    this.options.advance();
   }
 
   private written(results: readonly AttemptResult[]): void {

@@ -11,6 +11,8 @@ export interface RefusedResultsOptions {
   readonly onError: (what: string, error: unknown) => void;
   /** For how long a request may still be accepted, milliseconds; 0 where another one beside it does no harm. */
   readonly acceptedWithin: () => number;
+  /** The ledger has the result already, so that another attempt is not needed. */
+  readonly isDurable: (result: AttemptResult) => boolean;
   /** Takes results that wait for no outage: others could be written. Those that stay together are given together, each time they failed. */
   readonly onRefused: (results: readonly AttemptResult[]) => void;
   /** Takes results that are written, whose rows were released, or that are let go of. */
@@ -40,6 +42,8 @@ const FAILED_BACK_OFF: BackOff = { baseMs: 100, capMs: 2_000 };
 const MAX_REFUSALS = 5;
 /** A row that is released is not tried again sooner. */
 const RELEASED_FOR_MS = 60_000;
+/** The same for one that the ledger has, whose row is not released. */
+const DURABLE_BACK_OFF: BackOff = { baseMs: 60_000, capMs: 300_000 };
 /** What is refused together is divided in so many. */
 const PARTS = 8;
 /** Of results that failed together so many are tried by themselves: some may be of rows that cannot be released either. */
@@ -53,6 +57,7 @@ const HURRIED_FOR_MS = 20_000;
  *
  * 1. *A refused result is written again by itself, later and later, and at last its row is released*: it is scheduled, in doubt
  *    if it may have been accepted, so that another attempt follows, and never stays `sending` for as long as the session lives.
+ *    What the ledger says is delivered needs no other attempt: it is written again, more and more rarely.
  * 2. *An outage is no refusal*: a refusal counts only if the tables took other writes just before and just after, whatever else is
  *    written or not. What fails without that is kept for as long as it takes.
  * 3. *What failed together stays together* until one of it shows that it is no outage; then it is divided. So what an outage left here
@@ -62,7 +67,7 @@ const HURRIED_FOR_MS = 20_000;
  * 5. *A drain ends*: nothing here is waited for longer than 20 s. The rows are recovered when the session has ended.
  */
 export class RefusedResults {
-  /** Results that are known to wait for no outage. */
+  /** Results that are known to wait for no outage, without those that the ledger has. */
   known = 0;
   private readonly later = new Heap<Part>((one, other) => one.at < other.at);
   private readonly due = new Heap<Part>(isBefore);
@@ -169,9 +174,12 @@ export class RefusedResults {
 
   /** @returns false when it may be an outage */
   private async writeAlone(part: Part, result: AttemptResult): Promise<boolean> {
-    const verdict = await this.alone(result, this.isHurried || part.refusals >= MAX_REFUSALS);
+    const isDurable = this.options.isDurable(result);
+    const isLast = this.isHurried || part.refusals >= MAX_REFUSALS;
+    const verdict = await this.alone(result, isLast && !isDurable);
     if (this.trying !== part) return true;
-    if (verdict === 'written' || verdict === 'released') this.done(part, [result]);
+    const isLeft = verdict === 'refused' && this.isHurried;
+    if (verdict === 'written' || verdict === 'released' || isLeft) this.done(part, [result]);
     else if (verdict === 'refused') this.put(part, { refusals: part.refusals + 1, isKnown: true });
     else this.put(part, {});
     return verdict !== undefined;
@@ -237,20 +245,28 @@ export class RefusedResults {
   private put(part: Part, change: Partial<Part>): void {
     const { clock, random, onRefused } = this.options;
     const next = { ...part, tries: part.tries + 1, ...change, isKnown: part.isKnown || change.isKnown === true };
-    if (next.isKnown && !part.isKnown) this.known += next.results.length;
+    if (next.isKnown && !part.isKnown) this.known += this.countOf(next.results);
     if (next.isKnown) onRefused(next.results);
     // Once the drain is over each is tried once.
     if (this.isOver && next.tries > 1) return this.done(next, next.results);
-    const { tries, isLocked, results } = next;
-    const pace = results.length > 1 || isLocked ? OTHER_BACK_OFF : REFUSED_BACK_OFF;
+    const { tries } = next;
+    const pace = next.refusals > MAX_REFUSALS ? DURABLE_BACK_OFF : refusedPace(next);
     const laterMs = this.isHurried ? (tries > 1 ? HURRIED_RETRY_MS : 0) : backOff(pace, tries, random());
     this.later.push({ ...next, at: clock.monotonic() + (tries === 0 ? 0 : laterMs) });
   }
 
   private done({ isKnown }: Part, results: readonly AttemptResult[]): void {
-    if (isKnown) this.known -= results.length;
+    if (isKnown) this.known -= this.countOf(results);
     this.options.onDone(results);
   }
+
+  private countOf(results: readonly AttemptResult[]): number {
+    return results.filter((result) => !this.options.isDurable(result)).length;
+  }
+}
+
+function refusedPace({ results, isLocked }: Part): BackOff {
+  return results.length > 1 || isLocked ? OTHER_BACK_OFF : REFUSED_BACK_OFF;
 }
 
 /** No request was made, or the provider has taken none. A decision of a person allows one request. */

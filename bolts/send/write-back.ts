@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../topology/core/clock';
 import { type BackOff, backOff } from '../../topology/core/retry-policy';
 import type { AttemptResult, SendRows, Unwritten } from '../send-rows';
+import { Journal } from './journal';
 import { RefusedResults } from './refused-results';
 import { WaitingAccounts } from './waiting-accounts';
 
@@ -11,15 +12,21 @@ export interface WriteBackOptions {
   readonly random: () => number;
   /** Results that may be unwritten before claims stop. */
   readonly maxUnwritten: number;
+  /** Memory that results may take which only the ledger has. */
+  readonly maxJournaledBytes: number;
   /** Requests wait for a slot, and writing may wait for them without a risk. */
   readonly isCrowded: () => boolean;
+  /** What is journaled by a session that may be dead is of no use: its rows are not settled by it any more. */
+  readonly holdsLease: () => boolean;
   readonly onError: (what: string, error: unknown) => void;
   /** For how long a request may still be accepted, milliseconds; 0 where another one beside it does no harm. */
   readonly acceptedWithin: () => number;
   /** What the payload of a claimed row takes, roughly. */
   readonly bytesOf: (id: number) => number;
-  /** Whose row it is, of a claimed row. */
+  /** Whose row it is, of a claimed row or one that the ledger has. */
   readonly accountOf: (id: number) => string | undefined;
+  /** Takes results that the ledger has. */
+  readonly onJournaled: (results: readonly AttemptResult[]) => void;
   /** Takes results that the database refuses, or whose rows are locked, while it takes others. */
   readonly onRefused: (results: readonly AttemptResult[]) => void;
   /** Takes results that are written, or whose rows were released. */
@@ -27,6 +34,9 @@ export interface WriteBackOptions {
 }
 
 const MAX_ROWS_PER_BATCH = 500;
+/** So many results within `LINGER_MS` are a crowd's, or this part of those that may be unwritten. */
+const CROWD_ROWS = 100;
+const CROWD_PART = 1 / 4;
 /** Payloads of one batch: an update logs a row twice, and a replication group refuses transactions of more than 150 MB. */
 const MAX_BYTES_PER_BATCH = 32 * 1024 * 1024;
 /** How long a result may wait for others to be written with it. */
@@ -52,6 +62,10 @@ const FAILED_BACK_OFF: BackOff = { baseMs: 100, capMs: 2_000 };
  *    such an account are written apart from then on.
  * 4. *Requests first*: results of a crowd wait up to a second, or until three quarters of `maxUnwritten` are reached. They wait
  *    even when no request of this worker waits any more, because requests of other workers may.
+ * 5. *Then the ledger before the rows*: while the crowd lasts, only the entry of the ledger is written of what was delivered, which
+ *    costs a fourth of what writing the row costs. The rows are settled after it, or after half a minute, a batch at a time with as
+ *    long a rest, while nothing else is written. A crowd has lasted until a second after the last look that found one.
+ * 6. *What the ledger has stops no claims*, and is lost with no worker: its rows are settled by the ledger when the session has ended.
  */
 export class WriteBack {
   private waiting: AttemptResult[] = [];
@@ -62,8 +76,10 @@ export class WriteBack {
   private ofCrowd = false;
   /** Until when the first of `waiting` may wait at most, monotonic milliseconds. */
   private waitsUntil = 0;
-  /** Results in `waiting`, on the way, and of locked or refused rows that wait to be written again. */
-  private unwritten = 0;
+  /** When a crowd was seen, monotonic milliseconds. */
+  private crowdedAt = Number.NEGATIVE_INFINITY;
+  /** Results in `waiting`, on the way, and of locked or refused rows that wait to be written again. Not those that the ledger has. */
+  unwritten = 0;
   /** Batches in a row of which nothing could be written. */
   private failures = 0;
   /** The timer is that of a back-off. */
@@ -72,20 +88,29 @@ export class WriteBack {
 
   private readonly refused: RefusedResults;
   private readonly apart: WaitingAccounts;
+  private readonly journal: Journal;
+  private settler: Timer | undefined;
 
   constructor(private readonly options: WriteBackOptions) {
     const onDone = (results: readonly AttemptResult[]) => this.done(results);
-    this.refused = new RefusedResults({ ...options, onDone });
+    const isDurable = (result: AttemptResult) => this.journal.has(result);
+    this.refused = new RefusedResults({ ...options, isDurable, onDone });
     this.apart = new WaitingAccounts({
       ...options,
       countOf: (results) => this.countOf(results),
       onFailed: (results, isKnown) => this.refused.add(results, false, isKnown),
       onDone,
     });
+    this.journal = new Journal({ ...options, maxBytes: options.maxJournaledBytes });
   }
 
+  /** All results that are not in the rows of their messages. */
   get size(): number {
-    return this.unwritten;
+    return this.unwritten + this.journal.size;
+  }
+
+  get journaled(): number {
+    return this.journal.size;
   }
 
   get backlogged(): boolean {
@@ -109,6 +134,7 @@ export class WriteBack {
     this.timer?.cancel();
     this.timer = undefined;
     this.isResting = false;
+    this.waiting = this.waiting.concat(this.journal.take(Number.POSITIVE_INFINITY));
     this.writeAll();
   }
 
@@ -118,6 +144,7 @@ export class WriteBack {
     this.apart.close();
     this.timer?.cancel();
     this.timer = undefined;
+    this.settler?.cancel();
   }
 
   private put(result: AttemptResult): void {
@@ -136,20 +163,89 @@ export class WriteBack {
 
   private mayWait(): boolean {
     const { isCrowded, maxUnwritten, clock } = this.options;
-    // Fewer results than a batch in this time do not come from a crowd, but from an origin that hangs.
-    this.ofCrowd ||= this.waiting.length >= MAX_ROWS_PER_BATCH && isCrowded();
-    return (
-      this.ofCrowd && this.lingerMs > 0 && this.unwritten * 4 < maxUnwritten * 3 && clock.monotonic() < this.waitsUntil
-    );
+    const now = clock.monotonic();
+    const isTimeToLook = !this.ofCrowd || now - this.crowdedAt >= LINGER_MS;
+    // Fewer results in this time do not come from a crowd, but from an origin that hangs.
+    const areMany = this.waiting.length >= Math.min(CROWD_ROWS, maxUnwritten * CROWD_PART);
+    if (isTimeToLook && areMany && isCrowded()) {
+      if (!this.isCrowd(now)) this.journal.crowdBegins(now);
+      this.ofCrowd = true;
+      this.crowdedAt = now;
+    }
+    return this.ofCrowd && this.lingerMs > 0 && this.unwritten * 4 < maxUnwritten * 3 && now < this.waitsUntil;
+  }
+
+  private isCrowd(now: number): boolean {
+    return now - this.crowdedAt < CROWDED_LINGER_MS;
   }
 
   private writeAll(): void {
     this.ofCrowd = false;
+    // The ledger has them, and settles their rows when the session has ended.
+    if (this.refused.isOver) this.letGoOfJournaled();
     while (this.waiting.length > 0 && this.batchesOnTheWay < MAX_BATCHES_AT_A_TIME) {
       const batch = this.waiting.splice(0, this.countOf(this.waiting));
       this.batchesOnTheWay++;
-      void this.write(batch);
+      void this.writeOrJournal(batch);
     }
+  }
+
+  private letGoOfJournaled(): void {
+    const journaled = this.waiting.filter((result) => this.journal.has(result));
+    this.waiting = this.waiting.filter((result) => !this.journal.has(result));
+    this.done(journaled);
+  }
+
+  private async writeOrJournal(batch: readonly AttemptResult[]): Promise<void> {
+    const now = this.options.clock.monotonic();
+    const mayJournal = this.isCrowd(now) && this.lingerMs > 0 && this.options.holdsLease();
+    const some = mayJournal ? batch.filter((result) => this.journal.hasRoomFor(result, now)) : [];
+    const journaled = new Set((await this.tryJournal(some)) ? some : []);
+    if (this.isClosed) return;
+    await this.write(batch.filter((result) => !journaled.has(result)));
+  }
+
+  /** @returns false when they are not in the ledger, or it is not known */
+  private async tryJournal(results: readonly AttemptResult[]): Promise<boolean> {
+    const { rows, session, onError, onJournaled } = this.options;
+    if (results.length === 0) return false;
+    try {
+      await rows.journal(session, results);
+    } catch (error) {
+      if (!this.isClosed) onError('journal', error);
+      return false;
+    }
+    if (this.isClosed) return true;
+    this.journal.add(results);
+    this.unwritten -= results.length;
+    onJournaled(results);
+    // What came meanwhile is written at once, and so are these.
+    if (this.lingerMs === 0) this.waiting.push(...this.journal.take(results.length));
+    else this.settleIn(CROWDED_LINGER_MS);
+    return true;
+  }
+
+  private settleIn(delayMs: number): void {
+    if (this.isClosed || this.lingerMs === 0) return;
+    this.settler ??= this.options.clock.after(delayMs, () => {
+      this.settler = undefined;
+      void this.settle();
+    });
+  }
+
+  /** Settles rows of results that the ledger has, if it is time. */
+  private async settle(): Promise<void> {
+    const { clock } = this.options;
+    const began = clock.monotonic();
+    if (this.journal.left === 0) return;
+    const isOver = this.journal.isOver(began);
+    if (this.isResting || (!isOver && (this.isCrowd(began) || this.batchesOnTheWay > 0))) {
+      this.settleIn(LINGER_MS);
+      return;
+    }
+    this.batchesOnTheWay++;
+    await this.write(this.journal.take(MAX_ROWS_PER_BATCH));
+    this.settleIn(clock.monotonic() - began);
   }
 
   /** How many of these are one batch. */
@@ -168,7 +264,7 @@ export class WriteBack {
     const { rows, session, onError } = this.options;
     let bad: readonly Unwritten[] | undefined;
     try {
-      bad = await rows.writeBack(session, batch);
+      bad = batch.length === 0 ? [] : await rows.writeBack(session, batch);
     } catch (error) {
       if (!this.isClosed) onError('write back', error);
     }
@@ -176,7 +272,7 @@ export class WriteBack {
     this.batchesOnTheWay--;
     if (this.isClosed) return;
     if (isOutage) this.failed(batch);
-    else this.failures = 0;
+    else if (batch.length > 0) this.failures = 0;
     if (bad !== undefined) this.written(batch, bad);
     if (this.isResting) return;
     if (this.waiting.length >= MAX_ROWS_PER_BATCH || (this.waiting.length > 0 && this.timer === undefined))
@@ -261,7 +357,8 @@ export class WriteBack {
   }
 
   private done(results: readonly AttemptResult[]): void {
-    this.unwritten -= results.length;
+    if (results.length === 0) return;
+    for (const result of results) if (!this.journal.delete(result)) this.unwritten--;
     this.options.onWritten(results);
   }
 }

@@ -1,4 +1,5 @@
 import type { Message } from '../../connectors/mysql/client/client';
+import type { Attempt } from '../../connectors/mysql/client/messages';
 import type { Limited } from '../../connectors/mysql/operators/limited';
 import type { Pause } from '../../connectors/mysql/operators/operations';
 import type { WorkerStatus } from '../../connectors/mysql/operators/worker-status';
@@ -20,6 +21,7 @@ export interface Hold {
     | 'no_bolt'
     | 'overdue'
     | 'being_sent'
+    | 'delivered'
     | 'sender_gone'
     | 'needs_person'
     | 'account_unusable'
@@ -35,6 +37,8 @@ export interface MessageSurroundings {
   /** Of the message's account and channel. */
   readonly limited: readonly Limited[];
   readonly workers: readonly WorkerStatus[];
+  /** Of the message. */
+  readonly attempts?: readonly Pick<Attempt, 'version' | 'session' | 'outcome' | 'finishedAt'>[];
   /** The channels that the topology has a bolt for. */
   readonly senders: readonly string[];
   /** Whose topology that is: `release 7`, or the topology file. */
@@ -171,8 +175,22 @@ function obstacles({ channel, account }: Message, around: MessageSurroundings): 
   return holds;
 }
 
-function senderOf({ session, updatedAt }: Message, { workers, now }: MessageSurroundings): Hold {
+function senderOf(
+  { session, updatedAt, version }: Message,
+  { workers, now, attempts = [] }: MessageSurroundings,
+): Hold {
   const worker = workers.find((one) => one.session === session);
+  const delivered = attempts.find(
+    (one) => one.session === session && one.version === version && one.outcome === 'delivered',
+  );
+  if (delivered !== undefined) {
+    const who = worker?.state === 'alive' ? `worker ${worker.host}/${worker.pid}` : 'a spout';
+    const at = formatInstant(delivered.finishedAt);
+    return {
+      kind: 'delivered',
+      text: `it was delivered at ${at}; ${who} writes that to the message when a crowd is over.`,
+    };
+  }
   const claimed = `since ${formatInstant(updatedAt)}, for ${formatDuration(now - updatedAt)}`;
   if (worker?.state === 'alive') {
     return { kind: 'being_sent', text: `worker ${worker.host}/${worker.pid} is sending it ${claimed}.` };

@@ -32,6 +32,8 @@ export const failPointNames = [
   'request-sent',
   /** The provider answered; the bolt does not have the answer. */
   'answer-received',
+  /** Outcomes of a crowd are in the ledger, and their rows are not settled; the bolt has no answer. */
+  'journaled',
   /** Outcomes are in the table; the bolt has no answer. */
   'written-back',
 ] as const;
@@ -186,6 +188,10 @@ function sendRowsThatFail(rows: SendRows, reach: Reach): SendRows {
       const unwritten = await rows.writeBack(session, results);
       if (unwritten.length < results.length) reach('written-back');
       return unwritten;
+    },
+    async journal(session, results) {
+      await rows.journal(session, results);
+      reach('journaled');
     },
     async writeAlone(session, result, release) {
       const verdict = await rows.writeAlone(session, result, release);

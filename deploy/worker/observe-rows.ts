@@ -24,6 +24,8 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
     }
     tell(log, result);
   };
+  /** They are counted when the ledger has them, and not again with their rows. */
+  const journaled = new WeakSet<AttemptResult>();
   return {
     read: (ids, maxPayloadBytes) => timed('read', observer, () => rows.read(ids, maxPayloadBytes)),
     async claim(session, claimed, ahead) {
@@ -54,13 +56,20 @@ export function observedSendRows(channel: string, rows: SendRows, observer: Obse
       const unwritten = await timed('write_back', observer, () => rows.writeBack(session, results));
       const refused = new Set(unwritten.map(({ id }) => id));
       for (const { again } of unwritten) metrics.unwritten.inc({ channel, result: again ? 'again' : 'refused' });
-      for (const result of results) if (!refused.has(result.id)) written(result);
+      for (const result of results) if (!refused.has(result.id) && !journaled.has(result)) written(result);
       return unwritten;
+    },
+    async journal(session, results) {
+      await timed('journal', observer, () => rows.journal(session, results));
+      for (const result of results) {
+        journaled.add(result);
+        written(result);
+      }
     },
     async writeAlone(session, result, release) {
       const verdict = await timed('write_alone', observer, () => rows.writeAlone(session, result, release));
-      if (verdict === 'written') written(result);
-      else metrics.unwritten.inc({ channel, result: verdict });
+      if (verdict === 'written' && !journaled.has(result)) written(result);
+      if (verdict !== 'written') metrics.unwritten.inc({ channel, result: verdict });
       const { id, version } = result;
       const how = release?.keepsDoubt === true ? 'released' : 'released in doubt';
       if (verdict === 'released') log.warn({ message: id, version, reason: release?.reason }, how);
@@ -80,8 +89,10 @@ export function observedOpenRows(rows: OpenRows, observer: Observer): OpenRows {
     markDead: (leases) => timed('mark_dead', observer, () => rows.markDead(leases)),
     async recover(lost, delayMs) {
       const recovery = await timed('recover', observer, () => rows.recover(lost, delayMs));
-      const { recovered } = recovery;
+      const { recovered, delivered } = recovery;
       metrics.recovered.inc(recovered);
+      if (delivered > 0)
+        log.info({ component: SPOUT, delivered }, 'messages of dead workers are delivered, as the ledger says');
       if (recovered > 0) log.warn({ component: SPOUT, recovered }, 'messages of dead workers are scheduled again');
       return recovery;
     },

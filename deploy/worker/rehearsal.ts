@@ -129,6 +129,7 @@ function madeUp(table: RehearsalOptions['rows'], url: string, clock: Clock): Sen
     settleUnclaimed: async () => [],
     writeBack: async () => [],
     writeAlone: async () => 'written',
+    journal: async () => undefined,
     kept: async () => undefined,
     keep: async () => true,
   };

@@ -266,7 +266,7 @@ describe('SendBolt, come what may', () => {
   it('claims stop while much is unwritten', async () => {
     await start({ settings: { concurrency: 50, perAccount: 50, perOrigin: 50, claimBatch: 50, maxHeld: 5_000 } });
     world.database.before = (operation) => {
-      if (operation === 'writeBack' || operation === 'writeAlone') throw new Error('away');
+      if (['writeBack', 'writeAlone', 'journal'].includes(operation)) throw new Error('away');
     };
     const rows = world.rows(2_600, 100);
     world.emit(...rows);
@@ -296,7 +296,7 @@ describe('SendBolt, come what may', () => {
     world.database.before = (operation) => {
       if (operation === 'claim' && claim > 0) return world.clock.sleep(claim);
       const [first] = world.channel.journal;
-      if (operation === 'writeBack' && first !== undefined) {
+      if ((operation === 'writeBack' || operation === 'journal') && first !== undefined) {
         writes.push({ begun: world.channel.journal.length, waited: world.clock.now() - first.at });
       }
       return undefined;

@@ -51,6 +51,10 @@ export class Refusals {
         });
         return refused.map(({ row, again, wait }) => ({ id: row.id, reason: 'refused', again, ...(wait && { wait }) }));
       },
+      journal: async (session, all) => {
+        this.fail();
+        await own.journal(session, all);
+      },
       writeAlone: async (session, result, release) => {
         this.fail();
         const { poisoned } = this.world.database;

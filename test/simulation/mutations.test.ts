@@ -63,6 +63,19 @@ const backlog: Partial<Scenario> = {
   lateness: { sendWithinMs: null, onLate: 'suspend', own: 0, backlog: 'newest' },
 };
 
+/** Outcomes of a crowd are journaled, and a worker dies before their rows are settled. */
+const journaling: Partial<Scenario> = {
+  ...quiet,
+  channels: ['idempotent'],
+  messages: 200,
+  crowded: 1,
+  concurrency: 8,
+  perAccount: 8,
+  maxHeld: 60,
+  manners: { slowest: 200 },
+  strikes: [800, 1_500, 2_500].map((at) => ({ kind: 'crash', at })),
+};
+
 interface Case {
   readonly sabotage: Sabotage;
   readonly aim: Partial<Scenario>;
@@ -256,6 +269,16 @@ const caught: Record<string, Case> = {
     sabotage: mutations.backlogPutOffAlike,
     aim: backlog,
     breaks: ['backlog'],
+  },
+  'recovery that does not look at the ledger': {
+    sabotage: mutations.recoveryWithoutLedger,
+    aim: journaling,
+    breaks: ['I4'],
+  },
+  'a journaled outcome whose row is never settled': {
+    sabotage: mutations.settleForgotten,
+    aim: { ...journaling, strikes: [], calm: 30_000 },
+    breaks: ['I1', 'I7'],
   },
   'no reconcile': {
     sabotage: mutations.noReconcile,

@@ -155,6 +155,28 @@ export const recoveryWithoutDoubt: Sabotage = {
   }),
 };
 
+/** Rows of the dead are put back whatever the ledger says of them. */
+export const recoveryWithoutLedger: Sabotage = {
+  openRows: (rows, database) => {
+    database.recoversByLedger = false;
+    return rows;
+  },
+};
+
+/** What the ledger has is taken for written. */
+export const settleForgotten: Sabotage = {
+  sendRows: (rows, database) => ({
+    ...rows,
+    writeBack: (session, results) => {
+      const known = new Set(database.ledger.map((one) => `${one.id} ${one.version} ${one.session}`));
+      return rows.writeBack(
+        session,
+        results.filter(({ id, version }) => !known.has(`${id} ${version} ${session}`)),
+      );
+    },
+  }),
+};
+
 /** A session whose lease has run out counts as dead, and comes back to life with its next renewal. */
 export const deadForAWhile: Sabotage = {
   openRows: (rows, database) => ({

@@ -1,6 +1,7 @@
 import type { AttemptResult } from '../../bolts/send-rows';
 import { violationsOf } from '../../connectors/mysql/operators/verify/rules';
 import type { SeenAttempt, SeenRow, SeenSession, Violation } from '../../connectors/mysql/operators/verify/seen';
+import type { ChannelClass } from '../../topology/message';
 import type { ClientOperation, TableHistory } from '../faults/judge/history';
 import { judge } from '../faults/judge/judge';
 import { type MemoryRow, wakeOf } from '../support/mysql/memory-table';
@@ -97,6 +98,42 @@ test('what was begun and postponed was not taken, so that it is sent again needs
     expect(after('postponed')).toEqual([]);
     expect(after('delivered')).toHaveLength(1);
   }
+});
+
+describe('an outcome that only the ledger has', () => {
+  const [session, other] = ['a'.repeat(32), 'b'.repeat(32)];
+  const entry: SeenAttempt = {
+    ...{ id: 1, version: 1, session, contentHash: '', outcome: 'delivered', settled: 'delivered', receipt: null },
+    ...{ wakeAt: 1, startedAt: 1, finishedAt: 2, recordedAt: 3 },
+  };
+  const row: SeenRow = {
+    ...{ id: 1, account: 'shop', channel: 'webhook', dueAt: 1, wakeAt: 1, state: 'sending', version: 1, attempts: 1 },
+    ...{ planNumber: 1, planVersion: 1, inDoubt: false, session, deliveredAt: null, receipt: null },
+    ...{ createdAt: 0, updatedAt: 1, payloadHash: '' },
+  };
+  const found = (of: Partial<SeenRow>, dead: boolean, now = 4, channelClass: ChannelClass = 'idempotent') => {
+    const worker = { session, components: [], startedAt: 0, leaseUntil: 9, dead, left: false };
+    const around = {
+      ...{ now, sessions: new Map([[session, worker]]), classOf: () => channelClass },
+      ...{ isTended: () => true, patienceMs: 10 },
+    };
+    return violationsOf({ row: { ...row, ...of }, attempts: [entry] }, around).map(({ invariant }) => invariant);
+  };
+  const doubted = { state: 'scheduled', version: 2, inDoubt: true } as const;
+
+  test('is no violation while its claim stands, or when its row is in doubt after its worker died', () => {
+    expect([found({}, false), found({}, true), found(doubted, true)]).toEqual([[], [], []]);
+  });
+
+  test('is one where it is not settled in time, where nobody died, in other states, and on other channels', () => {
+    expect(found({}, false, 13)).toEqual([]);
+    expect(found({}, false, 14)).toEqual(['I1']);
+    expect(found(doubted, false)).toEqual(['I6']);
+    expect(found({ ...doubted, inDoubt: false }, true)).toEqual(['I6']);
+    expect(found({ session: other }, true)).toContain('I6');
+    expect(found({ ...doubted, state: 'uncertain' }, true)).toEqual(['I6']);
+    expect(found({}, false, 4, 'lookup')).toContain('I6');
+  });
 });
 
 function tableOf(simulation: Simulation, { table }: Histories): TableHistory {

@@ -12,6 +12,8 @@ import { until } from '../support/until';
 
 /** Due at one instant: enough that each bolt's share, even without one spout's, is claimed ahead of it. */
 const CROWD = 1_000;
+/** Enough that outcomes come by the hundred in each bolt while others wait to be claimed. */
+const JOURNALED_CROWD = 6_000;
 /** Due one after another after it, claimed each at its instant. */
 const SINGLES = 100;
 const SPACING = 10;
@@ -177,6 +179,29 @@ describe('a worker killed', () => {
     },
     120_000,
   );
+});
+
+describe('a bolt killed when outcomes of a crowd are in the ledger and not in their rows', () => {
+  it('leaves none of them to be sent again', async () => {
+    start('journaled');
+    await until('it is at work', everyVictimIsAtWork, LIMIT);
+    const dueAt = systemClock.now() + 2 * AHEAD;
+    const messages = Array.from({ length: JOURNALED_CROWD }, (_, n) => message(n, dueAt, 'as scheduled'));
+    const answers = await deployment.client.schedule(messages);
+    const content = new Map(answers.map(({ id }) => [deployment.keyOf(id), 'as scheduled']));
+    await until('it is dead', () => victims.every(({ end }) => end !== undefined), LIMIT);
+    expect(victims.map(({ reached }) => reached)).toEqual([true]);
+    await deployment.settled();
+    await judge({ content, canceled: new Set() });
+    const known = await deployment.sql.rows<[number, number]>(
+      'SELECT m.id, m.version FROM scheduled_messages m JOIN delivery_attempts a ON a.message_id=m.id AND a.version=1 ' +
+        "JOIN workers w ON w.session=a.session WHERE a.settled='delivered' AND w.dead=1 AND w.left_at IS NULL",
+    );
+    expect(known.length).toBeGreaterThan(0);
+    expect(known.filter(([, version]) => version > 1)).toEqual([]);
+    const requests = requestsByKey();
+    expect(known.filter(([id]) => requests.get(deployment.keyOf(id))?.length !== 1)).toEqual([]);
+  }, 120_000);
 });
 
 describe('a bolt stopped past its lease', () => {

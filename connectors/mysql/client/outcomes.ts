@@ -41,6 +41,9 @@ const SETTLED_AFTER_SECONDS = 2;
  * the first id that is not committed. One case remains: an INSERT that has drawn its ids and has not written its first row
  * while a later INSERT has committed. Rows younger than two seconds are therefore left for the next page.
  *
+ * In a crowd workers write that a message is delivered here first, and to its row later, under the same id. So what is delivered here
+ * counts as delivered while its row is open.
+ *
  * A canceled message has no attempt, so it is not here: the answer to the cancel says it.
  *
  * @param since `next` of the page before; from the beginning when it is not given
@@ -76,6 +79,9 @@ async function drawnIds(sql: Sql, after: number, limit: number): Promise<number[
   return (young === -1 ? rows : rows.slice(0, young)).map(([id]) => id);
 }
 
+/** As SQL. */
+const IS_JOURNALED = "m.state IN ('scheduled','sending') AND a.settled='delivered'";
+
 type Columns = readonly [
   attempt: number,
   settled: string,
@@ -95,17 +101,20 @@ type Columns = readonly [
 async function read(sql: Sql, after: number, last: number): Promise<Map<number, MessageOutcome | null>> {
   const rows = await sql.rows<Columns>(
     'SELECT a.id, a.settled, m.id, m.account, m.channel, m.dedupe_key, m.state, m.due_at, ' +
-      "IF(m.state='delivered', m.delivered_at, NULL), IF(m.state='delivered', m.receipt, NULL), " +
-      'm.last_error, m.late_kind IS NOT NULL FROM delivery_attempts a LEFT JOIN scheduled_messages m ON m.id=a.message_id ' +
+      `IF(m.state='delivered', m.delivered_at, IF(${IS_JOURNALED}, a.finished_at, NULL)), ` +
+      `IF(m.state='delivered', m.receipt, IF(${IS_JOURNALED}, a.receipt, NULL)), IF(${IS_JOURNALED}, NULL, m.last_error), ` +
+      ' m.late_kind IS NOT NULL FROM delivery_attempts a LEFT JOIN scheduled_messages m ON m.id=a.message_id ' +
       `WHERE a.id > ${integer(after)} AND a.id <= ${integer(last)} ORDER BY a.id`,
   );
   return new Map(
     rows.map(
-      ([attempt, settled, id, account, channel, dedupeKey, state, dueAt, deliveredAt, receipt, lastError, late]) => {
+      ([attempt, settled, id, account, channel, dedupeKey, its, dueAt, deliveredAt, receipt, lastError, late]) => {
+        const isOpen = its === 'sending' || its === 'scheduled';
+        const state = isOpen && settled === 'delivered' ? 'delivered' : its;
         if (id === null || settled === 'scheduled' || settled === 'suspended' || settled === 'late' || !isEnd(state))
           return [attempt, null];
-        const its = { id, account, channel, dedupeKey, state, dueAt, deliveredAt, receipt, lastError };
-        return [attempt, { ...its, isLate: late === 1 }];
+        const outcome = { id, account, channel, dedupeKey, state, dueAt, deliveredAt, receipt, lastError };
+        return [attempt, { ...outcome, isLate: late === 1 }];
       },
     ),
   );

@@ -2,11 +2,13 @@ import type { LostRow, OpenRow, OpenRows, Recovery, SessionLease, ShardCursor } 
 import { reasonOf, Unavailable } from '../../../topology/core/errors';
 import { DOUBT_SINCE_CLAIM } from '../schema/doubt';
 import { batchesOf, MAX_BYTES_PER_TRANSACTION, payloadBytesOf } from '../sql/batches';
-import { errnoOf } from '../sql/failures';
+import { errnoOf, isLocked } from '../sql/failures';
 import { InParts } from '../sql/in-parts';
 import { hex, integer, list, NOW_MS, text } from '../sql/literals';
 import { freeAmong } from '../sql/locks';
 import type { Pool } from '../sql/pool';
+import type { Sql } from '../sql/sql';
+import { deliverStatement } from './write-back';
 
 type PageColumns = readonly [
   id: number,
@@ -83,13 +85,13 @@ export class MySqlOpenRows implements OpenRows {
   }
 
   async recover(rows: readonly LostRow[], delayMs: number): Promise<Recovery> {
-    if (rows.length === 0) return { recovered: 0, refused: [] };
+    if (rows.length === 0) return { recovered: 0, delivered: 0, refused: [] };
     const sorted = rows.toSorted((a, b) => a.id - b.id);
     const bytes = await payloadBytesOf(this.pool, sorted);
     const batches = batchesOf(sorted, ({ id }) => bytes.get(id) ?? 0, recoveryBound);
     // Another one begins each time, because some may fail always, and nothing is tried after them.
     const begin = Math.floor(this.random() * batches.length);
-    let [recovered, written] = [0, 0];
+    let [recovered, delivered, written] = [0, 0, 0];
     const refused: Recovery['refused'][number][] = [];
     const failed: { readonly batch: readonly LostRow[]; readonly error: unknown }[] = [];
     for (const batch of [...batches.slice(begin), ...batches.slice(0, begin)]) {
@@ -97,8 +99,9 @@ export class MySqlOpenRows implements OpenRows {
       try {
         const left = await this.recoveries.write(batch, async (part) => {
           const put = await this.putBack(part, delayMs);
-          recovered += put;
-          return put;
+          recovered += put.recovered;
+          delivered += put.delivered;
+          return put.recovered + put.delivered;
         });
         written++;
         for (const { row, error, again, isAlone } of left) {
@@ -118,11 +121,14 @@ export class MySqlOpenRows implements OpenRows {
         refused.push({ id: row.id, reason: reasonOf(error) });
       } else failure ??= error;
     }
-    return { recovered, refused, ...(failure === undefined ? {} : { failure }) };
+    return { recovered, delivered, refused, ...(failure === undefined ? {} : { failure }) };
   }
 
   /** Rows that another transaction holds are left for the next time. */
-  private putBack(rows: readonly LostRow[], delayMs: number): Promise<number> {
+  private putBack(
+    rows: readonly LostRow[],
+    delayMs: number,
+  ): Promise<{ readonly recovered: number; readonly delivered: number }> {
     return this.pool.transaction(async (sql) => {
       const locked = await freeAmong(
         sql,
@@ -130,16 +136,46 @@ export class MySqlOpenRows implements OpenRows {
       );
       const free = new Set(locked);
       const owned = rows.filter(({ id }) => free.has(id));
-      if (owned.length === 0) return 0;
-      const these = list(owned, ({ id, version, session }) => `(${integer(id)},${integer(version)},${hex(session)})`);
+      if (owned.length === 0) return { recovered: 0, delivered: 0 };
+      const delivered = await settleByLedger(sql, owned);
+      // First what the ledger has, so that nothing of it is `sending` here any more.
       const { affectedRows } = await sql.run(
         "UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET state='scheduled', " +
           `${DOUBT_SINCE_CLAIM}, in_doubt=1, version=version+1, recoveries=LEAST(recoveries, 254) + 1, ` +
           `retry_at=${NOW_MS} + ${integer(Math.round(delayMs))}, last_error='its worker died while sending' ` +
-          `WHERE (id, version, claim) IN ${these} AND state='sending'`,
+          `WHERE (id, version, claim) IN ${claimsOf(owned)} AND state='sending'`,
       );
-      return affectedRows;
+      return { recovered: affectedRows, delivered };
     });
+  }
+}
+
+function claimsOf(rows: readonly LostRow[]): string {
+  return list(rows, ({ id, version, session }) => `(${integer(id)},${integer(version)},${hex(session)})`);
+}
+
+/**
+ * Settles those rows that the ledger says are delivered. It has the same time and receipt as their outcome.
+ * @param rows locked, in ascending order of their ids
+ */
+async function settleByLedger(sql: Sql, rows: readonly LostRow[]): Promise<number> {
+  const entries = await sql.rows<[id: number, version: number, session: Buffer, at: number, receipt: string | null]>(
+    'SELECT message_id, version, session, finished_at, receipt FROM delivery_attempts FORCE INDEX (attempt) ' +
+      `WHERE (message_id, version, session) IN ${claimsOf(rows)} AND settled='delivered' ORDER BY message_id`,
+  );
+  if (entries.length === 0) return 0;
+  const claims = entries.map(([id, version, session]) => ({ id, version, session: session.toString('hex') }));
+  const values = entries.map(([id, version, , at, receipt]) => ({
+    values: `ROW(${integer(id)},${integer(version)},${integer(at)},${text(receipt)})`,
+  }));
+  const its = `(m.id, m.version, m.claim) IN ${claimsOf(claims)} AND m.version=v.version AND m.state='sending'`;
+  try {
+    const { affectedRows } = await sql.run(deliverStatement(values, its));
+    return affectedRows;
+  } catch (error) {
+    // A row that cannot be delivered must not stay with the dead: it is put back, and sent again with the same key.
+    if (rows.length > 1 || errnoOf(error) === undefined || isLocked(error)) throw error;
+    return 0;
   }
 }
 

@@ -140,6 +140,10 @@ export class MySqlSendRows implements SendRows {
     return this.results.write(session, results);
   }
 
+  journal(session: string, results: readonly AttemptResult[]): Promise<void> {
+    return this.results.journal(session, results);
+  }
+
   writeAlone(session: string, result: AttemptResult, release: RowRelease | null): Promise<WrittenAlone> {
     return writeAlone(this.pool, session, result, release);
   }

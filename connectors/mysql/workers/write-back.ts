@@ -38,7 +38,7 @@ export interface Prepared {
 }
 
 /**
- * Writes attempts to the ledger and settles their rows, in one transaction per batch.
+ * Writes attempts to the ledger and settles their rows, in one transaction per batch. A journal is the ledger alone.
  *
  * 1. A row is settled only while this session owns it in that version: `claim`, `version` and `state='sending'`.
  * 2. The ledger is written once per (message, version, session): repeating is harmless. A lost claim does not matter here.
@@ -62,6 +62,12 @@ export class ResultWriter {
   constructor(private readonly pool: Pool) {
     this.parts = new InParts(pool, { byAccount: true });
     this.suspensions = new InParts(pool, { byAccount: true });
+  }
+
+  async journal(session: string, results: readonly AttemptResult[]): Promise<void> {
+    const owner = hex(session);
+    const prepared = results.map((result) => prepare(owner, result)).toSorted((a, b) => a.id - b.id);
+    if (prepared.length > 0) await this.pool.run(ledgerStatement(prepared));
   }
 
   async write(session: string, results: readonly AttemptResult[]): Promise<readonly Unwritten[]> {
@@ -165,12 +171,16 @@ export async function settleIn(sql: Sql, session: string, results: readonly Atte
   );
 }
 
-async function settle(sql: Sql, session: string, batch: readonly Prepared[]): Promise<void> {
-  await sql.run(
+function ledgerStatement(batch: readonly Prepared[]): string {
+  return (
     'INSERT INTO delivery_attempts (message_id, version, session, wake_at, content_hash, started_at, finished_at, ' +
-      `outcome, status, error, receipt, settled) VALUES ${batch.map(({ entry }) => entry).join(',')} ` +
-      'ON DUPLICATE KEY UPDATE id=id',
+    `outcome, status, error, receipt, settled) VALUES ${batch.map(({ entry }) => entry).join(',')} ` +
+    'ON DUPLICATE KEY UPDATE id=id'
   );
+}
+
+async function settle(sql: Sql, session: string, batch: readonly Prepared[]): Promise<void> {
+  await sql.run(ledgerStatement(batch));
   const owned = `m.claim=${hex(session)} AND m.state='sending' AND m.version=v.version`;
   const delivered = batch.filter((row) => row.delivered);
   if (delivered.length > 0) {

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import type { ShardCursor } from '../../../spouts/open-rows';
 import { until } from '../../support/until';
 import type { PortsWorld } from './ports-world';
-import { newSession, Scene } from './scene';
+import { newSession, result, Scene } from './scene';
 
 /** What spouts and workers may count on. */
 export function openRowsBattery(open: () => Promise<PortsWorld>): void {
@@ -92,13 +92,52 @@ export function openRowsBattery(open: () => Promise<PortsWorld>): void {
       const [own, foreign, stale] = [await scene.claimed(), await scene.claimed(scene.second), await scene.claimed()];
       const rows = [own, foreign, stale].map(({ id, version }) => ({ id, version, session: scene.first }));
       const asked = rows.map((row) => (row.id === stale.id ? { ...row, version: 7 } : row));
-      expect(await scene.world.openRows.recover(asked, 5_000)).toEqual({ recovered: 1, refused: [] });
+      expect(await scene.world.openRows.recover(asked, 5_000)).toEqual({ recovered: 1, delivered: 0, refused: [] });
       const row = await scene.world.row(own.id);
       expect(row).toMatchObject({ state: 'scheduled', inDoubt: true, version: 2, session: null, attempts: 1 });
       expect(row.wakeAt).toBeGreaterThanOrEqual(scene.now + 5_000);
       expect(await scene.world.row(foreign.id)).toMatchObject({ state: 'sending', session: scene.second });
       expect(await scene.world.row(stale.id)).toMatchObject({ state: 'sending', session: scene.first });
-      expect(await scene.world.openRows.recover([], 0)).toEqual({ recovered: 0, refused: [] });
+      expect(await scene.world.openRows.recover([], 0)).toEqual({ recovered: 0, delivered: 0, refused: [] });
+    });
+
+    test('what the ledger says is delivered by that claim is delivered, and the others are put back', async () => {
+      const [journaled, other, foreign] = [await scene.claimed(), await scene.claimed(), await scene.claimed()];
+      const settlement = { state: 'delivered', deliveredAt: 1_234, receipt: 'r' } as const;
+      const its = (row: typeof journaled) => ({
+        ...result(row, { kind: 'delivered', receipt: 'r' }, settlement),
+        finishedAt: 1_234,
+      });
+      await scene.world.sendRows.journal(scene.first, [its(journaled)]);
+      // A zombie's entry is of another claim.
+      await scene.world.sendRows.journal(scene.second, [its(foreign)]);
+      const lost = [journaled, other, foreign].map(({ id, version }) => ({ id, version, session: scene.first }));
+      expect(await scene.world.openRows.recover(lost, 0)).toEqual({ recovered: 2, delivered: 1, refused: [] });
+      expect(await scene.world.row(journaled.id)).toMatchObject({
+        state: 'delivered',
+        version: 1,
+        deliveredAt: 1_234,
+        receipt: 'r',
+        lastError: null,
+      });
+      for (const { id } of [other, foreign])
+        expect(await scene.world.row(id)).toMatchObject({ state: 'scheduled', version: 2, inDoubt: true });
+      expect(await scene.world.openRows.recover(lost, 0)).toEqual({ recovered: 0, delivered: 0, refused: [] });
+    });
+
+    test('it is as its session would have settled it, whose write-back changes nothing afterwards', async () => {
+      const [recovered, settled] = [await scene.claimed(), await scene.claimed()];
+      const its = (row: typeof recovered) =>
+        result(row, { kind: 'delivered', receipt: 'r' }, { state: 'delivered', deliveredAt: 5.5, receipt: 'r' });
+      const results = [recovered, settled].map(its);
+      await scene.world.sendRows.journal(scene.first, results);
+      await scene.world.openRows.recover([{ id: recovered.id, version: 1, session: scene.first }], 0);
+      const before = await scene.world.row(recovered.id);
+      expect(await scene.world.sendRows.writeBack(scene.first, results)).toEqual([]);
+      const after = await scene.world.row(recovered.id);
+      expect(after).toEqual(before);
+      const { state, deliveredAt, receipt } = await scene.world.row(settled.id);
+      expect(after).toMatchObject({ state, deliveredAt, receipt });
     });
 
     test('a row that the database refuses to write holds no other of its batch', async () => {
@@ -110,7 +149,11 @@ export function openRowsBattery(open: () => Promise<PortsWorld>): void {
         lost.map((row) => (row.id === poison.id ? { ...row, version: 2 ** 32 - 1 } : row)),
         0,
       );
-      expect(recovery).toEqual({ recovered: 2, refused: [{ id: poison.id, reason: expect.any(String) }] });
+      expect(recovery).toEqual({
+        recovered: 2,
+        delivered: 0,
+        refused: [{ id: poison.id, reason: expect.any(String) }],
+      });
       for (const { id } of rows) {
         expect(await scene.world.row(id)).toMatchObject({ state: id === poison.id ? 'sending' : 'scheduled' });
       }

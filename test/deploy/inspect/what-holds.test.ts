@@ -120,6 +120,18 @@ test('a message that is being sent names the worker, or that its lease is over',
   expect(text(sending, around({ workers: [] }))).toMatch(/^the worker that claimed it no longer holds its lease/);
 });
 
+test('a message that the ledger says is delivered by this claim says so, and who writes that to it', () => {
+  const sending = message({ state: 'sending', session: SESSION, version: 2 });
+  const attempt = { session: SESSION, version: 2, outcome: 'delivered', finishedAt: NOW - 400 } as const;
+  const delivered = around({ attempts: [attempt] });
+  expect(kinds(sending, delivered)).toEqual(['delivered']);
+  expect(text(sending, delivered)).toMatch(/^it was delivered at 2027-01-15T08:59:59.600Z; worker h\/3 writes that/);
+  expect(text(sending, around({ attempts: [attempt], workers: [] }))).toContain('; a spout writes that');
+  for (const other of [{ version: 1 }, { session: 'cd'.repeat(16) }, { outcome: 'retry' as const }]) {
+    expect(kinds(sending, around({ attempts: [{ ...attempt, ...other }] }))).toEqual(['being_sent']);
+  }
+});
+
 test('what needs a person names the command, and what ended is held by nothing', () => {
   expect(text(message({ state: 'failed' }))).toContain('downspout messages redrive 7');
   expect(text(message({ state: 'uncertain' }))).toContain('downspout messages resolve 7 --delivered');

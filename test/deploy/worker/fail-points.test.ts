@@ -152,6 +152,21 @@ test('ids that are kept are a place before the request, and those that are not a
   expect(happened.filter((what) => what !== 'prefetched')).toEqual(['claim-committed', 'ids-kept']);
 });
 
+test('what is journaled is a place before its row is settled, and what is not is none', async () => {
+  const { ports, database, happened } = world();
+  const rows = ports.sendRows('webhook');
+  const { id } = database.insert({ dueAt: 0 });
+  const result = {
+    ...{ id, version: 1, dueAt: 0, wakeAt: 0, contentHash: '?', startedAt: 0, finishedAt: 1 },
+    outcome: { kind: 'delivered' },
+    settlement: { state: 'delivered', deliveredAt: 1, receipt: null },
+  } as const;
+  await expect(rows.journal(session, [result])).rejects.toThrow();
+  expect(happened).toEqual([]);
+  await rows.journal(session, [{ ...result, contentHash: 'a'.repeat(64) }]);
+  expect(happened).toEqual(['journaled']);
+});
+
 test('a claim before the instant is a place of its own', async () => {
   const { ports, database, clock, happened } = world();
   const rows = ports.sendRows('webhook');

@@ -86,6 +86,36 @@ describe('observed rows', () => {
       expect(entries()).toContainEqual(expect.objectContaining({ level: 40, message: bad.id, reason, msg }));
   });
 
+  it('counts what is journaled when the ledger has it, and not again with its row', async () => {
+    const own = new Metrics();
+    const crowded = observedSendRows('webhook', database.sendRows(), { ...observer, metrics: own });
+    const ids = [database.insert({ dueAt: 0 }).id, database.insert({ dueAt: 0 }).id];
+    await crowded.claim(session, await crowded.read(ids, Number.POSITIVE_INFINITY), 0);
+    const delivered = { state: 'delivered', deliveredAt: 1, receipt: null } as const;
+    const [one, other] = ids.map((id) => result(id, { kind: 'delivered' }, delivered, 1_250)) as [
+      AttemptResult,
+      AttemptResult,
+    ];
+    const counted = 'downspout_settled_total{channel="webhook",state="delivered"} 2';
+    await crowded.journal(session, [one, other]);
+    expect(await own.text()).toContain(counted);
+    expect(await crowded.writeBack(session, [one])).toEqual([]);
+    expect(await crowded.writeAlone(session, other, null)).toBe('written');
+    expect(await own.text()).toContain(counted);
+    expect(await own.text()).toContain('downspout_database_seconds_count{operation="journal"} 1');
+  });
+
+  it('tells of rows of dead workers that are delivered, as the ledger says, and counts none of them as scheduled', async () => {
+    const own = new Metrics();
+    const openRows = observedOpenRows(
+      { ...database.openRows(), recover: async () => ({ recovered: 0, delivered: 2, refused: [] }) },
+      { ...observer, metrics: own },
+    );
+    await openRows.recover([], 0);
+    expect(await own.text()).not.toContain('downspout_recovered_total 2');
+    expect(entries().at(-1)).toMatchObject({ level: 30, delivered: 2 });
+  });
+
   it('counts what was late apart, by what became of it, and warns of none of it', async () => {
     const ids = [0, 0, 0].map((dueAt) => database.insert({ dueAt }).id);
     const before = entries().length;
@@ -135,7 +165,11 @@ describe('observed rows', () => {
     const openRows = observedOpenRows(database.openRows(), observer);
     await rows.claim(session, await rows.read([id], Number.POSITIVE_INFINITY), 0);
     expect(await openRows.leasesOf([session])).toEqual([]);
-    expect(await openRows.recover([{ id, version: 1, session }], 0)).toEqual({ recovered: 1, refused: [] });
+    expect(await openRows.recover([{ id, version: 1, session }], 0)).toEqual({
+      recovered: 1,
+      delivered: 0,
+      refused: [],
+    });
     expect((await openRows.page('webhook', [], 10, 10)).length).toBe(0);
     expect(await metrics.text()).toContain('downspout_recovered_total 1');
     expect(entries().at(-1)).toMatchObject({ level: 40, recovered: 1 });

@@ -45,7 +45,7 @@ export interface PlanChange {
 interface TableHistory {
   readonly rows: readonly Readonly<MemoryRow>[];
   readonly plans: readonly PlanChange[];
-  readonly ledger: readonly (AttemptResult & { readonly session: string })[];
+  readonly ledger: readonly (AttemptResult & { readonly session: string; readonly recordedAt: number })[];
   /** Sessions that were marked dead, and since when. */
   readonly markedDead: ReadonlyMap<string, number>;
   /** Sessions whose process died. */

@@ -48,7 +48,7 @@ const request: ReceivedRequest = {
   at: 1_005,
   accepted: true,
 };
-const attempt: AttemptResult & { readonly session: string } = {
+const attempt: AttemptResult & { readonly session: string; readonly recordedAt: number } = {
   id: 1,
   version: 1,
   dueAt: 1_000,
@@ -59,6 +59,7 @@ const attempt: AttemptResult & { readonly session: string } = {
   outcome: { kind: 'delivered' },
   settlement: { state: 'delivered', deliveredAt: 1_010, receipt: null },
   session: 'w',
+  recordedAt: 1_020,
 };
 const skipped: Pick<AttemptResult, 'outcome' | 'settlement'> = {
   outcome: { kind: 'late', reason: 'late' },
@@ -176,6 +177,14 @@ const planted: readonly (readonly [what: string, invariant: Invariant, histories
     histories({ requests: [request, { ...again, accepted: true }], table: { died: new Set(['w']), ledger: [] } }),
   ],
   ['two keys', 'I4', histories({ requests: [request, { ...again, key: 'key-2' }], table: { died: new Set(['w']) } })],
+  [
+    'a request repeated after a death, though the ledger had its outcome when its row was put back',
+    'I4',
+    histories({
+      requests: [request, again],
+      table: { plans: [plan, { ...plan, version: 2, committedAt: 1_023 }], died: new Set(['w']) },
+    }),
+  ],
   ['a request repeated without a reason', 'I4', histories({ requests: [request, again] })],
   [
     'a request repeated on a blind channel after a death',

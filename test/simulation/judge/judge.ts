@@ -135,6 +135,9 @@ function isNewPlan({ kind, result }: ClientOperation): boolean {
   return (kind === 'edit' || kind === 'redrive') && result !== 'refused';
 }
 
+/** The ledger's clock counts milliseconds. */
+const LEDGER_READ_MS = 2;
+
 /** I4: at most one accepted; nothing is sent by the dead; requests are repeated only where that is explained, and on blind channels never. */
 function* repeated(of: Evidence): Iterable<Violation> {
   const { classes, table } = of.histories;
@@ -152,7 +155,11 @@ function* repeated(of: Evidence): Iterable<Violation> {
       }
     }
     for (const request of requests.slice(0, -1)) {
-      const outcome = of.attemptOf(request)?.outcome.kind;
+      const attempt = of.attemptOf(request);
+      const outcome = attempt?.outcome.kind;
+      const next = of.plans.get(id)?.find(({ version }) => version === (attempt?.version ?? 0) + 1);
+      if (outcome === 'delivered' && (next?.committedAt ?? 0) > (attempt?.recordedAt ?? 0) + LEDGER_READ_MS)
+        yield { invariant: 'I4', id, what: 'sent again, though the ledger said that it was delivered' };
       if (outcome === 'retry' || outcome === 'unusable' || outcome === 'postponed') continue;
       if (channelClass === 'blind') {
         yield { invariant: 'I4', id, what: `sent again, blind, after ${outcome ?? 'an attempt without end'}` };

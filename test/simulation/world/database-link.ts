@@ -39,6 +39,7 @@ export class DatabaseLink {
       settleUnclaimed: (...query) => this.call(() => rows.settleUnclaimed(...query)),
       writeBack: (session, results) => this.call(() => rows.writeBack(session, results)),
       writeAlone: (...query) => this.call(() => rows.writeAlone(...query)),
+      journal: (...query) => this.call(() => rows.journal(...query)),
       kept: (...query) => this.call(() => rows.kept(...query)),
       keep: (...query) => this.call(() => rows.keep(...query)),
     };

@@ -224,7 +224,7 @@ describe('a row that the database refuses to recover, with nothing beside it to 
           }
           await own.recover(part, delayMs);
         });
-        return { recovered: 0, refused: refused.map(({ row }) => ({ id: row.id, reason: 'no' })) };
+        return { recovered: 0, delivered: 0, refused: refused.map(({ row }) => ({ id: row.id, reason: 'no' })) };
       },
     }));
     await register('first', 5_000);

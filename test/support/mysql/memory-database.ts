@@ -20,6 +20,12 @@ import { MemoryLimits } from './memory-limits';
 import { MemoryRefreshes } from './memory-refreshes';
 import { type MemoryRow, MemoryTable, wakeOf } from './memory-table';
 
+export type MemoryAttempt = AttemptResult & {
+  readonly session: string;
+  /** Epoch milliseconds. */
+  readonly recordedAt: number;
+};
+
 interface MemoryWorker extends WorkerIdentity {
   leaseUntil: number;
   dead: boolean;
@@ -43,6 +49,7 @@ export type Operation =
   | 'settleUnclaimed'
   | 'writeBack'
   | 'writeAlone'
+  | 'journal'
   | 'kept'
   | 'keep'
   | 'register'
@@ -77,15 +84,17 @@ export class MemoryDatabase extends MemoryTable {
   readonly locked = new Set<number>();
   /** Rows that cannot be written back or recovered. */
   readonly poisoned = new Set<number>();
+  /** Recovery looks at the ledger first. */
+  recoversByLedger = true;
   private readonly keptIds = new Map<number, Kept & { readonly planNumber: number }>();
   /** The last suspended row that was looked at, by account and generation. */
   private readonly passed = new Map<string, Pick<MemoryRow, 'id' | 'dueAt'>>();
   /** Accounts whose rows cannot be resumed. */
   readonly unresumable = new Set<string>();
-  private readonly attempts = new Map<string, AttemptResult & { readonly session: string }>();
+  private readonly attempts = new Map<string, MemoryAttempt>();
 
-  /** One entry per attempt: what the bolts wrote back. */
-  get ledger(): (AttemptResult & { readonly session: string })[] {
+  /** One entry per attempt: what the bolts wrote back, or journaled. */
+  get ledger(): MemoryAttempt[] {
     return [...this.attempts.values()];
   }
 
@@ -107,6 +116,7 @@ export class MemoryDatabase extends MemoryTable {
       claim: (session, rows, ahead) => this.run('claim', () => this.claimRows(session, rows, ahead)),
       settleUnclaimed: (session, results) => this.run('settleUnclaimed', () => this.settleUnclaimed(session, results)),
       writeBack: (session, results) => this.run('writeBack', () => this.settleRows(session, results)),
+      journal: (session, results) => this.run('journal', () => this.journal(session, results)),
       writeAlone: (session, result, release) =>
         this.run('writeAlone', () => {
           const [bad] = this.settleRows(session, [result]);
@@ -231,7 +241,8 @@ export class MemoryDatabase extends MemoryTable {
   private recover(rows: readonly LostRow[], delayMs: number): Recovery {
     const own = rows.flatMap(({ id, version, session }) => this.owned(session, id, version) ?? []);
     const isRefused = ({ id, version }: MemoryRow) => this.poisoned.has(id) || version >= MAX_VERSION;
-    const writable = own.filter((row) => !isRefused(row));
+    const settled = own.filter((row) => !this.poisoned.has(row.id) && this.settleByLedger(row));
+    const writable = own.filter((row) => !settled.includes(row) && !isRefused(row));
     for (const row of writable) {
       const lastError = 'its worker died while sending';
       const retryAt = this.now() + delayMs;
@@ -247,8 +258,27 @@ export class MemoryDatabase extends MemoryTable {
         version: version + 1,
       });
     }
-    const refused = own.filter(isRefused).map(({ id }) => ({ id, reason: 'cannot be written' }));
-    return { recovered: writable.length, refused };
+    const refused = own
+      .filter((row) => !settled.includes(row) && isRefused(row))
+      .map(({ id }) => ({ id, reason: 'cannot be written' }));
+    return { recovered: writable.length, delivered: settled.length, refused };
+  }
+
+  private settleByLedger(row: MemoryRow): boolean {
+    const entry = this.attempts.get(`${row.id} ${row.version} ${row.claim ?? ''}`);
+    if (!this.recoversByLedger || entry?.settlement.state !== 'delivered') return false;
+    this.write(row, this.settled(row, entry));
+    return true;
+  }
+
+  private record(session: string, result: AttemptResult): void {
+    const key = `${result.id} ${result.version} ${session}`;
+    if (!this.attempts.has(key)) this.attempts.set(key, { ...result, session, recordedAt: this.now() });
+  }
+
+  private journal(session: string, results: readonly AttemptResult[]): void {
+    if (!results.every(isWritable)) throw new RangeError('cannot be written');
+    for (const result of results) this.record(session, result);
   }
 
   private release(session: string, { id, version }: AttemptResult, release: RowRelease): void {
@@ -298,8 +328,7 @@ export class MemoryDatabase extends MemoryTable {
       else if (this.poisoned.has(id) || !isWritable(result))
         bad.push({ id, reason: 'cannot be written', again: false });
       else {
-        const key = `${id} ${version} ${session}`;
-        if (!this.attempts.has(key)) this.attempts.set(key, { ...result, session });
+        this.record(session, result);
         const row = this.owned(session, id, version);
         if (row !== undefined) {
           const now = this.now();

@@ -43,10 +43,11 @@ export function violationsOf(seen: Seen, around: Surroundings): Violation[] {
 }
 
 /** I1: an open row is sent or recovered within the patience, and a suspended one resumed. */
-function* standing({ row }: Seen, around: Surroundings): Iterable<Violation> {
+function* standing({ row, attempts }: Seen, around: Surroundings): Iterable<Violation> {
   const { now, patienceMs, isTended, sessions } = around;
   if (row.wakeAt === null || !isTended(row, patienceMs)) return;
-  const since = Math.max(row.wakeAt, row.updatedAt);
+  const journaled = attempts.filter((attempt) => isOfItsClaim(row, attempt) && attempt.settled === 'delivered');
+  const since = Math.max(row.wakeAt, row.updatedAt, ...journaled.map(({ recordedAt }) => recordedAt));
   if (now - since <= patienceMs) return;
   if (row.state === 'scheduled') yield breach('I1', row, `has waited for ${now - since} ms since its wake`);
   if (row.state === 'sending' && isAlive(sessions.get(row.session))) {
@@ -142,7 +143,12 @@ function unexplained(
 function* untrue(seen: Seen, around: Surroundings): Iterable<Violation> {
   const { row, attempts } = seen;
   if (row.state === 'delivered') yield* falselyDelivered(row, attempts);
-  else if (attempts.some(({ settled, version }) => settled === 'delivered' && version >= row.planVersion))
+  else if (
+    attempts.some(
+      (attempt) =>
+        attempt.settled === 'delivered' && attempt.version >= row.planVersion && !isJournaled(row, attempt, around),
+    )
+  )
     yield breach('I6', row, `${row.state}, though an attempt was delivered`);
   const says = attempts.some(({ settled, version }) => settled === 'failed' && version === row.version);
   if (row.state === 'failed' && !says) {
@@ -153,10 +159,25 @@ function* untrue(seen: Seen, around: Surroundings): Iterable<Violation> {
   }
   if (row.state === 'sending') yield* abandoned(row, around);
   const last = attempts.at(-1);
-  if (last !== undefined && contradicts(row, last)) {
+  if (last !== undefined && contradicts(row, last) && !isJournaled(row, last, around)) {
     const ended = `version ${last.version} ended ${last.settled}`;
     yield breach('I6', row, `${row.state} in version ${row.version}, though ${ended}`);
   }
+}
+
+function isOfItsClaim(row: SeenRow, { version, session }: SeenAttempt): boolean {
+  return row.state === 'sending' && version === row.version && session === row.session;
+}
+
+/**
+ * In a crowd the ledger has an outcome before its row, on idempotent channels. If the worker dies and its row is recovered before that
+ * is seen, the row is in doubt, and the message sent again with the same key.
+ */
+function isJournaled(row: SeenRow, attempt: SeenAttempt, { classOf, sessions }: Surroundings): boolean {
+  if (attempt.settled !== 'delivered' || (classOf(row.channel) ?? 'idempotent') !== 'idempotent') return false;
+  if (isOfItsClaim(row, attempt)) return true;
+  const isOpen = row.state === 'scheduled' || row.state === 'sending';
+  return isOpen && row.inDoubt && attempt.version < row.version && !isAlive(sessions.get(attempt.session));
 }
 
 function* falselyDelivered(row: SeenRow, attempts: readonly SeenAttempt[]): Iterable<Violation> {

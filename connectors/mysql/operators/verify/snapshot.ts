@@ -13,8 +13,8 @@ export interface Snapshot {
 }
 
 /**
- * Reads the messages that fulfil the condition, which is SQL, in the order of their ids. Workers write row and ledger in one transaction, and both are read in
- * one snapshot here, so they agree while the system runs.
+ * Reads the messages that fulfil the condition, which is SQL, in the order of their ids. Workers write row and ledger in one transaction, or in a crowd the
+ * ledger first, and both are read in one snapshot here, so they agree while the system runs.
  */
 export function readSnapshot(pool: Pool, condition: string, sessions: Sessions): Promise<Snapshot> {
   return pool.use(async (sql) => {

@@ -71,7 +71,8 @@ export function showCommand(): Command {
           new AccountStates(pool).of(account, channel),
         ]);
         const senders = sendersOf(running);
-        const around = { now, pauses, limited, workers, senders, topology: running.source, account: state };
+        const { attempts } = shown;
+        const around = { now, pauses, limited, workers, attempts, senders, topology: running.source, account: state };
         const bolt = running.settings.bolts[channel] ?? { onLate: 'suspend' };
         const policy = channelPolicy(bolt, sendWithinOf(channel, channelsFor(context).kinds));
         return { ...shown, policy, holds: whatHolds(shown.message, around) };

@@ -76,6 +76,19 @@ test('tells what became of every message, page by page', async () => {
   expect((await everything(all.next)).ids).toEqual([more]);
 });
 
+test('what the ledger says is delivered is an outcome before its row says so, because no other entry follows', async () => {
+  const ids = (await scheduled(2)) as [number, number];
+  for (const id of ids) await end(admin, id);
+  await admin.run(`UPDATE scheduled_messages SET state='sending', last_error='busy' WHERE id=${ids[0]}`);
+  await admin.run(`UPDATE scheduled_messages SET state='scheduled', version=2, in_doubt=1 WHERE id=${ids[1]}`);
+  const { outcomes, next } = await everything();
+  expect(outcomes.map(({ id }) => id)).toEqual(ids);
+  for (const outcome of outcomes)
+    expect(outcome).toMatchObject({ state: 'delivered', deliveredAt: 0, receipt: null, lastError: null });
+  await admin.run("UPDATE scheduled_messages SET state='delivered'");
+  expect((await everything(next)).ids).toEqual([]);
+});
+
 test('a retry is no outcome', async () => {
   const [retried, done] = await scheduled(2);
   await end(admin, retried as number, 'scheduled');

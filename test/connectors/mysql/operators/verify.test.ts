@@ -126,6 +126,7 @@ function cli(...args: string[]) {
 const open = { delivered_at: null, receipt: null };
 const retry = { outcome: "'retry'", settled: "'scheduled'", receipt: null };
 const dead = { session: `x'${DEAD}'` };
+const recent = { recorded_at: 'NOW(6)' };
 const again = () => ({ version: 2, wake_at: now - HOUR, started_at: now - HOUR + 20 });
 const twice = { version: 2, attempts: 2 };
 const sending = { ...open, state: "'sending'" };
@@ -176,6 +177,12 @@ const healthy: readonly (readonly [what: string, plant: () => Promise<unknown>])
   ['one that was skipped because it was late', () => late('failed')],
   ['one that waits for a person because it was late', () => late('late')],
   ['one that is being sent', () => message({ ...sending, updated_at: 'NOW(6)' }, [])],
+  ['one that is delivered by the ledger, and whose row is not settled yet', () => message({ ...sending }, [recent])],
+  [
+    'one that was sent by a worker which died, and is in doubt because nobody has looked at the ledger',
+    () =>
+      message({ ...open, ...twice, state: "'scheduled'", in_doubt: 1, updated_at: 'NOW(6)' }, [{ ...dead, ...recent }]),
+  ],
   ['one whose worker has just died', () => message({ ...sending, claim: `x'${DEAD}'`, updated_at: 'NOW(6)' }, [])],
   [
     'an attempt whose outcome was written after its worker was given up',
@@ -230,6 +237,7 @@ const healthy: readonly (readonly [what: string, plant: () => Promise<unknown>])
 const planted: readonly (readonly [what: string, invariant: Invariant, plant: () => Promise<number>])[] = [
   ['one that nobody sends', 'I1', () => message({ ...open, state: "'scheduled'", attempts: 0 }, [])],
   ['one that a living worker has forgotten', 'I1', () => message(sending, [])],
+  ['one that is delivered by the ledger, and whose row a living worker has forgotten', 'I1', () => message(sending)],
   ['an early attempt', 'I2', () => message({}, [{ started_at: now - HOUR - 1 }])],
   [
     'an attempt after a cancel',

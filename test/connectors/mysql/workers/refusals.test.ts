@@ -73,6 +73,7 @@ describe.each([1644, 1062, 1452, 1451, 1242, 1365, 1146, 1054, 1064, 1136, 1305,
       const { pool, written } = refusing(errno, [2]);
       expect(await new MySqlOpenRows(pool).recover(rows, 0)).toEqual({
         recovered: 3,
+        delivered: 0,
         refused: [{ id: 2, reason: expect.any(String) }],
       });
       expect(written.toSorted((a, b) => a - b)).toEqual([1, 3, 4]);
@@ -279,13 +280,22 @@ function ofLargeRows(mebibytes: number, refused: readonly number[], random: () =
 describe('a batch of rows to recover that is refused as a whole', () => {
   test('holds no other, and its row is named where it is the only one', async () => {
     const { openRows, written } = ofLargeRows(40, [1]);
-    expect(await openRows.recover(rows, 0)).toEqual({ recovered: 3, refused: [{ id: 1, reason: expect.any(String) }] });
+    expect(await openRows.recover(rows, 0)).toEqual({
+      recovered: 3,
+      delivered: 0,
+      refused: [{ id: 1, reason: expect.any(String) }],
+    });
     expect(written).toEqual([2, 3, 4]);
   });
 
   test('is said where it is of several, which may not all be refused', async () => {
     const { openRows, written } = ofLargeRows(16, [1, 2]);
-    expect(await openRows.recover(rows, 0)).toEqual({ recovered: 2, refused: [], failure: expect.any(Unavailable) });
+    expect(await openRows.recover(rows, 0)).toEqual({
+      recovered: 2,
+      delivered: 0,
+      refused: [],
+      failure: expect.any(Unavailable),
+    });
     expect(written).toEqual([3, 4]);
   });
 
@@ -314,11 +324,62 @@ describe('a row whose writing waits for what somebody else holds (error 1205) ho
   });
 });
 
+describe('a row of a dead worker that the ledger says is delivered', () => {
+  const entries = async (statement: string) => {
+    if (!statement.startsWith('SELECT message_id')) return select(statement);
+    return [2, 3].map((id) => [id, 1, Buffer.from(SESSION, 'hex'), 7, null]);
+  };
+  /** @param refuses whether the server refuses to deliver row 2 */
+  function delivering(errno: number, refuses: boolean) {
+    const committed: string[][] = [];
+    const transaction = async (work: (sql: unknown) => Promise<unknown>) => {
+      const own: string[] = [];
+      const run = async (statement: string) => {
+        const isDelivery = statement.startsWith('UPDATE (VALUES');
+        if (refuses && isDelivery && statement.includes('ROW(2,'))
+          throw instructionOfWrite(Object.assign(new Error('no'), { errno, sqlState: 'HY000' }), true);
+        own.push(statement);
+        return { affectedRows: isDelivery ? statement.split('ROW(').length - 1 : 1 };
+      };
+      const answer = await work({ rows: entriesOf, run });
+      committed.push(own);
+      return answer;
+    };
+    const entriesOf = async (statement: string) => {
+      const ids = new Set([...statement.matchAll(/\d+/g)].map(([id]) => Number(id)));
+      return (await entries(statement)).filter(([id]) => ids.has(Number(id)));
+    };
+    const pool = { clock: new ManualClock(), use: transaction, transaction, rows: async () => [] } as never;
+    return { pool, committed };
+  }
+
+  test('is delivered in the transaction that puts the others back', async () => {
+    const { pool, committed } = delivering(0, false);
+    expect(await new MySqlOpenRows(pool).recover(rows, 0)).toEqual({ recovered: 1, delivered: 2, refused: [] });
+    expect(committed).toHaveLength(1);
+    expect(committed[0]?.map((statement) => statement.slice(0, 14))).toEqual(['UPDATE (VALUES', 'UPDATE schedul']);
+    expect(committed[0]?.[0]).toContain('ROW(2,1,7,NULL),ROW(3,1,7,NULL)');
+  });
+
+  test('is put back where that is refused, and holds no other', async () => {
+    const { pool, committed } = delivering(1644, true);
+    expect(await new MySqlOpenRows(pool).recover(rows, 0)).toMatchObject({ delivered: 1, refused: [] });
+    const [putBack = []] = committed.filter((own) => own.some((statement) => statement.includes('(2,1,x')));
+    expect(putBack.map((statement) => statement.slice(0, 14))).toEqual(['UPDATE schedul']);
+  });
+
+  test.each([1205, 3572])('waits where a lock is why (error %i)', async (errno) => {
+    const { pool } = delivering(errno, true);
+    expect(await new MySqlOpenRows(pool).recover(rows, 0)).toMatchObject({ delivered: 1, refused: [{ id: 2 }] });
+  });
+});
+
 test('rows that the database refuses for their values are named, although nothing else is written', async () => {
   const { pool } = refusing(1264, [1, 2]);
   const reason = expect.any(String);
   expect(await new MySqlOpenRows(pool).recover(rows.slice(0, 2), 0)).toEqual({
     recovered: 0,
+    delivered: 0,
     refused: [
       { id: 1, reason },
       { id: 2, reason },

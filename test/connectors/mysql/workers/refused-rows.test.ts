@@ -141,6 +141,7 @@ describe.each(failures)('a trigger that fails for one row with error %s', (_, bo
     await trigger(body(bad()));
     expect(await new MySqlOpenRows(admin).recover(lost, 0)).toEqual({
       recovered: ids.length - 1,
+      delivered: 0,
       refused: [{ id: bad(), reason: expect.any(String) }],
     });
     expect(await states()).toEqual(but('sending', 'scheduled'));
