@@ -103,19 +103,45 @@ test('what was begun and postponed was not taken, so that it is sent again needs
 describe('an outcome that only the ledger has', () => {
   const [session, other] = ['a'.repeat(32), 'b'.repeat(32)];
   const entry: SeenAttempt = {
-    ...{ id: 1, version: 1, session, contentHash: '', outcome: 'delivered', settled: 'delivered', receipt: null },
-    ...{ wakeAt: 1, startedAt: 1, finishedAt: 2, recordedAt: 3 },
+    id: 1,
+    version: 1,
+    session,
+    contentHash: '',
+    outcome: 'delivered',
+    settled: 'delivered',
+    receipt: null,
+    wakeAt: 1,
+    startedAt: 1,
+    finishedAt: 2,
+    recordedAt: 3,
   };
   const row: SeenRow = {
-    ...{ id: 1, account: 'shop', channel: 'webhook', dueAt: 1, wakeAt: 1, state: 'sending', version: 1, attempts: 1 },
-    ...{ planNumber: 1, planVersion: 1, inDoubt: false, session, deliveredAt: null, receipt: null },
-    ...{ createdAt: 0, updatedAt: 1, payloadHash: '' },
+    id: 1,
+    account: 'shop',
+    channel: 'webhook',
+    dueAt: 1,
+    wakeAt: 1,
+    state: 'sending',
+    version: 1,
+    attempts: 1,
+    planNumber: 1,
+    planVersion: 1,
+    inDoubt: false,
+    session,
+    deliveredAt: null,
+    receipt: null,
+    createdAt: 0,
+    updatedAt: 1,
+    payloadHash: '',
   };
   const found = (of: Partial<SeenRow>, dead: boolean, now = 4, channelClass: ChannelClass = 'idempotent') => {
     const worker = { session, components: [], startedAt: 0, leaseUntil: 9, dead, left: false };
     const around = {
-      ...{ now, sessions: new Map([[session, worker]]), classOf: () => channelClass },
-      ...{ isTended: () => true, patienceMs: 10 },
+      now,
+      sessions: new Map([[session, worker]]),
+      classOf: () => channelClass,
+      isTended: () => true,
+      patienceMs: 10,
     };
     return violationsOf({ row: { ...row, ...of }, attempts: [entry] }, around).map(({ invariant }) => invariant);
   };

@@ -164,11 +164,12 @@ async function settleByLedger(sql: Sql, rows: readonly LostRow[]): Promise<numbe
       `WHERE (message_id, version, session) IN ${claimsOf(rows)} AND settled='delivered' ORDER BY message_id`,
   );
   if (entries.length === 0) return 0;
-  const claims = entries.map(([id, version, session]) => ({ id, version, session: session.toString('hex') }));
+  const sessions = [...new Set(entries.map(([, , session]) => session.toString('hex')))];
   const values = entries.map(([id, version, , at, receipt]) => ({
     values: `ROW(${integer(id)},${integer(version)},${integer(at)},${text(receipt)})`,
   }));
-  const its = `(m.id, m.version, m.claim) IN ${claimsOf(claims)} AND m.version=v.version AND m.state='sending'`;
+  // A version is claimed once, so with it one of the sessions is enough: pairs would be compared with each row.
+  const its = `m.claim IN ${list(sessions, hex)} AND m.version=v.version AND m.state='sending'`;
   try {
     const { affectedRows } = await sql.run(deliverStatement(values, its));
     return affectedRows;

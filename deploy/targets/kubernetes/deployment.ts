@@ -142,10 +142,11 @@ export function disruptionBudgetOf(component: string): IPodDisruptionBudget {
   };
 }
 
-/** A bolt may hold each payload twice: as it was read, and as it is prepared. */
+/** A bolt may hold each payload twice, as it was read and as it is prepared, and outcomes that only the ledger has in half as much. */
 function memoryMib(component: string, { spout, bolts }: TopologySettings): number {
   const bolt = bolts[component];
-  const held = bolt === undefined ? spout.maxEntries * Object.keys(bolts).length * ENTRY_BYTES : bolt.maxHeldBytes * 2;
+  const held =
+    bolt === undefined ? spout.maxEntries * Object.keys(bolts).length * ENTRY_BYTES : bolt.maxHeldBytes * 2.5;
   return Math.ceil((IDLE_MIB + held / MIB) / 64) * 64;
 }
 

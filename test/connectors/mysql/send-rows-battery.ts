@@ -5,6 +5,8 @@ import { delivered, result, retry, Scene } from './scene';
 
 type Retried = Extract<Settlement, { state: 'scheduled' }>;
 
+const deliveredOf = (row: SendRow) => result(row, { kind: 'delivered', receipt: 'r' }, delivered('r'));
+
 /** What bolts may count on. */
 export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
   const scene = new Scene(open);
@@ -46,13 +48,11 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
   });
 
   describe('journal', () => {
-    const its = (row: SendRow) => result(row, { kind: 'delivered', receipt: 'r' }, delivered('r'));
-
     test('writes the ledger and no row, and a write-back afterwards settles the row: the ledger has it once', async () => {
       const [one, other] = [await scene.claimed(), await scene.claimed()];
       const { sendRows } = scene.world;
-      await sendRows.journal(scene.first, [its(other), its(one)]);
-      await sendRows.journal(scene.first, [its(one)]);
+      await sendRows.journal(scene.first, [deliveredOf(other), deliveredOf(one)]);
+      await sendRows.journal(scene.first, [deliveredOf(one)]);
       await sendRows.journal(scene.first, []);
       for (const row of [one, other]) {
         expect(await scene.read(row.id)).toEqual(row);
@@ -60,14 +60,17 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
           { version: 1, session: scene.first, outcome: 'delivered', error: null },
         ]);
       }
-      expect(await sendRows.writeBack(scene.first, [its(one)])).toEqual([]);
+      expect(await sendRows.writeBack(scene.first, [deliveredOf(one)])).toEqual([]);
       expect(await scene.world.row(one.id)).toMatchObject({ state: 'delivered', version: 1, receipt: 'r' });
       expect(await scene.world.ledger(one.id)).toHaveLength(1);
     });
 
     test('writes all of them or none', async () => {
       const [one, other] = [await scene.claimed(), await scene.claimed()];
-      const journaled = scene.world.sendRows.journal(scene.first, [its(one), { ...its(other), contentHash: '?' }]);
+      const journaled = scene.world.sendRows.journal(scene.first, [
+        deliveredOf(one),
+        { ...deliveredOf(other), contentHash: '?' },
+      ]);
       await expect(journaled).rejects.toThrow();
       for (const { id } of [one, other]) expect(await scene.world.ledger(id)).toEqual([]);
     });
@@ -75,10 +78,10 @@ export function sendRowsBattery(open: () => Promise<PortsWorld>): void {
     test('a write-back settles a journaled row that is in doubt by now', async () => {
       const row = await scene.claimed();
       const again = await scene.recovered(row);
-      await scene.world.sendRows.journal(scene.first, [its(row)]);
+      await scene.world.sendRows.journal(scene.first, [deliveredOf(row)]);
       expect(await scene.world.row(row.id)).toMatchObject({ state: 'scheduled', version: 2, inDoubt: true });
       expect(again.version).toBe(2);
-      await scene.world.sendRows.writeBack(scene.first, [its(row)]);
+      await scene.world.sendRows.writeBack(scene.first, [deliveredOf(row)]);
       expect(await scene.world.row(row.id)).toMatchObject({ state: 'delivered', version: 2, receipt: 'r' });
     });
   });

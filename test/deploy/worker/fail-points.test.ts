@@ -157,11 +157,17 @@ test('what is journaled is a place before its row is settled, and what is not is
   const rows = ports.sendRows('webhook');
   const { id } = database.insert({ dueAt: 0 });
   const result = {
-    ...{ id, version: 1, dueAt: 0, wakeAt: 0, contentHash: '?', startedAt: 0, finishedAt: 1 },
+    id,
+    version: 1,
+    dueAt: 0,
+    wakeAt: 0,
+    contentHash: '?',
+    startedAt: 0,
+    finishedAt: 1,
     outcome: { kind: 'delivered' },
     settlement: { state: 'delivered', deliveredAt: 1, receipt: null },
   } as const;
-  await expect(rows.journal(session, [result])).rejects.toThrow();
+  await expect(rows.journal(session, [result])).rejects.toThrow('cannot be written');
   expect(happened).toEqual([]);
   await rows.journal(session, [{ ...result, contentHash: 'a'.repeat(64) }]);
   expect(happened).toEqual(['journaled']);
