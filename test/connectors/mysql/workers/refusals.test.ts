@@ -331,27 +331,27 @@ async function selectWithLedger(statement: string): Promise<unknown[][]> {
   return [2, 3].filter((id) => asked.has(id)).map((id) => [id, 1, Buffer.from(SESSION, 'hex'), 7, null]);
 }
 
-describe('a row of a dead worker that the ledger says is delivered', () => {
-  /** @param refuses whether the server refuses to deliver row 2 */
-  function delivering(errno: number, refuses: boolean) {
-    const committed: string[][] = [];
-    const transaction = async (work: (sql: unknown) => Promise<unknown>) => {
-      const own: string[] = [];
-      const run = async (statement: string) => {
-        const isDelivery = statement.startsWith('UPDATE (VALUES');
-        if (refuses && isDelivery && statement.includes('ROW(2,'))
-          throw instructionOfWrite(Object.assign(new Error('no'), { errno, sqlState: 'HY000' }), true);
-        own.push(statement);
-        return { affectedRows: isDelivery ? statement.split('ROW(').length - 1 : 1 };
-      };
-      const answer = await work({ rows: selectWithLedger, run });
-      committed.push(own);
-      return answer;
+/** @param refuses whether the server refuses to deliver row 2 */
+function delivering(errno: number, refuses: boolean) {
+  const committed: string[][] = [];
+  const transaction = async (work: (sql: unknown) => Promise<unknown>) => {
+    const own: string[] = [];
+    const run = async (statement: string) => {
+      const isDelivery = statement.startsWith('UPDATE (VALUES');
+      if (refuses && isDelivery && statement.includes('ROW(2,'))
+        throw instructionOfWrite(Object.assign(new Error('no'), { errno, sqlState: 'HY000' }), true);
+      own.push(statement);
+      return { affectedRows: isDelivery ? statement.split('ROW(').length - 1 : 1 };
     };
-    const pool = { clock: new ManualClock(), use: transaction, transaction, rows: async () => [] } as never;
-    return { pool, committed };
-  }
+    const answer = await work({ rows: selectWithLedger, run });
+    committed.push(own);
+    return answer;
+  };
+  const pool = { clock: new ManualClock(), use: transaction, transaction, rows: async () => [] } as never;
+  return { pool, committed };
+}
 
+describe('a row of a dead worker that the ledger says is delivered', () => {
   test('is delivered in the transaction that puts the others back', async () => {
     const { pool, committed } = delivering(0, false);
     expect(await new MySqlOpenRows(pool).recover(rows, 0)).toEqual({ recovered: 1, delivered: 2, refused: [] });
