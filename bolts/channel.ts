@@ -28,6 +28,29 @@ export interface AttemptContext {
   readonly kept?: IdKeeping;
 }
 
+/** What making a message ready before its instant is told. */
+export type ReadyContext = Omit<AttemptContext, 'inDoubt' | 'kept'> & {
+  /** Keeps ids while nobody has claimed the message. What is kept is given to its attempts. */
+  readonly kept: IdKeeping;
+};
+
+/** What came of it: nothing is left but the last call, or what an attempt would have come to. */
+export type MadeReady = 'ready' | 'not_started' | Exclude<Outcome, { kind: 'delivered' }>;
+
+/**
+ * What of a message can be made before its instant and is seen by nobody: a container, an upload. It is the same work that an attempt does
+ * before its last call. Where it was not done, or not to its end, the attempt does it.
+ */
+export interface Readying<Prepared = unknown> {
+  /** Says, without a question, whether there is such work. */
+  readonly isFor: (prepared: Prepared) => boolean;
+  /**
+   * Does it, and keeps what it has made. `mayStart` is asked in the tick of each request. It takes nothing that messages which are
+   * being sent need, and leaves what is wrong with credentials to the attempt. A `retry` is done again if there is time.
+   */
+  readonly make: (prepared: Prepared, attempt: ReadyContext) => Promise<MadeReady>;
+}
+
 /** What a provider is asked about. */
 export type LookupContext = Omit<AttemptContext, 'mayStart' | 'kept'> & {
   readonly kept?: IdKeeper;
@@ -109,5 +132,7 @@ export interface Channel<Prepared = unknown> {
   readonly lookup?: (prepared: Prepared, attempt: LookupContext) => Promise<LookupAnswer>;
   /** Where credentials end and the provider gives others for them. */
   readonly refresh?: CredentialRefresh;
+  /** Where there is something to do before the last call that takes long. */
+  readonly readying?: Readying<Prepared>;
   readonly close: () => Promise<void>;
 }

@@ -72,6 +72,11 @@ export interface HeldRow extends ClaimRow, Lateable, SlotRow<HeldRow> {
   readonly unsureUntil: number;
 }
 
+/** Of a payload's text, 64 hex digits. */
+export function hashOf(payload: string): string {
+  return hash('sha256', payload);
+}
+
 /** A payload, made ready. What is wrong with it is data, whatever the channel threw. */
 export interface Content {
   readonly prepared: unknown;
@@ -80,7 +85,7 @@ export interface Content {
   readonly origin: string;
 }
 
-export function contentOf(channel: Channel, row: SendRow): Content {
+export function contentOf(channel: Pick<Channel, 'prepare' | 'originOf'>, row: SendRow): Content {
   if (row.payload === null) {
     return {
       prepared: undefined,
@@ -125,7 +130,7 @@ export function heldRow(
     decided: row.decided,
     prepared: content.prepared,
     defect: content.defect,
-    contentHash: row.payload === null ? NOT_READ : hash('sha256', row.payload),
+    contentHash: row.payload === null ? NOT_READ : hashOf(row.payload),
     bytes: OVERHEAD_BYTES + row.payloadBytes,
     memoryBytes: OVERHEAD_BYTES + keptBytes(row),
     lane,

@@ -5,7 +5,7 @@
 export type KeptIds = Readonly<Record<string, string>>;
 
 /** Of ids as JSON, UTF-16 units: the column takes no more. */
-export const MAX_KEPT_CHARACTERS = 2_000;
+const MAX_KEPT_CHARACTERS = 2_000;
 
 /** Ids as the table has them. */
 export interface Kept {
@@ -20,11 +20,11 @@ export interface Kept {
  * when the database does not answer: then nothing may be published.
  */
 export interface IdKeeper {
-  /** What an earlier attempt kept. Of a message in doubt they say what may have been accepted, whatever its content is by now. */
+  /** What an earlier attempt kept, or what was made ready before; no ids in them while that is under way. Of a message in doubt they say what may have been accepted, whatever its content is by now. */
   readonly read: () => Promise<KeptIds | undefined>;
 }
 
-/** The same, for an attempt, which is given only what was made for the very content that it sends. */
+/** The same, for an attempt or what is made ready before it, which is given only what was made for the very content that it sends. */
 export interface IdKeeping extends IdKeeper {
   /**
    * Keeps these ids in place of all earlier ones. Once it resolves to true, whoever has the message next is given them, so a
@@ -32,4 +32,11 @@ export interface IdKeeping extends IdKeeper {
    * @returns false when another session has the message by now: the attempt ends without a request
    */
   readonly keep: (ids: KeptIds) => Promise<boolean>;
+}
+
+/** @throws RangeError when they are too long to be kept, which is a mistake of the channel's */
+export function checkKept(ids: KeptIds): void {
+  const characters = JSON.stringify(ids).length;
+  if (characters <= MAX_KEPT_CHARACTERS) return;
+  throw new RangeError(`ids of ${characters} characters are not kept, only ${MAX_KEPT_CHARACTERS}`);
 }

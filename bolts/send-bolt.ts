@@ -17,6 +17,8 @@ import { LateRows } from './claim/late-rows';
 import { Prefetch } from './claim/prefetch';
 import type { HeldRow } from './held-row';
 import { InHand } from './in-hand';
+import { ReadyAhead } from './ready/ready-ahead';
+import type { ReadyRows } from './ready-rows';
 import { RefreshWatch } from './refresh-watch';
 import { RetryUntilDone } from './retry-until-done';
 import { ClaimedRows } from './send/claimed-rows';
@@ -41,6 +43,8 @@ export interface SendBoltSettings {
   readonly maxHeldBytes: number;
   /** How long before its wake a message is emitted. */
   readonly leadMs: number;
+  /** The same of what can be made ready before it; 0 makes nothing ready. */
+  readonly readyAheadMs: number;
 }
 
 export interface SendBoltOptions {
@@ -52,6 +56,8 @@ export interface SendBoltOptions {
   /** Of the channel's accounts, and of all of them together; undefined where none is known. */
   readonly limits?: Limits | undefined;
   readonly rows: SendRows;
+  /** Undefined where nothing is made ready before its instant. */
+  readonly readyRows?: ReadyRows | undefined;
   /** Undefined where no table is at hand: then limits hold for nobody. */
   readonly sendLimits?: SendLimits | undefined;
   /** Undefined where nobody refreshes credentials. */
@@ -98,9 +104,12 @@ const MAX_UNWRITTEN_BATCHES = 40;
  *     send         send/claimed-rows    starts claimed rows at their wake; send/attempts makes the request
  *     write back   send/write-back      writes outcomes to the row and to the ledger, in batches; in a crowd first to the ledger (send/journal)
  *
+ * Where a channel has something to do before its last call that nobody sees, such as an upload, ready/ready-ahead does it beside these
+ * stages, some time before the wake.
+ *
  * `slots` decides who may claim and start how much, and owns the queues of both. `in-hand` counts all rows of all stages.
  *
- * 1. *No request without a committed claim on the row, in the very version that was read.*
+ * 1. *No request that can become visible without a committed claim on the row, in the very version that was read.*
  * 2. *Never early*: the request starts at or after the wake by the database's clock.
  * 3. *A zombie cannot send or write*: past its lease it stops before the next request, and its write-back names its session.
  * 4. *Doubt is never hidden*: an attempt that may have been accepted ends in a row that says so.
@@ -118,6 +127,7 @@ export class SendBolt implements Bolt<Due> {
   private readonly claimed: ClaimedRows;
   private readonly planner: ClaimPlanner;
   private readonly refreshWatch: RefreshWatch | undefined;
+  private readonly readyAhead: ReadyAhead | undefined;
   private timer: { readonly at: number; readonly timer: Timer } | undefined;
   private sweeper: Timer | undefined;
   private closed = false;
@@ -170,11 +180,17 @@ export class SendBolt implements Bolt<Due> {
     this.claimed = new ClaimedRows({ ...shared, maxUnwritten, maxJournaledBytes });
     const claimer = new Claimer(shared);
     this.planner = new ClaimPlanner({ ...shared, held: this.held, claimed: this.claimed, claimer });
+    const { readying } = channel;
+    const { readyRows } = options;
+    if (readying !== undefined && readyRows !== undefined && settings.readyAheadMs > 0) {
+      this.readyAhead = new ReadyAhead({ ...options, ...settings, readying, readyRows, gates });
+    }
   }
 
   async open(): Promise<void> {
     this.sweeper = this.options.clock.after(SWEEP_EVERY_MS, () => this.sweep());
     this.refreshWatch?.open();
+    this.readyAhead?.open();
   }
 
   execute(deliveries: readonly Delivery<Due>[]): void {
@@ -199,6 +215,7 @@ export class SendBolt implements Bolt<Due> {
   }
 
   async drain(onBegun?: () => void): Promise<void> {
+    this.readyAhead?.stop();
     // New credentials that are not written would be lost.
     await Promise.all([this.drainMessages(onBegun), this.refreshWatch?.drain()]);
   }
@@ -222,6 +239,7 @@ export class SendBolt implements Bolt<Due> {
 
   async close(): Promise<void> {
     this.closed = true;
+    this.readyAhead?.stop();
     this.persistence.end();
     this.refreshWatch?.close();
     this.claimed.close();
@@ -240,6 +258,7 @@ export class SendBolt implements Bolt<Due> {
       journaled: this.claimed.journaled,
       claim_ahead_ms: Math.round(this.planner.aheadMs),
       slow_lanes: this.slots.slowLanes,
+      ...(this.readyAhead === undefined ? {} : { making_ready: this.readyAhead.size }),
     };
   }
 

@@ -1,5 +1,6 @@
 import type { AccountRefreshes } from '../bolts/account-refreshes';
 import type { Channel } from '../bolts/channel';
+import type { ReadyRows } from '../bolts/ready-rows';
 import { sendsAgainAtOnce } from '../bolts/send/doubt';
 import { SendBolt } from '../bolts/send-bolt';
 import type { SendLimits } from '../bolts/send-limits';
@@ -26,6 +27,7 @@ export interface DeliveryOptions {
   readonly changes: Codec<ScheduleChange>;
   readonly openRows: OpenRows;
   readonly sendRows: (channel: string) => SendRows;
+  readonly readyRows?: ReadyRows;
   readonly sendLimits?: (channel: string) => SendLimits;
   readonly refreshes?: AccountRefreshes;
   readonly acks: Acks;
@@ -68,6 +70,8 @@ export interface DeliveryOptions {
  * | bolts/claim: claim | one conditional UPDATE makes the row ours; now the tuple is acked |
  * | bolts/send: send | the channel makes the request, at or after the wake |
  * | bolts/send: write back | the outcome goes to the row and to the ledger; a retry is a new plan and comes by CDC again |
+ *
+ * Beside them, before the wake, bolts/ready makes containers and uploads of messages that the channel cannot make at their instant in time.
  */
 export function deliveryTopology(options: DeliveryOptions): Topology {
   const { spout, bolts } = options.settings;
@@ -101,6 +105,7 @@ export function deliveryTopology(options: DeliveryOptions): Topology {
           limits: limitsOf(channel.name),
           sendLimits: options.sendLimits?.(channel.name),
           rows: options.sendRows(channel.name),
+          readyRows: options.readyRows,
           refreshes: options.refreshes,
           deploymentId: options.deploymentId,
           random: options.random,

@@ -93,6 +93,10 @@ export const gauges = {
   },
   claim_ahead_ms: { help: 'How far before its instant a burst is claimed now.', unit: 'ms' },
   slow_lanes: { help: 'Accounts whose origin answers them slowly or not at all.', unit: 'lanes' },
+  making_ready: {
+    help: 'Messages that are made ready before their instant, or wait for it: a container, the upload of a video.',
+    unit: 'messages',
+  },
   uncommitted: { help: 'Tuples that wait for their ack or for that of an earlier one.', unit: 'tuples' },
   workers_wanted: { help: 'Replicas of all components; from the spout that watches the deployment.', unit: 'workers' },
   workers_alive: { help: 'Workers whose lease holds; from the same spout.', unit: 'workers' },

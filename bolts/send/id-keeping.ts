@@ -1,5 +1,5 @@
 import type { HeldRow } from '../held-row';
-import { type IdKeeper, type IdKeeping, type KeptIds, MAX_KEPT_CHARACTERS } from '../kept-ids';
+import { checkKept, type IdKeeper, type IdKeeping, type KeptIds } from '../kept-ids';
 import type { SendRows } from '../send-rows';
 
 type KeptRows = Pick<SendRows, 'kept' | 'keep'>;
@@ -28,10 +28,7 @@ export class IdKeepings {
     return {
       read: () => this.read(row, (contentHash) => contentHash === row.contentHash),
       keep: async (ids) => {
-        const characters = JSON.stringify(ids).length;
-        if (characters > MAX_KEPT_CHARACTERS) {
-          throw new RangeError(`ids of ${characters} characters are not kept, only ${MAX_KEPT_CHARACTERS}`);
-        }
+        checkKept(ids);
         this.rowsWithIds.add(row);
         return this.rows.keep(this.session, row, { ids, contentHash: row.contentHash });
       },

@@ -1,6 +1,7 @@
 import { writeSync } from 'node:fs';
 import { z } from 'zod';
 import type { Channel } from '../../bolts/channel';
+import type { ReadyRows } from '../../bolts/ready-rows';
 import type { SendRows } from '../../bolts/send-rows';
 import type { OpenRows } from '../../spouts/open-rows';
 import { UserError } from '../../topology/core/errors';
@@ -14,6 +15,8 @@ export const failPointNames = [
   'bucketed',
   /** Rows were read from the table, to open a bucket or to reconcile; the spout has not been given them. */
   'loaded',
+  /** Ids of what was made ready before the instant are kept; the channel has no answer. */
+  'made-ready',
   /** The log has the tuples; the spout has no answer. */
   'emitted',
   /** The spout knows that the log has the tuples, and where they are. */
@@ -82,6 +85,7 @@ export interface FailPorts {
   readonly streams: StreamsClient;
   readonly openRows: OpenRows;
   readonly sendRows: (channel: string) => SendRows;
+  readonly readyRows: ReadyRows;
   readonly channels: ReadonlyMap<string, Channel>;
 }
 
@@ -108,6 +112,7 @@ export function withFailPoints(
     streams: streamsThatFail(ports.streams, reach),
     openRows: openRowsThatFail(ports.openRows, reach),
     sendRows: (channel) => sendRowsThatFail(ports.sendRows(channel), reach),
+    readyRows: readyRowsThatFail(ports.readyRows, reach),
     channels: new Map([...ports.channels].map(([name, channel]) => [name, channelThatFails(channel, reach)])),
   };
 }
@@ -207,8 +212,20 @@ function sendRowsThatFail(rows: SendRows, reach: Reach): SendRows {
   };
 }
 
+function readyRowsThatFail(rows: ReadyRows, reach: Reach): ReadyRows {
+  return {
+    upcoming: (channel, range) => rows.upcoming(channel, range),
+    begin: (row, contentHash) => rows.begin(row, contentHash),
+    async keep(row, kept) {
+      const isKept = await rows.keep(row, kept);
+      if (isKept) reach('made-ready');
+      return isKept;
+    },
+  };
+}
+
 function channelThatFails(channel: Channel, reach: Reach): Channel {
-  const { lookup, keyLifetimeMs, refresh } = channel;
+  const { lookup, keyLifetimeMs, refresh, readying } = channel;
   return {
     name: channel.name,
     class: channel.class,
@@ -219,6 +236,7 @@ function channelThatFails(channel: Channel, reach: Reach): Channel {
     originOf: (prepared) => channel.originOf(prepared),
     ...(lookup === undefined ? {} : { lookup: (prepared, attempt) => lookup.call(channel, prepared, attempt) }),
     ...(refresh === undefined ? {} : { refresh }),
+    ...(readying === undefined ? {} : { readying }),
     close: () => channel.close(),
     async send(prepared, attempt) {
       const mayStart = () => {

@@ -19,6 +19,7 @@ import type { Pool } from '../../connectors/mysql/sql/pool';
 import { openWorkerPools } from '../../connectors/mysql/workers/connections';
 import { type DeploymentIdentity, joinDeployment } from '../../connectors/mysql/workers/deployment';
 import { MySqlOpenRows } from '../../connectors/mysql/workers/open-rows';
+import { MySqlReadyRows } from '../../connectors/mysql/workers/ready-rows';
 import { Receipts } from '../../connectors/mysql/workers/receipts';
 import { MySqlSendLimits } from '../../connectors/mysql/workers/send-limits';
 import { MySqlSendRows } from '../../connectors/mysql/workers/send-rows';
@@ -176,7 +177,8 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
     return observedSendRows(channel, new MySqlSendRows(pool), { metrics, log: own, clock });
   };
   const openRows = observedOpenRows(new MySqlOpenRows(pool), { metrics, log, clock });
-  const ports = withFailPoints({ streams, openRows, sendRows, channels: senders }, failPoints);
+  const readyRows = new MySqlReadyRows(pool);
+  const ports = withFailPoints({ streams, openRows, sendRows, readyRows, channels: senders }, failPoints);
   const joined: { deployment?: DeploymentIdentity } = {};
   const topology = deliveryTopology({
     settings,
@@ -184,6 +186,7 @@ async function assemble(options: Assembly, { clock, log, metrics, session }: Own
     changes: changeEventCodec,
     openRows: ports.openRows,
     sendRows: ports.sendRows,
+    readyRows: ports.readyRows,
     sendLimits: (channel) => new MySqlSendLimits(pool, channel),
     refreshes,
     acks: new KafkaAcks(admin, namespace),

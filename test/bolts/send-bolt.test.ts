@@ -51,7 +51,7 @@ describe('SendBolt', () => {
     expect(world.channel.journal.map((request) => request.key)).toEqual([key(1), key(1), key(2)]);
   });
 
-  describe('1. no request without a committed claim on the row, in the very version that was read', () => {
+  describe('1. no request that can become visible without a committed claim on the row, in the very version that was read', () => {
     it('a row that was canceled while held is dropped', async () => {
       world = await start();
       const row = world.row(1_000);

@@ -1,4 +1,4 @@
-import type { Channel, CredentialRefresh } from '../../bolts/channel';
+import type { Channel, CredentialRefresh, Readying } from '../../bolts/channel';
 import { SendBolt, type SendBoltSettings } from '../../bolts/send-bolt';
 import type { SendLimits } from '../../bolts/send-limits';
 import type { SendRows } from '../../bolts/send-rows';
@@ -7,7 +7,7 @@ import type { LatenessPolicy } from '../../topology/core/lateness';
 import type { Limits } from '../../topology/core/limits';
 import type { ChannelClass } from '../../topology/message';
 import type { Due } from '../../topology/streams';
-import { ScriptedChannel } from '../support/channels/scripted-channel';
+import { ScriptedChannel, type ScriptedPayload } from '../support/channels/scripted-channel';
 import { ManualClock, settled } from '../support/manual-clock';
 import { MemoryDatabase } from '../support/mysql/memory-database';
 import { type MemoryRow, type NewRow, wakeOf } from '../support/mysql/memory-table';
@@ -24,6 +24,7 @@ const defaults: SendBoltSettings = {
   maxHeld: 1_000,
   maxHeldBytes: 10_000_000,
   leadMs: 2_000,
+  readyAheadMs: 60_000,
 };
 
 export interface WorldOptions {
@@ -37,6 +38,8 @@ export interface WorldOptions {
   readonly session?: string;
   /** How credentials of accounts are refreshed. */
   readonly refresh?: CredentialRefresh;
+  /** What is done before the instant. */
+  readonly readying?: Readying<ScriptedPayload>;
 }
 
 interface MoreOfRow extends Pick<NewRow, 'account' | 'payload' | 'sendWithinMs' | 'onLate'> {
@@ -75,6 +78,7 @@ export class World {
     this.session = options.session ?? 'a'.repeat(32);
     const { clock, database } = this;
     const rows = around(database.sendRows());
+    if (options.readying !== undefined) this.channel.readying = options.readying;
     this.sendLimits = database.sendLimits('webhook');
     this.bolt = new SendBolt({
       channel: Object.assign(this.channel, options.refresh && { refresh: options.refresh }) as Channel,
@@ -89,6 +93,7 @@ export class World {
           return rows.claim(session, claimed, ahead);
         },
       },
+      readyRows: database.readyRows(),
       limits: options.limits,
       sendLimits: this.sendLimits,
       lease: { session: this.session, holds: () => this.leaseHolds },

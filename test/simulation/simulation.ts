@@ -191,6 +191,7 @@ export class Simulation {
         maxHeld,
         maxHeldBytes: MAX_HELD_BYTES,
         leadMs: LEAD_MS,
+        readyAheadMs: 0,
       },
       retry: { giveUpAfterMs: 8_000, baseMs: 300, capMs: 2_000 },
       lateness: scenario.lateness ?? NEVER_LATE,

@@ -277,8 +277,12 @@ const KEEPING: ReadonlySet<ChannelName> = new Set(['instagram', 'threads']);
 const failPointsOf = (channel: ChannelName): readonly FailPointName[] =>
   KEEPING.has(channel) ? ['ids-kept', ...FAIL_POINTS] : FAIL_POINTS;
 
-/** Without limits, because the fakes take more than their providers. */
-const SETTINGS = '{ timeout: 3s, backOff: 200ms, backOffMax: 1s, limits: { perAccount: {}, perApp: {} } }';
+/**
+ * Without limits, because the fakes take more than their providers. Nothing is made ready before the instant, so each attempt passes all
+ * fail-points; ready-ahead.test.ts has the others.
+ */
+const SETTINGS =
+  '{ timeout: 3s, readyAhead: 0s, backOff: 200ms, backOffMax: 1s, limits: { perAccount: {}, perApp: {} } }';
 
 /** Of those of them that are in doubt, and will be tried again. */
 const inDoubt = (ids: readonly number[]) => `in_doubt=1 AND state='scheduled' AND id IN (${ids.join(',')})`;

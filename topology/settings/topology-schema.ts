@@ -187,6 +187,12 @@ export const boltFields = {
   ),
   maxHeld: count('How many rows a worker prefetches', 50_000, 1_000_000),
   maxHeldBytes: size('How much memory they may take', '128MiB', 1, 64 * 1_024 * MIB),
+  readyAhead: duration(
+    'How long before its instant a message gets what takes long and nobody sees, where its channel makes such: a container, the upload of a video; 0 leaves all of it to the instant',
+    '60s',
+    0,
+    HOUR_MS,
+  ),
   timeout: duration('How long one request may take', '10s', 100, HOUR_MS),
   giveUpAfter: duration('How long after its first attempt a plan is tried', '24h', 0, 90 * DAY_MS),
   backOff: duration('The longest delay before the second attempt; it doubles', '1s', 1, DAY_MS),
@@ -238,10 +244,11 @@ export const BOLT_SCHEMA = 'bolt';
 const boltSchema = z
   .strictObject(boltFields)
   .meta({ id: BOLT_SCHEMA, description: 'A bolt: it sends the messages of the channel of its name.' })
-  .transform(({ claimAheadMax, timeout, giveUpAfter, sendWithin, backOff, backOffMax, ...others }) => ({
+  .transform(({ claimAheadMax, readyAhead, timeout, giveUpAfter, sendWithin, backOff, backOffMax, ...others }) => ({
     ...others,
     sendWithinMs: sendWithin,
     claimAheadMaxMs: claimAheadMax,
+    readyAheadMs: readyAhead,
     timeoutMs: timeout,
     giveUpAfterMs: giveUpAfter,
     backOffMs: backOff,

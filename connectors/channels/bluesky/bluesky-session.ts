@@ -45,8 +45,13 @@ function serverOf({ server = USUAL_SERVER }: BlueskyCredentials): string {
 
 /** Scheme, host and port that the account's posts go to; until its session is opened, those of the login. */
 export function originOf(credentials: BlueskyCredentials, sessions: ProviderSessions): string {
-  const known = sessions.known(keyOf(credentials)) as BlueskySession | undefined;
+  const known = openSession(credentials, sessions);
   return new URL(known?.pds ?? serverOf(credentials)).origin;
+}
+
+/** The account's session, if one is open now. */
+export function openSession(credentials: BlueskyCredentials, sessions: ProviderSessions): BlueskySession | undefined {
+  return sessions.known(keyOf(credentials)) as BlueskySession | undefined;
 }
 
 /** The account's session, opened now unless there is one. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { beforehand, isUnanswered, type Unpublished } from '../provider/api';
-import type { Publishing } from '../provider/provider-channel';
+import type { Preparing } from '../provider/provider-channel';
 import { readyVideo } from '../provider/video';
 import { isSessionOver, meaningOf, unsent } from './bluesky-answers';
 import type { VideoEmbed } from './bluesky-post';
@@ -24,7 +24,7 @@ const taken = z.object({ blob });
  */
 export async function uploadVideo(
   session: BlueskySession,
-  sending: Publishing<BlueskyCredentials>,
+  sending: Preparing<BlueskyCredentials>,
 ): Promise<VideoEmbed | Unpublished | 'over' | undefined> {
   let isOver = false;
   const ready = await readyVideo(

@@ -14,6 +14,7 @@ import { type BlueskyDraft, COLLECTION, draftOf, type ReplyTo, recordKey, record
 import {
   type BlueskyCredentials,
   type BlueskySession,
+  openSession,
   originOf,
   renewed,
   sessionOf,
@@ -77,6 +78,14 @@ export const bluesky = providerKind({
     const again = await sendIn(next, draft, sending);
     if (again !== 'over') return again;
     return { kind: 'unusable', reason: 'The server gives sessions that it does not take. Connect the account again' };
+  },
+  async makeReady(_, preparing) {
+    // Sessions are opened and renewed by attempts: a message that is due would wait for one that may not go on.
+    const session = openSession(preparing.credentials, preparing.sessions);
+    if (session === undefined) return 'not_started';
+    const video = await uploadVideo(session, preparing);
+    if (video === undefined || video === 'over') return 'not_started';
+    return video === 'not_started' || 'kind' in video ? video : 'ready';
   },
   async whoAmI({ credentials: account, ask, sessions }): Promise<WhoAmI> {
     const session = await sessionOf(account, { sessions, ask, now: () => 0 });

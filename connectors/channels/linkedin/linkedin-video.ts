@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type MediaFile, partOf } from '../media/media-file';
 import { beforehand, isUnanswered, type Unpublished } from '../provider/api';
-import type { Publishing } from '../provider/provider-channel';
+import type { Preparing } from '../provider/provider-channel';
 import { type ReadyVideo, readyVideo, type VideoState } from '../provider/video';
 import { type LinkedinCredentials, requestTo } from './linkedin-api';
 import { type LinkedinUpload, put, refusalOf, state } from './linkedin-images';
@@ -33,7 +33,7 @@ interface LinkedinVideo extends ReadyVideo {
 
 /** Uploads the video of a post, if it has one, and waits until it can be posted. */
 export async function uploadVideo(
-  sending: Publishing<LinkedinCredentials>,
+  sending: Preparing<LinkedinCredentials>,
 ): Promise<LinkedinVideo | Unpublished | undefined> {
   let isUnseen = false;
   const ready = await readyVideo(

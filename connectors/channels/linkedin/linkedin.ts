@@ -7,6 +7,7 @@ import { isUnanswered } from '../provider/api';
 import { apiServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
 import { expiresAtField } from '../provider/refresh';
+import { videoMadeReady } from '../provider/video';
 import { duplicateIn, meaningOf, wordsOf } from './linkedin-answers';
 import { isOrganization, type LinkedinPost, newestPosts, originOf, requestTo } from './linkedin-api';
 import { uploadImages } from './linkedin-images';
@@ -87,6 +88,11 @@ export const linkedin = providerKind({
     }
     if (!inDoubt || duplicate === undefined || meant.kind !== 'rejected') return meant;
     return foundAsDuplicate(duplicate.urn, sending, meant, images.length > 0);
+  },
+  async makeReady(_, preparing) {
+    const video = await uploadVideo(preparing);
+    const isUnseen = video !== undefined && video !== 'not_started' && 'isUnseen' in video && video.isUnseen;
+    return videoMadeReady(video, preparing, !isUnseen);
   },
   lookup: findPost,
   refresh: linkedinRefresh,

@@ -1,6 +1,6 @@
 import type { Reply } from '../http/reply';
 import { beforehand, isUnanswered, type Unpublished } from '../provider/api';
-import type { Publishing } from '../provider/provider-channel';
+import type { Preparing } from '../provider/provider-channel';
 import { type ReadyVideo, readyVideo, type VideoState } from '../provider/video';
 import { askFor, give, IN_WORK, type MastodonUpload, refusalOf } from './mastodon-media';
 import type { MastodonCredentials } from './mastodon-status';
@@ -10,7 +10,7 @@ export const MAX_VIDEO_BYTES = 99 * 1024 ** 2;
 const UPLOADED = { name: 'the video' };
 
 /** Uploads the video of a post, if it has one, and waits until it can be posted. */
-export function uploadVideo(sending: Publishing<MastodonCredentials>): Promise<ReadyVideo | Unpublished | undefined> {
+export function uploadVideo(sending: Preparing<MastodonCredentials>): Promise<ReadyVideo | Unpublished | undefined> {
   return readyVideo(
     {
       async upload(file) {
@@ -24,7 +24,7 @@ export function uploadVideo(sending: Publishing<MastodonCredentials>): Promise<R
   );
 }
 
-type Asked = MastodonUpload & Pick<Publishing<MastodonCredentials>, 'isUnasked'>;
+type Asked = MastodonUpload & Pick<Preparing<MastodonCredentials>, 'isUnasked'>;
 
 async function stateOf(id: string, asked: Asked): Promise<VideoState | Unpublished> {
   const ended = await askFor(id, asked);

@@ -5,6 +5,7 @@ import { credentialFields } from '../credentials';
 import { isUnanswered } from '../provider/api';
 import { isServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
+import { videoMadeReady } from '../provider/video';
 import { errorOf, meaningOf } from './mastodon-answers';
 import { findStatus } from './mastodon-lookup';
 import { uploadImages } from './mastodon-media';
@@ -60,6 +61,7 @@ export const mastodon = providerKind({
     });
     return isUnanswered(ended) ? ended : meaningOf(ended, now());
   },
+  makeReady: async (_, preparing) => videoMadeReady(await uploadVideo(preparing), preparing),
   lookup: findStatus,
   async whoAmI({ credentials: account, ask }): Promise<WhoAmI> {
     const ended = await ask(requestTo(account, 'GET', '/api/v1/accounts/verify_credentials'));

@@ -3,8 +3,9 @@ import { credentialFields } from '../credentials';
 import { apiServer } from '../provider/api-server';
 import type { Provider } from '../provider/provider-channel';
 import { expiresAtField } from '../provider/refresh';
+import { ContainerMaking, type ContainerPost } from './container-making';
 import { type ContainerHost, keeping, lookUp } from './container-state';
-import { ContainerAttempt, type ContainerPost } from './containers';
+import { ContainerAttempt } from './containers';
 import { graphRefresh } from './graph-refresh';
 import { ownerOf } from './graph-request';
 
@@ -42,13 +43,15 @@ type Shared = Provider<never, 'lookup', ReturnType<typeof containerCredentials>,
 export function publishedFromContainers(
   hostOf: (account: Credentials, version: string | undefined) => ContainerHost,
   refreshing: Parameters<typeof graphRefresh>[0],
-): Pick<Shared, 'class' | 'acceptedLateMs' | 'fetchesMedia' | 'send' | 'lookup' | 'refresh' | 'whoAmI'> {
+): Pick<Shared, 'class' | 'acceptedLateMs' | 'fetchesMedia' | 'send' | 'makeReady' | 'lookup' | 'refresh' | 'whoAmI'> {
   return {
     class: 'lookup',
     acceptedLateMs: ACCEPTED_LATE_MS,
     fetchesMedia: true,
     send: (post, { credentials, apiVersion, kept, ...given }) =>
       new ContainerAttempt(hostOf(credentials, apiVersion), { ...given, kept: keeping(kept) }).send(post),
+    makeReady: (post, { credentials, apiVersion, kept, ...given }) =>
+      new ContainerMaking(hostOf(credentials, apiVersion), { ...given, kept: keeping(kept) }).ahead(post),
     lookup: (_, { credentials, apiVersion, kept, ...given }) =>
       lookUp(hostOf(credentials, apiVersion), { ...given, kept: keeping(kept) }),
     refresh: graphRefresh(refreshing),

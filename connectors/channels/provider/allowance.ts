@@ -31,11 +31,9 @@ export function holdIn(
  * An outcome as it counts for others than its account. A server that the account's credentials name may be anybody's, so it says
  * nothing of the app: otherwise one account could hold all others.
  */
-export function trusted(
-  outcome: Outcome | 'not_started',
-  credentials: { readonly server?: unknown },
-): Outcome | 'not_started' {
-  if (outcome === 'not_started' || !('hold' in outcome) || outcome.hold?.of !== 'app') return outcome;
+export function trusted<T extends Outcome | 'not_started'>(outcome: T, credentials: { readonly server?: unknown }): T {
+  const given: Outcome | 'not_started' = outcome;
+  if (given === 'not_started' || !('hold' in given) || given.hold?.of !== 'app') return outcome;
   if (credentials.server === undefined) return outcome;
-  return { ...outcome, hold: { ...outcome.hold, of: 'account' } };
+  return { ...given, hold: { ...given.hold, of: 'account' } } as T;
 }

@@ -1,5 +1,13 @@
 import type { z } from 'zod';
-import type { AttemptContext, Channel, LookupAnswer, LookupContext } from '../../../bolts/channel';
+import type {
+  AttemptContext,
+  Channel,
+  LookupAnswer,
+  LookupContext,
+  MadeReady,
+  ReadyContext,
+  Readying,
+} from '../../../bolts/channel';
 import type { Clock } from '../../../topology/core/clock';
 import { DAY_MS } from '../../../topology/core/lateness';
 import type { Limits } from '../../../topology/core/limits';
@@ -25,7 +33,7 @@ import { ProviderAccounts, readyOf } from './provider-accounts';
 import { ProviderSessions } from './provider-sessions';
 import { readJson, readPayload } from './read-payload';
 import { lifetimeIn, ProviderRefresh, REQUEST_MS, type Refresh } from './refresh';
-import { VideoKeeping } from './video';
+import { namesVideo, VideoKeeping } from './video';
 
 /** Where a provider fetches media itself, all that is asked for before a message is begun within so many times the time-out. */
 const FETCHING_TIMES_TIMEOUT = 6;
@@ -48,13 +56,8 @@ interface Comparing {
   readonly claimFirst: (receipts: readonly string[]) => ReturnType<PostOwners['claimFirst']>;
 }
 
-/** What making a message visible is given. */
-export interface Publishing<Credentials> extends Asking<Credentials>, Comparing, Omit<AttemptContext, 'mayStart'> {
-  /**
-   * Makes the one request that can make the message visible: it asks the bolt in the tick of its write. Called again only
-   * after an answer that says that nothing was taken.
-   */
-  readonly publish: GatedApi;
+/** What is given to whatever comes before the request that makes a message visible, also when that is made ready some time before. */
+export interface Preparing<Credentials> extends Asking<Credentials>, Omit<AttemptContext, 'mayStart'> {
   /** Of the payload's media, in their order; none where it has none, or where `video` names what an earlier attempt has uploaded. */
   readonly files: readonly MediaFile[];
   /** Of the payload. */
@@ -69,6 +72,15 @@ export interface Publishing<Credentials> extends Asking<Credentials>, Comparing,
   readonly notBefore: number;
   /** An earlier attempt may have been accepted, and no lookup has just not found it. */
   readonly isUnasked: boolean;
+}
+
+/** What making a message visible is given. */
+export interface Publishing<Credentials> extends Preparing<Credentials>, Comparing {
+  /**
+   * Makes the one request that can make the message visible: it asks the bolt in the tick of its write. Called again only
+   * after an answer that says that nothing was taken.
+   */
+  readonly publish: GatedApi;
 }
 
 export interface Looking<Credentials> extends Asking<Credentials>, Comparing, LookupContext {
@@ -102,6 +114,11 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   /** Makes a payload ready before its instant. @throws BadRecord for what the schema does not see */
   readonly prepare: (payload: Payload<Name>) => Prepared;
   readonly send: (prepared: Prepared, sending: Publishing<z.infer<Schema>>) => Promise<Outcome | 'not_started'>;
+  /**
+   * Does before the instant what `send` does before its last call, and keeps what it has made, so that `send` finds it. Where videos are
+   * given ahead of their post only for those.
+   */
+  readonly makeReady?: (prepared: Prepared, preparing: Preparing<z.infer<Schema>>) => Promise<MadeReady>;
   readonly lookup?: (prepared: Prepared, looking: Looking<z.infer<Schema>>) => Promise<LookupAnswer>;
   /** How credentials that end are refreshed. Without it they end. */
   readonly refresh?: Refresh<z.infer<Schema>>;
@@ -128,8 +145,10 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   readonly keyLifetimeMs?: number;
   readonly lookup?: NonNullable<Channel<Message<Prepared>>['lookup']>;
   readonly refresh?: ProviderRefresh<Schema>;
+  readonly readying?: Readying<Message<Prepared>>;
   private readonly accounts: ProviderAccounts<Schema>;
   private readonly media: Media | undefined;
+  private readonly readyMedia: Media | undefined;
   private readonly clock: Clock;
   private readonly policy: AddressPolicy;
   private readonly sessions = new ProviderSessions();
@@ -142,13 +161,25 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     private readonly caller: HttpCaller,
     private readonly settings: BoltSettings,
     options: ChannelOptions,
+    /** For what is made ready before its instant: it takes no connection that messages need. */
+    private readonly readyCaller: HttpCaller | undefined,
   ) {
-    const { name, credentials: schema, keyLifetimeMs, lookup, media: limits } = provider;
+    const { name, credentials: schema, keyLifetimeMs, lookup, media: limits, makeReady } = provider;
     const { timeoutMs, concurrency } = settings;
     const { clock, network, mediaFolder: folder } = options;
     this.clock = clock;
     this.policy = new AddressPolicy(network);
     if (limits !== undefined) this.media = new Media({ clock, network, folder, limits, timeoutMs, concurrency });
+    if (makeReady !== undefined && readyCaller !== undefined) {
+      // With places of its own, as it has connections of its own.
+      const own =
+        limits === undefined ? undefined : new Media({ clock, network, folder, limits, timeoutMs, concurrency });
+      this.readyMedia = own;
+      this.readying = {
+        isFor: ({ content }) => this.hasToMakeReady(content),
+        make: (message, attempt) => this.makeReady(message, attempt, makeReady, readyCaller),
+      };
+    }
     this.name = name;
     this.class = provider.class;
     this.acceptedWithin = timeoutMs + provider.acceptedLateMs;
@@ -256,10 +287,59 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     return hasMedia && isInDoubt && !isPublishing ? stillInDoubt(ended) : ended;
   }
 
+  private hasToMakeReady(content: ContentOf<Prepared>): boolean {
+    const read = content();
+    return !('kind' in read) && (this.provider.videoOwner === undefined || namesVideo(read.media));
+  }
+
+  private async makeReady(
+    { account, origin, content }: Message<Prepared>,
+    { mayStart, ...context }: ReadyContext,
+    make: NonNullable<typeof this.provider.makeReady>,
+    caller: HttpCaller,
+  ): Promise<MadeReady> {
+    const read = content();
+    if ('kind' in read) return read;
+    const { prepared, media } = read;
+    const ready = await this.accounts.readyOf(account);
+    if ('kind' in ready) return ready;
+    if (ready.isTrial) {
+      // Whether they serve again is for a message to find out.
+      await this.accounts.judged(account, ready, 'not_started');
+      return 'not_started';
+    }
+    const { credentials, secrets } = ready;
+    const { apiVersion, timeoutMs } = this.settings;
+    const api = judged(apiOf(caller, account, secrets), origin);
+    const ask: GatedApi = (request, may) => api(request, () => mayStart() && may?.() !== false);
+    const video = await this.videoOf(media, credentials, context);
+    const preparing = {
+      ...context,
+      notBefore: context.dueAt,
+      inDoubt: false,
+      isUnasked: false,
+      credentials,
+      apiVersion,
+      wait: (ms: number) => this.clock.sleep(ms),
+      timeoutMs,
+      media,
+      video,
+      sessions: this.sessions,
+    };
+    const monotonic = () => this.clock.monotonic();
+    const work = (files: readonly MediaFile[], until: number) =>
+      make(prepared, { ...preparing, ask: inTime(ask, () => until, monotonic, true), files });
+    const isFetched = media.length > 0 && this.readyMedia !== undefined && video?.id === undefined;
+    const made = isFetched
+      ? await this.readyMedia?.with(account, media, context.now, work)
+      : await work([], monotonic() + this.fetchingMs);
+    return made === undefined || made === 'ready' ? 'ready' : trusted(made, credentials);
+  }
+
   private async videoOf(
     { length }: readonly MediaItem[],
     credentials: z.infer<Schema>,
-    { kept }: AttemptContext,
+    { kept }: Pick<AttemptContext, 'kept'>,
   ): Promise<VideoKeeping | undefined> {
     const { videoOwner } = this.provider;
     if (videoOwner === undefined || kept === undefined || length !== 1) return undefined;
@@ -267,7 +347,8 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.caller.close(), this.media?.close(), this.refresh?.close()]);
+    const parts = [this.caller, this.media, this.readyCaller, this.readyMedia, this.refresh];
+    await Promise.all(parts.map((part) => part?.close()));
   }
 
   private async look(
@@ -341,8 +422,9 @@ export function providerKind<
       const { timeoutMs, perOrigin } = settings;
       const { clock, network } = options;
       provider.load?.();
-      const caller = new HttpCaller({ timeoutMs, perOrigin, clock, network });
-      return new ProviderChannel(provider, caller, settings, options);
+      const open = () => new HttpCaller({ timeoutMs, perOrigin, clock, network });
+      const isReadied = provider.makeReady !== undefined && settings.readyAheadMs > 0;
+      return new ProviderChannel(provider, open(), settings, options, isReadied ? open() : undefined);
     },
   });
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { MadeReady } from '../../../bolts/channel';
 import type { IdKeeper, IdKeeping, KeptIds } from '../../../bolts/kept-ids';
 import type { Outcome } from '../../../topology/message';
 import type { MediaItem } from '../../../topology/payloads/media';
@@ -54,18 +55,45 @@ interface VideoSending {
   readonly wait: (ms: number) => Promise<void>;
   /** Of a request. */
   readonly timeoutMs: number;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** An earlier attempt may have been accepted. */
+  readonly inDoubt: boolean;
 }
 
 const LATER_MS = 15_000;
 /** A provider that has lost a message's video so often will lose it again. */
 const MAX_LOST = 3;
 const OWNER_DIGITS = 16;
+/**
+ * What its provider has called ready is not asked for again for so long: at its instant nothing is left but the last call. Providers keep
+ * what nobody has posted for hours.
+ */
+const FRESH_MS = 600_000;
+/** Of names, of what providers take. */
+const VIDEO_NAMES = ['.mp4', '.mov', '.m4v', '.webm'];
+
+/** Whether its provider has said a short time ago that what these ids name is ready. */
+export function isFresh({ ready }: KeptIds, now: number): boolean {
+  return ready !== undefined && Math.abs(now - Number(ready)) < FRESH_MS;
+}
+
+/** Whether a message has one medium, which is a video by its name: what it is shows only when it is fetched. */
+export function namesVideo([only, ...others]: readonly MediaItem[]): boolean {
+  if (only === undefined || others.length > 0) return false;
+  const { url, file = '' } = only;
+  const name = (url === undefined ? file : new URL(url).pathname).toLowerCase();
+  return VIDEO_NAMES.some((ending) => name.endsWith(ending));
+}
 
 /**
  * The ids of one message's video between attempts. They belong to whoever uploaded it: those of another owner, whom the account had
  * before, are of no use.
  */
 export class VideoKeeping {
+  /** As they were kept last. */
+  private newest: KeptIds = {};
+
   private constructor(
     private readonly kept: IdKeeping,
     private readonly owner: string,
@@ -84,6 +112,11 @@ export class VideoKeeping {
     return this.found['video'];
   }
 
+  /** Its provider has called it ready a short time ago. */
+  isReady(now: number): boolean {
+    return isFresh(this.found, now);
+  }
+
   /** How often the provider did not know any more what it had been given. */
   get lost(): number {
     return Number(this.found['lost'] ?? 0);
@@ -94,11 +127,17 @@ export class VideoKeeping {
     return this.write({ video, ...(key === undefined ? {} : { key }), lost: String(this.lost) });
   }
 
+  /** Its provider has just called it ready. @returns false when another session has the message by now */
+  keepReady(now: number): Promise<boolean> {
+    return this.write({ ...this.found, ...this.newest, ready: String(now) });
+  }
+
   forget(): Promise<boolean> {
     return this.write({ lost: String(this.lost + 1) });
   }
 
   private write(ids: KeptIds): Promise<boolean> {
+    this.newest = ids;
     return this.kept.keep({ ...ids, owner: this.owner });
   }
 }
@@ -112,7 +151,7 @@ export class VideoKeeping {
  */
 export async function readyVideo(
   host: VideoHost,
-  { files: [file], video: keeping, wait, timeoutMs }: VideoSending,
+  { files: [file], video: keeping, wait, timeoutMs, now, inDoubt }: VideoSending,
 ): Promise<ReadyVideo | Unpublished | undefined> {
   let id = keeping?.id;
   let first: VideoState | Unpublished | undefined;
@@ -123,7 +162,7 @@ export async function readyVideo(
     if (keeping !== undefined && !(await keeping.keep(taken.ids))) return 'not_started';
     id = taken.ids.video;
     first = taken.state;
-  }
+  } else if (!inDoubt && keeping?.isReady(now()) === true) return { id };
   let leftMs = timeoutMs;
   for (const ms of [...PATIENCE_MS, Number.POSITIVE_INFINITY]) {
     const state = first ?? (await host.stateOf(id));
@@ -151,4 +190,18 @@ export async function lost(
   if (keeping !== undefined && !(await keeping.forget())) return 'not_started';
   const reason = 'The provider does not know the video any more that it was given';
   return (keeping?.lost ?? 0) + 1 < MAX_LOST ? { kind: 'retry', reason } : { kind: 'rejected', reason };
+}
+
+/**
+ * What came of making a video ready before its instant.
+ * @param isSure its provider has called it ready
+ */
+export async function videoMadeReady(
+  video: ReadyVideo | Unpublished | undefined,
+  { video: keeping, now }: Pick<VideoSending, 'video' | 'now'>,
+  isSure = true,
+): Promise<MadeReady> {
+  if (video === 'not_started' || (video !== undefined && 'kind' in video)) return video;
+  if (video === undefined || keeping === undefined || !isSure) return 'ready';
+  return (await keeping.keepReady(now())) ? 'ready' : 'not_started';
 }

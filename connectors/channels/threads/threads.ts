@@ -2,9 +2,9 @@ import type { z } from 'zod';
 import { DAY_MS } from '../../../topology/core/lateness';
 import type { MediaItem } from '../../../topology/payloads/media';
 import type { Payload } from '../../../topology/payloads/payloads';
+import type { ContainerPost } from '../meta/container-making';
 import { containerCredentials, publishedFromContainers } from '../meta/container-provider';
 import type { ContainerHost, GraphFields } from '../meta/container-state';
-import type { ContainerPost } from '../meta/containers';
 import { graphRequest } from '../meta/graph-request';
 import { providerKind } from '../provider/provider-channel';
 

@@ -1,5 +1,5 @@
 import { beforehand, isUnanswered, type Unpublished } from '../provider/api';
-import type { Publishing } from '../provider/provider-channel';
+import type { Preparing } from '../provider/provider-channel';
 import { type ReadyVideo, readyVideo, type VideoState } from '../provider/video';
 import { requestTo, type XCredentials } from './x-api';
 import { inParts, refusalOf, statusOf, type Uploaded, uploadedIn, type XUpload } from './x-media';
@@ -11,7 +11,7 @@ const OK = 200;
 const UPLOADED = { name: 'the video' };
 
 /** Uploads the video of a post, if it has one, and waits until it can be posted. */
-export function uploadVideo(sending: Publishing<XCredentials>): Promise<ReadyVideo | Unpublished | undefined> {
+export function uploadVideo(sending: Preparing<XCredentials>): Promise<ReadyVideo | Unpublished | undefined> {
   return readyVideo(
     {
       async upload(file) {

@@ -9,6 +9,7 @@ import { isUnanswered } from '../provider/api';
 import { apiServer } from '../provider/api-server';
 import { type Publishing, providerKind } from '../provider/provider-channel';
 import { expiresAtField } from '../provider/refresh';
+import { videoMadeReady } from '../provider/video';
 import { isDuplicate, meaningOf } from './x-answers';
 import { originOf, requestTo, type XCredentials, type XPost } from './x-api';
 import { findPost, ownerOf, search } from './x-lookup';
@@ -85,6 +86,7 @@ export const x = providerKind({
     const meant = meaningOf(ended, now());
     return inDoubt && isDuplicate(ended) ? foundAfterAll(post, sending, meant) : meant;
   },
+  makeReady: async (_, preparing) => videoMadeReady(await uploadVideo(preparing), preparing),
   lookup: findPost,
   refresh: xRefresh,
   load: loadTweetText,

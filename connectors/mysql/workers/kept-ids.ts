@@ -22,17 +22,23 @@ export async function keep(
   pool: Pool,
   session: string,
   { id, version }: Pick<ClaimRow, 'id' | 'version'>,
-  { ids, contentHash }: Kept,
+  kept: Kept,
 ): Promise<boolean> {
-  const [hash, json] = [hex(contentHash), text(JSON.stringify(ids))];
+  const owned = `m.id=${integer(id)} AND m.version=${integer(version)} AND m.claim=${hex(session)} AND m.state='sending'`;
   // A row that stays as it is counts too, with the flag that mysql2 sets.
-  const { affectedRows } = await pool.run(
-    'INSERT INTO kept_ids (message_id, plan_number, content_hash, ids, kept_at) ' +
-      `SELECT m.id, m.plan_number, ${hash}, ${json}, ${NOW_MS} FROM scheduled_messages m FORCE INDEX (PRIMARY) ` +
-      `WHERE m.id=${integer(id)} AND m.version=${integer(version)} AND m.claim=${hex(session)} AND m.state='sending' FOR SHARE ` +
-      `ON DUPLICATE KEY UPDATE plan_number=m.plan_number, content_hash=${hash}, ids=${json}, kept_at=${NOW_MS}`,
-  );
+  const { affectedRows } = await pool.run(keepStatement(owned, kept));
   return affectedRows > 0;
+}
+
+/** @param ofRow of the message's row `m`, when its ids may be kept */
+export function keepStatement(ofRow: string, { ids, contentHash }: Kept): string {
+  const [hash, json] = [hex(contentHash), text(JSON.stringify(ids))];
+  return (
+    'INSERT INTO kept_ids (message_id, plan_number, content_hash, ids, kept_at) ' +
+    `SELECT m.id, m.plan_number, ${hash}, ${json}, ${NOW_MS} FROM scheduled_messages m FORCE INDEX (PRIMARY) ` +
+    `WHERE ${ofRow} FOR SHARE ` +
+    `ON DUPLICATE KEY UPDATE plan_number=m.plan_number, content_hash=${hash}, ids=${json}, kept_at=${NOW_MS}`
+  );
 }
 
 /** Deletes the ids of those messages that have ended: delivered, or failed. */

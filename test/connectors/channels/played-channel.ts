@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { AttemptContext, Channel, LookupContext } from '../../../bolts/channel';
+import type { AttemptContext, Channel, LookupContext, ReadyContext } from '../../../bolts/channel';
 import type { ChannelKind, ReceiptsOfOthers } from '../../../connectors/channels/channel-kind';
 import { type FakeProtocol, FakeProvider } from '../../../deploy/fakes/fake-provider';
 import { type Clock, systemClock } from '../../../topology/core/clock';
@@ -79,6 +79,15 @@ export class PlayedChannel<Protocol extends FakeProtocol> {
     const { channel } = this;
     const context: LookupContext = { ...contextOf(account), inDoubt: true, notBefore: systemClock.now(), ...attempt };
     return channel.lookup?.(channel.prepare(account, JSON.stringify(payload)), context);
+  }
+
+  /** What the bolt does before the instant; undefined where there is nothing to do. */
+  makeReady(payload: object, attempt: Pick<ReadyContext, 'kept'> & Partial<ReadyContext>, account = 'shop') {
+    const { channel } = this;
+    const prepared = channel.prepare(account, JSON.stringify(payload));
+    if (channel.readying?.isFor(prepared) !== true) return undefined;
+    const { inDoubt: _, ...context } = contextOf(account);
+    return channel.readying.make(prepared, { ...context, mayStart: () => true, ...attempt });
   }
 
   /** What `downspout accounts test` asks. */

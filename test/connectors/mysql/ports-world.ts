@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AccountRefreshes, Lifetime } from '../../../bolts/account-refreshes';
+import type { ReadyRows } from '../../../bolts/ready-rows';
 import type { SendLimits } from '../../../bolts/send-limits';
 import type { SendRows } from '../../../bolts/send-rows';
 import { thisAuthor } from '../../../connectors/mysql/audit/author';
@@ -18,6 +19,7 @@ import { SecretKey } from '../../../connectors/mysql/secrets/secret-key';
 import { SecretStore } from '../../../connectors/mysql/secrets/secret-store';
 import { Pool } from '../../../connectors/mysql/sql/pool';
 import { MySqlOpenRows } from '../../../connectors/mysql/workers/open-rows';
+import { MySqlReadyRows } from '../../../connectors/mysql/workers/ready-rows';
 import { MySqlSendLimits } from '../../../connectors/mysql/workers/send-limits';
 import { MySqlSendRows } from '../../../connectors/mysql/workers/send-rows';
 import { MySqlSuspendedRows } from '../../../connectors/mysql/workers/suspended-rows';
@@ -57,6 +59,7 @@ interface EntryView {
 export interface PortsWorld {
   readonly openRows: OpenRows;
   readonly sendRows: SendRows;
+  readonly readyRows: ReadyRows;
   readonly sendLimits: (channel: string) => SendLimits;
   readonly registry: WorkerRegistry;
   readonly suspendedRows: SuspendedRows;
@@ -117,6 +120,7 @@ export async function memoryWorld(): Promise<PortsWorld> {
   return {
     openRows: database.openRows(),
     sendRows: database.sendRows(),
+    readyRows: database.readyRows(),
     sendLimits: (channel) => database.sendLimits(channel),
     registry: database.registry(),
     suspendedRows: database.suspendedRows(),
@@ -216,6 +220,7 @@ export async function mysqlWorld(): Promise<PortsWorld> {
   return {
     openRows: new MySqlOpenRows(worker),
     sendRows: new MySqlSendRows(worker),
+    readyRows: new MySqlReadyRows(worker),
     sendLimits: (channel) => new MySqlSendLimits(worker, channel),
     registry: new MySqlWorkerRegistry(worker, systemClock),
     suspendedRows: new MySqlSuspendedRows(worker),

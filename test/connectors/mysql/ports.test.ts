@@ -4,6 +4,7 @@ import { latenessBattery } from './lateness-battery';
 import { limitsBattery } from './limits-battery';
 import { openRowsBattery } from './open-rows-battery';
 import { memoryWorld, mysqlWorld } from './ports-world';
+import { readyRowsBattery } from './ready-rows-battery';
 import { refreshBattery } from './refresh-battery';
 import { sendRowsBattery } from './send-rows-battery';
 import { suspendedBattery } from './suspended-battery';
@@ -26,6 +27,9 @@ describe.each([
   });
   describe('for bolts whose channel keeps ids', () => {
     keptIdsBattery(open);
+  });
+  describe('for bolts that make messages ready before their instant', () => {
+    readyRowsBattery(open);
   });
   describe('for spouts and workers', () => {
     openRowsBattery(open);

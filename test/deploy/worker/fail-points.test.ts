@@ -23,6 +23,7 @@ function world(wanted = failPointNames.map((name) => ({ name, action: 'kill' as 
     streams: new MemoryStreams(log),
     openRows: database.openRows(),
     sendRows: () => database.sendRows(),
+    readyRows: database.readyRows(),
     channels: new Map([['webhook', channel as Channel]]),
   };
   const happened: string[] = [];
@@ -171,6 +172,21 @@ test('what is journaled is a place before its row is settled, and what is not is
   expect(happened).toEqual([]);
   await rows.journal(session, [{ ...result, contentHash: 'a'.repeat(64) }]);
   expect(happened).toEqual(['journaled']);
+});
+
+test('what was made ready before the instant is a place, and what could not be kept is none', async () => {
+  const { ports, database, clock, happened } = world();
+  const { id, updatedAt } = database.insert({ dueAt: clock.now() + 5_000 });
+  const row = { id, version: 1, updatedAt };
+  const hash = 'a'.repeat(64);
+  const { readyRows } = ports;
+  expect(await readyRows.begin(row, hash)).toBe(true);
+  const kept = { ids: { container: '17' }, contentHash: hash };
+  expect(await readyRows.keep({ ...row, version: 2 }, kept)).toBe(false);
+  expect(await readyRows.keep(row, kept)).toBe(true);
+  const range = { from: 0, below: clock.now() + 9_000, after: new Map(), limit: 1 };
+  expect(await readyRows.upcoming('webhook', range)).toMatchObject([{ id, version: 1 }]);
+  expect(happened).toEqual(['made-ready']);
 });
 
 test('a claim before the instant is a place of its own', async () => {

@@ -1,4 +1,4 @@
-import type { AttemptContext, Channel, LookupContext } from '../../../bolts/channel';
+import type { AttemptContext, Channel, LookupContext, Readying } from '../../../bolts/channel';
 import type { Clock } from '../../../topology/core/clock';
 import { BadRecord } from '../../../topology/core/errors';
 import type { ChannelClass, Outcome } from '../../../topology/message';
@@ -58,6 +58,8 @@ export class ScriptedChannel implements Channel<ScriptedPayload> {
   readonly lookups = new Map<number, Lookup>();
   /** What the channel makes ready first. It makes no request when this resolves to false. */
   beforehand?: (attempt: AttemptContext) => Promise<boolean>;
+  /** What it does before the instant. Given before the bolt is built. */
+  readying?: Readying<ScriptedPayload>;
   /** Called at each lookup. */
   onLookup?: (asked: LookupContext) => Promise<void>;
   /** Called in the tick in which a request begins. */

@@ -1,4 +1,5 @@
 import type { Kept } from '../../../bolts/kept-ids';
+import type { ReadyRows, UpcomingRange, UpcomingRow } from '../../../bolts/ready-rows';
 import type { SendLimits } from '../../../bolts/send-limits';
 import type {
   AttemptResult,
@@ -52,6 +53,9 @@ export type Operation =
   | 'journal'
   | 'kept'
   | 'keep'
+  | 'upcoming'
+  | 'begin'
+  | 'keepReady'
   | 'register'
   | 'renew'
   | 'leave'
@@ -131,6 +135,30 @@ export class MemoryDatabase extends MemoryTable {
         this.run('keep', () => {
           const row = this.owned(session, id, version);
           if (row !== undefined) this.keptIds.set(id, { ...kept, planNumber: row.planNumber });
+          return row !== undefined;
+        }),
+    };
+  }
+
+  readyRows(): ReadyRows {
+    const waiting = ({ id, version }: Pick<ClaimRow, 'id' | 'version'>) => {
+      const row = this.rows.get(id);
+      return row?.state === 'scheduled' && row.version === version && !row.inDoubt ? row : undefined;
+    };
+    return {
+      upcoming: (channel, range) => this.run('upcoming', () => this.upcomingOf(channel, range)),
+      begin: (read, contentHash) =>
+        this.run('begin', () => {
+          const row = waiting(read);
+          if (row === undefined || row.updatedAt !== read.updatedAt || this.locked.has(row.id)) return false;
+          if (this.keptOf(row.id, row.planNumber)?.contentHash === contentHash) return false;
+          this.keptIds.set(row.id, { ids: {}, contentHash, planNumber: row.planNumber });
+          return true;
+        }),
+      keep: (read, kept) =>
+        this.run('keepReady', () => {
+          const row = waiting(read);
+          if (row !== undefined) this.keptIds.set(row.id, { ...kept, planNumber: row.planNumber });
           return row !== undefined;
         }),
     };
@@ -219,6 +247,14 @@ export class MemoryDatabase extends MemoryTable {
     return [...pages.values()].flatMap(({ found }) =>
       found.toSorted((a, b) => a.wakeAt - b.wakeAt || a.id - b.id).slice(0, limit),
     );
+  }
+
+  private upcomingOf(channel: string, { from, below, after, limit }: UpcomingRange): UpcomingRow[] {
+    const cursors = Array.from({ length: 256 }, (_, shard) => {
+      const last = after.get(shard);
+      return { shard, afterWake: last?.wakeAt ?? from, afterId: last?.id ?? 0 };
+    });
+    return this.pageOf(channel, cursors, below, limit);
   }
 
   private aliveAmong(sessions: readonly string[]): SessionLease[] {

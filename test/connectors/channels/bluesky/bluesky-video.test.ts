@@ -81,3 +81,15 @@ test('images are not sent yet, and neither is a card beside a video', async () =
   const both = { ...film(), link: 'https://example.com', title: 'Example' };
   expect(parsePayload('bluesky', both)).toMatchObject({ ok: false, reason: expect.stringContaining('either media') });
 });
+
+test('a video is uploaded before the instant in a session that is open, and at it without one', async () => {
+  host.on('/film.mp4', image(MP4, 'video/mp4'));
+  const named = { text: 'look', media: [{ url: host.url('/film.mp4'), alt: 'a cup falls' }] };
+  expect(await world.makeReady(named, { kept })).toBe('not_started');
+  expect(await world.send({ text: 'opens the session' }, { dueAt: DUE })).toMatchObject({ kind: 'delivered' });
+  expect(await world.makeReady(named, { kept })).toBe('ready');
+  expect([uploads(), embeds()]).toEqual([1, [undefined]]);
+  const idempotencyKey = 'downspout-0123456789abcdef-2-1';
+  expect(await world.send(named, { kept, dueAt: DUE, idempotencyKey })).toMatchObject({ kind: 'delivered' });
+  expect([uploads(), host.asked, embeds()]).toEqual([1, ['/film.mp4'], [undefined, embed]]);
+});

@@ -112,3 +112,18 @@ test('a lookup knows the post by its video', async () => {
   expect(await lookUp()).toMatchObject({ kind: 'accepted' });
   expect(await lookUp(new MemoryKeeping())).toMatchObject({ kind: 'unknown' });
 });
+
+test('a video is uploaded before the instant, and only the post is left for it', async () => {
+  host.on('/film.mp4', image(MP4, 'video/mp4'));
+  const named = { text: 'look', media: [{ url: host.url('/film.mp4') }] };
+  const message = world.channel.prepare('shop', JSON.stringify(named));
+  const { inDoubt: _, ...context } = contextOf();
+  expect(world.channel.readying?.isFor(message)).toBe(true);
+  expect(world.channel.readying?.isFor(prepared())).toBe(false);
+  expect(await world.channel.readying?.make(message, { ...context, mayStart: () => true, kept })).toBe('ready');
+  expect([kept.ids?.['ready'], world.protocol.posts()]).toEqual([expect.stringMatching(/^\d{13}$/), []]);
+  world.server.calls.length = 0;
+  const attempt = { ...contextOf(), mayStart: () => true, kept };
+  expect(await world.channel.send(message, attempt)).toMatchObject({ kind: 'delivered' });
+  expect(paths()).toEqual(['POST /rest/posts ']);
+});

@@ -114,3 +114,16 @@ test('a lookup knows the post by its video, also where that has no words', async
   expect(await lookUp(wordless)).toEqual({ kind: 'accepted', receipt: expect.stringContaining('mastodon.test') });
   expect(await lookUp(wordless, new MemoryKeeping())).toMatchObject({ kind: 'unknown' });
 });
+
+test('a video is uploaded before the instant, and only the post is left for it', async () => {
+  host.on('/film.mp4', image(MP4, 'video/mp4'));
+  const named = { text: 'look', media: [{ url: host.url('/film.mp4'), alt: 'a cup falls' }] };
+  const { inDoubt: _, ...context } = contextOf();
+  expect(world.channel.readying?.isFor(prepared(film()))).toBe(false);
+  const made = await world.channel.readying?.make(prepared(named), { ...context, mayStart: () => true, kept });
+  expect([made, uploads(), seen()]).toEqual(['ready', 1, []]);
+  world.server.calls.length = 0;
+  expect(await send(named)).toMatchObject({ kind: 'delivered' });
+  expect(world.server.calls.map(({ path }) => path)).toEqual(['/api/v1/statuses']);
+  expect(seen()).toHaveLength(1);
+});

@@ -38,6 +38,8 @@ async function attempt(kept: MemoryKeeping, states: VideoState[], timeoutMs = 10
         waited.push(ms);
       },
       timeoutMs,
+      now: () => 0,
+      inDoubt: false,
     },
   );
   return { ended, waited, uploads };

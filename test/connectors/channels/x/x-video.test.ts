@@ -137,3 +137,51 @@ test('a lookup knows the post by its video, whatever it reads like', async () =>
   // Without its id a video that has no words is like any other.
   expect(await world.lookUp(film(), { kept: new MemoryKeeping() })).toMatchObject({ kind: 'unknown' });
 });
+
+describe('before the instant', () => {
+  const makeReady = (payload: object = film(), attempt: object = {}) => world.makeReady(payload, { kept, ...attempt });
+
+  test('a video is uploaded, and only the post is left', async () => {
+    expect(await makeReady()).toBe('ready');
+    expect([posts(), kept.ids?.['ready']]).toEqual([[], expect.stringMatching(/^\d{13}$/)]);
+    world.server.calls.length = 0;
+    expect(await send()).toMatchObject({ kind: 'delivered' });
+    expect([paths(), host.asked]).toEqual([['POST /2/tweets'], ['/film.mp4']]);
+    expect(posts()).toEqual([[expect.objectContaining({ bytes: MP4.length })]]);
+  });
+
+  test('what X works on is asked for later, and not uploaded again', async () => {
+    world.protocol.media.inWork = 1;
+    expect(await makeReady()).toMatchObject({ kind: 'retry', afterMs: 15_000 });
+    expect(await makeReady()).toBe('ready');
+    expect(await send()).toMatchObject({ kind: 'delivered' });
+    expect(begun()).toBe(1);
+  });
+
+  test('a video that was made ready long ago, or for a message in doubt, is asked for before its post', async () => {
+    await makeReady();
+    const asked = expect.stringMatching(/^GET \/2\/media\/upload/);
+    for (const attempt of [{ inDoubt: true }, { now: () => systemClock.now() + 900_000 }]) {
+      world.server.calls.length = 0;
+      world.server.order({ do: 'throttle' });
+      expect(await send(film(), attempt)).toMatchObject({ kind: 'retry' });
+      expect(paths()[0]).toEqual(asked);
+    }
+  });
+
+  test('nothing is done of a post without a video that its name shows', async () => {
+    const named = (path: string) => ({ text: 'a', media: [{ url: host.url(path) }] });
+    for (const payload of [{ text: 'a' }, named('/cup.png'), named('/film')])
+      expect(makeReady(payload)).toBeUndefined();
+    host.on('/film.MP4', image(MP4, 'video/mp4'));
+    expect(await makeReady(named('/film.MP4'))).toBe('ready');
+  });
+
+  test('no request is made once it may not, and a name that deceives leaves all to the attempt', async () => {
+    expect(await makeReady(film(), { mayStart: () => false })).toBe('not_started');
+    expect(world.server.calls).toEqual([]);
+    host.on('/film.mp4', image(PNG, 'image/png'));
+    expect(await makeReady()).toBe('ready');
+    expect([world.server.calls, kept.ids]).toEqual([[], undefined]);
+  });
+});
