@@ -79,6 +79,7 @@ export const bluesky = providerKind({
     if (again !== 'over') return again;
     return { kind: 'unusable', reason: 'The server gives sessions that it does not take. Connect the account again' };
   },
+  canMakeReady: (account, sessions) => openSession(account, sessions) !== undefined,
   async makeReady(_, preparing) {
     // Sessions are opened and renewed by attempts: a message that is due would wait for one that may not go on.
     const session = openSession(preparing.credentials, preparing.sessions);

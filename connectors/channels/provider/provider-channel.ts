@@ -119,6 +119,8 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
    * given ahead of their post only for those.
    */
   readonly makeReady?: (prepared: Prepared, preparing: Preparing<z.infer<Schema>>) => Promise<MadeReady>;
+  /** Whether that can be done now; always where it is not given. */
+  readonly canMakeReady?: (credentials: z.infer<Schema>, sessions: ProviderSessions) => boolean;
   readonly lookup?: (prepared: Prepared, looking: Looking<z.infer<Schema>>) => Promise<LookupAnswer>;
   /** How credentials that end are refreshed. Without it they end. */
   readonly refresh?: Refresh<z.infer<Schema>>;
@@ -309,6 +311,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
       return 'not_started';
     }
     const { credentials, secrets } = ready;
+    if (this.provider.canMakeReady?.(credentials, this.sessions) === false) return 'not_started';
     const { apiVersion, timeoutMs } = this.settings;
     const api = judged(apiOf(caller, account, secrets), origin);
     const ask: GatedApi = (request, may) => api(request, () => mayStart() && may?.() !== false);
@@ -348,7 +351,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
 
   async close(): Promise<void> {
     const parts = [this.caller, this.media, this.readyCaller, this.readyMedia, this.refresh];
-    await Promise.all(parts.map((part) => part?.close()));
+    await Promise.all(parts.map(async (part) => part?.close()));
   }
 
   private async look(

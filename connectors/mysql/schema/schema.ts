@@ -173,14 +173,15 @@ export const deliveryAttempts = mysqlTable(
 
 /**
  * Ids that providers gave for messages which nobody can see yet: one row per message, of the plan number that made them. Workers
- * write it under their claim. It is apart from the messages so that keeping ids changes no row of theirs, and CDC sees nothing.
+ * write it under their claim, and before it while they make a message ready: without ids in it, it says that one does. It is apart from
+ * the messages so that keeping ids changes no row of theirs, and CDC sees nothing.
  */
 export const keptIds = mysqlTable('kept_ids', {
   messageId: bigint({ mode: 'number', unsigned: true }).primaryKey(),
   planNumber: int({ unsigned: true }).notNull(),
   /** Of the payload for which they were made. */
   contentHash: bytes({ length: 32, fixed: true }).notNull(),
-  /** JSON: texts by the channel's names for them. */
+  /** JSON: texts by the channel's names for them; `{}` where they are being made. */
   ids: varchar({ length: 2048 }).notNull(),
   keptAt: instant().notNull(),
 });

@@ -3,7 +3,7 @@ import type { FakeContainers } from '../../../../deploy/fakes/meta-containers';
 import { type Clock, systemClock } from '../../../../topology/core/clock';
 import { topologySchema } from '../../../../topology/settings/topology-schema';
 import { MemoryKeeping } from '../../../support/channels/memory-keeping';
-import { cup, openInstagram, SHOP } from '../instagram/instagram-world';
+import { cup, openInstagram } from '../instagram/instagram-world';
 import type { PlayedChannel } from '../played-channel';
 import { openThreads } from '../threads/threads-world';
 
@@ -15,6 +15,8 @@ let passed: number;
 
 /** Waits for nothing, and time can pass. */
 const quick = (): Clock => ({ ...systemClock, now: () => systemClock.now() + passed, sleep: async () => undefined });
+
+const now = () => systemClock.now() + passed;
 
 const hosts: readonly [string, () => Promise<PlayedChannel<FakeContainers>>, string, string][] = [
   ['instagram', () => openInstagram({ clock: quick() }, quick()), 'media', 'media_publish'],
@@ -34,7 +36,6 @@ describe.each(hosts)('a post on %s that is made ready before its instant', (_nam
   });
   afterEach(() => world.close());
 
-  const now = () => systemClock.now() + passed;
   const payload = { text: 'a cup', media: [cup] };
   const carousel = { text: 'cups', media: [cup, { url: 'https://images.example/red.jpg' }] };
   const makeReady = (attempt: object = {}, what: object = payload) => world.makeReady(what, { kept, now, ...attempt });
@@ -57,7 +58,11 @@ describe.each(hosts)('a post on %s that is made ready before its instant', (_nam
     expect(await makeReady({}, what)).toBe('ready');
     expect([posts(), kept.ids]).toEqual([
       0,
-      { container: expect.stringMatching(/^\d+$/), user: SHOP, ready: expect.stringMatching(/^\d{13}$/) },
+      {
+        container: expect.stringMatching(/^\d+$/),
+        user: expect.stringMatching(/^\d+$/),
+        ready: expect.stringMatching(/^\d{13}$/),
+      },
     ]);
     expect(calls().filter((call) => call.endsWith(publish))).toEqual([]);
     expect(await send({}, what)).toMatchObject({ kind: 'delivered' });

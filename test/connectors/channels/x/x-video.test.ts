@@ -21,6 +21,7 @@ afterEach(() => Promise.all([world.close(), host.close()]));
 
 const film = () => ({ text: 'a film', media: [{ url: host.url('/film.mp4'), alt: 'a cup falls' }] });
 const send = (payload: object = film(), attempt: object = {}) => world.send(payload, { kept, ...attempt });
+const makeReady = (payload: object = film(), attempt: object = {}) => world.makeReady(payload, { kept, ...attempt });
 const paths = () => world.server.calls.map(({ method, path }) => `${method} ${path.replace(/\d{10,}/, 'ID')}`);
 const begun = () => world.server.calls.filter(({ path }) => path.endsWith('/initialize')).length;
 const order = (body: object) =>
@@ -139,8 +140,6 @@ test('a lookup knows the post by its video, whatever it reads like', async () =>
 });
 
 describe('before the instant', () => {
-  const makeReady = (payload: object = film(), attempt: object = {}) => world.makeReady(payload, { kept, ...attempt });
-
   test('a video is uploaded, and only the post is left', async () => {
     expect(await makeReady()).toBe('ready');
     expect([posts(), kept.ids?.['ready']]).toEqual([[], expect.stringMatching(/^\d{13}$/)]);
