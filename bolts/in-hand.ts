@@ -105,7 +105,8 @@ export class InHand {
   journal(results: readonly { readonly id: number; readonly version: number }[]): void {
     const accounts = results.map(({ id }) => this.accountOf(id));
     this.written(results);
-    for (const [n, { id, version }] of results.entries()) this.journaled.set(id, { version, account: accounts[n] ?? '' });
+    for (const [n, { id, version }] of results.entries())
+      this.journaled.set(id, { version, account: accounts[n] ?? '' });
   }
 
   /** Takes room for a payload that is to be read. @returns false when there is none */

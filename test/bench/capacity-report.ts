@@ -27,7 +27,7 @@ const TITLES: Readonly<Record<Cost, string>> = {
   streams: 'streams',
 };
 
-interface Row {
+interface CostRow {
   readonly phase: Phase;
   readonly what: string;
   readonly cell: (cost: Cost) => string;
@@ -80,7 +80,7 @@ export function needsOf({ points, lines }: CapacityReport): Need[] {
 }
 
 function costsTable(output: Output, { points, lines }: CapacityReport): string {
-  const rows = PHASES.flatMap((phase): Row[] => [
+  const rows = PHASES.flatMap((phase): CostRow[] => [
     ...points
       .filter((point) => point.phase === phase)
       .map(({ payloadBytes, messages, costs }) => ({
@@ -95,7 +95,7 @@ function costsTable(output: Output, { points, lines }: CapacityReport): string {
     [
       { title: 'phase', value: ({ phase }) => phase },
       { title: '', value: ({ what }) => what },
-      ...[...PARTS, ...LOGS].map((cost) => right<Row>(TITLES[cost], ({ cell }) => cell(cost))),
+      ...[...PARTS, ...LOGS].map((cost) => right<CostRow>(TITLES[cost], ({ cell }) => cell(cost))),
     ],
     rows,
   );

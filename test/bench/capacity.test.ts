@@ -96,10 +96,11 @@ test('a crowd of large payloads is smaller, so that 100 MB are written at most',
   expect(crowdOf(500, 102_400)).toBe(500);
 });
 
+const capacity = ['node', 'bench', '--scenario', 'capacity'];
+
 test('the capacity is measured once for each of four payloads, unless others are given', () => {
-  const of = (...own: string[]) => parseOptions(['node', 'bench', '--scenario', 'capacity', ...own]);
-  expect(of()).toMatchObject({ count: 20_000, payload: [250, 2_048, 10_240, 102_400], rounds: 1 });
-  expect(of('--payload', '250', '--rounds', '3')).toMatchObject({ payload: [250], rounds: 3 });
+  expect(parseOptions(capacity)).toMatchObject({ count: 20_000, payload: [250, 2_048, 10_240, 102_400], rounds: 1 });
+  expect(parseOptions([...capacity, '--payload', '250', '--rounds', '3'])).toMatchObject({ payload: [250], rounds: 3 });
 });
 
 test('the logs of topics are counted over all segments and partitions, without indexes and other topics', () => {

@@ -1,3 +1,4 @@
+import { systemClock } from '../../../../topology/core/clock';
 import { image, MediaHost, MOV, MP4, PNG } from '../../../support/channels/media-host';
 import { MemoryKeeping } from '../../../support/channels/memory-keeping';
 import { notingSleeps } from '../../../support/channels/noting-sleeps';
