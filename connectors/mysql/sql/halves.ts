@@ -58,8 +58,10 @@ export async function writeInHalves<Row>(
         const count = await write([probe]).catch((failure) => {
           if (!isAboutRows(failure)) throw failure;
         });
-        if (count !== undefined) probed.add(probe);
-        written += count ?? 0;
+        if (count === undefined) continue;
+        probed.add(probe);
+        written += count;
+        hasPassed = true;
       }
       if (written === 0) return { written, refused: [], inVain: first };
     }

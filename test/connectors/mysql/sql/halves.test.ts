@@ -59,6 +59,14 @@ test('the first of many rows that are refused hide none behind them', async () =
   expect(tried.length).toBeLessThan(2 * bad.length + 20);
 });
 
+test('nor do they where a row that was tried by itself is the only one that is not refused', async () => {
+  const { written, write } = server((part) => (part.length === 1 && part[0] === 150 ? undefined : 1305));
+  // Of the 199 that are left the second half comes first.
+  const { refused, inVain } = await writeInHalves(ids, write, { random: () => 49.5 / 199 });
+  expect([written, inVain]).toEqual([[150], undefined]);
+  expect(refused.map(({ row }) => row)).toEqual(ids.filter((id) => id !== 150));
+});
+
 test('a row that is refused beside rows of which none was to be written any more is no outage', async () => {
   const { tried, write } = server((part) => (part.includes(77) ? 1305 : undefined));
   const skipped = async (part: readonly number[]) => {
