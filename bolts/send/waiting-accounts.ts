@@ -8,6 +8,8 @@ export interface WaitingAccountsOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onError: (what: string, error: unknown) => void;
+  /** The ledger has the result already. */
+  readonly isDurable: (result: AttemptResult) => boolean;
   /** How many of these, from the first, are one batch. */
   readonly countOf: (results: readonly AttemptResult[]) => number;
   /** Takes results that wait, all of one account, each time they do. */
@@ -46,7 +48,7 @@ const HURRIED_FOR_MS = 20_000;
  * 3. *A drain ends*: nothing here is waited for longer than 20 s. The rows are recovered when the session has ended.
  */
 export class WaitingAccounts {
-  /** Results that are not written yet. */
+  /** Results that are not written yet, without those that the ledger has. */
   size = 0;
   private readonly accounts = new Map<string, Account>();
   private trying: { readonly account: Account; readonly batch: readonly AttemptResult[] } | undefined;
@@ -100,7 +102,11 @@ export class WaitingAccounts {
 
   private take(account: Account, results: readonly AttemptResult[]): void {
     account.results.push(...results);
-    this.size += results.length;
+    this.size += this.numberOf(results);
+  }
+
+  private numberOf(results: readonly AttemptResult[]): number {
+    return results.filter((result) => !this.options.isDurable(result)).length;
   }
 
   private letGo(): void {
@@ -112,7 +118,7 @@ export class WaitingAccounts {
   }
 
   private done(results: readonly AttemptResult[]): void {
-    this.size -= results.length;
+    this.size -= this.numberOf(results);
     if (results.length > 0) this.options.onDone(results);
   }
 
@@ -157,7 +163,7 @@ export class WaitingAccounts {
     const refused = bad === undefined ? batch : batch.filter(({ id }) => again.get(id) === false);
     const left = batch.filter(({ id }) => again.get(id) === true);
     if (bad !== undefined) this.done(batch.filter(({ id }) => !again.has(id)));
-    this.size -= refused.length;
+    this.size -= this.numberOf(refused);
     if (refused.length > 0) this.options.onFailed(refused, bad !== undefined && bad.length < batch.length);
     if (this.isOver) return this.done(left);
     if (left.length > 0) {

@@ -90,6 +90,7 @@ export class WriteBack {
   private readonly apart: WaitingAccounts;
   private readonly journal: Journal;
   private settler: Timer | undefined;
+  private isSettling = false;
 
   constructor(private readonly options: WriteBackOptions) {
     const onDone = (results: readonly AttemptResult[]) => this.done(results);
@@ -97,6 +98,7 @@ export class WriteBack {
     this.refused = new RefusedResults({ ...options, isDurable, onDone });
     this.apart = new WaitingAccounts({
       ...options,
+      isDurable,
       countOf: (results) => this.countOf(results),
       onFailed: (results, isKnown) => this.refused.add(results, false, isKnown),
       onDone,
@@ -121,9 +123,7 @@ export class WriteBack {
 
   add(result: AttemptResult): void {
     this.unwritten++;
-    const account = this.options.accountOf(result.id);
-    if (account !== undefined && this.apart.has(account)) this.apart.add(account, [result]);
-    else this.put(result);
+    if (!this.goesApart(result)) this.put(result);
   }
 
   /** From now on results are written at once. */
@@ -134,7 +134,7 @@ export class WriteBack {
     this.timer?.cancel();
     this.timer = undefined;
     this.isResting = false;
-    this.waiting = this.waiting.concat(this.journal.take(Number.POSITIVE_INFINITY));
+    this.waiting = this.waiting.concat(this.takeJournaled(Number.POSITIVE_INFINITY));
     this.writeAll();
   }
 
@@ -145,6 +145,14 @@ export class WriteBack {
     this.timer?.cancel();
     this.timer = undefined;
     this.settler?.cancel();
+  }
+
+  /** @returns whether its account is written apart */
+  private goesApart(result: AttemptResult): boolean {
+    const account = this.options.accountOf(result.id);
+    if (account === undefined || !this.apart.has(account)) return false;
+    this.apart.add(account, [result]);
+    return true;
   }
 
   private put(result: AttemptResult): void {
@@ -207,7 +215,7 @@ export class WriteBack {
 
   /** @returns false when they are not in the ledger, or it is not known */
   private async tryJournal(results: readonly AttemptResult[]): Promise<boolean> {
-    const { rows, session, onError, onJournaled } = this.options;
+    const { rows, session, holdsLease, onError, onJournaled } = this.options;
     if (results.length === 0) return false;
     try {
       await rows.journal(session, results);
@@ -216,17 +224,19 @@ export class WriteBack {
       return false;
     }
     if (this.isClosed) return true;
+    // Their rows may be in doubt by now, and are settled at once.
+    if (!holdsLease()) return false;
     this.journal.add(results);
     this.unwritten -= results.length;
     onJournaled(results);
     // What came meanwhile is written at once, and so are these.
-    if (this.lingerMs === 0) this.waiting.push(...this.journal.take(results.length));
+    if (this.lingerMs === 0) this.waiting.push(...this.takeJournaled(results.length));
     else this.settleIn(CROWDED_LINGER_MS);
     return true;
   }
 
   private settleIn(delayMs: number): void {
-    if (this.isClosed || this.lingerMs === 0) return;
+    if (this.isClosed || this.lingerMs === 0 || this.isSettling) return;
     this.settler ??= this.options.clock.after(delayMs, () => {
       this.settler = undefined;
       void this.settle();
@@ -244,8 +254,18 @@ export class WriteBack {
       return;
     }
     this.batchesOnTheWay++;
-    await this.write(this.journal.take(MAX_ROWS_PER_BATCH));
+    this.isSettling = true;
+    try {
+      await this.write(this.takeJournaled(MAX_ROWS_PER_BATCH));
+    } finally {
+      this.isSettling = false;
+    }
     this.settleIn(clock.monotonic() - began);
+  }
+
+  /** Takes out the first results that the ledger has, but those of accounts that are written apart. */
+  private takeJournaled(most: number): AttemptResult[] {
+    return this.journal.take(most).filter((result) => !this.goesApart(result));
   }
 
   /** How many of these are one batch. */

@@ -81,6 +81,57 @@ describe('in a crowd', () => {
     expect(rows.filter(({ state }) => state === 'delivered')).toHaveLength(world.channel.journal.length);
   });
 
+  test('what it has journaled when its lease ends is written at once, because its rows may be in doubt by then', async () => {
+    await open();
+    world.database.after = (operation) => {
+      if (operation === 'journal') world.leaseHolds = false;
+    };
+    crowd(6_000);
+    for (let at = 0; at < 3_000 && world.leaseHolds; at += 10) await world.advance(10);
+    await world.advance(10);
+    expect(world.leaseHolds).toBe(false);
+    expect(world.bolt.gauges()).toMatchObject({ journaled: 0 });
+    expect(world.database.ledger.length).toBeGreaterThan(100);
+    expect(world.states(world.database.ledger.map(({ id }) => world.database.rows.get(id) as MemoryRow))).toEqual([
+      'delivered',
+    ]);
+  });
+
+  test('3. one account whose results wait holds nobody else, also of what is journaled', async () => {
+    const refusals = new Refusals(1205);
+    await open({}, refusals);
+    const rows = crowd(6_000);
+    await world.advance(3_000);
+    expect(world.bolt.gauges()['journaled']).toBeGreaterThan(500);
+    const waiting = rows.filter(({ account }) => account === 'a3');
+    for (const { id } of waiting) refusals.writeBack.add(id);
+    // One batch waits six times, and rests as long. No other does.
+    await world.advance(20_000);
+    expect(world.states(rows.filter((row) => !waiting.includes(row)))).toEqual(['delivered']);
+    refusals.writeBack.clear();
+    await world.advance(60_000);
+    expect(world.states(rows)).toEqual(['delivered']);
+    expect(world.channel.journal).toHaveLength(6_000);
+    expect(world.bolt.gauges()).toMatchObject({ journaled: 0, unwritten: 0, held: 0, held_bytes: 0 });
+  });
+
+  test('a drain that finds such an account ends, and settles what others have journaled', async () => {
+    const refusals = new Refusals(1205);
+    await open({}, refusals);
+    const rows = crowd(6_000);
+    await world.advance(3_000);
+    for (const { id, account } of rows) if (account === 'a3') refusals.writeBack.add(id);
+    let isDrained = false;
+    void world.bolt.drain().then(() => {
+      isDrained = true;
+    });
+    await world.advance(30_000);
+    expect(isDrained).toBe(true);
+    const left = rows.filter(({ state }) => state === 'sending');
+    expect([...new Set(left.map(({ account }) => account))]).toEqual(['a3']);
+    expect(world.bolt.gauges()).toMatchObject({ journaled: 0, unwritten: 0, held: 0, held_bytes: 0 });
+  });
+
   test('what cannot be journaled is written as it is at other times', async () => {
     await open();
     world.database.before = (operation) => {

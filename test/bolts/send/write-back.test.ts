@@ -1,0 +1,100 @@
+import { WaitingAccounts } from '../../../bolts/send/waiting-accounts';
+import { WriteBack } from '../../../bolts/send/write-back';
+import type { AttemptResult, SendRow, SendRows, Unwritten } from '../../../bolts/send-rows';
+import { delivered, result } from '../../connectors/mysql/scene';
+import { ManualClock, settled } from '../../support/manual-clock';
+
+const clock = new ManualClock();
+let id = 0;
+
+function resultOfNext(): AttemptResult {
+  const row = { id: ++id, version: 1, dueAt: 0, wakeAt: 0, payload: '{}' } as SendRow;
+  return result(row, { kind: 'delivered' }, delivered(null));
+}
+
+/** A table that answers a write-back when it is told to. */
+function table() {
+  const batches: { readonly results: readonly AttemptResult[]; readonly answer: (bad: Unwritten[]) => void }[] = [];
+  const rows = {
+    journal: async () => undefined,
+    writeBack: (_: string, results: readonly AttemptResult[]) =>
+      new Promise<readonly Unwritten[]>((resolve) => batches.push({ results, answer: resolve })),
+  } as unknown as SendRows;
+  return { rows, batches };
+}
+
+const common = {
+  session: 'a'.repeat(32),
+  clock,
+  random: () => 0.5,
+  onError: () => undefined,
+  onRefused: () => undefined,
+};
+
+async function advance(milliseconds: number): Promise<void> {
+  await clock.advance(milliseconds);
+  await settled();
+}
+
+test('5. the rows are settled a batch at a time, however long one takes', async () => {
+  const { rows, batches } = table();
+  let isCrowded = true;
+  const writeBack = new WriteBack({
+    ...common,
+    rows,
+    maxUnwritten: 20,
+    maxJournaledBytes: 1024 * 1024,
+    isCrowded: () => isCrowded,
+    holdsLease: () => true,
+    acceptedWithin: () => 0,
+    bytesOf: () => 100,
+    accountOf: () => 'a',
+    onJournaled: () => undefined,
+    onWritten: () => undefined,
+  });
+  const crowd = async () => {
+    isCrowded = true;
+    for (let n = 0; n < 15; n++) writeBack.add(resultOfNext());
+    await advance(200);
+    isCrowded = false;
+  };
+  await crowd();
+  expect([writeBack.journaled, writeBack.unwritten, batches.length]).toEqual([15, 0, 0]);
+  await advance(3_000);
+  expect(batches.map(({ results }) => results.length)).toEqual([15]);
+  await crowd();
+  expect([writeBack.journaled, writeBack.unwritten]).toEqual([30, 0]);
+  await advance(60_000);
+  expect(batches).toHaveLength(1);
+  batches[0]?.answer([]);
+  // As long a rest.
+  await advance(59_000);
+  expect([batches.length, writeBack.journaled]).toEqual([1, 15]);
+  await advance(10_000);
+  expect(batches.map(({ results }) => results.length)).toEqual([15, 15]);
+  batches[1]?.answer([]);
+  await advance(0);
+  expect(writeBack.size).toBe(0);
+  writeBack.close();
+});
+
+test('what the ledger has does not count as unwritten where its account is written apart', async () => {
+  const { rows, batches } = table();
+  const [journaled, other] = [resultOfNext(), resultOfNext()];
+  const done: AttemptResult[] = [];
+  const apart = new WaitingAccounts({
+    ...common,
+    rows,
+    isDurable: (one) => one === journaled,
+    countOf: ({ length }) => length,
+    onFailed: () => undefined,
+    onDone: (results) => done.push(...results),
+  });
+  apart.addWaited('a', [journaled, other]);
+  expect(apart.size).toBe(1);
+  await advance(1_000);
+  batches[0]?.answer([]);
+  await advance(0);
+  expect([apart.size, done]).toEqual([0, [journaled, other]]);
+  apart.close();
+});
