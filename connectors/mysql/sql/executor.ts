@@ -117,9 +117,11 @@ async function inWordsOfClients<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (isLockWaitTimeout(error)) throw new Unavailable('another transaction holds the message; try again');
     if (isDeadlock(error)) throw new Unavailable('the transaction was rolled back because of a deadlock; try it again');
+    // With its cause, so that whoever writes many finds those that are refused.
     if (isDataError(error) && isTooLarge(error))
-      throw new TooMuchAtOnce(`MySQL refuses so much at once: ${reasonOf((error as Error).cause)}`);
-    if (isDataError(error)) throw new UserError(`MySQL refuses a value: ${reasonOf((error as Error).cause)}`);
+      throw new TooMuchAtOnce(`MySQL refuses so much at once: ${reasonOf((error as Error).cause)}`, { cause: error });
+    if (isDataError(error))
+      throw new UserError(`MySQL refuses a value: ${reasonOf((error as Error).cause)}`, { cause: error });
     throw instructionOf(error);
   }
 }

@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream';
+import { PoolExecutor } from '../../../../../connectors/mysql/sql/executor';
 import { TooMuchAtOnce } from '../../../../../connectors/mysql/sql/failures';
+import type { Pool } from '../../../../../connectors/mysql/sql/pool';
 import { runImport } from '../../../../../deploy/cli/verbs/messages/import-run';
 import { readRecords } from '../../../../../deploy/cli/verbs/messages/import-source';
 import type { SourceRecord } from '../../../../../deploy/cli/verbs/messages/source-record';
@@ -178,6 +180,18 @@ test.each([1305, 1644, 1452])(
     }
   },
 );
+
+test.each([1644, 1406, 3819])('so is one of which the client says that a value is refused: error %i', async (errno) => {
+  const client = new PoolExecutor({ transaction: (work: () => unknown) => work() } as unknown as Pool);
+  const { done, reasons } = run(source(2_000), (messages) =>
+    client.atomically(async () => {
+      if (messages.some(({ dueAt }) => dueAt === Date.UTC(2027, 0, 1) + 77)) throw answer(errno);
+      return accept(messages);
+    }),
+  );
+  expect(await done).toEqual({ read: 2_000, scheduled: 1_999, already: 0, bad: 1, doneUpTo: 2_000 });
+  expect([...reasons]).toEqual([[77, 'MySQL refuses a value: no']]);
+});
 
 test('an outage that begins after the first batch makes no line bad either', async () => {
   let isAway = false;
