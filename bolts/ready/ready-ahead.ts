@@ -88,7 +88,7 @@ export class ReadyAhead {
 
   /** Messages that are being made ready, or wait for it. */
   get size(): number {
-    return this.queue.size + this.timers.size;
+    return this.queue.size;
   }
 
   open(): void {
@@ -152,6 +152,7 @@ export class ReadyAhead {
 
   private async make(row: ReadyRow): Promise<void> {
     const { onError, readyRows, readying } = this.options;
+    let againAfterMs: number | undefined;
     try {
       if (!this.mayGoOn(row)) {
         // It is looked at again when its account may.
@@ -159,25 +160,32 @@ export class ReadyAhead {
         return;
       }
       row.hasBegun ||= await readyRows.begin(row, row.contentHash);
-      if (row.hasBegun) this.ended(row, await readying.make(row.prepared, this.contextOf(row)));
+      if (row.hasBegun) againAfterMs = this.ended(row, await readying.make(row.prepared, this.contextOf(row)));
     } catch (error) {
+      // What nobody is known to have begun is looked at again.
+      if (!row.hasBegun) this.seen.delete(row.id);
       onError(`make message ${row.id} ready`, error);
     } finally {
-      this.queue.end(row);
+      this.queue.end(row, againAfterMs !== undefined);
+      if (againAfterMs !== undefined) this.putOff(row, againAfterMs);
       this.go();
     }
   }
 
-  private ended(row: ReadyRow, made: MadeReady): void {
-    if (made === 'ready' || made === 'not_started') return;
-    const { gates, clock, databaseClock } = this.options;
-    if ('hold' in made && made.hold !== undefined) gates.hold(row.account, made.hold, true);
-    if (made.kind !== 'retry') return;
+  /** @returns after how many milliseconds it is tried again; undefined when it is not */
+  private ended({ account, wakeAt }: ReadyRow, made: MadeReady): number | undefined {
+    if (made === 'ready' || made === 'not_started') return undefined;
+    const { gates, databaseClock } = this.options;
+    if ('hold' in made && made.hold !== undefined) gates.hold(account, made.hold, true);
+    if (made.kind !== 'retry' || this.isStopped) return undefined;
     const afterMs = made.afterMs ?? AGAIN_MS;
-    if (this.isStopped || !(databaseClock.latest() + afterMs + LEAST_LEFT_MS < row.wakeAt)) return;
-    const timer = clock.after(afterMs, () => {
+    return databaseClock.latest() + afterMs + LEAST_LEFT_MS < wakeAt ? afterMs : undefined;
+  }
+
+  private putOff(row: ReadyRow, ms: number): void {
+    const timer = this.options.clock.after(ms, () => {
       this.timers.delete(timer);
-      this.queue.add(row);
+      this.queue.again(row);
       this.go();
     });
     this.timers.add(timer);

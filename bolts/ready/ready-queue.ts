@@ -1,15 +1,16 @@
 import type { UpcomingRow } from '../ready-rows';
 
-/** Of one account: what waits, and what is being made ready. */
+/** Of one account: what waits, what is being made ready, and what is put off. */
 const MAX_OF_ACCOUNT = 16;
 const MAX_AT_ONCE_OF_ACCOUNT = 2;
-/** Of all accounts. */
+/** Of all accounts, also of what is put off. */
 const MAX_WAITING = 1_000;
 
 interface AccountQueue<Row> {
   /** In the order in which they came, which is about that of their wakes. */
   readonly waiting: Row[];
   running: number;
+  putOff: number;
 }
 
 /**
@@ -22,21 +23,23 @@ export class ReadyQueue<Row extends Pick<UpcomingRow, 'account'>> {
   private readonly accounts = new Map<string, AccountQueue<Row>>();
   private waiting = 0;
   private running = 0;
+  private later = 0;
 
   constructor(private readonly maxAtOnce: number) {}
 
-  /** What waits or is under way. */
+  /** What waits, is put off, or is under way. */
   get size(): number {
-    return this.waiting + this.running;
+    return this.waiting + this.later + this.running;
   }
 
   hasRoomFor(account: string): boolean {
     const own = this.accounts.get(account);
-    return this.waiting < MAX_WAITING && (own === undefined || own.waiting.length + own.running < MAX_OF_ACCOUNT);
+    if (this.waiting + this.later >= MAX_WAITING) return false;
+    return own === undefined || own.waiting.length + own.running + own.putOff < MAX_OF_ACCOUNT;
   }
 
   add(row: Row): void {
-    const own = this.accounts.get(row.account) ?? { waiting: [], running: 0 };
+    const own = this.accounts.get(row.account) ?? { waiting: [], running: 0, putOff: 0 };
     this.accounts.set(row.account, own);
     own.waiting.push(row);
     this.waiting++;
@@ -63,17 +66,34 @@ export class ReadyQueue<Row extends Pick<UpcomingRow, 'account'>> {
     return own.waiting.shift();
   }
 
-  end({ account }: Pick<Row, 'account'>): void {
+  /** @param isPutOff it keeps its room until `again`: of what a provider refuses at once there would be ever more */
+  end({ account }: Pick<Row, 'account'>, isPutOff = false): void {
     const own = this.accounts.get(account);
     if (own === undefined) return;
     own.running--;
     this.running--;
-    if (own.running === 0 && own.waiting.length === 0) this.accounts.delete(account);
+    if (isPutOff) {
+      own.putOff++;
+      this.later++;
+    } else if (own.running + own.putOff + own.waiting.length === 0) this.accounts.delete(account);
   }
 
-  /** Nothing that waits begins any more. */
+  /** One that was put off is to be begun. */
+  again(row: Row): void {
+    const own = this.accounts.get(row.account);
+    if (own === undefined) return;
+    own.putOff--;
+    this.later--;
+    this.add(row);
+  }
+
+  /** Nothing that waits or is put off begins any more. */
   clear(): void {
-    for (const { waiting } of this.accounts.values()) waiting.length = 0;
+    for (const own of this.accounts.values()) {
+      own.waiting.length = 0;
+      own.putOff = 0;
+    }
     this.waiting = 0;
+    this.later = 0;
   }
 }

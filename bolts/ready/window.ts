@@ -6,7 +6,7 @@ const ROWS_PER_SHARD = 8;
 /**
  * Goes over what wakes between two instants, a page at a time, and again from the beginning, because what is scheduled or edited
  * meanwhile may wake anywhere. A shard with more than a page has the next part of it at the next look, so no account of it is left out
- * for good.
+ * for good. What has woken meanwhile is passed over: one account may have very much of it, which waits at its limit.
  */
 export class Window {
   private readonly after = new Map<number, UpcomingRow>();
@@ -22,6 +22,7 @@ export class Window {
   }
 
   async next(from: number, below: number): Promise<readonly UpcomingRow[]> {
+    for (const [shard, { wakeAt }] of this.after) if (wakeAt < from) this.after.delete(shard);
     const range = { from, below, after: this.after, limit: ROWS_PER_SHARD };
     const page = await this.rows.upcoming(this.channel, range);
     const counts = new Map<number, number>();

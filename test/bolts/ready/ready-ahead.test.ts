@@ -257,6 +257,32 @@ describe('what is made ready before its instant', () => {
     expect(world.states([...slow, other])).toEqual(['delivered']);
   });
 
+  it('takes no more of an account whose provider puts it off at once', async () => {
+    for (let n = 0; n < 40; n++) world.row(50_000, { account: 'put off' });
+    const tried = new Set<number>();
+    make = async ({ id }) => {
+      tried.add(id);
+      return { kind: 'retry', reason: 'not now', afterMs: 20_000 };
+    };
+    await world.advance(15_000);
+    expect([tried.size, world.bolt.gauges()['making_ready']]).toEqual([16, 16]);
+    await world.advance(15_000);
+    expect(world.bolt.gauges()['making_ready']).toBeLessThanOrEqual(16);
+  });
+
+  it('is begun at a later look where the database does not say who began it', async () => {
+    const row = world.row(50_000);
+    let isAway = true;
+    world.database.before = async (operation) => {
+      if (isAway && operation === 'begin') throw new Unavailable('the database is away');
+    };
+    await world.advance(6_000);
+    expect(made).toEqual([]);
+    isAway = false;
+    await world.advance(6_000);
+    expect(ids()).toEqual([row.id]);
+  });
+
   it('of a shard with more than one page goes on at the next look', async () => {
     const rows = Array.from({ length: 20 }, () => world.row(30_000, { account: 'many' }));
     await world.advance(8_000);

@@ -41,3 +41,19 @@ test('an account has room for some, and all of them together for a thousand', ()
   queue.clear();
   expect([queue.size, queue.hasRoomFor('many'), queue.next()]).toEqual([0, true, undefined]);
 });
+
+test('what is put off keeps the room of its account, and comes again', () => {
+  const queue = new ReadyQueue<ReturnType<typeof row>>(4);
+  let begun = 0;
+  for (; queue.hasRoomFor('many') && begun < 100; begun++) {
+    queue.add(row('many', begun));
+    queue.end(queue.next() as ReturnType<typeof row>, true);
+  }
+  expect([begun, queue.size, queue.next()]).toEqual([16, 16, undefined]);
+  queue.again(row('many', 3));
+  expect(queue.next()).toEqual(row('many', 3));
+  queue.end(row('many', 3));
+  expect([queue.size, queue.hasRoomFor('many')]).toEqual([15, true]);
+  queue.clear();
+  expect(queue.size).toBe(0);
+});
