@@ -7,7 +7,7 @@ import { isUnanswered } from '../provider/api';
 import { apiServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
 import { expiresAtField } from '../provider/refresh';
-import { videoMadeReady } from '../provider/video';
+import { unlessLost, videoMadeReady } from '../provider/video';
 import { duplicateIn, meaningOf, wordsOf } from './linkedin-answers';
 import { isOrganization, type LinkedinPost, newestPosts, originOf, requestTo } from './linkedin-api';
 import { uploadImages } from './linkedin-images';
@@ -86,7 +86,8 @@ export const linkedin = providerKind({
       const why = 'LinkedIn may still work on the video, which it does not let this token ask';
       return { kind: 'retry', reason: `${reason}; ${why}`, ...(status === undefined ? {} : { status }) };
     }
-    if (!inDoubt || duplicate === undefined || meant.kind !== 'rejected') return meant;
+    if (duplicate === undefined) return unlessLost(meant, video, sending.video);
+    if (!inDoubt || meant.kind !== 'rejected') return meant;
     return foundAsDuplicate(duplicate.urn, sending, meant, images.length > 0);
   },
   async makeReady(_, preparing) {

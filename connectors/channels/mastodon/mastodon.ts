@@ -5,7 +5,7 @@ import { credentialFields } from '../credentials';
 import { isUnanswered } from '../provider/api';
 import { isServer } from '../provider/api-server';
 import { providerKind } from '../provider/provider-channel';
-import { videoMadeReady } from '../provider/video';
+import { unlessLost, videoMadeReady } from '../provider/video';
 import { errorOf, meaningOf } from './mastodon-answers';
 import { findStatus } from './mastodon-lookup';
 import { uploadImages } from './mastodon-media';
@@ -59,7 +59,7 @@ export const mastodon = providerKind({
       ...requestTo(account, 'POST', '/api/v1/statuses', { 'idempotency-key': idempotencyKey }),
       json: uploaded.length === 0 ? status : { ...status, media_ids: uploaded },
     });
-    return isUnanswered(ended) ? ended : meaningOf(ended, now());
+    return isUnanswered(ended) ? ended : unlessLost(meaningOf(ended, now()), video, sending.video);
   },
   makeReady: async (_, preparing) => videoMadeReady(await uploadVideo(preparing), preparing),
   lookup: findStatus,

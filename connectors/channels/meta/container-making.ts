@@ -49,12 +49,17 @@ const LATER_MS = 15_000;
  */
 export class ContainerMaking {
   private readonly patience = PATIENCE_MS.values();
-  private isUnasked = false;
+  private unasked = false;
 
   constructor(
     private readonly host: ContainerHost,
     private readonly given: Making,
   ) {}
+
+  /** The container was called ready some time ago, and not asked for since. */
+  get isUnasked(): boolean {
+    return this.unasked;
+  }
 
   /** Before the instant. */
   async ahead(post: ContainerPost): Promise<MadeReady> {
@@ -73,8 +78,8 @@ export class ContainerMaking {
     const ids = found['user'] === this.host.user ? found : {};
     const old = ids['container'];
     if (old !== undefined) {
-      this.isUnasked = !this.given.inDoubt && isFresh(ids, this.given.now());
-      if (this.isUnasked) return { container: old };
+      this.unasked = !this.given.inDoubt && isFresh(ids, this.given.now());
+      if (this.unasked) return { container: old };
       const ended = await this.usable(old, false);
       if (ended !== 'gone') return ended;
     }
@@ -88,7 +93,7 @@ export class ContainerMaking {
 
   /** It was not published after all: where its state was not asked for, the next attempt asks. */
   async refused({ container }: Made): Promise<void> {
-    if (this.isUnasked) await this.keep({ container });
+    if (this.unasked) await this.keep({ container });
   }
 
   /** @returns `gone` when the container was not published and never will be */

@@ -16,6 +16,9 @@ const quota = z.object({
   data: z.array(z.object({ quota_usage: z.number(), config: z.object({ quota_total: z.number() }) })).min(1),
 });
 
+/** In these states a container never becomes a post. */
+const ENDED: readonly unknown[] = ['MISSING', 'ERROR', 'EXPIRED'] satisfies ContainerState['state'][];
+
 /** In these states Meta shows a container to nobody, and is not about to. */
 const UNSEEN: readonly unknown[] = ['FINISHED', 'ERROR', 'EXPIRED'] satisfies ContainerState['state'][];
 
@@ -60,6 +63,10 @@ export class ContainerAttempt {
     const state = found !== 'not_started' && 'state' in found ? found.state : undefined;
     if (state === 'PUBLISHED') return { kind: 'delivered', status, receipt: receiptOf(container) };
     if (meant.kind === 'rejected' || isMissing(reply) || isNotReady(reply)) {
+      // It may have ended since it was called ready. Nothing was published of it before, so another one is made.
+      if (this.making.isUnasked && !isNotReady(reply) && ENDED.includes(state)) {
+        return { kind: 'retry', status, reason: meant.reason };
+      }
       // It was finished just before, so Meta's "not ready" may be the publication that is under way.
       const isSure = UNSEEN.includes(state) && !isNotReady(reply) && !this.given.inDoubt;
       return isSure ? meant : { ...meant, kind: 'unknown' };

@@ -46,6 +46,8 @@ export function keptVideo(
 /** A video that can be posted. */
 export interface ReadyVideo {
   readonly id: string;
+  /** Asks its provider for it. Given where that has not just been done, because it was made ready a short time ago. */
+  readonly ask?: () => Promise<VideoState | Unpublished>;
 }
 
 /** What an attempt gives. */
@@ -162,7 +164,10 @@ export async function readyVideo(
     if (keeping !== undefined && !(await keeping.keep(taken.ids))) return 'not_started';
     id = taken.ids.video;
     first = taken.state;
-  } else if (!inDoubt && keeping?.isReady(now()) === true) return { id };
+  } else if (!inDoubt && keeping?.isReady(now()) === true) {
+    const known = id;
+    return { id, ask: () => host.stateOf(known) };
+  }
   let leftMs = timeoutMs;
   for (const ms of [...PATIENCE_MS, Number.POSITIVE_INFINITY]) {
     const state = first ?? (await host.stateOf(id));
@@ -190,6 +195,25 @@ export async function lost(
   if (keeping !== undefined && !(await keeping.forget())) return 'not_started';
   const reason = 'The provider does not know the video any more that it was given';
   return (keeping?.lost ?? 0) + 1 < MAX_LOST ? { kind: 'retry', reason } : { kind: 'rejected', reason };
+}
+
+/**
+ * What the refusal of a post means whose video was not asked for just before: where its provider has not got it any more it is given it
+ * again, and where that cannot be said the post is tried again. Nothing was taken, so nothing is in doubt.
+ */
+export async function unlessLost(
+  meant: Outcome,
+  video: ReadyVideo | undefined,
+  keeping: VideoKeeping | undefined,
+): Promise<Outcome> {
+  if (meant.kind !== 'rejected' || video?.ask === undefined) return meant;
+  const state = await video.ask();
+  if (state === 'ready' || (typeof state === 'object' && state.kind === 'rejected')) return meant;
+  const { status, reason } = meant;
+  const after: Outcome | 'not_started' =
+    state === 'gone' ? await lost(keeping) : { kind: 'retry', reason: `${reason}; it may be for its video` };
+  if (after === 'not_started') return meant;
+  return { ...after, ...(status === undefined ? {} : { status }) };
 }
 
 /**

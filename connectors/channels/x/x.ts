@@ -9,7 +9,7 @@ import { isUnanswered } from '../provider/api';
 import { apiServer } from '../provider/api-server';
 import { type Publishing, providerKind } from '../provider/provider-channel';
 import { expiresAtField } from '../provider/refresh';
-import { videoMadeReady } from '../provider/video';
+import { unlessLost, videoMadeReady } from '../provider/video';
 import { isDuplicate, meaningOf } from './x-answers';
 import { originOf, requestTo, type XCredentials, type XPost } from './x-api';
 import { findPost, ownerOf, search } from './x-lookup';
@@ -84,7 +84,9 @@ export const x = providerKind({
     const ended = await publish(requestTo(account, { method: 'POST', path: '/2/tweets', json }));
     if (isUnanswered(ended)) return ended;
     const meant = meaningOf(ended, now());
-    return inDoubt && isDuplicate(ended) ? foundAfterAll(post, sending, meant) : meant;
+    return inDoubt && isDuplicate(ended)
+      ? foundAfterAll(post, sending, meant)
+      : unlessLost(meant, video, sending.video);
   },
   makeReady: async (_, preparing) => videoMadeReady(await uploadVideo(preparing), preparing),
   lookup: findPost,

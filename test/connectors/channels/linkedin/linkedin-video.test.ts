@@ -127,3 +127,16 @@ test('a video is uploaded before the instant, and only the post is left for it',
   expect(await world.channel.send(message, attempt)).toMatchObject({ kind: 'delivered' });
   expect(paths()).toEqual(['POST /rest/posts ']);
 });
+
+test('a video that was made ready and that LinkedIn has lost since is uploaded again', async () => {
+  host.on('/film.mp4', image(MP4, 'video/mp4'));
+  const named = { text: 'look', media: [{ url: host.url('/film.mp4') }] };
+  const message = world.channel.prepare('shop', JSON.stringify(named));
+  const attempt = { ...contextOf(), mayStart: () => true, kept };
+  await world.channel.readying?.make(message, attempt);
+  world.protocol.videos.expire();
+  const lost = { kind: 'retry', reason: expect.stringContaining('does not know') };
+  expect(await world.channel.send(message, attempt)).toMatchObject(lost);
+  expect(await world.channel.send(message, attempt)).toMatchObject({ kind: 'delivered' });
+  expect(begun()).toBe(2);
+});

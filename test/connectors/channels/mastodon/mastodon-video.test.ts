@@ -127,3 +127,18 @@ test('a video is uploaded before the instant, and only the post is left for it',
   expect(world.server.calls.map(({ path }) => path)).toEqual(['/api/v1/statuses']);
   expect(seen()).toHaveLength(1);
 });
+
+test('a video that was made ready and that the server has thrown away since is uploaded again', async () => {
+  host.on('/film.mp4', image(MP4, 'video/mp4'));
+  const named = { text: 'look', media: [{ url: host.url('/film.mp4'), alt: 'a cup falls' }] };
+  const { inDoubt: _, ...context } = contextOf();
+  await world.channel.readying?.make(prepared(named), { ...context, mayStart: () => true, kept });
+  world.protocol.media.expire();
+  expect(await send(named)).toMatchObject({
+    kind: 'retry',
+    status: 422,
+    reason: expect.stringContaining('does not know'),
+  });
+  expect(await send(named)).toMatchObject({ kind: 'delivered' });
+  expect([uploads(), seen()]).toEqual([2, [[['video/mp4', MP4.length, 'a cup falls']]]]);
+});

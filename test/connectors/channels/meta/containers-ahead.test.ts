@@ -104,6 +104,16 @@ describe.each(hosts)('a post on %s that is made ready before its instant', (_nam
     expect(calls()[0]).toBe('GET ID');
   });
 
+  test('is made anew, and leaves no doubt, when Meta does not know it any more at its instant', async () => {
+    await makeReady();
+    for (const one of world.protocol.containers) Object.assign(one, { user: 'nobody' });
+    calls();
+    expect(await send()).toMatchObject({ kind: 'retry' });
+    expect(calls()).toEqual([`POST ${publish}`, 'GET ID']);
+    expect(await send()).toMatchObject({ kind: 'delivered' });
+    expect([posts(), calls()[0]]).toEqual([1, 'GET ID']);
+  });
+
   test('goes on where it was left, and what the provider still works on is asked for later', async () => {
     world.protocol.inWork = 8;
     expect(await makeReady()).toMatchObject({ kind: 'retry', afterMs: 15_000 });

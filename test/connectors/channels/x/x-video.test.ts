@@ -169,6 +169,23 @@ describe('before the instant', () => {
     }
   });
 
+  test('a post that is refused is one of a video that X has lost since, which is uploaded again', async () => {
+    await makeReady();
+    world.protocol.media.expire();
+    expect(await send()).toEqual({ kind: 'retry', status: 400, reason: expect.stringContaining('does not know') });
+    expect(await send()).toMatchObject({ kind: 'delivered' });
+    expect([begun(), posts()]).toEqual([2, [[expect.objectContaining({ bytes: MP4.length })]]]);
+  });
+
+  test('a post that is refused is tried again where X does not say whether it has the video, and else is not', async () => {
+    const refused = { ...film(), replyTo: '1' };
+    await makeReady(refused);
+    jest.spyOn(world.protocol.media, 'handle').mockReturnValueOnce({ status: 503, json: {} });
+    expect(await send(refused)).toMatchObject({ kind: 'retry', reason: expect.stringContaining('for its video') });
+    expect(await send(refused)).toMatchObject({ kind: 'rejected', reason: expect.not.stringContaining('its video') });
+    expect([begun(), posts()]).toEqual([1, []]);
+  });
+
   test('nothing is done of a post without a video that its name shows', async () => {
     const named = (path: string) => ({ text: 'a', media: [{ url: host.url(path) }] });
     for (const payload of [{ text: 'a' }, named('/cup.png'), named('/film')])
