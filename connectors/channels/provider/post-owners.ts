@@ -14,6 +14,13 @@ interface Searching {
   readonly notBefore: number;
 }
 
+/** An attempt of a message, which is told by identity: one that was given back may end while the next one of its message is under way. */
+export interface OwnAttempt {
+  readonly account: string;
+  /** Of the message. */
+  readonly id: number;
+}
+
 type Sent = Outcome | 'not_started';
 
 const BEING_SENT = {
@@ -31,8 +38,8 @@ const BEING_SENT = {
 export class PostOwners {
   /** Ids of messages by receipt. */
   private readonly owners = new Map<string, number>();
-  /** Ids of messages by account: their posts may be there, and their answers are not. */
-  private readonly underWay = new Map<string, Set<number>>();
+  /** By account: the posts of these may be there, and their answers are not. */
+  private readonly underWay = new Map<string, Set<OwnAttempt>>();
 
   /** @param table undefined where there is none to ask */
   constructor(
@@ -41,22 +48,24 @@ export class PostOwners {
   ) {}
 
   /** The request that makes a message's post is written now; `sent` says how it ends. */
-  begin(account: string, id: number): void {
-    const ids = this.underWay.get(account) ?? new Set();
-    this.underWay.set(account, ids.add(id));
+  begin(attempt: OwnAttempt): void {
+    const { account } = attempt;
+    const attempts = this.underWay.get(account) ?? new Set();
+    this.underWay.set(account, attempts.add(attempt));
   }
 
   /** Notes whose post it is, when a message is delivered. */
-  async sent(account: string, id: number, sending: Promise<Sent>): Promise<Sent> {
+  async sent(attempt: OwnAttempt, sending: Promise<Sent>): Promise<Sent> {
+    const { account, id } = attempt;
     try {
       const outcome = await sending;
       const receipt = outcome !== 'not_started' && outcome.kind === 'delivered' ? outcome.receipt : undefined;
       if (receipt !== undefined) this.note(receipt, id);
       return outcome;
     } finally {
-      const ids = this.underWay.get(account);
-      ids?.delete(id);
-      if (ids?.size === 0) this.underWay.delete(account);
+      const attempts = this.underWay.get(account);
+      attempts?.delete(attempt);
+      if (attempts?.size === 0) this.underWay.delete(account);
     }
   }
 
@@ -68,7 +77,7 @@ export class PostOwners {
     receipts: readonly string[],
     { account, id, notBefore }: Searching,
   ): Promise<string | undefined | Extract<Outcome, { kind: 'postponed' }>> {
-    const others = [...(this.underWay.get(account) ?? [])].filter((other) => other !== id);
+    const others = [...(this.underWay.get(account) ?? [])].filter((other) => other.id !== id);
     if (others.length > 0 && receipts.length > 0) return BEING_SENT;
     const unknown = receipts.filter((receipt) => !this.owners.has(receipt));
     let written: ReadonlySet<string> | undefined = new Set();

@@ -236,11 +236,12 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     const { credentials, secrets } = ready;
     const { mayStart, ...context } = attempt;
     const ask = judged(apiOf(this.caller, account, secrets), origin);
+    const own = { account, id: attempt.id };
     let isPublishing = false;
     const mayPublish = () => {
       isPublishing = true;
       const may = mayStart();
-      if (may) this.owners.begin(account, attempt.id);
+      if (may) this.owners.begin(own);
       return may;
     };
     const publish = judged(apiOf(this.caller, account, secrets, mayPublish), origin);
@@ -284,7 +285,7 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
             [],
             hasMedia || this.provider.fetchesMedia === true ? monotonic() + this.fetchingMs : Number.POSITIVE_INFINITY,
           );
-    const outcome = await this.owners.sent(account, attempt.id, sent);
+    const outcome = await this.owners.sent(own, sent);
     const ended = trusted(await this.accounts.judged(account, ready, outcome), credentials);
     return hasMedia && isInDoubt && !isPublishing ? stillInDoubt(ended) : ended;
   }

@@ -4,8 +4,9 @@ import type { Outcome } from '../../../../topology/message';
 const search = (id: number) => ({ account: 'shop', id, notBefore: 0 });
 
 async function deliver(owners: PostOwners, receipt: string, id: number): Promise<void> {
-  owners.begin('shop', id);
-  await owners.sent('shop', id, Promise.resolve({ kind: 'delivered', receipt }));
+  const attempt = { account: 'shop', id };
+  owners.begin(attempt);
+  await owners.sent(attempt, Promise.resolve({ kind: 'delivered', receipt }));
 }
 
 test('No post is counted for two messages', async () => {
@@ -25,8 +26,9 @@ test('a post belongs to nobody while another message of the account is being sen
   const ends = new Promise<Outcome>((resolve) => {
     resolvers.push(resolve);
   });
-  owners.begin('shop', 1);
-  const sent = owners.sent('shop', 1, ends);
+  const attempt = { account: 'shop', id: 1 };
+  owners.begin(attempt);
+  const sent = owners.sent(attempt, ends);
   const postponed = { kind: 'postponed', reason: expect.stringContaining('is being sent') };
   expect(await owners.claimFirst(['new'], search(2))).toEqual(postponed);
   expect(await owners.claimFirst([], search(2))).toBeUndefined();
@@ -34,9 +36,24 @@ test('a post belongs to nobody while another message of the account is being sen
   resolvers[0]?.({ kind: 'delivered', receipt: 'new' });
   await sent;
   expect(await owners.claimFirst(['new'], search(2))).toBeUndefined();
-  owners.begin('shop', 3);
-  await expect(owners.sent('shop', 3, Promise.reject(new Error('a bug')))).rejects.toThrow('a bug');
+  const next = { account: 'shop', id: 3 };
+  owners.begin(next);
+  await expect(owners.sent(next, Promise.reject(new Error('a bug')))).rejects.toThrow('a bug');
   expect(await owners.claimFirst(['next'], search(2))).toBe('next');
+});
+
+test('an attempt that was given back and ends now does not end the one that its message has by now', async () => {
+  const owners = new PostOwners('x', undefined);
+  const [givenBack, attempt] = [
+    { account: 'shop', id: 1 },
+    { account: 'shop', id: 1 },
+  ];
+  owners.begin(attempt);
+  await owners.sent(givenBack, Promise.resolve('not_started'));
+  const postponed = { kind: 'postponed', reason: expect.stringContaining('is being sent') };
+  expect(await owners.claimFirst(['new'], search(2))).toEqual(postponed);
+  await owners.sent(attempt, Promise.resolve({ kind: 'delivered', receipt: 'new' }));
+  expect(await owners.claimFirst(['new'], search(2))).toBeUndefined();
 });
 
 test('a post belongs to nobody while another worker sends a message of the account', async () => {
