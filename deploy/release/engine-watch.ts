@@ -60,6 +60,7 @@ export class EngineWatch implements Watch {
 
   async replaced(components: readonly string[]): Promise<void> {
     this.replacedMs = this.options.clock.monotonic();
+    if (components.length === 0) return;
     const whom = components.length > 3 ? counted(components.length, 'component') : components.join(', ');
     await this.watch(`the workers of ${whom}`, this.options.pauseMs);
   }

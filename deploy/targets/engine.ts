@@ -23,7 +23,10 @@ export interface Watch {
   during<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T>;
   /** Judges once, if it is time. */
   look(): Promise<void>;
-  /** Workers of these components were replaced: they are watched before others follow. */
+  /**
+   * Workers of these components were replaced: they are watched before others follow. Of none where it was only more of what was watched
+   * already.
+   */
   replaced(components: readonly string[]): Promise<void>;
   /** All were replaced: they are watched until what they do not send would be overdue. */
   end(): Promise<void>;

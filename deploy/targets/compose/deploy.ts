@@ -197,8 +197,8 @@ async function roll(release: EngineRelease, target: ComposeDeployment, way: Way)
   for (const stage of stagesOf([...replicas.keys()], direction)) {
     const watched = canaries > 0 && watch !== undefined ? await rolled(stage, canaries) : [];
     if (watched.length > 0) await watch?.replaced(watched);
-    const others = (await rolled(stage)).filter((component) => !watched.includes(component));
-    if (others.length > 0) await watch?.replaced(others);
+    const others = await rolled(stage);
+    if (others.length > 0) await watch?.replaced(others.filter((component) => !watched.includes(component)));
   }
   await watch?.end();
   await endOthers([...replicas.keys()].map(serviceName), services, target);

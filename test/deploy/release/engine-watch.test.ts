@@ -104,6 +104,14 @@ describe('EngineWatch', () => {
       ]);
     });
 
+    test('after the last one, also where it was only one more of what was watched already', async () => {
+      const watch = watching();
+      await timed(watch.replaced(['due']));
+      await clock.advance(inAllMs);
+      expect((await timed(watch.replaced([]))).tookMs).toBe(0);
+      expect((await timed(watch.end())).tookMs).toBeGreaterThanOrEqual(inAllMs);
+    });
+
     test('one that was begun', async () => {
       expect((await timed(watching({ isContinued: true }).end())).tookMs).toBeGreaterThanOrEqual(inAllMs);
     });

@@ -519,11 +519,11 @@ function killedAfter(components: string): ComposeDeployment['guard'] {
 describe('8. Of the services of a stage the canaries are replaced first, and watched before the others follow', () => {
   const THREE = '{ due: { replicas: 1 }, webhook: { replicas: 3 }, slack: { replicas: 2 } }';
   const before = { due: 1, webhook: 3, slack: 2 };
-  test('one of each, and nobody is watched twice', async () => {
+  test('one of each, and nobody is watched twice, but the last ones count for how long all are watched', async () => {
     started(before);
     const seen = watchedWith();
     await deploy(8, THREE, { live: releaseOf(7, THREE), canaries: 1 });
-    expect(seen).toEqual(['webhook and slack: 7 7 8, 7 8', 'due: 8 8 8, 8 8']);
+    expect(seen).toEqual(['webhook and slack: 7 7 8, 7 8', ': 8 8 8, 8 8', 'due: 8 8 8, 8 8']);
     expect(docker.state.fewest).toEqual({ 'worker-due': 1, 'worker-webhook': 3, 'worker-slack': 2 });
   });
 
