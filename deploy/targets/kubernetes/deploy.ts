@@ -112,7 +112,7 @@ async function seenBefore(
     await tellCluster(kubectl, report);
     const revisions = await revisionsOf(kubectl, ALL_WORKERS);
     if (!mustRun || live === null) return { revisions, without };
-    if (revisions.size > 0) return { revisions, without: [...without, ...(await operatorsLeftOut(kubectl))] };
+    if (revisions.size > 0) return { revisions, without: await operatorsLeftOut(kubectl, without) };
   } catch (error) {
     guard.signal.throwIfAborted();
     throw error instanceof UserError ? new NothingChanged(error.message) : error;

@@ -8,12 +8,16 @@ const kinds: Readonly<Record<ClusterOperator, string>> = { keda: 'scaledobject',
 /**
  * The operators that what runs does without, because the cluster lacks them or somebody has left them out: what is deployed again
  * does without them too.
+ * @param named are to be left out: whoever does without an operator may have no right to see its objects
  * @throws UserError with what `kubectl` says
  */
-export async function operatorsLeftOut(kubectl: Kubectl): Promise<ClusterOperator[]> {
-  const leftOut: ClusterOperator[] = [];
+export async function operatorsLeftOut(
+  kubectl: Kubectl,
+  named: readonly ClusterOperator[],
+): Promise<ClusterOperator[]> {
+  const leftOut = [...named];
   for (const [operator, kind] of Object.entries(kinds) as [ClusterOperator, string][]) {
-    if (!(await isThere(kubectl, kind))) leftOut.push(operator);
+    if (!named.includes(operator) && !(await isThere(kubectl, kind))) leftOut.push(operator);
   }
   return leftOut;
 }

@@ -430,6 +430,16 @@ describe('what is deployed again does without the operators that what runs does 
     expect(running('downspout-webhook')).toContain('--release=8');
   });
 
+  test('what is named as left out is not asked for, because not everybody may', async () => {
+    await deploy(7, { without: ['keda'] });
+    const mayNotSee: typeof kubectl.execute = (command, args, options) =>
+      args.includes('scaledobject')
+        ? Promise.reject(new UserError('scaledobjects.keda.sh is forbidden'))
+        : kubectl.execute(command, args, options);
+    await deploy(8, { live: 7, mustRun: true, without: ['keda'], execute: mayNotSee });
+    expect(running('downspout-webhook')).toContain('--release=8');
+  });
+
   test('and has those that what runs has', async () => {
     await deploy(7);
     await again();
