@@ -24,10 +24,11 @@ export function checkNamesOfEdit(edit: object): void {
   checkNames(edit, OF_EDIT);
 }
 
-/** Other fields may be there, because applications hand on objects of their own. */
+/** Other fields may be there, because applications hand on objects of their own, and so may any that is null: it is not given. */
 function checkNames(given: object, known: readonly string[]): void {
-  for (const name of Object.keys(given)) {
-    const meant = known.includes(name) ? undefined : known.find((one) => bare(one) === bare(name));
+  for (const [name, value] of Object.entries(given)) {
+    if (value === null || value === undefined || known.includes(name)) continue;
+    const meant = known.find((one) => bare(one) === bare(name));
     if (meant !== undefined) throw new UserError(`${name}: the field is called ${meant}`);
   }
 }

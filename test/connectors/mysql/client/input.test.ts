@@ -165,6 +165,9 @@ test.each([
 test('an edit whose due time is spelled otherwise is refused, and fields of an application’s own are left to it', () => {
   expect(() => checkEdit({ id: 1, due_at: 1_800_000_000_000 } as Edit)).toThrow('due_at: the field is called dueAt');
   expect(checkMessage(message({ campaign: 7 }))).toEqual(checkMessage(message({})));
+  const empty = { dedupe_key: null, Zone: undefined };
+  expect(checkMessage(message(empty))).toEqual(checkMessage(message({})));
+  expect(checkEdit({ id: 1, version: 2, ...empty })).toMatchObject({ id: 1, version: 2 });
 });
 
 test.each(['3', 2.5, Number.NaN, {}])('an edit of the version %j, which no message can have, is refused', (version) => {
