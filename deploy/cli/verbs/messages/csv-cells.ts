@@ -14,8 +14,11 @@ const ROUNDED = /^[+-]?(?<whole>\d{1,3})(?:[.,]\d+)?E(?<exponent>[+-]\d+)$/;
 const ROUNDED_FROM_DIGITS = 12;
 /** Blanks at their ends, and what cannot be seen, would make two accounts or keys of what looks like one. NDJSON keeps them. */
 const NAMES: readonly (string | number)[] = ['account', 'dedupe_key'];
-/** Joiners are a part of some scripts within a word, and marks of the direction of text stick to what is copied. */
-const UNSEEN = /^\p{Cf}|\p{Cf}$|\p{Cc}/u;
+/**
+ * Joiners are a part of some scripts within a word, and marks of the direction of text stick to what is copied. U+E007F ends the flags
+ * of England, Scotland and Wales.
+ */
+const UNSEEN = /^\p{Cf}|(?!\u{e007f})\p{Cf}$|\p{Cc}/u;
 /** How programs keep spreadsheets from making a number of a text. A spreadsheet that saves the file leaves it out. */
 const FORMULA_OF_TEXT = /^="(?:[^"]|"")*"$/;
 const CURLY_QUOTED = /^[“”„«»‘’].*[“”„«»‘’]$/s;

@@ -94,6 +94,12 @@ describe('blanks at the ends of a cell', () => {
     }
   });
 
+  test('and the flag of England, which ends with such a character, is seen', async () => {
+    const england = '\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}';
+    const [first] = await readPieces(`dedupe_key,account,channel,due_at\nk,${england},webhook,1\n`);
+    expect(first).toMatchObject({ ok: true, fields: { account: england } });
+  });
+
   test('and joiners within a word are a part of it', async () => {
     const [first] = await readPieces('dedupe_key,account,channel,due_at\nمی\u200cخواهم,a,webhook,1\n');
     expect(first).toMatchObject({ ok: true, fields: { dedupe_key: 'می\u200cخواهم' } });
