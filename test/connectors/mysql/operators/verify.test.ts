@@ -181,7 +181,9 @@ const healthy: readonly (readonly [what: string, plant: () => Promise<unknown>])
   [
     'one that was sent by a worker which died, and is in doubt because nobody has looked at the ledger',
     () =>
-      message({ ...open, ...twice, state: "'scheduled'", in_doubt: 1, updated_at: 'NOW(6)' }, [{ ...dead, ...recent }]),
+      message({ ...open, ...twice, state: "'scheduled'", in_doubt: 1, updated_at: 'NOW(6)' }, [
+        { ...dead, ...recent, started_at: now - HOUR - 1, wake_at: now - HOUR - 9 },
+      ]),
   ],
   ['one whose worker has just died', () => message({ ...sending, claim: `x'${DEAD}'`, updated_at: 'NOW(6)' }, [])],
   [
