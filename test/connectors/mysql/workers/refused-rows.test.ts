@@ -269,6 +269,7 @@ describe('a trigger that waits for a row of the application', () => {
     await client.close();
     const waiting = Array.from({ length: 8 }, (_, n) => `a${n * 3}`);
     ids = scheduled.map(({ id }) => id);
+    await admin.run(`INSERT INTO owners VALUES (${bad()})`);
     const accountOf = new Map((await rows.read(ids, 0)).map(({ id, account }) => [id, account]));
     const results = await claimed();
     await admin.run(
