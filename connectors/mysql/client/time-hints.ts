@@ -4,7 +4,7 @@ const shapes: readonly (readonly [shape: RegExp, what: string])[] = [
     /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::[0-5]\d(?:[.,]\d+)?)?(?:[Zz]|[+-]\d\d:?\d\d)?(?: ?(?:\[.+\]|\(.+\)|\p{L}[\p{L}/_]+)|(?: [+-]|\u2212)\d\d:?\d\d(?: \p{L}+)?)$/u,
     'a time whose zone is written otherwise: end it with Z or an offset alone, as in 2027-01-31T09:00:00+01:00',
   ],
-  [/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:60(?!\d)/, 'a leap second, which no clock here has: write the second before it'],
+  [/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:60(?!\d)/, 'a leap second: no clock here has one, so write the second before it'],
   [/^\d{8}[Tt]\d{4,6}/, 'a time without separators: write it as 2027-01-31T09:00:00+01:00'],
   [
     /^\d{1,2}[./ -]\d{1,2}[./ -]\d{2,4}\b|^\d{4}[./]\d{1,2}[./]\d{1,2}\b|^\d{4}-\d{1,2}-\d{1,2}\b/,
