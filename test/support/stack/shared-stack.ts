@@ -7,6 +7,7 @@ import type { PartEvent } from '../../../deploy/stack/stack';
 import { systemClock } from '../../../topology/core/clock';
 import { readStackVariables } from '../../../topology/settings/environment';
 import { packageRoot } from '../../../topology/settings/package';
+import { makeTemplate } from './schema-copy';
 
 /** The tests' own stack: it has nothing to do with the one that `downspout up` starts. */
 export const testStackFolder = join(packageRoot(), '.downspout', 'test');
@@ -24,7 +25,13 @@ export function joinStack(): Promise<void> {
     mkdirSync(usersFolder, { recursive: true });
     writeFileSync(ownFile, JSON.stringify(ownRecord()));
     await stack.up(print);
+    await makeTemplate(String(testStackSettings()['ADMIN_DATABASE_URL']));
   });
+}
+
+/** What connects to it, by the names of variables. */
+export function testStackSettings(): Readonly<Record<string, string>> {
+  return JSON.parse(readFileSync(join(testStackFolder, 'env.json'), 'utf8')) as Record<string, string>;
 }
 
 /** Stops it when no other run uses it. Data and logs stay until the next start, to be looked at. */

@@ -1,6 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { migrate } from '../../../connectors/mysql/schema/migrate';
 import { createUsers } from '../../../connectors/mysql/schema/users';
 import { provision } from '../../../deploy/provision';
 import { userUrls } from '../../../deploy/provisioning/users';
@@ -9,7 +6,8 @@ import { type Environment, readEnvironment, required } from '../../../topology/s
 import { parseTopologySettings, type TopologySettings } from '../../../topology/settings/topology-settings';
 import { topicName } from '../../../topology/streams';
 import { deprovision, dropDatabase, removeTopics } from './removal';
-import { testStackFolder } from './shared-stack';
+import { copySchema } from './schema-copy';
+import { testStackSettings } from './shared-stack';
 
 /** A deployment of its own on the shared stack. */
 export interface World {
@@ -31,6 +29,7 @@ export function testSettings(components = '{ webhook: {} }'): TopologySettings {
 /** Everything: database, users, topics and a connector through which a change was seen. Takes about two seconds. */
 export async function freshWorld(settings: TopologySettings = testSettings()): Promise<World> {
   const environment = freshEnvironment();
+  await copySchema(required(environment, 'ADMIN_DATABASE_URL'));
   await provision(environment, settings, systemClock, () => undefined);
   return { environment, settings, close: () => deprovision(environment) };
 }
@@ -39,7 +38,7 @@ export async function freshWorld(settings: TopologySettings = testSettings()): P
 export async function freshDatabase(): Promise<World> {
   const environment = freshEnvironment();
   const admin = required(environment, 'ADMIN_DATABASE_URL');
-  await migrate(admin);
+  await copySchema(admin);
   await createUsers(admin, userUrls(environment));
   return { environment, settings: testSettings(), close: () => dropDatabase(environment) };
 }
@@ -57,9 +56,8 @@ export async function freshNamespace(): Promise<World> {
 
 /** Names for a database, topics and a connector that are not there yet. */
 export function freshEnvironment(): Environment {
-  const settings = JSON.parse(readFileSync(join(testStackFolder, 'env.json'), 'utf8')) as Record<string, string>;
   const name = `t${process.pid}-${++worlds}-${systemClock.now().toString(36)}`;
-  const own = Object.entries(settings).map(([key, value]) => [
+  const own = Object.entries(testStackSettings()).map(([key, value]) => [
     key,
     key.endsWith('DATABASE_URL') ? value.replace(/[^/]*$/, `test_${name}`) : value,
   ]);
