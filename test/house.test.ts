@@ -14,6 +14,15 @@ function listening(all: Sources): string[] {
   return [...all].flatMap(([path, text]) => (!isTest(path) && pattern.test(text) ? [path] : []));
 }
 
+/** Files that take an instant from the local time of a session. In the hour that autumn repeats there are two instants for it. */
+function byLocalTime(all: Sources): string[] {
+  const pattern =
+    /UNIX_TIMESTAMP\(\s*(NOW|CURRENT_|LOCALTIME|SYSDATE|CAST|CONVERT|TIMESTAMP|STR_TO_DATE)|FROM_UNIXTIME/i;
+  return [...all].flatMap(([path, text]) =>
+    !isTest(path) && text.split('\n').some((line) => pattern.test(line) && !/^\s*(\*|\/\*)/.test(line)) ? [path] : [],
+  );
+}
+
 describe('the house', () => {
   it('has one owner for the name of each exported type', () => {
     expect(namesWithTwoOwners(sources)).toEqual([]);
@@ -124,6 +133,16 @@ describe('the house', () => {
     expect(listening(sources)).toEqual([]);
     const listener = planted(sources, { 'deploy/a.ts': `process.once('SIGTERM', end);` });
     expect(listening(listener)).toEqual(['deploy/a.ts']);
+  });
+
+  it('takes no instant from the local time of a session', () => {
+    expect(byLocalTime(sources)).toEqual([]);
+    const local = planted(sources, {
+      'connectors/a.ts': "export const NOW = 'UNIX_TIMESTAMP(NOW(3))';",
+      'connectors/b.ts': "export const AT = 'FROM_UNIXTIME(1)';",
+      'connectors/c.ts': "export const COLUMN = 'UNIX_TIMESTAMP(m.updated_at), UNIX_TIMESTAMP()';",
+    });
+    expect(byLocalTime(local)).toEqual(['connectors/a.ts', 'connectors/b.ts']);
   });
 
   it('has every word of the glossary there once', () => {

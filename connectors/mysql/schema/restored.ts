@@ -1,6 +1,7 @@
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { addressOf } from '../sql/address';
 import { instructionOf } from '../sql/failures';
+import { NOW_MICROSECONDS } from '../sql/literals';
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** A statement that waits for a table makes all others wait behind it. */
@@ -32,7 +33,7 @@ export async function setApartFromLost(adminUrl: string): Promise<void> {
     connection = await createConnection({ ...addressOf(adminUrl), connectTimeout: CONNECT_TIMEOUT_MS });
     await connection.query(`SET SESSION lock_wait_timeout = ${TABLE_WAIT_SECONDS}`);
     const [[now]] = await connection.query<RowDataPacket[]>(
-      'SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS CHAR) AS id, CAST(UNIX_TIMESTAMP() AS CHAR) AS plan',
+      `SELECT CAST(${NOW_MICROSECONDS} AS CHAR) AS id, CAST(UNIX_TIMESTAMP() AS CHAR) AS plan`,
     );
     const [id, plan] = [Number(now?.['id']), Number(now?.['plan'])];
     await connection.query(

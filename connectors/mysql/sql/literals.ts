@@ -1,7 +1,14 @@
 import { escape } from 'mysql2';
 
-/** Epoch milliseconds by the server's clock at the start of the statement. */
-export const NOW_MS = 'CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)';
+/** A literal of this form has no zone, so it is parsed once and is the same in every session. */
+const EPOCH = "TIMESTAMP'1970-01-01 00:00:00'";
+/**
+ * Epoch microseconds by the server's clock at the start of the statement. It is made of UTC, because UNIX_TIMESTAMP(NOW(6)) goes by
+ * the local time of the session: in the hour that autumn repeats, two instants have the same, and one of them is taken for the other.
+ */
+export const NOW_MICROSECONDS = `TIMESTAMPDIFF(MICROSECOND, ${EPOCH}, UTC_TIMESTAMP(6))`;
+/** The same in milliseconds. */
+export const NOW_MS = `(TIMESTAMPDIFF(MICROSECOND, ${EPOCH}, UTC_TIMESTAMP(3)) DIV 1000)`;
 
 /** An integer as SQL. Statements are written by hand, so every value must pass through a function of this file. */
 export function integer(value: number): string {

@@ -2,7 +2,7 @@ import type { Clock } from '../../../topology/core/clock';
 import { reasonOf, Unavailable } from '../../../topology/core/errors';
 import type { Pulse, WorkerIdentity, WorkerRegistry, WorkerReport } from '../../../topology/runtime/worker-registry';
 import { isDenied, isSchemaError } from '../sql/failures';
-import { hex, integer, NOW_MS, text } from '../sql/literals';
+import { hex, integer, NOW_MICROSECONDS, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 
 /** The rows of sessions that ended longer ago are deleted. That changes nothing: an unknown session counts as dead. */
@@ -74,9 +74,9 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
   private read(withLimits: boolean): Promise<Pulse> {
     return this.pool.use(async (sql) => {
       const sent = this.clock.monotonic();
-      const [reading] = await sql.rows<[string, string]>('SELECT UNIX_TIMESTAMP(NOW(6)), @@server_uuid');
+      const [reading] = await sql.rows<[number, string]>(`SELECT ${NOW_MICROSECONDS}, @@server_uuid`);
       const received = this.clock.monotonic();
-      const [seconds, server] = reading as [string, string];
+      const [microseconds, server] = reading as [number, string];
       // One statement: each worker asks once a second.
       const gates =
         " UNION ALL (SELECT channel, account, 'limit', gate_until, held_until FROM account_limits FORCE INDEX (by_gate) " +
@@ -90,7 +90,7 @@ export class MySqlWorkerRegistry implements WorkerRegistry {
         gateUntil === null ? [] : [{ channel, account, gateUntil, heldUntil }],
       );
       return {
-        reading: { timestamp: Number(seconds) * 1000, sent, received, server },
+        reading: { timestamp: microseconds / 1000, sent, received, server },
         deactivated: pauses.some(([channel]) => channel === ''),
         pausedChannels: pauses
           .filter(([channel, account, command]) => channel !== '' && account === '' && command !== DEPLOY)

@@ -487,6 +487,38 @@ describe("on the caller's connection", () => {
     expect(await client.get({ id })).toMatchObject({ state: 'canceled' });
   });
 
+  test('the present is the same in every zone, also in the hour that autumn repeats', async () => {
+    const admin = await createConnection(required(world.environment, 'ADMIN_DATABASE_URL'));
+    // Servers need not know the zones of the world, so this one is made: an hour less from then on.
+    const back = Date.UTC(2026, 9, 25, 1);
+    for (const zone of [
+      "time_zone VALUES (60001,'N')",
+      "time_zone_name VALUES ('Downspout/Autumn',60001)",
+      "time_zone_transition_type VALUES (60001,0,3600,0,'W'),(60001,1,7200,1,'S')",
+      `time_zone_transition VALUES (60001,0,1),(60001,${back / 1_000},0)`,
+    ]) {
+      await admin.query(`INSERT IGNORE INTO mysql.${zone}`);
+    }
+    const own = createClient(admin);
+    const seen: (readonly [string, number])[] = [];
+    for (const zone of ['+00:00', 'Downspout/Autumn']) {
+      await admin.query(`SET SESSION time_zone='${zone}'`);
+      for (const at of [back - 1_799_877, back + 1_800_123]) {
+        await admin.query(`SET SESSION timestamp=${at / 1_000}`);
+        const [[row]] = await admin.query<RowDataPacket[]>('SELECT CAST(NOW() AS CHAR) AS local');
+        seen.push([String(row?.['local']).slice(11, 16), (await own.now()) - at]);
+      }
+    }
+    // Half an hour before and after that instant are one time of the day.
+    expect(seen).toEqual([
+      ['00:30', 0],
+      ['01:30', 0],
+      ['02:30', 0],
+      ['02:30', 0],
+    ]);
+    await admin.end();
+  });
+
   test('works on a pool, with promises or callbacks', async () => {
     const pool = createPool(required(world.environment, 'DATABASE_URL'));
     const own = createClient(pool);
