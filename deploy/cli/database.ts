@@ -30,7 +30,7 @@ export function databaseUrl(environment: Environment, name: DatabaseUrl): string
  */
 export function withClient<T>(
   context: VerbContext,
-  work: (client: Client) => Promise<T>,
+  work: (client: Client, pool: Pool) => Promise<T>,
   schemas?: Schemas,
 ): Promise<T> {
   return withClientOf('DATABASE_URL', context, work, schemas);
@@ -44,11 +44,11 @@ export function withWorkersClient<T>(context: VerbContext, work: (client: Client
 function withClientOf<T>(
   name: DatabaseUrl,
   context: VerbContext,
-  work: (client: Client) => Promise<T>,
+  work: (client: Client, pool: Pool) => Promise<T>,
   schemas?: Schemas,
 ): Promise<T> {
   const author = thisAuthor(context.settings.environment.DOWNSPOUT_WHO);
-  return withPoolOf(name, context, (pool) => work(new Client(new PoolExecutor(pool), pool, author, schemas)));
+  return withPoolOf(name, context, (pool) => work(new Client(new PoolExecutor(pool), pool, author, schemas), pool));
 }
 
 /** Runs `work` with a few connections of the application's user. */

@@ -1,4 +1,5 @@
 import { UserError } from '../../../topology/core/errors';
+import { mayRecordAudit } from '../audit/audit';
 import type { Author } from '../audit/author';
 import { BY_PERSON, DECIDED } from '../schema/doubt';
 import { IN_TIME_FROM_NOW } from '../schema/late-rows';
@@ -9,10 +10,12 @@ import type { RedriveAnswer, ResolveAnswer } from './answers';
 import { type CheckedResolution, checkTarget, type Target } from './input';
 import { checkUpdate } from './one-transaction';
 import { recordMessages } from './record';
-import { lock, lockOnce, type Standing, unique } from './standing';
+import { lock, lockOnce, NO_MESSAGE, type Standing, unique } from './standing';
 
 /** The session of a ledger entry that no worker wrote. */
 const PERSON = hex(BY_PERSON);
+/** A `failed` row is never in doubt, but plain SQL may have made it so; then the key stays, as for a person's retry. */
+const NEXT_PLAN = `plan_number=IF(in_doubt=0, ${nextPlanNumber('plan_number')}, plan_number), plan_version=IF(in_doubt=0, version+1, plan_version), `;
 
 /**
  * Settles `uncertain` messages as a person decided. The caller must have begun a transaction as the workers' user, because
@@ -39,22 +42,8 @@ export async function resolveAll(
   );
   const delivered = uncertain.filter(({ decision }) => decision.as === 'delivered');
   const retried = uncertain.filter(({ decision }) => decision.as === 'retry');
-  if (delivered.length > 0) {
-    const values = valuesOf(delivered);
-    await record(sql, values, 'delivered', 'delivered', null);
-    await sql.run(
-      `UPDATE ${values} STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ` +
-        `SET m.state='delivered', m.delivered_at=COALESCE(v.at, ${NOW_MS}), m.receipt=v.receipt, m.last_error=NULL`,
-    );
-  }
-  if (retried.length > 0) {
-    await record(sql, valuesOf(retried), 'retry', 'scheduled', 'a person wants it sent again');
-    await reopen(
-      sql,
-      retried.map(({ row }) => row),
-      `in_doubt=IF(in_doubt=0, 0, ${DECIDED}), `,
-    );
-  }
+  if (delivered.length > 0) await settle(sql, 'delivered', delivered);
+  if (retried.length > 0) await settle(sql, 'retry', retried);
   await recordMessages(
     sql,
     author,
@@ -73,18 +62,18 @@ export async function resolveAll(
   });
 }
 
+/** Runs the statements of `resolveAll` about no message. @throws as it does where they are refused */
+export async function mayResolve(sql: Sql, as: CheckedResolution['as']): Promise<void> {
+  await settle(sql, as, [{ row: { id: NO_MESSAGE }, decision: { at: null, receipt: null } }]);
+  await mayRecordAudit(sql);
+}
+
 /** Schedules `failed` messages for now. The caller must have begun a transaction. */
 export async function redriveAll(sql: Sql, author: Author, targets: readonly Target[]): Promise<RedriveAnswer[]> {
   const standing = await lock(sql, targets.map(checkTarget));
   const failed = unique(standing).filter(({ state }) => state === 'failed');
   checkUpdate('redrive', failed);
-  // A `failed` row is never in doubt, but plain SQL may have made it so; then the key stays, as for a person's retry.
-  if (failed.length > 0)
-    await reopen(
-      sql,
-      failed,
-      `plan_number=IF(in_doubt=0, ${nextPlanNumber('plan_number')}, plan_number), plan_version=IF(in_doubt=0, version+1, plan_version), `,
-    );
+  if (failed.length > 0) await reopen(sql, failed, NEXT_PLAN);
   await recordMessages(
     sql,
     author,
@@ -102,9 +91,29 @@ export async function redriveAll(sql: Sql, author: Author, targets: readonly Tar
   });
 }
 
+/** Runs the statements of `redriveAll` about no message. @throws as it does where they are refused */
+export async function mayRedrive(sql: Sql): Promise<void> {
+  await reopen(sql, [{ id: NO_MESSAGE }], NEXT_PLAN);
+  await mayRecordAudit(sql);
+}
+
 interface Decided {
-  readonly row: Standing;
-  readonly decision: CheckedResolution;
+  readonly row: Pick<Standing, 'id'>;
+  readonly decision: Pick<CheckedResolution, 'at' | 'receipt'>;
+}
+
+async function settle(sql: Sql, as: CheckedResolution['as'], decided: readonly Decided[]): Promise<void> {
+  const values = valuesOf(decided);
+  if (as === 'retry') {
+    await record(sql, values, 'retry', 'scheduled', 'a person wants it sent again');
+    const rows = decided.map(({ row }) => row);
+    return reopen(sql, rows, `in_doubt=IF(in_doubt=0, 0, ${DECIDED}), `);
+  }
+  await record(sql, values, 'delivered', 'delivered', null);
+  await sql.run(
+    `UPDATE ${values} STRAIGHT_JOIN scheduled_messages m FORCE INDEX (PRIMARY) ON m.id=v.id ` +
+      `SET m.state='delivered', m.delivered_at=COALESCE(v.at, ${NOW_MS}), m.receipt=v.receipt, m.last_error=NULL`,
+  );
 }
 
 function valuesOf(decided: readonly Decided[]): string {
@@ -141,7 +150,7 @@ async function record(
  * Makes a new plan for now, with attempts counted from 0, and with the whole time in which it may be sent. A retry time in the future
  * stays: before it nothing may be tried.
  */
-async function reopen(sql: Sql, rows: readonly Standing[], more: string): Promise<void> {
+async function reopen(sql: Sql, rows: readonly Pick<Standing, 'id'>[], more: string): Promise<void> {
   await sql.run(
     `UPDATE scheduled_messages FORCE INDEX (PRIMARY) SET ${more}${IN_TIME_FROM_NOW}state='scheduled', version=version+1, attempts=0, first_attempt_at=NULL, ` +
       `retry_at=IF(retry_at > ${NOW_MS}, retry_at, NULL) WHERE id IN ${list(rows, ({ id }) => integer(id))}`,

@@ -47,6 +47,8 @@ interface Existing {
 }
 
 const MAX_TRIES = 5;
+const INTO =
+  'INSERT INTO scheduled_messages (account, channel, payload, due_at, dedupe_key, scheduled_hash, local_time, zone, send_within, on_late)';
 
 /**
  * Inserts messages, many to a statement, and answers in their order. The caller must have begun a transaction.
@@ -64,6 +66,11 @@ export async function scheduleAll(
   for (const batch of batchesOf(messages, sentBytes, statementBound))
     answers.push(...(await scheduleBatch(sql, author, batch, onExisting, call)));
   return answers;
+}
+
+/** Inserts no message. @throws where the database would take none, whatever it is */
+export async function maySchedule(sql: Pick<Sql, 'run'>): Promise<void> {
+  await sql.run(`${INTO} SELECT '', '', '{}', 0, NULL, NULL, NULL, NULL, NULL, NULL FROM DUAL WHERE FALSE`);
 }
 
 /**
@@ -128,7 +135,7 @@ function answerOf(
 async function insert(sql: Sql, messages: readonly CheckedMessage[]): Promise<MessageId[]> {
   if (messages.length === 0) return [];
   const { insertId } = await sql.run(
-    'INSERT INTO scheduled_messages (account, channel, payload, due_at, dedupe_key, scheduled_hash, local_time, zone, send_within, on_late) VALUES ' +
+    `${INTO} VALUES ` +
       messages
         .map(
           (one) =>

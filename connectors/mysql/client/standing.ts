@@ -21,6 +21,9 @@ export interface Standing {
   readonly payloadBytes: number;
 }
 
+/** No message has this id, so statements that name it are about no row. */
+export const NO_MESSAGE: MessageId = Number.MAX_SAFE_INTEGER;
+
 export type KeyTarget = Exclude<Target, { readonly id: MessageId }>;
 
 type StandingColumns = readonly [

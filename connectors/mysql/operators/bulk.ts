@@ -2,11 +2,11 @@ import type { MessageId, MessageState } from '../../../topology/message';
 import type { Author } from '../audit/author';
 import { checkResolution, type Decision } from '../client/input';
 import { getAll, type Message } from '../client/messages';
-import { redriveAll, resolveAll } from '../client/resolve';
+import { mayRedrive, mayResolve, redriveAll, resolveAll } from '../client/resolve';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { type MessageFilter, type SeenVersion, search } from './search';
-import { type BulkCounts, changeAll } from './small-transactions';
+import { type BulkCounts, changeAll, type RowWrite } from './small-transactions';
 
 /** Messages that a filter selects. */
 export interface Selection {
@@ -49,14 +49,11 @@ export class Bulk {
 
   /** Schedules failed messages for now. */
   redrive(filter: Omit<MessageFilter, 'state'>, report?: (counts: BulkCounts) => void): Promise<BulkCounts> {
-    return this.each({ ...filter, state: 'failed' }, report, async (sql, ids) => {
-      const answers = await redriveAll(
-        sql,
-        this.author,
-        ids.map((id) => ({ id })),
-      );
+    const write = async (sql: Sql, rows: readonly SeenVersion[]) => {
+      const answers = await redriveAll(sql, this.author, rows.map(targetOf));
       return answers.filter(({ result }) => result === 'redriven').length;
-    });
+    };
+    return this.each({ ...filter, state: 'failed' }, report, { write, check: mayRedrive });
   }
 
   /** Settles uncertain messages as a person decided. Needs the workers' user. */
@@ -65,27 +62,28 @@ export class Bulk {
     decision: Decision,
     report?: (counts: BulkCounts) => void,
   ): Promise<BulkCounts> {
-    return this.each({ ...filter, state: 'uncertain' }, report, async (sql, ids) => {
-      const resolutions = ids.map((id) => checkResolution({ ...decision, id }));
+    const write = async (sql: Sql, rows: readonly SeenVersion[]) => {
+      const resolutions = rows.map(({ id }) => checkResolution({ ...decision, id }));
       const answers = await resolveAll(sql, this.author, resolutions);
       return answers.filter(({ result }) => result === 'resolved').length;
-    });
+    };
+    const check = (sql: Sql) => mayResolve(sql, decision.as);
+    return this.each({ ...filter, state: 'uncertain' }, report, { write, check });
   }
 
   private each(
     filter: MessageFilter & { readonly state: MessageState },
     report: ((counts: BulkCounts) => void) | undefined,
-    change: (sql: Sql, ids: readonly MessageId[]) => Promise<number>,
+    change: RowWrite<SeenVersion>,
   ): Promise<BulkCounts> {
-    const some = (sql: Sql, rows: readonly SeenVersion[]) =>
-      change(
-        sql,
-        rows.map(({ id }) => id),
-      );
-    return changeAll(this.pool, this.steps(filter), filter.state, some, report);
+    return changeAll(this.pool, this.steps(filter), filter.state, change, report);
   }
 
   private async *steps(filter: MessageFilter): AsyncGenerator<readonly SeenVersion[]> {
     for await (const { seen } of search(this.pool, filter)) yield seen;
   }
+}
+
+function targetOf({ id }: SeenVersion): { readonly id: MessageId } {
+  return { id };
 }

@@ -4,11 +4,12 @@ import type { MessageId } from '../../../topology/message';
 import type { Schemas } from '../../../topology/payloads/given-channel';
 import { checkAccount, checkChannel, checkTime, type Target, type Time } from '../client/input';
 import { type Attempt, attemptsOf, getAll, type Message } from '../client/messages';
+import { NO_MESSAGE } from '../client/standing';
 import { integer, list, NOW_MS, text } from '../sql/literals';
 import type { Pool } from '../sql/pool';
 import type { Sql } from '../sql/sql';
 import { type MessageFilter, searchPage } from './search';
-import { SmallTransactions, type Written } from './small-transactions';
+import { SmallTransactions } from './small-transactions';
 
 export interface MessagePage {
   /** Newest first. */
@@ -101,14 +102,11 @@ export class Operations {
     if (!Number.isFinite(ageMs) || ageMs < 0)
       throw new UserError(`age: expected milliseconds, 0 or more, got ${ageMs}`);
     const seconds = Math.floor(ageMs / 1000);
-    const transactions = new SmallTransactions(this.pool);
+    const transactions = new SmallTransactions(this.pool, {
+      write: deleteEnded,
+      check: (sql) => deleteRows(sql, [NO_MESSAGE]),
+    });
     let deleted = 0;
-    const counted = async (each: AsyncIterable<Written>) => {
-      for await (const { written, tookMs } of each) {
-        deleted += written;
-        await this.pool.clock.sleep(Math.max(0, (written / PURGED_PER_SECOND) * 1_000 - tookMs));
-      }
-    };
     for (let after = 0; ; ) {
       const rows = await this.pool.rows<[id: number, old: number]>(
         `SELECT id, state IN ${ENDED} AND updated_at <= NOW(6) - INTERVAL ${seconds} SECOND FROM scheduled_messages ` +
@@ -117,13 +115,18 @@ export class Operations {
       const last = rows.at(-1);
       if (last === undefined) {
         if (!dryRun) await this.dropForlorn(batch);
-        await counted(transactions.finish());
+        transactions.finish();
         return deleted;
       }
       [after] = last;
       const old = rows.flatMap(([id, isOld]) => (isOld === 1 ? [{ id }] : []));
       if (dryRun) deleted += old.length;
-      else await counted(transactions.write(old, remove));
+      else {
+        for await (const { written, tookMs } of transactions.write(old)) {
+          deleted += written;
+          await this.pool.clock.sleep(Math.max(0, (written / PURGED_PER_SECOND) * 1_000 - tookMs));
+        }
+      }
       report(deleted);
     }
   }
@@ -214,12 +217,15 @@ export class Operations {
 }
 
 /** The states are checked again, because somebody may have changed a row since it was read. */
-async function remove(sql: Sql, rows: readonly { readonly id: MessageId }[]): Promise<number> {
+async function deleteEnded(sql: Sql, rows: readonly { readonly id: MessageId }[]): Promise<number> {
   const locked = await sql.rows<[MessageId]>(
     `SELECT id FROM scheduled_messages WHERE id IN ${list(rows, ({ id }) => integer(id))} AND state IN ${ENDED} ORDER BY id FOR UPDATE SKIP LOCKED`,
   );
-  if (locked.length === 0) return 0;
-  const these = list(locked, ([id]) => integer(id));
+  return locked.length === 0 ? 0 : deleteRows(sql, locked.flat());
+}
+
+async function deleteRows(sql: Sql, ids: readonly MessageId[]): Promise<number> {
+  const these = list(ids, integer);
   await sql.run(`DELETE FROM delivery_attempts WHERE message_id IN ${these}`);
   await sql.run(`DELETE FROM kept_ids WHERE message_id IN ${these}`);
   const { affectedRows } = await sql.run(`DELETE FROM scheduled_messages WHERE id IN ${these}`);

@@ -14,7 +14,7 @@ export interface BulkCounts {
 }
 
 /** What one transaction did. */
-export interface Written {
+interface Written {
   readonly written: number;
   /** Rows that were not written, and not refused either. */
   readonly left: number;
@@ -23,77 +23,51 @@ export interface Written {
 
 /** Small enough that neither workers nor a replication group wait for it. */
 const ROWS_PER_TRANSACTION = 200;
-/** Batches in a row that may be refused after one was written, before it is doubted that this is about their rows. */
-const MAX_PROVED = 3;
-/** Batches of which it is not known why they are refused, and that are tried again once others are written: 100,000 rows. */
-const MAX_IN_VAIN = 500;
+/** What is done to rows in a transaction. */
+export interface RowWrite<Row> {
+  /** Resolves to how many it wrote. */
+  readonly write: (sql: Sql, part: readonly Row[]) => Promise<number>;
+  /** Runs the same statements about no row, so that what they are refused for is no matter of rows. */
+  readonly check: (sql: Sql) => Promise<unknown>;
+}
 
 /**
  * What operators write of many rows, in their order.
  *
  * 1. *A transaction is bounded in rows and in bytes of payload*, and what the database refuses for its size is halved.
- * 2. *A row that the database refuses holds no other*: it is named at the end. So do many of them, in front of all others: batches
- *    of which nothing can be written are set aside at little cost, and are tried row by row as soon as another one was written.
- * 3. *An outage ends the run*, after as many batches as may be set aside, or at the end if nothing was written at all.
+ * 2. *A row that the database refuses holds no other*, however many are refused, and wherever they are: it is named at the end.
+ * 3. *An outage ends the run* at once: what would refuse every row makes none of them a refused one.
  */
-export class SmallTransactions {
+export class SmallTransactions<Row extends { readonly id: MessageId }> {
   private refused = 0;
   private first: string | undefined;
-  /** Batches that were refused since one was written. */
-  private sinceWritten = Number.POSITIVE_INFINITY;
-  private readonly inVain: { readonly error: unknown; readonly again: () => Promise<Written> }[] = [];
 
-  constructor(private readonly pool: Pick<Pool, 'rows' | 'transaction' | 'clock'>) {}
+  constructor(
+    private readonly pool: Pick<Pool, 'rows' | 'transaction' | 'clock'>,
+    private readonly rowWrite: RowWrite<Row>,
+  ) {}
 
-  /** @param write writes rows in a transaction of their own, and resolves to how many */
-  async *write<Row extends { readonly id: MessageId }>(
-    rows: readonly Row[],
-    write: (sql: Sql, part: readonly Row[]) => Promise<number>,
-  ): AsyncGenerator<Written> {
-    for await (const batch of transactionsOf(this.pool, rows, ROWS_PER_TRANSACTION)) {
-      const done = await this.writeBatch(batch, write, this.sinceWritten < MAX_PROVED);
-      yield done;
-      if (done.written > 0) yield* this.writeAgain();
+  async *write(rows: readonly Row[]): AsyncGenerator<Written> {
+    const { pool, rowWrite } = this;
+    for await (const batch of transactionsOf(pool, rows, ROWS_PER_TRANSACTION)) {
+      const beganAt = pool.clock.monotonic();
+      const { written, refused } = await writeInHalves(
+        batch,
+        (part) => pool.transaction((sql) => rowWrite.write(sql, part)),
+        () => pool.transaction((sql) => rowWrite.check(sql)),
+      );
+      this.refused += refused.length;
+      for (const { row, error } of refused) this.first ??= `message ${row.id}: ${reasonOf(error)}`;
+      const tookMs = pool.clock.monotonic() - beganAt;
+      yield { written, left: batch.length - written - refused.length, tookMs };
     }
   }
 
-  /**
-   * Tries what was set aside.
-   * @throws UserError when rows were refused. All others are written by then
-   */
-  async *finish(): AsyncGenerator<Written> {
-    const [first] = this.inVain;
-    if (first !== undefined && this.sinceWritten === Number.POSITIVE_INFINITY) throw first.error;
-    yield* this.writeAgain();
+  /** @throws UserError when rows were refused. All others are written by then */
+  finish(): void {
     if (this.first === undefined) return;
     const more = this.refused === 1 ? '' : ` ${this.refused - 1} more were refused.`;
     throw new UserError(`The database refuses ${this.first}.${more} All others were written.`);
-  }
-
-  private async *writeAgain(): AsyncGenerator<Written> {
-    for (const { again } of this.inVain.splice(0)) yield await again();
-  }
-
-  private async writeBatch<Row extends { readonly id: MessageId }>(
-    batch: readonly Row[],
-    write: (sql: Sql, part: readonly Row[]) => Promise<number>,
-    isProved: boolean,
-  ): Promise<Written> {
-    const { pool } = this;
-    const beganAt = pool.clock.monotonic();
-    const one = (part: readonly Row[]) => pool.transaction((sql) => write(sql, part));
-    const { written, refused, inVain } = await writeInHalves(batch, one, { isProved });
-    const tookMs = pool.clock.monotonic() - beganAt;
-    if (written > 0) this.sinceWritten = 0;
-    else if (refused.length > 0 || inVain !== undefined) this.sinceWritten++;
-    if (inVain !== undefined) {
-      if (this.inVain.length === MAX_IN_VAIN) throw inVain.error;
-      this.inVain.push({ error: inVain.error, again: () => this.writeBatch(batch, write, true) });
-      return { written, left: 0, tookMs };
-    }
-    this.refused += refused.length;
-    for (const { row, error } of refused) this.first ??= `message ${row.id}: ${reasonOf(error)}`;
-    return { written, left: batch.length - written - refused.length, tookMs };
   }
 }
 
@@ -108,23 +82,23 @@ export async function changeAll<Row extends SeenVersion>(
   pool: Pool,
   steps: AsyncIterable<readonly Row[]>,
   state: MessageState,
-  change: (sql: Sql, rows: readonly Row[]) => Promise<number>,
+  change: RowWrite<Row>,
   report: (counts: BulkCounts) => void = () => {},
 ): Promise<BulkCounts> {
-  const transactions = new SmallTransactions(pool);
+  const transactions = new SmallTransactions<Row>(pool, {
+    ...change,
+    write: async (sql, part) => change.write(sql, await unchanged(sql, part, state)),
+  });
   const counts = { done: 0, skipped: 0 };
-  const counted = async (each: AsyncIterable<Written>) => {
-    for await (const { written, left, tookMs } of each) {
+  for await (const rows of steps) {
+    for await (const { written, left, tookMs } of transactions.write(rows)) {
       counts.done += written;
       counts.skipped += left;
       report(counts);
       await pool.clock.sleep(tookMs);
     }
-  };
-  for await (const rows of steps) {
-    await counted(transactions.write(rows, async (sql, part) => change(sql, await unchanged(sql, part, state))));
   }
-  await counted(transactions.finish());
+  transactions.finish();
   return counts;
 }
 

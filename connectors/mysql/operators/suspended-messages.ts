@@ -1,10 +1,11 @@
 import type { MessageId, MessageState } from '../../../topology/message';
+import { mayRecordAudit } from '../audit/audit';
 import type { Author } from '../audit/author';
 import { checkTarget, checkTime, type Target } from '../client/input';
 import { getAll } from '../client/messages';
 import { checkUpdate } from '../client/one-transaction';
 import { recordMessages } from '../client/record';
-import { lock, unique } from '../client/standing';
+import { lock, NO_MESSAGE, unique } from '../client/standing';
 import { LATE } from '../schema/late-rows';
 import { reschedule } from '../schema/reschedule';
 import { integer, list, text } from '../sql/literals';
@@ -70,8 +71,8 @@ export class SuspendedMessages {
   }
 
   resume(filter: MessageFilter, report?: (counts: BulkCounts) => void): Promise<BulkCounts> {
-    const change = (sql: Sql, rows: readonly SuspendedRow[]) => this.reschedule(sql, rows);
-    return changeAll(this.pool, this.steps(filter), rowsOf(filter).state, change, report);
+    const write = (sql: Sql, rows: readonly SuspendedRow[]) => this.reschedule(sql, rows);
+    return changeAll(this.pool, this.steps(filter), rowsOf(filter).state, { write, check: mayResume }, report);
   }
 
   /** The same for messages by name. */
@@ -165,6 +166,12 @@ export class SuspendedMessages {
       }
     }
   }
+}
+
+/** Runs the statements of a resumption about no message. @throws where they are refused */
+async function mayResume(sql: Sql): Promise<void> {
+  await reschedule(sql, [NO_MESSAGE], 'person');
+  await mayRecordAudit(sql);
 }
 
 /** Those of the accounts that cannot be used, by name. */

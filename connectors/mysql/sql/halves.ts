@@ -1,76 +1,74 @@
-import { errnoOf, isDataError, isDeadlock, isLockWaitTimeout, TooMuchAtOnce } from './failures';
+import {
+  errnoOf,
+  isDataError,
+  isDeadlock,
+  isExhausted,
+  isLockWaitTimeout,
+  isTooLarge,
+  TooMuchAtOnce,
+} from './failures';
 
-/** Refused parts one after another: by then a single row of a few hundred was tried, the first one. */
-const MAX_IN_VAIN = 9;
-/** Rows that are tried by themselves after that, wherever they are: the first ones may be the only ones that are refused. */
-const MAX_PROBES = 8;
+/** Rows by themselves for which there was no room, before it is taken for one that no row has. */
+const MAX_WITHOUT_ROOM = 8;
 
 export interface Halved<Row> {
   readonly written: number;
   readonly refused: readonly { readonly row: Row; readonly error: unknown }[];
-  /** Nothing of several rows could be written, and not all were tried: it is not known whether this is about them. */
-  readonly inVain?: { readonly error: unknown };
-}
-
-export interface HalvesOptions {
-  /** Other rows were written just before, so that an answer is about these. */
-  readonly isProved?: boolean;
-  /** In [0, 1): which rows are tried by themselves. */
-  readonly random?: () => number;
 }
 
 /**
  * Writes rows in their order. What the database refuses, for its size or because a trigger of an application fails, is halved until it
  * passes, or is one row, which holds no other.
+ *
+ * 1. *One row that is refused stops no other*, however many of them are refused.
+ * 2. *What would refuse every row ends it at once*: a right or a table that is missing, a server that is read-only. An answer that is not
+ *    about a value is about rows only if the same statements are taken when they are about none, just before and just after; and space
+ *    that no row finds is no matter of rows.
  * @param write writes a part, all of it or nothing, and resolves to how many rows that were
- * @throws what `write` throws for a lock or without an answer of the server; parts before may be written
+ * @param check runs the statements of `write` about no row. What it throws is thrown
+ * @throws what `write` throws for a lock, for space, or without an answer of the server; parts before may be written
  */
 export async function writeInHalves<Row>(
   rows: readonly Row[],
   write: (part: readonly Row[]) => Promise<number>,
-  { isProved = false, random = Math.random }: HalvesOptions = {},
+  check: () => Promise<unknown>,
 ): Promise<Halved<Row>> {
   const refused: { row: Row; error: unknown }[] = [];
   const parts = rows.length === 0 ? [] : [rows];
-  /** Rows that were tried by themselves before their turn, and that need not be tried again. */
-  const probed = new Set<Row>();
-  let first: { readonly error: unknown } | undefined;
-  let [written, inVain, hasPassed] = [0, 0, isProved];
+  let [written, withoutRoom] = [0, 0];
+  /** Nothing has been taken since the statements about no row were; and anything was at all. */
+  let [isChecked, hasPassed] = [false, false];
   for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
-    if (probed.size > 0) part = part.filter((row) => !probed.has(row));
-    if (part.length === 0) continue;
     try {
       written += await write(part);
+      // It may be different for the next one.
+      isChecked = false;
       hasPassed = true;
-      inVain = 0;
     } catch (error) {
       if (!isAboutRows(error)) throw error;
+      if (!isChecked && !isDataError(error)) {
+        await check();
+        isChecked = true;
+      }
       const [row] = part;
       const middle = part.length >> 1;
       if (middle > 0) parts.push(part.slice(middle), part.slice(0, middle));
       else if (row !== undefined) refused.push({ row, error });
-      if (isDataError(error)) continue;
-      first ??= { error };
-      if (isProved || written > 0 || ++inVain !== MAX_IN_VAIN) continue;
-      const left = parts.flat();
-      for (let probes = 0; written === 0 && probes < MAX_PROBES && left.length > 0; probes++) {
-        const [probe] = left.splice(Math.floor(random() * left.length), 1) as [Row];
-        const count = await write([probe]).catch((failure) => {
-          if (!isAboutRows(failure)) throw failure;
-        });
-        if (count === undefined) continue;
-        probed.add(probe);
-        written += count;
-        hasPassed = true;
-      }
-      if (written === 0) return { written, refused: [], inVain: first };
+      if (middle > 0 || hasPassed || !isAboutRoom(error)) continue;
+      if (++withoutRoom === Math.min(MAX_WITHOUT_ROOM, rows.length)) throw error;
     }
   }
-  if (!hasPassed && first !== undefined && rows.length > 1) return { written, refused: [], inVain: first };
+  // An outage may have begun after it.
+  if (isChecked) await check();
   return { written, refused };
 }
 
 function isAboutRows(error: unknown): boolean {
   if (error instanceof TooMuchAtOnce) return true;
   return errnoOf(error) !== undefined && !isLockWaitTimeout(error) && !isDeadlock(error);
+}
+
+/** Space of the server, or a size that its replication takes: a single row is hardly too large for it. */
+function isAboutRoom(error: unknown): boolean {
+  return isExhausted(error) || (isTooLarge(error) && !isDataError(error));
 }

@@ -1,6 +1,5 @@
 import { checkMessage, type NewMessage } from '../../../../connectors/mysql/client/input';
 import type { ScheduleAnswer } from '../../../../connectors/mysql/client/schedule';
-import { isDataError } from '../../../../connectors/mysql/sql/failures';
 import { writeInHalves } from '../../../../connectors/mysql/sql/halves';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import type { Schemas } from '../../../../topology/payloads/given-channel';
@@ -28,6 +27,8 @@ export interface ImportOptions {
   readonly schemas?: Schemas;
   /** Answers in the order of the messages. Null: only check. */
   readonly write: ((messages: readonly NewMessage[]) => Promise<readonly ScheduleAnswer[]>) | null;
+  /** Throws where the database would take no message, whatever it is. */
+  readonly check: () => Promise<void>;
   readonly onBad: (line: number, reason: string) => void;
   /** Called after every batch. */
   readonly onProgress: (counts: Readonly<ImportCounts>) => void;
@@ -36,7 +37,8 @@ export interface ImportOptions {
 
 /**
  * Schedules what a source yields, in batches, one of them on its way while the next is read; so memory does not grow with
- * the file. A bad line is reported, and the lines after it are read; so is one that the database refuses, as a trigger may.
+ * the file. A bad line is reported, and the lines after it are read; so is one that the database refuses, as a trigger may. An outage
+ * ends the import, and makes no line bad.
  * @throws what `write` throws; what was written stays, and the last call of `onProgress` says how far that is
  */
 export async function runImport(records: AsyncIterable<SourceRecord>, options: ImportOptions): Promise<ImportCounts> {
@@ -54,7 +56,7 @@ export async function runImport(records: AsyncIterable<SourceRecord>, options: I
     batch = [];
     batchBytes = 0;
     await writing;
-    writing = writeBatch(full, options.write, counts, bad).then(() => {
+    writing = writeBatch(full, options, counts, bad).then(() => {
       counts.doneUpTo = upTo;
       options.onProgress(counts);
     });
@@ -69,7 +71,7 @@ export async function runImport(records: AsyncIterable<SourceRecord>, options: I
       lastLine = Math.max(lastLine, record.line);
       if (!record.ok) bad(record.line, record.reason);
       else {
-        const checked = check(record.fields, options.schemas);
+        const checked = checkLine(record.fields, options.schemas);
         if (typeof checked === 'string') bad(record.line, checked);
         else {
           batch.push({ line: record.line, message: checked.message });
@@ -89,7 +91,7 @@ export async function runImport(records: AsyncIterable<SourceRecord>, options: I
 
 async function writeBatch(
   batch: readonly { line: number; message: NewMessage }[],
-  write: ImportOptions['write'],
+  { write, check }: ImportOptions,
   counts: ImportCounts,
   bad: (line: number, reason: string) => void,
 ): Promise<void> {
@@ -99,14 +101,8 @@ async function writeBatch(
     return part.length;
   };
   // Messages that are there already may be larger than those that replace them, so a batch may be too large all the same.
-  const { written, refused, inVain } = await writeInHalves(batch, one);
-  // An outage ends the import. It makes no line bad.
-  if (inVain !== undefined) throw inVain.error;
-  for (const { row, error } of refused) {
-    // Of one line alone nobody knows whether it is an outage.
-    if (written === 0 && batch.length === 1 && !isDataError(error)) throw error;
-    bad(row.line, reasonOf(error));
-  }
+  const { refused } = await writeInHalves(batch, one, check);
+  for (const { row, error } of refused) bad(row.line, reasonOf(error));
 }
 
 function count(
@@ -126,7 +122,7 @@ function count(
 }
 
 /** @returns the message and the bytes of its payload, or what is wrong with it */
-function check(
+function checkLine(
   fields: Readonly<Record<string, unknown>>,
   schemas: Schemas | undefined,
 ): { readonly message: NewMessage; readonly bytes: number } | string {

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { OnExisting } from '../../../../connectors/mysql/client/client';
+import { maySchedule } from '../../../../connectors/mysql/client/schedule';
 import { systemClock } from '../../../../topology/core/clock';
 import { reasonOf, UserError } from '../../../../topology/core/errors';
 import { printable } from '../../../console/output';
@@ -83,10 +84,10 @@ async function importFile(
   const startedAt = systemClock.monotonic();
   const { schemas } = channelsFor(context);
   let doneUpTo = 0;
-  const run = (write: ImportOptions['write']) =>
+  const run = (into: Pick<ImportOptions, 'write' | 'check'>) =>
     runImport(readRecords(input, { ...options, schemas }), {
+      ...into,
       schemas,
-      write,
       signal,
       onBad: (line, reason) => {
         progress.note(`line ${line}: ${printable(reason)}`);
@@ -99,10 +100,14 @@ async function importFile(
     });
   try {
     const counts = context.dryRun
-      ? await run(null)
+      ? await run({ write: null, check: async () => undefined })
       : await withClient(
           context,
-          (client) => run((messages) => client.schedule(messages, { onExisting: options.onExisting })),
+          (client, pool) =>
+            run({
+              write: (messages) => client.schedule(messages, { onExisting: options.onExisting }),
+              check: () => maySchedule(pool),
+            }),
           schemas,
         );
     if (signal.aborted) progress.note(`Interrupted: every line up to ${counts.doneUpTo} is done, nothing after it.`);

@@ -43,6 +43,18 @@ const refuse = (event: 'UPDATE' | 'DELETE') =>
   admin.run(
     `CREATE TRIGGER of_application BEFORE ${event} ON scheduled_messages FOR EACH ROW BEGIN IF OLD.id = ${ids[2]} THEN CALL missing(); END IF; END`,
   );
+/** The application's pool, and what its transactions resolved to. */
+const counting = () => {
+  const results: unknown[] = [];
+  const pool: Pool = Object.assign(Object.create(app), {
+    transaction: async (work: Parameters<Pool['transaction']>[0]) => {
+      const result = await app.transaction(work);
+      results.push(result);
+      return result;
+    },
+  });
+  return { pool, results };
+};
 const named = () => new RegExp(`^The database refuses message ${ids[2]}: .*missing.* All others were written\\.$`);
 
 describe.each([
@@ -112,11 +124,33 @@ describe('more messages than a page has, of which the database refuses the oldes
     expect((await idsIn('failed')).toSorted((a, b) => a - b)).toEqual(refused);
   });
 
-  test('3. An outage ends the run: where nothing at all is written no message is named', async () => {
+  test('are named where nothing at all is written, too', async () => {
     refused = old;
     await refuseThem('UPDATE');
-    await expect(new Bulk(app, ann).redrive({})).rejects.toThrow(/^(?!The database refuses).*missing/);
+    await expect(new Bulk(app, ann).redrive({})).rejects.toThrow(
+      /^The database refuses message \d+: .*missing.* 499 more were refused\. All others were written\.$/,
+    );
     expect((await idsIn('failed')).length).toBe(old.length);
+  });
+
+  test.each([
+    ['kept_ids', (pool: Pool) => new Operations(pool).purge(3_600_000)],
+    ['audit', (pool: Pool) => new Bulk(pool, ann).redrive({})],
+  ] as const)('3. An outage ends the run: at once, naming no message, without the table %s', async (table, run) => {
+    const { pool, results } = counting();
+    await admin.run(`RENAME TABLE ${table} TO elsewhere`);
+    await expect(run(pool)).rejects.toThrow(new RegExp(`^(?!The database refuses).*${table}`));
+    // Neither the transaction nor the one that is about no row was taken.
+    expect(results).toEqual([]);
+    expect((await idsIn('failed')).length).toBe(old.length);
+  });
+
+  test('statements of a user who lacks the right are refused about no row too', async () => {
+    const { pool, results } = counting();
+    await admin.run("UPDATE scheduled_messages SET state='uncertain', in_doubt=1");
+    // As the application's user, who may not write what came of a message.
+    await expect(new Bulk(pool, ann).resolve({}, { as: 'delivered' })).rejects.toThrow(/OPERATOR_DATABASE_URL/);
+    expect(results).toEqual([]);
   });
 
   test('a message that is refused beside others that are skipped ends nothing', async () => {
@@ -136,15 +170,9 @@ describe('more messages than a page has, of which the database refuses the oldes
 test('a purge is bounded in the same way, and a message that the database refuses holds no other', async () => {
   await all('failed');
   await refuse('DELETE');
-  const transactions: unknown[] = [];
-  const counting: Pool = Object.assign(Object.create(app), {
-    transaction: async (work: Parameters<Pool['transaction']>[0]) => {
-      const deleted = await app.transaction(work);
-      transactions.push(deleted);
-      return deleted;
-    },
-  });
-  await expect(new Operations(counting).purge(3_600_000)).rejects.toThrow(named());
-  expect(transactions).toEqual([2, 1, 1]);
+  const { pool, results } = counting();
+  await expect(new Operations(pool).purge(3_600_000)).rejects.toThrow(named());
+  // The one that deletes none shows that the refusal is about a row.
+  expect(results).toEqual([2, 0, 1, 1]);
   expect(await idsIn('failed')).toEqual([ids[2]]);
 });

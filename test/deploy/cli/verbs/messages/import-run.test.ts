@@ -22,12 +22,20 @@ async function* source(count: number, bad: ReadonlyMap<number, SourceRecord> = n
   for (let line = 1; line <= count; line += 1) yield bad.get(line) ?? good(line);
 }
 
-function run(records: AsyncIterable<SourceRecord>, write: Parameters<typeof runImport>[1]['write']) {
+type Options = Parameters<typeof runImport>[1];
+
+/** @param check the database takes messages, unless given */
+function run(
+  records: AsyncIterable<SourceRecord>,
+  write: Options['write'],
+  check: Options['check'] = async () => undefined,
+) {
   const reasons = new Map<number, string>();
   const progress: number[] = [];
   const stop = new AbortController();
   const done = runImport(records, {
     write,
+    check,
     onBad: (line, reason) => reasons.set(line, reason),
     onProgress: ({ doneUpTo }) => progress.push(doneUpTo),
     signal: stop.signal,
@@ -61,8 +69,6 @@ test.each([
   });
   expect(await done).toMatchObject({ read: 1_000, scheduled: 1_000, doneUpTo: 1_000 });
   expect(sizes).toEqual([250, 250, 250, 250]);
-  const alone = run(source(1), () => Promise.reject(refusal));
-  await expect(alone.done).rejects.toBe(refusal);
 });
 
 test('a batch has no more than 32 MiB of payloads and a message', async () => {
@@ -193,25 +199,38 @@ test.each([1644, 1406, 3819])('so is one of which the client says that a value i
   expect([...reasons]).toEqual([[77, 'MySQL refuses a value: no']]);
 });
 
-test('an outage that begins after the first batch makes no line bad either', async () => {
+test('an outage that begins after the first batch ends the import at once, and makes no line bad', async () => {
   let isAway = false;
-  const { done, reasons, progress } = run(source(3_000), async (messages) => {
+  let tries = 0;
+  const outage = async () => {
     if (isAway) throw answer(1290);
+  };
+  const write = async (messages: readonly unknown[]) => {
+    tries++;
+    await outage();
     isAway = true;
     return accept(messages);
-  });
+  };
+  const { done, reasons, progress } = run(source(3_000), write, outage);
   await expect(done).rejects.toThrow('answer 1290');
-  expect([reasons.size, progress]).toEqual([0, [1_000]]);
+  expect([reasons.size, progress, tries]).toEqual([0, [1_000], 2]);
 });
 
-test.each([1, 1_000])('an outage makes no line bad: of %i', async (lines) => {
+test.each([1, 1_000])('an outage at its beginning does too: of %i', async (lines) => {
   let tries = 0;
-  const { done, reasons } = run(source(lines), async () => {
+  const write = async () => {
     tries++;
     throw answer(1290);
-  });
+  };
+  const { done, reasons } = run(source(lines), write, () => Promise.reject(answer(1290)));
   await expect(done).rejects.toThrow('answer 1290');
-  expect([reasons.size, tries]).toEqual([0, lines === 1 ? 1 : 9 + 8]);
+  expect([reasons.size, tries]).toEqual([0, 1]);
+});
+
+test.each([1, 2, 500])('%i lines of which a trigger refuses all are named, each of them', async (lines) => {
+  const { done, reasons } = run(source(lines), () => Promise.reject(answer(1305)));
+  expect(await done).toMatchObject({ read: lines, scheduled: 0, bad: lines });
+  expect([...reasons.keys()].toSorted((a, b) => a - b)).toEqual(Array.from({ length: lines }, (_, n) => n + 1));
 });
 
 test('an interrupt ends it after what was read', async () => {
