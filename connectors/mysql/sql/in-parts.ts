@@ -30,7 +30,10 @@ export interface LeftOut<Row> {
 }
 
 export interface InPartsOptions {
-  /** What waits is divided by account at once, so that it is soon known whose rows wait, and the smallest parts are tried first. */
+  /**
+   * What waits is divided by account at once, so that it is soon known whose rows wait, and the smallest parts are tried first. An account
+   * that has waited by itself, beside others, is handed back whole: dividing it would cost the others a wait for each part.
+   */
   readonly byAccount?: boolean;
   readonly maxWaits?: number;
   /** In [0, 1): which of several equal parts is tried first. */
@@ -117,7 +120,8 @@ export class InParts {
           if (others.length === 0) tried.add(account);
           if (others.length === 0 && again) waited.add(account);
         }
-        if (part.length === 1 || waits >= this.maxWaits) {
+        const isWhole = this.byAccount && isLockWaitTimeout(error) && this.isOneOfSeveral(part, rows, ownerOf);
+        if (part.length === 1 || waits >= this.maxWaits || isWhole) {
           leave(part, error, again, part.length === 1);
         } else {
           parts.push(...split(part, accounts as ReadonlyMap<number, string>, this.byAccount && again));
@@ -131,6 +135,11 @@ export class InParts {
     if (first !== undefined && !hasWritten) return this.nothingWritten(rows, first);
     this.remember(refused);
     return refused.toSorted((one, other) => one.row.id - other.row.id);
+  }
+
+  private isOneOfSeveral<Row>(part: readonly Row[], rows: readonly Row[], ownerOf: (row: Row) => string): boolean {
+    const owner = ownerOf(part[0] as Row);
+    return part.every((row) => ownerOf(row) === owner) && rows.some((row) => ownerOf(row) !== owner);
   }
 
   private nothingWritten<Row extends Identified>(

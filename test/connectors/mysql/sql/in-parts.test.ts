@@ -163,6 +163,21 @@ describe('3. Waits are few', () => {
     expect([own.size, server.written.size, again.filter(({ wait }) => wait === 'others')]).toEqual([8, 420, []]);
   });
 
+  test('an account that waits costs others two waits, and is handed back whole; by itself it is divided', async () => {
+    const server = new Server((id) => (id % 50 === 0 ? 1205 : undefined));
+    server.accountOf = (id) => (id % 5 === 0 ? 'bad' : `a${id % 50}`);
+    const parts = new InParts(server.pool, { byAccount: true });
+    const ofBad = ids.filter((id) => id % 5 === 0);
+    const left = await server.write(parts, ids);
+    expect([refusedIds(left), server.written.size]).toEqual([ofBad, 400]);
+    expect(left.every(({ again, wait }) => again && wait === 'own')).toBe(true);
+    // Of its rows only some wait. The statements are those of the others' accounts, of all together, and of it alone.
+    expect(server.statements).toBe(40 + 1 + 1);
+    const once = new Server((id) => (id === 250 ? 1205 : undefined));
+    once.accountOf = server.accountOf;
+    expect(refusedIds(await once.write(new InParts(once.pool, { byAccount: true }), ofBad))).toEqual([250]);
+  });
+
   test('while all rows of one account wait those of others are written', async () => {
     const server = new Server((id) => (id % 10 === 0 ? 1205 : undefined));
     server.accountOf = (id) => (id % 10 === 0 ? 'bad' : `a${id % 40}`);
