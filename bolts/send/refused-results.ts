@@ -1,18 +1,15 @@
-import type { Clock, Timer } from '../../topology/core/clock';
 import { Heap } from '../../topology/core/heap';
 import { type BackOff, backOff } from '../../topology/core/retry-policy';
 import type { AttemptResult, SendRows, Unwritten, WrittenAlone } from '../send-rows';
+import { BesideOthers, type BesideOthersOptions, HURRIED_RETRY_MS } from './beside-others';
 
-export interface RefusedResultsOptions {
+export interface RefusedResultsOptions extends BesideOthersOptions {
   readonly rows: SendRows;
   readonly session: string;
-  readonly clock: Clock;
   readonly random: () => number;
   readonly onError: (what: string, error: unknown) => void;
   /** For how long a request may still be accepted, milliseconds; 0 where another one beside it does no harm. */
   readonly acceptedWithin: () => number;
-  /** The ledger has the result already, so that another attempt is not needed. */
-  readonly isDurable: (result: AttemptResult) => boolean;
   /** Takes results that wait for no outage: others could be written. Those that stay together are given together, each time they failed. */
   readonly onRefused: (results: readonly AttemptResult[]) => void;
   /** Takes results that are written, whose rows were released, or that are let go of. */
@@ -48,9 +45,6 @@ const DURABLE_BACK_OFF: BackOff = { baseMs: 60_000, capMs: 300_000 };
 const PARTS = 8;
 /** Of results that failed together so many are tried by themselves: some may be of rows that cannot be released either. */
 const MAX_JUDGED = 8;
-/** While the bolt drains: between two tries, and for how long. Less than any limit for draining. */
-const HURRIED_RETRY_MS = 500;
-const HURRIED_FOR_MS = 20_000;
 
 /**
  * Results that the database did not take when it took others, and those of rows that are locked. They are tried beside all others.
@@ -66,23 +60,18 @@ const HURRIED_FOR_MS = 20_000;
  *    can be neither written nor released.
  * 5. *A drain ends*: nothing here is waited for longer than 20 s. The rows are recovered when the session has ended.
  */
-export class RefusedResults {
+export class RefusedResults extends BesideOthers<Part> {
   /** Results that are known to wait for no outage, without those that the ledger has. */
   known = 0;
   private readonly later = new Heap<Part>((one, other) => one.at < other.at);
   private readonly due = new Heap<Part>(isBefore);
-  private trying: Part | undefined;
-  private timer: Timer | undefined;
-  private limit: Timer | undefined;
   /** Tries in a row that failed like an outage, and until when nothing is tried because of them. */
   private failures = 0;
   private restsUntil = 0;
-  private isHurried = false;
-  /** The bolt drains, and has waited for as long as it may. */
-  isOver = false;
-  private isClosed = false;
 
-  constructor(private readonly options: RefusedResultsOptions) {}
+  constructor(private readonly options: RefusedResultsOptions) {
+    super(options);
+  }
 
   /** @param isKnown others were written in the same call, or just before and just after */
   add(results: readonly AttemptResult[], isLocked: boolean, isKnown: boolean): void {
@@ -111,43 +100,28 @@ export class RefusedResults {
     }
   }
 
-  /** From now on results are tried at once, and refused ones released without another try. */
-  hurry(): void {
-    const { clock } = this.options;
-    if (this.isHurried || this.isClosed) return;
-    this.isHurried = true;
+  /** Refused ones are released without another try. */
+  protected makeAllDue(): void {
     this.restsUntil = 0;
     this.takeUp(Number.POSITIVE_INFINITY);
-    this.limit = clock.after(HURRIED_FOR_MS, () => this.letGo());
-    this.proceed();
   }
 
-  close(): void {
-    this.isClosed = true;
-    this.timer?.cancel();
-    this.limit?.cancel();
-  }
-
-  private letGo(): void {
-    this.isOver = true;
+  protected letGo(): void {
     this.takeUp(Number.POSITIVE_INFINITY);
     if (this.trying !== undefined) this.due.push(this.trying);
     this.trying = undefined;
     for (let part = this.due.pop(); part !== undefined; part = this.due.pop()) this.done(part, part.results);
   }
 
-  /** Tries what is due, or waits for it. */
-  private proceed(): void {
-    this.timer?.cancel();
-    this.timer = undefined;
-    if (this.isClosed || this.trying !== undefined) return;
-    const { clock } = this.options;
-    const now = clock.monotonic();
+  protected tryNext(now: number): number | undefined {
     this.takeUp(now);
     const next = now < this.restsUntil ? undefined : this.due.pop();
-    if (next !== undefined) return void this.tryOne(next);
+    if (next !== undefined) {
+      void this.tryOne(next);
+      return undefined;
+    }
     const at = this.due.size > 0 ? now : this.later.peek()?.at;
-    if (at !== undefined) this.timer = clock.after(Math.max(at, this.restsUntil) - now, () => this.proceed());
+    return at === undefined ? undefined : Math.max(at, this.restsUntil);
   }
 
   private takeUp(until: number): void {
@@ -162,12 +136,11 @@ export class RefusedResults {
     const [one, ...others] = part.results as [AttemptResult, ...AttemptResult[]];
     const isAlone = others.length === 0 && !part.isLocked;
     const isAnswered = await (isAlone ? this.writeAlone(part, one) : this.writeTogether(part));
-    // It may have been let go of meanwhile.
-    if (this.isClosed || this.trying !== part) return;
-    const { clock, random } = this.options;
+    if (this.isGone(part)) return;
+    const { random } = this.options;
     this.failures = isAnswered ? 0 : this.failures + 1;
     const restMs = isAnswered || this.isHurried ? 0 : backOff(FAILED_BACK_OFF, this.failures, random());
-    this.restsUntil = clock.monotonic() + restMs;
+    this.restsUntil = this.now + restMs;
     this.trying = undefined;
     this.proceed();
   }
@@ -243,7 +216,7 @@ export class RefusedResults {
 
   /** @param change `tries` is one more unless given; what was not tried is tried at once */
   private put(part: Part, change: Partial<Part>): void {
-    const { clock, random, onRefused } = this.options;
+    const { random, onRefused } = this.options;
     const next = { ...part, tries: part.tries + 1, ...change, isKnown: part.isKnown || change.isKnown === true };
     if (next.isKnown && !part.isKnown) this.known += this.countOf(next.results);
     if (next.isKnown) onRefused(next.results);
@@ -252,16 +225,12 @@ export class RefusedResults {
     const { tries } = next;
     const pace = next.refusals > MAX_REFUSALS ? DURABLE_BACK_OFF : refusedPace(next);
     const laterMs = this.isHurried ? (tries > 1 ? HURRIED_RETRY_MS : 0) : backOff(pace, tries, random());
-    this.later.push({ ...next, at: clock.monotonic() + (tries === 0 ? 0 : laterMs) });
+    this.later.push({ ...next, at: this.now + (tries === 0 ? 0 : laterMs) });
   }
 
   private done({ isKnown }: Part, results: readonly AttemptResult[]): void {
     if (isKnown) this.known -= this.countOf(results);
     this.options.onDone(results);
-  }
-
-  private countOf(results: readonly AttemptResult[]): number {
-    return results.filter((result) => !this.options.isDurable(result)).length;
   }
 }
 

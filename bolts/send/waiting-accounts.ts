@@ -1,17 +1,14 @@
-import type { Clock, Timer } from '../../topology/core/clock';
 import { type BackOff, backOff } from '../../topology/core/retry-policy';
 import type { AttemptResult, SendRows, Unwritten } from '../send-rows';
+import { BesideOthers, type BesideOthersOptions, HURRIED_RETRY_MS } from './beside-others';
 
-export interface WaitingAccountsOptions {
+export interface WaitingAccountsOptions extends BesideOthersOptions {
   readonly rows: SendRows;
   readonly session: string;
-  readonly clock: Clock;
   readonly random: () => number;
   readonly onError: (what: string, error: unknown) => void;
-  /** The ledger has the result already. */
-  readonly isDurable: (result: AttemptResult) => boolean;
   /** How many of these, from the first, are one batch. */
-  readonly countOf: (results: readonly AttemptResult[]) => number;
+  readonly sizeOf: (results: readonly AttemptResult[]) => number;
   /** Takes results that wait, all of one account, each time they do. */
   readonly onRefused: (results: readonly AttemptResult[]) => void;
   /** Takes results that do not wait, and are not written. @param isKnown others of the account were written */
@@ -35,9 +32,11 @@ const WAITED_BACK_OFF: BackOff = { baseMs: 250, capMs: 16_000 };
 const APART_FOR_MS = 30_000;
 /** How long a result may wait for others of its account to be written with it. */
 const LINGER_MS = 100;
-/** While the bolt drains: between two tries, and for how long. Less than any limit for draining. */
-const HURRIED_RETRY_MS = 500;
-const HURRIED_FOR_MS = 20_000;
+
+interface Trying {
+  readonly account: Account;
+  readonly batch: readonly AttemptResult[];
+}
 
 /**
  * Results of accounts whose writing waits for something that somebody holds, as a trigger of an application may. Each try takes as long
@@ -47,18 +46,14 @@ const HURRIED_FOR_MS = 20_000;
  * 2. *One account at a time*, in turns, and one that goes on waiting later and later. So they take one connection, however many they are.
  * 3. *A drain ends*: nothing here is waited for longer than 20 s. The rows are recovered when the session has ended.
  */
-export class WaitingAccounts {
+export class WaitingAccounts extends BesideOthers<Trying> {
   /** Results that are not written yet, without those that the ledger has. */
   size = 0;
   private readonly accounts = new Map<string, Account>();
-  private trying: { readonly account: Account; readonly batch: readonly AttemptResult[] } | undefined;
-  private timer: Timer | undefined;
-  private limit: Timer | undefined;
-  private isHurried = false;
-  private isOver = false;
-  private isClosed = false;
 
-  constructor(private readonly options: WaitingAccountsOptions) {}
+  constructor(private readonly options: WaitingAccountsOptions) {
+    super(options);
+  }
 
   has(account: string): boolean {
     return this.accounts.has(account);
@@ -81,36 +76,16 @@ export class WaitingAccounts {
     this.proceed();
   }
 
-  /** From now on results are tried at once. */
-  hurry(): void {
-    if (this.isHurried || this.isClosed) return;
-    this.isHurried = true;
-    for (const account of this.accounts.values()) account.at = this.now;
-    this.limit = this.options.clock.after(HURRIED_FOR_MS, () => this.letGo());
-    this.proceed();
-  }
-
-  close(): void {
-    this.isClosed = true;
-    this.timer?.cancel();
-    this.limit?.cancel();
-  }
-
-  private get now(): number {
-    return this.options.clock.monotonic();
-  }
-
   private take(account: Account, results: readonly AttemptResult[]): void {
     account.results.push(...results);
-    this.size += this.numberOf(results);
+    this.size += this.countOf(results);
   }
 
-  private numberOf(results: readonly AttemptResult[]): number {
-    return results.filter((result) => !this.options.isDurable(result)).length;
+  protected makeAllDue(): void {
+    for (const account of this.accounts.values()) account.at = this.now;
   }
 
-  private letGo(): void {
-    this.isOver = true;
+  protected letGo(): void {
     const left = [...(this.trying?.batch ?? []), ...[...this.accounts.values()].flatMap(({ results }) => results)];
     this.trying = undefined;
     this.accounts.clear();
@@ -118,30 +93,25 @@ export class WaitingAccounts {
   }
 
   private done(results: readonly AttemptResult[]): void {
-    this.size -= this.numberOf(results);
+    this.size -= this.countOf(results);
     if (results.length > 0) this.options.onDone(results);
   }
 
-  /** Writes what is due, or waits for it. */
-  private proceed(): void {
-    this.timer?.cancel();
-    this.timer = undefined;
-    if (this.isClosed || this.trying !== undefined) return;
-    const { now } = this;
+  protected tryNext(now: number): number | undefined {
     let next: Account | undefined;
     for (const [name, account] of this.accounts) {
       if (account.results.length > 0) {
         if (next === undefined || account.at < next.at) next = account;
       } else if (account.until <= now) this.accounts.delete(name);
     }
-    if (next === undefined) return;
-    if (next.at > now) this.timer = this.options.clock.after(next.at - now, () => this.proceed());
-    else void this.tryOne(next);
+    if (next === undefined || next.at > now) return next?.at;
+    void this.tryOne(next);
+    return undefined;
   }
 
   private async tryOne(account: Account): Promise<void> {
-    const { rows, session, countOf, onError } = this.options;
-    const batch = account.results.splice(0, countOf(account.results));
+    const { rows, session, sizeOf, onError } = this.options;
+    const batch = account.results.splice(0, sizeOf(account.results));
     const trying = { account, batch };
     this.trying = trying;
     let bad: readonly Unwritten[] | undefined;
@@ -150,8 +120,7 @@ export class WaitingAccounts {
     } catch (error) {
       if (!this.isClosed) onError('write back', error);
     }
-    // It may have been let go of meanwhile.
-    if (this.isClosed || this.trying !== trying) return;
+    if (this.isGone(trying)) return;
     this.trying = undefined;
     this.tried(account, batch, bad);
     this.proceed();
@@ -163,7 +132,7 @@ export class WaitingAccounts {
     const refused = bad === undefined ? batch : batch.filter(({ id }) => again.get(id) === false);
     const left = batch.filter(({ id }) => again.get(id) === true);
     if (bad !== undefined) this.done(batch.filter(({ id }) => !again.has(id)));
-    this.size -= this.numberOf(refused);
+    this.size -= this.countOf(refused);
     if (refused.length > 0) this.options.onFailed(refused, bad !== undefined && bad.length < batch.length);
     if (this.isOver) return this.done(left);
     if (left.length > 0) {

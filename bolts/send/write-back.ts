@@ -99,7 +99,7 @@ export class WriteBack {
     this.apart = new WaitingAccounts({
       ...options,
       isDurable,
-      countOf: (results) => this.countOf(results),
+      sizeOf: (results) => this.countOf(results),
       onFailed: (results, isKnown) => this.refused.add(results, false, isKnown),
       onDone,
     });

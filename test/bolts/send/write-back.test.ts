@@ -86,7 +86,7 @@ test('what the ledger has does not count as unwritten where its account is writt
     ...common,
     rows,
     isDurable: (one) => one === journaled,
-    countOf: ({ length }) => length,
+    sizeOf: ({ length }) => length,
     onFailed: () => undefined,
     onDone: (results) => done.push(...results),
   });
