@@ -12,6 +12,11 @@ export interface LateRowsOptions {
   readonly onError: (what: string, error: unknown) => void;
 }
 
+interface Waiting {
+  readonly row: HeldRow;
+  readonly done: (isOver: boolean) => void;
+}
+
 /** Rows of one transaction, at most. */
 const MAX_ROWS_PER_BATCH = 500;
 
@@ -21,7 +26,7 @@ const MAX_ROWS_PER_BATCH = 500;
  * begins is not settled: a drain would wait for all of them, however slow the database is, and they wait for the next owner as well.
  */
 export class LateRows {
-  private waiting: { readonly row: HeldRow; readonly done: (isOver: boolean) => void }[] = [];
+  private readonly waiting = new Set<Waiting>();
   /** Rows that could not be settled here: they are claimed as others are, and what is too late ends then. */
   private readonly left = new WeakSet<HeldRow>();
   private isBusy = false;
@@ -42,25 +47,28 @@ export class LateRows {
 
   /** @param done is called later, with false when the row is to be held as others are */
   add(row: HeldRow, done: (isOver: boolean) => void): void {
-    this.waiting.push({ row, done });
+    this.waiting.add({ row, done });
     if (this.isBusy) return;
     this.isBusy = true;
     // What is added in the same tick goes with it.
     void Promise.resolve().then(() => this.settleAll());
   }
 
-  /** Gives back what is another task's by now. */
-  private hasWaiting(): boolean {
-    const revoked = this.waiting.filter(({ row }) => row.revoked);
-    if (revoked.length > 0) this.waiting = this.waiting.filter(({ row }) => !row.revoked);
-    for (const { done } of revoked) done(false);
-    return this.waiting.length > 0;
+  /** Takes out the next batch, and gives back what is another task's by now. */
+  private takeBatch(): Waiting[] {
+    const batch: Waiting[] = [];
+    for (const one of this.waiting) {
+      if (batch.length === MAX_ROWS_PER_BATCH) break;
+      this.waiting.delete(one);
+      if (one.row.revoked) one.done(false);
+      else batch.push(one);
+    }
+    return batch;
   }
 
   private async settleAll(): Promise<void> {
     const { rows, session, late, advance, onError } = this.options;
-    while (this.hasWaiting()) {
-      const batch = this.waiting.splice(0, MAX_ROWS_PER_BATCH);
+    for (let batch = this.takeBatch(); batch.length > 0; batch = this.takeBatch()) {
       let settled: ReadonlySet<number> = new Set();
       try {
         settled = new Set(

@@ -2,7 +2,7 @@ import { Heap } from '../../topology/core/heap';
 import { type BackOff, backOff } from '../../topology/core/retry-policy';
 import { type HeldRow, isSuspect } from '../held-row';
 import type { SendRow } from '../send-rows';
-import { isBefore } from '../slots/line';
+import { isBefore } from '../slots/ordered-rows';
 
 /** When a row that a claim left out is claimed again. */
 const MISSED_BACK_OFF: BackOff = { baseMs: 50, capMs: 1_000 };

@@ -1,69 +1,14 @@
-import { Heap } from '../../topology/core/heap';
 import type { HeldRow } from '../held-row';
-import { isBefore } from '../slots/line';
+import { isBefore, OrderedRows } from '../slots/ordered-rows';
 
 /** So many rows are taken up before everything else has its turn. */
 const MAX_RESUMED_PER_CALL = 2_000;
 /** The same of accounts that take turns: about one batch. */
 const MAX_ROWS_PER_TURN = 500;
 
-/** Rows that are gone may be in the heap of an account, as many as there are others and so many more. */
-const MAX_GONE = 1_000;
-
-/** Rows of one account, of which the first in wake order is known. */
-class AccountRows {
-  private readonly rows = new Set<HeldRow>();
-  private order = new Heap<HeldRow>(isBefore);
-
-  get size(): number {
-    return this.rows.size;
-  }
-
-  has(row: HeldRow): boolean {
-    return this.rows.has(row);
-  }
-
-  all(): HeldRow[] {
-    return [...this.rows];
-  }
-
-  first(): HeldRow | undefined {
-    for (let row = this.order.peek(); row !== undefined; row = this.order.peek()) {
-      if (this.rows.has(row)) return row;
-      this.order.pop();
-    }
-    return undefined;
-  }
-
-  add(row: HeldRow): void {
-    if (this.rows.has(row)) return;
-    this.rows.add(row);
-    this.order.push(row);
-    if (this.order.size <= 2 * this.rows.size + MAX_GONE) return;
-    this.order = new Heap<HeldRow>(isBefore);
-    for (const one of this.rows) this.order.push(one);
-  }
-
-  /** @returns whether it was here. It leaves the heap when it comes first */
-  remove(row: HeldRow): boolean {
-    return this.rows.delete(row);
-  }
-
-  /** Takes out so many, in wake order. */
-  takeFirst(count: number): HeldRow[] {
-    const taken: HeldRow[] = [];
-    for (let row = this.first(); row !== undefined && taken.length < count; row = this.first()) {
-      this.order.pop();
-      this.rows.delete(row);
-      taken.push(row);
-    }
-    return taken;
-  }
-}
-
 /** Rows that have woken and whose account is paused, until it is resumed and its turn has come. */
 export class PausedRows {
-  private readonly byAccount = new Map<string, AccountRows>();
+  private readonly byAccount = new Map<string, OrderedRows<HeldRow>>();
   private gaveUp = false;
 
   constructor(private readonly isPaused: (account: string) => boolean) {}
@@ -79,7 +24,7 @@ export class PausedRows {
   }
 
   add(row: HeldRow): void {
-    const rows = this.byAccount.get(row.account) ?? new AccountRows();
+    const rows = this.byAccount.get(row.account) ?? new OrderedRows<HeldRow>();
     if (rows.size === 0) this.byAccount.set(row.account, rows);
     rows.add(row);
   }
@@ -87,7 +32,7 @@ export class PausedRows {
   /** @returns whether it was here */
   remove(row: HeldRow): boolean {
     const rows = this.byAccount.get(row.account);
-    if (rows?.remove(row) !== true) return false;
+    if (rows?.delete(row) !== true) return false;
     if (rows.size === 0) this.byAccount.delete(row.account);
     return true;
   }
@@ -140,7 +85,7 @@ export class PausedRows {
   /** Takes out the rows of paused accounts that wait since before then. Those of others are about to be taken up. */
   takeSince(since: number): HeldRow[] {
     const old = [...this.byAccount].flatMap(([account, rows]) =>
-      this.isPaused(account) ? rows.all().filter((row) => row.since < since) : [],
+      this.isPaused(account) ? [...rows.all()].filter((row) => row.since < since) : [],
     );
     for (const row of old) this.remove(row);
     return old;

@@ -1,5 +1,6 @@
 import type { DatabaseClock } from '../../topology/core/clock';
 import { APP, isCredible, KEPT_FOR_MS, type Limits, MAX_HOLD_MS, type Unmade } from '../../topology/core/limits';
+import { putNewest } from '../../topology/core/newest';
 import type { Hold } from '../../topology/message';
 import type { HeldRow } from '../held-row';
 import type { SendLimits } from '../send-limits';
@@ -48,8 +49,9 @@ export class LimitGates {
   private readonly heldUntil = new Map<string, { readonly said: number; readonly counts: number }>();
   /** Until when requests of the account are made one at a time. */
   private readonly aloneUntil = new Map<string, number>();
-  /** Accounts in the order of their last turns. */
-  private readonly served = new Set<string>();
+  /** Accounts in the order of their last turns, with the numbers of these. */
+  private readonly served = new Map<string, number>();
+  private turns = 0;
   /** What is to be given back. */
   private unmade: Unmade[] = [];
   private isGivingBack = false;
@@ -227,15 +229,13 @@ export class LimitGates {
   /** Whose last turn is longest ago comes first. */
   private inTurn<T extends { readonly account: string }>(wants: readonly T[]): readonly T[] {
     if (!this.areShared || wants.length === 1) return wants;
-    const turns = new Map([...this.served].map((account, turn) => [account, turn]));
-    return wants.toSorted((one, other) => (turns.get(one.account) ?? -1) - (turns.get(other.account) ?? -1));
+    const turnOf = ({ account }: T) => this.served.get(account) ?? -1;
+    return wants.toSorted((one, other) => turnOf(one) - turnOf(other));
   }
 
   private serve(account: string): void {
     if (!this.areShared) return;
-    this.served.delete(account);
-    this.served.add(account);
-    if (this.served.size > MAX_SERVED) this.served.delete(this.served.values().next().value as string);
+    putNewest(this.served, account, this.turns++, MAX_SERVED);
   }
 }
 

@@ -1,3 +1,4 @@
+import { type Ordered, OrderedRows } from './ordered-rows';
 import { type AccountSlots, type Origin, Resource } from './resources';
 
 /** What a row waits for: 0 to be claimed, 1 to be started. */
@@ -18,16 +19,9 @@ const NEWEST_WEIGHT = 0.2;
 const FIRST_WINDOW = 8;
 
 /** What a line needs of a row. */
-export interface Waiting {
-  readonly id: number;
-  /** When it may proceed, epoch milliseconds by the database's clock. Queues are ordered by it. */
-  readonly at: number;
+export interface Waiting extends Ordered {
   /** It waits in the line of its lane for room, not for its time alone. */
   inLine: boolean;
-}
-
-export function isBefore(one: Waiting, other: Waiting): boolean {
-  return one.at === other.at ? one.id < other.id : one.at < other.at;
 }
 
 /**
@@ -145,38 +139,29 @@ export class Line<Row extends Waiting = Waiting> {
   parkedOn: Resource | undefined;
   /** The resource whose room the line was given; passed on when the line cannot use it. */
   wokenBy: Resource | undefined;
-  private rows: Row[] = [];
-  private head = 0;
+  private readonly rows = new OrderedRows<Row>();
 
   constructor(readonly lane: Lane<Row>) {}
 
   get size(): number {
-    return this.rows.length - this.head;
+    return this.rows.size;
   }
 
   first(): Row | undefined {
-    return this.rows[this.head];
+    return this.rows.first();
   }
 
   insert(row: Row): void {
-    const { rows } = this;
-    let at = rows.length;
-    while (at > this.head && isBefore(row, rows[at - 1] as Row)) at--;
-    if (at === rows.length) rows.push(row);
-    else rows.splice(at, 0, row);
+    this.rows.add(row);
     row.inLine = true;
   }
 
   remove(row: Row): void {
     row.inLine = false;
-    if (this.rows[this.head] !== row) this.rows.splice(this.rows.indexOf(row, this.head), 1);
-    else if (++this.head * 2 > this.rows.length) {
-      this.rows = this.rows.slice(this.head);
-      this.head = 0;
-    }
+    this.rows.delete(row);
   }
 
-  all(): readonly Row[] {
-    return this.rows.slice(this.head);
+  all(): Iterable<Row> {
+    return this.rows.all();
   }
 }

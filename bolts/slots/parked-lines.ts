@@ -1,5 +1,6 @@
 import { Heap } from '../../topology/core/heap';
-import { isBefore, type Line, type Waiting } from './line';
+import type { Line, Waiting } from './line';
+import { isBefore } from './ordered-rows';
 import type { Resource } from './resources';
 
 interface Entry<Row extends Waiting> {
@@ -8,33 +9,49 @@ interface Entry<Row extends Waiting> {
   readonly first: Row;
 }
 
-/** Lines that wait for a resource, by their first rows. */
+/** Earlier entries of lines may be in the heap, as many as there are lines and so many more. */
+const MAX_EARLIER = 1_000;
+
+/**
+ * Lines that wait for a resource, by their first rows. The last entry of a line stands for it: where each entry were added again when
+ * its first row has changed, a line would have as many of them as it ever had first rows, and each look would go over all.
+ */
 export class ParkedLines<Row extends Waiting> {
   private readonly entries = new Heap<Entry<Row>>((one, other) => isBefore(one.first, other.first));
+  private readonly last = new Map<Line<Row>, Entry<Row>>();
 
   constructor(private readonly resource: Resource) {}
 
   /** An upper bound. */
   get size(): number {
-    return this.entries.size;
+    return this.last.size;
   }
 
   /** Adds a line, once more when it has another first row. */
   push(line: Line<Row>): void {
     const first = line.first();
-    if (first !== undefined) this.entries.push({ line, first });
+    if (first === undefined) return;
+    const entry = { line, first };
+    this.last.set(line, entry);
+    this.entries.push(entry);
+    if (this.entries.size > 2 * this.last.size + MAX_EARLIER) this.entries.keep((one) => this.isLast(one));
   }
 
   pop(): Line<Row> | undefined {
     for (let entry = this.entries.pop(); entry !== undefined; entry = this.entries.pop()) {
+      if (!this.isLast(entry)) continue;
       const { line, first } = entry;
+      this.last.delete(line);
       // It may have been woken otherwise since it was added.
       if (line.parkedOn !== this.resource) continue;
-      const current = line.first();
-      if (current === first) return line;
-      // Either a row came before its first, and it was added again for that, or its first was taken out.
-      if (current !== undefined && isBefore(first, current)) this.push(line);
+      if (line.first() === first) return line;
+      // Its first row was taken out.
+      this.push(line);
     }
     return undefined;
+  }
+
+  private isLast(entry: Entry<Row>): boolean {
+    return this.last.get(entry.line) === entry;
   }
 }

@@ -341,6 +341,6 @@ export class SendSlots<Row extends SlotRow<Row>> {
   }
 }
 
-function isQuick(lane: Lane): boolean {
+function isQuick(lane: Pick<Lane, 'isKnownQuick' | 'isPresumedQuick'>): boolean {
   return lane.isKnownQuick || lane.isPresumedQuick;
 }

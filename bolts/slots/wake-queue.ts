@@ -1,5 +1,6 @@
 import { Heap } from '../../topology/core/heap';
-import { isBefore, type Lane, type Line, type Phase } from './line';
+import type { Lane, Line, Phase } from './line';
+import { isBefore } from './ordered-rows';
 import { ParkedLines } from './parked-lines';
 import { type Resource, SharedSlots } from './resources';
 import type { SlotRow } from './slot-row';
@@ -153,7 +154,7 @@ export class WakeQueue<Row extends SlotRow<Row>> {
 
   /** Rows that wait for an account or an origin. */
   parked(): Row[] {
-    return [...this.parkedLines].flatMap((line) => line.all());
+    return [...this.parkedLines].flatMap((line) => [...line.all()]);
   }
 
   private takeOut(row: Row): void {

@@ -170,7 +170,7 @@ export class Emission {
     const batch = this.stuck.takeFrom(partition, (failed) => this.current(failed));
     if (batch.length === 0) {
       // What is left waits for the end of a pause. As for any failed entry, that holds up no other account.
-      this.failed.push(...this.stuck.takeAll(partition));
+      this.failed = this.failed.concat(this.stuck.takeAll(partition));
       this.release(partition);
       return;
     }
@@ -221,7 +221,11 @@ export class Emission {
       if (offset !== undefined) {
         placed.push(entry);
         placements.push({ partition, offset });
-      } else failed.set(partition, [...(failed.get(partition) ?? []), entry]);
+        continue;
+      }
+      const ofPartition = failed.get(partition);
+      if (ofPartition === undefined) failed.set(partition, [entry]);
+      else ofPartition.push(entry);
     }
     this.parts.pending.placed(placed, placements);
     if (!this.closed) for (const [partition, entries] of failed) this.stuck.fail(partition, entries);

@@ -8,8 +8,11 @@ import type { WakePosition } from './position';
 const MAX_OVERFILL = 1.1;
 /** Memory that was full has room again when it is filled to this part. */
 const ROOM_AGAIN_AT = 0.75;
-/** Events may give an account this many times its bound before its latest entries are dropped in one go. */
-const MAX_ACCOUNT_OVERFILL = 1.5;
+/**
+ * Events may give an account so much more than its bound, as a part of what it usually is, before its latest entries are dropped in one go:
+ * finding them takes a look at the whole memory, also while the bound is small because memory is full.
+ */
+const MAX_ACCOUNT_OVERFILL = 0.5;
 /** Every account may have this many waiting entries, however full memory is. */
 const MIN_WAITING_PER_ACCOUNT = 16;
 
@@ -76,7 +79,7 @@ export class MemoryBound {
   /** An entry of the account was added. */
   added(account: AccountMemory): void {
     const { memory } = this;
-    if (account.waiting > this.maxWaiting * MAX_ACCOUNT_OVERFILL) {
+    if (account.waiting > this.maxWaiting + this.maxWaitingPerAccount * MAX_ACCOUNT_OVERFILL) {
       this.keepFirst(
         account,
         memory.waitingOf((one) => one === account),
