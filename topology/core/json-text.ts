@@ -13,6 +13,7 @@ const SUSPECT = /[\d.]{16}|[eE][+-]?\d{3}/;
 const MAX_PATH_CHARACTERS = 80;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 
 /**
@@ -70,6 +71,19 @@ export function memberOf(
     at = spaceEnd(text, spaceEnd(text, to) + 1);
   }
   return found;
+}
+
+/** Says whether a JSON text has more arrays, objects and members of these than so many. It is not read for that, so it need not be JSON. */
+export function hasMoreValues(text: string, most: number): boolean {
+  // Each takes a character at least.
+  if (text.length <= most) return false;
+  let values = 0;
+  for (let at = 0; at < text.length && values <= most; ) {
+    const code = text.charCodeAt(at);
+    if (code === COMMA || code === OPEN_LIST || code === OPEN_OBJECT) values++;
+    at = code === QUOTE ? stringEnd(text, at) : at + 1;
+  }
+  return values > most;
 }
 
 function isKey(quoted: string, name: string): boolean {

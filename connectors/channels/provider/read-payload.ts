@@ -1,7 +1,9 @@
 import { BadRecord } from '../../../topology/core/errors';
+import { hasMoreValues } from '../../../topology/core/json-text';
 import type { ObjectSchema } from '../../../topology/payloads/object-schema';
 import {
   type ChannelName,
+  MAX_PAYLOAD_VALUES,
   MAX_STORED_PAYLOAD_BYTES,
   type Payload,
   parseBy,
@@ -27,6 +29,9 @@ export function readPayload<Name extends ChannelName>(
 export function readJson(text: string): unknown {
   if (Buffer.byteLength(text) > MAX_STORED_PAYLOAD_BYTES) {
     throw new BadRecord(`payload: expected at most ${MAX_STORED_PAYLOAD_BYTES} bytes`);
+  }
+  if (hasMoreValues(text, MAX_PAYLOAD_VALUES)) {
+    throw new BadRecord(`payload: expected at most ${MAX_PAYLOAD_VALUES} arrays, objects and members of these`);
   }
   try {
     return JSON.parse(text);

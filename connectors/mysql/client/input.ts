@@ -1,5 +1,5 @@
 import { UserError } from '../../../topology/core/errors';
-import { writeJson } from '../../../topology/core/json-text';
+import { hasMoreValues, writeJson } from '../../../topology/core/json-text';
 import { MAX_SEND_WITHIN_MS, MIN_SEND_WITHIN_MS, type OnLate, onLateWays } from '../../../topology/core/lateness';
 import { durationText, parseDurationMs } from '../../../topology/core/quantities';
 import { shortJson } from '../../../topology/core/short-json';
@@ -8,6 +8,7 @@ import type { Schemas } from '../../../topology/payloads/given-channel';
 import {
   type ChannelName,
   MAX_PAYLOAD_BYTES,
+  MAX_PAYLOAD_VALUES,
   type Payload,
   parseBy,
   payloads,
@@ -186,6 +187,10 @@ export function checkPayload(channel: string, payload: unknown, schemas: Schemas
   const bytes = Buffer.byteLength(json);
   if (bytes > MAX_PAYLOAD_BYTES) {
     throw new UserError(`payload: expected at most ${MAX_PAYLOAD_BYTES} bytes of JSON, got ${bytes}`);
+  }
+  // Only the body of a webhook is sent without being read.
+  if (channel !== 'webhook' && hasMoreValues(json, MAX_PAYLOAD_VALUES)) {
+    throw new UserError(`payload: expected at most ${MAX_PAYLOAD_VALUES} arrays, objects and members of these`);
   }
   // JSON escapes halves of characters; MySQL's takes none.
   if (/(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(json)) throw new UserError('payload: a text is not valid Unicode');

@@ -1,5 +1,5 @@
 import { UserError } from '../../../topology/core/errors';
-import { memberOf, parseJson, readJson, showJson, writeJson } from '../../../topology/core/json-text';
+import { hasMoreValues, memberOf, parseJson, readJson, showJson, writeJson } from '../../../topology/core/json-text';
 
 describe('parseJson', () => {
   it.each([
@@ -168,4 +168,16 @@ test('memberOf looks at a number of members, whatever there are', () => {
   const many = `{${Array.from({ length: 50 }, (_, n) => `"k${n}":${n}`).join(',')},"body":1}`;
   expect(memberOf(many, 'body', 51)).toBeDefined();
   expect(memberOf(many, 'body', 50)).toBeUndefined();
+});
+
+test.each<[string, number]>([
+  ['1', 0],
+  ['"[{,"', 0],
+  ['[]', 1],
+  ['[[], {}, "a,\\",[", 1]', 6],
+  ['{"a,": [1, 2], "b{": {"c": null}}', 5],
+  [`[${Array.from({ length: 1_000 }, () => '[]').join(',')}]`, 2_000],
+  [`{${Array.from({ length: 1_000 }, (_, n) => `"${n}": ""`).join(', ')}}`, 1_000],
+])('hasMoreValues counts arrays, objects and their members, outside of texts: %#', (text, count) => {
+  expect([hasMoreValues(text, count - 1), hasMoreValues(text, count)]).toEqual([true, false]);
 });

@@ -50,6 +50,18 @@ test('a client refuses what no channel takes for an image, where the channel has
   }
 });
 
+test('a payload of more values than a bolt reads in a moment is refused, but in the body of a webhook, which is not read', () => {
+  const given = { ...sms, payload: z.strictObject({ blocks: z.unknown() }) };
+  const schemas = checkClientOptions({ channels: [given] });
+  const most = Array.from({ length: 9_998 }, () => []);
+  expect(checkMessage(message({ blocks: most.slice(4_999) }), schemas).channel).toBe('sms');
+  expect(() => checkMessage(message({ blocks: most }), schemas)).toThrow(
+    new UserError('payload: expected at most 10000 arrays, objects and members of these'),
+  );
+  const body = Array.from({ length: 340_000 }, () => []);
+  expect(checkMessage(message({ url: 'https://x.test', body }, 'webhook'), schemas).channel).toBe('webhook');
+});
+
 test('a client without it says that there is no such channel, and how to give it', () => {
   expect(() => checkMessage(message({}))).toThrow(
     /^channel: expected one of webhook.*, got "sms"\. A channel of a package is given to createClient\({channels: \[…\]}\)/,
