@@ -59,7 +59,7 @@ export class Network {
     this.proxies = new ProxyRules(settings.proxy ?? {});
     const direct = buildConnector({ timeout: connectMs, lookup: this.lookup });
     this.direct = direct;
-    const tunnels = new ProxyTunnels(connectMs);
+    const tunnels = new ProxyTunnels(clock, connectMs);
     this.connect = (target, callback) => {
       const { protocol, hostname, port } = target;
       // `lookup` is not called for a host that is an address already.

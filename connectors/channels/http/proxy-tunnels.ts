@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { buildConnector } from 'undici';
+import type { Clock } from '../../../topology/core/clock';
 import { percentDecoded } from '../../../topology/settings/url-parts';
 import { InterimAnswers } from './interim-answers';
 
@@ -14,17 +15,33 @@ class TunnelRefused extends Error {
   override readonly name = 'TunnelRefused';
 }
 
+/** The proxy said nothing that ends the question: it waits for the host. */
+class TunnelSilent extends Error {
+  override readonly name = 'TunnelSilent';
+  /** As of a host that takes no connection. */
+  readonly code = 'ETIMEDOUT';
+}
+
 const MAX_HEAD_BYTES = 16 * 1024;
+/** Of an attempt. Shorter than it, so that it is known whose fault it is, and so that no request waits for a connection after its attempt. */
+const PART_FOR_PROXY = 1 / 2;
+const PART_FOR_TUNNEL = 3 / 4;
 const END = Buffer.from('\r\n\r\n');
 
 /**
  * Connections through a proxy. A request to an http:// origin goes over a connection to the proxy, with the whole URL as
  * its path; for an https:// origin the proxy opens a tunnel (RFC 9110, section 9.3.6) in which TLS is spoken with the origin.
+ *
+ * 1. *Whoever asks for a connection is answered in time*, whatever the proxy says, or says again and again: undici keeps the request with
+ *    its body, and its place among the connections of the origin, until then.
  */
 export class ProxyTunnels {
   private readonly overTunnel: buildConnector.connector;
 
-  constructor(private readonly timeoutMs: number) {
+  constructor(
+    private readonly clock: Pick<Clock, 'after'>,
+    private readonly timeoutMs: number,
+  ) {
     this.overTunnel = buildConnector({ timeout: timeoutMs });
   }
 
@@ -34,6 +51,7 @@ export class ProxyTunnels {
     const end = (error: Error | null) => {
       if (isOver) return;
       isOver = true;
+      for (const timer of timers) timer.cancel();
       if (error !== null) {
         socket.destroy();
         callback(error, null);
@@ -41,15 +59,17 @@ export class ProxyTunnels {
       else this.overTunnel({ ...options, httpSocket: socket }, callback);
     };
     const fail = (reason: string) => end(new ProxyFailed(`proxy ${proxy.host}: ${reason}`));
+    const silent = () => end(new TunnelSilent(`proxy ${proxy.host}: no answer to CONNECT ${authorityOf(options)}`));
+    const reached = this.clock.after(this.timeoutMs * PART_FOR_PROXY, () => fail('no connection'));
+    // Not the socket's own timer, which begins again with each byte that comes.
+    const timers = [reached, this.clock.after(this.timeoutMs * PART_FOR_TUNNEL, silent)];
     // Stays for as long as the socket does: whoever uses it listens besides.
     socket.on('error', (error) => fail(error.message));
     socket.once('close', () => fail('closed the connection'));
-    // Shorter than the attempt, so that it is known whose fault it is. A proxy that is slow with a tunnel waits for the host.
-    socket.setTimeout(this.timeoutMs / 2, () => fail('no connection'));
     socket.once(proxy.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
-      socket.setTimeout(0);
+      reached.cancel();
       if (options.protocol === 'http:') end(null);
-      else openTunnel(socket, proxy, options, end);
+      else openTunnel(socket, proxy, authorityOf(options), end);
     });
   }
 }
@@ -70,13 +90,11 @@ function open(proxy: URL): Socket {
   return socket.setNoDelay(true).setKeepAlive(true, 60_000);
 }
 
-function openTunnel(
-  socket: Socket,
-  proxy: URL,
-  { hostname, port }: buildConnector.Options,
-  end: (error: Error | null) => void,
-): void {
-  const authority = `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port === '' ? 443 : port}`;
+function authorityOf({ hostname, port }: buildConnector.Options): string {
+  return `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port === '' ? 443 : port}`;
+}
+
+function openTunnel(socket: Socket, proxy: URL, authority: string, end: (error: Error | null) => void): void {
   let head: Buffer = Buffer.alloc(0);
   const interim = new InterimAnswers();
   const onData = (chunk: Buffer) => {

@@ -310,17 +310,30 @@ describe('through a proxy', () => {
     }
   });
 
-  test('a proxy that does not answer waits for the host, so the request is tried again', async () => {
-    const proxy = await proxyTo(receiver.port);
-    proxy.isSilent = true;
-    const mayStart = jest.fn(() => true);
-    expect(await send(channel({ proxy: { https: proxy.url } }), 'https://secure.test/', mayStart)).toMatchObject({
-      kind: 'retry',
-      reason: 'https://secure.test: no connection within 1500 ms',
-      unreachable: true,
-    });
-    expect(mayStart).not.toHaveBeenCalled();
-  });
+  test.each([
+    ['nothing', ''],
+    ['interim answers without end', 'HTTP/1.1 103 x\r\n\r\n'],
+  ])(
+    'a proxy that says %s waits for the host: the request is tried again, and nothing is kept for it',
+    async (_, interim) => {
+      const proxy = await proxyTo(await secureServer());
+      Object.assign(proxy, { isSilent: true, interim });
+      names.names.set('secure.test', ['8.8.8.8']);
+      const through = channel({ proxy: { https: proxy.url } });
+      const mayStart = jest.fn(() => true);
+      expect(await send(through, 'https://secure.test/', mayStart)).toEqual({
+        kind: 'retry',
+        reason: `https://secure.test: proxy ${new URL(proxy.url).host}: no answer to CONNECT secure.test:443`,
+        unreachable: true,
+      });
+      expect(mayStart).not.toHaveBeenCalled();
+      expect(proxy.left).toHaveLength(1);
+      await Promise.all(proxy.left);
+      Object.assign(proxy, { isSilent: false, interim: '' });
+      // The only connection that the origin may have is free again.
+      expect(await send(through, 'https://secure.test/')).toMatchObject({ kind: 'delivered' });
+    },
+  );
 
   test('a proxy that asks for credentials for a request to http:// has sent nothing', async () => {
     const proxy = await proxyTo(receiver.port);

@@ -1,6 +1,10 @@
 import { once } from 'node:events';
 import { createServer, request as forward, type IncomingMessage, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { systemClock } from '../../../../topology/core/clock';
+
+/** Between two interim answers of a proxy that says nothing else, milliseconds. */
+const AGAIN_MS = 20;
 
 /** A company's proxy on 127.0.0.1. Names end at `target`, whatever they are: it resolves them, nobody else does. */
 export class Proxy {
@@ -9,8 +13,10 @@ export class Proxy {
   readonly credentials: (string | undefined)[] = [];
   /** What is answered instead of doing what was asked. */
   refusal: number | undefined;
-  /** Tunnels are neither opened nor refused. */
+  /** Tunnels are neither opened nor refused; what is said before one is said again and again. */
   isSilent = false;
+  /** For each tunnel that was neither opened nor refused, that whoever asked for it has gone. */
+  readonly left: Promise<unknown>[] = [];
   /** What is said before a tunnel is opened. */
   interim = '';
   private readonly sockets = new Set<Socket>();
@@ -36,7 +42,11 @@ export class Proxy {
     });
     server.on('connect', (request: IncomingMessage, socket: Socket) => {
       this.note(request);
-      if (this.isSilent) return;
+      if (this.isSilent) {
+        this.left.push(once(socket.resume(), 'end').then(() => socket.end()));
+        this.sayAgain(socket);
+        return;
+      }
       if (this.refusal !== undefined) {
         socket.end(`HTTP/1.1 ${this.refusal} no\r\n\r\n`);
         return;
@@ -71,6 +81,11 @@ export class Proxy {
   private note({ method, url, headers }: IncomingMessage): void {
     this.seen.push(`${method} ${url}`);
     this.credentials.push(headers['proxy-authorization']);
+  }
+
+  private sayAgain(socket: Socket): void {
+    if (this.interim === '' || !socket.writable) return;
+    socket.write(this.interim, () => systemClock.after(AGAIN_MS, () => this.sayAgain(socket)));
   }
 
   private keep(socket: Socket): void {
