@@ -1,4 +1,15 @@
-import { BADNAME, type LookupAddress, NODATA, NOTFOUND, type RecordWithTtl } from 'node:dns';
+import {
+  BADNAME,
+  CANCELLED,
+  FORMERR,
+  type LookupAddress,
+  NODATA,
+  NOTFOUND,
+  NOTIMP,
+  type RecordWithTtl,
+  REFUSED,
+  SERVFAIL,
+} from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import type { Clock } from '../../../topology/core/clock';
@@ -9,6 +20,10 @@ const OTHER_FAMILY_MS = 50;
 const MAX_ADDRESSES = 32;
 const MAX_NAME = 253;
 const MAX_LABEL = 63;
+/** As many as are asked one after the other; resolv.conf(5) knows three. */
+const MAX_SERVERS = 4;
+/** A server that is there says that it cannot or will not answer for this name; another one may. */
+const REFUSALS: ReadonlySet<string | undefined> = new Set([SERVFAIL, REFUSED, NOTIMP, FORMERR]);
 
 export interface FoundAddresses {
   readonly addresses: readonly LookupAddress[];
@@ -16,12 +31,18 @@ export interface FoundAddresses {
   readonly ttlMs: number;
 }
 
+type Records = readonly RecordWithTtl[];
+
 /** Of IPv4 or of IPv6. */
 export type AddressFamily = 4 | 6;
 
-/** Asks a resolver for the addresses of both families, or of one. */
+/**
+ * Asks the servers for the addresses of both families, or of one. A server that answers with an error is followed by the next one, as
+ * one that is silent is: node's resolver takes such an error for the answer of all.
+ */
 export class AddressQuery {
-  private resolver: Resolver;
+  /** One for each server. The one that answered last is first. */
+  private resolvers: readonly Resolver[];
 
   /** @param server `address:port` of the resolver; those of the machine unless given */
   constructor(
@@ -30,20 +51,21 @@ export class AddressQuery {
     private readonly server: string | undefined,
     private readonly family?: AddressFamily,
   ) {
-    this.resolver = this.newResolver();
+    this.resolvers = this.newResolvers();
   }
 
   /** Reads the machine's servers again. */
   renew(): void {
-    this.resolver = this.newResolver();
+    this.resolvers = this.newResolvers();
   }
 
   /** Questions under way end without an answer. */
   cancel(): void {
-    this.resolver.cancel();
+    for (const resolver of this.resolvers) resolver.cancel();
+    this.resolvers = [];
   }
 
-  /** The addresses of exactly this name; undefined when it has none. Throws when nobody answers. */
+  /** The addresses of exactly this name; undefined when it has none. Throws when nobody answers: see `isRefusal`. */
   async ask(name: string): Promise<FoundAddresses | undefined> {
     if (name.length > MAX_NAME || name.split('.').some((label) => label === '' || label.length > MAX_LABEL)) {
       return undefined;
@@ -55,24 +77,58 @@ export class AddressQuery {
     return { addresses: found.map(({ address }) => addressOf(address)), ttlMs };
   }
 
-  private familyOf(name: string, family: AddressFamily): Promise<readonly RecordWithTtl[]> {
-    const { resolver } = this;
-    return orNothing(family === 4 ? resolver.resolve4(name, { ttl: true }) : resolver.resolve6(name, { ttl: true }));
+  /** @throws what a server said, if one said anything; else why the last one did not */
+  private async familyOf(name: string, family: AddressFamily): Promise<Records> {
+    let failure: unknown;
+    for (const resolver of this.resolvers) {
+      const asked = family === 4 ? resolver.resolve4(name, { ttl: true }) : resolver.resolve6(name, { ttl: true });
+      try {
+        const found = await orNothing(asked);
+        this.prefer(resolver);
+        return found;
+      } catch (error) {
+        if (codeOf(error) === CANCELLED) throw error;
+        failure = isRefusal(failure) ? failure : error;
+      }
+    }
+    throw failure ?? new Error('no server to ask');
   }
 
-  private async bothOf(name: string): Promise<readonly (readonly RecordWithTtl[])[]> {
+  private async bothOf(name: string): Promise<readonly Records[]> {
     const [four, six] = [this.familyOf(name, 4), this.familyOf(name, 6)];
     // Nobody may be there any more when it fails.
     six.catch(() => undefined);
-    const first = await four;
+    const first = await four.catch((error: unknown) => this.instead(error, six));
     // What the second family says matters only when it comes soon, or when the first one has nothing.
     return [first, first.length === 0 ? await six : await Promise.race([six.catch(() => []), this.moment()])];
   }
 
-  private newResolver(): Resolver {
+  /** Of a family that nobody answers for nothing is known, which matters only when the other one has no addresses. */
+  private async instead(error: unknown, other: Promise<Records>): Promise<Records> {
+    if ((await other.catch(() => [])).length === 0) throw error;
+    return [];
+  }
+
+  private prefer(answered: Resolver): void {
+    const at = this.resolvers.indexOf(answered);
+    if (at > 0) this.resolvers = [answered, ...this.resolvers.toSpliced(at, 1)];
+  }
+
+  private newResolvers(): readonly Resolver[] {
+    const servers = this.server === undefined ? new Resolver().getServers().slice(0, MAX_SERVERS) : [this.server];
+    if (servers.length > 1) return servers.map((server) => this.newResolver([server], servers.length, 1));
     // The second try takes twice as long, so both end within the limit.
-    const resolver = new Resolver({ timeout: Math.ceil(this.limitMs / 4), tries: 2 });
-    if (this.server !== undefined) resolver.setServers([this.server]);
+    return [this.newResolver(servers, 3, 2)];
+  }
+
+  /** @param parts the limit is divided in, and one is left */
+  private newResolver(servers: readonly string[], parts: number, tries: number): Resolver {
+    const resolver = new Resolver({ timeout: Math.ceil(this.limitMs / (parts + 1)), tries });
+    try {
+      if (servers.length > 0) resolver.setServers(servers);
+    } catch {
+      // An address that cannot be given, such as one with a zone: it has those of the machine.
+    }
     return resolver;
   }
 
@@ -81,6 +137,15 @@ export class AddressQuery {
       this.clock.after(OTHER_FAMILY_MS, () => resolve([]));
     });
   }
+}
+
+/** Whether a server answered that it cannot or will not tell. Anything else that `ask` throws means that none answered. */
+export function isRefusal(error: unknown): boolean {
+  return REFUSALS.has(codeOf(error));
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
 }
 
 export function addressOf(address: string): LookupAddress {
@@ -92,7 +157,7 @@ async function orNothing<T>(asked: Promise<readonly T[]>): Promise<readonly T[]>
   try {
     return await asked;
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
+    const code = codeOf(error);
     if (code === NOTFOUND || code === NODATA || code === BADNAME) return [];
     throw error;
   }

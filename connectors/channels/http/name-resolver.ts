@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import type { Clock } from '../../../topology/core/clock';
 import { reasonOf } from '../../../topology/core/errors';
 import { AccountQueue } from './account-queue';
-import { type AddressFamily, AddressQuery, addressOf } from './address-query';
+import { type AddressFamily, AddressQuery, addressOf, isRefusal } from './address-query';
 import { candidates, ParsedFile, parseHosts, parseSearchRules, type SearchRules } from './host-files';
 import { SharedCache } from './shared-cache';
 import { within } from './within';
@@ -185,14 +185,21 @@ export class NameResolver {
     return within(this.options.clock, this.limitMs, this.search(lower), late);
   }
 
+  /** An error for one candidate says nothing about the next one: a search domain may be dead while the name itself is well. */
   private async search(name: string): Promise<Found> {
+    let refusal: unknown;
     for (const candidate of candidates(name, await this.currentRules())) {
-      const found = await this.query.ask(candidate);
-      if (found === undefined) continue;
-      const { addresses, ttlMs } = found;
-      return { addresses, freshMs: Math.max(MIN_FRESH_MS, Math.min(MAX_FRESH_MS, ttlMs)) };
+      try {
+        const found = await this.query.ask(candidate);
+        if (found === undefined) continue;
+        const { addresses, ttlMs } = found;
+        return { addresses, freshMs: Math.max(MIN_FRESH_MS, Math.min(MAX_FRESH_MS, ttlMs)) };
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        refusal ??= error;
+      }
     }
-    throw new NameUnknown(`${name} has no address`);
+    throw refusal ?? new NameUnknown(`${name} has no address`);
   }
 
   private async currentRules(): Promise<SearchRules> {

@@ -1,3 +1,4 @@
+import { Resolver } from 'node:dns/promises';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,18 +23,29 @@ afterEach(async () => {
   await server.close();
 });
 
-function resolver(files: { readonly hosts?: string; readonly resolvConf?: string } = {}): NameResolver {
+interface Machine {
+  readonly hosts?: string;
+  readonly resolvConf?: string;
+  /** Its servers, in order; one unless given. */
+  readonly servers?: readonly NameServer[];
+}
+
+function resolver(files: Machine = {}): NameResolver {
   const hostsFile = join(folder, 'hosts');
   const resolvConf = join(folder, 'resolv.conf');
   writeFileSync(hostsFile, files.hosts ?? '');
   writeFileSync(resolvConf, files.resolvConf ?? '');
+  const { servers } = files;
+  const ofMachine = jest.spyOn(Resolver.prototype, 'getServers');
+  ofMachine.mockReturnValue(servers?.map(({ address }) => address) ?? []);
   const made = new NameResolver({
     clock: { monotonic: () => now, after: (delay, run) => systemClock.after(delay, run) },
-    server: server.address,
+    server: servers === undefined ? server.address : undefined,
     limitMs: 300,
     hostsFile,
     resolvConf,
   });
+  ofMachine.mockRestore();
   opened.push(made);
   return made;
 }
@@ -135,6 +147,72 @@ describe('a resolver that does not answer is told apart from a name that does no
     await expect(names.resolve('a.test', 'shop')).rejects.toThrow(ResolverSilent);
     expect(names.known('a.test')).toBeUndefined();
   });
+});
+
+describe('servers that answer with an error are followed by the next one, as for any other program of the machine:', () => {
+  let second: NameServer;
+  beforeEach(async () => {
+    second = await NameServer.start();
+  });
+  afterEach(() => second.close());
+
+  test.each(['failure', 'refused', 'unable', 'malformed'] as const)('the first one says %s', async (word) => {
+    const names = resolver({ servers: [server, second] });
+    for (const name of ['a.test', 'b.test']) {
+      server.names.set(name, word);
+      second.names.set(name, ['203.0.113.7']);
+      expect(await names.resolve(name, 'shop')).toEqual(at('203.0.113.7'));
+    }
+    // The one that answered last is asked first.
+    expect(new Set(server.asked)).toEqual(new Set(['a.test']));
+  });
+
+  test('the first one is silent, and so is the second one later', async () => {
+    const names = resolver({ servers: [server, second] });
+    second.names.set('a.test', ['203.0.113.7']);
+    expect(await names.resolve('a.test', 'shop')).toEqual(at('203.0.113.7'));
+    server.names.set('b.test', ['203.0.113.8']);
+    expect(await names.resolve('b.test', 'shop')).toEqual(at('203.0.113.8'));
+  });
+
+  test('that a name does not exist is an answer, whoever gives it', async () => {
+    const names = resolver({ servers: [server, second] });
+    server.names.set('gone.test', []);
+    second.names.set('gone.test', ['203.0.113.7']);
+    await expect(names.resolve('gone.test', 'shop')).rejects.toThrow(NameUnknown);
+    expect(second.asked).toEqual([]);
+  });
+
+  test('when all answer so, or nothing, the name is not known to be wrong', async () => {
+    const names = resolver({ servers: [server, second] });
+    server.names.set('a.test', 'failure');
+    await expect(names.resolve('a.test', 'shop')).rejects.toThrow(ResolverSilent);
+    await expect(names.resolve('a.test', 'shop')).rejects.toThrow('ESERVFAIL');
+    expect(second.asked).toEqual(['a.test']);
+  });
+
+  test('a search domain that answers so ends no search', async () => {
+    const names = resolver({ resolvConf: 'search corp.test dead.test\noptions ndots:5\n', servers: [server] });
+    for (const domain of ['corp.test', 'dead.test']) server.names.set(`api.hooks.test.${domain}`, 'failure');
+    server.names.set('api.hooks.test', ['203.0.113.7']);
+    expect(await names.resolve('api.hooks.test', 'shop')).toEqual(at('203.0.113.7'));
+    // Where nothing is found, the name may still be one of the domain that did not tell.
+    server.names.set('gone.test.corp.test', 'failure').set('gone.test.dead.test', []).set('gone.test', []);
+    await expect(names.resolve('gone.test', 'shop')).rejects.toThrow(ResolverSilent);
+  });
+});
+
+test.each([
+  [4, '2001:db8::7'],
+  [6, '203.0.113.7'],
+] as const)('of IPv%i nobody tells, and the addresses of the other family are used', async (family, address) => {
+  const names = resolver();
+  server.names.set('a.test', [address]);
+  server.failing.set('a.test', family);
+  expect(await names.resolve('a.test', 'shop')).toEqual(at(address));
+  server.names.set('empty.test', ['203.0.113.7', '2001:db8::7'].filter((one) => at(one)[0]?.family === family));
+  server.failing.set('empty.test', family);
+  await expect(names.resolve('empty.test', 'shop')).rejects.toThrow(ResolverSilent);
 });
 
 describe('the hosts file, localhost and search domains count:', () => {

@@ -6,15 +6,16 @@ import ipaddr from 'ipaddr.js';
 const TYPE_A = 1;
 const TYPE_CNAME = 5;
 const TYPE_AAAA = 28;
-const TYPES = { 4: TYPE_A, 6: TYPE_AAAA } as const;
+const TYPES = { 0: 0, 4: TYPE_A, 6: TYPE_AAAA } as const;
 const NAME_ERROR = 3;
-const SERVER_FAILURE = 2;
+/** RFC 1035, section 4.1.1. */
+const ERRORS = { malformed: 1, failure: 2, unable: 4, refused: 5 } as const;
 
 /**
  * What is known of a name: addresses, or that it is another name for one that has some. An empty list says that the name does
- * not exist, `failure` that the server has a problem.
+ * not exist, a word that the server cannot or will not say.
  */
-type Known = readonly string[] | 'failure' | { readonly cname: string };
+type Known = readonly string[] | keyof typeof ERRORS | { readonly cname: string };
 
 /** A DNS server on 127.0.0.1. It answers for the names it is given, and for no others. */
 export class NameServer {
@@ -24,13 +25,15 @@ export class NameServer {
   readonly asked: string[] = [];
   /** Families for which questions of a name are not answered before `release`. */
   readonly held = new Map<string, 4 | 6>();
+  /** Families for which questions of a name are answered with a problem of the server's, whatever is known of it. */
+  readonly failing = new Map<string, 4 | 6>();
   private readonly unanswered: (readonly [name: string, answer: () => void])[] = [];
   private readonly waiting = new Set<() => void>();
 
   private constructor(private readonly socket: Socket) {
     socket.on('message', (query, { port, address }) => {
       const { name, type, end } = questionOf(query);
-      const known = this.knownOf(name);
+      const known = TYPES[this.failing.get(name) ?? 0] === type ? 'failure' : this.knownOf(name);
       if (type === TYPE_A) this.asked.push(name);
       const family = this.held.get(name);
       const answer = () => {
@@ -92,7 +95,8 @@ export class NameServer {
     const records = type === TYPE_A || type === TYPE_AAAA ? this.recordsOf(known, type) : [];
     const head = Buffer.from(query.subarray(0, 12));
     const isUnknown = Array.isArray(known) && known.length === 0;
-    head.writeUInt16BE(0x8180 | (known === 'failure' ? SERVER_FAILURE : isUnknown ? NAME_ERROR : 0), 2);
+    const code = typeof known === 'string' ? ERRORS[known] : isUnknown ? NAME_ERROR : 0;
+    head.writeUInt16BE(0x8180 | code, 2);
     head.writeUInt16BE(1, 4);
     head.writeUInt16BE(records.length, 6);
     head.writeUInt32BE(0, 8);
@@ -101,7 +105,7 @@ export class NameServer {
 
   /** @param owner whose records they are: the name of the question by reference, unless another is given */
   private recordsOf(known: Known, type: number, owner: Buffer = Buffer.from([0xc0, 12])): Buffer[] {
-    if (known === 'failure') return [];
+    if (typeof known === 'string') return [];
     if (!('cname' in known)) {
       const addresses = known.filter((address) => TYPES[isIP(address) as 4 | 6] === type);
       return addresses.map((address) => recordOf(owner, type, Buffer.from(ipaddr.parse(address).toByteArray())));
