@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Bounded } from './attempts-under-way';
+import { statusBefore } from './interim-answers';
 
 /** A status came back, and as much of the rest as was waited for. Headers are names and values in turn. */
 export interface Answered {
@@ -52,7 +53,8 @@ class NotWanted extends Error {
  *    socket. Throwing there is the only way to stop undici that leaves nothing written and the connection usable.
  * 2. *The request is written at most once*: undici may call `onConnect` again after a connection was lost; the second call
  *    throws.
- * 3. *The status decides*: after it, a body that is too long, too slow or broken changes nothing.
+ * 3. *The status decides*: after it, a body that is too long, too slow or broken changes nothing. Of a success the first line is enough,
+ *    whatever undici dislikes in the rest of the head: any other answer may be another one when it is asked for again.
  */
 export class Exchange implements Dispatcher.DispatchHandler, Bounded {
   private written = false;
@@ -117,6 +119,9 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
   }
 
   onError(error: Error): void {
+    if (this.status === 0 && this.written && this.isWhole && isSuccess(statusBefore(error))) {
+      this.status = statusBefore(error);
+    }
     if (this.status !== 0) this.answered();
     else this.finish(this.unanswered('error', error));
   }
@@ -134,7 +139,12 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
 
   private unanswered(why: 'expired' | 'error', error?: unknown): ExchangeResult {
     if (!this.written) return { kind: 'not_written', why, error };
-    return { kind: 'no_answer', why, isWhole: this.sent >= this.streamed, error };
+    return { kind: 'no_answer', why, isWhole: this.isWhole, error };
+  }
+
+  /** A stream's head is written with its first part, so before that nothing has come for it. */
+  private get isWhole(): boolean {
+    return this.sent >= this.streamed;
   }
 
   /** Copies little, however small the chunks are. A body of one chunk, which is the rule, is not copied. */
@@ -165,4 +175,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Bounded {
     this.ended = true;
     this.end(ended);
   }
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
 }

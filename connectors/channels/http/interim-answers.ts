@@ -1,14 +1,16 @@
-import { maxHeaderSize } from 'node:http';
 import type { Socket } from 'node:net';
 
+/** As long as the head of a final answer may be: some servers send very many cookies, or long policies. */
+export const MAX_ANSWER_HEAD_BYTES = 128 * 1024;
 const BEGINNING = 'HTTP/1.1 100 ';
 /** 101 is none: after it the connection speaks another protocol (RFC 9110, section 15.2.2). */
 const INTERIM = /^HTTP\/\d\.\d 1(?!01)\d\d[ \r]/;
-const CR = 13;
-const LF = 10;
+/** The beginning of any answer, filled up with what is not there yet. */
+const STATUS_LINE = /^HTTP\/\d\.\d \d{3}[ \r]/;
+const [LF, CR, BLANK, ZERO, ONE, NINE, LETTER_H] = [10, 13, 32, 48, 49, 57, 72];
 const END = Buffer.from('\r\n\r\n');
-/** As long as the head of a final answer may be; twice, because undici counts names and values, and this whole lines. */
-const MAX_HEAD_BYTES = 2 * maxHeaderSize;
+/** Twice, because undici counts names and values, and this whole lines. */
+const MAX_HEAD_BYTES = 2 * MAX_ANSWER_HEAD_BYTES;
 const NOTHING = Buffer.alloc(0);
 
 /**
@@ -20,10 +22,18 @@ export class InterimAnswers {
   /** Before a head: too little of it to know what it is. In one: what may be the beginning of its end. */
   private kept: Buffer = NOTHING;
   private headBytes = 0;
+  private begun = 0;
 
   /** A request was written: an answer begins, unless one has begun already. */
   expect(): void {
-    if (this.state === 'final') this.state = 'before_head';
+    if (this.state !== 'final') return;
+    this.state = 'before_head';
+    this.begun = 0;
+  }
+
+  /** The status of the final answer that has begun, as far as its first line says one; else 0. */
+  get status(): number {
+    return this.begun;
   }
 
   /** Bytes that were held back and belong to no interim answer, when nothing comes any more. */
@@ -33,18 +43,20 @@ export class InterimAnswers {
 
   /** What is left of the next bytes that came; undefined when an interim answer has a head without end. */
   take(chunk: Buffer): Buffer | undefined {
+    if (this.state === 'final') return chunk;
+    // Nearly all that comes, told by few bytes.
+    if (this.state === 'before_head' && this.kept.length === 0 && isFinal(chunk)) return this.finalFrom(chunk, 0);
     let bytes: Buffer = this.kept.length === 0 ? chunk : Buffer.concat([this.kept, chunk]);
     this.kept = NOTHING;
-    while (this.state !== 'final') {
+    while (true) {
       if (this.state === 'before_head') {
         const at = emptyLinesOf(bytes);
         const begins = bytes.toString('latin1', at, at + BEGINNING.length);
-        if (!INTERIM.test(begins + BEGINNING.slice(begins.length))) {
-          // Whole, because it may be the middle of an answer that came before its request was written whole.
-          this.state = 'final';
-          break;
-        }
-        if (begins.length < BEGINNING.length) {
+        const isWhole = begins.length === BEGINNING.length;
+        // Whole, because it may be the middle of an answer that came before its request was written whole.
+        if (!(isWhole ? INTERIM : STATUS_LINE).test(begins + BEGINNING.slice(begins.length)))
+          return this.finalFrom(bytes, at);
+        if (!isWhole) {
           if (at > MAX_HEAD_BYTES) return undefined;
           this.kept = bytes;
           return NOTHING;
@@ -64,8 +76,32 @@ export class InterimAnswers {
       bytes = bytes.subarray(end + END.length);
       this.state = 'before_head';
     }
+  }
+
+  private finalFrom(bytes: Buffer, at: number): Buffer {
+    this.state = 'final';
+    this.begun = statusIn(bytes, at);
     return bytes;
   }
+}
+
+/** Whether it is certainly no interim answer, nor the beginning of one. */
+function isFinal(chunk: Buffer): boolean {
+  return chunk.length >= BEGINNING.length && chunk[0] === LETTER_H && chunk[8] === BLANK && chunk[9] !== ONE;
+}
+
+/** The status of a first line, `HTTP/1.1 200 OK` or `HTTP/2 200`; 0 when it says none. */
+function statusIn(bytes: Buffer, at: number): number {
+  const blank = bytes[at + 8] === BLANK ? at + 8 : at + 6;
+  const after = bytes[blank + 4];
+  if (bytes[at] !== LETTER_H || bytes[blank] !== BLANK || (after !== BLANK && after !== CR && after !== LF)) return 0;
+  let status = 0;
+  for (let digit = blank + 1; digit < blank + 4; digit++) {
+    const byte = bytes[digit] as number;
+    if (byte < ZERO || byte > NINE) return 0;
+    status = 10 * status + byte - ZERO;
+  }
+  return status;
 }
 
 /** Servers put empty lines before a head, and parsers skip them (RFC 9112, section 2.2). @returns their bytes */
@@ -75,20 +111,34 @@ function emptyLinesOf(bytes: Buffer): number {
   return at;
 }
 
+/** Statuses of answers that had begun when their connection ended, by the error that ended it. */
+const begunBefore = new WeakMap<Error, number>();
+
+/** The status of an answer that began, and of which no more can be read since its connection ended with this error; else 0. */
+export function statusBefore(error: Error): number {
+  return begunBefore.get(error) ?? 0;
+}
+
 /**
  * The socket without the interim answers. undici takes `100 Continue` for the end of the connection, and another one that closes
  * it or has a length for the beginning of nonsense, after the request was written: the message would be in doubt, and sent again.
+ *
+ * It also keeps with the error that ends it what status an answer began with: undici tells none of a head that it cannot read.
  */
 export function withoutInterimAnswers<S extends Socket>(socket: S): S {
   const push = socket.push.bind(socket);
+  const { write, destroy } = socket;
   const interim = new InterimAnswers();
-  let written = -1;
+  // Requests are not pipelined. Told here, because asking a socket how much was written costs more than all of the rest.
+  socket.write = ((...given: Parameters<typeof write>) => {
+    interim.expect();
+    return write.apply(socket, given);
+  }) as typeof write;
+  socket.destroy = (error) => {
+    if (error && interim.status > 0) begunBefore.set(error, interim.status);
+    return destroy.call(socket, error) as S;
+  };
   socket.push = (chunk: Buffer | null) => {
-    // Requests are not pipelined.
-    if (socket.bytesWritten !== written) {
-      written = socket.bytesWritten;
-      interim.expect();
-    }
     if (chunk === null) {
       if (interim.rest.length > 0) push(interim.rest);
       return push(null);

@@ -1,4 +1,5 @@
 import { type buildConnector, Pool } from 'undici';
+import { MAX_ANSWER_HEAD_BYTES } from './interim-answers';
 import { SharedCache } from './shared-cache';
 
 /** Pools that are kept, of one account and of all; beyond it those that were used longest ago are closed. */
@@ -88,6 +89,7 @@ export class OriginPools {
     const pool = new Pool(origin, {
       connections: this.options.connections,
       pipelining: 1,
+      maxHeaderSize: MAX_ANSWER_HEAD_BYTES,
       headersTimeout: 0,
       bodyTimeout: 0,
       connect: this.options.connect,

@@ -41,6 +41,38 @@ test.each(['HTTP/1.1 101 Switching\r\n\r\n', 'HTTP/1.1 1000 x\r\n\r\n', 'SMTP 10
   },
 );
 
+test.each([
+  ['HTTP/1.1 204 No Content\r\n', 204],
+  ['HTTP/1.0 200\r\n', 200],
+  ['\r\nHTTP/1.1 299 x\n', 299],
+  ['HTTP/1.1 103 x\r\n\r\nHTTP/1.1 404 x\r\n', 404],
+  ['HTTP/1.1 103 x\r\n\r\n', 0],
+  ['HTTP/1.1 20', 0],
+  ['HTTP/1.1 2000 x\r\n', 0],
+  ['HTTP/1.1 2x0 x\r\n', 0],
+  ['220 mail.test\r\n', 0],
+])('%j begins an answer with the status %i, wherever its pieces end, until another one is asked for', (text, status) => {
+  for (let at = 0; at <= text.length; at++) {
+    const interim = new InterimAnswers();
+    left(interim, [text.slice(0, at), text.slice(at)]);
+    expect(interim.status).toBe(status);
+    interim.expect();
+    expect(interim.status).toBe(0);
+  }
+});
+
+test('The status of an answer is kept while the rest of it comes', () => {
+  const interim = new InterimAnswers();
+  left(interim, ['HTTP/1.1 404 x\r\nnote: ', 'HTTP/1.1 200 OK\r\n']);
+  expect(interim.status).toBe(404);
+});
+
+test('The status of an answer of HTTP/2 in the words of HTTP/1 is known when it comes in one piece', () => {
+  const interim = new InterimAnswers();
+  left(interim, ['HTTP/2 200\r\n\r\n']);
+  expect(interim.status).toBe(200);
+});
+
 test('The next answer is looked for when a request was written, and not within an answer', () => {
   const interim = new InterimAnswers();
   const early = 'HTTP/1.1 100 Continue\r\n\r\n';
@@ -54,8 +86,8 @@ test('The next answer is looked for when a request was written, and not within a
 
 test('A head without end is given up, in one piece or in many', () => {
   const line = `x-a: ${'b'.repeat(1_000)}\r\n`;
-  expect(new InterimAnswers().take(Buffer.from(`HTTP/1.1 103 x\r\n${line.repeat(100)}\r\n${FINAL}`))).toBeUndefined();
+  expect(new InterimAnswers().take(Buffer.from(`HTTP/1.1 103 x\r\n${line.repeat(300)}\r\n${FINAL}`))).toBeUndefined();
   const interim = new InterimAnswers();
-  const taken = Array.from({ length: 100 }, (_, n) => interim.take(Buffer.from(n === 0 ? 'HTTP/1.1 103 x\r\n' : line)));
+  const taken = Array.from({ length: 300 }, (_, n) => interim.take(Buffer.from(n === 0 ? 'HTTP/1.1 103 x\r\n' : line)));
   expect(taken).toContain(undefined);
 });

@@ -221,13 +221,72 @@ describe('the status decides the outcome:', () => {
 
   test('an interim answer with a head without end is no answer, and ends its connection', async () => {
     const endless = await rawServer((socket) => {
-      socket.on('data', () => socket.write(`HTTP/1.1 103 x\r\n${'x-a: b\r\n'.repeat(10_000)}`));
+      socket.on('data', () => socket.write(`HTTP/1.1 103 x\r\n${'x-a: b\r\n'.repeat(40_000)}`));
     });
     expect(await send(channel({ timeoutMs: 4_000 }), endless.url)).toMatchObject({
       kind: 'unknown',
       reason: expect.stringContaining('an interim answer has a head of more than'),
     });
     await endless.close();
+  });
+
+  const unreadable: [string, string][] = [
+    ['whose head is far too long', `x-a: ${'b'.repeat(1_000)}\r\n`.repeat(200)],
+    ['whose lines end with LF alone', 'x-a: b\ncontent-length: 2\n\n'],
+    ['with two lengths', 'content-length: 2\r\ncontent-length: 2\r\n'],
+    ['with a list of lengths', 'content-length: 2, 2\r\n'],
+    ['with an empty length', 'content-length:\r\n'],
+    ['with a length that is none', 'content-length: two\r\n'],
+    ['with a length beside chunks', 'transfer-encoding: chunked\r\ncontent-length: 2\r\n'],
+    ['with a blank before a colon', 'x-a : b\r\n'],
+    ['with a line without a colon', 'x-a\r\n'],
+    ['with a control character in a value', 'x-a: \u0001\r\n'],
+  ];
+  test.each(
+    unreadable.flatMap(([name, lines]) => [
+      [name, 'HTTP/1.1 200 OK\r\n', lines, { kind: 'delivered', status: 200 }] as const,
+      [name, 'HTTP/1.1 500 x\r\n', lines, { kind: 'unknown', reason: expect.stringContaining('no usable') }] as const,
+    ]),
+  )('an answer %s, of which nothing but the first line can be read: %j', async (_, line, lines, expected) => {
+    const odd = await rawServer((socket) => socket.on('data', () => socket.write(`${line}${lines}\r\nok`)));
+    const outcome = await send(channel(), odd.url);
+    expect(outcome).toMatchObject(expected);
+    expect(outcome).not.toHaveProperty('receipt');
+    await odd.close();
+  });
+
+  test.each([
+    'HTTP/2 200\r\ncontent-length: 2\r\n\r\nok',
+    'HTTP/1.1 204 No Content\r\nset-cookie: cut',
+    'HTTP/1.1 100 x\r\n\r\nHTTP/1.1 202\nx: y\n\n',
+  ])('%j and the end of the connection is delivered', async (answer) => {
+    const odd = await rawServer((socket) => socket.on('data', () => socket.end(answer)));
+    expect(await send(channel(), odd.url)).toMatchObject({ kind: 'delivered' });
+    await odd.close();
+  });
+
+  test('an answer with more cookies than most servers send is read whole', async () => {
+    const cookies = Array.from({ length: 60 }, (_, n) => `set-cookie: c${n}=${'x'.repeat(1_000)}\r\n`).join('');
+    const baker = await rawServer((socket) => {
+      socket.on('data', () => socket.write(`HTTP/1.1 200 OK\r\n${cookies}content-length: 2\r\n\r\nok`));
+    });
+    expect(await send(channel(), baker.url)).toEqual({ kind: 'delivered', status: 200, receipt: 'ok' });
+    await baker.close();
+  });
+
+  test('the answer to one request is none to the next one on the same connection', async () => {
+    let requests = 0;
+    const odd = await rawServer((socket) => {
+      socket.on('data', () => {
+        if (requests++ === 0) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+        else socket.resetAndDestroy();
+      });
+    });
+    const through = channel({ perOrigin: 1 });
+    expect(await send(through, odd.url)).toMatchObject({ kind: 'delivered' });
+    expect(await send(through, odd.url)).toMatchObject({ kind: 'unknown' });
+    expect([requests, odd.connections()]).toEqual([2, 1]);
+    await odd.close();
   });
 
   test('100 Continue and then nothing is no answer', async () => {
