@@ -74,8 +74,17 @@ export type Outcome =
     }
   /** The provider will never take it. */
   | { readonly kind: 'rejected'; readonly reason: string; readonly status?: number }
-  /** The request went out, and what came back does not rule out that it was accepted. */
-  | { readonly kind: 'unknown'; readonly reason: string; readonly afterMs?: number; readonly status?: number }
+  /**
+   * The request went out, and what came back does not rule out that it was accepted. `isFinal`: sending again or asking would say no
+   * more, so a person decides.
+   */
+  | {
+      readonly kind: 'unknown';
+      readonly reason: string;
+      readonly afterMs?: number;
+      readonly status?: number;
+      readonly isFinal?: true;
+    }
   /** No request was made, or what was made was refused, for a reason of our own that says nothing about the message or its receiver. */
   | { readonly kind: 'postponed'; readonly reason: string; readonly status?: never }
   /**
@@ -176,9 +185,9 @@ const MAX_PART_OF_OUTAGE = 1 / 4;
  * The state a row goes to when an attempt ended.
  *
  * A row in doubt never ends `failed`, because an earlier attempt may have been accepted. On a blind channel an unknown
- * outcome ends `uncertain` at once, because a second request needs a person. A plan is given up after a time and not after
- * a number of attempts. What a provider asks us to wait is waited for in full, beyond the longest back-off too, and does not
- * count towards that time; at most that time is waited at once.
+ * outcome ends `uncertain` at once, because a second request needs a person, and on any channel one that is final does. A plan is
+ * given up after a time and not after a number of attempts. What a provider asks us to wait is waited for in full, beyond the
+ * longest back-off too, and does not count towards that time; at most that time is waited at once.
  *
  * A row that cannot reach its origin waits a quarter of the time since its first attempt at most, so that after an outage of
  * an hour everything is back within 15 minutes. Its claims become rare all the same: each wait is a quarter longer than the last.
@@ -227,7 +236,8 @@ export function settle(
   }
   const inDoubt = row.inDoubt || outcome.kind === 'unknown';
   const ended = { state: inDoubt ? ('uncertain' as const) : ('failed' as const), inDoubt };
-  if (outcome.kind === 'rejected') return { ...ended, error: outcome.reason };
+  const isFinal = outcome.kind === 'rejected' || (outcome.kind === 'unknown' && outcome.isFinal === true);
+  if (isFinal) return { ...ended, error: outcome.reason };
   if (isOver) return { ...ended, error: givenUp };
   if (outcome.kind === 'retry' && outcome.unreachable === true) {
     const capMs = Math.min(policy.capMs, Math.max(policy.baseMs, sinceFirstMs * MAX_PART_OF_OUTAGE));

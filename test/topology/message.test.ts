@@ -38,6 +38,17 @@ describe('settle', () => {
     },
   );
 
+  it.each(['idempotent', 'lookup', 'blind'] as const)(
+    'an unknown outcome that is final ends uncertain at once: %s',
+    (channelClass) => {
+      expect(settled({ channelClass }, { kind: 'unknown', reason: 'HTTP 303', isFinal: true })).toEqual({
+        state: 'uncertain',
+        inDoubt: true,
+        error: 'HTTP 303',
+      });
+    },
+  );
+
   it('reaches the longest back-off however often it fails, and never gives up before its time', () => {
     const later = { attempts: 500, firstAttemptAt: finishedAt - policy.giveUpAfterMs + 1 };
     expect(settled(later, { kind: 'retry', reason: 'busy' })).toMatchObject({ state: 'scheduled', delayMs: 45_000 });

@@ -46,7 +46,7 @@ const outcomes = z.union([
     retry,
     postponed,
     unusable,
-    unknown,
+    unknown.extend({ isFinal: z.literal(true).optional() }),
   ]),
 ]);
 const answers = z.discriminatedUnion('kind', [

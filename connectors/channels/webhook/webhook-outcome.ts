@@ -14,6 +14,10 @@ export interface Answer {
   readonly excerpt: string;
 }
 
+/** For the person who has to decide. */
+const LOOK_THERE =
+  'and this one may answer a message that was taken. Ask the receiver, then use `downspout messages resolve` with --delivered or --retry';
+
 /** Statuses that say "not now": the request was not accepted (RFC 9110, RFC 6585, RFC 8470). */
 const NOT_NOW = new Set([408, 425, 429]);
 /** Another request with the same key may be in work. */
@@ -23,6 +27,12 @@ const CONFLICT = 409;
  * answer.
  */
 const UNAVAILABLE = 503;
+
+/**
+ * Redirects by which a server may also answer a request that it has processed, as a form is answered (RFC 9110, sections 15.4.3 and
+ * 15.4.4). 301, 307 and 308 say that the request belongs elsewhere.
+ */
+const MAY_BE_DONE = new Set([302, 303]);
 
 const MAX_RECEIPT_CHARACTERS = 512;
 const MAX_LOCATION_CHARACTERS = 200;
@@ -76,7 +86,9 @@ export function outcomeOf(answer: Answer, now: number): Outcome {
   }
   if (status >= 300 && status < 400) {
     const to = answer.location === undefined ? '' : ` to ${answer.location}`;
-    return { kind: 'rejected', status, reason: `HTTP ${status}${to}: redirects are not followed` };
+    const reason = `HTTP ${status}${to}: redirects are not followed`;
+    if (!MAY_BE_DONE.has(status)) return { kind: 'rejected', status, reason };
+    return { kind: 'unknown', status, reason: `${reason}, ${LOOK_THERE}`, isFinal: true };
   }
   const reason = excerpt === '' ? `HTTP ${status}` : `HTTP ${status}: ${excerpt}`;
   const afterMs = answer.retryAfter === undefined ? undefined : retryAfterMs(answer.retryAfter, now);

@@ -56,6 +56,11 @@ describe('1. Whatever the code does ends as an outcome', () => {
     expect(outcome).toEqual({ kind: 'delivered', receipt: 'm-1' });
   });
 
+  test('an unknown outcome may be final', async () => {
+    const final = { kind: 'unknown', reason: 'moved', isFinal: true };
+    expect(await world.sending(() => final).send(message)).toEqual(final);
+  });
+
   test.each<['lookup' | 'whoAmI', () => unknown, object]>([
     ['lookup', throwing, { kind: 'unknown', reason: 'lookup of the channel sms failed: this is not what it seems' }],
     [

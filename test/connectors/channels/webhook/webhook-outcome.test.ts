@@ -7,7 +7,12 @@ const outcome = (status: number, more: Partial<Answer> = {}) =>
 test.each([
   [200, 'delivered'],
   [299, 'delivered'],
+  [301, 'rejected'],
+  [302, 'unknown'],
+  [303, 'unknown'],
   [304, 'rejected'],
+  [307, 'rejected'],
+  [308, 'rejected'],
   [400, 'rejected'],
   [408, 'retry'],
   [409, 'unknown'],

@@ -113,12 +113,25 @@ describe('the status decides the outcome:', () => {
     expect(outcome).toEqual({ kind: 'rejected', status, reason: `HTTP ${status}: no such thing` });
   });
 
-  test.each([301, 302, 303, 307, 308])('%i is rejected and not followed', async (status) => {
+  test.each([301, 304, 307, 308])('%i is rejected and not followed', async (status) => {
     const outcome = await send(channel(), `/?status=${status}&location=/else`);
     expect(outcome).toEqual({
       kind: 'rejected',
       status,
       reason: `HTTP ${status} to /else: redirects are not followed`,
+    });
+    expect(receiver.journal).toHaveLength(1);
+  });
+
+  test.each([302, 303])('%i may answer a message that was taken: it is not followed, and a person decides', async (status) => {
+    const outcome = await send(channel(), `/?status=${status}&location=/else`);
+    expect(outcome).toEqual({
+      kind: 'unknown',
+      status,
+      reason:
+        `HTTP ${status} to /else: redirects are not followed, and this one may answer a message that was taken. ` +
+        'Ask the receiver, then use `downspout messages resolve` with --delivered or --retry',
+      isFinal: true,
     });
     expect(receiver.journal).toHaveLength(1);
   });
