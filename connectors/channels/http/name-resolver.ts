@@ -12,6 +12,11 @@ export class NameUnknown extends Error {
   override readonly name = 'NameUnknown';
 }
 
+/** The resolver tells of other names and not of this one: the servers of its domain are away, or what they say cannot be right. */
+export class NameFailed extends Error {
+  override readonly name = 'NameFailed';
+}
+
 /** The resolver did not answer, which says nothing about the name. */
 export class ResolverSilent extends Error {
   override readonly name = 'ResolverSilent';
@@ -37,6 +42,8 @@ const NEGATIVE_MS = 5_000;
 /** How long old addresses are used while the resolver does not answer. */
 const STALE_MS = 300_000;
 const LIMIT_MS = 3_000;
+/** For how long a resolver that told of another name counts as one that can tell of names. */
+const WELL_MS = 5_000;
 /** Names of one account that are asked for at a time. */
 const MAX_QUESTIONS_PER_ACCOUNT = 16;
 /** Names that wait for these; beyond it they are not asked for. More than an account has requests under way. */
@@ -66,7 +73,7 @@ interface Answer {
  * 1. *One account's names delay nobody else's*: an account has few questions under way, and waits for itself beyond.
  * 2. *An answer is kept for a short time, a refusal too*; a name in use is asked for again before its time is over.
  * 3. *A resolver that does not answer is told apart from a name that does not exist*; addresses that were known before
- *    are used meanwhile.
+ *    are used meanwhile. Where it answers with an error, it is the name's fault if it tells of another one: some names are wrong for ever.
  * 4. *The hosts file, `localhost` and search domains count*, as for any other program of the machine.
  */
 export class NameResolver {
@@ -82,6 +89,8 @@ export class NameResolver {
   private readonly hosts: ParsedFile<ReadonlyMap<string, readonly string[]>>;
   private readonly rules: ParsedFile<SearchRules>;
   private lastRules: SearchRules | undefined;
+  /** The two names that the resolver told of last, each as it was asked for, and when. */
+  private told: readonly { readonly name: string; readonly asked: string; readonly at: number }[] = [];
   private isClosed = false;
 
   constructor(private readonly options: ResolverOptions) {
@@ -101,7 +110,7 @@ export class NameResolver {
   /**
    * The addresses of a name, at least one.
    * @param account on whose behalf
-   * @throws NameUnknown, or ResolverSilent when nobody answers in time
+   * @throws NameUnknown, NameFailed, or ResolverSilent when nobody answers in time
    */
   resolve(name: string, account: string): Promise<readonly LookupAddress[]> {
     const answer = this.answers.get(name);
@@ -159,8 +168,9 @@ export class NameResolver {
       });
       return addresses;
     } catch (error) {
-      const failed = error instanceof NameUnknown ? error : new ResolverSilent(`${name}: ${reasonOf(error)}`);
-      const known = failed instanceof ResolverSilent ? this.known(name) : undefined;
+      const isNames = error instanceof NameUnknown || error instanceof NameFailed;
+      const failed = isNames ? error : new ResolverSilent(`${name}: ${reasonOf(error)}`);
+      const known = failed instanceof NameUnknown ? undefined : this.known(name);
       const freshUntil = clock.monotonic() + NEGATIVE_MS;
       const usableUntil = known === undefined ? freshUntil : (this.answers.get(name) as Answer).usableUntil;
       this.keep(name, account, { found: known ?? failed, againAt: freshUntil, freshUntil, usableUntil });
@@ -192,6 +202,7 @@ export class NameResolver {
       try {
         const found = await this.query.ask(candidate);
         if (found === undefined) continue;
+        this.noteTold(name, candidate);
         const { addresses, ttlMs } = found;
         return { addresses, freshMs: Math.max(MIN_FRESH_MS, Math.min(MAX_FRESH_MS, ttlMs)) };
       } catch (error) {
@@ -199,7 +210,23 @@ export class NameResolver {
         refusal ??= error;
       }
     }
-    throw refusal ?? new NameUnknown(`${name} has no address`);
+    if (refusal === undefined) throw new NameUnknown(`${name} has no address`);
+    if (!(await this.tellsOfAnother(name))) throw refusal;
+    throw new NameFailed(`${name}: the resolver tells of other names, and not of this one (${reasonOf(refusal)})`);
+  }
+
+  private noteTold(name: string, asked: string): void {
+    const at = this.options.clock.monotonic();
+    this.told = [{ name, asked, at }, ...this.told.filter((other) => other.name !== name)].slice(0, 2);
+  }
+
+  private async tellsOfAnother(name: string): Promise<boolean> {
+    const other = this.told.find((one) => one.name !== name);
+    if (other === undefined) return false;
+    if (this.options.clock.monotonic() - other.at < WELL_MS) return true;
+    const found = await this.query.ask(other.asked).catch(() => undefined);
+    if (found !== undefined) this.noteTold(other.name, other.asked);
+    return found !== undefined;
   }
 
   private async currentRules(): Promise<SearchRules> {

@@ -1,7 +1,7 @@
 import { reasonOf } from '../../../topology/core/errors';
 import type { Outcome } from '../../../topology/message';
 import { AddressRefused } from './address-policy';
-import { NameUnknown, ResolverSilent } from './name-resolver';
+import { NameFailed, NameUnknown, ResolverSilent } from './name-resolver';
 import { ProxyFailed } from './proxy-tunnels';
 
 /** Codes of undici's for requests that cannot be written down as HTTP. */
@@ -40,7 +40,7 @@ export function unreachable(error: unknown, origin: string): Undelivered {
  */
 function isOfOrigin(error: unknown): boolean {
   const code = codeOf(error);
-  if (error instanceof NameUnknown || code === CONNECT_TIMEOUT) return true;
+  if (error instanceof NameUnknown || error instanceof NameFailed || code === CONNECT_TIMEOUT) return true;
   return code !== '' && !code.startsWith('UND_ERR_');
 }
 

@@ -2,7 +2,7 @@ import { Resolver } from 'node:dns/promises';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NameResolver, NameUnknown, ResolverSilent } from '../../../../connectors/channels/http/name-resolver';
+import { NameFailed, NameResolver, NameUnknown, ResolverSilent } from '../../../../connectors/channels/http/name-resolver';
 import { systemClock } from '../../../../topology/core/clock';
 import { NameServer } from './name-server';
 
@@ -131,6 +131,37 @@ describe('a resolver that does not answer is told apart from a name that does no
     await expect(names.resolve('lame.test', 'shop')).rejects.toThrow(ResolverSilent);
   });
 
+  test('one that has a problem with a name and tells of others leaves no doubt that it is the name', async () => {
+    const names = resolver();
+    server.names.set('lame.test', 'failure').set('good.test', ['203.0.113.7']);
+    await names.resolve('good.test', 'shop');
+    await expect(names.resolve('lame.test', 'shop')).rejects.toThrow(NameFailed);
+    await expect(names.resolve('lame.test', 'shop')).rejects.toThrow('ESERVFAIL');
+    // Said a while ago, it is asked for again.
+    now = 6_000;
+    server.names.set('good.test', 'failure');
+    await expect(names.resolve('lame.test', 'shop')).rejects.toThrow(ResolverSilent);
+    now = 12_000;
+    server.names.set('good.test', ['203.0.113.7']);
+    await expect(names.resolve('lame.test', 'shop')).rejects.toThrow(NameFailed);
+  });
+
+  test('one that has told of nothing but the name itself may have a problem of its own', async () => {
+    const names = resolver();
+    server.names.set('a.test', ['203.0.113.7']);
+    await names.resolve('a.test', 'shop');
+    server.names.set('a.test', 'failure');
+    now = 400_000;
+    await expect(names.resolve('a.test', 'shop')).rejects.toThrow(ResolverSilent);
+  });
+
+  test('one that is silent about a name may be away, though it told of others a moment ago', async () => {
+    const names = resolver();
+    server.names.set('good.test', ['203.0.113.7']);
+    await names.resolve('good.test', 'shop');
+    await expect(names.resolve('dead.test', 'shop')).rejects.toThrow(ResolverSilent);
+  });
+
   test('a name that no resolver can be asked for does not exist', async () => {
     await expect(resolver().resolve('a,b.test', 'shop')).rejects.toThrow(NameUnknown);
     expect(server.asked).toEqual([]);
@@ -143,6 +174,11 @@ describe('a resolver that does not answer is told apart from a name that does no
     server.names.delete('a.test');
     now = 31_000;
     expect(await names.resolve('a.test', 'shop')).toEqual(at('203.0.113.7'));
+    server.names.set('a.test', 'failure').set('good.test', ['203.0.113.8']);
+    await names.resolve('good.test', 'shop');
+    now = 37_000;
+    expect(await names.resolve('a.test', 'shop')).toEqual(at('203.0.113.7'));
+    server.names.delete('a.test');
     now = 331_000;
     await expect(names.resolve('a.test', 'shop')).rejects.toThrow(ResolverSilent);
     expect(names.known('a.test')).toBeUndefined();

@@ -1,3 +1,4 @@
+import { NameFailed, NameUnknown, ResolverSilent } from '../../../../connectors/channels/http/name-resolver';
 import { unreachable } from '../../../../connectors/channels/http/unreachable';
 
 const failed = (code: string) => Object.assign(new Error(`connect ${code}`), { code });
@@ -20,6 +21,13 @@ test.each(['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREACH', 'ETIMEDOUT', 'UND_ERR_C
     });
   },
 );
+
+test('a name is of the host: one that does not exist, and one that the resolver cannot tell though it tells of others', () => {
+  for (const error of [new NameUnknown('no'), new NameFailed('no')]) {
+    expect(of(error)).toEqual({ kind: 'retry', reason: 'https://partner.test: no', unreachable: true });
+  }
+  expect(of(new ResolverSilent('no'))).toEqual({ kind: 'postponed', reason: 'https://partner.test: no' });
+});
 
 test('of several addresses, it is our own network when every one says so', () => {
   const own = new AggregateError([failed('ENETUNREACH'), failed('EADDRNOTAVAIL')]);
