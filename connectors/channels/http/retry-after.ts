@@ -17,12 +17,17 @@ const MS_OF_UNIT: readonly (readonly [RegExp, number])[] = [
   [/^(?:m|mins?|minutes?)$/, 60_000],
   [/^(?:h|hrs?|hours?)$/, 3_600_000],
   [/^(?:d|days?)$/, 86_400_000],
+  [/^(?:w|wks?|weeks?)$/, 7 * 86_400_000],
 ];
+/** Words that say no more: `in 30 seconds`, `1 hour and 5 minutes`, `60 s.` */
+const WORDS = /^(?:in|after) (?=\d)| and(?= \d)|(?<=[a-z])\.$/gi;
 /** `90 s`, `1m30.5s`, `2 minutes`. */
 const WITH_UNITS = /^([+-]?)((?:\d+(?:\.\d+)? ?[a-z]+ ?)+)$/i;
 /** `PT2M`, `P1DT12H`, `P1W` (ISO 8601). */
 const ISO_DURATION =
   /^([+-]?)P(?=\d|T\d)(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?$/i;
+/** `20261221` is no time of 234 days, and which moment of the day it means is not said. */
+const DAY = /^20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$/;
 /** What may stand behind a value: a comment, as in the dates that JavaScript writes, and parameters (RFC 3261, section 20.33). */
 const REMARK = / ?(?:\([^()]*\)|;.*)$/;
 const WEEKDAY = /^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*$/i;
@@ -63,6 +68,7 @@ function unquoted(text: string): string {
 }
 
 function waitMs(text: string, now: number): number | undefined {
+  if (DAY.test(text)) return undefined;
   if (NUMBER.test(text)) return ofNumber(Number(text), now);
   const duration = unitsIn(text) ?? isoDurationIn(text);
   if (duration !== undefined) return duration;
@@ -78,7 +84,7 @@ function ofNumber(number: number, now: number): number {
 }
 
 function unitsIn(text: string): number | undefined {
-  const [, sign, all] = WITH_UNITS.exec(text) ?? [];
+  const [, sign, all] = WITH_UNITS.exec(text.replace(WORDS, '')) ?? [];
   if (all === undefined) return undefined;
   let ms = 0;
   for (const [, amount, unit] of all.matchAll(/(\d+(?:\.\d+)?) ?([a-z]+)/gi)) {

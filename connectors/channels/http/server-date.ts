@@ -1,7 +1,7 @@
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const DAY_OF_WEEK = '(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?';
 const TIME = '(?<hour>\\d{1,2}):(?<minute>\\d{2})(?::(?<second>\\d{2})(?<fraction>\\.\\d{1,9})?)?';
-/** Names that RFC 5322 (section 4.3) still has, by their hours. */
+/** Names that RFC 5322 (section 4.3) still has, and others that mean one zone only, by their hours. */
 const HOURS_OF_ZONE = new Map([
   ['edt', -4],
   ['est', -5],
@@ -11,6 +11,9 @@ const HOURS_OF_ZONE = new Map([
   ['mst', -7],
   ['pdt', -7],
   ['pst', -8],
+  ['cet', 1],
+  ['cest', 2],
+  ['jst', 9],
 ]);
 const ZONE_NAMES = ['gmt', 'utc', 'ut', 'z', ...HOURS_OF_ZONE.keys()].join('|');
 const ZONE = `(?: ?(?<zone>${ZONE_NAMES}|(?:gmt|utc)?[+-]\\d{2}(?::?\\d{2})?))?`;

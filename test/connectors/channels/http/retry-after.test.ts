@@ -82,6 +82,20 @@ test.each([
   ['Thu Jan 01 2026 01:01:00 GMT+0100 (Central European Standard Time)', MINUTE],
   ['Wed, 31 Dec 2025 19:01:00 EST', MINUTE],
   ['Wed, 31 Dec 2025 17:01:00 PDT', MINUTE],
+  ['Thu, 01 Jan 2026 01:01:00 CET', MINUTE],
+  ['Thu, 01 Jan 2026 02:01:00 CEST', MINUTE],
+  ['Thu, 01 Jan 2026 09:01:00 JST', MINUTE],
+  // In words.
+  ['5 weeks', 35 * DAY],
+  ['1w', 7 * DAY],
+  ['60s.', MINUTE],
+  ['60 seconds.', MINUTE],
+  ['in 30 seconds', 30_000],
+  ['after 2 minutes', 2 * MINUTE],
+  ['1 hour and 5 minutes', 65 * MINUTE],
+  ['In 1 day and 1 hour and 1 minute.', DAY + 61 * MINUTE],
+  // No day of a calendar.
+  ['20261321', 20_261_321_000],
   // With a comment or parameters behind them.
   ['120;duration=3600', 120_000],
   ['120 (in maintenance)', 120_000],
@@ -107,12 +121,15 @@ test.each([
   'soon',
   '-',
   '1.2.3',
-  '5 weeks',
+  'in',
+  'in a minute',
+  'and 5 minutes',
   '5 parsecs',
   'P',
   'PT',
   // Neither says which moment of the day.
   '2026-01-01',
+  '20261221',
   'Thu, 01 Jan 2026',
   'Thu',
   'Thu, nonsense',
@@ -122,6 +139,8 @@ test.each([
   '2026-02-30T00:00:00Z',
   'Thu, 01 Jan 2026 25:00:00 GMT',
   'Thu, 01 Jan 2026 00:01:00 somewhere',
+  // Britain's in summer, or another one.
+  'Thu, 01 Jan 2026 00:01:00 BST',
 ])('Retry-After: %s is not understood', (value) => {
   expect(retryAfterMs(value, now)).toBeUndefined();
 });
