@@ -37,6 +37,11 @@ export class AttemptsUnderWay {
     return this.underWay.size;
   }
 
+  /** Ends all, as if their deadlines had passed. */
+  expireAll(): void {
+    for (const attempt of this.underWay) this.expire(attempt);
+  }
+
   /** Stops the timer. What is under way is not bounded any more. */
   close(): void {
     this.timer?.cancel();
@@ -48,10 +53,13 @@ export class AttemptsUnderWay {
     this.timer = undefined;
     const now = this.clock.monotonic();
     for (const attempt of this.underWay) {
-      if (attempt.deadline > now) continue;
-      this.underWay.delete(attempt);
-      attempt.expire();
+      if (attempt.deadline <= now) this.expire(attempt);
     }
     if (this.underWay.size > 0) this.timer ??= this.clock.after(this.sweepEveryMs, () => this.sweep());
+  }
+
+  private expire(attempt: Bounded): void {
+    this.underWay.delete(attempt);
+    attempt.expire();
   }
 }

@@ -139,9 +139,11 @@ export class HttpCaller {
   /** Ends what is under way. */
   async close(): Promise<void> {
     this.closed = true;
-    this.underWay.close();
     this.network.close();
     await this.pools.destroy();
+    // A pool forgets a client that could not connect, and that client goes on with what has waited.
+    this.underWay.expireAll();
+    this.underWay.close();
   }
 
   /** What keeps a request from its host; undefined when a connection can be tried. */

@@ -21,6 +21,17 @@ describe('attempts under way', () => {
     expect(clock.timers).toBe(0);
   });
 
+  test('expire when all are ended, once', async () => {
+    const clock = new ManualClock();
+    const underWay = new AttemptsUnderWay(clock, 1_000);
+    const [one, other] = [attempt(1_000), attempt(2_000)];
+    for (const each of [one, other]) underWay.add(each);
+    underWay.expireAll();
+    expect(underWay.size).toBe(0);
+    await clock.advance(3_000);
+    for (const each of [one, other]) expect(each.expire).toHaveBeenCalledTimes(1);
+  });
+
   test('leave no timer behind', async () => {
     const clock = new ManualClock();
     const underWay = new AttemptsUnderWay(clock, 1_000);

@@ -73,8 +73,10 @@ async function proxyTo(port: number): Promise<Proxy> {
 }
 
 /** @returns the port of a server that is believed to be `secure.test`, or below it */
-async function secureServer(status = 200): Promise<number> {
-  const secure = createSecureServer(certificate, (_, response) => response.writeHead(status).end('taken'));
+async function secureServer(status: number | 'silent' = 200): Promise<number> {
+  const secure = createSecureServer(certificate, (_, response) => {
+    if (status !== 'silent') response.writeHead(status).end('taken');
+  });
   secure.listen(0, '127.0.0.1');
   await once(secure, 'listening');
   closing.push(() => {
@@ -310,11 +312,29 @@ describe('through a proxy', () => {
     }
   });
 
+  test('a request that waited for a connection which was refused ends when the channel is closed', async () => {
+    const proxy = await proxyTo(await secureServer('silent'));
+    Object.defineProperty(proxy, 'refusal', { get: () => (proxy.seen.length === 1 ? 502 : undefined) });
+    names.names.set('secure.test', ['8.8.8.8']);
+    const through = channel({ proxy: { https: proxy.url } });
+    const refused = send(through, 'https://secure.test/');
+    let waiting: ReturnType<typeof send> | undefined;
+    await new Promise<void>((written) => {
+      waiting = send(through, 'https://secure.test/', () => {
+        written();
+        return true;
+      });
+    });
+    expect(await refused).toMatchObject({ kind: 'retry', reason: expect.stringContaining('HTTP 502') });
+    await through.close();
+    expect(await waiting).toMatchObject({ kind: 'unknown' });
+  });
+
   test.each([
     ['nothing', ''],
     ['interim answers without end', 'HTTP/1.1 103 x\r\n\r\n'],
   ])(
-    'a proxy that says %s waits for the host: the request is tried again, and nothing is kept for it',
+    'whoever asks for a connection is answered in time: a proxy that says %s waits for the host, and nothing is kept for it',
     async (_, interim) => {
       const proxy = await proxyTo(await secureServer());
       Object.assign(proxy, { isSilent: true, interim });
