@@ -8,6 +8,8 @@ const INTERIM = /^HTTP\/\d\.\d 1(?!01)\d\d[ \r]/;
 /** The beginning of any answer, filled up with what is not there yet. */
 const STATUS_LINE = /^HTTP\/\d\.\d \d{3}[ \r]/;
 const [LF, CR, BLANK, ZERO, ONE, NINE, LETTER_H] = [10, 13, 32, 48, 49, 57, 72];
+/** `HTTP/`. */
+const PROTOCOL = [LETTER_H, 84, 84, 80, 47];
 const END = Buffer.from('\r\n\r\n');
 /** Twice, because undici counts names and values, and this whole lines. */
 const MAX_HEAD_BYTES = 2 * MAX_ANSWER_HEAD_BYTES;
@@ -94,7 +96,8 @@ function isFinal(chunk: Buffer): boolean {
 function statusIn(bytes: Buffer, at: number): number {
   const blank = bytes[at + 8] === BLANK ? at + 8 : at + 6;
   const after = bytes[blank + 4];
-  if (bytes[at] !== LETTER_H || bytes[blank] !== BLANK || (after !== BLANK && after !== CR && after !== LF)) return 0;
+  if (bytes[blank] !== BLANK || (after !== BLANK && after !== CR && after !== LF)) return 0;
+  if (PROTOCOL.some((byte, n) => bytes[at + n] !== byte)) return 0;
   let status = 0;
   for (let digit = blank + 1; digit < blank + 4; digit++) {
     const byte = bytes[digit] as number;
@@ -127,16 +130,17 @@ export function statusBefore(error: Error): number {
  */
 export function withoutInterimAnswers<S extends Socket>(socket: S): S {
   const push = socket.push.bind(socket);
-  const { write, destroy } = socket;
+  const write = socket.write.bind(socket);
+  const destroy = socket.destroy.bind(socket);
   const interim = new InterimAnswers();
   // Requests are not pipelined. Told here, because asking a socket how much was written costs more than all of the rest.
   socket.write = ((...given: Parameters<typeof write>) => {
     interim.expect();
-    return write.apply(socket, given);
-  }) as typeof write;
+    return write(...given);
+  }) as S['write'];
   socket.destroy = (error) => {
     if (error && interim.status > 0) begunBefore.set(error, interim.status);
-    return destroy.call(socket, error) as S;
+    return destroy(error);
   };
   socket.push = (chunk: Buffer | null) => {
     if (chunk === null) {

@@ -46,23 +46,31 @@ const SEARCHED_BYTES = 16 * 1024;
  * @param redaction of what the request contained
  */
 export function answerOf(status: number, headers: readonly Buffer[], body: Buffer, redaction: () => Redaction): Answer {
-  let retry: string | undefined;
-  let location: string | undefined;
-  let receipt: string | undefined;
-  let requestId: string | undefined;
+  const waits: string[] = [];
+  let location: Buffer | undefined;
+  let receipt: Buffer | undefined;
+  let requestId: Buffer | undefined;
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const name = headers[at] as Buffer;
     // The length tells nearly all headers apart without making strings of them.
     if (name.length !== 8 && name.length !== 11 && name.length !== 12 && name.length !== 15) continue;
-    const value = () => (headers[at + 1] as Buffer).toString('latin1');
+    const value = headers[at + 1] as Buffer;
     const lower = name.toString('latin1').toLowerCase();
-    if (lower === 'retry-after') retry = retry === undefined ? value() : `${retry},${value()}`;
-    else if (lower === 'location') location = shown(value(), MAX_LOCATION_CHARACTERS, redaction);
-    else if (lower === 'webhook-receipt') receipt = shown(value(), MAX_RECEIPT_CHARACTERS, redaction);
-    else if (lower === 'x-request-id') requestId = shown(value(), MAX_RECEIPT_CHARACTERS, redaction);
+    if (lower === 'retry-after') waits.push(value.toString('latin1'));
+    else if (lower === 'location') location = value;
+    else if (lower === 'webhook-receipt') receipt = value;
+    else if (lower === 'x-request-id') requestId = value;
   }
-  const excerpt = shown(body.toString('utf8', 0, SEARCHED_BYTES), MAX_EXCERPT_CHARACTERS, redaction);
-  return { status, retryAfter: retry, location, receipt: receipt ?? requestId, excerpt };
+  // Of each name one, because a receiver may send some thousand of them.
+  const headerShown = (value: Buffer | undefined, most: number) =>
+    value === undefined ? undefined : shown(value.toString('latin1', 0, SEARCHED_BYTES), most, redaction);
+  return {
+    status,
+    retryAfter: waits.length === 0 ? undefined : waits.join(),
+    location: headerShown(location, MAX_LOCATION_CHARACTERS),
+    receipt: headerShown(receipt ?? requestId, MAX_RECEIPT_CHARACTERS),
+    excerpt: shown(body.toString('utf8', 0, SEARCHED_BYTES), MAX_EXCERPT_CHARACTERS, redaction),
+  };
 }
 
 function shown(text: string, most: number, redaction: () => Redaction): string {

@@ -51,15 +51,19 @@ test.each([
   ['HTTP/1.1 2000 x\r\n', 0],
   ['HTTP/1.1 2x0 x\r\n', 0],
   ['220 mail.test\r\n', 0],
-])('%j begins an answer with the status %i, wherever its pieces end, until another one is asked for', (text, status) => {
-  for (let at = 0; at <= text.length; at++) {
-    const interim = new InterimAnswers();
-    left(interim, [text.slice(0, at), text.slice(at)]);
-    expect(interim.status).toBe(status);
-    interim.expect();
-    expect(interim.status).toBe(0);
-  }
-});
+  ['HTTPS1.1 200 x\r\n', 0],
+])(
+  '%j begins an answer with the status %i, wherever its pieces end, until another one is asked for',
+  (text, status) => {
+    for (let at = 0; at <= text.length; at++) {
+      const interim = new InterimAnswers();
+      left(interim, [text.slice(0, at), text.slice(at)]);
+      expect(interim.status).toBe(status);
+      interim.expect();
+      expect(interim.status).toBe(0);
+    }
+  },
+);
 
 test('The status of an answer is kept while the rest of it comes', () => {
   const interim = new InterimAnswers();
