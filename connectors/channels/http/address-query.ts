@@ -6,8 +6,8 @@ import {
   NODATA,
   NOTFOUND,
   NOTIMP,
-  type RecordWithTtl,
   REFUSED,
+  type RecordWithTtl,
   SERVFAIL,
 } from 'node:dns';
 import { Resolver } from 'node:dns/promises';

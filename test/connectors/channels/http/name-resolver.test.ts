@@ -2,7 +2,12 @@ import { Resolver } from 'node:dns/promises';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NameFailed, NameResolver, NameUnknown, ResolverSilent } from '../../../../connectors/channels/http/name-resolver';
+import {
+  NameFailed,
+  NameResolver,
+  NameUnknown,
+  ResolverSilent,
+} from '../../../../connectors/channels/http/name-resolver';
 import { systemClock } from '../../../../topology/core/clock';
 import { NameServer } from './name-server';
 
@@ -28,7 +33,11 @@ interface Machine {
   readonly resolvConf?: string;
   /** Its servers, in order; one unless given. */
   readonly servers?: readonly NameServer[];
+  readonly limitMs?: number;
 }
+
+/** A resolver of node's waits for a server for a quarter of a second at least. */
+const LIMIT_FOR_TWO_MS = 1_500;
 
 function resolver(files: Machine = {}): NameResolver {
   const hostsFile = join(folder, 'hosts');
@@ -41,7 +50,7 @@ function resolver(files: Machine = {}): NameResolver {
   const made = new NameResolver({
     clock: { monotonic: () => now, after: (delay, run) => systemClock.after(delay, run) },
     server: servers === undefined ? server.address : undefined,
-    limitMs: 300,
+    limitMs: files.limitMs ?? 300,
     hostsFile,
     resolvConf,
   });
@@ -204,7 +213,7 @@ describe('servers that answer with an error are followed by the next one, as for
   });
 
   test('the first one is silent, and so is the second one later', async () => {
-    const names = resolver({ servers: [server, second] });
+    const names = resolver({ servers: [server, second], limitMs: LIMIT_FOR_TWO_MS });
     second.names.set('a.test', ['203.0.113.7']);
     expect(await names.resolve('a.test', 'shop')).toEqual(at('203.0.113.7'));
     server.names.set('b.test', ['203.0.113.8']);
@@ -220,21 +229,21 @@ describe('servers that answer with an error are followed by the next one, as for
   });
 
   test('when all answer so, or nothing, the name is not known to be wrong', async () => {
-    const names = resolver({ servers: [server, second] });
+    const names = resolver({ servers: [server, second], limitMs: LIMIT_FOR_TWO_MS });
     server.names.set('a.test', 'failure');
     await expect(names.resolve('a.test', 'shop')).rejects.toThrow(ResolverSilent);
     await expect(names.resolve('a.test', 'shop')).rejects.toThrow('ESERVFAIL');
-    expect(second.asked).toEqual(['a.test']);
+    expect(new Set(second.asked)).toEqual(new Set(['a.test']));
   });
 
   test('a search domain that answers so ends no search', async () => {
     const names = resolver({ resolvConf: 'search corp.test dead.test\noptions ndots:5\n', servers: [server] });
     for (const domain of ['corp.test', 'dead.test']) server.names.set(`api.hooks.test.${domain}`, 'failure');
-    server.names.set('api.hooks.test', ['203.0.113.7']);
-    expect(await names.resolve('api.hooks.test', 'shop')).toEqual(at('203.0.113.7'));
     // Where nothing is found, the name may still be one of the domain that did not tell.
     server.names.set('gone.test.corp.test', 'failure').set('gone.test.dead.test', []).set('gone.test', []);
     await expect(names.resolve('gone.test', 'shop')).rejects.toThrow(ResolverSilent);
+    server.names.set('api.hooks.test', ['203.0.113.7']);
+    expect(await names.resolve('api.hooks.test', 'shop')).toEqual(at('203.0.113.7'));
   });
 });
 
@@ -243,12 +252,15 @@ test.each([
   [6, '203.0.113.7'],
 ] as const)('of IPv%i nobody tells, and the addresses of the other family are used', async (family, address) => {
   const names = resolver();
+  server.names.set(
+    'empty.test',
+    ['203.0.113.7', '2001:db8::7'].filter((one) => at(one)[0]?.family === family),
+  );
+  server.failing.set('empty.test', family);
+  await expect(names.resolve('empty.test', 'shop')).rejects.toThrow(ResolverSilent);
   server.names.set('a.test', [address]);
   server.failing.set('a.test', family);
   expect(await names.resolve('a.test', 'shop')).toEqual(at(address));
-  server.names.set('empty.test', ['203.0.113.7', '2001:db8::7'].filter((one) => at(one)[0]?.family === family));
-  server.failing.set('empty.test', family);
-  await expect(names.resolve('empty.test', 'shop')).rejects.toThrow(ResolverSilent);
 });
 
 describe('the hosts file, localhost and search domains count:', () => {

@@ -123,18 +123,21 @@ describe('the status decides the outcome:', () => {
     expect(receiver.journal).toHaveLength(1);
   });
 
-  test.each([302, 303])('%i may answer a message that was taken: it is not followed, and a person decides', async (status) => {
-    const outcome = await send(channel(), `/?status=${status}&location=/else`);
-    expect(outcome).toEqual({
-      kind: 'unknown',
-      status,
-      reason:
-        `HTTP ${status} to /else: redirects are not followed, and this one may answer a message that was taken. ` +
-        'Ask the receiver, then use `downspout messages resolve` with --delivered or --retry',
-      isFinal: true,
-    });
-    expect(receiver.journal).toHaveLength(1);
-  });
+  test.each([302, 303])(
+    '%i may answer a message that was taken: it is not followed, and a person decides',
+    async (status) => {
+      const outcome = await send(channel(), `/?status=${status}&location=/else`);
+      expect(outcome).toEqual({
+        kind: 'unknown',
+        status,
+        reason:
+          `HTTP ${status} to /else: redirects are not followed, and this one may answer a message that was taken. ` +
+          'Ask the receiver, then use `downspout messages resolve` with --delivered or --retry',
+        isFinal: true,
+      });
+      expect(receiver.journal).toHaveLength(1);
+    },
+  );
 
   test('Retry-After in seconds is honoured', async () => {
     expect(await send(channel(), '/?status=429&retry-after=7')).toMatchObject({ kind: 'retry', afterMs: 7_000 });
