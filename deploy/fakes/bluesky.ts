@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Clock } from '../../topology/core/clock';
-import { isVideo } from './fake-form';
+import { FakeBlueskyBlobs, mediaEmbeds, problem } from './bluesky-blobs';
 import { type FakeAnswer, type FakeProtocol, type FakeRequest, jsonOf } from './fake-provider';
 
 /** What a fake PDS may be told. */
@@ -28,7 +27,6 @@ const LOGIN_WINDOW_MS = 300_000;
 const COST = 2;
 const MAX_GRAPHEMES = 300;
 const MAX_BYTES = 3_000;
-const MAX_BLOB_BYTES = 50 * 1024 ** 2;
 const COLLECTION = 'app.bsky.feed.post';
 const TID = /^[234567abcdefghij][234567abcdefghijklmnopqrstuvwxyz]{12}$/;
 
@@ -56,16 +54,7 @@ const recordSchema = z.strictObject({
         $type: z.literal('app.bsky.embed.external'),
         external: z.strictObject({ uri: z.url(), title: z.string(), description: z.string() }),
       }),
-      z.strictObject({
-        $type: z.literal('app.bsky.embed.video'),
-        video: z.strictObject({
-          $type: z.literal('blob'),
-          ref: z.strictObject({ $link: z.string() }),
-          mimeType: z.literal('video/mp4'),
-          size: z.int().max(300_000_000),
-        }),
-        alt: z.string().max(10_000).optional(),
-      }),
+      ...mediaEmbeds,
     ])
     .optional(),
 });
@@ -93,8 +82,7 @@ export class FakeBluesky implements FakeProtocol {
   private readonly given = { access: new Set<string>(), refresh: new Set<string>() };
   private readonly windows = new Map<string, { endsAt: number; left: number }>();
   private tokens = 0;
-  /** What was uploaded, by account and content. */
-  private readonly blobs = new Set<string>();
+  private readonly blobs = new FakeBlueskyBlobs();
 
   constructor(private readonly options: FakeBlueskyOptions) {}
 
@@ -121,7 +109,7 @@ export class FakeBluesky implements FakeProtocol {
 
   /** The server has thrown away what no post names. */
   forgetBlobs(): void {
-    this.blobs.clear();
+    this.blobs.forget(this.posts());
   }
 
   uploads({ method, path }: FakeRequest): boolean {
@@ -152,20 +140,10 @@ export class FakeBluesky implements FakeProtocol {
     }
     if (name === 'GET com.atproto.identity.resolveHandle') return this.resolve(query.get('handle') ?? '');
     if (name === 'GET com.atproto.repo.getRecord') return this.read(query);
-    if (this.uploads(request)) return this.upload(request, handle);
-    if (!this.publishes(request)) return problem(501, 'MethodNotImplemented', 'Method Not Implemented');
+    const isUpload = this.uploads(request);
+    if (!isUpload && !this.publishes(request)) return problem(501, 'MethodNotImplemented', 'Method Not Implemented');
     if (handle === undefined) return problem(401, 'AuthMissing', 'Authentication Required');
-    return this.put(request, handle);
-  }
-
-  private upload({ headers, body }: FakeRequest, handle: string | undefined): FakeAnswer {
-    if (handle === undefined) return problem(401, 'AuthMissing', 'Authentication Required');
-    const mimeType = headers['content-type'];
-    if (!isVideo(mimeType, body)) return problem(400, 'InvalidRequest', 'strict: not the type that is said');
-    if (body.length > MAX_BLOB_BYTES) return problem(413, 'PayloadTooLarge', 'request entity too large');
-    const $link = `bafkrei${createHash('sha256').update(body).digest('hex').slice(0, 52)}`;
-    this.blobs.add(`${handle} ${$link}`);
-    return { status: 200, json: { blob: { $type: 'blob', ref: { $link }, mimeType, size: body.length } } };
+    return isUpload ? this.blobs.upload(request, handle) : this.put(request, handle);
   }
 
   private login({ headers, body }: FakeRequest): FakeAnswer {
@@ -232,10 +210,8 @@ export class FakeBluesky implements FakeProtocol {
     if (wrong !== undefined) return problem(400, 'InvalidRequest', `Invalid ${COLLECTION} record: ${wrong}`);
     const wait = this.spend(`write ${handle}`, HOUR_MS, this.options.points ?? 5_000, COST);
     if (wait !== undefined) return this.throttled(wait);
-    const link = record.embed?.$type === 'app.bsky.embed.video' ? record.embed.video.ref.$link : undefined;
-    if (link !== undefined && !this.blobs.has(`${handle} ${link}`)) {
-      return problem(400, 'BlobNotFound', `Could not find blob: ${link}`);
-    }
+    const lacking = this.blobs.problemOf(record.embed, handle);
+    if (lacking !== undefined) return lacking;
     const uri = `at://${repo}/${COLLECTION}/${rkey}`;
     const there = this.kept.get(uri);
     if (there !== undefined && JSON.stringify(there.value) !== JSON.stringify(record)) {
@@ -273,8 +249,4 @@ export class FakeBluesky implements FakeProtocol {
 
 function didOf(handle: string): string {
   return `did:plc:${handle.toLowerCase().replace(/[^a-z0-9]/g, '')}`;
-}
-
-function problem(status: number, error: string, message: string): FakeAnswer {
-  return { status, json: { error, message } };
 }

@@ -1,11 +1,15 @@
 import { FakeBluesky } from '../../deploy/fakes/bluesky';
 import { FakeProvider } from '../../deploy/fakes/fake-provider';
 import { systemClock } from '../../topology/core/clock';
+import { PNG } from '../support/channels/media-host';
 import { Pds } from './servers/pds';
 
 const PASSWORD = 'password-of-the-owner';
 const [HANDLE, OTHER] = ['compared.test', 'other-one.test'];
 const KEY = '3mabcdefghi2a';
+const PICTURED = '3mabcdefghi2c';
+/** Of a file of nothing, which nobody has uploaded. */
+const NO_BLOB = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
 const POSTS = 'app.bsky.feed.post';
 
 /** One of the two servers, with an account that has signed in. */
@@ -75,6 +79,22 @@ const login = ({ url }: Compared, identifier: string, password: string) =>
 
 const refreshed = ({ url }: Compared, token: string) => call(url, 'com.atproto.server.refreshSession', {}, token);
 
+async function upload({ url, access }: Compared, token: string | undefined = access) {
+  const answer = await fetch(`${url}/xrpc/com.atproto.repo.uploadBlob`, {
+    method: 'POST',
+    headers: { 'content-type': 'image/png', ...(token !== '' && { authorization: `Bearer ${token}` }) },
+    body: PNG,
+  });
+  return { status: answer.status, json: (await answer.json()) as Readonly<Record<string, unknown>> };
+}
+
+/** A post with images as many times as there are changes to the one that was uploaded. */
+async function pictured(one: Compared, changes: readonly object[], alt: object = { alt: '' }) {
+  const { json } = await upload(one);
+  const images = changes.map((change) => ({ image: { ...(json['blob'] as object), ...change }, ...alt }));
+  return put(one, { rkey: PICTURED, record: { ...post, embed: { $type: 'app.bsky.embed.images', images } } });
+}
+
 type Asked = (server: Compared) => ReturnType<typeof call>;
 
 /** In this order: later ones meet what earlier ones left. */
@@ -101,6 +121,17 @@ const questions: readonly (readonly [string, Asked])[] = [
   ['the same post again', (one) => put(one)],
   ['another post under its key', (one) => put(one, { record: { ...post, text: 'another' } })],
   ['a record that is there', (one) => record(one, KEY)],
+  ['an upload', (one) => upload(one)],
+  ['an upload without a session', (one) => upload(one, '')],
+  ['an upload in a session that is none', (one) => upload(one, 'none')],
+  ['a post with an image that nobody has uploaded', (one) => pictured(one, [{ ref: { $link: NO_BLOB } }])],
+  ['a post with an image of another type', (one) => pictured(one, [{ mimeType: 'image/jpeg' }])],
+  ['a post with an image that is none', (one) => pictured(one, [{ mimeType: 'text/plain' }])],
+  ['a post with an image that is too large', (one) => pictured(one, [{ size: 3_000_000 }])],
+  ['a post with an image of which nothing is said', (one) => pictured(one, [{}], {})],
+  ['a post with too many images', (one) => pictured(one, Array(5).fill({}))],
+  ['a post with images', (one) => pictured(one, [{}, {}])],
+  ['the same post with images again', (one) => pictured(one, [{}, {}])],
   ['a refresh', (one) => refreshed(one, one.refresh)],
   ['a refresh with a token that is none', (one) => refreshed(one, 'none')],
 ];

@@ -1,5 +1,7 @@
 import { bluesky } from '../../connectors/channels/bluesky/bluesky';
 import { recordKey } from '../../connectors/channels/bluesky/bluesky-post';
+import { image, MediaHost, PNG } from '../support/channels/media-host';
+import { MemoryKeeping } from '../support/channels/memory-keeping';
 import { AnswerCutter } from './servers/answer-cutter';
 import { Pds, type PdsPost, type PdsUser } from './servers/pds';
 import { DUE, TriedChannel } from './tried-channel';
@@ -12,6 +14,8 @@ const AFTER_REFRESH_MS = 91 * 24 * HOUR_MS;
 const POINTS = 5_000;
 /** Sessions of an account in five minutes. */
 const LOGINS = 30;
+/** Of a file of nothing, which nobody has uploaded. */
+const NO_BLOB = 'bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku';
 const PUT = /^POST \/xrpc\/com\.atproto\.repo\.putRecord /;
 
 let pds: Pds;
@@ -98,6 +102,77 @@ describe('a post', () => {
     expect((await only(user)).value['embed']).toEqual({
       $type: 'app.bsky.embed.external',
       external: { uri: card.link, title: card.title, description: card.description },
+    });
+  });
+
+  describe('with images', () => {
+    let host: MediaHost;
+    beforeEach(async () => {
+      host = await MediaHost.start();
+    });
+    afterEach(() => host.close());
+
+    const pictures = () => ({
+      text: 'look',
+      media: [{ url: host.url(), alt: 'Eine Tasse – "blau"' }, { url: host.url('/other.png') }],
+    });
+    /** One pixel too, and another file. */
+    const OTHER = Buffer.concat([PNG, Buffer.from('another')]);
+
+    test('has them on the server, each with what it shows', async () => {
+      const user = await connected();
+      host.on('/other.png', image(OTHER, 'image/png'));
+      const kept = new MemoryKeeping();
+      expect(await send(user, pictures(), { kept })).toMatchObject({ kind: 'delivered' });
+      const { embed } = (await only(user)).value as unknown as {
+        embed: { $type: string; images: { alt: string; image: { ref: { $link: string } } }[] };
+      };
+      expect(embed).toMatchObject({
+        $type: 'app.bsky.embed.images',
+        images: [
+          { alt: 'Eine Tasse – "blau"', image: { $type: 'blob', mimeType: 'image/png', size: PNG.length } },
+          { alt: '', image: { $type: 'blob', mimeType: 'image/png', size: OTHER.length } },
+        ],
+      });
+      const links = embed.images.map(({ image: { ref } }) => ref.$link);
+      expect(await Promise.all(links.map((link) => pds.blob(user, link)))).toEqual([PNG, OTHER]);
+    });
+
+    test('is there once, with the same images, when its answer was lost, and changes nothing', async () => {
+      const user = await connected();
+      host.on('/other.png', image(OTHER, 'image/png'));
+      const kept = new MemoryKeeping();
+      network.cutAnswerTo(/POST \/xrpc\/com\.atproto\.repo\.putRecord /);
+      expect(await send(user, pictures(), { kept })).toMatchObject({ kind: 'unknown' });
+      const revision = await pds.revision(user);
+      const { uri } = await only(user);
+      host.on('/other.png', image(PNG, 'image/png'));
+      expect(await send(user, pictures(), { kept, inDoubt: true })).toMatchObject({ kind: 'delivered', receipt: uri });
+      // What was kept is lost, and there is another image by now.
+      const again = await send(user, pictures(), { kept: new MemoryKeeping(), inDoubt: true });
+      expect(again).toMatchObject({ kind: 'delivered', receipt: uri });
+      expect(await pds.revision(user)).toBe(revision);
+      await only(user);
+    });
+
+    test('that the server has not got, or not any more, is tried again, and then rejected', async () => {
+      const user = await connected();
+      const kept = new MemoryKeeping();
+      const gone = { $type: 'blob', ref: { $link: NO_BLOB }, mimeType: 'image/png', size: 1 };
+      kept.onKept = (ids) => {
+        if (ids['video'] !== undefined) kept.ids = { ...ids, video: JSON.stringify([gone]) };
+      };
+      const one = { text: 'look', media: [{ url: host.url(), alt: 'a cup' }] };
+      network.cutAnswerTo(/POST \/xrpc\/com\.atproto\.repo\.uploadBlob /);
+      expect(await send(user, one, { kept })).toMatchObject({ kind: 'retry' });
+      const mayStart = () => false;
+      const outcomes: unknown[] = [];
+      for (let round = 0; round < 3; round++) {
+        expect(await send(user, one, { kept, mayStart })).toBe('not_started');
+        outcomes.push(await send(user, one, { kept }));
+      }
+      expect(outcomes).toMatchObject([{ kind: 'retry', status: 400 }, { kind: 'retry' }, { kind: 'rejected' }]);
+      expect(await pds.posts(user)).toEqual([]);
     });
   });
 

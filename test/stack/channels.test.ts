@@ -180,6 +180,8 @@ async function playBluesky(): Promise<Played> {
     }),
     messageOf: (text) => ({ text }),
     taken: () => protocol.posts().map(({ value }) => value.text),
+    images: () =>
+      protocol.posts().map(({ value: { embed } }) => (embed?.$type === 'app.bsky.embed.images' ? embed.images.length : 0)),
   };
 }
 

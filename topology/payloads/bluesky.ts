@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { language } from './language';
-import { oneVideo } from './media';
+import { media } from './media';
 import { fields } from './payload-field';
 import { graphemes, whatIsTooLong } from './text-length';
 
@@ -11,6 +11,7 @@ const MAX_UNITS = 40_000;
 const MAX_TITLE = 300;
 const MAX_DESCRIPTION = 1_000;
 const MAX_ALT = 1_000;
+const MAX_IMAGES = 4;
 
 /** A post on Bluesky. */
 export const bluesky = z
@@ -63,17 +64,17 @@ export const bluesky = z
       description: 'of the link',
     }),
     language,
-    media: oneVideo(MAX_ALT),
+    media: media({ most: MAX_IMAGES, maxAlt: MAX_ALT, video: 'alone' }),
   })
-  .check(({ value: { text, link, title, description, media }, issues }) => {
+  .check(({ value: { text, link, title, description, media: shown }, issues }) => {
     const bytes = Buffer.byteLength(text);
     const message =
       whatIsTooLong(graphemes(text), MAX_GRAPHEMES, 'Bluesky') ??
       (bytes > MAX_BYTES ? `expected at most ${MAX_BYTES} bytes of UTF-8, got ${bytes}` : undefined);
     if (message !== undefined) issues.push({ code: 'custom', path: ['text'], message, input: text });
-    if (link !== undefined && media !== undefined) {
+    if (link !== undefined && shown !== undefined) {
       const either = 'expected either media or a link below the post; a link may stand in the text';
-      issues.push({ code: 'custom', path: ['media'], message: either, input: media });
+      issues.push({ code: 'custom', path: ['media'], message: either, input: shown });
     }
     if (link !== undefined && title === undefined) {
       issues.push({ code: 'custom', path: ['title'], message: 'expected the title of the link', input: title });

@@ -15,22 +15,13 @@ interface MediaRules {
   readonly most: number;
   /** UTF-16 units of a description. */
   readonly maxAlt: number;
-  /** Whether a video is taken in place of the images, as one of so many, or nothing else. */
-  readonly video?: 'alone' | 'besides' | 'only';
+  /** Whether a video is taken in place of the images, or as one of so many. */
+  readonly video?: 'alone' | 'besides';
 }
 
 /** The images and videos of a message, as a field of its payload: each from a URL, or from a file that the workers have. */
 export function media(rules: MediaRules) {
   return optional(image(rules.maxAlt), rules, ', or "file" for one below the workers\' MEDIA_FOLDER');
-}
-
-/** The same where a message may have one video, and no images yet. */
-export function oneVideo(maxAlt: number) {
-  return optional(
-    image(maxAlt),
-    { most: 1, maxAlt, video: 'only' },
-    ', or "file" for one below the workers\' MEDIA_FOLDER',
-  );
 }
 
 /** The same where the provider fetches them itself: each is at a URL, and says whether it is a video, because nobody here sees it. */
@@ -66,7 +57,7 @@ function exactlyOne<T extends z.ZodType<Pick<MediaItem, 'url' | 'file'>>>(item: 
 }
 
 function optional<T extends z.ZodType>(one: T, { most, video }: MediaRules, more: string) {
-  const images = { alone: 'images, or a video', besides: 'images and videos', only: 'video' }[video ?? 'alone'];
+  const images = { alone: 'images, or a video', besides: 'images and videos' }[video ?? 'alone'];
   const what = video === undefined ? (most === 1 ? 'image' : 'images') : images;
   return boundedList(one, most)
     .min(1)

@@ -27,12 +27,28 @@ export interface BlueskyDraft {
   readonly mentions: readonly Mention[];
 }
 
-/** A video below a post, as the account's server has it. */
-export interface VideoEmbed {
+/** A file as the account's server has it. */
+export interface BlueskyBlob {
+  readonly $type: 'blob';
+  readonly ref: { readonly $link: string };
+  readonly mimeType: string;
+  readonly size: number;
+}
+
+/** A video below a post. */
+interface VideoEmbed {
   readonly $type: 'app.bsky.embed.video';
-  readonly video: { readonly ref: { readonly $link: string }; readonly mimeType: string; readonly size: number };
+  readonly video: BlueskyBlob;
   readonly alt?: string;
 }
+
+/** Images below a post. Each has to say what it shows, and be it nothing. */
+interface ImagesEmbed {
+  readonly $type: 'app.bsky.embed.images';
+  readonly images: readonly { readonly image: BlueskyBlob; readonly alt: string }[];
+}
+
+export type MediaEmbed = VideoEmbed | ImagesEmbed;
 
 interface Reference {
   readonly uri: string;
@@ -100,12 +116,12 @@ export function recordOf(
     dids,
     reply,
     dueAt,
-    video,
+    embed,
   }: {
     readonly dids: ReadonlyMap<string, string>;
     readonly reply?: ReplyTo;
     readonly dueAt: number;
-    readonly video?: VideoEmbed;
+    readonly embed?: MediaEmbed;
   },
 ): object {
   const { text, link, title = '', description = '', language } = payload;
@@ -124,7 +140,7 @@ export function recordOf(
     ...(link === undefined
       ? {}
       : { embed: { $type: 'app.bsky.embed.external', external: { uri: link, title, description } } }),
-    ...(video === undefined ? {} : { embed: video }),
+    ...(embed === undefined ? {} : { embed }),
   };
 }
 

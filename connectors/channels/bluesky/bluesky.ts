@@ -10,6 +10,7 @@ import { apiServer } from '../provider/api-server';
 import { type Publishing, providerKind } from '../provider/provider-channel';
 import { lost } from '../provider/video';
 import { errorOf, isSessionOver, meaningOf, unsent, wordOf } from './bluesky-answers';
+import { MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, uploadMedia } from './bluesky-media';
 import { type BlueskyDraft, COLLECTION, draftOf, type ReplyTo, recordKey, recordOf } from './bluesky-post';
 import {
   type BlueskyCredentials,
@@ -21,7 +22,6 @@ import {
   unanswered,
   xrpc,
 } from './bluesky-session';
-import { MAX_VIDEO_BYTES, uploadVideo } from './bluesky-video';
 
 /** What a post takes of an account's points. */
 const POINTS = 2;
@@ -66,8 +66,14 @@ export const bluesky = providerKind({
   credentials,
   originOf,
   prepare: draftOf,
-  media: { types: [], maxBytes: 0, video: { types: ['video/mp4'], maxBytes: MAX_VIDEO_BYTES } },
+  media: {
+    types: ['image/jpeg', 'image/png', 'image/gif', 'image/webp'],
+    maxBytes: MAX_IMAGE_BYTES,
+    video: { types: ['video/mp4'], maxBytes: MAX_VIDEO_BYTES },
+  },
   videoOwner: ({ identifier, server = '' }) => JSON.stringify([identifier, server]),
+  // So that each attempt has the same record, whatever is at the URLs by then.
+  keepsImages: true,
   async send(draft, sending): Promise<Outcome | 'not_started'> {
     const session = await sessionOf(sending.credentials, sending);
     if ('kind' in session) return session;
@@ -84,9 +90,9 @@ export const bluesky = providerKind({
     // Sessions are opened and renewed by attempts: a message that is due would wait for one that may not go on.
     const session = openSession(preparing.credentials, preparing.sessions);
     if (session === undefined) return 'not_started';
-    const video = await uploadVideo(session, preparing);
-    if (video === undefined || video === 'over') return 'not_started';
-    return video === 'not_started' || 'kind' in video ? video : 'ready';
+    const embed = await uploadMedia(session, preparing);
+    if (embed === undefined || embed === 'over') return 'not_started';
+    return embed === 'not_started' || 'kind' in embed ? embed : 'ready';
   },
   async whoAmI({ credentials: account, ask, sessions }): Promise<WhoAmI> {
     const session = await sessionOf(account, { sessions, ask, now: () => 0 });
@@ -112,14 +118,14 @@ async function sendIn(
   const there = () => whatIsThere(rkey, session, ask, dueAt);
   if (reply !== undefined && 'kind' in reply) return inDoubt ? unlessThere(reply, there) : reply;
   if ('kind' in dids) return inDoubt ? unlessThere(dids, there) : dids;
-  const video = await uploadVideo(session, sending);
-  if (video === 'over' || video === 'not_started') return video;
-  if (video !== undefined && 'kind' in video) return inDoubt ? unlessThere(video, there) : video;
+  const embed = await uploadMedia(session, sending);
+  if (embed === 'over' || embed === 'not_started') return embed;
+  if (embed !== undefined && 'kind' in embed) return inDoubt ? unlessThere(embed, there) : embed;
   const record = recordOf(draft, {
     dids,
     dueAt,
     ...(reply === undefined ? {} : { reply }),
-    ...(video === undefined ? {} : { video }),
+    ...(embed === undefined ? {} : { embed }),
   });
   // `swapRecord` null: only where there is no record yet. The same one again is taken, and changes nothing.
   const json = { repo: session.did, collection: COLLECTION, rkey, record, swapRecord: null };

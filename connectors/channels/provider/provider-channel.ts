@@ -62,7 +62,7 @@ export interface Preparing<Credentials> extends Asking<Credentials>, Omit<Attemp
   readonly files: readonly MediaFile[];
   /** Of the payload. */
   readonly media: readonly MediaItem[];
-  /** Where the message has one medium, and the provider is given videos ahead of their post. */
+  /** Where the message has one medium, and the provider is given videos ahead of their post; of all its media, where it keeps images too. */
   readonly video?: VideoKeeping | undefined;
   /** Of a request, milliseconds. */
   readonly timeoutMs: number;
@@ -105,6 +105,8 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   readonly media?: MediaTaken;
   /** Where it is given videos ahead of their post: whose they are then. */
   readonly videoOwner?: (credentials: z.infer<Schema>) => string;
+  /** It keeps what its provider has of images as it keeps it of a video, so all media of a message are given ahead of their post. */
+  readonly keepsImages?: true;
   /** It fetches media itself, so their URLs go to it as they are. */
   readonly fetchesMedia?: true;
   /** What an account needs. Each field says how it is asked for. */
@@ -116,7 +118,7 @@ export interface Provider<Name extends ChannelName, Class extends ChannelClass, 
   readonly send: (prepared: Prepared, sending: Publishing<z.infer<Schema>>) => Promise<Outcome | 'not_started'>;
   /**
    * Does before the instant what `send` does before its last call, and keeps what it has made, so that `send` finds it. Where videos are
-   * given ahead of their post only for those.
+   * given ahead of their post only for those, or for all media that it keeps.
    */
   readonly makeReady?: (prepared: Prepared, preparing: Preparing<z.infer<Schema>>) => Promise<MadeReady>;
   /** Whether that can be done now; always where it is not given. */
@@ -292,7 +294,9 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
 
   private hasToMakeReady(content: ContentOf<Prepared>): boolean {
     const read = content();
-    return !('kind' in read) && (this.provider.videoOwner === undefined || namesVideo(read.media));
+    if ('kind' in read) return false;
+    const { videoOwner, keepsImages } = this.provider;
+    return videoOwner === undefined || (keepsImages === true ? read.media.length > 0 : namesVideo(read.media));
   }
 
   private async makeReady(
@@ -345,8 +349,9 @@ class ProviderChannel<Name extends ChannelName, Class extends ChannelClass, Sche
     credentials: z.infer<Schema>,
     { kept }: Pick<AttemptContext, 'kept'>,
   ): Promise<VideoKeeping | undefined> {
-    const { videoOwner } = this.provider;
-    if (videoOwner === undefined || kept === undefined || length !== 1) return undefined;
+    const { videoOwner, keepsImages } = this.provider;
+    const isKept = length === 1 || (keepsImages === true && length > 0);
+    if (videoOwner === undefined || kept === undefined || !isKept) return undefined;
     return VideoKeeping.of(kept, videoOwner(credentials));
   }
 

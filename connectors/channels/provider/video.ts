@@ -89,7 +89,7 @@ export function namesVideo([only, ...others]: readonly MediaItem[]): boolean {
 }
 
 /**
- * The ids of one message's video between attempts. They belong to whoever uploaded it: those of another owner, whom the account had
+ * The ids of one message's video, or of all that it was given of its media, between attempts. They belong to whoever uploaded it: those of another owner, whom the account had
  * before, are of no use.
  */
 export class VideoKeeping {
@@ -193,7 +193,7 @@ export async function lost(
   keeping: VideoKeeping | undefined,
 ): Promise<Extract<Outcome, { kind: 'retry' | 'rejected' }> | 'not_started'> {
   if (keeping !== undefined && !(await keeping.forget())) return 'not_started';
-  const reason = 'The provider does not know the video any more that it was given';
+  const reason = 'The provider does not know the media any more that it was given';
   return (keeping?.lost ?? 0) + 1 < MAX_LOST ? { kind: 'retry', reason } : { kind: 'rejected', reason };
 }
 

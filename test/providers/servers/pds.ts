@@ -117,6 +117,13 @@ export class Pds {
     }
   }
 
+  /** A file that a post of the account's names, as everybody may have it. */
+  async blob({ did }: Pick<PdsUser, 'did'>, cid: string): Promise<Buffer> {
+    const answer = await fetch(this.url() + `/xrpc/com.atproto.sync.getBlob?did=${did}&cid=${cid}`);
+    if (answer.status !== 200) throw new Error(`com.atproto.sync.getBlob: ${answer.status} ${await answer.text()}`);
+    return Buffer.from(await answer.arrayBuffer());
+  }
+
   /** The number of the account's last change: what changes nothing leaves it as it is. */
   async revision({ did }: PdsUser): Promise<string> {
     return String((await this.done('com.atproto.sync.getLatestCommit', { query: { did } }))['rev']);
